@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The reference back end: plain single-threaded loops in float32 and float64, the truth the other
+ * back ends are checked against. This file is its table; the kernels are in the files beside it. */
+#include "backends/backend.h"
+#include "backends/reference/kernel.h"
+
+#include <math.h>
+#include <stdio.h>
+
+typedef struct reference_device {
+    const bk_host *host;
+} reference_device;
+
+typedef struct reference_row {
+    const char *name;
+    const reference_kernel *kernel[2]; /* by bk_dtype: BK_F32, BK_F64 */
+} reference_row;
+
+#define ANY(name)                                                                                            \
+#name,                                                                                                   \
+    {                                                                                                        \
+        &reference_##name, &reference_##name                                                                 \
+    }
+#define BOTH(name, kernel)                                                                                   \
+    name,                                                                                                    \
+    {                                                                                                        \
+        &reference_##kernel##_f32, &reference_##kernel##_f64                                                 \
+    }
+
+static const reference_row rows[BK_OP_COUNT] = {
+    [BK_TRANSPOSE] = {ANY(transpose)},
+    [BK_SLICE] = {ANY(slice)},
+    [BK_PAD] = {ANY(pad)},
+    [BK_CONCAT] = {ANY(concat)},
+    [BK_BROADCAST] = {ANY(broadcast)},
+    [BK_GATHER] = {ANY(gather)},
+    [BK_SCATTER] = {ANY(scatter)},
+
+    [BK_AFFINE] = {BOTH("affine", unary)},
+    [BK_EXP] = {BOTH("exp", unary)},
+    [BK_LOG] = {BOTH("log", unary)},
+    [BK_SQRT] = {BOTH("sqrt", unary)},
+    [BK_ABS] = {BOTH("abs", unary)},
+    [BK_SIGN] = {BOTH("sign", unary)},
+    [BK_SIGMOID] = {BOTH("sigmoid", unary)},
+    [BK_TANH] = {BOTH("tanh", unary)},
+    [BK_LEAKY_RELU] = {BOTH("leaky_relu", unary)},
+    [BK_STEP] = {BOTH("step", unary)},
+    [BK_GELU] = {BOTH("gelu", unary)},
+
+    [BK_ADD] = {BOTH("add", binary)},
+    [BK_SUB] = {BOTH("sub", binary)},
+    [BK_MUL] = {BOTH("mul", binary)},
+    [BK_DIV] = {BOTH("div", binary)},
+    [BK_MAXIMUM] = {BOTH("maximum", binary)},
+    [BK_GELU_GRAD] = {BOTH("gelu_grad", gelu_grad)},
+
+    [BK_SUM] = {BOTH("sum", reduce)},
+    [BK_REDUCE_MAX] = {BOTH("reduce_max", reduce)},
+
+    [BK_MATMUL] = {BOTH("matmul", matmul)},
+    [BK_LINEAR] = {BOTH("linear", linear)},
+
+    [BK_LAYER_NORM] = {BOTH("layer_norm", layer_norm)},
+    [BK_LAYER_NORM_GRAD] = {BOTH("layer_norm_grad", layer_norm_grad)},
+    [BK_SOFTMAX] = {BOTH("softmax", softmax)},
+
+    [BK_ATTENTION] = {BOTH("attention", attention)},
+    [BK_ATTENTION_GRAD] = {BOTH("attention_grad", attention_grad)},
+    [BK_WINDOW_ATTENTION] = {BOTH("window_attention", window_attention)},
+    [BK_WINDOW_ATTENTION_GRAD] = {BOTH("window_attention_grad", window_attention_grad)},
+};
+
+static bool is_op(bk_op op)
+{
+    return (unsigned)op < BK_OP_COUNT && rows[op].name;
+}
+
+static bool is_movement(bk_op op)
+{
+    return op <= BK_SCATTER;
+}
+
+/* ---- open and close ---- */
+
+static bk_status reference_open(const bk_host *host, bk_matrix matrix, void **device)
+{
+    (void)matrix;
+    reference_device *d = host->alloc(host->user, sizeof *d);
+    *device = d;
+    if (!d)
+        return BK_ERR_MEMORY;
+    d->host = host;
+    return BK_OK;
+}
+
+static void reference_close(void *device)
+{
+    reference_device *d = device;
+    if (d)
+        d->host->free(d->host->user, d);
+}
+
+static int reference_supports(void *device, bk_op op, bk_dtype real)
+{
+    (void)device;
+    return is_op(op) && (real == BK_F32 || real == BK_F64 || (real == BK_I32 && is_movement(op)));
+}
+
+static const char *reference_describe(void *device)
+{
+    (void)device;
+    return "reference: plain loops, float32 and float64";
+}
+
+/* ---- calls ---- */
+
+static bool is_dense(const bk_shape *s)
+{
+    if (s->rank < 0 || s->rank > BK_MAX_RANK)
+        return false;
+    for (int32_t i = 0; i < s->rank; i++)
+        if (s->dim[i] < 1)
+            return false;
+    return true;
+}
+
+/* Every tensor is of in[0]'s type; movement kernels check their own, as an index is int32. */
+static bool types_fit(void *device, const bk_call *call)
+{
+    int32_t real = call->in[0].shape.dtype;
+    if (!reference_supports(device, call->op, (bk_dtype)real))
+        return false;
+    for (int32_t i = 0; i < call->n_in; i++)
+        if (!is_dense(&call->in[i].shape) || (!is_movement(call->op) && call->in[i].shape.dtype != real))
+            return false;
+    for (int32_t i = 0; i < call->n_out; i++)
+        if (!is_dense(&call->out[i].shape) || call->out[i].shape.dtype != real)
+            return false;
+    return true;
+}
+
+static const reference_kernel *kernel_of(const bk_call *call)
+{
+    return rows[call->op].kernel[call->in[0].shape.dtype == BK_F64];
+}
+
+static bk_status refuse(const reference_device *d, const bk_call *call)
+{
+    char text[128];
+    snprintf(text, sizeof text, "reference: op %d (%s): these shapes, types or attributes are not served",
+             (int)call->op, is_op(call->op) ? rows[call->op].name : "unknown");
+    d->host->log(d->host->user, 0, text);
+    return BK_ERR_UNSUPPORTED;
+}
+
+static bk_status reference_prepare(void *device, bk_call *call)
+{
+    call->state = NULL;
+    call->scratch_bytes = 0;
+    if (call->n_in < 1 || call->n_in > BK_MAX_IN || call->n_out < 1 || call->n_out > BK_MAX_OUT ||
+        !types_fit(device, call) || !kernel_of(call)->fits(call))
+        return refuse(device, call);
+    if (kernel_of(call)->scratch)
+        call->scratch_bytes = kernel_of(call)->scratch(call);
+    return BK_OK;
+}
+
+static void reference_release(void *device, bk_call *call)
+{
+    (void)device;
+    call->state = NULL;
+}
+
+static bk_status reference_begin(void *device)
+{
+    (void)device;
+    return BK_OK;
+}
+
+static void reference_end(void *device)
+{
+    (void)device;
+}
+
+static bk_status reference_run(void *device, bk_call *call)
+{
+    reference_device *d = device;
+    bk_status status = kernel_of(call)->run(call);
+    if (status != BK_OK)
+        d->host->log(d->host->user, 0, "reference: an index of gather or scatter is out of range");
+    return status;
+}
+
+/* ---- Adam ---- */
+
+static bk_status reference_adam(void *device, bk_dtype real, size_t n, void *p, const void *g, void *m,
+                                void *v, double lr, double beta1, double beta2, double eps, int64_t t)
+{
+    (void)device;
+    if (real != BK_F32 && real != BK_F64)
+        return BK_ERR_UNSUPPORTED;
+    reference_adam_step step = {.rate = lr / (1 - pow(beta1, (double)t)),
+                                .beta1 = beta1,
+                                .beta2 = beta2,
+                                .eps = eps,
+                                .sqrt_correction2 = sqrt(1 - pow(beta2, (double)t))};
+    (real == BK_F32 ? reference_adam_f32 : reference_adam_f64)(&step, n, p, g, m, v);
+    return BK_OK;
+}
+
+const bk_backend *bk_reference(void)
+{
+    static const bk_backend reference = {
+        .api = BK_API,
+        .name = "reference",
+        .open = reference_open,
+        .close = reference_close,
+        .supports = reference_supports,
+        .prepare = reference_prepare,
+        .release = reference_release,
+        .begin = reference_begin,
+        .end = reference_end,
+        .run = reference_run,
+        .adam = reference_adam,
+        .describe = reference_describe,
+    };
+    return &reference;
+}

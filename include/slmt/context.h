@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file context.h
+ *  Back end, threads, allocator, log and limits: what everything else is made in. */
+#ifndef SLMT_CONTEXT_H
+#define SLMT_CONTEXT_H
+
+#include "slmt/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A context. Made by slmt_context_create(). Every other handle keeps its context alive. \since 0.1 */
+typedef struct slmt_context slmt_context;
+
+/** Back ends. \since 0.1 */
+enum {
+    SLMT_BACKEND_CPU = 0,      /**< fast: oneDNN and OpenBLAS for products, own vector kernels for the rest */
+    SLMT_BACKEND_REFERENCE = 1 /**< plain loops: slow, simple, the truth the others are tested against */
+};
+
+/** Arithmetic. \since 0.1 */
+enum {
+    SLMT_FLOAT32 = 0,
+    SLMT_FLOAT64 = 1 /**< reference back end only */
+};
+
+/** The library for matrix products on the cpu back end. \since 0.1 */
+enum {
+    SLMT_MATRIX_AUTO = 0, /**< the better one of those built in */
+    SLMT_MATRIX_ONEDNN = 1,
+    SLMT_MATRIX_OPENBLAS = 2
+};
+
+/** Log levels, most serious first. \since 0.1 */
+enum {
+    SLMT_LOG_ERROR = 0,
+    SLMT_LOG_WARNING = 1,
+    SLMT_LOG_INFO = 2,
+    SLMT_LOG_DEBUG = 3
+};
+
+/**
+ * Receives one line of log, without a line end.
+ * @threads called on the thread whose call has something to say
+ * \since 0.1
+ */
+typedef void (*slmt_log_fn)(void *user, int32_t level, const char *text);
+
+/** Returns at least `bytes` bytes aligned as malloc() aligns, or NULL. Called from any thread. \since 0.1 */
+typedef void *(*slmt_alloc_fn)(void *user, size_t bytes);
+
+/** Frees what the matching slmt_alloc_fn returned; never called with NULL. \since 0.1 */
+typedef void (*slmt_free_fn)(void *user, void *pointer);
+
+/** What a context is made with. Fill with slmt_context_config_init(), then change fields. \since 0.1 */
+typedef struct slmt_context_config {
+    uint32_t struct_size; /**< sizeof(slmt_context_config), set by the init function */
+    int32_t backend;      /**< SLMT_BACKEND_CPU */
+    int32_t precision;    /**< SLMT_FLOAT32 */
+    int32_t matrix;       /**< SLMT_MATRIX_AUTO; cpu back end only */
+    int32_t threads;      /**< threads a call may use; 0 (the default): the cores this process may run on */
+    int32_t log_level;    /**< SLMT_LOG_WARNING: the least serious level that reaches `log` */
+    uint64_t max_bytes;   /**< hard limit on memory taken through the context; 0: none */
+    slmt_alloc_fn alloc;  /**< NULL: malloc(). Set both or neither */
+    slmt_free_fn free;    /**< NULL: free() */
+    void *alloc_user;     /**< handed to alloc and free */
+    slmt_log_fn log;      /**< NULL: silence */
+    void *log_user;       /**< handed to log */
+} slmt_context_config;
+
+/**
+ * Fill a configuration with the defaults named beside its fields.
+ *
+ * @param config  not NULL
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API void slmt_context_config_init(slmt_context_config *config);
+
+/**
+ * Make a context.
+ *
+ * @param config   NULL for the defaults; copied
+ * @param context  receives the context; the caller frees it with slmt_context_free()
+ * @return SLMT_OK, or
+ *         SLMT_ERR_ARGUMENT    a pointer is NULL or a field is out of range (the text names it);
+ *         SLMT_ERR_VERSION     struct_size is larger than this library knows and its tail is not zero;
+ *         SLMT_ERR_UNSUPPORTED the back end, precision or matrix library is not in this build;
+ *         SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ * @threads any thread; a context may be used by many threads at once
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_context_create(const slmt_context_config *config, slmt_context **context);
+
+/**
+ * Give a context back. Handles made in it stay valid and keep it alive until they are freed.
+ *
+ * @param context  may be NULL
+ * @threads any thread; no other thread may be using this pointer
+ * \since 0.1
+ */
+SLMT_API void slmt_context_free(slmt_context *context);
+
+/**
+ * Memory that the context and everything made in it hold now.
+ *
+ * Counts what goes through the context's allocator. What oneDNN, HDF5 and niftiio take for
+ * themselves while they work is not in it.
+ *
+ * @param context  not NULL
+ * @return bytes
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API uint64_t slmt_context_live_bytes(const slmt_context *context);
+
+/**
+ * What the context computes with, such as "cpu: x86-64-v4, oneDNN 2.6.3, OpenBLAS 0.3.21".
+ *
+ * @param context  not NULL
+ * @return a text that lives as long as the context
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API const char *slmt_context_describe(const slmt_context *context);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

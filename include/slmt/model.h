@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file model.h
+ *  SLMT-Net: its options, its weights, and the checkpoint file that holds them.
+ *
+ *  Source: Li et al., "Multi-scale Transformer Network with Edge-aware Pre-training for
+ *  Cross-Modality MR Image Synthesis", IEEE TMI 2023 (arXiv 2212.01108). */
+#ifndef SLMT_MODEL_H
+#define SLMT_MODEL_H
+
+#include "slmt/context.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A model: options and weights. Reference-counted; many sessions may share one. \since 0.1 */
+typedef struct slmt_model slmt_model;
+
+/** Named sets of options. \since 0.1 */
+enum {
+    SLMT_PRESET_BASE = 0,  /**< the paper's: image 256, width 128, depth 12; 2.5 M + 137 M parameters */
+    SLMT_PRESET_SMALL = 1, /**< image 256, width 48, depth 6 */
+    SLMT_PRESET_TINY = 2   /**< image 128, width 32, depth 4: minutes on two cores */
+};
+
+/** How reconstruction errors of removed patches are weighted (section III-A). \since 0.1 */
+enum {
+    SLMT_PATCH_WEIGHT_HARD = 0,          /**< 1 + the 3x3 mean of the mask, from the start (reference code) */
+    SLMT_PATCH_WEIGHT_EASY_THEN_HARD = 1 /**< 2 - that mean until half of training, then as above (paper) */
+};
+
+/** Resampling. \since 0.1 */
+enum {
+    SLMT_RESIZE_BILINEAR = 0, /**< half-pixel centres, no antialiasing */
+    SLMT_RESIZE_NEAREST = 1   /**< source index floor(i * in / out) */
+};
+
+/** Which slices of a volume. \since 0.1 */
+enum {
+    SLMT_CENTRE = -1 /**< of a crop's first index: in the middle */
+};
+
+/** Sizes of the networks. All are checked by slmt_model_create(). \since 0.1 */
+typedef struct slmt_model_options {
+    uint32_t struct_size;        /**< sizeof(slmt_model_options) */
+    int32_t image_size;          /**< height and width of a slice in pixels; 16 times a power of two of patch */
+    int32_t mae_patch;           /**< encoder patch side in pixels (8); image_size is a multiple */
+    int32_t patch;               /**< generator patch side in pixels (4); half of mae_patch */
+    int32_t embed_dim;           /**< token width of encoder and generator (128); a multiple of 4 */
+    int32_t depth;               /**< encoder blocks (12) */
+    int32_t num_heads;           /**< encoder heads (16); divides embed_dim */
+    int32_t mlp_ratio;           /**< MLP width over token width (4) */
+    int32_t decoder_dim;         /**< Edge-MAE decoder width (64); a multiple of 4 */
+    int32_t decoder_depth;       /**< Edge-MAE decoder blocks (8) */
+    int32_t decoder_heads;       /**< Edge-MAE decoder heads (8); divides decoder_dim */
+    int32_t generator_depths[4]; /**< Swin blocks of each stage, finest first (2,2,2,2) */
+    int32_t generator_heads[4];  /**< heads of each stage, finest first (8,8,16,32) */
+    int32_t window;              /**< window side in tokens (8) */
+} slmt_model_options;
+
+/** How a volume becomes slices. Kept in training sets and checkpoints. \since 0.1 */
+typedef struct slmt_preprocess {
+    uint32_t struct_size;   /**< sizeof(slmt_preprocess) */
+    int32_t crop_size;      /**< side of the square crop in voxels (200); smaller volumes are padded with 0 */
+    int32_t crop_x;         /**< first voxel of the crop along x (left), SLMT_CENTRE (default): middle */
+    int32_t crop_y;         /**< first voxel of the crop along y (back), SLMT_CENTRE (default): middle */
+    int32_t slice_first;    /**< first axial slice (50) */
+    int32_t slice_count;    /**< number of slices (60); 0: all from slice_first on */
+    int32_t image_size;     /**< slices are resized to this side (256) */
+    int32_t target_resize;  /**< SLMT_RESIZE_BILINEAR, for fine-tuning targets (the reference: nearest) */
+    double low_percentile;  /**< 0.2: intensities inside the head are clipped to these percentiles */
+    double high_percentile; /**< 99.8 */
+} slmt_preprocess;
+
+/** One tensor of a model. \since 0.1 */
+typedef struct slmt_tensor_info {
+    uint32_t struct_size; /**< sizeof(slmt_tensor_info), set by the caller */
+    int32_t rank;         /**< 1 to 4 */
+    int64_t dim[4];       /**< row-major extents; unused ones 0 */
+    const char *name;     /**< state_dict key with "E." (Edge-MAE) or "G." (generator) in front; lives with the model */
+    int32_t used;         /**< 1; 0 for tensors that the reference stores and nothing reads */
+    int32_t reserved;     /**< 0 */
+} slmt_tensor_info;
+
+/**
+ * Fill options with a preset.
+ *
+ * @param options  not NULL
+ * @param preset   SLMT_PRESET_...
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT: options is NULL, no such preset
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_model_options_init(slmt_model_options *options, int32_t preset);
+
+/**
+ * Fill preprocessing with the paper's BraTS values, the defaults named beside the fields.
+ *
+ * @param preprocess  not NULL
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API void slmt_preprocess_init(slmt_preprocess *preprocess);
+
+/**
+ * Make a model with fresh weights.
+ *
+ * Linear and patch-projection weights of the Edge-MAE are Xavier uniform, cls and mask tokens
+ * N(0, 0.02), generator weights and bias tables N(0, 0.02) truncated at two standard deviations,
+ * LayerNorm 1 and 0, biases 0, position tables fixed sine-cosine.
+ *
+ * @param context  not NULL
+ * @param options  NULL for SLMT_PRESET_BASE
+ * @param seed     equal seeds give equal weights, whatever back end and threads
+ * @param model    receives the model; the caller frees it with slmt_model_free()
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (the text names the option and its rule), SLMT_ERR_VERSION,
+ *         SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ * @threads any thread
+ * @source sections III-A and III-B
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_model_create(slmt_context *context, const slmt_model_options *options, uint64_t seed,
+                                       slmt_model **model);
+
+/**
+ * Load a model from a checkpoint file. The file is not trusted: its SHA-256 is checked before
+ * anything in it is parsed, then every name, shape, type and value.
+ *
+ * @param context  not NULL
+ * @param path     a file written by slmt_model_save() or slmt_trainer_save()
+ * @param model    receives the model; the caller frees it with slmt_model_free()
+ * @return SLMT_OK, or
+ *         SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO;
+ *         SLMT_ERR_FORMAT    not a libslmt checkpoint;
+ *         SLMT_ERR_CORRUPT   the digest does not match, or the file is cut short;
+ *         SLMT_ERR_VERSION   written by a newer library;
+ *         SLMT_ERR_SCHEMA    tensors missing, unexpected, of another shape or type (the text lists names);
+ *         SLMT_ERR_NONFINITE a weight is a NaN or an infinity;
+ *         SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_model_load(slmt_context *context, const char *path, slmt_model **model);
+
+/**
+ * Load a model from a checkpoint held in memory. As slmt_model_load().
+ *
+ * @param data  the file's bytes; not modified, not kept
+ * @param size  their number
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_model_load_memory(slmt_context *context, const void *data, size_t size,
+                                            slmt_model **model);
+
+/**
+ * Reads up to `size` bytes of a file into `buffer`.
+ * @return bytes read, 0 at the end, a negative number on failure
+ * \since 0.1
+ */
+typedef int64_t (*slmt_read_fn)(void *user, void *buffer, size_t size);
+
+/**
+ * Load a model from whatever a callback reads. As slmt_model_load().
+ *
+ * @param read  called until it returns 0
+ * @param user  handed to read
+ * @threads any thread; read is called on the calling thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_model_load_callback(slmt_context *context, slmt_read_fn read, void *user,
+                                              slmt_model **model);
+
+/**
+ * Save a model: options, weights, preprocessing and card. Written to a new file beside `path`,
+ * synced, and renamed over it: at any moment `path` is the old file or the new one, whole.
+ *
+ * @param model  not NULL
+ * @param path   replaced if it exists
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ * @threads any thread, while no trainer is changing the model
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_model_save(const slmt_model *model, const char *path);
+
+/** One more owner. @param model not NULL @return model @threads any thread \since 0.1 */
+SLMT_API slmt_model *slmt_model_retain(slmt_model *model);
+
+/** One owner less; the last one frees. @param model may be NULL @threads any thread \since 0.1 */
+SLMT_API void slmt_model_free(slmt_model *model);
+
+/**
+ * Read a model's options.
+ *
+ * @param model    not NULL
+ * @param options  struct_size set by the caller (an init function does); filled
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_model_get_options(const slmt_model *model, slmt_model_options *options);
+
+/** Read the preprocessing kept with a model. As slmt_model_get_options(). \since 0.1 */
+SLMT_API slmt_status slmt_model_get_preprocess(const slmt_model *model, slmt_preprocess *preprocess);
+
+/**
+ * Replace the preprocessing kept with a model.
+ *
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT: a field is out of range, or image_size is not the model's
+ * @threads while nothing else uses the model
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_model_set_preprocess(slmt_model *model, const slmt_preprocess *preprocess);
+
+/** Number of tensors, used and unused. @param model not NULL @threads any thread \since 0.1 */
+SLMT_API size_t slmt_model_tensor_count(const slmt_model *model);
+
+/**
+ * Describe tensor `index`.
+ *
+ * @param index  below slmt_model_tensor_count()
+ * @param info   struct_size set by the caller; filled
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_model_tensor_info(const slmt_model *model, size_t index, slmt_tensor_info *info);
+
+/**
+ * Copy a tensor out.
+ *
+ * @param name    as in slmt_tensor_info
+ * @param values  receives count float32, row-major
+ * @param count   the tensor's number of elements
+ * @return SLMT_OK, or SLMT_ERR_NOT_FOUND, SLMT_ERR_ARGUMENT (another count is expected)
+ * @threads any thread, while no trainer is changing the model
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_model_get_tensor(const slmt_model *model, const char *name, float *values,
+                                           size_t count);
+
+/**
+ * Replace a tensor's values, as a converter does.
+ *
+ * @param values  count float32, row-major, finite
+ * @return as slmt_model_get_tensor(), and SLMT_ERR_NONFINITE (nothing is changed)
+ * @threads while nothing else uses the model
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_model_set_tensor(slmt_model *model, const char *name, const float *values,
+                                           size_t count);
+
+/**
+ * Read a field of the model card, free text kept in the checkpoint.
+ *
+ * @param key  "name", "data", "intended_use", "source_contrast", "target_contrast", "training" or any of
+ *             up to 64 letters, digits and underscores
+ * @return the text, valid until the field is set again or the model freed; "" when unset
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API const char *slmt_model_card(const slmt_model *model, const char *key);
+
+/**
+ * Set a field of the model card.
+ *
+ * @param text  at most 65535 bytes of UTF-8; NULL or "" removes the field
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ * @threads while nothing else uses the model
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_model_set_card(slmt_model *model, const char *key, const char *text);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file session.h
+ *  Synthesis: a session is a model, a batch size, and the planned memory to run it. */
+#ifndef SLMT_SESSION_H
+#define SLMT_SESSION_H
+
+#include "slmt/volume.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A session. Sessions that share a model are independent. \since 0.1 */
+typedef struct slmt_session slmt_session;
+
+/** What a session is made with. Fill with slmt_session_config_init(). \since 0.1 */
+typedef struct slmt_session_config {
+    uint32_t struct_size;      /**< sizeof(slmt_session_config) */
+    int32_t batch;             /**< slices computed together (1) */
+    slmt_progress_fn progress; /**< called between batches; NULL: no calls */
+    void *progress_user;       /**< handed to progress */
+} slmt_session_config;
+
+/** Fill a configuration with the defaults named beside its fields. \since 0.1 */
+SLMT_API void slmt_session_config_init(slmt_session_config *config);
+
+/**
+ * Bytes that slmt_session_create() will take through the context's allocator, exactly.
+ *
+ * @param config  NULL for the defaults
+ * @param bytes   receives the number
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY (planning itself takes a little)
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_session_memory(slmt_model *model, const slmt_session_config *config, uint64_t *bytes);
+
+/**
+ * Make a session: build and plan the network for the batch size and take the memory.
+ *
+ * @param model    kept alive by the session; not to be trained while sessions use it
+ * @param config   NULL for the defaults
+ * @param session  receives the session; the caller frees it with slmt_session_free()
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_UNSUPPORTED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_session_create(slmt_model *model, const slmt_session_config *config,
+                                         slmt_session **session);
+
+/** Free a session. @param session may be NULL; no call may be running on it \since 0.1 */
+SLMT_API void slmt_session_free(slmt_session *session);
+
+/**
+ * Ask the call that is running on a session to stop: it returns SLMT_ERR_CANCELLED at the next layer. With no
+ * call running, the next one stops.
+ *
+ * @param session  not NULL
+ * @threads any thread, any time before the session is freed
+ * \since 0.1
+ */
+SLMT_API void slmt_session_cancel(slmt_session *session);
+
+/**
+ * Synthesize target-contrast slices from source-contrast slices.
+ *
+ * Allocates nothing. A slice's result does not depend on the other slices of the call or on earlier calls.
+ *
+ * @param session  over a model that can synthesize
+ * @param source   [count][image_size][image_size] float32 in [0, 1], row-major; not modified
+ * @param count    number of slices, at least 1; need not be a multiple of the session's batch
+ * @param target   [count][image_size][image_size] float32, written in [0, 1]; may not overlap source
+ * @return SLMT_OK, or
+ *         SLMT_ERR_ARGUMENT  a pointer is NULL, count is 0, the arrays overlap;
+ *         SLMT_ERR_NONFINITE source holds a NaN or an infinity (the text names the first): target is untouched;
+ *         SLMT_ERR_CANCELLED target is undefined;
+ *         SLMT_ERR_BACKEND
+ * @threads one thread per session at a time
+ * @source Li et al., IEEE TMI 2023, section III-B (MT-UNet)
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_synthesize(slmt_session *session, const float *source, size_t count, float *target);
+
+/**
+ * Synthesize a whole volume: reorient, normalise, crop, resize with the model's preprocessing, synthesize, and
+ * bring the result back to the source's own grid, where everything outside crop and slice range is 0.
+ *
+ * @param source  a raw volume of the source contrast, any orientation
+ * @param target  receives a volume on the same grid with values in [0, 1]; the caller frees it
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices), SLMT_ERR_CANCELLED, SLMT_ERR_MEMORY,
+ *         SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
+ * @threads one thread per session at a time
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_synthesize_volume(slmt_session *session, const slmt_volume *source,
+                                            slmt_volume **target);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

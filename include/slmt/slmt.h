@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file slmt.h
+ *  libslmt: makes a missing MR contrast from one that is there. This header brings all the others.
+ *
+ *  Research software. Its output is not for diagnosis.
+ *
+ *  A context (context.h) chooses back end, threads and memory. A model (model.h) is made, or loaded from a
+ *  checkpoint; a trainer (trainer.h) changes it, fed by a dataset (dataset.h); a session (session.h)
+ *  synthesizes slices and volumes (volume.h) with it. */
+#ifndef SLMT_H
+#define SLMT_H
+
+#include "slmt/context.h"
+#include "slmt/dataset.h"
+#include "slmt/model.h"
+#include "slmt/session.h"
+#include "slmt/status.h"
+#include "slmt/trainer.h"
+#include "slmt/version.h"
+#include "slmt/volume.h"
+
+#endif

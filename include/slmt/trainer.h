@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file trainer.h
+ *  Training: Edge-MAE pre-training, then fine-tuning of the whole network.
+ *
+ *  A trainer can be fed by hand, step by step, or run over a training set. Its checkpoint holds everything
+ *  needed to go on: a run that was stopped and resumed equals the uninterrupted one bit for bit. */
+#ifndef SLMT_TRAINER_H
+#define SLMT_TRAINER_H
+
+#include "slmt/dataset.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A trainer: a model it may write, optimiser, schedule, step, random state. \since 0.1 */
+typedef struct slmt_trainer slmt_trainer;
+
+/** Stages of training. \since 0.1 */
+enum {
+    SLMT_STAGE_PRETRAIN = 1, /**< Edge-MAE on single slices (section III-A) */
+    SLMT_STAGE_FINETUNE = 2  /**< MT-Net on pairs of slices (section III-B) */
+};
+
+/** What a trainer is made with. Fill with slmt_trainer_config_init(). \since 0.1 */
+typedef struct slmt_trainer_config {
+    uint32_t struct_size;   /**< sizeof(slmt_trainer_config) */
+    int32_t stage;          /**< SLMT_STAGE_... */
+    int32_t batch;          /**< slices a step (20; 10) */
+    int32_t epochs;         /**< passes over the training slices (100; 150) */
+    uint64_t seed;          /**< 0; drives order, augmentation and masks */
+    int32_t patch_weight;   /**< SLMT_PATCH_WEIGHT_HARD (pre-training) */
+    int32_t augment;        /**< 1; 0: slices as they are */
+    int32_t decay_epochs;   /**< 50: pre-training's rate falls by decay_factor every so many epochs */
+    int32_t warmup_epochs;  /**< 5: fine-tuning's rate rises linearly over so many epochs */
+    double decay_factor;    /**< 0.1 */
+    double learning_rate;   /**< 3e-3; 1e-3 */
+    double minimum_rate;    /**< 1e-5: fine-tuning's cosine ends here */
+    double beta1;           /**< Adam: 0.9; 0.9 */
+    double beta2;           /**< Adam: 0.95; 0.999 */
+    double epsilon;         /**< Adam: 1e-8 */
+    double mask_ratio;      /**< 0.7: part of the patches removed (pre-training) */
+    double rec_weight;      /**< 10: weight of the reconstruction loss beside the edge loss (pre-training) */
+    double l1_weight;       /**< 10000: weight of mean |error| beside feature consistency (fine-tuning) */
+    double data_rate;       /**< 1; 0.7: part of the training slices that is used, the first ones */
+} slmt_trainer_config;
+
+/** What a step reports. \since 0.1 */
+typedef struct slmt_losses {
+    uint32_t struct_size;  /**< sizeof(slmt_losses), set by the caller */
+    int32_t reserved;      /**< 0 */
+    double total;          /**< the weighted sum that was minimised, before the update */
+    double reconstruction; /**< pre-training: masked patches */
+    double edge;           /**< pre-training: edge map */
+    double l1;             /**< fine-tuning: mean |prediction - target| */
+    double consistency;    /**< fine-tuning: feature consistency */
+    double learning_rate;  /**< the rate of this step */
+} slmt_losses;
+
+/** Where training is. \since 0.1 */
+typedef struct slmt_training_state {
+    uint32_t struct_size;    /**< sizeof(slmt_training_state), set by the caller */
+    int32_t stage;           /**< SLMT_STAGE_... */
+    uint64_t step;           /**< steps done */
+    uint64_t steps_in_epoch; /**< steps of an epoch on the set last run; 0 before */
+    uint64_t total_steps;    /**< steps of the whole run on that set; 0 before */
+} slmt_training_state;
+
+/**
+ * Called after each step of slmt_trainer_run().
+ * @return 0 to go on; anything else ends the run with SLMT_ERR_CANCELLED, between steps
+ * @threads called on the thread that called slmt_trainer_run()
+ * \since 0.1
+ */
+typedef int32_t (*slmt_step_fn)(void *user, const slmt_training_state *state, const slmt_losses *losses);
+
+/**
+ * Fill a configuration with the paper's values for a stage (named beside the fields: pre-training; fine-tuning).
+ *
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT: config is NULL or there is no such stage
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_trainer_config_init(slmt_trainer_config *config, int32_t stage);
+
+/** Bytes that slmt_trainer_create() will take, exactly. As slmt_session_memory(). \since 0.1 */
+SLMT_API slmt_status slmt_trainer_memory(slmt_model *model, const slmt_trainer_config *config, uint64_t *bytes);
+
+/**
+ * Make a trainer. For fine-tuning, the encoder as it is now becomes the frozen judge of feature consistency.
+ *
+ * @param model    kept alive by the trainer, changed by its steps
+ * @param config   not NULL
+ * @param trainer  receives the trainer; the caller frees it with slmt_trainer_free()
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_UNSUPPORTED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_trainer_create(slmt_model *model, const slmt_trainer_config *config,
+                                         slmt_trainer **trainer);
+
+/** Free a trainer; the model stays. @param trainer may be NULL \since 0.1 */
+SLMT_API void slmt_trainer_free(slmt_trainer *trainer);
+
+/** The trainer's model; borrowed. @param trainer not NULL \since 0.1 */
+SLMT_API slmt_model *slmt_trainer_model(slmt_trainer *trainer);
+
+/** Read a trainer's configuration. @param config struct_size set; filled \since 0.1 */
+SLMT_API slmt_status slmt_trainer_get_config(const slmt_trainer *trainer, slmt_trainer_config *config);
+
+/** Read where training is. @param state struct_size set; filled \since 0.1 */
+SLMT_API slmt_status slmt_trainer_get_state(const slmt_trainer *trainer, slmt_training_state *state);
+
+/** As slmt_session_cancel(): the running step is dropped whole, the trainer stays as before it. \since 0.1 */
+SLMT_API void slmt_trainer_cancel(slmt_trainer *trainer);
+
+/**
+ * One pre-training step at a given learning rate: no augmentation, masks drawn from the trainer's random state.
+ *
+ * @param trainer  of SLMT_STAGE_PRETRAIN
+ * @param images   [batch][image_size][image_size] float32 in [0, 1]
+ * @param rate     learning rate, at least 0
+ * @param losses   struct_size set; filled; may be NULL
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (another stage), SLMT_ERR_NONFINITE (input, or a loss:
+ *         the weights are as before), SLMT_ERR_CANCELLED (likewise), SLMT_ERR_BACKEND
+ * @threads one thread per trainer at a time, nobody else using the model
+ * @source Li et al., section III-A
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_pretrain_step(slmt_trainer *trainer, const float *images, double rate,
+                                        slmt_losses *losses);
+
+/**
+ * One fine-tuning step at a given learning rate. As slmt_pretrain_step().
+ *
+ * @param source  [batch][image_size][image_size] float32 in [0, 1]
+ * @param target  likewise
+ * @source Li et al., section III-B
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_finetune_step(slmt_trainer *trainer, const float *source, const float *target,
+                                        double rate, slmt_losses *losses);
+
+/**
+ * Train on a set: from where the trainer is to the end of its schedule, or for max_steps steps.
+ *
+ * Pre-training uses every slice of the training subjects in the named contrast, or in all contrasts.
+ * Fine-tuning uses the slices that have both contrasts. Order, augmentation and masks depend on the seed and
+ * the step alone.
+ *
+ * @param source     contrast name; NULL with pre-training: all contrasts of the set
+ * @param target     contrast name for fine-tuning; NULL with pre-training
+ * @param max_steps  0: to the end of the schedule
+ * @param step       called after each step; may be NULL
+ * @param user       handed to step
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (image sizes differ, fewer slices than a batch), SLMT_ERR_NOT_FOUND (no
+ *         such contrast), SLMT_ERR_CANCELLED, and as slmt_pretrain_step() and slmt_dataset_read()
+ * @threads one thread per trainer and set at a time
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_trainer_run(slmt_trainer *trainer, slmt_dataset *dataset, const char *source,
+                                      const char *target, uint64_t max_steps, slmt_step_fn step, void *user);
+
+/**
+ * Save model and training state in one checkpoint, atomically. slmt_model_load() reads its model,
+ * slmt_trainer_load() all of it.
+ *
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ * @threads one thread per trainer at a time
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_trainer_save(const slmt_trainer *trainer, const char *path);
+
+/**
+ * Load a checkpoint written by slmt_trainer_save() and go on where it stopped.
+ *
+ * @param trainer  receives a trainer with a new model, see slmt_trainer_model()
+ * @return as slmt_model_load(), and SLMT_ERR_STATE: the file holds a model and no training state
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_trainer_load(slmt_context *context, const char *path, slmt_trainer **trainer);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* graph.c - building a graph: values, nodes, outputs. Gradients are in gradient.c, op rules in ops/. */
+#include "lib/graph.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/ops/rules.h"
+
+status graph_create(mem *m, bk_dtype real, graph **out)
+{
+    void *p;
+    TRY(mem_zeros(m, 1, sizeof(graph), &p));
+    *out = p;
+    (*out)->mem = m;
+    (*out)->real = real;
+    return OK;
+}
+
+void graph_free(graph *g)
+{
+    if (!g)
+        return;
+    for (int32_t i = 0; i < g->n_constants; i++)
+        mem_give(g->mem, g->constants[i]);
+    mem_give(g->mem, g->constants);
+    mem_give(g->mem, g->values);
+    mem_give(g->mem, g->nodes);
+    mem_give(g->mem, g);
+}
+
+status graph_status(const graph *g)
+{
+    return g->error;
+}
+
+value graph_fail(graph *g, status code)
+{
+    if (g->error == OK)
+        g->error = code;
+    return NONE;
+}
+
+bk_shape shape_of(bk_dtype dtype, int32_t rank, const int64_t *dim)
+{
+    bk_shape s = {.dtype = dtype, .rank = rank};
+    for (int32_t i = 0; i < rank; i++)
+        s.dim[i] = dim[i];
+    return s;
+}
+
+const char *shape_text(const bk_shape *s, char text[128])
+{
+    size_t at = 0;
+    at += (size_t)snprintf(text, 128, "[");
+    for (int32_t i = 0; i < s->rank && at < 100; i++)
+        at += (size_t)snprintf(text + at, 128 - at, i ? ",%lld" : "%lld", (long long)s->dim[i]);
+    snprintf(text + at, 128 - at, "]");
+    return text;
+}
+
+const bk_shape *graph_shape(const graph *g, value v)
+{
+    return &g->values[v].shape;
+}
+
+int64_t graph_dim(const graph *g, value v, int axis)
+{
+    if (g->error != OK || v == NONE)
+        return 1;
+    const bk_shape *s = graph_shape(g, v);
+    return s->dim[axis < 0 ? s->rank + axis : axis];
+}
+
+/* Room for one more element in a growing array. */
+static status grow(mem *m, void **array, int32_t used, int32_t *capacity, size_t size)
+{
+    if (used < *capacity)
+        return OK;
+    int32_t more = *capacity ? *capacity * 2 : 64;
+    TRY(mem_resize(m, array, (size_t)more, size));
+    *capacity = more;
+    return OK;
+}
+
+static value add_value(graph *g, value_info info)
+{
+    status s = grow(g->mem, (void **)&g->values, g->n_values, &g->cap_values, sizeof *g->values);
+    if (s != OK)
+        return graph_fail(g, s);
+    info.output = -1;
+    g->values[g->n_values] = info;
+    return g->n_values++;
+}
+
+value graph_bound(graph *g, int32_t slot, bk_shape shape)
+{
+    if (g->error != OK)
+        return NONE;
+    return add_value(g, (value_info){.shape = shape, .kind = VALUE_BOUND, .node = -1, .slot = slot});
+}
+
+static void store(void *block, bk_dtype dtype, int64_t i, double x)
+{
+    if (dtype == BK_F32)
+        ((float *)block)[i] = (float)x;
+    else if (dtype == BK_F64)
+        ((double *)block)[i] = x;
+    else
+        ((int32_t *)block)[i] = (int32_t)x;
+}
+
+value graph_constant(graph *g, bk_shape shape, const double *values)
+{
+    if (g->error != OK)
+        return NONE;
+    int64_t n = bk_count(&shape);
+    void *block;
+    status s = grow(g->mem, (void **)&g->constants, g->n_constants, &g->cap_constants, sizeof *g->constants);
+    if (s == OK)
+        s = mem_array(g->mem, (size_t)n, bk_dtype_size(shape.dtype), &block);
+    if (s != OK)
+        return graph_fail(g, s);
+    for (int64_t i = 0; i < n; i++)
+        store(block, shape.dtype, i, values[i]);
+    g->constants[g->n_constants] = block;
+    return add_value(g, (value_info){.shape = shape, .kind = VALUE_CONSTANT, .node = -1, .slot = g->n_constants++});
+}
+
+/* Follows views to the value that has the memory. */
+static value storage(const graph *g, value v)
+{
+    while (g->values[v].kind == VALUE_NODE && g->nodes[g->values[v].node].op == BK_RESHAPE)
+        v = g->nodes[g->values[v].node].in[0];
+    return v;
+}
+
+static int is_output(const graph *g, value root)
+{
+    for (value v = 0; v < g->n_values; v++)
+        if (g->values[v].output >= 0 && storage(g, v) == root)
+            return 1;
+    return 0;
+}
+
+void graph_output(graph *g, value v, int32_t slot)
+{
+    if (g->error != OK || v == NONE)
+        return;
+    value root = storage(g, v);
+    if (g->values[root].kind != VALUE_NODE || is_output(g, root)) { /* its memory is spoken for: copy */
+        bk_attr copy = {.alpha = 1};
+        v = graph_node(g, BK_AFFINE, &copy, &v, 1, NULL);
+        if (v == NONE)
+            return;
+    }
+    g->values[v].output = slot;
+}
+
+static status infer(graph *g, const node *n, const bk_shape *wanted, bk_shape out[BK_MAX_OUT])
+{
+    const op_rule *rule = op_rules[n->op];
+    const bk_shape *in[BK_MAX_IN];
+    for (int32_t i = 0; i < n->n_in; i++)
+        in[i] = graph_shape(g, n->in[i]);
+    if (n->n_in < rule->min_in || n->n_in > rule->max_in)
+        return fail(ERR_INTERNAL, "%s takes %d to %d inputs, not %d", rule->name, rule->min_in, rule->max_in, n->n_in);
+    if (wanted)
+        out[0] = *wanted;
+    op_args args = {.rule = rule, .attr = &n->attr, .n_in = n->n_in, .in = in, .has_wanted = wanted != NULL};
+    return rule->shape(&args, out);
+}
+
+value graph_node(graph *g, bk_op op, const bk_attr *attr, const value *in, int32_t n_in, const bk_shape *wanted)
+{
+    if (g->error != OK)
+        return NONE;
+    node n = {.op = op, .attr = *attr, .n_in = n_in, .n_out = op_rules[op]->n_out};
+    for (int32_t i = 0; i < n_in; i++) {
+        if (in[i] == NONE)
+            return graph_fail(g, fail(ERR_INTERNAL, "input %d of %s is missing", i, op_rules[op]->name));
+        n.in[i] = in[i];
+    }
+    bk_shape out[BK_MAX_OUT] = {{0}};
+    status s = infer(g, &n, wanted, out);
+    if (s == OK)
+        s = grow(g->mem, (void **)&g->nodes, g->n_nodes, &g->cap_nodes, sizeof *g->nodes);
+    if (s != OK)
+        return graph_fail(g, s);
+    for (int32_t k = 0; k < n.n_out; k++) {
+        n.out[k] = add_value(g, (value_info){.shape = out[k], .kind = VALUE_NODE, .node = g->n_nodes, .index = k});
+        if (n.out[k] == NONE)
+            return NONE;
+    }
+    g->nodes[g->n_nodes++] = n;
+    return n.out[0];
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* graph.h - a computation, described once: values, the nodes that make them, and their gradients.
+ *
+ * A graph knows static shapes and no memory; plan.h turns it into something that runs. Building needs no error
+ * checks line by line: the first failure is kept, later calls return NONE, and graph_status() tells. */
+#ifndef SLMT_LIB_GRAPH_H
+#define SLMT_LIB_GRAPH_H
+
+#include "backends/backend.h"
+#include "lib/mem.h"
+
+typedef int32_t value; /* a value of one graph */
+
+enum { NONE = -1 };
+
+typedef enum value_kind {
+    VALUE_NODE,    /* made by a node */
+    VALUE_BOUND,   /* memory of the caller: an input or a parameter, by slot */
+    VALUE_CONSTANT /* held by the graph */
+} value_kind;
+
+typedef struct value_info {
+    bk_shape shape;
+    value_kind kind;
+    int32_t node;   /* VALUE_NODE: the node and which of its outputs; else -1 */
+    int32_t index;
+    int32_t slot;   /* VALUE_BOUND: which pointer of the caller; VALUE_CONSTANT: which block */
+    int32_t output; /* the caller's slot that receives it, or -1 */
+} value_info;
+
+typedef struct node {
+    bk_op op;
+    bk_attr attr;
+    int32_t n_in, n_out;
+    value in[BK_MAX_IN];
+    value out[BK_MAX_OUT];
+} node;
+
+typedef struct graph {
+    mem *mem;
+    bk_dtype real; /* the floating type of every value but indices */
+    status error;
+    value_info *values;
+    node *nodes;
+    void **constants;
+    int32_t n_values, n_nodes, n_constants;
+    int32_t cap_values, cap_nodes, cap_constants;
+} graph;
+
+status graph_create(mem *m, bk_dtype real, graph **out);
+void graph_free(graph *g); /* NULL is allowed */
+
+/* OK, or the first failure since creation (its text is the thread's). */
+status graph_status(const graph *g);
+
+bk_shape shape_of(bk_dtype dtype, int32_t rank, const int64_t *dim);
+const bk_shape *graph_shape(const graph *g, value v); /* v is not NONE */
+int64_t graph_dim(const graph *g, value v, int axis); /* axis below 0 counts from the end; 1 on a failed graph */
+
+/* A value in the caller's memory, read at each run: an input or a parameter. Slots number the pointers
+ * given to plan_run(). */
+value graph_bound(graph *g, int32_t slot, bk_shape shape);
+
+/* A value held by the graph; values: one double for each element. */
+value graph_constant(graph *g, bk_shape shape, const double *values);
+
+/* Writes v to the caller's memory `slot` at each run. */
+void graph_output(graph *g, value v, int32_t slot);
+
+/* Gradients of the scalar `loss` with respect to wrt[0..n-1], as new values; NONE where loss does not depend
+ * on it. They are made of ordinary nodes and can be differentiated again. */
+status graph_gradients(graph *g, value loss, const value *wrt, int32_t n, value *gradient);
+
+/* Adds a node; its shape rule makes the outputs. `wanted` is the shape asked for by ops that need one. */
+value graph_node(graph *g, bk_op op, const bk_attr *attr, const value *in, int32_t n_in, const bk_shape *wanted);
+
+/* Marks the graph failed, keeping the thread's text; returns NONE. */
+value graph_fail(graph *g, status code);
+
+/* "[2,3,4]" into text; returns text. */
+const char *shape_text(const bk_shape *s, char text[128]);
+
+#endif

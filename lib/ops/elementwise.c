@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* elementwise.c - one number in, or two with broadcasting, one number out. */
+#include "lib/ops.h"
+#include "lib/ops/rules.h"
+
+/* ---- one input ---- */
+
+static status shape_same(const op_args *a, bk_shape *out)
+{
+    out[0] = *a->in[0];
+    return OK;
+}
+
+static value unary(graph *g, bk_op op, value x, double alpha, double beta)
+{
+    return graph_node(g, op, &(bk_attr){.alpha = alpha, .beta = beta}, &x, 1, NULL);
+}
+
+value op_affine(graph *g, value x, double alpha, double beta)
+{
+    return unary(g, BK_AFFINE, x, alpha, beta);
+}
+
+static void grad_affine(graph *g, const node *n, const value *dy, value *dx)
+{
+    dx[0] = op_affine(g, dy[0], n->attr.alpha, 0);
+}
+
+const op_rule rule_affine = {"affine", 1, 1, 1, shape_same, grad_affine, 1};
+
+value op_exp(graph *g, value x)
+{
+    return unary(g, BK_EXP, x, 0, 0);
+}
+
+static void grad_exp(graph *g, const node *n, const value *dy, value *dx)
+{
+    dx[0] = op_mul(g, dy[0], n->out[0]);
+}
+
+const op_rule rule_exp = {"exp", 1, 1, 1, shape_same, grad_exp, 1};
+
+value op_log(graph *g, value x)
+{
+    return unary(g, BK_LOG, x, 0, 0);
+}
+
+static void grad_log(graph *g, const node *n, const value *dy, value *dx)
+{
+    dx[0] = op_div(g, dy[0], n->in[0]);
+}
+
+const op_rule rule_log = {"log", 1, 1, 1, shape_same, grad_log, 1};
+
+value op_sqrt(graph *g, value x)
+{
+    return unary(g, BK_SQRT, x, 0, 0);
+}
+
+static void grad_sqrt(graph *g, const node *n, const value *dy, value *dx)
+{
+    dx[0] = op_div(g, op_affine(g, dy[0], 0.5, 0), n->out[0]);
+}
+
+const op_rule rule_sqrt = {"sqrt", 1, 1, 1, shape_same, grad_sqrt, 1};
+
+value op_abs(graph *g, value x)
+{
+    return unary(g, BK_ABS, x, 0, 0);
+}
+
+static void grad_abs(graph *g, const node *n, const value *dy, value *dx)
+{
+    dx[0] = op_mul(g, dy[0], op_sign(g, n->in[0]));
+}
+
+const op_rule rule_abs = {"abs", 1, 1, 1, shape_same, grad_abs, 1};
+
+value op_sign(graph *g, value x)
+{
+    return unary(g, BK_SIGN, x, 0, 0);
+}
+
+/* Piecewise constant: no gradient arrives anywhere. */
+static void grad_zero(graph *g, const node *n, const value *dy, value *dx)
+{
+    (void)g, (void)n, (void)dy, (void)dx;
+}
+
+const op_rule rule_sign = {"sign", 1, 1, 1, shape_same, grad_zero, 1};
+
+value op_sigmoid(graph *g, value x)
+{
+    return unary(g, BK_SIGMOID, x, 0, 0);
+}
+
+static void grad_sigmoid(graph *g, const node *n, const value *dy, value *dx) /* y (1 - y) */
+{
+    value y = n->out[0];
+    dx[0] = op_mul(g, op_mul(g, dy[0], y), op_affine(g, y, -1, 1));
+}
+
+const op_rule rule_sigmoid = {"sigmoid", 1, 1, 1, shape_same, grad_sigmoid, 1};
+
+value op_tanh(graph *g, value x)
+{
+    return unary(g, BK_TANH, x, 0, 0);
+}
+
+static void grad_tanh(graph *g, const node *n, const value *dy, value *dx) /* 1 - y^2 */
+{
+    value y = n->out[0];
+    dx[0] = op_mul(g, dy[0], op_affine(g, op_mul(g, y, y), -1, 1));
+}
+
+const op_rule rule_tanh = {"tanh", 1, 1, 1, shape_same, grad_tanh, 1};
+
+value op_leaky_relu(graph *g, value x, double slope)
+{
+    return unary(g, BK_LEAKY_RELU, x, slope, 0);
+}
+
+static void grad_leaky_relu(graph *g, const node *n, const value *dy, value *dx)
+{
+    dx[0] = op_mul(g, dy[0], op_step(g, n->in[0], n->attr.alpha));
+}
+
+const op_rule rule_leaky_relu = {"leaky_relu", 1, 1, 1, shape_same, grad_leaky_relu, 1};
+
+value op_step(graph *g, value x, double slope)
+{
+    return unary(g, BK_STEP, x, slope, 0);
+}
+
+const op_rule rule_step = {"step", 1, 1, 1, shape_same, grad_zero, 1};
+
+value op_gelu(graph *g, value x)
+{
+    return unary(g, BK_GELU, x, 0, 0);
+}
+
+static void grad_gelu(graph *g, const node *n, const value *dy, value *dx)
+{
+    dx[0] = op_gelu_grad(g, n->in[0], dy[0]);
+}
+
+const op_rule rule_gelu = {"gelu", 1, 1, 1, shape_same, grad_gelu, 1};
+
+/* ---- two inputs ---- */
+
+static status shape_broadcast_pair(const op_args *a, bk_shape *out)
+{
+    const bk_shape *x = a->in[0], *y = a->in[1];
+    if (x->rank != y->rank || x->dtype != y->dtype)
+        return shape_error(a, "ranks and types must be equal");
+    out[0] = *x;
+    for (int32_t i = 0; i < x->rank; i++) {
+        if (x->dim[i] != y->dim[i] && x->dim[i] != 1 && y->dim[i] != 1)
+            return shape_error(a, "each axis must be equal, or 1 in one of them");
+        out[0].dim[i] = x->dim[i] == 1 ? y->dim[i] : x->dim[i];
+    }
+    return OK;
+}
+
+/* Gives x leading axes of length 1 up to rank. */
+static value lift(graph *g, value x, int32_t rank)
+{
+    bk_shape s = *graph_shape(g, x);
+    int64_t dim[BK_MAX_RANK];
+    if (s.rank >= rank)
+        return x;
+    for (int32_t i = 0; i < rank; i++)
+        dim[i] = i < rank - s.rank ? 1 : s.dim[i - (rank - s.rank)];
+    return op_reshape(g, x, rank, dim);
+}
+
+static value binary(graph *g, bk_op op, value a, value b)
+{
+    if (g->error != OK || a == NONE || b == NONE)
+        return NONE;
+    int32_t ra = graph_shape(g, a)->rank, rb = graph_shape(g, b)->rank;
+    value in[2] = {lift(g, a, rb), lift(g, b, ra)};
+    return graph_node(g, op, &(bk_attr){0}, in, 2, NULL);
+}
+
+/* The gradient of one side of a broadcast pair. */
+static value side(graph *g, const node *n, int i, value d)
+{
+    if (g->error != OK)
+        return NONE;
+    bk_shape to = *graph_shape(g, n->in[i]);
+    return op_sum_to(g, d, &to);
+}
+
+value op_add(graph *g, value a, value b)
+{
+    return binary(g, BK_ADD, a, b);
+}
+
+static void grad_add(graph *g, const node *n, const value *dy, value *dx)
+{
+    dx[0] = side(g, n, 0, dy[0]);
+    dx[1] = side(g, n, 1, dy[0]);
+}
+
+const op_rule rule_add = {"add", 2, 2, 1, shape_broadcast_pair, grad_add, 1};
+
+value op_sub(graph *g, value a, value b)
+{
+    return binary(g, BK_SUB, a, b);
+}
+
+static void grad_sub(graph *g, const node *n, const value *dy, value *dx)
+{
+    dx[0] = side(g, n, 0, dy[0]);
+    dx[1] = op_affine(g, side(g, n, 1, dy[0]), -1, 0);
+}
+
+const op_rule rule_sub = {"sub", 2, 2, 1, shape_broadcast_pair, grad_sub, 1};
+
+value op_mul(graph *g, value a, value b)
+{
+    return binary(g, BK_MUL, a, b);
+}
+
+static void grad_mul(graph *g, const node *n, const value *dy, value *dx)
+{
+    dx[0] = side(g, n, 0, op_mul(g, dy[0], n->in[1]));
+    dx[1] = side(g, n, 1, op_mul(g, dy[0], n->in[0]));
+}
+
+const op_rule rule_mul = {"mul", 2, 2, 1, shape_broadcast_pair, grad_mul, 1};
+
+value op_div(graph *g, value a, value b)
+{
+    return binary(g, BK_DIV, a, b);
+}
+
+static void grad_div(graph *g, const node *n, const value *dy, value *dx) /* dy/b, -dy y/b */
+{
+    value q = op_div(g, dy[0], n->in[1]);
+    dx[0] = side(g, n, 0, q);
+    dx[1] = op_affine(g, side(g, n, 1, op_mul(g, q, n->out[0])), -1, 0);
+}
+
+const op_rule rule_div = {"div", 2, 2, 1, shape_broadcast_pair, grad_div, 1};
+
+value op_maximum(graph *g, value a, value b)
+{
+    return binary(g, BK_MAXIMUM, a, b);
+}
+
+static void grad_maximum(graph *g, const node *n, const value *dy, value *dx) /* a tie goes to b */
+{
+    value first = op_step(g, op_sub(g, n->in[0], n->in[1]), 0);
+    dx[0] = side(g, n, 0, op_mul(g, dy[0], first));
+    dx[1] = side(g, n, 1, op_mul(g, dy[0], op_affine(g, first, -1, 1)));
+}
+
+const op_rule rule_maximum = {"maximum", 2, 2, 1, shape_broadcast_pair, grad_maximum, 1};
+
+value op_gelu_grad(graph *g, value x, value dy)
+{
+    return binary(g, BK_GELU_GRAD, x, dy);
+}
+
+static status shape_equal_pair(const op_args *a, bk_shape *out)
+{
+    out[0] = *a->in[0];
+    return shape_equal(a->in[0], a->in[1]) ? OK : shape_error(a, "shapes must be equal");
+}
+
+/* d/dx of e (Phi(x) + x phi(x)) = e (2 - x^2) phi(x). */
+static void grad_gelu_grad(graph *g, const node *n, const value *dy, value *dx)
+{
+    value x = n->in[0], square = op_mul(g, x, x);
+    value phi = op_affine(g, op_exp(g, op_affine(g, square, -0.5, 0)), 0.39894228040143267794, 0);
+    value curve = op_mul(g, op_affine(g, square, -1, 2), phi);
+    dx[0] = op_mul(g, dy[0], op_mul(g, n->in[1], curve));
+    dx[1] = op_gelu_grad(g, x, dy[0]);
+}
+
+const op_rule rule_gelu_grad = {"gelu_grad", 2, 2, 1, shape_equal_pair, grad_gelu_grad, 1};

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* norm.c - layer norm and softmax over the last axis. */
+#include "lib/ops.h"
+#include "lib/ops/rules.h"
+
+static int is_vector(const bk_shape *s, int64_t n)
+{
+    return s->rank == 1 && s->dim[0] == n;
+}
+
+/* layer_norm: y = (x - mean) / sqrt(var + eps) * gain + bias. */
+static status shape_layer_norm(const op_args *a, bk_shape *out)
+{
+    const bk_shape *x = a->in[0];
+    if (x->rank < 1 || !is_vector(a->in[1], x->dim[x->rank - 1]) || !is_vector(a->in[2], x->dim[x->rank - 1]))
+        return shape_error(a, "expected x[...,C], gain[C], bias[C]");
+    out[0] = *x;
+    return OK;
+}
+
+static status shape_layer_norm_grad(const op_args *a, bk_shape *out)
+{
+    const bk_shape *x = a->in[0];
+    if (x->rank < 1 || !is_vector(a->in[1], x->dim[x->rank - 1]) || !shape_equal(x, a->in[2]))
+        return shape_error(a, "expected x[...,C], gain[C], dy like x");
+    out[0] = *x;
+    out[1] = out[2] = *a->in[1];
+    return OK;
+}
+
+static void grad_layer_norm(graph *g, const node *n, const value *dy, value *dx)
+{
+    bk_attr attr = {.eps = n->attr.eps};
+    value d = graph_node(g, BK_LAYER_NORM_GRAD, &attr, (const value[]){n->in[0], n->in[1], dy[0]}, 3, NULL);
+    if (d == NONE)
+        return;
+    const node *made = &g->nodes[g->values[d].node];
+    for (int k = 0; k < 3; k++)
+        dx[k] = made->out[k];
+}
+
+const op_rule rule_layer_norm = {"layer_norm", 3, 3, 1, shape_layer_norm, grad_layer_norm, 0};
+const op_rule rule_layer_norm_grad = {"layer_norm_grad", 3, 3, 3, shape_layer_norm_grad, NULL, 0};
+
+value op_layer_norm(graph *g, value x, value gain, value bias, double eps)
+{
+    return graph_node(g, BK_LAYER_NORM, &(bk_attr){.eps = eps}, (const value[]){x, gain, bias}, 3, NULL);
+}
+
+static status shape_softmax(const op_args *a, bk_shape *out)
+{
+    out[0] = *a->in[0];
+    return out[0].rank >= 1 ? OK : shape_error(a, "expected at least one axis");
+}
+
+static void grad_softmax(graph *g, const node *n, const value *dy, value *dx) /* y (dy - sum(dy y)) */
+{
+    if (g->error != OK)
+        return;
+    value y = n->out[0];
+    uint32_t last = 1u << (graph_shape(g, y)->rank - 1);
+    dx[0] = op_mul(g, y, op_sub(g, dy[0], op_sum(g, op_mul(g, dy[0], y), last)));
+}
+
+const op_rule rule_softmax = {"softmax", 1, 1, 1, shape_softmax, grad_softmax, 0};
+
+value op_softmax(graph *g, value x)
+{
+    return graph_node(g, BK_SOFTMAX, &(bk_attr){0}, &x, 1, NULL);
+}

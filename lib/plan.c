@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* plan.c - from a graph to a flat list of kernel calls in one arena.
+ *
+ * Every value that a live node makes gets a block: a size and the first and last call that touch it. Views share
+ * their source's block; element-wise ops take over an input's block where nobody reads it later. Blocks are
+ * placed largest first, each at the lowest offset free during its life. */
+#include "lib/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/fuse.h"
+#include "lib/ops/rules.h"
+
+enum { ALIGN = 64 };
+
+typedef struct block {
+    size_t bytes, offset;
+    int32_t first, last; /* calls */
+    int32_t slot;        /* OF_CALLER: the caller's slot; CONSTANT: which one */
+    enum { IN_ARENA, OF_CALLER, CONSTANT } kind;
+} block;
+
+/* Where a call's operand points when its block belongs to the caller. */
+typedef struct fixup {
+    int32_t call, operand; /* operand: 0.. inputs, BK_MAX_IN.. outputs */
+    int32_t slot;
+} fixup;
+
+struct plan {
+    mem *mem;
+    device dev;
+    bk_call *calls;
+    int32_t n_calls, n_prepared;
+    fixup *fixups;
+    int32_t n_fixups;
+    void **constants;
+    int32_t n_constants;
+    size_t arena_bytes;
+    void *arena;
+    int32_t n_bound; /* slots in use: highest + 1 */
+};
+
+/* What is needed while planning only. */
+typedef struct builder {
+    const graph *g;
+    plan *p;
+    node_list list;
+    int32_t *block_of;  /* by value */
+    int32_t *last_read; /* by value's storage: last call that reads it */
+    block *blocks;
+    int32_t n_blocks;
+} builder;
+
+/* ---- calls ---- */
+
+static int is_view(const node *n)
+{
+    return n->op == BK_RESHAPE;
+}
+
+static int32_t count_calls(const node_list *list)
+{
+    int32_t n = 0;
+    for (int32_t k = 0; k < list->n; k++)
+        n += !list->dead[k] && !is_view(&list->nodes[k]);
+    return n;
+}
+
+static status backend_failure(bk_status s, const bk_backend *b, bk_op op)
+{
+    const char *name = op < BK_OP_COUNT ? op_rules[op]->name : "?";
+    if (s == BK_ERR_MEMORY)
+        return fail_memory();
+    if (s == BK_ERR_UNSUPPORTED)
+        return fail(ERR_UNSUPPORTED, "back end %s does not serve op %s with these shapes", b->name, name);
+    return fail(ERR_BACKEND, "back end %s failed in op %s", b->name, name);
+}
+
+/* The value whose block v shares: through views. */
+static value storage(const graph *g, value v)
+{
+    while (g->values[v].kind == VALUE_NODE && is_view(&g->nodes[g->values[v].node]))
+        v = g->nodes[g->values[v].node].in[0];
+    return v;
+}
+
+static void fill_call(builder *b, bk_call *c, const node *n)
+{
+    c->op = n->op;
+    c->attr = n->attr;
+    c->n_in = n->n_in;
+    c->n_out = n->n_out;
+    for (int32_t i = 0; i < n->n_in; i++)
+        c->in[i].shape = *graph_shape(b->g, n->in[i]);
+    for (int32_t o = 0; o < n->n_out; o++)
+        c->out[o].shape = *graph_shape(b->g, n->out[o]);
+}
+
+static status prepare_calls(builder *b)
+{
+    plan *p = b->p;
+    const bk_backend *backend = p->dev.backend;
+    void *calls;
+    TRY(mem_zeros(p->mem, (size_t)count_calls(&b->list), sizeof(bk_call), &calls));
+    p->calls = calls;
+    for (int32_t k = 0; k < b->list.n; k++) {
+        const node *n = &b->list.nodes[k];
+        if (b->list.dead[k] || is_view(n))
+            continue;
+        if (!backend->supports(p->dev.handle, n->op, b->g->real))
+            return backend_failure(BK_ERR_UNSUPPORTED, backend, n->op);
+        bk_call *c = &p->calls[p->n_calls++];
+        fill_call(b, c, n);
+        bk_status s = backend->prepare(p->dev.handle, c);
+        if (s != BK_OK)
+            return backend_failure(s, backend, n->op);
+        p->n_prepared++;
+    }
+    return OK;
+}
+
+/* ---- blocks ---- */
+
+static int32_t new_block(builder *b, block fresh)
+{
+    b->blocks[b->n_blocks] = fresh;
+    return b->n_blocks++;
+}
+
+static size_t bytes_of(const bk_shape *s)
+{
+    return (size_t)bk_count(s) * bk_dtype_size(s->dtype);
+}
+
+/* The slot that the value's storage is written to for the caller, or -1. */
+static void find_outputs(builder *b, int32_t *slot_of)
+{
+    const graph *g = b->g;
+    for (value v = 0; v < g->n_values; v++)
+        slot_of[v] = -1;
+    for (value v = 0; v < g->n_values; v++)
+        if (g->values[v].output >= 0)
+            slot_of[storage(g, v)] = g->values[v].output;
+}
+
+static void find_last_reads(builder *b)
+{
+    int32_t call = 0;
+    for (value v = 0; v < b->g->n_values; v++)
+        b->last_read[v] = -1;
+    for (int32_t k = 0; k < b->list.n; k++) {
+        const node *n = &b->list.nodes[k];
+        if (b->list.dead[k] || is_view(n))
+            continue;
+        for (int32_t i = 0; i < n->n_in; i++)
+            b->last_read[storage(b->g, n->in[i])] = call;
+        call++;
+    }
+}
+
+/* An input whose block this node's first output may take over, or NONE. */
+static value reusable(const builder *b, const node *n, int32_t call)
+{
+    int first = 0, last = n->n_in;
+    if (n->op == BK_LINEAR)
+        first = n->attr.has_residual ? n->n_in - 1 : n->n_in;
+    else if (!op_rules[n->op]->in_place)
+        return NONE;
+    else if (n->n_in == 2 && !shape_equal(graph_shape(b->g, n->in[0]), graph_shape(b->g, n->in[1])))
+        return NONE;
+    const bk_shape *out = graph_shape(b->g, n->out[0]);
+    for (int i = first; i < last; i++) {
+        value from = storage(b->g, n->in[i]);
+        int others = 0; /* the same memory may not come in twice for a linear: x and residual */
+        for (int j = 0; j < n->n_in; j++)
+            others += j != i && storage(b->g, n->in[j]) == from;
+        int32_t at = b->block_of[from];
+        int same = bk_count(graph_shape(b->g, n->in[i])) == bk_count(out) &&
+                   graph_shape(b->g, n->in[i])->dtype == out->dtype;
+        if (same && !others && at >= 0 && b->blocks[at].kind == IN_ARENA && b->last_read[from] == call &&
+            bytes_of(out) == b->blocks[at].bytes)
+            return from;
+    }
+    return NONE;
+}
+
+static void place_output(builder *b, const node *n, int32_t o, int32_t call, int32_t slot)
+{
+    value v = n->out[o];
+    if (slot >= 0) {
+        b->block_of[v] = new_block(b, (block){.kind = OF_CALLER, .slot = slot});
+        return;
+    }
+    if (o > 0 && b->last_read[v] < 0) /* nobody reads it: no memory */
+        return;
+    value from = o == 0 ? reusable(b, n, call) : NONE;
+    int32_t last = b->last_read[v] < call ? call : b->last_read[v];
+    if (from != NONE) {
+        b->block_of[v] = b->block_of[from];
+        b->blocks[b->block_of[v]].last = last;
+        return;
+    }
+    b->block_of[v] = new_block(b, (block){.kind = IN_ARENA, .bytes = bytes_of(graph_shape(b->g, v)), .first = call,
+                                          .last = last});
+}
+
+static void make_blocks(builder *b, const int32_t *slot_of, int32_t *scratch_block)
+{
+    const graph *g = b->g;
+    for (value v = 0; v < g->n_values; v++) {
+        b->block_of[v] = -1;
+        if (g->values[v].kind == VALUE_BOUND)
+            b->block_of[v] = new_block(b, (block){.kind = OF_CALLER, .slot = g->values[v].slot});
+        else if (g->values[v].kind == VALUE_CONSTANT)
+            b->block_of[v] = new_block(b, (block){.kind = CONSTANT, .slot = g->values[v].slot});
+    }
+    int32_t call = 0;
+    for (int32_t k = 0; k < b->list.n; k++) {
+        const node *n = &b->list.nodes[k];
+        if (b->list.dead[k] || is_view(n))
+            continue;
+        for (int32_t o = 0; o < n->n_out; o++)
+            place_output(b, n, o, call, slot_of[n->out[o]]);
+        size_t scratch = b->p->calls[call].scratch_bytes;
+        scratch_block[call] = -1;
+        if (scratch > 0)
+            scratch_block[call] = new_block(
+                b, (block){.kind = IN_ARENA, .bytes = scratch, .first = call, .last = call});
+        call++;
+    }
+}
+
+/* ---- placing blocks in the arena ---- */
+
+static int larger_first(const void *x, const void *y)
+{
+    const block *a = *(const block *const *)x, *b = *(const block *const *)y;
+    if (a->bytes != b->bytes)
+        return a->bytes < b->bytes ? 1 : -1;
+    return a < b ? -1 : a > b;
+}
+
+static int by_offset(const void *x, const void *y)
+{
+    const block *a = *(const block *const *)x, *b = *(const block *const *)y;
+    if (a->offset != b->offset)
+        return a->offset < b->offset ? -1 : 1;
+    return a < b ? -1 : a > b;
+}
+
+/* The lowest offset at which `fresh` meets none of placed[0..n-1] that live when it does. */
+static size_t lowest_gap(const block *fresh, block **placed, block **rivals, int32_t n)
+{
+    int32_t m = 0;
+    for (int32_t i = 0; i < n; i++)
+        if (placed[i]->first <= fresh->last && fresh->first <= placed[i]->last)
+            rivals[m++] = placed[i];
+    qsort(rivals, (size_t)m, sizeof *rivals, by_offset);
+    size_t at = 0;
+    for (int32_t i = 0; i < m; i++) {
+        if (rivals[i]->offset >= at + fresh->bytes)
+            break;
+        size_t end = rivals[i]->offset + rivals[i]->bytes;
+        at = end > at ? end : at;
+    }
+    return at;
+}
+
+static status place_blocks(builder *b)
+{
+    mem *m = b->p->mem;
+    void *sorted = NULL, *rivals = NULL;
+    status s = mem_array(m, (size_t)b->n_blocks, sizeof(block *), &sorted);
+    if (s == OK)
+        s = mem_array(m, (size_t)b->n_blocks, sizeof(block *), &rivals);
+    int32_t n = 0;
+    block **list = sorted;
+    for (int32_t i = 0; s == OK && i < b->n_blocks; i++) {
+        if (b->blocks[i].kind != IN_ARENA)
+            continue;
+        b->blocks[i].bytes = (b->blocks[i].bytes + ALIGN - 1) / ALIGN * ALIGN;
+        list[n++] = &b->blocks[i];
+    }
+    if (s == OK) {
+        qsort(list, (size_t)n, sizeof *list, larger_first);
+        for (int32_t i = 0; i < n; i++) {
+            list[i]->offset = lowest_gap(list[i], list, rivals, i);
+            size_t end = list[i]->offset + list[i]->bytes;
+            if (end > b->p->arena_bytes)
+                b->p->arena_bytes = end;
+        }
+    }
+    mem_give(m, sorted);
+    mem_give(m, rivals);
+    return s;
+}
+
+/* ---- pointers ---- */
+
+static void point(builder *b, int32_t call, int32_t operand, bk_tensor *t, value v)
+{
+    plan *p = b->p;
+    int32_t at = b->block_of[storage(b->g, v)];
+    if (at < 0)
+        return;
+    const block *k = &b->blocks[at];
+    if (k->kind == OF_CALLER) {
+        p->fixups[p->n_fixups++] = (fixup){call, operand, k->slot};
+        if (k->slot >= p->n_bound)
+            p->n_bound = k->slot + 1;
+    } else if (k->kind == CONSTANT) {
+        t->data = p->constants[k->slot];
+    } else if (p->arena) {
+        t->data = (unsigned char *)p->arena + k->offset;
+    }
+}
+
+static void point_all(builder *b, const int32_t *scratch_block)
+{
+    int32_t call = 0;
+    for (int32_t k = 0; k < b->list.n; k++) {
+        const node *n = &b->list.nodes[k];
+        if (b->list.dead[k] || is_view(n))
+            continue;
+        bk_call *c = &b->p->calls[call];
+        for (int32_t i = 0; i < n->n_in; i++)
+            point(b, call, i, &c->in[i], n->in[i]);
+        for (int32_t o = 0; o < n->n_out; o++)
+            point(b, call, BK_MAX_IN + o, &c->out[o], n->out[o]);
+        if (scratch_block[call] >= 0 && b->p->arena)
+            c->scratch = (unsigned char *)b->p->arena + b->blocks[scratch_block[call]].offset;
+        call++;
+    }
+}
+
+static status copy_constants(builder *b)
+{
+    const graph *g = b->g;
+    plan *p = b->p;
+    void *list;
+    TRY(mem_zeros(p->mem, (size_t)g->n_constants, sizeof(void *), &list));
+    p->constants = list;
+    p->n_constants = g->n_constants;
+    for (value v = 0; v < g->n_values; v++) {
+        if (g->values[v].kind != VALUE_CONSTANT || b->list.uses[v] == 0)
+            continue;
+        int32_t i = g->values[v].slot;
+        TRY(mem_take(p->mem, bytes_of(&g->values[v].shape), &p->constants[i]));
+        memcpy(p->constants[i], g->constants[i], bytes_of(&g->values[v].shape));
+    }
+    return OK;
+}
+
+/* ---- the whole ---- */
+
+static status builder_open(builder *b, void *work[5])
+{
+    mem *m = b->p->mem;
+    size_t values = (size_t)b->g->n_values, calls = (size_t)b->g->n_nodes;
+    TRY(node_list_create(b->g, &b->list));
+    TRY(mem_array(m, values, sizeof(int32_t), &work[0]));
+    TRY(mem_array(m, values, sizeof(int32_t), &work[1]));
+    TRY(mem_array(m, values, sizeof(int32_t), &work[2]));
+    TRY(mem_array(m, calls, sizeof(int32_t), &work[3]));
+    TRY(mem_array(m, values + calls, sizeof(block), &work[4]));
+    b->block_of = work[0];
+    b->last_read = work[1];
+    b->blocks = work[4];
+    return OK;
+}
+
+static status build(builder *b, int arena, void *work[5])
+{
+    plan *p = b->p;
+    TRY(builder_open(b, work));
+    drop_dead(&b->list);
+    fuse_linear(&b->list);
+    TRY(prepare_calls(b));
+    TRY(copy_constants(b));
+    int32_t *slot_of = work[2], *scratch_block = work[3];
+    find_outputs(b, slot_of);
+    find_last_reads(b);
+    make_blocks(b, slot_of, scratch_block);
+    TRY(place_blocks(b));
+    void *fixups;
+    TRY(mem_array(p->mem, (size_t)p->n_calls * (BK_MAX_IN + BK_MAX_OUT), sizeof(fixup), &fixups));
+    p->fixups = fixups;
+    if (arena)
+        TRY(mem_take(p->mem, p->arena_bytes, &p->arena));
+    point_all(b, scratch_block);
+    return OK;
+}
+
+status plan_create(const graph *g, device dev, int arena, plan **out)
+{
+    *out = NULL;
+    TRY(graph_status(g));
+    void *made, *work[5] = {NULL};
+    TRY(mem_zeros(g->mem, 1, sizeof(plan), &made));
+    plan *p = made;
+    p->mem = g->mem;
+    p->dev = dev;
+    builder b = {.g = g, .p = p, .list = {.g = g}};
+    status s = build(&b, arena, work);
+    node_list_free(&b.list);
+    for (int i = 0; i < 5; i++)
+        mem_give(p->mem, work[i]);
+    if (s != OK)
+        plan_free(p);
+    else
+        *out = p;
+    return s;
+}
+
+void plan_free(plan *p)
+{
+    if (!p)
+        return;
+    for (int32_t i = 0; i < p->n_prepared; i++)
+        p->dev.backend->release(p->dev.handle, &p->calls[i]);
+    for (int32_t i = 0; i < p->n_constants; i++)
+        mem_give(p->mem, p->constants[i]);
+    mem_give(p->mem, p->constants);
+    mem_give(p->mem, p->calls);
+    mem_give(p->mem, p->fixups);
+    mem_give(p->mem, p->arena);
+    mem_give(p->mem, p);
+}
+
+size_t plan_arena_bytes(const plan *p)
+{
+    return p->arena_bytes;
+}
+
+int32_t plan_call_count(const plan *p)
+{
+    return p->n_calls;
+}
+
+bk_op plan_call_op(const plan *p, int32_t index)
+{
+    return p->calls[index].op;
+}
+
+static void bind(plan *p, void *const *bound)
+{
+    for (int32_t i = 0; i < p->n_fixups; i++) {
+        const fixup *f = &p->fixups[i];
+        bk_call *c = &p->calls[f->call];
+        bk_tensor *t = f->operand < BK_MAX_IN ? &c->in[f->operand] : &c->out[f->operand - BK_MAX_IN];
+        t->data = bound[f->slot];
+    }
+}
+
+static status run_calls(plan *p, const atomic_int *cancel)
+{
+    for (int32_t i = 0; i < p->n_calls; i++) {
+        if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
+            return fail(ERR_CANCELLED, "cancelled");
+        bk_status s = p->dev.backend->run(p->dev.handle, &p->calls[i]);
+        if (s != BK_OK)
+            return backend_failure(s, p->dev.backend, p->calls[i].op);
+    }
+    return OK;
+}
+
+status plan_run(plan *p, void *const *bound, int32_t n_bound, const atomic_int *cancel)
+{
+    if (n_bound < p->n_bound)
+        return fail(ERR_INTERNAL, "the plan reads %d slots, %d are bound", p->n_bound, n_bound);
+    bind(p, bound);
+    if (p->dev.backend->begin(p->dev.handle) != BK_OK)
+        return fail(ERR_BACKEND, "back end %s cannot begin", p->dev.backend->name);
+    status s = run_calls(p, cancel);
+    p->dev.backend->end(p->dev.handle);
+    return s;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* plan.h - a graph made ready to run: dead nodes dropped, neighbours fused, every value given its place in one
+ * arena, kernels prepared. Running it walks a flat list of kernel calls and allocates nothing. */
+#ifndef SLMT_LIB_PLAN_H
+#define SLMT_LIB_PLAN_H
+
+#include <stdatomic.h>
+
+#include "lib/graph.h"
+
+/* An opened back end. */
+typedef struct device {
+    const bk_backend *backend;
+    void *handle;
+} device;
+
+typedef struct plan plan;
+
+/* Plans what the graph's outputs need. The graph is not needed afterwards. With arena 0 nothing is reserved for
+ * values, only plan_arena_bytes() can be asked.
+ * ERR_UNSUPPORTED: the back end lacks an op (the text names it); ERR_BACKEND, ERR_MEMORY, ERR_LIMIT. */
+status plan_create(const graph *g, device dev, int arena, plan **out);
+void plan_free(plan *p); /* NULL is allowed */
+
+size_t plan_arena_bytes(const plan *p);
+int32_t plan_call_count(const plan *p);
+bk_op plan_call_op(const plan *p, int32_t index);
+
+/* Runs all calls. bound[slot] is the caller's memory for each slot of graph_bound() and graph_output(); the
+ * numbers of the two must not overlap. cancel (may be NULL) is looked at between calls.
+ * One thread at a time. ERR_CANCELLED, ERR_BACKEND. */
+status plan_run(plan *p, void *const *bound, int32_t n_bound, const atomic_int *cancel);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* params.c - the tensor list and the initial values. */
+#include "nn/params.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/random.h"
+
+void params_init(params *p, mem *m, bk_dtype real)
+{
+    *p = (params){.mem = m, .real = real};
+}
+
+void params_clear(params *p)
+{
+    mem_give(p->mem, p->list);
+    p->list = NULL;
+    p->n = p->capacity = 0;
+}
+
+double real_get(const void *array, bk_dtype real, size_t i)
+{
+    return real == BK_F64 ? ((const double *)array)[i] : (double)((const float *)array)[i];
+}
+
+void real_set(void *array, bk_dtype real, size_t i, double x)
+{
+    if (real == BK_F64)
+        ((double *)array)[i] = x;
+    else
+        ((float *)array)[i] = (float)x;
+}
+
+static status room_for_one(params *p)
+{
+    if (p->n < p->capacity)
+        return OK;
+    int32_t more = p->capacity ? 2 * p->capacity : 128;
+    void *list = p->list;
+    TRY(mem_resize(p->mem, &list, (size_t)more, sizeof(param)));
+    p->list = list;
+    p->capacity = more;
+    return OK;
+}
+
+void params_add(params *p, param_init init, int used, int32_t rank, const int64_t *dim, const char *name)
+{
+    if (p->error == OK)
+        p->error = room_for_one(p);
+    if (p->error != OK)
+        return;
+    param t = {.init = init, .used = used, .shape = {.dtype = p->real, .rank = rank}};
+    snprintf(t.name, sizeof t.name, "%s", name);
+    for (int32_t i = 0; i < rank; i++)
+        t.shape.dim[i] = dim[i];
+    t.count = (size_t)bk_count(&t.shape);
+    if (used) {
+        t.offset = p->total;
+        p->total += (t.count + 15) / 16 * 16; /* every tensor starts on a 64-byte boundary */
+    }
+    p->list[p->n++] = t;
+}
+
+int32_t params_find(const params *p, const char *name)
+{
+    for (int32_t i = 0; i < p->n; i++)
+        if (strcmp(p->list[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+/* Row 0 (cls) is 0; then for each cell of an n x n grid, first half of the channels: column, second half: row;
+ * within a half: sin, then cos, of position / 10000^(2i/half). */
+static double position_value(const param *t, size_t element)
+{
+    int64_t width = t->shape.dim[2], half = width / 2, quarter = half / 2;
+    int64_t token = (int64_t)element / width, c = (int64_t)element % width;
+    int64_t side = (int64_t)(sqrt((double)(t->shape.dim[1] - 1)) + 0.5);
+    if (token == 0)
+        return 0;
+    int64_t place = c < half ? (token - 1) % side : (token - 1) / side;
+    int64_t i = c % half;
+    double angle = (double)place / pow(10000.0, (double)(i % quarter) / (double)quarter);
+    return i < quarter ? sin(angle) : cos(angle);
+}
+
+int param_trained(const param *p)
+{
+    return p->used && p->init != INIT_POSITION && p->init != INIT_SOBEL;
+}
+
+static double sobel_value(size_t element)
+{
+    static const double filters[18] = {-1, 0, 1, -2, 0, 2, -1, 0, 1, 1, 2, 1, 0, 0, 0, -1, -2, -1};
+    return filters[element % 18];
+}
+
+static double draw(const param *t, random_stream *r, size_t element)
+{
+    double rows = (double)t->shape.dim[0], columns = (double)t->count / rows;
+    switch (t->init) {
+    case INIT_ONE:
+        return 1;
+    case INIT_XAVIER:
+        return (2 * random_uniform(r) - 1) * sqrt(6 / (rows + columns));
+    case INIT_NORMAL:
+        return 0.02 * random_normal(r);
+    case INIT_TRUNCATED:
+        return 0.02 * random_truncated(r);
+    case INIT_FAN_IN:
+        return (2 * random_uniform(r) - 1) / sqrt(columns);
+    case INIT_POSITION:
+        return position_value(t, element);
+    case INIT_SOBEL:
+        return sobel_value(element);
+    default:
+        return 0;
+    }
+}
+
+void params_fill(const params *p, uint64_t seed, void *weights)
+{
+    for (size_t i = 0; i < p->total; i++)
+        real_set(weights, p->real, i, 0);
+    for (int32_t k = 0; k < p->n; k++) {
+        const param *t = &p->list[k];
+        random_stream r = random_open(seed, random_purpose(t->name, 0));
+        for (size_t i = 0; t->used && i < t->count; i++) /* rounded to float32 on every type: one start for all */
+            real_set(weights, p->real, t->offset + i, (float)draw(t, &r, i));
+    }
+}

@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_parity.c - SLMT-Net against recorded results of the reference implementation: forward tensors, losses, every
+ * gradient, and training runs, on the cpu back end with each matrix library and on the reference back end in
+ * float64.
+ *
+ *   test_parity [FILE.h5 ...]    without arguments: the folder SLMT_PARITY_DIR, all files of this form. */
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include "api/model.h"
+#include "lib/plan.h"
+#include "methods/mt_net.h"
+#include "parity_file.h"
+#include "train/stepper.h"
+
+#include <cmocka.h> /* last: it has a macro fail() */
+
+typedef struct engine {
+    const char *name;
+    int32_t backend, precision, matrix;
+} engine;
+
+static const engine engines[] = {
+    {"reference float64", SLMT_BACKEND_REFERENCE, SLMT_FLOAT64, SLMT_MATRIX_AUTO},
+    {"cpu oneDNN", SLMT_BACKEND_CPU, SLMT_FLOAT32, SLMT_MATRIX_ONEDNN},
+    {"cpu OpenBLAS", SLMT_BACKEND_CPU, SLMT_FLOAT32, SLMT_MATRIX_OPENBLAS},
+};
+
+enum { N_ENGINES = sizeof engines / sizeof *engines, MAX_FILES = 64, PATH_LENGTH = 1024 };
+
+typedef struct parity_case {
+    char path[PATH_LENGTH];
+    const engine *engine;
+    char name[PATH_LENGTH + 64];
+} parity_case;
+
+/* One case at work. */
+typedef struct bench {
+    hid_t file;
+    slmt_context *context;
+    slmt_model *model;
+    int real64, batch, steps;
+    uint64_t salt;
+    int failures;
+    double worst;
+    char worst_name[256];
+} bench;
+
+/* ---- comparing ---- */
+
+/* The gradient of a key bias is zero in exact arithmetic, and Adam divides its rounding noise by adam_eps: in
+ * float64 the recorded run itself left the exact value, the start value, by several times the usual tolerance.
+ * So much room, then, as a noise of machine epsilon times the norm of the tensor's gradient takes in all steps. */
+static double key_bias_tolerance(const bench *b, const char *group, const char *name)
+{
+    char path[512];
+    int pre = strncmp(group, "pre", 3) == 0;
+    if (!b->real64 || !strstr(group, "_run_final") || !ends_with(name, "attn.qkv.bias"))
+        return 0;
+    snprintf(path, sizeof path, "%s%s/%s", pre ? "pre_grad" : "fine_grad", group + strlen(pre ? "pre_run_final" : "fine_run_final"),
+             name);
+    if (H5Lexists(b->file, path, H5P_DEFAULT) <= 0) /* trained by nothing */
+        return 0;
+    reference_data g = parity_read(b->file, path);
+    double norm = g.digest ? g.x[1] : 0;
+    for (size_t i = 0; !g.digest && i < g.n; i++)
+        norm = hypot(norm, g.x[i]);
+    double rate = parity_attr(b->file, pre ? "pretrain_lr" : "finetune_lr", 0);
+    free(g.x);
+    return b->steps * rate * 2.2e-16 * norm / parity_attr(b->file, "adam_eps", 0);
+}
+
+static void check(bench *b, const char *group, const char *name, const void *ours, size_t n)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s%s%s", group, group[0] ? "/" : "", name);
+    reference_data r = parity_read(b->file, path);
+    double *x = malloc((n ? n : 1) * sizeof *x);
+    for (size_t i = 0; i < n; i++)
+        x[i] = real_get(ours, b->real64 ? BK_F64 : BK_F32, i);
+    double tolerance = fmax(parity_tolerance(&r, b->real64), key_bias_tolerance(b, group, name));
+    double ratio = parity_compare(&r, x, n, tolerance);
+    if (ratio > 1) {
+        b->failures++;
+        print_error("  %s: %g of its tolerance %g\n", path, ratio, tolerance);
+    }
+    if (ratio > b->worst) {
+        b->worst = ratio;
+        snprintf(b->worst_name, sizeof b->worst_name, "%.250s", path);
+    }
+    free(x);
+    free(r.x);
+}
+
+static void check_number(bench *b, const char *path, size_t index, double ours)
+{
+    reference_data r = parity_read(b->file, path);
+    reference_data one = r;
+    double tolerance = parity_tolerance(&r, b->real64);
+    double ratio = fabs(ours - one.x[index]) / tolerance;
+    if (!(ratio <= 1)) {
+        b->failures++;
+        print_error("  %s[%zu]: %.9g, expected %.9g: %g of its tolerance %g\n", path, index, ours, r.x[index], ratio,
+                    tolerance);
+    }
+    if (ratio > b->worst) {
+        b->worst = ratio;
+        snprintf(b->worst_name, sizeof b->worst_name, "%.200s[%zu]", path, index);
+    }
+    free(r.x);
+}
+
+/* Every data set of a group against the tensor of the same name in a flat array of the model's layout. */
+static void check_group(bench *b, const char *group, const char *prefix, const void *array, size_t reals)
+{
+    hid_t g = H5Gopen2(b->file, group, H5P_DEFAULT);
+    H5G_info_t info;
+    assert_true(g >= 0);
+    H5Gget_info(g, &info);
+    assert_true(info.nlinks > 0);
+    for (hsize_t i = 0; i < info.nlinks; i++) {
+        char name[256], full[300];
+        H5Lget_name_by_idx(g, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name, H5P_DEFAULT);
+        snprintf(full, sizeof full, "%s%s", prefix, name);
+        int32_t k = params_find(&b->model->net.params, full);
+        if (k < 0) {
+            print_error("  the model has no tensor %s\n", full);
+            b->failures++;
+            continue;
+        }
+        const param *p = &b->model->net.params.list[k];
+        if (!p->used || p->offset >= reals)
+            continue;
+        check(b, group, name, (const unsigned char *)array + p->offset * bk_dtype_size(model_real(b->model)), p->count);
+    }
+    H5Gclose(g);
+}
+
+/* ---- setting up ---- */
+
+static int attr_int(const bench *b, const char *name)
+{
+    return (int)parity_attr(b->file, name, 0);
+}
+
+static slmt_model_options read_options(const bench *b)
+{
+    slmt_model_options o;
+    assert_int_equal(slmt_model_options_init(&o, SLMT_PRESET_BASE), SLMT_OK);
+    o.image_size = attr_int(b, "image_size");
+    o.mae_patch = attr_int(b, "mae_patch");
+    o.patch = attr_int(b, "patch");
+    o.embed_dim = attr_int(b, "embed_dim");
+    o.depth = attr_int(b, "depth");
+    o.num_heads = attr_int(b, "num_heads");
+    o.decoder_dim = attr_int(b, "decoder_dim");
+    o.decoder_depth = attr_int(b, "decoder_depth");
+    o.decoder_heads = attr_int(b, "decoder_heads");
+    o.window = attr_int(b, "window");
+    for (int i = 0; i < 4; i++)
+        o.generator_heads[i] = (int)parity_attr(b->file, "generator_heads", i);
+    return o;
+}
+
+static void start_values(bench *b)
+{
+    const params *all = &b->model->net.params;
+    for (int32_t k = 0; k < all->n; k++) {
+        const param *p = &all->list[k];
+        if (!p->used || p->init == INIT_POSITION)
+            continue;
+        const char *tag = p->name[0] == 'E' ? "mae" : "G";
+        for (size_t i = 0; i < p->count; i++)
+            real_set(model_tensor(b->model, k), model_real(b->model), i,
+                     parity_start(tag, p->name + 2, p->shape.rank, p->count, (size_t)p->shape.dim[0], b->salt, i));
+    }
+}
+
+static void restart(bench *b)
+{
+    params_fill(&b->model->net.params, 0, b->model->weights); /* for the position tables */
+    start_values(b);
+}
+
+static float *read_images(const bench *b, const char *path)
+{
+    reference_data r = parity_read(b->file, path);
+    float *x = malloc(r.n * sizeof *x);
+    for (size_t i = 0; i < r.n; i++)
+        x[i] = (float)r.x[i];
+    free(r.x);
+    return x;
+}
+
+static void step_noise(const bench *b, int step, double *noise, size_t n)
+{
+    char text[32];
+    snprintf(text, sizeof text, "noise/%d", step);
+    for (size_t i = 0; i < n; i++)
+        noise[i] = (float)((parity_uniform(text, b->salt, i) + 1) / 2);
+}
+
+static slmt_trainer_config training(const bench *b, int32_t stage)
+{
+    slmt_trainer_config c = {.struct_size = sizeof c, .stage = stage, .batch = b->batch};
+    const char *betas = stage == SLMT_STAGE_PRETRAIN ? "pretrain_betas" : "finetune_betas";
+    c.beta1 = parity_attr(b->file, betas, 0);
+    c.beta2 = parity_attr(b->file, betas, 1);
+    c.epsilon = parity_attr(b->file, "adam_eps", 0);
+    c.mask_ratio = parity_attr(b->file, "mask_ratio", 0);
+    c.rec_weight = parity_attr(b->file, "rec_weight", 0);
+    c.l1_weight = parity_attr(b->file, "l1_weight", 0);
+    return c;
+}
+
+static void open_stepper(bench *b, int32_t stage, stepper *s)
+{
+    slmt_trainer_config c = training(b, stage);
+    tally t = {.mem = &b->context->mem};
+    restart(b);
+    status st = stepper_open(s, b->context, b->model, &c, &t);
+    if (st != OK)
+        print_error("  %s\n", status_text());
+    assert_int_equal(st, OK);
+}
+
+/* ---- forward tensors ---- */
+
+/* Runs a graph that was built over the model's weights with extra outputs. */
+static void run_graph(bench *b, graph *g, void *const *data, int32_t n_data)
+{
+    plan *p;
+    const slmt_net *net = &b->model->net;
+    int32_t n = slot_data(net) + n_data;
+    void **bound = calloc((size_t)n, sizeof *bound);
+    assert_int_equal(plan_create(g, (device){b->context->backend, b->context->device}, 1, &p), OK);
+    for (int32_t k = 0; k < net->params.n; k++)
+        if (net->params.list[k].used)
+            bound[slot_weight(net) + k] = bound[slot_frozen(net) + k] = model_tensor(b->model, k);
+    memcpy(bound + slot_data(net), data, (size_t)n_data * sizeof *data);
+    assert_int_equal(plan_run(p, bound, n, NULL), OK);
+    free(bound);
+    plan_free(p);
+}
+
+static void *reals(const bench *b, size_t n)
+{
+    return calloc(n, bk_dtype_size(b->real64 ? BK_F64 : BK_F32));
+}
+
+static void check_pretrain_forward(bench *b, stepper *s)
+{
+    enum { REC_PRED = MAE_SLOTS, EDGE_PRED, SLOTS };
+    const slmt_net *net = &b->model->net;
+    edge_mae_graph v;
+    graph *g;
+    nn e;
+    size_t pixels = (size_t)b->batch * (size_t)net->options.image_size * (size_t)net->options.image_size;
+    void *rec = reals(b, pixels), *edge = reals(b, pixels), *loss = reals(b, 3);
+    void *data[SLOTS] = {s->image_a, s->keep, s->restore, s->weight, s->image_b, loss, loss, loss, rec, edge};
+    assert_int_equal(graph_create(&b->context->mem, b->real64 ? BK_F64 : BK_F32, &g), OK);
+    assert_int_equal(nn_open(&e, g, net, "E.", slot_weight(net)), OK);
+    edge_mae_pretrain(&e, net, b->batch, s->kept, s->config.rec_weight, &v);
+    graph_output(g, v.rec_pred, slot_data(net) + REC_PRED);
+    graph_output(g, v.edge_pred, slot_data(net) + EDGE_PRED);
+    restart(b);
+    run_graph(b, g, data, SLOTS);
+    check(b, "pre", "rec_pred", rec, pixels);
+    check(b, "pre", "edge_pred", edge, pixels);
+    nn_close(&e);
+    graph_free(g);
+    free(rec);
+    free(edge);
+    free(loss);
+}
+
+static void check_finetune_forward(bench *b, stepper *s)
+{
+    enum { PRED = TUNE_SLOTS, BLOCK1, TOKENS, SLOTS };
+    const slmt_net *net = &b->model->net;
+    mt_net_graph v;
+    graph *g;
+    nn part[3];
+    size_t side = (size_t)net->options.image_size, pixels = (size_t)b->batch * side * side;
+    size_t tokens = (size_t)b->batch * (size_t)stepper_patches(s) * (size_t)net->options.embed_dim;
+    void *pred = reals(b, pixels), *block1 = reals(b, tokens), *last = reals(b, tokens), *loss = reals(b, 3);
+    void *data[SLOTS] = {s->image_a, s->image_b, loss, loss, loss, pred, block1, last};
+    assert_int_equal(graph_create(&b->context->mem, b->real64 ? BK_F64 : BK_F32, &g), OK);
+    assert_int_equal(nn_open(&part[0], g, net, "E.", slot_weight(net)), OK);
+    assert_int_equal(nn_open(&part[1], g, net, "G.", slot_weight(net)), OK);
+    assert_int_equal(nn_open(&part[2], g, net, "E.", slot_frozen(net)), OK);
+    mt_net_finetune(&part[0], &part[1], &part[2], net, b->batch, s->config.l1_weight, &v);
+    graph_output(g, v.pred, slot_data(net) + PRED);
+    graph_output(g, v.block1, slot_data(net) + BLOCK1);
+    graph_output(g, v.tokens, slot_data(net) + TOKENS);
+    restart(b);
+    run_graph(b, g, data, SLOTS);
+    check(b, "fine", "pred", pred, pixels);
+    check(b, "fine", "encoder_block1", block1, tokens);
+    check(b, "fine", "encoder_tokens", last, tokens);
+    for (int i = 0; i < 3; i++)
+        nn_close(&part[i]);
+    graph_free(g);
+    free(pred);
+    free(block1);
+    free(last);
+    free(loss);
+}
+
+/* ---- stages ---- */
+
+static void check_masks(bench *b, const stepper *s, const double *noise)
+{
+    int n = stepper_patches(s);
+    reference_data stored = parity_read(b->file, "pre/noise"), mask = parity_read(b->file, "pre/mask");
+    for (int i = 0; i < n * b->batch; i++) {
+        assert_true(noise[i] == stored.x[i]);
+        assert_int_equal(s->restore[i] == s->kept, mask.x[i] == 1);
+    }
+    free(stored.x);
+    free(mask.x);
+}
+
+static void check_start_weights(bench *b)
+{
+    if (!parity_mode_full(b->file))
+        return;
+    check_group(b, "W/mae", "E.", b->model->weights, b->model->net.params.total);
+    check_group(b, "W/G", "G.", b->model->weights, b->model->net.params.total);
+}
+
+static void check_pretraining(bench *b)
+{
+    stepper s;
+    float *images = read_images(b, "pre/images");
+    double rate = parity_attr(b->file, "pretrain_lr", 0);
+    slmt_losses l = {.struct_size = sizeof l};
+    open_stepper(b, SLMT_STAGE_PRETRAIN, &s);
+    check_start_weights(b);
+    size_t n = (size_t)b->batch * (size_t)stepper_patches(&s);
+    double *noise = malloc(n * sizeof *noise);
+    for (int step = 0; step < b->steps; step++) {
+        step_noise(b, step, noise, n);
+        assert_int_equal(stepper_pretrain(&s, images, noise, 0, rate, NULL, &l), OK);
+        check_number(b, "pre_run/losses", 2 * (size_t)step, l.reconstruction);
+        check_number(b, "pre_run/losses", 2 * (size_t)step + 1, l.edge);
+        if (step > 0)
+            continue;
+        check_number(b, "pre/rec_loss", 0, l.reconstruction);
+        check_number(b, "pre/edge_loss", 0, l.edge);
+        check_masks(b, &s, noise);
+        check(b, "pre", "edge_target", s.image_b, n * 64);
+        check_group(b, "pre_grad", "E.", s.gradient, s.trained);
+    }
+    check_group(b, "pre_run_final", "E.", b->model->weights, s.trained);
+    step_noise(b, 0, noise, n); /* the masks of step 0 again, for the forward tensors */
+    assert_int_equal(stepper_pretrain(&s, images, noise, 0, 0, NULL, &l), OK);
+    check_pretrain_forward(b, &s);
+    stepper_close(&s);
+    free(noise);
+    free(images);
+}
+
+static void check_finetuning(bench *b)
+{
+    stepper s;
+    float *source = read_images(b, "fine/source"), *target = read_images(b, "fine/target");
+    double rate = parity_attr(b->file, "finetune_lr", 0);
+    slmt_losses l = {.struct_size = sizeof l};
+    open_stepper(b, SLMT_STAGE_FINETUNE, &s);
+    for (int step = 0; step < b->steps; step++) {
+        assert_int_equal(stepper_finetune(&s, source, target, rate, NULL, &l), OK);
+        check_number(b, "fine_run/losses", 2 * (size_t)step, l.l1);
+        check_number(b, "fine_run/losses", 2 * (size_t)step + 1, l.consistency);
+        if (step > 0)
+            continue;
+        check_number(b, "fine/l1_loss", 0, l.l1);
+        check_number(b, "fine/fc_loss", 0, l.consistency);
+        check_group(b, "fine_grad/E", "E.", s.gradient, s.trained);
+        check_group(b, "fine_grad/G", "G.", s.gradient, s.trained);
+    }
+    check_group(b, "fine_run_final/E", "E.", b->model->weights, s.trained);
+    check_group(b, "fine_run_final/G", "G.", b->model->weights, s.trained);
+    check_finetune_forward(b, &s);
+    stepper_close(&s);
+    free(source);
+    free(target);
+}
+
+static slmt_context *open_context(const engine *e)
+{
+    slmt_context_config c;
+    slmt_context *context = NULL;
+    slmt_context_config_init(&c);
+    c.backend = e->backend;
+    c.precision = e->precision;
+    c.matrix = e->matrix;
+    slmt_status s = slmt_context_create(&c, &context);
+    if (s == SLMT_ERR_UNSUPPORTED) /* a build without this matrix library */
+        print_message("  left out: %s\n", slmt_error_text());
+    else
+        assert_int_equal(s, SLMT_OK);
+    return context;
+}
+
+static void matches_the_reference_implementation(void **state)
+{
+    const parity_case *c = *state;
+    bench b = {.file = H5Fopen(c->path, H5F_ACC_RDONLY, H5P_DEFAULT)};
+    assert_true(b.file >= 0);
+    b.context = open_context(c->engine);
+    if (b.context) {
+        b.real64 = c->engine->precision == SLMT_FLOAT64;
+        b.batch = attr_int(&b, "batch");
+        b.steps = attr_int(&b, "steps");
+        b.salt = (uint64_t)attr_int(&b, "salt");
+        slmt_model_options o = read_options(&b);
+        assert_int_equal(slmt_model_create(b.context, &o, 0, &b.model), SLMT_OK);
+        check_pretraining(&b);
+        check_finetuning(&b);
+        print_message("  %s: worst %.3f of its tolerance (%s)\n", slmt_context_describe(b.context), b.worst,
+                      b.worst_name);
+        slmt_model_free(b.model);
+        slmt_context_free(b.context);
+    }
+    H5Fclose(b.file);
+    assert_int_equal(b.failures, 0);
+}
+
+/* ---- finding cases ---- */
+
+static int is_model_file(const char *path)
+{
+    hid_t f = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    int yes = f >= 0 && H5Aexists(f, "mae_patch") > 0;
+    if (f >= 0)
+        H5Fclose(f);
+    return yes;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+static int find_files(const char *folder, char paths[][PATH_LENGTH])
+{
+    int n = 0;
+    DIR *d = opendir(folder);
+    if (!d)
+        return 0;
+    for (struct dirent *entry; (entry = readdir(d)) != NULL && n < MAX_FILES;) {
+        if (!ends_with(entry->d_name, ".h5"))
+            continue;
+        snprintf(paths[n], PATH_LENGTH, "%s/%s", folder, entry->d_name);
+        n += is_model_file(paths[n]);
+    }
+    closedir(d);
+    qsort(paths, (size_t)n, PATH_LENGTH, by_text);
+    return n;
+}
+
+int main(int argc, char **argv)
+{
+    static char paths[MAX_FILES][PATH_LENGTH];
+    static parity_case cases[MAX_FILES * N_ENGINES];
+    static struct CMUnitTest tests[MAX_FILES * N_ENGINES];
+    const char *folder = getenv("SLMT_PARITY_DIR");
+    int n = 0, n_tests = 0;
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    for (int i = 1; i < argc && n < MAX_FILES; i++)
+        snprintf(paths[n++], PATH_LENGTH, "%s", argv[i]);
+    if (argc == 1 && folder)
+        n = find_files(folder, paths);
+    if (n == 0) {
+        printf("no reference results: SLMT_PARITY_DIR is %s, no files are named\n", folder ? folder : "not set");
+        return 77;
+    }
+    for (int i = 0; i < n; i++)
+        for (int e = 0; e < N_ENGINES; e++) {
+            parity_case *c = &cases[n_tests];
+            memcpy(c->path, paths[i], PATH_LENGTH);
+            c->engine = &engines[e];
+            const char *slash = strrchr(c->path, '/');
+            snprintf(c->name, sizeof c->name, "%.200s on %s", slash ? slash + 1 : c->path, engines[e].name);
+            tests[n_tests++] = (struct CMUnitTest){c->name, matches_the_reference_implementation, NULL, NULL, c};
+        }
+    return _cmocka_run_group_tests("parity", tests, (size_t)n_tests, NULL, NULL);
+}
