@@ -3,7 +3,10 @@
  * gradient, and training runs, on the cpu back end with each matrix library and on the reference back end in
  * float64.
  *
- *   test_parity [FILE.h5 ...]    without arguments: the folder SLMT_PARITY_DIR, all files of this form. */
+ *   test_parity [FILE.h5 ...]
+ *
+ * Without arguments: every file of this form in the folder SLMT_PARITY_DIR; if that is not set, tiny.h5 of
+ * ../shared/parity. Exit code 77 (skipped) where there is nothing to read. */
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -474,8 +477,10 @@ int main(int argc, char **argv)
         snprintf(paths[n++], PATH_LENGTH, "%s", argv[i]);
     if (argc == 1 && folder)
         n = find_files(folder, paths);
+    else if (argc == 1 && is_model_file(SLMT_SOURCE_DIR "/../shared/parity/tiny.h5"))
+        snprintf(paths[n++], PATH_LENGTH, "%s", SLMT_SOURCE_DIR "/../shared/parity/tiny.h5");
     if (n == 0) {
-        printf("no reference results: SLMT_PARITY_DIR is %s, no files are named\n", folder ? folder : "not set");
+        printf("SKIPPED: no reference results in %s\n", folder ? folder : "../shared/parity; set SLMT_PARITY_DIR");
         return 77;
     }
     for (int i = 0; i < n; i++)

@@ -74,8 +74,8 @@ typedef struct slmt_metrics {
     double psnr;          /**< 20 log10(1/sqrt(MSE)) in dB; 100 where MSE is 0 */
     double ssim;          /**< structural similarity, 7x7 uniform window, data range 1 */
     double ssim_range_2;  /**< the same with data range 2: only to compare with the paper */
-    double nmse;          /**< sum (p-t)^2 / sum t^2; infinity where t is 0 and p is not, 0 where both are */
-    double nmse_spectral; /**< ||(p-t)^2||_2 / ||t^2||_2 with the spectral norm: the paper's code */
+    double nmse;          /**< sum (p-t)^2 / sum t^2; 0 where t is all 0 */
+    double nmse_spectral; /**< ||(p-t)^2||_2 / ||t^2||_2, spectral norms: the paper's code; 0 where t is all 0 */
     double mae;           /**< mean |p-t| */
 } slmt_metrics;
 

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* context.c - contexts: the opened back end and the allocator behind every other handle. */
+#define _GNU_SOURCE
+#include "api/context.h"
+
+#include <sched.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/structs.h"
+#include "lib/registry.h"
+
+void slmt_context_config_init(slmt_context_config *config)
+{
+    if (!config)
+        return;
+    memset(config, 0, sizeof *config);
+    config->struct_size = sizeof *config;
+    config->log_level = SLMT_LOG_WARNING;
+}
+
+static status in_range(const char *name, int32_t value, int32_t low, int32_t high)
+{
+    if (value >= low && value <= high)
+        return OK;
+    return fail(ERR_ARGUMENT, "slmt_context_config.%s is %d, expected %d to %d", name, value, low, high);
+}
+
+static status check(const slmt_context_config *c)
+{
+    TRY(in_range("backend", c->backend, SLMT_BACKEND_CPU, SLMT_BACKEND_REFERENCE));
+    TRY(in_range("precision", c->precision, SLMT_FLOAT32, SLMT_FLOAT64));
+    TRY(in_range("matrix", c->matrix, SLMT_MATRIX_AUTO, SLMT_MATRIX_OPENBLAS));
+    TRY(in_range("threads", c->threads, 0, 1024));
+    TRY(in_range("log_level", c->log_level, SLMT_LOG_ERROR, SLMT_LOG_DEBUG));
+    if (!c->alloc != !c->free)
+        return fail(ERR_ARGUMENT, "slmt_context_config: set both alloc and free, or neither");
+    if (c->precision == SLMT_FLOAT64 && c->backend != SLMT_BACKEND_REFERENCE)
+        return fail(ERR_UNSUPPORTED, "float64 runs on the reference back end only");
+    return OK;
+}
+
+static int32_t usable_cores(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return 1;
+    int n = CPU_COUNT(&set);
+    return n < 1 ? 1 : n > 1024 ? 1024 : n;
+}
+
+/* ---- the host's services to a back end ---- */
+
+static void *host_alloc(void *user, size_t bytes)
+{
+    void *p;
+    slmt_context *context = user;
+    return mem_take(&context->mem, bytes, &p) == OK ? p : NULL;
+}
+
+static void host_free(void *user, void *p)
+{
+    mem_give(&((slmt_context *)user)->mem, p);
+}
+
+static void host_log(void *user, int level, const char *text)
+{
+    context_log(user, level, "%s", text);
+}
+
+void context_log(const slmt_context *context, int32_t level, const char *format, ...)
+{
+    const slmt_context_config *c = &context->config;
+    if (!c->log || level > c->log_level)
+        return;
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    c->log(c->log_user, level, text);
+}
+
+/* ---- life ---- */
+
+static status open_device(slmt_context *context)
+{
+    const char *name = context->config.backend == SLMT_BACKEND_REFERENCE ? "reference" : "cpu";
+    context->host = (bk_host){context, host_alloc, host_free, host_log, context->config.threads};
+    if (context->host.threads == 0)
+        context->host.threads = usable_cores();
+    context->backend = backend_find(name);
+    if (!context->backend)
+        return fail(ERR_UNSUPPORTED, "back end %s is not in this build", name);
+    bk_status s = context->backend->open(&context->host, (bk_matrix)context->config.matrix, &context->device);
+    if (s == BK_ERR_MEMORY)
+        return fail_memory();
+    if (s == BK_ERR_UNSUPPORTED)
+        return fail(ERR_UNSUPPORTED, "back end %s cannot be opened with matrix library %s: not in this build, or this "
+                    "machine is too old", name, (const char *[]){"auto", "onednn", "openblas"}[context->config.matrix]);
+    return s == BK_OK ? OK : fail(ERR_BACKEND, "back end %s failed to open", name);
+}
+
+/* The context itself comes from the caller's allocator too, outside the counter it holds. */
+static void *take_context(const slmt_context_config *c)
+{
+    void *p = c->alloc ? c->alloc(c->alloc_user, sizeof(slmt_context)) : malloc(sizeof(slmt_context));
+    if (p)
+        memset(p, 0, sizeof(slmt_context));
+    return p;
+}
+
+static void give_context(slmt_context *context)
+{
+    slmt_context_config c = context->config;
+    if (c.free)
+        c.free(c.alloc_user, context);
+    else
+        free(context);
+}
+
+slmt_status slmt_context_create(const slmt_context_config *config, slmt_context **out)
+{
+    slmt_context_config c;
+    REQUIRE(out);
+    slmt_context_config_init(&c);
+    if (config)
+        TRY(struct_read(&c, sizeof c, config, "slmt_context_config"));
+    TRY(check(&c));
+    slmt_context *context = take_context(&c);
+    if (!context)
+        return fail_memory();
+    atomic_init(&context->owners, 1);
+    context->config = c;
+    mem_init(&context->mem, c.alloc, c.free, c.alloc_user, c.max_bytes);
+    status s = open_device(context);
+    if (s != OK) {
+        give_context(context);
+        return s;
+    }
+    *out = context;
+    return OK;
+}
+
+slmt_context *context_retain(slmt_context *context)
+{
+    atomic_fetch_add(&context->owners, 1);
+    return context;
+}
+
+void context_release(slmt_context *context)
+{
+    if (atomic_fetch_sub(&context->owners, 1) != 1)
+        return;
+    context->backend->close(context->device);
+    give_context(context);
+}
+
+void slmt_context_free(slmt_context *context)
+{
+    if (context)
+        context_release(context);
+}
+
+uint64_t slmt_context_live_bytes(const slmt_context *context)
+{
+    return context ? atomic_load(&((slmt_context *)context)->mem.live) : 0;
+}
+
+const char *slmt_context_describe(const slmt_context *context)
+{
+    return context ? context->backend->describe(context->device) : "";
+}

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* model.c - models: options, weights by name, preprocessing and card. Files are in io/model_file.c. */
+#include "api/model.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "api/structs.h"
+#include "data/preprocess.h"
+#include "io/model_file.h"
+
+enum { CARD_KEY_MAX = 64, CARD_TEXT_MAX = 65535 };
+
+slmt_status slmt_model_options_init(slmt_model_options *options, int32_t preset)
+{
+    REQUIRE(options);
+    return net_options_preset(options, preset);
+}
+
+/* ---- life ---- */
+
+static status fill_model(slmt_model *m, const slmt_model_options *options)
+{
+    bk_dtype real = m->context->config.precision == SLMT_FLOAT64 ? BK_F64 : BK_F32;
+    TRY(net_init(&m->net, &m->context->mem, real, options));
+    void *p;
+    TRY(mem_zeros(&m->context->mem, m->net.params.total, bk_dtype_size(real), &m->weights));
+    TRY(mem_zeros(&m->context->mem, (size_t)m->net.params.n, sizeof(float *), &p));
+    m->unread = p;
+    slmt_preprocess_init(&m->preprocess);
+    m->preprocess.image_size = options->image_size;
+    return OK;
+}
+
+status model_make(slmt_context *context, const slmt_model_options *options, slmt_model **out)
+{
+    void *p;
+    TRY(net_options_check(options));
+    TRY(mem_zeros(&context->mem, 1, sizeof(slmt_model), &p));
+    slmt_model *m = p;
+    atomic_init(&m->owners, 1);
+    m->context = context_retain(context);
+    status s = fill_model(m, options);
+    if (s != OK) {
+        slmt_model_free(m);
+        return s;
+    }
+    *out = m;
+    return OK;
+}
+
+slmt_status slmt_model_create(slmt_context *context, const slmt_model_options *options, uint64_t seed,
+                              slmt_model **model)
+{
+    slmt_model_options o;
+    slmt_model *m;
+    REQUIRE(context);
+    REQUIRE(model);
+    TRY(net_options_preset(&o, SLMT_PRESET_BASE));
+    if (options)
+        TRY(struct_read(&o, sizeof o, options, "slmt_model_options"));
+    TRY(model_make(context, &o, &m));
+    params_fill(&m->net.params, seed, m->weights);
+    *model = m;
+    return OK;
+}
+
+slmt_model *slmt_model_retain(slmt_model *model)
+{
+    if (model)
+        atomic_fetch_add(&model->owners, 1);
+    return model;
+}
+
+void slmt_model_free(slmt_model *m)
+{
+    if (!m || atomic_fetch_sub(&m->owners, 1) != 1)
+        return;
+    slmt_context *context = m->context;
+    mem *memory = &context->mem;
+    for (int32_t k = 0; m->unread && k < m->net.params.n; k++)
+        mem_give(memory, m->unread[k]);
+    for (size_t i = 0; i < m->n_card; i++) {
+        mem_give(memory, m->card[i].key);
+        mem_give(memory, m->card[i].text);
+    }
+    mem_give(memory, m->card);
+    mem_give(memory, m->unread);
+    mem_give(memory, m->weights);
+    if (m->net.params.mem)
+        net_clear(&m->net);
+    mem_give(memory, m);
+    context_release(context);
+}
+
+/* ---- files ---- */
+
+slmt_status slmt_model_load(slmt_context *context, const char *path, slmt_model **model)
+{
+    REQUIRE(context);
+    REQUIRE(path);
+    REQUIRE(model);
+    return model_load_path(context, path, model);
+}
+
+slmt_status slmt_model_load_memory(slmt_context *context, const void *data, size_t size, slmt_model **model)
+{
+    REQUIRE(context);
+    REQUIRE(data);
+    REQUIRE(model);
+    return model_load_bytes(context, data, size, model);
+}
+
+static status read_all(mem *m, slmt_read_fn read, void *user, void **data, size_t *size)
+{
+    size_t capacity = 0;
+    for (*size = 0;;) {
+        if (*size == capacity) {
+            capacity = capacity ? capacity * 2 : (size_t)1 << 20;
+            TRY(mem_resize(m, data, capacity, 1));
+        }
+        int64_t n = read(user, (unsigned char *)*data + *size, capacity - *size);
+        if (n < 0 || (uint64_t)n > capacity - *size)
+            return fail(ERR_IO, "the read callback returned %lld for at most %zu bytes", (long long)n, capacity - *size);
+        if (n == 0)
+            return OK;
+        *size += (size_t)n;
+    }
+}
+
+slmt_status slmt_model_load_callback(slmt_context *context, slmt_read_fn read, void *user, slmt_model **model)
+{
+    REQUIRE(context);
+    REQUIRE(read);
+    REQUIRE(model);
+    void *data = NULL;
+    size_t size = 0;
+    status s = read_all(&context->mem, read, user, &data, &size);
+    if (s == OK)
+        s = model_load_bytes(context, data, size, model);
+    mem_give(&context->mem, data);
+    return s;
+}
+
+slmt_status slmt_model_save(const slmt_model *model, const char *path)
+{
+    REQUIRE(model);
+    REQUIRE(path);
+    return model_save_path(model, path);
+}
+
+/* ---- options and preprocessing ---- */
+
+slmt_status slmt_model_get_options(const slmt_model *model, slmt_model_options *options)
+{
+    REQUIRE(model);
+    REQUIRE(options);
+    return struct_write(options, &model->net.options, sizeof *options, "slmt_model_options");
+}
+
+slmt_status slmt_model_get_preprocess(const slmt_model *model, slmt_preprocess *preprocess)
+{
+    REQUIRE(model);
+    REQUIRE(preprocess);
+    return struct_write(preprocess, &model->preprocess, sizeof *preprocess, "slmt_preprocess");
+}
+
+slmt_status slmt_model_set_preprocess(slmt_model *model, const slmt_preprocess *preprocess)
+{
+    slmt_preprocess p;
+    REQUIRE(model);
+    REQUIRE(preprocess);
+    slmt_preprocess_init(&p);
+    TRY(struct_read(&p, sizeof p, preprocess, "slmt_preprocess"));
+    TRY(preprocess_check(&p));
+    if (p.image_size != model->net.options.image_size)
+        return fail(ERR_ARGUMENT, "slmt_preprocess.image_size is %d, the model's images are %d", p.image_size,
+                    model->net.options.image_size);
+    model->preprocess = p;
+    return OK;
+}
+
+/* ---- tensors ---- */
+
+void *model_tensor(const slmt_model *m, int32_t k)
+{
+    return (unsigned char *)m->weights + m->net.params.list[k].offset * bk_dtype_size(model_real(m));
+}
+
+size_t slmt_model_tensor_count(const slmt_model *model)
+{
+    return model ? (size_t)model->net.params.n : 0;
+}
+
+slmt_status slmt_model_tensor_info(const slmt_model *model, size_t index, slmt_tensor_info *info)
+{
+    REQUIRE(model);
+    REQUIRE(info);
+    if (index >= (size_t)model->net.params.n)
+        return fail(ERR_ARGUMENT, "tensor %zu of %d", index, model->net.params.n);
+    const param *p = &model->net.params.list[index];
+    slmt_tensor_info known = {.struct_size = sizeof known, .rank = p->shape.rank, .name = p->name, .used = p->used};
+    for (int32_t i = 0; i < p->shape.rank && i < 4; i++)
+        known.dim[i] = p->shape.dim[i];
+    return struct_write(info, &known, sizeof known, "slmt_tensor_info");
+}
+
+static status find_tensor(const slmt_model *model, const char *name, size_t count, int32_t *k)
+{
+    *k = params_find(&model->net.params, name);
+    if (*k < 0)
+        return fail(ERR_NOT_FOUND, "the model has no tensor %s", name);
+    size_t have = model->net.params.list[*k].count;
+    if (have != count)
+        return fail(ERR_ARGUMENT, "tensor %s has %zu elements, %zu were given", name, have, count);
+    return OK;
+}
+
+slmt_status slmt_model_get_tensor(const slmt_model *model, const char *name, float *values, size_t count)
+{
+    int32_t k;
+    REQUIRE(model);
+    REQUIRE(name);
+    REQUIRE(values);
+    TRY(find_tensor(model, name, count, &k));
+    if (model->net.params.list[k].used) {
+        for (size_t i = 0; i < count; i++)
+            values[i] = (float)real_get(model_tensor(model, k), model_real(model), i);
+        return OK;
+    }
+    if (!model->unread[k])
+        return fail(ERR_NOT_FOUND, "tensor %s is not read by the network and this model does not store it", name);
+    memcpy(values, model->unread[k], count * sizeof(float));
+    return OK;
+}
+
+static status check_finite(const char *name, const float *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(values[i]))
+            return fail(ERR_NONFINITE, "%s: element %zu is not finite", name, i);
+    return OK;
+}
+
+slmt_status slmt_model_set_tensor(slmt_model *model, const char *name, const float *values, size_t count)
+{
+    int32_t k;
+    REQUIRE(model);
+    REQUIRE(name);
+    REQUIRE(values);
+    TRY(find_tensor(model, name, count, &k));
+    TRY(check_finite(name, values, count));
+    if (model->net.params.list[k].used) {
+        for (size_t i = 0; i < count; i++)
+            real_set(model_tensor(model, k), model_real(model), i, values[i]);
+        return OK;
+    }
+    if (!model->unread[k]) {
+        void *p;
+        TRY(mem_array(&model->context->mem, count, sizeof(float), &p));
+        model->unread[k] = p;
+    }
+    memcpy(model->unread[k], values, count * sizeof(float));
+    return OK;
+}
+
+/* ---- card ---- */
+
+static int32_t card_find(const slmt_model *model, const char *key)
+{
+    for (size_t i = 0; i < model->n_card; i++)
+        if (strcmp(model->card[i].key, key) == 0)
+            return (int32_t)i;
+    return -1;
+}
+
+const char *slmt_model_card(const slmt_model *model, const char *key)
+{
+    int32_t i = model && key ? card_find(model, key) : -1;
+    return i < 0 ? "" : model->card[i].text;
+}
+
+static status check_card(const char *key, const char *text)
+{
+    size_t n = strlen(key);
+    if (n < 1 || n > CARD_KEY_MAX)
+        return fail(ERR_ARGUMENT, "a card key has 1 to %d characters, not %zu", CARD_KEY_MAX, n);
+    for (size_t i = 0; i < n; i++)
+        if (!isalnum((unsigned char)key[i]) && key[i] != '_')
+            return fail(ERR_ARGUMENT, "card key '%s': only letters, digits and underscores", key);
+    if (text && strlen(text) > CARD_TEXT_MAX)
+        return fail(ERR_ARGUMENT, "card field %s has %zu bytes, at most %d fit", key, strlen(text), CARD_TEXT_MAX);
+    return OK;
+}
+
+static void card_remove(slmt_model *model, int32_t i)
+{
+    mem_give(&model->context->mem, model->card[i].key);
+    mem_give(&model->context->mem, model->card[i].text);
+    memmove(&model->card[i], &model->card[i + 1], (model->n_card - (size_t)i - 1) * sizeof *model->card);
+    model->n_card--;
+}
+
+/* Makes room and both copies first, so that a failure changes nothing. */
+static status card_insert(slmt_model *model, const char *key, const char *text)
+{
+    mem *m = &model->context->mem;
+    void *list = model->card;
+    char *k = NULL, *t = NULL;
+    status s = mem_resize(m, &list, model->n_card + 1, sizeof *model->card);
+    model->card = list;
+    if (s == OK)
+        s = mem_text(m, key, &k);
+    if (s == OK)
+        s = mem_text(m, text, &t);
+    if (s != OK) {
+        mem_give(m, k);
+        return s;
+    }
+    int32_t old = card_find(model, key);
+    if (old >= 0)
+        card_remove(model, old);
+    size_t place = 0;
+    while (place < model->n_card && strcmp(model->card[place].key, key) < 0)
+        place++;
+    memmove(&model->card[place + 1], &model->card[place], (model->n_card - place) * sizeof *model->card);
+    model->card[place] = (card_field){k, t};
+    model->n_card++;
+    return OK;
+}
+
+slmt_status slmt_model_set_card(slmt_model *model, const char *key, const char *text)
+{
+    REQUIRE(model);
+    REQUIRE(key);
+    TRY(check_card(key, text));
+    if (text && *text)
+        return card_insert(model, key, text);
+    int32_t i = card_find(model, key);
+    if (i >= 0)
+        card_remove(model, i);
+    return OK;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/tally.h"
+
+status tally_take(tally *t, size_t bytes, void **out)
+{
+    *out = NULL;
+    if (!t->dry)
+        return mem_zeros(t->mem, bytes, 1, out);
+    t->bytes += mem_cost(bytes);
+    return OK;
+}
+
+status tally_context(const slmt_context *like, slmt_context **out)
+{
+    slmt_context_config config = like->config;
+    config.max_bytes = 0;
+    return slmt_context_create(&config, out);
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* volume.c - entry points of slmt/volume.h: check arguments, call io/nifti.c and data/metrics.c. */
+#include "api/volume.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "api/structs.h"
+#include "data/metrics.h"
+
+/* ---- making ---- */
+
+/* Takes over scan's blocks when it succeeds. */
+static status volume_new(slmt_context *context, const nifti_scan *scan, slmt_volume **volume)
+{
+    void *p;
+    TRY(mem_take(&context->mem, sizeof(slmt_volume), &p));
+    slmt_volume *v = p;
+    v->context = context_retain(context);
+    v->scan = *scan;
+    *volume = v;
+    return OK;
+}
+
+status volume_like(const slmt_volume *source, float *voxels, slmt_volume **volume)
+{
+    mem *m = &source->context->mem;
+    nifti_scan scan = source->scan;
+    TRY(nifti_header_copy(m, source->scan.header, &scan.header));
+    scan.voxels = voxels;
+    status s = volume_new(source->context, &scan, volume);
+    if (s != OK)
+        mem_give(m, scan.header);
+    return s;
+}
+
+slmt_status slmt_volume_read(slmt_context *context, const char *path, slmt_volume **volume)
+{
+    nifti_scan scan;
+    REQUIRE(context);
+    REQUIRE(path);
+    REQUIRE(volume);
+    TRY(nifti_scan_read(&context->mem, path, &scan));
+    status s = volume_new(context, &scan, volume);
+    if (s != OK)
+        nifti_scan_free(&context->mem, &scan);
+    return s;
+}
+
+static status count_voxels(const int64_t dims[3], size_t *count)
+{
+    *count = 1;
+    for (int i = 0; i < 3; i++) {
+        if (dims[i] < 1)
+            return fail(ERR_ARGUMENT, "slmt_volume_create: dims[%d] is %lld, must be at least 1", i,
+                        (long long)dims[i]);
+        if ((uint64_t)dims[i] > SIZE_MAX / sizeof(float) / *count)
+            return fail(ERR_ARGUMENT,
+                        "slmt_volume_create: %lld x %lld x %lld voxels are more than memory has "
+                        "addresses",
+                        (long long)dims[0], (long long)dims[1], (long long)dims[2]);
+        *count *= (size_t)dims[i];
+    }
+    return OK;
+}
+
+static status check_voxels(const int64_t dims[3], const float *voxels, size_t count)
+{
+    for (size_t n = 0; n < count; n++) {
+        if (!isfinite(voxels[n])) {
+            int64_t at = (int64_t)n;
+            return fail(ERR_NONFINITE, "slmt_volume_create: voxel [%lld,%lld,%lld] is a NaN or an infinity",
+                        (long long)(at % dims[0]), (long long)(at / dims[0] % dims[1]),
+                        (long long)(at / dims[0] / dims[1]));
+        }
+    }
+    return OK;
+}
+
+slmt_status slmt_volume_create(slmt_context *context, const int64_t dims[3], const double *affine,
+                               const float *voxels, slmt_volume **volume)
+{
+    static const double identity[16] = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
+    size_t count;
+    void *p;
+    REQUIRE(context);
+    REQUIRE(dims);
+    REQUIRE(voxels);
+    REQUIRE(volume);
+    TRY(count_voxels(dims, &count));
+    if (affine && !affine_is_valid(affine))
+        return fail(ERR_ARGUMENT,
+                    "slmt_volume_create: affine must be finite, not singular, with 0 0 0 1 as its "
+                    "last row");
+    TRY(check_voxels(dims, voxels, count));
+    TRY(mem_array(&context->mem, count, sizeof(float), &p));
+    nifti_scan scan = {.voxels = memcpy(p, voxels, count * sizeof(float))};
+    memcpy(scan.dims, dims, sizeof scan.dims);
+    memcpy(scan.affine, affine ? affine : identity, sizeof scan.affine);
+    status s = volume_new(context, &scan, volume);
+    if (s != OK)
+        mem_give(&context->mem, p);
+    return s;
+}
+
+void slmt_volume_free(slmt_volume *volume)
+{
+    if (!volume)
+        return;
+    slmt_context *context = volume->context;
+    nifti_scan_free(&context->mem, &volume->scan);
+    mem_give(&context->mem, volume);
+    context_release(context);
+}
+
+/* ---- reading and writing ---- */
+
+void slmt_volume_dims(const slmt_volume *volume, int64_t dims[3])
+{
+    memcpy(dims, volume->scan.dims, sizeof volume->scan.dims);
+}
+
+void slmt_volume_affine(const slmt_volume *volume, double affine[16])
+{
+    memcpy(affine, volume->scan.affine, sizeof volume->scan.affine);
+}
+
+const float *slmt_volume_voxels(const slmt_volume *volume)
+{
+    return volume->scan.voxels;
+}
+
+slmt_status slmt_volume_write(const slmt_volume *volume, const char *path)
+{
+    REQUIRE(volume);
+    REQUIRE(path);
+    return nifti_scan_write(&volume->context->mem, path, &volume->scan);
+}
+
+/* ---- comparing ---- */
+
+static status check_image(const float *image, size_t height, size_t width, const char *name)
+{
+    for (size_t i = 0; i < height * width; i++)
+        if (!isfinite(image[i]))
+            return fail(ERR_NONFINITE, "slmt_compare: %s[%zu][%zu] is a NaN or an infinity", name, i / width,
+                        i % width);
+    return OK;
+}
+
+slmt_status slmt_compare(const float *prediction, const float *target, size_t height, size_t width,
+                         slmt_metrics *metrics)
+{
+    slmt_metrics found = {.struct_size = sizeof found}, probe = found;
+    mem m;
+    REQUIRE(prediction);
+    REQUIRE(target);
+    REQUIRE(metrics);
+    TRY(struct_read(&probe, sizeof probe, metrics, "slmt_metrics"));
+    if (height < METRICS_WINDOW || width < METRICS_WINDOW || width > SIZE_MAX / sizeof(double) / height)
+        return fail(ERR_ARGUMENT, "slmt_compare: height %zu and width %zu must be at least %d", height, width,
+                    METRICS_WINDOW);
+    TRY(check_image(prediction, height, width, "prediction"));
+    TRY(check_image(target, height, width, "target"));
+    mem_init(&m, NULL, NULL, NULL, 0);
+    TRY(metrics_compare(&m, prediction, target, height, width, &found));
+    return struct_write(metrics, &found, sizeof found, "slmt_metrics");
+}

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* preprocess.c - orientation, intensity and crop; one walk over the volume for each, no copy of it. */
+#include "data/preprocess.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "data/resize.h"
+
+/* ---- orientation ---- */
+
+/* Column c of the affine as a direction (unit length) in canonical axes: NIfTI's x and y run to the right and
+ * to the front, ours to the left and to the back. */
+static void directions(const double affine[16], double to[3][3])
+{
+    static const double sign[3] = {-1, -1, 1};
+    for (int c = 0; c < 3; c++) {
+        double x = affine[c], y = affine[4 + c], z = affine[8 + c], length = sqrt(x * x + y * y + z * z);
+        for (int a = 0; a < 3; a++)
+            to[a][c] = sign[a] * affine[4 * a + c] / length;
+    }
+}
+
+orient orient_from_affine(const int64_t dims[3], const double affine[16])
+{
+    static const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    const int64_t stride[3] = {1, dims[0], dims[0] * dims[1]};
+    double to[3][3], best = -1;
+    int chosen = 0;
+    orient o = {.corner = 0};
+    directions(affine, to);
+    for (int i = 0; i < 6; i++) {
+        double along = 0;
+        for (int a = 0; a < 3; a++)
+            along += fabs(to[a][orders[i][a]]);
+        if (along > best + 1e-6) { /* at a tie, such as a turn by 45 degrees, the earlier order stays */
+            best = along;
+            chosen = i;
+        }
+    }
+    for (int a = 0; a < 3; a++) {
+        int c = o.axis[a] = orders[chosen][a];
+        o.flip[a] = to[a][c] < 0;
+        o.dims[a] = dims[c];
+        o.stride[a] = o.flip[a] ? -stride[c] : stride[c];
+        o.corner += o.flip[a] ? (dims[c] - 1) * stride[c] : 0;
+    }
+    return o;
+}
+
+void orient_to_canonical(const orient *o, const float *voxels, float *canonical)
+{
+    for (int64_t z = 0; z < o->dims[2]; z++)
+        for (int64_t y = 0; y < o->dims[1]; y++)
+            for (int64_t x = 0; x < o->dims[0]; x++)
+                *canonical++ = voxels[o->corner + x * o->stride[0] + y * o->stride[1] + z * o->stride[2]];
+}
+
+void orient_from_canonical(const orient *o, const float *canonical, float *voxels)
+{
+    for (int64_t z = 0; z < o->dims[2]; z++)
+        for (int64_t y = 0; y < o->dims[1]; y++)
+            for (int64_t x = 0; x < o->dims[0]; x++)
+                voxels[o->corner + x * o->stride[0] + y * o->stride[1] + z * o->stride[2]] = *canonical++;
+}
+
+/* ---- intensity ----
+ *
+ * A value of a given rank is found by counting, in two passes over the volume: upper 16 bits, then lower 16
+ * bits of those that share the upper ones. No copy, no sorting, the same time whatever the values. */
+
+enum { BINS = 1 << 16 };
+
+/* Keys are ordered as the floats are. */
+static uint32_t key_of(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits ^ (bits >> 31 ? 0xFFFFFFFFu : 0x80000000u);
+}
+
+static float float_of(uint32_t key)
+{
+    uint32_t bits = key ^ (key >> 31 ? 0x80000000u : 0xFFFFFFFFu);
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+typedef struct ranking {
+    const float *voxels;
+    size_t count;
+    float corner;
+    uint64_t inside;         /* voxels that differ from the corner */
+    uint64_t *upper, *lower; /* [BINS] counts */
+} ranking;
+
+static void count_upper(ranking *r)
+{
+    memset(r->upper, 0, BINS * sizeof *r->upper);
+    r->inside = 0;
+    for (size_t i = 0; i < r->count; i++) {
+        if (r->voxels[i] != r->corner) {
+            r->upper[key_of(r->voxels[i]) >> 16]++;
+            r->inside++;
+        }
+    }
+}
+
+/* The bin that holds the value of this rank; *rank becomes its rank within the bin. */
+static uint32_t find_bin(const uint64_t *bins, uint64_t *rank)
+{
+    uint32_t b = 0;
+    while (*rank >= bins[b])
+        *rank -= bins[b++];
+    return b;
+}
+
+static float value_at(ranking *r, uint64_t rank)
+{
+    uint32_t high = find_bin(r->upper, &rank);
+    memset(r->lower, 0, BINS * sizeof *r->lower);
+    for (size_t i = 0; i < r->count; i++) {
+        uint32_t key = key_of(r->voxels[i]);
+        if (key >> 16 == high && r->voxels[i] != r->corner)
+            r->lower[key & 0xFFFF]++;
+    }
+    return float_of(high << 16 | find_bin(r->lower, &rank));
+}
+
+static float percentile(ranking *r, double percent)
+{
+    double position = percent / 100 * (double)(r->inside - 1);
+    uint64_t rank = (uint64_t)position;
+    double weight = position - (double)rank, a = value_at(r, rank);
+    double b = rank + 1 < r->inside ? value_at(r, rank + 1) : a;
+    return (float)(a + (b - a) * weight);
+}
+
+static float clip(const intensity *s, float v)
+{
+    if (v == s->corner)
+        return v;
+    return v < s->low ? s->low : v > s->high ? s->high : v;
+}
+
+float intensity_apply(const intensity *scale, float value)
+{
+    float v = clip(scale, value) / scale->top;
+    return v > 0 ? v : 0;
+}
+
+static status measure(ranking *r, double low_percentile, double high_percentile, intensity *out)
+{
+    count_upper(r);
+    if (r->inside == 0)
+        return fail(ERR_ARGUMENT, "the volume is constant: every voxel is %g", r->corner);
+    *out = (intensity){.corner = r->corner, .top = r->corner};
+    out->low = percentile(r, low_percentile);
+    out->high = percentile(r, high_percentile);
+    for (size_t i = 0; i < r->count; i++)
+        out->top = fmaxf(out->top, clip(out, r->voxels[i]));
+    if (out->top <= 0)
+        return fail(ERR_ARGUMENT, "the volume has no positive value below its high percentile");
+    return OK;
+}
+
+status intensity_measure(mem *m, const float *voxels, size_t count, float corner, double low_percentile,
+                         double high_percentile, intensity *out)
+{
+    void *bins;
+    TRY(mem_array(m, 2 * BINS, sizeof(uint64_t), &bins));
+    ranking r = {.voxels = voxels, .count = count, .corner = corner, .upper = bins};
+    r.lower = r.upper + BINS;
+    status s = measure(&r, low_percentile, high_percentile, out);
+    mem_give(m, bins);
+    return s;
+}
+
+/* ---- settings ---- */
+
+enum { MAX_SIDE = 4096, MAX_FIRST = 1 << 20 };
+
+void preprocess_defaults(slmt_preprocess *p)
+{
+    *p = (slmt_preprocess){.struct_size = sizeof *p,
+                           .crop_size = 200,
+                           .crop_x = SLMT_CENTRE,
+                           .crop_y = SLMT_CENTRE,
+                           .slice_first = 50,
+                           .slice_count = 60,
+                           .image_size = 256,
+                           .target_resize = SLMT_RESIZE_BILINEAR,
+                           .low_percentile = 0.2,
+                           .high_percentile = 99.8};
+}
+
+static status check_range(const char *field, int32_t value, int32_t low, int32_t high)
+{
+    if (value < low || value > high)
+        return fail(ERR_ARGUMENT, "slmt_preprocess.%s is %d, must be %d to %d", field, value, low, high);
+    return OK;
+}
+
+status preprocess_check(const slmt_preprocess *p)
+{
+    TRY(check_range("crop_size", p->crop_size, 1, MAX_SIDE));
+    TRY(check_range("crop_x", p->crop_x, SLMT_CENTRE, MAX_FIRST));
+    TRY(check_range("crop_y", p->crop_y, SLMT_CENTRE, MAX_FIRST));
+    TRY(check_range("slice_first", p->slice_first, 0, MAX_FIRST));
+    TRY(check_range("slice_count", p->slice_count, 0, MAX_FIRST));
+    TRY(check_range("image_size", p->image_size, 1, MAX_SIDE));
+    TRY(check_range("target_resize", p->target_resize, SLMT_RESIZE_BILINEAR, SLMT_RESIZE_NEAREST));
+    if (!(p->low_percentile >= 0 && p->low_percentile < p->high_percentile && p->high_percentile <= 100))
+        return fail(
+            ERR_ARGUMENT,
+            "slmt_preprocess.low_percentile %g and .high_percentile %g must be 0 to 100, the low one lower",
+            p->low_percentile, p->high_percentile);
+    return OK;
+}
+
+/* ---- crop ---- */
+
+/* Where the slices lie in the canonical volume. x and y may start before it and end after it. */
+typedef struct window {
+    orient orient;
+    int64_t first[3];
+    int size;  /* along x and y */
+    int count; /* along z */
+} window;
+
+static int64_t half_down(int64_t n)
+{
+    return n >= 0 ? n / 2 : -((1 - n) / 2);
+}
+
+static status place_crop(int64_t n, int32_t size, int32_t first, const char *field, int64_t *out)
+{
+    *out = first == SLMT_CENTRE ? half_down(n - size) : first;
+    if (*out >= n)
+        return fail(ERR_ARGUMENT, "slmt_preprocess.%s is %d, but the volume has %lld voxels there", field,
+                    first, (long long)n);
+    return OK;
+}
+
+static status place_window(const slmt_preprocess *p, const int64_t dims[3], const double affine[16],
+                           window *w)
+{
+    w->orient = orient_from_affine(dims, affine);
+    w->size = p->crop_size;
+    TRY(place_crop(w->orient.dims[0], p->crop_size, p->crop_x, "crop_x", &w->first[0]));
+    TRY(place_crop(w->orient.dims[1], p->crop_size, p->crop_y, "crop_y", &w->first[1]));
+    int64_t left = w->orient.dims[2] - p->slice_first;
+    int64_t wanted = p->slice_count > 0 ? p->slice_count : left;
+    if (left < 1 || wanted > left)
+        return fail(ERR_ARGUMENT,
+                    "too few slices: the volume has %lld axial slices, slmt_preprocess wants %lld from "
+                    "slice_first %d on",
+                    (long long)w->orient.dims[2], (long long)(wanted > 0 ? wanted : 1), p->slice_first);
+    if (wanted > MAX_FIRST)
+        return fail(ERR_ARGUMENT, "the volume has %lld axial slices, at most %d are supported",
+                    (long long)w->orient.dims[2], MAX_FIRST);
+    w->first[2] = p->slice_first;
+    w->count = (int)wanted;
+    return OK;
+}
+
+status preprocess_count(const slmt_preprocess *p, const int64_t dims[3], const double affine[16], int *count)
+{
+    window w;
+    TRY(place_window(p, dims, affine, &w));
+    *count = w.count;
+    return OK;
+}
+
+/* Element of the volume under pixel [r][c] of slice k, or -1 outside. */
+static int64_t element_at(const window *w, int k, int r, int c)
+{
+    const orient *o = &w->orient;
+    int64_t x = w->first[0] + r, y = w->first[1] + c, z = w->first[2] + k;
+    if (x < 0 || x >= o->dims[0] || y < 0 || y >= o->dims[1])
+        return -1;
+    return o->corner + x * o->stride[0] + y * o->stride[1] + z * o->stride[2];
+}
+
+static void cut(const window *w, const intensity *scale, const float *voxels, float *slices)
+{
+    for (int k = 0; k < w->count; k++)
+        for (int r = 0; r < w->size; r++)
+            for (int c = 0; c < w->size; c++) {
+                int64_t at = element_at(w, k, r, c);
+                *slices++ = at < 0 ? 0 : intensity_apply(scale, voxels[at]);
+            }
+}
+
+status preprocess_volume(mem *m, const slmt_preprocess *p, const int64_t dims[3], const double affine[16],
+                         const float *voxels, float **slices, int *count)
+{
+    window w;
+    intensity scale;
+    void *out;
+    TRY(place_window(p, dims, affine, &w));
+    TRY(intensity_measure(m, voxels, (size_t)(dims[0] * dims[1] * dims[2]), voxels[w.orient.corner],
+                          p->low_percentile, p->high_percentile, &scale));
+    size_t pixels = (size_t)w.size * (size_t)w.size;
+    TRY(mem_array(m, (size_t)w.count, pixels * sizeof(float), &out));
+    cut(&w, &scale, voxels, out);
+    *slices = out;
+    *count = w.count;
+    return OK;
+}
+
+static void paste(const window *w, int k, const float *slice, float *voxels)
+{
+    for (int r = 0; r < w->size; r++)
+        for (int c = 0; c < w->size; c++) {
+            int64_t at = element_at(w, k, r, c);
+            if (at >= 0)
+                voxels[at] = slice[(size_t)r * (size_t)w->size + (size_t)c];
+        }
+}
+
+status preprocess_restore(mem *m, const slmt_preprocess *p, const int64_t dims[3], const double affine[16],
+                          const float *slices, float *voxels)
+{
+    window w;
+    void *slice;
+    TRY(place_window(p, dims, affine, &w));
+    size_t pixels = (size_t)p->image_size * (size_t)p->image_size;
+    TRY(mem_array(m, (size_t)w.size * (size_t)w.size, sizeof(float), &slice));
+    memset(voxels, 0, (size_t)(dims[0] * dims[1] * dims[2]) * sizeof(float));
+    for (int k = 0; k < w.count; k++) {
+        resize_bilinear(slices + (size_t)k * pixels, p->image_size, p->image_size, slice, w.size, w.size);
+        paste(&w, k, slice, voxels);
+    }
+    mem_give(m, slice);
+    return OK;
+}

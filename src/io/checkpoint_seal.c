@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* checkpoint_seal.c - writes and checks the user block of a checkpoint. */
+#include "io/checkpoint_seal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "io/checkpoint.h"
+#include "io/digest.h"
+
+static const char magic[] = "libslmt checkpoint\n";
+static const char version_word[] = "version ";
+
+static void compose(char seal[SEAL_SIZE], uint64_t size, const char *hex)
+{
+    memset(seal, 0, SEAL_SIZE);
+    snprintf(seal, SEAL_SIZE, "%s%s%d\nsize %llu\nsha256 %s\n", magic, version_word, CHECKPOINT_VERSION,
+             (unsigned long long)size, hex);
+}
+
+static status write_all(int fd, const char *from, size_t size, const char *label)
+{
+    size_t done = 0;
+    while (done < size) {
+        ssize_t n = pwrite(fd, from + done, size - done, (off_t)done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return fail(ERR_IO, "%s: cannot write: %s", label, strerror(errno));
+        done += (size_t)n;
+    }
+    return OK;
+}
+
+status seal_write(int fd, const char *label)
+{
+    char seal[SEAL_SIZE], hex[DIGEST_HEX];
+    uint64_t rest;
+    TRY(digest_file(fd, SEAL_SIZE, label, hex, &rest));
+    compose(seal, SEAL_SIZE + rest, hex);
+    return write_all(fd, seal, SEAL_SIZE, label);
+}
+
+/* The digits after `from`, up to `end`; where they stop goes to *next. UINT64_MAX if there are none. */
+static uint64_t number_at(const char *from, const char *end, const char **next)
+{
+    uint64_t value = 0;
+    *next = from;
+    while (*next < end && **next >= '0' && **next <= '9' && value < UINT64_MAX / 16)
+        value = 10 * value + (uint64_t)(*(*next)++ - '0');
+    return *next == from ? UINT64_MAX : value;
+}
+
+/* Magic, version and size: what can be said before the digest. size: the file's. */
+static status check_head(const char *seal, size_t have, uint64_t size, const char *label)
+{
+    size_t compared = have < sizeof magic - 1 ? have : sizeof magic - 1;
+    if (memcmp(seal, magic, compared) != 0)
+        return fail(ERR_FORMAT, "%s: not a libslmt checkpoint", label);
+    if (have < SEAL_SIZE)
+        return fail(ERR_CORRUPT, "%s: cut short: %llu bytes, not even the first %d are there", label,
+                    (unsigned long long)size, SEAL_SIZE);
+    const char *at = seal + sizeof magic - 1, *end = seal + SEAL_SIZE;
+    if (memcmp(at, version_word, sizeof version_word - 1) != 0)
+        return fail(ERR_CORRUPT, "%s: damaged: its first lines are not as written", label);
+    uint64_t version = number_at(at + sizeof version_word - 1, end, &at);
+    if (version > CHECKPOINT_VERSION && version != UINT64_MAX)
+        return fail(ERR_VERSION, "%s: checkpoint version %llu, this library reads up to %d: use a newer one",
+                    label, (unsigned long long)version, CHECKPOINT_VERSION);
+    uint64_t claimed = memcmp(at, "\nsize ", 6) == 0 ? number_at(at + 6, end, &at) : UINT64_MAX;
+    if (claimed != UINT64_MAX && size < claimed)
+        return fail(ERR_CORRUPT, "%s: cut short: %llu of %llu bytes", label, (unsigned long long)size,
+                    (unsigned long long)claimed);
+    return OK;
+}
+
+/* hex: of what lies behind the seal. */
+static status check_digest(const char *seal, uint64_t size, const char *hex, const char *label)
+{
+    char expected[SEAL_SIZE];
+    compose(expected, size, hex);
+    if (memcmp(seal, expected, SEAL_SIZE) != 0)
+        return fail(ERR_CORRUPT, "%s: damaged: its SHA-256 or size is not the one written with it", label);
+    return OK;
+}
+
+status seal_check_file(int fd, uint64_t size, const char *label)
+{
+    char seal[SEAL_SIZE] = {0}, hex[DIGEST_HEX];
+    uint64_t rest;
+    size_t have = size < SEAL_SIZE ? (size_t)size : SEAL_SIZE;
+    ssize_t n;
+    do
+        n = pread(fd, seal, have, 0);
+    while (n < 0 && errno == EINTR);
+    if (n != (ssize_t)have)
+        return fail(ERR_IO, "%s: cannot read: %s", label,
+                    n < 0 ? strerror(errno) : "it changes while being read");
+    TRY(check_head(seal, have, size, label));
+    TRY(digest_file(fd, SEAL_SIZE, label, hex, &rest));
+    return check_digest(seal, SEAL_SIZE + rest, hex, label);
+}
+
+status seal_check_memory(const void *data, uint64_t size, const char *label)
+{
+    char seal[SEAL_SIZE] = {0}, hex[DIGEST_HEX];
+    size_t have = size < SEAL_SIZE ? (size_t)size : SEAL_SIZE;
+    memcpy(seal, data, have);
+    TRY(check_head(seal, have, size, label));
+    digest_memory((const char *)data + SEAL_SIZE, size - SEAL_SIZE, hex);
+    return check_digest(seal, size, hex, label);
+}

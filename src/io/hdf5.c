@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* hdf5.c - the lock, and helpers that write and read groups, attributes and tensors. */
+#include "io/hdf5.h"
+
+#include <pthread.h>
+#include <string.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+void hdf5_enter(hdf5_guard *g)
+{
+    pthread_mutex_lock(&lock);
+    memset(g, 0, sizeof *g);
+    g->is_v2 = 1;
+    H5Eauto_is_v2(H5E_DEFAULT, &g->is_v2);
+    if (g->is_v2) {
+        H5Eget_auto2(H5E_DEFAULT, &g->print2, &g->data);
+        H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    } else {
+        H5Eget_auto1(&g->print1, &g->data);
+        H5Eset_auto1(NULL, NULL);
+    }
+}
+
+void hdf5_leave(hdf5_guard *g)
+{
+    if (g->is_v2)
+        H5Eset_auto2(H5E_DEFAULT, g->print2, g->data);
+    else
+        H5Eset_auto1(g->print1, g->data);
+    pthread_mutex_unlock(&lock);
+}
+
+status hdf5_write_failed(const hdf5_bytes *b, const char *label, const char *group, const char *name)
+{
+    const char *reason = b->error ? strerror(b->error) : "HDF5 refused";
+    if (!name)
+        return fail(ERR_IO, "%s: cannot write: %s", label, reason);
+    return fail(ERR_IO, "%s: cannot write /%s%s%s: %s", label, group, *group ? "/" : "", name, reason);
+}
+
+status hdf5_close_written(hdf5_bytes *b, hid_t file, const char *label)
+{
+    int flushed = H5Fflush(file, H5F_SCOPE_GLOBAL) >= 0;
+    int closed = H5Fclose(file) >= 0;
+    return flushed && closed && !b->error ? OK : hdf5_write_failed(b, label, "", NULL);
+}
+
+int hdf5_has_link(hid_t group, const char *name)
+{
+    return H5Lexists(group, name, H5P_DEFAULT);
+}
+
+static hid_t new_group(hid_t parent, const char *name)
+{
+    hid_t plist = H5Pcreate(H5P_GROUP_CREATE);
+    hid_t group = -1;
+    if (plist >= 0 && H5Pset_obj_track_times(plist, 0) >= 0)
+        group = H5Gcreate2(parent, name, H5P_DEFAULT, plist, H5P_DEFAULT);
+    H5Pclose(plist);
+    return group;
+}
+
+hid_t hdf5_group(hid_t file, const char *path)
+{
+    hid_t group = H5Gopen2(file, "/", H5P_DEFAULT);
+    while (group >= 0 && *path) {
+        char name[STORED_NAME_MAX + 1];
+        size_t length = strcspn(path, "/");
+        memcpy(name, path, length);
+        name[length] = 0;
+        path += path[length] ? length + 1 : length;
+        int exists = hdf5_has_link(group, name);
+        hid_t child = exists < 0 ? -1 : exists ? H5Gopen2(group, name, H5P_DEFAULT) : new_group(group, name);
+        H5Gclose(group);
+        group = child;
+    }
+    return group;
+}
+
+static int put_attribute(hid_t group, const char *name, hid_t stored, hid_t native, const void *value)
+{
+    hid_t space = H5Screate(H5S_SCALAR);
+    hid_t attribute = H5Acreate2(group, name, stored, space, H5P_DEFAULT, H5P_DEFAULT);
+    int done = attribute >= 0 && H5Awrite(attribute, native, value) >= 0 ? 0 : -1;
+    if (attribute >= 0 && H5Aclose(attribute) < 0)
+        done = -1;
+    H5Sclose(space);
+    return done;
+}
+
+int hdf5_put_int(hid_t group, const char *name, int64_t value)
+{
+    return put_attribute(group, name, H5T_STD_I64LE, H5T_NATIVE_INT64, &value);
+}
+
+int hdf5_put_real(hid_t group, const char *name, double value)
+{
+    return put_attribute(group, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &value);
+}
+
+int hdf5_put_text(hid_t group, const char *name, const char *value)
+{
+    hid_t type = H5Tcopy(H5T_C_S1);
+    int done = -1;
+    size_t length = strlen(value);
+    if (type >= 0 && H5Tset_size(type, length ? length : 1) >= 0 &&
+        H5Tset_strpad(type, H5T_STR_NULLPAD) >= 0 && H5Tset_cset(type, H5T_CSET_UTF8) >= 0)
+        done = put_attribute(group, name, type, type, value);
+    H5Tclose(type);
+    return done;
+}
+
+static hid_t stored_hid(stored_type type)
+{
+    switch (type) {
+    case STORED_F32:
+        return H5T_IEEE_F32LE;
+    case STORED_F64:
+        return H5T_IEEE_F64LE;
+    case STORED_I64:
+        return H5T_STD_I64LE;
+    default:
+        return H5T_STD_U64LE;
+    }
+}
+
+static hid_t native_hid(stored_type type)
+{
+    switch (type) {
+    case STORED_F32:
+        return H5T_NATIVE_FLOAT;
+    case STORED_F64:
+        return H5T_NATIVE_DOUBLE;
+    case STORED_I64:
+        return H5T_NATIVE_INT64;
+    default:
+        return H5T_NATIVE_UINT64;
+    }
+}
+
+static void to_hsize(int rank, const int64_t *from, hsize_t to[4])
+{
+    for (int i = 0; i < rank; i++)
+        to[i] = (hsize_t)from[i];
+}
+
+static int set_chunks(hid_t plist, int rank, const int64_t *chunk)
+{
+    hsize_t sizes[4];
+    to_hsize(rank, chunk, sizes);
+    return H5Pset_chunk(plist, rank, sizes) >= 0 && H5Pset_shuffle(plist) >= 0 &&
+           H5Pset_deflate(plist, 1) >= 0;
+}
+
+int hdf5_put_tensor(hid_t group, const char *name, stored_type type, int rank, const int64_t *dims,
+                    const int64_t *chunk, const void *values)
+{
+    hsize_t extent[4];
+    to_hsize(rank, dims, extent);
+    hid_t plist = H5Pcreate(H5P_DATASET_CREATE);
+    hid_t space = rank ? H5Screate_simple(rank, extent, NULL) : H5Screate(H5S_SCALAR);
+    hid_t dataset = -1;
+    int done = -1;
+    if (plist >= 0 && space >= 0 && H5Pset_obj_track_times(plist, 0) >= 0 &&
+        H5Pset_fill_time(plist, H5D_FILL_TIME_NEVER) >= 0 && (!chunk || set_chunks(plist, rank, chunk)))
+        dataset = H5Dcreate2(group, name, stored_hid(type), space, H5P_DEFAULT, plist, H5P_DEFAULT);
+    if (dataset >= 0 && H5Dwrite(dataset, native_hid(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0)
+        done = 0;
+    if (dataset >= 0 && H5Dclose(dataset) < 0)
+        done = -1;
+    H5Sclose(space);
+    H5Pclose(plist);
+    return done;
+}
+
+static int read_slab(hid_t dataset, const catalogue_tensor *t, stored_type type, int64_t slab, void *values)
+{
+    hsize_t start[4] = {(hsize_t)slab}, count[4];
+    to_hsize(t->rank, t->dims, count);
+    count[0] = 1;
+    hid_t space = H5Dget_space(dataset);
+    hid_t part = H5Screate_simple(t->rank, count, NULL);
+    int done = -1;
+    if (space >= 0 && part >= 0 && H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0)
+        done = H5Dread(dataset, native_hid(type), part, space, H5P_DEFAULT, values);
+    H5Sclose(part);
+    H5Sclose(space);
+    return done;
+}
+
+int hdf5_get_tensor(hid_t file, const catalogue_tensor *t, stored_type type, int64_t slab, void *values)
+{
+    hid_t group = H5Gopen2(file, *t->group ? t->group : "/", H5P_DEFAULT);
+    hid_t dataset = group < 0 ? -1 : H5Dopen2(group, t->name, H5P_DEFAULT);
+    int done = -1;
+    if (dataset >= 0 && slab < 0)
+        done = H5Dread(dataset, native_hid(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, values);
+    else if (dataset >= 0)
+        done = read_slab(dataset, t, type, slab, values);
+    H5Dclose(dataset);
+    H5Gclose(group);
+    return done;
+}

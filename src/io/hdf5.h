@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* hdf5.h - HDF5 as src/io uses it: the one lock, files read and written through a driver of our own, and
+ * helpers for attributes and tensors. For the .c files of src/io only: no other header shows an HDF5 type. */
+#ifndef SLMT_IO_HDF5_H
+#define SLMT_IO_HDF5_H
+
+#define H5_USE_110_API
+#include <hdf5.h>
+#if H5_VERSION_GE(1, 13, 0)
+#include <H5FDdevelop.h>
+#endif
+
+#include "io/catalogue.h"
+#include "lib/mem.h"
+#include "lib/status.h"
+
+/* The host's error printing, kept while ours is off. */
+typedef struct hdf5_guard {
+    unsigned is_v2;
+    H5E_auto1_t print1;
+    H5E_auto2_t print2;
+    void *data;
+} hdf5_guard;
+
+/* Every HDF5 call lies between these two: one thread of the process at a time, and HDF5 prints nothing. */
+void hdf5_enter(hdf5_guard *g);
+void hdf5_leave(hdf5_guard *g);
+
+/* What HDF5 reads or writes: an open file, or bytes in memory. It must stay where it is while HDF5 uses it.
+ *
+ * HDF5 is left in a broken state by a write that fails while it closes a file, so it never sees one: the
+ * first error is kept in `error`, later writes are dropped, and whoever finishes the file looks at `error`.
+ */
+typedef struct hdf5_bytes {
+    H5FD_t base;
+    int fd;                    /* -1: memory */
+    const unsigned char *data; /* read only */
+    uint64_t size;             /* end of the bytes */
+    uint64_t allocated;        /* end of what HDF5 has given out */
+    int error;                 /* errno of the first write that failed; 0 */
+} hdf5_bytes;
+
+/* A new file at an open, empty descriptor: format of HDF5 1.8, no times, so that equal contents are equal
+ * bytes. Negative on failure. */
+hid_t hdf5_create(hdf5_bytes *b, int fd, uint64_t user_block);
+
+/* Read-only. */
+hid_t hdf5_open_file(hdf5_bytes *b, int fd, uint64_t size);
+hid_t hdf5_open_memory(hdf5_bytes *b, const void *data, uint64_t size);
+
+/* Flushes and closes a file being written. ERR_IO with the system's reason. */
+status hdf5_close_written(hdf5_bytes *b, hid_t file, const char *label);
+
+/* ERR_IO for a call that failed on a file being written: the system's reason where there is one. */
+status hdf5_write_failed(const hdf5_bytes *b, const char *label, const char *group, const char *name);
+
+/* Opens the group "a/b/c" ("" is the root) below file, making what is missing. Negative on failure. */
+hid_t hdf5_group(hid_t file, const char *path);
+
+/* 1 exists, 0 not, negative on failure. name without '/'. */
+int hdf5_has_link(hid_t group, const char *name);
+
+/* Scalar attributes; negative on failure. */
+int hdf5_put_int(hid_t group, const char *name, int64_t value);
+int hdf5_put_real(hid_t group, const char *name, double value);
+int hdf5_put_text(hid_t group, const char *name, const char *value);
+
+/* Writes a whole new tensor; chunk not NULL: chunked so, shuffled and deflated at level 1. Negative on
+ * failure. */
+int hdf5_put_tensor(hid_t group, const char *name, stored_type type, int rank, const int64_t *dims,
+                    const int64_t *chunk, const void *values);
+
+/* Reads all of a tensor, or (slab 0 or more) its part [slab,slab+1) along the first axis. Negative on
+ * failure. */
+int hdf5_get_tensor(hid_t file, const catalogue_tensor *t, stored_type type, int64_t slab, void *values);
+
+/* Walks the whole file into an empty catalogue, checking every object as catalogue.h says. c->label is set.
+ */
+status hdf5_catalogue(hid_t file, uint64_t file_size, catalogue *c);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* model_file.h - a model in a checkpoint: /model/options, /model/preprocess, /model/card, /weights. */
+#ifndef SLMT_IO_MODEL_FILE_H
+#define SLMT_IO_MODEL_FILE_H
+
+#include "api/model.h"
+#include "io/checkpoint.h"
+
+/* One struct field that is kept as an attribute. */
+typedef struct field {
+    const char *name;
+    size_t offset;
+    enum { FIELD_INT32, FIELD_UINT64, FIELD_REAL } type;
+} field;
+
+status fields_put(checkpoint_writer *w, const char *group, const field *fields, size_t n, const void *from);
+status fields_get(const checkpoint *c, const char *group, const field *fields, size_t n, void *to);
+
+status model_put(checkpoint_writer *w, const slmt_model *model);
+status model_get(const checkpoint *c, slmt_context *context, slmt_model **out);
+
+status model_save_path(const slmt_model *model, const char *path);
+status model_load_path(slmt_context *context, const char *path, slmt_model **out);
+status model_load_bytes(slmt_context *context, const void *data, size_t size, slmt_model **out);
+
+#endif

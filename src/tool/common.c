@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The common options' table, and a context whose warnings go to stderr. */
+#include "common.h"
+
+#include "console.h"
+
+static const field_choice backends[] = {
+    {"cpu", SLMT_BACKEND_CPU}, {"reference", SLMT_BACKEND_REFERENCE}, {0}};
+static const field_choice matrices[] = {
+    {"auto", SLMT_MATRIX_AUTO}, {"onednn", SLMT_MATRIX_ONEDNN}, {"openblas", SLMT_MATRIX_OPENBLAS}, {0}};
+
+#define COMMON(member) .offset = offsetof(common, member)
+const field common_fields[] = {
+    {"threads", "N", "threads to use; 0: all cores this process may run on", FIELD_INT, COMMON(threads)},
+    {"backend", "cpu|reference", "what computes; reference is slow and plain", FIELD_CHOICE, COMMON(backend),
+     backends},
+    {"matrix", "auto|onednn|openblas", "library for matrix products", FIELD_CHOICE, COMMON(matrix), matrices},
+    {"quiet", NULL, "no progress, no messages but failures", FIELD_FLAG, COMMON(quiet)},
+    {"max-memory", "SIZE", "hard limit on memory, such as 800M or 12G; 0: none", FIELD_BYTES,
+     COMMON(max_memory)},
+    {0}};
+
+const field log_fields[] = {{"log", "FILE", "write JSON lines", FIELD_TEXT, COMMON(log)}, {0}};
+
+const field seed_fields[] = {{"seed", "N", "drives everything random", FIELD_UINT, COMMON(seed)}, {0}};
+
+static void on_log(void *user, int32_t level, const char *text)
+{
+    (void)user;
+    complain("%s%s", level == SLMT_LOG_WARNING ? "warning: " : "", text);
+}
+
+int common_context(const common *c, slmt_context **context)
+{
+    console_set_quiet(c->quiet);
+    slmt_context_config config;
+    slmt_context_config_init(&config);
+    config.backend = c->backend;
+    config.matrix = c->matrix;
+    config.threads = c->threads;
+    config.log_level = c->quiet ? SLMT_LOG_ERROR : SLMT_LOG_WARNING;
+    config.max_bytes = c->max_memory;
+    config.log = on_log;
+    slmt_status status = slmt_context_create(&config, context);
+    return status == SLMT_OK ? 0 : fail(status, "context");
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options that every subcommand has, and the library context they make. */
+#ifndef SLMT_TOOL_COMMON_H
+#define SLMT_TOOL_COMMON_H
+
+#include "slmt/slmt.h"
+
+#include "field.h"
+
+typedef struct common {
+    int32_t threads;
+    uint64_t seed;
+    int32_t backend;
+    int32_t matrix;
+    const char *log;
+    bool quiet;
+    uint64_t max_memory;
+} common;
+
+extern const field common_fields[]; /* for every subcommand */
+extern const field log_fields[];    /* for those that have something to log */
+extern const field seed_fields[];   /* for those that draw random numbers */
+
+/* Makes a context as the options say; complains and returns an exit code. */
+int common_context(const common *c, slmt_context **context);
+
+#endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Messages and the progress bar share stderr, so they live together: a message first clears the bar. */
+#include "console.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+static const double bar_interval = 0.1;  /* seconds between changes of the bar */
+static const double line_interval = 5.0; /* seconds between plain lines */
+enum { BAR_WIDTH = 24, LINE_ROOM = 512 };
+
+static bool is_quiet;
+static bool bar_is_open;
+
+void console_set_quiet(bool quiet)
+{
+    is_quiet = quiet;
+}
+
+void progress_end(void)
+{
+    if (bar_is_open)
+        fputs("\r\033[K", stderr);
+    bar_is_open = false;
+}
+
+void say(const char *format, ...)
+{
+    if (is_quiet)
+        return;
+    va_list values;
+    progress_end();
+    va_start(values, format);
+    vfprintf(stderr, format, values);
+    va_end(values);
+    fputc('\n', stderr);
+}
+
+static void complain_values(const char *format, va_list values, const char *reason)
+{
+    progress_end();
+    fputs("slmt: ", stderr);
+    vfprintf(stderr, format, values);
+    if (reason)
+        fprintf(stderr, ": %s", reason);
+    fputc('\n', stderr);
+}
+
+void complain(const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    complain_values(format, values, NULL);
+    va_end(values);
+}
+
+int exit_code(slmt_status status)
+{
+    switch (status / 100) {
+    case 0:
+        return EXIT_OK;
+    case 1:
+        return status == SLMT_ERR_ARGUMENT ? EXIT_USAGE : EXIT_DATA;
+    case 2:
+        return EXIT_MEMORY;
+    case 3:
+    case 4:
+        return EXIT_DATA;
+    case 6:
+        return EXIT_INTERRUPTED;
+    default:
+        return EXIT_UNSUPPORTED;
+    }
+}
+
+int fail(slmt_status status, const char *format, ...)
+{
+    const char *text = slmt_error_text();
+    va_list values;
+    va_start(values, format);
+    complain_values(format, values, *text ? text : slmt_status_name(status));
+    va_end(values);
+    return exit_code(status);
+}
+
+int fail_with(int code, const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    complain_values(format, values, NULL);
+    va_end(values);
+    return code;
+}
+
+double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+void progress_begin(progress *p, const char *label, const char *unit, uint64_t done)
+{
+    double now = seconds_now();
+    *p = (progress){.label = label, .unit = unit, .first = done, .began = now, .shown = now};
+}
+
+static void format_time(double seconds, char *text, size_t size)
+{
+    long left = lround(fmin(seconds, 1e9));
+    if (left >= 3600)
+        snprintf(text, size, "%ld:%02ld:%02ld", left / 3600, left / 60 % 60, left % 60);
+    else
+        snprintf(text, size, "%ld:%02ld", left / 60, left % 60);
+}
+
+/* " 12/640 steps, 3.1 steps/s, 3:22 left" */
+static void format_counts(const progress *p, double now, uint64_t done, uint64_t total, char *text,
+                          size_t size)
+{
+    double elapsed = now - p->began;
+    double rate = elapsed > 0 ? (double)(done - p->first) / elapsed : 0;
+    char left[32] = "";
+    int used = snprintf(text, size, "%" PRIu64, done);
+    if (total)
+        used += snprintf(text + used, size - (size_t)used, "/%" PRIu64, total);
+    used += snprintf(text + used, size - (size_t)used, " %s, %.3g %s/s", p->unit, rate, p->unit);
+    if (total > done && rate > 0) {
+        format_time((double)(total - done) / rate, left, sizeof left);
+        snprintf(text + used, size - (size_t)used, ", %s left", left);
+    }
+}
+
+static void draw_bar(const char *label, double part, const char *rest)
+{
+    struct winsize window = {0};
+    size_t columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 1 ? window.ws_col : 80;
+    char bar[BAR_WIDTH + 1];
+    char line[LINE_ROOM];
+    size_t full = (size_t)(fmin(part, 1) * BAR_WIDTH);
+    memset(bar, '.', BAR_WIDTH);
+    memset(bar, '#', full);
+    bar[BAR_WIDTH] = '\0';
+    snprintf(line, sizeof line, "%s [%s] %s", label, bar, rest);
+    fprintf(stderr, "\r%.*s\033[K", (int)columns - 1, line);
+    fflush(stderr);
+    bar_is_open = true;
+}
+
+void progress_update(progress *p, uint64_t done, uint64_t total, const char *note)
+{
+    double now = seconds_now();
+    bool terminal = isatty(STDERR_FILENO);
+    bool at_end = total && done >= total;
+    if (is_quiet || (!at_end && now - p->shown < (terminal ? bar_interval : line_interval)))
+        return;
+    p->shown = now;
+    char counts[128];
+    char rest[384];
+    format_counts(p, now, done, total, counts, sizeof counts);
+    snprintf(rest, sizeof rest, "%s%s%s", counts, *note ? ", " : "", note);
+    if (terminal)
+        draw_bar(p->label, total ? (double)done / (double)total : 0, rest);
+    else
+        say("%s: %s", p->label, rest);
+}

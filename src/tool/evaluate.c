@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* slmt evaluate: compares synthesized slices of a training set with the true ones. Metrics are taken for each
+ * slice, averaged over a subject, then over subjects. */
+#include "tool.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "slmt/slmt.h"
+
+#include "common.h"
+#include "console.h"
+#include "interrupt.h"
+#include "journal.h"
+#include "monotone_map.h"
+#include "must.h"
+#include "options.h"
+#include "scores.h"
+#include "settings.h"
+#include "table.h"
+
+enum { METHOD_NETWORK, METHOD_SOURCE, METHOD_MONOTONE, METHODS };
+static const char *const method_names[METHODS] = {"slmt-net", "source", "monotone-map"};
+
+typedef struct evaluate_options {
+    const char *model;
+    const char *data;
+    int32_t split;
+    const char *csv;
+    const char *source;
+    const char *target;
+    bool baselines;
+    int32_t batch;
+} evaluate_options;
+
+typedef struct evaluation {
+    evaluate_options options;
+    common common;
+    slmt_context *context;
+    slmt_model *model;
+    slmt_session *session;
+    slmt_dataset *dataset;
+    journal log;
+    FILE *csv;
+    size_t source, target; /* contrasts */
+    int32_t target_resize;
+    size_t side;                                       /* pixels */
+    float *source_slices, *target_slices, *prediction; /* one batch each */
+    monotone_map map;
+    size_t methods; /* how many are compared */
+    size_t subject_count;
+    size_t *subjects; /* those that have both contrasts and are in the split */
+    scores *means;    /* [method][subject] */
+} evaluation;
+
+static const field_choice splits[] = {
+    {"test", SLMT_SPLIT_TEST}, {"train", SLMT_SPLIT_TRAIN}, {"all", SLMT_SPLIT_ALL}, {0}};
+
+#define EVALUATE(member) .offset = offsetof(evaluate_options, member)
+static const field evaluate_fields[] = {
+    {"model", "FILE", "fine-tuned checkpoint", FIELD_TEXT, EVALUATE(model), .flags = FIELD_REQUIRED},
+    {"data", "FILE", "training set", FIELD_TEXT, EVALUATE(data), .flags = FIELD_REQUIRED},
+    {"split", "test|train|all", "which subjects", FIELD_CHOICE, EVALUATE(split), splits},
+    {"csv", "FILE", "write the metrics of each slice, each subject, and their mean and sd", FIELD_TEXT,
+     EVALUATE(csv)},
+    {"source", "NAME", "contrast to start from; default: the one of the fine-tuning", FIELD_TEXT,
+     EVALUATE(source)},
+    {"target", "NAME", "contrast to compare with; default: the one of the fine-tuning", FIELD_TEXT,
+     EVALUATE(target)},
+    {"baselines", NULL,
+     "also compare the source itself, and the best monotone map from source to target intensities (isotonic "
+     "regression over the pairs of the training subjects)",
+     FIELD_FLAG, EVALUATE(baselines)},
+    {"batch", "N", "slices computed together", FIELD_INT, EVALUATE(batch)},
+    {0}};
+
+static const char doc[] =
+    "Compare synthesized slices with the true ones: PSNR, SSIM, NMSE and MAE for each slice, averaged over "
+    "each subject, then mean and standard deviation (divisor n - 1) over subjects. 'SSIM range 2' and 'NMSE "
+    "spectral' "
+    "are the figures of the paper's code.";
+
+/* ---- opening ---- */
+
+static int find_contrast(const evaluation *e, const char *asked, const char *card, size_t *index)
+{
+    const char *name = asked ? asked : slmt_model_card(e->model, card);
+    if (!*name)
+        return fail_with(EXIT_USAGE, "%s: its card has no %s; give --source and --target", e->options.model,
+                         card);
+    for (*index = 0; *index < slmt_dataset_contrast_count(e->dataset); ++*index)
+        if (strcmp(slmt_dataset_contrast(e->dataset, *index), name) == 0)
+            return EXIT_OK;
+    return fail_with(EXIT_USAGE, "%s: has no contrast '%s'", e->options.data, name);
+}
+
+/* Slices of another size cannot be used; slices made otherwise can, but it should be known. */
+static int check_preprocess(evaluation *e)
+{
+    slmt_preprocess model, data;
+    slmt_preprocess_init(&model);
+    slmt_preprocess_init(&data);
+    slmt_status status = slmt_model_get_preprocess(e->model, &model);
+    if (status == SLMT_OK)
+        status = slmt_dataset_get_preprocess(e->dataset, &data);
+    if (status != SLMT_OK)
+        return fail(status, "%s", e->options.data);
+    if (model.image_size != data.image_size)
+        return fail_with(EXIT_USAGE, "%s: has slices of %d pixels, the model takes %d", e->options.data,
+                         data.image_size, model.image_size);
+    const char *other = settings_difference(preprocess_fields, &model, &data);
+    if (other)
+        complain("warning: %s: its %s is not that of the model's training", e->options.data, other);
+    e->side = (size_t)data.image_size;
+    e->target_resize = data.target_resize;
+    return EXIT_OK;
+}
+
+static int open_session(evaluation *e)
+{
+    slmt_session_config config;
+    slmt_session_config_init(&config);
+    config.batch = e->options.batch;
+    slmt_status status = slmt_session_create(e->model, &config, &e->session);
+    return status == SLMT_OK ? EXIT_OK : fail(status, "session");
+}
+
+static bool is_used(const evaluation *e, size_t subject, int32_t split)
+{
+    return (split == SLMT_SPLIT_ALL || slmt_dataset_subject_split(e->dataset, subject) == split) &&
+           slmt_dataset_slice_count(e->dataset, subject, e->source) > 0 &&
+           slmt_dataset_slice_count(e->dataset, subject, e->target) > 0;
+}
+
+static int choose_subjects(evaluation *e)
+{
+    size_t all = slmt_dataset_subject_count(e->dataset);
+    e->subjects = must_alloc(all, sizeof *e->subjects);
+    for (size_t i = 0; i < all; i++)
+        if (is_used(e, i, e->options.split))
+            e->subjects[e->subject_count++] = i;
+    e->methods = e->options.baselines ? METHODS : 1;
+    e->means = must_alloc(e->methods * e->subject_count, sizeof *e->means);
+    return e->subject_count ? EXIT_OK
+                            : fail_with(EXIT_DATA, "%s: no such subject has both contrasts", e->options.data);
+}
+
+static int open_csv(evaluation *e)
+{
+    if (!e->options.csv)
+        return EXIT_OK;
+    e->csv = fopen(e->options.csv, "w");
+    if (!e->csv)
+        return fail_with(EXIT_DATA, "%s: %s", e->options.csv, strerror(errno));
+    fputs("method,level,subject,slice", e->csv);
+    for (size_t j = 0; j < SCORES; j++)
+        fprintf(e->csv, ",%s", score_names[j].key);
+    fputc('\n', e->csv);
+    return EXIT_OK;
+}
+
+static int open_files(evaluation *e)
+{
+    int code = common_context(&e->common, &e->context);
+    if (code != EXIT_OK)
+        return code;
+    slmt_status status = slmt_model_load(e->context, e->options.model, &e->model);
+    if (status != SLMT_OK)
+        return fail(status, "%s", e->options.model);
+    status = slmt_dataset_open(e->context, e->options.data, &e->dataset);
+    return status == SLMT_OK ? EXIT_OK : fail(status, "%s", e->options.data);
+}
+
+static int open_all(evaluation *e)
+{
+    int code = open_files(e);
+    if (code == EXIT_OK)
+        code = find_contrast(e, e->options.source, "source_contrast", &e->source);
+    if (code == EXIT_OK)
+        code = find_contrast(e, e->options.target, "target_contrast", &e->target);
+    if (code == EXIT_OK)
+        code = check_preprocess(e);
+    if (code == EXIT_OK)
+        code = choose_subjects(e);
+    if (code == EXIT_OK)
+        code = open_session(e);
+    if (code == EXIT_OK)
+        code = open_csv(e);
+    if (code == EXIT_OK)
+        code = journal_open(&e->log, e->common.log, false);
+    if (code != EXIT_OK)
+        return code;
+    size_t pixels = (size_t)e->options.batch * e->side * e->side;
+    e->source_slices = must_alloc(pixels, sizeof(float));
+    e->target_slices = must_alloc(pixels, sizeof(float));
+    e->prediction = must_alloc(pixels, sizeof(float));
+    return EXIT_OK;
+}
+
+/* ---- reading and comparing ---- */
+
+static int read_pairs(evaluation *e, size_t subject, size_t first, size_t count)
+{
+    size_t pixels = e->side * e->side;
+    slmt_status status = SLMT_OK;
+    for (size_t i = 0; i < count && status == SLMT_OK; i++) {
+        status = slmt_dataset_read(e->dataset, subject, e->source, first + i, SLMT_RESIZE_BILINEAR,
+                                   e->source_slices + i * pixels);
+        if (status == SLMT_OK)
+            status = slmt_dataset_read(e->dataset, subject, e->target, first + i, e->target_resize,
+                                       e->target_slices + i * pixels);
+    }
+    if (status != SLMT_OK)
+        return fail(status, "%s: %s", e->options.data, slmt_dataset_subject(e->dataset, subject));
+    return interrupted() ? fail_with(EXIT_INTERRUPTED, "interrupted") : EXIT_OK;
+}
+
+/* The network's answer, the source as it is, or the mapped source, for the batch that was read. */
+static int predict(evaluation *e, size_t method, size_t count)
+{
+    size_t pixels = count * e->side * e->side;
+    slmt_status status = SLMT_OK;
+    if (method == METHOD_NETWORK)
+        status = slmt_synthesize(e->session, e->source_slices, count, e->prediction);
+    else if (method == METHOD_SOURCE)
+        memcpy(e->prediction, e->source_slices, pixels * sizeof(float));
+    else
+        monotone_map_apply(&e->map, e->source_slices, pixels, e->prediction);
+    return status == SLMT_OK ? EXIT_OK : fail(status, "synthesis");
+}
+
+static void write_csv(evaluation *e, size_t method, const char *level, const char *subject, const char *slice,
+                      const scores *row)
+{
+    if (!e->csv)
+        return;
+    fprintf(e->csv, "%s,%s,%s,%s", method_names[method], level, subject, slice);
+    for (size_t j = 0; j < SCORES; j++)
+        fprintf(e->csv, ",%.9g", row->value[j]);
+    fputc('\n', e->csv);
+}
+
+static int compare_batch(evaluation *e, size_t method, size_t subject, size_t first, size_t count,
+                         scores *rows)
+{
+    size_t pixels = e->side * e->side;
+    int code = predict(e, method, count);
+    for (size_t i = 0; i < count && code == EXIT_OK; i++) {
+        slmt_metrics metrics = {.struct_size = sizeof metrics};
+        slmt_status status = slmt_compare(e->prediction + i * pixels, e->target_slices + i * pixels, e->side,
+                                          e->side, &metrics);
+        if (status != SLMT_OK) {
+            code = fail(status, "metrics");
+            break;
+        }
+        char slice[24];
+        snprintf(slice, sizeof slice, "%zu", first + i);
+        rows[first + i] = scores_of(&metrics);
+        write_csv(e, method, "slice", slmt_dataset_subject(e->dataset, subject), slice, &rows[first + i]);
+    }
+    return code;
+}
+
+static size_t pair_count(const evaluation *e, size_t subject)
+{
+    size_t source = slmt_dataset_slice_count(e->dataset, subject, e->source);
+    size_t target = slmt_dataset_slice_count(e->dataset, subject, e->target);
+    return source < target ? source : target;
+}
+
+typedef int (*batch_fn)(evaluation *e, size_t subject, size_t first, size_t count, void *user);
+
+/* Reads a subject's pairs batch by batch and hands each to `batch`. */
+static int each_batch(evaluation *e, size_t subject, batch_fn batch, void *user)
+{
+    size_t total = pair_count(e, subject);
+    size_t step = (size_t)e->options.batch;
+    int code = EXIT_OK;
+    for (size_t first = 0; first < total && code == EXIT_OK; first += step) {
+        size_t count = total - first < step ? total - first : step;
+        code = read_pairs(e, subject, first, count);
+        if (code == EXIT_OK)
+            code = batch(e, subject, first, count, user);
+    }
+    return code;
+}
+
+static int add_to_map(evaluation *e, size_t subject, size_t first, size_t count, void *user)
+{
+    (void)subject, (void)first, (void)user;
+    monotone_map_add(&e->map, e->source_slices, e->target_slices, count * e->side * e->side);
+    return EXIT_OK;
+}
+
+static int fit_map(evaluation *e)
+{
+    int code = EXIT_OK;
+    for (size_t i = 0; i < slmt_dataset_subject_count(e->dataset) && code == EXIT_OK; i++)
+        if (is_used(e, i, SLMT_SPLIT_TRAIN))
+            code = each_batch(e, i, add_to_map, NULL);
+    if (code == EXIT_OK && !monotone_map_fit(&e->map))
+        code =
+            fail_with(EXIT_DATA, "%s: --baselines: no training subject has both contrasts", e->options.data);
+    return code;
+}
+
+/* `user` is rows[method], each with room for the subject's slices. */
+static int compare_methods(evaluation *e, size_t subject, size_t first, size_t count, void *user)
+{
+    scores **rows = user;
+    int code = EXIT_OK;
+    for (size_t m = 0; m < e->methods && code == EXIT_OK; m++)
+        code = compare_batch(e, m, subject, first, count, rows[m]);
+    return code;
+}
+
+static void add_json_scores(cJSON *object, const scores *row)
+{
+    for (size_t j = 0; j < SCORES; j++)
+        cJSON_AddNumberToObject(object, score_names[j].key, row->value[j]);
+}
+
+static void record_subject(evaluation *e, size_t index, scores *const *rows, size_t slices)
+{
+    const char *name = slmt_dataset_subject(e->dataset, e->subjects[index]);
+    for (size_t m = 0; m < e->methods; m++) {
+        scores *mean = &e->means[m * e->subject_count + index];
+        *mean = scores_mean(rows[m], slices);
+        write_csv(e, m, "subject", name, "", mean);
+        cJSON *event = journal_event("subject");
+        cJSON_AddStringToObject(event, "method", method_names[m]);
+        cJSON_AddStringToObject(event, "subject", name);
+        add_json_scores(event, mean);
+        journal_write(&e->log, event);
+    }
+}
+
+static int compare_subject(evaluation *e, size_t index)
+{
+    size_t slices = pair_count(e, e->subjects[index]);
+    scores *rows[METHODS] = {0};
+    for (size_t m = 0; m < e->methods; m++)
+        rows[m] = must_alloc(slices, sizeof **rows);
+    int code = each_batch(e, e->subjects[index], compare_methods, rows);
+    if (code == EXIT_OK)
+        record_subject(e, index, rows, slices);
+    for (size_t m = 0; m < e->methods; m++)
+        free(rows[m]);
+    return code;
+}
+
+/* ---- results ---- */
+
+static void table_scores(table *t, const char *first, const char *second, const scores *row)
+{
+    table_cell(t, "%s", first);
+    table_cell(t, "%s", second);
+    for (size_t j = 0; j < SCORES; j++) {
+        if (isnan(row->value[j]))
+            table_cell(t, "-");
+        else
+            table_cell(t, "%.*f", score_names[j].decimals, row->value[j]);
+    }
+}
+
+static void begin_table(table *t, const char *second)
+{
+    table_begin(t, 2 + SCORES);
+    table_cell(t, "method");
+    table_cell(t, "%s", second);
+    for (size_t j = 0; j < SCORES; j++)
+        table_cell(t, "%s", score_names[j].column);
+}
+
+static void print_subjects(const evaluation *e)
+{
+    table t;
+    begin_table(&t, "subject");
+    for (size_t i = 0; i < e->subject_count; i++)
+        for (size_t m = 0; m < e->methods; m++)
+            table_scores(&t, method_names[m], slmt_dataset_subject(e->dataset, e->subjects[i]),
+                         &e->means[m * e->subject_count + i]);
+    table_print(&t);
+}
+
+static void log_summary(evaluation *e, size_t method, const scores *mean, const scores *deviation)
+{
+    cJSON *event = journal_event("summary");
+    cJSON_AddStringToObject(event, "method", method_names[method]);
+    cJSON_AddNumberToObject(event, "subjects", (double)e->subject_count);
+    add_json_scores(cJSON_AddObjectToObject(event, "mean"), mean);
+    add_json_scores(cJSON_AddObjectToObject(event, "sd"), deviation);
+    journal_write(&e->log, event);
+}
+
+static void print_summary(evaluation *e)
+{
+    table t;
+    begin_table(&t, "subjects");
+    for (size_t m = 0; m < e->methods; m++) {
+        const scores *rows = &e->means[m * e->subject_count];
+        scores mean = scores_mean(rows, e->subject_count);
+        scores deviation = scores_deviation(rows, e->subject_count);
+        table_scores(&t, method_names[m], "mean", &mean);
+        table_scores(&t, method_names[m], "sd", &deviation);
+        write_csv(e, m, "mean", "", "", &mean);
+        write_csv(e, m, "sd", "", "", &deviation);
+        log_summary(e, m, &mean, &deviation);
+    }
+    table_print(&t);
+}
+
+static int evaluate(evaluation *e)
+{
+    progress bar;
+    int code = e->options.baselines ? fit_map(e) : EXIT_OK;
+    progress_begin(&bar, "evaluate", "subjects", 0);
+    for (size_t i = 0; i < e->subject_count && code == EXIT_OK; i++) {
+        code = compare_subject(e, i);
+        progress_update(&bar, i + 1, e->subject_count, "");
+    }
+    progress_end();
+    if (code != EXIT_OK)
+        return code;
+    printf("%s to %s, %zu subjects\n\n", slmt_dataset_contrast(e->dataset, e->source),
+           slmt_dataset_contrast(e->dataset, e->target), e->subject_count);
+    print_subjects(e);
+    putchar('\n');
+    print_summary(e);
+    return EXIT_OK;
+}
+
+static int close_csv(evaluation *e)
+{
+    if (!e->csv)
+        return EXIT_OK;
+    bool failed = ferror(e->csv) != 0;
+    failed = fclose(e->csv) != 0 || failed;
+    return failed ? fail_with(EXIT_DATA, "%s: not all of it could be written", e->options.csv) : EXIT_OK;
+}
+
+static int close_all(evaluation *e)
+{
+    int csv_code = close_csv(e);
+    int log_code = journal_close(&e->log);
+    slmt_session_free(e->session);
+    slmt_dataset_free(e->dataset);
+    slmt_model_free(e->model);
+    slmt_context_free(e->context);
+    free(e->source_slices);
+    free(e->target_slices);
+    free(e->prediction);
+    free(e->subjects);
+    free(e->means);
+    return csv_code ? csv_code : log_code;
+}
+
+int command_evaluate(int argc, char **argv)
+{
+    evaluation e = {.options = {.split = SLMT_SPLIT_TEST, .batch = 1}};
+    const option_group groups[] = {{"Files and run:", evaluate_fields, &e.options},
+                                   {"Common:", common_fields, &e.common},
+                                   {"", log_fields, &e.common},
+                                   {0}};
+    command_line line = {.doc = doc, .groups = groups};
+    options_parse(&line, argc, argv);
+    int code = open_all(&e);
+    if (code == EXIT_OK)
+        code = evaluate(&e);
+    int close_code = close_all(&e);
+    options_free(&line);
+    return code ? code : close_code;
+}

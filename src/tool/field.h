@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A field of a struct that has a name, a text form and a description: the one row from which an option, its
+ * help text and its line in `slmt info` are made. */
+#ifndef SLMT_TOOL_FIELD_H
+#define SLMT_TOOL_FIELD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum field_type {
+    FIELD_TEXT,   /* const char * */
+    FIELD_FLAG,   /* bool; as an option it takes no value */
+    FIELD_INT,    /* int32_t */
+    FIELD_UINT,   /* uint64_t */
+    FIELD_BYTES,  /* uint64_t; the text may end in K, M or G */
+    FIELD_REAL,   /* double, finite */
+    FIELD_CHOICE, /* int32_t, by name */
+    FIELD_LIST,   /* int32_t[count] */
+    FIELD_CUSTOM  /* whatever set() makes of the text */
+} field_type;
+
+typedef struct field_choice {
+    const char *name; /* NULL ends a list */
+    int32_t value;
+} field_choice;
+
+enum {
+    FIELD_REQUIRED = 1, /* the option must be given */
+    FIELD_EARLY = 2,    /* set before the others, wherever it stands on the line */
+    FIELD_REASON = 160  /* room for a reason */
+};
+
+typedef struct field {
+    const char *name; /* the long option, without dashes; NULL ends a table */
+    const char *arg;  /* what the help text calls the value */
+    const char *doc;
+    field_type type;
+    size_t offset; /* in the struct; FIELD_CUSTOM: unused */
+    const field_choice *choices;
+    int32_t count;  /* FIELD_LIST */
+    char separator; /* FIELD_LIST */
+    uint32_t flags;
+    bool (*set)(void *target, const char *text, char reason[FIELD_REASON]);
+} field;
+
+/* Sets the field of `target` from a text; false: `reason` says why the text will not do. `text` must outlive
+ * the target (FIELD_TEXT keeps the pointer). */
+bool field_set(const field *f, void *target, const char *text, char reason[FIELD_REASON]);
+
+/* Writes the field's value as field_set() would read it; "" for FIELD_CUSTOM. */
+void field_format(const field *f, const void *target, char *text, size_t size);
+
+#endif

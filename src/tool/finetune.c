@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* slmt finetune: its options. The run itself is in training.c. */
+#include "tool.h"
+
+#include "training.h"
+
+#define FILES(member) .offset = offsetof(training_files, member)
+static const field fields[] = {
+    {"data", "FILE", "training set", FIELD_TEXT, FILES(data), .flags = FIELD_REQUIRED},
+    {"out", "FILE", "checkpoint to write", FIELD_TEXT, FILES(out), .flags = FIELD_REQUIRED},
+    {"model", "FILE", "pre-trained checkpoint; without it the encoder starts fresh", FIELD_TEXT,
+     FILES(model)},
+    {"source", "NAME", "contrast to start from", FIELD_TEXT, FILES(source)},
+    {"target", "NAME", "contrast to make", FIELD_TEXT, FILES(target)},
+    {"resume", "FILE", "go on from a checkpoint, with its sizes, settings and contrasts", FIELD_TEXT,
+     FILES(resume)},
+    {"checkpoint-every", "EPOCHS", "write the checkpoint so often; 0: at the end only", FIELD_INT,
+     FILES(checkpoint_every)},
+    {"max-steps", "N", "stop, and save, after so many steps of this run; 0: at the end of the schedule",
+     FIELD_UINT, FILES(max_steps)},
+    {0}};
+
+static const char doc[] = "Train the whole network on pairs of slices: --source is given to it, --target is "
+                          "what it should make. Only "
+                          "subjects that have both contrasts are used. The first ctrl-C ends the run after "
+                          "the current step and saves "
+                          "the checkpoint, the second ends it at once.";
+
+int command_finetune(int argc, char **argv)
+{
+    return training_command(SLMT_STAGE_FINETUNE, doc, fields, argc, argv);
+}

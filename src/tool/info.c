@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* slmt info: what a checkpoint or a training set holds. Which of the two a file is, is found by opening it.
+ */
+#include "tool.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "slmt/slmt.h"
+
+#include "common.h"
+#include "console.h"
+#include "options.h"
+#include "settings.h"
+#include "table.h"
+
+typedef struct info_options {
+    bool all;
+} info_options;
+
+static const field info_fields[] = {{"all", NULL,
+                                     "also list each tensor of a checkpoint, each subject of a training set",
+                                     FIELD_FLAG, .offset = offsetof(info_options, all)},
+                                    {0}};
+
+static const char doc[] = "Show what a checkpoint or a training set holds.";
+
+static void print_row(const char *name, const char *value)
+{
+    printf("  %-18s", name);
+    for (const char *c = value; *c; c++) {
+        putchar(*c);
+        if (*c == '\n')
+            printf("  %-18s", "");
+    }
+    putchar('\n');
+}
+
+static void print_fields(const field *fields, const void *target)
+{
+    for (const field *f = fields; f->name; f++) {
+        char value[128];
+        field_format(f, target, value, sizeof value);
+        print_row(f->name, value);
+    }
+}
+
+/* ---- checkpoints ---- */
+
+static int print_options(const slmt_model *model)
+{
+    slmt_model_options sizes;
+    slmt_preprocess preprocess;
+    slmt_model_options_init(&sizes, SLMT_PRESET_BASE);
+    slmt_preprocess_init(&preprocess);
+    slmt_status status = slmt_model_get_options(model, &sizes);
+    if (status == SLMT_OK)
+        status = slmt_model_get_preprocess(model, &preprocess);
+    if (status != SLMT_OK)
+        return fail(status, "options");
+    puts("\nsizes");
+    print_fields(size_fields, &sizes);
+    puts("\npreprocessing");
+    print_fields(preprocess_fields, &preprocess);
+    return EXIT_OK;
+}
+
+static void print_card(const slmt_model *model)
+{
+    static const char *const keys[] = {"name",
+                                       "data",
+                                       "intended_use",
+                                       "source_contrast",
+                                       "target_contrast",
+                                       "training",
+                                       "pretrain_contrast"};
+    puts("\ncard");
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        const char *text = slmt_model_card(model, keys[i]);
+        if (*text)
+            print_row(keys[i], text);
+    }
+}
+
+typedef struct part {
+    const char *name;
+    char letter; /* tensors of this part start with it */
+    uint64_t tensors, parameters;
+    uint64_t unused_tensors, unused_parameters;
+} part;
+
+static uint64_t parameter_count(const slmt_tensor_info *info)
+{
+    uint64_t count = 1;
+    for (int32_t i = 0; i < info->rank; i++)
+        count *= (uint64_t)info->dim[i];
+    return count;
+}
+
+static void count_tensor(part *parts, size_t n, const slmt_tensor_info *info)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (parts[i].letter != info->name[0])
+            continue;
+        parts[i].tensors++;
+        parts[i].parameters += parameter_count(info);
+        parts[i].unused_tensors += !info->used;
+        parts[i].unused_parameters += info->used ? 0 : parameter_count(info);
+    }
+}
+
+static void print_parts(const part *parts, size_t n)
+{
+    table t;
+    table_begin(&t, 5);
+    for (size_t i = 0; i < 5; i++)
+        table_cell(
+            &t, "%s",
+            (const char *[]){"weights", "tensors", "parameters", "unused tensors", "unused parameters"}[i]);
+    for (size_t i = 0; i < n; i++) {
+        table_cell(&t, "  %s", parts[i].name);
+        table_cell(&t, "%" PRIu64, parts[i].tensors);
+        table_cell(&t, "%" PRIu64, parts[i].parameters);
+        table_cell(&t, "%" PRIu64, parts[i].unused_tensors);
+        table_cell(&t, "%" PRIu64, parts[i].unused_parameters);
+    }
+    putchar('\n');
+    table_print(&t);
+}
+
+static void print_tensor(const slmt_tensor_info *info)
+{
+    printf("  %s [", info->name);
+    for (int32_t i = 0; i < info->rank; i++)
+        printf("%s%" PRId64, i ? "," : "", info->dim[i]);
+    printf("]%s\n", info->used ? "" : " unused");
+}
+
+static int print_tensors(const slmt_model *model, bool all)
+{
+    part parts[] = {{.name = "Edge-MAE", .letter = 'E'}, {.name = "generator", .letter = 'G'}};
+    size_t part_count = sizeof parts / sizeof parts[0];
+    if (all)
+        puts("\ntensors");
+    for (size_t i = 0; i < slmt_model_tensor_count(model); i++) {
+        slmt_tensor_info info = {.struct_size = sizeof info};
+        slmt_status status = slmt_model_tensor_info(model, i, &info);
+        if (status != SLMT_OK)
+            return fail(status, "tensor %zu", i);
+        count_tensor(parts, part_count, &info);
+        if (all)
+            print_tensor(&info);
+    }
+    print_parts(parts, part_count);
+    return EXIT_OK;
+}
+
+static int print_training(const slmt_trainer *trainer)
+{
+    slmt_training_state state = {.struct_size = sizeof state};
+    slmt_trainer_config config;
+    slmt_trainer_config_init(&config, SLMT_STAGE_PRETRAIN);
+    slmt_status status = slmt_trainer_get_state(trainer, &state);
+    if (status == SLMT_OK)
+        status = slmt_trainer_get_config(trainer, &config);
+    if (status != SLMT_OK)
+        return fail(status, "training state");
+    puts("\ntraining state");
+    printf("  %-18s%s\n", "stage", stage_name(state.stage));
+    printf("  %-18s%" PRIu64, "steps done", state.step);
+    if (state.total_steps)
+        printf(" of %" PRIu64 ", %" PRIu64 " an epoch", state.total_steps, state.steps_in_epoch);
+    putchar('\n');
+    print_fields(trainer_fields, &config);
+    print_fields(stage_fields(state.stage), &config);
+    printf("  %-18s%" PRIu64 "\n", "seed", config.seed);
+    return EXIT_OK;
+}
+
+/* `trainer` is NULL where the file holds none. */
+static int print_checkpoint(const char *path, const slmt_model *model, const slmt_trainer *trainer, bool all)
+{
+    printf("%s: checkpoint\n", path);
+    int code = print_options(model);
+    if (code != EXIT_OK)
+        return code;
+    print_card(model);
+    code = print_tensors(model, all);
+    return code == EXIT_OK && trainer ? print_training(trainer) : code;
+}
+
+/* ---- training sets ---- */
+
+typedef struct tally {
+    size_t subjects[3]; /* by SLMT_SPLIT_... */
+    size_t slices[3];
+} tally;
+
+static tally count_contrast(const slmt_dataset *set, size_t contrast)
+{
+    tally t = {0};
+    for (size_t i = 0; i < slmt_dataset_subject_count(set); i++) {
+        size_t slices = slmt_dataset_slice_count(set, i, contrast);
+        int32_t split = slmt_dataset_subject_split(set, i);
+        t.subjects[split] += slices > 0;
+        t.slices[split] += slices;
+    }
+    return t;
+}
+
+static void print_contrasts(const slmt_dataset *set)
+{
+    table t;
+    table_begin(&t, 5);
+    for (size_t i = 0; i < 5; i++)
+        table_cell(&t, "%s",
+                   (const char *[]){"contrasts", "train subjects", "train slices", "test subjects",
+                                    "test slices"}[i]);
+    for (size_t c = 0; c < slmt_dataset_contrast_count(set); c++) {
+        tally counts = count_contrast(set, c);
+        table_cell(&t, "  %s", slmt_dataset_contrast(set, c));
+        for (int32_t split = SLMT_SPLIT_TRAIN; split <= SLMT_SPLIT_TEST; split++) {
+            table_cell(&t, "%zu", counts.subjects[split]);
+            table_cell(&t, "%zu", counts.slices[split]);
+        }
+    }
+    putchar('\n');
+    table_print(&t);
+}
+
+static void print_subjects(const slmt_dataset *set)
+{
+    puts("\nsubjects");
+    for (size_t i = 0; i < slmt_dataset_subject_count(set); i++) {
+        bool test = slmt_dataset_subject_split(set, i) == SLMT_SPLIT_TEST;
+        printf("  %s %s", slmt_dataset_subject(set, i), test ? "test" : "train");
+        for (size_t c = 0; c < slmt_dataset_contrast_count(set); c++)
+            if (slmt_dataset_slice_count(set, i, c))
+                printf(" %s", slmt_dataset_contrast(set, c));
+        putchar('\n');
+    }
+}
+
+static int print_set(const char *path, const slmt_dataset *set, bool all)
+{
+    slmt_preprocess preprocess;
+    slmt_preprocess_init(&preprocess);
+    slmt_status status = slmt_dataset_get_preprocess(set, &preprocess);
+    if (status != SLMT_OK)
+        return fail(status, "%s", path);
+    printf("%s: training set of %zu subjects\n", path, slmt_dataset_subject_count(set));
+    puts("\npreprocessing");
+    print_fields(preprocess_fields, &preprocess);
+    print_contrasts(set);
+    if (all)
+        print_subjects(set);
+    return EXIT_OK;
+}
+
+/* ---- which of them ---- */
+
+static int show_trainer(slmt_context *context, const char *path, bool all, slmt_status *status)
+{
+    slmt_trainer *trainer = NULL;
+    *status = slmt_trainer_load(context, path, &trainer);
+    int code = EXIT_OK;
+    if (*status == SLMT_OK)
+        code = print_checkpoint(path, slmt_trainer_model(trainer), trainer, all);
+    slmt_trainer_free(trainer);
+    return code;
+}
+
+static int show_model(slmt_context *context, const char *path, bool all)
+{
+    slmt_model *model = NULL;
+    slmt_status status = slmt_model_load(context, path, &model);
+    if (status != SLMT_OK)
+        return fail(status, "%s", path);
+    int code = print_checkpoint(path, model, NULL, all);
+    slmt_model_free(model);
+    return code;
+}
+
+static int show_set(slmt_context *context, const char *path, bool all)
+{
+    slmt_dataset *set = NULL;
+    slmt_status status = slmt_dataset_open(context, path, &set);
+    if (status == SLMT_ERR_FORMAT)
+        return fail_with(EXIT_DATA, "%s: is neither a checkpoint nor a training set", path);
+    if (status != SLMT_OK)
+        return fail(status, "%s", path);
+    int code = print_set(path, set, all);
+    slmt_dataset_free(set);
+    return code;
+}
+
+static int show(slmt_context *context, const char *path, bool all)
+{
+    slmt_status status;
+    int code = show_trainer(context, path, all, &status);
+    switch (status) {
+    case SLMT_OK:
+        return code;
+    case SLMT_ERR_STATE: /* a model without training state */
+        return show_model(context, path, all);
+    case SLMT_ERR_MEMORY:
+    case SLMT_ERR_LIMIT: /* a trainer is large, its model may still fit */
+        complain("%s: training state not shown: %s", path, slmt_error_text());
+        return show_model(context, path, all);
+    case SLMT_ERR_FORMAT:
+        return show_set(context, path, all);
+    default:
+        return fail(status, "%s", path);
+    }
+}
+
+int command_info(int argc, char **argv)
+{
+    info_options options = {0};
+    common shared = {0};
+    const option_group groups[] = {
+        {"What to show:", info_fields, &options}, {"Common:", common_fields, &shared}, {0}};
+    command_line line = {
+        .doc = doc, .arguments = "FILE", .least_arguments = 1, .most_arguments = 1, .groups = groups};
+    options_parse(&line, argc, argv);
+    slmt_context *context = NULL;
+    int code = common_context(&shared, &context);
+    if (code == EXIT_OK)
+        code = show(context, line.inputs[0], options.all);
+    slmt_context_free(context);
+    options_free(&line);
+    return code;
+}

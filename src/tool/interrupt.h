@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SIGINT and SIGTERM: the first asks for an orderly end, the second ends the process at once. */
+#ifndef SLMT_TOOL_INTERRUPT_H
+#define SLMT_TOOL_INTERRUPT_H
+
+#include <stdbool.h>
+
+/* Signals that the process was started with ignored stay ignored. */
+void interrupt_install(void);
+
+/* An orderly end was asked for. */
+bool interrupted(void);
+
+#endif

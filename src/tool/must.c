@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Allocation that cannot fail from the caller's view. */
+#include "must.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool.h"
+
+static void *checked(void *memory)
+{
+    if (!memory) {
+        fputs("slmt: out of memory\n", stderr);
+        exit(EXIT_MEMORY);
+    }
+    return memory;
+}
+
+void *must_alloc(size_t count, size_t size)
+{
+    return checked(calloc(count ? count : 1, size));
+}
+
+void *must_grow(void *old, size_t count, size_t size)
+{
+    return checked(reallocarray(old, count ? count : 1, size));
+}
+
+char *must_copy(const char *text)
+{
+    return checked(strdup(text));
+}
+
+char *must_format(const char *format, ...)
+{
+    char *text = NULL;
+    va_list values;
+    va_start(values, format);
+    int length = vasprintf(&text, format, values);
+    va_end(values);
+    return checked(length < 0 ? NULL : text);
+}

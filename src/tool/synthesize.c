@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* slmt synthesize: the target contrast of volumes, file by file. One bad file does not end the others. */
+#include "tool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "slmt/slmt.h"
+
+#include "common.h"
+#include "console.h"
+#include "interrupt.h"
+#include "journal.h"
+#include "must.h"
+#include "options.h"
+#include "paths.h"
+
+enum { MOST_INPUTS = 1 << 20 };
+
+typedef struct synthesis {
+    const char *model_path;
+    const char *out;
+    int32_t batch;
+    common common;
+    path_list inputs;
+    path_list outputs; /* one for each input */
+    slmt_context *context;
+    slmt_session *session;
+    journal log;
+    progress bar;
+    size_t done;
+    size_t failures;
+} synthesis;
+
+#define SYNTHESIS(member) .offset = offsetof(synthesis, member)
+static const field synthesis_fields[] = {
+    {"model", "FILE", "fine-tuned checkpoint", FIELD_TEXT, SYNTHESIS(model_path), .flags = FIELD_REQUIRED},
+    {"out", "FILE|DIR",
+     "where to write: for one input file a .nii or .nii.gz file; else a folder, made if "
+     "missing, whose files are named like the inputs",
+     FIELD_TEXT, SYNTHESIS(out), .flags = FIELD_REQUIRED},
+    {"batch", "N", "slices computed together", FIELD_INT, SYNTHESIS(batch)},
+    {0}};
+
+static const char doc[] = "Make the target contrast of volumes. INPUT is a NIfTI file or a folder of them "
+                          "(.nii, .nii.gz). The result "
+                          "lies on the input's own grid with values from 0 to 1; outside the crop and the "
+                          "slices that the model was "
+                          "trained on it is 0.";
+
+/* ---- which file goes where ---- */
+
+static int find_inputs(synthesis *s, char *const *inputs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t before = s->inputs.count;
+        if (!is_folder(inputs[i]))
+            path_list_add(&s->inputs, must_copy(inputs[i]));
+        else if (!path_list_add_folder(&s->inputs, inputs[i]))
+            return fail_with(EXIT_DATA, "%s: %s", inputs[i], strerror(errno));
+        else if (s->inputs.count == before)
+            return fail_with(EXIT_DATA, "%s: no .nii or .nii.gz file in it", inputs[i]);
+    }
+    return EXIT_OK;
+}
+
+static char *output_in_folder(const char *folder, const char *input)
+{
+    if (is_nifti_name(input))
+        return must_format("%s/%s", folder, file_name(input));
+    char *id = volume_id(input);
+    char *path = must_format("%s/%s.nii.gz", folder, id);
+    free(id);
+    return path;
+}
+
+static bool same_file(const char *a, const char *b)
+{
+    struct stat one, other;
+    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
+           one.st_ino == other.st_ino;
+}
+
+static int compare(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* No output may overwrite an input or another output. */
+static int check_outputs(const synthesis *s)
+{
+    size_t count = s->outputs.count;
+    for (size_t i = 0; i < count; i++)
+        if (same_file(s->inputs.items[i], s->outputs.items[i]))
+            return fail_with(EXIT_USAGE, "%s: input and output are the same file", s->inputs.items[i]);
+    char **sorted = must_alloc(count, sizeof *sorted);
+    memcpy(sorted, s->outputs.items, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, compare);
+    int code = EXIT_OK;
+    for (size_t i = 1; i < count && code == EXIT_OK; i++)
+        if (strcmp(sorted[i - 1], sorted[i]) == 0)
+            code = fail_with(EXIT_USAGE, "%s: two inputs would be written to it", sorted[i]);
+    free(sorted);
+    return code;
+}
+
+static int name_outputs(synthesis *s, const command_line *line)
+{
+    bool one_file = line->input_count == 1 && !is_folder(line->inputs[0]);
+    if (one_file && is_nifti_name(s->out) && !is_folder(s->out)) {
+        path_list_add(&s->outputs, must_copy(s->out));
+    } else {
+        if (mkdir(s->out, 0777) != 0 && errno != EEXIST)
+            return fail_with(EXIT_DATA, "%s: %s", s->out, strerror(errno));
+        if (!is_folder(s->out))
+            return fail_with(EXIT_USAGE, "%s: is neither a folder nor a .nii or .nii.gz name for one file",
+                             s->out);
+        for (size_t i = 0; i < s->inputs.count; i++)
+            path_list_add(&s->outputs, output_in_folder(s->out, s->inputs.items[i]));
+    }
+    return check_outputs(s);
+}
+
+/* ---- the work ---- */
+
+static int32_t on_progress(void *user, const char *stage, uint64_t done, uint64_t total)
+{
+    (void)stage;
+    synthesis *s = user;
+    progress_update(&s->bar, done, total, "");
+    return interrupted();
+}
+
+static int open_session(synthesis *s)
+{
+    slmt_model *model = NULL;
+    slmt_status status = slmt_model_load(s->context, s->model_path, &model);
+    if (status != SLMT_OK)
+        return fail(status, "%s", s->model_path);
+    if (!*slmt_model_card(model, "target_contrast"))
+        complain("warning: %s: was not fine-tuned by slmt finetune, its output may mean nothing",
+                 s->model_path);
+    slmt_session_config config;
+    slmt_session_config_init(&config);
+    config.batch = s->batch;
+    config.progress = on_progress;
+    config.progress_user = s;
+    status = slmt_session_create(model, &config, &s->session);
+    slmt_model_free(model); /* the session keeps it */
+    return status == SLMT_OK ? EXIT_OK : fail(status, "session");
+}
+
+static void log_file(synthesis *s, size_t index, int code)
+{
+    cJSON *event = journal_event("file");
+    cJSON_AddStringToObject(event, "input", s->inputs.items[index]);
+    cJSON_AddStringToObject(event, "output", s->outputs.items[index]);
+    cJSON_AddNumberToObject(event, "exit_code", code);
+    cJSON_AddNumberToObject(event, "seconds", seconds_now() - s->bar.began);
+    journal_write(&s->log, event);
+}
+
+static int synthesize_file(synthesis *s, const char *input, const char *output)
+{
+    slmt_volume *source = NULL;
+    slmt_volume *target = NULL;
+    int code = EXIT_OK;
+    progress_begin(&s->bar, file_name(input), "slices", 0);
+    slmt_status status = slmt_volume_read(s->context, input, &source);
+    if (status == SLMT_OK)
+        status = slmt_synthesize_volume(s->session, source, &target);
+    if (status == SLMT_ERR_CANCELLED)
+        code = fail_with(EXIT_INTERRUPTED, "%s: interrupted; nothing was written for it", input);
+    else if (status != SLMT_OK)
+        code = fail(status, "%s", input);
+    else if ((status = slmt_volume_write(target, output)) != SLMT_OK)
+        code = fail(status, "%s", output);
+    progress_end();
+    slmt_volume_free(source);
+    slmt_volume_free(target);
+    return code;
+}
+
+/* 0: all done. Some failed: EXIT_SOME_FAILED; all failed: the last one's code. */
+static int synthesize_files(synthesis *s)
+{
+    int last = EXIT_OK;
+    for (size_t i = 0; i < s->inputs.count; i++) {
+        int code = synthesize_file(s, s->inputs.items[i], s->outputs.items[i]);
+        log_file(s, i, code);
+        if (code == EXIT_INTERRUPTED || interrupted())
+            return EXIT_INTERRUPTED;
+        if (code != EXIT_OK) {
+            last = code == EXIT_USAGE ? EXIT_DATA : code; /* the library calls an unfit volume an argument */
+            s->failures++;
+            continue;
+        }
+        s->done++;
+        say("%s: written (%zu of %zu)", s->outputs.items[i], i + 1, s->inputs.count);
+    }
+    return s->failures && s->done ? EXIT_SOME_FAILED : last;
+}
+
+static int synthesize(synthesis *s, const command_line *line)
+{
+    int code = find_inputs(s, line->inputs, line->input_count);
+    if (code == EXIT_OK)
+        code = common_context(&s->common, &s->context);
+    if (code == EXIT_OK)
+        code = open_session(s);
+    if (code == EXIT_OK)
+        code = name_outputs(s, line);
+    if (code == EXIT_OK)
+        code = journal_open(&s->log, s->common.log, false);
+    return code == EXIT_OK ? synthesize_files(s) : code;
+}
+
+int command_synthesize(int argc, char **argv)
+{
+    synthesis s = {.batch = 1};
+    const option_group groups[] = {{"Files and run:", synthesis_fields, &s},
+                                   {"Common:", common_fields, &s.common},
+                                   {"", log_fields, &s.common},
+                                   {0}};
+    command_line line = {.doc = doc,
+                         .arguments = "INPUT...",
+                         .least_arguments = 1,
+                         .most_arguments = MOST_INPUTS,
+                         .groups = groups};
+    options_parse(&line, argc, argv);
+    int code = synthesize(&s, &line);
+    int log_code = journal_close(&s.log);
+    slmt_session_free(s.session);
+    slmt_context_free(s.context);
+    path_list_free(&s.inputs);
+    path_list_free(&s.outputs);
+    options_free(&line);
+    return code ? code : log_code;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The slmt command: its exit codes and the entry points of its subcommands, one file each.
+ * The command knows the library by its public headers only. */
+#ifndef SLMT_TOOL_TOOL_H
+#define SLMT_TOOL_TOOL_H
+
+enum {
+    EXIT_OK = 0,
+    EXIT_SOME_FAILED = 1,  /* some inputs failed, the others were done */
+    EXIT_USAGE = 2,        /* wrong options, or options that do not fit the data */
+    EXIT_DATA = 3,         /* a file is missing, damaged, of the wrong kind, or cannot be written */
+    EXIT_MEMORY = 4,       /* out of memory, or past --max-memory */
+    EXIT_UNSUPPORTED = 5,  /* not in this build or on this machine; a back end failed */
+    EXIT_INTERRUPTED = 130 /* SIGINT or SIGTERM; training has saved its checkpoint */
+};
+
+/* Each takes argv with argv[0] = "slmt NAME" and returns an exit code. */
+int command_prepare(int argc, char **argv);
+int command_pretrain(int argc, char **argv);
+int command_finetune(int argc, char **argv);
+int command_synthesize(int argc, char **argv);
+int command_evaluate(int argc, char **argv);
+int command_info(int argc, char **argv);
+
+#endif
