@@ -54,11 +54,24 @@ static int32_t usable_cores(void)
 
 /* ---- the host's services to a back end ---- */
 
+/* A back end can only say that memory ran out; this is what the allocator said on this thread. */
+static _Thread_local status host_refusal;
+
 static void *host_alloc(void *user, size_t bytes)
 {
     void *p;
     slmt_context *context = user;
-    return mem_take(&context->mem, bytes, &p) == OK ? p : NULL;
+    host_refusal = mem_take(&context->mem, bytes, &p);
+    return p;
+}
+
+/* s after a call into the back end that began with host_refusal = OK. */
+static status memory_status(const slmt_context *context, status s)
+{
+    if (s != ERR_MEMORY || host_refusal != ERR_LIMIT)
+        return s;
+    return fail(ERR_LIMIT, "what the back end needs would pass the limit max_bytes = %llu",
+                (unsigned long long)context->mem.limit);
 }
 
 static void host_free(void *user, void *p)
@@ -95,9 +108,10 @@ static status open_device(slmt_context *context)
     context->backend = backend_find(name);
     if (!context->backend)
         return fail(ERR_UNSUPPORTED, "back end %s is not in this build", name);
+    host_refusal = OK;
     bk_status s = context->backend->open(&context->host, (bk_matrix)context->config.matrix, &context->device);
     if (s == BK_ERR_MEMORY)
-        return fail_memory();
+        return memory_status(context, fail_memory());
     if (s == BK_ERR_UNSUPPORTED)
         return fail(ERR_UNSUPPORTED, "back end %s cannot be opened with matrix library %s: not in this build, or this "
                     "machine is too old", name, (const char *[]){"auto", "onednn", "openblas"}[context->config.matrix]);
@@ -122,27 +136,33 @@ static void give_context(slmt_context *context)
         free(context);
 }
 
-slmt_status slmt_context_create(const slmt_context_config *config, slmt_context **out)
+slmt_status slmt_context_create(const slmt_context_config *config, slmt_context **context)
 {
     slmt_context_config c;
-    REQUIRE(out);
+    REQUIRE(context);
     slmt_context_config_init(&c);
     if (config)
         TRY(struct_read(&c, sizeof c, config, "slmt_context_config"));
     TRY(check(&c));
-    slmt_context *context = take_context(&c);
-    if (!context)
+    slmt_context *made = take_context(&c);
+    if (!made)
         return fail_memory();
-    atomic_init(&context->owners, 1);
-    context->config = c;
-    mem_init(&context->mem, c.alloc, c.free, c.alloc_user, c.max_bytes);
-    status s = open_device(context);
+    atomic_init(&made->owners, 1);
+    made->config = c;
+    mem_init(&made->mem, c.alloc, c.free, c.alloc_user, c.max_bytes);
+    status s = open_device(made);
     if (s != OK) {
-        give_context(context);
+        give_context(made);
         return s;
     }
-    *out = context;
+    *context = made;
     return OK;
+}
+
+status context_plan(slmt_context *context, const graph *g, int arena, plan **out)
+{
+    host_refusal = OK;
+    return memory_status(context, plan_create(g, (device){context->backend, context->device}, arena, out));
 }
 
 slmt_context *context_retain(slmt_context *context)

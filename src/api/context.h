@@ -7,6 +7,7 @@
 
 #include "backends/backend.h"
 #include "lib/mem.h"
+#include "lib/plan.h"
 #include "slmt/context.h"
 
 struct slmt_context {
@@ -22,6 +23,9 @@ slmt_context *context_retain(slmt_context *context);
 
 /* Gives one owner back; the last one closes the device and frees the context. */
 void context_release(slmt_context *context);
+
+/* plan_create() on the context's device. */
+status context_plan(slmt_context *context, const graph *g, int arena, plan **out);
 
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))

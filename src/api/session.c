@@ -65,13 +65,13 @@ static status build_graph(const slmt_session *s, graph *g)
     return st;
 }
 
-static status make_plan(slmt_session *s, device dev, tally *t)
+static status make_plan(slmt_session *s, tally *t)
 {
     graph *g;
     TRY(graph_create(&s->context->mem, model_real(s->model), &g));
     status st = build_graph(s, g);
     if (st == OK)
-        st = plan_create(g, dev, !t->dry, &s->plan);
+        st = context_plan(s->context, g, !t->dry, &s->plan);
     graph_free(g);
     if (st == OK && t->dry)
         t->bytes += mem_cost(plan_arena_bytes(s->plan));
@@ -83,7 +83,7 @@ static status fill_session(slmt_session *s, tally *t)
     const slmt_net *net = &s->model->net;
     size_t batch_bytes = (size_t)s->config.batch * slice_pixels(s) * bk_dtype_size(model_real(s->model));
     void *p;
-    TRY(make_plan(s, (device){s->context->backend, s->context->device}, t));
+    TRY(make_plan(s, t));
     s->n_bound = slot_data(net) + SYNTH_SLOTS;
     TRY(mem_zeros(&s->context->mem, (size_t)s->n_bound, sizeof(void *), &p));
     s->bound = p;

@@ -13,6 +13,12 @@ static status given_size(const void *given, const char *name, uint32_t *size)
     return OK;
 }
 
+status struct_check(const void *given, const char *name)
+{
+    uint32_t size;
+    return given_size(given, name, &size);
+}
+
 status struct_read(void *known, size_t size, const void *given, const char *name)
 {
     uint32_t theirs;

@@ -202,8 +202,11 @@ void slmt_trainer_cancel(slmt_trainer *trainer)
 
 /* ---- one step ---- */
 
-static status check_step(const slmt_trainer *t, int32_t stage, double rate, const char *call)
+static status check_step(const slmt_trainer *t, int32_t stage, double rate, const slmt_losses *losses,
+                         const char *call)
 {
+    if (losses)
+        TRY(struct_check(losses, "slmt_losses"));
     if (t->config.stage != stage)
         return fail(ERR_STATE, "%s: this trainer is for the other stage", call);
     if (!(rate >= 0 && rate <= 1e3))
@@ -249,7 +252,7 @@ slmt_status slmt_pretrain_step(slmt_trainer *trainer, const float *images, doubl
     slmt_losses l = {.struct_size = sizeof l};
     REQUIRE(trainer);
     REQUIRE(images);
-    TRY(check_step(trainer, SLMT_STAGE_PRETRAIN, rate, __func__));
+    TRY(check_step(trainer, SLMT_STAGE_PRETRAIN, rate, losses, __func__));
     TRY(check_images(trainer, images, "images"));
     status s = run_pretrain(trainer, images, rate, &l);
     atomic_store(&trainer->cancel, 0);
@@ -263,7 +266,7 @@ slmt_status slmt_finetune_step(slmt_trainer *trainer, const float *source, const
     REQUIRE(trainer);
     REQUIRE(source);
     REQUIRE(target);
-    TRY(check_step(trainer, SLMT_STAGE_FINETUNE, rate, __func__));
+    TRY(check_step(trainer, SLMT_STAGE_FINETUNE, rate, losses, __func__));
     TRY(check_images(trainer, source, "source"));
     TRY(check_images(trainer, target, "target"));
     status s = stepper_finetune(&trainer->stepper, source, target, rate, &trainer->cancel, &l);
@@ -361,11 +364,12 @@ static status open_run(run *r, const char *source, const char *target)
     TRY(find_contrast(r->set, target, &to));
     r->target_resize = p.target_resize;
     TRY(examples_open(&r->examples, &t->context->mem, r->set, from, to, t->config.data_rate));
-    t->steps_in_epoch = r->examples.n / (uint32_t)t->config.batch;
-    t->total_steps = t->steps_in_epoch * (uint64_t)t->config.epochs;
-    if (t->steps_in_epoch == 0)
+    uint64_t steps = r->examples.n / (uint32_t)t->config.batch;
+    if (steps == 0)
         return fail(ERR_ARGUMENT, "the training set gives %u slices at data_rate %g, a batch needs %d", r->examples.n,
                     t->config.data_rate, t->config.batch);
+    t->steps_in_epoch = steps;
+    t->total_steps = steps * (uint64_t)t->config.epochs;
     return OK;
 }
 

@@ -28,6 +28,7 @@ typedef struct field_choice {
 enum {
     FIELD_REQUIRED = 1, /* the option must be given */
     FIELD_EARLY = 2,    /* set before the others, wherever it stands on the line */
+    FIELD_HIDDEN = 4,   /* the help text does not show the default */
     FIELD_REASON = 160  /* room for a reason */
 };
 

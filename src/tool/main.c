@@ -32,16 +32,7 @@ static const char doc[] =
     "  synthesize  make the target contrast of volumes\n"
     "  evaluate    compare with the true target contrast\n"
     "  info        what a checkpoint or training set holds\n"
-    "`slmt COMMAND --help' lists a command's options.\n\n"
-    "Exit codes:\n"
-    "  0    all done\n"
-    "  1    some inputs failed, the others were done\n"
-    "  2    wrong options, or options that do not fit the data\n"
-    "  3    a file is missing, damaged, of the wrong kind, or cannot be written\n"
-    "  4    out of memory, or past --max-memory\n"
-    "  5    not in this build or on this machine; a back end failed\n"
-    "  130  interrupted; training has saved its checkpoint\n\n"
-    "Research software. Its output is not for diagnosis.";
+    "`slmt COMMAND --help' lists a command's options.\n\n" EXIT_CODE_TEXT;
 
 static void print_version(FILE *stream, struct argp_state *state)
 {

@@ -8,17 +8,11 @@
 #include <string.h>
 
 #include "must.h"
+#include "tool.h"
 
 enum { FIRST_KEY = 0x1000 }; /* beyond characters: no short options */
 
-static const char closing[] =
-    "Numbers in brackets are the defaults. Exit codes: 0 all done; 1 some inputs failed, the others were "
-    "done; "
-    "2 wrong options, or options that do not fit the data; 3 a file is missing, damaged, of the wrong kind, "
-    "or "
-    "cannot be written; 4 out of memory, or past --max-memory; 5 not in this build or on this machine, or a "
-    "back end failed; 130 interrupted (training has saved its checkpoint).\n\n"
-    "Research software. Its output is not for diagnosis.";
+static const char closing[] = "Numbers in brackets are the defaults.\n\n" EXIT_CODE_TEXT;
 
 static size_t field_total(const option_group *groups)
 {
@@ -46,7 +40,8 @@ static char *help_text(const field *f, const void *target)
     field_format(f, target, value, sizeof value);
     if (f->flags & FIELD_REQUIRED)
         return must_format("%s (needed)", f->doc);
-    if (f->type == FIELD_FLAG || f->type == FIELD_TEXT || f->type == FIELD_CUSTOM)
+    if ((f->flags & FIELD_HIDDEN) || f->type == FIELD_FLAG || f->type == FIELD_TEXT ||
+        f->type == FIELD_CUSTOM)
         return must_copy(f->doc);
     return must_format("%s [%s]", f->doc, value);
 }

@@ -37,6 +37,7 @@ typedef struct prepare {
     const char *out;
     double test_fraction;
     const char *test; /* names with commas between, or NULL */
+    uint64_t seed;
     contrast contrasts[MOST_CONTRASTS];
     size_t contrast_count;
     subject *subjects;
@@ -68,18 +69,18 @@ static const field prepare_fields[] = {
     {"contrast", "NAME=DIR", "a contrast and the folder of its volumes; once for each contrast", FIELD_CUSTOM,
      .flags = FIELD_REQUIRED, .set = set_contrast},
     {"out", "FILE", "the training set to write", FIELD_TEXT, PREPARE(out), .flags = FIELD_REQUIRED},
-    {"test-fraction", "PART", "part of the subjects kept for testing, the last ones", FIELD_REAL,
+    {"test-fraction", "PART", "part of the subjects that is kept for testing, the last ones", FIELD_REAL,
      PREPARE(test_fraction)},
-    {"test", "A,B,...", "instead: the subjects kept for testing", FIELD_TEXT, PREPARE(test)},
+    {"test", "A,B,...", "the subjects kept for testing, instead of --test-fraction", FIELD_TEXT,
+     PREPARE(test)},
+    {"seed", "N", "shuffle the subjects before splitting; default: they stay in the order of their names",
+     FIELD_UINT, PREPARE(seed), .flags = FIELD_HIDDEN},
     {0}};
 
 static const char doc[] =
     "Make a training set from NIfTI volumes. A volume's file name without .nii or .nii.gz is its subject's "
-    "name; files of equal names in the folders are one subject, and need not be in every folder. Subjects "
-    "are "
-    "taken in the order of their names, or shuffled if --seed is given. A file that cannot be used is "
-    "reported "
-    "and left out.";
+    "name; files of equal names in the folders are one subject, and need not be in every folder. A file that "
+    "cannot be used is reported and left out.";
 
 static subject *find_subject(prepare *p, const char *id)
 {
@@ -142,10 +143,11 @@ static uint64_t next_random(uint64_t *state)
     return z ^ (z >> 31);
 }
 
-static void shuffle(prepare *p, uint64_t seed)
+static void shuffle(prepare *p)
 {
+    uint64_t state = p->seed;
     for (size_t i = p->subject_count; i > 1; i--) {
-        size_t j = (size_t)(next_random(&seed) % i);
+        size_t j = (size_t)(next_random(&state) % i);
         subject other = p->subjects[j];
         p->subjects[j] = p->subjects[i - 1];
         p->subjects[i - 1] = other;
@@ -276,7 +278,7 @@ static int prepare_set(prepare *p, const common *options, const slmt_preprocess 
     journal log = {0};
     int code = find_subjects(p);
     if (code == EXIT_OK && shuffled)
-        shuffle(p, options->seed);
+        shuffle(p);
     if (code == EXIT_OK)
         code = p->test ? split_by_name(p) : split_by_fraction(p);
     if (code == EXIT_OK)
@@ -307,13 +309,14 @@ int command_prepare(int argc, char **argv)
     prepare p = {.test_fraction = 0.2};
     slmt_preprocess preprocess;
     slmt_preprocess_init(&preprocess);
-    const option_group groups[] = {
-        {"Files:", prepare_fields, &p},       {"Preprocessing:", preprocess_fields, &preprocess},
-        {"Common:", common_fields, &options}, {"", log_fields, &options},
-        {"", seed_fields, &options},          {0}};
+    const option_group groups[] = {{"Files:", prepare_fields, &p},
+                                   {"Preprocessing:", preprocess_fields, &preprocess},
+                                   {"Common:", common_fields, &options},
+                                   {"", log_fields, &options},
+                                   {0}};
     command_line line = {.doc = doc, .groups = groups};
     options_parse(&line, argc, argv);
-    bool shuffled = options_given(&line, &options, "seed") != NULL;
+    bool shuffled = options_given(&line, &p, "seed") != NULL;
     int code;
     if (p.test && options_given(&line, &p, "test-fraction"))
         code = fail_with(EXIT_USAGE, "--test and --test-fraction exclude each other");

@@ -66,9 +66,10 @@ const field preprocess_fields[] = {
     {"image-size", "PIXELS", "side that slices are resized to", FIELD_INT, PREPROCESS(image_size)},
     {"target-resize", "bilinear|nearest", "resampling of fine-tuning targets (the paper's code: nearest)",
      FIELD_CHOICE, PREPROCESS(target_resize), resizes},
-    {"low", "PERCENT", "intensities are clipped to this percentile of the head", FIELD_REAL,
+    {"low", "PERCENT", "intensities below this percentile of the head are raised to it", FIELD_REAL,
      PREPROCESS(low_percentile)},
-    {"high", "PERCENT", "and to this one", FIELD_REAL, PREPROCESS(high_percentile)},
+    {"high", "PERCENT", "intensities above this percentile of the head are lowered to it", FIELD_REAL,
+     PREPROCESS(high_percentile)},
     {0}};
 
 #define TRAINER(member) .offset = offsetof(slmt_trainer_config, member)
@@ -91,8 +92,9 @@ const field pretrain_fields[] = {
     {"mask-ratio", "PART", "part of the patches that is removed", FIELD_REAL, TRAINER(mask_ratio)},
     {"rec-weight", "X", "weight of the reconstruction loss beside the edge loss", FIELD_REAL,
      TRAINER(rec_weight)},
-    {"decay-epochs", "N", "the learning rate falls every so many epochs", FIELD_INT, TRAINER(decay_epochs)},
-    {"decay-factor", "X", "by this factor", FIELD_REAL, TRAINER(decay_factor)},
+    {"decay-epochs", "N", "the learning rate falls after every so many epochs", FIELD_INT,
+     TRAINER(decay_epochs)},
+    {"decay-factor", "X", "factor by which the learning rate falls", FIELD_REAL, TRAINER(decay_factor)},
     {0}};
 
 const field finetune_fields[] = {

@@ -14,6 +14,17 @@ enum {
     EXIT_INTERRUPTED = 130 /* SIGINT or SIGTERM; training has saved its checkpoint */
 };
 
+#define EXIT_CODE_TEXT                                                                                       \
+    "Exit codes:\n"                                                                                          \
+    "  0    all done\n"                                                                                      \
+    "  1    some inputs failed, the others were done\n"                                                      \
+    "  2    wrong options, or options that do not fit the data\n"                                            \
+    "  3    a file is missing, damaged, of the wrong kind, or cannot be written\n"                           \
+    "  4    out of memory, or past --max-memory\n"                                                           \
+    "  5    not in this build or on this machine; a back end failed\n"                                       \
+    "  130  interrupted; training has saved its checkpoint\n\n"                                              \
+    "Research software. Its output is not for diagnosis."
+
 /* Each takes argv with argv[0] = "slmt NAME" and returns an exit code. */
 int command_prepare(int argc, char **argv);
 int command_pretrain(int argc, char **argv);

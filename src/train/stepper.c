@@ -93,7 +93,7 @@ static status make_plan(stepper *s, tally *t)
     TRY(graph_create(&s->context->mem, model_real(s->model), &g));
     status st = s->config.stage == SLMT_STAGE_PRETRAIN ? build_pretrain(s, g) : build_finetune(s, g);
     if (st == OK)
-        st = plan_create(g, (device){s->context->backend, s->context->device}, !t->dry, &s->plan);
+        st = context_plan(s->context, g, !t->dry, &s->plan);
     graph_free(g);
     if (st == OK && t->dry)
         t->bytes += mem_cost(plan_arena_bytes(s->plan));

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Softmax attention and its gradient over whole sequences.
+ *
+ *   out[q] = sum_k softmax_k(alpha q.k) v[k],  lse[q] = log sum_k exp(alpha q.k)
+ *
+ * Work is shared by (image, head, vector of tokens). A thread packs the head it works on into rows once,
+ * then runs the blocks of attention_block.h. The gradient recomputes probabilities from lse, once, vector
+ * of keys by vector of keys; dq adds up on the way.
+ * Checked against backends/reference/attention.c by tests/test_backend_ops.c. */
+#include "backends/cpu/attention_block.h"
+#include "backends/cpu/kernels.h"
+#include "backends/cpu/work.h"
+
+#include <omp.h>
+
+typedef struct sizes {
+    int64_t batch, n, heads, depth;
+    int64_t token;   /* floats of one token in qkv */
+    int64_t vectors; /* of tokens in a sequence */
+    int64_t head;    /* floats of one packed head, with room to read past */
+    float scale;     /* of q: alpha, and scores to base 2 */
+    int64_t lanes;   /* floats of VL tokens, as lanes or as rows */
+} sizes;
+
+static sizes sizes_of(const bk_call *call)
+{
+    const bk_shape *qkv = &call->in[0].shape;
+    sizes s = {.batch = qkv->dim[0], .n = qkv->dim[1], .heads = call->attr.heads, .token = qkv->dim[2]};
+    s.depth = s.token / (3 * s.heads);
+    s.vectors = work_pieces(s.n, VL);
+    s.head = work_pieces(s.n * s.depth + VL, 16) * 16;
+    s.scale = (float)(call->attr.alpha * 1.4426950408889634);
+    s.lanes = lane_row(s.depth) * VL;
+    return s;
+}
+
+/* The range of tasks of this thread. */
+static void my_share(int64_t tasks, int64_t *first, int64_t *last)
+{
+    int64_t me = omp_get_thread_num(), all = omp_get_num_threads();
+    *first = tasks * me / all;
+    *last = tasks * (me + 1) / all;
+}
+
+static void pack(const float *x, int64_t step, int64_t n, int64_t depth, float scale, float *row)
+{
+    for (int64_t i = 0; i < n; i++)
+        copy_row(row + i * depth, x + i * step, depth, scale);
+}
+
+/* The first n tokens of lanes[depth][VL] to x; `row` holds VL rows meanwhile. */
+static void unpack(const float *lanes, float *row, int64_t n, int64_t depth, float scale, float *x,
+                   int64_t step)
+{
+    from_lanes(lanes, depth, scale, row, lane_row(depth));
+    for (int64_t i = 0; i < n && i < VL; i++)
+        copy_row(x + i * step, row + i * lane_row(depth), depth, 1.0f);
+}
+
+/* ---- forward ---- */
+
+static int64_t forward_floats(const sizes *s)
+{
+    return 3 * s->head + 3 * s->lanes;
+}
+
+size_t KERNEL(cpu_attention_scratch)(const bk_call *call, int threads)
+{
+    sizes s = sizes_of(call);
+    return (size_t)(forward_floats(&s) * threads) * sizeof(float);
+}
+
+static void forward_share(const bk_call *call, const sizes *s, float *scratch)
+{
+    float *q = scratch, *k = q + s->head, *v = k + s->head, *lanes = v + s->head;
+    float *o = lanes + s->lanes, *row = o + s->lanes;
+    int64_t first, last, packed = -1, width = s->heads * s->depth;
+    my_share(s->batch * s->heads * s->vectors, &first, &last);
+    for (int64_t t = first; t < last; t++) {
+        int64_t head = t / s->vectors, i = t % s->vectors * VL, left = s->n - i;
+        int64_t b = head / s->heads, at = head % s->heads * s->depth;
+        const float *x = (const float *)call->in[0].data + b * s->n * s->token + at;
+        if (head != packed) {
+            pack(x, s->token, s->n, s->depth, s->scale, q);
+            pack(x + width, s->token, s->n, s->depth, 1.0f, k);
+            pack(x + 2 * width, s->token, s->n, s->depth, 1.0f, v);
+            packed = head;
+        }
+        float lse[VL];
+        to_lanes(q + i * s->depth, left, s->depth, lanes);
+        attend(lanes, (rows){k, s->n, s->depth}, v, (bias_rows){0}, o, lse);
+        unpack(o, row, left, s->depth, 1.0f, (float *)call->out[0].data + (b * s->n + i) * width + at, width);
+        if (call->out[1].data)
+            memcpy((float *)call->out[1].data + head * s->n + i, lse,
+                   (size_t)work_min(left, VL) * sizeof(float));
+    }
+}
+
+bk_status KERNEL(cpu_attention)(const bk_call *call, int threads)
+{
+    sizes s = sizes_of(call);
+    int team = work_team(threads, s.batch * s.heads * s.vectors, s.batch * s.heads * s.n * s.n);
+#pragma omp parallel num_threads(team) if (team > 1)
+    forward_share(call, &s, (float *)call->scratch + forward_floats(&s) * omp_get_thread_num());
+    return BK_OK;
+}
+
+/* ---- gradient ---- */
+
+/* A thread's packed head, and sets of VL tokens. */
+enum { K_LANES, V_LANES, DK, DV, K_ROWS, ROWS, LANES };
+
+typedef struct grad_head {
+    query_rows query; /* q to base 2, dout, lse to base 2, delta; dq */
+    float *q, *k, *v, *dout, *lse, *delta, *dq;
+    float *lane[LANES];
+} grad_head;
+
+/* Floats of one number a token, and of dq of a head. */
+static int64_t padded(const sizes *s)
+{
+    return work_pieces(s->vectors * VL, 16) * 16;
+}
+
+static int64_t dq_floats(const sizes *s)
+{
+    return work_pieces(s->n * lane_row(s->depth), 16) * 16;
+}
+
+/* The keys of a head are one task, or several where there are few heads; each then has its own dq, and
+ * they are added in order. Depends on the shapes only. */
+static int64_t key_chunks(const sizes *s)
+{
+    enum { ENOUGH_TASKS = 32 };
+    return work_min(s->vectors, work_pieces(ENOUGH_TASKS, s->batch * s->heads));
+}
+
+static int64_t thread_floats(const sizes *s)
+{
+    return 4 * s->head + 2 * padded(s) + LANES * s->lanes + dq_floats(s);
+}
+
+/* dq of every task, if heads are cut. */
+static int64_t partial_floats(const sizes *s)
+{
+    int64_t chunks = key_chunks(s);
+    return chunks > 1 ? s->batch * s->heads * chunks * dq_floats(s) : 0;
+}
+
+size_t KERNEL(cpu_attention_grad_scratch)(const bk_call *call, int threads)
+{
+    sizes s = sizes_of(call);
+    return (size_t)(partial_floats(&s) + thread_floats(&s) * threads) * sizeof(float);
+}
+
+static grad_head place_head(const sizes *s, float *at)
+{
+    grad_head h = {.q = at, .k = at + s->head, .v = at + 2 * s->head, .dout = at + 3 * s->head};
+    h.delta = at + 4 * s->head;
+    h.lse = h.delta + padded(s);
+    h.dq = h.lse + padded(s);
+    for (int i = 0; i < LANES; i++)
+        h.lane[i] = h.dq + dq_floats(s) + i * s->lanes;
+    h.query = (query_rows){s->n, s->depth, h.q, h.dout, h.lse, h.delta, h.dq};
+    return h;
+}
+
+static void pack_head(const bk_call *call, const sizes *s, int64_t head, grad_head *h)
+{
+    int64_t b = head / s->heads, at = head % s->heads * s->depth, width = s->heads * s->depth;
+    const float *x = (const float *)call->in[0].data + b * s->n * s->token + at;
+    const float *out = (const float *)call->in[1].data + b * s->n * width + at;
+    const float *dout = (const float *)call->in[3].data + b * s->n * width + at;
+    pack(x, s->token, s->n, s->depth, s->scale, h->q);
+    pack(x + width, s->token, s->n, s->depth, 1.0f, h->k);
+    pack(x + 2 * width, s->token, s->n, s->depth, 1.0f, h->v);
+    pack(dout, width, s->n, s->depth, 1.0f, h->dout);
+    copy_row(h->lse, (const float *)call->in[2].data + head * s->n, s->n, log2_of_e);
+    for (int64_t i = 0; i < s->n; i += VL) {
+        int64_t left = work_min(VL, s->n - i);
+        pack(out + i * width, width, left, s->depth, 1.0f, h->lane[ROWS]);
+        to_lanes(h->lane[ROWS], left, s->depth, h->lane[0]);
+        to_lanes(h->dout + i * s->depth, left, s->depth, h->lane[1]);
+        vstore(h->delta + i, dot_lanes(h->lane[0], h->lane[1], s->depth));
+    }
+}
+
+/* dk and dv of the keys from i on, to dx; adds to dq. */
+static void keys_of_head(const sizes *s, const grad_head *h, int64_t i, float *dx)
+{
+    int64_t left = s->n - i, width = s->heads * s->depth;
+    to_lanes(h->k + i * s->depth, left, s->depth, h->lane[K_LANES]);
+    to_lanes(h->v + i * s->depth, left, s->depth, h->lane[V_LANES]);
+    widen_rows(h->k + i * s->depth, left, s->depth, h->lane[K_ROWS]);
+    key_vector key = {h->lane[K_LANES], h->lane[V_LANES], h->lane[K_ROWS], h->lane[DK], h->lane[DV]};
+    gradient_of_keys(&key, &h->query, (bias_rows){0}, NULL);
+    unpack(h->lane[DK], h->lane[ROWS], left, s->depth, log_of_2, dx + width + i * s->token, s->token);
+    unpack(h->lane[DV], h->lane[ROWS], left, s->depth, 1.0f, dx + 2 * width + i * s->token, s->token);
+}
+
+static float *head_of_dx(const bk_call *call, const sizes *s, int64_t head)
+{
+    return (float *)call->out[0].data + head / s->heads * s->n * s->token + head % s->heads * s->depth;
+}
+
+static void store_queries(const bk_call *call, const sizes *s, const float *dq, float *dx)
+{
+    for (int64_t i = 0; i < s->n; i++)
+        copy_row(dx + i * s->token, dq + i * lane_row(s->depth), s->depth, (float)call->attr.alpha);
+}
+
+static void grad_share(const bk_call *call, const sizes *s, float *mine)
+{
+    grad_head h = place_head(s, mine);
+    int64_t first, last, packed = -1, chunks = key_chunks(s);
+    my_share(s->batch * s->heads * chunks, &first, &last);
+    for (int64_t t = first; t < last; t++) {
+        int64_t head = t / chunks, from = s->vectors * (t % chunks) / chunks;
+        int64_t to = s->vectors * (t % chunks + 1) / chunks;
+        float *dx = head_of_dx(call, s, head);
+        if (head != packed)
+            pack_head(call, s, head, &h);
+        packed = head;
+        if (chunks > 1)
+            h.query.dq = (float *)call->scratch + t * dq_floats(s);
+        memset(h.query.dq, 0, (size_t)dq_floats(s) * sizeof(float));
+        for (int64_t v = from; v < to; v++)
+            keys_of_head(s, &h, v * VL, dx);
+        if (chunks == 1)
+            store_queries(call, s, h.query.dq, dx);
+    }
+}
+
+/* Adds the dq of a head's tasks into the first. */
+static void join_queries(const bk_call *call, const sizes *s, int64_t head)
+{
+    int64_t chunks = key_chunks(s), n = dq_floats(s);
+    float *sum = (float *)call->scratch + head * chunks * n;
+    for (int64_t c = 1; c < chunks; c++)
+        for (int64_t i = 0; i < n; i++)
+            sum[i] += sum[c * n + i];
+    store_queries(call, s, sum, head_of_dx(call, s, head));
+}
+
+bk_status KERNEL(cpu_attention_grad)(const bk_call *call, int threads)
+{
+    sizes s = sizes_of(call);
+    int64_t heads = s.batch * s.heads;
+    float *mine = (float *)call->scratch + partial_floats(&s);
+    int team = work_team(threads, heads * key_chunks(&s), heads * s.n * s.n);
+#pragma omp parallel num_threads(team) if (team > 1)
+    grad_share(call, &s, mine + thread_floats(&s) * omp_get_thread_num());
+    if (key_chunks(&s) > 1) {
+#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
+        for (int64_t h = 0; h < heads; h++)
+            join_queries(call, &s, h);
+    }
+    return BK_OK;
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The cpu back end's table (backends/backend.h): float32, matrix products by oneDNN or OpenBLAS, all else by
+ * our own vector kernels. Holds no state but the device's. */
+#include "backends/cpu/cpu.h"
+
+#include "backends/cpu/matrix.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#ifdef SLMT_HAVE_ONEDNN
+enum { HAVE_ONEDNN = 1 };
+#else
+enum { HAVE_ONEDNN = 0 };
+#endif
+#ifdef SLMT_HAVE_OPENBLAS
+enum { HAVE_OPENBLAS = 1 };
+#else
+enum { HAVE_OPENBLAS = 0 };
+#endif
+
+void cpu_log(const cpu_device *dev, int level, const char *text)
+{
+    if (dev->host.log)
+        dev->host.log(dev->host.user, level, text);
+}
+
+/* ---- open and close ---- */
+
+/* AUTO becomes a library; one that is not built in is refused. */
+static bk_status choose_matrix(cpu_device *dev, bk_matrix matrix)
+{
+    if (matrix == BK_MATRIX_AUTO)
+        matrix = HAVE_ONEDNN ? BK_MATRIX_ONEDNN : BK_MATRIX_OPENBLAS;
+    dev->matrix = matrix;
+    if ((matrix == BK_MATRIX_ONEDNN && HAVE_ONEDNN) || (matrix == BK_MATRIX_OPENBLAS && HAVE_OPENBLAS))
+        return BK_OK;
+    cpu_log(dev, 0,
+            matrix == BK_MATRIX_ONEDNN ? "cpu: this build has no oneDNN" : "cpu: this build has no OpenBLAS");
+    return BK_ERR_UNSUPPORTED;
+}
+
+static bk_status open_library(cpu_device *dev, char *text, size_t size)
+{
+#ifdef SLMT_HAVE_ONEDNN
+    if (dev->matrix == BK_MATRIX_ONEDNN) {
+        onednn_text(text, size);
+        return onednn_open(dev);
+    }
+#endif
+#ifdef SLMT_HAVE_OPENBLAS
+    openblas_text(text, size);
+    return openblas_open(dev);
+#endif
+    (void)text;
+    (void)size;
+    return BK_ERR_UNSUPPORTED;
+}
+
+static bk_status open_parts(cpu_device *dev, bk_matrix matrix, int level)
+{
+    char library[64];
+    dev->kernels = cpu_kernels_for(level);
+    if (!dev->kernels) {
+        cpu_log(dev, 0, "cpu: this processor is below x86-64-v2");
+        return BK_ERR_UNSUPPORTED;
+    }
+    bk_status status = choose_matrix(dev, matrix);
+    if (status == BK_OK)
+        status = open_library(dev, library, sizeof library);
+    if (status == BK_OK)
+        snprintf(dev->text, sizeof dev->text, "cpu: %s, %s", dev->kernels->name, library);
+    return status;
+}
+
+bk_status cpu_open_level(const bk_host *host, bk_matrix matrix, int level, void **device)
+{
+    *device = NULL;
+    cpu_device *dev = host->alloc(host->user, sizeof *dev);
+    if (!dev)
+        return BK_ERR_MEMORY;
+    *dev = (cpu_device){.host = *host, .threads = host->threads > 1 ? host->threads : 1};
+    bk_status status = open_parts(dev, matrix, level);
+    if (status != BK_OK) {
+        host->free(host->user, dev);
+        return status;
+    }
+    *device = dev;
+    return BK_OK;
+}
+
+static bk_status cpu_open(const bk_host *host, bk_matrix matrix, void **device)
+{
+    return cpu_open_level(host, matrix, CPU_LEVEL_BEST, device);
+}
+
+static void cpu_close(void *device)
+{
+    cpu_device *dev = device;
+    if (!dev)
+        return;
+#ifdef SLMT_HAVE_ONEDNN
+    onednn_close(dev);
+#endif
+    dev->host.free(dev->host.user, dev);
+}
+
+static const char *cpu_describe(void *device)
+{
+    return ((const cpu_device *)device)->text;
+}
+
+/* ---- calls ---- */
+
+static int is_movement(bk_op op)
+{
+    return op <= BK_SCATTER;
+}
+
+static int is_product(bk_op op)
+{
+    return op == BK_MATMUL || op == BK_LINEAR;
+}
+
+static int cpu_supports(void *device, bk_op op, bk_dtype real)
+{
+    const cpu_device *dev = device;
+    if ((unsigned)op >= BK_OP_COUNT || !(is_product(op) || dev->kernels->op[op].run))
+        return 0;
+    return real == BK_F32 || (real == BK_I32 && is_movement(op));
+}
+
+static int is_dense(const bk_shape *s)
+{
+    if (s->rank < 0 || s->rank > BK_MAX_RANK)
+        return 0;
+    for (int32_t i = 0; i < s->rank; i++)
+        if (s->dim[i] < 1)
+            return 0;
+    return 1;
+}
+
+/* Every tensor is of in[0]'s type, but for the index of gather and scatter. The engine's shape rules have
+ * checked that shapes fit the op; here only what kernels could not survive. */
+static int is_served(void *device, const bk_call *call)
+{
+    if (call->n_in < 1 || call->n_in > BK_MAX_IN || call->n_out < 1 || call->n_out > BK_MAX_OUT)
+        return 0;
+    int32_t type = call->in[0].shape.dtype;
+    if (!cpu_supports(device, call->op, (bk_dtype)type))
+        return 0;
+    for (int32_t i = 0; i < call->n_in; i++) {
+        int index = i == 1 && (call->op == BK_GATHER || call->op == BK_SCATTER);
+        if (!is_dense(&call->in[i].shape) || call->in[i].shape.dtype != (index ? BK_I32 : type))
+            return 0;
+    }
+    for (int32_t i = 0; i < call->n_out; i++)
+        if (!is_dense(&call->out[i].shape) || call->out[i].shape.dtype != type)
+            return 0;
+    return 1;
+}
+
+static bk_status cpu_prepare(void *device, bk_call *call)
+{
+    cpu_device *dev = device;
+    call->state = NULL;
+    call->scratch_bytes = 0;
+    if (!is_served(dev, call)) {
+        cpu_log(dev, 0, "cpu: an op with these types and shapes is not served");
+        return BK_ERR_UNSUPPORTED;
+    }
+    if (is_product(call->op))
+        return matrix_prepare(dev, call);
+    const cpu_kernel *kernel = &dev->kernels->op[call->op];
+    if (kernel->scratch)
+        call->scratch_bytes = kernel->scratch(call, dev->threads);
+    return BK_OK;
+}
+
+static void cpu_release(void *device, bk_call *call)
+{
+    if (is_product(call->op))
+        matrix_release(device, call);
+}
+
+/* Thread settings are made, and put back, around each product (onednn.c): nothing to do for a run. */
+static bk_status cpu_begin(void *device)
+{
+    (void)device;
+    return BK_OK;
+}
+
+static void cpu_end(void *device)
+{
+    (void)device;
+}
+
+static bk_status cpu_run(void *device, bk_call *call)
+{
+    cpu_device *dev = device;
+    if (is_product(call->op))
+        return matrix_run(dev, call);
+    bk_status status = dev->kernels->op[call->op].run(call, dev->threads);
+    if (status != BK_OK)
+        cpu_log(dev, 0, "cpu: an index of gather or scatter is out of range");
+    return status;
+}
+
+/* ---- Adam ---- */
+
+static bk_status cpu_adam_run(void *device, bk_dtype real, size_t n, void *p, const void *g, void *m, void *v,
+                              double lr, double beta1, double beta2, double eps, int64_t t)
+{
+    const cpu_device *dev = device;
+    if (real != BK_F32)
+        return BK_ERR_UNSUPPORTED;
+    cpu_adam a = {.p = p, .m = m, .v = v, .g = g, .n = n, .eps = (float)eps};
+    a.keep1 = (float)beta1;
+    a.new1 = (float)(1.0 - beta1);
+    a.keep2 = (float)beta2;
+    a.new2 = (float)(1.0 - beta2);
+    a.step = (float)(lr / (1.0 - pow(beta1, (double)t)));
+    a.inverse_root = (float)(1.0 / sqrt(1.0 - pow(beta2, (double)t)));
+    dev->kernels->adam(&a, dev->threads);
+    return BK_OK;
+}
+
+const bk_backend *bk_cpu(void)
+{
+    static const bk_backend cpu = {
+        .api = BK_API,
+        .name = "cpu",
+        .open = cpu_open,
+        .close = cpu_close,
+        .supports = cpu_supports,
+        .prepare = cpu_prepare,
+        .release = cpu_release,
+        .begin = cpu_begin,
+        .end = cpu_end,
+        .run = cpu_run,
+        .adam = cpu_adam_run,
+        .describe = cpu_describe,
+    };
+    return &cpu;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cpu.h - what the files of the cpu back end share: the device, the table of kernels of one
+ * instruction level, the entry to the matrix products. Not the contract (backends/backend.h). */
+#ifndef SLMT_CPU_CPU_H
+#define SLMT_CPU_CPU_H
+
+#include "backends/backend.h"
+
+/* One op at one instruction level. scratch may be NULL: none needed. Both see the shapes. */
+typedef struct cpu_kernel {
+    size_t (*scratch)(const bk_call *call, int threads);
+    bk_status (*run)(const bk_call *call, int threads);
+} cpu_kernel;
+
+/* What follows a product, row by row: y = act(y + bias) + residual. bias, residual may be NULL. */
+typedef struct cpu_epilogue {
+    int64_t rows, cols;
+    const float *product; /* may be y */
+    float *y;
+    const float *bias, *residual;
+    int64_t product_step, y_step; /* floats of a row; the residual has y's */
+    int gelu;
+} cpu_epilogue;
+
+/* y[m,n] = act(x[m,k] w[n,k]^T + bias) + residual, m at most CPU_THIN_ROWS. residual may be y. */
+enum { CPU_THIN_ROWS = 32 };
+
+typedef struct cpu_thin {
+    int64_t m, n, k;
+    const float *x, *w, *bias, *residual;
+    float *y;
+    int gelu;
+} cpu_thin;
+
+typedef struct cpu_adam {
+    float *p, *m, *v;
+    const float *g;
+    size_t n;
+    float keep1, new1, keep2, new2; /* beta1, 1 - beta1, beta2, 1 - beta2 */
+    float step, inverse_root, eps;  /* lr/(1 - beta1^t), 1/sqrt(1 - beta2^t) */
+} cpu_adam;
+
+/* All kernels, compiled for one instruction level. */
+typedef struct cpu_kernels {
+    const char *name;
+    cpu_kernel op[BK_OP_COUNT];              /* run is NULL for ops without a kernel here */
+    void (*epilogue)(const cpu_epilogue *e); /* serial */
+    void (*thin)(const cpu_thin *t, int threads);
+    void (*adam)(const cpu_adam *a, int threads);
+} cpu_kernels;
+
+/* Instruction levels: x86-64-v2, v3, v4; 0 is plain C, on other processors. */
+enum { CPU_LEVEL_BEST = 99 };
+
+/* The best kernels this processor runs, at most `level`. NULL: none. */
+const cpu_kernels *cpu_kernels_for(int level);
+
+typedef struct cpu_device {
+    bk_host host;
+    int threads;
+    bk_matrix matrix; /* never BK_MATRIX_AUTO */
+    const cpu_kernels *kernels;
+    void *onednn; /* see onednn.h; NULL without it */
+    char text[160];
+} cpu_device;
+
+/* As bk_cpu()->open, with the instruction level limited: for tests, which run every level that the
+ * machine has. The other functions of bk_cpu() serve the device. */
+bk_status cpu_open_level(const bk_host *host, bk_matrix matrix, int level, void **device);
+
+void cpu_log(const cpu_device *dev, int level, const char *text);
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Layer norm over the last axis and its gradient.
+ *
+ *   h = (x - mean) / sqrt(var + eps);  y = h gain + bias
+ *   dx = (g - mean(g) - h mean(g h)) / sqrt(var + eps),  g = gain dy
+ *   dgain = sum over rows of dy h,  dbias = sum over rows of dy
+ *
+ * A row stays in the first-level cache through its passes. The sums over rows are taken in blocks of
+ * ROWS rows, each with its own partial sums in scratch, added up in order. */
+#include "backends/cpu/kernels.h"
+#include "backends/cpu/vec.h"
+#include "backends/cpu/work.h"
+
+enum { ROWS = 64 };
+
+typedef struct row_stats {
+    float mean, inverse; /* inverse = 1/sqrt(var + eps) */
+} row_stats;
+
+/* Lanes past the end of a row must not count: n lanes are left. */
+INLINE vf keep_n(vf v, int64_t n)
+{
+    if (n >= VL)
+        return v;
+    float lane[VL];
+    vstore(lane, v);
+    return vload_part(lane, n, 0.0f);
+}
+
+static row_stats stats_of(const float *x, int64_t c, float eps)
+{
+    vf sum = vset(0.0f), square = vset(0.0f);
+    for (int64_t i = 0; i < c; i += VL)
+        sum += vload_n(x + i, c - i);
+    float mean = vsum(sum) / (float)c;
+    for (int64_t i = 0; i < c; i += VL) {
+        vf d = keep_n(vload_n(x + i, c - i) - mean, c - i);
+        square += d * d;
+    }
+    return (row_stats){mean, 1.0f / sqrtf(vsum(square) / (float)c + eps)};
+}
+
+bk_status KERNEL(cpu_layer_norm)(const bk_call *call, int threads)
+{
+    const bk_shape *s = &call->in[0].shape;
+    const float *x = call->in[0].data, *gain = call->in[1].data, *bias = call->in[2].data;
+    float *y = call->out[0].data;
+    int64_t c = s->dim[s->rank - 1], rows = bk_count(s) / c;
+    float eps = (float)call->attr.eps;
+    int team = work_team(threads, rows, rows * c);
+#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
+    for (int64_t r = 0; r < rows; r++) {
+        row_stats st = stats_of(x + r * c, c, eps);
+        for (int64_t i = 0; i < c; i += VL) {
+            vf h = (vload_n(x + r * c + i, c - i) - st.mean) * st.inverse;
+            vstore_n(y + r * c + i, h * vload_n(gain + i, c - i) + vload_n(bias + i, c - i), c - i);
+        }
+    }
+    return BK_OK;
+}
+
+typedef struct grad_row {
+    const float *x, *gain, *dy;
+    float *dx, *dgain, *dbias; /* the last two are sums so far */
+} grad_row;
+
+static void gradient_of(const grad_row *g, int64_t c, float eps)
+{
+    row_stats st = stats_of(g->x, c, eps);
+    vf sum_g = vset(0.0f), sum_gh = vset(0.0f);
+    for (int64_t i = 0; i < c; i += VL) {
+        int64_t k = c - i;
+        vf dy = vload_n(g->dy + i, k), h = (vload_n(g->x + i, k) - st.mean) * st.inverse;
+        vf weighted = dy * vload_n(g->gain + i, k);
+        vstore_n(g->dx + i, weighted, k);
+        sum_g += weighted;
+        sum_gh += weighted * h;
+        vstore_n(g->dgain + i, vload_n(g->dgain + i, k) + dy * h, k);
+        vstore_n(g->dbias + i, vload_n(g->dbias + i, k) + dy, k);
+    }
+    float mean_g = vsum(sum_g) / (float)c, mean_gh = vsum(sum_gh) / (float)c;
+    for (int64_t i = 0; i < c; i += VL) {
+        int64_t k = c - i;
+        vf h = (vload_n(g->x + i, k) - st.mean) * st.inverse;
+        vstore_n(g->dx + i, (vload_n(g->dx + i, k) - mean_g - h * mean_gh) * st.inverse, k);
+    }
+}
+
+/* partial is [blocks][2][c]; adds the blocks of one kind in order. */
+static void add_blocks(const float *partial, int64_t blocks, int64_t c, float *total)
+{
+    for (int64_t i = 0; i < c; i++) {
+        double sum = 0.0;
+        for (int64_t b = 0; b < blocks; b++)
+            sum += partial[b * 2 * c + i];
+        total[i] = (float)sum;
+    }
+}
+
+size_t KERNEL(cpu_layer_norm_grad_scratch)(const bk_call *call, int threads)
+{
+    (void)threads;
+    const bk_shape *s = &call->in[0].shape;
+    int64_t c = s->dim[s->rank - 1];
+    return (size_t)(work_pieces(bk_count(s) / c, ROWS) * 2 * c) * sizeof(float);
+}
+
+bk_status KERNEL(cpu_layer_norm_grad)(const bk_call *call, int threads)
+{
+    const bk_shape *s = &call->in[0].shape;
+    const float *x = call->in[0].data, *gain = call->in[1].data, *dy = call->in[2].data;
+    float *dx = call->out[0].data, *partial = call->scratch;
+    int64_t c = s->dim[s->rank - 1], rows = bk_count(s) / c, blocks = work_pieces(rows, ROWS);
+    float eps = (float)call->attr.eps;
+    int team = work_team(threads, blocks, rows * c);
+#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
+    for (int64_t b = 0; b < blocks; b++) {
+        float *dgain = partial + b * 2 * c, *dbias = dgain + c;
+        memset(dgain, 0, (size_t)(2 * c) * sizeof(float));
+        for (int64_t r = b * ROWS; r < work_min(rows, (b + 1) * ROWS); r++)
+            gradient_of(&(grad_row){x + r * c, gain, dy + r * c, dx + r * c, dgain, dbias}, c, eps);
+    }
+    if (call->n_out > 1 && call->out[1].data != NULL)
+        add_blocks(partial, blocks, c, call->out[1].data);
+    if (call->n_out > 2 && call->out[2].data != NULL)
+        add_blocks(partial + c, blocks, c, call->out[2].data);
+    return BK_OK;
+}

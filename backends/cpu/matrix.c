@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reads a product out of the shapes of a call and hands it to the library the device was opened with, or,
+ * where it has few rows, to our own kernel (thin.c). */
+#include "backends/cpu/matrix.h"
+
+static int same_leading(const bk_shape *s, const bk_shape *y)
+{
+    if (s->rank == 2)
+        return 1;
+    if (s->rank != y->rank)
+        return 0;
+    for (int i = 0; i < s->rank - 2; i++)
+        if (s->dim[i] != y->dim[i])
+            return 0;
+    return 1;
+}
+
+static int matmul_of(const bk_call *call, product *p)
+{
+    const bk_shape *a = &call->in[0].shape, *b = &call->in[1].shape, *y = &call->out[0].shape;
+    if (call->n_in != 2 || a->rank < 2 || b->rank < 2 || y->rank < 2 || !same_leading(a, y) ||
+        !same_leading(b, y))
+        return 0;
+    const int64_t *ad = a->dim + a->rank - 2, *bd = b->dim + b->rank - 2, *yd = y->dim + y->rank - 2;
+    p->trans_a = call->attr.trans_a != 0;
+    p->trans_b = call->attr.trans_b != 0;
+    p->m = ad[p->trans_a];
+    p->k = ad[!p->trans_a];
+    p->n = bd[!p->trans_b];
+    if (bd[p->trans_b] != p->k || yd[0] != p->m || yd[1] != p->n || bk_count(y) == 0 || p->k == 0)
+        return 0;
+    p->batch = bk_count(y) / (p->m * p->n);
+    p->shared_a = a->rank == 2;
+    p->shared_b = b->rank == 2;
+    if (p->shared_b && !p->trans_a) { /* one tall product */
+        p->m *= p->shared_a ? 1 : p->batch;
+        p->batch = 1;
+    }
+    return 1;
+}
+
+static int linear_of(const bk_call *call, product *p)
+{
+    const bk_shape *x = &call->in[0].shape, *w = &call->in[1].shape, *y = &call->out[0].shape;
+    const bk_attr *a = &call->attr;
+    *p = (product){.batch = 1, .trans_b = 1, .bias = a->has_bias != 0, .residual = a->has_residual != 0};
+    p->gelu = a->activation == BK_ACT_GELU;
+    if (call->n_in != 2 + p->bias + p->residual || x->rank < 1 || y->rank < 1 || w->rank != 2)
+        return 0;
+    p->n = w->dim[0];
+    p->k = w->dim[1];
+    if (x->dim[x->rank - 1] != p->k || y->dim[y->rank - 1] != p->n || p->k == 0 || bk_count(y) == 0)
+        return 0;
+    p->m = bk_count(y) / p->n;
+    return bk_count(x) == p->m * p->k && (!p->bias || bk_count(&call->in[2].shape) == p->n) &&
+           (!p->residual || bk_count(&call->in[call->n_in - 1].shape) == p->m * p->n);
+}
+
+int product_of(const bk_call *call, product *p)
+{
+    *p = (product){0};
+    return call->op == BK_MATMUL ? matmul_of(call, p) : linear_of(call, p);
+}
+
+const float *product_bias(const bk_call *call)
+{
+    return call->op == BK_LINEAR && call->attr.has_bias ? call->in[2].data : NULL;
+}
+
+const float *product_residual(const bk_call *call)
+{
+    return call->op == BK_LINEAR && call->attr.has_residual ? call->in[call->n_in - 1].data : NULL;
+}
+
+/* Few rows, weights as BK_LINEAR has them: our own kernel, whatever the library. */
+static int is_thin(const product *p)
+{
+    return p->batch == 1 && p->trans_b && !p->trans_a && p->m <= CPU_THIN_ROWS;
+}
+
+static bk_status run_thin(const cpu_device *dev, const bk_call *call, const product *p)
+{
+    cpu_thin t = {.m = p->m, .n = p->n, .k = p->k, .gelu = p->gelu};
+    t.x = call->in[0].data;
+    t.w = call->in[1].data;
+    t.y = call->out[0].data;
+    t.bias = product_bias(call);
+    t.residual = product_residual(call);
+    dev->kernels->thin(&t, dev->threads);
+    return BK_OK;
+}
+
+bk_status matrix_prepare(cpu_device *dev, bk_call *call)
+{
+    product p;
+    if (!product_of(call, &p))
+        return BK_ERR_UNSUPPORTED;
+    if (is_thin(&p))
+        return BK_OK;
+#ifdef SLMT_HAVE_ONEDNN
+    if (dev->matrix == BK_MATRIX_ONEDNN)
+        return onednn_prepare(dev, &p, call);
+#endif
+#ifdef SLMT_HAVE_OPENBLAS
+    if (dev->matrix == BK_MATRIX_OPENBLAS)
+        return openblas_prepare(dev, &p, call);
+#endif
+    return BK_ERR_UNSUPPORTED;
+}
+
+void matrix_release(cpu_device *dev, bk_call *call)
+{
+#ifdef SLMT_HAVE_ONEDNN
+    if (dev->matrix == BK_MATRIX_ONEDNN)
+        onednn_release(dev, call);
+#endif
+    (void)dev;
+    call->state = NULL;
+}
+
+bk_status matrix_run(cpu_device *dev, bk_call *call)
+{
+    product p;
+    if (!product_of(call, &p))
+        return BK_ERR_FAILED;
+    if (is_thin(&p))
+        return run_thin(dev, call, &p);
+#ifdef SLMT_HAVE_ONEDNN
+    if (dev->matrix == BK_MATRIX_ONEDNN)
+        return onednn_run(dev, call);
+#endif
+#ifdef SLMT_HAVE_OPENBLAS
+    if (dev->matrix == BK_MATRIX_OPENBLAS)
+        return openblas_run(dev, &p, call);
+#endif
+    return BK_ERR_UNSUPPORTED;
+}

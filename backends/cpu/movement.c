@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Ops that move 4-byte elements, float32 or int32 alike: transpose, slice, pad, concat, broadcast,
+ * gather; and scatter, which adds. */
+#include "backends/cpu/kernels.h"
+#include "backends/cpu/work.h"
+
+typedef uint32_t cell; /* one element; copied, never computed with */
+
+enum { TILE = 32 };
+
+static void copy_cells(cell *to, const cell *from, int64_t n)
+{
+    memcpy(to, from, (size_t)n * sizeof(cell));
+}
+
+/* Copies the walk's operand 1 (from) to operand 0 (to); both contiguous along its last axis, or `from`
+ * has stride 0 there. */
+static void copy_rows(const work_walk *w, cell *to, const cell *from, int threads)
+{
+    int outer = w->rank > 0 ? w->rank - 1 : 0;
+    int64_t n = w->rank > 0 ? w->dim[outer] : 1, rows = work_count(w, outer);
+    int fill = w->rank > 0 && w->stride[1][outer] == 0;
+    int64_t cut = work_min(n, 4 * WORK_PIECE), cuts = work_pieces(n, cut);
+    int64_t many = work_max(1, WORK_PIECE / cut), pieces = work_pieces(rows, many) * cuts;
+    int team = work_team(threads, pieces, rows * n);
+#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
+    for (int64_t p = 0; p < pieces; p++) {
+        int64_t row = p / cuts * many, end = work_min(rows, row + many), at = p % cuts * cut;
+        int64_t len = work_min(cut, n - at);
+        work_place place = work_at(w, outer, row);
+        for (; row < end; row++, work_next(w, &place)) {
+            cell *y = to + place.offset[0] + at;
+            const cell *x = from + place.offset[1] + (fill ? 0 : at);
+            if (!fill)
+                copy_cells(y, x, len);
+            else
+                for (int64_t i = 0; i < len; i++)
+                    y[i] = *x;
+        }
+    }
+}
+
+/* ---- transpose ---- */
+
+/* y[i * ys + j] = x[j * xs + i] for i < ni, j < nj; whole VL x VL blocks turn in registers. */
+static void turn_tile(cell *y, int64_t ys, const cell *x, int64_t xs, int64_t ni, int64_t nj)
+{
+    int64_t wi = ni / VL * VL, wj = nj / VL * VL;
+    for (int64_t i = 0; i < wi; i += VL)
+        for (int64_t j = 0; j < wj; j += VL) {
+            vf m[VL];
+#pragma GCC unroll 16
+            for (int k = 0; k < VL; k++)
+                memcpy(&m[k], x + (j + k) * xs + i, sizeof m[k]);
+            vturn(m);
+#pragma GCC unroll 16
+            for (int k = 0; k < VL; k++)
+                memcpy(y + (i + k) * ys + j, &m[k], sizeof m[k]);
+        }
+    for (int64_t i = 0; i < ni; i++)
+        for (int64_t j = i < wi ? wj : 0; j < nj; j++)
+            y[i * ys + j] = x[j * xs + i];
+}
+
+/* y's last axis is strided in x, and x's contiguous axis is `fast` in y. */
+static void turn(const work_walk *w, int fast, cell *to, const cell *from, int threads)
+{
+    int last = w->rank - 1;
+    work_walk outer = {0};
+    for (int i = 0; i < last; i++)
+        if (i != fast)
+            work_axis(&outer, w->dim[i], w->stride[0][i], w->stride[1][i]);
+    int64_t ni = w->dim[fast], nj = w->dim[last], ys = w->stride[0][fast], xs = w->stride[1][last];
+    int64_t ti = work_pieces(ni, TILE), tj = work_pieces(nj, TILE);
+    int64_t tiles = work_count(&outer, outer.rank) * ti * tj;
+    int team = work_team(threads, tiles, work_count(w, w->rank));
+#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
+    for (int64_t t = 0; t < tiles; t++) {
+        work_place place = work_at(&outer, outer.rank, t / (ti * tj));
+        int64_t i = t / tj % ti * TILE, j = t % tj * TILE;
+        turn_tile(to + place.offset[0] + i * ys + j, ys, from + place.offset[1] + j * xs + i, xs,
+                  work_min(TILE, ni - i), work_min(TILE, nj - j));
+    }
+}
+
+bk_status KERNEL(cpu_transpose)(const bk_call *call, int threads)
+{
+    const bk_shape *x = &call->in[0].shape, *y = &call->out[0].shape;
+    int64_t xs[BK_MAX_RANK], ys[BK_MAX_RANK];
+    work_walk w = {0};
+    work_strides(x, xs);
+    work_strides(y, ys);
+    for (int i = 0; i < y->rank; i++)
+        work_axis(&w, y->dim[i], ys[i], xs[call->attr.axes[i]]);
+    int fast = 0;
+    for (int i = 0; i < w.rank; i++)
+        if (w.stride[1][i] == 1)
+            fast = i;
+    if (w.rank < 2 || fast == w.rank - 1)
+        copy_rows(&w, call->out[0].data, call->in[0].data, threads);
+    else
+        turn(&w, fast, call->out[0].data, call->in[0].data, threads);
+    return BK_OK;
+}
+
+/* ---- slice, pad, concat, broadcast ---- */
+
+/* A small box, from `first` on, of a large dense tensor; small is operand `which` of the walk. */
+static work_walk box_walk(const bk_shape *small, const bk_shape *large, int which)
+{
+    int64_t s[BK_MAX_RANK], l[BK_MAX_RANK];
+    work_walk w = {0};
+    work_strides(small, s);
+    work_strides(large, l);
+    for (int i = 0; i < small->rank; i++)
+        work_axis(&w, small->dim[i], which == 0 ? s[i] : l[i], which == 0 ? l[i] : s[i]);
+    return w;
+}
+
+static int64_t box_offset(const bk_shape *large, const int64_t *first)
+{
+    int64_t stride[BK_MAX_RANK], offset = 0;
+    work_strides(large, stride);
+    for (int i = 0; i < large->rank; i++)
+        offset += first[i] * stride[i];
+    return offset;
+}
+
+/* The last axis of the walk must be contiguous: an axis of length 1 that was dropped may hide a stride. */
+static void copy_box(work_walk *w, cell *to, const cell *from, int threads)
+{
+    int last = w->rank - 1;
+    if (last >= 0 && (w->stride[0][last] != 1 || w->stride[1][last] > 1)) {
+        w->dim[w->rank] = 1;
+        w->stride[0][w->rank] = w->stride[1][w->rank] = 1;
+        w->rank++;
+    }
+    copy_rows(w, to, from, threads);
+}
+
+bk_status KERNEL(cpu_slice)(const bk_call *call, int threads)
+{
+    const bk_shape *x = &call->in[0].shape, *y = &call->out[0].shape;
+    work_walk w = box_walk(y, x, 0);
+    const cell *from = call->in[0].data;
+    copy_box(&w, call->out[0].data, from + box_offset(x, call->attr.axes), threads);
+    return BK_OK;
+}
+
+static void clear(cell *y, int64_t n, int threads)
+{
+    int64_t piece = 4 * WORK_PIECE, pieces = work_pieces(n, piece);
+    int team = work_team(threads, pieces, n);
+#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
+    for (int64_t p = 0; p < pieces; p++)
+        memset(y + p * piece, 0, (size_t)work_min(piece, n - p * piece) * sizeof(cell));
+}
+
+bk_status KERNEL(cpu_pad)(const bk_call *call, int threads)
+{
+    const bk_shape *x = &call->in[0].shape, *y = &call->out[0].shape;
+    work_walk w = box_walk(x, y, 1);
+    cell *to = call->out[0].data;
+    clear(to, bk_count(y), threads);
+    copy_box(&w, to + box_offset(y, call->attr.axes), call->in[0].data, threads);
+    return BK_OK;
+}
+
+bk_status KERNEL(cpu_concat)(const bk_call *call, int threads)
+{
+    const bk_shape *y = &call->out[0].shape;
+    int64_t first[BK_MAX_RANK] = {0};
+    for (int k = 0; k < call->n_in; k++) {
+        const bk_shape *x = &call->in[k].shape;
+        work_walk w = box_walk(x, y, 1);
+        cell *to = call->out[0].data;
+        copy_box(&w, to + box_offset(y, first), call->in[k].data, threads);
+        first[call->attr.axis] += x->dim[call->attr.axis];
+    }
+    return BK_OK;
+}
+
+bk_status KERNEL(cpu_broadcast)(const bk_call *call, int threads)
+{
+    const bk_shape *x = &call->in[0].shape, *y = &call->out[0].shape;
+    int64_t xs[BK_MAX_RANK], ys[BK_MAX_RANK];
+    work_walk w = {0};
+    work_strides(x, xs);
+    work_strides(y, ys);
+    for (int i = 0; i < y->rank; i++)
+        work_axis(&w, y->dim[i], ys[i], x->dim[i] == 1 ? 0 : xs[i]);
+    copy_rows(&w, call->out[0].data, call->in[0].data, threads);
+    return BK_OK;
+}
+
+/* ---- gather and scatter of rows: `all` is [B,N,C], `picked` [B,K,C], index [B,K] ---- */
+
+static int index_fits(const bk_tensor *index, int64_t limit)
+{
+    const int32_t *at = index->data;
+    int64_t n = bk_count(&index->shape);
+    for (int64_t i = 0; i < n; i++)
+        if (at[i] < 0 || at[i] >= limit)
+            return 0;
+    return 1;
+}
+
+bk_status KERNEL(cpu_gather)(const bk_call *call, int threads)
+{
+    const bk_shape *x = &call->in[0].shape, *y = &call->out[0].shape;
+    const int32_t *index = call->in[1].data;
+    const cell *from = call->in[0].data;
+    cell *to = call->out[0].data;
+    int64_t picks = y->dim[1], c = y->dim[2], rows = y->dim[0] * picks;
+    if (!index_fits(&call->in[1], x->dim[1]))
+        return BK_ERR_FAILED;
+    int team = work_team(threads, rows, rows * c);
+#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
+    for (int64_t r = 0; r < rows; r++)
+        copy_cells(to + r * c, from + (r / picks * x->dim[1] + index[r]) * c, c);
+    return BK_OK;
+}
+
+/* Unsigned addition wraps as two's complement does. */
+static void add_cells(int32_t dtype, void *sum, const void *x, int64_t n)
+{
+    if (dtype == BK_F32)
+        for (int64_t i = 0; i < n; i++)
+            ((float *)sum)[i] += ((const float *)x)[i];
+    else
+        for (int64_t i = 0; i < n; i++)
+            ((uint32_t *)sum)[i] += ((const uint32_t *)x)[i];
+}
+
+/* A thread owns a range of target rows and looks through all indices of its batch entry: no two write
+ * one row, and the order of additions is that of the indices. */
+bk_status KERNEL(cpu_scatter)(const bk_call *call, int threads)
+{
+    enum { OWNED = 256 };
+    const bk_shape *y = &call->in[0].shape, *x = &call->out[0].shape;
+    const int32_t *index = call->in[1].data;
+    const cell *from = call->in[0].data;
+    cell *to = call->out[0].data;
+    int64_t n = x->dim[1], picks = y->dim[1], c = x->dim[2];
+    int64_t ranges = work_pieces(n, OWNED), tasks = x->dim[0] * ranges;
+    if (!index_fits(&call->in[1], n))
+        return BK_ERR_FAILED;
+    int team = work_team(threads, tasks, x->dim[0] * (n + picks) * c);
+#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
+    for (int64_t t = 0; t < tasks; t++) {
+        int64_t b = t / ranges, first = t % ranges * OWNED, last = work_min(n, first + OWNED);
+        cell *rows = to + b * n * c;
+        memset(rows + first * c, 0, (size_t)((last - first) * c) * sizeof(cell));
+        for (int64_t k = b * picks; k < (b + 1) * picks; k++)
+            if (index[k] >= first && index[k] < last)
+                add_cells(x->dtype, rows + index[k] * c, from + k * c, c);
+    }
+    return BK_OK;
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Matrix products by oneDNN, for its C APIs of versions 2 and 3. The only file that knows oneDNN.
+ *
+ * Primitives and memory objects are made in prepare(); run() sets data pointers and executes. Scratch is
+ * the caller's, so a primitive may run on any thread. Weights are read where they lie: they change between
+ * runs in training. oneDNN takes its team from the calling thread's OpenMP setting, which is put back. */
+#include "backends/cpu/matrix.h"
+
+#include <oneapi/dnnl/dnnl.h>
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- what differs between versions 2 and 3 ---- */
+
+#if DNNL_VERSION_MAJOR >= 3
+typedef const_dnnl_memory_desc_t desc_view;
+#define VIEW(d)                  (d)
+#define DESC_OF(d, n, dims, str) dnnl_memory_desc_create_with_strides(d, n, dims, dnnl_f32, str)
+#define FREE_DESC(d)             dnnl_memory_desc_destroy(d)
+#define APPEND_GELU(ops)         dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_gelu_erf, 0.0f, 0.0f)
+#define APPEND_SUM(ops)          dnnl_post_ops_append_sum(ops, 1.0f, 0, dnnl_data_type_undef)
+#else
+typedef const dnnl_memory_desc_t *desc_view;
+#define VIEW(d)                  (&(d))
+#define DESC_OF(d, n, dims, str) dnnl_memory_desc_init_by_strides(d, n, dims, dnnl_f32, str)
+#define FREE_DESC(d)             ((void)(d))
+#define APPEND_GELU(ops)         dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_gelu_erf, 0.0f, 0.0f)
+#define APPEND_SUM(ops)          dnnl_post_ops_append_sum(ops, 1.0f)
+#endif
+
+/* The descriptions of a product's operands. */
+typedef struct operands {
+    dnnl_memory_desc_t a, b, bias, y;
+    int made; /* of the four, in this order */
+} operands;
+
+static dnnl_status_t matmul_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const operands *o, int bias,
+                                 dnnl_primitive_attr_t attr)
+{
+#if DNNL_VERSION_MAJOR >= 3
+    return dnnl_matmul_primitive_desc_create(pd, engine, o->a, o->b, bias ? o->bias : NULL, o->y, attr);
+#else
+    dnnl_matmul_desc_t op;
+    dnnl_status_t status = dnnl_matmul_desc_init(&op, &o->a, &o->b, bias ? &o->bias : NULL, &o->y);
+    if (status != dnnl_success)
+        return status;
+    return dnnl_primitive_desc_create(pd, &op, attr, engine, NULL);
+#endif
+}
+
+/* ---- a prepared product ---- */
+
+enum { APART, IN_PLACE, WAYS }; /* the residual is a tensor of its own, or lies where y goes */
+enum { MAX_ARGS = 6 };
+
+typedef struct onednn_call {
+    dnnl_stream_t stream;
+    dnnl_primitive_t primitive[WAYS]; /* IN_PLACE only with a residual */
+    dnnl_memory_t a, b, bias, y, residual, scratch;
+    size_t scratch_bytes;
+} onednn_call;
+
+static bk_status status_of(const cpu_device *dev, const char *where, dnnl_status_t status)
+{
+    if (status == dnnl_success)
+        return BK_OK;
+    if (status == dnnl_out_of_memory)
+        return BK_ERR_MEMORY;
+    char text[96];
+    snprintf(text, sizeof text, "oneDNN: %s: status %d", where, (int)status);
+    cpu_log(dev, 0, text);
+    return status == dnnl_unimplemented ? BK_ERR_UNSUPPORTED : BK_ERR_FAILED;
+}
+
+void onednn_text(char *text, size_t size)
+{
+    const dnnl_version_t *v = dnnl_version();
+    snprintf(text, size, "oneDNN %d.%d.%d", v->major, v->minor, v->patch);
+}
+
+bk_status onednn_open(cpu_device *dev)
+{
+    dnnl_engine_t engine = NULL;
+    dnnl_status_t status = dnnl_engine_create(&engine, dnnl_cpu, 0);
+    dev->onednn = engine;
+    return status_of(dev, "engine", status);
+}
+
+void onednn_close(cpu_device *dev)
+{
+    if (dev->onednn)
+        dnnl_engine_destroy(dev->onednn);
+    dev->onednn = NULL;
+}
+
+/* [batch][rows][cols], stored transposed or not; the last `rank` of these axes. */
+static dnnl_status_t describe(dnnl_memory_desc_t *d, int rank, int64_t batch, int64_t rows, int64_t cols,
+                              int transposed)
+{
+    const int64_t all[] = {batch, rows, cols};
+    const int64_t steps[] = {rows * cols, transposed ? 1 : cols, transposed ? rows : 1};
+    dnnl_dims_t dims = {0}, strides = {0};
+    memcpy(dims, all + 3 - rank, (size_t)rank * sizeof *all);
+    memcpy(strides, steps + 3 - rank, (size_t)rank * sizeof *steps);
+    return DESC_OF(d, rank, dims, strides);
+}
+
+static dnnl_status_t describe_operands(const product *p, operands *o)
+{
+    int rank = p->batch > 1 ? 3 : 2;
+    dnnl_status_t status = describe(&o->a, rank, p->shared_a ? 1 : p->batch, p->m, p->k, p->trans_a);
+    if (status == dnnl_success && ++o->made)
+        status = describe(&o->b, rank, p->shared_b ? 1 : p->batch, p->k, p->n, p->trans_b);
+    if (status == dnnl_success && ++o->made)
+        status = describe(&o->bias, rank, 1, 1, p->n, 0);
+    if (status == dnnl_success && ++o->made)
+        status = describe(&o->y, rank, p->batch, p->m, p->n, 0);
+    if (status == dnnl_success)
+        ++o->made;
+    return status;
+}
+
+static void free_operands(operands *o)
+{
+    dnnl_memory_desc_t *all[] = {&o->a, &o->b, &o->bias, &o->y};
+    for (int i = 0; i < o->made; i++)
+        FREE_DESC(*all[i]);
+}
+
+static dnnl_status_t attributes_of(const product *p, int way, const operands *o, dnnl_primitive_attr_t *attr)
+{
+    dnnl_post_ops_t ops = NULL;
+    dnnl_status_t status = dnnl_primitive_attr_create(attr);
+    if (status == dnnl_success)
+        status = dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user);
+    if (status == dnnl_success)
+        status = dnnl_post_ops_create(&ops);
+    if (status == dnnl_success && p->gelu)
+        status = APPEND_GELU(ops);
+    if (status == dnnl_success && p->residual)
+        status =
+            way == IN_PLACE ? APPEND_SUM(ops) : dnnl_post_ops_append_binary(ops, dnnl_binary_add, VIEW(o->y));
+    if (status == dnnl_success)
+        status = dnnl_primitive_attr_set_post_ops(*attr, ops);
+    if (ops)
+        dnnl_post_ops_destroy(ops);
+    return status;
+}
+
+/* One primitive, and the larger of its scratch and *scratch_bytes. */
+static dnnl_status_t make_primitive(dnnl_engine_t engine, const product *p, int way, const operands *o,
+                                    onednn_call *c)
+{
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_primitive_desc_t pd = NULL;
+    dnnl_status_t status = attributes_of(p, way, o, &attr);
+    if (status == dnnl_success)
+        status = matmul_desc(&pd, engine, o, p->bias, attr);
+    if (status == dnnl_success)
+        status = dnnl_primitive_create(&c->primitive[way], pd);
+    if (status == dnnl_success) {
+        size_t bytes =
+            dnnl_memory_desc_get_size(dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0));
+        c->scratch_bytes = bytes > c->scratch_bytes ? bytes : c->scratch_bytes;
+    }
+    if (pd)
+        dnnl_primitive_desc_destroy(pd);
+    if (attr)
+        dnnl_primitive_attr_destroy(attr);
+    return status;
+}
+
+static dnnl_status_t make_memory(dnnl_memory_t *m, desc_view d, dnnl_engine_t engine)
+{
+    return dnnl_memory_create(m, d, engine, DNNL_MEMORY_NONE);
+}
+
+static dnnl_status_t make_scratch(onednn_call *c, dnnl_engine_t engine)
+{
+    dnnl_memory_desc_t d;
+    dnnl_dims_t dims = {(int64_t)(c->scratch_bytes + sizeof(float) - 1) / (int64_t)sizeof(float)};
+    dnnl_dims_t strides = {1};
+    if (c->scratch_bytes == 0)
+        return dnnl_success;
+    dnnl_status_t status = DESC_OF(&d, 1, dims, strides);
+    if (status != dnnl_success)
+        return status;
+    status = make_memory(&c->scratch, VIEW(d), engine);
+    FREE_DESC(d);
+    return status;
+}
+
+static dnnl_status_t make_call(dnnl_engine_t engine, const product *p, operands *o, onednn_call *c)
+{
+    dnnl_status_t status = describe_operands(p, o);
+    if (status == dnnl_success)
+        status = dnnl_stream_create(&c->stream, engine, dnnl_stream_default_flags);
+    for (int way = 0; status == dnnl_success && way < (p->residual ? WAYS : 1); way++)
+        status = make_primitive(engine, p, way, o, c);
+    if (status == dnnl_success)
+        status = make_memory(&c->a, VIEW(o->a), engine);
+    if (status == dnnl_success)
+        status = make_memory(&c->b, VIEW(o->b), engine);
+    if (status == dnnl_success)
+        status = make_memory(&c->y, VIEW(o->y), engine);
+    if (status == dnnl_success && p->bias)
+        status = make_memory(&c->bias, VIEW(o->bias), engine);
+    if (status == dnnl_success && p->residual)
+        status = make_memory(&c->residual, VIEW(o->y), engine);
+    return status == dnnl_success ? make_scratch(c, engine) : status;
+}
+
+bk_status onednn_prepare(cpu_device *dev, const product *p, bk_call *call)
+{
+    onednn_call *c = dev->host.alloc(dev->host.user, sizeof *c);
+    if (!c)
+        return BK_ERR_MEMORY;
+    *c = (onednn_call){0};
+    call->state = c;
+    operands o = {0};
+    int before = omp_get_max_threads();
+    omp_set_num_threads(dev->threads);
+    dnnl_status_t status = make_call(dev->onednn, p, &o, c);
+    omp_set_num_threads(before);
+    free_operands(&o);
+    call->scratch_bytes = c->scratch_bytes;
+    if (status != dnnl_success)
+        onednn_release(dev, call);
+    return status_of(dev, "matmul", status);
+}
+
+void onednn_release(cpu_device *dev, bk_call *call)
+{
+    onednn_call *c = call->state;
+    if (!c)
+        return;
+    dnnl_memory_t all[] = {c->a, c->b, c->bias, c->y, c->residual, c->scratch};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (all[i])
+            dnnl_memory_destroy(all[i]);
+    for (int way = 0; way < WAYS; way++)
+        if (c->primitive[way])
+            dnnl_primitive_destroy(c->primitive[way]);
+    if (c->stream)
+        dnnl_stream_destroy(c->stream);
+    dev->host.free(dev->host.user, c);
+    call->state = NULL;
+}
+
+/* Appends an argument with its data; n stays where the memory does not exist. */
+static dnnl_status_t add_arg(dnnl_exec_arg_t *args, int *n, int id, dnnl_memory_t memory, const void *data)
+{
+    if (!memory)
+        return dnnl_success;
+    args[(*n)++] = (dnnl_exec_arg_t){id, memory};
+    return dnnl_memory_set_data_handle(memory, (void *)(uintptr_t)data);
+}
+
+static dnnl_status_t fill_args(const onednn_call *c, const bk_call *call, int way, dnnl_exec_arg_t *args,
+                               int *n)
+{
+    int residual_id = DNNL_ARG_ATTR_MULTIPLE_POST_OP(call->attr.activation == BK_ACT_GELU) | DNNL_ARG_SRC_1;
+    dnnl_status_t status = add_arg(args, n, DNNL_ARG_SRC, c->a, call->in[0].data);
+    if (status == dnnl_success)
+        status = add_arg(args, n, DNNL_ARG_WEIGHTS, c->b, call->in[1].data);
+    if (status == dnnl_success)
+        status = add_arg(args, n, DNNL_ARG_DST, c->y, call->out[0].data);
+    if (status == dnnl_success)
+        status = add_arg(args, n, DNNL_ARG_BIAS, c->bias, product_bias(call));
+    if (status == dnnl_success)
+        status = add_arg(args, n, DNNL_ARG_SCRATCHPAD, c->scratch, call->scratch);
+    if (status == dnnl_success && way == APART)
+        status = add_arg(args, n, residual_id, c->residual, product_residual(call));
+    return status;
+}
+
+bk_status onednn_run(cpu_device *dev, bk_call *call)
+{
+    onednn_call *c = call->state;
+    dnnl_exec_arg_t args[MAX_ARGS];
+    int n = 0, way = c->residual && product_residual(call) == call->out[0].data ? IN_PLACE : APART;
+    dnnl_status_t status = fill_args(c, call, way, args, &n);
+    int before = omp_get_max_threads();
+    omp_set_num_threads(dev->threads);
+    if (status == dnnl_success)
+        status = dnnl_primitive_execute(c->primitive[way], c->stream, n, args);
+    if (status == dnnl_success)
+        status = dnnl_stream_wait(c->stream);
+    omp_set_num_threads(before);
+    return status_of(dev, "execute", status);
+}

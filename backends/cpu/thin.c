@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Products of few rows with weights stored [n,k]: y[m,n] = sum_k x[m,k] w[n,k], then the epilogue.
+ *
+ * With 16 rows a product library spends its time turning weights around for a tile it uses once. Here the
+ * vectors run along k, as both operands lie in memory, so that weights are read once, in order. A block of
+ * ROWS rows and COLS columns keeps VL sums in registers; they are turned and added at the end. */
+#include "backends/cpu/kernels.h"
+#include "backends/cpu/vec.h"
+#include "backends/cpu/work.h"
+
+enum {
+    ROWS = 4,
+    COLS = VL / ROWS,
+    DEPTH = 512,  /* k is cut: this much of a block's operands stays in the first-level cache */
+    STRIP = 64,   /* columns of one task */
+    MAX_ROWS = 32 /* as CPU_THIN_ROWS, rounded up to ROWS */
+};
+
+/* sum[ROWS * COLS] += products along n values of k. Weights `ahead` floats on are fetched meanwhile. */
+INLINE void add_products(const float *const x[ROWS], const float *const w[COLS], int64_t n, int64_t ahead,
+                         vf sum[VL])
+{
+    for (int64_t k = 0; k < n; k += VL) {
+        vf a[ROWS];
+#pragma GCC unroll 4
+        for (int r = 0; r < ROWS; r++)
+            a[r] = vload_n(x[r] + k, n - k);
+#pragma GCC unroll 4
+        for (int c = 0; c < COLS; c++) {
+            vf b = vload_n(w[c] + k, n - k);
+            __builtin_prefetch(w[c] + k + ahead);
+#pragma GCC unroll 4
+            for (int r = 0; r < ROWS; r++)
+                sum[c * ROWS + r] += a[r] * b;
+        }
+    }
+}
+
+/* One block for values at..at + n of k: sums so far come from and go to part[VL * VL]. Rows and columns
+ * past the end repeat the last one and are not used. */
+static void block_part(const cpu_thin *t, int64_t row, int64_t col, int64_t at, int64_t n, float *part)
+{
+    const float *x[ROWS], *w[COLS];
+    vf sum[VL];
+    for (int r = 0; r < ROWS; r++)
+        x[r] = t->x + work_min(row + r, t->m - 1) * t->k + at;
+    for (int c = 0; c < COLS; c++)
+        w[c] = t->w + work_min(col + c, t->n - 1) * t->k + at;
+#pragma GCC unroll 16
+    for (int i = 0; i < VL; i++)
+        sum[i] = at == 0 ? vset(0.0f) : vload(part + i * VL);
+    int64_t next = at + DEPTH < t->k ? DEPTH : COLS * t->k - at;
+    add_products(x, w, n, row + ROWS < t->m ? 0 : next, sum);
+#pragma GCC unroll 16
+    for (int i = 0; i < VL; i++)
+        vstore(part + i * VL, sum[i]);
+}
+
+/* The sums of one block, to product[row][col]. */
+static void block_end(const float *part, int64_t rows, int64_t cols, float *product)
+{
+    vf sum[VL], total = vset(0.0f);
+    float lane[VL];
+    for (int i = 0; i < VL; i++)
+        sum[i] = vload(part + i * VL);
+    vturn(sum);
+    for (int i = 0; i < VL; i++)
+        total += sum[i];
+    vstore(lane, total);
+    for (int64_t r = 0; r < rows && r < ROWS; r++)
+        for (int64_t c = 0; c < cols && c < COLS; c++)
+            product[r * STRIP + c] = lane[c * ROWS + r];
+}
+
+static void strip(const cpu_thin *t, int64_t col, int64_t cols)
+{
+    float part[MAX_ROWS / ROWS * VL * VL] __attribute__((aligned(64)));
+    float product[MAX_ROWS * STRIP] __attribute__((aligned(64)));
+    for (int64_t c = 0; c < cols; c += COLS) {
+        for (int64_t at = 0; at < t->k; at += DEPTH)
+            for (int64_t r = 0; r < t->m; r += ROWS)
+                block_part(t, r, col + c, at, work_min(DEPTH, t->k - at), part + r / ROWS * VL * VL);
+        for (int64_t r = 0; r < t->m; r += ROWS)
+            block_end(part + r / ROWS * VL * VL, t->m - r, cols - c, product + r * STRIP + c);
+    }
+    cpu_epilogue e = {.rows = t->m,
+                      .cols = cols,
+                      .product = product,
+                      .product_step = STRIP,
+                      .y = t->y + col,
+                      .y_step = t->n,
+                      .gelu = t->gelu};
+    e.bias = t->bias ? t->bias + col : NULL;
+    e.residual = t->residual ? t->residual + col : NULL;
+    KERNEL(cpu_epilogue_rows)(&e);
+}
+
+void KERNEL(cpu_thin_product)(const cpu_thin *t, int threads)
+{
+    int64_t strips = work_pieces(t->n, STRIP);
+    int team = work_team(threads, strips, t->n * t->k);
+#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
+    for (int64_t s = 0; s < strips; s++)
+        strip(t, s * STRIP, work_min(STRIP, t->n - s * STRIP));
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vec.h - one vector of floats at the instruction level a kernel file is compiled for: its width,
+ * loads and stores, and the few functions the kernels need. Not a general vector library.
+ *
+ * CPU_ISA (v2, v3, v4, base) names the level, CPU_LEVEL (2, 3, 4, 0) is its number. CPU_MVEC is
+ * defined where the C library has vector exp, log and tanh (glibc 2.35 on x86-64). */
+#ifndef SLMT_CPU_VEC_H
+#define SLMT_CPU_VEC_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#if CPU_LEVEL >= 2
+#include <immintrin.h>
+#endif
+
+#define CPU_PASTE2(a, b) a##_##b
+#define CPU_PASTE(a, b)  CPU_PASTE2(a, b)
+#define KERNEL(name)     CPU_PASTE(name, CPU_ISA)
+
+#define INLINE static inline __attribute__((always_inline, unused))
+
+#if CPU_LEVEL == 4
+enum { VL = 16 };
+#elif CPU_LEVEL == 3
+enum { VL = 8 };
+#else
+enum { VL = 4 };
+#endif
+
+typedef float vf __attribute__((vector_size(4 * VL)));
+typedef int32_t vi __attribute__((vector_size(4 * VL)));
+typedef uint32_t vu __attribute__((vector_size(4 * VL)));
+
+INLINE vf vload(const float *p)
+{
+    vf v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+INLINE void vstore(float *p, vf v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
+INLINE vf vset(float x)
+{
+    return x - (vf){0};
+}
+
+/* The first n lanes, 0 < n < VL; the others are `fill`. */
+INLINE vf vload_part(const float *p, int64_t n, float fill)
+{
+    float lane[VL];
+    for (int64_t i = 0; i < VL; i++)
+        lane[i] = i < n ? p[i] : fill;
+    return vload(lane);
+}
+
+INLINE void vstore_part(float *p, vf v, int64_t n)
+{
+    float lane[VL];
+    vstore(lane, v);
+    for (int64_t i = 0; i < n; i++)
+        p[i] = lane[i];
+}
+
+/* Loads and stores n lanes of a row that may end here. */
+INLINE vf vload_n(const float *p, int64_t n)
+{
+    return n >= VL ? vload(p) : vload_part(p, n, 0.0f);
+}
+
+INLINE void vstore_n(float *p, vf v, int64_t n)
+{
+    if (n >= VL)
+        vstore(p, v);
+    else
+        vstore_part(p, v, n);
+}
+
+INLINE vf vselect(vi mask, vf yes, vf no)
+{
+    return (vf)(((vi)yes & mask) | ((vi)no & ~mask));
+}
+
+/* a > b ? a : b, so b where one is a NaN. */
+INLINE vf vmax(vf a, vf b)
+{
+#if CPU_LEVEL == 4
+    return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+#elif CPU_LEVEL == 3
+    return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+#elif CPU_LEVEL == 2
+    return (vf)_mm_max_ps((__m128)a, (__m128)b);
+#else
+    return vselect(a > b, a, b);
+#endif
+}
+
+INLINE vf vsqrt(vf a)
+{
+#if CPU_LEVEL == 4
+    return (vf)_mm512_sqrt_ps((__m512)a);
+#elif CPU_LEVEL == 3
+    return (vf)_mm256_sqrt_ps((__m256)a);
+#elif CPU_LEVEL == 2
+    return (vf)_mm_sqrt_ps((__m128)a);
+#else
+    for (int i = 0; i < VL; i++)
+        a[i] = sqrtf(a[i]);
+    return a;
+#endif
+}
+
+INLINE vf vabs(vf a)
+{
+    return (vf)((vi)a & INT32_C(0x7fffffff));
+}
+
+/* Sum and maximum of the lanes, always in the same order. */
+INLINE float vsum(vf a)
+{
+    float lane[VL];
+    vstore(lane, a);
+    for (int half = VL / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++)
+            lane[i] += lane[i + half];
+    return lane[0];
+}
+
+INLINE float vmax_lane(vf a)
+{
+    float lane[VL];
+    vstore(lane, a);
+    for (int half = VL / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++)
+            lane[i] = lane[i] > lane[i + half] ? lane[i] : lane[i + half];
+    return lane[0];
+}
+
+/* a0 b0 a1 b1 ...: the lower and the upper half of two vectors, interleaved. */
+#if CPU_LEVEL == 4
+#define CPU_LOW(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+#define CPU_HIGH(a, b)                                                                                       \
+    __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+#elif CPU_LEVEL == 3
+#define CPU_LOW(a, b)  __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define CPU_HIGH(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#else
+#define CPU_LOW(a, b)  __builtin_shufflevector(a, b, 0, 4, 1, 5)
+#define CPU_HIGH(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
+#endif
+
+/* Turns a VL x VL matrix of row vectors: log2(VL) rounds of perfect shuffles. */
+INLINE void vturn(vf m[VL])
+{
+    vf t[VL];
+#pragma GCC unroll 4
+    for (int round = 1; round < VL; round *= 2) {
+#pragma GCC unroll 16
+        for (int i = 0; i < VL / 2; i++) {
+            t[2 * i] = CPU_LOW(m[i], m[i + VL / 2]);
+            t[2 * i + 1] = CPU_HIGH(m[i], m[i + VL / 2]);
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < VL; i++)
+            m[i] = t[i];
+    }
+}
+
+#ifdef CPU_MVEC
+#if CPU_LEVEL == 4
+#define CPU_MVEC_NAME(f) _ZGVeN16v_##f
+#elif CPU_LEVEL == 3
+#define CPU_MVEC_NAME(f) _ZGVdN8v_##f
+#else
+#define CPU_MVEC_NAME(f) _ZGVbN4v_##f
+#endif
+extern vf CPU_MVEC_NAME(expf)(vf);
+extern vf CPU_MVEC_NAME(logf)(vf);
+extern vf CPU_MVEC_NAME(tanhf)(vf);
+#define CPU_LANES(f, x) CPU_MVEC_NAME(f)(x)
+#else
+#define CPU_LANES(f, x)                                                                                      \
+    __extension__({                                                                                          \
+        vf lanes_ = (x);                                                                                     \
+        for (int lane_ = 0; lane_ < VL; lane_++)                                                             \
+            lanes_[lane_] = f(lanes_[lane_]);                                                                \
+        lanes_;                                                                                              \
+    })
+#endif
+
+INLINE vf vexp(vf x)
+{
+    return CPU_LANES(expf, x);
+}
+
+INLINE vf vlog(vf x)
+{
+    return CPU_LANES(logf, x);
+}
+
+INLINE vf vtanh(vf x)
+{
+    return CPU_LANES(tanhf, x);
+}
+
+enum { LOWEST_POWER = -126 };
+
+/* 2^x for x <= 0, inline: softmax and attention call it for every score. The C library's vector exp
+ * leaves the vector for results that are not normal numbers, which a mask of -100 makes the rule; here
+ * they are 0. x = n + r with |r| <= 1/2, and a minimax polynomial of 2^r: 3u. A NaN stays one. */
+INLINE vf vexp2_negative(vf x)
+{
+    const vf magic = vset(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer */
+    vf shifted = x + magic;
+    vf n = shifted - magic, r = x - n;
+    vf e = vset(1.326472389e-03f);
+    e = e * r + vset(9.671512870e-03f);
+    e = e * r + vset(5.550733754e-02f);
+    e = e * r + vset(2.402224208e-01f);
+    e = e * r + vset(6.931469776e-01f);
+    e = e * r + vset(1.0f);
+#if CPU_LEVEL == 4
+    __mmask16 keep = _mm512_cmp_ps_mask((__m512)x, _mm512_set1_ps(LOWEST_POWER), _CMP_NLT_UQ);
+    return (vf)_mm512_maskz_scalef_ps(keep, (__m512)e, (__m512)n);
+#else
+    e *= (vf)(((vu)shifted << 23) + (127u << 23)); /* n + 127 in the exponent's place */
+    return (vf)((vi)e & ~(x < vset(LOWEST_POWER)));
+#endif
+}
+
+static const float log2_of_e = 1.44269504f, log_of_2 = 0.693147181f;
+
+/* e^x for x <= 0. The error grows to |x| u, which is nothing beside the largest term of a softmax, 1. */
+INLINE vf vexp_negative(vf x)
+{
+    return vexp2_negative(x * log2_of_e);
+}
+
+/* The normal distribution: its function Phi(x), exact to rounding (not GELU's tanh form), and
+ * exp(-x^2/2). Phi(-|x|) = exp(-x^2/2) t P(t), t = 1/(1 + 0.32 |x|), P fitted to scipy's erfcx: 2.5 u
+ * off at most, and unlike (1 + erf)/2 also right in the tail. The C library's vector erf takes twice
+ * the time, and the gradient needs the exponential besides. */
+typedef struct normal {
+    vf phi, density; /* density without its 1/sqrt(2 pi) */
+} normal;
+
+INLINE normal vnormal(vf x)
+{
+    vf t = 1.0f / (1.0f + 0.32f * vabs(x)), p = vset(4.615884133e-02f);
+    p = p * t + vset(-2.427701791e-01f);
+    p = p * t + vset(4.123727411e-01f);
+    p = p * t + vset(-1.706576925e-01f);
+    p = p * t + vset(2.210817763e-01f);
+    p = p * t + vset(1.039111308e-01f);
+    p = p * t + vset(1.299033811e-01f);
+    vf density = vexp_negative(-0.5f * x * x), tail = p * t * density;
+    return (normal){vselect(x > vset(0.0f), 1.0f - tail, tail), density};
+}
+
+INLINE vf vgelu(vf x)
+{
+    return x * vnormal(x).phi;
+}
+
+#endif

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Attention inside (shifted) windows with relative position biases, and its gradient.
+ *
+ * A window is a list of tokens: roll and partition are index arithmetic while a head is packed into rows,
+ * never copies. The biases of each head are spread to a matrix first; a window that the shift glued
+ * together from several regions adds its mask to a copy. The gradient of the table is summed
+ * over WINDOWS windows at a time, as a matrix, and folded into a table of its own in scratch; those are
+ * added up in order. Liu et al., "Swin Transformer", ICCV 2021, section 3.2.
+ * Checked against backends/reference/window_attention.c by tests/test_backend_ops.c. */
+#include "backends/cpu/attention_block.h"
+#include "backends/cpu/kernels.h"
+#include "backends/cpu/work.h"
+
+#include <omp.h>
+
+enum { WINDOWS = 8 };
+
+typedef struct sizes {
+    int64_t batch, n, heads, depth, token;
+    int64_t side, tokens, padded; /* window: w, w^2, and that rounded up to whole vectors */
+    int64_t across, windows;      /* windows in a row of windows, in the batch */
+    int64_t groups;               /* of WINDOWS windows */
+    int64_t table;                /* rows of the table */
+    float scale;                  /* of q: alpha, and scores to base 2 */
+} sizes;
+
+static sizes sizes_of(const bk_call *call)
+{
+    const bk_shape *qkv = &call->in[0].shape;
+    const bk_attr *a = &call->attr;
+    sizes s = {.batch = qkv->dim[0], .n = qkv->dim[1], .heads = a->heads, .token = qkv->dim[2]};
+    s.depth = s.token / (3 * s.heads);
+    s.side = a->window;
+    s.tokens = s.side * s.side;
+    s.padded = work_pieces(s.tokens, VL) * VL;
+    s.across = a->grid_w / s.side;
+    s.windows = s.batch * (s.n / s.tokens);
+    s.groups = work_pieces(s.windows, WINDOWS);
+    s.scale = (float)(call->attr.alpha * 1.4426950408889634);
+    s.table = (2 * s.side - 1) * (2 * s.side - 1);
+    return s;
+}
+
+enum { K_LANES, V_LANES, DK, DV, K_ROWS, ROWS, LANES }; /* sets of VL tokens */
+enum { Q_LANES = K_LANES, OUT = DK };                   /* in the forward pass */
+
+/* One window of one head, in a thread's scratch. Matrices are [tokens][padded]: forward [key][query], in
+ * the gradient [query][key]. */
+typedef struct window {
+    float *masked, *dscore;
+    float *q, *k, *v, *dout; /* [tokens][depth] */
+    float *dq;               /* [tokens][lane_row(depth)] */
+    float *lse, *delta;      /* [padded] */
+    float *lane[LANES];
+    int32_t *token, *region; /* [padded] */
+    int mixed;               /* more than one region */
+    int64_t image;
+} window;
+
+/* Hands out pieces of scratch; with `at` NULL it only counts. */
+typedef struct layout {
+    float *at;
+    int64_t used;
+} layout;
+
+static float *take(layout *l, int64_t n)
+{
+    float *p = l->at ? l->at + l->used : NULL;
+    l->used += work_pieces(n, 16) * 16;
+    return p;
+}
+
+static window place_window(const sizes *s, int gradient, layout *l)
+{
+    window w = {0};
+    int64_t matrix = s->tokens * s->padded, rows = s->tokens * s->depth + VL; /* to_lanes reads on */
+    w.masked = take(l, matrix);
+    w.q = take(l, rows);
+    w.k = take(l, rows);
+    w.v = take(l, rows);
+    w.token = (int32_t *)take(l, s->padded);
+    w.region = (int32_t *)take(l, s->padded);
+    for (int i = 0; i < LANES; i++)
+        w.lane[i] = take(l, lane_row(s->depth) * VL);
+    if (gradient) {
+        w.dscore = take(l, matrix);
+        w.dout = take(l, rows);
+        w.dq = take(l, s->tokens * lane_row(s->depth));
+        w.lse = take(l, s->padded);
+        w.delta = take(l, s->padded);
+    }
+    return w;
+}
+
+/* Scratch: the biases of every head as a matrix, in the gradient a partial table for each head and group,
+ * then a window for each thread. */
+typedef struct scratch {
+    float *bias, *partial;
+    float *windows;
+    int64_t window_floats;
+} scratch;
+
+static scratch place_scratch(const sizes *s, int gradient, layout *l)
+{
+    layout count = {0};
+    scratch x = {0};
+    place_window(s, gradient, &count);
+    x.window_floats = count.used;
+    x.bias = take(l, s->heads * s->tokens * s->padded);
+    if (gradient)
+        x.partial = take(l, s->heads * s->groups * s->table);
+    x.windows = take(l, 0);
+    return x;
+}
+
+static size_t scratch_bytes(const bk_call *call, int gradient, int threads)
+{
+    sizes s = sizes_of(call);
+    layout count = {0};
+    scratch x = place_scratch(&s, gradient, &count);
+    return (size_t)(count.used + x.window_floats * threads) * sizeof(float);
+}
+
+static window window_of_thread(const sizes *s, int gradient, const scratch *x)
+{
+    layout mine = {x->windows + x->window_floats * omp_get_thread_num(), 0};
+    return place_window(s, gradient, &mine);
+}
+
+/* Where a token lies in its window, counted so that the difference of two, plus half the table, is the
+ * table's row for the pair. */
+static int64_t place_of(const sizes *s, int64_t token)
+{
+    return token / s->side * (2 * s->side - 1) + token % s->side;
+}
+
+/* bias[row][lane], to base 2: rows are keys and lanes queries, or, `by_query`, the reverse. Lanes past the
+ * window are 0. */
+static void spread_table(const bk_call *call, const sizes *s, int64_t head, int by_query, float *bias)
+{
+    const float *table = (const float *)call->in[1].data + s->table / 2 * s->heads + head;
+    int64_t step = by_query ? -s->heads : s->heads;
+    memset(bias, 0, (size_t)(s->tokens * s->padded) * sizeof(float));
+    for (int64_t row = 0; row < s->tokens; row++) {
+        float *lane = bias + row * s->padded;
+        int64_t place = place_of(s, row);
+        for (int64_t r = 0; r < s->side; r++)
+            for (int64_t c = 0; c < s->side; c++)
+                *lane++ = table[(r * (2 * s->side - 1) + c - place) * step] * log2_of_e;
+    }
+}
+
+static void spread_tables(const bk_call *call, const sizes *s, int by_query, float *bias)
+{
+#pragma omp for schedule(static)
+    for (int64_t h = 0; h < s->heads; h++)
+        spread_table(call, s, h, by_query, bias + h * s->tokens * s->padded);
+}
+
+/* Which of the three bands of the rolled grid a row (or column) lies in. */
+static int32_t band(int64_t at, int64_t size, int64_t side, int64_t shift)
+{
+    return at < size - side ? 0 : at < size - shift ? 1 : 2;
+}
+
+static int64_t wrap(int64_t at, int64_t size)
+{
+    return at < size ? at : at - size;
+}
+
+static void find_tokens(const bk_attr *a, const sizes *s, int64_t index, window *w)
+{
+    int64_t each = s->n / s->tokens, place = index % each, i = 0;
+    int64_t top = place / s->across * s->side, left = place % s->across * s->side;
+    w->image = index / each;
+    w->mixed = 0;
+    for (int64_t r = top; r < top + s->side; r++) {
+        int64_t row = wrap(r + a->shift, a->grid_h) * a->grid_w;
+        int32_t rows = 3 * band(r, a->grid_h, s->side, a->shift);
+        for (int64_t c = left; c < left + s->side; c++, i++) {
+            w->token[i] = (int32_t)(row + wrap(c + a->shift, a->grid_w));
+            w->region[i] = rows + band(c, a->grid_w, s->side, a->shift);
+            w->mixed |= w->region[i] != w->region[0];
+        }
+    }
+    for (; i < s->padded; i++)
+        w->region[i] = w->region[0];
+    w->mixed = w->mixed && a->shift > 0;
+}
+
+/* masked = bias - 100 where the regions of row and lane differ. */
+static void add_mask(const sizes *s, const int32_t *region, const float *bias, float *masked)
+{
+    for (int64_t j = 0; j < s->tokens; j++)
+        for (int64_t i = 0; i < s->padded; i++)
+            masked[j * s->padded + i] =
+                bias[j * s->padded + i] - (region[i] == region[j] ? 0.0f : 100.0f * log2_of_e);
+}
+
+/* Rows of n tokens out of a tensor with `step` floats a token. The next head's are fetched ahead: it is
+ * the next task, and the tokens' order defeats the processor's own fetching. */
+static void pack(const int32_t *token, int64_t n, int64_t depth, const float *x, int64_t step, float scale,
+                 float *row)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const float *from = x + token[i] * step;
+        __builtin_prefetch(from + depth);
+        copy_row(row + i * depth, from, depth, scale);
+    }
+}
+
+/* lanes[depth][VL] to the tokens of the window from i on. */
+static void unpack(const sizes *s, const window *w, int64_t i, const float *lanes, float scale, float *x,
+                   int64_t step)
+{
+    float *row = w->lane[ROWS];
+    from_lanes(lanes, s->depth, scale, row, lane_row(s->depth));
+    for (int64_t l = 0; l < VL && i + l < s->tokens; l++)
+        copy_row(x + w->token[i + l] * step, row + l * lane_row(s->depth), s->depth, 1.0f);
+}
+
+/* The biases of a head for this window: as they are, or masked. */
+static bias_rows window_bias(const sizes *s, const window *w, int64_t head, const float *bias)
+{
+    bias += head * s->tokens * s->padded;
+    if (w->mixed)
+        add_mask(s, w->region, bias, w->masked);
+    return (bias_rows){w->mixed ? w->masked : bias, s->padded};
+}
+
+/* ---- forward ---- */
+
+size_t KERNEL(cpu_window_scratch)(const bk_call *call, int threads)
+{
+    return scratch_bytes(call, 0, threads);
+}
+
+static void window_forward(const bk_call *call, const sizes *s, int64_t head, bias_rows bias, window *w)
+{
+    int64_t width = s->heads * s->depth, at = head * s->depth;
+    const float *x = (const float *)call->in[0].data + w->image * s->n * s->token + at;
+    float *out = (float *)call->out[0].data + w->image * s->n * width + at;
+    float *lse = call->out[1].data;
+    pack(w->token, s->tokens, s->depth, x, s->token, s->scale, w->q);
+    pack(w->token, s->tokens, s->depth, x + width, s->token, 1.0f, w->k);
+    pack(w->token, s->tokens, s->depth, x + 2 * width, s->token, 1.0f, w->v);
+    for (int64_t i = 0; i < s->tokens; i += VL, bias.at += VL) {
+        float sums[VL];
+        to_lanes(w->q + i * s->depth, s->tokens - i, s->depth, w->lane[Q_LANES]);
+        attend(w->lane[Q_LANES], (rows){w->k, s->tokens, s->depth}, w->v, bias, w->lane[OUT], sums);
+        unpack(s, w, i, w->lane[OUT], 1.0f, out, width);
+        for (int64_t l = 0; lse && l < VL && i + l < s->tokens; l++)
+            lse[(w->image * s->heads + head) * s->n + w->token[i + l]] = sums[l];
+    }
+}
+
+bk_status KERNEL(cpu_window)(const bk_call *call, int threads)
+{
+    sizes s = sizes_of(call);
+    layout all = {call->scratch, 0};
+    scratch x = place_scratch(&s, 0, &all);
+    int64_t tasks = s.heads * s.groups;
+    int team = work_team(threads, tasks, s.heads * s.windows * s.tokens * s.tokens);
+#pragma omp parallel num_threads(team) if (team > 1)
+    {
+        window w = window_of_thread(&s, 0, &x);
+        spread_tables(call, &s, 0, x.bias);
+#pragma omp for schedule(static)
+        for (int64_t t = 0; t < tasks; t++) {
+            int64_t head = t % s.heads, first = t / s.heads * WINDOWS;
+            for (int64_t i = first; i < work_min(s.windows, first + WINDOWS); i++) {
+                find_tokens(&call->attr, &s, i, &w);
+                window_forward(call, &s, head, window_bias(&s, &w, head, x.bias), &w);
+            }
+        }
+    }
+    return BK_OK;
+}
+
+/* ---- gradient ---- */
+
+size_t KERNEL(cpu_window_grad_scratch)(const bk_call *call, int threads)
+{
+    return scratch_bytes(call, 1, threads);
+}
+
+static void pack_gradient(const bk_call *call, const sizes *s, int64_t head, window *w)
+{
+    int64_t width = s->heads * s->depth, at = head * s->depth;
+    const float *x = (const float *)call->in[0].data + w->image * s->n * s->token + at;
+    const float *out = (const float *)call->in[2].data + w->image * s->n * width + at;
+    const float *lse = (const float *)call->in[3].data + (w->image * s->heads + head) * s->n;
+    const float *dout = (const float *)call->in[4].data + w->image * s->n * width + at;
+    pack(w->token, s->tokens, s->depth, x, s->token, s->scale, w->q);
+    pack(w->token, s->tokens, s->depth, x + width, s->token, 1.0f, w->k);
+    pack(w->token, s->tokens, s->depth, x + 2 * width, s->token, 1.0f, w->v);
+    pack(w->token, s->tokens, s->depth, dout, width, 1.0f, w->dout);
+    for (int64_t i = 0; i < s->tokens; i += VL) {
+        int64_t left = work_min(VL, s->tokens - i);
+        pack(w->token + i, left, s->depth, out, width, 1.0f, w->lane[ROWS]);
+        to_lanes(w->lane[ROWS], left, s->depth, w->lane[0]);
+        to_lanes(w->dout + i * s->depth, left, s->depth, w->lane[1]);
+        vstore(w->delta + i, dot_lanes(w->lane[0], w->lane[1], s->depth));
+    }
+    for (int64_t i = 0; i < s->tokens; i++)
+        w->lse[i] = lse[w->token[i]] * log2_of_e;
+    memset(w->dq, 0, (size_t)(s->tokens * lane_row(s->depth)) * sizeof(float));
+}
+
+static void window_gradient(const bk_call *call, const sizes *s, int64_t head, bias_rows bias, window *w)
+{
+    int64_t width = s->heads * s->depth;
+    float *dx = (float *)call->out[0].data + w->image * s->n * s->token + head * s->depth;
+    query_rows query = {s->tokens, s->depth, w->q, w->dout, w->lse, w->delta, w->dq};
+    key_vector key = {w->lane[K_LANES], w->lane[V_LANES], w->lane[K_ROWS], w->lane[DK], w->lane[DV]};
+    pack_gradient(call, s, head, w);
+    for (int64_t j = 0; j < s->tokens; j += VL, bias.at += VL) {
+        to_lanes(w->k + j * s->depth, s->tokens - j, s->depth, w->lane[K_LANES]);
+        to_lanes(w->v + j * s->depth, s->tokens - j, s->depth, w->lane[V_LANES]);
+        widen_rows(w->k + j * s->depth, s->tokens - j, s->depth, w->lane[K_ROWS]);
+        gradient_of_keys(&key, &query, bias, w->dscore + j);
+        unpack(s, w, j, key.dk, log_of_2, dx + width, s->token);
+        unpack(s, w, j, key.dv, 1.0f, dx + 2 * width, s->token);
+    }
+    for (int64_t i = 0; i < s->tokens; i++)
+        copy_row(dx + w->token[i] * s->token, w->dq + i * lane_row(s->depth), s->depth,
+                 (float)call->attr.alpha);
+}
+
+/* dscore[query][key], summed over windows, to the rows of the table. */
+static void fold_scores(const sizes *s, const float *dscore, float *table)
+{
+    memset(table, 0, (size_t)s->table * sizeof(float));
+    for (int64_t i = 0; i < s->tokens; i++)
+        for (int64_t r = 0; r < s->side; r++) { /* along a row of keys the place falls by one */
+            float *at = table + s->table / 2 + place_of(s, i) - r * (2 * s->side - 1);
+            for (int64_t c = 0; c < s->side; c++)
+                at[-c] += dscore[i * s->padded + r * s->side + c];
+        }
+}
+
+/* partial is [groups][heads][table]. */
+static void add_tables(const sizes *s, const float *partial, float *dtable)
+{
+    for (int64_t h = 0; h < s->heads; h++)
+        for (int64_t r = 0; r < s->table; r++) {
+            double sum = 0.0;
+            for (int64_t g = 0; g < s->groups; g++)
+                sum += partial[(g * s->heads + h) * s->table + r];
+            dtable[r * s->heads + h] = (float)sum;
+        }
+}
+
+bk_status KERNEL(cpu_window_grad)(const bk_call *call, int threads)
+{
+    sizes s = sizes_of(call);
+    layout all = {call->scratch, 0};
+    scratch x = place_scratch(&s, 1, &all);
+    int64_t tasks = s.heads * s.groups;
+    int team = work_team(threads, tasks, s.heads * s.windows * s.tokens * s.tokens);
+#pragma omp parallel num_threads(team) if (team > 1)
+    {
+        window w = window_of_thread(&s, 1, &x);
+        spread_tables(call, &s, 1, x.bias);
+#pragma omp for schedule(static)
+        for (int64_t t = 0; t < tasks; t++) {
+            int64_t head = t % s.heads, first = t / s.heads * WINDOWS;
+            memset(w.dscore, 0, (size_t)(s.tokens * s.padded) * sizeof(float));
+            for (int64_t i = first; i < work_min(s.windows, first + WINDOWS); i++) {
+                find_tokens(&call->attr, &s, i, &w);
+                window_gradient(call, &s, head, window_bias(&s, &w, head, x.bias), &w);
+            }
+            fold_scores(&s, w.dscore, x.partial + t * s.table);
+        }
+    }
+    if (call->n_out > 1 && call->out[1].data)
+        add_tables(&s, x.partial, call->out[1].data);
+    return BK_OK;
+}

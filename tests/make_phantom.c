@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Volumes for tests/test_tool.sh, made and looked at with the public API only.
+ *   make_phantom make DIR N   writes DIR/t1/sNN.nii.gz and DIR/t2/sNN.nii.gz for N subjects
+ *   make_phantom show FILE    prints "NX NY NZ minimum maximum first-filled-slice last-filled-slice" */
+#include <slmt/slmt.h>
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SIDE = 64, SLICES = 20, VOXELS = SIDE * SIDE * SLICES, TISSUES = 4 };
+
+/* Nested ellipsoids: skull, brain, ventricle, lesion. Bright in one contrast, dark in the other. */
+typedef struct tissue {
+    double x, y, z;    /* centre, in voxels from the middle */
+    double rx, ry, rz; /* half axes */
+    float intensity[2];
+} tissue;
+
+static const tissue tissues[TISSUES] = {{0, 0, 0, 27, 30, 13, {300, 250}},
+                                        {0, 1, 0, 23, 26, 11, {700, 420}},
+                                        {0, -2, 0, 7, 10, 6, {200, 900}},
+                                        {10, 8, 1, 5, 4, 4, {450, 750}}};
+
+/* Numerical Recipes' quick generator: noise that is the same everywhere. */
+static float noise(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return (float)(*state >> 8) / 16777216.0f - 0.5f;
+}
+
+static int inside(const tissue *t, double scale, double shift, double x, double y, double z)
+{
+    double dx = (x - t->x - shift) / (t->rx * scale);
+    double dy = (y - t->y) / (t->ry * scale);
+    double dz = (z - t->z) / t->rz;
+    return dx * dx + dy * dy + dz * dz <= 1;
+}
+
+static void fill(float *voxels, int subject, int contrast)
+{
+    uint32_t state = (uint32_t)(2 * subject + contrast + 1);
+    double scale = 0.9 + 0.04 * (subject % 4);
+    double shift = subject % 3 - 1;
+    for (int i = 0; i < VOXELS; i++) {
+        double x = i % SIDE - (SIDE - 1) / 2.0;
+        double y = (double)(i / SIDE % SIDE) - (SIDE - 1) / 2.0;
+        double z = (double)(i / (SIDE * SIDE)) - (SLICES - 1) / 2.0;
+        voxels[i] = 0;
+        for (int t = 0; t < TISSUES; t++)
+            if (inside(&tissues[t], scale, shift, x, y, z))
+                voxels[i] = tissues[t].intensity[contrast];
+        if (voxels[i] > 0)
+            voxels[i] += 30 * noise(&state);
+    }
+}
+
+static slmt_status write_subject(slmt_context *context, const char *folder, int subject, int contrast,
+                                 float *voxels)
+{
+    const int64_t dims[3] = {SIDE, SIDE, SLICES};
+    char path[4096];
+    slmt_volume *volume = NULL;
+    fill(voxels, subject, contrast);
+    snprintf(path, sizeof path, "%s/t%d/s%02d.nii.gz", folder, contrast + 1, subject);
+    slmt_status status = slmt_volume_create(context, dims, NULL, voxels, &volume);
+    if (status == SLMT_OK)
+        status = slmt_volume_write(volume, path);
+    slmt_volume_free(volume);
+    return status;
+}
+
+static slmt_status make(slmt_context *context, const char *folder, int subjects)
+{
+    static float voxels[VOXELS];
+    slmt_status status = SLMT_OK;
+    for (int i = 0; i < 2 * subjects && status == SLMT_OK; i++)
+        status = write_subject(context, folder, i / 2, i % 2, voxels);
+    return status;
+}
+
+static void print_volume(const slmt_volume *volume)
+{
+    int64_t dims[3];
+    slmt_volume_dims(volume, dims);
+    const float *voxels = slmt_volume_voxels(volume);
+    int64_t plane = dims[0] * dims[1];
+    int64_t first = -1, last = -1;
+    float low = voxels[0], high = voxels[0];
+    for (int64_t i = 0; i < plane * dims[2]; i++) {
+        low = fminf(low, voxels[i]);
+        high = fmaxf(high, voxels[i]);
+        if (voxels[i] > 0) {
+            first = first < 0 ? i / plane : first;
+            last = i / plane;
+        }
+    }
+    printf("%" PRId64 " %" PRId64 " %" PRId64 " %g %g %" PRId64 " %" PRId64 "\n", dims[0], dims[1], dims[2],
+           low, high, first, last);
+}
+
+static slmt_status show(slmt_context *context, const char *path)
+{
+    slmt_volume *volume = NULL;
+    slmt_status status = slmt_volume_read(context, path, &volume);
+    if (status == SLMT_OK)
+        print_volume(volume);
+    slmt_volume_free(volume);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    slmt_context *context = NULL;
+    slmt_status status = slmt_context_create(NULL, &context);
+    if (status == SLMT_OK && argc == 4 && strcmp(argv[1], "make") == 0)
+        status = make(context, argv[2], atoi(argv[3]));
+    else if (status == SLMT_OK && argc == 3 && strcmp(argv[1], "show") == 0)
+        status = show(context, argv[2]);
+    else if (status == SLMT_OK)
+        status = SLMT_ERR_ARGUMENT;
+    if (status != SLMT_OK)
+        fprintf(stderr, "make_phantom: %s: %s\n", slmt_status_name(status), slmt_error_text());
+    slmt_context_free(context);
+    return status == SLMT_OK ? 0 : 1;
+}

@@ -1,0 +1,231 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The slmt command from end to end, on phantoms made here: test_tool.sh SLMT MAKE_PHANTOM.
+# Says what is true, one line a claim; the first claim that is not ends the test.
+set -u
+slmt=$1
+make_phantom=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+
+die() {
+    echo "FAILED: $*"
+    tail -n 20 stderr 2>/dev/null
+    exit 1
+}
+
+# expect CODE COMMAND...: the command ends with this exit code. Its output is in files stdout, stderr.
+expect() {
+    local wanted=$1 code=0
+    shift
+    "$@" >stdout 2>stderr || code=$?
+    [ "$code" -eq "$wanted" ] || die "exit code $code, not $wanted: $*"
+}
+
+# holds TEXT FILE
+holds() { grep -qF -- "$1" "$2" || die "'$1' is not in $2: $(cat "$2")"; }
+
+# until_steps N FILE: waits until a log has N steps
+until_steps() {
+    local tries=0
+    while [ "$(grep -c '"event":"step"' "$2" 2>/dev/null)" -lt "$1" ] 2>/dev/null || [ ! -s "$2" ]; do
+        tries=$((tries + 1))
+        [ $tries -lt 1200 ] || die "no $1 steps in $2 within two minutes"
+        sleep 0.1
+    done
+}
+
+claim() { echo "- $*"; }
+
+sizes=(--image-size 128 --embed-dim 8 --depth 1 --num-heads 2 --decoder-dim 8 --decoder-depth 1
+    --decoder-heads 2 --generator-heads 2,2,4,8)
+common=(--threads 2 --quiet)
+pretrain=(pretrain --data set.h5 --epochs 2 --batch 4 --data-rate 0.25 --seed 7 "${common[@]}")
+finetune=(finetune --data set.h5 --source t1 --target t2 --epochs 2 --warmup-epochs 1 --batch 4 --data-rate 0.25
+    --seed 7 "${common[@]}")
+
+claim "help and version are answered"
+expect 0 "$slmt" --help
+holds "Exit codes" stdout
+expect 0 "$slmt" --version
+holds "slmt 0." stdout
+for sub in prepare pretrain finetune synthesize evaluate info; do
+    expect 0 "$slmt" $sub --help
+    holds "Usage: slmt $sub" stdout
+done
+
+claim "wrong usage ends with 2"
+expect 2 "$slmt"
+expect 2 "$slmt" dream
+expect 2 "$slmt" pretrain --out x.h5
+holds "--data is needed" stderr
+expect 2 "$slmt" pretrain --data set.h5 --out x.h5 --no-such-option
+expect 2 "$slmt" pretrain --data set.h5 --out x.h5 --epochs many
+holds "'many' is not a whole number" stderr
+expect 2 "$slmt" pretrain --data set.h5 --out x.h5 --patch-weight soft
+expect 2 "$slmt" finetune --data set.h5 --out x.h5
+expect 2 "$slmt" prepare --contrast t1 --out x.h5
+expect 2 "$slmt" synthesize --model model.h5 --out x.nii
+expect 2 "$slmt" info
+
+claim "files that are missing or of another kind end with 3"
+echo "no volume, no checkpoint" >text
+expect 3 "$slmt" info missing.h5
+expect 3 "$slmt" info text
+expect 3 "$slmt" pretrain --data missing.h5 --out x.h5
+expect 3 "$slmt" pretrain --data text --out x.h5
+expect 3 "$slmt" prepare --contrast t1=missing --out x.h5
+
+claim "a training set is made of five subjects, the last one for testing"
+mkdir -p raw/t1 raw/t2
+expect 0 "$make_phantom" make raw 5
+prepare=(prepare --contrast t1=raw/t1 --contrast t2=raw/t2 --crop 64 --slices 2:16 --image-size 128)
+expect 0 "$slmt" "${prepare[@]}" --out set.h5 --log prepare.jsonl
+[ "$(grep -c '"event":"subject"' prepare.jsonl)" -eq 5 ] || die "the log has other than 5 subjects"
+expect 0 "$slmt" info --all set.h5
+holds "training set of 5 subjects" stdout
+holds "s03 train t1 t2" stdout
+holds "s04 test t1 t2" stdout
+grep -Eq '^ +t1 +4 +64 +1 +16$' stdout || die "t1 is not 4 subjects, 64 slices and 1 subject, 16 slices"
+
+claim "test subjects can be named; an unknown one is wrong usage"
+expect 0 "$slmt" "${prepare[@]}" --out named.h5 --test s00,s02 --quiet
+expect 0 "$slmt" info --all named.h5
+holds "s00 test" stdout
+holds "s02 test" stdout
+holds "s04 train" stdout
+expect 2 "$slmt" "${prepare[@]}" --out other.h5 --test s99
+[ ! -e other.h5 ] || die "a set was written all the same"
+
+claim "one bad file is reported and left out, one missing file is no failure"
+cp -r raw spoilt
+echo "no volume" >spoilt/t2/s01.nii.gz
+rm spoilt/t1/s02.nii.gz
+expect 1 "$slmt" prepare --contrast t1=spoilt/t1 --contrast t2=spoilt/t2 --crop 64 --slices 2:16 \
+    --image-size 128 --out spoilt.h5
+holds "spoilt/t2/s01.nii.gz" stderr
+expect 0 "$slmt" info --all spoilt.h5
+grep -q '^  s01 train t1$' stdout || die "s01 is not there with t1 alone"
+grep -q '^  s02 train t2$' stdout || die "s02 is not there with t2 alone"
+
+claim "a limit on memory ends with 4"
+expect 4 "$slmt" "${pretrain[@]}" "${sizes[@]}" --max-memory 1K --out x.h5
+[ ! -e x.h5 ] || die "a checkpoint was written all the same"
+
+claim "sizes that break a rule, or do not fit the set, end with 2"
+expect 2 "$slmt" "${pretrain[@]}" "${sizes[@]}" --num-heads 3 --out x.h5
+expect 2 "$slmt" "${pretrain[@]}" "${sizes[@]}" --image-size 256 --out x.h5
+
+claim "pre-training runs and logs each step"
+expect 0 "$slmt" "${pretrain[@]}" "${sizes[@]}" --out pre.h5 --log pre.jsonl
+steps=$(grep -c '"event":"step"' pre.jsonl)
+[ "$steps" -ge 4 ] || die "only $steps steps"
+[ "$(grep -c '"loss":[0-9].*"reconstruction":[0-9].*"edge":[0-9].*"seconds":' pre.jsonl)" -eq "$steps" ] ||
+    die "a step without its losses"
+expect 0 "$slmt" info pre.h5
+holds "stage             pretrain" stdout
+holds "steps done        $steps of $steps" stdout
+
+claim "a run that was stopped and resumed equals the uninterrupted one bit for bit"
+expect 0 "$slmt" "${pretrain[@]}" "${sizes[@]}" --out part.h5 --max-steps 3
+expect 0 "$slmt" info part.h5
+holds "steps done        3 of $steps" stdout
+expect 0 "$slmt" pretrain --data set.h5 --resume part.h5 --out whole.h5 "${common[@]}"
+cmp pre.h5 whole.h5 || die "the files differ"
+expect 0 "$slmt" "${pretrain[@]}" "${sizes[@]}" --out rare.h5 --checkpoint-every 0
+cmp pre.h5 rare.h5 || die "checkpoints on the way change the result"
+
+claim "what a checkpoint fixes cannot be given with --resume"
+expect 2 "$slmt" pretrain --data set.h5 --resume part.h5 --out x.h5 --batch 2
+expect 2 "$slmt" pretrain --data set.h5 --resume part.h5 --out x.h5 --seed 1
+expect 2 "$slmt" pretrain --data set.h5 --resume part.h5 --out x.h5 --contrast t1
+expect 2 "$slmt" finetune --data set.h5 --resume part.h5 --out x.h5
+
+claim "fine-tuning runs, resumes bit for bit, and fills the card"
+expect 0 "$slmt" "${finetune[@]}" --model pre.h5 --out model.h5 --log fine.jsonl
+steps=$(grep -c '"event":"step".*"l1":[0-9].*"consistency":[0-9]' fine.jsonl)
+[ "$steps" -ge 4 ] || die "only $steps steps"
+expect 0 "$slmt" "${finetune[@]}" --model pre.h5 --out part.h5 --max-steps 3
+expect 0 "$slmt" finetune --data set.h5 --resume part.h5 --out whole.h5 "${common[@]}"
+cmp model.h5 whole.h5 || die "the files differ"
+expect 0 "$slmt" info model.h5
+holds "source_contrast   t1" stdout
+holds "target_contrast   t2" stdout
+holds "pretrain: batch 4" stdout
+holds "finetune: batch 4" stdout
+holds "slices            2:16" stdout
+expect 2 "$slmt" "${finetune[@]}" --model pre.h5 --out x.h5 --embed-dim 16
+expect 0 "$slmt" "${finetune[@]}" "${sizes[@]}" --out fresh.h5 --max-steps 1
+
+claim "one volume is synthesized on its own grid, inside the slices of the training"
+expect 0 "$slmt" synthesize --model model.h5 raw/t1/s04.nii.gz --out one.nii --batch 3 "${common[@]}"
+expect 0 "$make_phantom" show one.nii
+read -r nx ny nz low high first last <stdout
+[ "$nx $ny $nz" = "64 64 20" ] || die "grid $nx $ny $nz"
+awk -v a="$low" -v b="$high" 'BEGIN { exit !(a >= 0 && b > 0 && b <= 1) }' || die "values from $low to $high"
+[ "$first" -ge 2 ] && [ "$last" -le 17 ] || die "slices $first to $last are filled"
+
+claim "one bad file of a folder does not end the others"
+mkdir mixed
+cp raw/t1/s03.nii.gz raw/t1/s04.nii.gz mixed
+echo "no volume" >mixed/bad.nii.gz
+expect 1 "$slmt" synthesize --model model.h5 mixed --out made --threads 2
+holds "mixed/bad.nii.gz" stderr
+[ -s made/s03.nii.gz ] && [ -s made/s04.nii.gz ] && [ ! -e made/bad.nii.gz ] || die "made: $(ls made)"
+expect 3 "$slmt" synthesize --model model.h5 mixed/bad.nii.gz --out made/bad.nii.gz
+expect 2 "$slmt" synthesize --model model.h5 mixed/s03.nii.gz raw/t1/s03.nii.gz --out made
+expect 2 "$slmt" synthesize --model model.h5 mixed --out mixed
+expect 3 "$slmt" synthesize --model text mixed --out made
+
+claim "evaluation gives each slice, subject, mean and sd, in the table and as CSV"
+expect 0 "$slmt" evaluate --model model.h5 --data set.h5 --split all --baselines --csv scores.csv --batch 5 \
+    --log scores.jsonl "${common[@]}"
+holds "t1 to t2, 5 subjects" stdout
+[ "$(grep -c '"event":"summary"' scores.jsonl)" -eq 3 ] || die "no three summaries"
+for method in slmt-net source monotone-map; do
+    [ "$(grep -c "^$method,slice," scores.csv)" -eq 80 ] || die "$method: not 5 x 16 slices"
+    [ "$(grep -c "^$method,subject," scores.csv)" -eq 5 ] || die "$method: not 5 subjects"
+    [ "$(grep -Ec "^$method,(mean|sd),," scores.csv)" -eq 2 ] || die "$method: no mean and sd"
+done
+awk -F, '
+    function near(a, b) { return (a - b) * (a - b) <= 1e-12 * (1 + b * b) }
+    $2 == "slice" { for (i = 5; i <= 10; i++) sum[$1, $3, i] += $i; n[$1, $3]++ }
+    $2 == "subject" {
+        for (i = 5; i <= 10; i++) if (!near($i, sum[$1, $3, i] / n[$1, $3])) exit 1
+        psnr[$1] += $5; square[$1] += $5 * $5; m[$1]++
+    }
+    $2 == "mean" && !near($5, psnr[$1] / m[$1]) { exit 1 }
+    $2 == "sd" {
+        variance = (square[$1] - psnr[$1] * psnr[$1] / m[$1]) / (m[$1] - 1)
+        if (($5 - sqrt(variance)) ^ 2 > 1e-6) exit 1
+    }' scores.csv || die "subject rows are not the means of slices, or the last rows not those of subjects"
+awk -F, '$2 == "mean" { nmse[$1] = $8 } END { exit !(nmse["monotone-map"] < nmse["source"]) }' scores.csv ||
+    die "the monotone map is no better than the source"
+expect 0 "$slmt" evaluate --model model.h5 --data set.h5 "${common[@]}"
+holds "t1 to t2, 1 subjects" stdout
+expect 2 "$slmt" evaluate --model pre.h5 --data set.h5
+expect 2 "$slmt" evaluate --model model.h5 --data set.h5 --source t9
+
+claim "SIGINT and SIGTERM end training with 130 after saving a checkpoint that can be resumed"
+set -m
+for signal in INT TERM; do
+    rm -f long.h5 long.jsonl
+    "$slmt" pretrain --data set.h5 --batch 4 --epochs 100000 --checkpoint-every 0 "${sizes[@]}" "${common[@]}" \
+        --out long.h5 --log long.jsonl >stdout 2>stderr &
+    process=$!
+    until_steps 2 long.jsonl
+    [ ! -e long.h5 ] || die "saved before the signal"
+    kill -s $signal $process
+    code=0
+    wait $process || code=$?
+    [ "$code" -eq 130 ] || die "SIG$signal: exit code $code"
+    steps=$(grep -c '"event":"step"' long.jsonl)
+    expect 0 "$slmt" info long.h5
+    holds "steps done        $steps of" stdout
+    expect 0 "$slmt" pretrain --data set.h5 --resume long.h5 --out more.h5 --max-steps 1 "${common[@]}"
+    expect 0 "$slmt" info more.h5
+    holds "steps done        $((steps + 1)) of" stdout
+done
+
+echo "all true"
