@@ -163,8 +163,6 @@ static status infer(graph *g, const node *n, const bk_shape *wanted, bk_shape ou
     const bk_shape *in[BK_MAX_IN];
     for (int32_t i = 0; i < n->n_in; i++)
         in[i] = graph_shape(g, n->in[i]);
-    if (n->n_in < rule->min_in || n->n_in > rule->max_in)
-        return fail(ERR_INTERNAL, "%s takes %d to %d inputs, not %d", rule->name, rule->min_in, rule->max_in, n->n_in);
     if (wanted)
         out[0] = *wanted;
     op_args args = {.rule = rule, .attr = &n->attr, .n_in = n->n_in, .in = in, .has_wanted = wanted != NULL};
@@ -175,10 +173,14 @@ value graph_node(graph *g, bk_op op, const bk_attr *attr, const value *in, int32
 {
     if (g->error != OK)
         return NONE;
-    node n = {.op = op, .attr = *attr, .n_in = n_in, .n_out = op_rules[op]->n_out};
+    const op_rule *rule = op_rules[op];
+    if (n_in < rule->min_in || n_in > rule->max_in)
+        return graph_fail(g, fail(ERR_INTERNAL, "%s takes %d to %d inputs, not %d", rule->name, rule->min_in,
+                                  rule->max_in, n_in));
+    node n = {.op = op, .attr = *attr, .n_in = n_in, .n_out = rule->n_out};
     for (int32_t i = 0; i < n_in; i++) {
         if (in[i] == NONE)
-            return graph_fail(g, fail(ERR_INTERNAL, "input %d of %s is missing", i, op_rules[op]->name));
+            return graph_fail(g, fail(ERR_INTERNAL, "input %d of %s is missing", i, rule->name));
         n.in[i] = in[i];
     }
     bk_shape out[BK_MAX_OUT] = {{0}};

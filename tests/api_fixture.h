@@ -215,7 +215,7 @@ static char scratch_folder[] = "/tmp/slmt-api-XXXXXX";
 
 static inline const char *in_folder(const char *name)
 {
-    static _Thread_local char path[8][256];
+    static _Thread_local char path[8][512];
     static _Thread_local int next;
     char *p = path[next++ % 8];
     snprintf(p, sizeof path[0], "%s/%s", scratch_folder, name);

@@ -181,7 +181,7 @@ expect 3 "$slmt" synthesize --model text mixed --out made
 claim "evaluation gives each slice, subject, mean and sd, in the table and as CSV"
 expect 0 "$slmt" evaluate --model model.h5 --data set.h5 --split all --baselines --csv scores.csv --batch 5 \
     --log scores.jsonl "${common[@]}"
-holds "t1 to t2, 5 subjects" stdout
+holds "t1 to t2, subjects: 5" stdout
 [ "$(grep -c '"event":"summary"' scores.jsonl)" -eq 3 ] || die "no three summaries"
 for method in slmt-net source monotone-map; do
     [ "$(grep -c "^$method,slice," scores.csv)" -eq 80 ] || die "$method: not 5 x 16 slices"
@@ -203,7 +203,7 @@ awk -F, '
 awk -F, '$2 == "mean" { nmse[$1] = $8 } END { exit !(nmse["monotone-map"] < nmse["source"]) }' scores.csv ||
     die "the monotone map is no better than the source"
 expect 0 "$slmt" evaluate --model model.h5 --data set.h5 "${common[@]}"
-holds "t1 to t2, 1 subjects" stdout
+holds "t1 to t2, subjects: 1" stdout
 expect 2 "$slmt" evaluate --model pre.h5 --data set.h5
 expect 2 "$slmt" evaluate --model model.h5 --data set.h5 --source t9
 

@@ -2,8 +2,10 @@
 /* Matrix products by OpenBLAS: serial products of tiles, shared out over our own threads, each followed by
  * bias, activation and residual while the tile is in cache.
  *
- * OpenBLAS itself never starts a thread for us. Its serial build has none; its OpenMP build runs serially
- * inside a parallel region, or where OpenMP may use one thread; its pthread build is told at open(). */
+ * OpenBLAS itself never starts a thread for us. Its OpenMP build runs serially inside a parallel region, or
+ * where OpenMP may use one thread; its pthread build is told at open(). Its serial build is refused: without
+ * USE_LOCKING, which cannot be asked for, it gives wrong results when two threads call it at once (Debian
+ * 12's does, and its alternatives may put it in place of the one we were linked to). */
 #include "backends/cpu/matrix.h"
 #include "backends/cpu/work.h"
 
@@ -22,7 +24,13 @@ typedef struct tiling {
 
 bk_status openblas_open(cpu_device *dev)
 {
-    enum { PTHREAD = 1 };
+    enum { SERIAL = 0, PTHREAD = 1 };
+    if (openblas_get_parallel() == SERIAL) {
+        cpu_log(dev, 0,
+                "cpu: this OpenBLAS is a serial build, which threads may not share; install its OpenMP "
+                "or pthread build (Debian: libopenblas0-openmp) or choose oneDNN");
+        return BK_ERR_UNSUPPORTED;
+    }
     if (openblas_get_parallel() == PTHREAD)
         openblas_set_num_threads(1);
     if (strcmp(openblas_get_corename(), "Prescott") == 0)

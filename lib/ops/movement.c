@@ -92,7 +92,7 @@ static int fits(const bk_shape *part, const bk_shape *whole, const int64_t *axes
     if (part->rank != whole->rank)
         return 0;
     for (int32_t i = 0; i < part->rank; i++)
-        if (axes[i] < 0 || part->dim[i] < 0 || axes[i] + part->dim[i] > whole->dim[i])
+        if (axes[i] < 0 || part->dim[i] < 0 || axes[i] > whole->dim[i] - part->dim[i])
             return 0;
     return 1;
 }
@@ -130,6 +130,9 @@ value op_slice(graph *g, value x, int axis, int64_t first, int64_t length)
         return NONE;
     bk_shape part = *graph_shape(g, x);
     bk_attr attr = {0};
+    char text[128];
+    if (axis < 0 || axis >= part.rank)
+        return graph_fail(g, fail(ERR_INTERNAL, "op slice got %s: no such axis", shape_text(&part, text)));
     attr.axes[axis] = first;
     part.dim[axis] = length;
     return graph_node(g, BK_SLICE, &attr, &x, 1, &part);

@@ -15,7 +15,7 @@
 
 static const double bar_interval = 0.1;  /* seconds between changes of the bar */
 static const double line_interval = 5.0; /* seconds between plain lines */
-enum { BAR_WIDTH = 24, LINE_ROOM = 512 };
+enum { BAR_WIDTH = 14, LINE_ROOM = 8192 };
 
 static bool is_quiet;
 static bool bar_is_open;
@@ -44,14 +44,18 @@ void say(const char *format, ...)
     fputc('\n', stderr);
 }
 
+/* Says "what: reason", or the reason alone where it begins with what: many of the library's texts do. */
 static void complain_values(const char *format, va_list values, const char *reason)
 {
+    char what[LINE_ROOM];
+    vsnprintf(what, sizeof what, format, values);
     progress_end();
-    fputs("slmt: ", stderr);
-    vfprintf(stderr, format, values);
-    if (reason)
-        fprintf(stderr, ": %s", reason);
-    fputc('\n', stderr);
+    if (!reason)
+        fprintf(stderr, "slmt: %s\n", what);
+    else if (strncmp(reason, what, strlen(what)) == 0)
+        fprintf(stderr, "slmt: %s\n", reason);
+    else
+        fprintf(stderr, "slmt: %s: %s\n", what, reason);
 }
 
 void complain(const char *format, ...)

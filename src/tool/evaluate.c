@@ -424,7 +424,7 @@ static int evaluate(evaluation *e)
     progress_end();
     if (code != EXIT_OK)
         return code;
-    printf("%s to %s, %zu subjects\n\n", slmt_dataset_contrast(e->dataset, e->source),
+    printf("%s to %s, subjects: %zu\n\n", slmt_dataset_contrast(e->dataset, e->source),
            slmt_dataset_contrast(e->dataset, e->target), e->subject_count);
     print_subjects(e);
     putchar('\n');
