@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The usual errands by name. The build itself is CMake's: see CMakePresets.json.
 
-.PHONY: build demo test bench format check
+.PHONY: build demo test bench parity format check
 
 build:
 	cmake --preset release
@@ -17,10 +17,14 @@ test:
 	$(MAKE) --no-print-directory build
 	ctest --preset release
 
-bench:
-	scripts/install-deps
-	$(MAKE) --no-print-directory build
-	cmake --build --preset release --target bench
+# Every recorded case of the reference implementation in SLMT_PARITY_DIR, also the large ones.
+SLMT_PARITY_DIR ?= $(CURDIR)/../shared/parity
+parity: build
+	SLMT_PARITY_DIR=$(SLMT_PARITY_DIR) ctest --preset release --tests-regex parity
+
+# Time and memory of the main jobs; BENCH="base synth1" takes one.
+bench: build
+	build/release/bin/bench $(BENCH)
 
 format:
 	scripts/check-format --fix

@@ -163,6 +163,7 @@ static inline size_t tensor_size(const slmt_tensor_info *info)
 /* Values of a tensor; the caller frees them. */
 static inline float *tensor_values(const slmt_model *model, const char *name, size_t *count)
 {
+    *count = 0;
     for (size_t i = 0; i < slmt_model_tensor_count(model); i++) {
         slmt_tensor_info info = tensor_info(model, i);
         if (strcmp(info.name, name) != 0)

@@ -51,7 +51,7 @@ static inline int guard_is_whole(guard_block *b)
 }
 
 /* 64-byte aligned, full of FRESH_BYTE: nobody may count on zeros. */
-static inline void *test_alloc(void *user, size_t bytes)
+static inline void *guard_alloc(void *user, size_t bytes)
 {
     test_memory *t = user;
     void *p = NULL;
@@ -72,7 +72,7 @@ static inline void *test_alloc(void *user, size_t bytes)
     return p;
 }
 
-static inline void test_free(void *user, void *p)
+static inline void guard_free(void *user, void *p)
 {
     test_memory *t = user;
     if (!p)
@@ -114,8 +114,8 @@ static inline void test_log(void *user, int level, const char *text)
 static inline bk_status engine_open(engine *e, const bk_backend *backend)
 {
     test_memory_init(&e->memory);
-    mem_init(&e->m, test_alloc, test_free, &e->memory, 0);
-    e->host = (bk_host){&e->memory, test_alloc, test_free, test_log, 2};
+    mem_init(&e->m, guard_alloc, guard_free, &e->memory, 0);
+    e->host = (bk_host){&e->memory, guard_alloc, guard_free, test_log, 2};
     e->dev = (device){backend, NULL};
     return backend->open(&e->host, BK_MATRIX_AUTO, &e->dev.handle);
 }

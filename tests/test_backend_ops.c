@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/cpu/cpu.h"
 #include "tests/backend_host.h"
 
 static const char *const op_names[BK_OP_COUNT] = {
@@ -338,21 +339,35 @@ typedef struct subject {
     const bk_backend *(*backend)(void);
     bk_matrix matrix;
     int32_t threads;
+    int32_t level; /* instruction level of the cpu back end's kernels, or BEST */
     test_host host;
     void *device;
     bool open;
 } subject;
 
+enum { BEST = CPU_LEVEL_BEST, PLAIN_C = 0 };
+
 static subject subjects[] = {
-    {.name = "reference", .backend = bk_reference, .threads = 1},
-    {.name = "cpu, auto, 1 thread", .backend = bk_cpu, .threads = 1},
-    {.name = "cpu, auto, 2 threads", .backend = bk_cpu, .threads = 2},
-    {.name = "cpu, onednn, 1 thread", .backend = bk_cpu, .matrix = BK_MATRIX_ONEDNN, .threads = 1},
-    {.name = "cpu, onednn, 2 threads", .backend = bk_cpu, .matrix = BK_MATRIX_ONEDNN, .threads = 2},
-    {.name = "cpu, openblas, 1 thread", .backend = bk_cpu, .matrix = BK_MATRIX_OPENBLAS, .threads = 1},
-    {.name = "cpu, openblas, 2 threads", .backend = bk_cpu, .matrix = BK_MATRIX_OPENBLAS, .threads = 2},
+    {.name = "reference", .backend = bk_reference, .threads = 1, .level = BEST},
+    {.name = "cpu, auto, 1 thread", .backend = bk_cpu, .threads = 1, .level = BEST},
+    {.name = "cpu, auto, 2 threads", .backend = bk_cpu, .threads = 2, .level = BEST},
+    {.name = "cpu, onednn, 1 thread", .backend = bk_cpu, .matrix = BK_MATRIX_ONEDNN, .threads = 1, .level = BEST},
+    {.name = "cpu, onednn, 2 threads", .backend = bk_cpu, .matrix = BK_MATRIX_ONEDNN, .threads = 2, .level = BEST},
+    {.name = "cpu, openblas, 1 thread", .backend = bk_cpu, .matrix = BK_MATRIX_OPENBLAS, .threads = 1, .level = BEST},
+    {.name = "cpu, openblas, 2 threads", .backend = bk_cpu, .matrix = BK_MATRIX_OPENBLAS, .threads = 2, .level = BEST},
+    {.name = "cpu, plain C, 2 threads", .backend = bk_cpu, .threads = 2, .level = PLAIN_C},
+    {.name = "cpu, x86-64-v2, 2 threads", .backend = bk_cpu, .threads = 2, .level = 2},
+    {.name = "cpu, x86-64-v3, 2 threads", .backend = bk_cpu, .threads = 2, .level = 3},
 };
 enum { SUBJECTS = sizeof subjects / sizeof subjects[0] };
+
+/* Levels that the machine lacks fall to the next lower one. */
+static bk_status open_subject(const subject *s, const bk_host *host, void **device)
+{
+    if (s->level != BEST)
+        return cpu_open_level(host, s->matrix, s->level, device);
+    return s->backend()->open(host, s->matrix, device);
+}
 
 static int open_subjects(void **state)
 {
@@ -363,12 +378,13 @@ static int open_subjects(void **state)
     for (int i = 0; i < SUBJECTS; i++) {
         subject *s = &subjects[i];
         test_host_init(&s->host, s->threads);
-        bk_status status = s->backend()->open(&s->host.host, s->matrix, &s->device);
+        bk_status status = open_subject(s, &s->host.host, &s->device);
         s->open = status == BK_OK;
         if (s->open)
             print_message("testing %s: %s\n", s->name, s->backend()->describe(s->device));
         else if (s->matrix != BK_MATRIX_AUTO && status == BK_ERR_UNSUPPORTED)
-            print_message("SKIPPED %s: this build has no such library\n", s->name);
+            print_message("SKIPPED %s: %s\n", s->name,
+                          s->host.last_log[0] ? s->host.last_log : "this build has no such library");
         else
             return print_error("%s: open() gave %d: %s\n", s->name, (int)status, s->host.last_log), -1;
     }
@@ -1623,7 +1639,7 @@ static void check_failing_allocations(const subject *s, const op_case *c)
         bk_call call = call_of(c);
         test_host_init(&host, s->threads);
         host.fail_at = n;
-        bk_status status = s->backend()->open(&host.host, s->matrix, &device);
+        bk_status status = open_subject(s, &host.host, &device);
         if (status == BK_OK) {
             status = s->backend()->prepare(device, &call);
             if (status == BK_OK)

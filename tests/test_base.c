@@ -107,7 +107,7 @@ static void a_size_that_overflows_is_out_of_memory_and_asks_for_nothing(void **s
     test_memory t;
     mem m;
     test_memory_init(&t);
-    mem_init(&m, test_alloc, test_free, &t, 0);
+    mem_init(&m, guard_alloc, guard_free, &t, 0);
     void *p = &m;
     assert_int_equal(mem_take(&m, SIZE_MAX, &p), ERR_MEMORY);
     assert_null(p);
@@ -131,7 +131,7 @@ static void a_failing_allocator_leaves_the_count_and_the_old_block(void **state)
     test_memory t;
     mem m;
     test_memory_init(&t);
-    mem_init(&m, test_alloc, test_free, &t, 0);
+    mem_init(&m, guard_alloc, guard_free, &t, 0);
     void *p, *old, *other;
     char *text;
     assert_int_equal(mem_text(&m, "abc", &text), OK);
@@ -159,7 +159,7 @@ static void resize_keeps_the_contents_and_zeros_are_zero(void **state)
     test_memory t;
     mem m;
     test_memory_init(&t);
-    mem_init(&m, test_alloc, test_free, &t, 0);
+    mem_init(&m, guard_alloc, guard_free, &t, 0);
     void *p = NULL, *zeros;
     assert_int_equal(mem_resize(&m, &p, 10, sizeof(int)), OK);
     for (int i = 0; i < 10; i++)
@@ -200,7 +200,7 @@ static void threads_share_one_mem_and_never_pass_its_limit(void **state)
     mem m;
     pthread_t thread[4];
     test_memory_init(&t);
-    mem_init(&m, test_alloc, test_free, &t, 1000);
+    mem_init(&m, guard_alloc, guard_free, &t, 1000);
     for (int i = 0; i < 4; i++)
         assert_int_equal(pthread_create(&thread[i], NULL, take_and_give, &m), 0);
     for (int i = 0; i < 4; i++)

@@ -443,7 +443,7 @@ typedef struct sketch {
 static void sketch_open(sketch *s)
 {
     test_memory_init(&s->memory);
-    mem_init(&s->m, test_alloc, test_free, &s->memory, 0);
+    mem_init(&s->m, guard_alloc, guard_free, &s->memory, 0);
     assert_int_equal(graph_create(&s->m, BK_F64, &s->g), OK);
 }
 
@@ -811,7 +811,7 @@ static void an_allocation_that_fails_anywhere_fails_the_graph_and_leaks_nothing(
         mem m;
         graph *g = NULL;
         test_memory_init(&memory);
-        mem_init(&m, test_alloc, test_free, &memory, 0);
+        mem_init(&m, guard_alloc, guard_free, &memory, 0);
         memory.fail_from = memory.fail_to = n; /* the others succeed: a failed graph must not go on */
         status s = graph_create(&m, BK_F64, &g);
         if (s == OK) {

@@ -62,10 +62,6 @@ static bk_status open_parts(cpu_device *dev, bk_matrix matrix, int level)
 {
     char library[64];
     dev->kernels = cpu_kernels_for(level);
-    if (!dev->kernels) {
-        cpu_log(dev, 0, "cpu: this processor is below x86-64-v2");
-        return BK_ERR_UNSUPPORTED;
-    }
     bk_status status = choose_matrix(dev, matrix);
     if (status == BK_OK)
         status = open_library(dev, library, sizeof library);

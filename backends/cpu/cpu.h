@@ -49,10 +49,10 @@ typedef struct cpu_kernels {
     void (*adam)(const cpu_adam *a, int threads);
 } cpu_kernels;
 
-/* Instruction levels: x86-64-v2, v3, v4; 0 is plain C, on other processors. */
+/* Instruction levels: 2, 3, 4 are x86-64-v2, v3, v4; 0 is plain C for any processor. */
 enum { CPU_LEVEL_BEST = 99 };
 
-/* The best kernels this processor runs, at most `level`. NULL: none. */
+/* The best kernels this processor runs, at most `level`. */
 const cpu_kernels *cpu_kernels_for(int level);
 
 typedef struct cpu_device {

@@ -2,6 +2,8 @@
 /* Picks the kernels for the processor at hand. The only file that asks what it can do. */
 #include "backends/cpu/cpu.h"
 
+extern const cpu_kernels cpu_kernels_base;
+
 #if defined(__x86_64__)
 
 extern const cpu_kernels cpu_kernels_v2, cpu_kernels_v3, cpu_kernels_v4;
@@ -31,12 +33,10 @@ const cpu_kernels *cpu_kernels_for(int level)
         return &cpu_kernels_v4;
     if (level >= 3 && has_v3())
         return &cpu_kernels_v3;
-    return level >= 2 && has_v2() ? &cpu_kernels_v2 : NULL;
+    return level >= 2 && has_v2() ? &cpu_kernels_v2 : &cpu_kernels_base;
 }
 
 #else
-
-extern const cpu_kernels cpu_kernels_base;
 
 const cpu_kernels *cpu_kernels_for(int level)
 {
