@@ -58,7 +58,7 @@ void drop_dead(node_list *list)
 static node *sole_linear(node_list *list, value v)
 {
     const value_info *info = &list->g->values[v];
-    if (info->kind != VALUE_NODE || info->output >= 0 || list->uses[v] != 1 || list->dead[info->node])
+    if (info->kind != VALUE_NODE || list->uses[v] != 1 || list->dead[info->node])
         return NULL;
     node *n = &list->nodes[info->node];
     return n->op == BK_LINEAR && !n->attr.has_residual ? n : NULL;
@@ -86,7 +86,7 @@ static void fuse_add(node_list *list, int32_t k)
 {
     const node add = list->nodes[k];
     const graph *g = list->g;
-    if (!shape_equal(graph_shape(g, add.in[0]), graph_shape(g, add.in[1])) || add.in[0] == add.in[1])
+    if (!shape_equal(graph_shape(g, add.in[0]), graph_shape(g, add.in[1])))
         return;
     for (int i = 0; i < 2; i++) {
         node *linear = sole_linear(list, add.in[i]);

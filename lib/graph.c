@@ -165,7 +165,7 @@ static status infer(graph *g, const node *n, const bk_shape *wanted, bk_shape ou
         in[i] = graph_shape(g, n->in[i]);
     if (wanted)
         out[0] = *wanted;
-    op_args args = {.rule = rule, .attr = &n->attr, .n_in = n->n_in, .in = in, .has_wanted = wanted != NULL};
+    op_args args = {.rule = rule, .attr = &n->attr, .n_in = n->n_in, .in = in};
     return rule->shape(&args, out);
 }
 

@@ -178,8 +178,7 @@ static value reusable(const builder *b, const node *n, int32_t call)
         int32_t at = b->block_of[from];
         int same = bk_count(graph_shape(b->g, n->in[i])) == bk_count(out) &&
                    graph_shape(b->g, n->in[i])->dtype == out->dtype;
-        if (same && !others && at >= 0 && b->blocks[at].kind == IN_ARENA && b->last_read[from] == call &&
-            bytes_of(out) == b->blocks[at].bytes)
+        if (same && !others && at >= 0 && b->blocks[at].kind == IN_ARENA && b->last_read[from] == call)
             return from;
     }
     return NONE;

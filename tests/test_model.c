@@ -670,7 +670,9 @@ static void copy_tensor(const checkpoint *from, checkpoint_writer *to, const che
 
 static void rewrite(const char *path, const char *to_path, const change *c, const char *extra_tensor)
 {
-    static const char *groups[] = {"model", "model/options", "model/preprocess", "model/card"};
+    static const char *groups[] = {"model",      "model/options", "model/preprocess",
+                                   "model/card", "training",      "training/config"};
+    static const char *arrays[] = {"weights", "training/moment1", "training/moment2", "training/frozen"};
     mem m;
     mem_init(&m, NULL, NULL, NULL, 0);
     checkpoint *from;
@@ -679,13 +681,14 @@ static void rewrite(const char *path, const char *to_path, const change *c, cons
     const checkpoint_tensor *t;
     GOOD(checkpoint_open(&m, path, &from));
     GOOD(checkpoint_create(&m, to_path, &to));
-    for (int g = 0; g < 4; g++)
+    for (int g = 0; g < 6; g++)
         for (size_t i = 0; (name = checkpoint_attribute_name(from, groups[g], i)); i++)
             copy_attribute(from, to, groups[g], name, c);
-    for (size_t i = 0; (t = checkpoint_tensor_at(from, "weights", i)); i++)
-        copy_tensor(from, to, t, c);
+    for (int g = 0; g < 4; g++)
+        for (size_t i = 0; (t = checkpoint_tensor_at(from, arrays[g], i)); i++)
+            copy_tensor(from, to, t, c);
     if (extra_tensor)
-        GOOD(checkpoint_put_tensor(to, "weights", extra_tensor, CHECKPOINT_F32, 1, (const int64_t[]){1}, &(float){0}));
+        GOOD(checkpoint_put_tensor(to, c->group[0] ? c->group : "weights", extra_tensor, CHECKPOINT_F32, 1, (const int64_t[]){1}, &(float){0}));
     GOOD(checkpoint_finish(to));
     checkpoint_close(from);
 }
@@ -752,6 +755,59 @@ static void wrong_contents_are_refused_by_name(void **state)
         EXPECT_TEXT(cases[i].status, cases[i].word, slmt_model_load(context, wrong, &loaded));
         assert_non_null(strstr(slmt_error_text(), "wrong.slmt"));
         assert_null(loaded);
+        assert_int_equal(slmt_context_live_bytes(context), start);
+    }
+    slmt_context_free(context);
+}
+
+static const char *trainer_file(slmt_context *context, int32_t stage)
+{
+    slmt_model *model = small_model(context, 5);
+    slmt_trainer_config c;
+    slmt_trainer *trainer = NULL;
+    GOOD(slmt_trainer_config_init(&c, stage));
+    c.batch = 1;
+    GOOD(slmt_trainer_create(model, &c, &trainer));
+    GOOD(slmt_trainer_save(trainer, in_folder("trainer.slmt")));
+    slmt_trainer_free(trainer);
+    slmt_model_free(model);
+    return in_folder("trainer.slmt");
+}
+
+static void a_trainers_file_is_checked_as_closely(void **state)
+{
+    (void)state;
+    static const struct {
+        slmt_status status;
+        const char *word;
+        int32_t stage;
+        change change;
+        const char *extra;
+    } cases[] = {
+        {SLMT_OK, "", 1, {"", "", DROP, 0, 0, 0}, NULL},
+        {SLMT_OK, "", 2, {"", "", DROP, 0, 0, 0}, NULL},
+        {SLMT_ERR_SCHEMA, "E.norm.bias", 1, {"training/moment1", "E.norm.bias", DROP, 0, 0, 0}, NULL},
+        {SLMT_ERR_SCHEMA, "G.norm2.bias", 2, {"training/frozen", "E.norm.bias", DROP, 0, 0, 0}, "G.norm2.bias"},
+        {SLMT_ERR_SCHEMA, "E.surprise", 1, {"training/moment2", "", DROP, 0, 0, 0}, "E.surprise"},
+        {SLMT_ERR_SCHEMA, "E.norm.bias", 1, {"training/frozen", "", DROP, 0, 0, 0}, "E.norm.bias"},
+        {SLMT_ERR_SCHEMA, "[192]", 2, {"training/frozen", "E.blocks.0.attn.qkv.weight", RESHAPE, 0, 0, 0}, NULL},
+        {SLMT_ERR_NONFINITE, "moment2", 1, {"training/moment2", "E.norm.bias", POISON, 0, NAN, 0}, NULL},
+        {SLMT_ERR_SCHEMA, "step", 1, {"training", "step", DROP, 0, 0, 0}, NULL},
+        {SLMT_ERR_SCHEMA, "step", 1, {"training", "step", SET_INT, -1, 0, 0}, NULL},
+        {SLMT_ERR_SCHEMA, "step", 1, {"training", "step", SET_INT, INT64_MAX, 0, 0}, NULL},
+        {SLMT_ERR_SCHEMA, "batch", 1, {"training/config", "batch", SET_INT, 0, 0, 0}, NULL},
+        {SLMT_ERR_SCHEMA, "stage", 1, {"training/config", "stage", SET_INT, 3, 0, 0}, NULL},
+        {SLMT_ERR_SCHEMA, "mask_ratio", 1, {"training/config", "mask_ratio", SET_REAL, 0, 1, 0}, NULL},
+    };
+    slmt_context *context = open_context(1, NULL);
+    uint64_t start = slmt_context_live_bytes(context);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        slmt_trainer *loaded = NULL;
+        const char *wrong = in_folder("wrong.slmt");
+        rewrite(trainer_file(context, cases[i].stage), wrong, &cases[i].change, cases[i].extra);
+        EXPECT_TEXT(cases[i].status, cases[i].word, slmt_trainer_load(context, wrong, &loaded));
+        assert_int_equal(loaded != NULL, cases[i].status == SLMT_OK);
+        slmt_trainer_free(loaded);
         assert_int_equal(slmt_context_live_bytes(context), start);
     }
     slmt_context_free(context);
@@ -933,6 +989,7 @@ int main(void)
         cmocka_unit_test(damaged_files_are_named_as_what_they_are),
         cmocka_unit_test(the_rewriter_changes_nothing_by_itself),
         cmocka_unit_test(wrong_contents_are_refused_by_name),
+        cmocka_unit_test(a_trainers_file_is_checked_as_closely),
         cmocka_unit_test(hostile_options_are_refused_before_memory_is_taken),
         cmocka_unit_test(the_old_file_survives_when_memory_runs_out),
         cmocka_unit_test(the_old_file_survives_a_full_disk),

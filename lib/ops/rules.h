@@ -14,13 +14,12 @@ typedef struct op_args {
     const bk_attr *attr;
     int32_t n_in;
     const bk_shape *const *in;
-    int has_wanted; /* out[0] holds the shape that was asked for */
 } op_args;
 
 struct op_rule {
     const char *name;
     int32_t min_in, max_in, n_out;
-    /* Checks the inputs and fills out[0..n_out-1]. */
+    /* Checks the inputs and fills out[0..n_out-1]; out[0] holds the shape asked for, where an op needs one. */
     status (*shape)(const op_args *a, bk_shape *out);
     /* Adds nodes: din[i] = gradient for input i, or left NONE where there is none. dout[k] may be NONE.
      * NULL: the op cannot be differentiated. */

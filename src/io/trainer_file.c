@@ -95,8 +95,24 @@ status trainer_save_path(const slmt_trainer *t, const char *path)
 
 /* ---- reading ---- */
 
+/* The group holds the tensors of this array and no others. */
+static status check_names(const checkpoint *c, const params *all, const flat *f)
+{
+    void *p;
+    size_t n = 0;
+    TRY(mem_array(all->mem, (size_t)all->n, sizeof(char *), &p));
+    const char **names = p;
+    for (int32_t k = 0; k < all->n; k++)
+        if (belongs(f, &all->list[k]))
+            names[n++] = all->list[k].name;
+    status s = checkpoint_expect_tensors(c, f->group, n, names);
+    mem_give(all->mem, p);
+    return s;
+}
+
 static status get_flat(const checkpoint *c, const params *all, const flat *f)
 {
+    TRY(check_names(c, all, f));
     for (int32_t k = 0; k < all->n; k++) {
         const param *p = &all->list[k];
         if (belongs(f, p))
@@ -105,11 +121,13 @@ static status get_flat(const checkpoint *c, const params *all, const flat *f)
     return OK;
 }
 
+#define COUNT_MAX ((int64_t)1 << 53) /* exact as a real number too */
+
 static status get_count(const checkpoint *c, const char *name, uint64_t *count)
 {
     int64_t value;
     TRY(checkpoint_int(c, "training", name, &value));
-    if (value < 0)
+    if (value < 0 || value > COUNT_MAX)
         return fail(ERR_SCHEMA, "%s: /training %s is %lld", checkpoint_label(c), name, (long long)value);
     *count = (uint64_t)value;
     return OK;
@@ -142,8 +160,10 @@ static status get_trainer(const checkpoint *c, slmt_context *context, slmt_model
     slmt_trainer *t;
     tally y = {.mem = &context->mem};
     TRY(get_config(c, &config));
-    TRY(trainer_open(context, model, &config, &y, &t));
-    status s = get_training(c, t);
+    status s = trainer_open(context, model, &config, &y, &t);
+    if (s != OK)
+        return s == ERR_ARGUMENT ? fail_prefix(ERR_SCHEMA, checkpoint_label(c)) : s;
+    s = get_training(c, t);
     if (s != OK) {
         slmt_trainer_free(t);
         return s;
