@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { BK_API = 1 };                                 /* bumped when anything in this file changes */
+enum { BK_API = 1 }; /* bumped when anything in this file changes */
 enum { BK_MAX_RANK = 6, BK_MAX_IN = 8, BK_MAX_OUT = 3 };
 
 typedef enum bk_dtype { BK_F32 = 0, BK_F64 = 1, BK_I32 = 2 } bk_dtype;
@@ -119,10 +119,10 @@ typedef enum bk_status {
 /* What the engine lends a back end. Valid until close(). */
 typedef struct bk_host {
     void *user;
-    void *(*alloc)(void *user, size_t bytes); /* 64-byte aligned, NULL when none is left */
-    void (*free)(void *user, void *p);        /* NULL is allowed */
+    void *(*alloc)(void *user, size_t bytes);             /* 64-byte aligned, NULL when none is left */
+    void (*free)(void *user, void *p);                    /* NULL is allowed */
     void (*log)(void *user, int level, const char *text); /* level: 0 error .. 3 debug */
-    int32_t threads;                          /* threads a call may use, at least 1 */
+    int32_t threads;                                      /* threads a call may use, at least 1 */
 } bk_host;
 
 typedef enum bk_matrix { BK_MATRIX_AUTO = 0, BK_MATRIX_ONEDNN = 1, BK_MATRIX_OPENBLAS = 2 } bk_matrix;
@@ -147,9 +147,9 @@ typedef struct bk_backend {
     uint32_t api; /* BK_API */
     const char *name;
     bk_status (*open)(const bk_host *host, bk_matrix matrix, void **device);
-    void (*close)(void *device); /* NULL is allowed */
+    void (*close)(void *device);                            /* NULL is allowed */
     int (*supports)(void *device, bk_op op, bk_dtype real); /* 1 or 0 */
-    bk_status (*prepare)(void *device, bk_call *call); /* shapes and attr known; no data yet */
+    bk_status (*prepare)(void *device, bk_call *call);      /* shapes and attr known; no data yet */
     void (*release)(void *device, bk_call *call);
     bk_status (*begin)(void *device); /* before the calls of one run, on the thread that runs them */
     void (*end)(void *device);        /* after them, same thread: leaves its settings as they were */

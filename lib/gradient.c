@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gradient.c - reverse-mode differentiation: walks the nodes backwards and asks each op's rule for more nodes. */
+/* gradient.c - reverse-mode differentiation: walks the nodes backwards and asks each op's rule for more
+ * nodes. */
 #include <string.h>
 
 #include "lib/graph.h"

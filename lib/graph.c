@@ -124,7 +124,8 @@ value graph_constant(graph *g, bk_shape shape, const double *values)
     for (int64_t i = 0; i < n; i++)
         store(block, shape.dtype, i, values[i]);
     g->constants[g->n_constants] = block;
-    return add_value(g, (value_info){.shape = shape, .kind = VALUE_CONSTANT, .node = -1, .slot = g->n_constants++});
+    return add_value(
+        g, (value_info){.shape = shape, .kind = VALUE_CONSTANT, .node = -1, .slot = g->n_constants++});
 }
 
 /* Follows views to the value that has the memory. */
@@ -169,7 +170,8 @@ static status infer(graph *g, const node *n, const bk_shape *wanted, bk_shape ou
     return rule->shape(&args, out);
 }
 
-value graph_node(graph *g, bk_op op, const bk_attr *attr, const value *in, int32_t n_in, const bk_shape *wanted)
+value graph_node(graph *g, bk_op op, const bk_attr *attr, const value *in, int32_t n_in,
+                 const bk_shape *wanted)
 {
     if (g->error != OK)
         return NONE;
@@ -190,7 +192,8 @@ value graph_node(graph *g, bk_op op, const bk_attr *attr, const value *in, int32
     if (s != OK)
         return graph_fail(g, s);
     for (int32_t k = 0; k < n.n_out; k++) {
-        n.out[k] = add_value(g, (value_info){.shape = out[k], .kind = VALUE_NODE, .node = g->n_nodes, .index = k});
+        n.out[k] =
+            add_value(g, (value_info){.shape = out[k], .kind = VALUE_NODE, .node = g->n_nodes, .index = k});
         if (n.out[k] == NONE)
             return NONE;
     }

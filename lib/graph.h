@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* graph.h - a computation, described once: values, the nodes that make them, and their gradients.
  *
- * A graph knows static shapes and no memory; plan.h turns it into something that runs. Building needs no error
- * checks line by line: the first failure is kept, later calls return NONE, and graph_status() tells. */
+ * A graph knows static shapes and no memory; plan.h turns it into something that runs. Building needs no
+ * error checks line by line: the first failure is kept, later calls return NONE, and graph_status() tells. */
 #ifndef SLMT_LIB_GRAPH_H
 #define SLMT_LIB_GRAPH_H
 
@@ -22,7 +22,7 @@ typedef enum value_kind {
 typedef struct value_info {
     bk_shape shape;
     value_kind kind;
-    int32_t node;   /* VALUE_NODE: the node and which of its outputs; else -1 */
+    int32_t node; /* VALUE_NODE: the node and which of its outputs; else -1 */
     int32_t index;
     int32_t slot;   /* VALUE_BOUND: which pointer of the caller; VALUE_CONSTANT: which block */
     int32_t output; /* the caller's slot that receives it, or -1 */
@@ -55,7 +55,8 @@ status graph_status(const graph *g);
 
 bk_shape shape_of(bk_dtype dtype, int32_t rank, const int64_t *dim);
 const bk_shape *graph_shape(const graph *g, value v); /* v is not NONE */
-int64_t graph_dim(const graph *g, value v, int axis); /* axis below 0 counts from the end; 1 on a failed graph */
+int64_t graph_dim(const graph *g, value v,
+                  int axis); /* axis below 0 counts from the end; 1 on a failed graph */
 
 /* A value in the caller's memory, read at each run: an input or a parameter. Slots number the pointers
  * given to plan_run(). */
@@ -72,7 +73,8 @@ void graph_output(graph *g, value v, int32_t slot);
 status graph_gradients(graph *g, value loss, const value *wrt, int32_t n, value *gradient);
 
 /* Adds a node; its shape rule makes the outputs. `wanted` is the shape asked for by ops that need one. */
-value graph_node(graph *g, bk_op op, const bk_attr *attr, const value *in, int32_t n_in, const bk_shape *wanted);
+value graph_node(graph *g, bk_op op, const bk_attr *attr, const value *in, int32_t n_in,
+                 const bk_shape *wanted);
 
 /* Marks the graph failed, keeping the thread's text; returns NONE. */
 value graph_fail(graph *g, status code);

@@ -17,8 +17,8 @@ typedef struct mem {
     mem_alloc_fn alloc; /* aligned as malloc aligns */
     mem_free_fn free;
     void *user;
-    uint64_t limit;           /* 0: none */
-    _Atomic uint64_t live;    /* bytes asked for and not freed, headers included */
+    uint64_t limit;        /* 0: none */
+    _Atomic uint64_t live; /* bytes asked for and not freed, headers included */
 } mem;
 
 /* alloc and free NULL: malloc and free. */
@@ -33,7 +33,8 @@ status mem_zeros(mem *m, size_t count, size_t size, void **out);
 /* count * size bytes uninitialised; the product is checked. */
 status mem_array(mem *m, size_t count, size_t size, void **out);
 
-/* Moves a block to a larger (or smaller) one, keeping its contents; *p may point to NULL. On failure *p stays. */
+/* Moves a block to a larger (or smaller) one, keeping its contents; *p may point to NULL. On failure *p
+ * stays. */
 status mem_resize(mem *m, void **p, size_t count, size_t size);
 
 /* Copies text. */

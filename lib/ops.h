@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ops.h - the ops as functions: each adds one node (sometimes with a view) to a graph and returns its value.
  *
- * Exact meanings: backends/backend.h. Every argument may be NONE on a failed graph; the result is then NONE. */
+ * Exact meanings: backends/backend.h. Every argument may be NONE on a failed graph; the result is then NONE.
+ */
 #ifndef SLMT_LIB_OPS_H
 #define SLMT_LIB_OPS_H
 
@@ -17,7 +18,7 @@ value op_gather(graph *g, value x, value index); /* x[B,N,C], index[B,K] -> [B,K
 
 /* Dims in place: op_view(g, x, 4, B, H, W, C). */
 #define op_view(g, x, rank, ...) op_reshape(g, x, rank, (const int64_t[]){__VA_ARGS__})
-#define op_permute(g, x, ...) op_transpose(g, x, (const int[]){__VA_ARGS__})
+#define op_permute(g, x, ...)    op_transpose(g, x, (const int[]){__VA_ARGS__})
 
 /* ---- element-wise ---- */
 value op_affine(graph *g, value x, double alpha, double beta);
@@ -39,7 +40,7 @@ value op_maximum(graph *g, value a, value b);
 value op_gelu_grad(graph *g, value x, value dy);
 
 /* ---- reductions: axes is a bit mask ---- */
-value op_sum(graph *g, value x, uint32_t axes);  /* reduced axes stay with length 1 */
+value op_sum(graph *g, value x, uint32_t axes); /* reduced axes stay with length 1 */
 value op_mean(graph *g, value x, uint32_t axes);
 value op_reduce_max(graph *g, value x, uint32_t axes);
 value op_sum_all(graph *g, value x); /* a single number, rank 0 */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* plan.c - from a graph to a flat list of kernel calls in one arena.
  *
- * Every value that a live node makes gets a block: a size and the first and last call that touch it. Views share
- * their source's block; element-wise ops take over an input's block where nobody reads it later. Blocks are
- * placed largest first, each at the lowest offset free during its life. */
+ * Every value that a live node makes gets a block: a size and the first and last call that touch it. Views
+ * share their source's block; element-wise ops take over an input's block where nobody reads it later. Blocks
+ * are placed largest first, each at the lowest offset free during its life. */
 #include "lib/plan.h"
 
 #include <stdlib.h>
@@ -200,8 +200,8 @@ static void place_output(builder *b, const node *n, int32_t o, int32_t call, int
         b->blocks[b->block_of[v]].last = last;
         return;
     }
-    b->block_of[v] = new_block(b, (block){.kind = IN_ARENA, .bytes = bytes_of(graph_shape(b->g, v)), .first = call,
-                                          .last = last});
+    b->block_of[v] = new_block(
+        b, (block){.kind = IN_ARENA, .bytes = bytes_of(graph_shape(b->g, v)), .first = call, .last = last});
 }
 
 static void make_blocks(builder *b, const int32_t *slot_of, int32_t *scratch_block)
@@ -224,8 +224,8 @@ static void make_blocks(builder *b, const int32_t *slot_of, int32_t *scratch_blo
         size_t scratch = b->p->calls[call].scratch_bytes;
         scratch_block[call] = -1;
         if (scratch > 0)
-            scratch_block[call] = new_block(
-                b, (block){.kind = IN_ARENA, .bytes = scratch, .first = call, .last = call});
+            scratch_block[call] =
+                new_block(b, (block){.kind = IN_ARENA, .bytes = scratch, .first = call, .last = call});
         call++;
     }
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* plan.h - a graph made ready to run: dead nodes dropped, neighbours fused, every value given its place in one
- * arena, kernels prepared. Running it walks a flat list of kernel calls and allocates nothing. */
+/* plan.h - a graph made ready to run: dead nodes dropped, neighbours fused, every value given its place in
+ * one arena, kernels prepared. Running it walks a flat list of kernel calls and allocates nothing. */
 #ifndef SLMT_LIB_PLAN_H
 #define SLMT_LIB_PLAN_H
 
@@ -16,9 +16,9 @@ typedef struct device {
 
 typedef struct plan plan;
 
-/* Plans what the graph's outputs need. The graph is not needed afterwards. With arena 0 nothing is reserved for
- * values, only plan_arena_bytes() can be asked.
- * ERR_UNSUPPORTED: the back end lacks an op (the text names it); ERR_BACKEND, ERR_MEMORY, ERR_LIMIT. */
+/* Plans what the graph's outputs need. The graph is not needed afterwards. With arena 0 nothing is reserved
+ * for values, only plan_arena_bytes() can be asked. ERR_UNSUPPORTED: the back end lacks an op (the text names
+ * it); ERR_BACKEND, ERR_MEMORY, ERR_LIMIT. */
 status plan_create(const graph *g, device dev, int arena, plan **out);
 void plan_free(plan *p); /* NULL is allowed */
 

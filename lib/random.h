@@ -19,10 +19,10 @@ typedef struct random_stream {
 
 random_stream random_open(uint64_t seed, uint64_t stream);
 uint32_t random_u32(random_stream *r);
-double random_uniform(random_stream *r);               /* [0, 1), 32 bits */
-uint32_t random_below(random_stream *r, uint32_t n);   /* 0 .. n-1, unbiased; n at least 1 */
-double random_normal(random_stream *r);                /* mean 0, sd 1; Box-Muller, two words a draw */
-double random_truncated(random_stream *r);             /* the same, redrawn until |x| <= 2 */
+double random_uniform(random_stream *r);             /* [0, 1), 32 bits */
+uint32_t random_below(random_stream *r, uint32_t n); /* 0 .. n-1, unbiased; n at least 1 */
+double random_normal(random_stream *r);              /* mean 0, sd 1; Box-Muller, two words a draw */
+double random_truncated(random_stream *r);           /* the same, redrawn until |x| <= 2 */
 
 /* A stream number for a purpose and its index: FNV-1a of the text, mixed with the index. */
 uint64_t random_purpose(const char *purpose, uint64_t index);

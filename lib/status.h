@@ -2,7 +2,8 @@
 /* status.h - status numbers of the engine and the calling thread's error text.
  *
  * Convention: a function that can fail returns a status; whoever detects the failure writes the text with
- * fail() and returns its value; callers pass the status up, and may add where it happened with fail_prefix(). */
+ * fail() and returns its value; callers pass the status up, and may add where it happened with fail_prefix().
+ */
 #ifndef SLMT_LIB_STATUS_H
 #define SLMT_LIB_STATUS_H
 
@@ -37,7 +38,8 @@ enum { STATUS_TEXT_MAX = 2048 };
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif
-status fail(status code, const char *format, ...);
+status
+fail(status code, const char *format, ...);
 
 /* Puts "prefix: " in front of the thread's text and returns code. */
 status fail_prefix(status code, const char *prefix);
@@ -49,11 +51,11 @@ status fail_memory(void);
 const char *status_text(void);
 
 /* if ((s = call) != OK) return s; */
-#define TRY(call)                                                                                                \
-    do {                                                                                                         \
-        status try_status_ = (call);                                                                             \
-        if (try_status_ != OK)                                                                                   \
-            return try_status_;                                                                                  \
+#define TRY(call)                                                                                            \
+    do {                                                                                                     \
+        status try_status_ = (call);                                                                         \
+        if (try_status_ != OK)                                                                               \
+            return try_status_;                                                                              \
     } while (0)
 
 #endif

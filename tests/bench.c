@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench.c - time and memory of the main jobs, as a table. Not a test: nothing here can fail for being slow.
  *
- *   bench [PRESET [JOB ...]]    preset: base (default), small, tiny; jobs: synth1 synth10 pretrain20 finetune10 */
+ *   bench [PRESET [JOB ...]]    preset: base (default), small, tiny; jobs: synth1 synth10 pretrain20
+ * finetune10 */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +17,10 @@ typedef struct job {
     int32_t batch;
 } job;
 
-static const job jobs[] = {
-    {"synth1", 0, 1}, {"synth10", 0, 10}, {"pretrain20", SLMT_STAGE_PRETRAIN, 20}, {"finetune10", SLMT_STAGE_FINETUNE, 10}};
+static const job jobs[] = {{"synth1", 0, 1},
+                           {"synth10", 0, 10},
+                           {"pretrain20", SLMT_STAGE_PRETRAIN, 20},
+                           {"finetune10", SLMT_STAGE_FINETUNE, 10}};
 
 enum { REPEATS = 3 };
 
@@ -115,8 +118,8 @@ int main(int argc, char **argv)
     need(slmt_context_create(NULL, &context), "context");
     need(slmt_model_options_init(&options, preset), "options");
     need(slmt_model_create(context, &options, 0, &model), "model");
-    printf("%s, preset %s\n%-12s %10s %14s %14s\n", slmt_context_describe(context), names[preset], "job", "seconds",
-           "planned MB", "peak RSS MB");
+    printf("%s, preset %s\n%-12s %10s %14s %14s\n", slmt_context_describe(context), names[preset], "job",
+           "seconds", "planned MB", "peak RSS MB");
     for (size_t i = 0; i < sizeof jobs / sizeof *jobs; i++) {
         struct rusage usage;
         uint64_t planned = 0;
@@ -125,7 +128,8 @@ int main(int argc, char **argv)
         double t = jobs[i].stage == 0 ? time_synthesis(model, &jobs[i], options.image_size, &planned)
                                       : time_training(model, &jobs[i], options.image_size, &planned);
         getrusage(RUSAGE_SELF, &usage);
-        printf("%-12s %10.3f %14.1f %14.1f\n", jobs[i].name, t, (double)planned / 1e6, (double)usage.ru_maxrss / 1e3);
+        printf("%-12s %10.3f %14.1f %14.1f\n", jobs[i].name, t, (double)planned / 1e6,
+               (double)usage.ru_maxrss / 1e3);
         fflush(stdout);
     }
     slmt_model_free(model);

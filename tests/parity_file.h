@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* parity_file.h - reading reference results (HDF5) and comparing with them by the rule of their README:
- * float32 within max(8 * torch_fp32_max_abs_err, 2e-6 * max|x|), float64 within 1e-9 * max|x| (2e-7 where stored
- * as float32) plus 1e-12; a digest [sum, L2 norm, 16 entries] likewise, sum and norm times sqrt(size). */
+ * float32 within max(8 * torch_fp32_max_abs_err, 2e-6 * max|x|), float64 within 1e-9 * max|x| (2e-7 where
+ * stored as float32) plus 1e-12; a digest [sum, L2 norm, 16 entries] likewise, sum and norm times sqrt(size).
+ */
 #ifndef SLMT_TESTS_PARITY_FILE_H
 #define SLMT_TESTS_PARITY_FILE_H
 
@@ -14,8 +15,8 @@
 
 typedef struct reference_data {
     double *x;
-    size_t n;        /* numbers stored */
-    size_t size;     /* numbers of the tensor: n, or more where this is a digest */
+    size_t n;    /* numbers stored */
+    size_t size; /* numbers of the tensor: n, or more where this is a digest */
     int digest;
     int float32;     /* stored as float32 */
     double fp32_err; /* torch_fp32_max_abs_err */
@@ -135,11 +136,11 @@ static int ends_with(const char *text, const char *end)
 }
 
 /* Start value i of tensor tag/name with `rank` axes, `numel` numbers, first extent `rows`. */
-static double parity_start(const char *tag, const char *name, int rank, size_t numel, size_t rows, uint64_t salt,
-                           size_t i)
+static double parity_start(const char *tag, const char *name, int rank, size_t numel, size_t rows,
+                           uint64_t salt, size_t i)
 {
-    static const char *const norms[] = {"norm.weight", "norm1.weight", "norm2.weight", "norm_up.weight",
-                                        "rec_norm.weight", "edge_norm.weight"};
+    static const char *const norms[] = {"norm.weight",    "norm1.weight",    "norm2.weight",
+                                        "norm_up.weight", "rec_norm.weight", "edge_norm.weight"};
     char text[256];
     snprintf(text, sizeof text, "%s/%s", tag, name);
     double u = parity_uniform(text, salt, i);

@@ -54,7 +54,8 @@ static void every_broken_option_is_named_with_its_rule(void **state)
         OPTION(image_size, 64, "multiple of 16"),
         OPTION(image_size, 384, "option window = 8 does not cut a grid of 12 x 12"),
         OPTION(mae_patch, 1, "option mae_patch"),
-        OPTION(mae_patch, 16, "multiple of 16"), /* with patch 8 below it would be the grid: here twice patch */
+        OPTION(mae_patch, 16,
+               "multiple of 16"), /* with patch 8 below it would be the grid: here twice patch */
         OPTION(patch, 0, "option patch"),
         OPTION(patch, 2, "mae_patch = 8 must be twice patch = 2"),
         OPTION(embed_dim, 0, "option embed_dim"),
@@ -277,7 +278,7 @@ static void the_position_tables_are_sine_and_cosine(void **state)
         float *x = tensor_values(model, names[k], &n);
         assert_int_equal(n, (1 + 256) * 32);
         for (int c = 0; c < 32; c++)
-            assert_true(x[c] == 0); /* cls */
+            assert_true(x[c] == 0);                                   /* cls */
         const float *first = x + 32, *at = x + 32 * (1 + 3 * 16 + 5); /* row 3, column 5 */
         assert_true(first[0] == 0 && first[8] == 1 && first[16] == 0 && first[24] == 1);
         assert_float_equal(at[0], -0.9589243, 1e-6);  /* sin 5 */
@@ -458,7 +459,9 @@ static slmt_model *model_with_everything(slmt_context *context)
     p.high_percentile = 99.25;
     GOOD(slmt_model_set_preprocess(model, &p));
     GOOD(slmt_model_set_tensor(model, unread_name, x, 8));
-    GOOD(slmt_model_set_card(model, "name", "Gr\xc3\xb6\xc3\x9f" "e"));
+    GOOD(slmt_model_set_card(model, "name",
+                             "Gr\xc3\xb6\xc3\x9f"
+                             "e"));
     GOOD(slmt_model_set_card(model, "training", "two\nlines"));
     return model;
 }
@@ -545,7 +548,8 @@ static void memory_and_callback_load_what_a_path_loads(void **state)
     }
     uint64_t start = slmt_context_live_bytes(context);
     loaded = NULL;
-    stream failing = {bytes, 5000, 1000, -1}, greedy = {bytes, 5000, 1000, INT64_MAX}, brief = {bytes, 5000, 9, 0};
+    stream failing = {bytes, 5000, 1000, -1}, greedy = {bytes, 5000, 1000, INT64_MAX},
+           brief = {bytes, 5000, 9, 0};
     stream empty = {bytes, 0, 9, 0};
     EXPECT_TEXT(SLMT_ERR_IO, "-1", slmt_model_load_callback(context, read_stream, &failing, &loaded));
     EXPECT(SLMT_ERR_IO, slmt_model_load_callback(context, read_stream, &greedy, &loaded));
@@ -644,7 +648,8 @@ static void copy_attribute(const checkpoint *from, checkpoint_writer *to, const 
     }
 }
 
-static void copy_tensor(const checkpoint *from, checkpoint_writer *to, const checkpoint_tensor *t, const change *c)
+static void copy_tensor(const checkpoint *from, checkpoint_writer *to, const checkpoint_tensor *t,
+                        const change *c)
 {
     size_t n = 1;
     int64_t dims[4];
@@ -688,7 +693,8 @@ static void rewrite(const char *path, const char *to_path, const change *c, cons
         for (size_t i = 0; (t = checkpoint_tensor_at(from, arrays[g], i)); i++)
             copy_tensor(from, to, t, c);
     if (extra_tensor)
-        GOOD(checkpoint_put_tensor(to, c->group[0] ? c->group : "weights", extra_tensor, CHECKPOINT_F32, 1, (const int64_t[]){1}, &(float){0}));
+        GOOD(checkpoint_put_tensor(to, c->group[0] ? c->group : "weights", extra_tensor, CHECKPOINT_F32, 1,
+                                   (const int64_t[]){1}, &(float){0}));
     GOOD(checkpoint_finish(to));
     checkpoint_close(from);
 }
@@ -743,7 +749,10 @@ static void wrong_contents_are_refused_by_name(void **state)
         {SLMT_ERR_SCHEMA, "window", {"model/options", "window", SET_INT, 0, 0, 0}, NULL},
         {SLMT_ERR_SCHEMA, "crop_size", {"model/preprocess", "crop_size", SET_INT, -5, 0, 0}, NULL},
         {SLMT_ERR_SCHEMA, "image_size", {"model/preprocess", "image_size", SET_INT, 64, 0, 0}, NULL},
-        {SLMT_ERR_SCHEMA, "high_percentile", {"model/preprocess", "high_percentile", SET_REAL, 0, NAN, 0}, NULL},
+        {SLMT_ERR_SCHEMA,
+         "high_percentile",
+         {"model/preprocess", "high_percentile", SET_REAL, 0, NAN, 0},
+         NULL},
         {SLMT_ERR_SCHEMA, "name", {"model/card", "name", SET_INT, 1, 0, 0}, NULL},
     };
     slmt_context *context = open_context(1, NULL);
@@ -787,10 +796,18 @@ static void a_trainers_file_is_checked_as_closely(void **state)
         {SLMT_OK, "", 1, {"", "", DROP, 0, 0, 0}, NULL},
         {SLMT_OK, "", 2, {"", "", DROP, 0, 0, 0}, NULL},
         {SLMT_ERR_SCHEMA, "E.norm.bias", 1, {"training/moment1", "E.norm.bias", DROP, 0, 0, 0}, NULL},
-        {SLMT_ERR_SCHEMA, "G.norm2.bias", 2, {"training/frozen", "E.norm.bias", DROP, 0, 0, 0}, "G.norm2.bias"},
+        {SLMT_ERR_SCHEMA,
+         "G.norm2.bias",
+         2,
+         {"training/frozen", "E.norm.bias", DROP, 0, 0, 0},
+         "G.norm2.bias"},
         {SLMT_ERR_SCHEMA, "E.surprise", 1, {"training/moment2", "", DROP, 0, 0, 0}, "E.surprise"},
         {SLMT_ERR_SCHEMA, "E.norm.bias", 1, {"training/frozen", "", DROP, 0, 0, 0}, "E.norm.bias"},
-        {SLMT_ERR_SCHEMA, "[192]", 2, {"training/frozen", "E.blocks.0.attn.qkv.weight", RESHAPE, 0, 0, 0}, NULL},
+        {SLMT_ERR_SCHEMA,
+         "[192]",
+         2,
+         {"training/frozen", "E.blocks.0.attn.qkv.weight", RESHAPE, 0, 0, 0},
+         NULL},
         {SLMT_ERR_NONFINITE, "moment2", 1, {"training/moment2", "E.norm.bias", POISON, 0, NAN, 0}, NULL},
         {SLMT_ERR_SCHEMA, "step", 1, {"training", "step", DROP, 0, 0, 0}, NULL},
         {SLMT_ERR_SCHEMA, "step", 1, {"training", "step", SET_INT, -1, 0, 0}, NULL},

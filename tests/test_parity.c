@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_parity.c - SLMT-Net against recorded results of the reference implementation: forward tensors, losses, every
- * gradient, and training runs, on the cpu back end with each matrix library and on the reference back end in
- * float64.
+/* test_parity.c - SLMT-Net against recorded results of the reference implementation: forward tensors, losses,
+ * every gradient, and training runs, on the cpu back end with each matrix library and on the reference back
+ * end in float64.
  *
  *   test_parity [FILE.h5 ...]
  *
@@ -54,16 +54,17 @@ typedef struct bench {
 /* ---- comparing ---- */
 
 /* The gradient of a key bias is zero in exact arithmetic, and Adam divides its rounding noise by adam_eps: in
- * float64 the recorded run itself left the exact value, the start value, by several times the usual tolerance.
- * So much room, then, as a noise of machine epsilon times the norm of the tensor's gradient takes in all steps. */
+ * float64 the recorded run itself left the exact value, the start value, by several times the usual
+ * tolerance. So much room, then, as a noise of machine epsilon times the norm of the tensor's gradient takes
+ * in all steps. */
 static double key_bias_tolerance(const bench *b, const char *group, const char *name)
 {
     char path[512];
     int pre = strncmp(group, "pre", 3) == 0;
     if (!b->real64 || !strstr(group, "_run_final") || !ends_with(name, "attn.qkv.bias"))
         return 0;
-    snprintf(path, sizeof path, "%s%s/%s", pre ? "pre_grad" : "fine_grad", group + strlen(pre ? "pre_run_final" : "fine_run_final"),
-             name);
+    snprintf(path, sizeof path, "%s%s/%s", pre ? "pre_grad" : "fine_grad",
+             group + strlen(pre ? "pre_run_final" : "fine_run_final"), name);
     if (H5Lexists(b->file, path, H5P_DEFAULT) <= 0) /* trained by nothing */
         return 0;
     reference_data g = parity_read(b->file, path);
@@ -105,8 +106,8 @@ static void check_number(bench *b, const char *path, size_t index, double ours)
     double ratio = fabs(ours - one.x[index]) / tolerance;
     if (!(ratio <= 1)) {
         b->failures++;
-        print_error("  %s[%zu]: %.9g, expected %.9g: %g of its tolerance %g\n", path, index, ours, r.x[index], ratio,
-                    tolerance);
+        print_error("  %s[%zu]: %.9g, expected %.9g: %g of its tolerance %g\n", path, index, ours, r.x[index],
+                    ratio, tolerance);
     }
     if (ratio > b->worst) {
         b->worst = ratio;
@@ -136,7 +137,8 @@ static void check_group(bench *b, const char *group, const char *prefix, const v
         const param *p = &b->model->net.params.list[k];
         if (!p->used || p->offset >= reals)
             continue;
-        check(b, group, name, (const unsigned char *)array + p->offset * bk_dtype_size(model_real(b->model)), p->count);
+        check(b, group, name, (const unsigned char *)array + p->offset * bk_dtype_size(model_real(b->model)),
+              p->count);
     }
     H5Gclose(g);
 }
@@ -176,8 +178,9 @@ static void start_values(bench *b)
             continue;
         const char *tag = p->name[0] == 'E' ? "mae" : "G";
         for (size_t i = 0; i < p->count; i++)
-            real_set(model_tensor(b->model, k), model_real(b->model), i,
-                     parity_start(tag, p->name + 2, p->shape.rank, p->count, (size_t)p->shape.dim[0], b->salt, i));
+            real_set(
+                model_tensor(b->model, k), model_real(b->model), i,
+                parity_start(tag, p->name + 2, p->shape.rank, p->count, (size_t)p->shape.dim[0], b->salt, i));
     }
 }
 
@@ -480,7 +483,8 @@ int main(int argc, char **argv)
     else if (argc == 1 && is_model_file(SLMT_SOURCE_DIR "/../shared/parity/tiny.h5"))
         snprintf(paths[n++], PATH_LENGTH, "%s", SLMT_SOURCE_DIR "/../shared/parity/tiny.h5");
     if (n == 0) {
-        printf("SKIPPED: no reference results in %s\n", folder ? folder : "../shared/parity; set SLMT_PARITY_DIR");
+        printf("SKIPPED: no reference results in %s\n",
+               folder ? folder : "../shared/parity; set SLMT_PARITY_DIR");
         return 77;
     }
     for (int i = 0; i < n; i++)
@@ -490,7 +494,8 @@ int main(int argc, char **argv)
             c->engine = &engines[e];
             const char *slash = strrchr(c->path, '/');
             snprintf(c->name, sizeof c->name, "%.200s on %s", slash ? slash + 1 : c->path, engines[e].name);
-            tests[n_tests++] = (struct CMUnitTest){c->name, matches_the_reference_implementation, NULL, NULL, c};
+            tests[n_tests++] =
+                (struct CMUnitTest){c->name, matches_the_reference_implementation, NULL, NULL, c};
         }
     return _cmocka_run_group_tests("parity", tests, (size_t)n_tests, NULL, NULL);
 }

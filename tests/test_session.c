@@ -132,7 +132,8 @@ static void a_result_does_not_depend_on_what_ran_before(void **state)
     slmt_context_free(context);
 }
 
-/* Seven slices through batches of 4: 4 and 3. Turned round, every slice has another place and other company. */
+/* Seven slices through batches of 4: 4 and 3. Turned round, every slice has another place and other company.
+ */
 static void a_result_does_not_depend_on_its_place_in_the_batch(void **state)
 {
     (void)state;
@@ -490,8 +491,9 @@ static uint64_t smallest_limit(int32_t batch, uint64_t kept)
 }
 
 /* Planning holds memory of its own, some hundred kilobytes for this network, and gives it back before the two
- * batches of slices are taken. So a limit of exactly what slmt_session_memory() says is enough as soon as those
- * are the larger; below that, as with a batch of 1 here, making a session needs somewhat more than it keeps. */
+ * batches of slices are taken. So a limit of exactly what slmt_session_memory() says is enough as soon as
+ * those are the larger; below that, as with a batch of 1 here, making a session needs somewhat more than it
+ * keeps. */
 static void the_limit_refuses_a_session_that_would_pass_it(void **state)
 {
     (void)state;
@@ -500,8 +502,8 @@ static void the_limit_refuses_a_session_that_would_pass_it(void **state)
         GOOD(create_under_limit(0, batch, &kept));
         EXPECT_TEXT(SLMT_ERR_LIMIT, "max_bytes", create_under_limit(kept - 1, batch, &live));
         uint64_t needed = smallest_limit(batch, kept);
-        print_message("batch %d: %llu bytes kept, %llu more while it is made\n", batch, (unsigned long long)kept,
-                      (unsigned long long)(needed - kept));
+        print_message("batch %d: %llu bytes kept, %llu more while it is made\n", batch,
+                      (unsigned long long)kept, (unsigned long long)(needed - kept));
         assert_true(needed - kept < (1 << 20));
         if (batch == 4)
             assert_int_equal(needed, kept);
@@ -519,7 +521,8 @@ static void every_lower_limit_is_told_as_a_limit(void **state)
     slmt_model_free(model);
     slmt_context_free(context);
     for (int i = 0; i < 40; i++)
-        EXPECT_TEXT(SLMT_ERR_LIMIT, "max_bytes", create_under_limit(model_only + (kept - model_only) / 40 * (uint64_t)i, 1, &live));
+        EXPECT_TEXT(SLMT_ERR_LIMIT, "max_bytes",
+                    create_under_limit(model_only + (kept - model_only) / 40 * (uint64_t)i, 1, &live));
 }
 
 static void creating_gives_all_memory_back_wherever_it_runs_out(void **state)

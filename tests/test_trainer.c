@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_trainer.c - training through the public functions: rates, losses, and that a run is a function of its
- * seed alone: cancelled, resumed or uninterrupted, it leaves the same file. That gradients and updates are the
- * reference's is test_parity's business. */
+ * seed alone: cancelled, resumed or uninterrupted, it leaves the same file. That gradients and updates are
+ * the reference's is test_parity's business. */
 #include <pthread.h>
 
 #include "io/checkpoint.h"
@@ -112,7 +112,8 @@ static slmt_trainer *open_stage(slmt_context *context, int32_t stage)
     return open_trainer(context, &c);
 }
 
-static slmt_status run_set(slmt_trainer *trainer, slmt_dataset *set, uint64_t steps, slmt_step_fn step, void *user)
+static slmt_status run_set(slmt_trainer *trainer, slmt_dataset *set, uint64_t steps, slmt_step_fn step,
+                           void *user)
 {
     slmt_trainer_config c = {.struct_size = sizeof c};
     GOOD(slmt_trainer_get_config(trainer, &c));
@@ -173,11 +174,11 @@ static void every_bad_field_is_named(void **state)
     (void)state;
 #define WHOLE(name, value)                                                                                   \
     {                                                                                                        \
-        #name, offsetof(slmt_trainer_config, name), 1, value, 0                                              \
+#name, offsetof(slmt_trainer_config, name), 1, value, 0                                              \
     }
 #define REAL(name, value)                                                                                    \
     {                                                                                                        \
-        #name, offsetof(slmt_trainer_config, name), 0, 0, value                                              \
+#name, offsetof(slmt_trainer_config, name), 0, 0, value                                              \
     }
     static const struct {
         const char *name;
@@ -186,12 +187,13 @@ static void every_bad_field_is_named(void **state)
         int32_t number;
         double real;
     } bad[] = {
-        WHOLE(batch, 0),          WHOLE(batch, 65537),      WHOLE(epochs, 0),        WHOLE(patch_weight, 2),
-        WHOLE(augment, -1),       WHOLE(decay_epochs, 0),   WHOLE(warmup_epochs, -1), REAL(decay_factor, 1.5),
-        REAL(learning_rate, -1),  REAL(learning_rate, NAN), REAL(minimum_rate, -1),  REAL(beta1, 1),
-        REAL(beta2, -0.1),        REAL(epsilon, 0),         REAL(mask_ratio, 1.1),   REAL(mask_ratio, 1),
-        REAL(mask_ratio, 0),      REAL(rec_weight, -1),     REAL(l1_weight, NAN),    REAL(data_rate, 2),
-        REAL(data_rate, INFINITY),
+        WHOLE(batch, 0),          WHOLE(batch, 65537),     WHOLE(epochs, 0),
+        WHOLE(patch_weight, 2),   WHOLE(augment, -1),      WHOLE(decay_epochs, 0),
+        WHOLE(warmup_epochs, -1), REAL(decay_factor, 1.5), REAL(learning_rate, -1),
+        REAL(learning_rate, NAN), REAL(minimum_rate, -1),  REAL(beta1, 1),
+        REAL(beta2, -0.1),        REAL(epsilon, 0),        REAL(mask_ratio, 1.1),
+        REAL(mask_ratio, 1),      REAL(mask_ratio, 0),     REAL(rec_weight, -1),
+        REAL(l1_weight, NAN),     REAL(data_rate, 2),      REAL(data_rate, INFINITY),
     };
     slmt_context *context = open_context(1, NULL);
     slmt_model *model = small_model(context, 3);
@@ -288,8 +290,9 @@ static void the_pretraining_rate_falls_by_steps(void **state)
 static void the_finetuning_rate_warms_up_and_follows_a_cosine(void **state)
 {
     (void)state;
-    static const double expected[12] = {0,          2.5e-4,     5e-4,       7.5e-4,     1e-3,       9.6232037e-4,
-                                        8.5501786e-4, 6.9442830e-4, 5.05e-4, 3.1557170e-4, 1.5498214e-4, 4.767963e-5};
+    static const double expected[12] = {0,       2.5e-4,       5e-4,         7.5e-4,
+                                        1e-3,    9.6232037e-4, 8.5501786e-4, 6.9442830e-4,
+                                        5.05e-4, 3.1557170e-4, 1.5498214e-4, 4.767963e-5};
     slmt_context *context = open_context(1, NULL);
     slmt_dataset *set = open_set(context, set_path());
     slmt_trainer *trainer = open_stage(context, SLMT_STAGE_FINETUNE);
@@ -347,8 +350,9 @@ static void finetuning_learns(void **state)
     losses_fall(SLMT_STAGE_FINETUNE, 120, 0.6);
 }
 
-/* With the last layer of the reconstruction at 0 the prediction is 1/2 everywhere; on black slices each removed
- * patch is off by 1/4 a pixel. Then hard weights 1 + m and easy weights 2 - m add to 3/4, whatever the mask. */
+/* With the last layer of the reconstruction at 0 the prediction is 1/2 everywhere; on black slices each
+ * removed patch is off by 1/4 a pixel. Then hard weights 1 + m and easy weights 2 - m add to 3/4, whatever
+ * the mask. */
 static double first_reconstruction(slmt_context *context, int32_t patch_weight)
 {
     slmt_trainer_config c = config_of(SLMT_STAGE_PRETRAIN);
@@ -428,8 +432,9 @@ static void a_stage_trains_what_is_its_to_train(void **state)
         assert_false(tensor_changed(trainer, before, "E.operator.filter.weight"));
         assert_true(tensor_changed(trainer, before, "E.blocks.0.attn.qkv.weight"));
         assert_true(tensor_changed(trainer, before, "E.patch_embed.proj.weight"));
-        static const char *mae[] = {"E.cls_token", "E.mask_token", "E.decoder_embed.weight", "E.rec_pred.weight",
-                                    "E.edge_pred.bias", "E.decoder_blocks.0.mlp.fc1.weight"};
+        static const char *mae[] = {
+            "E.cls_token",       "E.mask_token",     "E.decoder_embed.weight",
+            "E.rec_pred.weight", "E.edge_pred.bias", "E.decoder_blocks.0.mlp.fc1.weight"};
         static const char *generator[] = {"G.to_img.linear.weight", "G.layers1.0.blocks.1.norm1.weight",
                                           "G.layers2.3.downsample.norm.bias", "G.fusion.0.upconv.weight",
                                           "G.layers2.0.blocks.1.attn.relative_position_bias_table"};
@@ -547,7 +552,8 @@ static void a_set_that_does_not_fit_is_refused(void **state)
     slmt_context *context = open_context(1, NULL);
     slmt_dataset *set = open_set(context, set_path()), *large = open_set(context, in_folder("large.h5"));
     slmt_dataset *single = open_set(context, in_folder("single.h5"));
-    slmt_trainer *pre = open_stage(context, SLMT_STAGE_PRETRAIN), *fine = open_stage(context, SLMT_STAGE_FINETUNE);
+    slmt_trainer *pre = open_stage(context, SLMT_STAGE_PRETRAIN),
+                 *fine = open_stage(context, SLMT_STAGE_FINETUNE);
     GOOD(run_set(fine, set, 1, NULL, NULL));
     save(fine, "before.slmt");
     uint64_t live = slmt_context_live_bytes(context);
@@ -559,7 +565,8 @@ static void a_set_that_does_not_fit_is_refused(void **state)
     EXPECT(SLMT_ERR_ARGUMENT, slmt_trainer_run(fine, set, "t1", NULL, 0, NULL, NULL));
     EXPECT_TEXT(SLMT_ERR_ARGUMENT, "256", run_set(pre, large, 0, NULL, NULL));
     EXPECT_TEXT(SLMT_ERR_ARGUMENT, "256", run_set(fine, large, 0, NULL, NULL));
-    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "1 slices", run_set(fine, single, 0, NULL, NULL)); /* 0.7 of 2, a batch is 2 */
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "1 slices",
+                run_set(fine, single, 0, NULL, NULL)); /* 0.7 of 2, a batch is 2 */
     save(fine, "after.slmt");
     assert_true(same_saved("before.slmt", "after.slmt"));
     assert_int_equal(slmt_context_live_bytes(context), live);

@@ -33,12 +33,7 @@ enum {
 };
 
 /** Log levels, most serious first. \since 0.1 */
-enum {
-    SLMT_LOG_ERROR = 0,
-    SLMT_LOG_WARNING = 1,
-    SLMT_LOG_INFO = 2,
-    SLMT_LOG_DEBUG = 3
-};
+enum { SLMT_LOG_ERROR = 0, SLMT_LOG_WARNING = 1, SLMT_LOG_INFO = 2, SLMT_LOG_DEBUG = 3 };
 
 /**
  * Receives one line of log, without a line end.

@@ -19,11 +19,7 @@ typedef struct slmt_dataset slmt_dataset;
 typedef struct slmt_dataset_writer slmt_dataset_writer;
 
 /** Parts of a set, by subject. \since 0.1 */
-enum {
-    SLMT_SPLIT_ALL = 0,
-    SLMT_SPLIT_TRAIN = 1,
-    SLMT_SPLIT_TEST = 2
-};
+enum { SLMT_SPLIT_ALL = 0, SLMT_SPLIT_TRAIN = 1, SLMT_SPLIT_TEST = 2 };
 
 /**
  * Start writing a training set.
@@ -38,8 +34,9 @@ enum {
  * \since 0.1
  */
 SLMT_API slmt_status slmt_dataset_writer_create(slmt_context *context, const char *path,
-                                                const slmt_preprocess *preprocess, const char *const *contrasts,
-                                                size_t count, slmt_dataset_writer **writer);
+                                                const slmt_preprocess *preprocess,
+                                                const char *const *contrasts, size_t count,
+                                                slmt_dataset_writer **writer);
 
 /**
  * Preprocess a subject's volumes and add them: reorient to axial slices, normalise each volume on its own,

@@ -42,17 +42,17 @@ enum {
 
 /** Sizes of the networks. All are checked by slmt_model_create(). \since 0.1 */
 typedef struct slmt_model_options {
-    uint32_t struct_size;        /**< sizeof(slmt_model_options) */
-    int32_t image_size;          /**< height and width of a slice in pixels; 16 times a power of two of patch */
-    int32_t mae_patch;           /**< encoder patch side in pixels (8); image_size is a multiple */
-    int32_t patch;               /**< generator patch side in pixels (4); half of mae_patch */
-    int32_t embed_dim;           /**< token width of encoder and generator (128); a multiple of 4 */
-    int32_t depth;               /**< encoder blocks (12) */
-    int32_t num_heads;           /**< encoder heads (16); divides embed_dim */
-    int32_t mlp_ratio;           /**< MLP width over token width (4) */
-    int32_t decoder_dim;         /**< Edge-MAE decoder width (64); a multiple of 4 */
-    int32_t decoder_depth;       /**< Edge-MAE decoder blocks (8) */
-    int32_t decoder_heads;       /**< Edge-MAE decoder heads (8); divides decoder_dim */
+    uint32_t struct_size;  /**< sizeof(slmt_model_options) */
+    int32_t image_size;    /**< height and width of a slice in pixels; 16 times a power of two of patch */
+    int32_t mae_patch;     /**< encoder patch side in pixels (8); image_size is a multiple */
+    int32_t patch;         /**< generator patch side in pixels (4); half of mae_patch */
+    int32_t embed_dim;     /**< token width of encoder and generator (128); a multiple of 4 */
+    int32_t depth;         /**< encoder blocks (12) */
+    int32_t num_heads;     /**< encoder heads (16); divides embed_dim */
+    int32_t mlp_ratio;     /**< MLP width over token width (4) */
+    int32_t decoder_dim;   /**< Edge-MAE decoder width (64); a multiple of 4 */
+    int32_t decoder_depth; /**< Edge-MAE decoder blocks (8) */
+    int32_t decoder_heads; /**< Edge-MAE decoder heads (8); divides decoder_dim */
     int32_t generator_depths[4]; /**< Swin blocks of each stage, finest first (2,2,2,2) */
     int32_t generator_heads[4];  /**< heads of each stage, finest first (8,8,16,32) */
     int32_t window;              /**< window side in tokens (8) */
@@ -77,9 +77,10 @@ typedef struct slmt_tensor_info {
     uint32_t struct_size; /**< sizeof(slmt_tensor_info), set by the caller */
     int32_t rank;         /**< 1 to 4 */
     int64_t dim[4];       /**< row-major extents; unused ones 0 */
-    const char *name;     /**< state_dict key with "E." (Edge-MAE) or "G." (generator) in front; lives with the model */
-    int32_t used;         /**< 1; 0 for tensors that the reference stores and nothing reads */
-    int32_t reserved;     /**< 0 */
+    const char
+        *name; /**< state_dict key with "E." (Edge-MAE) or "G." (generator) in front; lives with the model */
+    int32_t used;     /**< 1; 0 for tensors that the reference stores and nothing reads */
+    int32_t reserved; /**< 0 */
 } slmt_tensor_info;
 
 /**
@@ -119,8 +120,8 @@ SLMT_API void slmt_preprocess_init(slmt_preprocess *preprocess);
  * @source sections III-A and III-B
  * \since 0.1
  */
-SLMT_API slmt_status slmt_model_create(slmt_context *context, const slmt_model_options *options, uint64_t seed,
-                                       slmt_model **model);
+SLMT_API slmt_status slmt_model_create(slmt_context *context, const slmt_model_options *options,
+                                       uint64_t seed, slmt_model **model);
 
 /**
  * Load a model from a checkpoint file. The file is not trusted: its SHA-256 is checked before

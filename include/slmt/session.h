@@ -33,7 +33,8 @@ SLMT_API void slmt_session_config_init(slmt_session_config *config);
  * @threads any thread
  * \since 0.1
  */
-SLMT_API slmt_status slmt_session_memory(slmt_model *model, const slmt_session_config *config, uint64_t *bytes);
+SLMT_API slmt_status slmt_session_memory(slmt_model *model, const slmt_session_config *config,
+                                         uint64_t *bytes);
 
 /**
  * Make a session: build and plan the network for the batch size and take the memory.
@@ -72,9 +73,8 @@ SLMT_API void slmt_session_cancel(slmt_session *session);
  * @param target   [count][image_size][image_size] float32, written in [0, 1]; may not overlap source
  * @return SLMT_OK, or
  *         SLMT_ERR_ARGUMENT  a pointer is NULL, count is 0, the arrays overlap;
- *         SLMT_ERR_NONFINITE source holds a NaN or an infinity (the text names the first): target is untouched;
- *         SLMT_ERR_CANCELLED target is undefined;
- *         SLMT_ERR_BACKEND
+ *         SLMT_ERR_NONFINITE source holds a NaN or an infinity (the text names the first): target is
+ * untouched; SLMT_ERR_CANCELLED target is undefined; SLMT_ERR_BACKEND
  * @threads one thread per session at a time
  * @source Li et al., IEEE TMI 2023, section III-B (MT-UNet)
  * \since 0.1
@@ -82,13 +82,13 @@ SLMT_API void slmt_session_cancel(slmt_session *session);
 SLMT_API slmt_status slmt_synthesize(slmt_session *session, const float *source, size_t count, float *target);
 
 /**
- * Synthesize a whole volume: reorient, normalise, crop, resize with the model's preprocessing, synthesize, and
- * bring the result back to the source's own grid, where everything outside crop and slice range is 0.
+ * Synthesize a whole volume: reorient, normalise, crop, resize with the model's preprocessing, synthesize,
+ * and bring the result back to the source's own grid, where everything outside crop and slice range is 0.
  *
  * @param source  a raw volume of the source contrast, any orientation
  * @param target  receives a volume on the same grid with values in [0, 1]; the caller frees it
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices), SLMT_ERR_CANCELLED, SLMT_ERR_MEMORY,
- *         SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices), SLMT_ERR_CANCELLED,
+ * SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
  * @threads one thread per session at a time
  * \since 0.1
  */

@@ -24,25 +24,25 @@ enum {
 
 /** What a trainer is made with. Fill with slmt_trainer_config_init(). \since 0.1 */
 typedef struct slmt_trainer_config {
-    uint32_t struct_size;   /**< sizeof(slmt_trainer_config) */
-    int32_t stage;          /**< SLMT_STAGE_... */
-    int32_t batch;          /**< slices a step (20; 10) */
-    int32_t epochs;         /**< passes over the training slices (100; 150) */
-    uint64_t seed;          /**< 0; drives order, augmentation and masks */
-    int32_t patch_weight;   /**< SLMT_PATCH_WEIGHT_HARD (pre-training) */
-    int32_t augment;        /**< 1; 0: slices as they are */
-    int32_t decay_epochs;   /**< 50: pre-training's rate falls by decay_factor every so many epochs */
-    int32_t warmup_epochs;  /**< 5: fine-tuning's rate rises linearly over so many epochs */
-    double decay_factor;    /**< 0.1 */
-    double learning_rate;   /**< 3e-3; 1e-3 */
-    double minimum_rate;    /**< 1e-5: fine-tuning's cosine ends here */
-    double beta1;           /**< Adam: 0.9; 0.9 */
-    double beta2;           /**< Adam: 0.95; 0.999 */
-    double epsilon;         /**< Adam: 1e-8 */
-    double mask_ratio;      /**< 0.7: part of the patches removed (pre-training) */
-    double rec_weight;      /**< 10: weight of the reconstruction loss beside the edge loss (pre-training) */
-    double l1_weight;       /**< 10000: weight of mean |error| beside feature consistency (fine-tuning) */
-    double data_rate;       /**< 1; 0.7: part of the training slices that is used, the first ones */
+    uint32_t struct_size;  /**< sizeof(slmt_trainer_config) */
+    int32_t stage;         /**< SLMT_STAGE_... */
+    int32_t batch;         /**< slices a step (20; 10) */
+    int32_t epochs;        /**< passes over the training slices (100; 150) */
+    uint64_t seed;         /**< 0; drives order, augmentation and masks */
+    int32_t patch_weight;  /**< SLMT_PATCH_WEIGHT_HARD (pre-training) */
+    int32_t augment;       /**< 1; 0: slices as they are */
+    int32_t decay_epochs;  /**< 50: pre-training's rate falls by decay_factor every so many epochs */
+    int32_t warmup_epochs; /**< 5: fine-tuning's rate rises linearly over so many epochs */
+    double decay_factor;   /**< 0.1 */
+    double learning_rate;  /**< 3e-3; 1e-3 */
+    double minimum_rate;   /**< 1e-5: fine-tuning's cosine ends here */
+    double beta1;          /**< Adam: 0.9; 0.9 */
+    double beta2;          /**< Adam: 0.95; 0.999 */
+    double epsilon;        /**< Adam: 1e-8 */
+    double mask_ratio;     /**< 0.7: part of the patches removed (pre-training) */
+    double rec_weight;     /**< 10: weight of the reconstruction loss beside the edge loss (pre-training) */
+    double l1_weight;      /**< 10000: weight of mean |error| beside feature consistency (fine-tuning) */
+    double data_rate;      /**< 1; 0.7: part of the training slices that is used, the first ones */
 } slmt_trainer_config;
 
 /** What a step reports. \since 0.1 */
@@ -75,7 +75,8 @@ typedef struct slmt_training_state {
 typedef int32_t (*slmt_step_fn)(void *user, const slmt_training_state *state, const slmt_losses *losses);
 
 /**
- * Fill a configuration with the paper's values for a stage (named beside the fields: pre-training; fine-tuning).
+ * Fill a configuration with the paper's values for a stage (named beside the fields: pre-training;
+ * fine-tuning).
  *
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT: config is NULL or there is no such stage
  * @threads any thread
@@ -84,7 +85,8 @@ typedef int32_t (*slmt_step_fn)(void *user, const slmt_training_state *state, co
 SLMT_API slmt_status slmt_trainer_config_init(slmt_trainer_config *config, int32_t stage);
 
 /** Bytes that slmt_trainer_create() will take, exactly. As slmt_session_memory(). \since 0.1 */
-SLMT_API slmt_status slmt_trainer_memory(slmt_model *model, const slmt_trainer_config *config, uint64_t *bytes);
+SLMT_API slmt_status slmt_trainer_memory(slmt_model *model, const slmt_trainer_config *config,
+                                         uint64_t *bytes);
 
 /**
  * Make a trainer. For fine-tuning, the encoder as it is now becomes the frozen judge of feature consistency.
@@ -115,14 +117,15 @@ SLMT_API slmt_status slmt_trainer_get_state(const slmt_trainer *trainer, slmt_tr
 SLMT_API void slmt_trainer_cancel(slmt_trainer *trainer);
 
 /**
- * One pre-training step at a given learning rate: no augmentation, masks drawn from the trainer's random state.
+ * One pre-training step at a given learning rate: no augmentation, masks drawn from the trainer's random
+ * state.
  *
  * @param trainer  of SLMT_STAGE_PRETRAIN
  * @param images   [batch][image_size][image_size] float32 in [0, 1]
  * @param rate     learning rate, at least 0
  * @param losses   struct_size set; filled; may be NULL
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (another stage), SLMT_ERR_NONFINITE (input, or a loss:
- *         the weights are as before), SLMT_ERR_CANCELLED (likewise), SLMT_ERR_BACKEND
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (another stage), SLMT_ERR_NONFINITE (input, or a
+ * loss: the weights are as before), SLMT_ERR_CANCELLED (likewise), SLMT_ERR_BACKEND
  * @threads one thread per trainer at a time, nobody else using the model
  * @source Li et al., section III-A
  * \since 0.1
@@ -153,8 +156,8 @@ SLMT_API slmt_status slmt_finetune_step(slmt_trainer *trainer, const float *sour
  * @param max_steps  0: to the end of the schedule
  * @param step       called after each step; may be NULL
  * @param user       handed to step
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT (image sizes differ, fewer slices than a batch), SLMT_ERR_NOT_FOUND (no
- *         such contrast), SLMT_ERR_CANCELLED, and as slmt_pretrain_step() and slmt_dataset_read()
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (image sizes differ, fewer slices than a batch), SLMT_ERR_NOT_FOUND
+ * (no such contrast), SLMT_ERR_CANCELLED, and as slmt_pretrain_step() and slmt_dataset_read()
  * @threads one thread per trainer and set at a time
  * \since 0.1
  */

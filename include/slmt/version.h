@@ -10,9 +10,9 @@
 extern "C" {
 #endif
 
-#define SLMT_VERSION_MAJOR 0
-#define SLMT_VERSION_MINOR 1
-#define SLMT_VERSION_PATCH 0
+#define SLMT_VERSION_MAJOR  0
+#define SLMT_VERSION_MINOR  1
+#define SLMT_VERSION_PATCH  0
 #define SLMT_VERSION_STRING "0.1.0"
 
 /**

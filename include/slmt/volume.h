@@ -75,8 +75,9 @@ typedef struct slmt_metrics {
     double ssim;          /**< structural similarity, 7x7 uniform window, data range 1 */
     double ssim_range_2;  /**< the same with data range 2: only to compare with the paper */
     double nmse;          /**< sum (p-t)^2 / sum t^2; 0 where t is all 0 */
-    double nmse_spectral; /**< ||(p-t)^2||_2 / ||t^2||_2, spectral norms: the paper's code; 0 where t is all 0 */
-    double mae;           /**< mean |p-t| */
+    double
+        nmse_spectral; /**< ||(p-t)^2||_2 / ||t^2||_2, spectral norms: the paper's code; 0 where t is all 0 */
+    double mae;        /**< mean |p-t| */
 } slmt_metrics;
 
 /**

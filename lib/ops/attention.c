@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* attention.c - softmax attention over all tokens, or inside the windows of a (rolled) grid. Fused: the scores
- * are never stored; the gradient recomputes them from the log-sum-exp. */
+/* attention.c - softmax attention over all tokens, or inside the windows of a (rolled) grid. Fused: the
+ * scores are never stored; the gradient recomputes them from the log-sum-exp. */
 #include "lib/ops.h"
 #include "lib/ops/rules.h"
 
@@ -24,7 +24,8 @@ static status shape_window(const op_args *a, bk_shape *out)
     const bk_shape *qkv = a->in[0], *table = a->in[1];
     int64_t side = 2 * (int64_t)t->window - 1;
     TRY(shape_heads(a, out));
-    if (t->window < 1 || t->grid_h % t->window || t->grid_w % t->window || qkv->dim[1] != (int64_t)t->grid_h * t->grid_w)
+    if (t->window < 1 || t->grid_h % t->window || t->grid_w % t->window ||
+        qkv->dim[1] != (int64_t)t->grid_h * t->grid_w)
         return shape_error(a, "the grid must hold the tokens and be cut evenly by the window");
     if (t->shift < 0 || t->shift >= t->window)
         return shape_error(a, "the shift must be below the window");
@@ -63,7 +64,8 @@ static void grad_window_attention(graph *g, const node *n, const value *dy, valu
 const op_rule rule_attention = {"attention", 1, 1, 2, shape_heads, grad_attention, 0};
 const op_rule rule_attention_grad = {"attention_grad", 4, 4, 1, shape_attention_grad, NULL, 0};
 const op_rule rule_window_attention = {"window_attention", 2, 2, 2, shape_window, grad_window_attention, 0};
-const op_rule rule_window_attention_grad = {"window_attention_grad", 5, 5, 2, shape_window_attention_grad, NULL, 0};
+const op_rule rule_window_attention_grad = {"window_attention_grad",     5,    5, 2,
+                                            shape_window_attention_grad, NULL, 0};
 
 value op_attention(graph *g, value qkv, int heads, double scale)
 {
@@ -72,7 +74,11 @@ value op_attention(graph *g, value qkv, int heads, double scale)
 
 value op_window_attention(graph *g, value qkv, value table, window_grid grid, int heads, double scale)
 {
-    bk_attr attr = {.alpha = scale, .heads = heads, .grid_h = grid.grid_h, .grid_w = grid.grid_w,
-                    .window = grid.window, .shift = grid.shift};
+    bk_attr attr = {.alpha = scale,
+                    .heads = heads,
+                    .grid_h = grid.grid_h,
+                    .grid_w = grid.grid_w,
+                    .window = grid.window,
+                    .shift = grid.shift};
     return graph_node(g, BK_WINDOW_ATTENTION, &attr, (const value[]){qkv, table}, 2, NULL);
 }

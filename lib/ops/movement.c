@@ -106,7 +106,8 @@ static status shape_slice(const op_args *a, bk_shape *out)
 static status shape_pad(const op_args *a, bk_shape *out)
 {
     out[0].dtype = a->in[0]->dtype;
-    return fits(a->in[0], &out[0], a->attr->axes) ? OK : shape_error(a, "the padded shape must contain the input");
+    return fits(a->in[0], &out[0], a->attr->axes) ? OK
+                                                  : shape_error(a, "the padded shape must contain the input");
 }
 
 static void grad_slice(graph *g, const node *n, const value *dy, value *dx)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* product.c - matrix products: the general one, and the linear layer that back ends fuse with its neighbours. */
+/* product.c - matrix products: the general one, and the linear layer that back ends fuse with its neighbours.
+ */
 #include "lib/ops.h"
 #include "lib/ops/rules.h"
 
@@ -8,10 +9,13 @@
 static status shape_matmul(const op_args *a, bk_shape *out)
 {
     const bk_shape *x = a->in[0], *y = a->in[1];
-    if (x->rank < 2 || y->rank < 2 || x->dtype != y->dtype || (x->rank != y->rank && x->rank != 2 && y->rank != 2))
+    if (x->rank < 2 || y->rank < 2 || x->dtype != y->dtype ||
+        (x->rank != y->rank && x->rank != 2 && y->rank != 2))
         return shape_error(a, "expected two matrices, or equal ranks, or one of rank 2");
-    int64_t m = x->dim[x->rank - (a->attr->trans_a ? 1 : 2)], kx = x->dim[x->rank - (a->attr->trans_a ? 2 : 1)];
-    int64_t n = y->dim[y->rank - (a->attr->trans_b ? 2 : 1)], ky = y->dim[y->rank - (a->attr->trans_b ? 1 : 2)];
+    int64_t m = x->dim[x->rank - (a->attr->trans_a ? 1 : 2)],
+            kx = x->dim[x->rank - (a->attr->trans_a ? 2 : 1)];
+    int64_t n = y->dim[y->rank - (a->attr->trans_b ? 2 : 1)],
+            ky = y->dim[y->rank - (a->attr->trans_b ? 1 : 2)];
     if (kx != ky)
         return shape_error(a, "inner dimensions differ");
     const bk_shape *batch = x->rank > y->rank ? x : y;

@@ -19,7 +19,8 @@ typedef struct op_args {
 struct op_rule {
     const char *name;
     int32_t min_in, max_in, n_out;
-    /* Checks the inputs and fills out[0..n_out-1]; out[0] holds the shape asked for, where an op needs one. */
+    /* Checks the inputs and fills out[0..n_out-1]; out[0] holds the shape asked for, where an op needs one.
+     */
     status (*shape)(const op_args *a, bk_shape *out);
     /* Adds nodes: din[i] = gradient for input i, or left NONE where there is none. dout[k] may be NONE.
      * NULL: the op cannot be differentiated. */
@@ -29,8 +30,8 @@ struct op_rule {
 
 extern const op_rule *const op_rules[BK_OP_COUNT];
 
-extern const op_rule rule_reshape, rule_transpose, rule_slice, rule_pad, rule_concat, rule_broadcast, rule_gather,
-    rule_scatter;
+extern const op_rule rule_reshape, rule_transpose, rule_slice, rule_pad, rule_concat, rule_broadcast,
+    rule_gather, rule_scatter;
 extern const op_rule rule_affine, rule_exp, rule_log, rule_sqrt, rule_abs, rule_sign, rule_sigmoid, rule_tanh,
     rule_leaky_relu, rule_step, rule_gelu;
 extern const op_rule rule_add, rule_sub, rule_mul, rule_div, rule_maximum, rule_gelu_grad;

@@ -60,7 +60,8 @@ status shape_error(const op_args *a, const char *expected)
     shapes[0] = '\0';
     for (int32_t i = 0; i < a->n_in && at < 380; i++) {
         char text[128];
-        at += (size_t)snprintf(shapes + at, sizeof shapes - at, "%s%s", i ? ", " : "", shape_text(a->in[i], text));
+        at += (size_t)snprintf(shapes + at, sizeof shapes - at, "%s%s", i ? ", " : "",
+                               shape_text(a->in[i], text));
     }
     return fail(ERR_INTERNAL, "op %s got %s: %s", a->rule->name, shapes, expected);
 }

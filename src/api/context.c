@@ -113,8 +113,10 @@ static status open_device(slmt_context *context)
     if (s == BK_ERR_MEMORY)
         return memory_status(context, fail_memory());
     if (s == BK_ERR_UNSUPPORTED)
-        return fail(ERR_UNSUPPORTED, "back end %s cannot be opened with matrix library %s: not in this build, or this "
-                    "machine is too old", name, (const char *[]){"auto", "onednn", "openblas"}[context->config.matrix]);
+        return fail(ERR_UNSUPPORTED,
+                    "back end %s cannot be opened with matrix library %s: not in this build, or this "
+                    "machine is too old",
+                    name, (const char *[]){"auto", "onednn", "openblas"}[context->config.matrix]);
     return s == BK_OK ? OK : fail(ERR_BACKEND, "back end %s failed to open", name);
 }
 

@@ -123,7 +123,8 @@ static status read_all(mem *m, slmt_read_fn read, void *user, void **data, size_
         }
         int64_t n = read(user, (unsigned char *)*data + *size, capacity - *size);
         if (n < 0 || (uint64_t)n > capacity - *size)
-            return fail(ERR_IO, "the read callback returned %lld for at most %zu bytes", (long long)n, capacity - *size);
+            return fail(ERR_IO, "the read callback returned %lld for at most %zu bytes", (long long)n,
+                        capacity - *size);
         if (n == 0)
             return OK;
         *size += (size_t)n;
@@ -201,7 +202,8 @@ slmt_status slmt_model_tensor_info(const slmt_model *model, size_t index, slmt_t
     if (index >= (size_t)model->net.params.n)
         return fail(ERR_ARGUMENT, "tensor %zu of %d", index, model->net.params.n);
     const param *p = &model->net.params.list[index];
-    slmt_tensor_info known = {.struct_size = sizeof known, .rank = p->shape.rank, .name = p->name, .used = p->used};
+    slmt_tensor_info known = {
+        .struct_size = sizeof known, .rank = p->shape.rank, .name = p->name, .used = p->used};
     for (int32_t i = 0; i < p->shape.rank && i < 4; i++)
         known.dim[i] = p->shape.dim[i];
     return struct_write(info, &known, sizeof known, "slmt_tensor_info");
@@ -231,7 +233,8 @@ slmt_status slmt_model_get_tensor(const slmt_model *model, const char *name, flo
         return OK;
     }
     if (!model->unread[k])
-        return fail(ERR_NOT_FOUND, "tensor %s is not read by the network and this model does not store it", name);
+        return fail(ERR_NOT_FOUND, "tensor %s is not read by the network and this model does not store it",
+                    name);
     memcpy(values, model->unread[k], count * sizeof(float));
     return OK;
 }
@@ -291,7 +294,8 @@ static status check_card(const char *key, const char *text)
         if (!isalnum((unsigned char)key[i]) && key[i] != '_')
             return fail(ERR_ARGUMENT, "card key '%s': only letters, digits and underscores", key);
     if (text && strlen(text) > CARD_TEXT_MAX)
-        return fail(ERR_ARGUMENT, "card field %s has %zu bytes, at most %d fit", key, strlen(text), CARD_TEXT_MAX);
+        return fail(ERR_ARGUMENT, "card field %s has %zu bytes, at most %d fit", key, strlen(text),
+                    CARD_TEXT_MAX);
     return OK;
 }
 

@@ -15,7 +15,8 @@ struct slmt_model {
     slmt_context *context;
     slmt_net net;
     void *weights;  /* net.params.total reals */
-    float **unread; /* by tensor: values that a reference checkpoint stores and nothing reads, NULL where absent */
+    float **unread; /* by tensor: values that a reference checkpoint stores and nothing reads, NULL where
+                       absent */
     slmt_preprocess preprocess;
     card_field *card; /* in order of key */
     size_t n_card;

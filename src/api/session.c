@@ -20,7 +20,7 @@ struct slmt_session {
     slmt_model *model;
     slmt_session_config config;
     plan *plan;
-    void **bound;   /* by plan slot */
+    void **bound; /* by plan slot */
     int32_t n_bound;
     void *source, *target; /* one batch of reals */
     atomic_int cancel;
@@ -97,8 +97,8 @@ static status fill_session(slmt_session *s, tally *t)
     return OK;
 }
 
-static status open_session(slmt_context *context, slmt_model *model, const slmt_session_config *config, tally *t,
-                           slmt_session **out)
+static status open_session(slmt_context *context, slmt_model *model, const slmt_session_config *config,
+                           tally *t, slmt_session **out)
 {
     void *p;
     TRY(mem_zeros(&context->mem, 1, sizeof(slmt_session), &p));
@@ -243,7 +243,8 @@ static status run_crops(slmt_session *s, const float *crops, int count, float *s
     return OK;
 }
 
-static status restore(const slmt_session *s, const slmt_volume *source, const float *slices, slmt_volume **target)
+static status restore(const slmt_session *s, const slmt_volume *source, const float *slices,
+                      slmt_volume **target)
 {
     mem *m = &source->context->mem;
     const nifti_scan *scan = &source->scan;
@@ -267,7 +268,8 @@ slmt_status slmt_synthesize_volume(slmt_session *session, const slmt_volume *sou
     float *crops = NULL;
     void *slices = NULL;
     int count;
-    TRY(preprocess_volume(m, &session->model->preprocess, scan->dims, scan->affine, scan->voxels, &crops, &count));
+    TRY(preprocess_volume(m, &session->model->preprocess, scan->dims, scan->affine, scan->voxels, &crops,
+                          &count));
     status s = mem_array(m, (size_t)count * slice_pixels(session), sizeof(float), &slices);
     if (s == OK)
         s = run_crops(session, crops, count, slices);

@@ -29,15 +29,17 @@ SAME(ERR_UNSUPPORTED);
 SAME(ERR_CANCELLED);
 SAME(ERR_INTERNAL);
 
-#define NAMED(x)                                                                                                 \
-    {                                                                                                            \
-        x, #x                                                                                                    \
+#define NAMED(x)                                                                                             \
+    {                                                                                                        \
+        x, #x                                                                                                \
     }
 static const named names[] = {
-    NAMED(SLMT_OK),           NAMED(SLMT_ERR_ARGUMENT),    NAMED(SLMT_ERR_NONFINITE), NAMED(SLMT_ERR_STATE),
-    NAMED(SLMT_ERR_MEMORY),   NAMED(SLMT_ERR_LIMIT),       NAMED(SLMT_ERR_IO),        NAMED(SLMT_ERR_NOT_FOUND),
-    NAMED(SLMT_ERR_CORRUPT),  NAMED(SLMT_ERR_FORMAT),      NAMED(SLMT_ERR_SCHEMA),    NAMED(SLMT_ERR_VERSION),
-    NAMED(SLMT_ERR_BACKEND),  NAMED(SLMT_ERR_UNSUPPORTED), NAMED(SLMT_ERR_CANCELLED), NAMED(SLMT_ERR_INTERNAL),
+    NAMED(SLMT_OK),           NAMED(SLMT_ERR_ARGUMENT),    NAMED(SLMT_ERR_NONFINITE),
+    NAMED(SLMT_ERR_STATE),    NAMED(SLMT_ERR_MEMORY),      NAMED(SLMT_ERR_LIMIT),
+    NAMED(SLMT_ERR_IO),       NAMED(SLMT_ERR_NOT_FOUND),   NAMED(SLMT_ERR_CORRUPT),
+    NAMED(SLMT_ERR_FORMAT),   NAMED(SLMT_ERR_SCHEMA),      NAMED(SLMT_ERR_VERSION),
+    NAMED(SLMT_ERR_BACKEND),  NAMED(SLMT_ERR_UNSUPPORTED), NAMED(SLMT_ERR_CANCELLED),
+    NAMED(SLMT_ERR_INTERNAL),
 };
 
 const char *slmt_status_name(slmt_status code)

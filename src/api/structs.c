@@ -8,8 +8,10 @@ static status given_size(const void *given, const char *name, uint32_t *size)
 {
     memcpy(size, given, sizeof *size);
     if (*size < 8)
-        return fail(ERR_ARGUMENT, "%s.struct_size is %u; fill the struct with its init function, or set it to "
-                    "sizeof the struct", name, *size);
+        return fail(ERR_ARGUMENT,
+                    "%s.struct_size is %u; fill the struct with its init function, or set it to "
+                    "sizeof the struct",
+                    name, *size);
     return OK;
 }
 
@@ -26,8 +28,10 @@ status struct_read(void *known, size_t size, const void *given, const char *name
     const unsigned char *bytes = given;
     for (size_t i = size; i < theirs; i++)
         if (bytes[i] != 0)
-            return fail(ERR_VERSION, "%s has %u bytes, this library knows %zu, and byte %zu is not zero: the "
-                        "caller was built for a newer library", name, theirs, size, i);
+            return fail(ERR_VERSION,
+                        "%s has %u bytes, this library knows %zu, and byte %zu is not zero: the "
+                        "caller was built for a newer library",
+                        name, theirs, size, i);
     size_t n = theirs < size ? theirs : size;
     memcpy((unsigned char *)known + sizeof theirs, bytes + sizeof theirs, n - sizeof theirs);
     return OK;
@@ -38,7 +42,8 @@ status struct_write(void *given, const void *known, size_t size, const char *nam
     uint32_t theirs;
     TRY(given_size(given, name, &theirs));
     size_t n = theirs < size ? theirs : size;
-    memcpy((unsigned char *)given + sizeof theirs, (const unsigned char *)known + sizeof theirs, n - sizeof theirs);
+    memcpy((unsigned char *)given + sizeof theirs, (const unsigned char *)known + sizeof theirs,
+           n - sizeof theirs);
     if (theirs > size)
         memset((unsigned char *)given + size, 0, theirs - size);
     return OK;

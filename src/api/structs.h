@@ -21,10 +21,10 @@ status struct_write(void *given, const void *known, size_t size, const char *nam
 status struct_check(const void *given, const char *name);
 
 /* Fails with ERR_ARGUMENT "function: name is NULL" when pointer is NULL. */
-#define REQUIRE(pointer)                                                                                         \
-    do {                                                                                                         \
-        if (!(pointer))                                                                                          \
-            return fail(ERR_ARGUMENT, "%s: " #pointer " is NULL", __func__);                                     \
+#define REQUIRE(pointer)                                                                                     \
+    do {                                                                                                     \
+        if (!(pointer))                                                                                      \
+            return fail(ERR_ARGUMENT, "%s: " #pointer " is NULL", __func__);                                 \
     } while (0)
 
 #endif

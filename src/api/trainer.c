@@ -15,17 +15,28 @@
 /* ---- configuration ---- */
 
 static const slmt_trainer_config defaults[] = {
-    [SLMT_STAGE_PRETRAIN] = {.stage = SLMT_STAGE_PRETRAIN, .batch = 20, .epochs = 100, .learning_rate = 3e-3,
-                             .beta1 = 0.9, .beta2 = 0.95, .data_rate = 1},
-    [SLMT_STAGE_FINETUNE] = {.stage = SLMT_STAGE_FINETUNE, .batch = 10, .epochs = 150, .learning_rate = 1e-3,
-                             .beta1 = 0.9, .beta2 = 0.999, .data_rate = 0.7},
+    [SLMT_STAGE_PRETRAIN] = {.stage = SLMT_STAGE_PRETRAIN,
+                             .batch = 20,
+                             .epochs = 100,
+                             .learning_rate = 3e-3,
+                             .beta1 = 0.9,
+                             .beta2 = 0.95,
+                             .data_rate = 1},
+    [SLMT_STAGE_FINETUNE] = {.stage = SLMT_STAGE_FINETUNE,
+                             .batch = 10,
+                             .epochs = 150,
+                             .learning_rate = 1e-3,
+                             .beta1 = 0.9,
+                             .beta2 = 0.999,
+                             .data_rate = 0.7},
 };
 
 slmt_status slmt_trainer_config_init(slmt_trainer_config *config, int32_t stage)
 {
     REQUIRE(config);
     if (stage != SLMT_STAGE_PRETRAIN && stage != SLMT_STAGE_FINETUNE)
-        return fail(ERR_ARGUMENT, "there is no stage %d; SLMT_STAGE_PRETRAIN and _FINETUNE are 1 and 2", stage);
+        return fail(ERR_ARGUMENT, "there is no stage %d; SLMT_STAGE_PRETRAIN and _FINETUNE are 1 and 2",
+                    stage);
     *config = defaults[stage];
     config->struct_size = sizeof *config;
     config->augment = 1;
@@ -43,8 +54,8 @@ slmt_status slmt_trainer_config_init(slmt_trainer_config *config, int32_t stage)
 static status whole_in_range(const char *name, int64_t value, int64_t low, int64_t high)
 {
     if (value < low || value > high)
-        return fail(ERR_ARGUMENT, "slmt_trainer_config.%s is %lld, expected %lld to %lld", name, (long long)value,
-                    (long long)low, (long long)high);
+        return fail(ERR_ARGUMENT, "slmt_trainer_config.%s is %lld, expected %lld to %lld", name,
+                    (long long)value, (long long)low, (long long)high);
     return OK;
 }
 
@@ -60,7 +71,8 @@ status trainer_config_check(const slmt_trainer_config *c)
     TRY(whole_in_range("stage", c->stage, SLMT_STAGE_PRETRAIN, SLMT_STAGE_FINETUNE));
     TRY(whole_in_range("batch", c->batch, 1, 65536));
     TRY(whole_in_range("epochs", c->epochs, 1, 1000000));
-    TRY(whole_in_range("patch_weight", c->patch_weight, SLMT_PATCH_WEIGHT_HARD, SLMT_PATCH_WEIGHT_EASY_THEN_HARD));
+    TRY(whole_in_range("patch_weight", c->patch_weight, SLMT_PATCH_WEIGHT_HARD,
+                       SLMT_PATCH_WEIGHT_EASY_THEN_HARD));
     TRY(whole_in_range("augment", c->augment, 0, 1));
     TRY(whole_in_range("decay_epochs", c->decay_epochs, 1, 1000000));
     TRY(whole_in_range("warmup_epochs", c->warmup_epochs, 0, 1000000));
@@ -182,8 +194,8 @@ slmt_status slmt_trainer_get_config(const slmt_trainer *trainer, slmt_trainer_co
 
 static slmt_training_state state_of(const slmt_trainer *t)
 {
-    return (slmt_training_state){sizeof(slmt_training_state), t->config.stage, t->stepper.step, t->steps_in_epoch,
-                                 t->total_steps};
+    return (slmt_training_state){sizeof(slmt_training_state), t->config.stage, t->stepper.step,
+                                 t->steps_in_epoch, t->total_steps};
 }
 
 slmt_status slmt_trainer_get_state(const slmt_trainer *trainer, slmt_training_state *state)
@@ -219,8 +231,8 @@ static status check_images(const slmt_trainer *t, const float *images, const cha
     size_t side = (size_t)t->model->net.options.image_size, n = (size_t)t->config.batch * side * side;
     for (size_t i = 0; i < n; i++)
         if (!isfinite(images[i]))
-            return fail(ERR_NONFINITE, "%s[%zu][%zu][%zu] is not finite", name, i / (side * side), i / side % side,
-                        i % side);
+            return fail(ERR_NONFINITE, "%s[%zu][%zu][%zu] is not finite", name, i / (side * side),
+                        i / side % side, i % side);
     return OK;
 }
 
@@ -236,8 +248,8 @@ static status run_pretrain(slmt_trainer *t, const float *images, double rate, sl
     random_stream r = random_open(t->config.seed, random_purpose("mask", t->stepper.step));
     for (size_t i = 0; i < n; i++)
         t->stepper.noise[i] = random_uniform(&r);
-    return stepper_pretrain(&t->stepper, images, t->stepper.noise, schedule_easy(&t->config, epoch_of(t)), rate,
-                            &t->cancel, losses);
+    return stepper_pretrain(&t->stepper, images, t->stepper.noise, schedule_easy(&t->config, epoch_of(t)),
+                            rate, &t->cancel, losses);
 }
 
 static status report(status s, const slmt_losses *mine, slmt_losses *theirs)
@@ -319,11 +331,12 @@ static status run_one(run *r)
     if (t->config.stage == SLMT_STAGE_PRETRAIN)
         TRY(run_pretrain(t, t->slices, rate, &l));
     else
-        TRY(stepper_finetune(&t->stepper, t->slices, t->slices + (size_t)t->config.batch * slice_pixels(t), rate,
-                             &t->cancel, &l));
+        TRY(stepper_finetune(&t->stepper, t->slices, t->slices + (size_t)t->config.batch * slice_pixels(t),
+                             rate, &t->cancel, &l));
     slmt_training_state state = state_of(t);
     if (r->step && r->step(r->user, &state, &l) != 0)
-        return fail(ERR_CANCELLED, "cancelled by the step callback after step %llu", (unsigned long long)state.step);
+        return fail(ERR_CANCELLED, "cancelled by the step callback after step %llu",
+                    (unsigned long long)state.step);
     return OK;
 }
 
@@ -338,8 +351,8 @@ static status find_contrast(const slmt_dataset *set, const char *name, int32_t *
     return *index >= 0 ? OK : fail(ERR_NOT_FOUND, "the training set has no contrast %s", name);
 }
 
-static status check_set(const slmt_trainer *t, const slmt_dataset *set, const char *source, const char *target,
-                        slmt_preprocess *p)
+static status check_set(const slmt_trainer *t, const slmt_dataset *set, const char *source,
+                        const char *target, slmt_preprocess *p)
 {
     int pairs = t->config.stage == SLMT_STAGE_FINETUNE;
     if (pairs && (!source || !target))
@@ -349,8 +362,8 @@ static status check_set(const slmt_trainer *t, const slmt_dataset *set, const ch
     p->struct_size = sizeof *p;
     TRY(slmt_dataset_get_preprocess(set, p));
     if (p->image_size != t->model->net.options.image_size)
-        return fail(ERR_ARGUMENT, "the training set's images are %d pixels wide, the model's %d", p->image_size,
-                    t->model->net.options.image_size);
+        return fail(ERR_ARGUMENT, "the training set's images are %d pixels wide, the model's %d",
+                    p->image_size, t->model->net.options.image_size);
     return OK;
 }
 
@@ -366,23 +379,27 @@ static status open_run(run *r, const char *source, const char *target)
     TRY(examples_open(&r->examples, &t->context->mem, r->set, from, to, t->config.data_rate));
     uint64_t steps = r->examples.n / (uint32_t)t->config.batch;
     if (steps == 0)
-        return fail(ERR_ARGUMENT, "the training set gives %u slices at data_rate %g, a batch needs %d", r->examples.n,
-                    t->config.data_rate, t->config.batch);
+        return fail(ERR_ARGUMENT, "the training set gives %u slices at data_rate %g, a batch needs %d",
+                    r->examples.n, t->config.data_rate, t->config.batch);
     t->steps_in_epoch = steps;
     t->total_steps = steps * (uint64_t)t->config.epochs;
     return OK;
 }
 
-slmt_status slmt_trainer_run(slmt_trainer *trainer, slmt_dataset *dataset, const char *source, const char *target,
-                             uint64_t max_steps, slmt_step_fn step, void *user)
+slmt_status slmt_trainer_run(slmt_trainer *trainer, slmt_dataset *dataset, const char *source,
+                             const char *target, uint64_t max_steps, slmt_step_fn step, void *user)
 {
     REQUIRE(trainer);
     REQUIRE(dataset);
-    run r = {.trainer = trainer, .set = dataset, .step = step, .user = user,
+    run r = {.trainer = trainer,
+             .set = dataset,
+             .step = step,
+             .user = user,
              .examples = {.mem = &trainer->context->mem}};
     status s = open_run(&r, source, target);
     uint64_t end = trainer->total_steps;
-    if (s == OK && max_steps > 0 && max_steps < end - (end < trainer->stepper.step ? end : trainer->stepper.step))
+    if (s == OK && max_steps > 0 &&
+        max_steps < end - (end < trainer->stepper.step ? end : trainer->stepper.step))
         end = trainer->stepper.step + max_steps;
     while (s == OK && trainer->stepper.step < end)
         s = run_one(&r);

@@ -11,7 +11,7 @@ struct slmt_trainer {
     slmt_trainer_config config;
     stepper stepper;
     uint64_t steps_in_epoch, total_steps; /* of the set last run; 0 before */
-    float *slices;                        /* room for one batch of pairs and augmentation, in slmt_trainer_run() */
+    float *slices; /* room for one batch of pairs and augmentation, in slmt_trainer_run() */
     atomic_int cancel;
 };
 

@@ -14,8 +14,14 @@ enum { NUMERICS_VERSION = 1 };
 
 static const char METHOD[] = "slmt-net";
 
-#define INT32(type, name) {#name, offsetof(type, name), FIELD_INT32}
-#define REAL(type, name) {#name, offsetof(type, name), FIELD_REAL}
+#define INT32(type, name)                                                                                    \
+    {                                                                                                        \
+#name, offsetof(type, name), FIELD_INT32                                                             \
+    }
+#define REAL(type, name)                                                                                     \
+    {                                                                                                        \
+#name, offsetof(type, name), FIELD_REAL                                                              \
+    }
 
 static const field option_fields[] = {
     INT32(slmt_model_options, image_size),
@@ -40,9 +46,11 @@ static const field option_fields[] = {
 };
 
 static const field preprocess_fields[] = {
-    INT32(slmt_preprocess, crop_size),     INT32(slmt_preprocess, crop_x),        INT32(slmt_preprocess, crop_y),
-    INT32(slmt_preprocess, slice_first),   INT32(slmt_preprocess, slice_count),   INT32(slmt_preprocess, image_size),
-    INT32(slmt_preprocess, target_resize), REAL(slmt_preprocess, low_percentile), REAL(slmt_preprocess, high_percentile),
+    INT32(slmt_preprocess, crop_size),      INT32(slmt_preprocess, crop_x),
+    INT32(slmt_preprocess, crop_y),         INT32(slmt_preprocess, slice_first),
+    INT32(slmt_preprocess, slice_count),    INT32(slmt_preprocess, image_size),
+    INT32(slmt_preprocess, target_resize),  REAL(slmt_preprocess, low_percentile),
+    REAL(slmt_preprocess, high_percentile),
 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -86,7 +94,8 @@ static status put_weights(checkpoint_writer *w, const slmt_model *m)
     for (int32_t k = 0; k < m->net.params.n; k++) {
         const param *p = &m->net.params.list[k];
         if (p->used)
-            TRY(checkpoint_put_tensor(w, "weights", p->name, type, p->shape.rank, p->shape.dim, model_tensor(m, k)));
+            TRY(checkpoint_put_tensor(w, "weights", p->name, type, p->shape.rank, p->shape.dim,
+                                      model_tensor(m, k)));
         else if (m->unread[k])
             TRY(checkpoint_put_tensor(w, "weights", p->name, CHECKPOINT_F32, p->shape.rank, p->shape.dim,
                                       m->unread[k]));
@@ -126,11 +135,12 @@ static status check_kind(const checkpoint *c)
     int64_t numerics;
     TRY(checkpoint_text(c, "model", "method", &method));
     if (strcmp(method, METHOD) != 0)
-        return fail(ERR_SCHEMA, "%s: holds method %s, this library knows %s", checkpoint_label(c), method, METHOD);
+        return fail(ERR_SCHEMA, "%s: holds method %s, this library knows %s", checkpoint_label(c), method,
+                    METHOD);
     TRY(checkpoint_int(c, "model", "numerics_version", &numerics));
     if (numerics > NUMERICS_VERSION)
-        return fail(ERR_VERSION, "%s: numerics version %lld is newer than this library's %d", checkpoint_label(c),
-                    (long long)numerics, NUMERICS_VERSION);
+        return fail(ERR_VERSION, "%s: numerics version %lld is newer than this library's %d",
+                    checkpoint_label(c), (long long)numerics, NUMERICS_VERSION);
     return OK;
 }
 
@@ -166,8 +176,9 @@ static status check_shapes(const checkpoint *c, const slmt_net *net)
         bk_shape have = {.rank = t->rank};
         memcpy(have.dim, t->dims, sizeof t->dims);
         char is[128], needs[128];
-        return fail(ERR_SCHEMA, "%s: /weights/%s is %s, the options (embed_dim %d) need %s", checkpoint_label(c), p->name,
-                    shape_text(&have, is), net->options.embed_dim, shape_text(&p->shape, needs));
+        return fail(ERR_SCHEMA, "%s: /weights/%s is %s, the options (embed_dim %d) need %s",
+                    checkpoint_label(c), p->name, shape_text(&have, is), net->options.embed_dim,
+                    shape_text(&p->shape, needs));
     }
     return OK;
 }
@@ -196,12 +207,14 @@ static status get_weights(const checkpoint *c, slmt_model *m)
     for (int32_t k = 0; k < m->net.params.n; k++) {
         const param *p = &m->net.params.list[k];
         if (p->used) {
-            TRY(checkpoint_read(c, "weights", p->name, type, p->shape.rank, p->shape.dim, need, model_tensor(m, k)));
+            TRY(checkpoint_read(c, "weights", p->name, type, p->shape.rank, p->shape.dim, need,
+                                model_tensor(m, k)));
         } else if (checkpoint_tensor_find(c, "weights", p->name)) {
             void *values;
             TRY(mem_array(&m->context->mem, p->count, sizeof(float), &values));
             m->unread[k] = values;
-            TRY(checkpoint_read(c, "weights", p->name, CHECKPOINT_F32, p->shape.rank, p->shape.dim, need, values));
+            TRY(checkpoint_read(c, "weights", p->name, CHECKPOINT_F32, p->shape.rank, p->shape.dim, need,
+                                values));
         }
     }
     return OK;

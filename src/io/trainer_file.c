@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* trainer_file.c - writing and reading the training part of a checkpoint. The random state is the seed and the
- * step: every random number is a function of the two. */
+/* trainer_file.c - writing and reading the training part of a checkpoint. The random state is the seed and
+ * the step: every random number is a function of the two. */
 #include "io/trainer_file.h"
 
 #include <stddef.h>
@@ -8,15 +8,25 @@
 #include "io/checkpoint.h"
 #include "io/model_file.h"
 
-#define INT32(name) {#name, offsetof(slmt_trainer_config, name), FIELD_INT32}
-#define REAL(name) {#name, offsetof(slmt_trainer_config, name), FIELD_REAL}
+#define INT32(name)                                                                                          \
+    {                                                                                                        \
+#name, offsetof(slmt_trainer_config, name), FIELD_INT32                                              \
+    }
+#define REAL(name)                                                                                           \
+    {                                                                                                        \
+#name, offsetof(slmt_trainer_config, name), FIELD_REAL                                               \
+    }
 
 static const field config_fields[] = {
-    INT32(stage),         INT32(batch),        INT32(epochs),
-    {"seed", offsetof(slmt_trainer_config, seed), FIELD_UINT64},
-    INT32(patch_weight),  INT32(augment),      INT32(decay_epochs), INT32(warmup_epochs), REAL(decay_factor),
-    REAL(learning_rate),  REAL(minimum_rate),  REAL(beta1),         REAL(beta2),          REAL(epsilon),
-    REAL(mask_ratio),     REAL(rec_weight),    REAL(l1_weight),     REAL(data_rate),
+    INT32(stage),        INT32(batch),
+    INT32(epochs),       {"seed", offsetof(slmt_trainer_config, seed), FIELD_UINT64},
+    INT32(patch_weight), INT32(augment),
+    INT32(decay_epochs), INT32(warmup_epochs),
+    REAL(decay_factor),  REAL(learning_rate),
+    REAL(minimum_rate),  REAL(beta1),
+    REAL(beta2),         REAL(epsilon),
+    REAL(mask_ratio),    REAL(rec_weight),
+    REAL(l1_weight),     REAL(data_rate),
 };
 
 enum { N_CONFIG = sizeof config_fields / sizeof *config_fields };
@@ -61,7 +71,8 @@ static status put_flat(checkpoint_writer *w, const params *all, const flat *f)
     for (int32_t k = 0; k < all->n; k++) {
         const param *p = &all->list[k];
         if (belongs(f, p))
-            TRY(checkpoint_put_tensor(w, f->group, p->name, type_of(p), p->shape.rank, p->shape.dim, tensor_in(f, p)));
+            TRY(checkpoint_put_tensor(w, f->group, p->name, type_of(p), p->shape.rank, p->shape.dim,
+                                      tensor_in(f, p)));
     }
     return OK;
 }
@@ -116,7 +127,8 @@ static status get_flat(const checkpoint *c, const params *all, const flat *f)
     for (int32_t k = 0; k < all->n; k++) {
         const param *p = &all->list[k];
         if (belongs(f, p))
-            TRY(checkpoint_read(c, f->group, p->name, type_of(p), p->shape.rank, p->shape.dim, NULL, tensor_in(f, p)));
+            TRY(checkpoint_read(c, f->group, p->name, type_of(p), p->shape.rank, p->shape.dim, NULL,
+                                tensor_in(f, p)));
     }
     return OK;
 }

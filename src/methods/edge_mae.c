@@ -11,7 +11,8 @@ static value embed(nn *e, const slmt_net *net, value images)
 {
     graph *g = e->g;
     value patches = nn_patchify(g, images, net->mae_grid, net->options.mae_patch);
-    value projection = op_view(g, nn_weight(e, at("patch_embed.proj"), "weight"), 2, net->options.embed_dim, -1);
+    value projection =
+        op_view(g, nn_weight(e, at("patch_embed.proj"), "weight"), 2, net->options.embed_dim, -1);
     value tokens = op_linear(g, patches, projection, nn_weight(e, at("patch_embed.proj"), "bias"));
     value positions = nn_weight(e, at("%s", ""), "pos_embed");
     return op_add(g, tokens, op_slice(g, positions, 1, 1, graph_dim(g, tokens, 1)));
@@ -58,7 +59,8 @@ static value decode(nn *e, const slmt_net *net, int batch, int kept, value encod
     int64_t n = graph_dim(g, v->restore, 1);
     value x = nn_linear(e, at("decoder_embed"), encoded);
     value cls = op_slice(g, x, 1, 0, 1), tokens = op_slice(g, x, 1, 1, kept);
-    tokens = join(g, tokens, repeat(g, nn_weight(e, at("%s", ""), "mask_token"), batch, 1)); /* row K: the mask token */
+    tokens = join(g, tokens,
+                  repeat(g, nn_weight(e, at("%s", ""), "mask_token"), batch, 1)); /* row K: the mask token */
     x = join(g, cls, op_gather(g, tokens, v->restore));
     x = op_add(g, x, nn_weight(e, at("%s", ""), "decoder_pos_embed"));
     for (int i = 0; i < net->options.decoder_depth; i++)
@@ -154,13 +156,15 @@ static float mask_mean(const unsigned char *mask, int grid, int r, int c)
     return (float)sum / 9.0f;
 }
 
-void edge_mae_weights(const unsigned char *mask, int grid, int easy, double divisor, bk_dtype real, void *weight)
+void edge_mae_weights(const unsigned char *mask, int grid, int easy, double divisor, bk_dtype real,
+                      void *weight)
 {
     for (int r = 0; r < grid; r++)
         for (int c = 0; c < grid; c++) {
             float m = mask_mean(mask, grid, r, c);
             float w = easy ? 2 - m : 1 + m;
-            real_set(weight, real, (size_t)r * (size_t)grid + (size_t)c, mask[r * grid + c] * (double)w / divisor);
+            real_set(weight, real, (size_t)r * (size_t)grid + (size_t)c,
+                     mask[r * grid + c] * (double)w / divisor);
         }
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mt_net.c - MT-UNet (section III-B): two Swin encoders on the Edge-MAE's tokens, at the patch grid and at twice
- * its resolution; a Swin decoder that fuses both at each scale. */
+/* mt_net.c - MT-UNet (section III-B): two Swin encoders on the Edge-MAE's tokens, at the patch grid and at
+ * twice its resolution; a Swin decoder that fuses both at each scale. */
 #include "methods/mt_net.h"
 
 /* One stage of an encoder branch: Swin blocks, every second one shifted, then patch merging. */
@@ -8,8 +8,8 @@ static value down_stage(nn *n, const slmt_net *net, int branch, int s, value x, 
 {
     const slmt_model_options *o = &net->options;
     for (int b = 0; b < o->generator_depths[s]; b++)
-        x = nn_swin_block(n, at("layers%d.%d.blocks.%d", branch, s, b), x, grid, o->window, o->generator_heads[s],
-                          b % 2);
+        x = nn_swin_block(n, at("layers%d.%d.blocks.%d", branch, s, b), x, grid, o->window,
+                          o->generator_heads[s], b % 2);
     return nn_patch_merging(n, at("layers%d.%d.downsample", branch, s), x, grid);
 }
 
@@ -66,7 +66,8 @@ value mt_net_generate(nn *n, const slmt_net *net, value tokens)
         value f = dual_scale_fusion(n, at("fusion.%d", s), x, skip1[s], skip2[s], grid);
         x = nn_linear(n, at("concat_back_dim.%d", k - 1), op_concat(g, 2, (const value[]){x, f}, 2));
         for (int b = 0; b < o->generator_depths[s]; b++)
-            x = nn_swin_block(n, at("layers_up.%d.blocks.%d", k, b), x, grid, o->window, o->generator_heads[s], b % 2);
+            x = nn_swin_block(n, at("layers_up.%d.blocks.%d", k, b), x, grid, o->window,
+                              o->generator_heads[s], b % 2);
         x = nn_patch_expand(n, at("layers_up.%d.upsample", k), x, grid);
     }
     x = nn_linear(n, at("to_img.linear"), nn_layer_norm(n, at("norm_up"), x));
@@ -101,7 +102,8 @@ static value feature_consistency(nn *frozen, const slmt_net *net, value pred, va
     return sum;
 }
 
-void mt_net_finetune(nn *e, nn *gen, nn *frozen, const slmt_net *net, int batch, double l1_weight, mt_net_graph *v)
+void mt_net_finetune(nn *e, nn *gen, nn *frozen, const slmt_net *net, int batch, double l1_weight,
+                     mt_net_graph *v)
 {
     graph *g = e->g;
     value features[MAX_FEATURES];

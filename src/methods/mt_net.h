@@ -27,6 +27,7 @@ enum { TUNE_SOURCE, TUNE_TARGET, TUNE_L1, TUNE_FC, TUNE_TOTAL, TUNE_SLOTS };
 enum { MAX_FEATURES = 66 };
 
 /* total = l1_weight * l1_loss + fc_loss, fc_loss judged by the frozen encoder; the losses are outputs. */
-void mt_net_finetune(nn *e, nn *gen, nn *frozen, const slmt_net *net, int batch, double l1_weight, mt_net_graph *out);
+void mt_net_finetune(nn *e, nn *gen, nn *frozen, const slmt_net *net, int batch, double l1_weight,
+                     mt_net_graph *out);
 
 #endif

@@ -5,15 +5,19 @@
 /* ---- options ---- */
 
 static const slmt_model_options presets[] = {
-    [SLMT_PRESET_BASE] = {sizeof(slmt_model_options), 256, 8, 4, 128, 12, 16, 4, 64, 8, 8, {2, 2, 2, 2}, {8, 8, 16, 32}, 8},
-    [SLMT_PRESET_SMALL] = {sizeof(slmt_model_options), 256, 8, 4, 48, 6, 6, 4, 32, 4, 4, {2, 2, 2, 2}, {3, 6, 12, 24}, 8},
-    [SLMT_PRESET_TINY] = {sizeof(slmt_model_options), 128, 8, 4, 32, 4, 4, 4, 32, 2, 4, {2, 2, 2, 2}, {2, 4, 8, 16}, 8},
+    [SLMT_PRESET_BASE] =
+        {sizeof(slmt_model_options), 256, 8, 4, 128, 12, 16, 4, 64, 8, 8, {2, 2, 2, 2}, {8, 8, 16, 32}, 8},
+    [SLMT_PRESET_SMALL] =
+        {sizeof(slmt_model_options), 256, 8, 4, 48, 6, 6, 4, 32, 4, 4, {2, 2, 2, 2}, {3, 6, 12, 24}, 8},
+    [SLMT_PRESET_TINY] =
+        {sizeof(slmt_model_options), 128, 8, 4, 32, 4, 4, 4, 32, 2, 4, {2, 2, 2, 2}, {2, 4, 8, 16}, 8},
 };
 
 status net_options_preset(slmt_model_options *o, int32_t preset)
 {
     if (preset < 0 || preset >= (int32_t)(sizeof presets / sizeof *presets))
-        return fail(ERR_ARGUMENT, "there is no preset %d; SLMT_PRESET_BASE, _SMALL and _TINY are 0, 1 and 2", preset);
+        return fail(ERR_ARGUMENT, "there is no preset %d; SLMT_PRESET_BASE, _SMALL and _TINY are 0, 1 and 2",
+                    preset);
     *o = presets[preset];
     return OK;
 }
@@ -21,16 +25,16 @@ status net_options_preset(slmt_model_options *o, int32_t preset)
 static status in_range(const char *name, int64_t value, int64_t low, int64_t high)
 {
     if (value < low || value > high)
-        return fail(ERR_ARGUMENT, "option %s is %lld, expected %lld to %lld", name, (long long)value, (long long)low,
-                    (long long)high);
+        return fail(ERR_ARGUMENT, "option %s is %lld, expected %lld to %lld", name, (long long)value,
+                    (long long)low, (long long)high);
     return OK;
 }
 
 static status divides(const char *name, int64_t value, const char *whole_name, int64_t whole)
 {
     if (whole % value != 0)
-        return fail(ERR_ARGUMENT, "option %s = %lld must divide %s = %lld", name, (long long)value, whole_name,
-                    (long long)whole);
+        return fail(ERR_ARGUMENT, "option %s = %lld must divide %s = %lld", name, (long long)value,
+                    whole_name, (long long)whole);
     return OK;
 }
 
@@ -39,12 +43,14 @@ static status check_grids(const slmt_model_options *o)
 {
     int64_t coarse = o->image_size / o->mae_patch;
     if (coarse % 16 != 0)
-        return fail(ERR_ARGUMENT, "option image_size = %d gives a grid of %lld patches of mae_patch = %d; the four "
-                    "stages need a multiple of 16", o->image_size, (long long)coarse, o->mae_patch);
+        return fail(ERR_ARGUMENT,
+                    "option image_size = %d gives a grid of %lld patches of mae_patch = %d; the four "
+                    "stages need a multiple of 16",
+                    o->image_size, (long long)coarse, o->mae_patch);
     for (int64_t side = 2 * coarse; side >= coarse / 8; side /= 2)
         if (side > o->window && side % o->window != 0)
-            return fail(ERR_ARGUMENT, "option window = %d does not cut a grid of %lld x %lld tokens evenly", o->window,
-                        (long long)side, (long long)side);
+            return fail(ERR_ARGUMENT, "option window = %d does not cut a grid of %lld x %lld tokens evenly",
+                        o->window, (long long)side, (long long)side);
     return OK;
 }
 
@@ -82,7 +88,7 @@ status net_options_check(const slmt_model_options *o)
 /* ---- tensors ---- */
 
 /* add(p, init, used, name, dims...) */
-#define ADD(p, init, used, layer, rank, ...)                                                                     \
+#define ADD(p, init, used, layer, rank, ...)                                                                 \
     params_add(p, init, used, rank, (const int64_t[]){__VA_ARGS__}, at layer.text)
 
 static void add_linear(params *p, param_init init, int used, layer_name l, int64_t out, int64_t in)
@@ -212,7 +218,8 @@ static void add_generator(params *p, const slmt_model_options *o, int64_t coarse
     add_norm(p, 1, at("G.norm2"), 16 * c);
     add_expand(p, 1, at("G.layers_up.0"), 16 * c, 32 * c, 8 * c);
     for (int k = 1; k < STAGES; k++) {
-        add_linear(p, INIT_TRUNCATED, 1, at("G.concat_back_dim.%d", k - 1), c << (STAGES - k), 2 * c << (STAGES - k));
+        add_linear(p, INIT_TRUNCATED, 1, at("G.concat_back_dim.%d", k - 1), c << (STAGES - k),
+                   2 * c << (STAGES - k));
         add_up_stage(p, o, k, coarse >> (STAGES - 1 - k));
     }
     add_norm(p, 1, at("G.norm_up"), c);

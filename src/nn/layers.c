@@ -82,10 +82,11 @@ value nn_patch_merging(nn *n, layer_name layer, value x, int grid)
 {
     graph *g = n->g;
     int64_t half = grid / 2, c = graph_dim(g, x, -1);
-    value cells = op_view(g, x, 6, -1, half, 2, half, 2, c);      /* B, row, r, column, c', C */
-    value joined = op_permute(g, cells, 0, 1, 3, 4, 2, 5);        /* (r,c') in the order 00, 10, 01, 11 */
+    value cells = op_view(g, x, 6, -1, half, 2, half, 2, c); /* B, row, r, column, c', C */
+    value joined = op_permute(g, cells, 0, 1, 3, 4, 2, 5);   /* (r,c') in the order 00, 10, 01, 11 */
     joined = op_view(g, joined, 3, -1, half * half, 4 * c);
-    return nn_linear_no_bias(n, at("%s.reduction", layer.text), nn_layer_norm(n, at("%s.norm", layer.text), joined));
+    return nn_linear_no_bias(n, at("%s.reduction", layer.text),
+                             nn_layer_norm(n, at("%s.norm", layer.text), joined));
 }
 
 value nn_patch_expand(nn *n, layer_name layer, value x, int grid)
@@ -93,30 +94,33 @@ value nn_patch_expand(nn *n, layer_name layer, value x, int grid)
     graph *g = n->g;
     value wide = nn_linear_no_bias(n, at("%s.expand", layer.text), x);
     int64_t c = graph_dim(g, wide, -1) / 4;
-    value cells = op_view(g, wide, 6, -1, grid, grid, 2, 2, c);   /* B, row, column, p1, p2, C */
+    value cells = op_view(g, wide, 6, -1, grid, grid, 2, 2, c); /* B, row, column, p1, p2, C */
     value spread = op_permute(g, cells, 0, 1, 3, 2, 4, 5);
-    return nn_layer_norm(n, at("%s.norm", layer.text), op_view(g, spread, 3, -1, 4 * (int64_t)grid * grid, c));
+    return nn_layer_norm(n, at("%s.norm", layer.text),
+                         op_view(g, spread, 3, -1, 4 * (int64_t)grid * grid, c));
 }
 
 value nn_upconv_depthwise(nn *n, layer_name layer, value x, int grid)
 {
     graph *g = n->g;
     int64_t c = graph_dim(g, x, -1);
-    value kernel = op_permute(g, nn_weight(n, layer, "weight"), 2, 3, 1, 0);     /* [2,2,1,C] */
+    value kernel = op_permute(g, nn_weight(n, layer, "weight"), 2, 3, 1, 0); /* [2,2,1,C] */
     kernel = op_view(g, kernel, 6, 1, 1, 2, 1, 2, c);
     value cells = op_view(g, x, 6, -1, grid, 1, grid, 1, c);
-    value spread = op_mul(g, cells, kernel);                                     /* B, row, 2, column, 2, C */
+    value spread = op_mul(g, cells, kernel); /* B, row, 2, column, 2, C */
     return op_add(g, op_view(g, spread, 3, -1, 4 * (int64_t)grid * grid, c), nn_weight(n, layer, "bias"));
 }
 
 value nn_patchify(graph *g, value images, int grid, int patch)
 {
     value cells = op_view(g, images, 5, -1, grid, patch, grid, patch);
-    return op_view(g, op_permute(g, cells, 0, 1, 3, 2, 4), 3, -1, (int64_t)grid * grid, (int64_t)patch * patch);
+    return op_view(g, op_permute(g, cells, 0, 1, 3, 2, 4), 3, -1, (int64_t)grid * grid,
+                   (int64_t)patch * patch);
 }
 
 value nn_unpatchify(graph *g, value patches, int grid, int patch)
 {
     value cells = op_view(g, patches, 5, -1, grid, grid, patch, patch);
-    return op_view(g, op_permute(g, cells, 0, 1, 3, 2, 4), 3, -1, (int64_t)grid * patch, (int64_t)grid * patch);
+    return op_view(g, op_permute(g, cells, 0, 1, 3, 2, 4), 3, -1, (int64_t)grid * patch,
+                   (int64_t)grid * patch);
 }

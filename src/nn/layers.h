@@ -26,7 +26,8 @@ typedef struct layer_name {
 #if defined(__GNUC__)
 __attribute__((format(printf, 1, 2)))
 #endif
-layer_name at(const char *format, ...);
+layer_name
+at(const char *format, ...);
 
 /* The tensor `layer.part`. */
 value nn_weight(nn *n, layer_name layer, const char *part);

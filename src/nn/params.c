@@ -71,8 +71,8 @@ int32_t params_find(const params *p, const char *name)
     return -1;
 }
 
-/* Row 0 (cls) is 0; then for each cell of an n x n grid, first half of the channels: column, second half: row;
- * within a half: sin, then cos, of position / 10000^(2i/half). */
+/* Row 0 (cls) is 0; then for each cell of an n x n grid, first half of the channels: column, second half:
+ * row; within a half: sin, then cos, of position / 10000^(2i/half). */
 static double position_value(const param *t, size_t element)
 {
     int64_t width = t->shape.dim[2], half = width / 2, quarter = half / 2;
@@ -127,7 +127,8 @@ void params_fill(const params *p, uint64_t seed, void *weights)
     for (int32_t k = 0; k < p->n; k++) {
         const param *t = &p->list[k];
         random_stream r = random_open(seed, random_purpose(t->name, 0));
-        for (size_t i = 0; t->used && i < t->count; i++) /* rounded to float32 on every type: one start for all */
+        for (size_t i = 0; t->used && i < t->count;
+             i++) /* rounded to float32 on every type: one start for all */
             real_set(weights, p->real, t->offset + i, (float)draw(t, &r, i));
     }
 }

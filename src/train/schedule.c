@@ -13,7 +13,8 @@ double schedule_rate(const slmt_trainer_config *c, double epoch)
     double part = rest > 0 ? (epoch - c->warmup_epochs) / rest : 1;
     if (part > 1)
         part = 1;
-    return c->minimum_rate + (c->learning_rate - c->minimum_rate) * 0.5 * (1 + cos(3.14159265358979323846 * part));
+    return c->minimum_rate +
+           (c->learning_rate - c->minimum_rate) * 0.5 * (1 + cos(3.14159265358979323846 * part));
 }
 
 int schedule_easy(const slmt_trainer_config *c, double epoch)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* stepper.c - one optimisation step. Weights, gradients and both moments are flat arrays of the same layout, so
- * Adam is one pass over them. */
+/* stepper.c - one optimisation step. Weights, gradients and both moments are flat arrays of the same layout,
+ * so Adam is one pass over them. */
 #include "train/stepper.h"
 
 #include <math.h>
@@ -172,7 +172,8 @@ static void bind_batch(stepper *s)
         data[first + i] = &s->losses[i];
 }
 
-status stepper_open(stepper *s, slmt_context *context, slmt_model *model, const slmt_trainer_config *config, tally *t)
+status stepper_open(stepper *s, slmt_context *context, slmt_model *model, const slmt_trainer_config *config,
+                    tally *t)
 {
     void *p;
     *s = (stepper){.context = context, .model = model, .config = *config};
@@ -224,12 +225,13 @@ static void prepare_masks(stepper *s, const float *images, const double *noise, 
     size_t n = (size_t)stepper_patches(s), batch = (size_t)s->config.batch, kept = (size_t)s->kept;
     double pixels = (double)net->options.mae_patch * net->options.mae_patch;
     double filters[18];
-    int32_t operator = params_find(&net->params, "E.operator.filter.weight");
+    int32_t operator= params_find(&net->params, "E.operator.filter.weight");
     for (size_t i = 0; i < 18; i++)
         filters[i] = real_get(model_tensor(s->model, operator), real, i);
     double divisor = (double)batch * (double)(n - kept) * pixels;
     for (size_t b = 0; b < batch; b++) {
-        edge_mae_mask(noise + b * n, (int)n, s->kept, s->keep + b * kept, s->restore + b * n, s->mask, s->order);
+        edge_mae_mask(noise + b * n, (int)n, s->kept, s->keep + b * kept, s->restore + b * n, s->mask,
+                      s->order);
         edge_mae_weights(s->mask, net->mae_grid, easy, divisor, real, shift(s->weight, real, b * n));
         edge_mae_edges(images + b * image_pixels(s), net->options.image_size, filters, real,
                        shift(s->image_b, real, b * image_pixels(s)));
@@ -246,13 +248,15 @@ static status run_step(stepper *s, double rate, const atomic_int *cancel, double
     for (int i = 0; i < 3; i++) {
         loss[i] = real_get(&s->losses[i], real, 0);
         if (!isfinite(loss[i]))
-            return fail(ERR_NONFINITE, "step %llu: the loss is not finite; the weights are as before the step",
+            return fail(ERR_NONFINITE,
+                        "step %llu: the loss is not finite; the weights are as before the step",
                         (unsigned long long)s->step);
     }
     if (backend->begin(s->context->device) != BK_OK)
         return fail(ERR_BACKEND, "back end %s cannot begin", backend->name);
-    bk_status st = backend->adam(s->context->device, real, s->trained, s->model->weights, s->gradient, s->moment1,
-                                 s->moment2, rate, c->beta1, c->beta2, c->epsilon, (int64_t)s->step + 1);
+    bk_status st =
+        backend->adam(s->context->device, real, s->trained, s->model->weights, s->gradient, s->moment1,
+                      s->moment2, rate, c->beta1, c->beta2, c->epsilon, (int64_t)s->step + 1);
     backend->end(s->context->device);
     if (st != BK_OK)
         return fail(ERR_BACKEND, "back end %s failed in Adam", backend->name);
@@ -274,8 +278,8 @@ status stepper_pretrain(stepper *s, const float *images, const double *noise, in
     return OK;
 }
 
-status stepper_finetune(stepper *s, const float *source, const float *target, double rate, const atomic_int *cancel,
-                        slmt_losses *losses)
+status stepper_finetune(stepper *s, const float *source, const float *target, double rate,
+                        const atomic_int *cancel, slmt_losses *losses)
 {
     double loss[3];
     copy_images(s, source, s->image_a);

@@ -21,12 +21,12 @@ typedef struct stepper {
     int32_t n_bound;
     size_t trained; /* reals of the flat arrays that Adam covers: the Edge-MAE's, or all */
     void *gradient, *moment1, *moment2; /* trained reals each; where nothing is trained they stay 0 */
-    void *frozen;   /* fine-tuning: the judging encoder's weights, laid out as the model's */
+    void *frozen; /* fine-tuning: the judging encoder's weights, laid out as the model's */
     size_t frozen_reals;
-    uint64_t step;  /* steps done */
-    int kept;       /* pre-training: patches that stay */
+    uint64_t step; /* steps done */
+    int kept;      /* pre-training: patches that stay */
     /* one batch of input */
-    void *image_a, *image_b;   /* images and edges, or source and target */
+    void *image_a, *image_b; /* images and edges, or source and target */
     int32_t *keep, *restore;
     void *weight;
     double *noise;
@@ -36,15 +36,16 @@ typedef struct stepper {
 } stepper;
 
 /* Takes all memory (or counts it, t->dry) and plans. config is checked. On failure call stepper_close. */
-status stepper_open(stepper *s, slmt_context *context, slmt_model *model, const slmt_trainer_config *config, tally *t);
+status stepper_open(stepper *s, slmt_context *context, slmt_model *model, const slmt_trainer_config *config,
+                    tally *t);
 void stepper_close(stepper *s);
 
-/* images: [batch][S][S], finite. noise: batch * N numbers in [0,1), the masking noise. easy: patch weights of the
- * easy phase. On any status but OK the model and the moments are as before. */
+/* images: [batch][S][S], finite. noise: batch * N numbers in [0,1), the masking noise. easy: patch weights of
+ * the easy phase. On any status but OK the model and the moments are as before. */
 status stepper_pretrain(stepper *s, const float *images, const double *noise, int easy, double rate,
                         const atomic_int *cancel, slmt_losses *losses);
-status stepper_finetune(stepper *s, const float *source, const float *target, double rate, const atomic_int *cancel,
-                        slmt_losses *losses);
+status stepper_finetune(stepper *s, const float *source, const float *target, double rate,
+                        const atomic_int *cancel, slmt_losses *losses);
 
 /* Patches of a slice. */
 int stepper_patches(const stepper *s);
