@@ -37,7 +37,7 @@ static slmt_volume *make_volume(slmt_context *context, int subject, int contrast
 /* Contrasts t1, t2 and flair; the last one is missing in the second subject. */
 static void add_subject(slmt_context *context, slmt_dataset_writer *writer, int subject, int32_t split)
 {
-    char name[16];
+    char name[32];
     slmt_volume *volumes[3];
     snprintf(name, sizeof name, "subject-%d", subject);
     for (int contrast = 0; contrast < 3; contrast++)
