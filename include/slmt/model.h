@@ -42,17 +42,17 @@ enum {
 
 /** Sizes of the networks. All are checked by slmt_model_create(). \since 0.1 */
 typedef struct slmt_model_options {
-    uint32_t struct_size;  /**< sizeof(slmt_model_options) */
-    int32_t image_size;    /**< height and width of a slice in pixels; 16 times a power of two of patch */
-    int32_t mae_patch;     /**< encoder patch side in pixels (8); image_size is a multiple */
-    int32_t patch;         /**< generator patch side in pixels (4); half of mae_patch */
-    int32_t embed_dim;     /**< token width of encoder and generator (128); a multiple of 4 */
-    int32_t depth;         /**< encoder blocks (12) */
-    int32_t num_heads;     /**< encoder heads (16); divides embed_dim */
-    int32_t mlp_ratio;     /**< MLP width over token width (4) */
-    int32_t decoder_dim;   /**< Edge-MAE decoder width (64); a multiple of 4 */
-    int32_t decoder_depth; /**< Edge-MAE decoder blocks (8) */
-    int32_t decoder_heads; /**< Edge-MAE decoder heads (8); divides decoder_dim */
+    uint32_t struct_size;        /**< sizeof(slmt_model_options) */
+    int32_t image_size;          /**< height and width of a slice in pixels; a multiple of 16 mae_patch */
+    int32_t mae_patch;           /**< encoder patch side in pixels (8); image_size is a multiple */
+    int32_t patch;               /**< generator patch side in pixels (4); half of mae_patch */
+    int32_t embed_dim;           /**< token width of encoder and generator (128); a multiple of 4 */
+    int32_t depth;               /**< encoder blocks (12) */
+    int32_t num_heads;           /**< encoder heads (16); divides embed_dim */
+    int32_t mlp_ratio;           /**< MLP width over token width (4) */
+    int32_t decoder_dim;         /**< Edge-MAE decoder width (64); a multiple of 4 */
+    int32_t decoder_depth;       /**< Edge-MAE decoder blocks (8) */
+    int32_t decoder_heads;       /**< Edge-MAE decoder heads (8); divides decoder_dim */
     int32_t generator_depths[4]; /**< Swin blocks of each stage, finest first (2,2,2,2) */
     int32_t generator_heads[4];  /**< heads of each stage, finest first (8,8,16,32) */
     int32_t window;              /**< window side in tokens (8) */

@@ -25,7 +25,9 @@ typedef struct slmt_session_config {
 SLMT_API void slmt_session_config_init(slmt_session_config *config);
 
 /**
- * Bytes that slmt_session_create() will take through the context's allocator, exactly.
+ * Bytes that a session holds through the context's allocator, exactly. While it is made, planning holds a
+ * little more for a moment (well below 1 MB for a small network): a max_bytes cut to the last byte may refuse
+ * it.
  *
  * @param config  NULL for the defaults
  * @param bytes   receives the number

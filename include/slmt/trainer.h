@@ -84,7 +84,7 @@ typedef int32_t (*slmt_step_fn)(void *user, const slmt_training_state *state, co
  */
 SLMT_API slmt_status slmt_trainer_config_init(slmt_trainer_config *config, int32_t stage);
 
-/** Bytes that slmt_trainer_create() will take, exactly. As slmt_session_memory(). \since 0.1 */
+/** Bytes that a trainer holds, exactly. As slmt_session_memory(). \since 0.1 */
 SLMT_API slmt_status slmt_trainer_memory(slmt_model *model, const slmt_trainer_config *config,
                                          uint64_t *bytes);
 

@@ -4,5 +4,6 @@
 
 void slmt_preprocess_init(slmt_preprocess *preprocess)
 {
-    preprocess_defaults(preprocess);
+    if (preprocess)
+        preprocess_defaults(preprocess);
 }
