@@ -546,6 +546,39 @@ static void a_loss_that_is_no_number_leaves_the_weights(void **state)
     slmt_context_free(context);
 }
 
+static void fill_tensor(slmt_model *model, const char *name, float x, size_t count)
+{
+    float *values = malloc(count * sizeof *values);
+    for (size_t i = 0; i < count; i++)
+        values[i] = x;
+    GOOD(slmt_model_set_tensor(model, name, values, count));
+    free(values);
+}
+
+/* The weights before the last product are 1e34 and 1e-34: the picture is an ordinary one, the product's
+ * gradient is not. */
+static void a_gradient_that_is_no_number_leaves_the_weights(void **state)
+{
+    (void)state;
+    slmt_context *context = open_context(1, NULL);
+    slmt_trainer_config c = config_of(SLMT_STAGE_FINETUNE);
+    c.l1_weight = 1e9;
+    slmt_trainer *trainer = open_trainer(context, &c);
+    slmt_model *model = slmt_trainer_model(trainer);
+    float *a = make_slices(BATCH, 0), *b = make_slices(BATCH, 1);
+    fill_tensor(model, "G.norm_up.weight", 1e34f, 8);
+    fill_tensor(model, "G.to_img.linear.weight", 1e-34f, 8 * 16);
+    save(trainer, "before.slmt");
+    EXPECT_TEXT(SLMT_ERR_NONFINITE, "gradient of G.to_img.linear.weight",
+                step_by_hand(trainer, a, b, 1e-3, NULL));
+    save(trainer, "after.slmt");
+    assert_true(same_saved("before.slmt", "after.slmt"));
+    slmt_trainer_free(trainer);
+    free(a);
+    free(b);
+    slmt_context_free(context);
+}
+
 static void a_set_that_does_not_fit_is_refused(void **state)
 {
     (void)state;
@@ -890,6 +923,7 @@ int main(void)
         cmocka_unit_test(the_frozen_encoder_stays),
         cmocka_unit_test(steps_refuse_what_they_cannot_use),
         cmocka_unit_test(a_loss_that_is_no_number_leaves_the_weights),
+        cmocka_unit_test(a_gradient_that_is_no_number_leaves_the_weights),
         cmocka_unit_test(a_set_that_does_not_fit_is_refused),
         cmocka_unit_test(a_run_is_a_function_of_its_seed),
         cmocka_unit_test(a_resumed_run_equals_the_uninterrupted_one_bit_for_bit),

@@ -124,8 +124,8 @@ SLMT_API void slmt_trainer_cancel(slmt_trainer *trainer);
  * @param images   [batch][image_size][image_size] float32 in [0, 1]
  * @param rate     learning rate, at least 0
  * @param losses   struct_size set; filled; may be NULL
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (another stage), SLMT_ERR_NONFINITE (input, or a
- * loss: the weights are as before), SLMT_ERR_CANCELLED (likewise), SLMT_ERR_BACKEND
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (another stage), SLMT_ERR_NONFINITE (input, a
+ * loss or a gradient: the weights are as before), SLMT_ERR_CANCELLED (likewise), SLMT_ERR_BACKEND
  * @threads one thread per trainer at a time, nobody else using the model
  * @source Li et al., section III-A
  * \since 0.1

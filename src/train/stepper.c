@@ -238,7 +238,34 @@ static void prepare_masks(stepper *s, const float *images, const double *noise, 
     }
 }
 
-/* Runs the plan and, if the loss is a number, updates. loss[0..2]: two parts and the total. */
+static int all_finite(const void *array, bk_dtype real, size_t n)
+{
+    const float *f = array;
+    const double *d = array;
+    int finite = 1;
+    for (size_t i = 0; real == BK_F32 && i < n; i++)
+        finite &= isfinite(f[i]) != 0;
+    for (size_t i = 0; real == BK_F64 && i < n; i++)
+        finite &= isfinite(d[i]) != 0;
+    return finite;
+}
+
+/* A loss can be finite where its gradient has overflowed: Adam must not see that. */
+static status check_gradients(const stepper *s)
+{
+    const params *all = &net_of(s)->params;
+    for (int32_t k = 0; k < all->n; k++) {
+        const param *p = &all->list[k];
+        if (p->used && p->offset < s->trained &&
+            !all_finite(shift(s->gradient, all->real, p->offset), all->real, p->count))
+            return fail(ERR_NONFINITE,
+                        "step %llu: the gradient of %s is not finite; the weights are as before the step",
+                        (unsigned long long)s->step, p->name);
+    }
+    return OK;
+}
+
+/* Runs the plan and, if loss and gradients are numbers, updates. loss[0..2]: two parts and the total. */
 static status run_step(stepper *s, double rate, const atomic_int *cancel, double loss[3])
 {
     const slmt_trainer_config *c = &s->config;
@@ -252,6 +279,7 @@ static status run_step(stepper *s, double rate, const atomic_int *cancel, double
                         "step %llu: the loss is not finite; the weights are as before the step",
                         (unsigned long long)s->step);
     }
+    TRY(check_gradients(s));
     if (backend->begin(s->context->device) != BK_OK)
         return fail(ERR_BACKEND, "back end %s cannot begin", backend->name);
     bk_status st =
