@@ -13,7 +13,7 @@ demo:
 	examples/demo/run
 
 test:
-	scripts/install-deps --test
+	scripts/install-deps
 	$(MAKE) --no-print-directory build
 	ctest --preset release
 

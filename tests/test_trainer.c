@@ -4,6 +4,7 @@
  * the reference's is test_parity's business. */
 #include <pthread.h>
 
+#include "api/trainer.h"
 #include "io/checkpoint.h"
 
 #include "api_fixture.h"
@@ -784,6 +785,20 @@ static void a_plain_model_is_no_trainer(void **state)
 
 /* ---- memory ---- */
 
+static void a_negative_mean_of_squares_is_refused(void **state)
+{
+    (void)state;
+    slmt_context *context = open_context(1, NULL);
+    slmt_trainer *trainer = open_stage(context, SLMT_STAGE_FINETUNE), *loaded = NULL;
+    ((float *)trainer->stepper.moment2)[3] = -1e-9f;
+    save(trainer, "negative.slmt");
+    EXPECT_TEXT(SLMT_ERR_SCHEMA, "training/moment2/E.patch_embed.proj.weight: element 3",
+                slmt_trainer_load(context, in_folder("negative.slmt"), &loaded));
+    assert_null(loaded);
+    slmt_trainer_free(trainer);
+    slmt_context_free(context);
+}
+
 static void the_memory_query_is_exact(void **state)
 {
     (void)state;
@@ -930,6 +945,7 @@ int main(void)
         cmocka_unit_test(a_run_stopped_by_its_callback_stops_between_steps_and_goes_on),
         cmocka_unit_test(a_step_cancelled_in_the_middle_leaves_the_trainer_as_it_was),
         cmocka_unit_test(a_plain_model_is_no_trainer),
+        cmocka_unit_test(a_negative_mean_of_squares_is_refused),
         cmocka_unit_test(the_memory_query_is_exact),
         cmocka_unit_test(a_limit_is_told_as_a_limit),
         cmocka_unit_test(memory_comes_back_wherever_it_runs_out),

@@ -133,6 +133,19 @@ static status get_flat(const checkpoint *c, const params *all, const flat *f)
     return OK;
 }
 
+/* A mean of squares. */
+static status check_second_moments(const checkpoint *c, const params *all, const flat *f)
+{
+    for (int32_t k = 0; k < all->n; k++) {
+        const param *p = &all->list[k];
+        for (size_t i = 0; belongs(f, p) && i < p->count; i++)
+            if (real_get(tensor_in(f, p), p->shape.dtype, i) < 0)
+                return fail(ERR_SCHEMA, "%s: /%s/%s: element %zu is negative", checkpoint_label(c), f->group,
+                            p->name, i);
+    }
+    return OK;
+}
+
 #define COUNT_MAX ((int64_t)1 << 53) /* exact as a real number too */
 
 static status get_count(const checkpoint *c, const char *name, uint64_t *count)
@@ -154,7 +167,7 @@ static status get_training(const checkpoint *c, slmt_trainer *t)
     TRY(get_count(c, "total_steps", &t->total_steps));
     for (int i = 0; i < N_FLAT; i++)
         TRY(get_flat(c, &t->model->net.params, &list[i]));
-    return OK;
+    return check_second_moments(c, &t->model->net.params, &list[1]);
 }
 
 static status get_config(const checkpoint *c, slmt_trainer_config *config)
