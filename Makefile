@@ -22,7 +22,7 @@ SLMT_PARITY_DIR ?= $(CURDIR)/../shared/parity
 parity: build
 	SLMT_PARITY_DIR=$(SLMT_PARITY_DIR) ctest --preset release --tests-regex parity
 
-# Time and memory of the main jobs; BENCH="base synth1" takes one.
+# Time and memory of the main jobs; BENCH="--jobs synth1 --shapes" takes one, with every op.
 bench: build
 	build/release/bin/bench $(BENCH)
 

@@ -45,6 +45,7 @@ static status sweep_node(graph *g, sweep *w, int32_t k)
         return OK;
     if (!op_rules[n.op]->gradient)
         return fail(ERR_UNSUPPORTED, "op %s has no gradient rule", op_rules[n.op]->name);
+    g->layer = n.layer;
     op_rules[n.op]->gradient(g, &n, dout, din);
     TRY(graph_status(g));
     for (int32_t i = 0; i < n.n_in; i++) {
@@ -83,8 +84,12 @@ status graph_gradients(graph *g, value loss, const value *wrt, int32_t n, value 
         s = mem_zeros(g->mem, (size_t)w.n, 1, &needed);
     w.adjoint = adjoint;
     w.needed = needed;
+    int32_t layer = g->layer, backward = g->backward;
+    g->backward = 1;
     if (s == OK)
         s = run_sweep(g, &w, loss, wrt, n, gradient);
+    g->layer = layer;
+    g->backward = backward;
     mem_give(g->mem, adjoint);
     mem_give(g->mem, needed);
     if (s != OK)

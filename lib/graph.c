@@ -14,6 +14,7 @@ status graph_create(mem *m, bk_dtype real, graph **out)
     *out = p;
     (*out)->mem = m;
     (*out)->real = real;
+    (*out)->layer = -1;
     return OK;
 }
 
@@ -24,6 +25,9 @@ void graph_free(graph *g)
     for (int32_t i = 0; i < g->n_constants; i++)
         mem_give(g->mem, g->constants[i]);
     mem_give(g->mem, g->constants);
+    for (int32_t i = 0; i < g->n_layers; i++)
+        mem_give(g->mem, g->layers[i]);
+    mem_give(g->mem, g->layers);
     mem_give(g->mem, g->values);
     mem_give(g->mem, g->nodes);
     mem_give(g->mem, g);
@@ -158,6 +162,25 @@ void graph_output(graph *g, value v, int32_t slot)
     g->values[v].output = slot;
 }
 
+void graph_layer(graph *g, const char *name)
+{
+    if (g->error != OK)
+        return;
+    for (g->layer = g->n_layers - 1; g->layer >= 0; g->layer--)
+        if (strcmp(g->layers[g->layer], name) == 0)
+            return;
+    char *copy;
+    status s = grow(g->mem, (void **)&g->layers, g->n_layers, &g->cap_layers, sizeof *g->layers);
+    if (s == OK)
+        s = mem_text(g->mem, name, &copy);
+    if (s != OK) {
+        graph_fail(g, s);
+        return;
+    }
+    g->layer = g->n_layers;
+    g->layers[g->n_layers++] = copy;
+}
+
 static status infer(graph *g, const node *n, const bk_shape *wanted, bk_shape out[BK_MAX_OUT])
 {
     const op_rule *rule = op_rules[n->op];
@@ -180,6 +203,8 @@ value graph_node(graph *g, bk_op op, const bk_attr *attr, const value *in, int32
         return graph_fail(g, fail(ERR_INTERNAL, "%s takes %d to %d inputs, not %d", rule->name, rule->min_in,
                                   rule->max_in, n_in));
     node n = {.op = op, .attr = *attr, .n_in = n_in, .n_out = rule->n_out};
+    n.layer = g->layer;
+    n.backward = g->backward;
     for (int32_t i = 0; i < n_in; i++) {
         if (in[i] == NONE)
             return graph_fail(g, fail(ERR_INTERNAL, "input %d of %s is missing", i, rule->name));

@@ -34,6 +34,8 @@ typedef struct node {
     int32_t n_in, n_out;
     value in[BK_MAX_IN];
     value out[BK_MAX_OUT];
+    int32_t layer;    /* index into the graph's layer names, -1: none */
+    int32_t backward; /* made by graph_gradients() */
 } node;
 
 typedef struct graph {
@@ -43,8 +45,10 @@ typedef struct graph {
     value_info *values;
     node *nodes;
     void **constants;
-    int32_t n_values, n_nodes, n_constants;
-    int32_t cap_values, cap_nodes, cap_constants;
+    char **layers; /* names, each once */
+    int32_t n_values, n_nodes, n_constants, n_layers;
+    int32_t cap_values, cap_nodes, cap_constants, cap_layers;
+    int32_t layer, backward; /* of the nodes that are being added */
 } graph;
 
 status graph_create(mem *m, bk_dtype real, graph **out);
@@ -71,6 +75,9 @@ void graph_output(graph *g, value v, int32_t slot);
 /* Gradients of the scalar `loss` with respect to wrt[0..n-1], as new values; NONE where loss does not depend
  * on it. They are made of ordinary nodes and can be differentiated again. */
 status graph_gradients(graph *g, value loss, const value *wrt, int32_t n, value *gradient);
+
+/* Nodes added from now on belong to the layer of this name, which a profile shows; their gradients too. */
+void graph_layer(graph *g, const char *name);
 
 /* Adds a node; its shape rule makes the outputs. `wanted` is the shape asked for by ops that need one. */
 value graph_node(graph *g, bk_op op, const bk_attr *attr, const value *in, int32_t n_in,

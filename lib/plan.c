@@ -27,10 +27,21 @@ typedef struct fixup {
     int32_t slot;
 } fixup;
 
+/* Where a call comes from, for profiles. */
+typedef struct origin {
+    int32_t layer; /* index into the plan's names, -1: none */
+    int32_t backward;
+} origin;
+
 struct plan {
     mem *mem;
     device dev;
     bk_call *calls;
+    origin *origins; /* by call */
+    char **layers;
+    int32_t n_layers;
+    profile *profile;
+    int32_t *entries; /* the profile's, by call */
     int32_t n_calls, n_prepared;
     fixup *fixups;
     int32_t n_fixups;
@@ -101,9 +112,11 @@ static status prepare_calls(builder *b)
 {
     plan *p = b->p;
     const bk_backend *backend = p->dev.backend;
-    void *calls;
+    void *calls, *origins;
     TRY(mem_zeros(p->mem, (size_t)count_calls(&b->list), sizeof(bk_call), &calls));
     p->calls = calls;
+    TRY(mem_zeros(p->mem, (size_t)count_calls(&b->list), sizeof(origin), &origins));
+    p->origins = origins;
     for (int32_t k = 0; k < b->list.n; k++) {
         const node *n = &b->list.nodes[k];
         if (b->list.dead[k] || is_view(n))
@@ -112,6 +125,7 @@ static status prepare_calls(builder *b)
             return backend_failure(BK_ERR_UNSUPPORTED, backend, n->op);
         bk_call *c = &p->calls[p->n_calls++];
         fill_call(b, c, n);
+        p->origins[p->n_calls - 1] = (origin){n->layer, n->backward};
         bk_status s = backend->prepare(p->dev.handle, c);
         if (s != BK_OK)
             return backend_failure(s, backend, n->op);
@@ -333,6 +347,18 @@ static void point_all(builder *b, const int32_t *scratch_block)
     }
 }
 
+static status copy_layers(builder *b)
+{
+    plan *p = b->p;
+    void *list;
+    TRY(mem_zeros(p->mem, (size_t)b->g->n_layers, sizeof(char *), &list));
+    p->layers = list;
+    p->n_layers = b->g->n_layers;
+    for (int32_t i = 0; i < p->n_layers; i++)
+        TRY(mem_text(p->mem, b->g->layers[i], &p->layers[i]));
+    return OK;
+}
+
 static status copy_constants(builder *b)
 {
     const graph *g = b->g;
@@ -376,6 +402,7 @@ static status build(builder *b, int arena, void *work[5])
     drop_dead(&b->list);
     fuse_linear(&b->list);
     TRY(prepare_calls(b));
+    TRY(copy_layers(b));
     TRY(copy_constants(b));
     int32_t *slot_of = work[2], *scratch_block = work[3];
     find_outputs(b, slot_of);
@@ -421,6 +448,11 @@ void plan_free(plan *p)
     for (int32_t i = 0; i < p->n_constants; i++)
         mem_give(p->mem, p->constants[i]);
     mem_give(p->mem, p->constants);
+    for (int32_t i = 0; i < p->n_layers; i++)
+        mem_give(p->mem, p->layers[i]);
+    mem_give(p->mem, p->layers);
+    mem_give(p->mem, p->origins);
+    mem_give(p->mem, p->entries);
     mem_give(p->mem, p->calls);
     mem_give(p->mem, p->fixups);
     mem_give(p->mem, p->arena);
@@ -442,6 +474,34 @@ bk_op plan_call_op(const plan *p, int32_t index)
     return p->calls[index].op;
 }
 
+const char *plan_call_layer(const plan *p, int32_t index)
+{
+    int32_t layer = p->origins[index].layer;
+    return layer >= 0 ? p->layers[layer] : "";
+}
+
+int plan_call_backward(const plan *p, int32_t index)
+{
+    return p->origins[index].backward;
+}
+
+status plan_profile(plan *p, profile *to)
+{
+    void *entries = NULL;
+    status s = to ? mem_array(p->mem, (size_t)p->n_calls, sizeof(int32_t), &entries) : OK;
+    for (int32_t i = 0; s == OK && to && i < p->n_calls; i++)
+        s = profile_entry_of(to, &p->calls[i], plan_call_layer(p, i), plan_call_backward(p, i),
+                             (int32_t *)entries + i);
+    if (s != OK) {
+        mem_give(p->mem, entries);
+        return s;
+    }
+    mem_give(p->mem, p->entries);
+    p->entries = entries;
+    p->profile = to;
+    return OK;
+}
+
 static void bind(plan *p, void *const *bound)
 {
     for (int32_t i = 0; i < p->n_fixups; i++) {
@@ -457,9 +517,12 @@ static status run_calls(plan *p, const atomic_int *cancel)
     for (int32_t i = 0; i < p->n_calls; i++) {
         if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
             return fail(ERR_CANCELLED, "cancelled");
+        double start = p->profile ? profile_clock() : 0;
         bk_status s = p->dev.backend->run(p->dev.handle, &p->calls[i]);
         if (s != BK_OK)
             return backend_failure(s, p->dev.backend, p->calls[i].op);
+        if (p->profile)
+            profile_add(p->profile, p->entries[i], start);
     }
     return OK;
 }

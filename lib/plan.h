@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "lib/graph.h"
+#include "lib/profile.h"
 
 /* An opened back end. */
 typedef struct device {
@@ -25,6 +26,14 @@ void plan_free(plan *p); /* NULL is allowed */
 size_t plan_arena_bytes(const plan *p);
 int32_t plan_call_count(const plan *p);
 bk_op plan_call_op(const plan *p, int32_t index);
+
+/* The layer whose node a call was made from, "" for none, and whether it is part of a gradient. */
+const char *plan_call_layer(const plan *p, int32_t index);
+int plan_call_backward(const plan *p, int32_t index);
+
+/* Runs from now on add their calls to the profile, which must stay until another, or NULL, takes its place.
+ * ERR_MEMORY, ERR_LIMIT: the plan is as before. */
+status plan_profile(plan *p, profile *to);
 
 /* Runs all calls. bound[slot] is the caller's memory for each slot of graph_bound() and graph_output(); the
  * numbers of the two must not overlap. cancel (may be NULL) is looked at between calls.

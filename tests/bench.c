@@ -1,15 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench.c - time and memory of the main jobs, as a table. Not a test: nothing here can fail for being slow.
+/* bench.c - time and memory of the main jobs, as tables. Not a test: nothing here can fail for being slow.
+ * docs/performance.md tells what the columns mean.
  *
- *   bench [PRESET [JOB ...]]    preset: base (default), small, tiny; jobs: synth1 synth10 pretrain20
- * finetune10 */
+ * Every row is measured in a process of its own, so that its peak memory is its own. */
+#include <argp.h>
+#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "backends/backend.h"
+#include "lib/profile.h"
 #include "slmt/slmt.h"
+
+/* ---- the command line ---- */
+
+static const char *const presets[] = {"base", "small", "tiny"};
+static const char *const matrices[] = {"auto", "onednn", "openblas"};
+enum { MOST_CHOICES = 8 };
+
+typedef struct choice {
+    int n;
+    int list[MOST_CHOICES];
+} choice;
+
+typedef struct settings {
+    int preset;
+    int repeats;
+    choice jobs, threads, matrices;
+    int shapes;       /* print the table of op shapes */
+    const char *json; /* or NULL */
+} settings;
 
 typedef struct job {
     const char *name;
@@ -21,8 +45,105 @@ static const job jobs[] = {{"synth1", 0, 1},
                            {"synth10", 0, 10},
                            {"pretrain20", SLMT_STAGE_PRETRAIN, 20},
                            {"finetune10", SLMT_STAGE_FINETUNE, 10}};
+enum { JOBS = sizeof jobs / sizeof *jobs };
 
-enum { REPEATS = 3 };
+static const struct argp_option options[] = {
+    {"preset", 'p', "NAME", 0, "base (default), small or tiny", 0},
+    {"jobs", 'j', "LIST", 0, "of synth1,synth10,pretrain20,finetune10 (all)", 0},
+    {"threads", 't', "LIST", 0, "thread counts (1,2)", 0},
+    {"matrix", 'm', "LIST", 0, "of auto,onednn,openblas (onednn,openblas)", 0},
+    {"repeats", 'r', "N", 0, "runs of a synthesis that are timed, and half as many training steps (8)", 0},
+    {"shapes", 's', NULL, 0, "a second table: time and rate of every op and shape", 0},
+    {"json", 'J', "FILE", 0, "write all figures to FILE too", 0},
+    {0}};
+
+static void add_choice(choice *c, int value, struct argp_state *state)
+{
+    if (c->n == MOST_CHOICES)
+        argp_error(state, "more than %d in a list", MOST_CHOICES);
+    c->list[c->n++] = value;
+}
+
+static int index_of(const char *name, const char *const *names, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(name, names[i]) == 0)
+            return i;
+    return -1;
+}
+
+/* A list of names, or of numbers where names is NULL. */
+static void read_list(char *text, const char *const *names, int n, choice *c, struct argp_state *state)
+{
+    c->n = 0;
+    for (char *rest, *word = strtok_r(text, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
+        int value = names ? index_of(word, names, n) : atoi(word);
+        if (value < (names ? 0 : 1))
+            argp_error(state, "there is no %s", word);
+        add_choice(c, value, state);
+    }
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    settings *s = state->input;
+    const char *job_names[JOBS];
+    for (int i = 0; i < JOBS; i++)
+        job_names[i] = jobs[i].name;
+    switch (key) {
+    case 'p':
+        s->preset = index_of(text, presets, 3);
+        if (s->preset < 0)
+            argp_error(state, "there is no preset %s", text);
+        return 0;
+    case 'j':
+        read_list(text, job_names, JOBS, &s->jobs, state);
+        return 0;
+    case 't':
+        read_list(text, NULL, 0, &s->threads, state);
+        return 0;
+    case 'm':
+        read_list(text, matrices, 3, &s->matrices, state);
+        return 0;
+    case 'r':
+        s->repeats = atoi(text) > 1 ? atoi(text) : 2;
+        return 0;
+    case 's':
+        s->shapes = 1;
+        return 0;
+    case 'J':
+        s->json = text;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* ---- one measurement ---- */
+
+enum { PRODUCTS, ATTENTION, NORMS, MOVEMENT, ELEMENTWISE, OPTIMISER, KINDS };
+static const char *const kind_names[KINDS] = {"products", "attention", "norms", "movement", "others", "adam"};
+enum { MOST_SHAPES = 400 };
+
+/* One op on one shape, over all layers; one run of the job. */
+typedef struct shape_row {
+    char op[32];
+    char shape[PROFILE_TEXT_MAX];
+    int backward;
+    double calls, seconds, flops;
+} shape_row;
+
+/* What a child process sends back. */
+typedef struct result {
+    char describe[160];
+    double median, minimum;
+    double gemm_rate;     /* FLOP/s of this library and thread count */
+    double flops;         /* of the job's matrix products */
+    double share[KINDS];  /* of the time of all calls */
+    double planned, peak; /* bytes */
+    int n_shapes;
+    shape_row shapes[MOST_SHAPES];
+} result;
 
 static void need(slmt_status s, const char *what)
 {
@@ -32,107 +153,410 @@ static void need(slmt_status s, const char *what)
     exit(1);
 }
 
-static double seconds(void)
+static void *need_memory(void *p)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    if (!p)
+        exit(1);
+    return p;
 }
 
 static float *image_batch(int32_t batch, int32_t side)
 {
     size_t n = (size_t)batch * (size_t)side * (size_t)side;
-    float *x = malloc(n * sizeof *x);
+    float *x = need_memory(malloc(n * sizeof *x));
     uint32_t r = 1;
-    for (size_t i = 0; x && i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         r = r * 1664525u + 1013904223u;
         x[i] = (float)(r >> 8) / 16777216.0f;
     }
     return x;
 }
 
-static double time_synthesis(slmt_model *model, const job *j, int32_t side, uint64_t *planned)
+static int kind_of(const char *op)
 {
+    static const char *const movement[] = {"transpose", "slice",  "pad",    "concat",
+                                           "broadcast", "gather", "scatter"};
+    if (strcmp(op, "linear") == 0 || strcmp(op, "matmul") == 0)
+        return PRODUCTS;
+    if (strstr(op, "attention"))
+        return ATTENTION;
+    if (strstr(op, "layer_norm") || strcmp(op, "softmax") == 0)
+        return NORMS;
+    if (strcmp(op, "adam") == 0)
+        return OPTIMISER;
+    return index_of(op, movement, sizeof movement / sizeof *movement) >= 0 ? MOVEMENT : ELEMENTWISE;
+}
+
+static void add_shape(result *r, const slmt_profile_entry *e)
+{
+    int i = 0;
+    while (i < r->n_shapes &&
+           (strcmp(r->shapes[i].op, e->op) != 0 || strcmp(r->shapes[i].shape, e->shape) != 0 ||
+            r->shapes[i].backward != e->backward))
+        i++;
+    if (i == MOST_SHAPES)
+        return;
+    shape_row *row = &r->shapes[i];
+    if (i == r->n_shapes) {
+        r->n_shapes++;
+        snprintf(row->op, sizeof row->op, "%s", e->op);
+        snprintf(row->shape, sizeof row->shape, "%s", e->shape);
+        row->backward = e->backward;
+    }
+    row->calls += (double)e->calls;
+    row->seconds += e->seconds;
+    row->flops += e->flops;
+}
+
+static void read_profile(const slmt_profile *profile, result *r)
+{
+    double all = 0;
+    for (size_t i = 0; i < slmt_profile_entry_count(profile); i++) {
+        slmt_profile_entry e = {.struct_size = sizeof e};
+        need(slmt_profile_entry_at(profile, i, &e), "profile");
+        r->share[kind_of(e.op)] += e.seconds;
+        r->flops += e.flops;
+        all += e.seconds;
+        add_shape(r, &e);
+    }
+    for (int k = 0; k < KINDS; k++)
+        r->share[k] /= all;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void summarise(double *times, int n, result *r)
+{
+    qsort(times, (size_t)n, sizeof *times, ascending);
+    r->minimum = times[0];
+    r->median = n % 2 ? times[n / 2] : (times[n / 2 - 1] + times[n / 2]) / 2;
+}
+
+static double peak_bytes(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return 1024.0 * (double)usage.ru_maxrss;
+}
+
+/* The first run touches the memory and is not timed; the last one is profiled and not timed. */
+static void measure_synthesis(slmt_context *context, slmt_model *model, const job *j, int repeats, result *r)
+{
+    slmt_model_options o = {.struct_size = sizeof o};
+    need(slmt_model_get_options(model, &o), "options");
     slmt_session_config c;
     slmt_session *session;
-    float *in = image_batch(j->batch, side), *out = image_batch(j->batch, side);
-    double best = 1e30;
+    slmt_profile *profile;
+    uint64_t planned;
+    float *in = image_batch(j->batch, o.image_size), *out = image_batch(j->batch, o.image_size);
+    double *times = need_memory(calloc((size_t)repeats, sizeof *times));
     slmt_session_config_init(&c);
     c.batch = j->batch;
-    need(slmt_session_memory(model, &c, planned), "memory");
+    need(slmt_session_memory(model, &c, &planned), "memory");
     need(slmt_session_create(model, &c, &session), "session");
-    for (int i = 0; i <= REPEATS; i++) {
-        double start = seconds();
+    for (int i = -1; i < repeats; i++) {
+        double start = profile_clock();
         need(slmt_synthesize(session, in, (size_t)j->batch, out), "synthesize");
-        double t = seconds() - start;
-        best = i > 0 && t < best ? t : best; /* the first run touches the memory */
+        if (i >= 0)
+            times[i] = profile_clock() - start;
     }
+    r->peak = peak_bytes();
+    r->planned = (double)planned;
+    summarise(times, repeats, r);
+    need(slmt_profile_create(context, &profile), "profile");
+    need(slmt_session_set_profile(session, profile), "profile");
+    need(slmt_synthesize(session, in, (size_t)j->batch, out), "synthesize");
+    read_profile(profile, r);
+    slmt_profile_free(profile);
     slmt_session_free(session);
+    free(times);
     free(in);
     free(out);
-    return best;
 }
 
-static double time_training(slmt_model *model, const job *j, int32_t side, uint64_t *planned)
+static void step(slmt_trainer *trainer, const job *j, const float *a, const float *b)
 {
+    if (j->stage == SLMT_STAGE_PRETRAIN)
+        need(slmt_pretrain_step(trainer, a, 1e-4, NULL), "step");
+    else
+        need(slmt_finetune_step(trainer, a, b, 1e-4, NULL), "step");
+}
+
+static void measure_training(slmt_context *context, slmt_model *model, const job *j, int repeats, result *r)
+{
+    slmt_model_options o = {.struct_size = sizeof o};
+    need(slmt_model_get_options(model, &o), "options");
     slmt_trainer_config c;
     slmt_trainer *trainer;
-    float *a = image_batch(j->batch, side);
-    double best = 1e30;
+    slmt_profile *profile;
+    uint64_t planned;
+    float *a = image_batch(j->batch, o.image_size);
+    double *times = need_memory(calloc((size_t)repeats, sizeof *times));
     need(slmt_trainer_config_init(&c, j->stage), "config");
     c.batch = j->batch;
-    need(slmt_trainer_memory(model, &c, planned), "memory");
+    need(slmt_trainer_memory(model, &c, &planned), "memory");
     need(slmt_trainer_create(model, &c, &trainer), "trainer");
-    for (int i = 0; i <= 1; i++) {
-        double start = seconds();
-        if (j->stage == SLMT_STAGE_PRETRAIN)
-            need(slmt_pretrain_step(trainer, a, 1e-4, NULL), "step");
-        else
-            need(slmt_finetune_step(trainer, a, a, 1e-4, NULL), "step");
-        double t = seconds() - start;
+    for (int i = -1; i < repeats; i++) {
+        double start = profile_clock();
+        step(trainer, j, a, a);
+        if (i >= 0)
+            times[i] = profile_clock() - start;
+    }
+    r->peak = peak_bytes();
+    r->planned = (double)planned;
+    summarise(times, repeats, r);
+    need(slmt_profile_create(context, &profile), "profile");
+    need(slmt_trainer_set_profile(trainer, profile), "profile");
+    step(trainer, j, a, a);
+    read_profile(profile, r);
+    slmt_profile_free(profile);
+    slmt_trainer_free(trainer);
+    free(times);
+    free(a);
+}
+
+/* ---- the rate of a large product ---- */
+
+static void *host_alloc(void *user, size_t bytes)
+{
+    (void)user;
+    return aligned_alloc(64, (bytes + 63) / 64 * 64);
+}
+
+static void host_free(void *user, void *p)
+{
+    (void)user;
+    free(p);
+}
+
+/* Best of ten products of two 2048 x 2048 matrices by the library alone, in FLOP/s. */
+static double gemm_rate(int matrix, int threads)
+{
+    enum { N = 2048 };
+    size_t bytes = sizeof(float) * N * N;
+    bk_host host = {NULL, host_alloc, host_free, NULL, threads};
+    bk_shape square = {BK_F32, 2, {N, N}};
+    bk_call call = {.op = BK_MATMUL, .n_in = 2, .n_out = 1};
+    void *device;
+    double best = 1e30;
+    call.in[0].shape = call.in[1].shape = call.out[0].shape = square;
+    if (bk_cpu()->open(&host, (bk_matrix)matrix, &device) != BK_OK ||
+        bk_cpu()->prepare(device, &call) != BK_OK)
+        return 0;
+    call.in[0].data = image_batch(1, N);
+    call.in[1].data = image_batch(1, N);
+    call.out[0].data = need_memory(host_alloc(NULL, bytes));
+    if (call.scratch_bytes)
+        call.scratch = need_memory(host_alloc(NULL, call.scratch_bytes));
+    for (int i = 0; i < 10; i++) {
+        double start = profile_clock();
+        bk_cpu()->run(device, &call);
+        double t = profile_clock() - start;
         best = t < best ? t : best;
     }
-    slmt_trainer_free(trainer);
-    free(a);
+    bk_cpu()->release(device, &call);
+    bk_cpu()->close(device);
+    free(call.in[0].data);
+    free(call.in[1].data);
+    free(call.out[0].data);
+    free(call.scratch);
+    return 2.0 * N * N * N / best;
+}
+
+/* ---- processes ---- */
+
+/* What one child does. */
+typedef struct task {
+    int preset, matrix, threads, repeats;
+    const job *job; /* NULL: the rate of a large product */
+} task;
+
+static void work(const task *t, result *r)
+{
+    slmt_context_config c;
+    slmt_context *context;
+    slmt_model *model;
+    slmt_model_options o;
+    if (!t->job) {
+        r->gemm_rate = gemm_rate(t->matrix, t->threads);
+        return;
+    }
+    slmt_context_config_init(&c);
+    c.matrix = t->matrix;
+    c.threads = t->threads;
+    need(slmt_context_create(&c, &context), "context");
+    need(slmt_model_options_init(&o, t->preset), "options");
+    need(slmt_model_create(context, &o, 0, &model), "model");
+    snprintf(r->describe, sizeof r->describe, "%s", slmt_context_describe(context));
+    if (t->job->stage == 0)
+        measure_synthesis(context, model, t->job, t->repeats, r);
+    else
+        measure_training(context, model, t->job, (t->repeats + 1) / 2, r);
+    slmt_model_free(model);
+    slmt_context_free(context);
+}
+
+/* Runs a task in a child process. 1: r is filled. */
+static int run_task(const task *t, result *r)
+{
+    int ends[2], status;
+    memset(r, 0, sizeof *r);
+    if (pipe(ends) != 0)
+        return 0;
+    pid_t child = fork();
+    if (child == 0) {
+        work(t, r);
+        FILE *f = fdopen(ends[1], "w");
+        int sent = f && fwrite(r, sizeof *r, 1, f) == 1 && fclose(f) == 0;
+        _exit(sent ? 0 : 1);
+    }
+    close(ends[1]);
+    FILE *f = fdopen(ends[0], "r");
+    int got = child > 0 && f && fread(r, sizeof *r, 1, f) == 1;
+    if (f)
+        fclose(f);
+    if (child > 0)
+        waitpid(child, &status, 0);
+    return got;
+}
+
+/* ---- tables ---- */
+
+static void print_heading(double rate_of_machine, int threads)
+{
+    printf("\n%d thread%s, sgemm of this machine %.0f GFLOP/s\n%-9s %-11s %8s %8s %6s %5s  ", threads,
+           threads > 1 ? "s" : "", 1e-9 * rate_of_machine, "matrix", "job", "median s", "min s", "GFLOP",
+           "E");
+    for (int k = 0; k < KINDS; k++)
+        printf("%10s", kind_names[k]);
+    printf(" %10s %8s\n", "planned MB", "peak MB");
+}
+
+static void print_row(const task *t, const result *r, double rate)
+{
+    printf("%-9s %-11s %8.3f %8.3f %6.0f %5.2f  ", matrices[t->matrix], t->job->name, r->median, r->minimum,
+           1e-9 * r->flops, r->flops / r->median / rate);
+    for (int k = 0; k < KINDS; k++)
+        printf("%9.1f%%", 100 * r->share[k]);
+    printf(" %10.1f %8.1f\n", 1e-6 * r->planned, 1e-6 * r->peak);
+    fflush(stdout);
+}
+
+static int slower_first(const void *a, const void *b)
+{
+    return ascending(&((const shape_row *)b)->seconds, &((const shape_row *)a)->seconds);
+}
+
+static void print_shapes(result *r)
+{
+    qsort(r->shapes, (size_t)r->n_shapes, sizeof *r->shapes, slower_first);
+    printf("  %-24s %8s %6s %9s %8s  %s\n", "op", "ms", "calls", "us a call", "GFLOP/s", "inputs");
+    for (int i = 0; i < r->n_shapes; i++) {
+        const shape_row *s = &r->shapes[i];
+        printf("  %-24s %8.2f %6.0f %9.1f %8.1f  %s%s\n", s->op, 1e3 * s->seconds, s->calls,
+               1e6 * s->seconds / s->calls, 1e-9 * s->flops / s->seconds, s->shape,
+               s->backward ? " (backward)" : "");
+    }
+}
+
+static void add_json(cJSON *rows, const task *t, const result *r, double rate)
+{
+    cJSON *row = cJSON_CreateObject(), *share = cJSON_CreateObject(), *shapes = cJSON_CreateArray();
+    cJSON_AddItemToArray(rows, row);
+    cJSON_AddStringToObject(row, "job", t->job->name);
+    cJSON_AddStringToObject(row, "matrix", matrices[t->matrix]);
+    cJSON_AddStringToObject(row, "describe", r->describe);
+    cJSON_AddNumberToObject(row, "threads", t->threads);
+    cJSON_AddNumberToObject(row, "median_s", r->median);
+    cJSON_AddNumberToObject(row, "minimum_s", r->minimum);
+    cJSON_AddNumberToObject(row, "flop", r->flops);
+    cJSON_AddNumberToObject(row, "sgemm_flop_per_s", rate);
+    cJSON_AddNumberToObject(row, "E", r->flops / r->median / rate);
+    cJSON_AddNumberToObject(row, "planned_bytes", r->planned);
+    cJSON_AddNumberToObject(row, "peak_bytes", r->peak);
+    for (int k = 0; k < KINDS; k++)
+        cJSON_AddNumberToObject(share, kind_names[k], r->share[k]);
+    cJSON_AddItemToObject(row, "share", share);
+    cJSON_AddItemToObject(row, "shapes", shapes);
+    for (int i = 0; i < r->n_shapes; i++) {
+        cJSON *shape = cJSON_CreateObject();
+        cJSON_AddItemToArray(shapes, shape);
+        cJSON_AddStringToObject(shape, "op", r->shapes[i].op);
+        cJSON_AddStringToObject(shape, "inputs", r->shapes[i].shape);
+        cJSON_AddBoolToObject(shape, "backward", r->shapes[i].backward);
+        cJSON_AddNumberToObject(shape, "calls", r->shapes[i].calls);
+        cJSON_AddNumberToObject(shape, "seconds", r->shapes[i].seconds);
+        cJSON_AddNumberToObject(shape, "flop", r->shapes[i].flops);
+    }
+}
+
+/* The best library's rate: what the machine can do with these threads. */
+static double rate_of_machine(const settings *s, int threads, result *r)
+{
+    double best = 0;
+    for (int m = 0; m < s->matrices.n; m++) {
+        task t = {.matrix = s->matrices.list[m], .threads = threads};
+        if (run_task(&t, r) && r->gemm_rate > best)
+            best = r->gemm_rate;
+    }
     return best;
 }
 
-static int wanted(const job *j, int argc, char **argv)
+static int bench(const settings *s, cJSON *rows, result *r)
 {
-    for (int i = 2; i < argc; i++)
-        if (strcmp(argv[i], j->name) == 0)
-            return 1;
-    return argc <= 2;
+    int failed = 0;
+    for (int n = 0; n < s->threads.n; n++) {
+        double rate = rate_of_machine(s, s->threads.list[n], r);
+        print_heading(rate, s->threads.list[n]);
+        for (int m = 0; m < s->matrices.n; m++)
+            for (int j = 0; j < s->jobs.n; j++) {
+                task t = {s->preset, s->matrices.list[m], s->threads.list[n], s->repeats,
+                          &jobs[s->jobs.list[j]]};
+                if (!run_task(&t, r)) {
+                    failed = 1;
+                    continue;
+                }
+                print_row(&t, r, rate);
+                if (s->shapes)
+                    print_shapes(r);
+                add_json(rows, &t, r, rate);
+            }
+    }
+    return failed;
+}
+
+static int write_json(const char *path, const cJSON *rows)
+{
+    char *text = cJSON_Print(rows);
+    FILE *f = fopen(path, "w");
+    int good = f && text && fputs(text, f) >= 0 && fputc('\n', f) != EOF;
+    good = f && fclose(f) == 0 && good;
+    if (!good)
+        fprintf(stderr, "bench: %s could not be written\n", path);
+    free(text);
+    return good ? 0 : 1;
 }
 
 int main(int argc, char **argv)
 {
-    const char *names[] = {"base", "small", "tiny"};
-    slmt_model_options options;
-    slmt_context *context;
-    slmt_model *model;
-    int32_t preset = SLMT_PRESET_BASE;
-    for (int32_t i = 0; argc > 1 && i < 3; i++)
-        if (strcmp(argv[1], names[i]) == 0)
-            preset = i;
-    need(slmt_context_create(NULL, &context), "context");
-    need(slmt_model_options_init(&options, preset), "options");
-    need(slmt_model_create(context, &options, 0, &model), "model");
-    printf("%s, preset %s\n%-12s %10s %14s %14s\n", slmt_context_describe(context), names[preset], "job",
-           "seconds", "planned MB", "peak RSS MB");
-    for (size_t i = 0; i < sizeof jobs / sizeof *jobs; i++) {
-        struct rusage usage;
-        uint64_t planned = 0;
-        if (!wanted(&jobs[i], argc, argv))
-            continue;
-        double t = jobs[i].stage == 0 ? time_synthesis(model, &jobs[i], options.image_size, &planned)
-                                      : time_training(model, &jobs[i], options.image_size, &planned);
-        getrusage(RUSAGE_SELF, &usage);
-        printf("%-12s %10.3f %14.1f %14.1f\n", jobs[i].name, t, (double)planned / 1e6,
-               (double)usage.ru_maxrss / 1e3);
-        fflush(stdout);
-    }
-    slmt_model_free(model);
-    slmt_context_free(context);
-    return 0;
+    static const struct argp argp = {options, parse, NULL, "Time and memory of libslmt's main jobs.",
+                                     NULL,    NULL,  NULL};
+    settings s = {.preset = SLMT_PRESET_BASE,
+                  .repeats = 8,
+                  .jobs = {JOBS, {0, 1, 2, 3}},
+                  .threads = {2, {1, 2}},
+                  .matrices = {2, {SLMT_MATRIX_ONEDNN, SLMT_MATRIX_OPENBLAS}}};
+    argp_parse(&argp, argc, argv, 0, NULL, &s);
+    cJSON *rows = cJSON_CreateArray();
+    result *r = need_memory(malloc(sizeof *r));
+    int failed = bench(&s, rows, r);
+    if (s.json)
+        failed |= write_json(s.json, rows);
+    free(r);
+    cJSON_Delete(rows);
+    return failed;
 }

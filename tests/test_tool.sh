@@ -178,6 +178,15 @@ expect 2 "$slmt" synthesize --model model.h5 mixed/s03.nii.gz raw/t1/s03.nii.gz 
 expect 2 "$slmt" synthesize --model model.h5 mixed --out mixed
 expect 3 "$slmt" synthesize --model text mixed --out made
 
+claim "a profile names ops and layers, and a trace holds every call"
+expect 0 "$slmt" synthesize --model model.h5 raw/t1/s03.nii.gz --out made --profile --trace trace.json "${common[@]}"
+grep -Eq '^window_attention +[0-9]+ ' stdout || die "no ops in the profile"
+grep -Eq '^G\.to_img\.linear +[0-9]+ ' stdout || die "no layers in the profile"
+[ "$(grep -c '"ph":"X"' trace.json)" -gt 100 ] && [ "$(tail -c 2 trace.json)" = "}" ] || die "no whole trace"
+expect 3 "$slmt" synthesize --model model.h5 raw/t1/s03.nii.gz --out made --trace missing/trace.json "${common[@]}"
+expect 0 "$slmt" pretrain --data set.h5 --batch 4 "${sizes[@]}" --out more.h5 --max-steps 1 --profile "${common[@]}"
+grep -Eq '^adam +1 ' stdout || die "no optimiser in the profile"
+
 claim "evaluation gives each slice, subject, mean and sd, in the table and as CSV"
 expect 0 "$slmt" evaluate --model model.h5 --data set.h5 --split all --baselines --csv scores.csv --batch 5 \
     --log scores.jsonl "${common[@]}"

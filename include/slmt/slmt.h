@@ -6,13 +6,14 @@
  *
  *  A context (context.h) chooses back end, threads and memory. A model (model.h) is made, or loaded from a
  *  checkpoint; a trainer (trainer.h) changes it, fed by a dataset (dataset.h); a session (session.h)
- *  synthesizes slices and volumes (volume.h) with it. */
+ *  synthesizes slices and volumes (volume.h) with it. A profile (profile.h) tells where their time went. */
 #ifndef SLMT_H
 #define SLMT_H
 
 #include "slmt/context.h"
 #include "slmt/dataset.h"
 #include "slmt/model.h"
+#include "slmt/profile.h"
 #include "slmt/session.h"
 #include "slmt/status.h"
 #include "slmt/trainer.h"

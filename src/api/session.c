@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/model.h"
+#include "api/profile.h"
 #include "api/structs.h"
 #include "api/tally.h"
 #include "api/volume.h"
@@ -20,7 +21,8 @@ struct slmt_session {
     slmt_model *model;
     slmt_session_config config;
     plan *plan;
-    void **bound; /* by plan slot */
+    slmt_profile *profile; /* or NULL */
+    void **bound;          /* by plan slot */
     int32_t n_bound;
     void *source, *target; /* one batch of reals */
     atomic_int cancel;
@@ -151,12 +153,19 @@ void slmt_session_free(slmt_session *s)
         return;
     slmt_context *context = s->context;
     plan_free(s->plan);
+    slmt_profile_free(s->profile);
     mem_give(&context->mem, s->bound);
     mem_give(&context->mem, s->source);
     mem_give(&context->mem, s->target);
     slmt_model_free(s->model);
     mem_give(&context->mem, s);
     context_release(context);
+}
+
+slmt_status slmt_session_set_profile(slmt_session *session, slmt_profile *profile)
+{
+    REQUIRE(session);
+    return profile_exchange(session->plan, &session->profile, profile);
 }
 
 void slmt_session_cancel(slmt_session *session)

@@ -167,6 +167,12 @@ slmt_status slmt_trainer_memory(slmt_model *model, const slmt_trainer_config *co
     return s;
 }
 
+slmt_status slmt_trainer_set_profile(slmt_trainer *trainer, slmt_profile *profile)
+{
+    REQUIRE(trainer);
+    return stepper_profile(&trainer->stepper, profile);
+}
+
 void slmt_trainer_free(slmt_trainer *t)
 {
     if (!t)

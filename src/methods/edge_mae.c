@@ -10,6 +10,7 @@
 static value embed(nn *e, const slmt_net *net, value images)
 {
     graph *g = e->g;
+    nn_enter(e, at("patch_embed"));
     value patches = nn_patchify(g, images, net->mae_grid, net->options.mae_patch);
     value projection =
         op_view(g, nn_weight(e, at("patch_embed.proj"), "weight"), 2, net->options.embed_dim, -1);
@@ -102,6 +103,7 @@ void edge_mae_pretrain(nn *e, const slmt_net *net, int batch, int kept, double r
     v->edge_pred = head(e, "edge", x);
 
     int p = net->options.mae_patch;
+    graph_layer(g, "loss");
     v->rec_loss = patch_loss(g, v->rec_pred, nn_patchify(g, v->images, net->mae_grid, p), v->weight);
     v->edge_loss = patch_loss(g, v->edge_pred, nn_patchify(g, v->edges, net->mae_grid, p), v->weight);
     v->total = op_add(g, op_affine(g, v->rec_loss, rec_weight, 0), v->edge_loss);

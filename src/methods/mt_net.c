@@ -17,6 +17,7 @@ static value down_stage(nn *n, const slmt_net *net, int branch, int s, value x, 
 static value gate(nn *n, layer_name conv, value a, value x)
 {
     graph *g = n->g;
+    nn_enter(n, conv);
     int64_t c = graph_dim(g, a, -1);
     value w = op_view(g, nn_weight(n, conv, "weight"), 2, 1, 2 * c);
     value from_a = op_linear(g, a, op_slice(g, w, 1, 0, c), nn_weight(n, conv, "bias"));
@@ -33,6 +34,7 @@ static value dual_scale_fusion(nn *n, layer_name layer, value x, value coarse, v
     a1 = op_mul(g, a1, gate(n, at("%s.conv1", layer.text), a1, x));
     value a2 = op_mul(g, fine, gate(n, at("%s.conv2", layer.text), fine, x));
 
+    nn_enter(n, layer);
     /* softmax over two = sigmoid of the difference */
     value choice = op_sigmoid(g, op_sub(g, op_mean(g, a1, 1u << 1), op_mean(g, a2, 1u << 1))); /* [B,1,C] */
     return op_add(g, op_mul(g, a1, choice), op_mul(g, a2, op_affine(g, choice, -1, 1)));
@@ -96,6 +98,7 @@ static value feature_consistency(nn *frozen, const slmt_net *net, value pred, va
     edge_mae_encode(frozen, net, target, theirs);
     edge_mae_encode(frozen, net, pred, ours);
     for (int j = 0; j < net->options.depth; j++) {
+        graph_layer(g, "loss");
         value d = op_mean_all(g, op_abs(g, op_sub(g, ours[j], theirs[j])));
         sum = j == 0 ? d : op_add(g, sum, d);
     }
@@ -114,8 +117,10 @@ void mt_net_finetune(nn *e, nn *gen, nn *frozen, const slmt_net *net, int batch,
     v->block1 = features[1];
     v->tokens = features[net->options.depth + 1];
     v->pred = mt_net_generate(gen, net, v->tokens);
+    graph_layer(g, "loss");
     v->l1_loss = op_mean_all(g, op_abs(g, op_sub(g, v->pred, v->target)));
     v->fc_loss = feature_consistency(frozen, net, v->pred, v->target);
+    graph_layer(g, "loss");
     v->total = op_add(g, op_affine(g, v->l1_loss, l1_weight, 0), v->fc_loss);
     graph_output(g, v->l1_loss, slot + TUNE_L1);
     graph_output(g, v->fc_loss, slot + TUNE_FC);

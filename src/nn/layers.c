@@ -16,6 +16,13 @@ layer_name at(const char *format, ...)
     return name;
 }
 
+void nn_enter(nn *n, layer_name layer)
+{
+    char name[2 * PARAM_NAME_MAX];
+    snprintf(name, sizeof name, "%s%s", n->prefix, layer.text);
+    graph_layer(n->g, name);
+}
+
 value nn_weight(nn *n, layer_name layer, const char *part)
 {
     char name[2 * PARAM_NAME_MAX];
@@ -30,16 +37,19 @@ value nn_weight(nn *n, layer_name layer, const char *part)
 
 value nn_linear(nn *n, layer_name layer, value x)
 {
+    nn_enter(n, layer);
     return op_linear(n->g, x, nn_weight(n, layer, "weight"), nn_weight(n, layer, "bias"));
 }
 
 value nn_linear_no_bias(nn *n, layer_name layer, value x)
 {
+    nn_enter(n, layer);
     return op_linear(n->g, x, nn_weight(n, layer, "weight"), NONE);
 }
 
 value nn_layer_norm(nn *n, layer_name layer, value x)
 {
+    nn_enter(n, layer);
     return op_layer_norm(n->g, x, nn_weight(n, layer, "weight"), nn_weight(n, layer, "bias"), 1e-5);
 }
 
@@ -58,6 +68,7 @@ value nn_vit_block(nn *n, layer_name layer, value x, int heads)
 {
     graph *g = n->g;
     value qkv = nn_linear(n, at("%s.attn.qkv", layer.text), nn_layer_norm(n, at("%s.norm1", layer.text), x));
+    nn_enter(n, at("%s.attn", layer.text));
     value mixed = op_attention(g, qkv, heads, head_scale(g, x, heads));
     x = op_add(g, x, nn_linear(n, at("%s.attn.proj", layer.text), mixed));
     return op_add(g, x, nn_mlp(n, at("%s.mlp", layer.text), nn_layer_norm(n, at("%s.norm2", layer.text), x)));
@@ -72,6 +83,7 @@ value nn_swin_block(nn *n, layer_name layer, value x, int grid, int window, int 
         w.shift = 0;
     }
     value qkv = nn_linear(n, at("%s.attn.qkv", layer.text), nn_layer_norm(n, at("%s.norm1", layer.text), x));
+    nn_enter(n, at("%s.attn", layer.text));
     value table = nn_weight(n, layer, "attn.relative_position_bias_table");
     value mixed = op_window_attention(g, qkv, table, w, heads, head_scale(g, x, heads));
     x = op_add(g, x, nn_linear(n, at("%s.attn.proj", layer.text), mixed));
@@ -81,6 +93,7 @@ value nn_swin_block(nn *n, layer_name layer, value x, int grid, int window, int 
 value nn_patch_merging(nn *n, layer_name layer, value x, int grid)
 {
     graph *g = n->g;
+    nn_enter(n, layer);
     int64_t half = grid / 2, c = graph_dim(g, x, -1);
     value cells = op_view(g, x, 6, -1, half, 2, half, 2, c); /* B, row, r, column, c', C */
     value joined = op_permute(g, cells, 0, 1, 3, 4, 2, 5);   /* (r,c') in the order 00, 10, 01, 11 */
@@ -103,6 +116,7 @@ value nn_patch_expand(nn *n, layer_name layer, value x, int grid)
 value nn_upconv_depthwise(nn *n, layer_name layer, value x, int grid)
 {
     graph *g = n->g;
+    nn_enter(n, layer);
     int64_t c = graph_dim(g, x, -1);
     value kernel = op_permute(g, nn_weight(n, layer, "weight"), 2, 3, 1, 0); /* [2,2,1,C] */
     kernel = op_view(g, kernel, 6, 1, 1, 2, 1, 2, c);

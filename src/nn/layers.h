@@ -29,6 +29,9 @@ __attribute__((format(printf, 1, 2)))
 layer_name
 at(const char *format, ...);
 
+/* Ops added from now on belong to this layer, in profiles. Every layer below enters itself. */
+void nn_enter(nn *n, layer_name layer);
+
 /* The tensor `layer.part`. */
 value nn_weight(nn *n, layer_name layer, const char *part);
 

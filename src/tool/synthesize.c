@@ -16,6 +16,7 @@
 #include "must.h"
 #include "options.h"
 #include "paths.h"
+#include "report.h"
 
 enum { MOST_INPUTS = 1 << 20 };
 
@@ -24,10 +25,12 @@ typedef struct synthesis {
     const char *out;
     int32_t batch;
     common common;
+    report report;
     path_list inputs;
     path_list outputs; /* one for each input */
     slmt_context *context;
     slmt_session *session;
+    slmt_profile *profile;
     journal log;
     progress bar;
     size_t done;
@@ -149,6 +152,10 @@ static int open_session(synthesis *s)
     config.progress_user = s;
     status = slmt_session_create(model, &config, &s->session);
     slmt_model_free(model); /* the session keeps it */
+    if (status == SLMT_OK)
+        status = report_open(&s->report, s->context, &s->profile);
+    if (status == SLMT_OK)
+        status = slmt_session_set_profile(s->session, s->profile);
     return status == SLMT_OK ? EXIT_OK : fail(status, "session");
 }
 
@@ -223,6 +230,7 @@ int command_synthesize(int argc, char **argv)
     const option_group groups[] = {{"Files and run:", synthesis_fields, &s},
                                    {"Common:", common_fields, &s.common},
                                    {"", log_fields, &s.common},
+                                   {"", report_fields, &s.report},
                                    {0}};
     command_line line = {.doc = doc,
                          .arguments = "INPUT...",
@@ -231,11 +239,12 @@ int command_synthesize(int argc, char **argv)
                          .groups = groups};
     options_parse(&line, argc, argv);
     int code = synthesize(&s, &line);
+    int report_code = report_close(&s.report, s.profile);
     int log_code = journal_close(&s.log);
     slmt_session_free(s.session);
     slmt_context_free(s.context);
     path_list_free(&s.inputs);
     path_list_free(&s.outputs);
     options_free(&line);
-    return code ? code : log_code;
+    return code ? code : report_code ? report_code : log_code;
 }

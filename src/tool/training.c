@@ -25,6 +25,7 @@ typedef struct training {
     slmt_context *context;
     slmt_dataset *dataset;
     slmt_trainer *trainer;
+    slmt_profile *profile;
     journal log;
     progress bar;
     char *source; /* contrasts that are trained on */
@@ -217,7 +218,14 @@ static int open_all(training *t)
     if (status != SLMT_OK)
         return fail(status, "%s", o->files.data);
     code = o->files.resume ? resume_trainer(t) : new_trainer(t);
-    return code == EXIT_OK ? journal_open(&t->log, o->common.log, o->files.resume != NULL) : code;
+    if (code != EXIT_OK)
+        return code;
+    status = report_open(&o->report, t->context, &t->profile);
+    if (status == SLMT_OK)
+        status = slmt_trainer_set_profile(t->trainer, t->profile);
+    if (status != SLMT_OK)
+        return fail(status, "profile");
+    return journal_open(&t->log, o->common.log, o->files.resume != NULL);
 }
 
 /* ---- the run ---- */
@@ -318,13 +326,14 @@ static int train(const training_options *o)
     int code = open_all(&t);
     if (code == EXIT_OK)
         code = run(&t);
+    int report_code = report_close(&o->report, t.profile);
     int log_code = journal_close(&t.log);
     slmt_trainer_free(t.trainer);
     slmt_dataset_free(t.dataset);
     slmt_context_free(t.context);
     free(t.source);
     free(t.target);
-    return code ? code : log_code;
+    return code ? code : report_code ? report_code : log_code;
 }
 
 int training_command(int32_t stage, const char *doc, const field *fields, int argc, char **argv)
@@ -332,15 +341,12 @@ int training_command(int32_t stage, const char *doc, const field *fields, int ar
     training_options o = {.stage = stage, .files.checkpoint_every = 1};
     slmt_model_options_init(&o.sizes, SLMT_PRESET_BASE);
     slmt_trainer_config_init(&o.config, stage);
-    const option_group groups[] = {{"Files and run:", fields, &o.files},
-                                   {"Training:", trainer_fields, &o.config},
-                                   {"", stage_fields(stage), &o.config},
-                                   {"Sizes of the network:", preset_fields, &o.sizes},
-                                   {"", size_fields, &o.sizes},
-                                   {"Common:", common_fields, &o.common},
-                                   {"", log_fields, &o.common},
-                                   {"", seed_fields, &o.common},
-                                   {0}};
+    const option_group groups[] = {
+        {"Files and run:", fields, &o.files}, {"Training:", trainer_fields, &o.config},
+        {"", stage_fields(stage), &o.config}, {"Sizes of the network:", preset_fields, &o.sizes},
+        {"", size_fields, &o.sizes},          {"Common:", common_fields, &o.common},
+        {"", log_fields, &o.common},          {"", report_fields, &o.report},
+        {"", seed_fields, &o.common},         {0}};
     command_line line = {.doc = doc, .groups = groups};
     options_parse(&line, argc, argv);
     o.config.seed = o.common.seed;

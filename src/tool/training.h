@@ -8,6 +8,7 @@
 
 #include "common.h"
 #include "options.h"
+#include "report.h"
 
 typedef struct training_files {
     const char *data;
@@ -23,6 +24,7 @@ typedef struct training_files {
 typedef struct training_options {
     int32_t stage;
     common common;
+    report report;
     training_files files;
     slmt_model_options sizes;
     slmt_trainer_config config;

@@ -199,8 +199,19 @@ void stepper_close(stepper *s)
     void *blocks[] = {s->bound, s->gradient, s->moment1, s->moment2, s->frozen, s->image_a, s->image_b,
                       s->keep,  s->restore,  s->weight,  s->noise,   s->order,  s->mask};
     plan_free(s->plan);
+    slmt_profile_free(s->profile);
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         mem_give(m, blocks[i]);
+}
+
+status stepper_profile(stepper *s, slmt_profile *profile)
+{
+    int32_t entry = 0;
+    if (profile)
+        TRY(profile_named(&profile->records, "adam", "optimizer", &entry));
+    TRY(profile_exchange(s->plan, &s->profile, profile));
+    s->adam_entry = entry;
+    return OK;
 }
 
 /* ---- steps ---- */
@@ -279,6 +290,7 @@ static status run_step(stepper *s, double rate, const atomic_int *cancel, double
                         "step %llu: the loss is not finite; the weights are as before the step",
                         (unsigned long long)s->step);
     }
+    double start = s->profile ? profile_clock() : 0;
     TRY(check_gradients(s));
     if (backend->begin(s->context->device) != BK_OK)
         return fail(ERR_BACKEND, "back end %s cannot begin", backend->name);
@@ -288,6 +300,8 @@ static status run_step(stepper *s, double rate, const atomic_int *cancel, double
     backend->end(s->context->device);
     if (st != BK_OK)
         return fail(ERR_BACKEND, "back end %s failed in Adam", backend->name);
+    if (s->profile)
+        profile_add(&s->profile->records, s->adam_entry, start);
     s->step++;
     return OK;
 }

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "api/model.h"
+#include "api/profile.h"
 #include "api/tally.h"
 #include "lib/plan.h"
 #include "slmt/trainer.h"
@@ -17,6 +18,8 @@ typedef struct stepper {
     slmt_model *model; /* borrowed */
     slmt_trainer_config config;
     plan *plan;
+    slmt_profile *profile; /* or NULL */
+    int32_t adam_entry;    /* in the profile */
     void **bound;
     int32_t n_bound;
     size_t trained; /* reals of the flat arrays that Adam covers: the Edge-MAE's, or all */
@@ -39,6 +42,9 @@ typedef struct stepper {
 status stepper_open(stepper *s, slmt_context *context, slmt_model *model, const slmt_trainer_config *config,
                     tally *t);
 void stepper_close(stepper *s);
+
+/* Steps from now on write to the profile; NULL: to none. On failure nothing has changed. */
+status stepper_profile(stepper *s, slmt_profile *profile);
 
 /* images: [batch][S][S], finite. noise: batch * N numbers in [0,1), the masking noise. easy: patch weights of
  * the easy phase. On any status but OK the model and the moments are as before. */

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* profile.h - where the time of runs goes: one record for every kernel call, summed by what was called.
+ *
+ * Not synchronised: the plans that write to one profile run one after the other. */
+#ifndef SLMT_LIB_PROFILE_H
+#define SLMT_LIB_PROFILE_H
+
+#include "backends/backend.h"
+#include "lib/mem.h"
+
+enum { PROFILE_TEXT_MAX = 112 };
+
+/* Calls of one op on one shape for one layer, and what they took. */
+typedef struct profile_entry {
+    const char *op;
+    char layer[PROFILE_TEXT_MAX]; /* "" outside any layer */
+    char shape[PROFILE_TEXT_MAX]; /* of the inputs: "[4,64,128] [384,128]" */
+    int backward;                 /* the call belongs to a gradient */
+    double flops;                 /* of one call's matrix products */
+    uint64_t calls;
+    double seconds; /* of all calls */
+} profile_entry;
+
+typedef struct profile_event {
+    int32_t entry;
+    double start, seconds; /* start: since the profile was made or cleared */
+} profile_event;
+
+typedef struct profile {
+    mem *mem;
+    profile_entry *entries;
+    profile_event *events;
+    int32_t n_entries, cap_entries;
+    int32_t n_events, cap_events;
+    uint64_t lost; /* events beyond PROFILE_EVENTS_MAX, or for which there was no memory: summed, not kept */
+    double origin; /* clock at start 0 */
+} profile;
+
+enum { PROFILE_EVENTS_MAX = 1 << 20 };
+
+void profile_init(profile *p, mem *m);
+void profile_clear(profile *p); /* entries stay, with nothing counted */
+void profile_close(profile *p);
+
+/* The entry for calls like this one, made if there is none yet. */
+status profile_entry_of(profile *p, const bk_call *call, const char *layer, int backward, int32_t *entry);
+
+/* The same for work that is no op of a plan, such as "adam". */
+status profile_named(profile *p, const char *op, const char *layer, int32_t *entry);
+
+/* Adds one call that began at `start` (profile_clock) and ends now. */
+void profile_add(profile *p, int32_t entry, double start);
+
+/* Monotonic seconds. */
+double profile_clock(void);
+
+/* Multiplications and additions in a call's matrix products, by definition: linear layers, products, the two
+ * products of attention and the four of its gradient. 0 for every other op. */
+double profile_flops(const bk_call *call);
+
+#endif
