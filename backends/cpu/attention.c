@@ -72,7 +72,7 @@ size_t KERNEL(cpu_attention_scratch)(const bk_call *call, int threads)
 
 static void forward_share(const bk_call *call, const sizes *s, float *scratch)
 {
-    float *q = scratch, *k = q + s->head, *v = k + s->head, *lanes = v + s->head;
+    float *q = scratch, *k = q + s->head, *v = k + s->head, *lanes = v + s->head, square_k = 0.0f;
     float *o = lanes + s->lanes, *row = o + s->lanes;
     int64_t first, last, packed = -1, width = s->heads * s->depth;
     my_share(s->batch * s->heads * s->vectors, &first, &last);
@@ -84,11 +84,12 @@ static void forward_share(const bk_call *call, const sizes *s, float *scratch)
             pack(x, s->token, s->n, s->depth, s->scale, q);
             pack(x + width, s->token, s->n, s->depth, 1.0f, k);
             pack(x + 2 * width, s->token, s->n, s->depth, 1.0f, v);
+            square_k = largest_square(k, s->n, s->depth, lanes);
             packed = head;
         }
         float lse[VL];
         to_lanes(q + i * s->depth, left, s->depth, lanes);
-        attend(lanes, (rows){k, s->n, s->depth}, v, (bias_rows){0}, o, lse);
+        attend(lanes, (rows){k, s->n, s->depth}, v, (bias_rows){0}, square_k, o, lse);
         unpack(o, row, left, s->depth, 1.0f, (float *)call->out[0].data + (b * s->n + i) * width + at, width);
         if (call->out[1].data)
             memcpy((float *)call->out[1].data + head * s->n + i, lse,
@@ -161,7 +162,7 @@ static grad_head place_head(const sizes *s, float *at)
     h.dq = h.lse + padded(s);
     for (int i = 0; i < LANES; i++)
         h.lane[i] = h.dq + dq_floats(s) + i * s->lanes;
-    h.query = (query_rows){s->n, s->depth, h.q, h.dout, h.lse, h.delta, h.dq};
+    h.query = (query_rows){s->n, s->depth, h.q, h.dout, h.lse, h.delta, h.dq, 0};
     return h;
 }
 
@@ -183,6 +184,8 @@ static void pack_head(const bk_call *call, const sizes *s, int64_t head, grad_he
         to_lanes(h->dout + i * s->depth, left, s->depth, h->lane[1]);
         vstore(h->delta + i, dot_lanes(h->lane[0], h->lane[1], s->depth));
     }
+    h->query.bounded = is_bounded(largest_square(h->q, s->n, s->depth, h->lane[0]),
+                                  largest_square(h->k, s->n, s->depth, h->lane[0]), 0.0f);
 }
 
 /* dk and dv of the keys from i on, to dx; adds to dq. */
@@ -191,7 +194,7 @@ static void keys_of_head(const sizes *s, const grad_head *h, int64_t i, float *d
     int64_t left = s->n - i, width = s->heads * s->depth;
     to_lanes(h->k + i * s->depth, left, s->depth, h->lane[K_LANES]);
     to_lanes(h->v + i * s->depth, left, s->depth, h->lane[V_LANES]);
-    widen_rows(h->k + i * s->depth, left, s->depth, h->lane[K_ROWS]);
+    lay_keys(h->k + i * s->depth, left, s->depth, h->lane[K_ROWS]);
     key_vector key = {h->lane[K_LANES], h->lane[V_LANES], h->lane[K_ROWS], h->lane[DK], h->lane[DV]};
     gradient_of_keys(&key, &h->query, (bias_rows){0}, NULL);
     unpack(h->lane[DK], h->lane[ROWS], left, s->depth, log_of_2, dx + width + i * s->token, s->token);
@@ -206,7 +209,7 @@ static float *head_of_dx(const bk_call *call, const sizes *s, int64_t head)
 static void store_queries(const bk_call *call, const sizes *s, const float *dq, float *dx)
 {
     for (int64_t i = 0; i < s->n; i++)
-        copy_row(dx + i * s->token, dq + i * lane_row(s->depth), s->depth, (float)call->attr.alpha);
+        store_query(dx + i * s->token, dq + i * lane_row(s->depth), s->depth, (float)call->attr.alpha);
 }
 
 static void grad_share(const bk_call *call, const sizes *s, float *mine)

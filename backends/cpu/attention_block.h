@@ -15,6 +15,7 @@
 
 enum {
     BLOCK = 64,                    /* rows whose scores are kept */
+    FEW = 4,                       /* of them computed side by side */
     PART = CPU_LEVEL == 4 ? 16 : 8 /* half of the vector registers */
 };
 
@@ -24,30 +25,86 @@ typedef struct rows {
     int64_t n, depth;
 } rows;
 
-/* score[j] = start[j] + sum_d lanes[d] row[j][first + d], d < width; start may be score, or NULL: zero. */
-INLINE void dot_part(const float *lanes, const float *row, int64_t depth, int64_t n, const float *start,
-                     int64_t start_step, float *score, const int width)
+/* What a row's scores begin with: lanes[j * step + ...] (NULL: zeros) less minus[j] (NULL: nothing). */
+typedef struct row_start {
+    const float *lanes;
+    int64_t step;
+    const float *minus;
+} row_start;
+
+/* What becomes of finished scores: nothing, 2^score, or (score - minus[j]) * factor[j]; there what is taken
+ * off comes last, so that a lone token's dout.v - delta is exactly 0. */
+enum { KEEP, POWER, TIMES };
+
+/* score[j] = finish(start[j] + sum_d lanes[d] row[j][first + d]) for `count` rows j side by side: one alone
+ * would wait for itself. Returns the sum of what was stored, for POWER. */
+INLINE vf dot_few(const vf *lane, const float *row, int64_t depth, row_start start, const float *factor,
+                  float *score, const int width, const int finish, const int count)
 {
-    vf lane[PART];
+    vf sum[FEW], total = vset(0.0f);
+#pragma GCC unroll 4
+    for (int j = 0; j < count; j++) {
+        sum[j] = start.lanes ? vload(start.lanes + j * start.step) : vset(0.0f);
+        if (start.minus && finish != TIMES)
+            sum[j] -= start.minus[j];
+    }
+#pragma GCC unroll 16
+    for (int d = 0; d < width; d++)
+#pragma GCC unroll 4
+        for (int j = 0; j < count; j++)
+            sum[j] += lane[d] * row[j * depth + d];
+    if (finish == POWER)
+        vexp2_bounded(sum, count);
+#pragma GCC unroll 4
+    for (int j = 0; j < count; j++) {
+        total += sum[j];
+        if (finish == TIMES)
+            sum[j] = (sum[j] - start.minus[j]) * vload(factor + j * VL);
+        vstore(score + j * VL, sum[j]);
+    }
+    return total;
+}
+
+INLINE row_start further(row_start s, int64_t rows)
+{
+    return (row_start){s.lanes ? s.lanes + rows * s.step : NULL, s.step, s.minus ? s.minus + rows : NULL};
+}
+
+/* The same for n rows, d < width; factor[j] and start.lanes[j] may be score[j]. */
+INLINE vf dot_part(const float *lanes, const float *row, int64_t depth, int64_t n, row_start start,
+                   const float *factor, float *score, const int width, const int finish)
+{
+    vf lane[PART], total = vset(0.0f);
+    int64_t j = 0;
 #pragma GCC unroll 16
     for (int d = 0; d < width; d++)
         lane[d] = vload(lanes + d * VL);
-    for (int64_t j = 0; j < n; j++) {
-        vf sum = start ? vload(start + j * start_step) : vset(0.0f);
-#pragma GCC unroll 16
-        for (int d = 0; d < width; d++)
-            sum += lane[d] * row[j * depth + d];
-        vstore(score + j * VL, sum);
-    }
+    for (; j + FEW <= n; j += FEW)
+        total += dot_few(lane, row + j * depth, depth, further(start, j), factor + j * VL, score + j * VL,
+                         width, finish, FEW);
+    for (; j < n; j++)
+        total += dot_few(lane, row + j * depth, depth, further(start, j), factor + j * VL, score + j * VL,
+                         width, finish, 1);
+    return total;
 }
 
-static void dot_rows(const float *lanes, const float *row, int64_t depth, int64_t n, const float *start,
-                     int64_t start_step, float *score)
+INLINE vf dot_rows(const float *lanes, const float *row, int64_t depth, int64_t n, row_start start,
+                   const float *factor, float *score, const int finish)
 {
     int64_t d = 0;
+    vf total = vset(0.0f);
+    row_start first = {start.lanes, start.step, finish == TIMES ? NULL : start.minus};
+    const float *last = finish == TIMES ? start.minus : NULL;
 #define DOT_PARTS(width)                                                                                     \
-    for (; d + width <= depth; d += width, start = score, start_step = VL)                                   \
-        dot_part(lanes + d * VL, row + d, depth, n, start, start_step, score, width);
+    for (; d + width <= depth; d += width, first = (row_start){score, VL, NULL}) {                           \
+        if (d + width < depth)                                                                               \
+            dot_part(lanes + d * VL, row + d, depth, n, first, factor, score, width, KEEP);                  \
+        else if (finish == TIMES)                                                                            \
+            dot_part(lanes + d * VL, row + d, depth, n, (row_start){first.lanes, first.step, last}, factor,  \
+                     score, width, TIMES);                                                                   \
+        else                                                                                                 \
+            total = dot_part(lanes + d * VL, row + d, depth, n, first, factor, score, width, finish);        \
+    }
 #if CPU_LEVEL == 4
     DOT_PARTS(16)
 #endif
@@ -56,25 +113,39 @@ static void dot_rows(const float *lanes, const float *row, int64_t depth, int64_
     DOT_PARTS(2)
     DOT_PARTS(1)
 #undef DOT_PARTS
+    return total;
 }
 
-/* sum[d] += sum_j weight[j] row[j][first + d], d < width. */
+/* sum[d] += sum_j weight[j] row[j][first + d], d < width. Where registers allow, even and odd j have sums of
+ * their own: one set alone would wait for itself. */
 INLINE void add_part(const float *weight, const float *row, int64_t depth, int64_t n, float *sum,
                      const int width)
 {
-    vf acc[PART];
+    vf even[PART], odd[PART];
+    const int both = 2 * width <= PART;
+    int64_t j = 0;
 #pragma GCC unroll 16
-    for (int d = 0; d < width; d++)
-        acc[d] = vload(sum + d * VL);
-    for (int64_t j = 0; j < n; j++) {
+    for (int d = 0; d < width; d++) {
+        even[d] = vload(sum + d * VL);
+        odd[d] = vset(0.0f);
+    }
+    for (; both && j + 2 <= n; j += 2) {
+        vf w = vload(weight + j * VL), next = vload(weight + (j + 1) * VL);
+#pragma GCC unroll 16
+        for (int d = 0; d < width; d++) {
+            even[d] += w * row[j * depth + d];
+            odd[d] += next * row[(j + 1) * depth + d];
+        }
+    }
+    for (; j < n; j++) {
         vf w = vload(weight + j * VL);
 #pragma GCC unroll 16
         for (int d = 0; d < width; d++)
-            acc[d] += w * row[j * depth + d];
+            even[d] += w * row[j * depth + d];
     }
 #pragma GCC unroll 16
     for (int d = 0; d < width; d++)
-        vstore(sum + d * VL, acc[d]);
+        vstore(sum + d * VL, both ? even[d] + odd[d] : even[d]);
 }
 
 static void add_rows(const float *weight, const float *row, int64_t depth, int64_t n, float *sum)
@@ -144,7 +215,7 @@ INLINE int64_t lane_row(int64_t depth)
     return (depth + VL - 1) / VL * VL;
 }
 
-/* sum_d a[d] b[d] in the order of dot_rows, so that a lone token's dout.v - delta is exactly 0. */
+/* sum_d a[d] b[d] in the order of dot_rows. */
 INLINE vf dot_lanes(const float *a, const float *b, int64_t depth)
 {
     vf sum = vset(0.0f);
@@ -153,11 +224,33 @@ INLINE vf dot_lanes(const float *a, const float *b, int64_t depth)
     return sum;
 }
 
-/* Added scores, [row][lane] with `step` floats a row. at NULL: none. */
+/* Added scores, [row][lane] with `step` floats a row. at NULL: none. No magnitude is above `most`. */
 typedef struct bias_rows {
     const float *at;
     int64_t step;
+    float most;
 } bias_rows;
+
+/* Scores to base 2 below this bound need no maximum taken off: sums of their powers neither overflow nor
+ * lose anything, and the powers of scores less lse are normal numbers. */
+static const float score_bound = 48.0f;
+
+/* The largest squared length of n packed rows; lanes is room for VL rows. */
+static float largest_square(const float *row, int64_t n, int64_t depth, float *lanes)
+{
+    vf most = vset(0.0f);
+    for (int64_t i = 0; i < n; i += VL) {
+        to_lanes(row + i * depth, n - i, depth, lanes);
+        most = vmax(most, dot_lanes(lanes, lanes, depth));
+    }
+    return vmax_lane(most);
+}
+
+/* |score| <= |q| |k| + |bias|. Not so for a NaN. */
+INLINE int is_bounded(float square_q, float square_k, float bias)
+{
+    return sqrtf(square_q * square_k) + bias < score_bound;
+}
 
 /* Four maxima side by side: one alone would wait for itself. */
 INLINE vf largest_score(const float *score, int64_t n, vf top)
@@ -172,41 +265,96 @@ INLINE vf largest_score(const float *score, int64_t n, vf top)
     return vmax(vmax(m[0], m[1]), vmax(m[2], m[3]));
 }
 
-/* out[depth][VL], lse[VL] (to base e) of the queries q[depth][VL], already scaled. */
-static void attend(const float *q, rows k, const float *v, bias_rows bias, float *out, float *lse)
+INLINE row_start bias_from(bias_rows bias, int64_t row, const float *minus)
+{
+    return (row_start){bias.at ? bias.at + row * bias.step : NULL, bias.step, minus};
+}
+
+/* The pass for scores of any size, with a running maximum: *top and the sum of 2^(score - *top). */
+static vf attend_any(const float *q, rows k, const float *v, bias_rows bias, float *out, vf *top)
 {
     float score[BLOCK * VL] __attribute__((aligned(64)));
-    vf top = vset(-INFINITY), total = vset(0.0f);
-    memset(out, 0, (size_t)(k.depth * VL) * sizeof(float));
+    vf total = vset(0.0f);
+    *top = vset(-INFINITY);
     for (int64_t at = 0; at < k.n; at += BLOCK) {
         int64_t n = k.n - at < BLOCK ? k.n - at : BLOCK;
-        dot_rows(q, k.at + at * k.depth, k.depth, n, bias.at ? bias.at + at * bias.step : NULL, bias.step,
-                 score);
-        vf before = top;
-        top = largest_score(score, n, top);
+        dot_rows(q, k.at + at * k.depth, k.depth, n, bias_from(bias, at, NULL), score, score, KEEP);
+        vf before = *top;
+        *top = largest_score(score, n, *top);
         if (at > 0) {
-            vf shrink = vexp2_negative(before - top);
+            vf shrink = vexp2_negative(before - *top);
             total *= shrink;
             for (int64_t d = 0; d < k.depth; d++)
                 vstore(out + d * VL, vload(out + d * VL) * shrink);
         }
         for (int64_t j = 0; j < n; j++) {
-            vf p = vexp2_negative(vload(score + j * VL) - top);
+            vf p = vexp2_negative(vload(score + j * VL) - *top);
             total += p;
             vstore(score + j * VL, p);
         }
         add_rows(score, v + at * k.depth, k.depth, n, out);
     }
+    return total;
+}
+
+/* The same for bounded scores: the sum of 2^score. */
+static vf attend_bounded(const float *q, rows k, const float *v, bias_rows bias, float *out)
+{
+    float score[BLOCK * VL] __attribute__((aligned(64)));
+    vf total = vset(0.0f);
+    for (int64_t at = 0; at < k.n; at += BLOCK) {
+        int64_t n = k.n - at < BLOCK ? k.n - at : BLOCK;
+        total += dot_rows(q, k.at + at * k.depth, k.depth, n, bias_from(bias, at, NULL), score, score, POWER);
+        add_rows(score, v + at * k.depth, k.depth, n, out);
+    }
+    return total;
+}
+
+/* out[depth][VL], lse[VL] (to base e) of the queries q[depth][VL], already scaled. square_k: the largest
+ * squared length of a key. */
+static void attend(const float *q, rows k, const float *v, bias_rows bias, float square_k, float *out,
+                   float *lse)
+{
+    vf top = vset(0.0f), total;
+    memset(out, 0, (size_t)(k.depth * VL) * sizeof(float));
+    if (is_bounded(vmax_lane(dot_lanes(q, q, k.depth)), square_k, bias.most))
+        total = attend_bounded(q, k, v, bias, out);
+    else
+        total = attend_any(q, k, v, bias, out, &top);
     vf inverse = 1.0f / total;
     for (int64_t d = 0; d < k.depth; d++)
         vstore(out + d * VL, vload(out + d * VL) * inverse);
     vstore(lse, top * log_of_2 + vlog(total));
 }
 
-/* dq[i] += sum_l ds[i][l] k[l] over the VL keys of ds[n][VL]; rows of k and dq are `width` floats, a
- * multiple of VL. Here the vectors run along the head. */
-static void add_to_queries(const float *ds, int64_t n, const float *k, int64_t width, float *dq)
+/* Heads of up to half a vector: two keys share one, k[l][d] and k[l+1][d] side by side, and so do the sums
+ * of dq of even and odd keys, which store_query adds. */
+INLINE int is_narrow(int64_t depth)
 {
+    return 2 * depth <= VL;
+}
+
+/* dq[i] += sum_l ds[i][l] k[l] over the VL keys of ds[n][VL], k as lay_keys() has it: here the vectors run
+ * along the head. */
+static void add_to_queries(const float *ds, int64_t n, const float *k, int64_t depth, float *dq)
+{
+    int64_t width = lane_row(depth);
+    if (is_narrow(depth)) {
+        vf key[VL / 2];
+#pragma GCC unroll 16
+        for (int l = 0; l < VL / 2; l++)
+            key[l] = vload(k + l * VL);
+        for (int64_t i = 0; i < n; i++) {
+            vf a = vload(dq + i * VL), b = vset(0.0f);
+#pragma GCC unroll 16
+            for (int l = 0; l < VL / 2; l += 2) {
+                a += key[l] * vpair(ds + i * VL + 2 * l);
+                b += key[l + 1] * vpair(ds + i * VL + 2 * l + 2);
+            }
+            vstore(dq + i * VL, a + b);
+        }
+        return;
+    }
     for (int64_t d = 0; d < width; d += VL) {
         vf key[VL];
 #pragma GCC unroll 16
@@ -224,9 +372,33 @@ static void add_to_queries(const float *ds, int64_t n, const float *k, int64_t w
     }
 }
 
-/* VL keys of the gradient: k, v and what becomes of them as lanes [depth][VL], k also as rows. */
+/* n keys of `depth` as add_to_queries reads them, zeros around them: VL rows of lane_row(depth), or half as
+ * many that hold two. */
+static void lay_keys(const float *row, int64_t n, int64_t depth, float *laid)
+{
+    int64_t width = lane_row(depth);
+    memset(laid, 0, (size_t)(VL * width) * sizeof(float));
+    for (int64_t l = 0; l < n && l < VL; l++) {
+        if (!is_narrow(depth))
+            copy_row(laid + l * width, row + l * depth, depth, 1.0f);
+        for (int64_t d = 0; is_narrow(depth) && d < depth; d++)
+            laid[l / 2 * VL + 2 * d + l % 2] = row[l * depth + d];
+    }
+}
+
+/* A row of dq as add_to_queries sums it, to its place. */
+INLINE void store_query(float *to, const float *dq, int64_t depth, float scale)
+{
+    if (!is_narrow(depth))
+        copy_row(to, dq, depth, scale);
+    for (int64_t d = 0; is_narrow(depth) && d < depth; d++)
+        to[d] = (dq[2 * d] + dq[2 * d + 1]) * scale;
+}
+
+/* VL keys of the gradient: k, v and what becomes of them as lanes [depth][VL], k also laid for
+ * add_to_queries. */
 typedef struct key_vector {
-    const float *k, *v, *k_rows; /* k_rows[VL][lane_row(depth)], zeros where there is no key or depth */
+    const float *k, *v, *laid;
     float *dk, *dv;
 } key_vector;
 
@@ -235,7 +407,8 @@ typedef struct query_rows {
     int64_t n, depth;
     const float *q, *dout;    /* [n][depth] */
     const float *lse, *delta; /* [n]; delta = sum_d dout out */
-    float *dq;                /* [n][lane_row(depth)] */
+    float *dq;                /* [n][lane_row(depth)], for store_query */
+    int bounded;              /* every score is */
 } query_rows;
 
 /* One pass over the queries. With P = 2^(S - lse) and dS = P (dout V^T - delta):
@@ -244,36 +417,29 @@ typedef struct query_rows {
 static void gradient_of_keys(const key_vector *key, const query_rows *query, bias_rows bias, float *dscore)
 {
     float score[BLOCK * VL] __attribute__((aligned(64))), grad[BLOCK * VL] __attribute__((aligned(64)));
-    int64_t depth = query->depth, width = lane_row(depth);
+    int64_t depth = query->depth;
     memset(key->dk, 0, (size_t)(depth * VL) * sizeof(float));
     memset(key->dv, 0, (size_t)(depth * VL) * sizeof(float));
     for (int64_t at = 0; at < query->n; at += BLOCK) {
         const float *q = query->q + at * depth, *dout = query->dout + at * depth;
         int64_t n = query->n - at < BLOCK ? query->n - at : BLOCK;
-        dot_rows(key->k, q, depth, n, bias.at ? bias.at + at * bias.step : NULL, bias.step, score);
-        dot_rows(key->v, dout, depth, n, NULL, 0, grad);
-        for (int64_t i = 0; i < n; i++) {
-            vf p = vexp2_negative(vload(score + i * VL) - query->lse[at + i]);
-            vstore(score + i * VL, p);
-            vstore(grad + i * VL, p * (vload(grad + i * VL) - query->delta[at + i]));
+        row_start start = bias_from(bias, at, query->lse + at);
+        if (query->bounded) {
+            dot_rows(key->k, q, depth, n, start, score, score, POWER);
+        } else {
+            dot_rows(key->k, q, depth, n, start, score, score, KEEP);
+            for (int64_t i = 0; i < n; i++) /* above 0 only by rounding, or in lanes that are no key */
+                vstore(score + i * VL, vexp2_negative(-vmax(-vload(score + i * VL), vset(0.0f))));
         }
+        dot_rows(key->v, dout, depth, n, (row_start){NULL, 0, query->delta + at}, score, grad, TIMES);
         for (int64_t i = 0; dscore && i < n; i++) {
             float *sum = dscore + (at + i) * bias.step;
             vstore(sum, vload(sum) + vload(grad + i * VL));
         }
         add_rows(score, dout, depth, n, key->dv);
         add_rows(grad, q, depth, n, key->dk);
-        add_to_queries(grad, n, key->k_rows, width, query->dq + at * width);
+        add_to_queries(grad, n, key->laid, depth, query->dq + at * lane_row(depth));
     }
-}
-
-/* n rows of `depth` to VL rows of lane_row(depth), zeros around them. */
-static void widen_rows(const float *row, int64_t n, int64_t depth, float *wide)
-{
-    int64_t width = lane_row(depth);
-    memset(wide, 0, (size_t)(VL * width) * sizeof(float));
-    for (int64_t i = 0; i < n && i < VL; i++)
-        copy_row(wide + i * width, row + i * depth, depth, 1.0f);
 }
 
 #endif

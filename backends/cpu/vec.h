@@ -50,6 +50,15 @@ INLINE vf vset(float x)
     return x - (vf){0};
 }
 
+/* p[0] p[1] p[0] p[1] ... */
+INLINE vf vpair(const float *p)
+{
+    typedef int64_t pairs __attribute__((vector_size(4 * VL)));
+    int64_t two;
+    memcpy(&two, p, sizeof two);
+    return (vf)(two + (pairs){0});
+}
+
 /* The first n lanes, 0 < n < VL; the others are `fill`. */
 INLINE vf vload_part(const float *p, int64_t n, float fill)
 {
@@ -230,6 +239,45 @@ INLINE vf vexp2_negative(vf x)
 #else
     e *= (vf)(((vu)shifted << 23) + (127u << 23)); /* n + 127 in the exponent's place */
     return (vf)((vi)e & ~(x < vset(LOWEST_POWER)));
+#endif
+}
+
+/* 2^x for n vectors side by side, |x| < 126: as above, without a case for results that are 0. */
+INLINE void vexp2_bounded(vf *x, const int n)
+{
+    enum { TERMS = 6, MOST = 4 };
+#if CPU_LEVEL == 4 /* floor(x) and x - floor(x) are one instruction each; a polynomial for 0 <= r < 1: 2.5u  \
+                    */
+    static const float c[TERMS] = {1.867130282e-03f, 9.017029777e-03f, 5.579991266e-02f,
+                                   2.401644439e-01f, 6.931512952e-01f, 1.0f};
+#else
+    static const float c[TERMS] = {1.326472389e-03f, 9.671512870e-03f, 5.550733754e-02f,
+                                   2.402224208e-01f, 6.931469776e-01f, 1.0f};
+    const vf magic = vset(12582912.0f);
+    vf shifted[MOST];
+#endif
+    vf r[MOST], e[MOST];
+#pragma GCC unroll 4
+    for (int i = 0; i < n; i++) {
+#if CPU_LEVEL == 4
+        r[i] = (vf)_mm512_reduce_ps((__m512)x[i], _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+#else
+        shifted[i] = x[i] + magic;
+        r[i] = x[i] - (shifted[i] - magic);
+#endif
+        e[i] = vset(c[0]);
+    }
+#pragma GCC unroll 6
+    for (int k = 1; k < TERMS; k++)
+#pragma GCC unroll 4
+        for (int i = 0; i < n; i++)
+            e[i] = e[i] * r[i] + vset(c[k]);
+#pragma GCC unroll 4
+    for (int i = 0; i < n; i++)
+#if CPU_LEVEL == 4
+        x[i] = (vf)_mm512_scalef_ps((__m512)e[i], (__m512)x[i]);
+#else
+        x[i] = (vf)((vu)e[i] + ((vu)shifted[i] << 23));
 #endif
 }
 

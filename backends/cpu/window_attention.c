@@ -96,6 +96,7 @@ static window place_window(const sizes *s, int gradient, layout *l)
  * then a window for each thread. */
 typedef struct scratch {
     float *bias, *partial;
+    float *most; /* by head: the largest magnitude of its biases */
     float *windows;
     int64_t window_floats;
 } scratch;
@@ -107,6 +108,7 @@ static scratch place_scratch(const sizes *s, int gradient, layout *l)
     place_window(s, gradient, &count);
     x.window_floats = count.used;
     x.bias = take(l, s->heads * s->tokens * s->padded);
+    x.most = take(l, s->heads);
     if (gradient)
         x.partial = take(l, s->heads * s->groups * s->table);
     x.windows = take(l, 0);
@@ -134,10 +136,11 @@ static int64_t place_of(const sizes *s, int64_t token)
     return token / s->side * (2 * s->side - 1) + token % s->side;
 }
 
-/* bias[row][lane], to base 2: rows are keys and lanes queries, or, `by_query`, the reverse. Lanes past the
- * window are 0. */
-static void spread_table(const bk_call *call, const sizes *s, int64_t head, int by_query, float *bias)
+/* bias[row][lane], to base 2, and the largest magnitude: rows are keys and lanes queries, or, `by_query`, the
+ * reverse. Lanes past the window are 0. */
+static float spread_table(const bk_call *call, const sizes *s, int64_t head, int by_query, float *bias)
 {
+    float most = 0.0f;
     const float *table = (const float *)call->in[1].data + s->table / 2 * s->heads + head;
     int64_t step = by_query ? -s->heads : s->heads;
     memset(bias, 0, (size_t)(s->tokens * s->padded) * sizeof(float));
@@ -145,16 +148,19 @@ static void spread_table(const bk_call *call, const sizes *s, int64_t head, int 
         float *lane = bias + row * s->padded;
         int64_t place = place_of(s, row);
         for (int64_t r = 0; r < s->side; r++)
-            for (int64_t c = 0; c < s->side; c++)
-                *lane++ = table[(r * (2 * s->side - 1) + c - place) * step] * log2_of_e;
+            for (int64_t c = 0; c < s->side; c++, lane++) {
+                *lane = table[(r * (2 * s->side - 1) + c - place) * step] * log2_of_e;
+                most = fabsf(*lane) > most ? fabsf(*lane) : most;
+            }
     }
+    return most;
 }
 
-static void spread_tables(const bk_call *call, const sizes *s, int by_query, float *bias)
+static void spread_tables(const bk_call *call, const sizes *s, int by_query, const scratch *x)
 {
 #pragma omp for schedule(static)
     for (int64_t h = 0; h < s->heads; h++)
-        spread_table(call, s, h, by_query, bias + h * s->tokens * s->padded);
+        x->most[h] = spread_table(call, s, h, by_query, x->bias + h * s->tokens * s->padded);
 }
 
 /* Which of the three bands of the rolled grid a row (or column) lies in. */
@@ -220,12 +226,12 @@ static void unpack(const sizes *s, const window *w, int64_t i, const float *lane
 }
 
 /* The biases of a head for this window: as they are, or masked. */
-static bias_rows window_bias(const sizes *s, const window *w, int64_t head, const float *bias)
+static bias_rows window_bias(const sizes *s, const window *w, int64_t head, const scratch *x)
 {
-    bias += head * s->tokens * s->padded;
+    const float *bias = x->bias + head * s->tokens * s->padded;
     if (w->mixed)
         add_mask(s, w->region, bias, w->masked);
-    return (bias_rows){w->mixed ? w->masked : bias, s->padded};
+    return (bias_rows){w->mixed ? w->masked : bias, s->padded, w->mixed ? INFINITY : x->most[head]};
 }
 
 /* ---- forward ---- */
@@ -244,10 +250,11 @@ static void window_forward(const bk_call *call, const sizes *s, int64_t head, bi
     pack(w->token, s->tokens, s->depth, x, s->token, s->scale, w->q);
     pack(w->token, s->tokens, s->depth, x + width, s->token, 1.0f, w->k);
     pack(w->token, s->tokens, s->depth, x + 2 * width, s->token, 1.0f, w->v);
+    float square_k = largest_square(w->k, s->tokens, s->depth, w->lane[Q_LANES]);
     for (int64_t i = 0; i < s->tokens; i += VL, bias.at += VL) {
         float sums[VL];
         to_lanes(w->q + i * s->depth, s->tokens - i, s->depth, w->lane[Q_LANES]);
-        attend(w->lane[Q_LANES], (rows){w->k, s->tokens, s->depth}, w->v, bias, w->lane[OUT], sums);
+        attend(w->lane[Q_LANES], (rows){w->k, s->tokens, s->depth}, w->v, bias, square_k, w->lane[OUT], sums);
         unpack(s, w, i, w->lane[OUT], 1.0f, out, width);
         for (int64_t l = 0; lse && l < VL && i + l < s->tokens; l++)
             lse[(w->image * s->heads + head) * s->n + w->token[i + l]] = sums[l];
@@ -264,13 +271,13 @@ bk_status KERNEL(cpu_window)(const bk_call *call, int threads)
 #pragma omp parallel num_threads(team) if (team > 1)
     {
         window w = window_of_thread(&s, 0, &x);
-        spread_tables(call, &s, 0, x.bias);
+        spread_tables(call, &s, 0, &x);
 #pragma omp for schedule(static)
         for (int64_t t = 0; t < tasks; t++) {
             int64_t head = t % s.heads, first = t / s.heads * WINDOWS;
             for (int64_t i = first; i < work_min(s.windows, first + WINDOWS); i++) {
                 find_tokens(&call->attr, &s, i, &w);
-                window_forward(call, &s, head, window_bias(&s, &w, head, x.bias), &w);
+                window_forward(call, &s, head, window_bias(&s, &w, head, &x), &w);
             }
         }
     }
@@ -311,20 +318,22 @@ static void window_gradient(const bk_call *call, const sizes *s, int64_t head, b
 {
     int64_t width = s->heads * s->depth;
     float *dx = (float *)call->out[0].data + w->image * s->n * s->token + head * s->depth;
-    query_rows query = {s->tokens, s->depth, w->q, w->dout, w->lse, w->delta, w->dq};
+    query_rows query = {s->tokens, s->depth, w->q, w->dout, w->lse, w->delta, w->dq, 0};
     key_vector key = {w->lane[K_LANES], w->lane[V_LANES], w->lane[K_ROWS], w->lane[DK], w->lane[DV]};
     pack_gradient(call, s, head, w);
+    query.bounded = is_bounded(largest_square(w->q, s->tokens, s->depth, w->lane[K_LANES]),
+                               largest_square(w->k, s->tokens, s->depth, w->lane[K_LANES]), bias.most);
     for (int64_t j = 0; j < s->tokens; j += VL, bias.at += VL) {
         to_lanes(w->k + j * s->depth, s->tokens - j, s->depth, w->lane[K_LANES]);
         to_lanes(w->v + j * s->depth, s->tokens - j, s->depth, w->lane[V_LANES]);
-        widen_rows(w->k + j * s->depth, s->tokens - j, s->depth, w->lane[K_ROWS]);
+        lay_keys(w->k + j * s->depth, s->tokens - j, s->depth, w->lane[K_ROWS]);
         gradient_of_keys(&key, &query, bias, w->dscore + j);
         unpack(s, w, j, key.dk, log_of_2, dx + width, s->token);
         unpack(s, w, j, key.dv, 1.0f, dx + 2 * width, s->token);
     }
     for (int64_t i = 0; i < s->tokens; i++)
-        copy_row(dx + w->token[i] * s->token, w->dq + i * lane_row(s->depth), s->depth,
-                 (float)call->attr.alpha);
+        store_query(dx + w->token[i] * s->token, w->dq + i * lane_row(s->depth), s->depth,
+                    (float)call->attr.alpha);
 }
 
 /* dscore[query][key], summed over windows, to the rows of the table. */
@@ -361,14 +370,14 @@ bk_status KERNEL(cpu_window_grad)(const bk_call *call, int threads)
 #pragma omp parallel num_threads(team) if (team > 1)
     {
         window w = window_of_thread(&s, 1, &x);
-        spread_tables(call, &s, 1, x.bias);
+        spread_tables(call, &s, 1, &x);
 #pragma omp for schedule(static)
         for (int64_t t = 0; t < tasks; t++) {
             int64_t head = t % s.heads, first = t / s.heads * WINDOWS;
             memset(w.dscore, 0, (size_t)(s.tokens * s.padded) * sizeof(float));
             for (int64_t i = first; i < work_min(s.windows, first + WINDOWS); i++) {
                 find_tokens(&call->attr, &s, i, &w);
-                window_gradient(call, &s, head, window_bias(&s, &w, head, x.bias), &w);
+                window_gradient(call, &s, head, window_bias(&s, &w, head, &x), &w);
             }
             fold_scores(&s, w.dscore, x.partial + t * s.table);
         }
