@@ -15,7 +15,6 @@
 
 enum {
     BLOCK = 64,                    /* rows whose scores are kept */
-    FEW = 4,                       /* of them computed side by side */
     PART = CPU_LEVEL == 4 ? 16 : 8 /* half of the vector registers */
 };
 
@@ -282,13 +281,15 @@ static vf attend_any(const float *q, rows k, const float *v, bias_rows bias, flo
         vf before = *top;
         *top = largest_score(score, n, *top);
         if (at > 0) {
-            vf shrink = vexp2_negative(before - *top);
+            vf shrink = before - *top;
+            vexp2_negative(&shrink, 1);
             total *= shrink;
             for (int64_t d = 0; d < k.depth; d++)
                 vstore(out + d * VL, vload(out + d * VL) * shrink);
         }
         for (int64_t j = 0; j < n; j++) {
-            vf p = vexp2_negative(vload(score + j * VL) - *top);
+            vf p = vload(score + j * VL) - *top;
+            vexp2_negative(&p, 1);
             total += p;
             vstore(score + j * VL, p);
         }
@@ -428,8 +429,11 @@ static void gradient_of_keys(const key_vector *key, const query_rows *query, bia
             dot_rows(key->k, q, depth, n, start, score, score, POWER);
         } else {
             dot_rows(key->k, q, depth, n, start, score, score, KEEP);
-            for (int64_t i = 0; i < n; i++) /* above 0 only by rounding, or in lanes that are no key */
-                vstore(score + i * VL, vexp2_negative(-vmax(-vload(score + i * VL), vset(0.0f))));
+            for (int64_t i = 0; i < n; i++) { /* above 0 only by rounding, or in lanes that are no key */
+                vf p = -vmax(-vload(score + i * VL), vset(0.0f));
+                vexp2_negative(&p, 1);
+                vstore(score + i * VL, p);
+            }
         }
         dot_rows(key->v, dout, depth, n, (row_start){NULL, 0, query->delta + at}, score, grad, TIMES);
         for (int64_t i = 0; dscore && i < n; i++) {

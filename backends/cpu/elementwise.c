@@ -42,7 +42,29 @@ UNARY(sigmoid, 1.0f / (1.0f + vexp(-x)))
 UNARY(hyperbolic_tangent, vtanh(x))
 UNARY(leaky_relu, vselect(x > vset(0.0f), x, alpha *x))
 UNARY(step, vselect(x > vset(0.0f), vset(1.0f), vset(alpha)))
-UNARY(gelu, vgelu(x))
+
+/* FEW vectors at once, then one by one. */
+static void gelu(const float *in, float *out, int64_t n, float alpha, float beta)
+{
+    int64_t i = 0;
+    vf x[FEW];
+    (void)alpha;
+    (void)beta;
+    for (; i + FEW * VL <= n; i += FEW * VL) {
+#pragma GCC unroll 4
+        for (int k = 0; k < FEW; k++)
+            x[k] = vload(in + i + k * VL);
+        vgelu(x, FEW);
+#pragma GCC unroll 4
+        for (int k = 0; k < FEW; k++)
+            vstore(out + i + k * VL, x[k]);
+    }
+    for (; i < n; i += VL) {
+        x[0] = vload_n(in + i, n - i);
+        vgelu(x, 1);
+        vstore_n(out + i, x[0], n - i);
+    }
+}
 
 static const unary_fn unary_of[BK_OP_COUNT] = {
     [BK_AFFINE] = affine,   [BK_EXP] = exponential,
@@ -88,19 +110,47 @@ typedef void (*binary_fn)(const float *a, int64_t sa, const float *b, int64_t sb
         }                                                                                                    \
     }
 
-/* d/dx x Phi(x) = Phi(x) + x phi(x), phi the normal density. */
-INLINE vf gelu_slope(vf x)
-{
-    normal at = vnormal(x);
-    return at.phi + x * 0.39894228f * at.density;
-}
-
 BINARY(add, a + b)
 BINARY(subtract, a - b)
 BINARY(multiply, a *b)
 BINARY(divide, a / b)
 BINARY(maximum, vmax(a, b))
-BINARY(gelu_gradient, b *gelu_slope(a))
+
+/* dy *= d/dx x Phi(x) = Phi(x) + x phi(x), phi the normal density. */
+INLINE void gelu_slopes(const vf *x, vf *dy, const int n)
+{
+    vf phi[FEW], density[FEW];
+    vnormal(x, phi, density, n);
+#pragma GCC unroll 4
+    for (int k = 0; k < n; k++)
+        dy[k] *= phi[k] + x[k] * 0.39894228f * density[k];
+}
+
+/* Both inputs are of the result's shape: strides are 1. */
+static void gelu_gradient(const float *pa, int64_t sa, const float *pb, int64_t sb, float *y, int64_t n)
+{
+    int64_t i = 0;
+    vf x[FEW], dy[FEW];
+    (void)sa;
+    (void)sb;
+    for (; i + FEW * VL <= n; i += FEW * VL) {
+#pragma GCC unroll 4
+        for (int k = 0; k < FEW; k++) {
+            x[k] = vload(pa + i + k * VL);
+            dy[k] = vload(pb + i + k * VL);
+        }
+        gelu_slopes(x, dy, FEW);
+#pragma GCC unroll 4
+        for (int k = 0; k < FEW; k++)
+            vstore(y + i + k * VL, dy[k]);
+    }
+    for (; i < n; i += VL) {
+        x[0] = vload_n(pa + i, n - i);
+        dy[0] = vload_n(pb + i, n - i);
+        gelu_slopes(x, dy, 1);
+        vstore_n(y + i, dy[0], n - i);
+    }
+}
 
 static const binary_fn binary_of[BK_OP_COUNT] = {
     [BK_ADD] = add,    [BK_SUB] = subtract,    [BK_MUL] = multiply,

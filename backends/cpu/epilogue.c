@@ -4,26 +4,39 @@
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/vec.h"
 
-INLINE void epilogue_row(const cpu_epilogue *e, int64_t r, int has_bias, int has_residual, int gelu)
+/* `count` vectors from column i on, of which the last may be cut at e->cols. */
+INLINE void epilogue_few(const cpu_epilogue *e, const float *x, const float *residual, float *y, int64_t i,
+                         const int count)
 {
-    const float *x = e->product + r * e->product_step;
-    float *y = e->y + r * e->y_step;
-    for (int64_t i = 0; i < e->cols; i += VL) {
-        int64_t k = e->cols - i;
-        vf v = vload_n(x + i, k);
-        if (has_bias)
-            v += vload_n(e->bias + i, k);
-        if (gelu)
-            v = vgelu(v);
-        if (has_residual)
-            v += vload_n(e->residual + r * e->y_step + i, k);
-        vstore_n(y + i, v, k);
+    vf v[FEW];
+#pragma GCC unroll 4
+    for (int k = 0; k < count; k++) {
+        int64_t at = i + k * VL;
+        v[k] = vload_n(x + at, e->cols - at);
+        if (e->bias)
+            v[k] += vload_n(e->bias + at, e->cols - at);
+    }
+    if (e->gelu)
+        vgelu(v, count);
+#pragma GCC unroll 4
+    for (int k = 0; k < count; k++) {
+        int64_t at = i + k * VL;
+        if (residual)
+            v[k] += vload_n(residual + at, e->cols - at);
+        vstore_n(y + at, v[k], e->cols - at);
     }
 }
 
 void KERNEL(cpu_epilogue_rows)(const cpu_epilogue *e)
 {
-    int has_bias = e->bias != NULL, has_residual = e->residual != NULL;
-    for (int64_t r = 0; r < e->rows; r++)
-        epilogue_row(e, r, has_bias, has_residual, e->gelu);
+    for (int64_t r = 0; r < e->rows; r++) {
+        const float *x = e->product + r * e->product_step;
+        const float *residual = e->residual ? e->residual + r * e->y_step : NULL;
+        float *y = e->y + r * e->y_step;
+        int64_t i = 0;
+        for (; i + FEW * VL <= e->cols; i += FEW * VL)
+            epilogue_few(e, x, residual, y, i, FEW);
+        for (; i < e->cols; i += VL)
+            epilogue_few(e, x, residual, y, i, 1);
+    }
 }

@@ -3,6 +3,8 @@
  * where it has few rows, to our own kernel (thin.c). */
 #include "backends/cpu/matrix.h"
 
+#include "backends/cpu/tiles.h"
+
 static int same_leading(const bk_shape *s, const bk_shape *y)
 {
     if (s->rank == 2)
@@ -103,7 +105,7 @@ bk_status matrix_prepare(cpu_device *dev, bk_call *call)
 #endif
 #ifdef SLMT_HAVE_OPENBLAS
     if (dev->matrix == BK_MATRIX_OPENBLAS)
-        return openblas_prepare(dev, &p, call);
+        return tiles_prepare(dev, &p, call);
 #endif
     return BK_ERR_UNSUPPORTED;
 }
@@ -127,7 +129,7 @@ bk_status matrix_run(cpu_device *dev, bk_call *call)
         return run_thin(dev, call, &p);
 #ifdef SLMT_HAVE_ONEDNN
     if (dev->matrix == BK_MATRIX_ONEDNN)
-        return onednn_run(dev, call);
+        return onednn_run(dev, &p, call);
 #endif
 #ifdef SLMT_HAVE_OPENBLAS
     if (dev->matrix == BK_MATRIX_OPENBLAS)

@@ -30,12 +30,11 @@ void onednn_close(cpu_device *dev);
 void onednn_text(char *text, size_t size); /* "oneDNN 2.6.3" */
 bk_status onednn_prepare(cpu_device *dev, const product *p, bk_call *call);
 void onednn_release(cpu_device *dev, bk_call *call);
-bk_status onednn_run(cpu_device *dev, bk_call *call);
+bk_status onednn_run(cpu_device *dev, const product *p, bk_call *call);
 
 /* openblas.c: exists with SLMT_HAVE_OPENBLAS. */
 bk_status openblas_open(cpu_device *dev);
 void openblas_text(char *text, size_t size); /* "OpenBLAS 0.3.21" */
-bk_status openblas_prepare(cpu_device *dev, const product *p, bk_call *call);
 bk_status openblas_run(cpu_device *dev, const product *p, bk_call *call);
 
 #endif

@@ -124,6 +124,17 @@ INLINE vf vsqrt(vf a)
 #endif
 }
 
+/* 1/a to rounding, 1 <= a < 2^126; a division takes as long as 16 other operations. */
+INLINE vf vreciprocal(vf a)
+{
+#if CPU_LEVEL == 4
+    vf r = (vf)_mm512_rcp14_ps((__m512)a);
+    return r + r * (1.0f - a * r);
+#else
+    return 1.0f / a;
+#endif
+}
+
 INLINE vf vabs(vf a)
 {
     return (vf)((vi)a & INT32_C(0x7fffffff));
@@ -219,51 +230,38 @@ INLINE vf vtanh(vf x)
 
 enum { LOWEST_POWER = -126 };
 
-/* 2^x for x <= 0, inline: softmax and attention call it for every score. The C library's vector exp
- * leaves the vector for results that are not normal numbers, which a mask of -100 makes the rule; here
- * they are 0. x = n + r with |r| <= 1/2, and a minimax polynomial of 2^r: 3u. A NaN stays one. */
-INLINE vf vexp2_negative(vf x)
-{
-    const vf magic = vset(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer */
-    vf shifted = x + magic;
-    vf n = shifted - magic, r = x - n;
-    vf e = vset(1.326472389e-03f);
-    e = e * r + vset(9.671512870e-03f);
-    e = e * r + vset(5.550733754e-02f);
-    e = e * r + vset(2.402224208e-01f);
-    e = e * r + vset(6.931469776e-01f);
-    e = e * r + vset(1.0f);
-#if CPU_LEVEL == 4
-    __mmask16 keep = _mm512_cmp_ps_mask((__m512)x, _mm512_set1_ps(LOWEST_POWER), _CMP_NLT_UQ);
-    return (vf)_mm512_maskz_scalef_ps(keep, (__m512)e, (__m512)n);
-#else
-    e *= (vf)(((vu)shifted << 23) + (127u << 23)); /* n + 127 in the exponent's place */
-    return (vf)((vi)e & ~(x < vset(LOWEST_POWER)));
-#endif
-}
+/* Vectors computed side by side: a long formula alone waits for itself. */
+enum { FEW = 4 };
 
-/* 2^x for n vectors side by side, |x| < 126: as above, without a case for results that are 0. */
-INLINE void vexp2_bounded(vf *x, const int n)
+/* What both functions below share: e = 2^(x - k) for an integer k near x, which is returned in `whole` as
+ * each level wants it. A minimax polynomial, 3u. A NaN stays one. */
+#if CPU_LEVEL == 4
+typedef vf whole_part; /* x itself: scalef takes its floor, reduce what is above it */
+#else
+typedef vu whole_part; /* k in the lowest bits */
+#endif
+
+INLINE void vexp2_part(const vf *x, vf *e, whole_part *whole, const int n)
 {
-    enum { TERMS = 6, MOST = 4 };
-#if CPU_LEVEL == 4 /* floor(x) and x - floor(x) are one instruction each; a polynomial for 0 <= r < 1: 2.5u  \
-                    */
+    enum { TERMS = 6 };
+#if CPU_LEVEL == 4 /* 0 <= r < 1 */
     static const float c[TERMS] = {1.867130282e-03f, 9.017029777e-03f, 5.579991266e-02f,
                                    2.401644439e-01f, 6.931512952e-01f, 1.0f};
-#else
+#else /* |r| <= 1/2 */
     static const float c[TERMS] = {1.326472389e-03f, 9.671512870e-03f, 5.550733754e-02f,
                                    2.402224208e-01f, 6.931469776e-01f, 1.0f};
-    const vf magic = vset(12582912.0f);
-    vf shifted[MOST];
+    const vf magic = vset(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer */
 #endif
-    vf r[MOST], e[MOST];
+    vf r[FEW];
 #pragma GCC unroll 4
     for (int i = 0; i < n; i++) {
 #if CPU_LEVEL == 4
         r[i] = (vf)_mm512_reduce_ps((__m512)x[i], _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+        whole[i] = x[i];
 #else
-        shifted[i] = x[i] + magic;
-        r[i] = x[i] - (shifted[i] - magic);
+        vf shifted = x[i] + magic;
+        r[i] = x[i] - (shifted - magic);
+        whole[i] = (vu)shifted;
 #endif
         e[i] = vset(c[0]);
     }
@@ -272,12 +270,40 @@ INLINE void vexp2_bounded(vf *x, const int n)
 #pragma GCC unroll 4
         for (int i = 0; i < n; i++)
             e[i] = e[i] * r[i] + vset(c[k]);
+}
+
+/* x = 2^x for n vectors, x <= 0, inline: softmax and attention call it for every score. The C library's
+ * vector exp leaves the vector for results that are not normal numbers, which a mask of -100 makes the rule;
+ * here they are 0. */
+INLINE void vexp2_negative(vf *x, const int n)
+{
+    vf e[FEW];
+    whole_part whole[FEW];
+    vexp2_part(x, e, whole, n);
+#pragma GCC unroll 4
+    for (int i = 0; i < n; i++) {
+#if CPU_LEVEL == 4
+        __mmask16 keep = _mm512_cmp_ps_mask((__m512)x[i], _mm512_set1_ps(LOWEST_POWER), _CMP_NLT_UQ);
+        x[i] = (vf)_mm512_maskz_scalef_ps(keep, (__m512)e[i], (__m512)whole[i]);
+#else
+        e[i] *= (vf)((whole[i] << 23) + (127u << 23)); /* k + 127 in the exponent's place */
+        x[i] = (vf)((vi)e[i] & ~(x[i] < vset(LOWEST_POWER)));
+#endif
+    }
+}
+
+/* The same for |x| < 126: no result is 0. */
+INLINE void vexp2_bounded(vf *x, const int n)
+{
+    vf e[FEW];
+    whole_part whole[FEW];
+    vexp2_part(x, e, whole, n);
 #pragma GCC unroll 4
     for (int i = 0; i < n; i++)
 #if CPU_LEVEL == 4
-        x[i] = (vf)_mm512_scalef_ps((__m512)e[i], (__m512)x[i]);
+        x[i] = (vf)_mm512_scalef_ps((__m512)e[i], (__m512)whole[i]);
 #else
-        x[i] = (vf)((vu)e[i] + ((vu)shifted[i] << 23));
+        x[i] = (vf)((vu)e[i] + (whole[i] << 23));
 #endif
 }
 
@@ -286,33 +312,48 @@ static const float log2_of_e = 1.44269504f, log_of_2 = 0.693147181f;
 /* e^x for x <= 0. The error grows to |x| u, which is nothing beside the largest term of a softmax, 1. */
 INLINE vf vexp_negative(vf x)
 {
-    return vexp2_negative(x * log2_of_e);
+    x *= log2_of_e;
+    vexp2_negative(&x, 1);
+    return x;
 }
 
 /* The normal distribution: its function Phi(x), exact to rounding (not GELU's tanh form), and
  * exp(-x^2/2). Phi(-|x|) = exp(-x^2/2) t P(t), t = 1/(1 + 0.32 |x|), P fitted to scipy's erfcx: 2.5 u
  * off at most, and unlike (1 + erf)/2 also right in the tail. The C library's vector erf takes twice
- * the time, and the gradient needs the exponential besides. */
-typedef struct normal {
-    vf phi, density; /* density without its 1/sqrt(2 pi) */
-} normal;
-
-INLINE normal vnormal(vf x)
+ * the time, and the gradient needs the exponential besides. density is without its 1/sqrt(2 pi). */
+INLINE void vnormal(const vf *x, vf *phi, vf *density, const int n)
 {
-    vf t = 1.0f / (1.0f + 0.32f * vabs(x)), p = vset(4.615884133e-02f);
-    p = p * t + vset(-2.427701791e-01f);
-    p = p * t + vset(4.123727411e-01f);
-    p = p * t + vset(-1.706576925e-01f);
-    p = p * t + vset(2.210817763e-01f);
-    p = p * t + vset(1.039111308e-01f);
-    p = p * t + vset(1.299033811e-01f);
-    vf density = vexp_negative(-0.5f * x * x), tail = p * t * density;
-    return (normal){vselect(x > vset(0.0f), 1.0f - tail, tail), density};
+    enum { TERMS = 7 };
+    static const float c[TERMS] = {4.615884133e-02f, -2.427701791e-01f, 4.123727411e-01f, -1.706576925e-01f,
+                                   2.210817763e-01f, 1.039111308e-01f,  1.299033811e-01f};
+    const vf far = vset(-30.0f); /* beyond it the tail is 0; a NaN stays one */
+    vf t[FEW], p[FEW];
+#pragma GCC unroll 4
+    for (int i = 0; i < n; i++) {
+        t[i] = vreciprocal(1.0f - 0.32f * vmax(far, -vabs(x[i])));
+        p[i] = vset(c[0]);
+        density[i] = -0.5f * log2_of_e * x[i] * x[i];
+    }
+#pragma GCC unroll 7
+    for (int k = 1; k < TERMS; k++)
+#pragma GCC unroll 4
+        for (int i = 0; i < n; i++)
+            p[i] = p[i] * t[i] + vset(c[k]);
+    vexp2_negative(density, n);
+#pragma GCC unroll 4
+    for (int i = 0; i < n; i++) {
+        vf tail = p[i] * t[i] * density[i];
+        phi[i] = vselect(x[i] > vset(0.0f), 1.0f - tail, tail);
+    }
 }
 
-INLINE vf vgelu(vf x)
+INLINE void vgelu(vf *x, const int n)
 {
-    return x * vnormal(x).phi;
+    vf phi[FEW], density[FEW];
+    vnormal(x, phi, density, n);
+#pragma GCC unroll 4
+    for (int i = 0; i < n; i++)
+        x[i] *= phi[i];
 }
 
 #endif

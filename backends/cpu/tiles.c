@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Products as serial products of tiles, shared out over our own threads, each followed by bias, activation
+ * and residual while the tile is in cache. A library's threads are not used, only its serial product: it is
+ * as fast a core, and its own split over threads is often worse than ours. */
+#include "backends/cpu/tiles.h"
+
+#include <limits.h>
+#include <omp.h>
+
+#include "backends/cpu/work.h"
+
+enum { TILE_ROWS = 512, STEP = 16 }; /* most rows of a tile; tiles are multiples of STEP */
+
+/* y is cut into tiles of rows x cols. */
+typedef struct tiling {
+    int64_t rows, cols, down, across, count;
+} tiling;
+
+/* Length of a piece, so that n falls into equal pieces of at most `most`, as many for each of `parts`. */
+static int64_t balanced(int64_t n, int64_t parts, int64_t most)
+{
+    int64_t each = work_pieces(work_pieces(n, parts), most);
+    return work_min(n, work_pieces(work_pieces(n, parts * each), STEP) * STEP);
+}
+
+static tiling tiling_of(const product *p, int threads)
+{
+    int64_t parts = work_pieces(threads, p->batch); /* of one matrix, so that all threads have some */
+    int tall = p->m >= p->n;
+    tiling t = {.rows = balanced(p->m, tall ? parts : 1, TILE_ROWS), .cols = p->n};
+    if (!tall)
+        t.cols = balanced(p->n, parts, p->n);
+    t.down = work_pieces(p->m, t.rows);
+    t.across = work_pieces(p->n, t.cols);
+    t.count = p->batch * t.down * t.across;
+    return t;
+}
+
+/* The residual may lie where y goes: without activation the product is added to it, with one the product
+ * needs a place of its own. */
+static int64_t tile_floats(const product *p, const tiling *t)
+{
+    return p->gelu && p->residual ? work_pieces(t->rows * t->cols, STEP) * STEP : 0;
+}
+
+bk_status tiles_prepare(cpu_device *dev, const product *p, bk_call *call)
+{
+    if (p->m > INT_MAX || p->n > INT_MAX || p->k > INT_MAX)
+        return BK_ERR_UNSUPPORTED;
+    tiling t = tiling_of(p, dev->threads);
+    call->scratch_bytes = (size_t)(tile_floats(p, &t) * dev->threads) * sizeof(float);
+    return BK_OK;
+}
+
+static int run_tile(const cpu_device *dev, const bk_call *call, const product *p, const tiling *t,
+                    int64_t index, float *scratch, serial_product multiply)
+{
+    int64_t i = index / t->across % t->down * t->rows, j = index % t->across * t->cols;
+    int64_t batch = index / (t->across * t->down), rows = work_min(t->rows, p->m - i);
+    int64_t cols = work_min(t->cols, p->n - j), at = batch * p->m * p->n + i * p->n + j;
+    const float *a = (const float *)call->in[0].data + (p->shared_a ? 0 : batch * p->m * p->k);
+    const float *b = (const float *)call->in[1].data + (p->shared_b ? 0 : batch * p->k * p->n);
+    const float *bias = product_bias(call), *residual = product_residual(call);
+    cpu_epilogue e = {.rows = rows, .cols = cols, .y_step = p->n, .gelu = p->gelu};
+    e.y = (float *)call->out[0].data + at;
+    e.bias = bias ? bias + j : NULL;
+    e.residual = residual ? residual + at : NULL;
+    tile y = {.rows = rows, .cols = cols, .y = scratch ? scratch : e.y, .step = scratch ? cols : p->n};
+    y.a = a + i * (p->trans_a ? 1 : p->k);
+    y.b = b + j * (p->trans_b ? p->k : 1);
+    e.product = y.y;
+    e.product_step = y.step;
+    if (!scratch && e.residual == e.y) {
+        y.beta = 1.0f;
+        e.residual = NULL;
+    }
+    int good = multiply(p, &y);
+    if (e.bias || e.residual || e.gelu)
+        dev->kernels->epilogue(&e);
+    return good;
+}
+
+bk_status tiles_run(const cpu_device *dev, const product *p, bk_call *call, serial_product multiply)
+{
+    tiling t = tiling_of(p, dev->threads);
+    int64_t floats = tile_floats(p, &t);
+    float *scratch = call->scratch;
+    int team = (int)work_min(dev->threads, t.count), before = omp_get_max_threads(), good = 1;
+    if (team == 1)
+        omp_set_num_threads(1);
+#pragma omp parallel for num_threads(team) if (team > 1) schedule(static) reduction(&& : good)
+    for (int64_t i = 0; i < t.count; i++)
+        good = run_tile(dev, call, p, &t, i, floats ? scratch + floats * omp_get_thread_num() : NULL,
+                        multiply) &&
+               good;
+    if (team == 1)
+        omp_set_num_threads(before);
+    return good ? BK_OK : BK_ERR_FAILED;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tiles.h - products cut into tiles that a library's serial product computes. */
+#ifndef SLMT_CPU_TILES_H
+#define SLMT_CPU_TILES_H
+
+#include "backends/cpu/matrix.h"
+
+/* A tile y[rows, cols] with `step` floats a row, and where its rows of a and columns of b begin. */
+typedef struct tile {
+    const float *a, *b;
+    float *y;
+    int64_t rows, cols, step;
+    float beta; /* y = a b + beta y; 0 or 1 */
+} tile;
+
+/* Multiplies one tile of product p on the calling thread, starting none: it is called inside a parallel
+ * region, or where OpenMP may use one thread. 1, or 0 if the library failed. */
+typedef int (*serial_product)(const product *p, const tile *t);
+
+bk_status tiles_prepare(cpu_device *dev, const product *p, bk_call *call);
+bk_status tiles_run(const cpu_device *dev, const product *p, bk_call *call, serial_product multiply);
+
+#endif
