@@ -85,7 +85,7 @@ status graph_gradients(graph *g, value loss, const value *wrt, int32_t n, value 
     w.adjoint = adjoint;
     w.needed = needed;
     int32_t layer = g->layer, backward = g->backward;
-    g->backward = 1;
+    g->backward = BACKWARD_GRADIENT;
     if (s == OK)
         s = run_sweep(g, &w, loss, wrt, n, gradient);
     g->layer = layer;

@@ -87,12 +87,12 @@ static status grow(mem *m, void **array, int32_t used, int32_t *capacity, size_t
     return OK;
 }
 
-static value add_value(graph *g, value_info info)
+value graph_add_value(graph *g, value_info info)
 {
     status s = grow(g->mem, (void **)&g->values, g->n_values, &g->cap_values, sizeof *g->values);
     if (s != OK)
         return graph_fail(g, s);
-    info.output = -1;
+    info.output = info.held = -1;
     g->values[g->n_values] = info;
     return g->n_values++;
 }
@@ -101,7 +101,7 @@ value graph_bound(graph *g, int32_t slot, bk_shape shape)
 {
     if (g->error != OK)
         return NONE;
-    return add_value(g, (value_info){.shape = shape, .kind = VALUE_BOUND, .node = -1, .slot = slot});
+    return graph_add_value(g, (value_info){.shape = shape, .kind = VALUE_BOUND, .node = -1, .slot = slot});
 }
 
 static void store(void *block, bk_dtype dtype, int64_t i, double x)
@@ -128,7 +128,7 @@ value graph_constant(graph *g, bk_shape shape, const double *values)
     for (int64_t i = 0; i < n; i++)
         store(block, shape.dtype, i, values[i]);
     g->constants[g->n_constants] = block;
-    return add_value(
+    return graph_add_value(
         g, (value_info){.shape = shape, .kind = VALUE_CONSTANT, .node = -1, .slot = g->n_constants++});
 }
 
@@ -143,23 +143,35 @@ static value storage(const graph *g, value v)
 static int is_output(const graph *g, value root)
 {
     for (value v = 0; v < g->n_values; v++)
-        if (g->values[v].output >= 0 && storage(g, v) == root)
+        if ((g->values[v].output >= 0 || g->values[v].held >= 0) && storage(g, v) == root)
             return 1;
     return 0;
 }
 
-void graph_output(graph *g, value v, int32_t slot)
+/* v, or a copy where its memory is spoken for. */
+static value own_memory(graph *g, value v)
 {
     if (g->error != OK || v == NONE)
-        return;
+        return NONE;
     value root = storage(g, v);
-    if (g->values[root].kind != VALUE_NODE || is_output(g, root)) { /* its memory is spoken for: copy */
-        bk_attr copy = {.alpha = 1};
-        v = graph_node(g, BK_AFFINE, &copy, &v, 1, NULL);
-        if (v == NONE)
-            return;
-    }
-    g->values[v].output = slot;
+    if (g->values[root].kind == VALUE_NODE && !is_output(g, root))
+        return v;
+    bk_attr copy = {.alpha = 1};
+    return graph_node(g, BK_AFFINE, &copy, &v, 1, NULL);
+}
+
+void graph_output(graph *g, value v, int32_t slot)
+{
+    v = own_memory(g, v);
+    if (v != NONE)
+        g->values[v].output = slot;
+}
+
+void graph_hold(graph *g, value v, int32_t held)
+{
+    v = own_memory(g, v);
+    if (v != NONE)
+        g->values[v].held = held;
 }
 
 void graph_layer(graph *g, const char *name)
@@ -217,8 +229,8 @@ value graph_node(graph *g, bk_op op, const bk_attr *attr, const value *in, int32
     if (s != OK)
         return graph_fail(g, s);
     for (int32_t k = 0; k < n.n_out; k++) {
-        n.out[k] =
-            add_value(g, (value_info){.shape = out[k], .kind = VALUE_NODE, .node = g->n_nodes, .index = k});
+        n.out[k] = graph_add_value(
+            g, (value_info){.shape = out[k], .kind = VALUE_NODE, .node = g->n_nodes, .index = k});
         if (n.out[k] == NONE)
             return NONE;
     }

@@ -26,7 +26,10 @@ typedef struct value_info {
     int32_t index;
     int32_t slot;   /* VALUE_BOUND: which pointer of the caller; VALUE_CONSTANT: which block */
     int32_t output; /* the caller's slot that receives it, or -1 */
+    int32_t held;   /* result that stays in the plan's memory, or -1 */
 } value_info;
+
+enum { BACKWARD_GRADIENT = 1, BACKWARD_AGAIN = 2 };
 
 typedef struct node {
     bk_op op;
@@ -35,7 +38,7 @@ typedef struct node {
     value in[BK_MAX_IN];
     value out[BK_MAX_OUT];
     int32_t layer;    /* index into the graph's layer names, -1: none */
-    int32_t backward; /* made by graph_gradients() */
+    int32_t backward; /* BACKWARD_GRADIENT: made by graph_gradients(); BACKWARD_AGAIN: by graph_recompute() */
 } node;
 
 typedef struct graph {
@@ -72,6 +75,10 @@ value graph_constant(graph *g, bk_shape shape, const double *values);
 /* Writes v to the caller's memory `slot` at each run. */
 void graph_output(graph *g, value v, int32_t slot);
 
+/* Keeps v in the plan's own memory until the next run, as result number `held` (from 0; plan_held() finds
+ * it): memory that other values can use before v is made. */
+void graph_hold(graph *g, value v, int32_t held);
+
 /* Gradients of the scalar `loss` with respect to wrt[0..n-1], as new values; NONE where loss does not depend
  * on it. They are made of ordinary nodes and can be differentiated again. */
 status graph_gradients(graph *g, value loss, const value *wrt, int32_t n, value *gradient);
@@ -82,6 +89,9 @@ void graph_layer(graph *g, const char *name);
 /* Adds a node; its shape rule makes the outputs. `wanted` is the shape asked for by ops that need one. */
 value graph_node(graph *g, bk_op op, const bk_attr *attr, const value *in, int32_t n_in,
                  const bk_shape *wanted);
+
+/* Adds a value that no op has made yet: for what rewrites a graph. Its output is none. */
+value graph_add_value(graph *g, value_info info);
 
 /* Marks the graph failed, keeping the thread's text; returns NONE. */
 value graph_fail(graph *g, status code);

@@ -50,6 +50,8 @@ struct plan {
     size_t arena_bytes;
     void *arena;
     int32_t n_bound; /* slots in use: highest + 1 */
+    void **held;     /* by number */
+    int32_t n_held;
 };
 
 /* What is needed while planning only. */
@@ -158,6 +160,7 @@ static void find_outputs(builder *b, int32_t *slot_of)
             slot_of[storage(g, v)] = g->values[v].output;
 }
 
+/* Values are read up to their last reader; those that are held, by nobody, after all calls. */
 static void find_last_reads(builder *b)
 {
     int32_t call = 0;
@@ -171,6 +174,9 @@ static void find_last_reads(builder *b)
             b->last_read[storage(b->g, n->in[i])] = call;
         call++;
     }
+    for (value v = 0; v < b->g->n_values; v++)
+        if (b->g->values[v].held >= 0)
+            b->last_read[storage(b->g, v)] = call;
 }
 
 /* An input whose block this node's first output may take over, or NONE. */
@@ -347,6 +353,23 @@ static void point_all(builder *b, const int32_t *scratch_block)
     }
 }
 
+static status find_held(builder *b)
+{
+    plan *p = b->p;
+    const graph *g = b->g;
+    void *held;
+    for (value v = 0; v < g->n_values; v++)
+        if (g->values[v].held >= p->n_held)
+            p->n_held = g->values[v].held + 1;
+    TRY(mem_zeros(p->mem, (size_t)p->n_held, sizeof(void *), &held));
+    p->held = held;
+    for (value v = 0; p->arena && v < g->n_values; v++)
+        if (g->values[v].held >= 0)
+            p->held[g->values[v].held] =
+                (unsigned char *)p->arena + b->blocks[b->block_of[storage(g, v)]].offset;
+    return OK;
+}
+
 static status copy_layers(builder *b)
 {
     plan *p = b->p;
@@ -415,7 +438,7 @@ static status build(builder *b, int arena, void *work[5])
     if (arena)
         TRY(mem_take(p->mem, p->arena_bytes, &p->arena));
     point_all(b, scratch_block);
-    return OK;
+    return find_held(b);
 }
 
 status plan_create(const graph *g, device dev, int arena, plan **out)
@@ -451,6 +474,7 @@ void plan_free(plan *p)
     for (int32_t i = 0; i < p->n_layers; i++)
         mem_give(p->mem, p->layers[i]);
     mem_give(p->mem, p->layers);
+    mem_give(p->mem, p->held);
     mem_give(p->mem, p->origins);
     mem_give(p->mem, p->entries);
     mem_give(p->mem, p->calls);
@@ -500,6 +524,11 @@ status plan_profile(plan *p, profile *to)
     p->entries = entries;
     p->profile = to;
     return OK;
+}
+
+void *plan_held(const plan *p, int32_t held)
+{
+    return held >= 0 && held < p->n_held ? p->held[held] : NULL;
 }
 
 static void bind(plan *p, void *const *bound)

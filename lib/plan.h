@@ -35,6 +35,10 @@ int plan_call_backward(const plan *p, int32_t index);
  * ERR_MEMORY, ERR_LIMIT: the plan is as before. */
 status plan_profile(plan *p, profile *to);
 
+/* Where the value given to graph_hold() under this number lies after a run; NULL if there is none, or the
+ * plan has no arena. */
+void *plan_held(const plan *p, int32_t held);
+
 /* Runs all calls. bound[slot] is the caller's memory for each slot of graph_bound() and graph_output(); the
  * numbers of the two must not overlap. cancel (may be NULL) is looked at between calls.
  * One thread at a time. ERR_CANCELLED, ERR_BACKEND. */

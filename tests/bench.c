@@ -39,17 +39,20 @@ typedef struct job {
     const char *name;
     int32_t stage; /* 0: synthesis */
     int32_t batch;
+    int32_t recompute; /* SLMT_RECOMPUTE_..., -1: the stage's default */
 } job;
 
-static const job jobs[] = {{"synth1", 0, 1},
-                           {"synth10", 0, 10},
-                           {"pretrain20", SLMT_STAGE_PRETRAIN, 20},
-                           {"finetune10", SLMT_STAGE_FINETUNE, 10}};
+static const job jobs[] = {{"synth1", 0, 1, -1},
+                           {"synth10", 0, 10, -1},
+                           {"pretrain20", SLMT_STAGE_PRETRAIN, 20, -1},
+                           {"finetune10", SLMT_STAGE_FINETUNE, 10, -1},
+                           {"finetune10r", SLMT_STAGE_FINETUNE, 10, SLMT_RECOMPUTE_LINEAR}};
 enum { JOBS = sizeof jobs / sizeof *jobs };
 
 static const struct argp_option options[] = {
     {"preset", 'p', "NAME", 0, "base (default), small or tiny", 0},
-    {"jobs", 'j', "LIST", 0, "of synth1,synth10,pretrain20,finetune10 (all)", 0},
+    {"jobs", 'j', "LIST", 0,
+     "of synth1,synth10,pretrain20,finetune10,finetune10r (all); r: SLMT_RECOMPUTE_LINEAR", 0},
     {"threads", 't', "LIST", 0, "thread counts (1,2)", 0},
     {"matrix", 'm', "LIST", 0, "of auto,onednn,openblas (onednn,openblas)", 0},
     {"repeats", 'r', "N", 0, "runs of a synthesis that are timed, and half as many training steps (8)", 0},
@@ -215,7 +218,7 @@ static void read_profile(const slmt_profile *profile, result *r)
         slmt_profile_entry e = {.struct_size = sizeof e};
         need(slmt_profile_entry_at(profile, i, &e), "profile");
         r->share[kind_of(e.op)] += e.seconds;
-        r->flops += e.flops;
+        r->flops += e.backward == 2 ? 0 : e.flops; /* what is needed, without recomputation */
         all += e.seconds;
         add_shape(r, &e);
     }
@@ -298,6 +301,7 @@ static void measure_training(slmt_context *context, slmt_model *model, const job
     double *times = need_memory(calloc((size_t)repeats, sizeof *times));
     need(slmt_trainer_config_init(&c, j->stage), "config");
     c.batch = j->batch;
+    c.recompute = j->recompute >= 0 ? j->recompute : c.recompute;
     need(slmt_trainer_memory(model, &c, &planned), "memory");
     need(slmt_trainer_create(model, &c, &trainer), "trainer");
     for (int i = -1; i < repeats; i++) {
@@ -459,7 +463,7 @@ static void print_shapes(result *r)
         const shape_row *s = &r->shapes[i];
         printf("  %-24s %8.2f %6.0f %9.1f %8.1f  %s%s\n", s->op, 1e3 * s->seconds, s->calls,
                1e6 * s->seconds / s->calls, 1e-9 * s->flops / s->seconds, s->shape,
-               s->backward ? " (backward)" : "");
+               (const char *[]){"", " (backward)", " (again)"}[s->backward]);
     }
 }
 
@@ -487,7 +491,7 @@ static void add_json(cJSON *rows, const task *t, const result *r, double rate)
         cJSON_AddItemToArray(shapes, shape);
         cJSON_AddStringToObject(shape, "op", r->shapes[i].op);
         cJSON_AddStringToObject(shape, "inputs", r->shapes[i].shape);
-        cJSON_AddBoolToObject(shape, "backward", r->shapes[i].backward);
+        cJSON_AddNumberToObject(shape, "backward", r->shapes[i].backward);
         cJSON_AddNumberToObject(shape, "calls", r->shapes[i].calls);
         cJSON_AddNumberToObject(shape, "seconds", r->shapes[i].seconds);
         cJSON_AddNumberToObject(shape, "flop", r->shapes[i].flops);
@@ -547,7 +551,7 @@ int main(int argc, char **argv)
                                      NULL,    NULL,  NULL};
     settings s = {.preset = SLMT_PRESET_BASE,
                   .repeats = 8,
-                  .jobs = {JOBS, {0, 1, 2, 3}},
+                  .jobs = {JOBS, {0, 1, 2, 3, 4}},
                   .threads = {2, {1, 2}},
                   .matrices = {2, {SLMT_MATRIX_ONEDNN, SLMT_MATRIX_OPENBLAS}}};
     argp_parse(&argp, argc, argv, 0, NULL, &s);

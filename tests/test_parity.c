@@ -117,7 +117,8 @@ static void check_number(bench *b, const char *path, size_t index, double ours)
 }
 
 /* Every data set of a group against the tensor of the same name in a flat array of the model's layout. */
-static void check_group(bench *b, const char *group, const char *prefix, const void *array, size_t reals)
+static void check_group(bench *b, const char *group, const char *prefix, const void *array, size_t reals,
+                        const stepper *gradients)
 {
     hid_t g = H5Gopen2(b->file, group, H5P_DEFAULT);
     H5G_info_t info;
@@ -137,8 +138,11 @@ static void check_group(bench *b, const char *group, const char *prefix, const v
         const param *p = &b->model->net.params.list[k];
         if (!p->used || p->offset >= reals)
             continue;
-        check(b, group, name, (const unsigned char *)array + p->offset * bk_dtype_size(model_real(b->model)),
-              p->count);
+        const void *values =
+            gradients ? stepper_gradient(gradients, k)
+                      : (const unsigned char *)array + p->offset * bk_dtype_size(model_real(b->model));
+        assert_non_null(values);
+        check(b, group, name, values, p->count);
     }
     H5Gclose(g);
 }
@@ -376,10 +380,10 @@ static void check_final_weights(bench *b, const stepper *s)
 {
     const void *weights = b->model->weights;
     if (s->config.stage == SLMT_STAGE_PRETRAIN) {
-        check_group(b, "pre_run_final", "E.", weights, s->trained);
+        check_group(b, "pre_run_final", "E.", weights, s->trained, NULL);
     } else {
-        check_group(b, "fine_run_final/E", "E.", weights, s->trained);
-        check_group(b, "fine_run_final/G", "G.", weights, s->trained);
+        check_group(b, "fine_run_final/E", "E.", weights, s->trained, NULL);
+        check_group(b, "fine_run_final/G", "G.", weights, s->trained, NULL);
     }
 }
 
@@ -399,8 +403,8 @@ static void check_start_weights(bench *b)
 {
     if (!parity_mode_full(b->file))
         return;
-    check_group(b, "W/mae", "E.", b->model->weights, b->model->net.params.total);
-    check_group(b, "W/G", "G.", b->model->weights, b->model->net.params.total);
+    check_group(b, "W/mae", "E.", b->model->weights, b->model->net.params.total, NULL);
+    check_group(b, "W/G", "G.", b->model->weights, b->model->net.params.total, NULL);
 }
 
 static void check_pretraining_step(bench *b, const stepper *s, const training_data *d, int step,
@@ -415,7 +419,7 @@ static void check_pretraining_step(bench *b, const stepper *s, const training_da
     check_masks(b, s, d->noise);
     size_t side = (size_t)attr_int(b, "image_size");
     check(b, "pre", "edge_target", s->image_b, (size_t)b->batch * side * side);
-    check_group(b, "pre_grad", "E.", s->gradient, s->trained);
+    check_group(b, "pre_grad", "E.", NULL, s->trained, s);
 }
 
 static void check_finetuning_step(bench *b, const stepper *s, int step, const slmt_losses *l)
@@ -426,8 +430,8 @@ static void check_finetuning_step(bench *b, const stepper *s, int step, const sl
         return;
     check_number(b, "fine/l1_loss", 0, l->l1);
     check_number(b, "fine/fc_loss", 0, l->consistency);
-    check_group(b, "fine_grad/E", "E.", s->gradient, s->trained);
-    check_group(b, "fine_grad/G", "G.", s->gradient, s->trained);
+    check_group(b, "fine_grad/E", "E.", NULL, s->trained, s);
+    check_group(b, "fine_grad/G", "G.", NULL, s->trained, s);
 }
 
 /* 1: the final weights of a run in float32 are off. */

@@ -20,7 +20,7 @@ typedef struct slmt_profile slmt_profile;
 /** Calls of one op with one shape for one layer, and the time of all of them together. \since 0.1 */
 typedef struct slmt_profile_entry {
     uint32_t struct_size; /**< sizeof(slmt_profile_entry), set by the caller */
-    int32_t backward;     /**< 1: the calls compute a gradient */
+    int32_t backward;     /**< 1: the calls compute a gradient; 2: a forward value again, for a gradient */
     const char *op;       /**< "linear", "window_attention", ..., "adam"; a static text */
     const char *layer;    /**< "G.layers2.0.blocks.1.mlp.fc1"; "" where there is none */
     const char *shape;    /**< of the inputs: "[1,4096,128] [512,128]"; "" where there is none */

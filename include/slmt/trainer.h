@@ -22,6 +22,14 @@ enum {
     SLMT_STAGE_FINETUNE = 2  /**< MT-Net on pairs of slices (section III-B) */
 };
 
+/** What is computed again for the gradients instead of being kept, by growing time and falling memory.
+ *  @source Chen et al. 2016, Training deep nets with sublinear memory cost \since 0.1 */
+enum {
+    SLMT_RECOMPUTE_NOTHING = 0, /**< everything is kept */
+    SLMT_RECOMPUTE_CHEAP = 1, /**< activations, layer norms, copies, and the frozen encoder's linear layers */
+    SLMT_RECOMPUTE_LINEAR = 2 /**< and the linear layers before activations and attention */
+};
+
 /** What a trainer is made with. Fill with slmt_trainer_config_init(). \since 0.1 */
 typedef struct slmt_trainer_config {
     uint32_t struct_size;  /**< sizeof(slmt_trainer_config) */
@@ -43,6 +51,8 @@ typedef struct slmt_trainer_config {
     double rec_weight;     /**< 10: weight of the reconstruction loss beside the edge loss (pre-training) */
     double l1_weight;      /**< 10000: weight of mean |error| beside feature consistency (fine-tuning) */
     double data_rate;      /**< 1; 0.7: part of the training slices that is used, the first ones */
+    int32_t recompute;     /**< SLMT_RECOMPUTE_LINEAR; SLMT_RECOMPUTE_CHEAP: memory against time */
+    int32_t reserved;      /**< 0 */
 } slmt_trainer_config;
 
 /** What a step reports. \since 0.1 */

@@ -86,8 +86,8 @@ static void write_events(const profile *p, FILE *f)
         fprintf(f,
                 "{\"name\":\"%s\",\"cat\":\"%s\",\"ph\":\"X\",\"pid\":1,\"tid\":1,\"ts\":%.3f,\"dur\":%.3f,"
                 "\"args\":{\"layer\":\"%s\",\"shape\":\"%s\",\"gflops\":%.3f}}%s\n",
-                e->op, e->backward ? "backward" : "forward", 1e6 * event->start, 1e6 * event->seconds,
-                e->layer, e->shape, 1e-9 * e->flops, i + 1 < p->n_events ? "," : "");
+                e->op, (const char *[]){"forward", "backward", "again"}[e->backward], 1e6 * event->start,
+                1e6 * event->seconds, e->layer, e->shape, 1e-9 * e->flops, i + 1 < p->n_events ? "," : "");
     }
     fprintf(f, "],\"otherData\":{\"calls_not_in_the_trace\":\"%llu\"}}\n", (unsigned long long)p->lost);
 }

@@ -21,14 +21,16 @@ static const slmt_trainer_config defaults[] = {
                              .learning_rate = 3e-3,
                              .beta1 = 0.9,
                              .beta2 = 0.95,
-                             .data_rate = 1},
+                             .data_rate = 1,
+                             .recompute = SLMT_RECOMPUTE_LINEAR},
     [SLMT_STAGE_FINETUNE] = {.stage = SLMT_STAGE_FINETUNE,
                              .batch = 10,
                              .epochs = 150,
                              .learning_rate = 1e-3,
                              .beta1 = 0.9,
                              .beta2 = 0.999,
-                             .data_rate = 0.7},
+                             .data_rate = 0.7,
+                             .recompute = SLMT_RECOMPUTE_CHEAP},
 };
 
 slmt_status slmt_trainer_config_init(slmt_trainer_config *config, int32_t stage)
@@ -85,7 +87,8 @@ status trainer_config_check(const slmt_trainer_config *c)
     TRY(real_in_range("mask_ratio", c->mask_ratio, 0, 1));
     TRY(real_in_range("rec_weight", c->rec_weight, 0, 1e9));
     TRY(real_in_range("l1_weight", c->l1_weight, 0, 1e9));
-    return real_in_range("data_rate", c->data_rate, 0, 1);
+    TRY(real_in_range("data_rate", c->data_rate, 0, 1));
+    return whole_in_range("recompute", c->recompute, SLMT_RECOMPUTE_NOTHING, SLMT_RECOMPUTE_LINEAR);
 }
 
 /* A caller's struct, on the defaults of its own stage. */

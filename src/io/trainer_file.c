@@ -27,6 +27,7 @@ static const field config_fields[] = {
     REAL(beta2),         REAL(epsilon),
     REAL(mask_ratio),    REAL(rec_weight),
     REAL(l1_weight),     REAL(data_rate),
+    INT32(recompute),
 };
 
 enum { N_CONFIG = sizeof config_fields / sizeof *config_fields };

@@ -31,7 +31,7 @@ status net_init(slmt_net *net, mem *m, bk_dtype real, const slmt_model_options *
 void net_clear(slmt_net *net);
 
 /* Plan slots of a graph over a network with n = net->params.n tensors: weights, the frozen encoder's weights,
- * gradients, then the data slots of the graph at hand. */
+ * then the data slots of the graph at hand. */
 static inline int32_t slot_weight(const slmt_net *net)
 {
     (void)net;
@@ -41,13 +41,9 @@ static inline int32_t slot_frozen(const slmt_net *net)
 {
     return net->params.n;
 }
-static inline int32_t slot_gradient(const slmt_net *net)
-{
-    return 2 * net->params.n;
-}
 static inline int32_t slot_data(const slmt_net *net)
 {
-    return 3 * net->params.n;
+    return 2 * net->params.n;
 }
 
 /* A network builder over graph g with weights bound from `slot`; close frees its table, not the graph. */

@@ -61,7 +61,7 @@ static void print_rows(const char *heading, row *rows, size_t n)
         table_cell(&t, "%s", (const char *[]){heading, "calls", "ms", "share", "GFLOP/s"}[i]);
     for (size_t i = 0; i < n && rows[i].calls; i++) {
         table_cell(&t, "%s%s", *rows[i].name ? rows[i].name : "(none)",
-                   rows[i].backward ? " (backward)" : "");
+                   (const char *[]){"", " (backward)", " (again)"}[rows[i].backward]);
         table_cell(&t, "%" PRIu64, rows[i].calls);
         table_cell(&t, "%.3f", 1e3 * rows[i].seconds);
         table_cell(&t, "%.1f%%", 100 * rows[i].seconds / all);

@@ -15,6 +15,10 @@ static const field_choice resizes[] = {
     {"bilinear", SLMT_RESIZE_BILINEAR}, {"nearest", SLMT_RESIZE_NEAREST}, {0}};
 static const field_choice patch_weights[] = {
     {"hard", SLMT_PATCH_WEIGHT_HARD}, {"easy-then-hard", SLMT_PATCH_WEIGHT_EASY_THEN_HARD}, {0}};
+static const field_choice recomputes[] = {{"nothing", SLMT_RECOMPUTE_NOTHING},
+                                          {"cheap", SLMT_RECOMPUTE_CHEAP},
+                                          {"linear", SLMT_RECOMPUTE_LINEAR},
+                                          {0}};
 static const field_choice on_off[] = {{"on", 1}, {"off", 0}, {0}};
 
 static bool set_preset(void *target, const char *text, char reason[FIELD_REASON])
@@ -84,6 +88,9 @@ const field trainer_fields[] = {
     {"epsilon", "X", "Adam's epsilon", FIELD_REAL, TRAINER(epsilon)},
     {"data-rate", "PART", "part of the training slices that is used, the first ones", FIELD_REAL,
      TRAINER(data_rate)},
+    {"recompute", "nothing|cheap|linear",
+     "what is computed again for the gradients instead of kept: less memory, more time", FIELD_CHOICE,
+     TRAINER(recompute), recomputes},
     {0}};
 
 const field pretrain_fields[] = {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* stepper.c - one optimisation step. Weights, gradients and both moments are flat arrays of the same layout,
- * so Adam is one pass over them. */
+/* stepper.c - one optimisation step. Weights and both moments are flat arrays of the same layout; gradients
+ * lie in the plan's memory, where activations were before. */
 #include "train/stepper.h"
 
 #include <math.h>
 #include <string.h>
 
+#include "lib/recompute.h"
 #include "methods/mt_net.h"
 
 static const slmt_net *net_of(const stepper *s)
@@ -33,9 +34,14 @@ static size_t edge_mae_reals(const slmt_net *net)
     return net->params.total;
 }
 
+const void *stepper_gradient(const stepper *s, int32_t k)
+{
+    return plan_held(s->plan, k);
+}
+
 /* ---- the graph ---- */
 
-/* Adds the gradient of every trained weight that the loss depends on as an output. */
+/* Adds the gradient of every trained weight that the loss depends on, held under the tensor's number. */
 static status add_gradients(graph *g, const slmt_net *net, const nn *networks, int n_networks, value loss)
 {
     void *p;
@@ -48,7 +54,7 @@ static status add_gradients(graph *g, const slmt_net *net, const nn *networks, i
                 wrt[n++] = networks[i].weights[k];
     status s = graph_gradients(g, loss, wrt, n, gradient);
     for (int32_t i = 0; s == OK && i < n; i++)
-        graph_output(g, gradient[i], slot_gradient(net) + g->values[wrt[i]].slot);
+        graph_hold(g, gradient[i], g->values[wrt[i]].slot - slot_weight(net));
     mem_give(g->mem, p);
     return s == OK ? graph_status(g) : s;
 }
@@ -93,6 +99,8 @@ static status make_plan(stepper *s, tally *t)
     TRY(graph_create(&s->context->mem, model_real(s->model), &g));
     status st = s->config.stage == SLMT_STAGE_PRETRAIN ? build_pretrain(s, g) : build_finetune(s, g);
     if (st == OK)
+        st = graph_recompute(g, (recompute_level)s->config.recompute);
+    if (st == OK)
         st = context_plan(s->context, g, !t->dry, &s->plan);
     graph_free(g);
     if (st == OK && t->dry)
@@ -105,7 +113,6 @@ static status make_plan(stepper *s, tally *t)
 static status take_training(stepper *s, tally *t)
 {
     size_t real = bk_dtype_size(model_real(s->model));
-    TRY(tally_take(t, s->trained * real, &s->gradient));
     TRY(tally_take(t, s->trained * real, &s->moment1));
     TRY(tally_take(t, s->trained * real, &s->moment2));
     if (s->config.stage == SLMT_STAGE_PRETRAIN)
@@ -149,8 +156,6 @@ static void bind_weights(stepper *s)
         if (!p->used)
             continue;
         s->bound[slot_weight(net) + k] = model_tensor(s->model, k);
-        if (s->gradient && p->offset < s->trained)
-            s->bound[slot_gradient(net) + k] = (unsigned char *)s->gradient + p->offset * real;
         if (s->frozen && p->offset < s->frozen_reals)
             s->bound[slot_frozen(net) + k] = (unsigned char *)s->frozen + p->offset * real;
     }
@@ -196,8 +201,8 @@ status stepper_open(stepper *s, slmt_context *context, slmt_model *model, const 
 void stepper_close(stepper *s)
 {
     mem *m = &s->context->mem;
-    void *blocks[] = {s->bound, s->gradient, s->moment1, s->moment2, s->frozen, s->image_a, s->image_b,
-                      s->keep,  s->restore,  s->weight,  s->noise,   s->order,  s->mask};
+    void *blocks[] = {s->bound, s->moment1, s->moment2, s->frozen, s->image_a, s->image_b,
+                      s->keep,  s->restore, s->weight,  s->noise,  s->order,   s->mask};
     plan_free(s->plan);
     slmt_profile_free(s->profile);
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
@@ -267,8 +272,8 @@ static status check_gradients(const stepper *s)
     const params *all = &net_of(s)->params;
     for (int32_t k = 0; k < all->n; k++) {
         const param *p = &all->list[k];
-        if (p->used && p->offset < s->trained &&
-            !all_finite(shift(s->gradient, all->real, p->offset), all->real, p->count))
+        const void *gradient = stepper_gradient(s, k);
+        if (gradient && !all_finite(gradient, all->real, p->count))
             return fail(ERR_NONFINITE,
                         "step %llu: the gradient of %s is not finite; the weights are as before the step",
                         (unsigned long long)s->step, p->name);
@@ -276,10 +281,27 @@ static status check_gradients(const stepper *s)
     return OK;
 }
 
+/* Adam on every tensor that has a gradient. */
+static bk_status update_weights(stepper *s, double rate)
+{
+    const slmt_trainer_config *c = &s->config;
+    const params *all = &net_of(s)->params;
+    bk_status st = BK_OK;
+    for (int32_t k = 0; st == BK_OK && k < all->n; k++) {
+        size_t at = all->list[k].offset;
+        const void *gradient = stepper_gradient(s, k);
+        if (gradient)
+            st = s->context->backend->adam(s->context->device, all->real, all->list[k].count,
+                                           model_tensor(s->model, k), gradient,
+                                           shift(s->moment1, all->real, at), shift(s->moment2, all->real, at),
+                                           rate, c->beta1, c->beta2, c->epsilon, (int64_t)s->step + 1);
+    }
+    return st;
+}
+
 /* Runs the plan and, if loss and gradients are numbers, updates. loss[0..2]: two parts and the total. */
 static status run_step(stepper *s, double rate, const atomic_int *cancel, double loss[3])
 {
-    const slmt_trainer_config *c = &s->config;
     bk_dtype real = model_real(s->model);
     const bk_backend *backend = s->context->backend;
     TRY(plan_run(s->plan, s->bound, s->n_bound, cancel));
@@ -294,9 +316,7 @@ static status run_step(stepper *s, double rate, const atomic_int *cancel, double
     TRY(check_gradients(s));
     if (backend->begin(s->context->device) != BK_OK)
         return fail(ERR_BACKEND, "back end %s cannot begin", backend->name);
-    bk_status st =
-        backend->adam(s->context->device, real, s->trained, s->model->weights, s->gradient, s->moment1,
-                      s->moment2, rate, c->beta1, c->beta2, c->epsilon, (int64_t)s->step + 1);
+    bk_status st = update_weights(s, rate);
     backend->end(s->context->device);
     if (st != BK_OK)
         return fail(ERR_BACKEND, "back end %s failed in Adam", backend->name);

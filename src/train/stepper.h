@@ -22,9 +22,9 @@ typedef struct stepper {
     int32_t adam_entry;    /* in the profile */
     void **bound;
     int32_t n_bound;
-    size_t trained; /* reals of the flat arrays that Adam covers: the Edge-MAE's, or all */
-    void *gradient, *moment1, *moment2; /* trained reals each; where nothing is trained they stay 0 */
-    void *frozen; /* fine-tuning: the judging encoder's weights, laid out as the model's */
+    size_t trained;          /* reals of the flat arrays that Adam covers: the Edge-MAE's, or all */
+    void *moment1, *moment2; /* trained reals each; where nothing is trained they stay 0 */
+    void *frozen;            /* fine-tuning: the judging encoder's weights, laid out as the model's */
     size_t frozen_reals;
     uint64_t step; /* steps done */
     int kept;      /* pre-training: patches that stay */
@@ -52,6 +52,9 @@ status stepper_pretrain(stepper *s, const float *images, const double *noise, in
                         const atomic_int *cancel, slmt_losses *losses);
 status stepper_finetune(stepper *s, const float *source, const float *target, double rate,
                         const atomic_int *cancel, slmt_losses *losses);
+
+/* The last step's gradient of tensor k; NULL for a tensor without one. */
+const void *stepper_gradient(const stepper *s, int32_t k);
 
 /* Patches of a slice. */
 int stepper_patches(const stepper *s);

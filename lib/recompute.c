@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* recompute.c - which forward values gradients can have again, and the graph with them put again. */
+#include "lib/recompute.h"
+
+#include <string.h>
+
+#include "lib/ops/rules.h"
+
+typedef struct rewrite {
+    graph *g;
+    recompute_level level;
+    unsigned char *wanted; /* by value: an output follows from it */
+    unsigned char *kept;   /* by value: a gradient node that is wanted reads it */
+    unsigned char *again;  /* by value: follows from kept values by recomputable ops */
+    value *copy;           /* by value: its copy, NONE until there is one */
+    node *nodes;           /* the new list */
+    int32_t n_nodes;
+    int32_t n_values; /* before the copies */
+} rewrite;
+
+/* A linear layer whose input no gradient reads has frozen weights; its output is worth recomputing sooner:
+ * beside it nothing of the layer would be kept. */
+static int is_recomputable(const rewrite *w, const node *n)
+{
+    recompute_level level = w->level;
+    switch (n->op) {
+    case BK_LINEAR:
+        return level >= RECOMPUTE_LINEAR || (level >= RECOMPUTE_CHEAP && !w->kept[n->in[0]]);
+    case BK_RESHAPE:
+    case BK_TRANSPOSE:
+    case BK_SLICE:
+    case BK_CONCAT:
+    case BK_BROADCAST:
+    case BK_AFFINE:
+    case BK_SIGMOID:
+    case BK_TANH:
+    case BK_LEAKY_RELU:
+    case BK_GELU:
+    case BK_LAYER_NORM:
+        return level >= RECOMPUTE_CHEAP;
+    default:
+        return 0;
+    }
+}
+
+static void mark_kept(rewrite *w)
+{
+    const graph *g = w->g;
+    for (value v = 0; v < g->n_values; v++)
+        w->wanted[v] = g->values[v].output >= 0 || g->values[v].held >= 0;
+    for (int32_t k = g->n_nodes - 1; k >= 0; k--) {
+        const node *n = &g->nodes[k];
+        int wanted = 0;
+        for (int32_t o = 0; o < n->n_out; o++)
+            wanted |= w->wanted[n->out[o]];
+        for (int32_t i = 0; wanted && i < n->n_in; i++) {
+            w->wanted[n->in[i]] = 1;
+            w->kept[n->in[i]] |= (unsigned char)(n->backward != 0);
+        }
+    }
+}
+
+static void mark_again(rewrite *w)
+{
+    const graph *g = w->g;
+    for (int32_t k = 0; k < g->n_nodes; k++) {
+        const node *n = &g->nodes[k];
+        int possible = !n->backward && n->n_out == 1 && is_recomputable(w, n);
+        for (int32_t i = 0; possible && i < n->n_in; i++) {
+            value v = n->in[i];
+            possible = g->values[v].kind != VALUE_NODE || w->kept[v] || w->again[v];
+        }
+        w->again[n->out[0]] = (unsigned char)possible;
+    }
+}
+
+/* The copy of v, which is put into the list with the copies it needs. A reshape is a view and goes with its
+ * source. */
+static value copy_of(rewrite *w, value v)
+{
+    if (v >= w->n_values || !w->again[v])
+        return v;
+    if (w->copy[v] != NONE)
+        return w->copy[v];
+    node n = w->g->nodes[w->g->values[v].node];
+    for (int32_t i = 0; i < n.n_in; i++)
+        n.in[i] = copy_of(w, n.in[i]);
+    value_info info = w->g->values[v];
+    info.node = w->n_nodes;
+    info.output = -1;
+    value made = graph_add_value(w->g, info);
+    if (made == NONE)
+        return NONE;
+    n.out[0] = made;
+    n.backward = BACKWARD_AGAIN;
+    w->nodes[w->n_nodes++] = n;
+    w->copy[v] = made;
+    return made;
+}
+
+static status put_all(rewrite *w)
+{
+    graph *g = w->g;
+    for (int32_t k = 0; k < g->n_nodes && g->error == OK; k++) {
+        node n = g->nodes[k];
+        for (int32_t i = 0; n.backward && i < n.n_in; i++)
+            n.in[i] = copy_of(w, n.in[i]);
+        w->nodes[w->n_nodes++] = n;
+    }
+    return graph_status(g);
+}
+
+/* The new list in place of the old one. */
+static void replace_nodes(rewrite *w)
+{
+    graph *g = w->g;
+    mem_give(g->mem, g->nodes);
+    g->nodes = w->nodes;
+    w->nodes = NULL;
+    g->n_nodes = g->cap_nodes = w->n_nodes;
+    for (int32_t k = 0; k < g->n_nodes; k++)
+        for (int32_t o = 0; o < g->nodes[k].n_out; o++)
+            g->values[g->nodes[k].out[o]].node = k;
+}
+
+enum { WORK = 5 };
+
+static status open_rewrite(rewrite *w, void *work[WORK])
+{
+    graph *g = w->g;
+    size_t values = (size_t)g->n_values;
+    TRY(mem_zeros(g->mem, values, 1, &work[0]));
+    TRY(mem_zeros(g->mem, values, 1, &work[1]));
+    TRY(mem_array(g->mem, values, sizeof(value), &work[2]));
+    TRY(mem_array(g->mem, 2 * (size_t)g->n_nodes, sizeof(node), &work[3])); /* each node once more at most */
+    TRY(mem_zeros(g->mem, values, 1, &work[4]));
+    w->kept = work[0];
+    w->again = work[1];
+    w->copy = work[2];
+    w->nodes = work[3];
+    w->wanted = work[4];
+    w->n_values = g->n_values;
+    for (value v = 0; v < g->n_values; v++)
+        w->copy[v] = NONE;
+    return OK;
+}
+
+status graph_recompute(graph *g, recompute_level level)
+{
+    TRY(graph_status(g));
+    void *work[WORK] = {NULL};
+    rewrite w = {.g = g, .level = level};
+    status s = open_rewrite(&w, work);
+    if (s == OK) {
+        mark_kept(&w);
+        mark_again(&w);
+        s = put_all(&w);
+        if (s == OK) {
+            replace_nodes(&w);
+            work[3] = NULL;
+        }
+    }
+    for (int i = 0; i < WORK; i++)
+        mem_give(g->mem, work[i]);
+    return s;
+}
