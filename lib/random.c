@@ -33,14 +33,14 @@ void philox(uint64_t seed, uint64_t stream, uint64_t counter, uint32_t out[4])
 
 random_stream random_open(uint64_t seed, uint64_t stream)
 {
-    return (random_stream){seed, stream, 0};
+    return (random_stream){.seed = seed, .stream = stream};
 }
 
 uint32_t random_u32(random_stream *r)
 {
-    uint32_t block[4];
-    philox(r->seed, r->stream, r->next / 4, block);
-    return block[r->next++ % 4];
+    if (r->next % 4 == 0)
+        philox(r->seed, r->stream, r->next / 4, r->block);
+    return r->block[r->next++ % 4];
 }
 
 double random_uniform(random_stream *r)

@@ -9,7 +9,7 @@
 
 #include "backends/cpu/work.h"
 
-enum { TILE_ROWS = 512, STEP = 16 }; /* most rows of a tile; tiles are multiples of STEP */
+enum { TILE_ROWS = 512, STEP = 16 }; /* most rows of a tile that something follows; tiles are multiples of STEP */
 
 /* y is cut into tiles of rows x cols. */
 typedef struct tiling {
@@ -26,8 +26,8 @@ static int64_t balanced(int64_t n, int64_t parts, int64_t most)
 static tiling tiling_of(const product *p, int threads)
 {
     int64_t parts = work_pieces(threads, p->batch); /* of one matrix, so that all threads have some */
-    int tall = p->m >= p->n;
-    tiling t = {.rows = balanced(p->m, tall ? parts : 1, TILE_ROWS), .cols = p->n};
+    int tall = p->m >= p->n, alone = !p->bias && !p->residual && !p->gelu;
+    tiling t = {.rows = balanced(p->m, tall ? parts : 1, alone ? p->m : TILE_ROWS), .cols = p->n};
     if (!tall)
         t.cols = balanced(p->n, parts, p->n);
     t.down = work_pieces(p->m, t.rows);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* digest.c - SHA-256 through libmd, a file in small pieces. */
+/* digest.c - SHA-256 through Nettle, which uses the processor's SHA instructions, a file in small pieces. */
 #include "io/digest.h"
 
 #include <errno.h>
@@ -7,15 +7,15 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#include <sha2.h>
+#include <nettle/sha2.h>
 
 enum { PIECE = 16384 };
 
-static void finish(SHA2_CTX *sha, char hex[DIGEST_HEX])
+static void finish(struct sha256_ctx *sha, char hex[DIGEST_HEX])
 {
     static const char digit[] = "0123456789abcdef";
-    uint8_t raw[SHA256_DIGEST_LENGTH];
-    SHA256Final(raw, sha);
+    uint8_t raw[SHA256_DIGEST_SIZE];
+    sha256_digest(sha, sizeof raw, raw);
     for (size_t i = 0; i < sizeof raw; i++) {
         hex[2 * i] = digit[raw[i] >> 4];
         hex[2 * i + 1] = digit[raw[i] & 15];
@@ -25,17 +25,17 @@ static void finish(SHA2_CTX *sha, char hex[DIGEST_HEX])
 
 void digest_memory(const void *data, size_t size, char hex[DIGEST_HEX])
 {
-    SHA2_CTX sha;
-    SHA256Init(&sha);
-    SHA256Update(&sha, data, size);
+    struct sha256_ctx sha;
+    sha256_init(&sha);
+    sha256_update(&sha, size, data);
     finish(&sha, hex);
 }
 
 status digest_file(int fd, uint64_t start, const char *label, char hex[DIGEST_HEX], uint64_t *size)
 {
     uint8_t piece[PIECE];
-    SHA2_CTX sha;
-    SHA256Init(&sha);
+    struct sha256_ctx sha;
+    sha256_init(&sha);
     *size = 0;
     for (;;) {
         ssize_t n = pread(fd, piece, sizeof piece, (off_t)(start + *size));
@@ -45,7 +45,7 @@ status digest_file(int fd, uint64_t start, const char *label, char hex[DIGEST_HE
             return fail(ERR_IO, "%s: cannot read: %s", label, strerror(errno));
         if (n == 0)
             break;
-        SHA256Update(&sha, piece, (size_t)n);
+        sha256_update(&sha, (size_t)n, piece);
         *size += (uint64_t)n;
     }
     finish(&sha, hex);

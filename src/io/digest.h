@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* digest.h - SHA-256 of a block of memory or of the rest of a file, as lower-case hex. Over libmd. */
+/* digest.h - SHA-256 of a block of memory or of the rest of a file, as lower-case hex. Over Nettle. */
 #ifndef SLMT_IO_DIGEST_H
 #define SLMT_IO_DIGEST_H
 
