@@ -7,7 +7,7 @@
  * then runs the blocks of attention_block.h. The gradient recomputes probabilities from lse, once, vector
  * of keys by vector of keys; dq adds up on the way.
  * Checked against backends/reference/attention.c by tests/test_backend_ops.c. */
-#include "backends/cpu/attention_block.h"
+#include "backends/cpu/attention_pair.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/work.h"
 
@@ -16,7 +16,8 @@
 typedef struct sizes {
     int64_t batch, n, heads, depth;
     int64_t token;   /* floats of one token in qkv */
-    int64_t vectors; /* of tokens in a sequence */
+    int64_t unit;    /* tokens computed at once: a vector of them, or two */
+    int64_t units;   /* in a sequence */
     int64_t head;    /* floats of one packed head, with room to read past */
     float scale;     /* of q: alpha, and scores to base 2 */
     int64_t lanes;   /* floats of VL tokens, as lanes or as rows */
@@ -27,7 +28,8 @@ static sizes sizes_of(const bk_call *call)
     const bk_shape *qkv = &call->in[0].shape;
     sizes s = {.batch = qkv->dim[0], .n = qkv->dim[1], .heads = call->attr.heads, .token = qkv->dim[2]};
     s.depth = s.token / (3 * s.heads);
-    s.vectors = work_pieces(s.n, VL);
+    s.unit = is_paired(s.depth) ? SETS * VL : VL;
+    s.units = work_pieces(s.n, s.unit);
     s.head = work_pieces(s.n * s.depth + VL, 16) * 16;
     s.scale = (float)(call->attr.alpha * 1.4426950408889634);
     s.lanes = lane_row(s.depth) * VL;
@@ -75,9 +77,9 @@ static void forward_share(const bk_call *call, const sizes *s, float *scratch)
     float *q = scratch, *k = q + s->head, *v = k + s->head, *lanes = v + s->head, square_k = 0.0f;
     float *o = lanes + s->lanes, *row = o + s->lanes;
     int64_t first, last, packed = -1, width = s->heads * s->depth;
-    my_share(s->batch * s->heads * s->vectors, &first, &last);
+    my_share(s->batch * s->heads * s->units, &first, &last);
     for (int64_t t = first; t < last; t++) {
-        int64_t head = t / s->vectors, i = t % s->vectors * VL, left = s->n - i;
+        int64_t head = t / s->units, i = t % s->units * s->unit, left = s->n - i;
         int64_t b = head / s->heads, at = head % s->heads * s->depth;
         const float *x = (const float *)call->in[0].data + b * s->n * s->token + at;
         if (head != packed) {
@@ -87,20 +89,26 @@ static void forward_share(const bk_call *call, const sizes *s, float *scratch)
             square_k = largest_square(k, s->n, s->depth, lanes);
             packed = head;
         }
-        float lse[VL];
-        to_lanes(q + i * s->depth, left, s->depth, lanes);
-        attend(lanes, (rows){k, s->n, s->depth}, v, (bias_rows){0}, square_k, o, lse);
-        unpack(o, row, left, s->depth, 1.0f, (float *)call->out[0].data + (b * s->n + i) * width + at, width);
+        float lse[SETS * VL], *out = (float *)call->out[0].data + (b * s->n + i) * width + at;
+        if (is_paired(s->depth)) {
+            to_pair(q + i * WIDTH, left, lanes);
+            attend_pair(lanes, (rows){k, s->n, WIDTH}, v, square_k, o, lse);
+            unpack(o + SET, row, left - VL, WIDTH, 1.0f, out + VL * width, width);
+        } else {
+            to_lanes(q + i * s->depth, left, s->depth, lanes);
+            attend(lanes, (rows){k, s->n, s->depth}, v, (bias_rows){0}, square_k, o, lse);
+        }
+        unpack(o, row, left, s->depth, 1.0f, out, width);
         if (call->out[1].data)
             memcpy((float *)call->out[1].data + head * s->n + i, lse,
-                   (size_t)work_min(left, VL) * sizeof(float));
+                   (size_t)work_min(left, s->unit) * sizeof(float));
     }
 }
 
 bk_status KERNEL(cpu_attention)(const bk_call *call, int threads)
 {
     sizes s = sizes_of(call);
-    int team = work_team(threads, s.batch * s.heads * s.vectors, s.batch * s.heads * s.n * s.n);
+    int team = work_team(threads, s.batch * s.heads * s.units, s.batch * s.heads * s.n * s.n);
 #pragma omp parallel num_threads(team) if (team > 1)
     forward_share(call, &s, (float *)call->scratch + forward_floats(&s) * omp_get_thread_num());
     return BK_OK;
@@ -120,7 +128,7 @@ typedef struct grad_head {
 /* Floats of one number a token, and of dq of a head. */
 static int64_t padded(const sizes *s)
 {
-    return work_pieces(s->vectors * VL, 16) * 16;
+    return work_pieces(s->units * s->unit, 16) * 16;
 }
 
 static int64_t dq_floats(const sizes *s)
@@ -133,7 +141,7 @@ static int64_t dq_floats(const sizes *s)
 static int64_t key_chunks(const sizes *s)
 {
     enum { ENOUGH_TASKS = 32 };
-    return work_min(s->vectors, work_pieces(ENOUGH_TASKS, s->batch * s->heads));
+    return work_min(s->units, work_pieces(ENOUGH_TASKS, s->batch * s->heads));
 }
 
 static int64_t thread_floats(const sizes *s)
@@ -192,13 +200,23 @@ static void pack_head(const bk_call *call, const sizes *s, int64_t head, grad_he
 static void keys_of_head(const sizes *s, const grad_head *h, int64_t i, float *dx)
 {
     int64_t left = s->n - i, width = s->heads * s->depth;
-    to_lanes(h->k + i * s->depth, left, s->depth, h->lane[K_LANES]);
-    to_lanes(h->v + i * s->depth, left, s->depth, h->lane[V_LANES]);
-    lay_keys(h->k + i * s->depth, left, s->depth, h->lane[K_ROWS]);
+    float *dk = dx + width + i * s->token, *dv = dk + width;
     key_vector key = {h->lane[K_LANES], h->lane[V_LANES], h->lane[K_ROWS], h->lane[DK], h->lane[DV]};
-    gradient_of_keys(&key, &h->query, (bias_rows){0}, NULL);
-    unpack(h->lane[DK], h->lane[ROWS], left, s->depth, log_of_2, dx + width + i * s->token, s->token);
-    unpack(h->lane[DV], h->lane[ROWS], left, s->depth, 1.0f, dx + 2 * width + i * s->token, s->token);
+    lay_keys(h->k + i * s->depth, left, s->depth, h->lane[K_ROWS]);
+    if (is_paired(s->depth)) {
+        to_pair(h->k + i * WIDTH, left, h->lane[K_LANES]);
+        to_pair(h->v + i * WIDTH, left, h->lane[V_LANES]);
+        lay_keys(h->k + (i + VL) * WIDTH, left - VL, WIDTH, h->lane[K_ROWS] + VL / 2 * VL);
+        gradient_of_pair(&key, &h->query);
+        unpack(key.dk + SET, h->lane[ROWS], left - VL, WIDTH, log_of_2, dk + VL * s->token, s->token);
+        unpack(key.dv + SET, h->lane[ROWS], left - VL, WIDTH, 1.0f, dv + VL * s->token, s->token);
+    } else {
+        to_lanes(h->k + i * s->depth, left, s->depth, h->lane[K_LANES]);
+        to_lanes(h->v + i * s->depth, left, s->depth, h->lane[V_LANES]);
+        gradient_of_keys(&key, &h->query, (bias_rows){0}, NULL);
+    }
+    unpack(key.dk, h->lane[ROWS], left, s->depth, log_of_2, dk, s->token);
+    unpack(key.dv, h->lane[ROWS], left, s->depth, 1.0f, dv, s->token);
 }
 
 static float *head_of_dx(const bk_call *call, const sizes *s, int64_t head)
@@ -218,8 +236,8 @@ static void grad_share(const bk_call *call, const sizes *s, float *mine)
     int64_t first, last, packed = -1, chunks = key_chunks(s);
     my_share(s->batch * s->heads * chunks, &first, &last);
     for (int64_t t = first; t < last; t++) {
-        int64_t head = t / chunks, from = s->vectors * (t % chunks) / chunks;
-        int64_t to = s->vectors * (t % chunks + 1) / chunks;
+        int64_t head = t / chunks, from = s->units * (t % chunks) / chunks;
+        int64_t to = s->units * (t % chunks + 1) / chunks;
         float *dx = head_of_dx(call, s, head);
         if (head != packed)
             pack_head(call, s, head, &h);
@@ -228,7 +246,7 @@ static void grad_share(const bk_call *call, const sizes *s, float *mine)
             h.query.dq = (float *)call->scratch + t * dq_floats(s);
         memset(h.query.dq, 0, (size_t)dq_floats(s) * sizeof(float));
         for (int64_t v = from; v < to; v++)
-            keys_of_head(s, &h, v * VL, dx);
+            keys_of_head(s, &h, v * s->unit, dx);
         if (chunks == 1)
             store_queries(call, s, h.query.dq, dx);
     }

@@ -378,7 +378,7 @@ static void add_to_queries(const float *ds, int64_t n, const float *k, int64_t d
 static void lay_keys(const float *row, int64_t n, int64_t depth, float *laid)
 {
     int64_t width = lane_row(depth);
-    memset(laid, 0, (size_t)(VL * width) * sizeof(float));
+    memset(laid, 0, (size_t)(is_narrow(depth) ? VL / 2 * VL : VL * width) * sizeof(float));
     for (int64_t l = 0; l < n && l < VL; l++) {
         if (!is_narrow(depth))
             copy_row(laid + l * width, row + l * depth, depth, 1.0f);
@@ -412,6 +412,14 @@ typedef struct query_rows {
     int bounded;              /* every score is */
 } query_rows;
 
+/* 2^x of a score less its lse, which is above 0 only by rounding, or in lanes that are no key. */
+INLINE vf probability(vf x)
+{
+    x = -vmax(-x, vset(0.0f));
+    vexp2_negative(&x, 1);
+    return x;
+}
+
 /* One pass over the queries. With P = 2^(S - lse) and dS = P (dout V^T - delta):
  *   dk = dS^T q,  dv = P^T dout,  dq += dS k.
  * dscore[query][lane], if not NULL, gets dS added, bias.step floats a row. */
@@ -429,11 +437,8 @@ static void gradient_of_keys(const key_vector *key, const query_rows *query, bia
             dot_rows(key->k, q, depth, n, start, score, score, POWER);
         } else {
             dot_rows(key->k, q, depth, n, start, score, score, KEEP);
-            for (int64_t i = 0; i < n; i++) { /* above 0 only by rounding, or in lanes that are no key */
-                vf p = -vmax(-vload(score + i * VL), vset(0.0f));
-                vexp2_negative(&p, 1);
-                vstore(score + i * VL, p);
-            }
+            for (int64_t i = 0; i < n; i++)
+                vstore(score + i * VL, probability(vload(score + i * VL)));
         }
         dot_rows(key->v, dout, depth, n, (row_start){NULL, 0, query->delta + at}, score, grad, TIMES);
         for (int64_t i = 0; dscore && i < n; i++) {
