@@ -15,12 +15,12 @@
 
 typedef struct sizes {
     int64_t batch, n, heads, depth;
-    int64_t token;   /* floats of one token in qkv */
-    int64_t unit;    /* tokens computed at once: a vector of them, or two */
-    int64_t units;   /* in a sequence */
-    int64_t head;    /* floats of one packed head, with room to read past */
-    float scale;     /* of q: alpha, and scores to base 2 */
-    int64_t lanes;   /* floats of VL tokens, as lanes or as rows */
+    int64_t token; /* floats of one token in qkv */
+    int64_t unit;  /* tokens computed at once: a vector of them, or two */
+    int64_t units; /* in a sequence */
+    int64_t head;  /* floats of one packed head, with room to read past */
+    float scale;   /* of q: alpha, and scores to base 2 */
+    int64_t lanes; /* floats of VL tokens, as lanes or as rows */
 } sizes;
 
 static sizes sizes_of(const bk_call *call)
@@ -44,10 +44,15 @@ static void my_share(int64_t tasks, int64_t *first, int64_t *last)
     *last = tasks * (me + 1) / all;
 }
 
+/* Rows of n tokens, `step` floats apart, side by side. They are fetched ahead: steps of a page or so defeat
+ * the processor's own fetching. */
 static void pack(const float *x, int64_t step, int64_t n, int64_t depth, float scale, float *row)
 {
-    for (int64_t i = 0; i < n; i++)
+    enum { AHEAD = 12 };
+    for (int64_t i = 0; i < n; i++) {
+        __builtin_prefetch(x + work_min(i + AHEAD, n - 1) * step);
         copy_row(row + i * depth, x + i * step, depth, scale);
+    }
 }
 
 /* The first n tokens of lanes[depth][VL] to x; `row` holds VL rows meanwhile. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* attention_pair.h - attention_block.h for two vectors of tokens at once and heads of width 8, as SLMT-Net's
- * encoder has them. A value of a row is loaded once for both vectors: with one, loads and not products set the
- * pace. It takes the 32 registers of x86-64-v4; elsewhere is_paired() is 0. */
+ * encoder has them. A value of a row is loaded once for both vectors: with one, loads and not products set
+ * the pace. It takes the 32 registers of x86-64-v4; elsewhere is_paired() is 0. */
 #ifndef SLMT_CPU_ATTENTION_PAIR_H
 #define SLMT_CPU_ATTENTION_PAIR_H
 
@@ -48,7 +48,8 @@ INLINE void pair_few(const vf *lane, const float *row, const float *minus, const
     }
 }
 
-/* score[j] = finish(sum_d lanes[d] row[j][d] - minus[j]), as dot_rows; adds what was stored to total, for POWER. */
+/* score[j] = finish(sum_d lanes[d] row[j][d] - minus[j]), as dot_rows; adds what was stored to total, for
+ * POWER. */
 INLINE void dot_pair(const float *lanes, const float *row, int64_t n, const float *minus, const float *factor,
                      float *score, vf total[SETS], const int finish)
 {
@@ -112,6 +113,27 @@ static void attend_pair(const float *q, rows k, const float *v, float square_k, 
     }
 }
 
+/* `count` rows of add_pair_to_queries. */
+INLINE void add_few_queries(const vf *key, const float *ds, float *dq, const int count)
+{
+    vf even[FEW], odd[FEW];
+#pragma GCC unroll 4
+    for (int i = 0; i < count; i++) {
+        even[i] = vload(dq + i * VL);
+        odd[i] = vset(0.0f);
+    }
+#pragma GCC unroll 16
+    for (int l = 0; l < VL; l += 2)
+#pragma GCC unroll 4
+        for (int i = 0; i < count; i++) {
+            even[i] += key[l] * vpair(ds + i * SETS * VL + 2 * l);
+            odd[i] += key[l + 1] * vpair(ds + i * SETS * VL + 2 * l + 2);
+        }
+#pragma GCC unroll 4
+    for (int i = 0; i < count; i++)
+        vstore(dq + i * VL, even[i] + odd[i]);
+}
+
 /* add_to_queries() for the keys of both sets, laid one after the other. */
 INLINE void add_pair_to_queries(const float *ds, int64_t n, const float *k, float *dq)
 {
@@ -119,15 +141,11 @@ INLINE void add_pair_to_queries(const float *ds, int64_t n, const float *k, floa
 #pragma GCC unroll 16
     for (int l = 0; l < VL; l++)
         key[l] = vload(k + l * VL);
-    for (int64_t i = 0; i < n; i++) {
-        vf a = vload(dq + i * VL), b = vset(0.0f);
-#pragma GCC unroll 16
-        for (int l = 0; l < VL; l += 2) {
-            a += key[l] * vpair(ds + i * SETS * VL + 2 * l);
-            b += key[l + 1] * vpair(ds + i * SETS * VL + 2 * l + 2);
-        }
-        vstore(dq + i * VL, a + b);
-    }
+    int64_t i = 0;
+    for (; i + FEW <= n; i += FEW)
+        add_few_queries(key, ds + i * SETS * VL, dq + i * VL, FEW);
+    for (; i < n; i++)
+        add_few_queries(key, ds + i * SETS * VL, dq + i * VL, 1);
 }
 
 /* gradient_of_keys() for SETS vectors of keys. */

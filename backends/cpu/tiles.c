@@ -9,7 +9,10 @@
 
 #include "backends/cpu/work.h"
 
-enum { TILE_ROWS = 512, STEP = 16 }; /* most rows of a tile that something follows; tiles are multiples of STEP */
+enum {
+    TILE_ROWS = 512,
+    STEP = 16
+}; /* most rows of a tile that something follows; tiles are multiples of STEP */
 
 /* y is cut into tiles of rows x cols. */
 typedef struct tiling {

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* count_synthesis.c - N syntheses of one slice by the tiny model on one thread, for scripts/check-instructions,
- * which counts their instructions. */
+/* one_synthesis.c - N syntheses of one slice by the tiny model on T threads, in a process that does nothing
+ * else:
+ *
+ *   one_synthesis N T [MATRIX]
+ *
+ * It fails if the process has more than T threads at the end: nothing starts threads of its own. Also what
+ * scripts/check-instructions counts the instructions of. */
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,8 +16,19 @@ static void need(slmt_status s)
 {
     if (s == SLMT_OK)
         return;
-    fprintf(stderr, "count_synthesis: %s\n", slmt_error_text());
+    fprintf(stderr, "one_synthesis: %s\n", slmt_error_text());
     exit(1);
+}
+
+static int threads_of_process(void)
+{
+    int n = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    for (const struct dirent *e; tasks && (e = readdir(tasks));)
+        n += e->d_name[0] != '.';
+    if (tasks)
+        closedir(tasks);
+    return n;
 }
 
 int main(int argc, char **argv)
@@ -26,7 +43,8 @@ int main(int argc, char **argv)
     for (int i = 0; i < SIDE * SIDE; i++)
         in[i] = (float)(i * 37 % 101) / 101;
     slmt_context_config_init(&c);
-    c.threads = 1;
+    c.threads = argc > 2 ? atoi(argv[2]) : 1;
+    c.matrix = argc > 3 ? atoi(argv[3]) : SLMT_MATRIX_AUTO;
     need(slmt_context_create(&c, &context));
     need(slmt_model_options_init(&o, SLMT_PRESET_TINY));
     need(slmt_model_create(context, &o, 1, &model));
@@ -36,5 +54,8 @@ int main(int argc, char **argv)
     slmt_session_free(session);
     slmt_model_free(model);
     slmt_context_free(context);
-    return 0;
+    int found = threads_of_process();
+    if (found != c.threads)
+        fprintf(stderr, "one_synthesis: the process has %d threads, not %d\n", found, c.threads);
+    return found != c.threads;
 }
