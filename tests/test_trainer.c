@@ -188,13 +188,12 @@ static void every_bad_field_is_named(void **state)
         int32_t number;
         double real;
     } bad[] = {
-        WHOLE(batch, 0),          WHOLE(batch, 65537),     WHOLE(epochs, 0),
-        WHOLE(patch_weight, 2),   WHOLE(augment, -1),      WHOLE(decay_epochs, 0),
-        WHOLE(warmup_epochs, -1), REAL(decay_factor, 1.5), REAL(learning_rate, -1),
-        REAL(learning_rate, NAN), REAL(minimum_rate, -1),  REAL(beta1, 1),
-        REAL(beta2, -0.1),        REAL(epsilon, 0),        REAL(mask_ratio, 1.1),
-        REAL(mask_ratio, 1),      REAL(mask_ratio, 0),     REAL(rec_weight, -1),
-        REAL(l1_weight, NAN),     REAL(data_rate, 2),      REAL(data_rate, INFINITY),
+        WHOLE(batch, 0),         WHOLE(batch, 65537),     WHOLE(epochs, 0),          WHOLE(patch_weight, 2),
+        WHOLE(augment, -1),      WHOLE(decay_epochs, 0),  WHOLE(warmup_epochs, -1),  WHOLE(recompute, 3),
+        REAL(decay_factor, 1.5), REAL(learning_rate, -1), WHOLE(recompute, -1),      REAL(learning_rate, NAN),
+        REAL(minimum_rate, -1),  REAL(beta1, 1),          REAL(beta2, -0.1),         REAL(epsilon, 0),
+        REAL(mask_ratio, 1.1),   REAL(mask_ratio, 1),     REAL(mask_ratio, 0),       REAL(rec_weight, -1),
+        REAL(l1_weight, NAN),    REAL(data_rate, 2),      REAL(data_rate, INFINITY),
     };
     slmt_context *context = open_context(1, NULL);
     slmt_model *model = small_model(context, 3);
