@@ -38,8 +38,10 @@ random_stream random_open(uint64_t seed, uint64_t stream)
 
 uint32_t random_u32(random_stream *r)
 {
-    if (r->next % 4 == 0)
+    if (r->held != r->next / 4 + 1) {
         philox(r->seed, r->stream, r->next / 4, r->block);
+        r->held = r->next / 4 + 1;
+    }
     return r->block[r->next++ % 4];
 }
 

@@ -15,7 +15,8 @@ void philox(uint64_t seed, uint64_t stream, uint64_t counter, uint32_t out[4]);
 /* A cursor over one stream, for code that draws one number after the other. */
 typedef struct random_stream {
     uint64_t seed, stream, next; /* next: index of the next 32-bit word */
-    uint32_t block[4];           /* the block that word lies in, once one of it was drawn */
+    uint64_t held;               /* 1 + the number of the block below; 0: none yet */
+    uint32_t block[4];
 } random_stream;
 
 random_stream random_open(uint64_t seed, uint64_t stream);
