@@ -7,7 +7,7 @@
  * then runs the blocks of attention_block.h. The gradient recomputes probabilities from lse, once, vector
  * of keys by vector of keys; dq adds up on the way.
  * Checked against backends/reference/attention.c by tests/test_backend_ops.c. */
-#include "backends/cpu/attention_pair.h"
+#include "backends/cpu/attention_block.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/work.h"
 
@@ -16,11 +16,12 @@
 typedef struct sizes {
     int64_t batch, n, heads, depth;
     int64_t token; /* floats of one token in qkv */
-    int64_t unit;  /* tokens computed at once: a vector of them, or two */
+    int sets;      /* vectors of tokens computed at once */
+    int64_t unit;  /* their tokens */
     int64_t units; /* in a sequence */
     int64_t head;  /* floats of one packed head, with room to read past */
     float scale;   /* of q: alpha, and scores to base 2 */
-    int64_t lanes; /* floats of VL tokens, as lanes or as rows */
+    int64_t lanes; /* floats of a unit, as lanes or as rows */
 } sizes;
 
 static sizes sizes_of(const bk_call *call)
@@ -28,11 +29,12 @@ static sizes sizes_of(const bk_call *call)
     const bk_shape *qkv = &call->in[0].shape;
     sizes s = {.batch = qkv->dim[0], .n = qkv->dim[1], .heads = call->attr.heads, .token = qkv->dim[2]};
     s.depth = s.token / (3 * s.heads);
-    s.unit = is_paired(s.depth) ? SETS * VL : VL;
+    s.sets = sets_of(s.depth);
+    s.unit = s.sets * VL;
     s.units = work_pieces(s.n, s.unit);
     s.head = work_pieces(s.n * s.depth + VL, 16) * 16;
     s.scale = (float)(call->attr.alpha * 1.4426950408889634);
-    s.lanes = lane_row(s.depth) * VL;
+    s.lanes = lane_row(s.depth) * s.unit;
     return s;
 }
 
@@ -55,13 +57,13 @@ static void pack(const float *x, int64_t step, int64_t n, int64_t depth, float s
     }
 }
 
-/* The first n tokens of lanes[depth][VL] to x; `row` holds VL rows meanwhile. */
-static void unpack(const float *lanes, float *row, int64_t n, int64_t depth, float scale, float *x,
+/* The first n tokens of a unit's lanes to x; `row` holds their rows meanwhile. */
+static void unpack(const sizes *s, const float *lanes, float *row, int64_t n, float scale, float *x,
                    int64_t step)
 {
-    from_lanes(lanes, depth, scale, row, lane_row(depth));
-    for (int64_t i = 0; i < n && i < VL; i++)
-        copy_row(x + i * step, row + i * lane_row(depth), depth, 1.0f);
+    from_lanes(lanes, s->depth, s->sets, scale, row, lane_row(s->depth));
+    for (int64_t i = 0; i < n && i < s->unit; i++)
+        copy_row(x + i * step, row + i * lane_row(s->depth), s->depth, 1.0f);
 }
 
 /* ---- forward ---- */
@@ -95,15 +97,9 @@ static void forward_share(const bk_call *call, const sizes *s, float *scratch)
             packed = head;
         }
         float lse[SETS * VL], *out = (float *)call->out[0].data + (b * s->n + i) * width + at;
-        if (is_paired(s->depth)) {
-            to_pair(q + i * WIDTH, left, lanes);
-            attend_pair(lanes, (rows){k, s->n, WIDTH}, v, square_k, o, lse);
-            unpack(o + SET, row, left - VL, WIDTH, 1.0f, out + VL * width, width);
-        } else {
-            to_lanes(q + i * s->depth, left, s->depth, lanes);
-            attend(lanes, (rows){k, s->n, s->depth}, v, (bias_rows){0}, square_k, o, lse);
-        }
-        unpack(o, row, left, s->depth, 1.0f, out, width);
+        to_lanes(q + i * s->depth, left, s->depth, s->sets, lanes);
+        attend(lanes, (rows){k, s->n, s->depth}, v, (bias_rows){0}, square_k, o, lse, sets_of(s->depth));
+        unpack(s, o, row, left, 1.0f, out, width);
         if (call->out[1].data)
             memcpy((float *)call->out[1].data + head * s->n + i, lse,
                    (size_t)work_min(left, s->unit) * sizeof(float));
@@ -121,7 +117,7 @@ bk_status KERNEL(cpu_attention)(const bk_call *call, int threads)
 
 /* ---- gradient ---- */
 
-/* A thread's packed head, and sets of VL tokens. */
+/* A thread's packed head, and a unit of tokens. */
 enum { K_LANES, V_LANES, DK, DV, K_ROWS, ROWS, LANES };
 
 typedef struct grad_head {
@@ -193,9 +189,9 @@ static void pack_head(const bk_call *call, const sizes *s, int64_t head, grad_he
     for (int64_t i = 0; i < s->n; i += VL) {
         int64_t left = work_min(VL, s->n - i);
         pack(out + i * width, width, left, s->depth, 1.0f, h->lane[ROWS]);
-        to_lanes(h->lane[ROWS], left, s->depth, h->lane[0]);
-        to_lanes(h->dout + i * s->depth, left, s->depth, h->lane[1]);
-        vstore(h->delta + i, dot_lanes(h->lane[0], h->lane[1], s->depth));
+        to_lanes(h->lane[ROWS], left, s->depth, 1, h->lane[0]);
+        to_lanes(h->dout + i * s->depth, left, s->depth, 1, h->lane[1]);
+        vstore(h->delta + i, dot_lanes(h->lane[0], h->lane[1], s->depth, VL));
     }
     h->query.bounded = is_bounded(largest_square(h->q, s->n, s->depth, h->lane[0]),
                                   largest_square(h->k, s->n, s->depth, h->lane[0]), 0.0f);
@@ -207,21 +203,12 @@ static void keys_of_head(const sizes *s, const grad_head *h, int64_t i, float *d
     int64_t left = s->n - i, width = s->heads * s->depth;
     float *dk = dx + width + i * s->token, *dv = dk + width;
     key_vector key = {h->lane[K_LANES], h->lane[V_LANES], h->lane[K_ROWS], h->lane[DK], h->lane[DV]};
-    lay_keys(h->k + i * s->depth, left, s->depth, h->lane[K_ROWS]);
-    if (is_paired(s->depth)) {
-        to_pair(h->k + i * WIDTH, left, h->lane[K_LANES]);
-        to_pair(h->v + i * WIDTH, left, h->lane[V_LANES]);
-        lay_keys(h->k + (i + VL) * WIDTH, left - VL, WIDTH, h->lane[K_ROWS] + VL / 2 * VL);
-        gradient_of_pair(&key, &h->query);
-        unpack(key.dk + SET, h->lane[ROWS], left - VL, WIDTH, log_of_2, dk + VL * s->token, s->token);
-        unpack(key.dv + SET, h->lane[ROWS], left - VL, WIDTH, 1.0f, dv + VL * s->token, s->token);
-    } else {
-        to_lanes(h->k + i * s->depth, left, s->depth, h->lane[K_LANES]);
-        to_lanes(h->v + i * s->depth, left, s->depth, h->lane[V_LANES]);
-        gradient_of_keys(&key, &h->query, (bias_rows){0}, NULL);
-    }
-    unpack(key.dk, h->lane[ROWS], left, s->depth, log_of_2, dk, s->token);
-    unpack(key.dv, h->lane[ROWS], left, s->depth, 1.0f, dv, s->token);
+    lay_keys(h->k + i * s->depth, left, s->depth, s->sets, h->lane[K_ROWS]);
+    to_lanes(h->k + i * s->depth, left, s->depth, s->sets, h->lane[K_LANES]);
+    to_lanes(h->v + i * s->depth, left, s->depth, s->sets, h->lane[V_LANES]);
+    gradient_of_keys(&key, &h->query, (bias_rows){0}, NULL, sets_of(s->depth));
+    unpack(s, key.dk, h->lane[ROWS], left, log_of_2, dk, s->token);
+    unpack(s, key.dv, h->lane[ROWS], left, 1.0f, dv, s->token);
 }
 
 static float *head_of_dx(const bk_call *call, const sizes *s, int64_t head)

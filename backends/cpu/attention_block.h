@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* attention_block.h - softmax attention of one vector of queries (or, in the gradient, of keys) with all
- * tokens of its sequence: the inner part of attention.c and window_attention.c.
+/* attention_block.h - softmax attention of one or two vectors of queries (or, in the gradient, of keys) with
+ * all tokens of their sequence: the inner part of attention.c and window_attention.c.
  *
  * With heads 8 or 16 wide a product library spends its time packing. Here VL queries are the lanes of a
  * vector; keys and values are rows that broadcast. Scores of one block of keys live in the first-level
  * cache, and a running maximum makes one pass over the keys enough. Everything is two loops, dot_rows and
- * add_rows, with up to PART vectors in registers, and one for the exponentials between them.
+ * add_rows, and one for the exponentials between them.
+ *
+ * A value of a row, once loaded, serves both of two vectors: with one, loads and not products set the pace.
+ * `sets` is their number, a constant wherever these functions are used. Lanes are [depth][sets][VL], scores
+ * [row][sets][VL].
  *
  * Scores are in powers of two: who calls scales q, biases and lse by log2(e). */
 #ifndef SLMT_CPU_ATTENTION_BLOCK_H
@@ -14,9 +18,34 @@
 #include "backends/cpu/vec.h"
 
 enum {
-    BLOCK = 64,                    /* rows whose scores are kept */
-    PART = CPU_LEVEL == 4 ? 16 : 8 /* half of the vector registers */
+    BLOCK = 64,                     /* rows whose scores are kept */
+    PART = CPU_LEVEL == 4 ? 16 : 8, /* half of the vector registers */
+    SETS = 2,                       /* vectors at once, at most */
+    SUMS = CPU_LEVEL == 4 ? 4 : 8,  /* of scores, side by side: one alone would wait for itself */
+    POWERS_ASIDE = CPU_LEVEL != 4   /* beside sums, the exponential takes more than 16 registers */
 };
+
+/* Lanes of a few rows' products: where 16 registers cannot keep them, the compiler is told to load them where
+ * they are used, and not to move them to the stack. */
+INLINE const float *lanes_here(const float *lanes)
+{
+#if CPU_LEVEL != 4
+    __asm__("" : "+r"(lanes));
+#endif
+    return lanes;
+}
+
+/* How many vectors: two, but where lanes live in registers, as at level 4, only for heads 8 wide. */
+INLINE int sets_of(int64_t depth)
+{
+    return CPU_LEVEL != 4 || depth == 8 ? SETS : 1;
+}
+
+/* The head width, where there are two. */
+INLINE int64_t depth_of_two(int64_t depth)
+{
+    return CPU_LEVEL == 4 ? 8 : depth;
+}
 
 /* Rows [n][depth], packed. */
 typedef struct rows {
@@ -35,33 +64,53 @@ typedef struct row_start {
  * off comes last, so that a lone token's dout.v - delta is exactly 0. */
 enum { KEEP, POWER, TIMES };
 
-/* score[j] = finish(start[j] + sum_d lanes[d] row[j][first + d]) for `count` rows j side by side: one alone
- * would wait for itself. Returns the sum of what was stored, for POWER. */
-INLINE vf dot_few(const vf *lane, const float *row, int64_t depth, row_start start, const float *factor,
-                  float *score, const int width, const int finish, const int count)
+/* total[set] += the sum of `count` rows. */
+INLINE void add_totals(const vf *sum, vf *total, const int count, const int sets)
 {
-    vf sum[FEW], total = vset(0.0f);
+#pragma GCC unroll 2
+    for (int s = 0; s < sets; s++) {
+        vf rows = sum[s];
 #pragma GCC unroll 4
-    for (int j = 0; j < count; j++) {
-        sum[j] = start.lanes ? vload(start.lanes + j * start.step) : vset(0.0f);
-        if (start.minus && finish != TIMES)
-            sum[j] -= start.minus[j];
+        for (int j = 1; j < count; j++)
+            rows += sum[j * sets + s];
+        total[s] += rows;
+    }
+}
+
+/* score[j] = finish(start[j] + sum_d lanes[d] row[j][d]) for `count` rows j, d < width. Adds what was stored
+ * to total, for POWER. */
+INLINE void dot_few(const float *lanes, const float *row, int64_t depth, row_start start, const float *factor,
+                    float *score, vf *total, const int width, const int finish, const int count,
+                    const int sets)
+{
+    vf sum[SUMS];
+    const float *minus = finish != TIMES ? start.minus : NULL;
+    lanes = lanes_here(lanes);
+#pragma GCC unroll 8
+    for (int j = 0; j < count * sets; j++) {
+        sum[j] = start.lanes ? vload(start.lanes + j / sets * start.step + j % sets * VL) : vset(0.0f);
+        if (minus)
+            sum[j] -= minus[j / sets];
     }
 #pragma GCC unroll 16
     for (int d = 0; d < width; d++)
-#pragma GCC unroll 4
-        for (int j = 0; j < count; j++)
-            sum[j] += lane[d] * row[j * depth + d];
-    if (finish == POWER)
-        vexp2_bounded(sum, count);
-#pragma GCC unroll 4
-    for (int j = 0; j < count; j++) {
-        total += sum[j];
+#pragma GCC unroll 8
+        for (int j = 0; j < count; j++) {
+            vf x = vset(row[j * depth + d]);
+#pragma GCC unroll 2
+            for (int s = 0; s < sets; s++)
+                sum[j * sets + s] += vload(lanes + (d * sets + s) * VL) * x;
+        }
+    if (finish == POWER) {
+        vexp2_bounded(sum, count * sets);
+        add_totals(sum, total, count, sets);
+    }
+#pragma GCC unroll 8
+    for (int j = 0; j < count * sets; j++) {
         if (finish == TIMES)
-            sum[j] = (sum[j] - start.minus[j]) * vload(factor + j * VL);
+            sum[j] = (sum[j] - start.minus[j / sets]) * vload(factor + j * VL);
         vstore(score + j * VL, sum[j]);
     }
-    return total;
 }
 
 INLINE row_start further(row_start s, int64_t rows)
@@ -69,40 +118,67 @@ INLINE row_start further(row_start s, int64_t rows)
     return (row_start){s.lanes ? s.lanes + rows * s.step : NULL, s.step, s.minus ? s.minus + rows : NULL};
 }
 
-/* The same for n rows, d < width; factor[j] and start.lanes[j] may be score[j]. */
-INLINE vf dot_part(const float *lanes, const float *row, int64_t depth, int64_t n, row_start start,
-                   const float *factor, float *score, const int width, const int finish)
+/* The same for n rows; factor[j] and start.lanes[j] may be score[j]. */
+INLINE void dot_part(const float *lanes, const float *row, int64_t depth, int64_t n, row_start start,
+                     const float *factor, float *score, vf *total, const int width, const int finish,
+                     const int sets)
 {
-    vf lane[PART], total = vset(0.0f);
+    const int few = SUMS / sets;
     int64_t j = 0;
-#pragma GCC unroll 16
-    for (int d = 0; d < width; d++)
-        lane[d] = vload(lanes + d * VL);
-    for (; j + FEW <= n; j += FEW)
-        total += dot_few(lane, row + j * depth, depth, further(start, j), factor + j * VL, score + j * VL,
-                         width, finish, FEW);
+    for (; j + few <= n; j += few)
+        dot_few(lanes, row + j * depth, depth, further(start, j), factor + j * sets * VL,
+                score + j * sets * VL, total, width, finish, few, sets);
     for (; j < n; j++)
-        total += dot_few(lane, row + j * depth, depth, further(start, j), factor + j * VL, score + j * VL,
-                         width, finish, 1);
-    return total;
+        dot_few(lanes, row + j * depth, depth, further(start, j), factor + j * sets * VL,
+                score + j * sets * VL, total, width, finish, 1, sets);
 }
 
-INLINE vf dot_rows(const float *lanes, const float *row, int64_t depth, int64_t n, row_start start,
-                   const float *factor, float *score, const int finish)
+/* Powers of `count` rows of scores, less top[set] where they are not bounded. */
+INLINE void power_few(float *score, const vf *top, vf *total, const int bounded, const int count,
+                      const int sets)
+{
+    vf x[FEW];
+#pragma GCC unroll 4
+    for (int j = 0; j < count * sets; j++)
+        x[j] = bounded ? vload(score + j * VL) : vload(score + j * VL) - top[j % sets];
+    if (bounded)
+        vexp2_bounded(x, count * sets);
+    else
+        vexp2_negative(x, count * sets);
+    add_totals(x, total, count, sets);
+#pragma GCC unroll 4
+    for (int j = 0; j < count * sets; j++)
+        vstore(score + j * VL, x[j]);
+}
+
+INLINE void power_rows(float *score, int64_t n, const vf *top, vf *total, const int bounded, const int sets)
+{
+    const int64_t few = FEW / sets;
+    int64_t j = 0;
+    for (; j + few <= n; j += few)
+        power_few(score + j * sets * VL, top, total, bounded, FEW / sets, sets);
+    for (; j < n; j++)
+        power_few(score + j * sets * VL, top, total, bounded, 1, sets);
+}
+
+INLINE void dot_rows(const float *lanes, const float *row, int64_t depth, int64_t n, row_start start,
+                     const float *factor, float *score, vf *total, const int finish, const int sets)
 {
     int64_t d = 0;
-    vf total = vset(0.0f);
     row_start first = {start.lanes, start.step, finish == TIMES ? NULL : start.minus};
     const float *last = finish == TIMES ? start.minus : NULL;
+    const int now = POWERS_ASIDE && finish == POWER ? KEEP : finish;
 #define DOT_PARTS(width)                                                                                     \
-    for (; d + width <= depth; d += width, first = (row_start){score, VL, NULL}) {                           \
+    for (; d + width <= depth; d += width, first = (row_start){score, sets * VL, NULL}) {                    \
         if (d + width < depth)                                                                               \
-            dot_part(lanes + d * VL, row + d, depth, n, first, factor, score, width, KEEP);                  \
+            dot_part(lanes + d * sets * VL, row + d, depth, n, first, factor, score, total, width, KEEP,     \
+                     sets);                                                                                  \
         else if (finish == TIMES)                                                                            \
-            dot_part(lanes + d * VL, row + d, depth, n, (row_start){first.lanes, first.step, last}, factor,  \
-                     score, width, TIMES);                                                                   \
+            dot_part(lanes + d * sets * VL, row + d, depth, n, (row_start){first.lanes, first.step, last},   \
+                     factor, score, total, width, TIMES, sets);                                              \
         else                                                                                                 \
-            total = dot_part(lanes + d * VL, row + d, depth, n, first, factor, score, width, finish);        \
+            dot_part(lanes + d * sets * VL, row + d, depth, n, first, factor, score, total, width, now,      \
+                     sets);                                                                                  \
     }
 #if CPU_LEVEL == 4
     DOT_PARTS(16)
@@ -112,50 +188,58 @@ INLINE vf dot_rows(const float *lanes, const float *row, int64_t depth, int64_t 
     DOT_PARTS(2)
     DOT_PARTS(1)
 #undef DOT_PARTS
-    return total;
+    if (POWERS_ASIDE && finish == POWER)
+        power_rows(score, n, NULL, total, 1, sets);
+}
+
+/* sum[set][d] += weight[set] row[d], d < width. */
+INLINE void add_one(const float *weight, const float *row, vf *sum, const int width, const int sets)
+{
+    vf w[SETS];
+#pragma GCC unroll 2
+    for (int s = 0; s < sets; s++)
+        w[s] = vload(weight + s * VL);
+#pragma GCC unroll 16
+    for (int d = 0; d < width; d++) {
+        vf x = vset(row[d]);
+#pragma GCC unroll 2
+        for (int s = 0; s < sets; s++)
+            sum[d * sets + s] += w[s] * x;
+    }
 }
 
 /* sum[d] += sum_j weight[j] row[j][first + d], d < width. Where registers allow, even and odd j have sums of
  * their own: one set alone would wait for itself. */
 INLINE void add_part(const float *weight, const float *row, int64_t depth, int64_t n, float *sum,
-                     const int width)
+                     const int width, const int sets)
 {
     vf even[PART], odd[PART];
-    const int both = 2 * width <= PART;
+    const int both = 2 * width * sets <= PART;
     int64_t j = 0;
 #pragma GCC unroll 16
-    for (int d = 0; d < width; d++) {
+    for (int d = 0; d < sets * width; d++) {
         even[d] = vload(sum + d * VL);
         odd[d] = vset(0.0f);
     }
     for (; both && j + 2 <= n; j += 2) {
-        vf w = vload(weight + j * VL), next = vload(weight + (j + 1) * VL);
-#pragma GCC unroll 16
-        for (int d = 0; d < width; d++) {
-            even[d] += w * row[j * depth + d];
-            odd[d] += next * row[(j + 1) * depth + d];
-        }
+        add_one(weight + j * sets * VL, row + j * depth, even, width, sets);
+        add_one(weight + (j + 1) * sets * VL, row + (j + 1) * depth, odd, width, sets);
     }
-    for (; j < n; j++) {
-        vf w = vload(weight + j * VL);
+    for (; j < n; j++)
+        add_one(weight + j * sets * VL, row + j * depth, even, width, sets);
 #pragma GCC unroll 16
-        for (int d = 0; d < width; d++)
-            even[d] += w * row[j * depth + d];
-    }
-#pragma GCC unroll 16
-    for (int d = 0; d < width; d++)
+    for (int d = 0; d < sets * width; d++)
         vstore(sum + d * VL, both ? even[d] + odd[d] : even[d]);
 }
 
-static void add_rows(const float *weight, const float *row, int64_t depth, int64_t n, float *sum)
+INLINE void add_rows(const float *weight, const float *row, int64_t depth, int64_t n, float *sum,
+                     const int sets)
 {
     int64_t d = 0;
 #define ADD_PARTS(width)                                                                                     \
-    for (; d + width <= depth; d += width)                                                                   \
-        add_part(weight, row + d, depth, n, sum + d * VL, width);
-#if CPU_LEVEL == 4
+    for (; width * sets <= PART && d + width <= depth; d += width)                                           \
+        add_part(weight, row + d, depth, n, sum + d * sets * VL, width, sets);
     ADD_PARTS(16)
-#endif
     ADD_PARTS(8)
     ADD_PARTS(4)
     ADD_PARTS(2)
@@ -178,34 +262,36 @@ INLINE void copy_row(float *to, const float *from, int64_t depth, float scale)
         to[d] = from[d] * scale;
 }
 
-/* lanes[d][i] = row[i * depth + d] for i < n, zero for the lanes after. Rows are packed; up to VL floats
- * after the last one are read. */
-static void to_lanes(const float *row, int64_t n, int64_t depth, float *lanes)
+/* lanes[d][i] = row[i * depth + d] for i < n, zero for the lanes after, d and lanes of [depth][sets * VL].
+ * Rows are packed; up to VL floats after the last one are read. */
+static void to_lanes(const float *row, int64_t n, int64_t depth, int sets, float *lanes)
 {
     vf m[VL];
-    for (int64_t d = 0; d < depth; d += VL) {
+    for (int64_t first = 0; first < sets * VL; first += VL)
+        for (int64_t d = 0; d < depth; d += VL) {
 #pragma GCC unroll 16
-        for (int64_t i = 0; i < VL; i++)
-            m[i] = i < n ? vload(row + i * depth + d) : vset(0.0f);
-        vturn(m);
-        for (int64_t i = 0; i < VL && d + i < depth; i++)
-            vstore(lanes + (d + i) * VL, m[i]);
-    }
+            for (int64_t i = 0; i < VL; i++)
+                m[i] = first + i < n ? vload(row + (first + i) * depth + d) : vset(0.0f);
+            vturn(m);
+            for (int64_t i = 0; i < VL && d + i < depth; i++)
+                vstore(lanes + (d + i) * sets * VL + first, m[i]);
+        }
 }
 
 /* row[i][d] = lanes[d][i] * scale, rows `step` floats apart, up to VL floats written after the last. */
-static void from_lanes(const float *lanes, int64_t depth, float scale, float *row, int64_t step)
+static void from_lanes(const float *lanes, int64_t depth, int sets, float scale, float *row, int64_t step)
 {
     vf m[VL];
-    for (int64_t d = 0; d < depth; d += VL) {
+    for (int64_t first = 0; first < sets * VL; first += VL)
+        for (int64_t d = 0; d < depth; d += VL) {
 #pragma GCC unroll 16
-        for (int64_t i = 0; i < VL; i++)
-            m[i] = d + i < depth ? vload(lanes + (d + i) * VL) * scale : vset(0.0f);
-        vturn(m);
+            for (int64_t i = 0; i < VL; i++)
+                m[i] = d + i < depth ? vload(lanes + (d + i) * sets * VL + first) * scale : vset(0.0f);
+            vturn(m);
 #pragma GCC unroll 16
-        for (int64_t i = 0; i < VL; i++)
-            vstore(row + i * step + d, m[i]);
-    }
+            for (int64_t i = 0; i < VL; i++)
+                vstore(row + (first + i) * step + d, m[i]);
+        }
 }
 
 /* Floats between rows that from_lanes writes. */
@@ -214,12 +300,12 @@ INLINE int64_t lane_row(int64_t depth)
     return (depth + VL - 1) / VL * VL;
 }
 
-/* sum_d a[d] b[d] in the order of dot_rows. */
-INLINE vf dot_lanes(const float *a, const float *b, int64_t depth)
+/* sum_d a[d] b[d] of one set, in the order of dot_rows; d `step` floats apart. */
+INLINE vf dot_lanes(const float *a, const float *b, int64_t depth, int64_t step)
 {
     vf sum = vset(0.0f);
     for (int64_t d = 0; d < depth; d++)
-        sum += vload(a + d * VL) * vload(b + d * VL);
+        sum += vload(a + d * step) * vload(b + d * step);
     return sum;
 }
 
@@ -239,8 +325,8 @@ static float largest_square(const float *row, int64_t n, int64_t depth, float *l
 {
     vf most = vset(0.0f);
     for (int64_t i = 0; i < n; i += VL) {
-        to_lanes(row + i * depth, n - i, depth, lanes);
-        most = vmax(most, dot_lanes(lanes, lanes, depth));
+        to_lanes(row + i * depth, n - i, depth, 1, lanes);
+        most = vmax(most, dot_lanes(lanes, lanes, depth, VL));
     }
     return vmax_lane(most);
 }
@@ -251,16 +337,16 @@ INLINE int is_bounded(float square_q, float square_k, float bias)
     return sqrtf(square_q * square_k) + bias < score_bound;
 }
 
-/* Four maxima side by side: one alone would wait for itself. */
-INLINE vf largest_score(const float *score, int64_t n, vf top)
+/* Four maxima side by side: one alone would wait for itself. Vectors are `step` floats apart. */
+INLINE vf largest_score(const float *score, int64_t step, int64_t n, vf top)
 {
     vf m[4] = {top, top, top, top};
     int64_t j = 0;
     for (; j + 4 <= n; j += 4)
         for (int k = 0; k < 4; k++)
-            m[k] = vmax(m[k], vload(score + (j + k) * VL));
+            m[k] = vmax(m[k], vload(score + (j + k) * step));
     for (; j < n; j++)
-        m[0] = vmax(m[0], vload(score + j * VL));
+        m[0] = vmax(m[0], vload(score + j * step));
     return vmax(vmax(m[0], m[1]), vmax(m[2], m[3]));
 }
 
@@ -269,63 +355,91 @@ INLINE row_start bias_from(bias_rows bias, int64_t row, const float *minus)
     return (row_start){bias.at ? bias.at + row * bias.step : NULL, bias.step, minus};
 }
 
-/* The pass for scores of any size, with a running maximum: *top and the sum of 2^(score - *top). */
-static vf attend_any(const float *q, rows k, const float *v, bias_rows bias, float *out, vf *top)
+/* Takes a new maximum off what was summed with an old one. */
+INLINE void shrink_sums(vf change, int64_t depth, float *out, int64_t step, vf *total)
 {
-    float score[BLOCK * VL] __attribute__((aligned(64)));
-    vf total = vset(0.0f);
-    *top = vset(-INFINITY);
+    vexp2_negative(&change, 1);
+    *total *= change;
+    for (int64_t d = 0; d < depth; d++)
+        vstore(out + d * step, vload(out + d * step) * change);
+}
+
+/* The pass for scores of any size, with a running maximum: top and the sum of 2^(score - top). */
+INLINE void attend_any(const float *q, rows k, const float *v, bias_rows bias, float *out, vf *top, vf *total,
+                       const int sets)
+{
+    float score[BLOCK * SETS * VL] __attribute__((aligned(64)));
+    for (int s = 0; s < sets; s++)
+        top[s] = vset(-INFINITY);
     for (int64_t at = 0; at < k.n; at += BLOCK) {
         int64_t n = k.n - at < BLOCK ? k.n - at : BLOCK;
-        dot_rows(q, k.at + at * k.depth, k.depth, n, bias_from(bias, at, NULL), score, score, KEEP);
-        vf before = *top;
-        *top = largest_score(score, n, *top);
-        if (at > 0) {
-            vf shrink = before - *top;
-            vexp2_negative(&shrink, 1);
-            total *= shrink;
-            for (int64_t d = 0; d < k.depth; d++)
-                vstore(out + d * VL, vload(out + d * VL) * shrink);
+        dot_rows(q, k.at + at * k.depth, k.depth, n, bias_from(bias, at, NULL), score, score, total, KEEP,
+                 sets);
+        for (int s = 0; s < sets; s++) {
+            vf before = top[s];
+            top[s] = largest_score(score + s * VL, sets * VL, n, top[s]);
+            if (at > 0)
+                shrink_sums(before - top[s], k.depth, out + s * VL, sets * VL, &total[s]);
         }
-        for (int64_t j = 0; j < n; j++) {
-            vf p = vload(score + j * VL) - *top;
-            vexp2_negative(&p, 1);
-            total += p;
-            vstore(score + j * VL, p);
-        }
-        add_rows(score, v + at * k.depth, k.depth, n, out);
+        power_rows(score, n, top, total, 0, sets);
+        add_rows(score, v + at * k.depth, k.depth, n, out, sets);
     }
-    return total;
 }
 
 /* The same for bounded scores: the sum of 2^score. */
-static vf attend_bounded(const float *q, rows k, const float *v, bias_rows bias, float *out)
+INLINE void attend_bounded(const float *q, rows k, const float *v, bias_rows bias, float *out, vf *total,
+                           const int sets)
 {
-    float score[BLOCK * VL] __attribute__((aligned(64)));
-    vf total = vset(0.0f);
+    float score[BLOCK * SETS * VL] __attribute__((aligned(64)));
     for (int64_t at = 0; at < k.n; at += BLOCK) {
         int64_t n = k.n - at < BLOCK ? k.n - at : BLOCK;
-        total += dot_rows(q, k.at + at * k.depth, k.depth, n, bias_from(bias, at, NULL), score, score, POWER);
-        add_rows(score, v + at * k.depth, k.depth, n, out);
+        dot_rows(q, k.at + at * k.depth, k.depth, n, bias_from(bias, at, NULL), score, score, total, POWER,
+                 sets);
+        add_rows(score, v + at * k.depth, k.depth, n, out, sets);
     }
-    return total;
 }
 
-/* out[depth][VL], lse[VL] (to base e) of the queries q[depth][VL], already scaled. square_k: the largest
- * squared length of a key. */
-static void attend(const float *q, rows k, const float *v, bias_rows bias, float square_k, float *out,
-                   float *lse)
+/* out[depth][sets][VL], lse[sets][VL] (to base e) of the queries q[depth][sets][VL], already scaled.
+ * square_k: the largest squared length of a key. */
+INLINE void attend_sets(const float *q, rows k, const float *v, bias_rows bias, float square_k, float *out,
+                        float *lse, const int sets)
 {
-    vf top = vset(0.0f), total;
-    memset(out, 0, (size_t)(k.depth * VL) * sizeof(float));
-    if (is_bounded(vmax_lane(dot_lanes(q, q, k.depth)), square_k, bias.most))
-        total = attend_bounded(q, k, v, bias, out);
+    vf top[SETS] = {vset(0.0f), vset(0.0f)}, total[SETS] = {vset(0.0f), vset(0.0f)}, square_q = vset(0.0f);
+    const int64_t step = sets * VL;
+    memset(out, 0, (size_t)(k.depth * step) * sizeof(float));
+    for (int s = 0; s < sets; s++)
+        square_q = vmax(square_q, dot_lanes(q + s * VL, q + s * VL, k.depth, step));
+    if (is_bounded(vmax_lane(square_q), square_k, bias.most))
+        attend_bounded(q, k, v, bias, out, total, sets);
     else
-        total = attend_any(q, k, v, bias, out, &top);
-    vf inverse = 1.0f / total;
-    for (int64_t d = 0; d < k.depth; d++)
-        vstore(out + d * VL, vload(out + d * VL) * inverse);
-    vstore(lse, top * log_of_2 + vlog(total));
+        attend_any(q, k, v, bias, out, top, total, sets);
+    for (int s = 0; s < sets; s++) {
+        vf inverse = 1.0f / total[s];
+        for (int64_t d = 0; d < k.depth; d++)
+            vstore(out + d * step + s * VL, vload(out + d * step + s * VL) * inverse);
+        vstore(lse + s * VL, top[s] * log_of_2 + vlog(total[s]));
+    }
+}
+
+static void attend_one(const float *q, rows k, const float *v, bias_rows bias, float square_k, float *out,
+                       float *lse)
+{
+    attend_sets(q, k, v, bias, square_k, out, lse, 1);
+}
+
+static void attend_two(const float *q, rows k, const float *v, bias_rows bias, float square_k, float *out,
+                       float *lse)
+{
+    attend_sets(q, k, v, bias, square_k, out, lse, 2);
+}
+
+INLINE void attend(const float *q, rows k, const float *v, bias_rows bias, float square_k, float *out,
+                   float *lse, int sets)
+{
+    if (sets == SETS)
+        attend_two(q, (rows){k.at, k.n, depth_of_two(k.depth)}, v, bias, square_k, out, lse);
+    else
+        attend_one(q, k, v, bias, square_k, out, lse);
 }
 
 /* Heads of up to half a vector: two keys share one, k[l][d] and k[l+1][d] side by side, and so do the sums
@@ -335,51 +449,104 @@ INLINE int is_narrow(int64_t depth)
     return 2 * depth <= VL;
 }
 
-/* dq[i] += sum_l ds[i][l] k[l] over the VL keys of ds[n][VL], k as lay_keys() has it: here the vectors run
+/* Floats of the VL keys of one set as lay_keys() has them. */
+INLINE int64_t laid_floats(int64_t depth)
+{
+    return is_narrow(depth) ? VL / 2 * VL : VL * lane_row(depth);
+}
+
+/* `count` rows of add_narrow. */
+INLINE void add_narrow_few(const vf *key, const float *ds, float *dq, const int count, const int sets)
+{
+    vf even[FEW], odd[FEW];
+#pragma GCC unroll 4
+    for (int i = 0; i < count; i++) {
+        even[i] = vload(dq + i * VL);
+        odd[i] = vset(0.0f);
+    }
+#pragma GCC unroll 16
+    for (int l = 0; l < sets * VL / 2; l += 2)
+#pragma GCC unroll 4
+        for (int i = 0; i < count; i++) {
+            even[i] += key[l] * vpair(ds + i * sets * VL + 2 * l);
+            odd[i] += key[l + 1] * vpair(ds + i * sets * VL + 2 * l + 2);
+        }
+#pragma GCC unroll 4
+    for (int i = 0; i < count; i++)
+        vstore(dq + i * VL, even[i] + odd[i]);
+}
+
+INLINE void add_narrow(const float *ds, int64_t n, const float *k, float *dq, const int sets)
+{
+    vf key[SETS * VL / 2];
+    int64_t i = 0;
+#pragma GCC unroll 16
+    for (int l = 0; l < sets * VL / 2; l++)
+        key[l] = vload(k + l * VL);
+    for (; i + FEW <= n; i += FEW)
+        add_narrow_few(key, ds + i * sets * VL, dq + i * VL, FEW, sets);
+    for (; i < n; i++)
+        add_narrow_few(key, ds + i * sets * VL, dq + i * VL, 1, sets);
+}
+
+/* `count` rows of add_wide. */
+INLINE void add_wide_few(const vf *key, const float *ds, int64_t step, float *dq, int64_t width,
+                         const int count)
+{
+    vf even[FEW], odd[FEW];
+#pragma GCC unroll 4
+    for (int i = 0; i < count; i++) {
+        even[i] = vload(dq + i * width);
+        odd[i] = vset(0.0f);
+    }
+#pragma GCC unroll 16
+    for (int l = 0; l < VL; l += 2)
+#pragma GCC unroll 4
+        for (int i = 0; i < count; i++) {
+            even[i] += key[l] * ds[i * step + l];
+            odd[i] += key[l + 1] * ds[i * step + l + 1];
+        }
+#pragma GCC unroll 4
+    for (int i = 0; i < count; i++)
+        vstore(dq + i * width, even[i] + odd[i]);
+}
+
+/* The keys of one set, from d on; rows of ds are `step` floats apart, those of dq `width`. */
+INLINE void add_wide(const float *ds, int64_t step, int64_t n, const float *k, int64_t width, float *dq)
+{
+    vf key[VL];
+    int64_t i = 0;
+#pragma GCC unroll 16
+    for (int l = 0; l < VL; l++)
+        key[l] = vload(k + l * width);
+    for (; i + 2 <= n; i += 2)
+        add_wide_few(key, ds + i * step, step, dq + i * width, width, 2);
+    for (; i < n; i++)
+        add_wide_few(key, ds + i * step, step, dq + i * width, width, 1);
+}
+
+/* dq[i] += sum_l ds[i][l] k[l] over the keys of ds[n][sets][VL], k as lay_keys() has it: here the vectors run
  * along the head. */
-static void add_to_queries(const float *ds, int64_t n, const float *k, int64_t depth, float *dq)
+INLINE void add_to_queries(const float *ds, int64_t n, const float *k, int64_t depth, float *dq,
+                           const int sets)
 {
     int64_t width = lane_row(depth);
     if (is_narrow(depth)) {
-        vf key[VL / 2];
-#pragma GCC unroll 16
-        for (int l = 0; l < VL / 2; l++)
-            key[l] = vload(k + l * VL);
-        for (int64_t i = 0; i < n; i++) {
-            vf a = vload(dq + i * VL), b = vset(0.0f);
-#pragma GCC unroll 16
-            for (int l = 0; l < VL / 2; l += 2) {
-                a += key[l] * vpair(ds + i * VL + 2 * l);
-                b += key[l + 1] * vpair(ds + i * VL + 2 * l + 2);
-            }
-            vstore(dq + i * VL, a + b);
-        }
+        add_narrow(ds, n, k, dq, sets);
         return;
     }
-    for (int64_t d = 0; d < width; d += VL) {
-        vf key[VL];
-#pragma GCC unroll 16
-        for (int l = 0; l < VL; l++)
-            key[l] = vload(k + l * width + d);
-        for (int64_t i = 0; i < n; i++) {
-            vf even = vload(dq + i * width + d), odd = vset(0.0f);
-#pragma GCC unroll 16
-            for (int l = 0; l < VL; l += 2) {
-                even += key[l] * ds[i * VL + l];
-                odd += key[l + 1] * ds[i * VL + l + 1];
-            }
-            vstore(dq + i * width + d, even + odd);
-        }
-    }
+    for (int s = 0; s < sets; s++)
+        for (int64_t d = 0; d < width; d += VL)
+            add_wide(ds + s * VL, sets * VL, n, k + s * laid_floats(depth) + d, width, dq + d);
 }
 
-/* n keys of `depth` as add_to_queries reads them, zeros around them: VL rows of lane_row(depth), or half as
- * many that hold two. */
-static void lay_keys(const float *row, int64_t n, int64_t depth, float *laid)
+/* n keys of `depth` as add_to_queries reads them, zeros around them: for each set VL rows of lane_row(depth),
+ * or half as many that hold two. */
+static void lay_keys(const float *row, int64_t n, int64_t depth, int sets, float *laid)
 {
     int64_t width = lane_row(depth);
-    memset(laid, 0, (size_t)(is_narrow(depth) ? VL / 2 * VL : VL * width) * sizeof(float));
-    for (int64_t l = 0; l < n && l < VL; l++) {
+    memset(laid, 0, (size_t)(sets * laid_floats(depth)) * sizeof(float));
+    for (int64_t l = 0; l < n && l < sets * VL; l++) {
         if (!is_narrow(depth))
             copy_row(laid + l * width, row + l * depth, depth, 1.0f);
         for (int64_t d = 0; is_narrow(depth) && d < depth; d++)
@@ -396,7 +563,7 @@ INLINE void store_query(float *to, const float *dq, int64_t depth, float scale)
         to[d] = (dq[2 * d] + dq[2 * d + 1]) * scale;
 }
 
-/* VL keys of the gradient: k, v and what becomes of them as lanes [depth][VL], k also laid for
+/* Keys of the gradient: k, v and what becomes of them as lanes [depth][sets][VL], k also laid for
  * add_to_queries. */
 typedef struct key_vector {
     const float *k, *v, *laid;
@@ -420,35 +587,65 @@ INLINE vf probability(vf x)
     return x;
 }
 
+/* P = 2^(S - lse) of a block of n queries. */
+INLINE void probabilities(const key_vector *key, int bounded, const float *q, int64_t depth, int64_t n,
+                          row_start start, float *score, const int sets)
+{
+    vf unread[SETS] = {vset(0.0f), vset(0.0f)};
+    if (bounded) {
+        dot_rows(key->k, q, depth, n, start, score, score, unread, POWER, sets);
+        return;
+    }
+    dot_rows(key->k, q, depth, n, start, score, score, unread, KEEP, sets);
+    for (int64_t i = 0; i < n * sets; i++)
+        vstore(score + i * VL, probability(vload(score + i * VL)));
+}
+
 /* One pass over the queries. With P = 2^(S - lse) and dS = P (dout V^T - delta):
  *   dk = dS^T q,  dv = P^T dout,  dq += dS k.
- * dscore[query][lane], if not NULL, gets dS added, bias.step floats a row. */
-static void gradient_of_keys(const key_vector *key, const query_rows *query, bias_rows bias, float *dscore)
+ * dscore[query][sets][lane], if not NULL, gets dS added, bias.step floats a row. */
+INLINE void gradient_of_sets(const key_vector *key, const query_rows *query, int64_t depth, bias_rows bias,
+                             float *dscore, const int sets)
 {
-    float score[BLOCK * VL] __attribute__((aligned(64))), grad[BLOCK * VL] __attribute__((aligned(64)));
-    int64_t depth = query->depth;
-    memset(key->dk, 0, (size_t)(depth * VL) * sizeof(float));
-    memset(key->dv, 0, (size_t)(depth * VL) * sizeof(float));
+    float score[BLOCK * SETS * VL] __attribute__((aligned(64)));
+    float grad[BLOCK * SETS * VL] __attribute__((aligned(64)));
+    memset(key->dk, 0, (size_t)(sets * depth * VL) * sizeof(float));
+    memset(key->dv, 0, (size_t)(sets * depth * VL) * sizeof(float));
     for (int64_t at = 0; at < query->n; at += BLOCK) {
         const float *q = query->q + at * depth, *dout = query->dout + at * depth;
         int64_t n = query->n - at < BLOCK ? query->n - at : BLOCK;
         row_start start = bias_from(bias, at, query->lse + at);
-        if (query->bounded) {
-            dot_rows(key->k, q, depth, n, start, score, score, POWER);
-        } else {
-            dot_rows(key->k, q, depth, n, start, score, score, KEEP);
-            for (int64_t i = 0; i < n; i++)
-                vstore(score + i * VL, probability(vload(score + i * VL)));
-        }
-        dot_rows(key->v, dout, depth, n, (row_start){NULL, 0, query->delta + at}, score, grad, TIMES);
-        for (int64_t i = 0; dscore && i < n; i++) {
-            float *sum = dscore + (at + i) * bias.step;
+        vf unread[SETS] = {vset(0.0f), vset(0.0f)};
+        probabilities(key, query->bounded, q, depth, n, start, score, sets);
+        dot_rows(key->v, dout, depth, n, (row_start){NULL, 0, query->delta + at}, score, grad, unread, TIMES,
+                 sets);
+        for (int64_t i = 0; dscore && i < n * sets; i++) {
+            float *sum = dscore + (at + i / sets) * bias.step + i % sets * VL;
             vstore(sum, vload(sum) + vload(grad + i * VL));
         }
-        add_rows(score, dout, depth, n, key->dv);
-        add_rows(grad, q, depth, n, key->dk);
-        add_to_queries(grad, n, key->laid, depth, query->dq + at * lane_row(depth));
+        add_rows(score, dout, depth, n, key->dv, sets);
+        add_rows(grad, q, depth, n, key->dk, sets);
+        add_to_queries(grad, n, key->laid, depth, query->dq + at * lane_row(depth), sets);
     }
+}
+
+static void gradient_of_one(const key_vector *key, const query_rows *query, bias_rows bias, float *dscore)
+{
+    gradient_of_sets(key, query, query->depth, bias, dscore, 1);
+}
+
+static void gradient_of_two(const key_vector *key, const query_rows *query, bias_rows bias, float *dscore)
+{
+    gradient_of_sets(key, query, depth_of_two(query->depth), bias, dscore, 2);
+}
+
+INLINE void gradient_of_keys(const key_vector *key, const query_rows *query, bias_rows bias, float *dscore,
+                             int sets)
+{
+    if (sets == SETS)
+        gradient_of_two(key, query, bias, dscore);
+    else
+        gradient_of_one(key, query, bias, dscore);
 }
 
 #endif

@@ -13,11 +13,15 @@
 
 #include <omp.h>
 
-enum { WINDOWS = 8 };
+enum {
+    WINDOWS = 8,
+    WINDOW_SETS = CPU_LEVEL == 4 ? 1 : SETS, /* biases leave no registers for two sets of lanes */
+    AT_ONCE = WINDOW_SETS * VL               /* tokens */
+};
 
 typedef struct sizes {
     int64_t batch, n, heads, depth, token;
-    int64_t side, tokens, padded; /* window: w, w^2, and that rounded up to whole vectors */
+    int64_t side, tokens, padded; /* window: w, w^2, and that rounded up to AT_ONCE */
     int64_t across, windows;      /* windows in a row of windows, in the batch */
     int64_t groups;               /* of WINDOWS windows */
     int64_t table;                /* rows of the table */
@@ -32,7 +36,7 @@ static sizes sizes_of(const bk_call *call)
     s.depth = s.token / (3 * s.heads);
     s.side = a->window;
     s.tokens = s.side * s.side;
-    s.padded = work_pieces(s.tokens, VL) * VL;
+    s.padded = work_pieces(s.tokens, AT_ONCE) * AT_ONCE;
     s.across = a->grid_w / s.side;
     s.windows = s.batch * (s.n / s.tokens);
     s.groups = work_pieces(s.windows, WINDOWS);
@@ -41,7 +45,7 @@ static sizes sizes_of(const bk_call *call)
     return s;
 }
 
-enum { K_LANES, V_LANES, DK, DV, K_ROWS, ROWS, LANES }; /* sets of VL tokens */
+enum { K_LANES, V_LANES, DK, DV, K_ROWS, ROWS, LANES }; /* of AT_ONCE tokens */
 enum { Q_LANES = K_LANES, OUT = DK };                   /* in the forward pass */
 
 /* One window of one head, in a thread's scratch. Matrices are [tokens][padded]: forward [key][query], in
@@ -81,7 +85,7 @@ static window place_window(const sizes *s, int gradient, layout *l)
     w.token = (int32_t *)take(l, s->padded);
     w.region = (int32_t *)take(l, s->padded);
     for (int i = 0; i < LANES; i++)
-        w.lane[i] = take(l, lane_row(s->depth) * VL);
+        w.lane[i] = take(l, lane_row(s->depth) * AT_ONCE);
     if (gradient) {
         w.dscore = take(l, matrix);
         w.dout = take(l, rows);
@@ -215,13 +219,13 @@ static void pack(const int32_t *token, int64_t n, int64_t depth, const float *x,
     }
 }
 
-/* lanes[depth][VL] to the tokens of the window from i on. */
+/* lanes[depth][AT_ONCE] to the tokens of the window from i on. */
 static void unpack(const sizes *s, const window *w, int64_t i, const float *lanes, float scale, float *x,
                    int64_t step)
 {
     float *row = w->lane[ROWS];
-    from_lanes(lanes, s->depth, scale, row, lane_row(s->depth));
-    for (int64_t l = 0; l < VL && i + l < s->tokens; l++)
+    from_lanes(lanes, s->depth, WINDOW_SETS, scale, row, lane_row(s->depth));
+    for (int64_t l = 0; l < AT_ONCE && i + l < s->tokens; l++)
         copy_row(x + w->token[i + l] * step, row + l * lane_row(s->depth), s->depth, 1.0f);
 }
 
@@ -251,12 +255,13 @@ static void window_forward(const bk_call *call, const sizes *s, int64_t head, bi
     pack(w->token, s->tokens, s->depth, x + width, s->token, 1.0f, w->k);
     pack(w->token, s->tokens, s->depth, x + 2 * width, s->token, 1.0f, w->v);
     float square_k = largest_square(w->k, s->tokens, s->depth, w->lane[Q_LANES]);
-    for (int64_t i = 0; i < s->tokens; i += VL, bias.at += VL) {
-        float sums[VL];
-        to_lanes(w->q + i * s->depth, s->tokens - i, s->depth, w->lane[Q_LANES]);
-        attend(w->lane[Q_LANES], (rows){w->k, s->tokens, s->depth}, w->v, bias, square_k, w->lane[OUT], sums);
+    for (int64_t i = 0; i < s->tokens; i += AT_ONCE, bias.at += AT_ONCE) {
+        float sums[AT_ONCE];
+        to_lanes(w->q + i * s->depth, s->tokens - i, s->depth, WINDOW_SETS, w->lane[Q_LANES]);
+        attend(w->lane[Q_LANES], (rows){w->k, s->tokens, s->depth}, w->v, bias, square_k, w->lane[OUT], sums,
+               WINDOW_SETS);
         unpack(s, w, i, w->lane[OUT], 1.0f, out, width);
-        for (int64_t l = 0; lse && l < VL && i + l < s->tokens; l++)
+        for (int64_t l = 0; lse && l < AT_ONCE && i + l < s->tokens; l++)
             lse[(w->image * s->heads + head) * s->n + w->token[i + l]] = sums[l];
     }
 }
@@ -305,9 +310,9 @@ static void pack_gradient(const bk_call *call, const sizes *s, int64_t head, win
     for (int64_t i = 0; i < s->tokens; i += VL) {
         int64_t left = work_min(VL, s->tokens - i);
         pack(w->token + i, left, s->depth, out, width, 1.0f, w->lane[ROWS]);
-        to_lanes(w->lane[ROWS], left, s->depth, w->lane[0]);
-        to_lanes(w->dout + i * s->depth, left, s->depth, w->lane[1]);
-        vstore(w->delta + i, dot_lanes(w->lane[0], w->lane[1], s->depth));
+        to_lanes(w->lane[ROWS], left, s->depth, 1, w->lane[0]);
+        to_lanes(w->dout + i * s->depth, left, s->depth, 1, w->lane[1]);
+        vstore(w->delta + i, dot_lanes(w->lane[0], w->lane[1], s->depth, VL));
     }
     for (int64_t i = 0; i < s->tokens; i++)
         w->lse[i] = lse[w->token[i]] * log2_of_e;
@@ -323,11 +328,11 @@ static void window_gradient(const bk_call *call, const sizes *s, int64_t head, b
     pack_gradient(call, s, head, w);
     query.bounded = is_bounded(largest_square(w->q, s->tokens, s->depth, w->lane[K_LANES]),
                                largest_square(w->k, s->tokens, s->depth, w->lane[K_LANES]), bias.most);
-    for (int64_t j = 0; j < s->tokens; j += VL, bias.at += VL) {
-        to_lanes(w->k + j * s->depth, s->tokens - j, s->depth, w->lane[K_LANES]);
-        to_lanes(w->v + j * s->depth, s->tokens - j, s->depth, w->lane[V_LANES]);
-        lay_keys(w->k + j * s->depth, s->tokens - j, s->depth, w->lane[K_ROWS]);
-        gradient_of_keys(&key, &query, bias, w->dscore + j);
+    for (int64_t j = 0; j < s->tokens; j += AT_ONCE, bias.at += AT_ONCE) {
+        to_lanes(w->k + j * s->depth, s->tokens - j, s->depth, WINDOW_SETS, w->lane[K_LANES]);
+        to_lanes(w->v + j * s->depth, s->tokens - j, s->depth, WINDOW_SETS, w->lane[V_LANES]);
+        lay_keys(w->k + j * s->depth, s->tokens - j, s->depth, WINDOW_SETS, w->lane[K_ROWS]);
+        gradient_of_keys(&key, &query, bias, w->dscore + j, WINDOW_SETS);
         unpack(s, w, j, key.dk, log_of_2, dx + width, s->token);
         unpack(s, w, j, key.dv, 1.0f, dx + 2 * width, s->token);
     }
