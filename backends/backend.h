@@ -3,20 +3,24 @@
  *
  * The engine and every back end include this file and not each other. It holds types, op ids with
  * their exact meaning, attributes, and the table of functions a back end fills in. It holds no code
- * except trivial helpers on shapes.
+ * except trivial helpers on shapes and types.
  *
  * All tensors are dense and row-major. "real" below is the graph's floating type: float32, or float64
- * on a back end that supports it. Index tensors are int32. */
+ * on a back end that supports it. Index tensors are int32. The weight of BK_LINEAR may be stored as 16-bit
+ * floats, from which the arithmetic takes its exact value in "real". */
 #ifndef SLMT_BACKEND_H
 #define SLMT_BACKEND_H
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
-enum { BK_API = 1 }; /* bumped when anything in this file changes */
+enum { BK_API = 2 }; /* bumped when anything in this file changes */
 enum { BK_MAX_RANK = 6, BK_MAX_IN = 8, BK_MAX_OUT = 3 };
 
-typedef enum bk_dtype { BK_F32 = 0, BK_F64 = 1, BK_I32 = 2 } bk_dtype;
+/* BK_BF16 (bfloat16) and BK_F16 (IEEE binary16), held as uint16_t, store BK_LINEAR's w and views of it, and
+ * nothing else. */
+typedef enum bk_dtype { BK_F32 = 0, BK_F64 = 1, BK_I32 = 2, BK_BF16 = 3, BK_F16 = 4 } bk_dtype;
 
 typedef struct bk_shape {
     int32_t dtype; /* bk_dtype */
@@ -70,7 +74,8 @@ typedef enum bk_op {
     BK_MATMUL, /* a[...,M,K], b[...,K,N] -> [...,M,N]. attr.trans_a: a is [...,K,M]; attr.trans_b: b is
                   [...,N,K]. Leading axes are equal, or one of a and b has rank 2 and serves all. */
     BK_LINEAR, /* x[...,K], w[N,K] (, bias[N] if attr.has_bias) (, r[...,N] if attr.has_residual)
-                  -> act(x w^T + bias) + r, act by attr.activation (enum bk_activation) */
+                  -> act(x w^T + bias) + r, act by attr.activation (enum bk_activation).
+                  w is real, BK_BF16 or BK_F16 */
 
     /* ---- normalisation ---- */
     BK_LAYER_NORM,      /* x[...,C], gain[C], bias[C] -> (x - mean)/sqrt(var + eps) * gain + bias over the
@@ -123,6 +128,8 @@ typedef struct bk_host {
     void (*free)(void *user, void *p);                    /* NULL is allowed */
     void (*log)(void *user, int level, const char *text); /* level: 0 error .. 3 debug */
     int32_t threads;                                      /* threads a call may use, at least 1 */
+    int32_t bf16_arithmetic; /* 1: factors of matrix products may be rounded to bfloat16; open() gives
+                                BK_ERR_UNSUPPORTED where that would change nothing */
 } bk_host;
 
 typedef enum bk_matrix { BK_MATRIX_AUTO = 0, BK_MATRIX_ONEDNN = 1, BK_MATRIX_OPENBLAS = 2 } bk_matrix;
@@ -166,9 +173,30 @@ typedef struct bk_backend {
 const bk_backend *bk_reference(void);
 const bk_backend *bk_cpu(void);
 
+static inline int bk_is_half(int32_t dtype)
+{
+    return dtype == BK_BF16 || dtype == BK_F16;
+}
+
 static inline size_t bk_dtype_size(int32_t dtype)
 {
-    return dtype == BK_F64 ? 8 : 4;
+    return bk_is_half(dtype) ? 2 : dtype == BK_F64 ? 8 : 4;
+}
+
+/* The value of a 16-bit float: exact, also of subnormal ones, whatever the processor does with those. */
+static inline float bk_widen(int32_t dtype, uint16_t half)
+{
+    uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 31, fraction = half & 1023;
+    uint32_t bits = (uint32_t)half << 16; /* BK_BF16 */
+    float small = (float)(int32_t)fraction * 0x1p-24f, x;
+    if (dtype == BK_F16) {
+        memcpy(&bits, &small, sizeof bits);
+        if (exponent != 0)
+            bits = (exponent == 31 ? 255 : exponent + 112) << 23 | fraction << 13;
+        bits |= sign;
+    }
+    memcpy(&x, &bits, sizeof x);
+    return x;
 }
 
 static inline int64_t bk_count(const bk_shape *s)

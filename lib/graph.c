@@ -118,6 +118,8 @@ value graph_constant(graph *g, bk_shape shape, const double *values)
 {
     if (g->error != OK)
         return NONE;
+    if (bk_is_half(shape.dtype))
+        return graph_fail(g, fail(ERR_INTERNAL, "a constant is not stored as 16-bit floats"));
     int64_t n = bk_count(&shape);
     void *block;
     status s = grow(g->mem, (void **)&g->constants, g->n_constants, &g->cap_constants, sizeof *g->constants);
@@ -193,12 +195,22 @@ void graph_layer(graph *g, const char *name)
     g->layers[g->n_layers++] = copy;
 }
 
+/* 16-bit floats are weights of linear layers, and nothing else reads them. */
+static int reads_half(const node *n, int32_t input)
+{
+    return n->op == BK_RESHAPE || (n->op == BK_LINEAR && input == 1);
+}
+
 static status infer(graph *g, const node *n, const bk_shape *wanted, bk_shape out[BK_MAX_OUT])
 {
     const op_rule *rule = op_rules[n->op];
     const bk_shape *in[BK_MAX_IN];
-    for (int32_t i = 0; i < n->n_in; i++)
+    for (int32_t i = 0; i < n->n_in; i++) {
         in[i] = graph_shape(g, n->in[i]);
+        if (bk_is_half(in[i]->dtype) && !reads_half(n, i))
+            return fail(ERR_INTERNAL, "op %s reads 16-bit floats: only the weight of a linear layer may be",
+                        rule->name);
+    }
     if (wanted)
         out[0] = *wanted;
     op_args args = {.rule = rule, .attr = &n->attr, .n_in = n->n_in, .in = in};

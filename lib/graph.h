@@ -66,7 +66,8 @@ int64_t graph_dim(const graph *g, value v,
                   int axis); /* axis below 0 counts from the end; 1 on a failed graph */
 
 /* A value in the caller's memory, read at each run: an input or a parameter. Slots number the pointers
- * given to plan_run(). */
+ * given to plan_run(). A parameter may be of 16-bit floats if linear layers alone read it, as their weight.
+ */
 value graph_bound(graph *g, int32_t slot, bk_shape shape);
 
 /* A value held by the graph; values: one double for each element. */

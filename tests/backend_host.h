@@ -50,7 +50,7 @@ static void host_log(void *user, int level, const char *text)
 static void test_host_init(test_host *t, int32_t threads)
 {
     memset(t, 0, sizeof *t);
-    t->host = (bk_host){t, host_alloc, host_free, host_log, threads};
+    t->host = (bk_host){t, host_alloc, host_free, host_log, threads, 0};
 }
 
 /* ---- fenced memory ---- */

@@ -342,7 +342,7 @@ static double gemm_rate(int matrix, int threads)
 {
     enum { N = 2048 };
     size_t bytes = sizeof(float) * N * N;
-    bk_host host = {NULL, host_alloc, host_free, NULL, threads};
+    bk_host host = {NULL, host_alloc, host_free, NULL, threads, 0};
     bk_shape square = {BK_F32, 2, {N, N}};
     bk_call call = {.op = BK_MATMUL, .n_in = 2, .n_out = 1};
     void *device;

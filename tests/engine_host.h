@@ -115,7 +115,7 @@ static inline bk_status engine_open(engine *e, const bk_backend *backend)
 {
     test_memory_init(&e->memory);
     mem_init(&e->m, guard_alloc, guard_free, &e->memory, 0);
-    e->host = (bk_host){&e->memory, guard_alloc, guard_free, test_log, 2};
+    e->host = (bk_host){&e->memory, guard_alloc, guard_free, test_log, 2, 0};
     e->dev = (device){backend, NULL};
     return backend->open(&e->host, BK_MATRIX_AUTO, &e->dev.handle);
 }

@@ -156,7 +156,25 @@ static void *new_array(int64_t n, size_t size)
     return p;
 }
 
-/* Values a float holds exactly, so that every type computes from the same numbers. */
+/* The pattern of the largest 16-bit float not above a magnitude; patterns are in the order of their values.
+ */
+static uint16_t half_below(int32_t type, double magnitude)
+{
+    uint16_t low = 0, high = type == BK_F16 ? 0x7C00 : 0x7F80;
+    while (high - low > 1) {
+        uint16_t middle = (uint16_t)((low + high) / 2);
+        *(bk_widen(type, middle) <= magnitude ? &low : &high) = middle;
+    }
+    return low;
+}
+
+static uint16_t to_half(int32_t type, double x)
+{
+    return (uint16_t)(half_below(type, fabs(x)) | (signbit(x) ? 0x8000 : 0));
+}
+
+/* Values that the tensor's type holds exactly (a float, else), so that every type computes from the same
+ * numbers. */
 static void draw_inputs(op_case *c)
 {
     for (int32_t k = 0; k < c->n_in; k++) {
@@ -166,6 +184,10 @@ static void draw_inputs(op_case *c)
         c->in_value[k] = new_array(n, sizeof(double));
         for (int64_t i = 0; i < n; i++)
             c->in_value[k][i] = (float)draw(c->from[k], i, c->index_limit);
+        for (int64_t i = 0; bk_is_half(c->in[k].dtype) && i < n;
+             i++) /* every 50th one is subnormal, in float16 */
+            c->in_value[k][i] = bk_widen(
+                c->in[k].dtype, to_half(c->in[k].dtype, c->in_value[k][i] * (i % 50 == 7 ? 1e-5 : 1)));
     }
 }
 
@@ -173,6 +195,11 @@ static void free_case(op_case *c)
 {
     for (int32_t k = 0; k < BK_MAX_IN; k++)
         free(c->in_value[k]);
+}
+
+static const char *type_name(int32_t type)
+{
+    return type == BK_BF16 ? " bfloat16" : type == BK_F16 ? " float16" : "";
 }
 
 /* "2x3x5", "7", or "" for a scalar. */
@@ -205,7 +232,7 @@ static void print_shapes(char *text, size_t size, const bk_shape *s, int32_t n)
         at += (size_t)snprintf(text + at, size - at, k ? ", [" : "[");
         for (int32_t i = 0; i < s[k].rank; i++)
             at += (size_t)snprintf(text + at, size - at, i ? "x%" PRId64 : "%" PRId64, s[k].dim[i]);
-        at += (size_t)snprintf(text + at, size - at, "]");
+        at += (size_t)snprintf(text + at, size - at, "]%s", type_name(s[k].dtype));
     }
 }
 
@@ -263,6 +290,8 @@ static void put_values(void *data, const bk_shape *s, const double *value)
             ((double *)data)[i] = value[i];
         else if (s->dtype == BK_F32)
             ((float *)data)[i] = (float)value[i];
+        else if (bk_is_half(s->dtype))
+            ((uint16_t *)data)[i] = to_half(s->dtype, value[i]);
         else
             ((int32_t *)data)[i] = (int32_t)value[i];
     }
@@ -270,9 +299,10 @@ static void put_values(void *data, const bk_shape *s, const double *value)
 
 static double get_value(const void *data, const bk_shape *s, int64_t i)
 {
-    return s->dtype == BK_F64   ? ((const double *)data)[i]
-           : s->dtype == BK_F32 ? ((const float *)data)[i]
-                                : ((const int32_t *)data)[i];
+    return s->dtype == BK_F64     ? ((const double *)data)[i]
+           : s->dtype == BK_F32   ? ((const float *)data)[i]
+           : bk_is_half(s->dtype) ? bk_widen(s->dtype, ((const uint16_t *)data)[i])
+                                  : ((const int32_t *)data)[i];
 }
 
 static size_t tensor_bytes(const bk_shape *s)
@@ -1066,30 +1096,27 @@ static void matmul_matches_float64_for_all_transposes_and_batches(void **state)
                 check_matmul(leading[l][0], leading[l][1], sizes[i], trans & 1, trans >> 1);
     for (int trans = 0; trans < 4; trans++) {
         check_matmul("", "", (const int64_t[]){130, 1030, 129}, trans & 1, trans >> 1);
+        check_matmul("", "", (const int64_t[]){50, 600, 700}, trans & 1, trans >> 1);
         check_matmul("2", "2", (const int64_t[]){40, 4099, 24}, trans & 1, trans >> 1);
     }
     assert_no_failures();
 }
 
-static void linear_matches_float64_with_every_epilogue(void **state)
+typedef struct linear_size {
+    const char *rows;
+    int64_t depth, cols;
+} linear_size;
+
+static void check_linear(const linear_size *sizes, size_t n, bk_dtype weights)
 {
-    (void)state;
-    static const struct {
-        const char *rows;
-        int64_t depth, cols;
-    } sizes[] = {
-        {"", 1, 1},      {"", 5, 7},           {"1", 16, 1},      {"3", 1, 17},
-        {"17", 33, 9},   {"2x5", 8, 24},       {"2x16", 96, 48},  {"65", 70, 67},
-        {"2x3x4", 7, 5}, {"1x2x1x3x2", 9, 33}, {"130", 1030, 96},
-    };
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+    for (size_t i = 0; i < n; i++)
         for (int epilogue = 0; epilogue < 8; epilogue++) {
             op_case c = {.op = BK_LINEAR, .n_in = 2, .n_out = 1, .tolerance = sum_tolerance(sizes[i].depth)};
             bk_shape rows = shape(sizes[i].rows);
             c.in[0] = c.out[0] = rows;
             c.in[0].dim[c.in[0].rank++] = sizes[i].depth;
             c.out[0].dim[c.out[0].rank++] = sizes[i].cols;
-            c.in[1] = shape_of(2, sizes[i].cols, sizes[i].depth, 0);
+            c.in[1] = with_type(shape_of(2, sizes[i].cols, sizes[i].depth, 0), weights);
             c.attr.has_bias = epilogue & 1;
             c.attr.has_residual = epilogue >> 1 & 1;
             c.attr.activation = epilogue >> 2 & 1 ? BK_ACT_GELU : BK_ACT_NONE;
@@ -1101,7 +1128,62 @@ static void linear_matches_float64_with_every_epilogue(void **state)
                 c.tolerance += ONE_FUNCTION;
             check_case(&c);
         }
+}
+
+static void linear_matches_float64_with_every_epilogue(void **state)
+{
+    (void)state;
+    static const linear_size sizes[] = {
+        {"", 1, 1},      {"", 5, 7},           {"1", 16, 1},      {"3", 1, 17},
+        {"17", 33, 9},   {"2x5", 8, 24},       {"2x16", 96, 48},  {"65", 70, 67},
+        {"2x3x4", 7, 5}, {"1x2x1x3x2", 9, 33}, {"130", 1030, 96}, {"50", 600, 700},
+    };
+    check_linear(sizes, sizeof sizes / sizeof sizes[0], BK_F32);
     assert_no_failures();
+}
+
+/* From the exact values of the weights, as if they were float32: the same tolerances. The last sizes are
+ * packed in several pieces. */
+static void linear_with_weights_of_16_bits_matches_float64(void **state)
+{
+    (void)state;
+    static const linear_size sizes[] = {
+        {"", 1, 1},        {"", 5, 7},       {"3", 1, 17},     {"17", 33, 9},
+        {"2x16", 96, 48},  {"2x3x4", 7, 5},  {"33", 40, 31},   {"65", 70, 67},
+        {"130", 1030, 96}, {"5", 3001, 150}, {"50", 600, 700},
+    };
+    check_linear(sizes, sizeof sizes / sizeof sizes[0], BK_BF16);
+    check_linear(sizes, sizeof sizes / sizeof sizes[0], BK_F16);
+    assert_no_failures();
+}
+
+/* Kernels of every level, on every pattern and at every length of a rest. */
+static void widening_is_exact_at_every_level(void **state)
+{
+    (void)state;
+    enum { ALL = 1 << 16 };
+    static uint16_t half[ALL];
+    static float wide[ALL + 1];
+    for (int32_t i = 0; i < ALL; i++)
+        half[i] = (uint16_t)i;
+    for (int level = 0; level <= 4; level++)
+        for (int32_t type = BK_BF16; type <= BK_F16; type++) {
+            const cpu_kernels *k = cpu_kernels_for(level);
+            k->widen(half, type, ALL, wide);
+            for (int32_t i = 0; i < ALL; i++) {
+                float want = bk_widen(type, half[i]);
+                if (isnan(want) ? !isnan(wide[i]) : memcmp(&want, &wide[i], sizeof want) != 0)
+                    fail_msg("%s: %04x%s is %.9g, not %.9g", k->name, (unsigned)i, type_name(type),
+                             (double)wide[i], (double)want);
+            }
+            for (size_t n = 0; n < 70; n++) {
+                wide[n] = -1;
+                k->widen(half + 0x3C01, type, n, wide);
+                assert_true(wide[n] == -1);
+                for (size_t i = 0; i < n; i++)
+                    assert_true(wide[i] == bk_widen(type, half[0x3C01 + i]));
+            }
+        }
 }
 
 /* ---- gradient cases: the inputs of a forward case, what it gave, and a random dy ---- */
@@ -1313,6 +1395,50 @@ static void window_attention_matches_float64_for_every_window_shift_and_grid(voi
         g.thirds = true;
         check_case(&c);
         check_case(&g);
+    }
+    assert_no_failures();
+}
+
+/* Draws inputs whose scores reach from -size to size: the largest that can be drawn as query 1 and as key 2,
+ * its opposite as query 3, and alpha to fit. */
+static void reach_score(op_case *c, double size)
+{
+    int64_t row = c->in[0].dim[2], columns = row / 3, width = columns / c->attr.heads;
+    double most = 0;
+    draw_inputs(c);
+    for (int64_t i = 0; c->n_in > 1 && i < bk_count(&c->in[1]); i++)
+        most = fmax(most, fabs(c->in_value[1][i]));
+    for (int64_t i = 0; i < columns; i++) {
+        c->in_value[0][row + i] = c->in_value[0][2 * row + columns + i] = 1.25;
+        c->in_value[0][3 * row + i] = -1.25;
+    }
+    c->attr.alpha = (size - most) / ((double)width * 1.25 * 1.25);
+}
+
+/* Up to 2^48 a power needs no maximum taken off, and the cpu back end takes none. */
+static void attention_matches_float64_right_below_and_above_scores_that_need_a_maximum(void **state)
+{
+    (void)state;
+    static const double sizes[] = {0.99 * 48, 1.01 * 48};
+    static const int64_t plain[][2] = {{37, 8}, {130, 8}, {65, 16}, {20, 3}}; /* tokens, width */
+    static const int64_t windows[][7] = {
+        {1, 8, 8, 8, 0, 2, 16}, {1, 16, 16, 8, 4, 2, 8}, {1, 7, 7, 7, 0, 1, 32}};
+    for (size_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
+        double size = sizes[k] * log(2);
+        for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
+            int64_t n = plain[i][0], width = plain[i][1];
+            op_case c = attention_case(1, n, 2, width);
+            reach_score(&c, size);
+            c.tolerance = sum_tolerance(n) + sum_tolerance(width) * size;
+            check_attention_and_gradient(&c, BK_ATTENTION_GRAD);
+        }
+        for (size_t i = 0; i < sizeof windows / sizeof windows[0]; i++) {
+            int64_t n = windows[i][1] * windows[i][2];
+            op_case c = window_case(windows[i]);
+            reach_score(&c, size);
+            c.tolerance = sum_tolerance(n) + sum_tolerance(windows[i][6]) * size;
+            check_attention_and_gradient(&c, BK_WINDOW_ATTENTION_GRAD);
+        }
     }
     assert_no_failures();
 }
@@ -1596,8 +1722,37 @@ static void what_is_not_served_is_unsupported(void **state)
         assert_int_equal(s->backend()->prepare(s->device, &call), f64 ? BK_OK : BK_ERR_UNSUPPORTED);
         if (f64)
             s->backend()->release(s->device, &call);
+        call.in[0].shape.dtype = call.out[0].shape.dtype = BK_BF16; /* it is for weights */
+        assert_int_equal(s->backend()->prepare(s->device, &call), BK_ERR_UNSUPPORTED);
         assert_int_equal(s->host.live, live);
     }
+}
+
+/* Of a linear layer's tensors, w alone may be of 16 bits; of a matmul's, none. */
+static void only_the_weight_of_a_linear_layer_has_16_bits(void **state)
+{
+    (void)state;
+    for (int i = 0; i < SUBJECTS; i++)
+        for (int32_t k = 0; k < 6 && subjects[i].open; k++) {
+            subject *s = &subjects[i];
+            op_case c = {.op = BK_LINEAR, .n_in = 4, .n_out = 1, .attr = {.has_bias = 1, .has_residual = 1}};
+            c.in[0] = shape("40x8");
+            c.in[1] = shape("8x8");
+            c.in[2] = shape("8");
+            c.in[3] = c.out[0] = c.in[0];
+            if (k == 5) {
+                c.op = BK_MATMUL;
+                c.n_in = 2;
+                c.attr = (bk_attr){.trans_b = 1};
+            }
+            *(k == 4 ? &c.out[0] : &c.in[k == 5 ? 1 : k]) =
+                with_type(k == 4 ? c.out[0] : c.in[k == 5 ? 1 : k], BK_F16);
+            bk_call call = call_of(&c);
+            bk_status status = s->backend()->prepare(s->device, &call);
+            assert_int_equal(status, k == 1 ? BK_OK : BK_ERR_UNSUPPORTED);
+            if (status == BK_OK)
+                s->backend()->release(s->device, &call);
+        }
 }
 
 static op_case one_case_of(bk_op op)
@@ -1698,6 +1853,7 @@ int main(void)
         COUNTED(gradient_ops_of_the_reference_match_finite_differences),
         COUNTED(reference_serves_every_op_and_cpu_every_op_in_float32),
         COUNTED(what_is_not_served_is_unsupported),
+        COUNTED(only_the_weight_of_a_linear_layer_has_16_bits),
         COUNTED(a_failed_allocation_is_reported_and_nothing_leaks),
         COUNTED(transpose_moves_any_axes),
         COUNTED(slice_cuts_and_pad_puts_back),
@@ -1712,12 +1868,15 @@ int main(void)
         COUNTED(reduce_max_of_negative_numbers_is_negative),
         COUNTED(matmul_matches_float64_for_all_transposes_and_batches),
         COUNTED(linear_matches_float64_with_every_epilogue),
+        COUNTED(linear_with_weights_of_16_bits_matches_float64),
+        COUNTED(widening_is_exact_at_every_level),
         COUNTED(layer_norm_and_its_gradient_match_float64),
         COUNTED(layer_norm_survives_a_large_mean),
         COUNTED(softmax_matches_float64),
         COUNTED(attention_matches_float64_for_every_head_width_and_ragged_length),
         COUNTED(attention_survives_large_scores),
         COUNTED(window_attention_matches_float64_for_every_window_shift_and_grid),
+        COUNTED(attention_matches_float64_right_below_and_above_scores_that_need_a_maximum),
         COUNTED(adam_matches_float64_over_many_steps),
     };
     return cmocka_run_group_tests(tests, open_subjects, close_subjects);

@@ -273,6 +273,55 @@ static void float32_and_float64_convert_and_integers_do_not(void **state)
     checkpoint_close(c);
 }
 
+/* What HDF5 itself finds in a tensor, as double. */
+static void read_by_hdf5(const char *path, const char *name, double *values)
+{
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), dataset = H5Dopen2(file, name, H5P_DEFAULT);
+    assert_true(H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
+    H5Dclose(dataset);
+    H5Fclose(file);
+}
+
+static void floats_of_16_bits_are_numbers_to_every_reader_and_convert_to_nothing(void **state)
+{
+    (void)state;
+    static const uint16_t one_third[2] = {0x3EAB, 0x3555}, infinite[2] = {0xFF80, 0xFC00};
+    static const checkpoint_type types[2] = {CHECKPOINT_BF16, CHECKPOINT_F16};
+    static const char *const names[2] = {"bfloat16", "float16"};
+    static const double third[2] = {0x1.56p-2, 0x1.554p-2};
+    const char *path = in_folder("half.h5");
+    for (int t = 0; t < 2; t++)
+        for (int bad = 0; bad < 2; bad++) {
+            uint16_t values[4] = {0, 0x8001, one_third[t], bad ? infinite[t] : 0xBC00}, back[4];
+            float wide[4];
+            double numbers[4];
+            checkpoint_writer *w;
+            checkpoint *c;
+            char text[64];
+            assert_int_equal(checkpoint_create(&memory, path, &w), OK);
+            assert_int_equal(checkpoint_put_tensor(w, "weights", "x", types[t], 1, (int64_t[]){4}, values),
+                             OK);
+            assert_int_equal(checkpoint_finish(w), OK);
+            assert_int_equal(checkpoint_open(&memory, path, &c), OK);
+            assert_int_equal(checkpoint_tensor_find(c, "weights", "x")->type, types[t]);
+            status s = checkpoint_read(c, "weights", "x", types[t], 1, (int64_t[]){4}, NULL, back);
+            snprintf(text, sizeof text, "/weights/x is %s, expected float32", names[t]);
+            if (bad) {
+                assert_fails(s, ERR_NONFINITE, path, "element 3");
+            } else {
+                assert_int_equal(s, OK);
+                assert_memory_equal(values, back, sizeof values);
+                assert_fails(
+                    checkpoint_read(c, "weights", "x", CHECKPOINT_F32, 1, (int64_t[]){4}, NULL, wide),
+                    ERR_SCHEMA, path, text);
+                read_by_hdf5(path, "/weights/x", numbers);
+                assert_true(numbers[0] == 0 && numbers[1] == (t ? -0x1p-24 : -0x1p-133));
+                assert_true(numbers[2] == third[t] && numbers[3] == (t ? -1 : -0x1p-7));
+            }
+            checkpoint_close(c);
+        }
+}
+
 static void equal_contents_give_equal_bytes(void **state)
 {
     (void)state;
@@ -651,7 +700,11 @@ static void other_types_and_ranks_are_refused(void **state)
     const char *path = in_folder("types.h5");
     hid_t text = H5Tcopy(H5T_C_S1), type = H5Tcopy(H5T_IEEE_F32LE);
     H5Tset_size(text, H5T_VARIABLE);
-    const hid_t wrong[] = {H5T_IEEE_F32BE, H5T_STD_I32LE, text};
+    hid_t odd = H5Tcopy(H5T_IEEE_F32LE); /* 16 bits, but neither bfloat16 nor float16 */
+    H5Tset_fields(odd, 15, 10, 5, 0, 10);
+    H5Tset_size(odd, 2);
+    H5Tset_ebias(odd, 16);
+    const hid_t wrong[] = {H5T_IEEE_F32BE, H5T_STD_I32LE, text, odd};
     hid_t file;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         file = forge(path);
@@ -668,6 +721,7 @@ static void other_types_and_ranks_are_refused(void **state)
     file = forge(path);
     put_dataset(file, "sp ace", H5T_IEEE_F32LE, H5P_DEFAULT, 1, hundred);
     assert_forgery_fails(file, path, "/ holds a name that is not");
+    H5Tclose(odd);
     H5Tclose(text);
 }
 
@@ -928,6 +982,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_checkpoint_comes_back_as_written),
         CASE(float32_and_float64_convert_and_integers_do_not),
+        CASE(floats_of_16_bits_are_numbers_to_every_reader_and_convert_to_nothing),
         CASE(equal_contents_give_equal_bytes),
         CASE(tensors_are_listed_by_group_in_order_of_names),
         CASE(many_tensors_and_the_longest_text_come_back),

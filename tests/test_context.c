@@ -21,6 +21,8 @@ static void the_defaults_are_those_of_the_header(void **state)
     assert_int_equal(c.matrix, SLMT_MATRIX_AUTO);
     assert_int_equal(c.threads, 0);
     assert_int_equal(c.log_level, SLMT_LOG_WARNING);
+    assert_int_equal(c.weights, SLMT_WEIGHTS_FULL);
+    assert_int_equal(c.arithmetic, SLMT_ARITHMETIC_FLOAT32);
     assert_true(c.max_bytes == 0 && !c.alloc && !c.free && !c.alloc_user && !c.log && !c.log_user);
     slmt_context_config_init(NULL);
 }
@@ -96,6 +98,8 @@ static void every_bad_field_is_named(void **state)
         {"matrix", offsetof(slmt_context_config, matrix), {-1, 3}},
         {"threads", offsetof(slmt_context_config, threads), {-1, 1025}},
         {"log_level", offsetof(slmt_context_config, log_level), {-1, 4}},
+        {"weights", offsetof(slmt_context_config, weights), {-1, 4}},
+        {"arithmetic", offsetof(slmt_context_config, arithmetic), {-1, 2}},
     };
     slmt_context *context = NULL;
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
@@ -115,6 +119,9 @@ static void every_bad_field_is_named(void **state)
     slmt_context_config_init(&c);
     c.precision = SLMT_FLOAT64;
     EXPECT_TEXT(SLMT_ERR_UNSUPPORTED, "float64", slmt_context_create(&c, &context));
+    c.backend = SLMT_BACKEND_REFERENCE;
+    c.weights = SLMT_WEIGHTS_BFLOAT16;
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "weights", slmt_context_create(&c, &context));
     assert_null(context);
 }
 

@@ -320,7 +320,7 @@ static void tensors_are_listed_set_and_read(void **state)
     for (size_t i = 0; i < n; i++) {
         slmt_tensor_info info = tensor_info(model, i);
         assert_true(strncmp(info.name, "E.", 2) == 0 || strncmp(info.name, "G.", 2) == 0);
-        assert_true(info.rank >= 1 && info.rank <= 4 && info.reserved == 0);
+        assert_true(info.rank >= 1 && info.rank <= 4 && info.weights == SLMT_WEIGHTS_FULL);
         for (int32_t d = 0; d < 4; d++)
             assert_true(d < info.rank ? info.dim[d] >= 1 : info.dim[d] == 0);
         unused += !info.used;
@@ -612,7 +612,7 @@ static void damaged_files_are_named_as_what_they_are(void **state)
 /* One difference from the original. */
 typedef struct change {
     const char *group, *name; /* attribute or tensor it concerns */
-    enum { DROP, SET_INT, SET_REAL, SET_TEXT, RESHAPE, AS_INTEGERS, POISON } what;
+    enum { DROP, SET_INT, SET_REAL, SET_TEXT, RESHAPE, AS_INTEGERS, AS_BFLOAT16, POISON } what;
     int64_t integer;
     double real;
     const char *text;
@@ -667,6 +667,8 @@ static void copy_tensor(const checkpoint *from, checkpoint_writer *to, const che
         x[n / 2] = (float)c->real;
     if (mine && c->what == AS_INTEGERS)
         GOOD(checkpoint_put_tensor(to, t->group, t->name, CHECKPOINT_I64, rank, dims, whole));
+    else if (mine && c->what == AS_BFLOAT16)
+        GOOD(checkpoint_put_tensor(to, t->group, t->name, CHECKPOINT_BF16, rank, dims, whole));
     else if (!(mine && c->what == DROP))
         GOOD(checkpoint_put_tensor(to, t->group, t->name, CHECKPOINT_F32, rank, dims, x));
     free(x);
@@ -737,6 +739,11 @@ static void wrong_contents_are_refused_by_name(void **state)
         {SLMT_ERR_SCHEMA, "[192]", {"weights", "E.blocks.0.attn.qkv.weight", RESHAPE, 0, 0, 0}, NULL},
         {SLMT_ERR_SCHEMA, "[24,8]", {"weights", "E.blocks.0.attn.qkv.weight", RESHAPE, 0, 0, 0}, NULL},
         {SLMT_ERR_SCHEMA, "G.norm2.bias", {"weights", "G.norm2.bias", AS_INTEGERS, 0, 0, 0}, NULL},
+        {SLMT_ERR_SCHEMA, "has 16 bits", {"weights", "G.norm2.bias", AS_BFLOAT16, 0, 0, 0}, NULL},
+        {SLMT_ERR_SCHEMA, "has 16 bits", {"weights", "E.pos_embed", AS_BFLOAT16, 0, 0, 0}, NULL},
+        {SLMT_ERR_SCHEMA, "has 16 bits", {"weights", "G.fusion.0.conv1.weight", AS_BFLOAT16, 0, 0, 0}, NULL},
+        {SLMT_ERR_SCHEMA, "has 16 bits", {"weights", unread_name, AS_BFLOAT16, 0, 0, 0}, NULL},
+        {SLMT_ERR_SCHEMA, "another type", {"weights", "G.to_img.linear.weight", AS_BFLOAT16, 0, 0, 0}, NULL},
         {SLMT_ERR_NONFINITE, "G.norm2.bias", {"weights", "G.norm2.bias", POISON, 0, NAN, 0}, NULL},
         {SLMT_ERR_NONFINITE, "element 4", {"weights", unread_name, POISON, 0, INFINITY, 0}, NULL},
         {SLMT_ERR_SCHEMA, "method", {"model", "method", DROP, 0, 0, 0}, NULL},
@@ -807,6 +814,11 @@ static void a_trainers_file_is_checked_as_closely(void **state)
          "[192]",
          2,
          {"training/frozen", "E.blocks.0.attn.qkv.weight", RESHAPE, 0, 0, 0},
+         NULL},
+        {SLMT_ERR_SCHEMA,
+         "bfloat16, expected float32",
+         1,
+         {"training/moment1", "E.blocks.0.attn.qkv.weight", AS_BFLOAT16, 0, 0, 0},
          NULL},
         {SLMT_ERR_NONFINITE, "moment2", 1, {"training/moment2", "E.norm.bias", POISON, 0, NAN, 0}, NULL},
         {SLMT_ERR_SCHEMA, "step", 1, {"training", "step", DROP, 0, 0, 0}, NULL},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_parity.c - SLMT-Net against recorded results of the reference implementation: forward tensors, losses,
- * every gradient, and training runs, on the cpu back end with each matrix library and on the reference back
- * end in float64.
+ * every gradient, and training runs, on the cpu back end with each matrix library and its own choice, and on
+ * the reference back end in float64.
  *
  *   test_parity [FILE.h5 ...]
  *
@@ -27,6 +27,7 @@ typedef struct engine {
 
 static const engine engines[] = {
     {"reference float64", SLMT_BACKEND_REFERENCE, SLMT_FLOAT64, SLMT_MATRIX_AUTO},
+    {"cpu auto", SLMT_BACKEND_CPU, SLMT_FLOAT32, SLMT_MATRIX_AUTO},
     {"cpu oneDNN", SLMT_BACKEND_CPU, SLMT_FLOAT32, SLMT_MATRIX_ONEDNN},
     {"cpu OpenBLAS", SLMT_BACKEND_CPU, SLMT_FLOAT32, SLMT_MATRIX_OPENBLAS},
 };

@@ -50,7 +50,7 @@ expect 0 "$slmt" --help
 holds "Exit codes" stdout
 expect 0 "$slmt" --version
 holds "slmt 0." stdout
-for sub in prepare pretrain finetune synthesize evaluate info; do
+for sub in prepare pretrain finetune synthesize evaluate convert info; do
     expect 0 "$slmt" $sub --help
     holds "Usage: slmt $sub" stdout
 done
@@ -186,6 +186,35 @@ grep -Eq '^G\.to_img\.linear +[0-9]+ ' stdout || die "no layers in the profile"
 expect 3 "$slmt" synthesize --model model.h5 raw/t1/s03.nii.gz --out made --trace missing/trace.json "${common[@]}"
 expect 0 "$slmt" pretrain --data set.h5 --batch 4 "${sizes[@]}" --out more.h5 --max-steps 1 --profile "${common[@]}"
 grep -Eq '^adam +1 ' stdout || die "no optimiser in the profile"
+
+claim "a model is converted to 16 bits and back, and synthesizes from either"
+expect 0 "$slmt" convert model.h5 full.h5 --weights full
+expect 0 "$slmt" convert model.h5 narrow.h5 --weights bf16
+expect 0 "$slmt" convert narrow.h5 same.h5 --weights stored --quiet
+cmp narrow.h5 same.h5 || die "the files differ"
+cp full.h5 inplace.h5
+expect 0 "$slmt" convert inplace.h5 inplace.h5 --weights bf16 --quiet
+cmp narrow.h5 inplace.h5 || die "the files differ"
+expect 0 "$slmt" convert narrow.h5 wide.h5 --weights full
+expect 0 "$slmt" convert wide.h5 again.h5 --weights bf16
+cmp narrow.h5 again.h5 || die "rounding twice gives other numbers"
+[ $((10 * $(stat -c %s narrow.h5))) -lt $((8 * $(stat -c %s full.h5))) ] || die "the file is not smaller"
+expect 0 "$slmt" info --all narrow.h5
+grep -q '^  G.to_img.linear.weight \[16,8\] bf16$' stdout || die "no bf16 tensor: $(grep to_img stdout)"
+grep -Eq '^ +generator .* bf16 +[0-9]+$' stdout || die "no stored type in the table"
+expect 0 "$slmt" info full.h5
+grep -Eq '^ +generator .* full +[0-9]+$' stdout || die "no stored type in the table"
+expect 0 "$slmt" synthesize --model narrow.h5 raw/t1/s04.nii.gz --out a.nii "${common[@]}"
+expect 0 "$slmt" synthesize --model model.h5 --weights bf16 raw/t1/s04.nii.gz --out b.nii "${common[@]}"
+cmp a.nii b.nii || die "rounded on loading and before differ"
+expect 0 "$slmt" synthesize --model model.h5 --weights f16 raw/t1/s04.nii.gz --out c.nii "${common[@]}"
+! cmp -s a.nii c.nii || die "f16 is bf16"
+expect 2 "$slmt" convert model.h5 x.h5
+holds "--weights is needed" stderr
+expect 2 "$slmt" convert model.h5 x.h5 --weights int8
+expect 3 "$slmt" convert text x.h5 --weights f16
+expect 3 "$slmt" pretrain --data set.h5 --resume narrow.h5 --out x.h5
+expect 0 "$slmt" "${finetune[@]}" --model narrow.h5 --out more.h5 --max-steps 1
 
 claim "evaluation gives each slice, subject, mean and sd, in the table and as CSV"
 expect 0 "$slmt" evaluate --model model.h5 --data set.h5 --split all --baselines --csv scores.csv --batch 5 \

@@ -6,6 +6,7 @@
 #include "backends/cpu/matrix.h"
 
 #include <math.h>
+#include <omp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,9 +32,14 @@ void cpu_log(const cpu_device *dev, int level, const char *text)
 /* AUTO becomes a library; one that is not built in is refused. */
 static bk_status choose_matrix(cpu_device *dev, bk_matrix matrix)
 {
+    dev->own_products = matrix == BK_MATRIX_AUTO && dev->kernels->own_products && !dev->bf16_arithmetic;
     if (matrix == BK_MATRIX_AUTO)
         matrix = HAVE_ONEDNN ? BK_MATRIX_ONEDNN : BK_MATRIX_OPENBLAS;
     dev->matrix = matrix;
+    if (dev->bf16_arithmetic && !(matrix == BK_MATRIX_ONEDNN && HAVE_ONEDNN)) {
+        cpu_log(dev, 0, "cpu: bfloat16 arithmetic needs oneDNN as the library for matrix products");
+        return BK_ERR_UNSUPPORTED;
+    }
     if ((matrix == BK_MATRIX_ONEDNN && HAVE_ONEDNN) || (matrix == BK_MATRIX_OPENBLAS && HAVE_OPENBLAS))
         return BK_OK;
     cpu_log(dev, 0,
@@ -66,7 +72,8 @@ static bk_status open_parts(cpu_device *dev, bk_matrix matrix, int level)
     if (status == BK_OK)
         status = open_library(dev, library, sizeof library);
     if (status == BK_OK)
-        snprintf(dev->text, sizeof dev->text, "cpu: %s, %s", dev->kernels->name, library);
+        snprintf(dev->text, sizeof dev->text, "cpu: %s, %s%s", dev->kernels->name, library,
+                 dev->bf16_arithmetic ? ", bfloat16 arithmetic" : "");
     return status;
 }
 
@@ -77,6 +84,7 @@ bk_status cpu_open_level(const bk_host *host, bk_matrix matrix, int level, void 
     if (!dev)
         return BK_ERR_MEMORY;
     *dev = (cpu_device){.host = *host, .threads = host->threads > 1 ? host->threads : 1};
+    dev->bf16_arithmetic = host->bf16_arithmetic != 0;
 #ifdef __SANITIZE_THREAD__ /* it does not see the barriers of gcc's OpenMP; the host's threads are tested */
     dev->threads = 1;
 #endif
@@ -140,8 +148,18 @@ static int is_dense(const bk_shape *s)
     return 1;
 }
 
-/* Every tensor is of in[0]'s type, but for the index of gather and scatter. The engine's shape rules have
- * checked that shapes fit the op; here only what kernels could not survive. */
+static int type_fits(const bk_call *call, int32_t input)
+{
+    int32_t type = call->in[input].shape.dtype;
+    if (input == 1 && (call->op == BK_GATHER || call->op == BK_SCATTER))
+        return type == BK_I32;
+    if (input == 1 && call->op == BK_LINEAR && bk_is_half(type))
+        return 1;
+    return type == call->in[0].shape.dtype;
+}
+
+/* Every tensor is of in[0]'s type, but for the index of gather and scatter, and weights of 16-bit floats. The
+ * engine's shape rules have checked that shapes fit the op; here only what kernels could not survive. */
 static int is_served(void *device, const bk_call *call)
 {
     if (call->n_in < 1 || call->n_in > BK_MAX_IN || call->n_out < 1 || call->n_out > BK_MAX_OUT)
@@ -149,11 +167,9 @@ static int is_served(void *device, const bk_call *call)
     int32_t type = call->in[0].shape.dtype;
     if (!cpu_supports(device, call->op, (bk_dtype)type))
         return 0;
-    for (int32_t i = 0; i < call->n_in; i++) {
-        int index = i == 1 && (call->op == BK_GATHER || call->op == BK_SCATTER);
-        if (!is_dense(&call->in[i].shape) || call->in[i].shape.dtype != (index ? BK_I32 : type))
+    for (int32_t i = 0; i < call->n_in; i++)
+        if (!is_dense(&call->in[i].shape) || !type_fits(call, i))
             return 0;
-    }
     for (int32_t i = 0; i < call->n_out; i++)
         if (!is_dense(&call->out[i].shape) || call->out[i].shape.dtype != type)
             return 0;
@@ -190,9 +206,14 @@ static bk_status cpu_begin(void *device)
     return BK_OK;
 }
 
+/* OpenMP's threads would spin on the host's cores for some milliseconds, waiting for more: they are let go,
+ * and the next run starts them anew (0.1 ms). Refused, and rightly, inside a parallel region of the host's.
+ */
 static void cpu_end(void *device)
 {
-    (void)device;
+    const cpu_device *dev = device;
+    if (dev->threads > 1)
+        omp_pause_resource(omp_pause_soft, omp_get_initial_device());
 }
 
 static bk_status cpu_run(void *device, bk_call *call)

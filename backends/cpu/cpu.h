@@ -32,6 +32,18 @@ typedef struct cpu_thin {
     int gelu;
 } cpu_thin;
 
+/* y[m,n] = act(a[m,k] b[k,n] + bias) + residual; a stored [k,m], b [n,k] where transposed. */
+typedef struct cpu_gemm {
+    int64_t m, n, k;
+    int trans_a, trans_b, gelu;
+    int32_t b_type; /* BK_F32, or where trans_b also BK_BF16, BK_F16 */
+    const float *a, *bias, *residual;
+    const void *b;
+    float *y; /* may be the residual */
+    float
+        *part; /* [m,n], where sums wait that are not complete: y, or with gelu and residual a place apart */
+} cpu_gemm;
+
 typedef struct cpu_adam {
     float *p, *m, *v;
     const float *g;
@@ -45,7 +57,11 @@ typedef struct cpu_kernels {
     const char *name;
     cpu_kernel op[BK_OP_COUNT];              /* run is NULL for ops without a kernel here */
     void (*epilogue)(const cpu_epilogue *e); /* serial */
+    int own_products;                        /* with BK_MATRIX_AUTO, gemm rather than a library */
+    size_t (*gemm_scratch)(int trans_a, int threads);
+    void (*gemm)(const cpu_gemm *g, int threads, float *scratch);
     void (*thin)(const cpu_thin *t, int threads);
+    void (*widen)(const void *from, int32_t dtype, size_t n, float *to); /* 16-bit floats; serial */
     void (*adam)(const cpu_adam *a, int threads);
 } cpu_kernels;
 
@@ -58,7 +74,9 @@ const cpu_kernels *cpu_kernels_for(int level);
 typedef struct cpu_device {
     bk_host host;
     int threads;
-    bk_matrix matrix; /* never BK_MATRIX_AUTO */
+    bk_matrix matrix;    /* never BK_MATRIX_AUTO */
+    int own_products;    /* gemm.c computes what it can */
+    int bf16_arithmetic; /* oneDNN's primitives do all products, and may round factors to bfloat16 */
     const cpu_kernels *kernels;
     void *onednn; /* see onednn.h; NULL without it */
     char text[160];

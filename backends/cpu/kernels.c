@@ -58,6 +58,10 @@ const cpu_kernels KERNEL(cpu_kernels) = {
             [BK_WINDOW_ATTENTION_GRAD] = {KERNEL(cpu_window_grad_scratch), KERNEL(cpu_window_grad)},
         },
     .epilogue = KERNEL(cpu_epilogue_rows),
+    .own_products = CPU_LEVEL == 2 || CPU_LEVEL == 3,
+    .gemm_scratch = KERNEL(cpu_gemm_scratch),
+    .gemm = KERNEL(cpu_gemm_run),
     .thin = KERNEL(cpu_thin_product),
+    .widen = KERNEL(cpu_widen),
     .adam = KERNEL(cpu_adam_step),
 };

@@ -74,10 +74,16 @@ const float *product_residual(const bk_call *call)
     return call->op == BK_LINEAR && call->attr.has_residual ? call->in[call->n_in - 1].data : NULL;
 }
 
-/* Few rows, weights as BK_LINEAR has them: our own kernel, whatever the library. */
-static int is_thin(const product *p)
+static int is_half(const bk_call *call)
 {
-    return p->batch == 1 && p->trans_b && !p->trans_a && p->m <= CPU_THIN_ROWS;
+    return bk_is_half(call->in[1].shape.dtype);
+}
+
+/* Few rows, weights as BK_LINEAR has them: our own kernel, whatever the library. */
+static int is_thin(const cpu_device *dev, const bk_call *call, const product *p)
+{
+    return !dev->bf16_arithmetic && !is_half(call) && p->batch == 1 && p->trans_b && !p->trans_a &&
+           p->m <= CPU_THIN_ROWS;
 }
 
 static bk_status run_thin(const cpu_device *dev, const bk_call *call, const product *p)
@@ -92,13 +98,48 @@ static bk_status run_thin(const cpu_device *dev, const bk_call *call, const prod
     return BK_OK;
 }
 
+static int is_own(const cpu_device *dev, const bk_call *call, const product *p)
+{
+    return p->batch == 1 && (dev->own_products || is_half(call));
+}
+
+/* With GELU the residual is added last, so that sums over part of k may not overwrite it. */
+static size_t waiting_bytes(const product *p)
+{
+    return p->gelu && p->residual ? (size_t)(p->m * p->n + 15) / 16 * 64 : 0;
+}
+
+static bk_status run_own(const cpu_device *dev, const bk_call *call, const product *p)
+{
+    cpu_gemm g = {.m = p->m, .n = p->n, .k = p->k, .gelu = p->gelu, .b_type = call->in[1].shape.dtype};
+    size_t waiting = waiting_bytes(p);
+    g.trans_a = p->trans_a;
+    g.trans_b = p->trans_b;
+    g.a = call->in[0].data;
+    g.b = call->in[1].data;
+    g.y = call->out[0].data;
+    g.part = waiting ? call->scratch : g.y;
+    g.bias = product_bias(call);
+    g.residual = product_residual(call);
+    dev->kernels->gemm(&g, dev->threads, (float *)call->scratch + waiting / sizeof(float));
+    return BK_OK;
+}
+
 bk_status matrix_prepare(cpu_device *dev, bk_call *call)
 {
     product p;
     if (!product_of(call, &p))
         return BK_ERR_UNSUPPORTED;
-    if (is_thin(&p))
+#ifdef SLMT_HAVE_ONEDNN
+    if (is_half(call) && dev->bf16_arithmetic)
+        return onednn_prepare_half(dev, &p, call);
+#endif
+    if (is_thin(dev, call, &p))
         return BK_OK;
+    if (is_own(dev, call, &p)) {
+        call->scratch_bytes = waiting_bytes(&p) + dev->kernels->gemm_scratch(p.trans_a, dev->threads);
+        return BK_OK;
+    }
 #ifdef SLMT_HAVE_ONEDNN
     if (dev->matrix == BK_MATRIX_ONEDNN)
         return onednn_prepare(dev, &p, call);
@@ -125,8 +166,14 @@ bk_status matrix_run(cpu_device *dev, bk_call *call)
     product p;
     if (!product_of(call, &p))
         return BK_ERR_FAILED;
-    if (is_thin(&p))
+#ifdef SLMT_HAVE_ONEDNN
+    if (is_half(call) && dev->bf16_arithmetic)
+        return onednn_run_half(dev, &p, call);
+#endif
+    if (is_thin(dev, call, &p))
         return run_thin(dev, call, &p);
+    if (is_own(dev, call, &p))
+        return run_own(dev, call, &p);
 #ifdef SLMT_HAVE_ONEDNN
     if (dev->matrix == BK_MATRIX_ONEDNN)
         return onednn_run(dev, &p, call);

@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backends/cpu/work.h"
+
 /* ---- what differs between versions 2 and 3 ---- */
 
 #if DNNL_VERSION_MAJOR >= 3
@@ -82,8 +84,18 @@ void onednn_text(char *text, size_t size)
     snprintf(text, size, "oneDNN %d.%d.%d", v->major, v->minor, v->patch);
 }
 
+/* Rounding factors to bfloat16 is a permission, which oneDNN's matmul takes with AMX alone. */
+static int has_amx(void)
+{
+    return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_amx) == dnnl_cpu_isa_avx512_core_amx;
+}
+
 bk_status onednn_open(cpu_device *dev)
 {
+    if (dev->bf16_arithmetic && !has_amx()) {
+        cpu_log(dev, 0, "cpu: bfloat16 arithmetic needs a processor with AMX (AMX-BF16)");
+        return BK_ERR_UNSUPPORTED;
+    }
     dnnl_engine_t engine = NULL;
     dnnl_status_t status = dnnl_engine_create(&engine, dnnl_cpu, 0);
     dev->onednn = engine;
@@ -131,12 +143,15 @@ static void free_operands(operands *o)
         FREE_DESC(*all[i]);
 }
 
-static dnnl_status_t attributes_of(const product *p, int way, const operands *o, dnnl_primitive_attr_t *attr)
+static dnnl_status_t attributes_of(const cpu_device *dev, const product *p, int way, const operands *o,
+                                   dnnl_primitive_attr_t *attr)
 {
     dnnl_post_ops_t ops = NULL;
     dnnl_status_t status = dnnl_primitive_attr_create(attr);
     if (status == dnnl_success)
         status = dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user);
+    if (status == dnnl_success && dev->bf16_arithmetic)
+        status = dnnl_primitive_attr_set_fpmath_mode(*attr, dnnl_fpmath_mode_bf16);
     if (status == dnnl_success)
         status = dnnl_post_ops_create(&ops);
     if (status == dnnl_success && p->gelu)
@@ -152,14 +167,14 @@ static dnnl_status_t attributes_of(const product *p, int way, const operands *o,
 }
 
 /* One primitive, and the larger of its scratch and *scratch_bytes. */
-static dnnl_status_t make_primitive(dnnl_engine_t engine, const product *p, int way, const operands *o,
+static dnnl_status_t make_primitive(const cpu_device *dev, const product *p, int way, const operands *o,
                                     onednn_call *c)
 {
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t pd = NULL;
-    dnnl_status_t status = attributes_of(p, way, o, &attr);
+    dnnl_status_t status = attributes_of(dev, p, way, o, &attr);
     if (status == dnnl_success)
-        status = matmul_desc(&pd, engine, o, p->bias, attr);
+        status = matmul_desc(&pd, dev->onednn, o, p->bias, attr);
     if (status == dnnl_success)
         status = dnnl_primitive_create(&c->primitive[way], pd);
     if (status == dnnl_success) {
@@ -194,13 +209,14 @@ static dnnl_status_t make_scratch(onednn_call *c, dnnl_engine_t engine)
     return status;
 }
 
-static dnnl_status_t make_call(dnnl_engine_t engine, const product *p, operands *o, onednn_call *c)
+static dnnl_status_t make_call(const cpu_device *dev, const product *p, operands *o, onednn_call *c)
 {
+    dnnl_engine_t engine = dev->onednn;
     dnnl_status_t status = describe_operands(p, o);
     if (status == dnnl_success)
         status = dnnl_stream_create(&c->stream, engine, dnnl_stream_default_flags);
     for (int way = 0; status == dnnl_success && way < (p->residual ? WAYS : 1); way++)
-        status = make_primitive(engine, p, way, o, c);
+        status = make_primitive(dev, p, way, o, c);
     if (status == dnnl_success)
         status = make_memory(&c->a, VIEW(o->a), engine);
     if (status == dnnl_success)
@@ -217,9 +233,9 @@ static dnnl_status_t make_call(dnnl_engine_t engine, const product *p, operands 
 /* From timing both ways on all shapes of the base model (oneDNN 2.6, AVX-512, two cores; tests/bench.c).
  * Tiles win by 5 to 20 % in gradients and where the inner dimension is short; the primitive where there are
  * few rows or columns, and where sgemm would pack a transposed matrix with rows of 4096 bytes and more. */
-static int is_tiled(const product *p)
+static int is_tiled(const cpu_device *dev, const product *p)
 {
-    if (p->batch > 1 || p->m < 128 || p->n <= 64)
+    if (dev->bf16_arithmetic || p->batch > 1 || p->m < 128 || p->n <= 64)
         return 0;
     if (p->trans_a)
         return p->m < 1024 || p->n > 512;
@@ -235,7 +251,7 @@ static int multiply(const product *p, const tile *t)
 
 bk_status onednn_prepare(cpu_device *dev, const product *p, bk_call *call)
 {
-    if (is_tiled(p))
+    if (is_tiled(dev, p))
         return tiles_prepare(dev, p, call);
     onednn_call *c = dev->host.alloc(dev->host.user, sizeof *c);
     if (!c)
@@ -245,7 +261,7 @@ bk_status onednn_prepare(cpu_device *dev, const product *p, bk_call *call)
     operands o = {0};
     int before = omp_get_max_threads();
     omp_set_num_threads(dev->threads);
-    dnnl_status_t status = make_call(dev->onednn, p, &o, c);
+    dnnl_status_t status = make_call(dev, p, &o, c);
     omp_set_num_threads(before);
     free_operands(&o);
     call->scratch_bytes = c->scratch_bytes;
@@ -301,7 +317,7 @@ static dnnl_status_t fill_args(const onednn_call *c, const bk_call *call, int wa
 
 bk_status onednn_run(cpu_device *dev, const product *p, bk_call *call)
 {
-    if (is_tiled(p))
+    if (is_tiled(dev, p))
         return tiles_run(dev, p, call, multiply);
     onednn_call *c = call->state;
     dnnl_exec_arg_t args[MAX_ARGS];
@@ -315,4 +331,35 @@ bk_status onednn_run(cpu_device *dev, const product *p, bk_call *call)
         status = dnnl_stream_wait(c->stream);
     omp_set_num_threads(before);
     return status_of(dev, "execute", status);
+}
+
+/* ---- weights of 16-bit floats, with bfloat16 arithmetic: the primitive gets them widened ---- */
+
+/* The primitive's scratch lies behind them. */
+static size_t wide_bytes(const product *p)
+{
+    return (size_t)work_pieces(p->n * p->k, 64) * 64 * sizeof(float);
+}
+
+bk_status onednn_prepare_half(cpu_device *dev, const product *p, bk_call *call)
+{
+    bk_status status = onednn_prepare(dev, p, call);
+    call->scratch_bytes += wide_bytes(p);
+    return status;
+}
+
+bk_status onednn_run_half(cpu_device *dev, const product *p, bk_call *call)
+{
+    bk_call wide = *call;
+    const uint16_t *w = call->in[1].data;
+    float *to = call->scratch;
+    int64_t n = p->n * p->k, pieces = work_pieces(n, WORK_PIECE);
+#pragma omp parallel for num_threads(dev->threads) if (dev->threads > 1) schedule(static)
+    for (int64_t i = 0; i < pieces; i++) {
+        int64_t at = i * WORK_PIECE;
+        dev->kernels->widen(w + at, call->in[1].shape.dtype, (size_t)work_min(WORK_PIECE, n - at), to + at);
+    }
+    wide.in[1].data = to;
+    wide.scratch = (unsigned char *)call->scratch + wide_bytes(p);
+    return onednn_run(dev, p, &wide);
 }

@@ -161,34 +161,47 @@ INLINE float vmax_lane(vf a)
     return lane[0];
 }
 
-/* a0 b0 a1 b1 ...: the lower and the upper half of two vectors, interleaved. */
+/* a0 b0 a1 b1 ...: the lower and the upper half of two vectors, interleaved; at level 3 of each half of them,
+ * which is one instruction. */
 #if CPU_LEVEL == 4
 #define CPU_LOW(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
 #define CPU_HIGH(a, b)                                                                                       \
     __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
 #elif CPU_LEVEL == 3
-#define CPU_LOW(a, b)  __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
-#define CPU_HIGH(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#define CPU_LOW(a, b)  __builtin_shufflevector(a, b, 0, 8, 1, 9, 4, 12, 5, 13)
+#define CPU_HIGH(a, b) __builtin_shufflevector(a, b, 2, 10, 3, 11, 6, 14, 7, 15)
 #else
 #define CPU_LOW(a, b)  __builtin_shufflevector(a, b, 0, 4, 1, 5)
 #define CPU_HIGH(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
 #endif
 
-/* Turns a VL x VL matrix of row vectors: log2(VL) rounds of perfect shuffles. */
+/* Turns a VL x VL matrix of row vectors: log2(VL) rounds of perfect shuffles. At level 3 they turn its four
+ * quarters, of which then two change places. */
 INLINE void vturn(vf m[VL])
 {
-    vf t[VL];
+    enum { ROWS = CPU_LEVEL == 3 ? VL / 2 : VL };
+    vf t[ROWS];
+#pragma GCC unroll 2
+    for (int first = 0; first < VL; first += ROWS)
 #pragma GCC unroll 4
-    for (int round = 1; round < VL; round *= 2) {
+        for (int round = 1; round < ROWS; round *= 2) {
 #pragma GCC unroll 16
-        for (int i = 0; i < VL / 2; i++) {
-            t[2 * i] = CPU_LOW(m[i], m[i + VL / 2]);
-            t[2 * i + 1] = CPU_HIGH(m[i], m[i + VL / 2]);
+            for (int i = 0; i < ROWS / 2; i++) {
+                t[2 * i] = CPU_LOW(m[first + i], m[first + i + ROWS / 2]);
+                t[2 * i + 1] = CPU_HIGH(m[first + i], m[first + i + ROWS / 2]);
+            }
+#pragma GCC unroll 16
+            for (int i = 0; i < ROWS; i++)
+                m[first + i] = t[i];
         }
-#pragma GCC unroll 16
-        for (int i = 0; i < VL; i++)
-            m[i] = t[i];
+#if CPU_LEVEL == 3
+#pragma GCC unroll 4
+    for (int i = 0; i < ROWS; i++) {
+        vf a = m[i], b = m[i + ROWS];
+        m[i] = __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11);
+        m[i + ROWS] = __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
     }
+#endif
 }
 
 #ifdef CPU_MVEC

@@ -3,6 +3,8 @@
  *
  *   y[i,j] = act(sum_k a[i,k] b[k,j] + bias[j]) + residual[i,j]
  *
+ * b may be stored as 16-bit floats, which are widened as they are read.
+ *
  * A panel of columns of b is copied to scratch as double, rows of length `width`; then a few rows of a
  * at a time run along it, so that the innermost loop is over contiguous memory whatever is transposed. */
 #include "backends/reference/gelu.h"
@@ -15,7 +17,9 @@ enum { PANEL = 64, TILE = 4 };
 
 typedef struct product {
     int64_t rows, cols, depth;
-    const real *a, *b;
+    const real *a;
+    const void *b;
+    int32_t b_type;                     /* bk_dtype: that of real, or of 16-bit floats */
     int64_t a_row, a_col, b_row, b_col; /* strides; b_row is along the depth */
     const real *bias, *residual;        /* NULL: none */
     bool gelu;
@@ -27,17 +31,22 @@ static size_t product_scratch(int64_t depth)
     return (size_t)depth * PANEL * sizeof(double);
 }
 
+static double b_at(const product *p, int64_t i)
+{
+    return bk_is_half(p->b_type) ? bk_widen(p->b_type, ((const uint16_t *)p->b)[i]) : ((const real *)p->b)[i];
+}
+
 static void pack_panel(const product *p, int64_t col, int64_t width, double *panel)
 {
-    const real *b = p->b + col * p->b_col;
+    int64_t first = col * p->b_col;
     if (p->b_col == 1) {
         for (int64_t k = 0; k < p->depth; k++)
             for (int64_t j = 0; j < width; j++)
-                panel[k * width + j] = b[k * p->b_row + j];
+                panel[k * width + j] = b_at(p, first + k * p->b_row + j);
     } else {
         for (int64_t j = 0; j < width; j++)
             for (int64_t k = 0; k < p->depth; k++)
-                panel[k * width + j] = b[k * p->b_row + j * p->b_col];
+                panel[k * width + j] = b_at(p, first + k * p->b_row + j * p->b_col);
     }
 }
 
@@ -135,7 +144,7 @@ static bk_status run_matmul(const bk_call *call)
 {
     const bk_shape *a = &call->in[0].shape, *b = &call->in[1].shape, *y = &call->out[0].shape;
     int32_t ta = call->attr.trans_a, tb = call->attr.trans_b;
-    product p = {.rows = row_dim(y, 0), .cols = col_dim(y, 0), .depth = col_dim(a, ta)};
+    product p = {.rows = row_dim(y, 0), .cols = col_dim(y, 0), .depth = col_dim(a, ta), .b_type = b->dtype};
     p.a_row = ta ? 1 : p.depth;
     p.a_col = ta ? p.rows : 1;
     p.b_row = tb ? 1 : p.cols;
@@ -191,6 +200,7 @@ static bk_status run_linear(const bk_call *call)
     p.a_row = p.b_col = p.depth;
     p.a = call->in[0].data;
     p.b = call->in[1].data;
+    p.b_type = call->in[1].shape.dtype;
     p.bias = call->attr.has_bias ? call->in[2].data : NULL;
     p.residual = call->attr.has_residual ? call->in[call->n_in - 1].data : NULL;
     p.gelu = call->attr.activation == BK_ACT_GELU;

@@ -86,6 +86,11 @@ static bool is_movement(bk_op op)
 static bk_status reference_open(const bk_host *host, bk_matrix matrix, void **device)
 {
     (void)matrix;
+    *device = NULL;
+    if (host->bf16_arithmetic) {
+        host->log(host->user, 0, "reference: has no bfloat16 arithmetic");
+        return BK_ERR_UNSUPPORTED;
+    }
     reference_device *d = host->alloc(host->user, sizeof *d);
     *device = d;
     if (!d)
@@ -125,14 +130,22 @@ static bool is_dense(const bk_shape *s)
     return true;
 }
 
-/* Every tensor is of in[0]'s type; movement kernels check their own, as an index is int32. */
+static bool type_fits(const bk_call *call, int32_t input)
+{
+    int32_t type = call->in[input].shape.dtype;
+    bool half = call->op == BK_LINEAR && input == 1 && bk_is_half(type);
+    return half || is_movement(call->op) || type == call->in[0].shape.dtype;
+}
+
+/* Every tensor is of in[0]'s type, but that a linear layer's weight may be of 16-bit floats; movement kernels
+ * check their own, as an index is int32. */
 static bool types_fit(void *device, const bk_call *call)
 {
     int32_t real = call->in[0].shape.dtype;
     if (!reference_supports(device, call->op, (bk_dtype)real))
         return false;
     for (int32_t i = 0; i < call->n_in; i++)
-        if (!is_dense(&call->in[i].shape) || (!is_movement(call->op) && call->in[i].shape.dtype != real))
+        if (!is_dense(&call->in[i].shape) || !type_fits(call, i))
             return false;
     for (int32_t i = 0; i < call->n_out; i++)
         if (!is_dense(&call->out[i].shape) || call->out[i].shape.dtype != real)

@@ -25,9 +25,25 @@ enum {
     SLMT_FLOAT64 = 1 /**< reference back end only */
 };
 
+/** How a model holds the matrices of its linear layers, nearly all of its memory; everything else is
+ *  of the context's precision. They are rounded to the nearest, and results are computed in float32
+ *  from what they are then. Models with 16-bit weights synthesize and do not train. \since 0.1 */
+enum {
+    SLMT_WEIGHTS_FULL = 0,     /**< in the context's precision */
+    SLMT_WEIGHTS_BFLOAT16 = 1, /**< 8 bits of mantissa, float32's range */
+    SLMT_WEIGHTS_FLOAT16 = 2,  /**< IEEE binary16: 11 bits of mantissa; a weight beyond 65504 is an error */
+    SLMT_WEIGHTS_STORED = 3    /**< as the file has them; of a new model SLMT_WEIGHTS_FULL */
+};
+
+/** What matrix products may do with their factors on the cpu back end. \since 0.1 */
+enum {
+    SLMT_ARITHMETIC_FLOAT32 = 0,
+    SLMT_ARITHMETIC_BFLOAT16 = 1 /**< round them to bfloat16: needs oneDNN, and a processor with AMX-BF16 */
+};
+
 /** The library for matrix products on the cpu back end. \since 0.1 */
 enum {
-    SLMT_MATRIX_AUTO = 0, /**< the better one of those built in */
+    SLMT_MATRIX_AUTO = 0, /**< the better one of those built in, or the library's own kernel where that is */
     SLMT_MATRIX_ONEDNN = 1,
     SLMT_MATRIX_OPENBLAS = 2
 };
@@ -54,14 +70,17 @@ typedef struct slmt_context_config {
     int32_t backend;      /**< SLMT_BACKEND_CPU */
     int32_t precision;    /**< SLMT_FLOAT32 */
     int32_t matrix;       /**< SLMT_MATRIX_AUTO; cpu back end only */
-    int32_t threads;      /**< threads a call may use; 0 (the default): the cores this process may run on */
-    int32_t log_level;    /**< SLMT_LOG_WARNING: the least serious level that reaches `log` */
-    uint64_t max_bytes;   /**< hard limit on memory taken through the context; 0: none */
-    slmt_alloc_fn alloc;  /**< NULL: malloc(). Set both or neither */
-    slmt_free_fn free;    /**< NULL: free() */
-    void *alloc_user;     /**< handed to alloc and free */
-    slmt_log_fn log;      /**< NULL: silence */
-    void *log_user;       /**< handed to log */
+    int32_t threads; /**< threads a call may use; 0 (the default): the cores this process may run on. They end
+                          with the call (OpenMP: the calling thread's team), so that none spins after it */
+    int32_t log_level;   /**< SLMT_LOG_WARNING: the least serious level that reaches `log` */
+    uint64_t max_bytes;  /**< hard limit on memory taken through the context; 0: none */
+    slmt_alloc_fn alloc; /**< NULL: malloc(). Set both or neither */
+    slmt_free_fn free;   /**< NULL: free() */
+    void *alloc_user;    /**< handed to alloc and free */
+    slmt_log_fn log;     /**< NULL: silence */
+    void *log_user;      /**< handed to log */
+    int32_t weights;     /**< SLMT_WEIGHTS_FULL; others only with precision SLMT_FLOAT32 */
+    int32_t arithmetic;  /**< SLMT_ARITHMETIC_FLOAT32 */
 } slmt_context_config;
 
 /**
@@ -79,9 +98,11 @@ SLMT_API void slmt_context_config_init(slmt_context_config *config);
  * @param config   NULL for the defaults; copied
  * @param context  receives the context; the caller frees it with slmt_context_free()
  * @return SLMT_OK, or
- *         SLMT_ERR_ARGUMENT    a pointer is NULL or a field is out of range (the text names it);
+ *         SLMT_ERR_ARGUMENT    a pointer is NULL, a field is out of range (the text names it), or weights of
+ *                              16 bits are asked for in float64;
  *         SLMT_ERR_VERSION     struct_size is larger than this library knows and its tail is not zero;
- *         SLMT_ERR_UNSUPPORTED the back end, precision or matrix library is not in this build;
+ *         SLMT_ERR_UNSUPPORTED the back end, precision or matrix library is not in this build, or the machine
+ *                              lacks what the arithmetic needs (the text says what);
  *         SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads any thread; a context may be used by many threads at once
  * \since 0.1

@@ -79,8 +79,8 @@ typedef struct slmt_tensor_info {
     int64_t dim[4];       /**< row-major extents; unused ones 0 */
     const char
         *name; /**< state_dict key with "E." (Edge-MAE) or "G." (generator) in front; lives with the model */
-    int32_t used;     /**< 1; 0 for tensors that the reference stores and nothing reads */
-    int32_t reserved; /**< 0 */
+    int32_t used;    /**< 1; 0 for tensors that the reference stores and nothing reads */
+    int32_t weights; /**< how the model holds it: SLMT_WEIGHTS_FULL, _BFLOAT16 or _FLOAT16 */
 } slmt_tensor_info;
 
 /**
@@ -125,13 +125,15 @@ SLMT_API slmt_status slmt_model_create(slmt_context *context, const slmt_model_o
 
 /**
  * Load a model from a checkpoint file. The file is not trusted: its SHA-256 is checked before
- * anything in it is parsed, then every name, shape, type and value.
+ * anything in it is parsed, then every name, shape, type and value. Matrices of linear layers that are
+ * stored in another type than the context's `weights` are converted, one after the other.
  *
  * @param context  not NULL
  * @param path     a file written by slmt_model_save() or slmt_trainer_save()
  * @param model    receives the model; the caller frees it with slmt_model_free()
  * @return SLMT_OK, or
- *         SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO;
+ *         SLMT_ERR_ARGUMENT  also: a weight is too large for the context's 16-bit type (the text names it);
+ *         SLMT_ERR_NOT_FOUND, SLMT_ERR_IO;
  *         SLMT_ERR_FORMAT    not a libslmt checkpoint;
  *         SLMT_ERR_CORRUPT   the digest does not match, or the file is cut short;
  *         SLMT_ERR_VERSION   written by a newer library;
@@ -173,8 +175,9 @@ SLMT_API slmt_status slmt_model_load_callback(slmt_context *context, slmt_read_f
                                               slmt_model **model);
 
 /**
- * Save a model: options, weights, preprocessing and card. Written to a new file beside `path`,
- * synced, and renamed over it: at any moment `path` is the old file or the new one, whole.
+ * Save a model: options, weights (in 16 bits where the model holds them so), preprocessing and card.
+ * Written to a new file beside `path`, synced, and renamed over it: at any moment `path` is the old
+ * file or the new one, whole.
  *
  * @param model  not NULL
  * @param path   replaced if it exists
@@ -228,7 +231,7 @@ SLMT_API size_t slmt_model_tensor_count(const slmt_model *model);
 SLMT_API slmt_status slmt_model_tensor_info(const slmt_model *model, size_t index, slmt_tensor_info *info);
 
 /**
- * Copy a tensor out.
+ * Copy a tensor out, widened where the model holds it in 16 bits.
  *
  * @param name    as in slmt_tensor_info
  * @param values  receives count float32, row-major
@@ -241,10 +244,11 @@ SLMT_API slmt_status slmt_model_get_tensor(const slmt_model *model, const char *
                                            size_t count);
 
 /**
- * Replace a tensor's values, as a converter does.
+ * Replace a tensor's values, as a converter does. They are rounded where the model holds it in 16 bits.
  *
  * @param values  count float32, row-major, finite
- * @return as slmt_model_get_tensor(), and SLMT_ERR_NONFINITE (nothing is changed)
+ * @return as slmt_model_get_tensor(), SLMT_ERR_NONFINITE, and SLMT_ERR_ARGUMENT also where a value is too
+ * large for the 16-bit type (nothing is changed)
  * @threads while nothing else uses the model
  * \since 0.1
  */

@@ -82,6 +82,8 @@ static status shape_linear(const op_args *a, bk_shape *out)
     const bk_shape *x = a->in[0], *w = a->in[1];
     if (x->rank < 1 || w->rank != 2 || x->dim[x->rank - 1] != w->dim[1])
         return shape_error(a, "expected x[...,K], weight[N,K]");
+    if (w->dtype != x->dtype && !bk_is_half(w->dtype))
+        return shape_error(a, "expected a weight of the input's type, or of 16-bit floats");
     out[0] = *x;
     out[0].dim[x->rank - 1] = w->dim[0];
     int next = 2;
@@ -106,6 +108,11 @@ static void grad_linear(graph *g, const node *n, const value *dy, value *dx)
 {
     if (g->error != OK)
         return;
+    if (bk_is_half(graph_shape(g, n->in[1])->dtype)) {
+        graph_fail(g, fail(ERR_UNSUPPORTED, "op linear has no gradient where its weight is stored as 16-bit "
+                                            "floats"));
+        return;
+    }
     value x = rows(g, n->in[0]), w = n->in[1], d = rows(g, dy[0]);
     bk_shape s = *graph_shape(g, n->in[0]);
     dx[0] = op_reshape(g, matmul(g, d, w, 0, 0), s.rank, s.dim);

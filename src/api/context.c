@@ -36,10 +36,15 @@ static status check(const slmt_context_config *c)
     TRY(in_range("matrix", c->matrix, SLMT_MATRIX_AUTO, SLMT_MATRIX_OPENBLAS));
     TRY(in_range("threads", c->threads, 0, 1024));
     TRY(in_range("log_level", c->log_level, SLMT_LOG_ERROR, SLMT_LOG_DEBUG));
+    TRY(in_range("weights", c->weights, SLMT_WEIGHTS_FULL, SLMT_WEIGHTS_STORED));
+    TRY(in_range("arithmetic", c->arithmetic, SLMT_ARITHMETIC_FLOAT32, SLMT_ARITHMETIC_BFLOAT16));
     if (!c->alloc != !c->free)
         return fail(ERR_ARGUMENT, "slmt_context_config: set both alloc and free, or neither");
     if (c->precision == SLMT_FLOAT64 && c->backend != SLMT_BACKEND_REFERENCE)
         return fail(ERR_UNSUPPORTED, "float64 runs on the reference back end only");
+    if (c->weights != SLMT_WEIGHTS_FULL && c->precision != SLMT_FLOAT32)
+        return fail(ERR_ARGUMENT,
+                    "slmt_context_config.weights is %d: in float64 it must be SLMT_WEIGHTS_FULL", c->weights);
     return OK;
 }
 
@@ -79,8 +84,13 @@ static void host_free(void *user, void *p)
     mem_give(&((slmt_context *)user)->mem, p);
 }
 
+/* Why a back end would not open: it says so in the log. */
+static _Thread_local char host_reason[160];
+
 static void host_log(void *user, int level, const char *text)
 {
+    if (level == SLMT_LOG_ERROR)
+        snprintf(host_reason, sizeof host_reason, "%s", text);
     context_log(user, level, "%s", text);
 }
 
@@ -102,21 +112,28 @@ void context_log(const slmt_context *context, int32_t level, const char *format,
 static status open_device(slmt_context *context)
 {
     const char *name = context->config.backend == SLMT_BACKEND_REFERENCE ? "reference" : "cpu";
-    context->host = (bk_host){context, host_alloc, host_free, host_log, context->config.threads};
+    context->host = (bk_host){.user = context,
+                              .alloc = host_alloc,
+                              .free = host_free,
+                              .log = host_log,
+                              .threads = context->config.threads,
+                              .bf16_arithmetic = context->config.arithmetic == SLMT_ARITHMETIC_BFLOAT16};
     if (context->host.threads == 0)
         context->host.threads = usable_cores();
     context->backend = backend_find(name);
     if (!context->backend)
         return fail(ERR_UNSUPPORTED, "back end %s is not in this build", name);
     host_refusal = OK;
+    host_reason[0] = '\0';
     bk_status s = context->backend->open(&context->host, (bk_matrix)context->config.matrix, &context->device);
     if (s == BK_ERR_MEMORY)
         return memory_status(context, fail_memory());
     if (s == BK_ERR_UNSUPPORTED)
         return fail(ERR_UNSUPPORTED,
                     "back end %s cannot be opened with matrix library %s: not in this build, or this "
-                    "machine is too old",
-                    name, (const char *[]){"auto", "onednn", "openblas"}[context->config.matrix]);
+                    "machine is too old%s%s",
+                    name, (const char *[]){"auto", "onednn", "openblas"}[context->config.matrix],
+                    host_reason[0] ? "; " : "", host_reason);
     return s == BK_OK ? OK : fail(ERR_BACKEND, "back end %s failed to open", name);
 }
 

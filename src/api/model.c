@@ -10,6 +10,7 @@
 #include "api/structs.h"
 #include "data/preprocess.h"
 #include "io/model_file.h"
+#include "lib/half.h"
 
 enum { CARD_KEY_MAX = 64, CARD_TEXT_MAX = 65535 };
 
@@ -21,12 +22,14 @@ slmt_status slmt_model_options_init(slmt_model_options *options, int32_t preset)
 
 /* ---- life ---- */
 
-static status fill_model(slmt_model *m, const slmt_model_options *options)
+static status fill_model(slmt_model *m, const slmt_model_options *options, int32_t weights)
 {
-    bk_dtype real = m->context->config.precision == SLMT_FLOAT64 ? BK_F64 : BK_F32;
-    TRY(net_init(&m->net, &m->context->mem, real, options));
+    bk_dtype real = m->context->config.precision == SLMT_FLOAT64 ? BK_F64 : BK_F32, matrix = real;
+    if (weights == SLMT_WEIGHTS_BFLOAT16 || weights == SLMT_WEIGHTS_FLOAT16)
+        matrix = weights == SLMT_WEIGHTS_FLOAT16 ? BK_F16 : BK_BF16;
+    TRY(net_init(&m->net, &m->context->mem, real, matrix, options));
     void *p;
-    TRY(mem_zeros(&m->context->mem, m->net.params.total, bk_dtype_size(real), &m->weights));
+    TRY(mem_zeros(&m->context->mem, m->net.params.bytes, 1, &m->weights));
     TRY(mem_zeros(&m->context->mem, (size_t)m->net.params.n, sizeof(float *), &p));
     m->unread = p;
     slmt_preprocess_init(&m->preprocess);
@@ -34,7 +37,7 @@ static status fill_model(slmt_model *m, const slmt_model_options *options)
     return OK;
 }
 
-status model_make(slmt_context *context, const slmt_model_options *options, slmt_model **out)
+status model_make(slmt_context *context, const slmt_model_options *options, int32_t stored, slmt_model **out)
 {
     void *p;
     TRY(net_options_check(options));
@@ -42,7 +45,8 @@ status model_make(slmt_context *context, const slmt_model_options *options, slmt
     slmt_model *m = p;
     atomic_init(&m->owners, 1);
     m->context = context_retain(context);
-    status s = fill_model(m, options);
+    int32_t weights = context->config.weights;
+    status s = fill_model(m, options, weights == SLMT_WEIGHTS_STORED ? stored : weights);
     if (s != OK) {
         slmt_model_free(m);
         return s;
@@ -61,7 +65,7 @@ slmt_status slmt_model_create(slmt_context *context, const slmt_model_options *o
     TRY(net_options_preset(&o, SLMT_PRESET_BASE));
     if (options)
         TRY(struct_read(&o, sizeof o, options, "slmt_model_options"));
-    TRY(model_make(context, &o, &m));
+    TRY(model_make(context, &o, SLMT_WEIGHTS_FULL, &m));
     params_fill(&m->net.params, seed, m->weights);
     *model = m;
     return OK;
@@ -187,7 +191,7 @@ slmt_status slmt_model_set_preprocess(slmt_model *model, const slmt_preprocess *
 
 void *model_tensor(const slmt_model *m, int32_t k)
 {
-    return (unsigned char *)m->weights + m->net.params.list[k].offset * bk_dtype_size(model_real(m));
+    return (unsigned char *)m->weights + m->net.params.list[k].byte;
 }
 
 size_t slmt_model_tensor_count(const slmt_model *model)
@@ -204,6 +208,8 @@ slmt_status slmt_model_tensor_info(const slmt_model *model, size_t index, slmt_t
     const param *p = &model->net.params.list[index];
     slmt_tensor_info known = {
         .struct_size = sizeof known, .rank = p->shape.rank, .name = p->name, .used = p->used};
+    if (bk_is_half(p->shape.dtype))
+        known.weights = p->shape.dtype == BK_F16 ? SLMT_WEIGHTS_FLOAT16 : SLMT_WEIGHTS_BFLOAT16;
     for (int32_t i = 0; i < p->shape.rank && i < 4; i++)
         known.dim[i] = p->shape.dim[i];
     return struct_write(info, &known, sizeof known, "slmt_tensor_info");
@@ -229,7 +235,7 @@ slmt_status slmt_model_get_tensor(const slmt_model *model, const char *name, flo
     TRY(find_tensor(model, name, count, &k));
     if (model->net.params.list[k].used) {
         for (size_t i = 0; i < count; i++)
-            values[i] = (float)real_get(model_tensor(model, k), model_real(model), i);
+            values[i] = (float)real_get(model_tensor(model, k), tensor_type(&model->net.params.list[k]), i);
         return OK;
     }
     if (!model->unread[k])
@@ -247,6 +253,19 @@ static status check_finite(const char *name, const float *values, size_t count)
     return OK;
 }
 
+status model_check_narrow(const param *p, const float *values)
+{
+    if (!bk_is_half(p->shape.dtype))
+        return OK;
+    size_t i = half_overflow(tensor_type(p), values, p->count);
+    if (i == p->count)
+        return OK;
+    return fail(ERR_ARGUMENT,
+                "%s: element %zu is %g, too large for %s; store the weights in full or as another "
+                "type",
+                p->name, i, (double)values[i], half_name(tensor_type(p)));
+}
+
 slmt_status slmt_model_set_tensor(slmt_model *model, const char *name, const float *values, size_t count)
 {
     int32_t k;
@@ -255,15 +274,17 @@ slmt_status slmt_model_set_tensor(slmt_model *model, const char *name, const flo
     REQUIRE(values);
     TRY(find_tensor(model, name, count, &k));
     TRY(check_finite(name, values, count));
-    if (model->net.params.list[k].used) {
+    const param *p = &model->net.params.list[k];
+    if (p->used) {
+        TRY(model_check_narrow(p, values));
         for (size_t i = 0; i < count; i++)
-            real_set(model_tensor(model, k), model_real(model), i, values[i]);
+            real_set(model_tensor(model, k), tensor_type(p), i, values[i]);
         return OK;
     }
     if (!model->unread[k]) {
-        void *p;
-        TRY(mem_array(&model->context->mem, count, sizeof(float), &p));
-        model->unread[k] = p;
+        void *room;
+        TRY(mem_array(&model->context->mem, count, sizeof(float), &room));
+        model->unread[k] = room;
     }
     memcpy(model->unread[k], values, count * sizeof(float));
     return OK;

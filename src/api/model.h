@@ -14,7 +14,7 @@ struct slmt_model {
     _Atomic int64_t owners;
     slmt_context *context;
     slmt_net net;
-    void *weights;  /* net.params.total reals */
+    void *weights;  /* net.params.bytes */
     float **unread; /* by tensor: values that a reference checkpoint stores and nothing reads, NULL where
                        absent */
     slmt_preprocess preprocess;
@@ -22,8 +22,12 @@ struct slmt_model {
     size_t n_card;
 };
 
-/* A model whose weights are zeros; options are checked. */
-status model_make(slmt_context *context, const slmt_model_options *options, slmt_model **out);
+/* A model whose weights are zeros; options are checked. `stored`: how a file has the matrices of linear
+ * layers, for SLMT_WEIGHTS_STORED; else SLMT_WEIGHTS_FULL. */
+status model_make(slmt_context *context, const slmt_model_options *options, int32_t stored, slmt_model **out);
+
+/* ERR_ARGUMENT, naming the tensor: a number is too large for the 16-bit type it is to be stored in. */
+status model_check_narrow(const param *p, const float *values);
 
 /* The weights of tensor k. */
 void *model_tensor(const slmt_model *model, int32_t k);
@@ -31,6 +35,11 @@ void *model_tensor(const slmt_model *model, int32_t k);
 static inline bk_dtype model_real(const slmt_model *model)
 {
     return model->net.params.real;
+}
+
+static inline bk_dtype tensor_type(const param *p)
+{
+    return (bk_dtype)p->shape.dtype;
 }
 
 #endif

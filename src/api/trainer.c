@@ -130,7 +130,11 @@ status trainer_open(slmt_context *context, slmt_model *model, const slmt_trainer
     t->model = slmt_model_retain(model);
     t->config = *config;
     atomic_init(&t->cancel, 0);
-    status s = fill_trainer(t, y);
+    status s =
+        params_are_half(&model->net.params)
+            ? fail(ERR_UNSUPPORTED, "a model with 16-bit weights cannot be trained: steps would be lost in "
+                                    "rounding; load it in a context with weights = SLMT_WEIGHTS_FULL")
+            : fill_trainer(t, y);
     if (s != OK) {
         slmt_trainer_free(t);
         return s;

@@ -205,14 +205,18 @@ int stored_path_ok(const char *path)
 
 size_t stored_type_size(stored_type type)
 {
-    return type == STORED_F32 ? 4 : type == STORED_TEXT ? 1 : 8;
+    static const size_t sizes[] = {
+        [STORED_F32] = 4,  [STORED_F64] = 8, [STORED_I64] = 8,  [STORED_U64] = 8,
+        [STORED_BF16] = 2, [STORED_F16] = 2, [STORED_TEXT] = 1,
+    };
+    return sizes[type];
 }
 
 const char *stored_type_name(stored_type type)
 {
     static const char *const names[] = {
-        [STORED_F32] = "float32", [STORED_F64] = "float64", [STORED_I64] = "int64",
-        [STORED_U64] = "uint64",  [STORED_TEXT] = "text",
+        [STORED_F32] = "float32",   [STORED_F64] = "float64", [STORED_I64] = "int64", [STORED_U64] = "uint64",
+        [STORED_BF16] = "bfloat16", [STORED_F16] = "float16", [STORED_TEXT] = "text",
     };
     return names[type];
 }

@@ -25,6 +25,8 @@ typedef enum stored_type {
     STORED_F64,
     STORED_I64,
     STORED_U64,
+    STORED_BF16, /* 16-bit floats: tensors only */
+    STORED_F16,
     STORED_TEXT /* attributes only */
 } stored_type;
 

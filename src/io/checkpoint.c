@@ -10,9 +10,11 @@
 #include "io/checkpoint_seal.h"
 #include "io/hdf5.h"
 #include "io/input_file.h"
+#include "lib/half.h"
 
 _Static_assert(CHECKPOINT_F32 == (int)STORED_F32 && CHECKPOINT_F64 == (int)STORED_F64 &&
-                   CHECKPOINT_I64 == (int)STORED_I64 && CHECKPOINT_U64 == (int)STORED_U64,
+                   CHECKPOINT_I64 == (int)STORED_I64 && CHECKPOINT_U64 == (int)STORED_U64 &&
+                   CHECKPOINT_BF16 == (int)STORED_BF16 && CHECKPOINT_F16 == (int)STORED_F16,
                "checkpoint_type is the first part of stored_type");
 
 struct checkpoint {
@@ -256,6 +258,10 @@ static status check_finite(const checkpoint *c, const catalogue_tensor *t, store
             i++;
     else if (type == STORED_F64)
         while (i < count && isfinite(((const double *)values)[i]))
+            i++;
+    else if (type == STORED_BF16 || type == STORED_F16)
+        while (i < count &&
+               half_is_finite(type == STORED_F16 ? BK_F16 : BK_BF16, ((const uint16_t *)values)[i]))
             i++;
     else
         return OK;

@@ -20,7 +20,9 @@ typedef enum checkpoint_type {
     CHECKPOINT_F32,
     CHECKPOINT_F64,
     CHECKPOINT_I64,
-    CHECKPOINT_U64
+    CHECKPOINT_U64,
+    CHECKPOINT_BF16, /* uint16_t in memory; see lib/half.h */
+    CHECKPOINT_F16
 } checkpoint_type;
 
 /* ---- writing ---- */
@@ -101,7 +103,7 @@ const checkpoint_tensor *checkpoint_tensor_find(const checkpoint *c, const char 
 status checkpoint_expect_tensors(const checkpoint *c, const char *group, size_t count,
                                  const char *const *names);
 
-/* Reads a whole tensor. F32 and F64 convert to each other; integers must be of the type asked for.
+/* Reads a whole tensor. F32 and F64 convert to each other; others must be of the type asked for.
  * need: who wants the shape, for the text "... is [3072,1024], <need> [2304,768]", such as
  * "the options (embed_dim 96) need"; NULL: "expected".
  * ERR_SCHEMA: missing, another shape or type; ERR_NONFINITE: names the tensor and the element; ERR_CORRUPT.

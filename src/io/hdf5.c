@@ -111,31 +111,51 @@ int hdf5_put_text(hid_t group, const char *name, const char *value)
     return done;
 }
 
-static hid_t stored_hid(stored_type type)
+/* A float32 cut down to 16 bits: sign, exponent, mantissa. Readers of HDF5 find numbers in it. */
+static hid_t half_type(hid_t single, size_t exponent_bits)
+{
+    hid_t type = H5Tcopy(single);
+    size_t mantissa_bits = 15 - exponent_bits;
+    if (type >= 0 && H5Tset_fields(type, 15, mantissa_bits, exponent_bits, 0, mantissa_bits) >= 0 &&
+        H5Tset_size(type, 2) >= 0 && H5Tset_ebias(type, ((size_t)1 << (exponent_bits - 1)) - 1) >= 0)
+        return type;
+    H5Tclose(type);
+    return -1;
+}
+
+hid_t hdf5_stored_type(stored_type type)
 {
     switch (type) {
     case STORED_F32:
-        return H5T_IEEE_F32LE;
+        return H5Tcopy(H5T_IEEE_F32LE);
     case STORED_F64:
-        return H5T_IEEE_F64LE;
+        return H5Tcopy(H5T_IEEE_F64LE);
     case STORED_I64:
-        return H5T_STD_I64LE;
+        return H5Tcopy(H5T_STD_I64LE);
+    case STORED_BF16:
+        return half_type(H5T_IEEE_F32LE, 8);
+    case STORED_F16:
+        return half_type(H5T_IEEE_F32LE, 5);
     default:
-        return H5T_STD_U64LE;
+        return H5Tcopy(H5T_STD_U64LE);
     }
 }
 
-static hid_t native_hid(stored_type type)
+hid_t hdf5_native_type(stored_type type)
 {
     switch (type) {
     case STORED_F32:
-        return H5T_NATIVE_FLOAT;
+        return H5Tcopy(H5T_NATIVE_FLOAT);
     case STORED_F64:
-        return H5T_NATIVE_DOUBLE;
+        return H5Tcopy(H5T_NATIVE_DOUBLE);
     case STORED_I64:
-        return H5T_NATIVE_INT64;
+        return H5Tcopy(H5T_NATIVE_INT64);
+    case STORED_BF16:
+        return half_type(H5T_NATIVE_FLOAT, 8);
+    case STORED_F16:
+        return half_type(H5T_NATIVE_FLOAT, 5);
     default:
-        return H5T_NATIVE_UINT64;
+        return H5Tcopy(H5T_NATIVE_UINT64);
     }
 }
 
@@ -160,21 +180,24 @@ int hdf5_put_tensor(hid_t group, const char *name, stored_type type, int rank, c
     to_hsize(rank, dims, extent);
     hid_t plist = H5Pcreate(H5P_DATASET_CREATE);
     hid_t space = rank ? H5Screate_simple(rank, extent, NULL) : H5Screate(H5S_SCALAR);
+    hid_t stored = hdf5_stored_type(type), native = hdf5_native_type(type);
     hid_t dataset = -1;
     int done = -1;
     if (plist >= 0 && space >= 0 && H5Pset_obj_track_times(plist, 0) >= 0 &&
         H5Pset_fill_time(plist, H5D_FILL_TIME_NEVER) >= 0 && (!chunk || set_chunks(plist, rank, chunk)))
-        dataset = H5Dcreate2(group, name, stored_hid(type), space, H5P_DEFAULT, plist, H5P_DEFAULT);
-    if (dataset >= 0 && H5Dwrite(dataset, native_hid(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0)
+        dataset = H5Dcreate2(group, name, stored, space, H5P_DEFAULT, plist, H5P_DEFAULT);
+    if (dataset >= 0 && H5Dwrite(dataset, native, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0)
         done = 0;
     if (dataset >= 0 && H5Dclose(dataset) < 0)
         done = -1;
+    H5Tclose(native);
+    H5Tclose(stored);
     H5Sclose(space);
     H5Pclose(plist);
     return done;
 }
 
-static int read_slab(hid_t dataset, const catalogue_tensor *t, stored_type type, int64_t slab, void *values)
+static int read_slab(hid_t dataset, const catalogue_tensor *t, hid_t native, int64_t slab, void *values)
 {
     hsize_t start[4] = {(hsize_t)slab}, count[4];
     to_hsize(t->rank, t->dims, count);
@@ -183,7 +206,7 @@ static int read_slab(hid_t dataset, const catalogue_tensor *t, stored_type type,
     hid_t part = H5Screate_simple(t->rank, count, NULL);
     int done = -1;
     if (space >= 0 && part >= 0 && H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0)
-        done = H5Dread(dataset, native_hid(type), part, space, H5P_DEFAULT, values);
+        done = H5Dread(dataset, native, part, space, H5P_DEFAULT, values);
     H5Sclose(part);
     H5Sclose(space);
     return done;
@@ -193,11 +216,13 @@ int hdf5_get_tensor(hid_t file, const catalogue_tensor *t, stored_type type, int
 {
     hid_t group = H5Gopen2(file, *t->group ? t->group : "/", H5P_DEFAULT);
     hid_t dataset = group < 0 ? -1 : H5Dopen2(group, t->name, H5P_DEFAULT);
+    hid_t native = hdf5_native_type(type);
     int done = -1;
     if (dataset >= 0 && slab < 0)
-        done = H5Dread(dataset, native_hid(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, values);
+        done = H5Dread(dataset, native, H5S_ALL, H5S_ALL, H5P_DEFAULT, values);
     else if (dataset >= 0)
-        done = read_slab(dataset, t, type, slab, values);
+        done = read_slab(dataset, t, native, slab, values);
+    H5Tclose(native);
     H5Dclose(dataset);
     H5Gclose(group);
     return done;

@@ -60,6 +60,10 @@ hid_t hdf5_group(hid_t file, const char *path);
 /* 1 exists, 0 not, negative on failure. name without '/'. */
 int hdf5_has_link(hid_t group, const char *name);
 
+/* A tensor's type in a file (little-endian) or in memory. The caller closes it; negative on failure. */
+hid_t hdf5_stored_type(stored_type type);
+hid_t hdf5_native_type(stored_type type);
+
 /* Scalar attributes; negative on failure. */
 int hdf5_put_int(hid_t group, const char *name, int64_t value);
 int hdf5_put_real(hid_t group, const char *name, double value);

@@ -136,17 +136,17 @@ static status check_type(const walk *w, hid_t type, catalogue_tensor *t)
 {
     if (H5Tcommitted(type) != 0)
         return refuse(w, t->name, "has a named type");
-    if (H5Tequal(type, H5T_IEEE_F32LE) > 0)
-        t->type = STORED_F32;
-    else if (H5Tequal(type, H5T_IEEE_F64LE) > 0)
-        t->type = STORED_F64;
-    else if (H5Tequal(type, H5T_STD_I64LE) > 0)
-        t->type = STORED_I64;
-    else if (H5Tequal(type, H5T_STD_U64LE) > 0)
-        t->type = STORED_U64;
-    else
-        return refuse(w, t->name, "is neither float32, float64, int64 nor uint64, little-endian");
-    return OK;
+    for (int known = STORED_F32; known < STORED_TEXT; known++) {
+        hid_t plain = hdf5_stored_type((stored_type)known);
+        int same = H5Tequal(type, plain) > 0;
+        H5Tclose(plain);
+        if (!same)
+            continue;
+        t->type = (stored_type)known;
+        return OK;
+    }
+    return refuse(w, t->name,
+                  "is neither float32, float64, bfloat16, float16, int64 nor uint64, little-endian");
 }
 
 static status check_extent(const walk *w, hid_t space, catalogue_tensor *t)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "data/preprocess.h"
+#include "lib/half.h"
 #include "slmt/version.h"
 
 /* Changes when the same weights would give other numbers. */
@@ -88,14 +89,21 @@ status fields_get(const checkpoint *c, const char *group, const field *fields, s
 
 /* ---- writing ---- */
 
+static checkpoint_type stored_as(bk_dtype type)
+{
+    return type == BK_F64    ? CHECKPOINT_F64
+           : type == BK_BF16 ? CHECKPOINT_BF16
+           : type == BK_F16  ? CHECKPOINT_F16
+                             : CHECKPOINT_F32;
+}
+
 static status put_weights(checkpoint_writer *w, const slmt_model *m)
 {
-    checkpoint_type type = model_real(m) == BK_F64 ? CHECKPOINT_F64 : CHECKPOINT_F32;
     for (int32_t k = 0; k < m->net.params.n; k++) {
         const param *p = &m->net.params.list[k];
         if (p->used)
-            TRY(checkpoint_put_tensor(w, "weights", p->name, type, p->shape.rank, p->shape.dim,
-                                      model_tensor(m, k)));
+            TRY(checkpoint_put_tensor(w, "weights", p->name, stored_as(tensor_type(p)), p->shape.rank,
+                                      p->shape.dim, model_tensor(m, k)));
         else if (m->unread[k])
             TRY(checkpoint_put_tensor(w, "weights", p->name, CHECKPOINT_F32, p->shape.rank, p->shape.dim,
                                       m->unread[k]));
@@ -183,38 +191,105 @@ static status check_shapes(const checkpoint *c, const slmt_net *net)
     return OK;
 }
 
+/* SLMT_WEIGHTS_FULL where it is no 16-bit float. */
+static int32_t weights_of(checkpoint_type type)
+{
+    return type == CHECKPOINT_BF16  ? SLMT_WEIGHTS_BFLOAT16
+           : type == CHECKPOINT_F16 ? SLMT_WEIGHTS_FLOAT16
+                                    : SLMT_WEIGHTS_FULL;
+}
+
+/* Only matrices of linear layers are of 16 bits, and all of them are of one kind: *stored. */
+static status check_types(const checkpoint *c, const slmt_net *net, int32_t *stored)
+{
+    const char *first = NULL;
+    *stored = SLMT_WEIGHTS_FULL;
+    for (int32_t k = 0; k < net->params.n; k++) {
+        const param *p = &net->params.list[k];
+        const checkpoint_tensor *t = checkpoint_tensor_find(c, "weights", p->name);
+        int32_t kind = t ? weights_of(t->type) : SLMT_WEIGHTS_FULL;
+        if (!p->matrix && kind != SLMT_WEIGHTS_FULL)
+            return fail(ERR_SCHEMA,
+                        "%s: /weights/%s has 16 bits a number; only matrices of linear layers may",
+                        checkpoint_label(c), p->name);
+        if (p->matrix && first && kind != *stored)
+            return fail(ERR_SCHEMA, "%s: /weights/%s is stored in another type than /weights/%s",
+                        checkpoint_label(c), p->name, first);
+        if (p->matrix && !first) {
+            first = p->name;
+            *stored = kind;
+        }
+    }
+    return OK;
+}
+
 /* Before any memory is taken for weights: the file must really hold what its options promise. */
-static status check_tensors(const checkpoint *c, slmt_context *context, const slmt_model_options *o)
+static status check_tensors(const checkpoint *c, slmt_context *context, const slmt_model_options *o,
+                            int32_t *stored)
 {
     slmt_net net;
     void *names = NULL;
-    TRY(net_init(&net, &context->mem, BK_F32, o));
+    TRY(net_init(&net, &context->mem, BK_F32, BK_F32, o));
     status s = mem_array(&context->mem, (size_t)net.params.n, sizeof(char *), &names);
     if (s == OK)
         s = check_names(c, &net, names);
     if (s == OK)
         s = check_shapes(c, &net);
+    if (s == OK)
+        s = check_types(c, &net, stored);
     mem_give(&context->mem, names);
     net_clear(&net);
     return s;
 }
 
+static status read(const checkpoint *c, const param *p, checkpoint_type type, void *values)
+{
+    return checkpoint_read(c, "weights", p->name, type, p->shape.rank, p->shape.dim, NULL, values);
+}
+
+/* Through float32, where a matrix has 16 bits in the file or in the model: never more than one tensor of it.
+ */
+static status convert(const checkpoint *c, const param *p, checkpoint_type stored, mem *m, void *to)
+{
+    bk_dtype want = tensor_type(p);
+    void *wide = to;
+    if (want != BK_F32)
+        TRY(mem_array(m, p->count, sizeof(float), &wide));
+    int half = weights_of(stored) != SLMT_WEIGHTS_FULL;
+    status s = read(c, p, half ? stored : CHECKPOINT_F32, wide);
+    if (s == OK && half)
+        half_widen_all(stored == CHECKPOINT_F16 ? BK_F16 : BK_BF16, wide, p->count, wide);
+    if (wide == to)
+        return s;
+    if (s == OK)
+        s = model_check_narrow(p, wide);
+    for (size_t i = 0; s == OK && i < p->count; i++)
+        real_set(to, want, i, ((const float *)wide)[i]);
+    mem_give(m, wide);
+    return s;
+}
+
+static status get_tensor(const checkpoint *c, slmt_model *m, int32_t k)
+{
+    const param *p = &m->net.params.list[k];
+    const checkpoint_tensor *t = checkpoint_tensor_find(c, "weights", p->name);
+    checkpoint_type want = stored_as(tensor_type(p));
+    if (!t || weights_of(t->type) == weights_of(want))
+        return read(c, p, want, model_tensor(m, k));
+    return convert(c, p, t->type, &m->context->mem, model_tensor(m, k));
+}
+
 static status get_weights(const checkpoint *c, slmt_model *m)
 {
-    char need[64];
-    snprintf(need, sizeof need, "the options (embed_dim %d) need", m->net.options.embed_dim);
-    checkpoint_type type = model_real(m) == BK_F64 ? CHECKPOINT_F64 : CHECKPOINT_F32;
     for (int32_t k = 0; k < m->net.params.n; k++) {
         const param *p = &m->net.params.list[k];
         if (p->used) {
-            TRY(checkpoint_read(c, "weights", p->name, type, p->shape.rank, p->shape.dim, need,
-                                model_tensor(m, k)));
+            TRY(get_tensor(c, m, k));
         } else if (checkpoint_tensor_find(c, "weights", p->name)) {
             void *values;
             TRY(mem_array(&m->context->mem, p->count, sizeof(float), &values));
             m->unread[k] = values;
-            TRY(checkpoint_read(c, "weights", p->name, CHECKPOINT_F32, p->shape.rank, p->shape.dim, need,
-                                values));
+            TRY(read(c, p, CHECKPOINT_F32, values));
         }
     }
     return OK;
@@ -230,31 +305,35 @@ static status get_card(const checkpoint *c, slmt_model *m)
     return OK;
 }
 
-static status get_model(const checkpoint *c, slmt_model *m)
+static status get_description(const checkpoint *c, slmt_model *m)
 {
     slmt_preprocess p;
     slmt_preprocess_init(&p);
     TRY(fields_get(c, "model/preprocess", preprocess_fields, COUNT(preprocess_fields), &p));
     TRY(slmt_model_set_preprocess(m, &p));
-    TRY(get_card(c, m));
-    return get_weights(c, m);
+    return get_card(c, m);
 }
 
 status model_get(const checkpoint *c, slmt_context *context, slmt_model **out)
 {
     slmt_model_options o = {.struct_size = sizeof o};
     slmt_model *m;
+    int32_t stored;
     TRY(check_kind(c));
     TRY(fields_get(c, "model/options", option_fields, COUNT(option_fields), &o));
     status s = net_options_check(&o);
     if (s != OK)
         return fail_prefix(ERR_SCHEMA, checkpoint_label(c));
-    TRY(check_tensors(c, context, &o));
-    TRY(model_make(context, &o, &m));
-    s = get_model(c, m);
+    TRY(check_tensors(c, context, &o, &stored));
+    TRY(model_make(context, &o, stored, &m));
+    s = get_description(c, m);
+    if (s == ERR_ARGUMENT)
+        s = fail_prefix(ERR_SCHEMA, checkpoint_label(c));
+    if (s == OK && (s = get_weights(c, m)) == ERR_ARGUMENT)
+        s = fail_prefix(s, checkpoint_label(c));
     if (s != OK) {
         slmt_model_free(m);
-        return s == ERR_ARGUMENT ? fail_prefix(ERR_SCHEMA, checkpoint_label(c)) : s;
+        return s;
     }
     *out = m;
     return OK;

@@ -91,9 +91,13 @@ status net_options_check(const slmt_model_options *o)
 #define ADD(p, init, used, layer, rank, ...)                                                                 \
     params_add(p, init, used, rank, (const int64_t[]){__VA_ARGS__}, at layer.text)
 
+/* The same for what linear layers alone read: their matrices. */
+#define ADD_MATRIX(p, init, used, layer, rank, ...)                                                          \
+    params_add_matrix(p, init, used, rank, (const int64_t[]){__VA_ARGS__}, at layer.text)
+
 static void add_linear(params *p, param_init init, int used, layer_name l, int64_t out, int64_t in)
 {
-    ADD(p, init, used, ("%s.weight", l.text), 2, out, in);
+    ADD_MATRIX(p, init, used, ("%s.weight", l.text), 2, out, in);
     ADD(p, INIT_ZERO, used, ("%s.bias", l.text), 1, out);
 }
 
@@ -120,7 +124,7 @@ static void add_block(params *p, param_init init, int used, layer_name l, int64_
 static void add_edge_mae(params *p, const slmt_model_options *o, int64_t tokens)
 {
     int64_t c = o->embed_dim, d = o->decoder_dim, pixels = (int64_t)o->mae_patch * o->mae_patch;
-    ADD(p, INIT_XAVIER, 1, ("E.patch_embed.proj.weight"), 4, c, 1, o->mae_patch, o->mae_patch);
+    ADD_MATRIX(p, INIT_XAVIER, 1, ("E.patch_embed.proj.weight"), 4, c, 1, o->mae_patch, o->mae_patch);
     ADD(p, INIT_ZERO, 1, ("E.patch_embed.proj.bias"), 1, c);
     ADD(p, INIT_NORMAL, 1, ("E.cls_token"), 3, 1, 1, c);
     ADD(p, INIT_POSITION, 1, ("E.pos_embed"), 3, 1, 1 + tokens, c);
@@ -158,12 +162,12 @@ static void add_down_stage(params *p, const slmt_model_options *o, int j, int s,
         add_block(p, INIT_TRUNCATED, used, at("G.layers%d.%d.blocks.%d", j, s, b), c, o->mlp_ratio,
                   table_rows(grid, o->window), o->generator_heads[s]);
     add_norm(p, used, at("G.layers%d.%d.downsample.norm", j, s), 4 * c);
-    ADD(p, INIT_TRUNCATED, used, ("G.layers%d.%d.downsample.reduction.weight", j, s), 2, 2 * c, 4 * c);
+    ADD_MATRIX(p, INIT_TRUNCATED, used, ("G.layers%d.%d.downsample.reduction.weight", j, s), 2, 2 * c, 4 * c);
 }
 
 static void add_expand(params *p, int used, layer_name l, int64_t c, int64_t out, int64_t width)
 {
-    ADD(p, INIT_TRUNCATED, used, ("%s.expand.weight", l.text), 2, out, c);
+    ADD_MATRIX(p, INIT_TRUNCATED, used, ("%s.expand.weight", l.text), 2, out, c);
     add_norm(p, used, at("%s.norm", l.text), width);
 }
 
@@ -227,12 +231,12 @@ static void add_generator(params *p, const slmt_model_options *o, int64_t coarse
     add_unread(p, o);
 }
 
-status net_init(slmt_net *net, mem *m, bk_dtype real, const slmt_model_options *o)
+status net_init(slmt_net *net, mem *m, bk_dtype real, bk_dtype matrix, const slmt_model_options *o)
 {
     net->options = *o;
     net->mae_grid = o->image_size / o->mae_patch;
     net->grid = 2 * net->mae_grid;
-    params_init(&net->params, m, real);
+    params_init(&net->params, m, real, matrix);
     add_edge_mae(&net->params, o, (int64_t)net->mae_grid * net->mae_grid);
     add_generator(&net->params, o, net->mae_grid);
     if (net->params.error != OK) {

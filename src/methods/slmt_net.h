@@ -26,8 +26,9 @@ status net_options_preset(slmt_model_options *o, int32_t preset);
 /* ERR_ARGUMENT with the option and its rule. */
 status net_options_check(const slmt_model_options *o);
 
-/* Options already checked; net->params lists every tensor. */
-status net_init(slmt_net *net, mem *m, bk_dtype real, const slmt_model_options *o);
+/* Options already checked; net->params lists every tensor. matrix: how linear layers' matrices are stored, as
+ * params_init() takes it. */
+status net_init(slmt_net *net, mem *m, bk_dtype real, bk_dtype matrix, const slmt_model_options *o);
 void net_clear(slmt_net *net);
 
 /* Plan slots of a graph over a network with n = net->params.n tensors: weights, the frozen encoder's weights,

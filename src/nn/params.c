@@ -6,11 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/half.h"
 #include "lib/random.h"
 
-void params_init(params *p, mem *m, bk_dtype real)
+void params_init(params *p, mem *m, bk_dtype real, bk_dtype matrix)
 {
-    *p = (params){.mem = m, .real = real};
+    *p = (params){.mem = m, .real = real, .matrix = matrix};
 }
 
 void params_clear(params *p)
@@ -20,14 +21,18 @@ void params_clear(params *p)
     p->n = p->capacity = 0;
 }
 
-double real_get(const void *array, bk_dtype real, size_t i)
+double real_get(const void *array, bk_dtype type, size_t i)
 {
-    return real == BK_F64 ? ((const double *)array)[i] : (double)((const float *)array)[i];
+    if (bk_is_half(type))
+        return bk_widen(type, ((const uint16_t *)array)[i]);
+    return type == BK_F64 ? ((const double *)array)[i] : (double)((const float *)array)[i];
 }
 
-void real_set(void *array, bk_dtype real, size_t i, double x)
+void real_set(void *array, bk_dtype type, size_t i, double x)
 {
-    if (real == BK_F64)
+    if (bk_is_half(type))
+        ((uint16_t *)array)[i] = half_narrow(type, (float)x);
+    else if (type == BK_F64)
         ((double *)array)[i] = x;
     else
         ((float *)array)[i] = (float)x;
@@ -45,22 +50,49 @@ static status room_for_one(params *p)
     return OK;
 }
 
-void params_add(params *p, param_init init, int used, int32_t rank, const int64_t *dim, const char *name)
+/* Every tensor starts on a 64-byte boundary. */
+static size_t padded(size_t count, bk_dtype type)
 {
+    size_t line = bk_is_half(type) ? 32 : 16;
+    return (count + line - 1) / line * line;
+}
+
+static void add(params *p, param_init init, int used, int matrix, int32_t rank, const int64_t *dim,
+                const char *name)
+{
+    bk_dtype type = matrix ? p->matrix : p->real;
     if (p->error == OK)
         p->error = room_for_one(p);
     if (p->error != OK)
         return;
-    param t = {.init = init, .used = used, .shape = {.dtype = p->real, .rank = rank}};
+    param t = {.init = init, .used = used, .matrix = matrix, .shape = {.dtype = type, .rank = rank}};
     snprintf(t.name, sizeof t.name, "%s", name);
     for (int32_t i = 0; i < rank; i++)
         t.shape.dim[i] = dim[i];
     t.count = (size_t)bk_count(&t.shape);
     if (used) {
         t.offset = p->total;
-        p->total += (t.count + 15) / 16 * 16; /* every tensor starts on a 64-byte boundary */
+        t.byte = p->bytes;
+        p->total += padded(t.count, p->real);
+        p->bytes += padded(t.count, type) * bk_dtype_size(type);
     }
     p->list[p->n++] = t;
+}
+
+void params_add(params *p, param_init init, int used, int32_t rank, const int64_t *dim, const char *name)
+{
+    add(p, init, used, 0, rank, dim, name);
+}
+
+void params_add_matrix(params *p, param_init init, int used, int32_t rank, const int64_t *dim,
+                       const char *name)
+{
+    add(p, init, used, used, rank, dim, name);
+}
+
+int params_are_half(const params *p)
+{
+    return bk_is_half(p->matrix);
 }
 
 int32_t params_find(const params *p, const char *name)
@@ -122,13 +154,13 @@ static double draw(const param *t, random_stream *r, size_t element)
 
 void params_fill(const params *p, uint64_t seed, void *weights)
 {
-    for (size_t i = 0; i < p->total; i++)
-        real_set(weights, p->real, i, 0);
+    memset(weights, 0, p->bytes);
     for (int32_t k = 0; k < p->n; k++) {
         const param *t = &p->list[k];
+        void *at = (unsigned char *)weights + t->byte;
         random_stream r = random_open(seed, random_purpose(t->name, 0));
         for (size_t i = 0; t->used && i < t->count;
              i++) /* rounded to float32 on every type: one start for all */
-            real_set(weights, p->real, t->offset + i, (float)draw(t, &r, i));
+            real_set(at, (bk_dtype)t->shape.dtype, i, (float)draw(t, &r, i));
     }
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* params.h - the list of a network's tensors: names, shapes, initial values, and where each lies in one flat
+/* params.h - the list of a network's tensors: names, shapes, initial values, and where each lies in one
  * array. It holds no weights itself; whoever owns the array does (a model, a trainer's frozen copy). */
 #ifndef SLMT_NN_PARAMS_H
 #define SLMT_NN_PARAMS_H
@@ -25,24 +25,36 @@ typedef struct param {
     bk_shape shape;
     param_init init;
     int used;      /* 0: a reference checkpoint stores it and nothing reads it */
+    int matrix;    /* 1: linear layers alone read it, so that it may be stored as 16-bit floats */
     size_t count;  /* elements */
-    size_t offset; /* used: first element in the flat array */
+    size_t offset; /* used: first element in a flat array of reals */
+    size_t byte;   /* used: first byte in the array of weights, whose tensors may be of different types */
 } param;
 
 typedef struct params {
     mem *mem;
     param *list;
     int32_t n, capacity;
-    bk_dtype real;
-    size_t total; /* elements of the flat array */
-    status error; /* first failure of params_add */
+    bk_dtype real, matrix; /* types of tensors; matrix: those of linear layers' matrices */
+    size_t total;          /* elements of a flat array of reals */
+    size_t bytes;          /* of the array of weights */
+    status error;          /* first failure of params_add */
 } params;
 
-void params_init(params *p, mem *m, bk_dtype real);
+/* matrix: real, or BK_BF16 or BK_F16 where matrices that only BK_LINEAR reads are stored so. */
+void params_init(params *p, mem *m, bk_dtype real, bk_dtype matrix);
 void params_clear(params *p);
 
 /* Adds a tensor. Failures are kept in p->error. */
 void params_add(params *p, param_init init, int used, int32_t rank, const int64_t *dim, const char *name);
+
+/* Adds the matrix of a linear layer: what BK_LINEAR reads as its weight, maybe through BK_RESHAPE, and no
+ * other op reads. An unused one is a tensor like others. */
+void params_add_matrix(params *p, param_init init, int used, int32_t rank, const int64_t *dim,
+                       const char *name);
+
+/* 1 if linear layers' matrices are stored as 16-bit floats: then no optimiser can change them. */
+int params_are_half(const params *p);
 
 /* 1 for a tensor that an optimiser changes. */
 int param_trained(const param *p);
@@ -50,11 +62,11 @@ int param_trained(const param *p);
 /* Index of a tensor, -1 if there is none. */
 int32_t params_find(const params *p, const char *name);
 
-/* Fills the flat array `weights` (p->total reals). Each tensor has its own random stream, by its name. */
+/* Fills the array `weights` (p->bytes). Each tensor has its own random stream, by its name. */
 void params_fill(const params *p, uint64_t seed, void *weights);
 
-/* Element access that knows the real type. */
-double real_get(const void *array, bk_dtype real, size_t i);
-void real_set(void *array, bk_dtype real, size_t i, double x);
+/* Element access that knows the type: a real one, or 16-bit floats, to which x is rounded. */
+double real_get(const void *array, bk_dtype type, size_t i);
+void real_set(void *array, bk_dtype type, size_t i, double x);
 
 #endif

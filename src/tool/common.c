@@ -9,6 +9,12 @@ static const field_choice backends[] = {
 static const field_choice matrices[] = {
     {"auto", SLMT_MATRIX_AUTO}, {"onednn", SLMT_MATRIX_ONEDNN}, {"openblas", SLMT_MATRIX_OPENBLAS}, {0}};
 
+static const field_choice weights[] = {{"stored", SLMT_WEIGHTS_STORED},
+                                       {"full", SLMT_WEIGHTS_FULL},
+                                       {"bf16", SLMT_WEIGHTS_BFLOAT16},
+                                       {"f16", SLMT_WEIGHTS_FLOAT16},
+                                       {0}};
+
 #define COMMON(member) .offset = offsetof(common, member)
 const field common_fields[] = {
     {"threads", "N", "threads to use; 0: all cores this process may run on", FIELD_INT, COMMON(threads)},
@@ -19,6 +25,20 @@ const field common_fields[] = {
     {"max-memory", "SIZE", "hard limit on memory, such as 800M or 12G; 0: none", FIELD_BYTES,
      COMMON(max_memory)},
     {0}};
+
+const field weights_fields[] = {
+    {"weights", "stored|full|bf16|f16",
+     "type of the matrices of linear layers in memory; stored: as the file has them", FIELD_CHOICE,
+     COMMON(weights), weights},
+    {0}};
+
+const char *weights_name(int32_t value)
+{
+    const field_choice *c = weights;
+    while (c->name && c->value != value)
+        c++;
+    return c->name ? c->name : "?";
+}
 
 const field log_fields[] = {{"log", "FILE", "write JSON lines", FIELD_TEXT, COMMON(log)}, {0}};
 
@@ -38,6 +58,7 @@ int common_context(const common *c, slmt_context **context)
     config.backend = c->backend;
     config.matrix = c->matrix;
     config.threads = c->threads;
+    config.weights = c->weights;
     config.log_level = c->quiet ? SLMT_LOG_ERROR : SLMT_LOG_WARNING;
     config.max_bytes = c->max_memory;
     config.log = on_log;

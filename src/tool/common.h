@@ -12,14 +12,19 @@ typedef struct common {
     uint64_t seed;
     int32_t backend;
     int32_t matrix;
+    int32_t weights; /* SLMT_WEIGHTS_..., 0 unless the command has weights_fields */
     const char *log;
     bool quiet;
     uint64_t max_memory;
 } common;
 
-extern const field common_fields[]; /* for every subcommand */
-extern const field log_fields[];    /* for those that have something to log */
-extern const field seed_fields[];   /* for those that draw random numbers */
+extern const field common_fields[];  /* for every subcommand */
+extern const field weights_fields[]; /* for those that read a model and do not train it */
+extern const field log_fields[];     /* for those that have something to log */
+extern const field seed_fields[];    /* for those that draw random numbers */
+
+/* "full", "bf16" or "f16". */
+const char *weights_name(int32_t weights);
 
 /* Makes a context as the options say; complains and returns an exit code. */
 int common_context(const common *c, slmt_context **context);

@@ -459,8 +459,9 @@ static int close_all(evaluation *e)
 
 int command_evaluate(int argc, char **argv)
 {
-    evaluation e = {.options = {.split = SLMT_SPLIT_TEST, .batch = 1}};
+    evaluation e = {.options = {.split = SLMT_SPLIT_TEST, .batch = 1}, .common.weights = SLMT_WEIGHTS_STORED};
     const option_group groups[] = {{"Files and run:", evaluate_fields, &e.options},
+                                   {"", weights_fields, &e.common},
                                    {"Common:", common_fields, &e.common},
                                    {"", log_fields, &e.common},
                                    {0}};

@@ -88,6 +88,8 @@ typedef struct part {
     char letter; /* tensors of this part start with it */
     uint64_t tensors, parameters;
     uint64_t unused_tensors, unused_parameters;
+    uint64_t bytes; /* of those that are used */
+    int32_t weights;
 } part;
 
 static uint64_t parameter_count(const slmt_tensor_info *info)
@@ -107,23 +109,27 @@ static void count_tensor(part *parts, size_t n, const slmt_tensor_info *info)
         parts[i].parameters += parameter_count(info);
         parts[i].unused_tensors += !info->used;
         parts[i].unused_parameters += info->used ? 0 : parameter_count(info);
+        parts[i].bytes += info->used ? parameter_count(info) * (info->weights ? 2 : sizeof(float)) : 0;
+        parts[i].weights = info->weights ? info->weights : parts[i].weights;
     }
 }
 
 static void print_parts(const part *parts, size_t n)
 {
     table t;
-    table_begin(&t, 5);
-    for (size_t i = 0; i < 5; i++)
-        table_cell(
-            &t, "%s",
-            (const char *[]){"weights", "tensors", "parameters", "unused tensors", "unused parameters"}[i]);
+    table_begin(&t, 7);
+    for (size_t i = 0; i < 7; i++)
+        table_cell(&t, "%s",
+                   (const char *[]){"weights", "tensors", "parameters", "unused tensors", "unused parameters",
+                                    "stored", "bytes"}[i]);
     for (size_t i = 0; i < n; i++) {
         table_cell(&t, "  %s", parts[i].name);
         table_cell(&t, "%" PRIu64, parts[i].tensors);
         table_cell(&t, "%" PRIu64, parts[i].parameters);
         table_cell(&t, "%" PRIu64, parts[i].unused_tensors);
         table_cell(&t, "%" PRIu64, parts[i].unused_parameters);
+        table_cell(&t, "%s", weights_name(parts[i].weights));
+        table_cell(&t, "%" PRIu64, parts[i].bytes);
     }
     putchar('\n');
     table_print(&t);
@@ -134,7 +140,8 @@ static void print_tensor(const slmt_tensor_info *info)
     printf("  %s [", info->name);
     for (int32_t i = 0; i < info->rank; i++)
         printf("%s%" PRId64, i ? "," : "", info->dim[i]);
-    printf("]%s\n", info->used ? "" : " unused");
+    printf("]%s%s%s\n", info->used ? "" : " unused", info->weights ? " " : "",
+           info->weights ? weights_name(info->weights) : "");
 }
 
 static int print_tensors(const slmt_model *model, bool all)
@@ -318,7 +325,7 @@ static int show(slmt_context *context, const char *path, bool all)
 int command_info(int argc, char **argv)
 {
     info_options options = {0};
-    common shared = {0};
+    common shared = {.weights = SLMT_WEIGHTS_STORED};
     const option_group groups[] = {
         {"What to show:", info_fields, &options}, {"Common:", common_fields, &shared}, {0}};
     command_line line = {

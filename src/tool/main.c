@@ -17,9 +17,13 @@ typedef struct subcommand {
 } subcommand;
 
 static subcommand subcommands[] = {
-    {"prepare", "slmt prepare", command_prepare},    {"pretrain", "slmt pretrain", command_pretrain},
-    {"finetune", "slmt finetune", command_finetune}, {"synthesize", "slmt synthesize", command_synthesize},
-    {"evaluate", "slmt evaluate", command_evaluate}, {"info", "slmt info", command_info},
+    {"prepare", "slmt prepare", command_prepare},
+    {"pretrain", "slmt pretrain", command_pretrain},
+    {"finetune", "slmt finetune", command_finetune},
+    {"synthesize", "slmt synthesize", command_synthesize},
+    {"evaluate", "slmt evaluate", command_evaluate},
+    {"convert", "slmt convert", command_convert},
+    {"info", "slmt info", command_info},
 };
 
 static const char doc[] =
@@ -31,6 +35,7 @@ static const char doc[] =
     "  finetune    train the whole network on pairs of slices\n"
     "  synthesize  make the target contrast of volumes\n"
     "  evaluate    compare with the true target contrast\n"
+    "  convert     save a checkpoint's weights in another type\n"
     "  info        what a checkpoint or training set holds\n"
     "`slmt COMMAND --help' lists a command's options.\n\n" EXIT_CODE_TEXT;
 

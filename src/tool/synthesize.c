@@ -226,12 +226,10 @@ static int synthesize(synthesis *s, const command_line *line)
 
 int command_synthesize(int argc, char **argv)
 {
-    synthesis s = {.batch = 1};
-    const option_group groups[] = {{"Files and run:", synthesis_fields, &s},
-                                   {"Common:", common_fields, &s.common},
-                                   {"", log_fields, &s.common},
-                                   {"", report_fields, &s.report},
-                                   {0}};
+    synthesis s = {.batch = 1, .common.weights = SLMT_WEIGHTS_STORED};
+    const option_group groups[] = {{"Files and run:", synthesis_fields, &s}, {"", weights_fields, &s.common},
+                                   {"Common:", common_fields, &s.common},    {"", log_fields, &s.common},
+                                   {"", report_fields, &s.report},           {0}};
     command_line line = {.doc = doc,
                          .arguments = "INPUT...",
                          .least_arguments = 1,

@@ -31,6 +31,7 @@ int command_pretrain(int argc, char **argv);
 int command_finetune(int argc, char **argv);
 int command_synthesize(int argc, char **argv);
 int command_evaluate(int argc, char **argv);
+int command_convert(int argc, char **argv);
 int command_info(int argc, char **argv);
 
 #endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Matrix products: y = act(a b + bias) + residual, a [m,k] and b [k,n], either stored transposed.
+ *
+ * The scheme of Goto and van de Geijn ("Anatomy of High-Performance Matrix Multiplication", 2008): PANEL
+ * columns of b are packed, DEPTH rows deep, into the first-level cache; ROWS rows of a, read where they lie,
+ * pass over them with all their sums in registers. What follows the product is done on those registers. A
+ * panel's lines of b are fetched while the one before is in use: with few rows, reading b is most of the
+ * work.
+ *
+ * An element's sum runs along k in an order of its own: neither threads nor other rows change a result. */
+#include "backends/cpu/kernels.h"
+#include "backends/cpu/vec.h"
+#include "backends/cpu/work.h"
+
+#include <omp.h>
+
+enum {
+    ROWS = CPU_LEVEL == 4 ? 14 : 6, /* ROWS * WIDE sums, WIDE values of b and one of a fill the registers */
+    WIDE = 2,
+    PANEL = WIDE * VL,
+    DEPTH = 256, /* a panel is 16 or 32 kB */
+    STRIP = 256, /* columns whose panels are kept: they stay in the second-level cache */
+    LINE = 16    /* floats of a cache line */
+};
+
+/* Columns of b, `depth` values each, that are packed together. */
+typedef struct piece {
+    int64_t col, cols, at, depth;
+} piece;
+
+/* One thread's part: rows and columns, and room for packed panels and rows. */
+typedef struct part {
+    const cpu_gemm *g;
+    int64_t row, row_end, col, col_end;
+    float *panels, *rows;
+} part;
+
+/* ---- packing ---- */
+
+/* panel[depth][PANEL] from rows of b [n,k], `step` floats apart; zeros for rows that b does not have. */
+static void pack_turned(const float *b, int64_t step, int64_t rows, int64_t depth, float *panel)
+{
+    vf m[VL];
+    for (int64_t c = 0; c < PANEL; c += VL, panel += VL)
+        for (int64_t k = 0; k < depth; k += VL) {
+#pragma GCC unroll 16
+            for (int64_t i = 0; i < VL; i++)
+                m[i] = c + i < rows ? vload_n(b + (c + i) * step + k, depth - k) : vset(0.0f);
+            vturn(m);
+#pragma GCC unroll 16
+            for (int64_t i = 0; i < VL; i++)
+                vstore(panel + (k + i) * PANEL, m[i]);
+        }
+}
+
+/* The same from rows of 16-bit floats. */
+static void pack_half(const cpu_gemm *g, int64_t col, int64_t rows, int64_t at, int64_t depth, float *panel)
+{
+    enum { STEP = DEPTH + LINE }; /* not a power of 2, for the cache's sake */
+    float wide[PANEL * STEP] __attribute__((aligned(64)));
+    for (int64_t i = 0; i < rows; i++)
+        KERNEL(cpu_widen)
+    ((const uint16_t *)g->b + (col + i) * g->k + at, g->b_type, (size_t)depth, wide + i * STEP);
+    pack_turned(wide, STEP, rows, depth, panel);
+}
+
+static void pack_panel(const cpu_gemm *g, int64_t col, int64_t at, int64_t depth, float *panel)
+{
+    const float *b = g->b;
+    int64_t cols = work_min(PANEL, g->n - col);
+    if (g->b_type != BK_F32) {
+        pack_half(g, col, cols, at, depth, panel);
+    } else if (g->trans_b) {
+        pack_turned(b + col * g->k + at, g->k, cols, depth, panel);
+    } else {
+        for (int64_t k = 0; k < depth; k++)
+            for (int64_t c = 0; c < PANEL; c += VL)
+                vstore(panel + k * PANEL + c, vload_n(b + (at + k) * g->n + col + c, cols - c));
+    }
+}
+
+/* rows[depth][ROWS] of a [k,m]. */
+static void pack_rows(const cpu_gemm *g, int64_t row, int64_t count, int64_t at, int64_t depth, float *rows)
+{
+    for (int64_t k = 0; k < depth; k++)
+        memcpy(rows + k * ROWS, g->a + (at + k) * g->m + row, (size_t)count * sizeof(float));
+}
+
+/* Part `of` `parts` of the lines of b that will be packed next. */
+static void fetch(const cpu_gemm *g, piece next, int64_t of, int64_t parts)
+{
+    int64_t size = (int64_t)bk_dtype_size(g->b_type), step = (g->trans_b ? g->k : g->n) * size;
+    int64_t rows = g->trans_b ? next.cols : next.depth,
+            lines = (g->trans_b ? next.depth : next.cols) * size / 64;
+    const char *from = g->b;
+    from += g->trans_b ? next.col * step + next.at * size : next.at * step + next.col * size;
+    for (int64_t i = rows * lines * of / parts; i < rows * lines * (of + 1) / parts; i++)
+        __builtin_prefetch(from + i / lines * step + i % lines * 64);
+}
+
+/* ---- sums ---- */
+
+/* Values of a: a[i * row + k * step]. */
+typedef struct values {
+    const float *at;
+    int64_t row, step;
+} values;
+
+/* What is done with sums: added to those of lower k, kept for higher k, finished. */
+typedef struct stage {
+    int first, last;
+} stage;
+
+/* sum += from[rows][PANEL] of a matrix [m,n], or of a row that serves all (step 0). */
+INLINE void add_to(const cpu_gemm *g, vf *sum, const float *from, int64_t step, int64_t col, const int rows)
+{
+#pragma GCC unroll 28
+    for (int i = 0; i < rows * WIDE; i++) {
+        int64_t at = col + i % WIDE * VL;
+        sum[i] += vload_n(from + i / WIDE * step + at, g->n - at);
+    }
+}
+
+/* `rows` rows of one panel. */
+INLINE void multiply(const cpu_gemm *g, values a, const float *panel, int64_t depth, stage s, int64_t row,
+                     int64_t col, const int rows)
+{
+    vf sum[ROWS * WIDE];
+#pragma GCC unroll 28
+    for (int i = 0; i < rows * WIDE; i++)
+        sum[i] = vset(0.0f);
+#pragma GCC unroll 4
+    for (int64_t k = 0; k < depth; k++) {
+        vf b[WIDE] = {vload(panel + k * PANEL), vload(panel + k * PANEL + VL)};
+#pragma GCC unroll 14
+        for (int i = 0; i < rows; i++) {
+            vf x = vset(a.at[i * a.row + k * a.step]);
+            sum[i * WIDE] += x * b[0];
+            sum[i * WIDE + 1] += x * b[1];
+        }
+    }
+    if (!s.first)
+        add_to(g, sum, g->part + row * g->n, g->n, col, rows);
+    else if (g->residual && !g->gelu) /* it may lie where y goes */
+        add_to(g, sum, g->residual + row * g->n, g->n, col, rows);
+    if (s.last && g->bias)
+        add_to(g, sum, g->bias, 0, col, rows);
+    float *y = s.last && !g->gelu ? g->y : g->part;
+#pragma GCC unroll 28
+    for (int i = 0; i < rows * WIDE; i++) {
+        int64_t at = col + i % WIDE * VL;
+        vstore_n(y + (row + i / WIDE) * g->n + at, sum[i], g->n - at);
+    }
+}
+
+/* GELU and residual of finished sums, apart from the sums: they need the registers for themselves. */
+static void activate(const cpu_gemm *g, int64_t row, int64_t rows, int64_t col, int64_t cols)
+{
+    int64_t at = row * g->n + col;
+    cpu_epilogue e = {.rows = rows, .cols = cols, .product = g->part + at, .y = g->y + at, .gelu = 1};
+    e.residual = g->residual ? g->residual + at : NULL;
+    e.product_step = e.y_step = g->n;
+    KERNEL(cpu_epilogue_rows)(&e);
+}
+
+/* Rows row..row + rows, `rows` up to ROWS, of all panels of a piece. */
+static void pass(const part *t, piece p, stage s, int64_t row, int64_t rows, piece next)
+{
+    const cpu_gemm *g = t->g;
+    int64_t panels = work_pieces(p.cols, PANEL), of = (row - t->row) / ROWS * panels;
+    int64_t parts = work_pieces(t->row_end - t->row, ROWS) * panels;
+    if (g->trans_a)
+        pack_rows(g, row, rows, p.at, p.depth, t->rows);
+    for (int64_t c = 0; c < panels; c++) {
+        const float *panel = t->panels + c * PANEL * DEPTH;
+        int64_t i = 0, col = p.col + c * PANEL;
+        if (next.depth)
+            fetch(g, next, of + c, parts);
+#define PASS(count)                                                                                          \
+    for (; i + count <= rows; i += count) {                                                                  \
+        if (g->trans_a)                                                                                      \
+            multiply(g, (values){t->rows + i, 1, ROWS}, panel, p.depth, s, row + i, col, count);             \
+        else                                                                                                 \
+            multiply(g, (values){g->a + (row + i) * g->k + p.at, g->k, 1}, panel, p.depth, s, row + i, col,  \
+                     count);                                                                                 \
+    }
+        PASS(ROWS)
+        PASS(4)
+        PASS(2)
+        PASS(1)
+#undef PASS
+    }
+    if (s.last && g->gelu)
+        activate(g, row, rows, p.col, p.cols);
+}
+
+/* The piece of b after p: deeper, then further right; depth 0 after the last. */
+static piece next_piece(const part *t, piece p)
+{
+    piece n = {p.col, p.cols, p.at + DEPTH, 0};
+    if (n.at >= t->g->k)
+        n = (piece){p.col + STRIP, 0, 0, 0};
+    if (n.col >= t->col_end)
+        return n;
+    n.cols = work_min(STRIP, t->col_end - n.col);
+    n.depth = work_min(DEPTH, t->g->k - n.at);
+    return n;
+}
+
+static void share(const part *t)
+{
+    const cpu_gemm *g = t->g;
+    piece p = {t->col, work_min(STRIP, t->col_end - t->col), 0, work_min(DEPTH, g->k)};
+    while (p.depth > 0) {
+        piece next = next_piece(t, p);
+        stage s = {p.at == 0, p.at + DEPTH >= g->k};
+        for (int64_t c = 0; c < p.cols; c += PANEL)
+            pack_panel(g, p.col + c, p.at, p.depth, t->panels + c * DEPTH);
+        for (int64_t row = t->row; row < t->row_end; row += ROWS)
+            pass(t, p, s, row, work_min(ROWS, t->row_end - row), next);
+        p = next;
+    }
+}
+
+/* ---- a whole product ---- */
+
+static int64_t share_floats(int trans_a)
+{
+    return STRIP * DEPTH + (trans_a ? ROWS * DEPTH : 0);
+}
+
+size_t KERNEL(cpu_gemm_scratch)(int trans_a, int threads)
+{
+    return (size_t)(share_floats(trans_a) * threads) * sizeof(float);
+}
+
+/* The range of this part, in multiples of `step`. */
+static void cut(int64_t n, int64_t step, int64_t of, int64_t parts, int64_t *first, int64_t *end)
+{
+    int64_t pieces = work_pieces(n, step);
+    *first = work_min(n, pieces * of / parts * step);
+    *end = work_min(n, pieces * (of + 1) / parts * step);
+}
+
+/* Tall products are cut into rows, and every thread packs all panels; others into columns. */
+void KERNEL(cpu_gemm_run)(const cpu_gemm *g, int threads, float *scratch)
+{
+    int tall = g->m > 2 * g->n;
+    int64_t pieces = tall ? work_pieces(g->m, ROWS) : work_pieces(g->n, PANEL);
+    int team = work_team(threads, pieces, g->m * g->n * g->k / 16);
+#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
+    for (int i = 0; i < team; i++) {
+        part t = {.g = g, .row_end = g->m, .col_end = g->n};
+        t.panels = scratch + i * share_floats(g->trans_a);
+        t.rows = t.panels + STRIP * DEPTH;
+        if (tall)
+            cut(g->m, ROWS, i, team, &t.row, &t.row_end);
+        else
+            cut(g->n, PANEL, i, team, &t.col, &t.col_end);
+        share(&t);
+    }
+}

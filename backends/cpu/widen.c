@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Weights stored as 16-bit floats (BK_BF16, BK_F16) to float32: exact, so there is one right answer. Serial:
+ * the caller shares pieces out. */
+#include "backends/cpu/kernels.h"
+
+#if CPU_LEVEL >= 3
+#include <immintrin.h>
+#endif
+
+#if CPU_LEVEL >= 4
+
+enum { STEP = 16 };
+
+static inline void widen_bf16(const uint16_t *from, float *to)
+{
+    __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)from));
+    _mm512_storeu_ps(to, _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16)));
+}
+
+static inline void widen_f16(const uint16_t *from, float *to)
+{
+    _mm512_storeu_ps(to, _mm512_cvtph_ps(_mm256_loadu_si256((const void *)from)));
+}
+
+#elif CPU_LEVEL == 3
+
+enum { STEP = 8 };
+
+static inline void widen_bf16(const uint16_t *from, float *to)
+{
+    __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)from));
+    _mm256_storeu_ps(to, _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16)));
+}
+
+static inline void widen_f16(const uint16_t *from, float *to)
+{
+    _mm256_storeu_ps(to, _mm256_cvtph_ps(_mm_loadu_si128((const void *)from)));
+}
+
+#else
+
+enum { STEP = 8 };
+
+static inline void widen_bf16(const uint16_t *from, float *to)
+{
+    for (int i = 0; i < STEP; i++)
+        to[i] = bk_widen(BK_BF16, from[i]);
+}
+
+static inline void widen_f16(const uint16_t *from, float *to)
+{
+    for (int i = 0; i < STEP; i++)
+        to[i] = bk_widen(BK_F16, from[i]);
+}
+
+#endif
+
+void KERNEL(cpu_widen)(const void *from, int32_t dtype, size_t n, float *to)
+{
+    const uint16_t *half = from;
+    size_t i = 0;
+    if (dtype == BK_BF16)
+        for (; i + STEP <= n; i += STEP)
+            widen_bf16(half + i, to + i);
+    else
+        for (; i + STEP <= n; i += STEP)
+            widen_f16(half + i, to + i);
+    for (; i < n; i++)
+        to[i] = bk_widen(dtype, half[i]);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* slmt convert: the model of a checkpoint, saved with its weights in another type. */
+#include "tool.h"
+
+#include <sys/stat.h>
+
+#include "slmt/slmt.h"
+
+#include "common.h"
+#include "console.h"
+#include "options.h"
+
+static const char doc[] = "Save the model of a checkpoint with the matrices of its linear layers in another "
+                          "type: half the size with "
+                          "16 bits. OUT may be IN. The new file has no training state. From 16 bits back to "
+                          "full, what rounding took "
+                          "stays lost.";
+
+static int convert(slmt_context *context, const char *in, const char *out)
+{
+    slmt_model *model = NULL;
+    struct stat info;
+    slmt_status status = slmt_model_load(context, in, &model);
+    if (status != SLMT_OK)
+        return fail(status, "%s", in);
+    status = slmt_model_save(model, out);
+    int code = status == SLMT_OK ? EXIT_OK : fail(status, "%s", out);
+    slmt_model_free(model);
+    if (code == EXIT_OK && stat(out, &info) == 0)
+        say("%s: written, %lld bytes", out, (long long)info.st_size);
+    return code;
+}
+
+int command_convert(int argc, char **argv)
+{
+    common shared = {.weights = SLMT_WEIGHTS_STORED};
+    const option_group groups[] = {
+        {"Weights:", weights_fields, &shared}, {"Common:", common_fields, &shared}, {0}};
+    command_line line = {
+        .doc = doc, .arguments = "IN OUT", .least_arguments = 2, .most_arguments = 2, .groups = groups};
+    options_parse(&line, argc, argv);
+    slmt_context *context = NULL;
+    int code = EXIT_OK;
+    if (!options_given(&line, &shared, "weights"))
+        code = fail_with(EXIT_USAGE, "convert: --weights is needed");
+    if (code == EXIT_OK)
+        code = common_context(&shared, &context);
+    if (code == EXIT_OK)
+        code = convert(context, line.inputs[0], line.inputs[1]);
+    slmt_context_free(context);
+    options_free(&line);
+    return code;
+}
