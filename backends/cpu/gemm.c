@@ -106,18 +106,40 @@ typedef struct values {
     int64_t row, step;
 } values;
 
+INLINE values at_row(values a, int64_t i)
+{
+    return (values){a.at + i * a.row, a.row, a.step};
+}
+
 /* What is done with sums: added to those of lower k, kept for higher k, finished. */
 typedef struct stage {
     int first, last;
 } stage;
 
-/* sum += from[rows][PANEL] of a matrix [m,n], or of a row that serves all (step 0). */
-INLINE void add_to(const cpu_gemm *g, vf *sum, const float *from, int64_t step, int64_t col, const int rows)
+/* What is added to sums of row `row` at column 0 before they are kept or finished: NULL for nothing. The
+ * residual comes first, as it may lie where y goes; behind GELU it comes last, in activate(). */
+static const float *before(const cpu_gemm *g, stage s, int64_t row)
 {
-#pragma GCC unroll 28
-    for (int i = 0; i < rows * WIDE; i++) {
-        int64_t at = col + i % WIDE * VL;
-        sum[i] += vload_n(from + i / WIDE * step + at, g->n - at);
+    if (!s.first)
+        return g->part + row * g->n;
+    return g->residual && !g->gelu ? g->residual + row * g->n : NULL;
+}
+
+static float *target(const cpu_gemm *g, stage s, int64_t row)
+{
+    return (s.last && !g->gelu ? g->y : g->part) + row * g->n;
+}
+
+/* Sums of the last panel, where it has columns that y does not. */
+static void finish_edge(const cpu_gemm *g, const float *sums, stage s, int64_t row, int64_t rows, int64_t col)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        const float *more = before(g, s, row + i);
+        float *y = target(g, s, row + i);
+        for (int64_t c = col; c < g->n; c++) {
+            float sum = sums[i * PANEL + c - col] + (more ? more[c] : 0.0f);
+            y[c] = sum + (s.last && g->bias ? g->bias[c] : 0.0f);
+        }
     }
 }
 
@@ -139,17 +161,23 @@ INLINE void multiply(const cpu_gemm *g, values a, const float *panel, int64_t de
             sum[i * WIDE + 1] += x * b[1];
         }
     }
-    if (!s.first)
-        add_to(g, sum, g->part + row * g->n, g->n, col, rows);
-    else if (g->residual && !g->gelu) /* it may lie where y goes */
-        add_to(g, sum, g->residual + row * g->n, g->n, col, rows);
-    if (s.last && g->bias)
-        add_to(g, sum, g->bias, 0, col, rows);
-    float *y = s.last && !g->gelu ? g->y : g->part;
+    if (col + PANEL > g->n) {
+        float sums[ROWS * PANEL];
+#pragma GCC unroll 28
+        for (int i = 0; i < rows * WIDE; i++)
+            vstore(sums + i * VL, sum[i]);
+        finish_edge(g, sums, s, row, rows, col);
+        return;
+    }
+    const float *more = before(g, s, row), *bias = s.last ? g->bias : NULL;
+    float *y = target(g, s, row) + col;
 #pragma GCC unroll 28
     for (int i = 0; i < rows * WIDE; i++) {
-        int64_t at = col + i % WIDE * VL;
-        vstore_n(y + (row + i / WIDE) * g->n + at, sum[i], g->n - at);
+        if (more)
+            sum[i] += vload(more + i / WIDE * g->n + col + i % WIDE * VL);
+        if (bias)
+            sum[i] += vload(bias + col + i % WIDE * VL);
+        vstore(y + i / WIDE * g->n + i % WIDE * VL, sum[i]);
     }
 }
 
@@ -171,19 +199,17 @@ static void pass(const part *t, piece p, stage s, int64_t row, int64_t rows, pie
     int64_t parts = work_pieces(t->row_end - t->row, ROWS) * panels;
     if (g->trans_a)
         pack_rows(g, row, rows, p.at, p.depth, t->rows);
+    values a = {g->a + row * g->k + p.at, g->k, 1};
+    if (g->trans_a)
+        a = (values){t->rows, 1, ROWS};
     for (int64_t c = 0; c < panels; c++) {
         const float *panel = t->panels + c * PANEL * DEPTH;
         int64_t i = 0, col = p.col + c * PANEL;
         if (next.depth)
             fetch(g, next, of + c, parts);
 #define PASS(count)                                                                                          \
-    for (; i + count <= rows; i += count) {                                                                  \
-        if (g->trans_a)                                                                                      \
-            multiply(g, (values){t->rows + i, 1, ROWS}, panel, p.depth, s, row + i, col, count);             \
-        else                                                                                                 \
-            multiply(g, (values){g->a + (row + i) * g->k + p.at, g->k, 1}, panel, p.depth, s, row + i, col,  \
-                     count);                                                                                 \
-    }
+    for (; i + count <= rows; i += count)                                                                    \
+        multiply(g, at_row(a, i), panel, p.depth, s, row + i, col, count);
         PASS(ROWS)
         PASS(4)
         PASS(2)
