@@ -21,7 +21,7 @@ enum {
     BLOCK = 64,                     /* rows whose scores are kept */
     PART = CPU_LEVEL == 4 ? 16 : 8, /* half of the vector registers */
     SETS = 2,                       /* vectors at once, at most */
-    SUMS = CPU_LEVEL == 4 ? 4 : 8,  /* of scores, side by side: one alone would wait for itself */
+    SUMS = CPU_LEVEL == 4 ? 4 : 8,  /* scores side by side: one alone would wait for itself */
     POWERS_ASIDE = CPU_LEVEL != 4   /* beside sums, the exponential takes more than 16 registers */
 };
 
@@ -35,7 +35,7 @@ INLINE const float *lanes_here(const float *lanes)
     return lanes;
 }
 
-/* How many vectors: two, but where lanes live in registers, as at level 4, only for heads 8 wide. */
+/* How many vectors: two; but at level 4, where their lanes stay in registers, only for heads 8 wide. */
 INLINE int sets_of(int64_t depth)
 {
     return CPU_LEVEL != 4 || depth == 8 ? SETS : 1;
@@ -133,6 +133,36 @@ INLINE void dot_part(const float *lanes, const float *row, int64_t depth, int64_
                 score + j * sets * VL, total, width, finish, 1, sets);
 }
 
+/* The same for whole rows, some columns at a time: the first part starts at `start`, the last one finishes.
+ */
+INLINE void dot_rows(const float *lanes, const float *row, int64_t depth, int64_t n, row_start start,
+                     const float *factor, float *score, vf *total, const int finish, const int sets)
+{
+    int64_t d = 0;
+    row_start first = {start.lanes, start.step, finish == TIMES ? NULL : start.minus};
+    const float *last = finish == TIMES ? start.minus : NULL;
+#define DOT_PARTS(width)                                                                                     \
+    for (; d + width <= depth; d += width, first = (row_start){score, sets * VL, NULL}) {                    \
+        if (d + width < depth)                                                                               \
+            dot_part(lanes + d * sets * VL, row + d, depth, n, first, factor, score, total, width, KEEP,     \
+                     sets);                                                                                  \
+        else if (finish == TIMES)                                                                            \
+            dot_part(lanes + d * sets * VL, row + d, depth, n, (row_start){first.lanes, first.step, last},   \
+                     factor, score, total, width, TIMES, sets);                                              \
+        else                                                                                                 \
+            dot_part(lanes + d * sets * VL, row + d, depth, n, first, factor, score, total, width, finish,   \
+                     sets);                                                                                  \
+    }
+#if CPU_LEVEL == 4
+    DOT_PARTS(16)
+#endif
+    DOT_PARTS(8)
+    DOT_PARTS(4)
+    DOT_PARTS(2)
+    DOT_PARTS(1)
+#undef DOT_PARTS
+}
+
 /* Powers of `count` rows of scores, less top[set] where they are not bounded. */
 INLINE void power_few(float *score, const vf *top, vf *total, const int bounded, const int count,
                       const int sets)
@@ -159,37 +189,6 @@ INLINE void power_rows(float *score, int64_t n, const vf *top, vf *total, const 
         power_few(score + j * sets * VL, top, total, bounded, FEW / sets, sets);
     for (; j < n; j++)
         power_few(score + j * sets * VL, top, total, bounded, 1, sets);
-}
-
-INLINE void dot_rows(const float *lanes, const float *row, int64_t depth, int64_t n, row_start start,
-                     const float *factor, float *score, vf *total, const int finish, const int sets)
-{
-    int64_t d = 0;
-    row_start first = {start.lanes, start.step, finish == TIMES ? NULL : start.minus};
-    const float *last = finish == TIMES ? start.minus : NULL;
-    const int now = POWERS_ASIDE && finish == POWER ? KEEP : finish;
-#define DOT_PARTS(width)                                                                                     \
-    for (; d + width <= depth; d += width, first = (row_start){score, sets * VL, NULL}) {                    \
-        if (d + width < depth)                                                                               \
-            dot_part(lanes + d * sets * VL, row + d, depth, n, first, factor, score, total, width, KEEP,     \
-                     sets);                                                                                  \
-        else if (finish == TIMES)                                                                            \
-            dot_part(lanes + d * sets * VL, row + d, depth, n, (row_start){first.lanes, first.step, last},   \
-                     factor, score, total, width, TIMES, sets);                                              \
-        else                                                                                                 \
-            dot_part(lanes + d * sets * VL, row + d, depth, n, first, factor, score, total, width, now,      \
-                     sets);                                                                                  \
-    }
-#if CPU_LEVEL == 4
-    DOT_PARTS(16)
-#endif
-    DOT_PARTS(8)
-    DOT_PARTS(4)
-    DOT_PARTS(2)
-    DOT_PARTS(1)
-#undef DOT_PARTS
-    if (POWERS_ASIDE && finish == POWER)
-        power_rows(score, n, NULL, total, 1, sets);
 }
 
 /* sum[set][d] += weight[set] row[d], d < width. */
@@ -355,46 +354,37 @@ INLINE row_start bias_from(bias_rows bias, int64_t row, const float *minus)
     return (row_start){bias.at ? bias.at + row * bias.step : NULL, bias.step, minus};
 }
 
-/* Takes a new maximum off what was summed with an old one. */
-INLINE void shrink_sums(vf change, int64_t depth, float *out, int64_t step, vf *total)
+/* Raises the maxima to those of n more rows of scores, and takes what they grew by off the sums. */
+INLINE void raise_top(const float *score, int64_t n, int64_t depth, float *out, vf *top, vf *total,
+                      const int sets)
 {
-    vexp2_negative(&change, 1);
-    *total *= change;
-    for (int64_t d = 0; d < depth; d++)
-        vstore(out + d * step, vload(out + d * step) * change);
-}
-
-/* The pass for scores of any size, with a running maximum: top and the sum of 2^(score - top). */
-INLINE void attend_any(const float *q, rows k, const float *v, bias_rows bias, float *out, vf *top, vf *total,
-                       const int sets)
-{
-    float score[BLOCK * SETS * VL] __attribute__((aligned(64)));
-    for (int s = 0; s < sets; s++)
-        top[s] = vset(-INFINITY);
-    for (int64_t at = 0; at < k.n; at += BLOCK) {
-        int64_t n = k.n - at < BLOCK ? k.n - at : BLOCK;
-        dot_rows(q, k.at + at * k.depth, k.depth, n, bias_from(bias, at, NULL), score, score, total, KEEP,
-                 sets);
-        for (int s = 0; s < sets; s++) {
-            vf before = top[s];
-            top[s] = largest_score(score + s * VL, sets * VL, n, top[s]);
-            if (at > 0)
-                shrink_sums(before - top[s], k.depth, out + s * VL, sets * VL, &total[s]);
-        }
-        power_rows(score, n, top, total, 0, sets);
-        add_rows(score, v + at * k.depth, k.depth, n, out, sets);
+    for (int s = 0; s < sets; s++) {
+        vf shrink = top[s];
+        top[s] = largest_score(score + s * VL, sets * VL, n, top[s]);
+        shrink -= top[s];
+        vexp2_negative(&shrink, 1);
+        total[s] *= shrink;
+        for (int64_t d = 0; d < depth; d++)
+            vstore(out + (d * sets + s) * VL, vload(out + (d * sets + s) * VL) * shrink);
     }
 }
 
-/* The same for bounded scores: the sum of 2^score. */
-INLINE void attend_bounded(const float *q, rows k, const float *v, bias_rows bias, float *out, vf *total,
-                           const int sets)
+/* The pass over the keys: sums of 2^score v and of 2^score. If scores are not bounded, less the largest so
+ * far, `top`. */
+INLINE void attend_pass(const float *q, rows k, const float *v, bias_rows bias, const int bounded, float *out,
+                        vf *top, vf *total, const int sets)
 {
     float score[BLOCK * SETS * VL] __attribute__((aligned(64)));
     for (int64_t at = 0; at < k.n; at += BLOCK) {
         int64_t n = k.n - at < BLOCK ? k.n - at : BLOCK;
-        dot_rows(q, k.at + at * k.depth, k.depth, n, bias_from(bias, at, NULL), score, score, total, POWER,
-                 sets);
+        dot_rows(q, k.at + at * k.depth, k.depth, n, bias_from(bias, at, NULL), score, score, total,
+                 bounded && !POWERS_ASIDE ? POWER : KEEP, sets);
+        if (!bounded) {
+            raise_top(score, n, k.depth, out, top, total, sets);
+            power_rows(score, n, top, total, 0, sets);
+        } else if (POWERS_ASIDE) {
+            power_rows(score, n, top, total, 1, sets);
+        }
         add_rows(score, v + at * k.depth, k.depth, n, out, sets);
     }
 }
@@ -404,15 +394,20 @@ INLINE void attend_bounded(const float *q, rows k, const float *v, bias_rows bia
 INLINE void attend_sets(const float *q, rows k, const float *v, bias_rows bias, float square_k, float *out,
                         float *lse, const int sets)
 {
-    vf top[SETS] = {vset(0.0f), vset(0.0f)}, total[SETS] = {vset(0.0f), vset(0.0f)}, square_q = vset(0.0f);
+    vf top[SETS], total[SETS] = {vset(0.0f), vset(0.0f)}, square_q = vset(0.0f);
     const int64_t step = sets * VL;
     memset(out, 0, (size_t)(k.depth * step) * sizeof(float));
     for (int s = 0; s < sets; s++)
         square_q = vmax(square_q, dot_lanes(q + s * VL, q + s * VL, k.depth, step));
-    if (is_bounded(vmax_lane(square_q), square_k, bias.most))
-        attend_bounded(q, k, v, bias, out, total, sets);
+    int bounded = is_bounded(vmax_lane(square_q), square_k, bias.most);
+    for (int s = 0; s < sets; s++)
+        top[s] = vset(bounded ? 0.0f : -INFINITY);
+    if (POWERS_ASIDE)
+        attend_pass(q, k, v, bias, bounded, out, top, total, sets);
+    else if (bounded)
+        attend_pass(q, k, v, bias, 1, out, top, total, sets);
     else
-        attend_any(q, k, v, bias, out, top, total, sets);
+        attend_pass(q, k, v, bias, 0, out, top, total, sets);
     for (int s = 0; s < sets; s++) {
         vf inverse = 1.0f / total[s];
         for (int64_t d = 0; d < k.depth; d++)
@@ -592,12 +587,14 @@ INLINE void probabilities(const key_vector *key, int bounded, const float *q, in
                           row_start start, float *score, const int sets)
 {
     vf unread[SETS] = {vset(0.0f), vset(0.0f)};
-    if (bounded) {
+    if (bounded && !POWERS_ASIDE) {
         dot_rows(key->k, q, depth, n, start, score, score, unread, POWER, sets);
         return;
     }
     dot_rows(key->k, q, depth, n, start, score, score, unread, KEEP, sets);
-    for (int64_t i = 0; i < n * sets; i++)
+    if (bounded)
+        power_rows(score, n, NULL, unread, 1, sets);
+    for (int64_t i = 0; !bounded && i < n * sets; i++)
         vstore(score + i * VL, probability(vload(score + i * VL)));
 }
 
