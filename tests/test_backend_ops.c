@@ -1096,7 +1096,7 @@ static void matmul_matches_float64_for_all_transposes_and_batches(void **state)
                 check_matmul(leading[l][0], leading[l][1], sizes[i], trans & 1, trans >> 1);
     for (int trans = 0; trans < 4; trans++) {
         check_matmul("", "", (const int64_t[]){130, 1030, 129}, trans & 1, trans >> 1);
-        check_matmul("", "", (const int64_t[]){50, 600, 700}, trans & 1, trans >> 1);
+        check_matmul("", "", (const int64_t[]){14, 300, 280}, trans & 1, trans >> 1);
         check_matmul("2", "2", (const int64_t[]){40, 4099, 24}, trans & 1, trans >> 1);
     }
     assert_no_failures();
@@ -1126,6 +1126,9 @@ static void check_linear(const linear_size *sizes, size_t n, bk_dtype weights)
                 c.in[c.n_in++] = c.out[0];
             if (c.attr.activation == BK_ACT_GELU)
                 c.tolerance += ONE_FUNCTION;
+            /* A lone result is judged by itself, so that its terms must not cancel. */
+            for (int i = 0; bk_count(&c.out[0]) == 1 && i < c.n_in; i++)
+                c.from[i] = POSITIVE;
             check_case(&c);
         }
 }
@@ -1136,7 +1139,7 @@ static void linear_matches_float64_with_every_epilogue(void **state)
     static const linear_size sizes[] = {
         {"", 1, 1},      {"", 5, 7},           {"1", 16, 1},      {"3", 1, 17},
         {"17", 33, 9},   {"2x5", 8, 24},       {"2x16", 96, 48},  {"65", 70, 67},
-        {"2x3x4", 7, 5}, {"1x2x1x3x2", 9, 33}, {"130", 1030, 96}, {"50", 600, 700},
+        {"2x3x4", 7, 5}, {"1x2x1x3x2", 9, 33}, {"130", 1030, 96}, {"14", 300, 280},
     };
     check_linear(sizes, sizeof sizes / sizeof sizes[0], BK_F32);
     assert_no_failures();
@@ -1150,7 +1153,7 @@ static void linear_with_weights_of_16_bits_matches_float64(void **state)
     static const linear_size sizes[] = {
         {"", 1, 1},        {"", 5, 7},       {"3", 1, 17},     {"17", 33, 9},
         {"2x16", 96, 48},  {"2x3x4", 7, 5},  {"33", 40, 31},   {"65", 70, 67},
-        {"130", 1030, 96}, {"5", 3001, 150}, {"50", 600, 700},
+        {"130", 1030, 96}, {"5", 3001, 150}, {"14", 300, 280},
     };
     check_linear(sizes, sizeof sizes / sizeof sizes[0], BK_BF16);
     check_linear(sizes, sizeof sizes / sizeof sizes[0], BK_F16);

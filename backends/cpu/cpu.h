@@ -39,9 +39,8 @@ typedef struct cpu_gemm {
     int32_t b_type; /* BK_F32, or where trans_b also BK_BF16, BK_F16 */
     const float *a, *bias, *residual;
     const void *b;
-    float *y; /* may be the residual */
-    float
-        *part; /* [m,n], where sums wait that are not complete: y, or with gelu and residual a place apart */
+    float *y;    /* may be the residual */
+    float *part; /* [m,n], for sums that are not complete: y, or with gelu and residual a place apart */
 } cpu_gemm;
 
 typedef struct cpu_adam {

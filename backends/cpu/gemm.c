@@ -2,17 +2,14 @@
 /* Matrix products: y = act(a b + bias) + residual, a [m,k] and b [k,n], either stored transposed.
  *
  * The scheme of Goto and van de Geijn ("Anatomy of High-Performance Matrix Multiplication", 2008): PANEL
- * columns of b are packed, DEPTH rows deep, into the first-level cache; ROWS rows of a, read where they lie,
- * pass over them with all their sums in registers. What follows the product is done on those registers. A
- * panel's lines of b are fetched while the one before is in use: with few rows, reading b is most of the
- * work.
+ * columns of b are packed, DEPTH rows deep, a piece of STRIP columns at a time; ROWS rows of a, read where
+ * they lie, pass over them with all their sums in registers, to which bias and residual are added. The lines
+ * of the next piece are fetched meanwhile: with few rows, reading b is most of the work.
  *
  * An element's sum runs along k in an order of its own: neither threads nor other rows change a result. */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/vec.h"
 #include "backends/cpu/work.h"
-
-#include <omp.h>
 
 enum {
     ROWS = CPU_LEVEL == 4 ? 14 : 6, /* ROWS * WIDE sums, WIDE values of b and one of a fill the registers */
@@ -58,9 +55,10 @@ static void pack_half(const cpu_gemm *g, int64_t col, int64_t rows, int64_t at, 
 {
     enum { STEP = DEPTH + LINE }; /* not a power of 2, for the cache's sake */
     float wide[PANEL * STEP] __attribute__((aligned(64)));
-    for (int64_t i = 0; i < rows; i++)
-        KERNEL(cpu_widen)
-    ((const uint16_t *)g->b + (col + i) * g->k + at, g->b_type, (size_t)depth, wide + i * STEP);
+    for (int64_t i = 0; i < rows; i++) {
+        const uint16_t *from = (const uint16_t *)g->b + (col + i) * g->k + at;
+        KERNEL(cpu_widen)(from, g->b_type, (size_t)depth, wide + i * STEP);
+    }
     pack_turned(wide, STEP, rows, depth, panel);
 }
 
@@ -90,8 +88,8 @@ static void pack_rows(const cpu_gemm *g, int64_t row, int64_t count, int64_t at,
 static void fetch(const cpu_gemm *g, piece next, int64_t of, int64_t parts)
 {
     int64_t size = (int64_t)bk_dtype_size(g->b_type), step = (g->trans_b ? g->k : g->n) * size;
-    int64_t rows = g->trans_b ? next.cols : next.depth,
-            lines = (g->trans_b ? next.depth : next.cols) * size / 64;
+    int64_t rows = g->trans_b ? next.cols : next.depth, along = g->trans_b ? next.depth : next.cols;
+    int64_t lines = along * size / 64;
     const char *from = g->b;
     from += g->trans_b ? next.col * step + next.at * size : next.at * step + next.col * size;
     for (int64_t i = rows * lines * of / parts; i < rows * lines * (of + 1) / parts; i++)

@@ -68,7 +68,8 @@ SLMT_API void slmt_session_cancel(slmt_session *session);
  * Synthesize target-contrast slices from source-contrast slices.
  *
  * Allocates nothing, unless the session has a profile. A slice's result does not depend on the other slices
- * of the call or on earlier calls.
+ * of the call or on earlier calls; on a processor with AVX2 and no AVX-512 this holds with SLMT_MATRIX_AUTO
+ * only, as the kernels of oneDNN may round a row otherwise at another place of the batch.
  *
  * @param session  over a model that can synthesize
  * @param source   [count][image_size][image_size] float32 in [0, 1], row-major; not modified

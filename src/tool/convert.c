@@ -10,11 +10,10 @@
 #include "console.h"
 #include "options.h"
 
-static const char doc[] = "Save the model of a checkpoint with the matrices of its linear layers in another "
-                          "type: half the size with "
-                          "16 bits. OUT may be IN. The new file has no training state. From 16 bits back to "
-                          "full, what rounding took "
-                          "stays lost.";
+static const char doc[] =
+    "Save the model of a checkpoint with the matrices of its linear layers in another type: half the size "
+    "with 16 bits. OUT may be IN. The new file has no training state. From 16 bits back to full, what "
+    "rounding took stays lost.";
 
 static int convert(slmt_context *context, const char *in, const char *out)
 {
