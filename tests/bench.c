@@ -140,7 +140,8 @@ typedef struct shape_row {
 typedef struct result {
     char describe[160];
     double median, minimum;
-    double gemm_rate;     /* FLOP/s of this library and thread count */
+    double gemm_rate;     /* FLOP/s of large products between the runs */
+    double efficiency;    /* rate of the matrix work of a run in units of that of the products beside it */
     double flops;         /* of the job's matrix products */
     double share[KINDS];  /* of the time of all calls */
     double planned, peak; /* bytes */
@@ -232,11 +233,10 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void summarise(double *times, int n, result *r)
+static double median(double *x, int n)
 {
-    qsort(times, (size_t)n, sizeof *times, ascending);
-    r->minimum = times[0];
-    r->median = n % 2 ? times[n / 2] : (times[n / 2 - 1] + times[n / 2]) / 2;
+    qsort(x, (size_t)n, sizeof *x, ascending);
+    return n % 2 ? x[n / 2] : (x[n / 2 - 1] + x[n / 2]) / 2;
 }
 
 static double peak_bytes(void)
@@ -244,83 +244,6 @@ static double peak_bytes(void)
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     return 1024.0 * (double)usage.ru_maxrss;
-}
-
-/* The first run touches the memory and is not timed; the last one is profiled and not timed. */
-static void measure_synthesis(slmt_context *context, slmt_model *model, const job *j, int repeats, result *r)
-{
-    slmt_model_options o = {.struct_size = sizeof o};
-    need(slmt_model_get_options(model, &o), "options");
-    slmt_session_config c;
-    slmt_session *session;
-    slmt_profile *profile;
-    uint64_t planned;
-    float *in = image_batch(j->batch, o.image_size), *out = image_batch(j->batch, o.image_size);
-    double *times = need_memory(calloc((size_t)repeats, sizeof *times));
-    slmt_session_config_init(&c);
-    c.batch = j->batch;
-    need(slmt_session_memory(model, &c, &planned), "memory");
-    need(slmt_session_create(model, &c, &session), "session");
-    for (int i = -1; i < repeats; i++) {
-        double start = profile_clock();
-        need(slmt_synthesize(session, in, (size_t)j->batch, out), "synthesize");
-        if (i >= 0)
-            times[i] = profile_clock() - start;
-    }
-    r->peak = peak_bytes();
-    r->planned = (double)planned;
-    summarise(times, repeats, r);
-    need(slmt_profile_create(context, &profile), "profile");
-    need(slmt_session_set_profile(session, profile), "profile");
-    need(slmt_synthesize(session, in, (size_t)j->batch, out), "synthesize");
-    read_profile(profile, r);
-    slmt_profile_free(profile);
-    slmt_session_free(session);
-    free(times);
-    free(in);
-    free(out);
-}
-
-static void step(slmt_trainer *trainer, const job *j, const float *a, const float *b)
-{
-    if (j->stage == SLMT_STAGE_PRETRAIN)
-        need(slmt_pretrain_step(trainer, a, 1e-4, NULL), "step");
-    else
-        need(slmt_finetune_step(trainer, a, b, 1e-4, NULL), "step");
-}
-
-static void measure_training(slmt_context *context, slmt_model *model, const job *j, int repeats, result *r)
-{
-    slmt_model_options o = {.struct_size = sizeof o};
-    need(slmt_model_get_options(model, &o), "options");
-    slmt_trainer_config c;
-    slmt_trainer *trainer;
-    slmt_profile *profile;
-    uint64_t planned;
-    float *a = image_batch(j->batch, o.image_size);
-    double *times = need_memory(calloc((size_t)repeats, sizeof *times));
-    need(slmt_trainer_config_init(&c, j->stage), "config");
-    c.batch = j->batch;
-    c.recompute = j->recompute >= 0 ? j->recompute : c.recompute;
-    need(slmt_trainer_memory(model, &c, &planned), "memory");
-    need(slmt_trainer_create(model, &c, &trainer), "trainer");
-    for (int i = -1; i < repeats; i++) {
-        double start = profile_clock();
-        step(trainer, j, a, a);
-        if (i >= 0)
-            times[i] = profile_clock() - start;
-    }
-    r->peak = peak_bytes();
-    r->planned = (double)planned;
-    summarise(times, repeats, r);
-    need(slmt_profile_create(context, &profile), "profile");
-    need(slmt_trainer_set_profile(trainer, profile), "profile");
-    step(trainer, j, a, a);
-    read_profile(profile, r);
-    slmt_profile_free(profile);
-    slmt_trainer_free(trainer);
-    free(times);
-    free(a);
 }
 
 /* ---- the rate of a large product ---- */
@@ -337,47 +260,160 @@ static void host_free(void *user, void *p)
     free(p);
 }
 
-/* Best of ten products of two 2048 x 2048 matrices by the library alone, in FLOP/s. */
-static double gemm_rate(int matrix, int threads)
-{
-    enum { N = 2048 };
-    size_t bytes = sizeof(float) * N * N;
-    bk_host host = {NULL, host_alloc, host_free, NULL, threads, 0};
-    bk_shape square = {BK_F32, 2, {N, N}};
-    bk_call call = {.op = BK_MATMUL, .n_in = 2, .n_out = 1};
+/* The product of two 2048 x 2048 matrices by a matrix library alone. */
+typedef struct yardstick {
     void *device;
-    double best = 1e30;
-    call.in[0].shape = call.in[1].shape = call.out[0].shape = square;
-    if (bk_cpu()->open(&host, (bk_matrix)matrix, &device) != BK_OK ||
-        bk_cpu()->prepare(device, &call) != BK_OK)
+    bk_call call;
+} yardstick;
+
+enum { YARD = 2048 };
+
+static int yardstick_open(yardstick *y, int matrix, int threads)
+{
+    size_t bytes = sizeof(float) * YARD * YARD;
+    bk_host host = {NULL, host_alloc, host_free, NULL, threads, 0};
+    bk_shape square = {BK_F32, 2, {YARD, YARD}};
+    *y = (yardstick){.call = {.op = BK_MATMUL, .n_in = 2, .n_out = 1}};
+    y->call.in[0].shape = y->call.in[1].shape = y->call.out[0].shape = square;
+    if (bk_cpu()->open(&host, (bk_matrix)matrix, &y->device) != BK_OK)
         return 0;
-    call.in[0].data = image_batch(1, N);
-    call.in[1].data = image_batch(1, N);
-    call.out[0].data = need_memory(host_alloc(NULL, bytes));
-    if (call.scratch_bytes)
-        call.scratch = need_memory(host_alloc(NULL, call.scratch_bytes));
-    for (int i = 0; i < 10; i++) {
-        double start = profile_clock();
-        bk_cpu()->run(device, &call);
-        double t = profile_clock() - start;
-        best = t < best ? t : best;
+    if (bk_cpu()->prepare(y->device, &y->call) != BK_OK) {
+        bk_cpu()->close(y->device);
+        return 0;
     }
-    bk_cpu()->release(device, &call);
-    bk_cpu()->close(device);
-    free(call.in[0].data);
-    free(call.in[1].data);
-    free(call.out[0].data);
-    free(call.scratch);
-    return 2.0 * N * N * N / best;
+    y->call.in[0].data = image_batch(1, YARD);
+    y->call.in[1].data = image_batch(1, YARD);
+    y->call.out[0].data = need_memory(host_alloc(NULL, bytes));
+    if (y->call.scratch_bytes)
+        y->call.scratch = need_memory(host_alloc(NULL, y->call.scratch_bytes));
+    bk_cpu()->run(y->device, &y->call); /* touches the memory */
+    return 1;
 }
 
-/* ---- processes ---- */
+static void yardstick_close(yardstick *y)
+{
+    bk_cpu()->release(y->device, &y->call);
+    bk_cpu()->close(y->device);
+    free(y->call.in[0].data);
+    free(y->call.in[1].data);
+    free(y->call.out[0].data);
+    free(y->call.scratch);
+}
+
+/* FLOP/s over at least `seconds`. */
+static double yardstick_rate(yardstick *y, double seconds)
+{
+    double start = profile_clock(), spent = 0, products = 0;
+    while (spent <= seconds) {
+        bk_cpu()->run(y->device, &y->call);
+        products++;
+        spent = profile_clock() - start;
+    }
+    return products * 2.0 * YARD * YARD * YARD / spent;
+}
+
+/* ---- a job ---- */
 
 /* What one child does. */
 typedef struct task {
     int preset, matrix, threads, repeats;
-    const job *job; /* NULL: the rate of a large product */
+    int best_matrix; /* the library of the large product */
+    const job *job;  /* NULL: only the rate of the large product, by `matrix` */
 } task;
+
+/* A session or a trainer, and what it works on. */
+typedef struct subject {
+    const job *job;
+    slmt_session *session;
+    slmt_trainer *trainer;
+    float *in, *out;
+} subject;
+
+static void run_once(const subject *s)
+{
+    if (s->session)
+        need(slmt_synthesize(s->session, s->in, (size_t)s->job->batch, s->out), "synthesize");
+    else if (s->job->stage == SLMT_STAGE_PRETRAIN)
+        need(slmt_pretrain_step(s->trainer, s->in, 1e-4, NULL), "step");
+    else
+        need(slmt_finetune_step(s->trainer, s->in, s->in, 1e-4, NULL), "step");
+}
+
+/* The first run touches the memory, the last one is profiled; those between are timed. A machine that is
+ * shared changes its speed by the second: a large product runs beside every one of them, for a tenth of its
+ * time, and what counts is their ratio. */
+static void measure(const subject *s, slmt_context *context, const task *t, result *r)
+{
+    int n = s->session ? t->repeats : (t->repeats + 1) / 2;
+    double *times = need_memory(calloc(3 * (size_t)n, sizeof *times)), *rates = times + n, *ratios = rates + n;
+    slmt_profile *profile;
+    yardstick yard;
+    run_once(s);
+    r->peak = peak_bytes();
+    if (!yardstick_open(&yard, t->best_matrix, t->threads))
+        exit(1);
+    for (int i = 0; i < n; i++) {
+        double before = yardstick_rate(&yard, i > 0 ? 0.05 * times[i - 1] : 0), start = profile_clock();
+        run_once(s);
+        times[i] = profile_clock() - start;
+        rates[i] = (before + yardstick_rate(&yard, 0.05 * times[i])) / 2;
+        ratios[i] = 1 / (times[i] * rates[i]);
+    }
+    yardstick_close(&yard);
+    need(slmt_profile_create(context, &profile), "profile");
+    need(s->session ? slmt_session_set_profile(s->session, profile)
+                    : slmt_trainer_set_profile(s->trainer, profile),
+         "profile");
+    run_once(s);
+    read_profile(profile, r);
+    slmt_profile_free(profile);
+    r->median = median(times, n);
+    r->minimum = times[0]; /* they are in order now */
+    r->gemm_rate = median(rates, n);
+    r->efficiency = r->flops * median(ratios, n);
+    free(times);
+}
+
+static void open_session(slmt_model *model, const job *j, subject *s, uint64_t *planned)
+{
+    slmt_session_config c;
+    slmt_session_config_init(&c);
+    c.batch = j->batch;
+    need(slmt_session_memory(model, &c, planned), "memory");
+    need(slmt_session_create(model, &c, &s->session), "session");
+}
+
+static void open_trainer(slmt_model *model, const job *j, subject *s, uint64_t *planned)
+{
+    slmt_trainer_config c;
+    need(slmt_trainer_config_init(&c, j->stage), "config");
+    c.batch = j->batch;
+    c.recompute = j->recompute >= 0 ? j->recompute : c.recompute;
+    need(slmt_trainer_memory(model, &c, planned), "memory");
+    need(slmt_trainer_create(model, &c, &s->trainer), "trainer");
+}
+
+static void measure_job(slmt_context *context, slmt_model *model, const task *t, result *r)
+{
+    slmt_model_options o = {.struct_size = sizeof o};
+    need(slmt_model_get_options(model, &o), "options");
+    subject s = {.job = t->job, .in = image_batch(t->job->batch, o.image_size)};
+    uint64_t planned;
+    if (t->job->stage == 0) {
+        s.out = image_batch(t->job->batch, o.image_size);
+        open_session(model, t->job, &s, &planned);
+    } else {
+        open_trainer(model, t->job, &s, &planned);
+    }
+    r->planned = (double)planned;
+    measure(&s, context, t, r);
+    slmt_session_free(s.session);
+    slmt_trainer_free(s.trainer);
+    free(s.in);
+    free(s.out);
+}
+
+/* ---- processes ---- */
 
 static void work(const task *t, result *r)
 {
@@ -386,7 +422,12 @@ static void work(const task *t, result *r)
     slmt_model *model;
     slmt_model_options o;
     if (!t->job) {
-        r->gemm_rate = gemm_rate(t->matrix, t->threads);
+        yardstick y;
+        for (int i = 0; i < 10 && yardstick_open(&y, t->matrix, t->threads); i++) {
+            double rate = yardstick_rate(&y, 0);
+            r->gemm_rate = rate > r->gemm_rate ? rate : r->gemm_rate;
+            yardstick_close(&y);
+        }
         return;
     }
     slmt_context_config_init(&c);
@@ -396,10 +437,7 @@ static void work(const task *t, result *r)
     need(slmt_model_options_init(&o, t->preset), "options");
     need(slmt_model_create(context, &o, 0, &model), "model");
     snprintf(r->describe, sizeof r->describe, "%s", slmt_context_describe(context));
-    if (t->job->stage == 0)
-        measure_synthesis(context, model, t->job, t->repeats, r);
-    else
-        measure_training(context, model, t->job, (t->repeats + 1) / 2, r);
+    measure_job(context, model, t, r);
     slmt_model_free(model);
     slmt_context_free(context);
 }
@@ -430,20 +468,20 @@ static int run_task(const task *t, result *r)
 
 /* ---- tables ---- */
 
-static void print_heading(double rate_of_machine, int threads)
+static void print_heading(double best_rate, int best_matrix, int threads)
 {
-    printf("\n%d thread%s, sgemm of this machine %.0f GFLOP/s\n%-9s %-11s %8s %8s %6s %5s  ", threads,
-           threads > 1 ? "s" : "", 1e-9 * rate_of_machine, "matrix", "job", "median s", "min s", "GFLOP",
-           "E");
+    printf("\n%d thread%s, fastest large product %.0f GFLOP/s (%s)\n%-9s %-11s %8s %8s %6s %6s %5s  ", threads,
+           threads > 1 ? "s" : "", 1e-9 * best_rate, matrices[best_matrix], "matrix", "job", "median s",
+           "min s", "GFLOP", "sgemm", "E");
     for (int k = 0; k < KINDS; k++)
         printf("%10s", kind_names[k]);
     printf(" %10s %8s\n", "planned MB", "peak MB");
 }
 
-static void print_row(const task *t, const result *r, double rate)
+static void print_row(const task *t, const result *r)
 {
-    printf("%-9s %-11s %8.3f %8.3f %6.0f %5.2f  ", matrices[t->matrix], t->job->name, r->median, r->minimum,
-           1e-9 * r->flops, r->flops / r->median / rate);
+    printf("%-9s %-11s %8.3f %8.3f %6.0f %6.1f %5.2f  ", matrices[t->matrix], t->job->name, r->median,
+           r->minimum, 1e-9 * r->flops, 1e-9 * r->gemm_rate, r->efficiency);
     for (int k = 0; k < KINDS; k++)
         printf("%9.1f%%", 100 * r->share[k]);
     printf(" %10.1f %8.1f\n", 1e-6 * r->planned, 1e-6 * r->peak);
@@ -467,7 +505,7 @@ static void print_shapes(result *r)
     }
 }
 
-static void add_json(cJSON *rows, const task *t, const result *r, double rate)
+static void add_json(cJSON *rows, const task *t, const result *r)
 {
     cJSON *row = cJSON_CreateObject(), *share = cJSON_CreateObject(), *shapes = cJSON_CreateArray();
     cJSON_AddItemToArray(rows, row);
@@ -478,8 +516,8 @@ static void add_json(cJSON *rows, const task *t, const result *r, double rate)
     cJSON_AddNumberToObject(row, "median_s", r->median);
     cJSON_AddNumberToObject(row, "minimum_s", r->minimum);
     cJSON_AddNumberToObject(row, "flop", r->flops);
-    cJSON_AddNumberToObject(row, "sgemm_flop_per_s", rate);
-    cJSON_AddNumberToObject(row, "E", r->flops / r->median / rate);
+    cJSON_AddNumberToObject(row, "sgemm_flop_per_s", r->gemm_rate);
+    cJSON_AddNumberToObject(row, "E", r->efficiency);
     cJSON_AddNumberToObject(row, "planned_bytes", r->planned);
     cJSON_AddNumberToObject(row, "peak_bytes", r->peak);
     for (int k = 0; k < KINDS; k++)
@@ -498,14 +536,17 @@ static void add_json(cJSON *rows, const task *t, const result *r, double rate)
     }
 }
 
-/* The best product's rate, whatever rows are asked for: what the machine can do with these threads. */
-static double rate_of_machine(int threads, result *r)
+/* The library with the fastest large product, whatever rows are asked for: what the machine can do. */
+static int best_matrix(int threads, double *rate, result *r)
 {
-    double best = 0;
+    int best = SLMT_MATRIX_AUTO;
+    *rate = 0;
     for (int m = SLMT_MATRIX_AUTO; m <= SLMT_MATRIX_OPENBLAS; m++) {
         task t = {.matrix = m, .threads = threads};
-        if (run_task(&t, r) && r->gemm_rate > best)
-            best = r->gemm_rate;
+        if (run_task(&t, r) && r->gemm_rate > *rate) {
+            *rate = r->gemm_rate;
+            best = m;
+        }
     }
     return best;
 }
@@ -514,20 +555,23 @@ static int bench(const settings *s, cJSON *rows, result *r)
 {
     int failed = 0;
     for (int n = 0; n < s->threads.n; n++) {
-        double rate = rate_of_machine(s->threads.list[n], r);
-        print_heading(rate, s->threads.list[n]);
+        double rate;
+        int best = best_matrix(s->threads.list[n], &rate, r);
+        print_heading(rate, best, s->threads.list[n]);
         for (int m = 0; m < s->matrices.n; m++)
             for (int j = 0; j < s->jobs.n; j++) {
-                task t = {s->preset, s->matrices.list[m], s->threads.list[n], s->repeats,
-                          &jobs[s->jobs.list[j]]};
+                task t = {.preset = s->preset, .matrix = s->matrices.list[m], .repeats = s->repeats};
+                t.threads = s->threads.list[n];
+                t.best_matrix = best;
+                t.job = &jobs[s->jobs.list[j]];
                 if (!run_task(&t, r)) {
                     failed = 1;
                     continue;
                 }
-                print_row(&t, r, rate);
+                print_row(&t, r);
                 if (s->shapes)
                     print_shapes(r);
-                add_json(rows, &t, r, rate);
+                add_json(rows, &t, r);
             }
     }
     return failed;
