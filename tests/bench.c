@@ -345,7 +345,8 @@ static void run_once(const subject *s)
 static void measure(const subject *s, slmt_context *context, const task *t, result *r)
 {
     int n = s->session ? t->repeats : (t->repeats + 1) / 2;
-    double *times = need_memory(calloc(3 * (size_t)n, sizeof *times)), *rates = times + n, *ratios = rates + n;
+    double *times = need_memory(calloc(3 * (size_t)n, sizeof *times)), *rates = times + n,
+           *ratios = rates + n;
     slmt_profile *profile;
     yardstick yard;
     run_once(s);
@@ -470,9 +471,9 @@ static int run_task(const task *t, result *r)
 
 static void print_heading(double best_rate, int best_matrix, int threads)
 {
-    printf("\n%d thread%s, fastest large product %.0f GFLOP/s (%s)\n%-9s %-11s %8s %8s %6s %6s %5s  ", threads,
-           threads > 1 ? "s" : "", 1e-9 * best_rate, matrices[best_matrix], "matrix", "job", "median s",
-           "min s", "GFLOP", "sgemm", "E");
+    printf("\n%d thread%s, fastest large product %.0f GFLOP/s (%s)\n%-9s %-11s %8s %8s %6s %6s %5s  ",
+           threads, threads > 1 ? "s" : "", 1e-9 * best_rate, matrices[best_matrix], "matrix", "job",
+           "median s", "min s", "GFLOP", "sgemm", "E");
     for (int k = 0; k < KINDS; k++)
         printf("%10s", kind_names[k]);
     printf(" %10s %8s\n", "planned MB", "peak MB");

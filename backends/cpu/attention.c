@@ -38,14 +38,6 @@ static sizes sizes_of(const bk_call *call)
     return s;
 }
 
-/* The range of tasks of this thread. */
-static void my_share(int64_t tasks, int64_t *first, int64_t *last)
-{
-    int64_t me = omp_get_thread_num(), all = omp_get_num_threads();
-    *first = tasks * me / all;
-    *last = tasks * (me + 1) / all;
-}
-
 /* Rows of n tokens, `step` floats apart, side by side. They are fetched ahead: steps of a page or so defeat
  * the processor's own fetching. */
 static void pack(const float *x, int64_t step, int64_t n, int64_t depth, float scale, float *row)
@@ -68,6 +60,8 @@ static void unpack(const sizes *s, const float *lanes, float *row, int64_t n, fl
 
 /* ---- forward ---- */
 
+enum { MANY = 32 }; /* units at once, so that packing their head is little beside them */
+
 static int64_t forward_floats(const sizes *s)
 {
     return 3 * s->head + 3 * s->lanes;
@@ -83,9 +77,9 @@ static void forward_share(const bk_call *call, const sizes *s, float *scratch)
 {
     float *q = scratch, *k = q + s->head, *v = k + s->head, *lanes = v + s->head, square_k = 0.0f;
     float *o = lanes + s->lanes, *row = o + s->lanes;
-    int64_t first, last, packed = -1, width = s->heads * s->depth;
-    my_share(s->batch * s->heads * s->units, &first, &last);
-    for (int64_t t = first; t < last; t++) {
+    int64_t packed = -1, width = s->heads * s->depth;
+#pragma omp for schedule(dynamic, MANY)
+    for (int64_t t = 0; t < s->batch * s->heads * s->units; t++) {
         int64_t head = t / s->units, i = t % s->units * s->unit, left = s->n - i;
         int64_t b = head / s->heads, at = head % s->heads * s->depth;
         const float *x = (const float *)call->in[0].data + b * s->n * s->token + at;
@@ -225,9 +219,9 @@ static void store_queries(const bk_call *call, const sizes *s, const float *dq, 
 static void grad_share(const bk_call *call, const sizes *s, float *mine)
 {
     grad_head h = place_head(s, mine);
-    int64_t first, last, packed = -1, chunks = key_chunks(s);
-    my_share(s->batch * s->heads * chunks, &first, &last);
-    for (int64_t t = first; t < last; t++) {
+    int64_t packed = -1, chunks = key_chunks(s);
+#pragma omp for schedule(dynamic)
+    for (int64_t t = 0; t < s->batch * s->heads * chunks; t++) {
         int64_t head = t / chunks, from = s->units * (t % chunks) / chunks;
         int64_t to = s->units * (t % chunks + 1) / chunks;
         float *dx = head_of_dx(call, s, head);

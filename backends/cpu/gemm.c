@@ -11,6 +11,8 @@
 #include "backends/cpu/vec.h"
 #include "backends/cpu/work.h"
 
+#include <omp.h>
+
 enum {
     ROWS = CPU_LEVEL == 4 ? 14 : 6, /* ROWS * WIDE sums, WIDE values of b and one of a fill the registers */
     WIDE = 2,
@@ -25,10 +27,11 @@ typedef struct piece {
     int64_t col, cols, at, depth;
 } piece;
 
-/* One thread's part: rows and columns, and room for packed panels and rows. */
+/* A task: rows and up to STRIP columns of y, and the room of the thread for packed panels and rows. `next`
+ * begins the columns that are probably this thread's next. */
 typedef struct part {
     const cpu_gemm *g;
-    int64_t row, row_end, col, col_end;
+    int64_t row, row_end, col, cols, next;
     float *panels, *rows;
 } part;
 
@@ -77,23 +80,46 @@ static void pack_panel(const cpu_gemm *g, int64_t col, int64_t at, int64_t depth
     }
 }
 
-/* rows[depth][ROWS] of a [k,m]. */
+/* rows[depth][ROWS] of a [k,m], whole vectors at a time where there are so many: what is too much of one is
+ * overwritten by the next. */
 static void pack_rows(const cpu_gemm *g, int64_t row, int64_t count, int64_t at, int64_t depth, float *rows)
 {
+    enum { WIDTH = (ROWS + VL - 1) / VL * VL };
+    const float *a = g->a + at * g->m + row;
+    if (row + WIDTH <= g->m) {
+        for (int64_t k = 0; k < depth; k++)
+            for (int64_t i = 0; i < WIDTH; i += VL)
+                vstore(rows + k * ROWS + i, vload(a + k * g->m + i));
+        return;
+    }
     for (int64_t k = 0; k < depth; k++)
-        memcpy(rows + k * ROWS, g->a + (at + k) * g->m + row, (size_t)count * sizeof(float));
+        for (int64_t i = 0; i < count; i++)
+            rows[k * ROWS + i] = a[k * g->m + i];
 }
 
-/* Part `of` `parts` of the lines of b that will be packed next. */
-static void fetch(const cpu_gemm *g, piece next, int64_t of, int64_t parts)
+/* Lines of a matrix: `rows` rows of `width` bytes, `step` bytes apart. */
+INLINE void fetch_lines(const char *from, int64_t rows, int64_t width, int64_t step, int64_t of,
+                        int64_t parts)
 {
-    int64_t size = (int64_t)bk_dtype_size(g->b_type), step = (g->trans_b ? g->k : g->n) * size;
-    int64_t rows = g->trans_b ? next.cols : next.depth, along = g->trans_b ? next.depth : next.cols;
-    int64_t lines = along * size / 64;
-    const char *from = g->b;
-    from += g->trans_b ? next.col * step + next.at * size : next.at * step + next.col * size;
+    int64_t lines = work_pieces(width, 64);
     for (int64_t i = rows * lines * of / parts; i < rows * lines * (of + 1) / parts; i++)
         __builtin_prefetch(from + i / lines * step + i % lines * 64);
+}
+
+/* Part `of` `parts` of what will be packed next. */
+static void fetch(const part *t, piece next, int64_t of, int64_t parts)
+{
+    const cpu_gemm *g = t->g;
+    int64_t size = (int64_t)bk_dtype_size(g->b_type);
+    if (g->trans_b)
+        fetch_lines((const char *)g->b + (next.col * g->k + next.at) * size, next.cols, next.depth * size,
+                    g->k * size, of, parts);
+    else
+        fetch_lines((const char *)g->b + (next.at * g->n + next.col) * size, next.depth, next.cols * size,
+                    g->n * size, of, parts);
+    if (g->trans_a)
+        fetch_lines((const char *)(g->a + next.at * g->m + t->row), next.depth,
+                    (t->row_end - t->row) * (int64_t)sizeof(float), g->m * (int64_t)sizeof(float), of, parts);
 }
 
 /* ---- sums ---- */
@@ -204,7 +230,7 @@ static void pass(const part *t, piece p, stage s, int64_t row, int64_t rows, pie
         const float *panel = t->panels + c * PANEL * DEPTH;
         int64_t i = 0, col = p.col + c * PANEL;
         if (next.depth)
-            fetch(g, next, of + c, parts);
+            fetch(t, next, of + c, parts);
 #define PASS(count)                                                                                          \
     for (; i + count <= rows; i += count)                                                                    \
         multiply(g, at_row(a, i), panel, p.depth, s, row + i, col, count);
@@ -218,31 +244,29 @@ static void pass(const part *t, piece p, stage s, int64_t row, int64_t rows, pie
         activate(g, row, rows, p.col, p.cols);
 }
 
-/* The piece of b after p: deeper, then further right; depth 0 after the last. */
+/* The piece of b after p: deeper, then the next task's first. */
 static piece next_piece(const part *t, piece p)
 {
+    const cpu_gemm *g = t->g;
     piece n = {p.col, p.cols, p.at + DEPTH, 0};
-    if (n.at >= t->g->k)
-        n = (piece){p.col + STRIP, 0, 0, 0};
-    if (n.col >= t->col_end)
-        return n;
-    n.cols = work_min(STRIP, t->col_end - n.col);
-    n.depth = work_min(DEPTH, t->g->k - n.at);
+    if (n.at >= g->k)
+        n = (piece){t->next, work_min(t->cols, g->n - t->next), 0, 0};
+    if (n.cols > 0)
+        n.depth = work_min(DEPTH, g->k - n.at);
     return n;
 }
 
 static void share(const part *t)
 {
     const cpu_gemm *g = t->g;
-    piece p = {t->col, work_min(STRIP, t->col_end - t->col), 0, work_min(DEPTH, g->k)};
-    while (p.depth > 0) {
+    for (int64_t at = 0; at < g->k; at += DEPTH) {
+        piece p = {t->col, work_min(t->cols, g->n - t->col), at, work_min(DEPTH, g->k - at)};
         piece next = next_piece(t, p);
-        stage s = {p.at == 0, p.at + DEPTH >= g->k};
+        stage s = {at == 0, at + DEPTH >= g->k};
         for (int64_t c = 0; c < p.cols; c += PANEL)
-            pack_panel(g, p.col + c, p.at, p.depth, t->panels + c * DEPTH);
+            pack_panel(g, p.col + c, at, p.depth, t->panels + c * DEPTH);
         for (int64_t row = t->row; row < t->row_end; row += ROWS)
             pass(t, p, s, row, work_min(ROWS, t->row_end - row), next);
-        p = next;
     }
 }
 
@@ -250,7 +274,7 @@ static void share(const part *t)
 
 static int64_t share_floats(int trans_a)
 {
-    return STRIP * DEPTH + (trans_a ? ROWS * DEPTH : 0);
+    return STRIP * DEPTH + (trans_a ? ROWS * DEPTH + VL : 0);
 }
 
 size_t KERNEL(cpu_gemm_scratch)(int trans_a, int threads)
@@ -258,29 +282,44 @@ size_t KERNEL(cpu_gemm_scratch)(int trans_a, int threads)
     return (size_t)(share_floats(trans_a) * threads) * sizeof(float);
 }
 
-/* The range of this part, in multiples of `step`. */
-static void cut(int64_t n, int64_t step, int64_t of, int64_t parts, int64_t *first, int64_t *end)
+/* n in pieces of at least `least`, multiples of `step`, about `pieces` of them. */
+static int64_t cut(int64_t n, int64_t pieces, int64_t least, int64_t step)
 {
-    int64_t pieces = work_pieces(n, step);
-    *first = work_min(n, pieces * of / parts * step);
-    *end = work_min(n, pieces * (of + 1) / parts * step);
+    int64_t each = work_max(work_pieces(n, work_max(pieces, 1)), least);
+    return work_min(n, work_pieces(each, step) * step);
 }
 
-/* Tall products are cut into rows, and every thread packs all panels; others into columns. */
+/* Some tasks for every thread, as threads that share a machine are not equally fast; but each with rows
+ * enough to be worth packing its columns of b. */
+static part first_task(const cpu_gemm *g, int threads)
+{
+    enum { TASKS = 6, LEAST_ROWS = 40 * ROWS, LEAST_COLS = 4 * PANEL };
+    part t = {.g = g, .row_end = g->m, .cols = work_min(STRIP, g->n)};
+    if (threads == 1)
+        return t;
+    int64_t tasks = TASKS * threads;
+    t.row_end = cut(g->m, work_pieces(tasks, work_pieces(g->n, STRIP)), LEAST_ROWS, ROWS);
+    int64_t down = work_pieces(g->m, t.row_end);
+    t.cols = work_min(STRIP, cut(g->n, work_pieces(tasks, down), LEAST_COLS, PANEL));
+    if (down * work_pieces(g->n, t.cols) < threads)
+        t.row_end = cut(g->m, threads, ROWS, ROWS);
+    return t;
+}
+
 void KERNEL(cpu_gemm_run)(const cpu_gemm *g, int threads, float *scratch)
 {
-    int tall = g->m > 2 * g->n;
-    int64_t pieces = tall ? work_pieces(g->m, ROWS) : work_pieces(g->n, PANEL);
-    int team = work_team(threads, pieces, g->m * g->n * g->k / 16);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int i = 0; i < team; i++) {
-        part t = {.g = g, .row_end = g->m, .col_end = g->n};
-        t.panels = scratch + i * share_floats(g->trans_a);
+    const part first = first_task(g, threads);
+    int64_t down = work_pieces(g->m, first.row_end), tasks = down * work_pieces(g->n, first.cols);
+    int team = work_team(threads, tasks, g->m * g->n * g->k / 16);
+#pragma omp parallel for num_threads(team) if (team > 1) schedule(dynamic)
+    for (int64_t i = 0; i < tasks; i++) {
+        part t = first;
+        t.row = i % down * first.row_end;
+        t.row_end = work_min(g->m, t.row + first.row_end);
+        t.col = i / down * t.cols;
+        t.next = (i + team) / down * t.cols;
+        t.panels = scratch + omp_get_thread_num() * share_floats(g->trans_a);
         t.rows = t.panels + STRIP * DEPTH;
-        if (tall)
-            cut(g->m, ROWS, i, team, &t.row, &t.row_end);
-        else
-            cut(g->n, PANEL, i, team, &t.col, &t.col_end);
         share(&t);
     }
 }

@@ -244,8 +244,9 @@ INLINE vf vtanh(vf x)
 
 enum { LOWEST_POWER = -126 };
 
-/* Vectors computed side by side: a long formula alone waits for itself. */
-enum { FEW = 4 };
+/* Vectors computed side by side: a long formula alone waits for itself; with 16 registers more than two of
+ * them would wait for memory. */
+enum { FEW = CPU_LEVEL == 4 ? 4 : 2 };
 
 /* What both functions below share: e = 2^(x - k) for an integer k near x, which is returned in `whole` as
  * each level wants it. A minimax polynomial, 3u. A NaN stays one. */
