@@ -282,11 +282,11 @@ size_t KERNEL(cpu_gemm_scratch)(int trans_a, int threads)
     return (size_t)(share_floats(trans_a) * threads) * sizeof(float);
 }
 
-/* n in pieces of at least `least`, multiples of `step`, about `pieces` of them. */
+/* The length of about `pieces` equal pieces of n, multiples of `step`, none much below `least`. */
 static int64_t cut(int64_t n, int64_t pieces, int64_t least, int64_t step)
 {
-    int64_t each = work_max(work_pieces(n, work_max(pieces, 1)), least);
-    return work_min(n, work_pieces(each, step) * step);
+    pieces = work_max(1, work_min(pieces, n / least));
+    return work_min(n, work_pieces(work_pieces(n, pieces), step) * step);
 }
 
 /* Some tasks for every thread, as threads that share a machine are not equally fast; but each with rows
