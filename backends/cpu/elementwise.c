@@ -43,20 +43,20 @@ UNARY(hyperbolic_tangent, vtanh(x))
 UNARY(leaky_relu, vselect(x > vset(0.0f), x, alpha *x))
 UNARY(step, vselect(x > vset(0.0f), vset(1.0f), vset(alpha)))
 
-/* FEW vectors at once, then one by one. */
+/* GELUS vectors at once, then one by one. */
 static void gelu(const float *in, float *out, int64_t n, float alpha, float beta)
 {
     int64_t i = 0;
-    vf x[FEW];
+    vf x[GELUS];
     (void)alpha;
     (void)beta;
-    for (; i + FEW * VL <= n; i += FEW * VL) {
+    for (; i + GELUS * VL <= n; i += GELUS * VL) {
 #pragma GCC unroll 4
-        for (int k = 0; k < FEW; k++)
+        for (int k = 0; k < GELUS; k++)
             x[k] = vload(in + i + k * VL);
-        vgelu(x, FEW);
+        vgelu(x, GELUS);
 #pragma GCC unroll 4
-        for (int k = 0; k < FEW; k++)
+        for (int k = 0; k < GELUS; k++)
             vstore(out + i + k * VL, x[k]);
     }
     for (; i < n; i += VL) {
@@ -119,7 +119,7 @@ BINARY(maximum, vmax(a, b))
 /* dy *= d/dx x Phi(x) = Phi(x) + x phi(x), phi the normal density. */
 INLINE void gelu_slopes(const vf *x, vf *dy, const int n)
 {
-    vf phi[FEW], density[FEW];
+    vf phi[GELUS], density[GELUS];
     vnormal(x, phi, density, n);
 #pragma GCC unroll 4
     for (int k = 0; k < n; k++)
@@ -130,18 +130,18 @@ INLINE void gelu_slopes(const vf *x, vf *dy, const int n)
 static void gelu_gradient(const float *pa, int64_t sa, const float *pb, int64_t sb, float *y, int64_t n)
 {
     int64_t i = 0;
-    vf x[FEW], dy[FEW];
+    vf x[GELUS], dy[GELUS];
     (void)sa;
     (void)sb;
-    for (; i + FEW * VL <= n; i += FEW * VL) {
+    for (; i + GELUS * VL <= n; i += GELUS * VL) {
 #pragma GCC unroll 4
-        for (int k = 0; k < FEW; k++) {
+        for (int k = 0; k < GELUS; k++) {
             x[k] = vload(pa + i + k * VL);
             dy[k] = vload(pb + i + k * VL);
         }
-        gelu_slopes(x, dy, FEW);
+        gelu_slopes(x, dy, GELUS);
 #pragma GCC unroll 4
-        for (int k = 0; k < FEW; k++)
+        for (int k = 0; k < GELUS; k++)
             vstore(y + i + k * VL, dy[k]);
     }
     for (; i < n; i += VL) {

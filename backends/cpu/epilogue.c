@@ -8,7 +8,7 @@
 INLINE void epilogue_few(const cpu_epilogue *e, const float *x, const float *residual, float *y, int64_t i,
                          const int count)
 {
-    vf v[FEW];
+    vf v[GELUS];
 #pragma GCC unroll 4
     for (int k = 0; k < count; k++) {
         int64_t at = i + k * VL;
@@ -34,8 +34,8 @@ void KERNEL(cpu_epilogue_rows)(const cpu_epilogue *e)
         const float *residual = e->residual ? e->residual + r * e->y_step : NULL;
         float *y = e->y + r * e->y_step;
         int64_t i = 0;
-        for (; i + FEW * VL <= e->cols; i += FEW * VL)
-            epilogue_few(e, x, residual, y, i, FEW);
+        for (; i + GELUS * VL <= e->cols; i += GELUS * VL)
+            epilogue_few(e, x, residual, y, i, GELUS);
         for (; i < e->cols; i += VL)
             epilogue_few(e, x, residual, y, i, 1);
     }

@@ -244,9 +244,9 @@ INLINE vf vtanh(vf x)
 
 enum { LOWEST_POWER = -126 };
 
-/* Vectors computed side by side: a long formula alone waits for itself; with 16 registers more than two of
- * them would wait for memory. */
-enum { FEW = CPU_LEVEL == 4 ? 4 : 2 };
+/* Vectors computed side by side: a long formula alone waits for itself. With 16 registers more than two of
+ * the longest, GELU's, would wait for memory. */
+enum { FEW = 4, GELUS = CPU_LEVEL == 4 ? 4 : 2 };
 
 /* What both functions below share: e = 2^(x - k) for an integer k near x, which is returned in `whole` as
  * each level wants it. A minimax polynomial, 3u. A NaN stays one. */
@@ -342,7 +342,7 @@ INLINE void vnormal(const vf *x, vf *phi, vf *density, const int n)
     static const float c[TERMS] = {4.615884133e-02f, -2.427701791e-01f, 4.123727411e-01f, -1.706576925e-01f,
                                    2.210817763e-01f, 1.039111308e-01f,  1.299033811e-01f};
     const vf far = vset(-30.0f); /* beyond it the tail is 0; a NaN stays one */
-    vf t[FEW], p[FEW];
+    vf t[GELUS], p[GELUS];
 #pragma GCC unroll 4
     for (int i = 0; i < n; i++) {
         t[i] = vreciprocal(1.0f - 0.32f * vmax(far, -vabs(x[i])));
@@ -364,7 +364,7 @@ INLINE void vnormal(const vf *x, vf *phi, vf *density, const int n)
 
 INLINE void vgelu(vf *x, const int n)
 {
-    vf phi[FEW], density[FEW];
+    vf phi[GELUS], density[GELUS];
     vnormal(x, phi, density, n);
 #pragma GCC unroll 4
     for (int i = 0; i < n; i++)
