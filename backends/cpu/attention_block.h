@@ -153,9 +153,7 @@ INLINE void dot_rows(const float *lanes, const float *row, int64_t depth, int64_
             dot_part(lanes + d * sets * VL, row + d, depth, n, first, factor, score, total, width, finish,   \
                      sets);                                                                                  \
     }
-#if CPU_LEVEL == 4
     DOT_PARTS(16)
-#endif
     DOT_PARTS(8)
     DOT_PARTS(4)
     DOT_PARTS(2)
