@@ -60,8 +60,6 @@ static void unpack(const sizes *s, const float *lanes, float *row, int64_t n, fl
 
 /* ---- forward ---- */
 
-enum { MANY = 32 }; /* units at once, so that packing their head is little beside them */
-
 static int64_t forward_floats(const sizes *s)
 {
     return 3 * s->head + 3 * s->lanes;
@@ -73,12 +71,13 @@ size_t KERNEL(cpu_attention_scratch)(const bk_call *call, int threads)
     return (size_t)(forward_floats(&s) * threads) * sizeof(float);
 }
 
-static void forward_share(const bk_call *call, const sizes *s, float *scratch)
+/* `chunk` units at once, so that packing their head is little beside them. */
+static void forward_share(const bk_call *call, const sizes *s, int chunk, float *scratch)
 {
     float *q = scratch, *k = q + s->head, *v = k + s->head, *lanes = v + s->head, square_k = 0.0f;
     float *o = lanes + s->lanes, *row = o + s->lanes;
     int64_t packed = -1, width = s->heads * s->depth;
-#pragma omp for schedule(dynamic, MANY)
+#pragma omp for schedule(dynamic, chunk)
     for (int64_t t = 0; t < s->batch * s->heads * s->units; t++) {
         int64_t head = t / s->units, i = t % s->units * s->unit, left = s->n - i;
         int64_t b = head / s->heads, at = head % s->heads * s->depth;
@@ -103,9 +102,10 @@ static void forward_share(const bk_call *call, const sizes *s, float *scratch)
 bk_status KERNEL(cpu_attention)(const bk_call *call, int threads)
 {
     sizes s = sizes_of(call);
-    int team = work_team(threads, s.batch * s.heads * s.units, s.batch * s.heads * s.n * s.n);
+    int64_t units = s.batch * s.heads * s.units;
+    int team = work_team(threads, units, s.batch * s.heads * s.n * s.n), chunk = work_chunk(team, units, 32);
 #pragma omp parallel num_threads(team) if (team > 1)
-    forward_share(call, &s, (float *)call->scratch + forward_floats(&s) * omp_get_thread_num());
+    forward_share(call, &s, chunk, (float *)call->scratch + forward_floats(&s) * omp_get_thread_num());
     return BK_OK;
 }
 

@@ -162,7 +162,7 @@ static float spread_table(const bk_call *call, const sizes *s, int64_t head, int
 
 static void spread_tables(const bk_call *call, const sizes *s, int by_query, const scratch *x)
 {
-#pragma omp for schedule(dynamic)
+#pragma omp for schedule(static)
     for (int64_t h = 0; h < s->heads; h++)
         x->most[h] = spread_table(call, s, h, by_query, x->bias + h * s->tokens * s->padded);
 }
@@ -273,11 +273,12 @@ bk_status KERNEL(cpu_window)(const bk_call *call, int threads)
     scratch x = place_scratch(&s, 0, &all);
     int64_t tasks = s.heads * s.groups;
     int team = work_team(threads, tasks, s.heads * s.windows * s.tokens * s.tokens);
+    int chunk = work_chunk(team, tasks, s.heads); /* the heads of a window lie side by side */
 #pragma omp parallel num_threads(team) if (team > 1)
     {
         window w = window_of_thread(&s, 0, &x);
         spread_tables(call, &s, 0, &x);
-#pragma omp for schedule(dynamic)
+#pragma omp for schedule(dynamic, chunk)
         for (int64_t t = 0; t < tasks; t++) {
             int64_t head = t % s.heads, first = t / s.heads * WINDOWS;
             for (int64_t i = first; i < work_min(s.windows, first + WINDOWS); i++) {
@@ -372,11 +373,12 @@ bk_status KERNEL(cpu_window_grad)(const bk_call *call, int threads)
     scratch x = place_scratch(&s, 1, &all);
     int64_t tasks = s.heads * s.groups;
     int team = work_team(threads, tasks, s.heads * s.windows * s.tokens * s.tokens);
+    int chunk = work_chunk(team, tasks, s.heads); /* the heads of a window lie side by side */
 #pragma omp parallel num_threads(team) if (team > 1)
     {
         window w = window_of_thread(&s, 1, &x);
         spread_tables(call, &s, 1, &x);
-#pragma omp for schedule(dynamic)
+#pragma omp for schedule(dynamic, chunk)
         for (int64_t t = 0; t < tasks; t++) {
             int64_t head = t % s.heads, first = t / s.heads * WINDOWS;
             memset(w.dscore, 0, (size_t)(s.tokens * s.padded) * sizeof(float));

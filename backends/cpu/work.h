@@ -32,6 +32,13 @@ static inline int work_team(int threads, int64_t pieces, int64_t elements)
     return (int)work_min(threads, work_max(pieces, 1));
 }
 
+/* Tasks that a thread takes at once: `most` where neighbours are cheaper together, fewer where threads would
+ * not come several times each. */
+static inline int work_chunk(int team, int64_t tasks, int64_t most)
+{
+    return (int)work_max(1, work_min(most, tasks / (4 * team)));
+}
+
 /* Up to two operands walked over the same axes; axes of length 1 dropped, neighbours joined. */
 typedef struct work_walk {
     int rank; /* 0: one element */
