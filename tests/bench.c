@@ -140,7 +140,7 @@ typedef struct shape_row {
 typedef struct result {
     char describe[160];
     double median, minimum;
-    double gemm_rate;     /* FLOP/s of large products between the runs */
+    double gemm_rate;     /* FLOP/s of large products: between the runs, or the fastest alone */
     double efficiency;    /* rate of the matrix work of a run in units of that of the products beside it */
     double flops;         /* of the job's matrix products */
     double share[KINDS];  /* of the time of all calls */
@@ -424,11 +424,13 @@ static void work(const task *t, result *r)
     slmt_model_options o;
     if (!t->job) {
         yardstick y;
-        for (int i = 0; i < 10 && yardstick_open(&y, t->matrix, t->threads); i++) {
+        if (!yardstick_open(&y, t->matrix, t->threads))
+            return;
+        for (int i = 0; i < 10; i++) {
             double rate = yardstick_rate(&y, 0);
             r->gemm_rate = rate > r->gemm_rate ? rate : r->gemm_rate;
-            yardstick_close(&y);
         }
+        yardstick_close(&y);
         return;
     }
     slmt_context_config_init(&c);
