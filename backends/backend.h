@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { BK_API = 2 }; /* bumped when anything in this file changes */
+enum { BK_API = 3 }; /* bumped when anything in this file changes */
 enum { BK_MAX_RANK = 6, BK_MAX_IN = 8, BK_MAX_OUT = 3 };
 
 /* BK_BF16 (bfloat16) and BK_F16 (IEEE binary16), held as uint16_t, store BK_LINEAR's w and views of it, and
@@ -153,6 +153,7 @@ typedef struct bk_call {
 typedef struct bk_backend {
     uint32_t api; /* BK_API */
     const char *name;
+    size_t fast_bytes; /* of a plan's tensors: with more, a sample takes longer, as caches miss; 0: any */
     bk_status (*open)(const bk_host *host, bk_matrix matrix, void **device);
     void (*close)(void *device);                            /* NULL is allowed */
     int (*supports)(void *device, bk_op op, bk_dtype real); /* 1 or 0 */

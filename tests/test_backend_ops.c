@@ -1140,7 +1140,8 @@ static void linear_matches_float64_with_every_epilogue(void **state)
     static const linear_size sizes[] = {
         {"", 1, 1},        {"", 5, 7},       {"1", 16, 1},    {"3", 1, 17},    {"17", 33, 9},
         {"2x5", 8, 24},    {"2x16", 96, 48}, {"65", 70, 67},  {"2x3x4", 7, 5}, {"1x2x1x3x2", 9, 33},
-        {"130", 1030, 96}, {"14", 300, 280}, {"1210", 20, 9},
+        {"130", 1030, 96}, {"14", 300, 280}, {"1210", 20, 9}, {"9", 256, 37},  {"3x7", 260, 91},
+        {"67", 530, 271}, /* few rows, which pass over the weights */
     };
     check_linear(sizes, sizeof sizes / sizeof sizes[0], BK_F32);
     assert_no_failures();

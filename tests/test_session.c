@@ -196,6 +196,41 @@ static void batch_sizes_and_threads_agree_to_rounding(void **state)
     free(source);
 }
 
+static uint64_t memory_of(slmt_model *model, int32_t batch)
+{
+    slmt_session_config config;
+    uint64_t bytes = 0;
+    slmt_session_config_init(&config);
+    config.batch = batch;
+    GOOD(slmt_session_memory(model, &config, &bytes));
+    return bytes;
+}
+
+/* The cpu back end is fast with up to 32 MB of tensors: a batch that takes more runs in equal parts. */
+static void a_large_batch_runs_in_parts(void **state)
+{
+    (void)state;
+    slmt_context *context = open_context(2, NULL);
+    slmt_model *model = small_model(context, 1);
+    uint64_t one = memory_of(model, 2) - memory_of(model, 1), fast = (uint64_t)32 << 20;
+    int32_t batch = 64;
+    while (batch * one <= 2 * fast)
+        batch *= 2;
+    assert_in_range(memory_of(model, batch), fast / 4, fast + fast / 4);
+    assert_true(memory_of(model, batch) == memory_of(model, 2 * batch));
+    slmt_session *cut = open_session(model, batch), *single = open_session(model, 1);
+    float *source = make_slices((size_t)batch, 0);
+    float *x = synthesize(cut, source, (size_t)batch), *y = synthesize(single, source, (size_t)batch);
+    assert_true(largest_difference(x, y, (size_t)batch) < 2e-6);
+    free(source);
+    free(x);
+    free(y);
+    slmt_session_free(cut);
+    slmt_session_free(single);
+    slmt_model_free(model);
+    slmt_context_free(context);
+}
+
 static void bad_arrays_are_refused_and_the_target_stays(void **state)
 {
     (void)state;
@@ -752,6 +787,7 @@ int main(void)
         cmocka_unit_test(a_result_does_not_depend_on_what_ran_before),
         cmocka_unit_test(a_result_does_not_depend_on_its_place_in_the_batch),
         cmocka_unit_test(batch_sizes_and_threads_agree_to_rounding),
+        cmocka_unit_test(a_large_batch_runs_in_parts),
         cmocka_unit_test(bad_arrays_are_refused_and_the_target_stays),
         cmocka_unit_test(progress_is_told_and_may_stop),
         cmocka_unit_test(a_cancel_before_a_call_stops_the_next_one_only),

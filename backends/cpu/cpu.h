@@ -23,7 +23,7 @@ typedef struct cpu_epilogue {
 } cpu_epilogue;
 
 /* y[m,n] = act(x[m,k] w[n,k]^T + bias) + residual, m at most CPU_THIN_ROWS. residual may be y. */
-enum { CPU_THIN_ROWS = 32 };
+enum { CPU_THIN_ROWS = 8 };
 
 typedef struct cpu_thin {
     int64_t m, n, k;
@@ -57,7 +57,7 @@ typedef struct cpu_kernels {
     cpu_kernel op[BK_OP_COUNT];              /* run is NULL for ops without a kernel here */
     void (*epilogue)(const cpu_epilogue *e); /* serial */
     int own_products;                        /* with BK_MATRIX_AUTO, gemm rather than a library */
-    size_t (*gemm_scratch)(int trans_a, int threads);
+    size_t (*gemm_scratch)(const cpu_gemm *g, int threads);
     void (*gemm)(const cpu_gemm *g, int threads, float *scratch);
     void (*thin)(const cpu_thin *t, int threads);
     void (*widen)(const void *from, int32_t dtype, size_t n, float *to); /* 16-bit floats; serial */

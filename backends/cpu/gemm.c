@@ -4,7 +4,8 @@
  * The scheme of Goto and van de Geijn ("Anatomy of High-Performance Matrix Multiplication", 2008): PANEL
  * columns of b are packed, DEPTH rows deep, a piece of STRIP columns at a time; ROWS rows of a, read where
  * they lie, pass over them with all their sums in registers, to which bias and residual are added. The lines
- * of the next piece are fetched meanwhile: with few rows, reading b is most of the work.
+ * of the next piece are fetched meanwhile: with few rows, reading b is most of the work. Where a is
+ * much smaller than b the product is turned: a is packed, and rows of b pass over it.
  *
  * An element's sum runs along k in an order of its own: neither threads nor other rows change a result. */
 #include "backends/cpu/kernels.h"
@@ -27,13 +28,24 @@ typedef struct piece {
     int64_t col, cols, at, depth;
 } piece;
 
-/* A task: rows and up to STRIP columns of y, and the room of the thread for packed panels and rows. `next`
- * begins the columns that are probably this thread's next. */
+/* A task: rows and columns of y, at most STRIP where its thread packs them, and the thread's room for packed
+ * panels and rows. */
 typedef struct part {
     const cpu_gemm *g;
-    int64_t row, row_end, col, cols, next;
+    int64_t row, row_end, col, cols;
     float *panels, *rows;
 } part;
+
+/* Memory that will be read soon: `rows` rows of `width` bytes, `step` bytes apart. */
+typedef struct lines {
+    const char *from;
+    int64_t rows, width, step;
+} lines;
+
+/* What is read of both factors next. */
+typedef struct ahead {
+    lines a, b;
+} ahead;
 
 /* ---- packing ---- */
 
@@ -97,29 +109,12 @@ static void pack_rows(const cpu_gemm *g, int64_t row, int64_t count, int64_t at,
             rows[k * ROWS + i] = a[k * g->m + i];
 }
 
-/* Lines of a matrix: `rows` rows of `width` bytes, `step` bytes apart. */
-INLINE void fetch_lines(const char *from, int64_t rows, int64_t width, int64_t step, int64_t of,
-                        int64_t parts)
+/* Part `of` `parts` of what is read next. */
+static void fetch(const lines *next, int64_t of, int64_t parts)
 {
-    int64_t lines = work_pieces(width, 64);
-    for (int64_t i = rows * lines * of / parts; i < rows * lines * (of + 1) / parts; i++)
-        __builtin_prefetch(from + i / lines * step + i % lines * 64);
-}
-
-/* Part `of` `parts` of what will be packed next. */
-static void fetch(const part *t, piece next, int64_t of, int64_t parts)
-{
-    const cpu_gemm *g = t->g;
-    int64_t size = (int64_t)bk_dtype_size(g->b_type);
-    if (g->trans_b)
-        fetch_lines((const char *)g->b + (next.col * g->k + next.at) * size, next.cols, next.depth * size,
-                    g->k * size, of, parts);
-    else
-        fetch_lines((const char *)g->b + (next.at * g->n + next.col) * size, next.depth, next.cols * size,
-                    g->n * size, of, parts);
-    if (g->trans_a)
-        fetch_lines((const char *)(g->a + next.at * g->m + t->row), next.depth,
-                    (t->row_end - t->row) * (int64_t)sizeof(float), g->m * (int64_t)sizeof(float), of, parts);
+    int64_t in_row = work_pieces(next->width, LINE * (int64_t)sizeof(float)), n = next->rows * in_row;
+    for (int64_t i = n * of / parts; i < n * (of + 1) / parts; i++)
+        __builtin_prefetch(next->from + i / in_row * next->step + i % in_row * LINE * (int64_t)sizeof(float));
 }
 
 /* ---- sums ---- */
@@ -216,7 +211,7 @@ static void activate(const cpu_gemm *g, int64_t row, int64_t rows, int64_t col, 
 }
 
 /* Rows row..row + rows, `rows` up to ROWS, of all panels of a piece. */
-static void pass(const part *t, piece p, stage s, int64_t row, int64_t rows, piece next)
+static void pass(const part *t, piece p, stage s, int64_t row, int64_t rows, const ahead *next)
 {
     const cpu_gemm *g = t->g;
     int64_t panels = work_pieces(p.cols, PANEL), of = (row - t->row) / ROWS * panels;
@@ -229,8 +224,8 @@ static void pass(const part *t, piece p, stage s, int64_t row, int64_t rows, pie
     for (int64_t c = 0; c < panels; c++) {
         const float *panel = t->panels + c * PANEL * DEPTH;
         int64_t i = 0, col = p.col + c * PANEL;
-        if (next.depth)
-            fetch(t, next, of + c, parts);
+        fetch(&next->a, of + c, parts);
+        fetch(&next->b, of + c, parts);
 #define PASS(count)                                                                                          \
     for (; i + count <= rows; i += count)                                                                    \
         multiply(g, at_row(a, i), panel, p.depth, s, row + i, col, count);
@@ -244,42 +239,47 @@ static void pass(const part *t, piece p, stage s, int64_t row, int64_t rows, pie
         activate(g, row, rows, p.col, p.cols);
 }
 
-/* The piece of b after p: deeper, then the next task's first. */
-static piece next_piece(const part *t, piece p)
+/* What is packed after piece p: deeper, then the columns from `col` on, probably the thread's next. */
+static ahead packed_next(const part *t, piece p, int64_t col)
 {
     const cpu_gemm *g = t->g;
+    int64_t size = (int64_t)bk_dtype_size(g->b_type), f32 = (int64_t)sizeof(float);
     piece n = {p.col, p.cols, p.at + DEPTH, 0};
     if (n.at >= g->k)
-        n = (piece){t->next, work_min(t->cols, g->n - t->next), 0, 0};
-    if (n.cols > 0)
-        n.depth = work_min(DEPTH, g->k - n.at);
-    return n;
+        n = (piece){col, work_min(t->cols, g->n - col), 0, 0};
+    if (n.cols <= 0)
+        return (ahead){0};
+    n.depth = work_min(DEPTH, g->k - n.at);
+    ahead next = {
+        .b = {(const char *)g->b + (n.at * g->n + n.col) * size, n.depth, n.cols * size, g->n * size}};
+    if (g->trans_b)
+        next.b =
+            (lines){(const char *)g->b + (n.col * g->k + n.at) * size, n.cols, n.depth * size, g->k * size};
+    if (g->trans_a)
+        next.a = (lines){(const char *)(g->a + n.at * g->m + t->row), n.depth, (t->row_end - t->row) * f32,
+                         g->m * f32};
+    return next;
 }
 
-static void share(const part *t)
+static void share(const part *t, int64_t next_col)
 {
     const cpu_gemm *g = t->g;
     for (int64_t at = 0; at < g->k; at += DEPTH) {
         piece p = {t->col, work_min(t->cols, g->n - t->col), at, work_min(DEPTH, g->k - at)};
-        piece next = next_piece(t, p);
+        ahead next = packed_next(t, p, next_col);
         stage s = {at == 0, at + DEPTH >= g->k};
         for (int64_t c = 0; c < p.cols; c += PANEL)
             pack_panel(g, p.col + c, at, p.depth, t->panels + c * DEPTH);
         for (int64_t row = t->row; row < t->row_end; row += ROWS)
-            pass(t, p, s, row, work_min(ROWS, t->row_end - row), next);
+            pass(t, p, s, row, work_min(ROWS, t->row_end - row), &next);
     }
 }
 
 /* ---- a whole product ---- */
 
-static int64_t share_floats(int trans_a)
+static int64_t share_floats(const cpu_gemm *g)
 {
-    return STRIP * DEPTH + (trans_a ? ROWS * DEPTH + VL : 0);
-}
-
-size_t KERNEL(cpu_gemm_scratch)(int trans_a, int threads)
-{
-    return (size_t)(share_floats(trans_a) * threads) * sizeof(float);
+    return STRIP * DEPTH + (g->trans_a ? ROWS * DEPTH + VL : 0);
 }
 
 /* The length of about `pieces` equal pieces of n, multiples of `step`, none much below `least`. */
@@ -306,7 +306,7 @@ static part first_task(const cpu_gemm *g, int threads)
     return t;
 }
 
-void KERNEL(cpu_gemm_run)(const cpu_gemm *g, int threads, float *scratch)
+static void run_straight(const cpu_gemm *g, int threads, float *scratch)
 {
     const part first = first_task(g, threads);
     int64_t down = work_pieces(g->m, first.row_end), tasks = down * work_pieces(g->n, first.cols);
@@ -317,9 +317,109 @@ void KERNEL(cpu_gemm_run)(const cpu_gemm *g, int threads, float *scratch)
         t.row = i % down * first.row_end;
         t.row_end = work_min(g->m, t.row + first.row_end);
         t.col = i / down * t.cols;
-        t.next = (i + team) / down * t.cols;
-        t.panels = scratch + omp_get_thread_num() * share_floats(g->trans_a);
+        t.panels = scratch + omp_get_thread_num() * share_floats(g);
         t.rows = t.panels + STRIP * DEPTH;
-        share(&t);
+        share(&t, (i + team) / down * t.cols);
     }
+}
+
+/* ---- a turned product: y^T [n,m] = b [n,k] a^T ----
+ *
+ * b is read where it lies, and only once. A task's sums over part of k lie in a tile of its own. */
+
+enum { TILE_ROWS = 4 * ROWS, TILE_STEP = (TILE_ROWS + VL - 1) / VL * VL };
+
+static int is_turned(const cpu_gemm *g)
+{
+    return g->trans_b && !g->trans_a && g->b_type == BK_F32 && 4 * g->m <= g->n && g->k >= DEPTH;
+}
+
+static int64_t panel_floats(const cpu_gemm *g)
+{
+    return work_pieces(g->m, PANEL) * work_pieces(g->k, DEPTH) * PANEL * DEPTH;
+}
+
+/* y, columns col to col + cols, from a complete tile [cols,m]. */
+static void finish_tile(const cpu_gemm *g, const float *tile, int64_t col, int64_t cols)
+{
+    float rows[VL * TILE_STEP] __attribute__((aligned(64)));
+    vf m[VL];
+    for (int64_t row = 0; row < g->m; row += VL) {
+        for (int64_t c = 0; c < cols; c += VL) {
+#pragma GCC unroll 16
+            for (int64_t i = 0; i < VL; i++)
+                m[i] = c + i < cols ? vload_n(tile + (c + i) * g->m + row, g->m - row) : vset(0.0f);
+            vturn(m);
+#pragma GCC unroll 16
+            for (int64_t i = 0; i < VL; i++)
+                vstore(rows + i * TILE_STEP + c, m[i]);
+        }
+        int64_t at = row * g->n + col;
+        cpu_epilogue e = {.rows = work_min(VL, g->m - row), .cols = cols, .product = rows, .y = g->y + at};
+        e.bias = g->bias ? g->bias + col : NULL;
+        e.residual = g->residual ? g->residual + at : NULL;
+        e.product_step = TILE_STEP;
+        e.y_step = g->n;
+        e.gelu = g->gelu;
+        KERNEL(cpu_epilogue_rows)(&e);
+    }
+}
+
+/* Columns col to col + cols of y. `after`: the column that is probably the thread's next. */
+static void turned_task(const cpu_gemm *g, const float *packed, int64_t col, int64_t after, float *tile)
+{
+    int64_t cols = work_min(TILE_ROWS, g->n - col), f32 = (int64_t)sizeof(float);
+    const float *b = g->b;
+    const cpu_gemm turned = {.m = cols, .n = g->m, .k = g->k, .a = b + col * g->k, .y = tile, .part = tile};
+    part t = {.g = &turned, .row_end = cols};
+    for (int64_t at = 0; at < g->k; at += DEPTH) {
+        piece p = {0, g->m, at, work_min(DEPTH, g->k - at)};
+        stage s = {at == 0, at + DEPTH >= g->k};
+        ahead next = {.a = {(const char *)(turned.a + at + DEPTH), cols, 0, g->k * f32}};
+        if (s.last)
+            next.a = (lines){(const char *)(b + after * g->k), work_min(cols, g->n - after), 0, g->k * f32};
+        next.a.width = work_min(DEPTH, s.last ? g->k : g->k - at - DEPTH) * f32;
+        t.panels = (float *)packed + at * work_pieces(g->m, PANEL) * PANEL;
+        for (int64_t row = 0; row < cols; row += ROWS)
+            pass(&t, p, s, row, work_min(ROWS, cols - row), &next);
+    }
+    finish_tile(g, tile, col, cols);
+}
+
+static void run_turned(const cpu_gemm *g, int threads, float *scratch)
+{
+    const cpu_gemm turned = {.n = g->m, .k = g->k, .b = g->a, .trans_b = 1};
+    int64_t panels = work_pieces(g->m, PANEL), pieces = work_pieces(g->k, DEPTH);
+    int64_t tasks = work_pieces(g->n, TILE_ROWS);
+    float *tiles = scratch + panel_floats(g);
+    int team = work_team(threads, tasks, g->m * g->n * g->k / 16);
+#pragma omp parallel num_threads(team) if (team > 1)
+    {
+#pragma omp for schedule(static)
+        for (int64_t i = 0; i < panels * pieces; i++)
+            pack_panel(&turned, i % panels * PANEL, i / panels * DEPTH,
+                       work_min(DEPTH, g->k - i / panels * DEPTH), scratch + i * PANEL * DEPTH);
+#pragma omp for schedule(dynamic)
+        for (int64_t i = 0; i < tasks; i++)
+            turned_task(g, scratch, i * TILE_ROWS, work_min(g->n, (i + team) * TILE_ROWS),
+                        tiles + omp_get_thread_num() * TILE_ROWS * g->m);
+    }
+}
+
+/* ---- either ---- */
+
+size_t KERNEL(cpu_gemm_scratch)(const cpu_gemm *g, int threads)
+{
+    int64_t floats = share_floats(g) * threads;
+    if (is_turned(g))
+        floats = panel_floats(g) + TILE_ROWS * g->m * threads;
+    return (size_t)floats * sizeof(float);
+}
+
+void KERNEL(cpu_gemm_run)(const cpu_gemm *g, int threads, float *scratch)
+{
+    if (is_turned(g))
+        run_turned(g, threads, scratch);
+    else
+        run_straight(g, threads, scratch);
 }

@@ -37,7 +37,7 @@ size_t KERNEL(cpu_window_grad_scratch)(const bk_call *call, int threads);
 bk_status KERNEL(cpu_window_grad)(const bk_call *call, int threads);
 
 void KERNEL(cpu_epilogue_rows)(const cpu_epilogue *e);
-size_t KERNEL(cpu_gemm_scratch)(int trans_a, int threads);
+size_t KERNEL(cpu_gemm_scratch)(const cpu_gemm *g, int threads);
 void KERNEL(cpu_gemm_run)(const cpu_gemm *g, int threads, float *scratch);
 void KERNEL(cpu_thin_product)(const cpu_thin *t, int threads);
 void KERNEL(cpu_widen)(const void *from, int32_t dtype, size_t n, float *to);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reads a product out of the shapes of a call and hands it to the library the device was opened with, or,
- * where it has few rows, to our own kernel (thin.c). */
+ * where it has few rows, to a kernel of ours (gemm.c, thin.c). */
 #include "backends/cpu/matrix.h"
 
 #include "backends/cpu/tiles.h"
@@ -79,11 +79,16 @@ static int is_half(const bk_call *call)
     return bk_is_half(call->in[1].shape.dtype);
 }
 
-/* Few rows, weights as BK_LINEAR has them: our own kernel, whatever the library. */
-static int is_thin(const cpu_device *dev, const bk_call *call, const product *p)
+/* Few rows, weights as BK_LINEAR has them: our own kernels, whatever the library. */
+static int has_few_rows(const cpu_device *dev, const bk_call *call, const product *p, int64_t rows)
 {
     return !dev->bf16_arithmetic && !is_half(call) && p->batch == 1 && p->trans_b && !p->trans_a &&
-           p->m <= CPU_THIN_ROWS;
+           p->m <= rows;
+}
+
+static int is_thin(const cpu_device *dev, const bk_call *call, const product *p)
+{
+    return has_few_rows(dev, call, p, CPU_THIN_ROWS);
 }
 
 static bk_status run_thin(const cpu_device *dev, const bk_call *call, const product *p)
@@ -100,7 +105,8 @@ static bk_status run_thin(const cpu_device *dev, const bk_call *call, const prod
 
 static int is_own(const cpu_device *dev, const bk_call *call, const product *p)
 {
-    return p->batch == 1 && (dev->own_products || is_half(call));
+    enum { FEW_ROWS = 64 };
+    return p->batch == 1 && (dev->own_products || is_half(call) || has_few_rows(dev, call, p, FEW_ROWS));
 }
 
 /* With GELU the residual is added last, so that sums over part of k may not overwrite it. */
@@ -109,12 +115,18 @@ static size_t waiting_bytes(const product *p)
     return p->gelu && p->residual ? (size_t)(p->m * p->n + 15) / 16 * 64 : 0;
 }
 
-static bk_status run_own(const cpu_device *dev, const bk_call *call, const product *p)
+static cpu_gemm gemm_of(const bk_call *call, const product *p)
 {
     cpu_gemm g = {.m = p->m, .n = p->n, .k = p->k, .gelu = p->gelu, .b_type = call->in[1].shape.dtype};
-    size_t waiting = waiting_bytes(p);
     g.trans_a = p->trans_a;
     g.trans_b = p->trans_b;
+    return g;
+}
+
+static bk_status run_own(const cpu_device *dev, const bk_call *call, const product *p)
+{
+    cpu_gemm g = gemm_of(call, p);
+    size_t waiting = waiting_bytes(p);
     g.a = call->in[0].data;
     g.b = call->in[1].data;
     g.y = call->out[0].data;
@@ -137,7 +149,8 @@ bk_status matrix_prepare(cpu_device *dev, bk_call *call)
     if (is_thin(dev, call, &p))
         return BK_OK;
     if (is_own(dev, call, &p)) {
-        call->scratch_bytes = waiting_bytes(&p) + dev->kernels->gemm_scratch(p.trans_a, dev->threads);
+        const cpu_gemm g = gemm_of(call, &p);
+        call->scratch_bytes = waiting_bytes(&p) + dev->kernels->gemm_scratch(&g, dev->threads);
         return BK_OK;
     }
 #ifdef SLMT_HAVE_ONEDNN

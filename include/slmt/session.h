@@ -16,8 +16,8 @@ typedef struct slmt_session slmt_session;
 /** What a session is made with. Fill with slmt_session_config_init(). \since 0.1 */
 typedef struct slmt_session_config {
     uint32_t struct_size;      /**< sizeof(slmt_session_config) */
-    int32_t batch;             /**< slices computed together (1) */
-    slmt_progress_fn progress; /**< called between batches; NULL: no calls */
+    int32_t batch;             /**< slices computed together, at most: fewer where that is faster (1) */
+    slmt_progress_fn progress; /**< called after slices that were computed together; NULL: no calls */
     void *progress_user;       /**< handed to progress */
 } slmt_session_config;
 

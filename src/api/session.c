@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* session.c - synthesis: one planned graph, run slice by slice, batch by batch. */
+/* session.c - synthesis: one planned graph, run for a few slices at a time. */
 #include "slmt/session.h"
 
 #include <math.h>
@@ -20,11 +20,12 @@ struct slmt_session {
     slmt_context *context; /* whose memory it takes: the model's, or a counting one */
     slmt_model *model;
     slmt_session_config config;
+    int32_t together; /* slices of one run, at most a batch */
     plan *plan;
     slmt_profile *profile; /* or NULL */
     void **bound;          /* by plan slot */
     int32_t n_bound;
-    void *source, *target; /* one batch of reals */
+    void *source, *target; /* the reals of one run */
     atomic_int cancel;
 };
 
@@ -59,7 +60,7 @@ static status build_graph(const slmt_session *s, graph *g)
     TRY(nn_open(&e, g, net, "E.", slot_weight(net)));
     status st = nn_open(&gen, g, net, "G.", slot_weight(net));
     if (st == OK) {
-        mt_net_synthesis(&e, &gen, net, s->config.batch);
+        mt_net_synthesis(&e, &gen, net, s->together);
         st = graph_status(g);
         nn_close(&gen);
     }
@@ -67,30 +68,50 @@ static status build_graph(const slmt_session *s, graph *g)
     return st;
 }
 
-static status make_plan(slmt_session *s, tally *t)
+static status make_plan(slmt_session *s, int arena)
 {
     graph *g;
     TRY(graph_create(&s->context->mem, model_real(s->model), &g));
     status st = build_graph(s, g);
     if (st == OK)
-        st = context_plan(s->context, g, !t->dry, &s->plan);
+        st = context_plan(s->context, g, arena, &s->plan);
     graph_free(g);
-    if (st == OK && t->dry)
-        t->bytes += mem_cost(plan_arena_bytes(s->plan));
     return st;
+}
+
+/* Cuts a batch into equal runs, with as many slices as the back end is fast with. */
+static status cut_batch(slmt_session *s)
+{
+    int32_t batch = s->config.batch;
+    size_t fast = s->context->backend->fast_bytes;
+    s->together = batch;
+    if (batch == 1 || fast == 0)
+        return OK;
+    s->together = 1;
+    TRY(make_plan(s, 0));
+    size_t most = fast / (plan_arena_bytes(s->plan) + 1);
+    plan_free(s->plan);
+    s->plan = NULL;
+    s->together = (int32_t)(most < 1 ? 1 : most < (size_t)batch ? most : (size_t)batch);
+    while (batch % s->together != 0)
+        s->together--;
+    return OK;
 }
 
 static status fill_session(slmt_session *s, tally *t)
 {
     const slmt_net *net = &s->model->net;
-    size_t batch_bytes = (size_t)s->config.batch * slice_pixels(s) * bk_dtype_size(model_real(s->model));
     void *p;
-    TRY(make_plan(s, t));
+    TRY(cut_batch(s));
+    TRY(make_plan(s, !t->dry));
+    if (t->dry)
+        t->bytes += mem_cost(plan_arena_bytes(s->plan));
     s->n_bound = slot_data(net) + SYNTH_SLOTS;
     TRY(mem_zeros(&s->context->mem, (size_t)s->n_bound, sizeof(void *), &p));
     s->bound = p;
-    TRY(tally_take(t, batch_bytes, &s->source));
-    TRY(tally_take(t, batch_bytes, &s->target));
+    size_t bytes = (size_t)s->together * slice_pixels(s) * bk_dtype_size(model_real(s->model));
+    TRY(tally_take(t, bytes, &s->source));
+    TRY(tally_take(t, bytes, &s->target));
     for (int32_t k = 0; k < net->params.n; k++)
         if (net->params.list[k].used)
             s->bound[slot_weight(net) + k] = model_tensor(s->model, k);
@@ -192,11 +213,11 @@ static status check_slices(const slmt_session *s, const float *source, size_t co
     return OK;
 }
 
-/* n slices, at most a batch; the rest of the batch is zeros. */
-static status run_batch(slmt_session *s, const float *source, size_t n, float *target)
+/* n slices, at most s->together; the rest of those are zeros. */
+static status run_together(slmt_session *s, const float *source, size_t n, float *target)
 {
     bk_dtype real = model_real(s->model);
-    size_t used = n * slice_pixels(s), all = (size_t)s->config.batch * slice_pixels(s);
+    size_t used = n * slice_pixels(s), all = (size_t)s->together * slice_pixels(s);
     for (size_t i = 0; i < all; i++)
         real_set(s->source, real, i, i < used ? source[i] : 0);
     TRY(plan_run(s->plan, s->bound, s->n_bound, &s->cancel));
@@ -215,10 +236,10 @@ static status report(const slmt_session *s, size_t done, size_t total)
 
 static status run_slices(slmt_session *s, const float *source, size_t count, float *target)
 {
-    size_t batch = (size_t)s->config.batch, pixels = slice_pixels(s);
-    for (size_t first = 0; first < count; first += batch) {
-        size_t n = count - first < batch ? count - first : batch;
-        TRY(run_batch(s, source + first * pixels, n, target + first * pixels));
+    size_t step = (size_t)s->together, pixels = slice_pixels(s);
+    for (size_t first = 0; first < count; first += step) {
+        size_t n = count - first < step ? count - first : step;
+        TRY(run_together(s, source + first * pixels, n, target + first * pixels));
         TRY(report(s, first + n, count));
     }
     return OK;
@@ -237,19 +258,14 @@ slmt_status slmt_synthesize(slmt_session *session, const float *source, size_t c
 
 /* ---- volumes ---- */
 
-/* Crops [count][crop][crop] are resized, synthesized batch by batch: slices [count][side][side]. */
+/* Crops [count][crop][crop] are resized, then synthesized: slices [count][side][side]. */
 static status run_crops(slmt_session *s, const float *crops, int count, float *slices)
 {
     int crop = s->model->preprocess.crop_size, side = s->model->net.options.image_size;
-    size_t area = (size_t)crop * (size_t)crop, batch = (size_t)s->config.batch, pixels = slice_pixels(s);
+    size_t area = (size_t)crop * (size_t)crop, pixels = slice_pixels(s);
     for (size_t i = 0; i < (size_t)count; i++)
         resize_bilinear(crops + i * area, crop, crop, slices + i * pixels, side, side);
-    for (size_t first = 0; first < (size_t)count; first += batch) {
-        size_t n = (size_t)count - first < batch ? (size_t)count - first : batch;
-        TRY(run_batch(s, slices + first * pixels, n, slices + first * pixels));
-        TRY(report(s, first + n, (size_t)count));
-    }
-    return OK;
+    return run_slices(s, slices, (size_t)count, slices);
 }
 
 static status restore(const slmt_session *s, const slmt_volume *source, const float *slices,
