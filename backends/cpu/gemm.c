@@ -365,21 +365,27 @@ static void finish_tile(const cpu_gemm *g, const float *tile, int64_t col, int64
     }
 }
 
-/* Columns col to col + cols of y. `after`: the column that is probably the thread's next. */
-static void turned_task(const cpu_gemm *g, const float *packed, int64_t col, int64_t after, float *tile)
+/* Rows of b from values `at` of k on, as they will be read. */
+static lines lines_of(const cpu_gemm *g, int64_t row, int64_t rows, int64_t at)
 {
-    int64_t cols = work_min(TILE_ROWS, g->n - col), f32 = (int64_t)sizeof(float);
+    int64_t f32 = (int64_t)sizeof(float);
+    const float *from = (const float *)g->b + row * g->k + at;
+    return (lines){(const char *)from, work_min(rows, g->n - row), work_min(DEPTH, g->k - at) * f32,
+                   g->k * f32};
+}
+
+/* Columns col to col + cols of y. `after`: the column that is probably the thread's next. */
+static void turned_task(const cpu_gemm *g, float *packed, int64_t col, int64_t after, float *tile)
+{
+    int64_t cols = work_min(TILE_ROWS, g->n - col), panels = work_pieces(g->m, PANEL);
     const float *b = g->b;
     const cpu_gemm turned = {.m = cols, .n = g->m, .k = g->k, .a = b + col * g->k, .y = tile, .part = tile};
     part t = {.g = &turned, .row_end = cols};
     for (int64_t at = 0; at < g->k; at += DEPTH) {
         piece p = {0, g->m, at, work_min(DEPTH, g->k - at)};
         stage s = {at == 0, at + DEPTH >= g->k};
-        ahead next = {.a = {(const char *)(turned.a + at + DEPTH), cols, 0, g->k * f32}};
-        if (s.last)
-            next.a = (lines){(const char *)(b + after * g->k), work_min(cols, g->n - after), 0, g->k * f32};
-        next.a.width = work_min(DEPTH, s.last ? g->k : g->k - at - DEPTH) * f32;
-        t.panels = (float *)packed + at * work_pieces(g->m, PANEL) * PANEL;
+        ahead next = {.a = s.last ? lines_of(g, after, cols, 0) : lines_of(g, col, cols, at + DEPTH)};
+        t.panels = packed + at * panels * PANEL;
         for (int64_t row = 0; row < cols; row += ROWS)
             pass(&t, p, s, row, work_min(ROWS, cols - row), &next);
     }
