@@ -23,7 +23,7 @@ typedef struct cpu_epilogue {
 } cpu_epilogue;
 
 /* y[m,n] = act(x[m,k] w[n,k]^T + bias) + residual, m at most CPU_THIN_ROWS. residual may be y. */
-enum { CPU_THIN_ROWS = 8 };
+enum { CPU_THIN_ROWS = 32 };
 
 typedef struct cpu_thin {
     int64_t m, n, k;

@@ -4,8 +4,8 @@
  * The scheme of Goto and van de Geijn ("Anatomy of High-Performance Matrix Multiplication", 2008): PANEL
  * columns of b are packed, DEPTH rows deep, a piece of STRIP columns at a time; ROWS rows of a, read where
  * they lie, pass over them with all their sums in registers, to which bias and residual are added. The lines
- * of the next piece are fetched meanwhile: with few rows, reading b is most of the work. Where a is
- * much smaller than b the product is turned: a is packed, and rows of b pass over it.
+ * of the next piece are fetched meanwhile: with few rows, reading b is most of the work. Where a is much
+ * smaller than b the product is turned: a is packed, and rows of b pass over it.
  *
  * An element's sum runs along k in an order of its own: neither threads nor other rows change a result. */
 #include "backends/cpu/kernels.h"

@@ -79,7 +79,8 @@ static int is_half(const bk_call *call)
     return bk_is_half(call->in[1].shape.dtype);
 }
 
-/* Few rows, weights as BK_LINEAR has them: our own kernels, whatever the library. */
+/* Weights as BK_LINEAR has them and few rows: our own kernels, whatever the library. Where gemm.c is as good
+ * as a library it takes over from thin.c at 9 rows. */
 static int has_few_rows(const cpu_device *dev, const bk_call *call, const product *p, int64_t rows)
 {
     return !dev->bf16_arithmetic && !is_half(call) && p->batch == 1 && p->trans_b && !p->trans_a &&
@@ -88,7 +89,7 @@ static int has_few_rows(const cpu_device *dev, const bk_call *call, const produc
 
 static int is_thin(const cpu_device *dev, const bk_call *call, const product *p)
 {
-    return has_few_rows(dev, call, p, CPU_THIN_ROWS);
+    return has_few_rows(dev, call, p, dev->kernels->own_products ? 8 : CPU_THIN_ROWS);
 }
 
 static bk_status run_thin(const cpu_device *dev, const bk_call *call, const product *p)
@@ -105,8 +106,8 @@ static bk_status run_thin(const cpu_device *dev, const bk_call *call, const prod
 
 static int is_own(const cpu_device *dev, const bk_call *call, const product *p)
 {
-    enum { FEW_ROWS = 64 };
-    return p->batch == 1 && (dev->own_products || is_half(call) || has_few_rows(dev, call, p, FEW_ROWS));
+    int64_t few = dev->kernels->own_products ? 64 : 0;
+    return p->batch == 1 && (dev->own_products || is_half(call) || has_few_rows(dev, call, p, few));
 }
 
 /* With GELU the residual is added last, so that sums over part of k may not overwrite it. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Products of few rows with weights stored [n,k]: y[m,n] = sum_k x[m,k] w[n,k], then the epilogue.
  *
- * With 8 rows a product library spends its time turning weights around for a tile it uses once. Here the
+ * With 16 rows a product library spends its time turning weights around for a tile it uses once. Here the
  * vectors run along k, as both operands lie in memory, so that weights are read once, in order. A block of
  * ROWS rows and COLS columns keeps VL sums in registers; they are turned and added at the end. */
 #include "backends/cpu/kernels.h"
@@ -11,9 +11,9 @@
 enum {
     ROWS = 4,
     COLS = VL / ROWS,
-    DEPTH = 512, /* k is cut: this much of a block's operands stays in the first-level cache */
-    STRIP = 64,  /* columns of one task */
-    MAX_ROWS = 8 /* CPU_THIN_ROWS */
+    DEPTH = 512,  /* k is cut: this much of a block's operands stays in the first-level cache */
+    STRIP = 64,   /* columns of one task */
+    MAX_ROWS = 32 /* as CPU_THIN_ROWS, rounded up to ROWS */
 };
 
 /* sum[ROWS * COLS] += products along n values of k. Weights `ahead` floats on are fetched meanwhile. */

@@ -73,7 +73,7 @@ static const field evaluate_fields[] = {
      "also compare the source itself, and the best monotone map from source to target intensities (isotonic "
      "regression over the pairs of the training subjects)",
      FIELD_FLAG, EVALUATE(baselines)},
-    {"batch", "N", "slices computed together", FIELD_INT, EVALUATE(batch)},
+    {"batch", "N", "slices computed together, at most", FIELD_INT, EVALUATE(batch)},
     {0}};
 
 static const char doc[] =

@@ -44,7 +44,7 @@ static const field synthesis_fields[] = {
      "where to write: for one input file a .nii or .nii.gz file; else a folder, made if "
      "missing, whose files are named like the inputs",
      FIELD_TEXT, SYNTHESIS(out), .flags = FIELD_REQUIRED},
-    {"batch", "N", "slices computed together", FIELD_INT, SYNTHESIS(batch)},
+    {"batch", "N", "slices computed together, at most", FIELD_INT, SYNTHESIS(batch)},
     {0}};
 
 static const char doc[] = "Make the target contrast of volumes. INPUT is a NIfTI file or a folder of them "
