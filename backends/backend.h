@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { BK_API = 3 }; /* bumped when anything in this file changes */
+enum { BK_API = 4 }; /* bumped when anything in this file changes */
 enum { BK_MAX_RANK = 6, BK_MAX_IN = 8, BK_MAX_OUT = 3 };
 
 /* BK_BF16 (bfloat16) and BK_F16 (IEEE binary16), held as uint16_t, store BK_LINEAR's w and views of it, and
@@ -83,6 +83,26 @@ typedef enum bk_op {
     BK_LAYER_NORM_GRAD, /* x, gain, dy -> dx, dgain[C], dbias[C] */
     BK_SOFTMAX,         /* x -> softmax over the last axis */
 
+    BK_INSTANCE_NORM,      /* x[B,S...,C] -> f((x - mean)/sqrt(var + eps)), mean and biased variance over S...
+                              for each of B and C; f(z) = z > 0 ? z : alpha * z   (alpha 1: none) */
+    BK_INSTANCE_NORM_GRAD, /* x, dy -> dx, same attr */
+
+    /* ---- convolution, channels last. S... are 1 to 3 spatial axes, K... the kernel's sizes on them;
+       attr.stride and attr.pad (zeros, on both sides) hold for each ---- */
+    BK_CONV,             /* x[B,S...,C], w[O,C,K...] (, bias[O] if attr.has_bias) -> y[B,S'...,O];
+                            y[b,s,o] = sum over k, c of x[b, s * stride + k - pad, c] w[o,c,k] + bias[o],
+                            S' = (S + 2 pad - K) / stride + 1, rounded down */
+    BK_CONV_GRAD_INPUT,  /* w, dy -> dx, of the shape asked for */
+    BK_CONV_GRAD_WEIGHT, /* x, dy -> dw, of the shape asked for */
+
+    /* ---- linear maps over space ---- */
+    BK_REFLECT,            /* x -> y, longer by attr.axes[i] on both sides of axis i (below its length), which
+                              mirror x about its first and last element: 2 1 | 0 1 2 3 | 2 1 */
+    BK_REFLECT_GRAD,       /* dy -> dx, same attr */
+    BK_RESIZE_LINEAR,      /* x[B,S...,C] -> y[B,S'...,C] of the shape asked for: (bi-, tri-)linear
+                              interpolation at (i + 1/2) S / S' - 1/2, kept inside [0, S - 1] */
+    BK_RESIZE_LINEAR_GRAD, /* dy -> dx, of the shape asked for */
+
     /* ---- attention. qkv[B,N,3*H*D] holds q, k, v in this order, each [H][D]; H = attr.heads;
             scores are attr.alpha * q.k; lse[B,H,N] is log(sum_k exp(score)) of each query ---- */
     BK_ATTENTION,             /* qkv -> out[B,N,H*D], lse */
@@ -112,6 +132,7 @@ typedef struct bk_attr {
     int32_t has_bias, has_residual, activation;
     int32_t heads;
     int32_t grid_h, grid_w, window, shift;
+    int32_t stride, pad;
 } bk_attr;
 
 typedef enum bk_status {

@@ -54,6 +54,14 @@ value op_linear(graph *g, value x, value weight, value bias); /* bias may be NON
 /* ---- normalisation ---- */
 value op_layer_norm(graph *g, value x, value gain, value bias, double eps);
 value op_softmax(graph *g, value x);
+/* x[B,S...,C]: each channel of each sample over space, without weights; then a leaky ReLU (slope 1: none). */
+value op_instance_norm(graph *g, value x, double eps, double slope);
+
+/* ---- over space, channels last: x[B,S...,C] with 1 to 3 axes S ---- */
+value op_conv(graph *g, value x, value weight, value bias, int stride, int pad); /* weight[O,C,K...];
+                                                              bias[O] may be NONE; zeros pad each axis */
+value op_reflect(graph *g, value x, int64_t pad);               /* mirrors at both ends of each S */
+value op_resize_linear(graph *g, value x, const int64_t *size); /* to x[B,size...,C], half-pixel centres */
 
 /* ---- attention ---- */
 value op_attention(graph *g, value qkv, int heads, double scale);

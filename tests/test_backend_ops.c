@@ -55,6 +55,15 @@ static const char *const op_names[BK_OP_COUNT] = {
     [BK_LAYER_NORM] = "layer_norm",
     [BK_LAYER_NORM_GRAD] = "layer_norm_grad",
     [BK_SOFTMAX] = "softmax",
+    [BK_INSTANCE_NORM] = "instance_norm",
+    [BK_INSTANCE_NORM_GRAD] = "instance_norm_grad",
+    [BK_CONV] = "conv",
+    [BK_CONV_GRAD_INPUT] = "conv_grad_input",
+    [BK_CONV_GRAD_WEIGHT] = "conv_grad_weight",
+    [BK_REFLECT] = "reflect",
+    [BK_REFLECT_GRAD] = "reflect_grad",
+    [BK_RESIZE_LINEAR] = "resize_linear",
+    [BK_RESIZE_LINEAR_GRAD] = "resize_linear_grad",
     [BK_ATTENTION] = "attention",
     [BK_ATTENTION_GRAD] = "attention_grad",
     [BK_WINDOW_ATTENTION] = "window_attention",
@@ -265,6 +274,8 @@ static const char *describe_case(const op_case *c)
         {"grid_w", a->grid_w},
         {"window", a->window},
         {"shift", a->shift},
+        {"stride", a->stride},
+        {"pad", a->pad},
     };
     snprintf(text, sizeof text, "%s ", op_names[c->op]);
     print_shapes(text, sizeof text, c->in, c->n_in);
@@ -1212,17 +1223,48 @@ static void add_input(op_case *c, bk_shape s, double *value)
     c->in_value[c->n_in++] = value;
 }
 
-/* Output k of the gradient op is the gradient of the forward op's input k. `rounding` is applied to
- * the forward op's outputs that the gradient op reads; NULL: none is. */
+/* Whether a gradient op reads its forward op's input k. */
+static bool reads_input(bk_op op, int32_t k)
+{
+    switch (op) {
+    case BK_LAYER_NORM_GRAD: /* not the bias */
+        return k < 2;
+    case BK_CONV_GRAD_INPUT:
+        return k == 1;
+    case BK_CONV_GRAD_WEIGHT:
+        return k == 0;
+    case BK_REFLECT_GRAD:
+    case BK_RESIZE_LINEAR_GRAD:
+        return false;
+    default:
+        return true;
+    }
+}
+
+/* The forward op's input whose gradient is output 0; those that follow are of the next inputs. */
+static int32_t first_gradient(bk_op op)
+{
+    return op == BK_CONV_GRAD_WEIGHT;
+}
+
+static bool is_one_gradient(bk_op op)
+{
+    return op == BK_CONV_GRAD_INPUT || op == BK_CONV_GRAD_WEIGHT;
+}
+
+/* Output k of the gradient op is the gradient of the forward op's input k, first_gradient() aside. `rounding`
+ * is applied to the forward op's outputs that the gradient op reads; NULL: none is. */
 static op_case gradient_case(bk_op op, op_case *forward, void (*rounding)(double *, int64_t))
 {
     op_case c = {.op = op, .attr = forward->attr};
+    int32_t first = first_gradient(op);
+    c.attr.has_bias = forward->attr.has_bias && !is_one_gradient(op);
     bool reads_outputs = op == BK_ATTENTION_GRAD || op == BK_WINDOW_ATTENTION_GRAD;
     double *out[BK_MAX_OUT];
     draw_inputs(forward);
     compute_truth(forward, forward->in_value, out);
     for (int32_t k = 0; k < forward->n_in; k++)
-        if (op != BK_LAYER_NORM_GRAD || k < 2) /* the bias of layer norm is not read */
+        if (reads_input(op, k))
             add_input(&c, forward->in[k], copy_values(forward->in_value[k], bk_count(&forward->in[k])));
     for (int32_t k = 0; reads_outputs && k < forward->n_out; k++) {
         int64_t n = bk_count(&forward->out[k]);
@@ -1232,8 +1274,9 @@ static op_case gradient_case(bk_op op, op_case *forward, void (*rounding)(double
     }
     add_input(&c, forward->out[0], NULL);
     draw_inputs(&c);
-    c.n_out = forward->n_in;
-    memcpy(c.out, forward->in, sizeof c.out);
+    c.n_out = is_one_gradient(op) ? 1 : forward->n_in;
+    for (int32_t k = 0; k < c.n_out; k++)
+        c.out[k] = forward->in[first + k];
     free_values(out, forward->n_out);
     return c;
 }
@@ -1299,6 +1342,231 @@ static void softmax_matches_float64(void **state)
             c.tolerance = sum_tolerance(c.in[0].dim[c.in[0].rank - 1]) + ONE_FUNCTION + 16 * U;
             check_case(&c);
         }
+    assert_no_failures();
+}
+
+/* ---- instance norm ---- */
+
+/* Sums over the pixels of a sample. */
+static op_case instance_norm_case(const char *x, double alpha, domain from)
+{
+    op_case c = {.op = BK_INSTANCE_NORM, .n_in = 1, .n_out = 1, .from = {from}};
+    c.in[0] = c.out[0] = shape(x);
+    c.attr.alpha = alpha;
+    int64_t pixels = bk_count(&c.in[0]) / c.in[0].dim[0] / c.in[0].dim[c.in[0].rank - 1];
+    /* Of two numbers, normalised, only the order is left and dx is nearly 0: a larger eps keeps it. */
+    c.attr.eps = pixels <= 4 ? 0.5 : 1e-5;
+    c.tolerance = sum_tolerance(pixels);
+    return c;
+}
+
+/* Also with a mean of 170 deviations: a kernel that takes the mean off exactly loses nothing by it. */
+static void instance_norm_and_its_gradient_match_float64(void **state)
+{
+    (void)state;
+    static const char *const shapes[] = {"1x1x1",       "2x1x5",      "1x2x1",      "1x3x4",      "3x7x17",
+                                         "1x64x3",      "2x5x9x16",   "1x6x5x64",   "3x3x3x130",  "1x31x33x1",
+                                         "2x40x40x3",   "1x48x48x17", "1x20x21x64", "1x2x3x4x70", "2x9x8x7x5",
+                                         "1x3x2x2x2x7", "1x500x130",  "1x4x5x1030", "2x130x64"};
+    static const domain from[] = {ANY_VALUE, OFFSET};
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+        for (size_t d = 0; d < sizeof from / sizeof from[0]; d++)
+            for (int leaky = 0; leaky < 2; leaky++) {
+                op_case c = instance_norm_case(shapes[i], leaky ? 0.2 : 1, from[d]);
+                op_case g = gradient_case(BK_INSTANCE_NORM_GRAD, &c, round_to_float);
+                g.tolerance = 2 * c.tolerance; /* sums of sums */
+                check_case(&c);
+                check_case(&g);
+            }
+    assert_no_failures();
+}
+
+/* One pixel in each sample, or all alike: the variance is 0, and so are z and dx. */
+static void instance_norm_of_equal_pixels_is_zero(void **state)
+{
+    (void)state;
+    static const char *const shapes[] = {"2x1x19", "1x1x1x1x5", "1x7x9x3", "1x50x41x64"};
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        op_case c = instance_norm_case(shapes[i], 0.2, OFFSET);
+        int64_t channels = c.in[0].dim[c.in[0].rank - 1], n = bk_count(&c.in[0]);
+        c.tolerance = EXACT;
+        draw_inputs(&c);
+        for (int64_t k = channels; k < n; k++)
+            c.in_value[0][k] = c.in_value[0][k % channels];
+        check_case(&c);
+    }
+    assert_no_failures();
+}
+
+/* ---- convolution ---- */
+
+typedef struct conv_row {
+    const char *x;      /* B, S..., C */
+    const char *kernel; /* K... */
+    int64_t out;        /* O */
+    int32_t stride, pad;
+} conv_row;
+
+static op_case conv_case(const conv_row *r, bool bias)
+{
+    op_case c = {.op = BK_CONV, .n_in = bias ? 3 : 2, .n_out = 1};
+    bk_shape kernel = shape(r->kernel);
+    c.attr.stride = r->stride;
+    c.attr.pad = r->pad;
+    c.attr.has_bias = bias;
+    c.in[0] = c.out[0] = shape(r->x);
+    c.in[1] = shape_of(2, r->out, c.in[0].dim[c.in[0].rank - 1], 0);
+    c.in[2] = shape_of(1, r->out, 0, 0);
+    for (int32_t i = 0; i < kernel.rank; i++) {
+        c.in[1].dim[c.in[1].rank++] = kernel.dim[i];
+        c.out[0].dim[1 + i] = (c.in[0].dim[1 + i] + 2 * r->pad - kernel.dim[i]) / r->stride + 1;
+    }
+    c.out[0].dim[kernel.rank + 1] = r->out;
+    c.tolerance = sum_tolerance(bk_count(&c.in[1]) / r->out);
+    return c;
+}
+
+/* With bias and without; the gradients do not know it. */
+static void check_conv(const conv_row *r)
+{
+    for (int bias = 0; bias < 2; bias++) {
+        op_case c = conv_case(r, bias);
+        check_case(&c);
+    }
+    op_case c = conv_case(r, false);
+    op_case input = gradient_case(BK_CONV_GRAD_INPUT, &c, round_to_float);
+    op_case weight = gradient_case(BK_CONV_GRAD_WEIGHT, &c, round_to_float);
+    input.tolerance = sum_tolerance(bk_count(&c.in[1]) / c.in[1].dim[1]);
+    weight.tolerance = sum_tolerance(bk_count(&c.out[0]) / r->out);
+    free_case(&c);
+    check_case(&input);
+    check_case(&weight);
+}
+
+static void convolution_and_its_gradients_match_float64_for_every_kernel_stride_and_pad(void **state)
+{
+    (void)state;
+    static const char *const images[] = {"1x17x3", "3x10x16", "1x9x12x1", "3x8x7x17", "1x7x9x8x3"};
+    static const int64_t kernels[] = {1, 3, 7}, outs[] = {1, 3, 16, 17};
+    int n = 0;
+    for (size_t i = 0; i < sizeof images / sizeof images[0]; i++)
+        for (size_t k = 0; k < sizeof kernels / sizeof kernels[0]; k++)
+            for (int32_t stride = 1; stride <= 3; stride++)
+                for (int32_t pad = 0; pad <= 3; pad += pad ? 2 : 1) {
+                    char kernel[16], number[4];
+                    bk_shape x = shape(images[i]);
+                    snprintf(number, sizeof number, "%d", (int)kernels[k]);
+                    strcpy(kernel, number);
+                    for (int32_t axis = 3; axis < x.rank; axis++)
+                        strcat(strcat(kernel, "x"), number);
+                    check_conv(&(conv_row){images[i], kernel, outs[n++ % 4], stride, pad});
+                }
+    assert_no_failures();
+}
+
+static void convolution_matches_float64_for_channels_and_sizes_around_a_block(void **state)
+{
+    (void)state;
+    static const conv_row rows[] = {
+        {"1x1x1", "1", 1, 1, 0},
+        {"1x1x1x1", "1x1", 1, 5, 0},
+        {"1x2x2x3", "5x3", 2, 1, 3},
+        {"2x5x6x64", "3x3", 64, 1, 1},
+        {"1x12x13x130", "3x3", 17, 1, 0},
+        {"3x6x5x17", "3x3", 130, 2, 1},
+        {"1x11x10x64", "1x1", 130, 1, 0},
+        {"3x30x31x130", "1x1", 64, 1, 0},
+        {"1x11x10x64", "1x1", 16, 2, 0},
+        {"1x24x23x3", "7x7", 64, 1, 3},
+        {"1x26x24x64", "7x7", 3, 1, 0},
+        {"1x41x40x16", "3x3", 64, 2, 1},
+        {"1x16x16x3", "4x4", 96, 4, 0},
+        {"1x9x30x5", "1x7", 6, 1, 3},
+        {"2x30x9x5", "7x1", 6, 2, 3},
+        {"1x700x16", "3", 17, 1, 1},
+        {"3x300x1", "7", 1, 2, 3},
+        {"1x70x130", "3", 64, 3, 1},
+        {"1x5x9x10x16", "3x3x3", 17, 1, 1},
+        {"1x6x7x8x17", "2x3x1", 3, 1, 1},
+        {"2x4x6x6x64", "3x3x3", 16, 2, 1},
+        {"1x9x9x520", "3x3", 5, 1, 1},
+        {"1x13x14x5", "3x3", 530, 1, 1},
+        {"1x5x5x2", "2x2", 3, 4, 1},
+        {"2x3x5x9x16", "5x7x7", 3, 2, 3},
+        {"1x18x18x3", "1x1", 3, 2, 0},
+    };
+    for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
+        check_conv(&rows[r]);
+    assert_no_failures();
+}
+
+/* ---- maps over space ---- */
+
+static void reflect_and_its_gradient_match_float64_up_to_the_whole_length(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *x;
+        int64_t border[BK_MAX_RANK];
+    } rows[] = {
+        {"", {0}},
+        {"1", {0}},
+        {"4", {2}},
+        {"5", {4}},
+        {"300", {299}},
+        {"2x7x3", {0, 1, 0}},
+        {"1x2x16", {0, 1, 0}},
+        {"3x9x17", {0, 8, 0}},
+        {"1x5x6x1", {0, 3, 3, 0}},
+        {"3x7x8x17", {0, 1, 3, 0}},
+        {"1x4x33x3", {0, 3, 32, 0}},
+        {"2x8x7x64", {0, 3, 0, 0}},
+        {"1x60x50x16", {0, 3, 3, 0}},
+        {"2x3x4x5x7", {0, 2, 1, 4, 0}},
+        {"1x3x4x5x130", {0, 1, 1, 1, 0}},
+        {"2x3x4", {1, 2, 3}},
+        {"3x2x3x2x3x2", {1, 1, 2, 0, 1, 1}},
+    };
+    for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
+        op_case c = {.op = BK_REFLECT, .n_in = 1, .n_out = 1, .tolerance = EXACT};
+        int64_t most = 1;
+        c.in[0] = c.out[0] = shape(rows[r].x);
+        for (int32_t i = 0; i < c.in[0].rank; i++) {
+            c.attr.axes[i] = rows[r].border[i];
+            c.out[0].dim[i] += 2 * rows[r].border[i];
+            most *= rows[r].border[i] ? 3 : 1;
+        }
+        op_case g = gradient_case(BK_REFLECT_GRAD, &c, round_to_float);
+        g.tolerance = sum_tolerance(most);
+        check_case(&c);
+        check_case(&g);
+    }
+    assert_no_failures();
+}
+
+static void resizing_and_its_gradient_match_float64_up_and_down(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"1x1x1", "1x1x1"},           {"1x1x3", "1x4x3"},           {"1x2x1", "1x4x1"},
+        {"2x9x17", "2x18x17"},        {"3x10x16", "3x15x16"},       {"1x30x3", "1x7x3"},
+        {"1x300x64", "1x299x64"},     {"1x5x6x3", "1x10x12x3"},     {"3x4x6x17", "3x6x9x17"},
+        {"1x9x8x130", "1x4x3x130"},   {"1x7x5x64", "1x7x5x64"},     {"2x6x5x16", "2x3x10x16"},
+        {"1x1x9x5", "1x3x4x5"},       {"1x40x41x16", "1x80x82x16"}, {"1x3x4x5x3", "1x6x8x10x3"},
+        {"2x4x3x5x17", "2x6x2x5x17"}, {"1x6x5x4x64", "1x1x1x1x64"}, {"1x2x2x2x1", "1x9x11x13x1"},
+    };
+    for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
+        op_case c = {.op = BK_RESIZE_LINEAR, .n_in = 1, .n_out = 1, .tolerance = sum_tolerance(8)};
+        c.in[0] = shape(rows[r][0]);
+        c.out[0] = shape(rows[r][1]);
+        op_case g = gradient_case(BK_RESIZE_LINEAR_GRAD, &c, round_to_float);
+        double shares = 1; /* that a pixel has */
+        for (int32_t i = 1; i < c.in[0].rank - 1; i++)
+            shares *= 2 + 2 * (double)c.out[0].dim[i] / (double)c.in[0].dim[i];
+        g.tolerance = sum_tolerance((int64_t)shares);
+        check_case(&c);
+        check_case(&g);
+    }
     assert_no_failures();
 }
 
@@ -1471,7 +1739,7 @@ static void check_against_differences(bk_op op, op_case *forward)
     for (int32_t k = 0; k < g.n_out; k++) {
         double largest = 0, error = 0;
         for (int64_t i = 0; i < bk_count(&g.out[k]); i++) {
-            double *x = &forward->in_value[k][i], kept = *x;
+            double *x = &forward->in_value[first_gradient(op) + k][i], kept = *x;
             *x = kept + h;
             double up = loss(forward, forward->in_value, dy);
             *x = kept - h;
@@ -1502,6 +1770,29 @@ static void gradient_ops_of_the_reference_match_finite_differences(void **state)
     check_against_differences(BK_LAYER_NORM_GRAD, &c);
     c = layer_norm_case("4", 16, ANY_VALUE);
     check_against_differences(BK_LAYER_NORM_GRAD, &c);
+
+    for (int leaky = 0; leaky < 2; leaky++) {
+        c = instance_norm_case("2x3x4x3", leaky ? 0.2 : 1, ANY_VALUE);
+        check_against_differences(BK_INSTANCE_NORM_GRAD, &c);
+    }
+    static const conv_row convs[] = {{"2x7x3", "3", 2, 1, 1},
+                                     {"1x6x5x2", "3x2", 3, 2, 1},
+                                     {"1x3x4x5x2", "2x2x3", 2, 2, 2},
+                                     {"1x8x2", "2", 1, 3, 0}};
+    for (size_t i = 0; i < sizeof convs / sizeof convs[0]; i++) {
+        c = conv_case(&convs[i], i % 2);
+        check_against_differences(BK_CONV_GRAD_INPUT, &c);
+        c = conv_case(&convs[i], i % 2);
+        check_against_differences(BK_CONV_GRAD_WEIGHT, &c);
+    }
+    c = (op_case){.op = BK_REFLECT, .n_in = 1, .n_out = 1, .attr.axes = {0, 2, 1}};
+    c.in[0] = shape("2x3x4x2");
+    c.out[0] = shape("2x7x6x2");
+    check_against_differences(BK_REFLECT_GRAD, &c);
+    c = (op_case){.op = BK_RESIZE_LINEAR, .n_in = 1, .n_out = 1};
+    c.in[0] = shape("2x3x4x2");
+    c.out[0] = shape("2x7x3x2");
+    check_against_differences(BK_RESIZE_LINEAR_GRAD, &c);
 
     static const int64_t attention[][4] = {{1, 1, 1, 4}, {2, 5, 3, 4}, {1, 9, 2, 1}, {1, 11, 1, 8}};
     for (size_t i = 0; i < sizeof attention / sizeof attention[0]; i++) {
@@ -1640,6 +1931,77 @@ static void products_of_the_reference_are_the_definition(void **state)
     }
 }
 
+/* ---- known values ---- */
+
+static void expect_values(op_case *c, double *const in[], const double *want)
+{
+    double *out[BK_MAX_OUT];
+    compute_truth(c, in, out);
+    for (int64_t i = 0; i < bk_count(&c->out[0]); i++)
+        if (fabs(out[0][i] - want[i]) > 1e-12)
+            fail_msg("%s: element %d is %.15g, not %.15g", describe_case(c), (int)i, out[0][i], want[i]);
+    free(out[0]);
+}
+
+static void convolution_of_the_reference_has_known_values(void **state)
+{
+    (void)state;
+    /* Nine ones: how many pixels of a 3 x 4 image of ones are around each; every second one of them. */
+    double ones[12], w[9], bias[1] = {0.5}, *in[] = {ones, w, bias};
+    for (int i = 0; i < 12; i++)
+        ones[i] = 1;
+    for (int i = 0; i < 9; i++)
+        w[i] = 1;
+    op_case c = conv_case(&(conv_row){"1x3x4x1", "3x3", 1, 1, 1}, false);
+    expect_values(&c, in, (const double[]){4, 6, 6, 4, 6, 9, 9, 6, 4, 6, 6, 4});
+    c = conv_case(&(conv_row){"1x3x4x1", "3x3", 1, 2, 1}, true);
+    expect_values(&c, in, (const double[]){4.5, 6.5, 4.5, 6.5});
+    /* Two channels in and out, no padding: cross-correlation, the kernel not turned. x[s] = (s, 10 s). */
+    double x[8] = {0, 0, 1, 10, 2, 20, 3, 30}, k[8] = {1, 2, 3, 4, 5, 6, 7, 8}, *of[] = {x, k};
+    c = conv_case(&(conv_row){"1x4x2", "2", 2, 1, 0}, false);
+    /* y[s,0] = s + 2 (s+1) + 30 s + 40 (s+1);  y[s,1] = 5 s + 6 (s+1) + 70 s + 80 (s+1) */
+    expect_values(&c, of, (const double[]){42, 86, 115, 247, 188, 408});
+    c = (op_case){.op = BK_CONV_GRAD_INPUT, .n_in = 2, .n_out = 1, .attr = {.stride = 2}};
+    c.in[0] = shape("1x1x2");
+    c.in[1] = shape("1x2x1");
+    c.out[0] = shape("1x5x1"); /* its last pixel is not read */
+    expect_values(&c, (double *[]){k, k}, (const double[]){1, 2, 2, 4, 0});
+}
+
+static void maps_over_space_of_the_reference_have_known_values(void **state)
+{
+    (void)state;
+    double x[] = {0, 1, 2, 3}, pair[] = {0, 1}, y[] = {1, 2, 3, 4, 5, 6, 7, 8}, *in[] = {x};
+    op_case c = {.op = BK_REFLECT, .n_in = 1, .n_out = 1, .attr.axes = {2}};
+    c.in[0] = shape("4");
+    c.out[0] = shape("8");
+    expect_values(&c, in, (const double[]){2, 1, 0, 1, 2, 3, 2, 1});
+    c.op = BK_REFLECT_GRAD;
+    c.in[0] = shape("8");
+    c.out[0] = shape("4");
+    expect_values(&c, (double *[]){y}, (const double[]){3, 14, 13, 6});
+    c = (op_case){.op = BK_RESIZE_LINEAR, .n_in = 1, .n_out = 1};
+    c.in[0] = shape("1x2x1");
+    c.out[0] = shape("1x4x1");
+    expect_values(&c, (double *[]){pair}, (const double[]){0, 0.25, 0.75, 1});
+    c.in[0] = shape("1x4x1");
+    c.out[0] = shape("1x2x1");
+    expect_values(&c, in, (const double[]){0.5, 2.5});
+    c.op = BK_RESIZE_LINEAR_GRAD;
+    c.out[0] = shape("1x2x1");
+    expect_values(&c, (double *[]){y}, (const double[]){1 + 2 * 0.75 + 3 * 0.25, 2 * 0.25 + 3 * 0.75 + 4});
+}
+
+static void instance_norm_of_the_reference_has_known_values(void **state)
+{
+    (void)state;
+    /* Channel 0 has mean 2 and variance 1, with eps 4; channel 1 is constant. */
+    double x[] = {1, 3, 3, 3, 1, 3, 3, 3}, *in[] = {x};
+    op_case c = {.op = BK_INSTANCE_NORM, .n_in = 1, .n_out = 1, .attr = {.alpha = 0.5, .eps = 3}};
+    c.in[0] = c.out[0] = shape("1x2x2x2");
+    expect_values(&c, in, (const double[]){-0.25, 0, 0.5, 0, -0.25, 0, 0.5, 0});
+}
+
 /* ---- Adam ---- */
 
 enum { ADAM_STEPS = 25 };
@@ -1733,6 +2095,76 @@ static void what_is_not_served_is_unsupported(void **state)
     }
 }
 
+static void expect_refused(const op_case *c)
+{
+    for (int i = 0; i < SUBJECTS; i++) {
+        subject *s = &subjects[i];
+        bk_call call = call_of(c);
+        if (!s->open)
+            continue;
+        int64_t live = s->host.live;
+        bk_status status = s->backend()->prepare(s->device, &call);
+        checks++;
+        if (status != BK_ERR_UNSUPPORTED)
+            report(s, c, "prepare() gave %d, not BK_ERR_UNSUPPORTED", (int)status);
+        if (status == BK_OK)
+            s->backend()->release(s->device, &call);
+        if (s->host.live != live)
+            report(s, c, "a refused call left %d blocks", (int)(s->host.live - live));
+    }
+}
+
+static void convolutions_and_maps_of_unfit_shapes_are_unsupported(void **state)
+{
+    (void)state;
+    const op_case conv = conv_case(&(conv_row){"1x9x8x3", "3x3", 16, 2, 1}, true);
+    static const struct {
+        int32_t tensor; /* of in[]; 3: out[0] */
+        const char *shape;
+    } rows[] = {{0, "1x9x8x4"},  {0, "2x9x8x3"}, {0, "1x9x3"},    {1, "16x3x12x3"}, {1, "16x3x3"},
+                {1, "15x3x3x3"}, {2, "15"},      {3, "1x5x5x16"}, {3, "1x5x4x15"}};
+    for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
+        op_case c = conv;
+        *(rows[r].tensor == 3 ? &c.out[0] : &c.in[rows[r].tensor]) = shape(rows[r].shape);
+        expect_refused(&c);
+    }
+    op_case c = conv;
+    c.attr.stride = 0;
+    expect_refused(&c);
+    c = conv;
+    c.attr.pad = -1;
+    expect_refused(&c);
+    c = conv;
+    c.n_in = 2;
+    expect_refused(&c);
+    c = (op_case){.op = BK_CONV, .n_in = 2, .n_out = 1, .attr.stride = 1}; /* four spatial axes */
+    c.in[0] = c.out[0] = shape("1x2x2x2x2x1");
+    c.in[1] = shape("1x1x1x1x1x1");
+    expect_refused(&c);
+
+    c = (op_case){.op = BK_REFLECT, .n_in = 1, .n_out = 1, .attr.axes = {0, 3}};
+    c.in[0] = shape("2x3x4");
+    c.out[0] = shape("2x9x4");
+    expect_refused(&c); /* as long as the axis */
+    c.attr.axes[1] = 2;
+    expect_refused(&c);
+    c = (op_case){.op = BK_RESIZE_LINEAR, .n_in = 1, .n_out = 1};
+    c.in[0] = shape("2x3x4");
+    c.out[0] = shape("2x3x5");
+    expect_refused(&c);
+    c.out[0] = shape("3x3x4");
+    expect_refused(&c);
+    c.in[0] = shape("2x4");
+    c.out[0] = shape("2x4");
+    expect_refused(&c);
+    c = instance_norm_case("2x3x4", 1, ANY_VALUE);
+    c.out[0] = shape("2x4x3");
+    expect_refused(&c);
+    c.in[0] = c.out[0] = shape("2x4");
+    expect_refused(&c);
+    assert_no_failures();
+}
+
 /* Of a linear layer's tensors, w alone may be of 16 bits; of a matmul's, none. */
 static void only_the_weight_of_a_linear_layer_has_16_bits(void **state)
 {
@@ -1792,13 +2224,23 @@ static op_case one_case_of(bk_op op)
         c.in[2] = shape("5");
         c.out[0] = shape("4x8x5");
     }
-    op_case forward = op == BK_LAYER_NORM || op == BK_LAYER_NORM_GRAD ? layer_norm_case("9", 16, ANY_VALUE)
-                      : op == BK_ATTENTION || op == BK_ATTENTION_GRAD
-                          ? attention_case(1, 17, 2, 8)
-                          : window_case((const int64_t[]){1, 4, 8, 4, 2, 2, 8});
+    if (op == BK_REFLECT || op == BK_REFLECT_GRAD) {
+        c.attr.axes[1] = 2;
+        *(op == BK_REFLECT ? &c.out[0] : &c.in[0]) = shape("4x12x6");
+    }
+    if (op == BK_RESIZE_LINEAR || op == BK_RESIZE_LINEAR_GRAD)
+        c.out[0] = shape("4x5x6");
+    op_case forward =
+        op == BK_LAYER_NORM || op == BK_LAYER_NORM_GRAD         ? layer_norm_case("9", 16, ANY_VALUE)
+        : op == BK_INSTANCE_NORM || op == BK_INSTANCE_NORM_GRAD ? instance_norm_case("1x9x16", 1, ANY_VALUE)
+        : op >= BK_CONV && op <= BK_CONV_GRAD_WEIGHT
+            ? conv_case(&(conv_row){"1x9x8x3", "3x3", 16, 2, 1}, op == BK_CONV)
+        : op == BK_ATTENTION || op == BK_ATTENTION_GRAD ? attention_case(1, 17, 2, 8)
+                                                        : window_case((const int64_t[]){1, 4, 8, 4, 2, 2, 8});
     if (op == forward.op)
         return forward;
-    if (op == BK_LAYER_NORM_GRAD || op == BK_ATTENTION_GRAD || op == BK_WINDOW_ATTENTION_GRAD) {
+    if (op == BK_LAYER_NORM_GRAD || op == BK_ATTENTION_GRAD || op == BK_WINDOW_ATTENTION_GRAD ||
+        op == BK_INSTANCE_NORM_GRAD || op == BK_CONV_GRAD_INPUT || op == BK_CONV_GRAD_WEIGHT) {
         c = gradient_case(op, &forward, round_to_float);
         free_case(&forward);
     }
@@ -1855,9 +2297,13 @@ int main(void)
         COUNTED(gelu_of_the_reference_has_known_values),
         COUNTED(products_of_the_reference_are_the_definition),
         COUNTED(attention_of_the_reference_is_the_definition),
+        COUNTED(convolution_of_the_reference_has_known_values),
+        COUNTED(maps_over_space_of_the_reference_have_known_values),
+        COUNTED(instance_norm_of_the_reference_has_known_values),
         COUNTED(gradient_ops_of_the_reference_match_finite_differences),
         COUNTED(reference_serves_every_op_and_cpu_every_op_in_float32),
         COUNTED(what_is_not_served_is_unsupported),
+        COUNTED(convolutions_and_maps_of_unfit_shapes_are_unsupported),
         COUNTED(only_the_weight_of_a_linear_layer_has_16_bits),
         COUNTED(a_failed_allocation_is_reported_and_nothing_leaks),
         COUNTED(transpose_moves_any_axes),
@@ -1878,6 +2324,12 @@ int main(void)
         COUNTED(layer_norm_and_its_gradient_match_float64),
         COUNTED(layer_norm_survives_a_large_mean),
         COUNTED(softmax_matches_float64),
+        COUNTED(instance_norm_and_its_gradient_match_float64),
+        COUNTED(instance_norm_of_equal_pixels_is_zero),
+        COUNTED(convolution_and_its_gradients_match_float64_for_every_kernel_stride_and_pad),
+        COUNTED(convolution_matches_float64_for_channels_and_sizes_around_a_block),
+        COUNTED(reflect_and_its_gradient_match_float64_up_to_the_whole_length),
+        COUNTED(resizing_and_its_gradient_match_float64_up_and_down),
         COUNTED(attention_matches_float64_for_every_head_width_and_ragged_length),
         COUNTED(attention_survives_large_scores),
         COUNTED(window_attention_matches_float64_for_every_window_shift_and_grid),

@@ -91,6 +91,37 @@ ONE(f_layer_norm, op_layer_norm(g, x[0], x[1], x[2], 1e-5))
 ONE(f_softmax, op_softmax(g, x[0]))
 ONE(f_attention, op_attention(g, x[0], p[0], 0.6))
 
+ONE(f_instance_norm, op_instance_norm(g, x[0], 1e-5, p[0] ? 0.2 : 1))
+ONE(f_conv, op_conv(g, x[0], x[1], NONE, p[0], p[1]))
+ONE(f_conv_bias, op_conv(g, x[0], x[1], x[2], p[0], p[1]))
+ONE(f_conv_of_itself, op_conv(g, x[0], x[0], NONE, 1, 1))
+ONE(f_reflect, op_reflect(g, x[0], p[0]))
+ONE(f_resize, op_resize_linear(g, x[0], (const int64_t[]){p[0], p[1], p[2]}))
+
+static value f_reflect_grad(graph *g, const value *x, const int *p)
+{
+    bk_attr attr = {.axes = {0, p[0], p[0]}};
+    return graph_node(g, BK_REFLECT_GRAD, &attr, x, 1, NULL);
+}
+
+static value f_resize_grad(graph *g, const value *x, const int *p)
+{
+    return graph_node(g, BK_RESIZE_LINEAR_GRAD, &(bk_attr){0}, x, 1, &SHAPE(3, 2, p[0], 2));
+}
+
+/* Of a convolution over [2,5,4,3] with stride 2 and 1 zero around it: [2,3,2,2]. */
+static value f_conv_grad_input(graph *g, const value *x, const int *p)
+{
+    (void)p;
+    return graph_node(g, BK_CONV_GRAD_INPUT, &(bk_attr){.stride = 2, .pad = 1}, x, 2, &SHAPE(4, 2, 5, 4, 3));
+}
+
+static value f_conv_grad_weight(graph *g, const value *x, const int *p)
+{
+    (void)p;
+    return graph_node(g, BK_CONV_GRAD_WEIGHT, &(bk_attr){.stride = 2, .pad = 1}, x, 2, &SHAPE(4, 2, 3, 3, 3));
+}
+
 static value f_pad(graph *g, const value *x, const int *p)
 {
     bk_attr attr = {.axes = {p[0], p[1]}};
@@ -181,6 +212,20 @@ static const function smooth_functions[] = {
     {"linear by itself", f_linear_self, REAL, 1, {{2, {3, 2}}}, {0}},
     {"softmax", f_softmax, REAL, 1, {{3, {2, 2, 4}}}, {0}},
     {"softmax of one", f_softmax, REAL, 1, {{1, {5}}}, {0}},
+    {"conv 1D", f_conv, REAL, 2, {{3, {2, 7, 2}}, {3, {3, 2, 3}}}, {2, 0}},
+    {"conv 2D with bias", f_conv_bias, REAL, 3, {{4, {2, 4, 3, 2}}, {4, {3, 2, 3, 2}}, {1, {3}}}, {1, 1}},
+    {"conv 2D, stride 2", f_conv, REAL, 2, {{4, {1, 5, 6, 2}}, {4, {2, 2, 3, 3}}}, {2, 1}},
+    {"conv 3D", f_conv_bias, REAL, 3, {{5, {1, 3, 4, 3, 1}}, {5, {2, 1, 3, 2, 1}}, {1, {2}}}, {1, 1}},
+    {"conv by itself", f_conv_of_itself, REAL, 1, {{3, {2, 2, 2}}}, {0}},
+    {"conv_grad_input", f_conv_grad_input, REAL, 2, {{4, {2, 3, 3, 3}}, {4, {2, 3, 2, 2}}}, {0}},
+    {"conv_grad_weight", f_conv_grad_weight, REAL, 2, {{4, {2, 5, 4, 3}}, {4, {2, 3, 2, 2}}}, {0}},
+    {"reflect", f_reflect, REAL, 1, {{4, {2, 3, 4, 2}}}, {2}},
+    {"reflect by nothing", f_reflect, REAL, 1, {{3, {1, 3, 2}}}, {0}},
+    {"reflect_grad", f_reflect_grad, REAL, 1, {{4, {1, 5, 6, 2}}}, {1}},
+    {"resize 1D, smaller", f_resize, REAL, 1, {{3, {2, 5, 2}}}, {3}},
+    {"resize 2D", f_resize, REAL, 1, {{4, {1, 3, 2, 2}}}, {6, 4}},
+    {"resize 3D", f_resize, REAL, 1, {{5, {1, 2, 1, 3, 1}}}, {4, 2, 4}},
+    {"resize_grad", f_resize_grad, REAL, 1, {{3, {2, 6, 2}}}, {3}},
 };
 
 /* Ops whose gradient is one fused op without a rule of its own. */
@@ -188,6 +233,8 @@ static const function fused_functions[] = {
     {"layer_norm", f_layer_norm, REAL, 3, {{2, {3, 5}}, {1, {5}}, {1, {5}}}, {0}},
     {"layer_norm of a batch", f_layer_norm, REAL, 3, {{3, {2, 2, 4}}, {1, {4}}, {1, {4}}}, {0}},
     {"layer_norm of a vector", f_layer_norm, REAL, 3, {{1, {6}}, {1, {6}}, {1, {6}}}, {0}},
+    {"instance_norm", f_instance_norm, REAL, 1, {{4, {2, 3, 3, 2}}}, {0}},
+    {"instance_norm and leaky ReLU", f_instance_norm, REAL, 1, {{3, {1, 7, 3}}}, {1}},
     {"attention, one head", f_attention, REAL, 1, {{3, {1, 4, 6}}}, {1}},
     {"attention, three heads", f_attention, REAL, 1, {{3, {2, 3, 18}}}, {3}},
     {"attention, one token", f_attention, REAL, 1, {{3, {2, 1, 6}}}, {2}},
@@ -484,8 +531,9 @@ static void an_op_without_a_rule_is_named(void **state)
     function max = {"reduce_max", f_reduce_max, REAL, 1, {{2, {3, 4}}}, {2}};
     check_no_rule(&max, 1, "reduce_max");
     check_no_rule(&fused_functions[0], 2, "layer_norm_grad");
-    check_no_rule(&fused_functions[3], 2, "op attention_grad");
-    check_no_rule(&fused_functions[6], 2, "window_attention_grad");
+    check_no_rule(&fused_functions[3], 2, "instance_norm_grad");
+    check_no_rule(&fused_functions[5], 2, "op attention_grad");
+    check_no_rule(&fused_functions[8], 2, "window_attention_grad");
 }
 
 static void an_op_without_a_rule_is_no_matter_where_no_gradient_passes(void **state)
@@ -617,6 +665,20 @@ BAD(bad_no_window, "cut evenly by the window",
     op_window_attention(g, x[3], x[2], (window_grid){3, 1, 0, 0}, 1, 1))
 BAD(bad_shift, "the shift must be below the window",
     op_window_attention(g, x[3], x[2], (window_grid){3, 1, 1, 1}, 1, 1))
+BAD(bad_conv_rank, "op conv got [4,5], [4,5]: expected x[B,S...,C]", op_conv(g, x[2], x[2], NONE, 1, 0))
+BAD(bad_conv_channels, "op conv got [2,3,4], [2,3,4]", op_conv(g, x[0], x[0], NONE, 1, 0))
+BAD(bad_conv_kernel, "op conv got [2,3,4], [1,4,6]",
+    op_conv(g, x[0], op_view(g, x[0], 3, 1, 4, 6), NONE, 1, 1))
+BAD(bad_conv_stride, "op conv got [2,3,4], [6,4,1]",
+    op_conv(g, x[0], op_view(g, x[0], 3, 6, 4, 1), NONE, 0, 0))
+BAD(bad_conv_bias, "expected bias[O]", op_conv(g, x[0], op_view(g, x[0], 3, 6, 4, 1), x[1], 1, 0))
+BAD(bad_conv_grad, "op conv_grad_input got [6,4,1], [2,3,4]: expected weight[O,C,K...] and dy",
+    graph_node(g, BK_CONV_GRAD_INPUT, &(bk_attr){.stride = 1},
+               (const value[]){op_view(g, x[0], 3, 6, 4, 1), x[0]}, 2, &SHAPE(3, 2, 3, 4)))
+BAD(bad_reflect, "op reflect got [2,3,4]: a mirror must be shorter", op_reflect(g, x[0], 3))
+BAD(bad_resize, "op resize_linear got [4,5]", op_resize_linear(g, x[2], (const int64_t[]){1}))
+BAD(bad_resize_length, "a length must be at least 1", op_resize_linear(g, x[0], (const int64_t[]){0}))
+BAD(bad_instance_norm, "op instance_norm got [4,5]", op_instance_norm(g, x[2], 1e-5, 1))
 BAD(bad_table, "expected a bias table", op_window_attention(g, x[3], x[2], (window_grid){3, 1, 1, 0}, 1, 1))
 
 #define ROW(name)                                                                                            \
@@ -665,6 +727,16 @@ static const struct {
     ROW(bad_window),
     ROW(bad_no_window),
     ROW(bad_shift),
+    ROW(bad_conv_rank),
+    ROW(bad_conv_channels),
+    ROW(bad_conv_kernel),
+    ROW(bad_conv_stride),
+    ROW(bad_conv_bias),
+    ROW(bad_conv_grad),
+    ROW(bad_reflect),
+    ROW(bad_resize),
+    ROW(bad_resize_length),
+    ROW(bad_instance_norm),
     ROW(bad_table),
 };
 
@@ -692,6 +764,10 @@ static void check_stays_failed(graph *g, const value *x, status first)
     assert_int_equal(op_linear(g, NONE, NONE, NONE), NONE);
     assert_int_equal(op_layer_norm(g, NONE, NONE, NONE, 1), NONE);
     assert_int_equal(op_softmax(g, NONE), NONE);
+    assert_int_equal(op_instance_norm(g, NONE, 1, 1), NONE);
+    assert_int_equal(op_conv(g, NONE, NONE, NONE, 1, 0), NONE);
+    assert_int_equal(op_reflect(g, NONE, 1), NONE);
+    assert_int_equal(op_resize_linear(g, NONE, (const int64_t[]){1}), NONE);
     assert_int_equal(op_attention(g, NONE, 1, 1), NONE);
     assert_int_equal(op_window_attention(g, NONE, NONE, (window_grid){1, 1, 1, 0}, 1, 1), NONE);
     assert_int_equal(op_sum_to(g, NONE, &SHAPE(1, 2)), NONE);

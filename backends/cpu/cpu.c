@@ -3,6 +3,7 @@
  * our own vector kernels. Holds no state but the device's. */
 #include "backends/cpu/cpu.h"
 
+#include "backends/cpu/conv.h"
 #include "backends/cpu/matrix.h"
 
 #include <math.h>
@@ -130,10 +131,15 @@ static int is_product(bk_op op)
     return op == BK_MATMUL || op == BK_LINEAR;
 }
 
+static int is_conv(bk_op op)
+{
+    return op == BK_CONV || op == BK_CONV_GRAD_INPUT || op == BK_CONV_GRAD_WEIGHT;
+}
+
 static int cpu_supports(void *device, bk_op op, bk_dtype real)
 {
     const cpu_device *dev = device;
-    if ((unsigned)op >= BK_OP_COUNT || !(is_product(op) || dev->kernels->op[op].run))
+    if ((unsigned)op >= BK_OP_COUNT || !(is_product(op) || is_conv(op) || dev->kernels->op[op].run))
         return 0;
     return real == BK_F32 || (real == BK_I32 && is_movement(op));
 }
@@ -173,7 +179,8 @@ static int is_served(void *device, const bk_call *call)
     for (int32_t i = 0; i < call->n_out; i++)
         if (!is_dense(&call->out[i].shape) || call->out[i].shape.dtype != type)
             return 0;
-    return 1;
+    const cpu_kernel *kernel = &((const cpu_device *)device)->kernels->op[call->op];
+    return !kernel->fits || kernel->fits(call);
 }
 
 static bk_status cpu_prepare(void *device, bk_call *call)
@@ -187,6 +194,8 @@ static bk_status cpu_prepare(void *device, bk_call *call)
     }
     if (is_product(call->op))
         return matrix_prepare(dev, call);
+    if (is_conv(call->op))
+        return conv_prepare(dev, call);
     const cpu_kernel *kernel = &dev->kernels->op[call->op];
     if (kernel->scratch)
         call->scratch_bytes = kernel->scratch(call, dev->threads);
@@ -197,6 +206,8 @@ static void cpu_release(void *device, bk_call *call)
 {
     if (is_product(call->op))
         matrix_release(device, call);
+    if (is_conv(call->op))
+        conv_release(device, call);
 }
 
 /* Thread settings are made, and put back, around each product (onednn.c): nothing to do for a run. */
@@ -221,6 +232,8 @@ static bk_status cpu_run(void *device, bk_call *call)
     cpu_device *dev = device;
     if (is_product(call->op))
         return matrix_run(dev, call);
+    if (is_conv(call->op))
+        return conv_run(dev, call);
     bk_status status = dev->kernels->op[call->op].run(call, dev->threads);
     if (status != BK_OK)
         cpu_log(dev, 0, "cpu: an index of gather or scatter is out of range");

@@ -6,10 +6,12 @@
 
 #include "backends/backend.h"
 
-/* One op at one instruction level. scratch may be NULL: none needed. Both see the shapes. */
+/* One op at one instruction level. scratch may be NULL: none needed. Both see the shapes. fits says whether
+ * these are what run() can read; NULL: whatever the engine's rules let through. */
 typedef struct cpu_kernel {
     size_t (*scratch)(const bk_call *call, int threads);
     bk_status (*run)(const bk_call *call, int threads);
+    int (*fits)(const bk_call *call);
 } cpu_kernel;
 
 /* What follows a product, row by row: y = act(y + bias) + residual. bias, residual may be NULL. */
@@ -60,7 +62,8 @@ typedef struct cpu_kernels {
     size_t (*gemm_scratch)(const cpu_gemm *g, int threads);
     void (*gemm)(const cpu_gemm *g, int threads, float *scratch);
     void (*thin)(const cpu_thin *t, int threads);
-    void (*widen)(const void *from, int32_t dtype, size_t n, float *to); /* 16-bit floats; serial */
+    void (*widen)(const void *from, int32_t dtype, size_t n, float *to);     /* 16-bit floats; serial */
+    void (*narrow)(const void *from, int32_t dtype, size_t n, uint16_t *to); /* to bfloat16; serial */
     void (*adam)(const cpu_adam *a, int threads);
 } cpu_kernels;
 

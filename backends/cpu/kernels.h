@@ -26,6 +26,20 @@ bk_status KERNEL(cpu_layer_norm)(const bk_call *call, int threads);
 size_t KERNEL(cpu_layer_norm_grad_scratch)(const bk_call *call, int threads);
 bk_status KERNEL(cpu_layer_norm_grad)(const bk_call *call, int threads);
 
+int KERNEL(cpu_instance_norm_fits)(const bk_call *call);
+size_t KERNEL(cpu_instance_norm_scratch)(const bk_call *call, int threads);
+bk_status KERNEL(cpu_instance_norm)(const bk_call *call, int threads);
+bk_status KERNEL(cpu_instance_norm_grad)(const bk_call *call, int threads);
+
+int KERNEL(cpu_reflect_fits)(const bk_call *call);
+bk_status KERNEL(cpu_reflect)(const bk_call *call, int threads);
+bk_status KERNEL(cpu_reflect_grad)(const bk_call *call, int threads);
+
+int KERNEL(cpu_resize_fits)(const bk_call *call);
+size_t KERNEL(cpu_resize_scratch)(const bk_call *call, int threads);
+bk_status KERNEL(cpu_resize)(const bk_call *call, int threads);
+bk_status KERNEL(cpu_resize_grad)(const bk_call *call, int threads);
+
 size_t KERNEL(cpu_attention_scratch)(const bk_call *call, int threads);
 bk_status KERNEL(cpu_attention)(const bk_call *call, int threads);
 size_t KERNEL(cpu_attention_grad_scratch)(const bk_call *call, int threads);
@@ -41,6 +55,7 @@ size_t KERNEL(cpu_gemm_scratch)(const cpu_gemm *g, int threads);
 void KERNEL(cpu_gemm_run)(const cpu_gemm *g, int threads, float *scratch);
 void KERNEL(cpu_thin_product)(const cpu_thin *t, int threads);
 void KERNEL(cpu_widen)(const void *from, int32_t dtype, size_t n, float *to);
+void KERNEL(cpu_narrow)(const void *from, int32_t dtype, size_t n, uint16_t *to);
 void KERNEL(cpu_adam_step)(const cpu_adam *a, int threads);
 
 #endif

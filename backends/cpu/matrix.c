@@ -81,15 +81,14 @@ static int is_half(const bk_call *call)
 
 /* Weights as BK_LINEAR has them and few rows: our own kernels, whatever the library. Where gemm.c is as good
  * as a library it takes over from thin.c at 9 rows. */
-static int has_few_rows(const cpu_device *dev, const bk_call *call, const product *p, int64_t rows)
+static int has_few_rows(const bk_call *call, const product *p, int64_t rows)
 {
-    return !dev->bf16_arithmetic && !is_half(call) && p->batch == 1 && p->trans_b && !p->trans_a &&
-           p->m <= rows;
+    return !is_half(call) && p->batch == 1 && p->trans_b && !p->trans_a && p->m <= rows;
 }
 
 static int is_thin(const cpu_device *dev, const bk_call *call, const product *p)
 {
-    return has_few_rows(dev, call, p, dev->kernels->own_products ? 8 : CPU_THIN_ROWS);
+    return has_few_rows(call, p, dev->kernels->own_products ? 8 : CPU_THIN_ROWS);
 }
 
 static bk_status run_thin(const cpu_device *dev, const bk_call *call, const product *p)
@@ -107,7 +106,7 @@ static bk_status run_thin(const cpu_device *dev, const bk_call *call, const prod
 static int is_own(const cpu_device *dev, const bk_call *call, const product *p)
 {
     int64_t few = dev->kernels->own_products ? 64 : 0;
-    return p->batch == 1 && (dev->own_products || is_half(call) || has_few_rows(dev, call, p, few));
+    return p->batch == 1 && (dev->own_products || is_half(call) || has_few_rows(call, p, few));
 }
 
 /* With GELU the residual is added last, so that sums over part of k may not overwrite it. */
@@ -144,8 +143,8 @@ bk_status matrix_prepare(cpu_device *dev, bk_call *call)
     if (!product_of(call, &p))
         return BK_ERR_UNSUPPORTED;
 #ifdef SLMT_HAVE_ONEDNN
-    if (is_half(call) && dev->bf16_arithmetic)
-        return onednn_prepare_half(dev, &p, call);
+    if (dev->bf16_arithmetic)
+        return onednn_prepare(dev, &p, call);
 #endif
     if (is_thin(dev, call, &p))
         return BK_OK;
@@ -181,8 +180,8 @@ bk_status matrix_run(cpu_device *dev, bk_call *call)
     if (!product_of(call, &p))
         return BK_ERR_FAILED;
 #ifdef SLMT_HAVE_ONEDNN
-    if (is_half(call) && dev->bf16_arithmetic)
-        return onednn_run_half(dev, &p, call);
+    if (dev->bf16_arithmetic)
+        return onednn_run(dev, &p, call);
 #endif
     if (is_thin(dev, call, &p))
         return run_thin(dev, call, &p);

@@ -31,8 +31,6 @@ void onednn_text(char *text, size_t size); /* "oneDNN 2.6.3" */
 bk_status onednn_prepare(cpu_device *dev, const product *p, bk_call *call);
 void onednn_release(cpu_device *dev, bk_call *call);
 bk_status onednn_run(cpu_device *dev, const product *p, bk_call *call);
-bk_status onednn_prepare_half(cpu_device *dev, const product *p, bk_call *call);
-bk_status onednn_run_half(cpu_device *dev, const product *p, bk_call *call);
 
 /* openblas.c: exists with SLMT_HAVE_OPENBLAS. */
 bk_status openblas_open(cpu_device *dev);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Matrix products by oneDNN, for its C APIs of versions 2 and 3. The only file that knows oneDNN.
+/* Matrix products by oneDNN, for its C APIs of versions 2 and 3.
  *
  * A product is a matmul primitive, or is cut into tiles, each by the library's serial sgemm; is_tiled() tells
  * which is faster for what shape.
@@ -7,31 +7,23 @@
  * Primitives and memory objects are made in prepare(); run() sets data pointers and executes. Scratch is
  * the caller's, so a primitive may run on any thread. Weights are read where they lie: they change between
  * runs in training. oneDNN takes its team from the calling thread's OpenMP setting, which is put back. */
-#include "backends/cpu/tiles.h"
+#include "backends/cpu/onednn.h"
 
-#include <oneapi/dnnl/dnnl.h>
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "backends/cpu/tiles.h"
 #include "backends/cpu/work.h"
 
 /* ---- what differs between versions 2 and 3 ---- */
 
 #if DNNL_VERSION_MAJOR >= 3
-typedef const_dnnl_memory_desc_t desc_view;
-#define VIEW(d)                  (d)
-#define DESC_OF(d, n, dims, str) dnnl_memory_desc_create_with_strides(d, n, dims, dnnl_f32, str)
-#define FREE_DESC(d)             dnnl_memory_desc_destroy(d)
-#define APPEND_GELU(ops)         dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_gelu_erf, 0.0f, 0.0f)
-#define APPEND_SUM(ops)          dnnl_post_ops_append_sum(ops, 1.0f, 0, dnnl_data_type_undef)
+#define APPEND_GELU(ops) dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_gelu_erf, 0.0f, 0.0f)
+#define APPEND_SUM(ops)  dnnl_post_ops_append_sum(ops, 1.0f, 0, dnnl_data_type_undef)
 #else
-typedef const dnnl_memory_desc_t *desc_view;
-#define VIEW(d)                  (&(d))
-#define DESC_OF(d, n, dims, str) dnnl_memory_desc_init_by_strides(d, n, dims, dnnl_f32, str)
-#define FREE_DESC(d)             ((void)(d))
-#define APPEND_GELU(ops)         dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_gelu_erf, 0.0f, 0.0f)
-#define APPEND_SUM(ops)          dnnl_post_ops_append_sum(ops, 1.0f)
+#define APPEND_GELU(ops) dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_gelu_erf, 0.0f, 0.0f)
+#define APPEND_SUM(ops)  dnnl_post_ops_append_sum(ops, 1.0f)
 #endif
 
 /* The descriptions of a product's operands. */
@@ -66,7 +58,7 @@ typedef struct onednn_call {
     size_t scratch_bytes;
 } onednn_call;
 
-static bk_status status_of(const cpu_device *dev, const char *where, dnnl_status_t status)
+bk_status onednn_status(const cpu_device *dev, const char *where, dnnl_status_t status)
 {
     if (status == dnnl_success)
         return BK_OK;
@@ -84,22 +76,22 @@ void onednn_text(char *text, size_t size)
     snprintf(text, size, "oneDNN %d.%d.%d", v->major, v->minor, v->patch);
 }
 
-/* Rounding factors to bfloat16 is a permission, which oneDNN's matmul takes with AMX alone. */
-static int has_amx(void)
+/* The processor multiplies bfloat16 itself. */
+static int has_bf16(void)
 {
-    return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_amx) == dnnl_cpu_isa_avx512_core_amx;
+    return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16;
 }
 
 bk_status onednn_open(cpu_device *dev)
 {
-    if (dev->bf16_arithmetic && !has_amx()) {
-        cpu_log(dev, 0, "cpu: bfloat16 arithmetic needs a processor with AMX (AMX-BF16)");
+    if (dev->bf16_arithmetic && !has_bf16()) {
+        cpu_log(dev, 0, "cpu: bfloat16 arithmetic needs a processor with AVX512-BF16 or AMX-BF16");
         return BK_ERR_UNSUPPORTED;
     }
     dnnl_engine_t engine = NULL;
     dnnl_status_t status = dnnl_engine_create(&engine, dnnl_cpu, 0);
     dev->onednn = engine;
-    return status_of(dev, "engine", status);
+    return onednn_status(dev, "engine", status);
 }
 
 void onednn_close(cpu_device *dev)
@@ -110,27 +102,29 @@ void onednn_close(cpu_device *dev)
 }
 
 /* [batch][rows][cols], stored transposed or not; the last `rank` of these axes. */
-static dnnl_status_t describe(dnnl_memory_desc_t *d, int rank, int64_t batch, int64_t rows, int64_t cols,
-                              int transposed)
+static dnnl_status_t describe(dnnl_memory_desc_t *d, dnnl_data_type_t type, int rank, int64_t batch,
+                              int64_t rows, int64_t cols, int transposed)
 {
     const int64_t all[] = {batch, rows, cols};
     const int64_t steps[] = {rows * cols, transposed ? 1 : cols, transposed ? rows : 1};
     dnnl_dims_t dims = {0}, strides = {0};
     memcpy(dims, all + 3 - rank, (size_t)rank * sizeof *all);
     memcpy(strides, steps + 3 - rank, (size_t)rank * sizeof *steps);
-    return DESC_OF(d, rank, dims, strides);
+    return TYPED_DESC(d, rank, dims, type, strides);
 }
 
-static dnnl_status_t describe_operands(const product *p, operands *o)
+/* With bfloat16 arithmetic both factors are of that type, and all else is float32. */
+static dnnl_status_t describe_operands(const cpu_device *dev, const product *p, operands *o)
 {
+    dnnl_data_type_t factor = dev->bf16_arithmetic ? dnnl_bf16 : dnnl_f32;
     int rank = p->batch > 1 ? 3 : 2;
-    dnnl_status_t status = describe(&o->a, rank, p->shared_a ? 1 : p->batch, p->m, p->k, p->trans_a);
+    dnnl_status_t status = describe(&o->a, factor, rank, p->shared_a ? 1 : p->batch, p->m, p->k, p->trans_a);
     if (status == dnnl_success && ++o->made)
-        status = describe(&o->b, rank, p->shared_b ? 1 : p->batch, p->k, p->n, p->trans_b);
+        status = describe(&o->b, factor, rank, p->shared_b ? 1 : p->batch, p->k, p->n, p->trans_b);
     if (status == dnnl_success && ++o->made)
-        status = describe(&o->bias, rank, 1, 1, p->n, 0);
+        status = describe(&o->bias, dnnl_f32, rank, 1, 1, p->n, 0);
     if (status == dnnl_success && ++o->made)
-        status = describe(&o->y, rank, p->batch, p->m, p->n, 0);
+        status = describe(&o->y, dnnl_f32, rank, p->batch, p->m, p->n, 0);
     if (status == dnnl_success)
         ++o->made;
     return status;
@@ -143,15 +137,12 @@ static void free_operands(operands *o)
         FREE_DESC(*all[i]);
 }
 
-static dnnl_status_t attributes_of(const cpu_device *dev, const product *p, int way, const operands *o,
-                                   dnnl_primitive_attr_t *attr)
+static dnnl_status_t attributes_of(const product *p, int way, const operands *o, dnnl_primitive_attr_t *attr)
 {
     dnnl_post_ops_t ops = NULL;
     dnnl_status_t status = dnnl_primitive_attr_create(attr);
     if (status == dnnl_success)
         status = dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user);
-    if (status == dnnl_success && dev->bf16_arithmetic)
-        status = dnnl_primitive_attr_set_fpmath_mode(*attr, dnnl_fpmath_mode_bf16);
     if (status == dnnl_success)
         status = dnnl_post_ops_create(&ops);
     if (status == dnnl_success && p->gelu)
@@ -172,7 +163,7 @@ static dnnl_status_t make_primitive(const cpu_device *dev, const product *p, int
 {
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t pd = NULL;
-    dnnl_status_t status = attributes_of(dev, p, way, o, &attr);
+    dnnl_status_t status = attributes_of(p, way, o, &attr);
     if (status == dnnl_success)
         status = matmul_desc(&pd, dev->onednn, o, p->bias, attr);
     if (status == dnnl_success)
@@ -189,12 +180,7 @@ static dnnl_status_t make_primitive(const cpu_device *dev, const product *p, int
     return status;
 }
 
-static dnnl_status_t make_memory(dnnl_memory_t *m, desc_view d, dnnl_engine_t engine)
-{
-    return dnnl_memory_create(m, d, engine, DNNL_MEMORY_NONE);
-}
-
-static dnnl_status_t make_scratch(onednn_call *c, dnnl_engine_t engine)
+static dnnl_status_t make_scratch(onednn_call *c, const cpu_device *dev)
 {
     dnnl_memory_desc_t d;
     dnnl_dims_t dims = {(int64_t)(c->scratch_bytes + sizeof(float) - 1) / (int64_t)sizeof(float)};
@@ -204,30 +190,29 @@ static dnnl_status_t make_scratch(onednn_call *c, dnnl_engine_t engine)
     dnnl_status_t status = DESC_OF(&d, 1, dims, strides);
     if (status != dnnl_success)
         return status;
-    status = make_memory(&c->scratch, VIEW(d), engine);
+    status = onednn_memory(&c->scratch, VIEW(d), dev);
     FREE_DESC(d);
     return status;
 }
 
 static dnnl_status_t make_call(const cpu_device *dev, const product *p, operands *o, onednn_call *c)
 {
-    dnnl_engine_t engine = dev->onednn;
-    dnnl_status_t status = describe_operands(p, o);
+    dnnl_status_t status = describe_operands(dev, p, o);
     if (status == dnnl_success)
-        status = dnnl_stream_create(&c->stream, engine, dnnl_stream_default_flags);
+        status = dnnl_stream_create(&c->stream, dev->onednn, dnnl_stream_default_flags);
     for (int way = 0; status == dnnl_success && way < (p->residual ? WAYS : 1); way++)
         status = make_primitive(dev, p, way, o, c);
     if (status == dnnl_success)
-        status = make_memory(&c->a, VIEW(o->a), engine);
+        status = onednn_memory(&c->a, VIEW(o->a), dev);
     if (status == dnnl_success)
-        status = make_memory(&c->b, VIEW(o->b), engine);
+        status = onednn_memory(&c->b, VIEW(o->b), dev);
     if (status == dnnl_success)
-        status = make_memory(&c->y, VIEW(o->y), engine);
+        status = onednn_memory(&c->y, VIEW(o->y), dev);
     if (status == dnnl_success && p->bias)
-        status = make_memory(&c->bias, VIEW(o->bias), engine);
+        status = onednn_memory(&c->bias, VIEW(o->bias), dev);
     if (status == dnnl_success && p->residual)
-        status = make_memory(&c->residual, VIEW(o->y), engine);
-    return status == dnnl_success ? make_scratch(c, engine) : status;
+        status = onednn_memory(&c->residual, VIEW(o->y), dev);
+    return status == dnnl_success ? make_scratch(c, dev) : status;
 }
 
 /* From timing both ways on all shapes of the base model (oneDNN 2.6, AVX-512, two cores; tests/bench.c).
@@ -242,12 +227,57 @@ static int is_tiled(const cpu_device *dev, const product *p)
     return !p->trans_b || p->k <= 256 || (p->m >= 512 && p->n >= 1024);
 }
 
-static int multiply(const product *p, const tile *t)
+int onednn_multiply(const product *p, const tile *t)
 {
     return dnnl_sgemm(p->trans_a ? 'T' : 'N', p->trans_b ? 'T' : 'N', t->rows, t->cols, p->k, 1.0f, t->a,
                       p->trans_a ? p->m : p->k, t->b, p->trans_b ? p->k : p->n, t->beta, t->y,
                       t->step) == dnnl_success;
 }
+
+/* ---- bfloat16 arithmetic: factors are rounded into scratch, behind which lies the primitive's ---- */
+
+static size_t rounded_bytes(int64_t n)
+{
+    return (size_t)work_pieces(n, 32) * 64;
+}
+
+static size_t factor_bytes(const bk_call *call)
+{
+    int is_rounded = call->in[1].shape.dtype == BK_BF16;
+    return rounded_bytes(bk_count(&call->in[0].shape)) +
+           (is_rounded ? 0 : rounded_bytes(bk_count(&call->in[1].shape)));
+}
+
+static const void *round_factor(const cpu_device *dev, const bk_tensor *x, void *to)
+{
+    int64_t n = bk_count(&x->shape), pieces = work_pieces(n, WORK_PIECE);
+    if (x->shape.dtype == BK_BF16)
+        return x->data;
+#pragma omp parallel for num_threads(dev->threads) if (dev->threads > 1) schedule(static)
+    for (int64_t i = 0; i < pieces; i++) {
+        int64_t at = i * WORK_PIECE;
+        const unsigned char *from =
+            (const unsigned char *)x->data + (size_t)at * bk_dtype_size(x->shape.dtype);
+        dev->kernels->narrow(from, x->shape.dtype, (size_t)work_min(WORK_PIECE, n - at), (uint16_t *)to + at);
+    }
+    return to;
+}
+
+/* The call as the primitive gets it. */
+static bk_call rounded(const cpu_device *dev, const bk_call *call)
+{
+    bk_call r = *call;
+    unsigned char *at = call->scratch;
+    if (!dev->bf16_arithmetic)
+        return r;
+    r.in[0].data = (void *)(uintptr_t)round_factor(dev, &call->in[0], at);
+    r.in[1].data =
+        (void *)(uintptr_t)round_factor(dev, &call->in[1], at + rounded_bytes(bk_count(&call->in[0].shape)));
+    r.scratch = at + factor_bytes(call);
+    return r;
+}
+
+/* ---- calls ---- */
 
 bk_status onednn_prepare(cpu_device *dev, const product *p, bk_call *call)
 {
@@ -264,10 +294,10 @@ bk_status onednn_prepare(cpu_device *dev, const product *p, bk_call *call)
     dnnl_status_t status = make_call(dev, p, &o, c);
     omp_set_num_threads(before);
     free_operands(&o);
-    call->scratch_bytes = c->scratch_bytes;
+    call->scratch_bytes = c->scratch_bytes + (dev->bf16_arithmetic ? factor_bytes(call) : 0);
     if (status != dnnl_success)
         onednn_release(dev, call);
-    return status_of(dev, "matmul", status);
+    return onednn_status(dev, "matmul", status);
 }
 
 void onednn_release(cpu_device *dev, bk_call *call)
@@ -288,41 +318,33 @@ void onednn_release(cpu_device *dev, bk_call *call)
     call->state = NULL;
 }
 
-/* Appends an argument with its data; n stays where the memory does not exist. */
-static dnnl_status_t add_arg(dnnl_exec_arg_t *args, int *n, int id, dnnl_memory_t memory, const void *data)
-{
-    if (!memory)
-        return dnnl_success;
-    args[(*n)++] = (dnnl_exec_arg_t){id, memory};
-    return dnnl_memory_set_data_handle(memory, (void *)(uintptr_t)data);
-}
-
 static dnnl_status_t fill_args(const onednn_call *c, const bk_call *call, int way, dnnl_exec_arg_t *args,
                                int *n)
 {
     int residual_id = DNNL_ARG_ATTR_MULTIPLE_POST_OP(call->attr.activation == BK_ACT_GELU) | DNNL_ARG_SRC_1;
-    dnnl_status_t status = add_arg(args, n, DNNL_ARG_SRC, c->a, call->in[0].data);
+    dnnl_status_t status = onednn_arg(args, n, DNNL_ARG_SRC, c->a, call->in[0].data);
     if (status == dnnl_success)
-        status = add_arg(args, n, DNNL_ARG_WEIGHTS, c->b, call->in[1].data);
+        status = onednn_arg(args, n, DNNL_ARG_WEIGHTS, c->b, call->in[1].data);
     if (status == dnnl_success)
-        status = add_arg(args, n, DNNL_ARG_DST, c->y, call->out[0].data);
+        status = onednn_arg(args, n, DNNL_ARG_DST, c->y, call->out[0].data);
     if (status == dnnl_success)
-        status = add_arg(args, n, DNNL_ARG_BIAS, c->bias, product_bias(call));
+        status = onednn_arg(args, n, DNNL_ARG_BIAS, c->bias, product_bias(call));
     if (status == dnnl_success)
-        status = add_arg(args, n, DNNL_ARG_SCRATCHPAD, c->scratch, call->scratch);
+        status = onednn_arg(args, n, DNNL_ARG_SCRATCHPAD, c->scratch, call->scratch);
     if (status == dnnl_success && way == APART)
-        status = add_arg(args, n, residual_id, c->residual, product_residual(call));
+        status = onednn_arg(args, n, residual_id, c->residual, product_residual(call));
     return status;
 }
 
 bk_status onednn_run(cpu_device *dev, const product *p, bk_call *call)
 {
     if (is_tiled(dev, p))
-        return tiles_run(dev, p, call, multiply);
+        return tiles_run(dev, p, call, onednn_multiply);
     onednn_call *c = call->state;
     dnnl_exec_arg_t args[MAX_ARGS];
     int n = 0, way = c->residual && product_residual(call) == call->out[0].data ? IN_PLACE : APART;
-    dnnl_status_t status = fill_args(c, call, way, args, &n);
+    const bk_call given = rounded(dev, call);
+    dnnl_status_t status = fill_args(c, &given, way, args, &n);
     int before = omp_get_max_threads();
     omp_set_num_threads(dev->threads);
     if (status == dnnl_success)
@@ -330,36 +352,5 @@ bk_status onednn_run(cpu_device *dev, const product *p, bk_call *call)
     if (status == dnnl_success)
         status = dnnl_stream_wait(c->stream);
     omp_set_num_threads(before);
-    return status_of(dev, "execute", status);
-}
-
-/* ---- weights of 16-bit floats, with bfloat16 arithmetic: the primitive gets them widened ---- */
-
-/* The primitive's scratch lies behind them. */
-static size_t wide_bytes(const product *p)
-{
-    return (size_t)work_pieces(p->n * p->k, 64) * 64 * sizeof(float);
-}
-
-bk_status onednn_prepare_half(cpu_device *dev, const product *p, bk_call *call)
-{
-    bk_status status = onednn_prepare(dev, p, call);
-    call->scratch_bytes += wide_bytes(p);
-    return status;
-}
-
-bk_status onednn_run_half(cpu_device *dev, const product *p, bk_call *call)
-{
-    bk_call wide = *call;
-    const uint16_t *w = call->in[1].data;
-    float *to = call->scratch;
-    int64_t n = p->n * p->k, pieces = work_pieces(n, WORK_PIECE);
-#pragma omp parallel for num_threads(dev->threads) if (dev->threads > 1) schedule(static)
-    for (int64_t i = 0; i < pieces; i++) {
-        int64_t at = i * WORK_PIECE;
-        dev->kernels->widen(w + at, call->in[1].shape.dtype, (size_t)work_min(WORK_PIECE, n - at), to + at);
-    }
-    wide.in[1].data = to;
-    wide.scratch = (unsigned char *)call->scratch + wide_bytes(p);
-    return onednn_run(dev, p, &wide);
+    return onednn_status(dev, "execute", status);
 }

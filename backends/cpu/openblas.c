@@ -36,7 +36,7 @@ void openblas_text(char *text, size_t size)
     snprintf(text, size, "OpenBLAS %s", version);
 }
 
-static int multiply(const product *p, const tile *t)
+int openblas_multiply(const product *p, const tile *t)
 {
     cblas_sgemm(CblasRowMajor, p->trans_a ? CblasTrans : CblasNoTrans, p->trans_b ? CblasTrans : CblasNoTrans,
                 (int)t->rows, (int)t->cols, (int)p->k, 1.0f, t->a, (int)(p->trans_a ? p->m : p->k), t->b,
@@ -46,5 +46,5 @@ static int multiply(const product *p, const tile *t)
 
 bk_status openblas_run(cpu_device *dev, const product *p, bk_call *call)
 {
-    return tiles_run(dev, p, call, multiply);
+    return tiles_run(dev, p, call, openblas_multiply);
 }

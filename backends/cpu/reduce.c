@@ -12,10 +12,9 @@
 enum {
     SEGMENT = 8192, /* a row is cut here */
     CHUNK = 16384,  /* elements of a chunk, about */
-    MIN_ROWS = 32,  /* rows of a chunk of columns, at least and at most */
-    MAX_ROWS = 256,
-    WIDE = 4,    /* vectors side by side */
-    STRIP = 1024 /* columns of one piece of work */
+    ROWS = 32,      /* rows of a chunk of columns: longer sums in float32 lose too much */
+    WIDE = 4,       /* vectors side by side */
+    STRIP = 1024    /* columns of one piece of work */
 };
 
 /* Axes that stay and axes that go, each walked over the input; the contiguous last axis is taken out. */
@@ -49,7 +48,7 @@ static reduction plan_of(const bk_call *call)
         r.chunk_units = work_max(1, CHUNK / work_min(r.length, SEGMENT));
     } else {
         r.units = r.dropped;
-        r.chunk_units = work_max(MIN_ROWS, work_min(MAX_ROWS, CHUNK / r.length));
+        r.chunk_units = ROWS;
     }
     r.chunks = work_pieces(r.units, r.chunk_units);
     return r;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Weights stored as 16-bit floats (BK_BF16, BK_F16) to float32: exact, so there is one right answer. Serial:
+/* Weights stored as 16-bit floats (BK_BF16, BK_F16) to float32: exact, so there is one right answer. And
+ * float32 or float16 to bfloat16, rounded to the nearest, half-way cases to even; a NaN stays one. Serial:
  * the caller shares pieces out. */
 #include "backends/cpu/kernels.h"
 
@@ -67,4 +68,24 @@ void KERNEL(cpu_widen)(const void *from, int32_t dtype, size_t n, float *to)
             widen_f16(half + i, to + i);
     for (; i < n; i++)
         to[i] = bk_widen(dtype, half[i]);
+}
+
+static inline uint16_t round_bf16(uint32_t bits)
+{
+    uint32_t up = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16, quiet = bits >> 16 | 64;
+    return (uint16_t)((bits & 0x7FFFFFFF) > 0x7F800000 ? quiet : up);
+}
+
+void KERNEL(cpu_narrow)(const void *from, int32_t dtype, size_t n, uint16_t *to)
+{
+    const uint32_t *bits = from;
+    const uint16_t *half = from;
+    for (size_t i = 0; dtype == BK_F32 && i < n; i++)
+        to[i] = round_bf16(bits[i]);
+    for (size_t i = 0; dtype == BK_F16 && i < n; i++) {
+        float x = bk_widen(BK_F16, half[i]);
+        uint32_t wide;
+        memcpy(&wide, &x, sizeof wide);
+        to[i] = round_bf16(wide);
+    }
 }

@@ -24,6 +24,14 @@ static inline int64_t work_pieces(int64_t n, int64_t piece)
     return (n + piece - 1) / piece;
 }
 
+static inline int work_same(const bk_shape *a, const bk_shape *b)
+{
+    int same = a->rank == b->rank;
+    for (int i = 0; same && i < a->rank; i++)
+        same = a->dim[i] == b->dim[i];
+    return same;
+}
+
 /* Threads worth waking: one where all the work is a few microseconds. */
 static inline int work_team(int threads, int64_t pieces, int64_t elements)
 {

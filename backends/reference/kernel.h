@@ -24,7 +24,10 @@ extern const reference_kernel reference_transpose, reference_slice, reference_pa
         reference_gelu_grad_##suffix, reference_reduce_##suffix, reference_matmul_##suffix,                  \
         reference_linear_##suffix, reference_layer_norm_##suffix, reference_layer_norm_grad_##suffix,        \
         reference_softmax_##suffix, reference_attention_##suffix, reference_attention_grad_##suffix,         \
-        reference_window_attention_##suffix, reference_window_attention_grad_##suffix;
+        reference_window_attention_##suffix, reference_window_attention_grad_##suffix,                       \
+        reference_instance_norm_##suffix, reference_instance_norm_grad_##suffix, reference_conv_##suffix,    \
+        reference_conv_grad_input_##suffix, reference_conv_grad_weight_##suffix, reference_reflect_##suffix, \
+        reference_reflect_grad_##suffix, reference_resize_##suffix, reference_resize_grad_##suffix;
 
 REFERENCE_KERNELS(f32)
 REFERENCE_KERNELS(f64)

@@ -65,6 +65,18 @@ static const reference_row rows[BK_OP_COUNT] = {
     [BK_LAYER_NORM_GRAD] = {BOTH("layer_norm_grad", layer_norm_grad)},
     [BK_SOFTMAX] = {BOTH("softmax", softmax)},
 
+    [BK_INSTANCE_NORM] = {BOTH("instance_norm", instance_norm)},
+    [BK_INSTANCE_NORM_GRAD] = {BOTH("instance_norm_grad", instance_norm_grad)},
+
+    [BK_CONV] = {BOTH("conv", conv)},
+    [BK_CONV_GRAD_INPUT] = {BOTH("conv_grad_input", conv_grad_input)},
+    [BK_CONV_GRAD_WEIGHT] = {BOTH("conv_grad_weight", conv_grad_weight)},
+
+    [BK_REFLECT] = {BOTH("reflect", reflect)},
+    [BK_REFLECT_GRAD] = {BOTH("reflect_grad", reflect_grad)},
+    [BK_RESIZE_LINEAR] = {BOTH("resize_linear", resize)},
+    [BK_RESIZE_LINEAR_GRAD] = {BOTH("resize_linear_grad", resize_grad)},
+
     [BK_ATTENTION] = {BOTH("attention", attention)},
     [BK_ATTENTION_GRAD] = {BOTH("attention_grad", attention_grad)},
     [BK_WINDOW_ATTENTION] = {BOTH("window_attention", window_attention)},

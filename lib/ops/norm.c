@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* norm.c - layer norm and softmax over the last axis. */
+/* norm.c - layer norm and softmax over the last axis, instance norm over space. */
 #include "lib/ops.h"
 #include "lib/ops/rules.h"
 
@@ -67,4 +67,33 @@ const op_rule rule_softmax = {"softmax", 1, 1, 1, shape_softmax, grad_softmax, 0
 value op_softmax(graph *g, value x)
 {
     return graph_node(g, BK_SOFTMAX, &(bk_attr){0}, &x, 1, NULL);
+}
+
+/* instance_norm: y = leaky((x - mean) / sqrt(var + eps)), over S... of x[B,S...,C]. */
+static status shape_instance_norm(const op_args *a, bk_shape *out)
+{
+    out[0] = *a->in[0];
+    return out[0].rank >= 3 ? OK : shape_error(a, "expected x[B,S...,C]");
+}
+
+static status shape_instance_norm_grad(const op_args *a, bk_shape *out)
+{
+    out[0] = *a->in[0];
+    return out[0].rank >= 3 && shape_equal(a->in[0], a->in[1])
+               ? OK
+               : shape_error(a, "expected x[B,S...,C], dy like x");
+}
+
+static void grad_instance_norm(graph *g, const node *n, const value *dy, value *dx)
+{
+    bk_attr attr = {.alpha = n->attr.alpha, .eps = n->attr.eps};
+    dx[0] = graph_node(g, BK_INSTANCE_NORM_GRAD, &attr, (const value[]){n->in[0], dy[0]}, 2, NULL);
+}
+
+const op_rule rule_instance_norm = {"instance_norm", 1, 1, 1, shape_instance_norm, grad_instance_norm, 0};
+const op_rule rule_instance_norm_grad = {"instance_norm_grad", 2, 2, 1, shape_instance_norm_grad, NULL, 0};
+
+value op_instance_norm(graph *g, value x, double eps, double slope)
+{
+    return graph_node(g, BK_INSTANCE_NORM, &(bk_attr){.alpha = slope, .eps = eps}, &x, 1, NULL);
 }

@@ -38,6 +38,9 @@ extern const op_rule rule_add, rule_sub, rule_mul, rule_div, rule_maximum, rule_
 extern const op_rule rule_sum, rule_reduce_max;
 extern const op_rule rule_matmul, rule_linear;
 extern const op_rule rule_layer_norm, rule_layer_norm_grad, rule_softmax;
+extern const op_rule rule_instance_norm, rule_instance_norm_grad;
+extern const op_rule rule_conv, rule_conv_grad_input, rule_conv_grad_weight;
+extern const op_rule rule_reflect, rule_reflect_grad, rule_resize_linear, rule_resize_linear_grad;
 extern const op_rule rule_attention, rule_attention_grad, rule_window_attention, rule_window_attention_grad;
 
 /* ---- for shape rules ---- */

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* onednn.h - what the files that know oneDNN share: where its C APIs of versions 2 and 3 differ, and the
+ * smallest errands. */
+#ifndef SLMT_CPU_ONEDNN_H
+#define SLMT_CPU_ONEDNN_H
+
+#include "backends/cpu/cpu.h"
+
+#include <oneapi/dnnl/dnnl.h>
+
+#if DNNL_VERSION_MAJOR >= 3
+typedef const_dnnl_memory_desc_t desc_view;
+#define VIEW(d)              (d)
+#define TYPED_DESC           dnnl_memory_desc_create_with_strides
+#define ANY_DESC(d, n, dims) dnnl_memory_desc_create_with_tag(d, n, dims, dnnl_f32, dnnl_format_tag_any)
+#define FREE_DESC(d)         dnnl_memory_desc_destroy(d)
+#else
+typedef const dnnl_memory_desc_t *desc_view;
+#define VIEW(d)              (&(d))
+#define TYPED_DESC           dnnl_memory_desc_init_by_strides
+#define ANY_DESC(d, n, dims) dnnl_memory_desc_init_by_tag(d, n, dims, dnnl_f32, dnnl_format_tag_any)
+#define FREE_DESC(d)         ((void)(d))
+#endif
+
+#define DESC_OF(d, n, dims, strides) TYPED_DESC(d, n, dims, dnnl_f32, strides)
+
+/* Of a library's status; logs what is no lack of memory. */
+bk_status onednn_status(const cpu_device *dev, const char *where, dnnl_status_t status);
+
+static inline dnnl_status_t onednn_memory(dnnl_memory_t *m, desc_view d, const cpu_device *dev)
+{
+    return dnnl_memory_create(m, d, dev->onednn, DNNL_MEMORY_NONE);
+}
+
+/* Appends an argument with its data; n stays where the memory does not exist. */
+static inline dnnl_status_t onednn_arg(dnnl_exec_arg_t *args, int *n, int id, dnnl_memory_t memory,
+                                       const void *data)
+{
+    if (!memory)
+        return dnnl_success;
+    args[(*n)++] = (dnnl_exec_arg_t){id, memory};
+    return dnnl_memory_set_data_handle(memory, (void *)(uintptr_t)data);
+}
+
+#endif

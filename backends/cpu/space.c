@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Linear maps over space: mirrored borders, linear interpolation, and their gradients.
+ *
+ * Whole rows of channels are copied or added. The gradients gather: each pixel of dx adds up, in a fixed
+ * order, what the map took from it, so that no two threads write one place. */
+#include "backends/cpu/kernels.h"
+#include "backends/cpu/work.h"
+
+enum { SPACE = 3, SIDES = 3 };
+
+/* sum += x */
+static void add_row(float *sum, const float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        sum[i] += x[i];
+}
+
+static void copy_row(float *to, const float *from, int64_t n)
+{
+    memcpy(to, from, (size_t)n * sizeof *to);
+}
+
+/* ---- mirrored borders ----
+ *
+ * The axes before the last one with a border are walked, line by line; those behind it are one row. */
+
+typedef struct mirror {
+    int outer; /* axes before that one */
+    int64_t size[BK_MAX_RANK], border[BK_MAX_RANK];
+    int64_t lines;             /* of the small tensor */
+    int64_t length, edge, row; /* of that axis: pixels, border; floats of a pixel */
+} mirror;
+
+static mirror mirror_of(const bk_attr *attr, const bk_shape *small)
+{
+    mirror m = {.lines = 1, .length = 1, .row = 1};
+    int last = small->rank - 1;
+    for (; last >= 0 && attr->axes[last] == 0; last--)
+        m.row *= small->dim[last];
+    if (last < 0)
+        return m;
+    m.outer = last;
+    m.length = small->dim[last];
+    m.edge = attr->axes[last];
+    for (int i = 0; i < last; i++) {
+        m.size[i] = small->dim[i];
+        m.border[i] = attr->axes[i];
+        m.lines *= m.size[i];
+    }
+    return m;
+}
+
+int KERNEL(cpu_reflect_fits)(const bk_call *call)
+{
+    int grad = call->op == BK_REFLECT_GRAD;
+    if (call->n_in != 1 || call->n_out != 1)
+        return 0;
+    const bk_shape *small = grad ? &call->out[0].shape : &call->in[0].shape;
+    const bk_shape *large = grad ? &call->in[0].shape : &call->out[0].shape;
+    int fits = small->rank == large->rank;
+    for (int i = 0; fits && i < small->rank; i++) {
+        int64_t border = call->attr.axes[i];
+        fits = border >= 0 && border < small->dim[i] && large->dim[i] == small->dim[i] + 2 * border;
+    }
+    return fits;
+}
+
+/* Where element i of an axis with borders lies on the axis of n without. */
+static int64_t mirrored(int64_t i, int64_t border, int64_t n)
+{
+    i = i < border ? border - i : i - border;
+    return i < n ? i : 2 * (n - 1) - i;
+}
+
+static int64_t mirrored_line(const mirror *m, int64_t line)
+{
+    int64_t small = 0, step = 1;
+    for (int i = m->outer - 1; i >= 0; i--) {
+        int64_t size = m->size[i] + 2 * m->border[i];
+        small += mirrored(line % size, m->border[i], m->size[i]) * step;
+        line /= size;
+        step *= m->size[i];
+    }
+    return small;
+}
+
+bk_status KERNEL(cpu_reflect)(const bk_call *call, int threads)
+{
+    mirror m = mirror_of(&call->attr, &call->in[0].shape);
+    const float *from = call->in[0].data;
+    float *to = call->out[0].data;
+    int64_t wide = m.length + 2 * m.edge, n = bk_count(&call->out[0].shape), lines = n / (wide * m.row);
+    int team = work_team(threads, lines, n);
+#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
+    for (int64_t l = 0; l < lines; l++) {
+        const float *x = from + mirrored_line(&m, l) * m.length * m.row;
+        float *y = to + l * wide * m.row;
+        for (int64_t i = 0; i < m.edge; i++) {
+            copy_row(y + i * m.row, x + (m.edge - i) * m.row, m.row);
+            copy_row(y + (wide - 1 - i) * m.row, x + (m.length - 1 - m.edge + i) * m.row, m.row);
+        }
+        copy_row(y + m.edge * m.row, x, m.length * m.row);
+    }
+    return BK_OK;
+}
+
+/* Where element i lies on the axis with borders: once, and where a border mirrors it. */
+static int images_of(int64_t i, int64_t border, int64_t n, int64_t *images)
+{
+    int count = 0;
+    images[count++] = i + border;
+    if (i >= 1 && i <= border)
+        images[count++] = border - i;
+    if (i <= n - 2 && i >= n - 1 - border)
+        images[count++] = 2 * (n - 1) - i + border;
+    return count;
+}
+
+/* One line of dy onto one of dx. */
+static void fold_line(const mirror *m, const float *dy, float *dx, int first)
+{
+    int64_t wide = m->length + 2 * m->edge;
+    (first ? copy_row : add_row)(dx, dy + m->edge * m->row, m->length * m->row);
+    for (int64_t i = 0; i < m->edge; i++) {
+        add_row(dx + (m->edge - i) * m->row, dy + i * m->row, m->row);
+        add_row(dx + (m->length - 1 - m->edge + i) * m->row, dy + (wide - 1 - i) * m->row, m->row);
+    }
+}
+
+/* Line `line` of dx: all lines of dy that mirror it. */
+static void fold(const mirror *m, const float *dy, float *dx, int64_t line)
+{
+    int64_t images[BK_MAX_RANK][SIDES], left = line, combinations = 1;
+    int count[BK_MAX_RANK];
+    for (int i = m->outer - 1; i >= 0; i--) {
+        count[i] = images_of(left % m->size[i], m->border[i], m->size[i], images[i]);
+        combinations *= count[i];
+        left /= m->size[i];
+    }
+    for (int64_t k = 0; k < combinations; k++) {
+        int64_t large = 0, which = k;
+        for (int i = 0; i < m->outer; i++) {
+            large = large * (m->size[i] + 2 * m->border[i]) + images[i][which % count[i]];
+            which /= count[i];
+        }
+        fold_line(m, dy + large * (m->length + 2 * m->edge) * m->row, dx + line * m->length * m->row, k == 0);
+    }
+}
+
+bk_status KERNEL(cpu_reflect_grad)(const bk_call *call, int threads)
+{
+    mirror m = mirror_of(&call->attr, &call->out[0].shape);
+    const float *dy = call->in[0].data;
+    float *dx = call->out[0].data;
+    int team = work_team(threads, m.lines, bk_count(&call->in[0].shape));
+#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
+    for (int64_t l = 0; l < m.lines; l++)
+        fold(&m, dy, dx, l);
+    return BK_OK;
+}
+
+/* ---- linear interpolation ---- */
+
+/* Element i of the resized axis is (1 - part) of element low and part of the next one. */
+typedef struct between {
+    int32_t low;
+    float part;
+} between;
+
+/* There are always SPACE axes: fewer in a call are preceded by axes of length 1. */
+typedef struct resize {
+    int64_t batch, channels, from[SPACE], to[SPACE];
+    between *at[SPACE];    /* of each element of `to` */
+    int32_t *start[SPACE]; /* the first such element with low >= i, for i <= from */
+} resize;
+
+static const bk_shape *unresized(const bk_call *call)
+{
+    return call->op == BK_RESIZE_LINEAR ? &call->in[0].shape : &call->out[0].shape;
+}
+
+static const bk_shape *resized(const bk_call *call)
+{
+    return call->op == BK_RESIZE_LINEAR ? &call->out[0].shape : &call->in[0].shape;
+}
+
+int KERNEL(cpu_resize_fits)(const bk_call *call)
+{
+    const bk_shape *from = unresized(call), *to = resized(call);
+    int fits = call->n_in == 1 && call->n_out == 1 && from->rank >= 3 && from->rank <= 2 + SPACE &&
+               to->rank == from->rank && from->dim[0] == to->dim[0] &&
+               from->dim[from->rank - 1] == to->dim[from->rank - 1];
+    for (int i = 1; fits && i < from->rank - 1; i++)
+        fits = from->dim[i] < INT32_MAX && to->dim[i] < INT32_MAX;
+    return fits;
+}
+
+/* Without the tables; their bytes. */
+static size_t read_resize(const bk_call *call, resize *r)
+{
+    const bk_shape *from = unresized(call), *to = resized(call);
+    size_t bytes = 0;
+    *r = (resize){.batch = from->dim[0], .channels = from->dim[from->rank - 1]};
+    for (int i = 0; i < SPACE; i++) {
+        int axis = i - (SPACE + 2 - from->rank) + 1;
+        r->from[i] = axis < 1 ? 1 : from->dim[axis];
+        r->to[i] = axis < 1 ? 1 : to->dim[axis];
+        bytes += (size_t)r->to[i] * sizeof(between) + (size_t)(r->from[i] + 1) * sizeof(int32_t);
+    }
+    return bytes;
+}
+
+size_t KERNEL(cpu_resize_scratch)(const bk_call *call, int threads)
+{
+    (void)threads;
+    resize r;
+    return read_resize(call, &r);
+}
+
+static void fill_tables(int64_t from, int64_t to, between *at, int32_t *start)
+{
+    int32_t next = 0;
+    for (int64_t i = 0; i < to; i++) {
+        double place = ((double)i + 0.5) * (double)from / (double)to - 0.5;
+        place = fmin(fmax(place, 0.0), (double)(from - 1));
+        at[i].low = (int32_t)place;
+        at[i].part = (float)(place - at[i].low);
+        while (next <= at[i].low)
+            start[next++] = (int32_t)i;
+    }
+    while (next <= from)
+        start[next++] = (int32_t)to;
+}
+
+static void make_resize(const bk_call *call, resize *r)
+{
+    read_resize(call, r);
+    between *at = call->scratch;
+    for (int i = 0; i < SPACE; at += r->to[i++])
+        r->at[i] = at;
+    int32_t *start = (int32_t *)at;
+    for (int i = 0; i < SPACE; start += r->from[i++] + 1)
+        r->start[i] = start;
+    for (int i = 0; i < SPACE; i++)
+        fill_tables(r->from[i], r->to[i], r->at[i], r->start[i]);
+}
+
+/* A pixel's number, sample included, to its place. */
+static int64_t split(int64_t pixel, const int64_t *size, int64_t *at)
+{
+    for (int i = SPACE - 1; i >= 0; i--) {
+        at[i] = pixel % size[i];
+        pixel /= size[i];
+    }
+    return pixel;
+}
+
+/* Rows and what each is multiplied by, at most one for each corner. */
+typedef struct blend {
+    int count;
+    const float *row[1 << SPACE];
+    float weight[1 << SPACE];
+} blend;
+
+static blend blend_of(const resize *r, const float *x, int64_t pixel)
+{
+    blend b = {0};
+    int64_t at[SPACE], sample = split(pixel, r->to, at);
+    for (int k = 0; k < 1 << SPACE; k++) {
+        int64_t row = sample;
+        float weight = 1.0f;
+        for (int i = 0; i < SPACE; i++) {
+            int high = k >> i & 1;
+            const between *t = &r->at[i][at[i]];
+            row = row * r->from[i] + t->low + high;
+            weight *= high ? t->part : 1.0f - t->part;
+        }
+        if (weight != 0.0f) { /* 0: perhaps outside */
+            b.row[b.count] = x + row * r->channels;
+            b.weight[b.count++] = weight;
+        }
+    }
+    return b;
+}
+
+INLINE void write_blend(const blend *b, float *y, int64_t n, const int count)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float sum = b->weight[0] * b->row[0][i];
+#pragma GCC unroll 8
+        for (int k = 1; k < count; k++)
+            sum += b->weight[k] * b->row[k][i];
+        y[i] = sum;
+    }
+}
+
+static void write_pixel(const blend *b, float *y, int64_t n)
+{
+    if (b->count == 1)
+        write_blend(b, y, n, 1);
+    else if (b->count == 2)
+        write_blend(b, y, n, 2);
+    else if (b->count == 4)
+        write_blend(b, y, n, 4);
+    else
+        write_blend(b, y, n, b->count);
+}
+
+bk_status KERNEL(cpu_resize)(const bk_call *call, int threads)
+{
+    resize r;
+    make_resize(call, &r);
+    const float *x = call->in[0].data;
+    float *y = call->out[0].data;
+    int64_t lines = r.batch * r.to[0] * r.to[1], width = r.to[SPACE - 1];
+    int team = work_team(threads, lines, lines * width * r.channels);
+#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
+    for (int64_t l = 0; l < lines; l++)
+        for (int64_t p = l * width; p < (l + 1) * width; p++) {
+            blend b = blend_of(&r, x, p);
+            write_pixel(&b, y + p * r.channels, r.channels);
+        }
+    return BK_OK;
+}
+
+/* How much of element i of an axis is in element k of the resized one. */
+static float share(const between *at, int64_t i, int64_t k)
+{
+    return at[k].low == i ? 1.0f - at[k].part : at[k].low == i - 1 ? at[k].part : 0.0f;
+}
+
+/* sum += weight * x */
+static void add_weighted(float *sum, float weight, const float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        sum[i] += weight * x[i];
+}
+
+/* dx of one pixel: what each pixel that has a share of it gives back. */
+static void gather_pixel(const resize *r, const float *dy, float *dx, int64_t pixel)
+{
+    int64_t at[SPACE], sample = split(pixel, r->from, at), low[SPACE], high[SPACE], k[SPACE];
+    for (int i = 0; i < SPACE; i++) {
+        low[i] = r->start[i][work_max(0, at[i] - 1)];
+        high[i] = r->start[i][at[i] + 1];
+    }
+    dx += pixel * r->channels;
+    memset(dx, 0, (size_t)r->channels * sizeof *dx);
+    for (k[0] = low[0]; k[0] < high[0]; k[0]++)
+        for (k[1] = low[1]; k[1] < high[1]; k[1]++) {
+            float line = share(r->at[0], at[0], k[0]) * share(r->at[1], at[1], k[1]);
+            int64_t row = ((sample * r->to[0] + k[0]) * r->to[1] + k[1]) * r->to[2];
+            for (k[2] = low[2]; k[2] < high[2]; k[2]++) {
+                float weight = line * share(r->at[2], at[2], k[2]);
+                if (weight != 0.0f)
+                    add_weighted(dx, weight, dy + (row + k[2]) * r->channels, r->channels);
+            }
+        }
+}
+
+bk_status KERNEL(cpu_resize_grad)(const bk_call *call, int threads)
+{
+    resize r;
+    make_resize(call, &r);
+    const float *dy = call->in[0].data;
+    float *dx = call->out[0].data;
+    int64_t lines = r.batch * r.from[0] * r.from[1], width = r.from[SPACE - 1];
+    int team = work_team(threads, lines, bk_count(&call->in[0].shape));
+#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
+    for (int64_t l = 0; l < lines; l++)
+        for (int64_t p = l * width; p < (l + 1) * width; p++)
+            gather_pixel(&r, dy, dx, p);
+    return BK_OK;
+}
