@@ -467,8 +467,8 @@ static void bfloat16_arithmetic_runs_where_the_processor_has_it_and_is_refused_e
     c.arithmetic = SLMT_ARITHMETIC_BFLOAT16;
     if (!build_has_onednn())
         EXPECT_TEXT(SLMT_ERR_UNSUPPORTED, "needs oneDNN", slmt_context_create(&c, &context));
-    else if (!processor_has(" amx_bf16"))
-        EXPECT_TEXT(SLMT_ERR_UNSUPPORTED, "AMX-BF16", slmt_context_create(&c, &context));
+    else if (!processor_has(" avx512_bf16"))
+        EXPECT_TEXT(SLMT_ERR_UNSUPPORTED, "AVX512-BF16", slmt_context_create(&c, &context));
     else
         expect_rough_arithmetic(&c);
     c.matrix = SLMT_MATRIX_OPENBLAS;

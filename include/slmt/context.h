@@ -38,7 +38,7 @@ enum {
 /** What matrix products may do with their factors on the cpu back end. \since 0.1 */
 enum {
     SLMT_ARITHMETIC_FLOAT32 = 0,
-    SLMT_ARITHMETIC_BFLOAT16 = 1 /**< round them to bfloat16: needs oneDNN, and a processor with AMX-BF16 */
+    SLMT_ARITHMETIC_BFLOAT16 = 1 /**< round them to bfloat16: needs oneDNN, and AVX512-BF16 or AMX-BF16 */
 };
 
 /** The library for matrix products on the cpu back end. \since 0.1 */
