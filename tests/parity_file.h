@@ -22,7 +22,7 @@ typedef struct reference_data {
     double fp32_err; /* torch_fp32_max_abs_err */
 } reference_data;
 
-static double parity_attr(hid_t at, const char *name, int i)
+static inline double parity_attr(hid_t at, const char *name, int i)
 {
     double values[16] = {0};
     hid_t a = H5Aopen(at, name, H5P_DEFAULT);
@@ -38,12 +38,12 @@ static double parity_attr(hid_t at, const char *name, int i)
     return values[i];
 }
 
-static int parity_mode_full(hid_t file)
+static inline int parity_mode_full(hid_t file)
 {
     return H5Lexists(file, "W", H5P_DEFAULT) > 0;
 }
 
-static reference_data parity_read(hid_t at, const char *path)
+static inline reference_data parity_read(hid_t at, const char *path)
 {
     reference_data r = {0};
     hid_t d = H5Dopen2(at, path, H5P_DEFAULT);
@@ -74,7 +74,7 @@ static reference_data parity_read(hid_t at, const char *path)
     return r;
 }
 
-static double parity_max_abs(const double *x, size_t n)
+static inline double parity_max_abs(const double *x, size_t n)
 {
     double m = 0;
     for (size_t i = 0; i < n; i++)
@@ -82,7 +82,7 @@ static double parity_max_abs(const double *x, size_t n)
     return m;
 }
 
-static double parity_tolerance(const reference_data *r, int real64)
+static inline double parity_tolerance(const reference_data *r, int real64)
 {
     const double *entries = r->digest ? r->x + 2 : r->x;
     double top = parity_max_abs(entries, r->digest ? r->n - 2 : r->n);
@@ -92,7 +92,8 @@ static double parity_tolerance(const reference_data *r, int real64)
 }
 
 /* Largest deviation of ours[size] over the tolerance: at most 1 passes. NaN counts as infinite. */
-static double parity_compare(const reference_data *r, const double *ours, size_t size, double tolerance)
+static inline double parity_compare(const reference_data *r, const double *ours, size_t size,
+                                    double tolerance)
 {
     double worst = 0, sum = 0, square = 0;
     if (size != r->size)
@@ -116,7 +117,7 @@ static double parity_compare(const reference_data *r, const double *ours, size_t
 }
 
 /* The start values' formula: u_i in [-1, 1) for text under salt. */
-static double parity_uniform(const char *text, uint64_t salt, uint64_t i)
+static inline double parity_uniform(const char *text, uint64_t salt, uint64_t i)
 {
     uint64_t h = 0xCBF29CE484222325u;
     for (const char *p = text; *p; p++)
@@ -129,15 +130,15 @@ static double parity_uniform(const char *text, uint64_t salt, uint64_t i)
     return (double)(z >> 40) / 8388608.0 - 1;
 }
 
-static int ends_with(const char *text, const char *end)
+static inline int ends_with(const char *text, const char *end)
 {
     size_t n = strlen(text), m = strlen(end);
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
 /* Start value i of tensor tag/name with `rank` axes, `numel` numbers, first extent `rows`. */
-static double parity_start(const char *tag, const char *name, int rank, size_t numel, size_t rows,
-                           uint64_t salt, size_t i)
+static inline double parity_start(const char *tag, const char *name, int rank, size_t numel, size_t rows,
+                                  uint64_t salt, size_t i)
 {
     static const char *const norms[] = {"norm.weight",    "norm1.weight",    "norm2.weight",
                                         "norm_up.weight", "rec_norm.weight", "edge_norm.weight"};

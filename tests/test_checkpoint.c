@@ -595,7 +595,7 @@ static void put_dataset(hid_t file, const char *name, hid_t type, hid_t plist, i
     H5Sclose(space);
 }
 
-static const hsize_t hundred[6] = {100, 1, 1, 1, 1, 1};
+static const hsize_t hundred[7] = {100, 1, 1, 1, 1, 1, 1};
 
 static void a_plain_forgery_opens(void **state)
 {
@@ -712,8 +712,8 @@ static void other_types_and_ranks_are_refused(void **state)
         assert_forgery_fails(file, path, "/x is neither float32");
     }
     file = forge(path);
-    put_dataset(file, "x", H5T_IEEE_F32LE, H5P_DEFAULT, 5, hundred);
-    assert_forgery_fails(file, path, "/x has more than four axes");
+    put_dataset(file, "x", H5T_IEEE_F32LE, H5P_DEFAULT, 7, hundred);
+    assert_forgery_fails(file, path, "/x has more than six axes");
     file = forge(path);
     H5Tcommit2(file, "type", type, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     H5Tclose(type); /* it would keep the file open */

@@ -678,7 +678,7 @@ static void copy_tensor(const checkpoint *from, checkpoint_writer *to, const che
 static void rewrite(const char *path, const char *to_path, const change *c, const char *extra_tensor)
 {
     static const char *groups[] = {"model",      "model/options", "model/preprocess",
-                                   "model/card", "training",      "training/config"};
+                                   "model/card", "training",      "training/settings"};
     static const char *arrays[] = {"weights", "training/moment1", "training/moment2", "training/frozen"};
     mem m;
     mem_init(&m, NULL, NULL, NULL, 0);
@@ -824,9 +824,10 @@ static void a_trainers_file_is_checked_as_closely(void **state)
         {SLMT_ERR_SCHEMA, "step", 1, {"training", "step", DROP, 0, 0, 0}, NULL},
         {SLMT_ERR_SCHEMA, "step", 1, {"training", "step", SET_INT, -1, 0, 0}, NULL},
         {SLMT_ERR_SCHEMA, "step", 1, {"training", "step", SET_INT, INT64_MAX, 0, 0}, NULL},
-        {SLMT_ERR_SCHEMA, "batch", 1, {"training/config", "batch", SET_INT, 0, 0, 0}, NULL},
-        {SLMT_ERR_SCHEMA, "stage", 1, {"training/config", "stage", SET_INT, 3, 0, 0}, NULL},
-        {SLMT_ERR_SCHEMA, "mask_ratio", 1, {"training/config", "mask_ratio", SET_REAL, 0, 1, 0}, NULL},
+        {SLMT_ERR_SCHEMA, "batch", 1, {"training/settings", "batch", SET_INT, 0, 0, 0}, NULL},
+        {SLMT_ERR_SCHEMA, "no task train", 1, {"training", "task", SET_TEXT, 0, 0, "train"}, NULL},
+        {SLMT_ERR_SCHEMA, "for a session", 1, {"training", "task", SET_TEXT, 0, 0, "synthesize"}, NULL},
+        {SLMT_ERR_SCHEMA, "mask_ratio", 1, {"training/settings", "mask_ratio", SET_REAL, 0, 1, 0}, NULL},
     };
     slmt_context *context = open_context(1, NULL);
     uint64_t start = slmt_context_live_bytes(context);

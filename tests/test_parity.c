@@ -16,6 +16,7 @@
 #include "lib/plan.h"
 #include "methods/mt_net.h"
 #include "parity_file.h"
+#include "slmt/trainer.h"
 #include "train/stepper.h"
 
 #include <cmocka.h> /* last: it has a macro fail() */
@@ -130,13 +131,13 @@ static void check_group(bench *b, const char *group, const char *prefix, const v
         char name[256], full[300];
         H5Lget_name_by_idx(g, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name, H5P_DEFAULT);
         snprintf(full, sizeof full, "%s%s", prefix, name);
-        int32_t k = params_find(&b->model->net.params, full);
+        int32_t k = params_find(&b->model->params, full);
         if (k < 0) {
             print_error("  the model has no tensor %s\n", full);
             b->failures++;
             continue;
         }
-        const param *p = &b->model->net.params.list[k];
+        const param *p = &b->model->params.list[k];
         if (!p->used || p->offset >= reals)
             continue;
         const void *values =
@@ -192,7 +193,7 @@ static slmt_model_options read_options(const bench *b)
 
 static void start_values(bench *b)
 {
-    const params *all = &b->model->net.params;
+    const params *all = &b->model->params;
     for (int32_t k = 0; k < all->n; k++) {
         const param *p = &all->list[k];
         if (!p->used || p->init == INIT_POSITION)
@@ -207,7 +208,7 @@ static void start_values(bench *b)
 
 static void restart(bench *b)
 {
-    params_fill(&b->model->net.params, 0, b->model->weights); /* for the position tables */
+    params_fill(&b->model->params, 0, b->model->weights); /* for the position tables */
     start_values(b);
 }
 
@@ -229,44 +230,70 @@ static void step_noise(const bench *b, int step, double *noise, size_t n)
         noise[i] = (float)((parity_uniform(text, b->salt, i) + 1) / 2);
 }
 
-static slmt_trainer_config training(const bench *b, int32_t stage)
+/* A stage's task with the file's settings. */
+static void stage_task(const bench *b, int32_t stage, task *t)
 {
-    slmt_trainer_config c = {.struct_size = sizeof c, .stage = stage, .batch = b->batch};
     const char *betas = stage == SLMT_STAGE_PRETRAIN ? "pretrain_betas" : "finetune_betas";
-    c.beta1 = parity_attr(b->file, betas, 0);
-    c.beta2 = parity_attr(b->file, betas, 1);
-    c.epsilon = parity_attr(b->file, "adam_eps", 0);
-    c.mask_ratio = parity_attr(b->file, "mask_ratio", 0);
-    c.rec_weight = parity_attr(b->file, "rec_weight", 0);
-    c.l1_weight = parity_attr(b->file, "l1_weight", 0);
-    return c;
+    const method_task *kind =
+        task_named(&method_slmt_net, stage == SLMT_STAGE_PRETRAIN ? "pretrain" : "finetune");
+    double setting[METHOD_NUMBERS];
+    const slmt_number given[] = {{"batch", b->batch},
+                                 {"beta1", parity_attr(b->file, betas, 0)},
+                                 {"beta2", parity_attr(b->file, betas, 1)},
+                                 {"epsilon", parity_attr(b->file, "adam_eps", 0)},
+                                 {"recompute", SLMT_RECOMPUTE_NOTHING}};
+    const slmt_number pre[] = {{"mask_ratio", parity_attr(b->file, "mask_ratio", 0)},
+                               {"rec_weight", parity_attr(b->file, "rec_weight", 0)}};
+    const slmt_number fine[] = {{"l1_weight", parity_attr(b->file, "l1_weight", 0)}};
+    numbers_init(kind->settings, setting);
+    assert_int_equal(numbers_set(kind->settings, "setting", given, 5, setting), OK);
+    if (stage == SLMT_STAGE_PRETRAIN)
+        assert_int_equal(numbers_set(kind->settings, "setting", pre, 2, setting), OK);
+    else
+        assert_int_equal(numbers_set(kind->settings, "setting", fine, 1, setting), OK);
+    assert_int_equal(task_init(t, b->model, kind, setting), OK);
 }
 
 static void open_stepper(bench *b, int32_t stage, stepper *s)
 {
-    slmt_trainer_config c = training(b, stage);
+    task task;
     tally t = {.mem = &b->context->mem};
     restart(b);
-    status st = stepper_open(s, b->context, b->model, &c, &t);
+    stage_task(b, stage, &task);
+    status st = stepper_open(s, b->context, &task, &t);
     if (st != OK)
         print_error("  %s\n", status_text());
     assert_int_equal(st, OK);
 }
 
+static int is_pretraining(const stepper *s)
+{
+    return strcmp(s->task.kind->name, "pretrain") == 0;
+}
+
+/* Inputs of pre-training, and what its losses are. */
+enum { IMAGES, KEEP, RESTORE, WEIGHT, EDGES };
+
+static int patches(const bench *b)
+{
+    const slmt_net net = slmt_net_of(b->model->option);
+    return net.mae_grid * net.mae_grid;
+}
+
 /* ---- forward tensors ---- */
 
-/* Runs a graph that was built over the model's weights with extra outputs. */
+/* Runs a graph that was built over the model's weights (slots 0 to n - 1 and n to 2 n - 1) and data. */
 static void run_graph(bench *b, graph *g, void *const *data, int32_t n_data)
 {
     plan *p;
-    const slmt_net *net = &b->model->net;
-    int32_t n = slot_data(net) + n_data;
+    const params *all = &b->model->params;
+    int32_t n = 2 * all->n + n_data;
     void **bound = calloc((size_t)n, sizeof *bound);
     assert_int_equal(plan_create(g, (device){b->context->backend, b->context->device}, 1, &p), OK);
-    for (int32_t k = 0; k < net->params.n; k++)
-        if (net->params.list[k].used)
-            bound[slot_weight(net) + k] = bound[slot_frozen(net) + k] = model_tensor(b->model, k);
-    memcpy(bound + slot_data(net), data, (size_t)n_data * sizeof *data);
+    for (int32_t k = 0; k < all->n; k++)
+        if (all->list[k].used)
+            bound[k] = bound[all->n + k] = model_tensor(b->model, k);
+    memcpy(bound + 2 * all->n, data, (size_t)n_data * sizeof *data);
     assert_int_equal(plan_run(p, bound, n, NULL), OK);
     free(bound);
     plan_free(p);
@@ -279,19 +306,26 @@ static void *reals(const bench *b, size_t n)
 
 static void check_pretrain_forward(bench *b, stepper *s)
 {
-    enum { REC_PRED = MAE_SLOTS, EDGE_PRED, SLOTS };
-    const slmt_net *net = &b->model->net;
-    edge_mae_graph v;
+    enum { REC_PRED = EDGES + 1, EDGE_PRED, SLOTS };
+    const slmt_net net = slmt_net_of(b->model->option);
+    const params *all = &b->model->params;
+    int32_t slot = 2 * all->n;
     graph *g;
     nn e;
-    size_t pixels = (size_t)b->batch * (size_t)net->options.image_size * (size_t)net->options.image_size;
-    void *rec = reals(b, pixels), *edge = reals(b, pixels), *loss = reals(b, 3);
-    void *data[SLOTS] = {s->image_a, s->keep, s->restore, s->weight, s->image_b, loss, loss, loss, rec, edge};
+    size_t pixels = (size_t)b->batch * (size_t)net.options.image_size * (size_t)net.options.image_size;
+    void *rec = reals(b, pixels), *edge = reals(b, pixels);
+    void *data[SLOTS] = {
+        s->data[IMAGES], s->data[KEEP], s->data[RESTORE], s->data[WEIGHT], s->data[EDGES], rec, edge};
     assert_int_equal(graph_create(&b->context->mem, b->real64 ? BK_F64 : BK_F32, &g), OK);
-    assert_int_equal(nn_open(&e, g, net, "E.", slot_weight(net)), OK);
-    edge_mae_pretrain(&e, net, b->batch, s->kept, s->config.rec_weight, &v);
-    graph_output(g, v.rec_pred, slot_data(net) + REC_PRED);
-    graph_output(g, v.edge_pred, slot_data(net) + EDGE_PRED);
+    assert_int_equal(nn_open(&e, g, all, "E.", 0), OK);
+    edge_mae_graph v = {.images = graph_bound(g, slot + IMAGES, s->task.shape[IMAGES]),
+                        .keep = graph_bound(g, slot + KEEP, s->task.shape[KEEP]),
+                        .restore = graph_bound(g, slot + RESTORE, s->task.shape[RESTORE]),
+                        .weight = graph_bound(g, slot + WEIGHT, s->task.shape[WEIGHT]),
+                        .edges = graph_bound(g, slot + EDGES, s->task.shape[EDGES])};
+    edge_mae_pretrain(&e, &net, 1, &v);
+    graph_output(g, v.rec_pred, slot + REC_PRED);
+    graph_output(g, v.edge_pred, slot + EDGE_PRED);
     restart(b);
     run_graph(b, g, data, SLOTS);
     check(b, "pre", "rec_pred", rec, pixels);
@@ -300,28 +334,30 @@ static void check_pretrain_forward(bench *b, stepper *s)
     graph_free(g);
     free(rec);
     free(edge);
-    free(loss);
 }
 
 static void check_finetune_forward(bench *b, stepper *s)
 {
-    enum { PRED = TUNE_SLOTS, BLOCK1, TOKENS, SLOTS };
-    const slmt_net *net = &b->model->net;
-    mt_net_graph v;
+    enum { SOURCE, TARGET, PRED, BLOCK1, TOKENS, SLOTS };
+    const slmt_net net = slmt_net_of(b->model->option);
+    const params *all = &b->model->params;
+    int32_t slot = 2 * all->n;
     graph *g;
     nn part[3];
-    size_t side = (size_t)net->options.image_size, pixels = (size_t)b->batch * side * side;
-    size_t tokens = (size_t)b->batch * (size_t)stepper_patches(s) * (size_t)net->options.embed_dim;
-    void *pred = reals(b, pixels), *block1 = reals(b, tokens), *last = reals(b, tokens), *loss = reals(b, 3);
-    void *data[SLOTS] = {s->image_a, s->image_b, loss, loss, loss, pred, block1, last};
+    size_t side = (size_t)net.options.image_size, pixels = (size_t)b->batch * side * side;
+    size_t tokens = (size_t)b->batch * (size_t)patches(b) * (size_t)net.options.embed_dim;
+    void *pred = reals(b, pixels), *block1 = reals(b, tokens), *last = reals(b, tokens);
+    void *data[SLOTS] = {s->data[0], s->data[1], pred, block1, last};
     assert_int_equal(graph_create(&b->context->mem, b->real64 ? BK_F64 : BK_F32, &g), OK);
-    assert_int_equal(nn_open(&part[0], g, net, "E.", slot_weight(net)), OK);
-    assert_int_equal(nn_open(&part[1], g, net, "G.", slot_weight(net)), OK);
-    assert_int_equal(nn_open(&part[2], g, net, "E.", slot_frozen(net)), OK);
-    mt_net_finetune(&part[0], &part[1], &part[2], net, b->batch, s->config.l1_weight, &v);
-    graph_output(g, v.pred, slot_data(net) + PRED);
-    graph_output(g, v.block1, slot_data(net) + BLOCK1);
-    graph_output(g, v.tokens, slot_data(net) + TOKENS);
+    assert_int_equal(nn_open(&part[0], g, all, "E.", 0), OK);
+    assert_int_equal(nn_open(&part[1], g, all, "G.", 0), OK);
+    assert_int_equal(nn_open(&part[2], g, all, "E.", all->n), OK);
+    mt_net_graph v = {.source = graph_bound(g, slot + SOURCE, s->task.shape[0]),
+                      .target = graph_bound(g, slot + TARGET, s->task.shape[1])};
+    mt_net_finetune(&part[0], &part[1], &part[2], &net, 1, &v);
+    graph_output(g, v.pred, slot + PRED);
+    graph_output(g, v.block1, slot + BLOCK1);
+    graph_output(g, v.tokens, slot + TOKENS);
     restart(b);
     run_graph(b, g, data, SLOTS);
     check(b, "fine", "pred", pred, pixels);
@@ -333,7 +369,6 @@ static void check_finetune_forward(bench *b, stepper *s)
     free(pred);
     free(block1);
     free(last);
-    free(loss);
 }
 
 /* ---- stages ---- */
@@ -352,7 +387,7 @@ static training_data open_stage(bench *b, int32_t stage, stepper *s)
     training_data d = {.a = read_images(b, pre ? "pre/images" : "fine/source"),
                        .b = pre ? NULL : read_images(b, "fine/target"),
                        .rate = parity_attr(b->file, pre ? "pretrain_lr" : "finetune_lr", 0),
-                       .n_noise = (size_t)b->batch * (size_t)stepper_patches(s)};
+                       .n_noise = (size_t)b->batch * (size_t)patches(b)};
     d.noise = malloc(d.n_noise * sizeof *d.noise);
     return d;
 }
@@ -365,22 +400,25 @@ static void close_stage(training_data *d, stepper *s)
     free(d->noise);
 }
 
-static slmt_losses take_step(const bench *b, stepper *s, const training_data *d, int step, double rate)
+/* The two losses of a step. */
+typedef struct step_losses {
+    double part[2];
+} step_losses;
+
+static step_losses take_step(const bench *b, stepper *s, const training_data *d, int step, double rate)
 {
-    slmt_losses l = {.struct_size = sizeof l};
-    if (s->config.stage == SLMT_STAGE_PRETRAIN) {
+    const void *given[METHOD_PORTS] = {d->a, is_pretraining(s) ? NULL : d->b};
+    double loss[STEPPER_LOSSES];
+    if (is_pretraining(s))
         step_noise(b, step, d->noise, d->n_noise);
-        assert_int_equal(stepper_pretrain(s, d->a, d->noise, 0, rate, NULL, &l), OK);
-    } else {
-        assert_int_equal(stepper_finetune(s, d->a, d->b, rate, NULL, &l), OK);
-    }
-    return l;
+    assert_int_equal(stepper_run(s, given, d->noise, 0, rate, NULL, loss), OK);
+    return (step_losses){{loss[0], loss[1]}};
 }
 
 static void check_final_weights(bench *b, const stepper *s)
 {
     const void *weights = b->model->weights;
-    if (s->config.stage == SLMT_STAGE_PRETRAIN) {
+    if (is_pretraining(s)) {
         check_group(b, "pre_run_final", "E.", weights, s->trained, NULL);
     } else {
         check_group(b, "fine_run_final/E", "E.", weights, s->trained, NULL);
@@ -390,11 +428,12 @@ static void check_final_weights(bench *b, const stepper *s)
 
 static void check_masks(bench *b, const stepper *s, const double *noise)
 {
-    int n = stepper_patches(s);
+    int n = patches(b), kept = (int)s->task.shape[KEEP].dim[1];
+    const int32_t *restore = s->data[RESTORE];
     reference_data stored = parity_read(b->file, "pre/noise"), mask = parity_read(b->file, "pre/mask");
     for (int i = 0; i < n * b->batch; i++) {
         assert_true(noise[i] == stored.x[i]);
-        assert_int_equal(s->restore[i] == s->kept, mask.x[i] == 1);
+        assert_int_equal(restore[i] == kept, mask.x[i] == 1);
     }
     free(stored.x);
     free(mask.x);
@@ -404,33 +443,33 @@ static void check_start_weights(bench *b)
 {
     if (!parity_mode_full(b->file))
         return;
-    check_group(b, "W/mae", "E.", b->model->weights, b->model->net.params.total, NULL);
-    check_group(b, "W/G", "G.", b->model->weights, b->model->net.params.total, NULL);
+    check_group(b, "W/mae", "E.", b->model->weights, b->model->params.total, NULL);
+    check_group(b, "W/G", "G.", b->model->weights, b->model->params.total, NULL);
 }
 
 static void check_pretraining_step(bench *b, const stepper *s, const training_data *d, int step,
-                                   const slmt_losses *l)
+                                   const step_losses *l)
 {
-    check_number(b, "pre_run/losses", 2 * (size_t)step, l->reconstruction);
-    check_number(b, "pre_run/losses", 2 * (size_t)step + 1, l->edge);
+    check_number(b, "pre_run/losses", 2 * (size_t)step, l->part[0]);
+    check_number(b, "pre_run/losses", 2 * (size_t)step + 1, l->part[1]);
     if (step > 0)
         return;
-    check_number(b, "pre/rec_loss", 0, l->reconstruction);
-    check_number(b, "pre/edge_loss", 0, l->edge);
+    check_number(b, "pre/rec_loss", 0, l->part[0]);
+    check_number(b, "pre/edge_loss", 0, l->part[1]);
     check_masks(b, s, d->noise);
     size_t side = (size_t)attr_int(b, "image_size");
-    check(b, "pre", "edge_target", s->image_b, (size_t)b->batch * side * side);
+    check(b, "pre", "edge_target", s->data[EDGES], (size_t)b->batch * side * side);
     check_group(b, "pre_grad", "E.", NULL, s->trained, s);
 }
 
-static void check_finetuning_step(bench *b, const stepper *s, int step, const slmt_losses *l)
+static void check_finetuning_step(bench *b, const stepper *s, int step, const step_losses *l)
 {
-    check_number(b, "fine_run/losses", 2 * (size_t)step, l->l1);
-    check_number(b, "fine_run/losses", 2 * (size_t)step + 1, l->consistency);
+    check_number(b, "fine_run/losses", 2 * (size_t)step, l->part[0]);
+    check_number(b, "fine_run/losses", 2 * (size_t)step + 1, l->part[1]);
     if (step > 0)
         return;
-    check_number(b, "fine/l1_loss", 0, l->l1);
-    check_number(b, "fine/fc_loss", 0, l->consistency);
+    check_number(b, "fine/l1_loss", 0, l->part[0]);
+    check_number(b, "fine/fc_loss", 0, l->part[1]);
     check_group(b, "fine_grad/E", "E.", NULL, s->trained, s);
     check_group(b, "fine_grad/G", "G.", NULL, s->trained, s);
 }
@@ -443,7 +482,7 @@ static int check_stage(bench *b, int32_t stage)
     if (stage == SLMT_STAGE_PRETRAIN)
         check_start_weights(b);
     for (int step = 0; step < b->steps; step++) {
-        slmt_losses l = take_step(b, &s, &d, step, d.rate);
+        step_losses l = take_step(b, &s, &d, step, d.rate);
         if (stage == SLMT_STAGE_PRETRAIN)
             check_pretraining_step(b, &s, &d, step, &l);
         else

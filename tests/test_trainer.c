@@ -91,9 +91,12 @@ static slmt_trainer_config config_of(int32_t stage)
     GOOD(slmt_trainer_config_init(&c, stage));
     c.batch = BATCH;
     c.epochs = 3;
-    c.warmup_epochs = 1;
-    c.decay_epochs = 1;
-    c.decay_factor = 0.5;
+    if (stage == SLMT_STAGE_FINETUNE) {
+        c.warmup_epochs = 1;
+    } else {
+        c.decay_epochs = 1;
+        c.decay_factor = 0.5;
+    }
     c.seed = 11;
     return c;
 }
@@ -170,6 +173,12 @@ static void the_defaults_are_the_papers(void **state)
     EXPECT(SLMT_ERR_ARGUMENT, slmt_trainer_config_init(&c, 3));
 }
 
+static int is_of_finetuning(const char *field)
+{
+    return strcmp(field, "warmup_epochs") == 0 || strcmp(field, "minimum_rate") == 0 ||
+           strcmp(field, "l1_weight") == 0;
+}
+
 static void every_bad_field_is_named(void **state)
 {
     (void)state;
@@ -200,7 +209,8 @@ static void every_bad_field_is_named(void **state)
     uint64_t live = slmt_context_live_bytes(context), bytes = 0;
     slmt_trainer *trainer = NULL;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        slmt_trainer_config c = config_of(SLMT_STAGE_PRETRAIN);
+        int32_t stage = is_of_finetuning(bad[i].name) ? SLMT_STAGE_FINETUNE : SLMT_STAGE_PRETRAIN;
+        slmt_trainer_config c = config_of(stage);
         if (bad[i].whole)
             memcpy((char *)&c + bad[i].offset, &bad[i].number, sizeof(int32_t));
         else

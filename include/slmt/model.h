@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file model.h
- *  SLMT-Net: its options, its weights, and the checkpoint file that holds them.
+ *  Models: options, weights, and the checkpoint file that holds them; of SLMT-Net by a struct of options, of
+ *  any method (method.h) by name.
  *
  *  Source: Li et al., "Multi-scale Transformer Network with Edge-aware Pre-training for
  *  Cross-Modality MR Image Synthesis", IEEE TMI 2023 (arXiv 2212.01108). */
@@ -8,6 +9,7 @@
 #define SLMT_MODEL_H
 
 #include "slmt/context.h"
+#include "slmt/method.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -75,8 +77,8 @@ typedef struct slmt_preprocess {
 /** One tensor of a model. \since 0.1 */
 typedef struct slmt_tensor_info {
     uint32_t struct_size; /**< sizeof(slmt_tensor_info), set by the caller */
-    int32_t rank;         /**< 1 to 4 */
-    int64_t dim[4];       /**< row-major extents; unused ones 0 */
+    int32_t rank;         /**< 1 to 6 */
+    int64_t dim[6];       /**< row-major extents; unused ones 0 */
     const char
         *name; /**< state_dict key with "E." (Edge-MAE) or "G." (generator) in front; lives with the model */
     int32_t used;    /**< 1; 0 for tensors that the reference stores and nothing reads */
@@ -122,6 +124,35 @@ SLMT_API void slmt_preprocess_init(slmt_preprocess *preprocess);
  */
 SLMT_API slmt_status slmt_model_create(slmt_context *context, const slmt_model_options *options,
                                        uint64_t seed, slmt_model **model);
+
+/**
+ * Make a model of any method with fresh weights.
+ *
+ * @param method   its name, see slmt_method_describe()
+ * @param options  count options by name; those not named have their initial values. NULL if count is 0
+ * @param seed     as slmt_model_create()
+ * @param model    receives the model; the caller frees it with slmt_model_free()
+ * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (no such method or option), and as slmt_model_create()
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_model_create_method(slmt_context *context, const char *method,
+                                              const slmt_number *options, size_t count, uint64_t seed,
+                                              slmt_model **model);
+
+/** Name of a model's method; it lives as long as the library. @param model not NULL \since 0.1 */
+SLMT_API const char *slmt_model_method(const slmt_model *model);
+
+/**
+ * Read one option of a model.
+ *
+ * @param name   as in slmt_number_info
+ * @param value  receives it
+ * @return SLMT_OK, or SLMT_ERR_NOT_FOUND, SLMT_ERR_ARGUMENT
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_model_option(const slmt_model *model, const char *name, double *value);
 
 /**
  * Load a model from a checkpoint file. The file is not trusted: its SHA-256 is checked before
@@ -194,11 +225,11 @@ SLMT_API slmt_model *slmt_model_retain(slmt_model *model);
 SLMT_API void slmt_model_free(slmt_model *model);
 
 /**
- * Read a model's options.
+ * Read the options of a model of SLMT-Net.
  *
  * @param model    not NULL
  * @param options  struct_size set by the caller (an init function does); filled
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the model is of another method)
  * @threads any thread
  * \since 0.1
  */

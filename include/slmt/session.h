@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file session.h
- *  Synthesis: a session is a model, a batch size, and the planned memory to run it. */
+ *  Running a model: a session is a task of a model, its settings, and the planned memory to run it. Typed
+ *  calls for SLMT-Net, calls by name for every method (method.h). */
 #ifndef SLMT_SESSION_H
 #define SLMT_SESSION_H
 
+#include "slmt/method.h"
+#include "slmt/model.h"
 #include "slmt/volume.h"
 
 #ifdef __cplusplus
@@ -98,6 +101,56 @@ SLMT_API slmt_status slmt_synthesize(slmt_session *session, const float *source,
  */
 SLMT_API slmt_status slmt_synthesize_volume(slmt_session *session, const slmt_volume *source,
                                             slmt_volume **target);
+
+/**
+ * Make a session for a task of any method.
+ *
+ * @param model     kept alive by the session; not to be trained while sessions use it
+ * @param task      its name, see slmt_method_task(); one that does not train
+ * @param settings  count settings by name; those not named have their initial values. NULL if count is 0
+ * @param session   receives the session; the caller frees it with slmt_session_free()
+ * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (no such task or setting), SLMT_ERR_STATE (a task that trains), and
+ *         as slmt_session_create()
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_session_create_task(slmt_model *model, const char *task,
+                                              const slmt_number *settings, size_t count,
+                                              slmt_session **session);
+
+/** Bytes that such a session holds, exactly. As slmt_session_memory(). \since 0.1 */
+SLMT_API slmt_status slmt_session_task_memory(slmt_model *model, const char *task,
+                                              const slmt_number *settings, size_t count, uint64_t *bytes);
+
+/**
+ * The shape of an input or output under the session's settings.
+ *
+ * @param name   of the input or output
+ * @param shape  receives 6 extents, unused ones 0; the first of a batched one is the batch setting
+ * @param rank   receives their number
+ * @return SLMT_OK, or SLMT_ERR_NOT_FOUND, SLMT_ERR_ARGUMENT
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_session_shape(const slmt_session *session, const char *name, int64_t shape[6],
+                                        int32_t *rank);
+
+/**
+ * Run the session's task. Allocates nothing, unless the session has a profile.
+ *
+ * @param inputs   n_inputs tensors, one for each input of the task, in any order; compact and row-major, not
+ *                 modified. The first axis of batched ones may have any length, the same for all
+ * @param outputs  n_outputs tensors, one for each output, likewise; written. None may overlap an input
+ * @return SLMT_OK, or
+ *         SLMT_ERR_ARGUMENT  one is missing, or of another type or shape than the text says;
+ *         SLMT_ERR_NOT_FOUND one is for no input or output of the task;
+ *         SLMT_ERR_NONFINITE an input holds a NaN or an infinity: nothing was written;
+ *         SLMT_ERR_CANCELLED outputs are undefined; SLMT_ERR_BACKEND
+ * @threads one thread per session at a time
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_session_run(slmt_session *session, const slmt_tensor *inputs, size_t n_inputs,
+                                      const slmt_tensor *outputs, size_t n_outputs);
 
 #ifdef __cplusplus
 }

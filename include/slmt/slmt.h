@@ -12,6 +12,7 @@
 
 #include "slmt/context.h"
 #include "slmt/dataset.h"
+#include "slmt/method.h"
 #include "slmt/model.h"
 #include "slmt/profile.h"
 #include "slmt/session.h"

@@ -58,19 +58,20 @@ typedef struct slmt_trainer_config {
 /** What a step reports. \since 0.1 */
 typedef struct slmt_losses {
     uint32_t struct_size;  /**< sizeof(slmt_losses), set by the caller */
-    int32_t reserved;      /**< 0 */
+    int32_t parts;         /**< losses that a task of another method reports beside the total, in `part` */
     double total;          /**< the weighted sum that was minimised, before the update */
     double reconstruction; /**< pre-training: masked patches */
     double edge;           /**< pre-training: edge map */
     double l1;             /**< fine-tuning: mean |prediction - target| */
     double consistency;    /**< fine-tuning: feature consistency */
     double learning_rate;  /**< the rate of this step */
+    double part[4];        /**< the task's outputs but the last, in their order; unused ones 0 */
 } slmt_losses;
 
 /** Where training is. \since 0.1 */
 typedef struct slmt_training_state {
     uint32_t struct_size;    /**< sizeof(slmt_training_state), set by the caller */
-    int32_t stage;           /**< SLMT_STAGE_... */
+    int32_t stage;           /**< SLMT_STAGE_...; 0 for methods other than SLMT-Net */
     uint64_t step;           /**< steps done */
     uint64_t steps_in_epoch; /**< steps of an epoch on the set last run; 0 before */
     uint64_t total_steps;    /**< steps of the whole run on that set; 0 before */
@@ -111,13 +112,54 @@ SLMT_API slmt_status slmt_trainer_memory(slmt_model *model, const slmt_trainer_c
 SLMT_API slmt_status slmt_trainer_create(slmt_model *model, const slmt_trainer_config *config,
                                          slmt_trainer **trainer);
 
+/**
+ * Make a trainer for a task of any method.
+ *
+ * @param model     kept alive by the trainer, changed by its steps
+ * @param task      its name, see slmt_method_task(); one that trains
+ * @param settings  count settings by name; those not named have their initial values. NULL if count is 0
+ * @param seed      drives order, augmentation and whatever else is random
+ * @param trainer   receives the trainer; the caller frees it with slmt_trainer_free()
+ * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (no such task or setting), SLMT_ERR_STATE (a task that does not
+ *         train), and as slmt_trainer_create()
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_trainer_create_task(slmt_model *model, const char *task,
+                                              const slmt_number *settings, size_t count, uint64_t seed,
+                                              slmt_trainer **trainer);
+
+/** Bytes that such a trainer holds, exactly. As slmt_session_memory(). \since 0.1 */
+SLMT_API slmt_status slmt_trainer_task_memory(slmt_model *model, const char *task,
+                                              const slmt_number *settings, size_t count, uint64_t *bytes);
+
+/** Name of the task that a trainer runs. @param trainer not NULL \since 0.1 */
+SLMT_API const char *slmt_trainer_task(const slmt_trainer *trainer);
+
+/** Read one of its settings. As slmt_model_option(). \since 0.1 */
+SLMT_API slmt_status slmt_trainer_setting(const slmt_trainer *trainer, const char *name, double *value);
+
+/**
+ * One step of any task that trains, at a given learning rate.
+ *
+ * @param inputs  count tensors, one for each input of the task, in any order, with as many samples as the
+ *                batch setting says; see slmt_session_run()
+ * @param rate    learning rate, at least 0
+ * @param losses  struct_size set; filled; may be NULL
+ * @return as slmt_session_run() and slmt_pretrain_step()
+ * @threads one thread per trainer at a time, nobody else using the model
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_trainer_step(slmt_trainer *trainer, const slmt_tensor *inputs, size_t count,
+                                       double rate, slmt_losses *losses);
+
 /** Free a trainer; the model stays. @param trainer may be NULL \since 0.1 */
 SLMT_API void slmt_trainer_free(slmt_trainer *trainer);
 
 /** The trainer's model; borrowed. @param trainer not NULL \since 0.1 */
 SLMT_API slmt_model *slmt_trainer_model(slmt_trainer *trainer);
 
-/** Read a trainer's configuration. @param config struct_size set; filled \since 0.1 */
+/** Read the configuration of a trainer of SLMT-Net. @param config struct_size set; filled \since 0.1 */
 SLMT_API slmt_status slmt_trainer_get_config(const slmt_trainer *trainer, slmt_trainer_config *config);
 
 /** Read where training is. @param state struct_size set; filled \since 0.1 */

@@ -11,42 +11,49 @@
 #include "data/preprocess.h"
 #include "io/model_file.h"
 #include "lib/half.h"
+#include "methods/slmt_net.h"
 
 enum { CARD_KEY_MAX = 64, CARD_TEXT_MAX = 65535 };
 
 slmt_status slmt_model_options_init(slmt_model_options *options, int32_t preset)
 {
     REQUIRE(options);
-    return net_options_preset(options, preset);
+    return slmt_net_preset(options, preset);
 }
 
 /* ---- life ---- */
 
-static status fill_model(slmt_model *m, const slmt_model_options *options, int32_t weights)
+static status fill_model(slmt_model *m, int32_t weights)
 {
     bk_dtype real = m->context->config.precision == SLMT_FLOAT64 ? BK_F64 : BK_F32, matrix = real;
     if (weights == SLMT_WEIGHTS_BFLOAT16 || weights == SLMT_WEIGHTS_FLOAT16)
         matrix = weights == SLMT_WEIGHTS_FLOAT16 ? BK_F16 : BK_BF16;
-    TRY(net_init(&m->net, &m->context->mem, real, matrix, options));
+    params_init(&m->params, &m->context->mem, real, matrix);
+    m->method->tensors(&m->params, m->option);
+    TRY(m->params.error);
     void *p;
-    TRY(mem_zeros(&m->context->mem, m->net.params.bytes, 1, &m->weights));
-    TRY(mem_zeros(&m->context->mem, (size_t)m->net.params.n, sizeof(float *), &p));
+    TRY(mem_zeros(&m->context->mem, m->params.bytes, 1, &m->weights));
+    TRY(mem_zeros(&m->context->mem, (size_t)m->params.n, sizeof(float *), &p));
     m->unread = p;
     slmt_preprocess_init(&m->preprocess);
-    m->preprocess.image_size = options->image_size;
+    if (model_image_side(m))
+        m->preprocess.image_size = model_image_side(m);
     return OK;
 }
 
-status model_make(slmt_context *context, const slmt_model_options *options, int32_t stored, slmt_model **out)
+status model_make(slmt_context *context, const method *method, const double *option, int32_t stored,
+                  slmt_model **out)
 {
     void *p;
-    TRY(net_options_check(options));
+    TRY(method_check(method, option));
     TRY(mem_zeros(&context->mem, 1, sizeof(slmt_model), &p));
     slmt_model *m = p;
     atomic_init(&m->owners, 1);
     m->context = context_retain(context);
+    m->method = method;
+    memcpy(m->option, option, (size_t)method->options.n * sizeof *option);
     int32_t weights = context->config.weights;
-    status s = fill_model(m, options, weights == SLMT_WEIGHTS_STORED ? stored : weights);
+    status s = fill_model(m, weights == SLMT_WEIGHTS_STORED ? stored : weights);
     if (s != OK) {
         slmt_model_free(m);
         return s;
@@ -55,20 +62,58 @@ status model_make(slmt_context *context, const slmt_model_options *options, int3
     return OK;
 }
 
+static status make_fresh(slmt_context *context, const method *method, const double *option, uint64_t seed,
+                         slmt_model **model)
+{
+    slmt_model *m;
+    TRY(model_make(context, method, option, SLMT_WEIGHTS_FULL, &m));
+    params_fill(&m->params, seed, m->weights);
+    *model = m;
+    return OK;
+}
+
 slmt_status slmt_model_create(slmt_context *context, const slmt_model_options *options, uint64_t seed,
                               slmt_model **model)
 {
     slmt_model_options o;
-    slmt_model *m;
+    double option[METHOD_NUMBERS];
     REQUIRE(context);
     REQUIRE(model);
-    TRY(net_options_preset(&o, SLMT_PRESET_BASE));
+    TRY(slmt_net_preset(&o, SLMT_PRESET_BASE));
     if (options)
         TRY(struct_read(&o, sizeof o, options, "slmt_model_options"));
-    TRY(model_make(context, &o, SLMT_WEIGHTS_FULL, &m));
-    params_fill(&m->net.params, seed, m->weights);
-    *model = m;
-    return OK;
+    slmt_net_numbers(&o, option);
+    return make_fresh(context, &method_slmt_net, option, seed, model);
+}
+
+slmt_status slmt_model_create_method(slmt_context *context, const char *method, const slmt_number *options,
+                                     size_t count, uint64_t seed, slmt_model **model)
+{
+    double option[METHOD_NUMBERS];
+    REQUIRE(context);
+    REQUIRE(method);
+    REQUIRE(model);
+    if (count > 0)
+        REQUIRE(options);
+    const struct method *m = method_named(method);
+    if (!m)
+        return fail(ERR_NOT_FOUND, "there is no method %s", method);
+    numbers_init(m->options, option);
+    TRY(numbers_set(m->options, "option", options, count, option));
+    return make_fresh(context, m, option, seed, model);
+}
+
+int32_t model_image_side(const slmt_model *model)
+{
+    int32_t k = number_index(model->method->options, "image_size");
+    return k < 0 ? 0 : (int32_t)model->option[k];
+}
+
+status model_require_slmt_net(const slmt_model *model, const char *call)
+{
+    if (model->method == &method_slmt_net)
+        return OK;
+    return fail(ERR_STATE, "%s: is for models of slmt-net, and this one is of %s", call, model->method->name);
 }
 
 slmt_model *slmt_model_retain(slmt_model *model)
@@ -84,7 +129,7 @@ void slmt_model_free(slmt_model *m)
         return;
     slmt_context *context = m->context;
     mem *memory = &context->mem;
-    for (int32_t k = 0; m->unread && k < m->net.params.n; k++)
+    for (int32_t k = 0; m->unread && k < m->params.n; k++)
         mem_give(memory, m->unread[k]);
     for (size_t i = 0; i < m->n_card; i++) {
         mem_give(memory, m->card[i].key);
@@ -93,8 +138,8 @@ void slmt_model_free(slmt_model *m)
     mem_give(memory, m->card);
     mem_give(memory, m->unread);
     mem_give(memory, m->weights);
-    if (m->net.params.mem)
-        net_clear(&m->net);
+    if (m->params.mem)
+        params_clear(&m->params);
     mem_give(memory, m);
     context_release(context);
 }
@@ -162,7 +207,26 @@ slmt_status slmt_model_get_options(const slmt_model *model, slmt_model_options *
 {
     REQUIRE(model);
     REQUIRE(options);
-    return struct_write(options, &model->net.options, sizeof *options, "slmt_model_options");
+    TRY(model_require_slmt_net(model, __func__));
+    const slmt_net net = slmt_net_of(model->option);
+    return struct_write(options, &net.options, sizeof *options, "slmt_model_options");
+}
+
+const char *slmt_model_method(const slmt_model *model)
+{
+    return model ? model->method->name : "";
+}
+
+slmt_status slmt_model_option(const slmt_model *model, const char *name, double *value)
+{
+    REQUIRE(model);
+    REQUIRE(name);
+    REQUIRE(value);
+    int32_t k = number_index(model->method->options, name);
+    if (k < 0)
+        return fail(ERR_NOT_FOUND, "method %s has no option %s", model->method->name, name);
+    *value = model->option[k];
+    return OK;
 }
 
 slmt_status slmt_model_get_preprocess(const slmt_model *model, slmt_preprocess *preprocess)
@@ -180,9 +244,9 @@ slmt_status slmt_model_set_preprocess(slmt_model *model, const slmt_preprocess *
     slmt_preprocess_init(&p);
     TRY(struct_read(&p, sizeof p, preprocess, "slmt_preprocess"));
     TRY(preprocess_check(&p));
-    if (p.image_size != model->net.options.image_size)
+    if (model_image_side(model) && p.image_size != model_image_side(model))
         return fail(ERR_ARGUMENT, "slmt_preprocess.image_size is %d, the model's images are %d", p.image_size,
-                    model->net.options.image_size);
+                    model_image_side(model));
     model->preprocess = p;
     return OK;
 }
@@ -191,36 +255,36 @@ slmt_status slmt_model_set_preprocess(slmt_model *model, const slmt_preprocess *
 
 void *model_tensor(const slmt_model *m, int32_t k)
 {
-    return (unsigned char *)m->weights + m->net.params.list[k].byte;
+    return (unsigned char *)m->weights + m->params.list[k].byte;
 }
 
 size_t slmt_model_tensor_count(const slmt_model *model)
 {
-    return model ? (size_t)model->net.params.n : 0;
+    return model ? (size_t)model->params.n : 0;
 }
 
 slmt_status slmt_model_tensor_info(const slmt_model *model, size_t index, slmt_tensor_info *info)
 {
     REQUIRE(model);
     REQUIRE(info);
-    if (index >= (size_t)model->net.params.n)
-        return fail(ERR_ARGUMENT, "tensor %zu of %d", index, model->net.params.n);
-    const param *p = &model->net.params.list[index];
+    if (index >= (size_t)model->params.n)
+        return fail(ERR_ARGUMENT, "tensor %zu of %d", index, model->params.n);
+    const param *p = &model->params.list[index];
     slmt_tensor_info known = {
         .struct_size = sizeof known, .rank = p->shape.rank, .name = p->name, .used = p->used};
     if (bk_is_half(p->shape.dtype))
         known.weights = p->shape.dtype == BK_F16 ? SLMT_WEIGHTS_FLOAT16 : SLMT_WEIGHTS_BFLOAT16;
-    for (int32_t i = 0; i < p->shape.rank && i < 4; i++)
+    for (int32_t i = 0; i < p->shape.rank; i++)
         known.dim[i] = p->shape.dim[i];
     return struct_write(info, &known, sizeof known, "slmt_tensor_info");
 }
 
 static status find_tensor(const slmt_model *model, const char *name, size_t count, int32_t *k)
 {
-    *k = params_find(&model->net.params, name);
+    *k = params_find(&model->params, name);
     if (*k < 0)
         return fail(ERR_NOT_FOUND, "the model has no tensor %s", name);
-    size_t have = model->net.params.list[*k].count;
+    size_t have = model->params.list[*k].count;
     if (have != count)
         return fail(ERR_ARGUMENT, "tensor %s has %zu elements, %zu were given", name, have, count);
     return OK;
@@ -233,9 +297,9 @@ slmt_status slmt_model_get_tensor(const slmt_model *model, const char *name, flo
     REQUIRE(name);
     REQUIRE(values);
     TRY(find_tensor(model, name, count, &k));
-    if (model->net.params.list[k].used) {
+    if (model->params.list[k].used) {
         for (size_t i = 0; i < count; i++)
-            values[i] = (float)real_get(model_tensor(model, k), tensor_type(&model->net.params.list[k]), i);
+            values[i] = (float)real_get(model_tensor(model, k), tensor_type(&model->params.list[k]), i);
         return OK;
     }
     if (!model->unread[k])
@@ -274,7 +338,7 @@ slmt_status slmt_model_set_tensor(slmt_model *model, const char *name, const flo
     REQUIRE(values);
     TRY(find_tensor(model, name, count, &k));
     TRY(check_finite(name, values, count));
-    const param *p = &model->net.params.list[k];
+    const param *p = &model->params.list[k];
     if (p->used) {
         TRY(model_check_narrow(p, values));
         for (size_t i = 0; i < count; i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* session.c - synthesis: one planned graph, run for a few slices at a time. */
+/* session.c - running a task of a model: one planned graph, for a few samples at a time. */
 #include "slmt/session.h"
 
 #include <math.h>
@@ -10,22 +10,22 @@
 #include "api/profile.h"
 #include "api/structs.h"
 #include "api/tally.h"
+#include "api/task.h"
 #include "api/volume.h"
 #include "data/preprocess.h"
 #include "data/resize.h"
 #include "lib/plan.h"
-#include "methods/mt_net.h"
+#include "methods/method.h"
 
 struct slmt_session {
     slmt_context *context; /* whose memory it takes: the model's, or a counting one */
     slmt_model *model;
-    slmt_session_config config;
-    int32_t together; /* slices of one run, at most a batch */
+    slmt_session_config config; /* batch: of the task's setting */
+    task task;                  /* its batch is that of one run, at most config.batch */
     plan *plan;
-    slmt_profile *profile; /* or NULL */
-    void **bound;          /* by plan slot */
-    int32_t n_bound;
-    void *source, *target; /* the reals of one run */
+    slmt_profile *profile;    /* or NULL */
+    void **bound;             /* by plan slot */
+    void *data[METHOD_PORTS]; /* of one run */
     atomic_int cancel;
 };
 
@@ -49,79 +49,76 @@ static status read_config(const slmt_session_config *given, slmt_session_config 
 
 static size_t slice_pixels(const slmt_session *s)
 {
-    size_t side = (size_t)s->model->net.options.image_size;
+    size_t side = (size_t)model_image_side(s->model);
     return side * side;
 }
 
-static status build_graph(const slmt_session *s, graph *g)
+static int32_t samples_of_run(const slmt_session *s)
 {
-    const slmt_net *net = &s->model->net;
-    nn e, gen;
-    TRY(nn_open(&e, g, net, "E.", slot_weight(net)));
-    status st = nn_open(&gen, g, net, "G.", slot_weight(net));
-    if (st == OK) {
-        mt_net_synthesis(&e, &gen, net, s->together);
-        st = graph_status(g);
-        nn_close(&gen);
-    }
-    nn_close(&e);
-    return st;
+    int32_t k = number_index(s->task.kind->settings, "batch");
+    return k < 0 ? 1 : (int32_t)s->task.setting[k];
 }
 
 static status make_plan(slmt_session *s, int arena)
 {
     graph *g;
+    task_values made = {0};
     TRY(graph_create(&s->context->mem, model_real(s->model), &g));
-    status st = build_graph(s, g);
+    status st = task_build(&s->task, g, &made);
     if (st == OK)
         st = context_plan(s->context, g, arena, &s->plan);
+    task_values_close(&made, g);
     graph_free(g);
     return st;
 }
 
-/* Cuts a batch into equal runs, with as many slices as the back end is fast with. */
+static status set_batch(slmt_session *s, int32_t batch)
+{
+    double setting[METHOD_NUMBERS];
+    memcpy(setting, s->task.setting, sizeof setting);
+    setting[number_index(s->task.kind->settings, "batch")] = batch;
+    return task_init(&s->task, s->model, s->task.kind, setting);
+}
+
+/* Cuts a batch into equal runs, with as many samples as the back end is fast with. */
 static status cut_batch(slmt_session *s)
 {
-    int32_t batch = s->config.batch;
+    int32_t batch = s->config.batch, together;
     size_t fast = s->context->backend->fast_bytes;
-    s->together = batch;
     if (batch == 1 || fast == 0)
         return OK;
-    s->together = 1;
+    TRY(set_batch(s, 1));
     TRY(make_plan(s, 0));
     size_t most = fast / (plan_arena_bytes(s->plan) + 1);
     plan_free(s->plan);
     s->plan = NULL;
-    s->together = (int32_t)(most < 1 ? 1 : most < (size_t)batch ? most : (size_t)batch);
-    while (batch % s->together != 0)
-        s->together--;
-    return OK;
+    together = (int32_t)(most < 1 ? 1 : most < (size_t)batch ? most : (size_t)batch);
+    while (batch % together != 0)
+        together--;
+    return set_batch(s, together);
 }
 
 static status fill_session(slmt_session *s, tally *t)
 {
-    const slmt_net *net = &s->model->net;
     void *p;
+    s->config.batch = samples_of_run(s);
     TRY(cut_batch(s));
     TRY(make_plan(s, !t->dry));
     if (t->dry)
         t->bytes += mem_cost(plan_arena_bytes(s->plan));
-    s->n_bound = slot_data(net) + SYNTH_SLOTS;
-    TRY(mem_zeros(&s->context->mem, (size_t)s->n_bound, sizeof(void *), &p));
+    TRY(mem_zeros(&s->context->mem, (size_t)task_slots(&s->task), sizeof(void *), &p));
     s->bound = p;
-    size_t bytes = (size_t)s->together * slice_pixels(s) * bk_dtype_size(model_real(s->model));
-    TRY(tally_take(t, bytes, &s->source));
-    TRY(tally_take(t, bytes, &s->target));
-    for (int32_t k = 0; k < net->params.n; k++)
-        if (net->params.list[k].used)
-            s->bound[slot_weight(net) + k] = model_tensor(s->model, k);
-    s->bound[slot_data(net) + SYNTH_SOURCE] = s->source;
-    s->bound[slot_data(net) + SYNTH_TARGET] = s->target;
+    task_bind_weights(&s->task, s->bound);
+    for (int32_t i = 0; i < task_ports(&s->task); i++) {
+        const bk_shape *shape = &s->task.shape[i];
+        TRY(tally_take(t, (size_t)bk_count(shape) * bk_dtype_size(shape->dtype), &s->data[i]));
+        s->bound[task_slot_port(&s->task, i)] = s->data[i];
+    }
     return OK;
 }
 
 static status open_session(slmt_context *context, slmt_model *model, const slmt_session_config *config,
-                           tally *t, slmt_session **out)
+                           const task *t, tally *y, slmt_session **out)
 {
     void *p;
     TRY(mem_zeros(&context->mem, 1, sizeof(slmt_session), &p));
@@ -129,8 +126,9 @@ static status open_session(slmt_context *context, slmt_model *model, const slmt_
     s->context = context_retain(context);
     s->model = slmt_model_retain(model);
     s->config = *config;
+    s->task = *t;
     atomic_init(&s->cancel, 0);
-    status st = fill_session(s, t);
+    status st = fill_session(s, y);
     if (st != OK) {
         slmt_session_free(s);
         return st;
@@ -139,33 +137,92 @@ static status open_session(slmt_context *context, slmt_model *model, const slmt_
     return OK;
 }
 
+static status count_session(slmt_model *model, const slmt_session_config *config, const task *t,
+                            uint64_t *bytes)
+{
+    slmt_context *counting;
+    slmt_session *s = NULL;
+    TRY(tally_context(model->context, &counting));
+    tally y = {.mem = &counting->mem, .dry = 1};
+    uint64_t before = slmt_context_live_bytes(counting);
+    status st = open_session(counting, model, config, t, &y, &s);
+    if (st == OK)
+        *bytes = slmt_context_live_bytes(counting) - before + y.bytes;
+    slmt_session_free(s);
+    slmt_context_free(counting);
+    return st;
+}
+
+/* SLMT-Net's synthesis, as the typed calls ask for it. */
+static status typed_task(slmt_model *model, const slmt_session_config *given, slmt_session_config *c, task *t)
+{
+    double batch;
+    TRY(read_config(given, c));
+    TRY(model_require_slmt_net(model, "slmt_session_create"));
+    batch = c->batch;
+    return task_init(t, model, task_named(model->method, "synthesize"), &batch);
+}
+
 slmt_status slmt_session_create(slmt_model *model, const slmt_session_config *config, slmt_session **session)
 {
     slmt_session_config c;
+    task t;
     REQUIRE(model);
     REQUIRE(session);
-    TRY(read_config(config, &c));
-    tally t = {.mem = &model->context->mem};
-    return open_session(model->context, model, &c, &t, session);
+    TRY(typed_task(model, config, &c, &t));
+    tally y = {.mem = &model->context->mem};
+    return open_session(model->context, model, &c, &t, &y, session);
 }
 
 slmt_status slmt_session_memory(slmt_model *model, const slmt_session_config *config, uint64_t *bytes)
 {
     slmt_session_config c;
-    slmt_context *counting;
-    slmt_session *s = NULL;
+    task t;
     REQUIRE(model);
     REQUIRE(bytes);
-    TRY(read_config(config, &c));
-    TRY(tally_context(model->context, &counting));
-    tally t = {.mem = &counting->mem, .dry = 1};
-    uint64_t before = slmt_context_live_bytes(counting);
-    status st = open_session(counting, model, &c, &t, &s);
-    if (st == OK)
-        *bytes = slmt_context_live_bytes(counting) - before + t.bytes;
-    slmt_session_free(s);
-    slmt_context_free(counting);
-    return st;
+    TRY(typed_task(model, config, &c, &t));
+    return count_session(model, &c, &t, bytes);
+}
+
+static status named_task(slmt_model *model, const char *name, const slmt_number *settings, size_t count,
+                         task *t)
+{
+    const method_task *kind;
+    double setting[METHOD_NUMBERS];
+    TRY(task_find(model, name, 0, &kind));
+    TRY(task_settings(kind, settings, count, setting));
+    return task_init(t, model, kind, setting);
+}
+
+slmt_status slmt_session_create_task(slmt_model *model, const char *name, const slmt_number *settings,
+                                     size_t count, slmt_session **session)
+{
+    slmt_session_config c;
+    task t;
+    REQUIRE(model);
+    REQUIRE(name);
+    REQUIRE(session);
+    if (count > 0)
+        REQUIRE(settings);
+    slmt_session_config_init(&c);
+    TRY(named_task(model, name, settings, count, &t));
+    tally y = {.mem = &model->context->mem};
+    return open_session(model->context, model, &c, &t, &y, session);
+}
+
+slmt_status slmt_session_task_memory(slmt_model *model, const char *name, const slmt_number *settings,
+                                     size_t count, uint64_t *bytes)
+{
+    slmt_session_config c;
+    task t;
+    REQUIRE(model);
+    REQUIRE(name);
+    REQUIRE(bytes);
+    if (count > 0)
+        REQUIRE(settings);
+    slmt_session_config_init(&c);
+    TRY(named_task(model, name, settings, count, &t));
+    return count_session(model, &c, &t, bytes);
 }
 
 void slmt_session_free(slmt_session *s)
@@ -176,8 +233,8 @@ void slmt_session_free(slmt_session *s)
     plan_free(s->plan);
     slmt_profile_free(s->profile);
     mem_give(&context->mem, s->bound);
-    mem_give(&context->mem, s->source);
-    mem_give(&context->mem, s->target);
+    for (int i = 0; i < METHOD_PORTS; i++)
+        mem_give(&context->mem, s->data[i]);
     slmt_model_free(s->model);
     mem_give(&context->mem, s);
     context_release(context);
@@ -195,11 +252,93 @@ void slmt_session_cancel(slmt_session *session)
         atomic_store(&session->cancel, 1);
 }
 
-/* ---- slices ---- */
+/* ---- samples ---- */
+
+/* What a call works on: each port's array, inputs and then outputs, and how many samples they hold. */
+typedef struct arrays {
+    void *at[METHOD_PORTS];
+    size_t samples;
+} arrays;
+
+static const port *port_of(const slmt_session *s, int32_t i)
+{
+    const method_task *k = s->task.kind;
+    return i < k->inputs.n ? &k->inputs.rows[i] : &k->outputs.rows[i - k->inputs.n];
+}
+
+static int is_batched(const slmt_session *s, int32_t i)
+{
+    return !(port_of(s, i)->flags & PORT_SHARED) && s->task.shape[i].rank > 0;
+}
+
+/* Elements of the session's array for port i that the samples from `first` on fill, and where the caller's
+ * begin. */
+static size_t elements(const slmt_session *s, int32_t i, size_t n, size_t first, size_t *from)
+{
+    size_t all = (size_t)bk_count(&s->task.shape[i]);
+    *from = 0;
+    if (!is_batched(s, i))
+        return all;
+    size_t one = all / (size_t)s->task.shape[i].dim[0];
+    *from = first * one;
+    return n * one;
+}
+
+/* n samples from `first` on, at most those of a run; the rest of those are zeros. */
+static status run_together(slmt_session *s, const arrays *a, size_t first, size_t n)
+{
+    const method_task *k = s->task.kind;
+    size_t from;
+    for (int32_t i = 0; i < k->inputs.n; i++) {
+        size_t used = elements(s, i, n, first, &from), all = (size_t)bk_count(&s->task.shape[i]);
+        if (s->task.shape[i].dtype == BK_I32) {
+            memcpy(s->data[i], (const int32_t *)a->at[i] + from, used * sizeof(int32_t));
+            continue;
+        }
+        const float *x = (const float *)a->at[i] + from;
+        for (size_t e = 0; e < all; e++)
+            real_set(s->data[i], model_real(s->model), e, e < used ? x[e] : 0);
+    }
+    TRY(plan_run(s->plan, s->bound, task_slots(&s->task), &s->cancel));
+    for (int32_t i = k->inputs.n; i < task_ports(&s->task); i++) {
+        size_t used = elements(s, i, n, first, &from);
+        float *y = (float *)a->at[i] + from;
+        for (size_t e = 0; e < used; e++)
+            y[e] = (float)real_get(s->data[i], model_real(s->model), e);
+    }
+    return OK;
+}
+
+static status report(const slmt_session *s, size_t done, size_t total)
+{
+    const slmt_session_config *c = &s->config;
+    if (c->progress && c->progress(c->progress_user, s->task.kind->name, done, total) != 0)
+        return fail(ERR_CANCELLED, "cancelled by the progress callback after %zu of %zu slices", done, total);
+    return OK;
+}
+
+static status run_samples(slmt_session *s, const arrays *a)
+{
+    size_t step = (size_t)samples_of_run(s);
+    for (size_t first = 0; first < a->samples; first += step) {
+        size_t n = a->samples - first < step ? a->samples - first : step;
+        TRY(run_together(s, a, first, n));
+        TRY(report(s, first + n, a->samples));
+    }
+    return OK;
+}
+
+/* One input and one output, both slices. */
+static status run_slices(slmt_session *s, const float *source, size_t count, float *target)
+{
+    arrays a = {{(void *)(uintptr_t)source, target}, count};
+    return run_samples(s, &a);
+}
 
 static status check_slices(const slmt_session *s, const float *source, size_t count, const float *target)
 {
-    size_t pixels = slice_pixels(s);
+    size_t side = (size_t)model_image_side(s->model), pixels = slice_pixels(s);
+    TRY(model_require_slmt_net(s->model, "slmt_synthesize"));
     if (count == 0 || count > SIZE_MAX / pixels / sizeof(float))
         return fail(ERR_ARGUMENT, "slmt_synthesize: count is %zu", count);
     uintptr_t a = (uintptr_t)source, b = (uintptr_t)target, bytes = count * pixels * sizeof(float);
@@ -208,40 +347,7 @@ static status check_slices(const slmt_session *s, const float *source, size_t co
     for (size_t i = 0; i < count * pixels; i++)
         if (!isfinite(source[i]))
             return fail(ERR_NONFINITE, "slmt_synthesize: source[%zu][%zu][%zu] is not finite", i / pixels,
-                        i % pixels / (size_t)s->model->net.options.image_size,
-                        i % (size_t)s->model->net.options.image_size);
-    return OK;
-}
-
-/* n slices, at most s->together; the rest of those are zeros. */
-static status run_together(slmt_session *s, const float *source, size_t n, float *target)
-{
-    bk_dtype real = model_real(s->model);
-    size_t used = n * slice_pixels(s), all = (size_t)s->together * slice_pixels(s);
-    for (size_t i = 0; i < all; i++)
-        real_set(s->source, real, i, i < used ? source[i] : 0);
-    TRY(plan_run(s->plan, s->bound, s->n_bound, &s->cancel));
-    for (size_t i = 0; i < used; i++)
-        target[i] = (float)real_get(s->target, real, i);
-    return OK;
-}
-
-static status report(const slmt_session *s, size_t done, size_t total)
-{
-    const slmt_session_config *c = &s->config;
-    if (c->progress && c->progress(c->progress_user, "synthesize", done, total) != 0)
-        return fail(ERR_CANCELLED, "cancelled by the progress callback after %zu of %zu slices", done, total);
-    return OK;
-}
-
-static status run_slices(slmt_session *s, const float *source, size_t count, float *target)
-{
-    size_t step = (size_t)s->together, pixels = slice_pixels(s);
-    for (size_t first = 0; first < count; first += step) {
-        size_t n = count - first < step ? count - first : step;
-        TRY(run_together(s, source + first * pixels, n, target + first * pixels));
-        TRY(report(s, first + n, count));
-    }
+                        i % pixels / side, i % side);
     return OK;
 }
 
@@ -256,12 +362,58 @@ slmt_status slmt_synthesize(slmt_session *session, const float *source, size_t c
     return s;
 }
 
+/* ---- tensors ---- */
+
+slmt_status slmt_session_shape(const slmt_session *session, const char *name, int64_t shape[6], int32_t *rank)
+{
+    REQUIRE(session);
+    REQUIRE(name);
+    REQUIRE(shape);
+    REQUIRE(rank);
+    for (int32_t i = 0; i < task_ports(&session->task); i++) {
+        const bk_shape *s = &session->task.shape[i];
+        if (strcmp(port_of(session, i)->name, name) != 0)
+            continue;
+        *rank = s->rank;
+        for (int32_t k = 0; k < 6; k++)
+            shape[k] = k < s->rank ? s->dim[k] : 0;
+        if (is_batched(session, i))
+            shape[0] = session->config.batch;
+        return OK;
+    }
+    return fail(ERR_NOT_FOUND, "task %s has no input or output %s", session->task.kind->name, name);
+}
+
+slmt_status slmt_session_run(slmt_session *session, const slmt_tensor *inputs, size_t n_inputs,
+                             const slmt_tensor *outputs, size_t n_outputs)
+{
+    REQUIRE(session);
+    REQUIRE(inputs);
+    REQUIRE(outputs);
+    const task *t = &session->task;
+    const slmt_tensor *by_port[METHOD_PORTS];
+    arrays a = {{0}, 0};
+    int64_t samples = 0;
+    int32_t n = t->kind->inputs.n;
+    TRY(task_match(t, &t->kind->inputs, 0, inputs, n_inputs, by_port, &samples));
+    TRY(task_match(t, &t->kind->outputs, n, outputs, n_outputs, by_port + n, &samples));
+    for (int32_t i = 0; i < task_ports(t); i++) {
+        a.at[i] = by_port[i]->data;
+        if (i < n)
+            TRY(task_check_values(t, &t->kind->inputs.rows[i], by_port[i]));
+    }
+    a.samples = samples > 0 ? (size_t)samples : 1;
+    status s = run_samples(session, &a);
+    atomic_store(&session->cancel, 0);
+    return s;
+}
+
 /* ---- volumes ---- */
 
 /* Crops [count][crop][crop] are resized, then synthesized: slices [count][side][side]. */
 static status run_crops(slmt_session *s, const float *crops, int count, float *slices)
 {
-    int crop = s->model->preprocess.crop_size, side = s->model->net.options.image_size;
+    int crop = s->model->preprocess.crop_size, side = model_image_side(s->model);
     size_t area = (size_t)crop * (size_t)crop, pixels = slice_pixels(s);
     for (size_t i = 0; i < (size_t)count; i++)
         resize_bilinear(crops + i * area, crop, crop, slices + i * pixels, side, side);
@@ -288,6 +440,7 @@ slmt_status slmt_synthesize_volume(slmt_session *session, const slmt_volume *sou
     REQUIRE(session);
     REQUIRE(source);
     REQUIRE(target);
+    TRY(model_require_slmt_net(session->model, __func__));
     mem *m = &session->context->mem;
     const nifti_scan *scan = &source->scan;
     float *crops = NULL;

@@ -3,138 +3,156 @@
 #include "api/trainer.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "api/structs.h"
-#include "data/augment.h"
 #include "io/trainer_file.h"
 #include "lib/random.h"
-#include "train/epoch.h"
-#include "train/schedule.h"
 
-/* ---- configuration ---- */
+/* ---- configuration of SLMT-Net's stages ---- */
 
-static const slmt_trainer_config defaults[] = {
-    [SLMT_STAGE_PRETRAIN] = {.stage = SLMT_STAGE_PRETRAIN,
-                             .batch = 20,
-                             .epochs = 100,
-                             .learning_rate = 3e-3,
-                             .beta1 = 0.9,
-                             .beta2 = 0.95,
-                             .data_rate = 1,
-                             .recompute = SLMT_RECOMPUTE_LINEAR},
-    [SLMT_STAGE_FINETUNE] = {.stage = SLMT_STAGE_FINETUNE,
-                             .batch = 10,
-                             .epochs = 150,
-                             .learning_rate = 1e-3,
-                             .beta1 = 0.9,
-                             .beta2 = 0.999,
-                             .data_rate = 0.7,
-                             .recompute = SLMT_RECOMPUTE_CHEAP},
+static const char *const stage_task[] = {
+    [SLMT_STAGE_PRETRAIN] = "pretrain", [SLMT_STAGE_FINETUNE] = "finetune"};
+
+/* The struct's fields by the names of their settings; a stage has those that its task has. */
+typedef struct config_field {
+    const char *name;
+    size_t offset;
+    int is_real;
+} config_field;
+
+#define WHOLE(field)                                                                                         \
+    {                                                                                                        \
+#field, offsetof(slmt_trainer_config, field), 0                                                      \
+    }
+#define REAL(field)                                                                                          \
+    {                                                                                                        \
+#field, offsetof(slmt_trainer_config, field), 1                                                      \
+    }
+
+static const config_field config_fields[] = {
+    WHOLE(batch),        WHOLE(epochs),      WHOLE(augment),   REAL(learning_rate), REAL(beta1),
+    REAL(beta2),         REAL(epsilon),      REAL(data_rate),  WHOLE(recompute),    WHOLE(patch_weight),
+    WHOLE(decay_epochs), REAL(decay_factor), REAL(mask_ratio), REAL(rec_weight),    WHOLE(warmup_epochs),
+    REAL(minimum_rate),  REAL(l1_weight),
 };
 
-slmt_status slmt_trainer_config_init(slmt_trainer_config *config, int32_t stage)
+enum { N_FIELDS = sizeof config_fields / sizeof *config_fields };
+
+static void config_put(slmt_trainer_config *c, const config_field *f, double x)
 {
-    REQUIRE(config);
+    char *at = (char *)c + f->offset;
+    if (f->is_real)
+        *(double *)(void *)at = x;
+    else
+        *(int32_t *)(void *)at = (int32_t)x;
+}
+
+static double config_get(const slmt_trainer_config *c, const config_field *f)
+{
+    const char *at = (const char *)c + f->offset;
+    return f->is_real ? *(const double *)(const void *)at : *(const int32_t *)(const void *)at;
+}
+
+static void config_of(const method_task *kind, const double *setting, slmt_trainer_config *c)
+{
+    for (int i = 0; i < N_FIELDS; i++) {
+        int32_t k = number_index(kind->settings, config_fields[i].name);
+        if (k >= 0)
+            config_put(c, &config_fields[i], setting[k]);
+    }
+}
+
+static const method_task *stage_kind(int32_t stage)
+{
+    return task_named(&method_slmt_net, stage_task[stage]);
+}
+
+static status check_stage(int32_t stage)
+{
     if (stage != SLMT_STAGE_PRETRAIN && stage != SLMT_STAGE_FINETUNE)
         return fail(ERR_ARGUMENT, "there is no stage %d; SLMT_STAGE_PRETRAIN and _FINETUNE are 1 and 2",
                     stage);
-    *config = defaults[stage];
-    config->struct_size = sizeof *config;
-    config->augment = 1;
-    config->decay_epochs = 50;
-    config->warmup_epochs = 5;
-    config->decay_factor = 0.1;
-    config->minimum_rate = 1e-5;
-    config->epsilon = 1e-8;
-    config->mask_ratio = 0.7;
-    config->rec_weight = 10;
-    config->l1_weight = 10000;
     return OK;
 }
 
-static status whole_in_range(const char *name, int64_t value, int64_t low, int64_t high)
+/* The defaults of both stages, this one's last. */
+slmt_status slmt_trainer_config_init(slmt_trainer_config *config, int32_t stage)
 {
-    if (value < low || value > high)
-        return fail(ERR_ARGUMENT, "slmt_trainer_config.%s is %lld, expected %lld to %lld", name,
-                    (long long)value, (long long)low, (long long)high);
+    double setting[METHOD_NUMBERS];
+    REQUIRE(config);
+    TRY(check_stage(stage));
+    *config = (slmt_trainer_config){.struct_size = sizeof *config, .stage = stage};
+    for (int32_t i = 0; i < 2; i++) {
+        const method_task *kind =
+            stage_kind(i == 0 ? SLMT_STAGE_PRETRAIN + SLMT_STAGE_FINETUNE - stage : stage);
+        numbers_init(kind->settings, setting);
+        config_of(kind, setting, config);
+    }
     return OK;
 }
 
-static status real_in_range(const char *name, double value, double low, double high)
+/* A caller's struct, on the defaults of its own stage, as a task of the model. */
+static status read_config(slmt_model *model, const slmt_trainer_config *given, uint64_t *seed, task *t)
 {
-    if (!(value >= low && value <= high))
-        return fail(ERR_ARGUMENT, "slmt_trainer_config.%s is %g, expected %g to %g", name, value, low, high);
-    return OK;
-}
-
-status trainer_config_check(const slmt_trainer_config *c)
-{
-    TRY(whole_in_range("stage", c->stage, SLMT_STAGE_PRETRAIN, SLMT_STAGE_FINETUNE));
-    TRY(whole_in_range("batch", c->batch, 1, 65536));
-    TRY(whole_in_range("epochs", c->epochs, 1, 1000000));
-    TRY(whole_in_range("patch_weight", c->patch_weight, SLMT_PATCH_WEIGHT_HARD,
-                       SLMT_PATCH_WEIGHT_EASY_THEN_HARD));
-    TRY(whole_in_range("augment", c->augment, 0, 1));
-    TRY(whole_in_range("decay_epochs", c->decay_epochs, 1, 1000000));
-    TRY(whole_in_range("warmup_epochs", c->warmup_epochs, 0, 1000000));
-    TRY(real_in_range("decay_factor", c->decay_factor, 0, 1));
-    TRY(real_in_range("learning_rate", c->learning_rate, 0, 1e3));
-    TRY(real_in_range("minimum_rate", c->minimum_rate, 0, 1e3));
-    TRY(real_in_range("beta1", c->beta1, 0, 0.999999999));
-    TRY(real_in_range("beta2", c->beta2, 0, 0.999999999));
-    TRY(real_in_range("epsilon", c->epsilon, 1e-30, 1));
-    TRY(real_in_range("mask_ratio", c->mask_ratio, 0, 1));
-    TRY(real_in_range("rec_weight", c->rec_weight, 0, 1e9));
-    TRY(real_in_range("l1_weight", c->l1_weight, 0, 1e9));
-    TRY(real_in_range("data_rate", c->data_rate, 0, 1));
-    return whole_in_range("recompute", c->recompute, SLMT_RECOMPUTE_NOTHING, SLMT_RECOMPUTE_LINEAR);
-}
-
-/* A caller's struct, on the defaults of its own stage. */
-static status read_config(const slmt_trainer_config *given, slmt_trainer_config *c)
-{
-    slmt_trainer_config theirs = {.struct_size = sizeof theirs};
+    slmt_trainer_config theirs = {.struct_size = sizeof theirs}, c;
+    double setting[METHOD_NUMBERS];
+    TRY(model_require_slmt_net(model, "slmt_trainer_create"));
     TRY(struct_read(&theirs, sizeof theirs, given, "slmt_trainer_config"));
-    TRY(slmt_trainer_config_init(c, theirs.stage));
-    TRY(struct_read(c, sizeof *c, given, "slmt_trainer_config"));
-    return trainer_config_check(c);
+    TRY(slmt_trainer_config_init(&c, theirs.stage));
+    TRY(struct_read(&c, sizeof c, given, "slmt_trainer_config"));
+    TRY(check_stage(c.stage));
+    const method_task *kind = stage_kind(c.stage);
+    for (int i = 0; i < N_FIELDS; i++) {
+        int32_t k = number_index(kind->settings, config_fields[i].name);
+        if (k >= 0)
+            setting[k] = config_get(&c, &config_fields[i]);
+    }
+    *seed = c.seed;
+    return task_init(t, model, kind, setting);
 }
 
 /* ---- life ---- */
 
-static size_t slice_pixels(const slmt_trainer *t)
+static const port_table *inputs_of(const slmt_trainer *t)
 {
-    size_t side = (size_t)t->model->net.options.image_size;
-    return side * side;
+    return &t->stepper.task.kind->inputs;
 }
 
-static status fill_trainer(slmt_trainer *t, tally *y)
+/* Elements of input i. */
+static size_t input_count(const slmt_trainer *t, int32_t i)
+{
+    return (size_t)bk_count(&t->stepper.task.shape[i]);
+}
+
+static status fill_trainer(slmt_trainer *t, const task *task, tally *y)
 {
     void *p;
-    status s = stepper_open(&t->stepper, t->context, t->model, &t->config, y);
-    if (s == OK) /* a batch of pairs, and one slice for augmentation */
-        s = tally_take(y, (2 * (size_t)t->config.batch + 1) * slice_pixels(t) * sizeof(float), &p);
-    if (s == OK)
-        t->slices = p;
-    return s;
+    TRY(stepper_open(&t->stepper, t->context, task, y));
+    for (int32_t i = 0; i < inputs_of(t)->n; i++) {
+        if (inputs_of(t)->rows[i].flags & PORT_HIDDEN)
+            continue;
+        TRY(tally_take(y, input_count(t, i) * sizeof(float), &p));
+        t->samples[i] = p;
+    }
+    return OK;
 }
 
-status trainer_open(slmt_context *context, slmt_model *model, const slmt_trainer_config *config, tally *y,
-                    slmt_trainer **out)
+status trainer_open(slmt_context *context, const task *task, uint64_t seed, tally *y, slmt_trainer **out)
 {
     void *p;
     TRY(mem_zeros(&context->mem, 1, sizeof(slmt_trainer), &p));
     slmt_trainer *t = p;
     t->context = context_retain(context);
-    t->model = slmt_model_retain(model);
-    t->config = *config;
+    t->model = slmt_model_retain(task->model);
+    t->seed = seed;
     atomic_init(&t->cancel, 0);
     status s =
-        params_are_half(&model->net.params)
+        params_are_half(&task->model->params)
             ? fail(ERR_UNSUPPORTED, "a model with 16-bit weights cannot be trained: steps would be lost in "
                                     "rounding; load it in a context with weights = SLMT_WEIGHTS_FULL")
-            : fill_trainer(t, y);
+            : fill_trainer(t, task, y);
     if (s != OK) {
         slmt_trainer_free(t);
         return s;
@@ -143,35 +161,79 @@ status trainer_open(slmt_context *context, slmt_model *model, const slmt_trainer
     return OK;
 }
 
-slmt_status slmt_trainer_create(slmt_model *model, const slmt_trainer_config *config, slmt_trainer **trainer)
+static status count_trainer(const task *task, uint64_t *bytes)
 {
-    slmt_trainer_config c;
-    REQUIRE(model);
-    REQUIRE(config);
-    REQUIRE(trainer);
-    TRY(read_config(config, &c));
-    tally y = {.mem = &model->context->mem};
-    return trainer_open(model->context, model, &c, &y, trainer);
-}
-
-slmt_status slmt_trainer_memory(slmt_model *model, const slmt_trainer_config *config, uint64_t *bytes)
-{
-    slmt_trainer_config c;
     slmt_context *counting;
     slmt_trainer *t = NULL;
-    REQUIRE(model);
-    REQUIRE(config);
-    REQUIRE(bytes);
-    TRY(read_config(config, &c));
-    TRY(tally_context(model->context, &counting));
+    TRY(tally_context(task->model->context, &counting));
     tally y = {.mem = &counting->mem, .dry = 1};
     uint64_t before = slmt_context_live_bytes(counting);
-    status s = trainer_open(counting, model, &c, &y, &t);
+    status s = trainer_open(counting, task, 0, &y, &t);
     if (s == OK)
         *bytes = slmt_context_live_bytes(counting) - before + y.bytes;
     slmt_trainer_free(t);
     slmt_context_free(counting);
     return s;
+}
+
+slmt_status slmt_trainer_create(slmt_model *model, const slmt_trainer_config *config, slmt_trainer **trainer)
+{
+    task task;
+    uint64_t seed;
+    REQUIRE(model);
+    REQUIRE(config);
+    REQUIRE(trainer);
+    TRY(read_config(model, config, &seed, &task));
+    tally y = {.mem = &model->context->mem};
+    return trainer_open(model->context, &task, seed, &y, trainer);
+}
+
+slmt_status slmt_trainer_memory(slmt_model *model, const slmt_trainer_config *config, uint64_t *bytes)
+{
+    task task;
+    uint64_t seed;
+    REQUIRE(model);
+    REQUIRE(config);
+    REQUIRE(bytes);
+    TRY(read_config(model, config, &seed, &task));
+    return count_trainer(&task, bytes);
+}
+
+static status named_task(slmt_model *model, const char *name, const slmt_number *settings, size_t count,
+                         task *task)
+{
+    const method_task *kind;
+    double setting[METHOD_NUMBERS];
+    TRY(task_find(model, name, 1, &kind));
+    TRY(task_settings(kind, settings, count, setting));
+    return task_init(task, model, kind, setting);
+}
+
+slmt_status slmt_trainer_create_task(slmt_model *model, const char *name, const slmt_number *settings,
+                                     size_t count, uint64_t seed, slmt_trainer **trainer)
+{
+    task task;
+    REQUIRE(model);
+    REQUIRE(name);
+    REQUIRE(trainer);
+    if (count > 0)
+        REQUIRE(settings);
+    TRY(named_task(model, name, settings, count, &task));
+    tally y = {.mem = &model->context->mem};
+    return trainer_open(model->context, &task, seed, &y, trainer);
+}
+
+slmt_status slmt_trainer_task_memory(slmt_model *model, const char *name, const slmt_number *settings,
+                                     size_t count, uint64_t *bytes)
+{
+    task task;
+    REQUIRE(model);
+    REQUIRE(name);
+    REQUIRE(bytes);
+    if (count > 0)
+        REQUIRE(settings);
+    TRY(named_task(model, name, settings, count, &task));
+    return count_trainer(&task, bytes);
 }
 
 slmt_status slmt_trainer_set_profile(slmt_trainer *trainer, slmt_profile *profile)
@@ -187,7 +249,8 @@ void slmt_trainer_free(slmt_trainer *t)
     slmt_context *context = t->context;
     if (t->stepper.context)
         stepper_close(&t->stepper);
-    mem_give(&context->mem, t->slices);
+    for (int i = 0; i < METHOD_PORTS; i++)
+        mem_give(&context->mem, t->samples[i]);
     slmt_model_free(t->model);
     mem_give(&context->mem, t);
     context_release(context);
@@ -198,17 +261,49 @@ slmt_model *slmt_trainer_model(slmt_trainer *trainer)
     return trainer ? trainer->model : NULL;
 }
 
+/* SLMT_STAGE_... of a trainer of SLMT-Net; 0 of another method's. */
+static int32_t stage_of(const slmt_trainer *t)
+{
+    for (int32_t stage = SLMT_STAGE_PRETRAIN; stage <= SLMT_STAGE_FINETUNE; stage++)
+        if (stage_kind(stage) == t->stepper.task.kind)
+            return stage;
+    return 0;
+}
+
 slmt_status slmt_trainer_get_config(const slmt_trainer *trainer, slmt_trainer_config *config)
 {
+    slmt_trainer_config c;
     REQUIRE(trainer);
     REQUIRE(config);
-    return struct_write(config, &trainer->config, sizeof *config, "slmt_trainer_config");
+    TRY(model_require_slmt_net(trainer->model, __func__));
+    TRY(slmt_trainer_config_init(&c, stage_of(trainer)));
+    config_of(trainer->stepper.task.kind, trainer->stepper.task.setting, &c);
+    c.seed = trainer->seed;
+    return struct_write(config, &c, sizeof c, "slmt_trainer_config");
+}
+
+const char *slmt_trainer_task(const slmt_trainer *trainer)
+{
+    return trainer ? trainer->stepper.task.kind->name : "";
+}
+
+slmt_status slmt_trainer_setting(const slmt_trainer *trainer, const char *name, double *value)
+{
+    REQUIRE(trainer);
+    REQUIRE(name);
+    REQUIRE(value);
+    const method_task *kind = trainer->stepper.task.kind;
+    int32_t k = number_index(kind->settings, name);
+    if (k < 0)
+        return fail(ERR_NOT_FOUND, "task %s has no setting %s", kind->name, name);
+    *value = trainer->stepper.task.setting[k];
+    return OK;
 }
 
 static slmt_training_state state_of(const slmt_trainer *t)
 {
-    return (slmt_training_state){sizeof(slmt_training_state), t->config.stage, t->stepper.step,
-                                 t->steps_in_epoch, t->total_steps};
+    return (slmt_training_state){sizeof(slmt_training_state), stage_of(t), t->stepper.step, t->steps_in_epoch,
+                                 t->total_steps};
 }
 
 slmt_status slmt_trainer_get_state(const slmt_trainer *trainer, slmt_training_state *state)
@@ -227,21 +322,69 @@ void slmt_trainer_cancel(slmt_trainer *trainer)
 
 /* ---- one step ---- */
 
-static status check_step(const slmt_trainer *t, int32_t stage, double rate, const slmt_losses *losses,
-                         const char *call)
+/* Fractional epoch of the next step; 0 while no set is known. */
+static double epoch_of(const slmt_trainer *t)
+{
+    return t->steps_in_epoch ? (double)t->stepper.step / (double)t->steps_in_epoch : 0;
+}
+
+static void name_losses(const slmt_trainer *t, const double *loss, double rate, slmt_losses *l)
+{
+    int32_t n = t->stepper.task.kind->outputs.n, stage = stage_of(t);
+    *l = (slmt_losses){.struct_size = sizeof *l, .parts = n - 1, .total = loss[n - 1], .learning_rate = rate};
+    for (int32_t i = 0; i < n - 1; i++)
+        l->part[i] = loss[i];
+    if (stage == SLMT_STAGE_PRETRAIN) {
+        l->reconstruction = loss[0];
+        l->edge = loss[1];
+    } else if (stage == SLMT_STAGE_FINETUNE) {
+        l->l1 = loss[0];
+        l->consistency = loss[1];
+    }
+}
+
+static status run_step(slmt_trainer *t, const void *const *given, double rate, slmt_losses *losses)
+{
+    stepper *s = &t->stepper;
+    double loss[STEPPER_LOSSES] = {0};
+    random_stream r = random_open(t->seed, random_purpose("mask", s->step));
+    for (size_t i = 0; i < s->n_draws; i++)
+        s->draws[i] = random_uniform(&r);
+    TRY(stepper_run(s, given, s->draws, epoch_of(t), rate, &t->cancel, loss));
+    name_losses(t, loss, rate, losses);
+    return OK;
+}
+
+static status check_rate(double rate, const slmt_losses *losses, const char *call)
 {
     if (losses)
         TRY(struct_check(losses, "slmt_losses"));
-    if (t->config.stage != stage)
+    return rate >= 0 && rate <= 1e3 ? OK : fail(ERR_ARGUMENT, "%s: rate is %g", call, rate);
+}
+
+/* A step by hand, its inputs checked. */
+static status step(slmt_trainer *t, const void *const *given, double rate, slmt_losses *losses)
+{
+    slmt_losses l;
+    status s = run_step(t, given, rate, &l);
+    atomic_store(&t->cancel, 0);
+    if (s != OK || !losses)
+        return s;
+    return struct_write(losses, &l, sizeof l, "slmt_losses");
+}
+
+static status check_step(const slmt_trainer *t, int32_t stage, double rate, const slmt_losses *losses,
+                         const char *call)
+{
+    TRY(check_rate(rate, losses, call));
+    if (stage_of(t) != stage)
         return fail(ERR_STATE, "%s: this trainer is for the other stage", call);
-    if (!(rate >= 0 && rate <= 1e3))
-        return fail(ERR_ARGUMENT, "%s: rate is %g", call, rate);
     return OK;
 }
 
 static status check_images(const slmt_trainer *t, const float *images, const char *name)
 {
-    size_t side = (size_t)t->model->net.options.image_size, n = (size_t)t->config.batch * side * side;
+    size_t side = (size_t)model_image_side(t->model), n = input_count(t, 0);
     for (size_t i = 0; i < n; i++)
         if (!isfinite(images[i]))
             return fail(ERR_NONFINITE, "%s[%zu][%zu][%zu] is not finite", name, i / (side * side),
@@ -249,54 +392,50 @@ static status check_images(const slmt_trainer *t, const float *images, const cha
     return OK;
 }
 
-/* Fractional epoch of the next step; 0 while no set is known. */
-static double epoch_of(const slmt_trainer *t)
-{
-    return t->steps_in_epoch ? (double)t->stepper.step / (double)t->steps_in_epoch : 0;
-}
-
-static status run_pretrain(slmt_trainer *t, const float *images, double rate, slmt_losses *losses)
-{
-    size_t n = (size_t)t->config.batch * (size_t)stepper_patches(&t->stepper);
-    random_stream r = random_open(t->config.seed, random_purpose("mask", t->stepper.step));
-    for (size_t i = 0; i < n; i++)
-        t->stepper.noise[i] = random_uniform(&r);
-    return stepper_pretrain(&t->stepper, images, t->stepper.noise, schedule_easy(&t->config, epoch_of(t)),
-                            rate, &t->cancel, losses);
-}
-
-static status report(status s, const slmt_losses *mine, slmt_losses *theirs)
-{
-    if (s != OK || !theirs)
-        return s;
-    return struct_write(theirs, mine, sizeof *mine, "slmt_losses");
-}
-
 slmt_status slmt_pretrain_step(slmt_trainer *trainer, const float *images, double rate, slmt_losses *losses)
 {
-    slmt_losses l = {.struct_size = sizeof l};
     REQUIRE(trainer);
     REQUIRE(images);
     TRY(check_step(trainer, SLMT_STAGE_PRETRAIN, rate, losses, __func__));
     TRY(check_images(trainer, images, "images"));
-    status s = run_pretrain(trainer, images, rate, &l);
-    atomic_store(&trainer->cancel, 0);
-    return report(s, &l, losses);
+    const void *given[METHOD_PORTS] = {images};
+    return step(trainer, given, rate, losses);
 }
 
 slmt_status slmt_finetune_step(slmt_trainer *trainer, const float *source, const float *target, double rate,
                                slmt_losses *losses)
 {
-    slmt_losses l = {.struct_size = sizeof l};
     REQUIRE(trainer);
     REQUIRE(source);
     REQUIRE(target);
     TRY(check_step(trainer, SLMT_STAGE_FINETUNE, rate, losses, __func__));
     TRY(check_images(trainer, source, "source"));
     TRY(check_images(trainer, target, "target"));
-    status s = stepper_finetune(&trainer->stepper, source, target, rate, &trainer->cancel, &l);
-    atomic_store(&trainer->cancel, 0);
-    return report(s, &l, losses);
+    const void *given[METHOD_PORTS] = {source, target};
+    return step(trainer, given, rate, losses);
+}
+
+slmt_status slmt_trainer_step(slmt_trainer *trainer, const slmt_tensor *inputs, size_t count, double rate,
+                              slmt_losses *losses)
+{
+    REQUIRE(trainer);
+    REQUIRE(inputs);
+    const task *t = &trainer->stepper.task;
+    const slmt_tensor *by_port[METHOD_PORTS];
+    const void *given[METHOD_PORTS] = {NULL};
+    int64_t samples = 0, batch = (int64_t)t->setting[TRAIN_BATCH];
+    TRY(check_rate(rate, losses, __func__));
+    TRY(task_match(t, inputs_of(trainer), 0, inputs, count, by_port, &samples));
+    if (samples != batch)
+        return fail(ERR_ARGUMENT, "the tensors hold %lld samples, a step of this trainer takes %lld",
+                    (long long)samples, (long long)batch);
+    for (int32_t i = 0; i < inputs_of(trainer)->n; i++) {
+        if (!by_port[i])
+            continue;
+        TRY(task_check_values(t, &inputs_of(trainer)->rows[i], by_port[i]));
+        given[i] = by_port[i]->data;
+    }
+    return step(trainer, given, rate, losses);
 }
 
 /* ---- a run over a set ---- */
@@ -304,48 +443,22 @@ slmt_status slmt_finetune_step(slmt_trainer *trainer, const float *source, const
 /* What slmt_trainer_run() was called with. */
 typedef struct run {
     slmt_trainer *trainer;
-    slmt_dataset *set;
-    example_list examples;
-    int32_t target_resize;
+    feed feed;
     slmt_step_fn step;
     void *user;
 } run;
 
-/* Reads and augments the examples of the next step into t->slices: sources, then targets. */
-static status load_batch(run *r)
-{
-    slmt_trainer *t = r->trainer;
-    size_t pixels = slice_pixels(t), batch = (size_t)t->config.batch;
-    float *sources = t->slices, *targets = sources + batch * pixels, *spare = targets + batch * pixels;
-    uint64_t step = t->stepper.step, epoch = step / t->steps_in_epoch;
-    int side = t->model->net.options.image_size;
-    for (size_t i = 0; i < batch; i++) {
-        float *source = sources + i * pixels, *target = targets + i * pixels;
-        uint32_t place = (uint32_t)(step % t->steps_in_epoch * batch + i);
-        const example *x = examples_at(&r->examples, t->config.seed, epoch, place);
-        random_stream s = random_open(t->config.seed, random_purpose("augment", step * batch + i));
-        TRY(slmt_dataset_read(r->set, x->subject, (size_t)x->source, x->slice, SLMT_RESIZE_BILINEAR, source));
-        if (x->target >= 0)
-            TRY(slmt_dataset_read(r->set, x->subject, (size_t)x->target, x->slice, r->target_resize, target));
-        if (t->config.augment && x->target >= 0)
-            augment_finetune(source, target, side, spare, &s);
-        else if (t->config.augment)
-            augment_pretrain(source, side, spare, &s);
-    }
-    return OK;
-}
-
 static status run_one(run *r)
 {
     slmt_trainer *t = r->trainer;
-    slmt_losses l = {.struct_size = sizeof l};
-    double rate = schedule_rate(&t->config, epoch_of(t));
-    TRY(load_batch(r));
-    if (t->config.stage == SLMT_STAGE_PRETRAIN)
-        TRY(run_pretrain(t, t->slices, rate, &l));
-    else
-        TRY(stepper_finetune(&t->stepper, t->slices, t->slices + (size_t)t->config.batch * slice_pixels(t),
-                             rate, &t->cancel, &l));
+    const method_task *kind = t->stepper.task.kind;
+    slmt_losses l;
+    const void *given[METHOD_PORTS];
+    double rate = kind->rate(t->stepper.task.setting, epoch_of(t));
+    TRY(kind->feeding->fill(&r->feed, t->stepper.step, t->samples));
+    for (int i = 0; i < METHOD_PORTS; i++)
+        given[i] = t->samples[i];
+    TRY(run_step(t, given, rate, &l));
     slmt_training_state state = state_of(t);
     if (r->step && r->step(r->user, &state, &l) != 0)
         return fail(ERR_CANCELLED, "cancelled by the step callback after step %llu",
@@ -364,38 +477,22 @@ static status find_contrast(const slmt_dataset *set, const char *name, int32_t *
     return *index >= 0 ? OK : fail(ERR_NOT_FOUND, "the training set has no contrast %s", name);
 }
 
-static status check_set(const slmt_trainer *t, const slmt_dataset *set, const char *source,
-                        const char *target, slmt_preprocess *p)
-{
-    int pairs = t->config.stage == SLMT_STAGE_FINETUNE;
-    if (pairs && (!source || !target))
-        return fail(ERR_ARGUMENT, "slmt_trainer_run: fine-tuning needs the names of both contrasts");
-    if (!pairs && target)
-        return fail(ERR_ARGUMENT, "slmt_trainer_run: pre-training takes no target contrast");
-    p->struct_size = sizeof *p;
-    TRY(slmt_dataset_get_preprocess(set, p));
-    if (p->image_size != t->model->net.options.image_size)
-        return fail(ERR_ARGUMENT, "the training set's images are %d pixels wide, the model's %d",
-                    p->image_size, t->model->net.options.image_size);
-    return OK;
-}
-
-static status open_run(run *r, const char *source, const char *target)
+static status open_run(run *r, slmt_dataset *set, const char *source, const char *target)
 {
     slmt_trainer *t = r->trainer;
-    slmt_preprocess p;
-    int32_t from, to;
-    TRY(check_set(t, r->set, source, target, &p));
-    TRY(find_contrast(r->set, source, &from));
-    TRY(find_contrast(r->set, target, &to));
-    r->target_resize = p.target_resize;
-    TRY(examples_open(&r->examples, &t->context->mem, r->set, from, to, t->config.data_rate));
-    uint64_t steps = r->examples.n / (uint32_t)t->config.batch;
-    if (steps == 0)
-        return fail(ERR_ARGUMENT, "the training set gives %u slices at data_rate %g, a batch needs %d",
-                    r->examples.n, t->config.data_rate, t->config.batch);
-    t->steps_in_epoch = steps;
-    t->total_steps = steps * (uint64_t)t->config.epochs;
+    const task *task = &t->stepper.task;
+    r->feed = (feed){.mem = &t->context->mem,
+                     .model = t->model,
+                     .at = {t->model->option, task->setting},
+                     .set = set,
+                     .seed = t->seed,
+                     .preprocess.struct_size = sizeof(slmt_preprocess)};
+    TRY(slmt_dataset_get_preprocess(set, &r->feed.preprocess));
+    TRY(find_contrast(set, source, &r->feed.source));
+    TRY(find_contrast(set, target, &r->feed.target));
+    TRY(task->kind->feeding->open(&r->feed));
+    t->steps_in_epoch = r->feed.steps_in_epoch;
+    t->total_steps = r->feed.steps_in_epoch * (uint64_t)task->setting[TRAIN_EPOCHS];
     return OK;
 }
 
@@ -404,19 +501,15 @@ slmt_status slmt_trainer_run(slmt_trainer *trainer, slmt_dataset *dataset, const
 {
     REQUIRE(trainer);
     REQUIRE(dataset);
-    run r = {.trainer = trainer,
-             .set = dataset,
-             .step = step,
-             .user = user,
-             .examples = {.mem = &trainer->context->mem}};
-    status s = open_run(&r, source, target);
+    run r = {.trainer = trainer, .step = step, .user = user};
+    status s = open_run(&r, dataset, source, target);
     uint64_t end = trainer->total_steps;
     if (s == OK && max_steps > 0 &&
         max_steps < end - (end < trainer->stepper.step ? end : trainer->stepper.step))
         end = trainer->stepper.step + max_steps;
     while (s == OK && trainer->stepper.step < end)
         s = run_one(&r);
-    examples_close(&r.examples);
+    trainer->stepper.task.kind->feeding->close(&r.feed);
     atomic_store(&trainer->cancel, 0);
     return s;
 }

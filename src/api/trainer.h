@@ -3,22 +3,20 @@
 #ifndef SLMT_API_TRAINER_H
 #define SLMT_API_TRAINER_H
 
+#include "slmt/trainer.h"
 #include "train/stepper.h"
 
 struct slmt_trainer {
     slmt_context *context; /* whose memory it takes: the model's, or a counting one */
     slmt_model *model;
-    slmt_trainer_config config;
+    uint64_t seed;
     stepper stepper;
     uint64_t steps_in_epoch, total_steps; /* of the set last run; 0 before */
-    float *slices; /* room for one batch of pairs and augmentation, in slmt_trainer_run() */
+    float *samples[METHOD_PORTS];         /* room for one batch of inputs, in slmt_trainer_run() */
     atomic_int cancel;
 };
 
-/* A trainer whose frozen encoder, moments and step are those of a fresh one. */
-status trainer_open(slmt_context *context, slmt_model *model, const slmt_trainer_config *config, tally *t,
-                    slmt_trainer **out);
-
-status trainer_config_check(const slmt_trainer_config *c);
+/* A trainer whose frozen tensors, moments and step are those of a fresh one. */
+status trainer_open(slmt_context *context, const task *t, uint64_t seed, tally *y, slmt_trainer **out);
 
 #endif

@@ -43,7 +43,7 @@ typedef struct catalogue_tensor {
     char *name;
     stored_type type;
     int rank;
-    int64_t dims[4];  /* unused ones 0 */
+    int64_t dims[6];  /* unused ones 0 */
     int64_t chunk[4]; /* all 0 where stored in one piece */
 } catalogue_tensor;
 

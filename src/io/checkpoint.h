@@ -89,7 +89,7 @@ typedef struct checkpoint_tensor {
     const char *name;
     checkpoint_type type;
     int rank;
-    int64_t dims[4]; /* unused ones 0 */
+    int64_t dims[6]; /* unused ones 0 */
 } checkpoint_tensor;
 
 /* A group's tensor by index, in order of names (those of subgroups not among them); NULL past the last. */

@@ -156,8 +156,8 @@ static status check_extent(const walk *w, hid_t space, catalogue_tensor *t)
     if (kind != H5S_SCALAR && kind != H5S_SIMPLE)
         return refuse(w, t->name, "has no values");
     t->rank = H5Sget_simple_extent_ndims(space);
-    if (t->rank < 0 || t->rank > 4)
-        return refuse(w, t->name, "has more than four axes");
+    if (t->rank < 0 || t->rank > 6)
+        return refuse(w, t->name, "has more than six axes");
     if (H5Sget_simple_extent_dims(space, dims, NULL) < 0)
         return unreadable(w, t->name);
     for (int i = 0; i < t->rank; i++)

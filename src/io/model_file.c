@@ -13,8 +13,6 @@
 /* Changes when the same weights would give other numbers. */
 enum { NUMERICS_VERSION = 1 };
 
-static const char METHOD[] = "slmt-net";
-
 #define INT32(type, name)                                                                                    \
     {                                                                                                        \
 #name, offsetof(type, name), FIELD_INT32                                                             \
@@ -23,28 +21,6 @@ static const char METHOD[] = "slmt-net";
     {                                                                                                        \
 #name, offsetof(type, name), FIELD_REAL                                                              \
     }
-
-static const field option_fields[] = {
-    INT32(slmt_model_options, image_size),
-    INT32(slmt_model_options, mae_patch),
-    INT32(slmt_model_options, patch),
-    INT32(slmt_model_options, embed_dim),
-    INT32(slmt_model_options, depth),
-    INT32(slmt_model_options, num_heads),
-    INT32(slmt_model_options, mlp_ratio),
-    INT32(slmt_model_options, decoder_dim),
-    INT32(slmt_model_options, decoder_depth),
-    INT32(slmt_model_options, decoder_heads),
-    {"generator_depths_0", offsetof(slmt_model_options, generator_depths), FIELD_INT32},
-    {"generator_depths_1", offsetof(slmt_model_options, generator_depths) + 4, FIELD_INT32},
-    {"generator_depths_2", offsetof(slmt_model_options, generator_depths) + 8, FIELD_INT32},
-    {"generator_depths_3", offsetof(slmt_model_options, generator_depths) + 12, FIELD_INT32},
-    {"generator_heads_0", offsetof(slmt_model_options, generator_heads), FIELD_INT32},
-    {"generator_heads_1", offsetof(slmt_model_options, generator_heads) + 4, FIELD_INT32},
-    {"generator_heads_2", offsetof(slmt_model_options, generator_heads) + 8, FIELD_INT32},
-    {"generator_heads_3", offsetof(slmt_model_options, generator_heads) + 12, FIELD_INT32},
-    INT32(slmt_model_options, window),
-};
 
 static const field preprocess_fields[] = {
     INT32(slmt_preprocess, crop_size),      INT32(slmt_preprocess, crop_x),
@@ -87,6 +63,32 @@ status fields_get(const checkpoint *c, const char *group, const field *fields, s
     return OK;
 }
 
+/* Whole numbers and choices are kept as whole numbers. */
+status numbers_put(checkpoint_writer *w, const char *group, number_table t, const double *values)
+{
+    for (int32_t i = 0; i < t.n; i++) {
+        if (t.rows[i].kind == SLMT_NUMBER_REAL)
+            TRY(checkpoint_put_real(w, group, t.rows[i].name, values[i]));
+        else
+            TRY(checkpoint_put_int(w, group, t.rows[i].name, (int64_t)values[i]));
+    }
+    return OK;
+}
+
+status numbers_get(const checkpoint *c, const char *group, number_table t, double *values)
+{
+    for (int32_t i = 0; i < t.n; i++) {
+        int32_t whole = 0;
+        if (t.rows[i].kind == SLMT_NUMBER_REAL) {
+            TRY(checkpoint_real(c, group, t.rows[i].name, &values[i]));
+        } else {
+            TRY(checkpoint_int32(c, group, t.rows[i].name, INT32_MIN, INT32_MAX, &whole));
+            values[i] = whole;
+        }
+    }
+    return OK;
+}
+
 /* ---- writing ---- */
 
 static checkpoint_type stored_as(bk_dtype type)
@@ -99,8 +101,8 @@ static checkpoint_type stored_as(bk_dtype type)
 
 static status put_weights(checkpoint_writer *w, const slmt_model *m)
 {
-    for (int32_t k = 0; k < m->net.params.n; k++) {
-        const param *p = &m->net.params.list[k];
+    for (int32_t k = 0; k < m->params.n; k++) {
+        const param *p = &m->params.list[k];
         if (p->used)
             TRY(checkpoint_put_tensor(w, "weights", p->name, stored_as(tensor_type(p)), p->shape.rank,
                                       p->shape.dim, model_tensor(m, k)));
@@ -113,10 +115,10 @@ static status put_weights(checkpoint_writer *w, const slmt_model *m)
 
 status model_put(checkpoint_writer *w, const slmt_model *m)
 {
-    TRY(checkpoint_put_text(w, "model", "method", METHOD));
+    TRY(checkpoint_put_text(w, "model", "method", m->method->name));
     TRY(checkpoint_put_text(w, "model", "library_version", SLMT_VERSION_STRING));
     TRY(checkpoint_put_int(w, "model", "numerics_version", NUMERICS_VERSION));
-    TRY(fields_put(w, "model/options", option_fields, COUNT(option_fields), &m->net.options));
+    TRY(numbers_put(w, "model/options", m->method->options, m->option));
     TRY(fields_put(w, "model/preprocess", preprocess_fields, COUNT(preprocess_fields), &m->preprocess));
     for (size_t i = 0; i < m->n_card; i++)
         TRY(checkpoint_put_text(w, "model/card", m->card[i].key, m->card[i].text));
@@ -137,14 +139,15 @@ status model_save_path(const slmt_model *m, const char *path)
 
 /* ---- reading ---- */
 
-static status check_kind(const checkpoint *c)
+static status get_method(const checkpoint *c, const method **m)
 {
-    const char *method;
+    const char *name;
     int64_t numerics;
-    TRY(checkpoint_text(c, "model", "method", &method));
-    if (strcmp(method, METHOD) != 0)
-        return fail(ERR_SCHEMA, "%s: holds method %s, this library knows %s", checkpoint_label(c), method,
-                    METHOD);
+    TRY(checkpoint_text(c, "model", "method", &name));
+    *m = method_named(name);
+    if (!*m)
+        return fail(ERR_SCHEMA, "%s: holds method %s, which this library does not know", checkpoint_label(c),
+                    name);
     TRY(checkpoint_int(c, "model", "numerics_version", &numerics));
     if (numerics > NUMERICS_VERSION)
         return fail(ERR_VERSION, "%s: numerics version %lld is newer than this library's %d",
@@ -163,30 +166,29 @@ static int same_shape(const checkpoint_tensor *t, const param *p)
 }
 
 /* All used tensors are needed; unread ones may be there; nothing else may. names: room for all. */
-static status check_names(const checkpoint *c, const slmt_net *net, const char **names)
+static status check_names(const checkpoint *c, const params *all, const char **names)
 {
     size_t n = 0;
-    for (int32_t k = 0; k < net->params.n; k++) {
-        const param *t = &net->params.list[k];
+    for (int32_t k = 0; k < all->n; k++) {
+        const param *t = &all->list[k];
         if (t->used || checkpoint_tensor_find(c, "weights", t->name))
             names[n++] = t->name;
     }
     return checkpoint_expect_tensors(c, "weights", n, names);
 }
 
-static status check_shapes(const checkpoint *c, const slmt_net *net)
+static status check_shapes(const checkpoint *c, const params *all)
 {
-    for (int32_t k = 0; k < net->params.n; k++) {
-        const param *p = &net->params.list[k];
+    for (int32_t k = 0; k < all->n; k++) {
+        const param *p = &all->list[k];
         const checkpoint_tensor *t = checkpoint_tensor_find(c, "weights", p->name);
         if (!t || same_shape(t, p))
             continue;
         bk_shape have = {.rank = t->rank};
         memcpy(have.dim, t->dims, sizeof t->dims);
         char is[128], needs[128];
-        return fail(ERR_SCHEMA, "%s: /weights/%s is %s, the options (embed_dim %d) need %s",
-                    checkpoint_label(c), p->name, shape_text(&have, is), net->options.embed_dim,
-                    shape_text(&p->shape, needs));
+        return fail(ERR_SCHEMA, "%s: /weights/%s is %s, the options in /model/options need %s",
+                    checkpoint_label(c), p->name, shape_text(&have, is), shape_text(&p->shape, needs));
     }
     return OK;
 }
@@ -200,12 +202,12 @@ static int32_t weights_of(checkpoint_type type)
 }
 
 /* Only matrices of linear layers are of 16 bits, and all of them are of one kind: *stored. */
-static status check_types(const checkpoint *c, const slmt_net *net, int32_t *stored)
+static status check_types(const checkpoint *c, const params *all, int32_t *stored)
 {
     const char *first = NULL;
     *stored = SLMT_WEIGHTS_FULL;
-    for (int32_t k = 0; k < net->params.n; k++) {
-        const param *p = &net->params.list[k];
+    for (int32_t k = 0; k < all->n; k++) {
+        const param *p = &all->list[k];
         const checkpoint_tensor *t = checkpoint_tensor_find(c, "weights", p->name);
         int32_t kind = t ? weights_of(t->type) : SLMT_WEIGHTS_FULL;
         if (!p->matrix && kind != SLMT_WEIGHTS_FULL)
@@ -224,21 +226,24 @@ static status check_types(const checkpoint *c, const slmt_net *net, int32_t *sto
 }
 
 /* Before any memory is taken for weights: the file must really hold what its options promise. */
-static status check_tensors(const checkpoint *c, slmt_context *context, const slmt_model_options *o,
-                            int32_t *stored)
+static status check_tensors(const checkpoint *c, slmt_context *context, const method *method,
+                            const double *option, int32_t *stored)
 {
-    slmt_net net;
+    params all;
     void *names = NULL;
-    TRY(net_init(&net, &context->mem, BK_F32, BK_F32, o));
-    status s = mem_array(&context->mem, (size_t)net.params.n, sizeof(char *), &names);
+    params_init(&all, &context->mem, BK_F32, BK_F32);
+    method->tensors(&all, option);
+    status s = all.error;
     if (s == OK)
-        s = check_names(c, &net, names);
+        s = mem_array(&context->mem, (size_t)all.n, sizeof(char *), &names);
     if (s == OK)
-        s = check_shapes(c, &net);
+        s = check_names(c, &all, names);
     if (s == OK)
-        s = check_types(c, &net, stored);
+        s = check_shapes(c, &all);
+    if (s == OK)
+        s = check_types(c, &all, stored);
     mem_give(&context->mem, names);
-    net_clear(&net);
+    params_clear(&all);
     return s;
 }
 
@@ -271,7 +276,7 @@ static status convert(const checkpoint *c, const param *p, checkpoint_type store
 
 static status get_tensor(const checkpoint *c, slmt_model *m, int32_t k)
 {
-    const param *p = &m->net.params.list[k];
+    const param *p = &m->params.list[k];
     const checkpoint_tensor *t = checkpoint_tensor_find(c, "weights", p->name);
     checkpoint_type want = stored_as(tensor_type(p));
     if (!t || weights_of(t->type) == weights_of(want))
@@ -281,8 +286,8 @@ static status get_tensor(const checkpoint *c, slmt_model *m, int32_t k)
 
 static status get_weights(const checkpoint *c, slmt_model *m)
 {
-    for (int32_t k = 0; k < m->net.params.n; k++) {
-        const param *p = &m->net.params.list[k];
+    for (int32_t k = 0; k < m->params.n; k++) {
+        const param *p = &m->params.list[k];
         if (p->used) {
             TRY(get_tensor(c, m, k));
         } else if (checkpoint_tensor_find(c, "weights", p->name)) {
@@ -316,16 +321,17 @@ static status get_description(const checkpoint *c, slmt_model *m)
 
 status model_get(const checkpoint *c, slmt_context *context, slmt_model **out)
 {
-    slmt_model_options o = {.struct_size = sizeof o};
+    const method *method;
+    double option[METHOD_NUMBERS];
     slmt_model *m;
     int32_t stored;
-    TRY(check_kind(c));
-    TRY(fields_get(c, "model/options", option_fields, COUNT(option_fields), &o));
-    status s = net_options_check(&o);
+    TRY(get_method(c, &method));
+    TRY(numbers_get(c, "model/options", method->options, option));
+    status s = method_check(method, option);
     if (s != OK)
         return fail_prefix(ERR_SCHEMA, checkpoint_label(c));
-    TRY(check_tensors(c, context, &o, &stored));
-    TRY(model_make(context, &o, stored, &m));
+    TRY(check_tensors(c, context, method, option, &stored));
+    TRY(model_make(context, method, option, stored, &m));
     s = get_description(c, m);
     if (s == ERR_ARGUMENT)
         s = fail_prefix(ERR_SCHEMA, checkpoint_label(c));

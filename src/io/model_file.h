@@ -16,6 +16,10 @@ typedef struct field {
 status fields_put(checkpoint_writer *w, const char *group, const field *fields, size_t n, const void *from);
 status fields_get(const checkpoint *c, const char *group, const field *fields, size_t n, void *to);
 
+/* Options or settings as attributes of a group. */
+status numbers_put(checkpoint_writer *w, const char *group, number_table t, const double *values);
+status numbers_get(const checkpoint *c, const char *group, number_table t, double *values);
+
 status model_put(checkpoint_writer *w, const slmt_model *model);
 status model_get(const checkpoint *c, slmt_context *context, slmt_model **out);
 

@@ -3,34 +3,8 @@
  * the step: every random number is a function of the two. */
 #include "io/trainer_file.h"
 
-#include <stddef.h>
-
 #include "io/checkpoint.h"
 #include "io/model_file.h"
-
-#define INT32(name)                                                                                          \
-    {                                                                                                        \
-#name, offsetof(slmt_trainer_config, name), FIELD_INT32                                              \
-    }
-#define REAL(name)                                                                                           \
-    {                                                                                                        \
-#name, offsetof(slmt_trainer_config, name), FIELD_REAL                                               \
-    }
-
-static const field config_fields[] = {
-    INT32(stage),        INT32(batch),
-    INT32(epochs),       {"seed", offsetof(slmt_trainer_config, seed), FIELD_UINT64},
-    INT32(patch_weight), INT32(augment),
-    INT32(decay_epochs), INT32(warmup_epochs),
-    REAL(decay_factor),  REAL(learning_rate),
-    REAL(minimum_rate),  REAL(beta1),
-    REAL(beta2),         REAL(epsilon),
-    REAL(mask_ratio),    REAL(rec_weight),
-    REAL(l1_weight),     REAL(data_rate),
-    INT32(recompute),
-};
-
-enum { N_CONFIG = sizeof config_fields / sizeof *config_fields };
 
 /* One flat array of the stepper, tensor by tensor. */
 typedef struct flat {
@@ -82,12 +56,15 @@ static status put_training(checkpoint_writer *w, const slmt_trainer *t)
 {
     flat list[N_FLAT];
     list_arrays(t, list);
-    TRY(fields_put(w, "training/config", config_fields, N_CONFIG, &t->config));
+    const task *task = &t->stepper.task;
+    TRY(checkpoint_put_text(w, "training", "task", task->kind->name));
+    TRY(checkpoint_put_int(w, "training", "seed", (int64_t)t->seed));
+    TRY(numbers_put(w, "training/settings", task->kind->settings, task->setting));
     TRY(checkpoint_put_int(w, "training", "step", (int64_t)t->stepper.step));
     TRY(checkpoint_put_int(w, "training", "steps_in_epoch", (int64_t)t->steps_in_epoch));
     TRY(checkpoint_put_int(w, "training", "total_steps", (int64_t)t->total_steps));
     for (int i = 0; i < N_FLAT; i++)
-        TRY(put_flat(w, &t->model->net.params, &list[i]));
+        TRY(put_flat(w, &t->model->params, &list[i]));
     return OK;
 }
 
@@ -167,29 +144,34 @@ static status get_training(const checkpoint *c, slmt_trainer *t)
     TRY(get_count(c, "steps_in_epoch", &t->steps_in_epoch));
     TRY(get_count(c, "total_steps", &t->total_steps));
     for (int i = 0; i < N_FLAT; i++)
-        TRY(get_flat(c, &t->model->net.params, &list[i]));
-    return check_second_moments(c, &t->model->net.params, &list[1]);
+        TRY(get_flat(c, &t->model->params, &list[i]));
+    return check_second_moments(c, &t->model->params, &list[1]);
 }
 
-static status get_config(const checkpoint *c, slmt_trainer_config *config)
+static status get_task(const checkpoint *c, slmt_model *model, task *t)
 {
-    *config = (slmt_trainer_config){.struct_size = sizeof *config};
-    TRY(fields_get(c, "training/config", config_fields, N_CONFIG, config));
-    if (trainer_config_check(config) != OK)
-        return fail_prefix(ERR_SCHEMA, checkpoint_label(c));
-    return OK;
+    const char *name;
+    const method_task *kind;
+    double setting[METHOD_NUMBERS];
+    TRY(checkpoint_text(c, "training", "task", &name));
+    status s = task_find(model, name, 1, &kind);
+    if (s == OK) {
+        TRY(numbers_get(c, "training/settings", kind->settings, setting));
+        s = task_init(t, model, kind, setting);
+    }
+    return s == OK ? OK : fail_prefix(ERR_SCHEMA, checkpoint_label(c));
 }
 
 static status get_trainer(const checkpoint *c, slmt_context *context, slmt_model *model, slmt_trainer **out)
 {
-    slmt_trainer_config config;
+    task task;
+    int64_t seed;
     slmt_trainer *t;
     tally y = {.mem = &context->mem};
-    TRY(get_config(c, &config));
-    status s = trainer_open(context, model, &config, &y, &t);
-    if (s != OK)
-        return s == ERR_ARGUMENT ? fail_prefix(ERR_SCHEMA, checkpoint_label(c)) : s;
-    s = get_training(c, t);
+    TRY(get_task(c, model, &task));
+    TRY(checkpoint_int(c, "training", "seed", &seed));
+    TRY(trainer_open(context, &task, (uint64_t)seed, &y, &t));
+    status s = get_training(c, t);
     if (s != OK) {
         slmt_trainer_free(t);
         return s;

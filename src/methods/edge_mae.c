@@ -87,17 +87,10 @@ int edge_mae_kept(const slmt_net *net, double mask_ratio)
     return (int)(n * (1 - mask_ratio));
 }
 
-void edge_mae_pretrain(nn *e, const slmt_net *net, int batch, int kept, double rec_weight, edge_mae_graph *v)
+void edge_mae_pretrain(nn *e, const slmt_net *net, double rec_weight, edge_mae_graph *v)
 {
     graph *g = e->g;
-    int64_t b = batch, n = (int64_t)net->mae_grid * net->mae_grid, s = net->options.image_size;
-    int32_t slot = slot_data(net);
-    v->images = graph_bound(g, slot + MAE_IMAGES, shape_of(g->real, 3, (const int64_t[]){b, s, s}));
-    v->keep = graph_bound(g, slot + MAE_KEEP, shape_of(BK_I32, 2, (const int64_t[]){b, kept}));
-    v->restore = graph_bound(g, slot + MAE_RESTORE, shape_of(BK_I32, 2, (const int64_t[]){b, n}));
-    v->weight = graph_bound(g, slot + MAE_WEIGHT, shape_of(g->real, 3, (const int64_t[]){b, n, 1}));
-    v->edges = graph_bound(g, slot + MAE_EDGES, shape_of(g->real, 3, (const int64_t[]){b, s, s}));
-
+    int batch = (int)graph_dim(g, v->images, 0), kept = (int)graph_dim(g, v->keep, 1);
     value x = decode(e, net, batch, kept, encode_kept(e, net, batch, v), v);
     v->rec_pred = head(e, "rec", x);
     v->edge_pred = head(e, "edge", x);
@@ -107,9 +100,6 @@ void edge_mae_pretrain(nn *e, const slmt_net *net, int batch, int kept, double r
     v->rec_loss = patch_loss(g, v->rec_pred, nn_patchify(g, v->images, net->mae_grid, p), v->weight);
     v->edge_loss = patch_loss(g, v->edge_pred, nn_patchify(g, v->edges, net->mae_grid, p), v->weight);
     v->total = op_add(g, op_affine(g, v->rec_loss, rec_weight, 0), v->edge_loss);
-    graph_output(g, v->rec_loss, slot + MAE_REC_LOSS);
-    graph_output(g, v->edge_loss, slot + MAE_EDGE_LOSS);
-    graph_output(g, v->total, slot + MAE_TOTAL);
 }
 
 /* ---- masks, weights, edges ---- */

@@ -11,35 +11,23 @@ void edge_mae_encode(nn *e, const slmt_net *net, value images, value *features);
 
 /* The values of a pre-training graph; all others are inside. B batch, N patches, P pixels a patch. */
 typedef struct edge_mae_graph {
-    value images;    /* [B,S,S] */
-    value keep;      /* int32 [B,K]: kept patches, in the order they are encoded */
-    value restore;   /* int32 [B,N]: place of each patch among the kept, K where removed */
-    value weight;    /* [B,N,1]: weight of a patch in the losses, 0 where kept */
-    value edges;     /* [B,S,S]: the edge map to be found */
+    /* set by the caller */
+    value images;  /* [B,S,S] */
+    value keep;    /* int32 [B,K]: kept patches, in the order they are encoded */
+    value restore; /* int32 [B,N]: place of each patch among the kept, K where removed */
+    value weight;  /* [B,N,1]: weight of a patch in the losses, 0 where kept */
+    value edges;   /* [B,S,S]: the edge map to be found */
+    /* made */
     value rec_pred;  /* [B,N,P] */
     value edge_pred; /* [B,N,P] */
     value rec_loss, edge_loss, total;
 } edge_mae_graph;
 
-/* Data slots, from slot_data(net) on. */
-enum {
-    MAE_IMAGES,
-    MAE_KEEP,
-    MAE_RESTORE,
-    MAE_WEIGHT,
-    MAE_EDGES,
-    MAE_REC_LOSS,
-    MAE_EDGE_LOSS,
-    MAE_TOTAL,
-    MAE_SLOTS
-};
-
 /* Number of patches that stay: floor(N (1 - mask_ratio)). */
 int edge_mae_kept(const slmt_net *net, double mask_ratio);
 
-/* total = rec_weight * rec_loss + edge_loss; the three losses are outputs of the graph. */
-void edge_mae_pretrain(nn *e, const slmt_net *net, int batch, int kept, double rec_weight,
-                       edge_mae_graph *out);
+/* total = rec_weight * rec_loss + edge_loss. */
+void edge_mae_pretrain(nn *e, const slmt_net *net, double rec_weight, edge_mae_graph *v);
 
 /* ---- what a step needs beside the images ---- */
 

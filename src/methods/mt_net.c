@@ -76,18 +76,11 @@ value mt_net_generate(nn *n, const slmt_net *net, value tokens)
     return op_sigmoid(g, nn_unpatchify(g, x, net->grid, o->patch));
 }
 
-static value image_input(graph *g, const slmt_net *net, int32_t slot, int64_t batch)
-{
-    int64_t s = net->options.image_size;
-    return graph_bound(g, slot_data(net) + slot, shape_of(g->real, 3, (const int64_t[]){batch, s, s}));
-}
-
-void mt_net_synthesis(nn *e, nn *gen, const slmt_net *net, int batch)
+value mt_net_synthesize(nn *e, nn *gen, const slmt_net *net, value source)
 {
     value features[MAX_FEATURES];
-    edge_mae_encode(e, net, image_input(e->g, net, SYNTH_SOURCE, batch), features);
-    value pred = mt_net_generate(gen, net, features[net->options.depth + 1]);
-    graph_output(e->g, pred, slot_data(net) + SYNTH_TARGET);
+    edge_mae_encode(e, net, source, features);
+    return mt_net_generate(gen, net, features[net->options.depth + 1]);
 }
 
 /* Feature consistency: sum over the encoder's list, last norm left out, of mean |FC(pred) - FC(target)|. */
@@ -105,14 +98,10 @@ static value feature_consistency(nn *frozen, const slmt_net *net, value pred, va
     return sum;
 }
 
-void mt_net_finetune(nn *e, nn *gen, nn *frozen, const slmt_net *net, int batch, double l1_weight,
-                     mt_net_graph *v)
+void mt_net_finetune(nn *e, nn *gen, nn *frozen, const slmt_net *net, double l1_weight, mt_net_graph *v)
 {
     graph *g = e->g;
     value features[MAX_FEATURES];
-    int32_t slot = slot_data(net);
-    v->source = image_input(g, net, TUNE_SOURCE, batch);
-    v->target = image_input(g, net, TUNE_TARGET, batch);
     edge_mae_encode(e, net, v->source, features);
     v->block1 = features[1];
     v->tokens = features[net->options.depth + 1];
@@ -122,7 +111,4 @@ void mt_net_finetune(nn *e, nn *gen, nn *frozen, const slmt_net *net, int batch,
     v->fc_loss = feature_consistency(frozen, net, v->pred, v->target);
     graph_layer(g, "loss");
     v->total = op_add(g, op_affine(g, v->l1_loss, l1_weight, 0), v->fc_loss);
-    graph_output(g, v->l1_loss, slot + TUNE_L1);
-    graph_output(g, v->fc_loss, slot + TUNE_FC);
-    graph_output(g, v->total, slot + TUNE_TOTAL);
 }

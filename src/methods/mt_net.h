@@ -8,26 +8,20 @@
 /* tokens [B,N,C] of the encoder -> images [B,S,S] in (0,1). */
 value mt_net_generate(nn *gen, const slmt_net *net, value tokens);
 
-/* Data slots, from slot_data(net) on. */
-enum { SYNTH_SOURCE, SYNTH_TARGET, SYNTH_SLOTS };
-
-/* source -> target, an output of the graph. */
-void mt_net_synthesis(nn *e, nn *gen, const slmt_net *net, int batch);
+/* source [B,S,S] -> target [B,S,S]. */
+value mt_net_synthesize(nn *e, nn *gen, const slmt_net *net, value source);
 
 typedef struct mt_net_graph {
-    value source, target; /* [B,S,S] */
+    value source, target; /* [B,S,S]; set by the caller */
     value pred;           /* [B,S,S] */
     value block1, tokens; /* [B,N,C]: encoder after block 1, after the last norm */
     value l1_loss, fc_loss, total;
 } mt_net_graph;
 
-enum { TUNE_SOURCE, TUNE_TARGET, TUNE_L1, TUNE_FC, TUNE_TOTAL, TUNE_SLOTS };
-
 /* Largest encoder depth plus the two ends of the feature list. */
 enum { MAX_FEATURES = 66 };
 
-/* total = l1_weight * l1_loss + fc_loss, fc_loss judged by the frozen encoder; the losses are outputs. */
-void mt_net_finetune(nn *e, nn *gen, nn *frozen, const slmt_net *net, int batch, double l1_weight,
-                     mt_net_graph *out);
+/* total = l1_weight * l1_loss + fc_loss, fc_loss judged by the frozen encoder. */
+void mt_net_finetune(nn *e, nn *gen, nn *frozen, const slmt_net *net, double l1_weight, mt_net_graph *v);
 
 #endif

@@ -2,6 +2,8 @@
 /* slmt_net.c - options and the list of tensors, in the reference's names and order of use. */
 #include "methods/slmt_net.h"
 
+#include <string.h>
+
 /* ---- options ---- */
 
 static const slmt_model_options presets[] = {
@@ -13,20 +15,62 @@ static const slmt_model_options presets[] = {
         {sizeof(slmt_model_options), 128, 8, 4, 32, 4, 4, 4, 32, 2, 4, {2, 2, 2, 2}, {2, 4, 8, 16}, 8},
 };
 
-status net_options_preset(slmt_model_options *o, int32_t preset)
+const number slmt_net_rows[SLMT_NET_OPTIONS] = {
+    {"image_size", SLMT_NUMBER_WHOLE, 256, 16, 4096, "side of a slice in pixels; a multiple of 16 mae_patch",
+     NULL},
+    {"mae_patch", SLMT_NUMBER_WHOLE, 8, 2, 256, "side of an encoder patch in pixels; divides image_size",
+     NULL},
+    {"patch", SLMT_NUMBER_WHOLE, 4, 1, 128, "side of a generator patch in pixels: half of mae_patch", NULL},
+    {"embed_dim", SLMT_NUMBER_WHOLE, 128, 4, 4096, "token width of encoder and generator; a multiple of 4",
+     NULL},
+    {"depth", SLMT_NUMBER_WHOLE, 12, 1, 64, "encoder blocks", NULL},
+    {"num_heads", SLMT_NUMBER_WHOLE, 16, 1, 512, "encoder heads; divides embed_dim", NULL},
+    {"mlp_ratio", SLMT_NUMBER_WHOLE, 4, 1, 16, "MLP width over token width", NULL},
+    {"decoder_dim", SLMT_NUMBER_WHOLE, 64, 4, 4096, "token width of the Edge-MAE decoder; a multiple of 4",
+     NULL},
+    {"decoder_depth", SLMT_NUMBER_WHOLE, 8, 1, 64, "blocks of the Edge-MAE decoder", NULL},
+    {"decoder_heads", SLMT_NUMBER_WHOLE, 8, 1, 512, "heads of the Edge-MAE decoder; divides decoder_dim",
+     NULL},
+    {"generator_depths_0", SLMT_NUMBER_WHOLE, 2, 1, 64, "Swin blocks of the finest stage", NULL},
+    {"generator_depths_1", SLMT_NUMBER_WHOLE, 2, 1, 64, "Swin blocks of the second stage", NULL},
+    {"generator_depths_2", SLMT_NUMBER_WHOLE, 2, 1, 64, "Swin blocks of the third stage", NULL},
+    {"generator_depths_3", SLMT_NUMBER_WHOLE, 2, 1, 64, "Swin blocks of the coarsest stage", NULL},
+    {"generator_heads_0", SLMT_NUMBER_WHOLE, 8, 1, 512, "heads of the finest stage", NULL},
+    {"generator_heads_1", SLMT_NUMBER_WHOLE, 8, 1, 512, "heads of the second stage", NULL},
+    {"generator_heads_2", SLMT_NUMBER_WHOLE, 16, 1, 512, "heads of the third stage", NULL},
+    {"generator_heads_3", SLMT_NUMBER_WHOLE, 32, 1, 512, "heads of the coarsest stage", NULL},
+    {"window", SLMT_NUMBER_WHOLE, 8, 1, 64, "side of an attention window in tokens", NULL},
+};
+
+_Static_assert(sizeof(slmt_model_options) == sizeof(uint32_t) + SLMT_NET_OPTIONS * sizeof(int32_t),
+               "the table has the struct's fields, in its order");
+
+slmt_net slmt_net_of(const double *option)
+{
+    slmt_net net = {.options = {.struct_size = sizeof net.options}};
+    int32_t fields[SLMT_NET_OPTIONS];
+    for (int i = 0; i < SLMT_NET_OPTIONS; i++)
+        fields[i] = (int32_t)option[i];
+    memcpy((char *)&net.options + sizeof(uint32_t), fields, sizeof fields);
+    net.mae_grid = net.options.image_size / net.options.mae_patch;
+    net.grid = 2 * net.mae_grid;
+    return net;
+}
+
+void slmt_net_numbers(const slmt_model_options *o, double *option)
+{
+    int32_t fields[SLMT_NET_OPTIONS];
+    memcpy(fields, (const char *)o + sizeof(uint32_t), sizeof fields);
+    for (int i = 0; i < SLMT_NET_OPTIONS; i++)
+        option[i] = fields[i];
+}
+
+status slmt_net_preset(slmt_model_options *o, int32_t preset)
 {
     if (preset < 0 || preset >= (int32_t)(sizeof presets / sizeof *presets))
         return fail(ERR_ARGUMENT, "there is no preset %d; SLMT_PRESET_BASE, _SMALL and _TINY are 0, 1 and 2",
                     preset);
     *o = presets[preset];
-    return OK;
-}
-
-static status in_range(const char *name, int64_t value, int64_t low, int64_t high)
-{
-    if (value < low || value > high)
-        return fail(ERR_ARGUMENT, "option %s is %lld, expected %lld to %lld", name, (long long)value,
-                    (long long)low, (long long)high);
     return OK;
 }
 
@@ -54,19 +98,10 @@ static status check_grids(const slmt_model_options *o)
     return OK;
 }
 
-status net_options_check(const slmt_model_options *o)
+status slmt_net_check(const double *option)
 {
-    TRY(in_range("image_size", o->image_size, 16, 4096));
-    TRY(in_range("mae_patch", o->mae_patch, 2, 256));
-    TRY(in_range("patch", o->patch, 1, 128));
-    TRY(in_range("embed_dim", o->embed_dim, 4, 4096));
-    TRY(in_range("depth", o->depth, 1, 64));
-    TRY(in_range("num_heads", o->num_heads, 1, 512));
-    TRY(in_range("mlp_ratio", o->mlp_ratio, 1, 16));
-    TRY(in_range("decoder_dim", o->decoder_dim, 4, 4096));
-    TRY(in_range("decoder_depth", o->decoder_depth, 1, 64));
-    TRY(in_range("decoder_heads", o->decoder_heads, 1, 512));
-    TRY(in_range("window", o->window, 1, 64));
+    const slmt_net net = slmt_net_of(option);
+    const slmt_model_options *o = &net.options;
     TRY(divides("mae_patch", o->mae_patch, "image_size", o->image_size));
     TRY(divides("num_heads", o->num_heads, "embed_dim", o->embed_dim));
     TRY(divides("decoder_heads", o->decoder_heads, "decoder_dim", o->decoder_dim));
@@ -76,8 +111,6 @@ status net_options_check(const slmt_model_options *o)
         return fail(ERR_ARGUMENT, "option mae_patch = %d must be twice patch = %d", o->mae_patch, o->patch);
     for (int s = 0; s < STAGES; s++) {
         int64_t width = (int64_t)o->embed_dim << s;
-        TRY(in_range("generator_depths", o->generator_depths[s], 1, 64));
-        TRY(in_range("generator_heads", o->generator_heads[s], 1, 512));
         TRY(divides("generator_heads", o->generator_heads[s], "the stage's width", width));
         if (s > 0) /* decoder blocks use the heads of the stage one finer on this stage's width */
             TRY(divides("generator_heads", o->generator_heads[s - 1], "the next stage's width", width));
@@ -231,42 +264,9 @@ static void add_generator(params *p, const slmt_model_options *o, int64_t coarse
     add_unread(p, o);
 }
 
-status net_init(slmt_net *net, mem *m, bk_dtype real, bk_dtype matrix, const slmt_model_options *o)
+void slmt_net_tensors(params *p, const double *option)
 {
-    net->options = *o;
-    net->mae_grid = o->image_size / o->mae_patch;
-    net->grid = 2 * net->mae_grid;
-    params_init(&net->params, m, real, matrix);
-    add_edge_mae(&net->params, o, (int64_t)net->mae_grid * net->mae_grid);
-    add_generator(&net->params, o, net->mae_grid);
-    if (net->params.error != OK) {
-        status s = net->params.error;
-        params_clear(&net->params);
-        return s;
-    }
-    return OK;
-}
-
-void net_clear(slmt_net *net)
-{
-    params_clear(&net->params);
-}
-
-/* ---- builders ---- */
-
-status nn_open(nn *n, graph *g, const slmt_net *net, const char *prefix, int32_t slot)
-{
-    void *weights;
-    *n = (nn){.g = g, .params = &net->params, .prefix = prefix, .slot = slot};
-    TRY(mem_array(g->mem, (size_t)net->params.n, sizeof(value), &weights));
-    n->weights = weights;
-    for (int32_t i = 0; i < net->params.n; i++)
-        n->weights[i] = NONE;
-    return OK;
-}
-
-void nn_close(nn *n)
-{
-    mem_give(n->g->mem, n->weights);
-    n->weights = NULL;
+    const slmt_net net = slmt_net_of(option);
+    add_edge_mae(p, &net.options, (int64_t)net.mae_grid * net.mae_grid);
+    add_generator(p, &net.options, net.mae_grid);
 }

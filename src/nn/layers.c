@@ -6,6 +6,23 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+status nn_open(nn *n, graph *g, const params *p, const char *prefix, int32_t slot)
+{
+    void *weights;
+    *n = (nn){.g = g, .params = p, .prefix = prefix, .slot = slot};
+    TRY(mem_array(g->mem, (size_t)p->n, sizeof(value), &weights));
+    n->weights = weights;
+    for (int32_t i = 0; i < p->n; i++)
+        n->weights[i] = NONE;
+    return OK;
+}
+
+void nn_close(nn *n)
+{
+    mem_give(n->g->mem, n->weights);
+    n->weights = NULL;
+}
+
 layer_name at(const char *format, ...)
 {
     layer_name name;

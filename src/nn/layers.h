@@ -18,6 +18,11 @@ typedef struct nn {
     value *weights;     /* by tensor index: its value, NONE until asked for */
 } nn;
 
+/* A builder over graph g, whose tensor k is bound to plan slot `slot + k`; close frees its table, not the
+ * graph. */
+status nn_open(nn *n, graph *g, const params *p, const char *prefix, int32_t slot);
+void nn_close(nn *n);
+
 /* A layer's name, made as printf does. */
 typedef struct layer_name {
     char text[PARAM_NAME_MAX];

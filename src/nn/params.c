@@ -143,6 +143,8 @@ static double draw(const param *t, random_stream *r, size_t element)
         return 0.02 * random_truncated(r);
     case INIT_FAN_IN:
         return (2 * random_uniform(r) - 1) / sqrt(columns);
+    case INIT_HE:
+        return random_normal(r) * sqrt(2 / columns);
     case INIT_POSITION:
         return position_value(t, element);
     case INIT_SOBEL:

@@ -14,6 +14,7 @@ typedef enum param_init {
     INIT_NORMAL,    /* N(0, 0.02) */
     INIT_TRUNCATED, /* N(0, 0.02), redrawn beyond two standard deviations */
     INIT_FAN_IN,    /* U(+-1/sqrt(elements of one output)) */
+    INIT_HE,        /* N(0, sqrt(2 / elements of one output)) */
     INIT_POSITION,  /* fixed two-dimensional sine-cosine table [1, 1+n*n, C]; never trained */
     INIT_SOBEL      /* fixed pair of 3x3 Sobel filters [2,1,3,3]; never trained */
 } param_init;

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file method.h
+ *  Methods: what networks this library knows, described so that a program can use one it has never heard of.
+ *
+ *  A method has options (numbers that fix a network's size) and tasks: "synthesize", "train", ... A task has
+ *  settings (numbers), inputs and outputs (tensors with names and axes). A model is made from a method's
+ *  options; a session runs one task of a model, a trainer one that trains. The typed calls of SLMT-Net in
+ *  model.h, session.h and trainer.h are the same thing with structs. */
+#ifndef SLMT_METHOD_H
+#define SLMT_METHOD_H
+
+#include "slmt/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A number with a name: an option of a method, or a setting of a task. \since 0.1 */
+typedef struct slmt_number {
+    const char *name; /**< as in slmt_number_info */
+    double value;     /**< of SLMT_NUMBER_CHOICE: the index of the choice */
+} slmt_number;
+
+/** Kinds of numbers. \since 0.1 */
+enum {
+    SLMT_NUMBER_WHOLE = 1, /**< a whole number */
+    SLMT_NUMBER_REAL = 2,  /**< a finite real number */
+    SLMT_NUMBER_CHOICE = 3 /**< one of `choices` */
+};
+
+/** An option of a method, or a setting of a task. All texts live as long as the library. \since 0.1 */
+typedef struct slmt_number_info {
+    uint32_t struct_size; /**< sizeof(slmt_number_info), set by the caller */
+    int32_t kind;         /**< SLMT_NUMBER_... */
+    const char *name;     /**< lower case, words joined by '_' */
+    const char *help;     /**< what it is, with its unit */
+    const char *choices;  /**< names joined by '|'; "" for other kinds */
+    double initial;       /**< the value where none is given */
+    double low;           /**< smallest value */
+    double high;          /**< largest value */
+} slmt_number_info;
+
+/** Kinds of elements of a tensor. \since 0.1 */
+enum { SLMT_TENSOR_FLOAT32 = 1, SLMT_TENSOR_INT32 = 2 };
+
+/** An input or an output of a task. \since 0.1 */
+typedef struct slmt_port_info {
+    uint32_t struct_size; /**< sizeof(slmt_port_info), set by the caller */
+    int32_t type;         /**< SLMT_TENSOR_... */
+    const char *name;     /**< lower case */
+    const char *axes;     /**< names of the axes, outermost first: "batch,height,width" */
+    const char *help;     /**< what it holds, with its range */
+} slmt_port_info;
+
+/** A tensor of the caller's, in the terms of DLPack. Its fields are fixed for ever. \since 0.1 */
+typedef struct slmt_tensor {
+    const char *name;       /**< the port it is for */
+    void *data;             /**< its first element; read only where it is an input */
+    const int64_t *shape;   /**< rank extents; NULL where rank is 0 */
+    const int64_t *strides; /**< rank strides in elements; NULL: compact and row-major, as they must be */
+    int32_t rank;           /**< 0 to 6 */
+    int32_t type;           /**< SLMT_TENSOR_... */
+} slmt_tensor;
+
+/** A task of a method. \since 0.1 */
+typedef struct slmt_task_info {
+    uint32_t struct_size; /**< sizeof(slmt_task_info), set by the caller */
+    int32_t trains;       /**< 1: for a trainer; 0: for a session */
+    const char *name;     /**< "synthesize", "train", ... */
+    const char *help;     /**< one sentence */
+    int32_t settings;     /**< how many */
+    int32_t inputs;       /**< how many */
+    int32_t outputs;      /**< how many; of a task that trains: losses, the last is what is minimised */
+    int32_t reserved;     /**< 0 */
+} slmt_task_info;
+
+/** A method. \since 0.1 */
+typedef struct slmt_method_info {
+    uint32_t struct_size; /**< sizeof(slmt_method_info), set by the caller */
+    int32_t reserved;     /**< 0 */
+    const char *name;     /**< "slmt-net", "seq2seq" */
+    const char *title;    /**< one line */
+    const char *source;   /**< the paper */
+    int32_t options;      /**< how many */
+    int32_t tasks;        /**< how many */
+} slmt_method_info;
+
+/** Number of methods. @threads any thread \since 0.1 */
+SLMT_API size_t slmt_method_count(void);
+
+/**
+ * Describe a method.
+ *
+ * @param index  below slmt_method_count()
+ * @param info   struct_size set by the caller; filled
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_method_describe(size_t index, slmt_method_info *info);
+
+/**
+ * Describe an option of a method.
+ *
+ * @param method  its name
+ * @param index   from 0
+ * @param info    struct_size set by the caller; filled
+ * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (no such method), SLMT_ERR_ARGUMENT
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_method_option(const char *method, size_t index, slmt_number_info *info);
+
+/** Describe a task of a method. As slmt_method_option(). \since 0.1 */
+SLMT_API slmt_status slmt_method_task(const char *method, size_t index, slmt_task_info *info);
+
+/** Describe a setting of a task. As slmt_method_option(). \since 0.1 */
+SLMT_API slmt_status slmt_task_setting(const char *method, const char *task, size_t index,
+                                       slmt_number_info *info);
+
+/** Describe an input of a task. As slmt_method_option(). \since 0.1 */
+SLMT_API slmt_status slmt_task_input(const char *method, const char *task, size_t index,
+                                     slmt_port_info *info);
+
+/** Describe an output of a task. As slmt_method_option(). \since 0.1 */
+SLMT_API slmt_status slmt_task_output(const char *method, const char *task, size_t index,
+                                      slmt_port_info *info);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

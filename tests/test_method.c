@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_method.c - methods by name: what they say of themselves, models and sessions and trainers made from
+ * it, and that SLMT-Net's typed calls are the same thing. */
+#include "api_fixture.h"
+
+/* ---- descriptions ---- */
+
+static void check_number(const slmt_number_info *n)
+{
+    assert_true(n->name[0] && n->help[0]);
+    assert_true(n->kind >= SLMT_NUMBER_WHOLE && n->kind <= SLMT_NUMBER_CHOICE);
+    assert_true(n->low <= n->initial && n->initial <= n->high);
+    assert_int_equal(n->choices[0] != 0, n->kind == SLMT_NUMBER_CHOICE);
+    int choices = 1;
+    for (const char *c = n->choices; *c; c++)
+        choices += *c == '|';
+    if (n->kind == SLMT_NUMBER_CHOICE)
+        assert_int_equal(choices, (int)n->high + 1);
+}
+
+static void check_port(const slmt_port_info *p)
+{
+    assert_true(p->name[0] && p->help[0]);
+    assert_true(p->type == SLMT_TENSOR_FLOAT32 || p->type == SLMT_TENSOR_INT32);
+}
+
+static void check_task(const char *method, const slmt_task_info *t)
+{
+    slmt_number_info n = {.struct_size = sizeof n};
+    slmt_port_info p = {.struct_size = sizeof p};
+    assert_true(t->name[0] && t->help[0] && t->inputs > 0 && t->outputs > 0);
+    for (int32_t i = 0; i < t->settings; i++) {
+        GOOD(slmt_task_setting(method, t->name, (size_t)i, &n));
+        check_number(&n);
+    }
+    for (int32_t i = 0; i < t->inputs; i++) {
+        GOOD(slmt_task_input(method, t->name, (size_t)i, &p));
+        check_port(&p);
+        assert_true(p.axes[0]);
+    }
+    for (int32_t i = 0; i < t->outputs; i++) {
+        GOOD(slmt_task_output(method, t->name, (size_t)i, &p));
+        check_port(&p);
+    }
+    EXPECT(SLMT_ERR_ARGUMENT, slmt_task_setting(method, t->name, (size_t)t->settings, &n));
+    EXPECT(SLMT_ERR_ARGUMENT, slmt_task_input(method, t->name, (size_t)t->inputs, &p));
+    EXPECT(SLMT_ERR_ARGUMENT, slmt_task_output(method, t->name, (size_t)t->outputs, &p));
+}
+
+static void every_method_describes_itself(void **state)
+{
+    (void)state;
+    assert_true(slmt_method_count() >= 2);
+    for (size_t i = 0; i < slmt_method_count(); i++) {
+        slmt_method_info m = {.struct_size = sizeof m};
+        slmt_number_info n = {.struct_size = sizeof n};
+        slmt_task_info t = {.struct_size = sizeof t};
+        GOOD(slmt_method_describe(i, &m));
+        assert_true(m.name[0] && m.title[0] && m.source[0] && m.options > 0 && m.tasks > 0);
+        for (int32_t k = 0; k < m.options; k++) {
+            GOOD(slmt_method_option(m.name, (size_t)k, &n));
+            check_number(&n);
+        }
+        for (int32_t k = 0; k < m.tasks; k++) {
+            GOOD(slmt_method_task(m.name, (size_t)k, &t));
+            check_task(m.name, &t);
+        }
+        EXPECT(SLMT_ERR_ARGUMENT, slmt_method_option(m.name, (size_t)m.options, &n));
+        EXPECT(SLMT_ERR_ARGUMENT, slmt_method_task(m.name, (size_t)m.tasks, &t));
+    }
+}
+
+static void what_is_not_there_is_named(void **state)
+{
+    (void)state;
+    slmt_context *context = open_context(1, NULL);
+    slmt_model *model = small_model(context, 1);
+    slmt_model *none = NULL;
+    slmt_session *session = NULL;
+    slmt_trainer *trainer = NULL;
+    slmt_method_info m = {.struct_size = sizeof m};
+    slmt_number_info n = {.struct_size = sizeof n};
+    double x;
+    const slmt_number wrong[] = {{"size", 3}}, odd[] = {{"bank", 2.5}}, low[] = {{"ndims", 4}};
+    EXPECT(SLMT_ERR_ARGUMENT, slmt_method_describe(slmt_method_count(), &m));
+    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "gan", slmt_method_option("gan", 0, &n));
+    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "no task paint", slmt_task_setting("seq2seq", "paint", 0, &n));
+    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "gan", slmt_model_create_method(context, "gan", NULL, 0, 0, &none));
+    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "no option size",
+                slmt_model_create_method(context, "seq2seq", wrong, 1, 0, &none));
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "bank is 2.5",
+                slmt_model_create_method(context, "seq2seq", odd, 1, 0, &none));
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "expected 2 to 3",
+                slmt_model_create_method(context, "seq2seq", low, 1, 0, &none));
+    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "no task paint",
+                slmt_session_create_task(model, "paint", NULL, 0, &session));
+    EXPECT_TEXT(SLMT_ERR_STATE, "is for a trainer",
+                slmt_session_create_task(model, "pretrain", NULL, 0, &session));
+    EXPECT_TEXT(SLMT_ERR_STATE, "is for a session",
+                slmt_trainer_create_task(model, "synthesize", NULL, 0, 0, &trainer));
+    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "no setting size",
+                slmt_session_create_task(model, "synthesize", wrong, 1, &session));
+    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "no option size", slmt_model_option(model, "size", &x));
+    GOOD(slmt_model_option(model, "embed_dim", &x));
+    assert_true(x == 8 && !none && !session && !trainer);
+    assert_string_equal(slmt_model_method(model), "slmt-net");
+    slmt_model_free(model);
+    slmt_context_free(context);
+}
+
+/* ---- SLMT-Net by name ---- */
+
+static slmt_model *model_by_name(slmt_context *context, uint64_t seed)
+{
+    static const slmt_number options[] = {
+        {"image_size", 128},       {"embed_dim", 8},          {"depth", 1},
+        {"num_heads", 2},          {"mlp_ratio", 2},          {"decoder_dim", 8},
+        {"decoder_depth", 1},      {"decoder_heads", 2},      {"generator_depths_1", 1},
+        {"generator_depths_2", 1}, {"generator_depths_3", 1}, {"generator_heads_0", 2},
+        {"generator_heads_1", 2},  {"generator_heads_2", 4},  {"generator_heads_3", 8}};
+    slmt_model *model = NULL;
+    GOOD(slmt_model_create_method(context, "slmt-net", options, sizeof options / sizeof *options, seed,
+                                  &model));
+    return model;
+}
+
+static slmt_tensor slices(const char *name, const float *at, const int64_t *shape)
+{
+    return (slmt_tensor){name, (void *)(uintptr_t)at, shape, NULL, 3, SLMT_TENSOR_FLOAT32};
+}
+
+static void slmt_net_by_name_is_the_typed_one(void **state)
+{
+    (void)state;
+    enum { N = 5 };
+    slmt_context *context = open_context(2, NULL);
+    slmt_model *typed = small_model(context, 4), *named = model_by_name(context, 4);
+    assert_true(same_weights(typed, named));
+    slmt_session_config c;
+    slmt_session *a = NULL, *b = NULL;
+    slmt_session_config_init(&c);
+    c.batch = 2;
+    GOOD(slmt_session_create(typed, &c, &a));
+    GOOD(slmt_session_create_task(named, "synthesize", &(slmt_number){"batch", 2}, 1, &b));
+    uint64_t bytes = 0, same = 0;
+    GOOD(slmt_session_memory(typed, &c, &bytes));
+    GOOD(slmt_session_task_memory(named, "synthesize", &(slmt_number){"batch", 2}, 1, &same));
+    assert_int_equal(bytes, same);
+    float *in = make_slices(N, 1), *x = make_slices(N, 2), *y = make_slices(N, 3);
+    const int64_t shape[] = {N, SIDE, SIDE};
+    slmt_tensor source = slices("source", in, shape), target = slices("target", y, shape);
+    GOOD(slmt_synthesize(a, in, N, x));
+    GOOD(slmt_session_run(b, &source, 1, &target, 1));
+    assert_memory_equal(x, y, N * PIXELS * sizeof *x);
+    int64_t dim[6];
+    int32_t rank;
+    GOOD(slmt_session_shape(b, "target", dim, &rank));
+    assert_true(rank == 3 && dim[0] == 2 && dim[1] == SIDE && dim[2] == SIDE && dim[3] == 0);
+    EXPECT(SLMT_ERR_NOT_FOUND, slmt_session_shape(b, "image", dim, &rank));
+    slmt_session_free(a);
+    slmt_session_free(b);
+    slmt_model_free(typed);
+    slmt_model_free(named);
+    slmt_context_free(context);
+    free(in);
+    free(x);
+    free(y);
+}
+
+static void training_by_name_is_the_typed_one(void **state)
+{
+    (void)state;
+    slmt_context *context = open_context(2, NULL);
+    slmt_model *typed = small_model(context, 4), *named = model_by_name(context, 4);
+    slmt_trainer_config c;
+    slmt_trainer *a = NULL, *b = NULL;
+    slmt_losses l = {.struct_size = sizeof l}, m = {.struct_size = sizeof m};
+    GOOD(slmt_trainer_config_init(&c, SLMT_STAGE_PRETRAIN));
+    c.batch = 2;
+    c.seed = 5;
+    GOOD(slmt_trainer_create(typed, &c, &a));
+    GOOD(slmt_trainer_create_task(named, "pretrain", &(slmt_number){"batch", 2}, 1, 5, &b));
+    float *in = make_slices(2, 1);
+    const int64_t shape[] = {2, SIDE, SIDE}, short_shape[] = {1, SIDE, SIDE};
+    slmt_tensor images = slices("images", in, shape), few = slices("images", in, short_shape);
+    GOOD(slmt_pretrain_step(a, in, 1e-3, &l));
+    GOOD(slmt_trainer_step(b, &images, 1, 1e-3, &m));
+    assert_true(l.total == m.total && l.edge == m.part[1] && m.parts == 2);
+    assert_true(same_weights(typed, named));
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "hold 1 samples", slmt_trainer_step(b, &few, 1, 1e-3, &m));
+    slmt_trainer_free(a);
+    slmt_trainer_free(b);
+    slmt_model_free(typed);
+    slmt_model_free(named);
+    slmt_context_free(context);
+    free(in);
+}
+
+/* ---- tensors ---- */
+
+enum { H = 12, W = 16 };
+
+typedef struct bench {
+    slmt_context *context;
+    slmt_model *model;
+    slmt_session *session;
+    counter memory;
+    float source[3 * H * W], target[3 * H * W];
+    int32_t sequence;
+    int64_t image[5], one;
+    slmt_tensor in[2], out;
+} bench;
+
+static void open_bench(bench *b, int count)
+{
+    static const slmt_number net[] = {{"channels", 1}, {"width_0", 4},    {"width_1", 4},
+                                      {"width_2", 4},  {"lstm_width", 4}, {"residual_blocks", 1},
+                                      {"bank", 2},     {"code_length", 3}};
+    static const slmt_number settings[] = {{"height", H}, {"width", W}, {"batch", 2}};
+    *b = (bench){.sequence = 2, .image = {count, 1, 1, H, W}, .one = 1};
+    b->context = open_context(1, &b->memory);
+    GOOD(slmt_model_create_method(b->context, "seq2seq", net, 8, 2, &b->model));
+    GOOD(slmt_session_create_task(b->model, "synthesize", settings, 3, &b->session));
+    for (size_t i = 0; i < 3 * H * W; i++)
+        b->source[i] = (float)sin(0.1 * (double)i);
+    b->in[0] = (slmt_tensor){"source", b->source, b->image, NULL, 5, SLMT_TENSOR_FLOAT32};
+    b->in[1] = (slmt_tensor){"sequence", &b->sequence, &b->one, NULL, 1, SLMT_TENSOR_INT32};
+    b->out = (slmt_tensor){"target", b->target, b->image, NULL, 5, SLMT_TENSOR_FLOAT32};
+}
+
+static void close_bench(bench *b)
+{
+    slmt_session_free(b->session);
+    slmt_model_free(b->model);
+    slmt_context_free(b->context);
+    assert_int_equal(b->memory.live, 0);
+}
+
+static void any_number_of_samples_runs_and_nothing_is_allocated(void **state)
+{
+    (void)state;
+    bench b;
+    float first[3 * H * W];
+    open_bench(&b, 3); /* the session's batch is 2 */
+    GOOD(slmt_session_run(b.session, b.in, 2, &b.out, 1));
+    memcpy(first, b.target, sizeof first);
+    long calls = b.memory.calls;
+    GOOD(slmt_session_run(b.session, b.in, 2, &b.out, 1));
+    assert_int_equal(b.memory.calls, calls);
+    assert_memory_equal(first, b.target, sizeof first);
+    b.image[0] = 1;
+    b.in[0].data = b.source + 2 * H * W;
+    GOOD(slmt_session_run(b.session, b.in, 2, &b.out, 1));
+    assert_memory_equal(first + 2 * H * W, b.target, H * W * sizeof(float));
+    const int64_t steps[] = {H * W, H * W, H * W, W, 1};
+    b.in[0].strides = steps;
+    GOOD(slmt_session_run(b.session, b.in, 2, &b.out, 1));
+    close_bench(&b);
+}
+
+static void a_tensor_that_does_not_fit_is_named(void **state)
+{
+    (void)state;
+    bench b;
+    open_bench(&b, 2);
+    const int64_t flat[] = {2, H * W}, turned[] = {2, 1, 1, W, H}, gaps[] = {2 * H * W, H * W, H * W, W, 1};
+    int32_t beyond = 3, below = -1;
+#define REFUSED(status, word, field, value)                                                                  \
+    do {                                                                                                     \
+        slmt_tensor in[2] = {b.in[0], b.in[1]};                                                              \
+        in[0].field = value;                                                                                 \
+        EXPECT_TEXT(status, word, slmt_session_run(b.session, in, 2, &b.out, 1));                            \
+    } while (0)
+    REFUSED(SLMT_ERR_NOT_FOUND, "no tensor image", name, "image");
+    REFUSED(SLMT_ERR_NOT_FOUND, "no tensor NULL", name, NULL);
+    REFUSED(SLMT_ERR_ARGUMENT, "data or shape is NULL", data, NULL);
+    REFUSED(SLMT_ERR_ARGUMENT, "data or shape is NULL", shape, NULL);
+    REFUSED(SLMT_ERR_ARGUMENT, "has type 2", type, SLMT_TENSOR_INT32);
+    REFUSED(SLMT_ERR_ARGUMENT, "source is [2,1,1,16,12], expected [2,1,1,12,16]", shape, turned);
+    REFUSED(SLMT_ERR_ARGUMENT, "strides", strides, gaps);
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "sequence [1] is missing",
+                slmt_session_run(b.session, b.in, 1, &b.out, 1));
+    slmt_tensor odd = b.in[0];
+    odd.rank = 2;
+    odd.shape = flat;
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "source is [2,192]",
+                slmt_session_run(b.session, (const slmt_tensor[]){odd, b.in[1]}, 2, &b.out, 1));
+    int64_t three[] = {3, 1, 1, H, W};
+    slmt_tensor more = b.out;
+    more.shape = three;
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "holds 3 samples, the one before it 2",
+                slmt_session_run(b.session, b.in, 2, &more, 1));
+    b.in[1].data = &beyond;
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "element 0 is 3, expected 0 to 2",
+                slmt_session_run(b.session, b.in, 2, &b.out, 1));
+    b.in[1].data = &below;
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "is -1", slmt_session_run(b.session, b.in, 2, &b.out, 1));
+    b.in[1].data = &b.sequence;
+    b.source[5] = NAN;
+    EXPECT_TEXT(SLMT_ERR_NONFINITE, "source: element 5", slmt_session_run(b.session, b.in, 2, &b.out, 1));
+    b.source[5] = 0;
+    GOOD(slmt_session_run(b.session, b.in, 2, &b.out, 1)); /* after all that */
+    close_bench(&b);
+}
+
+static void typed_calls_refuse_other_methods(void **state)
+{
+    (void)state;
+    bench b;
+    slmt_session *session = NULL;
+    slmt_trainer *trainer = NULL;
+    slmt_model_options o = {.struct_size = sizeof o};
+    slmt_trainer_config c;
+    slmt_volume *volume = NULL, *source = NULL;
+    const int64_t dims[3] = {4, 4, 4};
+    const double affine[16] = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
+    float voxels[64] = {0};
+    open_bench(&b, 1);
+    GOOD(slmt_trainer_config_init(&c, SLMT_STAGE_PRETRAIN));
+    GOOD(slmt_volume_create(b.context, dims, affine, voxels, &source));
+    EXPECT_TEXT(SLMT_ERR_STATE, "is of seq2seq", slmt_session_create(b.model, NULL, &session));
+    EXPECT_TEXT(SLMT_ERR_STATE, "is of seq2seq", slmt_trainer_create(b.model, &c, &trainer));
+    EXPECT_TEXT(SLMT_ERR_STATE, "is of seq2seq", slmt_model_get_options(b.model, &o));
+    EXPECT_TEXT(SLMT_ERR_STATE, "is of seq2seq", slmt_synthesize(b.session, b.source, 1, b.target));
+    EXPECT_TEXT(SLMT_ERR_STATE, "is of seq2seq", slmt_synthesize_volume(b.session, source, &volume));
+    assert_true(!session && !trainer && !volume);
+    slmt_volume_free(source);
+    close_bench(&b);
+}
+
+static void a_models_file_holds_its_method(void **state)
+{
+    (void)state;
+    bench b;
+    slmt_model *back = NULL;
+    open_bench(&b, 1);
+    GOOD(slmt_model_save(b.model, in_folder("seq.slmt")));
+    GOOD(slmt_model_load(b.context, in_folder("seq.slmt"), &back));
+    double width = 0;
+    GOOD(slmt_model_option(back, "width_1", &width));
+    assert_true(width == 4);
+    assert_string_equal(slmt_model_method(back), "seq2seq");
+    assert_true(same_weights(b.model, back));
+    slmt_model_free(back);
+    close_bench(&b);
+}
+
+static void memory_is_known_before_it_is_taken(void **state)
+{
+    (void)state;
+    bench b;
+    open_bench(&b, 1);
+    const slmt_number settings[] = {{"height", 32}, {"width", 24}, {"batch", 2}};
+    uint64_t bytes = 0, before = slmt_context_live_bytes(b.context);
+    slmt_session *session = NULL;
+    slmt_trainer *trainer = NULL;
+    GOOD(slmt_session_task_memory(b.model, "synthesize", settings, 3, &bytes));
+    assert_int_equal(slmt_context_live_bytes(b.context), before);
+    GOOD(slmt_session_create_task(b.model, "synthesize", settings, 3, &session));
+    assert_int_equal(slmt_context_live_bytes(b.context) - before, bytes);
+    slmt_session_free(session);
+    GOOD(slmt_trainer_task_memory(b.model, "train", settings, 3, &bytes));
+    GOOD(slmt_trainer_create_task(b.model, "train", settings, 3, 0, &trainer));
+    assert_int_equal(slmt_context_live_bytes(b.context) - before, bytes);
+    slmt_trainer_free(trainer);
+    close_bench(&b);
+}
+
+static void a_failed_allocation_is_reported_and_leaks_nothing(void **state)
+{
+    (void)state;
+    bench b;
+    open_bench(&b, 1);
+    long live = b.memory.live;
+    for (long n = 1; n < 100000; n++) {
+        slmt_trainer *trainer = NULL;
+        counter_fail(&b.memory, n);
+        slmt_status s = slmt_trainer_create_task(b.model, "train", NULL, 0, 0, &trainer);
+        counter_fail(&b.memory, 0);
+        if (s == SLMT_OK) {
+            slmt_trainer_free(trainer);
+            assert_int_equal(b.memory.live, live);
+            break;
+        }
+        assert_int_equal(s, SLMT_ERR_MEMORY);
+        assert_null(trainer);
+        assert_int_equal(b.memory.live, live);
+        n += n / 8;
+    }
+    close_bench(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_method_describes_itself),
+        cmocka_unit_test(what_is_not_there_is_named),
+        cmocka_unit_test(slmt_net_by_name_is_the_typed_one),
+        cmocka_unit_test(training_by_name_is_the_typed_one),
+        cmocka_unit_test(any_number_of_samples_runs_and_nothing_is_allocated),
+        cmocka_unit_test(a_tensor_that_does_not_fit_is_named),
+        cmocka_unit_test(typed_calls_refuse_other_methods),
+        cmocka_unit_test(a_models_file_holds_its_method),
+        cmocka_unit_test(memory_is_known_before_it_is_taken),
+        cmocka_unit_test(a_failed_allocation_is_reported_and_leaks_nothing),
+    };
+    return cmocka_run_group_tests(tests, make_folder, delete_folder);
+}
