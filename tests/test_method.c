@@ -322,10 +322,72 @@ static void typed_calls_refuse_other_methods(void **state)
     EXPECT_TEXT(SLMT_ERR_STATE, "is of seq2seq", slmt_trainer_create(b.model, &c, &trainer));
     EXPECT_TEXT(SLMT_ERR_STATE, "is of seq2seq", slmt_model_get_options(b.model, &o));
     EXPECT_TEXT(SLMT_ERR_STATE, "is of seq2seq", slmt_synthesize(b.session, b.source, 1, b.target));
-    EXPECT_TEXT(SLMT_ERR_STATE, "is of seq2seq", slmt_synthesize_volume(b.session, source, &volume));
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "images are 12 x 16", slmt_synthesize_volume(b.session, source, &volume));
     assert_true(!session && !trainer && !volume);
     slmt_volume_free(source);
     close_bench(&b);
+}
+
+/* A slice's rows run to the left and its columns to the back; a volume's first axis is its rows here. */
+static int turned(int i, int side)
+{
+    return i % side * side + i / side;
+}
+
+/* A volume of 7 slices through a network whose samples are 3 neighbours. */
+static void a_volume_is_made_slice_by_slice_with_its_neighbours(void **state)
+{
+    (void)state;
+    enum { SIZE = 16, Z = 7, AREA = SIZE * SIZE };
+    static const slmt_number net[] = {{"channels", 3}, {"width_0", 4},    {"width_1", 4},
+                                      {"width_2", 4},  {"lstm_width", 4}, {"residual_blocks", 1},
+                                      {"bank", 2},     {"code_length", 3}};
+    static const slmt_number settings[] = {{"height", SIZE}, {"width", SIZE}, {"batch", 2}};
+    static float voxels[Z * AREA], samples[Z * 3 * AREA], answers[Z * 3 * AREA];
+    const double left_back_up[16] = {-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
+    const int64_t dims[3] = {SIZE, SIZE, Z}, one = 1, shape[] = {Z, 1, 3, SIZE, SIZE};
+    slmt_context *context = open_context(1, NULL);
+    slmt_model *model = NULL;
+    slmt_session *session = NULL;
+    slmt_volume *source = NULL, *seen = NULL, *made = NULL;
+    slmt_preprocess p;
+    int32_t sequence = 1;
+    for (int i = 0; i < Z * AREA; i++)
+        voxels[i] = 50 + 40 * (float)sin(0.7 * (i % SIZE) + 0.4 * (i / SIZE % SIZE) + i / AREA);
+    GOOD(slmt_model_create_method(context, "seq2seq", net, 8, 2, &model));
+    slmt_preprocess_init(&p);
+    p.crop_size = p.image_size = SIZE;
+    p.slice_first = p.slice_count = 0;
+    GOOD(slmt_model_set_preprocess(model, &p));
+    GOOD(slmt_session_create_task(model, "synthesize", settings, 3, &session));
+    GOOD(slmt_volume_create(context, dims, left_back_up, voxels, &source));
+    slmt_tensor which = {"sequence", &sequence, &one, NULL, 1, SLMT_TENSOR_INT32}, wrong = which;
+    EXPECT_TEXT(SLMT_ERR_STATE, "sequence is not set", slmt_synthesize_volume(session, source, &made));
+    wrong.name = "source";
+    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "no input source", slmt_session_set(session, &wrong));
+    GOOD(slmt_session_set(session, &which));
+    GOOD(slmt_synthesize_volume(session, source, &made));
+    GOOD(slmt_normalize_volume(model, source, &seen));
+    const float *x = slmt_volume_voxels(seen), *y = slmt_volume_voxels(made);
+    for (int z = 0; z < Z; z++)
+        for (int k = 0; k < 3; k++) {
+            int from = z + k - 1 < 0 ? 0 : z + k - 1 >= Z ? Z - 1 : z + k - 1;
+            for (int i = 0; i < AREA; i++)
+                samples[(z * 3 + k) * AREA + i] = 2 * x[from * AREA + turned(i, SIZE)] - 1;
+        }
+    slmt_tensor in[2] = {{"source", samples, shape, NULL, 5, SLMT_TENSOR_FLOAT32}, which};
+    slmt_tensor out = {"target", answers, shape, NULL, 5, SLMT_TENSOR_FLOAT32};
+    GOOD(slmt_session_run(session, in, 2, &out, 1));
+    for (int z = 0; z < Z; z++)
+        for (int i = 0; i < AREA; i++)
+            assert_true(fabs((answers[(z * 3 + 1) * AREA + i] + 1) / 2 - y[z * AREA + turned(i, SIZE)]) <
+                        1e-5);
+    slmt_volume_free(source);
+    slmt_volume_free(seen);
+    slmt_volume_free(made);
+    slmt_session_free(session);
+    slmt_model_free(model);
+    slmt_context_free(context);
 }
 
 static void a_models_file_holds_its_method(void **state)
@@ -400,6 +462,7 @@ int main(void)
         cmocka_unit_test(any_number_of_samples_runs_and_nothing_is_allocated),
         cmocka_unit_test(a_tensor_that_does_not_fit_is_named),
         cmocka_unit_test(typed_calls_refuse_other_methods),
+        cmocka_unit_test(a_volume_is_made_slice_by_slice_with_its_neighbours),
         cmocka_unit_test(a_models_file_holds_its_method),
         cmocka_unit_test(memory_is_known_before_it_is_taken),
         cmocka_unit_test(a_failed_allocation_is_reported_and_leaks_nothing),

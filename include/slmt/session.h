@@ -92,15 +92,31 @@ SLMT_API slmt_status slmt_synthesize(slmt_session *session, const float *source,
  * Synthesize a whole volume: reorient, normalise, crop, resize with the model's preprocessing, synthesize,
  * and bring the result back to the source's own grid, where everything outside crop and slice range is 0.
  *
+ * Any method whose task takes slices: slmt_session_create(), or "synthesize" of seq2seq in 2D, where each
+ * slice is made with its neighbours and the sequence to make was given to slmt_session_set(). The session's
+ * height and width are those of the model's preprocessing.
+ *
  * @param source  a raw volume of the source contrast, any orientation
  * @param target  receives a volume on the same grid with values in [0, 1]; the caller frees it
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices), SLMT_ERR_CANCELLED,
- * SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices, another image size),
+ *         SLMT_ERR_UNSUPPORTED (the task takes no slices), SLMT_ERR_STATE (a shared input was not set),
+ *         SLMT_ERR_CANCELLED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
  * @threads one thread per session at a time
  * \since 0.1
  */
 SLMT_API slmt_status slmt_synthesize_volume(slmt_session *session, const slmt_volume *source,
                                             slmt_volume **target);
+
+/**
+ * The volume as a model sees it: what slmt_synthesize_volume() would give if the network changed nothing.
+ *
+ * @param normalized  receives a volume on the source's grid with values in [0, 1]; the caller frees it
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_normalize_volume(const slmt_model *model, const slmt_volume *source,
+                                           slmt_volume **normalized);
 
 /**
  * Make a session for a task of any method.
@@ -134,6 +150,16 @@ SLMT_API slmt_status slmt_session_task_memory(slmt_model *model, const char *tas
  */
 SLMT_API slmt_status slmt_session_shape(const slmt_session *session, const char *name, int64_t shape[6],
                                         int32_t *rank);
+
+/**
+ * Set an input that all samples share, such as the sequence to make, for slmt_synthesize_volume().
+ *
+ * @param input  as in slmt_session_run()
+ * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (no such shared input), SLMT_ERR_ARGUMENT, SLMT_ERR_NONFINITE
+ * @threads one thread per session at a time
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_session_set(slmt_session *session, const slmt_tensor *input);
 
 /**
  * Run the session's task. Allocates nothing, unless the session has a profile.

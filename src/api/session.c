@@ -26,6 +26,7 @@ struct slmt_session {
     slmt_profile *profile;    /* or NULL */
     void **bound;             /* by plan slot */
     void *data[METHOD_PORTS]; /* of one run */
+    int is_set[METHOD_PORTS]; /* of a shared input: data holds the caller's */
     atomic_int cancel;
 };
 
@@ -284,20 +285,29 @@ static size_t elements(const slmt_session *s, int32_t i, size_t n, size_t first,
     return n * one;
 }
 
-/* n samples from `first` on, at most those of a run; the rest of those are zeros. */
+/* Copies n elements of input i, float32 or int32; the rest are zeros. */
+static void take_input(slmt_session *s, int32_t i, const float *x, size_t n)
+{
+    size_t all = (size_t)bk_count(&s->task.shape[i]);
+    s->is_set[i] = 1;
+    if (s->task.shape[i].dtype == BK_I32)
+        memcpy(s->data[i], x, n * sizeof(int32_t));
+    else
+        for (size_t e = 0; e < all; e++)
+            real_set(s->data[i], model_real(s->model), e, e < n ? x[e] : 0);
+}
+
+/* n samples from `first` on, at most those of a run; the rest of those are zeros. Shared inputs that are not
+ * given are as they were. */
 static status run_together(slmt_session *s, const arrays *a, size_t first, size_t n)
 {
     const method_task *k = s->task.kind;
     size_t from;
     for (int32_t i = 0; i < k->inputs.n; i++) {
-        size_t used = elements(s, i, n, first, &from), all = (size_t)bk_count(&s->task.shape[i]);
-        if (s->task.shape[i].dtype == BK_I32) {
-            memcpy(s->data[i], (const int32_t *)a->at[i] + from, used * sizeof(int32_t));
+        if (!a->at[i])
             continue;
-        }
-        const float *x = (const float *)a->at[i] + from;
-        for (size_t e = 0; e < all; e++)
-            real_set(s->data[i], model_real(s->model), e, e < used ? x[e] : 0);
+        size_t used = elements(s, i, n, first, &from);
+        take_input(s, i, (const float *)a->at[i] + from, used);
     }
     TRY(plan_run(s->plan, s->bound, task_slots(&s->task), &s->cancel));
     for (int32_t i = k->inputs.n; i < task_ports(&s->task); i++) {
@@ -408,26 +418,115 @@ slmt_status slmt_session_run(slmt_session *session, const slmt_tensor *inputs, s
     return s;
 }
 
-/* ---- volumes ---- */
-
-/* Crops [count][crop][crop] are resized, then synthesized: slices [count][side][side]. */
-static status run_crops(slmt_session *s, const float *crops, int count, float *slices)
+slmt_status slmt_session_set(slmt_session *session, const slmt_tensor *input)
 {
-    int crop = s->model->preprocess.crop_size, side = model_image_side(s->model);
-    size_t area = (size_t)crop * (size_t)crop, pixels = slice_pixels(s);
-    for (size_t i = 0; i < (size_t)count; i++)
-        resize_bilinear(crops + i * area, crop, crop, slices + i * pixels, side, side);
-    return run_slices(s, slices, (size_t)count, slices);
+    REQUIRE(session);
+    REQUIRE(input);
+    const task *t = &session->task;
+    const slmt_tensor *by_port[METHOD_PORTS];
+    for (int32_t i = 0; i < t->kind->inputs.n; i++) {
+        const port_table one = {&t->kind->inputs.rows[i], 1};
+        int64_t samples = 0;
+        if (!input->name || strcmp(input->name, one.rows->name) != 0 || !(one.rows->flags & PORT_SHARED))
+            continue;
+        TRY(task_match(t, &one, i, input, 1, by_port, &samples));
+        TRY(task_check_values(t, one.rows, input));
+        take_input(session, i, input->data, (size_t)bk_count(&t->shape[i]));
+        return OK;
+    }
+    return fail(ERR_NOT_FOUND, "task %s has no input %s that all samples share", t->kind->name,
+                input->name ? input->name : "NULL");
 }
 
-static status restore(const slmt_session *s, const slmt_volume *source, const float *slices,
+/* ---- volumes ---- */
+
+/* Slices of a sample. ERR_UNSUPPORTED, ERR_ARGUMENT, ERR_STATE: this session takes no volumes, or not yet. */
+static status check_volumes(const slmt_session *s, int32_t *stack)
+{
+    const task *t = &s->task;
+    const slicing *rule = t->kind->slices;
+    const slmt_preprocess *p = &s->model->preprocess;
+    *stack = rule ? rule->stack((numbers){s->model->option, t->setting}) : 0;
+    if (*stack == 0)
+        return fail(ERR_UNSUPPORTED,
+                    "slmt_synthesize_volume: task %s of method %s takes no slices of a volume%s",
+                    t->kind->name, s->model->method->name, rule ? " with these options and settings" : "");
+    const bk_shape *in = &t->shape[0];
+    if (in->dim[in->rank - 1] != p->image_size || in->dim[in->rank - 2] != p->image_size)
+        return fail(
+            ERR_ARGUMENT,
+            "slmt_synthesize_volume: the session's images are %lld x %lld, the preprocessing kept with the "
+            "model makes %d x %d",
+            (long long)in->dim[in->rank - 2], (long long)in->dim[in->rank - 1], p->image_size, p->image_size);
+    for (int32_t i = 0; i < t->kind->inputs.n; i++)
+        if ((t->kind->inputs.rows[i].flags & PORT_SHARED) && !s->is_set[i])
+            return fail(ERR_STATE, "slmt_synthesize_volume: input %s is not set; see slmt_session_set()",
+                        t->kind->inputs.rows[i].name);
+    return OK;
+}
+
+/* The volume's slices [count][side][side] in [0,1]. */
+static status make_slices(const slmt_model *model, mem *m, const slmt_volume *source, float **slices,
+                          int *count)
+{
+    const slmt_preprocess *p = &model->preprocess;
+    const nifti_scan *scan = &source->scan;
+    float *crops = NULL;
+    void *to = NULL;
+    TRY(preprocess_volume(m, p, scan->dims, scan->affine, scan->voxels, &crops, count));
+    size_t area = (size_t)p->crop_size * (size_t)p->crop_size,
+           pixels = (size_t)p->image_size * (size_t)p->image_size;
+    status s = mem_array(m, (size_t)*count * pixels, sizeof(float), &to);
+    for (size_t i = 0; s == OK && i < (size_t)*count; i++)
+        resize_bilinear(crops + i * area, p->crop_size, p->crop_size, (float *)to + i * pixels, p->image_size,
+                        p->image_size);
+    mem_give(m, crops);
+    *slices = to;
+    return s;
+}
+
+static size_t neighbour(int64_t slice, int64_t count)
+{
+    return (size_t)(slice < 0 ? 0 : slice >= count ? count - 1 : slice);
+}
+
+/* Runs slices in place, each as the middle of a stack. */
+static status run_stacks(slmt_session *s, float *slices, size_t count, int32_t stack)
+{
+    const slicing *rule = s->task.kind->slices;
+    size_t side = (size_t)s->model->preprocess.image_size, pixels = side * side, middle = (size_t)stack / 2;
+    double range = rule->high - rule->low;
+    void *p;
+    TRY(mem_array(&s->context->mem, count * (size_t)stack * pixels, sizeof(float), &p));
+    float *samples = p;
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < (size_t)stack; k++) {
+            const float *from =
+                slices + neighbour((int64_t)(i + k) - (int64_t)middle, (int64_t)count) * pixels;
+            float *to = samples + (i * (size_t)stack + k) * pixels;
+            for (size_t e = 0; e < pixels; e++)
+                to[e] = (float)(rule->low + range * from[e]);
+        }
+    arrays a = {.at = {samples}, .samples = count};
+    a.at[s->task.kind->inputs.n] = samples;
+    status st = run_samples(s, &a);
+    for (size_t i = 0; st == OK && i < count; i++) {
+        const float *from = samples + (i * (size_t)stack + middle) * pixels;
+        for (size_t e = 0; e < pixels; e++)
+            slices[i * pixels + e] = (float)((from[e] - rule->low) / range);
+    }
+    mem_give(&s->context->mem, samples);
+    return st;
+}
+
+static status restore(const slmt_model *model, const slmt_volume *source, const float *slices,
                       slmt_volume **target)
 {
     mem *m = &source->context->mem;
     const nifti_scan *scan = &source->scan;
     void *voxels;
     TRY(mem_array(m, (size_t)(scan->dims[0] * scan->dims[1] * scan->dims[2]), sizeof(float), &voxels));
-    status st = preprocess_restore(m, &s->model->preprocess, scan->dims, scan->affine, slices, voxels);
+    status st = preprocess_restore(m, &model->preprocess, scan->dims, scan->affine, slices, voxels);
     if (st == OK)
         st = volume_like(source, voxels, target);
     if (st != OK)
@@ -440,21 +539,36 @@ slmt_status slmt_synthesize_volume(slmt_session *session, const slmt_volume *sou
     REQUIRE(session);
     REQUIRE(source);
     REQUIRE(target);
-    TRY(model_require_slmt_net(session->model, __func__));
     mem *m = &session->context->mem;
-    const nifti_scan *scan = &source->scan;
-    float *crops = NULL;
-    void *slices = NULL;
+    float *slices = NULL;
+    int32_t stack;
     int count;
-    TRY(preprocess_volume(m, &session->model->preprocess, scan->dims, scan->affine, scan->voxels, &crops,
-                          &count));
-    status s = mem_array(m, (size_t)count * slice_pixels(session), sizeof(float), &slices);
+    TRY(check_volumes(session, &stack));
+    status s = make_slices(session->model, m, source, &slices, &count);
+    if (s == OK && stack == 1 && session->task.kind->slices->low == 0 &&
+        session->task.kind->slices->high == 1)
+        s = run_slices(session, slices, (size_t)count, slices);
+    else if (s == OK)
+        s = run_stacks(session, slices, (size_t)count, stack);
     if (s == OK)
-        s = run_crops(session, crops, count, slices);
-    if (s == OK)
-        s = restore(session, source, slices, target);
+        s = restore(session->model, source, slices, target);
     atomic_store(&session->cancel, 0);
     mem_give(m, slices);
-    mem_give(m, crops);
+    return s;
+}
+
+slmt_status slmt_normalize_volume(const slmt_model *model, const slmt_volume *source,
+                                  slmt_volume **normalized)
+{
+    REQUIRE(model);
+    REQUIRE(source);
+    REQUIRE(normalized);
+    mem *m = &model->context->mem;
+    float *slices = NULL;
+    int count;
+    status s = make_slices(model, m, source, &slices, &count);
+    if (s == OK)
+        s = restore(model, source, slices, normalized);
+    mem_give(m, slices);
     return s;
 }

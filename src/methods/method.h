@@ -141,6 +141,14 @@ typedef struct feeding {
     void (*close)(feed *f);
 } feeding;
 
+/* How slices of a volume become samples of input 0, and output 0 slices again: a sample is a stack of
+ * neighbouring slices, the first ones repeated below the volume and the last ones above, whose values go from
+ * low to high instead of from 0 to 1; of the answer the middle slice counts. */
+typedef struct slicing {
+    int32_t (*stack)(numbers at); /* slices of a sample; 0: these settings take no slices */
+    double low, high;
+} slicing;
+
 typedef struct method_task {
     const char *name, *help;
     int32_t trains;
@@ -150,6 +158,7 @@ typedef struct method_task {
      * its rule, where settings do not fit each other; the tables' ranges are checked before. */
     status (*shapes)(numbers at, bk_dtype real, bk_shape *shape);
     void (*build)(task_graph *t);
+    const slicing *slices; /* NULL: no volumes */
 
     /* of tasks that train */
     const char *frozen; /* the first tensors, whose names begin so, are also kept as they were when training

@@ -173,6 +173,17 @@ static void synthesize_build(task_graph *t)
     nn_close(&n);
 }
 
+/* 2.5D: neighbouring slices are the channels. */
+static int32_t synthesize_stack(numbers at)
+{
+    seq2seq_options o = options_of(at.option);
+    int single = set(at.setting, synthesize_table, "times") == 1 &&
+                 set(at.setting, synthesize_table, "times_out") == 1;
+    return single && o.ndims == 2 ? o.channels : 0;
+}
+
+static const slicing synthesize_slices = {synthesize_stack, -1, 1};
+
 /* ---- train ---- */
 
 static const number train_settings[] = {
@@ -520,7 +531,8 @@ static const method_task tasks[] = {
      .inputs = PORTS(synthesize_inputs),
      .outputs = PORTS(synthesize_outputs),
      .shapes = synthesize_shapes,
-     .build = synthesize_build},
+     .build = synthesize_build,
+     .slices = &synthesize_slices},
     {.name = "train",
      .help = "train on pairs of sequences, whichever a subject has",
      .trains = 1,
