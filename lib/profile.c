@@ -56,6 +56,12 @@ static double attention_product(const bk_call *c)
     return 2 * tokens * reach * width;
 }
 
+/* Of weights w[O,C,K...] and an output, or its gradient, y[B,S...,O]: the same for all three. */
+static double convolution(const bk_shape *w, const bk_shape *y)
+{
+    return 2 * (double)bk_count(y) * (double)bk_count(w) / (double)w->dim[0];
+}
+
 double profile_flops(const bk_call *c)
 {
     switch (c->op) {
@@ -65,6 +71,12 @@ double profile_flops(const bk_call *c)
         const bk_shape *a = &c->in[0].shape;
         return 2 * (double)bk_count(&c->out[0].shape) * (double)a->dim[a->rank - (c->attr.trans_a ? 2 : 1)];
     }
+    case BK_CONV:
+        return convolution(&c->in[1].shape, &c->out[0].shape);
+    case BK_CONV_GRAD_INPUT:
+        return convolution(&c->in[0].shape, &c->in[1].shape);
+    case BK_CONV_GRAD_WEIGHT:
+        return convolution(&c->out[0].shape, &c->in[1].shape);
     case BK_ATTENTION:
     case BK_WINDOW_ATTENTION:
         return 2 * attention_product(c);

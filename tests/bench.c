@@ -36,23 +36,27 @@ typedef struct settings {
 } settings;
 
 typedef struct job {
-    const char *name;
-    int32_t stage; /* 0: synthesis */
+    const char *name, *method, *task;
     int32_t batch;
-    int32_t recompute; /* SLMT_RECOMPUTE_..., -1: the stage's default */
+    int32_t recompute; /* SLMT_RECOMPUTE_..., -1: the task's default */
 } job;
 
-static const job jobs[] = {{"synth1", 0, 1, -1},
-                           {"synth10", 0, 10, -1},
-                           {"pretrain20", SLMT_STAGE_PRETRAIN, 20, -1},
-                           {"finetune10", SLMT_STAGE_FINETUNE, 10, -1},
-                           {"finetune10r", SLMT_STAGE_FINETUNE, 10, SLMT_RECOMPUTE_LINEAR}};
+static const job jobs[] = {{"synth1", "slmt-net", "synthesize", 1, -1},
+                           {"synth10", "slmt-net", "synthesize", 10, -1},
+                           {"pretrain20", "slmt-net", "pretrain", 20, -1},
+                           {"finetune10", "slmt-net", "finetune", 10, -1},
+                           {"finetune10r", "slmt-net", "finetune", 10, SLMT_RECOMPUTE_LINEAR},
+                           {"seq2seq1", "seq2seq", "synthesize", 1, -1},
+                           {"seq2seq-train1", "seq2seq", "train", 1, -1}};
 enum { JOBS = sizeof jobs / sizeof *jobs };
 
 static const struct argp_option options[] = {
-    {"preset", 'p', "NAME", 0, "base (default), small or tiny", 0},
+    {"preset", 'p', "NAME", 0,
+     "base (default), small or tiny: SLMT-Net's; Seq2Seq has its default size, 192x192", 0},
     {"jobs", 'j', "LIST", 0,
-     "of synth1,synth10,pretrain20,finetune10,finetune10r (all); r: SLMT_RECOMPUTE_LINEAR", 0},
+     "of synth1,synth10,pretrain20,finetune10,finetune10r,seq2seq1,seq2seq-train1 (all); r: "
+     "SLMT_RECOMPUTE_LINEAR",
+     0},
     {"threads", 't', "LIST", 0, "thread counts (1,2)", 0},
     {"matrix", 'm', "LIST", 0, "of auto,onednn,openblas (all)", 0},
     {"repeats", 'r', "N", 0, "runs of a synthesis that are timed, and half as many training steps (8)", 0},
@@ -164,9 +168,9 @@ static void *need_memory(void *p)
     return p;
 }
 
-static float *image_batch(int32_t batch, int32_t side)
+/* n numbers in [0, 1). */
+static float *noise(size_t n)
 {
-    size_t n = (size_t)batch * (size_t)side * (size_t)side;
     float *x = need_memory(malloc(n * sizeof *x));
     uint32_t r = 1;
     for (size_t i = 0; i < n; i++) {
@@ -178,13 +182,13 @@ static float *image_batch(int32_t batch, int32_t side)
 
 static int kind_of(const char *op)
 {
-    static const char *const movement[] = {"transpose", "slice",  "pad",    "concat",
-                                           "broadcast", "gather", "scatter"};
-    if (strcmp(op, "linear") == 0 || strcmp(op, "matmul") == 0)
+    static const char *const movement[] = {"transpose", "slice",   "pad",     "concat",      "broadcast",
+                                           "gather",    "scatter", "reflect", "reflect_grad"};
+    if (strcmp(op, "linear") == 0 || strcmp(op, "matmul") == 0 || strncmp(op, "conv", 4) == 0)
         return PRODUCTS;
     if (strstr(op, "attention"))
         return ATTENTION;
-    if (strstr(op, "layer_norm") || strcmp(op, "softmax") == 0)
+    if (strstr(op, "_norm") || strcmp(op, "softmax") == 0)
         return NORMS;
     if (strcmp(op, "adam") == 0)
         return OPTIMISER;
@@ -281,8 +285,8 @@ static int yardstick_open(yardstick *y, int matrix, int threads)
         bk_cpu()->close(y->device);
         return 0;
     }
-    y->call.in[0].data = image_batch(1, YARD);
-    y->call.in[1].data = image_batch(1, YARD);
+    y->call.in[0].data = noise((size_t)YARD * YARD);
+    y->call.in[1].data = noise((size_t)YARD * YARD);
     y->call.out[0].data = need_memory(host_alloc(NULL, bytes));
     if (y->call.scratch_bytes)
         y->call.scratch = need_memory(host_alloc(NULL, y->call.scratch_bytes));
@@ -322,21 +326,21 @@ typedef struct task {
 } task;
 
 /* A session or a trainer, and what it works on. */
+enum { MOST_TENSORS = 4 };
 typedef struct subject {
-    const job *job;
     slmt_session *session;
     slmt_trainer *trainer;
-    float *in, *out;
+    size_t n_in, n_out;
+    slmt_tensor in[MOST_TENSORS], out[MOST_TENSORS];
+    int64_t shape[2 * MOST_TENSORS][6];
 } subject;
 
 static void run_once(const subject *s)
 {
     if (s->session)
-        need(slmt_synthesize(s->session, s->in, (size_t)s->job->batch, s->out), "synthesize");
-    else if (s->job->stage == SLMT_STAGE_PRETRAIN)
-        need(slmt_pretrain_step(s->trainer, s->in, 1e-4, NULL), "step");
+        need(slmt_session_run(s->session, s->in, s->n_in, s->out, s->n_out), "run");
     else
-        need(slmt_finetune_step(s->trainer, s->in, s->in, 1e-4, NULL), "step");
+        need(slmt_trainer_step(s->trainer, s->in, s->n_in, 1e-4, NULL), "step");
 }
 
 /* The first run touches the memory, the last one is profiled; those between are timed. A machine that is
@@ -375,43 +379,79 @@ static void measure(const subject *s, slmt_context *context, const task *t, resu
     free(times);
 }
 
-static void open_session(slmt_model *model, const job *j, subject *s, uint64_t *planned)
+static slmt_tensor make_tensor(subject *s, const slmt_port_info *p, int64_t shape[6])
 {
-    slmt_session_config c;
-    slmt_session_config_init(&c);
-    c.batch = j->batch;
-    need(slmt_session_memory(model, &c, planned), "memory");
-    need(slmt_session_create(model, &c, &s->session), "session");
+    slmt_tensor t = {.name = p->name, .shape = shape, .type = p->type};
+    size_t n = 1;
+    need(s->session ? slmt_session_shape(s->session, p->name, shape, &t.rank)
+                    : slmt_trainer_shape(s->trainer, p->name, shape, &t.rank),
+         "shape");
+    for (int32_t i = 0; i < t.rank; i++)
+        n *= (size_t)shape[i];
+    t.data = noise(n);
+    for (size_t i = 0; p->type == SLMT_TENSOR_INT32 && i < n; i++)
+        ((int32_t *)t.data)[i] = 1;
+    return t;
 }
 
-static void open_trainer(slmt_model *model, const job *j, subject *s, uint64_t *planned)
+static void make_tensors(subject *s, const job *j)
 {
-    slmt_trainer_config c;
-    need(slmt_trainer_config_init(&c, j->stage), "config");
-    c.batch = j->batch;
-    c.recompute = j->recompute >= 0 ? j->recompute : c.recompute;
-    need(slmt_trainer_memory(model, &c, planned), "memory");
-    need(slmt_trainer_create(model, &c, &s->trainer), "trainer");
+    slmt_port_info p = {.struct_size = sizeof p};
+    while (slmt_task_input(j->method, j->task, s->n_in, &p) == SLMT_OK) {
+        s->in[s->n_in] = make_tensor(s, &p, s->shape[s->n_in]);
+        s->n_in++;
+    }
+    while (s->session && slmt_task_output(j->method, j->task, s->n_out, &p) == SLMT_OK) {
+        s->out[s->n_out] = make_tensor(s, &p, s->shape[MOST_TENSORS + s->n_out]);
+        s->n_out++;
+    }
+}
+
+static int trains(const job *j)
+{
+    slmt_task_info info = {.struct_size = sizeof info};
+    for (size_t i = 0; slmt_method_task(j->method, i, &info) == SLMT_OK; i++)
+        if (strcmp(info.name, j->task) == 0)
+            return info.trains;
+    return 0;
 }
 
 static void measure_job(slmt_context *context, slmt_model *model, const task *t, result *r)
 {
-    slmt_model_options o = {.struct_size = sizeof o};
-    need(slmt_model_get_options(model, &o), "options");
-    subject s = {.job = t->job, .in = image_batch(t->job->batch, o.image_size)};
+    const job *j = t->job;
+    const slmt_number settings[] = {{"batch", j->batch}, {"recompute", j->recompute}};
+    size_t n = j->recompute >= 0 ? 2 : 1;
+    subject s = {0};
     uint64_t planned;
-    if (t->job->stage == 0) {
-        s.out = image_batch(t->job->batch, o.image_size);
-        open_session(model, t->job, &s, &planned);
+    if (trains(j)) {
+        need(slmt_trainer_task_memory(model, j->task, settings, n, &planned), "memory");
+        need(slmt_trainer_create_task(model, j->task, settings, n, 0, &s.trainer), "trainer");
     } else {
-        open_trainer(model, t->job, &s, &planned);
+        need(slmt_session_task_memory(model, j->task, settings, n, &planned), "memory");
+        need(slmt_session_create_task(model, j->task, settings, n, &s.session), "session");
     }
     r->planned = (double)planned;
+    make_tensors(&s, j);
     measure(&s, context, t, r);
     slmt_session_free(s.session);
     slmt_trainer_free(s.trainer);
-    free(s.in);
-    free(s.out);
+    for (int i = 0; i < MOST_TENSORS; i++) {
+        free(s.in[i].data);
+        free(s.out[i].data);
+    }
+}
+
+static slmt_model *make_model(slmt_context *context, const task *t)
+{
+    slmt_model_options o;
+    slmt_model *model = NULL;
+    if (strcmp(t->job->method, "slmt-net") != 0) {
+        need(slmt_model_create_method(context, t->job->method, NULL, 0, 0, &model), "model");
+        return model;
+    }
+    need(slmt_model_options_init(&o, t->preset), "options");
+    need(slmt_model_create(context, &o, 0, &model), "model");
+    return model;
 }
 
 /* ---- processes ---- */
@@ -421,7 +461,6 @@ static void work(const task *t, result *r)
     slmt_context_config c;
     slmt_context *context;
     slmt_model *model;
-    slmt_model_options o;
     if (!t->job) {
         yardstick y;
         if (!yardstick_open(&y, t->matrix, t->threads))
@@ -437,8 +476,7 @@ static void work(const task *t, result *r)
     c.matrix = t->matrix;
     c.threads = t->threads;
     need(slmt_context_create(&c, &context), "context");
-    need(slmt_model_options_init(&o, t->preset), "options");
-    need(slmt_model_create(context, &o, 0, &model), "model");
+    model = make_model(context, t);
     snprintf(r->describe, sizeof r->describe, "%s", slmt_context_describe(context));
     measure_job(context, model, t, r);
     slmt_model_free(model);
@@ -473,7 +511,7 @@ static int run_task(const task *t, result *r)
 
 static void print_heading(double best_rate, int best_matrix, int threads)
 {
-    printf("\n%d thread%s, fastest large product %.0f GFLOP/s (%s)\n%-9s %-11s %8s %8s %6s %6s %5s  ",
+    printf("\n%d thread%s, fastest large product %.0f GFLOP/s (%s)\n%-9s %-14s %8s %8s %6s %6s %5s  ",
            threads, threads > 1 ? "s" : "", 1e-9 * best_rate, matrices[best_matrix], "matrix", "job",
            "median s", "min s", "GFLOP", "sgemm", "E");
     for (int k = 0; k < KINDS; k++)
@@ -483,7 +521,7 @@ static void print_heading(double best_rate, int best_matrix, int threads)
 
 static void print_row(const task *t, const result *r)
 {
-    printf("%-9s %-11s %8.3f %8.3f %6.0f %6.1f %5.2f  ", matrices[t->matrix], t->job->name, r->median,
+    printf("%-9s %-14s %8.3f %8.3f %6.0f %6.1f %5.2f  ", matrices[t->matrix], t->job->name, r->median,
            r->minimum, 1e-9 * r->flops, 1e-9 * r->gemm_rate, r->efficiency);
     for (int k = 0; k < KINDS; k++)
         printf("%9.1f%%", 100 * r->share[k]);
@@ -598,7 +636,7 @@ int main(int argc, char **argv)
                                      NULL,    NULL,  NULL};
     settings s = {.preset = SLMT_PRESET_BASE,
                   .repeats = 8,
-                  .jobs = {JOBS, {0, 1, 2, 3, 4}},
+                  .jobs = {JOBS, {0, 1, 2, 3, 4, 5, 6}},
                   .threads = {2, {1, 2}},
                   .matrices = {3, {SLMT_MATRIX_AUTO, SLMT_MATRIX_ONEDNN, SLMT_MATRIX_OPENBLAS}}};
     argp_parse(&argp, argc, argv, 0, NULL, &s);

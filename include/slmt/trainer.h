@@ -139,6 +139,10 @@ SLMT_API const char *slmt_trainer_task(const slmt_trainer *trainer);
 /** Read one of its settings. As slmt_model_option(). \since 0.1 */
 SLMT_API slmt_status slmt_trainer_setting(const slmt_trainer *trainer, const char *name, double *value);
 
+/** The shape of an input under the trainer's settings. As slmt_session_shape(). \since 0.1 */
+SLMT_API slmt_status slmt_trainer_shape(const slmt_trainer *trainer, const char *name, int64_t shape[6],
+                                        int32_t *rank);
+
 /**
  * One step of any task that trains, at a given learning rate.
  *

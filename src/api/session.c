@@ -261,24 +261,13 @@ typedef struct arrays {
     size_t samples;
 } arrays;
 
-static const port *port_of(const slmt_session *s, int32_t i)
-{
-    const method_task *k = s->task.kind;
-    return i < k->inputs.n ? &k->inputs.rows[i] : &k->outputs.rows[i - k->inputs.n];
-}
-
-static int is_batched(const slmt_session *s, int32_t i)
-{
-    return !(port_of(s, i)->flags & PORT_SHARED) && s->task.shape[i].rank > 0;
-}
-
 /* Elements of the session's array for port i that the samples from `first` on fill, and where the caller's
  * begin. */
 static size_t elements(const slmt_session *s, int32_t i, size_t n, size_t first, size_t *from)
 {
     size_t all = (size_t)bk_count(&s->task.shape[i]);
     *from = 0;
-    if (!is_batched(s, i))
+    if (!task_is_batched(&s->task, i))
         return all;
     size_t one = all / (size_t)s->task.shape[i].dim[0];
     *from = first * one;
@@ -380,18 +369,7 @@ slmt_status slmt_session_shape(const slmt_session *session, const char *name, in
     REQUIRE(name);
     REQUIRE(shape);
     REQUIRE(rank);
-    for (int32_t i = 0; i < task_ports(&session->task); i++) {
-        const bk_shape *s = &session->task.shape[i];
-        if (strcmp(port_of(session, i)->name, name) != 0)
-            continue;
-        *rank = s->rank;
-        for (int32_t k = 0; k < 6; k++)
-            shape[k] = k < s->rank ? s->dim[k] : 0;
-        if (is_batched(session, i))
-            shape[0] = session->config.batch;
-        return OK;
-    }
-    return fail(ERR_NOT_FOUND, "task %s has no input or output %s", session->task.kind->name, name);
+    return task_shape_named(&session->task, name, session->config.batch, shape, rank);
 }
 
 slmt_status slmt_session_run(slmt_session *session, const slmt_tensor *inputs, size_t n_inputs,

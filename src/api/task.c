@@ -83,6 +83,33 @@ void task_bind_weights(const task *t, void **bound)
             bound[k] = model_tensor(t->model, k);
 }
 
+const port *task_port(const task *t, int32_t i)
+{
+    const method_task *k = t->kind;
+    return i < k->inputs.n ? &k->inputs.rows[i] : &k->outputs.rows[i - k->inputs.n];
+}
+
+int task_is_batched(const task *t, int32_t i)
+{
+    return !(task_port(t, i)->flags & PORT_SHARED) && t->shape[i].rank > 0;
+}
+
+status task_shape_named(const task *t, const char *name, int64_t batch, int64_t shape[6], int32_t *rank)
+{
+    for (int32_t i = 0; i < task_ports(t); i++) {
+        const bk_shape *s = &t->shape[i];
+        if ((task_port(t, i)->flags & PORT_HIDDEN) || strcmp(task_port(t, i)->name, name) != 0)
+            continue;
+        *rank = s->rank;
+        for (int32_t k = 0; k < 6; k++)
+            shape[k] = k < s->rank ? s->dim[k] : 0;
+        if (batch > 0 && task_is_batched(t, i))
+            shape[0] = batch;
+        return OK;
+    }
+    return fail(ERR_NOT_FOUND, "task %s has no input or output %s", t->kind->name, name);
+}
+
 /* ---- tensors of a caller ---- */
 
 static const slmt_tensor *tensor_named(const slmt_tensor *given, size_t n, const char *name)

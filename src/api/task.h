@@ -40,6 +40,14 @@ void task_values_close(task_values *made, graph *g);
 /* Binds the model's weights in a table of task_slots() pointers. */
 void task_bind_weights(const task *t, void **bound);
 
+/* The shape of a named input or output; batch > 0: the first extent of a batched one instead. ERR_NOT_FOUND.
+ */
+status task_shape_named(const task *t, const char *name, int64_t batch, int64_t shape[6], int32_t *rank);
+
+/* Port i: inputs, then outputs. 1: its first axis counts samples. */
+const port *task_port(const task *t, int32_t i);
+int task_is_batched(const task *t, int32_t i);
+
 /* ---- tensors of a caller ---- */
 
 /* The tensor given for each of the ports [first, first + n), in their order; hidden ones NULL. Checks names,

@@ -300,6 +300,15 @@ slmt_status slmt_trainer_setting(const slmt_trainer *trainer, const char *name, 
     return OK;
 }
 
+slmt_status slmt_trainer_shape(const slmt_trainer *trainer, const char *name, int64_t shape[6], int32_t *rank)
+{
+    REQUIRE(trainer);
+    REQUIRE(name);
+    REQUIRE(shape);
+    REQUIRE(rank);
+    return task_shape_named(&trainer->stepper.task, name, 0, shape, rank);
+}
+
 static slmt_training_state state_of(const slmt_trainer *t)
 {
     return (slmt_training_state){sizeof(slmt_training_state), stage_of(t), t->stepper.step, t->steps_in_epoch,
