@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 
+#include "backends/cpu/cpu.h"
 #include "lib/plan.h"
 #include "methods/seq2seq.h"
 #include "parity_file.h"
@@ -27,13 +28,17 @@ typedef struct target {
     const char *name;
     int reference;
     bk_matrix matrix;
+    int level; /* of instructions, CPU_LEVEL_BEST or one of the others */
 } target;
 
 static const target targets[] = {
-    {"reference float64", 1, BK_MATRIX_AUTO},
-    {"cpu auto", 0, BK_MATRIX_AUTO},
-    {"cpu oneDNN", 0, BK_MATRIX_ONEDNN},
-    {"cpu OpenBLAS", 0, BK_MATRIX_OPENBLAS},
+    {"reference float64", 1, BK_MATRIX_AUTO, CPU_LEVEL_BEST},
+    {"cpu auto", 0, BK_MATRIX_AUTO, CPU_LEVEL_BEST},
+    {"cpu oneDNN", 0, BK_MATRIX_ONEDNN, CPU_LEVEL_BEST},
+    {"cpu OpenBLAS", 0, BK_MATRIX_OPENBLAS, CPU_LEVEL_BEST},
+    {"cpu auto, x86-64-v3", 0, BK_MATRIX_AUTO, 3},
+    {"cpu auto, x86-64-v2", 0, BK_MATRIX_AUTO, 2},
+    {"cpu auto, plain C", 0, BK_MATRIX_AUTO, 0},
 };
 
 /* ---- a network with its weights in one array ---- */
@@ -55,7 +60,7 @@ static int open_network(network *w, const target *t)
         mem_init(&w->e.m, guard_alloc, guard_free, &w->e.memory, 0);
         w->e.host = (bk_host){&w->e.memory, guard_alloc, guard_free, test_log, 2, 0};
         w->e.dev = (device){bk_cpu(), NULL};
-        s = bk_cpu()->open(&w->e.host, t->matrix, &w->e.dev.handle);
+        s = cpu_open_level(&w->e.host, t->matrix, t->level, &w->e.dev.handle);
     }
     w->real = t->reference ? BK_F64 : BK_F32;
     return s == BK_OK;

@@ -23,7 +23,7 @@ enum {
 };
 
 /* What is kept of each channel of a sample, [KEPT][channels] floats. */
-enum { MEAN, MEAN_REST, INVERSE, MEAN_G, MEAN_GZ, KEPT };
+enum { MEAN, MEAN_REST, INVERSE, MEAN_G, MEAN_G_REST, MEAN_GZ, KEPT };
 
 typedef struct norm {
     const float *x, *dy;
@@ -199,20 +199,23 @@ INLINE void write_block(const norm *n, const block *b, int64_t i, const int vect
 /* The block's sums of g and of g z. */
 INLINE void add_gradient(const norm *n, const block *b, int64_t i, const int vectors)
 {
-    vf sum_g[WIDE], sum_gz[WIDE];
+    vd sum_g[WIDE];
+    vf sum_gz[WIDE];
 #pragma GCC unroll 4
-    for (int k = 0; k < vectors; k++)
-        sum_g[k] = sum_gz[k] = vset(0.0f);
+    for (int k = 0; k < vectors; k++) {
+        sum_g[k] = vwide(vset(0.0f));
+        sum_gz[k] = vset(0.0f);
+    }
     for (int64_t r = 0; r < b->rows; r++)
 #pragma GCC unroll 4
         for (int k = 0; k < vectors; k++) {
             vf z = normal(n, b, r, i, k, vectors), g = through(n, b, z, r, i, k, vectors);
-            sum_g[k] += g;
+            sum_g[k] += vwide(g);
             sum_gz[k] += g * z;
         }
 #pragma GCC unroll 4
     for (int k = 0; k < vectors; k++) {
-        store(n, b->sums, sum_g[k], i, k, vectors);
+        store(n, b->sums, vnarrow(sum_g[k]), i, k, vectors);
         store(n, b->sums + n->channels, sum_gz[k], i, k, vectors);
     }
 }
@@ -229,11 +232,15 @@ static void join_gradient(const norm *n, int64_t sample, int64_t first, int64_t 
         }
     }
     for (int64_t i = 0; i < channels; i++) {
-        kept[MEAN_G * n->channels + i] = (float)(sum_g[i] / (double)n->pixels);
+        double mean_g = sum_g[i] / (double)n->pixels;
+        float near = (float)mean_g;
+        kept[MEAN_G * n->channels + i] = near;
+        kept[MEAN_G_REST * n->channels + i] = (float)(mean_g - near);
         kept[MEAN_GZ * n->channels + i] = (float)(sum_gz[i] / (double)n->pixels);
     }
 }
 
+/* Rounded once: the gradient of a bias before the norm is the sum over all pixels of what rounding leaves. */
 INLINE void write_gradient(const norm *n, const block *b, int64_t i, const int vectors)
 {
     const float *kept = b->kept;
@@ -241,10 +248,11 @@ INLINE void write_gradient(const norm *n, const block *b, int64_t i, const int v
 #pragma GCC unroll 4
         for (int k = 0; k < vectors; k++) {
             vf z = normal(n, b, r, i, k, vectors), g = through(n, b, z, r, i, k, vectors);
-            vf off = g - load(n, kept + MEAN_G * n->channels, i, k, vectors) -
-                     z * load(n, kept + MEAN_GZ * n->channels, i, k, vectors);
-            store(n, b->out + r * n->channels, off * load(n, kept + INVERSE * n->channels, i, k, vectors), i,
-                  k, vectors);
+            vd off = vwide(g) - vwide(load(n, kept + MEAN_G * n->channels, i, k, vectors)) -
+                     vwide(load(n, kept + MEAN_G_REST * n->channels, i, k, vectors)) -
+                     vwide(z) * vwide(load(n, kept + MEAN_GZ * n->channels, i, k, vectors));
+            off *= vwide(load(n, kept + INVERSE * n->channels, i, k, vectors));
+            store(n, b->out + r * n->channels, vnarrow(off), i, k, vectors);
         }
 }
 

@@ -12,9 +12,10 @@
 enum {
     SEGMENT = 8192, /* a row is cut here */
     CHUNK = 16384,  /* elements of a chunk, about */
-    ROWS = 32,      /* rows of a chunk of columns: longer sums in float32 lose too much */
-    WIDE = 4,       /* vectors side by side */
-    STRIP = 1024    /* columns of one piece of work */
+    MIN_ROWS = 32,  /* rows of a chunk of columns, at least and at most */
+    MAX_ROWS = 256,
+    WIDE = 4,    /* vectors side by side */
+    STRIP = 1024 /* columns of one piece of work */
 };
 
 /* Axes that stay and axes that go, each walked over the input; the contiguous last axis is taken out. */
@@ -48,7 +49,7 @@ static reduction plan_of(const bk_call *call)
         r.chunk_units = work_max(1, CHUNK / work_min(r.length, SEGMENT));
     } else {
         r.units = r.dropped;
-        r.chunk_units = ROWS;
+        r.chunk_units = work_max(MIN_ROWS, work_min(MAX_ROWS, CHUNK / r.length));
     }
     r.chunks = work_pieces(r.units, r.chunk_units);
     return r;
@@ -132,24 +133,39 @@ static void reduce_rows(const reduction *r, const float *x, float *y, float *par
 }
 
 /* n columns, n <= WIDE * VL, down the rows first..last. */
-INLINE void chunk_of_columns(const reduction *r, const float *x, int64_t n, int64_t first, int64_t last,
-                             float *y, int sum)
+static void chunk_of_maxima(const reduction *r, const float *x, int64_t n, int64_t first, int64_t last,
+                            float *y)
 {
     work_place place = work_at(&r->drop, r->drop.rank, first);
     vf acc[WIDE];
     for (int k = 0; k < WIDE; k++)
-        acc[k] = vset(identity(sum));
+        acc[k] = vset(identity(0));
+    for (int64_t u = first; u < last; u++, work_next(&r->drop, &place))
+        for (int k = 0; k * VL < n; k++)
+            acc[k] = vlarger(acc[k], vload_n(x + place.offset[0] + k * VL, n - k * VL));
+    for (int k = 0; k * VL < n; k++)
+        vstore_n(y + k * VL, acc[k], n - k * VL);
+}
+
+/* In double: a column may be long and its sum next to nothing, as the gradient of a bias before a norm is. */
+static void chunk_of_sums(const reduction *r, const float *x, int64_t n, int64_t first, int64_t last,
+                          float *y)
+{
+    work_place place = work_at(&r->drop, r->drop.rank, first);
+    vd acc[WIDE];
+    for (int k = 0; k < WIDE; k++)
+        acc[k] = vwide(vset(0.0f));
     for (int64_t u = first; u < last; u++, work_next(&r->drop, &place)) {
         const float *row = x + place.offset[0];
         if (n == WIDE * VL)
             for (int k = 0; k < WIDE; k++)
-                acc[k] = join(acc[k], vload(row + k * VL), sum);
+                acc[k] += vwide(vload(row + k * VL));
         else
             for (int k = 0; k * VL < n; k++)
-                acc[k] = join(acc[k], vload_n(row + k * VL, n - k * VL), sum);
+                acc[k] += vwide(vload_n(row + k * VL, n - k * VL));
     }
     for (int k = 0; k * VL < n; k++)
-        vstore_n(y + k * VL, acc[k], n - k * VL);
+        vstore_n(y + k * VL, vnarrow(acc[k]), n - k * VL);
 }
 
 static void strip_of_columns(const reduction *r, const float *x, int64_t n, int64_t chunk, float *y, int sum)
@@ -157,10 +173,7 @@ static void strip_of_columns(const reduction *r, const float *x, int64_t n, int6
     int64_t first = chunk * r->chunk_units, last = work_min(r->units, first + r->chunk_units);
     for (int64_t i = 0; i < n; i += WIDE * VL) {
         int64_t k = work_min(WIDE * VL, n - i);
-        if (sum)
-            chunk_of_columns(r, x + i, k, first, last, y + i, 1);
-        else
-            chunk_of_columns(r, x + i, k, first, last, y + i, 0);
+        (sum ? chunk_of_sums : chunk_of_maxima)(r, x + i, k, first, last, y + i);
     }
 }
 

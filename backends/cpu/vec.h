@@ -33,6 +33,12 @@ typedef float vf __attribute__((vector_size(4 * VL)));
 typedef int32_t vi __attribute__((vector_size(4 * VL)));
 typedef uint32_t vu __attribute__((vector_size(4 * VL)));
 
+/* As many doubles: two registers of them. Macros, as no function may take or give a vector that is wider than
+ * a register. */
+typedef double vd __attribute__((vector_size(8 * VL)));
+#define vwide(v)   __builtin_convertvector(v, vd)
+#define vnarrow(v) __builtin_convertvector(v, vf)
+
 INLINE vf vload(const float *p)
 {
     vf v;
