@@ -37,6 +37,9 @@ static int is_recomputable(const rewrite *w, const node *n)
     case BK_LEAKY_RELU:
     case BK_GELU:
     case BK_LAYER_NORM:
+    case BK_INSTANCE_NORM:
+    case BK_REFLECT:
+    case BK_RESIZE_LINEAR:
         return level >= RECOMPUTE_CHEAP;
     default:
         return 0;

@@ -7,8 +7,8 @@
 
 typedef enum recompute_level {
     RECOMPUTE_NOTHING,
-    RECOMPUTE_CHEAP, /* element-wise ops of one input, layer norms, movement; linear layers with frozen
-                        weights */
+    RECOMPUTE_CHEAP, /* element-wise ops of one input, norms, movement, padding and resizing; linear layers
+                        with frozen weights */
     RECOMPUTE_LINEAR /* and linear layers that follow from what is kept */
 } recompute_level;
 

@@ -258,6 +258,40 @@ static void any_number_of_samples_runs_and_nothing_is_allocated(void **state)
     close_bench(&b);
 }
 
+/* What follows from weights and the shared input alone is kept between runs, and made anew when they change.
+ */
+static void kept_kernels_follow_weights_and_sequence(void **state)
+{
+    (void)state;
+    bench b;
+    float first[H * W], fresh[H * W];
+    size_t n;
+    open_bench(&b, 1);
+    GOOD(slmt_session_run(b.session, b.in, 2, &b.out, 1));
+    memcpy(first, b.target, sizeof first);
+    b.sequence = 0;
+    GOOD(slmt_session_run(b.session, b.in, 2, &b.out, 1));
+    assert_memory_not_equal(first, b.target, sizeof first);
+    b.sequence = 2;
+    GOOD(slmt_session_run(b.session, b.in, 2, &b.out, 1));
+    assert_memory_equal(first, b.target, sizeof first);
+    float *bank = tensor_values(b.model, "decoder.convs.1.param", &n);
+    for (size_t i = 0; i < n; i++)
+        bank[i] += 0.1f * (float)(i % 5);
+    GOOD(slmt_model_set_tensor(b.model, "decoder.convs.1.param", bank, n));
+    free(bank);
+    GOOD(slmt_session_run(b.session, b.in, 2, &b.out, 1));
+    memcpy(fresh, b.target, sizeof fresh);
+    assert_memory_not_equal(first, fresh, sizeof first);
+    slmt_session_free(b.session);
+    GOOD(slmt_session_create_task(b.model, "synthesize",
+                                  (const slmt_number[]){{"height", H}, {"width", W}, {"batch", 2}}, 3,
+                                  &b.session));
+    GOOD(slmt_session_run(b.session, b.in, 2, &b.out, 1));
+    assert_memory_equal(fresh, b.target, sizeof fresh);
+    close_bench(&b);
+}
+
 static void a_tensor_that_does_not_fit_is_named(void **state)
 {
     (void)state;
@@ -460,6 +494,7 @@ int main(void)
         cmocka_unit_test(slmt_net_by_name_is_the_typed_one),
         cmocka_unit_test(training_by_name_is_the_typed_one),
         cmocka_unit_test(any_number_of_samples_runs_and_nothing_is_allocated),
+        cmocka_unit_test(kept_kernels_follow_weights_and_sequence),
         cmocka_unit_test(a_tensor_that_does_not_fit_is_named),
         cmocka_unit_test(typed_calls_refuse_other_methods),
         cmocka_unit_test(a_volume_is_made_slice_by_slice_with_its_neighbours),

@@ -49,6 +49,7 @@ status model_make(slmt_context *context, const method *method, const double *opt
     TRY(mem_zeros(&context->mem, 1, sizeof(slmt_model), &p));
     slmt_model *m = p;
     atomic_init(&m->owners, 1);
+    atomic_init(&m->version, 1);
     m->context = context_retain(context);
     m->method = method;
     memcpy(m->option, option, (size_t)method->options.n * sizeof *option);
@@ -341,6 +342,7 @@ slmt_status slmt_model_set_tensor(slmt_model *model, const char *name, const flo
     const param *p = &model->params.list[k];
     if (p->used) {
         TRY(model_check_narrow(p, values));
+        atomic_fetch_add(&model->version, 1);
         for (size_t i = 0; i < count; i++)
             real_set(model_tensor(model, k), tensor_type(p), i, values[i]);
         return OK;

@@ -17,7 +17,8 @@ struct slmt_model {
     const method *method;
     double option[METHOD_NUMBERS];
     params params;
-    void *weights;  /* params.bytes */
+    _Atomic uint64_t version; /* raised when weights change */
+    void *weights;            /* params.bytes */
     float **unread; /* by tensor: values that a reference checkpoint stores and nothing reads, NULL where
                        absent */
     slmt_preprocess preprocess;

@@ -14,6 +14,7 @@
 #include "api/volume.h"
 #include "data/preprocess.h"
 #include "data/resize.h"
+#include "lib/fold.h"
 #include "lib/plan.h"
 #include "methods/method.h"
 
@@ -23,6 +24,9 @@ struct slmt_session {
     slmt_session_config config; /* batch: of the task's setting */
     task task;                  /* its batch is that of one run, at most config.batch */
     plan *plan;
+    plan *fold;      /* makes what follows from weights and shared inputs alone, or NULL */
+    int32_t kept;    /* how many values that is; their memory is bound behind the task's slots */
+    uint64_t folded; /* the version of the weights that it was made from; 0: never, or an input changed */
     slmt_profile *profile;    /* or NULL */
     void **bound;             /* by plan slot */
     void *data[METHOD_PORTS]; /* of one run */
@@ -60,17 +64,61 @@ static int32_t samples_of_run(const slmt_session *s)
     return k < 0 ? 1 : (int32_t)s->task.setting[k];
 }
 
-static status make_plan(slmt_session *s, int arena)
+static int has_shared_input(const task *t)
+{
+    int any = 0;
+    for (int32_t i = 0; i < t->kind->inputs.n; i++)
+        any |= t->kind->inputs.rows[i].flags & PORT_SHARED;
+    return any != 0;
+}
+
+/* Weights and shared inputs change rarely, other inputs with every sample. */
+static status fold(const slmt_session *s, graph *g, fold_part part, folded *out)
+{
+    const task *t = &s->task;
+    int32_t n = task_slots(t);
+    void *p;
+    TRY(mem_zeros(g->mem, (size_t)n, 1, &p));
+    unsigned char *steady = p;
+    for (int32_t k = 0; k < s->model->params.n; k++)
+        steady[k] = 1;
+    for (int32_t i = 0; i < t->kind->inputs.n; i++)
+        steady[task_slot_port(t, i)] = (t->kind->inputs.rows[i].flags & PORT_SHARED) != 0;
+    status st = graph_fold(g, steady, n, n, part, out);
+    mem_give(g->mem, steady);
+    return st;
+}
+
+/* The whole task where out is NULL, else one half of it. */
+static status plan_part(slmt_session *s, int arena, fold_part part, folded *out, plan **made_plan)
 {
     graph *g;
     task_values made = {0};
     TRY(graph_create(&s->context->mem, model_real(s->model), &g));
     status st = task_build(&s->task, g, &made);
+    if (st == OK && out)
+        st = fold(s, g, part, out);
     if (st == OK)
-        st = context_plan(s->context, g, arena, &s->plan);
+        st = context_plan(s->context, g, arena, made_plan);
     task_values_close(&made, g);
     graph_free(g);
     return st;
+}
+
+static status make_plan(slmt_session *s, int arena, folded *kept)
+{
+    kept->n = 0;
+    if (!has_shared_input(&s->task))
+        return plan_part(s, arena, FOLD_READS, NULL, &s->plan);
+    TRY(plan_part(s, arena, FOLD_READS, kept, &s->plan));
+    return kept->n == 0 ? OK : plan_part(s, arena, FOLD_MAKES, kept, &s->fold);
+}
+
+static void drop_plans(slmt_session *s)
+{
+    plan_free(s->plan);
+    plan_free(s->fold);
+    s->plan = s->fold = NULL;
 }
 
 static status set_batch(slmt_session *s, int32_t batch)
@@ -89,10 +137,10 @@ static status cut_batch(slmt_session *s)
     if (batch == 1 || fast == 0)
         return OK;
     TRY(set_batch(s, 1));
-    TRY(make_plan(s, 0));
+    folded kept;
+    TRY(make_plan(s, 0, &kept));
     size_t most = fast / (plan_arena_bytes(s->plan) + 1);
-    plan_free(s->plan);
-    s->plan = NULL;
+    drop_plans(s);
     together = (int32_t)(most < 1 ? 1 : most < (size_t)batch ? most : (size_t)batch);
     while (batch % together != 0)
         together--;
@@ -102,13 +150,18 @@ static status cut_batch(slmt_session *s)
 static status fill_session(slmt_session *s, tally *t)
 {
     void *p;
+    folded kept;
     s->config.batch = samples_of_run(s);
     TRY(cut_batch(s));
-    TRY(make_plan(s, !t->dry));
+    TRY(make_plan(s, !t->dry, &kept));
     if (t->dry)
-        t->bytes += mem_cost(plan_arena_bytes(s->plan));
-    TRY(mem_zeros(&s->context->mem, (size_t)task_slots(&s->task), sizeof(void *), &p));
+        t->bytes += mem_cost(plan_arena_bytes(s->plan)) + (s->fold ? mem_cost(plan_arena_bytes(s->fold)) : 0);
+    int32_t slots = task_slots(&s->task);
+    TRY(mem_zeros(&s->context->mem, (size_t)(slots + kept.n), sizeof(void *), &p));
     s->bound = p;
+    for (; s->kept < kept.n; s->kept++)
+        TRY(tally_take(t, (size_t)bk_count(&kept.shape[s->kept]) * bk_dtype_size(kept.shape[s->kept].dtype),
+                       &s->bound[slots + s->kept]));
     task_bind_weights(&s->task, s->bound);
     for (int32_t i = 0; i < task_ports(&s->task); i++) {
         const bk_shape *shape = &s->task.shape[i];
@@ -231,8 +284,10 @@ void slmt_session_free(slmt_session *s)
     if (!s)
         return;
     slmt_context *context = s->context;
-    plan_free(s->plan);
+    drop_plans(s);
     slmt_profile_free(s->profile);
+    for (int32_t i = 0; i < s->kept; i++)
+        mem_give(&context->mem, s->bound[task_slots(&s->task) + i]);
     mem_give(&context->mem, s->bound);
     for (int i = 0; i < METHOD_PORTS; i++)
         mem_give(&context->mem, s->data[i]);
@@ -244,6 +299,8 @@ void slmt_session_free(slmt_session *s)
 slmt_status slmt_session_set_profile(slmt_session *session, slmt_profile *profile)
 {
     REQUIRE(session);
+    if (session->fold)
+        TRY(plan_profile(session->fold, profile ? &profile->records : NULL));
     return profile_exchange(session->plan, &session->profile, profile);
 }
 
@@ -279,11 +336,27 @@ static void take_input(slmt_session *s, int32_t i, const float *x, size_t n)
 {
     size_t all = (size_t)bk_count(&s->task.shape[i]);
     s->is_set[i] = 1;
-    if (s->task.shape[i].dtype == BK_I32)
+    if (s->task.shape[i].dtype == BK_I32) {
+        if (memcmp(s->data[i], x, n * sizeof(int32_t)) == 0)
+            return;
         memcpy(s->data[i], x, n * sizeof(int32_t));
-    else
+    } else {
         for (size_t e = 0; e < all; e++)
             real_set(s->data[i], model_real(s->model), e, e < n ? x[e] : 0);
+    }
+    if (task_port(&s->task, i)->flags & PORT_SHARED)
+        s->folded = 0;
+}
+
+/* Makes what is kept anew, where weights or shared inputs have changed. */
+static status refold(slmt_session *s)
+{
+    uint64_t version = atomic_load(&s->model->version);
+    if (!s->fold || s->folded == version)
+        return OK;
+    TRY(plan_run(s->fold, s->bound, task_slots(&s->task) + s->kept, &s->cancel));
+    s->folded = version;
+    return OK;
 }
 
 /* n samples from `first` on, at most those of a run; the rest of those are zeros. Shared inputs that are not
@@ -298,7 +371,8 @@ static status run_together(slmt_session *s, const arrays *a, size_t first, size_
         size_t used = elements(s, i, n, first, &from);
         take_input(s, i, (const float *)a->at[i] + from, used);
     }
-    TRY(plan_run(s->plan, s->bound, task_slots(&s->task), &s->cancel));
+    TRY(refold(s));
+    TRY(plan_run(s->plan, s->bound, task_slots(&s->task) + s->kept, &s->cancel));
     for (int32_t i = k->inputs.n; i < task_ports(&s->task); i++) {
         size_t used = elements(s, i, n, first, &from);
         float *y = (float *)a->at[i] + from;

@@ -275,6 +275,7 @@ status stepper_run(stepper *s, const void *const *given, double *draws, double e
     TRY(check_gradients(s));
     if (backend->begin(s->context->device) != BK_OK)
         return fail(ERR_BACKEND, "back end %s cannot begin", backend->name);
+    atomic_fetch_add(&s->task.model->version, 1);
     bk_status st = update_weights(s, rate);
     backend->end(s->context->device);
     if (st != BK_OK)

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fold.c - splitting a graph at the values that rarely change. */
+#include "lib/fold.h"
+
+typedef struct halves {
+    graph *g;
+    unsigned char *steady; /* by value: follows from steady slots and constants alone */
+    unsigned char *made;   /* by value: steady, and more than a view of something bound or constant */
+    value *kept;           /* by value: what is read instead; NONE: itself */
+} halves;
+
+static void mark(halves *h, const unsigned char *steady_slot, int32_t n_slots)
+{
+    const graph *g = h->g;
+    for (value v = 0; v < g->n_values; v++) {
+        const value_info *info = &g->values[v];
+        h->kept[v] = NONE;
+        h->steady[v] = info->kind == VALUE_CONSTANT ||
+                       (info->kind == VALUE_BOUND && info->slot < n_slots && steady_slot[info->slot]);
+    }
+    for (int32_t k = 0; k < g->n_nodes; k++) {
+        const node *n = &g->nodes[k];
+        int all = 1, any = n->op != BK_RESHAPE;
+        for (int32_t i = 0; i < n->n_in; i++) {
+            all &= h->steady[n->in[i]];
+            any |= h->made[n->in[i]];
+        }
+        for (int32_t o = 0; o < n->n_out; o++) {
+            h->steady[n->out[o]] = (unsigned char)all;
+            h->made[n->out[o]] = (unsigned char)(all && any);
+        }
+    }
+}
+
+/* Node k follows from more than steady values. */
+static int is_lively(const halves *h, const node *n)
+{
+    return !h->steady[n->out[0]];
+}
+
+static status keep(halves *h, value v, int32_t first, fold_part part, folded *out)
+{
+    graph *g = h->g;
+    if (h->kept[v] != NONE || out->n == FOLD_MAX)
+        return OK;
+    int32_t slot = first + out->n;
+    bk_shape shape = *graph_shape(g, v);
+    out->shape[out->n++] = shape;
+    if (part == FOLD_READS) {
+        h->kept[v] = graph_bound(g, slot, shape);
+    } else {
+        graph_output(g, v, slot);
+        h->kept[v] = v;
+    }
+    return graph_status(g);
+}
+
+static status split(halves *h, int32_t first, fold_part part, folded *out)
+{
+    graph *g = h->g;
+    int32_t n_nodes = g->n_nodes; /* outputs may add copies */
+    for (value v = 0; part == FOLD_MAKES && v < g->n_values; v++)
+        g->values[v].output = g->values[v].held = -1;
+    for (int32_t k = 0; k < n_nodes; k++)
+        for (int32_t i = 0; is_lively(h, &g->nodes[k]) && i < g->nodes[k].n_in; i++) {
+            value v = g->nodes[k].in[i];
+            if (!h->made[v])
+                continue;
+            TRY(keep(h, v, first, part, out));
+            if (part == FOLD_READS && h->kept[v] != NONE)
+                g->nodes[k].in[i] = h->kept[v];
+        }
+    return OK;
+}
+
+status graph_fold(graph *g, const unsigned char *steady, int32_t n_slots, int32_t first, fold_part part,
+                  folded *out)
+{
+    TRY(graph_status(g));
+    halves h = {.g = g};
+    void *marks = NULL, *kept = NULL;
+    size_t n = (size_t)g->n_values;
+    out->n = 0;
+    status s = mem_zeros(g->mem, 2 * n, 1, &marks);
+    if (s == OK)
+        s = mem_array(g->mem, n, sizeof(value), &kept);
+    if (s == OK) {
+        h.steady = marks;
+        h.made = h.steady + n;
+        h.kept = kept;
+        mark(&h, steady, n_slots);
+        s = split(&h, first, part, out);
+    }
+    mem_give(g->mem, marks);
+    mem_give(g->mem, kept);
+    return s;
+}
