@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Volumes for tests/test_tool.sh, made and looked at with the public API only.
- *   make_phantom make DIR N   writes DIR/t1/sNN.nii.gz and DIR/t2/sNN.nii.gz for N subjects
- *   make_phantom show FILE    prints "NX NY NZ minimum maximum first-filled-slice last-filled-slice" */
+ *   make_phantom make DIR N [3]   writes DIR/t1/sNN.nii.gz, DIR/t2/sNN.nii.gz (and DIR/flair/sNN.nii.gz) for
+ * N subjects make_phantom show FILE        prints "NX NY NZ minimum maximum first-filled-slice
+ * last-filled-slice" */
 #include <slmt/slmt.h>
 
 #include <inttypes.h>
@@ -10,19 +11,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIDE = 64, SLICES = 20, VOXELS = SIDE * SIDE * SLICES, TISSUES = 4 };
+enum { SIDE = 64, SLICES = 20, VOXELS = SIDE * SIDE * SLICES, TISSUES = 4, CONTRASTS = 3 };
 
-/* Nested ellipsoids: skull, brain, ventricle, lesion. Bright in one contrast, dark in the other. */
+/* Nested ellipsoids: skull, brain, ventricle, lesion. Bright in one contrast, dark in another. */
 typedef struct tissue {
     double x, y, z;    /* centre, in voxels from the middle */
     double rx, ry, rz; /* half axes */
-    float intensity[2];
+    float intensity[CONTRASTS];
 } tissue;
 
-static const tissue tissues[TISSUES] = {{0, 0, 0, 27, 30, 13, {300, 250}},
-                                        {0, 1, 0, 23, 26, 11, {700, 420}},
-                                        {0, -2, 0, 7, 10, 6, {200, 900}},
-                                        {10, 8, 1, 5, 4, 4, {450, 750}}};
+static const char *const contrasts[CONTRASTS] = {"t1", "t2", "flair"};
+
+static const tissue tissues[TISSUES] = {{0, 0, 0, 27, 30, 13, {300, 250, 350}},
+                                        {0, 1, 0, 23, 26, 11, {700, 420, 500}},
+                                        {0, -2, 0, 7, 10, 6, {200, 900, 150}},
+                                        {10, 8, 1, 5, 4, 4, {450, 750, 950}}};
 
 /* Numerical Recipes' quick generator: noise that is the same everywhere. */
 static float noise(uint32_t *state)
@@ -41,7 +44,7 @@ static int inside(const tissue *t, double scale, double shift, double x, double 
 
 static void fill(float *voxels, int subject, int contrast)
 {
-    uint32_t state = (uint32_t)(2 * subject + contrast + 1);
+    uint32_t state = (uint32_t)(contrast < 2 ? 2 * subject + contrast + 1 : 1000 + subject);
     double scale = 0.9 + 0.04 * (subject % 4);
     double shift = subject % 3 - 1;
     for (int i = 0; i < VOXELS; i++) {
@@ -64,7 +67,7 @@ static slmt_status write_subject(slmt_context *context, const char *folder, int 
     char path[4096];
     slmt_volume *volume = NULL;
     fill(voxels, subject, contrast);
-    snprintf(path, sizeof path, "%s/t%d/s%02d.nii.gz", folder, contrast + 1, subject);
+    snprintf(path, sizeof path, "%s/%s/s%02d.nii.gz", folder, contrasts[contrast], subject);
     slmt_status status = slmt_volume_create(context, dims, NULL, voxels, &volume);
     if (status == SLMT_OK)
         status = slmt_volume_write(volume, path);
@@ -72,12 +75,12 @@ static slmt_status write_subject(slmt_context *context, const char *folder, int 
     return status;
 }
 
-static slmt_status make(slmt_context *context, const char *folder, int subjects)
+static slmt_status make(slmt_context *context, const char *folder, int subjects, int count)
 {
     static float voxels[VOXELS];
     slmt_status status = SLMT_OK;
-    for (int i = 0; i < 2 * subjects && status == SLMT_OK; i++)
-        status = write_subject(context, folder, i / 2, i % 2, voxels);
+    for (int i = 0; i < count * subjects && status == SLMT_OK; i++)
+        status = write_subject(context, folder, i / count, i % count, voxels);
     return status;
 }
 
@@ -115,8 +118,8 @@ int main(int argc, char **argv)
 {
     slmt_context *context = NULL;
     slmt_status status = slmt_context_create(NULL, &context);
-    if (status == SLMT_OK && argc == 4 && strcmp(argv[1], "make") == 0)
-        status = make(context, argv[2], atoi(argv[3]));
+    if (status == SLMT_OK && (argc == 4 || argc == 5) && strcmp(argv[1], "make") == 0)
+        status = make(context, argv[2], atoi(argv[3]), argc == 5 && strcmp(argv[4], "3") == 0 ? 3 : 2);
     else if (status == SLMT_OK && argc == 3 && strcmp(argv[1], "show") == 0)
         status = show(context, argv[2]);
     else if (status == SLMT_OK)

@@ -124,13 +124,13 @@ steps=$(grep -c '"event":"step"' pre.jsonl)
 [ "$(grep -c '"loss":[0-9].*"reconstruction":[0-9].*"edge":[0-9].*"seconds":' pre.jsonl)" -eq "$steps" ] ||
     die "a step without its losses"
 expect 0 "$slmt" info pre.h5
-holds "stage             pretrain" stdout
-holds "steps done        $steps of $steps" stdout
+holds "task                pretrain" stdout
+holds "steps done          $steps of $steps" stdout
 
 claim "a run that was stopped and resumed equals the uninterrupted one bit for bit"
 expect 0 "$slmt" "${pretrain[@]}" "${sizes[@]}" --out part.h5 --max-steps 3
 expect 0 "$slmt" info part.h5
-holds "steps done        3 of $steps" stdout
+holds "steps done          3 of $steps" stdout
 expect 0 "$slmt" pretrain --data set.h5 --resume part.h5 --out whole.h5 "${common[@]}"
 cmp pre.h5 whole.h5 || die "the files differ"
 expect 0 "$slmt" "${pretrain[@]}" "${sizes[@]}" --out rare.h5 --checkpoint-every 0
@@ -150,11 +150,11 @@ expect 0 "$slmt" "${finetune[@]}" --model pre.h5 --out part.h5 --max-steps 3
 expect 0 "$slmt" finetune --data set.h5 --resume part.h5 --out whole.h5 "${common[@]}"
 cmp model.h5 whole.h5 || die "the files differ"
 expect 0 "$slmt" info model.h5
-holds "source_contrast   t1" stdout
-holds "target_contrast   t2" stdout
+holds "source_contrast     t1" stdout
+holds "target_contrast     t2" stdout
 holds "pretrain: batch 4" stdout
 holds "finetune: batch 4" stdout
-holds "slices            2:16" stdout
+holds "slices              2:16" stdout
 expect 2 "$slmt" "${finetune[@]}" --model pre.h5 --out x.h5 --embed-dim 16
 expect 0 "$slmt" "${finetune[@]}" "${sizes[@]}" --out fresh.h5 --max-steps 1
 
@@ -260,10 +260,10 @@ for signal in INT TERM; do
     [ "$code" -eq 130 ] || die "SIG$signal: exit code $code"
     steps=$(grep -c '"event":"step"' long.jsonl)
     expect 0 "$slmt" info long.h5
-    holds "steps done        $steps of" stdout
+    holds "steps done          $steps of" stdout
     expect 0 "$slmt" pretrain --data set.h5 --resume long.h5 --out more.h5 --max-steps 1 "${common[@]}"
     expect 0 "$slmt" info more.h5
-    holds "steps done        $((steps + 1)) of" stdout
+    holds "steps done          $((steps + 1)) of" stdout
 done
 
 echo "all true"

@@ -17,9 +17,11 @@ typedef struct subcommand {
 } subcommand;
 
 static subcommand subcommands[] = {
+    {"methods", "slmt methods", command_methods},
     {"prepare", "slmt prepare", command_prepare},
     {"pretrain", "slmt pretrain", command_pretrain},
     {"finetune", "slmt finetune", command_finetune},
+    {"train", "slmt train", command_train},
     {"synthesize", "slmt synthesize", command_synthesize},
     {"evaluate", "slmt evaluate", command_evaluate},
     {"convert", "slmt convert", command_convert},
@@ -28,11 +30,13 @@ static subcommand subcommands[] = {
 
 static const char doc[] =
     "Makes a missing MR contrast from one that is there: SLMT-Net, trained on many single slices and a few "
-    "pairs.\v"
+    "pairs, and other methods, see `slmt methods'.\v"
     "Commands, in the order of work:\n"
+    "  methods     methods, their options and settings\n"
     "  prepare     volumes (NIfTI) to a training set (HDF5)\n"
     "  pretrain    train the encoder on single slices (Edge-MAE)\n"
     "  finetune    train the whole network on pairs of slices\n"
+    "  train       train a model of any method\n"
     "  synthesize  make the target contrast of volumes\n"
     "  evaluate    compare with the true target contrast\n"
     "  convert     save a checkpoint's weights in another type\n"
