@@ -24,6 +24,8 @@ static subcommand subcommands[] = {
     {"train", "slmt train", command_train},
     {"synthesize", "slmt synthesize", command_synthesize},
     {"evaluate", "slmt evaluate", command_evaluate},
+    {"differ", "slmt differ", command_differ},
+    {"rank", "slmt rank", command_rank},
     {"convert", "slmt convert", command_convert},
     {"info", "slmt info", command_info},
 };
@@ -39,6 +41,8 @@ static const char doc[] =
     "  train       train a model of any method\n"
     "  synthesize  make the target contrast of volumes\n"
     "  evaluate    compare with the true target contrast\n"
+    "  differ      map of what the other sequences of a subject cannot make\n"
+    "  rank        which sequences make the others, and which are hard to make\n"
     "  convert     save a checkpoint's weights in another type\n"
     "  info        what a checkpoint or training set holds\n"
     "`slmt COMMAND --help' lists a command's options.\n\n" EXIT_CODE_TEXT;

@@ -2,6 +2,7 @@
 /* What a model is told is found by the names of its task's inputs and settings, not by its method. */
 #include "sequences.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "console.h"
@@ -83,10 +84,49 @@ int slice_session(slmt_model *model, const slmt_session_config *config, slmt_ses
     return status == SLMT_OK ? EXIT_OK : fail(status, "session");
 }
 
-slmt_status choose_sequence(slmt_session *session, int32_t index)
+/* The range stands in the description of the input: "... in [-1, 1]". */
+static bool read_range(const char *help, double *low, double *high)
+{
+    const char *bracket = strrchr(help, '[');
+    return bracket && sscanf(bracket, "[%lf, %lf]", low, high) == 2 && *low < *high;
+}
+
+bool slice_stack(const slmt_model *model, const slmt_session *session, size_t *stack, double *low,
+                 double *high)
+{
+    enum { BATCH, TIMES, CHANNELS, HEIGHT, WIDTH, AXES };
+    int64_t shape[6];
+    int32_t rank;
+    slmt_port_info info = {.struct_size = sizeof info};
+    if (slmt_task_input(slmt_model_method(model), task, 0, &info) != SLMT_OK ||
+        slmt_session_shape(session, info.name, shape, &rank) != SLMT_OK || rank != AXES || shape[TIMES] != 1)
+        return false;
+    *stack = (size_t)shape[CHANNELS];
+    return read_range(info.help, low, high);
+}
+
+static slmt_tensor sequence_tensor(int32_t *index)
 {
     static const int64_t one = 1;
-    const slmt_tensor tensor = {
-        .name = input, .data = &index, .shape = &one, .rank = 1, .type = SLMT_TENSOR_INT32};
+    return (slmt_tensor){.name = input, .data = index, .shape = &one, .rank = 1, .type = SLMT_TENSOR_INT32};
+}
+
+slmt_status choose_sequence(slmt_session *session, int32_t index)
+{
+    const slmt_tensor tensor = sequence_tensor(&index);
     return slmt_session_set(session, &tensor);
+}
+
+slmt_status run_samples(slmt_session *session, int32_t index, float *from, float *to, size_t count)
+{
+    int64_t shape[6];
+    int32_t rank;
+    slmt_status status = slmt_session_shape(session, "source", shape, &rank);
+    if (status != SLMT_OK)
+        return status;
+    shape[0] = (int64_t)count;
+    const slmt_tensor in[] = {{"source", from, shape, NULL, rank, SLMT_TENSOR_FLOAT32},
+                              sequence_tensor(&index)};
+    const slmt_tensor out = {"target", to, shape, NULL, rank, SLMT_TENSOR_FLOAT32};
+    return slmt_session_run(session, in, 2, &out, 1);
 }

@@ -33,6 +33,8 @@ int command_finetune(int argc, char **argv);
 int command_train(int argc, char **argv);
 int command_synthesize(int argc, char **argv);
 int command_evaluate(int argc, char **argv);
+int command_differ(int argc, char **argv);
+int command_rank(int argc, char **argv);
 int command_convert(int argc, char **argv);
 int command_info(int argc, char **argv);
 
