@@ -187,7 +187,8 @@ static int make_targets(differ *d)
     for (size_t i = 0; i < d->count && code == EXIT_OK; i++) {
         if (d->self || strcmp(d->sources[i].name, d->to) != 0)
             code = make_target(d, &d->sources[i]);
-        progress_update(&bar, i + 1, d->count, d->sources[i].name);
+        if (code == EXIT_OK)
+            progress_update(&bar, i + 1, d->count, d->sources[i].name);
         if (code == EXIT_OK && interrupted())
             code = fail_with(EXIT_INTERRUPTED, "interrupted; nothing was written");
     }
