@@ -50,7 +50,7 @@ expect 0 "$slmt" --help
 holds "Exit codes" stdout
 expect 0 "$slmt" --version
 holds "slmt 0." stdout
-for sub in prepare pretrain finetune synthesize evaluate convert info; do
+for sub in methods prepare pretrain finetune train synthesize evaluate differ rank convert info; do
     expect 0 "$slmt" $sub --help
     holds "Usage: slmt $sub" stdout
 done
@@ -124,13 +124,13 @@ steps=$(grep -c '"event":"step"' pre.jsonl)
 [ "$(grep -c '"loss":[0-9].*"reconstruction":[0-9].*"edge":[0-9].*"seconds":' pre.jsonl)" -eq "$steps" ] ||
     die "a step without its losses"
 expect 0 "$slmt" info pre.h5
-holds "stage             pretrain" stdout
-holds "steps done        $steps of $steps" stdout
+holds "task                pretrain" stdout
+holds "steps done          $steps of $steps" stdout
 
 claim "a run that was stopped and resumed equals the uninterrupted one bit for bit"
 expect 0 "$slmt" "${pretrain[@]}" "${sizes[@]}" --out part.h5 --max-steps 3
 expect 0 "$slmt" info part.h5
-holds "steps done        3 of $steps" stdout
+holds "steps done          3 of $steps" stdout
 expect 0 "$slmt" pretrain --data set.h5 --resume part.h5 --out whole.h5 "${common[@]}"
 cmp pre.h5 whole.h5 || die "the files differ"
 expect 0 "$slmt" "${pretrain[@]}" "${sizes[@]}" --out rare.h5 --checkpoint-every 0
@@ -150,11 +150,11 @@ expect 0 "$slmt" "${finetune[@]}" --model pre.h5 --out part.h5 --max-steps 3
 expect 0 "$slmt" finetune --data set.h5 --resume part.h5 --out whole.h5 "${common[@]}"
 cmp model.h5 whole.h5 || die "the files differ"
 expect 0 "$slmt" info model.h5
-holds "source_contrast   t1" stdout
-holds "target_contrast   t2" stdout
+holds "source_contrast     t1" stdout
+holds "target_contrast     t2" stdout
 holds "pretrain: batch 4" stdout
 holds "finetune: batch 4" stdout
-holds "slices            2:16" stdout
+holds "slices              2:16" stdout
 expect 2 "$slmt" "${finetune[@]}" --model pre.h5 --out x.h5 --embed-dim 16
 expect 0 "$slmt" "${finetune[@]}" "${sizes[@]}" --out fresh.h5 --max-steps 1
 
@@ -245,6 +245,149 @@ holds "t1 to t2, subjects: 1" stdout
 expect 2 "$slmt" evaluate --model pre.h5 --data set.h5
 expect 2 "$slmt" evaluate --model model.h5 --data set.h5 --source t9
 
+claim "methods are listed, with what each can be told"
+expect 0 "$slmt" methods
+grep -q '^slmt-net  ' stdout && grep -q '^seq2seq  ' stdout || die "not both methods: $(cat stdout)"
+expect 0 "$slmt" methods seq2seq
+grep -Eq '^  residual_blocks +6 +0 to 64 +[a-z]' stdout || die "no option residual_blocks"
+grep -Eq '^  recompute +cheap +nothing\|cheap\|linear +[a-z]' stdout || die "no setting recompute"
+expect 2 "$slmt" methods dream
+holds "there are slmt-net, seq2seq" stderr
+
+claim "slmt train makes the same file of a stage of SLMT-Net as the stage's own command, bit for bit"
+expect 0 "$slmt" "${pretrain[@]}" "${sizes[@]}" --out one.h5 --max-steps 1
+expect 0 "$slmt" train --method slmt-net --task pretrain --data set.h5 --option image_size=128 --option embed_dim=8 \
+    --option depth=1 --option num_heads=2 --option decoder_dim=8 --option decoder_depth=1 --option decoder_heads=2 \
+    --option generator_heads_0=2 --option generator_heads_1=2 --option generator_heads_2=4 \
+    --option generator_heads_3=8 --set epochs=2 --set batch=4 --set data_rate=0.25 --seed 7 "${common[@]}" \
+    --out same.h5 --max-steps 1
+cmp one.h5 same.h5 || die "the files differ"
+
+claim "any method is trained on three contrasts, one of them missing in one subject, and logs its losses by name"
+single=(--threads 1 --quiet) # as much as these sizes are worth
+mkdir -p three/t1 three/t2 three/flair
+expect 0 "$make_phantom" make three 5 3
+rm three/flair/s01.nii.gz
+expect 0 "$slmt" prepare --contrast t1=three/t1 --contrast t2=three/t2 --contrast flair=three/flair --crop 64 \
+    --slices 2:16 --image-size 64 --out three.h5 --quiet
+options=(--option width_0=4 --option width_1=4 --option width_2=8 --option lstm_width=8 --option residual_blocks=1
+    --option code_length=4 --option bank=2)
+train=(train --method seq2seq --data three.h5 --set height=32 --set width=32 --set batch=2 --set crops=4
+    --set learning_rate=2e-3 --set augment=off --seed 7 "${single[@]}")
+expect 0 "$slmt" "${train[@]}" "${options[@]}" --set epochs=2 --out any.h5 --log any.jsonl
+[ "$(grep -c '"loss":[0-9].*"reconstruction":[0-9].*"cycle":[0-9].*"seconds":' any.jsonl)" -eq 16 ] ||
+    die "not 16 steps with their losses"
+expect 0 "$slmt" info any.h5
+holds "checkpoint of seq2seq" stdout
+holds "sequences           t1,t2,flair" stdout
+holds "residual_blocks     1" stdout
+holds "augment             off" stdout
+holds "steps done          16 of 16, 8 an epoch" stdout
+holds "slices              2:16" stdout
+grep -Eq '^ +decoder +[0-9]+ ' stdout || die "no decoder among the weights"
+
+claim "such a run resumes bit for bit"
+expect 0 "$slmt" "${train[@]}" "${options[@]}" --set epochs=2 --out part.h5 --max-steps 3
+expect 0 "$slmt" train --data three.h5 --resume part.h5 --out whole.h5 "${single[@]}"
+cmp any.h5 whole.h5 || die "the files differ"
+
+claim "options and settings that are not there, or out of range, are answered with what is there"
+expect 2 "$slmt" "${train[@]}" --set haste=1 --out x.h5
+holds "no setting 'haste'; it has batch, epochs" stderr
+expect 2 "$slmt" "${train[@]}" --option bulk=1 --out x.h5
+holds "no option 'bulk'; it has ndims, channels" stderr
+expect 2 "$slmt" "${train[@]}" --set batch=0 --out x.h5
+holds "expected a whole number of 1 to 65536" stderr
+expect 2 "$slmt" "${train[@]}" --set recompute=much --out x.h5
+holds "expected nothing|cheap|linear" stderr
+expect 2 "$slmt" "${train[@]}" --set batch --out x.h5
+expect 2 "$slmt" "${train[@]}" --task dream --out x.h5
+holds "runs those it has: train" stderr
+expect 2 "$slmt" train --method dream --data three.h5 --out x.h5
+expect 2 "$slmt" train --data three.h5 --out x.h5
+holds "--method is needed" stderr
+expect 2 "$slmt" train --data three.h5 --resume part.h5 --out x.h5 --set batch=1
+expect 2 "$slmt" train --data three.h5 --model any.h5 --out x.h5 --option bank=1
+expect 2 "$slmt" train --method slmt-net --data three.h5 --model any.h5 --out x.h5
+expect 2 "$slmt" pretrain --method seq2seq --data three.h5 --out x.h5
+holds "slmt train --method seq2seq" stderr
+expect 2 "$slmt" pretrain --data three.h5 --resume part.h5 --out x.h5
+expect 2 "$slmt" "${train[@]}" "${options[@]}" --source t1 --out x.h5
+[ ! -e x.h5 ] || die "a checkpoint was written all the same"
+
+claim "the model makes the sequence that it is told, also after a conversion"
+expect 0 "$slmt" synthesize --model any.h5 --method seq2seq --from t1 --to flair three/t1/s04.nii.gz --out flair.nii \
+    --batch 4 --log made.jsonl "${single[@]}"
+holds '"from":"t1","to":"flair"' made.jsonl
+expect 0 "$make_phantom" show flair.nii
+read -r nx ny nz low high first last <stdout
+[ "$nx $ny $nz $first $last" = "64 64 20 2 17" ] || die "grid $nx $ny $nz, slices $first to $last"
+awk -v a="$low" -v b="$high" 'BEGIN { exit !(a >= 0 && b > 0 && b <= 1) }' || die "values from $low to $high"
+expect 0 "$slmt" synthesize --model any.h5 --to t2 three/t1/s04.nii.gz --out t2.nii "${single[@]}"
+! cmp -s flair.nii t2.nii || die "both sequences are the same"
+expect 0 "$slmt" convert any.h5 any16.h5 --weights bf16 --quiet
+expect 0 "$slmt" synthesize --model any16.h5 --to t2 three/t1/s04.nii.gz --out t2.nii "${single[@]}"
+expect 2 "$slmt" synthesize --model any.h5 three/t1/s04.nii.gz --out x.nii
+holds "--to is needed: any.h5 makes t1,t2,flair" stderr
+expect 2 "$slmt" synthesize --model any.h5 --to t9 three/t1/s04.nii.gz --out x.nii
+expect 2 "$slmt" synthesize --model any.h5 --to t2 --from t9 three/t1/s04.nii.gz --out x.nii
+expect 2 "$slmt" synthesize --model any.h5 --to t2 --method slmt-net three/t1/s04.nii.gz --out x.nii
+expect 0 "$slmt" synthesize --model model.h5 --from t1 --to t2 raw/t1/s04.nii.gz --out same.nii --batch 3 "${common[@]}"
+cmp one.nii same.nii || die "naming the contrasts changes the result"
+expect 2 "$slmt" synthesize --model model.h5 --to t1 raw/t1/s04.nii.gz --out x.nii
+holds "target_contrast t2, not t1" stderr
+
+claim "a map of what the others cannot make is written, from 0 to 2, and drawn"
+subject=(t1=three/t1/s04.nii.gz t2=three/t2/s04.nii.gz flair=three/flair/s04.nii.gz)
+expect 0 "$slmt" differ --model any.h5 --to t2 "${subject[@]}" --out map.nii.gz --png map.png "${single[@]}"
+expect 0 "$make_phantom" show map.nii.gz
+read -r nx ny nz low high first last <stdout
+[ "$nx $ny $nz $first $last" = "64 64 20 2 17" ] || die "grid $nx $ny $nz, slices $first to $last"
+awk -v a="$low" -v b="$high" 'BEGIN { exit !(a >= 0 && b > 0.1 && b <= 2) }' || die "values from $low to $high"
+expect 0 "$make_phantom" picture map.png
+read -r width height low high <stdout
+[ "$width $height" = "256 128" ] && [ "$low" -lt 64 ] && [ "$high" -gt 128 ] || die "$width x $height, $low to $high"
+expect 2 "$slmt" differ --model any.h5 --to t2 t1=three/t1/s04.nii.gz --out x.nii
+holds "no volume t2=FILE" stderr
+expect 2 "$slmt" differ --model any.h5 --to t2 t2=three/t2/s04.nii.gz --self off --out x.nii
+expect 2 "$slmt" differ --model any.h5 --to t2 t2=three/t2/s04.nii.gz t2=three/t1/s04.nii.gz --out x.nii
+expect 2 "$slmt" differ --model any.h5 --to t9 t9=three/t2/s04.nii.gz --out x.nii
+expect 2 "$slmt" differ --model model.h5 --to t2 t2=three/t2/s04.nii.gz --out x.nii
+expect 2 "$slmt" differ --model any.h5 --to t2 t2=three/t2/s04.nii.gz --out x.png
+expect 3 "$slmt" differ --model any.h5 --to t2 t2=text --out x.nii
+expect 3 "$slmt" differ --model any.h5 --to t2 t2=three/t2/s04.nii.gz --out x.nii --png missing/x.png
+
+claim "sequences are ranked, each from each other of every subject that has both"
+rank=(rank --model any.h5 --data three.h5 --batch 8 "${single[@]}")
+expect 0 "$slmt" "${rank[@]}" --split all --csv pairs.csv --ranking ranking.csv --png bars.png --log rank.jsonl
+[ "$(grep -c '^s0[0-4],' pairs.csv)" -eq 26 ] || die "not 4 x 6 + 2 pairs"
+[ "$(grep -Ec '^s01,(t1,t2|t2,t1),' pairs.csv)" -eq 2 ] || die "s01 has not 2 pairs"
+[ "$(grep -c '"event":"pair"' rank.jsonl)" -eq 26 ] || die "the log has other pairs"
+grep -Eq '^flair +-?[0-9.]+ +[123] +-?[0-9.]+ +[123]$' stdout || die "no row for flair: $(cat stdout)"
+awk -F, 'NR > 1 { made += $2; hard += $4; places += $3 + $5 }
+    END { exit !(NR == 4 && places == 12 && made * made < 4 && hard * hard < 4) }' ranking.csv ||
+    die "no ranking of three: $(cat ranking.csv)"
+expect 0 "$make_phantom" picture bars.png
+read -r width height low high <stdout
+[ "$width" -ge 300 ] && [ "$low" -lt 64 ] && [ "$high" -eq 255 ] || die "no chart: $width x $height, $low to $high"
+expect 0 "$slmt" "${rank[@]}" --self include --csv selves.csv
+[ "$(grep -c '^s04,' selves.csv)" -eq 9 ] || die "not 9 pairs"
+expect 0 "$slmt" "${rank[@]}" --self zscore-only
+expect 2 "$slmt" "${rank[@]}" --self perhaps
+expect 2 "$slmt" rank --model any.h5 --data set.h5
+holds "slices of 128 pixels" stderr
+expect 2 "$slmt" rank --model model.h5 --data three.h5
+expect 2 "$slmt" evaluate --model any.h5 --data three.h5
+expect 3 "$slmt" rank --model any.h5 --data missing.h5
+expect 3 "$slmt" "${rank[@]}" --csv missing/pairs.csv
+
+claim "a map from one source and its score agree"
+expect 0 "$slmt" differ --model any.h5 --to t2 t1=three/t1/s04.nii.gz t2=three/t2/s04.nii.gz --self off --out pair.nii \
+    "${single[@]}"
+expect 0 "$make_phantom" psnr pair.nii
+awk -F, -v map="$(cat stdout)" '$1 == "s04" && $2 == "t1" && $3 == "t2" { found = ($4 - map) ^ 2 < 1e-6 }
+    END { exit !found }' pairs.csv || die "$(cat stdout) dB in the map: $(grep s04,t1,t2 pairs.csv)"
+
 claim "SIGINT and SIGTERM end training with 130 after saving a checkpoint that can be resumed"
 set -m
 for signal in INT TERM; do
@@ -260,10 +403,20 @@ for signal in INT TERM; do
     [ "$code" -eq 130 ] || die "SIG$signal: exit code $code"
     steps=$(grep -c '"event":"step"' long.jsonl)
     expect 0 "$slmt" info long.h5
-    holds "steps done        $steps of" stdout
+    holds "steps done          $steps of" stdout
     expect 0 "$slmt" pretrain --data set.h5 --resume long.h5 --out more.h5 --max-steps 1 "${common[@]}"
     expect 0 "$slmt" info more.h5
-    holds "steps done        $((steps + 1)) of" stdout
+    holds "steps done          $((steps + 1)) of" stdout
 done
+
+rm -f long.h5 long.jsonl
+"$slmt" "${train[@]}" "${options[@]}" --set epochs=100000 --out long.h5 --log long.jsonl >stdout 2>stderr &
+process=$!
+until_steps 2 long.jsonl
+kill -s INT $process
+code=0
+wait $process || code=$?
+[ "$code" -eq 130 ] || die "slmt train: exit code $code"
+expect 0 "$slmt" train --data three.h5 --resume long.h5 --out more.h5 --max-steps 1 "${single[@]}"
 
 echo "all true"

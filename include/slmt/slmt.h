@@ -6,12 +6,14 @@
  *
  *  A context (context.h) chooses back end, threads and memory. A model (model.h) is made, or loaded from a
  *  checkpoint; a trainer (trainer.h) changes it, fed by a dataset (dataset.h); a session (session.h)
- *  synthesizes slices and volumes (volume.h) with it. A profile (profile.h) tells where their time went. */
+ *  synthesizes slices and volumes (volume.h) with it. A profile (profile.h) tells where their time went, and
+ *  differentiation.h what errors of synthesis tell of the sequences. */
 #ifndef SLMT_H
 #define SLMT_H
 
 #include "slmt/context.h"
 #include "slmt/dataset.h"
+#include "slmt/differentiation.h"
 #include "slmt/method.h"
 #include "slmt/model.h"
 #include "slmt/profile.h"

@@ -18,6 +18,7 @@
 #include "must.h"
 #include "options.h"
 #include "scores.h"
+#include "sequences.h"
 #include "settings.h"
 #include "table.h"
 
@@ -176,6 +177,9 @@ static int open_files(evaluation *e)
 static int open_all(evaluation *e)
 {
     int code = open_files(e);
+    if (code == EXIT_OK && takes_sequence(e->model))
+        code =
+            fail_with(EXIT_USAGE, "%s: makes several sequences; slmt rank compares them", e->options.model);
     if (code == EXIT_OK)
         code = find_contrast(e, e->options.source, "source_contrast", &e->source);
     if (code == EXIT_OK)

@@ -5,12 +5,15 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "slmt/slmt.h"
 
 #include "common.h"
 #include "console.h"
+#include "must.h"
+#include "numbers.h"
 #include "options.h"
 #include "settings.h"
 #include "table.h"
@@ -28,11 +31,11 @@ static const char doc[] = "Show what a checkpoint or a training set holds.";
 
 static void print_row(const char *name, const char *value)
 {
-    printf("  %-18s", name);
+    printf("  %-20s", name);
     for (const char *c = value; *c; c++) {
         putchar(*c);
         if (*c == '\n')
-            printf("  %-18s", "");
+            printf("  %-20s", "");
     }
     putchar('\n');
 }
@@ -48,19 +51,28 @@ static void print_fields(const field *fields, const void *target)
 
 /* ---- checkpoints ---- */
 
+static void print_number(const slmt_number_info *info, double value)
+{
+    char text[128];
+    number_format(info, value, text, sizeof text);
+    print_row(info->name, text);
+}
+
 static int print_options(const slmt_model *model)
 {
-    slmt_model_options sizes;
     slmt_preprocess preprocess;
-    slmt_model_options_init(&sizes, SLMT_PRESET_BASE);
+    slmt_number_info info;
+    number_owner owner = {slmt_model_method(model), NULL};
+    double value = 0;
     slmt_preprocess_init(&preprocess);
-    slmt_status status = slmt_model_get_options(model, &sizes);
-    if (status == SLMT_OK)
-        status = slmt_model_get_preprocess(model, &preprocess);
+    slmt_status status = slmt_model_get_preprocess(model, &preprocess);
+    puts("\noptions");
+    for (size_t i = 0; status == SLMT_OK && number_at(owner, i, &info); i++) {
+        status = slmt_model_option(model, info.name, &value);
+        print_number(&info, value);
+    }
     if (status != SLMT_OK)
         return fail(status, "options");
-    puts("\nsizes");
-    print_fields(size_fields, &sizes);
     puts("\npreprocessing");
     print_fields(preprocess_fields, &preprocess);
     return EXIT_OK;
@@ -68,13 +80,9 @@ static int print_options(const slmt_model *model)
 
 static void print_card(const slmt_model *model)
 {
-    static const char *const keys[] = {"name",
-                                       "data",
-                                       "intended_use",
-                                       "source_contrast",
-                                       "target_contrast",
-                                       "training",
-                                       "pretrain_contrast"};
+    static const char *const keys[] = {
+        "name",      "data",     "intended_use",     "source_contrast", "target_contrast",
+        "sequences", "training", "pretrain_contrast"};
     puts("\ncard");
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         const char *text = slmt_model_card(model, keys[i]);
@@ -84,13 +92,43 @@ static void print_card(const slmt_model *model)
 }
 
 typedef struct part {
-    const char *name;
-    char letter; /* tensors of this part start with it */
+    char *name; /* what its tensors' names begin with, up to a dot */
     uint64_t tensors, parameters;
     uint64_t unused_tensors, unused_parameters;
     uint64_t bytes; /* of those that are used */
     int32_t weights;
 } part;
+
+typedef struct part_list {
+    part *items;
+    size_t count;
+} part_list;
+
+/* The networks of SLMT-Net go by letters. */
+static const char *part_title(const char *name)
+{
+    return strcmp(name, "E") == 0 ? "Edge-MAE" : strcmp(name, "G") == 0 ? "generator" : name;
+}
+
+/* The part that a tensor belongs to, new if it is the first of it. */
+static part *part_of(part_list *parts, const char *tensor)
+{
+    size_t length = strcspn(tensor, ".");
+    for (size_t i = 0; i < parts->count; i++)
+        if (strlen(parts->items[i].name) == length && strncmp(parts->items[i].name, tensor, length) == 0)
+            return &parts->items[i];
+    parts->items = must_grow(parts->items, parts->count + 1, sizeof *parts->items);
+    part *p = &parts->items[parts->count++];
+    *p = (part){.name = must_format("%.*s", (int)length, tensor)};
+    return p;
+}
+
+static void free_parts(part_list *parts)
+{
+    for (size_t i = 0; i < parts->count; i++)
+        free(parts->items[i].name);
+    free(parts->items);
+}
 
 static uint64_t parameter_count(const slmt_tensor_info *info)
 {
@@ -100,21 +138,17 @@ static uint64_t parameter_count(const slmt_tensor_info *info)
     return count;
 }
 
-static void count_tensor(part *parts, size_t n, const slmt_tensor_info *info)
+static void count_tensor(part *p, const slmt_tensor_info *info)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (parts[i].letter != info->name[0])
-            continue;
-        parts[i].tensors++;
-        parts[i].parameters += parameter_count(info);
-        parts[i].unused_tensors += !info->used;
-        parts[i].unused_parameters += info->used ? 0 : parameter_count(info);
-        parts[i].bytes += info->used ? parameter_count(info) * (info->weights ? 2 : sizeof(float)) : 0;
-        parts[i].weights = info->weights ? info->weights : parts[i].weights;
-    }
+    p->tensors++;
+    p->parameters += parameter_count(info);
+    p->unused_tensors += !info->used;
+    p->unused_parameters += info->used ? 0 : parameter_count(info);
+    p->bytes += info->used ? parameter_count(info) * (info->weights ? 2 : sizeof(float)) : 0;
+    p->weights = info->weights ? info->weights : p->weights;
 }
 
-static void print_parts(const part *parts, size_t n)
+static void print_parts(const part_list *parts)
 {
     table t;
     table_begin(&t, 7);
@@ -122,14 +156,14 @@ static void print_parts(const part *parts, size_t n)
         table_cell(&t, "%s",
                    (const char *[]){"weights", "tensors", "parameters", "unused tensors", "unused parameters",
                                     "stored", "bytes"}[i]);
-    for (size_t i = 0; i < n; i++) {
-        table_cell(&t, "  %s", parts[i].name);
-        table_cell(&t, "%" PRIu64, parts[i].tensors);
-        table_cell(&t, "%" PRIu64, parts[i].parameters);
-        table_cell(&t, "%" PRIu64, parts[i].unused_tensors);
-        table_cell(&t, "%" PRIu64, parts[i].unused_parameters);
-        table_cell(&t, "%s", weights_name(parts[i].weights));
-        table_cell(&t, "%" PRIu64, parts[i].bytes);
+    for (const part *p = parts->items; p < parts->items + parts->count; p++) {
+        table_cell(&t, "  %s", part_title(p->name));
+        table_cell(&t, "%" PRIu64, p->tensors);
+        table_cell(&t, "%" PRIu64, p->parameters);
+        table_cell(&t, "%" PRIu64, p->unused_tensors);
+        table_cell(&t, "%" PRIu64, p->unused_parameters);
+        table_cell(&t, "%s", weights_name(p->weights));
+        table_cell(&t, "%" PRIu64, p->bytes);
     }
     putchar('\n');
     table_print(&t);
@@ -146,55 +180,67 @@ static void print_tensor(const slmt_tensor_info *info)
 
 static int print_tensors(const slmt_model *model, bool all)
 {
-    part parts[] = {{.name = "Edge-MAE", .letter = 'E'}, {.name = "generator", .letter = 'G'}};
-    size_t part_count = sizeof parts / sizeof parts[0];
+    part_list parts = {0};
+    int code = EXIT_OK;
     if (all)
         puts("\ntensors");
-    for (size_t i = 0; i < slmt_model_tensor_count(model); i++) {
+    for (size_t i = 0; i < slmt_model_tensor_count(model) && code == EXIT_OK; i++) {
         slmt_tensor_info info = {.struct_size = sizeof info};
         slmt_status status = slmt_model_tensor_info(model, i, &info);
-        if (status != SLMT_OK)
-            return fail(status, "tensor %zu", i);
-        count_tensor(parts, part_count, &info);
+        if (status != SLMT_OK) {
+            code = fail(status, "tensor %zu", i);
+            break;
+        }
+        count_tensor(part_of(&parts, info.name), &info);
         if (all)
             print_tensor(&info);
     }
-    print_parts(parts, part_count);
-    return EXIT_OK;
+    if (code == EXIT_OK)
+        print_parts(&parts);
+    free_parts(&parts);
+    return code;
 }
 
-static int print_training(const slmt_trainer *trainer)
+/* The library tells the seed of SLMT-Net's trainers; those of others have it in the card. */
+static void print_seed(const slmt_trainer *trainer)
 {
-    slmt_training_state state = {.struct_size = sizeof state};
     slmt_trainer_config config;
     slmt_trainer_config_init(&config, SLMT_STAGE_PRETRAIN);
+    if (slmt_trainer_get_config(trainer, &config) == SLMT_OK)
+        printf("  %-20s%" PRIu64 "\n", "seed", config.seed);
+}
+
+static int print_training(const slmt_model *model, const slmt_trainer *trainer)
+{
+    slmt_training_state state = {.struct_size = sizeof state};
+    slmt_number_info info;
+    number_owner owner = {slmt_model_method(model), slmt_trainer_task(trainer)};
+    double value = 0;
     slmt_status status = slmt_trainer_get_state(trainer, &state);
-    if (status == SLMT_OK)
-        status = slmt_trainer_get_config(trainer, &config);
-    if (status != SLMT_OK)
-        return fail(status, "training state");
     puts("\ntraining state");
-    printf("  %-18s%s\n", "stage", stage_name(state.stage));
-    printf("  %-18s%" PRIu64, "steps done", state.step);
+    print_row("task", owner.task);
+    printf("  %-20s%" PRIu64, "steps done", state.step);
     if (state.total_steps)
         printf(" of %" PRIu64 ", %" PRIu64 " an epoch", state.total_steps, state.steps_in_epoch);
     putchar('\n');
-    print_fields(trainer_fields, &config);
-    print_fields(stage_fields(state.stage), &config);
-    printf("  %-18s%" PRIu64 "\n", "seed", config.seed);
-    return EXIT_OK;
+    for (size_t i = 0; status == SLMT_OK && number_at(owner, i, &info); i++) {
+        status = slmt_trainer_setting(trainer, info.name, &value);
+        print_number(&info, value);
+    }
+    print_seed(trainer);
+    return status == SLMT_OK ? EXIT_OK : fail(status, "training state");
 }
 
 /* `trainer` is NULL where the file holds none. */
 static int print_checkpoint(const char *path, const slmt_model *model, const slmt_trainer *trainer, bool all)
 {
-    printf("%s: checkpoint\n", path);
+    printf("%s: checkpoint of %s\n", path, slmt_model_method(model));
     int code = print_options(model);
     if (code != EXIT_OK)
         return code;
     print_card(model);
     code = print_tensors(model, all);
-    return code == EXIT_OK && trainer ? print_training(trainer) : code;
+    return code == EXIT_OK && trainer ? print_training(model, trainer) : code;
 }
 
 /* ---- training sets ---- */

@@ -17,24 +17,32 @@ typedef struct subcommand {
 } subcommand;
 
 static subcommand subcommands[] = {
+    {"methods", "slmt methods", command_methods},
     {"prepare", "slmt prepare", command_prepare},
     {"pretrain", "slmt pretrain", command_pretrain},
     {"finetune", "slmt finetune", command_finetune},
+    {"train", "slmt train", command_train},
     {"synthesize", "slmt synthesize", command_synthesize},
     {"evaluate", "slmt evaluate", command_evaluate},
+    {"differ", "slmt differ", command_differ},
+    {"rank", "slmt rank", command_rank},
     {"convert", "slmt convert", command_convert},
     {"info", "slmt info", command_info},
 };
 
 static const char doc[] =
     "Makes a missing MR contrast from one that is there: SLMT-Net, trained on many single slices and a few "
-    "pairs.\v"
+    "pairs, and other methods, see `slmt methods'.\v"
     "Commands, in the order of work:\n"
+    "  methods     methods, their options and settings\n"
     "  prepare     volumes (NIfTI) to a training set (HDF5)\n"
     "  pretrain    train the encoder on single slices (Edge-MAE)\n"
     "  finetune    train the whole network on pairs of slices\n"
+    "  train       train a model of any method\n"
     "  synthesize  make the target contrast of volumes\n"
     "  evaluate    compare with the true target contrast\n"
+    "  differ      map of what the other sequences of a subject cannot make\n"
+    "  rank        which sequences make the others, and which are hard to make\n"
     "  convert     save a checkpoint's weights in another type\n"
     "  info        what a checkpoint or training set holds\n"
     "`slmt COMMAND --help' lists a command's options.\n\n" EXIT_CODE_TEXT;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slmt pretrain: its options. The run itself is in training.c. */
+/* slmt pretrain: its options. What it shares with the other stage is in stage.c, the run in training.c. */
 #include "tool.h"
 
-#include "training.h"
+#include "stage.h"
 
 #define FILES(member) .offset = offsetof(training_files, member)
 static const field fields[] = {
+    STAGE_METHOD_FIELD,
     {"data", "FILE", "training set", FIELD_TEXT, FILES(data), .flags = FIELD_REQUIRED},
     {"out", "FILE", "checkpoint to write", FIELD_TEXT, FILES(out), .flags = FIELD_REQUIRED},
     {"contrast", "NAME", "train on this contrast only; default: all of the set", FIELD_TEXT, FILES(source)},
@@ -24,5 +25,5 @@ static const char doc[] = "Train the encoder on single slices: parts of a slice 
 
 int command_pretrain(int argc, char **argv)
 {
-    return training_command(SLMT_STAGE_PRETRAIN, doc, fields, argc, argv);
+    return stage_command(SLMT_STAGE_PRETRAIN, doc, fields, argc, argv);
 }

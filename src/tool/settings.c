@@ -120,19 +120,6 @@ const char *stage_name(int32_t stage)
     return stage == SLMT_STAGE_PRETRAIN ? "pretrain" : "finetune";
 }
 
-char *settings_text(const field *fields, const void *target)
-{
-    char *text = must_copy("");
-    for (const field *f = fields; f->name; f++) {
-        char value[128];
-        field_format(f, target, value, sizeof value);
-        char *longer = must_format("%s%s%s %s", text, *text ? ", " : "", f->name, value);
-        free(text);
-        text = longer;
-    }
-    return text;
-}
-
 const char *settings_difference(const field *fields, const void *one, const void *other)
 {
     for (const field *f = fields; f->name; f++) {

@@ -20,9 +20,6 @@ const field *stage_fields(int32_t stage);
 /* "pretrain" or "finetune". */
 const char *stage_name(int32_t stage);
 
-/* "name value, name value, ..."; the caller frees it. */
-char *settings_text(const field *fields, const void *target);
-
 /* Name of the first field in which two structs differ; NULL: none. */
 const char *settings_difference(const field *fields, const void *one, const void *other);
 

@@ -17,11 +17,15 @@
 #include "options.h"
 #include "paths.h"
 #include "report.h"
+#include "sequences.h"
 
 enum { MOST_INPUTS = 1 << 20 };
 
 typedef struct synthesis {
     const char *model_path;
+    const char *method;
+    const char *from;
+    const char *to;
     const char *out;
     int32_t batch;
     common common;
@@ -39,7 +43,12 @@ typedef struct synthesis {
 
 #define SYNTHESIS(member) .offset = offsetof(synthesis, member)
 static const field synthesis_fields[] = {
-    {"model", "FILE", "fine-tuned checkpoint", FIELD_TEXT, SYNTHESIS(model_path), .flags = FIELD_REQUIRED},
+    {"model", "FILE", "checkpoint of slmt finetune or slmt train", FIELD_TEXT, SYNTHESIS(model_path),
+     .flags = FIELD_REQUIRED},
+    {"method", "NAME", "refuse a model of another method", FIELD_TEXT, SYNTHESIS(method)},
+    {"to", "NAME", "contrast to make; needed where the model makes several", FIELD_TEXT, SYNTHESIS(to)},
+    {"from", "NAME", "contrast of the inputs; only checked, and kept in the log", FIELD_TEXT,
+     SYNTHESIS(from)},
     {"out", "FILE|DIR",
      "where to write: for one input file a .nii or .nii.gz file; else a folder, made if "
      "missing, whose files are named like the inputs",
@@ -47,7 +56,8 @@ static const field synthesis_fields[] = {
     {"batch", "N", "slices computed together, at most", FIELD_INT, SYNTHESIS(batch)},
     {0}};
 
-static const char doc[] = "Make the target contrast of volumes. INPUT is a NIfTI file or a folder of them "
+static const char doc[] = "Make the target contrast of volumes, or with --to one of those that the model can "
+                          "make. INPUT is a NIfTI file or a folder of them "
                           "(.nii, .nii.gz). The result "
                           "lies on the input's own grid with values from 0 to 1; outside the crop and the "
                           "slices that the model was "
@@ -136,24 +146,75 @@ static int32_t on_progress(void *user, const char *stage, uint64_t done, uint64_
     return interrupted();
 }
 
+/* A model of one contrast may be told what its card says, or nothing. */
+static int check_contrast(const synthesis *s, const slmt_model *model, const char *option, const char *name,
+                          const char *key)
+{
+    const char *card = slmt_model_card(model, key);
+    if (!name || strcmp(name, card) == 0)
+        return EXIT_OK;
+    if (!*card)
+        return fail_with(EXIT_USAGE, "%s: its card has no %s that --%s could equal", s->model_path, key,
+                         option);
+    return fail_with(EXIT_USAGE, "--%s: %s was trained with %s %s, not %s", option, s->model_path, key, card,
+                     name);
+}
+
+static int check_contrasts(const synthesis *s, const slmt_model *model)
+{
+    if (!*slmt_model_card(model, "target_contrast"))
+        complain("warning: %s: was not fine-tuned by slmt finetune, its output may mean nothing",
+                 s->model_path);
+    int code = check_contrast(s, model, "from", s->from, "source_contrast");
+    return code == EXIT_OK ? check_contrast(s, model, "to", s->to, "target_contrast") : code;
+}
+
+/* A model of several needs to know which to make. */
+static int find_target(const synthesis *s, const slmt_model *model, int32_t *target)
+{
+    int code = need_sequences(model, s->model_path);
+    if (code != EXIT_OK)
+        return code;
+    if (!s->to)
+        return fail_with(EXIT_USAGE, "--to is needed: %s makes %s", s->model_path,
+                         slmt_model_card(model, "sequences"));
+    if (s->from && sequence_index(model, s->from) < 0)
+        return no_such_sequence(model, s->model_path, s->from);
+    *target = sequence_index(model, s->to);
+    return *target < 0 ? no_such_sequence(model, s->model_path, s->to) : EXIT_OK;
+}
+
+static int make_session(synthesis *s, slmt_model *model)
+{
+    bool several = takes_sequence(model);
+    int32_t target = 0;
+    slmt_session_config config;
+    slmt_session_config_init(&config);
+    config.batch = s->batch;
+    config.progress = on_progress;
+    config.progress_user = s;
+    int code = check_method(model, s->model_path, s->method);
+    if (code == EXIT_OK)
+        code = several ? find_target(s, model, &target) : check_contrasts(s, model);
+    if (code == EXIT_OK)
+        code = slice_session(model, &config, &s->session);
+    if (code != EXIT_OK || !several)
+        return code;
+    slmt_status status = choose_sequence(s->session, target);
+    return status == SLMT_OK ? EXIT_OK : fail(status, "session");
+}
+
 static int open_session(synthesis *s)
 {
     slmt_model *model = NULL;
     slmt_status status = slmt_model_load(s->context, s->model_path, &model);
     if (status != SLMT_OK)
         return fail(status, "%s", s->model_path);
-    if (!*slmt_model_card(model, "target_contrast"))
-        complain("warning: %s: was not fine-tuned by slmt finetune, its output may mean nothing",
-                 s->model_path);
-    slmt_session_config config;
-    slmt_session_config_init(&config);
-    config.batch = s->batch;
-    config.progress = on_progress;
-    config.progress_user = s;
-    status = slmt_session_create(model, &config, &s->session);
+    int code = make_session(s, model);
     slmt_model_free(model); /* the session keeps it */
-    if (status == SLMT_OK)
-        status = report_open(&s->report, s->context, &s->profile);
+    if (code != EXIT_OK)
+        return code;
+    status = report_open(&s->report, s->context, &s->profile);
     if (status == SLMT_OK)
         status = slmt_session_set_profile(s->session, s->profile);
     return status == SLMT_OK ? EXIT_OK : fail(status, "session");
@@ -164,6 +225,10 @@ static void log_file(synthesis *s, size_t index, int code)
     cJSON *event = journal_event("file");
     cJSON_AddStringToObject(event, "input", s->inputs.items[index]);
     cJSON_AddStringToObject(event, "output", s->outputs.items[index]);
+    if (s->from)
+        cJSON_AddStringToObject(event, "from", s->from);
+    if (s->to)
+        cJSON_AddStringToObject(event, "to", s->to);
     cJSON_AddNumberToObject(event, "exit_code", code);
     cJSON_AddNumberToObject(event, "seconds", seconds_now() - s->bar.began);
     journal_write(&s->log, event);

@@ -35,6 +35,12 @@ static int column_width(const table *t, size_t column)
     return width;
 }
 
+static void print_cell(const table *t, size_t column, int width, const char *text)
+{
+    bool left = t->left || column == 0;
+    printf("%s%*s", column == 0 ? "" : "  ", left ? -width : width, text);
+}
+
 void table_print(table *t)
 {
     int *width = must_alloc(t->columns, sizeof *width);
@@ -42,8 +48,9 @@ void table_print(table *t)
         width[column] = column_width(t, column);
     for (size_t i = 0; i < t->count; i++) {
         size_t column = i % t->columns;
-        printf(column == 0 ? "%-*s" : "  %*s", width[column], t->cells[i]);
-        if (column == t->columns - 1)
+        bool last = column == t->columns - 1;
+        print_cell(t, column, last && t->left ? 0 : width[column], t->cells[i]);
+        if (last)
             putchar('\n');
         free(t->cells[i]);
     }

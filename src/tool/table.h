@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tables of text on stdout: columns as wide as their widest cell, the first to the left, the others to
- * the right. */
+ * the right unless all are to the left. */
 #ifndef SLMT_TOOL_TABLE_H
 #define SLMT_TOOL_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct table {
     size_t columns;
     size_t count; /* cells so far */
     char **cells; /* row by row; the first row is the heading */
+    bool left;    /* all columns to the left: words */
 } table;
 
 void table_begin(table *t, size_t columns);

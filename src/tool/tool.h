@@ -26,11 +26,15 @@ enum {
     "Research software. Its output is not for diagnosis."
 
 /* Each takes argv with argv[0] = "slmt NAME" and returns an exit code. */
+int command_methods(int argc, char **argv);
 int command_prepare(int argc, char **argv);
 int command_pretrain(int argc, char **argv);
 int command_finetune(int argc, char **argv);
+int command_train(int argc, char **argv);
 int command_synthesize(int argc, char **argv);
 int command_evaluate(int argc, char **argv);
+int command_differ(int argc, char **argv);
+int command_rank(int argc, char **argv);
 int command_convert(int argc, char **argv);
 int command_info(int argc, char **argv);
 

@@ -13,10 +13,7 @@
 #include "journal.h"
 #include "must.h"
 #include "paths.h"
-#include "settings.h"
 #include "tool.h"
-
-static const char pretrain_contrast[] = "pretrain_contrast"; /* card field: a name, or unset for all */
 
 typedef enum stop_reason { STOP_NONE, STOP_CHECKPOINT, STOP_INTERRUPT } stop_reason;
 
@@ -26,6 +23,9 @@ typedef struct training {
     slmt_dataset *dataset;
     slmt_trainer *trainer;
     slmt_profile *profile;
+    const char *method;
+    const char *task;
+    number_list settings;
     journal log;
     progress bar;
     char *source; /* contrasts that are trained on */
@@ -36,23 +36,11 @@ typedef struct training {
 
 /* ---- what may be given together ---- */
 
-static int needs_contrasts(const training_files *f, int32_t stage)
-{
-    if (stage == SLMT_STAGE_PRETRAIN || f->resume || (f->source && f->target))
-        return EXIT_OK;
-    return fail_with(EXIT_USAGE, "--source and --target are needed");
-}
-
-/* A loaded model has its sizes, a resumed run its settings, seed and start: they cannot be given again. */
-static int check_options(const command_line *line, const training_options *o)
+int training_check(const training_options *o, const char *sizes, const char *settings)
 {
     const training_files *f = &o->files;
-    const char *sizes = options_given(line, &o->sizes, NULL);
-    const char *settings = options_given(line, &o->config, NULL);
-    if (!settings)
-        settings = options_given(line, &o->common, "seed");
-    if (!settings)
-        settings = options_given(line, f, "model");
+    if (!settings && f->model)
+        settings = "model";
     const char *given = f->resume && settings ? settings : f->resume || f->model ? sizes : NULL;
     if (given)
         return fail_with(EXIT_USAGE, "--%s cannot be used with --%s: the checkpoint has its own", given,
@@ -61,7 +49,32 @@ static int check_options(const command_line *line, const training_options *o)
         return fail_with(EXIT_USAGE, "--checkpoint-every: less than 0");
     if (!can_write(f->out))
         return fail_with(EXIT_DATA, "%s: %s", f->out, strerror(errno));
-    return needs_contrasts(f, o->stage);
+    return EXIT_OK;
+}
+
+/* ---- the method and its task ---- */
+
+/* `file` has a model of a method that --method does not name. */
+static int other_method(const training *t, const char *file)
+{
+    return fail_with(EXIT_USAGE, "%s: is a model of %s, not of %s", file, t->method,
+                     t->options->files.method);
+}
+
+static int find_task(training *t)
+{
+    const char *asked = t->options->files.task ? t->options->files.task : "train";
+    slmt_task_info info;
+    if (task_find(t->method, asked, &info) && info.trains) {
+        t->task = info.name;
+        return EXIT_OK;
+    }
+    char *names = task_names(t->method, true);
+    int code = fail_with(
+        EXIT_USAGE, "%s has no training task '%s'; slmt train --method %s --task NAME runs those it has: %s",
+        t->method, asked, t->method, names);
+    free(names);
+    return code;
 }
 
 /* ---- the model card ---- */
@@ -76,13 +89,11 @@ static slmt_status append_card(slmt_model *model, const char *key, const char *t
     return status;
 }
 
-static char *training_text(const training_options *o)
+static char *training_text(const training *t)
 {
-    char *shared = settings_text(trainer_fields, &o->config);
-    char *own = settings_text(stage_fields(o->stage), &o->config);
-    char *text = must_format("%s: %s, %s, seed %" PRIu64, stage_name(o->stage), shared, own, o->config.seed);
-    free(shared);
-    free(own);
+    char *settings = number_list_text(&t->settings, (number_owner){t->method, t->task});
+    char *text = must_format("%s: %s, seed %" PRIu64, t->task, settings, t->options->common.seed);
+    free(settings);
     return text;
 }
 
@@ -95,25 +106,36 @@ static char *data_text(const training *t)
         test += slmt_dataset_subject_split(t->dataset, i) == SLMT_SPLIT_TEST;
     char *contrasts = f->target ? must_format("%s to %s", f->source, f->target)
                                 : must_copy(f->source ? f->source : "all contrasts");
-    char *text = must_format("%s: %s, %zu training subjects, %s", stage_name(t->options->stage),
-                             file_name(f->data), subjects - test, contrasts);
+    char *text = must_format("%s: %s, %zu training subjects, %s", t->task, file_name(f->data),
+                             subjects - test, contrasts);
     free(contrasts);
     return text;
 }
 
-static slmt_status set_contrast_cards(slmt_model *model, const training_options *o)
+/* Card field of a task that was given one contrast: a name, or unset for all. */
+static char *contrast_key(const training *t)
 {
-    if (o->stage == SLMT_STAGE_PRETRAIN)
-        return slmt_model_set_card(model, pretrain_contrast, o->files.source);
-    slmt_status status = slmt_model_set_card(model, "source_contrast", o->files.source);
-    return status == SLMT_OK ? slmt_model_set_card(model, "target_contrast", o->files.target) : status;
+    return must_format("%s_contrast", t->task);
+}
+
+static slmt_status set_contrast_cards(const training *t, slmt_model *model)
+{
+    const training_files *f = &t->options->files;
+    if (!f->target) {
+        char *key = contrast_key(t);
+        slmt_status status = slmt_model_set_card(model, key, f->source);
+        free(key);
+        return status;
+    }
+    slmt_status status = slmt_model_set_card(model, "source_contrast", f->source);
+    return status == SLMT_OK ? slmt_model_set_card(model, "target_contrast", f->target) : status;
 }
 
 static slmt_status fill_card(const training *t, slmt_model *model)
 {
-    char *training = training_text(t->options);
+    char *training = training_text(t);
     char *data = data_text(t);
-    slmt_status status = set_contrast_cards(model, t->options);
+    slmt_status status = set_contrast_cards(t, model);
     if (status == SLMT_OK)
         status = append_card(model, "training", training);
     if (status == SLMT_OK)
@@ -145,32 +167,77 @@ static char *card_copy(const slmt_model *model, const char *key)
     return *text ? must_copy(text) : NULL;
 }
 
+/* The contrasts that a resumed run was given, as fill_card() kept them. */
+static void read_contrasts(training *t, const slmt_model *model)
+{
+    if (task_has_input(t->method, t->task, "target")) {
+        t->source = card_copy(model, "source_contrast");
+        t->target = card_copy(model, "target_contrast");
+    } else {
+        char *key = contrast_key(t);
+        t->source = card_copy(model, key);
+        free(key);
+    }
+}
+
 static int resume_trainer(training *t)
 {
-    const training_options *o = t->options;
-    slmt_status status = slmt_trainer_load(t->context, o->files.resume, &t->trainer);
+    const training_files *f = &t->options->files;
+    slmt_status status = slmt_trainer_load(t->context, f->resume, &t->trainer);
     if (status != SLMT_OK)
-        return fail(status, "%s", o->files.resume);
-    slmt_training_state state = {.struct_size = sizeof state};
-    status = slmt_trainer_get_state(t->trainer, &state);
-    if (status != SLMT_OK)
-        return fail(status, "%s", o->files.resume);
-    if (state.stage != o->stage)
-        return fail_with(EXIT_USAGE, "%s: is a checkpoint of slmt %s", o->files.resume,
-                         stage_name(state.stage));
+        return fail(status, "%s", f->resume);
     const slmt_model *model = slmt_trainer_model(t->trainer);
-    bool pretrain = o->stage == SLMT_STAGE_PRETRAIN;
-    t->source = card_copy(model, pretrain ? pretrain_contrast : "source_contrast");
-    t->target = pretrain ? NULL : card_copy(model, "target_contrast");
+    t->method = slmt_model_method(model);
+    t->task = slmt_trainer_task(t->trainer);
+    if (f->method && strcmp(f->method, t->method) != 0)
+        return other_method(t, f->resume);
+    if (f->task && strcmp(f->task, t->task) != 0)
+        return fail_with(EXIT_USAGE, "%s: is a checkpoint of %s, not of %s", f->resume, t->task, f->task);
+    read_contrasts(t, model);
     return check_contrasts(t);
 }
 
-static int start_model(const training *t, slmt_model **model)
+static int load_model(training *t, slmt_model **model)
+{
+    const training_files *f = &t->options->files;
+    slmt_status status = slmt_model_load(t->context, f->model, model);
+    if (status != SLMT_OK)
+        return fail(status, "%s", f->model);
+    t->method = slmt_model_method(*model);
+    return f->method && strcmp(f->method, t->method) != 0 ? other_method(t, f->model) : EXIT_OK;
+}
+
+static int make_model(training *t, slmt_model **model)
 {
     const training_options *o = t->options;
-    slmt_status status = o->files.model ? slmt_model_load(t->context, o->files.model, model)
-                                        : slmt_model_create(t->context, &o->sizes, o->common.seed, model);
-    return status == SLMT_OK ? EXIT_OK : fail(status, "%s", o->files.model ? o->files.model : "model");
+    number_list options = {0};
+    int code = number_list_add_all(&options, (number_owner){t->method, NULL}, &o->options);
+    if (code == EXIT_OK) {
+        slmt_status status = slmt_model_create_method(t->context, t->method, options.items, options.count,
+                                                      o->common.seed, model);
+        code = status == SLMT_OK ? EXIT_OK : fail(status, "model");
+    }
+    number_list_free(&options);
+    return code;
+}
+
+/* Loads the model or makes it, when method, task and settings are known to be right. */
+static int start_model(training *t, slmt_model **model)
+{
+    const training_files *f = &t->options->files;
+    slmt_method_info info;
+    int code = EXIT_OK;
+    if (f->method && !method_find(f->method, &info))
+        return no_such_method(f->method);
+    if (f->model)
+        code = load_model(t, model);
+    else
+        t->method = info.name;
+    if (code == EXIT_OK)
+        code = find_task(t);
+    if (code == EXIT_OK)
+        code = number_list_add_all(&t->settings, (number_owner){t->method, t->task}, &t->options->settings);
+    return code == EXIT_OK && !f->model ? make_model(t, model) : code;
 }
 
 /* The model takes over how the slices it learns from were made. */
@@ -195,10 +262,12 @@ static int new_trainer(training *t)
     int code = start_model(t, &model);
     if (code == EXIT_OK)
         code = fit_model(t, model);
-    if (code == EXIT_OK && slmt_trainer_memory(model, &o->config, &bytes) == SLMT_OK)
+    if (code == EXIT_OK &&
+        slmt_trainer_task_memory(model, t->task, t->settings.items, t->settings.count, &bytes) == SLMT_OK)
         say("training takes %" PRIu64 " MiB besides the model", bytes >> 20);
     if (code == EXIT_OK) {
-        slmt_status status = slmt_trainer_create(model, &o->config, &t->trainer);
+        slmt_status status = slmt_trainer_create_task(model, t->task, t->settings.items, t->settings.count,
+                                                      o->common.seed, &t->trainer);
         code = status == SLMT_OK ? EXIT_OK : fail(status, "trainer");
     }
     slmt_model_free(model); /* the trainer keeps it */
@@ -235,17 +304,22 @@ static uint64_t epoch_of(const slmt_training_state *state)
     return state->steps_in_epoch && state->step ? (state->step - 1) / state->steps_in_epoch + 1 : 0;
 }
 
+/* The parts of the loss, by the names of the task's outputs. */
+static void log_parts(const training *t, cJSON *event, const slmt_losses *losses)
+{
+    slmt_port_info info = {.struct_size = sizeof info};
+    for (int32_t i = 0; i < losses->parts; i++)
+        if (slmt_task_output(t->method, t->task, (size_t)i, &info) == SLMT_OK)
+            cJSON_AddNumberToObject(event, info.name, losses->part[i]);
+}
+
 static void log_step(training *t, const slmt_training_state *state, const slmt_losses *losses)
 {
-    bool pretrain = state->stage == SLMT_STAGE_PRETRAIN;
     cJSON *event = journal_event("step");
     cJSON_AddNumberToObject(event, "step", (double)state->step);
     cJSON_AddNumberToObject(event, "epoch", (double)epoch_of(state));
     cJSON_AddNumberToObject(event, "loss", losses->total);
-    cJSON_AddNumberToObject(event, pretrain ? "reconstruction" : "l1",
-                            pretrain ? losses->reconstruction : losses->l1);
-    cJSON_AddNumberToObject(event, pretrain ? "edge" : "consistency",
-                            pretrain ? losses->edge : losses->consistency);
+    log_parts(t, event, losses);
     cJSON_AddNumberToObject(event, "learning_rate", losses->learning_rate);
     cJSON_AddNumberToObject(event, "seconds", seconds_now() - t->bar.began);
     journal_write(&t->log, event);
@@ -305,7 +379,7 @@ static int run(training *t)
 {
     slmt_training_state state = {.struct_size = sizeof state};
     slmt_trainer_get_state(t->trainer, &state);
-    progress_begin(&t->bar, stage_name(state.stage), "steps", state.step);
+    progress_begin(&t->bar, t->task, "steps", state.step);
     int code = EXIT_OK;
     for (bool more = true; more && code == EXIT_OK;) {
         code = run_part(t, &more);
@@ -320,7 +394,7 @@ static int run(training *t)
     return t->stop == STOP_INTERRUPT ? EXIT_INTERRUPTED : EXIT_OK;
 }
 
-static int train(const training_options *o)
+int training_run(const training_options *o)
 {
     training t = {.options = o};
     int code = open_all(&t);
@@ -331,28 +405,8 @@ static int train(const training_options *o)
     slmt_trainer_free(t.trainer);
     slmt_dataset_free(t.dataset);
     slmt_context_free(t.context);
+    number_list_free(&t.settings);
     free(t.source);
     free(t.target);
     return code ? code : report_code ? report_code : log_code;
-}
-
-int training_command(int32_t stage, const char *doc, const field *fields, int argc, char **argv)
-{
-    training_options o = {.stage = stage, .files.checkpoint_every = 1};
-    slmt_model_options_init(&o.sizes, SLMT_PRESET_BASE);
-    slmt_trainer_config_init(&o.config, stage);
-    const option_group groups[] = {
-        {"Files and run:", fields, &o.files}, {"Training:", trainer_fields, &o.config},
-        {"", stage_fields(stage), &o.config}, {"Sizes of the network:", preset_fields, &o.sizes},
-        {"", size_fields, &o.sizes},          {"Common:", common_fields, &o.common},
-        {"", log_fields, &o.common},          {"", report_fields, &o.report},
-        {"", seed_fields, &o.common},         {0}};
-    command_line line = {.doc = doc, .groups = groups};
-    options_parse(&line, argc, argv);
-    o.config.seed = o.common.seed;
-    int code = check_options(&line, &o);
-    if (code == EXIT_OK)
-        code = train(&o);
-    options_free(&line);
-    return code;
 }

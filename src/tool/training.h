@@ -1,36 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What slmt pretrain and slmt finetune share: their options, the run with its checkpoints, and the end by
- * ctrl-C. */
+/* What slmt pretrain, finetune and train share: the run with its checkpoints, its log and the end by ctrl-C.
+ * Methods, options and settings go by name here. */
 #ifndef SLMT_TOOL_TRAINING_H
 #define SLMT_TOOL_TRAINING_H
 
 #include "slmt/slmt.h"
 
 #include "common.h"
+#include "numbers.h"
 #include "options.h"
 #include "report.h"
 
 typedef struct training_files {
+    const char *method; /* NULL: that of the checkpoint or the model */
+    const char *task;   /* NULL: that of the checkpoint, or "train" */
     const char *data;
     const char *out;
     const char *resume;       /* checkpoint to go on from, or NULL */
-    const char *model;        /* fine-tuning: model to start from, or NULL */
-    const char *source;       /* contrast; pre-training: NULL for all */
-    const char *target;       /* contrast; fine-tuning */
+    const char *model;        /* model to start from, or NULL */
+    const char *source;       /* contrast, or NULL: all, or whatever the method draws */
+    const char *target;       /* contrast, or NULL */
     int32_t checkpoint_every; /* epochs */
     uint64_t max_steps;       /* of this run */
 } training_files;
 
 typedef struct training_options {
-    int32_t stage;
     common common;
     report report;
     training_files files;
-    slmt_model_options sizes;
-    slmt_trainer_config config;
+    text_list options;  /* NAME=VALUE, of the method */
+    text_list settings; /* NAME=VALUE, of the task */
 } training_options;
 
-/* Trains as the options say. `doc` and `fields` (of training_files) are the subcommand's own. */
-int training_command(int32_t stage, const char *doc, const field *fields, int argc, char **argv);
+/* Complains of what cannot be given together: a loaded model has its options (`sizes` is the name of one that
+ * was given, or NULL), a resumed run also its settings, seed and start (`settings`, likewise). */
+int training_check(const training_options *o, const char *sizes, const char *settings);
+
+/* Trains. Returns an exit code. */
+int training_run(const training_options *o);
 
 #endif

@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* slmt rank: every sequence of every subject is made from every other, and what that says of the sequences.
+ */
+#include "tool.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "slmt/slmt.h"
+
+#include "common.h"
+#include "console.h"
+#include "interrupt.h"
+#include "journal.h"
+#include "must.h"
+#include "options.h"
+#include "paths.h"
+#include "picture.h"
+#include "sequences.h"
+#include "settings.h"
+#include "table.h"
+
+typedef struct rank_options {
+    const char *model;
+    const char *data;
+    int32_t split;
+    const char *csv;
+    const char *ranking;
+    const char *png;
+    int32_t self;
+    int32_t batch;
+} rank_options;
+
+typedef struct ranking {
+    rank_options options;
+    common common;
+    slmt_context *context;
+    slmt_model *model;
+    slmt_session *session;
+    slmt_dataset *dataset;
+    journal log;
+    FILE *csv;
+    size_t side;                      /* pixels */
+    size_t stack;                     /* neighbouring slices of a sample */
+    double low, high;                 /* of the values that the model takes for 0 and 1 */
+    size_t contrasts[MOST_SEQUENCES]; /* of the set, those that are ranked */
+    size_t count;
+    float *source, *target;     /* slices of one subject */
+    float *samples, *predicted; /* one batch of stacks */
+    float *slice;
+    slmt_pair_score *scores;
+    size_t score_count;
+    uint64_t pairs, done;
+    progress bar;
+    double totipotency[MOST_SEQUENCES], differentiation[MOST_SEQUENCES];
+} ranking;
+
+static const field_choice splits[] = {
+    {"test", SLMT_SPLIT_TEST}, {"train", SLMT_SPLIT_TRAIN}, {"all", SLMT_SPLIT_ALL}, {0}};
+static const field_choice selves[] = {{"exclude", SLMT_SELF_EXCLUDE},
+                                      {"include", SLMT_SELF_INCLUDE},
+                                      {"zscore-only", SLMT_SELF_ZSCORE_ONLY},
+                                      {0}};
+
+#define RANK(member) .offset = offsetof(rank_options, member)
+static const field rank_fields[] = {
+    {"model", "FILE", "checkpoint of slmt train", FIELD_TEXT, RANK(model), .flags = FIELD_REQUIRED},
+    {"data", "FILE", "training set", FIELD_TEXT, RANK(data), .flags = FIELD_REQUIRED},
+    {"split", "test|train|all", "which subjects", FIELD_CHOICE, RANK(split), splits},
+    {"csv", "FILE", "write PSNR and SSIM of each subject, source and target", FIELD_TEXT, RANK(csv)},
+    {"ranking", "FILE", "write the ranking as CSV", FIELD_TEXT, RANK(ranking)},
+    {"png", "FILE", "draw the ranking as bars", FIELD_TEXT, RANK(png)},
+    {"self", "exclude|include|zscore-only",
+     "what is made of a sequence from itself: left out, counted, or counted in means and deviations alone "
+     "(the "
+     "paper's table)",
+     FIELD_CHOICE, RANK(self), selves},
+    {"batch", "N", "slices computed together, at most", FIELD_INT, RANK(batch)},
+    {0}};
+
+static const char doc[] = "Rank sequences by how well they make the others (C_t, totipotency) and by how "
+                          "badly the others make them "
+                          "(C_d, differentiation). Each sequence of each subject is made from each other "
+                          "one; PSNR and SSIM (range 0 "
+                          "to 1) are taken for each slice, averaged over the subject, and compared as "
+                          "z-scores over all pairs. Both "
+                          "tell of synthesis, not of a diagnosis.";
+
+/* ---- opening ---- */
+
+static bool in_split(const ranking *r, size_t subject)
+{
+    int32_t split = r->options.split;
+    return split == SLMT_SPLIT_ALL || slmt_dataset_subject_split(r->dataset, subject) == split;
+}
+
+static bool has(const ranking *r, size_t subject, size_t sequence)
+{
+    return slmt_dataset_slice_count(r->dataset, subject, r->contrasts[sequence]) > 0;
+}
+
+static const char *name_of(const ranking *r, size_t sequence)
+{
+    return slmt_dataset_contrast(r->dataset, r->contrasts[sequence]);
+}
+
+/* Slices of another size cannot be used; slices made otherwise can, but it should be known. */
+static int check_preprocess(ranking *r)
+{
+    slmt_preprocess model, data;
+    slmt_preprocess_init(&model);
+    slmt_preprocess_init(&data);
+    slmt_status status = slmt_model_get_preprocess(r->model, &model);
+    if (status == SLMT_OK)
+        status = slmt_dataset_get_preprocess(r->dataset, &data);
+    if (status != SLMT_OK)
+        return fail(status, "%s", r->options.data);
+    if (model.image_size != data.image_size)
+        return fail_with(EXIT_USAGE, "%s: has slices of %d pixels, the model's preprocessing makes %d",
+                         r->options.data, data.image_size, model.image_size);
+    const char *other = settings_difference(preprocess_fields, &model, &data);
+    if (other)
+        complain("warning: %s: its %s is not that of the model's training", r->options.data, other);
+    r->side = (size_t)data.image_size;
+    return EXIT_OK;
+}
+
+/* Ranked are the contrasts that any subject has. */
+static int choose_sequences(ranking *r)
+{
+    for (size_t c = 0; c < slmt_dataset_contrast_count(r->dataset); c++) {
+        bool any = false;
+        for (size_t s = 0; s < slmt_dataset_subject_count(r->dataset); s++)
+            any = any || (in_split(r, s) && slmt_dataset_slice_count(r->dataset, s, c) > 0);
+        if (!any)
+            continue;
+        if (sequence_index(r->model, slmt_dataset_contrast(r->dataset, c)) < 0)
+            return no_such_sequence(r->model, r->options.model, slmt_dataset_contrast(r->dataset, c));
+        r->contrasts[r->count++] = c;
+    }
+    return EXIT_OK;
+}
+
+static bool is_pair(const ranking *r, size_t subject, size_t source, size_t target)
+{
+    return (source != target || r->options.self != SLMT_SELF_EXCLUDE) && has(r, subject, source) &&
+           has(r, subject, target);
+}
+
+static int count_pairs(ranking *r)
+{
+    for (size_t s = 0; s < slmt_dataset_subject_count(r->dataset); s++)
+        for (size_t i = 0; in_split(r, s) && i < r->count * r->count; i++)
+            r->pairs += is_pair(r, s, i / r->count, i % r->count);
+    r->scores = must_alloc(r->pairs, sizeof *r->scores);
+    return r->pairs ? EXIT_OK
+                    : fail_with(EXIT_DATA, "%s: no such subject has two sequences", r->options.data);
+}
+
+static int open_session(ranking *r)
+{
+    slmt_session_config config;
+    slmt_session_config_init(&config);
+    config.batch = r->options.batch;
+    int code = slice_session(r->model, &config, &r->session);
+    if (code == EXIT_OK && !slice_stack(r->model, r->session, &r->stack, &r->low, &r->high))
+        code = fail_with(EXIT_UNSUPPORTED, "%s: takes no stacks of slices", r->options.model);
+    return code;
+}
+
+static int open_csv(ranking *r)
+{
+    if (!r->options.csv)
+        return EXIT_OK;
+    r->csv = fopen(r->options.csv, "w");
+    if (!r->csv)
+        return fail_with(EXIT_DATA, "%s: %s", r->options.csv, strerror(errno));
+    fputs("subject,source,target,psnr,ssim\n", r->csv);
+    return EXIT_OK;
+}
+
+static int open_files(ranking *r)
+{
+    const rank_options *o = &r->options;
+    const char *const outputs[] = {o->csv, o->ranking, o->png};
+    for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++)
+        if (outputs[i] && !can_write(outputs[i]))
+            return fail_with(EXIT_DATA, "%s: %s", outputs[i], strerror(errno));
+    int code = common_context(&r->common, &r->context);
+    if (code != EXIT_OK)
+        return code;
+    slmt_status status = slmt_model_load(r->context, o->model, &r->model);
+    if (status != SLMT_OK)
+        return fail(status, "%s", o->model);
+    status = slmt_dataset_open(r->context, o->data, &r->dataset);
+    return status == SLMT_OK ? EXIT_OK : fail(status, "%s", o->data);
+}
+
+/* The most slices that a subject has in a sequence. */
+static size_t most_slices(const ranking *r)
+{
+    size_t most = 0;
+    for (size_t s = 0; s < slmt_dataset_subject_count(r->dataset); s++)
+        for (size_t i = 0; i < r->count; i++) {
+            size_t n = slmt_dataset_slice_count(r->dataset, s, r->contrasts[i]);
+            most = n > most ? n : most;
+        }
+    return most;
+}
+
+static int open_all(ranking *r)
+{
+    int code = open_files(r);
+    if (code == EXIT_OK)
+        code = need_sequences(r->model, r->options.model);
+    if (code == EXIT_OK)
+        code = check_preprocess(r);
+    if (code == EXIT_OK)
+        code = choose_sequences(r);
+    if (code == EXIT_OK)
+        code = count_pairs(r);
+    if (code == EXIT_OK)
+        code = open_session(r);
+    if (code == EXIT_OK)
+        code = open_csv(r);
+    if (code == EXIT_OK)
+        code = journal_open(&r->log, r->common.log, false);
+    if (code != EXIT_OK)
+        return code;
+    size_t pixels = r->side * r->side, slices = most_slices(r), batch = (size_t)r->options.batch * r->stack;
+    r->source = must_alloc(slices * pixels, sizeof(float));
+    r->target = must_alloc(slices * pixels, sizeof(float));
+    r->samples = must_alloc(batch * pixels, sizeof(float));
+    r->predicted = must_alloc(batch * pixels, sizeof(float));
+    r->slice = must_alloc(pixels, sizeof(float));
+    return EXIT_OK;
+}
+
+/* ---- one pair ---- */
+
+static int read_slices(ranking *r, size_t subject, size_t sequence, float *to)
+{
+    size_t pixels = r->side * r->side;
+    size_t count = slmt_dataset_slice_count(r->dataset, subject, r->contrasts[sequence]);
+    slmt_status status = SLMT_OK;
+    for (size_t i = 0; i < count && status == SLMT_OK; i++)
+        status = slmt_dataset_read(r->dataset, subject, r->contrasts[sequence], i, SLMT_RESIZE_BILINEAR,
+                                   to + i * pixels);
+    return status == SLMT_OK
+               ? EXIT_OK
+               : fail(status, "%s: %s", r->options.data, slmt_dataset_subject(r->dataset, subject));
+}
+
+/* A slice with its neighbours, those at the ends repeated, as slmt_synthesize_volume() has them. */
+static void fill_stack(const ranking *r, size_t slice, size_t count, float *to)
+{
+    size_t pixels = r->side * r->side;
+    for (size_t k = 0; k < r->stack; k++) {
+        size_t place = slice + k < r->stack / 2 ? 0 : slice + k - r->stack / 2;
+        const float *from = r->source + (place < count ? place : count - 1) * pixels;
+        for (size_t i = 0; i < pixels; i++)
+            to[k * pixels + i] = (float)(r->low + (r->high - r->low) * from[i]);
+    }
+}
+
+/* Adds what the middle slice of sample `index` of the batch is worth. */
+static slmt_status add_slice(ranking *r, size_t index, const float *target, slmt_pair_score *score)
+{
+    size_t pixels = r->side * r->side;
+    const float *made = r->predicted + (index * r->stack + r->stack / 2) * pixels;
+    slmt_metrics metrics = {.struct_size = sizeof metrics};
+    for (size_t i = 0; i < pixels; i++)
+        r->slice[i] = (float)((made[i] - r->low) / (r->high - r->low));
+    slmt_status status = slmt_compare(r->slice, target, r->side, r->side, &metrics);
+    score->psnr += metrics.psnr;
+    score->ssim += metrics.ssim;
+    return status;
+}
+
+static slmt_status score_slices(ranking *r, size_t count, slmt_pair_score *score)
+{
+    size_t pixels = r->side * r->side, batch = (size_t)r->options.batch;
+    int32_t sequence = sequence_index(r->model, name_of(r, (size_t)score->target));
+    slmt_status status = SLMT_OK;
+    for (size_t first = 0; first < count && status == SLMT_OK; first += batch) {
+        size_t n = count - first < batch ? count - first : batch;
+        for (size_t i = 0; i < n; i++)
+            fill_stack(r, first + i, count, r->samples + i * r->stack * pixels);
+        status = run_samples(r->session, sequence, r->samples, r->predicted, n);
+        for (size_t i = 0; i < n && status == SLMT_OK; i++)
+            status = add_slice(r, i, r->target + (first + i) * pixels, score);
+    }
+    score->psnr /= (double)count;
+    score->ssim /= (double)count;
+    return status;
+}
+
+static void record(ranking *r, const slmt_pair_score *score)
+{
+    const char *subject = slmt_dataset_subject(r->dataset, (size_t)score->subject);
+    const char *source = name_of(r, (size_t)score->source), *target = name_of(r, (size_t)score->target);
+    if (r->csv)
+        fprintf(r->csv, "%s,%s,%s,%.9g,%.9g\n", subject, source, target, score->psnr, score->ssim);
+    cJSON *event = journal_event("pair");
+    cJSON_AddStringToObject(event, "subject", subject);
+    cJSON_AddStringToObject(event, "source", source);
+    cJSON_AddStringToObject(event, "target", target);
+    cJSON_AddNumberToObject(event, "psnr", score->psnr);
+    cJSON_AddNumberToObject(event, "ssim", score->ssim);
+    journal_write(&r->log, event);
+    r->scores[r->score_count++] = *score;
+}
+
+static int score_pair(ranking *r, size_t subject, size_t source, size_t target)
+{
+    size_t n = slmt_dataset_slice_count(r->dataset, subject, r->contrasts[source]);
+    size_t m = slmt_dataset_slice_count(r->dataset, subject, r->contrasts[target]);
+    slmt_pair_score score = {
+        .subject = (int32_t)subject, .source = (int32_t)source, .target = (int32_t)target, .lpips = NAN};
+    int code = read_slices(r, subject, target, r->target);
+    if (code != EXIT_OK)
+        return code;
+    slmt_status status = score_slices(r, n < m ? n : m, &score);
+    if (status != SLMT_OK)
+        return fail(status, "%s", slmt_dataset_subject(r->dataset, subject));
+    record(r, &score);
+    progress_update(&r->bar, ++r->done, r->pairs, "");
+    return interrupted() ? fail_with(EXIT_INTERRUPTED, "interrupted") : EXIT_OK;
+}
+
+static int score_subject(ranking *r, size_t subject)
+{
+    int code = EXIT_OK;
+    for (size_t source = 0; source < r->count && code == EXIT_OK; source++) {
+        code = read_slices(r, subject, source, r->source);
+        for (size_t target = 0; target < r->count && code == EXIT_OK; target++)
+            if (is_pair(r, subject, source, target))
+                code = score_pair(r, subject, source, target);
+    }
+    return code;
+}
+
+/* ---- results ---- */
+
+/* 1 for the most. */
+static size_t place_of(const double *values, size_t count, size_t index)
+{
+    size_t place = 1;
+    for (size_t i = 0; i < count; i++)
+        place += values[i] > values[index];
+    return place;
+}
+
+static void print_ranking(const ranking *r)
+{
+    table t;
+    table_begin(&t, 5);
+    for (size_t i = 0; i < 5; i++)
+        table_cell(&t, "%s", (const char *[]){"sequence", "C_t", "rank", "C_d", "rank"}[i]);
+    for (size_t i = 0; i < r->count; i++) {
+        table_cell(&t, "%s", name_of(r, i));
+        table_cell(&t, "%.3f", r->totipotency[i]);
+        table_cell(&t, "%zu", place_of(r->totipotency, r->count, i));
+        table_cell(&t, "%.3f", r->differentiation[i]);
+        table_cell(&t, "%zu", place_of(r->differentiation, r->count, i));
+    }
+    table_print(&t);
+}
+
+static int write_ranking(const ranking *r)
+{
+    const char *path = r->options.ranking;
+    FILE *file = path ? fopen(path, "w") : NULL;
+    if (!path)
+        return EXIT_OK;
+    if (!file)
+        return fail_with(EXIT_DATA, "%s: %s", path, strerror(errno));
+    fputs("sequence,c_t,c_t_rank,c_d,c_d_rank\n", file);
+    for (size_t i = 0; i < r->count; i++)
+        fprintf(file, "%s,%.9g,%zu,%.9g,%zu\n", name_of(r, i), r->totipotency[i],
+                place_of(r->totipotency, r->count, i), r->differentiation[i],
+                place_of(r->differentiation, r->count, i));
+    bool failed = ferror(file) != 0;
+    failed = fclose(file) != 0 || failed;
+    return failed ? fail_with(EXIT_DATA, "%s: not all of it could be written", path) : EXIT_OK;
+}
+
+static int draw_ranking(const ranking *r)
+{
+    static const char *const series[2] = {"C_t: how well it makes the others", "C_d: how hard it is to make"};
+    bar_group groups[MOST_SEQUENCES];
+    if (!r->options.png)
+        return EXIT_OK;
+    for (size_t i = 0; i < r->count; i++)
+        groups[i] = (bar_group){name_of(r, i), {r->totipotency[i], r->differentiation[i]}};
+    return picture_bars(r->options.png, groups, r->count, series, "Imaging differentiation");
+}
+
+static void log_ranking(ranking *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        cJSON *event = journal_event("sequence");
+        cJSON_AddStringToObject(event, "sequence", name_of(r, i));
+        cJSON_AddNumberToObject(event, "c_t", r->totipotency[i]);
+        cJSON_AddNumberToObject(event, "c_d", r->differentiation[i]);
+        journal_write(&r->log, event);
+    }
+}
+
+static int rank(ranking *r)
+{
+    slmt_ranking_options options;
+    int code = EXIT_OK;
+    progress_begin(&r->bar, "rank", "pairs", 0);
+    for (size_t s = 0; s < slmt_dataset_subject_count(r->dataset) && code == EXIT_OK; s++)
+        if (in_split(r, s))
+            code = score_subject(r, s);
+    progress_end();
+    if (code != EXIT_OK)
+        return code;
+    slmt_ranking_options_init(&options);
+    options.self = r->options.self;
+    slmt_status status = slmt_rank_sequences(r->scores, r->score_count, r->count, &options, r->totipotency,
+                                             r->differentiation, NULL);
+    if (status != SLMT_OK)
+        return fail(status, "ranking");
+    print_ranking(r);
+    log_ranking(r);
+    code = write_ranking(r);
+    return code == EXIT_OK ? draw_ranking(r) : code;
+}
+
+static int close_csv(ranking *r)
+{
+    if (!r->csv)
+        return EXIT_OK;
+    bool failed = ferror(r->csv) != 0;
+    failed = fclose(r->csv) != 0 || failed;
+    return failed ? fail_with(EXIT_DATA, "%s: not all of it could be written", r->options.csv) : EXIT_OK;
+}
+
+static int close_all(ranking *r)
+{
+    int csv_code = close_csv(r);
+    int log_code = journal_close(&r->log);
+    slmt_session_free(r->session);
+    slmt_dataset_free(r->dataset);
+    slmt_model_free(r->model);
+    slmt_context_free(r->context);
+    free(r->source);
+    free(r->target);
+    free(r->samples);
+    free(r->predicted);
+    free(r->slice);
+    free(r->scores);
+    return csv_code ? csv_code : log_code;
+}
+
+int command_rank(int argc, char **argv)
+{
+    ranking r = {.options = {.split = SLMT_SPLIT_TEST, .self = SLMT_SELF_EXCLUDE, .batch = 1},
+                 .common.weights = SLMT_WEIGHTS_STORED};
+    const option_group groups[] = {{"Files and run:", rank_fields, &r.options},
+                                   {"", weights_fields, &r.common},
+                                   {"Common:", common_fields, &r.common},
+                                   {"", log_fields, &r.common},
+                                   {0}};
+    command_line line = {.doc = doc, .groups = groups};
+    options_parse(&line, argc, argv);
+    int code = open_all(&r);
+    if (code == EXIT_OK)
+        code = rank(&r);
+    int close_code = close_all(&r);
+    options_free(&line);
+    return code ? code : close_code;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a model is told is found by the names of its task's inputs and settings, not by its method. */
+#include "sequences.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "console.h"
+#include "numbers.h"
+#include "tool.h"
+
+static const char task[] = "synthesize";
+static const char input[] = "sequence";
+
+bool takes_sequence(const slmt_model *model)
+{
+    return task_has_input(slmt_model_method(model), task, input);
+}
+
+static const char *names_of(const slmt_model *model)
+{
+    return slmt_model_card(model, "sequences");
+}
+
+int32_t sequence_index(const slmt_model *model, const char *name)
+{
+    const char *list = names_of(model);
+    for (int32_t i = 0; *list; i++) {
+        size_t length = strcspn(list, ",");
+        if (length == strlen(name) && strncmp(list, name, length) == 0)
+            return i;
+        list += length + (list[length] == ',');
+    }
+    return -1;
+}
+
+int need_sequences(const slmt_model *model, const char *path)
+{
+    if (!takes_sequence(model))
+        return fail_with(EXIT_USAGE, "%s: is a model of %s, which makes one contrast and not any sequence",
+                         path, slmt_model_method(model));
+    if (!*names_of(model))
+        return fail_with(EXIT_DATA, "%s: its card names no sequences; slmt train does that", path);
+    return EXIT_OK;
+}
+
+int no_such_sequence(const slmt_model *model, const char *path, const char *name)
+{
+    return fail_with(EXIT_USAGE, "%s: has no sequence '%s'; it has %s", path, name, names_of(model));
+}
+
+int check_method(const slmt_model *model, const char *path, const char *method)
+{
+    slmt_method_info info;
+    if (!method || strcmp(method, slmt_model_method(model)) == 0)
+        return EXIT_OK;
+    if (!method_find(method, &info))
+        return no_such_method(method);
+    return fail_with(EXIT_USAGE, "%s: is a model of %s, not of %s", path, slmt_model_method(model), method);
+}
+
+static slmt_status task_session(slmt_model *model, int32_t batch, slmt_session **session)
+{
+    slmt_preprocess preprocess;
+    slmt_number settings[3];
+    size_t count = 0;
+    slmt_preprocess_init(&preprocess);
+    slmt_status status = slmt_model_get_preprocess(model, &preprocess);
+    const slmt_number wanted[] = {
+        {"batch", batch}, {"height", preprocess.image_size}, {"width", preprocess.image_size}};
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        slmt_number_info info;
+        if (number_named((number_owner){slmt_model_method(model), task}, wanted[i].name, &info))
+            settings[count++] = wanted[i];
+    }
+    return status == SLMT_OK ? slmt_session_create_task(model, task, settings, count, session) : status;
+}
+
+int slice_session(slmt_model *model, const slmt_session_config *config, slmt_session **session)
+{
+    slmt_status status = slmt_session_create(model, config, session);
+    if (status == SLMT_ERR_STATE) /* of another method than the typed calls are for */
+        status = task_session(model, config->batch, session);
+    return status == SLMT_OK ? EXIT_OK : fail(status, "session");
+}
+
+/* The range stands in the description of the input: "... in [-1, 1]". */
+static bool read_range(const char *help, double *low, double *high)
+{
+    const char *bracket = strrchr(help, '[');
+    return bracket && sscanf(bracket, "[%lf, %lf]", low, high) == 2 && *low < *high;
+}
+
+bool slice_stack(const slmt_model *model, const slmt_session *session, size_t *stack, double *low,
+                 double *high)
+{
+    enum { BATCH, TIMES, CHANNELS, HEIGHT, WIDTH, AXES };
+    int64_t shape[6];
+    int32_t rank;
+    slmt_port_info info = {.struct_size = sizeof info};
+    if (slmt_task_input(slmt_model_method(model), task, 0, &info) != SLMT_OK ||
+        slmt_session_shape(session, info.name, shape, &rank) != SLMT_OK || rank != AXES || shape[TIMES] != 1)
+        return false;
+    *stack = (size_t)shape[CHANNELS];
+    return read_range(info.help, low, high);
+}
+
+static slmt_tensor sequence_tensor(int32_t *index)
+{
+    static const int64_t one = 1;
+    return (slmt_tensor){.name = input, .data = index, .shape = &one, .rank = 1, .type = SLMT_TENSOR_INT32};
+}
+
+slmt_status choose_sequence(slmt_session *session, int32_t index)
+{
+    const slmt_tensor tensor = sequence_tensor(&index);
+    return slmt_session_set(session, &tensor);
+}
+
+slmt_status run_samples(slmt_session *session, int32_t index, float *from, float *to, size_t count)
+{
+    int64_t shape[6];
+    int32_t rank;
+    slmt_status status = slmt_session_shape(session, "source", shape, &rank);
+    if (status != SLMT_OK)
+        return status;
+    shape[0] = (int64_t)count;
+    const slmt_tensor in[] = {{"source", from, shape, NULL, rank, SLMT_TENSOR_FLOAT32},
+                              sequence_tensor(&index)};
+    const slmt_tensor out = {"target", to, shape, NULL, rank, SLMT_TENSOR_FLOAT32};
+    return slmt_session_run(session, in, 2, &out, 1);
+}

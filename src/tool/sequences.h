@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Models that make slices, and those of them that are told which sequence to make: their task "synthesize"
+ * has an input "sequence", and the field "sequences" of their card names what it counts. */
+#ifndef SLMT_TOOL_SEQUENCES_H
+#define SLMT_TOOL_SEQUENCES_H
+
+#include <stdbool.h>
+
+#include "slmt/slmt.h"
+
+enum { MOST_SEQUENCES = 64 };
+
+/* Whether the model is told which sequence to make. */
+bool takes_sequence(const slmt_model *model);
+
+/* Place of a name among the model's sequences; -1: it is not there. */
+int32_t sequence_index(const slmt_model *model, const char *name);
+
+/* Complains, of the file `path`, if the model is told no sequence, or its card names none. */
+int need_sequences(const slmt_model *model, const char *path);
+
+/* Complains, of the file `path`, that a name is none of the model's sequences. Returns EXIT_USAGE. */
+int no_such_sequence(const slmt_model *model, const char *path, const char *name);
+
+/* Complains, of the file `path`, unless `method` is NULL or the model's. */
+int check_method(const slmt_model *model, const char *path, const char *method);
+
+/* Makes a session for slices of the size that the model's preprocessing makes. `config` (batch, progress)
+ * holds for SLMT-Net; of other methods its batch alone. Complains and returns an exit code. */
+int slice_session(slmt_model *model, const slmt_session_config *config, slmt_session **session);
+
+/* How a session of such a model takes slices: `stack` neighbouring ones to a sample, whose values go from low
+ * to high instead of from 0 to 1. false: it takes none. */
+bool slice_stack(const slmt_model *model, const slmt_session *session, size_t *stack, double *low,
+                 double *high);
+
+/* From now on the session makes this sequence of volumes. */
+slmt_status choose_sequence(slmt_session *session, int32_t index);
+
+/* Makes the sequence `index` of `count` samples; both arrays are as slice_stack() says. */
+slmt_status run_samples(slmt_session *session, int32_t index, float *from, float *to, size_t count);
+
+#endif
