@@ -34,7 +34,7 @@ void checkpoint_close(checkpoint *c)
         return;
     if (c->file >= 0) {
         hdf5_enter(&guard);
-        H5Fclose(c->file);
+        hdf5_close(&c->bytes, c->file);
         hdf5_leave(&guard);
     }
     if (c->fd >= 0)

@@ -201,7 +201,7 @@ void checkpoint_cancel(checkpoint_writer *w)
         w->bytes.error = ECANCELED; /* nothing more needs to reach the disk */
         hdf5_enter(&guard);
         H5Gclose(w->group);
-        H5Fclose(w->file);
+        hdf5_close(&w->bytes, w->file);
         hdf5_leave(&guard);
     }
     atomic_file_abandon(&w->target);

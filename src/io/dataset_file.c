@@ -283,7 +283,7 @@ void dataset_file_close(dataset_file *f)
         return;
     if (f->file >= 0) {
         hdf5_enter(&guard);
-        H5Fclose(f->file);
+        hdf5_close(&f->bytes, f->file);
         hdf5_leave(&guard);
     }
     if (f->fd >= 0)

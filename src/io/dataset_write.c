@@ -256,7 +256,7 @@ void dataset_file_cancel(dataset_file_writer *w)
         w->bytes.error = ECANCELED; /* nothing more needs to reach the disk */
         hdf5_enter(&guard);
         H5Gclose(w->subject);
-        H5Fclose(w->file);
+        hdf5_close(&w->bytes, w->file);
         hdf5_leave(&guard);
     }
     atomic_file_abandon(&w->target);

@@ -42,7 +42,7 @@ status hdf5_write_failed(const hdf5_bytes *b, const char *label, const char *gro
 status hdf5_close_written(hdf5_bytes *b, hid_t file, const char *label)
 {
     int flushed = H5Fflush(file, H5F_SCOPE_GLOBAL) >= 0;
-    int closed = H5Fclose(file) >= 0;
+    int closed = hdf5_close(b, file);
     return flushed && closed && !b->error ? OK : hdf5_write_failed(b, label, "", NULL);
 }
 

@@ -33,6 +33,7 @@ void hdf5_leave(hdf5_guard *g);
  */
 typedef struct hdf5_bytes {
     H5FD_t base;
+    hid_t driver;              /* ours as HDF5 knows it, while the file is open */
     int fd;                    /* -1: memory */
     const unsigned char *data; /* read only */
     uint64_t size;             /* end of the bytes */
@@ -43,6 +44,9 @@ typedef struct hdf5_bytes {
 /* A new file at an open, empty descriptor: format of HDF5 1.8, no times, so that equal contents are equal
  * bytes. Negative on failure. */
 hid_t hdf5_create(hdf5_bytes *b, int fd, uint64_t user_block);
+
+/* Closes a file of these bytes; 1, or 0 if HDF5 could not. */
+int hdf5_close(hdf5_bytes *b, hid_t file);
 
 /* Read-only. */
 hid_t hdf5_open_file(hdf5_bytes *b, int fd, uint64_t size);

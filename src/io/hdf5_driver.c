@@ -155,19 +155,36 @@ static const H5FD_class_t driver = {
     .fl_map = H5FD_FLMAP_DICHOTOMY,
 };
 
-/* Access properties that lead to b. HDF5 forgets the driver with the last file that uses it. */
+/* Access properties that lead to b. The driver stays known until hdf5_close(): HDF5 (1.10) drops its last
+ * reference in H5FD_close() before it calls the driver's own close. */
 static hid_t access_list(hdf5_bytes *b)
 {
     driver_info info = {b};
     hid_t list = H5Pcreate(H5P_FILE_ACCESS);
-    hid_t id = H5FDregister(&driver);
-    if (list < 0 || id < 0 || H5Pset_driver(list, id, &info) < 0 ||
+    b->driver = H5FDregister(&driver);
+    if (list < 0 || b->driver < 0 || H5Pset_driver(list, b->driver, &info) < 0 ||
         H5Pset_fclose_degree(list, H5F_CLOSE_STRONG) < 0) {
         H5Pclose(list);
         list = -1;
     }
-    H5FDunregister(id);
     return list;
+}
+
+int hdf5_close(hdf5_bytes *b, hid_t file)
+{
+    int closed = file < 0 || H5Fclose(file) >= 0;
+    if (b->driver > 0)
+        H5FDunregister(b->driver);
+    b->driver = 0;
+    return closed;
+}
+
+/* The file, or nothing that would need closing. */
+static hid_t opened(hdf5_bytes *b, hid_t file)
+{
+    if (file < 0)
+        hdf5_close(b, file);
+    return file;
 }
 
 hid_t hdf5_create(hdf5_bytes *b, int fd, uint64_t user_block)
@@ -182,7 +199,7 @@ hid_t hdf5_create(hdf5_bytes *b, int fd, uint64_t user_block)
         file = H5Fcreate("slmt", H5F_ACC_TRUNC, creation, access);
     H5Pclose(creation);
     H5Pclose(access);
-    return file;
+    return opened(b, file);
 }
 
 static hid_t open_read_only(hdf5_bytes *b)
@@ -190,7 +207,7 @@ static hid_t open_read_only(hdf5_bytes *b)
     hid_t access = access_list(b);
     hid_t file = access < 0 ? -1 : H5Fopen("slmt", H5F_ACC_RDONLY, access);
     H5Pclose(access);
-    return file;
+    return opened(b, file);
 }
 
 hid_t hdf5_open_file(hdf5_bytes *b, int fd, uint64_t size)
