@@ -483,6 +483,7 @@ static void settings_that_cannot_be_are_named(void **state)
         {offsetof(slmt_preprocess, slice_count), -1, "slice_count"},
         {offsetof(slmt_preprocess, image_size), 0, "image_size"},
         {offsetof(slmt_preprocess, target_resize), 2, "target_resize"},
+        {offsetof(slmt_preprocess, scaling), 2, "scaling"},
     };
     slmt_preprocess p;
     (void)state;
@@ -500,6 +501,26 @@ static void settings_that_cannot_be_are_named(void **state)
         p.high_percentile = percentiles[i][1];
         assert_int_equal(preprocess_check(&p), ERR_ARGUMENT);
     }
+}
+
+/* Seq2Seq's scaling: 0, p99, 2 p99 and 3 p99 become 0, 1/2, 1 and 1 (-1, 0, 1, 1 in its own range), and the
+ * background counts among the voxels. */
+static void twice_the_99th_percentile_is_1(void **state)
+{
+    static float v[201];
+    float negative[4] = {-9, -1, -2, -3}, mostly_dark[200] = {0};
+    intensity s;
+    (void)state;
+    for (int i = 0; i < 201; i++)
+        v[i] = (float)(i < 101 ? 0 : i - 100); /* ranks 0 to 200: p99 is rank 198, which is 98 */
+    assert_int_equal(intensity_measure_p99(&counted, v, 201, &s), OK);
+    assert_true(intensity_apply(&s, 0) == 0 && intensity_apply(&s, 98) == 0.5f);
+    assert_true(intensity_apply(&s, 2 * 98) == 1 && intensity_apply(&s, 3 * 98) == 1);
+    assert_true(intensity_apply(&s, -5) == 0);
+    assert_int_equal(intensity_measure_p99(&counted, negative, 4, &s), ERR_ARGUMENT);
+    mostly_dark[7] = 3;
+    assert_int_equal(intensity_measure_p99(&counted, mostly_dark, 200, &s), ERR_ARGUMENT);
+    assert_non_null(strstr(status_text(), "99th percentile"));
 }
 
 static void a_volume_the_settings_do_not_fit_is_refused(void **state)
@@ -877,6 +898,7 @@ int main(void)
         cmocka_unit_test(the_way_back_turns_slices_into_the_orientation_of_the_file),
         cmocka_unit_test(the_way_back_resizes_from_the_image_to_the_crop),
         cmocka_unit_test(settings_that_cannot_be_are_named),
+        cmocka_unit_test(twice_the_99th_percentile_is_1),
         cmocka_unit_test(a_volume_the_settings_do_not_fit_is_refused),
         cmocka_unit_test(resizing_to_the_same_size_changes_nothing),
         cmocka_unit_test(the_spectral_norm_is_that_of_a_singular_value_decomposition),

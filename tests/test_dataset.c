@@ -618,7 +618,7 @@ static void wrong_attributes_are_named(void **state)
     assert_spoilt(f, path, "no attribute crop_x");
     f = spoil(path);
     put_number(f, "/", "extra", 1);
-    assert_spoilt(f, path, "has 11 attributes");
+    assert_spoilt(f, path, "has 12 attributes");
     f = spoil(path);
     put_text(f, "/", "contrasts", "T1,,T2");
     assert_spoilt(f, path, "attribute contrasts must be");

@@ -37,6 +37,13 @@ enum {
     SLMT_RESIZE_NEAREST = 1   /**< source index floor(i * in / out) */
 };
 
+/** How a volume's intensities become 0 to 1. \since 0.1 */
+enum {
+    SLMT_SCALE_PERCENTILES = 0, /**< the head clipped to two percentiles, over its maximum (Li et al. 2023) */
+    SLMT_SCALE_TWICE_P99 = 1    /**< clipped to 0 and twice the 99th percentile of all voxels, over that
+                                     (Han et al. 2024); the percentile fields are not used */
+};
+
 /** Which slices of a volume. \since 0.1 */
 enum {
     SLMT_CENTRE = -1 /**< of a crop's first index: in the middle */
@@ -72,6 +79,8 @@ typedef struct slmt_preprocess {
     int32_t target_resize;  /**< SLMT_RESIZE_BILINEAR, for fine-tuning targets (the reference: nearest) */
     double low_percentile;  /**< 0.2: intensities inside the head are clipped to these percentiles */
     double high_percentile; /**< 99.8 */
+    int32_t scaling;        /**< SLMT_SCALE_PERCENTILES; how intensities become 0 to 1 */
+    int32_t reserved;       /**< 0 */
 } slmt_preprocess;
 
 /** One tensor of a model. \since 0.1 */

@@ -165,6 +165,27 @@ static status measure(ranking *r, double low_percentile, double high_percentile,
     return OK;
 }
 
+static status measure_p99(ranking *r, intensity *out)
+{
+    count_upper(r);
+    float p99 = percentile(r, 99);
+    if (!(p99 > 0))
+        return fail(ERR_ARGUMENT, "the volume's 99th percentile is %g: less than a hundredth of it is positive", p99);
+    *out = (intensity){.corner = r->corner, .low = 0, .high = 2 * p99, .top = 2 * p99};
+    return OK;
+}
+
+status intensity_measure_p99(mem *m, const float *voxels, size_t count, intensity *out)
+{
+    void *bins;
+    TRY(mem_array(m, 2 * BINS, sizeof(uint64_t), &bins));
+    ranking r = {.voxels = voxels, .count = count, .corner = NAN, .upper = bins}; /* no voxel is left out */
+    r.lower = r.upper + BINS;
+    status s = measure_p99(&r, out);
+    mem_give(m, bins);
+    return s;
+}
+
 status intensity_measure(mem *m, const float *voxels, size_t count, float corner, double low_percentile,
                          double high_percentile, intensity *out)
 {
@@ -211,6 +232,7 @@ status preprocess_check(const slmt_preprocess *p)
     TRY(check_range("slice_count", p->slice_count, 0, MAX_FIRST));
     TRY(check_range("image_size", p->image_size, 1, MAX_SIDE));
     TRY(check_range("target_resize", p->target_resize, SLMT_RESIZE_BILINEAR, SLMT_RESIZE_NEAREST));
+    TRY(check_range("scaling", p->scaling, SLMT_SCALE_PERCENTILES, SLMT_SCALE_TWICE_P99));
     if (!(p->low_percentile >= 0 && p->low_percentile < p->high_percentile && p->high_percentile <= 100))
         return fail(
             ERR_ARGUMENT,
@@ -300,8 +322,12 @@ status preprocess_volume(mem *m, const slmt_preprocess *p, const int64_t dims[3]
     intensity scale;
     void *out;
     TRY(place_window(p, dims, affine, &w));
-    TRY(intensity_measure(m, voxels, (size_t)(dims[0] * dims[1] * dims[2]), voxels[w.orient.corner],
-                          p->low_percentile, p->high_percentile, &scale));
+    size_t n = (size_t)(dims[0] * dims[1] * dims[2]);
+    if (p->scaling == SLMT_SCALE_TWICE_P99)
+        TRY(intensity_measure_p99(m, voxels, n, &scale));
+    else
+        TRY(intensity_measure(m, voxels, n, voxels[w.orient.corner], p->low_percentile, p->high_percentile,
+                              &scale));
     size_t pixels = (size_t)w.size * (size_t)w.size;
     TRY(mem_array(m, (size_t)w.count, pixels * sizeof(float), &out));
     cut(&w, &scale, voxels, out);

@@ -31,7 +31,7 @@ void orient_from_canonical(const orient *o, const float *canonical, float *voxel
 
 /* ---- intensity ---- */
 
-/* The head is what differs from the corner voxel. Its values are clipped to [low, high], its percentiles;
+/* SLMT_SCALE_PERCENTILES: the head is what differs from the corner voxel. Its values are clipped to [low, high], its percentiles;
  * then all are divided by top, the maximum of the clipped volume. */
 typedef struct intensity {
     float corner, low, high, top;
@@ -41,6 +41,10 @@ typedef struct intensity {
  * no positive value; ERR_MEMORY, ERR_LIMIT. */
 status intensity_measure(mem *m, const float *voxels, size_t count, float corner, double low_percentile,
                          double high_percentile, intensity *out);
+
+/* SLMT_SCALE_TWICE_P99: low = 0, high = top = twice the 99th percentile of all voxels, and no corner.
+ * ERR_ARGUMENT: that percentile is not above 0. */
+status intensity_measure_p99(mem *m, const float *voxels, size_t count, intensity *out);
 
 /* In [0, 1]: a background or a percentile below 0 gives 0. */
 float intensity_apply(const intensity *scale, float value);

@@ -21,6 +21,7 @@ const dataset_field dataset_fields[DATASET_FIELDS] = {
     {"slice_count", offsetof(slmt_preprocess, slice_count)},
     {"image_size", offsetof(slmt_preprocess, image_size)},
     {"target_resize", offsetof(slmt_preprocess, target_resize)},
+    {"scaling", offsetof(slmt_preprocess, scaling)},
 };
 
 const char *dataset_split_name(int32_t split)

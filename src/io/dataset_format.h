@@ -21,7 +21,7 @@ typedef struct dataset_field {
     size_t offset; /* in slmt_preprocess, of an int32_t */
 } dataset_field;
 
-enum { DATASET_FIELDS = 7 };
+enum { DATASET_FIELDS = 8 };
 extern const dataset_field dataset_fields[DATASET_FIELDS];
 
 /* "train" or "test"; the split of such a text, 0 for others. */

@@ -27,7 +27,7 @@ static const field preprocess_fields[] = {
     INT32(slmt_preprocess, crop_y),         INT32(slmt_preprocess, slice_first),
     INT32(slmt_preprocess, slice_count),    INT32(slmt_preprocess, image_size),
     INT32(slmt_preprocess, target_resize),  REAL(slmt_preprocess, low_percentile),
-    REAL(slmt_preprocess, high_percentile),
+    REAL(slmt_preprocess, high_percentile), INT32(slmt_preprocess, scaling),
 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))

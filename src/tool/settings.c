@@ -13,6 +13,8 @@ static const field_choice presets[] = {
     {"base", SLMT_PRESET_BASE}, {"small", SLMT_PRESET_SMALL}, {"tiny", SLMT_PRESET_TINY}, {0}};
 static const field_choice resizes[] = {
     {"bilinear", SLMT_RESIZE_BILINEAR}, {"nearest", SLMT_RESIZE_NEAREST}, {0}};
+static const field_choice scalings[] = {
+    {"percentiles", SLMT_SCALE_PERCENTILES}, {"twice-p99", SLMT_SCALE_TWICE_P99}, {0}};
 static const field_choice patch_weights[] = {
     {"hard", SLMT_PATCH_WEIGHT_HARD}, {"easy-then-hard", SLMT_PATCH_WEIGHT_EASY_THEN_HARD}, {0}};
 static const field_choice recomputes[] = {{"nothing", SLMT_RECOMPUTE_NOTHING},
@@ -74,6 +76,10 @@ const field preprocess_fields[] = {
      PREPROCESS(low_percentile)},
     {"high", "PERCENT", "intensities above this percentile of the head are lowered to it", FIELD_REAL,
      PREPROCESS(high_percentile)},
+    {"scaling", "percentiles|twice-p99",
+     "how intensities become 0 to 1: the head between two percentiles, or all voxels over twice their 99th "
+     "percentile (the papers of SLMT-Net; of Seq2Seq)",
+     FIELD_CHOICE, PREPROCESS(scaling), scalings},
     {0}};
 
 #define TRAINER(member) .offset = offsetof(slmt_trainer_config, member)
