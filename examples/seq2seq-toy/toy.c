@@ -258,7 +258,7 @@ static double contrast_of_u(const results *r, int source)
     return mean_in(r, r->made[source][2], 1) - mean_in(r, r->made[source][2], 0);
 }
 
-enum { AT_LEAST, AT_MOST, OPEN = 2 /* added: printed, not counted */ };
+enum { AT_LEAST = 0, AT_MOST = 1, OPEN = 2 }; /* OPEN is added to a rule that is printed and not counted */
 
 typedef struct fact {
     const char *text;
