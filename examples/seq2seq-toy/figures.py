@@ -48,6 +48,7 @@ def draw_bars(axis, found, oracle, title):
     axis.bar(place + 0.2, oracle, 0.4, label="oracle", color="0.7")
     axis.axhline(0, color="k", linewidth=0.6)
     axis.set_xticks(place, ["s1", "s2", "s3", "s4"])
+    axis.tick_params(axis="x", direction="in", pad=-12)
     axis.set_title(title, fontsize=9)
 
 
@@ -61,8 +62,8 @@ def main():
     ranking = read_ranking(args.folder / "ranking.csv")
 
     figure = plt.figure(figsize=(9.5, 8.4))
-    grid = figure.add_gridspec(6, 6, width_ratios=[1, 1, 1, 1, 0.25, 2.2], left=0.03, right=0.98, bottom=0.03,
-                               top=0.92, wspace=0.06, hspace=0.18)
+    grid = figure.add_gridspec(6, 6, width_ratios=[1, 1, 1, 1, 0.25, 2.2], left=0.04, right=0.98, bottom=0.04,
+                               top=0.92, wspace=0.06, hspace=0.3)
     grey = {"cmap": "gray", "vmin": -1, "vmax": 1}
     for t in range(N):
         show(figure.add_subplot(grid[0, t]), truth[t], NAMES[t], **grey)
