@@ -170,7 +170,8 @@ static status measure_p99(ranking *r, intensity *out)
     count_upper(r);
     float p99 = percentile(r, 99);
     if (!(p99 > 0))
-        return fail(ERR_ARGUMENT, "the volume's 99th percentile is %g: less than a hundredth of it is positive", p99);
+        return fail(ERR_ARGUMENT,
+                    "the volume's 99th percentile is %g: less than a hundredth of it is positive", p99);
     *out = (intensity){.corner = r->corner, .low = 0, .high = 2 * p99, .top = 2 * p99};
     return OK;
 }

@@ -31,8 +31,8 @@ void orient_from_canonical(const orient *o, const float *canonical, float *voxel
 
 /* ---- intensity ---- */
 
-/* SLMT_SCALE_PERCENTILES: the head is what differs from the corner voxel. Its values are clipped to [low, high], its percentiles;
- * then all are divided by top, the maximum of the clipped volume. */
+/* SLMT_SCALE_PERCENTILES: the head is what differs from the corner voxel. Its values are clipped to [low,
+ * high], its percentiles; then all are divided by top, the maximum of the clipped volume. */
 typedef struct intensity {
     float corner, low, high, top;
 } intensity;
