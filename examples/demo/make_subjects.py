@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the demo's subjects: two MR contrasts of one anatomy, deformed into many.
+"""Makes the demo's subjects: three MR contrasts of one anatomy, deformed into many.
 
-The T1-weighted contrast is the ICBM-152 average scan itself. The T2-weighted contrast is SIMULATED from its
-grey- and white-matter maps. No patient is in here, and nothing learned from it says anything about patients.
+The T1-weighted contrast is the ICBM-152 average scan itself. The T2-weighted contrast and the FLAIR are SIMULATED
+from its grey- and white-matter maps. No patient is in here, and nothing learned from it says anything about patients.
 
   subject    the anatomy is turned, scaled and deformed smoothly (a few mm, never folded)
   t1         the scan's intensities, changed by tissue and gamma, under a smooth coil field
   t2         spin-echo signal  S = PD (1 - exp(-TR/T1)) exp(-TE/T2)  of each tissue, mixed by the maps
-  both       Rician noise inside the brain; background is 0, as in skull-stripped sets
+  flair      inversion recovery  S = PD (1 - 2 exp(-TI/T1) + exp(-TR/T1)) exp(-TE/T2)  of the same tissues: CSF is dark
+  all        Rician noise inside the brain; background is 0, as in skull-stripped sets
 
-Equal seeds give equal subjects. Each subject is drawn from its own random stream.
+Equal seeds give equal subjects. Each subject is drawn from its own random stream, its FLAIR's noise from another.
 """
 
 import argparse
@@ -41,9 +42,13 @@ SHA256 = {
 TISSUES = {"csf": (2569.0, 329.0, 1.00), "grey": (833.0, 83.0, 0.86), "white": (500.0, 70.0, 0.77)}
 TISSUE_SPREAD = 0.03  # relative sd of each of these values from subject to subject
 TR_MS, TE_MS = 4000.0, 100.0  # a usual T2-weighted protocol, the same for all subjects
+# A usual FLAIR protocol but for TI, which nulls CSF with the T1 above: scanners take 2200 ms and more, as the T1 of
+# CSF in a head is longer than the simulator's.
+FLAIR_TR_MS, FLAIR_TI_MS, FLAIR_TE_MS = 9000.0, 1704.0, 120.0
 
 SLICE_MM = 2  # slices are twice as thick as the template's voxels
-NOISE_T1, NOISE_T2 = 0.02, 0.01  # sd, relative to white matter (T1) and to CSF (T2)
+NOISE_T1, NOISE_T2, NOISE_FLAIR = 0.02, 0.01, 0.02  # sd, relative to white matter (T1), CSF (T2), grey matter (FLAIR)
+FLAIR_STREAM = 1  # tells the random stream of a subject's FLAIR from that of the rest
 COIL_SPREAD = 0.12  # sd of the logarithm of the coil field inside the brain
 
 
@@ -140,6 +145,12 @@ def spin_echo(t1, t2, density):
     return density * (1 - np.exp(-TR_MS / t1)) * np.exp(-TE_MS / t2)
 
 
+def inversion_recovery(t1, t2, density):
+    """Signed, as voxels mix it: below 0 where T1 is too long for TI."""
+    longitudinal = 1 - 2 * np.exp(-FLAIR_TI_MS / t1) + np.exp(-FLAIR_TR_MS / t1)
+    return density * longitudinal * np.exp(-FLAIR_TE_MS / t2)
+
+
 def rician(rng, signal, sd):
     real = signal + sd * rng.standard_normal(signal.shape, dtype=np.float32)
     return np.hypot(real, sd * rng.standard_normal(signal.shape, dtype=np.float32))
@@ -164,13 +175,18 @@ def make_subject(anatomy, seed, index):
     gamma = np.exp(rng.normal(0, 0.15))
     t1 = np.clip(warped["t1"] * mixture / np.maximum(brain, 0.5), 0, None) ** gamma * coil
 
-    tissue = {name: spin_echo(*(np.array(values) * (1 + rng.normal(0, TISSUE_SPREAD, 3))))
-              for name, values in TISSUES.items()}
+    values = {name: np.array(usual) * (1 + rng.normal(0, TISSUE_SPREAD, 3)) for name, usual in TISSUES.items()}
+    tissue = {name: spin_echo(*values[name]) for name in TISSUES}
     t2 = csf * tissue["csf"] + grey * tissue["grey"] + white * tissue["white"]
 
     t1 = rician(rng, t1.astype(np.float32), NOISE_T1) * inside
     t2 = rician(rng, t2.astype(np.float32), NOISE_T2 * tissue["csf"]) * inside
-    return {"t1": t1, "t2": t2}
+
+    tissue = {name: inversion_recovery(*values[name]) for name in TISSUES}
+    flair = csf * tissue["csf"] + grey * tissue["grey"] + white * tissue["white"]
+    rng = np.random.default_rng([seed, index, FLAIR_STREAM])
+    flair = rician(rng, flair.astype(np.float32), NOISE_FLAIR * tissue["grey"]) * inside
+    return {"t1": t1, "t2": t2, "flair": flair}
 
 
 def save(path, volume, affine):
@@ -187,10 +203,10 @@ def thick_affine(affine):
 
 
 def plan(paired, t1_only, t2_only, held_out):
-    """(name, contrasts) of each subject, in order of their random streams."""
+    """(name, contrasts) of each subject, in order of their random streams. All have a FLAIR."""
     kinds = [("pair", ("t1", "t2"), paired), ("t1only", ("t1",), t1_only), ("t2only", ("t2",), t2_only),
              ("test", ("t1", "t2"), held_out)]
-    return [(f"{kind}{k + 1:02d}", contrasts) for kind, contrasts, count in kinds for k in range(count)]
+    return [(f"{kind}{k + 1:02d}", (*contrasts, "flair")) for kind, contrasts, count in kinds for k in range(count)]
 
 
 def write_subject(job):
@@ -220,9 +236,9 @@ def main():
     parser.add_argument("--colin", type=pathlib.Path, help="Debian's ch2bet.nii.gz (mricron-data)")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--paired", type=int, default=8, help="training subjects with both contrasts")
-    parser.add_argument("--t1-only", type=int, default=3, help="training subjects with T1 alone")
-    parser.add_argument("--t2-only", type=int, default=3, help="training subjects with T2 alone")
+    parser.add_argument("--paired", type=int, default=8, help="training subjects with T1 and T2")
+    parser.add_argument("--t1-only", type=int, default=3, help="training subjects without T2")
+    parser.add_argument("--t2-only", type=int, default=3, help="training subjects without T1")
     parser.add_argument("--held-out", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
