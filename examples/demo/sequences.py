@@ -48,7 +48,7 @@ def draw_panel(args):
                 axis.text(0.5, 0.5, "not made", ha="center", va="center", transform=axis.transAxes)
             else:
                 axis.imshow(np.rot90(picture), vmin=0, vmax=top, cmap="gray" if top == 1 else "inferno")
-            if row is axes[0]:
+            if row[0] is axes[0, 0]:
                 axis.set_title(title, fontsize=10)
         row[0].text(-0.04, 0.5, f"{subject}\nslice {k}", ha="right", va="center", transform=row[0].transAxes)
     figure.text(0.5, 0.005, NOTE, ha="center", va="bottom", fontsize=8)
