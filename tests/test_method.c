@@ -399,6 +399,10 @@ static void a_volume_is_made_slice_by_slice_with_its_neighbours(void **state)
     EXPECT_TEXT(SLMT_ERR_STATE, "sequence is not set", slmt_synthesize_volume(session, source, &made));
     wrong.name = "source";
     EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "no input source", slmt_session_set(session, &wrong));
+    int32_t stack = 0;
+    double low = 0, high = 0;
+    GOOD(slmt_session_slices(session, &stack, &low, &high));
+    assert_true(stack == 3 && low == -1 && high == 1);
     GOOD(slmt_session_set(session, &which));
     GOOD(slmt_synthesize_volume(session, source, &made));
     GOOD(slmt_normalize_volume(model, source, &seen));

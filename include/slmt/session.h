@@ -152,6 +152,20 @@ SLMT_API slmt_status slmt_session_shape(const slmt_session *session, const char 
                                         int32_t *rank);
 
 /**
+ * How a session's samples are made of a volume's slices, for a program that has slices and no volume: each
+ * sample is `stack` neighbouring slices, the first and the last repeated beyond the ends, whose values go
+ * from low to high instead of from 0 to 1; of an answer the slice in place stack / 2 counts.
+ *
+ * @param stack     receives the number of slices of a sample
+ * @param low,high  receive the values that stand for 0 and 1
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_UNSUPPORTED (the task takes no slices)
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_session_slices(const slmt_session *session, int32_t *stack, double *low,
+                                         double *high);
+
+/**
  * Set an input that all samples share, such as the sequence to make, for slmt_synthesize_volume().
  *
  * @param input  as in slmt_session_run()

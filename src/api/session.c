@@ -492,17 +492,38 @@ slmt_status slmt_session_set(slmt_session *session, const slmt_tensor *input)
 
 /* ---- volumes ---- */
 
-/* Slices of a sample. ERR_UNSUPPORTED, ERR_ARGUMENT, ERR_STATE: this session takes no volumes, or not yet. */
-static status check_volumes(const slmt_session *s, int32_t *stack)
+/* Slices of a sample. ERR_UNSUPPORTED: this session takes none. */
+static status stack_of(const slmt_session *s, int32_t *stack)
 {
     const task *t = &s->task;
     const slicing *rule = t->kind->slices;
-    const slmt_preprocess *p = &s->model->preprocess;
     *stack = rule ? rule->stack((numbers){s->model->option, t->setting}) : 0;
     if (*stack == 0)
-        return fail(ERR_UNSUPPORTED,
-                    "slmt_synthesize_volume: task %s of method %s takes no slices of a volume%s",
-                    t->kind->name, s->model->method->name, rule ? " with these options and settings" : "");
+        return fail(ERR_UNSUPPORTED, "task %s of method %s takes no slices of a volume%s", t->kind->name,
+                    s->model->method->name, rule ? " with these options and settings" : "");
+    return OK;
+}
+
+slmt_status slmt_session_slices(const slmt_session *session, int32_t *stack, double *low, double *high)
+{
+    REQUIRE(session);
+    REQUIRE(stack);
+    REQUIRE(low);
+    REQUIRE(high);
+    int32_t n;
+    TRY(stack_of(session, &n));
+    *stack = n;
+    *low = session->task.kind->slices->low;
+    *high = session->task.kind->slices->high;
+    return OK;
+}
+
+/* ERR_UNSUPPORTED, ERR_ARGUMENT, ERR_STATE: this session takes no volumes, or not yet. */
+static status check_volumes(const slmt_session *s, int32_t *stack)
+{
+    const task *t = &s->task;
+    const slmt_preprocess *p = &s->model->preprocess;
+    TRY(stack_of(s, stack));
     const bk_shape *in = &t->shape[0];
     if (in->dim[in->rank - 1] != p->image_size || in->dim[in->rank - 2] != p->image_size)
         return fail(

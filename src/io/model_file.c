@@ -13,6 +13,13 @@
 /* Changes when the same weights would give other numbers. */
 enum { NUMERICS_VERSION = 1 };
 
+/* One struct field that is kept as an attribute. */
+typedef struct field {
+    const char *name;
+    size_t offset;
+    enum { FIELD_INT32, FIELD_REAL } type;
+} field;
+
 #define INT32(type, name)                                                                                    \
     {                                                                                                        \
 #name, offsetof(type, name), FIELD_INT32                                                             \
@@ -32,30 +39,25 @@ static const field preprocess_fields[] = {
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-status fields_put(checkpoint_writer *w, const char *group, const field *fields, size_t n, const void *from)
+static status fields_put(checkpoint_writer *w, const char *group, const field *fields, size_t n,
+                         const void *from)
 {
     for (size_t i = 0; i < n; i++) {
         const char *at = (const char *)from + fields[i].offset;
         if (fields[i].type == FIELD_REAL)
             TRY(checkpoint_put_real(w, group, fields[i].name, *(const double *)at));
-        else if (fields[i].type == FIELD_UINT64)
-            TRY(checkpoint_put_int(w, group, fields[i].name, (int64_t) * (const uint64_t *)at));
         else
             TRY(checkpoint_put_int(w, group, fields[i].name, *(const int32_t *)at));
     }
     return OK;
 }
 
-status fields_get(const checkpoint *c, const char *group, const field *fields, size_t n, void *to)
+static status fields_get(const checkpoint *c, const char *group, const field *fields, size_t n, void *to)
 {
     for (size_t i = 0; i < n; i++) {
         char *at = (char *)to + fields[i].offset;
-        int64_t whole;
         if (fields[i].type == FIELD_REAL) {
             TRY(checkpoint_real(c, group, fields[i].name, (double *)at));
-        } else if (fields[i].type == FIELD_UINT64) {
-            TRY(checkpoint_int(c, group, fields[i].name, &whole));
-            *(uint64_t *)at = (uint64_t)whole;
         } else {
             TRY(checkpoint_int32(c, group, fields[i].name, INT32_MIN, INT32_MAX, (int32_t *)at));
         }

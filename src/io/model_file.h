@@ -6,16 +6,6 @@
 #include "api/model.h"
 #include "io/checkpoint.h"
 
-/* One struct field that is kept as an attribute. */
-typedef struct field {
-    const char *name;
-    size_t offset;
-    enum { FIELD_INT32, FIELD_UINT64, FIELD_REAL } type;
-} field;
-
-status fields_put(checkpoint_writer *w, const char *group, const field *fields, size_t n, const void *from);
-status fields_get(const checkpoint *c, const char *group, const field *fields, size_t n, void *to);
-
 /* Options or settings as attributes of a group. */
 status numbers_put(checkpoint_writer *w, const char *group, number_table t, const double *values);
 status numbers_get(const checkpoint *c, const char *group, number_table t, double *values);

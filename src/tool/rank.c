@@ -165,9 +165,12 @@ static int open_session(ranking *r)
     slmt_session_config_init(&config);
     config.batch = r->options.batch;
     int code = slice_session(r->model, &config, &r->session);
-    if (code == EXIT_OK && !slice_stack(r->model, r->session, &r->stack, &r->low, &r->high))
-        code = fail_with(EXIT_UNSUPPORTED, "%s: takes no stacks of slices", r->options.model);
-    return code;
+    if (code != EXIT_OK)
+        return code;
+    int32_t stack = 0;
+    slmt_status status = slmt_session_slices(r->session, &stack, &r->low, &r->high);
+    r->stack = (size_t)stack;
+    return status == SLMT_OK ? EXIT_OK : fail(status, "%s", r->options.model);
 }
 
 static int open_csv(ranking *r)

@@ -84,27 +84,6 @@ int slice_session(slmt_model *model, const slmt_session_config *config, slmt_ses
     return status == SLMT_OK ? EXIT_OK : fail(status, "session");
 }
 
-/* The range stands in the description of the input: "... in [-1, 1]". */
-static bool read_range(const char *help, double *low, double *high)
-{
-    const char *bracket = strrchr(help, '[');
-    return bracket && sscanf(bracket, "[%lf, %lf]", low, high) == 2 && *low < *high;
-}
-
-bool slice_stack(const slmt_model *model, const slmt_session *session, size_t *stack, double *low,
-                 double *high)
-{
-    enum { BATCH, TIMES, CHANNELS, HEIGHT, WIDTH, AXES };
-    int64_t shape[6];
-    int32_t rank;
-    slmt_port_info info = {.struct_size = sizeof info};
-    if (slmt_task_input(slmt_model_method(model), task, 0, &info) != SLMT_OK ||
-        slmt_session_shape(session, info.name, shape, &rank) != SLMT_OK || rank != AXES || shape[TIMES] != 1)
-        return false;
-    *stack = (size_t)shape[CHANNELS];
-    return read_range(info.help, low, high);
-}
-
 static slmt_tensor sequence_tensor(int32_t *index)
 {
     static const int64_t one = 1;

@@ -29,15 +29,10 @@ int check_method(const slmt_model *model, const char *path, const char *method);
  * holds for SLMT-Net; of other methods its batch alone. Complains and returns an exit code. */
 int slice_session(slmt_model *model, const slmt_session_config *config, slmt_session **session);
 
-/* How a session of such a model takes slices: `stack` neighbouring ones to a sample, whose values go from low
- * to high instead of from 0 to 1. false: it takes none. */
-bool slice_stack(const slmt_model *model, const slmt_session *session, size_t *stack, double *low,
-                 double *high);
-
 /* From now on the session makes this sequence of volumes. */
 slmt_status choose_sequence(slmt_session *session, int32_t index);
 
-/* Makes the sequence `index` of `count` samples; both arrays are as slice_stack() says. */
+/* Makes the sequence `index` of `count` samples; both arrays are as slmt_session_slices() says. */
 slmt_status run_samples(slmt_session *session, int32_t index, float *from, float *to, size_t count);
 
 #endif
