@@ -6,6 +6,8 @@
 
 #include "slmt/slmt.h"
 
+#include <stdbool.h>
+
 #include "common.h"
 #include "console.h"
 #include "options.h"
@@ -15,13 +17,28 @@ static const char doc[] =
     "with 16 bits. OUT may be IN. The new file has no training state. From 16 bits back to full, what "
     "rounding took stays lost.";
 
-static int convert(slmt_context *context, const char *in, const char *out)
+/* Whether any tensor is held in 16 bits. */
+static bool is_half(const slmt_model *model)
+{
+    bool half = false;
+    for (size_t i = 0; i < slmt_model_tensor_count(model); i++) {
+        slmt_tensor_info info = {.struct_size = sizeof info};
+        half =
+            half || (slmt_model_tensor_info(model, i, &info) == SLMT_OK && info.weights != SLMT_WEIGHTS_FULL);
+    }
+    return half;
+}
+
+static int convert(slmt_context *context, int32_t weights, const char *in, const char *out)
 {
     slmt_model *model = NULL;
     struct stat info;
     slmt_status status = slmt_model_load(context, in, &model);
     if (status != SLMT_OK)
         return fail(status, "%s", in);
+    if (weights != SLMT_WEIGHTS_FULL && !is_half(model))
+        complain("warning: %s: no tensor of %s can be stored in 16 bits; all stay in full", in,
+                 slmt_model_method(model));
     status = slmt_model_save(model, out);
     int code = status == SLMT_OK ? EXIT_OK : fail(status, "%s", out);
     slmt_model_free(model);
@@ -45,7 +62,7 @@ int command_convert(int argc, char **argv)
     if (code == EXIT_OK)
         code = common_context(&shared, &context);
     if (code == EXIT_OK)
-        code = convert(context, line.inputs[0], line.inputs[1]);
+        code = convert(context, shared.weights, line.inputs[0], line.inputs[1]);
     slmt_context_free(context);
     options_free(&line);
     return code;

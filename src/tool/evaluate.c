@@ -17,6 +17,7 @@
 #include "monotone_map.h"
 #include "must.h"
 #include "options.h"
+#include "scored_set.h"
 #include "scores.h"
 #include "sequences.h"
 #include "settings.h"
@@ -56,14 +57,11 @@ typedef struct evaluation {
     scores *means;    /* [method][subject] */
 } evaluation;
 
-static const field_choice splits[] = {
-    {"test", SLMT_SPLIT_TEST}, {"train", SLMT_SPLIT_TRAIN}, {"all", SLMT_SPLIT_ALL}, {0}};
-
 #define EVALUATE(member) .offset = offsetof(evaluate_options, member)
 static const field evaluate_fields[] = {
     {"model", "FILE", "fine-tuned checkpoint", FIELD_TEXT, EVALUATE(model), .flags = FIELD_REQUIRED},
     {"data", "FILE", "training set", FIELD_TEXT, EVALUATE(data), .flags = FIELD_REQUIRED},
-    {"split", "test|train|all", "which subjects", FIELD_CHOICE, EVALUATE(split), splits},
+    {"split", "test|train|all", "which subjects", FIELD_CHOICE, EVALUATE(split), split_choices},
     {"csv", "FILE", "write the metrics of each slice, each subject, and their mean and sd", FIELD_TEXT,
      EVALUATE(csv)},
     {"source", "NAME", "contrast to start from; default: the one of the fine-tuning", FIELD_TEXT,
@@ -97,26 +95,13 @@ static int find_contrast(const evaluation *e, const char *asked, const char *car
     return fail_with(EXIT_USAGE, "%s: has no contrast '%s'", e->options.data, name);
 }
 
-/* Slices of another size cannot be used; slices made otherwise can, but it should be known. */
 static int check_preprocess(evaluation *e)
 {
-    slmt_preprocess model, data;
-    slmt_preprocess_init(&model);
-    slmt_preprocess_init(&data);
-    slmt_status status = slmt_model_get_preprocess(e->model, &model);
-    if (status == SLMT_OK)
-        status = slmt_dataset_get_preprocess(e->dataset, &data);
-    if (status != SLMT_OK)
-        return fail(status, "%s", e->options.data);
-    if (model.image_size != data.image_size)
-        return fail_with(EXIT_USAGE, "%s: has slices of %d pixels, the model takes %d", e->options.data,
-                         data.image_size, model.image_size);
-    const char *other = settings_difference(preprocess_fields, &model, &data);
-    if (other)
-        complain("warning: %s: its %s is not that of the model's training", e->options.data, other);
+    slmt_preprocess data;
+    int code = check_set_fits(e->model, e->dataset, e->options.data, &data);
     e->side = (size_t)data.image_size;
     e->target_resize = data.target_resize;
-    return EXIT_OK;
+    return code;
 }
 
 static int open_session(evaluation *e)
@@ -130,7 +115,7 @@ static int open_session(evaluation *e)
 
 static bool is_used(const evaluation *e, size_t subject, int32_t split)
 {
-    return (split == SLMT_SPLIT_ALL || slmt_dataset_subject_split(e->dataset, subject) == split) &&
+    return in_split(e->dataset, subject, split) &&
            slmt_dataset_slice_count(e->dataset, subject, e->source) > 0 &&
            slmt_dataset_slice_count(e->dataset, subject, e->target) > 0;
 }
@@ -148,13 +133,11 @@ static int choose_subjects(evaluation *e)
                             : fail_with(EXIT_DATA, "%s: no such subject has both contrasts", e->options.data);
 }
 
-static int open_csv(evaluation *e)
+static int begin_csv(evaluation *e)
 {
-    if (!e->options.csv)
-        return EXIT_OK;
-    e->csv = fopen(e->options.csv, "w");
+    int code = open_csv(e->options.csv, &e->csv);
     if (!e->csv)
-        return fail_with(EXIT_DATA, "%s: %s", e->options.csv, strerror(errno));
+        return code;
     fputs("method,level,subject,slice", e->csv);
     for (size_t j = 0; j < SCORES; j++)
         fprintf(e->csv, ",%s", score_names[j].key);
@@ -167,11 +150,7 @@ static int open_files(evaluation *e)
     int code = common_context(&e->common, &e->context);
     if (code != EXIT_OK)
         return code;
-    slmt_status status = slmt_model_load(e->context, e->options.model, &e->model);
-    if (status != SLMT_OK)
-        return fail(status, "%s", e->options.model);
-    status = slmt_dataset_open(e->context, e->options.data, &e->dataset);
-    return status == SLMT_OK ? EXIT_OK : fail(status, "%s", e->options.data);
+    return open_model_and_set(e->context, e->options.model, e->options.data, &e->model, &e->dataset);
 }
 
 static int open_all(evaluation *e)
@@ -191,7 +170,7 @@ static int open_all(evaluation *e)
     if (code == EXIT_OK)
         code = open_session(e);
     if (code == EXIT_OK)
-        code = open_csv(e);
+        code = begin_csv(e);
     if (code == EXIT_OK)
         code = journal_open(&e->log, e->common.log, false);
     if (code != EXIT_OK)
@@ -436,18 +415,9 @@ static int evaluate(evaluation *e)
     return EXIT_OK;
 }
 
-static int close_csv(evaluation *e)
-{
-    if (!e->csv)
-        return EXIT_OK;
-    bool failed = ferror(e->csv) != 0;
-    failed = fclose(e->csv) != 0 || failed;
-    return failed ? fail_with(EXIT_DATA, "%s: not all of it could be written", e->options.csv) : EXIT_OK;
-}
-
 static int close_all(evaluation *e)
 {
-    int csv_code = close_csv(e);
+    int csv_code = close_csv(e->options.csv, e->csv);
     int log_code = journal_close(&e->log);
     slmt_session_free(e->session);
     slmt_dataset_free(e->dataset);

@@ -18,6 +18,7 @@
 #include "options.h"
 #include "paths.h"
 #include "picture.h"
+#include "scored_set.h"
 #include "sequences.h"
 #include "settings.h"
 #include "table.h"
@@ -57,8 +58,6 @@ typedef struct ranking {
     double totipotency[MOST_SEQUENCES], differentiation[MOST_SEQUENCES];
 } ranking;
 
-static const field_choice splits[] = {
-    {"test", SLMT_SPLIT_TEST}, {"train", SLMT_SPLIT_TRAIN}, {"all", SLMT_SPLIT_ALL}, {0}};
 static const field_choice selves[] = {{"exclude", SLMT_SELF_EXCLUDE},
                                       {"include", SLMT_SELF_INCLUDE},
                                       {"zscore-only", SLMT_SELF_ZSCORE_ONLY},
@@ -68,7 +67,7 @@ static const field_choice selves[] = {{"exclude", SLMT_SELF_EXCLUDE},
 static const field rank_fields[] = {
     {"model", "FILE", "checkpoint of slmt train", FIELD_TEXT, RANK(model), .flags = FIELD_REQUIRED},
     {"data", "FILE", "training set", FIELD_TEXT, RANK(data), .flags = FIELD_REQUIRED},
-    {"split", "test|train|all", "which subjects", FIELD_CHOICE, RANK(split), splits},
+    {"split", "test|train|all", "which subjects", FIELD_CHOICE, RANK(split), split_choices},
     {"csv", "FILE", "write PSNR and SSIM of each subject, source and target", FIELD_TEXT, RANK(csv)},
     {"ranking", "FILE", "write the ranking as CSV", FIELD_TEXT, RANK(ranking)},
     {"png", "FILE", "draw the ranking as bars", FIELD_TEXT, RANK(png)},
@@ -90,12 +89,6 @@ static const char doc[] = "Rank sequences by how well they make the others (C_t,
 
 /* ---- opening ---- */
 
-static bool in_split(const ranking *r, size_t subject)
-{
-    int32_t split = r->options.split;
-    return split == SLMT_SPLIT_ALL || slmt_dataset_subject_split(r->dataset, subject) == split;
-}
-
 static bool has(const ranking *r, size_t subject, size_t sequence)
 {
     return slmt_dataset_slice_count(r->dataset, subject, r->contrasts[sequence]) > 0;
@@ -106,25 +99,12 @@ static const char *name_of(const ranking *r, size_t sequence)
     return slmt_dataset_contrast(r->dataset, r->contrasts[sequence]);
 }
 
-/* Slices of another size cannot be used; slices made otherwise can, but it should be known. */
 static int check_preprocess(ranking *r)
 {
-    slmt_preprocess model, data;
-    slmt_preprocess_init(&model);
-    slmt_preprocess_init(&data);
-    slmt_status status = slmt_model_get_preprocess(r->model, &model);
-    if (status == SLMT_OK)
-        status = slmt_dataset_get_preprocess(r->dataset, &data);
-    if (status != SLMT_OK)
-        return fail(status, "%s", r->options.data);
-    if (model.image_size != data.image_size)
-        return fail_with(EXIT_USAGE, "%s: has slices of %d pixels, the model's preprocessing makes %d",
-                         r->options.data, data.image_size, model.image_size);
-    const char *other = settings_difference(preprocess_fields, &model, &data);
-    if (other)
-        complain("warning: %s: its %s is not that of the model's training", r->options.data, other);
+    slmt_preprocess data;
+    int code = check_set_fits(r->model, r->dataset, r->options.data, &data);
     r->side = (size_t)data.image_size;
-    return EXIT_OK;
+    return code;
 }
 
 /* Ranked are the contrasts that any subject has. */
@@ -133,7 +113,8 @@ static int choose_sequences(ranking *r)
     for (size_t c = 0; c < slmt_dataset_contrast_count(r->dataset); c++) {
         bool any = false;
         for (size_t s = 0; s < slmt_dataset_subject_count(r->dataset); s++)
-            any = any || (in_split(r, s) && slmt_dataset_slice_count(r->dataset, s, c) > 0);
+            any = any || (in_split(r->dataset, s, r->options.split) &&
+                          slmt_dataset_slice_count(r->dataset, s, c) > 0);
         if (!any)
             continue;
         if (sequence_index(r->model, slmt_dataset_contrast(r->dataset, c)) < 0)
@@ -152,7 +133,7 @@ static bool is_pair(const ranking *r, size_t subject, size_t source, size_t targ
 static int count_pairs(ranking *r)
 {
     for (size_t s = 0; s < slmt_dataset_subject_count(r->dataset); s++)
-        for (size_t i = 0; in_split(r, s) && i < r->count * r->count; i++)
+        for (size_t i = 0; in_split(r->dataset, s, r->options.split) && i < r->count * r->count; i++)
             r->pairs += is_pair(r, s, i / r->count, i % r->count);
     r->scores = must_alloc(r->pairs, sizeof *r->scores);
     return r->pairs ? EXIT_OK
@@ -173,15 +154,12 @@ static int open_session(ranking *r)
     return status == SLMT_OK ? EXIT_OK : fail(status, "%s", r->options.model);
 }
 
-static int open_csv(ranking *r)
+static int begin_csv(ranking *r)
 {
-    if (!r->options.csv)
-        return EXIT_OK;
-    r->csv = fopen(r->options.csv, "w");
-    if (!r->csv)
-        return fail_with(EXIT_DATA, "%s: %s", r->options.csv, strerror(errno));
-    fputs("subject,source,target,psnr,ssim\n", r->csv);
-    return EXIT_OK;
+    int code = open_csv(r->options.csv, &r->csv);
+    if (r->csv)
+        fputs("subject,source,target,psnr,ssim\n", r->csv);
+    return code;
 }
 
 static int open_files(ranking *r)
@@ -194,11 +172,7 @@ static int open_files(ranking *r)
     int code = common_context(&r->common, &r->context);
     if (code != EXIT_OK)
         return code;
-    slmt_status status = slmt_model_load(r->context, o->model, &r->model);
-    if (status != SLMT_OK)
-        return fail(status, "%s", o->model);
-    status = slmt_dataset_open(r->context, o->data, &r->dataset);
-    return status == SLMT_OK ? EXIT_OK : fail(status, "%s", o->data);
+    return open_model_and_set(r->context, o->model, o->data, &r->model, &r->dataset);
 }
 
 /* The most slices that a subject has in a sequence. */
@@ -227,7 +201,7 @@ static int open_all(ranking *r)
     if (code == EXIT_OK)
         code = open_session(r);
     if (code == EXIT_OK)
-        code = open_csv(r);
+        code = begin_csv(r);
     if (code == EXIT_OK)
         code = journal_open(&r->log, r->common.log, false);
     if (code != EXIT_OK)
@@ -418,7 +392,7 @@ static int rank(ranking *r)
     int code = EXIT_OK;
     progress_begin(&r->bar, "rank", "pairs", 0);
     for (size_t s = 0; s < slmt_dataset_subject_count(r->dataset) && code == EXIT_OK; s++)
-        if (in_split(r, s))
+        if (in_split(r->dataset, s, r->options.split))
             code = score_subject(r, s);
     progress_end();
     if (code != EXIT_OK)
@@ -435,18 +409,9 @@ static int rank(ranking *r)
     return code == EXIT_OK ? draw_ranking(r) : code;
 }
 
-static int close_csv(ranking *r)
-{
-    if (!r->csv)
-        return EXIT_OK;
-    bool failed = ferror(r->csv) != 0;
-    failed = fclose(r->csv) != 0 || failed;
-    return failed ? fail_with(EXIT_DATA, "%s: not all of it could be written", r->options.csv) : EXIT_OK;
-}
-
 static int close_all(ranking *r)
 {
-    int csv_code = close_csv(r);
+    int csv_code = close_csv(r->options.csv, r->csv);
     int log_code = journal_close(&r->log);
     slmt_session_free(r->session);
     slmt_dataset_free(r->dataset);
