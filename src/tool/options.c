@@ -120,7 +120,12 @@ void options_parse(command_line *line, int argc, char **argv)
 {
     struct argp_option *table = argp_table(line);
     char *doc = must_format("%s\v%s", line->doc, closing);
-    const struct argp argp = {.options = table, .parser = parse, .args_doc = line->arguments, .doc = doc};
+    const struct argp argp = {
+        .options = table->doc ? table : NULL, /* glibc leaks what it takes for an empty table */
+        .parser = parse,
+        .args_doc = line->arguments,
+        .doc = doc,
+    };
     error_t failure = argp_parse(&argp, argc, argv, 0, NULL, line);
     if (failure)
         argp_failure(NULL, argp_err_exit_status, failure, "%s", argv[0]);
