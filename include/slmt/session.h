@@ -125,8 +125,8 @@ SLMT_API slmt_status slmt_normalize_volume(const slmt_model *model, const slmt_v
  * @param task      its name, see slmt_method_task(); one that does not train
  * @param settings  count settings by name; those not named have their initial values. NULL if count is 0
  * @param session   receives the session; the caller frees it with slmt_session_free()
- * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (no such task or setting), SLMT_ERR_STATE (a task that trains), and
- *         as slmt_session_create()
+ * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (no such task or setting), SLMT_ERR_STATE (a task that trains, or
+ *         that reads tensors which are trained elsewhere and were never set), and as slmt_session_create()
  * @threads any thread
  * \since 0.1
  */
