@@ -177,13 +177,16 @@ static void synthesize_build(task_graph *t)
     nn_close(&n);
 }
 
-/* 2.5D: neighbouring slices are the channels. */
-static int32_t synthesize_stack(numbers at)
+/* In 2D neighbouring slices are the channels (2.5D), in 3D they are the volume. */
+static stacking synthesize_stack(numbers at)
 {
     seq2seq_options o = options_of(at.option);
-    int single = set(at.setting, synthesize_table, "times") == 1 &&
-                 set(at.setting, synthesize_table, "times_out") == 1;
-    return single && o.ndims == 2 ? o.channels : 0;
+    if (set(at.setting, synthesize_table, "times") != 1 ||
+        set(at.setting, synthesize_table, "times_out") != 1)
+        return (stacking){0, 0};
+    if (o.ndims == 2)
+        return (stacking){o.channels, 0};
+    return (stacking){o.channels == 1 ? (int32_t)set(at.setting, synthesize_table, "depth") : 0, 1};
 }
 
 static const slicing synthesize_slices = {synthesize_stack, -1, 1};
