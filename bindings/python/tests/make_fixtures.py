@@ -64,15 +64,13 @@ def write_torch() -> None:
     tensors = {name: _tensor(name, values) for name, values in samples.DTYPES.items()}
     nested = _nested()
     for kind, zipped in (("zip", True), ("stream", False)):
-        for name, content in (
+        for what, content in (
             ("dtypes", tensors),
             ("strided", _strided()),
             ("nested", nested),
             ("options", nested | {"args": argparse.Namespace(width=64, name="x")}),
         ):
-            torch.save(content, HERE / f"{kind}_{name}.pth", _use_new_zipfile_serialization=zipped)
-
-
+            torch.save(content, HERE / f"{kind}_{what}.pth", _use_new_zipfile_serialization=zipped)
     torch.manual_seed(0)
     torch.save(torch.nn.Linear(1, 1), HERE / "zip_module.pth")
 

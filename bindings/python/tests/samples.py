@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the checkpoints of tests/fixtures hold; make_fixtures.py writes it, test_torchfile.py expects it."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
-from typing import Any
 
 Array = NDArray[Any]
 
