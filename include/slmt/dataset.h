@@ -24,6 +24,7 @@ enum { SLMT_SPLIT_ALL = 0, SLMT_SPLIT_TRAIN = 1, SLMT_SPLIT_TEST = 2 };
 /**
  * Start writing a training set.
  *
+ * @param context     not NULL
  * @param path        appears, whole, when slmt_dataset_writer_finish() succeeds; replaced if it exists
  * @param preprocess  NULL for the defaults; recorded in the file
  * @param contrasts   count names, each 1 to 64 letters, digits, '-', '_'
@@ -42,6 +43,7 @@ SLMT_API slmt_status slmt_dataset_writer_create(slmt_context *context, const cha
  * Preprocess a subject's volumes and add them: reorient to axial slices, normalise each volume on its own,
  * crop, choose slices, resize.
  *
+ * @param writer   not NULL
  * @param subject  a name new to this set: 1 to 128 letters, digits, '-', '_', '.'
  * @param volumes  one for each contrast, NULL where missing; those present have equal grids
  * @param split    SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST
@@ -53,15 +55,30 @@ SLMT_API slmt_status slmt_dataset_writer_create(slmt_context *context, const cha
 SLMT_API slmt_status slmt_dataset_writer_add(slmt_dataset_writer *writer, const char *subject,
                                              const slmt_volume *const *volumes, int32_t split);
 
-/** Finish the file and free the writer, also on failure. @return SLMT_OK or SLMT_ERR_IO \since 0.1 */
+/**
+ * Finish the file and free the writer, also on failure.
+ *
+ * @param writer  not NULL; freed
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (writer is NULL), SLMT_ERR_IO
+ * @threads one thread at a time
+ * \since 0.1
+ */
 SLMT_API slmt_status slmt_dataset_writer_finish(slmt_dataset_writer *writer);
 
-/** Drop the unfinished file and free the writer. @param writer may be NULL \since 0.1 */
+/**
+ * Drop the unfinished file and free the writer.
+ *
+ * @param writer  may be NULL
+ * @threads one thread at a time
+ * \since 0.1
+ */
 SLMT_API void slmt_dataset_writer_cancel(slmt_dataset_writer *writer);
 
 /**
  * Open a training set. Slices are read when they are needed; the set may be larger than memory.
  *
+ * @param context  not NULL
+ * @param path     a file that slmt_dataset_writer_finish() wrote
  * @param dataset  receives the set; the caller frees it with slmt_dataset_free()
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT, SLMT_ERR_SCHEMA,
  *         SLMT_ERR_VERSION, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
@@ -70,36 +87,101 @@ SLMT_API void slmt_dataset_writer_cancel(slmt_dataset_writer *writer);
  */
 SLMT_API slmt_status slmt_dataset_open(slmt_context *context, const char *path, slmt_dataset **dataset);
 
-/** Close a set. @param dataset may be NULL \since 0.1 */
+/**
+ * Close a set.
+ *
+ * @param dataset  may be NULL
+ * @threads any thread; no other thread may be using the set
+ * \since 0.1
+ */
 SLMT_API void slmt_dataset_free(slmt_dataset *dataset);
 
-/** The preprocessing its slices went through. @param preprocess struct_size set; filled \since 0.1 */
+/**
+ * The preprocessing its slices went through.
+ *
+ * @param dataset     not NULL
+ * @param preprocess  struct_size set by the caller; filled
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API slmt_status slmt_dataset_get_preprocess(const slmt_dataset *dataset, slmt_preprocess *preprocess);
 
-/** Number of contrasts. \since 0.1 */
+/**
+ * Number of contrasts.
+ *
+ * @param dataset  not NULL
+ * @return 1 to 64
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API size_t slmt_dataset_contrast_count(const slmt_dataset *dataset);
 
-/** Name of a contrast; NULL past the last. It lives with the set. \since 0.1 */
+/**
+ * Name of a contrast.
+ *
+ * @param dataset  not NULL
+ * @param index    from 0
+ * @return the name, which lives with the set; NULL past the last
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API const char *slmt_dataset_contrast(const slmt_dataset *dataset, size_t index);
 
-/** Number of subjects. \since 0.1 */
+/**
+ * Number of subjects.
+ *
+ * @param dataset  not NULL
+ * @return how many, 0 if none was added
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API size_t slmt_dataset_subject_count(const slmt_dataset *dataset);
 
-/** Name of a subject, in the order they were added; NULL past the last. It lives with the set. \since 0.1 */
+/**
+ * Name of a subject, in the order they were added.
+ *
+ * @param dataset  not NULL
+ * @param index    from 0
+ * @return the name, which lives with the set; NULL past the last
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API const char *slmt_dataset_subject(const slmt_dataset *dataset, size_t index);
 
-/** SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST of a subject; 0 past the last. \since 0.1 */
+/**
+ * Part of the set that a subject is in.
+ *
+ * @param dataset  not NULL
+ * @param index    from 0
+ * @return SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST; 0 past the last
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API int32_t slmt_dataset_subject_split(const slmt_dataset *dataset, size_t index);
 
-/** Slices of a subject in one contrast, 0 where missing or out of range. \since 0.1 */
+/**
+ * Slices of a subject in one contrast.
+ *
+ * @param dataset   not NULL
+ * @param subject   index of the subject
+ * @param contrast  index of the contrast
+ * @return how many; 0 where missing or out of range
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API size_t slmt_dataset_slice_count(const slmt_dataset *dataset, size_t subject, size_t contrast);
 
 /**
  * Read one slice.
  *
- * @param resize  SLMT_RESIZE_BILINEAR, or SLMT_RESIZE_NEAREST for a target as the reference makes it; the
- *                file holds the cropped slice and resizing happens here
- * @param pixels  receives [image_size][image_size] float32 in [0, 1]
+ * @param dataset   not NULL
+ * @param subject   index of the subject
+ * @param contrast  index of the contrast
+ * @param slice     below slmt_dataset_slice_count()
+ * @param resize    SLMT_RESIZE_BILINEAR, or SLMT_RESIZE_NEAREST for a target as the reference makes it; the
+ *                  file holds the cropped slice and resizing happens here
+ * @param pixels    receives [image_size][image_size] float32 in [0, 1]
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_CORRUPT
  * @threads one thread at a time
  * \since 0.1

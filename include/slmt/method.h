@@ -85,7 +85,13 @@ typedef struct slmt_method_info {
     int32_t tasks;        /**< how many */
 } slmt_method_info;
 
-/** Number of methods. @threads any thread \since 0.1 */
+/**
+ * Number of methods.
+ *
+ * @return how many this library knows
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API size_t slmt_method_count(void);
 
 /**
@@ -111,18 +117,57 @@ SLMT_API slmt_status slmt_method_describe(size_t index, slmt_method_info *info);
  */
 SLMT_API slmt_status slmt_method_option(const char *method, size_t index, slmt_number_info *info);
 
-/** Describe a task of a method. As slmt_method_option(). \since 0.1 */
+/**
+ * Describe a task of a method.
+ *
+ * @param method  its name
+ * @param index   from 0
+ * @param info    struct_size set by the caller; filled
+ * @return as slmt_method_option()
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API slmt_status slmt_method_task(const char *method, size_t index, slmt_task_info *info);
 
-/** Describe a setting of a task. As slmt_method_option(). \since 0.1 */
+/**
+ * Describe a setting of a task.
+ *
+ * @param method  its name
+ * @param task    its name
+ * @param index   from 0
+ * @param info    struct_size set by the caller; filled
+ * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (no such method or task), SLMT_ERR_ARGUMENT
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API slmt_status slmt_task_setting(const char *method, const char *task, size_t index,
                                        slmt_number_info *info);
 
-/** Describe an input of a task. As slmt_method_option(). \since 0.1 */
+/**
+ * Describe an input of a task.
+ *
+ * @param method  its name
+ * @param task    its name
+ * @param index   from 0
+ * @param info    struct_size set by the caller; filled
+ * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (no such method or task), SLMT_ERR_ARGUMENT
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API slmt_status slmt_task_input(const char *method, const char *task, size_t index,
                                      slmt_port_info *info);
 
-/** Describe an output of a task. As slmt_method_option(). \since 0.1 */
+/**
+ * Describe an output of a task.
+ *
+ * @param method  its name
+ * @param task    its name
+ * @param index   from 0
+ * @param info    struct_size set by the caller; filled
+ * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (no such method or task), SLMT_ERR_ARGUMENT
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API slmt_status slmt_task_output(const char *method, const char *task, size_t index,
                                       slmt_port_info *info);
 

@@ -137,8 +137,10 @@ SLMT_API slmt_status slmt_model_create(slmt_context *context, const slmt_model_o
 /**
  * Make a model of any method with fresh weights.
  *
+ * @param context  not NULL
  * @param method   its name, see slmt_method_describe()
  * @param options  count options by name; those not named have their initial values. NULL if count is 0
+ * @param count    options given, 0 or more
  * @param seed     as slmt_model_create()
  * @param model    receives the model; the caller frees it with slmt_model_free()
  * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (no such method or option), and as slmt_model_create()
@@ -149,12 +151,20 @@ SLMT_API slmt_status slmt_model_create_method(slmt_context *context, const char 
                                               const slmt_number *options, size_t count, uint64_t seed,
                                               slmt_model **model);
 
-/** Name of a model's method; it lives as long as the library. @param model not NULL \since 0.1 */
+/**
+ * Name of a model's method.
+ *
+ * @param model  not NULL
+ * @return the name, which lives as long as the library
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API const char *slmt_model_method(const slmt_model *model);
 
 /**
  * Read one option of a model.
  *
+ * @param model  not NULL
  * @param name   as in slmt_number_info
  * @param value  receives it
  * @return SLMT_OK, or SLMT_ERR_NOT_FOUND, SLMT_ERR_ARGUMENT
@@ -186,10 +196,13 @@ SLMT_API slmt_status slmt_model_option(const slmt_model *model, const char *name
 SLMT_API slmt_status slmt_model_load(slmt_context *context, const char *path, slmt_model **model);
 
 /**
- * Load a model from a checkpoint held in memory. As slmt_model_load().
+ * Load a model from a checkpoint held in memory.
  *
- * @param data  the file's bytes; not modified, not kept
- * @param size  their number
+ * @param context  not NULL
+ * @param data     the file's bytes; not modified, not kept
+ * @param size     their number
+ * @param model    receives the model; the caller frees it with slmt_model_free()
+ * @return as slmt_model_load()
  * @threads any thread
  * \since 0.1
  */
@@ -204,10 +217,13 @@ SLMT_API slmt_status slmt_model_load_memory(slmt_context *context, const void *d
 typedef int64_t (*slmt_read_fn)(void *user, void *buffer, size_t size);
 
 /**
- * Load a model from whatever a callback reads. As slmt_model_load().
+ * Load a model from whatever a callback reads.
  *
- * @param read  called until it returns 0
- * @param user  handed to read
+ * @param context  not NULL
+ * @param read     called until it returns 0
+ * @param user     handed to read
+ * @param model    receives the model; the caller frees it with slmt_model_free()
+ * @return as slmt_model_load(), and SLMT_ERR_IO where read fails
  * @threads any thread; read is called on the calling thread
  * \since 0.1
  */
@@ -227,7 +243,14 @@ SLMT_API slmt_status slmt_model_load_callback(slmt_context *context, slmt_read_f
  */
 SLMT_API slmt_status slmt_model_save(const slmt_model *model, const char *path);
 
-/** One more owner. @param model not NULL @return model @threads any thread \since 0.1 */
+/**
+ * One more owner.
+ *
+ * @param model  not NULL
+ * @return model
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API slmt_model *slmt_model_retain(slmt_model *model);
 
 /** One owner less; the last one frees. @param model may be NULL @threads any thread \since 0.1 */
@@ -244,24 +267,42 @@ SLMT_API void slmt_model_free(slmt_model *model);
  */
 SLMT_API slmt_status slmt_model_get_options(const slmt_model *model, slmt_model_options *options);
 
-/** Read the preprocessing kept with a model. As slmt_model_get_options(). \since 0.1 */
+/**
+ * Read the preprocessing kept with a model.
+ *
+ * @param model       not NULL
+ * @param preprocess  struct_size set by the caller; filled
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API slmt_status slmt_model_get_preprocess(const slmt_model *model, slmt_preprocess *preprocess);
 
 /**
  * Replace the preprocessing kept with a model.
  *
+ * @param model       not NULL
+ * @param preprocess  copied
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT: a field is out of range, or image_size is not the model's
  * @threads while nothing else uses the model
  * \since 0.1
  */
 SLMT_API slmt_status slmt_model_set_preprocess(slmt_model *model, const slmt_preprocess *preprocess);
 
-/** Number of tensors, used and unused. @param model not NULL @threads any thread \since 0.1 */
+/**
+ * Number of tensors, used and unused.
+ *
+ * @param model  not NULL
+ * @return how many
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API size_t slmt_model_tensor_count(const slmt_model *model);
 
 /**
  * Describe tensor `index`.
  *
+ * @param model  not NULL
  * @param index  below slmt_model_tensor_count()
  * @param info   struct_size set by the caller; filled
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT
@@ -273,6 +314,7 @@ SLMT_API slmt_status slmt_model_tensor_info(const slmt_model *model, size_t inde
 /**
  * Copy a tensor out, widened where the model holds it in 16 bits.
  *
+ * @param model   not NULL
  * @param name    as in slmt_tensor_info
  * @param values  receives count float32, row-major
  * @param count   the tensor's number of elements
@@ -286,7 +328,10 @@ SLMT_API slmt_status slmt_model_get_tensor(const slmt_model *model, const char *
 /**
  * Replace a tensor's values, as a converter does. They are rounded where the model holds it in 16 bits.
  *
+ * @param model   not NULL
+ * @param name    as in slmt_tensor_info
  * @param values  count float32, row-major, finite
+ * @param count   the tensor's number of elements
  * @return as slmt_model_get_tensor(), SLMT_ERR_NONFINITE, and SLMT_ERR_ARGUMENT also where a value is too
  * large for the 16-bit type (nothing is changed)
  * @threads while nothing else uses the model
@@ -298,8 +343,9 @@ SLMT_API slmt_status slmt_model_set_tensor(slmt_model *model, const char *name, 
 /**
  * Read a field of the model card, free text kept in the checkpoint.
  *
- * @param key  "name", "data", "intended_use", "source_contrast", "target_contrast", "training" or any of
- *             up to 64 letters, digits and underscores
+ * @param model  not NULL
+ * @param key    "name", "data", "intended_use", "source_contrast", "target_contrast", "training" or any of up
+ *               to 64 letters, digits and underscores
  * @return the text, valid until the field is set again or the model freed; "" when unset
  * @threads any thread
  * \since 0.1
@@ -309,7 +355,9 @@ SLMT_API const char *slmt_model_card(const slmt_model *model, const char *key);
 /**
  * Set a field of the model card.
  *
- * @param text  at most 65535 bytes of UTF-8; NULL or "" removes the field
+ * @param model  not NULL
+ * @param key    as slmt_model_card()
+ * @param text   at most 65535 bytes of UTF-8; NULL or "" removes the field
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads while nothing else uses the model
  * \since 0.1

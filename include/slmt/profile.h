@@ -32,6 +32,7 @@ typedef struct slmt_profile_entry {
 /**
  * Make a profile that has taken nothing down yet.
  *
+ * @param context  not NULL
  * @param profile  receives the profile; the caller frees it with slmt_profile_free()
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads any thread
@@ -39,8 +40,13 @@ typedef struct slmt_profile_entry {
  */
 SLMT_API slmt_status slmt_profile_create(slmt_context *context, slmt_profile **profile);
 
-/** Free a profile, or give up the caller's share of it while sessions or trainers hold it.
- *  @param profile may be NULL \since 0.1 */
+/**
+ * Free a profile, or give up the caller's share of it while sessions or trainers hold it.
+ *
+ * @param profile  may be NULL
+ * @threads as a run of what it is given to
+ * \since 0.1
+ */
 SLMT_API void slmt_profile_free(slmt_profile *profile);
 
 /**
@@ -56,6 +62,7 @@ SLMT_API void slmt_profile_clear(slmt_profile *profile);
  * Take down the calls of a session from now on. That allocates: at first room for an entry a layer, later
  * for the events, 24 bytes each, of at most 2^20 calls; later calls are counted, and not in the trace.
  *
+ * @param session  not NULL
  * @param profile  kept alive by the session; NULL: none any more
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT (the session is as before)
  * @threads one thread per session at a time
@@ -63,17 +70,33 @@ SLMT_API void slmt_profile_clear(slmt_profile *profile);
  */
 SLMT_API slmt_status slmt_session_set_profile(struct slmt_session *session, slmt_profile *profile);
 
-/** The same for a trainer's steps, the optimiser ("adam") among them. \since 0.1 */
+/**
+ * The same for a trainer's steps, the optimiser ("adam") among them.
+ *
+ * @param trainer  not NULL
+ * @param profile  as slmt_session_set_profile()
+ * @return as slmt_session_set_profile()
+ * @threads one thread per trainer at a time
+ * \since 0.1
+ */
 SLMT_API slmt_status slmt_trainer_set_profile(struct slmt_trainer *trainer, slmt_profile *profile);
 
-/** Number of entries. @param profile may be NULL: 0 \since 0.1 */
+/**
+ * Number of entries.
+ *
+ * @param profile  may be NULL: 0
+ * @return how many
+ * @threads as a run of what it is given to
+ * \since 0.1
+ */
 SLMT_API size_t slmt_profile_entry_count(const slmt_profile *profile);
 
 /**
  * One entry, in the order of first use.
  *
- * @param index  below slmt_profile_entry_count()
- * @param entry  receives the entry; its texts live until the profile is next given away, or freed
+ * @param profile  not NULL
+ * @param index    below slmt_profile_entry_count()
+ * @param entry    receives the entry; its texts live until the profile is next given away, or freed
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT
  * @threads as a run of what it is given to
  * \since 0.1
@@ -84,6 +107,8 @@ SLMT_API slmt_status slmt_profile_entry_at(const slmt_profile *profile, size_t i
 /**
  * Write all calls as a trace in Chrome's JSON format (chrome://tracing, ui.perfetto.dev), atomically.
  *
+ * @param profile  not NULL
+ * @param path     replaced if it exists
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads as a run of what it is given to
  * @source Trace Event Format, "complete" events

@@ -24,7 +24,13 @@ typedef struct slmt_session_config {
     void *progress_user;       /**< handed to progress */
 } slmt_session_config;
 
-/** Fill a configuration with the defaults named beside its fields. \since 0.1 */
+/**
+ * Fill a configuration with the defaults named beside its fields.
+ *
+ * @param config  not NULL
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API void slmt_session_config_init(slmt_session_config *config);
 
 /**
@@ -32,6 +38,7 @@ SLMT_API void slmt_session_config_init(slmt_session_config *config);
  * little more for a moment (well below 1 MB for a small network): a max_bytes cut to the last byte may refuse
  * it.
  *
+ * @param model   not NULL
  * @param config  NULL for the defaults
  * @param bytes   receives the number
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY (planning itself takes a little)
@@ -54,7 +61,13 @@ SLMT_API slmt_status slmt_session_memory(slmt_model *model, const slmt_session_c
 SLMT_API slmt_status slmt_session_create(slmt_model *model, const slmt_session_config *config,
                                          slmt_session **session);
 
-/** Free a session. @param session may be NULL; no call may be running on it \since 0.1 */
+/**
+ * Free a session.
+ *
+ * @param session  may be NULL; no call may be running on it
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API void slmt_session_free(slmt_session *session);
 
 /**
@@ -70,6 +83,7 @@ SLMT_API void slmt_session_cancel(slmt_session *session);
 /**
  * Have a session call back from now on. As the configuration's field, for any session.
  *
+ * @param session   not NULL
  * @param progress  called after samples that were computed together; NULL: no calls
  * @param user      handed to progress
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT
@@ -115,8 +129,9 @@ SLMT_API slmt_status slmt_synthesize(slmt_session *session, const float *source,
  * Slices become slices as by slmt_synthesize(). The session's height and width are those of the model's
  * preprocessing.
  *
- * @param source  a raw volume of the source contrast, any orientation
- * @param target  receives a volume on the same grid with values in [0, 1]; the caller frees it
+ * @param session  as slmt_synthesize()
+ * @param source   a raw volume of the source contrast, any orientation
+ * @param target   receives a volume on the same grid with values in [0, 1]; the caller frees it
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices, another image size),
  *         SLMT_ERR_UNSUPPORTED (the task takes no slices), SLMT_ERR_STATE (a shared input was not set),
  *         SLMT_ERR_CANCELLED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
@@ -129,6 +144,8 @@ SLMT_API slmt_status slmt_synthesize_volume(slmt_session *session, const slmt_vo
 /**
  * The volume as a model sees it: what slmt_synthesize_volume() would give if the network changed nothing.
  *
+ * @param model       not NULL
+ * @param source      a raw volume, any orientation
  * @param normalized  receives a volume on the source's grid with values in [0, 1]; the caller frees it
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads any thread
@@ -143,6 +160,7 @@ SLMT_API slmt_status slmt_normalize_volume(const slmt_model *model, const slmt_v
  * @param model     kept alive by the session; not to be trained while sessions use it
  * @param task      its name, see slmt_method_task(); one that does not train
  * @param settings  count settings by name; those not named have their initial values. NULL if count is 0
+ * @param count     settings given, 0 or more
  * @param session   receives the session; the caller frees it with slmt_session_free()
  * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (no such task or setting), SLMT_ERR_STATE (a task that trains, or
  *         that reads tensors which are trained elsewhere and were never set), and as slmt_session_create()
@@ -153,16 +171,28 @@ SLMT_API slmt_status slmt_session_create_task(slmt_model *model, const char *tas
                                               const slmt_number *settings, size_t count,
                                               slmt_session **session);
 
-/** Bytes that such a session holds, exactly. As slmt_session_memory(). \since 0.1 */
+/**
+ * Bytes that a session of slmt_session_create_task() holds, exactly; see slmt_session_memory().
+ *
+ * @param model     not NULL
+ * @param task      as slmt_session_create_task()
+ * @param settings  likewise
+ * @param count     likewise
+ * @param bytes     receives the number
+ * @return as slmt_session_create_task()
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API slmt_status slmt_session_task_memory(slmt_model *model, const char *task,
                                               const slmt_number *settings, size_t count, uint64_t *bytes);
 
 /**
  * The shape of an input or output under the session's settings.
  *
- * @param name   of the input or output
- * @param shape  receives 6 extents, unused ones 0; the first of a batched one is the batch setting
- * @param rank   receives their number
+ * @param session  not NULL
+ * @param name     of the input or output
+ * @param shape    receives 6 extents, unused ones 0; the first of a batched one is the batch setting
+ * @param rank     receives their number
  * @return SLMT_OK, or SLMT_ERR_NOT_FOUND, SLMT_ERR_ARGUMENT
  * @threads any thread
  * \since 0.1
@@ -174,7 +204,8 @@ SLMT_API slmt_status slmt_session_shape(const slmt_session *session, const char 
  * Set an input that all samples share, such as the sequence to make, for slmt_synthesize() and
  * slmt_synthesize_volume().
  *
- * @param input  as in slmt_session_run()
+ * @param session  not NULL
+ * @param input    as in slmt_session_run()
  * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (no such shared input), SLMT_ERR_ARGUMENT, SLMT_ERR_NONFINITE
  * @threads one thread per session at a time
  * \since 0.1
@@ -184,9 +215,12 @@ SLMT_API slmt_status slmt_session_set(slmt_session *session, const slmt_tensor *
 /**
  * Run the session's task. Allocates nothing, unless the session has a profile.
  *
- * @param inputs   n_inputs tensors, one for each input of the task, in any order; compact and row-major, not
- *                 modified. The first axis of batched ones may have any length, the same for all
- * @param outputs  n_outputs tensors, one for each output, likewise; written. None may overlap an input
+ * @param session    not NULL
+ * @param inputs     n_inputs tensors, one for each input of the task, in any order; compact and row-major,
+ *                   not modified. The first axis of batched ones may have any length, the same for all
+ * @param n_inputs   inputs given
+ * @param outputs    n_outputs tensors, one for each output, likewise; written. None may overlap an input
+ * @param n_outputs  outputs given
  * @return SLMT_OK, or
  *         SLMT_ERR_ARGUMENT  one is missing, or of another type or shape than the text says;
  *         SLMT_ERR_NOT_FOUND one is for no input or output of the task;

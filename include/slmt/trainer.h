@@ -89,13 +89,24 @@ typedef int32_t (*slmt_step_fn)(void *user, const slmt_training_state *state, co
  * Fill a configuration with the paper's values for a stage (named beside the fields: pre-training;
  * fine-tuning).
  *
+ * @param config  not NULL
+ * @param stage   SLMT_STAGE_...
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT: config is NULL or there is no such stage
  * @threads any thread
  * \since 0.1
  */
 SLMT_API slmt_status slmt_trainer_config_init(slmt_trainer_config *config, int32_t stage);
 
-/** Bytes that a trainer holds, exactly. As slmt_session_memory(). \since 0.1 */
+/**
+ * Bytes that a trainer holds, exactly; see slmt_session_memory().
+ *
+ * @param model   not NULL
+ * @param config  not NULL
+ * @param bytes   receives the number
+ * @return as slmt_trainer_create()
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API slmt_status slmt_trainer_memory(slmt_model *model, const slmt_trainer_config *config,
                                          uint64_t *bytes);
 
@@ -118,6 +129,7 @@ SLMT_API slmt_status slmt_trainer_create(slmt_model *model, const slmt_trainer_c
  * @param model     kept alive by the trainer, changed by its steps
  * @param task      its name, see slmt_method_task(); one that trains
  * @param settings  count settings by name; those not named have their initial values. NULL if count is 0
+ * @param count     settings given, 0 or more
  * @param seed      drives order, augmentation and whatever else is random
  * @param trainer   receives the trainer; the caller frees it with slmt_trainer_free()
  * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (no such task or setting), SLMT_ERR_STATE (a task that does not
@@ -130,27 +142,66 @@ SLMT_API slmt_status slmt_trainer_create_task(slmt_model *model, const char *tas
                                               const slmt_number *settings, size_t count, uint64_t seed,
                                               slmt_trainer **trainer);
 
-/** Bytes that such a trainer holds, exactly. As slmt_session_memory(). \since 0.1 */
+/**
+ * Bytes that a trainer of slmt_trainer_create_task() holds, exactly; see slmt_session_memory().
+ *
+ * @param model     not NULL
+ * @param task      as slmt_trainer_create_task()
+ * @param settings  likewise
+ * @param count     likewise
+ * @param bytes     receives the number
+ * @return as slmt_trainer_create_task()
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API slmt_status slmt_trainer_task_memory(slmt_model *model, const char *task,
                                               const slmt_number *settings, size_t count, uint64_t *bytes);
 
-/** Name of the task that a trainer runs. @param trainer not NULL \since 0.1 */
+/**
+ * Name of the task that a trainer runs.
+ *
+ * @param trainer  not NULL
+ * @return the name, which lives as long as the library
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API const char *slmt_trainer_task(const slmt_trainer *trainer);
 
-/** Read one of its settings. As slmt_model_option(). \since 0.1 */
+/**
+ * Read one of a trainer's settings.
+ *
+ * @param trainer  not NULL
+ * @param name     as in slmt_number_info
+ * @param value    receives it
+ * @return SLMT_OK, or SLMT_ERR_NOT_FOUND, SLMT_ERR_ARGUMENT
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API slmt_status slmt_trainer_setting(const slmt_trainer *trainer, const char *name, double *value);
 
-/** The shape of an input under the trainer's settings. As slmt_session_shape(). \since 0.1 */
+/**
+ * The shape of an input under the trainer's settings.
+ *
+ * @param trainer  not NULL
+ * @param name     of the input
+ * @param shape    receives 6 extents, unused ones 0; the first of a batched one is the batch setting
+ * @param rank     receives their number
+ * @return SLMT_OK, or SLMT_ERR_NOT_FOUND, SLMT_ERR_ARGUMENT
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API slmt_status slmt_trainer_shape(const slmt_trainer *trainer, const char *name, int64_t shape[6],
                                         int32_t *rank);
 
 /**
  * One step of any task that trains, at a given learning rate.
  *
- * @param inputs  count tensors, one for each input of the task, in any order, with as many samples as the
- *                batch setting says; see slmt_session_run()
- * @param rate    learning rate, at least 0
- * @param losses  struct_size set; filled; may be NULL
+ * @param trainer  not NULL
+ * @param inputs   count tensors, one for each input of the task, in any order, with as many samples as the
+ *                 batch setting says; see slmt_session_run()
+ * @param count    inputs given
+ * @param rate     learning rate, at least 0
+ * @param losses   struct_size set; filled; may be NULL
  * @return as slmt_session_run() and slmt_pretrain_step()
  * @threads one thread per trainer at a time, nobody else using the model
  * \since 0.1
@@ -158,19 +209,54 @@ SLMT_API slmt_status slmt_trainer_shape(const slmt_trainer *trainer, const char 
 SLMT_API slmt_status slmt_trainer_step(slmt_trainer *trainer, const slmt_tensor *inputs, size_t count,
                                        double rate, slmt_losses *losses);
 
-/** Free a trainer; the model stays. @param trainer may be NULL \since 0.1 */
+/**
+ * Free a trainer; the model stays.
+ *
+ * @param trainer  may be NULL
+ * @threads any thread; no other thread may be using the trainer
+ * \since 0.1
+ */
 SLMT_API void slmt_trainer_free(slmt_trainer *trainer);
 
-/** The trainer's model; borrowed. @param trainer not NULL \since 0.1 */
+/**
+ * The trainer's model; borrowed.
+ *
+ * @param trainer  not NULL
+ * @return the model, which lives at least as long as the trainer
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API slmt_model *slmt_trainer_model(slmt_trainer *trainer);
 
-/** Read the configuration of a trainer of SLMT-Net. @param config struct_size set; filled \since 0.1 */
+/**
+ * Read the configuration of a trainer of SLMT-Net.
+ *
+ * @param trainer  not NULL
+ * @param config   struct_size set; filled
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (a trainer of another method)
+ * @threads one thread per trainer at a time
+ * \since 0.1
+ */
 SLMT_API slmt_status slmt_trainer_get_config(const slmt_trainer *trainer, slmt_trainer_config *config);
 
-/** Read where training is. @param state struct_size set; filled \since 0.1 */
+/**
+ * Read where training is.
+ *
+ * @param trainer  not NULL
+ * @param state    struct_size set; filled
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT
+ * @threads one thread per trainer at a time
+ * \since 0.1
+ */
 SLMT_API slmt_status slmt_trainer_get_state(const slmt_trainer *trainer, slmt_training_state *state);
 
-/** As slmt_session_cancel(): the running step is dropped whole, the trainer stays as before it. \since 0.1 */
+/**
+ * As slmt_session_cancel(): the running step is dropped whole, the trainer stays as before it.
+ *
+ * @param trainer  not NULL
+ * @threads any thread, any time before the trainer is freed
+ * \since 0.1
+ */
 SLMT_API void slmt_trainer_cancel(slmt_trainer *trainer);
 
 /**
@@ -191,10 +277,15 @@ SLMT_API slmt_status slmt_pretrain_step(slmt_trainer *trainer, const float *imag
                                         slmt_losses *losses);
 
 /**
- * One fine-tuning step at a given learning rate. As slmt_pretrain_step().
+ * One fine-tuning step at a given learning rate: no augmentation.
  *
- * @param source  [batch][image_size][image_size] float32 in [0, 1]
- * @param target  likewise
+ * @param trainer  of SLMT_STAGE_FINETUNE
+ * @param source   [batch][image_size][image_size] float32 in [0, 1]
+ * @param target   likewise
+ * @param rate     as slmt_pretrain_step()
+ * @param losses   likewise
+ * @return as slmt_pretrain_step()
+ * @threads as slmt_pretrain_step()
  * @source Li et al., section III-B
  * \since 0.1
  */
@@ -208,6 +299,8 @@ SLMT_API slmt_status slmt_finetune_step(slmt_trainer *trainer, const float *sour
  * Fine-tuning uses the slices that have both contrasts. Order, augmentation and masks depend on the seed and
  * the step alone.
  *
+ * @param trainer    not NULL
+ * @param dataset    not NULL
  * @param source     contrast name; NULL with pre-training: all contrasts of the set
  * @param target     contrast name for fine-tuning; NULL with pre-training
  * @param max_steps  0: to the end of the schedule
@@ -225,6 +318,8 @@ SLMT_API slmt_status slmt_trainer_run(slmt_trainer *trainer, slmt_dataset *datas
  * Save model and training state in one checkpoint, atomically. slmt_model_load() reads its model,
  * slmt_trainer_load() all of it.
  *
+ * @param trainer  not NULL
+ * @param path     replaced if it exists
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads one thread per trainer at a time
  * \since 0.1
@@ -234,6 +329,8 @@ SLMT_API slmt_status slmt_trainer_save(const slmt_trainer *trainer, const char *
 /**
  * Load a checkpoint written by slmt_trainer_save() and go on where it stopped.
  *
+ * @param context  not NULL
+ * @param path     the file
  * @param trainer  receives a trainer with a new model, see slmt_trainer_model()
  * @return as slmt_model_load(), and SLMT_ERR_STATE: the file holds a model and no training state
  * @threads any thread

@@ -31,10 +31,12 @@ SLMT_API slmt_status slmt_volume_read(slmt_context *context, const char *path, s
 /**
  * Make a volume from an array.
  *
- * @param dims    voxels along i, j, k; each at least 1
- * @param affine  16 numbers, row-major 4x4: voxel index (i,j,k,1) to patient millimetres, NIfTI's
- *                convention (x to the right, y to the front, z up); NULL: 1 mm voxels, no rotation
- * @param voxels  dims[0]*dims[1]*dims[2] float32, i fastest; copied; finite
+ * @param context  not NULL
+ * @param dims     voxels along i, j, k; each at least 1
+ * @param affine   16 numbers, row-major 4x4: voxel index (i,j,k,1) to patient millimetres, NIfTI's convention
+ *                 (x to the right, y to the front, z up); NULL: 1 mm voxels, no rotation
+ * @param voxels   dims[0]*dims[1]*dims[2] float32, i fastest; copied; finite
+ * @param volume   receives the volume; the caller frees it with slmt_volume_free()
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (also: the affine is singular), SLMT_ERR_NONFINITE, SLMT_ERR_MEMORY,
  *         SLMT_ERR_LIMIT
  * @threads any thread
@@ -43,16 +45,43 @@ SLMT_API slmt_status slmt_volume_read(slmt_context *context, const char *path, s
 SLMT_API slmt_status slmt_volume_create(slmt_context *context, const int64_t dims[3], const double *affine,
                                         const float *voxels, slmt_volume **volume);
 
-/** Free a volume. @param volume may be NULL \since 0.1 */
+/**
+ * Free a volume.
+ *
+ * @param volume  may be NULL
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API void slmt_volume_free(slmt_volume *volume);
 
-/** Voxels along i, j, k. @param volume not NULL @param dims receives three numbers \since 0.1 */
+/**
+ * Voxels along i, j, k.
+ *
+ * @param volume  not NULL
+ * @param dims    receives three numbers
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API void slmt_volume_dims(const slmt_volume *volume, int64_t dims[3]);
 
-/** The affine, as in slmt_volume_create(). @param affine receives 16 numbers \since 0.1 */
+/**
+ * The affine, as in slmt_volume_create().
+ *
+ * @param volume  not NULL
+ * @param affine  receives 16 numbers
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API void slmt_volume_affine(const slmt_volume *volume, double affine[16]);
 
-/** The voxels, i fastest. @return an array that lives with the volume \since 0.1 */
+/**
+ * The voxels, i fastest.
+ *
+ * @param volume  not NULL
+ * @return an array that lives with the volume
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API const float *slmt_volume_voxels(const slmt_volume *volume);
 
 /**
@@ -60,6 +89,8 @@ SLMT_API const float *slmt_volume_voxels(const slmt_volume *volume);
  * file, or synthesized from such a one, keeps that file's header: affine, units, description, extensions.
  * Written beside `path` and renamed over it.
  *
+ * @param volume  not NULL
+ * @param path    ends in .nii or .nii.gz; replaced if it exists
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (the name ends in neither .nii nor .nii.gz), SLMT_ERR_IO,
  *         SLMT_ERR_MEMORY
  * @threads any thread
