@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Made by scripts/generate-api from include/slmt/: change those.
-from ctypes import Array, Structure, c_char, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
-from ctypes import _CFuncPtr, _Pointer  # type: ignore[attr-defined]
+from _ctypes import CFuncPtr, _CArgObject, _Pointer
+from ctypes import (Array, Structure, c_char, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t, c_uint32, c_uint64,
+                    c_void_p)
 from typing import Any, Final, TypeVar
 
 _T = TypeVar("_T")
-_In = _Pointer[_T] | Array[_T] | Any | None  # what ctypes takes for a pointer: also byref(), which has no public type
-_Address = c_void_p | int | Any | None
+_In = _T | _Pointer[_T] | Array[_T] | _CArgObject | None  # what ctypes takes for a pointer to _T
+_Address = c_void_p | _Pointer[Any] | Array[Any] | int | None
 
 VERSION: Final = "0.1.0"
 ABI: Final = 0
@@ -69,12 +70,19 @@ SLMT_STAGE_FINETUNE: Final = 2
 SLMT_RECOMPUTE_NOTHING: Final = 0
 SLMT_RECOMPUTE_CHEAP: Final = 1
 SLMT_RECOMPUTE_LINEAR: Final = 2
+
 slmt_status = c_int32
-class slmt_progress_fn(_CFuncPtr): ...
+
+class slmt_progress_fn(CFuncPtr): ...
+
 class slmt_context(Structure): ...
-class slmt_log_fn(_CFuncPtr): ...
-class slmt_alloc_fn(_CFuncPtr): ...
-class slmt_free_fn(_CFuncPtr): ...
+
+class slmt_log_fn(CFuncPtr): ...
+
+class slmt_alloc_fn(CFuncPtr): ...
+
+class slmt_free_fn(CFuncPtr): ...
+
 class slmt_context_config(Structure):
     struct_size: int
     backend: int
@@ -90,9 +98,11 @@ class slmt_context_config(Structure):
     log_user: int | None
     weights: int
     arithmetic: int
+
 class slmt_number(Structure):
     name: bytes | None
     value: float
+
 class slmt_number_info(Structure):
     struct_size: int
     kind: int
@@ -102,12 +112,14 @@ class slmt_number_info(Structure):
     initial: float
     low: float
     high: float
+
 class slmt_port_info(Structure):
     struct_size: int
     type: int
     name: bytes | None
     axes: bytes | None
     help: bytes | None
+
 class slmt_tensor(Structure):
     name: bytes | None
     data: int | None
@@ -115,6 +127,7 @@ class slmt_tensor(Structure):
     strides: _Pointer[c_int64]
     rank: int
     type: int
+
 class slmt_task_info(Structure):
     struct_size: int
     trains: int
@@ -124,6 +137,7 @@ class slmt_task_info(Structure):
     inputs: int
     outputs: int
     reserved: int
+
 class slmt_method_info(Structure):
     struct_size: int
     reserved: int
@@ -132,7 +146,9 @@ class slmt_method_info(Structure):
     source: bytes | None
     options: int
     tasks: int
+
 class slmt_model(Structure): ...
+
 class slmt_model_options(Structure):
     struct_size: int
     image_size: int
@@ -148,6 +164,7 @@ class slmt_model_options(Structure):
     generator_depths: Array[c_int32]
     generator_heads: Array[c_int32]
     window: int
+
 class slmt_preprocess(Structure):
     struct_size: int
     crop_size: int
@@ -161,6 +178,7 @@ class slmt_preprocess(Structure):
     high_percentile: float
     scaling: int
     reserved: int
+
 class slmt_tensor_info(Structure):
     struct_size: int
     rank: int
@@ -168,8 +186,11 @@ class slmt_tensor_info(Structure):
     name: bytes | None
     used: int
     weights: int
-class slmt_read_fn(_CFuncPtr): ...
+
+class slmt_read_fn(CFuncPtr): ...
+
 class slmt_volume(Structure): ...
+
 class slmt_metrics(Structure):
     struct_size: int
     reserved: int
@@ -179,8 +200,11 @@ class slmt_metrics(Structure):
     nmse: float
     nmse_spectral: float
     mae: float
+
 class slmt_dataset(Structure): ...
+
 class slmt_dataset_writer(Structure): ...
+
 class slmt_pair_score(Structure):
     subject: int
     source: int
@@ -189,10 +213,13 @@ class slmt_pair_score(Structure):
     psnr: float
     ssim: float
     lpips: float
+
 class slmt_ranking_options(Structure):
     struct_size: int
     self: int
+
 class slmt_profile(Structure): ...
+
 class slmt_profile_entry(Structure):
     struct_size: int
     backward: int
@@ -202,13 +229,17 @@ class slmt_profile_entry(Structure):
     calls: int
     seconds: float
     flops: float
+
 class slmt_session(Structure): ...
+
 class slmt_session_config(Structure):
     struct_size: int
     batch: int
     progress: slmt_progress_fn
     progress_user: int | None
+
 class slmt_trainer(Structure): ...
+
 class slmt_trainer_config(Structure):
     struct_size: int
     stage: int
@@ -231,6 +262,7 @@ class slmt_trainer_config(Structure):
     data_rate: float
     recompute: int
     reserved: int
+
 class slmt_losses(Structure):
     struct_size: int
     parts: int
@@ -241,13 +273,16 @@ class slmt_losses(Structure):
     consistency: float
     learning_rate: float
     part: Array[c_double]
+
 class slmt_training_state(Structure):
     struct_size: int
     stage: int
     step: int
     steps_in_epoch: int
     total_steps: int
-class slmt_step_fn(_CFuncPtr): ...
+
+class slmt_step_fn(CFuncPtr): ...
+
 class slmt_build_info(Structure):
     struct_size: int
     abi: int
@@ -257,6 +292,7 @@ class slmt_build_info(Structure):
     backends: bytes
     matrix: bytes
     cpu_level: bytes
+
 def slmt_status_name(status: int) -> bytes | None: ...
 def slmt_error_text() -> bytes | None: ...
 def slmt_error_copy(buffer: _In[c_char], size: int) -> int: ...
@@ -280,7 +316,7 @@ def slmt_model_method(model: _In[slmt_model]) -> bytes | None: ...
 def slmt_model_option(model: _In[slmt_model], name: bytes | None, value: _In[c_double]) -> int: ...
 def slmt_model_load(context: _In[slmt_context], path: bytes | None, model: _In[_Pointer[slmt_model]]) -> int: ...
 def slmt_model_load_memory(context: _In[slmt_context], data: _Address, size: int, model: _In[_Pointer[slmt_model]]) -> int: ...
-def slmt_model_load_callback(context: _In[slmt_context], read: slmt_read_fn, user: _Address, model: _In[_Pointer[slmt_model]]) -> int: ...
+def slmt_model_load_callback(context: _In[slmt_context], read: slmt_read_fn | None, user: _Address, model: _In[_Pointer[slmt_model]]) -> int: ...
 def slmt_model_save(model: _In[slmt_model], path: bytes | None) -> int: ...
 def slmt_model_retain(model: _In[slmt_model]) -> _Pointer[slmt_model]: ...
 def slmt_model_free(model: _In[slmt_model]) -> None: ...
@@ -356,7 +392,7 @@ def slmt_trainer_get_state(trainer: _In[slmt_trainer], state: _In[slmt_training_
 def slmt_trainer_cancel(trainer: _In[slmt_trainer]) -> None: ...
 def slmt_pretrain_step(trainer: _In[slmt_trainer], images: _In[c_float], rate: float, losses: _In[slmt_losses]) -> int: ...
 def slmt_finetune_step(trainer: _In[slmt_trainer], source: _In[c_float], target: _In[c_float], rate: float, losses: _In[slmt_losses]) -> int: ...
-def slmt_trainer_run(trainer: _In[slmt_trainer], dataset: _In[slmt_dataset], source: bytes | None, target: bytes | None, max_steps: int, step: slmt_step_fn, user: _Address) -> int: ...
+def slmt_trainer_run(trainer: _In[slmt_trainer], dataset: _In[slmt_dataset], source: bytes | None, target: bytes | None, max_steps: int, step: slmt_step_fn | None, user: _Address) -> int: ...
 def slmt_trainer_save(trainer: _In[slmt_trainer], path: bytes | None) -> int: ...
 def slmt_trainer_load(context: _In[slmt_context], path: bytes | None, trainer: _In[_Pointer[slmt_trainer]]) -> int: ...
 def slmt_version() -> bytes | None: ...
