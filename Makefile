@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The usual errands by name. The build itself is CMake's: see CMakePresets.json.
 
-.PHONY: build demo test bench parity format check
+.PHONY: build demo test bench parity format api check
 
 build:
 	cmake --preset release
@@ -29,6 +29,12 @@ bench: build
 format:
 	scripts/check-format --fix
 
+# What follows from the public headers: bindings, linker map, tables, tests. Needs scripts/install-deps --ci.
+api:
+	build/venv/bin/python scripts/generate-api
+
 check:
 	scripts/check-format
 	scripts/check-layering
+	scripts/check-headers
+	build/venv/bin/python scripts/generate-api --check

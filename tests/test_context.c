@@ -159,6 +159,50 @@ static void every_status_has_its_name(void **state)
     assert_string_equal(slmt_version(), SLMT_VERSION_STRING);
 }
 
+/* A context of the cpu back end says the same of itself: "cpu: LEVEL, LIBRARY". */
+static void expect_described(const slmt_build_info *info, int32_t matrix, const char *library)
+{
+    slmt_context *context = NULL;
+    slmt_context_config c;
+    slmt_context_config_init(&c);
+    c.matrix = matrix;
+    if (slmt_context_create(&c, &context) != SLMT_OK) {
+        assert_null(strstr(info->matrix, library));
+        return;
+    }
+    const char *text = slmt_context_describe(context) + strlen("cpu: ");
+    assert_memory_equal(text, info->cpu_level, strlen(info->cpu_level));
+    assert_non_null(strstr(info->matrix, text + strlen(info->cpu_level) + strlen(", ")));
+    assert_non_null(strstr(info->matrix, library));
+    slmt_context_free(context);
+}
+
+static void the_build_says_what_it_is(void **state)
+{
+    (void)state;
+    char version[32];
+    slmt_build_info info = {.struct_size = sizeof info};
+    GOOD(slmt_build_describe(&info));
+    assert_int_equal(info.struct_size, sizeof info);
+    assert_int_equal(info.abi, SLMT_ABI);
+    snprintf(version, sizeof version, "%d.%d.%d", SLMT_VERSION_MAJOR, SLMT_VERSION_MINOR, SLMT_VERSION_PATCH);
+    assert_string_equal(info.version, version);
+    assert_string_equal(info.version, slmt_version());
+    assert_non_null(info.commit);
+    assert_true(strlen(info.compiler) > 0 && strlen(info.cpu_level) > 0);
+    assert_string_equal(info.backends, "cpu, reference");
+    expect_described(&info, SLMT_MATRIX_ONEDNN, "oneDNN");
+    expect_described(&info, SLMT_MATRIX_OPENBLAS, "OpenBLAS");
+
+    slmt_build_info shorter = {.struct_size = offsetof(slmt_build_info, commit), .commit = "untouched"};
+    GOOD(slmt_build_describe(&shorter));
+    assert_string_equal(shorter.version, version);
+    assert_string_equal(shorter.commit, "untouched");
+    shorter.struct_size = 0;
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "slmt_build_info.struct_size", slmt_build_describe(&shorter));
+    EXPECT(SLMT_ERR_ARGUMENT, slmt_build_describe(NULL));
+}
+
 static void the_error_text_can_be_copied_and_is_cut_to_fit(void **state)
 {
     (void)state;
@@ -516,6 +560,7 @@ int main(void)
         cmocka_unit_test(a_newer_longer_struct_is_accepted_while_its_tail_is_zero),
         cmocka_unit_test(every_bad_field_is_named),
         cmocka_unit_test(every_status_has_its_name),
+        cmocka_unit_test(the_build_says_what_it_is),
         cmocka_unit_test(the_error_text_can_be_copied_and_is_cut_to_fit),
         cmocka_unit_test(the_error_text_belongs_to_the_thread),
         cmocka_unit_test(the_log_hears_what_is_serious_enough),

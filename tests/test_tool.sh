@@ -291,6 +291,13 @@ expect 0 "$slmt" "${train[@]}" "${options[@]}" --set epochs=2 --out part.h5 --ma
 expect 0 "$slmt" train --data three.h5 --resume part.h5 --out whole.h5 "${single[@]}"
 cmp any.h5 whole.h5 || die "the files differ"
 
+claim "a network in three dimensions learns from blocks of slices and makes a volume"
+expect 0 "$slmt" "${train[@]}" "${options[@]}" --option ndims=3 --option channels=1 --set depth=8 --set epochs=1 \
+    --max-steps 2 --out solid.h5
+expect 0 "$slmt" synthesize --model solid.h5 --to t2 three/t1/s02.nii.gz --out solid.nii.gz "${single[@]}"
+"$make_phantom" show solid.nii.gz >stdout
+grep -Eq '^64 64 20 0 [0-9.]+ 2 17$' stdout || die "not a volume in slices 2 to 17: $(cat stdout)"
+
 claim "a perceptual term is computed where a vgg19 was given, and refused where none was"
 expect 0 "$make_phantom" vgg19 vgg19.h5
 judged=("${train[@]}" "${options[@]}" --set epochs=1 --max-steps 2 --option perceptual_width=1

@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file version.h
- *  The release number, at compile time and at run time. */
+ *  Which library this is: numbers at compile time, and what is loaded at run time. */
 #ifndef SLMT_VERSION_H
 #define SLMT_VERSION_H
 
-#include "slmt/export.h"
+#include "slmt/status.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
+/* The build reads these numbers: they are written down here and nowhere else. */
 #define SLMT_VERSION_MAJOR  0
 #define SLMT_VERSION_MINOR  1
 #define SLMT_VERSION_PATCH  0
 #define SLMT_VERSION_STRING "0.1.0"
+
+/** The ABI's number, that of the SONAME. Apart from the release number: see docs/abi.md. */
+#define SLMT_ABI 0
 
 /**
  * The release number of the library that is loaded, such as "0.1.0".
@@ -23,6 +27,28 @@ extern "C" {
  * \since 0.1
  */
 SLMT_API const char *slmt_version(void);
+
+/** How the library that is loaded was built, and what it uses on this machine. \since 0.1 */
+typedef struct slmt_build_info {
+    uint32_t struct_size; /**< sizeof(slmt_build_info), set by the caller */
+    int32_t abi;          /**< SLMT_ABI of the library */
+    const char *version;  /**< as slmt_version() */
+    const char *commit;   /**< the source's commit, with "-dirty" if it was changed since; "" where unknown */
+    const char *compiler; /**< such as "gcc 12.2.0" */
+    char backends[64];    /**< names joined by ", ": "cpu, reference" */
+    char matrix[64];      /**< libraries for matrix products: "oneDNN 2.6.3, OpenBLAS 0.3.21" */
+    char cpu_level[32];   /**< instructions that the cpu back end uses on this machine: "x86-64-v4" */
+} slmt_build_info;
+
+/**
+ * Describe the library that is loaded. Opens each back end for a moment, to ask it.
+ *
+ * @param info  struct_size set by the caller; filled. Its pointers are to static texts
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_build_describe(slmt_build_info *info);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,2090 @@
+# SPDX-License-Identifier: Apache-2.0
+# Made by scripts/generate-api from include/slmt/: change those.
+# The C interface of libslmt 0.1.0 as it is: constants, structs, functions. `libslmt` is the library's name.
+
+const VERSION_STRING = "0.1.0"
+const ABI = 0
+
+# The status numbers, in ranges of a hundred by kind.
+const SLMT_OK = Int32(0)
+const SLMT_ERR_ARGUMENT = Int32(100)  # an argument is NULL, out of range, or does not fit another
+const SLMT_ERR_NONFINITE = Int32(101)  # an input, a loss or a gradient holds a NaN or an infinity
+const SLMT_ERR_STATE = Int32(102)  # the handle cannot do this (now)
+const SLMT_ERR_MEMORY = Int32(200)  # the allocator had none left
+const SLMT_ERR_LIMIT = Int32(201)  # the call would pass the context's max_bytes
+const SLMT_ERR_IO = Int32(300)  # reading or writing failed; the text has the system's reason
+const SLMT_ERR_NOT_FOUND = Int32(301)  # no such file, subject, contrast or tensor
+const SLMT_ERR_CORRUPT = Int32(302)  # the file is damaged: its digest does not match, or it is cut short
+const SLMT_ERR_FORMAT = Int32(303)  # the file is not of the expected kind
+const SLMT_ERR_SCHEMA = Int32(400)  # a tensor or attribute is missing, unexpected, or of another shape or type
+const SLMT_ERR_VERSION = Int32(401)  # the file or struct is of a newer version than this library
+const SLMT_ERR_BACKEND = Int32(500)  # a back end or a library under it failed
+const SLMT_ERR_UNSUPPORTED = Int32(501)  # not available in this build, on this machine, or on this back end
+const SLMT_ERR_CANCELLED = Int32(600)  # the progress callback, or a cancel call, asked to stop
+const SLMT_ERR_INTERNAL = Int32(900)  # a bug in the library; please report the text
+
+# Back ends.
+const SLMT_BACKEND_CPU = Int32(0)  # fast: oneDNN and OpenBLAS for products, own vector kernels for the rest
+const SLMT_BACKEND_REFERENCE = Int32(1)  # plain loops: slow, simple, the truth the others are tested against
+
+# Arithmetic.
+const SLMT_FLOAT32 = Int32(0)
+const SLMT_FLOAT64 = Int32(1)  # reference back end only
+
+# How a model holds the matrices of its linear layers, nearly all of its memory; everything else is
+# of the context's precision. They are rounded to the nearest, and results are computed in float32
+# from what they are then. Models with 16-bit weights synthesize and do not train.
+const SLMT_WEIGHTS_FULL = Int32(0)  # in the context's precision
+const SLMT_WEIGHTS_BFLOAT16 = Int32(1)  # 8 bits of mantissa, float32's range
+const SLMT_WEIGHTS_FLOAT16 = Int32(2)  # IEEE binary16: 11 bits of mantissa; a weight beyond 65504 is an error
+const SLMT_WEIGHTS_STORED = Int32(3)  # as the file has them; of a new model SLMT_WEIGHTS_FULL
+
+# What matrix products may do with their factors on the cpu back end.
+const SLMT_ARITHMETIC_FLOAT32 = Int32(0)
+const SLMT_ARITHMETIC_BFLOAT16 = Int32(1)  # round them to bfloat16: needs oneDNN, and AVX512-BF16 or AMX-BF16
+
+# The library for matrix products on the cpu back end.
+const SLMT_MATRIX_AUTO = Int32(0)  # the better one of those built in, or the library's own kernel where that is
+const SLMT_MATRIX_ONEDNN = Int32(1)
+const SLMT_MATRIX_OPENBLAS = Int32(2)
+
+# Log levels, most serious first.
+const SLMT_LOG_ERROR = Int32(0)
+const SLMT_LOG_WARNING = Int32(1)
+const SLMT_LOG_INFO = Int32(2)
+const SLMT_LOG_DEBUG = Int32(3)
+
+# Kinds of numbers.
+const SLMT_NUMBER_WHOLE = Int32(1)  # a whole number
+const SLMT_NUMBER_REAL = Int32(2)  # a finite real number
+const SLMT_NUMBER_CHOICE = Int32(3)  # one of `choices`
+
+# Kinds of elements of a tensor.
+const SLMT_TENSOR_FLOAT32 = Int32(1)
+const SLMT_TENSOR_INT32 = Int32(2)
+
+# Named sets of options.
+const SLMT_PRESET_BASE = Int32(0)  # the paper's: image 256, width 128, depth 12; 2.5 M + 137 M parameters
+const SLMT_PRESET_SMALL = Int32(1)  # image 256, width 48, depth 6
+const SLMT_PRESET_TINY = Int32(2)  # image 128, width 32, depth 4: minutes on two cores
+
+# How reconstruction errors of removed patches are weighted (section III-A).
+const SLMT_PATCH_WEIGHT_HARD = Int32(0)  # 1 + the 3x3 mean of the mask, from the start (reference code)
+const SLMT_PATCH_WEIGHT_EASY_THEN_HARD = Int32(1)  # 2 - that mean until half of training, then as above (paper)
+
+# Resampling.
+const SLMT_RESIZE_BILINEAR = Int32(0)  # half-pixel centres, no antialiasing
+const SLMT_RESIZE_NEAREST = Int32(1)  # source index floor(i * in / out)
+
+# How a volume's intensities become 0 to 1.
+const SLMT_SCALE_PERCENTILES = Int32(0)  # the head clipped to two percentiles, over its maximum (Li et al. 2023)
+const SLMT_SCALE_TWICE_P99 = Int32(1)  # clipped to 0 and twice the 99th percentile of all voxels, over that (Han et al. 2024); the percentile fields are not used
+
+# Which slices of a volume.
+const SLMT_CENTRE = Int32(-1)  # of a crop's first index: in the middle
+
+# Parts of a set, by subject.
+const SLMT_SPLIT_ALL = Int32(0)
+const SLMT_SPLIT_TRAIN = Int32(1)
+const SLMT_SPLIT_TEST = Int32(2)
+
+# What becomes of rows whose source is their target.
+const SLMT_SELF_EXCLUDE = Int32(0)  # as if they were not there (the code of the paper has none)
+const SLMT_SELF_INCLUDE = Int32(1)  # rows like all others
+const SLMT_SELF_ZSCORE_ONLY = Int32(2)  # in the means and deviations, not in the sums (the paper's table 3)
+
+# Stages of training.
+const SLMT_STAGE_PRETRAIN = Int32(1)  # Edge-MAE on single slices (section III-A)
+const SLMT_STAGE_FINETUNE = Int32(2)  # MT-Net on pairs of slices (section III-B)
+
+# What is computed again for the gradients instead of being kept, by growing time and falling memory.
+const SLMT_RECOMPUTE_NOTHING = Int32(0)  # everything is kept
+const SLMT_RECOMPUTE_CHEAP = Int32(1)  # activations, layer norms, copies, and the frozen encoder's linear layers
+const SLMT_RECOMPUTE_LINEAR = Int32(2)  # and the linear layers before activations and attention
+
+const slmt_status = Int32  # A status: SLMT_OK or one of the SLMT_ERR_ numbers.
+
+# int32_t slmt_progress_fn(void *user, const char *stage, uint64_t done, uint64_t total)
+# Progress of a long call.
+#
+# user: the pointer given with the callback
+# stage: what is being done, such as "pre-train"; a static text
+# done: units done so far
+# total: units in all; 0 when unknown
+#
+# Returns: 0 to go on; anything else ends the call with SLMT_ERR_CANCELLED
+#
+# Threads: called on the thread that made the long call
+const slmt_progress_fn = Ptr{Cvoid}
+
+@doc raw"""
+A context. Made by slmt_context_create(). Every other handle keeps its context alive.
+"""
+mutable struct slmt_context end
+
+# void slmt_log_fn(void *user, int32_t level, const char *text)
+# Receives one line of log, without a line end.
+#
+# Threads: called on the thread whose call has something to say
+const slmt_log_fn = Ptr{Cvoid}
+
+# void *slmt_alloc_fn(void *user, size_t bytes)
+# Returns at least `bytes` bytes aligned as malloc() aligns, or NULL. Called from any thread.
+const slmt_alloc_fn = Ptr{Cvoid}
+
+# void slmt_free_fn(void *user, void *pointer)
+# Frees what the matching slmt_alloc_fn returned; never called with NULL.
+const slmt_free_fn = Ptr{Cvoid}
+
+@doc raw"""
+What a context is made with. Fill with slmt_context_config_init(), then change fields.
+"""
+struct slmt_context_config
+    struct_size::UInt32  # sizeof(slmt_context_config), set by the init function
+    backend::Int32  # SLMT_BACKEND_CPU
+    precision::Int32  # SLMT_FLOAT32
+    matrix::Int32  # SLMT_MATRIX_AUTO; cpu back end only
+    threads::Int32  # threads a call may use; 0 (the default): the cores this process may run on. They end with the call (OpenMP: the calling thread's team), so that none spins after it
+    log_level::Int32  # SLMT_LOG_WARNING: the least serious level that reaches `log`
+    max_bytes::UInt64  # hard limit on memory taken through the context; 0: none
+    alloc::Ptr{Cvoid}  # NULL: malloc(). Set both or neither
+    free::Ptr{Cvoid}  # NULL: free()
+    alloc_user::Ptr{Cvoid}  # handed to alloc and free
+    log::Ptr{Cvoid}  # NULL: silence
+    log_user::Ptr{Cvoid}  # handed to log
+    weights::Int32  # SLMT_WEIGHTS_FULL; others only with precision SLMT_FLOAT32
+    arithmetic::Int32  # SLMT_ARITHMETIC_FLOAT32
+end
+
+@doc raw"""
+A number with a name: an option of a method, or a setting of a task.
+"""
+struct slmt_number
+    name::Cstring  # as in slmt_number_info
+    value::Cdouble  # of SLMT_NUMBER_CHOICE: the index of the choice
+end
+
+@doc raw"""
+An option of a method, or a setting of a task. All texts live as long as the library.
+"""
+struct slmt_number_info
+    struct_size::UInt32  # sizeof(slmt_number_info), set by the caller
+    kind::Int32  # SLMT_NUMBER_...
+    name::Cstring  # lower case, words joined by '_'
+    help::Cstring  # what it is, with its unit
+    choices::Cstring  # names joined by '|'; "" for other kinds
+    initial::Cdouble  # the value where none is given
+    low::Cdouble  # smallest value
+    high::Cdouble  # largest value
+end
+
+@doc raw"""
+An input or an output of a task.
+"""
+struct slmt_port_info
+    struct_size::UInt32  # sizeof(slmt_port_info), set by the caller
+    type::Int32  # SLMT_TENSOR_...
+    name::Cstring  # lower case
+    axes::Cstring  # names of the axes, outermost first: "batch,height,width"
+    help::Cstring  # what it holds, with its range
+end
+
+@doc raw"""
+A tensor of the caller's, in the terms of DLPack. Its fields are fixed for ever.
+"""
+struct slmt_tensor
+    name::Cstring  # the port it is for
+    data::Ptr{Cvoid}  # its first element; read only where it is an input
+    shape::Ptr{Int64}  # rank extents; NULL where rank is 0
+    strides::Ptr{Int64}  # rank strides in elements; NULL: compact and row-major, as they must be
+    rank::Int32  # 0 to 6
+    type::Int32  # SLMT_TENSOR_...
+end
+
+@doc raw"""
+A task of a method.
+"""
+struct slmt_task_info
+    struct_size::UInt32  # sizeof(slmt_task_info), set by the caller
+    trains::Int32  # 1: for a trainer; 0: for a session
+    name::Cstring  # "synthesize", "train", ...
+    help::Cstring  # one sentence
+    settings::Int32  # how many
+    inputs::Int32  # how many
+    outputs::Int32  # how many; of a task that trains: losses, the last is what is minimised
+    reserved::Int32  # 0
+end
+
+@doc raw"""
+A method.
+"""
+struct slmt_method_info
+    struct_size::UInt32  # sizeof(slmt_method_info), set by the caller
+    reserved::Int32  # 0
+    name::Cstring  # "slmt-net", "seq2seq"
+    title::Cstring  # one line
+    source::Cstring  # the paper
+    options::Int32  # how many
+    tasks::Int32  # how many
+end
+
+@doc raw"""
+A model: options and weights. Reference-counted; many sessions may share one.
+"""
+mutable struct slmt_model end
+
+@doc raw"""
+Sizes of the networks. All are checked by slmt_model_create().
+"""
+struct slmt_model_options
+    struct_size::UInt32  # sizeof(slmt_model_options)
+    image_size::Int32  # height and width of a slice in pixels; a multiple of 16 mae_patch
+    mae_patch::Int32  # encoder patch side in pixels (8); image_size is a multiple
+    patch::Int32  # generator patch side in pixels (4); half of mae_patch
+    embed_dim::Int32  # token width of encoder and generator (128); a multiple of 4
+    depth::Int32  # encoder blocks (12)
+    num_heads::Int32  # encoder heads (16); divides embed_dim
+    mlp_ratio::Int32  # MLP width over token width (4)
+    decoder_dim::Int32  # Edge-MAE decoder width (64); a multiple of 4
+    decoder_depth::Int32  # Edge-MAE decoder blocks (8)
+    decoder_heads::Int32  # Edge-MAE decoder heads (8); divides decoder_dim
+    generator_depths::NTuple{4,Int32}  # Swin blocks of each stage, finest first (2,2,2,2)
+    generator_heads::NTuple{4,Int32}  # heads of each stage, finest first (8,8,16,32)
+    window::Int32  # window side in tokens (8)
+end
+
+@doc raw"""
+How a volume becomes slices. Kept in training sets and checkpoints.
+"""
+struct slmt_preprocess
+    struct_size::UInt32  # sizeof(slmt_preprocess)
+    crop_size::Int32  # side of the square crop in voxels (200); smaller volumes are padded with 0
+    crop_x::Int32  # first voxel of the crop along x (left), SLMT_CENTRE (default): middle
+    crop_y::Int32  # first voxel of the crop along y (back), SLMT_CENTRE (default): middle
+    slice_first::Int32  # first axial slice (50)
+    slice_count::Int32  # number of slices (60); 0: all from slice_first on
+    image_size::Int32  # slices are resized to this side (256)
+    target_resize::Int32  # SLMT_RESIZE_BILINEAR, for fine-tuning targets (the reference: nearest)
+    low_percentile::Cdouble  # 0.2: intensities inside the head are clipped to these percentiles
+    high_percentile::Cdouble  # 99.8
+    scaling::Int32  # SLMT_SCALE_PERCENTILES; how intensities become 0 to 1
+    reserved::Int32  # 0
+end
+
+@doc raw"""
+One tensor of a model.
+"""
+struct slmt_tensor_info
+    struct_size::UInt32  # sizeof(slmt_tensor_info), set by the caller
+    rank::Int32  # 1 to 6
+    dim::NTuple{6,Int64}  # row-major extents; unused ones 0
+    name::Cstring  # state_dict key with "E." (Edge-MAE) or "G." (generator) in front; lives with the model
+    used::Int32  # 1; 0 for tensors that the reference stores and nothing reads
+    weights::Int32  # how the model holds it: SLMT_WEIGHTS_FULL, _BFLOAT16 or _FLOAT16
+end
+
+# int64_t slmt_read_fn(void *user, void *buffer, size_t size)
+# Reads up to `size` bytes of a file into `buffer`.
+#
+# Returns: bytes read, 0 at the end, a negative number on failure
+const slmt_read_fn = Ptr{Cvoid}
+
+@doc raw"""
+A volume of float32 voxels with its geometry.
+"""
+mutable struct slmt_volume end
+
+@doc raw"""
+Agreement of two slices or volumes, both in [0, 1].
+"""
+struct slmt_metrics
+    struct_size::UInt32  # sizeof(slmt_metrics), set by the caller
+    reserved::Int32  # 0
+    psnr::Cdouble  # 20 log10(1/sqrt(MSE)) in dB; 100 where MSE is 0
+    ssim::Cdouble  # structural similarity, 7x7 uniform window, data range 1
+    ssim_range_2::Cdouble  # the same with data range 2: only to compare with the paper
+    nmse::Cdouble  # sum (p-t)^2 / sum t^2; 0 where t is all 0
+    nmse_spectral::Cdouble  # ||(p-t)^2||_2 / ||t^2||_2, spectral norms: the paper's code; 0 where t is all 0
+    mae::Cdouble  # mean |p-t|
+end
+
+@doc raw"""
+A training set open for reading.
+"""
+mutable struct slmt_dataset end
+
+@doc raw"""
+A training set being written.
+"""
+mutable struct slmt_dataset_writer end
+
+@doc raw"""
+How well one sequence of a subject was made from another. A NaN is a score that was not taken. The fields
+are fixed for ever.
+"""
+struct slmt_pair_score
+    subject::Int32  # whose; for the caller's own use, ignored
+    source::Int32  # index of the sequence it was made from
+    target::Int32  # index of the sequence that was made
+    reserved::Int32  # 0
+    psnr::Cdouble  # more is better; in dB, or in any unit linear in it
+    ssim::Cdouble  # more is better
+    lpips::Cdouble  # less is better
+end
+
+@doc raw"""
+Options of a ranking. Fill with slmt_ranking_options_init().
+"""
+struct slmt_ranking_options
+    struct_size::UInt32  # sizeof(slmt_ranking_options)
+    self::Int32  # SLMT_SELF_EXCLUDE
+end
+
+@doc raw"""
+A profile. It is not synchronised: what it is given to must run on one thread at a time.
+"""
+mutable struct slmt_profile end
+
+@doc raw"""
+Calls of one op with one shape for one layer, and the time of all of them together.
+"""
+struct slmt_profile_entry
+    struct_size::UInt32  # sizeof(slmt_profile_entry), set by the caller
+    backward::Int32  # 1: the calls compute a gradient; 2: a forward value again, for a gradient
+    op::Cstring  # "linear", "window_attention", ..., "adam"; a static text
+    layer::Cstring  # "G.layers2.0.blocks.1.mlp.fc1"; "" where there is none
+    shape::Cstring  # of the inputs: "[1,4096,128] [512,128]"; "" where there is none
+    calls::UInt64  # how many
+    seconds::Cdouble  # all calls together
+    flops::Cdouble  # multiplications and additions in the matrix products of all calls
+end
+
+@doc raw"""
+A session. Sessions that share a model are independent.
+"""
+mutable struct slmt_session end
+
+@doc raw"""
+What a session is made with. Fill with slmt_session_config_init().
+"""
+struct slmt_session_config
+    struct_size::UInt32  # sizeof(slmt_session_config)
+    batch::Int32  # slices computed together, at most: fewer where that is faster (1)
+    progress::Ptr{Cvoid}  # called after slices that were computed together; NULL: no calls
+    progress_user::Ptr{Cvoid}  # handed to progress
+end
+
+@doc raw"""
+A trainer: a model it may write, optimiser, schedule, step, random state.
+"""
+mutable struct slmt_trainer end
+
+@doc raw"""
+What a trainer is made with. Fill with slmt_trainer_config_init().
+"""
+struct slmt_trainer_config
+    struct_size::UInt32  # sizeof(slmt_trainer_config)
+    stage::Int32  # SLMT_STAGE_...
+    batch::Int32  # slices a step (20; 10)
+    epochs::Int32  # passes over the training slices (100; 150)
+    seed::UInt64  # 0; drives order, augmentation and masks
+    patch_weight::Int32  # SLMT_PATCH_WEIGHT_HARD (pre-training)
+    augment::Int32  # 1; 0: slices as they are
+    decay_epochs::Int32  # 50: pre-training's rate falls by decay_factor every so many epochs
+    warmup_epochs::Int32  # 5: fine-tuning's rate rises linearly over so many epochs
+    decay_factor::Cdouble  # 0.1
+    learning_rate::Cdouble  # 3e-3; 1e-3
+    minimum_rate::Cdouble  # 1e-5: fine-tuning's cosine ends here
+    beta1::Cdouble  # Adam: 0.9; 0.9
+    beta2::Cdouble  # Adam: 0.95; 0.999
+    epsilon::Cdouble  # Adam: 1e-8
+    mask_ratio::Cdouble  # 0.7: part of the patches removed (pre-training)
+    rec_weight::Cdouble  # 10: weight of the reconstruction loss beside the edge loss (pre-training)
+    l1_weight::Cdouble  # 10000: weight of mean |error| beside feature consistency (fine-tuning)
+    data_rate::Cdouble  # 1; 0.7: part of the training slices that is used, the first ones
+    recompute::Int32  # SLMT_RECOMPUTE_LINEAR; SLMT_RECOMPUTE_CHEAP: memory against time
+    reserved::Int32  # 0
+end
+
+@doc raw"""
+What a step reports.
+"""
+struct slmt_losses
+    struct_size::UInt32  # sizeof(slmt_losses), set by the caller
+    parts::Int32  # losses that a task of another method reports beside the total, in `part`
+    total::Cdouble  # the weighted sum that was minimised, before the update
+    reconstruction::Cdouble  # pre-training: masked patches
+    edge::Cdouble  # pre-training: edge map
+    l1::Cdouble  # fine-tuning: mean |prediction - target|
+    consistency::Cdouble  # fine-tuning: feature consistency
+    learning_rate::Cdouble  # the rate of this step
+    part::NTuple{4,Cdouble}  # the task's outputs but the last, in their order; unused ones 0
+end
+
+@doc raw"""
+Where training is.
+"""
+struct slmt_training_state
+    struct_size::UInt32  # sizeof(slmt_training_state), set by the caller
+    stage::Int32  # SLMT_STAGE_...; 0 for methods other than SLMT-Net
+    step::UInt64  # steps done
+    steps_in_epoch::UInt64  # steps of an epoch on the set last run; 0 before
+    total_steps::UInt64  # steps of the whole run on that set; 0 before
+end
+
+# int32_t slmt_step_fn(void *user, const slmt_training_state *state, const slmt_losses *losses)
+# Called after each step of slmt_trainer_run().
+#
+# Returns: 0 to go on; anything else ends the run with SLMT_ERR_CANCELLED, between steps
+#
+# Threads: called on the thread that called slmt_trainer_run()
+const slmt_step_fn = Ptr{Cvoid}
+
+@doc raw"""
+How the library that is loaded was built, and what it uses on this machine.
+"""
+struct slmt_build_info
+    struct_size::UInt32  # sizeof(slmt_build_info), set by the caller
+    abi::Int32  # SLMT_ABI of the library
+    version::Cstring  # as slmt_version()
+    commit::Cstring  # the source's commit, with "-dirty" if it was changed since; "" where unknown
+    compiler::Cstring  # such as "gcc 12.2.0"
+    backends::NTuple{64,UInt8}  # names joined by ", ": "cpu, reference"
+    matrix::NTuple{64,UInt8}  # libraries for matrix products: "oneDNN 2.6.3, OpenBLAS 0.3.21"
+    cpu_level::NTuple{32,UInt8}  # instructions that the cpu back end uses on this machine: "x86-64-v4"
+end
+
+@doc raw"""
+    const char *slmt_status_name(slmt_status status)
+
+The name of a status, such as "SLMT_ERR_SCHEMA".
+
+status: any number
+
+Returns: a static text; "SLMT_ERR_UNKNOWN" for a number that is no status
+
+Threads: any thread, any time
+
+Since 0.1.
+"""
+slmt_status_name(status) =
+    ccall((:slmt_status_name, libslmt), Cstring, (slmt_status, ), status)
+
+@doc raw"""
+    const char *slmt_error_text(void)
+
+The text of the last error of the calling thread: what was wrong, where, and what was expected.
+
+Returns: a text owned by the library, valid until the calling thread's next call into it; the empty
+text when nothing failed yet. Never NULL. Running out of memory is a static text.
+
+Threads: the text belongs to the calling thread
+
+Since 0.1.
+"""
+slmt_error_text() =
+    ccall((:slmt_error_text, libslmt), Cstring, ())
+
+@doc raw"""
+    size_t slmt_error_copy(char *buffer, size_t size)
+
+Copy the text of the calling thread's last error.
+
+buffer: receives the text, cut to size-1 bytes and ended by a zero; may be NULL if size is 0
+size: bytes in buffer
+
+Returns: the full length of the text in bytes, without the zero
+
+Threads: the text belongs to the calling thread
+
+Since 0.1.
+"""
+slmt_error_copy(buffer, size) =
+    ccall((:slmt_error_copy, libslmt), Csize_t, (Ptr{UInt8}, Csize_t, ), buffer, size)
+
+@doc raw"""
+    void slmt_context_config_init(slmt_context_config *config)
+
+Fill a configuration with the defaults named beside its fields.
+
+config: not NULL
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_context_config_init(config) =
+    ccall((:slmt_context_config_init, libslmt), Cvoid, (Ptr{slmt_context_config}, ), config)
+
+@doc raw"""
+    slmt_status slmt_context_create(const slmt_context_config *config, slmt_context **context)
+
+Make a context.
+
+config: NULL for the defaults; copied
+context: receives the context; the caller frees it with slmt_context_free()
+
+Returns: SLMT_OK, or
+SLMT_ERR_ARGUMENT    a pointer is NULL, a field is out of range (the text names it), or weights of
+                     16 bits are asked for in float64;
+SLMT_ERR_VERSION     struct_size is larger than this library knows and its tail is not zero;
+SLMT_ERR_UNSUPPORTED the back end, precision or matrix library is not in this build, or the machine
+                     lacks what the arithmetic needs (the text says what);
+SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: any thread; a context may be used by many threads at once
+
+Since 0.1.
+"""
+slmt_context_create(config, context) =
+    ccall((:slmt_context_create, libslmt), slmt_status, (Ptr{slmt_context_config}, Ptr{Ptr{slmt_context}}, ), config, context)
+
+@doc raw"""
+    void slmt_context_free(slmt_context *context)
+
+Give a context back. Handles made in it stay valid and keep it alive until they are freed.
+
+context: may be NULL
+
+Threads: any thread; no other thread may be using this pointer
+
+Since 0.1.
+"""
+slmt_context_free(context) =
+    ccall((:slmt_context_free, libslmt), Cvoid, (Ptr{slmt_context}, ), context)
+
+@doc raw"""
+    uint64_t slmt_context_live_bytes(const slmt_context *context)
+
+Memory that the context and everything made in it hold now.
+
+Counts what goes through the context's allocator. What oneDNN, HDF5 and niftiio take for
+themselves while they work is not in it.
+
+context: not NULL
+
+Returns: bytes
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_context_live_bytes(context) =
+    ccall((:slmt_context_live_bytes, libslmt), UInt64, (Ptr{slmt_context}, ), context)
+
+@doc raw"""
+    const char *slmt_context_describe(const slmt_context *context)
+
+What the context computes with, such as "cpu: x86-64-v4, oneDNN 2.6.3, OpenBLAS 0.3.21".
+
+context: not NULL
+
+Returns: a text that lives as long as the context
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_context_describe(context) =
+    ccall((:slmt_context_describe, libslmt), Cstring, (Ptr{slmt_context}, ), context)
+
+@doc raw"""
+    size_t slmt_method_count(void)
+
+Number of methods.
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_method_count() =
+    ccall((:slmt_method_count, libslmt), Csize_t, ())
+
+@doc raw"""
+    slmt_status slmt_method_describe(size_t index, slmt_method_info *info)
+
+Describe a method.
+
+index: below slmt_method_count()
+info: struct_size set by the caller; filled
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_method_describe(index, info) =
+    ccall((:slmt_method_describe, libslmt), slmt_status, (Csize_t, Ptr{slmt_method_info}, ), index, info)
+
+@doc raw"""
+    slmt_status slmt_method_option(const char *method, size_t index, slmt_number_info *info)
+
+Describe an option of a method.
+
+method: its name
+index: from 0
+info: struct_size set by the caller; filled
+
+Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such method), SLMT_ERR_ARGUMENT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_method_option(method, index, info) =
+    ccall((:slmt_method_option, libslmt), slmt_status, (Cstring, Csize_t, Ptr{slmt_number_info}, ), method, index, info)
+
+@doc raw"""
+    slmt_status slmt_method_task(const char *method, size_t index, slmt_task_info *info)
+
+Describe a task of a method. As slmt_method_option().
+
+Since 0.1.
+"""
+slmt_method_task(method, index, info) =
+    ccall((:slmt_method_task, libslmt), slmt_status, (Cstring, Csize_t, Ptr{slmt_task_info}, ), method, index, info)
+
+@doc raw"""
+    slmt_status slmt_task_setting(const char *method, const char *task, size_t index, slmt_number_info *info)
+
+Describe a setting of a task. As slmt_method_option().
+
+Since 0.1.
+"""
+slmt_task_setting(method, task, index, info) =
+    ccall((:slmt_task_setting, libslmt), slmt_status, (Cstring, Cstring, Csize_t, Ptr{slmt_number_info}, ), method, task, index, info)
+
+@doc raw"""
+    slmt_status slmt_task_input(const char *method, const char *task, size_t index, slmt_port_info *info)
+
+Describe an input of a task. As slmt_method_option().
+
+Since 0.1.
+"""
+slmt_task_input(method, task, index, info) =
+    ccall((:slmt_task_input, libslmt), slmt_status, (Cstring, Cstring, Csize_t, Ptr{slmt_port_info}, ), method, task, index, info)
+
+@doc raw"""
+    slmt_status slmt_task_output(const char *method, const char *task, size_t index, slmt_port_info *info)
+
+Describe an output of a task. As slmt_method_option().
+
+Since 0.1.
+"""
+slmt_task_output(method, task, index, info) =
+    ccall((:slmt_task_output, libslmt), slmt_status, (Cstring, Cstring, Csize_t, Ptr{slmt_port_info}, ), method, task, index, info)
+
+@doc raw"""
+    slmt_status slmt_model_options_init(slmt_model_options *options, int32_t preset)
+
+Fill options with a preset.
+
+options: not NULL
+preset: SLMT_PRESET_...
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT: options is NULL, no such preset
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_model_options_init(options, preset) =
+    ccall((:slmt_model_options_init, libslmt), slmt_status, (Ptr{slmt_model_options}, Int32, ), options, preset)
+
+@doc raw"""
+    void slmt_preprocess_init(slmt_preprocess *preprocess)
+
+Fill preprocessing with the paper's BraTS values, the defaults named beside the fields.
+
+preprocess: not NULL
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_preprocess_init(preprocess) =
+    ccall((:slmt_preprocess_init, libslmt), Cvoid, (Ptr{slmt_preprocess}, ), preprocess)
+
+@doc raw"""
+    slmt_status slmt_model_create(slmt_context *context, const slmt_model_options *options, uint64_t seed, slmt_model **model)
+
+Make a model with fresh weights.
+
+Linear and patch-projection weights of the Edge-MAE are Xavier uniform, cls and mask tokens
+N(0, 0.02), generator weights and bias tables N(0, 0.02) truncated at two standard deviations,
+LayerNorm 1 and 0, biases 0, position tables fixed sine-cosine.
+
+context: not NULL
+options: NULL for SLMT_PRESET_BASE
+seed: equal seeds give equal weights, whatever back end and threads
+model: receives the model; the caller frees it with slmt_model_free()
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the text names the option and its rule), SLMT_ERR_VERSION,
+SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: any thread
+
+Source: sections III-A and III-B
+
+Since 0.1.
+"""
+slmt_model_create(context, options, seed, model) =
+    ccall((:slmt_model_create, libslmt), slmt_status, (Ptr{slmt_context}, Ptr{slmt_model_options}, UInt64, Ptr{Ptr{slmt_model}}, ), context, options, seed, model)
+
+@doc raw"""
+    slmt_status slmt_model_create_method(slmt_context *context, const char *method, const slmt_number *options, size_t count, uint64_t seed, slmt_model **model)
+
+Make a model of any method with fresh weights.
+
+method: its name, see slmt_method_describe()
+options: count options by name; those not named have their initial values. NULL if count is 0
+seed: as slmt_model_create()
+model: receives the model; the caller frees it with slmt_model_free()
+
+Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such method or option), and as slmt_model_create()
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_model_create_method(context, method, options, count, seed, model) =
+    ccall((:slmt_model_create_method, libslmt), slmt_status, (Ptr{slmt_context}, Cstring, Ptr{slmt_number}, Csize_t, UInt64, Ptr{Ptr{slmt_model}}, ), context, method, options, count, seed, model)
+
+@doc raw"""
+    const char *slmt_model_method(const slmt_model *model)
+
+Name of a model's method; it lives as long as the library.
+
+model: not NULL
+
+Since 0.1.
+"""
+slmt_model_method(model) =
+    ccall((:slmt_model_method, libslmt), Cstring, (Ptr{slmt_model}, ), model)
+
+@doc raw"""
+    slmt_status slmt_model_option(const slmt_model *model, const char *name, double *value)
+
+Read one option of a model.
+
+name: as in slmt_number_info
+value: receives it
+
+Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND, SLMT_ERR_ARGUMENT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_model_option(model, name, value) =
+    ccall((:slmt_model_option, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Ptr{Cdouble}, ), model, name, value)
+
+@doc raw"""
+    slmt_status slmt_model_load(slmt_context *context, const char *path, slmt_model **model)
+
+Load a model from a checkpoint file. The file is not trusted: its SHA-256 is checked before
+anything in it is parsed, then every name, shape, type and value. Matrices of linear layers that are
+stored in another type than the context's `weights` are converted, one after the other.
+
+context: not NULL
+path: a file written by slmt_model_save() or slmt_trainer_save()
+model: receives the model; the caller frees it with slmt_model_free()
+
+Returns: SLMT_OK, or
+SLMT_ERR_ARGUMENT  also: a weight is too large for the context's 16-bit type (the text names it);
+SLMT_ERR_NOT_FOUND, SLMT_ERR_IO;
+SLMT_ERR_FORMAT    not a libslmt checkpoint;
+SLMT_ERR_CORRUPT   the digest does not match, or the file is cut short;
+SLMT_ERR_VERSION   written by a newer library;
+SLMT_ERR_SCHEMA    tensors missing, unexpected, of another shape or type (the text lists names);
+SLMT_ERR_NONFINITE a weight is a NaN or an infinity;
+SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_model_load(context, path, model) =
+    ccall((:slmt_model_load, libslmt), slmt_status, (Ptr{slmt_context}, Cstring, Ptr{Ptr{slmt_model}}, ), context, path, model)
+
+@doc raw"""
+    slmt_status slmt_model_load_memory(slmt_context *context, const void *data, size_t size, slmt_model **model)
+
+Load a model from a checkpoint held in memory. As slmt_model_load().
+
+data: the file's bytes; not modified, not kept
+size: their number
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_model_load_memory(context, data, size, model) =
+    ccall((:slmt_model_load_memory, libslmt), slmt_status, (Ptr{slmt_context}, Ptr{Cvoid}, Csize_t, Ptr{Ptr{slmt_model}}, ), context, data, size, model)
+
+@doc raw"""
+    slmt_status slmt_model_load_callback(slmt_context *context, slmt_read_fn read, void *user, slmt_model **model)
+
+Load a model from whatever a callback reads. As slmt_model_load().
+
+read: called until it returns 0
+user: handed to read
+
+Threads: any thread; read is called on the calling thread
+
+Since 0.1.
+"""
+slmt_model_load_callback(context, read, user, model) =
+    ccall((:slmt_model_load_callback, libslmt), slmt_status, (Ptr{slmt_context}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Ptr{slmt_model}}, ), context, read, user, model)
+
+@doc raw"""
+    slmt_status slmt_model_save(const slmt_model *model, const char *path)
+
+Save a model: options, weights (in 16 bits where the model holds them so), preprocessing and card.
+Written to a new file beside `path`, synced, and renamed over it: at any moment `path` is the old
+file or the new one, whole.
+
+model: not NULL
+path: replaced if it exists
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: any thread, while no trainer is changing the model
+
+Since 0.1.
+"""
+slmt_model_save(model, path) =
+    ccall((:slmt_model_save, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, ), model, path)
+
+@doc raw"""
+    slmt_model *slmt_model_retain(slmt_model *model)
+
+One more owner.
+
+model: not NULL
+
+Returns: model
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_model_retain(model) =
+    ccall((:slmt_model_retain, libslmt), Ptr{slmt_model}, (Ptr{slmt_model}, ), model)
+
+@doc raw"""
+    void slmt_model_free(slmt_model *model)
+
+One owner less; the last one frees.
+
+model: may be NULL
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_model_free(model) =
+    ccall((:slmt_model_free, libslmt), Cvoid, (Ptr{slmt_model}, ), model)
+
+@doc raw"""
+    slmt_status slmt_model_get_options(const slmt_model *model, slmt_model_options *options)
+
+Read the options of a model of SLMT-Net.
+
+model: not NULL
+options: struct_size set by the caller (an init function does); filled
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the model is of another method)
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_model_get_options(model, options) =
+    ccall((:slmt_model_get_options, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{slmt_model_options}, ), model, options)
+
+@doc raw"""
+    slmt_status slmt_model_get_preprocess(const slmt_model *model, slmt_preprocess *preprocess)
+
+Read the preprocessing kept with a model. As slmt_model_get_options().
+
+Since 0.1.
+"""
+slmt_model_get_preprocess(model, preprocess) =
+    ccall((:slmt_model_get_preprocess, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{slmt_preprocess}, ), model, preprocess)
+
+@doc raw"""
+    slmt_status slmt_model_set_preprocess(slmt_model *model, const slmt_preprocess *preprocess)
+
+Replace the preprocessing kept with a model.
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT: a field is out of range, or image_size is not the model's
+
+Threads: while nothing else uses the model
+
+Since 0.1.
+"""
+slmt_model_set_preprocess(model, preprocess) =
+    ccall((:slmt_model_set_preprocess, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{slmt_preprocess}, ), model, preprocess)
+
+@doc raw"""
+    size_t slmt_model_tensor_count(const slmt_model *model)
+
+Number of tensors, used and unused.
+
+model: not NULL
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_model_tensor_count(model) =
+    ccall((:slmt_model_tensor_count, libslmt), Csize_t, (Ptr{slmt_model}, ), model)
+
+@doc raw"""
+    slmt_status slmt_model_tensor_info(const slmt_model *model, size_t index, slmt_tensor_info *info)
+
+Describe tensor `index`.
+
+index: below slmt_model_tensor_count()
+info: struct_size set by the caller; filled
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_model_tensor_info(model, index, info) =
+    ccall((:slmt_model_tensor_info, libslmt), slmt_status, (Ptr{slmt_model}, Csize_t, Ptr{slmt_tensor_info}, ), model, index, info)
+
+@doc raw"""
+    slmt_status slmt_model_get_tensor(const slmt_model *model, const char *name, float *values, size_t count)
+
+Copy a tensor out, widened where the model holds it in 16 bits.
+
+name: as in slmt_tensor_info
+values: receives count float32, row-major
+count: the tensor's number of elements
+
+Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND, SLMT_ERR_ARGUMENT (another count is expected)
+
+Threads: any thread, while no trainer is changing the model
+
+Since 0.1.
+"""
+slmt_model_get_tensor(model, name, values, count) =
+    ccall((:slmt_model_get_tensor, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Ptr{Cfloat}, Csize_t, ), model, name, values, count)
+
+@doc raw"""
+    slmt_status slmt_model_set_tensor(slmt_model *model, const char *name, const float *values, size_t count)
+
+Replace a tensor's values, as a converter does. They are rounded where the model holds it in 16 bits.
+
+values: count float32, row-major, finite
+
+Returns: as slmt_model_get_tensor(), SLMT_ERR_NONFINITE, and SLMT_ERR_ARGUMENT also where a value is too
+large for the 16-bit type (nothing is changed)
+
+Threads: while nothing else uses the model
+
+Since 0.1.
+"""
+slmt_model_set_tensor(model, name, values, count) =
+    ccall((:slmt_model_set_tensor, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Ptr{Cfloat}, Csize_t, ), model, name, values, count)
+
+@doc raw"""
+    const char *slmt_model_card(const slmt_model *model, const char *key)
+
+Read a field of the model card, free text kept in the checkpoint.
+
+key: "name", "data", "intended_use", "source_contrast", "target_contrast", "training" or any of
+    up to 64 letters, digits and underscores
+
+Returns: the text, valid until the field is set again or the model freed; "" when unset
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_model_card(model, key) =
+    ccall((:slmt_model_card, libslmt), Cstring, (Ptr{slmt_model}, Cstring, ), model, key)
+
+@doc raw"""
+    slmt_status slmt_model_set_card(slmt_model *model, const char *key, const char *text)
+
+Set a field of the model card.
+
+text: at most 65535 bytes of UTF-8; NULL or "" removes the field
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: while nothing else uses the model
+
+Since 0.1.
+"""
+slmt_model_set_card(model, key, text) =
+    ccall((:slmt_model_set_card, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Cstring, ), model, key, text)
+
+@doc raw"""
+    slmt_status slmt_volume_read(slmt_context *context, const char *path, slmt_volume **volume)
+
+Read a NIfTI file (.nii, .nii.gz, .hdr/.img): any scalar type, scl_slope and scl_inter applied.
+Trailing axes of length 1 are dropped; more than three axes are refused.
+
+context: not NULL
+path: the file
+volume: receives the volume; the caller frees it with slmt_volume_free()
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (not NIfTI, not
+scalar, not three axes), SLMT_ERR_CORRUPT (cut short), SLMT_ERR_NONFINITE, SLMT_ERR_MEMORY,
+SLMT_ERR_LIMIT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_volume_read(context, path, volume) =
+    ccall((:slmt_volume_read, libslmt), slmt_status, (Ptr{slmt_context}, Cstring, Ptr{Ptr{slmt_volume}}, ), context, path, volume)
+
+@doc raw"""
+    slmt_status slmt_volume_create(slmt_context *context, const int64_t dims[3], const double *affine, const float *voxels, slmt_volume **volume)
+
+Make a volume from an array.
+
+dims: voxels along i, j, k; each at least 1
+affine: 16 numbers, row-major 4x4: voxel index (i,j,k,1) to patient millimetres, NIfTI's
+    convention (x to the right, y to the front, z up); NULL: 1 mm voxels, no rotation
+voxels: dims[0]*dims[1]*dims[2] float32, i fastest; copied; finite
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also: the affine is singular), SLMT_ERR_NONFINITE, SLMT_ERR_MEMORY,
+SLMT_ERR_LIMIT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_volume_create(context, dims, affine, voxels, volume) =
+    ccall((:slmt_volume_create, libslmt), slmt_status, (Ptr{slmt_context}, Ptr{Int64}, Ptr{Cdouble}, Ptr{Cfloat}, Ptr{Ptr{slmt_volume}}, ), context, dims, affine, voxels, volume)
+
+@doc raw"""
+    void slmt_volume_free(slmt_volume *volume)
+
+Free a volume.
+
+volume: may be NULL
+
+Since 0.1.
+"""
+slmt_volume_free(volume) =
+    ccall((:slmt_volume_free, libslmt), Cvoid, (Ptr{slmt_volume}, ), volume)
+
+@doc raw"""
+    void slmt_volume_dims(const slmt_volume *volume, int64_t dims[3])
+
+Voxels along i, j, k.
+
+volume: not NULL
+dims: receives three numbers
+
+Since 0.1.
+"""
+slmt_volume_dims(volume, dims) =
+    ccall((:slmt_volume_dims, libslmt), Cvoid, (Ptr{slmt_volume}, Ptr{Int64}, ), volume, dims)
+
+@doc raw"""
+    void slmt_volume_affine(const slmt_volume *volume, double affine[16])
+
+The affine, as in slmt_volume_create().
+
+affine: receives 16 numbers
+
+Since 0.1.
+"""
+slmt_volume_affine(volume, affine) =
+    ccall((:slmt_volume_affine, libslmt), Cvoid, (Ptr{slmt_volume}, Ptr{Cdouble}, ), volume, affine)
+
+@doc raw"""
+    const float *slmt_volume_voxels(const slmt_volume *volume)
+
+The voxels, i fastest.
+
+Returns: an array that lives with the volume
+
+Since 0.1.
+"""
+slmt_volume_voxels(volume) =
+    ccall((:slmt_volume_voxels, libslmt), Ptr{Cfloat}, (Ptr{slmt_volume}, ), volume)
+
+@doc raw"""
+    slmt_status slmt_volume_write(const slmt_volume *volume, const char *path)
+
+Write a volume as float32 NIfTI-1, gzip-compressed if the name ends in .gz. A volume that was read from a
+file, or synthesized from such a one, keeps that file's header: affine, units, description, extensions.
+Written beside `path` and renamed over it.
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the name ends in neither .nii nor .nii.gz), SLMT_ERR_IO,
+SLMT_ERR_MEMORY
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_volume_write(volume, path) =
+    ccall((:slmt_volume_write, libslmt), slmt_status, (Ptr{slmt_volume}, Cstring, ), volume, path)
+
+@doc raw"""
+    slmt_status slmt_compare(const float *prediction, const float *target, size_t height, size_t width, slmt_metrics *metrics)
+
+Compare a slice with its target.
+
+prediction: [height][width] float32
+target: [height][width] float32
+height,width: pixels, each at least 7
+metrics: struct_size set by the caller; filled
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NONFINITE, SLMT_ERR_MEMORY
+
+Threads: any thread
+
+Source: Wang et al. 2004 (SSIM); Li et al., IEEE TMI 2023, section IV
+
+Since 0.1.
+"""
+slmt_compare(prediction, target, height, width, metrics) =
+    ccall((:slmt_compare, libslmt), slmt_status, (Ptr{Cfloat}, Ptr{Cfloat}, Csize_t, Csize_t, Ptr{slmt_metrics}, ), prediction, target, height, width, metrics)
+
+@doc raw"""
+    slmt_status slmt_dataset_writer_create(slmt_context *context, const char *path, const slmt_preprocess *preprocess, const char *const *contrasts, size_t count, slmt_dataset_writer **writer)
+
+Start writing a training set.
+
+path: appears, whole, when slmt_dataset_writer_finish() succeeds; replaced if it exists
+preprocess: NULL for the defaults; recorded in the file
+contrasts: count names, each 1 to 64 letters, digits, '-', '_'
+count: 1 to 64
+writer: receives the writer; the caller ends it with finish or cancel
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: one thread at a time
+
+Since 0.1.
+"""
+slmt_dataset_writer_create(context, path, preprocess, contrasts, count, writer) =
+    ccall((:slmt_dataset_writer_create, libslmt), slmt_status, (Ptr{slmt_context}, Cstring, Ptr{slmt_preprocess}, Ptr{Cstring}, Csize_t, Ptr{Ptr{slmt_dataset_writer}}, ), context, path, preprocess, contrasts, count, writer)
+
+@doc raw"""
+    slmt_status slmt_dataset_writer_add(slmt_dataset_writer *writer, const char *subject, const slmt_volume *const *volumes, int32_t split)
+
+Preprocess a subject's volumes and add them: reorient to axial slices, normalise each volume on its own,
+crop, choose slices, resize.
+
+subject: a name new to this set: 1 to 128 letters, digits, '-', '_', '.'
+volumes: one for each contrast, NULL where missing; those present have equal grids
+split: SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (grids differ, too few slices, a constant volume, ...; the set stays
+as it was and more subjects can be added), SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: one thread at a time
+
+Since 0.1.
+"""
+slmt_dataset_writer_add(writer, subject, volumes, split) =
+    ccall((:slmt_dataset_writer_add, libslmt), slmt_status, (Ptr{slmt_dataset_writer}, Cstring, Ptr{Ptr{slmt_volume}}, Int32, ), writer, subject, volumes, split)
+
+@doc raw"""
+    slmt_status slmt_dataset_writer_finish(slmt_dataset_writer *writer)
+
+Finish the file and free the writer, also on failure.
+
+Returns: SLMT_OK or SLMT_ERR_IO
+
+Since 0.1.
+"""
+slmt_dataset_writer_finish(writer) =
+    ccall((:slmt_dataset_writer_finish, libslmt), slmt_status, (Ptr{slmt_dataset_writer}, ), writer)
+
+@doc raw"""
+    void slmt_dataset_writer_cancel(slmt_dataset_writer *writer)
+
+Drop the unfinished file and free the writer.
+
+writer: may be NULL
+
+Since 0.1.
+"""
+slmt_dataset_writer_cancel(writer) =
+    ccall((:slmt_dataset_writer_cancel, libslmt), Cvoid, (Ptr{slmt_dataset_writer}, ), writer)
+
+@doc raw"""
+    slmt_status slmt_dataset_open(slmt_context *context, const char *path, slmt_dataset **dataset)
+
+Open a training set. Slices are read when they are needed; the set may be larger than memory.
+
+dataset: receives the set; the caller frees it with slmt_dataset_free()
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT, SLMT_ERR_SCHEMA,
+SLMT_ERR_VERSION, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: any thread; a set is used by one thread at a time
+
+Since 0.1.
+"""
+slmt_dataset_open(context, path, dataset) =
+    ccall((:slmt_dataset_open, libslmt), slmt_status, (Ptr{slmt_context}, Cstring, Ptr{Ptr{slmt_dataset}}, ), context, path, dataset)
+
+@doc raw"""
+    void slmt_dataset_free(slmt_dataset *dataset)
+
+Close a set.
+
+dataset: may be NULL
+
+Since 0.1.
+"""
+slmt_dataset_free(dataset) =
+    ccall((:slmt_dataset_free, libslmt), Cvoid, (Ptr{slmt_dataset}, ), dataset)
+
+@doc raw"""
+    slmt_status slmt_dataset_get_preprocess(const slmt_dataset *dataset, slmt_preprocess *preprocess)
+
+The preprocessing its slices went through.
+
+preprocess: struct_size set; filled
+
+Since 0.1.
+"""
+slmt_dataset_get_preprocess(dataset, preprocess) =
+    ccall((:slmt_dataset_get_preprocess, libslmt), slmt_status, (Ptr{slmt_dataset}, Ptr{slmt_preprocess}, ), dataset, preprocess)
+
+@doc raw"""
+    size_t slmt_dataset_contrast_count(const slmt_dataset *dataset)
+
+Number of contrasts.
+
+Since 0.1.
+"""
+slmt_dataset_contrast_count(dataset) =
+    ccall((:slmt_dataset_contrast_count, libslmt), Csize_t, (Ptr{slmt_dataset}, ), dataset)
+
+@doc raw"""
+    const char *slmt_dataset_contrast(const slmt_dataset *dataset, size_t index)
+
+Name of a contrast; NULL past the last. It lives with the set.
+
+Since 0.1.
+"""
+slmt_dataset_contrast(dataset, index) =
+    ccall((:slmt_dataset_contrast, libslmt), Cstring, (Ptr{slmt_dataset}, Csize_t, ), dataset, index)
+
+@doc raw"""
+    size_t slmt_dataset_subject_count(const slmt_dataset *dataset)
+
+Number of subjects.
+
+Since 0.1.
+"""
+slmt_dataset_subject_count(dataset) =
+    ccall((:slmt_dataset_subject_count, libslmt), Csize_t, (Ptr{slmt_dataset}, ), dataset)
+
+@doc raw"""
+    const char *slmt_dataset_subject(const slmt_dataset *dataset, size_t index)
+
+Name of a subject, in the order they were added; NULL past the last. It lives with the set.
+
+Since 0.1.
+"""
+slmt_dataset_subject(dataset, index) =
+    ccall((:slmt_dataset_subject, libslmt), Cstring, (Ptr{slmt_dataset}, Csize_t, ), dataset, index)
+
+@doc raw"""
+    int32_t slmt_dataset_subject_split(const slmt_dataset *dataset, size_t index)
+
+SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST of a subject; 0 past the last.
+
+Since 0.1.
+"""
+slmt_dataset_subject_split(dataset, index) =
+    ccall((:slmt_dataset_subject_split, libslmt), Int32, (Ptr{slmt_dataset}, Csize_t, ), dataset, index)
+
+@doc raw"""
+    size_t slmt_dataset_slice_count(const slmt_dataset *dataset, size_t subject, size_t contrast)
+
+Slices of a subject in one contrast, 0 where missing or out of range.
+
+Since 0.1.
+"""
+slmt_dataset_slice_count(dataset, subject, contrast) =
+    ccall((:slmt_dataset_slice_count, libslmt), Csize_t, (Ptr{slmt_dataset}, Csize_t, Csize_t, ), dataset, subject, contrast)
+
+@doc raw"""
+    slmt_status slmt_dataset_read(slmt_dataset *dataset, size_t subject, size_t contrast, size_t slice, int32_t resize, float *pixels)
+
+Read one slice.
+
+resize: SLMT_RESIZE_BILINEAR, or SLMT_RESIZE_NEAREST for a target as the reference makes it; the
+    file holds the cropped slice and resizing happens here
+pixels: receives [image_size][image_size] float32 in [0, 1]
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_CORRUPT
+
+Threads: one thread at a time
+
+Since 0.1.
+"""
+slmt_dataset_read(dataset, subject, contrast, slice, resize, pixels) =
+    ccall((:slmt_dataset_read, libslmt), slmt_status, (Ptr{slmt_dataset}, Csize_t, Csize_t, Csize_t, Int32, Ptr{Cfloat}, ), dataset, subject, contrast, slice, resize, pixels)
+
+@doc raw"""
+    void slmt_ranking_options_init(slmt_ranking_options *options)
+
+Fill options with the defaults named beside the fields.
+
+options: not NULL
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_ranking_options_init(options) =
+    ccall((:slmt_ranking_options_init, libslmt), Cvoid, (Ptr{slmt_ranking_options}, ), options)
+
+@doc raw"""
+    slmt_status slmt_rank_sequences(const slmt_pair_score *scores, size_t count, size_t sequences, const slmt_ranking_options *options, double *totipotency, double *differentiation, double *agreement)
+
+Rank sequences by how well they make the others, and by how badly the others make them.
+
+For each metric q the scores of all rows have a mean and a (population) deviation; of the mean q_ij over
+the rows of source i and target j, z_q(i,j) = (q_ij - mean) / (deviation + 1e-9). Then
+A_ij = z_psnr + z_ssim - z_lpips. NaN are skipped; a metric adds 0 to pairs that have no score of it, and A
+is 0 for pairs without a row. With N sequences, whatever `self` is,
+
+    totipotency(i)     =  1/N sum_j A_ij    how well i makes the others
+    differentiation(i) = -1/N sum_j A_ji    how hard i is to make
+
+Most is first in both. With as many rows for each pair the A_ij of all rows sum to 0.
+
+scores: count rows in any order; not modified
+count: at least 1, also after `self` took rows from the sums
+sequences: N, at least 1
+options: NULL for the defaults
+totipotency: [N], written
+differentiation: [N], written
+agreement: [N][N], A with a row for each source, written; may be NULL
+
+Returns: SLMT_OK, or
+SLMT_ERR_ARGUMENT  a pointer is NULL, no row is left, an index is not below N (the text names the
+                   row), `self` is none of SLMT_SELF_...;
+SLMT_ERR_NONFINITE a score is an infinity (the text names it: bound it as slmt_compare() does), or
+                   scores are too large for their squares;
+SLMT_ERR_VERSION, SLMT_ERR_MEMORY. Nothing is written where it fails
+
+Threads: any thread
+
+Source: Han et al., Medical Image Analysis 92 (2024) 103044, C_t and C_d
+
+Since 0.1.
+"""
+slmt_rank_sequences(scores, count, sequences, options, totipotency, differentiation, agreement) =
+    ccall((:slmt_rank_sequences, libslmt), slmt_status, (Ptr{slmt_pair_score}, Csize_t, Csize_t, Ptr{slmt_ranking_options}, Ptr{Cdouble}, Ptr{Cdouble}, Ptr{Cdouble}, ), scores, count, sequences, options, totipotency, differentiation, agreement)
+
+@doc raw"""
+    slmt_status slmt_differentiation_map(const float *const *predictions, size_t n, const float *truth, size_t count, float *map)
+
+Imaging-differentiation map: where an image holds what its sources lack.
+
+    map[k] = 1/n sum_s |predictions[s][k] - truth[k]|
+
+The paper's code has a prediction from each sequence in it, also the one that the image itself gives. Leave
+that one out for what the others alone cannot make.
+
+predictions: n pointers to [count] float32, each made from another source; not modified
+n: at least 1
+truth: [count] float32; not modified
+count: pixels, at least 1
+map: [count] float32, written; may not overlap the others
+
+Returns: SLMT_OK, or
+SLMT_ERR_ARGUMENT  a pointer is NULL, n or count is 0, map overlaps another array;
+SLMT_ERR_NONFINITE an image holds a NaN or an infinity (the text names the first). Nothing is
+                   written where it fails
+
+Threads: any thread
+
+Source: Han et al., Medical Image Analysis 92 (2024) 103044, M_d
+
+Since 0.1.
+"""
+slmt_differentiation_map(predictions, n, truth, count, map) =
+    ccall((:slmt_differentiation_map, libslmt), slmt_status, (Ptr{Ptr{Cfloat}}, Csize_t, Ptr{Cfloat}, Csize_t, Ptr{Cfloat}, ), predictions, n, truth, count, map)
+
+@doc raw"""
+    slmt_status slmt_profile_create(slmt_context *context, slmt_profile **profile)
+
+Make a profile that has taken nothing down yet.
+
+profile: receives the profile; the caller frees it with slmt_profile_free()
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_profile_create(context, profile) =
+    ccall((:slmt_profile_create, libslmt), slmt_status, (Ptr{slmt_context}, Ptr{Ptr{slmt_profile}}, ), context, profile)
+
+@doc raw"""
+    void slmt_profile_free(slmt_profile *profile)
+
+Free a profile, or give up the caller's share of it while sessions or trainers hold it.
+
+profile: may be NULL
+
+Since 0.1.
+"""
+slmt_profile_free(profile) =
+    ccall((:slmt_profile_free, libslmt), Cvoid, (Ptr{slmt_profile}, ), profile)
+
+@doc raw"""
+    void slmt_profile_clear(slmt_profile *profile)
+
+Forget all calls; time starts at 0 again.
+
+profile: not NULL
+
+Threads: as a run of what it is given to
+
+Since 0.1.
+"""
+slmt_profile_clear(profile) =
+    ccall((:slmt_profile_clear, libslmt), Cvoid, (Ptr{slmt_profile}, ), profile)
+
+@doc raw"""
+    slmt_status slmt_session_set_profile(struct slmt_session *session, slmt_profile *profile)
+
+Take down the calls of a session from now on. That allocates: at first room for an entry a layer, later
+for the events, 24 bytes each, of at most 2^20 calls; later calls are counted, and not in the trace.
+
+profile: kept alive by the session; NULL: none any more
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT (the session is as before)
+
+Threads: one thread per session at a time
+
+Since 0.1.
+"""
+slmt_session_set_profile(session, profile) =
+    ccall((:slmt_session_set_profile, libslmt), slmt_status, (Ptr{slmt_session}, Ptr{slmt_profile}, ), session, profile)
+
+@doc raw"""
+    slmt_status slmt_trainer_set_profile(struct slmt_trainer *trainer, slmt_profile *profile)
+
+The same for a trainer's steps, the optimiser ("adam") among them.
+
+Since 0.1.
+"""
+slmt_trainer_set_profile(trainer, profile) =
+    ccall((:slmt_trainer_set_profile, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{slmt_profile}, ), trainer, profile)
+
+@doc raw"""
+    size_t slmt_profile_entry_count(const slmt_profile *profile)
+
+Number of entries.
+
+profile: may be NULL: 0
+
+Since 0.1.
+"""
+slmt_profile_entry_count(profile) =
+    ccall((:slmt_profile_entry_count, libslmt), Csize_t, (Ptr{slmt_profile}, ), profile)
+
+@doc raw"""
+    slmt_status slmt_profile_entry_at(const slmt_profile *profile, size_t index, slmt_profile_entry *entry)
+
+One entry, in the order of first use.
+
+index: below slmt_profile_entry_count()
+entry: receives the entry; its texts live until the profile is next given away, or freed
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+Threads: as a run of what it is given to
+
+Since 0.1.
+"""
+slmt_profile_entry_at(profile, index, entry) =
+    ccall((:slmt_profile_entry_at, libslmt), slmt_status, (Ptr{slmt_profile}, Csize_t, Ptr{slmt_profile_entry}, ), profile, index, entry)
+
+@doc raw"""
+    slmt_status slmt_profile_write_trace(const slmt_profile *profile, const char *path)
+
+Write all calls as a trace in Chrome's JSON format (chrome://tracing, ui.perfetto.dev), atomically.
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: as a run of what it is given to
+
+Source: Trace Event Format, "complete" events
+
+Since 0.1.
+"""
+slmt_profile_write_trace(profile, path) =
+    ccall((:slmt_profile_write_trace, libslmt), slmt_status, (Ptr{slmt_profile}, Cstring, ), profile, path)
+
+@doc raw"""
+    void slmt_session_config_init(slmt_session_config *config)
+
+Fill a configuration with the defaults named beside its fields.
+
+Since 0.1.
+"""
+slmt_session_config_init(config) =
+    ccall((:slmt_session_config_init, libslmt), Cvoid, (Ptr{slmt_session_config}, ), config)
+
+@doc raw"""
+    slmt_status slmt_session_memory(slmt_model *model, const slmt_session_config *config, uint64_t *bytes)
+
+Bytes that a session holds through the context's allocator, exactly. While it is made, planning holds a
+little more for a moment (well below 1 MB for a small network): a max_bytes cut to the last byte may refuse
+it.
+
+config: NULL for the defaults
+bytes: receives the number
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY (planning itself takes a little)
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_session_memory(model, config, bytes) =
+    ccall((:slmt_session_memory, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{slmt_session_config}, Ptr{UInt64}, ), model, config, bytes)
+
+@doc raw"""
+    slmt_status slmt_session_create(slmt_model *model, const slmt_session_config *config, slmt_session **session)
+
+Make a session: build and plan the network for the batch size and take the memory.
+
+model: kept alive by the session; not to be trained while sessions use it
+config: NULL for the defaults
+session: receives the session; the caller frees it with slmt_session_free()
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_UNSUPPORTED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_session_create(model, config, session) =
+    ccall((:slmt_session_create, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{slmt_session_config}, Ptr{Ptr{slmt_session}}, ), model, config, session)
+
+@doc raw"""
+    void slmt_session_free(slmt_session *session)
+
+Free a session.
+
+session: may be NULL; no call may be running on it
+
+Since 0.1.
+"""
+slmt_session_free(session) =
+    ccall((:slmt_session_free, libslmt), Cvoid, (Ptr{slmt_session}, ), session)
+
+@doc raw"""
+    void slmt_session_cancel(slmt_session *session)
+
+Ask the call that is running on a session to stop: it returns SLMT_ERR_CANCELLED at the next layer. With no
+call running, the next one stops.
+
+session: not NULL
+
+Threads: any thread, any time before the session is freed
+
+Since 0.1.
+"""
+slmt_session_cancel(session) =
+    ccall((:slmt_session_cancel, libslmt), Cvoid, (Ptr{slmt_session}, ), session)
+
+@doc raw"""
+    slmt_status slmt_synthesize(slmt_session *session, const float *source, size_t count, float *target)
+
+Synthesize target-contrast slices from source-contrast slices.
+
+Allocates nothing, unless the session has a profile. A slice's result does not depend on the other slices
+of the call or on earlier calls; on a processor with AVX2 and no AVX-512 this holds with SLMT_MATRIX_AUTO
+only, as the kernels of oneDNN may round a row otherwise at another place of the batch.
+
+session: over a model that can synthesize
+source: [count][image_size][image_size] float32 in [0, 1], row-major; not modified
+count: number of slices, at least 1; need not be a multiple of the session's batch
+target: [count][image_size][image_size] float32, written in [0, 1]; may not overlap source
+
+Returns: SLMT_OK, or
+        SLMT_ERR_ARGUMENT  a pointer is NULL, count is 0, the arrays overlap;
+        SLMT_ERR_NONFINITE source holds a NaN or an infinity (the text names the first): target is
+untouched; SLMT_ERR_CANCELLED target is undefined; SLMT_ERR_BACKEND
+
+Threads: one thread per session at a time
+
+Source: Li et al., IEEE TMI 2023, section III-B (MT-UNet)
+
+Since 0.1.
+"""
+slmt_synthesize(session, source, count, target) =
+    ccall((:slmt_synthesize, libslmt), slmt_status, (Ptr{slmt_session}, Ptr{Cfloat}, Csize_t, Ptr{Cfloat}, ), session, source, count, target)
+
+@doc raw"""
+    slmt_status slmt_synthesize_volume(slmt_session *session, const slmt_volume *source, slmt_volume **target)
+
+Synthesize a whole volume: reorient, normalise, crop, resize with the model's preprocessing, synthesize,
+and bring the result back to the source's own grid, where everything outside crop and slice range is 0.
+
+Any method whose task takes slices: slmt_session_create(), or "synthesize" of seq2seq in 2D, where each
+slice is made with its neighbours and the sequence to make was given to slmt_session_set(). The session's
+height and width are those of the model's preprocessing.
+
+source: a raw volume of the source contrast, any orientation
+target: receives a volume on the same grid with values in [0, 1]; the caller frees it
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices, another image size),
+SLMT_ERR_UNSUPPORTED (the task takes no slices), SLMT_ERR_STATE (a shared input was not set),
+SLMT_ERR_CANCELLED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
+
+Threads: one thread per session at a time
+
+Since 0.1.
+"""
+slmt_synthesize_volume(session, source, target) =
+    ccall((:slmt_synthesize_volume, libslmt), slmt_status, (Ptr{slmt_session}, Ptr{slmt_volume}, Ptr{Ptr{slmt_volume}}, ), session, source, target)
+
+@doc raw"""
+    slmt_status slmt_normalize_volume(const slmt_model *model, const slmt_volume *source, slmt_volume **normalized)
+
+The volume as a model sees it: what slmt_synthesize_volume() would give if the network changed nothing.
+
+normalized: receives a volume on the source's grid with values in [0, 1]; the caller frees it
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_normalize_volume(model, source, normalized) =
+    ccall((:slmt_normalize_volume, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{slmt_volume}, Ptr{Ptr{slmt_volume}}, ), model, source, normalized)
+
+@doc raw"""
+    slmt_status slmt_session_create_task(slmt_model *model, const char *task, const slmt_number *settings, size_t count, slmt_session **session)
+
+Make a session for a task of any method.
+
+model: kept alive by the session; not to be trained while sessions use it
+task: its name, see slmt_method_task(); one that does not train
+settings: count settings by name; those not named have their initial values. NULL if count is 0
+session: receives the session; the caller frees it with slmt_session_free()
+
+Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such task or setting), SLMT_ERR_STATE (a task that trains), and
+as slmt_session_create()
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_session_create_task(model, task, settings, count, session) =
+    ccall((:slmt_session_create_task, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Ptr{slmt_number}, Csize_t, Ptr{Ptr{slmt_session}}, ), model, task, settings, count, session)
+
+@doc raw"""
+    slmt_status slmt_session_task_memory(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t *bytes)
+
+Bytes that such a session holds, exactly. As slmt_session_memory().
+
+Since 0.1.
+"""
+slmt_session_task_memory(model, task, settings, count, bytes) =
+    ccall((:slmt_session_task_memory, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Ptr{slmt_number}, Csize_t, Ptr{UInt64}, ), model, task, settings, count, bytes)
+
+@doc raw"""
+    slmt_status slmt_session_shape(const slmt_session *session, const char *name, int64_t shape[6], int32_t *rank)
+
+The shape of an input or output under the session's settings.
+
+name: of the input or output
+shape: receives 6 extents, unused ones 0; the first of a batched one is the batch setting
+rank: receives their number
+
+Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND, SLMT_ERR_ARGUMENT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_session_shape(session, name, shape, rank) =
+    ccall((:slmt_session_shape, libslmt), slmt_status, (Ptr{slmt_session}, Cstring, Ptr{Int64}, Ptr{Int32}, ), session, name, shape, rank)
+
+@doc raw"""
+    slmt_status slmt_session_slices(const slmt_session *session, int32_t *stack, double *low, double *high)
+
+How a session's samples are made of a volume's slices, for a program that has slices and no volume: each
+sample is `stack` neighbouring slices, the first and the last repeated beyond the ends, whose values go
+from low to high instead of from 0 to 1; of an answer the slice in place stack / 2 counts.
+
+stack: receives the number of slices of a sample
+low,high: receive the values that stand for 0 and 1
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_UNSUPPORTED (the task takes no slices)
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_session_slices(session, stack, low, high) =
+    ccall((:slmt_session_slices, libslmt), slmt_status, (Ptr{slmt_session}, Ptr{Int32}, Ptr{Cdouble}, Ptr{Cdouble}, ), session, stack, low, high)
+
+@doc raw"""
+    slmt_status slmt_session_set(slmt_session *session, const slmt_tensor *input)
+
+Set an input that all samples share, such as the sequence to make, for slmt_synthesize_volume().
+
+input: as in slmt_session_run()
+
+Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such shared input), SLMT_ERR_ARGUMENT, SLMT_ERR_NONFINITE
+
+Threads: one thread per session at a time
+
+Since 0.1.
+"""
+slmt_session_set(session, input) =
+    ccall((:slmt_session_set, libslmt), slmt_status, (Ptr{slmt_session}, Ptr{slmt_tensor}, ), session, input)
+
+@doc raw"""
+    slmt_status slmt_session_run(slmt_session *session, const slmt_tensor *inputs, size_t n_inputs, const slmt_tensor *outputs, size_t n_outputs)
+
+Run the session's task. Allocates nothing, unless the session has a profile.
+
+inputs: n_inputs tensors, one for each input of the task, in any order; compact and row-major, not
+    modified. The first axis of batched ones may have any length, the same for all
+outputs: n_outputs tensors, one for each output, likewise; written. None may overlap an input
+
+Returns: SLMT_OK, or
+SLMT_ERR_ARGUMENT  one is missing, or of another type or shape than the text says;
+SLMT_ERR_NOT_FOUND one is for no input or output of the task;
+SLMT_ERR_NONFINITE an input holds a NaN or an infinity: nothing was written;
+SLMT_ERR_CANCELLED outputs are undefined; SLMT_ERR_BACKEND
+
+Threads: one thread per session at a time
+
+Since 0.1.
+"""
+slmt_session_run(session, inputs, n_inputs, outputs, n_outputs) =
+    ccall((:slmt_session_run, libslmt), slmt_status, (Ptr{slmt_session}, Ptr{slmt_tensor}, Csize_t, Ptr{slmt_tensor}, Csize_t, ), session, inputs, n_inputs, outputs, n_outputs)
+
+@doc raw"""
+    slmt_status slmt_trainer_config_init(slmt_trainer_config *config, int32_t stage)
+
+Fill a configuration with the paper's values for a stage (named beside the fields: pre-training;
+fine-tuning).
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT: config is NULL or there is no such stage
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_trainer_config_init(config, stage) =
+    ccall((:slmt_trainer_config_init, libslmt), slmt_status, (Ptr{slmt_trainer_config}, Int32, ), config, stage)
+
+@doc raw"""
+    slmt_status slmt_trainer_memory(slmt_model *model, const slmt_trainer_config *config, uint64_t *bytes)
+
+Bytes that a trainer holds, exactly. As slmt_session_memory().
+
+Since 0.1.
+"""
+slmt_trainer_memory(model, config, bytes) =
+    ccall((:slmt_trainer_memory, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{slmt_trainer_config}, Ptr{UInt64}, ), model, config, bytes)
+
+@doc raw"""
+    slmt_status slmt_trainer_create(slmt_model *model, const slmt_trainer_config *config, slmt_trainer **trainer)
+
+Make a trainer. For fine-tuning, the encoder as it is now becomes the frozen judge of feature consistency.
+
+model: kept alive by the trainer, changed by its steps
+config: not NULL
+trainer: receives the trainer; the caller frees it with slmt_trainer_free()
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_UNSUPPORTED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_trainer_create(model, config, trainer) =
+    ccall((:slmt_trainer_create, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{slmt_trainer_config}, Ptr{Ptr{slmt_trainer}}, ), model, config, trainer)
+
+@doc raw"""
+    slmt_status slmt_trainer_create_task(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t seed, slmt_trainer **trainer)
+
+Make a trainer for a task of any method.
+
+model: kept alive by the trainer, changed by its steps
+task: its name, see slmt_method_task(); one that trains
+settings: count settings by name; those not named have their initial values. NULL if count is 0
+seed: drives order, augmentation and whatever else is random
+trainer: receives the trainer; the caller frees it with slmt_trainer_free()
+
+Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such task or setting), SLMT_ERR_STATE (a task that does not
+train), and as slmt_trainer_create()
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_trainer_create_task(model, task, settings, count, seed, trainer) =
+    ccall((:slmt_trainer_create_task, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Ptr{slmt_number}, Csize_t, UInt64, Ptr{Ptr{slmt_trainer}}, ), model, task, settings, count, seed, trainer)
+
+@doc raw"""
+    slmt_status slmt_trainer_task_memory(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t *bytes)
+
+Bytes that such a trainer holds, exactly. As slmt_session_memory().
+
+Since 0.1.
+"""
+slmt_trainer_task_memory(model, task, settings, count, bytes) =
+    ccall((:slmt_trainer_task_memory, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Ptr{slmt_number}, Csize_t, Ptr{UInt64}, ), model, task, settings, count, bytes)
+
+@doc raw"""
+    const char *slmt_trainer_task(const slmt_trainer *trainer)
+
+Name of the task that a trainer runs.
+
+trainer: not NULL
+
+Since 0.1.
+"""
+slmt_trainer_task(trainer) =
+    ccall((:slmt_trainer_task, libslmt), Cstring, (Ptr{slmt_trainer}, ), trainer)
+
+@doc raw"""
+    slmt_status slmt_trainer_setting(const slmt_trainer *trainer, const char *name, double *value)
+
+Read one of its settings. As slmt_model_option().
+
+Since 0.1.
+"""
+slmt_trainer_setting(trainer, name, value) =
+    ccall((:slmt_trainer_setting, libslmt), slmt_status, (Ptr{slmt_trainer}, Cstring, Ptr{Cdouble}, ), trainer, name, value)
+
+@doc raw"""
+    slmt_status slmt_trainer_shape(const slmt_trainer *trainer, const char *name, int64_t shape[6], int32_t *rank)
+
+The shape of an input under the trainer's settings. As slmt_session_shape().
+
+Since 0.1.
+"""
+slmt_trainer_shape(trainer, name, shape, rank) =
+    ccall((:slmt_trainer_shape, libslmt), slmt_status, (Ptr{slmt_trainer}, Cstring, Ptr{Int64}, Ptr{Int32}, ), trainer, name, shape, rank)
+
+@doc raw"""
+    slmt_status slmt_trainer_step(slmt_trainer *trainer, const slmt_tensor *inputs, size_t count, double rate, slmt_losses *losses)
+
+One step of any task that trains, at a given learning rate.
+
+inputs: count tensors, one for each input of the task, in any order, with as many samples as the
+    batch setting says; see slmt_session_run()
+rate: learning rate, at least 0
+losses: struct_size set; filled; may be NULL
+
+Returns: as slmt_session_run() and slmt_pretrain_step()
+
+Threads: one thread per trainer at a time, nobody else using the model
+
+Since 0.1.
+"""
+slmt_trainer_step(trainer, inputs, count, rate, losses) =
+    ccall((:slmt_trainer_step, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{slmt_tensor}, Csize_t, Cdouble, Ptr{slmt_losses}, ), trainer, inputs, count, rate, losses)
+
+@doc raw"""
+    void slmt_trainer_free(slmt_trainer *trainer)
+
+Free a trainer; the model stays.
+
+trainer: may be NULL
+
+Since 0.1.
+"""
+slmt_trainer_free(trainer) =
+    ccall((:slmt_trainer_free, libslmt), Cvoid, (Ptr{slmt_trainer}, ), trainer)
+
+@doc raw"""
+    slmt_model *slmt_trainer_model(slmt_trainer *trainer)
+
+The trainer's model; borrowed.
+
+trainer: not NULL
+
+Since 0.1.
+"""
+slmt_trainer_model(trainer) =
+    ccall((:slmt_trainer_model, libslmt), Ptr{slmt_model}, (Ptr{slmt_trainer}, ), trainer)
+
+@doc raw"""
+    slmt_status slmt_trainer_get_config(const slmt_trainer *trainer, slmt_trainer_config *config)
+
+Read the configuration of a trainer of SLMT-Net.
+
+config: struct_size set; filled
+
+Since 0.1.
+"""
+slmt_trainer_get_config(trainer, config) =
+    ccall((:slmt_trainer_get_config, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{slmt_trainer_config}, ), trainer, config)
+
+@doc raw"""
+    slmt_status slmt_trainer_get_state(const slmt_trainer *trainer, slmt_training_state *state)
+
+Read where training is.
+
+state: struct_size set; filled
+
+Since 0.1.
+"""
+slmt_trainer_get_state(trainer, state) =
+    ccall((:slmt_trainer_get_state, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{slmt_training_state}, ), trainer, state)
+
+@doc raw"""
+    void slmt_trainer_cancel(slmt_trainer *trainer)
+
+As slmt_session_cancel(): the running step is dropped whole, the trainer stays as before it.
+
+Since 0.1.
+"""
+slmt_trainer_cancel(trainer) =
+    ccall((:slmt_trainer_cancel, libslmt), Cvoid, (Ptr{slmt_trainer}, ), trainer)
+
+@doc raw"""
+    slmt_status slmt_pretrain_step(slmt_trainer *trainer, const float *images, double rate, slmt_losses *losses)
+
+One pre-training step at a given learning rate: no augmentation, masks drawn from the trainer's random
+state.
+
+trainer: of SLMT_STAGE_PRETRAIN
+images: [batch][image_size][image_size] float32 in [0, 1]
+rate: learning rate, at least 0
+losses: struct_size set; filled; may be NULL
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (another stage), SLMT_ERR_NONFINITE (input, a
+loss or a gradient: the weights are as before), SLMT_ERR_CANCELLED (likewise), SLMT_ERR_BACKEND
+
+Threads: one thread per trainer at a time, nobody else using the model
+
+Source: Li et al., section III-A
+
+Since 0.1.
+"""
+slmt_pretrain_step(trainer, images, rate, losses) =
+    ccall((:slmt_pretrain_step, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{Cfloat}, Cdouble, Ptr{slmt_losses}, ), trainer, images, rate, losses)
+
+@doc raw"""
+    slmt_status slmt_finetune_step(slmt_trainer *trainer, const float *source, const float *target, double rate, slmt_losses *losses)
+
+One fine-tuning step at a given learning rate. As slmt_pretrain_step().
+
+source: [batch][image_size][image_size] float32 in [0, 1]
+target: likewise
+
+Source: Li et al., section III-B
+
+Since 0.1.
+"""
+slmt_finetune_step(trainer, source, target, rate, losses) =
+    ccall((:slmt_finetune_step, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{Cfloat}, Ptr{Cfloat}, Cdouble, Ptr{slmt_losses}, ), trainer, source, target, rate, losses)
+
+@doc raw"""
+    slmt_status slmt_trainer_run(slmt_trainer *trainer, slmt_dataset *dataset, const char *source, const char *target, uint64_t max_steps, slmt_step_fn step, void *user)
+
+Train on a set: from where the trainer is to the end of its schedule, or for max_steps steps.
+
+Pre-training uses every slice of the training subjects in the named contrast, or in all contrasts.
+Fine-tuning uses the slices that have both contrasts. Order, augmentation and masks depend on the seed and
+the step alone.
+
+source: contrast name; NULL with pre-training: all contrasts of the set
+target: contrast name for fine-tuning; NULL with pre-training
+max_steps: 0: to the end of the schedule
+step: called after each step; may be NULL
+user: handed to step
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (image sizes differ, fewer slices than a batch), SLMT_ERR_NOT_FOUND
+(no such contrast), SLMT_ERR_CANCELLED, and as slmt_pretrain_step() and slmt_dataset_read()
+
+Threads: one thread per trainer and set at a time
+
+Since 0.1.
+"""
+slmt_trainer_run(trainer, dataset, source, target, max_steps, step, user) =
+    ccall((:slmt_trainer_run, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{slmt_dataset}, Cstring, Cstring, UInt64, Ptr{Cvoid}, Ptr{Cvoid}, ), trainer, dataset, source, target, max_steps, step, user)
+
+@doc raw"""
+    slmt_status slmt_trainer_save(const slmt_trainer *trainer, const char *path)
+
+Save model and training state in one checkpoint, atomically. slmt_model_load() reads its model,
+slmt_trainer_load() all of it.
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: one thread per trainer at a time
+
+Since 0.1.
+"""
+slmt_trainer_save(trainer, path) =
+    ccall((:slmt_trainer_save, libslmt), slmt_status, (Ptr{slmt_trainer}, Cstring, ), trainer, path)
+
+@doc raw"""
+    slmt_status slmt_trainer_load(slmt_context *context, const char *path, slmt_trainer **trainer)
+
+Load a checkpoint written by slmt_trainer_save() and go on where it stopped.
+
+trainer: receives a trainer with a new model, see slmt_trainer_model()
+
+Returns: as slmt_model_load(), and SLMT_ERR_STATE: the file holds a model and no training state
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_trainer_load(context, path, trainer) =
+    ccall((:slmt_trainer_load, libslmt), slmt_status, (Ptr{slmt_context}, Cstring, Ptr{Ptr{slmt_trainer}}, ), context, path, trainer)
+
+@doc raw"""
+    const char *slmt_version(void)
+
+The release number of the library that is loaded, such as "0.1.0".
+
+Returns: a static text; never NULL
+
+Threads: any thread, any time
+
+Since 0.1.
+"""
+slmt_version() =
+    ccall((:slmt_version, libslmt), Cstring, ())
+
+@doc raw"""
+    slmt_status slmt_build_describe(slmt_build_info *info)
+
+Describe the library that is loaded. Opens each back end for a moment, to ask it.
+
+info: struct_size set by the caller; filled. Its pointers are to static texts
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_build_describe(info) =
+    ccall((:slmt_build_describe, libslmt), slmt_status, (Ptr{slmt_build_info}, ), info)

@@ -1,0 +1,2107 @@
+# SPDX-License-Identifier: Apache-2.0
+# Made by scripts/generate-api from include/slmt/: change those.
+"""The C interface of libslmt 0.1.0 as it is, through ctypes: constants, structs, callbacks, functions."""
+
+from ctypes import (CFUNCTYPE, POINTER, Structure, c_char, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t,
+                    c_uint32, c_uint64, c_void_p)
+
+from ._library import bind as _bind
+
+VERSION = "0.1.0"
+ABI = 0
+
+# The status numbers, in ranges of a hundred by kind.
+SLMT_OK = 0
+SLMT_ERR_ARGUMENT = 100  # an argument is NULL, out of range, or does not fit another
+SLMT_ERR_NONFINITE = 101  # an input, a loss or a gradient holds a NaN or an infinity
+SLMT_ERR_STATE = 102  # the handle cannot do this (now)
+SLMT_ERR_MEMORY = 200  # the allocator had none left
+SLMT_ERR_LIMIT = 201  # the call would pass the context's max_bytes
+SLMT_ERR_IO = 300  # reading or writing failed; the text has the system's reason
+SLMT_ERR_NOT_FOUND = 301  # no such file, subject, contrast or tensor
+SLMT_ERR_CORRUPT = 302  # the file is damaged: its digest does not match, or it is cut short
+SLMT_ERR_FORMAT = 303  # the file is not of the expected kind
+SLMT_ERR_SCHEMA = 400  # a tensor or attribute is missing, unexpected, or of another shape or type
+SLMT_ERR_VERSION = 401  # the file or struct is of a newer version than this library
+SLMT_ERR_BACKEND = 500  # a back end or a library under it failed
+SLMT_ERR_UNSUPPORTED = 501  # not available in this build, on this machine, or on this back end
+SLMT_ERR_CANCELLED = 600  # the progress callback, or a cancel call, asked to stop
+SLMT_ERR_INTERNAL = 900  # a bug in the library; please report the text
+
+# Back ends.
+SLMT_BACKEND_CPU = 0  # fast: oneDNN and OpenBLAS for products, own vector kernels for the rest
+SLMT_BACKEND_REFERENCE = 1  # plain loops: slow, simple, the truth the others are tested against
+
+# Arithmetic.
+SLMT_FLOAT32 = 0
+SLMT_FLOAT64 = 1  # reference back end only
+
+# How a model holds the matrices of its linear layers, nearly all of its memory; everything else is
+# of the context's precision. They are rounded to the nearest, and results are computed in float32
+# from what they are then. Models with 16-bit weights synthesize and do not train.
+SLMT_WEIGHTS_FULL = 0  # in the context's precision
+SLMT_WEIGHTS_BFLOAT16 = 1  # 8 bits of mantissa, float32's range
+SLMT_WEIGHTS_FLOAT16 = 2  # IEEE binary16: 11 bits of mantissa; a weight beyond 65504 is an error
+SLMT_WEIGHTS_STORED = 3  # as the file has them; of a new model SLMT_WEIGHTS_FULL
+
+# What matrix products may do with their factors on the cpu back end.
+SLMT_ARITHMETIC_FLOAT32 = 0
+SLMT_ARITHMETIC_BFLOAT16 = 1  # round them to bfloat16: needs oneDNN, and AVX512-BF16 or AMX-BF16
+
+# The library for matrix products on the cpu back end.
+SLMT_MATRIX_AUTO = 0  # the better one of those built in, or the library's own kernel where that is
+SLMT_MATRIX_ONEDNN = 1
+SLMT_MATRIX_OPENBLAS = 2
+
+# Log levels, most serious first.
+SLMT_LOG_ERROR = 0
+SLMT_LOG_WARNING = 1
+SLMT_LOG_INFO = 2
+SLMT_LOG_DEBUG = 3
+
+# Kinds of numbers.
+SLMT_NUMBER_WHOLE = 1  # a whole number
+SLMT_NUMBER_REAL = 2  # a finite real number
+SLMT_NUMBER_CHOICE = 3  # one of `choices`
+
+# Kinds of elements of a tensor.
+SLMT_TENSOR_FLOAT32 = 1
+SLMT_TENSOR_INT32 = 2
+
+# Named sets of options.
+SLMT_PRESET_BASE = 0  # the paper's: image 256, width 128, depth 12; 2.5 M + 137 M parameters
+SLMT_PRESET_SMALL = 1  # image 256, width 48, depth 6
+SLMT_PRESET_TINY = 2  # image 128, width 32, depth 4: minutes on two cores
+
+# How reconstruction errors of removed patches are weighted (section III-A).
+SLMT_PATCH_WEIGHT_HARD = 0  # 1 + the 3x3 mean of the mask, from the start (reference code)
+SLMT_PATCH_WEIGHT_EASY_THEN_HARD = 1  # 2 - that mean until half of training, then as above (paper)
+
+# Resampling.
+SLMT_RESIZE_BILINEAR = 0  # half-pixel centres, no antialiasing
+SLMT_RESIZE_NEAREST = 1  # source index floor(i * in / out)
+
+# How a volume's intensities become 0 to 1.
+SLMT_SCALE_PERCENTILES = 0  # the head clipped to two percentiles, over its maximum (Li et al. 2023)
+SLMT_SCALE_TWICE_P99 = 1  # clipped to 0 and twice the 99th percentile of all voxels, over that (Han et al. 2024); the percentile fields are not used
+
+# Which slices of a volume.
+SLMT_CENTRE = -1  # of a crop's first index: in the middle
+
+# Parts of a set, by subject.
+SLMT_SPLIT_ALL = 0
+SLMT_SPLIT_TRAIN = 1
+SLMT_SPLIT_TEST = 2
+
+# What becomes of rows whose source is their target.
+SLMT_SELF_EXCLUDE = 0  # as if they were not there (the code of the paper has none)
+SLMT_SELF_INCLUDE = 1  # rows like all others
+SLMT_SELF_ZSCORE_ONLY = 2  # in the means and deviations, not in the sums (the paper's table 3)
+
+# Stages of training.
+SLMT_STAGE_PRETRAIN = 1  # Edge-MAE on single slices (section III-A)
+SLMT_STAGE_FINETUNE = 2  # MT-Net on pairs of slices (section III-B)
+
+# What is computed again for the gradients instead of being kept, by growing time and falling memory.
+SLMT_RECOMPUTE_NOTHING = 0  # everything is kept
+SLMT_RECOMPUTE_CHEAP = 1  # activations, layer norms, copies, and the frozen encoder's linear layers
+SLMT_RECOMPUTE_LINEAR = 2  # and the linear layers before activations and attention
+
+
+slmt_status = c_int32  # A status: SLMT_OK or one of the SLMT_ERR_ numbers.
+
+# int32_t slmt_progress_fn(void *user, const char *stage, uint64_t done, uint64_t total)
+# Progress of a long call.
+#
+# user: the pointer given with the callback
+# stage: what is being done, such as "pre-train"; a static text
+# done: units done so far
+# total: units in all; 0 when unknown
+#
+# Returns: 0 to go on; anything else ends the call with SLMT_ERR_CANCELLED
+#
+# Threads: called on the thread that made the long call
+slmt_progress_fn = CFUNCTYPE(c_int32, c_void_p, c_char_p, c_uint64, c_uint64)
+
+
+class slmt_context(Structure):
+    r"""A context. Made by slmt_context_create(). Every other handle keeps its context alive."""
+
+# void slmt_log_fn(void *user, int32_t level, const char *text)
+# Receives one line of log, without a line end.
+#
+# Threads: called on the thread whose call has something to say
+slmt_log_fn = CFUNCTYPE(None, c_void_p, c_int32, c_char_p)
+
+# void *slmt_alloc_fn(void *user, size_t bytes)
+# Returns at least `bytes` bytes aligned as malloc() aligns, or NULL. Called from any thread.
+slmt_alloc_fn = CFUNCTYPE(c_void_p, c_void_p, c_size_t)
+
+# void slmt_free_fn(void *user, void *pointer)
+# Frees what the matching slmt_alloc_fn returned; never called with NULL.
+slmt_free_fn = CFUNCTYPE(None, c_void_p, c_void_p)
+
+
+class slmt_context_config(Structure):
+    r"""What a context is made with. Fill with slmt_context_config_init(), then change fields."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_context_config), set by the init function
+        ("backend", c_int32),  # SLMT_BACKEND_CPU
+        ("precision", c_int32),  # SLMT_FLOAT32
+        ("matrix", c_int32),  # SLMT_MATRIX_AUTO; cpu back end only
+        ("threads", c_int32),  # threads a call may use; 0 (the default): the cores this process may run on. They end with the call (OpenMP: the calling thread's team), so that none spins after it
+        ("log_level", c_int32),  # SLMT_LOG_WARNING: the least serious level that reaches `log`
+        ("max_bytes", c_uint64),  # hard limit on memory taken through the context; 0: none
+        ("alloc", slmt_alloc_fn),  # NULL: malloc(). Set both or neither
+        ("free", slmt_free_fn),  # NULL: free()
+        ("alloc_user", c_void_p),  # handed to alloc and free
+        ("log", slmt_log_fn),  # NULL: silence
+        ("log_user", c_void_p),  # handed to log
+        ("weights", c_int32),  # SLMT_WEIGHTS_FULL; others only with precision SLMT_FLOAT32
+        ("arithmetic", c_int32),  # SLMT_ARITHMETIC_FLOAT32
+    ]
+
+
+class slmt_number(Structure):
+    r"""A number with a name: an option of a method, or a setting of a task."""
+
+    _fields_ = [
+        ("name", c_char_p),  # as in slmt_number_info
+        ("value", c_double),  # of SLMT_NUMBER_CHOICE: the index of the choice
+    ]
+
+
+class slmt_number_info(Structure):
+    r"""An option of a method, or a setting of a task. All texts live as long as the library."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_number_info), set by the caller
+        ("kind", c_int32),  # SLMT_NUMBER_...
+        ("name", c_char_p),  # lower case, words joined by '_'
+        ("help", c_char_p),  # what it is, with its unit
+        ("choices", c_char_p),  # names joined by '|'; "" for other kinds
+        ("initial", c_double),  # the value where none is given
+        ("low", c_double),  # smallest value
+        ("high", c_double),  # largest value
+    ]
+
+
+class slmt_port_info(Structure):
+    r"""An input or an output of a task."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_port_info), set by the caller
+        ("type", c_int32),  # SLMT_TENSOR_...
+        ("name", c_char_p),  # lower case
+        ("axes", c_char_p),  # names of the axes, outermost first: "batch,height,width"
+        ("help", c_char_p),  # what it holds, with its range
+    ]
+
+
+class slmt_tensor(Structure):
+    r"""A tensor of the caller's, in the terms of DLPack. Its fields are fixed for ever."""
+
+    _fields_ = [
+        ("name", c_char_p),  # the port it is for
+        ("data", c_void_p),  # its first element; read only where it is an input
+        ("shape", POINTER(c_int64)),  # rank extents; NULL where rank is 0
+        ("strides", POINTER(c_int64)),  # rank strides in elements; NULL: compact and row-major, as they must be
+        ("rank", c_int32),  # 0 to 6
+        ("type", c_int32),  # SLMT_TENSOR_...
+    ]
+
+
+class slmt_task_info(Structure):
+    r"""A task of a method."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_task_info), set by the caller
+        ("trains", c_int32),  # 1: for a trainer; 0: for a session
+        ("name", c_char_p),  # "synthesize", "train", ...
+        ("help", c_char_p),  # one sentence
+        ("settings", c_int32),  # how many
+        ("inputs", c_int32),  # how many
+        ("outputs", c_int32),  # how many; of a task that trains: losses, the last is what is minimised
+        ("reserved", c_int32),  # 0
+    ]
+
+
+class slmt_method_info(Structure):
+    r"""A method."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_method_info), set by the caller
+        ("reserved", c_int32),  # 0
+        ("name", c_char_p),  # "slmt-net", "seq2seq"
+        ("title", c_char_p),  # one line
+        ("source", c_char_p),  # the paper
+        ("options", c_int32),  # how many
+        ("tasks", c_int32),  # how many
+    ]
+
+
+class slmt_model(Structure):
+    r"""A model: options and weights. Reference-counted; many sessions may share one."""
+
+
+class slmt_model_options(Structure):
+    r"""Sizes of the networks. All are checked by slmt_model_create()."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_model_options)
+        ("image_size", c_int32),  # height and width of a slice in pixels; a multiple of 16 mae_patch
+        ("mae_patch", c_int32),  # encoder patch side in pixels (8); image_size is a multiple
+        ("patch", c_int32),  # generator patch side in pixels (4); half of mae_patch
+        ("embed_dim", c_int32),  # token width of encoder and generator (128); a multiple of 4
+        ("depth", c_int32),  # encoder blocks (12)
+        ("num_heads", c_int32),  # encoder heads (16); divides embed_dim
+        ("mlp_ratio", c_int32),  # MLP width over token width (4)
+        ("decoder_dim", c_int32),  # Edge-MAE decoder width (64); a multiple of 4
+        ("decoder_depth", c_int32),  # Edge-MAE decoder blocks (8)
+        ("decoder_heads", c_int32),  # Edge-MAE decoder heads (8); divides decoder_dim
+        ("generator_depths", c_int32 * 4),  # Swin blocks of each stage, finest first (2,2,2,2)
+        ("generator_heads", c_int32 * 4),  # heads of each stage, finest first (8,8,16,32)
+        ("window", c_int32),  # window side in tokens (8)
+    ]
+
+
+class slmt_preprocess(Structure):
+    r"""How a volume becomes slices. Kept in training sets and checkpoints."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_preprocess)
+        ("crop_size", c_int32),  # side of the square crop in voxels (200); smaller volumes are padded with 0
+        ("crop_x", c_int32),  # first voxel of the crop along x (left), SLMT_CENTRE (default): middle
+        ("crop_y", c_int32),  # first voxel of the crop along y (back), SLMT_CENTRE (default): middle
+        ("slice_first", c_int32),  # first axial slice (50)
+        ("slice_count", c_int32),  # number of slices (60); 0: all from slice_first on
+        ("image_size", c_int32),  # slices are resized to this side (256)
+        ("target_resize", c_int32),  # SLMT_RESIZE_BILINEAR, for fine-tuning targets (the reference: nearest)
+        ("low_percentile", c_double),  # 0.2: intensities inside the head are clipped to these percentiles
+        ("high_percentile", c_double),  # 99.8
+        ("scaling", c_int32),  # SLMT_SCALE_PERCENTILES; how intensities become 0 to 1
+        ("reserved", c_int32),  # 0
+    ]
+
+
+class slmt_tensor_info(Structure):
+    r"""One tensor of a model."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_tensor_info), set by the caller
+        ("rank", c_int32),  # 1 to 6
+        ("dim", c_int64 * 6),  # row-major extents; unused ones 0
+        ("name", c_char_p),  # state_dict key with "E." (Edge-MAE) or "G." (generator) in front; lives with the model
+        ("used", c_int32),  # 1; 0 for tensors that the reference stores and nothing reads
+        ("weights", c_int32),  # how the model holds it: SLMT_WEIGHTS_FULL, _BFLOAT16 or _FLOAT16
+    ]
+
+# int64_t slmt_read_fn(void *user, void *buffer, size_t size)
+# Reads up to `size` bytes of a file into `buffer`.
+#
+# Returns: bytes read, 0 at the end, a negative number on failure
+slmt_read_fn = CFUNCTYPE(c_int64, c_void_p, c_void_p, c_size_t)
+
+
+class slmt_volume(Structure):
+    r"""A volume of float32 voxels with its geometry."""
+
+
+class slmt_metrics(Structure):
+    r"""Agreement of two slices or volumes, both in [0, 1]."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_metrics), set by the caller
+        ("reserved", c_int32),  # 0
+        ("psnr", c_double),  # 20 log10(1/sqrt(MSE)) in dB; 100 where MSE is 0
+        ("ssim", c_double),  # structural similarity, 7x7 uniform window, data range 1
+        ("ssim_range_2", c_double),  # the same with data range 2: only to compare with the paper
+        ("nmse", c_double),  # sum (p-t)^2 / sum t^2; 0 where t is all 0
+        ("nmse_spectral", c_double),  # ||(p-t)^2||_2 / ||t^2||_2, spectral norms: the paper's code; 0 where t is all 0
+        ("mae", c_double),  # mean |p-t|
+    ]
+
+
+class slmt_dataset(Structure):
+    r"""A training set open for reading."""
+
+
+class slmt_dataset_writer(Structure):
+    r"""A training set being written."""
+
+
+class slmt_pair_score(Structure):
+    r"""How well one sequence of a subject was made from another. A NaN is a score that was not taken. The fields
+    are fixed for ever."""
+
+    _fields_ = [
+        ("subject", c_int32),  # whose; for the caller's own use, ignored
+        ("source", c_int32),  # index of the sequence it was made from
+        ("target", c_int32),  # index of the sequence that was made
+        ("reserved", c_int32),  # 0
+        ("psnr", c_double),  # more is better; in dB, or in any unit linear in it
+        ("ssim", c_double),  # more is better
+        ("lpips", c_double),  # less is better
+    ]
+
+
+class slmt_ranking_options(Structure):
+    r"""Options of a ranking. Fill with slmt_ranking_options_init()."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_ranking_options)
+        ("self", c_int32),  # SLMT_SELF_EXCLUDE
+    ]
+
+
+class slmt_profile(Structure):
+    r"""A profile. It is not synchronised: what it is given to must run on one thread at a time."""
+
+
+class slmt_profile_entry(Structure):
+    r"""Calls of one op with one shape for one layer, and the time of all of them together."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_profile_entry), set by the caller
+        ("backward", c_int32),  # 1: the calls compute a gradient; 2: a forward value again, for a gradient
+        ("op", c_char_p),  # "linear", "window_attention", ..., "adam"; a static text
+        ("layer", c_char_p),  # "G.layers2.0.blocks.1.mlp.fc1"; "" where there is none
+        ("shape", c_char_p),  # of the inputs: "[1,4096,128] [512,128]"; "" where there is none
+        ("calls", c_uint64),  # how many
+        ("seconds", c_double),  # all calls together
+        ("flops", c_double),  # multiplications and additions in the matrix products of all calls
+    ]
+
+
+class slmt_session(Structure):
+    r"""A session. Sessions that share a model are independent."""
+
+
+class slmt_session_config(Structure):
+    r"""What a session is made with. Fill with slmt_session_config_init()."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_session_config)
+        ("batch", c_int32),  # slices computed together, at most: fewer where that is faster (1)
+        ("progress", slmt_progress_fn),  # called after slices that were computed together; NULL: no calls
+        ("progress_user", c_void_p),  # handed to progress
+    ]
+
+
+class slmt_trainer(Structure):
+    r"""A trainer: a model it may write, optimiser, schedule, step, random state."""
+
+
+class slmt_trainer_config(Structure):
+    r"""What a trainer is made with. Fill with slmt_trainer_config_init()."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_trainer_config)
+        ("stage", c_int32),  # SLMT_STAGE_...
+        ("batch", c_int32),  # slices a step (20; 10)
+        ("epochs", c_int32),  # passes over the training slices (100; 150)
+        ("seed", c_uint64),  # 0; drives order, augmentation and masks
+        ("patch_weight", c_int32),  # SLMT_PATCH_WEIGHT_HARD (pre-training)
+        ("augment", c_int32),  # 1; 0: slices as they are
+        ("decay_epochs", c_int32),  # 50: pre-training's rate falls by decay_factor every so many epochs
+        ("warmup_epochs", c_int32),  # 5: fine-tuning's rate rises linearly over so many epochs
+        ("decay_factor", c_double),  # 0.1
+        ("learning_rate", c_double),  # 3e-3; 1e-3
+        ("minimum_rate", c_double),  # 1e-5: fine-tuning's cosine ends here
+        ("beta1", c_double),  # Adam: 0.9; 0.9
+        ("beta2", c_double),  # Adam: 0.95; 0.999
+        ("epsilon", c_double),  # Adam: 1e-8
+        ("mask_ratio", c_double),  # 0.7: part of the patches removed (pre-training)
+        ("rec_weight", c_double),  # 10: weight of the reconstruction loss beside the edge loss (pre-training)
+        ("l1_weight", c_double),  # 10000: weight of mean |error| beside feature consistency (fine-tuning)
+        ("data_rate", c_double),  # 1; 0.7: part of the training slices that is used, the first ones
+        ("recompute", c_int32),  # SLMT_RECOMPUTE_LINEAR; SLMT_RECOMPUTE_CHEAP: memory against time
+        ("reserved", c_int32),  # 0
+    ]
+
+
+class slmt_losses(Structure):
+    r"""What a step reports."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_losses), set by the caller
+        ("parts", c_int32),  # losses that a task of another method reports beside the total, in `part`
+        ("total", c_double),  # the weighted sum that was minimised, before the update
+        ("reconstruction", c_double),  # pre-training: masked patches
+        ("edge", c_double),  # pre-training: edge map
+        ("l1", c_double),  # fine-tuning: mean |prediction - target|
+        ("consistency", c_double),  # fine-tuning: feature consistency
+        ("learning_rate", c_double),  # the rate of this step
+        ("part", c_double * 4),  # the task's outputs but the last, in their order; unused ones 0
+    ]
+
+
+class slmt_training_state(Structure):
+    r"""Where training is."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_training_state), set by the caller
+        ("stage", c_int32),  # SLMT_STAGE_...; 0 for methods other than SLMT-Net
+        ("step", c_uint64),  # steps done
+        ("steps_in_epoch", c_uint64),  # steps of an epoch on the set last run; 0 before
+        ("total_steps", c_uint64),  # steps of the whole run on that set; 0 before
+    ]
+
+# int32_t slmt_step_fn(void *user, const slmt_training_state *state, const slmt_losses *losses)
+# Called after each step of slmt_trainer_run().
+#
+# Returns: 0 to go on; anything else ends the run with SLMT_ERR_CANCELLED, between steps
+#
+# Threads: called on the thread that called slmt_trainer_run()
+slmt_step_fn = CFUNCTYPE(c_int32, c_void_p, POINTER(slmt_training_state), POINTER(slmt_losses))
+
+
+class slmt_build_info(Structure):
+    r"""How the library that is loaded was built, and what it uses on this machine."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_build_info), set by the caller
+        ("abi", c_int32),  # SLMT_ABI of the library
+        ("version", c_char_p),  # as slmt_version()
+        ("commit", c_char_p),  # the source's commit, with "-dirty" if it was changed since; "" where unknown
+        ("compiler", c_char_p),  # such as "gcc 12.2.0"
+        ("backends", c_char * 64),  # names joined by ", ": "cpu, reference"
+        ("matrix", c_char * 64),  # libraries for matrix products: "oneDNN 2.6.3, OpenBLAS 0.3.21"
+        ("cpu_level", c_char * 32),  # instructions that the cpu back end uses on this machine: "x86-64-v4"
+    ]
+
+
+slmt_status_name = _bind(
+    "slmt_status_name", c_char_p, [slmt_status],
+    r"""const char *slmt_status_name(slmt_status status)
+
+    The name of a status, such as "SLMT_ERR_SCHEMA".
+
+    status: any number
+
+    Returns: a static text; "SLMT_ERR_UNKNOWN" for a number that is no status
+
+    Threads: any thread, any time
+
+    Since 0.1.
+    """)
+
+
+slmt_error_text = _bind(
+    "slmt_error_text", c_char_p, [],
+    r"""const char *slmt_error_text(void)
+
+    The text of the last error of the calling thread: what was wrong, where, and what was expected.
+
+    Returns: a text owned by the library, valid until the calling thread's next call into it; the empty
+    text when nothing failed yet. Never NULL. Running out of memory is a static text.
+
+    Threads: the text belongs to the calling thread
+
+    Since 0.1.
+    """)
+
+
+slmt_error_copy = _bind(
+    "slmt_error_copy", c_size_t, [POINTER(c_char), c_size_t],
+    r"""size_t slmt_error_copy(char *buffer, size_t size)
+
+    Copy the text of the calling thread's last error.
+
+    buffer: receives the text, cut to size-1 bytes and ended by a zero; may be NULL if size is 0
+    size: bytes in buffer
+
+    Returns: the full length of the text in bytes, without the zero
+
+    Threads: the text belongs to the calling thread
+
+    Since 0.1.
+    """)
+
+
+slmt_context_config_init = _bind(
+    "slmt_context_config_init", None, [POINTER(slmt_context_config)],
+    r"""void slmt_context_config_init(slmt_context_config *config)
+
+    Fill a configuration with the defaults named beside its fields.
+
+    config: not NULL
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_context_create = _bind(
+    "slmt_context_create", slmt_status, [POINTER(slmt_context_config), POINTER(POINTER(slmt_context))],
+    r"""slmt_status slmt_context_create(const slmt_context_config *config, slmt_context **context)
+
+    Make a context.
+
+    config: NULL for the defaults; copied
+    context: receives the context; the caller frees it with slmt_context_free()
+
+    Returns: SLMT_OK, or
+    SLMT_ERR_ARGUMENT    a pointer is NULL, a field is out of range (the text names it), or weights of
+                         16 bits are asked for in float64;
+    SLMT_ERR_VERSION     struct_size is larger than this library knows and its tail is not zero;
+    SLMT_ERR_UNSUPPORTED the back end, precision or matrix library is not in this build, or the machine
+                         lacks what the arithmetic needs (the text says what);
+    SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: any thread; a context may be used by many threads at once
+
+    Since 0.1.
+    """)
+
+
+slmt_context_free = _bind(
+    "slmt_context_free", None, [POINTER(slmt_context)],
+    r"""void slmt_context_free(slmt_context *context)
+
+    Give a context back. Handles made in it stay valid and keep it alive until they are freed.
+
+    context: may be NULL
+
+    Threads: any thread; no other thread may be using this pointer
+
+    Since 0.1.
+    """)
+
+
+slmt_context_live_bytes = _bind(
+    "slmt_context_live_bytes", c_uint64, [POINTER(slmt_context)],
+    r"""uint64_t slmt_context_live_bytes(const slmt_context *context)
+
+    Memory that the context and everything made in it hold now.
+
+    Counts what goes through the context's allocator. What oneDNN, HDF5 and niftiio take for
+    themselves while they work is not in it.
+
+    context: not NULL
+
+    Returns: bytes
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_context_describe = _bind(
+    "slmt_context_describe", c_char_p, [POINTER(slmt_context)],
+    r"""const char *slmt_context_describe(const slmt_context *context)
+
+    What the context computes with, such as "cpu: x86-64-v4, oneDNN 2.6.3, OpenBLAS 0.3.21".
+
+    context: not NULL
+
+    Returns: a text that lives as long as the context
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_method_count = _bind(
+    "slmt_method_count", c_size_t, [],
+    r"""size_t slmt_method_count(void)
+
+    Number of methods.
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_method_describe = _bind(
+    "slmt_method_describe", slmt_status, [c_size_t, POINTER(slmt_method_info)],
+    r"""slmt_status slmt_method_describe(size_t index, slmt_method_info *info)
+
+    Describe a method.
+
+    index: below slmt_method_count()
+    info: struct_size set by the caller; filled
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_method_option = _bind(
+    "slmt_method_option", slmt_status, [c_char_p, c_size_t, POINTER(slmt_number_info)],
+    r"""slmt_status slmt_method_option(const char *method, size_t index, slmt_number_info *info)
+
+    Describe an option of a method.
+
+    method: its name
+    index: from 0
+    info: struct_size set by the caller; filled
+
+    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such method), SLMT_ERR_ARGUMENT
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_method_task = _bind(
+    "slmt_method_task", slmt_status, [c_char_p, c_size_t, POINTER(slmt_task_info)],
+    r"""slmt_status slmt_method_task(const char *method, size_t index, slmt_task_info *info)
+
+    Describe a task of a method. As slmt_method_option().
+
+    Since 0.1.
+    """)
+
+
+slmt_task_setting = _bind(
+    "slmt_task_setting", slmt_status, [c_char_p, c_char_p, c_size_t, POINTER(slmt_number_info)],
+    r"""slmt_status slmt_task_setting(const char *method, const char *task, size_t index, slmt_number_info *info)
+
+    Describe a setting of a task. As slmt_method_option().
+
+    Since 0.1.
+    """)
+
+
+slmt_task_input = _bind(
+    "slmt_task_input", slmt_status, [c_char_p, c_char_p, c_size_t, POINTER(slmt_port_info)],
+    r"""slmt_status slmt_task_input(const char *method, const char *task, size_t index, slmt_port_info *info)
+
+    Describe an input of a task. As slmt_method_option().
+
+    Since 0.1.
+    """)
+
+
+slmt_task_output = _bind(
+    "slmt_task_output", slmt_status, [c_char_p, c_char_p, c_size_t, POINTER(slmt_port_info)],
+    r"""slmt_status slmt_task_output(const char *method, const char *task, size_t index, slmt_port_info *info)
+
+    Describe an output of a task. As slmt_method_option().
+
+    Since 0.1.
+    """)
+
+
+slmt_model_options_init = _bind(
+    "slmt_model_options_init", slmt_status, [POINTER(slmt_model_options), c_int32],
+    r"""slmt_status slmt_model_options_init(slmt_model_options *options, int32_t preset)
+
+    Fill options with a preset.
+
+    options: not NULL
+    preset: SLMT_PRESET_...
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT: options is NULL, no such preset
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_preprocess_init = _bind(
+    "slmt_preprocess_init", None, [POINTER(slmt_preprocess)],
+    r"""void slmt_preprocess_init(slmt_preprocess *preprocess)
+
+    Fill preprocessing with the paper's BraTS values, the defaults named beside the fields.
+
+    preprocess: not NULL
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_model_create = _bind(
+    "slmt_model_create", slmt_status, [POINTER(slmt_context), POINTER(slmt_model_options), c_uint64, POINTER(POINTER(slmt_model))],
+    r"""slmt_status slmt_model_create(slmt_context *context, const slmt_model_options *options, uint64_t seed, slmt_model **model)
+
+    Make a model with fresh weights.
+
+    Linear and patch-projection weights of the Edge-MAE are Xavier uniform, cls and mask tokens
+    N(0, 0.02), generator weights and bias tables N(0, 0.02) truncated at two standard deviations,
+    LayerNorm 1 and 0, biases 0, position tables fixed sine-cosine.
+
+    context: not NULL
+    options: NULL for SLMT_PRESET_BASE
+    seed: equal seeds give equal weights, whatever back end and threads
+    model: receives the model; the caller frees it with slmt_model_free()
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the text names the option and its rule), SLMT_ERR_VERSION,
+    SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: any thread
+
+    Source: sections III-A and III-B
+
+    Since 0.1.
+    """)
+
+
+slmt_model_create_method = _bind(
+    "slmt_model_create_method", slmt_status, [POINTER(slmt_context), c_char_p, POINTER(slmt_number), c_size_t, c_uint64, POINTER(POINTER(slmt_model))],
+    r"""slmt_status slmt_model_create_method(slmt_context *context, const char *method, const slmt_number *options, size_t count, uint64_t seed, slmt_model **model)
+
+    Make a model of any method with fresh weights.
+
+    method: its name, see slmt_method_describe()
+    options: count options by name; those not named have their initial values. NULL if count is 0
+    seed: as slmt_model_create()
+    model: receives the model; the caller frees it with slmt_model_free()
+
+    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such method or option), and as slmt_model_create()
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_model_method = _bind(
+    "slmt_model_method", c_char_p, [POINTER(slmt_model)],
+    r"""const char *slmt_model_method(const slmt_model *model)
+
+    Name of a model's method; it lives as long as the library.
+
+    model: not NULL
+
+    Since 0.1.
+    """)
+
+
+slmt_model_option = _bind(
+    "slmt_model_option", slmt_status, [POINTER(slmt_model), c_char_p, POINTER(c_double)],
+    r"""slmt_status slmt_model_option(const slmt_model *model, const char *name, double *value)
+
+    Read one option of a model.
+
+    name: as in slmt_number_info
+    value: receives it
+
+    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND, SLMT_ERR_ARGUMENT
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_model_load = _bind(
+    "slmt_model_load", slmt_status, [POINTER(slmt_context), c_char_p, POINTER(POINTER(slmt_model))],
+    r"""slmt_status slmt_model_load(slmt_context *context, const char *path, slmt_model **model)
+
+    Load a model from a checkpoint file. The file is not trusted: its SHA-256 is checked before
+    anything in it is parsed, then every name, shape, type and value. Matrices of linear layers that are
+    stored in another type than the context's `weights` are converted, one after the other.
+
+    context: not NULL
+    path: a file written by slmt_model_save() or slmt_trainer_save()
+    model: receives the model; the caller frees it with slmt_model_free()
+
+    Returns: SLMT_OK, or
+    SLMT_ERR_ARGUMENT  also: a weight is too large for the context's 16-bit type (the text names it);
+    SLMT_ERR_NOT_FOUND, SLMT_ERR_IO;
+    SLMT_ERR_FORMAT    not a libslmt checkpoint;
+    SLMT_ERR_CORRUPT   the digest does not match, or the file is cut short;
+    SLMT_ERR_VERSION   written by a newer library;
+    SLMT_ERR_SCHEMA    tensors missing, unexpected, of another shape or type (the text lists names);
+    SLMT_ERR_NONFINITE a weight is a NaN or an infinity;
+    SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_model_load_memory = _bind(
+    "slmt_model_load_memory", slmt_status, [POINTER(slmt_context), c_void_p, c_size_t, POINTER(POINTER(slmt_model))],
+    r"""slmt_status slmt_model_load_memory(slmt_context *context, const void *data, size_t size, slmt_model **model)
+
+    Load a model from a checkpoint held in memory. As slmt_model_load().
+
+    data: the file's bytes; not modified, not kept
+    size: their number
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_model_load_callback = _bind(
+    "slmt_model_load_callback", slmt_status, [POINTER(slmt_context), slmt_read_fn, c_void_p, POINTER(POINTER(slmt_model))],
+    r"""slmt_status slmt_model_load_callback(slmt_context *context, slmt_read_fn read, void *user, slmt_model **model)
+
+    Load a model from whatever a callback reads. As slmt_model_load().
+
+    read: called until it returns 0
+    user: handed to read
+
+    Threads: any thread; read is called on the calling thread
+
+    Since 0.1.
+    """)
+
+
+slmt_model_save = _bind(
+    "slmt_model_save", slmt_status, [POINTER(slmt_model), c_char_p],
+    r"""slmt_status slmt_model_save(const slmt_model *model, const char *path)
+
+    Save a model: options, weights (in 16 bits where the model holds them so), preprocessing and card.
+    Written to a new file beside `path`, synced, and renamed over it: at any moment `path` is the old
+    file or the new one, whole.
+
+    model: not NULL
+    path: replaced if it exists
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: any thread, while no trainer is changing the model
+
+    Since 0.1.
+    """)
+
+
+slmt_model_retain = _bind(
+    "slmt_model_retain", POINTER(slmt_model), [POINTER(slmt_model)],
+    r"""slmt_model *slmt_model_retain(slmt_model *model)
+
+    One more owner.
+
+    model: not NULL
+
+    Returns: model
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_model_free = _bind(
+    "slmt_model_free", None, [POINTER(slmt_model)],
+    r"""void slmt_model_free(slmt_model *model)
+
+    One owner less; the last one frees.
+
+    model: may be NULL
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_model_get_options = _bind(
+    "slmt_model_get_options", slmt_status, [POINTER(slmt_model), POINTER(slmt_model_options)],
+    r"""slmt_status slmt_model_get_options(const slmt_model *model, slmt_model_options *options)
+
+    Read the options of a model of SLMT-Net.
+
+    model: not NULL
+    options: struct_size set by the caller (an init function does); filled
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the model is of another method)
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_model_get_preprocess = _bind(
+    "slmt_model_get_preprocess", slmt_status, [POINTER(slmt_model), POINTER(slmt_preprocess)],
+    r"""slmt_status slmt_model_get_preprocess(const slmt_model *model, slmt_preprocess *preprocess)
+
+    Read the preprocessing kept with a model. As slmt_model_get_options().
+
+    Since 0.1.
+    """)
+
+
+slmt_model_set_preprocess = _bind(
+    "slmt_model_set_preprocess", slmt_status, [POINTER(slmt_model), POINTER(slmt_preprocess)],
+    r"""slmt_status slmt_model_set_preprocess(slmt_model *model, const slmt_preprocess *preprocess)
+
+    Replace the preprocessing kept with a model.
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT: a field is out of range, or image_size is not the model's
+
+    Threads: while nothing else uses the model
+
+    Since 0.1.
+    """)
+
+
+slmt_model_tensor_count = _bind(
+    "slmt_model_tensor_count", c_size_t, [POINTER(slmt_model)],
+    r"""size_t slmt_model_tensor_count(const slmt_model *model)
+
+    Number of tensors, used and unused.
+
+    model: not NULL
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_model_tensor_info = _bind(
+    "slmt_model_tensor_info", slmt_status, [POINTER(slmt_model), c_size_t, POINTER(slmt_tensor_info)],
+    r"""slmt_status slmt_model_tensor_info(const slmt_model *model, size_t index, slmt_tensor_info *info)
+
+    Describe tensor `index`.
+
+    index: below slmt_model_tensor_count()
+    info: struct_size set by the caller; filled
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_model_get_tensor = _bind(
+    "slmt_model_get_tensor", slmt_status, [POINTER(slmt_model), c_char_p, POINTER(c_float), c_size_t],
+    r"""slmt_status slmt_model_get_tensor(const slmt_model *model, const char *name, float *values, size_t count)
+
+    Copy a tensor out, widened where the model holds it in 16 bits.
+
+    name: as in slmt_tensor_info
+    values: receives count float32, row-major
+    count: the tensor's number of elements
+
+    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND, SLMT_ERR_ARGUMENT (another count is expected)
+
+    Threads: any thread, while no trainer is changing the model
+
+    Since 0.1.
+    """)
+
+
+slmt_model_set_tensor = _bind(
+    "slmt_model_set_tensor", slmt_status, [POINTER(slmt_model), c_char_p, POINTER(c_float), c_size_t],
+    r"""slmt_status slmt_model_set_tensor(slmt_model *model, const char *name, const float *values, size_t count)
+
+    Replace a tensor's values, as a converter does. They are rounded where the model holds it in 16 bits.
+
+    values: count float32, row-major, finite
+
+    Returns: as slmt_model_get_tensor(), SLMT_ERR_NONFINITE, and SLMT_ERR_ARGUMENT also where a value is too
+    large for the 16-bit type (nothing is changed)
+
+    Threads: while nothing else uses the model
+
+    Since 0.1.
+    """)
+
+
+slmt_model_card = _bind(
+    "slmt_model_card", c_char_p, [POINTER(slmt_model), c_char_p],
+    r"""const char *slmt_model_card(const slmt_model *model, const char *key)
+
+    Read a field of the model card, free text kept in the checkpoint.
+
+    key: "name", "data", "intended_use", "source_contrast", "target_contrast", "training" or any of
+        up to 64 letters, digits and underscores
+
+    Returns: the text, valid until the field is set again or the model freed; "" when unset
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_model_set_card = _bind(
+    "slmt_model_set_card", slmt_status, [POINTER(slmt_model), c_char_p, c_char_p],
+    r"""slmt_status slmt_model_set_card(slmt_model *model, const char *key, const char *text)
+
+    Set a field of the model card.
+
+    text: at most 65535 bytes of UTF-8; NULL or "" removes the field
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: while nothing else uses the model
+
+    Since 0.1.
+    """)
+
+
+slmt_volume_read = _bind(
+    "slmt_volume_read", slmt_status, [POINTER(slmt_context), c_char_p, POINTER(POINTER(slmt_volume))],
+    r"""slmt_status slmt_volume_read(slmt_context *context, const char *path, slmt_volume **volume)
+
+    Read a NIfTI file (.nii, .nii.gz, .hdr/.img): any scalar type, scl_slope and scl_inter applied.
+    Trailing axes of length 1 are dropped; more than three axes are refused.
+
+    context: not NULL
+    path: the file
+    volume: receives the volume; the caller frees it with slmt_volume_free()
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (not NIfTI, not
+    scalar, not three axes), SLMT_ERR_CORRUPT (cut short), SLMT_ERR_NONFINITE, SLMT_ERR_MEMORY,
+    SLMT_ERR_LIMIT
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_volume_create = _bind(
+    "slmt_volume_create", slmt_status, [POINTER(slmt_context), POINTER(c_int64), POINTER(c_double), POINTER(c_float), POINTER(POINTER(slmt_volume))],
+    r"""slmt_status slmt_volume_create(slmt_context *context, const int64_t dims[3], const double *affine, const float *voxels, slmt_volume **volume)
+
+    Make a volume from an array.
+
+    dims: voxels along i, j, k; each at least 1
+    affine: 16 numbers, row-major 4x4: voxel index (i,j,k,1) to patient millimetres, NIfTI's
+        convention (x to the right, y to the front, z up); NULL: 1 mm voxels, no rotation
+    voxels: dims[0]*dims[1]*dims[2] float32, i fastest; copied; finite
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also: the affine is singular), SLMT_ERR_NONFINITE, SLMT_ERR_MEMORY,
+    SLMT_ERR_LIMIT
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_volume_free = _bind(
+    "slmt_volume_free", None, [POINTER(slmt_volume)],
+    r"""void slmt_volume_free(slmt_volume *volume)
+
+    Free a volume.
+
+    volume: may be NULL
+
+    Since 0.1.
+    """)
+
+
+slmt_volume_dims = _bind(
+    "slmt_volume_dims", None, [POINTER(slmt_volume), POINTER(c_int64)],
+    r"""void slmt_volume_dims(const slmt_volume *volume, int64_t dims[3])
+
+    Voxels along i, j, k.
+
+    volume: not NULL
+    dims: receives three numbers
+
+    Since 0.1.
+    """)
+
+
+slmt_volume_affine = _bind(
+    "slmt_volume_affine", None, [POINTER(slmt_volume), POINTER(c_double)],
+    r"""void slmt_volume_affine(const slmt_volume *volume, double affine[16])
+
+    The affine, as in slmt_volume_create().
+
+    affine: receives 16 numbers
+
+    Since 0.1.
+    """)
+
+
+slmt_volume_voxels = _bind(
+    "slmt_volume_voxels", POINTER(c_float), [POINTER(slmt_volume)],
+    r"""const float *slmt_volume_voxels(const slmt_volume *volume)
+
+    The voxels, i fastest.
+
+    Returns: an array that lives with the volume
+
+    Since 0.1.
+    """)
+
+
+slmt_volume_write = _bind(
+    "slmt_volume_write", slmt_status, [POINTER(slmt_volume), c_char_p],
+    r"""slmt_status slmt_volume_write(const slmt_volume *volume, const char *path)
+
+    Write a volume as float32 NIfTI-1, gzip-compressed if the name ends in .gz. A volume that was read from a
+    file, or synthesized from such a one, keeps that file's header: affine, units, description, extensions.
+    Written beside `path` and renamed over it.
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the name ends in neither .nii nor .nii.gz), SLMT_ERR_IO,
+    SLMT_ERR_MEMORY
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_compare = _bind(
+    "slmt_compare", slmt_status, [POINTER(c_float), POINTER(c_float), c_size_t, c_size_t, POINTER(slmt_metrics)],
+    r"""slmt_status slmt_compare(const float *prediction, const float *target, size_t height, size_t width, slmt_metrics *metrics)
+
+    Compare a slice with its target.
+
+    prediction: [height][width] float32
+    target: [height][width] float32
+    height,width: pixels, each at least 7
+    metrics: struct_size set by the caller; filled
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NONFINITE, SLMT_ERR_MEMORY
+
+    Threads: any thread
+
+    Source: Wang et al. 2004 (SSIM); Li et al., IEEE TMI 2023, section IV
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_writer_create = _bind(
+    "slmt_dataset_writer_create", slmt_status, [POINTER(slmt_context), c_char_p, POINTER(slmt_preprocess), POINTER(c_char_p), c_size_t, POINTER(POINTER(slmt_dataset_writer))],
+    r"""slmt_status slmt_dataset_writer_create(slmt_context *context, const char *path, const slmt_preprocess *preprocess, const char *const *contrasts, size_t count, slmt_dataset_writer **writer)
+
+    Start writing a training set.
+
+    path: appears, whole, when slmt_dataset_writer_finish() succeeds; replaced if it exists
+    preprocess: NULL for the defaults; recorded in the file
+    contrasts: count names, each 1 to 64 letters, digits, '-', '_'
+    count: 1 to 64
+    writer: receives the writer; the caller ends it with finish or cancel
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: one thread at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_writer_add = _bind(
+    "slmt_dataset_writer_add", slmt_status, [POINTER(slmt_dataset_writer), c_char_p, POINTER(POINTER(slmt_volume)), c_int32],
+    r"""slmt_status slmt_dataset_writer_add(slmt_dataset_writer *writer, const char *subject, const slmt_volume *const *volumes, int32_t split)
+
+    Preprocess a subject's volumes and add them: reorient to axial slices, normalise each volume on its own,
+    crop, choose slices, resize.
+
+    subject: a name new to this set: 1 to 128 letters, digits, '-', '_', '.'
+    volumes: one for each contrast, NULL where missing; those present have equal grids
+    split: SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (grids differ, too few slices, a constant volume, ...; the set stays
+    as it was and more subjects can be added), SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: one thread at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_writer_finish = _bind(
+    "slmt_dataset_writer_finish", slmt_status, [POINTER(slmt_dataset_writer)],
+    r"""slmt_status slmt_dataset_writer_finish(slmt_dataset_writer *writer)
+
+    Finish the file and free the writer, also on failure.
+
+    Returns: SLMT_OK or SLMT_ERR_IO
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_writer_cancel = _bind(
+    "slmt_dataset_writer_cancel", None, [POINTER(slmt_dataset_writer)],
+    r"""void slmt_dataset_writer_cancel(slmt_dataset_writer *writer)
+
+    Drop the unfinished file and free the writer.
+
+    writer: may be NULL
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_open = _bind(
+    "slmt_dataset_open", slmt_status, [POINTER(slmt_context), c_char_p, POINTER(POINTER(slmt_dataset))],
+    r"""slmt_status slmt_dataset_open(slmt_context *context, const char *path, slmt_dataset **dataset)
+
+    Open a training set. Slices are read when they are needed; the set may be larger than memory.
+
+    dataset: receives the set; the caller frees it with slmt_dataset_free()
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT, SLMT_ERR_SCHEMA,
+    SLMT_ERR_VERSION, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: any thread; a set is used by one thread at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_free = _bind(
+    "slmt_dataset_free", None, [POINTER(slmt_dataset)],
+    r"""void slmt_dataset_free(slmt_dataset *dataset)
+
+    Close a set.
+
+    dataset: may be NULL
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_get_preprocess = _bind(
+    "slmt_dataset_get_preprocess", slmt_status, [POINTER(slmt_dataset), POINTER(slmt_preprocess)],
+    r"""slmt_status slmt_dataset_get_preprocess(const slmt_dataset *dataset, slmt_preprocess *preprocess)
+
+    The preprocessing its slices went through.
+
+    preprocess: struct_size set; filled
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_contrast_count = _bind(
+    "slmt_dataset_contrast_count", c_size_t, [POINTER(slmt_dataset)],
+    r"""size_t slmt_dataset_contrast_count(const slmt_dataset *dataset)
+
+    Number of contrasts.
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_contrast = _bind(
+    "slmt_dataset_contrast", c_char_p, [POINTER(slmt_dataset), c_size_t],
+    r"""const char *slmt_dataset_contrast(const slmt_dataset *dataset, size_t index)
+
+    Name of a contrast; NULL past the last. It lives with the set.
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_subject_count = _bind(
+    "slmt_dataset_subject_count", c_size_t, [POINTER(slmt_dataset)],
+    r"""size_t slmt_dataset_subject_count(const slmt_dataset *dataset)
+
+    Number of subjects.
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_subject = _bind(
+    "slmt_dataset_subject", c_char_p, [POINTER(slmt_dataset), c_size_t],
+    r"""const char *slmt_dataset_subject(const slmt_dataset *dataset, size_t index)
+
+    Name of a subject, in the order they were added; NULL past the last. It lives with the set.
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_subject_split = _bind(
+    "slmt_dataset_subject_split", c_int32, [POINTER(slmt_dataset), c_size_t],
+    r"""int32_t slmt_dataset_subject_split(const slmt_dataset *dataset, size_t index)
+
+    SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST of a subject; 0 past the last.
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_slice_count = _bind(
+    "slmt_dataset_slice_count", c_size_t, [POINTER(slmt_dataset), c_size_t, c_size_t],
+    r"""size_t slmt_dataset_slice_count(const slmt_dataset *dataset, size_t subject, size_t contrast)
+
+    Slices of a subject in one contrast, 0 where missing or out of range.
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_read = _bind(
+    "slmt_dataset_read", slmt_status, [POINTER(slmt_dataset), c_size_t, c_size_t, c_size_t, c_int32, POINTER(c_float)],
+    r"""slmt_status slmt_dataset_read(slmt_dataset *dataset, size_t subject, size_t contrast, size_t slice, int32_t resize, float *pixels)
+
+    Read one slice.
+
+    resize: SLMT_RESIZE_BILINEAR, or SLMT_RESIZE_NEAREST for a target as the reference makes it; the
+        file holds the cropped slice and resizing happens here
+    pixels: receives [image_size][image_size] float32 in [0, 1]
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_CORRUPT
+
+    Threads: one thread at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_ranking_options_init = _bind(
+    "slmt_ranking_options_init", None, [POINTER(slmt_ranking_options)],
+    r"""void slmt_ranking_options_init(slmt_ranking_options *options)
+
+    Fill options with the defaults named beside the fields.
+
+    options: not NULL
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_rank_sequences = _bind(
+    "slmt_rank_sequences", slmt_status, [POINTER(slmt_pair_score), c_size_t, c_size_t, POINTER(slmt_ranking_options), POINTER(c_double), POINTER(c_double), POINTER(c_double)],
+    r"""slmt_status slmt_rank_sequences(const slmt_pair_score *scores, size_t count, size_t sequences, const slmt_ranking_options *options, double *totipotency, double *differentiation, double *agreement)
+
+    Rank sequences by how well they make the others, and by how badly the others make them.
+
+    For each metric q the scores of all rows have a mean and a (population) deviation; of the mean q_ij over
+    the rows of source i and target j, z_q(i,j) = (q_ij - mean) / (deviation + 1e-9). Then
+    A_ij = z_psnr + z_ssim - z_lpips. NaN are skipped; a metric adds 0 to pairs that have no score of it, and A
+    is 0 for pairs without a row. With N sequences, whatever `self` is,
+
+        totipotency(i)     =  1/N sum_j A_ij    how well i makes the others
+        differentiation(i) = -1/N sum_j A_ji    how hard i is to make
+
+    Most is first in both. With as many rows for each pair the A_ij of all rows sum to 0.
+
+    scores: count rows in any order; not modified
+    count: at least 1, also after `self` took rows from the sums
+    sequences: N, at least 1
+    options: NULL for the defaults
+    totipotency: [N], written
+    differentiation: [N], written
+    agreement: [N][N], A with a row for each source, written; may be NULL
+
+    Returns: SLMT_OK, or
+    SLMT_ERR_ARGUMENT  a pointer is NULL, no row is left, an index is not below N (the text names the
+                       row), `self` is none of SLMT_SELF_...;
+    SLMT_ERR_NONFINITE a score is an infinity (the text names it: bound it as slmt_compare() does), or
+                       scores are too large for their squares;
+    SLMT_ERR_VERSION, SLMT_ERR_MEMORY. Nothing is written where it fails
+
+    Threads: any thread
+
+    Source: Han et al., Medical Image Analysis 92 (2024) 103044, C_t and C_d
+
+    Since 0.1.
+    """)
+
+
+slmt_differentiation_map = _bind(
+    "slmt_differentiation_map", slmt_status, [POINTER(POINTER(c_float)), c_size_t, POINTER(c_float), c_size_t, POINTER(c_float)],
+    r"""slmt_status slmt_differentiation_map(const float *const *predictions, size_t n, const float *truth, size_t count, float *map)
+
+    Imaging-differentiation map: where an image holds what its sources lack.
+
+        map[k] = 1/n sum_s |predictions[s][k] - truth[k]|
+
+    The paper's code has a prediction from each sequence in it, also the one that the image itself gives. Leave
+    that one out for what the others alone cannot make.
+
+    predictions: n pointers to [count] float32, each made from another source; not modified
+    n: at least 1
+    truth: [count] float32; not modified
+    count: pixels, at least 1
+    map: [count] float32, written; may not overlap the others
+
+    Returns: SLMT_OK, or
+    SLMT_ERR_ARGUMENT  a pointer is NULL, n or count is 0, map overlaps another array;
+    SLMT_ERR_NONFINITE an image holds a NaN or an infinity (the text names the first). Nothing is
+                       written where it fails
+
+    Threads: any thread
+
+    Source: Han et al., Medical Image Analysis 92 (2024) 103044, M_d
+
+    Since 0.1.
+    """)
+
+
+slmt_profile_create = _bind(
+    "slmt_profile_create", slmt_status, [POINTER(slmt_context), POINTER(POINTER(slmt_profile))],
+    r"""slmt_status slmt_profile_create(slmt_context *context, slmt_profile **profile)
+
+    Make a profile that has taken nothing down yet.
+
+    profile: receives the profile; the caller frees it with slmt_profile_free()
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_profile_free = _bind(
+    "slmt_profile_free", None, [POINTER(slmt_profile)],
+    r"""void slmt_profile_free(slmt_profile *profile)
+
+    Free a profile, or give up the caller's share of it while sessions or trainers hold it.
+
+    profile: may be NULL
+
+    Since 0.1.
+    """)
+
+
+slmt_profile_clear = _bind(
+    "slmt_profile_clear", None, [POINTER(slmt_profile)],
+    r"""void slmt_profile_clear(slmt_profile *profile)
+
+    Forget all calls; time starts at 0 again.
+
+    profile: not NULL
+
+    Threads: as a run of what it is given to
+
+    Since 0.1.
+    """)
+
+
+slmt_session_set_profile = _bind(
+    "slmt_session_set_profile", slmt_status, [POINTER(slmt_session), POINTER(slmt_profile)],
+    r"""slmt_status slmt_session_set_profile(struct slmt_session *session, slmt_profile *profile)
+
+    Take down the calls of a session from now on. That allocates: at first room for an entry a layer, later
+    for the events, 24 bytes each, of at most 2^20 calls; later calls are counted, and not in the trace.
+
+    profile: kept alive by the session; NULL: none any more
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT (the session is as before)
+
+    Threads: one thread per session at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_set_profile = _bind(
+    "slmt_trainer_set_profile", slmt_status, [POINTER(slmt_trainer), POINTER(slmt_profile)],
+    r"""slmt_status slmt_trainer_set_profile(struct slmt_trainer *trainer, slmt_profile *profile)
+
+    The same for a trainer's steps, the optimiser ("adam") among them.
+
+    Since 0.1.
+    """)
+
+
+slmt_profile_entry_count = _bind(
+    "slmt_profile_entry_count", c_size_t, [POINTER(slmt_profile)],
+    r"""size_t slmt_profile_entry_count(const slmt_profile *profile)
+
+    Number of entries.
+
+    profile: may be NULL: 0
+
+    Since 0.1.
+    """)
+
+
+slmt_profile_entry_at = _bind(
+    "slmt_profile_entry_at", slmt_status, [POINTER(slmt_profile), c_size_t, POINTER(slmt_profile_entry)],
+    r"""slmt_status slmt_profile_entry_at(const slmt_profile *profile, size_t index, slmt_profile_entry *entry)
+
+    One entry, in the order of first use.
+
+    index: below slmt_profile_entry_count()
+    entry: receives the entry; its texts live until the profile is next given away, or freed
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+    Threads: as a run of what it is given to
+
+    Since 0.1.
+    """)
+
+
+slmt_profile_write_trace = _bind(
+    "slmt_profile_write_trace", slmt_status, [POINTER(slmt_profile), c_char_p],
+    r"""slmt_status slmt_profile_write_trace(const slmt_profile *profile, const char *path)
+
+    Write all calls as a trace in Chrome's JSON format (chrome://tracing, ui.perfetto.dev), atomically.
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: as a run of what it is given to
+
+    Source: Trace Event Format, "complete" events
+
+    Since 0.1.
+    """)
+
+
+slmt_session_config_init = _bind(
+    "slmt_session_config_init", None, [POINTER(slmt_session_config)],
+    r"""void slmt_session_config_init(slmt_session_config *config)
+
+    Fill a configuration with the defaults named beside its fields.
+
+    Since 0.1.
+    """)
+
+
+slmt_session_memory = _bind(
+    "slmt_session_memory", slmt_status, [POINTER(slmt_model), POINTER(slmt_session_config), POINTER(c_uint64)],
+    r"""slmt_status slmt_session_memory(slmt_model *model, const slmt_session_config *config, uint64_t *bytes)
+
+    Bytes that a session holds through the context's allocator, exactly. While it is made, planning holds a
+    little more for a moment (well below 1 MB for a small network): a max_bytes cut to the last byte may refuse
+    it.
+
+    config: NULL for the defaults
+    bytes: receives the number
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY (planning itself takes a little)
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_session_create = _bind(
+    "slmt_session_create", slmt_status, [POINTER(slmt_model), POINTER(slmt_session_config), POINTER(POINTER(slmt_session))],
+    r"""slmt_status slmt_session_create(slmt_model *model, const slmt_session_config *config, slmt_session **session)
+
+    Make a session: build and plan the network for the batch size and take the memory.
+
+    model: kept alive by the session; not to be trained while sessions use it
+    config: NULL for the defaults
+    session: receives the session; the caller frees it with slmt_session_free()
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_UNSUPPORTED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_session_free = _bind(
+    "slmt_session_free", None, [POINTER(slmt_session)],
+    r"""void slmt_session_free(slmt_session *session)
+
+    Free a session.
+
+    session: may be NULL; no call may be running on it
+
+    Since 0.1.
+    """)
+
+
+slmt_session_cancel = _bind(
+    "slmt_session_cancel", None, [POINTER(slmt_session)],
+    r"""void slmt_session_cancel(slmt_session *session)
+
+    Ask the call that is running on a session to stop: it returns SLMT_ERR_CANCELLED at the next layer. With no
+    call running, the next one stops.
+
+    session: not NULL
+
+    Threads: any thread, any time before the session is freed
+
+    Since 0.1.
+    """)
+
+
+slmt_synthesize = _bind(
+    "slmt_synthesize", slmt_status, [POINTER(slmt_session), POINTER(c_float), c_size_t, POINTER(c_float)],
+    r"""slmt_status slmt_synthesize(slmt_session *session, const float *source, size_t count, float *target)
+
+    Synthesize target-contrast slices from source-contrast slices.
+
+    Allocates nothing, unless the session has a profile. A slice's result does not depend on the other slices
+    of the call or on earlier calls; on a processor with AVX2 and no AVX-512 this holds with SLMT_MATRIX_AUTO
+    only, as the kernels of oneDNN may round a row otherwise at another place of the batch.
+
+    session: over a model that can synthesize
+    source: [count][image_size][image_size] float32 in [0, 1], row-major; not modified
+    count: number of slices, at least 1; need not be a multiple of the session's batch
+    target: [count][image_size][image_size] float32, written in [0, 1]; may not overlap source
+
+    Returns: SLMT_OK, or
+            SLMT_ERR_ARGUMENT  a pointer is NULL, count is 0, the arrays overlap;
+            SLMT_ERR_NONFINITE source holds a NaN or an infinity (the text names the first): target is
+    untouched; SLMT_ERR_CANCELLED target is undefined; SLMT_ERR_BACKEND
+
+    Threads: one thread per session at a time
+
+    Source: Li et al., IEEE TMI 2023, section III-B (MT-UNet)
+
+    Since 0.1.
+    """)
+
+
+slmt_synthesize_volume = _bind(
+    "slmt_synthesize_volume", slmt_status, [POINTER(slmt_session), POINTER(slmt_volume), POINTER(POINTER(slmt_volume))],
+    r"""slmt_status slmt_synthesize_volume(slmt_session *session, const slmt_volume *source, slmt_volume **target)
+
+    Synthesize a whole volume: reorient, normalise, crop, resize with the model's preprocessing, synthesize,
+    and bring the result back to the source's own grid, where everything outside crop and slice range is 0.
+
+    Any method whose task takes slices: slmt_session_create(), or "synthesize" of seq2seq in 2D, where each
+    slice is made with its neighbours and the sequence to make was given to slmt_session_set(). The session's
+    height and width are those of the model's preprocessing.
+
+    source: a raw volume of the source contrast, any orientation
+    target: receives a volume on the same grid with values in [0, 1]; the caller frees it
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices, another image size),
+    SLMT_ERR_UNSUPPORTED (the task takes no slices), SLMT_ERR_STATE (a shared input was not set),
+    SLMT_ERR_CANCELLED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
+
+    Threads: one thread per session at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_normalize_volume = _bind(
+    "slmt_normalize_volume", slmt_status, [POINTER(slmt_model), POINTER(slmt_volume), POINTER(POINTER(slmt_volume))],
+    r"""slmt_status slmt_normalize_volume(const slmt_model *model, const slmt_volume *source, slmt_volume **normalized)
+
+    The volume as a model sees it: what slmt_synthesize_volume() would give if the network changed nothing.
+
+    normalized: receives a volume on the source's grid with values in [0, 1]; the caller frees it
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_session_create_task = _bind(
+    "slmt_session_create_task", slmt_status, [POINTER(slmt_model), c_char_p, POINTER(slmt_number), c_size_t, POINTER(POINTER(slmt_session))],
+    r"""slmt_status slmt_session_create_task(slmt_model *model, const char *task, const slmt_number *settings, size_t count, slmt_session **session)
+
+    Make a session for a task of any method.
+
+    model: kept alive by the session; not to be trained while sessions use it
+    task: its name, see slmt_method_task(); one that does not train
+    settings: count settings by name; those not named have their initial values. NULL if count is 0
+    session: receives the session; the caller frees it with slmt_session_free()
+
+    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such task or setting), SLMT_ERR_STATE (a task that trains), and
+    as slmt_session_create()
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_session_task_memory = _bind(
+    "slmt_session_task_memory", slmt_status, [POINTER(slmt_model), c_char_p, POINTER(slmt_number), c_size_t, POINTER(c_uint64)],
+    r"""slmt_status slmt_session_task_memory(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t *bytes)
+
+    Bytes that such a session holds, exactly. As slmt_session_memory().
+
+    Since 0.1.
+    """)
+
+
+slmt_session_shape = _bind(
+    "slmt_session_shape", slmt_status, [POINTER(slmt_session), c_char_p, POINTER(c_int64), POINTER(c_int32)],
+    r"""slmt_status slmt_session_shape(const slmt_session *session, const char *name, int64_t shape[6], int32_t *rank)
+
+    The shape of an input or output under the session's settings.
+
+    name: of the input or output
+    shape: receives 6 extents, unused ones 0; the first of a batched one is the batch setting
+    rank: receives their number
+
+    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND, SLMT_ERR_ARGUMENT
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_session_slices = _bind(
+    "slmt_session_slices", slmt_status, [POINTER(slmt_session), POINTER(c_int32), POINTER(c_double), POINTER(c_double)],
+    r"""slmt_status slmt_session_slices(const slmt_session *session, int32_t *stack, double *low, double *high)
+
+    How a session's samples are made of a volume's slices, for a program that has slices and no volume: each
+    sample is `stack` neighbouring slices, the first and the last repeated beyond the ends, whose values go
+    from low to high instead of from 0 to 1; of an answer the slice in place stack / 2 counts.
+
+    stack: receives the number of slices of a sample
+    low,high: receive the values that stand for 0 and 1
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_UNSUPPORTED (the task takes no slices)
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_session_set = _bind(
+    "slmt_session_set", slmt_status, [POINTER(slmt_session), POINTER(slmt_tensor)],
+    r"""slmt_status slmt_session_set(slmt_session *session, const slmt_tensor *input)
+
+    Set an input that all samples share, such as the sequence to make, for slmt_synthesize_volume().
+
+    input: as in slmt_session_run()
+
+    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such shared input), SLMT_ERR_ARGUMENT, SLMT_ERR_NONFINITE
+
+    Threads: one thread per session at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_session_run = _bind(
+    "slmt_session_run", slmt_status, [POINTER(slmt_session), POINTER(slmt_tensor), c_size_t, POINTER(slmt_tensor), c_size_t],
+    r"""slmt_status slmt_session_run(slmt_session *session, const slmt_tensor *inputs, size_t n_inputs, const slmt_tensor *outputs, size_t n_outputs)
+
+    Run the session's task. Allocates nothing, unless the session has a profile.
+
+    inputs: n_inputs tensors, one for each input of the task, in any order; compact and row-major, not
+        modified. The first axis of batched ones may have any length, the same for all
+    outputs: n_outputs tensors, one for each output, likewise; written. None may overlap an input
+
+    Returns: SLMT_OK, or
+    SLMT_ERR_ARGUMENT  one is missing, or of another type or shape than the text says;
+    SLMT_ERR_NOT_FOUND one is for no input or output of the task;
+    SLMT_ERR_NONFINITE an input holds a NaN or an infinity: nothing was written;
+    SLMT_ERR_CANCELLED outputs are undefined; SLMT_ERR_BACKEND
+
+    Threads: one thread per session at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_config_init = _bind(
+    "slmt_trainer_config_init", slmt_status, [POINTER(slmt_trainer_config), c_int32],
+    r"""slmt_status slmt_trainer_config_init(slmt_trainer_config *config, int32_t stage)
+
+    Fill a configuration with the paper's values for a stage (named beside the fields: pre-training;
+    fine-tuning).
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT: config is NULL or there is no such stage
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_memory = _bind(
+    "slmt_trainer_memory", slmt_status, [POINTER(slmt_model), POINTER(slmt_trainer_config), POINTER(c_uint64)],
+    r"""slmt_status slmt_trainer_memory(slmt_model *model, const slmt_trainer_config *config, uint64_t *bytes)
+
+    Bytes that a trainer holds, exactly. As slmt_session_memory().
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_create = _bind(
+    "slmt_trainer_create", slmt_status, [POINTER(slmt_model), POINTER(slmt_trainer_config), POINTER(POINTER(slmt_trainer))],
+    r"""slmt_status slmt_trainer_create(slmt_model *model, const slmt_trainer_config *config, slmt_trainer **trainer)
+
+    Make a trainer. For fine-tuning, the encoder as it is now becomes the frozen judge of feature consistency.
+
+    model: kept alive by the trainer, changed by its steps
+    config: not NULL
+    trainer: receives the trainer; the caller frees it with slmt_trainer_free()
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_UNSUPPORTED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_create_task = _bind(
+    "slmt_trainer_create_task", slmt_status, [POINTER(slmt_model), c_char_p, POINTER(slmt_number), c_size_t, c_uint64, POINTER(POINTER(slmt_trainer))],
+    r"""slmt_status slmt_trainer_create_task(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t seed, slmt_trainer **trainer)
+
+    Make a trainer for a task of any method.
+
+    model: kept alive by the trainer, changed by its steps
+    task: its name, see slmt_method_task(); one that trains
+    settings: count settings by name; those not named have their initial values. NULL if count is 0
+    seed: drives order, augmentation and whatever else is random
+    trainer: receives the trainer; the caller frees it with slmt_trainer_free()
+
+    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such task or setting), SLMT_ERR_STATE (a task that does not
+    train), and as slmt_trainer_create()
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_task_memory = _bind(
+    "slmt_trainer_task_memory", slmt_status, [POINTER(slmt_model), c_char_p, POINTER(slmt_number), c_size_t, POINTER(c_uint64)],
+    r"""slmt_status slmt_trainer_task_memory(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t *bytes)
+
+    Bytes that such a trainer holds, exactly. As slmt_session_memory().
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_task = _bind(
+    "slmt_trainer_task", c_char_p, [POINTER(slmt_trainer)],
+    r"""const char *slmt_trainer_task(const slmt_trainer *trainer)
+
+    Name of the task that a trainer runs.
+
+    trainer: not NULL
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_setting = _bind(
+    "slmt_trainer_setting", slmt_status, [POINTER(slmt_trainer), c_char_p, POINTER(c_double)],
+    r"""slmt_status slmt_trainer_setting(const slmt_trainer *trainer, const char *name, double *value)
+
+    Read one of its settings. As slmt_model_option().
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_shape = _bind(
+    "slmt_trainer_shape", slmt_status, [POINTER(slmt_trainer), c_char_p, POINTER(c_int64), POINTER(c_int32)],
+    r"""slmt_status slmt_trainer_shape(const slmt_trainer *trainer, const char *name, int64_t shape[6], int32_t *rank)
+
+    The shape of an input under the trainer's settings. As slmt_session_shape().
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_step = _bind(
+    "slmt_trainer_step", slmt_status, [POINTER(slmt_trainer), POINTER(slmt_tensor), c_size_t, c_double, POINTER(slmt_losses)],
+    r"""slmt_status slmt_trainer_step(slmt_trainer *trainer, const slmt_tensor *inputs, size_t count, double rate, slmt_losses *losses)
+
+    One step of any task that trains, at a given learning rate.
+
+    inputs: count tensors, one for each input of the task, in any order, with as many samples as the
+        batch setting says; see slmt_session_run()
+    rate: learning rate, at least 0
+    losses: struct_size set; filled; may be NULL
+
+    Returns: as slmt_session_run() and slmt_pretrain_step()
+
+    Threads: one thread per trainer at a time, nobody else using the model
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_free = _bind(
+    "slmt_trainer_free", None, [POINTER(slmt_trainer)],
+    r"""void slmt_trainer_free(slmt_trainer *trainer)
+
+    Free a trainer; the model stays.
+
+    trainer: may be NULL
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_model = _bind(
+    "slmt_trainer_model", POINTER(slmt_model), [POINTER(slmt_trainer)],
+    r"""slmt_model *slmt_trainer_model(slmt_trainer *trainer)
+
+    The trainer's model; borrowed.
+
+    trainer: not NULL
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_get_config = _bind(
+    "slmt_trainer_get_config", slmt_status, [POINTER(slmt_trainer), POINTER(slmt_trainer_config)],
+    r"""slmt_status slmt_trainer_get_config(const slmt_trainer *trainer, slmt_trainer_config *config)
+
+    Read the configuration of a trainer of SLMT-Net.
+
+    config: struct_size set; filled
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_get_state = _bind(
+    "slmt_trainer_get_state", slmt_status, [POINTER(slmt_trainer), POINTER(slmt_training_state)],
+    r"""slmt_status slmt_trainer_get_state(const slmt_trainer *trainer, slmt_training_state *state)
+
+    Read where training is.
+
+    state: struct_size set; filled
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_cancel = _bind(
+    "slmt_trainer_cancel", None, [POINTER(slmt_trainer)],
+    r"""void slmt_trainer_cancel(slmt_trainer *trainer)
+
+    As slmt_session_cancel(): the running step is dropped whole, the trainer stays as before it.
+
+    Since 0.1.
+    """)
+
+
+slmt_pretrain_step = _bind(
+    "slmt_pretrain_step", slmt_status, [POINTER(slmt_trainer), POINTER(c_float), c_double, POINTER(slmt_losses)],
+    r"""slmt_status slmt_pretrain_step(slmt_trainer *trainer, const float *images, double rate, slmt_losses *losses)
+
+    One pre-training step at a given learning rate: no augmentation, masks drawn from the trainer's random
+    state.
+
+    trainer: of SLMT_STAGE_PRETRAIN
+    images: [batch][image_size][image_size] float32 in [0, 1]
+    rate: learning rate, at least 0
+    losses: struct_size set; filled; may be NULL
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (another stage), SLMT_ERR_NONFINITE (input, a
+    loss or a gradient: the weights are as before), SLMT_ERR_CANCELLED (likewise), SLMT_ERR_BACKEND
+
+    Threads: one thread per trainer at a time, nobody else using the model
+
+    Source: Li et al., section III-A
+
+    Since 0.1.
+    """)
+
+
+slmt_finetune_step = _bind(
+    "slmt_finetune_step", slmt_status, [POINTER(slmt_trainer), POINTER(c_float), POINTER(c_float), c_double, POINTER(slmt_losses)],
+    r"""slmt_status slmt_finetune_step(slmt_trainer *trainer, const float *source, const float *target, double rate, slmt_losses *losses)
+
+    One fine-tuning step at a given learning rate. As slmt_pretrain_step().
+
+    source: [batch][image_size][image_size] float32 in [0, 1]
+    target: likewise
+
+    Source: Li et al., section III-B
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_run = _bind(
+    "slmt_trainer_run", slmt_status, [POINTER(slmt_trainer), POINTER(slmt_dataset), c_char_p, c_char_p, c_uint64, slmt_step_fn, c_void_p],
+    r"""slmt_status slmt_trainer_run(slmt_trainer *trainer, slmt_dataset *dataset, const char *source, const char *target, uint64_t max_steps, slmt_step_fn step, void *user)
+
+    Train on a set: from where the trainer is to the end of its schedule, or for max_steps steps.
+
+    Pre-training uses every slice of the training subjects in the named contrast, or in all contrasts.
+    Fine-tuning uses the slices that have both contrasts. Order, augmentation and masks depend on the seed and
+    the step alone.
+
+    source: contrast name; NULL with pre-training: all contrasts of the set
+    target: contrast name for fine-tuning; NULL with pre-training
+    max_steps: 0: to the end of the schedule
+    step: called after each step; may be NULL
+    user: handed to step
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (image sizes differ, fewer slices than a batch), SLMT_ERR_NOT_FOUND
+    (no such contrast), SLMT_ERR_CANCELLED, and as slmt_pretrain_step() and slmt_dataset_read()
+
+    Threads: one thread per trainer and set at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_save = _bind(
+    "slmt_trainer_save", slmt_status, [POINTER(slmt_trainer), c_char_p],
+    r"""slmt_status slmt_trainer_save(const slmt_trainer *trainer, const char *path)
+
+    Save model and training state in one checkpoint, atomically. slmt_model_load() reads its model,
+    slmt_trainer_load() all of it.
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: one thread per trainer at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_load = _bind(
+    "slmt_trainer_load", slmt_status, [POINTER(slmt_context), c_char_p, POINTER(POINTER(slmt_trainer))],
+    r"""slmt_status slmt_trainer_load(slmt_context *context, const char *path, slmt_trainer **trainer)
+
+    Load a checkpoint written by slmt_trainer_save() and go on where it stopped.
+
+    trainer: receives a trainer with a new model, see slmt_trainer_model()
+
+    Returns: as slmt_model_load(), and SLMT_ERR_STATE: the file holds a model and no training state
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_version = _bind(
+    "slmt_version", c_char_p, [],
+    r"""const char *slmt_version(void)
+
+    The release number of the library that is loaded, such as "0.1.0".
+
+    Returns: a static text; never NULL
+
+    Threads: any thread, any time
+
+    Since 0.1.
+    """)
+
+
+slmt_build_describe = _bind(
+    "slmt_build_describe", slmt_status, [POINTER(slmt_build_info)],
+    r"""slmt_status slmt_build_describe(slmt_build_info *info)
+
+    Describe the library that is loaded. Opens each back end for a moment, to ask it.
+
+    info: struct_size set by the caller; filled. Its pointers are to static texts
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+    Threads: any thread
+
+    Since 0.1.
+    """)

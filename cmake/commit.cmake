@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+# Run at each build (cmake -P) with SOURCE, OUTPUT and maybe COMMIT: writes a C file that holds the source's commit.
+# Without COMMIT it is asked of git, where SOURCE is the root of a checkout; "" where it is not.
+if(COMMIT STREQUAL "")
+  execute_process(COMMAND git rev-parse --show-prefix WORKING_DIRECTORY ${SOURCE}
+                  OUTPUT_VARIABLE below_root RESULT_VARIABLE failed ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
+  if(NOT failed AND below_root STREQUAL "")
+    execute_process(COMMAND git describe --always --dirty --exclude=* --abbrev=12 WORKING_DIRECTORY ${SOURCE}
+                    OUTPUT_VARIABLE COMMIT ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
+  endif()
+endif()
+file(CONFIGURE OUTPUT ${OUTPUT} CONTENT "extern const char build_commit[];\nconst char build_commit[] = \"@COMMIT@\";\n" @ONLY)

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* version.c - what this build is, and what its back ends say of themselves on this machine. */
+#include "slmt/version.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/context.h"
+#include "api/structs.h"
+#include "lib/registry.h"
+
+#ifdef __clang__
+#define COMPILER __VERSION__
+#else
+#define COMPILER "gcc " __VERSION__
+#endif
+
+extern const char build_commit[]; /* cmake/commit.cmake */
+
+const char *slmt_version(void)
+{
+    return SLMT_VERSION_STRING;
+}
+
+static void *host_alloc(void *user, size_t bytes)
+{
+    (void)user;
+    return malloc(bytes);
+}
+
+static void host_free(void *user, void *pointer)
+{
+    (void)user;
+    free(pointer);
+}
+
+/* What a back end says of itself when opened with this library for matrix products; 0 where it is not there.
+ */
+static int ask(const char *name, bk_matrix matrix, char text[128])
+{
+    const bk_host host = {.alloc = host_alloc, .free = host_free, .threads = 1};
+    const bk_backend *backend = backend_find(name);
+    void *device;
+    if (!backend || backend->open(&host, matrix, &device) != BK_OK)
+        return 0;
+    snprintf(text, 128, "%s", backend->describe(device));
+    backend->close(device);
+    return 1;
+}
+
+static void append(char *list, size_t size, const char *item)
+{
+    size_t n = strlen(list);
+    snprintf(list + n, size - n, "%s%s", n ? ", " : "", item);
+}
+
+/* "cpu: x86-64-v4, oneDNN 2.6.3" (backends/backend.h): the level is kept, the library appended. */
+static void take_cpu(slmt_build_info *info, char *text)
+{
+    char *rest;
+    if (!strtok_r(text, ":", &rest))
+        return;
+    const char *level = strtok_r(NULL, ",", &rest), *library = strtok_r(NULL, ",", &rest);
+    if (!level || !library)
+        return;
+    snprintf(info->cpu_level, sizeof info->cpu_level, "%s", level + 1);
+    append(info->matrix, sizeof info->matrix, library + 1);
+}
+
+slmt_status slmt_build_describe(slmt_build_info *info)
+{
+    slmt_build_info b = {.struct_size = sizeof b,
+                         .abi = SLMT_ABI,
+                         .version = SLMT_VERSION_STRING,
+                         .commit = build_commit,
+                         .compiler = COMPILER};
+    char text[128];
+    REQUIRE(info);
+    TRY(struct_check(info, "slmt_build_info"));
+    for (bk_matrix matrix = BK_MATRIX_ONEDNN; matrix <= BK_MATRIX_OPENBLAS; matrix++)
+        if (ask("cpu", matrix, text))
+            take_cpu(&b, text);
+    if (b.cpu_level[0])
+        append(b.backends, sizeof b.backends, "cpu");
+    if (ask("reference", BK_MATRIX_AUTO, text))
+        append(b.backends, sizeof b.backends, "reference");
+    return struct_write(info, &b, sizeof b, "slmt_build_info");
+}
