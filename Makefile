@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The usual errands by name. The build itself is CMake's: see CMakePresets.json.
 
-.PHONY: build demo test bench parity format api check
+.PHONY: build demo test bench parity manual format api check
 
 build:
 	cmake --preset release
@@ -25,6 +25,10 @@ parity: build
 # Time and memory of the main jobs; BENCH="--jobs synth1 --shapes" takes one, with every op.
 bench: build
 	build/release/bin/bench $(BENCH)
+
+# The reference of the C interface and the pages of docs/, as HTML in build/manual/html.
+manual:
+	scripts/check-manual
 
 format:
 	scripts/check-format --fix

@@ -21,8 +21,8 @@ enum {
 
 /** Arithmetic. \since 0.1 */
 enum {
-    SLMT_FLOAT32 = 0,
-    SLMT_FLOAT64 = 1 /**< reference back end only */
+    SLMT_FLOAT32 = 0, /**< float32 */
+    SLMT_FLOAT64 = 1  /**< float64: reference back end only */
 };
 
 /** How a model holds the matrices of its linear layers, nearly all of its memory; everything else is
@@ -37,19 +37,24 @@ enum {
 
 /** What matrix products may do with their factors on the cpu back end. \since 0.1 */
 enum {
-    SLMT_ARITHMETIC_FLOAT32 = 0,
+    SLMT_ARITHMETIC_FLOAT32 = 0, /**< take them as they are */
     SLMT_ARITHMETIC_BFLOAT16 = 1 /**< round them to bfloat16: needs oneDNN, and AVX512-BF16 or AMX-BF16 */
 };
 
 /** The library for matrix products on the cpu back end. \since 0.1 */
 enum {
     SLMT_MATRIX_AUTO = 0, /**< the better one of those built in, or the library's own kernel where that is */
-    SLMT_MATRIX_ONEDNN = 1,
-    SLMT_MATRIX_OPENBLAS = 2
+    SLMT_MATRIX_ONEDNN = 1,  /**< oneDNN */
+    SLMT_MATRIX_OPENBLAS = 2 /**< OpenBLAS */
 };
 
 /** Log levels, most serious first. \since 0.1 */
-enum { SLMT_LOG_ERROR = 0, SLMT_LOG_WARNING = 1, SLMT_LOG_INFO = 2, SLMT_LOG_DEBUG = 3 };
+enum {
+    SLMT_LOG_ERROR = 0,   /**< a call failed, and why */
+    SLMT_LOG_WARNING = 1, /**< the result is right, and something may still be wrong */
+    SLMT_LOG_INFO = 2,    /**< what was chosen or done */
+    SLMT_LOG_DEBUG = 3    /**< for who works on the library */
+};
 
 /**
  * Receives one line of log, without a line end.

@@ -19,7 +19,11 @@ typedef struct slmt_dataset slmt_dataset;
 typedef struct slmt_dataset_writer slmt_dataset_writer;
 
 /** Parts of a set, by subject. \since 0.1 */
-enum { SLMT_SPLIT_ALL = 0, SLMT_SPLIT_TRAIN = 1, SLMT_SPLIT_TEST = 2 };
+enum {
+    SLMT_SPLIT_ALL = 0,   /**< every subject */
+    SLMT_SPLIT_TRAIN = 1, /**< those that are trained on */
+    SLMT_SPLIT_TEST = 2   /**< those kept for measuring */
+};
 
 /**
  * Start writing a training set.

@@ -4,10 +4,13 @@
 #ifndef SLMT_EXPORT_H
 #define SLMT_EXPORT_H
 
-/** SLMT_API: in the interface; it stays as it is while the ABI's number stays.
- *  SLMT_EXPERIMENTAL: instead of SLMT_API, in a header that slmt.h does not bring: may change in any release.
- *  SLMT_DEPRECATED: behind either: goes with the next number of the ABI; its comment names what to use. A
- *  compiler warns of each use. */
+/** @def SLMT_API
+ *  In the interface: it stays as it is while the ABI's number stays. */
+/** @def SLMT_EXPERIMENTAL
+ *  Instead of SLMT_API, in a header that slmt.h does not bring: may change in any release. */
+/** @def SLMT_DEPRECATED
+ *  Behind either: goes with the next number of the ABI; its comment names what to use. A compiler warns of
+ * each use. */
 #if defined(__GNUC__)
 #define SLMT_API        __attribute__((visibility("default")))
 #define SLMT_DEPRECATED __attribute__((deprecated))

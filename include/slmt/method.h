@@ -41,7 +41,10 @@ typedef struct slmt_number_info {
 } slmt_number_info;
 
 /** Kinds of elements of a tensor. \since 0.1 */
-enum { SLMT_TENSOR_FLOAT32 = 1, SLMT_TENSOR_INT32 = 2 };
+enum {
+    SLMT_TENSOR_FLOAT32 = 1, /**< float */
+    SLMT_TENSOR_INT32 = 2    /**< int32_t */
+};
 
 /** An input or an output of a task. \since 0.1 */
 typedef struct slmt_port_info {

@@ -22,7 +22,7 @@ typedef int32_t slmt_status;
 
 /** The status numbers, in ranges of a hundred by kind. \since 0.1 */
 enum {
-    SLMT_OK = 0,
+    SLMT_OK = 0, /**< done */
 
     SLMT_ERR_ARGUMENT = 100,  /**< an argument is NULL, out of range, or does not fit another */
     SLMT_ERR_NONFINITE = 101, /**< an input, a loss or a gradient holds a NaN or an infinity */

@@ -10,11 +10,14 @@
 extern "C" {
 #endif
 
-/* The build reads these numbers: they are written down here and nowhere else. */
-#define SLMT_VERSION_MAJOR  0
-#define SLMT_VERSION_MINOR  1
-#define SLMT_VERSION_PATCH  0
-#define SLMT_VERSION_STRING "0.1.0"
+/** @name Release number
+ *  At compile time; semver.org says what each part means. The build reads these numbers: they are written
+ * down here and nowhere else. @{ */
+#define SLMT_VERSION_MAJOR  0       /**< first part */
+#define SLMT_VERSION_MINOR  1       /**< second part */
+#define SLMT_VERSION_PATCH  0       /**< third part */
+#define SLMT_VERSION_STRING "0.1.0" /**< all three */
+/** @} */
 
 /** The ABI's number, that of the SONAME. Apart from the release number: see docs/abi.md. */
 #define SLMT_ABI 0

@@ -11,7 +11,7 @@ VERSION = "0.1.0"
 ABI = 0
 
 # The status numbers, in ranges of a hundred by kind.
-SLMT_OK = 0
+SLMT_OK = 0  # done
 SLMT_ERR_ARGUMENT = 100  # an argument is NULL, out of range, or does not fit another
 SLMT_ERR_NONFINITE = 101  # an input, a loss or a gradient holds a NaN or an infinity
 SLMT_ERR_STATE = 102  # the handle cannot do this (now)
@@ -33,8 +33,8 @@ SLMT_BACKEND_CPU = 0  # fast: oneDNN and OpenBLAS for products, own vector kerne
 SLMT_BACKEND_REFERENCE = 1  # plain loops: slow, simple, the truth the others are tested against
 
 # Arithmetic.
-SLMT_FLOAT32 = 0
-SLMT_FLOAT64 = 1  # reference back end only
+SLMT_FLOAT32 = 0  # float32
+SLMT_FLOAT64 = 1  # float64: reference back end only
 
 # How a model holds the matrices of its linear layers, nearly all of its memory; everything else is
 # of the context's precision. They are rounded to the nearest, and results are computed in float32
@@ -45,19 +45,19 @@ SLMT_WEIGHTS_FLOAT16 = 2  # IEEE binary16: 11 bits of mantissa; a weight beyond 
 SLMT_WEIGHTS_STORED = 3  # as the file has them; of a new model SLMT_WEIGHTS_FULL
 
 # What matrix products may do with their factors on the cpu back end.
-SLMT_ARITHMETIC_FLOAT32 = 0
+SLMT_ARITHMETIC_FLOAT32 = 0  # take them as they are
 SLMT_ARITHMETIC_BFLOAT16 = 1  # round them to bfloat16: needs oneDNN, and AVX512-BF16 or AMX-BF16
 
 # The library for matrix products on the cpu back end.
 SLMT_MATRIX_AUTO = 0  # the better one of those built in, or the library's own kernel where that is
-SLMT_MATRIX_ONEDNN = 1
-SLMT_MATRIX_OPENBLAS = 2
+SLMT_MATRIX_ONEDNN = 1  # oneDNN
+SLMT_MATRIX_OPENBLAS = 2  # OpenBLAS
 
 # Log levels, most serious first.
-SLMT_LOG_ERROR = 0
-SLMT_LOG_WARNING = 1
-SLMT_LOG_INFO = 2
-SLMT_LOG_DEBUG = 3
+SLMT_LOG_ERROR = 0  # a call failed, and why
+SLMT_LOG_WARNING = 1  # the result is right, and something may still be wrong
+SLMT_LOG_INFO = 2  # what was chosen or done
+SLMT_LOG_DEBUG = 3  # for who works on the library
 
 # Kinds of numbers.
 SLMT_NUMBER_WHOLE = 1  # a whole number
@@ -65,8 +65,8 @@ SLMT_NUMBER_REAL = 2  # a finite real number
 SLMT_NUMBER_CHOICE = 3  # one of `choices`
 
 # Kinds of elements of a tensor.
-SLMT_TENSOR_FLOAT32 = 1
-SLMT_TENSOR_INT32 = 2
+SLMT_TENSOR_FLOAT32 = 1  # float
+SLMT_TENSOR_INT32 = 2  # int32_t
 
 # Named sets of options.
 SLMT_PRESET_BASE = 0  # the paper's: image 256, width 128, depth 12; 2.5 M + 137 M parameters
@@ -89,9 +89,9 @@ SLMT_SCALE_TWICE_P99 = 1  # clipped to 0 and twice the 99th percentile of all vo
 SLMT_CENTRE = -1  # of a crop's first index: in the middle
 
 # Parts of a set, by subject.
-SLMT_SPLIT_ALL = 0
-SLMT_SPLIT_TRAIN = 1
-SLMT_SPLIT_TEST = 2
+SLMT_SPLIT_ALL = 0  # every subject
+SLMT_SPLIT_TRAIN = 1  # those that are trained on
+SLMT_SPLIT_TEST = 2  # those kept for measuring
 
 # What becomes of rows whose source is their target.
 SLMT_SELF_EXCLUDE = 0  # as if they were not there (the code of the paper has none)
@@ -612,6 +612,8 @@ slmt_method_count = _bind(
 
     Number of methods.
 
+    Returns: how many this library knows
+
     Threads: any thread
 
     Since 0.1.
@@ -657,7 +659,15 @@ slmt_method_task = _bind(
     "slmt_method_task", slmt_status, [c_char_p, c_size_t, POINTER(slmt_task_info)],
     r"""slmt_status slmt_method_task(const char *method, size_t index, slmt_task_info *info)
 
-    Describe a task of a method. As slmt_method_option().
+    Describe a task of a method.
+
+    method: its name
+    index: from 0
+    info: struct_size set by the caller; filled
+
+    Returns: as slmt_method_option()
+
+    Threads: any thread
 
     Since 0.1.
     """)
@@ -667,7 +677,16 @@ slmt_task_setting = _bind(
     "slmt_task_setting", slmt_status, [c_char_p, c_char_p, c_size_t, POINTER(slmt_number_info)],
     r"""slmt_status slmt_task_setting(const char *method, const char *task, size_t index, slmt_number_info *info)
 
-    Describe a setting of a task. As slmt_method_option().
+    Describe a setting of a task.
+
+    method: its name
+    task: its name
+    index: from 0
+    info: struct_size set by the caller; filled
+
+    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such method or task), SLMT_ERR_ARGUMENT
+
+    Threads: any thread
 
     Since 0.1.
     """)
@@ -677,7 +696,16 @@ slmt_task_input = _bind(
     "slmt_task_input", slmt_status, [c_char_p, c_char_p, c_size_t, POINTER(slmt_port_info)],
     r"""slmt_status slmt_task_input(const char *method, const char *task, size_t index, slmt_port_info *info)
 
-    Describe an input of a task. As slmt_method_option().
+    Describe an input of a task.
+
+    method: its name
+    task: its name
+    index: from 0
+    info: struct_size set by the caller; filled
+
+    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such method or task), SLMT_ERR_ARGUMENT
+
+    Threads: any thread
 
     Since 0.1.
     """)
@@ -687,7 +715,16 @@ slmt_task_output = _bind(
     "slmt_task_output", slmt_status, [c_char_p, c_char_p, c_size_t, POINTER(slmt_port_info)],
     r"""slmt_status slmt_task_output(const char *method, const char *task, size_t index, slmt_port_info *info)
 
-    Describe an output of a task. As slmt_method_option().
+    Describe an output of a task.
+
+    method: its name
+    task: its name
+    index: from 0
+    info: struct_size set by the caller; filled
+
+    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such method or task), SLMT_ERR_ARGUMENT
+
+    Threads: any thread
 
     Since 0.1.
     """)
@@ -756,8 +793,10 @@ slmt_model_create_method = _bind(
 
     Make a model of any method with fresh weights.
 
+    context: not NULL
     method: its name, see slmt_method_describe()
     options: count options by name; those not named have their initial values. NULL if count is 0
+    count: options given, 0 or more
     seed: as slmt_model_create()
     model: receives the model; the caller frees it with slmt_model_free()
 
@@ -773,9 +812,13 @@ slmt_model_method = _bind(
     "slmt_model_method", c_char_p, [POINTER(slmt_model)],
     r"""const char *slmt_model_method(const slmt_model *model)
 
-    Name of a model's method; it lives as long as the library.
+    Name of a model's method.
 
     model: not NULL
+
+    Returns: the name, which lives as long as the library
+
+    Threads: any thread
 
     Since 0.1.
     """)
@@ -787,6 +830,7 @@ slmt_model_option = _bind(
 
     Read one option of a model.
 
+    model: not NULL
     name: as in slmt_number_info
     value: receives it
 
@@ -830,10 +874,14 @@ slmt_model_load_memory = _bind(
     "slmt_model_load_memory", slmt_status, [POINTER(slmt_context), c_void_p, c_size_t, POINTER(POINTER(slmt_model))],
     r"""slmt_status slmt_model_load_memory(slmt_context *context, const void *data, size_t size, slmt_model **model)
 
-    Load a model from a checkpoint held in memory. As slmt_model_load().
+    Load a model from a checkpoint held in memory.
 
+    context: not NULL
     data: the file's bytes; not modified, not kept
     size: their number
+    model: receives the model; the caller frees it with slmt_model_free()
+
+    Returns: as slmt_model_load()
 
     Threads: any thread
 
@@ -845,10 +893,14 @@ slmt_model_load_callback = _bind(
     "slmt_model_load_callback", slmt_status, [POINTER(slmt_context), slmt_read_fn, c_void_p, POINTER(POINTER(slmt_model))],
     r"""slmt_status slmt_model_load_callback(slmt_context *context, slmt_read_fn read, void *user, slmt_model **model)
 
-    Load a model from whatever a callback reads. As slmt_model_load().
+    Load a model from whatever a callback reads.
 
+    context: not NULL
     read: called until it returns 0
     user: handed to read
+    model: receives the model; the caller frees it with slmt_model_free()
+
+    Returns: as slmt_model_load(), and SLMT_ERR_IO where read fails
 
     Threads: any thread; read is called on the calling thread
 
@@ -926,7 +978,14 @@ slmt_model_get_preprocess = _bind(
     "slmt_model_get_preprocess", slmt_status, [POINTER(slmt_model), POINTER(slmt_preprocess)],
     r"""slmt_status slmt_model_get_preprocess(const slmt_model *model, slmt_preprocess *preprocess)
 
-    Read the preprocessing kept with a model. As slmt_model_get_options().
+    Read the preprocessing kept with a model.
+
+    model: not NULL
+    preprocess: struct_size set by the caller; filled
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+    Threads: any thread
 
     Since 0.1.
     """)
@@ -937,6 +996,9 @@ slmt_model_set_preprocess = _bind(
     r"""slmt_status slmt_model_set_preprocess(slmt_model *model, const slmt_preprocess *preprocess)
 
     Replace the preprocessing kept with a model.
+
+    model: not NULL
+    preprocess: copied
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT: a field is out of range, or image_size is not the model's
 
@@ -954,6 +1016,8 @@ slmt_model_tensor_count = _bind(
 
     model: not NULL
 
+    Returns: how many
+
     Threads: any thread
 
     Since 0.1.
@@ -966,6 +1030,7 @@ slmt_model_tensor_info = _bind(
 
     Describe tensor `index`.
 
+    model: not NULL
     index: below slmt_model_tensor_count()
     info: struct_size set by the caller; filled
 
@@ -983,6 +1048,7 @@ slmt_model_get_tensor = _bind(
 
     Copy a tensor out, widened where the model holds it in 16 bits.
 
+    model: not NULL
     name: as in slmt_tensor_info
     values: receives count float32, row-major
     count: the tensor's number of elements
@@ -1001,7 +1067,10 @@ slmt_model_set_tensor = _bind(
 
     Replace a tensor's values, as a converter does. They are rounded where the model holds it in 16 bits.
 
+    model: not NULL
+    name: as in slmt_tensor_info
     values: count float32, row-major, finite
+    count: the tensor's number of elements
 
     Returns: as slmt_model_get_tensor(), SLMT_ERR_NONFINITE, and SLMT_ERR_ARGUMENT also where a value is too
     large for the 16-bit type (nothing is changed)
@@ -1018,8 +1087,9 @@ slmt_model_card = _bind(
 
     Read a field of the model card, free text kept in the checkpoint.
 
-    key: "name", "data", "intended_use", "source_contrast", "target_contrast", "training" or any of
-        up to 64 letters, digits and underscores
+    model: not NULL
+    key: "name", "data", "intended_use", "source_contrast", "target_contrast", "training" or any of up
+        to 64 letters, digits and underscores
 
     Returns: the text, valid until the field is set again or the model freed; "" when unset
 
@@ -1035,6 +1105,8 @@ slmt_model_set_card = _bind(
 
     Set a field of the model card.
 
+    model: not NULL
+    key: as slmt_model_card()
     text: at most 65535 bytes of UTF-8; NULL or "" removes the field
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
@@ -1072,10 +1144,12 @@ slmt_volume_create = _bind(
 
     Make a volume from an array.
 
+    context: not NULL
     dims: voxels along i, j, k; each at least 1
-    affine: 16 numbers, row-major 4x4: voxel index (i,j,k,1) to patient millimetres, NIfTI's
-        convention (x to the right, y to the front, z up); NULL: 1 mm voxels, no rotation
+    affine: 16 numbers, row-major 4x4: voxel index (i,j,k,1) to patient millimetres, NIfTI's convention
+        (x to the right, y to the front, z up); NULL: 1 mm voxels, no rotation
     voxels: dims[0]*dims[1]*dims[2] float32, i fastest; copied; finite
+    volume: receives the volume; the caller frees it with slmt_volume_free()
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also: the affine is singular), SLMT_ERR_NONFINITE, SLMT_ERR_MEMORY,
     SLMT_ERR_LIMIT
@@ -1094,6 +1168,8 @@ slmt_volume_free = _bind(
 
     volume: may be NULL
 
+    Threads: any thread
+
     Since 0.1.
     """)
 
@@ -1107,6 +1183,8 @@ slmt_volume_dims = _bind(
     volume: not NULL
     dims: receives three numbers
 
+    Threads: any thread
+
     Since 0.1.
     """)
 
@@ -1117,7 +1195,10 @@ slmt_volume_affine = _bind(
 
     The affine, as in slmt_volume_create().
 
+    volume: not NULL
     affine: receives 16 numbers
+
+    Threads: any thread
 
     Since 0.1.
     """)
@@ -1129,7 +1210,11 @@ slmt_volume_voxels = _bind(
 
     The voxels, i fastest.
 
+    volume: not NULL
+
     Returns: an array that lives with the volume
+
+    Threads: any thread
 
     Since 0.1.
     """)
@@ -1142,6 +1227,9 @@ slmt_volume_write = _bind(
     Write a volume as float32 NIfTI-1, gzip-compressed if the name ends in .gz. A volume that was read from a
     file, or synthesized from such a one, keeps that file's header: affine, units, description, extensions.
     Written beside `path` and renamed over it.
+
+    volume: not NULL
+    path: ends in .nii or .nii.gz; replaced if it exists
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the name ends in neither .nii nor .nii.gz), SLMT_ERR_IO,
     SLMT_ERR_MEMORY
@@ -1179,6 +1267,7 @@ slmt_dataset_writer_create = _bind(
 
     Start writing a training set.
 
+    context: not NULL
     path: appears, whole, when slmt_dataset_writer_finish() succeeds; replaced if it exists
     preprocess: NULL for the defaults; recorded in the file
     contrasts: count names, each 1 to 64 letters, digits, '-', '_'
@@ -1200,6 +1289,7 @@ slmt_dataset_writer_add = _bind(
     Preprocess a subject's volumes and add them: reorient to axial slices, normalise each volume on its own,
     crop, choose slices, resize.
 
+    writer: not NULL
     subject: a name new to this set: 1 to 128 letters, digits, '-', '_', '.'
     volumes: one for each contrast, NULL where missing; those present have equal grids
     split: SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST
@@ -1219,7 +1309,11 @@ slmt_dataset_writer_finish = _bind(
 
     Finish the file and free the writer, also on failure.
 
-    Returns: SLMT_OK or SLMT_ERR_IO
+    writer: not NULL; freed
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (writer is NULL), SLMT_ERR_IO
+
+    Threads: one thread at a time
 
     Since 0.1.
     """)
@@ -1233,6 +1327,8 @@ slmt_dataset_writer_cancel = _bind(
 
     writer: may be NULL
 
+    Threads: one thread at a time
+
     Since 0.1.
     """)
 
@@ -1243,6 +1339,8 @@ slmt_dataset_open = _bind(
 
     Open a training set. Slices are read when they are needed; the set may be larger than memory.
 
+    context: not NULL
+    path: a file that slmt_dataset_writer_finish() wrote
     dataset: receives the set; the caller frees it with slmt_dataset_free()
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT, SLMT_ERR_SCHEMA,
@@ -1262,6 +1360,8 @@ slmt_dataset_free = _bind(
 
     dataset: may be NULL
 
+    Threads: any thread; no other thread may be using the set
+
     Since 0.1.
     """)
 
@@ -1272,7 +1372,12 @@ slmt_dataset_get_preprocess = _bind(
 
     The preprocessing its slices went through.
 
-    preprocess: struct_size set; filled
+    dataset: not NULL
+    preprocess: struct_size set by the caller; filled
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+    Threads: any thread
 
     Since 0.1.
     """)
@@ -1284,6 +1389,12 @@ slmt_dataset_contrast_count = _bind(
 
     Number of contrasts.
 
+    dataset: not NULL
+
+    Returns: 1 to 64
+
+    Threads: any thread
+
     Since 0.1.
     """)
 
@@ -1292,7 +1403,14 @@ slmt_dataset_contrast = _bind(
     "slmt_dataset_contrast", c_char_p, [POINTER(slmt_dataset), c_size_t],
     r"""const char *slmt_dataset_contrast(const slmt_dataset *dataset, size_t index)
 
-    Name of a contrast; NULL past the last. It lives with the set.
+    Name of a contrast.
+
+    dataset: not NULL
+    index: from 0
+
+    Returns: the name, which lives with the set; NULL past the last
+
+    Threads: any thread
 
     Since 0.1.
     """)
@@ -1304,6 +1422,12 @@ slmt_dataset_subject_count = _bind(
 
     Number of subjects.
 
+    dataset: not NULL
+
+    Returns: how many, 0 if none was added
+
+    Threads: any thread
+
     Since 0.1.
     """)
 
@@ -1312,7 +1436,14 @@ slmt_dataset_subject = _bind(
     "slmt_dataset_subject", c_char_p, [POINTER(slmt_dataset), c_size_t],
     r"""const char *slmt_dataset_subject(const slmt_dataset *dataset, size_t index)
 
-    Name of a subject, in the order they were added; NULL past the last. It lives with the set.
+    Name of a subject, in the order they were added.
+
+    dataset: not NULL
+    index: from 0
+
+    Returns: the name, which lives with the set; NULL past the last
+
+    Threads: any thread
 
     Since 0.1.
     """)
@@ -1322,7 +1453,14 @@ slmt_dataset_subject_split = _bind(
     "slmt_dataset_subject_split", c_int32, [POINTER(slmt_dataset), c_size_t],
     r"""int32_t slmt_dataset_subject_split(const slmt_dataset *dataset, size_t index)
 
-    SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST of a subject; 0 past the last.
+    Part of the set that a subject is in.
+
+    dataset: not NULL
+    index: from 0
+
+    Returns: SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST; 0 past the last
+
+    Threads: any thread
 
     Since 0.1.
     """)
@@ -1332,7 +1470,15 @@ slmt_dataset_slice_count = _bind(
     "slmt_dataset_slice_count", c_size_t, [POINTER(slmt_dataset), c_size_t, c_size_t],
     r"""size_t slmt_dataset_slice_count(const slmt_dataset *dataset, size_t subject, size_t contrast)
 
-    Slices of a subject in one contrast, 0 where missing or out of range.
+    Slices of a subject in one contrast.
+
+    dataset: not NULL
+    subject: index of the subject
+    contrast: index of the contrast
+
+    Returns: how many; 0 where missing or out of range
+
+    Threads: any thread
 
     Since 0.1.
     """)
@@ -1344,6 +1490,10 @@ slmt_dataset_read = _bind(
 
     Read one slice.
 
+    dataset: not NULL
+    subject: index of the subject
+    contrast: index of the contrast
+    slice: below slmt_dataset_slice_count()
     resize: SLMT_RESIZE_BILINEAR, or SLMT_RESIZE_NEAREST for a target as the reference makes it; the
         file holds the cropped slice and resizing happens here
     pixels: receives [image_size][image_size] float32 in [0, 1]
@@ -1445,6 +1595,7 @@ slmt_profile_create = _bind(
 
     Make a profile that has taken nothing down yet.
 
+    context: not NULL
     profile: receives the profile; the caller frees it with slmt_profile_free()
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
@@ -1462,6 +1613,8 @@ slmt_profile_free = _bind(
     Free a profile, or give up the caller's share of it while sessions or trainers hold it.
 
     profile: may be NULL
+
+    Threads: as a run of what it is given to
 
     Since 0.1.
     """)
@@ -1488,6 +1641,7 @@ slmt_session_set_profile = _bind(
     Take down the calls of a session from now on. That allocates: at first room for an entry a layer, later
     for the events, 24 bytes each, of at most 2^20 calls; later calls are counted, and not in the trace.
 
+    session: not NULL
     profile: kept alive by the session; NULL: none any more
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT (the session is as before)
@@ -1504,6 +1658,13 @@ slmt_trainer_set_profile = _bind(
 
     The same for a trainer's steps, the optimiser ("adam") among them.
 
+    trainer: not NULL
+    profile: as slmt_session_set_profile()
+
+    Returns: as slmt_session_set_profile()
+
+    Threads: one thread per trainer at a time
+
     Since 0.1.
     """)
 
@@ -1516,6 +1677,10 @@ slmt_profile_entry_count = _bind(
 
     profile: may be NULL: 0
 
+    Returns: how many
+
+    Threads: as a run of what it is given to
+
     Since 0.1.
     """)
 
@@ -1526,6 +1691,7 @@ slmt_profile_entry_at = _bind(
 
     One entry, in the order of first use.
 
+    profile: not NULL
     index: below slmt_profile_entry_count()
     entry: receives the entry; its texts live until the profile is next given away, or freed
 
@@ -1543,6 +1709,9 @@ slmt_profile_write_trace = _bind(
 
     Write all calls as a trace in Chrome's JSON format (chrome://tracing, ui.perfetto.dev), atomically.
 
+    profile: not NULL
+    path: replaced if it exists
+
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
     Threads: as a run of what it is given to
@@ -1559,6 +1728,10 @@ slmt_session_config_init = _bind(
 
     Fill a configuration with the defaults named beside its fields.
 
+    config: not NULL
+
+    Threads: any thread
+
     Since 0.1.
     """)
 
@@ -1571,6 +1744,7 @@ slmt_session_memory = _bind(
     little more for a moment (well below 1 MB for a small network): a max_bytes cut to the last byte may refuse
     it.
 
+    model: not NULL
     config: NULL for the defaults
     bytes: receives the number
 
@@ -1608,6 +1782,8 @@ slmt_session_free = _bind(
 
     session: may be NULL; no call may be running on it
 
+    Threads: any thread
+
     Since 0.1.
     """)
 
@@ -1627,25 +1803,52 @@ slmt_session_cancel = _bind(
     """)
 
 
+slmt_session_set_progress = _bind(
+    "slmt_session_set_progress", slmt_status, [POINTER(slmt_session), slmt_progress_fn, c_void_p],
+    r"""slmt_status slmt_session_set_progress(slmt_session *session, slmt_progress_fn progress, void *user)
+
+    Have a session call back from now on. As the configuration's field, for any session.
+
+    session: not NULL
+    progress: called after samples that were computed together; NULL: no calls
+    user: handed to progress
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+    Threads: one thread per session at a time
+
+    Since 0.1.
+    """)
+
+
 slmt_synthesize = _bind(
     "slmt_synthesize", slmt_status, [POINTER(slmt_session), POINTER(c_float), c_size_t, POINTER(c_float)],
     r"""slmt_status slmt_synthesize(slmt_session *session, const float *source, size_t count, float *target)
 
     Synthesize target-contrast slices from source-contrast slices.
 
-    Allocates nothing, unless the session has a profile. A slice's result does not depend on the other slices
-    of the call or on earlier calls; on a processor with AVX2 and no AVX-512 this holds with SLMT_MATRIX_AUTO
-    only, as the kernels of oneDNN may round a row otherwise at another place of the batch.
+    Any method whose task takes slices: slmt_session_create(), or "synthesize" of seq2seq, after the sequence
+    to make was given to slmt_session_set(). With SLMT-Net each slice stands alone, and the call allocates
+    nothing unless the session has a profile. Seq2seq takes the slices for neighbours in one volume, bottom to
+    top: in 2D each is made with those beside it, in 3D in blocks of `depth`; the first and the last are
+    repeated where there are none, and room for one run is taken and given back.
 
-    session: over a model that can synthesize
-    source: [count][image_size][image_size] float32 in [0, 1], row-major; not modified
+    A slice's result does not depend on earlier calls, and with SLMT-Net not on the other slices of the call;
+    on a processor with AVX2 and no AVX-512 the latter holds with SLMT_MATRIX_AUTO only, as the kernels of
+    oneDNN may round a row otherwise at another place of the batch.
+
+    session: of a task that takes slices; its images are height x width (SLMT-Net: image_size, both)
+    source: [count][height][width] float32 in [0, 1], row-major; not modified
     count: number of slices, at least 1; need not be a multiple of the session's batch
-    target: [count][image_size][image_size] float32, written in [0, 1]; may not overlap source
+    target: [count][height][width] float32, written in [0, 1]; may not overlap source
 
     Returns: SLMT_OK, or
-            SLMT_ERR_ARGUMENT  a pointer is NULL, count is 0, the arrays overlap;
-            SLMT_ERR_NONFINITE source holds a NaN or an infinity (the text names the first): target is
-    untouched; SLMT_ERR_CANCELLED target is undefined; SLMT_ERR_BACKEND
+    SLMT_ERR_ARGUMENT    a pointer is NULL, count is 0, the arrays overlap;
+    SLMT_ERR_NONFINITE   source holds a NaN or an infinity (the text names the first): target is
+                         untouched;
+    SLMT_ERR_UNSUPPORTED the task takes no slices, or not with its options and settings;
+    SLMT_ERR_STATE       a shared input was not set;
+    SLMT_ERR_CANCELLED   target is undefined; SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
 
     Threads: one thread per session at a time
 
@@ -1662,10 +1865,10 @@ slmt_synthesize_volume = _bind(
     Synthesize a whole volume: reorient, normalise, crop, resize with the model's preprocessing, synthesize,
     and bring the result back to the source's own grid, where everything outside crop and slice range is 0.
 
-    Any method whose task takes slices: slmt_session_create(), or "synthesize" of seq2seq in 2D, where each
-    slice is made with its neighbours and the sequence to make was given to slmt_session_set(). The session's
-    height and width are those of the model's preprocessing.
+    Slices become slices as by slmt_synthesize(). The session's height and width are those of the model's
+    preprocessing.
 
+    session: as slmt_synthesize()
     source: a raw volume of the source contrast, any orientation
     target: receives a volume on the same grid with values in [0, 1]; the caller frees it
 
@@ -1685,6 +1888,8 @@ slmt_normalize_volume = _bind(
 
     The volume as a model sees it: what slmt_synthesize_volume() would give if the network changed nothing.
 
+    model: not NULL
+    source: a raw volume, any orientation
     normalized: receives a volume on the source's grid with values in [0, 1]; the caller frees it
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
@@ -1704,10 +1909,11 @@ slmt_session_create_task = _bind(
     model: kept alive by the session; not to be trained while sessions use it
     task: its name, see slmt_method_task(); one that does not train
     settings: count settings by name; those not named have their initial values. NULL if count is 0
+    count: settings given, 0 or more
     session: receives the session; the caller frees it with slmt_session_free()
 
-    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such task or setting), SLMT_ERR_STATE (a task that trains), and
-    as slmt_session_create()
+    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such task or setting), SLMT_ERR_STATE (a task that trains, or
+    that reads tensors which are trained elsewhere and were never set), and as slmt_session_create()
 
     Threads: any thread
 
@@ -1719,7 +1925,17 @@ slmt_session_task_memory = _bind(
     "slmt_session_task_memory", slmt_status, [POINTER(slmt_model), c_char_p, POINTER(slmt_number), c_size_t, POINTER(c_uint64)],
     r"""slmt_status slmt_session_task_memory(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t *bytes)
 
-    Bytes that such a session holds, exactly. As slmt_session_memory().
+    Bytes that a session of slmt_session_create_task() holds, exactly; see slmt_session_memory().
+
+    model: not NULL
+    task: as slmt_session_create_task()
+    settings: likewise
+    count: likewise
+    bytes: receives the number
+
+    Returns: as slmt_session_create_task()
+
+    Threads: any thread
 
     Since 0.1.
     """)
@@ -1731,6 +1947,7 @@ slmt_session_shape = _bind(
 
     The shape of an input or output under the session's settings.
 
+    session: not NULL
     name: of the input or output
     shape: receives 6 extents, unused ones 0; the first of a batched one is the batch setting
     rank: receives their number
@@ -1743,31 +1960,14 @@ slmt_session_shape = _bind(
     """)
 
 
-slmt_session_slices = _bind(
-    "slmt_session_slices", slmt_status, [POINTER(slmt_session), POINTER(c_int32), POINTER(c_double), POINTER(c_double)],
-    r"""slmt_status slmt_session_slices(const slmt_session *session, int32_t *stack, double *low, double *high)
-
-    How a session's samples are made of a volume's slices, for a program that has slices and no volume: each
-    sample is `stack` neighbouring slices, the first and the last repeated beyond the ends, whose values go
-    from low to high instead of from 0 to 1; of an answer the slice in place stack / 2 counts.
-
-    stack: receives the number of slices of a sample
-    low,high: receive the values that stand for 0 and 1
-
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_UNSUPPORTED (the task takes no slices)
-
-    Threads: any thread
-
-    Since 0.1.
-    """)
-
-
 slmt_session_set = _bind(
     "slmt_session_set", slmt_status, [POINTER(slmt_session), POINTER(slmt_tensor)],
     r"""slmt_status slmt_session_set(slmt_session *session, const slmt_tensor *input)
 
-    Set an input that all samples share, such as the sequence to make, for slmt_synthesize_volume().
+    Set an input that all samples share, such as the sequence to make, for slmt_synthesize() and
+    slmt_synthesize_volume().
 
+    session: not NULL
     input: as in slmt_session_run()
 
     Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such shared input), SLMT_ERR_ARGUMENT, SLMT_ERR_NONFINITE
@@ -1784,9 +1984,12 @@ slmt_session_run = _bind(
 
     Run the session's task. Allocates nothing, unless the session has a profile.
 
-    inputs: n_inputs tensors, one for each input of the task, in any order; compact and row-major, not
-        modified. The first axis of batched ones may have any length, the same for all
+    session: not NULL
+    inputs: n_inputs tensors, one for each input of the task, in any order; compact and row-major,
+        not modified. The first axis of batched ones may have any length, the same for all
+    n_inputs: inputs given
     outputs: n_outputs tensors, one for each output, likewise; written. None may overlap an input
+    n_outputs: outputs given
 
     Returns: SLMT_OK, or
     SLMT_ERR_ARGUMENT  one is missing, or of another type or shape than the text says;
@@ -1807,6 +2010,9 @@ slmt_trainer_config_init = _bind(
     Fill a configuration with the paper's values for a stage (named beside the fields: pre-training;
     fine-tuning).
 
+    config: not NULL
+    stage: SLMT_STAGE_...
+
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT: config is NULL or there is no such stage
 
     Threads: any thread
@@ -1819,7 +2025,15 @@ slmt_trainer_memory = _bind(
     "slmt_trainer_memory", slmt_status, [POINTER(slmt_model), POINTER(slmt_trainer_config), POINTER(c_uint64)],
     r"""slmt_status slmt_trainer_memory(slmt_model *model, const slmt_trainer_config *config, uint64_t *bytes)
 
-    Bytes that a trainer holds, exactly. As slmt_session_memory().
+    Bytes that a trainer holds, exactly; see slmt_session_memory().
+
+    model: not NULL
+    config: not NULL
+    bytes: receives the number
+
+    Returns: as slmt_trainer_create()
+
+    Threads: any thread
 
     Since 0.1.
     """)
@@ -1852,11 +2066,13 @@ slmt_trainer_create_task = _bind(
     model: kept alive by the trainer, changed by its steps
     task: its name, see slmt_method_task(); one that trains
     settings: count settings by name; those not named have their initial values. NULL if count is 0
+    count: settings given, 0 or more
     seed: drives order, augmentation and whatever else is random
     trainer: receives the trainer; the caller frees it with slmt_trainer_free()
 
     Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such task or setting), SLMT_ERR_STATE (a task that does not
-    train), and as slmt_trainer_create()
+            train, or reads tensors that are trained elsewhere and were never set), and as
+    slmt_trainer_create()
 
     Threads: any thread
 
@@ -1868,7 +2084,17 @@ slmt_trainer_task_memory = _bind(
     "slmt_trainer_task_memory", slmt_status, [POINTER(slmt_model), c_char_p, POINTER(slmt_number), c_size_t, POINTER(c_uint64)],
     r"""slmt_status slmt_trainer_task_memory(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t *bytes)
 
-    Bytes that such a trainer holds, exactly. As slmt_session_memory().
+    Bytes that a trainer of slmt_trainer_create_task() holds, exactly; see slmt_session_memory().
+
+    model: not NULL
+    task: as slmt_trainer_create_task()
+    settings: likewise
+    count: likewise
+    bytes: receives the number
+
+    Returns: as slmt_trainer_create_task()
+
+    Threads: any thread
 
     Since 0.1.
     """)
@@ -1882,6 +2108,10 @@ slmt_trainer_task = _bind(
 
     trainer: not NULL
 
+    Returns: the name, which lives as long as the library
+
+    Threads: any thread
+
     Since 0.1.
     """)
 
@@ -1890,7 +2120,15 @@ slmt_trainer_setting = _bind(
     "slmt_trainer_setting", slmt_status, [POINTER(slmt_trainer), c_char_p, POINTER(c_double)],
     r"""slmt_status slmt_trainer_setting(const slmt_trainer *trainer, const char *name, double *value)
 
-    Read one of its settings. As slmt_model_option().
+    Read one of a trainer's settings.
+
+    trainer: not NULL
+    name: as in slmt_number_info
+    value: receives it
+
+    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND, SLMT_ERR_ARGUMENT
+
+    Threads: any thread
 
     Since 0.1.
     """)
@@ -1900,7 +2138,16 @@ slmt_trainer_shape = _bind(
     "slmt_trainer_shape", slmt_status, [POINTER(slmt_trainer), c_char_p, POINTER(c_int64), POINTER(c_int32)],
     r"""slmt_status slmt_trainer_shape(const slmt_trainer *trainer, const char *name, int64_t shape[6], int32_t *rank)
 
-    The shape of an input under the trainer's settings. As slmt_session_shape().
+    The shape of an input under the trainer's settings.
+
+    trainer: not NULL
+    name: of the input
+    shape: receives 6 extents, unused ones 0; the first of a batched one is the batch setting
+    rank: receives their number
+
+    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND, SLMT_ERR_ARGUMENT
+
+    Threads: any thread
 
     Since 0.1.
     """)
@@ -1912,8 +2159,10 @@ slmt_trainer_step = _bind(
 
     One step of any task that trains, at a given learning rate.
 
+    trainer: not NULL
     inputs: count tensors, one for each input of the task, in any order, with as many samples as the
         batch setting says; see slmt_session_run()
+    count: inputs given
     rate: learning rate, at least 0
     losses: struct_size set; filled; may be NULL
 
@@ -1933,6 +2182,8 @@ slmt_trainer_free = _bind(
 
     trainer: may be NULL
 
+    Threads: any thread; no other thread may be using the trainer
+
     Since 0.1.
     """)
 
@@ -1945,6 +2196,10 @@ slmt_trainer_model = _bind(
 
     trainer: not NULL
 
+    Returns: the model, which lives at least as long as the trainer
+
+    Threads: any thread
+
     Since 0.1.
     """)
 
@@ -1955,7 +2210,12 @@ slmt_trainer_get_config = _bind(
 
     Read the configuration of a trainer of SLMT-Net.
 
+    trainer: not NULL
     config: struct_size set; filled
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (a trainer of another method)
+
+    Threads: one thread per trainer at a time
 
     Since 0.1.
     """)
@@ -1967,7 +2227,12 @@ slmt_trainer_get_state = _bind(
 
     Read where training is.
 
+    trainer: not NULL
     state: struct_size set; filled
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+    Threads: one thread per trainer at a time
 
     Since 0.1.
     """)
@@ -1978,6 +2243,10 @@ slmt_trainer_cancel = _bind(
     r"""void slmt_trainer_cancel(slmt_trainer *trainer)
 
     As slmt_session_cancel(): the running step is dropped whole, the trainer stays as before it.
+
+    trainer: not NULL
+
+    Threads: any thread, any time before the trainer is freed
 
     Since 0.1.
     """)
@@ -2010,10 +2279,17 @@ slmt_finetune_step = _bind(
     "slmt_finetune_step", slmt_status, [POINTER(slmt_trainer), POINTER(c_float), POINTER(c_float), c_double, POINTER(slmt_losses)],
     r"""slmt_status slmt_finetune_step(slmt_trainer *trainer, const float *source, const float *target, double rate, slmt_losses *losses)
 
-    One fine-tuning step at a given learning rate. As slmt_pretrain_step().
+    One fine-tuning step at a given learning rate: no augmentation.
 
+    trainer: of SLMT_STAGE_FINETUNE
     source: [batch][image_size][image_size] float32 in [0, 1]
     target: likewise
+    rate: as slmt_pretrain_step()
+    losses: likewise
+
+    Returns: as slmt_pretrain_step()
+
+    Threads: as slmt_pretrain_step()
 
     Source: Li et al., section III-B
 
@@ -2031,6 +2307,8 @@ slmt_trainer_run = _bind(
     Fine-tuning uses the slices that have both contrasts. Order, augmentation and masks depend on the seed and
     the step alone.
 
+    trainer: not NULL
+    dataset: not NULL
     source: contrast name; NULL with pre-training: all contrasts of the set
     target: contrast name for fine-tuning; NULL with pre-training
     max_steps: 0: to the end of the schedule
@@ -2053,6 +2331,9 @@ slmt_trainer_save = _bind(
     Save model and training state in one checkpoint, atomically. slmt_model_load() reads its model,
     slmt_trainer_load() all of it.
 
+    trainer: not NULL
+    path: replaced if it exists
+
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
     Threads: one thread per trainer at a time
@@ -2067,6 +2348,8 @@ slmt_trainer_load = _bind(
 
     Load a checkpoint written by slmt_trainer_save() and go on where it stopped.
 
+    context: not NULL
+    path: the file
     trainer: receives a trainer with a new model, see slmt_trainer_model()
 
     Returns: as slmt_model_load(), and SLMT_ERR_STATE: the file holds a model and no training state
