@@ -112,15 +112,16 @@ static slmt_model *train(slmt_context *context, uint64_t seed, int steps)
 {
     static const slmt_number sizes[] = {{"channels", 1}, {"width_0", 8},     {"width_1", 16},
                                         {"width_2", 32}, {"lstm_width", 32}, {"residual_blocks", 1},
-                                        {"bank", 4},     {"code_length", N}};
-    static const slmt_number settings[] = {{"batch", BATCH}, {"height", SIDE}, {"width", SIDE}};
+                                        {"bank", 4},     {"code_length", 64}};
+    static const slmt_number settings[] = {
+        {"batch", BATCH}, {"height", SIDE}, {"width", SIDE}, {"smooth_l1_beta", 0.1}, {"recompute", 0}};
     static const int64_t shape[] = {BATCH, 1, 1, SIDE, SIDE};
     static float source[BATCH][PIXELS], target[BATCH][PIXELS];
     static subject one;
     slmt_model *model = NULL;
     slmt_trainer *trainer = NULL;
     must(slmt_model_create_method(context, "seq2seq", sizes, 8, seed, &model));
-    must(slmt_trainer_create_task(model, "train", settings, 3, seed, &trainer));
+    must(slmt_trainer_create_task(model, "train", settings, 5, seed, &trainer));
     uint64_t state = ~seed;
     double sum = 0;
     for (int step = 1; step <= steps; step++) {
@@ -174,36 +175,14 @@ static void synthesize(slmt_model *model, uint64_t seed, results *r)
     slmt_session_free(session);
 }
 
-/* Whether a pixel is outside the body or at most 2 pixels from there. */
-static int at_outline(const subject *s, int p)
-{
-    int row = p / SIDE, column = p % SIDE;
-    for (int r = row - 2; r <= row + 2; r++)
-        for (int c = column - 2; c <= column + 2; c++)
-            if (r < 0 || r >= SIDE || c < 0 || c >= SIDE || !s->in[r * SIDE + c])
-                return 1;
-    return 0;
-}
-
-/* A prediction as it is, or with the truth outside the body and along its outline. */
-static const float *judged(const subject *s, const float *made, const float *truth, int outlines)
-{
-    static float inner[PIXELS];
-    for (int p = 0; p < PIXELS && !outlines; p++)
-        inner[p] = at_outline(s, p) ? truth[p] : made[p];
-    return outlines ? made : inner;
-}
-
 /* Images lie in [-1, 1], so both metrics have a data range of 2. slmt_compare() has PSNR with range 1 alone,
  * 20 log10(2) dB less; its ssim_range_2 is what range 2 asks for. LPIPS is not taken. */
-static void score(results *r, int outlines)
+static void score(results *r)
 {
     for (int i = 0; i < TEST * N * N; i++) {
         int k = i / (N * N), s = i / N % N, t = i % N;
-        const subject *held_out = &r->held_out[k];
-        const float *truth = held_out->image[t];
         slmt_metrics m = {.struct_size = sizeof m};
-        must(slmt_compare(judged(held_out, r->made[s][t][k], truth, outlines), truth, SIDE, SIDE, &m));
+        must(slmt_compare(r->made[s][t][k], r->held_out[k].image[t], SIDE, SIDE, &m));
         r->score[i] = (slmt_pair_score){k, s, t, 0, m.psnr + 20 * log10(2), m.ssim_range_2, NAN};
     }
 }
@@ -258,7 +237,7 @@ static double contrast_of_u(const results *r, int source)
     return mean_in(r, r->made[source][2], 1) - mean_in(r, r->made[source][2], 0);
 }
 
-enum { AT_LEAST = 0, AT_MOST = 1, OPEN = 2 }; /* OPEN is added to a rule that is printed and not counted */
+enum { AT_LEAST, AT_MOST };
 
 typedef struct fact {
     const char *text;
@@ -266,38 +245,37 @@ typedef struct fact {
     int rule;
 } fact;
 
-/* Returns how many of those that count do not hold. */
+/* Returns how many do not hold. */
 static int print_facts(const fact *f, int n, FILE *csv)
 {
     int broken = 0;
     if (csv)
         fprintf(csv, "fact,value,rule,bound,holds\n");
     for (int i = 0; i < n; i++) {
-        int holds = !(f[i].rule & 1) ? f[i].value >= f[i].bound : f[i].value <= f[i].bound;
-        int counts = f[i].rule < OPEN;
-        const char *rule = !(f[i].rule & 1) ? ">=" : "<=", *no = counts ? "NO" : "no, see README.md";
-        printf("  %-60s %7.3f  %s %5.2f  %s\n", f[i].text, f[i].value, rule, f[i].bound, holds ? "yes" : no);
+        int holds = f[i].rule == AT_LEAST ? f[i].value >= f[i].bound : f[i].value <= f[i].bound;
+        const char *rule = f[i].rule == AT_LEAST ? ">=" : "<=";
+        printf("  %-60s %7.3f  %s %5.2f  %s\n", f[i].text, f[i].value, rule, f[i].bound,
+               holds ? "yes" : "NO");
         if (csv)
             fprintf(csv, "%s,%.6f,%s,%g,%d\n", f[i].text, f[i].value, rule, f[i].bound, holds);
-        broken += counts && !holds;
+        broken += !holds;
     }
     return broken;
 }
 
 /* Bounds: README.md has what three seeds gave. */
-static int check_facts(const results *r, const ranking *all, const ranking *inner, FILE *csv)
+static int check_facts(const results *r, const ranking *found, FILE *csv)
 {
-    const double *t = all->totipotency, *d = all->differentiation, *e = inner->differentiation;
+    const double *t = found->totipotency, *d = found->differentiation;
     const fact facts[] = {
-        {"C_d of s3 above that of s2", d[2] - d[1], 0.3, AT_LEAST},
-        {"C_d of s2 above those of s1 and s4", d[1] - fmax(d[0], d[3]), 0.3, AT_LEAST},
-        {"C_d of s1 and s4 apart", fabs(d[0] - d[3]), 0.5, OPEN + AT_MOST},
-        {"C_d of s1 and s4 apart, outlines not scored", fabs(e[0] - e[3]), 0.5, OPEN + AT_MOST},
+        {"C_d of s3 above that of s2", d[2] - d[1], 0.5, AT_LEAST},
+        {"C_d of s2 above those of s1 and s4", d[1] - fmax(d[0], d[3]), 0.8, AT_LEAST},
+        {"C_d of s1 and s4 apart", fabs(d[0] - d[3]), 0.4, AT_MOST},
         {"C_t of s2 above those of s1 and s4", t[1] - fmax(t[0], t[3]), 0.5, AT_LEAST},
-        {"C_t of s2 above that of s3", t[1] - t[2], 0, OPEN + AT_LEAST},
+        {"C_t of s2 above that of s3", t[1] - t[2], 0, AT_LEAST},
         {"M_d(s3) inside U over M_d(s3) in the body without shapes",
-         mean_in(r, r->map[2], 1) / mean_in(r, r->map[2], 0), 5, AT_LEAST},
-        {"contrast of U in s3 made from s3 (truth 1.1)", contrast_of_u(r, 2), 0.55, AT_LEAST},
+         mean_in(r, r->map[2], 1) / mean_in(r, r->map[2], 0), 10, AT_LEAST},
+        {"contrast of U in s3 made from s3 (truth 1.1)", contrast_of_u(r, 2), 0.7, AT_LEAST},
         {"contrast of U in s3 made from s1", contrast_of_u(r, 0), 0.3, AT_MOST},
     };
     printf("\nfacts\n");
@@ -354,7 +332,7 @@ int main(int argc, char **argv)
 {
     static results r;
     const char *folder = NULL;
-    long seed = 0, steps = 4000, threads = 0;
+    long seed = 0, steps = 8000, threads = 0;
     for (int i = 1; i < argc; i += 2) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (value && strcmp(argv[i], "--seed") == 0)
@@ -379,9 +357,7 @@ int main(int argc, char **argv)
     slmt_model *model = train(context, (uint64_t)seed, (int)steps);
     synthesize(model, (uint64_t)seed, &r);
     map(&r);
-    score(&r, 0);
-    ranking inner = rank(&r, SLMT_SELF_EXCLUDE);
-    score(&r, 1);
+    score(&r);
     ranking exclude = rank(&r, SLMT_SELF_EXCLUDE), zscore_only = rank(&r, SLMT_SELF_ZSCORE_ONLY);
 
     FILE *ranks = NULL, *facts = NULL;
@@ -394,8 +370,7 @@ int main(int argc, char **argv)
     }
     print_ranking("exclude", &exclude, ranks);
     print_ranking("zscore-only", &zscore_only, ranks);
-    print_ranking("exclude, outlines not scored", &inner, NULL);
-    int broken = check_facts(&r, &exclude, &inner, facts);
+    int broken = check_facts(&r, &exclude, facts);
     if (folder) {
         fclose(ranks);
         fclose(facts);
