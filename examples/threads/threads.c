@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { THREADS = 4, SLICES = 2 /* of a thread */, SIDE = 128, PIXELS = SIDE * SIDE };
+enum { THREADS = 4, SLICES = 1 /* of a thread */, SIDE = 128, PIXELS = SIDE * SIDE };
 
 typedef struct job {
     slmt_model *model;
@@ -80,6 +80,7 @@ int main(void)
     config.threads = 1; /* a call stays on its thread: the program's own threads fill the cores */
     must(slmt_context_create(&config, &context));
     must(slmt_model_options_init(&options, SLMT_PRESET_TINY));
+    options.embed_dim = 16; /* smaller still: this is about threads */
     must(slmt_model_create(context, &options, 1, &model));
     must(slmt_session_memory(model, NULL, &session_bytes));
     printf("the model: %.1f MB, once; a session: %.1f MB, for each of %d threads\n",
