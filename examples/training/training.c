@@ -19,9 +19,9 @@ enum { SIDE = 128, PIXELS = SIDE * SIDE, DEPTH = 4, SUBJECTS = 4, BATCH = 4 };
 
 static volatile sig_atomic_t interrupted;
 
-static void interrupt(int signal)
+static void interrupt(int number)
 {
-    (void)signal;
+    signal(number, interrupt); /* some systems forget it at each signal */
     interrupted = 1;
 }
 
