@@ -166,11 +166,6 @@ int main(int argc, char **argv)
     must(slmt_model_create(context, &options, 1, &model));
     slmt_dataset *set = make_set(context);
 
-    /* The model keeps how its slices are made of a scan; slmt_synthesize_volume() goes by it. */
-    slmt_preprocess preprocess = {.struct_size = sizeof preprocess};
-    must(slmt_dataset_get_preprocess(set, &preprocess));
-    must(slmt_model_set_preprocess(model, &preprocess));
-
     pretrain(model);
     slmt_trainer *trainer = finetune(context, model, set, stop);
     must(slmt_model_save(slmt_trainer_model(trainer), "model.h5"));

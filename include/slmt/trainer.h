@@ -293,7 +293,8 @@ SLMT_API slmt_status slmt_finetune_step(slmt_trainer *trainer, const float *sour
                                         double rate, slmt_losses *losses);
 
 /**
- * Train on a set: from where the trainer is to the end of its schedule, or for max_steps steps.
+ * Train on a set: from where the trainer is to the end of its schedule, or for max_steps steps. The model
+ * takes over the set's preprocessing, as it learns from slices made so.
  *
  * Pre-training uses every slice of the training subjects in the named contrast, or in all contrasts.
  * Fine-tuning uses the slices that have both contrasts. Order, augmentation and masks depend on the seed and
@@ -307,7 +308,8 @@ SLMT_API slmt_status slmt_finetune_step(slmt_trainer *trainer, const float *sour
  * @param step       called after each step; may be NULL
  * @param user       handed to step
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (image sizes differ, fewer slices than a batch), SLMT_ERR_NOT_FOUND
- * (no such contrast), SLMT_ERR_CANCELLED, and as slmt_pretrain_step() and slmt_dataset_read()
+ * (no such contrast), SLMT_ERR_UNSUPPORTED (the task takes no sets), SLMT_ERR_CANCELLED, and as
+ * slmt_pretrain_step() and slmt_dataset_read()
  * @threads one thread per trainer and set at a time
  * \since 0.1
  */

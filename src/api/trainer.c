@@ -468,6 +468,7 @@ static status run_one(run *r)
     for (int i = 0; i < METHOD_PORTS; i++)
         given[i] = t->samples[i];
     TRY(run_step(t, given, rate, &l));
+    TRY(slmt_model_set_preprocess(t->model, &r->feed.preprocess)); /* that of the slices it learned from */
     slmt_training_state state = state_of(t);
     if (r->step && r->step(r->user, &state, &l) != 0)
         return fail(ERR_CANCELLED, "cancelled by the step callback after step %llu",
@@ -511,6 +512,10 @@ slmt_status slmt_trainer_run(slmt_trainer *trainer, slmt_dataset *dataset, const
     REQUIRE(trainer);
     REQUIRE(dataset);
     run r = {.trainer = trainer, .step = step, .user = user};
+    if (!trainer->stepper.task.kind->feeding)
+        return fail(ERR_UNSUPPORTED,
+                    "slmt_trainer_run: task %s takes no training sets; see slmt_trainer_step()",
+                    trainer->stepper.task.kind->name);
     status s = open_run(&r, dataset, source, target);
     uint64_t end = trainer->total_steps;
     if (s == OK && max_steps > 0 &&

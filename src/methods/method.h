@@ -172,7 +172,7 @@ typedef struct method_task {
     double (*rate)(const double *setting, double epoch);
     task_needs (*needs)(numbers at);     /* NULL: nothing */
     void (*prepare)(const task_step *s); /* NULL: no hidden inputs */
-    const feeding *feeding;
+    const feeding *feeding;              /* NULL: no training sets */
 } method_task;
 
 typedef struct method {

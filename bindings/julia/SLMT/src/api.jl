@@ -2282,7 +2282,8 @@ slmt_finetune_step(trainer, source, target, rate, losses) =
 @doc raw"""
     slmt_status slmt_trainer_run(slmt_trainer *trainer, slmt_dataset *dataset, const char *source, const char *target, uint64_t max_steps, slmt_step_fn step, void *user)
 
-Train on a set: from where the trainer is to the end of its schedule, or for max_steps steps.
+Train on a set: from where the trainer is to the end of its schedule, or for max_steps steps. The model
+takes over the set's preprocessing, as it learns from slices made so.
 
 Pre-training uses every slice of the training subjects in the named contrast, or in all contrasts.
 Fine-tuning uses the slices that have both contrasts. Order, augmentation and masks depend on the seed and
@@ -2297,7 +2298,8 @@ step: called after each step; may be NULL
 user: handed to step
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (image sizes differ, fewer slices than a batch), SLMT_ERR_NOT_FOUND
-(no such contrast), SLMT_ERR_CANCELLED, and as slmt_pretrain_step() and slmt_dataset_read()
+(no such contrast), SLMT_ERR_UNSUPPORTED (the task takes no sets), SLMT_ERR_CANCELLED, and as
+slmt_pretrain_step() and slmt_dataset_read()
 
 Threads: one thread per trainer and set at a time
 
