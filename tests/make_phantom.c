@@ -4,6 +4,7 @@
  *                                DIR/flair/sNN.nii.gz
  *   make_phantom show FILE       prints "NX NY NZ minimum maximum first-filled-slice last-filled-slice"
  *   make_phantom psnr FILE       prints the mean PSNR of the filled slices, were the file a map of 2 |error|
+ *   make_phantom vgg19 FILE      writes a narrow VGG19 whose weights nobody trained
  *   make_phantom picture FILE    prints "WIDTH HEIGHT darkest brightest" of a PNG file, in grey */
 #include <slmt/slmt.h>
 
@@ -160,6 +161,28 @@ static int show_picture(const char *path)
     return 0;
 }
 
+/* Writes a narrow VGG19 whose weights nobody trained. */
+static slmt_status make_vgg19(slmt_context *context, const char *path)
+{
+    const slmt_number width = {"width", 1};
+    slmt_model *model = NULL;
+    slmt_tensor_info info = {.struct_size = sizeof info};
+    float values[8 * 8 * 9];
+    slmt_status status = slmt_model_create_method(context, "vgg19", &width, 1, 0, &model);
+    for (size_t k = 0; status == SLMT_OK && k < slmt_model_tensor_count(model); k++) {
+        status = slmt_model_tensor_info(model, k, &info);
+        size_t n = (size_t)info.dim[0] * (size_t)(info.rank == 4 ? info.dim[1] * 9 : 1);
+        for (size_t i = 0; i < n; i++)
+            values[i] = (float)(0.5 * sin((double)(k + 3 * i)));
+        if (status == SLMT_OK)
+            status = slmt_model_set_tensor(model, info.name, values, n);
+    }
+    if (status == SLMT_OK)
+        status = slmt_model_save(model, path);
+    slmt_model_free(model);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     slmt_context *context = NULL;
@@ -172,6 +195,8 @@ int main(int argc, char **argv)
         status = read_and(context, argv[2], print_volume);
     else if (status == SLMT_OK && argc == 3 && strcmp(argv[1], "psnr") == 0)
         status = read_and(context, argv[2], print_psnr);
+    else if (status == SLMT_OK && argc == 3 && strcmp(argv[1], "vgg19") == 0)
+        status = make_vgg19(context, argv[2]);
     else if (status == SLMT_OK)
         status = SLMT_ERR_ARGUMENT;
     if (status != SLMT_OK)

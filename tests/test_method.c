@@ -345,20 +345,12 @@ static void typed_calls_refuse_other_methods(void **state)
     slmt_trainer *trainer = NULL;
     slmt_model_options o = {.struct_size = sizeof o};
     slmt_trainer_config c;
-    slmt_volume *volume = NULL, *source = NULL;
-    const int64_t dims[3] = {4, 4, 4};
-    const double affine[16] = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
-    float voxels[64] = {0};
     open_bench(&b, 1);
     GOOD(slmt_trainer_config_init(&c, SLMT_STAGE_PRETRAIN));
-    GOOD(slmt_volume_create(b.context, dims, affine, voxels, &source));
     EXPECT_TEXT(SLMT_ERR_STATE, "is of seq2seq", slmt_session_create(b.model, NULL, &session));
     EXPECT_TEXT(SLMT_ERR_STATE, "is of seq2seq", slmt_trainer_create(b.model, &c, &trainer));
     EXPECT_TEXT(SLMT_ERR_STATE, "is of seq2seq", slmt_model_get_options(b.model, &o));
-    EXPECT_TEXT(SLMT_ERR_STATE, "is of seq2seq", slmt_synthesize(b.session, b.source, 1, b.target));
-    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "images are 12 x 16", slmt_synthesize_volume(b.session, source, &volume));
-    assert_true(!session && !trainer && !volume);
-    slmt_volume_free(source);
+    assert_true(!session && !trainer);
     close_bench(&b);
 }
 
@@ -397,12 +389,9 @@ static void a_volume_is_made_slice_by_slice_with_its_neighbours(void **state)
     GOOD(slmt_volume_create(context, dims, left_back_up, voxels, &source));
     slmt_tensor which = {"sequence", &sequence, &one, NULL, 1, SLMT_TENSOR_INT32}, wrong = which;
     EXPECT_TEXT(SLMT_ERR_STATE, "sequence is not set", slmt_synthesize_volume(session, source, &made));
+    EXPECT_TEXT(SLMT_ERR_STATE, "sequence is not set", slmt_synthesize(session, voxels, 1, samples));
     wrong.name = "source";
     EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "no input source", slmt_session_set(session, &wrong));
-    int32_t stack = 0;
-    double low = 0, high = 0;
-    GOOD(slmt_session_slices(session, &stack, &low, &high));
-    assert_true(stack == 3 && low == -1 && high == 1);
     GOOD(slmt_session_set(session, &which));
     GOOD(slmt_synthesize_volume(session, source, &made));
     GOOD(slmt_normalize_volume(model, source, &seen));
@@ -423,6 +412,117 @@ static void a_volume_is_made_slice_by_slice_with_its_neighbours(void **state)
     slmt_volume_free(source);
     slmt_volume_free(seen);
     slmt_volume_free(made);
+    slmt_session_free(session);
+    slmt_model_free(model);
+    slmt_context_free(context);
+}
+
+/* ---- slices of a session by name ---- */
+
+enum { ROWS_S = 12, COLUMNS_S = 8, AREA_S = ROWS_S * COLUMNS_S };
+
+static slmt_session *slice_session(slmt_model *model, int batch, int depth)
+{
+    slmt_session *session = NULL;
+    int32_t sequence = 1;
+    const int64_t one = 1;
+    const slmt_number settings[] = {
+        {"height", ROWS_S}, {"width", COLUMNS_S}, {"batch", batch}, {"depth", depth}};
+    const slmt_tensor which = {"sequence", &sequence, &one, NULL, 1, SLMT_TENSOR_INT32};
+    GOOD(slmt_session_create_task(model, "synthesize", settings, 4, &session));
+    GOOD(slmt_session_set(session, &which));
+    return session;
+}
+
+static slmt_model *narrow_seq2seq(slmt_context *context, int ndims, int channels)
+{
+    const slmt_number net[] = {{"ndims", ndims}, {"channels", channels}, {"width_0", 2},
+                               {"width_1", 2},   {"width_2", 4},         {"lstm_width", 4},
+                               {"bank", 2},      {"code_length", 2},     {"residual_blocks", 1}};
+    slmt_model *model = NULL;
+    GOOD(slmt_model_create_method(context, "seq2seq", net, 9, 2, &model));
+    return model;
+}
+
+typedef struct seen {
+    uint64_t calls, done, total, stop_at;
+} seen;
+
+static int32_t see(void *user, const char *stage, uint64_t done, uint64_t total)
+{
+    seen *s = user;
+    assert_string_equal(stage, "synthesize");
+    assert_true(done > s->done);
+    s->calls++;
+    s->done = done;
+    s->total = total;
+    return s->stop_at && done >= s->stop_at;
+}
+
+/* 10 slices in blocks of 8: 0 to 7 and 2 to 9, of which the later answer counts; 5 slices: the last is
+ * repeated. */
+static void in_three_dimensions_slices_are_made_in_blocks(void **state)
+{
+    (void)state;
+    enum { N = 10, D = 8 };
+    static float slices[N * AREA_S], made[N * AREA_S], block[D * AREA_S], answer[D * AREA_S];
+    const int64_t shape[] = {1, 1, 1, D, ROWS_S, COLUMNS_S};
+    slmt_context *context = open_context(1, NULL);
+    slmt_model *model = narrow_seq2seq(context, 3, 1);
+    slmt_session *session = slice_session(model, 1, D);
+    const slmt_tensor in = {"source", block, shape, NULL, 6, SLMT_TENSOR_FLOAT32},
+                      out = {"target", answer, shape, NULL, 6, SLMT_TENSOR_FLOAT32};
+    seen calls = {0};
+    int32_t sequence = 1;
+    const int64_t one = 1;
+    const slmt_tensor both[] = {in, {"sequence", &sequence, &one, NULL, 1, SLMT_TENSOR_INT32}};
+    for (int i = 0; i < N * AREA_S; i++)
+        slices[i] = (float)(0.5 + 0.5 * sin(0.7 * i + 0.002 * i * i));
+    GOOD(slmt_session_set_progress(session, see, &calls));
+    GOOD(slmt_synthesize(session, slices, N, made));
+    assert_true(calls.calls == 2 && calls.done == N && calls.total == N);
+    GOOD(slmt_session_set_progress(session, NULL, NULL));
+    for (int n = 0; n < 3; n++) {
+        int first = n == 1 ? N - D : 0, count = n < 2 ? D : 5;
+        for (int i = 0; i < D * AREA_S; i++)
+            block[i] =
+                2 * slices[(first + (i / AREA_S < count ? i / AREA_S : count - 1)) * AREA_S + i % AREA_S] - 1;
+        GOOD(slmt_session_run(session, both, 2, &out, 1));
+        if (n == 2)
+            GOOD(slmt_synthesize(session, slices, (size_t)count, made));
+        for (int z = 0; z < (n == 0 ? N - D : count); z++)
+            for (int i = 0; i < AREA_S; i++)
+                assert_true(fabs((answer[z * AREA_S + i] + 1) / 2 - made[(first + z) * AREA_S + i]) < 1e-6);
+    }
+    slmt_session_free(session);
+    slmt_model_free(model);
+    slmt_context_free(context);
+}
+
+/* The middle of a sample's slices counts, whatever the batch; the call can be stopped between runs. */
+static void neighbours_are_the_same_in_every_batch(void **state)
+{
+    (void)state;
+    enum { N = 7 };
+    static float slices[N * AREA_S], once[N * AREA_S], made[N * AREA_S];
+    slmt_context *context = open_context(1, NULL);
+    slmt_model *model = narrow_seq2seq(context, 2, 3);
+    seen calls = {.stop_at = 4};
+    for (int i = 0; i < N * AREA_S; i++)
+        slices[i] = (float)(0.5 + 0.5 * sin(0.7 * i + 0.002 * i * i));
+    for (int batch = 1; batch <= N; batch += 2) {
+        slmt_session *session = slice_session(model, batch, 8);
+        GOOD(slmt_synthesize(session, slices, N, batch == 1 ? once : made));
+        for (int i = 0; batch > 1 && i < N * AREA_S; i++)
+            assert_true(fabs(once[i] - made[i]) < 1e-5);
+        slmt_session_free(session);
+    }
+    slmt_session *session = slice_session(model, 2, 8);
+    GOOD(slmt_session_set_progress(session, see, &calls));
+    EXPECT_TEXT(SLMT_ERR_CANCELLED, "4 of 7", slmt_synthesize(session, slices, N, made));
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "overlap", slmt_synthesize(session, slices, N, slices + 1));
+    slices[AREA_S + COLUMNS_S + 3] = NAN;
+    EXPECT_TEXT(SLMT_ERR_NONFINITE, "[1][1][3]", slmt_synthesize(session, slices, N, made));
     slmt_session_free(session);
     slmt_model_free(model);
     slmt_context_free(context);
@@ -502,6 +602,8 @@ int main(void)
         cmocka_unit_test(a_tensor_that_does_not_fit_is_named),
         cmocka_unit_test(typed_calls_refuse_other_methods),
         cmocka_unit_test(a_volume_is_made_slice_by_slice_with_its_neighbours),
+        cmocka_unit_test(in_three_dimensions_slices_are_made_in_blocks),
+        cmocka_unit_test(neighbours_are_the_same_in_every_batch),
         cmocka_unit_test(a_models_file_holds_its_method),
         cmocka_unit_test(memory_is_known_before_it_is_taken),
         cmocka_unit_test(a_failed_allocation_is_reported_and_leaks_nothing),

@@ -286,7 +286,7 @@ static void steps_learn_a_pair(void **state)
         target[i] = -0.5f * source[i];
     }
     slmt_losses first = step(trainer, source, target, 2, 0, 1), last = first;
-    assert_int_equal(first.parts, 2);
+    assert_int_equal(first.parts, 3);
     assert_true(fabs(first.total - 10 * first.part[0] - 10 * first.part[1]) < 1e-5 * first.total);
     for (int i = 0; i < 400; i++)
         last = step(trainer, source, target, 2, i % 2, (i + 1) % 2);

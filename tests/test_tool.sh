@@ -291,6 +291,28 @@ expect 0 "$slmt" "${train[@]}" "${options[@]}" --set epochs=2 --out part.h5 --ma
 expect 0 "$slmt" train --data three.h5 --resume part.h5 --out whole.h5 "${single[@]}"
 cmp any.h5 whole.h5 || die "the files differ"
 
+claim "a network in three dimensions learns from blocks of slices and makes a volume"
+expect 0 "$slmt" "${train[@]}" "${options[@]}" --option ndims=3 --option channels=1 --set depth=8 --set epochs=1 \
+    --max-steps 2 --out solid.h5
+expect 0 "$slmt" synthesize --model solid.h5 --to t2 three/t1/s02.nii.gz --out solid.nii.gz "${single[@]}"
+"$make_phantom" show solid.nii.gz >stdout
+grep -Eq '^64 64 20 0 [0-9.]+ 2 17$' stdout || die "not a volume in slices 2 to 17: $(cat stdout)"
+
+claim "a perceptual term is computed where a vgg19 was given, and refused where none was"
+expect 0 "$make_phantom" vgg19 vgg19.h5
+judged=("${train[@]}" "${options[@]}" --set epochs=1 --max-steps 2 --option perceptual_width=1
+    --set perceptual_weight=0.01)
+expect 0 "$slmt" "${judged[@]}" --judge vgg19.h5 --out judged.h5 --log judged.jsonl
+[ "$(grep -c '"perceptual":[0-9.]*[1-9]' judged.jsonl)" -eq 2 ] || die "no perceptual loss"
+expect 0 "$slmt" train --data three.h5 --resume judged.h5 --out more.h5 --max-steps 1 "${single[@]}"
+expect 3 "$slmt" "${judged[@]}" --out x.h5
+holds "vgg19.features.0.weight, which has never been set" stderr
+expect 3 "$slmt" "${train[@]}" "${options[@]}" --judge vgg19.h5 --out x.h5
+holds "no tensor vgg19.features.0.weight" stderr
+expect 2 "$slmt" "${train[@]}" "${options[@]}" --set perceptual_weight=0.01 --out x.h5
+holds "option perceptual_width" stderr
+expect 2 "$slmt" train --data three.h5 --resume judged.h5 --judge vgg19.h5 --out x.h5 "${single[@]}"
+
 claim "options and settings that are not there, or out of range, are answered with what is there"
 expect 2 "$slmt" "${train[@]}" --set haste=1 --out x.h5
 holds "no setting 'haste'; it has batch, epochs" stderr

@@ -68,20 +68,40 @@ SLMT_API void slmt_session_free(slmt_session *session);
 SLMT_API void slmt_session_cancel(slmt_session *session);
 
 /**
+ * Have a session call back from now on. As the configuration's field, for any session.
+ *
+ * @param progress  called after samples that were computed together; NULL: no calls
+ * @param user      handed to progress
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT
+ * @threads one thread per session at a time
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_session_set_progress(slmt_session *session, slmt_progress_fn progress, void *user);
+
+/**
  * Synthesize target-contrast slices from source-contrast slices.
  *
- * Allocates nothing, unless the session has a profile. A slice's result does not depend on the other slices
- * of the call or on earlier calls; on a processor with AVX2 and no AVX-512 this holds with SLMT_MATRIX_AUTO
- * only, as the kernels of oneDNN may round a row otherwise at another place of the batch.
+ * Any method whose task takes slices: slmt_session_create(), or "synthesize" of seq2seq, after the sequence
+ * to make was given to slmt_session_set(). With SLMT-Net each slice stands alone, and the call allocates
+ * nothing unless the session has a profile. Seq2seq takes the slices for neighbours in one volume, bottom to
+ * top: in 2D each is made with those beside it, in 3D in blocks of `depth`; the first and the last are
+ * repeated where there are none, and room for one run is taken and given back.
  *
- * @param session  over a model that can synthesize
- * @param source   [count][image_size][image_size] float32 in [0, 1], row-major; not modified
+ * A slice's result does not depend on earlier calls, and with SLMT-Net not on the other slices of the call;
+ * on a processor with AVX2 and no AVX-512 the latter holds with SLMT_MATRIX_AUTO only, as the kernels of
+ * oneDNN may round a row otherwise at another place of the batch.
+ *
+ * @param session  of a task that takes slices; its images are height x width (SLMT-Net: image_size, both)
+ * @param source   [count][height][width] float32 in [0, 1], row-major; not modified
  * @param count    number of slices, at least 1; need not be a multiple of the session's batch
- * @param target   [count][image_size][image_size] float32, written in [0, 1]; may not overlap source
+ * @param target   [count][height][width] float32, written in [0, 1]; may not overlap source
  * @return SLMT_OK, or
- *         SLMT_ERR_ARGUMENT  a pointer is NULL, count is 0, the arrays overlap;
- *         SLMT_ERR_NONFINITE source holds a NaN or an infinity (the text names the first): target is
- * untouched; SLMT_ERR_CANCELLED target is undefined; SLMT_ERR_BACKEND
+ *         SLMT_ERR_ARGUMENT    a pointer is NULL, count is 0, the arrays overlap;
+ *         SLMT_ERR_NONFINITE   source holds a NaN or an infinity (the text names the first): target is
+ *                              untouched;
+ *         SLMT_ERR_UNSUPPORTED the task takes no slices, or not with its options and settings;
+ *         SLMT_ERR_STATE       a shared input was not set;
+ *         SLMT_ERR_CANCELLED   target is undefined; SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
  * @threads one thread per session at a time
  * @source Li et al., IEEE TMI 2023, section III-B (MT-UNet)
  * \since 0.1
@@ -92,9 +112,8 @@ SLMT_API slmt_status slmt_synthesize(slmt_session *session, const float *source,
  * Synthesize a whole volume: reorient, normalise, crop, resize with the model's preprocessing, synthesize,
  * and bring the result back to the source's own grid, where everything outside crop and slice range is 0.
  *
- * Any method whose task takes slices: slmt_session_create(), or "synthesize" of seq2seq in 2D, where each
- * slice is made with its neighbours and the sequence to make was given to slmt_session_set(). The session's
- * height and width are those of the model's preprocessing.
+ * Slices become slices as by slmt_synthesize(). The session's height and width are those of the model's
+ * preprocessing.
  *
  * @param source  a raw volume of the source contrast, any orientation
  * @param target  receives a volume on the same grid with values in [0, 1]; the caller frees it
@@ -125,8 +144,8 @@ SLMT_API slmt_status slmt_normalize_volume(const slmt_model *model, const slmt_v
  * @param task      its name, see slmt_method_task(); one that does not train
  * @param settings  count settings by name; those not named have their initial values. NULL if count is 0
  * @param session   receives the session; the caller frees it with slmt_session_free()
- * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (no such task or setting), SLMT_ERR_STATE (a task that trains), and
- *         as slmt_session_create()
+ * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (no such task or setting), SLMT_ERR_STATE (a task that trains, or
+ *         that reads tensors which are trained elsewhere and were never set), and as slmt_session_create()
  * @threads any thread
  * \since 0.1
  */
@@ -152,21 +171,8 @@ SLMT_API slmt_status slmt_session_shape(const slmt_session *session, const char 
                                         int32_t *rank);
 
 /**
- * How a session's samples are made of a volume's slices, for a program that has slices and no volume: each
- * sample is `stack` neighbouring slices, the first and the last repeated beyond the ends, whose values go
- * from low to high instead of from 0 to 1; of an answer the slice in place stack / 2 counts.
- *
- * @param stack     receives the number of slices of a sample
- * @param low,high  receive the values that stand for 0 and 1
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_UNSUPPORTED (the task takes no slices)
- * @threads any thread
- * \since 0.1
- */
-SLMT_API slmt_status slmt_session_slices(const slmt_session *session, int32_t *stack, double *low,
-                                         double *high);
-
-/**
- * Set an input that all samples share, such as the sequence to make, for slmt_synthesize_volume().
+ * Set an input that all samples share, such as the sequence to make, for slmt_synthesize() and
+ * slmt_synthesize_volume().
  *
  * @param input  as in slmt_session_run()
  * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (no such shared input), SLMT_ERR_ARGUMENT, SLMT_ERR_NONFINITE

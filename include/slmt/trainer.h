@@ -121,7 +121,8 @@ SLMT_API slmt_status slmt_trainer_create(slmt_model *model, const slmt_trainer_c
  * @param seed      drives order, augmentation and whatever else is random
  * @param trainer   receives the trainer; the caller frees it with slmt_trainer_free()
  * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (no such task or setting), SLMT_ERR_STATE (a task that does not
- *         train), and as slmt_trainer_create()
+ *         train, or reads tensors that are trained elsewhere and were never set), and as
+ * slmt_trainer_create()
  * @threads any thread
  * \since 0.1
  */

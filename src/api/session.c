@@ -52,12 +52,6 @@ static status read_config(const slmt_session_config *given, slmt_session_config 
 
 /* ---- life ---- */
 
-static size_t slice_pixels(const slmt_session *s)
-{
-    size_t side = (size_t)model_image_side(s->model);
-    return side * side;
-}
-
 static int32_t samples_of_run(const slmt_session *s)
 {
     int32_t k = number_index(s->task.kind->settings, "batch");
@@ -310,6 +304,14 @@ void slmt_session_cancel(slmt_session *session)
         atomic_store(&session->cancel, 1);
 }
 
+slmt_status slmt_session_set_progress(slmt_session *session, slmt_progress_fn progress, void *user)
+{
+    REQUIRE(session);
+    session->config.progress = progress;
+    session->config.progress_user = user;
+    return OK;
+}
+
 /* ---- samples ---- */
 
 /* What a call works on: each port's array, inputs and then outputs, and how many samples they hold. */
@@ -401,40 +403,6 @@ static status run_samples(slmt_session *s, const arrays *a)
     return OK;
 }
 
-/* One input and one output, both slices. */
-static status run_slices(slmt_session *s, const float *source, size_t count, float *target)
-{
-    arrays a = {{(void *)(uintptr_t)source, target}, count};
-    return run_samples(s, &a);
-}
-
-static status check_slices(const slmt_session *s, const float *source, size_t count, const float *target)
-{
-    size_t side = (size_t)model_image_side(s->model), pixels = slice_pixels(s);
-    TRY(model_require_slmt_net(s->model, "slmt_synthesize"));
-    if (count == 0 || count > SIZE_MAX / pixels / sizeof(float))
-        return fail(ERR_ARGUMENT, "slmt_synthesize: count is %zu", count);
-    uintptr_t a = (uintptr_t)source, b = (uintptr_t)target, bytes = count * pixels * sizeof(float);
-    if (a < b + bytes && b < a + bytes)
-        return fail(ERR_ARGUMENT, "slmt_synthesize: source and target overlap");
-    for (size_t i = 0; i < count * pixels; i++)
-        if (!isfinite(source[i]))
-            return fail(ERR_NONFINITE, "slmt_synthesize: source[%zu][%zu][%zu] is not finite", i / pixels,
-                        i % pixels / side, i % side);
-    return OK;
-}
-
-slmt_status slmt_synthesize(slmt_session *session, const float *source, size_t count, float *target)
-{
-    REQUIRE(session);
-    REQUIRE(source);
-    REQUIRE(target);
-    TRY(check_slices(session, source, count, target));
-    status s = run_slices(session, source, count, target);
-    atomic_store(&session->cancel, 0);
-    return s;
-}
-
 /* ---- tensors ---- */
 
 slmt_status slmt_session_shape(const slmt_session *session, const char *name, int64_t shape[6], int32_t *rank)
@@ -490,52 +458,163 @@ slmt_status slmt_session_set(slmt_session *session, const slmt_tensor *input)
                 input->name ? input->name : "NULL");
 }
 
-/* ---- volumes ---- */
+/* ---- slices ---- */
 
-/* Slices of a sample. ERR_UNSUPPORTED: this session takes none. */
-static status stack_of(const slmt_session *s, int32_t *stack)
+/* `count` slices of a volume as the session's samples. */
+typedef struct stacks {
+    slmt_session *session;
+    stacking of;
+    double low, high;
+    size_t count, pixels;
+} stacks;
+
+static status open_stacks(slmt_session *s, size_t count, stacks *k)
 {
     const task *t = &s->task;
     const slicing *rule = t->kind->slices;
-    *stack = rule ? rule->stack((numbers){s->model->option, t->setting}) : 0;
-    if (*stack == 0)
+    *k = (stacks){.session = s, .count = count};
+    if (rule)
+        k->of = rule->stack((numbers){s->model->option, t->setting});
+    if (k->of.slices == 0)
         return fail(ERR_UNSUPPORTED, "task %s of method %s takes no slices of a volume%s", t->kind->name,
                     s->model->method->name, rule ? " with these options and settings" : "");
-    return OK;
-}
-
-slmt_status slmt_session_slices(const slmt_session *session, int32_t *stack, double *low, double *high)
-{
-    REQUIRE(session);
-    REQUIRE(stack);
-    REQUIRE(low);
-    REQUIRE(high);
-    int32_t n;
-    TRY(stack_of(session, &n));
-    *stack = n;
-    *low = session->task.kind->slices->low;
-    *high = session->task.kind->slices->high;
-    return OK;
-}
-
-/* ERR_UNSUPPORTED, ERR_ARGUMENT, ERR_STATE: this session takes no volumes, or not yet. */
-static status check_volumes(const slmt_session *s, int32_t *stack)
-{
-    const task *t = &s->task;
-    const slmt_preprocess *p = &s->model->preprocess;
-    TRY(stack_of(s, stack));
-    const bk_shape *in = &t->shape[0];
-    if (in->dim[in->rank - 1] != p->image_size || in->dim[in->rank - 2] != p->image_size)
-        return fail(
-            ERR_ARGUMENT,
-            "slmt_synthesize_volume: the session's images are %lld x %lld, the preprocessing kept with the "
-            "model makes %d x %d",
-            (long long)in->dim[in->rank - 2], (long long)in->dim[in->rank - 1], p->image_size, p->image_size);
     for (int32_t i = 0; i < t->kind->inputs.n; i++)
         if ((t->kind->inputs.rows[i].flags & PORT_SHARED) && !s->is_set[i])
-            return fail(ERR_STATE, "slmt_synthesize_volume: input %s is not set; see slmt_session_set()",
+            return fail(ERR_STATE, "input %s is not set; see slmt_session_set()",
                         t->kind->inputs.rows[i].name);
+    const bk_shape *in = &t->shape[0];
+    k->low = rule->low;
+    k->high = rule->high;
+    k->pixels = (size_t)(in->dim[in->rank - 1] * in->dim[in->rank - 2]);
     return OK;
+}
+
+/* Samples that are slices as they are. */
+static int are_plain(const stacks *k)
+{
+    return k->of.slices == 1 && k->low == 0 && k->high == 1;
+}
+
+static size_t stack_count(const stacks *k)
+{
+    size_t height = (size_t)k->of.slices;
+    return k->of.whole ? (k->count + height - 1) / height : k->count;
+}
+
+/* The slice in place j of stack i; below 0 or beyond the last one: a repeated one. The last of the stacks
+ * that lie side by side ends with the volume. */
+static int64_t slice_of(const stacks *k, size_t i, int32_t j)
+{
+    int64_t first = (int64_t)i - k->of.slices / 2, last = (int64_t)k->count - k->of.slices;
+    if (k->of.whole)
+        first = (int64_t)i * k->of.slices;
+    if (k->of.whole && last > 0 && first > last)
+        first = last;
+    return first + j;
+}
+
+/* Stacks first to first + n - 1, into samples. */
+static void fill_stacks(const stacks *k, const float *source, size_t first, size_t n, float *samples)
+{
+    float low = (float)k->low, range = (float)(k->high - k->low);
+    for (size_t i = 0; i < n; i++)
+        for (int32_t j = 0; j < k->of.slices; j++, samples += k->pixels) {
+            int64_t slice = slice_of(k, first + i, j), last = (int64_t)k->count - 1;
+            const float *from = source + (size_t)(slice < 0 ? 0 : slice > last ? last : slice) * k->pixels;
+            for (size_t e = 0; e < k->pixels; e++)
+                samples[e] = low + range * from[e];
+        }
+}
+
+/* What counts of their answers. */
+static void take_stacks(const stacks *k, const float *answers, size_t first, size_t n, float *target)
+{
+    float low = (float)k->low, range = (float)(k->high - k->low);
+    for (size_t i = 0; i < n; i++)
+        for (int32_t j = 0; j < k->of.slices; j++, answers += k->pixels) {
+            int64_t slice = slice_of(k, first + i, j);
+            if ((!k->of.whole && j != k->of.slices / 2) || slice >= (int64_t)k->count)
+                continue;
+            for (size_t e = 0; e < k->pixels; e++)
+                target[(size_t)slice * k->pixels + e] = (answers[e] - low) / range;
+        }
+}
+
+/* Runs all, those of one run at a time; samples has room for these. */
+static status run_stacks(const stacks *k, const float *source, float *target, float *samples)
+{
+    slmt_session *s = k->session;
+    arrays a = {{samples}, 0};
+    size_t step = (size_t)samples_of_run(s), all = stack_count(k);
+    a.at[s->task.kind->inputs.n] = samples;
+    for (size_t first = 0; first < all; first += step) {
+        size_t n = all - first < step ? all - first : step;
+        fill_stacks(k, source, first, n, samples);
+        TRY(run_together(s, &a, 0, n));
+        take_stacks(k, samples, first, n, target);
+        size_t done = (first + n) * (k->of.whole ? (size_t)k->of.slices : 1);
+        TRY(report(s, done < k->count ? done : k->count, k->count));
+    }
+    return OK;
+}
+
+/* Slices to slices, which may be the same memory where they are samples as they are. */
+static status run_slices(const stacks *k, const float *source, float *target)
+{
+    mem *m = &k->session->context->mem;
+    void *samples;
+    if (are_plain(k)) {
+        arrays a = {{(void *)(uintptr_t)source, target}, k->count};
+        return run_samples(k->session, &a);
+    }
+    TRY(mem_array(m, (size_t)samples_of_run(k->session) * (size_t)k->of.slices * k->pixels, sizeof(float),
+                  &samples));
+    status s = run_stacks(k, source, target, samples);
+    mem_give(m, samples);
+    return s;
+}
+
+static status check_slices(const stacks *k, const float *source, const float *target)
+{
+    const bk_shape *in = &k->session->task.shape[0];
+    size_t width = (size_t)in->dim[in->rank - 1];
+    if (k->count == 0 || k->count > SIZE_MAX / k->pixels / sizeof(float))
+        return fail(ERR_ARGUMENT, "slmt_synthesize: count is %zu", k->count);
+    uintptr_t a = (uintptr_t)source, b = (uintptr_t)target, bytes = k->count * k->pixels * sizeof(float);
+    if (a < b + bytes && b < a + bytes)
+        return fail(ERR_ARGUMENT, "slmt_synthesize: source and target overlap");
+    for (size_t i = 0; i < k->count * k->pixels; i++)
+        if (!isfinite(source[i]))
+            return fail(ERR_NONFINITE, "slmt_synthesize: source[%zu][%zu][%zu] is not finite", i / k->pixels,
+                        i % k->pixels / width, i % width);
+    return OK;
+}
+
+slmt_status slmt_synthesize(slmt_session *session, const float *source, size_t count, float *target)
+{
+    stacks k;
+    REQUIRE(session);
+    REQUIRE(source);
+    REQUIRE(target);
+    TRY(open_stacks(session, count, &k));
+    TRY(check_slices(&k, source, target));
+    status s = run_slices(&k, source, target);
+    atomic_store(&session->cancel, 0);
+    return s;
+}
+
+/* ---- volumes ---- */
+
+static status check_image_size(const slmt_session *s)
+{
+    const bk_shape *in = &s->task.shape[0];
+    int32_t side = s->model->preprocess.image_size;
+    if (in->dim[in->rank - 1] == side && in->dim[in->rank - 2] == side)
+        return OK;
+    return fail(ERR_ARGUMENT,
+                "slmt_synthesize_volume: the session's images are %lld x %lld, the preprocessing kept with "
+                "the model makes %d x %d",
+                (long long)in->dim[in->rank - 2], (long long)in->dim[in->rank - 1], side, side);
 }
 
 /* The volume's slices [count][side][side] in [0,1]. */
@@ -558,40 +637,6 @@ static status make_slices(const slmt_model *model, mem *m, const slmt_volume *so
     return s;
 }
 
-static size_t neighbour(int64_t slice, int64_t count)
-{
-    return (size_t)(slice < 0 ? 0 : slice >= count ? count - 1 : slice);
-}
-
-/* Runs slices in place, each as the middle of a stack. */
-static status run_stacks(slmt_session *s, float *slices, size_t count, int32_t stack)
-{
-    const slicing *rule = s->task.kind->slices;
-    size_t side = (size_t)s->model->preprocess.image_size, pixels = side * side, middle = (size_t)stack / 2;
-    double range = rule->high - rule->low;
-    void *p;
-    TRY(mem_array(&s->context->mem, count * (size_t)stack * pixels, sizeof(float), &p));
-    float *samples = p;
-    for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < (size_t)stack; k++) {
-            const float *from =
-                slices + neighbour((int64_t)(i + k) - (int64_t)middle, (int64_t)count) * pixels;
-            float *to = samples + (i * (size_t)stack + k) * pixels;
-            for (size_t e = 0; e < pixels; e++)
-                to[e] = (float)(rule->low + range * from[e]);
-        }
-    arrays a = {.at = {samples}, .samples = count};
-    a.at[s->task.kind->inputs.n] = samples;
-    status st = run_samples(s, &a);
-    for (size_t i = 0; st == OK && i < count; i++) {
-        const float *from = samples + (i * (size_t)stack + middle) * pixels;
-        for (size_t e = 0; e < pixels; e++)
-            slices[i * pixels + e] = (float)((from[e] - rule->low) / range);
-    }
-    mem_give(&s->context->mem, samples);
-    return st;
-}
-
 static status restore(const slmt_model *model, const slmt_volume *source, const float *slices,
                       slmt_volume **target)
 {
@@ -607,6 +652,20 @@ static status restore(const slmt_model *model, const slmt_volume *source, const 
     return st;
 }
 
+/* Slices [count][side][side] become those of the target; theirs may be another array. */
+static status replace_slices(const stacks *k, float **slices)
+{
+    mem *m = &k->session->context->mem;
+    void *made;
+    if (are_plain(k))
+        return run_slices(k, *slices, *slices);
+    TRY(mem_array(m, k->count * k->pixels, sizeof(float), &made));
+    status s = run_slices(k, *slices, made);
+    mem_give(m, *slices);
+    *slices = made;
+    return s;
+}
+
 slmt_status slmt_synthesize_volume(slmt_session *session, const slmt_volume *source, slmt_volume **target)
 {
     REQUIRE(session);
@@ -614,15 +673,14 @@ slmt_status slmt_synthesize_volume(slmt_session *session, const slmt_volume *sou
     REQUIRE(target);
     mem *m = &session->context->mem;
     float *slices = NULL;
-    int32_t stack;
+    stacks k;
     int count;
-    TRY(check_volumes(session, &stack));
+    TRY(open_stacks(session, 0, &k));
+    TRY(check_image_size(session));
     status s = make_slices(session->model, m, source, &slices, &count);
-    if (s == OK && stack == 1 && session->task.kind->slices->low == 0 &&
-        session->task.kind->slices->high == 1)
-        s = run_slices(session, slices, (size_t)count, slices);
-    else if (s == OK)
-        s = run_stacks(session, slices, (size_t)count, stack);
+    k.count = (size_t)count;
+    if (s == OK)
+        s = replace_slices(&k, &slices);
     if (s == OK)
         s = restore(session->model, source, slices, target);
     atomic_store(&session->cancel, 0);

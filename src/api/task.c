@@ -44,6 +44,27 @@ int32_t task_slots(const task *t)
     return task_slot_port(t, task_ports(t));
 }
 
+/* What was to come from elsewhere and is read has come: of an array of weights (not of biases), an element
+ * is not 0. */
+static status check_given(const task *t, const task_values *made)
+{
+    const slmt_model *m = t->model;
+    for (int32_t k = 0; k < m->params.n; k++) {
+        const param *p = &m->params.list[k];
+        size_t i = 0;
+        if (p->init != INIT_GIVEN || p->shape.rank < 2 || made->weights[k] == NONE)
+            continue;
+        while (i < p->count && real_get(model_tensor(m, k), tensor_type(p), i) == 0)
+            i++;
+        if (i == p->count)
+            return fail(ERR_STATE,
+                        "task %s reads tensor %s, which has never been set: its values are to come from a "
+                        "network that was trained elsewhere",
+                        t->kind->name, p->name);
+    }
+    return OK;
+}
+
 status task_build(const task *t, graph *g, task_values *made)
 {
     const method_task *k = t->kind;
@@ -67,7 +88,8 @@ status task_build(const task *t, graph *g, task_values *made)
     for (value v = 0; v < g->n_values; v++)
         if (g->values[v].kind == VALUE_BOUND && g->values[v].slot < n)
             made->weights[g->values[v].slot] = v;
-    return graph_status(g);
+    TRY(graph_status(g));
+    return check_given(t, made);
 }
 
 void task_values_close(task_values *made, graph *g)

@@ -29,7 +29,8 @@ int32_t task_slot_port(const task *t, int32_t port);
 int32_t task_slots(const task *t);
 
 /* Adds the task to an empty graph. made->in are bound, made->out are outputs of the graph; made->weights[k]
- * is the value of the model's tensor k, NONE where nothing reads it (freed by task_graph_close()). */
+ * is the value of the model's tensor k, NONE where nothing reads it (freed by task_values_close()).
+ * ERR_STATE: it reads a tensor that is to be given (INIT_GIVEN) and has not been. */
 typedef struct task_values {
     task_graph t;
     value *weights;

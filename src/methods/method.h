@@ -143,9 +143,15 @@ typedef struct feeding {
 
 /* How slices of a volume become samples of input 0, and output 0 slices again: a sample is a stack of
  * neighbouring slices, the first ones repeated below the volume and the last ones above, whose values go from
- * low to high instead of from 0 to 1; of the answer the middle slice counts. */
+ * low to high instead of from 0 to 1. Of the answer the middle slice counts; or all of them, and then the
+ * stacks lie side by side. */
+typedef struct stacking {
+    int32_t slices; /* of a sample; 0: these settings take no slices of a volume */
+    int32_t whole;  /* all slices of an answer count */
+} stacking;
+
 typedef struct slicing {
-    int32_t (*stack)(numbers at); /* slices of a sample; 0: these settings take no slices */
+    stacking (*stack)(numbers at);
     double low, high;
 } slicing;
 
@@ -178,7 +184,7 @@ typedef struct method {
     int32_t n_tasks;
 } method;
 
-extern const method method_slmt_net, method_seq2seq;
+extern const method method_slmt_net, method_seq2seq, method_vgg19;
 
 const method *method_at(size_t index);        /* NULL past the last */
 const method *method_named(const char *name); /* NULL: none */

@@ -5,7 +5,7 @@
 
 #include "methods/method.h"
 
-static const method *const methods[] = {&method_slmt_net, &method_seq2seq};
+static const method *const methods[] = {&method_slmt_net, &method_seq2seq, &method_vgg19};
 
 const method *method_at(size_t index)
 {

@@ -73,6 +73,8 @@ void seq2seq_params(params *p, const seq2seq_options *o)
     add_hyper_conv(p, o, at("decoder.convs.0"), o->width[1], wide, 3);
     add_hyper_conv(p, o, at("decoder.convs.1"), o->width[0], o->width[1], 3);
     add_hyper_conv(p, o, at("decoder.conv_last"), o->channels, o->width[0], 7);
+    if (o->perceptual)
+        vgg19_params(p, "vgg19.", o->perceptual);
 }
 
 /* ---- encoder ---- */
@@ -174,6 +176,24 @@ static value smooth_l1(graph *g, value a, value b, double beta)
     return op_affine(g, op_mean_all(g, each), 1 / beta, 0);
 }
 
+/* Every slice of every channel: [M,(D,)H,W,C] -> [M*(D*)C,H,W]. */
+static value slices(graph *g, value x)
+{
+    if (g->error != OK)
+        return NONE;
+    int64_t h = graph_dim(g, x, -3), w = graph_dim(g, x, -2);
+    if (graph_shape(g, x)->rank == 4)
+        return op_view(g, op_permute(g, x, 0, 3, 1, 2), 3, -1, h, w);
+    return op_view(g, op_permute(g, x, 0, 1, 4, 2, 3), 3, -1, h, w);
+}
+
+/* Mean perceptual distance of two images. */
+static value perceptual(nn *judge, value a, value b)
+{
+    graph *g = judge->g;
+    return op_mean_all(g, vgg19_distance(judge, slices(g, a), slices(g, b)));
+}
+
 seq2seq_losses seq2seq_train(nn *n, const seq2seq_options *o, const seq2seq_step *s)
 {
     graph *g = n->g;
@@ -189,5 +209,11 @@ seq2seq_losses seq2seq_train(nn *n, const seq2seq_options *o, const seq2seq_step
         op_add(g, smooth_l1(g, v.y_target, s->target, s->beta), smooth_l1(g, v.y_source, s->source, s->beta));
     v.cyc = smooth_l1(g, v.y_cycle, s->source, s->beta);
     v.total = op_add(g, op_affine(g, v.rec, s->rec_weight, 0), op_affine(g, v.cyc, s->cyc_weight, 0));
+    v.perceptual = op_affine(g, v.rec, 0, 0);
+    if (s->perceptual_weight == 0)
+        return v;
+    v.perceptual =
+        op_add(g, perceptual(s->judge, v.y_target, s->target), perceptual(s->judge, v.y_source, s->source));
+    v.total = op_add(g, v.total, op_affine(g, v.perceptual, s->perceptual_weight, 0));
     return v;
 }

@@ -6,6 +6,7 @@
 #ifndef SLMT_METHODS_SEQ2SEQ_H
 #define SLMT_METHODS_SEQ2SEQ_H
 
+#include "methods/vgg19.h"
 #include "nn/conv.h"
 
 enum { SEQ2SEQ_LEVELS = 3, SEQ2SEQ_LSTM_LAYERS = 3, SEQ2SEQ_MAX_TIMES = 64 };
@@ -18,6 +19,7 @@ typedef struct seq2seq_options {
     int32_t residual_blocks; /* of the encoder, and of the decoder */
     int32_t code_length;     /* sequences at most */
     int32_t bank;            /* kernels that a hyper-convolution mixes */
+    int32_t perceptual;      /* width of the VGG19 that judges images in training; 0: none */
 } seq2seq_options;
 
 /* Lists every tensor; failures are kept in p->error. */
@@ -34,17 +36,20 @@ value seq2seq_unroll(nn *n, value latent, int64_t times);
 value seq2seq_decode(nn *n, const seq2seq_options *o, value unrolled, value code);
 
 /* One training step: y_t = G(x_s,t), y_s = G(x_s,s), y_c = G(y_t,s);
- * total = rec_weight (SL1(y_t,x_t) + SL1(y_s,x_s)) + cyc_weight SL1(y_c,x_s). */
+ * total = rec_weight (SL1(y_t,x_t) + SL1(y_s,x_s)) + cyc_weight SL1(y_c,x_s)
+ *       + perceptual_weight (P(y_t,x_t) + P(y_s,x_s)). */
 typedef struct seq2seq_step {
     value source, target;           /* [T*B,S...,C] */
     value source_code, target_code; /* [1,code_length] */
     int64_t times;
     double rec_weight, cyc_weight, beta;
+    double perceptual_weight; /* 0: P is not computed */
+    nn *judge;                /* whose VGG19 computes P; may be NULL if the weight is 0 */
 } seq2seq_step;
 
 typedef struct seq2seq_losses {
     value latent, y_target, y_source, y_cycle;
-    value rec, cyc, total; /* rec = SL1(y_t,x_t) + SL1(y_s,x_s) */
+    value rec, cyc, perceptual, total; /* rec = SL1(y_t,x_t) + SL1(y_s,x_s), perceptual = P + P, or 0 */
 } seq2seq_losses;
 
 seq2seq_losses seq2seq_train(nn *n, const seq2seq_options *o, const seq2seq_step *s);

@@ -23,6 +23,9 @@ static const number options[] = {
      NULL},
     {"code_length", SLMT_NUMBER_WHOLE, 64, 1, 1024, "sequences at most", NULL},
     {"bank", SLMT_NUMBER_WHOLE, 16, 1, 1024, "kernels that a hyper-convolution mixes", NULL},
+    {"perceptual_width", SLMT_NUMBER_WHOLE, 0, 0, 1024,
+     "width of a VGG19 that the model carries to judge images in training (torchvision's: 64); 0: none",
+     NULL},
 };
 
 static seq2seq_options options_of(const double *v)
@@ -33,7 +36,8 @@ static seq2seq_options options_of(const double *v)
                              .lstm_width = (int32_t)v[5],
                              .residual_blocks = (int32_t)v[6],
                              .code_length = (int32_t)v[7],
-                             .bank = (int32_t)v[8]};
+                             .bank = (int32_t)v[8],
+                             .perceptual = (int32_t)v[9]};
 }
 
 static status check(const double *option)
@@ -173,13 +177,16 @@ static void synthesize_build(task_graph *t)
     nn_close(&n);
 }
 
-/* 2.5D: neighbouring slices are the channels. */
-static int32_t synthesize_stack(numbers at)
+/* In 2D neighbouring slices are the channels (2.5D), in 3D they are the volume. */
+static stacking synthesize_stack(numbers at)
 {
     seq2seq_options o = options_of(at.option);
-    int single = set(at.setting, synthesize_table, "times") == 1 &&
-                 set(at.setting, synthesize_table, "times_out") == 1;
-    return single && o.ndims == 2 ? o.channels : 0;
+    if (set(at.setting, synthesize_table, "times") != 1 ||
+        set(at.setting, synthesize_table, "times_out") != 1)
+        return (stacking){0, 0};
+    if (o.ndims == 2)
+        return (stacking){o.channels, 0};
+    return (stacking){o.channels == 1 ? (int32_t)set(at.setting, synthesize_table, "depth") : 0, 1};
 }
 
 static const slicing synthesize_slices = {synthesize_stack, -1, 1};
@@ -196,6 +203,9 @@ static const number train_settings[] = {
     {"cyc_weight", SLMT_NUMBER_REAL, 10, 0, 1e9, "weight of the way back", NULL},
     {"smooth_l1_beta", SLMT_NUMBER_REAL, 1, 1e-6, 1e6,
      "differences below are squared, above are taken as they are", NULL},
+    {"perceptual_weight", SLMT_NUMBER_REAL, 0, 0, 1e9,
+     "weight of VGG19's distances (the paper: 0.01); needs option perceptual_width and VGG19's weights",
+     NULL},
 };
 static const number_table train_table = NUMBERS(train_settings);
 
@@ -211,8 +221,30 @@ static const port train_inputs[] = {
 static const port train_outputs[] = {
     {"reconstruction", "", SLMT_TENSOR_FLOAT32, 0, "smooth L1 of target and source made from source", NULL},
     {"cycle", "", SLMT_TENSOR_FLOAT32, 0, "smooth L1 of the source made from the target made", NULL},
-    {"total", "", SLMT_TENSOR_FLOAT32, 0, "rec_weight * reconstruction + cyc_weight * cycle", NULL},
+    {"perceptual", "", SLMT_TENSOR_FLOAT32, 0, "distance of the same, as VGG19 sees them; 0: not computed",
+     NULL},
+    {"total", "", SLMT_TENSOR_FLOAT32, 0, "the sum of the three, each times its weight", NULL},
 };
+
+/* The weight is 0, or there is a judge, and what it judges is large enough for it. */
+static status check_perceptual(const seq2seq_options *o, const double *setting)
+{
+    double weight = set(setting, train_table, "perceptual_weight");
+    if (weight == 0)
+        return OK;
+    if (o->perceptual == 0)
+        return fail(ERR_ARGUMENT,
+                    "setting perceptual_weight is %g, which needs a model made with option perceptual_width "
+                    "(64), whose tensors vgg19.* are set",
+                    weight);
+    for (int i = 0; i < 2; i++) {
+        static const char *const sides[] = {"height", "width"};
+        if (set(setting, train_table, sides[i]) < VGG19_LEAST_SIDE)
+            return fail(ERR_ARGUMENT, "setting %s is %g, a perceptual term needs at least %d", sides[i],
+                        set(setting, train_table, sides[i]), VGG19_LEAST_SIDE);
+    }
+    return OK;
+}
 
 static status train_shapes(numbers at, bk_dtype real, bk_shape *shape)
 {
@@ -220,9 +252,9 @@ static status train_shapes(numbers at, bk_dtype real, bk_shape *shape)
     TRY(image_shape(&o, train_table, at.setting, real, "times", &shape[SOURCE]));
     shape[TARGET] = shape[SOURCE];
     shape[SOURCE_SEQUENCE] = shape[TARGET_SEQUENCE] = index_shape();
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         shape[INPUTS + i] = shape_of(real, 0, NULL);
-    return OK;
+    return check_perceptual(&o, at.setting);
 }
 
 static void train_build(task_graph *t)
@@ -237,17 +269,23 @@ static void train_build(task_graph *t)
                          .times = (int64_t)set(v, train_table, "times"),
                          .rec_weight = set(v, train_table, "rec_weight"),
                          .cyc_weight = set(v, train_table, "cyc_weight"),
-                         .beta = set(v, train_table, "smooth_l1_beta")};
-    nn n;
+                         .beta = set(v, train_table, "smooth_l1_beta"),
+                         .perceptual_weight = set(v, train_table, "perceptual_weight")};
+    nn n, judge;
     status s = nn_open(&n, g, t->params, "", t->weights);
+    if (s == OK && (s = nn_open(&judge, g, t->params, "vgg19.", t->weights)) != OK)
+        nn_close(&n);
     if (s != OK) {
         graph_fail(g, s);
         return;
     }
+    step.judge = &judge;
     seq2seq_losses l = seq2seq_train(&n, &o, &step);
     t->out[0] = l.rec;
     t->out[1] = l.cyc;
-    t->out[2] = l.total;
+    t->out[2] = l.perceptual;
+    t->out[3] = l.total;
+    nn_close(&judge);
     nn_close(&n);
 }
 

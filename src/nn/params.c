@@ -120,7 +120,7 @@ static double position_value(const param *t, size_t element)
 
 int param_trained(const param *p)
 {
-    return p->used && p->init != INIT_POSITION && p->init != INIT_SOBEL;
+    return p->used && p->init != INIT_POSITION && p->init != INIT_SOBEL && p->init != INIT_GIVEN;
 }
 
 static double sobel_value(size_t element)

@@ -16,7 +16,8 @@ typedef enum param_init {
     INIT_FAN_IN,    /* U(+-1/sqrt(elements of one output)) */
     INIT_HE,        /* N(0, sqrt(2 / elements of one output)) */
     INIT_POSITION,  /* fixed two-dimensional sine-cosine table [1, 1+n*n, C]; never trained */
-    INIT_SOBEL      /* fixed pair of 3x3 Sobel filters [2,1,3,3]; never trained */
+    INIT_SOBEL,     /* fixed pair of 3x3 Sobel filters [2,1,3,3]; never trained */
+    INIT_GIVEN      /* 0 until the caller sets it, to what was trained elsewhere; never trained */
 } param_init;
 
 enum { PARAM_NAME_MAX = 80 };

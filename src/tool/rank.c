@@ -44,13 +44,9 @@ typedef struct ranking {
     journal log;
     FILE *csv;
     size_t side;                      /* pixels */
-    size_t stack;                     /* neighbouring slices of a sample */
-    double low, high;                 /* of the values that the model takes for 0 and 1 */
     size_t contrasts[MOST_SEQUENCES]; /* of the set, those that are ranked */
     size_t count;
-    float *source, *target;     /* slices of one subject */
-    float *samples, *predicted; /* one batch of stacks */
-    float *slice;
+    float *source, *target, *predicted; /* slices of one subject */
     slmt_pair_score *scores;
     size_t score_count;
     uint64_t pairs, done;
@@ -145,13 +141,7 @@ static int open_session(ranking *r)
     slmt_session_config config;
     slmt_session_config_init(&config);
     config.batch = r->options.batch;
-    int code = slice_session(r->model, &config, &r->session);
-    if (code != EXIT_OK)
-        return code;
-    int32_t stack = 0;
-    slmt_status status = slmt_session_slices(r->session, &stack, &r->low, &r->high);
-    r->stack = (size_t)stack;
-    return status == SLMT_OK ? EXIT_OK : fail(status, "%s", r->options.model);
+    return slice_session(r->model, &config, &r->session);
 }
 
 static int begin_csv(ranking *r)
@@ -206,12 +196,10 @@ static int open_all(ranking *r)
         code = journal_open(&r->log, r->common.log, false);
     if (code != EXIT_OK)
         return code;
-    size_t pixels = r->side * r->side, slices = most_slices(r), batch = (size_t)r->options.batch * r->stack;
+    size_t pixels = r->side * r->side, slices = most_slices(r);
     r->source = must_alloc(slices * pixels, sizeof(float));
     r->target = must_alloc(slices * pixels, sizeof(float));
-    r->samples = must_alloc(batch * pixels, sizeof(float));
-    r->predicted = must_alloc(batch * pixels, sizeof(float));
-    r->slice = must_alloc(pixels, sizeof(float));
+    r->predicted = must_alloc(slices * pixels, sizeof(float));
     return EXIT_OK;
 }
 
@@ -230,47 +218,19 @@ static int read_slices(ranking *r, size_t subject, size_t sequence, float *to)
                : fail(status, "%s: %s", r->options.data, slmt_dataset_subject(r->dataset, subject));
 }
 
-/* A slice with its neighbours, those at the ends repeated, as slmt_synthesize_volume() has them. */
-static void fill_stack(const ranking *r, size_t slice, size_t count, float *to)
-{
-    size_t pixels = r->side * r->side;
-    for (size_t k = 0; k < r->stack; k++) {
-        size_t place = slice + k < r->stack / 2 ? 0 : slice + k - r->stack / 2;
-        const float *from = r->source + (place < count ? place : count - 1) * pixels;
-        for (size_t i = 0; i < pixels; i++)
-            to[k * pixels + i] = (float)(r->low + (r->high - r->low) * from[i]);
-    }
-}
-
-/* Adds what the middle slice of sample `index` of the batch is worth. */
-static slmt_status add_slice(ranking *r, size_t index, const float *target, slmt_pair_score *score)
-{
-    size_t pixels = r->side * r->side;
-    const float *made = r->predicted + (index * r->stack + r->stack / 2) * pixels;
-    slmt_metrics metrics = {.struct_size = sizeof metrics};
-    for (size_t i = 0; i < pixels; i++)
-        r->slice[i] = (float)((made[i] - r->low) / (r->high - r->low));
-    slmt_status status = slmt_compare(r->slice, target, r->side, r->side, &metrics);
-    score->psnr += metrics.psnr;
-    score->ssim += metrics.ssim;
-    return status;
-}
-
 static slmt_status score_slices(ranking *r, size_t count, slmt_pair_score *score)
 {
-    size_t pixels = r->side * r->side, batch = (size_t)r->options.batch;
-    int32_t sequence = sequence_index(r->model, name_of(r, (size_t)score->target));
-    slmt_status status = SLMT_OK;
-    for (size_t first = 0; first < count && status == SLMT_OK; first += batch) {
-        size_t n = count - first < batch ? count - first : batch;
-        for (size_t i = 0; i < n; i++)
-            fill_stack(r, first + i, count, r->samples + i * r->stack * pixels);
-        status = run_samples(r->session, sequence, r->samples, r->predicted, n);
-        for (size_t i = 0; i < n && status == SLMT_OK; i++)
-            status = add_slice(r, i, r->target + (first + i) * pixels, score);
+    size_t pixels = r->side * r->side;
+    slmt_metrics metrics = {.struct_size = sizeof metrics};
+    slmt_status status =
+        choose_sequence(r->session, sequence_index(r->model, name_of(r, (size_t)score->target)));
+    if (status == SLMT_OK)
+        status = slmt_synthesize(r->session, r->source, count, r->predicted);
+    for (size_t i = 0; i < count && status == SLMT_OK; i++) {
+        status = slmt_compare(r->predicted + i * pixels, r->target + i * pixels, r->side, r->side, &metrics);
+        score->psnr += metrics.psnr / (double)count;
+        score->ssim += metrics.ssim / (double)count;
     }
-    score->psnr /= (double)count;
-    score->ssim /= (double)count;
     return status;
 }
 
@@ -419,9 +379,7 @@ static int close_all(ranking *r)
     slmt_context_free(r->context);
     free(r->source);
     free(r->target);
-    free(r->samples);
     free(r->predicted);
-    free(r->slice);
     free(r->scores);
     return csv_code ? csv_code : log_code;
 }

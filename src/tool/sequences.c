@@ -81,31 +81,15 @@ int slice_session(slmt_model *model, const slmt_session_config *config, slmt_ses
     slmt_status status = slmt_session_create(model, config, session);
     if (status == SLMT_ERR_STATE) /* of another method than the typed calls are for */
         status = task_session(model, config->batch, session);
+    if (status == SLMT_OK)
+        status = slmt_session_set_progress(*session, config->progress, config->progress_user);
     return status == SLMT_OK ? EXIT_OK : fail(status, "session");
-}
-
-static slmt_tensor sequence_tensor(int32_t *index)
-{
-    static const int64_t one = 1;
-    return (slmt_tensor){.name = input, .data = index, .shape = &one, .rank = 1, .type = SLMT_TENSOR_INT32};
 }
 
 slmt_status choose_sequence(slmt_session *session, int32_t index)
 {
-    const slmt_tensor tensor = sequence_tensor(&index);
+    static const int64_t one = 1;
+    const slmt_tensor tensor = {
+        .name = input, .data = &index, .shape = &one, .rank = 1, .type = SLMT_TENSOR_INT32};
     return slmt_session_set(session, &tensor);
-}
-
-slmt_status run_samples(slmt_session *session, int32_t index, float *from, float *to, size_t count)
-{
-    int64_t shape[6];
-    int32_t rank;
-    slmt_status status = slmt_session_shape(session, "source", shape, &rank);
-    if (status != SLMT_OK)
-        return status;
-    shape[0] = (int64_t)count;
-    const slmt_tensor in[] = {{"source", from, shape, NULL, rank, SLMT_TENSOR_FLOAT32},
-                              sequence_tensor(&index)};
-    const slmt_tensor out = {"target", to, shape, NULL, rank, SLMT_TENSOR_FLOAT32};
-    return slmt_session_run(session, in, 2, &out, 1);
 }

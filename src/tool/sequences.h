@@ -25,14 +25,11 @@ int no_such_sequence(const slmt_model *model, const char *path, const char *name
 /* Complains, of the file `path`, unless `method` is NULL or the model's. */
 int check_method(const slmt_model *model, const char *path, const char *method);
 
-/* Makes a session for slices of the size that the model's preprocessing makes. `config` (batch, progress)
- * holds for SLMT-Net; of other methods its batch alone. Complains and returns an exit code. */
+/* Makes a session for slices of the size that the model's preprocessing makes, with the batch and progress of
+ * `config`. Complains and returns an exit code. */
 int slice_session(slmt_model *model, const slmt_session_config *config, slmt_session **session);
 
-/* From now on the session makes this sequence of volumes. */
+/* From now on the session makes this sequence of slices and volumes. */
 slmt_status choose_sequence(slmt_session *session, int32_t index);
-
-/* Makes the sequence `index` of `count` samples; both arrays are as slmt_session_slices() says. */
-slmt_status run_samples(slmt_session *session, int32_t index, float *from, float *to, size_t count);
 
 #endif

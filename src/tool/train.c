@@ -13,6 +13,9 @@ static const field fields[] = {
     {"out", "FILE", "checkpoint to write", FIELD_TEXT, FILES(out), .flags = FIELD_REQUIRED},
     {"model", "FILE", "checkpoint whose model to start from, instead of a fresh one", FIELD_TEXT,
      FILES(model)},
+    {"judge", "FILE",
+     "model of another method that this one carries, such as a vgg19 for seq2seq's perceptual term",
+     FIELD_TEXT, FILES(judge)},
     {"source", "NAME", "contrast to start from, of tasks that are told one", FIELD_TEXT, FILES(source)},
     {"target", "NAME", "contrast to make, of tasks that are told one", FIELD_TEXT, FILES(target)},
     {"resume", "FILE", "go on from a checkpoint, with its options, settings and contrasts", FIELD_TEXT,
@@ -45,6 +48,8 @@ static int check(const command_line *line, const training_options *o)
         return fail_with(EXIT_USAGE, "--method is needed, or --model, or --resume; see slmt methods");
     if (f->target && !f->source)
         return fail_with(EXIT_USAGE, "--target: --source is needed with it");
+    if (f->judge && f->resume)
+        return fail_with(EXIT_USAGE, "--judge cannot be used with --resume: the checkpoint has its own");
     return training_check(o, options_given(line, &o->options, NULL), settings);
 }
 

@@ -10,6 +10,7 @@
 
 #include "console.h"
 #include "interrupt.h"
+#include "judge.h"
 #include "journal.h"
 #include "must.h"
 #include "paths.h"
@@ -260,6 +261,8 @@ static int new_trainer(training *t)
     slmt_model *model = NULL;
     uint64_t bytes = 0;
     int code = start_model(t, &model);
+    if (code == EXIT_OK && o->files.judge)
+        code = judge_copy(t->context, o->files.judge, model);
     if (code == EXIT_OK)
         code = fit_model(t, model);
     if (code == EXIT_OK &&
