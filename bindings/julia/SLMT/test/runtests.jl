@@ -29,6 +29,14 @@ function failure(work)
     return nothing
 end
 
+"What `work` prints."
+function output_of(work)
+    name, io = mktemp()
+    redirect_stdout(work, io)
+    close(io)
+    return read(name, String)
+end
+
 function same_weights(a, b)
     names = [info.name for info in SLMT.tensors(a) if info.used]
     return !isempty(names) && all(SLMT.tensor(a, name) == SLMT.tensor(b, name) for name in names)
@@ -310,5 +318,16 @@ end
         @test failure(() -> SLMT.rank_sequences(scores, 2)).status == SLMT.SLMT_ERR_ARGUMENT
         @test SLMT.differentiation_map([truth .+ 0.25f0, truth .- 0.75f0], truth) ≈ fill(0.5f0, SIDE, SIDE)
         @test_throws DimensionMismatch SLMT.differentiation_map([truth[:, 2:end]], truth)
+    end
+
+    @testset "each snippet of the README runs" begin
+        readme = read(joinpath(@__DIR__, "..", "..", "README.md"), String)
+        snippets = [m[1] for m in eachmatch(r"^```julia\n(.*?)^```$"ms, readme)]
+        @test length(snippets) == 6
+        place, printed = Module(:Readme), ""
+        cd(folder) do
+            printed = output_of(() -> foreach(code -> include_string(place, code), snippets))
+        end
+        @test occursin("8 of 8 slices", printed) && occursin("(64, 64, 8)\n(8, 12, 1, 1, 1)\ntrue: no such file.h5", printed)
     end
 end end
