@@ -120,7 +120,7 @@ Base.length(tensors::Tensors) = length(tensors.raw)
 
 # ---- functions that C calls back ----
 
-"A Julia function on its way through C, and what it threw: C is not unwound, its call is ended and the exception thrown then."
+"A Julia function on its way through C, and what it threw: C is not unwound; its call ends, and then the exception is thrown."
 mutable struct Callback
     work::Any
     thrown::Any

@@ -29,7 +29,7 @@ function differentiation_map(predictions, truth::StridedArray{Float32})
     made = [compact(one, "a prediction") for one in predictions]
     for one in made
         eltype(one) == Float32 && size(one) == size(truth) ||
-            throw(DimensionMismatch("a prediction is $(eltype(one)) of $(size(one)), the truth Float32 of $(size(truth))"))
+            throw(DimensionMismatch("a prediction is $(eltype(one)) $(size(one)), the truth Float32 $(size(truth))"))
     end
     result = zeros(Float32, size(truth))
     pointers = Ptr{Float32}[pointer(one) for one in made]

@@ -134,6 +134,7 @@ end
         count = length(seen)
         @test synthesize(session, source) == target
         @test length(seen) == count
+        @test synthesize((arguments...) -> GC.gc(), session, copy(source)) == target
         cancel(session)
         @test failure(() -> synthesize(session, source)).status == SLMT.SLMT_ERR_CANCELLED
     end
@@ -192,8 +193,8 @@ end
         @test failure(() -> Volume(context, voxels, affine = zeros(4, 4))).status == SLMT.SLMT_ERR_ARGUMENT
     end
 
-    scan(kind) = Volume(context, Float32[i == 1 ? 0 : 50 + 40 * sin(0.3i + kind) * cos(0.2j + k) for i in 1:40, j in 1:36, k in 1:6],
-                        affine = [-1.0 0 0 0; 0 -1 0 0; 0 0 1 0; 0 0 0 1])
+    waves(kind) = Float32[i == 1 ? 0 : 50 + 40 * sin(0.3i + kind) * cos(0.2j + k) for i in 1:40, j in 1:36, k in 1:6]
+    scan(kind) = Volume(context, waves(kind), affine = [-1.0 0 0 0; 0 -1 0 0; 0 0 1 0; 0 0 0 1])
     cut = (crop_size = 32, slice_first = 1, slice_count = 4, image_size = SIDE)
 
     @testset "a volume is synthesized on its own grid" begin
@@ -220,7 +221,8 @@ end
         end
         Dataset(context, path("set.h5")) do set
             @test SLMT.contrasts(set) == ["t1", "t2"]
-            @test SLMT.subjects(set) == [(name = "one", test = false, slices = [4, 4]), (name = "two", test = true, slices = [0, 4])]
+            @test SLMT.subjects(set) == [(name = "one", test = false, slices = [4, 4]),
+                                         (name = "two", test = true, slices = [0, 4])]
             @test SLMT.preprocess(set).crop_size == 32
             slices = SLMT.slices(set, "one", "t2")
             @test size(slices) == (SIDE, SIDE, 4) && 0 <= minimum(slices) < maximum(slices) <= 1
@@ -264,7 +266,7 @@ end
 
     @testset "training over a set reports, can be stopped, and throws what its function threw" begin
         set = Dataset(context, path("set.h5"))
-        run_for(; options...) = Trainer(tiny(), "finetune"; batch = 2, epochs = 3, data_rate = 1, warmup_epochs = 0, options...)
+        run_for() = Trainer(tiny(), "finetune", batch = 2, epochs = 3, data_rate = 1, warmup_epochs = 0)
         trainer, seen = run_for(), []
         state = train!((state, losses) -> push!(seen, (state.step, losses.total)), trainer, set, source = "t1", target = :t2)
         @test state.step == state.total_steps == 6 && [s for (s, l) in seen] == 1:6
@@ -297,7 +299,8 @@ end
         @test slices ≈ (reshape(first_sequence, 8, 12, 2) .+ 1) ./ 2 atol = 1e-5
         @test_throws DimensionMismatch synthesize(session, images(2, 12, 8))
         trainer = Trainer(model, "train", batch = 2, height = 12, width = 8)
-        losses = step!(trainer, 1e-4, source = source, target = source, source_sequence = Int32[0], target_sequence = Int32[2])
+        losses = step!(trainer, 1e-4, source = source, target = source, source_sequence = Int32[0],
+                       target_sequence = Int32[2])
         @test keys(losses) == (:reconstruction, :cycle, :perceptual, :total, :learning_rate)
         @test losses.total ≈ 10 * losses.reconstruction + 10 * losses.cycle rtol = 1e-5
         @test failure(() -> run(session, source = source)).status == SLMT.SLMT_ERR_ARGUMENT
