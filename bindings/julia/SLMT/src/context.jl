@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+# Contexts, and what the loaded library is.
+
+"""
+    Context(; log = nothing, fields...)
+    Context(f; ...)
+
+What everything else is made in: back end, threads, limits. The fields are those of `SLMT.slmt_context_config`, such as
+`threads = 2`, `max_bytes = 2^30`, `backend = SLMT.SLMT_BACKEND_REFERENCE`, `weights = SLMT.SLMT_WEIGHTS_BFLOAT16`.
+`log(level, text)` gets lines that are as serious as the field `log_level`.
+
+    Context(threads = 2) do context
+        ...
+    end
+"""
+mutable struct Context
+    pointer::Ptr{slmt_context}
+    log::Union{Callback,Nothing}
+
+    Context(pointer::Ptr{slmt_context}, log) = owned(new(pointer, log))
+end
+
+function Context(; log = nothing, fields...)
+    config = Ref{slmt_context_config}()
+    slmt_context_config_init(config)
+    config[] = with(config[]; fields...)
+    callback = log === nothing ? nothing : Callback(log, nothing)
+    if callback !== nothing  # it lives as long as the context, which every object holds
+        config[] = with(config[], log = @cfunction(log_from_c, Cvoid, (Ptr{Cvoid}, Int32, Cstring)),
+                        log_user = pointer_from_objref(callback))
+    end
+    pointer = GC.@preserve callback made(room -> slmt_context_create(config, room), slmt_context)
+    return Context(pointer, callback)
+end
+
+"Bytes that a context and everything made in it hold now."
+live_bytes(context::Context) = Int(slmt_context_live_bytes(context))
+
+"What library is loaded: `(abi, version, commit, compiler, backends, matrix, cpu_level)`."
+function build()
+    info = sized(slmt_build_info)
+    check(slmt_build_describe(info))
+    return named(info[])
+end

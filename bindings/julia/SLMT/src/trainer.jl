@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+# Trainers: step by step, or over a set.
+
+"""
+    Trainer(model, task; seed = 0, settings...)
+    Trainer(f, model, task; ...)
+
+Trains a model at a task: "pretrain" and "finetune" of SLMT-Net, "train" of Seq2Seq. `SLMT.settings(method, task)` lists the
+settings; choices are given by number or name (`recompute = "linear"`). `load(Trainer, context, path)` goes on where
+`save(trainer, path)` was called, bit for bit; its model is `trainer.model`.
+"""
+mutable struct Trainer
+    pointer::Ptr{slmt_trainer}
+    model::Model
+    task::String
+    Trainer(pointer::Ptr{slmt_trainer}, model, task) = owned(new(pointer, model, task))
+end
+
+function Trainer(model::Model, task::AbstractString; seed = 0, settings...)
+    numbers = numbers_by_name(settings, SLMT.settings(method(model), task))
+    create(room) = slmt_trainer_create_task(model, task, numbers, length(numbers), seed, room)
+    return Trainer(made(create, slmt_trainer), model, task)
+end
+
+function load(::Type{Trainer}, context::Context, path::AbstractString)
+    pointer = made(room -> slmt_trainer_load(context, path, room), slmt_trainer)
+    model = Model(slmt_model_retain(slmt_trainer_model(pointer)), context)
+    return Trainer(pointer, model, unsafe_string(slmt_trainer_task(pointer)))
+end
+
+save(trainer::Trainer, path::AbstractString) = check(slmt_trainer_save(trainer, path))
+
+memory(::Type{Trainer}, model::Model, task; settings...) = memory_by(slmt_trainer_task_memory, model, task, settings)
+
+Base.size(trainer::Trainer, name::Union{AbstractString,Symbol}) = shape_by(slmt_trainer_shape, trainer, string(name))
+
+"One setting of a trainer."
+function setting(trainer::Trainer, name)
+    value = Ref{Cdouble}()
+    check(slmt_trainer_setting(trainer, string(name), value))
+    return value[]
+end
+
+"Where training is: `(stage, step, steps_in_epoch, total_steps)`."
+function state(trainer::Trainer)
+    now = sized(slmt_training_state)
+    check(slmt_trainer_get_state(trainer, now))
+    return named(now[])
+end
+
+"Losses under the names of the task's outputs, the last is what is minimised; and the learning rate."
+function losses_of(names, losses::slmt_losses)
+    parts = losses.part[1:length(names)-1]
+    return NamedTuple{(names..., :learning_rate)}((parts..., losses.total, losses.learning_rate))
+end
+
+loss_names(trainer::Trainer) = Tuple(Symbol(info.name) for info in outputs(method(trainer.model), trainer.task))
+
+"""
+    step!(trainer, rate; name = array...)
+    step!(trainer, rate, inputs)
+
+One step at a learning rate, with as many samples as the batch setting says. Gives the losses before it: for "finetune"
+`(l1, consistency, total, learning_rate)`. Where it fails, the weights are as before.
+
+    step!(trainer, 1e-3, source = t1, target = t2)
+"""
+step!(trainer::Trainer, rate::Real; inputs...) = step!(trainer, rate, values(inputs))
+function step!(trainer::Trainer, rate::Real, inputs)
+    tensors, losses = Tensors(inputs), sized(slmt_losses)
+    check(slmt_trainer_step(trainer, tensors, length(tensors), rate, losses))
+    return losses_of(loss_names(trainer), losses[])
+end
+
+step_from_c(user::Ptr{Cvoid}, state::Ptr{slmt_training_state}, losses::Ptr{slmt_losses})::Int32 = answer(user, state, losses)
+
+"""
+    train!(trainer, set; source = nothing, target = nothing, steps = 0)
+    train!(f, trainer, set; ...)
+
+Trains on a set, to the end of the schedule or for so many steps. `source` and `target` name contrasts: both for "finetune";
+none, or the source, for "pretrain"; Seq2Seq's "train" takes all. Gives the state.
+
+`f(state, losses)` is called after each step. `false` stops: SLMT_ERR_CANCELLED is thrown, and the trainer is as after that
+step.
+"""
+train!(trainer::Trainer, set::Dataset; keywords...) = train!((state, losses) -> nothing, trainer, set; keywords...)
+
+function train!(step, trainer::Trainer, set::Dataset; source = nothing, target = nothing, steps = 0)
+    names = loss_names(trainer)
+    report(state, losses) = step(named(unsafe_load(state)), losses_of(names, unsafe_load(losses)))
+    calling(Callback(report, nothing)) do user
+        slmt_trainer_run(trainer, set, contrast(source), contrast(target), steps,
+                         @cfunction(step_from_c, Int32, (Ptr{Cvoid}, Ptr{slmt_training_state}, Ptr{slmt_losses})), user)
+    end
+    return state(trainer)
+end
+
+contrast(name) = string(name)
+contrast(::Nothing) = Cstring(C_NULL)
+
+cancel(trainer::Trainer) = slmt_trainer_cancel(trainer)
