@@ -245,7 +245,7 @@ static int write_page(const char *folder, const char *page, const subcommand *co
         code = describe_command(out, command, put_command_page);
     else if (out)
         put_program_page(out);
-    bool written = out && !ferror(out);
+    bool written = out && !ferror(out) && code == EXIT_OK;
     if (!out || fclose(out) != 0 || !written)
         code = fail_with(EXIT_DATA, "%s: %s", path, strerror(errno));
     free(path);
