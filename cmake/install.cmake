@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# What is installed, in three components: runtime (the shared library), devel (headers, libslmt.a, the packages for
-# CMake and pkg-config), tools (the command). An installed tree may be moved: nothing in it names its place.
+# What is installed, in four components: runtime (the shared library), devel (headers, libslmt.a, the packages for
+# CMake and pkg-config), tools (the command, its manual pages, completion for shells), doc (licences, documentation,
+# an example). An installed tree may be moved: nothing in it names its place.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/slmt)
@@ -18,6 +19,14 @@ if(TARGET slmt_tool)
   install(TARGETS slmt_tool EXPORT slmt-tools RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT tools)
   install(EXPORT slmt-tools NAMESPACE slmt:: DESTINATION ${package} COMPONENT tools)
 endif()
+if(TARGET slmt_pages)
+  get_target_property(pages slmt_pages FOLDER_OF_PAGES)
+  install(DIRECTORY ${pages}/man1 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT tools)
+  install(FILES ${pages}/slmt DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT tools)
+  install(FILES ${pages}/_slmt DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions COMPONENT tools)
+endif()
+install(FILES LICENSE NOTICE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT doc)
+install(DIRECTORY docs examples/minimal DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT doc)
 
 # ---- find_package(slmt COMPONENTS core tools) ----
 
@@ -59,3 +68,16 @@ file(RELATIVE_PATH up ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PRE
 configure_file(cmake/slmt.pc.in ${PROJECT_BINARY_DIR}/slmt.pc.in @ONLY)
 file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/slmt.pc INPUT ${PROJECT_BINARY_DIR}/slmt.pc.in)
 install(FILES ${PROJECT_BINARY_DIR}/slmt.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT devel)
+
+# ---- cpack: one archive of all components ----
+
+if(PROJECT_IS_TOP_LEVEL)
+  set(CPACK_GENERATOR TGZ)
+  string(TOLOWER ${CMAKE_SYSTEM_NAME} system)
+  set(CPACK_PACKAGE_FILE_NAME libslmt-${PROJECT_VERSION}-${system}-${CMAKE_SYSTEM_PROCESSOR})
+  set(CPACK_PACKAGE_VENDOR "The libslmt authors")
+  set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
+  set(CPACK_STRIP_FILES ON)
+  set(CPACK_VERBATIM_VARIABLES ON)
+  include(CPack)
+endif()

@@ -37,10 +37,10 @@ typedef struct field {
     const char *arg;  /* what the help text calls the value */
     const char *doc;
     field_type type;
-    size_t offset; /* in the struct; FIELD_CUSTOM: unused */
-    const field_choice *choices;
-    int32_t count;  /* FIELD_LIST */
-    char separator; /* FIELD_LIST */
+    size_t offset;               /* in the struct; FIELD_CUSTOM: unused */
+    const field_choice *choices; /* FIELD_CHOICE; FIELD_CUSTOM: NULL or what to offer */
+    int32_t count;               /* FIELD_LIST */
+    char separator;              /* FIELD_LIST */
     uint32_t flags;
     bool (*set)(void *target, const char *text, char reason[FIELD_REASON]);
 } field;

@@ -4,48 +4,36 @@
 
 #include <argp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "slmt/slmt.h"
 
+#include "commands.h"
+#include "describe.h"
 #include "interrupt.h"
 
-typedef struct subcommand {
-    const char *name;
-    char title[24]; /* argv[0] of the subcommand, as argp shows it */
-    int (*run)(int argc, char **argv);
-} subcommand;
+enum { FIRST_KEY = 0x1000, MOST_OPTIONS = 8 };
 
-static subcommand subcommands[] = {
-    {"methods", "slmt methods", command_methods},
-    {"prepare", "slmt prepare", command_prepare},
-    {"pretrain", "slmt pretrain", command_pretrain},
-    {"finetune", "slmt finetune", command_finetune},
-    {"train", "slmt train", command_train},
-    {"synthesize", "slmt synthesize", command_synthesize},
-    {"evaluate", "slmt evaluate", command_evaluate},
-    {"differ", "slmt differ", command_differ},
-    {"rank", "slmt rank", command_rank},
-    {"convert", "slmt convert", command_convert},
-    {"info", "slmt info", command_info},
-};
+typedef struct program {
+    program_options options;
+    const subcommand *found;
+} program;
 
-static const char doc[] =
-    "Makes a missing MR contrast from one that is there: SLMT-Net, trained on many single slices and a few "
-    "pairs, and other methods, see `slmt methods'.\v"
-    "Commands, in the order of work:\n"
-    "  methods     methods, their options and settings\n"
-    "  prepare     volumes (NIfTI) to a training set (HDF5)\n"
-    "  pretrain    train the encoder on single slices (Edge-MAE)\n"
-    "  finetune    train the whole network on pairs of slices\n"
-    "  train       train a model of any method\n"
-    "  synthesize  make the target contrast of volumes\n"
-    "  evaluate    compare with the true target contrast\n"
-    "  differ      map of what the other sequences of a subject cannot make\n"
-    "  rank        which sequences make the others, and which are hard to make\n"
-    "  convert     save a checkpoint's weights in another type\n"
-    "  info        what a checkpoint or training set holds\n"
-    "`slmt COMMAND --help' lists a command's options.\n\n" EXIT_CODE_TEXT;
+static char *help_text(void)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        exit(EXIT_MEMORY);
+    fprintf(out, "%s\vCommands, in the order of work:\n", program_doc);
+    for (const subcommand *c = subcommands; c->name; c++)
+        fprintf(out, "  %-12s%s\n", c->name, c->summary);
+    fputs("`slmt COMMAND --help' lists a command's options.\n\n" EXIT_CODE_TEXT, out);
+    fclose(out);
+    return text;
+}
 
 static void print_version(FILE *stream, struct argp_state *state)
 {
@@ -56,38 +44,64 @@ static void print_version(FILE *stream, struct argp_state *state)
 /* Ends parsing at the first word that is no option: the subcommand. */
 static error_t find_subcommand(int key, char *text, struct argp_state *state)
 {
-    subcommand **found = state->input;
+    program *p = state->input;
+    char reason[FIELD_REASON];
+    if (key >= FIRST_KEY && key < FIRST_KEY + MOST_OPTIONS) {
+        const field *f = &program_fields[key - FIRST_KEY];
+        if (!field_set(f, &p->options, text, reason))
+            argp_error(state, "--%s: %s", f->name, reason);
+        return 0;
+    }
     switch (key) {
     case ARGP_KEY_ARG:
-        for (size_t i = 0; i < sizeof subcommands / sizeof subcommands[0]; i++)
-            if (strcmp(text, subcommands[i].name) == 0)
-                *found = &subcommands[i];
-        if (!*found)
+        for (const subcommand *c = subcommands; c->name; c++)
+            if (strcmp(text, c->name) == 0)
+                p->found = c;
+        if (!p->found)
             argp_error(state, "there is no command '%s'", text);
         state->next = state->argc;
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(state, "a command is needed");
+        if (!p->options.completion && !p->options.manual)
+            argp_error(state, "a command is needed");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
-int main(int argc, char **argv)
+static void parse(program *p, int argc, char **argv)
 {
-    subcommand *found = NULL;
-    const struct argp argp = {.parser = find_subcommand, .args_doc = "COMMAND [OPTION...]", .doc = doc};
+    char *doc = help_text();
+    struct argp_option options[MOST_OPTIONS + 1] = {0};
+    for (int i = 0; i < MOST_OPTIONS && program_fields[i].name; i++)
+        options[i] = (struct argp_option){.name = program_fields[i].name,
+                                          .key = FIRST_KEY + i,
+                                          .arg = program_fields[i].arg,
+                                          .doc = program_fields[i].doc};
+    const struct argp argp = {
+        .options = options, .parser = find_subcommand, .args_doc = "COMMAND [OPTION...]", .doc = doc};
     argp_err_exit_status = EXIT_USAGE;
     argp_program_version_hook = print_version;
-    if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &found) != 0 || !found)
-        return EXIT_USAGE;
+    if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, p) != 0)
+        exit(EXIT_USAGE);
     argp_program_version_hook = NULL;
+    free(doc);
+}
+
+int main(int argc, char **argv)
+{
+    program p = {0};
+    parse(&p, argc, argv);
+    if (p.options.manual)
+        return manual_write(p.options.manual);
+    if (p.options.completion)
+        return completion_print(p.options.completion);
 
     int first = 1;
-    while (strcmp(argv[first], found->name) != 0)
+    while (strcmp(argv[first], p.found->name) != 0)
         first++;
-    argv[first] = found->title;
+    argv[first] = (char *)p.found->title;
     interrupt_install();
-    return found->run(argc - first, argv + first);
+    return p.found->run(argc - first, argv + first);
 }

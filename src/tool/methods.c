@@ -10,7 +10,7 @@
 #include "table.h"
 
 static const char doc[] =
-    "List the methods; or, of the method NAME, its options (slmt train --option) and its tasks with their "
+    "List the methods; or, of the method METHOD, its options (slmt train --option) and its tasks with their "
     "settings (slmt train --set), each with its default, its range, and what it is.";
 
 static void list_methods(void)
@@ -71,7 +71,7 @@ static int show_method(const char *name)
 int command_methods(int argc, char **argv)
 {
     const option_group groups[] = {{0}};
-    command_line line = {.doc = doc, .arguments = "[NAME]", .most_arguments = 1, .groups = groups};
+    command_line line = {.doc = doc, .arguments = "[METHOD]", .most_arguments = 1, .groups = groups};
     options_parse(&line, argc, argv);
     int code = EXIT_OK;
     if (line.input_count)

@@ -34,7 +34,7 @@ static const field *field_at(const command_line *line, size_t index, void **targ
     return NULL;
 }
 
-static char *help_text(const field *f, const void *target)
+char *options_help(const field *f, const void *target)
 {
     char value[128];
     field_format(f, target, value, sizeof value);
@@ -63,7 +63,7 @@ static struct argp_option *argp_table(const command_line *line)
             *row++ = (struct argp_option){.name = f->name,
                                           .key = key++,
                                           .arg = f->type == FIELD_FLAG ? NULL : f->arg,
-                                          .doc = help_text(f, g->target),
+                                          .doc = options_help(f, g->target),
                                           .group = heading};
     }
     return table;
@@ -116,8 +116,19 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
 }
 
+static void (*describe_line)(const command_line *line, void *user);
+static void *describe_user;
+
+void options_describe(void (*describe)(const command_line *line, void *user), void *user)
+{
+    describe_line = describe;
+    describe_user = user;
+}
+
 void options_parse(command_line *line, int argc, char **argv)
 {
+    if (describe_line)
+        describe_line(line, describe_user);
     struct argp_option *table = argp_table(line);
     char *doc = must_format("%s\v%s", line->doc, closing);
     const struct argp argp = {

@@ -36,6 +36,12 @@ void options_parse(command_line *line, int argc, char **argv);
 /* Name of the first option given that sets `target` (and is called `name`, unless NULL); NULL: none was. */
 const char *options_given(const command_line *line, const void *target, const char *name);
 
+/* The help text of an option, with its default; to be freed. */
+char *options_help(const field *f, const void *target);
+
+/* From now on options_parse() hands its line to `describe`, which ends the process, and parses nothing. */
+void options_describe(void (*describe)(const command_line *line, void *user), void *user);
+
 void options_free(command_line *line);
 
 #endif

@@ -54,7 +54,7 @@ const field size_fields[] = {
 const field preset_fields[] = {
     {"preset", "base|small|tiny",
      "sizes to start from, base if not given; single sizes are changed by the options beside it",
-     FIELD_CUSTOM, .flags = FIELD_EARLY, .set = set_preset},
+     FIELD_CUSTOM, .choices = presets, .flags = FIELD_EARLY, .set = set_preset},
     {0}};
 
 #define PREPROCESS(member) .offset = offsetof(slmt_preprocess, member)

@@ -8,7 +8,7 @@
 
 #define STAGE_METHOD_FIELD                                                                                   \
     {                                                                                                        \
-        "method", "NAME", "method of a fresh model, see slmt methods [slmt-net]", FIELD_TEXT,                \
+        "method", "METHOD", "method of a fresh model, see slmt methods [slmt-net]", FIELD_TEXT,              \
             .offset = offsetof(training_files, method)                                                       \
     }
 

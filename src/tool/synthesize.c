@@ -45,7 +45,7 @@ typedef struct synthesis {
 static const field synthesis_fields[] = {
     {"model", "FILE", "checkpoint of slmt finetune or slmt train", FIELD_TEXT, SYNTHESIS(model_path),
      .flags = FIELD_REQUIRED},
-    {"method", "NAME", "refuse a model of another method", FIELD_TEXT, SYNTHESIS(method)},
+    {"method", "METHOD", "refuse a model of another method", FIELD_TEXT, SYNTHESIS(method)},
     {"to", "NAME", "contrast to make; needed where the model makes several", FIELD_TEXT, SYNTHESIS(to)},
     {"from", "NAME", "contrast of the inputs; only checked, and kept in the log", FIELD_TEXT,
      SYNTHESIS(from)},

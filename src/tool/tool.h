@@ -14,16 +14,16 @@ enum {
     EXIT_INTERRUPTED = 130 /* SIGINT or SIGTERM; training has saved its checkpoint */
 };
 
-#define EXIT_CODE_TEXT                                                                                       \
-    "Exit codes:\n"                                                                                          \
+#define EXIT_CODE_ROWS                                                                                       \
     "  0    all done\n"                                                                                      \
     "  1    some inputs failed, the others were done\n"                                                      \
     "  2    wrong options, or options that do not fit the data\n"                                            \
     "  3    a file is missing, damaged, of the wrong kind, or cannot be written\n"                           \
     "  4    out of memory, or past --max-memory\n"                                                           \
     "  5    not in this build or on this machine; a back end failed\n"                                       \
-    "  130  interrupted; training has saved its checkpoint\n\n"                                              \
-    "Research software. Its output is not for diagnosis."
+    "  130  interrupted; training has saved its checkpoint\n"
+#define DISCLAIMER     "Research software. Its output is not for diagnosis."
+#define EXIT_CODE_TEXT "Exit codes:\n" EXIT_CODE_ROWS "\n" DISCLAIMER
 
 /* Each takes argv with argv[0] = "slmt NAME" and returns an exit code. */
 int command_methods(int argc, char **argv);

@@ -7,7 +7,7 @@
 
 #define FILES(member) .offset = offsetof(training_files, member)
 static const field fields[] = {
-    {"method", "NAME", "method of a fresh model, see slmt methods", FIELD_TEXT, FILES(method)},
+    {"method", "METHOD", "method of a fresh model, see slmt methods", FIELD_TEXT, FILES(method)},
     {"task", "NAME", "what to train, see slmt methods NAME [train]", FIELD_TEXT, FILES(task)},
     {"data", "FILE", "training set", FIELD_TEXT, FILES(data), .flags = FIELD_REQUIRED},
     {"out", "FILE", "checkpoint to write", FIELD_TEXT, FILES(out), .flags = FIELD_REQUIRED},

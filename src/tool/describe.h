@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Texts that are made from the tables of options, so that they say what the command takes: manual pages and
+ * shell completion. */
+#ifndef SLMT_TOOL_DESCRIBE_H
+#define SLMT_TOOL_DESCRIBE_H
+
+#include <stdio.h>
+
+#include "commands.h"
+#include "options.h"
+
+typedef void describe_function(FILE *out, const subcommand *command, const command_line *line);
+
+/* Lets `describe` write what a subcommand takes; an exit code. */
+int describe_command(FILE *out, const subcommand *command, describe_function *describe);
+
+/* Writes slmt.1 and a page for each subcommand into a folder; complains and returns an exit code. */
+int manual_write(const char *folder);
+
+/* Prints the completion for a shell, COMPLETE_BASH or COMPLETE_ZSH; an exit code. */
+int completion_print(int32_t shell);
+
+#endif

@@ -1,0 +1,113 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What the slmt command says of itself: completion and manual pages, made by it and tried here: test_completion.sh SLMT.
+# One line a claim; the first claim that is not true ends the test.
+set -u
+slmt=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+commands=(methods prepare pretrain finetune train synthesize evaluate differ rank convert info)
+
+die() {
+    echo "FAILED: $*"
+    exit 1
+}
+
+claim() { echo "- $*"; }
+
+# complete_words WORD...: what is offered for the last word, which bash has split at "=" as it does
+complete_words() {
+    COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+    _slmt
+    echo "${COMPREPLY[*]}"
+}
+
+# offers WANTED WORD...
+offers() {
+    local wanted=$1 got
+    shift
+    got=$(complete_words "$@")
+    [ "$got" = "$wanted" ] || die "'$*' is completed to '$got', not '$wanted'"
+}
+
+# options_of COMMAND: those that --help lists
+options_of() { "$slmt" "$1" --help | grep -oP '^ {2,6}(-., )?\K--[a-z0-9-]+' | sort; }
+
+claim "bash: commands, options, choices, methods, files and folders are completed"
+"$slmt" --completion bash >slmt.bash || die "no completion for bash"
+. ./slmt.bash
+mkdir folder other
+touch file.h5 other/scan.nii "two words.h5"
+offers "${commands[*]}" slmt ""
+offers "prepare pretrain" slmt pre
+offers "--completion" slmt --c
+offers "bash zsh" slmt --completion ""
+offers "--source" slmt finetune --so
+offers "base small tiny" slmt pretrain --preset ""
+offers "onednn openblas" slmt train --matrix = o
+offers "slmt-net seq2seq vgg19" slmt train --method ""
+offers "seq2seq" slmt methods seq
+offers "file.h5" slmt rank --model fi
+offers "file.h5" slmt rank --model = fi
+offers "file.h5" slmt info --quiet fi
+offers "two words.h5" slmt info tw
+offers "folder" slmt prepare --contrast t1 = fo
+offers "folder" slmt prepare --contrast = t1 = fo
+offers "other/scan.nii" slmt differ --to t1 t1 = other/
+offers "" slmt train --seed ""
+offers "" slmt prepare --contrast t1 = fi
+
+claim "bash: also where \"=\" does not split words"
+offers "--model=file.h5" slmt rank --model=fi
+offers "t1=folder" slmt prepare --contrast t1=fo
+offers "--contrast=t1=folder" slmt prepare --contrast=t1=fo
+
+claim "every option that --help lists is completed and has its place in the manual page"
+mkdir man
+"$slmt" --manual man || die "no manual pages"
+for command in "${commands[@]}"; do
+    options_of "$command" >listed
+    [ -s listed ] || die "no options of $command are listed"
+    complete_words slmt "$command" - | tr ' ' '\n' | sort | cmp -s - listed || die "$command: other options are completed"
+    grep -oP '\\fB\K\\-\\-[a-z0-9\\-]+(?=\\fR)' "man/slmt-$command.1" | tr -d '\\' | sort -u |
+        cmp -s - listed || die "$command: its page has other options"
+    grep -q "slmt.-$command (1)" man/slmt.1 || die "$command is not on the page of slmt"
+done
+
+if command -v mandoc >/dev/null; then
+    claim "mandoc has nothing to say about the manual pages"
+    said=$(mandoc -T lint man/*.1) || die "$said"
+    [ -z "$said" ] || die "$said"
+fi
+
+if command -v zsh >/dev/null; then
+    claim "zsh: commands, options, choices, files and folders are completed"
+    "$slmt" --completion zsh >_slmt || die "no completion for zsh"
+    cat >ask.zsh <<'END'
+# Types each argument and a tab at a shell's prompt, and prints what the line has become.
+zmodload zsh/zpty
+zpty shell zsh -f -i
+say() { zpty -w shell "$1"; zpty -r -m shell text "*ready:*" || exit 1; }
+say "PROMPT= RPROMPT=; fpath=($PWD \$fpath); autoload -Uz compinit; compinit -u -D; echo rea'dy:'"
+say 'tell() { print -r -- "@begin@$BUFFER@end@"; BUFFER= }; zle -N tell; bindkey "^X" tell; echo rea'"'dy:'"
+for line; do
+    zpty -w -n shell "$line"$'\t\x18'
+    zpty -r -m shell text "*@begin@*@end@*" || exit 1
+    print -r -- ${${text##*@begin@}%%@end@*}
+done
+END
+    cat >wanted <<'END'
+slmt convert.
+slmt train --matrix=onednn.
+slmt methods seq2seq.
+slmt rank --model=file.h5.
+slmt prepare --contrast=t1=folder/
+slmt differ t1=other/scan.nii.
+slmt rank --baseline
+END
+    timeout 60 zsh -f ask.zsh "slmt con" "slmt train --matrix=one" "slmt methods se" "slmt rank --model=fi" \
+        "slmt prepare --contrast=t1=fo" "slmt differ t1=other/s" "slmt rank --baseline" | sed 's/ $/./' >got
+    diff got wanted || die "zsh completes otherwise"
+fi
+echo "all true"
