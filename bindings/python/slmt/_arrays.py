@@ -36,8 +36,8 @@ TYPES: dict[int, type[Any]] = {_api.SLMT_TENSOR_FLOAT32: np.float32, _api.SLMT_T
 
 def taken(values: ArrayIn, what: str, kind: type[Any] = np.float32, shape: Sequence[int | None] | None = None) -> AnyArray:
     """The values as a compact array of `kind`. shape: as it must be; None: an axis of any length."""
-    array = _numpy(values, what)
-    if not np.can_cast(array.dtype, kind, "same_kind") and array.dtype != np.bool_:
+    array = as_numpy(values, what)
+    if not np.can_cast(array.dtype, kind, "same_kind"):
         raise TypeError(f"{what} holds {array.dtype}, expected {np.dtype(kind)}")
     if shape is not None and not fits(array.shape, shape):
         raise ArgumentError(f"{what} is {list(array.shape)}, expected {expected(shape)}")
@@ -47,7 +47,8 @@ def taken(values: ArrayIn, what: str, kind: type[Any] = np.float32, shape: Seque
     return compact
 
 
-def _numpy(values: ArrayIn, what: str) -> AnyArray:
+def as_numpy(values: Any, what: str) -> AnyArray:
+    """The values as an array of whatever type and layout they have."""
     if isinstance(values, np.ndarray) or not hasattr(values, "__dlpack__"):
         return np.asarray(values)
     try:

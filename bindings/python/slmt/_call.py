@@ -54,11 +54,11 @@ class Call:
     def ask(self, function: Callable[[], object]) -> int:
         """Runs a callback's work. Returns what the callback returns: 1 ends the call."""
         try:
-            if self._interrupt is None and function() is not False:
-                return 0
+            stop = function() is False
         except BaseException as error:
             self._error = error
-        return 1
+            stop = True
+        return 1 if stop or self._interrupt is not None else 0
 
     def check(self, status: int) -> None:
         if self._error is not None:

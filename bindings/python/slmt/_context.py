@@ -64,15 +64,10 @@ class Context(Handle):
         config.threads = threads
         config.max_bytes = max_bytes
         config.log_level = max(code for code, level in _LEVELS if level >= min(log_level, logging.ERROR))
-        log = config.log = _log_to(logger or logging.getLogger("slmt"))
+        config.log = _log_to(logger or logging.getLogger("slmt"))
         pointer = ctypes.POINTER(_api.slmt_context)()
         check(_api.slmt_context_create(config, pointer))
-
-        def free(context: object) -> None:
-            _api.slmt_context_free(pointer)
-            _logs.append(log)
-
-        super().__init__(pointer, free)
+        super().__init__(pointer, _api.slmt_context_free)
 
     @property
     def live_bytes(self) -> int:
@@ -85,9 +80,7 @@ class Context(Handle):
         return f"<slmt.Context {(_api.slmt_context_describe(self._pointer) or b'').decode()}>"
 
 
-_logs: list[object] = []  # C callbacks of contexts that were freed: handles made in them may still log
-
-
+@functools.lru_cache(maxsize=None)  # kept for good, as loggers are: what was made in a context may outlive it
 def _log_to(logger: logging.Logger) -> "_api.slmt_log_fn":
     levels = dict(_LEVELS)
 

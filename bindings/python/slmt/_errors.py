@@ -17,6 +17,9 @@ class Error(Exception):
         """The status by name, such as "SLMT_ERR_SCHEMA"."""
         return (_api.slmt_status_name(self.status) or b"").decode()
 
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""  # KeyError and OSError would add to it
+
 
 class ArgumentError(Error, ValueError):
     """An argument is out of range, of a wrong shape, or does not fit another."""
@@ -54,7 +57,7 @@ class FileError(Error, OSError):
     status = _api.SLMT_ERR_IO
 
 
-class NotFoundError(Error, LookupError):
+class NotFoundError(Error, KeyError):
     """There is no such task, setting, subject, contrast or tensor."""
 
     status = _api.SLMT_ERR_NOT_FOUND

@@ -2,6 +2,7 @@
 """Volumes: voxels and where they lie in the patient."""
 
 import ctypes
+import importlib
 import os
 import weakref
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from slmt import _api
-from slmt._arrays import AnyArray, ArrayIn, FloatArray, taken
+from slmt._arrays import AnyArray, ArrayIn, FloatArray, as_numpy, floats_at, taken
 from slmt._context import Context, context_or_default
 from slmt._errors import ArgumentError, StateError, check
 from slmt._handle import Handle
@@ -35,8 +36,10 @@ class Volume(Handle):
     voxels: of any layout; copied. affine: [4][4]; None: 1 mm voxels, no rotation."""
 
     def __init__(self, voxels: ArrayIn, affine: ArrayLike | None = None, *, context: Context | None = None) -> None:
-        array = taken(voxels, "voxels", shape=(None, None, None)) if not isinstance(voxels, np.ndarray) else voxels
-        compact = taken(array.T, "voxels", shape=(None, None, None))  # i fastest
+        array = as_numpy(voxels, "voxels")
+        if array.ndim != 3:
+            raise ArgumentError(f"voxels are {list(array.shape)}, expected [i, j, k]")
+        compact = taken(array.T, "voxels")  # i fastest
         matrix = None
         if affine is not None:
             numbers = np.asarray(affine, np.float64)
@@ -45,8 +48,8 @@ class Volume(Handle):
             matrix = (ctypes.c_double * 16)(*numbers.ravel())
         pointer = ctypes.POINTER(_api.slmt_volume)()
         dims = (ctypes.c_int64 * 3)(*compact.shape[::-1])
-        at = compact.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
-        check(_api.slmt_volume_create(context_or_default(context)._pointer, dims, matrix, at, pointer))
+        where = context_or_default(context)._pointer
+        check(_api.slmt_volume_create(where, dims, matrix, floats_at(compact), pointer))
         self._take(pointer)
 
     def _take(self, pointer: Any) -> None:
@@ -133,8 +136,7 @@ class Volume(Handle):
 
     def to_nibabel(self) -> Any:
         """A nibabel.Nifti1Image in millimetres, whose data are a view."""
-        import nibabel
-
+        nibabel: Any = importlib.import_module("nibabel")
         image = nibabel.Nifti1Image(self.voxels, self.affine)
         image.header.set_xyzt_units("mm")
         return image
