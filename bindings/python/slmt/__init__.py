@@ -32,7 +32,7 @@ from slmt._errors import (
     UnsupportedError,
     VersionError,
 )
-from slmt._methods import Build, Method, Number, Port, Task, build, methods
+from slmt._methods import Build, Method, Number, Port, Task, Value, build, methods
 from slmt._metrics import Metrics, PairScore, Ranking, compare, differentiation_map, rank_sequences
 from slmt._model import Card, Model, Preprocess, TensorInfo, Tensors
 from slmt._session import Session
@@ -44,6 +44,6 @@ __all__ = [
     "DatasetWriter", "Error", "FileError", "FormatError", "InternalError", "LimitError", "Losses", "Method", "Metrics",
     "Model", "NoSuchFileError", "NonFiniteError", "NotFoundError", "Number", "OutOfMemoryError", "PairScore", "Port",
     "Preprocess", "Ranking", "SchemaError", "Session", "StateError", "SupportsDLPack", "Task", "TensorInfo", "Tensors",
-    "Trainer", "TrainingState", "UnsupportedError", "VersionError", "Volume", "__version__", "build", "compare",
+    "Trainer", "TrainingState", "UnsupportedError", "Value", "VersionError", "Volume", "__version__", "build", "compare",
     "default_context", "differentiation_map", "methods", "rank_sequences",
 ]  # fmt: skip

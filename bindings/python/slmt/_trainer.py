@@ -136,7 +136,11 @@ class Trainer(Handle):
 
         source, target: contrasts of tasks that are told theirs: fine-tuning both, pre-training `source` or all of the
         set. progress: a bar of tqdm. Ctrl-C ends the run after the step, so that it can be saved or go on. Returns the
-        last step's losses."""
+        last step's losses.
+
+        The model takes over the set's preprocessing, and its card the contrasts; its fields "data" and "training" are
+        the caller's to fill."""
+        self._take_over(dataset, source, target)
         with self._alone(), dataset._alone(), Call() as call, self._stepping(call, on_step, progress) as (callback, last):
             call.check(
                 _api.slmt_trainer_run(
@@ -144,6 +148,16 @@ class Trainer(Handle):
                 )
             )
         return last[0] if last else None
+
+    def _take_over(self, dataset: Dataset, source: str | None, target: str | None) -> None:
+        """As the command does: synthesis treats volumes as the set was made, and the model says what it makes."""
+        model = self.model
+        with self._alone():
+            model.preprocess = dataset.preprocess
+            if target is not None:
+                model.card["source_contrast"], model.card["target_contrast"] = source or "", target
+            else:
+                model.card[f"{self._task.name}_contrast"] = source or ""
 
     @contextmanager
     def _stepping(self, call: Call, on_step: OnStep | None, progress: bool) -> Iterator[tuple[Any, list[Losses]]]:

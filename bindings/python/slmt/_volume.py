@@ -117,11 +117,17 @@ class Volume(Handle):
             raise ValueError(f"voxels are float32: {array.dtype} needs a copy")
         return array
 
-    def __dlpack__(self, **how: Any) -> Any:
-        """For from_dlpack() of other packages: the voxels, read-only; with copy=True a copy that may be written."""
-        if how.get("copy"):
-            return self.voxels.copy().__dlpack__(**{name: value for name, value in how.items() if name != "copy"})
-        return self.voxels.__dlpack__(**how)
+    def __dlpack__(self, *, copy: bool | None = None, **how: Any) -> Any:
+        """For from_dlpack() of other packages: the voxels, read-only where the other side says (DLPack 1.0) that it can
+        hold to that; else, and with copy=True, a copy."""
+        if copy:
+            return self.voxels.copy().__dlpack__(**how)
+        try:
+            return self.voxels.__dlpack__(**how)
+        except BufferError:
+            if copy is None:
+                return self.voxels.copy().__dlpack__(**how)
+            raise
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return 1, 0  # the CPU

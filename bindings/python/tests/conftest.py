@@ -11,6 +11,15 @@ import slmt
 from small import NANO, SIDE, head
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Where a test names no number of threads: those of a busy machine would wait for each other."""
+    defaults = slmt.Context.__init__.__kwdefaults__
+    assert defaults is not None and "threads" in defaults
+    defaults["threads"] = 1
+    slmt.default_context.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def context() -> Iterator[slmt.Context]:
     with slmt.Context(threads=1) as made:

@@ -25,7 +25,8 @@ def head_voxels(subject: int, contrast: int) -> NDArray[np.float32]:
     inside = ((x - 16) / 13) ** 2 + ((y - 16) / 11) ** 2 < 1
     wave = 0.5 + 0.4 * np.sin(0.6 * x + subject + 0.3 * z) * np.cos(0.5 * y)
     value = (wave, 1 - 0.8 * wave, wave**2)[contrast]
-    return (inside * (20 + 100 * value)).astype(np.float32)
+    voxels: NDArray[np.float32] = (inside * (20 + 100 * value)).astype(np.float32)
+    return voxels
 
 
 def head(subject: int, contrast: int) -> slmt.Volume:

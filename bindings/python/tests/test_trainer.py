@@ -112,7 +112,8 @@ def test_pretraining_then_finetuning_then_synthesis(model: slmt.Model, dataset: 
     with slmt.Trainer(model, "finetune", batch=4, epochs=1, data_rate=1) as trainer:
         last = trainer.run(dataset, source="t1", target="t2")
         assert last is not None and last.parts["l1"] > 0 and trainer.state.step == 18 // 4
-    with model.session() as session:
+    assert (model.card["source_contrast"], model.preprocess) == ("t1", dataset.preprocess)
+    with model.session(to="t2") as session:
         made = session.synthesize(dataset.slices("s3", "t1"))
     assert slmt.compare(made[0], dataset.slices("s3", "t2")[0]).psnr > 0
 

@@ -2,9 +2,10 @@
 """Volumes keep voxels and geometry, to and from files, nibabel and other packages; no view outlives its memory."""
 
 import gc
+import importlib
 from pathlib import Path
+from typing import Any
 
-import nibabel
 import numpy as np
 import pytest
 
@@ -12,6 +13,7 @@ import slmt
 from samples import Array
 from small import head, head_voxels
 
+nibabel: Any = importlib.import_module("nibabel")  # which is typed in part
 AFFINE = np.array([[0, -2, 0, 5], [1, 0, 0, -3], [0, 0, 3, 1], [0, 0, 0, 1]], np.float64)
 
 
@@ -25,7 +27,7 @@ def test_a_volume_has_the_voxels_and_the_affine_it_was_made_of(order: str) -> No
 
 def test_a_written_volume_is_what_nibabel_reads(tmp_path: Path) -> None:
     head(0, 0).write(tmp_path / "head.nii.gz")
-    image = nibabel.load(tmp_path / "head.nii.gz")
+    image = nibabel.Nifti1Image.from_filename(tmp_path / "head.nii.gz")
     assert np.array_equal(image.get_fdata(), head_voxels(0, 0))
     assert np.array_equal(image.affine, np.diag([1.0, 1.0, 3.0, 1.0]))
     with slmt.Volume.read(tmp_path / "head.nii.gz") as volume:
@@ -68,11 +70,27 @@ def test_a_volume_is_not_closed_under_its_views() -> None:
         volume.shape  # noqa: B018
 
 
-def test_a_copy_for_other_packages_may_be_written() -> None:
+class Taker:
+    """Hands a volume to from_dlpack() as another package would: with these arguments."""
+
+    def __init__(self, volume: slmt.Volume, **how: Any) -> None:
+        self._volume, self._how = volume, how
+
+    def __dlpack__(self, **how: Any) -> Any:
+        return self._volume.__dlpack__(**self._how)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self._volume.__dlpack_device__()
+
+
+def test_packages_that_cannot_hold_to_read_only_get_a_copy_that_may_be_written() -> None:
     volume = head(0, 0)
-    copy = np.from_dlpack(volume, copy=True)
-    copy[0, 0, 0] = 7
-    assert volume.voxels[0, 0, 0] == 0
+    for how in ({}, {"copy": True}):
+        copy = np.from_dlpack(Taker(volume, **how))
+        assert np.array_equal(copy, volume.voxels) and not np.shares_memory(copy, volume.voxels)
+    with pytest.raises(BufferError):
+        volume.__dlpack__(copy=False)
+    assert np.shares_memory(np.from_dlpack(Taker(volume, max_version=(1, 0), copy=False)), volume.voxels)
     assert np.array(volume, np.float64, copy=True).dtype == np.float64
 
 
