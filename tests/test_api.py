@@ -10,8 +10,9 @@ import sys
 import types
 
 # The package's other modules need NumPy, these do not: an empty package in its place.
-sys.modules["slmt"] = types.ModuleType("slmt")
-sys.modules["slmt"].__path__ = importlib.util.find_spec("slmt").submodule_search_locations
+package = types.ModuleType("slmt")
+package.__path__ = importlib.util.find_spec("slmt").submodule_search_locations
+sys.modules["slmt"] = package
 from slmt import _api as api  # noqa: E402
 
 

@@ -43,6 +43,7 @@ class DatasetWriter(Handle):
         file = os.fsencode(path)
         check(_api.slmt_dataset_writer_create(where, file, struct, names, len(contrasts), pointer), path)
         super().__init__(pointer, _api.slmt_dataset_writer_cancel)
+        self._free.atexit = True  # the unfinished file goes
 
     def add(self, subject: str, volumes: Mapping[str, Any], split: Split = "train") -> None:
         """Adds a subject: Volumes or nibabel images by contrast, raw, on one grid; contrasts may be missing.

@@ -19,6 +19,7 @@ class Handle:
     def __init__(self, pointer: Any, free: Callable[[Any], object]) -> None:
         self._handle = pointer
         self._free = weakref.finalize(self, free, pointer)
+        self._free.atexit = False  # when Python ends, a daemon thread may still be in a call
         self._lock = threading.Lock()
         self._user: int | None = None  # the thread that is in a call
 

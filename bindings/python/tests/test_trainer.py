@@ -3,6 +3,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +44,17 @@ def test_a_set_whose_writing_fails_is_not_there(tmp_path: Path) -> None:
         writer.add("a", {"t1": head(0, 0)})
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unfinished_set_does_not_outlive_the_program(tmp_path: Path) -> None:
+    script = f"""
+import os, numpy, slmt
+writer = slmt.DatasetWriter({str(tmp_path / "set.h5")!r}, ["t1"], slmt.Preprocess(crop_size=32, image_size=32, slice_count=0, slice_first=0))
+writer.add("a", {{"t1": slmt.Volume(numpy.arange(32 * 32 * 8).reshape(32, 32, 8))}})
+print(len(os.listdir({str(tmp_path)!r})))
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "1" and list(tmp_path.iterdir()) == []
 
 
 def test_a_subject_that_cannot_be_used_is_told_and_others_can_be_added(tmp_path: Path) -> None:
