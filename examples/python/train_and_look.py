@@ -21,7 +21,7 @@ FOLDER.mkdir(parents=True, exist_ok=True)
 SIDE, SLICES = 64, 8
 
 
-# %% Heads: skull, grey and white matter, fluid in the middle, each with its brightness in T1 and T2
+# %% Heads of ellipses
 def head(seed: int) -> dict[str, slmt.Volume]:
     """Two contrasts of one head, [64][64][8] voxels of 3 mm."""
     random = np.random.default_rng(seed)
@@ -30,10 +30,16 @@ def head(seed: int) -> dict[str, slmt.Volume]:
     folds = 0.06 * np.sin(np.arctan2(y, x) * random.integers(7, 12) + 3 * z + random.uniform(0, 6))
     radius = np.hypot(x / wide, y / long) / np.sqrt(1 - 0.3 * z**2)
     fluid = np.hypot((abs(x) - 0.14) / 0.10, (y - random.uniform(-0.1, 0.1)) / 0.3) < 1 - 0.5 * z**2
-    tissues = [radius < 1, radius < 0.92, radius < 0.86, radius + folds < 0.68, fluid]  # each over those before
+    tissues = [  # each over those before it, with its brightness in T1 and T2
+        (radius < 1, 0.9, 0.5),  # fat
+        (radius < 0.92, 0.15, 1.0),  # fluid around the brain
+        (radius < 0.86, 0.5, 0.6),  # grey matter
+        (radius + folds < 0.68, 0.8, 0.35),  # white matter
+        (fluid, 0.15, 1.0),
+    ]
     t1, t2 = (np.zeros(x.shape) for _ in range(2))
-    for tissue, (bright1, bright2) in zip(tissues, [(0.9, 0.5), (0.15, 1.0), (0.5, 0.6), (0.8, 0.35), (0.15, 1.0)], strict=True):
-        t1[tissue], t2[tissue] = bright1, bright2
+    for where, bright1, bright2 in tissues:
+        t1[where], t2[where] = bright1, bright2
     affine = np.diag([3.0, 3.0, 3.0, 1.0])
     return {
         name: slmt.Volume(100 * values + random.normal(0, 1, values.shape) * (values > 0), affine)
@@ -62,7 +68,7 @@ model = slmt.Model.create("slmt-net", sizes, seed=1, context=context)
 history: dict[str, list[tuple[int, dict[str, float]]]] = {"pretrain": [], "finetune": []}
 stages: dict[str, dict[str, slmt.Value]] = {
     "pretrain": {"batch": 8, "epochs": 4},
-    # One pair a step, a high rate, and an Adam that forgets soon: so it learns in seconds. The paper's are the defaults.
+    # One pair a step, a high rate and an Adam that forgets soon learn in seconds; what is not named is the paper's.
     "finetune": {"batch": 1, "epochs": 10, "warmup_epochs": 2, "learning_rate": 2e-3, "beta2": 0.95, "data_rate": 1,
                  "augment": 0},
 }  # fmt: skip

@@ -5,9 +5,9 @@
     with model.session() as session:
         t2 = session.synthesize(t1)           # [count][height][width] float32 in [0, 1]
 
-Arrays go in without a copy where they are C-contiguous float32 (int32 for indices), and otherwise as a copy; results are
-new arrays, or go into `out`. Failures are slmt.Error. Long calls let other Python threads run; each class says which of
-its calls may run at once. slmt._api has the C interface as it is."""
+Arrays go in without a copy where they are C-contiguous float32 (int32 for indices), and otherwise as a copy; results
+are new arrays, or go into `out`. Failures are slmt.Error. Long calls let other Python threads run; each class says
+which of its calls may run at once. slmt._api has the C interface as it is."""
 
 from slmt._api import VERSION as __version__
 from slmt._arrays import ArrayIn, SupportsDLPack
@@ -40,10 +40,11 @@ from slmt._trainer import Losses, Trainer, TrainingState
 from slmt._volume import Volume
 
 __all__ = [
-    "ArgumentError", "ArrayIn", "BackendError", "Build", "Cancelled", "Card", "Context", "CorruptError", "Dataset",
-    "DatasetWriter", "Error", "FileError", "FormatError", "InternalError", "LimitError", "Losses", "Method", "Metrics",
-    "Model", "NoSuchFileError", "NonFiniteError", "NotFoundError", "Number", "OutOfMemoryError", "PairScore", "Port",
-    "Preprocess", "Ranking", "SchemaError", "Session", "StateError", "SupportsDLPack", "Task", "TensorInfo", "Tensors",
-    "Trainer", "TrainingState", "UnsupportedError", "Value", "VersionError", "Volume", "__version__", "build", "compare",
-    "default_context", "differentiation_map", "methods", "rank_sequences",
+    "ArgumentError", "ArrayIn", "BackendError", "Build", "build", "Cancelled", "Card", "compare", "Context",
+    "CorruptError", "Dataset", "DatasetWriter", "default_context", "differentiation_map", "Error", "FileError",
+    "FormatError", "InternalError", "LimitError", "Losses", "Method", "methods", "Metrics", "Model",
+    "NonFiniteError", "NoSuchFileError", "NotFoundError", "Number", "OutOfMemoryError", "PairScore", "Port",
+    "Preprocess", "rank_sequences", "Ranking", "SchemaError", "Session", "StateError", "SupportsDLPack", "Task",
+    "TensorInfo", "Tensors", "Trainer", "TrainingState", "UnsupportedError", "Value", "VersionError", "Volume",
+    "__version__",
 ]  # fmt: skip

@@ -34,7 +34,9 @@ ArrayIn = Union[ArrayLike, SupportsDLPack]
 TYPES: dict[int, type[Any]] = {_api.SLMT_TENSOR_FLOAT32: np.float32, _api.SLMT_TENSOR_INT32: np.int32}
 
 
-def taken(values: ArrayIn, what: str, kind: type[Any] = np.float32, shape: Sequence[int | None] | None = None) -> AnyArray:
+def taken(
+    values: ArrayIn, what: str, kind: type[Any] = np.float32, shape: Sequence[int | None] | None = None
+) -> AnyArray:
     """The values as a compact array of `kind`. shape: as it must be; None: an axis of any length."""
     array = as_numpy(values, what)
     if not np.can_cast(array.dtype, kind, "same_kind"):
@@ -60,7 +62,7 @@ def as_numpy(values: Any, what: str) -> AnyArray:
 
 
 def fits(shape: Sequence[int], wanted: Sequence[int | None]) -> bool:
-    return len(shape) == len(wanted) and all(b is None or a == b for a, b in zip(shape, wanted))
+    return len(shape) == len(wanted) and all(b is None or a == b for a, b in zip(shape, wanted, strict=True))
 
 
 def expected(shape: Sequence[int | None]) -> str:
@@ -94,7 +96,7 @@ class Tensors:
         self._shapes = [(c_int64 * array.ndim)(*array.shape) for array in self._arrays]
         self.count = len(self._arrays)
         self.array = (_api.slmt_tensor * self.count)()
-        for tensor, name, array, shape in zip(self.array, arrays, self._arrays, self._shapes):
+        for tensor, name, array, shape in zip(self.array, arrays, self._arrays, self._shapes, strict=True):
             tensor.name = name.encode()
             tensor.data = array.ctypes.data
             tensor.rank = array.ndim

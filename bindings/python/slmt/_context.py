@@ -80,7 +80,7 @@ class Context(Handle):
         return f"<slmt.Context {(_api.slmt_context_describe(self._pointer) or b'').decode()}>"
 
 
-@functools.lru_cache(maxsize=None)  # kept for good, as loggers are: what was made in a context may outlive it
+@functools.cache  # kept for good, as loggers are: what was made in a context may outlive it
 def _log_to(logger: logging.Logger) -> "_api.slmt_log_fn":
     levels = dict(_LEVELS)
 

@@ -21,8 +21,8 @@ _SPLITS = {"train": _api.SLMT_SPLIT_TRAIN, "test": _api.SLMT_SPLIT_TEST}
 
 
 class DatasetWriter(Handle):
-    """Writes a training set. The file appears, whole, at the end of a `with` block, or with finish(); after an exception
-    in the block there is none, and a file that was there stays as it was. One thread at a time.
+    """Writes a training set. The file appears, whole, at the end of a `with` block, or with finish(); after an
+    exception in the block there is none, and a file that was there stays as it was. One thread at a time.
 
     contrasts: their names. preprocess: None for the defaults; kept in the file."""
 
@@ -48,10 +48,12 @@ class DatasetWriter(Handle):
     def add(self, subject: str, volumes: Mapping[str, Any], split: Split = "train") -> None:
         """Adds a subject: Volumes or nibabel images by contrast, raw, on one grid; contrasts may be missing.
 
-        Raises ArgumentError for a subject that cannot be used (grids differ, too few slices, a constant volume); the set
-        stays as it was, and more can be added."""
+        Raises ArgumentError for a subject that cannot be used (grids differ, too few slices, a constant volume); the
+        set stays as it was, and more can be added."""
         if unknown := set(volumes) - set(self.contrasts):
-            raise NotFoundError(f"the set has no contrast {', '.join(sorted(unknown))}; it has {', '.join(self.contrasts)}")
+            raise NotFoundError(
+                f"the set has no contrast {', '.join(sorted(unknown))}; it has {', '.join(self.contrasts)}"
+            )
         held = {
             name: volume if isinstance(volume, Volume) else Volume.from_nibabel(volume)
             for name, volume in volumes.items()

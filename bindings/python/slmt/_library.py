@@ -24,7 +24,9 @@ def load() -> ctypes.CDLL:
     try:
         return ctypes.CDLL(path())
     except OSError as problem:
-        raise ImportError(f"libslmt cannot be loaded: {problem}. Install it, or name its file in SLMT_LIBRARY") from None
+        raise ImportError(
+            f"libslmt cannot be loaded: {problem}. Install it, or name its file in SLMT_LIBRARY"
+        ) from None
 
 
 _loaded = load()

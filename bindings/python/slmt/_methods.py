@@ -160,7 +160,7 @@ def task_of(method: str, name: str) -> Task:
 def coded(values: Mapping[str, Value], known: Mapping[str, Number]) -> Any:
     """Numbers by name as slmt_number[]. The library says which names and values are wrong."""
     array = (_api.slmt_number * len(values))()
-    for number, (name, value) in zip(array, values.items()):
+    for number, (name, value) in zip(array, values.items(), strict=True):
         number.name = name.encode()
         number.value = known[name].code(value) if name in known else 0.0
     return array

@@ -41,9 +41,7 @@ def compare(prediction: ArrayIn, target: ArrayIn) -> Metrics:
     height, width = truth.shape
     metrics = _api.slmt_metrics(struct_size=ctypes.sizeof(_api.slmt_metrics))
     check(_api.slmt_compare(floats_at(made), floats_at(truth), height, width, metrics))
-    return Metrics(
-        metrics.psnr, metrics.ssim, metrics.ssim_range_2, metrics.nmse, metrics.nmse_spectral, metrics.mae
-    )
+    return Metrics(metrics.psnr, metrics.ssim, metrics.ssim_range_2, metrics.nmse, metrics.nmse_spectral, metrics.mae)
 
 
 @dataclass(frozen=True)
@@ -82,9 +80,7 @@ def rank_sequences(
     return Ranking(*results)
 
 
-def differentiation_map(
-    predictions: Sequence[ArrayIn], truth: ArrayIn, *, out: FloatArray | None = None
-) -> FloatArray:
+def differentiation_map(predictions: Sequence[ArrayIn], truth: ArrayIn, *, out: FloatArray | None = None) -> FloatArray:
     """Where an image holds what its sources lack: the mean over predictions of |prediction - truth|.
 
     predictions: each of truth's shape, any, made from another source. Returns float32 of that shape."""

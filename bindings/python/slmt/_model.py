@@ -92,8 +92,9 @@ class TensorInfo:
 
 
 class Tensors(Mapping[str, FloatArray]):
-    """The tensors that a model's network reads, by their names in the reference's state_dict. `tensors[name]` is a copy,
-    float32; `tensors[name] = values` replaces the values while nothing else uses the model. info() has all tensors."""
+    """The tensors that a model's network reads, by their names in the reference's state_dict. `tensors[name]` is a
+    copy, float32; `tensors[name] = values` replaces the values while nothing else uses the model. info() has also
+    those that it does not read."""
 
     def __init__(self, model: "Model") -> None:
         self._model = model
@@ -163,8 +164,8 @@ class Card:
 class Model(Handle):
     """A model of any method: Model.create() or Model.load().
 
-    Any number of sessions and threads may read it at once. Changing it (tensors, card, preprocess, a Trainer's steps) is
-    for one thread, while nothing else uses it."""
+    Any number of sessions and threads may read it at once. Changing it (tensors, card, preprocess, a Trainer's steps)
+    and closing it are for one thread, while nothing else uses it."""
 
     _infos: dict[str, TensorInfo]  # its tensors, once they were asked for
 
@@ -197,9 +198,7 @@ class Model(Handle):
         return cls._of(pointer)
 
     @classmethod
-    def load(
-        cls, source: Union[str, os.PathLike[str], bytes, BinaryIO], *, context: Context | None = None
-    ) -> "Model":
+    def load(cls, source: Union[str, os.PathLike[str], bytes, BinaryIO], *, context: Context | None = None) -> "Model":
         """Reads a checkpoint: a file's name, its bytes, or an open binary file, which is read to its end.
 
         Nothing in it is trusted. The context's `weights` say how matrices of linear layers are held."""
@@ -215,7 +214,7 @@ class Model(Handle):
         return cls._of(pointer)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes a checkpoint under a new name, then renames it: `path` is always the old file or the new one, whole."""
+        """Writes a checkpoint under a new name, then renames it: `path` is the old file or the new one, whole."""
         check(_api.slmt_model_save(self._pointer, os.fsencode(path)), path)
 
     @property

@@ -41,7 +41,9 @@ class Session(Handle):
     def _make(self, model: Model, to: str) -> None:
         if "sequence" in self._task.inputs:
             if to not in model.sequences:
-                raise NotFoundError(f"the model makes no {to}; it makes {', '.join(model.sequences) or 'what has no name'}")
+                raise NotFoundError(
+                    f"the model makes no {to}; it makes {', '.join(model.sequences) or 'what has no name'}"
+                )
             self.set("sequence", [model.sequences.index(to)])
         elif to != model.card["target_contrast"]:
             raise NotFoundError(f"the model makes '{model.card['target_contrast']}' alone, not {to}")
@@ -100,7 +102,7 @@ class Session(Handle):
     @overload
     def synthesize_volume(self, source: Any, *, progress: ProgressLike = None) -> Any: ...
     def synthesize_volume(self, source: Any, *, progress: ProgressLike = None) -> Any:
-        """Makes a whole volume: a Volume from a Volume, a nibabel image from a nibabel image.
+        """Makes a whole volume: a Volume from a Volume, a nibabel image, with its header, from a nibabel image.
 
         source: raw intensities, any orientation. The result lies on the same grid with values in [0, 1], and is 0
         outside the crop and the slices of the model's preprocessing."""
@@ -108,7 +110,7 @@ class Session(Handle):
         pointer = ctypes.POINTER(_api.slmt_volume)()
         self._run(progress, _api.slmt_synthesize_volume, volume._pointer, pointer)
         target = Volume._of(pointer)
-        return target if volume is source else target.to_nibabel()
+        return target if volume is source else target.to_nibabel(source.header)
 
     def run(
         self,

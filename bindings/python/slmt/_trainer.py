@@ -48,8 +48,8 @@ class Trainer(Handle):
     settings: by name, see methods(); those not named have their initial values, the papers'. seed: drives order,
     augmentation and whatever else is random; a run depends on it and the step alone.
 
-    The steps change the model: nothing else uses it meanwhile. One call at a time: other threads wait for it, while Python
-    goes on in them. cancel() may be called from any thread."""
+    The steps change the model: nothing else uses it meanwhile. One call at a time: other threads wait for it, while
+    Python goes on in them. cancel() may be called from any thread."""
 
     def __init__(self, model: Model, task: str, *, seed: int = 0, **settings: Value) -> None:
         described = task_of(model.method, task)
@@ -132,7 +132,7 @@ class Trainer(Handle):
         on_step: OnStep | None = None,
         progress: bool = False,
     ) -> Losses | None:
-        """Trains on a set's training subjects, from where the trainer is to the end of its schedule, or for `max_steps`.
+        """Trains on a set's training subjects, from where the trainer is to the end of its schedule, or `max_steps`.
 
         source, target: contrasts of tasks that are told theirs: fine-tuning both, pre-training `source` or all of the
         set. progress: a bar of tqdm. Ctrl-C ends the run after the step, so that it can be saved or go on. Returns the
@@ -141,7 +141,12 @@ class Trainer(Handle):
         The model takes over the set's preprocessing, and its card the contrasts; its fields "data" and "training" are
         the caller's to fill."""
         self._take_over(dataset, source, target)
-        with self._alone(), dataset._alone(), Call() as call, self._stepping(call, on_step, progress) as (callback, last):
+        with (
+            self._alone(),
+            dataset._alone(),
+            Call() as call,
+            self._stepping(call, on_step, progress) as (callback, last),
+        ):
             call.check(
                 _api.slmt_trainer_run(
                     self._pointer, dataset._pointer, _name(source), _name(target), max_steps, callback, None

@@ -25,13 +25,17 @@ class _Memory:
         address = ctypes.cast(_api.slmt_volume_voxels(volume._pointer), ctypes.c_void_p).value
         i, j, k = volume.shape
         self.__array_interface__ = {
-            "version": 3, "typestr": "=f4", "shape": (i, j, k), "strides": (4, 4 * i, 4 * i * j), "data": (address, True),
-        }  # fmt: skip
+            "version": 3,
+            "typestr": "=f4",
+            "shape": (i, j, k),
+            "strides": (4, 4 * i, 4 * i * j),
+            "data": (address, True),  # read-only
+        }
 
 
 class Volume(Handle):
-    """A scan of float32 voxels [i][j][k], and its affine: voxel indices to millimetres, x to the right, y to the front,
-    z up (NIfTI). It does not change, and any number of threads may read it.
+    """A scan of float32 voxels [i][j][k], and its affine: voxel indices to millimetres, x to the right, y to the
+    front, z up (NIfTI). It does not change, and any number of threads may read it.
 
     voxels: of any layout; copied. affine: [4][4]; None: 1 mm voxels, no rotation."""
 
@@ -140,11 +144,14 @@ class Volume(Handle):
             data = data[..., 0]
         return cls(data, image.affine, context=context)
 
-    def to_nibabel(self) -> Any:
-        """A nibabel.Nifti1Image in millimetres, whose data are a view."""
+    def to_nibabel(self, header: Any = None) -> Any:
+        """A nibabel.Nifti1Image whose data are a view. header: of another image, for what is not the geometry (units,
+        description, codes); None: millimetres."""
         nibabel: Any = importlib.import_module("nibabel")
-        image = nibabel.Nifti1Image(self.voxels, self.affine)
-        image.header.set_xyzt_units("mm")
+        image = nibabel.Nifti1Image(self.voxels, self.affine, header)
+        image.set_data_dtype(np.float32)
+        if header is None:
+            image.header.set_xyzt_units("mm")
         return image
 
     def __repr__(self) -> str:

@@ -52,7 +52,9 @@ def test_other_types_and_layouts_become_a_compact_copy(values: Any) -> None:
     assert np.array_equal(array, np.asarray(values._array if isinstance(values, Foreign) else values))
 
 
-@pytest.mark.parametrize("values", [np.ones(2, np.complex64), np.array(["a"]), Foreign(np.ones(2, np.float32), device=2)])
+@pytest.mark.parametrize(
+    "values", [np.ones(2, np.complex64), np.array(["a"]), Foreign(np.ones(2, np.float32), device=2)]
+)
 def test_what_has_no_meaning_as_an_image_is_refused(values: Any) -> None:
     with pytest.raises(TypeError, match="source"):
         taken(values, "source")

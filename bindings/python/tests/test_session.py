@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Synthesis of arrays and volumes; progress, cancelling, ctrl-C, threads."""
 
+import importlib
 import os
 import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
-import nibabel
 import numpy as np
 import pytest
 
@@ -15,6 +16,8 @@ import slmt
 from conftest import small_preprocess
 from samples import Array
 from small import SEQ2SEQ, SIDE, head
+
+nibabel: Any = importlib.import_module("nibabel")  # which is typed in part
 
 
 @pytest.fixture
@@ -99,8 +102,15 @@ def test_a_volume_becomes_a_volume_on_the_same_grid(session: slmt.Session, model
 
 def test_a_nibabel_image_becomes_a_nibabel_image(session: slmt.Session) -> None:
     source = head(0, 0)
-    made = session.synthesize_volume(source.to_nibabel())
+    image = source.to_nibabel()
+    image = type(image)(image.dataobj.astype(np.int16), image.affine, image.header)
+    image.set_data_dtype(np.int16)
+    image.header["descrip"] = b"scanner 7"
+    made = session.synthesize_volume(image)
+    source = slmt.Volume.from_nibabel(image)
     assert isinstance(made, nibabel.Nifti1Image)
+    assert made.header["descrip"] == b"scanner 7" and made.get_data_dtype() == np.float32
+    assert np.array_equal(made.affine, image.affine) and made.header.get_xyzt_units() == image.header.get_xyzt_units()
     assert np.array_equal(made.get_fdata(), session.synthesize_volume(source).voxels)
 
 

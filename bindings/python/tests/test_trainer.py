@@ -33,7 +33,11 @@ def test_a_set_has_what_was_added(dataset: slmt.Dataset) -> None:
     assert (dataset.slice_count("s1", "t1"), dataset.slice_count("s1", "flair")) == (6, 0)
     slices = dataset.slices("s0", "t1")
     assert slices.shape == (6, SIDE, SIDE) and slices.min() == 0 and slices.max() == 1
-    for call in (lambda: dataset.slices("s1", "flair"), lambda: dataset.split("s9"), lambda: dataset.slices("s0", "pd")):
+    for call in (
+        lambda: dataset.slices("s1", "flair"),
+        lambda: dataset.split("s9"),
+        lambda: dataset.slices("s0", "pd"),
+    ):
         with pytest.raises(slmt.NotFoundError):
             call()
 
@@ -47,13 +51,14 @@ def test_a_set_whose_writing_fails_is_not_there(tmp_path: Path) -> None:
 
 
 def test_an_unfinished_set_does_not_outlive_the_program(tmp_path: Path) -> None:
-    script = f"""
+    script = """
 import os, numpy, slmt
-writer = slmt.DatasetWriter({str(tmp_path / "set.h5")!r}, ["t1"], slmt.Preprocess(crop_size=32, image_size=32, slice_count=0, slice_first=0))
-writer.add("a", {{"t1": slmt.Volume(numpy.arange(32 * 32 * 8).reshape(32, 32, 8))}})
-print(len(os.listdir({str(tmp_path)!r})))
+small = slmt.Preprocess(crop_size=32, image_size=32, slice_first=0, slice_count=0)
+writer = slmt.DatasetWriter("set.h5", ["t1"], small)
+writer.add("a", {"t1": slmt.Volume(numpy.arange(32 * 32 * 8).reshape(32, 32, 8))})
+print(len(os.listdir()))
 """
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "1" and list(tmp_path.iterdir()) == []
 
 

@@ -66,6 +66,8 @@ def test_hdf5_of_three_packages_in_one_process(order: tuple[str, ...], tmp_path:
     imports = "\n".join(f"import {name}" for name in order)
     steps = [f"def use_{name}():{STEPS[name]}" for name in order]
     calls = [f"use_{name}()" for name in order] * 2
-    script = "\n".join([imports, *steps, *calls, "import h5py", "assert len(h5py.File('slmt.h5')) > 0", "print('done')"])
+    script = "\n".join(
+        [imports, *steps, *calls, "import h5py", "assert len(h5py.File('slmt.h5')) > 0", "print('done')"]
+    )
     run = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
     assert (run.returncode, run.stdout.strip()) == (0, "done"), run.stderr
