@@ -121,17 +121,26 @@ class Volume(Handle):
             raise ValueError(f"voxels are float32: {array.dtype} needs a copy")
         return array
 
-    def __dlpack__(self, *, copy: bool | None = None, **how: Any) -> Any:
-        """For from_dlpack() of other packages: the voxels, read-only where the other side says (DLPack 1.0) that it can
-        hold to that; else, and with copy=True, a copy."""
-        if copy:
-            return self.voxels.copy().__dlpack__(**how)
-        try:
-            return self.voxels.__dlpack__(**how)
-        except BufferError:
-            if copy is None:
-                return self.voxels.copy().__dlpack__(**how)
-            raise
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """For from_dlpack() of other packages: the voxels, read-only, where both sides can say so (DLPack 1.0; NumPy
+        from 2.1 on); else, and with copy=True, a copy."""
+        if dl_device not in (None, self.__dlpack_device__()):
+            raise BufferError("voxels lie on the CPU")
+        if not copy and max_version is not None and max_version >= (1, 0):
+            try:
+                return self.voxels.__dlpack__(stream=stream, max_version=max_version)
+            except TypeError:
+                pass  # an older NumPy
+        if copy is False:
+            raise BufferError("voxels are read-only, which DLPack before 1.0 cannot say")
+        return self.voxels.copy().__dlpack__(stream=stream)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return 1, 0  # the CPU
