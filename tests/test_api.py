@@ -4,10 +4,16 @@
 Usage: test_api.py PATH_OF_API_LAYOUT, with SLMT_LIBRARY and PYTHONPATH set."""
 
 import ctypes
+import importlib.util
 import subprocess
 import sys
+import types
 
-from slmt import _api as api
+# The package's other modules need NumPy, these do not: an empty package in its place.
+package = types.ModuleType("slmt")
+package.__path__ = importlib.util.find_spec("slmt").submodule_search_locations
+sys.modules["slmt"] = package
+from slmt import _api as api  # noqa: E402
 
 
 def of_c():

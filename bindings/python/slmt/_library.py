@@ -8,27 +8,31 @@
 import ctypes
 import os
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 NAME = "libslmt.so.0"  # the ABI that _api.py was made for
 
 
-def path():
+def path() -> str:
     """What to load."""
     beside = pathlib.Path(__file__).parent / NAME
     return os.environ.get("SLMT_LIBRARY") or (str(beside) if beside.exists() else NAME)
 
 
-def load():
+def load() -> ctypes.CDLL:
     try:
         return ctypes.CDLL(path())
     except OSError as problem:
-        raise ImportError(f"libslmt cannot be loaded: {problem}. Install it, or name its file in SLMT_LIBRARY") from None
+        raise ImportError(
+            f"libslmt cannot be loaded: {problem}. Install it, or name its file in SLMT_LIBRARY"
+        ) from None
 
 
 _loaded = load()
 
 
-def bind(name, result, arguments, doc):
+def bind(name: str, result: Any, arguments: Sequence[Any], doc: str) -> Any:
     """A function of the library, with its types and its manual."""
     try:
         function = getattr(_loaded, name)

@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from slmt import _reference, torchfile
-from slmt._convert_calls import Model, SlmtError
+from slmt._errors import Error
+from slmt._model import Model
 from slmt._reference import ConversionError, Reference, Tensors
 
 _KINDS: dict[str, tuple[tuple[str, ...], Callable[[Sequence[Tensors]], Reference]]] = {
@@ -43,18 +44,18 @@ def convert(
     tensors where a file has several. Returns lines that say what was done and what was assumed.
 
     Raises ConversionError (the tensors are not those of the method; the text names each), torchfile.TorchFileError
-    (a file cannot be read), SlmtError (the library refuses an option or cannot write), OSError."""
+    (a file cannot be read), slmt.Error (the library refuses an option or cannot write), OSError."""
     parts, understand = _KINDS[kind]
     if len(inputs) != len(parts):
         raise ConversionError(f"{kind} is made of {len(parts)} files ({', '.join(parts)}), {len(inputs)} were given")
     _check_output(Path(output), [Path(path) for path in inputs])
     sources = "\n".join(f"{Path(path).name} sha256 {_sha256(path)}" for path in inputs)
     reference = understand([torchfile.state_dict(path, key=key, reader=reader) for path in inputs])
-    with Model.create(reference.method, reference.options | (options or {})) as model:
+    with Model.create(reference.method, {**reference.options, **(options or {})}) as model:
         report = _fill(model, reference, options or {})
-        model.set_preprocess(reference.preprocess | (preprocess or {}))
+        model.preprocess = model.preprocess.changed({**reference.preprocess, **(preprocess or {})})
         for name, text in ({"converted_from": sources} | (card or {})).items():
-            model.set_card(name, text)
+            model.card[name] = text
         model.save(output)
     return [f"{output}: {reference.method}, {len(reference.tensors)} tensors", *report]
 
@@ -74,19 +75,19 @@ def _sha256(path: str | Path) -> str:
 
 def _fill(model: Model, reference: Reference, given: dict[str, float]) -> list[str]:
     """Gives the model its tensors, after a check of all of them. Returns what was assumed."""
-    wanted = model.tensors()
+    wanted = {name: (info.shape, info.used) for name, info in model.tensors.info().items()}
     if wrong := _reference.problems(reference, wanted):
         raise ConversionError(
             f"{len(wrong)} tensors do not fit {reference.method} with these options; nothing was written:\n  "
             + "\n  ".join(wrong)
         )
     for name, values in reference.tensors.items():
-        model.set(name, _reference.as_float32(values))
-    report = []
+        model.tensors[name] = _reference.as_float32(values)
+    report, known = [], model.options
     if assumed := [name for name in reference.untold if name not in given]:
-        values_of = ", ".join(f"{name}={model.option(name):g}" for name in assumed)
+        values_of = ", ".join(f"{name}={known[name]}" for name in assumed)
         report.append(f"assumed, for no shape tells: {values_of}")
-    if fresh := [name for name in _reference.fresh(reference, wanted) if wanted[name].used]:
+    if fresh := [name for name in _reference.fresh(reference, wanted) if wanted[name][1]]:
         report.append(f"fresh values for {len(fresh)} tensors that no file has, from {fresh[0]} to {fresh[-1]}")
     return report + ([reference.note] if reference.note else [])
 
@@ -161,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             key=given.key,
             reader=given.reader,
         )
-    except (ConversionError, torchfile.TorchFileError, SlmtError, OSError) as error:
+    except (ConversionError, torchfile.TorchFileError, Error, OSError) as error:
         print(f"slmt.convert: {error}", file=sys.stderr)
         return 1
     print("\n".join(report))

@@ -13,31 +13,10 @@ import pytest
 
 import checkpoints
 from samples import Array
-from slmt import _convert_calls, _reference, convert
-from slmt._convert_calls import Model, SlmtError
+from slmt import Model, _reference, convert
+from small import NANO, SEQ2SEQ
 
-NANO = {
-    "image_size": 32, "mae_patch": 2, "patch": 1, "embed_dim": 8, "depth": 2, "num_heads": 2, "mlp_ratio": 2,
-    "decoder_dim": 4, "decoder_depth": 1, "decoder_heads": 2,
-    "generator_depths_0": 2, "generator_depths_1": 1, "generator_depths_2": 2, "generator_depths_3": 1,
-    "generator_heads_0": 1, "generator_heads_1": 2, "generator_heads_2": 4, "generator_heads_3": 8, "window": 4,
-}  # fmt: skip
 HEADS = ["--option", "num_heads=2", "--option", "decoder_heads=2"]
-SEQ2SEQ = {
-    "ndims": 2, "channels": 3, "width_0": 2, "width_1": 3, "width_2": 4, "lstm_width": 4, "residual_blocks": 2,
-    "code_length": 5, "bank": 3,
-}  # fmt: skip
-
-
-def _library_is_there() -> bool:
-    try:
-        _convert_calls._open()
-    except SlmtError:
-        return False
-    return True
-
-
-pytestmark = pytest.mark.skipif(not _library_is_there(), reason="no libslmt: set SLMT_LIBRARY to its path")
 
 
 def expected(method: str, options: Mapping[str, float]) -> dict[str, Array]:
@@ -46,7 +25,7 @@ def expected(method: str, options: Mapping[str, float]) -> dict[str, Array]:
     with Model.create(method, options) as model:
         return {
             name: random.standard_normal(tensor.shape).astype(np.float32)
-            for name, tensor in model.tensors().items()
+            for name, tensor in model.tensors.info().items()
             if tensor.used
         }
 
@@ -59,7 +38,7 @@ def hold(path: Path, tensors: Mapping[str, Array]) -> None:
     """The model file holds these tensors, exactly."""
     with Model.load(path) as model:
         for name, values in tensors.items():
-            assert np.array_equal(model.get(name), values), name
+            assert np.array_equal(model.tensors[name], values), name
 
 
 @pytest.fixture(scope="module")
@@ -85,11 +64,11 @@ def test_an_edge_mae_and_a_generator_become_a_model_of_slmt_net(
     assert convert.main([*HEADS, "--data", "BraTS", "--training", "150 epochs", "--card", "name=x", *files]) == 0
     hold(Path(files[2]), nano)
     with Model.load(files[2]) as model:
-        assert {name: model.option(name) for name in NANO} == NANO
-        assert (model.card("data"), model.card("training"), model.card("name")) == ("BraTS", "150 epochs", "x")
+        assert {name: model.options[name] for name in NANO} == NANO
+        assert (model.card["data"], model.card["training"], model.card["name"]) == ("BraTS", "150 epochs", "x")
         digest = hashlib.sha256(Path(files[0]).read_bytes()).hexdigest()
-        assert model.card("converted_from").splitlines()[0] == f"MAE.pth sha256 {digest}"
-        assert model.card("converted_from").splitlines()[1].startswith("G.pth sha256 ")
+        assert model.card["converted_from"].splitlines()[0] == f"MAE.pth sha256 {digest}"
+        assert model.card["converted_from"].splitlines()[1].startswith("G.pth sha256 ")
     assert "assumed" not in capsys.readouterr().out
 
 
@@ -192,10 +171,10 @@ def test_a_generator_of_seq2seq_becomes_a_model(tmp_path: Path, ndims: int) -> N
     assert convert.main(["--seq2seq", "--card", "sequences=t1,t2", "--preprocess", "slice_first=3", *names]) == 0
     hold(tmp_path / "out.h5", tensors)
     with Model.load(names[1]) as model:
-        assert {name: model.option(name) for name in options} == options
-        assert model.card("sequences") == "t1,t2"
-        preprocess = model.preprocess()
-    assert (preprocess["scaling"], preprocess["crop_size"], preprocess["slice_first"]) == (1, 192, 3)
+        assert {name: model.options[name] for name in options} == options
+        assert model.card["sequences"] == "t1,t2"
+        preprocess = model.preprocess
+    assert (preprocess.scaling, preprocess.crop_size, preprocess.slice_first) == ("twice-p99", 192, 3)
 
 
 # ---- VGG19 ----
@@ -229,10 +208,6 @@ def test_vgg_of_another_depth_is_refused() -> None:
 
 
 def test_vgg19_becomes_a_model(tmp_path: Path) -> None:
-    try:
-        Model.create("vgg19", {"width": 4}).__exit__(None, None, None)
-    except SlmtError:
-        pytest.skip("this library has no method vgg19")
     checkpoints.write(tmp_path / "vgg.pth", vgg19(4))
     assert convert.main(["--vgg19", str(tmp_path / "vgg.pth"), str(tmp_path / "out.h5")]) == 0
     hold(tmp_path / "out.h5", _reference.vgg19(vgg19(4)).tensors)

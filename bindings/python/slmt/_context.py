@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Contexts: back end, threads, limits and log."""
+
+import ctypes
+import functools
+import logging
+from typing import Literal
+
+from slmt import _api
+from slmt._errors import ArgumentError, check
+from slmt._handle import Handle
+
+_BACKENDS = {"cpu": _api.SLMT_BACKEND_CPU, "reference": _api.SLMT_BACKEND_REFERENCE}
+_PRECISIONS = {"float32": _api.SLMT_FLOAT32, "float64": _api.SLMT_FLOAT64}
+_MATRICES = {"auto": _api.SLMT_MATRIX_AUTO, "onednn": _api.SLMT_MATRIX_ONEDNN, "openblas": _api.SLMT_MATRIX_OPENBLAS}
+WEIGHTS = {
+    "full": _api.SLMT_WEIGHTS_FULL,
+    "bf16": _api.SLMT_WEIGHTS_BFLOAT16,
+    "f16": _api.SLMT_WEIGHTS_FLOAT16,
+    "stored": _api.SLMT_WEIGHTS_STORED,
+}
+_ARITHMETIC = {"float32": _api.SLMT_ARITHMETIC_FLOAT32, "bf16": _api.SLMT_ARITHMETIC_BFLOAT16}
+_LEVELS = (
+    (_api.SLMT_LOG_ERROR, logging.ERROR),
+    (_api.SLMT_LOG_WARNING, logging.WARNING),
+    (_api.SLMT_LOG_INFO, logging.INFO),
+    (_api.SLMT_LOG_DEBUG, logging.DEBUG),
+)
+
+
+def choice(what: str, name: str, codes: dict[str, int]) -> int:
+    if name not in codes:
+        raise ArgumentError(f"{what} is '{name}', expected {' or '.join(codes)}")
+    return codes[name]
+
+
+class Context(Handle):
+    """What everything else is made in. Other objects keep their context alive. Any number of threads may use it.
+
+    threads: of a call; 0: the cores this process may run on. max_bytes: a hard limit on the library's memory; 0: none.
+    weights: how models hold the matrices of linear layers; 16 bits synthesize and do not train. logger: receives the
+    library's log, from `log_level` (of `logging`) on; on the thread whose call has something to say."""
+
+    def __init__(
+        self,
+        *,
+        backend: Literal["cpu", "reference"] = "cpu",
+        precision: Literal["float32", "float64"] = "float32",
+        matrix: Literal["auto", "onednn", "openblas"] = "auto",
+        threads: int = 0,
+        max_bytes: int = 0,
+        weights: Literal["full", "bf16", "f16", "stored"] = "full",
+        arithmetic: Literal["float32", "bf16"] = "float32",
+        logger: logging.Logger | None = None,
+        log_level: int = logging.INFO,
+    ) -> None:
+        config = _api.slmt_context_config()
+        _api.slmt_context_config_init(config)
+        config.backend = choice("backend", backend, _BACKENDS)
+        config.precision = choice("precision", precision, _PRECISIONS)
+        config.matrix = choice("matrix", matrix, _MATRICES)
+        config.weights = choice("weights", weights, WEIGHTS)
+        config.arithmetic = choice("arithmetic", arithmetic, _ARITHMETIC)
+        config.threads = threads
+        config.max_bytes = max_bytes
+        config.log_level = max(code for code, level in _LEVELS if level >= min(log_level, logging.ERROR))
+        config.log = _log_to(logger or logging.getLogger("slmt"))
+        pointer = ctypes.POINTER(_api.slmt_context)()
+        check(_api.slmt_context_create(config, pointer))
+        super().__init__(pointer, _api.slmt_context_free)
+
+    @property
+    def live_bytes(self) -> int:
+        """Memory that the context and everything made in it hold now, in bytes."""
+        return _api.slmt_context_live_bytes(self._pointer)
+
+    def __repr__(self) -> str:
+        if self.closed:
+            return "<slmt.Context, closed>"
+        return f"<slmt.Context {(_api.slmt_context_describe(self._pointer) or b'').decode()}>"
+
+
+@functools.cache  # kept for good, as loggers are: what was made in a context may outlive it
+def _log_to(logger: logging.Logger) -> "_api.slmt_log_fn":
+    levels = dict(_LEVELS)
+
+    def log(user: int | None, level: int, line: bytes) -> None:
+        logger.log(levels.get(level, logging.INFO), "%s", line.decode(errors="replace"))
+
+    return _api.slmt_log_fn(log)
+
+
+@functools.lru_cache(maxsize=1)
+def default_context() -> Context:
+    """The context of calls that are given none: all defaults, made at first need."""
+    return Context()
+
+
+def context_or_default(context: Context | None) -> Context:
+    if context is not None:
+        return context
+    if default_context().closed:
+        default_context.cache_clear()
+    return default_context()

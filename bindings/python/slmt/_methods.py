@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What methods there are, described so that a program can use one it has never heard of; and what the library is."""
+
+import ctypes
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Union
+
+import numpy as np
+
+from slmt import _api
+from slmt._arrays import TYPES
+from slmt._errors import ArgumentError, NotFoundError, check
+
+Value = Union[int, float, str]
+
+
+@dataclass(frozen=True)
+class Number:
+    """An option of a method, or a setting of a task."""
+
+    name: str
+    help: str  # what it is, with its unit
+    kind: str  # "whole", "real" or "choice"
+    choices: tuple[str, ...]  # () for other kinds
+    initial: Value  # where none is given
+    low: float
+    high: float
+
+    def code(self, value: Value) -> float:
+        """A value as the library has it: of a choice its index."""
+        if not isinstance(value, str):
+            return float(value)
+        if value not in self.choices:
+            raise ArgumentError(f"{self.name} is '{value}', expected {' or '.join(self.choices) or 'a number'}")
+        return float(self.choices.index(value))
+
+    def value(self, code: float) -> Value:
+        """What the library has, as a whole number, a real number or a choice's name."""
+        return _value(self.kind, self.choices, code)
+
+
+def _value(kind: str, choices: tuple[str, ...], code: float) -> Value:
+    return code if kind == "real" else int(code) if kind == "whole" else choices[int(code)]
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or an output of a task."""
+
+    name: str
+    help: str  # what it holds, with its range
+    dtype: np.dtype[Any]  # float32 or int32
+    axes: str  # names of the axes, outermost first: "batch,height,width"
+
+    @property
+    def batched(self) -> bool:
+        """Whether the first axis counts samples, and may have any length."""
+        return self.axes.split(",")[0] == "batch"
+
+
+@dataclass(frozen=True)
+class Task:
+    name: str
+    help: str
+    trains: bool  # for a Trainer; else for a Session
+    settings: Mapping[str, Number]
+    inputs: Mapping[str, Port]
+    outputs: Mapping[str, Port]  # of a task that trains: losses, the last is what is minimised
+
+
+@dataclass(frozen=True)
+class Method:
+    name: str
+    title: str
+    source: str  # the paper
+    options: Mapping[str, Number]
+    tasks: Mapping[str, Task]
+
+
+@dataclass(frozen=True)
+class Build:
+    """How the library that is loaded was built, and what it uses on this machine."""
+
+    version: str
+    abi: int
+    commit: str
+    compiler: str
+    backends: str
+    matrix: str  # libraries for matrix products
+    cpu_level: str
+
+
+def text(value: bytes | None) -> str:
+    return (value or b"").decode(errors="replace")
+
+
+def _all(count: int, kind: Any, function: Callable[..., int], *where: bytes) -> Iterator[Any]:
+    for index in range(count):
+        info = kind(struct_size=ctypes.sizeof(kind))
+        check(function(*where, index, ctypes.byref(info)))
+        yield info
+
+
+_KINDS = {_api.SLMT_NUMBER_WHOLE: "whole", _api.SLMT_NUMBER_REAL: "real", _api.SLMT_NUMBER_CHOICE: "choice"}
+
+
+def _numbers(infos: Iterator[Any]) -> dict[str, Number]:
+    numbers = {}
+    for info in infos:
+        kind = _KINDS[info.kind]
+        choices = tuple(text(info.choices).split("|")) if kind == "choice" else ()
+        numbers[text(info.name)] = Number(
+            text(info.name), text(info.help), kind, choices, _value(kind, choices, info.initial), info.low, info.high
+        )
+    return numbers
+
+
+def _ports(infos: Iterator[Any]) -> dict[str, Port]:
+    return {
+        text(info.name): Port(text(info.name), text(info.help), np.dtype(TYPES[info.type]), text(info.axes))
+        for info in infos
+    }
+
+
+def _task(method: bytes, info: Any) -> Task:
+    where = method, info.name
+    return Task(
+        text(info.name),
+        text(info.help),
+        bool(info.trains),
+        _numbers(_all(info.settings, _api.slmt_number_info, _api.slmt_task_setting, *where)),
+        _ports(_all(info.inputs, _api.slmt_port_info, _api.slmt_task_input, *where)),
+        _ports(_all(info.outputs, _api.slmt_port_info, _api.slmt_task_output, *where)),
+    )
+
+
+def methods() -> dict[str, Method]:
+    """All methods by name. Any thread."""
+    found = {}
+    for info in _all(_api.slmt_method_count(), _api.slmt_method_info, _api.slmt_method_describe):
+        tasks = _all(info.tasks, _api.slmt_task_info, _api.slmt_method_task, info.name)
+        found[text(info.name)] = Method(
+            text(info.name),
+            text(info.title),
+            text(info.source),
+            _numbers(_all(info.options, _api.slmt_number_info, _api.slmt_method_option, info.name)),
+            {text(task.name): _task(info.name, task) for task in tasks},
+        )
+    return found
+
+
+def task_of(method: str, name: str) -> Task:
+    tasks = methods()[method].tasks
+    if name not in tasks:
+        raise NotFoundError(f"{method} has no task {name}; it has {', '.join(tasks)}")
+    return tasks[name]
+
+
+def coded(values: Mapping[str, Value], known: Mapping[str, Number]) -> Any:
+    """Numbers by name as slmt_number[]. The library says which names and values are wrong."""
+    array = (_api.slmt_number * len(values))()
+    for number, (name, value) in zip(array, values.items(), strict=True):
+        number.name = name.encode()
+        number.value = known[name].code(value) if name in known else 0.0
+    return array
+
+
+def build() -> Build:
+    """Describes the library that is loaded. Any thread."""
+    info = _api.slmt_build_info(struct_size=ctypes.sizeof(_api.slmt_build_info))
+    check(_api.slmt_build_describe(ctypes.byref(info)))
+    return Build(
+        text(info.version), info.abi, text(info.commit), text(info.compiler), text(info.backends), text(info.matrix),
+        text(info.cpu_level),
+    )  # fmt: skip

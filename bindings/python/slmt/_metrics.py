@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures: agreement of images, and what errors of any-to-any synthesis tell of the sequences. All from any thread."""
+
+import ctypes
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import nan
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slmt import _api
+from slmt._arrays import ArrayIn, FloatArray, floats_at, given, taken
+from slmt._context import choice
+from slmt._errors import ArgumentError, check
+
+_SELVES = {
+    "exclude": _api.SLMT_SELF_EXCLUDE,
+    "include": _api.SLMT_SELF_INCLUDE,
+    "zscore-only": _api.SLMT_SELF_ZSCORE_ONLY,
+}
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Agreement of two slices in [0, 1]."""
+
+    psnr: float  # dB; 100 where they are equal
+    ssim: float  # 7x7 uniform window, data range 1
+    ssim_range_2: float  # data range 2: only to compare with the paper
+    nmse: float  # sum (p-t)^2 / sum t^2
+    nmse_spectral: float  # with spectral norms: the paper's code
+    mae: float  # mean |p-t|
+
+
+def compare(prediction: ArrayIn, target: ArrayIn) -> Metrics:
+    """Compares a slice with its target, both [height][width] in [0, 1], 7 pixels or more a side."""
+    truth = taken(target, "target", shape=(None, None))
+    made = taken(prediction, "prediction", shape=truth.shape)
+    height, width = truth.shape
+    metrics = _api.slmt_metrics(struct_size=ctypes.sizeof(_api.slmt_metrics))
+    check(_api.slmt_compare(floats_at(made), floats_at(truth), height, width, metrics))
+    return Metrics(metrics.psnr, metrics.ssim, metrics.ssim_range_2, metrics.nmse, metrics.nmse_spectral, metrics.mae)
+
+
+@dataclass(frozen=True)
+class PairScore:
+    """How well one sequence of a subject was made from another. NaN: not taken."""
+
+    source: int  # index of the sequence it was made from
+    target: int  # index of the sequence that was made
+    psnr: float = nan  # dB; more is better
+    ssim: float = nan  # more is better
+    lpips: float = nan  # less is better
+
+
+@dataclass(frozen=True)
+class Ranking:
+    totipotency: NDArray[np.float64]  # [N] how well a sequence makes the others
+    differentiation: NDArray[np.float64]  # [N] how hard it is to make
+    agreement: NDArray[np.float64]  # [N][N] a row for each source
+
+
+def rank_sequences(
+    scores: Iterable[PairScore],
+    sequences: int,
+    *,
+    self_pairs: Literal["exclude", "include", "zscore-only"] = "exclude",
+) -> Ranking:
+    """Ranks `sequences` (N) sequences by scores of pairs, in any order (Han et al. 2024, C_t and C_d)."""
+    options = _api.slmt_ranking_options()
+    _api.slmt_ranking_options_init(options)
+    options.self = choice("self_pairs", self_pairs, _SELVES)
+    rows = [_api.slmt_pair_score(0, s.source, s.target, 0, s.psnr, s.ssim, s.lpips) for s in scores]
+    array = (_api.slmt_pair_score * len(rows))(*rows)
+    results = [np.empty(shape) for shape in (sequences, sequences, (sequences, sequences))]
+    pointers = [result.ctypes.data_as(ctypes.POINTER(ctypes.c_double)) for result in results]
+    check(_api.slmt_rank_sequences(array, len(rows), sequences, options, *pointers))
+    return Ranking(*results)
+
+
+def differentiation_map(predictions: Sequence[ArrayIn], truth: ArrayIn, *, out: FloatArray | None = None) -> FloatArray:
+    """Where an image holds what its sources lack: the mean over predictions of |prediction - truth|.
+
+    predictions: each of truth's shape, any, made from another source. Returns float32 of that shape."""
+    image = taken(truth, "truth")
+    made = [taken(one, f"predictions[{index}]", shape=image.shape) for index, one in enumerate(predictions)]
+    if not made:
+        raise ArgumentError("there are no predictions")
+    result = given(out, image.shape, "out")
+    array = (ctypes.POINTER(ctypes.c_float) * len(made))(*(floats_at(one) for one in made))
+    check(_api.slmt_differentiation_map(array, len(made), floats_at(image), image.size, floats_at(result)))
+    return result

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sessions: a task of a model, its settings, and the planned memory to run it."""
+
+import ctypes
+from collections.abc import Mapping
+from typing import Any, overload
+
+import numpy as np
+
+from slmt import _api
+from slmt._arrays import AnyArray, ArrayIn, FloatArray, Shape, Tensors, floats_at, given, taken
+from slmt._call import Call, ProgressLike, reporting
+from slmt._errors import ArgumentError, NotFoundError, check
+from slmt._handle import Handle
+from slmt._methods import Port, Task, Value, coded, task_of
+from slmt._model import Model
+from slmt._volume import Volume
+
+
+class Session(Handle):
+    """Runs a task that does not train, "synthesize" where none is named.
+
+    to: of a model that makes several sequences, the one to make, by its name in the card. settings: by name, see
+    methods(); `batch` is how many samples are computed together, at most. `height` and `width` are those of the model's
+    preprocessing where they are not given.
+
+    One call at a time: other threads wait for it, while Python goes on in them. Sessions are independent of each other,
+    also those of one model: for two syntheses at once take two sessions. cancel() may be called from any thread."""
+
+    def __init__(self, model: Model, task: str = "synthesize", *, to: str | None = None, **settings: Value) -> None:
+        self._task: Task = task_of(model.method, task)
+        self.settings = with_sizes(model, self._task, settings)
+        pointer = ctypes.POINTER(_api.slmt_session)()
+        numbers = coded(self.settings, self._task.settings)
+        check(_api.slmt_session_create_task(model._pointer, task.encode(), numbers, len(numbers), pointer))
+        super().__init__(pointer, _api.slmt_session_free)
+        self.to = to
+        if to is not None:
+            self._make(model, to)
+
+    def _make(self, model: Model, to: str) -> None:
+        if "sequence" in self._task.inputs:
+            if to not in model.sequences:
+                raise NotFoundError(
+                    f"the model makes no {to}; it makes {', '.join(model.sequences) or 'what has no name'}"
+                )
+            self.set("sequence", [model.sequences.index(to)])
+        elif to != model.card["target_contrast"]:
+            raise NotFoundError(f"the model makes '{model.card['target_contrast']}' alone, not {to}")
+
+    @staticmethod
+    def memory(model: Model, task: str = "synthesize", **settings: Value) -> int:
+        """Bytes that such a session would hold."""
+        described = task_of(model.method, task)
+        wanted, count = with_sizes(model, described, settings), ctypes.c_uint64()
+        numbers = coded(wanted, described.settings)
+        check(_api.slmt_session_task_memory(model._pointer, task.encode(), numbers, len(numbers), count))
+        return count.value
+
+    @property
+    def task(self) -> Task:
+        """What the session runs: inputs and outputs with their axes."""
+        return self._task
+
+    def shape(self, name: str) -> Shape:
+        """The shape of an input or output; the first axis of a batched one is the setting `batch`."""
+        return port_shape(_api.slmt_session_shape, self._pointer, name)
+
+    def set(self, name: str, values: ArrayIn) -> None:
+        """Sets an input that all samples share, for synthesize(): seq2seq's `sequence`."""
+        if name not in self._task.inputs:
+            raise NotFoundError(f"task {self._task.name} has no input {name}; it has {', '.join(self._task.inputs)}")
+        array = taken(values, name, self._task.inputs[name].dtype.type)
+        with self._alone():
+            check(_api.slmt_session_set(self._pointer, Tensors({name: array}).array))
+
+    def synthesize(
+        self, source: ArrayIn, *, out: FloatArray | None = None, progress: ProgressLike = None
+    ) -> FloatArray:
+        """Makes target slices from source slices.
+
+        source: [count][height][width] or [height][width] in [0, 1]. Returns as much, in [0, 1]; in `out` where that is
+        given, which may not overlap source. With SLMT-Net each slice stands alone; seq2seq takes them for neighbours in
+        one volume, bottom to top. progress: True for a bar of tqdm, or progress(stage, done, total)."""
+        array = taken(source, "source")
+        if array.ndim not in (2, 3):
+            raise ArgumentError(f"source is {list(array.shape)}, expected [count, height, width] or [height, width]")
+        self._check_image(array.shape[-2:])
+        target = given(out, array.shape, "out")
+        count = array.shape[0] if array.ndim == 3 else 1
+        self._run(progress, _api.slmt_synthesize, floats_at(array), count, floats_at(target))
+        return target
+
+    def _check_image(self, size: Shape) -> None:
+        """The library cannot see how large an image is."""
+        name = next(iter(self._task.inputs))
+        if "height,width" in self._task.inputs[name].axes and size != self.shape(name)[-2:]:
+            raise ArgumentError(f"slices are {list(size)}, expected {list(self.shape(name)[-2:])}")
+
+    @overload
+    def synthesize_volume(self, source: Volume, *, progress: ProgressLike = None) -> Volume: ...
+    @overload
+    def synthesize_volume(self, source: Any, *, progress: ProgressLike = None) -> Any: ...
+    def synthesize_volume(self, source: Any, *, progress: ProgressLike = None) -> Any:
+        """Makes a whole volume: a Volume from a Volume, a nibabel image, with its header, from a nibabel image.
+
+        source: raw intensities, any orientation. The result lies on the same grid with values in [0, 1], and is 0
+        outside the crop and the slices of the model's preprocessing."""
+        volume = source if isinstance(source, Volume) else Volume.from_nibabel(source)
+        pointer = ctypes.POINTER(_api.slmt_volume)()
+        self._run(progress, _api.slmt_synthesize_volume, volume._pointer, pointer)
+        target = Volume._of(pointer)
+        return target if volume is source else target.to_nibabel(source.header)
+
+    def run(
+        self,
+        inputs: Mapping[str, ArrayIn],
+        *,
+        out: Mapping[str, AnyArray] | None = None,
+        progress: ProgressLike = None,
+    ) -> dict[str, AnyArray]:
+        """Runs the task on arrays by name, and returns its outputs by name, in those of `out` where it has one.
+
+        Types and axes are those of task.inputs and task.outputs. The first axis of batched ones may have any length,
+        the same for all."""
+        arrays = taken_for(self._task, inputs)
+        lengths = {
+            array.shape[0]
+            for name, array in arrays.items()
+            if array.ndim and name in self._task.inputs and self._task.inputs[name].batched
+        }
+        if len(lengths) > 1:
+            raise ArgumentError(f"inputs have {' and '.join(map(str, sorted(lengths)))} samples, expected as many each")
+        count = lengths.pop() if lengths else 1
+        if extra := set(out or {}) - set(self._task.outputs):
+            raise NotFoundError(f"task {self._task.name} has no output {', '.join(sorted(extra))}")
+        outputs = {
+            name: given((out or {}).get(name), self._output_shape(port, count), name, port.dtype.type)
+            for name, port in self._task.outputs.items()
+        }
+        ins, outs = Tensors(arrays), Tensors(outputs)
+        self._run(progress, _api.slmt_session_run, ins.array, ins.count, outs.array, outs.count)
+        return outputs
+
+    def _output_shape(self, port: Port, count: int) -> Shape:
+        shape = self.shape(port.name)
+        return (count, *shape[1:]) if port.batched else shape
+
+    def _run(self, progress: ProgressLike, function: Any, *arguments: Any) -> None:
+        with self._alone(), Call() as call, reporting(call, progress) as callback:
+            check(_api.slmt_session_set_progress(self._pointer, callback, None))
+            try:
+                call.check(function(self._pointer, *arguments))
+            finally:
+                _api.slmt_session_set_progress(self._pointer, _api.slmt_progress_fn(), None)
+
+    def cancel(self) -> None:
+        """Ends the call that runs on this session with Cancelled, at the next layer; without one, the next call."""
+        _api.slmt_session_cancel(self._pointer)
+
+    def __repr__(self) -> str:
+        return "<slmt.Session, closed>" if self.closed else f"<slmt.Session {self._task.name}>"
+
+
+def with_sizes(model: Model, task: Task, given: Mapping[str, Value]) -> dict[str, Value]:
+    """Images are as large as the model's preprocessing makes them."""
+    side = model.preprocess.image_size
+    return {**{name: side for name in ("height", "width") if name in task.settings}, **given}
+
+
+def taken_for(task: Task, inputs: Mapping[str, ArrayIn]) -> dict[str, AnyArray]:
+    """Arrays of the types that a task's inputs have. The library says which names and shapes are wrong."""
+    kinds = {name: port.dtype.type for name, port in task.inputs.items()}
+    return {name: taken(values, name, kinds.get(name, np.float32)) for name, values in inputs.items()}
+
+
+def port_shape(function: Any, pointer: Any, name: str) -> Shape:
+    shape, rank = (ctypes.c_int64 * 6)(), ctypes.c_int32()
+    check(function(pointer, name.encode(), shape, rank))
+    return tuple(shape[: rank.value])

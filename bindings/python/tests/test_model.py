@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Models: made, saved, loaded, changed; and what is raised where that fails."""
+
+import io
+import logging
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import slmt
+from samples import Array
+from small import NANO
+
+
+def equal(a: slmt.Model, b: slmt.Model) -> bool:
+    return all(np.array_equal(a.tensors[name], b.tensors[name]) for name in a.tensors)
+
+
+def test_a_saved_model_comes_back_from_a_name_bytes_and_a_file(model: slmt.Model, tmp_path: Path) -> None:
+    path = tmp_path / "model.h5"
+    model.card["data"] = "heads of ellipses"
+    model.save(path)
+    for source in (path, str(path), path.read_bytes(), io.BytesIO(path.read_bytes())):
+        with slmt.Model.load(source) as loaded:
+            assert (loaded.method, loaded.options) == ("slmt-net", NANO)
+            assert (loaded.card["data"], loaded.preprocess) == ("heads of ellipses", model.preprocess)
+            assert equal(loaded, model)
+
+
+def test_a_preset_can_be_changed_by_options() -> None:
+    model = slmt.Model.create(preset="tiny", options={"depth": 1, "decoder_depth": 1})
+    assert (model.options["image_size"], model.options["embed_dim"], model.options["depth"]) == (128, 32, 1)
+    assert model.options["generator_heads_3"] == slmt.Model.create(preset="tiny").options["generator_heads_3"]
+
+
+def test_tensors_are_a_mapping_that_can_be_written(model: slmt.Model) -> None:
+    name = "G.norm_up.weight"
+    assert name in model.tensors and "absent" not in model.tensors and len(list(model.tensors)) == len(model.tensors)
+    values = np.arange(8, dtype=np.float64)
+    model.tensors[name] = values
+    assert np.array_equal(model.tensors[name], values) and model.tensors[name].dtype == np.float32
+    with pytest.raises(slmt.ArgumentError, match=r"is \[9\], expected \[8\]"):
+        model.tensors[name] = np.zeros(9)
+    with pytest.raises(slmt.NonFiniteError):
+        model.tensors[name] = np.full(8, np.nan)
+    assert model.tensors.get("absent") is None
+    with pytest.raises(KeyError, match="^the model has no tensor absent$"):
+        model.tensors["absent"]
+
+
+def test_16_bits_halve_a_models_memory_and_are_told(tmp_path: Path, model: slmt.Model) -> None:
+    model.save(tmp_path / "model.h5")
+    half = slmt.Model.load(tmp_path / "model.h5", context=slmt.Context(weights="bf16"))
+    assert {info.weights for info in half.tensors.info().values()} == {"full", "bf16"}
+    assert {info.weights for info in model.tensors.info().values()} == {"full"}
+
+
+def test_card_and_preprocessing_can_be_changed(model: slmt.Model) -> None:
+    model.card["name"] = "grün"
+    assert model.card["name"] == "grün"
+    del model.card["name"]
+    assert model.card["name"] == ""
+    model.preprocess = replace(model.preprocess, target_resize="nearest", scaling="twice-p99", low_percentile=0.5)
+    assert model.preprocess == replace(
+        model.preprocess, target_resize="nearest", scaling="twice-p99", low_percentile=0.5
+    )
+    with pytest.raises(slmt.ArgumentError, match="target_resize"):
+        model.preprocess = replace(model.preprocess, target_resize="cubic")
+
+
+def test_defaults_of_preprocessing_are_the_librarys() -> None:
+    from slmt import _api
+
+    struct = _api.slmt_preprocess()
+    _api.slmt_preprocess_init(struct)
+    mine = slmt.Preprocess()._struct()
+    assert bytes(mine) == bytes(struct)
+
+
+# ---- failures ----
+
+
+def test_a_missing_file_is_a_file_not_found_error_too(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        slmt.Model.load(tmp_path / "absent.h5")
+    assert isinstance(caught.value, slmt.NoSuchFileError)
+    assert (caught.value.status, caught.value.name) == (301, "SLMT_ERR_NOT_FOUND")
+    assert caught.value.filename == str(tmp_path / "absent.h5")
+    assert str(caught.value).startswith(str(tmp_path / "absent.h5"))
+
+
+def test_damaged_and_foreign_files_are_told_apart(tmp_path: Path, model: slmt.Model) -> None:
+    model.save(tmp_path / "model.h5")
+    data = bytearray((tmp_path / "model.h5").read_bytes())
+    data[-100] ^= 1
+    with pytest.raises(slmt.CorruptError):
+        slmt.Model.load(bytes(data))
+    with pytest.raises(slmt.FormatError):
+        slmt.Model.load(b"no checkpoint" * 100)
+
+
+def test_a_file_whose_reading_fails_tells_why() -> None:
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise TimeoutError("the server is gone")
+
+    with pytest.raises(TimeoutError, match="the server is gone"):
+        slmt.Model.load(Broken())
+
+
+def test_memory_beyond_the_limit_is_a_memory_error() -> None:
+    with slmt.Context(max_bytes=1 << 20) as context, pytest.raises(MemoryError) as caught:
+        slmt.Model.create(preset="base", context=context)
+    assert isinstance(caught.value, slmt.LimitError)
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "problem"),
+    [
+        ("absent", {}, slmt.NotFoundError),
+        ("slmt-net", {"absent": 1}, slmt.NotFoundError),
+        ("slmt-net", {"depth": 0}, ValueError),
+        ("slmt-net", {"depth": "many"}, slmt.ArgumentError),
+    ],
+)
+def test_wrong_options_are_told(method: str, options: dict[str, int | str], problem: type[Exception]) -> None:
+    with pytest.raises(problem):
+        slmt.Model.create(method, options)
+
+
+def test_a_closed_model_refuses_and_its_sessions_go_on(model: slmt.Model, slices: Array) -> None:
+    session = model.session()
+    model.close()
+    model.close()
+    assert model.closed and repr(model) == "<slmt.Model, closed>"
+    with pytest.raises(slmt.StateError, match="closed"):
+        model.method  # noqa: B018
+    assert session.synthesize(slices).shape == slices.shape
+
+
+def test_errors_survive_another_process() -> None:
+    with pytest.raises(slmt.NoSuchFileError) as caught:
+        slmt.Volume.read("/absent.nii")
+    copy = pickle.loads(pickle.dumps(caught.value))
+    assert (type(copy), copy.status, str(copy)) == (slmt.NoSuchFileError, 301, str(caught.value))
+
+
+def test_every_status_has_its_exception() -> None:
+    from slmt import _api, _errors
+
+    statuses = {value for name, value in vars(_api).items() if name.startswith("SLMT_ERR_")}
+    assert statuses == set(_errors._CLASSES)
+
+
+# ---- contexts and descriptions ----
+
+
+def test_the_librarys_log_goes_to_logging(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(slmt.UnsupportedError):
+        slmt.Context(arithmetic="bf16", matrix="openblas")
+    assert [(record.name, record.levelno) for record in caplog.records] == [("slmt", logging.ERROR)]
+    assert "bfloat16 arithmetic needs oneDNN" in caplog.text
+    caplog.clear()
+    with pytest.raises(slmt.UnsupportedError):
+        slmt.Context(arithmetic="bf16", matrix="openblas", logger=logging.getLogger("mine"))
+    assert [record.name for record in caplog.records] == ["mine"]
+
+
+def test_a_context_says_what_it_computes_with() -> None:
+    assert "reference" in repr(slmt.Context(backend="reference"))
+    with pytest.raises(ValueError, match="cpu or reference"):
+        slmt.Context(backend="gpu")  # type: ignore[arg-type]
+    assert slmt.build().version == slmt.__version__
+
+
+def test_methods_describe_themselves() -> None:
+    found = slmt.methods()
+    assert {"slmt-net", "seq2seq"} <= set(found)
+    task = found["slmt-net"].tasks["pretrain"]
+    assert task.trains and list(task.outputs)[-1] == "total" and task.inputs["images"].axes == "batch,height,width"
+    weight = task.settings["patch_weight"]
+    assert (weight.kind, weight.initial) == ("choice", weight.choices[0])
+    assert found["seq2seq"].tasks["synthesize"].inputs["sequence"].dtype == np.int32
