@@ -81,7 +81,10 @@ if command -v mandoc >/dev/null; then
     [ -z "$said" ] || die "$said"
 fi
 
-if command -v zsh >/dev/null; then
+# It is typed to at a pseudo terminal, which a bare root may lack.
+if ! zsh -f -c 'zmodload zsh/zpty && zpty try true' 2>/dev/null; then
+    echo "- zsh: not tried, as it or a pseudo terminal is missing"
+else
     claim "zsh: commands, options, choices, files and folders are completed"
     "$slmt" --completion zsh >_slmt || die "no completion for zsh"
     cat >ask.zsh <<'END'

@@ -156,6 +156,12 @@ static void every_status_has_its_name(void **state)
     static const slmt_status unknown[] = {-1, 1, 99, 103, 901, INT32_MIN, INT32_MAX};
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
         assert_string_equal(slmt_status_name(unknown[i]), "SLMT_ERR_UNKNOWN");
+    assert_string_equal(slmt_constant_name("SLMT_SPLIT_", SLMT_SPLIT_TEST), "SLMT_SPLIT_TEST");
+    assert_string_equal(slmt_constant_name("SLMT_ERR_", SLMT_ERR_LIMIT), "SLMT_ERR_LIMIT");
+    assert_string_equal(slmt_constant_name("SLMT_CENTRE", -1), "SLMT_CENTRE");
+    assert_string_equal(slmt_constant_name("SLMT_SPLIT_", 77), "");
+    assert_string_equal(slmt_constant_name("NO_SUCH_", 1), "");
+    assert_string_equal(slmt_constant_name(NULL, 1), "");
     assert_string_equal(slmt_version(), SLMT_VERSION_STRING);
 }
 

@@ -23,6 +23,7 @@ static const struct {
     void (*address)(void);
 } functions[] = {
     {"slmt_status_name", "SLMT_1", (void (*)(void))slmt_status_name},
+    {"slmt_constant_name", "SLMT_1", (void (*)(void))slmt_constant_name},
     {"slmt_error_text", "SLMT_1", (void (*)(void))slmt_error_text},
     {"slmt_error_copy", "SLMT_1", (void (*)(void))slmt_error_copy},
     {"slmt_context_config_init", "SLMT_1", (void (*)(void))slmt_context_config_init},

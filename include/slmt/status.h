@@ -58,6 +58,18 @@ enum {
 SLMT_API const char *slmt_status_name(slmt_status status);
 
 /**
+ * The name of a constant of this library, for logs and messages: slmt_constant_name("SLMT_SPLIT_", 2) is
+ * "SLMT_SPLIT_TEST".
+ *
+ * @param prefix  how the names of its enum begin, with "SLMT_" in front and "_" behind
+ * @param value   any number
+ * @return a static text; the empty one where no constant fits. Never NULL
+ * @threads any thread, any time
+ * \since 0.1
+ */
+SLMT_API const char *slmt_constant_name(const char *prefix, int32_t value);
+
+/**
  * The text of the last error of the calling thread: what was wrong, where, and what was expected.
  *
  * @return a text owned by the library, valid until the calling thread's next call into it; the empty

@@ -488,6 +488,24 @@ slmt_status_name = _bind(
     """)
 
 
+slmt_constant_name = _bind(
+    "slmt_constant_name", c_char_p, [c_char_p, c_int32],
+    r"""const char *slmt_constant_name(const char *prefix, int32_t value)
+
+    The name of a constant of this library, for logs and messages: slmt_constant_name("SLMT_SPLIT_", 2) is
+    "SLMT_SPLIT_TEST".
+
+    prefix: how the names of its enum begin, with "SLMT_" in front and "_" behind
+    value: any number
+
+    Returns: a static text; the empty one where no constant fits. Never NULL
+
+    Threads: any thread, any time
+
+    Since 0.1.
+    """)
+
+
 slmt_error_text = _bind(
     "slmt_error_text", c_char_p, [],
     r"""const char *slmt_error_text(void)

@@ -471,6 +471,24 @@ slmt_status_name(status) =
     ccall((:slmt_status_name, libslmt), Cstring, (slmt_status, ), status)
 
 @doc raw"""
+    const char *slmt_constant_name(const char *prefix, int32_t value)
+
+The name of a constant of this library, for logs and messages: slmt_constant_name("SLMT_SPLIT_", 2) is
+"SLMT_SPLIT_TEST".
+
+prefix: how the names of its enum begin, with "SLMT_" in front and "_" behind
+value: any number
+
+Returns: a static text; the empty one where no constant fits. Never NULL
+
+Threads: any thread, any time
+
+Since 0.1.
+"""
+slmt_constant_name(prefix, value) =
+    ccall((:slmt_constant_name, libslmt), Cstring, (Cstring, Int32, ), prefix, value)
+
+@doc raw"""
     const char *slmt_error_text(void)
 
 The text of the last error of the calling thread: what was wrong, where, and what was expected.

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Made by scripts/generate-api from include/slmt/: change those.
+ * names.c - names of statuses and of all constants. */
+/* clang-format off */
+#include <stddef.h>
+#include <string.h>
+
+#include "slmt/status.h"
+
+const char *slmt_status_name(slmt_status status)
+{
+    switch (status) {
+    case SLMT_OK:
+        return "SLMT_OK";
+    case SLMT_ERR_ARGUMENT:
+        return "SLMT_ERR_ARGUMENT";
+    case SLMT_ERR_NONFINITE:
+        return "SLMT_ERR_NONFINITE";
+    case SLMT_ERR_STATE:
+        return "SLMT_ERR_STATE";
+    case SLMT_ERR_MEMORY:
+        return "SLMT_ERR_MEMORY";
+    case SLMT_ERR_LIMIT:
+        return "SLMT_ERR_LIMIT";
+    case SLMT_ERR_IO:
+        return "SLMT_ERR_IO";
+    case SLMT_ERR_NOT_FOUND:
+        return "SLMT_ERR_NOT_FOUND";
+    case SLMT_ERR_CORRUPT:
+        return "SLMT_ERR_CORRUPT";
+    case SLMT_ERR_FORMAT:
+        return "SLMT_ERR_FORMAT";
+    case SLMT_ERR_SCHEMA:
+        return "SLMT_ERR_SCHEMA";
+    case SLMT_ERR_VERSION:
+        return "SLMT_ERR_VERSION";
+    case SLMT_ERR_BACKEND:
+        return "SLMT_ERR_BACKEND";
+    case SLMT_ERR_UNSUPPORTED:
+        return "SLMT_ERR_UNSUPPORTED";
+    case SLMT_ERR_CANCELLED:
+        return "SLMT_ERR_CANCELLED";
+    case SLMT_ERR_INTERNAL:
+        return "SLMT_ERR_INTERNAL";
+    default:
+        return "SLMT_ERR_UNKNOWN";
+    }
+}
+
+static const struct {
+    const char *name;
+    int32_t value;
+} constants[] = {
+    {"SLMT_OK", 0},
+    {"SLMT_ERR_ARGUMENT", 100},
+    {"SLMT_ERR_NONFINITE", 101},
+    {"SLMT_ERR_STATE", 102},
+    {"SLMT_ERR_MEMORY", 200},
+    {"SLMT_ERR_LIMIT", 201},
+    {"SLMT_ERR_IO", 300},
+    {"SLMT_ERR_NOT_FOUND", 301},
+    {"SLMT_ERR_CORRUPT", 302},
+    {"SLMT_ERR_FORMAT", 303},
+    {"SLMT_ERR_SCHEMA", 400},
+    {"SLMT_ERR_VERSION", 401},
+    {"SLMT_ERR_BACKEND", 500},
+    {"SLMT_ERR_UNSUPPORTED", 501},
+    {"SLMT_ERR_CANCELLED", 600},
+    {"SLMT_ERR_INTERNAL", 900},
+    {"SLMT_BACKEND_CPU", 0},
+    {"SLMT_BACKEND_REFERENCE", 1},
+    {"SLMT_FLOAT32", 0},
+    {"SLMT_FLOAT64", 1},
+    {"SLMT_WEIGHTS_FULL", 0},
+    {"SLMT_WEIGHTS_BFLOAT16", 1},
+    {"SLMT_WEIGHTS_FLOAT16", 2},
+    {"SLMT_WEIGHTS_STORED", 3},
+    {"SLMT_ARITHMETIC_FLOAT32", 0},
+    {"SLMT_ARITHMETIC_BFLOAT16", 1},
+    {"SLMT_MATRIX_AUTO", 0},
+    {"SLMT_MATRIX_ONEDNN", 1},
+    {"SLMT_MATRIX_OPENBLAS", 2},
+    {"SLMT_LOG_ERROR", 0},
+    {"SLMT_LOG_WARNING", 1},
+    {"SLMT_LOG_INFO", 2},
+    {"SLMT_LOG_DEBUG", 3},
+    {"SLMT_NUMBER_WHOLE", 1},
+    {"SLMT_NUMBER_REAL", 2},
+    {"SLMT_NUMBER_CHOICE", 3},
+    {"SLMT_TENSOR_FLOAT32", 1},
+    {"SLMT_TENSOR_INT32", 2},
+    {"SLMT_PRESET_BASE", 0},
+    {"SLMT_PRESET_SMALL", 1},
+    {"SLMT_PRESET_TINY", 2},
+    {"SLMT_PATCH_WEIGHT_HARD", 0},
+    {"SLMT_PATCH_WEIGHT_EASY_THEN_HARD", 1},
+    {"SLMT_RESIZE_BILINEAR", 0},
+    {"SLMT_RESIZE_NEAREST", 1},
+    {"SLMT_SCALE_PERCENTILES", 0},
+    {"SLMT_SCALE_TWICE_P99", 1},
+    {"SLMT_CENTRE", -1},
+    {"SLMT_SPLIT_ALL", 0},
+    {"SLMT_SPLIT_TRAIN", 1},
+    {"SLMT_SPLIT_TEST", 2},
+    {"SLMT_SELF_EXCLUDE", 0},
+    {"SLMT_SELF_INCLUDE", 1},
+    {"SLMT_SELF_ZSCORE_ONLY", 2},
+    {"SLMT_STAGE_PRETRAIN", 1},
+    {"SLMT_STAGE_FINETUNE", 2},
+    {"SLMT_RECOMPUTE_NOTHING", 0},
+    {"SLMT_RECOMPUTE_CHEAP", 1},
+    {"SLMT_RECOMPUTE_LINEAR", 2},
+};
+
+const char *slmt_constant_name(const char *prefix, int32_t value)
+{
+    for (size_t i = 0; prefix && i < sizeof constants / sizeof *constants; i++)
+        if (constants[i].value == value && strncmp(constants[i].name, prefix, strlen(prefix)) == 0)
+            return constants[i].name;
+    return "";
+}
