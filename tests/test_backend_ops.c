@@ -1084,7 +1084,7 @@ typedef struct linear_size {
 static void check_linear(const linear_size *sizes, size_t n, bk_dtype weights)
 {
     for (size_t i = 0; i < n; i++)
-        for (int epilogue = 0; epilogue < 8; epilogue++) {
+        for (int epilogue = 0; epilogue < 12; epilogue++) {
             op_case c = {.op = BK_LINEAR, .n_in = 2, .n_out = 1, .tolerance = sum_tolerance(sizes[i].depth)};
             bk_shape rows = shape(sizes[i].rows);
             c.in[0] = c.out[0] = rows;
@@ -1093,12 +1093,13 @@ static void check_linear(const linear_size *sizes, size_t n, bk_dtype weights)
             c.in[1] = with_type(shape_of(2, sizes[i].cols, sizes[i].depth, 0), weights);
             c.attr.has_bias = epilogue & 1;
             c.attr.has_residual = epilogue >> 1 & 1;
-            c.attr.activation = epilogue >> 2 & 1 ? BK_ACT_GELU : BK_ACT_NONE;
+            c.attr.activation = epilogue >> 2; /* each bk_activation */
+            c.attr.alpha = c.attr.activation == BK_ACT_LEAKY_RELU ? 0.25 : 0;
             if (c.attr.has_bias)
                 c.in[c.n_in++] = shape_of(1, sizes[i].cols, 0, 0);
             if (c.attr.has_residual)
                 c.in[c.n_in++] = c.out[0];
-            if (c.attr.activation == BK_ACT_GELU)
+            if (c.attr.activation != BK_ACT_NONE)
                 c.tolerance += ONE_FUNCTION;
             /* A lone result is judged by itself, so that its terms must not cancel. */
             for (int i = 0; bk_count(&c.out[0]) == 1 && i < c.n_in; i++)
@@ -1459,6 +1460,25 @@ static void convolution_matches_float64_for_channels_and_sizes_around_a_block(vo
     };
     for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
         check_conv(&rows[r]);
+    assert_no_failures();
+}
+
+static void convolution_with_an_activation_matches_float64(void **state)
+{
+    (void)state;
+    static const conv_row rows[] = {
+        {"1x2x2x3", "5x3", 2, 1, 3},     {"2x5x6x64", "3x3", 64, 1, 1},      {"3x6x5x17", "3x3", 130, 2, 1},
+        {"3x30x31x33", "1x1", 64, 1, 0}, {"1x24x23x3", "7x7", 64, 1, 3},     {"1x700x16", "3", 17, 1, 1},
+        {"1x9x9x520", "3x3", 5, 1, 1},   {"1x5x9x10x16", "3x3x3", 17, 1, 1},
+    };
+    for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
+        for (int i = 0; i < 6; i++) {
+            op_case c = conv_case(&rows[r], i & 1);
+            c.attr.activation = i < 2 ? BK_ACT_GELU : BK_ACT_LEAKY_RELU;
+            c.attr.alpha = i < 4 ? 0.25 : 0;
+            c.tolerance += ONE_FUNCTION;
+            check_case(&c);
+        }
     assert_no_failures();
 }
 
@@ -2290,6 +2310,7 @@ int main(void)
         COUNTED(instance_norm_of_equal_pixels_is_zero),
         COUNTED(convolution_and_its_gradients_match_float64_for_every_kernel_stride_and_pad),
         COUNTED(convolution_matches_float64_for_channels_and_sizes_around_a_block),
+        COUNTED(convolution_with_an_activation_matches_float64),
         COUNTED(reflect_and_its_gradient_match_float64_up_to_the_whole_length),
         COUNTED(resizing_and_its_gradient_match_float64_up_and_down),
         COUNTED(attention_matches_float64_for_every_head_width_and_ragged_length),
