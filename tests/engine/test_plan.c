@@ -979,8 +979,8 @@ static void random_graphs_give_the_numbers_of_a_naive_evaluation(void **state)
 }
 
 /* What rounding may do to each output, the tolerance: the largest change, of several evaluations in float64,
- * when each node's numbers are moved at random by 16 u, u = 2^-24, of the largest - what test_backend_ops
- * lets a float32 kernel miss in these sizes. */
+ * when each node's numbers are moved at random by 16 u, u = 2^-24, of the largest - what
+ * test_backend_elementwise lets a float32 kernel miss in these sizes. */
 static void rounding_effect(trial *exact, double **truth, double *effect)
 {
     const graph *g = exact->g;
