@@ -127,7 +127,7 @@ static status set_batch(slmt_session *s, int32_t batch)
 static status cut_batch(slmt_session *s)
 {
     int32_t batch = s->config.batch, together;
-    size_t fast = s->context->backend->fast_bytes;
+    size_t fast = s->context->dev.backend->fast_bytes;
     if (batch == 1 || fast == 0)
         return OK;
     TRY(set_batch(s, 1));
