@@ -146,11 +146,12 @@ typedef enum bk_status {
 /* What the engine lends a backend. Valid until close(). */
 typedef struct bk_host {
     void *user;
-    bk_status (*alloc)(void *user, size_t bytes, void **out); /* 64-byte aligned; BK_OK, or BK_ERR_MEMORY or
-                                                                 BK_ERR_LIMIT with *out NULL, to be passed on */
-    void (*free)(void *user, void *p);                        /* NULL is allowed */
-    void (*log)(void *user, int level, const char *message);  /* level: 0 error .. 3 debug; may be NULL */
-    int32_t threads;                                          /* threads a call may use, at least 1 */
+    bk_status (*alloc)(void *user, size_t bytes,
+                       void **out);                          /* 64-byte aligned; BK_OK, or BK_ERR_MEMORY or
+                                                                BK_ERR_LIMIT with *out NULL, to be passed on */
+    void (*free)(void *user, void *p);                       /* NULL is allowed */
+    void (*log)(void *user, int level, const char *message); /* level: 0 error .. 3 debug; may be NULL */
+    int32_t threads;                                         /* threads a call may use, at least 1 */
 } bk_host;
 
 /* One kernel call of a plan. The engine fills everything but the last three; data pointers may
@@ -169,8 +170,8 @@ typedef struct bk_call {
 /* Whether out[0] may be the same memory as in[i] (same shape): true for every element-wise op of one
  * input and for those of two with equal shapes, and for BK_LINEAR's residual. Back ends keep to it. */
 
-/* An operand whose memory is named anew for each run: input `operand` of a call, or output operand - BK_MAX_IN,
- * lies at bound[slot]. */
+/* An operand whose memory is named anew for each run: input `operand` of a call, or output operand -
+ * BK_MAX_IN, lies at bound[slot]. */
 typedef struct bk_binding {
     int32_t call, operand, slot;
 } bk_binding;
@@ -204,9 +205,9 @@ typedef struct bk_backend {
     bk_status (*prepare)(void *device, bk_call *call);      /* shapes and attr known; no data yet */
     void (*release)(void *device, bk_call *call);
 
-    /* A run is begin(), run() for each call, end(), on one thread. end() returns when all results are there and
-     * leaves the thread's settings as they were, also after a failure; errors that the device found late are
-     * its status. */
+    /* A run is begin(), run() for each call, end(), on one thread. end() returns when all results are there
+     * and leaves the thread's settings as they were, also after a failure; errors that the device found late
+     * are its status. */
     bk_status (*begin)(void *device);
     bk_status (*end)(void *device);
     bk_status (*run)(void *device, bk_call *call); /* allocates nothing; one thread a call at a time */
@@ -218,8 +219,8 @@ typedef struct bk_backend {
     const char *(*describe)(void *device); /* e.g. "cpu: x86-64-v4, oneDNN 2.6.3 + OpenBLAS 0.3.21" */
 
     /* ---- memory of the device's own: all four functions, or none ----
-     * A backend without them works on host memory. With them, every tensor and the scratch memory of every call
-     * lie in memory of alloc(), and nobody but the backend reads or writes it. */
+     * A backend without them works on host memory. With them, every tensor and the scratch memory of every
+     * call lie in memory of alloc(), and nobody but the backend reads or writes it. */
     bk_status (*alloc)(void *device, size_t bytes, void **out); /* 64-byte aligned, contents undefined */
     void (*free)(void *device, void *p);                        /* NULL is allowed */
     /* Returns when `to` holds the bytes; what ran before on this device comes first. */
@@ -228,7 +229,8 @@ typedef struct bk_backend {
     bk_status (*finite)(void *device, const bk_tensor *arrays, int32_t n, int32_t *first);
 
     /* ---- whole plans: all four functions, or none ----
-     * With them, a plan is loaded once and each run is launch() and wait() in place of begin(), run() and end(). */
+     * With them, a plan is loaded once and each run is launch() and wait() in place of begin(), run() and
+     * end(). */
     /* Where memory is only counted, tensors and scratch are NULL, and the program is never launched. */
     bk_status (*load)(void *device, const bk_plan *plan, void **program);
     void (*unload)(void *device, void *program); /* NULL is allowed */
@@ -246,8 +248,8 @@ const bk_backend *bk_cpu(void);
 #define BK_PLUGIN_ENTRY "slmt_backend"
 typedef const bk_backend *(*bk_plugin_entry)(void);
 
-/* Moves *options behind its next item and the comma that follows. Returns the item's length, 0 at the end, and
- * its start in *item. */
+/* Moves *options behind its next item and the comma that follows. Returns the item's length, 0 at the end,
+ * and its start in *item. */
 static inline size_t bk_next_option(const char **options, const char **item)
 {
     const char *p = *options ? *options : "";

@@ -125,7 +125,8 @@ status device_finite(device dev, const bk_tensor *arrays, int32_t n, int32_t *fi
 {
     *first = -1;
     if (!device_is_host(dev))
-        return device_failure(dev, dev.backend->finite(dev.handle, arrays, n, first), "the check for finite numbers");
+        return device_failure(dev, dev.backend->finite(dev.handle, arrays, n, first),
+                              "the check for finite numbers");
     for (int32_t i = 0; *first < 0 && i < n; i++)
         if (!is_finite(&arrays[i]))
             *first = i;

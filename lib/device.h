@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* device.h - an opened backend, and the memory that its tensors lie in.
  *
- * A backend without memory of its own works on the host's: then this memory comes from the same mem as everything
- * else, and a copy is memcpy(). With memory of its own, the bytes count in the mem too, and the pointers are the
- * backend's: nobody may dereference them. */
+ * A backend without memory of its own works on the host's: then this memory comes from the same mem as
+ * everything else, and a copy is memcpy(). With memory of its own, the bytes count in the mem too, and the
+ * pointers are the backend's: nobody may dereference them. */
 #ifndef SLMT_LIB_DEVICE_H
 #define SLMT_LIB_DEVICE_H
 

@@ -47,16 +47,17 @@ static status check_backend(const char *name, const char *file, const bk_backend
     if (!b)
         return fail(ERR_FORMAT, "backend %s: %s offers no backend", name, file);
     if (b->api != BK_API)
-        return fail(ERR_VERSION,
-                    "backend %s: %s was built for version %u of the backend contract, this library has version %d",
-                    name, file, (unsigned)b->api, BK_API);
+        return fail(
+            ERR_VERSION,
+            "backend %s: %s was built for version %u of the backend contract, this library has version %d",
+            name, file, (unsigned)b->api, BK_API);
     if (strcmp(b->name, name) != 0)
         return fail(ERR_FORMAT, "backend %s: %s holds backend %s", name, file, b->name);
     int memory = !!b->alloc + !!b->free + !!b->copy + !!b->finite;
     int plans = !!b->load + !!b->unload + !!b->launch + !!b->wait;
     if ((memory != 0 && memory != 4) || (plans != 0 && plans != 4))
-        return fail(ERR_FORMAT, "backend %s: %s offers some of the functions for %s and lacks others", name, file,
-                    memory % 4 ? "memory" : "whole plans");
+        return fail(ERR_FORMAT, "backend %s: %s offers some of the functions for %s and lacks others", name,
+                    file, memory % 4 ? "memory" : "whole plans");
     return OK;
 }
 
@@ -68,7 +69,8 @@ static status load(const char *name, const char *file, plugin *p)
         return fail(ERR_UNSUPPORTED, "backend %s: cannot load %s: %s", name, file, last_error());
     void *symbol = dlsym(p->object, BK_PLUGIN_ENTRY);
     if (!symbol)
-        return fail(ERR_FORMAT, "backend %s: %s is no plug-in of slmt: it has no function " BK_PLUGIN_ENTRY "()", name,
+        return fail(ERR_FORMAT,
+                    "backend %s: %s is no plug-in of slmt: it has no function " BK_PLUGIN_ENTRY "()", name,
                     file);
     memcpy(&entry, &symbol, sizeof entry); /* C knows no cast from an object to a function */
     p->backend = entry();

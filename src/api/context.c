@@ -104,8 +104,8 @@ static status write_options(const slmt_context *context, char *options, size_t s
     int n = snprintf(options, size, "%s%s%s", is_cpu ? matrix[c->matrix] : "",
                      c->arithmetic == SLMT_ARITHMETIC_BFLOAT16 ? "bf16," : "", own);
     if (n < 0 || (size_t)n >= size)
-        return fail(ERR_ARGUMENT, "slmt_context_config.backend_options has %zu characters, at most %zu fit", strlen(own),
-                    size - 32);
+        return fail(ERR_ARGUMENT, "slmt_context_config.backend_options has %zu characters, at most %zu fit",
+                    strlen(own), size - 32);
     if (n > 0 && options[n - 1] == ',')
         options[n - 1] = '\0';
     return OK;
@@ -119,9 +119,10 @@ static status find_named(slmt_context *context)
     if (context->dev.backend)
         return OK;
     if (!c->backend_path)
-        return fail(ERR_NOT_FOUND,
-                    "backend %s is not built in, and slmt_context_config.backend_path names no place for plug-ins",
-                    c->backend_name);
+        return fail(
+            ERR_NOT_FOUND,
+            "backend %s is not built in, and slmt_context_config.backend_path names no place for plug-ins",
+            c->backend_name);
     TRY(plugin_open(c->backend_name, c->backend_path, &context->plugin));
     context->dev.backend = context->plugin.backend;
     return OK;
@@ -145,8 +146,8 @@ static status open_backend(slmt_context *context)
     context->opened = 1;
     if (s == BK_OK)
         return OK;
-    snprintf(what, sizeof what, "open(), with the options \"%s\"%s%s", options, context->reason[0] ? ": " : "",
-             context->reason);
+    snprintf(what, sizeof what, "open(), with the options \"%s\"%s%s", options,
+             context->reason[0] ? ": " : "", context->reason);
     return device_failure(context->dev, s, what);
 }
 

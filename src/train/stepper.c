@@ -223,9 +223,9 @@ static bk_status update_weights(stepper *s, double rate)
         const void *gradient = stepper_gradient(s, k);
         if (gradient)
             st = s->context->dev.backend->adam(
-                s->context->dev.handle, all->real, all->list[k].count, model_tensor(s->task.model, k), gradient,
-                shift(s->moment1, all->real, at), shift(s->moment2, all->real, at), rate, c[TRAIN_BETA1],
-                c[TRAIN_BETA2], c[TRAIN_EPSILON], (int64_t)s->step + 1);
+                s->context->dev.handle, all->real, all->list[k].count, model_tensor(s->task.model, k),
+                gradient, shift(s->moment1, all->real, at), shift(s->moment2, all->real, at), rate,
+                c[TRAIN_BETA1], c[TRAIN_BETA2], c[TRAIN_EPSILON], (int64_t)s->step + 1);
     }
     return st;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* entry_wrong.c - plug-ins that are to be refused: of another contract, of another name, with half of the functions,
- * or without the entry. */
+/* entry_wrong.c - plug-ins that are to be refused: of another contract, of another name, with half of the
+ * functions, or without the entry. */
 #include "tests/plugins/walled.h"
 
 __attribute__((visibility("default"))) const bk_backend *WRONG_ENTRY(void);

@@ -22,7 +22,7 @@ typedef struct block {
 typedef struct walled {
     bk_host host;
     void *reference;
-    unsigned char *wall;  /* what the host sees: no access */
+    unsigned char *wall;   /* what the host sees: no access */
     unsigned char *inside; /* where the bytes are */
     block *blocks;
     size_t used, limit;
@@ -44,7 +44,8 @@ static int read_options(walled *w, const char *options)
     for (size_t n; (n = bk_next_option(&options, &item)) > 0;) {
         if (strncmp(item, "memory=", 7) != 0) {
             char message[128];
-            snprintf(message, sizeof message, "walled: there is no option %.*s", (int)(n < 64 ? n : 64), item);
+            snprintf(message, sizeof message, "walled: there is no option %.*s", (int)(n < 64 ? n : 64),
+                     item);
             complain(w, message);
             return 0;
         }
@@ -286,7 +287,8 @@ static bk_status walled_run(void *device, bk_call *call)
     for (int32_t i = 0; i < real.n_out; i++)
         valid &= enter(w, &real.out[i].data, tensor_bytes(&real.out[i]));
     char message[96];
-    snprintf(message, sizeof message, "walled: an operand of op %d is no memory of the device", (int)call->op);
+    snprintf(message, sizeof message, "walled: an operand of op %d is no memory of the device",
+             (int)call->op);
     return valid ? bk_reference()->run(w->reference, &real) : complain(w, message);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* walled_host.c - the backend "walled" for callers with host memory, such as the conformance suite: each call's operands
- * are taken up, and its outputs down again. */
+/* walled_host.c - the backend "walled" for callers with host memory, such as the conformance suite: each
+ * call's operands are taken up, and its outputs down again. */
 #include "tests/plugins/walled_host.h"
 
 #include "tests/plugins/walled.h"
@@ -104,8 +104,7 @@ static void down(cargo *c, void *host)
 {
     for (int i = 0; i < c->n && c->status == BK_OK; i++)
         if (c->load[i].host == host)
-            c->status =
-                bk_walled()->copy(c->walled, host, c->load[i].device, c->load[i].bytes, BK_DOWN);
+            c->status = bk_walled()->copy(c->walled, host, c->load[i].device, c->load[i].bytes, BK_DOWN);
 }
 
 static void unload(cargo *c)
