@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* context.h - what a context holds, for everything below the entry points. */
+#ifndef SLMT_CORE_CONTEXT_H
+#define SLMT_CORE_CONTEXT_H
+
+#include <stdint.h>
+
+#include "backends/backend.h"
+#include "lib/mem.h"
+#include "lib/plan.h"
+#include "lib/plugin.h"
+#include "slmt/context.h"
+
+struct slmt_context {
+    _Atomic int64_t owners;
+    mem mem; /* every allocation of every handle of this context goes through it */
+    slmt_context_config config;
+    bk_host host;
+    device dev;       /* the backend, opened with host */
+    plugin plugin;    /* where the backend comes from, if it is not built in */
+    char *texts[3];   /* copies of those in config */
+    int opened;       /* the backend's open() has returned */
+    char reason[160]; /* what the backend said while it was being opened */
+};
+
+slmt_context *context_retain(slmt_context *context);
+
+/* Gives one owner back; the last one closes the device and frees the context. */
+void context_release(slmt_context *context);
+
+/* plan_create() on the context's device. */
+status context_plan(slmt_context *context, const graph *g, int arena, plan **out);
+
+#if defined(__GNUC__)
+__attribute__((format(printf, 3, 4)))
+#endif
+void context_log(const slmt_context *context, int32_t level, const char *format, ...);
+
+#endif
