@@ -67,8 +67,8 @@ void model_give_weights(slmt_model *model);
 void *model_tensor(const slmt_model *model, int32_t k);
 void *model_on_device(const slmt_model *model, int32_t k);
 
-/* Refreshes the device's weights before a run, and the host's before they are read or written there. Any thread.
- * ERR_BACKEND: the device cannot be reached. */
+/* Refreshes the device's weights before a run, and the host's before they are read or written there. Any
+ * thread. ERR_BACKEND: the device cannot be reached. */
 status model_push(slmt_model *model);
 status model_pull(const slmt_model *model);
 

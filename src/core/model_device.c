@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* model_device.c - a model's weights on the host and in the device's memory.
  *
- * Where the device works on host memory the two are one array. Otherwise each has the version of the weights that
- * it holds, and the older one is refreshed when somebody reads it. */
+ * Where the device works on host memory the two are one array. Otherwise each has the version of the weights
+ * that it holds, and the older one is refreshed when somebody reads it. */
 #include <pthread.h>
 #include <stdatomic.h>
 

@@ -3,8 +3,8 @@
  *
  * A full batch of float32 or int32 is read where the caller has it, and written where he wants it. Samples
  * are copied where that cannot be: in float64, at a last batch that is not full, and when an output is the
- * memory of an input. A device with memory of its own gets its inputs and gives its outputs by copies, from and to
- * the same places. */
+ * memory of an input. A device with memory of its own gets its inputs and gives its outputs by copies, from
+ * and to the same places. */
 #include "core/runner.h"
 
 #include <stdatomic.h>

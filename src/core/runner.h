@@ -18,7 +18,7 @@ typedef struct runner {
     int32_t hoisted; /* how many values that is; their memory is bound behind the task's slots */
     uint64_t
         folded; /* the version of the weights that they were computed from; 0: never, or an input changed */
-    slmt_profile *profile;    /* or NULL */
+    slmt_profile *profile;         /* or NULL */
     void **bound;                  /* by plan slot, in the device's memory */
     size_t *hoisted_bytes;         /* of each hoisted value */
     void *data[METHOD_PORTS];      /* of one run, on the host */

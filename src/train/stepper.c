@@ -148,7 +148,8 @@ status stepper_open(stepper *s, slmt_context *context, const task *t, dry_run *y
     void *p;
     *s = (stepper){.context = context, .task = *t};
     if (!device_is_host(context->dev))
-        return fail(ERR_UNSUPPORTED, "backend %s: training on a device with memory of its own is not served yet",
+        return fail(ERR_UNSUPPORTED,
+                    "backend %s: training on a device with memory of its own is not served yet",
                     context->dev.backend->name);
     TRY(mem_zeros(&context->mem, (size_t)task_slots(t), sizeof(void *), &p));
     s->bound = p;

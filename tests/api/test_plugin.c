@@ -3,7 +3,7 @@
  * the reason otherwise. The plug-ins are made in tests/plugins/. */
 #include "backends/backend.h"
 
-#include "api_fixture.h"
+#include "tests/api/api_fixture.h"
 
 static slmt_context_config config_of(const char *name, const char *path)
 {
