@@ -16,7 +16,7 @@
 #include <string.h>
 
 enum { BK_API = 4 }; /* bumped when anything in this file changes */
-enum { BK_MAX_RANK = 6, BK_MAX_IN = 8, BK_MAX_OUT = 3 };
+enum { BK_MAX_RANK = 6, BK_MAX_IN = 8, BK_MAX_OUT = 3, BK_MAX_SPACE = 3 };
 
 /* BK_BF16 (bfloat16) and BK_F16 (IEEE binary16), held as uint16_t, store BK_LINEAR's w and views of it, and
  * nothing else. */
@@ -88,10 +88,13 @@ typedef enum bk_op {
     BK_INSTANCE_NORM_GRAD, /* x, dy -> dx, same attr */
 
     /* ---- convolution, channels last. S... are 1 to 3 spatial axes, K... the kernel's sizes on them;
-       attr.stride and attr.pad (zeros, on both sides) hold for each ---- */
-    BK_CONV,             /* x[B,S...,C], w[O,C,K...] (, bias[O] if attr.has_bias) -> y[B,S'...,O];
-                            y[b,s,o] = sum over k, c of x[b, s * stride + k - pad, c] w[o,c,k] + bias[o],
-                            S' = (S + 2 pad - K) / stride + 1, rounded down */
+       attr.stride, attr.dilation, attr.pad and attr.pad_end (zeros before and behind x) have an entry for each
+       axis. The channels of x and y fall into attr.groups equal groups; those of y see their own group of x
+       alone, which has G = C / groups channels ---- */
+    BK_CONV,             /* x[B,S...,C], w[O,G,K...] (, bias[O] if attr.has_bias) -> y[B,S'...,O];
+                            y[b,s,o] = bias[o] + sum over k and c < G of
+                            x[b, s * stride + k * dilation - pad, o / (O / groups) * G + c] w[o,c,k],
+                            S' = (S + pad + pad_end - dilation (K - 1) - 1) / stride + 1, rounded down */
     BK_CONV_GRAD_INPUT,  /* w, dy -> dx, of the shape asked for */
     BK_CONV_GRAD_WEIGHT, /* x, dy -> dw, of the shape asked for */
 
@@ -132,7 +135,9 @@ typedef struct bk_attr {
     int32_t has_bias, has_residual, activation;
     int32_t heads;
     int32_t grid_h, grid_w, window, shift;
-    int32_t stride, pad;
+    int32_t stride[BK_MAX_SPACE], dilation[BK_MAX_SPACE]; /* entry i is of the call's i-th spatial axis */
+    int32_t pad[BK_MAX_SPACE], pad_end[BK_MAX_SPACE];
+    int32_t groups;
 } bk_attr;
 
 typedef enum bk_status {

@@ -277,8 +277,19 @@ static const char *describe_case(const op_case *c)
         {"grid_w", a->grid_w},
         {"window", a->window},
         {"shift", a->shift},
-        {"stride", a->stride},
-        {"pad", a->pad},
+        {"stride[0]", a->stride[0]},
+        {"stride[1]", a->stride[1]},
+        {"stride[2]", a->stride[2]},
+        {"dilation[0]", a->dilation[0]},
+        {"dilation[1]", a->dilation[1]},
+        {"dilation[2]", a->dilation[2]},
+        {"pad[0]", a->pad[0]},
+        {"pad[1]", a->pad[1]},
+        {"pad[2]", a->pad[2]},
+        {"pad_end[0]", a->pad_end[0]},
+        {"pad_end[1]", a->pad_end[1]},
+        {"pad_end[2]", a->pad_end[2]},
+        {"groups", a->groups},
     };
     snprintf(text, sizeof text, "%s ", op_names[c->op]);
     print_shapes(text, sizeof text, c->in, c->n_in);
@@ -1421,14 +1432,16 @@ static op_case conv_case(const conv_row *r, bool bias)
 {
     op_case c = {.op = BK_CONV, .n_in = bias ? 3 : 2, .n_out = 1};
     bk_shape kernel = shape(r->kernel);
-    c.attr.stride = r->stride;
-    c.attr.pad = r->pad;
     c.attr.has_bias = bias;
+    c.attr.groups = 1;
     c.in[0] = c.out[0] = shape(r->x);
     c.in[1] = shape_of(2, r->out, c.in[0].dim[c.in[0].rank - 1], 0);
     c.in[2] = shape_of(1, r->out, 0, 0);
     for (int32_t i = 0; i < kernel.rank; i++) {
         c.in[1].dim[c.in[1].rank++] = kernel.dim[i];
+        c.attr.stride[i] = r->stride;
+        c.attr.dilation[i] = 1;
+        c.attr.pad[i] = c.attr.pad_end[i] = r->pad;
         c.out[0].dim[1 + i] = (c.in[0].dim[1 + i] + 2 * r->pad - kernel.dim[i]) / r->stride + 1;
     }
     c.out[0].dim[kernel.rank + 1] = r->out;
@@ -1971,7 +1984,8 @@ static void convolution_of_the_reference_has_known_values(void **state)
     c = conv_case(&(conv_row){"1x4x2", "2", 2, 1, 0}, false);
     /* y[s,0] = s + 2 (s+1) + 30 s + 40 (s+1);  y[s,1] = 5 s + 6 (s+1) + 70 s + 80 (s+1) */
     expect_values(&c, of, (const double[]){42, 86, 115, 247, 188, 408});
-    c = (op_case){.op = BK_CONV_GRAD_INPUT, .n_in = 2, .n_out = 1, .attr = {.stride = 2}};
+    c = (op_case){.op = BK_CONV_GRAD_INPUT, .n_in = 2, .n_out = 1};
+    c.attr = (bk_attr){.stride = {2}, .dilation = {1}, .groups = 1};
     c.in[0] = shape("1x1x2");
     c.in[1] = shape("1x2x1");
     c.out[0] = shape("1x5x1"); /* its last pixel is not read */
@@ -2139,15 +2153,15 @@ static void convolutions_and_maps_of_unfit_shapes_are_unsupported(void **state)
         expect_refused(&c);
     }
     op_case c = conv;
-    c.attr.stride = 0;
+    c.attr.stride[1] = 0;
     expect_refused(&c);
     c = conv;
-    c.attr.pad = -1;
+    c.attr.pad[0] = -1;
     expect_refused(&c);
     c = conv;
     c.n_in = 2;
     expect_refused(&c);
-    c = (op_case){.op = BK_CONV, .n_in = 2, .n_out = 1, .attr.stride = 1}; /* four spatial axes */
+    c = (op_case){.op = BK_CONV, .n_in = 2, .n_out = 1, .attr.groups = 1}; /* four spatial axes */
     c.in[0] = c.out[0] = shape("1x2x2x2x2x1");
     c.in[1] = shape("1x1x1x1x1x1");
     expect_refused(&c);

@@ -109,17 +109,20 @@ static value f_resize_grad(graph *g, const value *x, const int *p)
     return graph_node(g, BK_RESIZE_LINEAR_GRAD, &(bk_attr){0}, x, 1, &SHAPE(3, 2, p[0], 2));
 }
 
+static const bk_attr STRIDE_2_PAD_1 = {
+    .stride = {2, 2}, .dilation = {1, 1}, .pad = {1, 1}, .pad_end = {1, 1}, .groups = 1};
+
 /* Of a convolution over [2,5,4,3] with stride 2 and 1 zero around it: [2,3,2,2]. */
 static value f_conv_grad_input(graph *g, const value *x, const int *p)
 {
     (void)p;
-    return graph_node(g, BK_CONV_GRAD_INPUT, &(bk_attr){.stride = 2, .pad = 1}, x, 2, &SHAPE(4, 2, 5, 4, 3));
+    return graph_node(g, BK_CONV_GRAD_INPUT, &STRIDE_2_PAD_1, x, 2, &SHAPE(4, 2, 5, 4, 3));
 }
 
 static value f_conv_grad_weight(graph *g, const value *x, const int *p)
 {
     (void)p;
-    return graph_node(g, BK_CONV_GRAD_WEIGHT, &(bk_attr){.stride = 2, .pad = 1}, x, 2, &SHAPE(4, 2, 3, 3, 3));
+    return graph_node(g, BK_CONV_GRAD_WEIGHT, &STRIDE_2_PAD_1, x, 2, &SHAPE(4, 2, 3, 3, 3));
 }
 
 static value f_pad(graph *g, const value *x, const int *p)
@@ -672,8 +675,8 @@ BAD(bad_conv_kernel, "op conv got [2,3,4], [1,4,6]",
 BAD(bad_conv_stride, "op conv got [2,3,4], [6,4,1]",
     op_conv(g, x[0], op_view(g, x[0], 3, 6, 4, 1), NONE, 0, 0))
 BAD(bad_conv_bias, "expected bias[O]", op_conv(g, x[0], op_view(g, x[0], 3, 6, 4, 1), x[1], 1, 0))
-BAD(bad_conv_grad, "op conv_grad_input got [6,4,1], [2,3,4]: expected weight[O,C,K...] and dy",
-    graph_node(g, BK_CONV_GRAD_INPUT, &(bk_attr){.stride = 1},
+BAD(bad_conv_grad, "op conv_grad_input got [6,4,1], [2,3,4]: expected weight[O,C/groups,K...] and dy",
+    graph_node(g, BK_CONV_GRAD_INPUT, &(bk_attr){.stride = {1}, .dilation = {1}, .groups = 1},
                (const value[]){op_view(g, x[0], 3, 6, 4, 1), x[0]}, 2, &SHAPE(3, 2, 3, 4)))
 BAD(bad_reflect, "op reflect got [2,3,4]: a mirror must be shorter", op_reflect(g, x[0], 3))
 BAD(bad_resize, "op resize_linear got [4,5]", op_resize_linear(g, x[2], (const int64_t[]){1}))

@@ -3,24 +3,12 @@
  * our own vector kernels. Holds no state but the device's. */
 #include "backends/cpu/cpu.h"
 
-#include "backends/cpu/conv.h"
-#include "backends/cpu/matrix.h"
+#include "backends/cpu/library.h"
 
 #include <math.h>
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
-
-#ifdef SLMT_HAVE_ONEDNN
-enum { HAVE_ONEDNN = 1 };
-#else
-enum { HAVE_ONEDNN = 0 };
-#endif
-#ifdef SLMT_HAVE_OPENBLAS
-enum { HAVE_OPENBLAS = 1 };
-#else
-enum { HAVE_OPENBLAS = 0 };
-#endif
 
 void cpu_log(const cpu_device *dev, int level, const char *text)
 {
@@ -30,38 +18,20 @@ void cpu_log(const cpu_device *dev, int level, const char *text)
 
 /* ---- open and close ---- */
 
-/* AUTO becomes a library; one that is not built in is refused. */
-static bk_status choose_matrix(cpu_device *dev, bk_matrix matrix)
+/* The library that was asked for; refused if the build lacks it. */
+static bk_status choose_library(cpu_device *dev, bk_matrix matrix)
 {
+    char text[64];
     dev->own_products = matrix == BK_MATRIX_AUTO && dev->kernels->own_products && !dev->bf16_arithmetic;
-    if (matrix == BK_MATRIX_AUTO)
-        matrix = HAVE_ONEDNN ? BK_MATRIX_ONEDNN : BK_MATRIX_OPENBLAS;
-    dev->matrix = matrix;
-    if (dev->bf16_arithmetic && !(matrix == BK_MATRIX_ONEDNN && HAVE_ONEDNN)) {
+    dev->library = cpu_library_of(matrix);
+    if (dev->bf16_arithmetic && !(dev->library && dev->library->has_bf16)) {
         cpu_log(dev, 0, "cpu: bfloat16 arithmetic needs oneDNN as the library for matrix products");
         return BK_ERR_UNSUPPORTED;
     }
-    if ((matrix == BK_MATRIX_ONEDNN && HAVE_ONEDNN) || (matrix == BK_MATRIX_OPENBLAS && HAVE_OPENBLAS))
+    if (dev->library)
         return BK_OK;
-    cpu_log(dev, 0,
-            matrix == BK_MATRIX_ONEDNN ? "cpu: this build has no oneDNN" : "cpu: this build has no OpenBLAS");
-    return BK_ERR_UNSUPPORTED;
-}
-
-static bk_status open_library(cpu_device *dev, char *text, size_t size)
-{
-#ifdef SLMT_HAVE_ONEDNN
-    if (dev->matrix == BK_MATRIX_ONEDNN) {
-        onednn_text(text, size);
-        return onednn_open(dev);
-    }
-#endif
-#ifdef SLMT_HAVE_OPENBLAS
-    openblas_text(text, size);
-    return openblas_open(dev);
-#endif
-    (void)text;
-    (void)size;
+    snprintf(text, sizeof text, "cpu: this build has no %s", cpu_library_name(matrix));
+    cpu_log(dev, 0, text);
     return BK_ERR_UNSUPPORTED;
 }
 
@@ -69,13 +39,15 @@ static bk_status open_parts(cpu_device *dev, bk_matrix matrix, int level)
 {
     char library[64];
     dev->kernels = cpu_kernels_for(level);
-    bk_status status = choose_matrix(dev, matrix);
+    bk_status status = choose_library(dev, matrix);
     if (status == BK_OK)
-        status = open_library(dev, library, sizeof library);
-    if (status == BK_OK)
-        snprintf(dev->text, sizeof dev->text, "cpu: %s, %s%s", dev->kernels->name, library,
-                 dev->bf16_arithmetic ? ", bfloat16 arithmetic" : "");
-    return status;
+        status = dev->library->open(dev);
+    if (status != BK_OK)
+        return status;
+    dev->library->describe(library, sizeof library);
+    snprintf(dev->text, sizeof dev->text, "cpu: %s, %s%s", dev->kernels->name, library,
+             dev->bf16_arithmetic ? ", bfloat16 arithmetic" : "");
+    return BK_OK;
 }
 
 bk_status cpu_open_level(const bk_host *host, bk_matrix matrix, int level, void **device)
@@ -108,9 +80,8 @@ static void cpu_close(void *device)
     cpu_device *dev = device;
     if (!dev)
         return;
-#ifdef SLMT_HAVE_ONEDNN
-    onednn_close(dev);
-#endif
+    if (dev->library->close)
+        dev->library->close(dev);
     dev->host.free(dev->host.user, dev);
 }
 
@@ -120,6 +91,28 @@ static const char *cpu_describe(void *device)
 }
 
 /* ---- calls ---- */
+
+void *cpu_way_new(cpu_device *dev, bk_call *call, size_t bytes, cpu_run run)
+{
+    cpu_way *way = dev->host.alloc(dev->host.user, bytes);
+    call->state = way;
+    if (!way)
+        return NULL;
+    memset(way, 0, bytes);
+    way->run = run;
+    return way;
+}
+
+void cpu_way_free(cpu_device *dev, bk_call *call)
+{
+    cpu_way *way = call->state;
+    if (!way)
+        return;
+    if (way->release)
+        way->release(dev, call);
+    dev->host.free(dev->host.user, way);
+    call->state = NULL;
+}
 
 static int is_movement(bk_op op)
 {
@@ -204,10 +197,7 @@ static bk_status cpu_prepare(void *device, bk_call *call)
 
 static void cpu_release(void *device, bk_call *call)
 {
-    if (is_product(call->op))
-        matrix_release(device, call);
-    if (is_conv(call->op))
-        conv_release(device, call);
+    cpu_way_free(device, call);
 }
 
 /* Thread settings are made, and put back, around each product (onednn.c): nothing to do for a run. */
@@ -227,13 +217,12 @@ static void cpu_end(void *device)
         omp_pause_resource(omp_pause_soft, omp_get_initial_device());
 }
 
-static bk_status cpu_run(void *device, bk_call *call)
+static bk_status cpu_run_call(void *device, bk_call *call)
 {
     cpu_device *dev = device;
-    if (is_product(call->op))
-        return matrix_run(dev, call);
-    if (is_conv(call->op))
-        return conv_run(dev, call);
+    const cpu_way *way = call->state;
+    if (way)
+        return way->run(dev, call);
     bk_status status = dev->kernels->op[call->op].run(call, dev->threads);
     if (status != BK_OK)
         cpu_log(dev, 0, "cpu: an index of gather or scatter is out of range");
@@ -273,7 +262,7 @@ const bk_backend *bk_cpu(void)
         .release = cpu_release,
         .begin = cpu_begin,
         .end = cpu_end,
-        .run = cpu_run,
+        .run = cpu_run_call,
         .adam = cpu_adam_run,
         .describe = cpu_describe,
     };
