@@ -114,27 +114,31 @@ void cpu_way_free(cpu_device *dev, bk_call *call)
     call->state = NULL;
 }
 
-static int is_movement(bk_op op)
-{
-    return op <= BK_SCATTER;
-}
+/* Ops that need more than a kernel: a library for matrix products, a choice among several ways. */
+typedef struct device_op {
+    bk_status (*prepare)(cpu_device *dev, bk_call *call);
+    unsigned types;
+} device_op;
 
-static int is_product(bk_op op)
-{
-    return op == BK_MATMUL || op == BK_LINEAR;
-}
+static const device_op device_ops[BK_OP_COUNT] = {
+    [BK_MATMUL] = {matrix_prepare, 0},
+    [BK_LINEAR] = {matrix_prepare, CPU_HALF_WEIGHT},
+    [BK_CONV] = {conv_prepare, 0},
+    [BK_CONV_GRAD_INPUT] = {conv_prepare, 0},
+    [BK_CONV_GRAD_WEIGHT] = {conv_prepare, 0},
+};
 
-static int is_conv(bk_op op)
+static unsigned types_of(const cpu_device *dev, bk_op op)
 {
-    return op == BK_CONV || op == BK_CONV_GRAD_INPUT || op == BK_CONV_GRAD_WEIGHT;
+    return dev->kernels->op[op] ? dev->kernels->op[op]->types : device_ops[op].types;
 }
 
 static int cpu_supports(void *device, bk_op op, bk_dtype real)
 {
     const cpu_device *dev = device;
-    if ((unsigned)op >= BK_OP_COUNT || !(is_product(op) || is_conv(op) || dev->kernels->op[op].run))
+    if ((unsigned)op >= BK_OP_COUNT || !(dev->kernels->op[op] || device_ops[op].prepare))
         return 0;
-    return real == BK_F32 || (real == BK_I32 && is_movement(op));
+    return real == BK_F32 || (real == BK_I32 && types_of(dev, op) & CPU_I32);
 }
 
 static int is_dense(const bk_shape *s)
@@ -147,18 +151,20 @@ static int is_dense(const bk_shape *s)
     return 1;
 }
 
-static int type_fits(const bk_call *call, int32_t input)
+static int type_fits(const bk_call *call, int32_t input, unsigned types)
 {
     int32_t type = call->in[input].shape.dtype;
-    if (input == 1 && (call->op == BK_GATHER || call->op == BK_SCATTER))
+    if (types & CPU_OWN_TYPES)
+        return 1;
+    if (input == 1 && types & CPU_INDEX)
         return type == BK_I32;
-    if (input == 1 && call->op == BK_LINEAR && bk_is_half(type))
+    if (input == 1 && types & CPU_HALF_WEIGHT && bk_is_half(type))
         return 1;
     return type == call->in[0].shape.dtype;
 }
 
-/* Every tensor is of in[0]'s type, but for the index of gather and scatter, and weights of 16-bit floats. The
- * engine's shape rules have checked that shapes fit the op; here only what kernels could not survive. */
+/* Every tensor is of in[0]'s type, but for what the op's types allow. The engine's shape rules have checked
+ * that shapes fit the op; here only what kernels could not survive. */
 static int is_served(void *device, const bk_call *call)
 {
     if (call->n_in < 1 || call->n_in > BK_MAX_IN || call->n_out < 1 || call->n_out > BK_MAX_OUT)
@@ -166,14 +172,15 @@ static int is_served(void *device, const bk_call *call)
     int32_t type = call->in[0].shape.dtype;
     if (!cpu_supports(device, call->op, (bk_dtype)type))
         return 0;
+    const unsigned types = types_of(device, call->op);
     for (int32_t i = 0; i < call->n_in; i++)
-        if (!is_dense(&call->in[i].shape) || !type_fits(call, i))
+        if (!is_dense(&call->in[i].shape) || !type_fits(call, i, types))
             return 0;
     for (int32_t i = 0; i < call->n_out; i++)
-        if (!is_dense(&call->out[i].shape) || call->out[i].shape.dtype != type)
+        if (!is_dense(&call->out[i].shape) || !(types & CPU_OWN_TYPES || call->out[i].shape.dtype == type))
             return 0;
-    const cpu_kernel *kernel = &((const cpu_device *)device)->kernels->op[call->op];
-    return !kernel->fits || kernel->fits(call);
+    const cpu_kernel *kernel = ((const cpu_device *)device)->kernels->op[call->op];
+    return !kernel || !kernel->fits || kernel->fits(call);
 }
 
 static bk_status cpu_prepare(void *device, bk_call *call)
@@ -185,11 +192,9 @@ static bk_status cpu_prepare(void *device, bk_call *call)
         cpu_log(dev, 0, "cpu: an op with these types and shapes is not served");
         return BK_ERR_UNSUPPORTED;
     }
-    if (is_product(call->op))
-        return matrix_prepare(dev, call);
-    if (is_conv(call->op))
-        return conv_prepare(dev, call);
-    const cpu_kernel *kernel = &dev->kernels->op[call->op];
+    if (device_ops[call->op].prepare)
+        return device_ops[call->op].prepare(dev, call);
+    const cpu_kernel *kernel = dev->kernels->op[call->op];
     if (kernel->scratch)
         call->scratch_bytes = kernel->scratch(call, dev->threads);
     return BK_OK;
@@ -223,7 +228,7 @@ static bk_status cpu_run_call(void *device, bk_call *call)
     const cpu_way *way = call->state;
     if (way)
         return way->run(dev, call);
-    bk_status status = dev->kernels->op[call->op].run(call, dev->threads);
+    bk_status status = dev->kernels->op[call->op]->run(call, dev->threads);
     if (status != BK_OK)
         cpu_log(dev, 0, "cpu: an index of gather or scatter is out of range");
     return status;
