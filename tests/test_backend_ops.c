@@ -1380,42 +1380,59 @@ typedef struct conv_row {
     int32_t stride, pad;
 } conv_row;
 
-static op_case conv_case(const conv_row *r, bool bias)
+/* The window is attr's; of more axes than x has, attr's entries are dropped, as the engine does. */
+static op_case windowed_case(const char *x, const char *kernel, int64_t out, const bk_attr *window, bool bias)
 {
     op_case c = {.op = BK_CONV, .n_in = bias ? 3 : 2, .n_out = 1};
-    bk_shape kernel = shape(r->kernel);
+    bk_shape k = shape(kernel);
     c.attr.has_bias = bias;
-    c.attr.groups = 1;
-    c.in[0] = c.out[0] = shape(r->x);
-    c.in[1] = shape_of(2, r->out, c.in[0].dim[c.in[0].rank - 1], 0);
-    c.in[2] = shape_of(1, r->out, 0, 0);
-    for (int32_t i = 0; i < kernel.rank; i++) {
-        c.in[1].dim[c.in[1].rank++] = kernel.dim[i];
-        c.attr.stride[i] = r->stride;
-        c.attr.dilation[i] = 1;
-        c.attr.pad[i] = c.attr.pad_end[i] = r->pad;
-        c.out[0].dim[1 + i] = (c.in[0].dim[1 + i] + 2 * r->pad - kernel.dim[i]) / r->stride + 1;
+    c.attr.groups = window->groups;
+    c.in[0] = c.out[0] = shape(x);
+    c.in[1] = shape_of(2, out, c.in[0].dim[c.in[0].rank - 1] / window->groups, 0);
+    c.in[2] = shape_of(1, out, 0, 0);
+    for (int32_t i = 0; i < k.rank; i++) {
+        int64_t reach = window->dilation[i] * (k.dim[i] - 1) + 1;
+        c.in[1].dim[c.in[1].rank++] = k.dim[i];
+        c.attr.stride[i] = window->stride[i];
+        c.attr.dilation[i] = window->dilation[i];
+        c.attr.pad[i] = window->pad[i];
+        c.attr.pad_end[i] = window->pad_end[i];
+        c.out[0].dim[1 + i] =
+            (c.in[0].dim[1 + i] + window->pad[i] + window->pad_end[i] - reach) / window->stride[i] + 1;
     }
-    c.out[0].dim[kernel.rank + 1] = r->out;
-    c.tolerance = sum_tolerance(bk_count(&c.in[1]) / r->out);
+    c.out[0].dim[k.rank + 1] = out;
+    c.tolerance = sum_tolerance(bk_count(&c.in[1]) / out);
     return c;
 }
 
-/* With bias and without; the gradients do not know it. */
-static void check_conv(const conv_row *r)
+static op_case conv_case(const conv_row *r, bool bias)
 {
-    for (int bias = 0; bias < 2; bias++) {
-        op_case c = conv_case(r, bias);
-        check_case(&c);
+    bk_attr window = {.groups = 1};
+    for (int i = 0; i < BK_MAX_SPACE; i++) {
+        window.stride[i] = r->stride;
+        window.dilation[i] = 1;
+        window.pad[i] = window.pad_end[i] = r->pad;
     }
-    op_case c = conv_case(r, false);
-    op_case input = gradient_case(BK_CONV_GRAD_INPUT, &c, round_to_float);
-    op_case weight = gradient_case(BK_CONV_GRAD_WEIGHT, &c, round_to_float);
-    input.tolerance = sum_tolerance(bk_count(&c.in[1]) / c.in[1].dim[1]);
-    weight.tolerance = sum_tolerance(bk_count(&c.out[0]) / r->out);
-    free_case(&c);
+    return windowed_case(r->x, r->kernel, r->out, &window, bias);
+}
+
+/* With bias and without; the gradients do not know it. */
+static void check_convolution(op_case plain, op_case biased)
+{
+    int64_t weights = bk_count(&plain.in[1]), outs = plain.in[1].dim[0];
+    op_case input = gradient_case(BK_CONV_GRAD_INPUT, &plain, round_to_float);
+    op_case weight = gradient_case(BK_CONV_GRAD_WEIGHT, &plain, round_to_float);
+    input.tolerance = sum_tolerance(weights / plain.in[1].dim[1] / plain.attr.groups);
+    weight.tolerance = sum_tolerance(bk_count(&plain.out[0]) / outs);
+    check_case(&biased);
+    check_case(&plain);
     check_case(&input);
     check_case(&weight);
+}
+
+static void check_conv(const conv_row *r)
+{
+    check_convolution(conv_case(r, false), conv_case(r, true));
 }
 
 static void convolution_and_its_gradients_match_float64_for_every_kernel_stride_and_pad(void **state)
@@ -1472,6 +1489,111 @@ static void convolution_matches_float64_for_channels_and_sizes_around_a_block(vo
     };
     for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
         check_conv(&rows[r]);
+    assert_no_failures();
+}
+
+typedef struct window_row {
+    const char *x, *kernel;
+    int64_t out;
+    bk_attr window;
+} window_row;
+
+static void check_windows(const window_row *rows, size_t n)
+{
+    for (size_t r = 0; r < n; r++) {
+        const window_row *w = &rows[r];
+        check_convolution(windowed_case(w->x, w->kernel, w->out, &w->window, false),
+                          windowed_case(w->x, w->kernel, w->out, &w->window, true));
+    }
+}
+
+/* Every stride beside every dilation, also with a common divisor, for which some pixels are read by no tap. */
+static void dilated_convolution_and_its_gradients_match_float64_for_every_stride_and_group(void **state)
+{
+    (void)state;
+    static const int32_t groups[] = {1, 2, 6};
+    for (int32_t stride = 1; stride <= 4; stride++)
+        for (int32_t dilation = 1; dilation <= 4; dilation++)
+            for (size_t g = 0; g < sizeof groups / sizeof groups[0]; g++) {
+                bk_attr line = {.stride = {stride}, .dilation = {dilation}, .groups = groups[g]};
+                line.pad[0] = dilation - 1;
+                line.pad_end[0] = stride;
+                check_windows(&(window_row){"2x19x6", "3", 12, line}, 1);
+                bk_attr image = {.stride = {stride, 1}, .dilation = {dilation, 2}, .groups = groups[g]};
+                image.pad[1] = dilation;
+                check_windows(&(window_row){"1x14x9x6", "3x2", 6, image}, 1);
+            }
+    assert_no_failures();
+}
+
+static void convolution_matches_float64_with_a_window_of_its_own_on_every_axis(void **state)
+{
+    (void)state;
+    static const window_row rows[] = {
+        /* one row and one column of zeros behind: an even kernel that keeps the size */
+        {"2x9x8x16", "2x2", 16, {.stride = {1, 1}, .dilation = {1, 1}, .pad_end = {1, 1}, .groups = 1}},
+        {"1x9x8x5", "2x2", 3, {.stride = {1, 1}, .dilation = {1, 1}, .pad_end = {1, 1}, .groups = 1}},
+        {"1x9x8x5", "1x1", 3, {.stride = {1, 1}, .dilation = {1, 1}, .pad_end = {1, 2}, .groups = 1}},
+        {"1x9x8x5", "1x1", 3, {.stride = {1, 1}, .dilation = {3, 2}, .groups = 1}},
+        {"1x12x13x16",
+         "3x5",
+         32,
+         {.stride = {2, 1}, .dilation = {1, 2}, .pad = {1, 4}, .pad_end = {0, 3}, .groups = 1}},
+        {"1x20x21x64",
+         "3x3",
+         64,
+         {.stride = {1, 1}, .dilation = {6, 6}, .pad = {6, 6}, .pad_end = {6, 6}, .groups = 1}},
+        {"1x20x21x32",
+         "3x3",
+         32,
+         {.stride = {1, 1}, .dilation = {4, 4}, .pad = {4, 4}, .pad_end = {4, 4}, .groups = 1}},
+        {"1x7x6x16",
+         "3x3",
+         16,
+         {.stride = {1, 1}, .dilation = {12, 12}, .pad = {12, 12}, .pad_end = {12, 12}, .groups = 1}},
+        {"1x6x7x8x16",
+         "3x1x2",
+         16,
+         {.stride = {1, 2, 3},
+          .dilation = {2, 1, 3},
+          .pad = {2, 0, 1},
+          .pad_end = {1, 1, 2},
+          .groups = 1}},
+        {"2x5x6x7x3",
+         "3x3x3",
+         5,
+         {.stride = {2, 2, 2}, .dilation = {2, 2, 2}, .pad = {2, 2, 2}, .pad_end = {2, 2, 2}, .groups = 1}},
+        {"1x5x4x3", "3x3", 4, {.stride = {9, 7}, .dilation = {1, 1}, .pad = {3, 4}, .groups = 1}},
+        {"1x2x2x3", "1x1", 4, {.stride = {1, 1}, .dilation = {1, 1}, .pad = {5, 0}, .groups = 1}},
+    };
+    check_windows(rows, sizeof rows / sizeof rows[0]);
+    assert_no_failures();
+}
+
+static void convolution_in_groups_matches_float64_for_channels_around_a_vector(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t in, out;
+        int32_t groups;
+    } channels[] = {{1, 1, 1},    {3, 3, 3},    {16, 16, 16}, {17, 17, 17}, {64, 64, 64},  {70, 70, 70},
+                    {130, 130, 130}, {4, 8, 4}, {8, 4, 4},    {32, 64, 2},  {12, 18, 3},   {64, 64, 4}};
+    for (size_t i = 0; i < sizeof channels / sizeof channels[0]; i++)
+        for (int32_t stride = 1; stride <= 2; stride++) {
+            bk_attr w = {.groups = channels[i].groups};
+            for (int axis = 0; axis < BK_MAX_SPACE; axis++) {
+                w.stride[axis] = stride;
+                w.dilation[axis] = 3 - stride;
+                w.pad[axis] = 1;
+                w.pad_end[axis] = axis == 1 ? 2 : 1;
+            }
+            static const char *const images[][2] = {{"2x21", "5"}, {"1x11x12", "3x3"}, {"2x5x6x7", "3x2x3"}};
+            for (size_t k = 0; k < sizeof images / sizeof images[0]; k++) {
+                char x[32];
+                snprintf(x, sizeof x, "%sx%d", images[k][0], (int)channels[i].in);
+                check_windows(&(window_row){x, images[k][1], channels[i].out, w}, 1);
+            }
+        }
     assert_no_failures();
 }
 
@@ -1760,6 +1882,16 @@ static void gradient_ops_of_the_reference_match_finite_differences(void **state)
         c = conv_case(&convs[i], i % 2);
         check_against_differences(BK_CONV_GRAD_WEIGHT, &c);
     }
+    static const bk_attr windows[] = {
+        {.stride = {2, 3}, .dilation = {2, 1}, .pad = {1, 0}, .pad_end = {0, 2}, .groups = 1},
+        {.stride = {1, 2}, .dilation = {3, 4}, .pad = {2, 3}, .pad_end = {4, 1}, .groups = 2},
+        {.stride = {1, 1}, .dilation = {1, 2}, .pad = {1, 2}, .pad_end = {1, 2}, .groups = 4}};
+    for (size_t i = 0; i < sizeof windows / sizeof windows[0]; i++) {
+        c = windowed_case("2x6x7x4", "3x2", 4, &windows[i], false);
+        check_against_differences(BK_CONV_GRAD_INPUT, &c);
+        c = windowed_case("2x6x7x4", "3x2", 4, &windows[i], false);
+        check_against_differences(BK_CONV_GRAD_WEIGHT, &c);
+    }
     c = (op_case){.op = BK_REFLECT, .n_in = 1, .n_out = 1, .attr.axes = {0, 2, 1}};
     c.in[0] = shape("2x3x4x2");
     c.out[0] = shape("2x7x6x2");
@@ -1944,6 +2076,24 @@ static void convolution_of_the_reference_has_known_values(void **state)
     expect_values(&c, (double *[]){k, k}, (const double[]){1, 2, 2, 4, 0});
 }
 
+/* Values of PyTorch 2.13 for ((7 i) mod 11) - 5 as element i of x[1,4,5,4] and w[4,2,2,2], two groups, a stride of
+ * 2 down, a dilation of 2 across, one row of zeros above, two columns of them before x and one behind. */
+static void a_convolution_in_groups_of_the_reference_has_pytorchs_values(void **state)
+{
+    (void)state;
+    static const bk_attr window = {
+        .stride = {2, 1}, .dilation = {1, 2}, .pad = {1, 2}, .pad_end = {0, 1}, .groups = 2};
+    double x[80], w[32], bias[] = {1, -2, 3, -4};
+    for (int i = 0; i < 80; i++)
+        x[i] = i * 7 % 11 - 5;
+    memcpy(w, x, sizeof w);
+    op_case c = windowed_case("1x4x5x4", "2x2", 4, &window, true);
+    expect_values(&c, (double *[]){x, w, bias},
+                  (const double[]){-24, 25,  21,  17,  6,   -10, -13, -16, -1,  36, -28, -38, -3,  -30, -15, -12,
+                                   6,   36,  20,  3,   -11, -14, -2,  -3,  10,  5,  -33, -41, -43, 9,   28,  22,
+                                   -18, -32, -6,  -11, 27,  61,  -30, -42, -16, -33, -10, -7, 21,  11,  16,  3});
+}
+
 static void maps_over_space_of_the_reference_have_known_values(void **state)
 {
     (void)state;
@@ -2111,6 +2261,25 @@ static void convolutions_and_maps_of_unfit_shapes_are_unsupported(void **state)
     c.attr.pad[0] = -1;
     expect_refused(&c);
     c = conv;
+    c.attr.pad_end[1] = -1;
+    expect_refused(&c);
+    c = conv;
+    c.attr.pad_end[1] = 3; /* would make y longer */
+    expect_refused(&c);
+    c = conv;
+    c.attr.dilation[0] = 0;
+    expect_refused(&c);
+    c = conv;
+    c.attr.dilation[0] = 6; /* the kernel would be longer than the padded x */
+    expect_refused(&c);
+    c = conv;
+    c.attr.groups = 0;
+    expect_refused(&c);
+    c = conv;
+    c.attr.groups = 3; /* divides the 3 channels of x, but not 16 */
+    c.in[1] = shape("16x1x3x3");
+    expect_refused(&c);
+    c = conv;
     c.n_in = 2;
     expect_refused(&c);
     c = (op_case){.op = BK_CONV, .n_in = 2, .n_out = 1, .attr.groups = 1}; /* four spatial axes */
@@ -2274,6 +2443,7 @@ int main(void)
         COUNTED(products_of_the_reference_are_the_definition),
         COUNTED(attention_of_the_reference_is_the_definition),
         COUNTED(convolution_of_the_reference_has_known_values),
+        COUNTED(a_convolution_in_groups_of_the_reference_has_pytorchs_values),
         COUNTED(maps_over_space_of_the_reference_have_known_values),
         COUNTED(instance_norm_of_the_reference_has_known_values),
         COUNTED(gradient_ops_of_the_reference_match_finite_differences),
@@ -2304,6 +2474,9 @@ int main(void)
         COUNTED(instance_norm_of_equal_pixels_is_zero),
         COUNTED(convolution_and_its_gradients_match_float64_for_every_kernel_stride_and_pad),
         COUNTED(convolution_matches_float64_for_channels_and_sizes_around_a_block),
+        COUNTED(dilated_convolution_and_its_gradients_match_float64_for_every_stride_and_group),
+        COUNTED(convolution_matches_float64_with_a_window_of_its_own_on_every_axis),
+        COUNTED(convolution_in_groups_matches_float64_for_channels_around_a_vector),
         COUNTED(reflect_and_its_gradient_match_float64_up_to_the_whole_length),
         COUNTED(resizing_and_its_gradient_match_float64_up_and_down),
         COUNTED(attention_matches_float64_for_every_head_width_and_ragged_length),

@@ -9,6 +9,50 @@
 
 enum { VECTORS = 4 }; /* sums at a time */
 
+/* Channels that are computed together: `count` vectors from channel c on, the last of them from `last` on, so that
+ * it ends with the channels and overlaps its neighbour. With fewer channels than a vector has, that is cut. */
+typedef struct strip {
+    int64_t c, last, n;
+} strip;
+
+static strip strip_at(int64_t c, int64_t n, int count)
+{
+    return (strip){c, work_max(0, work_min(c + (count - 1) * VL, n - VL)), n};
+}
+
+static int vectors_at(int64_t c, int64_t n)
+{
+    return (int)work_min(VECTORS, work_pieces(n - c, VL));
+}
+
+INLINE int64_t channel(strip s, int v, const int count)
+{
+    return v < count - 1 ? s.c + v * VL : s.last;
+}
+
+INLINE vf load(const float *p, strip s, int v, const int count)
+{
+    return count == 1 ? vload_n(p + s.last, s.n) : vload(p + channel(s, v, count));
+}
+
+/* Calls name(..., count) with as many vectors as there are, as a constant. */
+#define EACH_STRIP(n, call)                                                                                  \
+    for (int64_t c = 0; c < (n); c += VECTORS * VL) {                                                        \
+        switch (vectors_at(c, n)) {                                                                          \
+        case 1:                                                                                              \
+            call(1);                                                                                         \
+            break;                                                                                           \
+        case 2:                                                                                              \
+            call(2);                                                                                         \
+            break;                                                                                           \
+        case 3:                                                                                              \
+            call(3);                                                                                         \
+            break;                                                                                           \
+        default:                                                                                             \
+            call(VECTORS);                                                                                   \
+        }                                                                                                    \
+    }
+
 /* The taps low..high that pixel `at` reads inside a line of `length` pixels, `gap` apart. */
 typedef struct range {
     int64_t low, high;
@@ -36,32 +80,28 @@ static void read_axis(const cpu_depthwise *d, int axis, int64_t i, reading *r)
     r->taps[axis] = inside(r->at[axis], f->gap[axis], f->taps[axis], d->source[axis]);
 }
 
-/* `count` vectors of one pixel from channel c on; the last may be cut. in: the sample. */
-INLINE void sum_taps(const cpu_depthwise *d, const reading *r, const float *in, int64_t c, float *out,
+/* A strip of one pixel; in: the sample. */
+INLINE void sum_taps(const cpu_depthwise *d, const reading *r, const float *in, strip s, float *out,
                      const int count)
 {
     const conv_phase *f = &d->phase;
-    int64_t n = d->channels;
     vf sum[VECTORS];
 #pragma GCC unroll 4
     for (int v = 0; v < count; v++)
-        sum[v] = d->bias ? vload_n(d->bias + c + v * VL, n - c - v * VL) : vset(0.0f);
+        sum[v] = d->bias ? load(d->bias, s, v, count) : vset(0.0f);
     for (int64_t i = r->taps[0].low; i < r->taps[0].high; i++)
         for (int64_t j = r->taps[1].low; j < r->taps[1].high; j++) {
             int64_t line = (r->at[0] + i * f->gap[0]) * d->source[1] + r->at[1] + j * f->gap[1];
-            const float *x = in + (line * d->source[LAST] + r->at[LAST]) * n + c;
-            const float *w = d->w + (i * f->taps[1] + j) * f->taps[LAST] * n + c;
+            const float *x = in + (line * d->source[LAST] + r->at[LAST]) * s.n;
+            const float *w = d->w + (i * f->taps[1] + j) * f->taps[LAST] * s.n;
             for (int64_t k = r->taps[LAST].low; k < r->taps[LAST].high; k++)
 #pragma GCC unroll 4
-                for (int v = 0; v < count; v++) {
-                    int64_t rest = count == 1 ? n - c : VL;
-                    sum[v] += vload_n(x + k * f->gap[LAST] * n + v * VL, rest) *
-                              vload_n(w + k * n + v * VL, rest);
-                }
+                for (int v = 0; v < count; v++)
+                    sum[v] += load(x + k * f->gap[LAST] * s.n, s, v, count) * load(w + k * s.n, s, v, count);
         }
 #pragma GCC unroll 4
     for (int v = 0; v < count; v++)
-        vstore_n(out + c + v * VL, sum[v], n - c - v * VL);
+        vstore_n(out + channel(s, v, count), sum[v], s.n);
 }
 
 static void target_line(const cpu_depthwise *d, int64_t b, int64_t s0, int64_t s1)
@@ -75,12 +115,10 @@ static void target_line(const cpu_depthwise *d, int64_t b, int64_t s0, int64_t s
     read_axis(d, 1, s1, &r);
     for (int64_t i = 0; i < f->size[LAST]; i++) {
         float *out = d->out + (row + f->first[LAST] + i * f->step[LAST]) * n;
-        int64_t c = 0;
         read_axis(d, LAST, i, &r);
-        for (; c + VECTORS * VL <= n; c += VECTORS * VL)
-            sum_taps(d, &r, in, c, out, VECTORS);
-        for (; c < n; c += VL)
-            sum_taps(d, &r, in, c, out, 1);
+#define SUM_TAPS(count) sum_taps(d, &r, in, strip_at(c, n, count), out, count)
+        EACH_STRIP(n, SUM_TAPS)
+#undef SUM_TAPS
     }
 }
 
@@ -96,40 +134,41 @@ void KERNEL(cpu_depthwise_run)(const cpu_depthwise *d, int threads)
 
 /* ---- the gradient of the weights ---- */
 
-/* sums[c..] += sum over `pixels` of x * dy, `count` vectors; x and dy begin at the first pixel. */
-INLINE void add_products(const float *x, int64_t x_step, const float *dy, int64_t pixels, int64_t n, int64_t c,
-                         float *sums, const int count)
+/* sums += sum over `pixels` of x * dy, for a strip; x and dy begin at the first pixel. Channels that two vectors
+ * have are added once. */
+INLINE void add_products(const float *x, int64_t x_step, const float *dy, int64_t pixels, strip s, float *sums,
+                         const int count)
 {
     vf sum[VECTORS];
+    float lane[VL];
 #pragma GCC unroll 4
     for (int v = 0; v < count; v++)
         sum[v] = vset(0.0f);
     for (int64_t i = 0; i < pixels; i++)
 #pragma GCC unroll 4
-        for (int v = 0; v < count; v++) {
-            int64_t rest = count == 1 ? n - c : VL;
-            sum[v] += vload_n(x + i * x_step + c + v * VL, rest) * vload_n(dy + i * n + c + v * VL, rest);
-        }
+        for (int v = 0; v < count; v++)
+            sum[v] += load(x + i * x_step, s, v, count) * load(dy + i * s.n, s, v, count);
 #pragma GCC unroll 4
-    for (int v = 0; v < count; v++) {
-        int64_t at = c + v * VL;
-        vstore_n(sums + at, vload_n(sums + at, n - at) + sum[v], n - at);
-    }
+    for (int v = 0; v < count - 1; v++)
+        vstore(sums + s.c + v * VL, vload(sums + s.c + v * VL) + sum[v]);
+    vstore(lane, sum[count - 1]);
+    for (int64_t i = s.c + (count - 1) * VL - s.last; i < work_min(VL, s.n); i++)
+        sums[s.last + i] += lane[i];
 }
 
 /* One tap of one line of y; x: the line of x that it reads. */
-static void add_tap(const conv *c, const float *x, const float *dy, int64_t tap, float *sums)
+static void add_tap(const conv *of, const float *x, const float *dy, int64_t tap, float *sums)
 {
-    int64_t n = c->in, stride = c->stride[LAST], at = tap * c->dilation[LAST] - c->pad[LAST];
-    range r = inside(at, stride, c->y[LAST], c->x[LAST]);
-    const float *first = x + (at + r.low * stride) * n, *of = dy + r.low * n;
-    int64_t i = 0, pixels = r.high - r.low;
+    int64_t n = of->in, stride = of->stride[LAST], at = tap * of->dilation[LAST] - of->pad[LAST];
+    range r = inside(at, stride, of->y[LAST], of->x[LAST]);
+    int64_t pixels = r.high - r.low;
     if (pixels <= 0)
         return;
-    for (; i + VECTORS * VL <= n; i += VECTORS * VL)
-        add_products(first, stride * n, of, pixels, n, i, sums, VECTORS);
-    for (; i < n; i += VL)
-        add_products(first, stride * n, of, pixels, n, i, sums, 1);
+    x += (at + r.low * stride) * n;
+    dy += r.low * n;
+#define ADD_PRODUCTS(count) add_products(x, stride * n, dy, pixels, strip_at(c, n, count), sums, count)
+    EACH_STRIP(n, ADD_PRODUCTS)
+#undef ADD_PRODUCTS
 }
 
 void KERNEL(cpu_depthwise_sum)(const cpu_depthwise_sums *s)

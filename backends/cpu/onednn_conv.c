@@ -195,6 +195,19 @@ static int is_trusted(const conv *c, const bk_call *call)
     return call->op != BK_CONV_GRAD_WEIGHT || !has_stride(c) || (c->axes < 3 && c->taps > 1);
 }
 
+/* Gradients of a dilated depthwise convolution take about ten times as long as those of depthwise.c, and gradients
+ * of its weights five times if the channels do not fill vectors (oneDNN 2.6, AVX-512). */
+static int is_slow(const conv *c, const bk_call *call)
+{
+    enum { VECTOR = 16 };
+    int dilated = 0;
+    for (int i = 0; i < SPACE; i++)
+        dilated = dilated || c->dilation[i] > 1;
+    if (c->groups == 1 || c->groups != c->in || c->groups != c->out)
+        return 0;
+    return (call->op != BK_CONV && dilated) || (call->op == BK_CONV_GRAD_WEIGHT && c->groups % VECTOR != 0);
+}
+
 /* Where pads are as wide as the kernel, and for some shapes more, there is no kernel but a plain loop, or
  * columns and a product: conv.c does that better. */
 static int is_fast(const_dnnl_primitive_desc_t pd)
@@ -357,7 +370,7 @@ static void release_call(cpu_device *dev, bk_call *call)
 
 bk_status onednn_conv_prepare(cpu_device *dev, const conv *c, bk_call *call)
 {
-    if (!is_trusted(c, call))
+    if (!is_trusted(c, call) || is_slow(c, call))
         return BK_ERR_UNSUPPORTED;
     conv_call *p = cpu_way_new(dev, call, sizeof *p, run_call);
     if (!p)
