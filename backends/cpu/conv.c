@@ -57,7 +57,8 @@ static int channels_fit(const bk_call *call, const conv *c)
 
 int conv_of(const bk_call *call, conv *c)
 {
-    if (call->n_in != 2 + has_bias(call) || call->n_out != 1)
+    if (call->n_in != 2 + has_bias(call) || call->n_out != 1 || call->attr.activation < BK_ACT_NONE ||
+        call->attr.activation > BK_ACT_LEAKY_RELU)
         return 0;
     const bk_shape *x = &conv_x(call)->shape, *w = &conv_w(call)->shape, *y = &conv_y(call)->shape;
     int axes = x->rank - 2;

@@ -310,8 +310,10 @@ static int run_block(const cpu_device *dev, const plan *p, const bk_call *call, 
         s.b = w + tap * p->from * p->to;
         good = multiply(dev, &s) && good;
     }
-    if (bias) {
-        cpu_epilogue e = {.rows = rows, .cols = p->to, .product = y, .y = y, .bias = bias + group * p->to};
+    if (bias || call->attr.activation) {
+        cpu_epilogue e = {.rows = rows, .cols = p->to, .product = y, .y = y};
+        e.bias = bias ? bias + group * p->to : NULL;
+        e.act = cpu_activation_of(&call->attr);
         e.product_step = e.y_step = p->to;
         dev->kernels->epilogue(&e);
     }

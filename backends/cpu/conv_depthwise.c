@@ -37,6 +37,7 @@ static bk_status run_forward(cpu_device *dev, bk_call *call)
     }
     d.in = conv_x(call)->data;
     d.bias = conv_bias(call);
+    d.act = cpu_activation_of(&call->attr);
     d.out = call->out[0].data;
     dev->kernels->depthwise(&d, dev->threads);
     return BK_OK;

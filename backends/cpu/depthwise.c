@@ -104,6 +104,14 @@ INLINE void sum_taps(const cpu_depthwise *d, const reading *r, const float *in, 
         vstore_n(out + channel(s, v, count), sum[v], s.n);
 }
 
+/* Rows of y that are complete, while they are in cache. */
+static void activate(const cpu_depthwise *d, float *y)
+{
+    cpu_epilogue e = {.rows = d->target[LAST], .cols = d->channels, .product = y, .y = y, .act = d->act};
+    e.product_step = e.y_step = d->channels;
+    KERNEL(cpu_epilogue_rows)(&e);
+}
+
 static void target_line(const cpu_depthwise *d, int64_t b, int64_t s0, int64_t s1)
 {
     const conv_phase *f = &d->phase;
@@ -120,6 +128,8 @@ static void target_line(const cpu_depthwise *d, int64_t b, int64_t s0, int64_t s
         EACH_STRIP(n, SUM_TAPS)
 #undef SUM_TAPS
     }
+    if (d->act.kind)
+        activate(d, d->out + row * n);
 }
 
 void KERNEL(cpu_depthwise_run)(const cpu_depthwise *d, int threads)

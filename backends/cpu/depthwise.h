@@ -12,6 +12,7 @@ struct cpu_depthwise {
     int64_t source[SPACE], target[SPACE]; /* pixels */
     const float *in, *w, *bias;           /* w[taps][channels]; bias may be NULL */
     float *out;
+    cpu_activation act; /* of a convolution: its one phase is all of y */
 };
 
 /* sums[taps][channels] = sum over the pixels of y, on its lines `line` to `line_end` (of all samples), of
