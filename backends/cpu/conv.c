@@ -123,7 +123,8 @@ static int64_t common_divisor(int64_t a, int64_t b)
     return a;
 }
 
-/* The lowest tap k < end of those with k dilation = place (mod stride), which are `every` apart; end: none. */
+/* The lowest tap k < end of those with k dilation = place (mod stride), which are `every` apart; end: none.
+ */
 static int64_t lowest_tap(int64_t place, int64_t stride, int64_t dilation, int64_t every, int64_t end)
 {
     for (int64_t k = 0; k < every && k < end; k++)

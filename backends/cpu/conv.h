@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* conv.h - convolution and its gradients: what a call's shapes say, the order in which pixels are gathered, and
- * the ways to compute it (a library's, conv_columns.c, depthwise.c).
+/* conv.h - convolution and its gradients: what a call's shapes say, the order in which pixels are gathered,
+ * and the ways to compute it (a library's, conv_columns.c, depthwise.c).
  *
  * With d for the dilation, and c and o of one group of channels:
  *   y[s,o]    = sum over k, c of x[s stride + k d - pad, c] w[o,c,k] + bias[o]
@@ -32,9 +32,10 @@ const float *conv_bias(const bk_call *call); /* or NULL */
 
 /* ---- phases ----
  *
- * dx is gathered as y is, so that no two threads write one place. Pixels i of x with equal (i + pad) mod stride
- * on each axis are read by the same taps, and are a dense convolution of their own: a phase. With stride 1 there
- * is one phase, with stride 2 in an image there are four. A phase that no tap reaches has taps of 0.
+ * dx is gathered as y is, so that no two threads write one place. Pixels i of x with equal (i + pad) mod
+ * stride on each axis are read by the same taps, and are a dense convolution of their own: a phase. With
+ * stride 1 there is one phase, with stride 2 in an image there are four. A phase that no tap reaches has taps
+ * of 0.
  *
  * Target pixels are first + i * step, i < size. Tap m < taps reads source pixel i * move + origin + m * gap,
  * and is the kernel's tap + m * tap_step. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* conv_columns.c - convolution and its gradients as serial matrix products over blocks of pixels, shared out over
- * our threads.
+/* conv_columns.c - convolution and its gradients as serial matrix products over blocks of pixels, shared out
+ * over our threads.
  *
  * A block's columns are the values that each of its pixels reads, [pixels][taps][channels], zeros outside the
  * image; no more of them at a time than stay in the second-level cache. y and dx are columns times weights,
@@ -177,7 +177,8 @@ static void fill_pixel(const plan *p, const conv_phase *f, const float *in, int6
         int64_t s1 = at[1] * f->move[1] + f->origin[1] + line % f->taps[1] * f->gap[1];
         int inside = s0 >= 0 && s0 < p->source[0] && s1 >= 0 && s1 < p->source[1];
         const float *row =
-            inside ? in + ((b * p->source[0] + s0) * p->source[1] + s1) * p->source[LAST] * p->from_all : NULL;
+            inside ? in + ((b * p->source[0] + s0) * p->source[1] + s1) * p->source[LAST] * p->from_all
+                   : NULL;
         fill_line(p, f->gap[LAST], row, at[LAST] * f->move[LAST] + f->origin[LAST], first, end, to);
         to += (end - first) * p->from;
         tap += end - first;
@@ -433,7 +434,8 @@ static bk_status run_grad_weight(cpu_device *dev, bk_call *call)
 
 bk_status columns_prepare(cpu_device *dev, const conv *c, bk_call *call)
 {
-    plan *p = cpu_way_new(dev, call, sizeof *p, call->op == BK_CONV_GRAD_WEIGHT ? run_grad_weight : run_product);
+    plan *p =
+        cpu_way_new(dev, call, sizeof *p, call->op == BK_CONV_GRAD_WEIGHT ? run_grad_weight : run_product);
     if (!p)
         return BK_ERR_MEMORY;
     plan_of(dev, c, call->op, p);

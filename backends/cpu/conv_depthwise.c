@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* conv_depthwise.c - convolution and its gradients where each channel is a group, by the kernels of depthwise.c. */
+/* conv_depthwise.c - convolution and its gradients where each channel is a group, by the kernels of
+ * depthwise.c. */
 #include <omp.h>
 
 #include "backends/cpu/depthwise.h"

@@ -87,7 +87,7 @@ typedef struct cpu_kernels {
     void (*gemm)(const cpu_gemm *g, int threads, float *scratch);
     void (*thin)(const cpu_thin *t, int threads);
     void (*depthwise)(const cpu_depthwise *d, int threads);
-    void (*depthwise_sum)(const cpu_depthwise_sums *s); /* serial */
+    void (*depthwise_sum)(const cpu_depthwise_sums *s);                      /* serial */
     void (*widen)(const void *from, int32_t dtype, size_t n, float *to);     /* 16-bit floats; serial */
     void (*narrow)(const void *from, int32_t dtype, size_t n, uint16_t *to); /* to bfloat16; serial */
     void (*adam)(const cpu_adam *a, int threads);
@@ -122,7 +122,8 @@ typedef bk_status (*cpu_run)(cpu_device *dev, bk_call *call);
 
 typedef struct cpu_way {
     cpu_run run;
-    void (*release)(cpu_device *dev, bk_call *call); /* of what the state holds, not of the state; NULL: nothing */
+    void (*release)(cpu_device *dev,
+                    bk_call *call); /* of what the state holds, not of the state; NULL: nothing */
 } cpu_way;
 
 /* A state of `bytes` zeros that begins with a way, set as call->state; NULL if memory is short. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* depthwise.c - convolution of each channel by itself, channels last: a vector holds neighbouring channels of one
- * pixel, whose sum over the taps stays in a register. */
+/* depthwise.c - convolution of each channel by itself, channels last: a vector holds neighbouring channels of
+ * one pixel, whose sum over the taps stays in a register. */
 #include "backends/cpu/depthwise.h"
 
 #include "backends/cpu/kernels.h"
@@ -9,8 +9,9 @@
 
 enum { VECTORS = 4 }; /* sums at a time */
 
-/* Channels that are computed together: `count` vectors from channel c on, the last of them from `last` on, so that
- * it ends with the channels and overlaps its neighbour. With fewer channels than a vector has, that is cut. */
+/* Channels that are computed together: `count` vectors from channel c on, the last of them from `last` on, so
+ * that it ends with the channels and overlaps its neighbour. With fewer channels than a vector has, that is
+ * cut. */
 typedef struct strip {
     int64_t c, last, n;
 } strip;
@@ -144,10 +145,10 @@ void KERNEL(cpu_depthwise_run)(const cpu_depthwise *d, int threads)
 
 /* ---- the gradient of the weights ---- */
 
-/* sums += sum over `pixels` of x * dy, for a strip; x and dy begin at the first pixel. Channels that two vectors
- * have are added once. */
-INLINE void add_products(const float *x, int64_t x_step, const float *dy, int64_t pixels, strip s, float *sums,
-                         const int count)
+/* sums += sum over `pixels` of x * dy, for a strip; x and dy begin at the first pixel. Channels that two
+ * vectors have are added once. */
+INLINE void add_products(const float *x, int64_t x_step, const float *dy, int64_t pixels, strip s,
+                         float *sums, const int count)
 {
     vf sum[VECTORS];
     float lane[VL];
@@ -176,7 +177,7 @@ static void add_tap(const conv *of, const float *x, const float *dy, int64_t tap
         return;
     x += (at + r.low * stride) * n;
     dy += r.low * n;
-#define ADD_PRODUCTS(count) add_products(x, stride * n, dy, pixels, strip_at(c, n, count), sums, count)
+#define ADD_PRODUCTS(count) add_products(x, stride *n, dy, pixels, strip_at(c, n, count), sums, count)
     EACH_STRIP(n, ADD_PRODUCTS)
 #undef ADD_PRODUCTS
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* matrix.c - reads a product out of the shapes of a call and hands it to the library that the device was opened
- * with or, if it has few rows, to a kernel of ours (gemm.c, thin.c). */
+/* matrix.c - reads a product out of the shapes of a call and hands it to the library that the device was
+ * opened with or, if it has few rows, to a kernel of ours (gemm.c, thin.c). */
 #include "backends/cpu/matrix.h"
 
 #include "backends/cpu/library.h"

@@ -17,8 +17,8 @@ enum { MAX_ARGS = 5, LINE = 64 };
 typedef struct conv_call {
     cpu_way way;
     dnnl_stream_t stream;
-    dnnl_primitive_t conv, reorder;   /* no reorder: the weights are used as they lie */
-    dnnl_memory_t x, w, bias, y;      /* or their gradients */
+    dnnl_primitive_t conv, reorder;    /* no reorder: the weights are used as they lie */
+    dnnl_memory_t x, w, bias, y;       /* or their gradients */
     dnnl_memory_t ordered, scratch[2]; /* the weights as the library wants them; of conv, reorder */
     size_t ordered_bytes, scratch_bytes;
 } conv_call;
@@ -27,7 +27,7 @@ typedef struct conv_call {
 
 typedef struct operands {
     dnnl_memory_desc_t x, w, any, bias, y;
-    int made;                      /* of the five, in this order */
+    int made;                                   /* of the five, in this order */
     dnnl_dims_t stride, pad, pad_end, dilation; /* dilation: 0 is none */
 } operands;
 
@@ -118,16 +118,16 @@ static dnnl_status_t input_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
                                 const_dnnl_primitive_desc_t hint, dnnl_primitive_attr_t attr)
 {
     return dnnl_convolution_backward_data_primitive_desc_create(pd, engine, dnnl_convolution_direct, o->x,
-                                                                o->any, o->y, o->stride, o->dilation,
-                                                                o->pad, o->pad_end, hint, attr);
+                                                                o->any, o->y, o->stride, o->dilation, o->pad,
+                                                                o->pad_end, hint, attr);
 }
 
 static dnnl_status_t weight_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const operands *o,
                                  const_dnnl_primitive_desc_t hint, dnnl_primitive_attr_t attr)
 {
     return dnnl_convolution_backward_weights_primitive_desc_create(pd, engine, dnnl_convolution_direct, o->x,
-                                                                   o->any, NULL, o->y, o->stride,
-                                                                   o->dilation, o->pad, o->pad_end, hint, attr);
+                                                                   o->any, NULL, o->y, o->stride, o->dilation,
+                                                                   o->pad, o->pad_end, hint, attr);
 }
 
 #else
@@ -136,10 +136,9 @@ static dnnl_status_t forward_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engin
                                   int bias, dnnl_primitive_attr_t attr)
 {
     dnnl_convolution_desc_t d;
-    dnnl_status_t status =
-        dnnl_dilated_convolution_forward_desc_init(&d, dnnl_forward_training, dnnl_convolution_direct, &o->x,
-                                                   &o->any, bias ? &o->bias : NULL, &o->y, o->stride,
-                                                   o->dilation, o->pad, o->pad_end);
+    dnnl_status_t status = dnnl_dilated_convolution_forward_desc_init(
+        &d, dnnl_forward_training, dnnl_convolution_direct, &o->x, &o->any, bias ? &o->bias : NULL, &o->y,
+        o->stride, o->dilation, o->pad, o->pad_end);
     return status == dnnl_success ? dnnl_primitive_desc_create(pd, &d, attr, engine, NULL) : status;
 }
 
@@ -195,8 +194,8 @@ static int is_trusted(const conv *c, const bk_call *call)
     return call->op != BK_CONV_GRAD_WEIGHT || !has_stride(c) || (c->axes < 3 && c->taps > 1);
 }
 
-/* Gradients of a dilated depthwise convolution take about ten times as long as those of depthwise.c, and gradients
- * of its weights five times if the channels do not fill vectors (oneDNN 2.6, AVX-512). */
+/* Gradients of a dilated depthwise convolution take about ten times as long as those of depthwise.c, and
+ * gradients of its weights five times if the channels do not fill vectors (oneDNN 2.6, AVX-512). */
 static int is_slow(const conv *c, const bk_call *call)
 {
     enum { VECTOR = 16 };
@@ -346,7 +345,7 @@ static dnnl_status_t run_conv(const conv_call *p, const bk_call *call)
     dnnl_status_t status = onednn_arg(args, &n, id[0], p->x, conv_x(call)->data);
     if (status == dnnl_success)
         status = p->ordered ? onednn_arg(args, &n, id[1], p->ordered, call->scratch)
-                           : onednn_arg(args, &n, id[1], p->w, conv_w(call)->data);
+                            : onednn_arg(args, &n, id[1], p->w, conv_w(call)->data);
     if (status == dnnl_success)
         status = onednn_arg(args, &n, id[2], p->y, conv_y(call)->data);
     if (status == dnnl_success)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tiles.c - products as serial products of tiles, shared out over our own threads, each followed by bias, activation
- * and residual while the tile is in cache. A library's threads are not used, only its serial product: it is
- * as fast a core, and its own split over threads is often worse than ours. */
+/* tiles.c - products as serial products of tiles, shared out over our own threads, each followed by bias,
+ * activation and residual while the tile is in cache. A library's threads are not used, only its serial
+ * product: it is as fast a core, and its own split over threads is often worse than ours. */
 #include "backends/cpu/tiles.h"
 
 #include <limits.h>

@@ -7,8 +7,8 @@
  *
  * c and o are of one group; w counts the group's c from 0. The first two are one loop: each element gathers,
  * over the taps k, from the pixel that the tap reads. It runs a row of pixels at a time, with sums in double
- * for all channels of the row; weights are transposed to [K...][group][from][to], so that the innermost loop is
- * over contiguous channels. */
+ * for all channels of the row; weights are transposed to [K...][group][from][to], so that the innermost loop
+ * is over contiguous channels. */
 #include "backends/reference/activation.h"
 #include "backends/reference/kernel.h"
 #include "backends/reference/real.h"
@@ -33,7 +33,8 @@ typedef struct gathering {
 /* The pixel that tap k reads for target pixel i of one axis; -1: none. */
 static int64_t source_of(const gathering *g, int axis, int64_t i, int64_t k)
 {
-    int64_t stride = g->c.stride[axis], reach = k * g->c.dilation[axis], at = i * stride + reach - g->c.pad[axis];
+    int64_t stride = g->c.stride[axis], reach = k * g->c.dilation[axis],
+            at = i * stride + reach - g->c.pad[axis];
     if (g->back) {
         at = i + g->c.pad[axis] - reach;
         if (at < 0 || at % stride != 0)

@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-/* S' of the i-th spatial axis, for a kernel of length k on it; 0 if the kernel is longer than the padded x. */
+/* S' of the i-th spatial axis, for a kernel of length k on it; 0 if the kernel is longer than the padded x.
+ */
 static int64_t length_of(const bk_attr *a, int32_t i, int64_t x, int64_t k)
 {
     int64_t room = x + a->pad[i] + a->pad_end[i] - (a->dilation[i] * (k - 1) + 1);
@@ -61,8 +62,9 @@ static status shape_conv_grad_input(const op_args *a, bk_shape *out)
     out[0].dtype = a->in[0]->dtype;
     return conv_fits(&out[0], a->in[0], a->in[1], a->attr)
                ? OK
-               : shape_error(a, "expected weight[O,C/groups,K...] and dy of the convolution of the shape asked "
-                                "for");
+               : shape_error(a,
+                             "expected weight[O,C/groups,K...] and dy of the convolution of the shape asked "
+                             "for");
 }
 
 static status shape_conv_grad_weight(const op_args *a, bk_shape *out)
@@ -208,8 +210,8 @@ value op_conv(graph *g, value x, value weight, value bias, int stride, int pad)
 /* ---- the transposed convolution ---- */
 
 /* S' of one axis of the transposed convolution; the attributes become those of the convolution that would go
- * from S' to S. Positions that come on top are no longer padding behind; those that even the last tap does not
- * reach, and that a convolution with this stride would not leave out, are returned as zeros to append. */
+ * from S' to S. Positions that come on top are no longer padding behind; those that even the last tap does
+ * not reach, and that a convolution with this stride would not leave out, are returned as zeros to append. */
 static int64_t transposed_length(bk_attr *a, int32_t i, int64_t x, int64_t k, int32_t more, int64_t *zeros)
 {
     int64_t full = (x - 1) * a->stride[i] + a->dilation[i] * (k - 1) + 1;
@@ -245,10 +247,11 @@ static int transposed_is_valid(const bk_shape *x, const bk_shape *w, const bk_at
 static value refuse_transposed(graph *g, const bk_shape *x, const bk_shape *w)
 {
     char text[2][128];
-    return graph_fail(g, fail(ERR_INTERNAL,
-                              "op_conv_transpose got %s, %s: expected x[B,S...,C] and weight[C,O/groups,K...], "
-                              "and `more` below the stride or the dilation of its axis",
-                              shape_text(x, text[0]), shape_text(w, text[1])));
+    return graph_fail(g,
+                      fail(ERR_INTERNAL,
+                           "op_conv_transpose got %s, %s: expected x[B,S...,C] and weight[C,O/groups,K...], "
+                           "and `more` below the stride or the dilation of its axis",
+                           shape_text(x, text[0]), shape_text(w, text[1])));
 }
 
 value op_conv_transpose(graph *g, value x, value weight, value bias, const op_window *window,

@@ -30,8 +30,9 @@ static void convolution_of_the_reference_has_known_values(void **state)
     expect_values(&c, (double *[]){k, k}, (const double[]){1, 2, 2, 4, 0});
 }
 
-/* Values of PyTorch 2.13 for ((7 i) mod 11) - 5 as element i of x[1,4,5,4] and w[4,2,2,2], two groups, a stride of
- * 2 down, a dilation of 2 across, one row of zeros above, two columns of them before x and one behind. */
+/* Values of PyTorch 2.13 for ((7 i) mod 11) - 5 as element i of x[1,4,5,4] and w[4,2,2,2], two groups, a
+ * stride of 2 down, a dilation of 2 across, one row of zeros above, two columns of them before x and one
+ * behind. */
 static void a_convolution_in_groups_of_the_reference_has_pytorchs_values(void **state)
 {
     (void)state;
@@ -43,9 +44,10 @@ static void a_convolution_in_groups_of_the_reference_has_pytorchs_values(void **
     memcpy(w, x, sizeof w);
     op_case c = windowed_case("1x4x5x4", "2x2", 4, &window, true);
     expect_values(&c, (double *[]){x, w, bias},
-                  (const double[]){-24, 25,  21,  17,  6,   -10, -13, -16, -1,  36, -28, -38, -3,  -30, -15, -12,
-                                   6,   36,  20,  3,   -11, -14, -2,  -3,  10,  5,  -33, -41, -43, 9,   28,  22,
-                                   -18, -32, -6,  -11, 27,  61,  -30, -42, -16, -33, -10, -7, 21,  11,  16,  3});
+                  (const double[]){-24, 25,  21,  17,  6,   -10, -13, -16, -1,  36,  -28, -38,
+                                   -3,  -30, -15, -12, 6,   36,  20,  3,   -11, -14, -2,  -3,
+                                   10,  5,   -33, -41, -43, 9,   28,  22,  -18, -32, -6,  -11,
+                                   27,  61,  -30, -42, -16, -33, -10, -7,  21,  11,  16,  3});
 }
 
 /* With bias and without; the gradients do not know it. */
@@ -139,7 +141,8 @@ static void check_windows(const window_row *rows, size_t n)
     }
 }
 
-/* Every stride beside every dilation, also with a common divisor, for which some pixels are read by no tap. */
+/* Every stride beside every dilation, also with a common divisor, for which some pixels are read by no tap.
+ */
 static void dilated_convolution_and_its_gradients_match_float64_for_every_stride_and_group(void **state)
 {
     (void)state;
@@ -186,11 +189,7 @@ static void convolution_matches_float64_with_a_window_of_its_own_on_every_axis(v
         {"1x6x7x8x16",
          "3x1x2",
          16,
-         {.stride = {1, 2, 3},
-          .dilation = {2, 1, 3},
-          .pad = {2, 0, 1},
-          .pad_end = {1, 1, 2},
-          .groups = 1}},
+         {.stride = {1, 2, 3}, .dilation = {2, 1, 3}, .pad = {2, 0, 1}, .pad_end = {1, 1, 2}, .groups = 1}},
         {"2x5x6x7x3",
          "3x3x3",
          5,
@@ -208,8 +207,8 @@ static void convolution_in_groups_matches_float64_for_channels_around_a_vector(v
     static const struct {
         int64_t in, out;
         int32_t groups;
-    } channels[] = {{1, 1, 1},    {3, 3, 3},    {16, 16, 16}, {17, 17, 17}, {64, 64, 64},  {70, 70, 70},
-                    {130, 130, 130}, {4, 8, 4}, {8, 4, 4},    {32, 64, 2},  {12, 18, 3},   {64, 64, 4}};
+    } channels[] = {{1, 1, 1},       {3, 3, 3}, {16, 16, 16}, {17, 17, 17}, {64, 64, 64}, {70, 70, 70},
+                    {130, 130, 130}, {4, 8, 4}, {8, 4, 4},    {32, 64, 2},  {12, 18, 3},  {64, 64, 4}};
     for (size_t i = 0; i < sizeof channels / sizeof channels[0]; i++)
         for (int32_t stride = 1; stride <= 2; stride++) {
             bk_attr w = {.groups = channels[i].groups};

@@ -250,7 +250,11 @@ static const function smooth_functions[] = {
     {"conv 1D, two of each", f_depthwise, REAL, 2, {{3, {1, 9, 2}}, {3, {4, 1, 2}}}, {3, 0, 2, 3}},
     {"conv_transpose", f_conv_transpose, REAL, 3, {{4, {1, 3, 3, 4}}, {4, {4, 2, 2, 3}}, {1, {4}}}, {0}},
     {"conv_transpose 1D", f_transpose_line, REAL, 2, {{3, {2, 3, 2}}, {3, {2, 3, 3}}}, {2, 1, 1, 1, 1}},
-    {"conv_transpose, zeros behind", f_transpose_line, REAL, 2, {{3, {1, 3, 2}}, {3, {2, 1, 2}}},
+    {"conv_transpose, zeros behind",
+     f_transpose_line,
+     REAL,
+     2,
+     {{3, {1, 3, 2}}, {3, {2, 1, 2}}},
      {1, 3, 0, 2, 2}},
     {"conv_grad_input", f_conv_grad_input, REAL, 2, {{4, {2, 3, 3, 3}}, {4, {2, 3, 2, 2}}}, {0}},
     {"conv_grad_weight", f_conv_grad_weight, REAL, 2, {{4, {2, 5, 4, 3}}, {4, {2, 3, 2, 2}}}, {0}},
@@ -1000,15 +1004,15 @@ static void transposed_convolutions_have_pytorchs_values(void **state)
 {
     (void)state;
     const op_window plain = op_window_of(2, 1);
-    expect_transposed(SHAPE(3, 1, 3, 2), SHAPE(3, 2, 3, 3), 3, &plain, (const int32_t[]){1},
-                      SHAPE(3, 1, 6, 3), (const double[]){-11, -7, -3, 26,  27, 28, -8, -10, -12,
-                                                          -34, 32, 32, 6,   9,  12, 14, -16, -13});
+    expect_transposed(
+        SHAPE(3, 1, 3, 2), SHAPE(3, 2, 3, 3), 3, &plain, (const int32_t[]){1}, SHAPE(3, 1, 6, 3),
+        (const double[]){-11, -7, -3, 26, 27, 28, -8, -10, -12, -34, 32, 32, 6, 9, 12, 14, -16, -13});
     const op_window grouped = {
         .stride = {2, 3}, .dilation = {3, 1}, .pad = {1, 0}, .pad_end = {1, 0}, .groups = 2};
-    const double y[84] = {[14] = 23,  [15] = -6,  [16] = -17, [17] = 7,   [20] = -12, [21] = -18, [22] = 10,
-                          [23] = 13,  [28] = 18,  [29] = 27,  [30] = -25, [31] = 15,  [34] = -14, [35] = -4,
-                          [36] = 5,   [37] = -20, [56] = 20,  [57] = -24, [58] = -20, [62] = -12, [64] = 10,
-                          [65] = -24};
+    const double y[84] = {
+        [14] = 23, [15] = -6,  [16] = -17, [17] = 7,   [20] = -12, [21] = -18, [22] = 10, [23] = 13,
+        [28] = 18, [29] = 27,  [30] = -25, [31] = 15,  [34] = -14, [35] = -4,  [36] = 5,  [37] = -20,
+        [56] = 20, [57] = -24, [58] = -20, [62] = -12, [64] = 10,  [65] = -24};
     expect_transposed(SHAPE(4, 1, 2, 2, 4), SHAPE(4, 4, 1, 2, 2), 0, &grouped, (const int32_t[]){2, 2},
                       SHAPE(4, 1, 6, 7, 2), y);
     const op_window wide = {.stride = {1}, .dilation = {3}, .groups = 1};
