@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* where.c - the choice between two inputs by a mask, all three broadcast. out[0] may be an input's memory. */
+/* where.c - the choice between two inputs by a mask, all three broadcast. */
 #include "backends/reference/kernel.h"
 #include "backends/reference/real.h"
 #include "backends/reference/walk.h"
