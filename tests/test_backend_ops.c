@@ -293,13 +293,37 @@ static void *truth_device;
 
 static bool is_index(const op_case *c, int32_t k)
 {
-    return (c->op == BK_GATHER || c->op == BK_SCATTER) && k == 1;
+    switch (c->op) {
+    case BK_GATHER:
+    case BK_SCATTER:
+    case BK_CROSS_ENTROPY:
+    case BK_CROSS_ENTROPY_GRAD:
+        return k == 1;
+    case BK_CAST:
+    case BK_ONE_HOT:
+    case BK_UNIFORM:
+    case BK_NORMAL:
+        return k == 0;
+    default:
+        return false;
+    }
+}
+
+static bool gives_index(const op_case *c, int32_t k)
+{
+    return (c->op == BK_ARGMAX && k == 0) || (c->op == BK_SORT && k == 1);
+}
+
+static void widen_index(const int32_t *index, int64_t n, double *value)
+{
+    for (int64_t i = 0; i < n; i++)
+        value[i] = index[i];
 }
 
 static void compute_truth(const op_case *c, double *const in[], double *out[])
 {
     bk_call call = call_of(c);
-    int32_t *index = NULL;
+    int32_t *index = NULL, *place[BK_MAX_OUT] = {NULL};
     for (int32_t k = 0; k < c->n_in; k++) {
         call.in[k].data = in[k];
         if (!is_index(c, k)) {
@@ -312,6 +336,10 @@ static void compute_truth(const op_case *c, double *const in[], double *out[])
     for (int32_t k = 0; k < c->n_out; k++) {
         call.out[k].shape.dtype = BK_F64;
         call.out[k].data = out[k] = new_array(bk_count(&c->out[k]), sizeof(double));
+        if (!gives_index(c, k))
+            continue;
+        call.out[k].shape.dtype = BK_I32;
+        call.out[k].data = place[k] = new_array(bk_count(&c->out[k]), sizeof(int32_t));
     }
     if (bk_reference()->prepare(truth_device, &call) != BK_OK)
         fail_msg("%s: %s", describe_case(c), truth_host.last_log);
@@ -320,6 +348,11 @@ static void compute_truth(const op_case *c, double *const in[], double *out[])
     host_free(&truth_host, call.scratch);
     bk_reference()->release(truth_device, &call);
     free(index);
+    for (int32_t k = 0; k < c->n_out; k++) {
+        if (place[k])
+            widen_index(place[k], bk_count(&c->out[k]), out[k]);
+        free(place[k]);
+    }
 }
 
 static void free_values(double *value[], int32_t n)
@@ -880,6 +913,9 @@ static void functions_of_one_input_match_float64(void **state)
         {BK_GELU, 0, 0, ONE_FUNCTION, ANY_VALUE},
         {BK_GELU, 0, 0, ONE_FUNCTION, WIDE},
         {BK_GELU, 0, 0, ONE_FUNCTION, EXTREME},
+        {BK_SOFTPLUS, 0, 0, ONE_FUNCTION, ANY_VALUE},
+        {BK_SOFTPLUS, 0, 0, ONE_FUNCTION, WIDE},
+        {BK_SOFTPLUS, 0, 0, ONE_FUNCTION, EXTREME},
     };
     for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
         for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
@@ -899,9 +935,9 @@ static op_case binary_case(bk_op op, bk_shape a, bk_shape b)
     op_case c = {.op = op, .n_in = 2, .n_out = 1, .in = {a, b}, .out = {a}};
     for (int32_t i = 0; i < a.rank; i++)
         c.out[0].dim[i] = a.dim[i] > b.dim[i] ? a.dim[i] : b.dim[i];
-    c.from[0] = op == BK_MAXIMUM ? WIDE : ANY_VALUE; /* WIDE: both zero at times, a tie */
+    c.from[0] = op >= BK_MAXIMUM ? WIDE : ANY_VALUE; /* WIDE: both zero at times, a tie */
     c.from[1] = op == BK_DIV ? NONZERO : c.from[0];
-    c.tolerance = op == BK_MAXIMUM ? EXACT : ONE_OPERATION;
+    c.tolerance = op >= BK_MAXIMUM ? EXACT : ONE_OPERATION;
     return c;
 }
 
@@ -928,13 +964,13 @@ static void two_inputs_broadcast_along_every_pattern_of_axes(void **state)
 {
     (void)state;
     static const char *const shapes[] = {"", "1", "8", "37", "3x33", "3x2x9"};
-    for (bk_op op = BK_ADD; op <= BK_MAXIMUM; op++)
+    for (bk_op op = BK_ADD; op <= BK_EQUAL; op++)
         for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
             check_broadcasts(op, shape(shapes[i]));
     check_broadcasts(BK_SUB, shape("2x3x5x4"));
     check_broadcasts(BK_SUB, shape("2x3x1x5x17"));
     check_broadcasts(BK_DIV, shape("2x3x2x3x2x3"));
-    for (bk_op op = BK_ADD; op <= BK_MAXIMUM; op++) {
+    for (bk_op op = BK_ADD; op <= BK_EQUAL; op++) {
         op_case c = binary_case(op, shape("3x1367"), shape("3x1367"));
         check_case(&c);
         c = binary_case(op, shape("70x65"), shape("1x65"));
@@ -2154,6 +2190,35 @@ static void only_the_weight_of_a_linear_layer_has_16_bits(void **state)
         }
 }
 
+static op_case one_label_case_of(bk_op op)
+{
+    op_case c = {.op = op, .n_in = 1, .n_out = 1, .attr.ignored = -1, .index_limit = 6, .from = {INDEX, INDEX}};
+    bk_shape rows = shape("4x8"), x = shape("4x8x6"), label = with_type(rows, BK_I32);
+    c.in[0] = c.out[0] = x;
+    if (op == BK_ONE_HOT)
+        c.in[0] = label;
+    if (op == BK_CAST)
+        c.in[0] = with_type(x, BK_I32);
+    if (op == BK_UNIFORM || op == BK_NORMAL)
+        c.in[0] = with_type(shape("4"), BK_I32);
+    if (op == BK_ARGMAX)
+        c.out[0] = with_type(shape("1x8x6"), BK_I32);
+    if (op == BK_SORT) {
+        c.n_out = 2;
+        c.out[1] = with_type(x, BK_I32);
+    }
+    if (op == BK_CROSS_ENTROPY || op == BK_CROSS_ENTROPY_GRAD) {
+        c.in[1] = label;
+        c.in[2] = rows;
+        c.n_in = op == BK_CROSS_ENTROPY ? 2 : 3;
+    }
+    if (op == BK_CROSS_ENTROPY) {
+        c.n_out = 2;
+        c.out[0] = c.out[1] = rows;
+    }
+    return c;
+}
+
 static op_case one_case_of(bk_op op)
 {
     op_case c = {.op = op, .n_in = 1, .n_out = 1};
@@ -2174,6 +2239,12 @@ static op_case one_case_of(bk_op op)
         c.index_limit = 8;
         c.from[1] = INDEX;
     }
+    if (op == BK_WHERE) {
+        c.n_in = 3;
+        c.in[2] = c.in[0];
+    }
+    if (op >= BK_SORT && op <= BK_NORMAL)
+        return one_label_case_of(op);
     if (op == BK_MATMUL) {
         c.n_in = 2;
         c.attr.trans_b = 1;
@@ -2251,6 +2322,397 @@ static void a_failed_allocation_is_reported_and_nothing_leaks(void **state)
     assert_no_failures();
 }
 
+/* ---- choices, labels, order ---- */
+
+/* Each axis is full in the output, and in each input full or 1. */
+static void where_broadcasts_along_every_pattern_of_axes(void **state)
+{
+    (void)state;
+    static const char *const shapes[] = {"", "1", "37", "3x33", "4x2x9", "70x65"};
+    for (size_t r = 0; r < sizeof shapes / sizeof shapes[0]; r++) {
+        bk_shape full = shape(shapes[r]);
+        for (unsigned set = 0; set < 1u << 3 * full.rank; set++) {
+            op_case c = {.op = BK_WHERE, .n_in = 3, .n_out = 1, .in = {full, full, full}, .out = {full}};
+            bool whole = true;
+            for (int32_t i = 0; i < full.rank; i++) {
+                whole &= (set >> 3 * i & 7) != 7;
+                for (int k = 0; k < 3; k++)
+                    if (set >> (3 * i + k) & 1)
+                        c.in[k].dim[i] = 1;
+            }
+            c.from[0] = INDEX;
+            c.index_limit = 2;
+            c.tolerance = EXACT;
+            if (whole)
+                check_case(&c);
+        }
+    }
+    assert_no_failures();
+}
+
+static void log_softmax_matches_float64(void **state)
+{
+    (void)state;
+    static const char *const shapes[] = {"1",    "2",    "7",        "8",           "33",     "3x1",
+                                         "5x17", "64x9", "2x3x2x65", "2x1x3x2x2x5", "3x1000", "2x4096"};
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+        for (int d = 0; d < 3; d++) {
+            static const domain from[] = {WIDE, EXTREME, OFFSET};
+            op_case c = {.op = BK_LOG_SOFTMAX, .n_in = 1, .n_out = 1, .from = {from[d]}};
+            c.in[0] = c.out[0] = shape(shapes[i]);
+            c.tolerance = sum_tolerance(c.in[0].dim[c.in[0].rank - 1]) + ONE_FUNCTION;
+            check_case(&c);
+        }
+    assert_no_failures();
+}
+
+enum { IGNORED = -100 };
+
+/* Labels of all classes; every fifth is ignored, where some are to be. */
+static double *draw_labels(int64_t n, int64_t classes, bool some_ignored)
+{
+    double *label = new_array(n, sizeof *label);
+    for (int64_t i = 0; i < n; i++)
+        label[i] = some_ignored && i % 5 == 3 ? IGNORED : floor((double)classes * random_unit());
+    return label;
+}
+
+static const struct {
+    const char *rows;
+    int64_t classes;
+} label_sizes[] = {{"", 1},       {"", 2},     {"1", 5},     {"7", 2},        {"16", 8},
+                   {"17", 9},     {"33", 3},   {"2x5", 150}, {"2x3x2x7", 4},  {"1x2x1x3x2", 33},
+                   {"3x70", 257}, {"4099", 2}, {"65", 1000}, {"2x40x50", 21}};
+enum { LABEL_SIZES = sizeof label_sizes / sizeof label_sizes[0] };
+
+static bk_shape with_classes(bk_shape s, int64_t classes)
+{
+    s.dim[s.rank++] = classes;
+    return s;
+}
+
+static void casts_and_one_hot_rows_are_exact(void **state)
+{
+    (void)state;
+    for (int i = 0; i < LABEL_SIZES; i++)
+        for (int hot = 0; hot < 2; hot++) {
+            bk_shape label = shape(label_sizes[i].rows);
+            op_case c = {.op = hot ? BK_ONE_HOT : BK_CAST, .n_in = 1, .n_out = 1, .tolerance = EXACT};
+            c.attr.ignored = IGNORED;
+            c.in[0] = with_type(label, BK_I32);
+            c.out[0] = hot ? with_classes(label, label_sizes[i].classes) : label;
+            c.in_value[0] = draw_labels(bk_count(&label), label_sizes[i].classes, true);
+            check_case(&c);
+        }
+    assert_no_failures();
+}
+
+static void argmax_is_the_lowest_index_of_the_maximum(void **state)
+{
+    (void)state;
+    static const char *const shapes[] = {"1", "9", "5x33", "1000x2", "3x4x5", "2x9x1x7", "2x3x2x3x2x5"};
+    for (size_t r = 0; r < sizeof shapes / sizeof shapes[0]; r++)
+        for (int32_t axis = 0; axis < shape(shapes[r]).rank; axis++)
+            for (int ties = 0; ties < 2; ties++) {
+                op_case c = {.op = BK_ARGMAX, .n_in = 1, .n_out = 1, .tolerance = EXACT};
+                c.attr.axis = axis;
+                c.in[0] = c.out[0] = shape(shapes[r]);
+                c.out[0].dtype = BK_I32;
+                c.out[0].dim[axis] = 1;
+                c.from[0] = ties ? INDEX : ANY_VALUE;
+                c.index_limit = 3;
+                check_case(&c);
+            }
+    assert_no_failures();
+}
+
+/* The error of a loss is one of x - max, whose size is that of x; the sum of K terms becomes one under the
+ * logarithm. In a gradient, p - 1 must not vanish where a row stands alone. */
+static void cross_entropy_and_its_gradient_match_float64(void **state)
+{
+    (void)state;
+    for (int i = 0; i < LABEL_SIZES; i++)
+        for (int form = 0; form < 4; form++) {
+            int64_t classes = label_sizes[i].classes;
+            bk_shape label = shape(label_sizes[i].rows);
+            op_case c = {.op = BK_CROSS_ENTROPY, .n_in = 2, .n_out = 2, .scale = 1};
+            c.attr = (bk_attr){.ignored = IGNORED, .has_weight = form & 1};
+            c.in[0] = with_classes(label, classes);
+            c.in[1] = with_type(label, BK_I32);
+            c.in_value[1] = draw_labels(bk_count(&label), classes, form >> 1);
+            c.out[0] = c.out[1] = label;
+            c.from[0] = bk_count(&label) > 32 ? WIDE : ANY_VALUE;
+            c.tolerance = sum_tolerance(classes) + ONE_FUNCTION;
+            if (form & 1) {
+                c.from[c.n_in] = POSITIVE;
+                c.in[c.n_in++] = shape_of(1, classes, 0, 0);
+            }
+            op_case g = c;
+            g.op = BK_CROSS_ENTROPY_GRAD;
+            g.in_value[1] = copy_values(c.in_value[1], bk_count(&label));
+            g.scale = 0;
+            g.in[g.n_in++] = label;
+            g.n_out = 1;
+            g.out[0] = g.in[0];
+            check_case(&c);
+            check_case(&g);
+        }
+    assert_no_failures();
+}
+
+static void sorting_is_falling_and_stable(void **state)
+{
+    (void)state;
+    static const char *const shapes[] = {"1", "2", "7", "33", "5x17", "2x3x65", "3x1000", "2x70001", "300x1"};
+    for (size_t r = 0; r < sizeof shapes / sizeof shapes[0]; r++)
+        for (int ties = 0; ties < 2; ties++) {
+            op_case c = {.op = BK_SORT, .n_in = 1, .n_out = 2, .tolerance = EXACT, .index_limit = 7};
+            c.in[0] = c.out[0] = shape(shapes[r]);
+            c.out[1] = with_type(c.in[0], BK_I32);
+            c.from[0] = ties ? INDEX : WIDE;
+            check_case(&c);
+        }
+    assert_no_failures();
+}
+
+/* Sums are made in double, and rounded once. */
+static void cumulative_sums_match_float64(void **state)
+{
+    (void)state;
+    static const char *const shapes[] = {"1", "2", "7", "33", "5x17", "2x3x65", "3x1000", "2x70001", "300x1"};
+    for (size_t r = 0; r < sizeof shapes / sizeof shapes[0]; r++)
+        for (int reverse = 0; reverse < 2; reverse++) {
+            op_case c = {.op = BK_CUMSUM, .n_in = 1, .n_out = 1, .tolerance = ONE_OPERATION};
+            c.attr.reverse = reverse;
+            c.in[0] = c.out[0] = shape(shapes[r]);
+            check_case(&c);
+        }
+    assert_no_failures();
+}
+
+/* Runs a case on one subject, whose outputs go to out[]. */
+static bk_status run_case(const subject *s, op_case *c, void *const out[])
+{
+    bk_call call = call_of(c);
+    draw_inputs(c);
+    for (int32_t k = 0; k < c->n_in; k++) {
+        call.in[k].data = new_array(1, tensor_bytes(&c->in[k]));
+        put_values(call.in[k].data, &c->in[k], c->in_value[k]);
+    }
+    for (int32_t k = 0; k < c->n_out; k++)
+        call.out[k].data = out[k];
+    assert_int_equal(s->backend()->prepare(s->device, &call), BK_OK);
+    fenced scratch = fenced_new(call.scratch_bytes, 0);
+    call.scratch = scratch.data;
+    bk_status status = s->backend()->begin(s->device);
+    if (status == BK_OK)
+        status = s->backend()->run(s->device, &call);
+    s->backend()->end(s->device);
+    s->backend()->release(s->device, &call);
+    free(scratch.block);
+    for (int32_t k = 0; k < c->n_in; k++)
+        free(call.in[k].data);
+    return status;
+}
+
+static void nan_goes_first_and_zeros_of_both_signs_are_equal(void **state)
+{
+    (void)state;
+    static const double x[] = {-1, -0.0, NAN, 0, INFINITY, -INFINITY, NAN, 0, 2, -0.0};
+    static const int32_t want[] = {2, 6, 4, 8, 1, 3, 7, 9, 0, 5};
+    enum { N = sizeof x / sizeof x[0] };
+    for (int i = 0; i < SUBJECTS; i++) {
+        float y[N];
+        int32_t index[N];
+        op_case c = {.op = BK_SORT, .n_in = 1, .n_out = 2, .in = {shape("10")}, .out = {shape("10")}};
+        c.out[1] = with_type(shape("10"), BK_I32);
+        if (!subjects[i].open)
+            continue;
+        c.in_value[0] = copy_values(x, N);
+        assert_int_equal(run_case(&subjects[i], &c, (void *[]){y, index}), BK_OK);
+        for (int k = 0; k < N; k++) {
+            assert_int_equal(index[k], want[k]);
+            assert_true(isnan(x[want[k]]) ? isnan(y[k]) : y[k] == (float)x[want[k]]);
+            assert_int_equal(signbit(y[k]) != 0, signbit(x[want[k]]) != 0);
+        }
+        free_case(&c);
+    }
+}
+
+static void argmax_of_a_nan_is_its_place(void **state)
+{
+    (void)state;
+    static const double x[] = {1, NAN, 3, NAN, -2, -2, -5, -2};
+    for (int i = 0; i < SUBJECTS; i++) {
+        int32_t place[2];
+        op_case c = {.op = BK_ARGMAX, .n_in = 1, .n_out = 1, .in = {shape("2x4")}, .out = {shape("2x1")}};
+        c.attr.axis = 1;
+        c.out[0].dtype = BK_I32;
+        if (!subjects[i].open)
+            continue;
+        c.in_value[0] = copy_values(x, 8);
+        assert_int_equal(run_case(&subjects[i], &c, (void *[]){place}), BK_OK);
+        assert_int_equal(place[0], 1);
+        assert_int_equal(place[1], 0);
+        free_case(&c);
+    }
+}
+
+/* What a loss of an ignored pixel would be is no matter, not even if it is not a number. */
+static void ignored_rows_give_zeros_whatever_they_hold(void **state)
+{
+    (void)state;
+    for (int i = 0; i < SUBJECTS; i++) {
+        float loss[2], weight[2], dx[4];
+        op_case c = {.op = BK_CROSS_ENTROPY, .n_in = 2, .n_out = 2, .attr.ignored = 255};
+        c.in[0] = shape("2x2");
+        c.in[1] = with_type(shape("2"), BK_I32);
+        c.out[0] = c.out[1] = shape("2");
+        c.in_value[0] = copy_values((const double[]){NAN, 1, 0, 0}, 4);
+        c.in_value[1] = copy_values((const double[]){255, 1}, 2);
+        op_case g = {.op = BK_CROSS_ENTROPY_GRAD, .n_in = 3, .n_out = 1, .attr.ignored = 255};
+        memcpy(g.in, c.in, 2 * sizeof g.in[0]);
+        g.in[2] = shape("2");
+        g.out[0] = c.in[0];
+        g.in_value[0] = copy_values(c.in_value[0], 4);
+        g.in_value[1] = copy_values(c.in_value[1], 2);
+        if (subjects[i].open) {
+            assert_int_equal(run_case(&subjects[i], &c, (void *[]){loss, weight}), BK_OK);
+            assert_int_equal(run_case(&subjects[i], &g, (void *[]){dx}), BK_OK);
+            assert_true(loss[0] == 0 && weight[0] == 0 && weight[1] == 1);
+            assert_true(fabs(loss[1] - 0.69314718) < 1e-6);
+            assert_true(dx[0] == 0 && dx[1] == 0);
+        }
+        free_case(&c);
+        free_case(&g);
+    }
+}
+
+static void a_label_that_is_no_class_is_refused(void **state)
+{
+    (void)state;
+    static const double wrong[] = {-1, 3, 255};
+    for (int i = 0; i < SUBJECTS; i++)
+        for (int w = 0; w < 3; w++)
+            for (int op = 0; op < 3; op++) {
+                float out[2][60];
+                op_case c = {.op = BK_ONE_HOT, .n_in = 1, .n_out = 1, .attr.ignored = IGNORED};
+                bk_shape label = with_type(shape("20"), BK_I32);
+                int at = op > 0;
+                c.in[at] = label;
+                c.in_value[at] = draw_labels(20, 3, true);
+                c.in_value[at][17] = wrong[w];
+                c.out[0] = shape("20x3");
+                if (op > 0) {
+                    c.op = op == 1 ? BK_CROSS_ENTROPY : BK_CROSS_ENTROPY_GRAD;
+                    c.in[0] = shape("20x3");
+                    c.in[2] = shape("20");
+                    c.n_in = op + 1;
+                    c.n_out = op == 1 ? 2 : 1;
+                    c.out[0] = c.out[1] = shape(op == 1 ? "20" : "20x3");
+                }
+                if (subjects[i].open) {
+                    assert_int_equal(run_case(&subjects[i], &c, (void *[]){out[0], out[1]}), BK_ERR_FAILED);
+                    assert_non_null(strstr(subjects[i].host.last_log, "label is out of range"));
+                }
+                free_case(&c);
+            }
+}
+
+/* ---- random numbers ---- */
+
+static op_case random_case(bk_op op, bk_shape y, const double key[4], uint64_t purpose)
+{
+    op_case c = {.op = op, .n_in = 1, .n_out = 1, .tolerance = ONE_OPERATION, .attr.purpose = purpose};
+    c.in[0] = with_type(shape("4"), BK_I32);
+    c.in_value[0] = copy_values(key, 4);
+    c.out[0] = y;
+    return c;
+}
+
+static void random_numbers_match_float64(void **state)
+{
+    (void)state;
+    static const char *const shapes[] = {"", "1", "2", "3", "5", "7x3", "257", "3x1367", "2x3x1x2x2x5", "20001"};
+    static const double key[4] = {-5, 17, 3, -2147483648.0};
+    for (size_t r = 0; r < sizeof shapes / sizeof shapes[0]; r++)
+        for (int normal = 0; normal < 2; normal++) {
+            op_case c = random_case(normal ? BK_NORMAL : BK_UNIFORM, shape(shapes[r]), key, UINT64_MAX - r);
+            if (!normal)
+                c.tolerance = EXACT;
+            check_case(&c);
+        }
+    assert_no_failures();
+}
+
+/* Every backend, instruction level and number of threads; the float64 number is the same before its rounding. */
+static void random_numbers_have_the_same_bits_everywhere(void **state)
+{
+    (void)state;
+    enum { N = 20001 };
+    static float y[N];
+    static const double key[4] = {1, 2, 3, 4};
+    for (int normal = 0; normal < 2; normal++) {
+        double *truth[1];
+        op_case c = random_case(normal ? BK_NORMAL : BK_UNIFORM, shape("20001"), key, 7);
+        compute_truth(&c, c.in_value, truth);
+        for (int i = 0; i < SUBJECTS; i++) {
+            if (!subjects[i].open)
+                continue;
+            assert_int_equal(run_case(&subjects[i], &c, (void *[]){y}), BK_OK);
+            for (int k = 0; k < N; k++)
+                if (y[k] != (float)truth[0][k])
+                    fail_msg("%s: number %d is %.9g, not %.9g", subjects[i].name, k, (double)y[k], truth[0][k]);
+        }
+        free(truth[0]);
+        free_case(&c);
+    }
+}
+
+/* The known answer of Philox 4x32-10 for a key and a counter of zeros (Random123's kat_vectors). */
+static void uniform_numbers_are_the_words_of_philox(void **state)
+{
+    (void)state;
+    static const uint32_t word[4] = {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8};
+    static const double zero[4] = {0};
+    for (int i = 0; i < SUBJECTS; i++) {
+        float y[4];
+        op_case c = random_case(BK_UNIFORM, shape("4"), zero, 0);
+        if (subjects[i].open) {
+            assert_int_equal(run_case(&subjects[i], &c, (void *[]){y}), BK_OK);
+            for (int k = 0; k < 4; k++)
+                assert_true(y[k] == (float)(word[k] >> 8) * 0x1p-24f);
+        }
+        free_case(&c);
+    }
+}
+
+/* Of n independent numbers of variance 1 a mean is about 1/sqrt(n) off: five times that, with any key. */
+static void normal_numbers_have_the_moments_of_the_normal_distribution(void **state)
+{
+    (void)state;
+    enum { N = 200000 };
+    static const double key[4] = {11, 0, 5, 0}, moment[] = {0, 1, 0, 3}, variance[] = {1, 2, 15, 96};
+    double *z[1], below = 0;
+    op_case c = random_case(BK_NORMAL, shape("200000"), key, 1);
+    compute_truth(&c, c.in_value, z);
+    for (int power = 1; power <= 4; power++) {
+        double sum = 0;
+        for (int i = 0; i < N; i++)
+            sum += pow(z[0][i], power);
+        assert_true(fabs(sum / N - moment[power - 1]) < 5 * sqrt(variance[power - 1] / N));
+    }
+    for (int i = 0; i < N; i++)
+        below += z[0][i] < 1;
+    assert_true(fabs(below / N - 0.8413447) < 5 * sqrt(0.8413447 * 0.1586553 / N));
+    double product = 0; /* of the two that come from one pair of words */
+    for (int i = 0; i < N; i += 2)
+        product += z[0][i] * z[0][i + 1];
+    assert_true(fabs(product / (N / 2)) < 5 * sqrt(2.0 / N));
+    free(z[0]);
+    free_case(&c);
+}
+
 #define COUNTED(test) cmocka_unit_test_setup(test, begin_count)
 
 int main(void)
@@ -2277,6 +2739,21 @@ int main(void)
         COUNTED(two_inputs_broadcast_along_every_pattern_of_axes),
         COUNTED(both_inputs_and_the_output_may_be_one_tensor),
         COUNTED(gelu_grad_matches_float64),
+        COUNTED(where_broadcasts_along_every_pattern_of_axes),
+        COUNTED(log_softmax_matches_float64),
+        COUNTED(casts_and_one_hot_rows_are_exact),
+        COUNTED(argmax_is_the_lowest_index_of_the_maximum),
+        COUNTED(cross_entropy_and_its_gradient_match_float64),
+        COUNTED(sorting_is_falling_and_stable),
+        COUNTED(cumulative_sums_match_float64),
+        COUNTED(random_numbers_match_float64),
+        cmocka_unit_test(nan_goes_first_and_zeros_of_both_signs_are_equal),
+        cmocka_unit_test(argmax_of_a_nan_is_its_place),
+        cmocka_unit_test(ignored_rows_give_zeros_whatever_they_hold),
+        cmocka_unit_test(a_label_that_is_no_class_is_refused),
+        cmocka_unit_test(random_numbers_have_the_same_bits_everywhere),
+        cmocka_unit_test(uniform_numbers_are_the_words_of_philox),
+        cmocka_unit_test(normal_numbers_have_the_moments_of_the_normal_distribution),
         COUNTED(reductions_match_float64_for_every_set_of_axes),
         COUNTED(reduce_max_of_negative_numbers_is_negative),
         COUNTED(matmul_matches_float64_for_all_transposes_and_batches),

@@ -100,10 +100,9 @@ value op_argmax(graph *g, value x, int axis)
 
 static int entropy_fits(const op_args *a)
 {
-    const bk_shape *x = a->in[0], *w = a->in[2];
-    int weighted = a->attr->has_weight != 0;
-    return labels_fit(a->in[1], x) && (!weighted || (w->dtype == x->dtype && w->rank == 1 &&
-                                                     w->dim[0] == x->dim[x->rank - 1]));
+    const bk_shape *x = a->in[0], *w = a->attr->has_weight ? a->in[2] : NULL;
+    return labels_fit(a->in[1], x) &&
+           (!w || (w->dtype == x->dtype && w->rank == 1 && w->dim[0] == x->dim[x->rank - 1]));
 }
 
 static status shape_cross_entropy(const op_args *a, bk_shape *out)
@@ -151,7 +150,7 @@ static value by_class(graph *g, const node *n, value v)
 {
     int64_t classes = graph_dim(g, n->in[0], -1);
     value chosen = op_mul(g, op_one_hot(g, n->in[1], classes, n->attr.ignored), column(g, v));
-    return op_sum(g, op_view(g, chosen, 2, -1, classes), 1);
+    return op_view(g, op_sum(g, op_view(g, chosen, 2, -1, classes), 1), 1, classes);
 }
 
 /* The losses (and in *weight the weights) of the same labels. */
