@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* philox.h - the arithmetic of random numbers, for the engine and every backend: Philox 4x32-10 (Salmon et al.,
- * SC 2011), and what is made of its words.
+/* philox.h - the arithmetic of random numbers, for the engine and every backend: Philox 4x32-10 (Salmon et
+ * al., SC 2011), and what is made of its words.
  *
  * A number is a pure function of (seed, stream, counter). The normal distribution is computed with +, -, *, /
  * and sqrt in double alone, which IEEE 754 rounds in one way: compiled without contraction to multiply-adds

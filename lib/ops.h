@@ -70,22 +70,25 @@ value op_cosine(graph *g, value a, value b, uint32_t axes, double eps);
 /* ---- order along the last axis ---- */
 value op_sort(graph *g, value x, value *index); /* falling; equal numbers keep their order. index: int32 */
 value op_top_k(graph *g, value x, int64_t k, value *index);
-value op_take(graph *g, value x, value index); /* x[...,N], index i32[...,K] -> y[...,k] = x[..., index[...,k]] */
+value op_take(graph *g, value x,
+              value index); /* x[...,N], index i32[...,K] -> y[...,k] = x[..., index[...,k]] */
 value op_cumsum(graph *g, value x);
 
 /* ---- labels: int32 in [0, classes), or `ignored` ---- */
-value op_cast(graph *g, value x);                                                    /* int32 to real */
-value op_argmax(graph *g, value x, int axis);                                        /* int32, without the axis */
-value op_one_hot(graph *g, value label, int64_t classes, int32_t ignored);           /* a row of zeros if ignored */
-/* x[...,K], label[...], class_weight[K] or NONE -> loss[...] and in *weight the labels' weights, 0 where ignored */
+value op_cast(graph *g, value x);                                          /* int32 to real */
+value op_argmax(graph *g, value x, int axis);                              /* int32, without the axis */
+value op_one_hot(graph *g, value label, int64_t classes, int32_t ignored); /* a row of zeros if ignored */
+/* x[...,K], label[...], class_weight[K] or NONE -> loss[...] and in *weight the labels' weights, 0 where
+ * ignored */
 value op_cross_entropy(graph *g, value x, value label, value class_weight, int32_t ignored, value *weight);
 
-/* ---- random numbers: from a key[4] bound for each run (random_key()), and a purpose (random_purpose()) that no
-   other draw of the graph has ---- */
+/* ---- random numbers: from a key[4] bound for each run (random_key()), and a purpose (random_purpose()) that
+   no other draw of the graph has ---- */
 value op_uniform(graph *g, value key, uint64_t purpose, const bk_shape *shape); /* [0, 1) */
 value op_normal(graph *g, value key, uint64_t purpose, const bk_shape *shape);  /* mean 0, variance 1 */
 value op_bernoulli(graph *g, value key, uint64_t purpose, const bk_shape *shape, double odds); /* 1 or 0 */
-value op_dropout(graph *g, value x, value key, uint64_t purpose, double rate); /* kept ones are / (1 - rate) */
+value op_dropout(graph *g, value x, value key, uint64_t purpose,
+                 double rate); /* kept ones are / (1 - rate) */
 
 /* ---- products ---- */
 value op_matmul(graph *g, value a, value b, int trans_a, int trans_b);

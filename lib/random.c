@@ -81,6 +81,7 @@ void random_permutation(random_stream *r, uint32_t *index, uint32_t n)
 
 void random_key(uint64_t seed, uint64_t step, int32_t key[4])
 {
-    const uint32_t words[4] = {(uint32_t)seed, (uint32_t)(seed >> 32), (uint32_t)step, (uint32_t)(step >> 32)};
+    const uint32_t words[4] = {(uint32_t)seed, (uint32_t)(seed >> 32), (uint32_t)step,
+                               (uint32_t)(step >> 32)};
     memcpy(key, words, sizeof words);
 }

@@ -2192,7 +2192,8 @@ static void only_the_weight_of_a_linear_layer_has_16_bits(void **state)
 
 static op_case one_label_case_of(bk_op op)
 {
-    op_case c = {.op = op, .n_in = 1, .n_out = 1, .attr.ignored = -1, .index_limit = 6, .from = {INDEX, INDEX}};
+    op_case c = {
+        .op = op, .n_in = 1, .n_out = 1, .attr.ignored = -1, .index_limit = 6, .from = {INDEX, INDEX}};
     bk_shape rows = shape("4x8"), x = shape("4x8x6"), label = with_type(rows, BK_I32);
     c.in[0] = c.out[0] = x;
     if (op == BK_ONE_HOT)
@@ -2380,8 +2381,8 @@ static double *draw_labels(int64_t n, int64_t classes, bool some_ignored)
 static const struct {
     const char *rows;
     int64_t classes;
-} label_sizes[] = {{"", 1},       {"", 2},     {"1", 5},     {"7", 2},        {"16", 8},
-                   {"17", 9},     {"33", 3},   {"2x5", 150}, {"2x3x2x7", 4},  {"1x2x1x3x2", 33},
+} label_sizes[] = {{"", 1},       {"", 2},     {"1", 5},     {"7", 2},       {"16", 8},
+                   {"17", 9},     {"33", 3},   {"2x5", 150}, {"2x3x2x7", 4}, {"1x2x1x3x2", 33},
                    {"3x70", 257}, {"4099", 2}, {"65", 1000}, {"2x40x50", 21}};
 enum { LABEL_SIZES = sizeof label_sizes / sizeof label_sizes[0] };
 
@@ -2633,7 +2634,8 @@ static op_case random_case(bk_op op, bk_shape y, const double key[4], uint64_t p
 static void random_numbers_match_float64(void **state)
 {
     (void)state;
-    static const char *const shapes[] = {"", "1", "2", "3", "5", "7x3", "257", "3x1367", "2x3x1x2x2x5", "20001"};
+    static const char *const shapes[] = {"",    "1",   "2",      "3",           "5",
+                                         "7x3", "257", "3x1367", "2x3x1x2x2x5", "20001"};
     static const double key[4] = {-5, 17, 3, -2147483648.0};
     for (size_t r = 0; r < sizeof shapes / sizeof shapes[0]; r++)
         for (int normal = 0; normal < 2; normal++) {
@@ -2645,7 +2647,8 @@ static void random_numbers_match_float64(void **state)
     assert_no_failures();
 }
 
-/* Every backend, instruction level and number of threads; the float64 number is the same before its rounding. */
+/* Every backend, instruction level and number of threads; the float64 number is the same before its rounding.
+ */
 static void random_numbers_have_the_same_bits_everywhere(void **state)
 {
     (void)state;
@@ -2662,7 +2665,8 @@ static void random_numbers_have_the_same_bits_everywhere(void **state)
             assert_int_equal(run_case(&subjects[i], &c, (void *[]){y}), BK_OK);
             for (int k = 0; k < N; k++)
                 if (y[k] != (float)truth[0][k])
-                    fail_msg("%s: number %d is %.9g, not %.9g", subjects[i].name, k, (double)y[k], truth[0][k]);
+                    fail_msg("%s: number %d is %.9g, not %.9g", subjects[i].name, k, (double)y[k],
+                             truth[0][k]);
         }
         free(truth[0]);
         free_case(&c);

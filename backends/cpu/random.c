@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* random.c - numbers drawn inside a graph: uniform and normal (backends/philox.h). A number depends on its place
- * alone, so that threads may share the work in any way. */
+/* random.c - numbers drawn inside a graph: uniform and normal (backends/philox.h). A number depends on its
+ * place alone, so that threads may share the work in any way. */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/work.h"
 #include "backends/philox.h"

@@ -15,8 +15,9 @@ typedef struct sort_entry {
     int32_t index;
 } sort_entry;
 
-/* Bits of floats are in the order of their values once those of negative ones are inverted and the sign bit of
- * the others is set; the complement is in falling order. -0 has the key of 0, and every NaN that of none. */
+/* Bits of floats are in the order of their values once those of negative ones are inverted and the sign bit
+ * of the others is set; the complement is in falling order. -0 has the key of 0, and every NaN that of none.
+ */
 static uint32_t key_of(float x)
 {
     uint32_t bits;
@@ -42,7 +43,8 @@ static void sort_pass(const sort_entry *from, sort_entry *to, int64_t n, int byt
 }
 
 /* The number of passes is even: the sorted entries are in `entry` again. */
-static void sort_row(const float *x, int64_t n, sort_entry *entry, sort_entry *spare, float *y, int32_t *index)
+static void sort_row(const float *x, int64_t n, sort_entry *entry, sort_entry *spare, float *y,
+                     int32_t *index)
 {
     for (int64_t i = 0; i < n; i++)
         entry[i] = (sort_entry){key_of(x[i]), (int32_t)i};

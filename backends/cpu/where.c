@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* where.c - the choice between two inputs by a mask, all three broadcast.
  *
- * As with two inputs (elementwise.c) axes are joined where the strides of all three allow, and the last axis is
- * walked with each input either contiguous or one value. */
+ * As with two inputs (elementwise.c) axes are joined where the strides of all three allow, and the last axis
+ * is walked with each input either contiguous or one value. */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/vec.h"
 #include "backends/cpu/work.h"

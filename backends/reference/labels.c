@@ -193,8 +193,8 @@ static bk_status run_cross_entropy_grad(const bk_call *call)
             return BK_ERR_FAILED;
         double total = log_sum_exp(x, classes), factor = dloss[i] * weight_of(call, label[i]);
         for (int64_t k = 0; k < classes; k++)
-            dx[k] = label[i] == call->attr.ignored ? 0
-                                                   : (real)(factor * (exp(x[k] - total) - (k == label[i])));
+            dx[k] =
+                label[i] == call->attr.ignored ? 0 : (real)(factor * (exp(x[k] - total) - (k == label[i])));
     }
     return BK_OK;
 }

@@ -60,8 +60,8 @@ value op_one_hot(graph *g, value label, int64_t classes, int32_t ignored)
         return NONE;
     bk_shape y = *graph_shape(g, label);
     if (y.rank == BK_MAX_RANK || classes < 1)
-        return graph_fail(g, fail(ERR_INTERNAL, "op one_hot: no room for an axis of %lld classes",
-                                  (long long)classes));
+        return graph_fail(
+            g, fail(ERR_INTERNAL, "op one_hot: no room for an axis of %lld classes", (long long)classes));
     y.dtype = g->real;
     y.dim[y.rank++] = classes;
     return graph_node(g, BK_ONE_HOT, &(bk_attr){.ignored = ignored}, &label, 1, &y);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sort.c - ops along the last axis in which the order counts: sort, cumulative sum, and choices by an index. */
+/* sort.c - ops along the last axis in which the order counts: sort, cumulative sum, and choices by an index.
+ */
 #include "lib/ops.h"
 #include "lib/ops/rules.h"
 

@@ -146,8 +146,8 @@ static value f_mean_cross_entropy(graph *g, const value *x, const int *p)
 static value f_cross_entropy_grad(graph *g, const value *x, const int *p)
 {
     const value in[] = {x[0], labels(g), x[1], x[2]};
-    return graph_node(g, BK_CROSS_ENTROPY_GRAD, &(bk_attr){.ignored = 255, .has_weight = p[0]}, in, p[0] ? 4 : 3,
-                      NULL);
+    return graph_node(g, BK_CROSS_ENTROPY_GRAD, &(bk_attr){.ignored = 255, .has_weight = p[0]}, in,
+                      p[0] ? 4 : 3, NULL);
 }
 
 static value key(graph *g)
