@@ -88,7 +88,8 @@ value loss_hard_cross_entropy(graph *g, value logits, value label, int32_t ignor
     return weighted_mean(g, loss, op_mul(g, valid, op_less(g, limit, loss)));
 }
 
-/* (1 - p)^gamma, p = e^-loss. Kept above 0, where the logarithm ends: the product with the loss is 0 there. */
+/* (1 - p)^gamma, p = e^-loss. Kept above 0, where the logarithm ends: the product with the loss is 0 there.
+ */
 static value focus(graph *g, value loss, double gamma)
 {
     value rest = op_affine(g, op_exp(g, op_affine(g, loss, -1, 0)), -1, 1);
@@ -120,7 +121,8 @@ value loss_binary_cross_entropy(graph *g, value x, value target, value pos_weigh
     return op_add(g, on, op_mul(g, op_affine(g, target, -1, 1), op_softplus(g, x)));
 }
 
-/* With z = x for a target of 1 and -x for 0: p = sigmoid(z), -log p = softplus(-z), log(1 - p) = -softplus(z). */
+/* With z = x for a target of 1 and -x for 0: p = sigmoid(z), -log p = softplus(-z), log(1 - p) =
+ * -softplus(z). */
 value loss_binary_focal(graph *g, value x, value target, double gamma, double alpha)
 {
     value z = op_mul(g, x, op_affine(g, target, 2, -1));
@@ -132,7 +134,8 @@ value loss_binary_focal(graph *g, value x, value target, double gamma, double al
 value loss_smooth_l1(graph *g, value d, double beta)
 {
     value size = op_abs(g, d), near = op_less(g, size, op_number(g, beta));
-    return op_where(g, near, op_affine(g, op_mul(g, d, d), 0.5 / beta, 0), op_affine(g, size, 1, -0.5 * beta));
+    return op_where(g, near, op_affine(g, op_mul(g, d, d), 0.5 / beta, 0),
+                    op_affine(g, size, 1, -0.5 * beta));
 }
 
 /* ---- overlap of regions ---- */

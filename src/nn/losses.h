@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* losses.h - losses as papers name them, each a few ops.
  *
- * Logits are [B,S...,K], labels int32 [B,S...]. A loss of labels is one number: a mean as PyTorch's, but 0 (with a
- * gradient of 0) where no pixel counts. */
+ * Logits are [B,S...,K], labels int32 [B,S...]. A loss of labels is one number: a mean as PyTorch's, but 0
+ * (with a gradient of 0) where no pixel counts. */
 #ifndef SLMT_NN_LOSSES_H
 #define SLMT_NN_LOSSES_H
 
@@ -18,11 +18,13 @@ typedef struct label_options {
 
 label_options label_defaults(void); /* -100, NONE, NONE, 0 */
 
-/* sum w l / sum w over pixels, w the weight of a pixel's class times its own; op_cross_entropy() has each l. */
+/* sum w l / sum w over pixels, w the weight of a pixel's class times its own; op_cross_entropy() has each l.
+ */
 value loss_cross_entropy(graph *g, value logits, value label, const label_options *o);
 
 /* The mean of l over the hardest pixels (online hard example mining, Shrivastava et al. 2016): those whose
- * probability of the true class is below the larger of `threshold` and that of hardest pixel number `kept`. */
+ * probability of the true class is below the larger of `threshold` and that of hardest pixel number `kept`.
+ */
 value loss_hard_cross_entropy(graph *g, value logits, value label, int32_t ignored, int64_t kept,
                               double threshold);
 
@@ -50,12 +52,12 @@ typedef struct dice_options {
     int foreground; /* leaves class 0 out */
 } dice_options;
 
-/* 1 - (2 sum p t + s) / (sum p + sum t + s), sums over pixels, mean over samples and classes. p and target are
- * [B,S...,K]; valid is a mask [B,S...,1], or NONE. */
+/* 1 - (2 sum p t + s) / (sum p + sum t + s), sums over pixels, mean over samples and classes. p and target
+ * are [B,S...,K]; valid is a mask [B,S...,1], or NONE. */
 value loss_dice(graph *g, value p, value target, value valid, dice_options o);
 
-/* The Lovasz extension of the Jaccard index (Berman et al. 2018): the mean over the classes that labels hold, of
- * the whole batch or per image. p [B,S...,K] are probabilities. */
+/* The Lovasz extension of the Jaccard index (Berman et al. 2018): the mean over the classes that labels hold,
+ * of the whole batch or per image. p [B,S...,K] are probabilities. */
 value loss_lovasz(graph *g, value p, value label, int32_t ignored, int per_image);
 
 #endif

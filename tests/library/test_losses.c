@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Losses and the ops they are made of, against numbers of PyTorch 2.13 (float64): written out below for facts of its
- * functions, and recorded in seg_losses_metrics.h5 (SLMT_PARITY_DIR, or ../shared/parity) for whole losses with their
- * gradients, in float64 on the reference backend and in float32 on cpu. */
+/* Losses and the ops they are made of, against numbers of PyTorch 2.13 (float64): written out below for facts
+ * of its functions, and recorded in seg_losses_metrics.h5 (SLMT_PARITY_DIR, or ../shared/parity) for whole
+ * losses with their gradients, in float64 on the reference backend and in float32 on cpu. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,7 +107,11 @@ static void sheet_close(sheet *s)
     assert_true(engine_close(&s->e));
 }
 
-#define DIMS(...) (const int64_t[]){__VA_ARGS__}
+#define DIMS(...)                                                                                            \
+    (const int64_t[])                                                                                        \
+    {                                                                                                        \
+        __VA_ARGS__                                                                                          \
+    }
 
 static void assert_close(const double *got, const double *want, int n)
 {
@@ -127,7 +131,8 @@ static void check_cross_entropy(int weighted, double smoothing, double want, con
     double loss, dx[16];
     label_options o = label_defaults();
     sheet_open(&s, bk_reference(), BK_F64);
-    value x = sheet_input(&s, BK_F64, 2, DIMS(4, 4), logits), label = sheet_input(&s, BK_I32, 1, DIMS(4), targets);
+    value x = sheet_input(&s, BK_F64, 2, DIMS(4, 4), logits),
+          label = sheet_input(&s, BK_I32, 1, DIMS(4), targets);
     value w = sheet_input(&s, BK_F64, 1, DIMS(4), class_weight);
     o.class_weight = weighted ? w : NONE;
     o.smoothing = smoothing;
@@ -140,23 +145,53 @@ static void check_cross_entropy(int weighted, double smoothing, double want, con
 static void cross_entropy_is_the_mean_of_pytorch(void **state)
 {
     (void)state;
-    static const double plain[16] = {0.05141160842805407,  0.011471480422040069, -0.10292248975282306,
-                                     0.04003940090272894,  -0.276257217872677,   0.012735402783386522,
-                                     0.007724412251913535, 0.25579740283737695,  0,
-                                     0,                    0,                    0,
-                                     0.05962887070327555,  -0.23502194585701522, 0.013304999469491884,
+    static const double plain[16] = {0.05141160842805407,
+                                     0.011471480422040069,
+                                     -0.10292248975282306,
+                                     0.04003940090272894,
+                                     -0.276257217872677,
+                                     0.012735402783386522,
+                                     0.007724412251913535,
+                                     0.25579740283737695,
+                                     0,
+                                     0,
+                                     0,
+                                     0,
+                                     0.05962887070327555,
+                                     -0.23502194585701522,
+                                     0.013304999469491884,
                                      0.16208807568424782};
-    static const double weighted[16] = {0.04406709293833206,  0.009832697504605773, -0.0882192769309912,
-                                        0.03431948648805338,  -0.11839595051686155, 0.005458029764308509,
-                                        0.003310462393677229, 0.10962745835887583,  0,
-                                        0,                    0,                    0,
-                                        0.10222092120561523,  -0.40289476432631177, 0.022808570519128945,
+    static const double weighted[16] = {0.04406709293833206,
+                                        0.009832697504605773,
+                                        -0.0882192769309912,
+                                        0.03431948648805338,
+                                        -0.11839595051686155,
+                                        0.005458029764308509,
+                                        0.003310462393677229,
+                                        0.10962745835887583,
+                                        0,
+                                        0,
+                                        0,
+                                        0,
+                                        0.10222092120561523,
+                                        -0.40289476432631177,
+                                        0.022808570519128945,
                                         0.27786527260156774};
-    static const double smooth[16] = {0.04022024503603891,    -0.0045144711405123005, -0.06802504930731537,
-                                      0.032319275411788764,   -0.10554131047280124,   -0.008350106917028782,
-                                      -0.0035427292897331564, 0.11743414667956319,    0,
-                                      0,                      0,                      0,
-                                      0.09321900619513834,    -0.3689909799714765,    0.014454008067443076,
+    static const double smooth[16] = {0.04022024503603891,
+                                      -0.0045144711405123005,
+                                      -0.06802504930731537,
+                                      0.032319275411788764,
+                                      -0.10554131047280124,
+                                      -0.008350106917028782,
+                                      -0.0035427292897331564,
+                                      0.11743414667956319,
+                                      0,
+                                      0,
+                                      0,
+                                      0,
+                                      0.09321900619513834,
+                                      -0.3689909799714765,
+                                      0.014454008067443076,
                                       0.26131796570889515};
     check_cross_entropy(0, 0, 1.1183464595083, plain);
     check_cross_entropy(1, 0, 1.055332536320685, weighted);
@@ -168,17 +203,18 @@ static void cross_entropy_of_soft_targets_is_that_of_pytorch(void **state)
     (void)state;
     static const double soft[16] = {0.1,  0.2,  0.3,  0.4,  0,   0,   1,   0,
                                     0.25, 0.25, 0.25, 0.25, 0.7, 0.1, 0.1, 0.1};
-    static const double want_dx[16] = {0.013558706321040552,  -0.04139638968346995,  0.0978081326853827,
-                                       -0.0699704493229533,   0.04280708659549226,   0.009551552087539892,
-                                       -0.24420669081106486,  0.19184805212803271,   -0.056719517912930256,
-                                       0.05360408639366432,   0.027921953401175814,  -0.024806521881909877,
-                                       -0.13027834697254334,  0.04873354060723857,   -0.015021250397881089,
+    static const double want_dx[16] = {0.013558706321040552, -0.04139638968346995, 0.0978081326853827,
+                                       -0.0699704493229533,  0.04280708659549226,  0.009551552087539892,
+                                       -0.24420669081106486, 0.19184805212803271,  -0.056719517912930256,
+                                       0.05360408639366432,  0.027921953401175814, -0.024806521881909877,
+                                       -0.13027834697254334, 0.04873354060723857,  -0.015021250397881089,
                                        0.09656605676318587},
                         want = 2.291440802778381;
     sheet s;
     double loss, dx[16];
     sheet_open(&s, bk_reference(), BK_F64);
-    value x = sheet_input(&s, BK_F64, 2, DIMS(4, 4), logits), t = sheet_input(&s, BK_F64, 2, DIMS(4, 4), soft);
+    value x = sheet_input(&s, BK_F64, 2, DIMS(4, 4), logits),
+          t = sheet_input(&s, BK_F64, 2, DIMS(4, 4), soft);
     sheet_run(&s, loss_soft_cross_entropy(s.g, x, t), &loss, (double *[MAX_INPUTS]){dx});
     assert_close(&loss, &want, 1);
     assert_close(dx, want_dx, 16);
@@ -190,8 +226,9 @@ static void binary_cross_entropy_is_that_of_pytorch(void **state)
 {
     (void)state;
     static const double x[6] = {-30, -2, 0, 0.5, 40, 30}, t[6] = {1, 0, 1, 0.25, 0, 1}, three = 3;
-    static const double want[6] = {90.00000000000028, 0.1269280110429727, 2.0794415416798357,
-                                   1.0861154762701601, 40, 3 * 9.357622968839861e-14};
+    static const double want[6] = {
+        90.00000000000028,        0.1269280110429727, 2.0794415416798357, 1.0861154762701601, 40,
+        3 * 9.357622968839861e-14};
     static const double want_dx[5] = {-2.9999999999997193, 0.11920292202211755, -1.5, 0.18368899680278195, 1};
     sheet s;
     double loss[6], dx[6];
@@ -260,12 +297,13 @@ static void functions_have_the_slopes_of_pytorch_where_they_have_kinks(void **st
     check_function(quarter_slope, 5, x, (const double[]){-0.5, -0.25, 0, 1, 2},
                    (const double[]){0.25, 0.25, 0.25, 1, 1});
     check_function(op_softplus, 5, x,
-                   (const double[]){0.1269280110429726, 0.3132616875182228, 0.6931471805599453, 1.3132616875182228,
-                                    2.1269280110429727},
+                   (const double[]){0.1269280110429726, 0.3132616875182228, 0.6931471805599453,
+                                    1.3132616875182228, 2.1269280110429727},
                    (const double[]){0.11920292202211755, 0.2689414213699951, 0.5, 0.7310585786300049,
                                     0.8807970779778824});
     static const double d[4] = {0.05, 0.1, 1, -1};
-    check_function(smooth_l1, 4, d, (const double[]){0.0125, 0.05, 0.95, 0.95}, (const double[]){0.5, 1, 1, -1});
+    check_function(smooth_l1, 4, d, (const double[]){0.0125, 0.05, 0.95, 0.95},
+                   (const double[]){0.5, 1, 1, -1});
 }
 
 static void a_vector_shorter_than_eps_is_divided_by_eps(void **state)
@@ -322,7 +360,8 @@ static const char *parity_path(void)
 {
     static char path[1024];
     const char *given = getenv("SLMT_PARITY_DIR");
-    snprintf(path, sizeof path, "%s/seg_losses_metrics.h5", given ? given : SLMT_SOURCE_DIR "/../shared/parity");
+    snprintf(path, sizeof path, "%s/seg_losses_metrics.h5",
+             given ? given : SLMT_SOURCE_DIR "/../shared/parity");
     return path;
 }
 
@@ -482,8 +521,8 @@ static int check_row(const recorded *r, size_t row, const bk_backend *backend, b
         limit = tolerance_of(want, (size_t)n, r->grad_errors.x[row], real);
         for (int64_t i = 0; i < n; i++)
             if (!(fabs(moved[i] - want[i]) <= limit))
-                fail_msg("%s: row %d, slope %d is %.12g, not %.12g", r->names[row], (int)row, (int)i, moved[i],
-                         want[i]);
+                fail_msg("%s: row %d, slope %d is %.12g, not %.12g", r->names[row], (int)row, (int)i,
+                         moved[i], want[i]);
     }
     sheet_close(&s);
     return known;
