@@ -27,8 +27,14 @@ typedef struct number_table {
 
 int32_t number_index(number_table t, const char *name); /* -1: none */
 
-/* The value of a row that is surely there. */
+/* The value of a row; the name must exist. For a misspelt one the function returns 1, which harms no
+ * arithmetic, and numbers_watched() fails. */
 double number_of(number_table t, const double *values, const char *name);
+
+/* Called before and after a method's code. numbers_watched() returns ERR_INTERNAL with the name if that code
+ * asked for a row that does not exist. where: for the message. */
+void numbers_watch(void);
+status numbers_watched(const char *where);
 
 void numbers_init(number_table t, double *values);
 

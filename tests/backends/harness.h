@@ -69,6 +69,7 @@ typedef struct op_case {
 
 double draw(domain from, int64_t i, int64_t index_limit);
 void *new_array(int64_t n, size_t size); /* zeros */
+double *copy_values(const double *value, int64_t n);
 void draw_inputs(op_case *c);            /* those that are not set */
 void free_case(op_case *c);
 bk_shape shape(const char *text); /* "2x3x4"; "": a scalar */
@@ -89,7 +90,7 @@ void free_values(double *value[], int32_t n);
 typedef struct subject {
     const char *name;
     const bk_backend *(*backend)(void);
-    bk_matrix matrix;
+    const char *options;
     int32_t threads;
     int32_t level; /* instruction level of the cpu back end's kernels, or BEST */
     test_host host;

@@ -11,7 +11,7 @@ static double *draw_labels(int64_t n, int64_t classes, bool some_ignored)
 {
     double *label = new_array(n, sizeof *label);
     for (int64_t i = 0; i < n; i++)
-        label[i] = some_ignored && i % 5 == 3 ? IGNORED : floor((double)classes * random_unit());
+        label[i] = some_ignored && i % 5 == 3 ? IGNORED : draw(INDEX, i, classes);
     return label;
 }
 
