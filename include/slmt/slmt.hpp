@@ -601,7 +601,7 @@ class dataset
     {
         std::size_t side = static_cast<std::size_t>(preprocess().image_size);
         detail::expect_size("a slice", pixels.size(), side * side);
-        check(slmt_dataset_read(get(), subject, contrast, slice, resize, pixels.data()));
+        check(slmt_dataset_read_slice(get(), subject, contrast, slice, resize, pixels.data()));
     }
     slmt_dataset *get() const noexcept
     {
@@ -620,7 +620,7 @@ class dataset_writer
                    const std::vector<const char *> &contrasts)
     {
         slmt_dataset_writer *made = nullptr;
-        check(slmt_dataset_writer_create(context.get(), path.c_str(), &preprocess, contrasts.data(),
+        check(slmt_dataset_writer_create_mr(context.get(), path.c_str(), &preprocess, contrasts.data(),
                                          contrasts.size(), &made));
         handle_.reset(made);
         contrasts_ = contrasts.size();

@@ -495,8 +495,8 @@ static status read_stack(feed *f, uint32_t subject, size_t contrast, crop at, fl
     int64_t side = f->preprocess.image_size, h = (int64_t)set(f->at.setting, train_table, "height"),
             w = (int64_t)set(f->at.setting, train_table, "width"), n = stack_height(f);
     for (int64_t z = 0; z < n; z++) {
-        TRY(slmt_dataset_read(f->set, subject, contrast, (size_t)(at.slice + z), SLMT_RESIZE_BILINEAR,
-                              own->slice));
+        TRY(slmt_dataset_read_slice(f->set, subject, contrast, (size_t)(at.slice + z), SLMT_RESIZE_BILINEAR,
+                                    own->slice));
         for (int64_t y = 0; y < h; y++)
             for (int64_t x = 0; x < w; x++) {
                 int64_t column = at.column + (at.flip ? w - 1 - x : x);

@@ -323,10 +323,11 @@ static status feed_fill(feed *f, uint64_t step, float *const *in)
         const example *x = examples_at(&own->list, f->seed, step / f->steps_in_epoch, place);
         random_stream r = random_open(f->seed, random_purpose("augment", step * batch + i));
         float *source = in[0] + i * pixels, *target = x->target >= 0 ? in[1] + i * pixels : NULL;
-        TRY(slmt_dataset_read(f->set, x->subject, (size_t)x->source, x->slice, SLMT_RESIZE_BILINEAR, source));
+        TRY(slmt_dataset_read_slice(f->set, x->subject, (size_t)x->source, x->slice, SLMT_RESIZE_BILINEAR,
+                                    source));
         if (target)
-            TRY(slmt_dataset_read(f->set, x->subject, (size_t)x->target, x->slice,
-                                  f->preprocess.target_resize, target));
+            TRY(slmt_dataset_read_slice(f->set, x->subject, (size_t)x->target, x->slice,
+                                        f->preprocess.target_resize, target));
         if (augment && target)
             augment_finetune(source, target, side, own->spare, &r);
         else if (augment)

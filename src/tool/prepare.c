@@ -257,7 +257,7 @@ static int write_set(prepare *p, slmt_context *context, const slmt_preprocess *p
         names[c] = p->contrasts[c].name;
     slmt_dataset_writer *writer = NULL;
     slmt_status status =
-        slmt_dataset_writer_create(context, p->out, preprocess, names, p->contrast_count, &writer);
+        slmt_dataset_writer_create_mr(context, p->out, preprocess, names, p->contrast_count, &writer);
     if (status != SLMT_OK)
         return fail(status, "%s", p->out);
     int code = add_subjects(p, context, writer, log);

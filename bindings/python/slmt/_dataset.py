@@ -41,7 +41,7 @@ class DatasetWriter(Handle):
         struct = (preprocess or Preprocess())._struct()
         where = context_or_default(context)._pointer
         file = os.fsencode(path)
-        check(_api.slmt_dataset_writer_create(where, file, struct, names, len(contrasts), pointer), path)
+        check(_api.slmt_dataset_writer_create_mr(where, file, struct, names, len(contrasts), pointer), path)
         super().__init__(pointer, _api.slmt_dataset_writer_cancel)
         self._free.atexit = True  # the unfinished file goes
 
@@ -120,7 +120,7 @@ class Dataset(Handle):
         place = self._place(subject, contrast)
         with self._alone():
             for index in range(count):
-                check(_api.slmt_dataset_read(self._pointer, *place, index, how, floats_at(pixels[index])))
+                check(_api.slmt_dataset_read_slice(self._pointer, *place, index, how, floats_at(pixels[index])))
         return pixels
 
     def _place(self, subject: str, contrast: str) -> tuple[int, int]:

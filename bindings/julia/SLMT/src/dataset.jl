@@ -42,7 +42,7 @@ function slices(set::Dataset, subject, contrast, which = Colon(); resize = SLMT_
     side = preprocess(set).image_size
     pixels = zeros(Float32, side, side, length(chosen))
     for (i, slice) in enumerate(chosen)
-        check(slmt_dataset_read(set, s - 1, c - 1, slice - 1, resize, view(pixels, :, :, i)))
+        check(slmt_dataset_read_slice(set, s - 1, c - 1, slice - 1, resize, view(pixels, :, :, i)))
     end
     return pixels
 end
@@ -84,7 +84,7 @@ function DatasetWriter(context::Context, path::AbstractString, contrasts; fields
     preprocess = Ref{slmt_preprocess}()
     slmt_preprocess_init(preprocess)
     preprocess[] = with(preprocess[]; fields...)
-    create(room) = slmt_dataset_writer_create(context, path, preprocess, names, length(names), room)
+    create(room) = slmt_dataset_writer_create_mr(context, path, preprocess, names, length(names), room)
     return DatasetWriter(made(create, slmt_dataset_writer), context, names)
 end
 
