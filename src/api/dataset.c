@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dataset.c - entry points of slmt/dataset.h for sets of any fields; those for MR volumes are in
  * dataset_mr.c. */
-#include "api/dataset.h"
+#include "core/dataset.h"
 
 #include <string.h>
 
-#include "api/structs.h"
+#include "core/structs.h"
 #include "data/mr_set.h"
 
 /* ---- writing ---- */

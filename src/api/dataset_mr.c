@@ -4,9 +4,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "api/dataset.h"
-#include "api/structs.h"
-#include "api/volume.h"
+#include "core/dataset.h"
+#include "core/structs.h"
+#include "core/volume.h"
 #include "data/mr_set.h"
 #include "data/preprocess.h"
 #include "data/resize.h"
