@@ -87,7 +87,7 @@ expect 0 "$slmt" info --all set.h5
 holds "training set of 5 subjects" stdout
 holds "s03 train t1 t2" stdout
 holds "s04 test t1 t2" stdout
-grep -Eq '^ +t1 +4 +64 +1 +16$' stdout || die "t1 is not 4 subjects, 64 slices and 1 subject, 16 slices"
+grep -Eq '^ +t1 +image +float32 +\[slice,64,64\] +4 +64 +1 +16$' stdout || die "t1 is not 4 subjects, 64 slices and 1 subject, 16 slices"
 
 claim "test subjects can be named; an unknown one is wrong usage"
 expect 0 "$slmt" "${prepare[@]}" --out named.h5 --test s00,s02 --quiet
@@ -108,6 +108,20 @@ holds "spoilt/t2/s01.nii.gz" stderr
 expect 0 "$slmt" info --all spoilt.h5
 grep -q '^  s01 train t1$' stdout || die "s01 is not there with t1 alone"
 grep -q '^  s02 train t2$' stdout || die "s02 is not there with t2 alone"
+
+claim "label maps lie beside the contrasts, with their values; a map of fractions is no label map"
+mkdir tissues
+expect 0 "$make_phantom" labels tissues 4
+expect 0 "$slmt" prepare --labels tissue=tissues --contrast t1=raw/t1 --crop 64 --slices 2:16 --image-size 128 \
+    --out labelled.h5
+expect 0 "$slmt" info --all labelled.h5
+grep -Eq '^ +tissue +labels +int32 +\[slice,64,64\] +4 +64 +0 +0$' stdout || die "tissue is not 4 subjects, 64 slices"
+holds "0=0,1=1,2=2,3=3,4=4" stdout
+holds "s03 train t1 tissue" stdout
+grep -q '^  s04 test t1$' stdout || die "s04 is not there with t1 alone"
+expect 3 "$slmt" prepare --contrast t1=raw/t1 --labels t2=raw/t2 --crop 64 --slices 2:16 --image-size 128 --out no.h5
+holds "expected a whole number" stderr
+[ ! -e no.h5 ] || die "a set was written all the same"
 
 claim "a limit on memory ends with 4"
 expect 4 "$slmt" "${pretrain[@]}" "${sizes[@]}" --max-memory 1K --out x.h5
