@@ -9,7 +9,6 @@
 #include "core/volume.h"
 #include "data/mr_set.h"
 #include "data/preprocess.h"
-#include "data/resize.h"
 #include "io/dataset_format.h"
 
 /* ---- writing ---- */
@@ -180,10 +179,7 @@ int32_t slmt_dataset_subject_split(const slmt_dataset *dataset, size_t index)
 
 size_t slmt_dataset_slice_count(const slmt_dataset *dataset, size_t subject, size_t contrast)
 {
-    if (!dataset || contrast >= dataset->contrasts)
-        return 0;
-    const int64_t *shape = dataset_file_shape(dataset->file, subject, contrast);
-    return shape ? (size_t)shape[0] : 0;
+    return dataset ? mr_set_slices(dataset, subject, contrast) : 0;
 }
 
 static status check_slice(const slmt_dataset *d, size_t subject, size_t contrast, size_t slice)
@@ -192,27 +188,13 @@ static status check_slice(const slmt_dataset *d, size_t subject, size_t contrast
     if (subject >= dataset_file_records(f) || contrast >= d->contrasts)
         return fail(ERR_ARGUMENT, "%s: subject %zu, contrast %zu; there are %zu subjects, %zu contrasts",
                     dataset_file_label(f), subject, contrast, dataset_file_records(f), d->contrasts);
-    size_t count = slmt_dataset_slice_count(d, subject, contrast);
+    size_t count = mr_set_slices(d, subject, contrast);
     if (count == 0)
         return fail(ERR_NOT_FOUND, "%s: subject %s has no %s", dataset_file_label(f),
                     dataset_file_record(f, subject)->id, dataset_file_field(f, contrast)->name);
     if (slice >= count)
         return fail(ERR_ARGUMENT, "%s: slice %zu of subject %s; there are %zu", dataset_file_label(f), slice,
                     dataset_file_record(f, subject)->id, count);
-    return OK;
-}
-
-/* The stored slice, [crop_size][crop_size] in [0, 1]. */
-static status read_slice(slmt_dataset *d, size_t subject, size_t contrast, size_t slice)
-{
-    char place[DATASET_PLACE_MAX];
-    size_t side = (size_t)d->preprocess.crop_size;
-    TRY(dataset_file_read(d->file, subject, contrast, (int64_t)slice, 1, d->slice));
-    for (size_t i = 0; i < side * side; i++)
-        if (!(d->slice[i] >= 0 && d->slice[i] <= 1))
-            return fail(ERR_CORRUPT, "%s: /%s: slice %zu holds a value outside [0, 1]",
-                        dataset_file_label(d->file), dataset_file_place(d->file, subject, contrast, place),
-                        slice);
     return OK;
 }
 
@@ -226,11 +208,5 @@ slmt_status slmt_dataset_read_slice(slmt_dataset *dataset, size_t subject, size_
                     "slmt_dataset_read_slice: resize is %d, expected SLMT_RESIZE_BILINEAR or _NEAREST",
                     resize);
     TRY(check_slice(dataset, subject, contrast, slice));
-    TRY(read_slice(dataset, subject, contrast, slice));
-    const slmt_preprocess *p = &dataset->preprocess;
-    if (resize == SLMT_RESIZE_BILINEAR)
-        resize_bilinear(dataset->slice, p->crop_size, p->crop_size, pixels, p->image_size, p->image_size);
-    else
-        resize_nearest(dataset->slice, p->crop_size, p->crop_size, pixels, p->image_size, p->image_size);
-    return OK;
+    return mr_set_read_slice(dataset, subject, contrast, slice, resize, pixels);
 }

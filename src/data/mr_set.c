@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "data/preprocess.h"
+#include "data/resize.h"
 
 /* The whole numbers of slmt_preprocess, as they are named in the file. */
 typedef struct whole {
@@ -133,5 +134,39 @@ status mr_set_read(const dataset_file *f, slmt_preprocess *p, size_t *contrasts)
                         "crop_size "
                         "%d, then labels of int32",
                         dataset_file_label(f), dataset_file_field(f, i)->name, p->crop_size);
+    return OK;
+}
+
+/* ---- slices ---- */
+
+size_t mr_set_slices(const slmt_dataset *d, size_t subject, size_t contrast)
+{
+    const int64_t *shape = contrast < d->contrasts ? dataset_file_shape(d->file, subject, contrast) : NULL;
+    return shape ? (size_t)shape[0] : 0;
+}
+
+/* The stored slice, [crop_size][crop_size] in [0, 1]. */
+static status read_stored(slmt_dataset *d, size_t subject, size_t contrast, size_t slice)
+{
+    char place[DATASET_PLACE_MAX];
+    size_t side = (size_t)d->preprocess.crop_size;
+    TRY(dataset_file_read(d->file, subject, contrast, (int64_t)slice, 1, d->slice));
+    for (size_t i = 0; i < side * side; i++)
+        if (!(d->slice[i] >= 0 && d->slice[i] <= 1))
+            return fail(ERR_CORRUPT, "%s: /%s: slice %zu holds a value outside [0, 1]",
+                        dataset_file_label(d->file), dataset_file_place(d->file, subject, contrast, place),
+                        slice);
+    return OK;
+}
+
+status mr_set_read_slice(slmt_dataset *d, size_t subject, size_t contrast, size_t slice, int32_t resize,
+                         float *pixels)
+{
+    const slmt_preprocess *p = &d->preprocess;
+    TRY(read_stored(d, subject, contrast, slice));
+    if (resize == SLMT_RESIZE_BILINEAR)
+        resize_bilinear(d->slice, p->crop_size, p->crop_size, pixels, p->image_size, p->image_size);
+    else
+        resize_nearest(d->slice, p->crop_size, p->crop_size, pixels, p->image_size, p->image_size);
     return OK;
 }

@@ -5,6 +5,7 @@
 #ifndef SLMT_DATA_MR_SET_H
 #define SLMT_DATA_MR_SET_H
 
+#include "core/dataset.h"
 #include "io/dataset_file.h"
 #include "slmt/model.h"
 
@@ -26,5 +27,13 @@ int mr_set_is(const dataset_file *f);
 /* Checks such a set: its preprocessing, and that its fields are contrasts and then label maps, as said above.
  * ERR_SCHEMA. */
 status mr_set_read(const dataset_file *f, slmt_preprocess *p, size_t *contrasts);
+
+/* Slices of a subject in one contrast; 0 where missing or out of range. */
+size_t mr_set_slices(const slmt_dataset *d, size_t subject, size_t contrast);
+
+/* One slice that is there, resized as SLMT_RESIZE_... says: [image_size][image_size] in [0, 1]. ERR_CORRUPT.
+ */
+status mr_set_read_slice(slmt_dataset *d, size_t subject, size_t contrast, size_t slice, int32_t resize,
+                         float *pixels);
 
 #endif
