@@ -108,9 +108,10 @@ bk_status depthwise_prepare(cpu_device *dev, const conv *c, bk_call *call)
                                                    : run_grad_weight;
     if (c->groups == 1 || c->groups != c->in || c->groups != c->out)
         return BK_ERR_UNSUPPORTED;
-    depthwise_call *d = cpu_way_new(dev, call, sizeof *d, run);
-    if (!d)
-        return BK_ERR_MEMORY;
+    bk_status made = cpu_way_new(dev, call, sizeof(depthwise_call), run);
+    if (made != BK_OK)
+        return made;
+    depthwise_call *d = call->state;
     d->c = *c;
     d->parts = call->op == BK_CONV_GRAD_WEIGHT ? work_min(PARTS, c->batch * c->y[0] * c->y[1]) : 1;
     call->scratch_bytes = (size_t)(d->parts * c->taps * c->in) * sizeof(float);

@@ -99,7 +99,9 @@ enum { CPU_LEVEL_BEST = 99 };
 /* The best kernels this processor runs, at most `level`. */
 const cpu_kernels *cpu_kernels_for(int level);
 
-typedef struct cpu_library cpu_library; /* library.h */
+/* The library for matrix products (library.h). */
+typedef enum bk_matrix { BK_MATRIX_AUTO = 0, BK_MATRIX_ONEDNN = 1, BK_MATRIX_OPENBLAS = 2 } bk_matrix;
+typedef struct cpu_library cpu_library;
 
 typedef struct cpu_device {
     bk_host host;
@@ -114,7 +116,7 @@ typedef struct cpu_device {
 
 /* As bk_cpu()->open, with the instruction level limited: for tests, which run every level that the
  * machine has. The other functions of bk_cpu() serve the device. */
-bk_status cpu_open_level(const bk_host *host, bk_matrix matrix, int level, void **device);
+bk_status cpu_open_level(const bk_host *host, const char *options, int level, void **device);
 
 /* What prepare() decided for a call that is more than one kernel: the first member of its call->state. run()
  * neither looks at shapes nor decides anything again. A call without state is its op's kernel. */
@@ -122,12 +124,12 @@ typedef bk_status (*cpu_run)(cpu_device *dev, bk_call *call);
 
 typedef struct cpu_way {
     cpu_run run;
-    void (*release)(cpu_device *dev,
-                    bk_call *call); /* of what the state holds, not of the state; NULL: nothing */
+    /* Releases what the state holds, not the state; NULL: it holds nothing. */
+    void (*release)(cpu_device *dev, bk_call *call);
 } cpu_way;
 
-/* A state of `bytes` zeros that begins with a way, set as call->state; NULL if memory is short. */
-void *cpu_way_new(cpu_device *dev, bk_call *call, size_t bytes, cpu_run run);
+/* Sets call->state to `bytes` zeros that begin with a way. */
+bk_status cpu_way_new(cpu_device *dev, bk_call *call, size_t bytes, cpu_run run);
 void cpu_way_free(cpu_device *dev, bk_call *call); /* with what the state holds; a call may have none */
 
 void cpu_log(const cpu_device *dev, int level, const char *text);

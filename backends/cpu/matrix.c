@@ -112,9 +112,10 @@ static bk_status run_thin(cpu_device *dev, bk_call *call)
 
 static bk_status prepare_thin(cpu_device *dev, const product *p, bk_call *call)
 {
-    thin_call *t = cpu_way_new(dev, call, sizeof *t, run_thin);
-    if (!t)
-        return BK_ERR_MEMORY;
+    bk_status made = cpu_way_new(dev, call, sizeof(thin_call), run_thin);
+    if (made != BK_OK)
+        return made;
+    thin_call *t = call->state;
     t->thin = (cpu_thin){.m = p->m, .n = p->n, .k = p->k, .act = p->act};
     return BK_OK;
 }
@@ -161,9 +162,10 @@ static bk_status run_own(cpu_device *dev, bk_call *call)
 
 static bk_status prepare_own(cpu_device *dev, const product *p, bk_call *call)
 {
-    own_call *own = cpu_way_new(dev, call, sizeof *own, run_own);
-    if (!own)
-        return BK_ERR_MEMORY;
+    bk_status made = cpu_way_new(dev, call, sizeof(own_call), run_own);
+    if (made != BK_OK)
+        return made;
+    own_call *own = call->state;
     own->gemm = gemm_of(call, p);
     own->waiting = waiting_bytes(p);
     call->scratch_bytes = own->waiting + dev->kernels->gemm_scratch(&own->gemm, dev->threads);

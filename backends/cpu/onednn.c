@@ -341,9 +341,10 @@ static bk_status onednn_prepare(cpu_device *dev, const product *p, bk_call *call
 {
     if (is_tiled(dev, p))
         return tiles_prepare(dev, p, call);
-    onednn_call *c = cpu_way_new(dev, call, sizeof *c, run_call);
-    if (!c)
-        return BK_ERR_MEMORY;
+    bk_status made = cpu_way_new(dev, call, sizeof(onednn_call), run_call);
+    if (made != BK_OK)
+        return made;
+    onednn_call *c = call->state;
     c->way.release = release_call;
     operands o = {0};
     int before = omp_get_max_threads();

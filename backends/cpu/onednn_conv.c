@@ -392,9 +392,10 @@ bk_status onednn_conv_prepare(cpu_device *dev, const conv *c, bk_call *call)
 {
     if (!is_trusted(c, call) || is_slow(c, call))
         return BK_ERR_UNSUPPORTED;
-    conv_call *p = cpu_way_new(dev, call, sizeof *p, run_call);
-    if (!p)
-        return BK_ERR_MEMORY;
+    bk_status made = cpu_way_new(dev, call, sizeof(conv_call), run_call);
+    if (made != BK_OK)
+        return made;
+    conv_call *p = call->state;
     p->way.release = release_call;
     operands o = {0};
     int before = omp_get_max_threads();

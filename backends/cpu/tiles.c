@@ -102,9 +102,10 @@ bk_status tiles_prepare(cpu_device *dev, const product *p, bk_call *call)
 {
     if (p->m > INT_MAX || p->n > INT_MAX || p->k > INT_MAX)
         return BK_ERR_UNSUPPORTED;
-    tiles_call *c = cpu_way_new(dev, call, sizeof *c, run_tiles);
-    if (!c)
-        return BK_ERR_MEMORY;
+    bk_status made = cpu_way_new(dev, call, sizeof(tiles_call), run_tiles);
+    if (made != BK_OK)
+        return made;
+    tiles_call *c = call->state;
     c->p = *p;
     c->tiles = tiling_of(p, dev->threads);
     c->floats = tile_floats(p, &c->tiles);
