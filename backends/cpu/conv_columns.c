@@ -434,10 +434,10 @@ static bk_status run_grad_weight(cpu_device *dev, bk_call *call)
 
 bk_status columns_prepare(cpu_device *dev, const conv *c, bk_call *call)
 {
-    bk_status made =
+    bk_status taken =
         cpu_way_new(dev, call, sizeof(plan), call->op == BK_CONV_GRAD_WEIGHT ? run_grad_weight : run_product);
-    if (made != BK_OK)
-        return made;
+    if (taken != BK_OK)
+        return taken;
     plan *p = call->state;
     plan_of(dev, c, call->op, p);
     if (p->rows > INT32_MAX || p->chunk * p->from > INT32_MAX || p->to > INT32_MAX) {

@@ -108,9 +108,9 @@ bk_status depthwise_prepare(cpu_device *dev, const conv *c, bk_call *call)
                                                    : run_grad_weight;
     if (c->groups == 1 || c->groups != c->in || c->groups != c->out)
         return BK_ERR_UNSUPPORTED;
-    bk_status made = cpu_way_new(dev, call, sizeof(depthwise_call), run);
-    if (made != BK_OK)
-        return made;
+    bk_status taken = cpu_way_new(dev, call, sizeof(depthwise_call), run);
+    if (taken != BK_OK)
+        return taken;
     depthwise_call *d = call->state;
     d->c = *c;
     d->parts = call->op == BK_CONV_GRAD_WEIGHT ? work_min(PARTS, c->batch * c->y[0] * c->y[1]) : 1;

@@ -128,10 +128,8 @@ static const char *cpu_describe(void *device)
 bk_status cpu_way_new(cpu_device *dev, bk_call *call, size_t bytes, cpu_run run)
 {
     bk_status status = dev->host.alloc(dev->host.user, bytes, &call->state);
-    if (status != BK_OK) {
-        call->state = NULL;
+    if (status != BK_OK)
         return status;
-    }
     memset(call->state, 0, bytes);
     ((cpu_way *)call->state)->run = run;
     return BK_OK;
@@ -204,9 +202,11 @@ static int is_served(void *device, const bk_call *call)
     if (call->n_in < 1 || call->n_in > BK_MAX_IN || call->n_out < 1 || call->n_out > BK_MAX_OUT)
         return 0;
     int32_t type = call->in[0].shape.dtype;
-    if (!cpu_supports(device, call->op, (bk_dtype)type))
+    if (!cpu_supports(device, call->op, BK_F32))
         return 0;
     const unsigned types = types_of(device, call->op);
+    if (!(types & CPU_OWN_TYPES) && !cpu_supports(device, call->op, (bk_dtype)type))
+        return 0;
     for (int32_t i = 0; i < call->n_in; i++)
         if (!is_dense(&call->in[i].shape) || !type_fits(call, i, types))
             return 0;
@@ -265,7 +265,7 @@ static bk_status cpu_run_call(void *device, bk_call *call)
         return way->run(dev, call);
     bk_status status = dev->kernels->op[call->op]->run(call, dev->threads);
     if (status != BK_OK)
-        cpu_log(dev, 0, "cpu: an index of gather or scatter is out of range");
+        cpu_log(dev, 0, "cpu: an index or a label is out of range");
     return status;
 }
 

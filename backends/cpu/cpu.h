@@ -99,9 +99,9 @@ enum { CPU_LEVEL_BEST = 99 };
 /* The best kernels this processor runs, at most `level`. */
 const cpu_kernels *cpu_kernels_for(int level);
 
-/* The library for matrix products (library.h). */
+/* The library for matrix products. */
 typedef enum bk_matrix { BK_MATRIX_AUTO = 0, BK_MATRIX_ONEDNN = 1, BK_MATRIX_OPENBLAS = 2 } bk_matrix;
-typedef struct cpu_library cpu_library;
+typedef struct cpu_library cpu_library; /* library.h */
 
 typedef struct cpu_device {
     bk_host host;
@@ -128,7 +128,8 @@ typedef struct cpu_way {
     void (*release)(cpu_device *dev, bk_call *call);
 } cpu_way;
 
-/* Sets call->state to `bytes` zeros that begin with a way. */
+/* Sets call->state to `bytes` zeros that begin with a way. BK_ERR_MEMORY, BK_ERR_LIMIT: the call has no
+ * state. */
 bk_status cpu_way_new(cpu_device *dev, bk_call *call, size_t bytes, cpu_run run);
 void cpu_way_free(cpu_device *dev, bk_call *call); /* with what the state holds; a call may have none */
 

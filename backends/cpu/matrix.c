@@ -112,9 +112,9 @@ static bk_status run_thin(cpu_device *dev, bk_call *call)
 
 static bk_status prepare_thin(cpu_device *dev, const product *p, bk_call *call)
 {
-    bk_status made = cpu_way_new(dev, call, sizeof(thin_call), run_thin);
-    if (made != BK_OK)
-        return made;
+    bk_status taken = cpu_way_new(dev, call, sizeof(thin_call), run_thin);
+    if (taken != BK_OK)
+        return taken;
     thin_call *t = call->state;
     t->thin = (cpu_thin){.m = p->m, .n = p->n, .k = p->k, .act = p->act};
     return BK_OK;
@@ -162,9 +162,9 @@ static bk_status run_own(cpu_device *dev, bk_call *call)
 
 static bk_status prepare_own(cpu_device *dev, const product *p, bk_call *call)
 {
-    bk_status made = cpu_way_new(dev, call, sizeof(own_call), run_own);
-    if (made != BK_OK)
-        return made;
+    bk_status taken = cpu_way_new(dev, call, sizeof(own_call), run_own);
+    if (taken != BK_OK)
+        return taken;
     own_call *own = call->state;
     own->gemm = gemm_of(call, p);
     own->waiting = waiting_bytes(p);

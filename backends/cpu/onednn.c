@@ -343,9 +343,9 @@ static bk_status onednn_prepare(cpu_device *dev, const product *p, bk_call *call
 {
     if (is_tiled(dev, p))
         return tiles_prepare(dev, p, call);
-    bk_status made = cpu_way_new(dev, call, sizeof(onednn_call), run_call);
-    if (made != BK_OK)
-        return made;
+    bk_status taken = cpu_way_new(dev, call, sizeof(onednn_call), run_call);
+    if (taken != BK_OK)
+        return taken;
     onednn_call *c = call->state;
     c->way.release = release_call;
     operands o = {0};

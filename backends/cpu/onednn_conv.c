@@ -393,9 +393,9 @@ bk_status onednn_conv_prepare(cpu_device *dev, const conv *c, bk_call *call)
 {
     if (!is_trusted(c, call) || is_slow(c, call))
         return BK_ERR_UNSUPPORTED;
-    bk_status made = cpu_way_new(dev, call, sizeof(conv_call), run_call);
-    if (made != BK_OK)
-        return made;
+    bk_status taken = cpu_way_new(dev, call, sizeof(conv_call), run_call);
+    if (taken != BK_OK)
+        return taken;
     conv_call *p = call->state;
     p->way.release = release_call;
     operands o = {0};

@@ -102,9 +102,9 @@ bk_status tiles_prepare(cpu_device *dev, const product *p, bk_call *call)
 {
     if (p->m > INT_MAX || p->n > INT_MAX || p->k > INT_MAX)
         return BK_ERR_UNSUPPORTED;
-    bk_status made = cpu_way_new(dev, call, sizeof(tiles_call), run_tiles);
-    if (made != BK_OK)
-        return made;
+    bk_status taken = cpu_way_new(dev, call, sizeof(tiles_call), run_tiles);
+    if (taken != BK_OK)
+        return taken;
     tiles_call *c = call->state;
     c->p = *p;
     c->tiles = tiling_of(p, dev->threads);

@@ -96,6 +96,36 @@ op_case window_case(const int64_t d[7])
     return c;
 }
 
+static op_case one_label_case_of(bk_op op)
+{
+    op_case c = {
+        .op = op, .n_in = 1, .n_out = 1, .attr.ignored = -1, .index_limit = 6, .from = {INDEX, INDEX}};
+    bk_shape rows = shape("4x8"), x = shape("4x8x6"), label = with_type(rows, BK_I32);
+    c.in[0] = c.out[0] = x;
+    if (op == BK_ONE_HOT)
+        c.in[0] = label;
+    if (op == BK_CAST)
+        c.in[0] = with_type(x, BK_I32);
+    if (op == BK_UNIFORM || op == BK_NORMAL)
+        c.in[0] = with_type(shape("4"), BK_I32);
+    if (op == BK_ARGMAX)
+        c.out[0] = with_type(shape("1x8x6"), BK_I32);
+    if (op == BK_SORT) {
+        c.n_out = 2;
+        c.out[1] = with_type(x, BK_I32);
+    }
+    if (op == BK_CROSS_ENTROPY || op == BK_CROSS_ENTROPY_GRAD) {
+        c.in[1] = label;
+        c.in[2] = rows;
+        c.n_in = op == BK_CROSS_ENTROPY ? 2 : 3;
+    }
+    if (op == BK_CROSS_ENTROPY) {
+        c.n_out = 2;
+        c.out[0] = c.out[1] = rows;
+    }
+    return c;
+}
+
 op_case one_case_of(bk_op op)
 {
     op_case c = {.op = op, .n_in = 1, .n_out = 1};
@@ -116,6 +146,12 @@ op_case one_case_of(bk_op op)
         c.index_limit = 8;
         c.from[1] = INDEX;
     }
+    if (op == BK_WHERE) {
+        c.n_in = 3;
+        c.in[2] = c.in[0];
+    }
+    if (op >= BK_SORT && op <= BK_NORMAL)
+        return one_label_case_of(op);
     if (op == BK_MATMUL) {
         c.n_in = 2;
         c.attr.trans_b = 1;

@@ -69,6 +69,7 @@ typedef struct op_case {
 
 double draw(domain from, int64_t i, int64_t index_limit);
 void *new_array(int64_t n, size_t size); /* zeros */
+double *copy_values(const double *value, int64_t n);
 void draw_inputs(op_case *c);            /* those that are not set */
 void free_case(op_case *c);
 bk_shape shape(const char *text); /* "2x3x4"; "": a scalar */
@@ -122,6 +123,9 @@ void expect_refused(const op_case *c); /* by prepare(), on every backend */
 op_case gradient_case(bk_op op, op_case *forward, void (*rounding)(double *, int64_t));
 void round_to_float(double *value, int64_t n);
 int32_t first_gradient(bk_op op);
+
+/* Runs a case on one subject, with the outputs in out[]; gives what run() did. */
+bk_status run_case(const subject *s, op_case *c, void *const out[]);
 
 /* Of the reference alone: against central differences, and against known values. */
 void check_against_differences(bk_op op, op_case *forward);

@@ -91,6 +91,74 @@ ONE(f_layer_norm, op_layer_norm(g, x[0], x[1], x[2], 1e-5))
 ONE(f_softmax, op_softmax(g, x[0]))
 ONE(f_attention, op_attention(g, x[0], p[0], 0.6))
 
+ONE(f_softplus, op_softplus(g, x[0]))
+ONE(f_minimum, op_minimum(g, x[0], x[1]))
+ONE(f_clamp, op_clamp(g, x[0], -0.9, 1.1))
+ONE(f_prelu, op_prelu(g, x[0], x[1]))
+ONE(f_where, op_where(g, op_less(g, x[0], x[1]), op_mul(g, x[0], x[1]), x[2]))
+ONE(f_log_softmax, op_log_softmax(g, x[0]))
+ONE(f_cumsum, op_cumsum(g, x[0]))
+ONE(f_l2_normalize, op_l2_normalize(g, x[0], (uint32_t)p[0], 1e-12))
+ONE(f_cosine, op_cosine(g, x[0], x[1], (uint32_t)p[0], 1e-8))
+
+/* x with numbers added that keep all of a row apart, in another order than theirs. */
+static value spread(graph *g, value x)
+{
+    static const double shift[] = {8, 0, 16, 12, 4};
+    return op_add(g, x, graph_constant(g, SHAPE(1, 5), shift));
+}
+
+static value f_sort(graph *g, const value *x, const int *p)
+{
+    value index, y = p[0] ? op_top_k(g, spread(g, x[0]), p[0], &index) : op_sort(g, spread(g, x[0]), &index);
+    return op_mul(g, y, op_cast(g, index));
+}
+
+/* Each row's largest numbers, looked up in another tensor. */
+static value f_take(graph *g, const value *x, const int *p)
+{
+    value index;
+    op_top_k(g, spread(g, x[0]), p[0], &index);
+    return op_add(g, op_take(g, x[1], index), op_take(g, x[0], index));
+}
+
+/* Three pixels each of two images, four classes, one pixel ignored. */
+static value labels(graph *g)
+{
+    static const double label[] = {2, 0, 255, 3, 2, 2};
+    return graph_constant(g, shape_of(BK_I32, 2, (const int64_t[]){2, 3}), label);
+}
+
+static value f_cross_entropy(graph *g, const value *x, const int *p)
+{
+    value weight;
+    return op_cross_entropy(g, x[0], labels(g), p[0] ? x[1] : NONE, 255, &weight);
+}
+
+/* As PyTorch's mean: a gradient arrives at the weights too. */
+static value f_mean_cross_entropy(graph *g, const value *x, const int *p)
+{
+    (void)p;
+    value weight, loss = op_cross_entropy(g, x[0], labels(g), x[1], 255, &weight);
+    return op_div(g, op_sum_all(g, loss), op_sum_all(g, weight));
+}
+
+static value f_cross_entropy_grad(graph *g, const value *x, const int *p)
+{
+    const value in[] = {x[0], labels(g), x[1], x[2]};
+    return graph_node(g, BK_CROSS_ENTROPY_GRAD, &(bk_attr){.ignored = 255, .has_weight = p[0]}, in,
+                      p[0] ? 4 : 3, NULL);
+}
+
+static value key(graph *g)
+{
+    static const double words[] = {1, 2, 3, 4};
+    return graph_constant(g, shape_of(BK_I32, 1, (const int64_t[]){4}), words);
+}
+
+ONE(f_dropout, op_dropout(g, x[0], key(g), 5, 0.4))
+ONE(f_noise, op_mul(g, x[0], op_normal(g, key(g), 6, graph_shape(g, x[0]))))
+
 ONE(f_instance_norm, op_instance_norm(g, x[0], 1e-5, p[0] ? 0.2 : 1))
 ONE(f_conv, op_conv(g, x[0], x[1], NONE, p[0], p[1]))
 ONE(f_conv_bias, op_conv(g, x[0], x[1], x[2], p[0], p[1]))
@@ -208,6 +276,31 @@ static const function smooth_functions[] = {
     {"leaky_relu", f_leaky_relu, AWAY, 1, {{2, {3, 4}}}, {0}},
     {"relu", f_relu, AWAY, 1, {{2, {3, 4}}}, {0}},
     {"abs", f_abs, AWAY, 1, {{2, {3, 4}}}, {0}},
+    {"softplus", f_softplus, REAL, 1, {{2, {2, 3}}}, {0}},
+    {"minimum", f_minimum, REAL, 2, {{2, {3, 4}}, {2, {1, 4}}}, {0}},
+    {"clamp", f_clamp, AWAY, 1, {{2, {3, 4}}}, {0}},
+    {"prelu", f_prelu, AWAY, 2, {{3, {2, 4, 3}}, {1, {3}}}, {0}},
+    {"where", f_where, REAL, 3, {{2, {3, 4}}, {2, {3, 1}}, {1, {4}}}, {0}},
+    {"log_softmax", f_log_softmax, REAL, 1, {{3, {2, 2, 4}}}, {0}},
+    {"cumsum", f_cumsum, REAL, 1, {{3, {2, 3, 4}}}, {0}},
+    {"sort", f_sort, REAL, 1, {{3, {2, 2, 5}}}, {0}},
+    {"top_k", f_sort, REAL, 1, {{2, {3, 5}}}, {2}},
+    {"take", f_take, REAL, 2, {{2, {3, 5}}, {2, {3, 5}}}, {2}},
+    {"cross_entropy", f_cross_entropy, REAL, 1, {{3, {2, 3, 4}}}, {0}},
+    {"cross_entropy with weights", f_cross_entropy, POSITIVE, 2, {{3, {2, 3, 4}}, {1, {4}}}, {1}},
+    {"weighted mean of cross_entropy", f_mean_cross_entropy, POSITIVE, 2, {{3, {2, 3, 4}}, {1, {4}}}, {0}},
+    {"cross_entropy_grad", f_cross_entropy_grad, REAL, 2, {{3, {2, 3, 4}}, {2, {2, 3}}}, {0}},
+    {"cross_entropy_grad with weights",
+     f_cross_entropy_grad,
+     POSITIVE,
+     3,
+     {{3, {2, 3, 4}}, {1, {4}}, {2, {2, 3}}},
+     {1}},
+    {"dropout", f_dropout, REAL, 1, {{2, {5, 4}}}, {0}},
+    {"noise", f_noise, REAL, 1, {{2, {5, 4}}}, {0}},
+    {"l2_normalize", f_l2_normalize, AWAY, 1, {{3, {2, 3, 4}}}, {4}},
+    {"l2_normalize over two axes", f_l2_normalize, AWAY, 1, {{3, {2, 3, 4}}}, {3}},
+    {"cosine", f_cosine, AWAY, 2, {{2, {3, 5}}, {2, {3, 5}}}, {2}},
     {"add", f_add, REAL, 2, {{2, {2, 3}}, {2, {2, 3}}}, {0}},
     {"add row", f_add, REAL, 2, {{2, {4, 3}}, {1, {3}}}, {0}},
     {"add number", f_add, REAL, 2, {{0, {0}}, {2, {2, 3}}}, {0}},
@@ -487,6 +580,15 @@ static function product(int k, int trans_a, int trans_b)
 
 enum { N_PRODUCTS = 6 };
 
+/* No gradient passes: piecewise constant, or of int32. Tested below. */
+static int is_flat(int op)
+{
+    static const unsigned char flat[BK_OP_COUNT] = {
+        [BK_SIGN] = 1,    [BK_STEP] = 1,   [BK_LESS] = 1,    [BK_EQUAL] = 1, [BK_CAST] = 1,
+        [BK_ONE_HOT] = 1, [BK_ARGMAX] = 1, [BK_UNIFORM] = 1, [BK_NORMAL] = 1};
+    return flat[op];
+}
+
 static void gradients_of_every_op_match_finite_differences(void **state)
 {
     (void)state;
@@ -500,7 +602,7 @@ static void gradients_of_every_op_match_finite_differences(void **state)
         check_first_order(&f, seen);
     }
     for (int op = 0; op < BK_OP_COUNT; op++) {
-        int flat = op == BK_SIGN || op == BK_STEP; /* tested below */
+        int flat = is_flat(op);
         if (op_rules[op]->gradient && !flat && !seen[op])
             print_error("no case for %s\n", op_rules[op]->name);
         assert_true(!op_rules[op]->gradient || flat || seen[op]);
@@ -595,7 +697,11 @@ static void what_the_loss_does_not_depend_on_has_no_gradient(void **state)
     sketch_open(&s);
     value x = graph_bound(s.g, 0, SHAPE(1, 3)), unread = graph_bound(s.g, 1, SHAPE(1, 3));
     value flat = graph_bound(s.g, 2, SHAPE(1, 3)), d[4];
-    value steps = op_add(s.g, op_sign(s.g, flat), op_step(s.g, flat, 0.1));
+    value index, steps = op_add(s.g, op_sign(s.g, flat), op_step(s.g, flat, 0.1));
+    steps = op_add(s.g, steps, op_less_equal(s.g, flat, op_not(s.g, flat)));
+    steps = op_add(s.g, steps, op_one_hot(s.g, op_argmax(s.g, flat, 0), 3, -1));
+    op_sort(s.g, flat, &index);
+    steps = op_add(s.g, steps, op_cast(s.g, index));
     value loss = op_sum_all(s.g, op_mul(s.g, x, steps));
     const value wrt[4] = {x, unread, flat, loss};
     assert_int_equal(graph_gradients(s.g, loss, wrt, 4, d), OK);
@@ -685,6 +791,19 @@ BAD(bad_add, "op add got [2,3,4], [1,4,5]: each axis must be equal, or 1 in one 
 BAD(bad_gelu_grad, "op gelu_grad got [2,3,4], [1,1,4]: shapes must be equal", op_gelu_grad(g, x[0], x[1]))
 BAD(bad_add_type, "op add got [2,2], [2,2]: ranks and types",
     op_add(g, x[4], op_slice(g, op_slice(g, x[2], 0, 0, 2), 1, 0, 2)))
+BAD(bad_where, "op where got [2,3,4], [1,1,4], [1,4,5]: each axis must be equal, or 1",
+    op_where(g, x[0], x[1], x[2]))
+BAD(bad_where_type, "ranks and types must be equal", op_where(g, x[2], x[2], x[4]))
+BAD(bad_sort, "op sort got [2,2]: expected real x[...,N]", op_sort(g, x[4], &(value){0}))
+BAD(bad_cast, "op cast got [4,5]: expected int32 numbers", op_cast(g, x[2]))
+BAD(bad_one_hot, "op one_hot got [4,5]: expected an int32 label", op_one_hot(g, x[2], 3, -1))
+BAD(bad_one_hot_classes, "no room for an axis of 0 classes", op_one_hot(g, x[4], 0, -1))
+BAD(bad_argmax, "op argmax got [4,5]: expected real numbers, and an axis of theirs", op_argmax(g, x[2], 2))
+BAD(bad_labels, "op cross_entropy got [2,3,4], [2,2]: expected x[...,K], an int32 label[...]",
+    op_cross_entropy(g, x[0], x[4], NONE, -1, &(value){0}))
+BAD(bad_class_weights, "and as weights w[K]",
+    op_cross_entropy(g, op_view(g, x[0], 3, 2, 2, 6), x[4], x[1], -1, &(value){0}))
+BAD(bad_key, "op uniform got [2,2]: expected an int32 key[4]", op_uniform(g, x[4], 1, graph_shape(g, x[0])))
 BAD(bad_matmul, "op matmul got [4,5], [4,5]: inner dimensions differ", op_matmul(g, x[2], x[2], 0, 0))
 BAD(bad_matmul_rank, "op matmul got [4,5], [4]", op_matmul(g, x[2], x[1], 0, 0))
 BAD(bad_matmul_batch, "op matmul got [2,3,4], [3,4,2]: leading axes differ",
@@ -762,6 +881,16 @@ static const struct {
     ROW(bad_add),
     ROW(bad_gelu_grad),
     ROW(bad_add_type),
+    ROW(bad_where),
+    ROW(bad_where_type),
+    ROW(bad_sort),
+    ROW(bad_cast),
+    ROW(bad_one_hot),
+    ROW(bad_one_hot_classes),
+    ROW(bad_argmax),
+    ROW(bad_labels),
+    ROW(bad_class_weights),
+    ROW(bad_key),
     ROW(bad_matmul),
     ROW(bad_matmul_rank),
     ROW(bad_matmul_batch),
