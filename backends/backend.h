@@ -15,8 +15,8 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { BK_API = 5 }; /* bumped when anything in this file or in ops.def changes */
-enum { BK_MAX_RANK = 6, BK_MAX_IN = 8, BK_MAX_OUT = 3 };
+enum { BK_API = 6 }; /* bumped when anything in this file or in ops.def changes */
+enum { BK_MAX_RANK = 6, BK_MAX_IN = 8, BK_MAX_OUT = 3, BK_MAX_SPACE = 3 };
 
 /* BK_BF16 (bfloat16) and BK_F16 (IEEE binary16), held as uint16_t, store BK_LINEAR's w and views of it, and
  * nothing else. */
@@ -42,6 +42,10 @@ typedef enum bk_op {
 
 typedef enum bk_activation { BK_ACT_NONE = 0, BK_ACT_GELU = 1 } bk_activation;
 
+/* Where element i of an axis of S' lies on the axis of S: (i + 1/2) S / S' - 1/2, i (S - 1) / (S' - 1) or 0 if S'
+ * is 1, floor(i S / S'). */
+typedef enum bk_resize { BK_RESIZE_HALF_PIXEL = 0, BK_RESIZE_CORNERS = 1, BK_RESIZE_NEAREST = 2 } bk_resize;
+
 /* Attributes of a node. Unused fields are zero. */
 typedef struct bk_attr {
     double alpha, beta, eps;
@@ -52,6 +56,9 @@ typedef struct bk_attr {
     int32_t heads;
     int32_t grid_h, grid_w, window, shift;
     int32_t stride, pad;
+    int32_t kernel[BK_MAX_SPACE], pool_stride[BK_MAX_SPACE], pool_pad[BK_MAX_SPACE], dilation[BK_MAX_SPACE];
+    int32_t groups;
+    int32_t mode; /* enum bk_resize */
 } bk_attr;
 
 typedef enum bk_status {
