@@ -1,38 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* volume.c - entry points of slmt/volume.h: check arguments, call io/nifti.c and data/metrics.c. */
-#include "api/volume.h"
+/* volume.c - entry points of slmt/volume.h. */
+#include "core/volume.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "api/structs.h"
+#include "core/structs.h"
 #include "data/metrics.h"
+#include "io/nifti.h"
 
 /* ---- making ---- */
-
-/* Takes over scan's blocks when it succeeds. */
-static status volume_new(slmt_context *context, const nifti_scan *scan, slmt_volume **volume)
-{
-    void *p;
-    TRY(mem_take(&context->mem, sizeof(slmt_volume), &p));
-    slmt_volume *v = p;
-    v->context = context_retain(context);
-    v->scan = *scan;
-    *volume = v;
-    return OK;
-}
-
-status volume_like(const slmt_volume *source, float *voxels, slmt_volume **volume)
-{
-    mem *m = &source->context->mem;
-    nifti_scan scan = source->scan;
-    TRY(nifti_header_copy(m, source->scan.header, &scan.header));
-    scan.voxels = voxels;
-    status s = volume_new(source->context, &scan, volume);
-    if (s != OK)
-        mem_give(m, scan.header);
-    return s;
-}
 
 slmt_status slmt_volume_read(slmt_context *context, const char *path, slmt_volume **volume)
 {
@@ -105,12 +82,7 @@ slmt_status slmt_volume_create(slmt_context *context, const int64_t dims[3], con
 
 void slmt_volume_free(slmt_volume *volume)
 {
-    if (!volume)
-        return;
-    slmt_context *context = volume->context;
-    nifti_scan_free(&context->mem, &volume->scan);
-    mem_give(&context->mem, volume);
-    context_release(context);
+    volume_free(volume);
 }
 
 /* ---- reading and writing ---- */

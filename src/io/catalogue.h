@@ -15,9 +15,10 @@
 #include "lib/status.h"
 
 enum {
-    STORED_NAME_MAX = 255,  /* bytes of a name */
-    STORED_PATH_MAX = 1023, /* bytes of a group's path */
-    STORED_TEXT_MAX = 65535 /* bytes of a text attribute */
+    STORED_NAME_MAX = 255,   /* bytes of a name */
+    STORED_PATH_MAX = 1023,  /* bytes of a group's path */
+    STORED_TEXT_MAX = 65535, /* bytes of a text attribute */
+    STORED_RANK_MAX = 6      /* axes of a tensor */
 };
 
 typedef enum stored_type {
@@ -43,11 +44,12 @@ typedef struct catalogue_tensor {
     char *name;
     stored_type type;
     int rank;
-    int64_t dims[6];  /* unused ones 0 */
-    int64_t chunk[4]; /* all 0 where stored in one piece */
+    int64_t dims[STORED_RANK_MAX];  /* unused ones 0 */
+    int64_t chunk[STORED_RANK_MAX]; /* all 0 where stored in one piece */
 } catalogue_tensor;
 
-/* A group's attributes and tensors are the `count` ones from `first` on, in order of names. */
+/* A group's attributes and tensors are the `count` ones from `first` on, in order of names. The groups lie in
+ * the order of the walk: a group before its subgroups, those in order of names. */
 typedef struct catalogue_group {
     char *path; /* "" is the root, "a/b" others */
     size_t first_attribute, attribute_count;

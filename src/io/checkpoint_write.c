@@ -146,7 +146,7 @@ status checkpoint_put_tensor(checkpoint_writer *w, const char *group, const char
     hdf5_guard guard;
     if (w->failure != OK)
         return fail(w->failure, "%s: an earlier write failed", w->target.path);
-    if (rank < 0 || rank > 6 || stored_bytes((stored_type)type, rank, dims) == 0)
+    if (rank < 0 || rank > STORED_RANK_MAX || stored_bytes((stored_type)type, rank, dims) == 0)
         return fail(ERR_ARGUMENT, "%s: /%s/%s has rank %d or an extent that no tensor has", w->target.path,
                     group, name, rank);
     hdf5_enter(&guard);

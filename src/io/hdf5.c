@@ -159,7 +159,7 @@ hid_t hdf5_native_type(stored_type type)
     }
 }
 
-static void to_hsize(int rank, const int64_t *from, hsize_t to[6])
+static void to_hsize(int rank, const int64_t *from, hsize_t to[STORED_RANK_MAX])
 {
     for (int i = 0; i < rank; i++)
         to[i] = (hsize_t)from[i];
@@ -167,7 +167,7 @@ static void to_hsize(int rank, const int64_t *from, hsize_t to[6])
 
 static int set_chunks(hid_t plist, int rank, const int64_t *chunk)
 {
-    hsize_t sizes[6];
+    hsize_t sizes[STORED_RANK_MAX];
     to_hsize(rank, chunk, sizes);
     return H5Pset_chunk(plist, rank, sizes) >= 0 && H5Pset_shuffle(plist) >= 0 &&
            H5Pset_deflate(plist, 1) >= 0;
@@ -176,7 +176,7 @@ static int set_chunks(hid_t plist, int rank, const int64_t *chunk)
 int hdf5_put_tensor(hid_t group, const char *name, stored_type type, int rank, const int64_t *dims,
                     const int64_t *chunk, const void *values)
 {
-    hsize_t extent[6];
+    hsize_t extent[STORED_RANK_MAX];
     to_hsize(rank, dims, extent);
     hid_t plist = H5Pcreate(H5P_DATASET_CREATE);
     hid_t space = rank ? H5Screate_simple(rank, extent, NULL) : H5Screate(H5S_SCALAR);
@@ -199,7 +199,7 @@ int hdf5_put_tensor(hid_t group, const char *name, stored_type type, int rank, c
 
 static int read_slab(hid_t dataset, const catalogue_tensor *t, hid_t native, int64_t slab, void *values)
 {
-    hsize_t start[6] = {(hsize_t)slab}, count[6];
+    hsize_t start[STORED_RANK_MAX] = {(hsize_t)slab}, count[STORED_RANK_MAX];
     to_hsize(t->rank, t->dims, count);
     count[0] = 1;
     hid_t space = H5Dget_space(dataset);

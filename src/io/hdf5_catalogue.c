@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "io/address_set.h"
+
 enum { OBJECTS_MAX = 1 << 20, DEPTH_MAX = 16 };
 
 typedef struct walk {
@@ -18,8 +20,7 @@ typedef struct walk {
     uint64_t stored;       /* bytes of all values so far */
     const char *path;      /* of the group being listed */
     const char *last_name; /* within it */
-    haddr_t *seen;         /* addresses of groups and datasets */
-    size_t seen_count, seen_room;
+    address_set seen;      /* of groups and datasets */
 } walk;
 
 static status refuse(const walk *w, const char *name, const char *what)
@@ -156,7 +157,7 @@ static status check_extent(const walk *w, hid_t space, catalogue_tensor *t)
     if (kind != H5S_SCALAR && kind != H5S_SIMPLE)
         return refuse(w, t->name, "has no values");
     t->rank = H5Sget_simple_extent_ndims(space);
-    if (t->rank < 0 || t->rank > 6)
+    if (t->rank < 0 || t->rank > STORED_RANK_MAX)
         return refuse(w, t->name, "has more than six axes");
     if (H5Sget_simple_extent_dims(space, dims, NULL) < 0)
         return unreadable(w, t->name);
@@ -255,21 +256,11 @@ static status visit_dataset(walk *w, hid_t group, const char *name)
 /* One hard link leads to each object: this keeps the walk finite and the sum of sizes true. */
 static status mark_seen(walk *w, const char *name, haddr_t address)
 {
-    for (size_t i = 0; i < w->seen_count; i++)
-        if (w->seen[i] == address)
-            return refuse(w, name, "is the same object as another name");
-    if (w->seen_count >= OBJECTS_MAX)
+    int is_new;
+    if (w->seen.count >= OBJECTS_MAX)
         return refuse(w, name, "is one object too many");
-    if (w->seen_count == w->seen_room) {
-        void *larger = w->seen;
-        size_t room = w->seen_room ? 2 * w->seen_room : 64;
-        status s = mem_resize(w->c->mem, &larger, room, sizeof *w->seen);
-        w->seen = larger;
-        TRY(s);
-        w->seen_room = room;
-    }
-    w->seen[w->seen_count++] = address;
-    return OK;
+    TRY(address_set_add(&w->seen, address, &is_new));
+    return is_new ? OK : refuse(w, name, "is the same object as another name");
 }
 
 static status object_info(const walk *w, hid_t group, const char *name, const H5L_info_t *link,
@@ -374,10 +365,10 @@ static status visit_group(walk *w, hid_t group, const char *path, int depth)
 
 status hdf5_catalogue(hid_t file, uint64_t file_size, catalogue *c)
 {
-    walk w = {.c = c, .file_size = file_size, .path = ""};
+    walk w = {.c = c, .file_size = file_size, .path = "", .seen.mem = c->mem};
     hid_t root = H5Gopen2(file, "/", H5P_DEFAULT);
     status s = root < 0 ? unreadable(&w, "") : visit_group(&w, root, "", 0);
     H5Gclose(root);
-    mem_give(c->mem, w.seen);
+    address_set_free(&w.seen);
     return s;
 }
