@@ -42,8 +42,8 @@ typedef enum bk_op {
 
 typedef enum bk_activation { BK_ACT_NONE = 0, BK_ACT_GELU = 1 } bk_activation;
 
-/* Where element i of an axis of S' lies on the axis of S: (i + 1/2) S / S' - 1/2, i (S - 1) / (S' - 1) or 0 if S'
- * is 1, floor(i S / S'). */
+/* Where element i of an axis of S' lies on the axis of S: (i + 1/2) S / S' - 1/2, i (S - 1) / (S' - 1) or 0
+ * if S' is 1, floor(i S / S'). */
 typedef enum bk_resize { BK_RESIZE_HALF_PIXEL = 0, BK_RESIZE_CORNERS = 1, BK_RESIZE_NEAREST = 2 } bk_resize;
 
 /* Attributes of a node. Unused fields are zero. */

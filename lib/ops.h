@@ -14,8 +14,8 @@ value op_transpose(graph *g, value x, const int *axes);                /* y's ax
 value op_slice(graph *g, value x, int axis, int64_t first, int64_t length);
 value op_concat(graph *g, int axis, const value *x, int32_t n);
 value op_broadcast(graph *g, value x, const bk_shape *to);
-value op_gather(graph *g, value x, value index); /* x[B,N,C], index[B,K] -> [B,K,C] */
-value op_take(graph *g, value x, value index);   /* x[B,N,C], index[B,K,C] -> [B,K,C] */
+value op_gather(graph *g, value x, value index);              /* x[B,N,C], index[B,K] -> [B,K,C] */
+value op_take(graph *g, value x, value index);                /* x[B,N,C], index[B,K,C] -> [B,K,C] */
 value op_put(graph *g, value y, value index, int64_t length); /* y[B,K,C] added at index[B,K,C] of zeros
                                                                  [B,length,C] */
 
@@ -69,8 +69,8 @@ typedef struct batch_moments {
     value mean, variance;
 } batch_moments;
 
-/* x[...,C]: each channel over all else (Ioffe and Szegedy 2015), times gain[C] plus bias[C]; then a leaky ReLU
- * (slope 1: none). `moments` (NULL: not wanted) are what a running estimate is updated with. */
+/* x[...,C]: each channel over all else (Ioffe and Szegedy 2015), times gain[C] plus bias[C]; then a leaky
+ * ReLU (slope 1: none). `moments` (NULL: not wanted) are what a running estimate is updated with. */
 value op_batch_norm(graph *g, value x, value gain, value bias, double eps, double slope,
                     batch_moments *moments);
 
@@ -83,7 +83,7 @@ value op_batch_norm_inference(graph *g, value x, value gain, value bias, value m
 /* ---- over space, channels last: x[B,S...,C] with 1 to 3 axes S ---- */
 value op_conv(graph *g, value x, value weight, value bias, int stride, int pad); /* weight[O,C,K...];
                                                               bias[O] may be NONE; zeros pad each axis */
-value op_reflect(graph *g, value x, int64_t pad);               /* mirrors at both ends of each S */
+value op_reflect(graph *g, value x, int64_t pad); /* mirrors at both ends of each S */
 
 /* To x[B,size...,C]. Element i of S' is taken from the place (i + 1/2) S/S' - 1/2 of S (linear: half-pixel
  * centres), i (S - 1)/(S' - 1) (corners: the ends of both are at the same place), or is element
@@ -98,12 +98,12 @@ typedef struct pool_window {
     int stride[BK_MAX_SPACE];   /* 0: the kernel's length, so that windows neither overlap nor leave gaps */
     int pad[BK_MAX_SPACE];      /* at both ends */
     int dilation[BK_MAX_SPACE]; /* 0: 1. Only for maxima */
-    int ceil;         /* 1: one more window where the last would leave elements over, as PyTorch's ceil_mode */
+    int ceil; /* 1: one more window where the last would leave elements over, as PyTorch's ceil_mode */
     int skip_padding; /* 1: an average is over elements of x alone, as PyTorch's count_include_pad=False */
 } pool_window;
 
-/* index (NULL: not wanted) is the place of each maximum among S..., row-major, int32: of the first one. Padding
- * is no candidate. */
+/* index (NULL: not wanted) is the place of each maximum among S..., row-major, int32: of the first one.
+ * Padding is no candidate. */
 value op_max_pool(graph *g, value x, const pool_window *window, value *index);
 value op_average_pool(graph *g, value x, const pool_window *window);
 

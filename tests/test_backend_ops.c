@@ -229,6 +229,9 @@ static const char *describe_case(const op_case *c)
         {"grid_w", a->grid_w},
         {"window", a->window},
         {"shift", a->shift},
+        {"groups", a->groups},
+        {"mode", a->mode},
+        {"kernel", a->kernel[0]},
         {"stride", a->stride},
         {"pad", a->pad},
     };
@@ -293,7 +296,23 @@ static void *truth_device;
 
 static bool is_index(const op_case *c, int32_t k)
 {
-    return (c->op == BK_GATHER || c->op == BK_SCATTER) && k == 1;
+    return (c->op == BK_GATHER || c->op == BK_SCATTER || c->op == BK_TAKE || c->op == BK_PUT) && k == 1;
+}
+
+/* The output is int32: where something lies. */
+static bool is_place(const op_case *c, int32_t k)
+{
+    return c->op == BK_MAX_POOL && k == 1;
+}
+
+/* From int32 to double, in the same memory. */
+static void widen_places(double *value, int64_t n)
+{
+    for (int64_t i = n - 1; i >= 0; i--) {
+        int32_t place;
+        memcpy(&place, (const char *)value + (size_t)i * sizeof place, sizeof place);
+        value[i] = place;
+    }
 }
 
 static void compute_truth(const op_case *c, double *const in[], double *out[])
@@ -310,7 +329,7 @@ static void compute_truth(const op_case *c, double *const in[], double *out[])
         put_values(index, &c->in[k], in[k]);
     }
     for (int32_t k = 0; k < c->n_out; k++) {
-        call.out[k].shape.dtype = BK_F64;
+        call.out[k].shape.dtype = is_place(c, k) ? BK_I32 : BK_F64;
         call.out[k].data = out[k] = new_array(bk_count(&c->out[k]), sizeof(double));
     }
     if (bk_reference()->prepare(truth_device, &call) != BK_OK)
@@ -320,6 +339,9 @@ static void compute_truth(const op_case *c, double *const in[], double *out[])
     host_free(&truth_host, call.scratch);
     bk_reference()->release(truth_device, &call);
     free(index);
+    for (int32_t k = 0; k < c->n_out; k++)
+        if (is_place(c, k))
+            widen_places(out[k], bk_count(&c->out[k]));
 }
 
 static void free_values(double *value[], int32_t n)
@@ -701,7 +723,7 @@ static void check_movement(const op_case *c)
         for (int32_t k = 0; k < c->n_in; k++)
             if (!is_index(c, k)) {
                 typed.in[k].dtype = whole ? BK_I32 : BK_F32;
-                typed.from[k] = whole || c->op == BK_SCATTER ? INTEGER : ANY_VALUE;
+                typed.from[k] = whole || c->op == BK_SCATTER || c->op == BK_PUT ? INTEGER : ANY_VALUE;
             }
         typed.out[0].dtype = whole ? BK_I32 : BK_F32;
         typed.tolerance = EXACT;
@@ -844,6 +866,26 @@ static void gather_picks_and_scatter_adds_rows(void **state)
             c.in[1] = with_type(shape_of(2, d[0], d[3], 0), BK_I32);
             c.from[1] = INDEX;
             c.out[0] = scatter ? all : picked;
+            check_movement(&c);
+        }
+    assert_no_failures();
+}
+
+static void take_reads_and_put_adds_at_a_place_of_each_channel(void **state)
+{
+    (void)state;
+    static const int64_t rows[][4] = {/* B, N, C, K */
+                                      {1, 1, 1, 1}, {1, 5, 1, 3},    {2, 7, 3, 4},   {1, 4, 17, 9},
+                                      {3, 9, 8, 9}, {2, 64, 33, 16}, {2, 3, 96, 50}, {1, 300, 5, 1}};
+    for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
+        for (int put = 0; put < 2; put++) {
+            const int64_t *d = rows[r];
+            bk_shape all = shape_of(3, d[0], d[1], d[2]), picked = shape_of(3, d[0], d[3], d[2]);
+            op_case c = {.op = put ? BK_PUT : BK_TAKE, .n_in = 2, .n_out = 1, .index_limit = d[1]};
+            c.in[0] = put ? picked : all;
+            c.in[1] = with_type(picked, BK_I32);
+            c.from[1] = INDEX;
+            c.out[0] = put ? all : picked;
             check_movement(&c);
         }
     assert_no_failures();
@@ -1360,6 +1402,77 @@ static void instance_norm_of_equal_pixels_is_zero(void **state)
     assert_no_failures();
 }
 
+/* ---- group norm, and batch norm, which has one sample and a group for each channel ---- */
+
+static op_case group_norm_case(const char *x, int32_t groups, double alpha, domain from)
+{
+    op_case c = {.op = BK_GROUP_NORM, .n_in = 3, .n_out = 3, .from = {from, ANY_VALUE, ANY_VALUE}};
+    c.in[0] = c.out[0] = shape(x);
+    int64_t channels = c.in[0].dim[c.in[0].rank - 1];
+    int64_t n = bk_count(&c.in[0]) / c.in[0].dim[0] / groups;
+    c.in[1] = c.in[2] = shape_of(1, channels, 0, 0);
+    c.out[1] = c.out[2] = shape_of(2, c.in[0].dim[0], groups, 0);
+    c.attr.alpha = alpha;
+    c.attr.groups = groups;
+    /* Of two numbers, normalised, only the order is left and dx is nearly 0: a larger eps keeps it. */
+    c.attr.eps = n <= 4 ? 0.5 : 1e-5;
+    c.tolerance = sum_tolerance(n);
+    return c;
+}
+
+static void check_group_norm(const char *x, int32_t groups, double alpha, domain from)
+{
+    op_case c = group_norm_case(x, groups, alpha, from);
+    op_case g = gradient_case(BK_GROUP_NORM_GRAD, &c, round_to_float);
+    /* Sums of sums for dx, sums over all pixels for dgain and dbias. */
+    g.tolerance = 2 * c.tolerance + sum_tolerance(bk_count(&c.in[0]) / c.in[1].dim[0]);
+    check_case(&c);
+    check_case(&g);
+}
+
+/* A leaky ReLU decides by the sign of a rounded number: with few elements none is that near to 0. */
+static void group_norm_and_its_gradient_match_float64(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *x;
+        int32_t groups;
+    } rows[] = {{"1x1x1", 1},      {"2x1x6", 3},       {"1x2x1", 1},      {"1x3x4", 2},
+                {"3x7x18", 6},     {"1x64x3", 1},      {"2x5x9x16", 4},   {"1x6x5x64", 2},
+                {"3x3x3x130", 65}, {"1x48x48x17", 17}, {"1x20x21x64", 8}, {"1x2x3x4x70", 10},
+                {"2x9x8x7x6", 2},  {"1x3x2x2x2x7", 7}, {"1x4x5x1030", 1}, {"2x130x64", 32},
+                {"1x5x1031", 1031}};
+    static const domain from[] = {ANY_VALUE, OFFSET};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        for (size_t d = 0; d < sizeof from / sizeof from[0]; d++) {
+            bk_shape x = shape(rows[i].x);
+            check_group_norm(rows[i].x, rows[i].groups, 1, from[d]);
+            if (bk_count(&x) < 2000)
+                check_group_norm(rows[i].x, rows[i].groups, 0.2, from[d]);
+        }
+    assert_no_failures();
+}
+
+static void group_norm_of_equal_numbers_is_the_bias(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *x;
+        int32_t groups;
+    } rows[] = {{"2x1x19", 19}, {"1x7x9x3", 3}, {"1x50x41x64", 16}, {"3x4x8", 1}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        op_case c = group_norm_case(rows[i].x, rows[i].groups, 1, OFFSET);
+        int64_t channels = c.in[1].dim[0], width = channels / rows[i].groups, n = bk_count(&c.in[0]);
+        c.tolerance = EXACT;
+        c.n_out = 3;
+        draw_inputs(&c);
+        for (int64_t k = 0; k < n; k++)
+            c.in_value[0][k] = c.in_value[0][k % channels / width * width];
+        check_case(&c);
+    }
+    assert_no_failures();
+}
+
 /* ---- convolution ---- */
 
 typedef struct conv_row {
@@ -1528,6 +1641,122 @@ static void resizing_and_its_gradient_match_float64_up_and_down(void **state)
         g.tolerance = sum_tolerance((int64_t)shares);
         check_case(&c);
         check_case(&g);
+    }
+    assert_no_failures();
+}
+
+static void resizing_to_corners_and_to_the_nearest_match_float64_up_and_down(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"1x1x1", "1x1x1"},           {"1x1x3", "1x4x3"},           {"1x5x1", "1x1x1"},
+        {"2x9x17", "2x18x17"},        {"1x30x3", "1x7x3"},          {"1x300x64", "1x299x64"},
+        {"3x4x6x17", "3x6x9x17"},     {"1x9x8x130", "1x4x3x130"},   {"1x7x5x64", "1x7x5x64"},
+        {"1x40x41x16", "1x80x82x16"}, {"2x4x3x5x17", "2x6x2x5x17"}, {"1x2x2x2x1", "1x9x11x13x1"},
+    };
+    for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
+        for (int32_t mode = BK_RESIZE_CORNERS; mode <= BK_RESIZE_NEAREST; mode++) {
+            op_case c = {.op = BK_RESIZE_LINEAR, .n_in = 1, .n_out = 1, .attr.mode = mode};
+            c.tolerance = mode == BK_RESIZE_NEAREST ? EXACT : sum_tolerance(8);
+            c.in[0] = shape(rows[r][0]);
+            c.out[0] = shape(rows[r][1]);
+            op_case g = gradient_case(BK_RESIZE_LINEAR_GRAD, &c, round_to_float);
+            double shares = 1; /* that a pixel has */
+            for (int32_t i = 1; i < c.in[0].rank - 1; i++)
+                shares *= 2 + 2 * (double)c.out[0].dim[i] / (double)c.in[0].dim[i];
+            g.tolerance = sum_tolerance((int64_t)shares);
+            check_case(&c);
+            check_case(&g);
+        }
+    assert_no_failures();
+}
+
+/* ---- pooling ---- */
+
+typedef struct pool_row {
+    const char *x, *y; /* B, S..., C */
+    int32_t kernel[BK_MAX_SPACE], stride[BK_MAX_SPACE], pad[BK_MAX_SPACE], dilation[BK_MAX_SPACE];
+} pool_row;
+
+static op_case pool_case(const pool_row *r)
+{
+    op_case c = {.op = BK_MAX_POOL, .n_in = 1, .n_out = 2, .tolerance = EXACT};
+    c.in[0] = shape(r->x);
+    c.out[0] = shape(r->y);
+    c.out[1] = with_type(c.out[0], BK_I32);
+    for (int i = 0; i < BK_MAX_SPACE; i++) {
+        c.attr.kernel[i] = r->kernel[i];
+        c.attr.pool_stride[i] = r->stride[i];
+        c.attr.pool_pad[i] = r->pad[i];
+        c.attr.dilation[i] = r->dilation[i];
+    }
+    return c;
+}
+
+static const pool_row pools[] = {
+    {"1x1x1", "1x1x1", {1}, {1}, {0}, {1}},
+    {"2x9x17", "2x4x17", {2}, {2}, {0}, {1}},
+    {"2x9x16", "2x5x16", {2}, {2}, {0}, {1}}, /* the last window hangs over the end */
+    {"1x30x3", "1x30x3", {3}, {1}, {1}, {1}},
+    {"1x40x1", "1x7x1", {0}, {0}, {0}, {0}},
+    {"1x3x5", "1x7x5", {0}, {0}, {0}, {0}},
+    {"3x8x6x16", "3x4x3x16", {2, 2}, {2, 2}, {0, 0}, {1, 1}},
+    {"1x9x8x130", "1x5x4x130", {3, 3}, {2, 2}, {1, 1}, {1, 1}},
+    {"2x7x9x5", "2x3x9x5", {3, 2}, {2, 1}, {1, 1}, {2, 3}},
+    {"1x11x5x33", "1x3x2x33", {0, 0}, {0, 0}, {0, 0}, {0, 0}},
+    {"1x64x64x16", "1x32x32x16", {2, 2}, {2, 2}, {0, 0}, {1, 1}},
+    {"2x4x5x6x7", "2x2x5x3x7", {2, 3, 2}, {2, 1, 2}, {0, 1, 0}, {1, 1, 1}},
+    {"1x3x4x4x17", "1x1x1x1x17", {3, 4, 4}, {1, 1, 1}, {0, 0, 0}, {1, 1, 1}},
+};
+
+/* Also of numbers among which many are equal: the first one's place is told. */
+static void max_pool_and_its_places_are_exact(void **state)
+{
+    (void)state;
+    for (size_t r = 0; r < sizeof pools / sizeof pools[0]; r++)
+        for (int equal = 0; equal < 2; equal++) {
+            op_case c = pool_case(&pools[r]);
+            c.from[0] = equal ? INDEX : WIDE;
+            c.index_limit = 3;
+            check_case(&c);
+        }
+    assert_no_failures();
+}
+
+/* Windows of minus infinity alone, and with NaNs in some. */
+static void check_special_pool(const subject *s, const op_case *c, const float *x, float *y, int32_t *index)
+{
+    bk_call call = call_of(c);
+    call.in[0].data = (void *)x;
+    call.out[0].data = y;
+    call.out[1].data = index;
+    assert_int_equal(s->backend()->prepare(s->device, &call), BK_OK);
+    assert_int_equal(s->backend()->run(s->device, &call), BK_OK);
+    s->backend()->release(s->device, &call);
+}
+
+static void max_pool_of_infinities_and_nans_is_that_of_the_reference(void **state)
+{
+    (void)state;
+    enum { MAX = 4096 };
+    static float x[MAX], y[2][MAX];
+    static int32_t index[2][MAX];
+    for (int nans = 0; nans < 2; nans++) {
+        op_case c = pool_case(&pools[6]);
+        int64_t n = bk_count(&c.out[0]);
+        assert_in_range(bk_count(&c.in[0]), 1, MAX);
+        for (int64_t i = 0; i < bk_count(&c.in[0]); i++)
+            x[i] = nans && i % 5 == 2 ? NAN : -INFINITY;
+        check_special_pool(&subjects[0], &c, x, y[0], index[0]);
+        for (int i = 1; i < SUBJECTS; i++) {
+            if (!subjects[i].open)
+                continue;
+            check_special_pool(&subjects[i], &c, x, y[1], index[1]);
+            for (int64_t k = 0; k < n; k++, checks++)
+                if (index[0][k] != index[1][k] || isnan(y[0][k]) != isnan(y[1][k]))
+                    report(&subjects[i], &c, "place %d of %g, not %d of %g", (int)index[1][k],
+                           (double)y[1][k], (int)index[0][k], (double)y[0][k]);
+        }
     }
     assert_no_failures();
 }
@@ -1736,6 +1965,12 @@ static void gradient_ops_of_the_reference_match_finite_differences(void **state)
     for (int leaky = 0; leaky < 2; leaky++) {
         c = instance_norm_case("2x3x4x3", leaky ? 0.2 : 1, ANY_VALUE);
         check_against_differences(BK_INSTANCE_NORM_GRAD, &c);
+    }
+    for (int leaky = 0; leaky < 2; leaky++) {
+        c = group_norm_case("2x3x2x4", 2, leaky ? 0.2 : 1, ANY_VALUE);
+        check_against_differences(BK_GROUP_NORM_GRAD, &c);
+        c = group_norm_case("1x7x3", 3, leaky ? 0.2 : 1, ANY_VALUE);
+        check_against_differences(BK_GROUP_NORM_GRAD, &c);
     }
     static const conv_row convs[] = {{"2x7x3", "3", 2, 1, 1},
                                      {"1x6x5x2", "3x2", 3, 2, 1},
@@ -2128,6 +2363,37 @@ static void convolutions_and_maps_of_unfit_shapes_are_unsupported(void **state)
 }
 
 /* Of a linear layer's tensors, w alone may be of 16 bits; of a matmul's, none. */
+static void pools_and_norms_of_unfit_shapes_are_unsupported(void **state)
+{
+    (void)state;
+    op_case c = pool_case(&(pool_row){"1x1x1", "1x1x1", {2}, {1}, {2}, {4}}); /* a window of padding alone */
+    expect_refused(&c);
+    c = pool_case(&(pool_row){"1x4x1", "1x3x1", {2}, {2}, {0}, {1}}); /* a window behind the end */
+    expect_refused(&c);
+    c = pool_case(&(pool_row){"1x4x1", "1x2x1", {2}, {0}, {0}, {1}});
+    expect_refused(&c);
+    c = pool_case(&(pool_row){"1x4x2", "1x2x1", {2}, {2}, {0}, {1}});
+    expect_refused(&c);
+    c = pool_case(&pools[0]);
+    c.out[1].dtype = BK_F32;
+    expect_refused(&c);
+    c = group_norm_case("2x3x4", 2, 1, ANY_VALUE);
+    c.attr.groups = 3;
+    expect_refused(&c);
+    c.attr.groups = 0;
+    expect_refused(&c);
+    c = group_norm_case("2x3x4", 2, 1, ANY_VALUE);
+    c.in[1] = shape("3");
+    expect_refused(&c);
+    c = group_norm_case("2x3x4", 2, 1, ANY_VALUE);
+    c.out[1] = shape("2x4");
+    expect_refused(&c);
+    c = (op_case){.op = BK_RESIZE_LINEAR, .n_in = 1, .n_out = 1, .attr.mode = 3};
+    c.in[0] = c.out[0] = shape("1x2x2x1");
+    expect_refused(&c);
+    assert_no_failures();
+}
+
 static void only_the_weight_of_a_linear_layer_has_16_bits(void **state)
 {
     (void)state;
@@ -2174,6 +2440,14 @@ static op_case one_case_of(bk_op op)
         c.index_limit = 8;
         c.from[1] = INDEX;
     }
+    if (op == BK_TAKE || op == BK_PUT) {
+        c.n_in = 2;
+        c.in[1] = with_type(shape("4x8x6"), BK_I32);
+        c.index_limit = 8;
+        c.from[1] = INDEX;
+    }
+    if (op == BK_MAX_POOL)
+        return pool_case(&pools[1]);
     if (op == BK_MATMUL) {
         c.n_in = 2;
         c.attr.trans_b = 1;
@@ -2195,6 +2469,7 @@ static op_case one_case_of(bk_op op)
     op_case forward =
         op == BK_LAYER_NORM || op == BK_LAYER_NORM_GRAD         ? layer_norm_case("9", 16, ANY_VALUE)
         : op == BK_INSTANCE_NORM || op == BK_INSTANCE_NORM_GRAD ? instance_norm_case("1x9x16", 1, ANY_VALUE)
+        : op == BK_GROUP_NORM || op == BK_GROUP_NORM_GRAD       ? group_norm_case("2x9x16", 4, 1, ANY_VALUE)
         : op >= BK_CONV && op <= BK_CONV_GRAD_WEIGHT
             ? conv_case(&(conv_row){"1x9x8x3", "3x3", 16, 2, 1}, op == BK_CONV)
         : op == BK_ATTENTION || op == BK_ATTENTION_GRAD ? attention_case(1, 17, 2, 8)
@@ -2202,7 +2477,8 @@ static op_case one_case_of(bk_op op)
     if (op == forward.op)
         return forward;
     if (op == BK_LAYER_NORM_GRAD || op == BK_ATTENTION_GRAD || op == BK_WINDOW_ATTENTION_GRAD ||
-        op == BK_INSTANCE_NORM_GRAD || op == BK_CONV_GRAD_INPUT || op == BK_CONV_GRAD_WEIGHT) {
+        op == BK_INSTANCE_NORM_GRAD || op == BK_GROUP_NORM_GRAD || op == BK_CONV_GRAD_INPUT ||
+        op == BK_CONV_GRAD_WEIGHT) {
         c = gradient_case(op, &forward, round_to_float);
         free_case(&forward);
     }
@@ -2266,6 +2542,7 @@ int main(void)
         COUNTED(reference_serves_every_op_and_cpu_every_op_in_float32),
         COUNTED(what_is_not_served_is_unsupported),
         COUNTED(convolutions_and_maps_of_unfit_shapes_are_unsupported),
+        COUNTED(pools_and_norms_of_unfit_shapes_are_unsupported),
         COUNTED(only_the_weight_of_a_linear_layer_has_16_bits),
         COUNTED(a_failed_allocation_is_reported_and_nothing_leaks),
         COUNTED(transpose_moves_any_axes),
@@ -2273,6 +2550,7 @@ int main(void)
         COUNTED(concat_joins_two_to_eight),
         COUNTED(broadcast_repeats_every_set_of_axes),
         COUNTED(gather_picks_and_scatter_adds_rows),
+        COUNTED(take_reads_and_put_adds_at_a_place_of_each_channel),
         COUNTED(functions_of_one_input_match_float64),
         COUNTED(two_inputs_broadcast_along_every_pattern_of_axes),
         COUNTED(both_inputs_and_the_output_may_be_one_tensor),
@@ -2288,10 +2566,15 @@ int main(void)
         COUNTED(softmax_matches_float64),
         COUNTED(instance_norm_and_its_gradient_match_float64),
         COUNTED(instance_norm_of_equal_pixels_is_zero),
+        COUNTED(group_norm_and_its_gradient_match_float64),
+        COUNTED(group_norm_of_equal_numbers_is_the_bias),
         COUNTED(convolution_and_its_gradients_match_float64_for_every_kernel_stride_and_pad),
         COUNTED(convolution_matches_float64_for_channels_and_sizes_around_a_block),
         COUNTED(reflect_and_its_gradient_match_float64_up_to_the_whole_length),
         COUNTED(resizing_and_its_gradient_match_float64_up_and_down),
+        COUNTED(resizing_to_corners_and_to_the_nearest_match_float64_up_and_down),
+        COUNTED(max_pool_and_its_places_are_exact),
+        COUNTED(max_pool_of_infinities_and_nans_is_that_of_the_reference),
         COUNTED(attention_matches_float64_for_every_head_width_and_ragged_length),
         COUNTED(attention_survives_large_scores),
         COUNTED(window_attention_matches_float64_for_every_window_shift_and_grid),

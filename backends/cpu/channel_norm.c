@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Instance norm and group norm, a leaky ReLU behind them, and the gradients. For each channel, or each group of
- * channels, of each sample, over its pixels:
+/* Instance norm and group norm, a leaky ReLU behind them, and the gradients. For each channel, or each group
+ * of channels, of each sample, over its pixels:
  *
  *   z = (x - mean) / sqrt(var + eps);  y = f(t), f(t) = t > 0 ? t : alpha t
  *   dx = (h - mean(h) - z mean(h z)) / sqrt(var + eps)
@@ -140,7 +140,8 @@ INLINE void add_block(const norm *n, const block *b, int64_t i, const int vector
     }
 }
 
-/* `channel`: what is kept of one. A group's deviation needs all its channels: here is the variance until then.
+/* `channel`: what is kept of one. A group's deviation needs all its channels: here is the variance until
+ * then.
  */
 static void keep_moments(const norm *n, float *channel, double mean, double variance)
 {

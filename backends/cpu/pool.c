@@ -55,8 +55,8 @@ static taps taps_of(const pooling *p, int axis, int64_t i)
 
 static int axis_fits(const pooling *p, int axis)
 {
-    int fits = p->kernel[axis] == 0 || (p->kernel[axis] > 0 && p->stride[axis] > 0 &&
-                                        p->dilation[axis] > 0 && p->pad[axis] >= 0);
+    int fits = p->kernel[axis] == 0 ||
+               (p->kernel[axis] > 0 && p->stride[axis] > 0 && p->dilation[axis] > 0 && p->pad[axis] >= 0);
     for (int64_t i = 0; fits && i < p->to[axis]; i++)
         fits = taps_of(p, axis, i).count > 0;
     return fits;
@@ -81,8 +81,8 @@ static void store_places(int32_t *to, vi places, int64_t n)
     memcpy(to, &places, (size_t)work_min(n, VL) * sizeof *to);
 }
 
-/* n channels, at most VL, of one window; x, y, index are at the first of them. A NaN is larger than all before
- * it. */
+/* n channels, at most VL, of one window; x, y, index are at the first of them. A NaN is larger than all
+ * before it. */
 INLINE void window_maximum(const pooling *p, const taps t[SPACE], const float *x, int64_t n, float *y,
                            int32_t *index)
 {

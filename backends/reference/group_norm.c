@@ -100,8 +100,8 @@ static bool fits_group_norm_grad(const bk_call *call)
     grouping s;
     return has_arity(call, 4, 3) && read_grouping(call, &s) &&
            same_dims(&call->in[0].shape, &call->in[3].shape) &&
-           same_dims(&call->in[0].shape, &call->out[0].shape) &&
-           is_vector(&call->out[1].shape, s.channels) && is_vector(&call->out[2].shape, s.channels);
+           same_dims(&call->in[0].shape, &call->out[0].shape) && is_vector(&call->out[1].shape, s.channels) &&
+           is_vector(&call->out[2].shape, s.channels);
 }
 
 static size_t scratch_group_norm_grad(const bk_call *call)

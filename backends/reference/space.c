@@ -121,8 +121,7 @@ static bool read_resizing(const bk_attr *attr, const bk_shape *from, const bk_sh
 {
     int32_t axes = from->rank - 2;
     if (axes < 1 || axes > SPACE || to->rank != from->rank || from->dim[0] != to->dim[0] ||
-        last_dim(from) != last_dim(to) || attr->mode < BK_RESIZE_HALF_PIXEL ||
-        attr->mode > BK_RESIZE_NEAREST)
+        last_dim(from) != last_dim(to) || attr->mode < BK_RESIZE_HALF_PIXEL || attr->mode > BK_RESIZE_NEAREST)
         return false;
     *r = (resizing){.mode = attr->mode, .batch = from->dim[0], .channels = last_dim(from)};
     for (int32_t i = 0; i < SPACE; i++) {

@@ -41,7 +41,8 @@ static int ends_a_layer(const graph *g, value x)
            !n->attr.has_residual && !bk_is_half(graph_shape(g, n->in[1])->dtype) && !has_reader(g, x);
 }
 
-/* scale (w . + b) + shift = (scale w) . + (scale b + shift). The layer without them is then read by nobody. */
+/* scale (w . + b) + shift = (scale w) . + (scale b + shift). The layer without them is then read by nobody.
+ */
 static value fold_into_layer(graph *g, value x, value scale, value shift)
 {
     node n = g->nodes[g->values[x].node];

@@ -43,8 +43,7 @@ enum { GROUP_AXES = 1 << 1 | 1 << 3 };
 static value in_groups(graph *g, value like_x, const node *n)
 {
     int64_t groups = n->attr.groups;
-    return op_view(g, like_x, 4, graph_dim(g, n->in[0], 0), -1, groups,
-                   graph_dim(g, n->in[0], -1) / groups);
+    return op_view(g, like_x, 4, graph_dim(g, n->in[0], 0), -1, groups, graph_dim(g, n->in[0], -1) / groups);
 }
 
 static value by_channel(graph *g, value like_gain, const node *n)

@@ -57,8 +57,7 @@ static void grad_layer_norm_grad(graph *g, const node *n, const value *d, value 
                     .gain = like_row(g, n->in[1], rank),
                     .dy = n->in[2],
                     .slope = NONE};
-    norm_grad_inputs at =
-        norm_grad_again(g, &of, d[0], like_row(g, d[1], rank), like_row(g, d[2], rank));
+    norm_grad_inputs at = norm_grad_again(g, &of, d[0], like_row(g, d[1], rank), like_row(g, d[2], rank));
     dx[0] = at.x;
     dx[1] = at.gain == NONE ? NONE : op_view(g, at.gain, 1, -1);
     dx[2] = at.dy;

@@ -30,8 +30,8 @@ typedef struct norm_grad_inputs {
     value x, gain, dy;
 } norm_grad_inputs;
 
-/* What arrives at the inputs of a gradient op where u, v, w (each may be NONE; of z's rank) arrive at dx, dgain
- * and dbias: D(u) gain + v z + w at a, the sum of a D(u) at gain. */
+/* What arrives at the inputs of a gradient op where u, v, w (each may be NONE; of z's rank) arrive at dx,
+ * dgain and dbias: D(u) gain + v z + w at a, the sum of a D(u) at gain. */
 norm_grad_inputs norm_grad_again(graph *g, const norm_grad *n, value u, value v, value w);
 
 /* a + b, where either may be NONE. */

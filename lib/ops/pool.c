@@ -33,7 +33,8 @@ static int axis_fits(const bk_attr *attr, int axis, int64_t from, int64_t to)
         return 0;
     if (attr->kernel[axis] == 0) /* adaptive */
         return 1;
-    if (attr->kernel[axis] < 1 || attr->pool_stride[axis] < 1 || attr->dilation[axis] < 1 || attr->pool_pad[axis] < 0)
+    if (attr->kernel[axis] < 1 || attr->pool_stride[axis] < 1 || attr->dilation[axis] < 1 ||
+        attr->pool_pad[axis] < 0)
         return 0;
     for (int64_t i = 0; i < to; i++)
         if (!has_element(attr, axis, i, from))
@@ -248,8 +249,8 @@ value op_average_pool(graph *g, value x, const pool_window *window)
     bk_attr attr = attr_of(window, s.rank - 2);
     for (int axis = 0; axis < s.rank - 2; axis++) {
         int64_t from = s.dim[axis + 1], to = pooled_length(window, &attr, axis, from);
-        if (attr.dilation[axis] != 1 || attr.pool_pad[axis] < 0 || 2 * attr.pool_pad[axis] > attr.kernel[axis] ||
-            to < 1)
+        if (attr.dilation[axis] != 1 || attr.pool_pad[axis] < 0 ||
+            2 * attr.pool_pad[axis] > attr.kernel[axis] || to < 1)
             return graph_fail(g, fail(ERR_INTERNAL,
                                       "op average_pool: a window of %d with padding %d does not fit an axis "
                                       "of %lld: padding is at most half of it, and there is no dilation",
