@@ -40,7 +40,9 @@ typedef enum bk_op {
     BK_OP_COUNT
 } bk_op;
 
-typedef enum bk_activation { BK_ACT_NONE = 0, BK_ACT_GELU = 1 } bk_activation;
+/* What follows a product, element by element, as the op of this name: BK_GELU, BK_LEAKY_RELU with attr.alpha.
+ */
+typedef enum bk_activation { BK_ACT_NONE = 0, BK_ACT_GELU = 1, BK_ACT_LEAKY_RELU = 2 } bk_activation;
 
 /* Where element i of an axis of S' lies on the axis of S: (i + 1/2) S / S' - 1/2, i (S - 1) / (S' - 1) or 0
  * if S' is 1, floor(i S / S'). */

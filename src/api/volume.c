@@ -89,17 +89,19 @@ void slmt_volume_free(slmt_volume *volume)
 
 void slmt_volume_dims(const slmt_volume *volume, int64_t dims[3])
 {
-    memcpy(dims, volume->scan.dims, sizeof volume->scan.dims);
+    for (int i = 0; dims && i < 3; i++)
+        dims[i] = volume ? volume->scan.dims[i] : 0;
 }
 
 void slmt_volume_affine(const slmt_volume *volume, double affine[16])
 {
-    memcpy(affine, volume->scan.affine, sizeof volume->scan.affine);
+    for (int i = 0; affine && i < 16; i++)
+        affine[i] = volume ? volume->scan.affine[i] : 0;
 }
 
 const float *slmt_volume_voxels(const slmt_volume *volume)
 {
-    return volume->scan.voxels;
+    return volume ? volume->scan.voxels : NULL;
 }
 
 slmt_status slmt_volume_write(const slmt_volume *volume, const char *path)
