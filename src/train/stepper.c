@@ -147,6 +147,10 @@ status stepper_open(stepper *s, slmt_context *context, const task *t, dry_run *y
 {
     void *p;
     *s = (stepper){.context = context, .task = *t};
+    if (!device_is_host(context->dev))
+        return fail(ERR_UNSUPPORTED,
+                    "backend %s: training on a device with memory of its own is not served yet",
+                    context->dev.backend->name);
     TRY(mem_zeros(&context->mem, (size_t)task_slots(t), sizeof(void *), &p));
     s->bound = p;
     TRY(make_plan(s, y));
@@ -222,10 +226,10 @@ static bk_status update_weights(stepper *s, double rate)
         size_t at = all->list[k].offset;
         const void *gradient = stepper_gradient(s, k);
         if (gradient)
-            st = s->context->backend->adam(
-                s->context->device, all->real, all->list[k].count, model_tensor(s->task.model, k), gradient,
-                shift(s->moment1, all->real, at), shift(s->moment2, all->real, at), rate, c[TRAIN_BETA1],
-                c[TRAIN_BETA2], c[TRAIN_EPSILON], (int64_t)s->step + 1);
+            st = s->context->dev.backend->adam(
+                s->context->dev.handle, all->real, all->list[k].count, model_tensor(s->task.model, k),
+                gradient, shift(s->moment1, all->real, at), shift(s->moment2, all->real, at), rate,
+                c[TRAIN_BETA1], c[TRAIN_BETA2], c[TRAIN_EPSILON], (int64_t)s->step + 1);
     }
     return st;
 }
@@ -261,7 +265,7 @@ static void take_inputs(stepper *s, const void *const *given, double *draws, dou
 status stepper_run(stepper *s, const void *const *given, double *draws, double epoch, double rate,
                    const atomic_int *cancel, double loss[STEPPER_LOSSES])
 {
-    const bk_backend *backend = s->context->backend;
+    const bk_backend *backend = s->context->dev.backend;
     take_inputs(s, given, draws, epoch);
     TRY(plan_run(s->plan, s->bound, task_slots(&s->task), cancel));
     for (int32_t i = 0; i < s->task.kind->outputs.n; i++) {
@@ -273,12 +277,12 @@ status stepper_run(stepper *s, const void *const *given, double *draws, double e
     }
     double start = s->profile ? profile_clock() : 0;
     TRY(check_gradients(s));
-    if (backend->begin(s->context->device) != BK_OK)
+    if (backend->begin(s->context->dev.handle) != BK_OK)
         return fail(ERR_BACKEND, "back end %s cannot begin", backend->name);
     atomic_fetch_add(&s->task.model->version, 1);
     bk_status st = update_weights(s, rate);
-    backend->end(s->context->device);
-    if (st != BK_OK)
+    bk_status end = backend->end(s->context->dev.handle);
+    if (st != BK_OK || end != BK_OK)
         return fail(ERR_BACKEND, "back end %s failed in Adam", backend->name);
     if (s->profile)
         profile_add(&s->profile->records, s->adam_entry, start);

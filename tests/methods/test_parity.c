@@ -289,7 +289,7 @@ static void run_graph(bench *b, graph *g, void *const *data, int32_t n_data)
     const params *all = &b->model->params;
     int32_t n = 2 * all->n + n_data;
     void **bound = calloc((size_t)n, sizeof *bound);
-    assert_int_equal(plan_create(g, (device){b->context->backend, b->context->device}, 1, &p), OK);
+    assert_int_equal(plan_create(g, b->context->dev, 1, &p), OK);
     for (int32_t k = 0; k < all->n; k++)
         if (all->list[k].used)
             bound[k] = bound[all->n + k] = model_tensor(b->model, k);
