@@ -318,20 +318,20 @@ static void put(const put_strip *s)
     }
 }
 
-/* A thread owns some channels of a sample: no two write one number, and the order of additions is that of the
- * picks. */
+/* A thread owns a sample, or where samples are few some channels of one: no two write one number, and the
+ * order of additions is that of the picks. */
 static bk_status run_put(const bk_call *call, int threads)
 {
-    enum { STRIP = 16 }; /* channels of a cache line */
+    enum { LINE = 16 }; /* channels of a cache line */
     const bk_shape *y = &call->in[0].shape, *x = &call->out[0].shape;
-    int64_t n = x->dim[1], picks = y->dim[1], c = x->dim[2];
-    int64_t strips = work_pieces(c, STRIP), tasks = x->dim[0] * strips;
+    int64_t n = x->dim[1], picks = y->dim[1], c = x->dim[2], strip = x->dim[0] >= threads ? c : LINE;
+    int64_t strips = work_pieces(c, strip), tasks = x->dim[0] * strips;
     if (!index_fits(&call->in[1], n))
         return BK_ERR_FAILED;
     int team = work_team(threads, tasks, x->dim[0] * (n + picks) * c);
 #pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
     for (int64_t t = 0; t < tasks; t++) {
-        int64_t b = t / strips, first = t % strips * STRIP;
+        int64_t b = t / strips, first = t % strips * strip;
         put(&(put_strip){.dtype = x->dtype,
                          .from = (const cell *)call->in[0].data + b * picks * c + first,
                          .index = (const int32_t *)call->in[1].data + b * picks * c + first,
@@ -339,7 +339,7 @@ static bk_status run_put(const bk_call *call, int threads)
                          .n = n,
                          .picks = picks,
                          .step = c,
-                         .channels = work_min(STRIP, c - first)});
+                         .channels = work_min(strip, c - first)});
     }
     return BK_OK;
 }
