@@ -272,9 +272,9 @@ static bk_status run_scatter(const bk_call *call, int threads)
 
 const cpu_kernel KERNEL(cpu_scatter) = {.run = run_scatter, .types = CPU_I32 | CPU_INDEX};
 
-/* ---- take and put: `all` is [B,N,C], `picked` and index are [B,K,C] ---- */
+/* ---- pick and put: `all` is [B,N,C], `picked` and index are [B,K,C] ---- */
 
-static bk_status run_take(const bk_call *call, int threads)
+static bk_status run_pick(const bk_call *call, int threads)
 {
     const bk_shape *x = &call->in[0].shape, *y = &call->out[0].shape;
     const int32_t *index = call->in[1].data;
@@ -291,7 +291,7 @@ static bk_status run_take(const bk_call *call, int threads)
     return BK_OK;
 }
 
-const cpu_kernel KERNEL(cpu_take) = {.run = run_take, .types = CPU_I32 | CPU_INDEX};
+const cpu_kernel KERNEL(cpu_pick) = {.run = run_pick, .types = CPU_I32 | CPU_INDEX};
 
 /* Some channels of one sample: sums over all picks, in their order. */
 typedef struct put_strip {

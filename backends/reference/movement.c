@@ -269,7 +269,7 @@ static bk_status run_scatter(const bk_call *call)
 
 MOVEMENT(scatter)
 
-/* ---- take and put: all is [B,N,C], picked and index are [B,K,C] ---- */
+/* ---- pick and put: all is [B,N,C], picked and index are [B,K,C] ---- */
 
 static bool places_fit(const bk_call *call, const bk_shape *all, const bk_shape *picked)
 {
@@ -288,12 +288,12 @@ static int64_t picked_element(const bk_shape *all, const bk_shape *picked, const
     return (sample * all->dim[1] + index[i]) * channels + i % channels;
 }
 
-static bool fits_take(const bk_call *call)
+static bool fits_pick(const bk_call *call)
 {
     return has_arity(call, 2, 1) && places_fit(call, &call->in[0].shape, &call->out[0].shape);
 }
 
-static bk_status run_take(const bk_call *call)
+static bk_status run_pick(const bk_call *call)
 {
     const bk_shape *x = &call->in[0].shape, *y = &call->out[0].shape;
     size_t size = bk_dtype_size(x->dtype);
@@ -307,7 +307,7 @@ static bk_status run_take(const bk_call *call)
     return BK_OK;
 }
 
-MOVEMENT(take)
+MOVEMENT(pick)
 
 static bool fits_put(const bk_call *call)
 {

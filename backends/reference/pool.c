@@ -54,8 +54,8 @@ static bool read_pooling(const bk_call *call, pooling *p)
         p->from[i] = axis < 0 ? 1 : x->dim[axis + 1];
         p->to[i] = axis < 0 ? 1 : y->dim[axis + 1];
         p->kernel[i] = axis < 0 ? 0 : call->attr.kernel[axis];
-        p->stride[i] = axis < 0 ? 1 : call->attr.pool_stride[axis];
-        p->pad[i] = axis < 0 ? 0 : call->attr.pool_pad[axis];
+        p->stride[i] = axis < 0 ? 1 : call->attr.stride[axis];
+        p->pad[i] = axis < 0 ? 0 : call->attr.pad[axis];
         p->dilation[i] = axis < 0 ? 1 : call->attr.dilation[axis];
         if (!axis_fits(p, i))
             return false;

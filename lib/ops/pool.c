@@ -20,7 +20,7 @@ static int64_t pixels_of(const bk_shape *x)
 /* Element i of n pooled ones has an element of the axis below it. */
 static int has_element(const bk_attr *attr, int axis, int64_t i, int64_t n)
 {
-    int64_t first = i * attr->pool_stride[axis] - attr->pool_pad[axis], step = attr->dilation[axis];
+    int64_t first = i * attr->stride[axis] - attr->pad[axis], step = attr->dilation[axis];
     int64_t last = first + (attr->kernel[axis] - 1) * step;
     if (first < 0)
         first += (-first + step - 1) / step * step;
@@ -33,8 +33,7 @@ static int axis_fits(const bk_attr *attr, int axis, int64_t from, int64_t to)
         return 0;
     if (attr->kernel[axis] == 0) /* adaptive */
         return 1;
-    if (attr->kernel[axis] < 1 || attr->pool_stride[axis] < 1 || attr->dilation[axis] < 1 ||
-        attr->pool_pad[axis] < 0)
+    if (attr->kernel[axis] < 1 || attr->stride[axis] < 1 || attr->dilation[axis] < 1 || attr->pad[axis] < 0)
         return 0;
     for (int64_t i = 0; i < to; i++)
         if (!has_element(attr, axis, i, from))
@@ -78,7 +77,7 @@ OP_RULE(MAX_POOL, max_pool, .arity = {1, 1, 2}, .shape = shape_max_pool, .gradie
 /* PyTorch's length: the last window begins inside x or in front of it. */
 static int64_t pooled_length(const pool_window *w, const bk_attr *attr, int axis, int64_t n)
 {
-    int64_t stride = attr->pool_stride[axis], pad = attr->pool_pad[axis];
+    int64_t stride = attr->stride[axis], pad = attr->pad[axis];
     int64_t room = n + 2 * pad - (int64_t)attr->dilation[axis] * (attr->kernel[axis] - 1) - 1;
     if (room < 0 || stride < 1)
         return 0;
@@ -91,9 +90,9 @@ static bk_attr attr_of(const pool_window *w, int axes)
     bk_attr attr = {0};
     for (int i = 0; i < axes; i++) {
         attr.kernel[i] = w->kernel[i];
-        attr.pool_stride[i] = w->stride[i] ? w->stride[i] : w->kernel[i];
+        attr.stride[i] = w->stride[i] ? w->stride[i] : w->kernel[i];
         attr.dilation[i] = w->dilation[i] ? w->dilation[i] : 1;
-        attr.pool_pad[i] = w->pad[i];
+        attr.pad[i] = w->pad[i];
     }
     return attr;
 }
@@ -249,12 +248,12 @@ value op_average_pool(graph *g, value x, const pool_window *window)
     bk_attr attr = attr_of(window, s.rank - 2);
     for (int axis = 0; axis < s.rank - 2; axis++) {
         int64_t from = s.dim[axis + 1], to = pooled_length(window, &attr, axis, from);
-        if (attr.dilation[axis] != 1 || attr.pool_pad[axis] < 0 ||
-            2 * attr.pool_pad[axis] > attr.kernel[axis] || to < 1)
+        if (attr.dilation[axis] != 1 || attr.pad[axis] < 0 || 2 * attr.pad[axis] > attr.kernel[axis] ||
+            to < 1)
             return graph_fail(g, fail(ERR_INTERNAL,
                                       "op average_pool: a window of %d with padding %d does not fit an axis "
                                       "of %lld: padding is at most half of it, and there is no dilation",
-                                      (int)attr.kernel[axis], (int)attr.pool_pad[axis], (long long)from));
+                                      (int)attr.kernel[axis], (int)attr.pad[axis], (long long)from));
         x = average_axis(g, x, window, axis, sliding, to);
     }
     return x;

@@ -158,7 +158,7 @@ static void gather_picks_and_scatter_adds_rows(void **state)
     assert_no_failures();
 }
 
-static void take_reads_and_put_adds_at_a_place_of_each_channel(void **state)
+static void pick_reads_and_put_adds_at_a_place_of_each_channel(void **state)
 {
     (void)state;
     static const int64_t rows[][4] = {/* B, N, C, K */
@@ -168,7 +168,7 @@ static void take_reads_and_put_adds_at_a_place_of_each_channel(void **state)
         for (int put = 0; put < 2; put++) {
             const int64_t *d = rows[r];
             bk_shape all = shape_of(3, d[0], d[1], d[2]), picked = shape_of(3, d[0], d[3], d[2]);
-            op_case c = {.op = put ? BK_PUT : BK_TAKE, .n_in = 2, .n_out = 1, .index_limit = d[1]};
+            op_case c = {.op = put ? BK_PUT : BK_PICK, .n_in = 2, .n_out = 1, .index_limit = d[1]};
             c.in[0] = put ? picked : all;
             c.in[1] = with_type(picked, BK_I32);
             c.from[1] = INDEX;
@@ -186,7 +186,7 @@ int main(void)
         COUNTED(concat_joins_two_to_eight),
         COUNTED(broadcast_repeats_every_set_of_axes),
         COUNTED(gather_picks_and_scatter_adds_rows),
-        COUNTED(take_reads_and_put_adds_at_a_place_of_each_channel),
+        COUNTED(pick_reads_and_put_adds_at_a_place_of_each_channel),
     };
     return cmocka_run_group_tests(tests, open_subjects, close_subjects);
 }

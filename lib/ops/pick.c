@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* take.c - numbers read from, and added at, a place of their own for each channel: each is the other's
+/* pick.c - numbers read from, and added at, a place of their own for each channel: each is the other's
  * gradient. */
 #include "lib/ops.h"
 #include "lib/ops/rules.h"
@@ -10,7 +10,7 @@ static int index_fits(const bk_shape *x, const bk_shape *index)
            index->dim[2] == x->dim[2];
 }
 
-static status shape_take(const op_args *a, bk_shape *out)
+static status shape_pick(const op_args *a, bk_shape *out)
 {
     if (!index_fits(a->in[0], a->in[1]))
         return shape_error(a, "expected x[B,N,C] and an int32 index[B,K,C]");
@@ -28,22 +28,22 @@ static status shape_put(const op_args *a, bk_shape *out)
     return OK;
 }
 
-static void grad_take(graph *g, const node *n, const value *dy, value *dx)
+static void grad_pick(graph *g, const node *n, const value *dy, value *dx)
 {
     dx[0] = op_put(g, dy[0], n->in[1], graph_dim(g, n->in[0], 1));
 }
 
 static void grad_put(graph *g, const node *n, const value *d, value *dx)
 {
-    dx[0] = op_take(g, d[0], n->in[1]);
+    dx[0] = op_pick(g, d[0], n->in[1]);
 }
 
-OP_RULE(TAKE, take, .arity = {2, 2, 1}, .shape = shape_take, .gradient = grad_take);
+OP_RULE(PICK, pick, .arity = {2, 2, 1}, .shape = shape_pick, .gradient = grad_pick);
 OP_RULE(PUT, put, .arity = {2, 2, 1}, .shape = shape_put, .gradient = grad_put);
 
-value op_take(graph *g, value x, value index)
+value op_pick(graph *g, value x, value index)
 {
-    return graph_node(g, BK_TAKE, &(bk_attr){0}, (const value[]){x, index}, 2, NULL);
+    return graph_node(g, BK_PICK, &(bk_attr){0}, (const value[]){x, index}, 2, NULL);
 }
 
 value op_put(graph *g, value y, value index, int64_t length)
