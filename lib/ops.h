@@ -102,8 +102,24 @@ value op_log_softmax(graph *g, value x);
 value op_instance_norm(graph *g, value x, double eps, double slope);
 
 /* ---- over space, channels last: x[B,S...,C] with 1 to 3 axes S ---- */
-value op_conv(graph *g, value x, value weight, value bias, int stride, int pad); /* weight[O,C,K...];
-                                                              bias[O] may be NONE; zeros pad each axis */
+/* A window that moves over space, with an entry for each axis of S: zeros before (pad) and behind (pad_end)
+ * x, and channels in groups that do not see each other. */
+typedef struct op_window {
+    int32_t stride[BK_MAX_SPACE], dilation[BK_MAX_SPACE], pad[BK_MAX_SPACE], pad_end[BK_MAX_SPACE];
+    int32_t groups;
+} op_window;
+
+/* The same on both sides of every axis, dilation 1, one group: a start for other windows too. */
+op_window op_window_of(int stride, int pad);
+
+/* weight[O,C/groups,K...]; bias[O] may be NONE. */
+value op_convolve(graph *g, value x, value weight, value bias, const op_window *window);
+value op_conv(graph *g, value x, value weight, value bias, int stride, int pad); /* with op_window_of() */
+/* The transposed convolution, from x[B,S...,C] to [B,S'...,O]: weight[C,O/groups,K...], bias[O] may be NONE,
+ * and S' = (S - 1) stride - pad - pad_end + dilation (K - 1) + 1 + more. `more` (PyTorch's output_padding;
+ * NULL: zeros) is below the axis's stride or dilation. */
+value op_conv_transpose(graph *g, value x, value weight, value bias, const op_window *window,
+                        const int32_t *more);
 value op_reflect(graph *g, value x, int64_t pad);               /* mirrors at both ends of each S */
 value op_resize_linear(graph *g, value x, const int64_t *size); /* to x[B,size...,C], half-pixel centres */
 

@@ -177,8 +177,19 @@ const char *describe_case(const op_case *c)
         {"grid_w", a->grid_w},
         {"window", a->window},
         {"shift", a->shift},
-        {"stride", a->stride},
-        {"pad", a->pad},
+        {"stride[0]", a->stride[0]},
+        {"stride[1]", a->stride[1]},
+        {"stride[2]", a->stride[2]},
+        {"dilation[0]", a->dilation[0]},
+        {"dilation[1]", a->dilation[1]},
+        {"dilation[2]", a->dilation[2]},
+        {"pad[0]", a->pad[0]},
+        {"pad[1]", a->pad[1]},
+        {"pad[2]", a->pad[2]},
+        {"pad_end[0]", a->pad_end[0]},
+        {"pad_end[1]", a->pad_end[1]},
+        {"pad_end[2]", a->pad_end[2]},
+        {"groups", a->groups},
     };
     snprintf(text, sizeof text, "%s ", bk_op_name(c->op));
     print_shapes(text, sizeof text, c->in, c->n_in);

@@ -143,6 +143,9 @@ typedef struct conv_row {
 op_case layer_norm_case(const char *rows, int64_t width, domain from);
 op_case instance_norm_case(const char *x, double alpha, domain from);
 op_case conv_case(const conv_row *r, bool bias);
+
+/* A convolution with any window and groups: attr's stride, dilation, pad, pad_end, groups. */
+op_case windowed_case(const char *x, const char *kernel, int64_t out, const bk_attr *window, bool bias);
 op_case attention_case(int64_t images, int64_t tokens, int64_t heads, int64_t width);
 op_case window_case(const int64_t d[7]);
 op_case one_case_of(bk_op op);

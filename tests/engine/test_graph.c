@@ -177,17 +177,45 @@ static value f_resize_grad(graph *g, const value *x, const int *p)
     return graph_node(g, BK_RESIZE_LINEAR_GRAD, &(bk_attr){0}, x, 1, &SHAPE(3, 2, p[0], 2));
 }
 
+static const bk_attr STRIDE_2_PAD_1 = {
+    .stride = {2, 2}, .dilation = {1, 1}, .pad = {1, 1}, .pad_end = {1, 1}, .groups = 1};
+
 /* Of a convolution over [2,5,4,3] with stride 2 and 1 zero around it: [2,3,2,2]. */
 static value f_conv_grad_input(graph *g, const value *x, const int *p)
 {
     (void)p;
-    return graph_node(g, BK_CONV_GRAD_INPUT, &(bk_attr){.stride = 2, .pad = 1}, x, 2, &SHAPE(4, 2, 5, 4, 3));
+    return graph_node(g, BK_CONV_GRAD_INPUT, &STRIDE_2_PAD_1, x, 2, &SHAPE(4, 2, 5, 4, 3));
 }
 
 static value f_conv_grad_weight(graph *g, const value *x, const int *p)
 {
     (void)p;
-    return graph_node(g, BK_CONV_GRAD_WEIGHT, &(bk_attr){.stride = 2, .pad = 1}, x, 2, &SHAPE(4, 2, 3, 3, 3));
+    return graph_node(g, BK_CONV_GRAD_WEIGHT, &STRIDE_2_PAD_1, x, 2, &SHAPE(4, 2, 3, 3, 3));
+}
+
+/* A window with something of its own on each of two axes, two groups. */
+static const op_window LOPSIDED = {
+    .stride = {2, 1}, .dilation = {1, 2}, .pad = {1, 0}, .pad_end = {0, 3}, .groups = 2};
+
+ONE(f_convolve, op_convolve(g, x[0], x[1], x[2], &LOPSIDED))
+
+static value f_depthwise(graph *g, const value *x, const int *p)
+{
+    op_window w = op_window_of(p[0], p[1]);
+    w.groups = p[2];
+    w.dilation[0] = p[3];
+    return op_convolve(g, x[0], x[1], NONE, &w);
+}
+
+ONE(f_conv_transpose, op_conv_transpose(g, x[0], x[1], x[2], &LOPSIDED, (const int32_t[]){1, 1}))
+
+/* p: stride, dilation, pad, groups, more */
+static value f_transpose_line(graph *g, const value *x, const int *p)
+{
+    op_window w = op_window_of(p[0], p[2]);
+    w.dilation[0] = p[1];
+    w.groups = p[3];
+    return op_conv_transpose(g, x[0], x[1], NONE, &w, (const int32_t[]){p[4]});
 }
 
 static value f_pad(graph *g, const value *x, const int *p)
@@ -310,6 +338,17 @@ static const function smooth_functions[] = {
     {"conv 2D, stride 2", f_conv, REAL, 2, {{4, {1, 5, 6, 2}}, {4, {2, 2, 3, 3}}}, {2, 1}},
     {"conv 3D", f_conv_bias, REAL, 3, {{5, {1, 3, 4, 3, 1}}, {5, {2, 1, 3, 2, 1}}, {1, {2}}}, {1, 1}},
     {"conv by itself", f_conv_of_itself, REAL, 1, {{3, {2, 2, 2}}}, {0}},
+    {"conv, lopsided", f_convolve, REAL, 3, {{4, {1, 5, 4, 4}}, {4, {4, 2, 2, 3}}, {1, {4}}}, {0}},
+    {"conv 1D, depthwise", f_depthwise, REAL, 2, {{3, {2, 8, 3}}, {3, {3, 1, 3}}}, {2, 1, 3, 2}},
+    {"conv 1D, two of each", f_depthwise, REAL, 2, {{3, {1, 9, 2}}, {3, {4, 1, 2}}}, {3, 0, 2, 3}},
+    {"conv_transpose", f_conv_transpose, REAL, 3, {{4, {1, 3, 3, 4}}, {4, {4, 2, 2, 3}}, {1, {4}}}, {0}},
+    {"conv_transpose 1D", f_transpose_line, REAL, 2, {{3, {2, 3, 2}}, {3, {2, 3, 3}}}, {2, 1, 1, 1, 1}},
+    {"conv_transpose, zeros behind",
+     f_transpose_line,
+     REAL,
+     2,
+     {{3, {1, 3, 2}}, {3, {2, 1, 2}}},
+     {1, 3, 0, 2, 2}},
     {"conv_grad_input", f_conv_grad_input, REAL, 2, {{4, {2, 3, 3, 3}}, {4, {2, 3, 2, 2}}}, {0}},
     {"conv_grad_weight", f_conv_grad_weight, REAL, 2, {{4, {2, 5, 4, 3}}, {4, {2, 3, 2, 2}}}, {0}},
     {"reflect", f_reflect, REAL, 1, {{4, {2, 3, 4, 2}}}, {2}},
@@ -791,8 +830,17 @@ BAD(bad_conv_kernel, "op conv got [2,3,4], [1,4,6]",
 BAD(bad_conv_stride, "op conv got [2,3,4], [6,4,1]",
     op_conv(g, x[0], op_view(g, x[0], 3, 6, 4, 1), NONE, 0, 0))
 BAD(bad_conv_bias, "expected bias[O]", op_conv(g, x[0], op_view(g, x[0], 3, 6, 4, 1), x[1], 1, 0))
-BAD(bad_conv_grad, "op conv_grad_input got [6,4,1], [2,3,4]: expected weight[O,C,K...] and dy",
-    graph_node(g, BK_CONV_GRAD_INPUT, &(bk_attr){.stride = 1},
+BAD(bad_conv_groups, "op conv got [2,3,4], [6,4,1]: expected x[B,S...,C] and weight[O,C/groups,K...]",
+    op_convolve(g, x[0], op_view(g, x[0], 3, 6, 4, 1), NONE, &(op_window){{1}, {1}, {0}, {0}, 2}))
+BAD(bad_conv_dilation, "op conv got [2,3,4], [6,4,1]",
+    op_convolve(g, x[0], op_view(g, x[0], 3, 6, 4, 1), NONE, &(op_window){{1}, {0}, {0}, {0}, 1}))
+BAD(bad_conv_transpose, "op_conv_transpose got [2,3,4], [4,6,1]: expected",
+    op_conv_transpose(g, x[0], op_view(g, x[0], 3, 4, 6, 1), NONE, &(op_window){{2}, {1}, {0}, {0}, 1},
+                      (const int32_t[]){2}))
+BAD(bad_conv_transpose_channels, "op conv_grad_input got [6,4,1], [2,3,4]",
+    op_conv_transpose(g, x[0], op_view(g, x[0], 3, 6, 4, 1), NONE, &(op_window){{2}, {1}, {0}, {0}, 1}, NULL))
+BAD(bad_conv_grad, "op conv_grad_input got [6,4,1], [2,3,4]: expected weight[O,C/groups,K...] and dy",
+    graph_node(g, BK_CONV_GRAD_INPUT, &(bk_attr){.stride = {1}, .dilation = {1}, .groups = 1},
                (const value[]){op_view(g, x[0], 3, 6, 4, 1), x[0]}, 2, &SHAPE(3, 2, 3, 4)))
 BAD(bad_reflect, "op reflect got [2,3,4]: a mirror must be shorter", op_reflect(g, x[0], 3))
 BAD(bad_resize, "op resize_linear got [4,5]", op_resize_linear(g, x[2], (const int64_t[]){1}))
@@ -861,6 +909,10 @@ static const struct {
     ROW(bad_conv_kernel),
     ROW(bad_conv_stride),
     ROW(bad_conv_bias),
+    ROW(bad_conv_groups),
+    ROW(bad_conv_dilation),
+    ROW(bad_conv_transpose),
+    ROW(bad_conv_transpose_channels),
     ROW(bad_conv_grad),
     ROW(bad_reflect),
     ROW(bad_resize),
@@ -1040,6 +1092,63 @@ static void an_allocation_that_fails_anywhere_fails_the_graph_and_leaks_nothing(
     graph_free(NULL);
 }
 
+/* ---- the transposed convolution ---- */
+
+static value ramp(graph *g, bk_shape s)
+{
+    double x[MAX_ELEMENTS];
+    for (int64_t i = 0; i < bk_count(&s); i++)
+        x[i] = (double)(i * 7 % 11 - 5);
+    return graph_constant(g, s, x);
+}
+
+/* Of ramps x and w; bias 1, 2, ... or none. */
+static void expect_transposed(bk_shape x, bk_shape w, int bias, const op_window *window, const int32_t *more,
+                              bk_shape want, const double *y)
+{
+    static const double ones[] = {1, 2, 3, 4};
+    engine e;
+    graph *g;
+    double got[MAX_ELEMENTS];
+    void *bound[] = {got};
+    assert_int_equal(engine_open(&e, bk_reference()), BK_OK);
+    assert_int_equal(graph_create(&e.m, BK_F64, &g), OK);
+    value b = bias ? graph_constant(g, SHAPE(1, bias), ones) : NONE;
+    value out = op_conv_transpose(g, ramp(g, x), ramp(g, w), b, window, more);
+    assert_int_equal(graph_status(g), OK);
+    assert_true(shape_equal(graph_shape(g, out), &want));
+    graph_output(g, out, 0);
+    plan *made;
+    assert_int_equal(plan_create(g, e.dev, 1, &made), OK);
+    assert_int_equal(plan_run(made, bound, 1, NULL), OK);
+    for (int64_t i = 0; i < bk_count(&want); i++)
+        assert_true(fabs(got[i] - y[i]) < 1e-12);
+    plan_free(made);
+    graph_free(g);
+    assert_true(engine_close(&e));
+}
+
+/* Values of PyTorch 2.13, also with more zeros behind than a convolution of this stride would leave out. */
+static void transposed_convolutions_have_pytorchs_values(void **state)
+{
+    (void)state;
+    const op_window plain = op_window_of(2, 1);
+    expect_transposed(
+        SHAPE(3, 1, 3, 2), SHAPE(3, 2, 3, 3), 3, &plain, (const int32_t[]){1}, SHAPE(3, 1, 6, 3),
+        (const double[]){-11, -7, -3, 26, 27, 28, -8, -10, -12, -34, 32, 32, 6, 9, 12, 14, -16, -13});
+    const op_window grouped = {
+        .stride = {2, 3}, .dilation = {3, 1}, .pad = {1, 0}, .pad_end = {1, 0}, .groups = 2};
+    const double y[84] = {
+        [14] = 23, [15] = -6,  [16] = -17, [17] = 7,   [20] = -12, [21] = -18, [22] = 10, [23] = 13,
+        [28] = 18, [29] = 27,  [30] = -25, [31] = 15,  [34] = -14, [35] = -4,  [36] = 5,  [37] = -20,
+        [56] = 20, [57] = -24, [58] = -20, [62] = -12, [64] = 10,  [65] = -24};
+    expect_transposed(SHAPE(4, 1, 2, 2, 4), SHAPE(4, 4, 1, 2, 2), 0, &grouped, (const int32_t[]){2, 2},
+                      SHAPE(4, 1, 6, 7, 2), y);
+    const op_window wide = {.stride = {1}, .dilation = {3}, .groups = 1};
+    expect_transposed(SHAPE(3, 1, 2, 1), SHAPE(3, 1, 1, 2), 1, &wide, (const int32_t[]){2}, SHAPE(3, 1, 7, 1),
+                      (const double[]){26, -9, 1, -9, 5, 1, 1});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1054,6 +1163,7 @@ int main(void)
         cmocka_unit_test(what_the_loss_does_not_depend_on_has_no_gradient),
         cmocka_unit_test(inner_values_and_the_loss_have_gradients),
         cmocka_unit_test(gradients_are_of_a_single_number),
+        cmocka_unit_test(transposed_convolutions_have_pytorchs_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
