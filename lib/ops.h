@@ -15,6 +15,7 @@ value op_slice(graph *g, value x, int axis, int64_t first, int64_t length);
 value op_concat(graph *g, int axis, const value *x, int32_t n);
 value op_broadcast(graph *g, value x, const bk_shape *to);
 value op_gather(graph *g, value x, value index); /* x[B,N,C], index[B,K] -> [B,K,C] */
+value op_detach(graph *g, value x);              /* x, as a constant: no gradient passes */
 
 /* Dims in place: op_view(g, x, 4, B, H, W, C). */
 #define op_view(g, x, rank, ...) op_reshape(g, x, rank, (const int64_t[]){__VA_ARGS__})
@@ -59,7 +60,8 @@ value op_sum(graph *g, value x, uint32_t axes); /* reduced axes stay with length
 value op_mean(graph *g, value x, uint32_t axes);
 value op_reduce_max(graph *g, value x, uint32_t axes);
 value op_reduce_min(graph *g, value x, uint32_t axes);
-value op_sum_all(graph *g, value x); /* a single number, rank 0 */
+value op_log_sum_exp(graph *g, value x, uint32_t axes); /* of finite x, however large */
+value op_sum_all(graph *g, value x);                    /* a single number, rank 0 */
 value op_mean_all(graph *g, value x);
 value op_sum_to(graph *g, value x, const bk_shape *to); /* undoes a broadcast from `to` */
 
