@@ -18,6 +18,7 @@ value op_gather(graph *g, value x, value index);              /* x[B,N,C], index
 value op_pick(graph *g, value x, value index);                /* x[B,N,C], index[B,K,C] -> [B,K,C] */
 value op_put(graph *g, value y, value index, int64_t length); /* y[B,K,C] added at index[B,K,C] of zeros
                                                                  [B,length,C] */
+value op_detach(graph *g, value x);              /* x, as a constant: no gradient passes */
 
 /* Dims in place: op_view(g, x, 4, B, H, W, C). */
 #define op_view(g, x, rank, ...) op_reshape(g, x, rank, (const int64_t[]){__VA_ARGS__})
@@ -62,7 +63,8 @@ value op_sum(graph *g, value x, uint32_t axes); /* reduced axes stay with length
 value op_mean(graph *g, value x, uint32_t axes);
 value op_reduce_max(graph *g, value x, uint32_t axes);
 value op_reduce_min(graph *g, value x, uint32_t axes);
-value op_sum_all(graph *g, value x); /* a single number, rank 0 */
+value op_log_sum_exp(graph *g, value x, uint32_t axes); /* of finite x, however large */
+value op_sum_all(graph *g, value x);                    /* a single number, rank 0 */
 value op_mean_all(graph *g, value x);
 value op_sum_to(graph *g, value x, const bk_shape *to); /* undoes a broadcast from `to` */
 

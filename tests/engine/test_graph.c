@@ -97,6 +97,7 @@ ONE(f_clamp, op_clamp(g, x[0], -0.9, 1.1))
 ONE(f_prelu, op_prelu(g, x[0], x[1]))
 ONE(f_where, op_where(g, op_less(g, x[0], x[1]), op_mul(g, x[0], x[1]), x[2]))
 ONE(f_log_softmax, op_log_softmax(g, x[0]))
+ONE(f_log_sum_exp, op_log_sum_exp(g, x[0], (uint32_t)p[0]))
 ONE(f_cumsum, op_cumsum(g, x[0]))
 ONE(f_l2_normalize, op_l2_normalize(g, x[0], (uint32_t)p[0], 1e-12))
 ONE(f_cosine, op_cosine(g, x[0], x[1], (uint32_t)p[0], 1e-8))
@@ -369,6 +370,9 @@ static const function smooth_functions[] = {
     {"prelu", f_prelu, AWAY, 2, {{3, {2, 4, 3}}, {1, {3}}}, {0}},
     {"where", f_where, REAL, 3, {{2, {3, 4}}, {2, {3, 1}}, {1, {4}}}, {0}},
     {"log_softmax", f_log_softmax, REAL, 1, {{3, {2, 2, 4}}}, {0}},
+    {"log_sum_exp", f_log_sum_exp, REAL, 1, {{3, {2, 3, 4}}}, {4}},
+    {"log_sum_exp over two axes", f_log_sum_exp, REAL, 1, {{3, {2, 3, 4}}}, {3}},
+    {"log_sum_exp of all", f_log_sum_exp, REAL, 1, {{2, {2, 3}}}, {3}},
     {"cumsum", f_cumsum, REAL, 1, {{3, {2, 3, 4}}}, {0}},
     {"sort", f_sort, REAL, 1, {{3, {2, 2, 5}}}, {0}},
     {"top_k", f_sort, REAL, 1, {{2, {3, 5}}}, {2}},
