@@ -98,7 +98,7 @@ typedef struct subject {
 } subject;
 
 enum { BEST = CPU_LEVEL_BEST, PLAIN_C = 0 };
-enum { SUBJECTS = 10 };
+enum { SUBJECTS = 11 };
 extern subject subjects[SUBJECTS];
 
 bk_status open_subject(const subject *s, const bk_host *host, void **device);
