@@ -24,8 +24,7 @@ enum {
     OP_RESIDUAL_IN_PLACE = 4, /* out[0] may take the memory of the last input, if attr.has_residual */
     OP_CHEAP = 8,             /* cheap to compute again: RECOMPUTE_CHEAP (recompute.h) */
     OP_LINEAR = 16,      /* a layer with weights, computed again at RECOMPUTE_LINEAR or if those are frozen */
-    OP_HALF_WEIGHT = 32, /* in[1] may be of 16-bit floats */
-    OP_RANDOM = 64       /* equal inputs may give other outputs: computed in each run, and only once */
+    OP_HALF_WEIGHT = 32 /* in[1] may be of 16-bit floats */
 };
 
 struct op_rule {
