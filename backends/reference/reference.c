@@ -134,7 +134,7 @@ static bk_status refuse(const reference_device *d, const bk_call *call)
 static bk_status reference_prepare(void *device, bk_call *call)
 {
     call->state = NULL;
-    call->scratch_bytes = 0;
+    call->scratch_bytes = call->kept_bytes = 0;
     if (call->n_in < 1 || call->n_in > BK_MAX_IN || call->n_out < 1 || call->n_out > BK_MAX_OUT ||
         !types_fit(device, call) || !kernel_of(call)->fits(call))
         return refuse(device, call);
