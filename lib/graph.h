@@ -24,9 +24,9 @@ typedef struct value_info {
     value_kind kind;
     int32_t node; /* VALUE_NODE: the node and which of its outputs; else -1 */
     int32_t index;
-    int32_t slot;   /* VALUE_BOUND: which pointer of the caller; VALUE_CONSTANT: which block */
-    int32_t output; /* the caller's slot that receives it, or -1 */
-    int32_t held;   /* result that stays in the plan's memory, or -1 */
+    int32_t slot;      /* VALUE_BOUND: which pointer of the caller; VALUE_CONSTANT: which block */
+    int32_t output;    /* the caller's slot that receives it, or -1 */
+    int32_t held;      /* result that stays in the plan's memory, or -1 */
     int32_t invariant; /* VALUE_BOUND: it changes only when plan_version() says so */
 } value_info;
 

@@ -47,7 +47,7 @@ struct plan {
     size_t arena_bytes;
     void *arena;
     size_t kept_bytes;
-    void *kept; /* memory of calls that stays from run to run, or NULL */
+    void *kept;      /* memory of calls that stays from run to run, or NULL */
     int32_t n_bound; /* slots in use: highest + 1 */
     void **held;     /* by number */
     int32_t n_held;
@@ -100,7 +100,8 @@ static void fill_call(builder *b, bk_call *c, const node *n)
     c->n_in = n->n_in;
     c->n_out = n->n_out;
     for (int32_t i = 0; i < n->n_in; i++)
-        c->in[i] = (bk_tensor){.shape = *graph_shape(b->g, n->in[i]), .version = is_invariant(b->g, n->in[i])};
+        c->in[i] =
+            (bk_tensor){.shape = *graph_shape(b->g, n->in[i]), .version = is_invariant(b->g, n->in[i])};
     for (int32_t o = 0; o < n->n_out; o++)
         c->out[o].shape = *graph_shape(b->g, n->out[o]);
 }

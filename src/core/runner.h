@@ -23,8 +23,9 @@ typedef struct runner {
     void *data[METHOD_PORTS];      /* of one run, on the host */
     void *on_device[METHOD_PORTS]; /* the same in the device's memory; NULL if that is the host's */
     int is_set[METHOD_PORTS];      /* of a shared input: data holds the caller's */
-    uint64_t generation; /* counts the changes of weights and shared inputs: the version of invariant inputs */
-    int is_newer[METHOD_PORTS];    /* data has changed since it was copied to the device */
+    uint64_t
+        generation; /* counts the changes of weights and shared inputs: the version of invariant inputs */
+    int is_newer[METHOD_PORTS]; /* data has changed since it was copied to the device */
     slmt_progress_fn progress;
     void *progress_user;
     atomic_int cancel;

@@ -401,7 +401,8 @@ static void kept_memory_is_counted_and_taken_with_the_arena_alone(void **state)
     plan_free(t.plan);
     uint64_t empty = t.e.m.live;
     assert_int_equal(plan_invariant(&t, 1, 0), OK);
-    uint64_t dry = t.e.m.live - empty + mem_cost(plan_arena_bytes(t.plan)) + mem_cost(plan_kept_bytes(t.plan));
+    uint64_t dry =
+        t.e.m.live - empty + mem_cost(plan_arena_bytes(t.plan)) + mem_cost(plan_kept_bytes(t.plan));
     plan_free(t.plan);
     assert_int_equal(plan_invariant(&t, 1, 1), OK);
     assert_int_equal(t.e.m.live - empty, dry);
