@@ -20,8 +20,7 @@ slmt_status slmt_model_create_method(slmt_context *context, const char *method, 
     const struct method *m = method_named(method);
     if (!m)
         return fail(ERR_NOT_FOUND, "there is no method %s", method);
-    numbers_init(m->options, option);
-    TRY(numbers_set(m->options, "option", options, count, option));
+    TRY(method_options(m, options, count, option));
     return model_fresh(context, m, option, seed, model);
 }
 

@@ -40,7 +40,7 @@ status model_make(slmt_context *context, const method *method, const double *opt
     atomic_init(&m->version, 1);
     m->context = context_retain(context);
     m->method = method;
-    memcpy(m->option, option, (size_t)method->options.n * sizeof *option);
+    memcpy(m->option, option, (size_t)numbers_count(method->options) * sizeof *option);
     int32_t weights = context->config.weights;
     status s = fill_model(m, weights == SLMT_WEIGHTS_STORED ? stored : weights);
     if (s != OK) {

@@ -24,7 +24,7 @@
 #include "table.h"
 
 enum { METHOD_NETWORK, METHOD_SOURCE, METHOD_MONOTONE, METHODS };
-static const char *const method_names[METHODS] = {"slmt-net", "source", "monotone-map"};
+static const char *const baselines[METHODS] = {[METHOD_SOURCE] = "source", [METHOD_MONOTONE] = "monotone-map"};
 
 typedef struct evaluate_options {
     const char *model;
@@ -214,12 +214,18 @@ static int predict(evaluation *e, size_t method, size_t count)
     return status == SLMT_OK ? EXIT_OK : fail(status, "synthesis");
 }
 
+/* The network goes by its method. */
+static const char *row_name(const evaluation *e, size_t method)
+{
+    return method == METHOD_NETWORK ? slmt_model_method(e->model) : baselines[method];
+}
+
 static void write_csv(evaluation *e, size_t method, const char *level, const char *subject, const char *slice,
                       const scores *row)
 {
     if (!e->csv)
         return;
-    fprintf(e->csv, "%s,%s,%s,%s", method_names[method], level, subject, slice);
+    fprintf(e->csv, "%s,%s,%s,%s", row_name(e, method), level, subject, slice);
     for (size_t j = 0; j < SCORES; j++)
         fprintf(e->csv, ",%.9g", row->value[j]);
     fputc('\n', e->csv);
@@ -313,7 +319,7 @@ static void record_subject(evaluation *e, size_t index, scores *const *rows, siz
         *mean = scores_mean(rows[m], slices);
         write_csv(e, m, "subject", name, "", mean);
         cJSON *event = journal_event("subject");
-        cJSON_AddStringToObject(event, "method", method_names[m]);
+        cJSON_AddStringToObject(event, "method", row_name(e, m));
         cJSON_AddStringToObject(event, "subject", name);
         add_json_scores(event, mean);
         journal_write(&e->log, event);
@@ -363,7 +369,7 @@ static void print_subjects(const evaluation *e)
     begin_table(&t, "subject");
     for (size_t i = 0; i < e->subject_count; i++)
         for (size_t m = 0; m < e->methods; m++)
-            table_scores(&t, method_names[m], slmt_dataset_subject(e->dataset, e->subjects[i]),
+            table_scores(&t, row_name(e, m), slmt_dataset_subject(e->dataset, e->subjects[i]),
                          &e->means[m * e->subject_count + i]);
     table_print(&t);
 }
@@ -371,7 +377,7 @@ static void print_subjects(const evaluation *e)
 static void log_summary(evaluation *e, size_t method, const scores *mean, const scores *deviation)
 {
     cJSON *event = journal_event("summary");
-    cJSON_AddStringToObject(event, "method", method_names[method]);
+    cJSON_AddStringToObject(event, "method", row_name(e, method));
     cJSON_AddNumberToObject(event, "subjects", (double)e->subject_count);
     add_json_scores(cJSON_AddObjectToObject(event, "mean"), mean);
     add_json_scores(cJSON_AddObjectToObject(event, "sd"), deviation);
@@ -386,8 +392,8 @@ static void print_summary(evaluation *e)
         const scores *rows = &e->means[m * e->subject_count];
         scores mean = scores_mean(rows, e->subject_count);
         scores deviation = scores_deviation(rows, e->subject_count);
-        table_scores(&t, method_names[m], "mean", &mean);
-        table_scores(&t, method_names[m], "sd", &deviation);
+        table_scores(&t, row_name(e, m), "mean", &mean);
+        table_scores(&t, row_name(e, m), "sd", &deviation);
         write_csv(e, m, "mean", "", "", &mean);
         write_csv(e, m, "sd", "", "", &deviation);
         log_summary(e, m, &mean, &deviation);

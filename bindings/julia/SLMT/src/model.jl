@@ -6,7 +6,7 @@
     Model(f, context, method; ...)
 
 A model with fresh weights. `SLMT.methods()` lists methods, `SLMT.options(method)` their options. Tuples stand for
-numbered options (`width = (8, 16, 32)` for `width_0 = 8`, ...), and `SLMT.preset` has sets of options of SLMT-Net:
+numbered options (`width = (8, 16, 32)` for `widths_0 = 8`, ...), and `SLMT.preset` has sets of options of SLMT-Net:
 
     Model(context, "slmt-net"; SLMT.preset(SLMT.SLMT_PRESET_TINY)..., seed = 1)
 

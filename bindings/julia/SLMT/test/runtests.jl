@@ -282,7 +282,7 @@ end
 
     @testset "seq2seq runs by name, and by slices once its sequence is set" begin
         model = Model(context, "seq2seq"; seed = 1, SMALL_SEQ2SEQ...)
-        @test SLMT.option(model, :width_2) == 4
+        @test SLMT.option(model, :widths_2) == 4
         session = Session(model, height = 12, width = 8)
         @test size(session, "source") == (8, 12, 1, 1, 1)
         source = 2 .* reshape(images(2, 8, 12), 8, 12, 1, 1, 2) .- 1
