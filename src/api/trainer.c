@@ -470,7 +470,9 @@ static status run_one(run *r)
     for (int i = 0; i < METHOD_PORTS; i++)
         given[i] = t->samples[i];
     TRY(run_step(t, given, rate, &l));
-    TRY(slmt_model_set_preprocess(t->model, &r->feed.preprocess)); /* that of the slices it learned from */
+    if (r->feed.preprocess.image_size > 0)
+        TRY(slmt_model_set_preprocess(t->model,
+                                      &r->feed.preprocess)); /* that of the slices it learned from */
     slmt_training_state state = state_of(t);
     if (r->step && r->step(r->user, &state, &l) != 0)
         return fail(ERR_CANCELLED, "cancelled by the step callback after step %llu",
@@ -496,10 +498,13 @@ static status open_run(run *r, slmt_dataset *set, const char *source, const char
     r->feed = (feed){.mem = &t->context->mem,
                      .model = t->model,
                      .at = {t->model->option, task->setting},
+                     .rule = task->kind->feeding->rule,
                      .set = set,
                      .seed = t->seed,
+                     .ranks = 1,
                      .preprocess.struct_size = sizeof(slmt_preprocess)};
-    TRY(slmt_dataset_get_preprocess(set, &r->feed.preprocess));
+    if (slmt_dataset_contrast_count(set) > 0)
+        TRY(slmt_dataset_get_preprocess(set, &r->feed.preprocess));
     TRY(find_contrast(set, source, &r->feed.source));
     TRY(find_contrast(set, target, &r->feed.target));
     TRY(task->kind->feeding->open(&r->feed));
