@@ -134,6 +134,21 @@ static int check(const command_line *line, const training_options *o, const trai
     return training_check(o, options_given(line, &o->options_given, NULL), settings);
 }
 
+/* What was given of options and settings, before any file is opened. */
+static int check_numbers(const training_options *o)
+{
+    const char *method = o->files.method, *task = o->files.task ? o->files.task : "train";
+    slmt_task_info info;
+    number_list list = {0};
+    int code = EXIT_OK;
+    if (method)
+        code = number_list_add(&list, (number_owner){method, NULL}, o->line, &o->options_given);
+    if (code == EXIT_OK && method && task_find(method, task, &info))
+        code = number_list_add(&list, (number_owner){method, task}, o->line, &o->settings_given);
+    number_list_free(&list);
+    return code;
+}
+
 static void fill_groups(train_groups *g, const train_form *form, training_options *o)
 {
     const char *method = o->files.method;
@@ -164,7 +179,9 @@ int train_command(const train_form *form, int argc, char **argv)
                          .groups = groups.rows};
     options_parse(&line, argc, argv);
     o.line = &line;
-    int code = check(&line, &o, form);
+    int code = check_numbers(&o);
+    if (code == EXIT_OK)
+        code = check(&line, &o, form);
     if (code == EXIT_OK)
         code = training_run(&o);
     free_groups(&groups);

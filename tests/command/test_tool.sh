@@ -63,7 +63,7 @@ expect 2 "$slmt" pretrain --out x.h5
 holds "--data is needed" stderr
 expect 2 "$slmt" pretrain --data set.h5 --out x.h5 --no-such-option
 expect 2 "$slmt" pretrain --data set.h5 --out x.h5 --epochs many
-holds "'many' is not a whole number" stderr
+holds "--epochs: 'many', expected a whole number of 1 to 1000000" stderr
 expect 2 "$slmt" pretrain --data set.h5 --out x.h5 --patch-weight soft
 expect 2 "$slmt" finetune --data set.h5 --out x.h5
 expect 2 "$slmt" prepare --contrast t1 --out x.h5
