@@ -24,8 +24,8 @@ typedef struct slmt_number {
 
 /** Kinds of numbers. \since 0.1 */
 enum {
-    SLMT_NUMBER_WHOLE = 1, /**< a whole number */
-    SLMT_NUMBER_REAL = 2,  /**< a finite real number */
+    SLMT_NUMBER_WHOLE = 1,  /**< a whole number */
+    SLMT_NUMBER_REAL = 2,   /**< a finite real number */
     SLMT_NUMBER_CHOICE = 3, /**< one of `choices` */
     SLMT_NUMBER_LIST = 4    /**< `count` whole numbers */
 };

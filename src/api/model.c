@@ -179,6 +179,11 @@ const char *slmt_model_card(const slmt_model *model, const char *key)
     return model && key ? card_text(model, key) : "";
 }
 
+const char *slmt_model_card_key(const slmt_model *model, size_t index)
+{
+    return model && index < model->n_card ? model->card[index].key : "";
+}
+
 slmt_status slmt_model_set_card(slmt_model *model, const char *key, const char *text)
 {
     REQUIRE(model);

@@ -183,8 +183,8 @@ const method *method_at(size_t index);        /* NULL past the last */
 const method *method_named(const char *name); /* NULL: none */
 const method_task *task_named(const method *m, const char *name);
 
-/* The defaults, or those of the preset that is among the given numbers (its index, "preset"), then the other given
- * ones. ERR_NOT_FOUND, ERR_ARGUMENT. */
+/* The defaults, or those of the preset that is among the given numbers (its index, "preset"), then the other
+ * given ones. ERR_NOT_FOUND, ERR_ARGUMENT. */
 status method_options(const method *m, const slmt_number *given, size_t n, double *option);
 
 /* Options as a whole: ranges, then rules. */

@@ -41,9 +41,9 @@ int32_t number_index(number_table t, const char *name)
     int32_t place = 0;
     for (int32_t i = 0; i < t.n; i++) {
         const number *r = &t.rows[i];
-        int32_t k = r->kind == SLMT_NUMBER_LIST    ? element_index(r, name)
+        int32_t k = r->kind == SLMT_NUMBER_LIST  ? element_index(r, name)
                     : strcmp(r->name, name) == 0 ? 0
-                                                   : -1;
+                                                 : -1;
         if (k >= 0)
             return place + k;
         place += values_of(r);

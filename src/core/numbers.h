@@ -9,9 +9,9 @@
 #include "slmt/method.h"
 
 /* An option or a setting: the one description of it, from which follow the struct that its method reads, the
- * public description, the command line, the manual page and the attribute in checkpoints. Values lie in an array
- * of doubles, each row's after the last one's: a whole number, a real one, the index of a choice, or a list of
- * whole numbers, whose elements are called NAME_0, NAME_1 and so on. */
+ * public description, the command line, the manual page and the attribute in checkpoints. Values lie in an
+ * array of doubles, each row's after the last one's: a whole number, a real one, the index of a choice, or a
+ * list of whole numbers, whose elements are called NAME_0, NAME_1 and so on. */
 typedef struct number {
     const char *name;
     int32_t kind; /* SLMT_NUMBER_... */
@@ -27,23 +27,23 @@ typedef struct number {
 enum { LIST_MOST = 8 };
 
 /* Rows for the members of a struct. */
-#define NUMBER_WHOLE(type, member, first, least, most, text)                                                        \
+#define NUMBER_WHOLE(type, member, first, least, most, text)                                                 \
     {                                                                                                        \
         .name = #member, .kind = SLMT_NUMBER_WHOLE, .initial = first, .low = least, .high = most,            \
         .help = text, .offset = offsetof(type, member)                                                       \
     }
-#define NUMBER_REAL(type, member, first, least, most, text)                                                         \
+#define NUMBER_REAL(type, member, first, least, most, text)                                                  \
     {                                                                                                        \
         .name = #member, .kind = SLMT_NUMBER_REAL, .initial = first, .low = least, .high = most,             \
         .help = text, .offset = offsetof(type, member)                                                       \
     }
 /* most: the index of the last one of `names`, "a|b|c". */
-#define NUMBER_CHOICE(type, member, first, most, names, text)                                                       \
+#define NUMBER_CHOICE(type, member, first, most, names, text)                                                \
     {                                                                                                        \
         .name = #member, .kind = SLMT_NUMBER_CHOICE, .initial = first, .high = most, .help = text,           \
         .choices = names, .offset = offsetof(type, member)                                                   \
     }
-#define NUMBER_LIST(type, member, first, least, most, before, text)                                                 \
+#define NUMBER_LIST(type, member, first, least, most, before, text)                                          \
     {                                                                                                        \
         .name = #member, .kind = SLMT_NUMBER_LIST, .low = least, .high = most, .help = text, .list = first,  \
         .count = (int32_t)(sizeof((type *)0)->member / sizeof(int32_t)), .was = before,                      \

@@ -24,7 +24,8 @@
 #include "table.h"
 
 enum { METHOD_NETWORK, METHOD_SOURCE, METHOD_MONOTONE, METHODS };
-static const char *const baselines[METHODS] = {[METHOD_SOURCE] = "source", [METHOD_MONOTONE] = "monotone-map"};
+static const char *const baselines[METHODS] = {
+    [METHOD_SOURCE] = "source", [METHOD_MONOTONE] = "monotone-map"};
 
 typedef struct evaluate_options {
     const char *model;

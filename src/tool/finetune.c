@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* finetune.c - slmt finetune: the task of that name of slmt-net. What it shares with slmt train is in train.c. */
+/* finetune.c - slmt finetune: the task of that name of slmt-net. What it shares with slmt train is in
+ * train.c. */
 #include "tool.h"
 
 #include "train.h"

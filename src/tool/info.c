@@ -87,15 +87,10 @@ static int print_options(const slmt_model *model)
 
 static void print_card(const slmt_model *model)
 {
-    static const char *const keys[] = {
-        "name",      "data",     "intended_use",     "source_contrast", "target_contrast",
-        "sequences", "training", "pretrain_contrast"};
+    const char *key;
     puts("\ncard");
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        const char *text = slmt_model_card(model, keys[i]);
-        if (*text)
-            print_row(keys[i], text);
-    }
+    for (size_t i = 0; *(key = slmt_model_card_key(model, i)); i++)
+        print_row(key, slmt_model_card(model, key));
 }
 
 typedef struct part {

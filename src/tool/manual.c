@@ -201,8 +201,7 @@ static void put_command_page(FILE *out, const subcommand *command, const char *m
                              const command_line *line)
 {
     char *page = page_name(command, method);
-    char *summary =
-        method ? must_format("train a model of %s", method) : must_copy(command->summary);
+    char *summary = method ? must_format("train a model of %s", method) : must_copy(command->summary);
     char *title = must_format("%s%s%s", command->title, method ? " " : "", method ? method : "");
     command_line shown = *line;
     if (method)

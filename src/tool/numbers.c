@@ -200,11 +200,10 @@ static char *option_names(number_owner owner)
 static int no_such_number(number_owner owner, const char *option)
 {
     char *names = option_names(owner);
-    int code = owner.task
-                   ? fail_with(EXIT_USAGE, "--%s: task %s of %s has no such setting; it has %s", option,
-                               owner.task, owner.method, names)
-                   : fail_with(EXIT_USAGE, "--%s: %s has no such option; it has %s", option, owner.method,
-                               names);
+    int code = owner.task ? fail_with(EXIT_USAGE, "--%s: task %s of %s has no such setting; it has %s",
+                                      option, owner.task, owner.method, names)
+                          : fail_with(EXIT_USAGE, "--%s: %s has no such option; it has %s", option,
+                                      owner.method, names);
     free(names);
     return code;
 }

@@ -30,8 +30,8 @@ bool number_named(number_owner owner, const char *name, slmt_number_info *info);
 /* Asks for the value of a number; false: there is none, and its default counts. */
 typedef bool number_reader(const void *from, const char *name, double *value);
 
-/* A value as text: the name of a choice, the elements of a list joined by ','. NULL for `read`: the default. The
- * caller frees it. */
+/* A value as text: the name of a choice, the elements of a list joined by ','. NULL for `read`: the default.
+ * The caller frees it. */
 char *number_text(const slmt_number_info *info, number_reader *read, const void *from);
 
 /* "1 to 64", or "off|on". */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pretrain.c - slmt pretrain: the task of that name of slmt-net. What it shares with slmt train is in train.c. */
+/* pretrain.c - slmt pretrain: the task of that name of slmt-net. What it shares with slmt train is in
+ * train.c. */
 #include "tool.h"
 
 #include "train.h"
@@ -24,7 +25,6 @@ static const char doc[] = "Train the encoder on single slices: parts of a slice 
 
 int command_pretrain(int argc, char **argv)
 {
-    static const train_form form = {
-        .doc = doc, .fields = fields, .method = "slmt-net", .task = "pretrain"};
+    static const train_form form = {.doc = doc, .fields = fields, .method = "slmt-net", .task = "pretrain"};
     return train_command(&form, argc, argv);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* settings.h - the library's struct of preprocessing as a table of fields, which can be set and shown by name. */
+/* settings.h - the library's struct of preprocessing as a table of fields, which can be set and shown by
+ * name. */
 #ifndef SLMT_TOOL_SETTINGS_H
 #define SLMT_TOOL_SETTINGS_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* train.c - slmt train: any training task of any method, with its options and settings. The run is in training.c.
+/* train.c - slmt train: any training task of any method, with its options and settings. The run is in
+ * training.c.
  */
 #include "train.h"
 
@@ -12,7 +13,8 @@
 
 #define FILES(member) .offset = offsetof(training_files, member)
 static const field fields[] = {
-    {"task", "NAME", "what to train; not needed where a method has one training task", FIELD_TEXT, FILES(task)},
+    {"task", "NAME", "what to train; not needed where a method has one training task", FIELD_TEXT,
+     FILES(task)},
     {"data", "FILE", "training set", FIELD_TEXT, FILES(data), .flags = FIELD_REQUIRED},
     {"out", "FILE", "checkpoint to write", FIELD_TEXT, FILES(out), .flags = FIELD_REQUIRED},
     {"model", "FILE", "checkpoint whose model to start from, instead of a fresh one", FIELD_TEXT,
@@ -31,9 +33,12 @@ static const field fields[] = {
     {0}};
 
 static const char doc[] =
-    "Train a model of the method METHOD, which is one of those that `slmt methods' lists. Every option of the "
-    "method, which fix the network, and every setting of its tasks, which steer the training, is an option of "
-    "this command: `slmt train METHOD --help' lists them. With --model or --resume METHOD can be left out. The "
+    "Train a model of the method METHOD, which is one of those that `slmt methods' lists. Every option of "
+    "the "
+    "method, which fix the network, and every setting of its tasks, which steer the training, is an option "
+    "of "
+    "this command: `slmt train METHOD --help' lists them. With --model or --resume METHOD can be left out. "
+    "The "
     "first ctrl-C ends the run after the current step and saves the checkpoint, the second ends it at once.";
 
 int command_train(int argc, char **argv)
@@ -156,7 +161,8 @@ static void fill_groups(train_groups *g, const train_form *form, training_option
     if (method)
         add_tasks(g, method, o->files.task, &o->settings_given);
     if (method)
-        add_numbers(g, must_format("Options of %s:", method), (number_owner){method, NULL}, &o->options_given);
+        add_numbers(g, must_format("Options of %s:", method), (number_owner){method, NULL},
+                    &o->options_given);
     add_group(g, "Common:", common_fields, &o->common);
     add_group(g, "", log_fields, &o->common);
     add_group(g, "", report_fields, &o->report);

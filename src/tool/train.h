@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* train.h - what slmt train, pretrain and finetune share: an option of the command for each option of the method
- * and each setting of its training tasks. */
+/* train.h - what slmt train, pretrain and finetune share: an option of the command for each option of the
+ * method and each setting of its training tasks. */
 #ifndef SLMT_TOOL_TRAIN_H
 #define SLMT_TOOL_TRAIN_H
 

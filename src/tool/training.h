@@ -30,7 +30,8 @@ typedef struct training_options {
     report report;
     training_files files;
     const command_line *line;
-    char options_given, settings_given; /* targets on the line of a method's options and of a task's settings */
+    char options_given,
+        settings_given; /* targets on the line of a method's options and of a task's settings */
 } training_options;
 
 /* Complains of what cannot be given together: a loaded model has its options (`sizes` is the name of one that

@@ -23,6 +23,7 @@ static void check_number(const slmt_number_info *n)
     for (const char *c = n->list; *c; c++)
         elements += *c == ',' || !c[1];
     assert_int_equal(elements, n->count);
+    assert_true(n->count <= 8);
 }
 
 /* The command has one option for each of them. */
@@ -256,8 +257,8 @@ typedef struct bench {
 
 static void open_bench(bench *b, int count)
 {
-    static const slmt_number net[] = {{"channels", 1}, {"widths_0", 4},    {"widths_1", 4},
-                                      {"widths_2", 4},  {"lstm_width", 4}, {"residual_blocks", 1},
+    static const slmt_number net[] = {{"channels", 1}, {"widths_0", 4},   {"widths_1", 4},
+                                      {"widths_2", 4}, {"lstm_width", 4}, {"residual_blocks", 1},
                                       {"bank", 2},     {"code_length", 3}};
     static const slmt_number settings[] = {{"height", H}, {"width", W}, {"batch", 2}};
     *b = (bench){.sequence = 2, .image = {count, 1, 1, H, W}, .one = 1};
@@ -408,8 +409,8 @@ static void a_volume_is_made_slice_by_slice_with_its_neighbours(void **state)
 {
     (void)state;
     enum { SIZE = 16, Z = 7, AREA = SIZE * SIZE };
-    static const slmt_number net[] = {{"channels", 3}, {"widths_0", 4},    {"widths_1", 4},
-                                      {"widths_2", 4},  {"lstm_width", 4}, {"residual_blocks", 1},
+    static const slmt_number net[] = {{"channels", 3}, {"widths_0", 4},   {"widths_1", 4},
+                                      {"widths_2", 4}, {"lstm_width", 4}, {"residual_blocks", 1},
                                       {"bank", 2},     {"code_length", 3}};
     static const slmt_number settings[] = {{"height", SIZE}, {"width", SIZE}, {"batch", 2}};
     static float voxels[Z * AREA], samples[Z * 3 * AREA], answers[Z * 3 * AREA];
@@ -480,7 +481,7 @@ static slmt_session *slice_session(slmt_model *model, int batch, int depth)
 static slmt_model *narrow_seq2seq(slmt_context *context, int ndims, int channels)
 {
     const slmt_number net[] = {{"ndims", ndims}, {"channels", channels}, {"widths_0", 2},
-                               {"widths_1", 2},   {"widths_2", 4},         {"lstm_width", 4},
+                               {"widths_1", 2},  {"widths_2", 4},        {"lstm_width", 4},
                                {"bank", 2},      {"code_length", 2},     {"residual_blocks", 1}};
     slmt_model *model = NULL;
     GOOD(slmt_model_create_method(context, "seq2seq", net, 9, 2, &model));

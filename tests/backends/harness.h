@@ -70,7 +70,7 @@ typedef struct op_case {
 double draw(domain from, int64_t i, int64_t index_limit);
 void *new_array(int64_t n, size_t size); /* zeros */
 double *copy_values(const double *value, int64_t n);
-void draw_inputs(op_case *c);            /* those that are not set */
+void draw_inputs(op_case *c); /* those that are not set */
 void free_case(op_case *c);
 bk_shape shape(const char *text); /* "2x3x4"; "": a scalar */
 bk_shape shape_of(int32_t rank, int64_t d0, int64_t d1, int64_t d2);

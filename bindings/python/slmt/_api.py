@@ -1164,6 +1164,23 @@ slmt_model_card = _bind(
     """)
 
 
+slmt_model_card_key = _bind(
+    "slmt_model_card_key", c_char_p, [POINTER(slmt_model), c_size_t],
+    r"""const char *slmt_model_card_key(const slmt_model *model, size_t index)
+
+    The key of a field of the model card, in the order of the keys.
+
+    model: not NULL
+    index: from 0
+
+    Returns: the key, valid until a field is set or the model freed; "" past the last one
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
 slmt_model_set_card = _bind(
     "slmt_model_set_card", slmt_status, [POINTER(slmt_model), c_char_p, c_char_p],
     r"""slmt_status slmt_model_set_card(slmt_model *model, const char *key, const char *text)

@@ -156,6 +156,13 @@ class Card:
     def __delitem__(self, key: str) -> None:
         self[key] = ""
 
+    def __iter__(self) -> Iterator[str]:
+        """The keys of the fields that are set, in order."""
+        index = 0
+        while key := text(_api.slmt_model_card_key(self._model._pointer, index)):
+            yield key
+            index += 1
+
 
 # ---- models ----
 

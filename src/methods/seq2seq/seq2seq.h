@@ -16,10 +16,10 @@ typedef struct seq2seq_options {
     int32_t channels; /* of an image: 1, or adjacent slices */
     int32_t widths[SEQ2SEQ_LEVELS];
     int32_t lstm_width;
-    int32_t residual_blocks; /* of the encoder, and of the decoder */
-    int32_t code_length;     /* sequences at most */
-    int32_t bank;            /* kernels that a hyper-convolution mixes */
-    int32_t perceptual_width;      /* width of the VGG19 that judges images in training; 0: none */
+    int32_t residual_blocks;  /* of the encoder, and of the decoder */
+    int32_t code_length;      /* sequences at most */
+    int32_t bank;             /* kernels that a hyper-convolution mixes */
+    int32_t perceptual_width; /* width of the VGG19 that judges images in training; 0: none */
 } seq2seq_options;
 
 /* Lists every tensor; failures are kept in p->error. */

@@ -21,9 +21,10 @@ static const number options[] = {
                  "residual blocks of the encoder, and of the decoder"),
     NUMBER_WHOLE(seq2seq_options, code_length, 64, 1, 1024, "sequences at most"),
     NUMBER_WHOLE(seq2seq_options, bank, 16, 1, 1024, "kernels that a hyper-convolution mixes"),
-    NUMBER_WHOLE(seq2seq_options, perceptual_width, 0, 0, 1024,
-                 "width of a VGG19 that the model carries to judge images in training (torchvision's: 64); 0: "
-                 "none"),
+    NUMBER_WHOLE(
+        seq2seq_options, perceptual_width, 0, 0, 1024,
+        "width of a VGG19 that the model carries to judge images in training (torchvision's: 64); 0: "
+        "none"),
 };
 static const number_table option_table = NUMBERS(options);
 

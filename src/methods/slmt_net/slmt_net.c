@@ -13,7 +13,8 @@ static const slmt_model_options presets[] = {
         {sizeof(slmt_model_options), 128, 8, 4, 32, 4, 4, 4, 32, 2, 4, {2, 2, 2, 2}, {2, 4, 8, 16}, 8},
 };
 
-#define SIZE(member, initial, low, high, help) NUMBER_WHOLE(slmt_model_options, member, initial, low, high, help)
+#define SIZE(member, initial, low, high, help)                                                               \
+    NUMBER_WHOLE(slmt_model_options, member, initial, low, high, help)
 const number slmt_net_rows[SLMT_NET_OPTIONS] = {
     SIZE(image_size, 256, 16, 4096, "side of a slice in pixels; a multiple of 16 mae_patch"),
     SIZE(mae_patch, 8, 2, 256, "side of an encoder patch in pixels; divides image_size"),

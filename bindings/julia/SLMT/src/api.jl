@@ -1145,6 +1145,23 @@ slmt_model_card(model, key) =
     ccall((:slmt_model_card, libslmt), Cstring, (Ptr{slmt_model}, Cstring, ), model, key)
 
 @doc raw"""
+    const char *slmt_model_card_key(const slmt_model *model, size_t index)
+
+The key of a field of the model card, in the order of the keys.
+
+model: not NULL
+index: from 0
+
+Returns: the key, valid until a field is set or the model freed; "" past the last one
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_model_card_key(model, index) =
+    ccall((:slmt_model_card_key, libslmt), Cstring, (Ptr{slmt_model}, Csize_t, ), model, index)
+
+@doc raw"""
     slmt_status slmt_model_set_card(slmt_model *model, const char *key, const char *text)
 
 Set a field of the model card.

@@ -105,6 +105,16 @@ end
 "A field of the model card, such as `name`, `data`, `intended_use`; \"\" where unset."
 card(model::Model, key) = unsafe_string(slmt_model_card(model, string(key)))
 
+"The keys of the fields of a model's card that are set, in order."
+function card_keys(model::Model)
+    all = String[]
+    while true
+        key = unsafe_string(slmt_model_card_key(model, length(all)))
+        isempty(key) && return all
+        push!(all, key)
+    end
+end
+
 "Sets a field of the model card; \"\" removes it."
 set_card!(model::Model, key, text::AbstractString) = check(slmt_model_set_card(model, string(key), text))
 
