@@ -124,8 +124,8 @@ typedef bk_status (*cpu_run)(cpu_device *dev, bk_call *call);
 
 typedef struct cpu_way {
     cpu_run run;
-    void (*release)(cpu_device *dev,
-                    bk_call *call); /* of what the state holds, not of the state; NULL: nothing */
+    /* Releases what the state holds, not the state; NULL: it holds nothing. */
+    void (*release)(cpu_device *dev, bk_call *call);
 } cpu_way;
 
 /* Sets call->state to `bytes` zeros that begin with a way. BK_ERR_MEMORY, BK_ERR_LIMIT: the call has no

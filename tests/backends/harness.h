@@ -140,8 +140,15 @@ typedef struct conv_row {
     int32_t stride, pad;
 } conv_row;
 
+typedef struct pool_row {
+    const char *x, *y; /* B, S..., C */
+    int32_t kernel[BK_MAX_SPACE], stride[BK_MAX_SPACE], pad[BK_MAX_SPACE], dilation[BK_MAX_SPACE];
+} pool_row;
+
 op_case layer_norm_case(const char *rows, int64_t width, domain from);
 op_case instance_norm_case(const char *x, double alpha, domain from);
+op_case group_norm_case(const char *x, int32_t groups, double alpha, domain from);
+op_case pool_case(const pool_row *r);
 op_case conv_case(const conv_row *r, bool bias);
 
 /* A convolution with any window and groups: attr's stride, dilation, pad, pad_end, groups. */
