@@ -97,7 +97,7 @@ status model_take_preprocess(slmt_model *model, const slmt_preprocess *p)
 {
     TRY(preprocess_check(p));
     if (model_image_side(model) && p->image_size != model_image_side(model))
-        return fail(ERR_ARGUMENT, "slmt_preprocess.image_size is %d, the model's images are %d",
+        return fail(ERR_ARGUMENT, "image_size of the slices is %d, that of the model's images %d",
                     p->image_size, model_image_side(model));
     model->preprocess = *p;
     return OK;
