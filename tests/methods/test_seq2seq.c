@@ -5,8 +5,8 @@
 
 enum { H = 16, W = 12, LENGTH = 5, CHANNELS = 2, IMAGE = CHANNELS * H * W };
 
-static const slmt_number small_net[] = {{"channels", CHANNELS},  {"width_0", 4},    {"width_1", 6},
-                                        {"width_2", 8},          {"lstm_width", 8}, {"residual_blocks", 1},
+static const slmt_number small_net[] = {{"channels", CHANNELS},  {"widths_0", 4},   {"widths_1", 6},
+                                        {"widths_2", 8},         {"lstm_width", 8}, {"residual_blocks", 1},
                                         {"code_length", LENGTH}, {"bank", 3}};
 enum { SMALL_NET = sizeof small_net / sizeof *small_net };
 
