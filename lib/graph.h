@@ -24,9 +24,10 @@ typedef struct value_info {
     value_kind kind;
     int32_t node; /* VALUE_NODE: the node and which of its outputs; else -1 */
     int32_t index;
-    int32_t slot;   /* VALUE_BOUND: which pointer of the caller; VALUE_CONSTANT: which block */
-    int32_t output; /* the caller's slot that receives it, or -1 */
-    int32_t held;   /* result that stays in the plan's memory, or -1 */
+    int32_t slot;      /* VALUE_BOUND: which pointer of the caller; VALUE_CONSTANT: which block */
+    int32_t output;    /* the caller's slot that receives it, or -1 */
+    int32_t held;      /* result that stays in the plan's memory, or -1 */
+    int32_t invariant; /* VALUE_BOUND: it changes only when plan_version() says so */
 } value_info;
 
 enum { BACKWARD_GRADIENT = 1, BACKWARD_AGAIN = 2 };
@@ -69,6 +70,9 @@ int64_t graph_dim(const graph *g, value v,
  * given to plan_run(). A parameter may be of 16-bit floats if linear layers alone read it, as their weight.
  */
 value graph_bound(graph *g, int32_t slot, bk_shape shape);
+
+/* What is bound at the slots marked invariant[slot] changes only when plan_version() says so. */
+void graph_invariant(graph *g, const unsigned char *invariant, int32_t n_slots);
 
 /* A value held by the graph; values: one double for each element. */
 value graph_constant(graph *g, bk_shape shape, const double *values);
