@@ -27,6 +27,12 @@ typedef struct fixup {
     int32_t slot;
 } fixup;
 
+/* The next value of a state, which waits in the arena for the end of the run. */
+typedef struct assignment {
+    size_t offset, bytes;
+    int32_t slot;
+} assignment;
+
 /* Where a call comes from, for profiles. */
 typedef struct origin {
     int32_t layer; /* index into the plan's names, -1: none */
@@ -52,6 +58,9 @@ struct plan {
     int32_t n_bound; /* slots in use: highest + 1 */
     void **held;     /* by number */
     int32_t n_held;
+    assignment *assignments;
+    int32_t n_assignments;
+    int in_place; /* a run ends with the assignments */
 };
 
 /* What is needed while planning only. */
@@ -179,13 +188,66 @@ static void find_last_reads(builder *b)
             b->last_read[storage(b->g, v)] = call;
 }
 
+static int32_t call_of(const builder *b, int32_t node)
+{
+    int32_t call = 0;
+    for (int32_t k = 0; k < node; k++)
+        call += !b->list.dead[k] && !is_view(&b->list.nodes[k]);
+    return call;
+}
+
+/* An update's out[0] is the new in[0], out[k] the new in[k + 1]. */
+static int32_t updated_input(int32_t output)
+{
+    return output == 0 ? 0 : output + 1;
+}
+
+/* Output o of the node may be written over the state although the node reads it. */
+static int may_overwrite(const builder *b, const node *n, int32_t o, value state)
+{
+    const op_rule *rule = op_rules[n->op];
+    const bk_shape *out = graph_shape(b->g, n->out[o]);
+    for (int32_t i = 0; i < n->n_in; i++) {
+        if (storage(b->g, n->in[i]) != state)
+            continue;
+        if (rule->in_place == IN_PLACE_UPDATE ? i != updated_input(o) : rule->in_place != IN_PLACE_ANY)
+            return 0;
+        if (bk_count(graph_shape(b->g, n->in[i])) != bk_count(out))
+            return 0;
+    }
+    return 1;
+}
+
+/* The call that makes the state's next value is the last one to read the old one, or comes later. */
+static int is_written_in_place(const builder *b, value next, value state)
+{
+    value root = storage(b->g, next);
+    int32_t k = b->g->values[root].node, call = call_of(b, k), last = b->last_read[state];
+    return last < call || (last == call && may_overwrite(b, &b->list.nodes[k], b->g->values[root].index, state));
+}
+
+/* Next values are written to their state by the call that makes them, or wait in the arena to the end. */
+static void find_assignments(builder *b, int32_t *slot_of)
+{
+    const graph *g = b->g;
+    for (value v = 0; v < g->n_values; v++) {
+        value state = g->values[v].replaces;
+        if (state == NONE)
+            continue;
+        if (b->p->in_place && is_written_in_place(b, v, state))
+            slot_of[storage(g, v)] = g->values[state].slot;
+        else
+            b->last_read[storage(g, v)] = b->p->n_calls;
+    }
+}
+
 /* An input whose block this node's first output may take over, or NONE. */
 static value reusable(const builder *b, const node *n, int32_t call)
 {
     int first = 0, last = n->n_in;
     if (n->op == BK_LINEAR)
         first = n->attr.has_residual ? n->n_in - 1 : n->n_in;
-    else if (!op_rules[n->op]->in_place)
+    else if (op_rules[n->op]->in_place != IN_PLACE_ANY)
         return NONE;
     else if (n->n_in == 2 && !shape_equal(graph_shape(b->g, n->in[0]), graph_shape(b->g, n->in[1])))
         return NONE;
@@ -370,6 +432,30 @@ static status find_held(builder *b)
     return OK;
 }
 
+/* The next values that wait in the arena. */
+static status list_assignments(builder *b)
+{
+    plan *p = b->p;
+    const graph *g = b->g;
+    void *list;
+    int32_t n = 0;
+    for (value v = 0; v < g->n_values; v++)
+        n += g->values[v].replaces != NONE;
+    TRY(mem_zeros(p->mem, (size_t)n, sizeof(assignment), &list));
+    p->assignments = list;
+    for (value v = 0; v < g->n_values; v++) {
+        value state = g->values[v].replaces;
+        const block *k = state == NONE ? NULL : &b->blocks[b->block_of[storage(g, v)]];
+        if (!k || k->kind != IN_ARENA)
+            continue;
+        int32_t slot = g->values[state].slot;
+        p->assignments[p->n_assignments++] = (assignment){k->offset, bytes_of(&g->values[v].shape), slot};
+        if (slot >= p->n_bound)
+            p->n_bound = slot + 1;
+    }
+    return OK;
+}
+
 static status copy_layers(builder *b)
 {
     plan *p = b->p;
@@ -418,7 +504,7 @@ static status builder_open(builder *b, void *work[5])
     return OK;
 }
 
-static status build(builder *b, int arena, void *work[5])
+static status build(builder *b, int flags, void *work[5])
 {
     plan *p = b->p;
     TRY(builder_open(b, work));
@@ -430,18 +516,20 @@ static status build(builder *b, int arena, void *work[5])
     int32_t *slot_of = work[2], *scratch_block = work[3];
     find_outputs(b, slot_of);
     find_last_reads(b);
+    find_assignments(b, slot_of);
     make_blocks(b, slot_of, scratch_block);
     TRY(place_blocks(b));
     void *fixups;
     TRY(mem_array(p->mem, (size_t)p->n_calls * (BK_MAX_IN + BK_MAX_OUT), sizeof(fixup), &fixups));
     p->fixups = fixups;
-    if (arena)
+    if (flags & PLAN_ARENA)
         TRY(mem_take(p->mem, p->arena_bytes, &p->arena));
     point_all(b, scratch_block);
+    TRY(list_assignments(b));
     return find_held(b);
 }
 
-status plan_create(const graph *g, device dev, int arena, plan **out)
+status plan_create(const graph *g, device dev, int flags, plan **out)
 {
     *out = NULL;
     TRY(graph_status(g));
@@ -450,8 +538,9 @@ status plan_create(const graph *g, device dev, int arena, plan **out)
     plan *p = made;
     p->mem = g->mem;
     p->dev = dev;
+    p->in_place = (flags & PLAN_IN_PLACE) != 0;
     builder b = {.g = g, .p = p, .list = {.g = g}};
-    status s = build(&b, arena, work);
+    status s = build(&b, flags, work);
     node_list_free(&b.list);
     for (int i = 0; i < 5; i++)
         mem_give(p->mem, work[i]);
@@ -475,6 +564,7 @@ void plan_free(plan *p)
         mem_give(p->mem, p->layers[i]);
     mem_give(p->mem, p->layers);
     mem_give(p->mem, p->held);
+    mem_give(p->mem, p->assignments);
     mem_give(p->mem, p->origins);
     mem_give(p->mem, p->entries);
     mem_give(p->mem, p->calls);
@@ -541,6 +631,14 @@ static void bind(plan *p, void *const *bound)
     }
 }
 
+void plan_assign(const plan *p, void *const *bound)
+{
+    for (int32_t i = 0; i < p->n_assignments; i++) {
+        const assignment *a = &p->assignments[i];
+        memcpy(bound[a->slot], (const unsigned char *)p->arena + a->offset, a->bytes);
+    }
+}
+
 static status run_calls(plan *p, const atomic_int *cancel)
 {
     for (int32_t i = 0; i < p->n_calls; i++) {
@@ -565,5 +663,7 @@ status plan_run(plan *p, void *const *bound, int32_t n_bound, const atomic_int *
         return fail(ERR_BACKEND, "back end %s cannot begin", p->dev.backend->name);
     status s = run_calls(p, cancel);
     p->dev.backend->end(p->dev.handle);
+    if (s == OK && p->in_place)
+        plan_assign(p, bound);
     return s;
 }

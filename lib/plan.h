@@ -17,10 +17,17 @@ typedef struct device {
 
 typedef struct plan plan;
 
-/* Plans what the graph's outputs need. The graph is not needed afterwards. With arena 0 nothing is reserved
- * for values, only plan_arena_bytes() can be asked. ERR_UNSUPPORTED: the back end lacks an op (the text names
+enum {
+    PLAN_DRY = 0,     /* nothing is reserved for values, only plan_arena_bytes() can be asked */
+    PLAN_ARENA = 1,   /* the plan can run; plan_assign() moves the next values of states to where they belong */
+    PLAN_IN_PLACE = 2 /* with PLAN_ARENA: a run itself replaces the states, and where no reader of the old value
+                         comes later, a kernel writes the next value straight into the state's memory. A run
+                         that fails leaves the states undefined: for graphs whose inputs have been checked */
+};
+
+/* Plans what the graph's outputs and states need. The graph is not needed afterwards. flags: PLAN_... ERR_UNSUPPORTED: the back end lacks an op (the text names
  * it); ERR_BACKEND, ERR_MEMORY, ERR_LIMIT. */
-status plan_create(const graph *g, device dev, int arena, plan **out);
+status plan_create(const graph *g, device dev, int flags, plan **out);
 void plan_free(plan *p); /* NULL is allowed */
 
 size_t plan_arena_bytes(const plan *p);
@@ -38,6 +45,9 @@ status plan_profile(plan *p, profile *to);
 /* Where the value given to graph_hold() under this number lies after a run; NULL if there is none, or the
  * plan has no arena. */
 void *plan_held(const plan *p, int32_t held);
+
+/* After a run of a plan without PLAN_IN_PLACE: copies the next value of every state into bound[its slot]. */
+void plan_assign(const plan *p, void *const *bound);
 
 /* Runs all calls. bound[slot] is the caller's memory for each slot of graph_bound() and graph_output(); the
  * numbers of the two must not overlap. cancel (may be NULL) is looked at between calls.

@@ -16,6 +16,11 @@ typedef struct op_args {
     const bk_shape *const *in;
 } op_args;
 
+enum {
+    IN_PLACE_ANY = 1,   /* out[0] may take the memory of an input of equal shape (backend.h says which ops) */
+    IN_PLACE_UPDATE = 2 /* an optimiser's op: out[0] may take in[0]'s memory, out[k] that of in[k + 1] */
+};
+
 struct op_rule {
     const char *name;
     int32_t min_in, max_in, n_out;
@@ -25,7 +30,7 @@ struct op_rule {
     /* Adds nodes: din[i] = gradient for input i, or left NONE where there is none. dout[k] may be NONE.
      * NULL: the op cannot be differentiated. */
     void (*gradient)(graph *g, const node *n, const value *dout, value *din);
-    int in_place; /* out[0] may take the memory of an input of equal shape (backend.h says which ops) */
+    int in_place; /* IN_PLACE_... */
 };
 
 extern const op_rule *const op_rules[BK_OP_COUNT];
