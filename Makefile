@@ -42,4 +42,4 @@ check:
 	scripts/check-layering
 	scripts/check-headers
 	build/venv/bin/python scripts/generate-api --check
-	build/venv/bin/python -B tests/test_generate_api.py
+	build/venv/bin/python -B tests/api/test_generate_api.py

@@ -3,7 +3,7 @@
 # slmt_hdf5.
 #
 # Debian compiles libhdf5_serial.a for programs (-fPIE). All that keeps it out of a shared library is how it reaches the
-# variables stdout and stderr of another library, so that a copy of it reaches two of ours (src/hdf5_streams.c).
+# variables stdout and stderr of another library, so that a copy of it reaches two of ours (src/io/private_hdf5/hdf5_streams.c).
 find_path(SLMT_HDF5_INCLUDE hdf5.h PATH_SUFFIXES hdf5/serial REQUIRED)
 find_library(SLMT_HDF5 NAMES libhdf5_serial.a libhdf5.a REQUIRED)
 find_library(SLMT_SZIP libsz.a REQUIRED) # what Debian's HDF5 stands on; libslmt calls none of it
@@ -14,7 +14,7 @@ add_custom_command(OUTPUT ${copy} DEPENDS ${SLMT_HDF5} VERBATIM
                    COMMAND ${CMAKE_OBJCOPY} --redefine-sym stdout=slmt_hdf5_stdout
                            --redefine-sym stderr=slmt_hdf5_stderr ${SLMT_HDF5} ${copy})
 add_custom_target(slmt_hdf5_copy DEPENDS ${copy})
-add_library(slmt_hdf5 STATIC ${CMAKE_CURRENT_LIST_DIR}/../src/hdf5_streams.c)
+add_library(slmt_hdf5 STATIC ${CMAKE_CURRENT_LIST_DIR}/../src/io/private_hdf5/hdf5_streams.c)
 add_dependencies(slmt_hdf5 slmt_hdf5_copy)
 target_include_directories(slmt_hdf5 SYSTEM INTERFACE ${SLMT_HDF5_INCLUDE})
 target_link_libraries(slmt_hdf5 INTERFACE ${copy} $<TARGET_FILE:slmt_hdf5> ${SLMT_SZIP} ${SLMT_AEC} ${CMAKE_DL_LIBS})

@@ -215,7 +215,7 @@ static dnnl_status_t make_call(const cpu_device *dev, const product *p, operands
     return status == dnnl_success ? make_scratch(c, dev) : status;
 }
 
-/* From timing both ways on all shapes of the base model (oneDNN 2.6, AVX-512, two cores; tests/bench.c).
+/* From timing both ways on all shapes of the base model (oneDNN 2.6, AVX-512, two cores; bench/bench.c).
  * Tiles win by 5 to 20 % in gradients and where the inner dimension is short; the primitive where there are
  * few rows or columns, and where sgemm would pack a transposed matrix with rows of 4096 bytes and more. */
 static int is_tiled(const cpu_device *dev, const product *p)

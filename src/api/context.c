@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* context.c - contexts: the opened back end and the allocator behind every other handle. */
 #define _GNU_SOURCE
-#include "api/context.h"
+#include "core/context.h"
 
 #include <sched.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/structs.h"
+#include "core/structs.h"
 #include "lib/registry.h"
 
 void slmt_context_config_init(slmt_context_config *config)

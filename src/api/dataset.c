@@ -5,9 +5,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "api/context.h"
-#include "api/structs.h"
-#include "api/volume.h"
+#include "core/context.h"
+#include "core/structs.h"
+#include "core/volume.h"
 #include "data/preprocess.h"
 #include "data/resize.h"
 #include "io/dataset_file.h"

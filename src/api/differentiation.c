@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "api/structs.h"
+#include "core/structs.h"
 
 void slmt_ranking_options_init(slmt_ranking_options *options)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* method.c - the public description of methods. */
-#include "methods/method.h"
+#include "core/method.h"
 
-#include "api/structs.h"
+#include "core/structs.h"
 
 static status find_method(const char *name, const method **m)
 {

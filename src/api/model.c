@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* model.c - models: options, weights by name, preprocessing and card. Files are in io/model_file.c. */
-#include "api/model.h"
+#include "core/model.h"
 
 #include <ctype.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 
-#include "api/structs.h"
+#include "core/model_file.h"
+#include "core/structs.h"
 #include "data/preprocess.h"
-#include "io/model_file.h"
 #include "lib/half.h"
-#include "methods/slmt_net.h"
+#include "methods/slmt_net/slmt_net.h"
 
 enum { CARD_KEY_MAX = 64, CARD_TEXT_MAX = 65535 };
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* profile.c - profiles as handles, and the trace file. */
-#include "api/profile.h"
+#include "core/profile.h"
 
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "api/structs.h"
+#include "core/structs.h"
 #include "io/atomic_file.h"
 
 slmt_status slmt_profile_create(slmt_context *context, slmt_profile **profile)

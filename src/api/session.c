@@ -6,17 +6,17 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "api/model.h"
-#include "api/profile.h"
-#include "api/structs.h"
-#include "api/tally.h"
-#include "api/task.h"
-#include "api/volume.h"
+#include "core/dry_run.h"
+#include "core/method.h"
+#include "core/model.h"
+#include "core/profile.h"
+#include "core/structs.h"
+#include "core/task.h"
+#include "core/volume.h"
 #include "data/preprocess.h"
 #include "data/resize.h"
 #include "lib/fold.h"
 #include "lib/plan.h"
-#include "methods/method.h"
 
 struct slmt_session {
     slmt_context *context; /* whose memory it takes: the model's, or a counting one */
@@ -141,7 +141,7 @@ static status cut_batch(slmt_session *s)
     return set_batch(s, together);
 }
 
-static status fill_session(slmt_session *s, tally *t)
+static status fill_session(slmt_session *s, dry_run *t)
 {
     void *p;
     folded kept;
@@ -154,19 +154,19 @@ static status fill_session(slmt_session *s, tally *t)
     TRY(mem_zeros(&s->context->mem, (size_t)(slots + kept.n), sizeof(void *), &p));
     s->bound = p;
     for (; s->kept < kept.n; s->kept++)
-        TRY(tally_take(t, (size_t)bk_count(&kept.shape[s->kept]) * bk_dtype_size(kept.shape[s->kept].dtype),
-                       &s->bound[slots + s->kept]));
+        TRY(dry_run_take(t, (size_t)bk_count(&kept.shape[s->kept]) * bk_dtype_size(kept.shape[s->kept].dtype),
+                         &s->bound[slots + s->kept]));
     task_bind_weights(&s->task, s->bound);
     for (int32_t i = 0; i < task_ports(&s->task); i++) {
         const bk_shape *shape = &s->task.shape[i];
-        TRY(tally_take(t, (size_t)bk_count(shape) * bk_dtype_size(shape->dtype), &s->data[i]));
+        TRY(dry_run_take(t, (size_t)bk_count(shape) * bk_dtype_size(shape->dtype), &s->data[i]));
         s->bound[task_slot_port(&s->task, i)] = s->data[i];
     }
     return OK;
 }
 
 static status open_session(slmt_context *context, slmt_model *model, const slmt_session_config *config,
-                           const task *t, tally *y, slmt_session **out)
+                           const task *t, dry_run *y, slmt_session **out)
 {
     void *p;
     TRY(mem_zeros(&context->mem, 1, sizeof(slmt_session), &p));
@@ -190,8 +190,8 @@ static status count_session(slmt_model *model, const slmt_session_config *config
 {
     slmt_context *counting;
     slmt_session *s = NULL;
-    TRY(tally_context(model->context, &counting));
-    tally y = {.mem = &counting->mem, .dry = 1};
+    TRY(dry_run_context(model->context, &counting));
+    dry_run y = {.mem = &counting->mem, .dry = 1};
     uint64_t before = slmt_context_live_bytes(counting);
     status st = open_session(counting, model, config, t, &y, &s);
     if (st == OK)
@@ -218,7 +218,7 @@ slmt_status slmt_session_create(slmt_model *model, const slmt_session_config *co
     REQUIRE(model);
     REQUIRE(session);
     TRY(typed_task(model, config, &c, &t));
-    tally y = {.mem = &model->context->mem};
+    dry_run y = {.mem = &model->context->mem};
     return open_session(model->context, model, &c, &t, &y, session);
 }
 
@@ -254,7 +254,7 @@ slmt_status slmt_session_create_task(slmt_model *model, const char *name, const 
         REQUIRE(settings);
     slmt_session_config_init(&c);
     TRY(named_task(model, name, settings, count, &t));
-    tally y = {.mem = &model->context->mem};
+    dry_run y = {.mem = &model->context->mem};
     return open_session(model->context, model, &c, &t, &y, session);
 }
 

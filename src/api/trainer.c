@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* trainer.c - trainers: steps by hand, runs over a set, checkpoints. */
-#include "api/trainer.h"
+#include "train/trainer.h"
 
 #include <math.h>
 #include <stddef.h>
 #include <string.h>
 
-#include "api/structs.h"
-#include "io/trainer_file.h"
+#include "core/structs.h"
 #include "lib/random.h"
+#include "train/trainer_file.h"
 
 /* ---- configuration of SLMT-Net's stages ---- */
 
@@ -126,20 +126,20 @@ static size_t input_count(const slmt_trainer *t, int32_t i)
     return (size_t)bk_count(&t->stepper.task.shape[i]);
 }
 
-static status fill_trainer(slmt_trainer *t, const task *task, tally *y)
+static status fill_trainer(slmt_trainer *t, const task *task, dry_run *y)
 {
     void *p;
     TRY(stepper_open(&t->stepper, t->context, task, y));
     for (int32_t i = 0; i < inputs_of(t)->n; i++) {
         if (inputs_of(t)->rows[i].flags & PORT_HIDDEN)
             continue;
-        TRY(tally_take(y, input_count(t, i) * sizeof(float), &p));
+        TRY(dry_run_take(y, input_count(t, i) * sizeof(float), &p));
         t->samples[i] = p;
     }
     return OK;
 }
 
-status trainer_open(slmt_context *context, const task *task, uint64_t seed, tally *y, slmt_trainer **out)
+status trainer_open(slmt_context *context, const task *task, uint64_t seed, dry_run *y, slmt_trainer **out)
 {
     void *p;
     TRY(mem_zeros(&context->mem, 1, sizeof(slmt_trainer), &p));
@@ -165,8 +165,8 @@ static status count_trainer(const task *task, uint64_t *bytes)
 {
     slmt_context *counting;
     slmt_trainer *t = NULL;
-    TRY(tally_context(task->model->context, &counting));
-    tally y = {.mem = &counting->mem, .dry = 1};
+    TRY(dry_run_context(task->model->context, &counting));
+    dry_run y = {.mem = &counting->mem, .dry = 1};
     uint64_t before = slmt_context_live_bytes(counting);
     status s = trainer_open(counting, task, 0, &y, &t);
     if (s == OK)
@@ -184,7 +184,7 @@ slmt_status slmt_trainer_create(slmt_model *model, const slmt_trainer_config *co
     REQUIRE(config);
     REQUIRE(trainer);
     TRY(read_config(model, config, &seed, &task));
-    tally y = {.mem = &model->context->mem};
+    dry_run y = {.mem = &model->context->mem};
     return trainer_open(model->context, &task, seed, &y, trainer);
 }
 
@@ -219,7 +219,7 @@ slmt_status slmt_trainer_create_task(slmt_model *model, const char *name, const 
     if (count > 0)
         REQUIRE(settings);
     TRY(named_task(model, name, settings, count, &task));
-    tally y = {.mem = &model->context->mem};
+    dry_run y = {.mem = &model->context->mem};
     return trainer_open(model->context, &task, seed, &y, trainer);
 }
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/context.h"
-#include "api/structs.h"
+#include "core/context.h"
+#include "core/structs.h"
 #include "lib/registry.h"
 
 #ifdef __clang__

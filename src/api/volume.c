@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* volume.c - entry points of slmt/volume.h: check arguments, call io/nifti.c and data/metrics.c. */
-#include "api/volume.h"
+#include "core/volume.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "api/structs.h"
+#include "core/structs.h"
 #include "data/metrics.h"
 
 /* ---- making ---- */

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* registry.c - the list of methods, and numbers by name. */
-#include <math.h>
+/* registry.c - the list of methods. */
 #include <string.h>
 
-#include "methods/method.h"
+#include "core/method.h"
 
 static const method *const methods[] = {&method_slmt_net, &method_seq2seq, &method_vgg19};
 
@@ -26,52 +25,6 @@ const method_task *task_named(const method *m, const char *name)
         if (strcmp(m->tasks[i].name, name) == 0)
             return &m->tasks[i];
     return NULL;
-}
-
-/* ---- numbers ---- */
-
-int32_t number_index(number_table t, const char *name)
-{
-    for (int32_t i = 0; i < t.n; i++)
-        if (strcmp(t.rows[i].name, name) == 0)
-            return i;
-    return -1;
-}
-
-double number_of(number_table t, const double *values, const char *name)
-{
-    return values[number_index(t, name)];
-}
-
-void numbers_init(number_table t, double *values)
-{
-    for (int32_t i = 0; i < t.n; i++)
-        values[i] = t.rows[i].initial;
-}
-
-status numbers_set(number_table t, const char *what, const slmt_number *given, size_t n, double *values)
-{
-    for (size_t i = 0; i < n; i++) {
-        int32_t k = given[i].name ? number_index(t, given[i].name) : -1;
-        if (k < 0)
-            return fail(ERR_NOT_FOUND, "there is no %s %s", what, given[i].name ? given[i].name : "NULL");
-        values[k] = given[i].value;
-    }
-    return OK;
-}
-
-status numbers_check(number_table t, const char *what, const double *values)
-{
-    for (int32_t i = 0; i < t.n; i++) {
-        const number *r = &t.rows[i];
-        double x = values[i];
-        if (r->kind == SLMT_NUMBER_REAL ? !(x >= r->low && x <= r->high)
-                                        : !(x >= r->low && x <= r->high && x == floor(x)))
-            return fail(ERR_ARGUMENT, "%s %s is %.10g, expected %s%.10g to %.10g", what, r->name, x,
-                        r->kind == SLMT_NUMBER_REAL || x == floor(x) ? "" : "a whole number, ", r->low,
-                        r->high);
-    }
-    return OK;
 }
 
 status method_check(const method *m, const double *option)

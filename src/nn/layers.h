@@ -5,9 +5,9 @@
 #ifndef SLMT_NN_LAYERS_H
 #define SLMT_NN_LAYERS_H
 
+#include "core/params.h"
 #include "lib/graph.h"
 #include "lib/ops.h"
-#include "nn/params.h"
 
 /* A network under construction: its graph and where its weights come from. */
 typedef struct nn {

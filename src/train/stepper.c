@@ -63,7 +63,7 @@ static status add_gradients(stepper *s, graph *g, const task_values *made)
     return st == OK ? graph_status(g) : st;
 }
 
-static status make_plan(stepper *s, tally *y)
+static status make_plan(stepper *s, dry_run *y)
 {
     graph *g;
     task_values made = {0};
@@ -96,35 +96,35 @@ static size_t frozen_reals(const stepper *s)
     return reals;
 }
 
-static status take_training(stepper *s, tally *y)
+static status take_training(stepper *s, dry_run *y)
 {
     size_t real = real_size(s);
-    TRY(tally_take(y, s->trained * real, &s->moment1));
-    TRY(tally_take(y, s->trained * real, &s->moment2));
+    TRY(dry_run_take(y, s->trained * real, &s->moment1));
+    TRY(dry_run_take(y, s->trained * real, &s->moment2));
     s->frozen_reals = frozen_reals(s);
     if (s->frozen_reals == 0)
         return OK;
-    TRY(tally_take(y, s->frozen_reals * real, &s->frozen));
+    TRY(dry_run_take(y, s->frozen_reals * real, &s->frozen));
     if (s->frozen)
         memcpy(s->frozen, s->task.model->weights, s->frozen_reals * real);
     return OK;
 }
 
-static status take_batch(stepper *s, tally *y)
+static status take_batch(stepper *s, dry_run *y)
 {
     const method_task *k = s->task.kind;
     task_needs needs =
         k->needs ? k->needs((numbers){s->task.model->option, s->task.setting}) : (task_needs){0};
     void *p;
     for (int32_t i = 0; i < k->inputs.n; i++)
-        TRY(tally_take(y, (size_t)bk_count(&s->task.shape[i]) * bk_dtype_size(s->task.shape[i].dtype),
-                       &s->data[i]));
+        TRY(dry_run_take(y, (size_t)bk_count(&s->task.shape[i]) * bk_dtype_size(s->task.shape[i].dtype),
+                         &s->data[i]));
     if (needs.room > 0)
-        TRY(tally_take(y, needs.room, &s->room));
+        TRY(dry_run_take(y, needs.room, &s->room));
     s->n_draws = needs.draws;
     if (needs.draws == 0)
         return OK;
-    TRY(tally_take(y, needs.draws * sizeof(double), &p));
+    TRY(dry_run_take(y, needs.draws * sizeof(double), &p));
     s->draws = p;
     return OK;
 }
@@ -143,7 +143,7 @@ static void bind_all(stepper *s)
         s->bound[task_slot_port(&s->task, k->inputs.n + i)] = &s->losses[i];
 }
 
-status stepper_open(stepper *s, slmt_context *context, const task *t, tally *y)
+status stepper_open(stepper *s, slmt_context *context, const task *t, dry_run *y)
 {
     void *p;
     *s = (stepper){.context = context, .task = *t};

@@ -6,8 +6,8 @@
 
 #include <stdatomic.h>
 
-#include "api/profile.h"
-#include "api/task.h"
+#include "core/profile.h"
+#include "core/task.h"
 #include "lib/plan.h"
 
 enum { STEPPER_LOSSES = 4 }; /* at most: outputs of a task that trains */
@@ -32,7 +32,7 @@ typedef struct stepper {
 } stepper;
 
 /* Takes all memory (or counts it, y->dry) and plans. On failure call stepper_close. */
-status stepper_open(stepper *s, slmt_context *context, const task *t, tally *y);
+status stepper_open(stepper *s, slmt_context *context, const task *t, dry_run *y);
 void stepper_close(stepper *s);
 
 /* Steps from now on write to the profile; NULL: to none. On failure nothing has changed. */

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* context.h - what a context holds, for everything below the entry points. */
+#ifndef SLMT_CORE_CONTEXT_H
+#define SLMT_CORE_CONTEXT_H
+
+#include <stdint.h>
+
+#include "backends/backend.h"
+#include "lib/mem.h"
+#include "lib/plan.h"
+#include "slmt/context.h"
+
+struct slmt_context {
+    _Atomic int64_t owners;
+    mem mem; /* every allocation of every handle of this context goes through it */
+    slmt_context_config config;
+    bk_host host;
+    const bk_backend *backend;
+    void *device; /* the back end's, opened with host */
+};
+
+slmt_context *context_retain(slmt_context *context);
+
+/* Gives one owner back; the last one closes the device and frees the context. */
+void context_release(slmt_context *context);
+
+/* plan_create() on the context's device. */
+status context_plan(slmt_context *context, const graph *g, int arena, plan **out);
+
+#if defined(__GNUC__)
+__attribute__((format(printf, 3, 4)))
+#endif
+void context_log(const slmt_context *context, int32_t level, const char *format, ...);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dry_run.c - large blocks taken for real, or only added up. */
+#include "core/dry_run.h"
+
+status dry_run_take(dry_run *t, size_t bytes, void **out)
+{
+    *out = NULL;
+    if (!t->dry)
+        return mem_zeros(t->mem, bytes, 1, out);
+    t->bytes += mem_cost(bytes);
+    return OK;
+}
+
+status dry_run_context(const slmt_context *like, slmt_context **out)
+{
+    slmt_context_config config = like->config;
+    config.max_bytes = 0;
+    return slmt_context_create(&config, out);
+}

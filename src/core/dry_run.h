@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dry_run.h - taking large blocks for real, or only adding them up: how memory queries are exact. */
+#ifndef SLMT_CORE_DRY_RUN_H
+#define SLMT_CORE_DRY_RUN_H
+
+#include "core/context.h"
+
+typedef struct dry_run {
+    mem *mem;
+    int dry;        /* 1: take nothing, count */
+    uint64_t bytes; /* counted */
+} dry_run;
+
+/* Zeroed bytes; NULL when dry. */
+status dry_run_take(dry_run *t, size_t bytes, void **out);
+
+/* A context like this one, without limit, to count what something takes. */
+status dry_run_context(const slmt_context *like, slmt_context **out);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* model.h - what a model holds. */
+#ifndef SLMT_CORE_MODEL_H
+#define SLMT_CORE_MODEL_H
+
+#include "core/context.h"
+#include "core/method.h"
+#include "slmt/model.h"
+
+typedef struct card_field {
+    char *key, *text;
+} card_field;
+
+struct slmt_model {
+    _Atomic int64_t owners;
+    slmt_context *context;
+    const method *method;
+    double option[METHOD_NUMBERS];
+    params params;
+    _Atomic uint64_t version; /* raised when weights change */
+    void *weights;            /* params.bytes */
+    float **unread; /* by tensor: values that a reference checkpoint stores and nothing reads, NULL where
+                       absent */
+    slmt_preprocess preprocess;
+    card_field *card; /* in order of key */
+    size_t n_card;
+};
+
+/* A model whose weights are zeros; options are checked. `stored`: how a file has the matrices of linear
+ * layers, for SLMT_WEIGHTS_STORED; else SLMT_WEIGHTS_FULL. */
+status model_make(slmt_context *context, const method *method, const double *option, int32_t stored,
+                  slmt_model **out);
+
+/* Side of the model's images in pixels; 0: any. */
+int32_t model_image_side(const slmt_model *model);
+
+/* ERR_STATE: the model is of another method than the typed calls are for. */
+status model_require_slmt_net(const slmt_model *model, const char *call);
+
+/* ERR_ARGUMENT, naming the tensor: a number is too large for the 16-bit type it is to be stored in. */
+status model_check_narrow(const param *p, const float *values);
+
+/* The weights of tensor k. */
+void *model_tensor(const slmt_model *model, int32_t k);
+
+static inline bk_dtype model_real(const slmt_model *model)
+{
+    return model->params.real;
+}
+
+static inline bk_dtype tensor_type(const param *p)
+{
+    return (bk_dtype)p->shape.dtype;
+}
+
+#endif

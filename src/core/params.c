@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* params.c - the tensor list and the initial values. */
+#include "core/params.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/half.h"
+#include "lib/random.h"
+
+void params_init(params *p, mem *m, bk_dtype real, bk_dtype matrix)
+{
+    *p = (params){.mem = m, .real = real, .matrix = matrix};
+}
+
+void params_clear(params *p)
+{
+    mem_give(p->mem, p->list);
+    p->list = NULL;
+    p->n = p->capacity = 0;
+}
+
+double real_get(const void *array, bk_dtype type, size_t i)
+{
+    if (bk_is_half(type))
+        return bk_widen(type, ((const uint16_t *)array)[i]);
+    return type == BK_F64 ? ((const double *)array)[i] : (double)((const float *)array)[i];
+}
+
+void real_set(void *array, bk_dtype type, size_t i, double x)
+{
+    if (bk_is_half(type))
+        ((uint16_t *)array)[i] = half_narrow(type, (float)x);
+    else if (type == BK_F64)
+        ((double *)array)[i] = x;
+    else
+        ((float *)array)[i] = (float)x;
+}
+
+static status room_for_one(params *p)
+{
+    if (p->n < p->capacity)
+        return OK;
+    int32_t more = p->capacity ? 2 * p->capacity : 128;
+    void *list = p->list;
+    TRY(mem_resize(p->mem, &list, (size_t)more, sizeof(param)));
+    p->list = list;
+    p->capacity = more;
+    return OK;
+}
+
+/* Every tensor starts on a 64-byte boundary. */
+static size_t padded(size_t count, bk_dtype type)
+{
+    size_t line = bk_is_half(type) ? 32 : 16;
+    return (count + line - 1) / line * line;
+}
+
+static void add(params *p, param_init init, int used, int matrix, int32_t rank, const int64_t *dim,
+                const char *name)
+{
+    bk_dtype type = matrix ? p->matrix : p->real;
+    if (p->error == OK)
+        p->error = room_for_one(p);
+    if (p->error != OK)
+        return;
+    param t = {.init = init, .used = used, .matrix = matrix, .shape = {.dtype = type, .rank = rank}};
+    snprintf(t.name, sizeof t.name, "%s", name);
+    for (int32_t i = 0; i < rank; i++)
+        t.shape.dim[i] = dim[i];
+    t.count = (size_t)bk_count(&t.shape);
+    if (used) {
+        t.offset = p->total;
+        t.byte = p->bytes;
+        p->total += padded(t.count, p->real);
+        p->bytes += padded(t.count, type) * bk_dtype_size(type);
+    }
+    p->list[p->n++] = t;
+}
+
+void params_add(params *p, param_init init, int used, int32_t rank, const int64_t *dim, const char *name)
+{
+    add(p, init, used, 0, rank, dim, name);
+}
+
+void params_add_matrix(params *p, param_init init, int used, int32_t rank, const int64_t *dim,
+                       const char *name)
+{
+    add(p, init, used, used, rank, dim, name);
+}
+
+int params_are_half(const params *p)
+{
+    return bk_is_half(p->matrix);
+}
+
+int32_t params_find(const params *p, const char *name)
+{
+    for (int32_t i = 0; i < p->n; i++)
+        if (strcmp(p->list[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+/* Row 0 (cls) is 0; then for each cell of an n x n grid, first half of the channels: column, second half:
+ * row; within a half: sin, then cos, of position / 10000^(2i/half). */
+static double position_value(const param *t, size_t element)
+{
+    int64_t width = t->shape.dim[2], half = width / 2, quarter = half / 2;
+    int64_t token = (int64_t)element / width, c = (int64_t)element % width;
+    int64_t side = (int64_t)(sqrt((double)(t->shape.dim[1] - 1)) + 0.5);
+    if (token == 0)
+        return 0;
+    int64_t place = c < half ? (token - 1) % side : (token - 1) / side;
+    int64_t i = c % half;
+    double angle = (double)place / pow(10000.0, (double)(i % quarter) / (double)quarter);
+    return i < quarter ? sin(angle) : cos(angle);
+}
+
+int param_trained(const param *p)
+{
+    return p->used && p->init != INIT_POSITION && p->init != INIT_SOBEL && p->init != INIT_GIVEN;
+}
+
+static double sobel_value(size_t element)
+{
+    static const double filters[18] = {-1, 0, 1, -2, 0, 2, -1, 0, 1, 1, 2, 1, 0, 0, 0, -1, -2, -1};
+    return filters[element % 18];
+}
+
+static double draw(const param *t, random_stream *r, size_t element)
+{
+    double rows = (double)t->shape.dim[0], columns = (double)t->count / rows;
+    switch (t->init) {
+    case INIT_ONE:
+        return 1;
+    case INIT_XAVIER:
+        return (2 * random_uniform(r) - 1) * sqrt(6 / (rows + columns));
+    case INIT_NORMAL:
+        return 0.02 * random_normal(r);
+    case INIT_TRUNCATED:
+        return 0.02 * random_truncated(r);
+    case INIT_FAN_IN:
+        return (2 * random_uniform(r) - 1) / sqrt(columns);
+    case INIT_HE:
+        return random_normal(r) * sqrt(2 / columns);
+    case INIT_POSITION:
+        return position_value(t, element);
+    case INIT_SOBEL:
+        return sobel_value(element);
+    default:
+        return 0;
+    }
+}
+
+void params_fill(const params *p, uint64_t seed, void *weights)
+{
+    memset(weights, 0, p->bytes);
+    for (int32_t k = 0; k < p->n; k++) {
+        const param *t = &p->list[k];
+        void *at = (unsigned char *)weights + t->byte;
+        random_stream r = random_open(seed, random_purpose(t->name, 0));
+        for (size_t i = 0; t->used && i < t->count;
+             i++) /* rounded to float32 on every type: one start for all */
+            real_set(at, (bk_dtype)t->shape.dtype, i, (float)draw(t, &r, i));
+    }
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* profile.h - what a profile handle holds, for the handles that write to it. */
+#ifndef SLMT_CORE_PROFILE_H
+#define SLMT_CORE_PROFILE_H
+
+#include "core/context.h"
+#include "lib/profile.h"
+#include "slmt/profile.h"
+
+struct slmt_profile {
+    _Atomic int64_t owners;
+    slmt_context *context;
+    profile records;
+};
+
+/* Hands `held` (a handle's profile) over to `next`; both may be NULL. The plan writes to it from now on. */
+status profile_exchange(plan *p, slmt_profile **held, slmt_profile *next);
+
+#endif

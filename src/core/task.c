@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* task.c - a task of a model as a graph, for sessions and trainers. */
+#include "core/task.h"
+
+#include <math.h>
+#include <string.h>
+
+status task_init(task *t, slmt_model *model, const method_task *kind, const double *setting)
+{
+    *t = (task){.model = model, .kind = kind};
+    memcpy(t->setting, setting, (size_t)kind->settings.n * sizeof *setting);
+    TRY(numbers_check(kind->settings, "setting", t->setting));
+    return kind->shapes((numbers){model->option, t->setting}, model_real(model), t->shape);
+}
+
+status task_find(const slmt_model *model, const char *name, int trains, const method_task **kind)
+{
+    *kind = task_named(model->method, name);
+    if (!*kind)
+        return fail(ERR_NOT_FOUND, "method %s has no task %s", model->method->name, name);
+    if ((*kind)->trains != trains)
+        return fail(ERR_STATE, "task %s of method %s is for a %s", name, model->method->name,
+                    trains ? "session" : "trainer");
+    return OK;
+}
+
+status task_settings(const method_task *kind, const slmt_number *given, size_t n, double *setting)
+{
+    numbers_init(kind->settings, setting);
+    return numbers_set(kind->settings, "setting", given, n, setting);
+}
+
+int32_t task_ports(const task *t)
+{
+    return t->kind->inputs.n + t->kind->outputs.n;
+}
+
+int32_t task_slot_port(const task *t, int32_t port)
+{
+    return 2 * t->model->params.n + port;
+}
+
+int32_t task_slots(const task *t)
+{
+    return task_slot_port(t, task_ports(t));
+}
+
+/* What was to come from elsewhere and is read has come: of an array of weights (not of biases), an element
+ * is not 0. */
+static status check_given(const task *t, const task_values *made)
+{
+    const slmt_model *m = t->model;
+    for (int32_t k = 0; k < m->params.n; k++) {
+        const param *p = &m->params.list[k];
+        size_t i = 0;
+        if (p->init != INIT_GIVEN || p->shape.rank < 2 || made->weights[k] == NONE)
+            continue;
+        while (i < p->count && real_get(model_tensor(m, k), tensor_type(p), i) == 0)
+            i++;
+        if (i == p->count)
+            return fail(ERR_STATE,
+                        "task %s reads tensor %s, which has never been set: its values are to come from a "
+                        "network that was trained elsewhere",
+                        t->kind->name, p->name);
+    }
+    return OK;
+}
+
+status task_build(const task *t, graph *g, task_values *made)
+{
+    const method_task *k = t->kind;
+    int32_t n = t->model->params.n;
+    void *p;
+    made->weights = NULL;
+    made->t = (task_graph){
+        .g = g, .params = &t->model->params, .at = {t->model->option, t->setting}, .weights = 0, .frozen = n};
+    for (int32_t i = 0; i < k->inputs.n; i++)
+        made->t.in[i] = graph_bound(g, task_slot_port(t, i), t->shape[i]);
+    for (int32_t i = 0; i < k->outputs.n; i++)
+        made->t.out[i] = NONE;
+    k->build(&made->t);
+    TRY(graph_status(g));
+    for (int32_t i = 0; i < k->outputs.n; i++)
+        graph_output(g, made->t.out[i], task_slot_port(t, k->inputs.n + i));
+    TRY(mem_array(g->mem, (size_t)n, sizeof(value), &p));
+    made->weights = p;
+    for (int32_t i = 0; i < n; i++)
+        made->weights[i] = NONE;
+    for (value v = 0; v < g->n_values; v++)
+        if (g->values[v].kind == VALUE_BOUND && g->values[v].slot < n)
+            made->weights[g->values[v].slot] = v;
+    TRY(graph_status(g));
+    return check_given(t, made);
+}
+
+void task_values_close(task_values *made, graph *g)
+{
+    mem_give(g->mem, made->weights);
+    made->weights = NULL;
+}
+
+void task_bind_weights(const task *t, void **bound)
+{
+    for (int32_t k = 0; k < t->model->params.n; k++)
+        if (t->model->params.list[k].used)
+            bound[k] = model_tensor(t->model, k);
+}
+
+const port *task_port(const task *t, int32_t i)
+{
+    const method_task *k = t->kind;
+    return i < k->inputs.n ? &k->inputs.rows[i] : &k->outputs.rows[i - k->inputs.n];
+}
+
+int task_is_batched(const task *t, int32_t i)
+{
+    return !(task_port(t, i)->flags & PORT_SHARED) && t->shape[i].rank > 0;
+}
+
+status task_shape_named(const task *t, const char *name, int64_t batch, int64_t shape[6], int32_t *rank)
+{
+    for (int32_t i = 0; i < task_ports(t); i++) {
+        const bk_shape *s = &t->shape[i];
+        if ((task_port(t, i)->flags & PORT_HIDDEN) || strcmp(task_port(t, i)->name, name) != 0)
+            continue;
+        *rank = s->rank;
+        for (int32_t k = 0; k < 6; k++)
+            shape[k] = k < s->rank ? s->dim[k] : 0;
+        if (batch > 0 && task_is_batched(t, i))
+            shape[0] = batch;
+        return OK;
+    }
+    return fail(ERR_NOT_FOUND, "task %s has no input or output %s", t->kind->name, name);
+}
+
+/* ---- tensors of a caller ---- */
+
+static const slmt_tensor *tensor_named(const slmt_tensor *given, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (given[i].name && strcmp(given[i].name, name) == 0)
+            return &given[i];
+    return NULL;
+}
+
+static int is_compact(const slmt_tensor *g)
+{
+    int64_t step = 1;
+    for (int32_t i = g->rank - 1; i >= 0; i--) {
+        if (g->strides && g->shape[i] != 1 && g->strides[i] != step)
+            return 0;
+        step *= g->shape[i];
+    }
+    return 1;
+}
+
+static status match_one(const port *p, const bk_shape *want, const slmt_tensor *g, int64_t *samples)
+{
+    char text[128];
+    int batched = !(p->flags & PORT_SHARED);
+    if (!g->data || (g->rank > 0 && !g->shape))
+        return fail(ERR_ARGUMENT, "tensor %s: data or shape is NULL", p->name);
+    if (g->type != p->type)
+        return fail(ERR_ARGUMENT, "tensor %s has type %d, expected %d (%s)", p->name, g->type, p->type,
+                    p->type == SLMT_TENSOR_INT32 ? "SLMT_TENSOR_INT32" : "SLMT_TENSOR_FLOAT32");
+    int same = g->rank == want->rank;
+    for (int32_t i = batched; same && i < want->rank; i++)
+        same = g->shape[i] == want->dim[i];
+    if (!same || (batched && want->rank > 0 && g->shape[0] < 1)) {
+        bk_shape have = {.rank = g->rank < 0 ? 0 : g->rank > BK_MAX_RANK ? BK_MAX_RANK : g->rank};
+        char is[128];
+        for (int32_t i = 0; i < have.rank; i++)
+            have.dim[i] = g->shape[i];
+        return fail(ERR_ARGUMENT, "tensor %s is %s, expected %s [%s]%s", p->name, shape_text(&have, is),
+                    shape_text(want, text), p->axes, batched ? ", with any number of samples" : "");
+    }
+    if (!is_compact(g))
+        return fail(ERR_ARGUMENT, "tensor %s has strides of no compact row-major array", p->name);
+    if (!batched || want->rank == 0)
+        return OK;
+    if (*samples > 0 && *samples != g->shape[0])
+        return fail(ERR_ARGUMENT, "tensor %s holds %lld samples, the one before it %lld", p->name,
+                    (long long)g->shape[0], (long long)*samples);
+    *samples = g->shape[0];
+    return OK;
+}
+
+static status check_names(const port_table *ports, const slmt_tensor *given, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        int known = 0;
+        for (int32_t k = 0; k < ports->n; k++)
+            known |= given[i].name && !(ports->rows[k].flags & PORT_HIDDEN) &&
+                     strcmp(given[i].name, ports->rows[k].name) == 0;
+        if (!known)
+            return fail(ERR_NOT_FOUND, "the task has no tensor %s there",
+                        given[i].name ? given[i].name : "NULL");
+    }
+    return OK;
+}
+
+status task_match(const task *t, const port_table *ports, int32_t first, const slmt_tensor *given,
+                  size_t n_given, const slmt_tensor **by_port, int64_t *samples)
+{
+    TRY(check_names(ports, given, n_given));
+    for (int32_t i = 0; i < ports->n; i++) {
+        const port *p = &ports->rows[i];
+        by_port[i] = NULL;
+        if (p->flags & PORT_HIDDEN)
+            continue;
+        by_port[i] = tensor_named(given, n_given, p->name);
+        if (!by_port[i])
+            return fail(ERR_ARGUMENT, "tensor %s [%s] is missing", p->name, p->axes);
+        TRY(match_one(p, &t->shape[first + i], by_port[i], samples));
+    }
+    return OK;
+}
+
+status task_check_values(const task *t, const port *p, const slmt_tensor *given)
+{
+    int32_t below =
+        p->below ? (int32_t)number_of(t->model->method->options, t->model->option, p->below) : INT32_MAX;
+    size_t n = 1;
+    for (int32_t i = 0; i < given->rank; i++)
+        n *= (size_t)given->shape[i];
+    const float *x = given->data;
+    for (size_t i = 0; p->type == SLMT_TENSOR_FLOAT32 && i < n; i++)
+        if (!isfinite(x[i]))
+            return fail(ERR_NONFINITE, "tensor %s: element %zu is not finite", p->name, i);
+    const int32_t *k = given->data;
+    for (size_t i = 0; p->type == SLMT_TENSOR_INT32 && i < n; i++)
+        if (k[i] < 0 || k[i] >= below)
+            return fail(ERR_ARGUMENT, "tensor %s: element %zu is %d, expected 0 to %d", p->name, i, k[i],
+                        below - 1);
+    return OK;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* task.h - a task of a model as a graph, for sessions and trainers. */
+#ifndef SLMT_CORE_TASK_H
+#define SLMT_CORE_TASK_H
+
+#include "core/dry_run.h"
+#include "core/model.h"
+
+/* What is to be run: a task of a model, with its settings and the shapes that follow from them. */
+typedef struct task {
+    slmt_model *model;
+    const method_task *kind;
+    double setting[METHOD_NUMBERS];
+    bk_shape shape[METHOD_PORTS]; /* inputs, then outputs */
+} task;
+
+/* Settings are checked and shapes worked out. ERR_ARGUMENT. */
+status task_init(task *t, slmt_model *model, const method_task *kind, const double *setting);
+
+/* ERR_NOT_FOUND: the model has no such task, or the task no such setting; ERR_STATE: it is for a trainer, or
+ * for a session. */
+status task_find(const slmt_model *model, const char *name, int trains, const method_task **kind);
+status task_settings(const method_task *kind, const slmt_number *given, size_t n, double *setting);
+
+int32_t task_ports(const task *t); /* inputs and outputs */
+
+/* Plan slots: weights, the frozen copy, then the ports. */
+int32_t task_slot_port(const task *t, int32_t port);
+int32_t task_slots(const task *t);
+
+/* Adds the task to an empty graph. made->in are bound, made->out are outputs of the graph; made->weights[k]
+ * is the value of the model's tensor k, NONE where nothing reads it (freed by task_values_close()).
+ * ERR_STATE: it reads a tensor that is to be given (INIT_GIVEN) and has not been. */
+typedef struct task_values {
+    task_graph t;
+    value *weights;
+} task_values;
+status task_build(const task *t, graph *g, task_values *made);
+void task_values_close(task_values *made, graph *g);
+
+/* Binds the model's weights in a table of task_slots() pointers. */
+void task_bind_weights(const task *t, void **bound);
+
+/* The shape of a named input or output; batch > 0: the first extent of a batched one instead. ERR_NOT_FOUND.
+ */
+status task_shape_named(const task *t, const char *name, int64_t batch, int64_t shape[6], int32_t *rank);
+
+/* Port i: inputs, then outputs. 1: its first axis counts samples. */
+const port *task_port(const task *t, int32_t i);
+int task_is_batched(const task *t, int32_t i);
+
+/* ---- tensors of a caller ---- */
+
+/* The tensor given for each of the ports [first, first + n), in their order; hidden ones NULL. Checks names,
+ * types, ranks, shapes but for the first axis of batched ports, which gives *samples (all the same), and
+ * strides. ERR_ARGUMENT, ERR_NOT_FOUND. */
+status task_match(const task *t, const port_table *ports, int32_t first, const slmt_tensor *given,
+                  size_t n_given, const slmt_tensor **by_port, int64_t *samples);
+
+/* ERR_NONFINITE, ERR_ARGUMENT: an element of an input is not a number, or out of range. */
+status task_check_values(const task *t, const port *p, const slmt_tensor *given);
+
+#endif

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* slmt_net_tasks.c - what the library knows of SLMT-Net: pre-training, fine-tuning, synthesis. */
+#include <math.h>
+#include <string.h>
+
+#include "data/augment.h"
+#include "methods/slmt_net/mt_net.h"
+#include "slmt/trainer.h"
+#include "train/epoch.h"
+
+static double set(const double *setting, number_table t, const char *name)
+{
+    return number_of(t, setting, name);
+}
+
+/* Builders of the networks that a task needs, over the weights or the frozen ones. */
+static int open_networks(task_graph *t, int n, nn *network, const char *const *prefix, const int32_t *slot)
+{
+    for (int i = 0; i < n; i++)
+        network[i] = (nn){.g = t->g};
+    for (int i = 0; i < n; i++) {
+        status s = nn_open(&network[i], t->g, t->params, prefix[i], slot[i]);
+        if (s != OK) {
+            graph_fail(t->g, s);
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static void close_networks(int n, nn *network)
+{
+    for (int i = 0; i < n; i++)
+        nn_close(&network[i]);
+}
+
+static bk_shape images(const slmt_net *net, bk_dtype real, int64_t batch)
+{
+    int64_t side = net->options.image_size;
+    return shape_of(real, 3, (const int64_t[]){batch, side, side});
+}
+
+static bk_shape one(bk_dtype real)
+{
+    return shape_of(real, 0, NULL);
+}
+
+/* ---- synthesize ---- */
+
+static const number synthesize_settings[] = {
+    {"batch", SLMT_NUMBER_WHOLE, 1, 1, 65536, "slices computed together, at most", NULL},
+};
+static const port synthesize_inputs[] = {
+    {"source", "batch,height,width", SLMT_TENSOR_FLOAT32, 0, "slices of the source contrast in [0, 1]", NULL},
+};
+static const port synthesize_outputs[] = {
+    {"target", "batch,height,width", SLMT_TENSOR_FLOAT32, 0, "slices of the target contrast in [0, 1]", NULL},
+};
+
+static status synthesize_shapes(numbers at, bk_dtype real, bk_shape *shape)
+{
+    const slmt_net net = slmt_net_of(at.option);
+    shape[0] = shape[1] = images(&net, real, (int64_t)at.setting[0]);
+    return OK;
+}
+
+static void synthesize_build(task_graph *t)
+{
+    const slmt_net net = slmt_net_of(t->at.option);
+    nn n[2];
+    if (open_networks(t, 2, n, (const char *const[]){"E.", "G."}, (const int32_t[]){t->weights, t->weights}))
+        t->out[0] = mt_net_synthesize(&n[0], &n[1], &net, t->in[0]);
+    close_networks(2, n);
+}
+
+static stacking one_slice(numbers at)
+{
+    (void)at;
+    return (stacking){1, 0};
+}
+
+static const slicing synthesize_slices = {one_slice, 0, 1};
+
+/* ---- pretrain ---- */
+
+static const number pretrain_settings[] = {
+    TRAIN_NUMBERS(20, 100, 3e-3, 0.95, 1, SLMT_RECOMPUTE_LINEAR),
+    {"patch_weight", SLMT_NUMBER_CHOICE, 0, 0, 1, "weights of removed patches: the paper's code, or its text",
+     "hard|easy-then-hard"},
+    {"decay_epochs", SLMT_NUMBER_WHOLE, 50, 1, 1000000, "the learning rate falls after every so many epochs",
+     NULL},
+    {"decay_factor", SLMT_NUMBER_REAL, 0.1, 0, 1, "factor by which the learning rate falls", NULL},
+    {"mask_ratio", SLMT_NUMBER_REAL, 0.7, 0, 1, "part of the patches that is removed", NULL},
+    {"rec_weight", SLMT_NUMBER_REAL, 10, 0, 1e9, "weight of the reconstruction loss beside the edge loss",
+     NULL},
+};
+static const number_table pretrain_table = NUMBERS(pretrain_settings);
+
+enum { MAE_IMAGES, MAE_KEEP, MAE_RESTORE, MAE_WEIGHT, MAE_EDGES };
+static const port pretrain_inputs[] = {
+    {"images", "batch,height,width", SLMT_TENSOR_FLOAT32, 0, "slices in [0, 1]", NULL},
+    {"keep", "batch,kept", SLMT_TENSOR_INT32, PORT_HIDDEN, "patches that stay", NULL},
+    {"restore", "batch,patches", SLMT_TENSOR_INT32, PORT_HIDDEN, "place of each patch among the kept", NULL},
+    {"weight", "batch,patches,1", SLMT_TENSOR_FLOAT32, PORT_HIDDEN, "weight of a patch in the losses", NULL},
+    {"edges", "batch,height,width", SLMT_TENSOR_FLOAT32, PORT_HIDDEN, "edge maps to be found", NULL},
+};
+static const port pretrain_outputs[] = {
+    {"reconstruction", "", SLMT_TENSOR_FLOAT32, 0, "mean square error of removed patches", NULL},
+    {"edge", "", SLMT_TENSOR_FLOAT32, 0, "mean square error of the edge map", NULL},
+    {"total", "", SLMT_TENSOR_FLOAT32, 0, "rec_weight * reconstruction + edge", NULL},
+};
+
+static int kept_patches(const slmt_net *net, const double *setting)
+{
+    return edge_mae_kept(net, set(setting, pretrain_table, "mask_ratio"));
+}
+
+static status pretrain_shapes(numbers at, bk_dtype real, bk_shape *shape)
+{
+    const slmt_net net = slmt_net_of(at.option);
+    int64_t batch = (int64_t)at.setting[TRAIN_BATCH], n = (int64_t)net.mae_grid * net.mae_grid;
+    int kept = kept_patches(&net, at.setting);
+    if (kept < 1 || kept >= n)
+        return fail(ERR_ARGUMENT, "mask_ratio %g keeps %d of %d patches; at least one must stay and one go",
+                    set(at.setting, pretrain_table, "mask_ratio"), kept, (int)n);
+    shape[MAE_IMAGES] = shape[MAE_EDGES] = images(&net, real, batch);
+    shape[MAE_KEEP] = shape_of(BK_I32, 2, (const int64_t[]){batch, kept});
+    shape[MAE_RESTORE] = shape_of(BK_I32, 2, (const int64_t[]){batch, n});
+    shape[MAE_WEIGHT] = shape_of(real, 3, (const int64_t[]){batch, n, 1});
+    for (int i = 0; i < 3; i++)
+        shape[MAE_EDGES + 1 + i] = one(real);
+    return OK;
+}
+
+static void pretrain_build(task_graph *t)
+{
+    const slmt_net net = slmt_net_of(t->at.option);
+    edge_mae_graph v = {.images = t->in[MAE_IMAGES],
+                        .keep = t->in[MAE_KEEP],
+                        .restore = t->in[MAE_RESTORE],
+                        .weight = t->in[MAE_WEIGHT],
+                        .edges = t->in[MAE_EDGES]};
+    nn e;
+    if (open_networks(t, 1, &e, (const char *const[]){"E."}, &t->weights)) {
+        edge_mae_pretrain(&e, &net, set(t->at.setting, pretrain_table, "rec_weight"), &v);
+        t->out[0] = v.rec_loss;
+        t->out[1] = v.edge_loss;
+        t->out[2] = v.total;
+    }
+    close_networks(1, &e);
+}
+
+/* learning_rate * decay_factor^floor(epoch / decay_epochs) */
+static double pretrain_rate(const double *s, double epoch)
+{
+    return s[TRAIN_RATE] *
+           pow(set(s, pretrain_table, "decay_factor"), floor(epoch / set(s, pretrain_table, "decay_epochs")));
+}
+
+/* A number for each patch; room: an order and a mask. */
+static task_needs pretrain_needs(numbers at)
+{
+    const slmt_net net = slmt_net_of(at.option);
+    size_t n = (size_t)net.mae_grid * (size_t)net.mae_grid;
+    return (task_needs){(size_t)at.setting[TRAIN_BATCH] * n, n * (sizeof(int32_t) + 1)};
+}
+
+static void *shift(void *array, bk_dtype type, size_t n)
+{
+    return (unsigned char *)array + n * bk_dtype_size(type);
+}
+
+/* Masks, loss weights and edge maps of a batch. */
+static void pretrain_prepare(const task_step *s)
+{
+    const slmt_net net = slmt_net_of(s->at.option);
+    size_t n = (size_t)net.mae_grid * (size_t)net.mae_grid, kept = (size_t)kept_patches(&net, s->at.setting);
+    size_t batch = (size_t)s->at.setting[TRAIN_BATCH];
+    size_t pixels = (size_t)net.options.image_size * (size_t)net.options.image_size;
+    double area = (double)net.options.mae_patch * net.options.mae_patch, filters[18];
+    int easy = set(s->at.setting, pretrain_table, "patch_weight") == SLMT_PATCH_WEIGHT_EASY_THEN_HARD &&
+               s->epoch < 0.5 * s->at.setting[TRAIN_EPOCHS];
+    const param *filter = &s->params->list[params_find(s->params, "E.operator.filter.weight")];
+    for (size_t i = 0; i < 18; i++)
+        filters[i] = real_get((const unsigned char *)s->weights + filter->byte, s->real, i);
+    int32_t *order = s->room;
+    unsigned char *mask = (unsigned char *)(order + n);
+    for (size_t b = 0; b < batch; b++) {
+        edge_mae_mask(s->draws + b * n, (int)n, (int)kept, shift(s->in[MAE_KEEP], BK_I32, b * kept),
+                      shift(s->in[MAE_RESTORE], BK_I32, b * n), mask, order);
+        edge_mae_weights(mask, net.mae_grid, easy, (double)batch * (double)(n - kept) * area, s->real,
+                         shift(s->in[MAE_WEIGHT], s->real, b * n));
+        edge_mae_edges((const float *)s->given[MAE_IMAGES] + b * pixels, net.options.image_size, filters,
+                       s->real, shift(s->in[MAE_EDGES], s->real, b * pixels));
+    }
+}
+
+/* ---- finetune ---- */
+
+static const number finetune_settings[] = {
+    TRAIN_NUMBERS(10, 150, 1e-3, 0.999, 0.7, SLMT_RECOMPUTE_CHEAP),
+    {"warmup_epochs", SLMT_NUMBER_WHOLE, 5, 0, 1000000, "the learning rate rises over so many epochs", NULL},
+    {"minimum_rate", SLMT_NUMBER_REAL, 1e-5, 0, 1e3, "the learning rate falls to this", NULL},
+    {"l1_weight", SLMT_NUMBER_REAL, 10000, 0, 1e9, "weight of mean |error| beside feature consistency", NULL},
+};
+static const number_table finetune_table = NUMBERS(finetune_settings);
+
+static const port finetune_inputs[] = {
+    {"source", "batch,height,width", SLMT_TENSOR_FLOAT32, 0, "slices of the source contrast in [0, 1]", NULL},
+    {"target", "batch,height,width", SLMT_TENSOR_FLOAT32, 0, "the same slices of the target contrast", NULL},
+};
+static const port finetune_outputs[] = {
+    {"l1", "", SLMT_TENSOR_FLOAT32, 0, "mean |prediction - target|", NULL},
+    {"consistency", "", SLMT_TENSOR_FLOAT32, 0, "feature consistency, judged by the frozen encoder", NULL},
+    {"total", "", SLMT_TENSOR_FLOAT32, 0, "l1_weight * l1 + consistency", NULL},
+};
+
+static status finetune_shapes(numbers at, bk_dtype real, bk_shape *shape)
+{
+    const slmt_net net = slmt_net_of(at.option);
+    shape[0] = shape[1] = images(&net, real, (int64_t)at.setting[TRAIN_BATCH]);
+    shape[2] = shape[3] = shape[4] = one(real);
+    return OK;
+}
+
+static void finetune_build(task_graph *t)
+{
+    const slmt_net net = slmt_net_of(t->at.option);
+    mt_net_graph v = {.source = t->in[0], .target = t->in[1]};
+    nn n[3];
+    if (open_networks(t, 3, n, (const char *const[]){"E.", "G.", "E."},
+                      (const int32_t[]){t->weights, t->weights, t->frozen})) {
+        mt_net_finetune(&n[0], &n[1], &n[2], &net, set(t->at.setting, finetune_table, "l1_weight"), &v);
+        t->out[0] = v.l1_loss;
+        t->out[1] = v.fc_loss;
+        t->out[2] = v.total;
+    }
+    close_networks(3, n);
+}
+
+/* Linearly from 0 over warmup_epochs, then a half cosine down to minimum_rate at `epochs`. */
+static double finetune_rate(const double *s, double epoch)
+{
+    double warmup = set(s, finetune_table, "warmup_epochs"), low = set(s, finetune_table, "minimum_rate");
+    if (epoch < warmup)
+        return s[TRAIN_RATE] * epoch / warmup;
+    double rest = s[TRAIN_EPOCHS] - warmup;
+    double part = rest > 0 ? (epoch - warmup) / rest : 1;
+    if (part > 1)
+        part = 1;
+    return low + (s[TRAIN_RATE] - low) * 0.5 * (1 + cos(3.14159265358979323846 * part));
+}
+
+/* ---- samples from a set ---- */
+
+typedef struct slices {
+    example_list list;
+    float *spare; /* one slice, for augmentation */
+} slices;
+
+static status check_set(const feed *f)
+{
+    const slmt_net net = slmt_net_of(f->at.option);
+    if (f->preprocess.image_size != net.options.image_size)
+        return fail(ERR_ARGUMENT, "the training set's images are %d pixels wide, the model's %d",
+                    f->preprocess.image_size, net.options.image_size);
+    return OK;
+}
+
+static void feed_close(feed *f)
+{
+    slices *own = f->own;
+    if (!own)
+        return;
+    examples_close(&own->list);
+    mem_give(f->mem, own->spare);
+    mem_give(f->mem, own);
+    f->own = NULL;
+}
+
+static status feed_open(feed *f)
+{
+    void *p;
+    size_t side = (size_t)f->preprocess.image_size;
+    TRY(check_set(f));
+    TRY(mem_zeros(f->mem, 1, sizeof(slices), &p));
+    slices *own = f->own = p;
+    own->list.mem = f->mem;
+    TRY(mem_array(f->mem, side * side, sizeof(float), &p));
+    own->spare = p;
+    double rate = f->at.setting[TRAIN_DATA_RATE];
+    TRY(examples_open(&own->list, f->mem, f->set, f->source, f->target, rate));
+    f->steps_in_epoch = own->list.n / (uint64_t)f->at.setting[TRAIN_BATCH];
+    if (f->steps_in_epoch == 0)
+        return fail(ERR_ARGUMENT, "the training set gives %u slices at data_rate %g, a batch needs %d",
+                    own->list.n, rate, (int)f->at.setting[TRAIN_BATCH]);
+    return OK;
+}
+
+static status pretrain_open(feed *f)
+{
+    if (f->target >= 0)
+        return fail(ERR_ARGUMENT, "slmt_trainer_run: pre-training takes no target contrast");
+    return feed_open(f);
+}
+
+static status finetune_open(feed *f)
+{
+    if (f->source < 0 || f->target < 0)
+        return fail(ERR_ARGUMENT, "slmt_trainer_run: fine-tuning needs the names of both contrasts");
+    return feed_open(f);
+}
+
+/* Reads and augments the examples of a step: sources and, where there are two inputs, targets. */
+static status feed_fill(feed *f, uint64_t step, float *const *in)
+{
+    slices *own = f->own;
+    size_t batch = (size_t)f->at.setting[TRAIN_BATCH];
+    int side = f->preprocess.image_size, augment = f->at.setting[TRAIN_AUGMENT] != 0;
+    size_t pixels = (size_t)side * (size_t)side;
+    for (size_t i = 0; i < batch; i++) {
+        uint32_t place = (uint32_t)(step % f->steps_in_epoch * batch + i);
+        const example *x = examples_at(&own->list, f->seed, step / f->steps_in_epoch, place);
+        random_stream r = random_open(f->seed, random_purpose("augment", step * batch + i));
+        float *source = in[0] + i * pixels, *target = x->target >= 0 ? in[1] + i * pixels : NULL;
+        TRY(slmt_dataset_read(f->set, x->subject, (size_t)x->source, x->slice, SLMT_RESIZE_BILINEAR, source));
+        if (target)
+            TRY(slmt_dataset_read(f->set, x->subject, (size_t)x->target, x->slice,
+                                  f->preprocess.target_resize, target));
+        if (augment && target)
+            augment_finetune(source, target, side, own->spare, &r);
+        else if (augment)
+            augment_pretrain(source, side, own->spare, &r);
+    }
+    return OK;
+}
+
+static const feeding pretrain_feeding = {pretrain_open, feed_fill, feed_close};
+static const feeding finetune_feeding = {finetune_open, feed_fill, feed_close};
+
+/* ---- the method ---- */
+
+static const method_task tasks[] = {
+    {.name = "synthesize",
+     .help = "make slices of the target contrast from slices of the source contrast",
+     .settings = NUMBERS(synthesize_settings),
+     .inputs = PORTS(synthesize_inputs),
+     .outputs = PORTS(synthesize_outputs),
+     .shapes = synthesize_shapes,
+     .build = synthesize_build,
+     .slices = &synthesize_slices},
+    {.name = "pretrain",
+     .help = "train the Edge-MAE on single slices (section III-A)",
+     .trains = 1,
+     .settings = NUMBERS(pretrain_settings),
+     .inputs = PORTS(pretrain_inputs),
+     .outputs = PORTS(pretrain_outputs),
+     .shapes = pretrain_shapes,
+     .build = pretrain_build,
+     .rate = pretrain_rate,
+     .needs = pretrain_needs,
+     .prepare = pretrain_prepare,
+     .feeding = &pretrain_feeding},
+    {.name = "finetune",
+     .help = "train the whole network on pairs of slices (section III-B)",
+     .trains = 1,
+     .settings = NUMBERS(finetune_settings),
+     .inputs = PORTS(finetune_inputs),
+     .outputs = PORTS(finetune_outputs),
+     .shapes = finetune_shapes,
+     .build = finetune_build,
+     .frozen = "E.",
+     .rate = finetune_rate,
+     .feeding = &finetune_feeding},
+};
+
+const method method_slmt_net = {
+    .name = "slmt-net",
+    .title = "SLMT-Net: one contrast from another, after pre-training on single slices",
+    .source = "Li et al., Multi-scale Transformer Network with Edge-aware Pre-training for Cross-Modality MR "
+              "Image Synthesis, IEEE TMI 2023",
+    .options = {slmt_net_rows, SLMT_NET_OPTIONS},
+    .check = slmt_net_check,
+    .tensors = slmt_net_tensors,
+    .tasks = tasks,
+    .n_tasks = sizeof tasks / sizeof *tasks,
+};

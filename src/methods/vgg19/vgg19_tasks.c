@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vgg19_tasks.c - VGG19 as a method: a model of it is what other methods' perceptual terms take their weights
+ * from, and its one task measures the distance of two images. */
+#include "core/method.h"
+#include "methods/vgg19/vgg19.h"
+
+static const number options[] = {
+    {"width", SLMT_NUMBER_WHOLE, 64, 1, 1024, "channels of the first layers; torchvision's are 64", NULL},
+};
+
+static status check(const double *option)
+{
+    (void)option;
+    return OK;
+}
+
+static void tensors(params *p, const double *option)
+{
+    vgg19_params(p, "", (int32_t)option[0]);
+}
+
+enum { BATCH, HEIGHT, WIDTH };
+static const number settings[] = {
+    {"batch", SLMT_NUMBER_WHOLE, 1, 1, 65536, "images computed together, at most", NULL},
+    {"height", SLMT_NUMBER_WHOLE, 192, VGG19_LEAST_SIDE, 8192, "rows of an image", NULL},
+    {"width", SLMT_NUMBER_WHOLE, 192, VGG19_LEAST_SIDE, 8192, "columns of an image", NULL},
+};
+
+static const port inputs[] = {
+    {"a", "batch,height,width", SLMT_TENSOR_FLOAT32, 0, "grey images in [-1, 1]", NULL},
+    {"b", "batch,height,width", SLMT_TENSOR_FLOAT32, 0, "as many others", NULL},
+};
+static const port outputs[] = {
+    {"distance", "batch", SLMT_TENSOR_FLOAT32, 0,
+     "for each pair, the sum over 13 layers of the mean square difference of features", NULL},
+};
+
+static status shapes(numbers at, bk_dtype real, bk_shape *shape)
+{
+    shape[0] = shape[1] = shape_of(real, 3,
+                                   (const int64_t[]){(int64_t)at.setting[BATCH], (int64_t)at.setting[HEIGHT],
+                                                     (int64_t)at.setting[WIDTH]});
+    shape[2] = shape_of(real, 1, shape[0].dim);
+    return OK;
+}
+
+static void build(task_graph *t)
+{
+    nn n;
+    status s = nn_open(&n, t->g, t->params, "", t->weights);
+    if (s != OK) {
+        graph_fail(t->g, s);
+        return;
+    }
+    t->out[0] = vgg19_distance(&n, t->in[0], t->in[1]);
+    nn_close(&n);
+}
+
+static const method_task tasks[] = {
+    {.name = "distance",
+     .help = "how different two images look to a network that was trained on photographs",
+     .settings = NUMBERS(settings),
+     .inputs = PORTS(inputs),
+     .outputs = PORTS(outputs),
+     .shapes = shapes,
+     .build = build},
+};
+
+const method method_vgg19 = {
+    .name = "vgg19",
+    .title = "VGG19: the perceptual distance of two images, by weights from elsewhere",
+    .source = "Simonyan and Zisserman, Very Deep Convolutional Networks for Large-Scale Image Recognition, "
+              "ICLR 2015; Johnson et al., Perceptual Losses for Real-Time Style Transfer and "
+              "Super-Resolution, ECCV 2016",
+    .options = NUMBERS(options),
+    .check = check,
+    .tensors = tensors,
+    .tasks = tasks,
+    .n_tasks = sizeof tasks / sizeof *tasks,
+};

@@ -1,0 +1,612 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_method.c - methods by name: what they say of themselves, models and sessions and trainers made from
+ * it, and that SLMT-Net's typed calls are the same thing. */
+#include "tests/api/api_fixture.h"
+
+/* ---- descriptions ---- */
+
+static void check_number(const slmt_number_info *n)
+{
+    assert_true(n->name[0] && n->help[0]);
+    assert_true(n->kind >= SLMT_NUMBER_WHOLE && n->kind <= SLMT_NUMBER_CHOICE);
+    assert_true(n->low <= n->initial && n->initial <= n->high);
+    assert_int_equal(n->choices[0] != 0, n->kind == SLMT_NUMBER_CHOICE);
+    int choices = 1;
+    for (const char *c = n->choices; *c; c++)
+        choices += *c == '|';
+    if (n->kind == SLMT_NUMBER_CHOICE)
+        assert_int_equal(choices, (int)n->high + 1);
+}
+
+static void check_port(const slmt_port_info *p)
+{
+    assert_true(p->name[0] && p->help[0]);
+    assert_true(p->type == SLMT_TENSOR_FLOAT32 || p->type == SLMT_TENSOR_INT32);
+}
+
+static void check_task(const char *method, const slmt_task_info *t)
+{
+    slmt_number_info n = {.struct_size = sizeof n};
+    slmt_port_info p = {.struct_size = sizeof p};
+    assert_true(t->name[0] && t->help[0] && t->inputs > 0 && t->outputs > 0);
+    for (int32_t i = 0; i < t->settings; i++) {
+        GOOD(slmt_task_setting(method, t->name, (size_t)i, &n));
+        check_number(&n);
+    }
+    for (int32_t i = 0; i < t->inputs; i++) {
+        GOOD(slmt_task_input(method, t->name, (size_t)i, &p));
+        check_port(&p);
+        assert_true(p.axes[0]);
+    }
+    for (int32_t i = 0; i < t->outputs; i++) {
+        GOOD(slmt_task_output(method, t->name, (size_t)i, &p));
+        check_port(&p);
+    }
+    EXPECT(SLMT_ERR_ARGUMENT, slmt_task_setting(method, t->name, (size_t)t->settings, &n));
+    EXPECT(SLMT_ERR_ARGUMENT, slmt_task_input(method, t->name, (size_t)t->inputs, &p));
+    EXPECT(SLMT_ERR_ARGUMENT, slmt_task_output(method, t->name, (size_t)t->outputs, &p));
+}
+
+static void every_method_describes_itself(void **state)
+{
+    (void)state;
+    assert_true(slmt_method_count() >= 2);
+    for (size_t i = 0; i < slmt_method_count(); i++) {
+        slmt_method_info m = {.struct_size = sizeof m};
+        slmt_number_info n = {.struct_size = sizeof n};
+        slmt_task_info t = {.struct_size = sizeof t};
+        GOOD(slmt_method_describe(i, &m));
+        assert_true(m.name[0] && m.title[0] && m.source[0] && m.options > 0 && m.tasks > 0);
+        for (int32_t k = 0; k < m.options; k++) {
+            GOOD(slmt_method_option(m.name, (size_t)k, &n));
+            check_number(&n);
+        }
+        for (int32_t k = 0; k < m.tasks; k++) {
+            GOOD(slmt_method_task(m.name, (size_t)k, &t));
+            check_task(m.name, &t);
+        }
+        EXPECT(SLMT_ERR_ARGUMENT, slmt_method_option(m.name, (size_t)m.options, &n));
+        EXPECT(SLMT_ERR_ARGUMENT, slmt_method_task(m.name, (size_t)m.tasks, &t));
+    }
+}
+
+static void what_is_not_there_is_named(void **state)
+{
+    (void)state;
+    slmt_context *context = open_context(1, NULL);
+    slmt_model *model = small_model(context, 1);
+    slmt_model *none = NULL;
+    slmt_session *session = NULL;
+    slmt_trainer *trainer = NULL;
+    slmt_method_info m = {.struct_size = sizeof m};
+    slmt_number_info n = {.struct_size = sizeof n};
+    double x;
+    const slmt_number wrong[] = {{"size", 3}}, odd[] = {{"bank", 2.5}}, low[] = {{"ndims", 4}};
+    EXPECT(SLMT_ERR_ARGUMENT, slmt_method_describe(slmt_method_count(), &m));
+    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "gan", slmt_method_option("gan", 0, &n));
+    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "no task paint", slmt_task_setting("seq2seq", "paint", 0, &n));
+    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "gan", slmt_model_create_method(context, "gan", NULL, 0, 0, &none));
+    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "no option size",
+                slmt_model_create_method(context, "seq2seq", wrong, 1, 0, &none));
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "bank is 2.5",
+                slmt_model_create_method(context, "seq2seq", odd, 1, 0, &none));
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "expected 2 to 3",
+                slmt_model_create_method(context, "seq2seq", low, 1, 0, &none));
+    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "no task paint",
+                slmt_session_create_task(model, "paint", NULL, 0, &session));
+    EXPECT_TEXT(SLMT_ERR_STATE, "is for a trainer",
+                slmt_session_create_task(model, "pretrain", NULL, 0, &session));
+    EXPECT_TEXT(SLMT_ERR_STATE, "is for a session",
+                slmt_trainer_create_task(model, "synthesize", NULL, 0, 0, &trainer));
+    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "no setting size",
+                slmt_session_create_task(model, "synthesize", wrong, 1, &session));
+    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "no option size", slmt_model_option(model, "size", &x));
+    GOOD(slmt_model_option(model, "embed_dim", &x));
+    assert_true(x == 8 && !none && !session && !trainer);
+    assert_string_equal(slmt_model_method(model), "slmt-net");
+    slmt_model_free(model);
+    slmt_context_free(context);
+}
+
+/* ---- SLMT-Net by name ---- */
+
+static slmt_model *model_by_name(slmt_context *context, uint64_t seed)
+{
+    static const slmt_number options[] = {
+        {"image_size", 128},       {"embed_dim", 8},          {"depth", 1},
+        {"num_heads", 2},          {"mlp_ratio", 2},          {"decoder_dim", 8},
+        {"decoder_depth", 1},      {"decoder_heads", 2},      {"generator_depths_1", 1},
+        {"generator_depths_2", 1}, {"generator_depths_3", 1}, {"generator_heads_0", 2},
+        {"generator_heads_1", 2},  {"generator_heads_2", 4},  {"generator_heads_3", 8}};
+    slmt_model *model = NULL;
+    GOOD(slmt_model_create_method(context, "slmt-net", options, sizeof options / sizeof *options, seed,
+                                  &model));
+    return model;
+}
+
+static slmt_tensor slices(const char *name, const float *at, const int64_t *shape)
+{
+    return (slmt_tensor){name, (void *)(uintptr_t)at, shape, NULL, 3, SLMT_TENSOR_FLOAT32};
+}
+
+static void slmt_net_by_name_is_the_typed_one(void **state)
+{
+    (void)state;
+    enum { N = 5 };
+    slmt_context *context = open_context(2, NULL);
+    slmt_model *typed = small_model(context, 4), *named = model_by_name(context, 4);
+    assert_true(same_weights(typed, named));
+    slmt_session_config c;
+    slmt_session *a = NULL, *b = NULL;
+    slmt_session_config_init(&c);
+    c.batch = 2;
+    GOOD(slmt_session_create(typed, &c, &a));
+    GOOD(slmt_session_create_task(named, "synthesize", &(slmt_number){"batch", 2}, 1, &b));
+    uint64_t bytes = 0, same = 0;
+    GOOD(slmt_session_memory(typed, &c, &bytes));
+    GOOD(slmt_session_task_memory(named, "synthesize", &(slmt_number){"batch", 2}, 1, &same));
+    assert_int_equal(bytes, same);
+    float *in = make_slices(N, 1), *x = make_slices(N, 2), *y = make_slices(N, 3);
+    const int64_t shape[] = {N, SIDE, SIDE};
+    slmt_tensor source = slices("source", in, shape), target = slices("target", y, shape);
+    GOOD(slmt_synthesize(a, in, N, x));
+    GOOD(slmt_session_run(b, &source, 1, &target, 1));
+    assert_memory_equal(x, y, N * PIXELS * sizeof *x);
+    int64_t dim[6];
+    int32_t rank;
+    GOOD(slmt_session_shape(b, "target", dim, &rank));
+    assert_true(rank == 3 && dim[0] == 2 && dim[1] == SIDE && dim[2] == SIDE && dim[3] == 0);
+    EXPECT(SLMT_ERR_NOT_FOUND, slmt_session_shape(b, "image", dim, &rank));
+    slmt_session_free(a);
+    slmt_session_free(b);
+    slmt_model_free(typed);
+    slmt_model_free(named);
+    slmt_context_free(context);
+    free(in);
+    free(x);
+    free(y);
+}
+
+static void training_by_name_is_the_typed_one(void **state)
+{
+    (void)state;
+    slmt_context *context = open_context(2, NULL);
+    slmt_model *typed = small_model(context, 4), *named = model_by_name(context, 4);
+    slmt_trainer_config c;
+    slmt_trainer *a = NULL, *b = NULL;
+    slmt_losses l = {.struct_size = sizeof l}, m = {.struct_size = sizeof m};
+    GOOD(slmt_trainer_config_init(&c, SLMT_STAGE_PRETRAIN));
+    c.batch = 2;
+    c.seed = 5;
+    GOOD(slmt_trainer_create(typed, &c, &a));
+    GOOD(slmt_trainer_create_task(named, "pretrain", &(slmt_number){"batch", 2}, 1, 5, &b));
+    float *in = make_slices(2, 1);
+    const int64_t shape[] = {2, SIDE, SIDE}, short_shape[] = {1, SIDE, SIDE};
+    slmt_tensor images = slices("images", in, shape), few = slices("images", in, short_shape);
+    GOOD(slmt_pretrain_step(a, in, 1e-3, &l));
+    GOOD(slmt_trainer_step(b, &images, 1, 1e-3, &m));
+    assert_true(l.total == m.total && l.edge == m.part[1] && m.parts == 2);
+    assert_true(same_weights(typed, named));
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "hold 1 samples", slmt_trainer_step(b, &few, 1, 1e-3, &m));
+    slmt_trainer_free(a);
+    slmt_trainer_free(b);
+    slmt_model_free(typed);
+    slmt_model_free(named);
+    slmt_context_free(context);
+    free(in);
+}
+
+/* ---- tensors ---- */
+
+enum { H = 12, W = 16 };
+
+typedef struct bench {
+    slmt_context *context;
+    slmt_model *model;
+    slmt_session *session;
+    counter memory;
+    float source[3 * H * W], target[3 * H * W];
+    int32_t sequence;
+    int64_t image[5], one;
+    slmt_tensor in[2], out;
+} bench;
+
+static void open_bench(bench *b, int count)
+{
+    static const slmt_number net[] = {{"channels", 1}, {"width_0", 4},    {"width_1", 4},
+                                      {"width_2", 4},  {"lstm_width", 4}, {"residual_blocks", 1},
+                                      {"bank", 2},     {"code_length", 3}};
+    static const slmt_number settings[] = {{"height", H}, {"width", W}, {"batch", 2}};
+    *b = (bench){.sequence = 2, .image = {count, 1, 1, H, W}, .one = 1};
+    b->context = open_context(1, &b->memory);
+    GOOD(slmt_model_create_method(b->context, "seq2seq", net, 8, 2, &b->model));
+    GOOD(slmt_session_create_task(b->model, "synthesize", settings, 3, &b->session));
+    for (size_t i = 0; i < 3 * H * W; i++)
+        b->source[i] = (float)sin(0.1 * (double)i);
+    b->in[0] = (slmt_tensor){"source", b->source, b->image, NULL, 5, SLMT_TENSOR_FLOAT32};
+    b->in[1] = (slmt_tensor){"sequence", &b->sequence, &b->one, NULL, 1, SLMT_TENSOR_INT32};
+    b->out = (slmt_tensor){"target", b->target, b->image, NULL, 5, SLMT_TENSOR_FLOAT32};
+}
+
+static void close_bench(bench *b)
+{
+    slmt_session_free(b->session);
+    slmt_model_free(b->model);
+    slmt_context_free(b->context);
+    assert_int_equal(b->memory.live, 0);
+}
+
+static void any_number_of_samples_runs_and_nothing_is_allocated(void **state)
+{
+    (void)state;
+    bench b;
+    float first[3 * H * W];
+    open_bench(&b, 3); /* the session's batch is 2 */
+    GOOD(slmt_session_run(b.session, b.in, 2, &b.out, 1));
+    memcpy(first, b.target, sizeof first);
+    long calls = b.memory.calls;
+    GOOD(slmt_session_run(b.session, b.in, 2, &b.out, 1));
+    assert_int_equal(b.memory.calls, calls);
+    assert_memory_equal(first, b.target, sizeof first);
+    b.image[0] = 1;
+    b.in[0].data = b.source + 2 * H * W;
+    GOOD(slmt_session_run(b.session, b.in, 2, &b.out, 1));
+    assert_memory_equal(first + 2 * H * W, b.target, H * W * sizeof(float));
+    const int64_t steps[] = {H * W, H * W, H * W, W, 1};
+    b.in[0].strides = steps;
+    GOOD(slmt_session_run(b.session, b.in, 2, &b.out, 1));
+    close_bench(&b);
+}
+
+/* What follows from weights and the shared input alone is kept between runs, and made anew when they change.
+ */
+static void kept_kernels_follow_weights_and_sequence(void **state)
+{
+    (void)state;
+    bench b;
+    float first[H * W], fresh[H * W];
+    size_t n;
+    open_bench(&b, 1);
+    GOOD(slmt_session_run(b.session, b.in, 2, &b.out, 1));
+    memcpy(first, b.target, sizeof first);
+    b.sequence = 0;
+    GOOD(slmt_session_run(b.session, b.in, 2, &b.out, 1));
+    assert_memory_not_equal(first, b.target, sizeof first);
+    b.sequence = 2;
+    GOOD(slmt_session_run(b.session, b.in, 2, &b.out, 1));
+    assert_memory_equal(first, b.target, sizeof first);
+    float *bank = tensor_values(b.model, "decoder.convs.1.param", &n);
+    for (size_t i = 0; i < n; i++)
+        bank[i] += 0.1f * (float)(i % 5);
+    GOOD(slmt_model_set_tensor(b.model, "decoder.convs.1.param", bank, n));
+    free(bank);
+    GOOD(slmt_session_run(b.session, b.in, 2, &b.out, 1));
+    memcpy(fresh, b.target, sizeof fresh);
+    assert_memory_not_equal(first, fresh, sizeof first);
+    slmt_session_free(b.session);
+    GOOD(slmt_session_create_task(b.model, "synthesize",
+                                  (const slmt_number[]){{"height", H}, {"width", W}, {"batch", 2}}, 3,
+                                  &b.session));
+    GOOD(slmt_session_run(b.session, b.in, 2, &b.out, 1));
+    assert_memory_equal(fresh, b.target, sizeof fresh);
+    close_bench(&b);
+}
+
+static void a_tensor_that_does_not_fit_is_named(void **state)
+{
+    (void)state;
+    bench b;
+    open_bench(&b, 2);
+    const int64_t flat[] = {2, H * W}, turned[] = {2, 1, 1, W, H}, gaps[] = {2 * H * W, H * W, H * W, W, 1};
+    int32_t beyond = 3, below = -1;
+#define REFUSED(status, word, field, value)                                                                  \
+    do {                                                                                                     \
+        slmt_tensor in[2] = {b.in[0], b.in[1]};                                                              \
+        in[0].field = value;                                                                                 \
+        EXPECT_TEXT(status, word, slmt_session_run(b.session, in, 2, &b.out, 1));                            \
+    } while (0)
+    REFUSED(SLMT_ERR_NOT_FOUND, "no tensor image", name, "image");
+    REFUSED(SLMT_ERR_NOT_FOUND, "no tensor NULL", name, NULL);
+    REFUSED(SLMT_ERR_ARGUMENT, "data or shape is NULL", data, NULL);
+    REFUSED(SLMT_ERR_ARGUMENT, "data or shape is NULL", shape, NULL);
+    REFUSED(SLMT_ERR_ARGUMENT, "has type 2", type, SLMT_TENSOR_INT32);
+    REFUSED(SLMT_ERR_ARGUMENT, "source is [2,1,1,16,12], expected [2,1,1,12,16]", shape, turned);
+    REFUSED(SLMT_ERR_ARGUMENT, "strides", strides, gaps);
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "sequence [1] is missing",
+                slmt_session_run(b.session, b.in, 1, &b.out, 1));
+    slmt_tensor odd = b.in[0];
+    odd.rank = 2;
+    odd.shape = flat;
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "source is [2,192]",
+                slmt_session_run(b.session, (const slmt_tensor[]){odd, b.in[1]}, 2, &b.out, 1));
+    int64_t three[] = {3, 1, 1, H, W};
+    slmt_tensor more = b.out;
+    more.shape = three;
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "holds 3 samples, the one before it 2",
+                slmt_session_run(b.session, b.in, 2, &more, 1));
+    b.in[1].data = &beyond;
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "element 0 is 3, expected 0 to 2",
+                slmt_session_run(b.session, b.in, 2, &b.out, 1));
+    b.in[1].data = &below;
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "is -1", slmt_session_run(b.session, b.in, 2, &b.out, 1));
+    b.in[1].data = &b.sequence;
+    b.source[5] = NAN;
+    EXPECT_TEXT(SLMT_ERR_NONFINITE, "source: element 5", slmt_session_run(b.session, b.in, 2, &b.out, 1));
+    b.source[5] = 0;
+    GOOD(slmt_session_run(b.session, b.in, 2, &b.out, 1)); /* after all that */
+    close_bench(&b);
+}
+
+static void typed_calls_refuse_other_methods(void **state)
+{
+    (void)state;
+    bench b;
+    slmt_session *session = NULL;
+    slmt_trainer *trainer = NULL;
+    slmt_model_options o = {.struct_size = sizeof o};
+    slmt_trainer_config c;
+    open_bench(&b, 1);
+    GOOD(slmt_trainer_config_init(&c, SLMT_STAGE_PRETRAIN));
+    EXPECT_TEXT(SLMT_ERR_STATE, "is of seq2seq", slmt_session_create(b.model, NULL, &session));
+    EXPECT_TEXT(SLMT_ERR_STATE, "is of seq2seq", slmt_trainer_create(b.model, &c, &trainer));
+    EXPECT_TEXT(SLMT_ERR_STATE, "is of seq2seq", slmt_model_get_options(b.model, &o));
+    assert_true(!session && !trainer);
+    close_bench(&b);
+}
+
+/* A slice's rows run to the left and its columns to the back; a volume's first axis is its rows here. */
+static int turned(int i, int side)
+{
+    return i % side * side + i / side;
+}
+
+/* A volume of 7 slices through a network whose samples are 3 neighbours. */
+static void a_volume_is_made_slice_by_slice_with_its_neighbours(void **state)
+{
+    (void)state;
+    enum { SIZE = 16, Z = 7, AREA = SIZE * SIZE };
+    static const slmt_number net[] = {{"channels", 3}, {"width_0", 4},    {"width_1", 4},
+                                      {"width_2", 4},  {"lstm_width", 4}, {"residual_blocks", 1},
+                                      {"bank", 2},     {"code_length", 3}};
+    static const slmt_number settings[] = {{"height", SIZE}, {"width", SIZE}, {"batch", 2}};
+    static float voxels[Z * AREA], samples[Z * 3 * AREA], answers[Z * 3 * AREA];
+    const double left_back_up[16] = {-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
+    const int64_t dims[3] = {SIZE, SIZE, Z}, one = 1, shape[] = {Z, 1, 3, SIZE, SIZE};
+    slmt_context *context = open_context(1, NULL);
+    slmt_model *model = NULL;
+    slmt_session *session = NULL;
+    slmt_volume *source = NULL, *seen = NULL, *made = NULL;
+    slmt_preprocess p;
+    int32_t sequence = 1;
+    for (int i = 0; i < Z * AREA; i++)
+        voxels[i] = 50 + 40 * (float)sin(0.7 * (i % SIZE) + 0.4 * (i / SIZE % SIZE) + i / AREA);
+    GOOD(slmt_model_create_method(context, "seq2seq", net, 8, 2, &model));
+    slmt_preprocess_init(&p);
+    p.crop_size = p.image_size = SIZE;
+    p.slice_first = p.slice_count = 0;
+    GOOD(slmt_model_set_preprocess(model, &p));
+    GOOD(slmt_session_create_task(model, "synthesize", settings, 3, &session));
+    GOOD(slmt_volume_create(context, dims, left_back_up, voxels, &source));
+    slmt_tensor which = {"sequence", &sequence, &one, NULL, 1, SLMT_TENSOR_INT32}, wrong = which;
+    EXPECT_TEXT(SLMT_ERR_STATE, "sequence is not set", slmt_synthesize_volume(session, source, &made));
+    EXPECT_TEXT(SLMT_ERR_STATE, "sequence is not set", slmt_synthesize(session, voxels, 1, samples));
+    wrong.name = "source";
+    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "no input source", slmt_session_set(session, &wrong));
+    GOOD(slmt_session_set(session, &which));
+    GOOD(slmt_synthesize_volume(session, source, &made));
+    GOOD(slmt_normalize_volume(model, source, &seen));
+    const float *x = slmt_volume_voxels(seen), *y = slmt_volume_voxels(made);
+    for (int z = 0; z < Z; z++)
+        for (int k = 0; k < 3; k++) {
+            int from = z + k - 1 < 0 ? 0 : z + k - 1 >= Z ? Z - 1 : z + k - 1;
+            for (int i = 0; i < AREA; i++)
+                samples[(z * 3 + k) * AREA + i] = 2 * x[from * AREA + turned(i, SIZE)] - 1;
+        }
+    slmt_tensor in[2] = {{"source", samples, shape, NULL, 5, SLMT_TENSOR_FLOAT32}, which};
+    slmt_tensor out = {"target", answers, shape, NULL, 5, SLMT_TENSOR_FLOAT32};
+    GOOD(slmt_session_run(session, in, 2, &out, 1));
+    for (int z = 0; z < Z; z++)
+        for (int i = 0; i < AREA; i++)
+            assert_true(fabs((answers[(z * 3 + 1) * AREA + i] + 1) / 2 - y[z * AREA + turned(i, SIZE)]) <
+                        1e-5);
+    slmt_volume_free(source);
+    slmt_volume_free(seen);
+    slmt_volume_free(made);
+    slmt_session_free(session);
+    slmt_model_free(model);
+    slmt_context_free(context);
+}
+
+/* ---- slices of a session by name ---- */
+
+enum { ROWS_S = 12, COLUMNS_S = 8, AREA_S = ROWS_S * COLUMNS_S };
+
+static slmt_session *slice_session(slmt_model *model, int batch, int depth)
+{
+    slmt_session *session = NULL;
+    int32_t sequence = 1;
+    const int64_t one = 1;
+    const slmt_number settings[] = {
+        {"height", ROWS_S}, {"width", COLUMNS_S}, {"batch", batch}, {"depth", depth}};
+    const slmt_tensor which = {"sequence", &sequence, &one, NULL, 1, SLMT_TENSOR_INT32};
+    GOOD(slmt_session_create_task(model, "synthesize", settings, 4, &session));
+    GOOD(slmt_session_set(session, &which));
+    return session;
+}
+
+static slmt_model *narrow_seq2seq(slmt_context *context, int ndims, int channels)
+{
+    const slmt_number net[] = {{"ndims", ndims}, {"channels", channels}, {"width_0", 2},
+                               {"width_1", 2},   {"width_2", 4},         {"lstm_width", 4},
+                               {"bank", 2},      {"code_length", 2},     {"residual_blocks", 1}};
+    slmt_model *model = NULL;
+    GOOD(slmt_model_create_method(context, "seq2seq", net, 9, 2, &model));
+    return model;
+}
+
+typedef struct seen {
+    uint64_t calls, done, total, stop_at;
+} seen;
+
+static int32_t see(void *user, const char *stage, uint64_t done, uint64_t total)
+{
+    seen *s = user;
+    assert_string_equal(stage, "synthesize");
+    assert_true(done > s->done);
+    s->calls++;
+    s->done = done;
+    s->total = total;
+    return s->stop_at && done >= s->stop_at;
+}
+
+/* 10 slices in blocks of 8: 0 to 7 and 2 to 9, of which the later answer counts; 5 slices: the last is
+ * repeated. */
+static void in_three_dimensions_slices_are_made_in_blocks(void **state)
+{
+    (void)state;
+    enum { N = 10, D = 8 };
+    static float slices[N * AREA_S], made[N * AREA_S], block[D * AREA_S], answer[D * AREA_S];
+    const int64_t shape[] = {1, 1, 1, D, ROWS_S, COLUMNS_S};
+    slmt_context *context = open_context(1, NULL);
+    slmt_model *model = narrow_seq2seq(context, 3, 1);
+    slmt_session *session = slice_session(model, 1, D);
+    const slmt_tensor in = {"source", block, shape, NULL, 6, SLMT_TENSOR_FLOAT32},
+                      out = {"target", answer, shape, NULL, 6, SLMT_TENSOR_FLOAT32};
+    seen calls = {0};
+    int32_t sequence = 1;
+    const int64_t one = 1;
+    const slmt_tensor both[] = {in, {"sequence", &sequence, &one, NULL, 1, SLMT_TENSOR_INT32}};
+    for (int i = 0; i < N * AREA_S; i++)
+        slices[i] = (float)(0.5 + 0.5 * sin(0.7 * i + 0.002 * i * i));
+    GOOD(slmt_session_set_progress(session, see, &calls));
+    GOOD(slmt_synthesize(session, slices, N, made));
+    assert_true(calls.calls == 2 && calls.done == N && calls.total == N);
+    GOOD(slmt_session_set_progress(session, NULL, NULL));
+    for (int n = 0; n < 3; n++) {
+        int first = n == 1 ? N - D : 0, count = n < 2 ? D : 5;
+        for (int i = 0; i < D * AREA_S; i++)
+            block[i] =
+                2 * slices[(first + (i / AREA_S < count ? i / AREA_S : count - 1)) * AREA_S + i % AREA_S] - 1;
+        GOOD(slmt_session_run(session, both, 2, &out, 1));
+        if (n == 2)
+            GOOD(slmt_synthesize(session, slices, (size_t)count, made));
+        for (int z = 0; z < (n == 0 ? N - D : count); z++)
+            for (int i = 0; i < AREA_S; i++)
+                assert_true(fabs((answer[z * AREA_S + i] + 1) / 2 - made[(first + z) * AREA_S + i]) < 1e-6);
+    }
+    slmt_session_free(session);
+    slmt_model_free(model);
+    slmt_context_free(context);
+}
+
+/* The middle of a sample's slices counts, whatever the batch; the call can be stopped between runs. */
+static void neighbours_are_the_same_in_every_batch(void **state)
+{
+    (void)state;
+    enum { N = 7 };
+    static float slices[N * AREA_S], once[N * AREA_S], made[N * AREA_S];
+    slmt_context *context = open_context(1, NULL);
+    slmt_model *model = narrow_seq2seq(context, 2, 3);
+    seen calls = {.stop_at = 4};
+    for (int i = 0; i < N * AREA_S; i++)
+        slices[i] = (float)(0.5 + 0.5 * sin(0.7 * i + 0.002 * i * i));
+    for (int batch = 1; batch <= N; batch += 2) {
+        slmt_session *session = slice_session(model, batch, 8);
+        GOOD(slmt_synthesize(session, slices, N, batch == 1 ? once : made));
+        for (int i = 0; batch > 1 && i < N * AREA_S; i++)
+            assert_true(fabs(once[i] - made[i]) < 1e-5);
+        slmt_session_free(session);
+    }
+    slmt_session *session = slice_session(model, 2, 8);
+    GOOD(slmt_session_set_progress(session, see, &calls));
+    EXPECT_TEXT(SLMT_ERR_CANCELLED, "4 of 7", slmt_synthesize(session, slices, N, made));
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "overlap", slmt_synthesize(session, slices, N, slices + 1));
+    slices[AREA_S + COLUMNS_S + 3] = NAN;
+    EXPECT_TEXT(SLMT_ERR_NONFINITE, "[1][1][3]", slmt_synthesize(session, slices, N, made));
+    slmt_session_free(session);
+    slmt_model_free(model);
+    slmt_context_free(context);
+}
+
+static void a_models_file_holds_its_method(void **state)
+{
+    (void)state;
+    bench b;
+    slmt_model *back = NULL;
+    open_bench(&b, 1);
+    GOOD(slmt_model_save(b.model, in_folder("seq.slmt")));
+    GOOD(slmt_model_load(b.context, in_folder("seq.slmt"), &back));
+    double width = 0;
+    GOOD(slmt_model_option(back, "width_1", &width));
+    assert_true(width == 4);
+    assert_string_equal(slmt_model_method(back), "seq2seq");
+    assert_true(same_weights(b.model, back));
+    slmt_model_free(back);
+    close_bench(&b);
+}
+
+static void memory_is_known_before_it_is_taken(void **state)
+{
+    (void)state;
+    bench b;
+    open_bench(&b, 1);
+    const slmt_number settings[] = {{"height", 32}, {"width", 24}, {"batch", 2}};
+    uint64_t bytes = 0, before = slmt_context_live_bytes(b.context);
+    slmt_session *session = NULL;
+    slmt_trainer *trainer = NULL;
+    GOOD(slmt_session_task_memory(b.model, "synthesize", settings, 3, &bytes));
+    assert_int_equal(slmt_context_live_bytes(b.context), before);
+    GOOD(slmt_session_create_task(b.model, "synthesize", settings, 3, &session));
+    assert_int_equal(slmt_context_live_bytes(b.context) - before, bytes);
+    slmt_session_free(session);
+    GOOD(slmt_trainer_task_memory(b.model, "train", settings, 3, &bytes));
+    GOOD(slmt_trainer_create_task(b.model, "train", settings, 3, 0, &trainer));
+    assert_int_equal(slmt_context_live_bytes(b.context) - before, bytes);
+    slmt_trainer_free(trainer);
+    close_bench(&b);
+}
+
+static void a_failed_allocation_is_reported_and_leaks_nothing(void **state)
+{
+    (void)state;
+    bench b;
+    open_bench(&b, 1);
+    long live = b.memory.live;
+    for (long n = 1; n < 100000; n++) {
+        slmt_trainer *trainer = NULL;
+        counter_fail(&b.memory, n);
+        slmt_status s = slmt_trainer_create_task(b.model, "train", NULL, 0, 0, &trainer);
+        counter_fail(&b.memory, 0);
+        if (s == SLMT_OK) {
+            slmt_trainer_free(trainer);
+            assert_int_equal(b.memory.live, live);
+            break;
+        }
+        assert_int_equal(s, SLMT_ERR_MEMORY);
+        assert_null(trainer);
+        assert_int_equal(b.memory.live, live);
+        n += n / 8;
+    }
+    close_bench(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_method_describes_itself),
+        cmocka_unit_test(what_is_not_there_is_named),
+        cmocka_unit_test(slmt_net_by_name_is_the_typed_one),
+        cmocka_unit_test(training_by_name_is_the_typed_one),
+        cmocka_unit_test(any_number_of_samples_runs_and_nothing_is_allocated),
+        cmocka_unit_test(kept_kernels_follow_weights_and_sequence),
+        cmocka_unit_test(a_tensor_that_does_not_fit_is_named),
+        cmocka_unit_test(typed_calls_refuse_other_methods),
+        cmocka_unit_test(a_volume_is_made_slice_by_slice_with_its_neighbours),
+        cmocka_unit_test(in_three_dimensions_slices_are_made_in_blocks),
+        cmocka_unit_test(neighbours_are_the_same_in_every_batch),
+        cmocka_unit_test(a_models_file_holds_its_method),
+        cmocka_unit_test(memory_is_known_before_it_is_taken),
+        cmocka_unit_test(a_failed_allocation_is_reported_and_leaks_nothing),
+    };
+    return cmocka_run_group_tests(tests, make_folder, delete_folder);
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Volumes for tests/command/test_tool.sh, made and looked at with the public API only.
+ *   make_phantom make DIR N [3]  writes DIR/t1/sNN.nii.gz and DIR/t2/sNN.nii.gz for N subjects; 3: and
+ *                                DIR/flair/sNN.nii.gz
+ *   make_phantom show FILE       prints "NX NY NZ minimum maximum first-filled-slice last-filled-slice"
+ *   make_phantom psnr FILE       prints the mean PSNR of the filled slices, were the file a map of 2 |error|
+ *   make_phantom vgg19 FILE      writes a narrow VGG19 whose weights nobody trained
+ *   make_phantom picture FILE    prints "WIDTH HEIGHT darkest brightest" of a PNG file, in grey */
+#include <slmt/slmt.h>
+
+#include <png.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SIDE = 64, SLICES = 20, VOXELS = SIDE * SIDE * SLICES, TISSUES = 4, CONTRASTS = 3 };
+
+/* Nested ellipsoids: skull, brain, ventricle, lesion. Bright in one contrast, dark in another. */
+typedef struct tissue {
+    double x, y, z;    /* centre, in voxels from the middle */
+    double rx, ry, rz; /* half axes */
+    float intensity[CONTRASTS];
+} tissue;
+
+static const char *const contrasts[CONTRASTS] = {"t1", "t2", "flair"};
+
+static const tissue tissues[TISSUES] = {{0, 0, 0, 27, 30, 13, {300, 250, 350}},
+                                        {0, 1, 0, 23, 26, 11, {700, 420, 500}},
+                                        {0, -2, 0, 7, 10, 6, {200, 900, 150}},
+                                        {10, 8, 1, 5, 4, 4, {450, 750, 950}}};
+
+/* Numerical Recipes' quick generator: noise that is the same everywhere. */
+static float noise(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return (float)(*state >> 8) / 16777216.0f - 0.5f;
+}
+
+static int inside(const tissue *t, double scale, double shift, double x, double y, double z)
+{
+    double dx = (x - t->x - shift) / (t->rx * scale);
+    double dy = (y - t->y) / (t->ry * scale);
+    double dz = (z - t->z) / t->rz;
+    return dx * dx + dy * dy + dz * dz <= 1;
+}
+
+static void fill(float *voxels, int subject, int contrast)
+{
+    uint32_t state = (uint32_t)(contrast < 2 ? 2 * subject + contrast + 1 : 1000 + subject);
+    double scale = 0.9 + 0.04 * (subject % 4);
+    double shift = subject % 3 - 1;
+    for (int i = 0; i < VOXELS; i++) {
+        double x = i % SIDE - (SIDE - 1) / 2.0;
+        double y = (double)(i / SIDE % SIDE) - (SIDE - 1) / 2.0;
+        double z = (double)(i / (SIDE * SIDE)) - (SLICES - 1) / 2.0;
+        voxels[i] = 0;
+        for (int t = 0; t < TISSUES; t++)
+            if (inside(&tissues[t], scale, shift, x, y, z))
+                voxels[i] = tissues[t].intensity[contrast];
+        if (voxels[i] > 0)
+            voxels[i] += 30 * noise(&state);
+    }
+}
+
+static slmt_status write_subject(slmt_context *context, const char *folder, int subject, int contrast,
+                                 float *voxels)
+{
+    const int64_t dims[3] = {SIDE, SIDE, SLICES};
+    char path[4096];
+    slmt_volume *volume = NULL;
+    fill(voxels, subject, contrast);
+    snprintf(path, sizeof path, "%s/%s/s%02d.nii.gz", folder, contrasts[contrast], subject);
+    slmt_status status = slmt_volume_create(context, dims, NULL, voxels, &volume);
+    if (status == SLMT_OK)
+        status = slmt_volume_write(volume, path);
+    slmt_volume_free(volume);
+    return status;
+}
+
+static slmt_status make(slmt_context *context, const char *folder, int subjects, int count)
+{
+    static float voxels[VOXELS];
+    slmt_status status = SLMT_OK;
+    for (int i = 0; i < count * subjects && status == SLMT_OK; i++)
+        status = write_subject(context, folder, i / count, i % count, voxels);
+    return status;
+}
+
+static void print_volume(const slmt_volume *volume)
+{
+    int64_t dims[3];
+    slmt_volume_dims(volume, dims);
+    const float *voxels = slmt_volume_voxels(volume);
+    int64_t plane = dims[0] * dims[1];
+    int64_t first = -1, last = -1;
+    float low = voxels[0], high = voxels[0];
+    for (int64_t i = 0; i < plane * dims[2]; i++) {
+        low = fminf(low, voxels[i]);
+        high = fmaxf(high, voxels[i]);
+        if (voxels[i] > 0) {
+            first = first < 0 ? i / plane : first;
+            last = i / plane;
+        }
+    }
+    printf("%" PRId64 " %" PRId64 " %" PRId64 " %g %g %" PRId64 " %" PRId64 "\n", dims[0], dims[1], dims[2],
+           low, high, first, last);
+}
+
+static void print_psnr(const slmt_volume *volume)
+{
+    int64_t dims[3];
+    slmt_volume_dims(volume, dims);
+    const float *voxels = slmt_volume_voxels(volume);
+    int64_t plane = dims[0] * dims[1];
+    double sum = 0;
+    int slices = 0;
+    for (int64_t z = 0; z < dims[2]; z++) {
+        double square = 0;
+        for (int64_t i = z * plane; i < (z + 1) * plane; i++)
+            square += 0.25 * voxels[i] * voxels[i];
+        sum += square > 0 ? -10 * log10(square / (double)plane) : 0;
+        slices += square > 0;
+    }
+    printf("%.6f\n", sum / slices);
+}
+
+static slmt_status read_and(slmt_context *context, const char *path, void (*print)(const slmt_volume *))
+{
+    slmt_volume *volume = NULL;
+    slmt_status status = slmt_volume_read(context, path, &volume);
+    if (status == SLMT_OK)
+        print(volume);
+    slmt_volume_free(volume);
+    return status;
+}
+
+static int show_picture(const char *path)
+{
+    png_image image = {.version = PNG_IMAGE_VERSION};
+    if (!png_image_begin_read_from_file(&image, path)) {
+        fprintf(stderr, "make_phantom: %s: %s\n", path, image.message);
+        return 1;
+    }
+    image.format = PNG_FORMAT_GRAY;
+    size_t size = PNG_IMAGE_SIZE(image);
+    unsigned char *pixels = malloc(size), low = 255, high = 0;
+    if (!pixels || !png_image_finish_read(&image, NULL, pixels, 0, NULL)) {
+        fprintf(stderr, "make_phantom: %s: %s\n", path, image.message);
+        png_image_free(&image);
+        free(pixels);
+        return 1;
+    }
+    for (size_t i = 0; i < size; i++) {
+        low = pixels[i] < low ? pixels[i] : low;
+        high = pixels[i] > high ? pixels[i] : high;
+    }
+    printf("%u %u %d %d\n", image.width, image.height, low, high);
+    free(pixels);
+    return 0;
+}
+
+/* Writes a narrow VGG19 whose weights nobody trained. */
+static slmt_status make_vgg19(slmt_context *context, const char *path)
+{
+    const slmt_number width = {"width", 1};
+    slmt_model *model = NULL;
+    slmt_tensor_info info = {.struct_size = sizeof info};
+    float values[8 * 8 * 9];
+    slmt_status status = slmt_model_create_method(context, "vgg19", &width, 1, 0, &model);
+    for (size_t k = 0; status == SLMT_OK && k < slmt_model_tensor_count(model); k++) {
+        status = slmt_model_tensor_info(model, k, &info);
+        size_t n = (size_t)info.dim[0] * (size_t)(info.rank == 4 ? info.dim[1] * 9 : 1);
+        for (size_t i = 0; i < n; i++)
+            values[i] = (float)(0.5 * sin((double)(k + 3 * i)));
+        if (status == SLMT_OK)
+            status = slmt_model_set_tensor(model, info.name, values, n);
+    }
+    if (status == SLMT_OK)
+        status = slmt_model_save(model, path);
+    slmt_model_free(model);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    slmt_context *context = NULL;
+    if (argc == 3 && strcmp(argv[1], "picture") == 0)
+        return show_picture(argv[2]);
+    slmt_status status = slmt_context_create(NULL, &context);
+    if (status == SLMT_OK && (argc == 4 || argc == 5) && strcmp(argv[1], "make") == 0)
+        status = make(context, argv[2], atoi(argv[3]), argc == 5 && strcmp(argv[4], "3") == 0 ? 3 : 2);
+    else if (status == SLMT_OK && argc == 3 && strcmp(argv[1], "show") == 0)
+        status = read_and(context, argv[2], print_volume);
+    else if (status == SLMT_OK && argc == 3 && strcmp(argv[1], "psnr") == 0)
+        status = read_and(context, argv[2], print_psnr);
+    else if (status == SLMT_OK && argc == 3 && strcmp(argv[1], "vgg19") == 0)
+        status = make_vgg19(context, argv[2]);
+    else if (status == SLMT_OK)
+        status = SLMT_ERR_ARGUMENT;
+    if (status != SLMT_OK)
+        fprintf(stderr, "make_phantom: %s: %s\n", slmt_status_name(status), slmt_error_text());
+    slmt_context_free(context);
+    return status == SLMT_OK ? 0 : 1;
+}
