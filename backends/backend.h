@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* backend.h - the contract between the engine (lib/) and a back end.
  *
- * The engine and every back end include this file and not each other. It holds types, op ids with
- * their exact meaning, attributes, and the table of functions a back end fills in. It holds no code
- * except trivial helpers on shapes and types.
+ * The engine and every back end include this file and not each other. It holds types, op ids
+ * (ops.def has their exact meaning), attributes, and the table of functions a back end fills in. It holds no
+ * code except trivial helpers on shapes and types.
  *
  * All tensors are dense and row-major. "real" below is the graph's floating type: float32, or float64
  * on a back end that supports it. Index tensors are int32. The weight of BK_LINEAR may be stored as 16-bit
@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { BK_API = 4 }; /* bumped when anything in this file changes */
+enum { BK_API = 5 }; /* bumped when anything in this file or in ops.def changes */
 enum { BK_MAX_RANK = 6, BK_MAX_IN = 8, BK_MAX_OUT = 3 };
 
 /* BK_BF16 (bfloat16) and BK_F16 (IEEE binary16), held as uint16_t, store BK_LINEAR's w and views of it, and
@@ -33,91 +33,10 @@ typedef struct bk_tensor {
     void *data; /* may be NULL while a call is prepared */
 } bk_tensor;
 
-/* Op ids. Each comment is the whole definition: inputs in order -> outputs in order. */
+/* Op ids: BK_CONV and the like. ops.def lists the ops with the definition of each. */
 typedef enum bk_op {
-    /* ---- movement: any dtype ---- */
-    BK_RESHAPE,   /* x -> x with another shape, same order. A view: back ends never see it. */
-    BK_TRANSPOSE, /* x -> y; y's axis i is x's axis attr.axes[i] */
-    BK_SLICE,     /* x -> y; y[i] = x[i + attr.axes], attr.axes = first index on each axis */
-    BK_PAD,       /* x -> y; zeros except y[i + attr.axes] = x[i] (the gradient of BK_SLICE) */
-    BK_CONCAT,    /* x0, x1, ... (2 to 8) -> joined along attr.axis */
-    BK_BROADCAST, /* x -> y; x has y's rank, each axis of x is y's or 1 */
-    BK_GATHER,    /* x[B,N,C], index i32[B,K] -> y[B,K,C]; y[b,k] = x[b, index[b,k]] */
-    BK_SCATTER,   /* y[B,K,C], index i32[B,K] -> x[B,N,C]; x[b, index[b,k]] += y[b,k], from zero */
-
-    /* ---- element-wise, one input ---- */
-    BK_AFFINE,     /* alpha * x + beta */
-    BK_EXP,        /* e^x */
-    BK_LOG,        /* natural logarithm */
-    BK_SQRT,       /* square root */
-    BK_ABS,        /* |x| */
-    BK_SIGN,       /* -1, 0, 1 */
-    BK_SIGMOID,    /* 1 / (1 + e^-x) */
-    BK_TANH,       /* hyperbolic tangent */
-    BK_LEAKY_RELU, /* x > 0 ? x : alpha * x   (alpha 0: ReLU) */
-    BK_STEP,       /* x > 0 ? 1 : alpha */
-    BK_GELU,       /* x * Phi(x), Phi the normal distribution function (exact, by erf) */
-
-    /* ---- element-wise, two inputs; each axis equal or 1 in one of them, same rank ---- */
-    BK_ADD,       /* a + b */
-    BK_SUB,       /* a - b */
-    BK_MUL,       /* a * b */
-    BK_DIV,       /* a / b */
-    BK_MAXIMUM,   /* max(a, b) */
-    BK_GELU_GRAD, /* x, dy (same shape) -> dy * (Phi(x) + x * phi(x)) */
-
-    /* ---- reductions: attr.axes[i] != 0 marks a reduced axis, kept with length 1 ---- */
-    BK_SUM,        /* sum */
-    BK_REDUCE_MAX, /* maximum */
-
-    /* ---- matrix products ---- */
-    BK_MATMUL, /* a[...,M,K], b[...,K,N] -> [...,M,N]. attr.trans_a: a is [...,K,M]; attr.trans_b: b is
-                  [...,N,K]. Leading axes are equal, or one of a and b has rank 2 and serves all. */
-    BK_LINEAR, /* x[...,K], w[N,K] (, bias[N] if attr.has_bias) (, r[...,N] if attr.has_residual)
-                  -> act(x w^T + bias) + r, act by attr.activation (enum bk_activation).
-                  w is real, BK_BF16 or BK_F16 */
-
-    /* ---- normalisation ---- */
-    BK_LAYER_NORM,      /* x[...,C], gain[C], bias[C] -> (x - mean)/sqrt(var + eps) * gain + bias over the
-                           last axis, biased variance, eps = attr.eps */
-    BK_LAYER_NORM_GRAD, /* x, gain, dy -> dx, dgain[C], dbias[C] */
-    BK_SOFTMAX,         /* x -> softmax over the last axis */
-
-    BK_INSTANCE_NORM,      /* x[B,S...,C] -> f((x - mean)/sqrt(var + eps)), mean and biased variance over S...
-                              for each of B and C; f(z) = z > 0 ? z : alpha * z   (alpha 1: none) */
-    BK_INSTANCE_NORM_GRAD, /* x, dy -> dx, same attr */
-
-    /* ---- convolution, channels last. S... are 1 to 3 spatial axes, K... the kernel's sizes on them;
-       attr.stride and attr.pad (zeros, on both sides) hold for each ---- */
-    BK_CONV,             /* x[B,S...,C], w[O,C,K...] (, bias[O] if attr.has_bias) -> y[B,S'...,O];
-                            y[b,s,o] = sum over k, c of x[b, s * stride + k - pad, c] w[o,c,k] + bias[o],
-                            S' = (S + 2 pad - K) / stride + 1, rounded down */
-    BK_CONV_GRAD_INPUT,  /* w, dy -> dx, of the shape asked for */
-    BK_CONV_GRAD_WEIGHT, /* x, dy -> dw, of the shape asked for */
-
-    /* ---- linear maps over space ---- */
-    BK_REFLECT,            /* x -> y, longer by attr.axes[i] on both sides of axis i (below its length), which
-                              mirror x about its first and last element: 2 1 | 0 1 2 3 | 2 1 */
-    BK_REFLECT_GRAD,       /* dy -> dx, same attr */
-    BK_RESIZE_LINEAR,      /* x[B,S...,C] -> y[B,S'...,C] of the shape asked for: (bi-, tri-)linear
-                              interpolation at (i + 1/2) S / S' - 1/2, kept inside [0, S - 1] */
-    BK_RESIZE_LINEAR_GRAD, /* dy -> dx, of the shape asked for */
-
-    /* ---- attention. qkv[B,N,3*H*D] holds q, k, v in this order, each [H][D]; H = attr.heads;
-            scores are attr.alpha * q.k; lse[B,H,N] is log(sum_k exp(score)) of each query ---- */
-    BK_ATTENTION,             /* qkv -> out[B,N,H*D], lse */
-    BK_ATTENTION_GRAD,        /* qkv, out, lse, dout -> dqkv */
-    BK_WINDOW_ATTENTION,      /* qkv, table[(2w-1)^2,H] -> out[B,N,H*D], lse. Tokens lie row-major on a
-                                 grid attr.grid_h x attr.grid_w (N = their product), multiples of
-                                 w = attr.window. The grid is rolled by -attr.shift on both axes (token
-                                 (r,c) of the rolled grid is token ((r+shift) mod h, (c+shift) mod w) of
-                                 qkv) and cut into w x w windows; attention runs inside each window.
-                                 score(i,j) += table[(ri-rj+w-1)*(2w-1) + (ci-cj+w-1), head], (r,c) the
-                                 place inside the window; if shift > 0, -100 is added where i and j lie
-                                 in different regions of the rolled grid (rows split at h-w and h-shift,
-                                 columns likewise: Swin's mask). out and lse are in qkv's token order. */
-    BK_WINDOW_ATTENTION_GRAD, /* qkv, table, out, lse, dout -> dqkv, dtable */
-
+#define BK_OP(ID, name) BK_##ID,
+#include "backends/ops.def"
     BK_OP_COUNT
 } bk_op;
 
@@ -194,6 +113,16 @@ typedef struct bk_backend {
 /* Every back end that is linked in offers one function; lib/registry.c lists them. */
 const bk_backend *bk_reference(void);
 const bk_backend *bk_cpu(void);
+
+/* "conv" of BK_CONV, for messages. */
+static inline const char *bk_op_name(bk_op op)
+{
+    static const char *const names[] = {
+#define BK_OP(ID, name) #name,
+#include "backends/ops.def"
+    };
+    return (unsigned)op < BK_OP_COUNT ? names[op] : "unknown";
+}
 
 static inline int bk_is_half(int32_t dtype)
 {

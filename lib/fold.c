@@ -2,6 +2,8 @@
 /* fold.c - splitting a graph at the values that rarely change. */
 #include "lib/fold.h"
 
+#include "lib/ops/rules.h"
+
 typedef struct halves {
     graph *g;
     unsigned char *steady; /* by value: follows from steady slots and constants alone */
@@ -21,7 +23,7 @@ static void mark(halves *h, const unsigned char *steady_slot, int32_t n_slots)
     }
     for (int32_t k = 0; k < g->n_nodes; k++) {
         const node *n = &g->nodes[k];
-        int all = 1, any = n->op != BK_RESHAPE;
+        int all = !op_has(n->op, OP_RANDOM), any = !op_has(n->op, OP_VIEW);
         for (int32_t i = 0; i < n->n_in; i++) {
             all &= h->steady[n->in[i]];
             any |= h->made[n->in[i]];

@@ -171,14 +171,6 @@ value graph_constant(graph *g, bk_shape shape, const double *values)
         g, (value_info){.shape = shape, .kind = VALUE_CONSTANT, .node = -1, .slot = g->n_constants++});
 }
 
-/* Follows views to the value that has the memory. */
-static value storage(const graph *g, value v)
-{
-    while (g->values[v].kind == VALUE_NODE && g->nodes[g->values[v].node].op == BK_RESHAPE)
-        v = g->nodes[g->values[v].node].in[0];
-    return v;
-}
-
 int graph_is_root(const graph *g, value v)
 {
     const value_info *info = &g->values[v];
@@ -188,7 +180,7 @@ int graph_is_root(const graph *g, value v)
 static int is_output(const graph *g, value root)
 {
     for (value v = 0; v < g->n_values; v++)
-        if (graph_is_root(g, v) && storage(g, v) == root)
+        if (graph_is_root(g, v) && op_storage(g, v) == root)
             return 1;
     return 0;
 }
@@ -198,7 +190,7 @@ static value own_memory(graph *g, value v)
 {
     if (g->error != OK || v == NONE)
         return NONE;
-    value root = storage(g, v);
+    value root = op_storage(g, v);
     if (g->values[root].kind == VALUE_NODE && !is_output(g, root))
         return v;
     bk_attr copy = {.alpha = 1};
@@ -277,7 +269,7 @@ void graph_layer(graph *g, const char *name)
 /* 16-bit floats are weights of linear layers, and nothing else reads them. */
 static int reads_half(const node *n, int32_t input)
 {
-    return n->op == BK_RESHAPE || (n->op == BK_LINEAR && input == 1);
+    return op_has(n->op, OP_VIEW) || (op_has(n->op, OP_HALF_WEIGHT) && input == 1);
 }
 
 static status infer(graph *g, const node *n, const bk_shape *wanted, bk_shape out[BK_MAX_OUT])
@@ -302,10 +294,10 @@ value graph_node(graph *g, bk_op op, const bk_attr *attr, const value *in, int32
     if (g->error != OK)
         return NONE;
     const op_rule *rule = op_rules[op];
-    if (n_in < rule->min_in || n_in > rule->max_in)
-        return graph_fail(g, fail(ERR_INTERNAL, "%s takes %d to %d inputs, not %d", rule->name, rule->min_in,
-                                  rule->max_in, n_in));
-    node n = {.op = op, .attr = *attr, .n_in = n_in, .n_out = rule->n_out};
+    if (n_in < rule->arity.min_in || n_in > rule->arity.max_in)
+        return graph_fail(g, fail(ERR_INTERNAL, "%s takes %d to %d inputs, not %d", rule->name,
+                                  rule->arity.min_in, rule->arity.max_in, n_in));
+    node n = {.op = op, .attr = *attr, .n_in = n_in, .n_out = rule->arity.n_out};
     n.layer = g->layer;
     n.backward = g->backward;
     for (int32_t i = 0; i < n_in; i++) {

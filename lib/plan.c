@@ -78,7 +78,7 @@ typedef struct builder {
 
 static int is_view(const node *n)
 {
-    return n->op == BK_RESHAPE;
+    return op_has(n->op, OP_VIEW);
 }
 
 static int32_t count_calls(const node_list *list)
@@ -91,20 +91,12 @@ static int32_t count_calls(const node_list *list)
 
 static status backend_failure(bk_status s, const bk_backend *b, bk_op op)
 {
-    const char *name = op < BK_OP_COUNT ? op_rules[op]->name : "?";
+    const char *name = bk_op_name(op);
     if (s == BK_ERR_MEMORY)
         return fail_memory();
     if (s == BK_ERR_UNSUPPORTED)
         return fail(ERR_UNSUPPORTED, "back end %s does not serve op %s with these shapes", b->name, name);
     return fail(ERR_BACKEND, "back end %s failed in op %s", b->name, name);
-}
-
-/* The value whose block v shares: through views. */
-static value storage(const graph *g, value v)
-{
-    while (g->values[v].kind == VALUE_NODE && is_view(&g->nodes[g->values[v].node]))
-        v = g->nodes[g->values[v].node].in[0];
-    return v;
 }
 
 static void fill_call(builder *b, bk_call *c, const node *n)
@@ -166,7 +158,7 @@ static void find_outputs(builder *b, int32_t *slot_of)
         slot_of[v] = -1;
     for (value v = 0; v < g->n_values; v++)
         if (g->values[v].output >= 0)
-            slot_of[storage(g, v)] = g->values[v].output;
+            slot_of[op_storage(g, v)] = g->values[v].output;
 }
 
 /* Values are read up to their last reader; those that are held, by nobody, after all calls. */
@@ -180,12 +172,12 @@ static void find_last_reads(builder *b)
         if (b->list.dead[k] || is_view(n))
             continue;
         for (int32_t i = 0; i < n->n_in; i++)
-            b->last_read[storage(b->g, n->in[i])] = call;
+            b->last_read[op_storage(b->g, n->in[i])] = call;
         call++;
     }
     for (value v = 0; v < b->g->n_values; v++)
         if (b->g->values[v].held >= 0)
-            b->last_read[storage(b->g, v)] = call;
+            b->last_read[op_storage(b->g, v)] = call;
 }
 
 static int32_t call_of(const builder *b, int32_t node)
@@ -205,12 +197,11 @@ static int32_t updated_input(int32_t output)
 /* Output o of the node may be written over the state although the node reads it. */
 static int may_overwrite(const builder *b, const node *n, int32_t o, value state)
 {
-    const op_rule *rule = op_rules[n->op];
     const bk_shape *out = graph_shape(b->g, n->out[o]);
     for (int32_t i = 0; i < n->n_in; i++) {
-        if (storage(b->g, n->in[i]) != state)
+        if (op_storage(b->g, n->in[i]) != state)
             continue;
-        if (rule->in_place == IN_PLACE_UPDATE ? i != updated_input(o) : rule->in_place != IN_PLACE_ANY)
+        if (op_has(n->op, OP_UPDATE) ? i != updated_input(o) : !op_has(n->op, OP_IN_PLACE))
             return 0;
         if (bk_count(graph_shape(b->g, n->in[i])) != bk_count(out))
             return 0;
@@ -221,7 +212,7 @@ static int may_overwrite(const builder *b, const node *n, int32_t o, value state
 /* The call that makes the state's next value is the last one to read the old one, or comes later. */
 static int is_written_in_place(const builder *b, value next, value state)
 {
-    value root = storage(b->g, next);
+    value root = op_storage(b->g, next);
     int32_t k = b->g->values[root].node, call = call_of(b, k), last = b->last_read[state];
     return last < call || (last == call && may_overwrite(b, &b->list.nodes[k], b->g->values[root].index, state));
 }
@@ -235,9 +226,9 @@ static void find_assignments(builder *b, int32_t *slot_of)
         if (state == NONE)
             continue;
         if (b->p->in_place && is_written_in_place(b, v, state))
-            slot_of[storage(g, v)] = g->values[state].slot;
+            slot_of[op_storage(g, v)] = g->values[state].slot;
         else
-            b->last_read[storage(g, v)] = b->p->n_calls;
+            b->last_read[op_storage(g, v)] = b->p->n_calls;
     }
 }
 
@@ -245,18 +236,18 @@ static void find_assignments(builder *b, int32_t *slot_of)
 static value reusable(const builder *b, const node *n, int32_t call)
 {
     int first = 0, last = n->n_in;
-    if (n->op == BK_LINEAR)
+    if (op_has(n->op, OP_RESIDUAL_IN_PLACE))
         first = n->attr.has_residual ? n->n_in - 1 : n->n_in;
-    else if (op_rules[n->op]->in_place != IN_PLACE_ANY)
+    else if (!op_has(n->op, OP_IN_PLACE))
         return NONE;
     else if (n->n_in == 2 && !shape_equal(graph_shape(b->g, n->in[0]), graph_shape(b->g, n->in[1])))
         return NONE;
     const bk_shape *out = graph_shape(b->g, n->out[0]);
     for (int i = first; i < last; i++) {
-        value from = storage(b->g, n->in[i]);
+        value from = op_storage(b->g, n->in[i]);
         int others = 0; /* the same memory may not come in twice for a linear: x and residual */
         for (int j = 0; j < n->n_in; j++)
-            others += j != i && storage(b->g, n->in[j]) == from;
+            others += j != i && op_storage(b->g, n->in[j]) == from;
         int32_t at = b->block_of[from];
         int same = bk_count(graph_shape(b->g, n->in[i])) == bk_count(out) &&
                    graph_shape(b->g, n->in[i])->dtype == out->dtype;
@@ -382,7 +373,7 @@ static status place_blocks(builder *b)
 static void point(builder *b, int32_t call, int32_t operand, bk_tensor *t, value v)
 {
     plan *p = b->p;
-    int32_t at = b->block_of[storage(b->g, v)];
+    int32_t at = b->block_of[op_storage(b->g, v)];
     if (at < 0)
         return;
     const block *k = &b->blocks[at];
@@ -428,7 +419,7 @@ static status find_held(builder *b)
     for (value v = 0; p->arena && v < g->n_values; v++)
         if (g->values[v].held >= 0)
             p->held[g->values[v].held] =
-                (unsigned char *)p->arena + b->blocks[b->block_of[storage(g, v)]].offset;
+                (unsigned char *)p->arena + b->blocks[b->block_of[op_storage(g, v)]].offset;
     return OK;
 }
 
@@ -445,7 +436,7 @@ static status list_assignments(builder *b)
     p->assignments = list;
     for (value v = 0; v < g->n_values; v++) {
         value state = g->values[v].replaces;
-        const block *k = state == NONE ? NULL : &b->blocks[b->block_of[storage(g, v)]];
+        const block *k = state == NONE ? NULL : &b->blocks[b->block_of[op_storage(g, v)]];
         if (!k || k->kind != IN_ARENA)
             continue;
         int32_t slot = g->values[state].slot;

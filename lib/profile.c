@@ -39,53 +39,10 @@ void profile_close(profile *p)
     *p = (profile){.mem = p->mem};
 }
 
-/* ---- matrix work ---- */
-
-static double last_dim(const bk_shape *s)
-{
-    return (double)s->dim[s->rank - 1];
-}
-
-/* One product of scores with rows, over all heads: 2 * pairs * width. */
-static double attention_product(const bk_call *c)
-{
-    const bk_shape *qkv = &c->in[0].shape;
-    double tokens = (double)qkv->dim[0] * (double)qkv->dim[1], width = last_dim(qkv) / 3;
-    int window = c->op == BK_WINDOW_ATTENTION || c->op == BK_WINDOW_ATTENTION_GRAD;
-    double reach = window ? (double)c->attr.window * c->attr.window : (double)qkv->dim[1];
-    return 2 * tokens * reach * width;
-}
-
-/* Of weights w[O,C,K...] and an output, or its gradient, y[B,S...,O]: the same for all three. */
-static double convolution(const bk_shape *w, const bk_shape *y)
-{
-    return 2 * (double)bk_count(y) * (double)bk_count(w) / (double)w->dim[0];
-}
-
 double profile_flops(const bk_call *c)
 {
-    switch (c->op) {
-    case BK_LINEAR:
-        return 2 * (double)bk_count(&c->out[0].shape) * last_dim(&c->in[0].shape);
-    case BK_MATMUL: {
-        const bk_shape *a = &c->in[0].shape;
-        return 2 * (double)bk_count(&c->out[0].shape) * (double)a->dim[a->rank - (c->attr.trans_a ? 2 : 1)];
-    }
-    case BK_CONV:
-        return convolution(&c->in[1].shape, &c->out[0].shape);
-    case BK_CONV_GRAD_INPUT:
-        return convolution(&c->in[0].shape, &c->in[1].shape);
-    case BK_CONV_GRAD_WEIGHT:
-        return convolution(&c->out[0].shape, &c->in[1].shape);
-    case BK_ATTENTION:
-    case BK_WINDOW_ATTENTION:
-        return 2 * attention_product(c);
-    case BK_ATTENTION_GRAD:
-    case BK_WINDOW_ATTENTION_GRAD:
-        return 4 * attention_product(c);
-    default:
-        return 0;
-    }
+    const op_rule *rule = op_rules[c->op];
+    return rule->flops ? rule->flops(c) : 0;
 }
 
 /* ---- entries ---- */

@@ -22,28 +22,9 @@ typedef struct rewrite {
  * beside it nothing of the layer would be kept. */
 static int is_recomputable(const rewrite *w, const node *n)
 {
-    recompute_level level = w->level;
-    switch (n->op) {
-    case BK_LINEAR:
-        return level >= RECOMPUTE_LINEAR || (level >= RECOMPUTE_CHEAP && !w->kept[n->in[0]]);
-    case BK_RESHAPE:
-    case BK_TRANSPOSE:
-    case BK_SLICE:
-    case BK_CONCAT:
-    case BK_BROADCAST:
-    case BK_AFFINE:
-    case BK_SIGMOID:
-    case BK_TANH:
-    case BK_LEAKY_RELU:
-    case BK_GELU:
-    case BK_LAYER_NORM:
-    case BK_INSTANCE_NORM:
-    case BK_REFLECT:
-    case BK_RESIZE_LINEAR:
-        return level >= RECOMPUTE_CHEAP;
-    default:
-        return 0;
-    }
+    if (op_has(n->op, OP_LINEAR) && w->level >= RECOMPUTE_CHEAP)
+        return w->level >= RECOMPUTE_LINEAR || !w->kept[n->in[0]];
+    return op_has(n->op, OP_CHEAP) && w->level >= RECOMPUTE_CHEAP;
 }
 
 static void mark_kept(rewrite *w)

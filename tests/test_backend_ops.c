@@ -24,54 +24,6 @@
 #include "backends/cpu/cpu.h"
 #include "tests/backend_host.h"
 
-static const char *const op_names[BK_OP_COUNT] = {
-    [BK_RESHAPE] = "reshape",
-    [BK_TRANSPOSE] = "transpose",
-    [BK_SLICE] = "slice",
-    [BK_PAD] = "pad",
-    [BK_CONCAT] = "concat",
-    [BK_BROADCAST] = "broadcast",
-    [BK_GATHER] = "gather",
-    [BK_SCATTER] = "scatter",
-    [BK_AFFINE] = "affine",
-    [BK_EXP] = "exp",
-    [BK_LOG] = "log",
-    [BK_SQRT] = "sqrt",
-    [BK_ABS] = "abs",
-    [BK_SIGN] = "sign",
-    [BK_SIGMOID] = "sigmoid",
-    [BK_TANH] = "tanh",
-    [BK_LEAKY_RELU] = "leaky_relu",
-    [BK_STEP] = "step",
-    [BK_GELU] = "gelu",
-    [BK_ADD] = "add",
-    [BK_SUB] = "sub",
-    [BK_MUL] = "mul",
-    [BK_DIV] = "div",
-    [BK_MAXIMUM] = "maximum",
-    [BK_GELU_GRAD] = "gelu_grad",
-    [BK_SUM] = "sum",
-    [BK_REDUCE_MAX] = "reduce_max",
-    [BK_MATMUL] = "matmul",
-    [BK_LINEAR] = "linear",
-    [BK_LAYER_NORM] = "layer_norm",
-    [BK_LAYER_NORM_GRAD] = "layer_norm_grad",
-    [BK_SOFTMAX] = "softmax",
-    [BK_INSTANCE_NORM] = "instance_norm",
-    [BK_INSTANCE_NORM_GRAD] = "instance_norm_grad",
-    [BK_CONV] = "conv",
-    [BK_CONV_GRAD_INPUT] = "conv_grad_input",
-    [BK_CONV_GRAD_WEIGHT] = "conv_grad_weight",
-    [BK_REFLECT] = "reflect",
-    [BK_REFLECT_GRAD] = "reflect_grad",
-    [BK_RESIZE_LINEAR] = "resize_linear",
-    [BK_RESIZE_LINEAR_GRAD] = "resize_linear_grad",
-    [BK_ATTENTION] = "attention",
-    [BK_ATTENTION_GRAD] = "attention_grad",
-    [BK_WINDOW_ATTENTION] = "window_attention",
-    [BK_WINDOW_ATTENTION_GRAD] = "window_attention_grad",
-};
-
 /* ---- tolerances ---- */
 
 #define U 0x1p-24
@@ -280,7 +232,7 @@ static const char *describe_case(const op_case *c)
         {"stride", a->stride},
         {"pad", a->pad},
     };
-    snprintf(text, sizeof text, "%s ", op_names[c->op]);
+    snprintf(text, sizeof text, "%s ", bk_op_name(c->op));
     print_shapes(text, sizeof text, c->in, c->n_in);
     strcat(text, " -> ");
     print_shapes(text, sizeof text, c->out, c->n_out);
@@ -2074,7 +2026,7 @@ static void reference_serves_every_op_and_cpu_every_op_in_float32(void **state)
         for (bk_op op = BK_TRANSPOSE; subjects[i].open && op < BK_OP_COUNT; op++) {
             subject *s = &subjects[i];
             if (!s->backend()->supports(s->device, op, BK_F32))
-                fail_msg("%s does not serve %s", s->name, op_names[op]);
+                fail_msg("%s does not serve %s", s->name, bk_op_name(op));
             if (s->backend == bk_reference)
                 assert_true(s->backend()->supports(s->device, op, BK_F64));
         }

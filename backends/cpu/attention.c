@@ -65,7 +65,7 @@ static int64_t forward_floats(const sizes *s)
     return 3 * s->head + 3 * s->lanes;
 }
 
-size_t KERNEL(cpu_attention_scratch)(const bk_call *call, int threads)
+static size_t scratch_attention(const bk_call *call, int threads)
 {
     sizes s = sizes_of(call);
     return (size_t)(forward_floats(&s) * threads) * sizeof(float);
@@ -99,7 +99,7 @@ static void forward_share(const bk_call *call, const sizes *s, int chunk, float 
     }
 }
 
-bk_status KERNEL(cpu_attention)(const bk_call *call, int threads)
+static bk_status run_attention(const bk_call *call, int threads)
 {
     sizes s = sizes_of(call);
     int64_t units = s.batch * s.heads * s.units;
@@ -108,6 +108,8 @@ bk_status KERNEL(cpu_attention)(const bk_call *call, int threads)
     forward_share(call, &s, chunk, (float *)call->scratch + forward_floats(&s) * omp_get_thread_num());
     return BK_OK;
 }
+
+const cpu_kernel KERNEL(cpu_attention) = {.scratch = scratch_attention, .run = run_attention};
 
 /* ---- gradient ---- */
 
@@ -151,7 +153,7 @@ static int64_t partial_floats(const sizes *s)
     return chunks > 1 ? s->batch * s->heads * chunks * dq_floats(s) : 0;
 }
 
-size_t KERNEL(cpu_attention_grad_scratch)(const bk_call *call, int threads)
+static size_t scratch_attention_grad(const bk_call *call, int threads)
 {
     sizes s = sizes_of(call);
     return (size_t)(partial_floats(&s) + thread_floats(&s) * threads) * sizeof(float);
@@ -249,7 +251,7 @@ static void join_queries(const bk_call *call, const sizes *s, int64_t head)
     store_queries(call, s, sum, head_of_dx(call, s, head));
 }
 
-bk_status KERNEL(cpu_attention_grad)(const bk_call *call, int threads)
+static bk_status run_attention_grad(const bk_call *call, int threads)
 {
     sizes s = sizes_of(call);
     int64_t heads = s.batch * s.heads;
@@ -264,3 +266,5 @@ bk_status KERNEL(cpu_attention_grad)(const bk_call *call, int threads)
     }
     return BK_OK;
 }
+
+const cpu_kernel KERNEL(cpu_attention_grad) = {.scratch = scratch_attention_grad, .run = run_attention_grad};

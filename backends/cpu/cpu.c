@@ -121,27 +121,36 @@ static const char *cpu_describe(void *device)
 
 /* ---- calls ---- */
 
-static int is_movement(bk_op op)
-{
-    return op <= BK_SCATTER;
-}
+/* Ops that need more than a kernel: a product library, a plan of their own. */
+typedef struct device_op {
+    bk_status (*prepare)(cpu_device *dev, bk_call *call);
+    void (*release)(cpu_device *dev, bk_call *call);
+    bk_status (*run)(cpu_device *dev, bk_call *call);
+    unsigned types;
+} device_op;
 
-static int is_product(bk_op op)
-{
-    return op == BK_MATMUL || op == BK_LINEAR;
-}
+#define MATRIX .prepare = matrix_prepare, .release = matrix_release, .run = matrix_run
+#define CONV   .prepare = conv_prepare, .release = conv_release, .run = conv_run
 
-static int is_conv(bk_op op)
+static const device_op device_ops[BK_OP_COUNT] = {
+    [BK_MATMUL] = {MATRIX},
+    [BK_LINEAR] = {MATRIX, .types = CPU_HALF_WEIGHT},
+    [BK_CONV] = {CONV},
+    [BK_CONV_GRAD_INPUT] = {CONV},
+    [BK_CONV_GRAD_WEIGHT] = {CONV},
+};
+
+static unsigned types_of(const cpu_device *dev, bk_op op)
 {
-    return op == BK_CONV || op == BK_CONV_GRAD_INPUT || op == BK_CONV_GRAD_WEIGHT;
+    return dev->kernels->op[op] ? dev->kernels->op[op]->types : device_ops[op].types;
 }
 
 static int cpu_supports(void *device, bk_op op, bk_dtype real)
 {
     const cpu_device *dev = device;
-    if ((unsigned)op >= BK_OP_COUNT || !(is_product(op) || is_conv(op) || dev->kernels->op[op].run))
+    if ((unsigned)op >= BK_OP_COUNT || !(dev->kernels->op[op] || device_ops[op].run))
         return 0;
-    return real == BK_F32 || (real == BK_I32 && is_movement(op));
+    return real == BK_F32 || (real == BK_I32 && types_of(dev, op) & CPU_I32);
 }
 
 static int is_dense(const bk_shape *s)
@@ -154,18 +163,20 @@ static int is_dense(const bk_shape *s)
     return 1;
 }
 
-static int type_fits(const bk_call *call, int32_t input)
+static int type_fits(const bk_call *call, int32_t input, unsigned types)
 {
     int32_t type = call->in[input].shape.dtype;
-    if (input == 1 && (call->op == BK_GATHER || call->op == BK_SCATTER))
+    if (types & CPU_OWN_TYPES)
+        return 1;
+    if (input == 1 && types & CPU_INDEX)
         return type == BK_I32;
-    if (input == 1 && call->op == BK_LINEAR && bk_is_half(type))
+    if (input == 1 && types & CPU_HALF_WEIGHT && bk_is_half(type))
         return 1;
     return type == call->in[0].shape.dtype;
 }
 
-/* Every tensor is of in[0]'s type, but for the index of gather and scatter, and weights of 16-bit floats. The
- * engine's shape rules have checked that shapes fit the op; here only what kernels could not survive. */
+/* Every tensor is of in[0]'s type, but for what the op's types allow. The engine's shape rules have checked
+ * that shapes fit the op; here only what kernels could not survive. */
 static int is_served(void *device, const bk_call *call)
 {
     if (call->n_in < 1 || call->n_in > BK_MAX_IN || call->n_out < 1 || call->n_out > BK_MAX_OUT)
@@ -173,14 +184,15 @@ static int is_served(void *device, const bk_call *call)
     int32_t type = call->in[0].shape.dtype;
     if (!cpu_supports(device, call->op, (bk_dtype)type))
         return 0;
+    const unsigned types = types_of(device, call->op);
     for (int32_t i = 0; i < call->n_in; i++)
-        if (!is_dense(&call->in[i].shape) || !type_fits(call, i))
+        if (!is_dense(&call->in[i].shape) || !type_fits(call, i, types))
             return 0;
     for (int32_t i = 0; i < call->n_out; i++)
-        if (!is_dense(&call->out[i].shape) || call->out[i].shape.dtype != type)
+        if (!is_dense(&call->out[i].shape) || !(types & CPU_OWN_TYPES || call->out[i].shape.dtype == type))
             return 0;
-    const cpu_kernel *kernel = &((const cpu_device *)device)->kernels->op[call->op];
-    return !kernel->fits || kernel->fits(call);
+    const cpu_kernel *kernel = ((const cpu_device *)device)->kernels->op[call->op];
+    return !kernel || !kernel->fits || kernel->fits(call);
 }
 
 static bk_status cpu_prepare(void *device, bk_call *call)
@@ -192,11 +204,9 @@ static bk_status cpu_prepare(void *device, bk_call *call)
         cpu_log(dev, 0, "cpu: an op with these types and shapes is not served");
         return BK_ERR_UNSUPPORTED;
     }
-    if (is_product(call->op))
-        return matrix_prepare(dev, call);
-    if (is_conv(call->op))
-        return conv_prepare(dev, call);
-    const cpu_kernel *kernel = &dev->kernels->op[call->op];
+    if (device_ops[call->op].prepare)
+        return device_ops[call->op].prepare(dev, call);
+    const cpu_kernel *kernel = dev->kernels->op[call->op];
     if (kernel->scratch)
         call->scratch_bytes = kernel->scratch(call, dev->threads);
     return BK_OK;
@@ -204,10 +214,8 @@ static bk_status cpu_prepare(void *device, bk_call *call)
 
 static void cpu_release(void *device, bk_call *call)
 {
-    if (is_product(call->op))
-        matrix_release(device, call);
-    if (is_conv(call->op))
-        conv_release(device, call);
+    if (device_ops[call->op].release)
+        device_ops[call->op].release(device, call);
 }
 
 /* Thread settings are made, and put back, around each product (onednn.c): nothing to do for a run. */
@@ -230,11 +238,9 @@ static void cpu_end(void *device)
 static bk_status cpu_run(void *device, bk_call *call)
 {
     cpu_device *dev = device;
-    if (is_product(call->op))
-        return matrix_run(dev, call);
-    if (is_conv(call->op))
-        return conv_run(dev, call);
-    bk_status status = dev->kernels->op[call->op].run(call, dev->threads);
+    if (device_ops[call->op].run)
+        return device_ops[call->op].run(dev, call);
+    bk_status status = dev->kernels->op[call->op]->run(call, dev->threads);
     if (status != BK_OK)
         cpu_log(dev, 0, "cpu: an index of gather or scatter is out of range");
     return status;

@@ -6,12 +6,21 @@
 
 #include "backends/backend.h"
 
+/* The types an op serves beside float32 for all tensors. */
+enum {
+    CPU_I32 = 1,         /* the whole op on int32 */
+    CPU_INDEX = 2,       /* in[1] is an int32 index */
+    CPU_HALF_WEIGHT = 4, /* in[1] may be of 16-bit floats */
+    CPU_OWN_TYPES = 8    /* inputs and outputs of several types: fits() checks all of them */
+};
+
 /* One op at one instruction level. scratch may be NULL: none needed. Both see the shapes. fits says whether
  * these are what run() can read; NULL: whatever the engine's rules let through. */
 typedef struct cpu_kernel {
+    int (*fits)(const bk_call *call);
     size_t (*scratch)(const bk_call *call, int threads);
     bk_status (*run)(const bk_call *call, int threads);
-    int (*fits)(const bk_call *call);
+    unsigned types;
 } cpu_kernel;
 
 /* What follows a product, row by row: y = act(y + bias) + residual. bias, residual may be NULL. */
@@ -56,7 +65,7 @@ typedef struct cpu_adam {
 /* All kernels, compiled for one instruction level. */
 typedef struct cpu_kernels {
     const char *name;
-    cpu_kernel op[BK_OP_COUNT];              /* run is NULL for ops without a kernel here */
+    const cpu_kernel *op[BK_OP_COUNT];       /* NULL for ops without a kernel of their own */
     void (*epilogue)(const cpu_epilogue *e); /* serial */
     int own_products;                        /* with BK_MATRIX_AUTO, gemm rather than a library */
     size_t (*gemm_scratch)(const cpu_gemm *g, int threads);

@@ -9,8 +9,31 @@
 
 typedef void (*unary_fn)(const float *x, float *y, int64_t n, float alpha, float beta);
 
+static bk_status run_unary(const bk_call *call, int threads, unary_fn apply)
+{
+    const float *x = call->in[0].data;
+    float *y = call->out[0].data;
+    float alpha = (float)call->attr.alpha, beta = (float)call->attr.beta;
+    int64_t n = bk_count(&call->out[0].shape), pieces = work_pieces(n, WORK_PIECE);
+    int team = work_team(threads, pieces, n);
+#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
+    for (int64_t p = 0; p < pieces; p++) {
+        int64_t at = p * WORK_PIECE;
+        apply(x + at, y + at, work_min(WORK_PIECE, n - at), alpha, beta);
+    }
+    return BK_OK;
+}
+
+/* The kernel of an op whose function on an array is each_NAME(). */
+#define UNARY_KERNEL(name)                                                                                   \
+    static bk_status run_##name(const bk_call *call, int threads)                                            \
+    {                                                                                                        \
+        return run_unary(call, threads, each_##name);                                                        \
+    }                                                                                                        \
+    const cpu_kernel KERNEL(cpu_##name) = {.run = run_##name};
+
 #define UNARY(name, formula)                                                                                 \
-    static void name(const float *in, float *out, int64_t n, float alpha, float beta)                        \
+    static void each_##name(const float *in, float *out, int64_t n, float alpha, float beta)                 \
     {                                                                                                        \
         (void)alpha;                                                                                         \
         (void)beta;                                                                                          \
@@ -23,7 +46,8 @@ typedef void (*unary_fn)(const float *x, float *y, int64_t n, float alpha, float
             vf x = vload_part(in + i, n - i, 1.0f);                                                          \
             vstore_part(out + i, formula, n - i);                                                            \
         }                                                                                                    \
-    }
+    }                                                                                                        \
+    UNARY_KERNEL(name)
 
 /* 1 above zero, -1 below, 0 at zero; a NaN stays one. */
 INLINE vf sign_of(vf x)
@@ -33,18 +57,18 @@ INLINE vf sign_of(vf x)
 }
 
 UNARY(affine, alpha *x + beta)
-UNARY(exponential, vexp(x))
-UNARY(logarithm, vlog(x))
-UNARY(square_root, vsqrt(x))
-UNARY(absolute, vabs(x))
+UNARY(exp, vexp(x))
+UNARY(log, vlog(x))
+UNARY(sqrt, vsqrt(x))
+UNARY(abs, vabs(x))
 UNARY(sign, sign_of(x))
 UNARY(sigmoid, 1.0f / (1.0f + vexp(-x)))
-UNARY(hyperbolic_tangent, vtanh(x))
+UNARY(tanh, vtanh(x))
 UNARY(leaky_relu, vselect(x > vset(0.0f), x, alpha *x))
 UNARY(step, vselect(x > vset(0.0f), vset(1.0f), vset(alpha)))
 
 /* GELUS vectors at once, then one by one. */
-static void gelu(const float *in, float *out, int64_t n, float alpha, float beta)
+static void each_gelu(const float *in, float *out, int64_t n, float alpha, float beta)
 {
     int64_t i = 0;
     vf x[GELUS];
@@ -66,36 +90,56 @@ static void gelu(const float *in, float *out, int64_t n, float alpha, float beta
     }
 }
 
-static const unary_fn unary_of[BK_OP_COUNT] = {
-    [BK_AFFINE] = affine,   [BK_EXP] = exponential,
-    [BK_LOG] = logarithm,   [BK_SQRT] = square_root,
-    [BK_ABS] = absolute,    [BK_SIGN] = sign,
-    [BK_SIGMOID] = sigmoid, [BK_TANH] = hyperbolic_tangent,
-    [BK_STEP] = step,       [BK_LEAKY_RELU] = leaky_relu,
-    [BK_GELU] = gelu,
-};
-
-bk_status KERNEL(cpu_unary)(const bk_call *call, int threads)
-{
-    unary_fn apply = unary_of[call->op];
-    const float *x = call->in[0].data;
-    float *y = call->out[0].data;
-    float alpha = (float)call->attr.alpha, beta = (float)call->attr.beta;
-    int64_t n = bk_count(&call->out[0].shape), pieces = work_pieces(n, WORK_PIECE);
-    int team = work_team(threads, pieces, n);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t p = 0; p < pieces; p++) {
-        int64_t at = p * WORK_PIECE;
-        apply(x + at, y + at, work_min(WORK_PIECE, n - at), alpha, beta);
-    }
-    return BK_OK;
-}
+UNARY_KERNEL(gelu)
 
 /* Strides of a and b are 0 or 1. */
 typedef void (*binary_fn)(const float *a, int64_t sa, const float *b, int64_t sb, float *y, int64_t n);
 
+static work_walk binary_walk(const bk_call *call)
+{
+    const bk_shape *a = &call->in[0].shape, *b = &call->in[1].shape, *y = &call->out[0].shape;
+    int64_t stride[2][BK_MAX_RANK];
+    work_strides(a, stride[0]);
+    work_strides(b, stride[1]);
+    work_walk w = {0};
+    for (int i = 0; i < y->rank; i++)
+        work_axis(&w, y->dim[i], a->dim[i] == 1 ? 0 : stride[0][i], b->dim[i] == 1 ? 0 : stride[1][i]);
+    return w;
+}
+
+static bk_status run_binary(const bk_call *call, int threads, binary_fn apply)
+{
+    const float *a = call->in[0].data, *b = call->in[1].data;
+    float *y = call->out[0].data;
+    work_walk w = binary_walk(call);
+    int outer = w.rank > 0 ? w.rank - 1 : 0;
+    int64_t rows = work_count(&w, outer), n = w.rank > 0 ? w.dim[outer] : 1;
+    int64_t sa = w.rank > 0 ? w.stride[0][outer] : 0, sb = w.rank > 0 ? w.stride[1][outer] : 0;
+    int64_t cut = work_min(n, WORK_PIECE), cuts = work_pieces(n, cut);
+    int64_t many = work_max(1, WORK_PIECE / cut), pieces = work_pieces(rows, many) * cuts;
+    int team = work_team(threads, pieces, rows * n);
+#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
+    for (int64_t p = 0; p < pieces; p++) {
+        int64_t row = p / cuts * many, end = work_min(rows, row + many), at = p % cuts * cut;
+        int64_t len = work_min(cut, n - at);
+        work_place place = work_at(&w, outer, row);
+        for (; row < end; row++, work_next(&w, &place))
+            apply(a + place.offset[0] + at * sa, sa, b + place.offset[1] + at * sb, sb, y + row * n + at,
+                  len);
+    }
+    return BK_OK;
+}
+
+/* The kernel of an op whose function on an array is each_NAME(). */
+#define BINARY_KERNEL(name)                                                                                  \
+    static bk_status run_##name(const bk_call *call, int threads)                                            \
+    {                                                                                                        \
+        return run_binary(call, threads, each_##name);                                                       \
+    }                                                                                                        \
+    const cpu_kernel KERNEL(cpu_##name) = {.run = run_##name};
+
 #define BINARY(name, formula)                                                                                \
-    static void name(const float *pa, int64_t sa, const float *pb, int64_t sb, float *y, int64_t n)          \
+    static void each_##name(const float *pa, int64_t sa, const float *pb, int64_t sb, float *y, int64_t n)   \
     {                                                                                                        \
         vf fixed_a = vset(pa[0]), fixed_b = vset(pb[0]);                                                     \
         int64_t i = 0;                                                                                       \
@@ -108,12 +152,13 @@ typedef void (*binary_fn)(const float *a, int64_t sa, const float *b, int64_t sb
             vf b = sb ? vload_part(pb + i, n - i, 1.0f) : fixed_b;                                           \
             vstore_part(y + i, formula, n - i);                                                              \
         }                                                                                                    \
-    }
+    }                                                                                                        \
+    BINARY_KERNEL(name)
 
 BINARY(add, a + b)
-BINARY(subtract, a - b)
-BINARY(multiply, a *b)
-BINARY(divide, a / b)
+BINARY(sub, a - b)
+BINARY(mul, a *b)
+BINARY(div, a / b)
 BINARY(maximum, vmax(a, b))
 
 /* dy *= d/dx x Phi(x) = Phi(x) + x phi(x), phi the normal density. */
@@ -127,7 +172,7 @@ INLINE void gelu_slopes(const vf *x, vf *dy, const int n)
 }
 
 /* Both inputs are of the result's shape: strides are 1. */
-static void gelu_gradient(const float *pa, int64_t sa, const float *pb, int64_t sb, float *y, int64_t n)
+static void each_gelu_grad(const float *pa, int64_t sa, const float *pb, int64_t sb, float *y, int64_t n)
 {
     int64_t i = 0;
     vf x[GELUS], dy[GELUS];
@@ -152,43 +197,4 @@ static void gelu_gradient(const float *pa, int64_t sa, const float *pb, int64_t 
     }
 }
 
-static const binary_fn binary_of[BK_OP_COUNT] = {
-    [BK_ADD] = add,    [BK_SUB] = subtract,    [BK_MUL] = multiply,
-    [BK_DIV] = divide, [BK_MAXIMUM] = maximum, [BK_GELU_GRAD] = gelu_gradient,
-};
-
-static work_walk binary_walk(const bk_call *call)
-{
-    const bk_shape *a = &call->in[0].shape, *b = &call->in[1].shape, *y = &call->out[0].shape;
-    int64_t stride[2][BK_MAX_RANK];
-    work_strides(a, stride[0]);
-    work_strides(b, stride[1]);
-    work_walk w = {0};
-    for (int i = 0; i < y->rank; i++)
-        work_axis(&w, y->dim[i], a->dim[i] == 1 ? 0 : stride[0][i], b->dim[i] == 1 ? 0 : stride[1][i]);
-    return w;
-}
-
-bk_status KERNEL(cpu_binary)(const bk_call *call, int threads)
-{
-    binary_fn apply = binary_of[call->op];
-    const float *a = call->in[0].data, *b = call->in[1].data;
-    float *y = call->out[0].data;
-    work_walk w = binary_walk(call);
-    int outer = w.rank > 0 ? w.rank - 1 : 0;
-    int64_t rows = work_count(&w, outer), n = w.rank > 0 ? w.dim[outer] : 1;
-    int64_t sa = w.rank > 0 ? w.stride[0][outer] : 0, sb = w.rank > 0 ? w.stride[1][outer] : 0;
-    int64_t cut = work_min(n, WORK_PIECE), cuts = work_pieces(n, cut);
-    int64_t many = work_max(1, WORK_PIECE / cut), pieces = work_pieces(rows, many) * cuts;
-    int team = work_team(threads, pieces, rows * n);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t p = 0; p < pieces; p++) {
-        int64_t row = p / cuts * many, end = work_min(rows, row + many), at = p % cuts * cut;
-        int64_t len = work_min(cut, n - at);
-        work_place place = work_at(&w, outer, row);
-        for (; row < end; row++, work_next(&w, &place))
-            apply(a + place.offset[0] + at * sa, sa, b + place.offset[1] + at * sb, sb, y + row * n + at,
-                  len);
-    }
-    return BK_OK;
-}
+BINARY_KERNEL(gelu_grad)

@@ -50,7 +50,7 @@ static norm norm_of(const bk_call *call)
     return n;
 }
 
-int KERNEL(cpu_instance_norm_fits)(const bk_call *call)
+static int fits_instance_norm(const bk_call *call)
 {
     const bk_shape *x = &call->in[0].shape;
     int grad = call->op == BK_INSTANCE_NORM_GRAD;
@@ -58,7 +58,7 @@ int KERNEL(cpu_instance_norm_fits)(const bk_call *call)
            work_same(x, &call->in[grad].shape) && work_same(x, &call->out[0].shape);
 }
 
-size_t KERNEL(cpu_instance_norm_scratch)(const bk_call *call, int threads)
+static size_t scratch_instance_norm(const bk_call *call, int threads)
 {
     (void)threads;
     norm n = norm_of(call);
@@ -293,7 +293,7 @@ static void join(const norm *n, int threads, void (*some)(const norm *, int64_t,
     }
 }
 
-bk_status KERNEL(cpu_instance_norm)(const bk_call *call, int threads)
+static bk_status run_instance_norm(const bk_call *call, int threads)
 {
     norm n = norm_of(call);
     run_blocks(&n, threads, ADD_MOMENTS);
@@ -302,7 +302,10 @@ bk_status KERNEL(cpu_instance_norm)(const bk_call *call, int threads)
     return BK_OK;
 }
 
-bk_status KERNEL(cpu_instance_norm_grad)(const bk_call *call, int threads)
+const cpu_kernel KERNEL(cpu_instance_norm) = {
+    .fits = fits_instance_norm, .scratch = scratch_instance_norm, .run = run_instance_norm};
+
+static bk_status run_instance_norm_grad(const bk_call *call, int threads)
 {
     norm n = norm_of(call);
     run_blocks(&n, threads, ADD_MOMENTS);
@@ -312,3 +315,6 @@ bk_status KERNEL(cpu_instance_norm_grad)(const bk_call *call, int threads)
     run_blocks(&n, threads, WRITE_GRADIENT);
     return BK_OK;
 }
+
+const cpu_kernel KERNEL(cpu_instance_norm_grad) = {
+    .fits = fits_instance_norm, .scratch = scratch_instance_norm, .run = run_instance_norm_grad};

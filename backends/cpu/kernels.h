@@ -7,48 +7,9 @@
 #include "backends/cpu/cpu.h"
 #include "backends/cpu/vec.h"
 
-bk_status KERNEL(cpu_unary)(const bk_call *call, int threads);
-bk_status KERNEL(cpu_binary)(const bk_call *call, int threads);
-bk_status KERNEL(cpu_softmax)(const bk_call *call, int threads);
-
-bk_status KERNEL(cpu_transpose)(const bk_call *call, int threads);
-bk_status KERNEL(cpu_slice)(const bk_call *call, int threads);
-bk_status KERNEL(cpu_pad)(const bk_call *call, int threads);
-bk_status KERNEL(cpu_concat)(const bk_call *call, int threads);
-bk_status KERNEL(cpu_broadcast)(const bk_call *call, int threads);
-bk_status KERNEL(cpu_gather)(const bk_call *call, int threads);
-bk_status KERNEL(cpu_scatter)(const bk_call *call, int threads);
-
-size_t KERNEL(cpu_reduce_scratch)(const bk_call *call, int threads);
-bk_status KERNEL(cpu_reduce)(const bk_call *call, int threads);
-
-bk_status KERNEL(cpu_layer_norm)(const bk_call *call, int threads);
-size_t KERNEL(cpu_layer_norm_grad_scratch)(const bk_call *call, int threads);
-bk_status KERNEL(cpu_layer_norm_grad)(const bk_call *call, int threads);
-
-int KERNEL(cpu_instance_norm_fits)(const bk_call *call);
-size_t KERNEL(cpu_instance_norm_scratch)(const bk_call *call, int threads);
-bk_status KERNEL(cpu_instance_norm)(const bk_call *call, int threads);
-bk_status KERNEL(cpu_instance_norm_grad)(const bk_call *call, int threads);
-
-int KERNEL(cpu_reflect_fits)(const bk_call *call);
-bk_status KERNEL(cpu_reflect)(const bk_call *call, int threads);
-bk_status KERNEL(cpu_reflect_grad)(const bk_call *call, int threads);
-
-int KERNEL(cpu_resize_fits)(const bk_call *call);
-size_t KERNEL(cpu_resize_scratch)(const bk_call *call, int threads);
-bk_status KERNEL(cpu_resize)(const bk_call *call, int threads);
-bk_status KERNEL(cpu_resize_grad)(const bk_call *call, int threads);
-
-size_t KERNEL(cpu_attention_scratch)(const bk_call *call, int threads);
-bk_status KERNEL(cpu_attention)(const bk_call *call, int threads);
-size_t KERNEL(cpu_attention_grad_scratch)(const bk_call *call, int threads);
-bk_status KERNEL(cpu_attention_grad)(const bk_call *call, int threads);
-
-size_t KERNEL(cpu_window_scratch)(const bk_call *call, int threads);
-bk_status KERNEL(cpu_window)(const bk_call *call, int threads);
-size_t KERNEL(cpu_window_grad_scratch)(const bk_call *call, int threads);
-bk_status KERNEL(cpu_window_grad)(const bk_call *call, int threads);
+/* cpu_conv of BK_CONV at this level; a file of kernels defines those that kernels.c lists. */
+#define BK_OP(ID, name) extern const cpu_kernel KERNEL(cpu_##name);
+#include "backends/ops.def"
 
 void KERNEL(cpu_epilogue_rows)(const cpu_epilogue *e);
 size_t KERNEL(cpu_gemm_scratch)(const cpu_gemm *g, int threads);

@@ -40,7 +40,7 @@ static row_stats stats_of(const float *x, int64_t c, float eps)
     return (row_stats){mean, 1.0f / sqrtf(vsum(square) / (float)c + eps)};
 }
 
-bk_status KERNEL(cpu_layer_norm)(const bk_call *call, int threads)
+static bk_status run_layer_norm(const bk_call *call, int threads)
 {
     const bk_shape *s = &call->in[0].shape;
     const float *x = call->in[0].data, *gain = call->in[1].data, *bias = call->in[2].data;
@@ -58,6 +58,8 @@ bk_status KERNEL(cpu_layer_norm)(const bk_call *call, int threads)
     }
     return BK_OK;
 }
+
+const cpu_kernel KERNEL(cpu_layer_norm) = {.run = run_layer_norm};
 
 typedef struct grad_row {
     const float *x, *gain, *dy;
@@ -97,7 +99,7 @@ static void add_blocks(const float *partial, int64_t blocks, int64_t c, float *t
     }
 }
 
-size_t KERNEL(cpu_layer_norm_grad_scratch)(const bk_call *call, int threads)
+static size_t scratch_layer_norm_grad(const bk_call *call, int threads)
 {
     (void)threads;
     const bk_shape *s = &call->in[0].shape;
@@ -105,7 +107,7 @@ size_t KERNEL(cpu_layer_norm_grad_scratch)(const bk_call *call, int threads)
     return (size_t)(work_pieces(bk_count(s) / c, ROWS) * 2 * c) * sizeof(float);
 }
 
-bk_status KERNEL(cpu_layer_norm_grad)(const bk_call *call, int threads)
+static bk_status run_layer_norm_grad(const bk_call *call, int threads)
 {
     const bk_shape *s = &call->in[0].shape;
     const float *x = call->in[0].data, *gain = call->in[1].data, *dy = call->in[2].data;
@@ -126,3 +128,6 @@ bk_status KERNEL(cpu_layer_norm_grad)(const bk_call *call, int threads)
         add_blocks(partial + c, blocks, c, call->out[2].data);
     return BK_OK;
 }
+
+const cpu_kernel KERNEL(cpu_layer_norm_grad) = {.scratch = scratch_layer_norm_grad,
+                                                .run = run_layer_norm_grad};

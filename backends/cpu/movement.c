@@ -83,7 +83,7 @@ static void turn(const work_walk *w, int fast, cell *to, const cell *from, int t
     }
 }
 
-bk_status KERNEL(cpu_transpose)(const bk_call *call, int threads)
+static bk_status run_transpose(const bk_call *call, int threads)
 {
     const bk_shape *x = &call->in[0].shape, *y = &call->out[0].shape;
     int64_t xs[BK_MAX_RANK], ys[BK_MAX_RANK];
@@ -102,6 +102,8 @@ bk_status KERNEL(cpu_transpose)(const bk_call *call, int threads)
         turn(&w, fast, call->out[0].data, call->in[0].data, threads);
     return BK_OK;
 }
+
+const cpu_kernel KERNEL(cpu_transpose) = {.run = run_transpose, .types = CPU_I32};
 
 /* ---- slice, pad, concat, broadcast ---- */
 
@@ -138,7 +140,7 @@ static void copy_box(work_walk *w, cell *to, const cell *from, int threads)
     copy_rows(w, to, from, threads);
 }
 
-bk_status KERNEL(cpu_slice)(const bk_call *call, int threads)
+static bk_status run_slice(const bk_call *call, int threads)
 {
     const bk_shape *x = &call->in[0].shape, *y = &call->out[0].shape;
     work_walk w = box_walk(y, x, 0);
@@ -146,6 +148,8 @@ bk_status KERNEL(cpu_slice)(const bk_call *call, int threads)
     copy_box(&w, call->out[0].data, from + box_offset(x, call->attr.axes), threads);
     return BK_OK;
 }
+
+const cpu_kernel KERNEL(cpu_slice) = {.run = run_slice, .types = CPU_I32};
 
 static void clear(cell *y, int64_t n, int threads)
 {
@@ -156,7 +160,7 @@ static void clear(cell *y, int64_t n, int threads)
         memset(y + p * piece, 0, (size_t)work_min(piece, n - p * piece) * sizeof(cell));
 }
 
-bk_status KERNEL(cpu_pad)(const bk_call *call, int threads)
+static bk_status run_pad(const bk_call *call, int threads)
 {
     const bk_shape *x = &call->in[0].shape, *y = &call->out[0].shape;
     work_walk w = box_walk(x, y, 1);
@@ -166,7 +170,9 @@ bk_status KERNEL(cpu_pad)(const bk_call *call, int threads)
     return BK_OK;
 }
 
-bk_status KERNEL(cpu_concat)(const bk_call *call, int threads)
+const cpu_kernel KERNEL(cpu_pad) = {.run = run_pad, .types = CPU_I32};
+
+static bk_status run_concat(const bk_call *call, int threads)
 {
     const bk_shape *y = &call->out[0].shape;
     int64_t first[BK_MAX_RANK] = {0};
@@ -180,7 +186,9 @@ bk_status KERNEL(cpu_concat)(const bk_call *call, int threads)
     return BK_OK;
 }
 
-bk_status KERNEL(cpu_broadcast)(const bk_call *call, int threads)
+const cpu_kernel KERNEL(cpu_concat) = {.run = run_concat, .types = CPU_I32};
+
+static bk_status run_broadcast(const bk_call *call, int threads)
 {
     const bk_shape *x = &call->in[0].shape, *y = &call->out[0].shape;
     int64_t xs[BK_MAX_RANK], ys[BK_MAX_RANK];
@@ -192,6 +200,8 @@ bk_status KERNEL(cpu_broadcast)(const bk_call *call, int threads)
     copy_rows(&w, call->out[0].data, call->in[0].data, threads);
     return BK_OK;
 }
+
+const cpu_kernel KERNEL(cpu_broadcast) = {.run = run_broadcast, .types = CPU_I32};
 
 /* ---- gather and scatter of rows: `all` is [B,N,C], `picked` [B,K,C], index [B,K] ---- */
 
@@ -205,7 +215,7 @@ static int index_fits(const bk_tensor *index, int64_t limit)
     return 1;
 }
 
-bk_status KERNEL(cpu_gather)(const bk_call *call, int threads)
+static bk_status run_gather(const bk_call *call, int threads)
 {
     const bk_shape *x = &call->in[0].shape, *y = &call->out[0].shape;
     const int32_t *index = call->in[1].data;
@@ -221,6 +231,8 @@ bk_status KERNEL(cpu_gather)(const bk_call *call, int threads)
     return BK_OK;
 }
 
+const cpu_kernel KERNEL(cpu_gather) = {.run = run_gather, .types = CPU_I32 | CPU_INDEX};
+
 /* Unsigned addition wraps as two's complement does. */
 static void add_cells(int32_t dtype, void *sum, const void *x, int64_t n)
 {
@@ -234,7 +246,7 @@ static void add_cells(int32_t dtype, void *sum, const void *x, int64_t n)
 
 /* A thread owns a range of target rows and looks through all indices of its batch entry: no two write
  * one row, and the order of additions is that of the indices. */
-bk_status KERNEL(cpu_scatter)(const bk_call *call, int threads)
+static bk_status run_scatter(const bk_call *call, int threads)
 {
     enum { OWNED = 256 };
     const bk_shape *y = &call->in[0].shape, *x = &call->out[0].shape;
@@ -257,3 +269,5 @@ bk_status KERNEL(cpu_scatter)(const bk_call *call, int threads)
     }
     return BK_OK;
 }
+
+const cpu_kernel KERNEL(cpu_scatter) = {.run = run_scatter, .types = CPU_I32 | CPU_INDEX};

@@ -203,7 +203,7 @@ static void reduce_columns(const reduction *r, const float *x, float *y, float *
         join_columns(r, partial, y, sum, threads);
 }
 
-size_t KERNEL(cpu_reduce_scratch)(const bk_call *call, int threads)
+static size_t scratch_reduce(const bk_call *call, int threads)
 {
     (void)threads;
     reduction r = plan_of(call);
@@ -212,7 +212,7 @@ size_t KERNEL(cpu_reduce_scratch)(const bk_call *call, int threads)
     return (size_t)(r.kept * r.chunks * (r.rows ? 1 : r.length)) * sizeof(float);
 }
 
-bk_status KERNEL(cpu_reduce)(const bk_call *call, int threads)
+static bk_status run_reduce(const bk_call *call, int threads)
 {
     reduction r = plan_of(call);
     int sum = call->op == BK_SUM;
@@ -220,3 +220,6 @@ bk_status KERNEL(cpu_reduce)(const bk_call *call, int threads)
                                             threads);
     return BK_OK;
 }
+
+const cpu_kernel KERNEL(cpu_sum) = {.scratch = scratch_reduce, .run = run_reduce};
+const cpu_kernel KERNEL(cpu_reduce_max) = {.scratch = scratch_reduce, .run = run_reduce};

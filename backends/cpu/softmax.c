@@ -43,7 +43,7 @@ static void softmax_row(const float *x, float *y, int64_t n)
         vstore_n(y + i, vload_n(y + i, n - i) * inverse, n - i);
 }
 
-bk_status KERNEL(cpu_softmax)(const bk_call *call, int threads)
+static bk_status run_softmax(const bk_call *call, int threads)
 {
     const bk_shape *s = &call->out[0].shape;
     const float *x = call->in[0].data;
@@ -55,3 +55,5 @@ bk_status KERNEL(cpu_softmax)(const bk_call *call, int threads)
         softmax_row(x + r * n, y + r * n, n);
     return BK_OK;
 }
+
+const cpu_kernel KERNEL(cpu_softmax) = {.run = run_softmax};

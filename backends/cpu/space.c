@@ -50,7 +50,7 @@ static mirror mirror_of(const bk_attr *attr, const bk_shape *small)
     return m;
 }
 
-int KERNEL(cpu_reflect_fits)(const bk_call *call)
+static int fits_reflect(const bk_call *call)
 {
     int grad = call->op == BK_REFLECT_GRAD;
     if (call->n_in != 1 || call->n_out != 1)
@@ -84,7 +84,7 @@ static int64_t mirrored_line(const mirror *m, int64_t line)
     return small;
 }
 
-bk_status KERNEL(cpu_reflect)(const bk_call *call, int threads)
+static bk_status run_reflect(const bk_call *call, int threads)
 {
     mirror m = mirror_of(&call->attr, &call->in[0].shape);
     const float *from = call->in[0].data;
@@ -103,6 +103,8 @@ bk_status KERNEL(cpu_reflect)(const bk_call *call, int threads)
     }
     return BK_OK;
 }
+
+const cpu_kernel KERNEL(cpu_reflect) = {.fits = fits_reflect, .run = run_reflect};
 
 /* Where element i lies on the axis with borders: once, and where a border mirrors it. */
 static int images_of(int64_t i, int64_t border, int64_t n, int64_t *images)
@@ -147,7 +149,7 @@ static void fold(const mirror *m, const float *dy, float *dx, int64_t line)
     }
 }
 
-bk_status KERNEL(cpu_reflect_grad)(const bk_call *call, int threads)
+static bk_status run_reflect_grad(const bk_call *call, int threads)
 {
     mirror m = mirror_of(&call->attr, &call->out[0].shape);
     const float *dy = call->in[0].data;
@@ -158,6 +160,8 @@ bk_status KERNEL(cpu_reflect_grad)(const bk_call *call, int threads)
         fold(&m, dy, dx, l);
     return BK_OK;
 }
+
+const cpu_kernel KERNEL(cpu_reflect_grad) = {.fits = fits_reflect, .run = run_reflect_grad};
 
 /* ---- linear interpolation ---- */
 
@@ -184,7 +188,7 @@ static const bk_shape *resized(const bk_call *call)
     return call->op == BK_RESIZE_LINEAR ? &call->out[0].shape : &call->in[0].shape;
 }
 
-int KERNEL(cpu_resize_fits)(const bk_call *call)
+static int fits_resize(const bk_call *call)
 {
     const bk_shape *from = unresized(call), *to = resized(call);
     int fits = call->n_in == 1 && call->n_out == 1 && from->rank >= 3 && from->rank <= 2 + SPACE &&
@@ -210,7 +214,7 @@ static size_t read_resize(const bk_call *call, resize *r)
     return bytes;
 }
 
-size_t KERNEL(cpu_resize_scratch)(const bk_call *call, int threads)
+static size_t scratch_resize(const bk_call *call, int threads)
 {
     (void)threads;
     resize r;
@@ -306,7 +310,7 @@ static void write_pixel(const blend *b, float *y, int64_t n)
         write_blend(b, y, n, b->count);
 }
 
-bk_status KERNEL(cpu_resize)(const bk_call *call, int threads)
+static bk_status run_resize(const bk_call *call, int threads)
 {
     resize r;
     make_resize(call, &r);
@@ -322,6 +326,9 @@ bk_status KERNEL(cpu_resize)(const bk_call *call, int threads)
         }
     return BK_OK;
 }
+
+const cpu_kernel KERNEL(cpu_resize_linear) = {
+    .fits = fits_resize, .scratch = scratch_resize, .run = run_resize};
 
 /* How much of element i of an axis is in element k of the resized one. */
 static float share(const between *at, int64_t i, int64_t k)
@@ -358,7 +365,7 @@ static void gather_pixel(const resize *r, const float *dy, float *dx, int64_t pi
         }
 }
 
-bk_status KERNEL(cpu_resize_grad)(const bk_call *call, int threads)
+static bk_status run_resize_grad(const bk_call *call, int threads)
 {
     resize r;
     make_resize(call, &r);
@@ -372,3 +379,6 @@ bk_status KERNEL(cpu_resize_grad)(const bk_call *call, int threads)
             gather_pixel(&r, dy, dx, p);
     return BK_OK;
 }
+
+const cpu_kernel KERNEL(cpu_resize_linear_grad) = {
+    .fits = fits_resize, .scratch = scratch_resize, .run = run_resize_grad};

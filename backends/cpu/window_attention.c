@@ -240,7 +240,7 @@ static bias_rows window_bias(const sizes *s, const window *w, int64_t head, cons
 
 /* ---- forward ---- */
 
-size_t KERNEL(cpu_window_scratch)(const bk_call *call, int threads)
+static size_t scratch_window(const bk_call *call, int threads)
 {
     return scratch_bytes(call, 0, threads);
 }
@@ -266,7 +266,7 @@ static void window_forward(const bk_call *call, const sizes *s, int64_t head, bi
     }
 }
 
-bk_status KERNEL(cpu_window)(const bk_call *call, int threads)
+static bk_status run_window(const bk_call *call, int threads)
 {
     sizes s = sizes_of(call);
     layout all = {call->scratch, 0};
@@ -290,9 +290,11 @@ bk_status KERNEL(cpu_window)(const bk_call *call, int threads)
     return BK_OK;
 }
 
+const cpu_kernel KERNEL(cpu_window_attention) = {.scratch = scratch_window, .run = run_window};
+
 /* ---- gradient ---- */
 
-size_t KERNEL(cpu_window_grad_scratch)(const bk_call *call, int threads)
+static size_t scratch_window_grad(const bk_call *call, int threads)
 {
     return scratch_bytes(call, 1, threads);
 }
@@ -366,7 +368,7 @@ static void add_tables(const sizes *s, const float *partial, float *dtable)
         }
 }
 
-bk_status KERNEL(cpu_window_grad)(const bk_call *call, int threads)
+static bk_status run_window_grad(const bk_call *call, int threads)
 {
     sizes s = sizes_of(call);
     layout all = {call->scratch, 0};
@@ -393,3 +395,5 @@ bk_status KERNEL(cpu_window_grad)(const bk_call *call, int threads)
         add_tables(&s, x.partial, call->out[1].data);
     return BK_OK;
 }
+
+const cpu_kernel KERNEL(cpu_window_attention_grad) = {.scratch = scratch_window_grad, .run = run_window_grad};

@@ -59,6 +59,7 @@ static bk_status run_attention_grad(const bk_call *call)
     return BK_OK;
 }
 
-const reference_kernel REAL_NAME(reference_attention) = {fits_attention, scratch_attention, run_attention};
-const reference_kernel REAL_NAME(reference_attention_grad) = {fits_attention_grad, scratch_attention,
-                                                              run_attention_grad};
+const reference_kernel REAL_NAME(reference_attention) = {
+    .fits = fits_attention, .scratch = scratch_attention, .run = run_attention};
+const reference_kernel REAL_NAME(reference_attention_grad) = {
+    .fits = fits_attention_grad, .scratch = scratch_attention, .run = run_attention_grad};

@@ -141,7 +141,8 @@ static bk_status run_conv(const bk_call *call)
     return BK_OK;
 }
 
-const reference_kernel REAL_NAME(reference_conv) = {fits_conv, scratch_conv, run_conv};
+const reference_kernel REAL_NAME(reference_conv) = {
+    .fits = fits_conv, .scratch = scratch_conv, .run = run_conv};
 
 static bool read_grad_input(const bk_call *call, convolution *c)
 {
@@ -183,8 +184,8 @@ static bk_status run_grad_input(const bk_call *call)
     return BK_OK;
 }
 
-const reference_kernel REAL_NAME(reference_conv_grad_input) = {fits_grad_input, scratch_grad_input,
-                                                               run_grad_input};
+const reference_kernel REAL_NAME(reference_conv_grad_input) = {
+    .fits = fits_grad_input, .scratch = scratch_grad_input, .run = run_grad_input};
 
 /* ---- the gradient of the weights ---- */
 
@@ -262,5 +263,5 @@ static bk_status run_grad_weight(const bk_call *call)
     return BK_OK;
 }
 
-const reference_kernel REAL_NAME(reference_conv_grad_weight) = {fits_grad_weight, scratch_grad_weight,
-                                                                run_grad_weight};
+const reference_kernel REAL_NAME(reference_conv_grad_weight) = {
+    .fits = fits_grad_weight, .scratch = scratch_grad_weight, .run = run_grad_weight};

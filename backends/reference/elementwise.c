@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Element-wise ops of one and of two inputs, and the gradient of GELU. One double function for each
- * op, found in a table; the loops around them know only shapes. out[0] may be an input's memory. */
+/* Element-wise ops of one and of two inputs, and the gradient of GELU. One line for each op;
+ * the loops around them know only shapes. out[0] may be an input's memory. */
 #include "backends/reference/gelu.h"
 #include "backends/reference/kernel.h"
 #include "backends/reference/real.h"
@@ -12,84 +12,13 @@
 
 typedef double (*unary_function)(double x, const bk_attr *attr);
 
-static double f_affine(double x, const bk_attr *attr)
-{
-    return attr->alpha * x + attr->beta;
-}
-
-static double f_exp(double x, const bk_attr *attr)
-{
-    (void)attr;
-    return exp(x);
-}
-
-static double f_log(double x, const bk_attr *attr)
-{
-    (void)attr;
-    return log(x);
-}
-
-static double f_sqrt(double x, const bk_attr *attr)
-{
-    (void)attr;
-    return sqrt(x);
-}
-
-static double f_abs(double x, const bk_attr *attr)
-{
-    (void)attr;
-    return fabs(x);
-}
-
-static double f_sign(double x, const bk_attr *attr)
-{
-    (void)attr;
-    return (x > 0) - (x < 0);
-}
-
-static double f_sigmoid(double x, const bk_attr *attr)
-{
-    (void)attr;
-    return 1 / (1 + exp(-x));
-}
-
-static double f_tanh(double x, const bk_attr *attr)
-{
-    (void)attr;
-    return tanh(x);
-}
-
-static double f_leaky_relu(double x, const bk_attr *attr)
-{
-    return x > 0 ? x : attr->alpha * x;
-}
-
-static double f_step(double x, const bk_attr *attr)
-{
-    return x > 0 ? 1 : attr->alpha;
-}
-
-static double f_gelu(double x, const bk_attr *attr)
-{
-    (void)attr;
-    return gelu(x);
-}
-
-static const unary_function unary[BK_OP_COUNT] = {
-    [BK_AFFINE] = f_affine,   [BK_EXP] = f_exp,   [BK_LOG] = f_log,
-    [BK_SQRT] = f_sqrt,       [BK_ABS] = f_abs,   [BK_SIGN] = f_sign,
-    [BK_SIGMOID] = f_sigmoid, [BK_TANH] = f_tanh, [BK_LEAKY_RELU] = f_leaky_relu,
-    [BK_STEP] = f_step,       [BK_GELU] = f_gelu,
-};
-
 static bool fits_unary(const bk_call *call)
 {
     return has_arity(call, 1, 1) && same_dims(&call->in[0].shape, &call->out[0].shape);
 }
 
-static bk_status run_unary(const bk_call *call)
+static bk_status run_unary(const bk_call *call, unary_function f)
 {
-    unary_function f = unary[call->op];
     const real *x = call->in[0].data;
     real *y = call->out[0].data;
     int64_t n = bk_count(&call->out[0].shape);
@@ -98,41 +27,34 @@ static bk_status run_unary(const bk_call *call)
     return BK_OK;
 }
 
-const reference_kernel REAL_NAME(reference_unary) = {fits_unary, NULL, run_unary};
+/* The kernel of an op: y = formula, of x and attr. */
+#define UNARY(name, formula)                                                                                 \
+    static double f_##name(double x, const bk_attr *attr)                                                    \
+    {                                                                                                        \
+        (void)attr;                                                                                          \
+        return formula;                                                                                      \
+    }                                                                                                        \
+    static bk_status run_##name(const bk_call *call)                                                         \
+    {                                                                                                        \
+        return run_unary(call, f_##name);                                                                    \
+    }                                                                                                        \
+    const reference_kernel REAL_NAME(reference_##name) = {.fits = fits_unary, .run = run_##name};
+
+UNARY(affine, attr->alpha *x + attr->beta)
+UNARY(exp, exp(x))
+UNARY(log, log(x))
+UNARY(sqrt, sqrt(x))
+UNARY(abs, fabs(x))
+UNARY(sign, (x > 0) - (x < 0))
+UNARY(sigmoid, 1 / (1 + exp(-x)))
+UNARY(tanh, tanh(x))
+UNARY(leaky_relu, x > 0 ? x : attr->alpha * x)
+UNARY(step, x > 0 ? 1 : attr->alpha)
+UNARY(gelu, gelu(x))
 
 /* ---- two inputs, each broadcast to the other ---- */
 
 typedef double (*binary_function)(double a, double b);
-
-static double f_add(double a, double b)
-{
-    return a + b;
-}
-
-static double f_sub(double a, double b)
-{
-    return a - b;
-}
-
-static double f_mul(double a, double b)
-{
-    return a * b;
-}
-
-static double f_div(double a, double b)
-{
-    return a / b;
-}
-
-/* Not fmax(), which would hide a NaN. */
-static double f_maximum(double a, double b)
-{
-    return a > b || isnan(a) ? a : b;
-}
-
-static const binary_function binary[BK_OP_COUNT] = {
-    [BK_ADD] = f_add, [BK_SUB] = f_sub, [BK_MUL] = f_mul, [BK_DIV] = f_div, [BK_MAXIMUM] = f_maximum,
-};
 
 static bool fits_binary(const bk_call *call)
 {
@@ -147,9 +69,8 @@ static bool fits_binary(const bk_call *call)
     return true;
 }
 
-static bk_status run_binary(const bk_call *call)
+static bk_status run_binary(const bk_call *call, binary_function f)
 {
-    binary_function f = binary[call->op];
     const bk_tensor *y = &call->out[0];
     walk w = {0};
     dense_strides(&y->shape, w.stride[0]);
@@ -166,7 +87,23 @@ static bk_status run_binary(const bk_call *call)
     return BK_OK;
 }
 
-const reference_kernel REAL_NAME(reference_binary) = {fits_binary, NULL, run_binary};
+/* The kernel of an op: y = formula, of a and b. */
+#define BINARY(name, formula)                                                                                \
+    static double f_##name(double a, double b)                                                               \
+    {                                                                                                        \
+        return formula;                                                                                      \
+    }                                                                                                        \
+    static bk_status run_##name(const bk_call *call)                                                         \
+    {                                                                                                        \
+        return run_binary(call, f_##name);                                                                   \
+    }                                                                                                        \
+    const reference_kernel REAL_NAME(reference_##name) = {.fits = fits_binary, .run = run_##name};
+
+BINARY(add, a + b)
+BINARY(sub, a - b)
+BINARY(mul, a *b)
+BINARY(div, a / b)
+BINARY(maximum, a > b || isnan(a) ? a : b) /* not fmax(), which would hide a NaN */
 
 /* ---- gradient of GELU ---- */
 
@@ -186,4 +123,4 @@ static bk_status run_gelu_grad(const bk_call *call)
     return BK_OK;
 }
 
-const reference_kernel REAL_NAME(reference_gelu_grad) = {fits_gelu_grad, NULL, run_gelu_grad};
+const reference_kernel REAL_NAME(reference_gelu_grad) = {.fits = fits_gelu_grad, .run = run_gelu_grad};

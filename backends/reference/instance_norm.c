@@ -84,8 +84,8 @@ static bk_status run_instance_norm(const bk_call *call)
     return BK_OK;
 }
 
-const reference_kernel REAL_NAME(reference_instance_norm) = {fits_instance_norm, scratch_instance_norm,
-                                                             run_instance_norm};
+const reference_kernel REAL_NAME(reference_instance_norm) = {
+    .fits = fits_instance_norm, .scratch = scratch_instance_norm, .run = run_instance_norm};
 
 static void gradient_of(const channels *c, const real *x, const real *dy, double alpha, real *dx)
 {
@@ -118,4 +118,4 @@ static bk_status run_instance_norm_grad(const bk_call *call)
 }
 
 const reference_kernel REAL_NAME(reference_instance_norm_grad) = {
-    fits_instance_norm_grad, scratch_instance_norm, run_instance_norm_grad};
+    .fits = fits_instance_norm_grad, .scratch = scratch_instance_norm, .run = run_instance_norm_grad};

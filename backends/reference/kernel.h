@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kernel.h - what one op is in the reference back end, and the list of all of them.
+/* kernel.h - what one op is in the reference back end: a kernel for each of its two types.
  *
  * Holds no code but helpers on shapes; the table that joins ops to kernels is in reference.c. */
 #ifndef SLMT_REFERENCE_KERNEL_H
@@ -9,28 +9,24 @@
 
 #include <stdbool.h>
 
+/* The types a kernel serves beside its own real for all tensors. */
+enum {
+    REFERENCE_I32 = 1,        /* the whole op on int32 */
+    REFERENCE_OWN_TYPES = 2,  /* inputs and outputs of several types: fits() checks all of them */
+    REFERENCE_HALF_WEIGHT = 4 /* in[1] may be of 16-bit floats */
+};
+
 typedef struct reference_kernel {
     bool (*fits)(const bk_call *call);      /* ranks, sizes and types are what run() reads */
     size_t (*scratch)(const bk_call *call); /* bytes; NULL: none */
     bk_status (*run)(const bk_call *call);
+    unsigned types;
 } reference_kernel;
 
-/* Movement is by element size, so one kernel serves every type. */
-extern const reference_kernel reference_transpose, reference_slice, reference_pad, reference_concat,
-    reference_broadcast, reference_gather, reference_scatter;
-
-#define REFERENCE_KERNELS(suffix)                                                                            \
-    extern const reference_kernel reference_unary_##suffix, reference_binary_##suffix,                       \
-        reference_gelu_grad_##suffix, reference_reduce_##suffix, reference_matmul_##suffix,                  \
-        reference_linear_##suffix, reference_layer_norm_##suffix, reference_layer_norm_grad_##suffix,        \
-        reference_softmax_##suffix, reference_attention_##suffix, reference_attention_grad_##suffix,         \
-        reference_window_attention_##suffix, reference_window_attention_grad_##suffix,                       \
-        reference_instance_norm_##suffix, reference_instance_norm_grad_##suffix, reference_conv_##suffix,    \
-        reference_conv_grad_input_##suffix, reference_conv_grad_weight_##suffix, reference_reflect_##suffix, \
-        reference_reflect_grad_##suffix, reference_resize_##suffix, reference_resize_grad_##suffix;
-
-REFERENCE_KERNELS(f32)
-REFERENCE_KERNELS(f64)
+/* reference_conv_f32 and reference_conv_f64 of BK_CONV: every op has both. */
+#define BK_VIEW(ID, name)
+#define BK_OP(ID, name) extern const reference_kernel reference_##name##_f32, reference_##name##_f64;
+#include "backends/ops.def"
 
 /* The constants of one Adam step, the bias corrections already worked out. */
 typedef struct reference_adam_step {

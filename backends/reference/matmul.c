@@ -166,7 +166,8 @@ static bk_status run_matmul(const bk_call *call)
     return BK_OK;
 }
 
-const reference_kernel REAL_NAME(reference_matmul) = {fits_matmul, scratch_matmul, run_matmul};
+const reference_kernel REAL_NAME(reference_matmul) = {
+    .fits = fits_matmul, .scratch = scratch_matmul, .run = run_matmul};
 
 /* ---- linear ---- */
 
@@ -209,4 +210,5 @@ static bk_status run_linear(const bk_call *call)
     return BK_OK;
 }
 
-const reference_kernel REAL_NAME(reference_linear) = {fits_linear, scratch_linear, run_linear};
+const reference_kernel REAL_NAME(reference_linear) = {
+    .fits = fits_linear, .scratch = scratch_linear, .run = run_linear, .types = REFERENCE_HALF_WEIGHT};

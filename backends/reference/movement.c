@@ -8,6 +8,13 @@
 
 enum { DST = 0, SRC = 1 };
 
+/* One kernel for every type: movement is by element size. Each fits() checks the types. */
+#define MOVEMENT(name)                                                                                       \
+    const reference_kernel reference_##name##_f32 = {                                                        \
+        .fits = fits_##name, .run = run_##name, .types = REFERENCE_I32 | REFERENCE_OWN_TYPES};               \
+    const reference_kernel reference_##name##_f64 = {                                                        \
+        .fits = fits_##name, .run = run_##name, .types = REFERENCE_I32 | REFERENCE_OWN_TYPES};
+
 static void copy_row4(uint32_t *dst, int64_t dst_step, const uint32_t *src, int64_t src_step, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
@@ -72,7 +79,7 @@ static bk_status run_transpose(const bk_call *call)
     return BK_OK;
 }
 
-const reference_kernel reference_transpose = {fits_transpose, NULL, run_transpose};
+MOVEMENT(transpose)
 
 /* ---- slice and pad: a small box inside a large one ---- */
 
@@ -109,7 +116,7 @@ static bk_status run_slice(const bk_call *call)
     return BK_OK;
 }
 
-const reference_kernel reference_slice = {fits_slice, NULL, run_slice};
+MOVEMENT(slice)
 
 static bool fits_pad(const bk_call *call)
 {
@@ -128,7 +135,7 @@ static bk_status run_pad(const bk_call *call)
     return BK_OK;
 }
 
-const reference_kernel reference_pad = {fits_pad, NULL, run_pad};
+MOVEMENT(pad)
 
 /* ---- concat ---- */
 
@@ -167,7 +174,7 @@ static bk_status run_concat(const bk_call *call)
     return BK_OK;
 }
 
-const reference_kernel reference_concat = {fits_concat, NULL, run_concat};
+MOVEMENT(concat)
 
 /* ---- broadcast ---- */
 
@@ -192,7 +199,7 @@ static bk_status run_broadcast(const bk_call *call)
     return BK_OK;
 }
 
-const reference_kernel reference_broadcast = {fits_broadcast, NULL, run_broadcast};
+MOVEMENT(broadcast)
 
 /* ---- gather and scatter of rows: all is [B,N,C], picked is [B,K,C], index is [B,K] ---- */
 
@@ -224,7 +231,7 @@ static bk_status run_gather(const bk_call *call)
     return BK_OK;
 }
 
-const reference_kernel reference_gather = {fits_gather, NULL, run_gather};
+MOVEMENT(gather)
 
 static bool fits_scatter(const bk_call *call)
 {
@@ -260,4 +267,4 @@ static bk_status run_scatter(const bk_call *call)
     return BK_OK;
 }
 
-const reference_kernel reference_scatter = {fits_scatter, NULL, run_scatter};
+MOVEMENT(scatter)

@@ -46,7 +46,7 @@ static bk_status run_layer_norm(const bk_call *call)
     return BK_OK;
 }
 
-const reference_kernel REAL_NAME(reference_layer_norm) = {fits_layer_norm, NULL, run_layer_norm};
+const reference_kernel REAL_NAME(reference_layer_norm) = {.fits = fits_layer_norm, .run = run_layer_norm};
 
 /* ---- gradient of layer norm ---- */
 
@@ -103,8 +103,8 @@ static bk_status run_layer_norm_grad(const bk_call *call)
     return BK_OK;
 }
 
-const reference_kernel REAL_NAME(reference_layer_norm_grad) = {fits_layer_norm_grad, scratch_layer_norm_grad,
-                                                               run_layer_norm_grad};
+const reference_kernel REAL_NAME(reference_layer_norm_grad) = {
+    .fits = fits_layer_norm_grad, .scratch = scratch_layer_norm_grad, .run = run_layer_norm_grad};
 
 /* ---- softmax ---- */
 
@@ -140,4 +140,5 @@ static bk_status run_softmax(const bk_call *call)
     return BK_OK;
 }
 
-const reference_kernel REAL_NAME(reference_softmax) = {fits_softmax, scratch_softmax, run_softmax};
+const reference_kernel REAL_NAME(reference_softmax) = {
+    .fits = fits_softmax, .scratch = scratch_softmax, .run = run_softmax};

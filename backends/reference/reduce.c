@@ -60,4 +60,7 @@ static bk_status run_reduce(const bk_call *call)
     return BK_OK;
 }
 
-const reference_kernel REAL_NAME(reference_reduce) = {fits_reduce, scratch_reduce, run_reduce};
+const reference_kernel REAL_NAME(reference_sum) = {
+    .fits = fits_reduce, .scratch = scratch_reduce, .run = run_reduce};
+const reference_kernel REAL_NAME(reference_reduce_max) = {
+    .fits = fits_reduce, .scratch = scratch_reduce, .run = run_reduce};

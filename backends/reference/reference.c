@@ -11,86 +11,16 @@ typedef struct reference_device {
     const bk_host *host;
 } reference_device;
 
-typedef struct reference_row {
-    const char *name;
-    const reference_kernel *kernel[2]; /* by bk_dtype: BK_F32, BK_F64 */
-} reference_row;
-
-#define ANY(name)                                                                                            \
-#name,                                                                                                   \
-    {                                                                                                        \
-        &reference_##name, &reference_##name                                                                 \
-    }
-#define BOTH(name, kernel)                                                                                   \
-    name,                                                                                                    \
-    {                                                                                                        \
-        &reference_##kernel##_f32, &reference_##kernel##_f64                                                 \
-    }
-
-static const reference_row rows[BK_OP_COUNT] = {
-    [BK_TRANSPOSE] = {ANY(transpose)},
-    [BK_SLICE] = {ANY(slice)},
-    [BK_PAD] = {ANY(pad)},
-    [BK_CONCAT] = {ANY(concat)},
-    [BK_BROADCAST] = {ANY(broadcast)},
-    [BK_GATHER] = {ANY(gather)},
-    [BK_SCATTER] = {ANY(scatter)},
-
-    [BK_AFFINE] = {BOTH("affine", unary)},
-    [BK_EXP] = {BOTH("exp", unary)},
-    [BK_LOG] = {BOTH("log", unary)},
-    [BK_SQRT] = {BOTH("sqrt", unary)},
-    [BK_ABS] = {BOTH("abs", unary)},
-    [BK_SIGN] = {BOTH("sign", unary)},
-    [BK_SIGMOID] = {BOTH("sigmoid", unary)},
-    [BK_TANH] = {BOTH("tanh", unary)},
-    [BK_LEAKY_RELU] = {BOTH("leaky_relu", unary)},
-    [BK_STEP] = {BOTH("step", unary)},
-    [BK_GELU] = {BOTH("gelu", unary)},
-
-    [BK_ADD] = {BOTH("add", binary)},
-    [BK_SUB] = {BOTH("sub", binary)},
-    [BK_MUL] = {BOTH("mul", binary)},
-    [BK_DIV] = {BOTH("div", binary)},
-    [BK_MAXIMUM] = {BOTH("maximum", binary)},
-    [BK_GELU_GRAD] = {BOTH("gelu_grad", gelu_grad)},
-
-    [BK_SUM] = {BOTH("sum", reduce)},
-    [BK_REDUCE_MAX] = {BOTH("reduce_max", reduce)},
-
-    [BK_MATMUL] = {BOTH("matmul", matmul)},
-    [BK_LINEAR] = {BOTH("linear", linear)},
-
-    [BK_LAYER_NORM] = {BOTH("layer_norm", layer_norm)},
-    [BK_LAYER_NORM_GRAD] = {BOTH("layer_norm_grad", layer_norm_grad)},
-    [BK_SOFTMAX] = {BOTH("softmax", softmax)},
-
-    [BK_INSTANCE_NORM] = {BOTH("instance_norm", instance_norm)},
-    [BK_INSTANCE_NORM_GRAD] = {BOTH("instance_norm_grad", instance_norm_grad)},
-
-    [BK_CONV] = {BOTH("conv", conv)},
-    [BK_CONV_GRAD_INPUT] = {BOTH("conv_grad_input", conv_grad_input)},
-    [BK_CONV_GRAD_WEIGHT] = {BOTH("conv_grad_weight", conv_grad_weight)},
-
-    [BK_REFLECT] = {BOTH("reflect", reflect)},
-    [BK_REFLECT_GRAD] = {BOTH("reflect_grad", reflect_grad)},
-    [BK_RESIZE_LINEAR] = {BOTH("resize_linear", resize)},
-    [BK_RESIZE_LINEAR_GRAD] = {BOTH("resize_linear_grad", resize_grad)},
-
-    [BK_ATTENTION] = {BOTH("attention", attention)},
-    [BK_ATTENTION_GRAD] = {BOTH("attention_grad", attention_grad)},
-    [BK_WINDOW_ATTENTION] = {BOTH("window_attention", window_attention)},
-    [BK_WINDOW_ATTENTION_GRAD] = {BOTH("window_attention_grad", window_attention_grad)},
+/* By id, then BK_F32 and BK_F64. Views have none. */
+static const reference_kernel *const kernels[BK_OP_COUNT][2] = {
+#define BK_VIEW(ID, name)
+#define BK_OP(ID, name) [BK_##ID] = {&reference_##name##_f32, &reference_##name##_f64},
+#include "backends/ops.def"
 };
 
 static bool is_op(bk_op op)
 {
-    return (unsigned)op < BK_OP_COUNT && rows[op].name;
-}
-
-static bool is_movement(bk_op op)
-{
-    return op <= BK_SCATTER;
+    return (unsigned)op < BK_OP_COUNT && kernels[op][0];
 }
 
 /* ---- open and close ---- */
@@ -121,7 +51,9 @@ static void reference_close(void *device)
 static int reference_supports(void *device, bk_op op, bk_dtype real)
 {
     (void)device;
-    return is_op(op) && (real == BK_F32 || real == BK_F64 || (real == BK_I32 && is_movement(op)));
+    if (!is_op(op))
+        return 0;
+    return real == BK_F32 || real == BK_F64 || (real == BK_I32 && kernels[op][0]->types & REFERENCE_I32);
 }
 
 static const char *reference_describe(void *device)
@@ -142,15 +74,24 @@ static bool is_dense(const bk_shape *s)
     return true;
 }
 
+static const reference_kernel *kernel_of(const bk_call *call)
+{
+    return kernels[call->op][call->in[0].shape.dtype == BK_F64];
+}
+
+static bool is_mixed(const bk_call *call)
+{
+    return kernel_of(call)->types & REFERENCE_OWN_TYPES;
+}
+
 static bool type_fits(const bk_call *call, int32_t input)
 {
     int32_t type = call->in[input].shape.dtype;
-    bool half = call->op == BK_LINEAR && input == 1 && bk_is_half(type);
-    return half || is_movement(call->op) || type == call->in[0].shape.dtype;
+    bool half = kernel_of(call)->types & REFERENCE_HALF_WEIGHT && input == 1 && bk_is_half(type);
+    return half || is_mixed(call) || type == call->in[0].shape.dtype;
 }
 
-/* Every tensor is of in[0]'s type, but that a linear layer's weight may be of 16-bit floats; movement kernels
- * check their own, as an index is int32. */
+/* Every tensor is of in[0]'s type, but for 16-bit weights and for kernels that check the types themselves. */
 static bool types_fit(void *device, const bk_call *call)
 {
     int32_t real = call->in[0].shape.dtype;
@@ -160,21 +101,16 @@ static bool types_fit(void *device, const bk_call *call)
         if (!is_dense(&call->in[i].shape) || !type_fits(call, i))
             return false;
     for (int32_t i = 0; i < call->n_out; i++)
-        if (!is_dense(&call->out[i].shape) || call->out[i].shape.dtype != real)
+        if (!is_dense(&call->out[i].shape) || !(is_mixed(call) || call->out[i].shape.dtype == real))
             return false;
     return true;
-}
-
-static const reference_kernel *kernel_of(const bk_call *call)
-{
-    return rows[call->op].kernel[call->in[0].shape.dtype == BK_F64];
 }
 
 static bk_status refuse(const reference_device *d, const bk_call *call)
 {
     char text[128];
     snprintf(text, sizeof text, "reference: op %d (%s): these shapes, types or attributes are not served",
-             (int)call->op, is_op(call->op) ? rows[call->op].name : "unknown");
+             (int)call->op, bk_op_name(call->op));
     d->host->log(d->host->user, 0, text);
     return BK_ERR_UNSUPPORTED;
 }

@@ -80,7 +80,7 @@ static bk_status run_reflect(const bk_call *call)
     return BK_OK;
 }
 
-const reference_kernel REAL_NAME(reference_reflect) = {fits_reflect, NULL, run_reflect};
+const reference_kernel REAL_NAME(reference_reflect) = {.fits = fits_reflect, .run = run_reflect};
 
 static size_t scratch_output(const bk_call *call)
 {
@@ -106,8 +106,8 @@ static bk_status run_reflect_grad(const bk_call *call)
     return BK_OK;
 }
 
-const reference_kernel REAL_NAME(reference_reflect_grad) = {fits_reflect_grad, scratch_output,
-                                                            run_reflect_grad};
+const reference_kernel REAL_NAME(reference_reflect_grad) = {
+    .fits = fits_reflect_grad, .scratch = scratch_output, .run = run_reflect_grad};
 
 /* ---- linear interpolation ---- */
 
@@ -210,7 +210,8 @@ static bk_status run_resize(const bk_call *call)
     return BK_OK;
 }
 
-const reference_kernel REAL_NAME(reference_resize) = {fits_resize, scratch_resize, run_resize};
+const reference_kernel REAL_NAME(reference_resize_linear) = {
+    .fits = fits_resize, .scratch = scratch_resize, .run = run_resize};
 
 static bk_status run_resize_grad(const bk_call *call)
 {
@@ -231,4 +232,5 @@ static bk_status run_resize_grad(const bk_call *call)
     return BK_OK;
 }
 
-const reference_kernel REAL_NAME(reference_resize_grad) = {fits_resize_grad, scratch_output, run_resize_grad};
+const reference_kernel REAL_NAME(reference_resize_linear_grad) = {
+    .fits = fits_resize_grad, .scratch = scratch_output, .run = run_resize_grad};

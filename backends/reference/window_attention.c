@@ -171,6 +171,7 @@ static bk_status run_window_attention_grad(const bk_call *call)
 }
 
 const reference_kernel REAL_NAME(reference_window_attention) = {
-    fits_window_attention, scratch_window_attention, run_window_attention};
-const reference_kernel REAL_NAME(reference_window_attention_grad) = {
-    fits_window_attention_grad, scratch_window_attention, run_window_attention_grad};
+    .fits = fits_window_attention, .scratch = scratch_window_attention, .run = run_window_attention};
+const reference_kernel REAL_NAME(reference_window_attention_grad) = {.fits = fits_window_attention_grad,
+                                                                     .scratch = scratch_window_attention,
+                                                                     .run = run_window_attention_grad};

@@ -61,11 +61,41 @@ static void grad_window_attention(graph *g, const node *n, const value *dy, valu
         dx[1] = g->nodes[g->values[dx[0]].node].out[1];
 }
 
-const op_rule rule_attention = {"attention", 1, 1, 2, shape_heads, grad_attention, 0};
-const op_rule rule_attention_grad = {"attention_grad", 4, 4, 1, shape_attention_grad, NULL, 0};
-const op_rule rule_window_attention = {"window_attention", 2, 2, 2, shape_window, grad_window_attention, 0};
-const op_rule rule_window_attention_grad = {"window_attention_grad",     5,    5, 2,
-                                            shape_window_attention_grad, NULL, 0};
+/* One product of scores with rows, over all heads: 2 * pairs * width. A token meets `reach` tokens. */
+static double product_flops(const bk_call *c, int64_t reach)
+{
+    const bk_shape *qkv = &c->in[0].shape;
+    return 2 * (double)qkv->dim[0] * (double)qkv->dim[1] * (double)reach * ((double)qkv->dim[2] / 3);
+}
+
+static double flops_attention(const bk_call *c)
+{
+    return 2 * product_flops(c, c->in[0].shape.dim[1]);
+}
+
+static double flops_attention_grad(const bk_call *c)
+{
+    return 2 * flops_attention(c);
+}
+
+static double flops_window_attention(const bk_call *c)
+{
+    return 2 * product_flops(c, (int64_t)c->attr.window * c->attr.window);
+}
+
+static double flops_window_attention_grad(const bk_call *c)
+{
+    return 2 * flops_window_attention(c);
+}
+
+OP_RULE(ATTENTION, attention, .arity = {1, 1, 2}, .shape = shape_heads, .gradient = grad_attention,
+        .flops = flops_attention);
+OP_RULE(ATTENTION_GRAD, attention_grad, .arity = {4, 4, 1}, .shape = shape_attention_grad,
+        .flops = flops_attention_grad);
+OP_RULE(WINDOW_ATTENTION, window_attention, .arity = {2, 2, 2}, .shape = shape_window,
+        .gradient = grad_window_attention, .flops = flops_window_attention);
+OP_RULE(WINDOW_ATTENTION_GRAD, window_attention_grad, .arity = {5, 5, 2},
+        .shape = shape_window_attention_grad, .flops = flops_window_attention_grad);
 
 value op_attention(graph *g, value qkv, int heads, double scale)
 {

@@ -100,11 +100,32 @@ static void grad_conv_grad_weight(graph *g, const node *n, const value *d, value
     dx[1] = op_conv(g, x, d[0], NONE, n->attr.stride, n->attr.pad);
 }
 
-const op_rule rule_conv = {"conv", 2, 3, 1, shape_conv, grad_conv, 0};
-const op_rule rule_conv_grad_input = {"conv_grad_input",    2, 2, 1, shape_conv_grad_input,
-                                      grad_conv_grad_input, 0};
-const op_rule rule_conv_grad_weight = {"conv_grad_weight",    2, 2, 1, shape_conv_grad_weight,
-                                       grad_conv_grad_weight, 0};
+/* Of weights w[O,C,K...] and an output, or its gradient, y[B,S...,O]: the same for all three. */
+static double flops_of(const bk_shape *w, const bk_shape *y)
+{
+    return 2 * (double)bk_count(y) * (double)bk_count(w) / (double)w->dim[0];
+}
+
+static double flops_conv(const bk_call *c)
+{
+    return flops_of(&c->in[1].shape, &c->out[0].shape);
+}
+
+static double flops_conv_grad_input(const bk_call *c)
+{
+    return flops_of(&c->in[0].shape, &c->in[1].shape);
+}
+
+static double flops_conv_grad_weight(const bk_call *c)
+{
+    return flops_of(&c->out[0].shape, &c->in[1].shape);
+}
+
+OP_RULE(CONV, conv, .arity = {2, 3, 1}, .shape = shape_conv, .gradient = grad_conv, .flops = flops_conv);
+OP_RULE(CONV_GRAD_INPUT, conv_grad_input, .arity = {2, 2, 1}, .shape = shape_conv_grad_input,
+        .gradient = grad_conv_grad_input, .flops = flops_conv_grad_input);
+OP_RULE(CONV_GRAD_WEIGHT, conv_grad_weight, .arity = {2, 2, 1}, .shape = shape_conv_grad_weight,
+        .gradient = grad_conv_grad_weight, .flops = flops_conv_grad_weight);
 
 value op_conv(graph *g, value x, value weight, value bias, int stride, int pad)
 {

@@ -26,7 +26,8 @@ static void grad_affine(graph *g, const node *n, const value *dy, value *dx)
     dx[0] = op_affine(g, dy[0], n->attr.alpha, 0);
 }
 
-const op_rule rule_affine = {"affine", 1, 1, 1, shape_same, grad_affine, 1};
+OP_RULE(AFFINE, affine, .arity = {1, 1, 1}, .shape = shape_same, .gradient = grad_affine,
+        .traits = OP_IN_PLACE | OP_CHEAP);
 
 value op_exp(graph *g, value x)
 {
@@ -38,7 +39,7 @@ static void grad_exp(graph *g, const node *n, const value *dy, value *dx)
     dx[0] = op_mul(g, dy[0], n->out[0]);
 }
 
-const op_rule rule_exp = {"exp", 1, 1, 1, shape_same, grad_exp, 1};
+OP_RULE(EXP, exp, .arity = {1, 1, 1}, .shape = shape_same, .gradient = grad_exp, .traits = OP_IN_PLACE);
 
 value op_log(graph *g, value x)
 {
@@ -50,7 +51,7 @@ static void grad_log(graph *g, const node *n, const value *dy, value *dx)
     dx[0] = op_div(g, dy[0], n->in[0]);
 }
 
-const op_rule rule_log = {"log", 1, 1, 1, shape_same, grad_log, 1};
+OP_RULE(LOG, log, .arity = {1, 1, 1}, .shape = shape_same, .gradient = grad_log, .traits = OP_IN_PLACE);
 
 value op_sqrt(graph *g, value x)
 {
@@ -62,7 +63,7 @@ static void grad_sqrt(graph *g, const node *n, const value *dy, value *dx)
     dx[0] = op_div(g, op_affine(g, dy[0], 0.5, 0), n->out[0]);
 }
 
-const op_rule rule_sqrt = {"sqrt", 1, 1, 1, shape_same, grad_sqrt, 1};
+OP_RULE(SQRT, sqrt, .arity = {1, 1, 1}, .shape = shape_same, .gradient = grad_sqrt, .traits = OP_IN_PLACE);
 
 value op_abs(graph *g, value x)
 {
@@ -74,7 +75,7 @@ static void grad_abs(graph *g, const node *n, const value *dy, value *dx)
     dx[0] = op_mul(g, dy[0], op_sign(g, n->in[0]));
 }
 
-const op_rule rule_abs = {"abs", 1, 1, 1, shape_same, grad_abs, 1};
+OP_RULE(ABS, abs, .arity = {1, 1, 1}, .shape = shape_same, .gradient = grad_abs, .traits = OP_IN_PLACE);
 
 value op_sign(graph *g, value x)
 {
@@ -87,7 +88,7 @@ static void grad_zero(graph *g, const node *n, const value *dy, value *dx)
     (void)g, (void)n, (void)dy, (void)dx;
 }
 
-const op_rule rule_sign = {"sign", 1, 1, 1, shape_same, grad_zero, 1};
+OP_RULE(SIGN, sign, .arity = {1, 1, 1}, .shape = shape_same, .gradient = grad_zero, .traits = OP_IN_PLACE);
 
 value op_sigmoid(graph *g, value x)
 {
@@ -100,7 +101,8 @@ static void grad_sigmoid(graph *g, const node *n, const value *dy, value *dx) /*
     dx[0] = op_mul(g, op_mul(g, dy[0], y), op_affine(g, y, -1, 1));
 }
 
-const op_rule rule_sigmoid = {"sigmoid", 1, 1, 1, shape_same, grad_sigmoid, 1};
+OP_RULE(SIGMOID, sigmoid, .arity = {1, 1, 1}, .shape = shape_same, .gradient = grad_sigmoid,
+        .traits = OP_IN_PLACE | OP_CHEAP);
 
 value op_tanh(graph *g, value x)
 {
@@ -113,7 +115,8 @@ static void grad_tanh(graph *g, const node *n, const value *dy, value *dx) /* 1 
     dx[0] = op_mul(g, dy[0], op_affine(g, op_mul(g, y, y), -1, 1));
 }
 
-const op_rule rule_tanh = {"tanh", 1, 1, 1, shape_same, grad_tanh, 1};
+OP_RULE(TANH, tanh, .arity = {1, 1, 1}, .shape = shape_same, .gradient = grad_tanh,
+        .traits = OP_IN_PLACE | OP_CHEAP);
 
 value op_leaky_relu(graph *g, value x, double slope)
 {
@@ -125,14 +128,15 @@ static void grad_leaky_relu(graph *g, const node *n, const value *dy, value *dx)
     dx[0] = op_mul(g, dy[0], op_step(g, n->in[0], n->attr.alpha));
 }
 
-const op_rule rule_leaky_relu = {"leaky_relu", 1, 1, 1, shape_same, grad_leaky_relu, 1};
+OP_RULE(LEAKY_RELU, leaky_relu, .arity = {1, 1, 1}, .shape = shape_same, .gradient = grad_leaky_relu,
+        .traits = OP_IN_PLACE | OP_CHEAP);
 
 value op_step(graph *g, value x, double slope)
 {
     return unary(g, BK_STEP, x, slope, 0);
 }
 
-const op_rule rule_step = {"step", 1, 1, 1, shape_same, grad_zero, 1};
+OP_RULE(STEP, step, .arity = {1, 1, 1}, .shape = shape_same, .gradient = grad_zero, .traits = OP_IN_PLACE);
 
 value op_gelu(graph *g, value x)
 {
@@ -144,7 +148,8 @@ static void grad_gelu(graph *g, const node *n, const value *dy, value *dx)
     dx[0] = op_gelu_grad(g, n->in[0], dy[0]);
 }
 
-const op_rule rule_gelu = {"gelu", 1, 1, 1, shape_same, grad_gelu, 1};
+OP_RULE(GELU, gelu, .arity = {1, 1, 1}, .shape = shape_same, .gradient = grad_gelu,
+        .traits = OP_IN_PLACE | OP_CHEAP);
 
 /* ---- two inputs ---- */
 
@@ -203,7 +208,8 @@ static void grad_add(graph *g, const node *n, const value *dy, value *dx)
     dx[1] = side(g, n, 1, dy[0]);
 }
 
-const op_rule rule_add = {"add", 2, 2, 1, shape_broadcast_pair, grad_add, 1};
+OP_RULE(ADD, add, .arity = {2, 2, 1}, .shape = shape_broadcast_pair, .gradient = grad_add,
+        .traits = OP_IN_PLACE);
 
 value op_sub(graph *g, value a, value b)
 {
@@ -216,7 +222,8 @@ static void grad_sub(graph *g, const node *n, const value *dy, value *dx)
     dx[1] = op_affine(g, side(g, n, 1, dy[0]), -1, 0);
 }
 
-const op_rule rule_sub = {"sub", 2, 2, 1, shape_broadcast_pair, grad_sub, 1};
+OP_RULE(SUB, sub, .arity = {2, 2, 1}, .shape = shape_broadcast_pair, .gradient = grad_sub,
+        .traits = OP_IN_PLACE);
 
 value op_mul(graph *g, value a, value b)
 {
@@ -229,7 +236,8 @@ static void grad_mul(graph *g, const node *n, const value *dy, value *dx)
     dx[1] = side(g, n, 1, op_mul(g, dy[0], n->in[0]));
 }
 
-const op_rule rule_mul = {"mul", 2, 2, 1, shape_broadcast_pair, grad_mul, 1};
+OP_RULE(MUL, mul, .arity = {2, 2, 1}, .shape = shape_broadcast_pair, .gradient = grad_mul,
+        .traits = OP_IN_PLACE);
 
 value op_div(graph *g, value a, value b)
 {
@@ -243,7 +251,8 @@ static void grad_div(graph *g, const node *n, const value *dy, value *dx) /* dy/
     dx[1] = op_affine(g, side(g, n, 1, op_mul(g, q, n->out[0])), -1, 0);
 }
 
-const op_rule rule_div = {"div", 2, 2, 1, shape_broadcast_pair, grad_div, 1};
+OP_RULE(DIV, div, .arity = {2, 2, 1}, .shape = shape_broadcast_pair, .gradient = grad_div,
+        .traits = OP_IN_PLACE);
 
 value op_maximum(graph *g, value a, value b)
 {
@@ -257,7 +266,8 @@ static void grad_maximum(graph *g, const node *n, const value *dy, value *dx) /*
     dx[1] = side(g, n, 1, op_mul(g, dy[0], op_affine(g, first, -1, 1)));
 }
 
-const op_rule rule_maximum = {"maximum", 2, 2, 1, shape_broadcast_pair, grad_maximum, 1};
+OP_RULE(MAXIMUM, maximum, .arity = {2, 2, 1}, .shape = shape_broadcast_pair, .gradient = grad_maximum,
+        .traits = OP_IN_PLACE);
 
 value op_gelu_grad(graph *g, value x, value dy)
 {
@@ -280,4 +290,5 @@ static void grad_gelu_grad(graph *g, const node *n, const value *dy, value *dx)
     dx[1] = op_gelu_grad(g, x, dy[0]);
 }
 
-const op_rule rule_gelu_grad = {"gelu_grad", 2, 2, 1, shape_equal_pair, grad_gelu_grad, 1};
+OP_RULE(GELU_GRAD, gelu_grad, .arity = {2, 2, 1}, .shape = shape_equal_pair, .gradient = grad_gelu_grad,
+        .traits = OP_IN_PLACE);

@@ -26,7 +26,8 @@ static void grad_reshape(graph *g, const node *n, const value *dy, value *dx)
     dx[0] = reshape_to(g, dy[0], &to);
 }
 
-const op_rule rule_reshape = {"reshape", 1, 1, 1, shape_reshape, grad_reshape, 0};
+OP_RULE(RESHAPE, reshape, .arity = {1, 1, 1}, .shape = shape_reshape, .gradient = grad_reshape,
+        .traits = OP_VIEW | OP_CHEAP);
 
 value op_reshape(graph *g, value x, int32_t rank, const int64_t *dim)
 {
@@ -82,7 +83,8 @@ static void grad_transpose(graph *g, const node *n, const value *dy, value *dx)
     dx[0] = op_transpose(g, dy[0], inverse);
 }
 
-const op_rule rule_transpose = {"transpose", 1, 1, 1, shape_transpose, grad_transpose, 0};
+OP_RULE(TRANSPOSE, transpose, .arity = {1, 1, 1}, .shape = shape_transpose, .gradient = grad_transpose,
+        .traits = OP_CHEAP);
 
 /* ---- slice and pad ---- */
 
@@ -122,8 +124,8 @@ static void grad_pad(graph *g, const node *n, const value *dy, value *dx)
     dx[0] = graph_node(g, BK_SLICE, &n->attr, &dy[0], 1, &part);
 }
 
-const op_rule rule_slice = {"slice", 1, 1, 1, shape_slice, grad_slice, 0};
-const op_rule rule_pad = {"pad", 1, 1, 1, shape_pad, grad_pad, 0};
+OP_RULE(SLICE, slice, .arity = {1, 1, 1}, .shape = shape_slice, .gradient = grad_slice, .traits = OP_CHEAP);
+OP_RULE(PAD, pad, .arity = {1, 1, 1}, .shape = shape_pad, .gradient = grad_pad);
 
 value op_slice(graph *g, value x, int axis, int64_t first, int64_t length)
 {
@@ -168,7 +170,8 @@ static void grad_concat(graph *g, const node *n, const value *dy, value *dx)
     }
 }
 
-const op_rule rule_concat = {"concat", 2, BK_MAX_IN, 1, shape_concat, grad_concat, 0};
+OP_RULE(CONCAT, concat, .arity = {2, BK_MAX_IN, 1}, .shape = shape_concat, .gradient = grad_concat,
+        .traits = OP_CHEAP);
 
 value op_concat(graph *g, int axis, const value *x, int32_t n)
 {
@@ -196,7 +199,8 @@ static void grad_broadcast(graph *g, const node *n, const value *dy, value *dx)
     dx[0] = op_sum_to(g, dy[0], &to);
 }
 
-const op_rule rule_broadcast = {"broadcast", 1, 1, 1, shape_broadcast, grad_broadcast, 0};
+OP_RULE(BROADCAST, broadcast, .arity = {1, 1, 1}, .shape = shape_broadcast, .gradient = grad_broadcast,
+        .traits = OP_CHEAP);
 
 value op_broadcast(graph *g, value x, const bk_shape *to)
 {
@@ -241,8 +245,8 @@ static void grad_scatter(graph *g, const node *n, const value *dy, value *dx)
     dx[0] = op_gather(g, dy[0], n->in[1]);
 }
 
-const op_rule rule_gather = {"gather", 2, 2, 1, shape_gather, grad_gather, 0};
-const op_rule rule_scatter = {"scatter", 2, 2, 1, shape_scatter, grad_scatter, 0};
+OP_RULE(GATHER, gather, .arity = {2, 2, 1}, .shape = shape_gather, .gradient = grad_gather);
+OP_RULE(SCATTER, scatter, .arity = {2, 2, 1}, .shape = shape_scatter, .gradient = grad_scatter);
 
 value op_gather(graph *g, value x, value index)
 {

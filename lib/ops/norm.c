@@ -39,8 +39,9 @@ static void grad_layer_norm(graph *g, const node *n, const value *dy, value *dx)
         dx[k] = made->out[k];
 }
 
-const op_rule rule_layer_norm = {"layer_norm", 3, 3, 1, shape_layer_norm, grad_layer_norm, 0};
-const op_rule rule_layer_norm_grad = {"layer_norm_grad", 3, 3, 3, shape_layer_norm_grad, NULL, 0};
+OP_RULE(LAYER_NORM, layer_norm, .arity = {3, 3, 1}, .shape = shape_layer_norm, .gradient = grad_layer_norm,
+        .traits = OP_CHEAP);
+OP_RULE(LAYER_NORM_GRAD, layer_norm_grad, .arity = {3, 3, 3}, .shape = shape_layer_norm_grad);
 
 value op_layer_norm(graph *g, value x, value gain, value bias, double eps)
 {
@@ -62,7 +63,7 @@ static void grad_softmax(graph *g, const node *n, const value *dy, value *dx) /*
     dx[0] = op_mul(g, y, op_sub(g, dy[0], op_sum(g, op_mul(g, dy[0], y), last)));
 }
 
-const op_rule rule_softmax = {"softmax", 1, 1, 1, shape_softmax, grad_softmax, 0};
+OP_RULE(SOFTMAX, softmax, .arity = {1, 1, 1}, .shape = shape_softmax, .gradient = grad_softmax);
 
 value op_softmax(graph *g, value x)
 {
@@ -90,8 +91,9 @@ static void grad_instance_norm(graph *g, const node *n, const value *dy, value *
     dx[0] = graph_node(g, BK_INSTANCE_NORM_GRAD, &attr, (const value[]){n->in[0], dy[0]}, 2, NULL);
 }
 
-const op_rule rule_instance_norm = {"instance_norm", 1, 1, 1, shape_instance_norm, grad_instance_norm, 0};
-const op_rule rule_instance_norm_grad = {"instance_norm_grad", 2, 2, 1, shape_instance_norm_grad, NULL, 0};
+OP_RULE(INSTANCE_NORM, instance_norm, .arity = {1, 1, 1}, .shape = shape_instance_norm,
+        .gradient = grad_instance_norm, .traits = OP_CHEAP);
+OP_RULE(INSTANCE_NORM_GRAD, instance_norm_grad, .arity = {2, 2, 1}, .shape = shape_instance_norm_grad);
 
 value op_instance_norm(graph *g, value x, double eps, double slope)
 {

@@ -73,7 +73,14 @@ static void grad_matmul(graph *g, const node *n, const value *dy, value *dx)
     dx[1] = sum_batches(g, tb ? op_matmul(g, dy[0], a, 1, ta) : op_matmul(g, a, dy[0], !ta, 0), b);
 }
 
-const op_rule rule_matmul = {"matmul", 2, 2, 1, shape_matmul, grad_matmul, 0};
+static double flops_matmul(const bk_call *c)
+{
+    const bk_shape *a = &c->in[0].shape;
+    return 2 * (double)bk_count(&c->out[0].shape) * (double)a->dim[a->rank - (c->attr.trans_a ? 2 : 1)];
+}
+
+OP_RULE(MATMUL, matmul, .arity = {2, 2, 1}, .shape = shape_matmul, .gradient = grad_matmul,
+        .flops = flops_matmul);
 
 /* ---- linear ---- */
 
@@ -121,4 +128,11 @@ static void grad_linear(graph *g, const node *n, const value *dy, value *dx)
         dx[2] = op_view(g, op_sum(g, d, 1), 1, -1);
 }
 
-const op_rule rule_linear = {"linear", 2, 4, 1, shape_linear, grad_linear, 0};
+static double flops_linear(const bk_call *c)
+{
+    const bk_shape *x = &c->in[0].shape;
+    return 2 * (double)bk_count(&c->out[0].shape) * (double)x->dim[x->rank - 1];
+}
+
+OP_RULE(LINEAR, linear, .arity = {2, 4, 1}, .shape = shape_linear, .gradient = grad_linear,
+        .flops = flops_linear, .traits = OP_LINEAR | OP_HALF_WEIGHT | OP_RESIDUAL_IN_PLACE);

@@ -26,10 +26,10 @@ static void grad_sum(graph *g, const node *n, const value *dy, value *dx)
     dx[0] = op_broadcast(g, dy[0], &to);
 }
 
-const op_rule rule_sum = {"sum", 1, 1, 1, shape_reduce, grad_sum, 0};
+OP_RULE(SUM, sum, .arity = {1, 1, 1}, .shape = shape_reduce, .gradient = grad_sum);
 
 /* No rule: a maximum's gradient needs the place of the maximum, which no op here returns. */
-const op_rule rule_reduce_max = {"reduce_max", 1, 1, 1, shape_reduce, NULL, 0};
+OP_RULE(REDUCE_MAX, reduce_max, .arity = {1, 1, 1}, .shape = shape_reduce);
 
 value op_sum(graph *g, value x, uint32_t axes)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rules.h - what the engine knows of an op: its name, how shapes follow, how gradients follow.
+/* rules.h - what the engine knows of an op: its row.
  *
- * One row for each op, in the file of its family; table.c lists the rows by id. */
+ * One row for each op of backends/ops.def, in the file of its family; table.c finds the rows by id. The
+ * passes over a graph (plan, fold, recompute, profile) ask the row and name no op. */
 #ifndef SLMT_LIB_OPS_RULES_H
 #define SLMT_LIB_OPS_RULES_H
 
@@ -16,37 +17,49 @@ typedef struct op_args {
     const bk_shape *const *in;
 } op_args;
 
+/* What is special about an op. */
 enum {
-    IN_PLACE_ANY = 1,   /* out[0] may take the memory of an input of equal shape (backend.h says which ops) */
-    IN_PLACE_UPDATE = 2 /* an optimiser's op: out[0] may take in[0]'s memory, out[k] that of in[k + 1] */
+    OP_VIEW = 1,     /* the output is in[0]'s memory: no backend sees the op, and it reads every type */
+    OP_IN_PLACE = 2, /* out[0] may take the memory of an input, where all shapes are equal */
+    OP_RESIDUAL_IN_PLACE = 4, /* out[0] may take the memory of the last input, if attr.has_residual */
+    OP_CHEAP = 8,             /* cheap to compute again: RECOMPUTE_CHEAP (recompute.h) */
+    OP_LINEAR = 16,      /* a layer with weights, computed again at RECOMPUTE_LINEAR or if those are frozen */
+    OP_HALF_WEIGHT = 32, /* in[1] may be of 16-bit floats */
+    OP_RANDOM = 64,      /* equal inputs may give other outputs: computed in each run, and only once */
+    OP_UPDATE = 128 /* an optimiser's step: out[0] may take in[0]'s memory, out[k] that of in[k + 1] */
 };
 
 struct op_rule {
+    bk_op id;
     const char *name;
-    int32_t min_in, max_in, n_out;
+    struct {
+        int32_t min_in, max_in, n_out;
+    } arity;
     /* Checks the inputs and fills out[0..n_out-1]; out[0] holds the shape asked for, where an op needs one.
      */
     status (*shape)(const op_args *a, bk_shape *out);
     /* Adds nodes: din[i] = gradient for input i, or left NONE where there is none. dout[k] may be NONE.
      * NULL: the op cannot be differentiated. */
     void (*gradient)(graph *g, const node *n, const value *dout, value *din);
-    int in_place; /* IN_PLACE_... */
+    double (*flops)(const bk_call *c); /* of matrix work, for a profile; NULL: none */
+    uint32_t traits;                   /* of the enum above */
 };
+
+/* Defines the row of an op: OP_RULE(ID, name, .arity = {1, 1, 1}, .shape = ..., ...). */
+#define OP_RULE(ID, name_, ...) const op_rule rule_##name_ = {.id = BK_##ID, .name = #name_, __VA_ARGS__}
 
 extern const op_rule *const op_rules[BK_OP_COUNT];
 
-extern const op_rule rule_reshape, rule_transpose, rule_slice, rule_pad, rule_concat, rule_broadcast,
-    rule_gather, rule_scatter;
-extern const op_rule rule_affine, rule_exp, rule_log, rule_sqrt, rule_abs, rule_sign, rule_sigmoid, rule_tanh,
-    rule_leaky_relu, rule_step, rule_gelu;
-extern const op_rule rule_add, rule_sub, rule_mul, rule_div, rule_maximum, rule_gelu_grad;
-extern const op_rule rule_sum, rule_reduce_max;
-extern const op_rule rule_matmul, rule_linear;
-extern const op_rule rule_layer_norm, rule_layer_norm_grad, rule_softmax;
-extern const op_rule rule_instance_norm, rule_instance_norm_grad;
-extern const op_rule rule_conv, rule_conv_grad_input, rule_conv_grad_weight;
-extern const op_rule rule_reflect, rule_reflect_grad, rule_resize_linear, rule_resize_linear_grad;
-extern const op_rule rule_attention, rule_attention_grad, rule_window_attention, rule_window_attention_grad;
+#define BK_OP(ID, name) extern const op_rule rule_##name;
+#include "backends/ops.def"
+
+static inline int op_has(bk_op op, uint32_t trait)
+{
+    return (op_rules[op]->traits & trait) != 0;
+}
+
+/* Follows views to the value that has the memory. */
+value op_storage(const graph *g, value v);
 
 /* ---- for shape rules ---- */
 

@@ -47,8 +47,10 @@ static void grad_reflect_grad(graph *g, const node *n, const value *d, value *dx
     dx[0] = graph_node(g, BK_REFLECT, &n->attr, d, 1, NULL);
 }
 
-const op_rule rule_reflect = {"reflect", 1, 1, 1, shape_reflect, grad_reflect, 0};
-const op_rule rule_reflect_grad = {"reflect_grad", 1, 1, 1, shape_reflect_grad, grad_reflect_grad, 0};
+OP_RULE(REFLECT, reflect, .arity = {1, 1, 1}, .shape = shape_reflect, .gradient = grad_reflect,
+        .traits = OP_CHEAP);
+OP_RULE(REFLECT_GRAD, reflect_grad, .arity = {1, 1, 1}, .shape = shape_reflect_grad,
+        .gradient = grad_reflect_grad);
 
 value op_reflect(graph *g, value x, int64_t pad)
 {
@@ -88,8 +90,10 @@ static void grad_resize_grad(graph *g, const node *n, const value *d, value *dx)
     dx[0] = graph_node(g, BK_RESIZE_LINEAR, &(bk_attr){0}, d, 1, &to);
 }
 
-const op_rule rule_resize_linear = {"resize_linear", 1, 1, 1, shape_resize, grad_resize, 0};
-const op_rule rule_resize_linear_grad = {"resize_linear_grad", 1, 1, 1, shape_resize, grad_resize_grad, 0};
+OP_RULE(RESIZE_LINEAR, resize_linear, .arity = {1, 1, 1}, .shape = shape_resize, .gradient = grad_resize,
+        .traits = OP_CHEAP);
+OP_RULE(RESIZE_LINEAR_GRAD, resize_linear_grad, .arity = {1, 1, 1}, .shape = shape_resize,
+        .gradient = grad_resize_grad);
 
 value op_resize_linear(graph *g, value x, const int64_t *size)
 {
