@@ -102,11 +102,6 @@ typedef struct bk_backend {
     bk_status (*begin)(void *device); /* before the calls of one run, on the thread that runs them */
     void (*end)(void *device);        /* after them, same thread: leaves its settings as they were */
     bk_status (*run)(void *device, bk_call *call); /* allocates nothing; one thread a call at a time */
-    /* Adam (Kingma & Ba 2015), no decay, on n reals of type `real`:
-     *   m = beta1 m + (1-beta1) g; v = beta2 v + (1-beta2) g^2;
-     *   p -= lr/(1-beta1^t) * m / (sqrt(v)/sqrt(1-beta2^t) + eps) */
-    bk_status (*adam)(void *device, bk_dtype real, size_t n, void *p, const void *g, void *m, void *v,
-                      double lr, double beta1, double beta2, double eps, int64_t t);
     const char *(*describe)(void *device); /* e.g. "cpu: x86-64-v4, oneDNN 2.6.3 + OpenBLAS 0.3.21" */
 } bk_backend;
 

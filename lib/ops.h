@@ -15,6 +15,7 @@ value op_slice(graph *g, value x, int axis, int64_t first, int64_t length);
 value op_concat(graph *g, int axis, const value *x, int32_t n);
 value op_broadcast(graph *g, value x, const bk_shape *to);
 value op_gather(graph *g, value x, value index); /* x[B,N,C], index[B,K] -> [B,K,C] */
+value op_detach(graph *g, value x);              /* x, as a constant: no gradient passes */
 
 /* Dims in place: op_view(g, x, 4, B, H, W, C). */
 #define op_view(g, x, rank, ...) op_reshape(g, x, rank, (const int64_t[]){__VA_ARGS__})
@@ -69,5 +70,15 @@ typedef struct window_grid {
     int grid_h, grid_w, window, shift;
 } window_grid;
 value op_window_attention(graph *g, value qkv, value table, window_grid grid, int heads, double scale);
+
+/* ---- optimisers ---- */
+typedef struct adam_values {
+    value weight, moment1, moment2;
+} adam_values;
+typedef struct adam_settings {
+    double beta1, beta2, eps;
+} adam_settings;
+/* scalars: f64[3], see BK_ADAM (backends/ops.def). */
+adam_values op_adam(graph *g, adam_values now, value gradient, value scalars, adam_settings s);
 
 #endif

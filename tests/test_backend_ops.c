@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "backends/cpu/cpu.h"
+#include "tests/adam_call.h"
 #include "tests/backend_host.h"
 
 /* ---- tolerances ---- */
@@ -1985,7 +1986,8 @@ static void check_adam(subject *s, int64_t n, double lr, double eps, int64_t fir
             p64[i] -= lr / (1 - pow(0.9, (double)t)) * m64[i] /
                       (sqrt(v64[i]) / sqrt(1 - pow(0.999, (double)t)) + eps);
         }
-        assert_int_equal(s->backend()->adam(s->device, BK_F32, (size_t)n, p, g, m, v, lr, 0.9, 0.999, eps, t),
+        const adam_arrays at = {p, g, m, v};
+        assert_int_equal(adam_step(s->backend(), s->device, BK_F32, (size_t)n, &at, lr, 0.9, 0.999, eps, t),
                          BK_OK);
     }
     for (int64_t i = 0; i < n; i++) {

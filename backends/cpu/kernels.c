@@ -51,6 +51,7 @@ const cpu_kernels KERNEL(cpu_kernels) = {
             ROW(ATTENTION_GRAD, attention_grad),
             ROW(WINDOW_ATTENTION, window_attention),
             ROW(WINDOW_ATTENTION_GRAD, window_attention_grad),
+            ROW(ADAM, adam),
         },
     .epilogue = KERNEL(cpu_epilogue_rows),
     .own_products = CPU_LEVEL == 2 || CPU_LEVEL == 3,
@@ -59,5 +60,4 @@ const cpu_kernels KERNEL(cpu_kernels) = {
     .thin = KERNEL(cpu_thin_product),
     .widen = KERNEL(cpu_widen),
     .narrow = KERNEL(cpu_narrow),
-    .adam = KERNEL(cpu_adam_step),
 };

@@ -17,6 +17,5 @@ void KERNEL(cpu_gemm_run)(const cpu_gemm *g, int threads, float *scratch);
 void KERNEL(cpu_thin_product)(const cpu_thin *t, int threads);
 void KERNEL(cpu_widen)(const void *from, int32_t dtype, size_t n, float *to);
 void KERNEL(cpu_narrow)(const void *from, int32_t dtype, size_t n, uint16_t *to);
-void KERNEL(cpu_adam_step)(const cpu_adam *a, int threads);
 
 #endif

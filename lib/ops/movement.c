@@ -29,6 +29,25 @@ static void grad_reshape(graph *g, const node *n, const value *dy, value *dx)
 OP_RULE(RESHAPE, reshape, .arity = {1, 1, 1}, .shape = shape_reshape, .gradient = grad_reshape,
         .traits = OP_VIEW | OP_CHEAP);
 
+static status shape_detach(const op_args *a, bk_shape *out)
+{
+    out[0] = *a->in[0];
+    return OK;
+}
+
+static void grad_detach(graph *g, const node *n, const value *dy, value *dx)
+{
+    (void)g, (void)n, (void)dy, (void)dx;
+}
+
+OP_RULE(DETACH, detach, .arity = {1, 1, 1}, .shape = shape_detach, .gradient = grad_detach,
+        .traits = OP_VIEW | OP_CHEAP);
+
+value op_detach(graph *g, value x)
+{
+    return graph_node(g, BK_DETACH, &(bk_attr){0}, &x, 1, NULL);
+}
+
 value op_reshape(graph *g, value x, int32_t rank, const int64_t *dim)
 {
     if (g->error != OK || x == NONE)

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "lib/ops.h"
 #include "lib/recompute.h"
 
 static const params *params_of(const stepper *s)
@@ -57,6 +58,7 @@ static status add_gradients(stepper *s, graph *g, const task_values *made)
             continue;
         int32_t k = g->values[wrt[i]].slot;
         graph_hold(g, gradient[i], k);
+        s->has_gradient[k] = 1;
         s->trained = end_of(all, k);
     }
     mem_give(g->mem, p);
@@ -79,6 +81,37 @@ static status make_plan(stepper *s, dry_run *y)
     graph_free(g);
     if (st == OK && y->dry)
         y->bytes += mem_cost(plan_arena_bytes(s->plan));
+    return st;
+}
+
+/* Slots of the update: weights, gradients, both moments, and the scalars. */
+static void add_update(const stepper *s, graph *g, value scalars, int32_t k)
+{
+    int32_t n = params_of(s)->n;
+    const double *c = s->task.setting;
+    bk_shape shape = params_of(s)->list[k].shape;
+    adam_values now = {graph_state(g, k, shape), graph_state(g, 2 * n + k, shape), graph_state(g, 3 * n + k, shape)};
+    adam_values next = op_adam(g, now, graph_bound(g, n + k, shape), scalars,
+                               (adam_settings){c[TRAIN_BETA1], c[TRAIN_BETA2], c[TRAIN_EPSILON]});
+    graph_assign(g, now.weight, next.weight);
+    graph_assign(g, now.moment1, next.moment1);
+    graph_assign(g, now.moment2, next.moment2);
+}
+
+static status plan_update(stepper *s, dry_run *y)
+{
+    graph *g;
+    int32_t n = params_of(s)->n;
+    TRY(graph_create(&s->context->mem, real_of(s), &g));
+    graph_layer(g, "optimizer");
+    value scalars = graph_bound(g, 4 * n, shape_of(BK_F64, 1, (const int64_t[]){3}));
+    for (int32_t k = 0; k < n; k++)
+        if (s->has_gradient[k])
+            add_update(s, g, scalars, k);
+    status st = context_plan(s->context, g, y->dry ? PLAN_DRY | PLAN_IN_PLACE : PLAN_ARENA | PLAN_IN_PLACE, &s->update);
+    graph_free(g);
+    if (st == OK && y->dry)
+        y->bytes += mem_cost(plan_arena_bytes(s->update));
     return st;
 }
 
@@ -149,7 +182,12 @@ status stepper_open(stepper *s, slmt_context *context, const task *t, dry_run *y
     *s = (stepper){.context = context, .task = *t};
     TRY(mem_zeros(&context->mem, (size_t)task_slots(t), sizeof(void *), &p));
     s->bound = p;
+    TRY(mem_zeros(&context->mem, 4 * (size_t)t->model->params.n + 1, sizeof(void *), &p));
+    s->update_bound = p;
+    TRY(mem_zeros(&context->mem, (size_t)t->model->params.n, 1, &p));
+    s->has_gradient = p;
     TRY(make_plan(s, y));
+    TRY(plan_update(s, y));
     TRY(take_training(s, y));
     TRY(take_batch(s, y));
     bind_all(s);
@@ -159,8 +197,9 @@ status stepper_open(stepper *s, slmt_context *context, const task *t, dry_run *y
 void stepper_close(stepper *s)
 {
     mem *m = &s->context->mem;
-    void *blocks[] = {s->bound, s->moment1, s->moment2, s->frozen, s->draws, s->room};
+    void *blocks[] = {s->bound, s->update_bound, s->has_gradient, s->moment1, s->moment2, s->frozen, s->draws, s->room};
     plan_free(s->plan);
+    plan_free(s->update);
     slmt_profile_free(s->profile);
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         mem_give(m, blocks[i]);
@@ -170,12 +209,11 @@ void stepper_close(stepper *s)
 
 status stepper_profile(stepper *s, slmt_profile *profile)
 {
-    int32_t entry = 0;
-    if (profile)
-        TRY(profile_named(&profile->records, "adam", "optimizer", &entry));
-    TRY(profile_exchange(s->plan, &s->profile, profile));
-    s->adam_entry = entry;
-    return OK;
+    TRY(plan_profile(s->update, profile ? &profile->records : NULL));
+    status st = profile_exchange(s->plan, &s->profile, profile);
+    if (st != OK)
+        plan_profile(s->update, s->profile ? &s->profile->records : NULL);
+    return st;
 }
 
 /* ---- steps ---- */
@@ -212,22 +250,30 @@ static status check_gradients(const stepper *s)
     return OK;
 }
 
-/* Adam on every tensor that has a gradient. */
-static bk_status update_weights(stepper *s, double rate)
+static void bind_update(stepper *s)
 {
-    const double *c = s->task.setting;
     const params *all = params_of(s);
-    bk_status st = BK_OK;
-    for (int32_t k = 0; st == BK_OK && k < all->n; k++) {
-        size_t at = all->list[k].offset;
-        const void *gradient = stepper_gradient(s, k);
-        if (gradient)
-            st = s->context->backend->adam(
-                s->context->device, all->real, all->list[k].count, model_tensor(s->task.model, k), gradient,
-                shift(s->moment1, all->real, at), shift(s->moment2, all->real, at), rate, c[TRAIN_BETA1],
-                c[TRAIN_BETA2], c[TRAIN_EPSILON], (int64_t)s->step + 1);
+    int32_t n = all->n;
+    for (int32_t k = 0; k < n; k++) {
+        if (!s->has_gradient[k])
+            continue;
+        s->update_bound[k] = model_tensor(s->task.model, k);
+        s->update_bound[n + k] = plan_held(s->plan, k);
+        s->update_bound[2 * n + k] = shift(s->moment1, all->real, all->list[k].offset);
+        s->update_bound[3 * n + k] = shift(s->moment2, all->real, all->list[k].offset);
     }
-    return st;
+    s->update_bound[4 * n] = s->scalars;
+}
+
+/* Adam on every tensor that has a gradient. */
+static status update_weights(stepper *s, double rate)
+{
+    const double *c = s->task.setting, t = (double)s->step + 1;
+    s->scalars[0] = rate / (1 - pow(c[TRAIN_BETA1], t));
+    s->scalars[1] = sqrt(1 - pow(c[TRAIN_BETA2], t));
+    s->scalars[2] = 1;
+    bind_update(s);
+    return plan_run(s->update, s->update_bound, 4 * params_of(s)->n + 1, NULL);
 }
 
 /* The caller's values, and what prepare() makes of them. */
@@ -261,7 +307,6 @@ static void take_inputs(stepper *s, const void *const *given, double *draws, dou
 status stepper_run(stepper *s, const void *const *given, double *draws, double epoch, double rate,
                    const atomic_int *cancel, double loss[STEPPER_LOSSES])
 {
-    const bk_backend *backend = s->context->backend;
     take_inputs(s, given, draws, epoch);
     TRY(plan_run(s->plan, s->bound, task_slots(&s->task), cancel));
     for (int32_t i = 0; i < s->task.kind->outputs.n; i++) {
@@ -271,17 +316,9 @@ status stepper_run(stepper *s, const void *const *given, double *draws, double e
                         "step %llu: the loss is not finite; the weights are as before the step",
                         (unsigned long long)s->step);
     }
-    double start = s->profile ? profile_clock() : 0;
     TRY(check_gradients(s));
-    if (backend->begin(s->context->device) != BK_OK)
-        return fail(ERR_BACKEND, "back end %s cannot begin", backend->name);
     atomic_fetch_add(&s->task.model->version, 1);
-    bk_status st = update_weights(s, rate);
-    backend->end(s->context->device);
-    if (st != BK_OK)
-        return fail(ERR_BACKEND, "back end %s failed in Adam", backend->name);
-    if (s->profile)
-        profile_add(&s->profile->records, s->adam_entry, start);
+    TRY(update_weights(s, rate));
     s->step++;
     return OK;
 }

@@ -17,8 +17,10 @@ typedef struct stepper {
     task task; /* its model is borrowed */
     plan *plan;
     slmt_profile *profile; /* or NULL */
-    int32_t adam_entry;    /* in the profile */
-    void **bound;
+    plan *update;          /* Adam on every tensor that has a gradient, in place */
+    void **bound, **update_bound;
+    unsigned char *has_gradient; /* by tensor */
+    double scalars[3];           /* of BK_ADAM */
     size_t trained;          /* reals of the flat arrays that Adam covers: up to the last trained tensor */
     void *moment1, *moment2; /* trained reals each; where nothing is trained they stay 0 */
     void *frozen;            /* the task's frozen tensors as they were, laid out as the model's; or NULL */

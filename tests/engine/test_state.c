@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_state.c - states: values that a run replaces. Readers see the old value whatever the order, in both ways
  * of writing (deferred and in place); and a slot that is bound twice is one value with one gradient. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -329,6 +330,66 @@ static void an_assignment_that_does_not_fit_fails_the_graph(void **unused)
     trial_close(&t);
 }
 
+/* ---- a step of Adam ---- */
+
+enum { WEIGHT, GRADIENT, MOMENT1, MOMENT2, SCALARS };
+
+/* Step 1 with rate 0.5, betas 0.5 and 0.75, decay 0.25 a step. */
+static void adam_replaces_its_states_in_place(void **unused)
+{
+    (void)unused;
+    trial plain;
+    EACH_WAY(flags)
+    {
+        trial t;
+        trial_open(&t);
+        memcpy(t.at[SCALARS], (const double[]){1, 0.5, 0.875}, 3 * sizeof(double));
+        adam_values now = {state(&t, WEIGHT), state(&t, MOMENT1), state(&t, MOMENT2)};
+        value scalars = graph_bound(t.g, SCALARS, shape_of(BK_F64, 1, (const int64_t[]){3}));
+        adam_values next = op_adam(t.g, now, input(&t, GRADIENT), scalars, (adam_settings){0.5, 0.75, 1});
+        graph_assign(t.g, now.weight, next.weight);
+        graph_assign(t.g, now.moment1, next.moment1);
+        graph_assign(t.g, now.moment2, next.moment2);
+        size_t bytes = run(&t, *flags, 1);
+        assert_true(*flags & PLAN_IN_PLACE ? bytes == 0 : bytes >= 3 * sizeof t.at[0]);
+        for (int i = 0; i < N; i++) {
+            double g = first(GRADIENT, i), m = 0.5 * first(MOMENT1, i) + 0.5 * g;
+            double v = 0.75 * first(MOMENT2, i) + 0.25 * g * g;
+            assert_true(t.at[MOMENT1][i] == m && t.at[MOMENT2][i] == v);
+            assert_true(fabs(t.at[WEIGHT][i] - (0.875 * first(WEIGHT, i) - m / (sqrt(v) / 0.5 + 1))) < 1e-13);
+        }
+        if (flags == both)
+            memcpy(plain.at, t.at, sizeof plain.at);
+        else
+            assert_memory_equal(plain.at, t.at, sizeof plain.at);
+        trial_close(&t);
+    }
+}
+
+/* ---- no gradient passes ---- */
+
+/* y = x * detach(x): dy/dx is x, not 2 x. The view needs no kernel. */
+static void nothing_passes_a_detached_value(void **unused)
+{
+    (void)unused;
+    trial t;
+    trial_open(&t);
+    value x = input(&t, 0), y = op_exp(t.g, x), dx, none;
+    graph_output(t.g, op_mul(t.g, x, op_detach(t.g, x)), 3);
+    assert_int_equal(graph_gradients(t.g, op_sum_all(t.g, op_mul(t.g, x, op_detach(t.g, x))), &x, 1, &dx), OK);
+    assert_int_equal(graph_gradients(t.g, op_sum_all(t.g, op_detach(t.g, y)), &x, 1, &none), OK);
+    assert_int_equal(none, NONE);
+    graph_output(t.g, dx, 4);
+    plan *p = planned(&t, PLAN_ARENA);
+    for (int32_t i = 0; i < plan_call_count(p); i++)
+        assert_int_not_equal(plan_call_op(p, i), BK_DETACH);
+    assert_int_equal(plan_run(p, t.bound, SLOTS, NULL), OK);
+    for (int i = 0; i < N; i++)
+        assert_true(t.at[3][i] == first(0, i) * first(0, i) && t.at[4][i] == first(0, i));
+    plan_free(p);
+    trial_close(&t);
+}
+
 /* ---- a slot is one value ---- */
 
 /* Two networks over one tensor: loss = sum(w x) + sum(w x), so that the gradient is 2 x. */
@@ -396,6 +457,8 @@ int main(void)
         cmocka_unit_test(recomputing_reads_the_old_value_too),
         cmocka_unit_test(a_state_that_changes_is_not_hoisted),
         cmocka_unit_test(an_assignment_that_does_not_fit_fails_the_graph),
+        cmocka_unit_test(adam_replaces_its_states_in_place),
+        cmocka_unit_test(nothing_passes_a_detached_value),
         cmocka_unit_test(a_weight_that_is_bound_twice_gets_its_whole_gradient),
         cmocka_unit_test(a_slot_has_one_shape),
         cmocka_unit_test(memory_comes_back_wherever_it_runs_out),
