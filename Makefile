@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The usual errands by name. The build itself is CMake's: see CMakePresets.json.
 
-.PHONY: build demo test bench parity manual format api check
+.PHONY: build demo test toy bench parity manual format api check
 
 build:
 	cmake --preset release
@@ -16,6 +16,10 @@ test:
 	scripts/install-deps
 	$(MAKE) --no-print-directory build
 	ctest --preset release
+
+# The whole training of examples/seq2seq-toy and its facts: minutes on one thread. `make test` has its first part.
+toy: build
+	build/release/bin/seq2seq-toy --seed 0 --threads 1
 
 # Every recorded case of the reference implementation in SLMT_PARITY_DIR, also the large ones.
 SLMT_PARITY_DIR ?= $(CURDIR)/../shared/parity

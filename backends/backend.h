@@ -40,7 +40,9 @@ typedef enum bk_op {
     BK_OP_COUNT
 } bk_op;
 
-typedef enum bk_activation { BK_ACT_NONE = 0, BK_ACT_GELU = 1 } bk_activation;
+/* What follows a product, element by element, as the op of this name: BK_GELU, BK_LEAKY_RELU with attr.alpha.
+ */
+typedef enum bk_activation { BK_ACT_NONE = 0, BK_ACT_GELU = 1, BK_ACT_LEAKY_RELU = 2 } bk_activation;
 
 /* Attributes of a node. Unused fields are zero. */
 typedef struct bk_attr {

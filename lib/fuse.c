@@ -54,60 +54,96 @@ void drop_dead(node_list *list)
     }
 }
 
-/* The live linear node that makes v for one reader only, or NULL. */
-static node *sole_linear(node_list *list, value v)
+/* ---- fusion ---- */
+
+/* Node k, a consumer, reads `producer` as in[input], and nothing else does. apply() makes node k do both,
+ * with take_over() and a change of attributes, and returns 1; or leaves all as it was and returns 0. */
+typedef struct fusion {
+    bk_op producer, consumer;
+    int (*apply)(node_list *list, int32_t k, const node *producer, int32_t input);
+} fusion;
+
+/* Replaces the consumer with the producer, which now makes the consumer's output. */
+static node *take_over(node_list *list, int32_t k, const node *producer)
+{
+    value out = list->nodes[k].out[0];
+    list->dead[list->g->values[producer->out[0]].node] = 1;
+    list->nodes[k] = *producer;
+    list->nodes[k].out[0] = out;
+    return &list->nodes[k];
+}
+
+/* The activation comes before the residual, and there is one of each. */
+static int is_plain(const node *producer)
+{
+    return producer->attr.activation == BK_ACT_NONE && !producer->attr.has_residual;
+}
+
+static int take_gelu(node_list *list, int32_t k, const node *producer, int32_t input)
+{
+    (void)input;
+    if (!is_plain(producer))
+        return 0;
+    take_over(list, k, producer)->attr.activation = BK_ACT_GELU;
+    return 1;
+}
+
+static int take_leaky_relu(node_list *list, int32_t k, const node *producer, int32_t input)
+{
+    (void)input;
+    if (!is_plain(producer))
+        return 0;
+    double slope = list->nodes[k].attr.alpha;
+    node *n = take_over(list, k, producer);
+    n->attr.activation = BK_ACT_LEAKY_RELU;
+    n->attr.alpha = slope;
+    return 1;
+}
+
+static int take_residual(node_list *list, int32_t k, const node *producer, int32_t input)
+{
+    const node add = list->nodes[k];
+    if (producer->attr.has_residual ||
+        !shape_equal(graph_shape(list->g, add.in[0]), graph_shape(list->g, add.in[1])))
+        return 0;
+    node *n = take_over(list, k, producer);
+    n->attr.has_residual = 1;
+    n->in[n->n_in++] = add.in[1 - input];
+    return 1;
+}
+
+static const fusion fusions[] = {
+    {BK_LINEAR, BK_GELU, take_gelu},
+    {BK_LINEAR, BK_LEAKY_RELU, take_leaky_relu},
+    {BK_LINEAR, BK_ADD, take_residual},
+    {BK_CONV, BK_LEAKY_RELU, take_leaky_relu},
+};
+
+/* The live node that makes v for one reader only, or NULL. */
+static const node *sole_producer(const node_list *list, value v)
 {
     const value_info *info = &list->g->values[v];
     if (info->kind != VALUE_NODE || list->uses[v] != 1 || list->dead[info->node])
         return NULL;
-    node *n = &list->nodes[info->node];
-    return n->op == BK_LINEAR && !n->attr.has_residual ? n : NULL;
+    return &list->nodes[info->node];
 }
 
-/* The linear takes the place of its reader, whose output it now makes. */
-static void take_over(node_list *list, int32_t reader, const node *linear)
+/* Joins node k with the producer of in[input], if a row fits. */
+static int fuse_input(node_list *list, int32_t k, int32_t input)
 {
-    value out = list->nodes[reader].out[0];
-    list->dead[list->g->values[linear->out[0]].node] = 1;
-    list->nodes[reader] = *linear;
-    list->nodes[reader].out[0] = out;
+    const node *producer = sole_producer(list, list->nodes[k].in[input]);
+    for (size_t i = 0; producer && i < sizeof fusions / sizeof fusions[0]; i++)
+        if (fusions[i].producer == producer->op && fusions[i].consumer == list->nodes[k].op &&
+            fusions[i].apply(list, k, producer, input))
+            return 1;
+    return 0;
 }
 
-static void fuse_gelu(node_list *list, int32_t k)
-{
-    node *linear = sole_linear(list, list->nodes[k].in[0]);
-    if (!linear || linear->attr.activation != BK_ACT_NONE)
-        return;
-    take_over(list, k, linear);
-    list->nodes[k].attr.activation = BK_ACT_GELU;
-}
-
-static void fuse_add(node_list *list, int32_t k)
-{
-    const node add = list->nodes[k];
-    const graph *g = list->g;
-    if (!shape_equal(graph_shape(g, add.in[0]), graph_shape(g, add.in[1])))
-        return;
-    for (int i = 0; i < 2; i++) {
-        node *linear = sole_linear(list, add.in[i]);
-        if (!linear)
-            continue;
-        take_over(list, k, linear);
-        node *n = &list->nodes[k];
-        n->attr.has_residual = 1;
-        n->in[n->n_in++] = add.in[1 - i];
-        return;
-    }
-}
-
-void fuse_linear(node_list *list)
+void fuse_pairs(node_list *list)
 {
     for (int32_t k = 0; k < list->n; k++) {
-        if (list->dead[k])
-            continue;
-        if (list->nodes[k].op == BK_GELU)
-            fuse_gelu(list, k);
-        else if (list->nodes[k].op == BK_ADD)
-            fuse_add(list, k);
+        int done = list->dead[k];
+        for (int32_t i = 0; !done && i < list->nodes[k].n_in; i++)
+            done = fuse_input(list, k, i);
     }
 }

@@ -20,7 +20,8 @@ void node_list_free(node_list *list);
 /* Marks everything that no output needs. */
 void drop_dead(node_list *list);
 
-/* linear -> gelu and linear -> add become one node each where nothing else reads the value between. */
-void fuse_linear(node_list *list);
+/* Joins pairs of nodes that backends run as one (the table in fuse.c), if nothing else reads the value
+ * between: linear or convolution and activation, linear and add. */
+void fuse_pairs(node_list *list);
 
 #endif

@@ -500,7 +500,7 @@ static status build(builder *b, int flags, void *work[5])
     plan *p = b->p;
     TRY(builder_open(b, work));
     drop_dead(&b->list);
-    fuse_linear(&b->list);
+    fuse_pairs(&b->list);
     TRY(prepare_calls(b));
     TRY(copy_layers(b));
     TRY(copy_constants(b));

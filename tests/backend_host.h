@@ -18,7 +18,7 @@ typedef struct test_host {
     char last_log[256];
 } test_host;
 
-static void *host_alloc(void *user, size_t bytes)
+static inline void *host_alloc(void *user, size_t bytes)
 {
     test_host *t = user;
     void *p = NULL;
@@ -32,7 +32,7 @@ static void *host_alloc(void *user, size_t bytes)
     return p;
 }
 
-static void host_free(void *user, void *p)
+static inline void host_free(void *user, void *p)
 {
     test_host *t = user;
     if (p)
@@ -40,14 +40,14 @@ static void host_free(void *user, void *p)
     free(p);
 }
 
-static void host_log(void *user, int level, const char *text)
+static inline void host_log(void *user, int level, const char *text)
 {
     test_host *t = user;
     (void)level;
     strncpy(t->last_log, text, sizeof t->last_log - 1);
 }
 
-static void test_host_init(test_host *t, int32_t threads)
+static inline void test_host_init(test_host *t, int32_t threads)
 {
     memset(t, 0, sizeof *t);
     t->host = (bk_host){t, host_alloc, host_free, host_log, threads, 0};
@@ -63,7 +63,7 @@ typedef struct fenced {
 } fenced;
 
 /* `shift` bytes past a 64-byte boundary. */
-static fenced fenced_new(size_t bytes, size_t shift)
+static inline fenced fenced_new(size_t bytes, size_t shift)
 {
     fenced f = {.bytes = bytes};
     void *block = NULL;
@@ -75,7 +75,7 @@ static fenced fenced_new(size_t bytes, size_t shift)
     return f;
 }
 
-static int fenced_is_whole(const fenced *f)
+static inline int fenced_is_whole(const fenced *f)
 {
     for (const unsigned char *p = f->block; p < f->data; p++)
         if (*p != FENCE_BYTE)

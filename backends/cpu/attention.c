@@ -6,7 +6,7 @@
  * Work is shared by (image, head, vector of tokens). A thread packs the head it works on into rows once,
  * then runs the blocks of attention_block.h. The gradient recomputes probabilities from lse, once, vector
  * of keys by vector of keys; dq adds up on the way.
- * Checked against backends/reference/attention.c by tests/test_backend_ops.c. */
+ * Checked against backends/reference/attention.c by tests/backends/test_backend_attention.c. */
 #include "backends/cpu/attention_block.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/work.h"

@@ -457,8 +457,9 @@ static int run_block(const cpu_device *dev, const plan *p, const bk_call *call, 
         s.b = w + tap * p->from * p->to;
         good = multiply(dev, &s) && good;
     }
-    if (conv_bias(call)) {
+    if (conv_bias(call) || (!p->back && call->attr.activation)) {
         cpu_epilogue e = {.rows = rows, .cols = p->to, .product = y, .y = y, .bias = conv_bias(call)};
+        e.act = cpu_activation_of(&call->attr);
         e.product_step = e.y_step = p->to;
         dev->kernels->epilogue(&e);
     }
@@ -563,7 +564,8 @@ static bk_status run_grad_weight(const cpu_device *dev, const plan *p, const bk_
 bk_status conv_prepare(cpu_device *dev, bk_call *call)
 {
     plan p;
-    if (!plan_of(dev, call, &p)) {
+    if (!plan_of(dev, call, &p) || call->attr.activation < BK_ACT_NONE ||
+        call->attr.activation > BK_ACT_LEAKY_RELU) {
         cpu_log(dev, 0, "cpu: a convolution with these shapes is not served");
         return BK_ERR_UNSUPPORTED;
     }

@@ -23,6 +23,17 @@ typedef struct cpu_kernel {
     unsigned types;
 } cpu_kernel;
 
+/* What follows a sum: a bk_activation, with the slope of BK_ACT_LEAKY_RELU. */
+typedef struct cpu_activation {
+    int kind;
+    float slope;
+} cpu_activation;
+
+static inline cpu_activation cpu_activation_of(const bk_attr *attr)
+{
+    return (cpu_activation){attr->activation, (float)attr->alpha};
+}
+
 /* What follows a product, row by row: y = act(y + bias) + residual. bias, residual may be NULL. */
 typedef struct cpu_epilogue {
     int64_t rows, cols;
@@ -30,7 +41,7 @@ typedef struct cpu_epilogue {
     float *y;
     const float *bias, *residual;
     int64_t product_step, y_step; /* floats of a row; the residual has y's */
-    int gelu;
+    cpu_activation act;
 } cpu_epilogue;
 
 /* y[m,n] = act(x[m,k] w[n,k]^T + bias) + residual, m at most CPU_THIN_ROWS. residual may be y. */
@@ -40,18 +51,19 @@ typedef struct cpu_thin {
     int64_t m, n, k;
     const float *x, *w, *bias, *residual;
     float *y;
-    int gelu;
+    cpu_activation act;
 } cpu_thin;
 
 /* y[m,n] = act(a[m,k] b[k,n] + bias) + residual; a stored [k,m], b [n,k] where transposed. */
 typedef struct cpu_gemm {
     int64_t m, n, k;
-    int trans_a, trans_b, gelu;
+    int trans_a, trans_b;
+    cpu_activation act;
     int32_t b_type; /* BK_F32, or where trans_b also BK_BF16, BK_F16 */
     const float *a, *bias, *residual;
     const void *b;
     float *y;    /* may be the residual */
-    float *part; /* [m,n], for sums that are not complete: y, or with gelu and residual a place apart */
+    float *part; /* [m,n], for sums that are not complete: y, or with activation and residual a place apart */
 } cpu_gemm;
 
 /* All kernels, compiled for one instruction level. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What follows a matrix product while its rows are still in cache: bias, GELU, residual. Serial: the
+/* What follows a matrix product while its rows are still in cache: bias, activation, residual. Serial: the
  * caller shares rows out. */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/vec.h"
@@ -16,8 +16,12 @@ INLINE void epilogue_few(const cpu_epilogue *e, const float *x, const float *res
         if (e->bias)
             v[k] += vload_n(e->bias + at, e->cols - at);
     }
-    if (e->gelu)
+    if (e->act.kind == BK_ACT_GELU)
         vgelu(v, count);
+    if (e->act.kind == BK_ACT_LEAKY_RELU)
+#pragma GCC unroll 4
+        for (int k = 0; k < count; k++)
+            v[k] = vselect(v[k] > vset(0.0f), v[k], e->act.slope * v[k]);
 #pragma GCC unroll 4
     for (int k = 0; k < count; k++) {
         int64_t at = i + k * VL;

@@ -136,17 +136,17 @@ typedef struct stage {
 } stage;
 
 /* What is added to sums of row `row` at column 0 before they are kept or finished: NULL for nothing. The
- * residual comes first, as it may lie where y goes; behind GELU it comes last, in activate(). */
+ * residual comes first, as it may lie where y goes; behind an activation it comes last, in activate(). */
 static const float *before(const cpu_gemm *g, stage s, int64_t row)
 {
     if (!s.first)
         return g->part + row * g->n;
-    return g->residual && !g->gelu ? g->residual + row * g->n : NULL;
+    return g->residual && !g->act.kind ? g->residual + row * g->n : NULL;
 }
 
 static float *target(const cpu_gemm *g, stage s, int64_t row)
 {
-    return (s.last && !g->gelu ? g->y : g->part) + row * g->n;
+    return (s.last && !g->act.kind ? g->y : g->part) + row * g->n;
 }
 
 /* Sums of the last panel, where it has columns that y does not. */
@@ -200,11 +200,11 @@ INLINE void multiply(const cpu_gemm *g, values a, const float *panel, int64_t de
     }
 }
 
-/* GELU and residual of finished sums, apart from the sums: they need the registers for themselves. */
+/* Activation and residual of finished sums, apart from the sums: they need the registers for themselves. */
 static void activate(const cpu_gemm *g, int64_t row, int64_t rows, int64_t col, int64_t cols)
 {
     int64_t at = row * g->n + col;
-    cpu_epilogue e = {.rows = rows, .cols = cols, .product = g->part + at, .y = g->y + at, .gelu = 1};
+    cpu_epilogue e = {.rows = rows, .cols = cols, .product = g->part + at, .y = g->y + at, .act = g->act};
     e.residual = g->residual ? g->residual + at : NULL;
     e.product_step = e.y_step = g->n;
     KERNEL(cpu_epilogue_rows)(&e);
@@ -235,7 +235,7 @@ static void pass(const part *t, piece p, stage s, int64_t row, int64_t rows, con
         PASS(1)
 #undef PASS
     }
-    if (s.last && g->gelu)
+    if (s.last && g->act.kind)
         activate(g, row, rows, p.col, p.cols);
 }
 
@@ -360,7 +360,7 @@ static void finish_tile(const cpu_gemm *g, const float *tile, int64_t col, int64
         e.residual = g->residual ? g->residual + at : NULL;
         e.product_step = TILE_STEP;
         e.y_step = g->n;
-        e.gelu = g->gelu;
+        e.act = g->act;
         KERNEL(cpu_epilogue_rows)(&e);
     }
 }

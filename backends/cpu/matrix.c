@@ -46,7 +46,9 @@ static int linear_of(const bk_call *call, product *p)
     const bk_shape *x = &call->in[0].shape, *w = &call->in[1].shape, *y = &call->out[0].shape;
     const bk_attr *a = &call->attr;
     *p = (product){.batch = 1, .trans_b = 1, .bias = a->has_bias != 0, .residual = a->has_residual != 0};
-    p->gelu = a->activation == BK_ACT_GELU;
+    p->act = cpu_activation_of(a);
+    if (a->activation < BK_ACT_NONE || a->activation > BK_ACT_LEAKY_RELU)
+        return 0;
     if (call->n_in != 2 + p->bias + p->residual || x->rank < 1 || y->rank < 1 || w->rank != 2)
         return 0;
     p->n = w->dim[0];
@@ -93,7 +95,7 @@ static int is_thin(const cpu_device *dev, const bk_call *call, const product *p)
 
 static bk_status run_thin(const cpu_device *dev, const bk_call *call, const product *p)
 {
-    cpu_thin t = {.m = p->m, .n = p->n, .k = p->k, .gelu = p->gelu};
+    cpu_thin t = {.m = p->m, .n = p->n, .k = p->k, .act = p->act};
     t.x = call->in[0].data;
     t.w = call->in[1].data;
     t.y = call->out[0].data;
@@ -109,15 +111,15 @@ static int is_own(const cpu_device *dev, const bk_call *call, const product *p)
     return p->batch == 1 && (dev->own_products || is_half(call) || has_few_rows(call, p, few));
 }
 
-/* With GELU the residual is added last, so that sums over part of k may not overwrite it. */
+/* With an activation the residual is added last, so that sums over part of k may not overwrite it. */
 static size_t waiting_bytes(const product *p)
 {
-    return p->gelu && p->residual ? (size_t)(p->m * p->n + 15) / 16 * 64 : 0;
+    return p->act.kind && p->residual ? (size_t)(p->m * p->n + 15) / 16 * 64 : 0;
 }
 
 static cpu_gemm gemm_of(const bk_call *call, const product *p)
 {
-    cpu_gemm g = {.m = p->m, .n = p->n, .k = p->k, .gelu = p->gelu, .b_type = call->in[1].shape.dtype};
+    cpu_gemm g = {.m = p->m, .n = p->n, .k = p->k, .act = p->act, .b_type = call->in[1].shape.dtype};
     g.trans_a = p->trans_a;
     g.trans_b = p->trans_b;
     return g;

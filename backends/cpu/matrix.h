@@ -10,7 +10,8 @@ typedef struct product {
     int64_t batch, m, n, k;
     int trans_a, trans_b;   /* stored [k,m], [n,k] */
     int shared_a, shared_b; /* one matrix for the whole batch */
-    int bias, residual, gelu;
+    int bias, residual;
+    cpu_activation act;
 } product;
 
 /* 1, or 0 where the shapes do not fit each other. */

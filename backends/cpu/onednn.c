@@ -19,11 +19,11 @@
 /* ---- what differs between versions 2 and 3 ---- */
 
 #if DNNL_VERSION_MAJOR >= 3
-#define APPEND_GELU(ops) dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_gelu_erf, 0.0f, 0.0f)
-#define APPEND_SUM(ops)  dnnl_post_ops_append_sum(ops, 1.0f, 0, dnnl_data_type_undef)
+#define APPEND(ops, kind, alpha) dnnl_post_ops_append_eltwise(ops, kind, alpha, 0.0f)
+#define APPEND_SUM(ops)          dnnl_post_ops_append_sum(ops, 1.0f, 0, dnnl_data_type_undef)
 #else
-#define APPEND_GELU(ops) dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_gelu_erf, 0.0f, 0.0f)
-#define APPEND_SUM(ops)  dnnl_post_ops_append_sum(ops, 1.0f)
+#define APPEND(ops, kind, alpha) dnnl_post_ops_append_eltwise(ops, 1.0f, kind, alpha, 0.0f)
+#define APPEND_SUM(ops)          dnnl_post_ops_append_sum(ops, 1.0f)
 #endif
 
 /* The descriptions of a product's operands. */
@@ -137,6 +137,13 @@ static void free_operands(operands *o)
         FREE_DESC(*all[i]);
 }
 
+dnnl_status_t onednn_append(dnnl_post_ops_t ops, cpu_activation act)
+{
+    if (act.kind == BK_ACT_GELU)
+        return APPEND(ops, dnnl_eltwise_gelu_erf, 0.0f);
+    return act.kind == BK_ACT_LEAKY_RELU ? APPEND(ops, dnnl_eltwise_relu, act.slope) : dnnl_success;
+}
+
 static dnnl_status_t attributes_of(const product *p, int way, const operands *o, dnnl_primitive_attr_t *attr)
 {
     dnnl_post_ops_t ops = NULL;
@@ -145,8 +152,8 @@ static dnnl_status_t attributes_of(const product *p, int way, const operands *o,
         status = dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user);
     if (status == dnnl_success)
         status = dnnl_post_ops_create(&ops);
-    if (status == dnnl_success && p->gelu)
-        status = APPEND_GELU(ops);
+    if (status == dnnl_success)
+        status = onednn_append(ops, p->act);
     if (status == dnnl_success && p->residual)
         status =
             way == IN_PLACE ? APPEND_SUM(ops) : dnnl_post_ops_append_binary(ops, dnnl_binary_add, VIEW(o->y));
@@ -321,7 +328,7 @@ void onednn_release(cpu_device *dev, bk_call *call)
 static dnnl_status_t fill_args(const onednn_call *c, const bk_call *call, int way, dnnl_exec_arg_t *args,
                                int *n)
 {
-    int residual_id = DNNL_ARG_ATTR_MULTIPLE_POST_OP(call->attr.activation == BK_ACT_GELU) | DNNL_ARG_SRC_1;
+    int residual_id = DNNL_ARG_ATTR_MULTIPLE_POST_OP(call->attr.activation != BK_ACT_NONE) | DNNL_ARG_SRC_1;
     dnnl_status_t status = onednn_arg(args, n, DNNL_ARG_SRC, c->a, call->in[0].data);
     if (status == dnnl_success)
         status = onednn_arg(args, n, DNNL_ARG_WEIGHTS, c->b, call->in[1].data);

@@ -32,6 +32,9 @@ static inline dnnl_status_t onednn_memory(dnnl_memory_t *m, desc_view d, const c
     return dnnl_memory_create(m, d, dev->onednn, DNNL_MEMORY_NONE);
 }
 
+/* Appends an activation, if there is one, to what follows a primitive (onednn.c). */
+dnnl_status_t onednn_append(dnnl_post_ops_t ops, cpu_activation act);
+
 /* Appends an argument with its data; n stays where the memory does not exist. */
 static inline dnnl_status_t onednn_arg(dnnl_exec_arg_t *args, int *n, int id, dnnl_memory_t memory,
                                        const void *data)

@@ -203,15 +203,34 @@ static dnnl_status_t make_reorder(const cpu_device *dev, conv_call *p, const ope
     return status;
 }
 
+/* Scratch is the caller's; after a convolution its activation, if it has one. */
+static dnnl_status_t attributes_of(const bk_call *call, dnnl_primitive_attr_t *attr)
+{
+    dnnl_post_ops_t ops = NULL;
+    dnnl_status_t status = dnnl_primitive_attr_create(attr);
+    if (status == dnnl_success)
+        status = dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user);
+    if (status != dnnl_success || !call || call->op != BK_CONV || call->attr.activation == BK_ACT_NONE)
+        return status;
+    status = dnnl_post_ops_create(&ops);
+    if (status == dnnl_success)
+        status = onednn_append(ops, cpu_activation_of(&call->attr));
+    if (status == dnnl_success)
+        status = dnnl_primitive_attr_set_post_ops(*attr, ops);
+    if (ops)
+        dnnl_post_ops_destroy(ops);
+    return status;
+}
+
 static dnnl_status_t make_primitives(const cpu_device *dev, const bk_call *call, const operands *o,
                                      conv_call *p)
 {
     int back = call->op == BK_CONV_GRAD_WEIGHT;
-    dnnl_primitive_attr_t attr = NULL;
+    dnnl_primitive_attr_t attr = NULL, plain = NULL;
     dnnl_primitive_desc_t pd = NULL;
-    dnnl_status_t status = dnnl_primitive_attr_create(&attr);
+    dnnl_status_t status = attributes_of(call, &attr);
     if (status == dnnl_success)
-        status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+        status = attributes_of(NULL, &plain);
     if (status == dnnl_success)
         status = conv_desc(&pd, dev, call, o, attr);
     if (status == dnnl_success && !is_fast(pd))
@@ -222,12 +241,14 @@ static dnnl_status_t make_primitives(const cpu_device *dev, const bk_call *call,
         desc_view turned =
             dnnl_primitive_desc_query_md(pd, back ? dnnl_query_diff_weights_md : dnnl_query_weights_md, 0);
         if (!dnnl_memory_desc_equal(turned, VIEW(o->w)))
-            status = make_reorder(dev, p, o, turned, back, attr);
+            status = make_reorder(dev, p, o, turned, back, plain);
     }
     if (pd)
         dnnl_primitive_desc_destroy(pd);
     if (attr)
         dnnl_primitive_attr_destroy(attr);
+    if (plain)
+        dnnl_primitive_attr_destroy(plain);
     return status;
 }
 

@@ -89,7 +89,7 @@ static void strip(const cpu_thin *t, int64_t col, int64_t cols)
                       .product_step = STRIP,
                       .y = t->y + col,
                       .y_step = t->n,
-                      .gelu = t->gelu};
+                      .act = t->act};
     e.bias = t->bias ? t->bias + col : NULL;
     e.residual = t->residual ? t->residual + col : NULL;
     KERNEL(cpu_epilogue_rows)(&e);

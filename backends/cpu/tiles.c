@@ -29,7 +29,7 @@ static int64_t balanced(int64_t n, int64_t parts, int64_t most)
 static tiling tiling_of(const product *p, int threads)
 {
     int64_t parts = work_pieces(threads, p->batch); /* of one matrix, so that all threads have some */
-    int tall = p->m >= p->n, alone = !p->bias && !p->residual && !p->gelu;
+    int tall = p->m >= p->n, alone = !p->bias && !p->residual && !p->act.kind;
     tiling t = {.rows = balanced(p->m, tall ? parts : 1, alone ? p->m : TILE_ROWS), .cols = p->n};
     if (!tall)
         t.cols = balanced(p->n, parts, p->n);
@@ -43,7 +43,7 @@ static tiling tiling_of(const product *p, int threads)
  * needs a place of its own. */
 static int64_t tile_floats(const product *p, const tiling *t)
 {
-    return p->gelu && p->residual ? work_pieces(t->rows * t->cols, STEP) * STEP : 0;
+    return p->act.kind && p->residual ? work_pieces(t->rows * t->cols, STEP) * STEP : 0;
 }
 
 bk_status tiles_prepare(cpu_device *dev, const product *p, bk_call *call)
@@ -64,7 +64,7 @@ static int run_tile(const cpu_device *dev, const bk_call *call, const product *p
     const float *a = (const float *)call->in[0].data + (p->shared_a ? 0 : batch * p->m * p->k);
     const float *b = (const float *)call->in[1].data + (p->shared_b ? 0 : batch * p->k * p->n);
     const float *bias = product_bias(call), *residual = product_residual(call);
-    cpu_epilogue e = {.rows = rows, .cols = cols, .y_step = p->n, .gelu = p->gelu};
+    cpu_epilogue e = {.rows = rows, .cols = cols, .y_step = p->n, .act = p->act};
     e.y = (float *)call->out[0].data + at;
     e.bias = bias ? bias + j : NULL;
     e.residual = residual ? residual + at : NULL;
@@ -78,7 +78,7 @@ static int run_tile(const cpu_device *dev, const bk_call *call, const product *p
         e.residual = NULL;
     }
     int good = multiply(p, &y);
-    if (e.bias || e.residual || e.gelu)
+    if (e.bias || e.residual || e.act.kind)
         dev->kernels->epilogue(&e);
     return good;
 }

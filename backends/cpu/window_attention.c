@@ -6,7 +6,7 @@
  * together from several regions adds its mask to a copy. The gradient of the table is summed
  * over WINDOWS windows at a time, as a matrix, and folded into a table of its own in scratch; those are
  * added up in order. Liu et al., "Swin Transformer", ICCV 2021, section 3.2.
- * Checked against backends/reference/window_attention.c by tests/test_backend_ops.c. */
+ * Checked against backends/reference/window_attention.c by tests/backends/test_backend_attention.c. */
 #include "backends/cpu/attention_block.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/work.h"

@@ -8,6 +8,7 @@
  * The first two are one loop: each element gathers, over the taps k, from the pixel that the tap reads. It
  * runs a row of pixels at a time, with sums in double for all channels of the row; weights are turned
  * to [K...][from][to], so that the innermost loop is over contiguous channels. */
+#include "backends/reference/activation.h"
 #include "backends/reference/kernel.h"
 #include "backends/reference/real.h"
 #include "backends/reference/space.h"
@@ -21,7 +22,8 @@ typedef struct gathering {
     int64_t from, to;                     /* channels */
     int64_t source[SPACE], target[SPACE]; /* pixels */
     const real *in;
-    const real *bias; /* or NULL */
+    const real *bias;    /* or NULL */
+    const bk_attr *attr; /* has the activation; NULL: none */
     real *out;
     const double *w; /* [taps][from][to] */
     double *sums;    /* [target[SPACE - 1]][to] */
@@ -78,7 +80,7 @@ static void gather(const gathering *g)
         for (int64_t tap = 0; tap < g->c.taps; tap++)
             add_tap(g, row / lines, place_of(row % lines * g->target[SPACE - 1], g->target), tap);
         for (int64_t i = 0; i < width; i++)
-            g->out[row * width + i] = (real)g->sums[i];
+            g->out[row * width + i] = (real)(g->attr ? activate(g->attr, g->sums[i]) : g->sums[i]);
     }
 }
 
@@ -96,7 +98,7 @@ static void turn_weights(const convolution *c, const real *w, bool back, double 
 static bool read_conv(const bk_call *call, convolution *c)
 {
     int32_t bias = call->attr.has_bias != 0;
-    return has_arity(call, 2 + bias, 1) &&
+    return has_arity(call, 2 + bias, 1) && is_activation(call->attr.activation) &&
            read_convolution(&call->attr, &call->in[0].shape, &call->in[1].shape, &call->out[0].shape, c) &&
            (!bias || is_vector(&call->in[2].shape, c->out_channels));
 }
@@ -134,6 +136,7 @@ static bk_status run_conv(const bk_call *call)
     }
     g.in = call->in[0].data;
     g.bias = call->attr.has_bias ? call->in[2].data : NULL;
+    g.attr = &call->attr;
     g.out = call->out[0].data;
     g.w = w;
     g.sums = w + g.c.taps * g.from * g.to;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Element-wise ops of one and of two inputs, and the gradient of GELU. One line for each op;
  * the loops around them know only shapes. out[0] may be an input's memory. */
-#include "backends/reference/gelu.h"
+#include "backends/reference/activation.h"
 #include "backends/reference/kernel.h"
 #include "backends/reference/real.h"
 #include "backends/reference/walk.h"

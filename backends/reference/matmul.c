@@ -7,7 +7,7 @@
  *
  * A panel of columns of b is copied to scratch as double, rows of length `width`; then a few rows of a
  * at a time run along it, so that the innermost loop is over contiguous memory whatever is transposed. */
-#include "backends/reference/gelu.h"
+#include "backends/reference/activation.h"
 #include "backends/reference/kernel.h"
 #include "backends/reference/real.h"
 
@@ -22,8 +22,8 @@ typedef struct product {
     int32_t b_type;                     /* bk_dtype: that of real, or of 16-bit floats */
     int64_t a_row, a_col, b_row, b_col; /* strides; b_row is along the depth */
     const real *bias, *residual;        /* NULL: none */
-    bool gelu;
-    real *y; /* dense; may be the residual's memory */
+    const bk_attr *attr;                /* has the activation; NULL: none */
+    real *y;                            /* dense; may be the residual's memory */
 } product;
 
 static size_t product_scratch(int64_t depth)
@@ -78,8 +78,8 @@ static void store_row(const product *p, int64_t row, int64_t col, int64_t width,
         double y = sum[j];
         if (p->bias)
             y += p->bias[col + j];
-        if (p->gelu)
-            y = gelu(y);
+        if (p->attr)
+            y = activate(p->attr, y);
         if (p->residual)
             y += p->residual[at + j];
         p->y[at + j] = (real)y;
@@ -176,8 +176,7 @@ static bool fits_linear(const bk_call *call)
     const bk_attr *attr = &call->attr;
     int32_t n_in = 2 + (attr->has_bias != 0) + (attr->has_residual != 0);
     bk_shape y = call->out[0].shape;
-    if (!has_arity(call, n_in, 1) || y.rank < 1 || attr->activation < BK_ACT_NONE ||
-        attr->activation > BK_ACT_GELU)
+    if (!has_arity(call, n_in, 1) || y.rank < 1 || !is_activation(attr->activation))
         return false;
     int64_t cols = last_dim(&y), depth = last_dim(&call->in[0].shape);
     if (!is_matrix(&call->in[1].shape, cols, depth) ||
@@ -204,7 +203,7 @@ static bk_status run_linear(const bk_call *call)
     p.b_type = call->in[1].shape.dtype;
     p.bias = call->attr.has_bias ? call->in[2].data : NULL;
     p.residual = call->attr.has_residual ? call->in[call->n_in - 1].data : NULL;
-    p.gelu = call->attr.activation == BK_ACT_GELU;
+    p.attr = &call->attr;
     p.y = call->out[0].data;
     multiply(&p, call->scratch);
     return BK_OK;

@@ -57,7 +57,7 @@ SLMT_API void slmt_volume_free(slmt_volume *volume);
 /**
  * Voxels along i, j, k.
  *
- * @param volume  not NULL
+ * @param volume  NULL: zeros
  * @param dims    receives three numbers
  * @threads any thread
  * \since 0.1
@@ -67,7 +67,7 @@ SLMT_API void slmt_volume_dims(const slmt_volume *volume, int64_t dims[3]);
 /**
  * The affine, as in slmt_volume_create().
  *
- * @param volume  not NULL
+ * @param volume  NULL: zeros
  * @param affine  receives 16 numbers
  * @threads any thread
  * \since 0.1
@@ -77,8 +77,8 @@ SLMT_API void slmt_volume_affine(const slmt_volume *volume, double affine[16]);
 /**
  * The voxels, i fastest.
  *
- * @param volume  not NULL
- * @return an array that lives with the volume
+ * @param volume  NULL: no voxels
+ * @return an array that lives with the volume, or NULL
  * @threads any thread
  * \since 0.1
  */
@@ -112,7 +112,7 @@ typedef struct slmt_metrics {
 } slmt_metrics;
 
 /**
- * Compare a slice with its target.
+ * Compare a slice with its target. Works in memory of malloc(), which no context counts.
  *
  * @param prediction  [height][width] float32
  * @param target      [height][width] float32

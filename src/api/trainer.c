@@ -66,11 +66,13 @@ static void config_of(const method_task *kind, const double *setting, slmt_train
 
 static const method_task *stage_kind(int32_t stage)
 {
-    return task_named(&method_slmt_net, stage_task[stage]);
+    return task_named(method_named("slmt-net"), stage_task[stage]);
 }
 
 static status check_stage(int32_t stage)
 {
+    if (!method_named("slmt-net"))
+        return fail(ERR_UNSUPPORTED, "method slmt-net is not in this build");
     if (stage != SLMT_STAGE_PRETRAIN && stage != SLMT_STAGE_FINETUNE)
         return fail(ERR_ARGUMENT, "there is no stage %d; SLMT_STAGE_PRETRAIN and _FINETUNE are 1 and 2",
                     stage);

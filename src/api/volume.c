@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* volume.c - entry points of slmt/volume.h: check arguments, call io/nifti.c and data/metrics.c. */
+/* volume.c - entry points of slmt/volume.h. */
 #include "core/volume.h"
 
 #include <math.h>
@@ -7,32 +7,9 @@
 
 #include "core/structs.h"
 #include "data/metrics.h"
+#include "io/nifti.h"
 
 /* ---- making ---- */
-
-/* Takes over scan's blocks when it succeeds. */
-static status volume_new(slmt_context *context, const nifti_scan *scan, slmt_volume **volume)
-{
-    void *p;
-    TRY(mem_take(&context->mem, sizeof(slmt_volume), &p));
-    slmt_volume *v = p;
-    v->context = context_retain(context);
-    v->scan = *scan;
-    *volume = v;
-    return OK;
-}
-
-status volume_like(const slmt_volume *source, float *voxels, slmt_volume **volume)
-{
-    mem *m = &source->context->mem;
-    nifti_scan scan = source->scan;
-    TRY(nifti_header_copy(m, source->scan.header, &scan.header));
-    scan.voxels = voxels;
-    status s = volume_new(source->context, &scan, volume);
-    if (s != OK)
-        mem_give(m, scan.header);
-    return s;
-}
 
 slmt_status slmt_volume_read(slmt_context *context, const char *path, slmt_volume **volume)
 {
@@ -105,29 +82,26 @@ slmt_status slmt_volume_create(slmt_context *context, const int64_t dims[3], con
 
 void slmt_volume_free(slmt_volume *volume)
 {
-    if (!volume)
-        return;
-    slmt_context *context = volume->context;
-    nifti_scan_free(&context->mem, &volume->scan);
-    mem_give(&context->mem, volume);
-    context_release(context);
+    volume_free(volume);
 }
 
 /* ---- reading and writing ---- */
 
 void slmt_volume_dims(const slmt_volume *volume, int64_t dims[3])
 {
-    memcpy(dims, volume->scan.dims, sizeof volume->scan.dims);
+    for (int i = 0; dims && i < 3; i++)
+        dims[i] = volume ? volume->scan.dims[i] : 0;
 }
 
 void slmt_volume_affine(const slmt_volume *volume, double affine[16])
 {
-    memcpy(affine, volume->scan.affine, sizeof volume->scan.affine);
+    for (int i = 0; affine && i < 16; i++)
+        affine[i] = volume ? volume->scan.affine[i] : 0;
 }
 
 const float *slmt_volume_voxels(const slmt_volume *volume)
 {
-    return volume->scan.voxels;
+    return volume ? volume->scan.voxels : NULL;
 }
 
 slmt_status slmt_volume_write(const slmt_volume *volume, const char *path)

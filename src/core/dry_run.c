@@ -15,5 +15,5 @@ status dry_run_context(const slmt_context *like, slmt_context **out)
 {
     slmt_context_config config = like->config;
     config.max_bytes = 0;
-    return slmt_context_create(&config, out);
+    return context_open(&config, out);
 }

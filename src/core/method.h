@@ -167,8 +167,6 @@ typedef struct method {
     int32_t n_tasks;
 } method;
 
-extern const method method_slmt_net, method_seq2seq, method_vgg19;
-
 const method *method_at(size_t index);        /* NULL past the last */
 const method *method_named(const char *name); /* NULL: none */
 const method_task *task_named(const method *m, const char *name);

@@ -31,8 +31,20 @@ struct slmt_model {
 status model_make(slmt_context *context, const method *method, const double *option, int32_t stored,
                   slmt_model **out);
 
+/* A model of float weights, drawn from seed. */
+status model_fresh(slmt_context *context, const method *method, const double *option, uint64_t seed,
+                   slmt_model **model);
+
+slmt_model *model_retain(slmt_model *model); /* NULL is allowed */
+
+/* Gives one owner back; the last one frees the model. NULL is allowed. */
+void model_release(slmt_model *model);
+
 /* Side of the model's images in pixels; 0: any. */
 int32_t model_image_side(const slmt_model *model);
+
+/* Takes over a preprocessing. ERR_ARGUMENT: a field breaks its rule, or the images are not the model's. */
+status model_take_preprocess(slmt_model *model, const slmt_preprocess *p);
 
 /* ERR_STATE: the model is of another method than the typed calls are for. */
 status model_require_slmt_net(const slmt_model *model, const char *call);
@@ -42,6 +54,20 @@ status model_check_narrow(const param *p, const float *values);
 
 /* The weights of tensor k. */
 void *model_tensor(const slmt_model *model, int32_t k);
+
+/* A tensor by name, to and from float32. ERR_NOT_FOUND; ERR_ARGUMENT: another count, or too large for 16
+ * bits; ERR_NONFINITE. */
+status model_read_tensor(const slmt_model *model, const char *name, float *values, size_t count);
+status model_write_tensor(slmt_model *model, const char *name, const float *values, size_t count);
+
+/* ---- card ---- */
+
+const char *card_text(const slmt_model *model, const char *key); /* "": none */
+
+/* NULL or "" removes. ERR_ARGUMENT: key or text breaks its rule; ERR_MEMORY, ERR_LIMIT: nothing has changed.
+ */
+status card_set(slmt_model *model, const char *key, const char *text);
+void card_clear(slmt_model *model);
 
 static inline bk_dtype model_real(const slmt_model *model)
 {

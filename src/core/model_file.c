@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "data/preprocess.h"
+#include "core/preprocess_rules.h"
 #include "lib/half.h"
 #include "slmt/version.h"
 
@@ -307,7 +307,7 @@ static status get_card(const checkpoint *c, slmt_model *m)
     const char *key, *text;
     for (size_t i = 0; (key = checkpoint_attribute_name(c, "model/card", i)) != NULL; i++) {
         TRY(checkpoint_text(c, "model/card", key, &text));
-        TRY(slmt_model_set_card(m, key, text));
+        TRY(card_set(m, key, text));
     }
     return OK;
 }
@@ -315,9 +315,9 @@ static status get_card(const checkpoint *c, slmt_model *m)
 static status get_description(const checkpoint *c, slmt_model *m)
 {
     slmt_preprocess p;
-    slmt_preprocess_init(&p);
+    preprocess_defaults(&p);
     TRY(fields_get(c, "model/preprocess", preprocess_fields, COUNT(preprocess_fields), &p));
-    TRY(slmt_model_set_preprocess(m, &p));
+    TRY(model_take_preprocess(m, &p));
     return get_card(c, m);
 }
 
@@ -340,7 +340,7 @@ status model_get(const checkpoint *c, slmt_context *context, slmt_model **out)
     if (s == OK && (s = get_weights(c, m)) == ERR_ARGUMENT)
         s = fail_prefix(s, checkpoint_label(c));
     if (s != OK) {
-        slmt_model_free(m);
+        model_release(m);
         return s;
     }
     *out = m;

@@ -13,9 +13,30 @@ int32_t number_index(number_table t, const char *name)
     return -1;
 }
 
+/* The first name since numbers_watch() that number_of() did not find: number_of() has no status to return. */
+static _Thread_local const char *unknown_row;
+
 double number_of(number_table t, const double *values, const char *name)
 {
-    return values[number_index(t, name)];
+    int32_t k = number_index(t, name);
+    if (k >= 0)
+        return values[k];
+    if (!unknown_row)
+        unknown_row = name;
+    return 1;
+}
+
+void numbers_watch(void)
+{
+    unknown_row = NULL;
+}
+
+status numbers_watched(const char *where)
+{
+    if (!unknown_row)
+        return OK;
+    return fail(ERR_INTERNAL, "%s asks for option or setting %s, which its table has not", where,
+                unknown_row);
 }
 
 void numbers_init(number_table t, double *values)

@@ -27,8 +27,14 @@ typedef struct number_table {
 
 int32_t number_index(number_table t, const char *name); /* -1: none */
 
-/* The value of a row that is surely there. */
+/* The value of a row; the name must exist. A misspelt one gives 1, a number that harms no arithmetic, and is
+ * what numbers_watched() then fails with. */
 double number_of(number_table t, const double *values, const char *name);
+
+/* Around code of a method that asks for rows by name: ERR_INTERNAL, with the name, if it asked this thread
+ * for a row that no table has. */
+void numbers_watch(void);
+status numbers_watched(const char *where);
 
 void numbers_init(number_table t, double *values);
 

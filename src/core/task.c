@@ -10,7 +10,10 @@ status task_init(task *t, slmt_model *model, const method_task *kind, const doub
     *t = (task){.model = model, .kind = kind};
     memcpy(t->setting, setting, (size_t)kind->settings.n * sizeof *setting);
     TRY(numbers_check(kind->settings, "setting", t->setting));
-    return kind->shapes((numbers){model->option, t->setting}, model_real(model), t->shape);
+    numbers_watch();
+    status s = kind->shapes((numbers){model->option, t->setting}, model_real(model), t->shape);
+    TRY(numbers_watched(kind->name)); /* before s, which may follow from it */
+    return s;
 }
 
 status task_find(const slmt_model *model, const char *name, int trains, const method_task **kind)
@@ -78,7 +81,9 @@ status task_build(const task *t, graph *g, task_values *made)
         made->t.in[i] = graph_bound(g, task_slot_port(t, i), t->shape[i]);
     for (int32_t i = 0; i < k->outputs.n; i++)
         made->t.out[i] = NONE;
+    numbers_watch();
     k->build(&made->t);
+    TRY(numbers_watched(k->name));
     TRY(graph_status(g));
     for (int32_t i = 0; i < k->outputs.n; i++)
         graph_output(g, made->t.out[i], task_slot_port(t, k->inputs.n + i));

@@ -12,6 +12,11 @@ struct slmt_volume {
     nifti_scan scan;       /* in the context's memory */
 };
 
+/* A volume that takes over scan's blocks, if it succeeds. ERR_MEMORY, ERR_LIMIT. */
+status volume_new(slmt_context *context, const nifti_scan *scan, slmt_volume **volume);
+
+void volume_free(slmt_volume *volume); /* NULL is allowed */
+
 /* A volume with source's context, grid and header, and other voxels: a block of the context's memory, which
  * the volume owns from then on; on failure it stays the caller's. */
 status volume_like(const slmt_volume *source, float *voxels, slmt_volume **volume);

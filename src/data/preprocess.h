@@ -8,8 +8,8 @@
 #ifndef SLMT_DATA_PREPROCESS_H
 #define SLMT_DATA_PREPROCESS_H
 
+#include "core/preprocess_rules.h"
 #include "lib/mem.h"
-#include "slmt/model.h"
 
 /* ---- orientation ---- */
 
@@ -50,12 +50,6 @@ status intensity_measure_p99(mem *m, const float *voxels, size_t count, intensit
 float intensity_apply(const intensity *scale, float value);
 
 /* ---- the whole ---- */
-
-/* The paper's BraTS values. */
-void preprocess_defaults(slmt_preprocess *p);
-
-/* ERR_ARGUMENT with the field and its rule. */
-status preprocess_check(const slmt_preprocess *p);
 
 /* How many slices a volume gives. ERR_ARGUMENT: too few slices, or the crop lies outside. */
 status preprocess_count(const slmt_preprocess *p, const int64_t dims[3], const double affine[16], int *count);

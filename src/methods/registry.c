@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* registry.c - the list of methods. */
+/* registry.c - the methods of this build. */
 #include <string.h>
 
 #include "core/method.h"
+#include "method_list.h" /* METHOD_LIST: written by the build, see methods.cmake */
 
-static const method *const methods[] = {&method_slmt_net, &method_seq2seq, &method_vgg19};
+#define DECLARE(table) extern const method table;
+#define ROW(table)     &table,
+METHOD_LIST(DECLARE)
+
+static const method *const methods[] = {METHOD_LIST(ROW)};
 
 const method *method_at(size_t index)
 {

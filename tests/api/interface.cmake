@@ -35,7 +35,7 @@ if(SLMT_ABIDIFF AND CMAKE_BUILD_TYPE STREQUAL Release)
   string(REPLACE "    slmt_compare;\n" "" text "${text}")
   file(CONFIGURE OUTPUT ${changed}/libslmt.map CONTENT "${text}" @ONLY)
 
-  add_library(slmt_grown SHARED $<FILTER:$<TARGET_OBJECTS:slmt_static>,EXCLUDE,/volume\\.c> ../src/api/volume.c)
+  add_library(slmt_grown SHARED $<FILTER:$<TARGET_OBJECTS:slmt_static>,EXCLUDE,/api/volume\\.c> ../src/api/volume.c)
   target_include_directories(slmt_grown PRIVATE ${changed}/include ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR})
   target_include_directories(slmt_grown SYSTEM PRIVATE ${SLMT_NIFTI_INCLUDE})
   target_link_options(slmt_grown PRIVATE LINKER:--version-script=${PROJECT_SOURCE_DIR}/abi/libslmt.map)

@@ -162,6 +162,38 @@ static void a_result_does_not_depend_on_its_place_in_the_batch(void **state)
     }
 }
 
+/* Full batches are read and written where the caller has them, the last one through the session's memory. */
+static void a_result_does_not_depend_on_where_the_arrays_lie(void **state)
+{
+    (void)state;
+    enum { N = 6, SHIFTS = 3 };
+    for (int32_t matrix = SLMT_MATRIX_AUTO; matrix <= SLMT_MATRIX_OPENBLAS; matrix++) {
+        slmt_context_config config = config_for(SLMT_BACKEND_CPU, 2, NULL);
+        slmt_context *context = NULL;
+        config.matrix = matrix;
+        if (slmt_context_create(&config, &context) == SLMT_ERR_UNSUPPORTED)
+            continue; /* not in this build */
+        slmt_model *model = small_model(context, 1);
+        slmt_session *session = open_session(model, 4);
+        float *source = make_slices(N, 0), *expected = synthesize(session, source, N);
+        for (size_t shift = 1; shift <= SHIFTS; shift++) {
+            float *from = malloc((N * PIXELS + SHIFTS) * sizeof *from);
+            float *to = malloc((N * PIXELS + SHIFTS) * sizeof *to);
+            memcpy(from + shift, source, N * PIXELS * sizeof *from);
+            GOOD(slmt_synthesize(session, from + shift, N, to + SHIFTS - shift));
+            assert_true(same_slices(to + SHIFTS - shift, expected, N));
+            assert_true(same_slices(from + shift, source, N));
+            free(from);
+            free(to);
+        }
+        free(source);
+        free(expected);
+        slmt_session_free(session);
+        slmt_model_free(model);
+        slmt_context_free(context);
+    }
+}
+
 static double largest_difference(const float *a, const float *b, size_t count)
 {
     double largest = 0;
@@ -786,6 +818,7 @@ int main(void)
         cmocka_unit_test(synthesis_allocates_nothing),
         cmocka_unit_test(a_result_does_not_depend_on_what_ran_before),
         cmocka_unit_test(a_result_does_not_depend_on_its_place_in_the_batch),
+        cmocka_unit_test(a_result_does_not_depend_on_where_the_arrays_lie),
         cmocka_unit_test(batch_sizes_and_threads_agree_to_rounding),
         cmocka_unit_test(a_large_batch_runs_in_parts),
         cmocka_unit_test(bad_arrays_are_refused_and_the_target_stays),

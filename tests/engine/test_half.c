@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* 16-bit floats as storage (lib/half.h): every pattern, every border between two of them; and what a graph
- * does with weights stored so. Kernels: test_backend_ops.c; models and files: test_weights.c. */
+ * does with weights stored so. Kernels: test_backend_product.c; models and files: test_weights.c. */
 #include <float.h>
 #include <math.h>
 #include <stdint.h>

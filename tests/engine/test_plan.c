@@ -342,6 +342,39 @@ static void linear_takes_in_gelu_and_add(void **state)
     layer_close(&l, BK_EXP, BK_LINEAR, BK_TANH);
 }
 
+static void linear_and_convolution_take_in_a_leaky_relu(void **state)
+{
+    (void)state;
+    layer l;
+    layer_open(&l);
+    output(&l.t, op_leaky_relu(l.t.g, l.y, 0.25));
+    layer_close(&l, BK_LINEAR);
+
+    layer_open(&l); /* the activation, then the residual */
+    output(&l.t, op_add(l.t.g, op_leaky_relu(l.t.g, l.y, 0), l.x));
+    layer_close(&l, BK_LINEAR);
+
+    layer_open(&l); /* not the residual, then the activation */
+    output(&l.t, op_leaky_relu(l.t.g, op_add(l.t.g, l.y, l.x), 0.25));
+    layer_close(&l, BK_LINEAR, BK_LEAKY_RELU);
+
+    layer_open(&l);
+    value conv = op_conv(l.t.g, l.x, input(&l.t, 3, 5, 4, 2), input(&l.t, 1, 5), 1, 1);
+    output(&l.t, op_leaky_relu(l.t.g, conv, 0.25));
+    layer_close(&l, BK_CONV);
+
+    layer_open(&l); /* the value between is an output */
+    conv = op_conv(l.t.g, l.x, input(&l.t, 3, 5, 4, 2), NONE, 1, 1);
+    output(&l.t, op_leaky_relu(l.t.g, conv, 0));
+    output(&l.t, conv);
+    layer_close(&l, BK_CONV, BK_LEAKY_RELU);
+
+    layer_open(&l); /* two activations */
+    conv = op_conv(l.t.g, l.x, input(&l.t, 3, 5, 4, 2), NONE, 1, 1);
+    output(&l.t, op_leaky_relu(l.t.g, op_leaky_relu(l.t.g, conv, 0.25), 0.5));
+    layer_close(&l, BK_CONV, BK_LEAKY_RELU);
+}
+
 static void linear_takes_in_nothing_that_others_read_too(void **state)
 {
     (void)state;
@@ -946,8 +979,8 @@ static void random_graphs_give_the_numbers_of_a_naive_evaluation(void **state)
 }
 
 /* What rounding may do to each output, the tolerance: the largest change, of several evaluations in float64,
- * when each node's numbers are moved at random by 16 u, u = 2^-24, of the largest - what test_backend_ops
- * lets a float32 kernel miss in these sizes. */
+ * when each node's numbers are moved at random by 16 u, u = 2^-24, of the largest - what
+ * test_backend_elementwise lets a float32 kernel miss in these sizes. */
 static void rounding_effect(trial *exact, double **truth, double *effect)
 {
     const graph *g = exact->g;
@@ -1254,6 +1287,7 @@ int main(void)
         cmocka_unit_test(a_graph_without_outputs_runs_nothing),
         cmocka_unit_test(an_output_that_nobody_reads_takes_no_memory),
         cmocka_unit_test(linear_takes_in_gelu_and_add),
+        cmocka_unit_test(linear_and_convolution_take_in_a_leaky_relu),
         cmocka_unit_test(linear_takes_in_nothing_that_others_read_too),
         cmocka_unit_test(outputs_may_be_inputs_constants_views_and_each_other),
         cmocka_unit_test(the_arena_is_as_small_as_lifetimes_allow),

@@ -235,7 +235,7 @@ static void stage_task(const bench *b, int32_t stage, task *t)
 {
     const char *betas = stage == SLMT_STAGE_PRETRAIN ? "pretrain_betas" : "finetune_betas";
     const method_task *kind =
-        task_named(&method_slmt_net, stage == SLMT_STAGE_PRETRAIN ? "pretrain" : "finetune");
+        task_named(method_named("slmt-net"), stage == SLMT_STAGE_PRETRAIN ? "pretrain" : "finetune");
     double setting[METHOD_NUMBERS];
     const slmt_number given[] = {{"batch", b->batch},
                                  {"beta1", parity_attr(b->file, betas, 0)},

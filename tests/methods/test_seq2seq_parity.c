@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/adam_call.h"
+#include "tests/backends/adam_call.h"
 #include "tests/engine/engine_host.h"
 
 #include <cmocka.h> /* last: it has a macro fail() */

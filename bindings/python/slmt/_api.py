@@ -1198,7 +1198,7 @@ slmt_volume_dims = _bind(
 
     Voxels along i, j, k.
 
-    volume: not NULL
+    volume: NULL: zeros
     dims: receives three numbers
 
     Threads: any thread
@@ -1213,7 +1213,7 @@ slmt_volume_affine = _bind(
 
     The affine, as in slmt_volume_create().
 
-    volume: not NULL
+    volume: NULL: zeros
     affine: receives 16 numbers
 
     Threads: any thread
@@ -1228,9 +1228,9 @@ slmt_volume_voxels = _bind(
 
     The voxels, i fastest.
 
-    volume: not NULL
+    volume: NULL: no voxels
 
-    Returns: an array that lives with the volume
+    Returns: an array that lives with the volume, or NULL
 
     Threads: any thread
 
@@ -1262,7 +1262,7 @@ slmt_compare = _bind(
     "slmt_compare", slmt_status, [POINTER(c_float), POINTER(c_float), c_size_t, c_size_t, POINTER(slmt_metrics)],
     r"""slmt_status slmt_compare(const float *prediction, const float *target, size_t height, size_t width, slmt_metrics *metrics)
 
-    Compare a slice with its target.
+    Compare a slice with its target. Works in memory of malloc(), which no context counts.
 
     prediction: [height][width] float32
     target: [height][width] float32

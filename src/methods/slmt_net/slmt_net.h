@@ -12,6 +12,8 @@
 #include "nn/layers.h"
 #include "slmt/model.h"
 
+extern const method method_slmt_net;
+
 enum { STAGES = 4 };
 
 typedef struct slmt_net {

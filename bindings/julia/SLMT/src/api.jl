@@ -1179,7 +1179,7 @@ slmt_volume_free(volume) =
 
 Voxels along i, j, k.
 
-volume: not NULL
+volume: NULL: zeros
 dims: receives three numbers
 
 Threads: any thread
@@ -1194,7 +1194,7 @@ slmt_volume_dims(volume, dims) =
 
 The affine, as in slmt_volume_create().
 
-volume: not NULL
+volume: NULL: zeros
 affine: receives 16 numbers
 
 Threads: any thread
@@ -1209,9 +1209,9 @@ slmt_volume_affine(volume, affine) =
 
 The voxels, i fastest.
 
-volume: not NULL
+volume: NULL: no voxels
 
-Returns: an array that lives with the volume
+Returns: an array that lives with the volume, or NULL
 
 Threads: any thread
 
@@ -1243,7 +1243,7 @@ slmt_volume_write(volume, path) =
 @doc raw"""
     slmt_status slmt_compare(const float *prediction, const float *target, size_t height, size_t width, slmt_metrics *metrics)
 
-Compare a slice with its target.
+Compare a slice with its target. Works in memory of malloc(), which no context counts.
 
 prediction: [height][width] float32
 target: [height][width] float32

@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* nifti.c - NIfTI-1 reading and writing; see nifti.h for what is niftiio's part and what is not. */
-#include "io/nifti.h"
+/* nifti_read.c - one volume from a NIfTI-1 file, or a pair of files; see nifti.h for what is niftiio's part
+ * and what is not. */
+#include "io/nifti_form.h"
 
 #include <errno.h>
 #include <math.h>
 #include <nifti1_io.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <zlib.h>
 
-#include "io/atomic_file.h"
-
 enum {
-    HEADER_BYTES = 348,
     NIFTI2_HEADER_BYTES = 540,
-    EXTENDER_BYTES = 4, /* after the header: the first is not 0 if extensions follow */
     SMALLEST_EXTENSION = 16,
     CHUNK = 1 << 16,  /* voxels converted at a time */
     MAX_RATIO = 1032, /* deflate cannot compress better than 1032:1 */
@@ -23,15 +19,7 @@ enum {
     MAX_OFFSET = 1 << 28 /* multiples of 16 up to here are exact in the header's float vox_offset */
 };
 
-_Static_assert(sizeof(nifti_1_header) == HEADER_BYTES, "nifti_1_header has padding");
-
 /* ---- names ---- */
-
-static int ends_in(const char *path, const char *suffix)
-{
-    size_t n = strlen(path), k = strlen(suffix);
-    return n > k && strcmp(path + n - k, suffix) == 0;
-}
 
 static int is_file(const char *path)
 {
@@ -64,11 +52,6 @@ static int is_pair(const char *path)
 {
     return ends_in(path, ".hdr") || ends_in(path, ".hdr.gz") || ends_in(path, ".img") ||
            ends_in(path, ".img.gz");
-}
-
-static int is_single(const char *path)
-{
-    return ends_in(path, ".nii") || ends_in(path, ".nii.gz");
 }
 
 /* ---- a file being read ---- */
@@ -523,124 +506,4 @@ status nifti_header_copy(mem *m, const nifti_header *header, nifti_header **copy
     *copy = memcpy(p, header, bytes);
     (*copy)->fields.cal_min = (*copy)->fields.cal_max = 0;
     return OK;
-}
-
-/* ---- writing ---- */
-
-static mat44 single_precision(const double a[16])
-{
-    mat44 m;
-    for (int i = 0; i < 16; i++)
-        m.m[i / 4][i % 4] = (float)a[i];
-    return m;
-}
-
-/* The quaternion form cannot hold shear: its code is set only where it says the same as the affine. */
-static void qform_from_affine(const double a[16], nifti_1_header *h)
-{
-    float qfac, error = 0, d[3];
-    nifti_mat44_to_quatern(single_precision(a), &h->quatern_b, &h->quatern_c, &h->quatern_d, &h->qoffset_x,
-                           &h->qoffset_y, &h->qoffset_z, &d[0], &d[1], &d[2], &qfac);
-    h->pixdim[0] = qfac;
-    memcpy(&h->pixdim[1], d, sizeof d);
-    mat44 back = nifti_quatern_to_mat44(h->quatern_b, h->quatern_c, h->quatern_d, h->qoffset_x, h->qoffset_y,
-                                        h->qoffset_z, d[0], d[1], d[2], qfac);
-    for (int r = 0; r < 3; r++)
-        for (int c = 0; c < 3; c++)
-            error = fmaxf(error, fabsf(back.m[r][c] - (float)a[4 * r + c]) / d[c]);
-    h->qform_code = error < 1e-4f ? NIFTI_XFORM_SCANNER_ANAT : NIFTI_XFORM_UNKNOWN;
-}
-
-static void fields_from_affine(const nifti_scan *scan, nifti_1_header *h)
-{
-    float *rows[3] = {h->srow_x, h->srow_y, h->srow_z};
-    memset(h, 0, sizeof *h);
-    h->regular = 'r';
-    h->dim[0] = 3;
-    for (int i = 1; i < 8; i++) {
-        h->dim[i] = i <= 3 ? (short)scan->dims[i - 1] : 1;
-        h->pixdim[i] = 1;
-    }
-    h->xyzt_units = NIFTI_UNITS_MM;
-    h->sform_code = NIFTI_XFORM_SCANNER_ANAT;
-    for (int i = 0; i < 12; i++)
-        rows[i / 4][i % 4] = (float)scan->affine[i];
-    qform_from_affine(scan->affine, h);
-}
-
-static nifti_1_header fields_to_write(const nifti_scan *scan)
-{
-    nifti_1_header h;
-    if (scan->header)
-        h = scan->header->fields;
-    else
-        fields_from_affine(scan, &h);
-    h.sizeof_hdr = HEADER_BYTES;
-    h.datatype = DT_FLOAT32;
-    h.bitpix = 32;
-    h.scl_slope = 1;
-    h.scl_inter = 0;
-    h.vox_offset =
-        (float)(HEADER_BYTES + EXTENDER_BYTES + (scan->header ? scan->header->extension_bytes : 0));
-    memcpy(h.magic, "n+1", 4);
-    return h;
-}
-
-static int put(gzFile file, const void *data, size_t bytes)
-{
-    const unsigned char *p = data;
-    while (bytes > 0) {
-        unsigned n = bytes < (1u << 30) ? (unsigned)bytes : 1u << 30;
-        if (gzwrite(file, p, n) != (int)n)
-            return 0;
-        p += n;
-        bytes -= n;
-    }
-    return 1;
-}
-
-static int put_scan(gzFile file, const nifti_scan *scan)
-{
-    nifti_1_header h = fields_to_write(scan);
-    size_t extension_bytes = scan->header ? scan->header->extension_bytes : 0;
-    unsigned char extender[EXTENDER_BYTES] = {extension_bytes > 0};
-    size_t voxels = (size_t)(scan->dims[0] * scan->dims[1] * scan->dims[2]);
-    return put(file, &h, sizeof h) && put(file, extender, sizeof extender) &&
-           (extension_bytes == 0 || put(file, scan->header->extensions, extension_bytes)) &&
-           put(file, scan->voxels, voxels * sizeof(float));
-}
-
-static status write_to(const char *temporary, const char *path, const nifti_scan *scan)
-{
-    errno = 0;
-    gzFile file = gzopen(temporary, ends_in(path, ".gz") ? "wb" : "wbT"); /* T: not compressed */
-    if (!file)
-        return fail(ERR_IO, "%s cannot be opened: %s", temporary,
-                    errno != 0 ? strerror(errno) : "no memory in zlib");
-    int written = put_scan(file, scan);
-    int reason = errno;
-    int closed = gzclose_w(file) == Z_OK;
-    if (written && !closed)
-        reason = errno;
-    if (!written || !closed)
-        return fail(ERR_IO, "%s cannot be written: %s", path, reason != 0 ? strerror(reason) : "zlib failed");
-    return OK;
-}
-
-status nifti_scan_write(mem *m, const char *path, const nifti_scan *scan)
-{
-    atomic_file f;
-    if (!is_single(path))
-        return fail(ERR_ARGUMENT, "%s: the name must end in .nii or .nii.gz", path);
-    for (int i = 0; i < 3; i++)
-        if (scan->dims[i] > INT16_MAX)
-            return fail(ERR_ARGUMENT, "%s: axis %d has %lld voxels, NIfTI-1 holds at most %d", path, i,
-                        (long long)scan->dims[i], INT16_MAX);
-    TRY(atomic_file_begin(m, path, &f));
-    status s = write_to(f.temporary, path, scan);
-    if (s != OK) {
-        atomic_file_abandon(&f);
-        return s;
-    }
-    return atomic_file_finish(&f);
 }

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* session.h - a session: a runner as a handle. */
+#ifndef SLMT_API_SESSION_H
+#define SLMT_API_SESSION_H
+
+#include "core/runner.h"
+
+struct slmt_session {
+    runner runner;
+};
+
+/* ERR_MEMORY, ERR_LIMIT, and as runner_open(). */
+status session_open(const task *t, slmt_session **session);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* synthesize.c - entry points of slmt/session.h for slices and volumes. */
+#include <math.h>
+#include <stdatomic.h>
+
+#include "api/session.h"
+#include "core/stacks.h"
+#include "core/structs.h"
+#include "data/volume_slices.h"
+
+/* ---- slices ---- */
+
+static status check_slices(const stacks *k, const float *source, const float *target)
+{
+    const bk_shape *in = &k->runner->task.shape[0];
+    size_t width = (size_t)in->dim[in->rank - 1];
+    if (k->count == 0 || k->count > SIZE_MAX / k->pixels / sizeof(float))
+        return fail(ERR_ARGUMENT, "slmt_synthesize: count is %zu, expected at least 1", k->count);
+    uintptr_t a = (uintptr_t)source, b = (uintptr_t)target, bytes = k->count * k->pixels * sizeof(float);
+    if (a < b + bytes && b < a + bytes)
+        return fail(ERR_ARGUMENT, "slmt_synthesize: source and target overlap");
+    for (size_t i = 0; i < k->count * k->pixels; i++)
+        if (!isfinite(source[i]))
+            return fail(ERR_NONFINITE, "slmt_synthesize: source[%zu][%zu][%zu] is not finite", i / k->pixels,
+                        i % k->pixels / width, i % width);
+    return OK;
+}
+
+slmt_status slmt_synthesize(slmt_session *session, const float *source, size_t count, float *target)
+{
+    stacks k;
+    REQUIRE(session);
+    REQUIRE(source);
+    REQUIRE(target);
+    TRY(stacks_open(&session->runner, count, &k));
+    TRY(check_slices(&k, source, target));
+    status s = stacks_run(&k, source, target);
+    atomic_store(&session->runner.cancel, 0);
+    return s;
+}
+
+/* ---- volumes ---- */
+
+static status check_image_size(const runner *r)
+{
+    const bk_shape *in = &r->task.shape[0];
+    int32_t side = r->model->preprocess.image_size;
+    if (in->dim[in->rank - 1] == side && in->dim[in->rank - 2] == side)
+        return OK;
+    return fail(ERR_ARGUMENT,
+                "slmt_synthesize_volume: the session's images are %lld x %lld, the preprocessing kept with "
+                "the model makes %d x %d",
+                (long long)in->dim[in->rank - 2], (long long)in->dim[in->rank - 1], side, side);
+}
+
+/* Slices [count][side][side] become those of the target; theirs may be another array. */
+static status replace_slices(const stacks *k, float **slices)
+{
+    mem *m = &k->runner->context->mem;
+    void *made;
+    if (stacks_are_plain(k))
+        return stacks_run(k, *slices, *slices);
+    TRY(mem_array(m, k->count * k->pixels, sizeof(float), &made));
+    status s = stacks_run(k, *slices, made);
+    mem_give(m, *slices);
+    *slices = made;
+    return s;
+}
+
+slmt_status slmt_synthesize_volume(slmt_session *session, const slmt_volume *source, slmt_volume **target)
+{
+    REQUIRE(session);
+    REQUIRE(source);
+    REQUIRE(target);
+    runner *r = &session->runner;
+    mem *m = &r->context->mem;
+    float *slices = NULL;
+    stacks k;
+    int count;
+    TRY(stacks_open(r, 0, &k));
+    TRY(check_image_size(r));
+    status s = volume_slices(r->model, m, source, &slices, &count);
+    k.count = (size_t)count;
+    if (s == OK)
+        s = replace_slices(&k, &slices);
+    if (s == OK)
+        s = volume_of_slices(r->model, source, slices, target);
+    atomic_store(&r->cancel, 0);
+    mem_give(m, slices);
+    return s;
+}
+
+slmt_status slmt_normalize_volume(const slmt_model *model, const slmt_volume *source,
+                                  slmt_volume **normalized)
+{
+    REQUIRE(model);
+    REQUIRE(source);
+    REQUIRE(normalized);
+    mem *m = &model->context->mem;
+    float *slices = NULL;
+    int count;
+    status s = volume_slices(model, m, source, &slices, &count);
+    if (s == OK)
+        s = volume_of_slices(model, source, slices, normalized);
+    mem_give(m, slices);
+    return s;
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* model.c - models: their life, their weights by tensor, their preprocessing. */
+#include "core/model.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "core/preprocess_rules.h"
+#include "lib/half.h"
+
+/* ---- life ---- */
+
+static status fill_model(slmt_model *m, int32_t weights)
+{
+    bk_dtype real = m->context->config.precision == SLMT_FLOAT64 ? BK_F64 : BK_F32, matrix = real;
+    if (weights == SLMT_WEIGHTS_BFLOAT16 || weights == SLMT_WEIGHTS_FLOAT16)
+        matrix = weights == SLMT_WEIGHTS_FLOAT16 ? BK_F16 : BK_BF16;
+    params_init(&m->params, &m->context->mem, real, matrix);
+    m->method->tensors(&m->params, m->option);
+    TRY(m->params.error);
+    void *p;
+    TRY(mem_zeros(&m->context->mem, m->params.bytes, 1, &m->weights));
+    TRY(mem_zeros(&m->context->mem, (size_t)m->params.n, sizeof(float *), &p));
+    m->unread = p;
+    preprocess_defaults(&m->preprocess);
+    if (model_image_side(m))
+        m->preprocess.image_size = model_image_side(m);
+    return OK;
+}
+
+status model_make(slmt_context *context, const method *method, const double *option, int32_t stored,
+                  slmt_model **out)
+{
+    void *p;
+    TRY(method_check(method, option));
+    TRY(mem_zeros(&context->mem, 1, sizeof(slmt_model), &p));
+    slmt_model *m = p;
+    atomic_init(&m->owners, 1);
+    atomic_init(&m->version, 1);
+    m->context = context_retain(context);
+    m->method = method;
+    memcpy(m->option, option, (size_t)method->options.n * sizeof *option);
+    int32_t weights = context->config.weights;
+    status s = fill_model(m, weights == SLMT_WEIGHTS_STORED ? stored : weights);
+    if (s != OK) {
+        model_release(m);
+        return s;
+    }
+    *out = m;
+    return OK;
+}
+
+status model_fresh(slmt_context *context, const method *method, const double *option, uint64_t seed,
+                   slmt_model **model)
+{
+    slmt_model *m;
+    TRY(model_make(context, method, option, SLMT_WEIGHTS_FULL, &m));
+    params_fill(&m->params, seed, m->weights);
+    *model = m;
+    return OK;
+}
+
+slmt_model *model_retain(slmt_model *model)
+{
+    if (model)
+        atomic_fetch_add(&model->owners, 1);
+    return model;
+}
+
+void model_release(slmt_model *m)
+{
+    if (!m || atomic_fetch_sub(&m->owners, 1) != 1)
+        return;
+    slmt_context *context = m->context;
+    mem *memory = &context->mem;
+    for (int32_t k = 0; m->unread && k < m->params.n; k++)
+        mem_give(memory, m->unread[k]);
+    card_clear(m);
+    mem_give(memory, m->unread);
+    mem_give(memory, m->weights);
+    if (m->params.mem)
+        params_clear(&m->params);
+    mem_give(memory, m);
+    context_release(context);
+}
+
+/* ---- preprocessing ---- */
+
+int32_t model_image_side(const slmt_model *model)
+{
+    int32_t k = number_index(model->method->options, "image_size");
+    return k < 0 ? 0 : (int32_t)model->option[k];
+}
+
+status model_take_preprocess(slmt_model *model, const slmt_preprocess *p)
+{
+    TRY(preprocess_check(p));
+    if (model_image_side(model) && p->image_size != model_image_side(model))
+        return fail(ERR_ARGUMENT, "slmt_preprocess.image_size is %d, the model's images are %d",
+                    p->image_size, model_image_side(model));
+    model->preprocess = *p;
+    return OK;
+}
+
+status model_require_slmt_net(const slmt_model *model, const char *call)
+{
+    if (strcmp(model->method->name, "slmt-net") == 0)
+        return OK;
+    return fail(ERR_STATE, "%s: is for models of slmt-net, and this one is of %s", call, model->method->name);
+}
+
+/* ---- tensors ---- */
+
+void *model_tensor(const slmt_model *m, int32_t k)
+{
+    return (unsigned char *)m->weights + m->params.list[k].byte;
+}
+
+static status find_tensor(const slmt_model *model, const char *name, size_t count, int32_t *k)
+{
+    *k = params_find(&model->params, name);
+    if (*k < 0)
+        return fail(ERR_NOT_FOUND, "the model has no tensor %s", name);
+    size_t have = model->params.list[*k].count;
+    if (have != count)
+        return fail(ERR_ARGUMENT, "tensor %s has %zu elements, %zu were given", name, have, count);
+    return OK;
+}
+
+status model_read_tensor(const slmt_model *model, const char *name, float *values, size_t count)
+{
+    int32_t k;
+    TRY(find_tensor(model, name, count, &k));
+    if (model->params.list[k].used) {
+        for (size_t i = 0; i < count; i++)
+            values[i] = (float)real_get(model_tensor(model, k), tensor_type(&model->params.list[k]), i);
+        return OK;
+    }
+    if (!model->unread[k])
+        return fail(ERR_NOT_FOUND, "tensor %s is not read by the network and this model does not store it",
+                    name);
+    memcpy(values, model->unread[k], count * sizeof(float));
+    return OK;
+}
+
+static status check_finite(const char *name, const float *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(values[i]))
+            return fail(ERR_NONFINITE, "%s: element %zu is not finite", name, i);
+    return OK;
+}
+
+status model_check_narrow(const param *p, const float *values)
+{
+    if (!bk_is_half(p->shape.dtype))
+        return OK;
+    size_t i = half_overflow(tensor_type(p), values, p->count);
+    if (i == p->count)
+        return OK;
+    return fail(ERR_ARGUMENT,
+                "%s: element %zu is %g, too large for %s; store the weights in full or as another "
+                "type",
+                p->name, i, (double)values[i], half_name(tensor_type(p)));
+}
+
+status model_write_tensor(slmt_model *model, const char *name, const float *values, size_t count)
+{
+    int32_t k;
+    TRY(find_tensor(model, name, count, &k));
+    TRY(check_finite(name, values, count));
+    const param *p = &model->params.list[k];
+    if (p->used) {
+        TRY(model_check_narrow(p, values));
+        atomic_fetch_add(&model->version, 1);
+        for (size_t i = 0; i < count; i++)
+            real_set(model_tensor(model, k), tensor_type(p), i, values[i]);
+        return OK;
+    }
+    if (!model->unread[k]) {
+        void *room;
+        TRY(mem_array(&model->context->mem, count, sizeof(float), &room));
+        model->unread[k] = room;
+    }
+    memcpy(model->unread[k], values, count * sizeof(float));
+    return OK;
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* runner_open.c - a runner's plans and memory: how many samples are computed together, and what is hoisted.
+ */
+#include <stdatomic.h>
+#include <string.h>
+
+#include "core/dry_run.h"
+#include "core/runner.h"
+#include "lib/fold.h"
+
+int32_t runner_samples(const runner *r)
+{
+    int32_t k = number_index(r->task.kind->settings, "batch");
+    return k < 0 ? 1 : (int32_t)r->task.setting[k];
+}
+
+static int has_shared_input(const task *t)
+{
+    int any = 0;
+    for (int32_t i = 0; i < t->kind->inputs.n; i++)
+        any |= t->kind->inputs.rows[i].flags & PORT_SHARED;
+    return any != 0;
+}
+
+/* Weights and shared inputs change rarely, other inputs with every sample. */
+static status fold(const runner *r, graph *g, fold_part part, folded *out)
+{
+    const task *t = &r->task;
+    int32_t n = task_slots(t);
+    void *p;
+    TRY(mem_zeros(g->mem, (size_t)n, 1, &p));
+    unsigned char *invariant = p;
+    for (int32_t k = 0; k < r->model->params.n; k++)
+        invariant[k] = 1;
+    for (int32_t i = 0; i < t->kind->inputs.n; i++)
+        invariant[task_slot_port(t, i)] = (t->kind->inputs.rows[i].flags & PORT_SHARED) != 0;
+    status st = graph_fold(g, invariant, n, n, part, out);
+    mem_give(g->mem, invariant);
+    return st;
+}
+
+/* The whole task where out is NULL, else one half of it. */
+static status plan_part(runner *r, int arena, fold_part part, folded *out, plan **made_plan)
+{
+    graph *g;
+    task_values made = {0};
+    TRY(graph_create(&r->context->mem, model_real(r->model), &g));
+    status st = task_build(&r->task, g, &made);
+    if (st == OK && out)
+        st = fold(r, g, part, out);
+    if (st == OK)
+        st = context_plan(r->context, g, arena, made_plan);
+    task_values_close(&made, g);
+    graph_free(g);
+    return st;
+}
+
+static status make_plan(runner *r, int arena, folded *kept)
+{
+    kept->n = 0;
+    if (!has_shared_input(&r->task))
+        return plan_part(r, arena, FOLD_READS, NULL, &r->plan);
+    TRY(plan_part(r, arena, FOLD_READS, kept, &r->plan));
+    return kept->n == 0 ? OK : plan_part(r, arena, FOLD_MAKES, kept, &r->fold);
+}
+
+static void drop_plans(runner *r)
+{
+    plan_free(r->plan);
+    plan_free(r->fold);
+    r->plan = r->fold = NULL;
+}
+
+static status set_batch(runner *r, int32_t batch)
+{
+    double setting[METHOD_NUMBERS];
+    memcpy(setting, r->task.setting, sizeof setting);
+    setting[number_index(r->task.kind->settings, "batch")] = batch;
+    return task_init(&r->task, r->model, r->task.kind, setting);
+}
+
+/* Cuts a batch into equal runs, with as many samples as the backend is fast with. */
+static status cut_batch(runner *r)
+{
+    int32_t batch = r->batch, together;
+    size_t fast = r->context->backend->fast_bytes;
+    if (batch == 1 || fast == 0)
+        return OK;
+    TRY(set_batch(r, 1));
+    folded kept;
+    TRY(make_plan(r, 0, &kept));
+    size_t most = fast / (plan_arena_bytes(r->plan) + 1);
+    drop_plans(r);
+    together = (int32_t)(most < 1 ? 1 : most < (size_t)batch ? most : (size_t)batch);
+    while (batch % together != 0)
+        together--;
+    return set_batch(r, together);
+}
+
+static status fill(runner *r, dry_run *t)
+{
+    void *p;
+    folded kept;
+    r->batch = runner_samples(r);
+    TRY(cut_batch(r));
+    TRY(make_plan(r, !t->dry, &kept));
+    if (t->dry)
+        t->bytes += mem_cost(plan_arena_bytes(r->plan)) + (r->fold ? mem_cost(plan_arena_bytes(r->fold)) : 0);
+    int32_t slots = task_slots(&r->task);
+    TRY(mem_zeros(&r->context->mem, (size_t)(slots + kept.n), sizeof(void *), &p));
+    r->bound = p;
+    for (; r->hoisted < kept.n; r->hoisted++)
+        TRY(dry_run_take(
+            t, (size_t)bk_count(&kept.shape[r->hoisted]) * bk_dtype_size(kept.shape[r->hoisted].dtype),
+            &r->bound[slots + r->hoisted]));
+    task_bind_weights(&r->task, r->bound);
+    for (int32_t i = 0; i < task_ports(&r->task); i++) {
+        const bk_shape *shape = &r->task.shape[i];
+        TRY(dry_run_take(t, (size_t)bk_count(shape) * bk_dtype_size(shape->dtype), &r->data[i]));
+        r->bound[task_slot_port(&r->task, i)] = r->data[i];
+    }
+    return OK;
+}
+
+status runner_open(runner *r, slmt_context *context, const task *t, dry_run *y)
+{
+    r->context = context_retain(context);
+    r->model = model_retain(t->model);
+    r->task = *t;
+    atomic_init(&r->cancel, 0);
+    status s = fill(r, y);
+    if (s != OK)
+        runner_close(r);
+    return s;
+}
+
+void runner_close(runner *r)
+{
+    mem *m = &r->context->mem;
+    drop_plans(r);
+    profile_release(r->profile);
+    for (int32_t i = 0; i < r->hoisted; i++)
+        mem_give(m, r->bound[task_slots(&r->task) + i]);
+    mem_give(m, r->bound);
+    for (int i = 0; i < METHOD_PORTS; i++)
+        mem_give(m, r->data[i]);
+    model_release(r->model);
+    context_release(r->context);
+}
+
+status runner_count(const task *t, size_t own, uint64_t *bytes)
+{
+    slmt_context *counting;
+    runner r = {0};
+    TRY(dry_run_context(t->model->context, &counting));
+    dry_run y = {.mem = &counting->mem, .dry = 1};
+    uint64_t before = context_live_bytes(counting);
+    status s = runner_open(&r, counting, t, &y);
+    if (s == OK) {
+        *bytes = context_live_bytes(counting) - before + y.bytes + mem_cost(own);
+        runner_close(&r);
+    }
+    context_release(counting);
+    return s;
+}
+
+status runner_profile(runner *r, slmt_profile *profile)
+{
+    if (r->fold)
+        TRY(plan_profile(r->fold, profile ? &profile->records : NULL));
+    return profile_exchange(r->plan, &r->profile, profile);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* nifti_write.c - one volume to a NIfTI-1 file; see nifti.h for what is niftiio's part and what is not. */
+#include "io/nifti_form.h"
+
+#include <errno.h>
+#include <math.h>
+#include <nifti1_io.h>
+#include <zlib.h>
+
+#include "io/atomic_file.h"
+
+static mat44 single_precision(const double a[16])
+{
+    mat44 m;
+    for (int i = 0; i < 16; i++)
+        m.m[i / 4][i % 4] = (float)a[i];
+    return m;
+}
+
+/* The quaternion form cannot hold shear: its code is set only where it says the same as the affine. */
+static void qform_from_affine(const double a[16], nifti_1_header *h)
+{
+    float qfac, error = 0, d[3];
+    nifti_mat44_to_quatern(single_precision(a), &h->quatern_b, &h->quatern_c, &h->quatern_d, &h->qoffset_x,
+                           &h->qoffset_y, &h->qoffset_z, &d[0], &d[1], &d[2], &qfac);
+    h->pixdim[0] = qfac;
+    memcpy(&h->pixdim[1], d, sizeof d);
+    mat44 back = nifti_quatern_to_mat44(h->quatern_b, h->quatern_c, h->quatern_d, h->qoffset_x, h->qoffset_y,
+                                        h->qoffset_z, d[0], d[1], d[2], qfac);
+    for (int r = 0; r < 3; r++)
+        for (int c = 0; c < 3; c++)
+            error = fmaxf(error, fabsf(back.m[r][c] - (float)a[4 * r + c]) / d[c]);
+    h->qform_code = error < 1e-4f ? NIFTI_XFORM_SCANNER_ANAT : NIFTI_XFORM_UNKNOWN;
+}
+
+static void fields_from_affine(const nifti_scan *scan, nifti_1_header *h)
+{
+    float *rows[3] = {h->srow_x, h->srow_y, h->srow_z};
+    memset(h, 0, sizeof *h);
+    h->regular = 'r';
+    h->dim[0] = 3;
+    for (int i = 1; i < 8; i++) {
+        h->dim[i] = i <= 3 ? (short)scan->dims[i - 1] : 1;
+        h->pixdim[i] = 1;
+    }
+    h->xyzt_units = NIFTI_UNITS_MM;
+    h->sform_code = NIFTI_XFORM_SCANNER_ANAT;
+    for (int i = 0; i < 12; i++)
+        rows[i / 4][i % 4] = (float)scan->affine[i];
+    qform_from_affine(scan->affine, h);
+}
+
+static nifti_1_header fields_to_write(const nifti_scan *scan)
+{
+    nifti_1_header h;
+    if (scan->header)
+        h = scan->header->fields;
+    else
+        fields_from_affine(scan, &h);
+    h.sizeof_hdr = HEADER_BYTES;
+    h.datatype = DT_FLOAT32;
+    h.bitpix = 32;
+    h.scl_slope = 1;
+    h.scl_inter = 0;
+    h.vox_offset =
+        (float)(HEADER_BYTES + EXTENDER_BYTES + (scan->header ? scan->header->extension_bytes : 0));
+    memcpy(h.magic, "n+1", 4);
+    return h;
+}
+
+static int put(gzFile file, const void *data, size_t bytes)
+{
+    const unsigned char *p = data;
+    while (bytes > 0) {
+        unsigned n = bytes < (1u << 30) ? (unsigned)bytes : 1u << 30;
+        if (gzwrite(file, p, n) != (int)n)
+            return 0;
+        p += n;
+        bytes -= n;
+    }
+    return 1;
+}
+
+static int put_scan(gzFile file, const nifti_scan *scan)
+{
+    nifti_1_header h = fields_to_write(scan);
+    size_t extension_bytes = scan->header ? scan->header->extension_bytes : 0;
+    unsigned char extender[EXTENDER_BYTES] = {extension_bytes > 0};
+    size_t voxels = (size_t)(scan->dims[0] * scan->dims[1] * scan->dims[2]);
+    return put(file, &h, sizeof h) && put(file, extender, sizeof extender) &&
+           (extension_bytes == 0 || put(file, scan->header->extensions, extension_bytes)) &&
+           put(file, scan->voxels, voxels * sizeof(float));
+}
+
+static status write_to(const char *temporary, const char *path, const nifti_scan *scan)
+{
+    errno = 0;
+    gzFile file = gzopen(temporary, ends_in(path, ".gz") ? "wb" : "wbT"); /* T: not compressed */
+    if (!file)
+        return fail(ERR_IO, "%s cannot be opened: %s", temporary,
+                    errno != 0 ? strerror(errno) : "no memory in zlib");
+    int written = put_scan(file, scan);
+    int reason = errno;
+    int closed = gzclose_w(file) == Z_OK;
+    if (written && !closed)
+        reason = errno;
+    if (!written || !closed)
+        return fail(ERR_IO, "%s cannot be written: %s", path, reason != 0 ? strerror(reason) : "zlib failed");
+    return OK;
+}
+
+status nifti_scan_write(mem *m, const char *path, const nifti_scan *scan)
+{
+    atomic_file f;
+    if (!is_single(path))
+        return fail(ERR_ARGUMENT, "%s: the name must end in .nii or .nii.gz", path);
+    for (int i = 0; i < 3; i++)
+        if (scan->dims[i] > INT16_MAX)
+            return fail(ERR_ARGUMENT, "%s: axis %d has %lld voxels, NIfTI-1 holds at most %d", path, i,
+                        (long long)scan->dims[i], INT16_MAX);
+    TRY(atomic_file_begin(m, path, &f));
+    status s = write_to(f.temporary, path, scan);
+    if (s != OK) {
+        atomic_file_abandon(&f);
+        return s;
+    }
+    return atomic_file_finish(&f);
+}
