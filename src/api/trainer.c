@@ -8,6 +8,7 @@
 
 #include "core/structs.h"
 #include "lib/random.h"
+#include "train/schedules/schedule.h"
 #include "train/trainer_file.h"
 
 /* ---- configuration of SLMT-Net's stages ---- */
@@ -343,7 +344,7 @@ static void name_losses(const slmt_trainer *t, const double *loss, double rate, 
 {
     int32_t n = t->stepper.task.kind->outputs.n, stage = stage_of(t);
     *l = (slmt_losses){.struct_size = sizeof *l, .parts = n - 1, .total = loss[n - 1], .learning_rate = rate};
-    for (int32_t i = 0; i < n - 1; i++)
+    for (int32_t i = 0; i < n - 1 && i < 4; i++)
         l->part[i] = loss[i];
     if (stage == SLMT_STAGE_PRETRAIN) {
         l->reconstruction = loss[0];
@@ -357,12 +358,11 @@ static void name_losses(const slmt_trainer *t, const double *loss, double rate, 
 static status run_step(slmt_trainer *t, const void *const *given, double rate, slmt_losses *losses)
 {
     stepper *s = &t->stepper;
-    double loss[STEPPER_LOSSES] = {0};
     random_stream r = random_open(t->seed, random_purpose("mask", s->step));
     for (size_t i = 0; i < s->n_draws; i++)
         s->draws[i] = random_uniform(&r);
-    TRY(stepper_run(s, given, s->draws, epoch_of(t), rate, &t->cancel, loss));
-    name_losses(t, loss, rate, losses);
+    TRY(stepper_run(s, given, epoch_of(t), rate, &t->cancel));
+    name_losses(t, s->value, rate, losses);
     return OK;
 }
 
@@ -465,7 +465,7 @@ static status run_one(run *r)
     const method_task *kind = t->stepper.task.kind;
     slmt_losses l;
     const void *given[METHOD_PORTS];
-    double rate = kind->rate(t->stepper.task.setting, epoch_of(t));
+    double rate = schedule_rate(t->stepper.task.setting, epoch_of(t));
     TRY(kind->feeding->fill(&r->feed, t->stepper.step, t->samples));
     for (int i = 0; i < METHOD_PORTS; i++)
         given[i] = t->samples[i];

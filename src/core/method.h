@@ -8,13 +8,14 @@
 
 #include "core/numbers.h"
 #include "core/params.h"
+#include "core/training.h"
 #include "lib/graph.h"
 #include "slmt/dataset.h"
 #include "slmt/method.h"
 
 enum {
-    METHOD_NUMBERS = 40,
-    METHOD_PORTS = 12
+    METHOD_NUMBERS = 64,
+    METHOD_PORTS = 24
 }; /* at most: options, or settings; inputs and outputs of a task */
 
 enum {
@@ -44,48 +45,37 @@ typedef struct numbers {
     const double *option, *setting;
 } numbers;
 
-/* A task that is being built into a graph. */
-typedef struct task_graph {
+/* A task, or one graph of it, that is being built. */
+struct task_graph {
     graph *g;
     const params *params;
     numbers at;
-    int32_t weights, frozen; /* plan slots of tensor 0, and of tensor 0 of the frozen copy */
-    value in[METHOD_PORTS];  /* bound, by input */
-    value out[METHOD_PORTS]; /* to be set, by output; of a task that trains: numbers, the last is minimised */
-} task_graph;
+    int32_t weights;             /* plan slot of tensor 0 */
+    int32_t states[TASK_STATES]; /* plan slot of tensor 0 of a copy or an attached model, by state of the task */
+    value tensors[TASK_STATES];  /* the state itself, of STATE_TENSOR */
+    value in[METHOD_PORTS];      /* bound, by input */
+    value out[METHOD_PORTS];     /* to be set, by output */
+    struct {
+        value loss;
+        int32_t set;
+    } minimise[TASK_SETS]; /* filled by task_minimise() */
+    int32_t n_minimise;
+    const struct method_task *kind;
+    int32_t output_slot; /* plan slot of output 0 */
+    const bk_shape *output_shape;
+};
+
+/* An output of another graph of the task, as it was made last. */
+value task_output(const task_graph *t, int32_t output);
+
+/* The graph also makes the gradients of a loss for a parameter set. A task without graphs of its own minimises
+ * its last output over all its sets, and need not say so. */
+void task_minimise(task_graph *t, int32_t set, value loss);
+
+/* Moves copy `state` towards the model: copy = decay * copy + (1 - decay) * weight for each of its tensors. */
+void task_average(task_graph *t, int32_t state, double decay);
 
 /* ---- training ---- */
-
-/* The settings that every task that trains has, first in its table. */
-enum {
-    TRAIN_BATCH,
-    TRAIN_EPOCHS,
-    TRAIN_AUGMENT,
-    TRAIN_RATE,
-    TRAIN_BETA1,
-    TRAIN_BETA2,
-    TRAIN_EPSILON,
-    TRAIN_DATA_RATE,
-    TRAIN_RECOMPUTE,
-    TRAIN_SETTINGS
-};
-#define TRAIN_NUMBERS(batch, epochs, rate, beta2, data_rate, recompute)                                      \
-    {"batch", SLMT_NUMBER_WHOLE, batch, 1, 65536, "samples a step", NULL},                                   \
-        {"epochs", SLMT_NUMBER_WHOLE, epochs, 1, 1000000, "passes over the training samples", NULL},         \
-        {"augment", SLMT_NUMBER_CHOICE, 1, 0, 1, "random changes of the samples", "off|on"},                 \
-        {"learning_rate", SLMT_NUMBER_REAL, rate, 0, 1e3, "highest learning rate", NULL},                    \
-        {"beta1", SLMT_NUMBER_REAL, 0.9, 0, 0.999999999, "Adam's decay of the first moment", NULL},          \
-        {"beta2", SLMT_NUMBER_REAL, beta2, 0, 0.999999999, "Adam's decay of the second moment", NULL},       \
-        {"epsilon", SLMT_NUMBER_REAL, 1e-8, 1e-30, 1, "Adam's epsilon", NULL},                               \
-        {"data_rate", SLMT_NUMBER_REAL,                                                                      \
-         data_rate,   0,                                                                                     \
-         1,           "part of the training samples that is used, the first ones",                           \
-         NULL},                                                                                              \
-    {                                                                                                        \
-        "recompute", SLMT_NUMBER_CHOICE, recompute, 0, 2,                                                    \
-            "what is computed again for the gradients instead of kept: less memory, more time",              \
-            "nothing|cheap|linear"                                                                           \
-    }
 
 /* A step that is about to run. */
 typedef struct task_step {
@@ -146,17 +136,32 @@ typedef struct method_task {
     /* Shapes of inputs, then outputs, in the graph's `real` (and BK_I32). ERR_ARGUMENT, with the setting and
      * its rule, where settings do not fit each other; the tables' ranges are checked before. */
     status (*shapes)(numbers at, bk_dtype real, bk_shape *shape);
-    void (*build)(task_graph *t);
+    void (*build)(task_graph *t); /* sets every output */
     const slicing *slices; /* NULL: no volumes */
 
     /* of tasks that train */
-    const char *frozen; /* the first tensors, whose names begin so, are also kept as they were when training
-                           began; NULL: none */
-    double (*rate)(const double *setting, double epoch);
+    const param_set *sets; /* NULL: one set of all tensors */
+    int32_t n_sets;
+    const trainer_state *states;
+    int32_t n_states;
+    const method_graph *graphs; /* instead of `build`, for tasks with a step of their own */
+    int32_t n_graphs;
+    status (*step)(step *s); /* NULL: run the graph, then update every set */
     task_needs (*needs)(numbers at);     /* NULL: nothing */
     void (*prepare)(const task_step *s); /* NULL: no hidden inputs */
     const feeding *feeding;              /* NULL: no training sets */
 } method_task;
+
+/* The graphs of a task: its own, or `build` as the only one. */
+int32_t task_graph_count(const method_task *kind);
+const char *task_graph_name(const method_task *kind, int32_t graph);
+
+/* ERR_INTERNAL, naming the task: its table is beyond the limits above, or says nothing of its graphs. */
+status task_check(const method_task *kind);
+
+/* Likewise its sets. */
+int32_t task_set_count(const method_task *kind);
+const param_set *task_set(const method_task *kind, int32_t set);
 
 typedef struct method {
     const char *name, *title, *source;

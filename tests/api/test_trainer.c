@@ -799,7 +799,7 @@ static void a_negative_mean_of_squares_is_refused(void **state)
     (void)state;
     slmt_context *context = open_context(1, NULL);
     slmt_trainer *trainer = open_stage(context, SLMT_STAGE_FINETUNE), *loaded = NULL;
-    ((float *)trainer->stepper.moment2)[3] = -1e-9f;
+    ((float *)trainer->stepper.set[0].state[1])[3] = -1e-9f;
     save(trainer, "negative.slmt");
     EXPECT_TEXT(SLMT_ERR_SCHEMA, "training/moment2/E.patch_embed.proj.weight: element 3",
                 slmt_trainer_load(context, in_folder("negative.slmt"), &loaded));

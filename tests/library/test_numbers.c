@@ -74,7 +74,7 @@ static void a_task_that_misspells_a_setting_is_refused_with_its_name(void **stat
     assert_int_equal(task_init(&t, &model, &kind, setting), OK);
     mem_init(&m, NULL, NULL, NULL, 0);
     assert_int_equal(graph_create(&m, BK_F32, &g), OK);
-    assert_int_equal(task_build(&t, g, &made), ERR_INTERNAL);
+    assert_int_equal(task_build(&t, 0, g, &made), ERR_INTERNAL);
     assert_non_null(strstr(status_text(), "bacth"));
     task_values_close(&made, g);
     graph_free(g);

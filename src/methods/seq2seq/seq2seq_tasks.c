@@ -195,10 +195,11 @@ static const slicing synthesize_slices = {synthesize_stack, -1, 1};
 
 static const number train_settings[] = {
     TRAIN_NUMBERS(1, 1000, 2e-4, 0.999, 1, 1),
+    OPTIMIZER_NUMBERS(OPTIMIZER_ADAM, 0),
+    SCHEDULE_NUMBERS(SCHEDULE_POLYNOMIAL, RATE_BY_EPOCH, 0, 1e-6),
     {"times", SLMT_NUMBER_WHOLE, 1, 1, SEQ2SEQ_MAX_TIMES, "time points of source and target", NULL},
     SIZE_NUMBERS,
     {"crops", SLMT_NUMBER_WHOLE, 8, 1, 1000000, "samples of a subject in an epoch", NULL},
-    {"minimum_rate", SLMT_NUMBER_REAL, 1e-6, 0, 1e3, "the learning rate falls to this", NULL},
     {"rec_weight", SLMT_NUMBER_REAL, 10, 0, 1e9, "weight of the two reconstructions", NULL},
     {"cyc_weight", SLMT_NUMBER_REAL, 10, 0, 1e9, "weight of the way back", NULL},
     {"smooth_l1_beta", SLMT_NUMBER_REAL, 1, 1e-6, 1e6,
@@ -287,13 +288,6 @@ static void train_build(task_graph *t)
     t->out[3] = l.total;
     nn_close(&judge);
     nn_close(&n);
-}
-
-/* minimum + (learning_rate - minimum) (1 - epoch / epochs)^0.9, epochs counted whole. */
-static double train_rate(const double *v, double epoch)
-{
-    double low = set(v, train_table, "minimum_rate"), left = 1 - floor(epoch) / v[TRAIN_EPOCHS];
-    return low + (v[TRAIN_RATE] - low) * pow(left > 0 ? left : 0, 0.9);
 }
 
 /* ---- samples from a set ----
@@ -579,7 +573,6 @@ static const method_task tasks[] = {
      .outputs = PORTS(train_outputs),
      .shapes = train_shapes,
      .build = train_build,
-     .rate = train_rate,
      .feeding = &train_feeding},
 };
 

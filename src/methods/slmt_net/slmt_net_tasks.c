@@ -13,7 +13,7 @@ static double set(const double *setting, number_table t, const char *name)
     return number_of(t, setting, name);
 }
 
-/* Builders of the networks that a task needs, over the weights or the frozen ones. */
+/* Builders of the networks that a task needs, over the weights or the teacher's. */
 static int open_networks(task_graph *t, int n, nn *network, const char *const *prefix, const int32_t *slot)
 {
     for (int i = 0; i < n; i++)
@@ -85,11 +85,10 @@ static const slicing synthesize_slices = {one_slice, 0, 1};
 
 static const number pretrain_settings[] = {
     TRAIN_NUMBERS(20, 100, 3e-3, 0.95, 1, SLMT_RECOMPUTE_LINEAR),
+    OPTIMIZER_NUMBERS(OPTIMIZER_ADAM, 0),
+    SCHEDULE_NUMBERS(SCHEDULE_STEPS, RATE_BY_STEP, 0, 1e-5),
     {"patch_weight", SLMT_NUMBER_CHOICE, 0, 0, 1, "weights of removed patches: the paper's code, or its text",
      "hard|easy-then-hard"},
-    {"decay_epochs", SLMT_NUMBER_WHOLE, 50, 1, 1000000, "the learning rate falls after every so many epochs",
-     NULL},
-    {"decay_factor", SLMT_NUMBER_REAL, 0.1, 0, 1, "factor by which the learning rate falls", NULL},
     {"mask_ratio", SLMT_NUMBER_REAL, 0.7, 0, 1, "part of the patches that is removed", NULL},
     {"rec_weight", SLMT_NUMBER_REAL, 10, 0, 1e9, "weight of the reconstruction loss beside the edge loss",
      NULL},
@@ -150,13 +149,6 @@ static void pretrain_build(task_graph *t)
     close_networks(1, &e);
 }
 
-/* learning_rate * decay_factor^floor(epoch / decay_epochs) */
-static double pretrain_rate(const double *s, double epoch)
-{
-    return s[TRAIN_RATE] *
-           pow(set(s, pretrain_table, "decay_factor"), floor(epoch / set(s, pretrain_table, "decay_epochs")));
-}
-
 /* A number for each patch; room: an order and a mask. */
 static task_needs pretrain_needs(numbers at)
 {
@@ -199,8 +191,8 @@ static void pretrain_prepare(const task_step *s)
 
 static const number finetune_settings[] = {
     TRAIN_NUMBERS(10, 150, 1e-3, 0.999, 0.7, SLMT_RECOMPUTE_CHEAP),
-    {"warmup_epochs", SLMT_NUMBER_WHOLE, 5, 0, 1000000, "the learning rate rises over so many epochs", NULL},
-    {"minimum_rate", SLMT_NUMBER_REAL, 1e-5, 0, 1e3, "the learning rate falls to this", NULL},
+    OPTIMIZER_NUMBERS(OPTIMIZER_ADAM, 0),
+    SCHEDULE_NUMBERS(SCHEDULE_COSINE, RATE_BY_STEP, 5, 1e-5),
     {"l1_weight", SLMT_NUMBER_REAL, 10000, 0, 1e9, "weight of mean |error| beside feature consistency", NULL},
 };
 static const number_table finetune_table = NUMBERS(finetune_settings);
@@ -223,32 +215,23 @@ static status finetune_shapes(numbers at, bk_dtype real, bk_shape *shape)
     return OK;
 }
 
+/* The encoder as it was when training began. Files call it "frozen". */
+enum { TEACHER };
+static const trainer_state finetune_states[] = {{"frozen", STATE_COPY, "E.", NULL}};
+
 static void finetune_build(task_graph *t)
 {
     const slmt_net net = slmt_net_of(t->at.option);
     mt_net_graph v = {.source = t->in[0], .target = t->in[1]};
     nn n[3];
     if (open_networks(t, 3, n, (const char *const[]){"E.", "G.", "E."},
-                      (const int32_t[]){t->weights, t->weights, t->frozen})) {
+                      (const int32_t[]){t->weights, t->weights, t->states[TEACHER]})) {
         mt_net_finetune(&n[0], &n[1], &n[2], &net, set(t->at.setting, finetune_table, "l1_weight"), &v);
         t->out[0] = v.l1_loss;
         t->out[1] = v.fc_loss;
         t->out[2] = v.total;
     }
     close_networks(3, n);
-}
-
-/* Linearly from 0 over warmup_epochs, then a half cosine down to minimum_rate at `epochs`. */
-static double finetune_rate(const double *s, double epoch)
-{
-    double warmup = set(s, finetune_table, "warmup_epochs"), low = set(s, finetune_table, "minimum_rate");
-    if (epoch < warmup)
-        return s[TRAIN_RATE] * epoch / warmup;
-    double rest = s[TRAIN_EPOCHS] - warmup;
-    double part = rest > 0 ? (epoch - warmup) / rest : 1;
-    if (part > 1)
-        part = 1;
-    return low + (s[TRAIN_RATE] - low) * 0.5 * (1 + cos(3.14159265358979323846 * part));
 }
 
 /* ---- samples from a set ---- */
@@ -357,7 +340,6 @@ static const method_task tasks[] = {
      .outputs = PORTS(pretrain_outputs),
      .shapes = pretrain_shapes,
      .build = pretrain_build,
-     .rate = pretrain_rate,
      .needs = pretrain_needs,
      .prepare = pretrain_prepare,
      .feeding = &pretrain_feeding},
@@ -369,8 +351,8 @@ static const method_task tasks[] = {
      .outputs = PORTS(finetune_outputs),
      .shapes = finetune_shapes,
      .build = finetune_build,
-     .frozen = "E.",
-     .rate = finetune_rate,
+     .states = finetune_states,
+     .n_states = 1,
      .feeding = &finetune_feeding},
 };
 
