@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backend.h - the contract between the engine (lib/) and a back end.
+/* backend.h - the contract between the engine (lib/) and a backend.
  *
- * The engine and every back end include this file and not each other. It holds types, op ids
- * (ops.def has their exact meaning), attributes, and the table of functions a back end fills in. It holds no
+ * The engine and every backend include this file and not each other. It holds types, op ids
+ * (ops.def has their exact meaning), attributes, and the table of functions a backend fills in. It holds no
  * code except trivial helpers on shapes and types.
  *
  * All tensors are dense and row-major. "real" below is the graph's floating type: float32, or float64
@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { BK_API = 5 }; /* bumped when anything in this file or in ops.def changes */
+enum { BK_API = 6 }; /* bumped when anything in this file or in ops.def changes */
 enum { BK_MAX_RANK = 6, BK_MAX_IN = 8, BK_MAX_OUT = 3 };
 
 /* BK_BF16 (bfloat16) and BK_F16 (IEEE binary16), held as uint16_t, store BK_LINEAR's w and views of it, and
@@ -58,23 +58,22 @@ typedef struct bk_attr {
 
 typedef enum bk_status {
     BK_OK = 0,
-    BK_ERR_MEMORY = 1,      /* the host's allocator, or the library below, had none left */
-    BK_ERR_UNSUPPORTED = 2, /* this op, type, shape or machine is not served */
-    BK_ERR_FAILED = 3       /* anything else; the text was given to host->log */
+    BK_ERR_MEMORY = 1,      /* the host's allocator, the library below or the device had none left */
+    BK_ERR_UNSUPPORTED = 2, /* this op, type, shape, option or machine is not served */
+    BK_ERR_FAILED = 3,      /* anything else; the message was given to host->log */
+    BK_ERR_LIMIT = 4        /* the host refused memory because its limit is reached */
 } bk_status;
 
-/* What the engine lends a back end. Valid until close(). */
+/* What the engine lends a backend. Valid until close(). */
 typedef struct bk_host {
     void *user;
-    void *(*alloc)(void *user, size_t bytes);             /* 64-byte aligned, NULL when none is left */
-    void (*free)(void *user, void *p);                    /* NULL is allowed */
-    void (*log)(void *user, int level, const char *text); /* level: 0 error .. 3 debug */
-    int32_t threads;                                      /* threads a call may use, at least 1 */
-    int32_t bf16_arithmetic; /* 1: factors of matrix products may be rounded to bfloat16; open() gives
-                                BK_ERR_UNSUPPORTED where that would change nothing */
+    bk_status (*alloc)(void *user, size_t bytes,
+                       void **out);                          /* 64-byte aligned; BK_OK, or BK_ERR_MEMORY or
+                                                                BK_ERR_LIMIT with *out NULL, to be passed on */
+    void (*free)(void *user, void *p);                       /* NULL is allowed */
+    void (*log)(void *user, int level, const char *message); /* level: 0 error .. 3 debug; may be NULL */
+    int32_t threads;                                         /* threads a call may use, at least 1 */
 } bk_host;
-
-typedef enum bk_matrix { BK_MATRIX_AUTO = 0, BK_MATRIX_ONEDNN = 1, BK_MATRIX_OPENBLAS = 2 } bk_matrix;
 
 /* One kernel call of a plan. The engine fills everything but the last three; data pointers may
  * change between runs, shapes and attributes may not. */
@@ -92,24 +91,97 @@ typedef struct bk_call {
 /* Whether out[0] may be the same memory as in[i] (same shape): true for every element-wise op of one
  * input and for those of two with equal shapes, and for BK_LINEAR's residual. Back ends keep to it. */
 
+/* An operand whose memory is named anew for each run: input `operand` of a call, or output operand -
+ * BK_MAX_IN, lies at bound[slot]. */
+typedef struct bk_binding {
+    int32_t call, operand, slot;
+} bk_binding;
+
+/* All calls of a plan, prepared, in the order in which they run. Valid until unload(). */
+typedef struct bk_plan {
+    bk_call *calls;
+    int32_t n_calls;
+    const bk_binding *bindings;
+    int32_t n_bindings;
+} bk_plan;
+
+/* Which way a copy goes. */
+typedef enum bk_direction {
+    BK_UP = 0,    /* from the host to the device */
+    BK_DOWN = 1,  /* from the device to the host */
+    BK_ACROSS = 2 /* from the device to the device; the two do not overlap */
+} bk_direction;
+
 typedef struct bk_backend {
-    uint32_t api; /* BK_API */
+    uint32_t api; /* BK_API. This field stays the first one whatever else changes */
     const char *name;
     size_t fast_bytes; /* of a plan's tensors: with more, a sample takes longer, as caches miss; 0: any */
-    bk_status (*open)(const bk_host *host, bk_matrix matrix, void **device);
+
+    /* options: items separated by commas, each a name or name=value ("matrix=onednn,bf16"); "" or NULL: none.
+     * An item that the backend does not know, or cannot serve on this machine, is refused with
+     * BK_ERR_UNSUPPORTED and a message in the log. */
+    bk_status (*open)(const bk_host *host, const char *options, void **device);
     void (*close)(void *device);                            /* NULL is allowed */
     int (*supports)(void *device, bk_op op, bk_dtype real); /* 1 or 0 */
     bk_status (*prepare)(void *device, bk_call *call);      /* shapes and attr known; no data yet */
     void (*release)(void *device, bk_call *call);
-    bk_status (*begin)(void *device); /* before the calls of one run, on the thread that runs them */
-    void (*end)(void *device);        /* after them, same thread: leaves its settings as they were */
+
+    /* A run is begin(), run() for each call, end(), on one thread. end() returns when all results are there
+     * and leaves the thread's settings as they were, also after a failure; errors that the device found late
+     * are its status. */
+    bk_status (*begin)(void *device);
+    bk_status (*end)(void *device);
     bk_status (*run)(void *device, bk_call *call); /* allocates nothing; one thread a call at a time */
     const char *(*describe)(void *device); /* e.g. "cpu: x86-64-v4, oneDNN 2.6.3 + OpenBLAS 0.3.21" */
+
+    /* ---- memory of the device's own: all four functions, or none ----
+     * A backend without them works on host memory. With them, every tensor and the scratch memory of every
+     * call lie in memory of alloc(), and nobody but the backend reads or writes it. */
+    bk_status (*alloc)(void *device, size_t bytes, void **out); /* 64-byte aligned, contents undefined */
+    void (*free)(void *device, void *p);                        /* NULL is allowed */
+    /* Returns when `to` holds the bytes; what ran before on this device comes first. */
+    bk_status (*copy)(void *device, void *to, const void *from, size_t bytes, bk_direction way);
+    /* *first: the index of the first of n arrays that holds an element which is not finite, or -1. */
+    bk_status (*finite)(void *device, const bk_tensor *arrays, int32_t n, int32_t *first);
+
+    /* ---- whole plans: all four functions, or none ----
+     * With them, a plan is loaded once and each run is launch() and wait() in place of begin(), run() and
+     * end(). */
+    /* Where memory is only counted, tensors and scratch are NULL, and the program is never launched. */
+    bk_status (*load)(void *device, const bk_plan *plan, void **program);
+    void (*unload)(void *device, void *program); /* NULL is allowed */
+    /* Starts all calls on these pointers. One run of a program at a time. */
+    bk_status (*launch)(void *device, void *program, void *const *bound);
+    /* Returns when the run's results are there. Errors that the device found are its status. */
+    bk_status (*wait)(void *device, void *program);
 } bk_backend;
 
-/* Every back end that is linked in offers one function; lib/registry.c lists them. */
+/* Every backend that is linked in offers one function; lib/registry.c lists them. */
 const bk_backend *bk_reference(void);
 const bk_backend *bk_cpu(void);
+
+/* A backend beside these is a shared object libslmt_NAME.so that exports this one function. */
+#define BK_PLUGIN_ENTRY "slmt_backend"
+typedef const bk_backend *(*bk_plugin_entry)(void);
+
+/* Moves *options behind its next item and the comma that follows. Returns the item's length, 0 at the end,
+ * and its start in *item. */
+static inline size_t bk_next_option(const char **options, const char **item)
+{
+    const char *p = *options ? *options : "";
+    while (*p == ',')
+        p++;
+    size_t n = strcspn(p, ",");
+    *item = p;
+    *options = p + n;
+    return n;
+}
+
+/* 1 if an item of an options text is this one. */
+static inline int bk_option_is(const char *item, size_t length, const char *wanted)
+{
+    return strlen(wanted) == length && memcmp(item, wanted, length) == 0;
+}
 
 /* "conv" of BK_CONV, for messages. */
 static inline const char *bk_op_name(bk_op op)

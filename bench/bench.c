@@ -252,10 +252,18 @@ static double peak_bytes(void)
 
 /* ---- the rate of a large product ---- */
 
-static void *host_alloc(void *user, size_t bytes)
+static bk_status host_alloc(void *user, size_t bytes, void **out)
 {
     (void)user;
-    return aligned_alloc(64, (bytes + 63) / 64 * 64);
+    *out = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    return *out ? BK_OK : BK_ERR_MEMORY;
+}
+
+static void *aligned(size_t bytes)
+{
+    void *p;
+    host_alloc(NULL, bytes, &p);
+    return need_memory(p);
 }
 
 static void host_free(void *user, void *p)
@@ -275,11 +283,12 @@ enum { YARD = 2048 };
 static int yardstick_open(yardstick *y, int matrix, int threads)
 {
     size_t bytes = sizeof(float) * YARD * YARD;
-    bk_host host = {NULL, host_alloc, host_free, NULL, threads, 0};
+    bk_host host = {NULL, host_alloc, host_free, NULL, threads};
     bk_shape square = {BK_F32, 2, {YARD, YARD}};
     *y = (yardstick){.call = {.op = BK_MATMUL, .n_in = 2, .n_out = 1}};
     y->call.in[0].shape = y->call.in[1].shape = y->call.out[0].shape = square;
-    if (bk_cpu()->open(&host, (bk_matrix)matrix, &y->device) != BK_OK)
+    const char *const options[] = {"", "matrix=onednn", "matrix=openblas"};
+    if (bk_cpu()->open(&host, options[matrix], &y->device) != BK_OK)
         return 0;
     if (bk_cpu()->prepare(y->device, &y->call) != BK_OK) {
         bk_cpu()->close(y->device);
@@ -287,9 +296,9 @@ static int yardstick_open(yardstick *y, int matrix, int threads)
     }
     y->call.in[0].data = noise((size_t)YARD * YARD);
     y->call.in[1].data = noise((size_t)YARD * YARD);
-    y->call.out[0].data = need_memory(host_alloc(NULL, bytes));
+    y->call.out[0].data = aligned(bytes);
     if (y->call.scratch_bytes)
-        y->call.scratch = need_memory(host_alloc(NULL, y->call.scratch_bytes));
+        y->call.scratch = aligned(y->call.scratch_bytes);
     bk_cpu()->run(y->device, &y->call); /* touches the memory */
     return 1;
 }

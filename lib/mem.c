@@ -42,7 +42,7 @@ uint64_t mem_cost(size_t bytes)
     return (uint64_t)bytes + ALIGN + sizeof(header);
 }
 
-static status reserve(mem *m, uint64_t cost)
+status mem_reserve(mem *m, uint64_t cost)
 {
     uint64_t live = atomic_fetch_add(&m->live, cost) + cost;
     if (m->limit == 0 || live <= m->limit)
@@ -52,13 +52,18 @@ static status reserve(mem *m, uint64_t cost)
                 (unsigned long long)(live - cost), (unsigned long long)cost, (unsigned long long)m->limit);
 }
 
+void mem_unreserve(mem *m, uint64_t cost)
+{
+    atomic_fetch_sub(&m->live, cost);
+}
+
 status mem_take(mem *m, size_t bytes, void **out)
 {
     *out = NULL;
     if (bytes > SIZE_MAX / 2)
         return fail_memory();
     uint64_t cost = mem_cost(bytes);
-    TRY(reserve(m, cost));
+    TRY(mem_reserve(m, cost));
     unsigned char *base = m->alloc(m->user, (size_t)cost);
     if (!base) {
         atomic_fetch_sub(&m->live, cost);

@@ -42,6 +42,11 @@ status mem_text(mem *m, const char *text, char **out);
 
 void mem_give(mem *m, void *p); /* NULL is allowed */
 
+/* Counts bytes that lie elsewhere, such as in a device, as if they had been taken. ERR_LIMIT with a message.
+ */
+status mem_reserve(mem *m, uint64_t bytes);
+void mem_unreserve(mem *m, uint64_t bytes);
+
 /* What a block of this many bytes counts in live and against the limit. */
 uint64_t mem_cost(size_t bytes);
 

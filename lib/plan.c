@@ -6,6 +6,7 @@
  * are placed largest first, each at the lowest offset free during its life. */
 #include "lib/plan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,12 +21,6 @@ typedef struct block {
     int32_t slot;        /* OF_CALLER: the caller's slot; CONSTANT: which one */
     enum { IN_ARENA, OF_CALLER, CONSTANT } kind;
 } block;
-
-/* Where a call's operand points when its block belongs to the caller. */
-typedef struct fixup {
-    int32_t call, operand; /* operand: 0.. inputs, BK_MAX_IN.. outputs */
-    int32_t slot;
-} fixup;
 
 /* The next value of a state, which waits in the arena for the end of the run. */
 typedef struct assignment {
@@ -49,9 +44,11 @@ struct plan {
     profile *profile;
     int32_t *entries; /* the profile's, by call */
     int32_t n_calls, n_prepared;
-    fixup *fixups;
-    int32_t n_fixups;
-    void **constants;
+    bk_binding *bindings; /* operands whose block belongs to the caller */
+    int32_t n_bindings;
+    void *program;    /* the calls as the backend has loaded them, or NULL: they run one by one */
+    void **constants; /* in the device's memory */
+    size_t *constant_bytes;
     int32_t n_constants;
     size_t arena_bytes;
     void *arena;
@@ -89,14 +86,12 @@ static int32_t count_calls(const node_list *list)
     return n;
 }
 
-static status backend_failure(bk_status s, const bk_backend *b, bk_op op)
+static status call_failure(device dev, bk_status s, bk_op op)
 {
     const char *name = bk_op_name(op);
-    if (s == BK_ERR_MEMORY)
-        return fail_memory();
-    if (s == BK_ERR_UNSUPPORTED)
-        return fail(ERR_UNSUPPORTED, "back end %s does not serve op %s with these shapes", b->name, name);
-    return fail(ERR_BACKEND, "back end %s failed in op %s", b->name, name);
+    char what[96];
+    snprintf(what, sizeof what, s == BK_ERR_UNSUPPORTED ? "op %s with these shapes" : "op %s", name);
+    return device_failure(dev, s, what);
 }
 
 static void fill_call(builder *b, bk_call *c, const node *n)
@@ -125,13 +120,13 @@ static status prepare_calls(builder *b)
         if (b->list.dead[k] || is_view(n))
             continue;
         if (!backend->supports(p->dev.handle, n->op, b->g->real))
-            return backend_failure(BK_ERR_UNSUPPORTED, backend, n->op);
+            return call_failure(p->dev, BK_ERR_UNSUPPORTED, n->op);
         bk_call *c = &p->calls[p->n_calls++];
         fill_call(b, c, n);
         p->origins[p->n_calls - 1] = (origin){n->layer, n->backward};
         bk_status s = backend->prepare(p->dev.handle, c);
         if (s != BK_OK)
-            return backend_failure(s, backend, n->op);
+            return call_failure(p->dev, s, n->op);
         p->n_prepared++;
     }
     return OK;
@@ -378,7 +373,7 @@ static void point(builder *b, int32_t call, int32_t operand, bk_tensor *t, value
         return;
     const block *k = &b->blocks[at];
     if (k->kind == OF_CALLER) {
-        p->fixups[p->n_fixups++] = (fixup){call, operand, k->slot};
+        p->bindings[p->n_bindings++] = (bk_binding){call, operand, k->slot};
         if (k->slot >= p->n_bound)
             p->n_bound = k->slot + 1;
     } else if (k->kind == CONSTANT) {
@@ -466,18 +461,31 @@ static status copy_constants(builder *b)
     void *list;
     TRY(mem_zeros(p->mem, (size_t)g->n_constants, sizeof(void *), &list));
     p->constants = list;
+    TRY(mem_zeros(p->mem, (size_t)g->n_constants, sizeof(size_t), &list));
+    p->constant_bytes = list;
     p->n_constants = g->n_constants;
     for (value v = 0; v < g->n_values; v++) {
         if (g->values[v].kind != VALUE_CONSTANT || b->list.uses[v] == 0)
             continue;
         int32_t i = g->values[v].slot;
-        TRY(mem_take(p->mem, bytes_of(&g->values[v].shape), &p->constants[i]));
-        memcpy(p->constants[i], g->constants[i], bytes_of(&g->values[v].shape));
+        p->constant_bytes[i] = bytes_of(&g->values[v].shape);
+        TRY(device_take(p->dev, p->mem, p->constant_bytes[i], &p->constants[i]));
+        TRY(device_write(p->dev, p->constants[i], g->constants[i], p->constant_bytes[i]));
     }
     return OK;
 }
 
 /* ---- the whole ---- */
+
+/* Gives the plan to a backend that runs plans as a whole. */
+static status load(plan *p)
+{
+    const bk_backend *b = p->dev.backend;
+    if (!b->load)
+        return OK;
+    bk_plan whole = {p->calls, p->n_calls, p->bindings, p->n_bindings};
+    return device_failure(p->dev, b->load(p->dev.handle, &whole, &p->program), "loading a plan");
+}
 
 static status builder_open(builder *b, void *work[5])
 {
@@ -510,14 +518,15 @@ static status build(builder *b, int flags, void *work[5])
     find_assignments(b, slot_of);
     make_blocks(b, slot_of, scratch_block);
     TRY(place_blocks(b));
-    void *fixups;
-    TRY(mem_array(p->mem, (size_t)p->n_calls * (BK_MAX_IN + BK_MAX_OUT), sizeof(fixup), &fixups));
-    p->fixups = fixups;
+    void *bindings;
+    TRY(mem_array(p->mem, (size_t)p->n_calls * (BK_MAX_IN + BK_MAX_OUT), sizeof(bk_binding), &bindings));
+    p->bindings = bindings;
     if (flags & PLAN_ARENA)
-        TRY(mem_take(p->mem, p->arena_bytes, &p->arena));
+        TRY(device_take(p->dev, p->mem, p->arena_bytes, &p->arena));
     point_all(b, scratch_block);
     TRY(list_assignments(b));
-    return find_held(b);
+    TRY(find_held(b));
+    return load(p);
 }
 
 status plan_create(const graph *g, device dev, int flags, plan **out)
@@ -546,11 +555,14 @@ void plan_free(plan *p)
 {
     if (!p)
         return;
+    if (p->program)
+        p->dev.backend->unload(p->dev.handle, p->program);
     for (int32_t i = 0; i < p->n_prepared; i++)
         p->dev.backend->release(p->dev.handle, &p->calls[i]);
     for (int32_t i = 0; i < p->n_constants; i++)
-        mem_give(p->mem, p->constants[i]);
+        device_give(p->dev, p->mem, p->constants[i], p->constant_bytes[i]);
     mem_give(p->mem, p->constants);
+    mem_give(p->mem, p->constant_bytes);
     for (int32_t i = 0; i < p->n_layers; i++)
         mem_give(p->mem, p->layers[i]);
     mem_give(p->mem, p->layers);
@@ -559,8 +571,8 @@ void plan_free(plan *p)
     mem_give(p->mem, p->origins);
     mem_give(p->mem, p->entries);
     mem_give(p->mem, p->calls);
-    mem_give(p->mem, p->fixups);
-    mem_give(p->mem, p->arena);
+    mem_give(p->mem, p->bindings);
+    device_give(p->dev, p->mem, p->arena, p->arena_bytes);
     mem_give(p->mem, p);
 }
 
@@ -614,20 +626,30 @@ void *plan_held(const plan *p, int32_t held)
 
 static void bind(plan *p, void *const *bound)
 {
-    for (int32_t i = 0; i < p->n_fixups; i++) {
-        const fixup *f = &p->fixups[i];
+    for (int32_t i = 0; i < p->n_bindings; i++) {
+        const bk_binding *f = &p->bindings[i];
         bk_call *c = &p->calls[f->call];
         bk_tensor *t = f->operand < BK_MAX_IN ? &c->in[f->operand] : &c->out[f->operand - BK_MAX_IN];
         t->data = bound[f->slot];
     }
 }
 
-void plan_assign(const plan *p, void *const *bound)
+status plan_assign(const plan *p, void *const *bound)
 {
     for (int32_t i = 0; i < p->n_assignments; i++) {
         const assignment *a = &p->assignments[i];
-        memcpy(bound[a->slot], (const unsigned char *)p->arena + a->offset, a->bytes);
+        TRY(device_copy(p->dev, bound[a->slot], (const unsigned char *)p->arena + a->offset, a->bytes));
     }
+    return OK;
+}
+
+static status run_program(plan *p, void *const *bound, const atomic_int *cancel)
+{
+    const bk_backend *b = p->dev.backend;
+    if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
+        return fail(ERR_CANCELLED, "cancelled");
+    TRY(device_failure(p->dev, b->launch(p->dev.handle, p->program, bound), "the launch of a plan"));
+    return device_failure(p->dev, b->wait(p->dev.handle, p->program), "a plan");
 }
 
 static status run_calls(plan *p, const atomic_int *cancel)
@@ -638,23 +660,29 @@ static status run_calls(plan *p, const atomic_int *cancel)
         double start = p->profile ? profile_clock() : 0;
         bk_status s = p->dev.backend->run(p->dev.handle, &p->calls[i]);
         if (s != BK_OK)
-            return backend_failure(s, p->dev.backend, p->calls[i].op);
+            return call_failure(p->dev, s, p->calls[i].op);
         if (p->profile)
             profile_add(p->profile, p->entries[i], start);
     }
     return OK;
 }
 
+static status run_all(plan *p, void *const *bound, const atomic_int *cancel)
+{
+    if (p->program && !p->profile)
+        return run_program(p, bound, cancel);
+    const bk_backend *b = p->dev.backend;
+    bind(p, bound);
+    TRY(device_failure(p->dev, b->begin(p->dev.handle), "the start of a run"));
+    status s = run_calls(p, cancel);
+    bk_status end = b->end(p->dev.handle);
+    return s == OK ? device_failure(p->dev, end, "a run") : s;
+}
+
 status plan_run(plan *p, void *const *bound, int32_t n_bound, const atomic_int *cancel)
 {
     if (n_bound < p->n_bound)
         return fail(ERR_INTERNAL, "the plan reads %d slots, %d are bound", p->n_bound, n_bound);
-    bind(p, bound);
-    if (p->dev.backend->begin(p->dev.handle) != BK_OK)
-        return fail(ERR_BACKEND, "back end %s cannot begin", p->dev.backend->name);
-    status s = run_calls(p, cancel);
-    p->dev.backend->end(p->dev.handle);
-    if (s == OK && p->in_place)
-        plan_assign(p, bound);
-    return s;
+    TRY(run_all(p, bound, cancel));
+    return p->in_place ? plan_assign(p, bound) : OK;
 }

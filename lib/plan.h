@@ -6,14 +6,9 @@
 
 #include <stdatomic.h>
 
+#include "lib/device.h"
 #include "lib/graph.h"
 #include "lib/profile.h"
-
-/* An opened back end. */
-typedef struct device {
-    const bk_backend *backend;
-    void *handle;
-} device;
 
 typedef struct plan plan;
 
@@ -25,8 +20,8 @@ enum {
                          that fails leaves the states undefined: for graphs whose inputs have been checked */
 };
 
-/* Plans what the graph's outputs and states need. The graph is not needed afterwards. flags: PLAN_... ERR_UNSUPPORTED: the back end lacks an op (the text names
- * it); ERR_BACKEND, ERR_MEMORY, ERR_LIMIT. */
+/* Plans what the graph's outputs and states need. The graph is not needed afterwards. flags: PLAN_...
+ * ERR_UNSUPPORTED: the backend lacks an op (the message names it); ERR_BACKEND, ERR_MEMORY, ERR_LIMIT. */
 status plan_create(const graph *g, device dev, int flags, plan **out);
 void plan_free(plan *p); /* NULL is allowed */
 
@@ -42,16 +37,18 @@ int plan_call_backward(const plan *p, int32_t index);
  * ERR_MEMORY, ERR_LIMIT: the plan is as before. */
 status plan_profile(plan *p, profile *to);
 
-/* Where the value given to graph_hold() under this number lies after a run; NULL if there is none, or the
- * plan has no arena. */
+/* Where the value given to graph_hold() under this number lies after a run, in the device's memory; NULL if
+ * there is none, or the plan has no arena. */
 void *plan_held(const plan *p, int32_t held);
 
-/* After a run of a plan without PLAN_IN_PLACE: copies the next value of every state into bound[its slot]. */
-void plan_assign(const plan *p, void *const *bound);
+/* After a run of a plan without PLAN_IN_PLACE: copies the next value of every state into bound[its slot].
+ * ERR_BACKEND. */
+status plan_assign(const plan *p, void *const *bound);
 
-/* Runs all calls. bound[slot] is the caller's memory for each slot of graph_bound() and graph_output(); the
- * numbers of the two must not overlap. cancel (may be NULL) is looked at between calls.
- * One thread at a time. ERR_CANCELLED, ERR_BACKEND. */
+/* Runs all calls. bound[slot] is the caller's memory for each slot of graph_bound() and graph_output(), on
+ * the plan's device (lib/device.h); the numbers of the two must not overlap. cancel (may be NULL) is looked
+ * at between calls, or before them if the backend runs the plan as a whole. One thread at a time.
+ * ERR_CANCELLED, ERR_BACKEND. */
 status plan_run(plan *p, void *const *bound, int32_t n_bound, const atomic_int *cancel);
 
 #endif

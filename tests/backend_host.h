@@ -14,22 +14,22 @@ typedef struct test_host {
     bk_host host;
     int64_t live;    /* blocks not yet freed */
     int64_t calls;   /* allocations asked for */
-    int64_t fail_at; /* this call (from 1) and all later ones give NULL; 0: none fails */
+    int64_t fail_at; /* this call (from 1) and all later ones are refused; 0: none fails */
     char last_log[256];
 } test_host;
 
-static inline void *host_alloc(void *user, size_t bytes)
+static inline bk_status host_alloc(void *user, size_t bytes, void **out)
 {
     test_host *t = user;
-    void *p = NULL;
     t->calls++;
+    *out = NULL;
     if (t->fail_at > 0 && t->calls >= t->fail_at)
-        return NULL;
-    if (posix_memalign(&p, 64, bytes > 0 ? bytes : 1) != 0)
-        return NULL;
-    memset(p, 0xC7, bytes); /* nobody may count on zeros */
+        return BK_ERR_MEMORY;
+    if (posix_memalign(out, 64, bytes > 0 ? bytes : 1) != 0)
+        return BK_ERR_MEMORY;
+    memset(*out, 0xC7, bytes); /* nobody may count on zeros */
     t->live++;
-    return p;
+    return BK_OK;
 }
 
 static inline void host_free(void *user, void *p)
@@ -50,7 +50,7 @@ static inline void host_log(void *user, int level, const char *text)
 static inline void test_host_init(test_host *t, int32_t threads)
 {
     memset(t, 0, sizeof *t);
-    t->host = (bk_host){t, host_alloc, host_free, host_log, threads, 0};
+    t->host = (bk_host){t, host_alloc, host_free, host_log, threads};
 }
 
 /* ---- fenced memory ---- */

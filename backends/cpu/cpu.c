@@ -65,11 +65,43 @@ static bk_status open_library(cpu_device *dev, char *text, size_t size)
     return BK_ERR_UNSUPPORTED;
 }
 
-static bk_status open_parts(cpu_device *dev, bk_matrix matrix, int level)
+static bk_status refuse_option(const cpu_device *dev, const char *item, size_t length)
+{
+    char message[160];
+    snprintf(message, sizeof message,
+             "cpu: there is no option %.*s, only matrix=auto, matrix=onednn, matrix=openblas and bf16",
+             (int)(length < 64 ? length : 64), item);
+    cpu_log(dev, 0, message);
+    return BK_ERR_UNSUPPORTED;
+}
+
+static bk_status read_options(cpu_device *dev, const char *options, bk_matrix *matrix)
+{
+    const char *item;
+    *matrix = BK_MATRIX_AUTO;
+    for (size_t n; (n = bk_next_option(&options, &item)) > 0;) {
+        if (bk_option_is(item, n, "matrix=auto"))
+            *matrix = BK_MATRIX_AUTO;
+        else if (bk_option_is(item, n, "matrix=onednn"))
+            *matrix = BK_MATRIX_ONEDNN;
+        else if (bk_option_is(item, n, "matrix=openblas"))
+            *matrix = BK_MATRIX_OPENBLAS;
+        else if (bk_option_is(item, n, "bf16"))
+            dev->bf16_arithmetic = 1;
+        else
+            return refuse_option(dev, item, n);
+    }
+    return BK_OK;
+}
+
+static bk_status open_parts(cpu_device *dev, const char *options, int level)
 {
     char library[64];
+    bk_matrix matrix;
     dev->kernels = cpu_kernels_for(level);
-    bk_status status = choose_matrix(dev, matrix);
+    bk_status status = read_options(dev, options, &matrix);
+    if (status == BK_OK)
+        status = choose_matrix(dev, matrix);
     if (status == BK_OK)
         status = open_library(dev, library, sizeof library);
     if (status == BK_OK)
@@ -78,18 +110,19 @@ static bk_status open_parts(cpu_device *dev, bk_matrix matrix, int level)
     return status;
 }
 
-bk_status cpu_open_level(const bk_host *host, bk_matrix matrix, int level, void **device)
+bk_status cpu_open_level(const bk_host *host, const char *options, int level, void **device)
 {
+    void *p;
     *device = NULL;
-    cpu_device *dev = host->alloc(host->user, sizeof *dev);
-    if (!dev)
-        return BK_ERR_MEMORY;
+    bk_status status = host->alloc(host->user, sizeof(cpu_device), &p);
+    if (status != BK_OK)
+        return status;
+    cpu_device *dev = p;
     *dev = (cpu_device){.host = *host, .threads = host->threads > 1 ? host->threads : 1};
-    dev->bf16_arithmetic = host->bf16_arithmetic != 0;
 #ifdef __SANITIZE_THREAD__ /* it does not see the barriers of gcc's OpenMP; the host's threads are tested */
     dev->threads = 1;
 #endif
-    bk_status status = open_parts(dev, matrix, level);
+    status = open_parts(dev, options, level);
     if (status != BK_OK) {
         host->free(host->user, dev);
         return status;
@@ -98,9 +131,9 @@ bk_status cpu_open_level(const bk_host *host, bk_matrix matrix, int level, void 
     return BK_OK;
 }
 
-static bk_status cpu_open(const bk_host *host, bk_matrix matrix, void **device)
+static bk_status cpu_open(const bk_host *host, const char *options, void **device)
 {
-    return cpu_open_level(host, matrix, CPU_LEVEL_BEST, device);
+    return cpu_open_level(host, options, CPU_LEVEL_BEST, device);
 }
 
 static void cpu_close(void *device)
@@ -228,11 +261,12 @@ static bk_status cpu_begin(void *device)
 /* OpenMP's threads would spin on the host's cores for some milliseconds, waiting for more: they are let go,
  * and the next run starts them anew (0.1 ms). Refused, and rightly, inside a parallel region of the host's.
  */
-static void cpu_end(void *device)
+static bk_status cpu_end(void *device)
 {
     const cpu_device *dev = device;
     if (dev->threads > 1)
         omp_pause_resource(omp_pause_soft, omp_get_initial_device());
+    return BK_OK;
 }
 
 static bk_status cpu_run(void *device, bk_call *call)

@@ -85,6 +85,9 @@ enum { CPU_LEVEL_BEST = 99 };
 /* The best kernels this processor runs, at most `level`. */
 const cpu_kernels *cpu_kernels_for(int level);
 
+/* The library for matrix products. */
+typedef enum bk_matrix { BK_MATRIX_AUTO = 0, BK_MATRIX_ONEDNN = 1, BK_MATRIX_OPENBLAS = 2 } bk_matrix;
+
 typedef struct cpu_device {
     bk_host host;
     int threads;
@@ -98,7 +101,7 @@ typedef struct cpu_device {
 
 /* As bk_cpu()->open, with the instruction level limited: for tests, which run every level that the
  * machine has. The other functions of bk_cpu() serve the device. */
-bk_status cpu_open_level(const bk_host *host, bk_matrix matrix, int level, void **device);
+bk_status cpu_open_level(const bk_host *host, const char *options, int level, void **device);
 
 void cpu_log(const cpu_device *dev, int level, const char *text);
 

@@ -290,9 +290,11 @@ bk_status onednn_prepare(cpu_device *dev, const product *p, bk_call *call)
 {
     if (is_tiled(dev, p))
         return tiles_prepare(dev, p, call);
-    onednn_call *c = dev->host.alloc(dev->host.user, sizeof *c);
-    if (!c)
-        return BK_ERR_MEMORY;
+    void *made;
+    bk_status taken = dev->host.alloc(dev->host.user, sizeof(onednn_call), &made);
+    if (taken != BK_OK)
+        return taken;
+    onednn_call *c = made;
     *c = (onednn_call){0};
     call->state = c;
     operands o = {0};

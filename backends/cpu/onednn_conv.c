@@ -275,9 +275,11 @@ bk_status onednn_conv_prepare(cpu_device *dev, const conv *c, bk_call *call)
 {
     if (!is_trusted(c, call))
         return BK_ERR_UNSUPPORTED;
-    conv_call *p = dev->host.alloc(dev->host.user, sizeof *p);
-    if (!p)
-        return BK_ERR_MEMORY;
+    void *made;
+    bk_status taken = dev->host.alloc(dev->host.user, sizeof(conv_call), &made);
+    if (taken != BK_OK)
+        return taken;
+    conv_call *p = made;
     *p = (conv_call){0};
     call->state = p;
     operands o = {0};

@@ -24,19 +24,31 @@ static bool is_op(bk_op op)
 
 /* ---- open and close ---- */
 
-static bk_status reference_open(const bk_host *host, bk_matrix matrix, void **device)
+/* There are no options yet: any is refused. */
+static bk_status reference_options(const bk_host *host, const char *options)
 {
-    (void)matrix;
+    const char *item;
+    char message[128];
+    size_t n = bk_next_option(&options, &item);
+    if (n == 0)
+        return BK_OK;
+    snprintf(message, sizeof message, "reference: there is no option %.*s", (int)(n < 64 ? n : 64), item);
+    if (host->log)
+        host->log(host->user, 0, message);
+    return BK_ERR_UNSUPPORTED;
+}
+
+static bk_status reference_open(const bk_host *host, const char *options, void **device)
+{
+    void *p;
     *device = NULL;
-    if (host->bf16_arithmetic) {
-        host->log(host->user, 0, "reference: has no bfloat16 arithmetic");
-        return BK_ERR_UNSUPPORTED;
-    }
-    reference_device *d = host->alloc(host->user, sizeof *d);
-    *device = d;
-    if (!d)
-        return BK_ERR_MEMORY;
-    d->host = host;
+    bk_status status = reference_options(host, options);
+    if (status == BK_OK)
+        status = host->alloc(host->user, sizeof(reference_device), &p);
+    if (status != BK_OK)
+        return status;
+    *(reference_device *)p = (reference_device){.host = host};
+    *device = p;
     return BK_OK;
 }
 
@@ -138,9 +150,10 @@ static bk_status reference_begin(void *device)
     return BK_OK;
 }
 
-static void reference_end(void *device)
+static bk_status reference_end(void *device)
 {
     (void)device;
+    return BK_OK;
 }
 
 static bk_status reference_run(void *device, bk_call *call)

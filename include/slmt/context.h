@@ -77,15 +77,21 @@ typedef struct slmt_context_config {
     int32_t matrix;       /**< SLMT_MATRIX_AUTO; cpu back end only */
     int32_t threads; /**< threads a call may use; 0 (the default): the cores this process may run on. They end
                           with the call (OpenMP: the calling thread's team), so that none spins after it */
-    int32_t log_level;   /**< SLMT_LOG_WARNING: the least serious level that reaches `log` */
-    uint64_t max_bytes;  /**< hard limit on memory taken through the context; 0: none */
-    slmt_alloc_fn alloc; /**< NULL: malloc(). Set both or neither */
-    slmt_free_fn free;   /**< NULL: free() */
-    void *alloc_user;    /**< handed to alloc and free */
-    slmt_log_fn log;     /**< NULL: silence */
-    void *log_user;      /**< handed to log */
-    int32_t weights;     /**< SLMT_WEIGHTS_FULL; others only with precision SLMT_FLOAT32 */
-    int32_t arithmetic;  /**< SLMT_ARITHMETIC_FLOAT32 */
+    int32_t log_level;        /**< SLMT_LOG_WARNING: the least serious level that reaches `log` */
+    uint64_t max_bytes;       /**< hard limit on memory taken through the context; 0: none */
+    slmt_alloc_fn alloc;      /**< NULL: malloc(). Set both or neither */
+    slmt_free_fn free;        /**< NULL: free() */
+    void *alloc_user;         /**< handed to alloc and free */
+    slmt_log_fn log;          /**< NULL: silence */
+    void *log_user;           /**< handed to log */
+    int32_t weights;          /**< SLMT_WEIGHTS_FULL; others only with precision SLMT_FLOAT32 */
+    int32_t arithmetic;       /**< SLMT_ARITHMETIC_FLOAT32 */
+    const char *backend_name; /**< a backend by its name, instead of `backend`: "cpu", "reference", or a
+                                 plug-in; NULL: none */
+    const char *backend_path; /**< where a plug-in is looked for: a directory that holds libslmt_NAME.so, or
+                                 that file; NULL: nowhere. Nothing else is searched */
+    const char *backend_options; /**< more options, in the backend's own words, such as "matrix=onednn,bf16";
+                                      NULL: none */
 } slmt_context_config;
 
 /**
@@ -106,9 +112,11 @@ SLMT_API void slmt_context_config_init(slmt_context_config *config);
  *         SLMT_ERR_ARGUMENT    a pointer is NULL, a field is out of range (the text names it), or weights of
  *                              16 bits are asked for in float64;
  *         SLMT_ERR_VERSION     struct_size is larger than this library knows and its tail is not zero;
- *         SLMT_ERR_UNSUPPORTED the back end, precision or matrix library is not in this build, or the machine
- *                              lacks what the arithmetic needs (the text says what);
- *         SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ *         SLMT_ERR_UNSUPPORTED the backend, precision or matrix library is not in this build, the backend
+ * does not know an option, or the machine lacks what it needs (the message says what); SLMT_ERR_NOT_FOUND
+ * there is no backend of this name, or no plug-in at backend_path; SLMT_ERR_FORMAT      the file is no
+ * plug-in, or holds another backend; SLMT_ERR_VERSION     the plug-in was built for another version of the
+ * library; SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads any thread; a context may be used by many threads at once
  * \since 0.1
  */

@@ -33,8 +33,8 @@ static status check(const slmt_context_config *c)
     TRY(in_range("arithmetic", c->arithmetic, SLMT_ARITHMETIC_FLOAT32, SLMT_ARITHMETIC_BFLOAT16));
     if (!c->alloc != !c->free)
         return fail(ERR_ARGUMENT, "slmt_context_config: set both alloc and free, or neither");
-    if (c->precision == SLMT_FLOAT64 && c->backend != SLMT_BACKEND_REFERENCE)
-        return fail(ERR_UNSUPPORTED, "float64 runs on the reference back end only");
+    if (c->precision == SLMT_FLOAT64 && c->backend != SLMT_BACKEND_REFERENCE && !c->backend_name)
+        return fail(ERR_UNSUPPORTED, "float64 runs on the reference backend only");
     if (c->weights != SLMT_WEIGHTS_FULL && c->precision != SLMT_FLOAT32)
         return fail(ERR_ARGUMENT,
                     "slmt_context_config.weights is %d: in float64 it must be SLMT_WEIGHTS_FULL", c->weights);
@@ -64,5 +64,5 @@ uint64_t slmt_context_live_bytes(const slmt_context *context)
 
 const char *slmt_context_describe(const slmt_context *context)
 {
-    return context ? context->backend->describe(context->device) : "";
+    return context ? context->dev.backend->describe(context->dev.handle) : "";
 }

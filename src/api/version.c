@@ -23,10 +23,11 @@ const char *slmt_version(void)
     return SLMT_VERSION_STRING;
 }
 
-static void *host_alloc(void *user, size_t bytes)
+static bk_status host_alloc(void *user, size_t bytes, void **out)
 {
     (void)user;
-    return malloc(bytes);
+    *out = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    return *out ? BK_OK : BK_ERR_MEMORY;
 }
 
 static void host_free(void *user, void *pointer)
@@ -35,14 +36,13 @@ static void host_free(void *user, void *pointer)
     free(pointer);
 }
 
-/* What a back end says of itself when opened with this library for matrix products; 0 where it is not there.
- */
-static int ask(const char *name, bk_matrix matrix, char text[128])
+/* What a back end says of itself when opened with these options; 0 if it cannot be opened. */
+static int ask(const char *name, const char *options, char text[128])
 {
     const bk_host host = {.alloc = host_alloc, .free = host_free, .threads = 1};
     const bk_backend *backend = backend_find(name);
     void *device;
-    if (!backend || backend->open(&host, matrix, &device) != BK_OK)
+    if (!backend || backend->open(&host, options, &device) != BK_OK)
         return 0;
     snprintf(text, 128, "%s", backend->describe(device));
     backend->close(device);
@@ -78,12 +78,13 @@ slmt_status slmt_build_describe(slmt_build_info *info)
     char text[128];
     REQUIRE(info);
     TRY(struct_check(info, "slmt_build_info"));
-    for (bk_matrix matrix = BK_MATRIX_ONEDNN; matrix <= BK_MATRIX_OPENBLAS; matrix++)
-        if (ask("cpu", matrix, text))
-            take_cpu(&b, text);
+    if (ask("cpu", "matrix=onednn", text))
+        take_cpu(&b, text);
+    if (ask("cpu", "matrix=openblas", text))
+        take_cpu(&b, text);
     if (b.cpu_level[0])
         append(b.backends, sizeof b.backends, "cpu");
-    if (ask("reference", BK_MATRIX_AUTO, text))
+    if (ask("reference", "", text))
         append(b.backends, sizeof b.backends, "reference");
     return struct_write(info, &b, sizeof b, "slmt_build_info");
 }

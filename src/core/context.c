@@ -21,26 +21,12 @@ static int32_t usable_cores(void)
     return n < 1 ? 1 : n > 1024 ? 1024 : n;
 }
 
-/* ---- the host's services to a back end ---- */
+/* ---- the host's services to a backend ---- */
 
-/* A back end can only say that memory ran out; this is what the allocator said on this thread. */
-static _Thread_local status host_refusal;
-
-static void *host_alloc(void *user, size_t bytes)
+static bk_status host_alloc(void *user, size_t bytes, void **out)
 {
-    void *p;
-    slmt_context *context = user;
-    host_refusal = mem_take(&context->mem, bytes, &p);
-    return p;
-}
-
-/* s after a call into the back end that began with host_refusal = OK. */
-static status memory_status(const slmt_context *context, status s)
-{
-    if (s != ERR_MEMORY || host_refusal != ERR_LIMIT)
-        return s;
-    return fail(ERR_LIMIT, "what the back end needs would pass the limit max_bytes = %llu",
-                (unsigned long long)context->mem.limit);
+    status s = mem_take(&((slmt_context *)user)->mem, bytes, out);
+    return s == OK ? BK_OK : s == ERR_LIMIT ? BK_ERR_LIMIT : BK_ERR_MEMORY;
 }
 
 static void host_free(void *user, void *p)
@@ -48,14 +34,13 @@ static void host_free(void *user, void *p)
     mem_give(&((slmt_context *)user)->mem, p);
 }
 
-/* Why a back end would not open: it says so in the log. */
-static _Thread_local char host_reason[160];
-
-static void host_log(void *user, int level, const char *text)
+/* While the backend is being opened, on one thread, its complaint is kept for the error message. */
+static void host_log(void *user, int level, const char *message)
 {
-    if (level == SLMT_LOG_ERROR)
-        snprintf(host_reason, sizeof host_reason, "%s", text);
-    context_log(user, level, "%s", text);
+    slmt_context *context = user;
+    if (level == SLMT_LOG_ERROR && !context->opened)
+        snprintf(context->reason, sizeof context->reason, "%s", message);
+    context_log(context, level, "%s", message);
 }
 
 void context_log(const slmt_context *context, int32_t level, const char *format, ...)
@@ -73,32 +58,97 @@ void context_log(const slmt_context *context, int32_t level, const char *format,
 
 /* ---- life ---- */
 
-static status open_device(slmt_context *context)
+/* The backend's options: those that follow from the fields for them, then the caller's own. */
+static status write_options(const slmt_context *context, char *options, size_t size)
+{
+    static const char *const matrix[] = {"", "matrix=onednn,", "matrix=openblas,"};
+    const slmt_context_config *c = &context->config;
+    const char *own = c->backend_options ? c->backend_options : "";
+    int is_cpu = strcmp(context->dev.backend->name, "cpu") == 0;
+    int n = snprintf(options, size, "%s%s%s", is_cpu ? matrix[c->matrix] : "",
+                     c->arithmetic == SLMT_ARITHMETIC_BFLOAT16 ? "bf16," : "", own);
+    if (n < 0 || (size_t)n >= size)
+        return fail(ERR_ARGUMENT, "slmt_context_config.backend_options has %zu characters, at most %zu fit",
+                    strlen(own), size - 32);
+    if (n > 0 && options[n - 1] == ',')
+        options[n - 1] = '\0';
+    return OK;
+}
+
+/* A backend by its name: built in, or a plug-in. */
+static status find_named(slmt_context *context)
+{
+    const slmt_context_config *c = &context->config;
+    context->dev.backend = backend_find(c->backend_name);
+    if (context->dev.backend)
+        return OK;
+    if (!c->backend_path)
+        return fail(
+            ERR_NOT_FOUND,
+            "backend %s is not built in, and slmt_context_config.backend_path names no place for plug-ins",
+            c->backend_name);
+    TRY(plugin_open(c->backend_name, c->backend_path, &context->plugin));
+    context->dev.backend = context->plugin.backend;
+    return OK;
+}
+
+static status find_backend(slmt_context *context)
 {
     const char *name = context->config.backend == SLMT_BACKEND_REFERENCE ? "reference" : "cpu";
+    if (context->config.backend_name)
+        return find_named(context);
+    context->dev.backend = backend_find(name);
+    return context->dev.backend ? OK : fail(ERR_UNSUPPORTED, "backend %s is not in this build", name);
+}
+
+static status open_backend(slmt_context *context)
+{
+    char options[512], what[768];
+    const bk_backend *b = context->dev.backend;
+    TRY(write_options(context, options, sizeof options));
+    bk_status s = b->open(&context->host, options, &context->dev.handle);
+    context->opened = 1;
+    if (s == BK_OK)
+        return OK;
+    snprintf(what, sizeof what, "open(), with the options \"%s\"%s%s", options,
+             context->reason[0] ? ": " : "", context->reason);
+    return device_failure(context->dev, s, what);
+}
+
+/* The configuration's texts are the caller's: the context needs its own. */
+static status copy_texts(slmt_context *context)
+{
+    const char **text[] = {&context->config.backend_name, &context->config.backend_path,
+                           &context->config.backend_options};
+    for (size_t i = 0; i < sizeof text / sizeof *text; i++)
+        if (*text[i]) {
+            TRY(mem_text(&context->mem, *text[i], &context->texts[i]));
+            *text[i] = context->texts[i];
+        }
+    return OK;
+}
+
+static status open_device(slmt_context *context)
+{
     context->host = (bk_host){.user = context,
                               .alloc = host_alloc,
                               .free = host_free,
                               .log = host_log,
-                              .threads = context->config.threads,
-                              .bf16_arithmetic = context->config.arithmetic == SLMT_ARITHMETIC_BFLOAT16};
+                              .threads = context->config.threads};
     if (context->host.threads == 0)
         context->host.threads = usable_cores();
-    context->backend = backend_find(name);
-    if (!context->backend)
-        return fail(ERR_UNSUPPORTED, "back end %s is not in this build", name);
-    host_refusal = OK;
-    host_reason[0] = '\0';
-    bk_status s = context->backend->open(&context->host, (bk_matrix)context->config.matrix, &context->device);
-    if (s == BK_ERR_MEMORY)
-        return memory_status(context, fail_memory());
-    if (s == BK_ERR_UNSUPPORTED)
-        return fail(ERR_UNSUPPORTED,
-                    "back end %s cannot be opened with matrix library %s: not in this build, or this "
-                    "machine is too old%s%s",
-                    name, (const char *[]){"auto", "onednn", "openblas"}[context->config.matrix],
-                    host_reason[0] ? "; " : "", host_reason);
-    return s == BK_OK ? OK : fail(ERR_BACKEND, "back end %s failed to open", name);
+    TRY(copy_texts(context));
+    TRY(find_backend(context));
+    return open_backend(context);
+}
+
+static void close_device(slmt_context *context)
+{
+    if (context->dev.handle)
+        context->dev.backend->close(context->dev.handle);
+    plugin_close(&context->plugin);
+    for (size_t i = 0; i < sizeof context->texts / sizeof *context->texts; i++)
+        mem_give(&context->mem, context->texts[i]);
 }
 
 /* The context itself comes from the caller's allocator too, outside the counter it holds. */
@@ -129,6 +179,7 @@ status context_open(const slmt_context_config *config, slmt_context **out)
     mem_init(&made->mem, config->alloc, config->free, config->alloc_user, config->max_bytes);
     status s = open_device(made);
     if (s != OK) {
+        close_device(made);
         give_context(made);
         return s;
     }
@@ -136,10 +187,9 @@ status context_open(const slmt_context_config *config, slmt_context **out)
     return OK;
 }
 
-status context_plan(slmt_context *context, const graph *g, int arena, plan **out)
+status context_plan(slmt_context *context, const graph *g, int flags, plan **out)
 {
-    host_refusal = OK;
-    return memory_status(context, plan_create(g, (device){context->backend, context->device}, arena, out));
+    return plan_create(g, context->dev, flags, out);
 }
 
 slmt_context *context_retain(slmt_context *context)
@@ -152,7 +202,7 @@ void context_release(slmt_context *context)
 {
     if (!context || atomic_fetch_sub(&context->owners, 1) != 1)
         return;
-    context->backend->close(context->device);
+    close_device(context);
     give_context(context);
 }
 

@@ -8,6 +8,7 @@
 #include "backends/backend.h"
 #include "lib/mem.h"
 #include "lib/plan.h"
+#include "lib/plugin.h"
 #include "slmt/context.h"
 
 struct slmt_context {
@@ -15,8 +16,11 @@ struct slmt_context {
     mem mem; /* every allocation of every handle of this context goes through it */
     slmt_context_config config;
     bk_host host;
-    const bk_backend *backend;
-    void *device; /* the back end's, opened with host */
+    device dev;       /* the backend, opened with host */
+    plugin plugin;    /* where the backend comes from, if it is not built in */
+    char *texts[3];   /* copies of those in config */
+    int opened;       /* the backend's open() has returned */
+    char reason[160]; /* what the backend said while it was being opened */
 };
 
 /* A context with one owner, of a configuration whose fields have been checked. ERR_UNSUPPORTED, ERR_BACKEND,
@@ -32,7 +36,7 @@ void context_release(slmt_context *context);
 uint64_t context_live_bytes(const slmt_context *context);
 
 /* plan_create() on the context's device. */
-status context_plan(slmt_context *context, const graph *g, int arena, plan **out);
+status context_plan(slmt_context *context, const graph *g, int flags, plan **out);
 
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))

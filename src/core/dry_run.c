@@ -11,6 +11,15 @@ status dry_run_take(dry_run *t, size_t bytes, void **out)
     return OK;
 }
 
+status dry_run_take_on(dry_run *t, device dev, size_t bytes, void **out)
+{
+    *out = NULL;
+    if (!t->dry)
+        return device_zeros(dev, t->mem, bytes, out);
+    t->bytes += device_cost(dev, bytes);
+    return OK;
+}
+
 status dry_run_context(const slmt_context *like, slmt_context **out)
 {
     slmt_context_config config = like->config;

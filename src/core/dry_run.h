@@ -14,6 +14,9 @@ typedef struct dry_run {
 /* Zeroed bytes; NULL when dry. */
 status dry_run_take(dry_run *t, size_t bytes, void **out);
 
+/* The same in the device's memory. */
+status dry_run_take_on(dry_run *t, device dev, size_t bytes, void **out);
+
 /* A context like this one, without limit, to count what something takes. */
 status dry_run_context(const slmt_context *like, slmt_context **out);
 

@@ -20,7 +20,7 @@ static status fill_model(slmt_model *m, int32_t weights)
     m->method->tensors(&m->params, m->option);
     TRY(m->params.error);
     void *p;
-    TRY(mem_zeros(&m->context->mem, m->params.bytes, 1, &m->weights));
+    TRY(model_take_weights(m));
     TRY(mem_zeros(&m->context->mem, (size_t)m->params.n, sizeof(float *), &p));
     m->unread = p;
     preprocess_defaults(&m->preprocess);
@@ -78,7 +78,7 @@ void model_release(slmt_model *m)
         mem_give(memory, m->unread[k]);
     card_clear(m);
     mem_give(memory, m->unread);
-    mem_give(memory, m->weights);
+    model_give_weights(m);
     if (m->params.mem)
         params_clear(&m->params);
     mem_give(memory, m);
@@ -133,6 +133,7 @@ status model_read_tensor(const slmt_model *model, const char *name, float *value
     int32_t k;
     TRY(find_tensor(model, name, count, &k));
     if (model->params.list[k].used) {
+        TRY(model_pull(model));
         for (size_t i = 0; i < count; i++)
             values[i] = (float)real_get(model_tensor(model, k), tensor_type(&model->params.list[k]), i);
         return OK;
@@ -173,7 +174,8 @@ status model_write_tensor(slmt_model *model, const char *name, const float *valu
     const param *p = &model->params.list[k];
     if (p->used) {
         TRY(model_check_narrow(p, values));
-        atomic_fetch_add(&model->version, 1);
+        TRY(model_pull(model));
+        model_host_wrote(model);
         for (size_t i = 0; i < count; i++)
             real_set(model_tensor(model, k), tensor_type(p), i, values[i]);
         return OK;

@@ -3,6 +3,8 @@
 #ifndef SLMT_CORE_MODEL_H
 #define SLMT_CORE_MODEL_H
 
+#include <pthread.h>
+
 #include "core/context.h"
 #include "core/method.h"
 #include "slmt/model.h"
@@ -18,7 +20,10 @@ struct slmt_model {
     double option[METHOD_NUMBERS];
     params params;
     _Atomic uint64_t version; /* raised when weights change */
-    void *weights;            /* params.bytes */
+    void *weights;            /* params.bytes on the host; model_pull() makes them the present ones */
+    void *on_device;          /* the same in the device's memory, by model_push(); or `weights` itself */
+    uint64_t host_version, device_version; /* which version the two hold, if they are apart */
+    pthread_mutex_t refresh;               /* while one is made from the other */
     float **unread; /* by tensor: values that a reference checkpoint stores and nothing reads, NULL where
                        absent */
     slmt_preprocess preprocess;
@@ -52,8 +57,24 @@ status model_require_slmt_net(const slmt_model *model, const char *call);
 /* ERR_ARGUMENT, naming the tensor: a number is too large for the 16-bit type it is to be stored in. */
 status model_check_narrow(const param *p, const float *values);
 
-/* The weights of tensor k. */
+/* ---- weights ---- */
+
+/* Zeros on the host, and room in the device's memory. */
+status model_take_weights(slmt_model *model);
+void model_give_weights(slmt_model *model);
+
+/* The weights of tensor k, on the host and for a plan. */
 void *model_tensor(const slmt_model *model, int32_t k);
+void *model_on_device(const slmt_model *model, int32_t k);
+
+/* Refreshes the device's weights before a run, and the host's before they are read or written there. Any
+ * thread. ERR_BACKEND: the device cannot be reached. */
+status model_push(slmt_model *model);
+status model_pull(const slmt_model *model);
+
+/* The weights were changed, on the host or by the device: the version rises. */
+void model_host_wrote(slmt_model *model);
+void model_device_wrote(slmt_model *model);
 
 /* A tensor by name, to and from float32. ERR_NOT_FOUND; ERR_ARGUMENT: another count, or too large for 16
  * bits; ERR_NONFINITE. */

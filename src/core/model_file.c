@@ -103,6 +103,7 @@ static checkpoint_type stored_as(bk_dtype type)
 
 static status put_weights(checkpoint_writer *w, const slmt_model *m)
 {
+    TRY(model_pull(m));
     for (int32_t k = 0; k < m->params.n; k++) {
         const param *p = &m->params.list[k];
         if (p->used)

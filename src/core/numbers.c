@@ -35,8 +35,7 @@ status numbers_watched(const char *where)
 {
     if (!unknown_row)
         return OK;
-    return fail(ERR_INTERNAL, "%s asks for option or setting %s, which its table has not", where,
-                unknown_row);
+    return fail(ERR_INTERNAL, "%s asks for option or setting %s, which does not exist", where, unknown_row);
 }
 
 void numbers_init(number_table t, double *values)

@@ -27,12 +27,12 @@ typedef struct number_table {
 
 int32_t number_index(number_table t, const char *name); /* -1: none */
 
-/* The value of a row; the name must exist. A misspelt one gives 1, a number that harms no arithmetic, and is
- * what numbers_watched() then fails with. */
+/* The value of a row; the name must exist. For a misspelt one the function returns 1, which harms no
+ * arithmetic, and numbers_watched() fails. */
 double number_of(number_table t, const double *values, const char *name);
 
-/* Around code of a method that asks for rows by name: ERR_INTERNAL, with the name, if it asked this thread
- * for a row that no table has. */
+/* Called before and after a method's code. numbers_watched() returns ERR_INTERNAL with the name if that code
+ * asked for a row that does not exist. where: for the message. */
 void numbers_watch(void);
 status numbers_watched(const char *where);
 

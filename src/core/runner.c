@@ -3,7 +3,8 @@
  *
  * A full batch of float32 or int32 is read where the caller has it, and written where he wants it. Samples
  * are copied where that cannot be: in float64, at a last batch that is not full, and when an output is the
- * memory of an input. */
+ * memory of an input. A device with memory of its own gets its inputs and gives its outputs by copies, from
+ * and to the same places. */
 #include "core/runner.h"
 
 #include <stdatomic.h>
@@ -35,8 +36,14 @@ void runner_take(runner *r, int32_t i, const void *x, size_t n)
         for (size_t e = 0; e < all; e++)
             real_set(r->data[i], model_real(r->model), e, e < n ? real[e] : 0);
     }
+    r->is_newer[i] = 1;
     if (task_port(&r->task, i)->flags & PORT_SHARED)
         r->folded = 0;
+}
+
+static int is_apart(const runner *r)
+{
+    return !device_is_host(r->context->dev);
 }
 
 /* Recomputes the hoisted values if weights or shared inputs have changed. */
@@ -97,6 +104,31 @@ static void copy_in(runner *r, const arrays *a, const part *parts)
             runner_take(r, i, parts[i].at, parts[i].used);
 }
 
+static size_t port_bytes(const runner *r, int32_t i)
+{
+    return (size_t)bk_count(&r->task.shape[i]) * bk_dtype_size(r->task.shape[i].dtype);
+}
+
+/* Inputs to the device, from where the caller has them or from where they were copied to. */
+static status upload(runner *r, const arrays *a, const part *parts)
+{
+    for (int32_t i = 0; i < r->task.kind->inputs.n; i++) {
+        const void *from = a->at[i] && parts[i].is_direct ? parts[i].at : r->is_newer[i] ? r->data[i] : NULL;
+        if (from)
+            TRY(device_write(r->context->dev, r->on_device[i], from, port_bytes(r, i)));
+        r->is_newer[i] = 0;
+    }
+    return OK;
+}
+
+static status download(const runner *r, const part *parts)
+{
+    for (int32_t i = r->task.kind->inputs.n; i < task_ports(&r->task); i++)
+        TRY(device_read(r->context->dev, parts[i].is_direct ? parts[i].at : r->data[i], r->on_device[i],
+                        port_bytes(r, i)));
+    return OK;
+}
+
 static void copy_out(const runner *r, const part *parts)
 {
     for (int32_t i = r->task.kind->inputs.n; i < task_ports(&r->task); i++) {
@@ -112,11 +144,18 @@ status runner_run(runner *r, const arrays *a, size_t first, size_t n)
     for (int32_t i = 0; i < task_ports(&r->task); i++)
         if (a->at[i])
             parts[i] = part_of(r, a, i, first, n);
-    keep_apart(r, a, parts);
+    if (!is_apart(r))
+        keep_apart(r, a, parts);
     copy_in(r, a, parts);
-    bind_ports(r, a, parts);
+    if (is_apart(r))
+        TRY(upload(r, a, parts));
+    else
+        bind_ports(r, a, parts);
+    TRY(model_push(r->model));
     TRY(refold(r));
     TRY(plan_run(r->plan, r->bound, task_slots(&r->task) + r->hoisted, &r->cancel));
+    if (is_apart(r))
+        TRY(download(r, parts));
     copy_out(r, parts);
     return OK;
 }

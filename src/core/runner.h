@@ -18,10 +18,13 @@ typedef struct runner {
     int32_t hoisted; /* how many values that is; their memory is bound behind the task's slots */
     uint64_t
         folded; /* the version of the weights that they were computed from; 0: never, or an input changed */
-    slmt_profile *profile;    /* or NULL */
-    void **bound;             /* by plan slot */
-    void *data[METHOD_PORTS]; /* of one run */
-    int is_set[METHOD_PORTS]; /* of a shared input: data holds the caller's */
+    slmt_profile *profile;         /* or NULL */
+    void **bound;                  /* by plan slot, in the device's memory */
+    size_t *hoisted_bytes;         /* of each hoisted value */
+    void *data[METHOD_PORTS];      /* of one run, on the host */
+    void *on_device[METHOD_PORTS]; /* the same in the device's memory; NULL if that is the host's */
+    int is_set[METHOD_PORTS];      /* of a shared input: data holds the caller's */
+    int is_newer[METHOD_PORTS];    /* data has changed since it was copied to the device */
     slmt_progress_fn progress;
     void *progress_user;
     atomic_int cancel;

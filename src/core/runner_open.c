@@ -83,7 +83,7 @@ static status set_batch(runner *r, int32_t batch)
 static status cut_batch(runner *r)
 {
     int32_t batch = r->batch, together;
-    size_t fast = r->context->backend->fast_bytes;
+    size_t fast = r->context->dev.backend->fast_bytes;
     if (batch == 1 || fast == 0)
         return OK;
     TRY(set_batch(r, 1));
@@ -97,29 +97,53 @@ static status cut_batch(runner *r)
     return set_batch(r, together);
 }
 
-static status fill(runner *r, dry_run *t)
+static size_t bytes_of(const bk_shape *s)
+{
+    return (size_t)bk_count(s) * bk_dtype_size(s->dtype);
+}
+
+/* The table of bound pointers, and memory for the hoisted values at its end. */
+static status take_hoisted(runner *r, const folded *kept, dry_run *t)
 {
     void *p;
+    int32_t slots = task_slots(&r->task);
+    TRY(mem_zeros(&r->context->mem, (size_t)(slots + kept->n), sizeof(void *), &p));
+    r->bound = p;
+    TRY(mem_zeros(&r->context->mem, (size_t)kept->n, sizeof(size_t), &p));
+    r->hoisted_bytes = p;
+    for (; r->hoisted < kept->n; r->hoisted++) {
+        r->hoisted_bytes[r->hoisted] = bytes_of(&kept->shape[r->hoisted]);
+        TRY(dry_run_take_on(t, r->context->dev, r->hoisted_bytes[r->hoisted], &r->bound[slots + r->hoisted]));
+    }
+    return OK;
+}
+
+static status take_ports(runner *r, dry_run *t)
+{
+    device dev = r->context->dev;
+    for (int32_t i = 0; i < task_ports(&r->task); i++) {
+        size_t bytes = bytes_of(&r->task.shape[i]);
+        TRY(dry_run_take(t, bytes, &r->data[i]));
+        if (!device_is_host(dev))
+            TRY(dry_run_take_on(t, dev, bytes, &r->on_device[i]));
+        r->bound[task_slot_port(&r->task, i)] = device_is_host(dev) ? r->data[i] : r->on_device[i];
+    }
+    return OK;
+}
+
+static status fill(runner *r, dry_run *t)
+{
     folded kept;
+    device dev = r->context->dev;
     r->batch = runner_samples(r);
     TRY(cut_batch(r));
     TRY(make_plan(r, !t->dry, &kept));
     if (t->dry)
-        t->bytes += mem_cost(plan_arena_bytes(r->plan)) + (r->fold ? mem_cost(plan_arena_bytes(r->fold)) : 0);
-    int32_t slots = task_slots(&r->task);
-    TRY(mem_zeros(&r->context->mem, (size_t)(slots + kept.n), sizeof(void *), &p));
-    r->bound = p;
-    for (; r->hoisted < kept.n; r->hoisted++)
-        TRY(dry_run_take(
-            t, (size_t)bk_count(&kept.shape[r->hoisted]) * bk_dtype_size(kept.shape[r->hoisted].dtype),
-            &r->bound[slots + r->hoisted]));
+        t->bytes += device_cost(dev, plan_arena_bytes(r->plan)) +
+                    (r->fold ? device_cost(dev, plan_arena_bytes(r->fold)) : 0);
+    TRY(take_hoisted(r, &kept, t));
     task_bind_weights(&r->task, r->bound);
-    for (int32_t i = 0; i < task_ports(&r->task); i++) {
-        const bk_shape *shape = &r->task.shape[i];
-        TRY(dry_run_take(t, (size_t)bk_count(shape) * bk_dtype_size(shape->dtype), &r->data[i]));
-        r->bound[task_slot_port(&r->task, i)] = r->data[i];
-    }
-    return OK;
+    return take_ports(r, t);
 }
 
 status runner_open(runner *r, slmt_context *context, const task *t, dry_run *y)
@@ -137,13 +161,18 @@ status runner_open(runner *r, slmt_context *context, const task *t, dry_run *y)
 void runner_close(runner *r)
 {
     mem *m = &r->context->mem;
+    device dev = r->context->dev;
     drop_plans(r);
     profile_release(r->profile);
     for (int32_t i = 0; i < r->hoisted; i++)
-        mem_give(m, r->bound[task_slots(&r->task) + i]);
+        device_give(dev, m, r->bound[task_slots(&r->task) + i], r->hoisted_bytes[i]);
     mem_give(m, r->bound);
-    for (int i = 0; i < METHOD_PORTS; i++)
+    mem_give(m, r->hoisted_bytes);
+    for (int32_t i = 0; i < task_ports(&r->task); i++) {
+        if (r->on_device[i])
+            device_give(dev, m, r->on_device[i], bytes_of(&r->task.shape[i]));
         mem_give(m, r->data[i]);
+    }
     model_release(r->model);
     context_release(r->context);
 }

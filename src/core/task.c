@@ -66,6 +66,7 @@ int32_t task_slots(const task *t)
 static status check_given(const task *t, const task_values *made)
 {
     const slmt_model *m = t->model;
+    TRY(model_pull(m));
     for (int32_t k = 0; k < m->params.n; k++) {
         const param *p = &m->params.list[k];
         size_t i = 0;
@@ -150,7 +151,7 @@ void task_bind_weights(const task *t, void **bound)
 {
     for (int32_t k = 0; k < t->model->params.n; k++)
         if (t->model->params.list[k].used)
-            bound[k] = model_tensor(t->model, k);
+            bound[k] = model_on_device(t->model, k);
 }
 
 const port *task_port(const task *t, int32_t i)

@@ -40,7 +40,7 @@ typedef struct task_values {
 status task_build(const task *t, int32_t which, graph *g, task_values *made);
 void task_values_close(task_values *made, graph *g);
 
-/* Binds the model's weights in a table of task_slots() pointers. */
+/* Binds the model's weights, those in the device's memory, in a table of task_slots() pointers. */
 void task_bind_weights(const task *t, void **bound);
 
 /* The shape of a named input or output; batch > 0: the first extent of a batched one instead. ERR_NOT_FOUND.

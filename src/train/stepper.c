@@ -116,10 +116,10 @@ static status run_graph(stepper *s, int32_t graph)
 }
 
 /* The states of the graph that was run last take their next values. */
-static void assign_states(stepper *s)
+static status assign_states(stepper *s)
 {
     atomic_fetch_add(&s->task.model->version, 1);
-    plan_assign(s->graph[s->last_graph].plan, s->bound);
+    return plan_assign(s->graph[s->last_graph].plan, s->bound);
 }
 
 static void bind_update(stepper *s, int32_t set)
@@ -159,8 +159,7 @@ static status update_set(stepper *s, int32_t set)
 status step_run(step *s, int32_t graph)
 {
     TRY(run_graph(s, graph));
-    assign_states(s);
-    return OK;
+    return assign_states(s);
 }
 
 status step_update(step *s, int32_t set)
@@ -273,7 +272,7 @@ static status default_step(stepper *s)
 {
     TRY(run_graph(s, 0));
     TRY(check_gradients(s, -1));
-    assign_states(s);
+    TRY(assign_states(s));
     for (int32_t set = 0; set < task_set_count(s->task.kind); set++)
         if (s->graph[0].update[set])
             TRY(update_set(s, set));

@@ -142,7 +142,7 @@ static status plan_graph(stepper *s, int32_t index, dry_run *y)
     task_values_close(&made, g);
     graph_free(g);
     if (st == OK && y->dry)
-        y->bytes += mem_cost(plan_arena_bytes(to->plan));
+        y->bytes += device_cost(s->context->dev, plan_arena_bytes(to->plan));
     return st;
 }
 
@@ -213,7 +213,7 @@ static status plan_update(stepper *s, step_graph *from, int32_t set, dry_run *y)
         context_plan(s->context, g, PLAN_IN_PLACE | (y->dry ? PLAN_DRY : PLAN_ARENA), &from->update[set]);
     graph_free(g);
     if (st == OK && y->dry)
-        y->bytes += mem_cost(plan_arena_bytes(from->update[set]));
+        y->bytes += device_cost(s->context->dev, plan_arena_bytes(from->update[set]));
     return st;
 }
 
@@ -359,6 +359,9 @@ static status take_tables(stepper *s)
 status stepper_open(stepper *s, slmt_context *context, const task *t, dry_run *y)
 {
     *s = (stepper){.context = context, .task = *t};
+    if (!device_is_host(context->dev))
+        return fail(ERR_UNSUPPORTED, "backend %s: training on a device with memory of its own is not served yet",
+                    context->dev.backend->name);
     TRY(take_tables(s));
     assign_tensors(s);
     for (int32_t i = 0; i < task_set_count(t->kind); i++)

@@ -83,6 +83,9 @@ int main(void)
     printf("field slmt_context_config log_user %zu %zu\n", offsetof(slmt_context_config, log_user), sizeof(((slmt_context_config *)0)->log_user));
     printf("field slmt_context_config weights %zu %zu\n", offsetof(slmt_context_config, weights), sizeof(((slmt_context_config *)0)->weights));
     printf("field slmt_context_config arithmetic %zu %zu\n", offsetof(slmt_context_config, arithmetic), sizeof(((slmt_context_config *)0)->arithmetic));
+    printf("field slmt_context_config backend_name %zu %zu\n", offsetof(slmt_context_config, backend_name), sizeof(((slmt_context_config *)0)->backend_name));
+    printf("field slmt_context_config backend_path %zu %zu\n", offsetof(slmt_context_config, backend_path), sizeof(((slmt_context_config *)0)->backend_path));
+    printf("field slmt_context_config backend_options %zu %zu\n", offsetof(slmt_context_config, backend_options), sizeof(((slmt_context_config *)0)->backend_options));
     printf("struct slmt_number %zu\n", sizeof(slmt_number));
     printf("field slmt_number name %zu %zu\n", offsetof(slmt_number, name), sizeof(((slmt_number *)0)->name));
     printf("field slmt_number value %zu %zu\n", offsetof(slmt_number, value), sizeof(((slmt_number *)0)->value));

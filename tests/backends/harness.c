@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "tests/plugins/walled_host.h"
+
 /* ---- tolerances ---- */
 
 /* A sum of k terms in any order: each partial sum is rounded, the roundings are independent, and the
@@ -261,7 +263,7 @@ void compute_truth(const op_case *c, double *const in[], double *out[])
     }
     if (bk_reference()->prepare(truth_device, &call) != BK_OK)
         fail_msg("%s: %s", describe_case(c), truth_host.last_log);
-    call.scratch = host_alloc(&truth_host, call.scratch_bytes);
+    assert_int_equal(host_alloc(&truth_host, call.scratch_bytes, &call.scratch), BK_OK);
     assert_int_equal(bk_reference()->run(truth_device, &call), BK_OK);
     host_free(&truth_host, call.scratch);
     bk_reference()->release(truth_device, &call);
@@ -278,26 +280,27 @@ void free_values(double *value[], int32_t n)
 
 subject subjects[SUBJECTS] = {
     {.name = "reference", .backend = bk_reference, .threads = 1, .level = BEST},
+    {.name = "walled", .backend = bk_walled_host, .threads = 1, .level = BEST},
     {.name = "cpu, auto, 1 thread", .backend = bk_cpu, .threads = 1, .level = BEST},
     {.name = "cpu, auto, 2 threads", .backend = bk_cpu, .threads = 2, .level = BEST},
     {.name = "cpu, onednn, 1 thread",
      .backend = bk_cpu,
-     .matrix = BK_MATRIX_ONEDNN,
+     .options = "matrix=onednn",
      .threads = 1,
      .level = BEST},
     {.name = "cpu, onednn, 2 threads",
      .backend = bk_cpu,
-     .matrix = BK_MATRIX_ONEDNN,
+     .options = "matrix=onednn",
      .threads = 2,
      .level = BEST},
     {.name = "cpu, openblas, 1 thread",
      .backend = bk_cpu,
-     .matrix = BK_MATRIX_OPENBLAS,
+     .options = "matrix=openblas",
      .threads = 1,
      .level = BEST},
     {.name = "cpu, openblas, 2 threads",
      .backend = bk_cpu,
-     .matrix = BK_MATRIX_OPENBLAS,
+     .options = "matrix=openblas",
      .threads = 2,
      .level = BEST},
     {.name = "cpu, plain C, 2 threads", .backend = bk_cpu, .threads = 2, .level = PLAIN_C},
@@ -309,15 +312,15 @@ subject subjects[SUBJECTS] = {
 bk_status open_subject(const subject *s, const bk_host *host, void **device)
 {
     if (s->level != BEST)
-        return cpu_open_level(host, s->matrix, s->level, device);
-    return s->backend()->open(host, s->matrix, device);
+        return cpu_open_level(host, s->options, s->level, device);
+    return s->backend()->open(host, s->options, device);
 }
 
 int open_subjects(void **state)
 {
     (void)state;
     test_host_init(&truth_host, 1);
-    if (bk_reference()->open(&truth_host.host, BK_MATRIX_AUTO, &truth_device) != BK_OK)
+    if (bk_reference()->open(&truth_host.host, "", &truth_device) != BK_OK)
         return -1;
     for (int i = 0; i < SUBJECTS; i++) {
         subject *s = &subjects[i];
@@ -326,7 +329,7 @@ int open_subjects(void **state)
         s->open = status == BK_OK;
         if (s->open)
             print_message("testing %s: %s\n", s->name, s->backend()->describe(s->device));
-        else if (s->matrix != BK_MATRIX_AUTO && status == BK_ERR_UNSUPPORTED)
+        else if (s->options && status == BK_ERR_UNSUPPORTED)
             print_message("SKIPPED %s: %s\n", s->name,
                           s->host.last_log[0] ? s->host.last_log : "this build has no such library");
         else

@@ -89,7 +89,7 @@ void free_values(double *value[], int32_t n);
 typedef struct subject {
     const char *name;
     const bk_backend *(*backend)(void);
-    bk_matrix matrix;
+    const char *options;
     int32_t threads;
     int32_t level; /* instruction level of the cpu back end's kernels, or BEST */
     test_host host;

@@ -88,6 +88,13 @@ static inline void guard_free(void *user, void *p)
     free(b);
 }
 
+/* The same, as a backend asks. */
+static inline bk_status guard_host_alloc(void *user, size_t bytes, void **out)
+{
+    *out = guard_alloc(user, bytes);
+    return *out ? BK_OK : BK_ERR_MEMORY;
+}
+
 /* 1 while no block, freed or not, was written outside. */
 static inline int test_memory_is_whole(const test_memory *t)
 {
@@ -115,9 +122,9 @@ static inline bk_status engine_open(engine *e, const bk_backend *backend)
 {
     test_memory_init(&e->memory);
     mem_init(&e->m, guard_alloc, guard_free, &e->memory, 0);
-    e->host = (bk_host){&e->memory, guard_alloc, guard_free, test_log, 2, 0};
+    e->host = (bk_host){&e->memory, guard_host_alloc, guard_free, test_log, 2};
     e->dev = (device){backend, NULL};
-    return backend->open(&e->host, BK_MATRIX_AUTO, &e->dev.handle);
+    return backend->open(&e->host, "", &e->dev.handle);
 }
 
 /* 1 if all memory came back unharmed. */

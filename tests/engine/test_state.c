@@ -76,7 +76,7 @@ static size_t run(trial *t, int flags, int n)
     for (int i = 0; i < n; i++) {
         assert_int_equal(plan_run(p, t->bound, SLOTS, NULL), OK);
         if (!(flags & PLAN_IN_PLACE))
-            plan_assign(p, t->bound);
+            assert_int_equal(plan_assign(p, t->bound), OK);
     }
     size_t bytes = plan_arena_bytes(p);
     plan_free(p);
@@ -121,7 +121,7 @@ static void nothing_is_replaced_before_it_is_assigned(void **unused)
     assert_int_equal(plan_run(p, t.bound, SLOTS, NULL), OK);
     for (int i = 0; i < N; i++)
         assert_true(t.at[0][i] == first(0, i));
-    plan_assign(p, t.bound);
+    assert_int_equal(plan_assign(p, t.bound), OK);
     for (int i = 0; i < N; i++)
         assert_true(t.at[0][i] == 2 * first(1, i));
     plan_free(p);

@@ -28,18 +28,18 @@
 typedef struct target {
     const char *name;
     int reference;
-    bk_matrix matrix;
+    const char *options;
     int level; /* of instructions, CPU_LEVEL_BEST or one of the others */
 } target;
 
 static const target targets[] = {
-    {"reference float64", 1, BK_MATRIX_AUTO, CPU_LEVEL_BEST},
-    {"cpu auto", 0, BK_MATRIX_AUTO, CPU_LEVEL_BEST},
-    {"cpu oneDNN", 0, BK_MATRIX_ONEDNN, CPU_LEVEL_BEST},
-    {"cpu OpenBLAS", 0, BK_MATRIX_OPENBLAS, CPU_LEVEL_BEST},
-    {"cpu auto, x86-64-v3", 0, BK_MATRIX_AUTO, 3},
-    {"cpu auto, x86-64-v2", 0, BK_MATRIX_AUTO, 2},
-    {"cpu auto, plain C", 0, BK_MATRIX_AUTO, 0},
+    {"reference float64", 1, "", CPU_LEVEL_BEST},
+    {"cpu auto", 0, "", CPU_LEVEL_BEST},
+    {"cpu oneDNN", 0, "matrix=onednn", CPU_LEVEL_BEST},
+    {"cpu OpenBLAS", 0, "matrix=openblas", CPU_LEVEL_BEST},
+    {"cpu auto, x86-64-v3", 0, "", 3},
+    {"cpu auto, x86-64-v2", 0, "", 2},
+    {"cpu auto, plain C", 0, "", 0},
 };
 
 /* ---- a network with its weights in one array ---- */
@@ -59,9 +59,9 @@ static int open_network(network *w, const target *t)
     if (!t->reference) {
         test_memory_init(&w->e.memory);
         mem_init(&w->e.m, guard_alloc, guard_free, &w->e.memory, 0);
-        w->e.host = (bk_host){&w->e.memory, guard_alloc, guard_free, test_log, 2, 0};
+        w->e.host = (bk_host){&w->e.memory, guard_host_alloc, guard_free, test_log, 2};
         w->e.dev = (device){bk_cpu(), NULL};
-        s = cpu_open_level(&w->e.host, t->matrix, t->level, &w->e.dev.handle);
+        s = cpu_open_level(&w->e.host, t->options, t->level, &w->e.dev.handle);
     }
     w->real = t->reference ? BK_F64 : BK_F32;
     return s == BK_OK;

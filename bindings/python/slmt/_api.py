@@ -160,6 +160,9 @@ class slmt_context_config(Structure):
         ("log_user", c_void_p),  # handed to log
         ("weights", c_int32),  # SLMT_WEIGHTS_FULL; others only with precision SLMT_FLOAT32
         ("arithmetic", c_int32),  # SLMT_ARITHMETIC_FLOAT32
+        ("backend_name", c_char_p),  # a backend by its name, instead of `backend`: "cpu", "reference", or a plug-in; NULL: none
+        ("backend_path", c_char_p),  # where a plug-in is looked for: a directory that holds libslmt_NAME.so, or that file; NULL: nowhere. Nothing else is searched
+        ("backend_options", c_char_p),  # more options, in the backend's own words, such as "matrix=onednn,bf16"; NULL: none
     ]
 
 
@@ -562,12 +565,14 @@ slmt_context_create = _bind(
     context: receives the context; the caller frees it with slmt_context_free()
 
     Returns: SLMT_OK, or
-    SLMT_ERR_ARGUMENT    a pointer is NULL, a field is out of range (the text names it), or weights of
-                         16 bits are asked for in float64;
-    SLMT_ERR_VERSION     struct_size is larger than this library knows and its tail is not zero;
-    SLMT_ERR_UNSUPPORTED the back end, precision or matrix library is not in this build, or the machine
-                         lacks what the arithmetic needs (the text says what);
-    SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+            SLMT_ERR_ARGUMENT    a pointer is NULL, a field is out of range (the text names it), or weights of
+                                 16 bits are asked for in float64;
+            SLMT_ERR_VERSION     struct_size is larger than this library knows and its tail is not zero;
+            SLMT_ERR_UNSUPPORTED the backend, precision or matrix library is not in this build, the backend
+    does not know an option, or the machine lacks what it needs (the message says what); SLMT_ERR_NOT_FOUND
+    there is no backend of this name, or no plug-in at backend_path; SLMT_ERR_FORMAT      the file is no
+    plug-in, or holds another backend; SLMT_ERR_VERSION     the plug-in was built for another version of the
+    library; SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
     Threads: any thread; a context may be used by many threads at once
 

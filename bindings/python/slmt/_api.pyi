@@ -98,6 +98,9 @@ class slmt_context_config(Structure):
     log_user: int | None
     weights: int
     arithmetic: int
+    backend_name: bytes | None
+    backend_path: bytes | None
+    backend_options: bytes | None
 
 class slmt_number(Structure):
     name: bytes | None

@@ -154,6 +154,9 @@ struct slmt_context_config
     log_user::Ptr{Cvoid}  # handed to log
     weights::Int32  # SLMT_WEIGHTS_FULL; others only with precision SLMT_FLOAT32
     arithmetic::Int32  # SLMT_ARITHMETIC_FLOAT32
+    backend_name::Cstring  # a backend by its name, instead of `backend`: "cpu", "reference", or a plug-in; NULL: none
+    backend_path::Cstring  # where a plug-in is looked for: a directory that holds libslmt_NAME.so, or that file; NULL: nowhere. Nothing else is searched
+    backend_options::Cstring  # more options, in the backend's own words, such as "matrix=onednn,bf16"; NULL: none
 end
 
 @doc raw"""
@@ -543,12 +546,14 @@ config: NULL for the defaults; copied
 context: receives the context; the caller frees it with slmt_context_free()
 
 Returns: SLMT_OK, or
-SLMT_ERR_ARGUMENT    a pointer is NULL, a field is out of range (the text names it), or weights of
-                     16 bits are asked for in float64;
-SLMT_ERR_VERSION     struct_size is larger than this library knows and its tail is not zero;
-SLMT_ERR_UNSUPPORTED the back end, precision or matrix library is not in this build, or the machine
-                     lacks what the arithmetic needs (the text says what);
-SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+        SLMT_ERR_ARGUMENT    a pointer is NULL, a field is out of range (the text names it), or weights of
+                             16 bits are asked for in float64;
+        SLMT_ERR_VERSION     struct_size is larger than this library knows and its tail is not zero;
+        SLMT_ERR_UNSUPPORTED the backend, precision or matrix library is not in this build, the backend
+does not know an option, or the machine lacks what it needs (the message says what); SLMT_ERR_NOT_FOUND
+there is no backend of this name, or no plug-in at backend_path; SLMT_ERR_FORMAT      the file is no
+plug-in, or holds another backend; SLMT_ERR_VERSION     the plug-in was built for another version of the
+library; SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
 Threads: any thread; a context may be used by many threads at once
 
