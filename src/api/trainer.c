@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/structs.h"
@@ -326,6 +327,62 @@ slmt_status slmt_trainer_get_state(const slmt_trainer *trainer, slmt_training_st
     return struct_write(state, &s, sizeof s, "slmt_training_state");
 }
 
+/* ---- values of the last step ---- */
+
+static const port_table *outputs_of(const slmt_trainer *t)
+{
+    return &t->stepper.task.kind->outputs;
+}
+
+/* The output that is value `index`, outputs.n for the learning rate, below 0 past the end. */
+static int32_t value_at(const slmt_trainer *t, size_t index)
+{
+    for (int32_t i = 0; i < outputs_of(t)->n; i++)
+        if (stepper_is_scalar(&t->stepper, i) && index-- == 0)
+            return i;
+    return index == 0 ? outputs_of(t)->n : -1;
+}
+
+size_t slmt_trainer_value_count(const slmt_trainer *trainer)
+{
+    size_t n = 0;
+    while (trainer && value_at(trainer, n) >= 0)
+        n++;
+    return n;
+}
+
+const char *slmt_trainer_value_name(const slmt_trainer *trainer, size_t index)
+{
+    int32_t i = trainer ? value_at(trainer, index) : -1;
+    return i < 0 ? "" : i == outputs_of(trainer)->n ? "learning_rate" : outputs_of(trainer)->rows[i].name;
+}
+
+slmt_status slmt_trainer_value(const slmt_trainer *trainer, const char *name, double *value)
+{
+    REQUIRE(trainer);
+    REQUIRE(name);
+    REQUIRE(value);
+    const stepper *s = &trainer->stepper;
+    size_t index = 0;
+    while (value_at(trainer, index) >= 0 && strcmp(slmt_trainer_value_name(trainer, index), name) != 0)
+        index++;
+    int32_t i = value_at(trainer, index);
+    if (i < 0)
+        return fail(ERR_NOT_FOUND, "task %s reports no value %s", s->task.kind->name, name);
+    if (!s->has_values)
+        return fail(ERR_STATE, "there are no values before the first step");
+    *value = i == outputs_of(trainer)->n ? s->rate : s->value[i];
+    return OK;
+}
+
+slmt_status slmt_trainer_attach(slmt_trainer *trainer, const char *name, slmt_model *model)
+{
+    REQUIRE(trainer);
+    REQUIRE(name);
+    REQUIRE(model);
+    return stepper_attach(&trainer->stepper, name, model);
+}
+
 void slmt_trainer_cancel(slmt_trainer *trainer)
 {
     if (trainer)
@@ -340,54 +397,31 @@ static double epoch_of(const slmt_trainer *t)
     return t->steps_in_epoch ? (double)t->stepper.step / (double)t->steps_in_epoch : 0;
 }
 
-static void name_losses(const slmt_trainer *t, const double *loss, double rate, slmt_losses *l)
-{
-    int32_t n = t->stepper.task.kind->outputs.n, stage = stage_of(t);
-    *l = (slmt_losses){.struct_size = sizeof *l, .parts = n - 1, .total = loss[n - 1], .learning_rate = rate};
-    for (int32_t i = 0; i < n - 1 && i < 4; i++)
-        l->part[i] = loss[i];
-    if (stage == SLMT_STAGE_PRETRAIN) {
-        l->reconstruction = loss[0];
-        l->edge = loss[1];
-    } else if (stage == SLMT_STAGE_FINETUNE) {
-        l->l1 = loss[0];
-        l->consistency = loss[1];
-    }
-}
-
-static status run_step(slmt_trainer *t, const void *const *given, double rate, slmt_losses *losses)
+static status run_step(slmt_trainer *t, const void *const *given, double rate)
 {
     stepper *s = &t->stepper;
     random_stream r = random_open(t->seed, random_purpose("mask", s->step));
     for (size_t i = 0; i < s->n_draws; i++)
         s->draws[i] = random_uniform(&r);
-    TRY(stepper_run(s, given, epoch_of(t), rate, &t->cancel));
-    name_losses(t, s->value, rate, losses);
-    return OK;
+    return stepper_run(s, given, epoch_of(t), rate, &t->cancel);
 }
 
-static status check_rate(double rate, const slmt_losses *losses, const char *call)
+static status check_rate(double rate, const char *call)
 {
-    if (losses)
-        TRY(struct_check(losses, "slmt_losses"));
     return rate >= 0 && rate <= 1e3 ? OK : fail(ERR_ARGUMENT, "%s: rate is %g", call, rate);
 }
 
 /* A step by hand, its inputs checked. */
-static status step(slmt_trainer *t, const void *const *given, double rate, slmt_losses *losses)
+static status step_by_hand(slmt_trainer *t, const void *const *given, double rate)
 {
-    slmt_losses l;
-    status s = run_step(t, given, rate, &l);
+    status s = run_step(t, given, rate);
     atomic_store(&t->cancel, 0);
-    if (s != OK || !losses)
-        return s;
-    return struct_write(losses, &l, sizeof l, "slmt_losses");
+    return s;
 }
 
-static status check_step(const slmt_trainer *t, int32_t stage, double rate, const slmt_losses *losses,
-                         const char *call)
+static status check_step(const slmt_trainer *t, int32_t stage, double rate, const char *call)
 {
-    TRY(check_rate(rate, losses, call));
+    TRY(check_rate(rate, call));
     if (stage_of(t) != stage)
         return fail(ERR_STATE, "%s: this trainer is for the other stage", call);
     return OK;
@@ -403,31 +437,29 @@ static status check_images(const slmt_trainer *t, const float *images, const cha
     return OK;
 }
 
-slmt_status slmt_pretrain_step(slmt_trainer *trainer, const float *images, double rate, slmt_losses *losses)
+slmt_status slmt_pretrain_step(slmt_trainer *trainer, const float *images, double rate)
 {
     REQUIRE(trainer);
     REQUIRE(images);
-    TRY(check_step(trainer, SLMT_STAGE_PRETRAIN, rate, losses, __func__));
+    TRY(check_step(trainer, SLMT_STAGE_PRETRAIN, rate, __func__));
     TRY(check_images(trainer, images, "images"));
     const void *given[METHOD_PORTS] = {images};
-    return step(trainer, given, rate, losses);
+    return step_by_hand(trainer, given, rate);
 }
 
-slmt_status slmt_finetune_step(slmt_trainer *trainer, const float *source, const float *target, double rate,
-                               slmt_losses *losses)
+slmt_status slmt_finetune_step(slmt_trainer *trainer, const float *source, const float *target, double rate)
 {
     REQUIRE(trainer);
     REQUIRE(source);
     REQUIRE(target);
-    TRY(check_step(trainer, SLMT_STAGE_FINETUNE, rate, losses, __func__));
+    TRY(check_step(trainer, SLMT_STAGE_FINETUNE, rate, __func__));
     TRY(check_images(trainer, source, "source"));
     TRY(check_images(trainer, target, "target"));
     const void *given[METHOD_PORTS] = {source, target};
-    return step(trainer, given, rate, losses);
+    return step_by_hand(trainer, given, rate);
 }
 
-slmt_status slmt_trainer_step(slmt_trainer *trainer, const slmt_tensor *inputs, size_t count, double rate,
-                              slmt_losses *losses)
+slmt_status slmt_trainer_step(slmt_trainer *trainer, const slmt_tensor *inputs, size_t count, double rate)
 {
     REQUIRE(trainer);
     REQUIRE(inputs);
@@ -435,7 +467,7 @@ slmt_status slmt_trainer_step(slmt_trainer *trainer, const slmt_tensor *inputs, 
     const slmt_tensor *by_port[METHOD_PORTS];
     const void *given[METHOD_PORTS] = {NULL};
     int64_t samples = 0, batch = (int64_t)t->setting[TRAIN_BATCH];
-    TRY(check_rate(rate, losses, __func__));
+    TRY(check_rate(rate, __func__));
     TRY(task_match(t, inputs_of(trainer), 0, inputs, count, by_port, &samples));
     if (samples != batch)
         return fail(ERR_ARGUMENT, "the tensors hold %lld samples, a step of this trainer takes %lld",
@@ -446,7 +478,7 @@ slmt_status slmt_trainer_step(slmt_trainer *trainer, const slmt_tensor *inputs, 
         TRY(task_check_values(t, &inputs_of(trainer)->rows[i], by_port[i]));
         given[i] = by_port[i]->data;
     }
-    return step(trainer, given, rate, losses);
+    return step_by_hand(trainer, given, rate);
 }
 
 /* ---- a run over a set ---- */
@@ -455,24 +487,50 @@ slmt_status slmt_trainer_step(slmt_trainer *trainer, const slmt_tensor *inputs, 
 typedef struct run {
     slmt_trainer *trainer;
     feed feed;
+    const char *source, *target;
     slmt_step_fn step;
     void *user;
+    card_change card; /* for the model, after the first step */
+    int32_t recorded;
 } run;
+
+/* Takes the memory for what the model will say of the set that it learned from. */
+static status prepare_record(run *r)
+{
+    slmt_model *m = r->trainer->model;
+    char key[PARAM_NAME_MAX];
+    TRY(model_check_preprocess(m, &r->feed.preprocess));
+    if (r->target) {
+        TRY(card_prepare(m, &r->card, "source_contrast", r->source));
+        return card_prepare(m, &r->card, "target_contrast", r->target);
+    }
+    snprintf(key, sizeof key, "%s_contrast", r->trainer->stepper.task.kind->name);
+    return card_prepare(m, &r->card, key, r->source);
+}
+
+/* The model keeps how the slices it learned from were made, and of which contrasts: once, after a step. */
+static void record_set(run *r)
+{
+    if (r->recorded)
+        return;
+    r->trainer->model->preprocess = r->feed.preprocess;
+    card_commit(r->trainer->model, &r->card);
+    r->recorded = 1;
+}
 
 static status run_one(run *r)
 {
     slmt_trainer *t = r->trainer;
     const method_task *kind = t->stepper.task.kind;
-    slmt_losses l;
     const void *given[METHOD_PORTS];
     double rate = schedule_rate(t->stepper.task.setting, epoch_of(t));
     TRY(kind->feeding->fill(&r->feed, t->stepper.step, t->samples));
     for (int i = 0; i < METHOD_PORTS; i++)
         given[i] = t->samples[i];
-    TRY(run_step(t, given, rate, &l));
-    TRY(slmt_model_set_preprocess(t->model, &r->feed.preprocess)); /* that of the slices it learned from */
+    TRY(run_step(t, given, rate));
+    record_set(r);
     slmt_training_state state = state_of(t);
-    if (r->step && r->step(r->user, &state, &l) != 0)
+    if (r->step && r->step(r->user, t, &state) != 0)
         return fail(ERR_CANCELLED, "cancelled by the step callback after step %llu",
                     (unsigned long long)state.step);
     return OK;
@@ -505,7 +563,7 @@ static status open_run(run *r, slmt_dataset *set, const char *source, const char
     TRY(task->kind->feeding->open(&r->feed));
     t->steps_in_epoch = r->feed.steps_in_epoch;
     t->total_steps = r->feed.steps_in_epoch * (uint64_t)task->setting[TRAIN_EPOCHS];
-    return OK;
+    return prepare_record(r);
 }
 
 slmt_status slmt_trainer_run(slmt_trainer *trainer, slmt_dataset *dataset, const char *source,
@@ -513,7 +571,7 @@ slmt_status slmt_trainer_run(slmt_trainer *trainer, slmt_dataset *dataset, const
 {
     REQUIRE(trainer);
     REQUIRE(dataset);
-    run r = {.trainer = trainer, .step = step, .user = user};
+    run r = {.trainer = trainer, .source = source, .target = target, .step = step, .user = user};
     if (!trainer->stepper.task.kind->feeding)
         return fail(ERR_UNSUPPORTED,
                     "slmt_trainer_run: task %s takes no training sets; see slmt_trainer_step()",
@@ -525,6 +583,7 @@ slmt_status slmt_trainer_run(slmt_trainer *trainer, slmt_dataset *dataset, const
         end = trainer->stepper.step + max_steps;
     while (s == OK && trainer->stepper.step < end)
         s = run_one(&r);
+    card_cancel(trainer->model, &r.card);
     trainer->stepper.task.kind->feeding->close(&r.feed);
     atomic_store(&trainer->cancel, 0);
     return s;

@@ -174,6 +174,9 @@ typedef struct method {
 
 const method *method_at(size_t index);        /* NULL past the last */
 const method *method_named(const char *name); /* NULL: none */
+/* For tests, which no program can do: one more method, in place of the one added before. */
+void method_add(const method *m);
+
 const method_task *task_named(const method *m, const char *name);
 
 /* Options as a whole: ranges, then rules. */

@@ -321,7 +321,7 @@ static status check_attached(const stepper *s)
 
 status stepper_run(stepper *s, const void *const *given, double epoch, double rate, const atomic_int *cancel)
 {
-    double value[METHOD_PORTS];
+    double value[METHOD_PORTS], rate_before = s->rate;
     TRY(check_attached(s));
     memcpy(value, s->value, sizeof value);
     s->epoch = epoch;
@@ -331,6 +331,7 @@ status stepper_run(stepper *s, const void *const *given, double epoch, double ra
     status st = s->task.kind->step ? own_step(s) : default_step(s);
     if (st != OK) {
         memcpy(s->value, value, sizeof value);
+        s->rate = rate_before;
         return st;
     }
     s->has_values = 1;
