@@ -15,8 +15,8 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { BK_API = 6 }; /* bumped when anything in this file or in ops.def changes */
-enum { BK_MAX_RANK = 6, BK_MAX_IN = 8, BK_MAX_OUT = 3 };
+enum { BK_API = 7 }; /* bumped when anything in this file or in ops.def changes */
+enum { BK_MAX_RANK = 6, BK_MAX_IN = 8, BK_MAX_OUT = 3, BK_MAX_SPACE = 3 };
 
 /* BK_BF16 (bfloat16) and BK_F16 (IEEE binary16), held as uint16_t, store BK_LINEAR's w and views of it, and
  * nothing else. */
@@ -50,10 +50,14 @@ typedef struct bk_attr {
     int64_t axes[BK_MAX_RANK];
     int32_t axis;
     int32_t trans_a, trans_b;
-    int32_t has_bias, has_residual, activation;
+    int32_t has_bias, has_residual, has_weight, activation;
     int32_t heads;
     int32_t grid_h, grid_w, window, shift;
-    int32_t stride, pad;
+    int32_t stride[BK_MAX_SPACE], dilation[BK_MAX_SPACE]; /* entry i is of the call's i-th spatial axis */
+    int32_t pad[BK_MAX_SPACE], pad_end[BK_MAX_SPACE];
+    int32_t groups;
+    int32_t reverse, ignored;
+    uint64_t purpose; /* of random numbers: random_purpose() in lib/random.h */
 } bk_attr;
 
 typedef enum bk_status {

@@ -23,7 +23,7 @@ static void mark(halves *h, const unsigned char *steady_slot, int32_t n_slots)
     }
     for (int32_t k = 0; k < g->n_nodes; k++) {
         const node *n = &g->nodes[k];
-        int all = !op_has(n->op, OP_RANDOM), any = !op_has(n->op, OP_VIEW);
+        int all = 1, any = !op_has(n->op, OP_VIEW);
         for (int32_t i = 0; i < n->n_in; i++) {
             all &= h->steady[n->in[i]];
             any |= h->made[n->in[i]];

@@ -21,6 +21,10 @@ value op_detach(graph *g, value x);              /* x, as a constant: no gradien
 #define op_view(g, x, rank, ...) op_reshape(g, x, rank, (const int64_t[]){__VA_ARGS__})
 #define op_permute(g, x, ...)    op_transpose(g, x, (const int[]){__VA_ARGS__})
 
+/* ---- constants ---- */
+value op_number(graph *g, double x);             /* of rank 0: broadcasts to every shape */
+value op_fill(graph *g, int32_t rank, double x); /* the same with `rank` axes of length 1 */
+
 /* ---- element-wise ---- */
 value op_affine(graph *g, value x, double alpha, double beta);
 value op_exp(graph *g, value x);
@@ -33,20 +37,59 @@ value op_tanh(graph *g, value x);
 value op_leaky_relu(graph *g, value x, double slope);
 value op_step(graph *g, value x, double slope);
 value op_gelu(graph *g, value x);
+value op_softplus(graph *g, value x);
 value op_add(graph *g, value a, value b); /* shapes broadcast: a shorter one gets leading axes of 1 */
 value op_sub(graph *g, value a, value b);
 value op_mul(graph *g, value a, value b);
 value op_div(graph *g, value a, value b);
 value op_maximum(graph *g, value a, value b);
+value op_minimum(graph *g, value a, value b);
+value op_clamp(graph *g, value x, double low, double high);
+value op_prelu(graph *g, value x, value slope); /* x > 0 ? x : slope * x; slope[C] for the last axis */
 value op_gelu_grad(graph *g, value x, value dy);
+
+/* ---- choices: a mask is real, 1 or 0; no gradient passes through comparisons ---- */
+value op_less(graph *g, value a, value b);
+value op_less_equal(graph *g, value a, value b);
+value op_equal(graph *g, value a, value b);
+value op_not(graph *g, value mask);
+value op_where(graph *g, value mask, value a, value b); /* all three broadcast */
 
 /* ---- reductions: axes is a bit mask ---- */
 value op_sum(graph *g, value x, uint32_t axes); /* reduced axes stay with length 1 */
 value op_mean(graph *g, value x, uint32_t axes);
 value op_reduce_max(graph *g, value x, uint32_t axes);
+value op_reduce_min(graph *g, value x, uint32_t axes);
 value op_sum_all(graph *g, value x); /* a single number, rank 0 */
 value op_mean_all(graph *g, value x);
 value op_sum_to(graph *g, value x, const bk_shape *to); /* undoes a broadcast from `to` */
+
+/* Lengths over `axes`: x / max(|x|, eps), and the product of two such vectors. */
+value op_l2_normalize(graph *g, value x, uint32_t axes, double eps);
+value op_cosine(graph *g, value a, value b, uint32_t axes, double eps);
+
+/* ---- order along the last axis ---- */
+value op_sort(graph *g, value x, value *index); /* falling; equal numbers keep their order. index: int32 */
+value op_top_k(graph *g, value x, int64_t k, value *index);
+value op_take(graph *g, value x,
+              value index); /* x[...,N], index i32[...,K] -> y[...,k] = x[..., index[...,k]] */
+value op_cumsum(graph *g, value x);
+
+/* ---- labels: int32 in [0, classes), or `ignored` ---- */
+value op_cast(graph *g, value x);                                          /* int32 to real */
+value op_argmax(graph *g, value x, int axis);                              /* int32, without the axis */
+value op_one_hot(graph *g, value label, int64_t classes, int32_t ignored); /* a row of zeros if ignored */
+/* x[...,K], label[...], class_weight[K] or NONE -> loss[...] and in *weight the labels' weights, 0 where
+ * ignored */
+value op_cross_entropy(graph *g, value x, value label, value class_weight, int32_t ignored, value *weight);
+
+/* ---- random numbers: from a key[4] bound for each run (random_key()), and a purpose (random_purpose()) that
+   no other draw of the graph has ---- */
+value op_uniform(graph *g, value key, uint64_t purpose, const bk_shape *shape); /* [0, 1) */
+value op_normal(graph *g, value key, uint64_t purpose, const bk_shape *shape);  /* mean 0, variance 1 */
+value op_bernoulli(graph *g, value key, uint64_t purpose, const bk_shape *shape, double odds); /* 1 or 0 */
+value op_dropout(graph *g, value x, value key, uint64_t purpose,
+                 double rate); /* kept ones are / (1 - rate) */
 
 /* ---- products ---- */
 value op_matmul(graph *g, value a, value b, int trans_a, int trans_b);
@@ -55,12 +98,29 @@ value op_linear(graph *g, value x, value weight, value bias); /* bias may be NON
 /* ---- normalisation ---- */
 value op_layer_norm(graph *g, value x, value gain, value bias, double eps);
 value op_softmax(graph *g, value x);
+value op_log_softmax(graph *g, value x);
 /* x[B,S...,C]: each channel of each sample over space, without weights; then a leaky ReLU (slope 1: none). */
 value op_instance_norm(graph *g, value x, double eps, double slope);
 
 /* ---- over space, channels last: x[B,S...,C] with 1 to 3 axes S ---- */
-value op_conv(graph *g, value x, value weight, value bias, int stride, int pad); /* weight[O,C,K...];
-                                                              bias[O] may be NONE; zeros pad each axis */
+/* A window that moves over space, with an entry for each axis of S: zeros before (pad) and behind (pad_end)
+ * x, and channels in groups that do not see each other. */
+typedef struct op_window {
+    int32_t stride[BK_MAX_SPACE], dilation[BK_MAX_SPACE], pad[BK_MAX_SPACE], pad_end[BK_MAX_SPACE];
+    int32_t groups;
+} op_window;
+
+/* The same on both sides of every axis, dilation 1, one group: a start for other windows too. */
+op_window op_window_of(int stride, int pad);
+
+/* weight[O,C/groups,K...]; bias[O] may be NONE. */
+value op_convolve(graph *g, value x, value weight, value bias, const op_window *window);
+value op_conv(graph *g, value x, value weight, value bias, int stride, int pad); /* with op_window_of() */
+/* The transposed convolution, from x[B,S...,C] to [B,S'...,O]: weight[C,O/groups,K...], bias[O] may be NONE,
+ * and S' = (S - 1) stride - pad - pad_end + dilation (K - 1) + 1 + more. `more` (PyTorch's output_padding;
+ * NULL: zeros) is below the axis's stride or dilation. */
+value op_conv_transpose(graph *g, value x, value weight, value bias, const op_window *window,
+                        const int32_t *more);
 value op_reflect(graph *g, value x, int64_t pad);               /* mirrors at both ends of each S */
 value op_resize_linear(graph *g, value x, const int64_t *size); /* to x[B,size...,C], half-pixel centres */
 

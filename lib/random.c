@@ -1,34 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* random.c - Philox 4x32-10 and the few distributions made from it. */
+/* random.c - cursors over Philox streams (backends/philox.h), and the few distributions made from them. */
 #include "lib/random.h"
 
 #include <math.h>
+#include <string.h>
 
-static uint32_t mulhilo(uint32_t a, uint32_t b, uint32_t *low)
-{
-    uint64_t p = (uint64_t)a * b;
-    *low = (uint32_t)p;
-    return (uint32_t)(p >> 32);
-}
+#include "backends/philox.h"
 
 void philox(uint64_t seed, uint64_t stream, uint64_t counter, uint32_t out[4])
 {
-    uint32_t c[4] = {(uint32_t)counter, (uint32_t)(counter >> 32), (uint32_t)stream,
-                     (uint32_t)(stream >> 32)};
-    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
-    for (int round = 0; round < 10; round++) {
-        uint32_t l0, l1;
-        uint32_t h0 = mulhilo(0xD2511F53u, c[0], &l0), h1 = mulhilo(0xCD9E8D57u, c[2], &l1);
-        uint32_t n0 = h1 ^ c[1] ^ k0, n2 = h0 ^ c[3] ^ k1;
-        c[0] = n0;
-        c[1] = l1;
-        c[2] = n2;
-        c[3] = l0;
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
-    }
-    for (int i = 0; i < 4; i++)
-        out[i] = c[i];
+    philox_block(seed, stream, counter, out);
 }
 
 random_stream random_open(uint64_t seed, uint64_t stream)
@@ -96,4 +77,11 @@ void random_permutation(random_stream *r, uint32_t *index, uint32_t n)
         index[i - 1] = index[j];
         index[j] = t;
     }
+}
+
+void random_key(uint64_t seed, uint64_t step, int32_t key[4])
+{
+    const uint32_t words[4] = {(uint32_t)seed, (uint32_t)(seed >> 32), (uint32_t)step,
+                               (uint32_t)(step >> 32)};
+    memcpy(key, words, sizeof words);
 }

@@ -29,6 +29,9 @@ double random_truncated(random_stream *r);           /* the same, redrawn until 
 /* A stream number for a purpose and its index: FNV-1a of the text, mixed with the index. */
 uint64_t random_purpose(const char *purpose, uint64_t index);
 
+/* What the random ops of a graph read (BK_UNIFORM): a key for each step, bound anew before each run. */
+void random_key(uint64_t seed, uint64_t step, int32_t key[4]);
+
 /* A uniform permutation of 0..n-1 (Fisher-Yates). */
 void random_permutation(random_stream *r, uint32_t *index, uint32_t n);
 

@@ -3,24 +3,12 @@
  * our own vector kernels. Holds no state but the device's. */
 #include "backends/cpu/cpu.h"
 
-#include "backends/cpu/conv.h"
-#include "backends/cpu/matrix.h"
+#include "backends/cpu/library.h"
 
 #include <math.h>
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
-
-#ifdef SLMT_HAVE_ONEDNN
-enum { HAVE_ONEDNN = 1 };
-#else
-enum { HAVE_ONEDNN = 0 };
-#endif
-#ifdef SLMT_HAVE_OPENBLAS
-enum { HAVE_OPENBLAS = 1 };
-#else
-enum { HAVE_OPENBLAS = 0 };
-#endif
 
 void cpu_log(const cpu_device *dev, int level, const char *text)
 {
@@ -30,38 +18,20 @@ void cpu_log(const cpu_device *dev, int level, const char *text)
 
 /* ---- open and close ---- */
 
-/* AUTO becomes a library; one that is not built in is refused. */
-static bk_status choose_matrix(cpu_device *dev, bk_matrix matrix)
+/* The library that was asked for; refused if the build lacks it. */
+static bk_status choose_library(cpu_device *dev, bk_matrix matrix)
 {
+    char text[64];
     dev->own_products = matrix == BK_MATRIX_AUTO && dev->kernels->own_products && !dev->bf16_arithmetic;
-    if (matrix == BK_MATRIX_AUTO)
-        matrix = HAVE_ONEDNN ? BK_MATRIX_ONEDNN : BK_MATRIX_OPENBLAS;
-    dev->matrix = matrix;
-    if (dev->bf16_arithmetic && !(matrix == BK_MATRIX_ONEDNN && HAVE_ONEDNN)) {
+    dev->library = cpu_library_of(matrix);
+    if (dev->bf16_arithmetic && !(dev->library && dev->library->has_bf16)) {
         cpu_log(dev, 0, "cpu: bfloat16 arithmetic needs oneDNN as the library for matrix products");
         return BK_ERR_UNSUPPORTED;
     }
-    if ((matrix == BK_MATRIX_ONEDNN && HAVE_ONEDNN) || (matrix == BK_MATRIX_OPENBLAS && HAVE_OPENBLAS))
+    if (dev->library)
         return BK_OK;
-    cpu_log(dev, 0,
-            matrix == BK_MATRIX_ONEDNN ? "cpu: this build has no oneDNN" : "cpu: this build has no OpenBLAS");
-    return BK_ERR_UNSUPPORTED;
-}
-
-static bk_status open_library(cpu_device *dev, char *text, size_t size)
-{
-#ifdef SLMT_HAVE_ONEDNN
-    if (dev->matrix == BK_MATRIX_ONEDNN) {
-        onednn_text(text, size);
-        return onednn_open(dev);
-    }
-#endif
-#ifdef SLMT_HAVE_OPENBLAS
-    openblas_text(text, size);
-    return openblas_open(dev);
-#endif
-    (void)text;
-    (void)size;
+    snprintf(text, sizeof text, "cpu: this build has no %s", cpu_library_name(matrix));
+    cpu_log(dev, 0, text);
     return BK_ERR_UNSUPPORTED;
 }
 
@@ -101,13 +71,15 @@ static bk_status open_parts(cpu_device *dev, const char *options, int level)
     dev->kernels = cpu_kernels_for(level);
     bk_status status = read_options(dev, options, &matrix);
     if (status == BK_OK)
-        status = choose_matrix(dev, matrix);
+        status = choose_library(dev, matrix);
     if (status == BK_OK)
-        status = open_library(dev, library, sizeof library);
-    if (status == BK_OK)
-        snprintf(dev->text, sizeof dev->text, "cpu: %s, %s%s", dev->kernels->name, library,
-                 dev->bf16_arithmetic ? ", bfloat16 arithmetic" : "");
-    return status;
+        status = dev->library->open(dev);
+    if (status != BK_OK)
+        return status;
+    dev->library->describe(library, sizeof library);
+    snprintf(dev->text, sizeof dev->text, "cpu: %s, %s%s", dev->kernels->name, library,
+             dev->bf16_arithmetic ? ", bfloat16 arithmetic" : "");
+    return BK_OK;
 }
 
 bk_status cpu_open_level(const bk_host *host, const char *options, int level, void **device)
@@ -141,9 +113,8 @@ static void cpu_close(void *device)
     cpu_device *dev = device;
     if (!dev)
         return;
-#ifdef SLMT_HAVE_ONEDNN
-    onednn_close(dev);
-#endif
+    if (dev->library->close)
+        dev->library->close(dev);
     dev->host.free(dev->host.user, dev);
 }
 
@@ -154,23 +125,39 @@ static const char *cpu_describe(void *device)
 
 /* ---- calls ---- */
 
-/* Ops that need more than a kernel: a product library, a plan of their own. */
+bk_status cpu_way_new(cpu_device *dev, bk_call *call, size_t bytes, cpu_run run)
+{
+    bk_status status = dev->host.alloc(dev->host.user, bytes, &call->state);
+    if (status != BK_OK)
+        return status;
+    memset(call->state, 0, bytes);
+    ((cpu_way *)call->state)->run = run;
+    return BK_OK;
+}
+
+void cpu_way_free(cpu_device *dev, bk_call *call)
+{
+    cpu_way *way = call->state;
+    if (!way)
+        return;
+    if (way->release)
+        way->release(dev, call);
+    dev->host.free(dev->host.user, way);
+    call->state = NULL;
+}
+
+/* Ops that need more than a kernel: a library for matrix products, a choice among several ways. */
 typedef struct device_op {
     bk_status (*prepare)(cpu_device *dev, bk_call *call);
-    void (*release)(cpu_device *dev, bk_call *call);
-    bk_status (*run)(cpu_device *dev, bk_call *call);
     unsigned types;
 } device_op;
 
-#define MATRIX .prepare = matrix_prepare, .release = matrix_release, .run = matrix_run
-#define CONV   .prepare = conv_prepare, .release = conv_release, .run = conv_run
-
 static const device_op device_ops[BK_OP_COUNT] = {
-    [BK_MATMUL] = {MATRIX},
-    [BK_LINEAR] = {MATRIX, .types = CPU_HALF_WEIGHT},
-    [BK_CONV] = {CONV},
-    [BK_CONV_GRAD_INPUT] = {CONV},
-    [BK_CONV_GRAD_WEIGHT] = {CONV},
+    [BK_MATMUL] = {matrix_prepare, 0},
+    [BK_LINEAR] = {matrix_prepare, CPU_HALF_WEIGHT},
+    [BK_CONV] = {conv_prepare, 0},
+    [BK_CONV_GRAD_INPUT] = {conv_prepare, 0},
+    [BK_CONV_GRAD_WEIGHT] = {conv_prepare, 0},
 };
 
 static unsigned types_of(const cpu_device *dev, bk_op op)
@@ -181,7 +168,7 @@ static unsigned types_of(const cpu_device *dev, bk_op op)
 static int cpu_supports(void *device, bk_op op, bk_dtype real)
 {
     const cpu_device *dev = device;
-    if ((unsigned)op >= BK_OP_COUNT || !(dev->kernels->op[op] || device_ops[op].run))
+    if ((unsigned)op >= BK_OP_COUNT || !(dev->kernels->op[op] || device_ops[op].prepare))
         return 0;
     return real == BK_F32 || (real == BK_I32 && types_of(dev, op) & CPU_I32);
 }
@@ -215,9 +202,11 @@ static int is_served(void *device, const bk_call *call)
     if (call->n_in < 1 || call->n_in > BK_MAX_IN || call->n_out < 1 || call->n_out > BK_MAX_OUT)
         return 0;
     int32_t type = call->in[0].shape.dtype;
-    if (!cpu_supports(device, call->op, (bk_dtype)type))
+    if (!cpu_supports(device, call->op, BK_F32))
         return 0;
     const unsigned types = types_of(device, call->op);
+    if (!(types & CPU_OWN_TYPES) && !cpu_supports(device, call->op, (bk_dtype)type))
+        return 0;
     for (int32_t i = 0; i < call->n_in; i++)
         if (!is_dense(&call->in[i].shape) || !type_fits(call, i, types))
             return 0;
@@ -247,8 +236,7 @@ static bk_status cpu_prepare(void *device, bk_call *call)
 
 static void cpu_release(void *device, bk_call *call)
 {
-    if (device_ops[call->op].release)
-        device_ops[call->op].release(device, call);
+    cpu_way_free(device, call);
 }
 
 /* Thread settings are made, and put back, around each product (onednn.c): nothing to do for a run. */
@@ -269,14 +257,15 @@ static bk_status cpu_end(void *device)
     return BK_OK;
 }
 
-static bk_status cpu_run(void *device, bk_call *call)
+static bk_status cpu_run_call(void *device, bk_call *call)
 {
     cpu_device *dev = device;
-    if (device_ops[call->op].run)
-        return device_ops[call->op].run(dev, call);
+    const cpu_way *way = call->state;
+    if (way)
+        return way->run(dev, call);
     bk_status status = dev->kernels->op[call->op]->run(call, dev->threads);
     if (status != BK_OK)
-        cpu_log(dev, 0, "cpu: an index of gather or scatter is out of range");
+        cpu_log(dev, 0, "cpu: an index or a label is out of range");
     return status;
 }
 
@@ -294,7 +283,7 @@ const bk_backend *bk_cpu(void)
         .release = cpu_release,
         .begin = cpu_begin,
         .end = cpu_end,
-        .run = cpu_run,
+        .run = cpu_run_call,
         .describe = cpu_describe,
     };
     return &cpu;

@@ -66,6 +66,9 @@ typedef struct cpu_gemm {
     float *part; /* [m,n], for sums that are not complete: y, or with activation and residual a place apart */
 } cpu_gemm;
 
+typedef struct cpu_depthwise cpu_depthwise; /* depthwise.h */
+typedef struct cpu_depthwise_sums cpu_depthwise_sums;
+
 /* All kernels, compiled for one instruction level. */
 typedef struct cpu_kernels {
     const char *name;
@@ -75,6 +78,8 @@ typedef struct cpu_kernels {
     size_t (*gemm_scratch)(const cpu_gemm *g, int threads);
     void (*gemm)(const cpu_gemm *g, int threads, float *scratch);
     void (*thin)(const cpu_thin *t, int threads);
+    void (*depthwise)(const cpu_depthwise *d, int threads);
+    void (*depthwise_sum)(const cpu_depthwise_sums *s);                      /* serial */
     void (*widen)(const void *from, int32_t dtype, size_t n, float *to);     /* 16-bit floats; serial */
     void (*narrow)(const void *from, int32_t dtype, size_t n, uint16_t *to); /* to bfloat16; serial */
 } cpu_kernels;
@@ -87,13 +92,14 @@ const cpu_kernels *cpu_kernels_for(int level);
 
 /* The library for matrix products. */
 typedef enum bk_matrix { BK_MATRIX_AUTO = 0, BK_MATRIX_ONEDNN = 1, BK_MATRIX_OPENBLAS = 2 } bk_matrix;
+typedef struct cpu_library cpu_library; /* library.h */
 
 typedef struct cpu_device {
     bk_host host;
     int threads;
-    bk_matrix matrix;    /* never BK_MATRIX_AUTO */
+    const cpu_library *library;
     int own_products;    /* gemm.c computes what it can */
-    int bf16_arithmetic; /* oneDNN's primitives do all products, and may round factors to bfloat16 */
+    int bf16_arithmetic; /* the library does all products, and may round factors to bfloat16 */
     const cpu_kernels *kernels;
     void *onednn; /* see onednn.h; NULL without it */
     char text[160];
@@ -102,6 +108,20 @@ typedef struct cpu_device {
 /* As bk_cpu()->open, with the instruction level limited: for tests, which run every level that the
  * machine has. The other functions of bk_cpu() serve the device. */
 bk_status cpu_open_level(const bk_host *host, const char *options, int level, void **device);
+
+/* What prepare() decided for a call that is more than one kernel: the first member of its call->state. run()
+ * neither looks at shapes nor decides anything again. A call without state is its op's kernel. */
+typedef bk_status (*cpu_run)(cpu_device *dev, bk_call *call);
+
+typedef struct cpu_way {
+    cpu_run run;
+    void (*release)(cpu_device *dev,
+                    bk_call *call); /* of what the state holds, not of the state; NULL: nothing */
+} cpu_way;
+
+/* Sets call->state to `bytes` zeros that begin with a way. BK_ERR_MEMORY, BK_ERR_LIMIT: the call has no state. */
+bk_status cpu_way_new(cpu_device *dev, bk_call *call, size_t bytes, cpu_run run);
+void cpu_way_free(cpu_device *dev, bk_call *call); /* with what the state holds; a call may have none */
 
 void cpu_log(const cpu_device *dev, int level, const char *text);
 

@@ -67,6 +67,15 @@ UNARY(tanh, vtanh(x))
 UNARY(leaky_relu, vselect(x > vset(0.0f), x, alpha *x))
 UNARY(step, vselect(x > vset(0.0f), vset(1.0f), vset(alpha)))
 
+/* log(1 + e): what 1 + e rounds away, the factor e / ((1 + e) - 1) brings back. */
+INLINE vf log_plus_one(vf e)
+{
+    vf sum = 1.0f + e, rounded = sum - 1.0f;
+    return vselect(rounded == vset(0.0f), e, vlog(sum) * (e / rounded));
+}
+
+UNARY(softplus, vmax(vset(0.0f), x) + log_plus_one(vexp(-vabs(x))))
+
 /* GELUS vectors at once, then one by one. */
 static void each_gelu(const float *in, float *out, int64_t n, float alpha, float beta)
 {
@@ -160,6 +169,8 @@ BINARY(sub, a - b)
 BINARY(mul, a *b)
 BINARY(div, a / b)
 BINARY(maximum, vmax(a, b))
+BINARY(less, vselect(a < b, vset(1.0f), vset(0.0f)))
+BINARY(equal, vselect(a == b, vset(1.0f), vset(0.0f)))
 
 /* dy *= d/dx x Phi(x) = Phi(x) + x phi(x), phi the normal density. */
 INLINE void gelu_slopes(const vf *x, vf *dy, const int n)

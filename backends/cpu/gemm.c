@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Matrix products: y = act(a b + bias) + residual, a [m,k] and b [k,n], either stored transposed.
+/* gemm.c - matrix products: y = act(a b + bias) + residual, a [m,k] and b [k,n], either stored transposed.
  *
- * The scheme of Goto and van de Geijn ("Anatomy of High-Performance Matrix Multiplication", 2008): PANEL
- * columns of b are packed, DEPTH rows deep, a piece of STRIP columns at a time; ROWS rows of a, read where
- * they lie, pass over them with all their sums in registers, to which bias and residual are added. The lines
- * of the next piece are fetched meanwhile: with few rows, reading b is most of the work. Where a is much
- * smaller than b the product is turned: a is packed, and rows of b pass over it.
+ * The scheme and the names are those of Goto and van de Geijn, "Anatomy of High-Performance Matrix
+ * Multiplication" (2008), and of BLIS. A block of b, KC rows by NC columns, is packed into micro-panels of NR
+ * columns. The micro-kernel multiplies MR rows of a with one micro-panel and keeps all MR x NR sums in
+ * registers, to which it adds bias and residual. Unlike there, a is not packed (a task's MC rows are read
+ * where they lie), unless a is stored transposed: then MR columns at a time are copied. The memory that comes
+ * next is prefetched meanwhile, because with few rows most of the time goes into reading b. If a is much
+ * smaller than b, the transposed product is computed: a is packed, and rows of b are read where they lie.
  *
- * An element's sum runs along k in an order of its own: neither threads nor other rows change a result. */
+ * Each element's sum runs along k in an order of its own: neither threads nor other rows change a result. */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/vec.h"
 #include "backends/cpu/work.h"
@@ -15,45 +17,46 @@
 #include <omp.h>
 
 enum {
-    ROWS = CPU_LEVEL == 4 ? 14 : 6, /* ROWS * WIDE sums, WIDE values of b and one of a fill the registers */
-    WIDE = 2,
-    PANEL = WIDE * VL,
-    DEPTH = 256, /* a panel is 16 or 32 kB */
-    STRIP = 256, /* columns whose panels are kept: they stay in the second-level cache */
-    LINE = 16    /* floats of a cache line */
+    MR = CPU_LEVEL == 4 ? 14 : 6, /* MR * VECTORS sums, VECTORS values of b and one of a fill the registers */
+    VECTORS = 2,
+    NR = VECTORS * VL,
+    KC = 256, /* a micro-panel, KC x NR, has 16 or 32 kB */
+    NC = 256, /* a packed block of b, KC x NC, stays in the second-level cache */
+    LINE = 16 /* floats of a cache line */
 };
 
-/* Columns of b, `depth` values each, that are packed together. */
-typedef struct piece {
+/* A block of b that is packed together: at most NC columns of at most KC values, from value `at` of k on. */
+typedef struct block {
     int64_t col, cols, at, depth;
-} piece;
+} block;
 
-/* A task: rows and columns of y, at most STRIP where its thread packs them, and the thread's room for packed
- * panels and rows. */
-typedef struct part {
+/* A task: rows row..row_end (Goto's MC) of y and at most NC of its columns, which its thread packs, with the
+ * thread's memory for packed micro-panels and rows. */
+typedef struct task {
     const cpu_gemm *g;
     int64_t row, row_end, col, cols;
     float *panels, *rows;
-} part;
+} task;
 
-/* Memory that will be read soon: `rows` rows of `width` bytes, `step` bytes apart. */
-typedef struct lines {
+/* Memory that will be read soon, and is prefetched: `rows` rows of `width` bytes, `step` bytes apart. */
+typedef struct memory {
     const char *from;
     int64_t rows, width, step;
-} lines;
+} memory;
 
-/* What is read of both factors next. */
-typedef struct ahead {
-    lines a, b;
-} ahead;
+/* What of a and of b is read next. */
+typedef struct upcoming {
+    memory a, b;
+} upcoming;
 
 /* ---- packing ---- */
 
-/* panel[depth][PANEL] from rows of b [n,k], `step` floats apart; zeros for rows that b does not have. */
-static void pack_turned(const float *b, int64_t step, int64_t rows, int64_t depth, float *panel)
+/* The micro-panel panel[depth][NR] from rows of b [n,k], `step` floats apart; zeros for rows that b does not
+ * have. */
+static void pack_transposed(const float *b, int64_t step, int64_t rows, int64_t depth, float *panel)
 {
     vf m[VL];
-    for (int64_t c = 0; c < PANEL; c += VL, panel += VL)
+    for (int64_t c = 0; c < NR; c += VL, panel += VL)
         for (int64_t k = 0; k < depth; k += VL) {
 #pragma GCC unroll 16
             for (int64_t i = 0; i < VL; i++)
@@ -61,56 +64,56 @@ static void pack_turned(const float *b, int64_t step, int64_t rows, int64_t dept
             vturn(m);
 #pragma GCC unroll 16
             for (int64_t i = 0; i < VL; i++)
-                vstore(panel + (k + i) * PANEL, m[i]);
+                vstore(panel + (k + i) * NR, m[i]);
         }
 }
 
 /* The same from rows of 16-bit floats. */
 static void pack_half(const cpu_gemm *g, int64_t col, int64_t rows, int64_t at, int64_t depth, float *panel)
 {
-    enum { STEP = DEPTH + LINE }; /* not a power of 2, for the cache's sake */
-    float wide[PANEL * STEP] __attribute__((aligned(64)));
+    enum { STEP = KC + LINE }; /* not a power of 2, for the cache's sake */
+    float wide[NR * STEP] __attribute__((aligned(64)));
     for (int64_t i = 0; i < rows; i++) {
         const uint16_t *from = (const uint16_t *)g->b + (col + i) * g->k + at;
         KERNEL(cpu_widen)(from, g->b_type, (size_t)depth, wide + i * STEP);
     }
-    pack_turned(wide, STEP, rows, depth, panel);
+    pack_transposed(wide, STEP, rows, depth, panel);
 }
 
 static void pack_panel(const cpu_gemm *g, int64_t col, int64_t at, int64_t depth, float *panel)
 {
     const float *b = g->b;
-    int64_t cols = work_min(PANEL, g->n - col);
+    int64_t cols = work_min(NR, g->n - col);
     if (g->b_type != BK_F32) {
         pack_half(g, col, cols, at, depth, panel);
     } else if (g->trans_b) {
-        pack_turned(b + col * g->k + at, g->k, cols, depth, panel);
+        pack_transposed(b + col * g->k + at, g->k, cols, depth, panel);
     } else {
         for (int64_t k = 0; k < depth; k++)
-            for (int64_t c = 0; c < PANEL; c += VL)
-                vstore(panel + k * PANEL + c, vload_n(b + (at + k) * g->n + col + c, cols - c));
+            for (int64_t c = 0; c < NR; c += VL)
+                vstore(panel + k * NR + c, vload_n(b + (at + k) * g->n + col + c, cols - c));
     }
 }
 
-/* rows[depth][ROWS] of a [k,m], whole vectors at a time where there are so many: what is too much of one is
- * overwritten by the next. */
+/* rows[depth][MR] of a [k,m]. Whole vectors are copied if a has enough columns; the next row overwrites what
+ * one vector has too much. */
 static void pack_rows(const cpu_gemm *g, int64_t row, int64_t count, int64_t at, int64_t depth, float *rows)
 {
-    enum { WIDTH = (ROWS + VL - 1) / VL * VL };
+    enum { WIDTH = (MR + VL - 1) / VL * VL };
     const float *a = g->a + at * g->m + row;
     if (row + WIDTH <= g->m) {
         for (int64_t k = 0; k < depth; k++)
             for (int64_t i = 0; i < WIDTH; i += VL)
-                vstore(rows + k * ROWS + i, vload(a + k * g->m + i));
+                vstore(rows + k * MR + i, vload(a + k * g->m + i));
         return;
     }
     for (int64_t k = 0; k < depth; k++)
         for (int64_t i = 0; i < count; i++)
-            rows[k * ROWS + i] = a[k * g->m + i];
+            rows[k * MR + i] = a[k * g->m + i];
 }
 
-/* Part `of` `parts` of what is read next. */
-static void fetch(const lines *next, int64_t of, int64_t parts)
+/* Prefetches part `of` of `parts` of what is read next. */
+static void prefetch(const memory *next, int64_t of, int64_t parts)
 {
     int64_t in_row = work_pieces(next->width, LINE * (int64_t)sizeof(float)), n = next->rows * in_row;
     for (int64_t i = n * of / parts; i < n * (of + 1) / parts; i++)
@@ -130,13 +133,14 @@ INLINE values at_row(values a, int64_t i)
     return (values){a.at + i * a.row, a.row, a.step};
 }
 
-/* What is done with sums: added to those of lower k, kept for higher k, finished. */
+/* Where a block lies along k: sums of the first block start from zero, those of the last are finished. */
 typedef struct stage {
     int first, last;
 } stage;
 
-/* What is added to sums of row `row` at column 0 before they are kept or finished: NULL for nothing. The
- * residual comes first, as it may lie where y goes; behind an activation it comes last, in activate(). */
+/* What is added to the sums of a row before they are stored, or NULL: the sums of lower k, or the residual.
+ * The residual is added to the first sums, because it may lie where y goes; behind an activation, activate()
+ * adds it to the last. */
 static const float *before(const cpu_gemm *g, stage s, int64_t row)
 {
     if (!s.first)
@@ -149,41 +153,41 @@ static float *target(const cpu_gemm *g, stage s, int64_t row)
     return (s.last && !g->act.kind ? g->y : g->part) + row * g->n;
 }
 
-/* Sums of the last panel, where it has columns that y does not. */
+/* Stores the sums of the last micro-panel if it has more columns than y. */
 static void finish_edge(const cpu_gemm *g, const float *sums, stage s, int64_t row, int64_t rows, int64_t col)
 {
     for (int64_t i = 0; i < rows; i++) {
         const float *more = before(g, s, row + i);
         float *y = target(g, s, row + i);
         for (int64_t c = col; c < g->n; c++) {
-            float sum = sums[i * PANEL + c - col] + (more ? more[c] : 0.0f);
+            float sum = sums[i * NR + c - col] + (more ? more[c] : 0.0f);
             y[c] = sum + (s.last && g->bias ? g->bias[c] : 0.0f);
         }
     }
 }
 
-/* `rows` rows of one panel. */
-INLINE void multiply(const cpu_gemm *g, values a, const float *panel, int64_t depth, stage s, int64_t row,
-                     int64_t col, const int rows)
+/* The micro-kernel: `rows` rows of a, at most MR, times one micro-panel. */
+INLINE void micro_kernel(const cpu_gemm *g, values a, const float *panel, int64_t depth, stage s, int64_t row,
+                         int64_t col, const int rows)
 {
-    vf sum[ROWS * WIDE];
+    vf sum[MR * VECTORS];
 #pragma GCC unroll 28
-    for (int i = 0; i < rows * WIDE; i++)
+    for (int i = 0; i < rows * VECTORS; i++)
         sum[i] = vset(0.0f);
 #pragma GCC unroll 4
     for (int64_t k = 0; k < depth; k++) {
-        vf b[WIDE] = {vload(panel + k * PANEL), vload(panel + k * PANEL + VL)};
+        vf b[VECTORS] = {vload(panel + k * NR), vload(panel + k * NR + VL)};
 #pragma GCC unroll 14
         for (int i = 0; i < rows; i++) {
             vf x = vset(a.at[i * a.row + k * a.step]);
-            sum[i * WIDE] += x * b[0];
-            sum[i * WIDE + 1] += x * b[1];
+            sum[i * VECTORS] += x * b[0];
+            sum[i * VECTORS + 1] += x * b[1];
         }
     }
-    if (col + PANEL > g->n) {
-        float sums[ROWS * PANEL];
+    if (col + NR > g->n) {
+        float sums[MR * NR];
 #pragma GCC unroll 28
-        for (int i = 0; i < rows * WIDE; i++)
+        for (int i = 0; i < rows * VECTORS; i++)
             vstore(sums + i * VL, sum[i]);
         finish_edge(g, sums, s, row, rows, col);
         return;
@@ -191,16 +195,16 @@ INLINE void multiply(const cpu_gemm *g, values a, const float *panel, int64_t de
     const float *more = before(g, s, row), *bias = s.last ? g->bias : NULL;
     float *y = target(g, s, row) + col;
 #pragma GCC unroll 28
-    for (int i = 0; i < rows * WIDE; i++) {
+    for (int i = 0; i < rows * VECTORS; i++) {
         if (more)
-            sum[i] += vload(more + i / WIDE * g->n + col + i % WIDE * VL);
+            sum[i] += vload(more + i / VECTORS * g->n + col + i % VECTORS * VL);
         if (bias)
-            sum[i] += vload(bias + col + i % WIDE * VL);
-        vstore(y + i / WIDE * g->n + i % WIDE * VL, sum[i]);
+            sum[i] += vload(bias + col + i % VECTORS * VL);
+        vstore(y + i / VECTORS * g->n + i % VECTORS * VL, sum[i]);
     }
 }
 
-/* Activation and residual of finished sums, apart from the sums: they need the registers for themselves. */
+/* Activation and residual of finished sums: not in the micro-kernel, because they need its registers. */
 static void activate(const cpu_gemm *g, int64_t row, int64_t rows, int64_t col, int64_t cols)
 {
     int64_t at = row * g->n + col;
@@ -210,76 +214,77 @@ static void activate(const cpu_gemm *g, int64_t row, int64_t rows, int64_t col, 
     KERNEL(cpu_epilogue_rows)(&e);
 }
 
-/* Rows row..row + rows, `rows` up to ROWS, of all panels of a piece. */
-static void pass(const part *t, piece p, stage s, int64_t row, int64_t rows, const ahead *next)
+/* Rows row..row + rows, `rows` up to MR, times all micro-panels of a block. */
+static void micro_rows(const task *t, block p, stage s, int64_t row, int64_t rows, const upcoming *next)
 {
     const cpu_gemm *g = t->g;
-    int64_t panels = work_pieces(p.cols, PANEL), of = (row - t->row) / ROWS * panels;
-    int64_t parts = work_pieces(t->row_end - t->row, ROWS) * panels;
+    int64_t panels = work_pieces(p.cols, NR), of = (row - t->row) / MR * panels;
+    int64_t parts = work_pieces(t->row_end - t->row, MR) * panels;
     if (g->trans_a)
         pack_rows(g, row, rows, p.at, p.depth, t->rows);
     values a = {g->a + row * g->k + p.at, g->k, 1};
     if (g->trans_a)
-        a = (values){t->rows, 1, ROWS};
+        a = (values){t->rows, 1, MR};
     for (int64_t c = 0; c < panels; c++) {
-        const float *panel = t->panels + c * PANEL * DEPTH;
-        int64_t i = 0, col = p.col + c * PANEL;
-        fetch(&next->a, of + c, parts);
-        fetch(&next->b, of + c, parts);
-#define PASS(count)                                                                                          \
+        const float *panel = t->panels + c * NR * KC;
+        int64_t i = 0, col = p.col + c * NR;
+        prefetch(&next->a, of + c, parts);
+        prefetch(&next->b, of + c, parts);
+#define TILES_OF(count)                                                                                      \
     for (; i + count <= rows; i += count)                                                                    \
-        multiply(g, at_row(a, i), panel, p.depth, s, row + i, col, count);
-        PASS(ROWS)
-        PASS(4)
-        PASS(2)
-        PASS(1)
-#undef PASS
+        micro_kernel(g, at_row(a, i), panel, p.depth, s, row + i, col, count);
+        TILES_OF(MR)
+        TILES_OF(4)
+        TILES_OF(2)
+        TILES_OF(1)
+#undef TILES_OF
     }
     if (s.last && g->act.kind)
         activate(g, row, rows, p.col, p.cols);
 }
 
-/* What is packed after piece p: deeper, then the columns from `col` on, probably the thread's next. */
-static ahead packed_next(const part *t, piece p, int64_t col)
+/* What is packed after block p: the block at higher k or, after the last, the columns from `col` on, which
+ * are probably the thread's next task. */
+static upcoming upcoming_of(const task *t, block p, int64_t col)
 {
     const cpu_gemm *g = t->g;
     int64_t size = (int64_t)bk_dtype_size(g->b_type), f32 = (int64_t)sizeof(float);
-    piece n = {p.col, p.cols, p.at + DEPTH, 0};
+    block n = {p.col, p.cols, p.at + KC, 0};
     if (n.at >= g->k)
-        n = (piece){col, work_min(t->cols, g->n - col), 0, 0};
+        n = (block){col, work_min(t->cols, g->n - col), 0, 0};
     if (n.cols <= 0)
-        return (ahead){0};
-    n.depth = work_min(DEPTH, g->k - n.at);
-    ahead next = {
+        return (upcoming){0};
+    n.depth = work_min(KC, g->k - n.at);
+    upcoming next = {
         .b = {(const char *)g->b + (n.at * g->n + n.col) * size, n.depth, n.cols * size, g->n * size}};
     if (g->trans_b)
         next.b =
-            (lines){(const char *)g->b + (n.col * g->k + n.at) * size, n.cols, n.depth * size, g->k * size};
+            (memory){(const char *)g->b + (n.col * g->k + n.at) * size, n.cols, n.depth * size, g->k * size};
     if (g->trans_a)
-        next.a = (lines){(const char *)(g->a + n.at * g->m + t->row), n.depth, (t->row_end - t->row) * f32,
-                         g->m * f32};
+        next.a = (memory){(const char *)(g->a + n.at * g->m + t->row), n.depth, (t->row_end - t->row) * f32,
+                          g->m * f32};
     return next;
 }
 
-static void share(const part *t, int64_t next_col)
+static void run_task(const task *t, int64_t next_col)
 {
     const cpu_gemm *g = t->g;
-    for (int64_t at = 0; at < g->k; at += DEPTH) {
-        piece p = {t->col, work_min(t->cols, g->n - t->col), at, work_min(DEPTH, g->k - at)};
-        ahead next = packed_next(t, p, next_col);
-        stage s = {at == 0, at + DEPTH >= g->k};
-        for (int64_t c = 0; c < p.cols; c += PANEL)
-            pack_panel(g, p.col + c, at, p.depth, t->panels + c * DEPTH);
-        for (int64_t row = t->row; row < t->row_end; row += ROWS)
-            pass(t, p, s, row, work_min(ROWS, t->row_end - row), &next);
+    for (int64_t at = 0; at < g->k; at += KC) {
+        block p = {t->col, work_min(t->cols, g->n - t->col), at, work_min(KC, g->k - at)};
+        upcoming next = upcoming_of(t, p, next_col);
+        stage s = {at == 0, at + KC >= g->k};
+        for (int64_t c = 0; c < p.cols; c += NR)
+            pack_panel(g, p.col + c, at, p.depth, t->panels + c * KC);
+        for (int64_t row = t->row; row < t->row_end; row += MR)
+            micro_rows(t, p, s, row, work_min(MR, t->row_end - row), &next);
     }
 }
 
 /* ---- a whole product ---- */
 
-static int64_t share_floats(const cpu_gemm *g)
+static int64_t packed_floats(const cpu_gemm *g)
 {
-    return STRIP * DEPTH + (g->trans_a ? ROWS * DEPTH + VL : 0);
+    return NC * KC + (g->trans_a ? MR * KC + VL : 0);
 }
 
 /* The length of about `pieces` equal pieces of n, multiples of `step`, none much below `least`. */
@@ -289,57 +294,57 @@ static int64_t cut(int64_t n, int64_t pieces, int64_t least, int64_t step)
     return work_min(n, work_pieces(work_pieces(n, pieces), step) * step);
 }
 
-/* Some tasks for every thread, as threads that share a machine are not equally fast; but each with rows
- * enough to be worth packing its columns of b. */
-static part first_task(const cpu_gemm *g, int threads)
+/* Every thread gets several tasks, because threads that share a machine are not equally fast; but each task
+ * has enough rows to be worth packing its columns of b. */
+static task first_task(const cpu_gemm *g, int threads)
 {
-    enum { TASKS = 6, LEAST_ROWS = 40 * ROWS, LEAST_COLS = 4 * PANEL };
-    part t = {.g = g, .row_end = g->m, .cols = work_min(STRIP, g->n)};
+    enum { TASKS = 6, LEAST_ROWS = 40 * MR, LEAST_COLS = 4 * NR };
+    task t = {.g = g, .row_end = g->m, .cols = work_min(NC, g->n)};
     if (threads == 1)
         return t;
     int64_t tasks = TASKS * threads;
-    t.row_end = cut(g->m, work_pieces(tasks, work_pieces(g->n, STRIP)), LEAST_ROWS, ROWS);
+    t.row_end = cut(g->m, work_pieces(tasks, work_pieces(g->n, NC)), LEAST_ROWS, MR);
     int64_t down = work_pieces(g->m, t.row_end);
-    t.cols = work_min(STRIP, cut(g->n, work_pieces(tasks, down), LEAST_COLS, PANEL));
+    t.cols = work_min(NC, cut(g->n, work_pieces(tasks, down), LEAST_COLS, NR));
     if (down * work_pieces(g->n, t.cols) < threads)
-        t.row_end = cut(g->m, threads, ROWS, ROWS);
+        t.row_end = cut(g->m, threads, MR, MR);
     return t;
 }
 
-static void run_straight(const cpu_gemm *g, int threads, float *scratch)
+static void run_plain(const cpu_gemm *g, int threads, float *scratch)
 {
-    const part first = first_task(g, threads);
+    const task first = first_task(g, threads);
     int64_t down = work_pieces(g->m, first.row_end), tasks = down * work_pieces(g->n, first.cols);
     int team = work_team(threads, tasks, g->m * g->n * g->k / 16);
 #pragma omp parallel for num_threads(team) if (team > 1) schedule(dynamic)
     for (int64_t i = 0; i < tasks; i++) {
-        part t = first;
+        task t = first;
         t.row = i % down * first.row_end;
         t.row_end = work_min(g->m, t.row + first.row_end);
         t.col = i / down * t.cols;
-        t.panels = scratch + omp_get_thread_num() * share_floats(g);
-        t.rows = t.panels + STRIP * DEPTH;
-        share(&t, (i + team) / down * t.cols);
+        t.panels = scratch + omp_get_thread_num() * packed_floats(g);
+        t.rows = t.panels + NC * KC;
+        run_task(&t, (i + team) / down * t.cols);
     }
 }
 
-/* ---- a turned product: y^T [n,m] = b [n,k] a^T ----
+/* ---- a transposed product: y^T [n,m] = b [n,k] a^T ----
  *
- * b is read where it lies, and only once. A task's sums over part of k lie in a tile of its own. */
+ * b is read where it lies, and only once. A task keeps its sums over part of k in a tile of its own. */
 
-enum { TILE_ROWS = 4 * ROWS, TILE_STEP = (TILE_ROWS + VL - 1) / VL * VL };
+enum { TILE_ROWS = 4 * MR, TILE_STEP = (TILE_ROWS + VL - 1) / VL * VL };
 
-static int is_turned(const cpu_gemm *g)
+static int is_transposed(const cpu_gemm *g)
 {
-    return g->trans_b && !g->trans_a && g->b_type == BK_F32 && 4 * g->m <= g->n && g->k >= DEPTH;
+    return g->trans_b && !g->trans_a && g->b_type == BK_F32 && 4 * g->m <= g->n && g->k >= KC;
 }
 
 static int64_t panel_floats(const cpu_gemm *g)
 {
-    return work_pieces(g->m, PANEL) * work_pieces(g->k, DEPTH) * PANEL * DEPTH;
+    return work_pieces(g->m, NR) * work_pieces(g->k, KC) * NR * KC;
 }
 
-/* y, columns col to col + cols, from a complete tile [cols,m]. */
+/* Stores columns col to col + cols of y from a complete tile [cols,m]. */
 static void finish_tile(const cpu_gemm *g, const float *tile, int64_t col, int64_t cols)
 {
     float rows[VL * TILE_STEP] __attribute__((aligned(64)));
@@ -365,37 +370,38 @@ static void finish_tile(const cpu_gemm *g, const float *tile, int64_t col, int64
     }
 }
 
-/* Rows of b from values `at` of k on, as they will be read. */
-static lines lines_of(const cpu_gemm *g, int64_t row, int64_t rows, int64_t at)
+/* Rows of b from value `at` of k on, as memory to prefetch. */
+static memory rows_of(const cpu_gemm *g, int64_t row, int64_t rows, int64_t at)
 {
     int64_t f32 = (int64_t)sizeof(float);
     const float *from = (const float *)g->b + row * g->k + at;
-    return (lines){(const char *)from, work_min(rows, g->n - row), work_min(DEPTH, g->k - at) * f32,
-                   g->k * f32};
+    return (memory){(const char *)from, work_min(rows, g->n - row), work_min(KC, g->k - at) * f32,
+                    g->k * f32};
 }
 
-/* Columns col to col + cols of y. `after`: the column that is probably the thread's next. */
-static void turned_task(const cpu_gemm *g, float *packed, int64_t col, int64_t after, float *tile)
+/* Columns col to col + cols of y. `after` is the first column of what is probably the thread's next task. */
+static void transposed_task(const cpu_gemm *g, float *packed, int64_t col, int64_t after, float *tile)
 {
-    int64_t cols = work_min(TILE_ROWS, g->n - col), panels = work_pieces(g->m, PANEL);
+    int64_t cols = work_min(TILE_ROWS, g->n - col), panels = work_pieces(g->m, NR);
     const float *b = g->b;
-    const cpu_gemm turned = {.m = cols, .n = g->m, .k = g->k, .a = b + col * g->k, .y = tile, .part = tile};
-    part t = {.g = &turned, .row_end = cols};
-    for (int64_t at = 0; at < g->k; at += DEPTH) {
-        piece p = {0, g->m, at, work_min(DEPTH, g->k - at)};
-        stage s = {at == 0, at + DEPTH >= g->k};
-        ahead next = {.a = s.last ? lines_of(g, after, cols, 0) : lines_of(g, col, cols, at + DEPTH)};
-        t.panels = packed + at * panels * PANEL;
-        for (int64_t row = 0; row < cols; row += ROWS)
-            pass(&t, p, s, row, work_min(ROWS, cols - row), &next);
+    const cpu_gemm transposed = {
+        .m = cols, .n = g->m, .k = g->k, .a = b + col * g->k, .y = tile, .part = tile};
+    task t = {.g = &transposed, .row_end = cols};
+    for (int64_t at = 0; at < g->k; at += KC) {
+        block p = {0, g->m, at, work_min(KC, g->k - at)};
+        stage s = {at == 0, at + KC >= g->k};
+        upcoming next = {.a = s.last ? rows_of(g, after, cols, 0) : rows_of(g, col, cols, at + KC)};
+        t.panels = packed + at * panels * NR;
+        for (int64_t row = 0; row < cols; row += MR)
+            micro_rows(&t, p, s, row, work_min(MR, cols - row), &next);
     }
     finish_tile(g, tile, col, cols);
 }
 
-static void run_turned(const cpu_gemm *g, int threads, float *scratch)
+static void run_transposed(const cpu_gemm *g, int threads, float *scratch)
 {
-    const cpu_gemm turned = {.n = g->m, .k = g->k, .b = g->a, .trans_b = 1};
-    int64_t panels = work_pieces(g->m, PANEL), pieces = work_pieces(g->k, DEPTH);
+    const cpu_gemm transposed = {.n = g->m, .k = g->k, .b = g->a, .trans_b = 1};
+    int64_t panels = work_pieces(g->m, NR), pieces = work_pieces(g->k, KC);
     int64_t tasks = work_pieces(g->n, TILE_ROWS);
     float *tiles = scratch + panel_floats(g);
     int team = work_team(threads, tasks, g->m * g->n * g->k / 16);
@@ -403,12 +409,12 @@ static void run_turned(const cpu_gemm *g, int threads, float *scratch)
     {
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < panels * pieces; i++)
-            pack_panel(&turned, i % panels * PANEL, i / panels * DEPTH,
-                       work_min(DEPTH, g->k - i / panels * DEPTH), scratch + i * PANEL * DEPTH);
+            pack_panel(&transposed, i % panels * NR, i / panels * KC, work_min(KC, g->k - i / panels * KC),
+                       scratch + i * NR * KC);
 #pragma omp for schedule(dynamic)
         for (int64_t i = 0; i < tasks; i++)
-            turned_task(g, scratch, i * TILE_ROWS, work_min(g->n, (i + team) * TILE_ROWS),
-                        tiles + omp_get_thread_num() * TILE_ROWS * g->m);
+            transposed_task(g, scratch, i * TILE_ROWS, work_min(g->n, (i + team) * TILE_ROWS),
+                            tiles + omp_get_thread_num() * TILE_ROWS * g->m);
     }
 }
 
@@ -416,16 +422,16 @@ static void run_turned(const cpu_gemm *g, int threads, float *scratch)
 
 size_t KERNEL(cpu_gemm_scratch)(const cpu_gemm *g, int threads)
 {
-    int64_t floats = share_floats(g) * threads;
-    if (is_turned(g))
+    int64_t floats = packed_floats(g) * threads;
+    if (is_transposed(g))
         floats = panel_floats(g) + TILE_ROWS * g->m * threads;
     return (size_t)floats * sizeof(float);
 }
 
 void KERNEL(cpu_gemm_run)(const cpu_gemm *g, int threads, float *scratch)
 {
-    if (is_turned(g))
-        run_turned(g, threads, scratch);
+    if (is_transposed(g))
+        run_transposed(g, threads, scratch);
     else
-        run_straight(g, threads, scratch);
+        run_plain(g, threads, scratch);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads a product out of the shapes of a call and hands it to the library the device was opened with, or,
- * where it has few rows, to a kernel of ours (gemm.c, thin.c). */
+/* matrix.c - reads a product out of the shapes of a call and hands it to the library that the device was
+ * opened with or, if it has few rows, to a kernel of ours (gemm.c, thin.c). */
 #include "backends/cpu/matrix.h"
 
-#include "backends/cpu/tiles.h"
+#include "backends/cpu/library.h"
 
 static int same_leading(const bk_shape *s, const bk_shape *y)
 {
@@ -93,15 +93,30 @@ static int is_thin(const cpu_device *dev, const bk_call *call, const product *p)
     return has_few_rows(call, p, dev->kernels->own_products ? 8 : CPU_THIN_ROWS);
 }
 
-static bk_status run_thin(const cpu_device *dev, const bk_call *call, const product *p)
+typedef struct thin_call {
+    cpu_way way;
+    cpu_thin thin; /* but for data */
+} thin_call;
+
+static bk_status run_thin(cpu_device *dev, bk_call *call)
 {
-    cpu_thin t = {.m = p->m, .n = p->n, .k = p->k, .act = p->act};
+    cpu_thin t = ((const thin_call *)call->state)->thin;
     t.x = call->in[0].data;
     t.w = call->in[1].data;
     t.y = call->out[0].data;
     t.bias = product_bias(call);
     t.residual = product_residual(call);
     dev->kernels->thin(&t, dev->threads);
+    return BK_OK;
+}
+
+static bk_status prepare_thin(cpu_device *dev, const product *p, bk_call *call)
+{
+    bk_status taken = cpu_way_new(dev, call, sizeof(thin_call), run_thin);
+    if (taken != BK_OK)
+        return taken;
+    thin_call *t = call->state;
+    t->thin = (cpu_thin){.m = p->m, .n = p->n, .k = p->k, .act = p->act};
     return BK_OK;
 }
 
@@ -125,17 +140,35 @@ static cpu_gemm gemm_of(const bk_call *call, const product *p)
     return g;
 }
 
-static bk_status run_own(const cpu_device *dev, const bk_call *call, const product *p)
+typedef struct own_call {
+    cpu_way way;
+    cpu_gemm gemm; /* but for data */
+    size_t waiting;
+} own_call;
+
+static bk_status run_own(cpu_device *dev, bk_call *call)
 {
-    cpu_gemm g = gemm_of(call, p);
-    size_t waiting = waiting_bytes(p);
+    const own_call *own = call->state;
+    cpu_gemm g = own->gemm;
     g.a = call->in[0].data;
     g.b = call->in[1].data;
     g.y = call->out[0].data;
-    g.part = waiting ? call->scratch : g.y;
+    g.part = own->waiting ? call->scratch : g.y;
     g.bias = product_bias(call);
     g.residual = product_residual(call);
-    dev->kernels->gemm(&g, dev->threads, (float *)call->scratch + waiting / sizeof(float));
+    dev->kernels->gemm(&g, dev->threads, (float *)call->scratch + own->waiting / sizeof(float));
+    return BK_OK;
+}
+
+static bk_status prepare_own(cpu_device *dev, const product *p, bk_call *call)
+{
+    bk_status taken = cpu_way_new(dev, call, sizeof(own_call), run_own);
+    if (taken != BK_OK)
+        return taken;
+    own_call *own = call->state;
+    own->gemm = gemm_of(call, p);
+    own->waiting = waiting_bytes(p);
+    call->scratch_bytes = own->waiting + dev->kernels->gemm_scratch(&own->gemm, dev->threads);
     return BK_OK;
 }
 
@@ -144,58 +177,11 @@ bk_status matrix_prepare(cpu_device *dev, bk_call *call)
     product p;
     if (!product_of(call, &p))
         return BK_ERR_UNSUPPORTED;
-#ifdef SLMT_HAVE_ONEDNN
     if (dev->bf16_arithmetic)
-        return onednn_prepare(dev, &p, call);
-#endif
+        return dev->library->prepare(dev, &p, call);
     if (is_thin(dev, call, &p))
-        return BK_OK;
-    if (is_own(dev, call, &p)) {
-        const cpu_gemm g = gemm_of(call, &p);
-        call->scratch_bytes = waiting_bytes(&p) + dev->kernels->gemm_scratch(&g, dev->threads);
-        return BK_OK;
-    }
-#ifdef SLMT_HAVE_ONEDNN
-    if (dev->matrix == BK_MATRIX_ONEDNN)
-        return onednn_prepare(dev, &p, call);
-#endif
-#ifdef SLMT_HAVE_OPENBLAS
-    if (dev->matrix == BK_MATRIX_OPENBLAS)
-        return tiles_prepare(dev, &p, call);
-#endif
-    return BK_ERR_UNSUPPORTED;
-}
-
-void matrix_release(cpu_device *dev, bk_call *call)
-{
-#ifdef SLMT_HAVE_ONEDNN
-    if (dev->matrix == BK_MATRIX_ONEDNN)
-        onednn_release(dev, call);
-#endif
-    (void)dev;
-    call->state = NULL;
-}
-
-bk_status matrix_run(cpu_device *dev, bk_call *call)
-{
-    product p;
-    if (!product_of(call, &p))
-        return BK_ERR_FAILED;
-#ifdef SLMT_HAVE_ONEDNN
-    if (dev->bf16_arithmetic)
-        return onednn_run(dev, &p, call);
-#endif
-    if (is_thin(dev, call, &p))
-        return run_thin(dev, call, &p);
+        return prepare_thin(dev, &p, call);
     if (is_own(dev, call, &p))
-        return run_own(dev, call, &p);
-#ifdef SLMT_HAVE_ONEDNN
-    if (dev->matrix == BK_MATRIX_ONEDNN)
-        return onednn_run(dev, &p, call);
-#endif
-#ifdef SLMT_HAVE_OPENBLAS
-    if (dev->matrix == BK_MATRIX_OPENBLAS)
-        return openblas_run(dev, &p, call);
-#endif
-    return BK_ERR_UNSUPPORTED;
+        return prepare_own(dev, &p, call);
+    return dev->library->prepare(dev, &p, call);
 }

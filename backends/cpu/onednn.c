@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Matrix products by oneDNN, for its C APIs of versions 2 and 3.
+/* onednn.c - matrix products by oneDNN, for its C APIs of versions 2 and 3.
  *
  * A product is a matmul primitive, or is cut into tiles, each by the library's serial sgemm; is_tiled() tells
  * which is faster for what shape.
@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "backends/cpu/tiles.h"
+#include "backends/cpu/library.h"
 #include "backends/cpu/work.h"
 
 /* ---- what differs between versions 2 and 3 ---- */
@@ -52,6 +52,7 @@ enum { APART, IN_PLACE, WAYS }; /* the residual is a tensor of its own, or lies 
 enum { MAX_ARGS = 6 };
 
 typedef struct onednn_call {
+    cpu_way way;
     dnnl_stream_t stream;
     dnnl_primitive_t primitive[WAYS]; /* IN_PLACE only with a residual */
     dnnl_memory_t a, b, bias, y, residual, scratch;
@@ -70,7 +71,7 @@ bk_status onednn_status(const cpu_device *dev, const char *where, dnnl_status_t 
     return status == dnnl_unimplemented ? BK_ERR_UNSUPPORTED : BK_ERR_FAILED;
 }
 
-void onednn_text(char *text, size_t size)
+static void onednn_text(char *text, size_t size)
 {
     const dnnl_version_t *v = dnnl_version();
     snprintf(text, size, "oneDNN %d.%d.%d", v->major, v->minor, v->patch);
@@ -82,7 +83,7 @@ static int has_bf16(void)
     return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16;
 }
 
-bk_status onednn_open(cpu_device *dev)
+static bk_status onednn_open(cpu_device *dev)
 {
     if (dev->bf16_arithmetic && !has_bf16()) {
         cpu_log(dev, 0, "cpu: bfloat16 arithmetic needs a processor with AVX512-BF16 or AMX-BF16");
@@ -94,7 +95,7 @@ bk_status onednn_open(cpu_device *dev)
     return onednn_status(dev, "engine", status);
 }
 
-void onednn_close(cpu_device *dev)
+static void onednn_close(cpu_device *dev)
 {
     if (dev->onednn)
         dnnl_engine_destroy(dev->onednn);
@@ -234,7 +235,7 @@ static int is_tiled(const cpu_device *dev, const product *p)
     return !p->trans_b || p->k <= 256 || (p->m >= 512 && p->n >= 1024);
 }
 
-int onednn_multiply(const product *p, const tile *t)
+static int onednn_multiply(const product *p, const tile *t)
 {
     return dnnl_sgemm(p->trans_a ? 'T' : 'N', p->trans_b ? 'T' : 'N', t->rows, t->cols, p->k, 1.0f, t->a,
                       p->trans_a ? p->m : p->k, t->b, p->trans_b ? p->k : p->n, t->beta, t->y,
@@ -286,35 +287,11 @@ static bk_call rounded(const cpu_device *dev, const bk_call *call)
 
 /* ---- calls ---- */
 
-bk_status onednn_prepare(cpu_device *dev, const product *p, bk_call *call)
-{
-    if (is_tiled(dev, p))
-        return tiles_prepare(dev, p, call);
-    void *made;
-    bk_status taken = dev->host.alloc(dev->host.user, sizeof(onednn_call), &made);
-    if (taken != BK_OK)
-        return taken;
-    onednn_call *c = made;
-    *c = (onednn_call){0};
-    call->state = c;
-    operands o = {0};
-    int before = omp_get_max_threads();
-    omp_set_num_threads(dev->threads);
-    dnnl_status_t status = make_call(dev, p, &o, c);
-    omp_set_num_threads(before);
-    free_operands(&o);
-    call->scratch_bytes = c->scratch_bytes + (dev->bf16_arithmetic ? factor_bytes(call) : 0);
-    if (status != dnnl_success)
-        onednn_release(dev, call);
-    return onednn_status(dev, "matmul", status);
-}
-
-void onednn_release(cpu_device *dev, bk_call *call)
+static void release_call(cpu_device *dev, bk_call *call)
 {
     onednn_call *c = call->state;
-    if (!c)
-        return;
     dnnl_memory_t all[] = {c->a, c->b, c->bias, c->y, c->residual, c->scratch};
+    (void)dev;
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (all[i])
             dnnl_memory_destroy(all[i]);
@@ -323,8 +300,6 @@ void onednn_release(cpu_device *dev, bk_call *call)
             dnnl_primitive_destroy(c->primitive[way]);
     if (c->stream)
         dnnl_stream_destroy(c->stream);
-    dev->host.free(dev->host.user, c);
-    call->state = NULL;
 }
 
 static dnnl_status_t fill_args(const onednn_call *c, const bk_call *call, int way, dnnl_exec_arg_t *args,
@@ -345,10 +320,8 @@ static dnnl_status_t fill_args(const onednn_call *c, const bk_call *call, int wa
     return status;
 }
 
-bk_status onednn_run(cpu_device *dev, const product *p, bk_call *call)
+static bk_status run_call(cpu_device *dev, bk_call *call)
 {
-    if (is_tiled(dev, p))
-        return tiles_run(dev, p, call, onednn_multiply);
     onednn_call *c = call->state;
     dnnl_exec_arg_t args[MAX_ARGS];
     int n = 0, way = c->residual && product_residual(call) == call->out[0].data ? IN_PLACE : APART;
@@ -363,3 +336,36 @@ bk_status onednn_run(cpu_device *dev, const product *p, bk_call *call)
     omp_set_num_threads(before);
     return onednn_status(dev, "execute", status);
 }
+
+static bk_status onednn_prepare(cpu_device *dev, const product *p, bk_call *call)
+{
+    if (is_tiled(dev, p))
+        return tiles_prepare(dev, p, call);
+    bk_status taken = cpu_way_new(dev, call, sizeof(onednn_call), run_call);
+    if (taken != BK_OK)
+        return taken;
+    onednn_call *c = call->state;
+    c->way.release = release_call;
+    operands o = {0};
+    int before = omp_get_max_threads();
+    omp_set_num_threads(dev->threads);
+    dnnl_status_t status = make_call(dev, p, &o, c);
+    omp_set_num_threads(before);
+    free_operands(&o);
+    call->scratch_bytes = c->scratch_bytes + (dev->bf16_arithmetic ? factor_bytes(call) : 0);
+    if (status != dnnl_success)
+        cpu_way_free(dev, call);
+    return onednn_status(dev, "matmul", status);
+}
+
+const cpu_library cpu_onednn = {
+    .id = BK_MATRIX_ONEDNN,
+    .name = "oneDNN",
+    .has_bf16 = 1,
+    .open = onednn_open,
+    .close = onednn_close,
+    .describe = onednn_text,
+    .serial = onednn_multiply,
+    .prepare = onednn_prepare,
+    .prepare_conv = onednn_conv_prepare,
+};

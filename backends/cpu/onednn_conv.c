@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Convolution and its gradients by oneDNN, for its C APIs of versions 2 and 3.
+/* onednn_conv.c - convolution and its gradients by oneDNN, for its C APIs of versions 2 and 3.
  *
  * Activations lie where they are, channels last. Weights do not lie as the library's kernels want them: they
  * are reordered in each run, into scratch before a product with them, out of it after their gradient. As in
@@ -9,25 +9,26 @@
 #include <omp.h>
 #include <string.h>
 
-#include "backends/cpu/conv.h"
+#include "backends/cpu/library.h"
 #include "backends/cpu/work.h"
 
 enum { MAX_ARGS = 5, LINE = 64 };
 
 typedef struct conv_call {
+    cpu_way way;
     dnnl_stream_t stream;
-    dnnl_primitive_t conv, reorder;   /* no reorder: the weights are used as they lie */
-    dnnl_memory_t x, w, bias, y;      /* or their gradients */
-    dnnl_memory_t turned, scratch[2]; /* the weights as the library wants them; of conv, reorder */
-    size_t turned_bytes, scratch_bytes;
+    dnnl_primitive_t conv, reorder;    /* no reorder: the weights are used as they lie */
+    dnnl_memory_t x, w, bias, y;       /* or their gradients */
+    dnnl_memory_t ordered, scratch[2]; /* the weights as the library wants them; of conv, reorder */
+    size_t ordered_bytes, scratch_bytes;
 } conv_call;
 
 /* ---- descriptions ---- */
 
 typedef struct operands {
     dnnl_memory_desc_t x, w, any, bias, y;
-    int made;                      /* of the five, in this order */
-    dnnl_dims_t stride, pad, none; /* none: dilation, which version 3 asks for */
+    int made;                                   /* of the five, in this order */
+    dnnl_dims_t stride, pad, pad_end, dilation; /* dilation: 0 is none */
 } operands;
 
 /* [B,S...,C], which the library thinks of as [B,C,S...]. */
@@ -45,22 +46,46 @@ static dnnl_status_t describe_image(dnnl_memory_desc_t *d, const conv *c, int64_
     return DESC_OF(d, c->axes + 2, dims, strides);
 }
 
+/* [O,C,K...] or, in groups, [G,O,C,K...] with O and C of a group. */
+static int describe_weights(const conv *c, int64_t *dims, int64_t *strides)
+{
+    const int64_t outs = c->out / c->groups, ins = c->in / c->groups;
+    const int64_t all[] = {c->groups, outs, ins}, steps[] = {outs * ins * c->taps, ins * c->taps, c->taps};
+    int lead = c->groups > 1 ? 3 : 2;
+    int64_t step = 1;
+    for (int i = 0; i < lead; i++) {
+        dims[i] = all[3 - lead + i];
+        strides[i] = steps[3 - lead + i];
+    }
+    for (int i = c->axes - 1; i >= 0; i--) {
+        dims[lead + i] = c->kernel[SPACE - c->axes + i];
+        strides[lead + i] = step;
+        step *= dims[lead + i];
+    }
+    return lead + c->axes;
+}
+
+static void read_window(const conv *c, operands *o)
+{
+    for (int i = 0; i < c->axes; i++) {
+        int at = SPACE - c->axes + i;
+        o->stride[i] = c->stride[at];
+        o->dilation[i] = c->dilation[at] - 1;
+        o->pad[i] = c->pad[at];
+        o->pad_end[i] = c->pad_end[at];
+    }
+}
+
 static dnnl_status_t describe(const conv *c, operands *o)
 {
-    dnnl_dims_t dims = {c->out, c->in}, strides = {c->in * c->taps, c->taps}, channels = {c->out}, one = {1};
-    int64_t step = 1;
-    for (int i = c->axes - 1; i >= 0; i--) {
-        dims[2 + i] = c->kernel[SPACE - c->axes + i];
-        strides[2 + i] = step;
-        step *= dims[2 + i];
-        o->stride[i] = c->stride[SPACE - 1];
-        o->pad[i] = c->pad[SPACE - 1];
-    }
+    dnnl_dims_t dims, strides, channels = {c->out}, one = {1};
+    int rank = describe_weights(c, dims, strides);
+    read_window(c, o);
     dnnl_status_t status = describe_image(&o->x, c, c->in, c->x);
     if (status == dnnl_success && ++o->made)
-        status = DESC_OF(&o->w, c->axes + 2, dims, strides);
+        status = DESC_OF(&o->w, rank, dims, strides);
     if (status == dnnl_success && ++o->made)
-        status = ANY_DESC(&o->any, c->axes + 2, dims);
+        status = ANY_DESC(&o->any, rank, dims);
     if (status == dnnl_success && ++o->made)
         status = DESC_OF(&o->bias, 1, channels, one);
     if (status == dnnl_success && ++o->made)
@@ -86,23 +111,23 @@ static dnnl_status_t forward_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engin
 {
     return dnnl_convolution_forward_primitive_desc_create(
         pd, engine, dnnl_forward_training, dnnl_convolution_direct, o->x, o->any, bias ? o->bias : NULL, o->y,
-        o->stride, o->none, o->pad, o->pad, attr);
+        o->stride, o->dilation, o->pad, o->pad_end, attr);
 }
 
 static dnnl_status_t input_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const operands *o,
                                 const_dnnl_primitive_desc_t hint, dnnl_primitive_attr_t attr)
 {
     return dnnl_convolution_backward_data_primitive_desc_create(pd, engine, dnnl_convolution_direct, o->x,
-                                                                o->any, o->y, o->stride, o->none, o->pad,
-                                                                o->pad, hint, attr);
+                                                                o->any, o->y, o->stride, o->dilation, o->pad,
+                                                                o->pad_end, hint, attr);
 }
 
 static dnnl_status_t weight_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const operands *o,
                                  const_dnnl_primitive_desc_t hint, dnnl_primitive_attr_t attr)
 {
     return dnnl_convolution_backward_weights_primitive_desc_create(pd, engine, dnnl_convolution_direct, o->x,
-                                                                   o->any, NULL, o->y, o->stride, o->none,
-                                                                   o->pad, o->pad, hint, attr);
+                                                                   o->any, NULL, o->y, o->stride, o->dilation,
+                                                                   o->pad, o->pad_end, hint, attr);
 }
 
 #else
@@ -111,9 +136,9 @@ static dnnl_status_t forward_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engin
                                   int bias, dnnl_primitive_attr_t attr)
 {
     dnnl_convolution_desc_t d;
-    dnnl_status_t status =
-        dnnl_convolution_forward_desc_init(&d, dnnl_forward_training, dnnl_convolution_direct, &o->x, &o->any,
-                                           bias ? &o->bias : NULL, &o->y, o->stride, o->pad, o->pad);
+    dnnl_status_t status = dnnl_dilated_convolution_forward_desc_init(
+        &d, dnnl_forward_training, dnnl_convolution_direct, &o->x, &o->any, bias ? &o->bias : NULL, &o->y,
+        o->stride, o->dilation, o->pad, o->pad_end);
     return status == dnnl_success ? dnnl_primitive_desc_create(pd, &d, attr, engine, NULL) : status;
 }
 
@@ -121,8 +146,8 @@ static dnnl_status_t input_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
                                 const_dnnl_primitive_desc_t hint, dnnl_primitive_attr_t attr)
 {
     dnnl_convolution_desc_t d;
-    dnnl_status_t status = dnnl_convolution_backward_data_desc_init(
-        &d, dnnl_convolution_direct, &o->x, &o->any, &o->y, o->stride, o->pad, o->pad);
+    dnnl_status_t status = dnnl_dilated_convolution_backward_data_desc_init(
+        &d, dnnl_convolution_direct, &o->x, &o->any, &o->y, o->stride, o->dilation, o->pad, o->pad_end);
     return status == dnnl_success ? dnnl_primitive_desc_create(pd, &d, attr, engine, hint) : status;
 }
 
@@ -130,8 +155,8 @@ static dnnl_status_t weight_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine
                                  const_dnnl_primitive_desc_t hint, dnnl_primitive_attr_t attr)
 {
     dnnl_convolution_desc_t d;
-    dnnl_status_t status = dnnl_convolution_backward_weights_desc_init(
-        &d, dnnl_convolution_direct, &o->x, &o->any, NULL, &o->y, o->stride, o->pad, o->pad);
+    dnnl_status_t status = dnnl_dilated_convolution_backward_weights_desc_init(
+        &d, dnnl_convolution_direct, &o->x, &o->any, NULL, &o->y, o->stride, o->dilation, o->pad, o->pad_end);
     return status == dnnl_success ? dnnl_primitive_desc_create(pd, &d, attr, engine, hint) : status;
 }
 
@@ -153,12 +178,33 @@ static dnnl_status_t conv_desc(dnnl_primitive_desc_t *pd, const cpu_device *dev,
 
 /* ---- where it is not used ---- */
 
+static int has_stride(const conv *c)
+{
+    int one = 1;
+    for (int i = 0; i < SPACE; i++)
+        one = one && c->stride[i] == 1;
+    return !one;
+}
+
 /* With a stride, oneDNN 2.6's gradient of weights writes beyond its memory: over three axes for some kernels
  * (2x3x5x9 pixels of 16 channels, kernel 5x7x7, stride 2, pad 3), and where the kernel is one pixel and
  * channels are fewer than a vector's (oneDNN's issue 6035, open in 2026). */
 static int is_trusted(const conv *c, const bk_call *call)
 {
-    return call->op != BK_CONV_GRAD_WEIGHT || c->stride[SPACE - 1] == 1 || (c->axes < 3 && c->taps > 1);
+    return call->op != BK_CONV_GRAD_WEIGHT || !has_stride(c) || (c->axes < 3 && c->taps > 1);
+}
+
+/* Gradients of a dilated depthwise convolution take about ten times as long as those of depthwise.c, and
+ * gradients of its weights five times if the channels do not fill vectors (oneDNN 2.6, AVX-512). */
+static int is_slow(const conv *c, const bk_call *call)
+{
+    enum { VECTOR = 16 };
+    int dilated = 0;
+    for (int i = 0; i < SPACE; i++)
+        dilated = dilated || c->dilation[i] > 1;
+    if (c->groups == 1 || c->groups != c->in || c->groups != c->out)
+        return 0;
+    return (call->op != BK_CONV && dilated) || (call->op == BK_CONV_GRAD_WEIGHT && c->groups % VECTOR != 0);
 }
 
 /* Where pads are as wide as the kernel, and for some shapes more, there is no kernel but a plain loop, or
@@ -186,16 +232,16 @@ static dnnl_status_t make_primitive(const cpu_device *dev, conv_call *p, dnnl_pr
 }
 
 /* What brings the weights from where they lie to the library's own order, or their gradient back. */
-static dnnl_status_t make_reorder(const cpu_device *dev, conv_call *p, const operands *o, desc_view turned,
+static dnnl_status_t make_reorder(const cpu_device *dev, conv_call *p, const operands *o, desc_view ordered,
                                   int back, dnnl_primitive_attr_t attr)
 {
     dnnl_primitive_desc_t pd = NULL;
     dnnl_engine_t engine = dev->onednn;
-    p->turned_bytes = (dnnl_memory_desc_get_size(turned) + LINE - 1) / LINE * LINE;
-    dnnl_status_t status = onednn_memory(&p->turned, turned, dev);
+    p->ordered_bytes = (dnnl_memory_desc_get_size(ordered) + LINE - 1) / LINE * LINE;
+    dnnl_status_t status = onednn_memory(&p->ordered, ordered, dev);
     if (status == dnnl_success)
-        status = dnnl_reorder_primitive_desc_create(&pd, back ? turned : VIEW(o->w), engine,
-                                                    back ? VIEW(o->w) : turned, engine, attr);
+        status = dnnl_reorder_primitive_desc_create(&pd, back ? ordered : VIEW(o->w), engine,
+                                                    back ? VIEW(o->w) : ordered, engine, attr);
     if (status == dnnl_success)
         status = make_primitive(dev, p, pd, &p->reorder, &p->scratch[1]);
     if (pd)
@@ -238,10 +284,10 @@ static dnnl_status_t make_primitives(const cpu_device *dev, const bk_call *call,
     if (status == dnnl_success)
         status = make_primitive(dev, p, pd, &p->conv, &p->scratch[0]);
     if (status == dnnl_success) {
-        desc_view turned =
+        desc_view ordered =
             dnnl_primitive_desc_query_md(pd, back ? dnnl_query_diff_weights_md : dnnl_query_weights_md, 0);
-        if (!dnnl_memory_desc_equal(turned, VIEW(o->w)))
-            status = make_reorder(dev, p, o, turned, back, plain);
+        if (!dnnl_memory_desc_equal(ordered, VIEW(o->w)))
+            status = make_reorder(dev, p, o, ordered, back, plain);
     }
     if (pd)
         dnnl_primitive_desc_destroy(pd);
@@ -271,46 +317,6 @@ static dnnl_status_t make_call(const cpu_device *dev, const conv *c, const bk_ca
     return status;
 }
 
-bk_status onednn_conv_prepare(cpu_device *dev, const conv *c, bk_call *call)
-{
-    if (!is_trusted(c, call))
-        return BK_ERR_UNSUPPORTED;
-    void *made;
-    bk_status taken = dev->host.alloc(dev->host.user, sizeof(conv_call), &made);
-    if (taken != BK_OK)
-        return taken;
-    conv_call *p = made;
-    *p = (conv_call){0};
-    call->state = p;
-    operands o = {0};
-    int before = omp_get_max_threads();
-    omp_set_num_threads(dev->threads);
-    dnnl_status_t status = make_call(dev, c, call, &o, p);
-    omp_set_num_threads(before);
-    free_operands(&o);
-    call->scratch_bytes = p->turned_bytes + p->scratch_bytes;
-    if (status != dnnl_success)
-        onednn_conv_release(dev, call);
-    return status == dnnl_unimplemented ? BK_ERR_UNSUPPORTED : onednn_status(dev, "convolution", status);
-}
-
-void onednn_conv_release(cpu_device *dev, bk_call *call)
-{
-    conv_call *p = call->state;
-    dnnl_memory_t memories[] = {p->x, p->w, p->bias, p->y, p->turned, p->scratch[0], p->scratch[1]};
-    dnnl_primitive_t primitives[] = {p->conv, p->reorder};
-    for (size_t i = 0; i < sizeof memories / sizeof memories[0]; i++)
-        if (memories[i])
-            dnnl_memory_destroy(memories[i]);
-    for (size_t i = 0; i < sizeof primitives / sizeof primitives[0]; i++)
-        if (primitives[i])
-            dnnl_primitive_destroy(primitives[i]);
-    if (p->stream)
-        dnnl_stream_destroy(p->stream);
-    dev->host.free(dev->host.user, p);
-    call->state = NULL;
-}
-
 /* ---- run ---- */
 
 static dnnl_status_t run_reorder(const conv_call *p, const bk_call *call)
@@ -321,10 +327,10 @@ static dnnl_status_t run_reorder(const conv_call *p, const bk_call *call)
     int n = 0, back = call->op == BK_CONV_GRAD_WEIGHT;
     dnnl_status_t status = onednn_arg(args, &n, back ? DNNL_ARG_TO : DNNL_ARG_FROM, p->w, conv_w(call)->data);
     if (status == dnnl_success)
-        status = onednn_arg(args, &n, back ? DNNL_ARG_FROM : DNNL_ARG_TO, p->turned, call->scratch);
+        status = onednn_arg(args, &n, back ? DNNL_ARG_FROM : DNNL_ARG_TO, p->ordered, call->scratch);
     if (status == dnnl_success)
         status = onednn_arg(args, &n, DNNL_ARG_SCRATCHPAD, p->scratch[1],
-                            (unsigned char *)call->scratch + p->turned_bytes);
+                            (unsigned char *)call->scratch + p->ordered_bytes);
     return status == dnnl_success ? dnnl_primitive_execute(p->reorder, p->stream, n, args) : status;
 }
 
@@ -338,19 +344,19 @@ static dnnl_status_t run_conv(const conv_call *p, const bk_call *call)
     int n = 0;
     dnnl_status_t status = onednn_arg(args, &n, id[0], p->x, conv_x(call)->data);
     if (status == dnnl_success)
-        status = p->turned ? onednn_arg(args, &n, id[1], p->turned, call->scratch)
-                           : onednn_arg(args, &n, id[1], p->w, conv_w(call)->data);
+        status = p->ordered ? onednn_arg(args, &n, id[1], p->ordered, call->scratch)
+                            : onednn_arg(args, &n, id[1], p->w, conv_w(call)->data);
     if (status == dnnl_success)
         status = onednn_arg(args, &n, id[2], p->y, conv_y(call)->data);
     if (status == dnnl_success)
         status = onednn_arg(args, &n, DNNL_ARG_BIAS, p->bias, conv_bias(call));
     if (status == dnnl_success)
         status = onednn_arg(args, &n, DNNL_ARG_SCRATCHPAD, p->scratch[0],
-                            (unsigned char *)call->scratch + p->turned_bytes);
+                            (unsigned char *)call->scratch + p->ordered_bytes);
     return status == dnnl_success ? dnnl_primitive_execute(p->conv, p->stream, n, args) : status;
 }
 
-bk_status onednn_conv_run(cpu_device *dev, bk_call *call)
+static bk_status run_call(cpu_device *dev, bk_call *call)
 {
     const conv_call *p = call->state;
     int back = call->op == BK_CONV_GRAD_WEIGHT, before = omp_get_max_threads();
@@ -362,4 +368,43 @@ bk_status onednn_conv_run(cpu_device *dev, bk_call *call)
         status = dnnl_stream_wait(p->stream);
     omp_set_num_threads(before);
     return onednn_status(dev, "execute", status);
+}
+
+/* ---- prepare ---- */
+
+static void release_call(cpu_device *dev, bk_call *call)
+{
+    conv_call *p = call->state;
+    dnnl_memory_t memories[] = {p->x, p->w, p->bias, p->y, p->ordered, p->scratch[0], p->scratch[1]};
+    dnnl_primitive_t primitives[] = {p->conv, p->reorder};
+    (void)dev;
+    for (size_t i = 0; i < sizeof memories / sizeof memories[0]; i++)
+        if (memories[i])
+            dnnl_memory_destroy(memories[i]);
+    for (size_t i = 0; i < sizeof primitives / sizeof primitives[0]; i++)
+        if (primitives[i])
+            dnnl_primitive_destroy(primitives[i]);
+    if (p->stream)
+        dnnl_stream_destroy(p->stream);
+}
+
+bk_status onednn_conv_prepare(cpu_device *dev, const conv *c, bk_call *call)
+{
+    if (!is_trusted(c, call) || is_slow(c, call))
+        return BK_ERR_UNSUPPORTED;
+    bk_status taken = cpu_way_new(dev, call, sizeof(conv_call), run_call);
+    if (taken != BK_OK)
+        return taken;
+    conv_call *p = call->state;
+    p->way.release = release_call;
+    operands o = {0};
+    int before = omp_get_max_threads();
+    omp_set_num_threads(dev->threads);
+    dnnl_status_t status = make_call(dev, c, call, &o, p);
+    omp_set_num_threads(before);
+    free_operands(&o);
+    call->scratch_bytes = p->ordered_bytes + p->scratch_bytes;
+    if (status != dnnl_success)
+        cpu_way_free(dev, call);
+    return status == dnnl_unimplemented ? BK_ERR_UNSUPPORTED : onednn_status(dev, "convolution", status);
 }

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Matrix products by OpenBLAS, tile by tile. The only file that knows OpenBLAS.
+/* openblas.c - matrix products by OpenBLAS, tile by tile. The only file that knows OpenBLAS.
  *
  * OpenBLAS itself never starts a thread for us. Its OpenMP build runs serially inside a parallel region, or
  * where OpenMP may use one thread; its pthread build is told at open(). Its serial build is refused: without
  * USE_LOCKING, which cannot be asked for, it gives wrong results when two threads call it at once (Debian
  * 12's does, and its alternatives may put it in place of the one we were linked to). */
-#include "backends/cpu/tiles.h"
+#include "backends/cpu/library.h"
 
 #include <cblas.h>
 #include <stdio.h>
 #include <string.h>
 
-bk_status openblas_open(cpu_device *dev)
+static bk_status openblas_open(cpu_device *dev)
 {
     enum { SERIAL = 0, PTHREAD = 1 };
     if (openblas_get_parallel() == SERIAL) {
@@ -29,14 +29,14 @@ bk_status openblas_open(cpu_device *dev)
     return BK_OK;
 }
 
-void openblas_text(char *text, size_t size)
+static void openblas_text(char *text, size_t size)
 {
     char version[32] = "";
     sscanf(openblas_get_config(), "OpenBLAS %31s", version);
     snprintf(text, size, "OpenBLAS %s", version);
 }
 
-int openblas_multiply(const product *p, const tile *t)
+static int openblas_multiply(const product *p, const tile *t)
 {
     cblas_sgemm(CblasRowMajor, p->trans_a ? CblasTrans : CblasNoTrans, p->trans_b ? CblasTrans : CblasNoTrans,
                 (int)t->rows, (int)t->cols, (int)p->k, 1.0f, t->a, (int)(p->trans_a ? p->m : p->k), t->b,
@@ -44,7 +44,11 @@ int openblas_multiply(const product *p, const tile *t)
     return 1;
 }
 
-bk_status openblas_run(cpu_device *dev, const product *p, bk_call *call)
-{
-    return tiles_run(dev, p, call, openblas_multiply);
-}
+const cpu_library cpu_openblas = {
+    .id = BK_MATRIX_OPENBLAS,
+    .name = "OpenBLAS",
+    .open = openblas_open,
+    .describe = openblas_text,
+    .serial = openblas_multiply,
+    .prepare = tiles_prepare,
+};

@@ -3,7 +3,7 @@
  *
  * With 16 rows a product library spends its time turning weights around for a tile it uses once. Here the
  * vectors run along k, as both operands lie in memory, so that weights are read once, in order. A block of
- * ROWS rows and COLS columns keeps VL sums in registers; they are turned and added at the end. */
+ * ROWS rows and COLS columns keeps VL sums in registers; they are transposed and added at the end. */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/vec.h"
 #include "backends/cpu/work.h"

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Products as serial products of tiles, shared out over our own threads, each followed by bias, activation
- * and residual while the tile is in cache. A library's threads are not used, only its serial product: it is
- * as fast a core, and its own split over threads is often worse than ours. */
+/* tiles.c - products as serial products of tiles, shared out over our own threads, each followed by bias,
+ * activation and residual while the tile is in cache. A library's threads are not used, only its serial
+ * product: it is as fast a core, and its own split over threads is often worse than ours. */
 #include "backends/cpu/tiles.h"
 
 #include <limits.h>
 #include <omp.h>
 
+#include "backends/cpu/library.h"
 #include "backends/cpu/work.h"
 
 enum {
@@ -46,18 +47,17 @@ static int64_t tile_floats(const product *p, const tiling *t)
     return p->act.kind && p->residual ? work_pieces(t->rows * t->cols, STEP) * STEP : 0;
 }
 
-bk_status tiles_prepare(cpu_device *dev, const product *p, bk_call *call)
-{
-    if (p->m > INT_MAX || p->n > INT_MAX || p->k > INT_MAX)
-        return BK_ERR_UNSUPPORTED;
-    tiling t = tiling_of(p, dev->threads);
-    call->scratch_bytes = (size_t)(tile_floats(p, &t) * dev->threads) * sizeof(float);
-    return BK_OK;
-}
+typedef struct tiles_call {
+    cpu_way way;
+    product p;
+    tiling tiles;
+    int64_t floats; /* of a tile's own place for its product; 0: none */
+} tiles_call;
 
-static int run_tile(const cpu_device *dev, const bk_call *call, const product *p, const tiling *t,
-                    int64_t index, float *scratch, serial_product multiply)
+static int run_tile(const cpu_device *dev, const bk_call *call, int64_t index, float *scratch)
 {
+    const product *p = &((const tiles_call *)call->state)->p;
+    const tiling *t = &((const tiles_call *)call->state)->tiles;
     int64_t i = index / t->across % t->down * t->rows, j = index % t->across * t->cols;
     int64_t batch = index / (t->across * t->down), rows = work_min(t->rows, p->m - i);
     int64_t cols = work_min(t->cols, p->n - j), at = batch * p->m * p->n + i * p->n + j;
@@ -77,26 +77,38 @@ static int run_tile(const cpu_device *dev, const bk_call *call, const product *p
         y.beta = 1.0f;
         e.residual = NULL;
     }
-    int good = multiply(p, &y);
+    int good = dev->library->serial(p, &y);
     if (e.bias || e.residual || e.act.kind)
         dev->kernels->epilogue(&e);
     return good;
 }
 
-bk_status tiles_run(const cpu_device *dev, const product *p, bk_call *call, serial_product multiply)
+static bk_status run_tiles(cpu_device *dev, bk_call *call)
 {
-    tiling t = tiling_of(p, dev->threads);
-    int64_t floats = tile_floats(p, &t);
+    const tiles_call *c = call->state;
     float *scratch = call->scratch;
-    int team = (int)work_min(dev->threads, t.count), before = omp_get_max_threads(), good = 1;
+    int team = (int)work_min(dev->threads, c->tiles.count), before = omp_get_max_threads(), good = 1;
     if (team == 1)
         omp_set_num_threads(1);
 #pragma omp parallel for num_threads(team) if (team > 1) schedule(static) reduction(&& : good)
-    for (int64_t i = 0; i < t.count; i++)
-        good = run_tile(dev, call, p, &t, i, floats ? scratch + floats * omp_get_thread_num() : NULL,
-                        multiply) &&
-               good;
+    for (int64_t i = 0; i < c->tiles.count; i++)
+        good = run_tile(dev, call, i, c->floats ? scratch + c->floats * omp_get_thread_num() : NULL) && good;
     if (team == 1)
         omp_set_num_threads(before);
     return good ? BK_OK : BK_ERR_FAILED;
+}
+
+bk_status tiles_prepare(cpu_device *dev, const product *p, bk_call *call)
+{
+    if (p->m > INT_MAX || p->n > INT_MAX || p->k > INT_MAX)
+        return BK_ERR_UNSUPPORTED;
+    bk_status taken = cpu_way_new(dev, call, sizeof(tiles_call), run_tiles);
+    if (taken != BK_OK)
+        return taken;
+    tiles_call *c = call->state;
+    c->p = *p;
+    c->tiles = tiling_of(p, dev->threads);
+    c->floats = tile_floats(p, &c->tiles);
+    call->scratch_bytes = (size_t)(c->floats * dev->threads) * sizeof(float);
+    return BK_OK;
 }

@@ -17,10 +17,7 @@ typedef struct tile {
  * region, or where OpenMP may use one thread. 1, or 0 if the library failed. */
 typedef int (*serial_product)(const product *p, const tile *t);
 
-int onednn_multiply(const product *p, const tile *t);
-int openblas_multiply(const product *p, const tile *t);
-
+/* The product by the device's library, tile by tile. */
 bk_status tiles_prepare(cpu_device *dev, const product *p, bk_call *call);
-bk_status tiles_run(const cpu_device *dev, const product *p, bk_call *call, serial_product multiply);
 
 #endif

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Convolution, channels last, and its two gradients:
+/* Convolution, channels last, and its two gradients; d is the dilation:
  *
- *   y[s,o]    = sum over k, c of x[s stride + k - pad, c] w[o,c,k] + bias[o]
- *   dx[i,c]   = sum over k, o of dy[(i + pad - k) / stride, o] w[o,c,k], where that is a whole number
- *   dw[o,c,k] = sum over s    of x[s stride + k - pad, c] dy[s,o]
+ *   y[s,o]    = sum over k, c of x[s stride + k d - pad, c] w[o,c,k] + bias[o]
+ *   dx[i,c]   = sum over k, o of dy[(i + pad - k d) / stride, o] w[o,c,k], where that is a whole number
+ *   dw[o,c,k] = sum over s    of x[s stride + k d - pad, c] dy[s,o]
  *
- * The first two are one loop: each element gathers, over the taps k, from the pixel that the tap reads. It
- * runs a row of pixels at a time, with sums in double for all channels of the row; weights are turned
- * to [K...][from][to], so that the innermost loop is over contiguous channels. */
+ * c and o are of one group; w counts the group's c from 0. The first two are one loop: each element gathers,
+ * over the taps k, from the pixel that the tap reads. It runs a row of pixels at a time, with sums in double
+ * for all channels of the row; weights are transposed to [K...][group][from][to], so that the innermost loop
+ * is over contiguous channels. */
 #include "backends/reference/activation.h"
 #include "backends/reference/kernel.h"
 #include "backends/reference/real.h"
@@ -19,22 +20,23 @@
 typedef struct gathering {
     convolution c;
     bool back;                            /* from dy to dx */
-    int64_t from, to;                     /* channels */
+    int64_t from, to;                     /* channels of all groups */
     int64_t source[SPACE], target[SPACE]; /* pixels */
     const real *in;
     const real *bias;    /* or NULL */
     const bk_attr *attr; /* has the activation; NULL: none */
     real *out;
-    const double *w; /* [taps][from][to] */
+    const double *w; /* [taps][groups][from][to], from and to of a group */
     double *sums;    /* [target[SPACE - 1]][to] */
 } gathering;
 
 /* The pixel that tap k reads for target pixel i of one axis; -1: none. */
 static int64_t source_of(const gathering *g, int axis, int64_t i, int64_t k)
 {
-    int64_t stride = g->c.stride[axis], at = i * stride + k - g->c.pad[axis];
+    int64_t stride = g->c.stride[axis], reach = k * g->c.dilation[axis],
+            at = i * stride + reach - g->c.pad[axis];
     if (g->back) {
-        at = i + g->c.pad[axis] - k;
+        at = i + g->c.pad[axis] - reach;
         if (at < 0 || at % stride != 0)
             return -1;
         at /= stride;
@@ -42,12 +44,18 @@ static int64_t source_of(const gathering *g, int axis, int64_t i, int64_t k)
     return at >= 0 && at < g->source[axis] ? at : -1;
 }
 
+static int64_t weights_of_tap(const convolution *c)
+{
+    return c->in_channels / c->groups * c->out_channels;
+}
+
 static void add_pixel(const gathering *g, const real *x, const double *w, double *sum)
 {
-    for (int64_t from = 0; from < g->from; from++, w += g->to) {
-        double value = x[from];
-        for (int64_t to = 0; to < g->to; to++)
-            sum[to] += value * w[to];
+    int64_t froms = g->from / g->c.groups, tos = g->to / g->c.groups;
+    for (int64_t from = 0; from < g->from; from++, w += tos) {
+        double value = x[from], *of = sum + from / froms * tos;
+        for (int64_t to = 0; to < tos; to++)
+            of[to] += value * w[to];
     }
 }
 
@@ -66,7 +74,7 @@ static void add_tap(const gathering *g, int64_t batch, place row, int64_t tap)
     for (int64_t i = 0; i < g->target[LAST]; i++) {
         int64_t at = source_of(g, LAST, i, k.at[LAST]);
         if (at >= 0)
-            add_pixel(g, g->in + (line * g->source[LAST] + at) * g->from, g->w + tap * g->from * g->to,
+            add_pixel(g, g->in + (line * g->source[LAST] + at) * g->from, g->w + tap * weights_of_tap(&g->c),
                       g->sums + i * g->to);
     }
 }
@@ -84,14 +92,16 @@ static void gather(const gathering *g)
     }
 }
 
-/* [O][C][K...] to [K...][C][O], or back: [K...][O][C]. */
-static void turn_weights(const convolution *c, const real *w, bool back, double *to)
+/* [O][C][K...], C of a group, to [K...][group][C][O] or, back, to [K...][group][O][C], O of a group. */
+static void transpose_weights(const convolution *c, const real *w, bool back, double *to)
 {
-    for (int64_t tap = 0; tap < c->taps; tap++)
+    int64_t ins = c->in_channels / c->groups, outs = c->out_channels / c->groups;
+    for (int64_t tap = 0; tap < c->taps; tap++, to += weights_of_tap(c))
         for (int64_t o = 0; o < c->out_channels; o++)
-            for (int64_t i = 0; i < c->in_channels; i++) {
-                int64_t at = back ? o * c->in_channels + i : i * c->out_channels + o;
-                to[tap * c->in_channels * c->out_channels + at] = w[(o * c->in_channels + i) * c->taps + tap];
+            for (int64_t i = 0; i < ins; i++) {
+                int64_t group = o / outs * ins * outs, row = o % outs;
+                int64_t at = group + (back ? row * ins + i : i * outs + row);
+                to[at] = w[(o * ins + i) * c->taps + tap];
             }
 }
 
@@ -111,7 +121,7 @@ static bool fits_conv(const bk_call *call)
 
 static size_t gather_scratch(const convolution *c, int64_t row, int64_t to)
 {
-    return (size_t)(c->taps * c->in_channels * c->out_channels + row * to) * sizeof(double);
+    return (size_t)(c->taps * weights_of_tap(c) + row * to) * sizeof(double);
 }
 
 static size_t scratch_conv(const bk_call *call)
@@ -127,7 +137,7 @@ static bk_status run_conv(const bk_call *call)
     if (!read_conv(call, &g.c))
         return BK_ERR_FAILED;
     double *w = call->scratch;
-    turn_weights(&g.c, call->in[1].data, false, w);
+    transpose_weights(&g.c, call->in[1].data, false, w);
     g.from = g.c.in_channels;
     g.to = g.c.out_channels;
     for (int axis = 0; axis < SPACE; axis++) {
@@ -139,7 +149,7 @@ static bk_status run_conv(const bk_call *call)
     g.attr = &call->attr;
     g.out = call->out[0].data;
     g.w = w;
-    g.sums = w + g.c.taps * g.from * g.to;
+    g.sums = w + g.c.taps * weights_of_tap(&g.c);
     gather(&g);
     return BK_OK;
 }
@@ -172,7 +182,7 @@ static bk_status run_grad_input(const bk_call *call)
     if (!read_grad_input(call, &g.c))
         return BK_ERR_FAILED;
     double *w = call->scratch;
-    turn_weights(&g.c, call->in[0].data, true, w);
+    transpose_weights(&g.c, call->in[0].data, true, w);
     g.from = g.c.out_channels;
     g.to = g.c.in_channels;
     for (int axis = 0; axis < SPACE; axis++) {
@@ -182,7 +192,7 @@ static bk_status run_grad_input(const bk_call *call)
     g.in = call->in[1].data;
     g.out = call->out[0].data;
     g.w = w;
-    g.sums = w + g.c.taps * g.from * g.to;
+    g.sums = w + g.c.taps * weights_of_tap(&g.c);
     gather(&g);
     return BK_OK;
 }
@@ -208,18 +218,21 @@ static size_t scratch_grad_weight(const bk_call *call)
 {
     convolution c = {0};
     read_grad_weight(call, &c);
-    return (size_t)(c.in_channels * c.out_channels) * sizeof(double);
+    return (size_t)weights_of_tap(&c) * sizeof(double);
 }
 
-/* sums[C][O] += what one row of dy's pixels gives; x and dy begin at the row's first pixel that counts. */
+/* sums[C][O], O of C's group, += what one row of dy's pixels gives; x and dy begin at the row's first pixel
+ * that counts. */
 static void add_outer(const convolution *c, const real *x, const real *dy, int64_t pixels, double *sums)
 {
-    int64_t outs = c->out_channels, step = c->stride[SPACE - 1] * c->in_channels;
+    int64_t ins = c->in_channels / c->groups, outs = c->out_channels / c->groups;
+    int64_t step = c->stride[SPACE - 1] * c->in_channels;
     for (int64_t i = 0; i < c->in_channels; i++)
         for (int64_t p = 0; p < pixels; p++) {
             double value = x[p * step + i], *sum = sums + i * outs;
+            const real *row = dy + p * c->out_channels + i / ins * outs;
             for (int64_t o = 0; o < outs; o++)
-                sum[o] += value * dy[p * outs + o];
+                sum[o] += value * row[o];
         }
 }
 
@@ -230,12 +243,13 @@ static void add_weight_row(const convolution *c, const real *x, const real *dy, 
     int64_t lines = c->y[0] * c->y[1], line = row / lines;
     place s = place_of(row % lines * c->y[LAST], c->y);
     for (int axis = 0; axis < LAST; axis++) {
-        int64_t at = s.at[axis] * c->stride[axis] + k.at[axis] - c->pad[axis];
+        int64_t at = s.at[axis] * c->stride[axis] + k.at[axis] * c->dilation[axis] - c->pad[axis];
         if (at < 0 || at >= c->x[axis])
             return;
         line = line * c->x[axis] + at;
     }
-    int64_t stride = c->stride[LAST], move = k.at[LAST] - c->pad[LAST], first = 0, end = c->y[LAST];
+    int64_t stride = c->stride[LAST], move = k.at[LAST] * c->dilation[LAST] - c->pad[LAST];
+    int64_t first = 0, end = c->y[LAST];
     while (first < end && first * stride + move < 0)
         first++;
     while (first < end && (end - 1) * stride + move >= c->x[LAST])
@@ -253,15 +267,15 @@ static bk_status run_grad_weight(const bk_call *call)
     const real *x = call->in[0].data, *dy = call->in[1].data;
     real *dw = call->out[0].data;
     double *sums = call->scratch;
-    int64_t n = c.in_channels * c.out_channels;
+    int64_t n = weights_of_tap(&c), ins = c.in_channels / c.groups, outs = c.out_channels / c.groups;
     for (int64_t tap = 0; tap < c.taps; tap++) {
         for (int64_t i = 0; i < n; i++)
             sums[i] = 0;
         for (int64_t row = 0; row < c.batch * c.y[0] * c.y[1]; row++)
             add_weight_row(&c, x, dy, row, place_of(tap, c.kernel), sums);
         for (int64_t o = 0; o < c.out_channels; o++)
-            for (int64_t i = 0; i < c.in_channels; i++)
-                dw[(o * c.in_channels + i) * c.taps + tap] = (real)sums[i * c.out_channels + o];
+            for (int64_t i = 0; i < ins; i++)
+                dw[(o * ins + i) * c.taps + tap] = (real)sums[(o / outs * ins + i) * outs + o % outs];
     }
     return BK_OK;
 }

@@ -51,6 +51,7 @@ UNARY(tanh, tanh(x))
 UNARY(leaky_relu, x > 0 ? x : attr->alpha * x)
 UNARY(step, x > 0 ? 1 : attr->alpha)
 UNARY(gelu, gelu(x))
+UNARY(softplus, fmax(x, 0) + log1p(exp(-fabs(x))))
 
 /* ---- two inputs, each broadcast to the other ---- */
 
@@ -103,6 +104,8 @@ BINARY(add, a + b)
 BINARY(sub, a - b)
 BINARY(mul, a *b)
 BINARY(div, a / b)
+BINARY(less, a < b)
+BINARY(equal, a == b)
 BINARY(maximum, a > b || isnan(a) ? a : b) /* not fmax(), which would hide a NaN */
 
 /* ---- gradient of GELU ---- */

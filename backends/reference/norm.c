@@ -142,3 +142,28 @@ static bk_status run_softmax(const bk_call *call)
 
 const reference_kernel REAL_NAME(reference_softmax) = {
     .fits = fits_softmax, .scratch = scratch_softmax, .run = run_softmax};
+
+/* ---- logarithm of softmax ---- */
+
+static void log_softmax_row(const real *x, int64_t n, real *y)
+{
+    double max = x[0], sum = 0;
+    for (int64_t i = 1; i < n; i++)
+        max = x[i] > max ? x[i] : max;
+    for (int64_t i = 0; i < n; i++)
+        sum += exp(x[i] - max);
+    for (int64_t i = 0; i < n; i++)
+        y[i] = (real)(x[i] - max - log(sum));
+}
+
+static bk_status run_log_softmax(const bk_call *call)
+{
+    const real *x = call->in[0].data;
+    real *y = call->out[0].data;
+    int64_t width = last_dim(&call->in[0].shape), n = bk_count(&call->in[0].shape);
+    for (int64_t row = 0; row < n; row += width)
+        log_softmax_row(x + row, width, y + row);
+    return BK_OK;
+}
+
+const reference_kernel REAL_NAME(reference_log_softmax) = {.fits = fits_softmax, .run = run_log_softmax};

@@ -85,9 +85,10 @@ static bool is_dense(const bk_shape *s)
     return true;
 }
 
+/* Where one side of an op is int32, the other says which real is meant. */
 static const reference_kernel *kernel_of(const bk_call *call)
 {
-    return kernels[call->op][call->in[0].shape.dtype == BK_F64];
+    return kernels[call->op][call->in[0].shape.dtype == BK_F64 || call->out[0].shape.dtype == BK_F64];
 }
 
 static bool is_mixed(const bk_call *call)
@@ -106,7 +107,7 @@ static bool type_fits(const bk_call *call, int32_t input)
 static bool types_fit(void *device, const bk_call *call)
 {
     int32_t real = call->in[0].shape.dtype;
-    if (!reference_supports(device, call->op, (bk_dtype)real))
+    if (!is_op(call->op) || !(is_mixed(call) || reference_supports(device, call->op, (bk_dtype)real)))
         return false;
     for (int32_t i = 0; i < call->n_in; i++)
         if (!is_dense(&call->in[i].shape) || !type_fits(call, i))
@@ -161,7 +162,7 @@ static bk_status reference_run(void *device, bk_call *call)
     reference_device *d = device;
     bk_status status = kernel_of(call)->run(call);
     if (status != BK_OK)
-        d->host->log(d->host->user, 0, "reference: an index of gather or scatter is out of range");
+        d->host->log(d->host->user, 0, "reference: an index or a label is out of range");
     return status;
 }
 

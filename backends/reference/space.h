@@ -10,35 +10,47 @@
 enum { SPACE = 3 };
 
 typedef struct convolution {
-    int64_t batch, in_channels, out_channels;
+    int64_t batch, in_channels, out_channels, groups; /* channels of all groups */
     int64_t x[SPACE], y[SPACE], kernel[SPACE];
-    int64_t stride[SPACE], pad[SPACE];
+    int64_t stride[SPACE], dilation[SPACE], pad[SPACE];
     int64_t taps; /* the product of kernel[] */
 } convolution;
 
-/* The sizes of x, w and y; false where they do not fit each other. */
+/* Axis i of the call becomes axis `at`; false if its sizes do not fit each other. */
+static inline bool read_axis(const bk_attr *attr, int32_t i, int32_t at, convolution *c)
+{
+    if (attr->stride[i] < 1 || attr->dilation[i] < 1 || attr->pad[i] < 0 || attr->pad_end[i] < 0)
+        return false;
+    c->stride[at] = attr->stride[i];
+    c->dilation[at] = attr->dilation[i];
+    c->pad[at] = attr->pad[i];
+    c->taps *= c->kernel[at];
+    int64_t room = c->x[at] + c->pad[at] + attr->pad_end[i] - (c->dilation[at] * (c->kernel[at] - 1) + 1);
+    return room >= 0 && c->y[at] == room / c->stride[at] + 1;
+}
+
+/* The sizes of x, w and y; false if they do not fit each other. */
 static inline bool read_convolution(const bk_attr *attr, const bk_shape *x, const bk_shape *w,
                                     const bk_shape *y, convolution *c)
 {
     int32_t axes = x->rank - 2;
-    if (axes < 1 || axes > SPACE || w->rank != x->rank || y->rank != x->rank || attr->stride < 1 ||
-        attr->pad < 0 || x->dim[0] != y->dim[0] || w->dim[1] != last_dim(x) || w->dim[0] != last_dim(y))
+    if (axes < 1 || axes > SPACE || w->rank != x->rank || y->rank != x->rank || attr->groups < 1 ||
+        x->dim[0] != y->dim[0] || w->dim[1] * attr->groups != last_dim(x) || w->dim[0] != last_dim(y) ||
+        w->dim[0] % attr->groups != 0)
         return false;
-    *c = (convolution){.batch = x->dim[0], .in_channels = w->dim[1], .out_channels = w->dim[0], .taps = 1};
-    for (int32_t i = 0; i < SPACE; i++) {
-        int32_t axis = i - (SPACE - axes) + 1; /* in x and y; after two axes in w */
-        c->x[i] = c->y[i] = c->kernel[i] = c->stride[i] = 1;
-        if (axis < 1)
+    *c = (convolution){.batch = x->dim[0], .groups = attr->groups, .taps = 1};
+    c->in_channels = last_dim(x);
+    c->out_channels = last_dim(y);
+    for (int32_t at = 0; at < SPACE; at++) {
+        int32_t i = at - (SPACE - axes); /* the call's axis: behind one axis in x and y, two in w */
+        c->x[at] = c->y[at] = c->kernel[at] = c->stride[at] = c->dilation[at] = 1;
+        if (i < 0)
             continue;
-        c->x[i] = x->dim[axis];
-        c->y[i] = y->dim[axis];
-        c->kernel[i] = w->dim[axis + 1];
-        c->stride[i] = attr->stride;
-        c->pad[i] = attr->pad;
-        int64_t room = c->x[i] + 2 * c->pad[i] - c->kernel[i];
-        if (room < 0 || c->y[i] != room / c->stride[i] + 1)
+        c->x[at] = x->dim[i + 1];
+        c->y[at] = y->dim[i + 1];
+        c->kernel[at] = w->dim[i + 2];
+        if (!read_axis(attr, i, at, c))
             return false;
-        c->taps *= c->kernel[i];
     }
     return true;
 }

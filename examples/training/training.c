@@ -68,7 +68,7 @@ static slmt_dataset *make_set(slmt_context *context)
     preprocess.crop_size = preprocess.image_size = SIDE;
     preprocess.slice_first = 0;
     preprocess.slice_count = DEPTH;
-    must(slmt_dataset_writer_create(context, "set.h5", &preprocess, contrasts, 2, &writer));
+    must(slmt_dataset_writer_create_mr(context, "set.h5", &preprocess, contrasts, 2, &writer));
     for (int i = 0; i < SUBJECTS; i++) {
         slmt_volume *t1 = scan(context, i, 0), *t2 = scan(context, i, 1);
         const slmt_volume *const volumes[] = {t1, t2};

@@ -43,7 +43,9 @@ typedef struct slmt_number_info {
 /** Kinds of elements of a tensor. \since 0.1 */
 enum {
     SLMT_TENSOR_FLOAT32 = 1, /**< float */
-    SLMT_TENSOR_INT32 = 2    /**< int32_t */
+    SLMT_TENSOR_INT32 = 2,   /**< int32_t */
+    SLMT_TENSOR_FLOAT16 = 3, /**< IEEE half precision, in a uint16_t; in training sets alone */
+    SLMT_TENSOR_UINT8 = 4    /**< uint8_t; in training sets alone */
 };
 
 /** An input or an output of a task. \since 0.1 */

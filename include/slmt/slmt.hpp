@@ -622,12 +622,55 @@ class dataset
         return slmt_dataset_slice_count(get(), subject, contrast);
     }
     /** One slice into [image_size][image_size] pixels. */
-    void read(std::size_t subject, std::size_t contrast, std::size_t slice, view<float> pixels,
-              std::int32_t resize = SLMT_RESIZE_BILINEAR)
+    void read_slice(std::size_t subject, std::size_t contrast, std::size_t slice, view<float> pixels,
+                    std::int32_t resize = SLMT_RESIZE_BILINEAR)
     {
         std::size_t side = static_cast<std::size_t>(preprocess().image_size);
         detail::expect_size("a slice", pixels.size(), side * side);
-        check(slmt_dataset_read(get(), subject, contrast, slice, resize, pixels.data()));
+        check(slmt_dataset_read_slice(get(), subject, contrast, slice, resize, pixels.data()));
+    }
+    /** "mr" of MR volumes, "" of other records. */
+    const char *source() const
+    {
+        return slmt_dataset_source(get());
+    }
+    std::size_t field_count() const
+    {
+        return slmt_dataset_field_count(get());
+    }
+    slmt_field field(std::size_t index) const
+    {
+        slmt_field info{};
+        info.struct_size = sizeof info;
+        check(slmt_dataset_field(get(), index, &info));
+        return info;
+    }
+    std::size_t record_count() const
+    {
+        return slmt_dataset_record_count(get());
+    }
+    slmt_record record(std::size_t index) const
+    {
+        slmt_record info{};
+        info.struct_size = sizeof info;
+        check(slmt_dataset_record(get(), index, &info));
+        return info;
+    }
+    /** The shape of a record's tensor; empty where it has none. */
+    std::vector<std::int64_t> shape(std::size_t record, std::size_t field) const
+    {
+        std::int64_t extents[6];
+        slmt_status status = slmt_dataset_shape(get(), record, field, extents);
+        if (status == SLMT_ERR_NOT_FOUND)
+            return {};
+        check(status);
+        return {extents, extents + this->field(field).rank};
+    }
+    /** Rows [first, first + count) of a record's tensor. */
+    void read(std::size_t record, std::size_t field, std::int64_t first, std::int64_t count,
+              const slmt_tensor &tensor)
+    {
+        check(slmt_dataset_read(get(), record, field, first, count, &tensor));
     }
     slmt_dataset *get() const noexcept
     {
@@ -638,7 +681,50 @@ class dataset
     detail::handle<slmt_dataset, slmt_dataset_free> handle_;
 };
 
-/** A training set being written: dropped unless finish() succeeds. */
+/** A training set of any fields being written: dropped unless finish() succeeds. */
+class record_writer
+{
+  public:
+    record_writer(const context &context, const std::string &path, const std::vector<slmt_field> &fields)
+    {
+        slmt_dataset_writer *made = nullptr;
+        check(slmt_dataset_writer_create(context.get(), path.c_str(), &made));
+        handle_.reset(made);
+        for (const slmt_field &field : fields)
+            check(slmt_dataset_writer_add_field(handle_.get(), &field));
+    }
+    /** Begins a record; append() its tensors, then end() or undo(). */
+    void begin(const char *id, const char *group = nullptr, std::int32_t split = SLMT_SPLIT_TRAIN)
+    {
+        slmt_record record{};
+        record.struct_size = sizeof record;
+        record.split = split;
+        record.id = id;
+        record.group = group;
+        check(slmt_dataset_writer_begin(handle_.get(), &record));
+    }
+    void append(std::int32_t field, const slmt_tensor &tensor)
+    {
+        check(slmt_dataset_writer_append(handle_.get(), field, &tensor));
+    }
+    void end()
+    {
+        check(slmt_dataset_writer_end(handle_.get()));
+    }
+    void undo()
+    {
+        check(slmt_dataset_writer_undo(handle_.get()));
+    }
+    void finish()
+    {
+        check(slmt_dataset_writer_finish(handle_.release()));
+    }
+
+  private:
+    detail::handle<slmt_dataset_writer, slmt_dataset_writer_cancel> handle_;
+};
+
+/** A training set of MR volumes being written: dropped unless finish() succeeds. */
 class dataset_writer
 {
   public:
@@ -646,16 +732,22 @@ class dataset_writer
                    const std::vector<const char *> &contrasts)
     {
         slmt_dataset_writer *made = nullptr;
-        check(slmt_dataset_writer_create(context.get(), path.c_str(), &preprocess, contrasts.data(),
-                                         contrasts.size(), &made));
+        check(slmt_dataset_writer_create_mr(context.get(), path.c_str(), &preprocess, contrasts.data(),
+                                            contrasts.size(), &made));
         handle_.reset(made);
-        contrasts_ = contrasts.size();
+        volumes_ = contrasts.size();
     }
-    /** One volume for each contrast, nullptr where missing. */
+    /** A field of label maps, before the first subject. */
+    void add_labels(const char *name)
+    {
+        check(slmt_dataset_writer_add_labels(handle_.get(), name));
+        volumes_++;
+    }
+    /** One volume for each contrast, then for each field of labels; nullptr where missing. */
     void add(const char *subject, const std::vector<const volume *> &volumes,
              std::int32_t split = SLMT_SPLIT_TRAIN)
     {
-        detail::expect_size("the list of volumes", volumes.size(), contrasts_);
+        detail::expect_size("the list of volumes", volumes.size(), volumes_);
         std::vector<const slmt_volume *> handles;
         for (const volume *one : volumes)
             handles.push_back(one ? one->get() : nullptr);
@@ -668,7 +760,7 @@ class dataset_writer
 
   private:
     detail::handle<slmt_dataset_writer, slmt_dataset_writer_cancel> handle_;
-    std::size_t contrasts_ = 0;
+    std::size_t volumes_ = 0;
 };
 
 /** A model in training. */

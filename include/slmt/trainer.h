@@ -343,7 +343,7 @@ SLMT_API slmt_status slmt_finetune_step(slmt_trainer *trainer, const float *sour
  * @param user       handed to step
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (image sizes differ, fewer slices than a batch), SLMT_ERR_NOT_FOUND
  * (no such contrast), SLMT_ERR_UNSUPPORTED (the task takes no sets), SLMT_ERR_CANCELLED, and as
- * slmt_pretrain_step() and slmt_dataset_read()
+ * slmt_pretrain_step() and slmt_dataset_read_slice()
  * @threads one thread per trainer and set at a time
  * \since 0.1
  */

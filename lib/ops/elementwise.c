@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* elementwise.c - one number in, or two with broadcasting, one number out. */
+/* elementwise.c - one number in, or two or three with broadcasting, one number out. */
 #include "lib/ops.h"
 #include "lib/ops/rules.h"
 
@@ -151,6 +151,19 @@ static void grad_gelu(graph *g, const node *n, const value *dy, value *dx)
 OP_RULE(GELU, gelu, .arity = {1, 1, 1}, .shape = shape_same, .gradient = grad_gelu,
         .traits = OP_IN_PLACE | OP_CHEAP);
 
+value op_softplus(graph *g, value x)
+{
+    return unary(g, BK_SOFTPLUS, x, 0, 0);
+}
+
+static void grad_softplus(graph *g, const node *n, const value *dy, value *dx)
+{
+    dx[0] = op_mul(g, dy[0], op_sigmoid(g, n->in[0]));
+}
+
+OP_RULE(SOFTPLUS, softplus, .arity = {1, 1, 1}, .shape = shape_same, .gradient = grad_softplus,
+        .traits = OP_IN_PLACE);
+
 /* ---- two inputs ---- */
 
 static status shape_broadcast_pair(const op_args *a, bk_shape *out)
@@ -269,6 +282,22 @@ static void grad_maximum(graph *g, const node *n, const value *dy, value *dx) /*
 OP_RULE(MAXIMUM, maximum, .arity = {2, 2, 1}, .shape = shape_broadcast_pair, .gradient = grad_maximum,
         .traits = OP_IN_PLACE);
 
+value op_less(graph *g, value a, value b)
+{
+    return binary(g, BK_LESS, a, b);
+}
+
+OP_RULE(LESS, less, .arity = {2, 2, 1}, .shape = shape_broadcast_pair, .gradient = grad_zero,
+        .traits = OP_IN_PLACE);
+
+value op_equal(graph *g, value a, value b)
+{
+    return binary(g, BK_EQUAL, a, b);
+}
+
+OP_RULE(EQUAL, equal, .arity = {2, 2, 1}, .shape = shape_broadcast_pair, .gradient = grad_zero,
+        .traits = OP_IN_PLACE);
+
 value op_gelu_grad(graph *g, value x, value dy)
 {
     return binary(g, BK_GELU_GRAD, x, dy);
@@ -292,3 +321,44 @@ static void grad_gelu_grad(graph *g, const node *n, const value *dy, value *dx)
 
 OP_RULE(GELU_GRAD, gelu_grad, .arity = {2, 2, 1}, .shape = shape_equal_pair, .gradient = grad_gelu_grad,
         .traits = OP_IN_PLACE);
+
+/* ---- three inputs ---- */
+
+static status shape_where(const op_args *a, bk_shape *out)
+{
+    out[0] = *a->in[0];
+    for (int k = 1; k < 3; k++) {
+        if (a->in[k]->rank != out[0].rank || a->in[k]->dtype != out[0].dtype)
+            return shape_error(a, "ranks and types must be equal");
+        for (int32_t i = 0; i < out[0].rank; i++)
+            if (out[0].dim[i] == 1)
+                out[0].dim[i] = a->in[k]->dim[i];
+    }
+    for (int k = 0; k < 3; k++)
+        for (int32_t i = 0; i < out[0].rank; i++)
+            if (a->in[k]->dim[i] != 1 && a->in[k]->dim[i] != out[0].dim[i])
+                return shape_error(a, "each axis must be equal, or 1");
+    return OK;
+}
+
+value op_where(graph *g, value mask, value a, value b)
+{
+    if (g->error != OK || mask == NONE || a == NONE || b == NONE)
+        return NONE;
+    value in[3] = {mask, a, b};
+    int32_t rank = 0;
+    for (int k = 0; k < 3; k++)
+        rank = graph_shape(g, in[k])->rank > rank ? graph_shape(g, in[k])->rank : rank;
+    for (int k = 0; k < 3; k++)
+        in[k] = lift(g, in[k], rank);
+    return graph_node(g, BK_WHERE, &(bk_attr){0}, in, 3, NULL);
+}
+
+static void grad_where(graph *g, const node *n, const value *dy, value *dx)
+{
+    value zero = op_number(g, 0);
+    dx[1] = side(g, n, 1, op_where(g, n->in[0], dy[0], zero));
+    dx[2] = side(g, n, 2, op_where(g, n->in[0], zero, dy[0]));
+}
+
+OP_RULE(WHERE, where, .arity = {3, 3, 1}, .shape = shape_where, .gradient = grad_where);

@@ -70,6 +70,22 @@ value op_softmax(graph *g, value x)
     return graph_node(g, BK_SOFTMAX, &(bk_attr){0}, &x, 1, NULL);
 }
 
+static void grad_log_softmax(graph *g, const node *n, const value *dy, value *dx) /* dy - e^y sum(dy) */
+{
+    if (g->error != OK)
+        return;
+    value y = n->out[0];
+    uint32_t last = 1u << (graph_shape(g, y)->rank - 1);
+    dx[0] = op_sub(g, dy[0], op_mul(g, op_exp(g, y), op_sum(g, dy[0], last)));
+}
+
+OP_RULE(LOG_SOFTMAX, log_softmax, .arity = {1, 1, 1}, .shape = shape_softmax, .gradient = grad_log_softmax);
+
+value op_log_softmax(graph *g, value x)
+{
+    return graph_node(g, BK_LOG_SOFTMAX, &(bk_attr){0}, &x, 1, NULL);
+}
+
 /* instance_norm: y = leaky((x - mean) / sqrt(var + eps)), over S... of x[B,S...,C]. */
 static status shape_instance_norm(const op_args *a, bk_shape *out)
 {

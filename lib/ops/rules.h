@@ -25,7 +25,6 @@ enum {
     OP_CHEAP = 8,             /* cheap to compute again: RECOMPUTE_CHEAP (recompute.h) */
     OP_LINEAR = 16,      /* a layer with weights, computed again at RECOMPUTE_LINEAR or if those are frozen */
     OP_HALF_WEIGHT = 32, /* in[1] may be of 16-bit floats */
-    OP_RANDOM = 64,      /* equal inputs may give other outputs: computed in each run, and only once */
     OP_UPDATE = 128 /* an optimiser's step: out[0] may take in[0]'s memory, out[k] that of in[k + 1] */
 };
 

@@ -1,67 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dataset.c - entry points of slmt/dataset.h: check arguments, preprocess, call io/dataset_file. */
-#include "slmt/dataset.h"
+/* dataset.c - entry points of slmt/dataset.h for sets of any fields; those for MR volumes are in
+ * dataset_mr.c. */
+#include "core/dataset.h"
 
-#include <math.h>
 #include <string.h>
 
-#include "core/context.h"
 #include "core/structs.h"
-#include "core/volume.h"
-#include "data/preprocess.h"
-#include "data/resize.h"
-#include "io/dataset_file.h"
-
-struct slmt_dataset_writer {
-    slmt_context *context; /* one owner */
-    dataset_file_writer *file;
-};
-
-struct slmt_dataset {
-    slmt_context *context; /* one owner */
-    dataset_file *file;
-    float *slice; /* [crop_size][crop_size] */
-};
+#include "data/mr_set.h"
 
 /* ---- writing ---- */
 
-static status check_contrasts(const char *const *contrasts, size_t count)
+status dataset_writer_open(slmt_context *context, const char *path, slmt_dataset_writer **writer)
 {
-    if (count < 1 || count > CONTRASTS_MAX)
-        return fail(ERR_ARGUMENT, "slmt_dataset_writer_create: %zu contrasts, expected 1 to %d", count,
-                    CONTRASTS_MAX);
-    for (size_t i = 0; i < count; i++) {
-        if (!contrasts[i] || !dataset_contrast_ok(contrasts[i]))
-            return fail(
-                ERR_ARGUMENT,
-                "slmt_dataset_writer_create: contrasts[%zu] must be 1 to %d letters, digits, '-', '_'", i,
-                CONTRAST_NAME_MAX);
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(contrasts[i], contrasts[j]) == 0)
-                return fail(ERR_ARGUMENT, "slmt_dataset_writer_create: contrasts[%zu] and [%zu] are both %s",
-                            j, i, contrasts[i]);
-    }
-    return OK;
-}
-
-slmt_status slmt_dataset_writer_create(slmt_context *context, const char *path,
-                                       const slmt_preprocess *preprocess, const char *const *contrasts,
-                                       size_t count, slmt_dataset_writer **writer)
-{
-    slmt_preprocess p;
     void *block;
-    REQUIRE(context);
-    REQUIRE(path);
-    REQUIRE(contrasts);
-    REQUIRE(writer);
-    preprocess_defaults(&p);
-    if (preprocess)
-        TRY(struct_read(&p, sizeof p, preprocess, "slmt_preprocess"));
-    TRY(preprocess_check(&p));
-    TRY(check_contrasts(contrasts, count));
-    TRY(mem_take(&context->mem, sizeof(slmt_dataset_writer), &block));
+    TRY(mem_zeros(&context->mem, 1, sizeof(slmt_dataset_writer), &block));
     slmt_dataset_writer *w = block;
-    status s = dataset_file_create(&context->mem, path, &p, contrasts, count, &w->file);
+    status s = dataset_file_create(&context->mem, path, &w->file);
     if (s != OK) {
         mem_give(&context->mem, w);
         return s;
@@ -71,75 +25,83 @@ slmt_status slmt_dataset_writer_create(slmt_context *context, const char *path,
     return OK;
 }
 
-/* Grids are equal when no element of the affines differs by more than what rounding in headers explains. */
-static int same_grid(const nifti_scan *a, const nifti_scan *b)
+slmt_status slmt_dataset_writer_create(slmt_context *context, const char *path, slmt_dataset_writer **writer)
 {
-    for (int i = 0; i < 3; i++)
-        if (a->dims[i] != b->dims[i])
-            return 0;
-    for (int i = 0; i < 16; i++)
-        if (!(fabs(a->affine[i] - b->affine[i]) <= 1e-3))
-            return 0;
-    return 1;
+    REQUIRE(context);
+    REQUIRE(path);
+    REQUIRE(writer);
+    return dataset_writer_open(context, path, writer);
 }
 
-/* Fails where there is no volume, or grids differ. */
-static status check_volumes(const char *subject, const slmt_volume *const *volumes, size_t count)
+static status need_records(const slmt_dataset_writer *w, const char *call)
 {
-    const slmt_volume *first = NULL;
-    for (size_t i = 0; i < count; i++) {
-        if (!volumes[i])
-            continue;
-        if (first && !same_grid(&first->scan, &volumes[i]->scan))
-            return fail(ERR_ARGUMENT, "subject %s: volumes[%zu] lies on another grid than the one before it",
-                        subject, i);
-        first = volumes[i];
+    return w->contrasts == 0 ? OK
+                             : fail(ERR_STATE, "%s: %s is a set of MR volumes: see slmt_dataset_writer_add()",
+                                    call, dataset_file_writer_label(w->file));
+}
+
+slmt_status slmt_dataset_writer_add_field(slmt_dataset_writer *writer, const slmt_field *field)
+{
+    slmt_field f = {.struct_size = sizeof f};
+    REQUIRE(writer);
+    REQUIRE(field);
+    TRY(struct_read(&f, sizeof f, field, "slmt_field"));
+    TRY(need_records(writer, __func__));
+    return dataset_file_add_field(writer->file, &f);
+}
+
+slmt_status slmt_dataset_writer_begin(slmt_dataset_writer *writer, const slmt_record *record)
+{
+    slmt_record r = {.struct_size = sizeof r};
+    REQUIRE(writer);
+    REQUIRE(record);
+    TRY(struct_read(&r, sizeof r, record, "slmt_record"));
+    TRY(need_records(writer, __func__));
+    return dataset_file_begin(writer->file, &r);
+}
+
+/* The caller's tensor, which must be of a field's type and rank, compact and row-major. */
+static status check_tensor(const slmt_tensor *t, const slmt_field *f, const char *call)
+{
+    int64_t stride = 1;
+    if (t->type != f->type || t->rank != f->rank)
+        return fail(ERR_ARGUMENT, "%s: field %s has type %d and %d axes, the tensor type %d and %d", call,
+                    f->name, f->type, f->rank, t->type, t->rank);
+    if (!t->shape)
+        return fail(ERR_ARGUMENT, "%s: field %s: the tensor's shape is NULL", call, f->name);
+    for (int32_t i = t->rank - 1; i >= 0 && t->strides; i--) {
+        if (t->strides[i] != stride && t->shape[i] > 1)
+            return fail(ERR_ARGUMENT, "%s: field %s: the tensor is not compact and row-major", call, f->name);
+        if (__builtin_mul_overflow(stride, t->shape[i], &stride))
+            return fail(ERR_ARGUMENT, "%s: field %s: the tensor is too large", call, f->name);
     }
-    return first ? OK : fail(ERR_ARGUMENT, "subject %s: all volumes are NULL", subject);
+    if (!t->data && t->shape[0] != 0)
+        return fail(ERR_ARGUMENT, "%s: field %s: the tensor's data is NULL", call, f->name);
+    return OK;
 }
 
-static status add_contrast(slmt_dataset_writer *w, size_t contrast, const nifti_scan *scan)
-{
-    mem *m = &w->context->mem;
-    float *slices;
-    int count;
-    TRY(preprocess_volume(m, dataset_file_writer_preprocess(w->file), scan->dims, scan->affine, scan->voxels,
-                          &slices, &count));
-    status s = dataset_file_put(w->file, contrast, (size_t)count, slices);
-    mem_give(m, slices);
-    return s;
-}
-
-static status add_contrasts(slmt_dataset_writer *w, const slmt_volume *const *volumes)
-{
-    for (size_t i = 0; i < dataset_file_writer_contrasts(w->file); i++)
-        if (volumes[i])
-            TRY(add_contrast(w, i, &volumes[i]->scan));
-    return dataset_file_end(w->file);
-}
-
-slmt_status slmt_dataset_writer_add(slmt_dataset_writer *writer, const char *subject,
-                                    const slmt_volume *const *volumes, int32_t split)
+slmt_status slmt_dataset_writer_append(slmt_dataset_writer *writer, int32_t field, const slmt_tensor *tensor)
 {
     REQUIRE(writer);
-    REQUIRE(subject);
-    REQUIRE(volumes);
-    if (!dataset_subject_ok(subject))
-        return fail(ERR_ARGUMENT,
-                    "slmt_dataset_writer_add: subject must be 1 to %d letters, digits, '-', '_', '.', and "
-                    "not \".\" or "
-                    "\"..\"",
-                    SUBJECT_NAME_MAX);
-    if (split != SLMT_SPLIT_TRAIN && split != SLMT_SPLIT_TEST)
-        return fail(ERR_ARGUMENT, "slmt_dataset_writer_add: split is %d, expected SLMT_SPLIT_TRAIN or _TEST",
-                    split);
-    TRY(check_volumes(subject, volumes, dataset_file_writer_contrasts(writer->file)));
-    status s = dataset_file_begin(writer->file, subject, split);
-    if (s == OK)
-        s = add_contrasts(writer, volumes);
-    if (s != OK)
-        dataset_file_undo(writer->file);
-    return s;
+    REQUIRE(tensor);
+    TRY(need_records(writer, __func__));
+    size_t n = dataset_file_writer_fields(writer->file);
+    if (field < 0 || (size_t)field >= n)
+        return fail(ERR_ARGUMENT, "slmt_dataset_writer_append: field is %d, there are %zu", field, n);
+    TRY(check_tensor(tensor, dataset_file_writer_field(writer->file, (size_t)field), __func__));
+    return dataset_file_append(writer->file, (size_t)field, tensor->shape, tensor->data);
+}
+
+slmt_status slmt_dataset_writer_end(slmt_dataset_writer *writer)
+{
+    REQUIRE(writer);
+    return dataset_file_end(writer->file);
+}
+
+slmt_status slmt_dataset_writer_undo(slmt_dataset_writer *writer)
+{
+    REQUIRE(writer);
+    return dataset_file_undo(writer->file);
 }
 
 static void writer_free(slmt_dataset_writer *writer)
@@ -167,13 +129,20 @@ void slmt_dataset_writer_cancel(slmt_dataset_writer *writer)
 
 /* ---- reading ---- */
 
-static status open_set(mem *m, const char *path, slmt_dataset *d)
+static status open_mr(mem *m, slmt_dataset *d)
 {
     void *block;
-    TRY(dataset_file_open(m, path, &d->file));
-    size_t side = (size_t)dataset_file_preprocess(d->file)->crop_size;
-    status s = mem_array(m, side * side, sizeof *d->slice, &block);
+    TRY(mr_set_read(d->file, &d->preprocess, &d->contrasts));
+    size_t side = (size_t)d->preprocess.crop_size;
+    TRY(mem_array(m, side * side, sizeof *d->slice, &block));
     d->slice = block;
+    return OK;
+}
+
+static status open_set(mem *m, const char *path, slmt_dataset *d)
+{
+    TRY(dataset_file_open(m, path, &d->file));
+    status s = mr_set_is(d->file) ? open_mr(m, d) : OK;
     if (s != OK)
         dataset_file_close(d->file);
     return s;
@@ -185,7 +154,7 @@ slmt_status slmt_dataset_open(slmt_context *context, const char *path, slmt_data
     REQUIRE(context);
     REQUIRE(path);
     REQUIRE(dataset);
-    TRY(mem_take(&context->mem, sizeof(slmt_dataset), &block));
+    TRY(mem_zeros(&context->mem, 1, sizeof(slmt_dataset), &block));
     slmt_dataset *d = block;
     status s = open_set(&context->mem, path, d);
     if (s != OK) {
@@ -208,74 +177,90 @@ void slmt_dataset_free(slmt_dataset *dataset)
     context_release(context);
 }
 
-slmt_status slmt_dataset_get_preprocess(const slmt_dataset *dataset, slmt_preprocess *preprocess)
+size_t slmt_dataset_field_count(const slmt_dataset *dataset)
+{
+    return dataset ? dataset_file_fields(dataset->file) : 0;
+}
+
+slmt_status slmt_dataset_field(const slmt_dataset *dataset, size_t index, slmt_field *field)
 {
     REQUIRE(dataset);
-    REQUIRE(preprocess);
-    return struct_write(preprocess, dataset_file_preprocess(dataset->file), sizeof *preprocess,
-                        "slmt_preprocess");
+    REQUIRE(field);
+    const slmt_field *f = dataset_file_field(dataset->file, index);
+    if (!f)
+        return fail(ERR_ARGUMENT, "%s: field %zu; there are %zu", dataset_file_label(dataset->file), index,
+                    dataset_file_fields(dataset->file));
+    return struct_write(field, f, sizeof *f, "slmt_field");
 }
 
-size_t slmt_dataset_contrast_count(const slmt_dataset *dataset)
+size_t slmt_dataset_record_count(const slmt_dataset *dataset)
 {
-    return dataset ? dataset_file_contrasts(dataset->file) : 0;
+    return dataset ? dataset_file_records(dataset->file) : 0;
 }
 
-const char *slmt_dataset_contrast(const slmt_dataset *dataset, size_t index)
+slmt_status slmt_dataset_record(const slmt_dataset *dataset, size_t index, slmt_record *record)
 {
-    return dataset ? dataset_file_contrast(dataset->file, index) : NULL;
+    REQUIRE(dataset);
+    REQUIRE(record);
+    const slmt_record *r = dataset_file_record(dataset->file, index);
+    if (!r)
+        return fail(ERR_ARGUMENT, "%s: record %zu; there are %zu", dataset_file_label(dataset->file), index,
+                    dataset_file_records(dataset->file));
+    return struct_write(record, r, sizeof *r, "slmt_record");
 }
 
-size_t slmt_dataset_subject_count(const slmt_dataset *dataset)
+static status find_shape(const slmt_dataset *d, size_t record, size_t field, const int64_t **shape)
 {
-    return dataset ? dataset_file_subjects(dataset->file) : 0;
+    const dataset_file *f = d->file;
+    if (record >= dataset_file_records(f) || field >= dataset_file_fields(f))
+        return fail(ERR_ARGUMENT, "%s: record %zu, field %zu; there are %zu records, %zu fields",
+                    dataset_file_label(f), record, field, dataset_file_records(f), dataset_file_fields(f));
+    *shape = dataset_file_shape(f, record, field);
+    if (*shape)
+        return OK;
+    return fail(ERR_NOT_FOUND, "%s: record %s has no %s", dataset_file_label(f),
+                dataset_file_record(f, record)->id, dataset_file_field(f, field)->name);
 }
 
-const char *slmt_dataset_subject(const slmt_dataset *dataset, size_t index)
+slmt_status slmt_dataset_shape(const slmt_dataset *dataset, size_t record, size_t field, int64_t shape[6])
 {
-    return dataset ? dataset_file_subject(dataset->file, index) : NULL;
-}
-
-int32_t slmt_dataset_subject_split(const slmt_dataset *dataset, size_t index)
-{
-    return dataset ? dataset_file_split(dataset->file, index) : 0;
-}
-
-size_t slmt_dataset_slice_count(const slmt_dataset *dataset, size_t subject, size_t contrast)
-{
-    return dataset ? dataset_file_slices(dataset->file, subject, contrast) : 0;
-}
-
-static status check_slice(const dataset_file *f, size_t subject, size_t contrast, size_t slice)
-{
-    if (subject >= dataset_file_subjects(f) || contrast >= dataset_file_contrasts(f))
-        return fail(ERR_ARGUMENT, "%s: subject %zu, contrast %zu; there are %zu subjects, %zu contrasts",
-                    dataset_file_label(f), subject, contrast, dataset_file_subjects(f),
-                    dataset_file_contrasts(f));
-    size_t count = dataset_file_slices(f, subject, contrast);
-    if (count == 0)
-        return fail(ERR_NOT_FOUND, "%s: subject %s has no %s", dataset_file_label(f),
-                    dataset_file_subject(f, subject), dataset_file_contrast(f, contrast));
-    if (slice >= count)
-        return fail(ERR_ARGUMENT, "%s: slice %zu of subject %s; there are %zu", dataset_file_label(f), slice,
-                    dataset_file_subject(f, subject), count);
+    const int64_t *found;
+    REQUIRE(dataset);
+    REQUIRE(shape);
+    TRY(find_shape(dataset, record, field, &found));
+    memcpy(shape, found, (size_t)dataset_file_field(dataset->file, field)->rank * sizeof *shape);
     return OK;
 }
 
-slmt_status slmt_dataset_read(slmt_dataset *dataset, size_t subject, size_t contrast, size_t slice,
-                              int32_t resize, float *pixels)
+static status check_range(const slmt_dataset *d, size_t record, size_t field, int64_t first, int64_t count,
+                          const slmt_tensor *t)
+{
+    const int64_t *shape;
+    const slmt_field *f = dataset_file_field(d->file, field);
+    TRY(find_shape(d, record, field, &shape));
+    if (first < 0 || count < 0 || first > shape[0] || count > shape[0] - first)
+        return fail(ERR_ARGUMENT, "%s: rows %lld to %lld of %s of record %s; there are %lld",
+                    dataset_file_label(d->file), (long long)first, (long long)(first + count - 1), f->name,
+                    dataset_file_record(d->file, record)->id, (long long)shape[0]);
+    TRY(check_tensor(t, f, "slmt_dataset_read"));
+    for (int32_t i = 0; i < f->rank; i++)
+        if (t->shape[i] != (i ? shape[i] : count) && count > 0)
+            return fail(ERR_ARGUMENT,
+                        "slmt_dataset_read: axis %d of the tensor for %s has extent %lld, expected %lld", i,
+                        f->name, (long long)t->shape[i], (long long)(i ? shape[i] : count));
+    return OK;
+}
+
+slmt_status slmt_dataset_read(slmt_dataset *dataset, size_t record, size_t field, int64_t first,
+                              int64_t count, const slmt_tensor *tensor)
 {
     REQUIRE(dataset);
-    REQUIRE(pixels);
-    if (resize != SLMT_RESIZE_BILINEAR && resize != SLMT_RESIZE_NEAREST)
-        return fail(ERR_ARGUMENT,
-                    "slmt_dataset_read: resize is %d, expected SLMT_RESIZE_BILINEAR or _NEAREST", resize);
-    TRY(check_slice(dataset->file, subject, contrast, slice));
-    TRY(dataset_file_read(dataset->file, subject, contrast, slice, dataset->slice));
-    const slmt_preprocess *p = dataset_file_preprocess(dataset->file);
-    if (resize == SLMT_RESIZE_BILINEAR)
-        resize_bilinear(dataset->slice, p->crop_size, p->crop_size, pixels, p->image_size, p->image_size);
-    else
-        resize_nearest(dataset->slice, p->crop_size, p->crop_size, pixels, p->image_size, p->image_size);
-    return OK;
+    REQUIRE(tensor);
+    TRY(check_range(dataset, record, field, first, count, tensor));
+    return dataset_file_read(dataset->file, record, field, first, count, tensor->data);
+}
+
+const char *slmt_dataset_source(const slmt_dataset *dataset)
+{
+    return dataset ? dataset_file_source(dataset->file) : "";
 }

@@ -499,6 +499,9 @@ static status prepare_record(run *r)
 {
     slmt_model *m = r->trainer->model;
     char key[PARAM_NAME_MAX];
+    r->recorded = r->feed.preprocess.image_size == 0; /* a set of no images has no preprocessing to keep */
+    if (r->recorded)
+        return OK;
     TRY(model_check_preprocess(m, &r->feed.preprocess));
     if (r->target) {
         TRY(card_prepare(m, &r->card, "source_contrast", r->source));
@@ -554,16 +557,20 @@ static status open_run(run *r, slmt_dataset *set, const char *source, const char
     r->feed = (feed){.mem = &t->context->mem,
                      .model = t->model,
                      .at = {t->model->option, task->setting},
+                     .rule = task->kind->feeding->rule,
                      .set = set,
                      .seed = t->seed,
+                     .ranks = 1,
                      .preprocess.struct_size = sizeof(slmt_preprocess)};
-    TRY(slmt_dataset_get_preprocess(set, &r->feed.preprocess));
+    if (slmt_dataset_contrast_count(set) > 0)
+        TRY(slmt_dataset_get_preprocess(set, &r->feed.preprocess));
     TRY(find_contrast(set, source, &r->feed.source));
     TRY(find_contrast(set, target, &r->feed.target));
     TRY(task->kind->feeding->open(&r->feed));
+    TRY(prepare_record(r));
     t->steps_in_epoch = r->feed.steps_in_epoch;
     t->total_steps = r->feed.steps_in_epoch * (uint64_t)task->setting[TRAIN_EPOCHS];
-    return prepare_record(r);
+    return OK;
 }
 
 slmt_status slmt_trainer_run(slmt_trainer *trainer, slmt_dataset *dataset, const char *source,

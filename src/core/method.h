@@ -95,23 +95,28 @@ typedef struct task_needs {
     size_t room;  /* bytes of working memory for prepare() */
 } task_needs;
 
-/* Where a run's samples come from: a set, and what the task keeps beside it. */
+/* Where a run's samples come from: a set, and what the sampler keeps beside it. What a step gets is a
+ * function of the seed, the step and the rank alone. */
 typedef struct feed {
     mem *mem;
-    slmt_model *model; /* whose card a method may read and write */
+    slmt_model *model; /* whose card a sampler may read and write */
     numbers at;
+    const void *rule; /* of the task's feeding */
     slmt_dataset *set;
     uint64_t seed;
+    int32_t rank, ranks;        /* this process, and how many share a step: each takes samples of its own */
     int32_t source, target;     /* contrasts named by the caller, -1: none */
-    slmt_preprocess preprocess; /* of the set */
+    slmt_preprocess preprocess; /* of a set of MR volumes; zeros: of another */
     uint64_t steps_in_epoch;    /* set by open */
     void *own;                  /* set by open, freed by close; NULL: nothing */
 } feed;
 
+/* A sampler (src/data/sampler), and what the task tells it. */
 typedef struct feeding {
     status (*open)(feed *f);
-    status (*fill)(feed *f, uint64_t step, float *const *in); /* visible inputs, float32 or int32 */
+    status (*fill)(feed *f, uint64_t step, void *const *in); /* by input, of its type: float32 or int32 */
     void (*close)(feed *f);
+    const void *rule; /* of the sampler's own type: see its header */
 } feeding;
 
 /* How slices of a volume become samples of input 0, and output 0 slices again: a sample is a stack of

@@ -294,6 +294,41 @@ status preprocess_volume(mem *m, const slmt_preprocess *p, const int64_t dims[3]
     return OK;
 }
 
+/* Beyond 2^24 float32 does not hold each whole number. */
+static status check_labels(const float *voxels, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!(fabsf(voxels[i]) <= 16777216.0f) || voxels[i] != floorf(voxels[i]))
+            return fail(ERR_ARGUMENT, "voxel %zu of the label map is %g, expected a whole number up to 2^24",
+                        i, voxels[i]);
+    return OK;
+}
+
+static void cut_labels(const window *w, const float *voxels, int32_t *slices)
+{
+    for (int k = 0; k < w->count; k++)
+        for (int r = 0; r < w->size; r++)
+            for (int c = 0; c < w->size; c++) {
+                int64_t at = element_at(w, k, r, c);
+                *slices++ = at < 0 ? 0 : (int32_t)voxels[at];
+            }
+}
+
+status preprocess_labels(mem *m, const slmt_preprocess *p, const int64_t dims[3], const double affine[16],
+                         const float *voxels, int32_t **slices, int *count)
+{
+    window w;
+    void *out;
+    TRY(place_window(p, dims, affine, &w));
+    TRY(check_labels(voxels, (size_t)(dims[0] * dims[1] * dims[2])));
+    size_t pixels = (size_t)w.size * (size_t)w.size;
+    TRY(mem_array(m, (size_t)w.count, pixels * sizeof(int32_t), &out));
+    cut_labels(&w, voxels, out);
+    *slices = out;
+    *count = w.count;
+    return OK;
+}
+
 static void paste(const window *w, int k, const float *slice, float *voxels)
 {
     for (int r = 0; r < w->size; r++)

@@ -59,6 +59,11 @@ status preprocess_count(const slmt_preprocess *p, const int64_t dims[3], const d
 status preprocess_volume(mem *m, const slmt_preprocess *p, const int64_t dims[3], const double affine[16],
                          const float *voxels, float **slices, int *count);
 
+/* The same of a label map, whose values stay: nothing is scaled. ERR_ARGUMENT also where a voxel is not a
+ * whole number from -2^24 to 2^24. */
+status preprocess_labels(mem *m, const slmt_preprocess *p, const int64_t dims[3], const double affine[16],
+                         const float *voxels, int32_t **slices, int *count);
+
 /* The way back: slices [count][image_size][image_size], count as preprocess_count() says, are resized
  * (bilinear) to the crop and put where they came from in voxels, a grid of dims; 0 elsewhere. */
 status preprocess_restore(mem *m, const slmt_preprocess *p, const int64_t dims[3], const double affine[16],

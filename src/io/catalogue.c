@@ -10,6 +10,7 @@ void catalogue_init(catalogue *c, mem *m, const char *label)
     memset(c, 0, sizeof *c);
     c->mem = m;
     c->label = label;
+    c->types = STORED_IN_CHECKPOINTS;
 }
 
 void catalogue_free(catalogue *c)
@@ -226,8 +227,8 @@ int stored_path_ok(const char *path)
 size_t stored_type_size(stored_type type)
 {
     static const size_t sizes[] = {
-        [STORED_F32] = 4,  [STORED_F64] = 8, [STORED_I64] = 8,  [STORED_U64] = 8,
-        [STORED_BF16] = 2, [STORED_F16] = 2, [STORED_TEXT] = 1,
+        [STORED_F32] = 4, [STORED_F64] = 8, [STORED_I64] = 8, [STORED_U64] = 8,  [STORED_BF16] = 2,
+        [STORED_F16] = 2, [STORED_U8] = 1,  [STORED_I32] = 4, [STORED_TEXT] = 1,
     };
     return sizes[type];
 }
@@ -235,8 +236,9 @@ size_t stored_type_size(stored_type type)
 const char *stored_type_name(stored_type type)
 {
     static const char *const names[] = {
-        [STORED_F32] = "float32",   [STORED_F64] = "float64", [STORED_I64] = "int64", [STORED_U64] = "uint64",
-        [STORED_BF16] = "bfloat16", [STORED_F16] = "float16", [STORED_TEXT] = "text",
+        [STORED_F32] = "float32", [STORED_F64] = "float64",   [STORED_I64] = "int64",
+        [STORED_U64] = "uint64",  [STORED_BF16] = "bfloat16", [STORED_F16] = "float16",
+        [STORED_U8] = "uint8",    [STORED_I32] = "int32",     [STORED_TEXT] = "text",
     };
     return names[type];
 }

@@ -18,7 +18,8 @@ enum {
     STORED_NAME_MAX = 255,   /* bytes of a name */
     STORED_PATH_MAX = 1023,  /* bytes of a group's path */
     STORED_TEXT_MAX = 65535, /* bytes of a text attribute */
-    STORED_RANK_MAX = 6      /* axes of a tensor */
+    STORED_RANK_MAX = 6,     /* axes of a tensor */
+    STORED_OBJECTS_MAX = 1 << 20
 };
 
 typedef enum stored_type {
@@ -28,8 +29,16 @@ typedef enum stored_type {
     STORED_U64,
     STORED_BF16, /* 16-bit floats: tensors only */
     STORED_F16,
+    STORED_U8, /* training sets only */
+    STORED_I32,
     STORED_TEXT /* attributes only */
 } stored_type;
+
+/* Sets of types: one bit for each. */
+enum {
+    STORED_IN_CHECKPOINTS = (1 << STORED_U8) - 1, /* those before uint8 */
+    STORED_IN_SETS = (1 << STORED_TEXT) - 1
+};
 
 typedef struct catalogue_attribute {
     char *name;
@@ -59,6 +68,7 @@ typedef struct catalogue_group {
 typedef struct catalogue {
     mem *mem;
     const char *label; /* the file, for texts; not owned */
+    unsigned types;    /* that tensors may have; catalogue_init(): STORED_IN_CHECKPOINTS */
     catalogue_group *groups;
     size_t group_count, group_room;
     catalogue_attribute *attributes;

@@ -280,7 +280,7 @@ status checkpoint_read(const checkpoint *c, const char *group, const char *name,
         return fail(ERR_SCHEMA, "%s: /%s/%s is missing", c->label, group, name);
     TRY(check_shape(c, t, (stored_type)type, rank, dims, need));
     hdf5_enter(&guard);
-    int done = hdf5_get_tensor(c->file, t, (stored_type)type, -1, values);
+    int done = hdf5_get_tensor(c->file, t, (stored_type)type, values);
     hdf5_leave(&guard);
     if (done < 0)
         return fail(ERR_CORRUPT, "%s: /%s/%s: cannot read its values", c->label, group, name);

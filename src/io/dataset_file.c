@@ -1,39 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dataset_file.c - opens a training set's file, checks all of its schema, and reads single slices. */
+/* dataset_file.c - opens a training set's file of either version, and reads rows of its tensors. */
 #include "io/dataset_file.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "data/preprocess.h"
-#include "io/dataset_format.h"
-#include "io/hdf5.h"
+#include "io/dataset_schema.h"
 #include "io/input_file.h"
-
-typedef struct subject {
-    const char *name; /* in the catalogue; NULL: not found yet */
-    int32_t split;
-} subject;
-
-struct dataset_file {
-    mem *mem;
-    char *label;
-    int fd;
-    hdf5_bytes bytes;
-    hid_t file;
-    catalogue catalogue;
-    slmt_preprocess preprocess;
-    char *contrast_text; /* the names, each ended by a zero */
-    const char *contrasts[CONTRASTS_MAX];
-    size_t contrast_count;
-    subject *subjects;
-    size_t subject_count;
-    const catalogue_tensor **slices; /* [subject][contrast]; NULL: none */
-};
-
-static const char subjects_prefix[] = "subjects/";
 
 /* ---- look-ups ---- */
 
@@ -42,52 +18,107 @@ const char *dataset_file_label(const dataset_file *f)
     return f->label;
 }
 
-const slmt_preprocess *dataset_file_preprocess(const dataset_file *f)
+size_t dataset_file_fields(const dataset_file *f)
 {
-    return &f->preprocess;
+    return f->n_fields;
 }
 
-size_t dataset_file_contrasts(const dataset_file *f)
+size_t dataset_file_records(const dataset_file *f)
 {
-    return f->contrast_count;
+    return f->n_records;
 }
 
-const char *dataset_file_contrast(const dataset_file *f, size_t contrast)
+const slmt_field *dataset_file_field(const dataset_file *f, size_t index)
 {
-    return contrast < f->contrast_count ? f->contrasts[contrast] : NULL;
+    return index < f->n_fields ? &f->fields[index] : NULL;
 }
 
-size_t dataset_file_subjects(const dataset_file *f)
+const slmt_record *dataset_file_record(const dataset_file *f, size_t index)
 {
-    return f->subject_count;
+    return index < f->n_records ? &f->records[index] : NULL;
 }
 
-const char *dataset_file_subject(const dataset_file *f, size_t index)
+const char *dataset_records_path(const dataset_file *f)
 {
-    return index < f->subject_count ? f->subjects[index].name : NULL;
+    return f->version == 1 ? "subjects" : "records";
 }
 
-int32_t dataset_file_split(const dataset_file *f, size_t index)
+const catalogue *dataset_file_source_at(const dataset_file *f, const char **group)
 {
-    return index < f->subject_count ? f->subjects[index].split : 0;
+    *group = f->version == 1 ? "" : "source";
+    return &f->catalogue;
 }
 
-static const catalogue_tensor *slices_of(const dataset_file *f, size_t index, size_t contrast)
+const char *dataset_file_source(const dataset_file *f)
 {
-    if (index >= f->subject_count || contrast >= f->contrast_count)
+    const catalogue_group *g = catalogue_find_group(&f->catalogue, "source");
+    const catalogue_attribute *a = catalogue_find_attribute(&f->catalogue, g, "importer");
+    return f->version == 1 ? "mr" : a ? a->text : "";
+}
+
+const char *dataset_file_place(const dataset_file *f, size_t record, size_t field,
+                               char text[DATASET_PLACE_MAX])
+{
+    snprintf(text, DATASET_PLACE_MAX, "%s/%s/%s", dataset_records_path(f), f->records[record].id,
+             f->fields[field].name);
+    return text;
+}
+
+static const tensor_place *tensor_at(const dataset_file *f, size_t record, size_t field)
+{
+    if (record >= f->n_records || field >= f->n_fields)
         return NULL;
-    return f->slices[index * f->contrast_count + contrast];
+    return &f->tensors[record * f->n_fields + field];
 }
 
-size_t dataset_file_slices(const dataset_file *f, size_t index, size_t contrast)
+const int64_t *dataset_file_shape(const dataset_file *f, size_t record, size_t field)
 {
-    const catalogue_tensor *t = slices_of(f, index, contrast);
-    return t ? (size_t)t->dims[0] : 0;
+    const tensor_place *t = tensor_at(f, record, field);
+    if (!t || !t->has)
+        return NULL;
+    return t->stored ? t->stored->dims : f->fields[field].dim; /* of an empty one the first extent is 0 */
 }
 
-/* ---- schema ---- */
+/* ---- what both versions share ---- */
 
-static status read_block(const dataset_file *f)
+int dataset_child(const char *path, const char *parent, const char **name)
+{
+    size_t length = strlen(parent);
+    *name = path + length + 1;
+    return strncmp(path, parent, length) == 0 && path[length] == '/';
+}
+
+status dataset_take_records(dataset_file *f, size_t n_records)
+{
+    void *p;
+    f->n_records = n_records;
+    TRY(mem_zeros(f->mem, n_records, sizeof *f->records, &p));
+    f->records = p;
+    TRY(mem_zeros(f->mem, n_records, f->n_fields * sizeof *f->tensors, &p));
+    f->tensors = p;
+    return OK;
+}
+
+status dataset_record_of(dataset_file *f, const catalogue_group *g, const char *id, size_t *record)
+{
+    int32_t index;
+    const char *split;
+    TRY(catalogue_int32(&f->catalogue, g->path, "index", 0, INT32_MAX, &index));
+    TRY(catalogue_text(&f->catalogue, g->path, "split", &split));
+    if ((size_t)index >= f->n_records || f->records[index].id)
+        return fail(ERR_SCHEMA, "%s: /%s: index %d is past the last or taken", f->label, g->path, index);
+    if (!dataset_split_of(split))
+        return fail(ERR_SCHEMA, "%s: /%s: split is \"%.16s\", expected train or test", f->label, g->path,
+                    split);
+    f->records[index] = (slmt_record){
+        .struct_size = sizeof *f->records, .split = dataset_split_of(split), .id = id, .group = id};
+    *record = (size_t)index;
+    return OK;
+}
+
+/* ---- opening ---- */
+
+static status read_block(dataset_file *f)
 {
     char block[DATASET_BLOCK + 1] = {0}, expected[DATASET_BLOCK];
     const size_t magic = strlen(DATASET_MAGIC);
@@ -99,146 +130,13 @@ static status read_block(const dataset_file *f)
     if (version > DATASET_VERSION)
         return fail(ERR_VERSION, "%s: training set version %ld, this library reads up to %d: use a newer one",
                     f->label, version, DATASET_VERSION);
-    dataset_block(expected, DATASET_VERSION);
+    f->version = version == 1 ? 1 : DATASET_VERSION;
+    dataset_block(expected, f->version);
     if (memcmp(block, expected, DATASET_BLOCK) != 0)
         return fail(ERR_FORMAT, "%s: its first %d bytes are not those of a training set", f->label,
                     DATASET_BLOCK);
     return OK;
 }
-
-static status read_preprocess(dataset_file *f)
-{
-    slmt_preprocess *p = &f->preprocess;
-    preprocess_defaults(p);
-    for (size_t i = 0; i < DATASET_FIELDS; i++) {
-        int32_t value;
-        TRY(catalogue_int32(&f->catalogue, "", dataset_fields[i].name, INT32_MIN, INT32_MAX, &value));
-        memcpy((char *)p + dataset_fields[i].offset, &value, sizeof value);
-    }
-    TRY(catalogue_real(&f->catalogue, "", "low_percentile", &p->low_percentile));
-    TRY(catalogue_real(&f->catalogue, "", "high_percentile", &p->high_percentile));
-    return preprocess_check(p) == OK ? OK : fail_prefix(ERR_SCHEMA, f->label);
-}
-
-static int has_contrast(const dataset_file *f, const char *name)
-{
-    for (size_t i = 0; i < f->contrast_count; i++)
-        if (strcmp(f->contrasts[i], name) == 0)
-            return 1;
-    return 0;
-}
-
-static status read_contrasts(dataset_file *f)
-{
-    const char *joined;
-    TRY(catalogue_text(&f->catalogue, "", "contrasts", &joined));
-    TRY(mem_text(f->mem, joined, &f->contrast_text));
-    for (char *name = f->contrast_text, *next = name; next; name = next) {
-        next = strchr(name, ',');
-        if (next)
-            *next++ = 0;
-        if (f->contrast_count == CONTRASTS_MAX || !dataset_contrast_ok(name) || has_contrast(f, name))
-            return fail(
-                ERR_SCHEMA,
-                "%s: attribute contrasts must be 1 to %d different names of 1 to %d letters, digits, '-', "
-                "'_', joined by commas",
-                f->label, CONTRASTS_MAX, CONTRAST_NAME_MAX);
-        f->contrasts[f->contrast_count++] = name;
-    }
-    return OK;
-}
-
-/* Root and /subjects hold nothing but what is read; all other groups are subjects. */
-static status check_groups(dataset_file *f)
-{
-    size_t subjects = 0;
-    for (size_t i = 0; i < f->catalogue.group_count; i++) {
-        const catalogue_group *g = &f->catalogue.groups[i];
-        int is_root = g->path[0] == 0, is_parent = strcmp(g->path, "subjects") == 0;
-        int is_subject = strncmp(g->path, subjects_prefix, sizeof subjects_prefix - 1) == 0 &&
-                         dataset_subject_ok(g->path + sizeof subjects_prefix - 1);
-        if (!is_root && !is_parent && !is_subject)
-            return fail(ERR_SCHEMA, "%s: /%s is unexpected", f->label, g->path);
-        size_t attributes = is_root ? DATASET_FIELDS + 3 : is_parent ? 0 : 2;
-        if (g->attribute_count != attributes || (g->tensor_count != 0 && !is_subject))
-            return fail(ERR_SCHEMA, "%s: /%s has %zu attributes and %zu tensors, expected %zu and %s",
-                        f->label, g->path, g->attribute_count, g->tensor_count, attributes,
-                        is_subject ? "one for each contrast it has" : "0");
-        subjects += (size_t)is_subject;
-    }
-    f->subject_count = subjects;
-    return OK;
-}
-
-static status check_slices(const dataset_file *f, const catalogue_tensor *t)
-{
-    int64_t side = f->preprocess.crop_size;
-    char shape[STORED_SHAPE_TEXT], chunk[STORED_SHAPE_TEXT];
-    if (t->type != STORED_F32)
-        return fail(ERR_SCHEMA, "%s: /%s/%s is %s, expected float32", f->label, t->group, t->name,
-                    stored_type_name(t->type));
-    if (t->rank != 3 || t->dims[1] != side || t->dims[2] != side || t->chunk[0] != 1 || t->chunk[1] != side ||
-        t->chunk[2] != side)
-        return fail(ERR_SCHEMA,
-                    "%s: /%s/%s is %s in chunks %s, crop_size %lld needs [slices,%lld,%lld], a chunk each",
-                    f->label, t->group, t->name, stored_shape(t->rank, t->dims, shape),
-                    stored_shape(t->rank, t->chunk, chunk), (long long)side, (long long)side,
-                    (long long)side);
-    return OK;
-}
-
-/* The group's tensors are contrasts of equal length. */
-static status read_slices(dataset_file *f, const catalogue_group *g, const catalogue_tensor **slices)
-{
-    size_t found = 0;
-    for (size_t i = 0; i < f->contrast_count; i++) {
-        slices[i] = catalogue_find_tensor(&f->catalogue, g, f->contrasts[i]);
-        if (!slices[i])
-            continue;
-        found++;
-        TRY(check_slices(f, slices[i]));
-        if (slices[i]->dims[0] != f->catalogue.tensors[g->first_tensor].dims[0])
-            return fail(ERR_SCHEMA, "%s: /%s: its contrasts differ in the number of slices", f->label,
-                        g->path);
-    }
-    if (found == 0 || found != g->tensor_count)
-        return fail(ERR_SCHEMA, "%s: /%s: expected tensors named as contrasts, at least one", f->label,
-                    g->path);
-    return OK;
-}
-
-static status read_subject(dataset_file *f, const catalogue_group *g)
-{
-    int32_t index;
-    const char *split;
-    TRY(catalogue_int32(&f->catalogue, g->path, "index", 0, INT32_MAX, &index));
-    TRY(catalogue_text(&f->catalogue, g->path, "split", &split));
-    if ((size_t)index >= f->subject_count || f->subjects[index].name)
-        return fail(ERR_SCHEMA, "%s: /%s: index %d is past the last or taken", f->label, g->path, index);
-    if (!dataset_split_of(split))
-        return fail(ERR_SCHEMA, "%s: /%s: split is \"%.16s\", expected train or test", f->label, g->path,
-                    split);
-    f->subjects[index] = (subject){g->path + sizeof subjects_prefix - 1, dataset_split_of(split)};
-    return read_slices(f, g, f->slices + (size_t)index * f->contrast_count);
-}
-
-static status read_subjects(dataset_file *f)
-{
-    void *p;
-    TRY(check_groups(f));
-    TRY(mem_zeros(f->mem, f->subject_count, sizeof *f->subjects, &p));
-    f->subjects = p;
-    TRY(mem_zeros(f->mem, f->subject_count, f->contrast_count * sizeof *f->slices, &p));
-    f->slices = p;
-    for (size_t i = 0; i < f->catalogue.group_count; i++) {
-        const catalogue_group *g = &f->catalogue.groups[i];
-        if (strncmp(g->path, subjects_prefix, sizeof subjects_prefix - 1) == 0)
-            TRY(read_subject(f, g));
-    }
-    return OK;
-}
-
-/* ---- opening ---- */
 
 static status parse(dataset_file *f)
 {
@@ -252,9 +150,7 @@ static status parse(dataset_file *f)
                            : hdf5_catalogue(f->file, size, &f->catalogue);
     hdf5_leave(&guard);
     TRY(s);
-    TRY(read_preprocess(f));
-    TRY(read_contrasts(f));
-    return read_subjects(f);
+    return f->version == 1 ? dataset_schema_1(f) : dataset_schema_2(f);
 }
 
 status dataset_file_open(mem *m, const char *path, dataset_file **out)
@@ -267,6 +163,7 @@ status dataset_file_open(mem *m, const char *path, dataset_file **out)
     f->file = -1;
     status s = mem_text(m, path, &f->label);
     catalogue_init(&f->catalogue, m, f->label);
+    f->catalogue.types = STORED_IN_SETS;
     if (s == OK)
         s = parse(f);
     if (s != OK)
@@ -289,27 +186,49 @@ void dataset_file_close(dataset_file *f)
     if (f->fd >= 0)
         close(f->fd);
     catalogue_free(&f->catalogue);
-    mem_give(f->mem, f->slices);
-    mem_give(f->mem, f->subjects);
+    for (size_t i = 0; i < FIELDS_MAX; i++)
+        mem_give(f->mem, f->classes[i].values);
+    mem_give(f->mem, f->tensors);
+    mem_give(f->mem, f->records);
     mem_give(f->mem, f->contrast_text);
     mem_give(f->mem, f->label);
     mem_give(f->mem, f);
 }
 
-/* ---- slices ---- */
+/* ---- tensors ---- */
 
-status dataset_file_read(const dataset_file *f, size_t index, size_t contrast, size_t slice, float *pixels)
+static status check_values(const dataset_file *f, size_t record, size_t field, int64_t first, int64_t count,
+                           const void *values)
+{
+    const class_list *classes = &f->classes[field];
+    char place[DATASET_PLACE_MAX];
+    int64_t dims[STORED_RANK_MAX];
+    memcpy(dims, dataset_file_shape(f, record, field), sizeof dims);
+    dims[0] = count;
+    size_t n = (size_t)stored_elements(f->fields[field].rank, dims);
+    size_t wrong = dataset_values_check(&f->fields[field], classes->values, classes->n, values, n);
+    if (wrong == n)
+        return OK;
+    return fail(ERR_CORRUPT, "%s: /%s: row %lld holds a value that is %s", f->label,
+                dataset_file_place(f, record, field, place),
+                (long long)(first + (int64_t)(wrong / (n / (size_t)count))),
+                classes->n ? "none of the field's classes" : "not finite");
+}
+
+status dataset_file_read(const dataset_file *f, size_t record, size_t field, int64_t first, int64_t count,
+                         void *values)
 {
     hdf5_guard guard;
-    const catalogue_tensor *t = slices_of(f, index, contrast);
+    char place[DATASET_PLACE_MAX];
+    const catalogue_tensor *t = tensor_at(f, record, field)->stored;
+    if (count == 0)
+        return OK;
     hdf5_enter(&guard);
-    int done = hdf5_get_tensor(f->file, t, STORED_F32, (int64_t)slice, pixels);
+    int done = hdf5_get_rows(f->file, t, first, count, values);
     hdf5_leave(&guard);
     if (done < 0)
-        return fail(ERR_CORRUPT, "%s: /%s/%s: cannot read slice %zu", f->label, t->group, t->name, slice);
-    for (int64_t i = 0; i < t->dims[1] * t->dims[2]; i++)
-        if (!(pixels[i] >= 0 && pixels[i] <= 1))
-            return fail(ERR_CORRUPT, "%s: /%s/%s: slice %zu holds a value outside [0, 1]", f->label, t->group,
-                        t->name, slice);
-    return OK;
+        return fail(ERR_CORRUPT, "%s: /%s: cannot read rows %lld to %lld", f->label,
+                    dataset_file_place(f, record, field, place), (long long)first,
+                    (long long)(first + count - 1));
+    return check_values(f, record, field, first, count, values);
 }

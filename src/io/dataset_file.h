@@ -1,45 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dataset_file.h - the file of a training set: subjects, and for each contrast of a subject its cropped
- * slices.
+/* dataset_file.h - the file of a training set: fields, and records with a tensor for each field or for some.
  *
- * HDF5 behind a 512-byte user block with magic and version. Root attributes: the fields of slmt_preprocess,
- * and "contrasts", names joined by commas. /subjects/<name>: attributes "index" (order of adding) and
- * "split"; one float32 tensor [slice][crop_size][crop_size] for each contrast it has, a chunk a slice,
- * deflated. Arguments are checked by the entry points in src/api/dataset.c, files here. */
+ * HDF5 behind a 512-byte user block with magic and version (docs/file-formats.md):
+ *
+ *   /fields/NAME      attributes index, kind, type, axes, shape, and classes where it has some
+ *   /records/ID       attributes index, split, group, and empty (fields of 0 rows) where there are such;
+ *                     a tensor for each other field that the record has
+ *   /source           where an importer made the set: its name, and what it was told
+ *
+ * Version 1 held MR volumes alone: they are read as the fields and records that the importer "mr" makes now.
+ */
 #ifndef SLMT_IO_DATASET_FILE_H
 #define SLMT_IO_DATASET_FILE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/mem.h"
+#include "io/catalogue.h"
 #include "slmt/dataset.h"
-
-enum { DATASET_VERSION = 1, CONTRASTS_MAX = 64, CONTRAST_NAME_MAX = 64, SUBJECT_NAME_MAX = 128 };
-
-/* 1 if a name is allowed. */
-int dataset_contrast_ok(const char *name);
-int dataset_subject_ok(const char *name);
 
 /* ---- writing, to a temporary file; m must outlive the writer ---- */
 
 typedef struct dataset_file_writer dataset_file_writer;
 
 /* ERR_IO, ERR_MEMORY, ERR_LIMIT. */
-status dataset_file_create(mem *m, const char *path, const slmt_preprocess *preprocess,
-                           const char *const *contrasts, size_t count, dataset_file_writer **out);
+status dataset_file_create(mem *m, const char *path, dataset_file_writer **out);
 
-const slmt_preprocess *dataset_file_writer_preprocess(const dataset_file_writer *w);
-size_t dataset_file_writer_contrasts(const dataset_file_writer *w);
+/* Before the first record. ERR_ARGUMENT, ERR_STATE, ERR_MEMORY, ERR_LIMIT. */
+status dataset_file_add_field(dataset_file_writer *w, const slmt_field *field);
 
-/* A subject: begin, put its contrasts, then end or undo. begin: ERR_ARGUMENT where the name is taken. A
+/* The field, of int32, gets the classes that its values show, each named as its number. ERR_MEMORY,
+ * ERR_LIMIT. */
+status dataset_file_collect_classes(dataset_file_writer *w, size_t field);
+
+/* The source's attributes; "importer" is its name. The first failure is kept, as of all writes. */
+status dataset_file_source_int(dataset_file_writer *w, const char *name, int64_t value);
+status dataset_file_source_real(dataset_file_writer *w, const char *name, double value);
+status dataset_file_source_text(dataset_file_writer *w, const char *name, const char *value);
+
+size_t dataset_file_writer_fields(const dataset_file_writer *w);
+const slmt_field *dataset_file_writer_field(const dataset_file_writer *w, size_t index); /* that is there */
+int dataset_file_writer_has_records(const dataset_file_writer *w);
+const char *dataset_file_writer_label(const dataset_file_writer *w);
+
+/* A record: begin, append to its fields, then end or undo. Nothing is checked twice: see slmt/dataset.h. A
  * failed write is kept: the writer then does no more than finish (which fails) or cancel. */
-status dataset_file_begin(dataset_file_writer *w, const char *subject, int32_t split);
-status dataset_file_put(dataset_file_writer *w, size_t contrast, size_t slices, const float *pixels);
-status dataset_file_end(dataset_file_writer *w);
-void dataset_file_undo(dataset_file_writer *w); /* keeps the error text */
+status dataset_file_begin(dataset_file_writer *w, const slmt_record *record);
+status dataset_file_append(dataset_file_writer *w, size_t field, const int64_t *dims, const void *values);
+status dataset_file_end(dataset_file_writer *w);  /* undoes a record that is not complete */
+status dataset_file_undo(dataset_file_writer *w); /* keeps the message of an earlier failure */
 
-/* Both free the writer. */
+/* Both free the writer. ERR_STATE: a record has not ended, or there is no field. */
 status dataset_file_finish(dataset_file_writer *w);
 void dataset_file_cancel(dataset_file_writer *w); /* NULL is allowed */
 
@@ -52,15 +63,25 @@ status dataset_file_open(mem *m, const char *path, dataset_file **out);
 void dataset_file_close(dataset_file *f); /* NULL is allowed */
 
 const char *dataset_file_label(const dataset_file *f);
-const slmt_preprocess *dataset_file_preprocess(const dataset_file *f);
-size_t dataset_file_contrasts(const dataset_file *f);
-const char *dataset_file_contrast(const dataset_file *f, size_t contrast);
-size_t dataset_file_subjects(const dataset_file *f);
-const char *dataset_file_subject(const dataset_file *f, size_t subject);
-int32_t dataset_file_split(const dataset_file *f, size_t subject);
-size_t dataset_file_slices(const dataset_file *f, size_t subject, size_t contrast); /* 0: none */
+size_t dataset_file_fields(const dataset_file *f);
+size_t dataset_file_records(const dataset_file *f);
+const slmt_field *dataset_file_field(const dataset_file *f, size_t index);   /* NULL past the last */
+const slmt_record *dataset_file_record(const dataset_file *f, size_t index); /* NULL past the last */
 
-/* One stored slice, [crop_size][crop_size] in [0, 1]. Indices are in range. ERR_CORRUPT. */
-status dataset_file_read(const dataset_file *f, size_t subject, size_t contrast, size_t slice, float *pixels);
+/* The importer's name, "" without one; and where its attributes are. */
+const char *dataset_file_source(const dataset_file *f);
+const catalogue *dataset_file_source_at(const dataset_file *f, const char **group);
+
+/* "records/ID/NAME", for messages: with the path of the version that the file has. */
+enum { DATASET_PLACE_MAX = 256 };
+const char *dataset_file_place(const dataset_file *f, size_t record, size_t field,
+                               char text[DATASET_PLACE_MAX]);
+
+/* Extents of a record's tensor; NULL: it has none, or an index is past the last. */
+const int64_t *dataset_file_shape(const dataset_file *f, size_t record, size_t field);
+
+/* Rows [first, first + count) of a tensor that is there; they are in range. ERR_CORRUPT. */
+status dataset_file_read(const dataset_file *f, size_t record, size_t field, int64_t first, int64_t count,
+                         void *values);
 
 #endif

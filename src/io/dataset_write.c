@@ -1,117 +1,98 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dataset_write.c - writes a training set's file, a subject at a time, and renames it into place at the end.
+/* dataset_write.c - writes a training set's file, a record at a time, and renames it into place at the end.
  */
 #include "io/dataset_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "io/atomic_file.h"
 #include "io/dataset_format.h"
-#include "io/hdf5.h"
+#include "io/sealed_file.h"
+
+typedef struct field_writer {
+    char *text;       /* name, axes and classes of its slmt_field */
+    int32_t *classes; /* its classes' values, rising; or, where it collects them, those seen so far */
+    size_t n_classes;
+    size_t kept;                   /* classes before the record that has been begun */
+    char *collected;               /* room for the text of collected classes; NULL: it collects none */
+    int has;                       /* the record has a tensor of it */
+    int64_t dims[STORED_RANK_MAX]; /* of that tensor, the first being the rows so far */
+} field_writer;
 
 struct dataset_file_writer {
     mem *mem;
-    atomic_file target;
-    hdf5_bytes bytes;
-    int fd;
-    hid_t file;
-    status failure; /* of an earlier write */
-    slmt_preprocess preprocess;
-    char contrasts[CONTRASTS_MAX][CONTRAST_NAME_MAX + 1];
-    size_t contrast_count;
-    int64_t subject_count;
-    hid_t subject; /* the group being filled; negative between subjects */
-    char subject_name[SUBJECT_NAME_MAX + 1];
+    sealed_file file;
+    slmt_field fields[FIELDS_MAX];
+    field_writer state[FIELDS_MAX];
+    size_t n_fields;
+    axis_ids axes;
+    int64_t n_records, n_objects;
+    hid_t record; /* the group being filled; negative between records */
+    int64_t record_objects;
+    char record_path[RECORD_NAME_MAX + 16]; /* "records/ID" */
 };
 
-const slmt_preprocess *dataset_file_writer_preprocess(const dataset_file_writer *w)
+size_t dataset_file_writer_fields(const dataset_file_writer *w)
 {
-    return &w->preprocess;
+    return w->n_fields;
 }
 
-size_t dataset_file_writer_contrasts(const dataset_file_writer *w)
+const slmt_field *dataset_file_writer_field(const dataset_file_writer *w, size_t index)
 {
-    return w->contrast_count;
+    return &w->fields[index];
 }
+
+int dataset_file_writer_has_records(const dataset_file_writer *w)
+{
+    return w->n_records > 0 || w->record >= 0;
+}
+
+const char *dataset_file_writer_label(const dataset_file_writer *w)
+{
+    return sealed_file_label(&w->file);
+}
+
+/* ---- life ---- */
 
 static void release(dataset_file_writer *w)
 {
-    if (w->fd >= 0)
-        close(w->fd);
+    for (size_t i = 0; i < w->n_fields; i++) {
+        mem_give(w->mem, w->state[i].text);
+        mem_give(w->mem, w->state[i].classes);
+        mem_give(w->mem, w->state[i].collected);
+    }
     mem_give(w->mem, w);
 }
 
-static int put_contrasts(const dataset_file_writer *w, hid_t root)
-{
-    char text[CONTRASTS_MAX * (CONTRAST_NAME_MAX + 1) + 1];
-    size_t length = 0;
-    for (size_t i = 0; i < w->contrast_count; i++)
-        length +=
-            (size_t)snprintf(text + length, sizeof text - length, "%s%s", i ? "," : "", w->contrasts[i]);
-    return hdf5_put_text(root, "contrasts", text);
-}
-
-static int put_preprocess(const dataset_file_writer *w, hid_t root)
-{
-    for (size_t i = 0; i < DATASET_FIELDS; i++) {
-        int32_t value;
-        memcpy(&value, (const char *)&w->preprocess + dataset_fields[i].offset, sizeof value);
-        if (hdf5_put_int(root, dataset_fields[i].name, value) < 0)
-            return -1;
-    }
-    if (hdf5_put_real(root, "low_percentile", w->preprocess.low_percentile) < 0)
-        return -1;
-    return hdf5_put_real(root, "high_percentile", w->preprocess.high_percentile);
-}
-
-static int put_head(dataset_file_writer *w)
-{
-    w->file = hdf5_create(&w->bytes, w->fd, DATASET_BLOCK);
-    if (w->file < 0)
-        return -1;
-    hid_t root = hdf5_group(w->file, ""), subjects = hdf5_group(w->file, "subjects");
-    int done =
-        root >= 0 && subjects >= 0 && put_contrasts(w, root) >= 0 && put_preprocess(w, root) >= 0 ? 0 : -1;
-    H5Gclose(subjects);
-    H5Gclose(root);
-    return done;
-}
-
-static status start_file(dataset_file_writer *w)
+static status put_groups(dataset_file_writer *w)
 {
     hdf5_guard guard;
-    w->fd = open(w->target.temporary, O_RDWR | O_CLOEXEC);
-    if (w->fd < 0)
-        return fail(ERR_IO, "%s: cannot open: %s", w->target.temporary, strerror(errno));
     hdf5_enter(&guard);
-    int done = put_head(w);
+    hid_t fields = hdf5_group(w->file.file, "fields"), records = hdf5_group(w->file.file, "records");
+    int done = fields >= 0 && records >= 0 ? 0 : -1;
+    H5Gclose(fields);
+    H5Gclose(records);
     hdf5_leave(&guard);
-    return done >= 0 ? OK : hdf5_write_failed(&w->bytes, w->target.path, "", NULL);
+    return sealed_file_written(&w->file, "records", "", done);
 }
 
-status dataset_file_create(mem *m, const char *path, const slmt_preprocess *preprocess,
-                           const char *const *contrasts, size_t count, dataset_file_writer **out)
+status dataset_file_create(mem *m, const char *path, dataset_file_writer **out)
 {
     void *p;
     TRY(mem_zeros(m, 1, sizeof **out, &p));
     dataset_file_writer *w = p;
     w->mem = m;
-    w->fd = -1;
-    w->file = w->subject = -1;
-    w->preprocess = *preprocess;
-    w->contrast_count = count;
-    for (size_t i = 0; i < count; i++)
-        strcpy(w->contrasts[i], contrasts[i]);
-    status s = atomic_file_begin(m, path, &w->target);
+    w->record = -1;
+    w->n_objects = 2;
+    status s = sealed_file_begin(m, path, DATASET_BLOCK, &w->file);
     if (s != OK) {
         release(w);
         return s;
     }
-    s = start_file(w);
+    s = put_groups(w);
     if (s != OK)
         dataset_file_cancel(w);
     else
@@ -119,146 +100,467 @@ status dataset_file_create(mem *m, const char *path, const slmt_preprocess *prep
     return s;
 }
 
-/* After a write to the subject: its failure, or the driver's, is the writer's from now on. */
-static status written(dataset_file_writer *w, int result)
+void dataset_file_cancel(dataset_file_writer *w)
 {
-    char group[sizeof w->subject_name + 16];
-    snprintf(group, sizeof group, "subjects/%s", w->subject_name);
-    if (result < 0 || w->bytes.error)
-        w->failure = hdf5_write_failed(&w->bytes, w->target.path, group, "");
-    return w->failure;
+    if (!w)
+        return;
+    sealed_file_cancel(&w->file, w->record);
+    release(w);
 }
 
-static int subject_is_taken(const dataset_file_writer *w, const char *subject)
+/* ---- source ---- */
+
+static status put_source(dataset_file_writer *w, const char *name, stored_type type, int64_t integer,
+                         double real, const char *text)
 {
-    hid_t subjects = hdf5_group(w->file, "subjects");
-    int taken = subjects < 0 ? -1 : hdf5_has_link(subjects, subject);
-    H5Gclose(subjects);
+    hdf5_guard guard;
+    TRY(sealed_file_ready(&w->file));
+    hdf5_enter(&guard);
+    hid_t group = hdf5_group(w->file.file, "source");
+    int done = group < 0            ? -1
+               : type == STORED_I64 ? hdf5_put_int(group, name, integer)
+               : type == STORED_F64 ? hdf5_put_real(group, name, real)
+                                    : hdf5_put_text(group, name, text);
+    H5Gclose(group);
+    hdf5_leave(&guard);
+    return sealed_file_written(&w->file, "source", name, done);
+}
+
+status dataset_file_source_int(dataset_file_writer *w, const char *name, int64_t value)
+{
+    return put_source(w, name, STORED_I64, value, 0, NULL);
+}
+
+status dataset_file_source_real(dataset_file_writer *w, const char *name, double value)
+{
+    return put_source(w, name, STORED_F64, 0, value, NULL);
+}
+
+status dataset_file_source_text(dataset_file_writer *w, const char *name, const char *value)
+{
+    return put_source(w, name, STORED_TEXT, 0, 0, value);
+}
+
+/* ---- fields ---- */
+
+/* A copy of the field whose texts are one block. */
+static status copy_field(mem *m, const slmt_field *from, slmt_field *to, char **text)
+{
+    const char *parts[] = {from->name, from->axes, from->classes ? from->classes : ""};
+    const char **copies[] = {&to->name, &to->axes, &to->classes};
+    size_t bytes = 0;
+    void *p;
+    for (int i = 0; i < 3; i++)
+        bytes += strlen(parts[i]) + 1;
+    TRY(mem_take(m, bytes, &p));
+    *to = *from;
+    *text = p;
+    char *at = p;
+    for (int i = 0; i < 3; i++) {
+        *copies[i] = strcpy(at, parts[i]);
+        at += strlen(parts[i]) + 1;
+    }
+    return OK;
+}
+
+static status keep_field(dataset_file_writer *w, const slmt_field *field)
+{
+    void *p;
+    slmt_field *f = &w->fields[w->n_fields];
+    field_writer *state = &w->state[w->n_fields];
+    TRY(copy_field(w->mem, field, f, &state->text));
+    for (int i = f->rank; i < STORED_RANK_MAX; i++)
+        f->dim[i] = 0;
+    status s = mem_array(w->mem, CLASSES_MAX, sizeof *state->classes, &p);
+    if (s != OK) {
+        mem_give(w->mem, state->text);
+        state->text = NULL;
+        return s;
+    }
+    state->classes = p;
+    state->n_classes = dataset_class_values(f->classes, state->classes);
+    w->n_fields++;
+    w->n_objects++;
+    dataset_axis_ids(w->fields, w->n_fields, &w->axes);
+    return OK;
+}
+
+status dataset_file_add_field(dataset_file_writer *w, const slmt_field *field)
+{
+    TRY(dataset_field_check(field));
+    if (dataset_file_writer_has_records(w))
+        return fail(ERR_STATE, "%s: field %s comes after a record", sealed_file_label(&w->file), field->name);
+    if (w->n_fields == FIELDS_MAX)
+        return fail(ERR_ARGUMENT, "%s: field %s is one too many, at most %d", sealed_file_label(&w->file),
+                    field->name, FIELDS_MAX);
+    for (size_t i = 0; i < w->n_fields; i++)
+        if (strcmp(w->fields[i].name, field->name) == 0)
+            return fail(ERR_ARGUMENT, "%s: there is a field %s already", sealed_file_label(&w->file),
+                        field->name);
+    return keep_field(w, field);
+}
+
+enum { CLASS_TEXT = 24 }; /* bytes of "-2147483648=-2147483648," */
+
+status dataset_file_collect_classes(dataset_file_writer *w, size_t field)
+{
+    void *p;
+    TRY(mem_array(w->mem, CLASSES_MAX, CLASS_TEXT, &p));
+    w->state[field].collected = p;
+    return OK;
+}
+
+/* ---- records ---- */
+
+static int record_is_taken(const dataset_file_writer *w, const char *id)
+{
+    hid_t records = hdf5_group(w->file.file, "records");
+    int taken = records < 0 ? -1 : hdf5_has_link(records, id);
+    H5Gclose(records);
     return taken;
 }
 
-static int begin_subject(dataset_file_writer *w, int32_t split)
+static int begin_record(dataset_file_writer *w, const slmt_record *r)
 {
-    char path[sizeof w->subject_name + 16];
-    snprintf(path, sizeof path, "subjects/%s", w->subject_name);
-    w->subject = hdf5_group(w->file, path);
-    if (w->subject < 0 || hdf5_put_int(w->subject, "index", w->subject_count) < 0)
+    w->record = hdf5_group(w->file.file, w->record_path);
+    if (w->record < 0 || hdf5_put_int(w->record, "index", w->n_records) < 0 ||
+        hdf5_put_text(w->record, "group", r->group ? r->group : r->id) < 0)
         return -1;
-    return hdf5_put_text(w->subject, "split", dataset_split_name(split));
+    return hdf5_put_text(w->record, "split", dataset_split_name(r->split));
 }
 
-status dataset_file_begin(dataset_file_writer *w, const char *subject, int32_t split)
+static status check_record(const dataset_file_writer *w, const slmt_record *r)
+{
+    static const char rule[] = "1 to 128 letters, digits, '-', '_', '.', and not \".\" or \"..\"";
+    TRY(sealed_file_ready(&w->file));
+    if (w->record >= 0)
+        return fail(ERR_STATE, "%s: /%s has not ended", sealed_file_label(&w->file), w->record_path);
+    if (!r->id || !dataset_record_name_ok(r->id))
+        return fail(ERR_ARGUMENT, "%s: a record's id must be %s", sealed_file_label(&w->file), rule);
+    if (r->group && !dataset_record_name_ok(r->group))
+        return fail(ERR_ARGUMENT, "%s: the group of record %s must be %s", sealed_file_label(&w->file), r->id,
+                    rule);
+    if (r->split != SLMT_SPLIT_TRAIN && r->split != SLMT_SPLIT_TEST)
+        return fail(ERR_ARGUMENT, "%s: the split of record %s is %d, expected SLMT_SPLIT_TRAIN or _TEST",
+                    sealed_file_label(&w->file), r->id, r->split);
+    return OK;
+}
+
+status dataset_file_begin(dataset_file_writer *w, const slmt_record *r)
 {
     hdf5_guard guard;
-    if (w->failure != OK)
-        return fail(w->failure, "%s: an earlier write failed", w->target.path);
+    TRY(check_record(w, r));
     hdf5_enter(&guard);
-    int taken = subject_is_taken(w, subject), result = taken;
+    int taken = record_is_taken(w, r->id), result = taken;
     if (taken == 0) {
-        strcpy(w->subject_name, subject);
-        result = begin_subject(w, split);
+        snprintf(w->record_path, sizeof w->record_path, "records/%s", r->id);
+        result = begin_record(w, r);
     }
     hdf5_leave(&guard);
     if (taken > 0)
-        return fail(ERR_ARGUMENT, "%s: there is a subject %s already", w->target.path, subject);
-    return written(w, result);
+        return fail(ERR_ARGUMENT, "%s: there is a record %s already", sealed_file_label(&w->file), r->id);
+    w->record_objects = 1;
+    for (size_t i = 0; i < w->n_fields; i++) {
+        w->state[i].has = 0;
+        w->state[i].kept = w->state[i].n_classes;
+    }
+    return sealed_file_written(&w->file, w->record_path, "", result);
 }
 
-status dataset_file_put(dataset_file_writer *w, size_t contrast, size_t slices, const float *pixels)
+/* ---- tensors ---- */
+
+static status check_rows(const dataset_file_writer *w, const slmt_field *f, const field_writer *state,
+                         const int64_t *dims)
+{
+    int64_t rows = state->has ? state->dims[0] : 0, most = f->dim[0] ? f->dim[0] : INT64_MAX;
+    if (dims[0] < 0 || dims[0] > most - rows)
+        return fail(ERR_ARGUMENT, "%s: /%s/%s has %lld rows, %lld more are appended, expected %lld in all",
+                    sealed_file_label(&w->file), w->record_path, f->name, (long long)rows, (long long)dims[0],
+                    (long long)most);
+    int64_t all[STORED_RANK_MAX];
+    memcpy(all, dims, sizeof all);
+    all[0] = rows + dims[0] > 0 ? rows + dims[0] : 1;
+    if (dataset_row_bytes(f, dims) == 0 || stored_bytes(dataset_stored(f->type), f->rank, all) == 0)
+        return fail(ERR_ARGUMENT, "%s: /%s/%s is too large, at most %llu bytes for each row",
+                    sealed_file_label(&w->file), w->record_path, f->name,
+                    (unsigned long long)DATASET_ROW_MAX);
+    return OK;
+}
+
+static status check_extents(const dataset_file_writer *w, const slmt_field *f, const field_writer *state,
+                            const int64_t *dims)
+{
+    for (int i = 1; i < f->rank; i++) {
+        int64_t wanted = f->dim[i] ? f->dim[i] : state->has ? state->dims[i] : dims[i];
+        if (dims[i] < 1 || dims[i] != wanted)
+            return fail(ERR_ARGUMENT, "%s: axis %d of /%s/%s has extent %lld, expected %lld",
+                        sealed_file_label(&w->file), i, w->record_path, f->name, (long long)dims[i],
+                        (long long)(wanted < 1 ? 1 : wanted));
+    }
+    return check_rows(w, f, state, dims);
+}
+
+/* Adds a value to those that a field has shown. 1, or 0 where there are too many. */
+static int add_class(field_writer *state, int32_t value)
+{
+    for (size_t i = state->n_classes; i > 0; i--)
+        if (state->classes[i - 1] == value)
+            return 1;
+    if (state->n_classes == CLASSES_MAX)
+        return 0;
+    state->classes[state->n_classes++] = value;
+    return 1;
+}
+
+static status collect(dataset_file_writer *w, size_t field, const int32_t *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((i == 0 || values[i] != values[i - 1]) && !add_class(&w->state[field], values[i]))
+            return fail(ERR_ARGUMENT, "%s: field %s has more than %d different labels",
+                        sealed_file_label(&w->file), w->fields[field].name, CLASSES_MAX);
+    return OK;
+}
+
+static status check_values(dataset_file_writer *w, size_t field, const int64_t *dims, const void *values)
+{
+    const slmt_field *f = &w->fields[field];
+    field_writer *state = &w->state[field];
+    size_t n = (size_t)stored_elements(f->rank, dims);
+    if (state->collected)
+        return collect(w, field, values, n);
+    size_t wrong = dataset_values_check(f, state->classes, state->n_classes, values, n);
+    if (wrong == n)
+        return OK;
+    if (f->type == SLMT_TENSOR_FLOAT32 || f->type == SLMT_TENSOR_FLOAT16)
+        return fail(ERR_NONFINITE, "%s: /%s/%s: value %zu is not finite", sealed_file_label(&w->file),
+                    w->record_path, f->name, wrong);
+    return fail(ERR_ARGUMENT, "%s: /%s/%s: value %zu is none of the field's classes",
+                sealed_file_label(&w->file), w->record_path, f->name, wrong);
+}
+
+/* Small tensors of fixed length lie in one piece. Of others a chunk is a slice, or rows of 64 KiB together.
+ */
+static int is_one_piece(const slmt_field *f, const int64_t *dims, uint64_t row)
+{
+    return f->dim[0] > 0 && dims[0] == f->dim[0] && row * (uint64_t)dims[0] <= 65536;
+}
+
+static void choose_chunk(const slmt_field *f, const int64_t *dims, uint64_t row, int64_t *chunk)
+{
+    size_t length;
+    const char *axis = dataset_axis(f->axes, 0, &length);
+    int64_t rows = (int64_t)(65536 / row);
+    if (rows < 1 || (length == 5 && strncmp(axis, "slice", 5) == 0))
+        rows = 1;
+    memcpy(chunk, dims, STORED_RANK_MAX * sizeof *chunk);
+    chunk[0] = rows < dims[0] ? rows : dims[0];
+}
+
+/* A tensor without rows is not stored: the record's attribute "empty" tells of it. */
+static int put_rows(const dataset_file_writer *w, const slmt_field *f, int64_t rows, const int64_t *dims,
+                    const void *values)
+{
+    int64_t chunk[STORED_RANK_MAX];
+    uint64_t row = dataset_row_bytes(f, dims);
+    if (dims[0] == 0)
+        return 0;
+    if (rows > 0)
+        return hdf5_append_rows(w->record, f->name, dataset_stored(f->type), f->rank, dims, rows, values);
+    choose_chunk(f, dims, row, chunk);
+    return hdf5_put_tensor(w->record, f->name, dataset_stored(f->type), f->rank, dims,
+                           is_one_piece(f, dims, row) ? NULL : chunk, values);
+}
+
+status dataset_file_append(dataset_file_writer *w, size_t field, const int64_t *dims, const void *values)
 {
     hdf5_guard guard;
-    int64_t side = w->preprocess.crop_size, dims[3] = {(int64_t)slices, side, side},
-            chunk[3] = {1, side, side};
+    const slmt_field *f = &w->fields[field];
+    field_writer *state = &w->state[field];
+    int64_t given[STORED_RANK_MAX] = {0};
+    memcpy(given, dims, (size_t)f->rank * sizeof *dims);
+    TRY(sealed_file_ready(&w->file));
+    if (w->record < 0)
+        return fail(ERR_STATE, "%s: no record has been begun", sealed_file_label(&w->file));
+    TRY(check_extents(w, f, state, given));
+    TRY(check_values(w, field, given, values));
+    int64_t rows = state->has ? state->dims[0] : 0;
     hdf5_enter(&guard);
-    int result = hdf5_put_tensor(w->subject, w->contrasts[contrast], STORED_F32, 3, dims, chunk, pixels);
+    int result = put_rows(w, f, rows, given, values);
     hdf5_leave(&guard);
-    return written(w, result);
+    TRY(sealed_file_written(&w->file, w->record_path, f->name, result));
+    w->record_objects += rows == 0 && given[0] > 0;
+    memcpy(state->dims, given, sizeof given);
+    state->dims[0] += rows;
+    state->has = 1;
+    return OK;
 }
 
-/* Closes the subject's group, or takes it out of the file. */
-static int leave_subject(dataset_file_writer *w, int keep)
+/* ---- ends of records ---- */
+
+static status check_complete(const dataset_file_writer *w)
+{
+    const int64_t *dims[FIELDS_MAX] = {NULL};
+    char where[RECORD_NAME_MAX + 32];
+    int any = 0;
+    for (size_t i = 0; i < w->n_fields; i++) {
+        const slmt_field *f = &w->fields[i];
+        const field_writer *state = &w->state[i];
+        any |= state->has;
+        dims[i] = state->has ? state->dims : NULL;
+        if (state->has && f->dim[0] && state->dims[0] != f->dim[0])
+            return fail(ERR_ARGUMENT, "%s: /%s/%s has %lld rows, expected %lld", sealed_file_label(&w->file),
+                        w->record_path, f->name, (long long)state->dims[0], (long long)f->dim[0]);
+    }
+    if (!any)
+        return fail(ERR_ARGUMENT, "%s: /%s has no tensor", sealed_file_label(&w->file), w->record_path);
+    if (w->n_objects + w->record_objects > STORED_OBJECTS_MAX)
+        return fail(ERR_ARGUMENT,
+                    "%s: /%s is one record too many: a set holds at most %d records and tensors",
+                    sealed_file_label(&w->file), w->record_path, STORED_OBJECTS_MAX);
+    snprintf(where, sizeof where, "/%s", w->record_path);
+    return dataset_axes_agree(w->fields, w->n_fields, &w->axes, dims, ERR_ARGUMENT, where);
+}
+
+static int put_empty(const dataset_file_writer *w)
+{
+    char text[FIELDS_MAX * (FIELD_NAME_MAX + 1) + 1] = "";
+    size_t at = 0;
+    for (size_t i = 0; i < w->n_fields; i++)
+        if (w->state[i].has && w->state[i].dims[0] == 0)
+            at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", at ? "," : "", w->fields[i].name);
+    return at ? hdf5_put_text(w->record, "empty", text) : 0;
+}
+
+/* Closes the record's group, or takes it out of the file. */
+static int leave_record(dataset_file_writer *w, int keep)
 {
     hdf5_guard guard;
     hdf5_enter(&guard);
-    int result = H5Gclose(w->subject);
-    w->subject = -1;
+    int result = keep ? put_empty(w) : 0;
+    if (H5Gclose(w->record) < 0)
+        result = -1;
+    w->record = -1;
     if (!keep) {
-        hid_t subjects = hdf5_group(w->file, "subjects");
-        result = H5Ldelete(subjects, w->subject_name, H5P_DEFAULT);
-        H5Gclose(subjects);
+        hid_t records = hdf5_group(w->file.file, "records");
+        result = H5Ldelete(records, w->record_path + strlen("records/"), H5P_DEFAULT);
+        H5Gclose(records);
     }
     hdf5_leave(&guard);
     return result;
 }
 
+status dataset_file_undo(dataset_file_writer *w)
+{
+    if (w->record < 0)
+        return OK;
+    for (size_t i = 0; i < w->n_fields; i++)
+        w->state[i].n_classes = w->state[i].kept; /* those that the record alone has shown go with it */
+    if (leave_record(w, 0) < 0)
+        w->file.failure = ERR_IO;
+    return w->file.failure == OK ? OK : ERR_IO;
+}
+
 status dataset_file_end(dataset_file_writer *w)
 {
-    TRY(written(w, leave_subject(w, 1)));
-    w->subject_count++;
+    TRY(sealed_file_ready(&w->file));
+    if (w->record < 0)
+        return fail(ERR_STATE, "%s: no record has been begun", sealed_file_label(&w->file));
+    status s = check_complete(w);
+    if (s != OK) {
+        dataset_file_undo(w);
+        return s;
+    }
+    TRY(sealed_file_written(&w->file, w->record_path, "", leave_record(w, 1)));
+    w->n_records++;
+    w->n_objects += w->record_objects;
     return OK;
 }
 
-void dataset_file_undo(dataset_file_writer *w)
+/* ---- the end of the file ---- */
+
+static int by_value(const void *a, const void *b)
 {
-    if (w->subject >= 0 && leave_subject(w, 0) < 0)
-        w->failure = ERR_IO;
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
 }
 
-static status close_hdf5(dataset_file_writer *w)
+static const char *classes_of(const dataset_file_writer *w, size_t i)
+{
+    const field_writer *state = &w->state[i];
+    size_t at = 0;
+    if (!state->collected)
+        return w->fields[i].classes;
+    qsort(state->classes, state->n_classes, sizeof *state->classes, by_value);
+    state->collected[0] = 0;
+    for (size_t k = 0; k < state->n_classes; k++)
+        at += (size_t)snprintf(state->collected + at, CLASS_TEXT, "%s%d=%d", k ? "," : "", state->classes[k],
+                               state->classes[k]);
+    return state->collected;
+}
+
+static int put_classes(const dataset_file_writer *w, size_t i, hid_t group)
+{
+    const char *text = classes_of(w, i);
+    return *text ? hdf5_put_text(group, "classes", text) : 0;
+}
+
+static int put_field(const dataset_file_writer *w, size_t i)
+{
+    const slmt_field *f = &w->fields[i];
+    char path[FIELD_NAME_MAX + 16], shape[SHAPE_TEXT];
+    snprintf(path, sizeof path, "fields/%s", f->name);
+    hid_t group = hdf5_group(w->file.file, path);
+    int done = group >= 0 && hdf5_put_int(group, "index", (int64_t)i) >= 0 &&
+                       hdf5_put_text(group, "kind", dataset_kind_name(f->kind)) >= 0 &&
+                       hdf5_put_text(group, "type", stored_type_name(dataset_stored(f->type))) >= 0 &&
+                       hdf5_put_text(group, "axes", f->axes) >= 0 &&
+                       hdf5_put_text(group, "shape", dataset_shape_text(f, shape)) >= 0 &&
+                       put_classes(w, i, group) >= 0
+                   ? 0
+                   : -1;
+    H5Gclose(group);
+    return done;
+}
+
+static void put_fields(dataset_file_writer *w)
 {
     hdf5_guard guard;
-    hdf5_enter(&guard);
-    status s = hdf5_close_written(&w->bytes, w->file, w->target.path);
-    hdf5_leave(&guard);
-    w->file = -1;
-    return s;
+    for (size_t i = 0; i < w->n_fields && w->file.failure == OK; i++) {
+        hdf5_enter(&guard);
+        int done = put_field(w, i);
+        hdf5_leave(&guard);
+        sealed_file_written(&w->file, "fields", w->fields[i].name, done);
+    }
 }
 
-static status put_block(dataset_file_writer *w)
+static status put_block(int fd, const char *label)
 {
     char block[DATASET_BLOCK];
     dataset_block(block, DATASET_VERSION);
     errno = EIO; /* of a short write */
-    if (pwrite(w->fd, block, sizeof block, 0) != (ssize_t)sizeof block)
-        return fail(ERR_IO, "%s: cannot write: %s", w->target.path, strerror(errno));
-    int fd = w->fd;
-    w->fd = -1;
-    if (close(fd) != 0)
-        return fail(ERR_IO, "%s: cannot close: %s", w->target.path, strerror(errno));
+    if (pwrite(fd, block, sizeof block, 0) != (ssize_t)sizeof block)
+        return fail(ERR_IO, "%s: cannot write: %s", label, strerror(errno));
     return OK;
 }
 
-static status complete(dataset_file_writer *w)
+static status check_end(const dataset_file_writer *w)
 {
-    TRY(close_hdf5(w));
-    if (w->failure != OK)
-        return fail(w->failure, "%s: an earlier write failed", w->target.path);
-    return put_block(w);
+    if (w->file.failure != OK)
+        return OK; /* which is what the end of the file reports */
+    if (w->record >= 0)
+        return fail(ERR_STATE, "%s: /%s has not ended", sealed_file_label(&w->file), w->record_path);
+    return w->n_fields > 0 ? OK : fail(ERR_STATE, "%s: the set has no field", sealed_file_label(&w->file));
 }
 
 status dataset_file_finish(dataset_file_writer *w)
 {
-    status s = complete(w);
-    if (s == OK)
-        s = atomic_file_finish(&w->target);
-    else
-        atomic_file_abandon(&w->target);
+    status s = check_end(w);
+    if (s != OK) {
+        dataset_file_cancel(w);
+        return s;
+    }
+    put_fields(w);
+    s = sealed_file_finish(&w->file, w->record, put_block);
     release(w);
     return s;
-}
-
-void dataset_file_cancel(dataset_file_writer *w)
-{
-    hdf5_guard guard;
-    if (!w)
-        return;
-    if (w->file >= 0) {
-        w->bytes.error = ECANCELED; /* nothing more needs to reach the disk */
-        hdf5_enter(&guard);
-        H5Gclose(w->subject);
-        hdf5_close(&w->bytes, w->file);
-        hdf5_leave(&guard);
-    }
-    atomic_file_abandon(&w->target);
-    release(w);
 }

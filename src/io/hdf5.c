@@ -132,6 +132,10 @@ hid_t hdf5_stored_type(stored_type type)
         return H5Tcopy(H5T_IEEE_F64LE);
     case STORED_I64:
         return H5Tcopy(H5T_STD_I64LE);
+    case STORED_U8:
+        return H5Tcopy(H5T_STD_U8LE);
+    case STORED_I32:
+        return H5Tcopy(H5T_STD_I32LE);
     case STORED_BF16:
         return half_type(H5T_IEEE_F32LE, 8);
     case STORED_F16:
@@ -150,6 +154,10 @@ hid_t hdf5_native_type(stored_type type)
         return H5Tcopy(H5T_NATIVE_DOUBLE);
     case STORED_I64:
         return H5Tcopy(H5T_NATIVE_INT64);
+    case STORED_U8:
+        return H5Tcopy(H5T_NATIVE_UINT8);
+    case STORED_I32:
+        return H5Tcopy(H5T_NATIVE_INT32);
     case STORED_BF16:
         return half_type(H5T_NATIVE_FLOAT, 8);
     case STORED_F16:
@@ -173,57 +181,97 @@ static int set_chunks(hid_t plist, int rank, const int64_t *chunk)
            H5Pset_deflate(plist, 1) >= 0;
 }
 
-int hdf5_put_tensor(hid_t group, const char *name, stored_type type, int rank, const int64_t *dims,
-                    const int64_t *chunk, const void *values)
+/* A new dataset; chunked ones may grow along the first axis. Negative on failure. */
+static hid_t new_dataset(hid_t group, const char *name, stored_type type, int rank, const int64_t *dims,
+                         const int64_t *chunk)
 {
-    hsize_t extent[STORED_RANK_MAX];
+    hsize_t extent[STORED_RANK_MAX], most[STORED_RANK_MAX];
     to_hsize(rank, dims, extent);
+    to_hsize(rank, dims, most);
+    most[0] = H5S_UNLIMITED;
     hid_t plist = H5Pcreate(H5P_DATASET_CREATE);
-    hid_t space = rank ? H5Screate_simple(rank, extent, NULL) : H5Screate(H5S_SCALAR);
-    hid_t stored = hdf5_stored_type(type), native = hdf5_native_type(type);
-    hid_t dataset = -1;
-    int done = -1;
+    hid_t space = rank ? H5Screate_simple(rank, extent, chunk ? most : NULL) : H5Screate(H5S_SCALAR);
+    hid_t stored = hdf5_stored_type(type), dataset = -1;
     if (plist >= 0 && space >= 0 && H5Pset_obj_track_times(plist, 0) >= 0 &&
         H5Pset_fill_time(plist, H5D_FILL_TIME_NEVER) >= 0 && (!chunk || set_chunks(plist, rank, chunk)))
         dataset = H5Dcreate2(group, name, stored, space, H5P_DEFAULT, plist, H5P_DEFAULT);
+    H5Tclose(stored);
+    H5Sclose(space);
+    H5Pclose(plist);
+    return dataset;
+}
+
+int hdf5_put_tensor(hid_t group, const char *name, stored_type type, int rank, const int64_t *dims,
+                    const int64_t *chunk, const void *values)
+{
+    hid_t dataset = new_dataset(group, name, type, rank, dims, chunk), native = hdf5_native_type(type);
+    int done = -1;
     if (dataset >= 0 && H5Dwrite(dataset, native, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0)
         done = 0;
     if (dataset >= 0 && H5Dclose(dataset) < 0)
         done = -1;
     H5Tclose(native);
-    H5Tclose(stored);
-    H5Sclose(space);
-    H5Pclose(plist);
     return done;
 }
 
-static int read_slab(hid_t dataset, const catalogue_tensor *t, hid_t native, int64_t slab, void *values)
+/* Reads or writes rows [first, first + dims[0]) of a dataset. */
+static int move_rows(hid_t dataset, hid_t native, int rank, const int64_t *dims, int64_t first, void *read,
+                     const void *write)
 {
-    hsize_t start[STORED_RANK_MAX] = {(hsize_t)slab}, count[STORED_RANK_MAX];
-    to_hsize(t->rank, t->dims, count);
-    count[0] = 1;
-    hid_t space = H5Dget_space(dataset);
-    hid_t part = H5Screate_simple(t->rank, count, NULL);
+    hsize_t start[STORED_RANK_MAX] = {(hsize_t)first}, count[STORED_RANK_MAX];
+    to_hsize(rank, dims, count);
+    hid_t space = H5Dget_space(dataset), part = H5Screate_simple(rank, count, NULL);
     int done = -1;
     if (space >= 0 && part >= 0 && H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0)
-        done = H5Dread(dataset, native, part, space, H5P_DEFAULT, values);
+        done = read ? H5Dread(dataset, native, part, space, H5P_DEFAULT, read)
+                    : H5Dwrite(dataset, native, part, space, H5P_DEFAULT, write);
     H5Sclose(part);
     H5Sclose(space);
     return done;
 }
 
-int hdf5_get_tensor(hid_t file, const catalogue_tensor *t, stored_type type, int64_t slab, void *values)
+int hdf5_append_rows(hid_t group, const char *name, stored_type type, int rank, const int64_t *dims,
+                     int64_t first, const void *values)
+{
+    hsize_t extent[STORED_RANK_MAX];
+    to_hsize(rank, dims, extent);
+    extent[0] += (hsize_t)first;
+    hid_t dataset = H5Dopen2(group, name, H5P_DEFAULT), native = hdf5_native_type(type);
+    int done = -1;
+    if (dataset >= 0 && H5Dset_extent(dataset, extent) >= 0)
+        done = move_rows(dataset, native, rank, dims, first, NULL, values);
+    if (dataset >= 0 && H5Dclose(dataset) < 0)
+        done = -1;
+    H5Tclose(native);
+    return done;
+}
+
+/* A tensor of the file, open; negative on failure. */
+static hid_t open_dataset(hid_t file, const catalogue_tensor *t)
 {
     hid_t group = H5Gopen2(file, *t->group ? t->group : "/", H5P_DEFAULT);
     hid_t dataset = group < 0 ? -1 : H5Dopen2(group, t->name, H5P_DEFAULT);
-    hid_t native = hdf5_native_type(type);
-    int done = -1;
-    if (dataset >= 0 && slab < 0)
-        done = H5Dread(dataset, native, H5S_ALL, H5S_ALL, H5P_DEFAULT, values);
-    else if (dataset >= 0)
-        done = read_slab(dataset, t, native, slab, values);
+    H5Gclose(group);
+    return dataset;
+}
+
+int hdf5_get_tensor(hid_t file, const catalogue_tensor *t, stored_type type, void *values)
+{
+    hid_t dataset = open_dataset(file, t), native = hdf5_native_type(type);
+    int done = dataset < 0 ? -1 : H5Dread(dataset, native, H5S_ALL, H5S_ALL, H5P_DEFAULT, values);
     H5Tclose(native);
     H5Dclose(dataset);
-    H5Gclose(group);
+    return done;
+}
+
+int hdf5_get_rows(hid_t file, const catalogue_tensor *t, int64_t first, int64_t count, void *values)
+{
+    int64_t dims[STORED_RANK_MAX];
+    memcpy(dims, t->dims, sizeof dims);
+    dims[0] = count;
+    hid_t dataset = open_dataset(file, t), native = hdf5_native_type(t->type);
+    int done = dataset < 0 ? -1 : move_rows(dataset, native, t->rank, dims, first, values, NULL);
+    H5Tclose(native);
+    H5Dclose(dataset);
     return done;
 }

@@ -73,14 +73,21 @@ int hdf5_put_int(hid_t group, const char *name, int64_t value);
 int hdf5_put_real(hid_t group, const char *name, double value);
 int hdf5_put_text(hid_t group, const char *name, const char *value);
 
-/* Writes a whole new tensor; chunk not NULL: chunked so, shuffled and deflated at level 1. Negative on
- * failure. */
+/* Writes a whole new tensor; chunk not NULL: chunked so, shuffled and deflated at level 1, and it may grow.
+ * Negative on failure. */
 int hdf5_put_tensor(hid_t group, const char *name, stored_type type, int rank, const int64_t *dims,
                     const int64_t *chunk, const void *values);
 
-/* Reads all of a tensor, or (slab 0 or more) its part [slab,slab+1) along the first axis. Negative on
- * failure. */
-int hdf5_get_tensor(hid_t file, const catalogue_tensor *t, stored_type type, int64_t slab, void *values);
+/* Adds dims[0] rows to a chunked tensor of `first` rows. Negative on failure. */
+int hdf5_append_rows(hid_t group, const char *name, stored_type type, int rank, const int64_t *dims,
+                     int64_t first, const void *values);
+
+/* Reads all of a tensor, converted to `type`. Negative on failure. */
+int hdf5_get_tensor(hid_t file, const catalogue_tensor *t, stored_type type, void *values);
+
+/* Reads rows [first, first + count) of a tensor, count at least 1, as they are stored. Negative on failure.
+ */
+int hdf5_get_rows(hid_t file, const catalogue_tensor *t, int64_t first, int64_t count, void *values);
 
 /* Walks the whole file into an empty catalogue, checking every object as catalogue.h says. c->label is set.
  */

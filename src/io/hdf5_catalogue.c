@@ -11,7 +11,7 @@
 
 #include "io/address_set.h"
 
-enum { OBJECTS_MAX = 1 << 20, DEPTH_MAX = 16 };
+enum { ATTRIBUTES_MAX = 4 * STORED_OBJECTS_MAX, DEPTH_MAX = 16 };
 
 typedef struct walk {
     catalogue *c;
@@ -111,7 +111,7 @@ static status visit_attribute(walk *w, hid_t group, const char *name)
     catalogue_attribute *a;
     TRY(check_name(w, name));
     TRY(check_order(w, w->last_name, name));
-    if (w->c->attribute_count >= OBJECTS_MAX)
+    if (w->c->attribute_count >= ATTRIBUTES_MAX)
         return refuse(w, name, "is one attribute too many");
     TRY(catalogue_add_attribute(w->c, name, &a));
     w->last_name = a->name;
@@ -133,6 +133,17 @@ static herr_t on_attribute(hid_t group, const char *name, const H5A_info_t *info
 
 /* ---- tensors ---- */
 
+static status refuse_type(const walk *w, const char *name)
+{
+    char text[160] = "is neither";
+    size_t at = strlen(text);
+    for (int known = STORED_F32; known < STORED_TEXT; known++)
+        if (w->c->types >> known & 1)
+            at += (size_t)snprintf(text + at, sizeof text - at, " %s,", stored_type_name((stored_type)known));
+    snprintf(text + at, sizeof text - at, " little-endian");
+    return refuse(w, name, text);
+}
+
 static status check_type(const walk *w, hid_t type, catalogue_tensor *t)
 {
     if (H5Tcommitted(type) != 0)
@@ -141,13 +152,12 @@ static status check_type(const walk *w, hid_t type, catalogue_tensor *t)
         hid_t plain = hdf5_stored_type((stored_type)known);
         int same = H5Tequal(type, plain) > 0;
         H5Tclose(plain);
-        if (!same)
+        if (!same || !(w->c->types >> known & 1))
             continue;
         t->type = (stored_type)known;
         return OK;
     }
-    return refuse(w, t->name,
-                  "is neither float32, float64, bfloat16, float16, int64 nor uint64, little-endian");
+    return refuse_type(w, t->name);
 }
 
 static status check_extent(const walk *w, hid_t space, catalogue_tensor *t)
@@ -257,7 +267,7 @@ static status visit_dataset(walk *w, hid_t group, const char *name)
 static status mark_seen(walk *w, const char *name, haddr_t address)
 {
     int is_new;
-    if (w->seen.count >= OBJECTS_MAX)
+    if (w->seen.count >= STORED_OBJECTS_MAX)
         return refuse(w, name, "is one object too many");
     TRY(address_set_add(&w->seen, address, &is_new));
     return is_new ? OK : refuse(w, name, "is the same object as another name");

@@ -189,11 +189,11 @@ static int read_pairs(evaluation *e, size_t subject, size_t first, size_t count)
     size_t pixels = e->side * e->side;
     slmt_status status = SLMT_OK;
     for (size_t i = 0; i < count && status == SLMT_OK; i++) {
-        status = slmt_dataset_read(e->dataset, subject, e->source, first + i, SLMT_RESIZE_BILINEAR,
-                                   e->source_slices + i * pixels);
+        status = slmt_dataset_read_slice(e->dataset, subject, e->source, first + i, SLMT_RESIZE_BILINEAR,
+                                         e->source_slices + i * pixels);
         if (status == SLMT_OK)
-            status = slmt_dataset_read(e->dataset, subject, e->target, first + i, e->target_resize,
-                                       e->target_slices + i * pixels);
+            status = slmt_dataset_read_slice(e->dataset, subject, e->target, first + i, e->target_resize,
+                                             e->target_slices + i * pixels);
     }
     if (status != SLMT_OK)
         return fail(status, "%s: %s", e->options.data, slmt_dataset_subject(e->dataset, subject));

@@ -245,69 +245,143 @@ static int print_checkpoint(const char *path, const slmt_model *model, const slm
 
 /* ---- training sets ---- */
 
-typedef struct tally {
-    size_t subjects[3]; /* by SLMT_SPLIT_... */
-    size_t slices[3];
-} tally;
-
-static tally count_contrast(const slmt_dataset *set, size_t contrast)
+static const char *kind_name(int32_t kind)
 {
-    tally t = {0};
-    for (size_t i = 0; i < slmt_dataset_subject_count(set); i++) {
-        size_t slices = slmt_dataset_slice_count(set, i, contrast);
-        int32_t split = slmt_dataset_subject_split(set, i);
-        t.subjects[split] += slices > 0;
-        t.slices[split] += slices;
-    }
-    return t;
+    static const char *const names[] = {"", "image", "labels", "boxes", "vector", "ids", "classes"};
+    return kind >= 0 && (size_t)kind < sizeof names / sizeof *names ? names[kind] : "?";
 }
 
-static void print_contrasts(const slmt_dataset *set)
+static const char *type_name(int32_t type)
+{
+    static const char *const names[] = {"", "float32", "int32", "float16", "uint8"};
+    return type >= 0 && (size_t)type < sizeof names / sizeof *names ? names[type] : "?";
+}
+
+typedef struct set_field {
+    slmt_field info;
+    size_t records[3]; /* by SLMT_SPLIT_... */
+    int64_t rows[3];
+} set_field;
+
+static set_field count_field(const slmt_dataset *set, size_t index)
+{
+    set_field f = {.info = {.struct_size = sizeof f.info}};
+    slmt_dataset_field(set, index, &f.info);
+    for (size_t i = 0; i < slmt_dataset_record_count(set); i++) {
+        slmt_record record = {.struct_size = sizeof record};
+        int64_t shape[6];
+        slmt_dataset_record(set, i, &record);
+        if (slmt_dataset_shape(set, i, index, shape) != SLMT_OK)
+            continue;
+        f.records[record.split]++;
+        f.rows[record.split] += shape[0];
+    }
+    return f;
+}
+
+/* "slice,200,200": an extent that differs between records goes by the name of its axis. */
+static void put_shape(table *t, const slmt_field *f)
+{
+    char text[512];
+    size_t at = 0;
+    const char *axis = f->axes;
+    for (int32_t i = 0; i < f->rank; i++) {
+        int length = (int)strcspn(axis, ",");
+        at +=
+            (size_t)(f->dim[i] ? snprintf(text + at, sizeof text - at, "%s%" PRId64, i ? "," : "", f->dim[i])
+                               : snprintf(text + at, sizeof text - at, "%s%.*s", i ? "," : "", length, axis));
+        axis += length + (axis[length] == ',');
+    }
+    table_cell(t, "[%s]", text);
+}
+
+static void print_field(table *t, const set_field *f)
+{
+    table_cell(t, "  %s", f->info.name);
+    table_cell(t, "%s", kind_name(f->info.kind));
+    table_cell(t, "%s", type_name(f->info.type));
+    put_shape(t, &f->info);
+    for (int32_t split = SLMT_SPLIT_TRAIN; split <= SLMT_SPLIT_TEST; split++) {
+        table_cell(t, "%zu", f->records[split]);
+        table_cell(t, "%" PRId64, f->rows[split]);
+    }
+}
+
+/* Of MR volumes a record is a subject, and a row a slice. */
+static void print_set_fields(const slmt_dataset *set, bool mr)
 {
     table t;
-    table_begin(&t, 5);
-    for (size_t i = 0; i < 5; i++)
+    table_begin(&t, 8);
+    for (size_t i = 0; i < 8; i++)
         table_cell(&t, "%s",
-                   (const char *[]){"contrasts", "train subjects", "train slices", "test subjects",
-                                    "test slices"}[i]);
-    for (size_t c = 0; c < slmt_dataset_contrast_count(set); c++) {
-        tally counts = count_contrast(set, c);
-        table_cell(&t, "  %s", slmt_dataset_contrast(set, c));
-        for (int32_t split = SLMT_SPLIT_TRAIN; split <= SLMT_SPLIT_TEST; split++) {
-            table_cell(&t, "%zu", counts.subjects[split]);
-            table_cell(&t, "%zu", counts.slices[split]);
-        }
+                   (const char *[]){"fields", "kind", "type", "shape",
+                                    mr ? "train subjects" : "train records",
+                                    mr ? "train slices" : "train rows", mr ? "test subjects" : "test records",
+                                    mr ? "test slices" : "test rows"}[i]);
+    for (size_t i = 0; i < slmt_dataset_field_count(set); i++) {
+        set_field f = count_field(set, i);
+        print_field(&t, &f);
     }
     putchar('\n');
     table_print(&t);
 }
 
-static void print_subjects(const slmt_dataset *set)
+static void print_classes(const slmt_dataset *set)
 {
-    puts("\nsubjects");
-    for (size_t i = 0; i < slmt_dataset_subject_count(set); i++) {
-        bool test = slmt_dataset_subject_split(set, i) == SLMT_SPLIT_TEST;
-        printf("  %s %s", slmt_dataset_subject(set, i), test ? "test" : "train");
-        for (size_t c = 0; c < slmt_dataset_contrast_count(set); c++)
-            if (slmt_dataset_slice_count(set, i, c))
-                printf(" %s", slmt_dataset_contrast(set, c));
+    bool any = false;
+    for (size_t i = 0; i < slmt_dataset_field_count(set); i++) {
+        slmt_field f = {.struct_size = sizeof f};
+        if (slmt_dataset_field(set, i, &f) != SLMT_OK || !*f.classes)
+            continue;
+        if (!any)
+            puts("\nclasses");
+        any = true;
+        print_row(f.name, f.classes);
+    }
+}
+
+static void print_records(const slmt_dataset *set, bool mr)
+{
+    puts(mr ? "\nsubjects" : "\nrecords");
+    for (size_t i = 0; i < slmt_dataset_record_count(set); i++) {
+        slmt_record record = {.struct_size = sizeof record};
+        slmt_dataset_record(set, i, &record);
+        printf("  %s %s", record.id, record.split == SLMT_SPLIT_TEST ? "test" : "train");
+        if (strcmp(record.group, record.id) != 0)
+            printf(" of %s:", record.group);
+        for (size_t c = 0; c < slmt_dataset_field_count(set); c++) {
+            slmt_field f = {.struct_size = sizeof f};
+            int64_t shape[6];
+            if (slmt_dataset_field(set, c, &f) == SLMT_OK && slmt_dataset_shape(set, i, c, shape) == SLMT_OK)
+                printf(" %s", f.name);
+        }
         putchar('\n');
     }
 }
 
-static int print_set(const char *path, const slmt_dataset *set, bool all)
+static int print_preprocess(const char *path, const slmt_dataset *set)
 {
     slmt_preprocess preprocess;
     slmt_preprocess_init(&preprocess);
     slmt_status status = slmt_dataset_get_preprocess(set, &preprocess);
     if (status != SLMT_OK)
         return fail(status, "%s", path);
-    printf("%s: training set of %zu subjects\n", path, slmt_dataset_subject_count(set));
     puts("\npreprocessing");
     print_fields(preprocess_fields, &preprocess);
-    print_contrasts(set);
+    return EXIT_OK;
+}
+
+static int print_set(const char *path, const slmt_dataset *set, bool all)
+{
+    bool mr = strcmp(slmt_dataset_source(set), "mr") == 0;
+    printf("%s: training set of %zu %s\n", path, slmt_dataset_record_count(set), mr ? "subjects" : "records");
+    int code = mr ? print_preprocess(path, set) : EXIT_OK;
+    if (code != EXIT_OK)
+        return code;
+    print_set_fields(set, mr);
+    print_classes(set);
     if (all)
-        print_subjects(set);
+        print_records(set, mr);
     return EXIT_OK;
 }
 

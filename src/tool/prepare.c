@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slmt prepare: folders of volumes, one for each contrast, become a training set. What happens to the
- * voxels is the library's affair; here files are paired, subjects are split, failures are counted. */
+/* slmt prepare: folders of volumes, one for each contrast and each kind of label map, become a training set.
+ * What happens to the voxels is the library's affair; here files are paired, subjects are split, failures are
+ * counted. */
 #include "tool.h"
 
 #include <errno.h>
@@ -38,29 +39,53 @@ typedef struct prepare {
     double test_fraction;
     const char *test; /* names with commas between, or NULL */
     uint64_t seed;
-    contrast contrasts[MOST_CONTRASTS];
-    size_t contrast_count;
+    contrast contrasts[MOST_CONTRASTS]; /* contrasts, then label maps */
+    size_t contrast_count;              /* of both */
+    size_t label_count;
     subject *subjects;
     size_t subject_count;
     size_t failures;
     size_t added;
 } prepare;
 
-static bool set_contrast(void *target, const char *text, char reason[FIELD_REASON])
+/* "NAME=DIR"; false: it is of another form, or one too many. */
+static bool new_contrast(prepare *p, const char *text, contrast *c, char reason[FIELD_REASON])
 {
-    prepare *p = target;
     const char *equals = strchr(text, '=');
     if (!equals || equals == text || !equals[1]) {
         snprintf(reason, FIELD_REASON, "'%s' is not of the form NAME=DIR", text);
         return false;
     }
     if (p->contrast_count == MOST_CONTRASTS) {
-        snprintf(reason, FIELD_REASON, "more than %d contrasts", MOST_CONTRASTS);
+        snprintf(reason, FIELD_REASON, "more than %d contrasts and label maps", MOST_CONTRASTS);
         return false;
     }
-    contrast *c = &p->contrasts[p->contrast_count++];
-    c->name = must_format("%.*s", (int)(equals - text), text);
-    c->folder = equals + 1;
+    *c = (contrast){.name = must_format("%.*s", (int)(equals - text), text), .folder = equals + 1};
+    return true;
+}
+
+/* Contrasts come before label maps, whatever their order on the line. */
+static bool set_contrast(void *target, const char *text, char reason[FIELD_REASON])
+{
+    prepare *p = target;
+    contrast c;
+    if (!new_contrast(p, text, &c, reason))
+        return false;
+    contrast *at = &p->contrasts[p->contrast_count - p->label_count];
+    memmove(at + 1, at, p->label_count * sizeof *at);
+    *at = c;
+    p->contrast_count++;
+    return true;
+}
+
+static bool set_labels(void *target, const char *text, char reason[FIELD_REASON])
+{
+    prepare *p = target;
+    contrast c;
+    if (!new_contrast(p, text, &c, reason))
+        return false;
+    p->contrasts[p->contrast_count++] = c;
+    p->label_count++;
     return true;
 }
 
@@ -68,6 +93,10 @@ static bool set_contrast(void *target, const char *text, char reason[FIELD_REASO
 static const field prepare_fields[] = {
     {"contrast", "NAME=DIR", "a contrast and the folder of its volumes; once for each contrast", FIELD_CUSTOM,
      .flags = FIELD_REQUIRED, .set = set_contrast},
+    {"labels", "NAME=DIR",
+     "label maps on the contrasts' grid, and the folder of them; once for each kind. Their values stay as "
+     "they are",
+     FIELD_CUSTOM, .set = set_labels},
     {"out", "FILE", "the training set to write", FIELD_TEXT, PREPARE(out), .flags = FIELD_REQUIRED},
     {"test-fraction", "PART", "part of the subjects that is kept for testing, the last ones", FIELD_REAL,
      PREPARE(test_fraction)},
@@ -250,17 +279,26 @@ static int add_subjects(prepare *p, slmt_context *context, slmt_dataset_writer *
     return code;
 }
 
-static int write_set(prepare *p, slmt_context *context, const slmt_preprocess *preprocess, journal *log)
+static slmt_status create_set(const prepare *p, slmt_context *context, const slmt_preprocess *preprocess,
+                              slmt_dataset_writer **writer)
 {
     const char *names[MOST_CONTRASTS];
-    for (size_t c = 0; c < p->contrast_count; c++)
+    size_t contrasts = p->contrast_count - p->label_count;
+    for (size_t c = 0; c < contrasts; c++)
         names[c] = p->contrasts[c].name;
+    slmt_status status = slmt_dataset_writer_create_mr(context, p->out, preprocess, names, contrasts, writer);
+    for (size_t c = contrasts; status == SLMT_OK && c < p->contrast_count; c++)
+        status = slmt_dataset_writer_add_labels(*writer, p->contrasts[c].name);
+    return status;
+}
+
+static int write_set(prepare *p, slmt_context *context, const slmt_preprocess *preprocess, journal *log)
+{
     slmt_dataset_writer *writer = NULL;
-    slmt_status status =
-        slmt_dataset_writer_create(context, p->out, preprocess, names, p->contrast_count, &writer);
-    if (status != SLMT_OK)
-        return fail(status, "%s", p->out);
-    int code = add_subjects(p, context, writer, log);
+    slmt_status status = create_set(p, context, preprocess, &writer);
+    int code = status == SLMT_OK ? EXIT_OK : fail(status, "%s", p->out);
+    if (code == EXIT_OK)
+        code = add_subjects(p, context, writer, log);
     if (code != EXIT_OK) {
         slmt_dataset_writer_cancel(writer);
         return code;

@@ -211,8 +211,8 @@ static int read_slices(ranking *r, size_t subject, size_t sequence, float *to)
     size_t count = slmt_dataset_slice_count(r->dataset, subject, r->contrasts[sequence]);
     slmt_status status = SLMT_OK;
     for (size_t i = 0; i < count && status == SLMT_OK; i++)
-        status = slmt_dataset_read(r->dataset, subject, r->contrasts[sequence], i, SLMT_RESIZE_BILINEAR,
-                                   to + i * pixels);
+        status = slmt_dataset_read_slice(r->dataset, subject, r->contrasts[sequence], i, SLMT_RESIZE_BILINEAR,
+                                         to + i * pixels);
     return status == SLMT_OK
                ? EXIT_OK
                : fail(status, "%s: %s", r->options.data, slmt_dataset_subject(r->dataset, subject));

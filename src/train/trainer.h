@@ -12,7 +12,7 @@ struct slmt_trainer {
     uint64_t seed;
     stepper stepper;
     uint64_t steps_in_epoch, total_steps; /* of the set last run; 0 before */
-    float *samples[METHOD_PORTS];         /* room for one batch of inputs, in slmt_trainer_run() */
+    void *samples[METHOD_PORTS];          /* room for one batch of inputs, in slmt_trainer_run() */
     atomic_int cancel;
 };
 

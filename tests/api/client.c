@@ -102,7 +102,7 @@ static void write_set(slmt_context *context, slmt_model *model)
     p.crop_size = p.image_size = SIDE;
     p.slice_first = p.slice_count = 0;
     GOOD(slmt_model_set_preprocess(model, &p));
-    GOOD(slmt_dataset_writer_create(context, in_folder("set.h5"), &p, contrasts, 2, &writer));
+    GOOD(slmt_dataset_writer_create_mr(context, in_folder("set.h5"), &p, contrasts, 2, &writer));
     for (int c = 0; c < 2; c++) {
         for (int i = 0; i < AREA * DEPTH; i++)
             voxels[i] = (float)(50 + 40 * sin(0.1 * (i % SIDE) + c) * cos(0.07 * (i / SIDE)));

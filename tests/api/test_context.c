@@ -545,11 +545,11 @@ static void null_is_refused_by_volumes_and_sets(void **state)
     NULL_REFUSED("path", slmt_dataset_open(context, NULL, &set));
     NULL_REFUSED("dataset", slmt_dataset_open(context, "x", NULL));
     NULL_REFUSED("dataset", slmt_dataset_get_preprocess(NULL, &(slmt_preprocess){.struct_size = 8}));
-    NULL_REFUSED("dataset", slmt_dataset_read(NULL, 0, 0, 0, 0, x));
-    NULL_REFUSED("context", slmt_dataset_writer_create(NULL, "x", NULL, names, 1, &writer));
-    NULL_REFUSED("path", slmt_dataset_writer_create(context, NULL, NULL, names, 1, &writer));
-    NULL_REFUSED("contrasts", slmt_dataset_writer_create(context, "x", NULL, NULL, 1, &writer));
-    NULL_REFUSED("writer", slmt_dataset_writer_create(context, "x", NULL, names, 1, NULL));
+    NULL_REFUSED("dataset", slmt_dataset_read_slice(NULL, 0, 0, 0, 0, x));
+    NULL_REFUSED("context", slmt_dataset_writer_create_mr(NULL, "x", NULL, names, 1, &writer));
+    NULL_REFUSED("path", slmt_dataset_writer_create_mr(context, NULL, NULL, names, 1, &writer));
+    NULL_REFUSED("contrasts", slmt_dataset_writer_create_mr(context, "x", NULL, NULL, 1, &writer));
+    NULL_REFUSED("writer", slmt_dataset_writer_create_mr(context, "x", NULL, names, 1, NULL));
     NULL_REFUSED("writer", slmt_dataset_writer_add(NULL, "s", NULL, SLMT_SPLIT_TRAIN));
     NULL_REFUSED("writer", slmt_dataset_writer_finish(NULL));
     assert_true(!volume && !set && !writer);

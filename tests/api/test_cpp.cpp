@@ -145,6 +145,35 @@ void what_a_callback_throws_arrives_and_the_session_goes_on(const slmt::context 
     session.synthesize(source, target);
 }
 
+void a_record_comes_back(const slmt::context &context)
+{
+    slmt_field field{};
+    field.struct_size = sizeof field;
+    field.kind = SLMT_FIELD_CLASSES;
+    field.type = SLMT_TENSOR_INT32;
+    field.rank = 1;
+    field.name = "what";
+    field.axes = "box";
+    field.classes = "3=person";
+    slmt::record_writer writer(context, "test_cpp_records.h5", {field});
+    std::int32_t values[2] = {3, 3};
+    const std::int64_t two = 2;
+    const slmt_tensor tensor = {nullptr, values, &two, nullptr, 1, SLMT_TENSOR_INT32};
+    writer.begin("a", "ward");
+    writer.append(0, tensor);
+    writer.end();
+    writer.begin("b");
+    writer.undo();
+    writer.finish();
+    slmt::dataset set(context, "test_cpp_records.h5");
+    CHECK(set.record_count() == 1 && set.field_count() == 1 && std::string(set.source()).empty());
+    CHECK(std::string(set.record(0).group) == "ward" && std::string(set.field(0).classes) == "3=person");
+    CHECK(set.shape(0, 0) == std::vector<std::int64_t>{2});
+    values[0] = values[1] = 0;
+    set.read(0, 0, 0, 2, tensor);
+    CHECK(values[0] == 3 && values[1] == 3);
+}
+
 void a_run_over_a_set_is_stopped_saved_and_gone_on_with(const slmt::context &context)
 {
     slmt::dataset_writer writer(context, "test_cpp_set.h5", few_slices(), {"t1", "t2"});
@@ -156,7 +185,7 @@ void a_run_over_a_set_is_stopped_saved_and_gone_on_with(const slmt::context &con
     slmt::dataset set(context, "test_cpp_set.h5");
     CHECK(set.subject_count() == 2 && set.slice_count(1, 0) == depth && set.slice_count(1, 1) == 0);
     std::vector<float> pixel(pixels);
-    set.read(0, 1, depth - 1, pixel);
+    set.read_slice(0, 1, depth - 1, pixel);
 
     slmt::model model = small(context);
     slmt_trainer_config config = slmt::trainer_config(SLMT_STAGE_FINETUNE);
@@ -192,6 +221,7 @@ void a_run_over_a_set_is_stopped_saved_and_gone_on_with(const slmt::context &con
     CHECK(session.synthesize(volume).dims() == volume.dims());
     std::remove("test_cpp_trainer.h5");
     std::remove("test_cpp_set.h5");
+    std::remove("test_cpp_records.h5");
 }
 
 void steps_by_hand_check_their_sizes(const slmt::context &context)
@@ -252,6 +282,7 @@ try {
     arrays_of_another_size_are_refused(context);
     typed_calls_and_calls_by_name_agree(context);
     what_a_callback_throws_arrives_and_the_session_goes_on(context);
+    a_record_comes_back(context);
     a_run_over_a_set_is_stopped_saved_and_gone_on_with(context);
     steps_by_hand_check_their_sizes(context);
     a_model_is_described_saved_and_shared(context);

@@ -154,7 +154,7 @@ static slmt_preprocess settings(void)
 static slmt_status start(const char *path, slmt_dataset_writer **w)
 {
     slmt_preprocess p = settings();
-    return slmt_dataset_writer_create(context, path, &p, contrasts, 2, w);
+    return slmt_dataset_writer_create_mr(context, path, &p, contrasts, 2, w);
 }
 
 /* Kind below 0: missing. */
@@ -200,7 +200,8 @@ static void assert_slices(slmt_dataset *d, size_t subject, size_t contrast, int 
     assert_int_equal(slmt_dataset_slice_count(d, subject, contrast), SLICES);
     for (int i = 0; i < SLICES; i++)
         for (int32_t resize = SLMT_RESIZE_BILINEAR; resize <= SLMT_RESIZE_NEAREST; resize++) {
-            assert_int_equal(slmt_dataset_read(d, subject, contrast, (size_t)i, resize, pixels), SLMT_OK);
+            assert_int_equal(slmt_dataset_read_slice(d, subject, contrast, (size_t)i, resize, pixels),
+                             SLMT_OK);
             expected_slice(kind, i, resize, expected);
             assert_memory_equal(pixels, expected, sizeof expected);
         }
@@ -332,27 +333,28 @@ static void wrong_arguments_of_create_are_named(void **state)
     const char *too_long[] = {longest}, *path = in_folder("x.h5");
     for (int i = 0; i < 65; i++)
         many[i] = "T1";
-    assert_fails(slmt_dataset_writer_create(NULL, path, &p, contrasts, 2, &w), SLMT_ERR_ARGUMENT,
+    assert_fails(slmt_dataset_writer_create_mr(NULL, path, &p, contrasts, 2, &w), SLMT_ERR_ARGUMENT,
                  "context is NULL");
-    assert_fails(slmt_dataset_writer_create(context, NULL, &p, contrasts, 2, &w), SLMT_ERR_ARGUMENT,
+    assert_fails(slmt_dataset_writer_create_mr(context, NULL, &p, contrasts, 2, &w), SLMT_ERR_ARGUMENT,
                  "path is NULL");
-    assert_fails(slmt_dataset_writer_create(context, path, &p, NULL, 2, &w), SLMT_ERR_ARGUMENT,
+    assert_fails(slmt_dataset_writer_create_mr(context, path, &p, NULL, 2, &w), SLMT_ERR_ARGUMENT,
                  "contrasts is NULL");
-    assert_fails(slmt_dataset_writer_create(context, path, &p, contrasts, 2, NULL), SLMT_ERR_ARGUMENT,
+    assert_fails(slmt_dataset_writer_create_mr(context, path, &p, contrasts, 2, NULL), SLMT_ERR_ARGUMENT,
                  "writer");
-    assert_fails(slmt_dataset_writer_create(context, path, &p, contrasts, 0, &w), SLMT_ERR_ARGUMENT,
+    assert_fails(slmt_dataset_writer_create_mr(context, path, &p, contrasts, 0, &w), SLMT_ERR_ARGUMENT,
                  "0 contrasts");
-    assert_fails(slmt_dataset_writer_create(context, path, &p, many, 65, &w), SLMT_ERR_ARGUMENT,
+    assert_fails(slmt_dataset_writer_create_mr(context, path, &p, many, 65, &w), SLMT_ERR_ARGUMENT,
                  "65 contrasts");
-    assert_fails(slmt_dataset_writer_create(context, path, &p, twice, 2, &w), SLMT_ERR_ARGUMENT, "both T1");
-    assert_fails(slmt_dataset_writer_create(context, path, &p, bad, 1, &w), SLMT_ERR_ARGUMENT,
+    assert_fails(slmt_dataset_writer_create_mr(context, path, &p, twice, 2, &w), SLMT_ERR_ARGUMENT,
+                 "both T1");
+    assert_fails(slmt_dataset_writer_create_mr(context, path, &p, bad, 1, &w), SLMT_ERR_ARGUMENT,
                  "contrasts[0]");
-    assert_fails(slmt_dataset_writer_create(context, path, &p, too_long, 1, &w), SLMT_ERR_ARGUMENT,
+    assert_fails(slmt_dataset_writer_create_mr(context, path, &p, too_long, 1, &w), SLMT_ERR_ARGUMENT,
                  "contrasts[0]");
     p.crop_size = 0;
-    assert_fails(slmt_dataset_writer_create(context, path, &p, contrasts, 2, &w), SLMT_ERR_ARGUMENT,
+    assert_fails(slmt_dataset_writer_create_mr(context, path, &p, contrasts, 2, &w), SLMT_ERR_ARGUMENT,
                  "crop_size");
-    assert_fails(slmt_dataset_writer_create(context, in_folder("no/x.h5"), NULL, contrasts, 2, &w),
+    assert_fails(slmt_dataset_writer_create_mr(context, in_folder("no/x.h5"), NULL, contrasts, 2, &w),
                  SLMT_ERR_IO, "no/x.h5");
     assert_null(w);
     assert_int_equal(count_files(0), 0);
@@ -375,7 +377,7 @@ static void wrong_arguments_of_add_are_named_and_change_nothing(void **state)
     assert_int_equal(slmt_volume_create(context, grid, elsewhere, voxels, &shifted), SLMT_OK);
     assert_int_equal(start(in_folder("set.h5"), &w), SLMT_OK);
     assert_int_equal(add(w, "one", 1, 2, SLMT_SPLIT_TRAIN), SLMT_OK);
-    assert_fails(add(w, "one", 1, 2, SLMT_SPLIT_TRAIN), SLMT_ERR_ARGUMENT, "a subject one already");
+    assert_fails(add(w, "one", 1, 2, SLMT_SPLIT_TRAIN), SLMT_ERR_ARGUMENT, "a record one already");
     assert_fails(add(w, "", 1, 2, SLMT_SPLIT_TRAIN), SLMT_ERR_ARGUMENT, "subject must be");
     assert_fails(add(w, ".", 1, 2, SLMT_SPLIT_TRAIN), SLMT_ERR_ARGUMENT, "subject must be");
     assert_fails(add(w, "..", 1, 2, SLMT_SPLIT_TRAIN), SLMT_ERR_ARGUMENT, "subject must be");
@@ -410,12 +412,13 @@ static void wrong_arguments_of_read_are_named(void **state)
     assert_null(d);
     write_example(in_folder("set.h5"));
     assert_int_equal(slmt_dataset_open(context, in_folder("set.h5"), &d), SLMT_OK);
-    assert_fails(slmt_dataset_read(d, 3, 0, 0, 0, pixels), SLMT_ERR_ARGUMENT, "there are 3 subjects");
-    assert_fails(slmt_dataset_read(d, 0, 2, 0, 0, pixels), SLMT_ERR_ARGUMENT, "2 contrasts");
-    assert_fails(slmt_dataset_read(d, 0, 0, SLICES, 0, pixels), SLMT_ERR_ARGUMENT, "there are 4");
-    assert_fails(slmt_dataset_read(d, 0, 0, 0, 2, pixels), SLMT_ERR_ARGUMENT, "resize is 2");
-    assert_fails(slmt_dataset_read(d, 0, 0, 0, 0, NULL), SLMT_ERR_ARGUMENT, "pixels is NULL");
-    assert_fails(slmt_dataset_read(d, 1, 1, 0, 0, pixels), SLMT_ERR_NOT_FOUND, "adam has no T2-flair_x");
+    assert_fails(slmt_dataset_read_slice(d, 3, 0, 0, 0, pixels), SLMT_ERR_ARGUMENT, "there are 3 subjects");
+    assert_fails(slmt_dataset_read_slice(d, 0, 2, 0, 0, pixels), SLMT_ERR_ARGUMENT, "2 contrasts");
+    assert_fails(slmt_dataset_read_slice(d, 0, 0, SLICES, 0, pixels), SLMT_ERR_ARGUMENT, "there are 4");
+    assert_fails(slmt_dataset_read_slice(d, 0, 0, 0, 2, pixels), SLMT_ERR_ARGUMENT, "resize is 2");
+    assert_fails(slmt_dataset_read_slice(d, 0, 0, 0, 0, NULL), SLMT_ERR_ARGUMENT, "pixels is NULL");
+    assert_fails(slmt_dataset_read_slice(d, 1, 1, 0, 0, pixels), SLMT_ERR_NOT_FOUND,
+                 "adam has no T2-flair_x");
     slmt_dataset_free(d);
     slmt_dataset_free(NULL);
 }
@@ -537,9 +540,9 @@ static void other_files_newer_versions_and_cut_ones_are_refused(void **state)
         store(path, bytes, size);
     }
     assert_int_equal(try_open(path), SLMT_OK);
-    bytes[strlen("libslmt dataset\nversion ")] = '2';
+    bytes[strlen("libslmt dataset\nversion ")] = '3';
     store(path, bytes, size);
-    assert_fails(try_open(path), SLMT_ERR_VERSION, "training set version 2, this library reads up to 1");
+    assert_fails(try_open(path), SLMT_ERR_VERSION, "training set version 3, this library reads up to 2");
     bytes[strlen("libslmt dataset\nversion ")] = '0';
     store(path, bytes, size);
     assert_fails(try_open(path), SLMT_ERR_FORMAT, path);
@@ -552,6 +555,23 @@ static void other_files_newer_versions_and_cut_ones_are_refused(void **state)
 static hid_t spoil(const char *path)
 {
     write_example(path);
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+    assert_true(file >= 0);
+    return file;
+}
+
+/* The same in version 1. */
+static void copy_example_1(const char *path)
+{
+    unsigned char *bytes;
+    size_t size = load(SLMT_SOURCE_DIR "/tests/data/set_1.h5", &bytes);
+    store(path, bytes, size);
+    free(bytes);
+}
+
+static hid_t spoil_1(const char *path)
+{
+    copy_example_1(path);
     hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
     assert_true(file >= 0);
     return file;
@@ -603,73 +623,141 @@ static void put_slices(hid_t file, const char *name, hid_t type, hsize_t slices,
     free(values);
 }
 
-static void wrong_attributes_are_named(void **state)
+static void wrong_attributes_of_version_1_are_named(void **state)
 {
     (void)state;
     const char *path = in_folder("set.h5");
-    hid_t f = spoil(path);
+    hid_t f = spoil_1(path);
     put_number(f, "/", "crop_size", 1ll << 40);
     assert_spoilt(f, path, "attribute crop_size of / is 1099511627776");
-    f = spoil(path);
+    f = spoil_1(path);
     put_number(f, "/", "crop_size", -3);
     assert_spoilt(f, path, "crop_size");
-    f = spoil(path);
+    f = spoil_1(path);
     H5Adelete(f, "crop_x");
     assert_spoilt(f, path, "no attribute crop_x");
-    f = spoil(path);
+    f = spoil_1(path);
     put_number(f, "/", "extra", 1);
     assert_spoilt(f, path, "has 12 attributes");
-    f = spoil(path);
+    f = spoil_1(path);
     put_text(f, "/", "contrasts", "T1,,T2");
     assert_spoilt(f, path, "attribute contrasts must be");
-    f = spoil(path);
+    f = spoil_1(path);
     put_text(f, "/", "contrasts", "T1,T1");
     assert_spoilt(f, path, "attribute contrasts must be");
-    f = spoil(path);
+    f = spoil_1(path);
     put_number(f, "/", "contrasts", 1);
     assert_spoilt(f, path, "attribute contrasts of / is int64, expected text");
-    f = spoil(path);
+    f = spoil_1(path);
     put_text(f, "/subjects/adam", "split", "validation");
     assert_spoilt(f, path, "split is \"validation\"");
-    f = spoil(path);
+    f = spoil_1(path);
     put_number(f, "/subjects/adam", "index", 0);
     assert_spoilt(f, path, "index 0 is past the last or taken");
-    f = spoil(path);
+    f = spoil_1(path);
     put_number(f, "/subjects/adam", "index", 3);
     assert_spoilt(f, path, "index 3 is past the last or taken");
 }
 
-static void wrong_groups_and_tensors_are_named(void **state)
+static void wrong_groups_and_tensors_of_version_1_are_named(void **state)
+{
+    (void)state;
+    const char *path = in_folder("set.h5");
+    hid_t f = spoil_1(path);
+    H5Gclose(H5Gcreate2(f, "/notes", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    assert_spoilt(f, path, "/notes is unexpected");
+    f = spoil_1(path);
+    H5Gclose(H5Gcreate2(f, "/subjects/adam/more", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    assert_spoilt(f, path, "/subjects/adam/more is unexpected");
+    f = spoil_1(path);
+    H5Ldelete(f, "/subjects/adam/T1", H5P_DEFAULT);
+    assert_spoilt(f, path, "/subjects/adam: expected tensors named as contrasts");
+    f = spoil_1(path);
+    put_slices(f, "/subjects/adam/T3", H5T_IEEE_F32LE, SLICES, CROP, 0);
+    assert_spoilt(f, path, "/subjects/adam: expected tensors named as contrasts");
+    f = spoil_1(path);
+    put_slices(f, "/subjects/adam/T1", H5T_IEEE_F32LE, SLICES, CROP + 1, 0);
+    assert_spoilt(f, path, "is [4,10,10] in chunks [1,10,10], crop_size 9 needs [slices,9,9]");
+    f = spoil_1(path);
+    put_slices(f, "/subjects/adam/T1", H5T_IEEE_F64LE, SLICES, CROP, 0);
+    assert_spoilt(f, path, "/subjects/adam/T1 is float64, expected float32");
+    f = spoil_1(path);
+    put_slices(f, "/subjects/zoe.1/T1", H5T_IEEE_F32LE, SLICES - 1, CROP, 0);
+    assert_spoilt(f, path, "/subjects/zoe.1: its contrasts differ in the number of slices");
+    f = spoil_1(path);
+    H5Lcreate_soft("/subjects/adam", f, "/subjects/eve", H5P_DEFAULT, H5P_DEFAULT);
+    assert_spoilt(f, path, "/subjects/eve is a soft or external link");
+    f = spoil_1(path);
+    H5Ldelete(f, "/subjects/adam", H5P_DEFAULT);
+    assert_spoilt(f, path, "index 2 is past the last or taken");
+}
+
+static void wrong_attributes_of_the_source_are_named(void **state)
 {
     (void)state;
     const char *path = in_folder("set.h5");
     hid_t f = spoil(path);
-    H5Gclose(H5Gcreate2(f, "/notes", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
-    assert_spoilt(f, path, "/notes is unexpected");
+    put_number(f, "/source", "crop_size", 1ll << 40);
+    assert_spoilt(f, path, "attribute crop_size of /source is 1099511627776");
     f = spoil(path);
-    H5Gclose(H5Gcreate2(f, "/subjects/adam/more", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
-    assert_spoilt(f, path, "/subjects/adam/more is unexpected");
+    put_number(f, "/source", "crop_size", -3);
+    assert_spoilt(f, path, "crop_size");
     f = spoil(path);
-    H5Ldelete(f, "/subjects/adam/T1", H5P_DEFAULT);
-    assert_spoilt(f, path, "/subjects/adam: expected tensors named as contrasts");
+    put_number(f, "/source", "crop_size", CROP + 1);
+    assert_spoilt(f, path, "/fields/T1: a set of MR volumes has images");
     f = spoil(path);
-    put_slices(f, "/subjects/adam/T3", H5T_IEEE_F32LE, SLICES, CROP, 0);
-    assert_spoilt(f, path, "/subjects/adam: expected tensors named as contrasts");
+    H5Adelete_by_name(f, "/source", "crop_x", H5P_DEFAULT);
+    assert_spoilt(f, path, "/source has no attribute crop_x");
     f = spoil(path);
-    put_slices(f, "/subjects/adam/T1", H5T_IEEE_F32LE, SLICES, CROP + 1, 0);
-    assert_spoilt(f, path, "is [4,10,10] in chunks [1,10,10], crop_size 9 needs [slices,9,9]");
+    put_number(f, "/source", "extra", 1);
+    assert_spoilt(f, path, "/source has 12 attributes");
     f = spoil(path);
-    put_slices(f, "/subjects/adam/T1", H5T_IEEE_F64LE, SLICES, CROP, 0);
-    assert_spoilt(f, path, "/subjects/adam/T1 is float64, expected float32");
+    put_text(f, "/source", "importer", "ct");
+    assert_spoilt(f, path, "/source: importer is \"ct\"");
     f = spoil(path);
-    put_slices(f, "/subjects/zoe.1/T1", H5T_IEEE_F32LE, SLICES - 1, CROP, 0);
-    assert_spoilt(f, path, "/subjects/zoe.1: its contrasts differ in the number of slices");
+    put_text(f, "/fields/T1", "axes", "slice,column,row");
+    assert_spoilt(f, path, "/fields/T1: a set of MR volumes has images");
     f = spoil(path);
-    H5Lcreate_soft("/subjects/adam", f, "/subjects/eve", H5P_DEFAULT, H5P_DEFAULT);
-    assert_spoilt(f, path, "/subjects/eve is a soft or external link");
-    f = spoil(path);
-    H5Ldelete(f, "/subjects/adam", H5P_DEFAULT);
-    assert_spoilt(f, path, "index 2 is past the last or taken");
+    put_slices(f, "/records/zoe.1/T1", H5T_IEEE_F32LE, SLICES - 1, CROP, 0);
+    assert_spoilt(f, path, "/records/zoe.1: axis slice of T1 has extent 3, that of T2-flair_x 4");
+}
+
+/* A file of version 1, made by the library that wrote it, and one of version 2 with the same contents. */
+static void a_set_of_version_1_is_read_as_one_of_version_2(void **state)
+{
+    (void)state;
+    slmt_dataset *d;
+    copy_example_1(in_folder("old.h5"));
+    write_example(in_folder("new.h5"));
+    const char *const paths[] = {"old.h5", "new.h5"};
+    for (int i = 0; i < 2; i++) {
+        slmt_preprocess p = {.struct_size = sizeof p}, q = settings();
+        slmt_field field = {.struct_size = sizeof field};
+        slmt_record record = {.struct_size = sizeof record};
+        assert_int_equal(slmt_dataset_open(context, in_folder(paths[i]), &d), SLMT_OK);
+        assert_int_equal(slmt_dataset_get_preprocess(d, &p), SLMT_OK);
+        assert_memory_equal(&p, &q, sizeof p);
+        assert_string_equal(slmt_dataset_source(d), "mr");
+        assert_int_equal(slmt_dataset_field_count(d), 2);
+        assert_int_equal(slmt_dataset_field(d, 1, &field), SLMT_OK);
+        assert_string_equal(field.name, "T2-flair_x");
+        assert_string_equal(field.axes, "slice,row,column");
+        assert_string_equal(field.classes, "");
+        assert_int_equal(field.kind, SLMT_FIELD_IMAGE);
+        assert_int_equal(field.type, SLMT_TENSOR_FLOAT32);
+        assert_memory_equal(field.dim, ((int64_t[6]){0, CROP, CROP}), sizeof field.dim);
+        assert_int_equal(slmt_dataset_record_count(d), 3);
+        assert_int_equal(slmt_dataset_record(d, 1, &record), SLMT_OK);
+        assert_string_equal(record.id, "adam");
+        assert_string_equal(record.group, "adam");
+        assert_int_equal(record.split, SLMT_SPLIT_TEST);
+        assert_slices(d, 0, 0, 1);
+        assert_slices(d, 0, 1, 2);
+        assert_slices(d, 1, 0, 3);
+        assert_int_equal(slmt_dataset_slice_count(d, 1, 1), 0);
+        assert_slices(d, 2, 1, 4);
+        slmt_dataset_free(d);
+    }
 }
 
 static void a_slice_outside_0_to_1_is_corrupt(void **state)
@@ -680,11 +768,12 @@ static void a_slice_outside_0_to_1_is_corrupt(void **state)
     slmt_dataset *d;
     for (int i = 0; i < 3; i++) {
         hid_t f = spoil(in_folder("set.h5"));
-        put_slices(f, "/subjects/adam/T1", H5T_IEEE_F32LE, SLICES, CROP, wrong[i]);
+        put_slices(f, "/records/adam/T1", H5T_IEEE_F32LE, SLICES, CROP, wrong[i]);
         H5Fclose(f);
         assert_int_equal(slmt_dataset_open(context, in_folder("set.h5"), &d), SLMT_OK);
-        assert_fails(slmt_dataset_read(d, 1, 0, 2, 0, pixels), SLMT_ERR_CORRUPT,
-                     "/subjects/adam/T1: slice 2 holds a value outside [0, 1]");
+        assert_fails(slmt_dataset_read_slice(d, 1, 0, 2, 0, pixels), SLMT_ERR_CORRUPT,
+                     i < 2 ? "/records/adam/T1: slice 2 holds a value outside [0, 1]"
+                           : "/records/adam/T1: row 2 holds a value that is not finite");
         slmt_dataset_free(d);
     }
 }
@@ -699,7 +788,7 @@ static void a_damaged_slice_is_corrupt(void **state)
     slmt_dataset *d;
     write_example(path);
     hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT),
-          data = H5Dopen2(file, "/subjects/adam/T1", H5P_DEFAULT);
+          data = H5Dopen2(file, "/records/adam/T1", H5P_DEFAULT);
     hsize_t at[3];
     unsigned mask;
     haddr_t address;
@@ -713,10 +802,10 @@ static void a_damaged_slice_is_corrupt(void **state)
     memset(bytes + 512 + address, 0xff, 16); /* addresses count from behind the user block */
     store(path, bytes, size);
     assert_int_equal(slmt_dataset_open(context, path, &d), SLMT_OK);
-    assert_int_equal(slmt_dataset_read(d, 1, 0, 1, 0, pixels), SLMT_OK);
-    assert_fails(slmt_dataset_read(d, 1, 0, 2, 0, pixels), SLMT_ERR_CORRUPT,
-                 "/subjects/adam/T1: cannot read slice 2");
-    assert_int_equal(slmt_dataset_read(d, 1, 0, 3, 0, pixels), SLMT_OK);
+    assert_int_equal(slmt_dataset_read_slice(d, 1, 0, 1, 0, pixels), SLMT_OK);
+    assert_fails(slmt_dataset_read_slice(d, 1, 0, 2, 0, pixels), SLMT_ERR_CORRUPT,
+                 "/records/adam/T1: cannot read rows 2 to 2");
+    assert_int_equal(slmt_dataset_read_slice(d, 1, 0, 3, 0, pixels), SLMT_OK);
     slmt_dataset_free(d);
     free(bytes);
 }
@@ -730,7 +819,7 @@ static void *read_often(void *path)
     if (slmt_dataset_open(context, path, &d) != SLMT_OK)
         return "open";
     for (int i = 0; i < 400; i++)
-        if (slmt_dataset_read(d, 0, i % 2, i % SLICES, 0, pixels) != SLMT_OK)
+        if (slmt_dataset_read_slice(d, 0, i % 2, i % SLICES, 0, pixels) != SLMT_OK)
             return "read";
     slmt_dataset_free(d);
     return NULL;
@@ -771,8 +860,10 @@ int main(void)
         CASE(a_full_disk_is_reported_and_leaves_the_old_set),
         CASE(every_failed_allocation_of_add_leaves_the_set_usable),
         CASE(other_files_newer_versions_and_cut_ones_are_refused),
-        CASE(wrong_attributes_are_named),
-        CASE(wrong_groups_and_tensors_are_named),
+        CASE(wrong_attributes_of_version_1_are_named),
+        CASE(wrong_groups_and_tensors_of_version_1_are_named),
+        CASE(wrong_attributes_of_the_source_are_named),
+        CASE(a_set_of_version_1_is_read_as_one_of_version_2),
         CASE(a_slice_outside_0_to_1_is_corrupt),
         CASE(a_damaged_slice_is_corrupt),
         CASE(two_threads_read_two_sets),

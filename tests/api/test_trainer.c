@@ -59,7 +59,7 @@ static void write_set(const char *path, int32_t image_size, int32_t slice_count)
     p.slice_first = 1;
     p.slice_count = slice_count;
     p.image_size = image_size;
-    GOOD(slmt_dataset_writer_create(context, path, &p, contrasts, 3, &writer));
+    GOOD(slmt_dataset_writer_create_mr(context, path, &p, contrasts, 3, &writer));
     for (int subject = 0; subject <= TRAIN_SUBJECTS; subject++)
         add_subject(context, writer, subject, subject < TRAIN_SUBJECTS ? SLMT_SPLIT_TRAIN : SLMT_SPLIT_TEST);
     GOOD(slmt_dataset_writer_finish(writer));

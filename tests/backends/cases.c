@@ -29,23 +29,40 @@ op_case instance_norm_case(const char *x, double alpha, domain from)
     return c;
 }
 
-op_case conv_case(const conv_row *r, bool bias)
+/* The window is attr's; of more axes than x has, attr's entries are dropped, as the engine does. */
+op_case windowed_case(const char *x, const char *kernel, int64_t out, const bk_attr *window, bool bias)
 {
     op_case c = {.op = BK_CONV, .n_in = bias ? 3 : 2, .n_out = 1};
-    bk_shape kernel = shape(r->kernel);
-    c.attr.stride = r->stride;
-    c.attr.pad = r->pad;
+    bk_shape k = shape(kernel);
     c.attr.has_bias = bias;
-    c.in[0] = c.out[0] = shape(r->x);
-    c.in[1] = shape_of(2, r->out, c.in[0].dim[c.in[0].rank - 1], 0);
-    c.in[2] = shape_of(1, r->out, 0, 0);
-    for (int32_t i = 0; i < kernel.rank; i++) {
-        c.in[1].dim[c.in[1].rank++] = kernel.dim[i];
-        c.out[0].dim[1 + i] = (c.in[0].dim[1 + i] + 2 * r->pad - kernel.dim[i]) / r->stride + 1;
+    c.attr.groups = window->groups;
+    c.in[0] = c.out[0] = shape(x);
+    c.in[1] = shape_of(2, out, c.in[0].dim[c.in[0].rank - 1] / window->groups, 0);
+    c.in[2] = shape_of(1, out, 0, 0);
+    for (int32_t i = 0; i < k.rank; i++) {
+        int64_t reach = window->dilation[i] * (k.dim[i] - 1) + 1;
+        c.in[1].dim[c.in[1].rank++] = k.dim[i];
+        c.attr.stride[i] = window->stride[i];
+        c.attr.dilation[i] = window->dilation[i];
+        c.attr.pad[i] = window->pad[i];
+        c.attr.pad_end[i] = window->pad_end[i];
+        c.out[0].dim[1 + i] =
+            (c.in[0].dim[1 + i] + window->pad[i] + window->pad_end[i] - reach) / window->stride[i] + 1;
     }
-    c.out[0].dim[kernel.rank + 1] = r->out;
-    c.tolerance = sum_tolerance(bk_count(&c.in[1]) / r->out);
+    c.out[0].dim[k.rank + 1] = out;
+    c.tolerance = sum_tolerance(bk_count(&c.in[1]) / out);
     return c;
+}
+
+op_case conv_case(const conv_row *r, bool bias)
+{
+    bk_attr window = {.groups = 1};
+    for (int i = 0; i < BK_MAX_SPACE; i++) {
+        window.stride[i] = r->stride;
+        window.dilation[i] = 1;
+        window.pad[i] = window.pad_end[i] = r->pad;
+    }
+    return windowed_case(r->x, r->kernel, r->out, &window, bias);
 }
 
 op_case attention_case(int64_t images, int64_t tokens, int64_t heads, int64_t width)
@@ -79,6 +96,36 @@ op_case window_case(const int64_t d[7])
     return c;
 }
 
+static op_case one_label_case_of(bk_op op)
+{
+    op_case c = {
+        .op = op, .n_in = 1, .n_out = 1, .attr.ignored = -1, .index_limit = 6, .from = {INDEX, INDEX}};
+    bk_shape rows = shape("4x8"), x = shape("4x8x6"), label = with_type(rows, BK_I32);
+    c.in[0] = c.out[0] = x;
+    if (op == BK_ONE_HOT)
+        c.in[0] = label;
+    if (op == BK_CAST)
+        c.in[0] = with_type(x, BK_I32);
+    if (op == BK_UNIFORM || op == BK_NORMAL)
+        c.in[0] = with_type(shape("4"), BK_I32);
+    if (op == BK_ARGMAX)
+        c.out[0] = with_type(shape("1x8x6"), BK_I32);
+    if (op == BK_SORT) {
+        c.n_out = 2;
+        c.out[1] = with_type(x, BK_I32);
+    }
+    if (op == BK_CROSS_ENTROPY || op == BK_CROSS_ENTROPY_GRAD) {
+        c.in[1] = label;
+        c.in[2] = rows;
+        c.n_in = op == BK_CROSS_ENTROPY ? 2 : 3;
+    }
+    if (op == BK_CROSS_ENTROPY) {
+        c.n_out = 2;
+        c.out[0] = c.out[1] = rows;
+    }
+    return c;
+}
+
 op_case one_case_of(bk_op op)
 {
     op_case c = {.op = op, .n_in = 1, .n_out = 1};
@@ -99,6 +146,12 @@ op_case one_case_of(bk_op op)
         c.index_limit = 8;
         c.from[1] = INDEX;
     }
+    if (op == BK_WHERE) {
+        c.n_in = 3;
+        c.in[2] = c.in[0];
+    }
+    if (op >= BK_SORT && op <= BK_NORMAL)
+        return one_label_case_of(op);
     if (op == BK_MATMUL) {
         c.n_in = 2;
         c.attr.trans_b = 1;

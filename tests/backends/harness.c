@@ -177,8 +177,19 @@ const char *describe_case(const op_case *c)
         {"grid_w", a->grid_w},
         {"window", a->window},
         {"shift", a->shift},
-        {"stride", a->stride},
-        {"pad", a->pad},
+        {"stride[0]", a->stride[0]},
+        {"stride[1]", a->stride[1]},
+        {"stride[2]", a->stride[2]},
+        {"dilation[0]", a->dilation[0]},
+        {"dilation[1]", a->dilation[1]},
+        {"dilation[2]", a->dilation[2]},
+        {"pad[0]", a->pad[0]},
+        {"pad[1]", a->pad[1]},
+        {"pad[2]", a->pad[2]},
+        {"pad_end[0]", a->pad_end[0]},
+        {"pad_end[1]", a->pad_end[1]},
+        {"pad_end[2]", a->pad_end[2]},
+        {"groups", a->groups},
     };
     snprintf(text, sizeof text, "%s ", bk_op_name(c->op));
     print_shapes(text, sizeof text, c->in, c->n_in);
@@ -241,13 +252,37 @@ static void *truth_device;
 
 bool is_index(const op_case *c, int32_t k)
 {
-    return (c->op == BK_GATHER || c->op == BK_SCATTER) && k == 1;
+    switch (c->op) {
+    case BK_GATHER:
+    case BK_SCATTER:
+    case BK_CROSS_ENTROPY:
+    case BK_CROSS_ENTROPY_GRAD:
+        return k == 1;
+    case BK_CAST:
+    case BK_ONE_HOT:
+    case BK_UNIFORM:
+    case BK_NORMAL:
+        return k == 0;
+    default:
+        return false;
+    }
+}
+
+static bool gives_index(const op_case *c, int32_t k)
+{
+    return (c->op == BK_ARGMAX && k == 0) || (c->op == BK_SORT && k == 1);
+}
+
+static void widen_index(const int32_t *index, int64_t n, double *value)
+{
+    for (int64_t i = 0; i < n; i++)
+        value[i] = index[i];
 }
 
 void compute_truth(const op_case *c, double *const in[], double *out[])
 {
     bk_call call = call_of(c);
-    int32_t *index = NULL;
+    int32_t *index = NULL, *place[BK_MAX_OUT] = {NULL};
     for (int32_t k = 0; k < c->n_in; k++) {
         call.in[k].data = in[k];
         if (!is_index(c, k)) {
@@ -260,6 +295,10 @@ void compute_truth(const op_case *c, double *const in[], double *out[])
     for (int32_t k = 0; k < c->n_out; k++) {
         call.out[k].shape.dtype = BK_F64;
         call.out[k].data = out[k] = new_array(bk_count(&c->out[k]), sizeof(double));
+        if (!gives_index(c, k))
+            continue;
+        call.out[k].shape.dtype = BK_I32;
+        call.out[k].data = place[k] = new_array(bk_count(&c->out[k]), sizeof(int32_t));
     }
     if (bk_reference()->prepare(truth_device, &call) != BK_OK)
         fail_msg("%s: %s", describe_case(c), truth_host.last_log);
@@ -268,6 +307,11 @@ void compute_truth(const op_case *c, double *const in[], double *out[])
     host_free(&truth_host, call.scratch);
     bk_reference()->release(truth_device, &call);
     free(index);
+    for (int32_t k = 0; k < c->n_out; k++) {
+        if (place[k])
+            widen_index(place[k], bk_count(&c->out[k]), out[k]);
+        free(place[k]);
+    }
 }
 
 void free_values(double *value[], int32_t n)
@@ -634,7 +678,7 @@ void round_to_float(double *value, int64_t n)
         value[i] = (float)value[i];
 }
 
-static double *copy_values(const double *value, int64_t n)
+double *copy_values(const double *value, int64_t n)
 {
     double *copy = new_array(n, sizeof *copy);
     memcpy(copy, value, (size_t)n * sizeof *copy);
@@ -777,4 +821,28 @@ void expect_refused(const op_case *c)
         if (s->host.live != live)
             report(s, c, "a refused call left %d blocks", (int)(s->host.live - live));
     }
+}
+
+bk_status run_case(const subject *s, op_case *c, void *const out[])
+{
+    bk_call call = call_of(c);
+    draw_inputs(c);
+    for (int32_t k = 0; k < c->n_in; k++) {
+        call.in[k].data = new_array(1, tensor_bytes(&c->in[k]));
+        put_values(call.in[k].data, &c->in[k], c->in_value[k]);
+    }
+    for (int32_t k = 0; k < c->n_out; k++)
+        call.out[k].data = out[k];
+    assert_int_equal(s->backend()->prepare(s->device, &call), BK_OK);
+    fenced scratch = fenced_new(call.scratch_bytes, 0);
+    call.scratch = scratch.data;
+    bk_status status = s->backend()->begin(s->device);
+    if (status == BK_OK)
+        status = s->backend()->run(s->device, &call);
+    s->backend()->end(s->device);
+    s->backend()->release(s->device, &call);
+    free(scratch.block);
+    for (int32_t k = 0; k < c->n_in; k++)
+        free(call.in[k].data);
+    return status;
 }

@@ -69,6 +69,7 @@ typedef struct op_case {
 
 double draw(domain from, int64_t i, int64_t index_limit);
 void *new_array(int64_t n, size_t size); /* zeros */
+double *copy_values(const double *value, int64_t n);
 void draw_inputs(op_case *c);            /* those that are not set */
 void free_case(op_case *c);
 bk_shape shape(const char *text); /* "2x3x4"; "": a scalar */
@@ -98,7 +99,7 @@ typedef struct subject {
 } subject;
 
 enum { BEST = CPU_LEVEL_BEST, PLAIN_C = 0 };
-enum { SUBJECTS = 10 };
+enum { SUBJECTS = 11 };
 extern subject subjects[SUBJECTS];
 
 bk_status open_subject(const subject *s, const bk_host *host, void **device);
@@ -123,6 +124,9 @@ op_case gradient_case(bk_op op, op_case *forward, void (*rounding)(double *, int
 void round_to_float(double *value, int64_t n);
 int32_t first_gradient(bk_op op);
 
+/* Runs a case on one subject, with the outputs in out[]; gives what run() did. */
+bk_status run_case(const subject *s, op_case *c, void *const out[]);
+
 /* Of the reference alone: against central differences, and against known values. */
 void check_against_differences(bk_op op, op_case *forward);
 void expect_values(op_case *c, double *const in[], const double *want);
@@ -139,6 +143,9 @@ typedef struct conv_row {
 op_case layer_norm_case(const char *rows, int64_t width, domain from);
 op_case instance_norm_case(const char *x, double alpha, domain from);
 op_case conv_case(const conv_row *r, bool bias);
+
+/* A convolution with any window and groups: attr's stride, dilation, pad, pad_end, groups. */
+op_case windowed_case(const char *x, const char *kernel, int64_t out, const bk_attr *window, bool bias);
 op_case attention_case(int64_t images, int64_t tokens, int64_t heads, int64_t width);
 op_case window_case(const int64_t d[7]);
 op_case one_case_of(bk_op op);

@@ -27,6 +27,16 @@ static void gradient_ops_of_the_reference_match_finite_differences(void **state)
         c = conv_case(&convs[i], i % 2);
         check_against_differences(BK_CONV_GRAD_WEIGHT, &c);
     }
+    static const bk_attr windows[] = {
+        {.stride = {2, 3}, .dilation = {2, 1}, .pad = {1, 0}, .pad_end = {0, 2}, .groups = 1},
+        {.stride = {1, 2}, .dilation = {3, 4}, .pad = {2, 3}, .pad_end = {4, 1}, .groups = 2},
+        {.stride = {1, 1}, .dilation = {1, 2}, .pad = {1, 2}, .pad_end = {1, 2}, .groups = 4}};
+    for (size_t i = 0; i < sizeof windows / sizeof windows[0]; i++) {
+        c = windowed_case("2x6x7x4", "3x2", 4, &windows[i], false);
+        check_against_differences(BK_CONV_GRAD_INPUT, &c);
+        c = windowed_case("2x6x7x4", "3x2", 4, &windows[i], false);
+        check_against_differences(BK_CONV_GRAD_WEIGHT, &c);
+    }
     c = (op_case){.op = BK_REFLECT, .n_in = 1, .n_out = 1, .attr.axes = {0, 2, 1}};
     c.in[0] = shape("2x3x4x2");
     c.out[0] = shape("2x7x6x2");
@@ -148,15 +158,34 @@ static void convolutions_and_maps_of_unfit_shapes_are_unsupported(void **state)
         expect_refused(&c);
     }
     op_case c = conv;
-    c.attr.stride = 0;
+    c.attr.stride[1] = 0;
     expect_refused(&c);
     c = conv;
-    c.attr.pad = -1;
+    c.attr.pad[0] = -1;
+    expect_refused(&c);
+    c = conv;
+    c.attr.pad_end[1] = -1;
+    expect_refused(&c);
+    c = conv;
+    c.attr.pad_end[1] = 3; /* would make y longer */
+    expect_refused(&c);
+    c = conv;
+    c.attr.dilation[0] = 0;
+    expect_refused(&c);
+    c = conv;
+    c.attr.dilation[0] = 6; /* the kernel would be longer than the padded x */
+    expect_refused(&c);
+    c = conv;
+    c.attr.groups = 0;
+    expect_refused(&c);
+    c = conv;
+    c.attr.groups = 3; /* divides the 3 channels of x, but not 16 */
+    c.in[1] = shape("16x1x3x3");
     expect_refused(&c);
     c = conv;
     c.n_in = 2;
     expect_refused(&c);
-    c = (op_case){.op = BK_CONV, .n_in = 2, .n_out = 1, .attr.stride = 1}; /* four spatial axes */
+    c = (op_case){.op = BK_CONV, .n_in = 2, .n_out = 1, .attr.groups = 1}; /* four spatial axes */
     c.in[0] = c.out[0] = shape("1x2x2x2x2x1");
     c.in[1] = shape("1x1x1x1x1x1");
     expect_refused(&c);

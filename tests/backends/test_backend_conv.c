@@ -17,33 +17,56 @@ static void convolution_of_the_reference_has_known_values(void **state)
     expect_values(&c, in, (const double[]){4, 6, 6, 4, 6, 9, 9, 6, 4, 6, 6, 4});
     c = conv_case(&(conv_row){"1x3x4x1", "3x3", 1, 2, 1}, true);
     expect_values(&c, in, (const double[]){4.5, 6.5, 4.5, 6.5});
-    /* Two channels in and out, no padding: cross-correlation, the kernel not turned. x[s] = (s, 10 s). */
+    /* Two channels in and out, no padding: cross-correlation, the kernel not mirrored. x[s] = (s, 10 s). */
     double x[8] = {0, 0, 1, 10, 2, 20, 3, 30}, k[8] = {1, 2, 3, 4, 5, 6, 7, 8}, *of[] = {x, k};
     c = conv_case(&(conv_row){"1x4x2", "2", 2, 1, 0}, false);
     /* y[s,0] = s + 2 (s+1) + 30 s + 40 (s+1);  y[s,1] = 5 s + 6 (s+1) + 70 s + 80 (s+1) */
     expect_values(&c, of, (const double[]){42, 86, 115, 247, 188, 408});
-    c = (op_case){.op = BK_CONV_GRAD_INPUT, .n_in = 2, .n_out = 1, .attr = {.stride = 2}};
+    c = (op_case){.op = BK_CONV_GRAD_INPUT, .n_in = 2, .n_out = 1};
+    c.attr = (bk_attr){.stride = {2}, .dilation = {1}, .groups = 1};
     c.in[0] = shape("1x1x2");
     c.in[1] = shape("1x2x1");
     c.out[0] = shape("1x5x1"); /* its last pixel is not read */
     expect_values(&c, (double *[]){k, k}, (const double[]){1, 2, 2, 4, 0});
 }
 
-/* With bias and without; the gradients do not know it. */
-static void check_conv(const conv_row *r)
+/* Values of PyTorch 2.13 for ((7 i) mod 11) - 5 as element i of x[1,4,5,4] and w[4,2,2,2], two groups, a
+ * stride of 2 down, a dilation of 2 across, one row of zeros above, two columns of them before x and one
+ * behind. */
+static void a_convolution_in_groups_of_the_reference_has_pytorchs_values(void **state)
 {
-    for (int bias = 0; bias < 2; bias++) {
-        op_case c = conv_case(r, bias);
-        check_case(&c);
-    }
-    op_case c = conv_case(r, false);
-    op_case input = gradient_case(BK_CONV_GRAD_INPUT, &c, round_to_float);
-    op_case weight = gradient_case(BK_CONV_GRAD_WEIGHT, &c, round_to_float);
-    input.tolerance = sum_tolerance(bk_count(&c.in[1]) / c.in[1].dim[1]);
-    weight.tolerance = sum_tolerance(bk_count(&c.out[0]) / r->out);
-    free_case(&c);
+    (void)state;
+    static const bk_attr window = {
+        .stride = {2, 1}, .dilation = {1, 2}, .pad = {1, 2}, .pad_end = {0, 1}, .groups = 2};
+    double x[80], w[32], bias[] = {1, -2, 3, -4};
+    for (int i = 0; i < 80; i++)
+        x[i] = i * 7 % 11 - 5;
+    memcpy(w, x, sizeof w);
+    op_case c = windowed_case("1x4x5x4", "2x2", 4, &window, true);
+    expect_values(&c, (double *[]){x, w, bias},
+                  (const double[]){-24, 25,  21,  17,  6,   -10, -13, -16, -1,  36,  -28, -38,
+                                   -3,  -30, -15, -12, 6,   36,  20,  3,   -11, -14, -2,  -3,
+                                   10,  5,   -33, -41, -43, 9,   28,  22,  -18, -32, -6,  -11,
+                                   27,  61,  -30, -42, -16, -33, -10, -7,  21,  11,  16,  3});
+}
+
+/* With bias and without; the gradients do not know it. */
+static void check_convolution(op_case plain, op_case biased)
+{
+    int64_t weights = bk_count(&plain.in[1]), outs = plain.in[1].dim[0];
+    op_case input = gradient_case(BK_CONV_GRAD_INPUT, &plain, round_to_float);
+    op_case weight = gradient_case(BK_CONV_GRAD_WEIGHT, &plain, round_to_float);
+    input.tolerance = sum_tolerance(weights / plain.in[1].dim[1] / plain.attr.groups);
+    weight.tolerance = sum_tolerance(bk_count(&plain.out[0]) / outs);
+    check_case(&biased);
+    check_case(&plain);
     check_case(&input);
     check_case(&weight);
+}
+
+static void check_conv(const conv_row *r)
+{
+    check_convolution(conv_case(r, false), conv_case(r, true));
 }
 
 static void convolution_and_its_gradients_match_float64_for_every_kernel_stride_and_pad(void **state)
@@ -103,6 +126,108 @@ static void convolution_matches_float64_for_channels_and_sizes_around_a_block(vo
     assert_no_failures();
 }
 
+typedef struct window_row {
+    const char *x, *kernel;
+    int64_t out;
+    bk_attr window;
+} window_row;
+
+static void check_windows(const window_row *rows, size_t n)
+{
+    for (size_t r = 0; r < n; r++) {
+        const window_row *w = &rows[r];
+        check_convolution(windowed_case(w->x, w->kernel, w->out, &w->window, false),
+                          windowed_case(w->x, w->kernel, w->out, &w->window, true));
+    }
+}
+
+/* Every stride beside every dilation, also with a common divisor, for which some pixels are read by no tap.
+ */
+static void dilated_convolution_and_its_gradients_match_float64_for_every_stride_and_group(void **state)
+{
+    (void)state;
+    static const int32_t groups[] = {1, 2, 6};
+    for (int32_t stride = 1; stride <= 4; stride++)
+        for (int32_t dilation = 1; dilation <= 4; dilation++)
+            for (size_t g = 0; g < sizeof groups / sizeof groups[0]; g++) {
+                bk_attr line = {.stride = {stride}, .dilation = {dilation}, .groups = groups[g]};
+                line.pad[0] = dilation - 1;
+                line.pad_end[0] = stride;
+                check_windows(&(window_row){"2x19x6", "3", 12, line}, 1);
+                bk_attr image = {.stride = {stride, 1}, .dilation = {dilation, 2}, .groups = groups[g]};
+                image.pad[1] = dilation;
+                check_windows(&(window_row){"1x14x9x6", "3x2", 6, image}, 1);
+            }
+    assert_no_failures();
+}
+
+static void convolution_matches_float64_with_a_window_of_its_own_on_every_axis(void **state)
+{
+    (void)state;
+    static const window_row rows[] = {
+        /* one row and one column of zeros behind: an even kernel that keeps the size */
+        {"2x9x8x16", "2x2", 16, {.stride = {1, 1}, .dilation = {1, 1}, .pad_end = {1, 1}, .groups = 1}},
+        {"1x9x8x5", "2x2", 3, {.stride = {1, 1}, .dilation = {1, 1}, .pad_end = {1, 1}, .groups = 1}},
+        {"1x9x8x5", "1x1", 3, {.stride = {1, 1}, .dilation = {1, 1}, .pad_end = {1, 2}, .groups = 1}},
+        {"1x9x8x5", "1x1", 3, {.stride = {1, 1}, .dilation = {3, 2}, .groups = 1}},
+        {"1x12x13x16",
+         "3x5",
+         32,
+         {.stride = {2, 1}, .dilation = {1, 2}, .pad = {1, 4}, .pad_end = {0, 3}, .groups = 1}},
+        {"1x20x21x64",
+         "3x3",
+         64,
+         {.stride = {1, 1}, .dilation = {6, 6}, .pad = {6, 6}, .pad_end = {6, 6}, .groups = 1}},
+        {"1x20x21x32",
+         "3x3",
+         32,
+         {.stride = {1, 1}, .dilation = {4, 4}, .pad = {4, 4}, .pad_end = {4, 4}, .groups = 1}},
+        {"1x7x6x16",
+         "3x3",
+         16,
+         {.stride = {1, 1}, .dilation = {12, 12}, .pad = {12, 12}, .pad_end = {12, 12}, .groups = 1}},
+        {"1x6x7x8x16",
+         "3x1x2",
+         16,
+         {.stride = {1, 2, 3}, .dilation = {2, 1, 3}, .pad = {2, 0, 1}, .pad_end = {1, 1, 2}, .groups = 1}},
+        {"2x5x6x7x3",
+         "3x3x3",
+         5,
+         {.stride = {2, 2, 2}, .dilation = {2, 2, 2}, .pad = {2, 2, 2}, .pad_end = {2, 2, 2}, .groups = 1}},
+        {"1x5x4x3", "3x3", 4, {.stride = {9, 7}, .dilation = {1, 1}, .pad = {3, 4}, .groups = 1}},
+        {"1x2x2x3", "1x1", 4, {.stride = {1, 1}, .dilation = {1, 1}, .pad = {5, 0}, .groups = 1}},
+    };
+    check_windows(rows, sizeof rows / sizeof rows[0]);
+    assert_no_failures();
+}
+
+static void convolution_in_groups_matches_float64_for_channels_around_a_vector(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t in, out;
+        int32_t groups;
+    } channels[] = {{1, 1, 1},       {3, 3, 3}, {16, 16, 16}, {17, 17, 17}, {64, 64, 64}, {70, 70, 70},
+                    {130, 130, 130}, {4, 8, 4}, {8, 4, 4},    {32, 64, 2},  {12, 18, 3},  {64, 64, 4}};
+    for (size_t i = 0; i < sizeof channels / sizeof channels[0]; i++)
+        for (int32_t stride = 1; stride <= 2; stride++) {
+            bk_attr w = {.groups = channels[i].groups};
+            for (int axis = 0; axis < BK_MAX_SPACE; axis++) {
+                w.stride[axis] = stride;
+                w.dilation[axis] = 3 - stride;
+                w.pad[axis] = 1;
+                w.pad_end[axis] = axis == 1 ? 2 : 1;
+            }
+            static const char *const images[][2] = {{"2x21", "5"}, {"1x11x12", "3x3"}, {"2x5x6x7", "3x2x3"}};
+            for (size_t k = 0; k < sizeof images / sizeof images[0]; k++) {
+                char x[32];
+                snprintf(x, sizeof x, "%sx%d", images[k][0], (int)channels[i].in);
+                check_windows(&(window_row){x, images[k][1], channels[i].out, w}, 1);
+            }
+        }
+    assert_no_failures();
+}
+
 static void convolution_with_an_activation_matches_float64(void **state)
 {
     (void)state;
@@ -111,9 +236,12 @@ static void convolution_with_an_activation_matches_float64(void **state)
         {"3x30x31x33", "1x1", 64, 1, 0}, {"1x24x23x3", "7x7", 64, 1, 3},     {"1x700x16", "3", 17, 1, 1},
         {"1x9x9x520", "3x3", 5, 1, 1},   {"1x5x9x10x16", "3x3x3", 17, 1, 1},
     };
-    for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
+    static const bk_attr window = {.stride = {1, 2}, .dilation = {1, 1}, .pad = {1, 0}, .groups = 17};
+    enum { ROWS = sizeof rows / sizeof rows[0] };
+    for (size_t r = 0; r <= ROWS; r++)
         for (int i = 0; i < 6; i++) {
-            op_case c = conv_case(&rows[r], i & 1);
+            op_case c = r < ROWS ? conv_case(&rows[r], i & 1)
+                                 : windowed_case("2x9x8x17", "3x2", 17, &window, i & 1); /* depthwise */
             c.attr.activation = i < 2 ? BK_ACT_GELU : BK_ACT_LEAKY_RELU;
             c.attr.alpha = i < 4 ? 0.25 : 0;
             c.tolerance += ONE_FUNCTION;
@@ -126,8 +254,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         COUNTED(convolution_of_the_reference_has_known_values),
+        COUNTED(a_convolution_in_groups_of_the_reference_has_pytorchs_values),
         COUNTED(convolution_and_its_gradients_match_float64_for_every_kernel_stride_and_pad),
         COUNTED(convolution_matches_float64_for_channels_and_sizes_around_a_block),
+        COUNTED(dilated_convolution_and_its_gradients_match_float64_for_every_stride_and_group),
+        COUNTED(convolution_matches_float64_with_a_window_of_its_own_on_every_axis),
+        COUNTED(convolution_in_groups_matches_float64_for_channels_around_a_vector),
         COUNTED(convolution_with_an_activation_matches_float64),
     };
     return cmocka_run_group_tests(tests, open_subjects, close_subjects);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_backend_elementwise.c - conformance: element-wise ops of one and of two inputs. */
+/* test_backend_elementwise.c - conformance: element-wise ops of one, two and three inputs. */
 #include "tests/backends/harness.h"
 
 static void gelu_of_the_reference_has_known_values(void **state)
@@ -49,6 +49,9 @@ static void functions_of_one_input_match_float64(void **state)
         {BK_GELU, 0, 0, ONE_FUNCTION, ANY_VALUE},
         {BK_GELU, 0, 0, ONE_FUNCTION, WIDE},
         {BK_GELU, 0, 0, ONE_FUNCTION, EXTREME},
+        {BK_SOFTPLUS, 0, 0, ONE_FUNCTION, ANY_VALUE},
+        {BK_SOFTPLUS, 0, 0, ONE_FUNCTION, WIDE},
+        {BK_SOFTPLUS, 0, 0, ONE_FUNCTION, EXTREME},
     };
     for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
         for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
@@ -68,9 +71,9 @@ static op_case binary_case(bk_op op, bk_shape a, bk_shape b)
     op_case c = {.op = op, .n_in = 2, .n_out = 1, .in = {a, b}, .out = {a}};
     for (int32_t i = 0; i < a.rank; i++)
         c.out[0].dim[i] = a.dim[i] > b.dim[i] ? a.dim[i] : b.dim[i];
-    c.from[0] = op == BK_MAXIMUM ? WIDE : ANY_VALUE; /* WIDE: both zero at times, a tie */
+    c.from[0] = op >= BK_MAXIMUM ? WIDE : ANY_VALUE; /* WIDE: both zero at times, a tie */
     c.from[1] = op == BK_DIV ? NONZERO : c.from[0];
-    c.tolerance = op == BK_MAXIMUM ? EXACT : ONE_OPERATION;
+    c.tolerance = op >= BK_MAXIMUM ? EXACT : ONE_OPERATION;
     return c;
 }
 
@@ -97,19 +100,45 @@ static void two_inputs_broadcast_along_every_pattern_of_axes(void **state)
 {
     (void)state;
     static const char *const shapes[] = {"", "1", "8", "37", "3x33", "3x2x9"};
-    for (bk_op op = BK_ADD; op <= BK_MAXIMUM; op++)
+    for (bk_op op = BK_ADD; op <= BK_EQUAL; op++)
         for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
             check_broadcasts(op, shape(shapes[i]));
     check_broadcasts(BK_SUB, shape("2x3x5x4"));
     check_broadcasts(BK_SUB, shape("2x3x1x5x17"));
     check_broadcasts(BK_DIV, shape("2x3x2x3x2x3"));
-    for (bk_op op = BK_ADD; op <= BK_MAXIMUM; op++) {
+    for (bk_op op = BK_ADD; op <= BK_EQUAL; op++) {
         op_case c = binary_case(op, shape("3x1367"), shape("3x1367"));
         check_case(&c);
         c = binary_case(op, shape("70x65"), shape("1x65"));
         check_case(&c);
         c = binary_case(op, shape("70x1"), shape("70x65"));
         check_case(&c);
+    }
+    assert_no_failures();
+}
+
+/* Each axis is full in the output, and in each input full or 1. */
+static void where_broadcasts_along_every_pattern_of_axes(void **state)
+{
+    (void)state;
+    static const char *const shapes[] = {"", "1", "37", "3x33", "4x2x9", "70x65"};
+    for (size_t r = 0; r < sizeof shapes / sizeof shapes[0]; r++) {
+        bk_shape full = shape(shapes[r]);
+        for (unsigned set = 0; set < 1u << 3 * full.rank; set++) {
+            op_case c = {.op = BK_WHERE, .n_in = 3, .n_out = 1, .in = {full, full, full}, .out = {full}};
+            bool whole = true;
+            for (int32_t i = 0; i < full.rank; i++) {
+                whole &= (set >> 3 * i & 7) != 7;
+                for (int k = 0; k < 3; k++)
+                    if (set >> (3 * i + k) & 1)
+                        c.in[k].dim[i] = 1;
+            }
+            c.from[0] = INDEX;
+            c.index_limit = 2;
+            c.tolerance = EXACT;
+            if (whole)
+                check_case(&c);
+        }
     }
     assert_no_failures();
 }
@@ -165,6 +194,7 @@ int main(void)
         COUNTED(gelu_of_the_reference_has_known_values),
         COUNTED(functions_of_one_input_match_float64),
         COUNTED(two_inputs_broadcast_along_every_pattern_of_axes),
+        COUNTED(where_broadcasts_along_every_pattern_of_axes),
         COUNTED(both_inputs_and_the_output_may_be_one_tensor),
         COUNTED(gelu_grad_matches_float64),
     };

@@ -60,6 +60,22 @@ static void softmax_matches_float64(void **state)
     assert_no_failures();
 }
 
+static void log_softmax_matches_float64(void **state)
+{
+    (void)state;
+    static const char *const shapes[] = {"1",    "2",    "7",        "8",           "33",     "3x1",
+                                         "5x17", "64x9", "2x3x2x65", "2x1x3x2x2x5", "3x1000", "2x4096"};
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+        for (int d = 0; d < 3; d++) {
+            static const domain from[] = {WIDE, EXTREME, OFFSET};
+            op_case c = {.op = BK_LOG_SOFTMAX, .n_in = 1, .n_out = 1, .from = {from[d]}};
+            c.in[0] = c.out[0] = shape(shapes[i]);
+            c.tolerance = sum_tolerance(c.in[0].dim[c.in[0].rank - 1]) + ONE_FUNCTION;
+            check_case(&c);
+        }
+    assert_no_failures();
+}
+
 /* Also with a mean of 170 deviations: a kernel that takes the mean off exactly loses nothing by it. */
 static void instance_norm_and_its_gradient_match_float64(void **state)
 {
@@ -105,6 +121,7 @@ int main(void)
         COUNTED(layer_norm_and_its_gradient_match_float64),
         COUNTED(layer_norm_survives_a_large_mean),
         COUNTED(softmax_matches_float64),
+        COUNTED(log_softmax_matches_float64),
         COUNTED(instance_norm_and_its_gradient_match_float64),
         COUNTED(instance_norm_of_equal_pixels_is_zero),
     };

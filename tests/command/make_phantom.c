@@ -2,6 +2,7 @@
 /* Volumes for tests/command/test_tool.sh, made and looked at with the public API only.
  *   make_phantom make DIR N [3]  writes DIR/t1/sNN.nii.gz and DIR/t2/sNN.nii.gz for N subjects; 3: and
  *                                DIR/flair/sNN.nii.gz
+ *   make_phantom labels DIR N    writes DIR/sNN.nii.gz: the number of the tissue, from 1 on; 0 outside
  *   make_phantom show FILE       prints "NX NY NZ minimum maximum first-filled-slice last-filled-slice"
  *   make_phantom psnr FILE       prints the mean PSNR of the filled slices, were the file a map of 2 |error|
  *   make_phantom vgg19 FILE      writes a narrow VGG19 whose weights nobody trained
@@ -46,20 +47,31 @@ static int inside(const tissue *t, double scale, double shift, double x, double 
     return dx * dx + dy * dy + dz * dz <= 1;
 }
 
+/* The number of the tissue at a voxel, from 1 on; 0: outside. */
+static int tissue_at(int voxel, int subject)
+{
+    double scale = 0.9 + 0.04 * (subject % 4);
+    double shift = subject % 3 - 1;
+    double x = voxel % SIDE - (SIDE - 1) / 2.0;
+    double y = (double)(voxel / SIDE % SIDE) - (SIDE - 1) / 2.0;
+    double z = (double)(voxel / (SIDE * SIDE)) - (SLICES - 1) / 2.0;
+    int found = 0;
+    for (int t = 0; t < TISSUES; t++)
+        if (inside(&tissues[t], scale, shift, x, y, z))
+            found = t + 1;
+    return found;
+}
+
+/* contrast CONTRASTS: the tissues' numbers. */
 static void fill(float *voxels, int subject, int contrast)
 {
     uint32_t state = (uint32_t)(contrast < 2 ? 2 * subject + contrast + 1 : 1000 + subject);
-    double scale = 0.9 + 0.04 * (subject % 4);
-    double shift = subject % 3 - 1;
     for (int i = 0; i < VOXELS; i++) {
-        double x = i % SIDE - (SIDE - 1) / 2.0;
-        double y = (double)(i / SIDE % SIDE) - (SIDE - 1) / 2.0;
-        double z = (double)(i / (SIDE * SIDE)) - (SLICES - 1) / 2.0;
-        voxels[i] = 0;
-        for (int t = 0; t < TISSUES; t++)
-            if (inside(&tissues[t], scale, shift, x, y, z))
-                voxels[i] = tissues[t].intensity[contrast];
-        if (voxels[i] > 0)
+        int tissue = tissue_at(i, subject);
+        voxels[i] = contrast == CONTRASTS ? (float)tissue
+                    : tissue              ? tissues[tissue - 1].intensity[contrast]
+                                          : 0;
+        if (voxels[i] > 0 && contrast < CONTRASTS)
             voxels[i] += 30 * noise(&state);
     }
 }
@@ -71,7 +83,8 @@ static slmt_status write_subject(slmt_context *context, const char *folder, int 
     char path[4096];
     slmt_volume *volume = NULL;
     fill(voxels, subject, contrast);
-    snprintf(path, sizeof path, "%s/%s/s%02d.nii.gz", folder, contrasts[contrast], subject);
+    snprintf(path, sizeof path, "%s/%s/s%02d.nii.gz", folder,
+             contrast < CONTRASTS ? contrasts[contrast] : ".", subject);
     slmt_status status = slmt_volume_create(context, dims, NULL, voxels, &volume);
     if (status == SLMT_OK)
         status = slmt_volume_write(volume, path);
@@ -85,6 +98,15 @@ static slmt_status make(slmt_context *context, const char *folder, int subjects,
     slmt_status status = SLMT_OK;
     for (int i = 0; i < count * subjects && status == SLMT_OK; i++)
         status = write_subject(context, folder, i / count, i % count, voxels);
+    return status;
+}
+
+static slmt_status make_labels(slmt_context *context, const char *folder, int subjects)
+{
+    static float voxels[VOXELS];
+    slmt_status status = SLMT_OK;
+    for (int i = 0; i < subjects && status == SLMT_OK; i++)
+        status = write_subject(context, folder, i, CONTRASTS, voxels);
     return status;
 }
 
@@ -191,6 +213,8 @@ int main(int argc, char **argv)
     slmt_status status = slmt_context_create(NULL, &context);
     if (status == SLMT_OK && (argc == 4 || argc == 5) && strcmp(argv[1], "make") == 0)
         status = make(context, argv[2], atoi(argv[3]), argc == 5 && strcmp(argv[4], "3") == 0 ? 3 : 2);
+    else if (status == SLMT_OK && argc == 4 && strcmp(argv[1], "labels") == 0)
+        status = make_labels(context, argv[2], atoi(argv[3]));
     else if (status == SLMT_OK && argc == 3 && strcmp(argv[1], "show") == 0)
         status = read_and(context, argv[2], print_volume);
     else if (status == SLMT_OK && argc == 3 && strcmp(argv[1], "psnr") == 0)

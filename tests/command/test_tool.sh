@@ -5,6 +5,7 @@
 set -u
 slmt=$1
 make_phantom=$2
+data=$(cd "$(dirname "$0")/../data" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
@@ -87,7 +88,7 @@ expect 0 "$slmt" info --all set.h5
 holds "training set of 5 subjects" stdout
 holds "s03 train t1 t2" stdout
 holds "s04 test t1 t2" stdout
-grep -Eq '^ +t1 +4 +64 +1 +16$' stdout || die "t1 is not 4 subjects, 64 slices and 1 subject, 16 slices"
+grep -Eq '^ +t1 +image +float32 +\[slice,64,64\] +4 +64 +1 +16$' stdout || die "t1 is not 4 subjects, 64 slices and 1 subject, 16 slices"
 
 claim "test subjects can be named; an unknown one is wrong usage"
 expect 0 "$slmt" "${prepare[@]}" --out named.h5 --test s00,s02 --quiet
@@ -108,6 +109,32 @@ holds "spoilt/t2/s01.nii.gz" stderr
 expect 0 "$slmt" info --all spoilt.h5
 grep -q '^  s01 train t1$' stdout || die "s01 is not there with t1 alone"
 grep -q '^  s02 train t2$' stdout || die "s02 is not there with t2 alone"
+
+claim "label maps lie beside the contrasts, with their values; a map of fractions is no label map"
+mkdir tissues
+expect 0 "$make_phantom" labels tissues 4
+expect 0 "$slmt" prepare --labels tissue=tissues --contrast t1=raw/t1 --crop 64 --slices 2:16 --image-size 128 \
+    --out labelled.h5
+expect 0 "$slmt" info --all labelled.h5
+grep -Eq '^ +tissue +labels +int32 +\[slice,64,64\] +4 +64 +0 +0$' stdout || die "tissue is not 4 subjects, 64 slices"
+holds "0=0,1=1,2=2,3=3,4=4" stdout
+holds "s03 train t1 tissue" stdout
+grep -q '^  s04 test t1$' stdout || die "s04 is not there with t1 alone"
+expect 3 "$slmt" prepare --contrast t1=raw/t1 --labels t2=raw/t2 --crop 64 --slices 2:16 --image-size 128 --out no.h5
+holds "expected a whole number" stderr
+[ ! -e no.h5 ] || die "a set was written all the same"
+
+claim "info shows sets of any fields, and those of the format before; SLMT-Net trains on MR volumes alone"
+expect 0 "$slmt" info --all "$data/set_2.h5"
+holds "training set of 3 records" stdout
+grep -Eq '^ +photo +image +uint8 +\[row,column,3\] +1 +7 +1 +3$' stdout || die "photo is not 7 rows, and 3 for testing"
+grep -Eq '^ +box +boxes +float32 +\[box,4\] +1 +2 +1 +0$' stdout || die "box is not 2 rows, and none for testing"
+grep -Eq '^ +mask +0=background,1=left lung,255=$' stdout || die "the classes of mask are not shown"
+holds "c train of ward.2: cube" stdout
+expect 0 "$slmt" info --all "$data/set_1.h5"
+grep -Eq '^ +T1 +image +float32 +\[slice,9,9\] +1 +4 +1 +4$' stdout || die "T1 is not 4 slices, and 4 for testing"
+expect 3 "$slmt" pretrain --data "$data/set_2.h5" --out no.h5 --preset tiny --epochs 1 --batch 1
+holds "not made from MR volumes" stderr
 
 claim "a limit on memory ends with 4"
 expect 4 "$slmt" "${pretrain[@]}" "${sizes[@]}" --max-memory 1K --out x.h5

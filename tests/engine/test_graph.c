@@ -91,6 +91,74 @@ ONE(f_layer_norm, op_layer_norm(g, x[0], x[1], x[2], 1e-5))
 ONE(f_softmax, op_softmax(g, x[0]))
 ONE(f_attention, op_attention(g, x[0], p[0], 0.6))
 
+ONE(f_softplus, op_softplus(g, x[0]))
+ONE(f_minimum, op_minimum(g, x[0], x[1]))
+ONE(f_clamp, op_clamp(g, x[0], -0.9, 1.1))
+ONE(f_prelu, op_prelu(g, x[0], x[1]))
+ONE(f_where, op_where(g, op_less(g, x[0], x[1]), op_mul(g, x[0], x[1]), x[2]))
+ONE(f_log_softmax, op_log_softmax(g, x[0]))
+ONE(f_cumsum, op_cumsum(g, x[0]))
+ONE(f_l2_normalize, op_l2_normalize(g, x[0], (uint32_t)p[0], 1e-12))
+ONE(f_cosine, op_cosine(g, x[0], x[1], (uint32_t)p[0], 1e-8))
+
+/* x with numbers added that keep all of a row apart, in another order than theirs. */
+static value spread(graph *g, value x)
+{
+    static const double shift[] = {8, 0, 16, 12, 4};
+    return op_add(g, x, graph_constant(g, SHAPE(1, 5), shift));
+}
+
+static value f_sort(graph *g, const value *x, const int *p)
+{
+    value index, y = p[0] ? op_top_k(g, spread(g, x[0]), p[0], &index) : op_sort(g, spread(g, x[0]), &index);
+    return op_mul(g, y, op_cast(g, index));
+}
+
+/* Each row's largest numbers, looked up in another tensor. */
+static value f_take(graph *g, const value *x, const int *p)
+{
+    value index;
+    op_top_k(g, spread(g, x[0]), p[0], &index);
+    return op_add(g, op_take(g, x[1], index), op_take(g, x[0], index));
+}
+
+/* Three pixels each of two images, four classes, one pixel ignored. */
+static value labels(graph *g)
+{
+    static const double label[] = {2, 0, 255, 3, 2, 2};
+    return graph_constant(g, shape_of(BK_I32, 2, (const int64_t[]){2, 3}), label);
+}
+
+static value f_cross_entropy(graph *g, const value *x, const int *p)
+{
+    value weight;
+    return op_cross_entropy(g, x[0], labels(g), p[0] ? x[1] : NONE, 255, &weight);
+}
+
+/* As PyTorch's mean: a gradient arrives at the weights too. */
+static value f_mean_cross_entropy(graph *g, const value *x, const int *p)
+{
+    (void)p;
+    value weight, loss = op_cross_entropy(g, x[0], labels(g), x[1], 255, &weight);
+    return op_div(g, op_sum_all(g, loss), op_sum_all(g, weight));
+}
+
+static value f_cross_entropy_grad(graph *g, const value *x, const int *p)
+{
+    const value in[] = {x[0], labels(g), x[1], x[2]};
+    return graph_node(g, BK_CROSS_ENTROPY_GRAD, &(bk_attr){.ignored = 255, .has_weight = p[0]}, in,
+                      p[0] ? 4 : 3, NULL);
+}
+
+static value key(graph *g)
+{
+    static const double words[] = {1, 2, 3, 4};
+    return graph_constant(g, shape_of(BK_I32, 1, (const int64_t[]){4}), words);
+}
+
+ONE(f_dropout, op_dropout(g, x[0], key(g), 5, 0.4))
+ONE(f_noise, op_mul(g, x[0], op_normal(g, key(g), 6, graph_shape(g, x[0]))))
+
 ONE(f_instance_norm, op_instance_norm(g, x[0], 1e-5, p[0] ? 0.2 : 1))
 ONE(f_conv, op_conv(g, x[0], x[1], NONE, p[0], p[1]))
 ONE(f_conv_bias, op_conv(g, x[0], x[1], x[2], p[0], p[1]))
@@ -109,17 +177,45 @@ static value f_resize_grad(graph *g, const value *x, const int *p)
     return graph_node(g, BK_RESIZE_LINEAR_GRAD, &(bk_attr){0}, x, 1, &SHAPE(3, 2, p[0], 2));
 }
 
+static const bk_attr STRIDE_2_PAD_1 = {
+    .stride = {2, 2}, .dilation = {1, 1}, .pad = {1, 1}, .pad_end = {1, 1}, .groups = 1};
+
 /* Of a convolution over [2,5,4,3] with stride 2 and 1 zero around it: [2,3,2,2]. */
 static value f_conv_grad_input(graph *g, const value *x, const int *p)
 {
     (void)p;
-    return graph_node(g, BK_CONV_GRAD_INPUT, &(bk_attr){.stride = 2, .pad = 1}, x, 2, &SHAPE(4, 2, 5, 4, 3));
+    return graph_node(g, BK_CONV_GRAD_INPUT, &STRIDE_2_PAD_1, x, 2, &SHAPE(4, 2, 5, 4, 3));
 }
 
 static value f_conv_grad_weight(graph *g, const value *x, const int *p)
 {
     (void)p;
-    return graph_node(g, BK_CONV_GRAD_WEIGHT, &(bk_attr){.stride = 2, .pad = 1}, x, 2, &SHAPE(4, 2, 3, 3, 3));
+    return graph_node(g, BK_CONV_GRAD_WEIGHT, &STRIDE_2_PAD_1, x, 2, &SHAPE(4, 2, 3, 3, 3));
+}
+
+/* A window with something of its own on each of two axes, two groups. */
+static const op_window LOPSIDED = {
+    .stride = {2, 1}, .dilation = {1, 2}, .pad = {1, 0}, .pad_end = {0, 3}, .groups = 2};
+
+ONE(f_convolve, op_convolve(g, x[0], x[1], x[2], &LOPSIDED))
+
+static value f_depthwise(graph *g, const value *x, const int *p)
+{
+    op_window w = op_window_of(p[0], p[1]);
+    w.groups = p[2];
+    w.dilation[0] = p[3];
+    return op_convolve(g, x[0], x[1], NONE, &w);
+}
+
+ONE(f_conv_transpose, op_conv_transpose(g, x[0], x[1], x[2], &LOPSIDED, (const int32_t[]){1, 1}))
+
+/* p: stride, dilation, pad, groups, more */
+static value f_transpose_line(graph *g, const value *x, const int *p)
+{
+    op_window w = op_window_of(p[0], p[2]);
+    w.dilation[0] = p[1];
+    w.groups = p[3];
+    return op_conv_transpose(g, x[0], x[1], NONE, &w, (const int32_t[]){p[4]});
 }
 
 static value f_pad(graph *g, const value *x, const int *p)
@@ -180,6 +276,31 @@ static const function smooth_functions[] = {
     {"leaky_relu", f_leaky_relu, AWAY, 1, {{2, {3, 4}}}, {0}},
     {"relu", f_relu, AWAY, 1, {{2, {3, 4}}}, {0}},
     {"abs", f_abs, AWAY, 1, {{2, {3, 4}}}, {0}},
+    {"softplus", f_softplus, REAL, 1, {{2, {2, 3}}}, {0}},
+    {"minimum", f_minimum, REAL, 2, {{2, {3, 4}}, {2, {1, 4}}}, {0}},
+    {"clamp", f_clamp, AWAY, 1, {{2, {3, 4}}}, {0}},
+    {"prelu", f_prelu, AWAY, 2, {{3, {2, 4, 3}}, {1, {3}}}, {0}},
+    {"where", f_where, REAL, 3, {{2, {3, 4}}, {2, {3, 1}}, {1, {4}}}, {0}},
+    {"log_softmax", f_log_softmax, REAL, 1, {{3, {2, 2, 4}}}, {0}},
+    {"cumsum", f_cumsum, REAL, 1, {{3, {2, 3, 4}}}, {0}},
+    {"sort", f_sort, REAL, 1, {{3, {2, 2, 5}}}, {0}},
+    {"top_k", f_sort, REAL, 1, {{2, {3, 5}}}, {2}},
+    {"take", f_take, REAL, 2, {{2, {3, 5}}, {2, {3, 5}}}, {2}},
+    {"cross_entropy", f_cross_entropy, REAL, 1, {{3, {2, 3, 4}}}, {0}},
+    {"cross_entropy with weights", f_cross_entropy, POSITIVE, 2, {{3, {2, 3, 4}}, {1, {4}}}, {1}},
+    {"weighted mean of cross_entropy", f_mean_cross_entropy, POSITIVE, 2, {{3, {2, 3, 4}}, {1, {4}}}, {0}},
+    {"cross_entropy_grad", f_cross_entropy_grad, REAL, 2, {{3, {2, 3, 4}}, {2, {2, 3}}}, {0}},
+    {"cross_entropy_grad with weights",
+     f_cross_entropy_grad,
+     POSITIVE,
+     3,
+     {{3, {2, 3, 4}}, {1, {4}}, {2, {2, 3}}},
+     {1}},
+    {"dropout", f_dropout, REAL, 1, {{2, {5, 4}}}, {0}},
+    {"noise", f_noise, REAL, 1, {{2, {5, 4}}}, {0}},
+    {"l2_normalize", f_l2_normalize, AWAY, 1, {{3, {2, 3, 4}}}, {4}},
+    {"l2_normalize over two axes", f_l2_normalize, AWAY, 1, {{3, {2, 3, 4}}}, {3}},
+    {"cosine", f_cosine, AWAY, 2, {{2, {3, 5}}, {2, {3, 5}}}, {2}},
     {"add", f_add, REAL, 2, {{2, {2, 3}}, {2, {2, 3}}}, {0}},
     {"add row", f_add, REAL, 2, {{2, {4, 3}}, {1, {3}}}, {0}},
     {"add number", f_add, REAL, 2, {{0, {0}}, {2, {2, 3}}}, {0}},
@@ -217,6 +338,17 @@ static const function smooth_functions[] = {
     {"conv 2D, stride 2", f_conv, REAL, 2, {{4, {1, 5, 6, 2}}, {4, {2, 2, 3, 3}}}, {2, 1}},
     {"conv 3D", f_conv_bias, REAL, 3, {{5, {1, 3, 4, 3, 1}}, {5, {2, 1, 3, 2, 1}}, {1, {2}}}, {1, 1}},
     {"conv by itself", f_conv_of_itself, REAL, 1, {{3, {2, 2, 2}}}, {0}},
+    {"conv, lopsided", f_convolve, REAL, 3, {{4, {1, 5, 4, 4}}, {4, {4, 2, 2, 3}}, {1, {4}}}, {0}},
+    {"conv 1D, depthwise", f_depthwise, REAL, 2, {{3, {2, 8, 3}}, {3, {3, 1, 3}}}, {2, 1, 3, 2}},
+    {"conv 1D, two of each", f_depthwise, REAL, 2, {{3, {1, 9, 2}}, {3, {4, 1, 2}}}, {3, 0, 2, 3}},
+    {"conv_transpose", f_conv_transpose, REAL, 3, {{4, {1, 3, 3, 4}}, {4, {4, 2, 2, 3}}, {1, {4}}}, {0}},
+    {"conv_transpose 1D", f_transpose_line, REAL, 2, {{3, {2, 3, 2}}, {3, {2, 3, 3}}}, {2, 1, 1, 1, 1}},
+    {"conv_transpose, zeros behind",
+     f_transpose_line,
+     REAL,
+     2,
+     {{3, {1, 3, 2}}, {3, {2, 1, 2}}},
+     {1, 3, 0, 2, 2}},
     {"conv_grad_input", f_conv_grad_input, REAL, 2, {{4, {2, 3, 3, 3}}, {4, {2, 3, 2, 2}}}, {0}},
     {"conv_grad_weight", f_conv_grad_weight, REAL, 2, {{4, {2, 5, 4, 3}}, {4, {2, 3, 2, 2}}}, {0}},
     {"reflect", f_reflect, REAL, 1, {{4, {2, 3, 4, 2}}}, {2}},
@@ -448,6 +580,16 @@ static function product(int k, int trans_a, int trans_b)
 
 enum { N_PRODUCTS = 6 };
 
+/* No gradient passes: piecewise constant, or of int32. Tested below. */
+static int is_flat(int op)
+{
+    static const unsigned char flat[BK_OP_COUNT] = {
+        [BK_SIGN] = 1,    [BK_STEP] = 1,   [BK_LESS] = 1,    [BK_EQUAL] = 1, [BK_CAST] = 1,
+        [BK_ONE_HOT] = 1, [BK_ARGMAX] = 1, [BK_UNIFORM] = 1, [BK_NORMAL] = 1,
+        [BK_DETACH] = 1 /* test_state */};
+    return flat[op];
+}
+
 static void gradients_of_every_op_match_finite_differences(void **state)
 {
     (void)state;
@@ -461,7 +603,7 @@ static void gradients_of_every_op_match_finite_differences(void **state)
         check_first_order(&f, seen);
     }
     for (int op = 0; op < BK_OP_COUNT; op++) {
-        int flat = op == BK_SIGN || op == BK_STEP || op == BK_DETACH; /* tested below, and in test_state */
+        int flat = is_flat(op);
         if (op_rules[op]->gradient && !flat && !seen[op])
             print_error("no case for %s\n", op_rules[op]->name);
         assert_true(!op_rules[op]->gradient || flat || seen[op]);
@@ -556,7 +698,11 @@ static void what_the_loss_does_not_depend_on_has_no_gradient(void **state)
     sketch_open(&s);
     value x = graph_bound(s.g, 0, SHAPE(1, 3)), unread = graph_bound(s.g, 1, SHAPE(1, 3));
     value flat = graph_bound(s.g, 2, SHAPE(1, 3)), d[4];
-    value steps = op_add(s.g, op_sign(s.g, flat), op_step(s.g, flat, 0.1));
+    value index, steps = op_add(s.g, op_sign(s.g, flat), op_step(s.g, flat, 0.1));
+    steps = op_add(s.g, steps, op_less_equal(s.g, flat, op_not(s.g, flat)));
+    steps = op_add(s.g, steps, op_one_hot(s.g, op_argmax(s.g, flat, 0), 3, -1));
+    op_sort(s.g, flat, &index);
+    steps = op_add(s.g, steps, op_cast(s.g, index));
     value loss = op_sum_all(s.g, op_mul(s.g, x, steps));
     const value wrt[4] = {x, unread, flat, loss};
     assert_int_equal(graph_gradients(s.g, loss, wrt, 4, d), OK);
@@ -646,6 +792,19 @@ BAD(bad_add, "op add got [2,3,4], [1,4,5]: each axis must be equal, or 1 in one 
 BAD(bad_gelu_grad, "op gelu_grad got [2,3,4], [1,1,4]: shapes must be equal", op_gelu_grad(g, x[0], x[1]))
 BAD(bad_add_type, "op add got [2,2], [2,2]: ranks and types",
     op_add(g, x[4], op_slice(g, op_slice(g, x[2], 0, 0, 2), 1, 0, 2)))
+BAD(bad_where, "op where got [2,3,4], [1,1,4], [1,4,5]: each axis must be equal, or 1",
+    op_where(g, x[0], x[1], x[2]))
+BAD(bad_where_type, "ranks and types must be equal", op_where(g, x[2], x[2], x[4]))
+BAD(bad_sort, "op sort got [2,2]: expected real x[...,N]", op_sort(g, x[4], &(value){0}))
+BAD(bad_cast, "op cast got [4,5]: expected int32 numbers", op_cast(g, x[2]))
+BAD(bad_one_hot, "op one_hot got [4,5]: expected an int32 label", op_one_hot(g, x[2], 3, -1))
+BAD(bad_one_hot_classes, "no room for an axis of 0 classes", op_one_hot(g, x[4], 0, -1))
+BAD(bad_argmax, "op argmax got [4,5]: expected real numbers, and an axis of theirs", op_argmax(g, x[2], 2))
+BAD(bad_labels, "op cross_entropy got [2,3,4], [2,2]: expected x[...,K], an int32 label[...]",
+    op_cross_entropy(g, x[0], x[4], NONE, -1, &(value){0}))
+BAD(bad_class_weights, "and as weights w[K]",
+    op_cross_entropy(g, op_view(g, x[0], 3, 2, 2, 6), x[4], x[1], -1, &(value){0}))
+BAD(bad_key, "op uniform got [2,2]: expected an int32 key[4]", op_uniform(g, x[4], 1, graph_shape(g, x[0])))
 BAD(bad_matmul, "op matmul got [4,5], [4,5]: inner dimensions differ", op_matmul(g, x[2], x[2], 0, 0))
 BAD(bad_matmul_rank, "op matmul got [4,5], [4]", op_matmul(g, x[2], x[1], 0, 0))
 BAD(bad_matmul_batch, "op matmul got [2,3,4], [3,4,2]: leading axes differ",
@@ -672,8 +831,17 @@ BAD(bad_conv_kernel, "op conv got [2,3,4], [1,4,6]",
 BAD(bad_conv_stride, "op conv got [2,3,4], [6,4,1]",
     op_conv(g, x[0], op_view(g, x[0], 3, 6, 4, 1), NONE, 0, 0))
 BAD(bad_conv_bias, "expected bias[O]", op_conv(g, x[0], op_view(g, x[0], 3, 6, 4, 1), x[1], 1, 0))
-BAD(bad_conv_grad, "op conv_grad_input got [6,4,1], [2,3,4]: expected weight[O,C,K...] and dy",
-    graph_node(g, BK_CONV_GRAD_INPUT, &(bk_attr){.stride = 1},
+BAD(bad_conv_groups, "op conv got [2,3,4], [6,4,1]: expected x[B,S...,C] and weight[O,C/groups,K...]",
+    op_convolve(g, x[0], op_view(g, x[0], 3, 6, 4, 1), NONE, &(op_window){{1}, {1}, {0}, {0}, 2}))
+BAD(bad_conv_dilation, "op conv got [2,3,4], [6,4,1]",
+    op_convolve(g, x[0], op_view(g, x[0], 3, 6, 4, 1), NONE, &(op_window){{1}, {0}, {0}, {0}, 1}))
+BAD(bad_conv_transpose, "op_conv_transpose got [2,3,4], [4,6,1]: expected",
+    op_conv_transpose(g, x[0], op_view(g, x[0], 3, 4, 6, 1), NONE, &(op_window){{2}, {1}, {0}, {0}, 1},
+                      (const int32_t[]){2}))
+BAD(bad_conv_transpose_channels, "op conv_grad_input got [6,4,1], [2,3,4]",
+    op_conv_transpose(g, x[0], op_view(g, x[0], 3, 6, 4, 1), NONE, &(op_window){{2}, {1}, {0}, {0}, 1}, NULL))
+BAD(bad_conv_grad, "op conv_grad_input got [6,4,1], [2,3,4]: expected weight[O,C/groups,K...] and dy",
+    graph_node(g, BK_CONV_GRAD_INPUT, &(bk_attr){.stride = {1}, .dilation = {1}, .groups = 1},
                (const value[]){op_view(g, x[0], 3, 6, 4, 1), x[0]}, 2, &SHAPE(3, 2, 3, 4)))
 BAD(bad_reflect, "op reflect got [2,3,4]: a mirror must be shorter", op_reflect(g, x[0], 3))
 BAD(bad_resize, "op resize_linear got [4,5]", op_resize_linear(g, x[2], (const int64_t[]){1}))
@@ -714,6 +882,16 @@ static const struct {
     ROW(bad_add),
     ROW(bad_gelu_grad),
     ROW(bad_add_type),
+    ROW(bad_where),
+    ROW(bad_where_type),
+    ROW(bad_sort),
+    ROW(bad_cast),
+    ROW(bad_one_hot),
+    ROW(bad_one_hot_classes),
+    ROW(bad_argmax),
+    ROW(bad_labels),
+    ROW(bad_class_weights),
+    ROW(bad_key),
     ROW(bad_matmul),
     ROW(bad_matmul_rank),
     ROW(bad_matmul_batch),
@@ -732,6 +910,10 @@ static const struct {
     ROW(bad_conv_kernel),
     ROW(bad_conv_stride),
     ROW(bad_conv_bias),
+    ROW(bad_conv_groups),
+    ROW(bad_conv_dilation),
+    ROW(bad_conv_transpose),
+    ROW(bad_conv_transpose_channels),
     ROW(bad_conv_grad),
     ROW(bad_reflect),
     ROW(bad_resize),
@@ -911,6 +1093,63 @@ static void an_allocation_that_fails_anywhere_fails_the_graph_and_leaks_nothing(
     graph_free(NULL);
 }
 
+/* ---- the transposed convolution ---- */
+
+static value ramp(graph *g, bk_shape s)
+{
+    double x[MAX_ELEMENTS];
+    for (int64_t i = 0; i < bk_count(&s); i++)
+        x[i] = (double)(i * 7 % 11 - 5);
+    return graph_constant(g, s, x);
+}
+
+/* Of ramps x and w; bias 1, 2, ... or none. */
+static void expect_transposed(bk_shape x, bk_shape w, int bias, const op_window *window, const int32_t *more,
+                              bk_shape want, const double *y)
+{
+    static const double ones[] = {1, 2, 3, 4};
+    engine e;
+    graph *g;
+    double got[MAX_ELEMENTS];
+    void *bound[] = {got};
+    assert_int_equal(engine_open(&e, bk_reference()), BK_OK);
+    assert_int_equal(graph_create(&e.m, BK_F64, &g), OK);
+    value b = bias ? graph_constant(g, SHAPE(1, bias), ones) : NONE;
+    value out = op_conv_transpose(g, ramp(g, x), ramp(g, w), b, window, more);
+    assert_int_equal(graph_status(g), OK);
+    assert_true(shape_equal(graph_shape(g, out), &want));
+    graph_output(g, out, 0);
+    plan *made;
+    assert_int_equal(plan_create(g, e.dev, 1, &made), OK);
+    assert_int_equal(plan_run(made, bound, 1, NULL), OK);
+    for (int64_t i = 0; i < bk_count(&want); i++)
+        assert_true(fabs(got[i] - y[i]) < 1e-12);
+    plan_free(made);
+    graph_free(g);
+    assert_true(engine_close(&e));
+}
+
+/* Values of PyTorch 2.13, also with more zeros behind than a convolution of this stride would leave out. */
+static void transposed_convolutions_have_pytorchs_values(void **state)
+{
+    (void)state;
+    const op_window plain = op_window_of(2, 1);
+    expect_transposed(
+        SHAPE(3, 1, 3, 2), SHAPE(3, 2, 3, 3), 3, &plain, (const int32_t[]){1}, SHAPE(3, 1, 6, 3),
+        (const double[]){-11, -7, -3, 26, 27, 28, -8, -10, -12, -34, 32, 32, 6, 9, 12, 14, -16, -13});
+    const op_window grouped = {
+        .stride = {2, 3}, .dilation = {3, 1}, .pad = {1, 0}, .pad_end = {1, 0}, .groups = 2};
+    const double y[84] = {
+        [14] = 23, [15] = -6,  [16] = -17, [17] = 7,   [20] = -12, [21] = -18, [22] = 10, [23] = 13,
+        [28] = 18, [29] = 27,  [30] = -25, [31] = 15,  [34] = -14, [35] = -4,  [36] = 5,  [37] = -20,
+        [56] = 20, [57] = -24, [58] = -20, [62] = -12, [64] = 10,  [65] = -24};
+    expect_transposed(SHAPE(4, 1, 2, 2, 4), SHAPE(4, 4, 1, 2, 2), 0, &grouped, (const int32_t[]){2, 2},
+                      SHAPE(4, 1, 6, 7, 2), y);
+    const op_window wide = {.stride = {1}, .dilation = {3}, .groups = 1};
+    expect_transposed(SHAPE(3, 1, 2, 1), SHAPE(3, 1, 1, 2), 1, &wide, (const int32_t[]){2}, SHAPE(3, 1, 7, 1),
+                      (const double[]){26, -9, 1, -9, 5, 1, 1});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -925,6 +1164,7 @@ int main(void)
         cmocka_unit_test(what_the_loss_does_not_depend_on_has_no_gradient),
         cmocka_unit_test(inner_values_and_the_loss_have_gradients),
         cmocka_unit_test(gradients_are_of_a_single_number),
+        cmocka_unit_test(transposed_convolutions_have_pytorchs_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -312,7 +312,7 @@ static void make_set(slmt_context *context, const char *path)
     p.image_size = 20;
     p.slice_first = 0;
     p.slice_count = 0;
-    GOOD(slmt_dataset_writer_create(context, path, &p, names, 3, &writer));
+    GOOD(slmt_dataset_writer_create_mr(context, path, &p, names, 3, &writer));
     for (int s = 0; s < 4; s++) {
         slmt_volume *volumes[3] = {NULL};
         char name[16];

@@ -12,7 +12,7 @@ which of its calls may run at once. slmt._api has the C interface as it is."""
 from slmt._api import VERSION as __version__
 from slmt._arrays import ArrayIn, SupportsDLPack
 from slmt._context import Context, default_context
-from slmt._dataset import Dataset, DatasetWriter
+from slmt._dataset import Dataset, DatasetWriter, Field, Record, RecordWriter
 from slmt._errors import (
     ArgumentError,
     BackendError,
@@ -41,10 +41,10 @@ from slmt._volume import Volume
 
 __all__ = [
     "ArgumentError", "ArrayIn", "BackendError", "Build", "build", "Cancelled", "Card", "compare", "Context",
-    "CorruptError", "Dataset", "DatasetWriter", "default_context", "differentiation_map", "Error", "FileError",
+    "CorruptError", "Dataset", "DatasetWriter", "default_context", "differentiation_map", "Error", "Field", "FileError",
     "FormatError", "InternalError", "LimitError", "Losses", "Method", "methods", "Metrics", "Model",
     "NonFiniteError", "NoSuchFileError", "NotFoundError", "Number", "OutOfMemoryError", "PairScore", "Port",
-    "Preprocess", "rank_sequences", "Ranking", "SchemaError", "Session", "StateError", "SupportsDLPack", "Task",
+    "Preprocess", "rank_sequences", "Ranking", "Record", "RecordWriter", "SchemaError", "Session", "StateError", "SupportsDLPack", "Task",
     "TensorInfo", "Tensors", "Trainer", "TrainingState", "UnsupportedError", "Value", "VersionError", "Volume",
     "__version__",
 ]  # fmt: skip

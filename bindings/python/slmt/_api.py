@@ -67,6 +67,8 @@ SLMT_NUMBER_CHOICE = 3  # one of `choices`
 # Kinds of elements of a tensor.
 SLMT_TENSOR_FLOAT32 = 1  # float
 SLMT_TENSOR_INT32 = 2  # int32_t
+SLMT_TENSOR_FLOAT16 = 3  # IEEE half precision, in a uint16_t; in training sets alone
+SLMT_TENSOR_UINT8 = 4  # uint8_t; in training sets alone
 
 # Named sets of options.
 SLMT_PRESET_BASE = 0  # the paper's: image 256, width 128, depth 12; 2.5 M + 137 M parameters
@@ -88,10 +90,18 @@ SLMT_SCALE_TWICE_P99 = 1  # clipped to 0 and twice the 99th percentile of all vo
 # Which slices of a volume.
 SLMT_CENTRE = -1  # of a crop's first index: in the middle
 
-# Parts of a set, by subject.
-SLMT_SPLIT_ALL = 0  # every subject
+# Parts of a set, by record.
+SLMT_SPLIT_ALL = 0  # every record
 SLMT_SPLIT_TRAIN = 1  # those that are trained on
 SLMT_SPLIT_TEST = 2  # those kept for measuring
+
+# What the numbers of a field mean.
+SLMT_FIELD_IMAGE = 1  # intensities; any type
+SLMT_FIELD_LABELS = 2  # a class for each pixel; uint8 or int32
+SLMT_FIELD_BOXES = 3  # corners of boxes, four numbers each; the last axis has extent 4
+SLMT_FIELD_VECTOR = 4  # numbers of any meaning; any type
+SLMT_FIELD_IDS = 5  # whom or what a row shows; uint8 or int32
+SLMT_FIELD_CLASSES = 6  # a class for each row; uint8 or int32
 
 # What becomes of rows whose source is their target.
 SLMT_SELF_EXCLUDE = 0  # as if they were not there (the code of the paper has none)
@@ -332,6 +342,32 @@ class slmt_dataset(Structure):
 
 class slmt_dataset_writer(Structure):
     r"""A training set being written."""
+
+
+class slmt_field(Structure):
+    r"""A field of a training set."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_field), set by the caller
+        ("kind", c_int32),  # SLMT_FIELD_...
+        ("type", c_int32),  # SLMT_TENSOR_...
+        ("rank", c_int32),  # number of axes, 1 to 6
+        ("dim", c_int64 * 6),  # extents, outermost first; 0: the extent differs between records
+        ("name", c_char_p),  # 1 to 64 letters, digits, '-', '_'
+        ("axes", c_char_p),  # a name for each axis, joined by commas: "slice,row,column". Axes of one name have one extent within a record.
+        ("classes", c_char_p),  # of labels, ids and classes: "0=background,1=tumour", values rising, and no other values occur; NULL or "": any values, without names
+    ]
+
+
+class slmt_record(Structure):
+    r"""A record of a training set."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_record), set by the caller
+        ("split", c_int32),  # SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST
+        ("id", c_char_p),  # 1 to 128 letters, digits, '-', '_', '.'; not "." or ".."
+        ("group", c_char_p),  # the subject it was taken from; a name of the same form
+    ]
 
 
 class slmt_pair_score(Structure):
@@ -1269,16 +1305,13 @@ slmt_compare = _bind(
 
 
 slmt_dataset_writer_create = _bind(
-    "slmt_dataset_writer_create", slmt_status, [POINTER(slmt_context), c_char_p, POINTER(slmt_preprocess), POINTER(c_char_p), c_size_t, POINTER(POINTER(slmt_dataset_writer))],
-    r"""slmt_status slmt_dataset_writer_create(slmt_context *context, const char *path, const slmt_preprocess *preprocess, const char *const *contrasts, size_t count, slmt_dataset_writer **writer)
+    "slmt_dataset_writer_create", slmt_status, [POINTER(slmt_context), c_char_p, POINTER(POINTER(slmt_dataset_writer))],
+    r"""slmt_status slmt_dataset_writer_create(slmt_context *context, const char *path, slmt_dataset_writer **writer)
 
-    Start writing a training set.
+    Start writing a training set. Its fields are added next, then its records.
 
     context: not NULL
     path: appears, whole, when slmt_dataset_writer_finish() succeeds; replaced if it exists
-    preprocess: NULL for the defaults; recorded in the file
-    contrasts: count names, each 1 to 64 letters, digits, '-', '_'
-    count: 1 to 64
     writer: receives the writer; the caller ends it with finish or cancel
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
@@ -1289,20 +1322,90 @@ slmt_dataset_writer_create = _bind(
     """)
 
 
-slmt_dataset_writer_add = _bind(
-    "slmt_dataset_writer_add", slmt_status, [POINTER(slmt_dataset_writer), c_char_p, POINTER(POINTER(slmt_volume)), c_int32],
-    r"""slmt_status slmt_dataset_writer_add(slmt_dataset_writer *writer, const char *subject, const slmt_volume *const *volumes, int32_t split)
+slmt_dataset_writer_add_field = _bind(
+    "slmt_dataset_writer_add_field", slmt_status, [POINTER(slmt_dataset_writer), POINTER(slmt_field)],
+    r"""slmt_status slmt_dataset_writer_add_field(slmt_dataset_writer *writer, const slmt_field *field)
 
-    Preprocess a subject's volumes and add them: reorient to axial slices, normalise each volume on its own,
-    crop, choose slices, resize.
+    Add a field. Fields are numbered in the order in which they are added.
 
     writer: not NULL
-    subject: a name new to this set: 1 to 128 letters, digits, '-', '_', '.'
-    volumes: one for each contrast, NULL where missing; those present have equal grids
-    split: SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST
+    field: what to add; copied
 
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (grids differ, too few slices, a constant volume, ...; the set stays
-    as it was and more subjects can be added), SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (with the rule that the field breaks, or that there are 64 fields),
+    SLMT_ERR_STATE (a record has been begun, or the set is one of MR volumes), SLMT_ERR_MEMORY,
+    SLMT_ERR_LIMIT
+
+    Threads: one thread at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_writer_begin = _bind(
+    "slmt_dataset_writer_begin", slmt_status, [POINTER(slmt_dataset_writer), POINTER(slmt_record)],
+    r"""slmt_status slmt_dataset_writer_begin(slmt_dataset_writer *writer, const slmt_record *record)
+
+    Begin a record. Its tensors are appended next; slmt_dataset_writer_end() completes it.
+
+    writer: not NULL
+    record: an id that is new to the set, its group (NULL: the id) and its split
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the record before has not ended), SLMT_ERR_IO
+
+    Threads: one thread at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_writer_append = _bind(
+    "slmt_dataset_writer_append", slmt_status, [POINTER(slmt_dataset_writer), c_int32, POINTER(slmt_tensor)],
+    r"""slmt_status slmt_dataset_writer_append(slmt_dataset_writer *writer, int32_t field, const slmt_tensor *tensor)
+
+    Append to the record's tensor of one field: the whole tensor at once, or some rows (along the first axis) a
+    call, so that a record may be larger than memory. A tensor of 0 rows says that there is nothing to be seen,
+    such as no box; a field that is never appended to is missing.
+
+    writer: not NULL
+    field: number of the field
+    tensor: of the field's type; its extents but the first are the field's; compact; floats are finite,
+        and values of a field with classes are among them. Its name is not looked at.
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the record stays as it was), SLMT_ERR_NONFINITE, SLMT_ERR_STATE (no
+    record has been begun), SLMT_ERR_IO
+
+    Threads: one thread at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_writer_end = _bind(
+    "slmt_dataset_writer_end", slmt_status, [POINTER(slmt_dataset_writer)],
+    r"""slmt_status slmt_dataset_writer_end(slmt_dataset_writer *writer)
+
+    Complete the record. A record that is not complete is dropped, and the set stays as it was before it.
+
+    writer: not NULL
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (no tensors, too few rows, axes of one name that differ),
+    SLMT_ERR_STATE (no record has been begun), SLMT_ERR_IO
+
+    Threads: one thread at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_writer_undo = _bind(
+    "slmt_dataset_writer_undo", slmt_status, [POINTER(slmt_dataset_writer)],
+    r"""slmt_status slmt_dataset_writer_undo(slmt_dataset_writer *writer)
+
+    Drop the record that has been begun; without one nothing happens.
+
+    writer: not NULL
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (writer is NULL), SLMT_ERR_IO
 
     Threads: one thread at a time
 
@@ -1318,7 +1421,8 @@ slmt_dataset_writer_finish = _bind(
 
     writer: not NULL; freed
 
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (writer is NULL), SLMT_ERR_IO
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (writer is NULL), SLMT_ERR_STATE (a record has not ended, or
+    there is no field), SLMT_ERR_IO
 
     Threads: one thread at a time
 
@@ -1344,7 +1448,7 @@ slmt_dataset_open = _bind(
     "slmt_dataset_open", slmt_status, [POINTER(slmt_context), c_char_p, POINTER(POINTER(slmt_dataset))],
     r"""slmt_status slmt_dataset_open(slmt_context *context, const char *path, slmt_dataset **dataset)
 
-    Open a training set. Slices are read when they are needed; the set may be larger than memory.
+    Open a training set. Tensors are read when they are needed; the set may be larger than memory.
 
     context: not NULL
     path: a file that slmt_dataset_writer_finish() wrote
@@ -1373,16 +1477,207 @@ slmt_dataset_free = _bind(
     """)
 
 
+slmt_dataset_field_count = _bind(
+    "slmt_dataset_field_count", c_size_t, [POINTER(slmt_dataset)],
+    r"""size_t slmt_dataset_field_count(const slmt_dataset *dataset)
+
+    Number of fields.
+
+    dataset: not NULL
+
+    Returns: 1 to 64
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_field = _bind(
+    "slmt_dataset_field", slmt_status, [POINTER(slmt_dataset), c_size_t, POINTER(slmt_field)],
+    r"""slmt_status slmt_dataset_field(const slmt_dataset *dataset, size_t index, slmt_field *field)
+
+    Describe a field.
+
+    dataset: not NULL
+    index: from 0
+    field: struct_size set by the caller; filled; its texts live with the set, none is NULL
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_record_count = _bind(
+    "slmt_dataset_record_count", c_size_t, [POINTER(slmt_dataset)],
+    r"""size_t slmt_dataset_record_count(const slmt_dataset *dataset)
+
+    Number of records.
+
+    dataset: not NULL
+
+    Returns: how many, 0 if none was written
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_record = _bind(
+    "slmt_dataset_record", slmt_status, [POINTER(slmt_dataset), c_size_t, POINTER(slmt_record)],
+    r"""slmt_status slmt_dataset_record(const slmt_dataset *dataset, size_t index, slmt_record *record)
+
+    Describe a record, in the order in which they were written.
+
+    dataset: not NULL
+    index: from 0
+    record: struct_size set by the caller; filled; its texts live with the set
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_shape = _bind(
+    "slmt_dataset_shape", slmt_status, [POINTER(slmt_dataset), c_size_t, c_size_t, POINTER(c_int64)],
+    r"""slmt_status slmt_dataset_shape(const slmt_dataset *dataset, size_t record, size_t field, int64_t shape[6])
+
+    Shape of a record's tensor.
+
+    dataset: not NULL
+    record: index of the record
+    field: index of the field
+    shape: receives as many extents as the field has axes; the first may be 0
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND (the record has no such tensor)
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_read = _bind(
+    "slmt_dataset_read", slmt_status, [POINTER(slmt_dataset), c_size_t, c_size_t, c_int64, c_int64, POINTER(slmt_tensor)],
+    r"""slmt_status slmt_dataset_read(slmt_dataset *dataset, size_t record, size_t field, int64_t first, int64_t count, const slmt_tensor *tensor)
+
+    Read rows of a record's tensor: [first, first + count) along its first axis. Nothing else is read.
+
+    dataset: not NULL
+    record: index of the record
+    field: index of the field
+    first: first row
+    count: rows, 0 or more
+    tensor: where they go: of the field's type, of shape [count] and the other extents; its data is
+        written; its name is not looked at
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND (the record has no such tensor), SLMT_ERR_CORRUPT
+    (floats that are not finite, values that are no class of the field, damage)
+
+    Threads: one thread at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_source = _bind(
+    "slmt_dataset_source", c_char_p, [POINTER(slmt_dataset)],
+    r"""const char *slmt_dataset_source(const slmt_dataset *dataset)
+
+    What the set was made from.
+
+    dataset: not NULL
+
+    Returns: "mr": volumes, by slmt_dataset_writer_create_mr(); "": records, by whoever wrote them
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_writer_create_mr = _bind(
+    "slmt_dataset_writer_create_mr", slmt_status, [POINTER(slmt_context), c_char_p, POINTER(slmt_preprocess), POINTER(c_char_p), c_size_t, POINTER(POINTER(slmt_dataset_writer))],
+    r"""slmt_status slmt_dataset_writer_create_mr(slmt_context *context, const char *path, const slmt_preprocess *preprocess, const char *const *contrasts, size_t count, slmt_dataset_writer **writer)
+
+    Start writing a training set of MR volumes: a record for each subject; for each contrast a field of cropped
+    slices, "slice,row,column" in float32.
+
+    context: not NULL
+    path: appears, whole, when slmt_dataset_writer_finish() succeeds; replaced if it exists
+    preprocess: NULL for the defaults; recorded in the file
+    contrasts: count names, each 1 to 64 letters, digits, '-', '_'
+    count: 1 to 64
+    writer: receives the writer; the caller ends it with finish or cancel
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: one thread at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_writer_add_labels = _bind(
+    "slmt_dataset_writer_add_labels", slmt_status, [POINTER(slmt_dataset_writer), c_char_p],
+    r"""slmt_status slmt_dataset_writer_add_labels(slmt_dataset_writer *writer, const char *name)
+
+    Add a field of label maps to a set of MR volumes, before its first subject: "slice,row,column" in int32.
+    The labels that occur become the field's classes, each named as its number.
+
+    writer: from slmt_dataset_writer_create_mr()
+    name: new to the set: 1 to 64 letters, digits, '-', '_'
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (there is a subject already, or the set is not one of
+    MR volumes), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: one thread at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_writer_add = _bind(
+    "slmt_dataset_writer_add", slmt_status, [POINTER(slmt_dataset_writer), c_char_p, POINTER(POINTER(slmt_volume)), c_int32],
+    r"""slmt_status slmt_dataset_writer_add(slmt_dataset_writer *writer, const char *subject, const slmt_volume *const *volumes, int32_t split)
+
+    Preprocess a subject's volumes and add them: reorient to axial slices, normalise each volume on its own,
+    crop, choose slices, resize. Label maps are reoriented, cropped and cut into slices alone: their values
+    stay.
+
+    writer: from slmt_dataset_writer_create_mr()
+    subject: a name new to this set: 1 to 128 letters, digits, '-', '_', '.'
+    volumes: one for each contrast, then one for each field of labels, NULL where missing; those present
+        have equal grids; labels are whole numbers from -2^24 to 2^24
+    split: SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (grids differ, too few slices, a constant volume, a label
+    that is not a whole number, ...; the set stays as it was and more subjects can be added),
+    SLMT_ERR_STATE (the set is not one of MR volumes), SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: one thread at a time
+
+    Since 0.1.
+    """)
+
+
 slmt_dataset_get_preprocess = _bind(
     "slmt_dataset_get_preprocess", slmt_status, [POINTER(slmt_dataset), POINTER(slmt_preprocess)],
     r"""slmt_status slmt_dataset_get_preprocess(const slmt_dataset *dataset, slmt_preprocess *preprocess)
 
-    The preprocessing its slices went through.
+    The preprocessing that the slices of a set of MR volumes went through.
 
     dataset: not NULL
     preprocess: struct_size set by the caller; filled
 
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the set was not made from MR volumes)
 
     Threads: any thread
 
@@ -1394,11 +1689,11 @@ slmt_dataset_contrast_count = _bind(
     "slmt_dataset_contrast_count", c_size_t, [POINTER(slmt_dataset)],
     r"""size_t slmt_dataset_contrast_count(const slmt_dataset *dataset)
 
-    Number of contrasts.
+    Number of contrasts. They are the set's first fields.
 
     dataset: not NULL
 
-    Returns: 1 to 64
+    Returns: 1 to 64; 0 if the set was not made from MR volumes
 
     Threads: any thread
 
@@ -1427,7 +1722,7 @@ slmt_dataset_subject_count = _bind(
     "slmt_dataset_subject_count", c_size_t, [POINTER(slmt_dataset)],
     r"""size_t slmt_dataset_subject_count(const slmt_dataset *dataset)
 
-    Number of subjects.
+    Number of subjects. Each is a record of the same index.
 
     dataset: not NULL
 
@@ -1491,11 +1786,11 @@ slmt_dataset_slice_count = _bind(
     """)
 
 
-slmt_dataset_read = _bind(
-    "slmt_dataset_read", slmt_status, [POINTER(slmt_dataset), c_size_t, c_size_t, c_size_t, c_int32, POINTER(c_float)],
-    r"""slmt_status slmt_dataset_read(slmt_dataset *dataset, size_t subject, size_t contrast, size_t slice, int32_t resize, float *pixels)
+slmt_dataset_read_slice = _bind(
+    "slmt_dataset_read_slice", slmt_status, [POINTER(slmt_dataset), c_size_t, c_size_t, c_size_t, c_int32, POINTER(c_float)],
+    r"""slmt_status slmt_dataset_read_slice(slmt_dataset *dataset, size_t subject, size_t contrast, size_t slice, int32_t resize, float *pixels)
 
-    Read one slice.
+    Read one slice of a set of MR volumes.
 
     dataset: not NULL
     subject: index of the subject
@@ -2397,7 +2692,7 @@ slmt_trainer_run = _bind(
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (image sizes differ, fewer slices than a batch), SLMT_ERR_NOT_FOUND
     (no such contrast), SLMT_ERR_UNSUPPORTED (the task takes no sets), SLMT_ERR_CANCELLED, and as
-    slmt_pretrain_step() and slmt_dataset_read()
+    slmt_pretrain_step() and slmt_dataset_read_slice()
 
     Threads: one thread per trainer and set at a time
 

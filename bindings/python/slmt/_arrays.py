@@ -33,6 +33,9 @@ ArrayIn = Union[ArrayLike, SupportsDLPack]
 
 TYPES: dict[int, type[Any]] = {_api.SLMT_TENSOR_FLOAT32: np.float32, _api.SLMT_TENSOR_INT32: np.int32}
 
+SET_TYPES: dict[int, type[Any]] = TYPES | {_api.SLMT_TENSOR_FLOAT16: np.float16, _api.SLMT_TENSOR_UINT8: np.uint8}
+"""Those of fields of training sets."""
+
 
 def taken(
     values: ArrayIn, what: str, kind: type[Any] = np.float32, shape: Sequence[int | None] | None = None
@@ -44,8 +47,8 @@ def taken(
     if shape is not None and not fits(array.shape, shape):
         raise ArgumentError(f"{what} is {list(array.shape)}, expected {expected(shape)}")
     compact = np.require(array, kind, ["C", "A"])
-    if kind is np.int32 and array.dtype != np.int32 and not np.array_equal(compact, array):
-        raise ArgumentError(f"{what} holds numbers beyond int32")
+    if kind in (np.int32, np.uint8) and array.dtype != kind and not np.array_equal(compact, array):
+        raise ArgumentError(f"{what} holds numbers beyond {np.dtype(kind)}")
     return compact
 
 
@@ -101,4 +104,4 @@ class Tensors:
             tensor.data = array.ctypes.data
             tensor.rank = array.ndim
             tensor.shape = cast(shape, POINTER(c_int64))
-            tensor.type = next(code for code, kind in TYPES.items() if array.dtype == kind)
+            tensor.type = next(code for code, kind in SET_TYPES.items() if array.dtype == kind)

@@ -42,6 +42,77 @@ def test_a_set_has_what_was_added(dataset: slmt.Dataset) -> None:
             call()
 
 
+FIELDS = (
+    slmt.Field("photo", "image", np.uint8, ("row", "column", "band"), (None, None, 3)),
+    slmt.Field("mask", "labels", np.uint8, ("row", "column"), (None, None), {0: "background", 7: "left lung"}),
+    slmt.Field("box", "boxes", np.float32, ("box", "corner"), (None, 4)),
+    slmt.Field("what", "classes", np.int32, ("box",), (None,), {-1: "crowd", 3: "person"}),
+    slmt.Field("code", "vector", np.float16, ("value",), (5,)),
+)
+
+
+def write_records(path: Path) -> dict[str, Array]:
+    random = np.random.default_rng(1)
+    arrays: dict[str, Array] = {
+        "photo": random.integers(0, 256, (7, 4, 3), np.uint8),
+        "mask": random.choice(np.array([0, 7], np.uint8), (7, 4)),
+        "box": random.random((2, 4), np.float32),
+        "what": np.array([3, -1], np.int32),
+        "code": random.random(5, np.float32).astype(np.float16),
+    }
+    with slmt.RecordWriter(path, FIELDS) as writer:
+        writer.add("a", arrays, group="ward.2")
+        with writer.record("b", split="test"):
+            writer.append("box", np.empty((0, 4)))
+            writer.append("what", np.empty(0, np.int32))
+            for row in arrays["photo"]:
+                writer.append("photo", row[None])
+        with pytest.raises(ZeroDivisionError), writer.record("c"):
+            writer.append("photo", arrays["photo"])
+            raise ZeroDivisionError
+        with pytest.raises(slmt.ArgumentError, match="axis row of photo has extent 7"):
+            writer.add("c", {"photo": arrays["photo"], "mask": arrays["mask"][1:]})
+        with pytest.raises(slmt.ArgumentError, match="none of the field's classes"):
+            writer.add("c", {"what": [2]})
+        with pytest.raises(slmt.NotFoundError, match="no field depth"):
+            writer.add("c", {"depth": [2]})
+        with pytest.raises(TypeError, match="box holds complex"):
+            writer.add("c", {"box": np.zeros((1, 4), complex)})
+    return arrays
+
+
+def test_records_of_any_fields_come_back(tmp_path: Path) -> None:
+    arrays = write_records(tmp_path / "set.h5")
+    with slmt.Dataset(tmp_path / "set.h5") as made:
+        assert made.fields == FIELDS and made.source == "" and made.contrasts == ()
+        assert made.records == (slmt.Record("a", "ward.2", "train"), slmt.Record("b", "b", "test"))
+        for name, array in arrays.items():
+            read = made.read("a", name)
+            assert read.dtype == array.dtype and made.shape("a", name) == array.shape
+            assert np.array_equal(read, array)
+        assert made.shape("b", "box") == (0, 4) and made.read("b", "what").shape == (0,)
+        assert np.array_equal(made.read("b", "photo", 2, 3), arrays["photo"][2:5])
+        out = np.empty((2, 4), np.float32)
+        assert made.read("a", "box", out=out) is out and np.array_equal(out, arrays["box"])
+        with pytest.raises(slmt.NotFoundError, match="record b has no mask"):
+            made.read("b", "mask")
+        with pytest.raises(slmt.ArgumentError, match="rows 6 to 7"):
+            made.read("a", "photo", 6, 2)
+        with pytest.raises(slmt.StateError, match="not made from MR volumes"):
+            _ = made.preprocess
+
+
+def test_label_maps_lie_beside_contrasts(tmp_path: Path) -> None:
+    labels = np.zeros((SIDE, SIDE, 8), np.float32)
+    labels[3:5] = 4
+    with slmt.DatasetWriter(tmp_path / "set.h5", ["t1"], small_preprocess(), labels=["tumour"]) as writer:
+        writer.add("a", {"t1": head(0, 0), "tumour": slmt.Volume(labels, np.diag([1.0, 1.0, 3.0, 1.0]))})
+    with slmt.Dataset(tmp_path / "set.h5") as made:
+        assert made.source == "mr" and made.contrasts == ("t1",)
+        assert made.fields[1].kind == "labels" and made.fields[1].classes == {0: "0", 4: "4"}
+        assert sorted(np.unique(made.read("a", "tumour"))) == [0, 4]
+
+
 def test_a_set_whose_writing_fails_is_not_there(tmp_path: Path) -> None:
     path = tmp_path / "set.h5"
     with pytest.raises(ZeroDivisionError), slmt.DatasetWriter(path, ["t1"], small_preprocess()) as writer:

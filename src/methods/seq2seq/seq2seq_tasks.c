@@ -2,11 +2,10 @@
 /* seq2seq_tasks.c - what the library knows of Seq2Seq: its options, synthesis, training, and how a set of
  * slices becomes samples. */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/method.h"
-#include "lib/random.h"
+#include "data/sampler/stack_pairs.h"
 #include "methods/seq2seq/seq2seq.h"
 #include "slmt/model.h"
 
@@ -290,269 +289,26 @@ static void train_build(task_graph *t)
     nn_close(&n);
 }
 
-/* ---- samples from a set ----
- *
- * A step has one pair of sequences, drawn from those of its first subject; s = t is allowed. Every sample is
- * a stack of neighbouring slices, cropped. */
+/* ---- samples from a set ---- */
 
-typedef struct samples {
-    uint32_t *subjects; /* of the training part, those with any sequence */
-    uint32_t n;
-    uint32_t *order; /* of an epoch's samples */
-    uint64_t epoch;  /* UINT64_MAX: none yet */
-    int32_t *code;   /* by contrast: its sequence's index */
-    float *slice;
-} samples;
-
-static uint64_t epoch_samples(const feed *f, const samples *own)
+/* A sample is a stack of neighbouring slices, cropped: the channels in 2D, the volume in 3D. */
+static status train_stacks(numbers at, stack_shape *shape)
 {
-    return (uint64_t)own->n * (uint64_t)set(f->at.setting, train_table, "crops");
-}
-
-static int64_t stack_height(const feed *f)
-{
-    seq2seq_options o = options_of(f->at.option);
-    return o.ndims == 3 ? (int64_t)set(f->at.setting, train_table, "depth") : o.channels;
-}
-
-/* Places at which a stack of both contrasts can begin; 0: none. */
-static int64_t stacks(const feed *f, uint32_t subject, size_t a, size_t b)
-{
-    size_t n = slmt_dataset_slice_count(f->set, subject, a), m = slmt_dataset_slice_count(f->set, subject, b);
-    int64_t places = (int64_t)(n < m ? n : m) - stack_height(f) + 1;
-    return places > 0 ? places : 0;
-}
-
-static int has_any(const feed *f, uint32_t subject)
-{
-    for (size_t c = 0; c < slmt_dataset_contrast_count(f->set); c++)
-        if (stacks(f, subject, c, c) > 0)
-            return 1;
-    return 0;
-}
-
-/* Place of a name in a list joined by commas; -1: it is not there. */
-static int32_t place_in_list(const char *list, const char *name)
-{
-    size_t length = strlen(name);
-    for (int32_t i = 0; *list; i++) {
-        size_t n = strcspn(list, ",");
-        if (n == length && strncmp(list, name, n) == 0)
-            return i;
-        list += n + (list[n] == ',');
-    }
-    return -1;
-}
-
-/* The model's card keeps the names of its sequences; the first set a model sees gives them. */
-static status name_sequences(feed *f)
-{
-    char text[64 * 66] = "";
-    size_t at = 0;
-    if (slmt_model_card(f->model, "sequences")[0])
-        return OK;
-    for (size_t c = 0; c < slmt_dataset_contrast_count(f->set); c++)
-        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", c ? "," : "",
-                               slmt_dataset_contrast(f->set, c));
-    return slmt_model_set_card(f->model, "sequences", text);
-}
-
-static status find_codes(feed *f, samples *own)
-{
-    void *p;
-    size_t n = slmt_dataset_contrast_count(f->set);
-    int32_t most = options_of(f->at.option).code_length;
-    if (n > (size_t)most)
-        return fail(ERR_ARGUMENT, "the training set has %zu contrasts, the model's code_length is %d", n,
-                    most);
-    TRY(name_sequences(f));
-    TRY(mem_array(f->mem, n, sizeof(int32_t), &p));
-    own->code = p;
-    for (size_t c = 0; c < n; c++) {
-        own->code[c] =
-            place_in_list(slmt_model_card(f->model, "sequences"), slmt_dataset_contrast(f->set, c));
-        if (own->code[c] < 0)
-            return fail(ERR_NOT_FOUND, "the training set has contrast %s, the model's sequences are %s",
-                        slmt_dataset_contrast(f->set, c), slmt_model_card(f->model, "sequences"));
-    }
-    return OK;
-}
-
-static status list_subjects(feed *f, samples *own)
-{
-    void *p;
-    size_t all = slmt_dataset_subject_count(f->set);
-    TRY(mem_array(f->mem, all + 1, sizeof(uint32_t), &p));
-    own->subjects = p;
-    for (uint32_t s = 0; s < all; s++)
-        if (slmt_dataset_subject_split(f->set, s) == SLMT_SPLIT_TRAIN && has_any(f, s))
-            own->subjects[own->n++] = s;
-    own->n = (uint32_t)floor(own->n * f->at.setting[TRAIN_DATA_RATE] + 1e-9);
-    uint64_t n = epoch_samples(f, own);
-    f->steps_in_epoch = n / (uint64_t)f->at.setting[TRAIN_BATCH];
-    if (f->steps_in_epoch == 0 || n > UINT32_MAX)
-        return fail(
-            ERR_ARGUMENT,
-            "the training set gives %llu samples an epoch (%u subjects with %lld neighbouring slices), a "
-            "batch needs %d",
-            (unsigned long long)n, own->n, (long long)stack_height(f), (int)f->at.setting[TRAIN_BATCH]);
-    TRY(mem_array(f->mem, n, sizeof(uint32_t), &p));
-    own->order = p;
-    return OK;
-}
-
-static void feed_close(feed *f)
-{
-    samples *own = f->own;
-    if (!own)
-        return;
-    mem_give(f->mem, own->subjects);
-    mem_give(f->mem, own->order);
-    mem_give(f->mem, own->code);
-    mem_give(f->mem, own->slice);
-    mem_give(f->mem, own);
-    f->own = NULL;
-}
-
-static status check_run(const feed *f)
-{
-    seq2seq_options o = options_of(f->at.option);
-    int32_t side = f->preprocess.image_size;
-    if (f->source >= 0 || f->target >= 0)
-        return fail(ERR_ARGUMENT,
-                    "slmt_trainer_run: seq2seq draws sources and targets from all contrasts; name none");
-    if (set(f->at.setting, train_table, "times") != 1 || (o.ndims == 3 && o.channels != 1))
+    seq2seq_options o = options_of(at.option);
+    const double *v = at.setting;
+    if (set(v, train_table, "times") != 1 || (o.ndims == 3 && o.channels != 1))
         return fail(ERR_ARGUMENT, "slmt_trainer_run: a set has one time point and one channel; more are for "
                                   "slmt_trainer_step()");
-    if (set(f->at.setting, train_table, "height") > side || set(f->at.setting, train_table, "width") > side)
-        return fail(
-            ERR_ARGUMENT, "settings height = %g and width = %g must fit into the training set's images, %d",
-            set(f->at.setting, train_table, "height"), set(f->at.setting, train_table, "width"), side);
+    *shape = (stack_shape){.slices = o.ndims == 3 ? (int64_t)set(v, train_table, "depth") : o.channels,
+                           .rows = (int64_t)set(v, train_table, "height"),
+                           .columns = (int64_t)set(v, train_table, "width"),
+                           .crops = (int64_t)set(v, train_table, "crops"),
+                           .most_sequences = o.code_length};
     return OK;
 }
 
-static status feed_open(feed *f)
-{
-    void *p;
-    size_t side = (size_t)f->preprocess.image_size;
-    TRY(check_run(f));
-    TRY(mem_zeros(f->mem, 1, sizeof(samples), &p));
-    samples *own = f->own = p;
-    own->epoch = UINT64_MAX;
-    TRY(mem_array(f->mem, side * side, sizeof(float), &p));
-    own->slice = p;
-    TRY(list_subjects(f, own));
-    return find_codes(f, own);
-}
-
-/* A whole number below n. */
-static int64_t below(random_stream *r, int64_t n)
-{
-    int64_t k = (int64_t)(random_uniform(r) * (double)n);
-    return k < n ? k : n - 1;
-}
-
-typedef struct pair {
-    size_t source, target; /* contrasts */
-} pair;
-
-static pair draw_pair(const feed *f, uint32_t subject, random_stream *r)
-{
-    size_t have[64], n = 0;
-    for (size_t c = 0; c < slmt_dataset_contrast_count(f->set) && n < 64; c++)
-        if (stacks(f, subject, c, c) > 0)
-            have[n++] = c;
-    pair p = {have[below(r, (int64_t)n)], have[below(r, (int64_t)n)]};
-    return p;
-}
-
-/* The subject at a place of the epoch, or the next one that has both contrasts. */
-static uint32_t subject_with(const feed *f, const samples *own, uint32_t place, pair p)
-{
-    for (uint32_t i = 0; i < own->n; i++) {
-        uint32_t s = own->subjects[(place + i) % own->n];
-        if (stacks(f, s, p.source, p.target) > 0)
-            return s;
-    }
-    return own->subjects[place % own->n];
-}
-
-/* Where a sample lies: its first slice and its corner; `flip` reverses its rows. */
-typedef struct crop {
-    int64_t slice, row, column;
-    int flip;
-} crop;
-
-static status read_stack(feed *f, uint32_t subject, size_t contrast, crop at, float *to)
-{
-    samples *own = f->own;
-    int64_t side = f->preprocess.image_size, h = (int64_t)set(f->at.setting, train_table, "height"),
-            w = (int64_t)set(f->at.setting, train_table, "width"), n = stack_height(f);
-    for (int64_t z = 0; z < n; z++) {
-        TRY(slmt_dataset_read(f->set, subject, contrast, (size_t)(at.slice + z), SLMT_RESIZE_BILINEAR,
-                              own->slice));
-        for (int64_t y = 0; y < h; y++)
-            for (int64_t x = 0; x < w; x++) {
-                int64_t column = at.column + (at.flip ? w - 1 - x : x);
-                to[(z * h + y) * w + x] = 2 * own->slice[(at.row + y) * side + column] - 1;
-            }
-    }
-    return OK;
-}
-
-static int is_background(const float *x, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += x[i];
-    return fabs(sum / (double)n + 1) < 1e-8;
-}
-
-/* A crop whose source is background is drawn again, a few times. */
-static status fill_one(feed *f, uint32_t subject, pair p, random_stream *r, float *source, float *target)
-{
-    enum { TRIES = 16 };
-    int64_t side = f->preprocess.image_size, h = (int64_t)set(f->at.setting, train_table, "height"),
-            w = (int64_t)set(f->at.setting, train_table, "width");
-    crop at = {0, 0, 0, 0};
-    for (int i = 0; i < TRIES; i++) {
-        at = (crop){below(r, stacks(f, subject, p.source, p.target)), below(r, side - h + 1),
-                    below(r, side - w + 1), 0};
-        at.flip = f->at.setting[TRAIN_AUGMENT] != 0 && random_uniform(r) < 0.5;
-        TRY(read_stack(f, subject, p.source, at, source));
-        if (!is_background(source, (size_t)(h * w * stack_height(f))))
-            break;
-    }
-    return read_stack(f, subject, p.target, at, target);
-}
-
-static status feed_fill(feed *f, uint64_t step, float *const *in)
-{
-    samples *own = f->own;
-    uint64_t batch = (uint64_t)f->at.setting[TRAIN_BATCH], epoch = step / f->steps_in_epoch;
-    size_t one =
-        (size_t)(set(f->at.setting, train_table, "height") * set(f->at.setting, train_table, "width")) *
-        (size_t)stack_height(f);
-    if (own->epoch != epoch) {
-        random_stream r = random_open(f->seed, random_purpose("order", epoch));
-        random_permutation(&r, own->order, (uint32_t)epoch_samples(f, own));
-        own->epoch = epoch;
-    }
-    const uint32_t *place = own->order + step % f->steps_in_epoch * batch;
-    random_stream choice = random_open(f->seed, random_purpose("pair", step));
-    pair p = draw_pair(f, own->subjects[place[0] % own->n], &choice);
-    for (uint64_t i = 0; i < batch; i++) {
-        random_stream r = random_open(f->seed, random_purpose("crop", step * batch + i));
-        TRY(fill_one(f, subject_with(f, own, place[i] % own->n, p), p, &r, in[SOURCE] + i * one,
-                     in[TARGET] + i * one));
-    }
-    int32_t code[2] = {own->code[p.source], own->code[p.target]};
-    memcpy(in[SOURCE_SEQUENCE], &code[0], sizeof *code);
-    memcpy(in[TARGET_SEQUENCE], &code[1], sizeof *code);
-    return OK;
-}
-
-static const feeding train_feeding = {feed_open, feed_fill, feed_close};
+static const stack_rule train_rule = {train_stacks, {SOURCE, TARGET, SOURCE_SEQUENCE, TARGET_SEQUENCE}};
+static const feeding train_feeding = STACK_PAIR_FEEDING(&train_rule);
 
 /* ---- the method ---- */
 

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "data/augment.h"
+#include "data/sampler/slices.h"
 #include "methods/slmt_net/mt_net.h"
 #include "slmt/trainer.h"
-#include "train/epoch.h"
 
 static double set(const double *setting, number_table t, const char *name)
 {
@@ -236,90 +236,21 @@ static void finetune_build(task_graph *t)
 
 /* ---- samples from a set ---- */
 
-typedef struct slices {
-    example_list list;
-    float *spare; /* one slice, for augmentation */
-} slices;
-
-static status check_set(const feed *f)
+static int32_t image_side(numbers at)
 {
-    const slmt_net net = slmt_net_of(f->at.option);
-    if (f->preprocess.image_size != net.options.image_size)
-        return fail(ERR_ARGUMENT, "the training set's images are %d pixels wide, the model's %d",
-                    f->preprocess.image_size, net.options.image_size);
-    return OK;
+    return slmt_net_of(at.option).options.image_size;
 }
 
-static void feed_close(feed *f)
+static void augment_single(float *image, float *none, int side, float *spare, random_stream *r)
 {
-    slices *own = f->own;
-    if (!own)
-        return;
-    examples_close(&own->list);
-    mem_give(f->mem, own->spare);
-    mem_give(f->mem, own);
-    f->own = NULL;
+    (void)none;
+    augment_pretrain(image, side, spare, r);
 }
 
-static status feed_open(feed *f)
-{
-    void *p;
-    size_t side = (size_t)f->preprocess.image_size;
-    TRY(check_set(f));
-    TRY(mem_zeros(f->mem, 1, sizeof(slices), &p));
-    slices *own = f->own = p;
-    own->list.mem = f->mem;
-    TRY(mem_array(f->mem, side * side, sizeof(float), &p));
-    own->spare = p;
-    double rate = f->at.setting[TRAIN_DATA_RATE];
-    TRY(examples_open(&own->list, f->mem, f->set, f->source, f->target, rate));
-    f->steps_in_epoch = own->list.n / (uint64_t)f->at.setting[TRAIN_BATCH];
-    if (f->steps_in_epoch == 0)
-        return fail(ERR_ARGUMENT, "the training set gives %u slices at data_rate %g, a batch needs %d",
-                    own->list.n, rate, (int)f->at.setting[TRAIN_BATCH]);
-    return OK;
-}
-
-static status pretrain_open(feed *f)
-{
-    if (f->target >= 0)
-        return fail(ERR_ARGUMENT, "slmt_trainer_run: pre-training takes no target contrast");
-    return feed_open(f);
-}
-
-static status finetune_open(feed *f)
-{
-    if (f->source < 0 || f->target < 0)
-        return fail(ERR_ARGUMENT, "slmt_trainer_run: fine-tuning needs the names of both contrasts");
-    return feed_open(f);
-}
-
-/* Reads and augments the examples of a step: sources and, where there are two inputs, targets. */
-static status feed_fill(feed *f, uint64_t step, float *const *in)
-{
-    slices *own = f->own;
-    size_t batch = (size_t)f->at.setting[TRAIN_BATCH];
-    int side = f->preprocess.image_size, augment = f->at.setting[TRAIN_AUGMENT] != 0;
-    size_t pixels = (size_t)side * (size_t)side;
-    for (size_t i = 0; i < batch; i++) {
-        uint32_t place = (uint32_t)(step % f->steps_in_epoch * batch + i);
-        const example *x = examples_at(&own->list, f->seed, step / f->steps_in_epoch, place);
-        random_stream r = random_open(f->seed, random_purpose("augment", step * batch + i));
-        float *source = in[0] + i * pixels, *target = x->target >= 0 ? in[1] + i * pixels : NULL;
-        TRY(slmt_dataset_read(f->set, x->subject, (size_t)x->source, x->slice, SLMT_RESIZE_BILINEAR, source));
-        if (target)
-            TRY(slmt_dataset_read(f->set, x->subject, (size_t)x->target, x->slice,
-                                  f->preprocess.target_resize, target));
-        if (augment && target)
-            augment_finetune(source, target, side, own->spare, &r);
-        else if (augment)
-            augment_pretrain(source, side, own->spare, &r);
-    }
-    return OK;
-}
-
-static const feeding pretrain_feeding = {pretrain_open, feed_fill, feed_close};
-static const feeding finetune_feeding = {finetune_open, feed_fill, feed_close};
+static const slice_rule single_slices = {0, image_side, augment_single};
+static const slice_rule pairs_of_slices = {1, image_side, augment_finetune};
+static const feeding pretrain_feeding = SLICE_FEEDING(&single_slices);
+static const feeding finetune_feeding = SLICE_FEEDING(&pairs_of_slices);
 
 /* ---- the method ---- */
 

@@ -4,7 +4,7 @@ libslmt from Julia: makes a missing MR contrast from one that is there, and trai
 Not for diagnosis.
 
 Objects: `Context`, `Model`, `Session`, `Trainer`, `Volume`, `Dataset`,
-`DatasetWriter`. Each is freed when nothing refers to it any more, or by `close`, or at the end of its `do`-block.
+`DatasetWriter`, `RecordWriter`. Each is freed when nothing refers to it any more, or by `close`, or at the end of its `do`-block.
 What fails throws an `SLMTError`. The C interface as it is lies beneath: `SLMT.slmt_...`, `SLMT.SLMT_...` (api.jl).
 
 # Arrays
@@ -27,7 +27,7 @@ module SLMT
 
 using Libdl
 
-export Context, Model, Session, Trainer, Volume, Dataset, DatasetWriter, SLMTError
+export Context, Model, Session, Trainer, Volume, Dataset, DatasetWriter, RecordWriter, SLMTError
 export load, save, synthesize, synthesize!, run!, step!, train!, attach, add!, finish!, cancel
 
 const libslmt = "libslmt.so.0"  # the ABI that api.jl was made for

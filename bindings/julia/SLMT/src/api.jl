@@ -62,6 +62,8 @@ const SLMT_NUMBER_CHOICE = Int32(3)  # one of `choices`
 # Kinds of elements of a tensor.
 const SLMT_TENSOR_FLOAT32 = Int32(1)  # float
 const SLMT_TENSOR_INT32 = Int32(2)  # int32_t
+const SLMT_TENSOR_FLOAT16 = Int32(3)  # IEEE half precision, in a uint16_t; in training sets alone
+const SLMT_TENSOR_UINT8 = Int32(4)  # uint8_t; in training sets alone
 
 # Named sets of options.
 const SLMT_PRESET_BASE = Int32(0)  # the paper's: image 256, width 128, depth 12; 2.5 M + 137 M parameters
@@ -83,10 +85,18 @@ const SLMT_SCALE_TWICE_P99 = Int32(1)  # clipped to 0 and twice the 99th percent
 # Which slices of a volume.
 const SLMT_CENTRE = Int32(-1)  # of a crop's first index: in the middle
 
-# Parts of a set, by subject.
-const SLMT_SPLIT_ALL = Int32(0)  # every subject
+# Parts of a set, by record.
+const SLMT_SPLIT_ALL = Int32(0)  # every record
 const SLMT_SPLIT_TRAIN = Int32(1)  # those that are trained on
 const SLMT_SPLIT_TEST = Int32(2)  # those kept for measuring
+
+# What the numbers of a field mean.
+const SLMT_FIELD_IMAGE = Int32(1)  # intensities; any type
+const SLMT_FIELD_LABELS = Int32(2)  # a class for each pixel; uint8 or int32
+const SLMT_FIELD_BOXES = Int32(3)  # corners of boxes, four numbers each; the last axis has extent 4
+const SLMT_FIELD_VECTOR = Int32(4)  # numbers of any meaning; any type
+const SLMT_FIELD_IDS = Int32(5)  # whom or what a row shows; uint8 or int32
+const SLMT_FIELD_CLASSES = Int32(6)  # a class for each row; uint8 or int32
 
 # What becomes of rows whose source is their target.
 const SLMT_SELF_EXCLUDE = Int32(0)  # as if they were not there (the code of the paper has none)
@@ -320,6 +330,30 @@ mutable struct slmt_dataset end
 A training set being written.
 """
 mutable struct slmt_dataset_writer end
+
+@doc raw"""
+A field of a training set.
+"""
+struct slmt_field
+    struct_size::UInt32  # sizeof(slmt_field), set by the caller
+    kind::Int32  # SLMT_FIELD_...
+    type::Int32  # SLMT_TENSOR_...
+    rank::Int32  # number of axes, 1 to 6
+    dim::NTuple{6,Int64}  # extents, outermost first; 0: the extent differs between records
+    name::Cstring  # 1 to 64 letters, digits, '-', '_'
+    axes::Cstring  # a name for each axis, joined by commas: "slice,row,column". Axes of one name have one extent within a record.
+    classes::Cstring  # of labels, ids and classes: "0=background,1=tumour", values rising, and no other values occur; NULL or "": any values, without names
+end
+
+@doc raw"""
+A record of a training set.
+"""
+struct slmt_record
+    struct_size::UInt32  # sizeof(slmt_record), set by the caller
+    split::Int32  # SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST
+    id::Cstring  # 1 to 128 letters, digits, '-', '_', '.'; not "." or ".."
+    group::Cstring  # the subject it was taken from; a name of the same form
+end
 
 @doc raw"""
 How well one sequence of a subject was made from another. A NaN is a score that was not taken. The fields
@@ -1252,15 +1286,12 @@ slmt_compare(prediction, target, height, width, metrics) =
     ccall((:slmt_compare, libslmt), slmt_status, (Ptr{Cfloat}, Ptr{Cfloat}, Csize_t, Csize_t, Ptr{slmt_metrics}, ), prediction, target, height, width, metrics)
 
 @doc raw"""
-    slmt_status slmt_dataset_writer_create(slmt_context *context, const char *path, const slmt_preprocess *preprocess, const char *const *contrasts, size_t count, slmt_dataset_writer **writer)
+    slmt_status slmt_dataset_writer_create(slmt_context *context, const char *path, slmt_dataset_writer **writer)
 
-Start writing a training set.
+Start writing a training set. Its fields are added next, then its records.
 
 context: not NULL
 path: appears, whole, when slmt_dataset_writer_finish() succeeds; replaced if it exists
-preprocess: NULL for the defaults; recorded in the file
-contrasts: count names, each 1 to 64 letters, digits, '-', '_'
-count: 1 to 64
 writer: receives the writer; the caller ends it with finish or cancel
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
@@ -1269,29 +1300,99 @@ Threads: one thread at a time
 
 Since 0.1.
 """
-slmt_dataset_writer_create(context, path, preprocess, contrasts, count, writer) =
-    ccall((:slmt_dataset_writer_create, libslmt), slmt_status, (Ptr{slmt_context}, Cstring, Ptr{slmt_preprocess}, Ptr{Cstring}, Csize_t, Ptr{Ptr{slmt_dataset_writer}}, ), context, path, preprocess, contrasts, count, writer)
+slmt_dataset_writer_create(context, path, writer) =
+    ccall((:slmt_dataset_writer_create, libslmt), slmt_status, (Ptr{slmt_context}, Cstring, Ptr{Ptr{slmt_dataset_writer}}, ), context, path, writer)
 
 @doc raw"""
-    slmt_status slmt_dataset_writer_add(slmt_dataset_writer *writer, const char *subject, const slmt_volume *const *volumes, int32_t split)
+    slmt_status slmt_dataset_writer_add_field(slmt_dataset_writer *writer, const slmt_field *field)
 
-Preprocess a subject's volumes and add them: reorient to axial slices, normalise each volume on its own,
-crop, choose slices, resize.
+Add a field. Fields are numbered in the order in which they are added.
 
 writer: not NULL
-subject: a name new to this set: 1 to 128 letters, digits, '-', '_', '.'
-volumes: one for each contrast, NULL where missing; those present have equal grids
-split: SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST
+field: what to add; copied
 
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (grids differ, too few slices, a constant volume, ...; the set stays
-as it was and more subjects can be added), SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (with the rule that the field breaks, or that there are 64 fields),
+SLMT_ERR_STATE (a record has been begun, or the set is one of MR volumes), SLMT_ERR_MEMORY,
+SLMT_ERR_LIMIT
 
 Threads: one thread at a time
 
 Since 0.1.
 """
-slmt_dataset_writer_add(writer, subject, volumes, split) =
-    ccall((:slmt_dataset_writer_add, libslmt), slmt_status, (Ptr{slmt_dataset_writer}, Cstring, Ptr{Ptr{slmt_volume}}, Int32, ), writer, subject, volumes, split)
+slmt_dataset_writer_add_field(writer, field) =
+    ccall((:slmt_dataset_writer_add_field, libslmt), slmt_status, (Ptr{slmt_dataset_writer}, Ptr{slmt_field}, ), writer, field)
+
+@doc raw"""
+    slmt_status slmt_dataset_writer_begin(slmt_dataset_writer *writer, const slmt_record *record)
+
+Begin a record. Its tensors are appended next; slmt_dataset_writer_end() completes it.
+
+writer: not NULL
+record: an id that is new to the set, its group (NULL: the id) and its split
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the record before has not ended), SLMT_ERR_IO
+
+Threads: one thread at a time
+
+Since 0.1.
+"""
+slmt_dataset_writer_begin(writer, record) =
+    ccall((:slmt_dataset_writer_begin, libslmt), slmt_status, (Ptr{slmt_dataset_writer}, Ptr{slmt_record}, ), writer, record)
+
+@doc raw"""
+    slmt_status slmt_dataset_writer_append(slmt_dataset_writer *writer, int32_t field, const slmt_tensor *tensor)
+
+Append to the record's tensor of one field: the whole tensor at once, or some rows (along the first axis) a
+call, so that a record may be larger than memory. A tensor of 0 rows says that there is nothing to be seen,
+such as no box; a field that is never appended to is missing.
+
+writer: not NULL
+field: number of the field
+tensor: of the field's type; its extents but the first are the field's; compact; floats are finite,
+    and values of a field with classes are among them. Its name is not looked at.
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the record stays as it was), SLMT_ERR_NONFINITE, SLMT_ERR_STATE (no
+record has been begun), SLMT_ERR_IO
+
+Threads: one thread at a time
+
+Since 0.1.
+"""
+slmt_dataset_writer_append(writer, field, tensor) =
+    ccall((:slmt_dataset_writer_append, libslmt), slmt_status, (Ptr{slmt_dataset_writer}, Int32, Ptr{slmt_tensor}, ), writer, field, tensor)
+
+@doc raw"""
+    slmt_status slmt_dataset_writer_end(slmt_dataset_writer *writer)
+
+Complete the record. A record that is not complete is dropped, and the set stays as it was before it.
+
+writer: not NULL
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (no tensors, too few rows, axes of one name that differ),
+SLMT_ERR_STATE (no record has been begun), SLMT_ERR_IO
+
+Threads: one thread at a time
+
+Since 0.1.
+"""
+slmt_dataset_writer_end(writer) =
+    ccall((:slmt_dataset_writer_end, libslmt), slmt_status, (Ptr{slmt_dataset_writer}, ), writer)
+
+@doc raw"""
+    slmt_status slmt_dataset_writer_undo(slmt_dataset_writer *writer)
+
+Drop the record that has been begun; without one nothing happens.
+
+writer: not NULL
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (writer is NULL), SLMT_ERR_IO
+
+Threads: one thread at a time
+
+Since 0.1.
+"""
+slmt_dataset_writer_undo(writer) =
+    ccall((:slmt_dataset_writer_undo, libslmt), slmt_status, (Ptr{slmt_dataset_writer}, ), writer)
 
 @doc raw"""
     slmt_status slmt_dataset_writer_finish(slmt_dataset_writer *writer)
@@ -1300,7 +1401,8 @@ Finish the file and free the writer, also on failure.
 
 writer: not NULL; freed
 
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (writer is NULL), SLMT_ERR_IO
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (writer is NULL), SLMT_ERR_STATE (a record has not ended, or
+there is no field), SLMT_ERR_IO
 
 Threads: one thread at a time
 
@@ -1326,7 +1428,7 @@ slmt_dataset_writer_cancel(writer) =
 @doc raw"""
     slmt_status slmt_dataset_open(slmt_context *context, const char *path, slmt_dataset **dataset)
 
-Open a training set. Slices are read when they are needed; the set may be larger than memory.
+Open a training set. Tensors are read when they are needed; the set may be larger than memory.
 
 context: not NULL
 path: a file that slmt_dataset_writer_finish() wrote
@@ -1357,14 +1459,205 @@ slmt_dataset_free(dataset) =
     ccall((:slmt_dataset_free, libslmt), Cvoid, (Ptr{slmt_dataset}, ), dataset)
 
 @doc raw"""
+    size_t slmt_dataset_field_count(const slmt_dataset *dataset)
+
+Number of fields.
+
+dataset: not NULL
+
+Returns: 1 to 64
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_dataset_field_count(dataset) =
+    ccall((:slmt_dataset_field_count, libslmt), Csize_t, (Ptr{slmt_dataset}, ), dataset)
+
+@doc raw"""
+    slmt_status slmt_dataset_field(const slmt_dataset *dataset, size_t index, slmt_field *field)
+
+Describe a field.
+
+dataset: not NULL
+index: from 0
+field: struct_size set by the caller; filled; its texts live with the set, none is NULL
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_dataset_field(dataset, index, field) =
+    ccall((:slmt_dataset_field, libslmt), slmt_status, (Ptr{slmt_dataset}, Csize_t, Ptr{slmt_field}, ), dataset, index, field)
+
+@doc raw"""
+    size_t slmt_dataset_record_count(const slmt_dataset *dataset)
+
+Number of records.
+
+dataset: not NULL
+
+Returns: how many, 0 if none was written
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_dataset_record_count(dataset) =
+    ccall((:slmt_dataset_record_count, libslmt), Csize_t, (Ptr{slmt_dataset}, ), dataset)
+
+@doc raw"""
+    slmt_status slmt_dataset_record(const slmt_dataset *dataset, size_t index, slmt_record *record)
+
+Describe a record, in the order in which they were written.
+
+dataset: not NULL
+index: from 0
+record: struct_size set by the caller; filled; its texts live with the set
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_dataset_record(dataset, index, record) =
+    ccall((:slmt_dataset_record, libslmt), slmt_status, (Ptr{slmt_dataset}, Csize_t, Ptr{slmt_record}, ), dataset, index, record)
+
+@doc raw"""
+    slmt_status slmt_dataset_shape(const slmt_dataset *dataset, size_t record, size_t field, int64_t shape[6])
+
+Shape of a record's tensor.
+
+dataset: not NULL
+record: index of the record
+field: index of the field
+shape: receives as many extents as the field has axes; the first may be 0
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND (the record has no such tensor)
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_dataset_shape(dataset, record, field, shape) =
+    ccall((:slmt_dataset_shape, libslmt), slmt_status, (Ptr{slmt_dataset}, Csize_t, Csize_t, Ptr{Int64}, ), dataset, record, field, shape)
+
+@doc raw"""
+    slmt_status slmt_dataset_read(slmt_dataset *dataset, size_t record, size_t field, int64_t first, int64_t count, const slmt_tensor *tensor)
+
+Read rows of a record's tensor: [first, first + count) along its first axis. Nothing else is read.
+
+dataset: not NULL
+record: index of the record
+field: index of the field
+first: first row
+count: rows, 0 or more
+tensor: where they go: of the field's type, of shape [count] and the other extents; its data is
+    written; its name is not looked at
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND (the record has no such tensor), SLMT_ERR_CORRUPT
+(floats that are not finite, values that are no class of the field, damage)
+
+Threads: one thread at a time
+
+Since 0.1.
+"""
+slmt_dataset_read(dataset, record, field, first, count, tensor) =
+    ccall((:slmt_dataset_read, libslmt), slmt_status, (Ptr{slmt_dataset}, Csize_t, Csize_t, Int64, Int64, Ptr{slmt_tensor}, ), dataset, record, field, first, count, tensor)
+
+@doc raw"""
+    const char *slmt_dataset_source(const slmt_dataset *dataset)
+
+What the set was made from.
+
+dataset: not NULL
+
+Returns: "mr": volumes, by slmt_dataset_writer_create_mr(); "": records, by whoever wrote them
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_dataset_source(dataset) =
+    ccall((:slmt_dataset_source, libslmt), Cstring, (Ptr{slmt_dataset}, ), dataset)
+
+@doc raw"""
+    slmt_status slmt_dataset_writer_create_mr(slmt_context *context, const char *path, const slmt_preprocess *preprocess, const char *const *contrasts, size_t count, slmt_dataset_writer **writer)
+
+Start writing a training set of MR volumes: a record for each subject; for each contrast a field of cropped
+slices, "slice,row,column" in float32.
+
+context: not NULL
+path: appears, whole, when slmt_dataset_writer_finish() succeeds; replaced if it exists
+preprocess: NULL for the defaults; recorded in the file
+contrasts: count names, each 1 to 64 letters, digits, '-', '_'
+count: 1 to 64
+writer: receives the writer; the caller ends it with finish or cancel
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: one thread at a time
+
+Since 0.1.
+"""
+slmt_dataset_writer_create_mr(context, path, preprocess, contrasts, count, writer) =
+    ccall((:slmt_dataset_writer_create_mr, libslmt), slmt_status, (Ptr{slmt_context}, Cstring, Ptr{slmt_preprocess}, Ptr{Cstring}, Csize_t, Ptr{Ptr{slmt_dataset_writer}}, ), context, path, preprocess, contrasts, count, writer)
+
+@doc raw"""
+    slmt_status slmt_dataset_writer_add_labels(slmt_dataset_writer *writer, const char *name)
+
+Add a field of label maps to a set of MR volumes, before its first subject: "slice,row,column" in int32.
+The labels that occur become the field's classes, each named as its number.
+
+writer: from slmt_dataset_writer_create_mr()
+name: new to the set: 1 to 64 letters, digits, '-', '_'
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (there is a subject already, or the set is not one of
+MR volumes), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: one thread at a time
+
+Since 0.1.
+"""
+slmt_dataset_writer_add_labels(writer, name) =
+    ccall((:slmt_dataset_writer_add_labels, libslmt), slmt_status, (Ptr{slmt_dataset_writer}, Cstring, ), writer, name)
+
+@doc raw"""
+    slmt_status slmt_dataset_writer_add(slmt_dataset_writer *writer, const char *subject, const slmt_volume *const *volumes, int32_t split)
+
+Preprocess a subject's volumes and add them: reorient to axial slices, normalise each volume on its own,
+crop, choose slices, resize. Label maps are reoriented, cropped and cut into slices alone: their values
+stay.
+
+writer: from slmt_dataset_writer_create_mr()
+subject: a name new to this set: 1 to 128 letters, digits, '-', '_', '.'
+volumes: one for each contrast, then one for each field of labels, NULL where missing; those present
+    have equal grids; labels are whole numbers from -2^24 to 2^24
+split: SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (grids differ, too few slices, a constant volume, a label
+that is not a whole number, ...; the set stays as it was and more subjects can be added),
+SLMT_ERR_STATE (the set is not one of MR volumes), SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: one thread at a time
+
+Since 0.1.
+"""
+slmt_dataset_writer_add(writer, subject, volumes, split) =
+    ccall((:slmt_dataset_writer_add, libslmt), slmt_status, (Ptr{slmt_dataset_writer}, Cstring, Ptr{Ptr{slmt_volume}}, Int32, ), writer, subject, volumes, split)
+
+@doc raw"""
     slmt_status slmt_dataset_get_preprocess(const slmt_dataset *dataset, slmt_preprocess *preprocess)
 
-The preprocessing its slices went through.
+The preprocessing that the slices of a set of MR volumes went through.
 
 dataset: not NULL
 preprocess: struct_size set by the caller; filled
 
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the set was not made from MR volumes)
 
 Threads: any thread
 
@@ -1376,11 +1669,11 @@ slmt_dataset_get_preprocess(dataset, preprocess) =
 @doc raw"""
     size_t slmt_dataset_contrast_count(const slmt_dataset *dataset)
 
-Number of contrasts.
+Number of contrasts. They are the set's first fields.
 
 dataset: not NULL
 
-Returns: 1 to 64
+Returns: 1 to 64; 0 if the set was not made from MR volumes
 
 Threads: any thread
 
@@ -1409,7 +1702,7 @@ slmt_dataset_contrast(dataset, index) =
 @doc raw"""
     size_t slmt_dataset_subject_count(const slmt_dataset *dataset)
 
-Number of subjects.
+Number of subjects. Each is a record of the same index.
 
 dataset: not NULL
 
@@ -1475,9 +1768,9 @@ slmt_dataset_slice_count(dataset, subject, contrast) =
     ccall((:slmt_dataset_slice_count, libslmt), Csize_t, (Ptr{slmt_dataset}, Csize_t, Csize_t, ), dataset, subject, contrast)
 
 @doc raw"""
-    slmt_status slmt_dataset_read(slmt_dataset *dataset, size_t subject, size_t contrast, size_t slice, int32_t resize, float *pixels)
+    slmt_status slmt_dataset_read_slice(slmt_dataset *dataset, size_t subject, size_t contrast, size_t slice, int32_t resize, float *pixels)
 
-Read one slice.
+Read one slice of a set of MR volumes.
 
 dataset: not NULL
 subject: index of the subject
@@ -1493,8 +1786,8 @@ Threads: one thread at a time
 
 Since 0.1.
 """
-slmt_dataset_read(dataset, subject, contrast, slice, resize, pixels) =
-    ccall((:slmt_dataset_read, libslmt), slmt_status, (Ptr{slmt_dataset}, Csize_t, Csize_t, Csize_t, Int32, Ptr{Cfloat}, ), dataset, subject, contrast, slice, resize, pixels)
+slmt_dataset_read_slice(dataset, subject, contrast, slice, resize, pixels) =
+    ccall((:slmt_dataset_read_slice, libslmt), slmt_status, (Ptr{slmt_dataset}, Csize_t, Csize_t, Csize_t, Int32, Ptr{Cfloat}, ), dataset, subject, contrast, slice, resize, pixels)
 
 @doc raw"""
     void slmt_ranking_options_init(slmt_ranking_options *options)
@@ -2379,7 +2672,7 @@ user: handed to step
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (image sizes differ, fewer slices than a batch), SLMT_ERR_NOT_FOUND
 (no such contrast), SLMT_ERR_UNSUPPORTED (the task takes no sets), SLMT_ERR_CANCELLED, and as
-slmt_pretrain_step() and slmt_dataset_read()
+slmt_pretrain_step() and slmt_dataset_read_slice()
 
 Threads: one thread per trainer and set at a time
 

@@ -104,7 +104,9 @@ end
 
 kind(::Type{Float32}, name) = SLMT_TENSOR_FLOAT32
 kind(::Type{Int32}, name) = SLMT_TENSOR_INT32
-kind(T, name) = throw(ArgumentError("$name holds $T, expected Float32 or Int32"))
+kind(::Type{Float16}, name) = SLMT_TENSOR_FLOAT16 # in training sets alone, as the next
+kind(::Type{UInt8}, name) = SLMT_TENSOR_UINT8
+kind(T, name) = throw(ArgumentError("$name holds $T, expected Float32, Int32, Float16 or UInt8"))
 
 "The array itself; an error where its elements do not lie in memory one after the other."
 compact(array::Array, name) = array

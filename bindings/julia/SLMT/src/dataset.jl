@@ -5,7 +5,8 @@
     Dataset(context, path)
     Dataset(f, context, path)
 
-A training set open for reading; its slices are read when they are needed.
+A training set open for reading; its arrays are read when they are needed. `fields`, `records`, `size` and `read` serve any
+set; `contrasts`, `subjects` and `slices` those of MR volumes, whose `source` is "mr".
 """
 mutable struct Dataset
     pointer::Ptr{slmt_dataset}
@@ -42,9 +43,77 @@ function slices(set::Dataset, subject, contrast, which = Colon(); resize = SLMT_
     side = preprocess(set).image_size
     pixels = zeros(Float32, side, side, length(chosen))
     for (i, slice) in enumerate(chosen)
-        check(slmt_dataset_read(set, s - 1, c - 1, slice - 1, resize, view(pixels, :, :, i)))
+        check(slmt_dataset_read_slice(set, s - 1, c - 1, slice - 1, resize, view(pixels, :, :, i)))
     end
     return pixels
+end
+
+"What a set was made from: \"mr\", or \"\" for records."
+source(set::Dataset) = readable(slmt_dataset_source(set))
+
+const FIELD_KINDS = (image = SLMT_FIELD_IMAGE, labels = SLMT_FIELD_LABELS, boxes = SLMT_FIELD_BOXES,
+                     vector = SLMT_FIELD_VECTOR, ids = SLMT_FIELD_IDS, classes = SLMT_FIELD_CLASSES)
+const FIELD_TYPES = Dict{DataType,Int32}(Float32 => SLMT_TENSOR_FLOAT32, Int32 => SLMT_TENSOR_INT32,
+                                         Float16 => SLMT_TENSOR_FLOAT16, UInt8 => SLMT_TENSOR_UINT8)
+
+"""
+The fields of a set: `(name, kind, type, axes, size, classes)` of each. `axes` and `size` go from the innermost axis to the
+outermost, as those of Julia's arrays do; a size of 0 differs between records. `classes` has the names by their values.
+"""
+function fields(set::Dataset)
+    return map(1:slmt_dataset_field_count(set)) do i
+        room = sized(slmt_field)
+        check(slmt_dataset_field(set, i - 1, room))
+        f = room[]
+        pairs = [split(pair, '=', limit = 2) for pair in split(readable(f.classes), ',', keepempty = false)]
+        (name = readable(f.name), kind = keys(FIELD_KINDS)[findfirst(==(f.kind), collect(FIELD_KINDS))],
+         type = only(T for (T, code) in FIELD_TYPES if code == f.type),
+         axes = reverse(String.(split(readable(f.axes), ','))), size = collect(reverse(Int.(f.dim[1:f.rank]))),
+         classes = Dict{Int,String}(parse(Int, value) => name for (value, name) in pairs))
+    end
+end
+
+"The records of a set: `(id, group, test)` of each."
+function records(set::Dataset)
+    return map(1:slmt_dataset_record_count(set)) do i
+        room = sized(slmt_record)
+        check(slmt_dataset_record(set, i - 1, room))
+        (id = readable(room[].id), group = readable(room[].group), test = room[].split == SLMT_SPLIT_TEST)
+    end
+end
+
+record_and_field(set, record, field) =
+    (index_of(record, record isa Integer ? (1:slmt_dataset_record_count(set)) : [one.id for one in records(set)], "record"),
+     index_of(field, [one.name for one in fields(set)], "field"))
+
+"""
+    size(set, record, field)
+
+The size of a record's array, both by name or by index; `nothing` where the record has none.
+"""
+function Base.size(set::Dataset, record, field)
+    r, f = record_and_field(set, record, field)
+    extents = zeros(Int64, 6)
+    status = slmt_dataset_shape(set, r - 1, f - 1, extents)
+    status == SLMT_ERR_NOT_FOUND && return nothing
+    check(status)
+    return Tuple(reverse(extents[1:length(fields(set)[f].size)]))
+end
+
+"""
+    read(set, record, field)
+    read(set, record, field, which)
+
+The array of a record, or the range `which` of its last axis, such as the slices of a volume.
+"""
+function Base.read(set::Dataset, record, field, which = nothing)
+    r, f = record_and_field(set, record, field)
+    whole = size(set, r, f)
+    whole === nothing && throw(SLMTError(SLMT_ERR_NOT_FOUND, "record $record has no $field"))
+    range = which === nothing ? (1:last(whole)) : which
+    array = zeros(fields(set)[f].type, whole[1:(end-1)]..., length(range))
+    check(slmt_dataset_read(set, r - 1, f - 1, first(range) - 1, length(range), Tensors((field = array,))))
+    return array
 end
 
 index_of(index::Integer, names, what) =
@@ -61,10 +130,10 @@ function preprocess(set::Dataset)
 end
 
 """
-    DatasetWriter(context, path, contrasts; fields...)
+    DatasetWriter(context, path, contrasts; labels = [], fields...)
     DatasetWriter(f, context, path, contrasts; ...)
 
-Writes a training set; `fields` are those of `SLMT.slmt_preprocess` that differ from the defaults. The file appears, whole,
+Writes a training set of MR volumes; `labels` names fields of label maps, whose values stay; `fields` are those of `SLMT.slmt_preprocess` that differ from the defaults. The file appears, whole,
 when `finish!` succeeds or the `do`-block ends; `close`, or an exception in the block, drops it.
 
     DatasetWriter(context, "set.h5", ["t1", "t2"], slice_first = 0, slice_count = 0) do writer
@@ -79,13 +148,18 @@ mutable struct DatasetWriter
     DatasetWriter(pointer::Ptr{slmt_dataset_writer}, context, contrasts) = owned(new(pointer, context, contrasts))
 end
 
-function DatasetWriter(context::Context, path::AbstractString, contrasts; fields...)
+function DatasetWriter(context::Context, path::AbstractString, contrasts; labels = String[], fields...)
     names = String[string(name) for name in contrasts]
     preprocess = Ref{slmt_preprocess}()
     slmt_preprocess_init(preprocess)
     preprocess[] = with(preprocess[]; fields...)
-    create(room) = slmt_dataset_writer_create(context, path, preprocess, names, length(names), room)
-    return DatasetWriter(made(create, slmt_dataset_writer), context, names)
+    create(room) = slmt_dataset_writer_create_mr(context, path, preprocess, names, length(names), room)
+    writer = DatasetWriter(made(create, slmt_dataset_writer), context, names)
+    for name in labels
+        check(slmt_dataset_writer_add_labels(writer, string(name)))
+        push!(writer.contrasts, string(name))
+    end
+    return writer
 end
 
 function DatasetWriter(work::Function, arguments...; fields...)
@@ -100,7 +174,7 @@ end
     add!(writer, subject, volumes; test = false)
 
 Preprocesses a subject's volumes and adds them. `volumes` is a `Dict` or `NamedTuple` by contrast; those not in it are
-missing. A refused subject leaves the set as it was.
+missing. Label maps go by their names. A refused subject leaves the set as it was.
 """
 function add!(writer::DatasetWriter, subject::AbstractString, volumes; test = false)
     given = Dict{String,Volume}(string(contrast) => volume for (contrast, volume) in pairs(volumes))
@@ -117,6 +191,84 @@ end
 Finishes the file, and closes the writer, also on failure.
 """
 function finish!(writer::DatasetWriter)
+    pointer = Base.unsafe_convert(Ptr{slmt_dataset_writer}, writer)
+    writer.pointer = C_NULL
+    check(slmt_dataset_writer_finish(pointer))
+end
+
+"""
+    RecordWriter(context, path, fields)
+    RecordWriter(f, context, path, fields)
+
+Writes a training set of any fields, each `(name, kind, type, axes, size, classes)` as [`fields`](@ref) gives them; `classes`
+may be left out. The file appears, whole, when `finish!` succeeds or the `do`-block ends.
+
+    photo = (name = "photo", kind = :image, type = UInt8, axes = ["band", "column", "row"], size = [3, 0, 0])
+    RecordWriter(context, "set.h5", [photo]) do writer
+        add!(writer, "a", (photo = rand(UInt8, 3, 40, 30),))
+    end
+"""
+mutable struct RecordWriter
+    pointer::Ptr{slmt_dataset_writer}
+    context::Context
+    names::Vector{String}
+    RecordWriter(pointer::Ptr{slmt_dataset_writer}, context, names) = owned(new(pointer, context, names))
+end
+
+function RecordWriter(context::Context, path::AbstractString, fields)
+    create(room) = slmt_dataset_writer_create(context, path, room)
+    writer = RecordWriter(made(create, slmt_dataset_writer), context, String[string(field.name) for field in fields])
+    for field in fields
+        add_field(writer, field)
+    end
+    return writer
+end
+
+function add_field(writer::RecordWriter, field)
+    names = get(field, :classes, Dict{Int,String}())
+    name, axes = string(field.name), join(reverse(field.axes), ',')
+    classes = join(("$value=$(names[value])" for value in sort(collect(keys(names)))), ',')
+    dim = ntuple(i -> i <= length(field.size) ? Int64(reverse(field.size)[i]) : Int64(0), 6)
+    GC.@preserve name axes classes begin
+        text(t) = Base.unsafe_convert(Cstring, t)
+        raw = Ref(slmt_field(sizeof(slmt_field), FIELD_KINDS[field.kind], FIELD_TYPES[field.type], length(field.size), dim,
+                             text(name), text(axes), text(classes)))
+        check(slmt_dataset_writer_add_field(writer, raw))
+    end
+end
+
+function RecordWriter(work::Function, arguments...)
+    return closing(RecordWriter(arguments...)) do writer
+        result = work(writer)
+        finish!(writer)
+        return result
+    end
+end
+
+"""
+    add!(writer, id, arrays; test = false, group = id)
+
+Adds a record: its arrays by field; those not in `arrays` are missing. A refused record leaves the set as it was.
+"""
+function add!(writer::RecordWriter, id::AbstractString, arrays; test = false, group = id)
+    given = [index_of(string(name), writer.names, "field") => array for (name, array) in pairs(arrays)]
+    GC.@preserve id group begin
+        text(t) = Base.unsafe_convert(Cstring, t)
+        record = Ref(slmt_record(sizeof(slmt_record), test ? SLMT_SPLIT_TEST : SLMT_SPLIT_TRAIN, text(id), text(group)))
+        check(slmt_dataset_writer_begin(writer, record))
+    end
+    try
+        for (field, array) in given
+            check(slmt_dataset_writer_append(writer, field - 1, Tensors((field = array,))))
+        end
+    catch
+        slmt_dataset_writer_undo(writer)
+        rethrow()
+    end
+    check(slmt_dataset_writer_end(writer))
+end
+
+function finish!(writer::RecordWriter)
     pointer = Base.unsafe_convert(Ptr{slmt_dataset_writer}, writer)
     writer.pointer = C_NULL
     check(slmt_dataset_writer_finish(pointer))

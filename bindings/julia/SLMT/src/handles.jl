@@ -7,6 +7,7 @@ for (name, raw, free) in ((:Context, :slmt_context, :slmt_context_free), (:Model
                           (:Volume, :slmt_volume, :slmt_volume_free), (:Session, :slmt_session, :slmt_session_free),
                           (:Dataset, :slmt_dataset, :slmt_dataset_free),
                           (:DatasetWriter, :slmt_dataset_writer, :slmt_dataset_writer_cancel),
+                          (:RecordWriter, :slmt_dataset_writer, :slmt_dataset_writer_cancel),
                           (:Trainer, :slmt_trainer, :slmt_trainer_free))
     @eval begin
         function Base.unsafe_convert(::Type{Ptr{$raw}}, object::$name)
@@ -41,7 +42,7 @@ function closing(work, object)
     end
 end
 
-for name in (:Context, :Model, :Session, :Dataset, :DatasetWriter, :Trainer)
+for name in (:Context, :Model, :Session, :Dataset, :DatasetWriter, :RecordWriter, :Trainer)
     @eval Base.show(io::IO, object::$name) =
         isopen(object) ? print(io, $(string(name)), '(', describe(object), ')') : print(io, $(string(name)), "(closed)")
 end
@@ -49,5 +50,8 @@ describe(context::Context) = unsafe_string(slmt_context_describe(context))
 describe(model::Model) = "$(method(model)), $(slmt_model_tensor_count(model)) tensors"
 describe(session::Session) = "$(session.task) of $(method(session.model))"
 describe(trainer::Trainer) = "$(trainer.task) of $(method(trainer.model)), $(state(trainer).step) steps done"
-describe(set::Dataset) = "$(length(subjects(set))) subjects, $(join(contrasts(set), ", "))"
+describe(set::Dataset) =
+    string(slmt_dataset_record_count(set), source(set) == "mr" ? " subjects, " : " records, ",
+           join((field.name for field in fields(set)), ", "))
+describe(writer::RecordWriter) = join(writer.names, ", ")
 describe(writer::DatasetWriter) = join(writer.contrasts, ", ")

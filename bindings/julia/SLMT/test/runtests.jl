@@ -240,6 +240,44 @@ end
         @test_throws ArgumentError add!(writer, "two", (t1 = scan(1),))
     end
 
+    @testset "records of any fields come back" begin
+        fields = [(name = "photo", kind = :image, type = UInt8, axes = ["band", "column", "row"], size = [3, 0, 0],
+                   classes = Dict{Int,String}()),
+                  (name = "box", kind = :boxes, type = Float32, axes = ["corner", "box"], size = [4, 0],
+                   classes = Dict{Int,String}()),
+                  (name = "what", kind = :classes, type = Int32, axes = ["box"], size = [0],
+                   classes = Dict(-1 => "crowd", 3 => "person")),
+                  (name = "code", kind = :vector, type = Float16, axes = ["value"], size = [5],
+                   classes = Dict{Int,String}())]
+        photo, box = rand(UInt8, 3, 5, 7), rand(Float32, 4, 2)
+        RecordWriter(context, path("records.h5"), fields) do writer
+            add!(writer, "a", (photo = photo, box = box, what = Int32[3, -1]), group = "ward.2")
+            add!(writer, "b", Dict("box" => zeros(Float32, 4, 0), "code" => Float16[1, 2, 3, 4, 5]), test = true)
+            @test failure(() -> add!(writer, "c", (what = Int32[2],))).status == SLMT.SLMT_ERR_ARGUMENT
+            @test failure(() -> add!(writer, "c", (box = box, what = Int32[3]))).status == SLMT.SLMT_ERR_ARGUMENT
+            @test failure(() -> add!(writer, "c", (depth = box,))).status == SLMT.SLMT_ERR_NOT_FOUND
+        end
+        Dataset(context, path("records.h5")) do set
+            @test SLMT.fields(set) == fields && SLMT.source(set) == "" && isempty(SLMT.contrasts(set))
+            @test SLMT.records(set) == [(id = "a", group = "ward.2", test = false), (id = "b", group = "b", test = true)]
+            @test read(set, "a", "photo") == photo && read(set, 1, 2) == box && read(set, "a", "what") == Int32[3, -1]
+            @test read(set, "a", "photo", 2:4) == photo[:, :, 2:4]
+            @test size(set, "b", "box") == (4, 0) && size(read(set, "b", "box")) == (4, 0)
+            @test read(set, "b", "code") == Float16[1, 2, 3, 4, 5] && size(set, "b", "photo") === nothing
+            @test failure(() -> read(set, "b", "photo")).status == SLMT.SLMT_ERR_NOT_FOUND
+            @test sprint(show, set) == "Dataset(2 records, photo, box, what, code)"
+        end
+        labels = Volume(context, Float32[i == 20 ? 4 : 0 for i in 1:40, j in 1:36, k in 1:6],
+                        affine = [-1.0 0 0 0; 0 -1 0 0; 0 0 1 0; 0 0 0 1])
+        DatasetWriter(context, path("labels.h5"), ["t1"]; labels = ["tumour"], cut...) do writer
+            add!(writer, "one", (t1 = scan(1), tumour = labels))
+        end
+        Dataset(context, path("labels.h5")) do set
+            @test SLMT.fields(set)[2].classes == Dict(0 => "0", 4 => "4")
+            @test sort(unique(read(set, "one", "tumour"))) == Int32[0, 4]
+        end
+    end
+
     @testset "steps fall in loss, and a resumed run equals the uninterrupted one" begin
         source, target = images(2), 1 .- images(2)
         model = tiny()

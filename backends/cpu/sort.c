@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sort.c - ops along the last axis in which the order counts: sort and cumulative sum. Rows are shared among
+ * threads, and one row is one thread's. */
+#include "backends/cpu/kernels.h"
+#include "backends/cpu/work.h"
+
+#include <omp.h>
+
+/* ---- sort: by radix, a byte at a time from the lowest on, each pass stable ---- */
+
+enum { BYTES = 4, BUCKETS = 256 };
+
+typedef struct sort_entry {
+    uint32_t key; /* small for what goes first */
+    int32_t index;
+} sort_entry;
+
+/* Bits of floats are in the order of their values once those of negative ones are inverted and the sign bit
+ * of the others is set; the complement is in falling order. -0 has the key of 0, and every NaN that of none.
+ */
+static uint32_t key_of(float x)
+{
+    uint32_t bits;
+    if (x != x)
+        return 0;
+    x += 0.0f;
+    memcpy(&bits, &x, sizeof bits);
+    return ~(bits >> 31 ? ~bits : bits | UINT32_C(0x80000000));
+}
+
+static void sort_pass(const sort_entry *from, sort_entry *to, int64_t n, int byte)
+{
+    int64_t place[BUCKETS] = {0}, next = 0;
+    for (int64_t i = 0; i < n; i++)
+        place[from[i].key >> 8 * byte & 255]++;
+    for (int b = 0; b < BUCKETS; b++) {
+        int64_t count = place[b];
+        place[b] = next;
+        next += count;
+    }
+    for (int64_t i = 0; i < n; i++)
+        to[place[from[i].key >> 8 * byte & 255]++] = from[i];
+}
+
+/* The number of passes is even: the sorted entries are in `entry` again. */
+static void sort_row(const float *x, int64_t n, sort_entry *entry, sort_entry *spare, float *y,
+                     int32_t *index)
+{
+    for (int64_t i = 0; i < n; i++)
+        entry[i] = (sort_entry){key_of(x[i]), (int32_t)i};
+    for (int byte = 0; byte < BYTES; byte += 2) {
+        sort_pass(entry, spare, n, byte);
+        sort_pass(spare, entry, n, byte + 1);
+    }
+    for (int64_t i = 0; i < n; i++)
+        y[i] = x[entry[i].index];
+    for (int64_t i = 0; index && i < n; i++)
+        index[i] = entry[i].index;
+}
+
+static int64_t length_of(const bk_call *call)
+{
+    const bk_shape *s = &call->in[0].shape;
+    return s->dim[s->rank - 1];
+}
+
+static int sort_fits(const bk_call *call)
+{
+    return call->in[0].shape.dtype == BK_F32 && call->out[0].shape.dtype == BK_F32 &&
+           call->out[1].shape.dtype == BK_I32 && length_of(call) <= INT32_MAX;
+}
+
+static size_t scratch_sort(const bk_call *call, int threads)
+{
+    return (size_t)(2 * length_of(call) * threads) * sizeof(sort_entry);
+}
+
+static bk_status run_sort(const bk_call *call, int threads)
+{
+    const float *x = call->in[0].data;
+    float *y = call->out[0].data;
+    int32_t *index = call->out[1].data;
+    int64_t n = length_of(call), rows = bk_count(&call->in[0].shape) / n;
+    int team = work_team(threads, rows, rows * n);
+#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
+    for (int64_t r = 0; r < rows; r++) {
+        sort_entry *entry = (sort_entry *)call->scratch + 2 * n * omp_get_thread_num();
+        sort_row(x + r * n, n, entry, entry + n, y + r * n, index ? index + r * n : NULL);
+    }
+    return BK_OK;
+}
+
+const cpu_kernel KERNEL(cpu_sort) = {
+    .fits = sort_fits, .scratch = scratch_sort, .run = run_sort, .types = CPU_OWN_TYPES};
+
+/* ---- cumulative sum: in double, as rows may be long ---- */
+
+static bk_status run_cumsum(const bk_call *call, int threads)
+{
+    const float *x = call->in[0].data;
+    float *y = call->out[0].data;
+    int64_t n = length_of(call), rows = bk_count(&call->in[0].shape) / n;
+    int64_t first = call->attr.reverse ? n - 1 : 0, step = call->attr.reverse ? -1 : 1;
+    int team = work_team(threads, rows, rows * n);
+#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
+    for (int64_t r = 0; r < rows; r++) {
+        double sum = 0;
+        for (int64_t i = 0, at = r * n + first; i < n; i++, at += step)
+            y[at] = (float)(sum += x[at]);
+    }
+    return BK_OK;
+}
+
+const cpu_kernel KERNEL(cpu_cumsum) = {.run = run_cumsum};

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dataset_mr.c - entry points of slmt/dataset.h for sets of MR volumes: their contrasts, subjects and slices.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "core/dataset.h"
+#include "core/structs.h"
+#include "core/volume.h"
+#include "data/mr_set.h"
+#include "data/preprocess.h"
+#include "io/dataset_format.h"
+
+/* ---- writing ---- */
+
+static status check_contrasts(const char *const *contrasts, size_t count)
+{
+    if (count < 1 || count > FIELDS_MAX)
+        return fail(ERR_ARGUMENT, "slmt_dataset_writer_create_mr: %zu contrasts, expected 1 to %d", count,
+                    FIELDS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        if (!contrasts[i] || !dataset_field_name_ok(contrasts[i]))
+            return fail(
+                ERR_ARGUMENT,
+                "slmt_dataset_writer_create_mr: contrasts[%zu] must be 1 to %d letters, digits, '-', '_'", i,
+                FIELD_NAME_MAX);
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(contrasts[i], contrasts[j]) == 0)
+                return fail(ERR_ARGUMENT,
+                            "slmt_dataset_writer_create_mr: contrasts[%zu] and [%zu] are both %s", j, i,
+                            contrasts[i]);
+    }
+    return OK;
+}
+
+slmt_status slmt_dataset_writer_create_mr(slmt_context *context, const char *path,
+                                          const slmt_preprocess *preprocess, const char *const *contrasts,
+                                          size_t count, slmt_dataset_writer **writer)
+{
+    slmt_preprocess p;
+    slmt_dataset_writer *w;
+    REQUIRE(context);
+    REQUIRE(path);
+    REQUIRE(contrasts);
+    REQUIRE(writer);
+    preprocess_defaults(&p);
+    if (preprocess)
+        TRY(struct_read(&p, sizeof p, preprocess, "slmt_preprocess"));
+    TRY(preprocess_check(&p));
+    TRY(check_contrasts(contrasts, count));
+    TRY(dataset_writer_open(context, path, &w));
+    status s = mr_set_start(w->file, &p, contrasts, count);
+    if (s != OK) {
+        slmt_dataset_writer_cancel(w);
+        return s;
+    }
+    w->contrasts = count;
+    w->preprocess = p;
+    *writer = w;
+    return OK;
+}
+
+static status need_volumes(const slmt_dataset_writer *w, const char *call)
+{
+    return w->contrasts > 0 ? OK
+                            : fail(ERR_STATE, "%s: %s is not a set of MR volumes", call,
+                                   dataset_file_writer_label(w->file));
+}
+
+slmt_status slmt_dataset_writer_add_labels(slmt_dataset_writer *writer, const char *name)
+{
+    REQUIRE(writer);
+    REQUIRE(name);
+    TRY(need_volumes(writer, __func__));
+    return mr_set_add_labels(writer->file, &writer->preprocess, name);
+}
+
+/* Grids are equal when no element of the affines differs by more than what rounding in headers explains. */
+static int same_grid(const nifti_scan *a, const nifti_scan *b)
+{
+    for (int i = 0; i < 3; i++)
+        if (a->dims[i] != b->dims[i])
+            return 0;
+    for (int i = 0; i < 16; i++)
+        if (!(fabs(a->affine[i] - b->affine[i]) <= 1e-3))
+            return 0;
+    return 1;
+}
+
+/* Fails where there is no volume, or grids differ. */
+static status check_volumes(const char *subject, const slmt_volume *const *volumes, size_t count)
+{
+    const slmt_volume *first = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (!volumes[i])
+            continue;
+        if (first && !same_grid(&first->scan, &volumes[i]->scan))
+            return fail(ERR_ARGUMENT, "subject %s: volumes[%zu] lies on another grid than the one before it",
+                        subject, i);
+        first = volumes[i];
+    }
+    return first ? OK : fail(ERR_ARGUMENT, "subject %s: all volumes are NULL", subject);
+}
+
+static status add_volumes(slmt_dataset_writer *w, const slmt_volume *const *volumes)
+{
+    for (size_t i = 0; i < dataset_file_writer_fields(w->file); i++) {
+        if (!volumes[i])
+            continue;
+        const nifti_scan *scan = &volumes[i]->scan;
+        TRY(mr_set_append(&w->context->mem, w->file, &w->preprocess, i, i >= w->contrasts, scan->dims,
+                          scan->affine, scan->voxels));
+    }
+    return dataset_file_end(w->file);
+}
+
+slmt_status slmt_dataset_writer_add(slmt_dataset_writer *writer, const char *subject,
+                                    const slmt_volume *const *volumes, int32_t split)
+{
+    REQUIRE(writer);
+    REQUIRE(subject);
+    REQUIRE(volumes);
+    TRY(need_volumes(writer, __func__));
+    if (!dataset_record_name_ok(subject))
+        return fail(ERR_ARGUMENT,
+                    "slmt_dataset_writer_add: subject must be 1 to %d letters, digits, '-', '_', '.', and "
+                    "not \".\" or \"..\"",
+                    RECORD_NAME_MAX);
+    if (split != SLMT_SPLIT_TRAIN && split != SLMT_SPLIT_TEST)
+        return fail(ERR_ARGUMENT, "slmt_dataset_writer_add: split is %d, expected SLMT_SPLIT_TRAIN or _TEST",
+                    split);
+    TRY(check_volumes(subject, volumes, dataset_file_writer_fields(writer->file)));
+    slmt_record record = {.struct_size = sizeof record, .split = split, .id = subject};
+    status s = dataset_file_begin(writer->file, &record);
+    if (s == OK)
+        s = add_volumes(writer, volumes);
+    if (s != OK)
+        dataset_file_undo(writer->file);
+    return s;
+}
+
+/* ---- reading ---- */
+
+slmt_status slmt_dataset_get_preprocess(const slmt_dataset *dataset, slmt_preprocess *preprocess)
+{
+    REQUIRE(dataset);
+    REQUIRE(preprocess);
+    if (dataset->contrasts == 0)
+        return fail(ERR_STATE, "%s: the set was not made from MR volumes", dataset_file_label(dataset->file));
+    return struct_write(preprocess, &dataset->preprocess, sizeof *preprocess, "slmt_preprocess");
+}
+
+size_t slmt_dataset_contrast_count(const slmt_dataset *dataset)
+{
+    return dataset ? dataset->contrasts : 0;
+}
+
+const char *slmt_dataset_contrast(const slmt_dataset *dataset, size_t index)
+{
+    return dataset && index < dataset->contrasts ? dataset_file_field(dataset->file, index)->name : NULL;
+}
+
+size_t slmt_dataset_subject_count(const slmt_dataset *dataset)
+{
+    return slmt_dataset_record_count(dataset);
+}
+
+const char *slmt_dataset_subject(const slmt_dataset *dataset, size_t index)
+{
+    const slmt_record *r = dataset ? dataset_file_record(dataset->file, index) : NULL;
+    return r ? r->id : NULL;
+}
+
+int32_t slmt_dataset_subject_split(const slmt_dataset *dataset, size_t index)
+{
+    const slmt_record *r = dataset ? dataset_file_record(dataset->file, index) : NULL;
+    return r ? r->split : 0;
+}
+
+size_t slmt_dataset_slice_count(const slmt_dataset *dataset, size_t subject, size_t contrast)
+{
+    return dataset ? mr_set_slices(dataset, subject, contrast) : 0;
+}
+
+static status check_slice(const slmt_dataset *d, size_t subject, size_t contrast, size_t slice)
+{
+    const dataset_file *f = d->file;
+    if (subject >= dataset_file_records(f) || contrast >= d->contrasts)
+        return fail(ERR_ARGUMENT, "%s: subject %zu, contrast %zu; there are %zu subjects, %zu contrasts",
+                    dataset_file_label(f), subject, contrast, dataset_file_records(f), d->contrasts);
+    size_t count = mr_set_slices(d, subject, contrast);
+    if (count == 0)
+        return fail(ERR_NOT_FOUND, "%s: subject %s has no %s", dataset_file_label(f),
+                    dataset_file_record(f, subject)->id, dataset_file_field(f, contrast)->name);
+    if (slice >= count)
+        return fail(ERR_ARGUMENT, "%s: slice %zu of subject %s; there are %zu", dataset_file_label(f), slice,
+                    dataset_file_record(f, subject)->id, count);
+    return OK;
+}
+
+slmt_status slmt_dataset_read_slice(slmt_dataset *dataset, size_t subject, size_t contrast, size_t slice,
+                                    int32_t resize, float *pixels)
+{
+    REQUIRE(dataset);
+    REQUIRE(pixels);
+    if (resize != SLMT_RESIZE_BILINEAR && resize != SLMT_RESIZE_NEAREST)
+        return fail(ERR_ARGUMENT,
+                    "slmt_dataset_read_slice: resize is %d, expected SLMT_RESIZE_BILINEAR or _NEAREST",
+                    resize);
+    TRY(check_slice(dataset, subject, contrast, slice));
+    return mr_set_read_slice(dataset, subject, contrast, slice, resize, pixels);
+}

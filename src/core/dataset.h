@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dataset.h - what a training set's handles hold, for entry points and samplers. */
+#ifndef SLMT_CORE_DATASET_H
+#define SLMT_CORE_DATASET_H
+
+#include "core/context.h"
+#include "io/dataset_file.h"
+#include "slmt/dataset.h"
+
+struct slmt_dataset_writer {
+    slmt_context *context; /* one owner */
+    dataset_file_writer *file;
+    size_t contrasts; /* of a set of MR volumes; 0: of another */
+    slmt_preprocess preprocess;
+};
+
+struct slmt_dataset {
+    slmt_context *context; /* one owner */
+    dataset_file *file;
+    size_t contrasts; /* of a set of MR volumes; 0: of another */
+    slmt_preprocess preprocess;
+    float *slice; /* [crop_size][crop_size]; NULL: of another */
+};
+
+/* A writer with a file that has no fields yet. */
+status dataset_writer_open(slmt_context *context, const char *path, slmt_dataset_writer **writer);
+
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* draw.h - what samplers draw beside uniform numbers. */
+#ifndef SLMT_DATA_SAMPLER_DRAW_H
+#define SLMT_DATA_SAMPLER_DRAW_H
+
+#include "lib/random.h"
+
+/* A whole number below n. */
+static inline int64_t draw_below(random_stream *r, int64_t n)
+{
+    int64_t k = (int64_t)(random_uniform(r) * (double)n);
+    return k < n ? k : n - 1;
+}
+
+#endif

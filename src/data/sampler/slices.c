@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* slices.c - lists the slices of a set that a run trains on, and reads those of a step. */
+#include "data/sampler/slices.h"
+
+#include <math.h>
+
+#include "data/mr_set.h"
+
+/* One training example: a slice of a subject, in one contrast or in two. */
+typedef struct example {
+    uint32_t subject, slice;
+    int32_t source, target; /* contrast indices; target -1 where there is none */
+} example;
+
+typedef struct slices {
+    example *items;
+    uint32_t n;
+    uint32_t *order; /* of the epoch last asked for */
+    uint64_t epoch;  /* UINT64_MAX: none yet */
+    float *spare;    /* one slice, for augmentation */
+} slices;
+
+/* ---- the list ---- */
+
+static size_t common_slices(const feed *f, size_t subject, size_t contrast)
+{
+    size_t n = mr_set_slices(f->set, subject, contrast);
+    if (f->target >= 0 && mr_set_slices(f->set, subject, (size_t)f->target) < n)
+        n = mr_set_slices(f->set, subject, (size_t)f->target);
+    return n;
+}
+
+/* Counts the examples, and writes the first `room` of them. Slices come in the set's order: of the contrast
+ * that the caller named, or of every contrast. */
+static uint64_t list_examples(const feed *f, example *items, uint64_t room)
+{
+    uint64_t n = 0;
+    for (size_t s = 0; s < dataset_file_records(f->set->file); s++) {
+        if (dataset_file_record(f->set->file, s)->split != SLMT_SPLIT_TRAIN)
+            continue;
+        for (size_t c = 0; c < f->set->contrasts; c++) {
+            size_t count = f->source >= 0 && (size_t)f->source != c ? 0 : common_slices(f, s, c);
+            for (size_t k = 0; k < count; k++, n++)
+                if (n < room)
+                    items[n] = (example){(uint32_t)s, (uint32_t)k, (int32_t)c, f->target};
+        }
+    }
+    return n;
+}
+
+static status make_list(feed *f, slices *own)
+{
+    void *p;
+    uint64_t all = list_examples(f, NULL, 0);
+    uint64_t used = (uint64_t)floor((double)all * f->at.setting[TRAIN_DATA_RATE] + 1e-9);
+    if (used > UINT32_MAX)
+        return fail(ERR_ARGUMENT, "the set has more than %u training slices", UINT32_MAX);
+    TRY(mem_array(f->mem, used ? used : 1, sizeof(example), &p));
+    own->items = p;
+    TRY(mem_array(f->mem, used ? used : 1, sizeof(uint32_t), &p));
+    own->order = p;
+    own->n = (uint32_t)used;
+    list_examples(f, own->items, used);
+    return OK;
+}
+
+/* The example at a place of an epoch's shuffled order. */
+static const example *example_at(slices *own, uint64_t seed, uint64_t epoch, uint32_t place)
+{
+    if (own->epoch != epoch) {
+        random_stream r = random_open(seed, random_purpose("order", epoch));
+        random_permutation(&r, own->order, own->n);
+        own->epoch = epoch;
+    }
+    return &own->items[own->order[place]];
+}
+
+/* ---- the sampler ---- */
+
+static status check_run(const feed *f)
+{
+    const slice_rule *rule = f->rule;
+    if (f->set->contrasts == 0)
+        return fail(ERR_ARGUMENT, "%s: the set was not made from MR volumes",
+                    dataset_file_label(f->set->file));
+    if (!rule->pairs && f->target >= 0)
+        return fail(ERR_ARGUMENT, "slmt_trainer_run: this task takes single slices; name no target contrast");
+    if (rule->pairs && (f->source < 0 || f->target < 0))
+        return fail(ERR_ARGUMENT, "slmt_trainer_run: this task takes pairs of slices; name both contrasts");
+    if (f->preprocess.image_size != rule->side(f->at))
+        return fail(ERR_ARGUMENT, "the training set's images are %d pixels wide, the model's %d",
+                    f->preprocess.image_size, rule->side(f->at));
+    return OK;
+}
+
+status slices_open(feed *f)
+{
+    void *p;
+    size_t side = (size_t)f->preprocess.image_size;
+    TRY(check_run(f));
+    TRY(mem_zeros(f->mem, 1, sizeof(slices), &p));
+    slices *own = f->own = p;
+    own->epoch = UINT64_MAX;
+    TRY(mem_array(f->mem, side * side, sizeof(float), &p));
+    own->spare = p;
+    TRY(make_list(f, own));
+    uint64_t together = (uint64_t)f->at.setting[TRAIN_BATCH] * (uint64_t)f->ranks;
+    f->steps_in_epoch = own->n / together;
+    if (f->steps_in_epoch == 0)
+        return fail(ERR_ARGUMENT, "the training set gives %u slices at data_rate %g, a batch needs %d",
+                    own->n, f->at.setting[TRAIN_DATA_RATE], (int)together);
+    return OK;
+}
+
+void slices_close(feed *f)
+{
+    slices *own = f->own;
+    if (!own)
+        return;
+    mem_give(f->mem, own->items);
+    mem_give(f->mem, own->order);
+    mem_give(f->mem, own->spare);
+    mem_give(f->mem, own);
+    f->own = NULL;
+}
+
+static status fill_one(feed *f, const example *x, random_stream *r, float *source, float *target)
+{
+    slices *own = f->own;
+    const slice_rule *rule = f->rule;
+    TRY(mr_set_read_slice(f->set, x->subject, (size_t)x->source, x->slice, SLMT_RESIZE_BILINEAR, source));
+    if (target)
+        TRY(mr_set_read_slice(f->set, x->subject, (size_t)x->target, x->slice, f->preprocess.target_resize,
+                              target));
+    if (f->at.setting[TRAIN_AUGMENT] != 0)
+        rule->augment(source, target, f->preprocess.image_size, own->spare, r);
+    return OK;
+}
+
+/* Reads and augments the examples of a step: sources and, where there are two inputs, targets. */
+status slices_fill(feed *f, uint64_t step, void *const *in)
+{
+    size_t batch = (size_t)f->at.setting[TRAIN_BATCH], side = (size_t)f->preprocess.image_size;
+    for (size_t i = 0; i < batch; i++) {
+        uint64_t place = (uint64_t)f->rank * batch + i, together = (uint64_t)f->ranks * batch;
+        const example *x = example_at(f->own, f->seed, step / f->steps_in_epoch,
+                                      (uint32_t)(step % f->steps_in_epoch * together + place));
+        random_stream r = random_open(f->seed, random_purpose("augment", step * together + place));
+        float *source = (float *)in[0] + i * side * side;
+        TRY(fill_one(f, x, &r, source, x->target >= 0 ? (float *)in[1] + i * side * side : NULL));
+    }
+    return OK;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* slices.h - the sampler of single slices, or of pairs of them, for sets of MR volumes: every slice of the
+ * training subjects once an epoch, in an order drawn for the epoch. */
+#ifndef SLMT_DATA_SAMPLER_SLICES_H
+#define SLMT_DATA_SAMPLER_SLICES_H
+
+#include "core/method.h"
+#include "lib/random.h"
+
+/* What a task tells the sampler. Its first input takes the slices; of pairs the second one the targets. */
+typedef struct slice_rule {
+    int32_t pairs;               /* 1: the same slice of two contrasts, both of which the caller names */
+    int32_t (*side)(numbers at); /* pixels of the model's images */
+    /* Random changes; target NULL: single slices. spare: room for one slice. */
+    void (*augment)(float *source, float *target, int side, float *spare, random_stream *r);
+} slice_rule;
+
+/* SLICE_FEEDING(rule): the row of a task's table. */
+#define SLICE_FEEDING(slice_rule)                                                                            \
+    {                                                                                                        \
+        slices_open, slices_fill, slices_close, slice_rule                                                   \
+    }
+
+status slices_open(feed *f);
+status slices_fill(feed *f, uint64_t step, void *const *in);
+void slices_close(feed *f);
+
+#endif

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* stack_pairs.c - draws pairs of sequences, subjects and crops, and reads the stacks of a step. */
+#include "data/sampler/stack_pairs.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/model.h"
+#include "data/mr_set.h"
+#include "data/sampler/draw.h"
+
+typedef struct stack_pairs {
+    stack_shape shape;
+    uint32_t *subjects; /* of the training part, those with any sequence */
+    uint32_t n;
+    uint32_t *order; /* of an epoch's samples */
+    uint64_t epoch;  /* UINT64_MAX: none yet */
+    int32_t *code;   /* by contrast: its sequence's index */
+    float *slice;
+} stack_pairs;
+
+static uint64_t epoch_samples(const stack_pairs *own)
+{
+    return (uint64_t)own->n * (uint64_t)own->shape.crops;
+}
+
+static uint64_t samples_together(const feed *f)
+{
+    return (uint64_t)f->at.setting[TRAIN_BATCH] * (uint64_t)f->ranks;
+}
+
+/* Slices at which a stack of both contrasts can begin; 0: none. */
+static int64_t places(const feed *f, uint32_t subject, size_t a, size_t b)
+{
+    const stack_pairs *own = f->own;
+    size_t n = mr_set_slices(f->set, subject, a), m = mr_set_slices(f->set, subject, b);
+    int64_t count = (int64_t)(n < m ? n : m) - own->shape.slices + 1;
+    return count > 0 ? count : 0;
+}
+
+static int has_any(const feed *f, uint32_t subject)
+{
+    for (size_t c = 0; c < f->set->contrasts; c++)
+        if (places(f, subject, c, c) > 0)
+            return 1;
+    return 0;
+}
+
+/* ---- sequences ---- */
+
+static const char *contrast_name(const feed *f, size_t contrast)
+{
+    return dataset_file_field(f->set->file, contrast)->name;
+}
+
+/* Index of a name in a list joined by commas; -1: it is not there. */
+static int32_t index_in_list(const char *list, const char *name)
+{
+    size_t length = strlen(name);
+    for (int32_t i = 0; *list; i++) {
+        size_t n = strcspn(list, ",");
+        if (n == length && strncmp(list, name, n) == 0)
+            return i;
+        list += n + (list[n] == ',');
+    }
+    return -1;
+}
+
+/* The model's card keeps the names of its sequences; the first set a model sees gives them. */
+static status name_sequences(feed *f)
+{
+    char text[64 * 66] = "";
+    size_t at = 0;
+    if (card_text(f->model, "sequences")[0])
+        return OK;
+    for (size_t c = 0; c < f->set->contrasts; c++)
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", c ? "," : "", contrast_name(f, c));
+    return card_set(f->model, "sequences", text);
+}
+
+static status find_codes(feed *f, stack_pairs *own)
+{
+    void *p;
+    size_t n = f->set->contrasts;
+    if (n > (size_t)own->shape.most_sequences)
+        return fail(ERR_ARGUMENT, "the training set has %zu contrasts, the model's code_length is %d", n,
+                    own->shape.most_sequences);
+    TRY(name_sequences(f));
+    TRY(mem_array(f->mem, n, sizeof(int32_t), &p));
+    own->code = p;
+    for (size_t c = 0; c < n; c++) {
+        own->code[c] = index_in_list(card_text(f->model, "sequences"), contrast_name(f, c));
+        if (own->code[c] < 0)
+            return fail(ERR_NOT_FOUND, "the training set has contrast %s, the model's sequences are %s",
+                        contrast_name(f, c), card_text(f->model, "sequences"));
+    }
+    return OK;
+}
+
+/* ---- opening ---- */
+
+static status list_subjects(feed *f, stack_pairs *own)
+{
+    void *p;
+    size_t all = dataset_file_records(f->set->file);
+    TRY(mem_array(f->mem, all + 1, sizeof(uint32_t), &p));
+    own->subjects = p;
+    for (uint32_t s = 0; s < all; s++)
+        if (dataset_file_record(f->set->file, s)->split == SLMT_SPLIT_TRAIN && has_any(f, s))
+            own->subjects[own->n++] = s;
+    own->n = (uint32_t)floor(own->n * f->at.setting[TRAIN_DATA_RATE] + 1e-9);
+    uint64_t n = epoch_samples(own);
+    f->steps_in_epoch = n / samples_together(f);
+    if (f->steps_in_epoch == 0 || n > UINT32_MAX)
+        return fail(
+            ERR_ARGUMENT,
+            "the training set gives %llu samples an epoch (%u subjects with %lld neighbouring slices), a "
+            "batch needs %d",
+            (unsigned long long)n, own->n, (long long)own->shape.slices, (int)samples_together(f));
+    TRY(mem_array(f->mem, n, sizeof(uint32_t), &p));
+    own->order = p;
+    return OK;
+}
+
+void stack_pairs_close(feed *f)
+{
+    stack_pairs *own = f->own;
+    if (!own)
+        return;
+    mem_give(f->mem, own->subjects);
+    mem_give(f->mem, own->order);
+    mem_give(f->mem, own->code);
+    mem_give(f->mem, own->slice);
+    mem_give(f->mem, own);
+    f->own = NULL;
+}
+
+static status check_run(const feed *f, stack_shape *shape)
+{
+    const stack_rule *rule = f->rule;
+    int32_t side = f->preprocess.image_size;
+    if (f->set->contrasts == 0)
+        return fail(ERR_ARGUMENT, "%s: the set was not made from MR volumes",
+                    dataset_file_label(f->set->file));
+    if (f->source >= 0 || f->target >= 0)
+        return fail(ERR_ARGUMENT,
+                    "slmt_trainer_run: this task draws sources and targets from all contrasts; name "
+                    "none");
+    TRY(rule->shape(f->at, shape));
+    if (shape->rows > side || shape->columns > side)
+        return fail(ERR_ARGUMENT,
+                    "settings height = %lld and width = %lld must fit into the training set's images, %d",
+                    (long long)shape->rows, (long long)shape->columns, side);
+    return OK;
+}
+
+status stack_pairs_open(feed *f)
+{
+    void *p;
+    stack_shape shape;
+    size_t side = (size_t)f->preprocess.image_size;
+    TRY(check_run(f, &shape));
+    TRY(mem_zeros(f->mem, 1, sizeof(stack_pairs), &p));
+    stack_pairs *own = f->own = p;
+    own->shape = shape;
+    own->epoch = UINT64_MAX;
+    TRY(mem_array(f->mem, side * side, sizeof(float), &p));
+    own->slice = p;
+    TRY(list_subjects(f, own));
+    return find_codes(f, own);
+}
+
+/* ---- a step ---- */
+
+typedef struct pair {
+    size_t source, target; /* contrasts */
+} pair;
+
+static pair draw_pair(const feed *f, uint32_t subject, random_stream *r)
+{
+    size_t have[64], n = 0;
+    for (size_t c = 0; c < f->set->contrasts && n < 64; c++)
+        if (places(f, subject, c, c) > 0)
+            have[n++] = c;
+    size_t source = have[draw_below(r, (int64_t)n)];
+    size_t target = have[draw_below(r, (int64_t)n)];
+    return (pair){source, target};
+}
+
+/* The subject at a place of the epoch, or the next one that has both contrasts. */
+static uint32_t subject_with(const feed *f, const stack_pairs *own, uint32_t place, pair p)
+{
+    for (uint32_t i = 0; i < own->n; i++) {
+        uint32_t s = own->subjects[(place + i) % own->n];
+        if (places(f, s, p.source, p.target) > 0)
+            return s;
+    }
+    return own->subjects[place % own->n];
+}
+
+/* Where a sample lies: its first slice and its corner; `flip` reverses its rows. */
+typedef struct crop {
+    int64_t slice, row, column;
+    int flip;
+} crop;
+
+static status read_stack(feed *f, uint32_t subject, size_t contrast, crop at, float *to)
+{
+    stack_pairs *own = f->own;
+    int64_t side = f->preprocess.image_size, h = own->shape.rows, w = own->shape.columns;
+    for (int64_t z = 0; z < own->shape.slices; z++) {
+        TRY(mr_set_read_slice(f->set, subject, contrast, (size_t)(at.slice + z), SLMT_RESIZE_BILINEAR,
+                              own->slice));
+        for (int64_t y = 0; y < h; y++)
+            for (int64_t x = 0; x < w; x++) {
+                int64_t column = at.column + (at.flip ? w - 1 - x : x);
+                to[(z * h + y) * w + x] = 2 * own->slice[(at.row + y) * side + column] - 1;
+            }
+    }
+    return OK;
+}
+
+static int is_background(const float *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += x[i];
+    return fabs(sum / (double)n + 1) < 1e-8;
+}
+
+/* A crop whose source is background is drawn again, a few times. */
+static status fill_one(feed *f, uint32_t subject, pair p, random_stream *r, float *source, float *target)
+{
+    enum { TRIES = 16 };
+    const stack_shape *shape = &((stack_pairs *)f->own)->shape;
+    int64_t side = f->preprocess.image_size;
+    crop at = {0, 0, 0, 0};
+    for (int i = 0; i < TRIES; i++) {
+        at.slice = draw_below(r, places(f, subject, p.source, p.target));
+        at.row = draw_below(r, side - shape->rows + 1);
+        at.column = draw_below(r, side - shape->columns + 1);
+        at.flip = f->at.setting[TRAIN_AUGMENT] != 0 && random_uniform(r) < 0.5;
+        TRY(read_stack(f, subject, p.source, at, source));
+        if (!is_background(source, (size_t)(shape->rows * shape->columns * shape->slices)))
+            break;
+    }
+    return read_stack(f, subject, p.target, at, target);
+}
+
+/* The places of this process's samples in the epoch's order. */
+static const uint32_t *places_of_step(const feed *f, stack_pairs *own, uint64_t step)
+{
+    uint64_t epoch = step / f->steps_in_epoch;
+    if (own->epoch != epoch) {
+        random_stream r = random_open(f->seed, random_purpose("order", epoch));
+        random_permutation(&r, own->order, (uint32_t)epoch_samples(own));
+        own->epoch = epoch;
+    }
+    return own->order + step % f->steps_in_epoch * samples_together(f) +
+           (uint64_t)f->rank * (uint64_t)f->at.setting[TRAIN_BATCH];
+}
+
+status stack_pairs_fill(feed *f, uint64_t step, void *const *in)
+{
+    stack_pairs *own = f->own;
+    const int32_t *input = ((const stack_rule *)f->rule)->input;
+    uint64_t batch = (uint64_t)f->at.setting[TRAIN_BATCH];
+    uint64_t first = step * samples_together(f) + (uint64_t)f->rank * batch;
+    size_t one = (size_t)(own->shape.rows * own->shape.columns * own->shape.slices);
+    const uint32_t *place = places_of_step(f, own, step);
+    random_stream choice =
+        random_open(f->seed, random_purpose("pair", step * (uint64_t)f->ranks + (uint64_t)f->rank));
+    pair p = draw_pair(f, own->subjects[place[0] % own->n], &choice);
+    for (uint64_t i = 0; i < batch; i++) {
+        random_stream r = random_open(f->seed, random_purpose("crop", first + i));
+        TRY(fill_one(f, subject_with(f, own, place[i] % own->n, p), p, &r,
+                     (float *)in[input[STACK_SOURCE]] + i * one, (float *)in[input[STACK_TARGET]] + i * one));
+    }
+    *(int32_t *)in[input[STACK_SOURCE_SEQUENCE]] = own->code[p.source];
+    *(int32_t *)in[input[STACK_TARGET_SEQUENCE]] = own->code[p.target];
+    return OK;
+}

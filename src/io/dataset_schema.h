@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dataset_schema.h - an open training set's file in memory, and what turns the catalogue of each version into
+ * fields and records. For the dataset_*.c files that read. */
+#ifndef SLMT_IO_DATASET_SCHEMA_H
+#define SLMT_IO_DATASET_SCHEMA_H
+
+#include "io/dataset_file.h"
+#include "io/dataset_format.h"
+#include "io/hdf5.h"
+
+typedef struct class_list {
+    int32_t *values; /* rising; NULL where n is 0 */
+    size_t n;
+} class_list;
+
+/* A record's tensor. */
+typedef struct tensor_place {
+    const catalogue_tensor *stored; /* NULL: none, or one of 0 rows */
+    int has;
+} tensor_place;
+
+struct dataset_file {
+    mem *mem;
+    char *label;
+    int fd;
+    hdf5_bytes bytes;
+    hid_t file;
+    int version;
+    catalogue catalogue;
+    char *contrast_text; /* version 1: the names, each ended by a zero; NULL */
+    slmt_field fields[FIELDS_MAX];
+    class_list classes[FIELDS_MAX];
+    size_t n_fields;
+    slmt_record *records; /* id NULL: not found yet */
+    size_t n_records;
+    tensor_place *tensors; /* [record][field] */
+};
+
+/* The path of records: "records" or, in version 1, "subjects". */
+const char *dataset_records_path(const dataset_file *f);
+
+/* 1 if a group's path is "PARENT/NAME"; *name is then its last part. */
+int dataset_child(const char *path, const char *parent, const char **name);
+
+/* Room for the records, which the caller has counted, and the fields, which are known. */
+status dataset_take_records(dataset_file *f, size_t n_records);
+
+/* The record with the number that attribute "index" of its group says; ERR_SCHEMA where it is taken. Its
+ * split and id are set. */
+status dataset_record_of(dataset_file *f, const catalogue_group *g, const char *id, size_t *record);
+
+/* Fills fields, records, tensors. ERR_SCHEMA with the place; ERR_MEMORY, ERR_LIMIT. */
+status dataset_schema_1(dataset_file *f);
+status dataset_schema_2(dataset_file *f);
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sealed_file.c - begins, ends and drops an HDF5 file that appears whole or not at all. */
+#include "io/sealed_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+const char *sealed_file_label(const sealed_file *f)
+{
+    return f->target.path;
+}
+
+static status start_file(sealed_file *f, uint64_t user_block)
+{
+    hdf5_guard guard;
+    f->fd = open(f->target.temporary, O_RDWR | O_CLOEXEC);
+    if (f->fd < 0)
+        return fail(ERR_IO, "%s: cannot open: %s", f->target.temporary, strerror(errno));
+    hdf5_enter(&guard);
+    f->file = hdf5_create(&f->bytes, f->fd, user_block);
+    hdf5_leave(&guard);
+    return f->file >= 0 ? OK : hdf5_write_failed(&f->bytes, f->target.path, "", NULL);
+}
+
+status sealed_file_begin(mem *m, const char *path, uint64_t user_block, sealed_file *f)
+{
+    *f = (sealed_file){.fd = -1, .file = -1};
+    TRY(atomic_file_begin(m, path, &f->target));
+    status s = start_file(f, user_block);
+    if (s != OK)
+        sealed_file_cancel(f, -1);
+    return s;
+}
+
+status sealed_file_ready(const sealed_file *f)
+{
+    return f->failure == OK ? OK : fail(f->failure, "%s: an earlier write failed", f->target.path);
+}
+
+status sealed_file_written(sealed_file *f, const char *group, const char *name, int result)
+{
+    if (result < 0 || f->bytes.error)
+        f->failure = hdf5_write_failed(&f->bytes, f->target.path, group, name);
+    return f->failure;
+}
+
+static status close_hdf5(sealed_file *f, hid_t group)
+{
+    hdf5_guard guard;
+    hdf5_enter(&guard);
+    H5Gclose(group);
+    status s = hdf5_close_written(&f->bytes, f->file, f->target.path);
+    hdf5_leave(&guard);
+    f->file = -1;
+    return s;
+}
+
+static status close_and_seal(sealed_file *f, hid_t group, sealed_file_block block)
+{
+    TRY(close_hdf5(f, group));
+    TRY(sealed_file_ready(f));
+    TRY(block(f->fd, f->target.path));
+    int fd = f->fd;
+    f->fd = -1;
+    if (close(fd) != 0)
+        return fail(ERR_IO, "%s: cannot close: %s", f->target.path, strerror(errno));
+    return OK;
+}
+
+static void close_descriptor(sealed_file *f)
+{
+    if (f->fd >= 0)
+        close(f->fd);
+    f->fd = -1;
+}
+
+status sealed_file_finish(sealed_file *f, hid_t group, sealed_file_block block)
+{
+    status s = close_and_seal(f, group, block);
+    close_descriptor(f);
+    if (s == OK)
+        return atomic_file_finish(&f->target);
+    atomic_file_abandon(&f->target);
+    return s;
+}
+
+void sealed_file_cancel(sealed_file *f, hid_t group)
+{
+    hdf5_guard guard;
+    if (f->file >= 0) {
+        f->bytes.error = ECANCELED; /* nothing more needs to reach the disk */
+        hdf5_enter(&guard);
+        H5Gclose(group);
+        hdf5_close(&f->bytes, f->file);
+        hdf5_leave(&guard);
+        f->file = -1;
+    }
+    close_descriptor(f);
+    atomic_file_abandon(&f->target);
+}
