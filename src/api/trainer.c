@@ -130,56 +130,6 @@ static size_t input_count(const slmt_trainer *t, int32_t i)
     return (size_t)bk_count(&t->stepper.task.shape[i]);
 }
 
-static status fill_trainer(slmt_trainer *t, const task *task, dry_run *y)
-{
-    void *p;
-    TRY(stepper_open(&t->stepper, t->context, task, y));
-    for (int32_t i = 0; i < inputs_of(t)->n; i++) {
-        if (inputs_of(t)->rows[i].flags & PORT_HIDDEN)
-            continue;
-        TRY(dry_run_take(y, input_count(t, i) * sizeof(float), &p));
-        t->samples[i] = p;
-    }
-    return OK;
-}
-
-status trainer_open(slmt_context *context, const task *task, uint64_t seed, dry_run *y, slmt_trainer **out)
-{
-    void *p;
-    TRY(mem_zeros(&context->mem, 1, sizeof(slmt_trainer), &p));
-    slmt_trainer *t = p;
-    t->context = context_retain(context);
-    t->model = slmt_model_retain(task->model);
-    t->seed = seed;
-    atomic_init(&t->cancel, 0);
-    status s =
-        params_are_half(&task->model->params)
-            ? fail(ERR_UNSUPPORTED, "a model with 16-bit weights cannot be trained: steps would be lost in "
-                                    "rounding; load it in a context with weights = SLMT_WEIGHTS_FULL")
-            : fill_trainer(t, task, y);
-    if (s != OK) {
-        slmt_trainer_free(t);
-        return s;
-    }
-    *out = t;
-    return OK;
-}
-
-static status count_trainer(const task *task, uint64_t *bytes)
-{
-    slmt_context *counting;
-    slmt_trainer *t = NULL;
-    TRY(dry_run_context(task->model->context, &counting));
-    dry_run y = {.mem = &counting->mem, .dry = 1};
-    uint64_t before = slmt_context_live_bytes(counting);
-    status s = trainer_open(counting, task, 0, &y, &t);
-    if (s == OK)
-        *bytes = slmt_context_live_bytes(counting) - before + y.bytes;
-    slmt_trainer_free(t);
-    slmt_context_free(counting);
-    return s;
-}
-
 slmt_status slmt_trainer_create(slmt_model *model, const slmt_trainer_config *config, slmt_trainer **trainer)
 {
     task task;
@@ -200,7 +150,7 @@ slmt_status slmt_trainer_memory(slmt_model *model, const slmt_trainer_config *co
     REQUIRE(config);
     REQUIRE(bytes);
     TRY(read_config(model, config, &seed, &task));
-    return count_trainer(&task, bytes);
+    return trainer_count(&task, bytes);
 }
 
 static status named_task(slmt_model *model, const char *name, const slmt_number *settings, size_t count,
@@ -237,7 +187,7 @@ slmt_status slmt_trainer_task_memory(slmt_model *model, const char *name, const 
     if (count > 0)
         REQUIRE(settings);
     TRY(named_task(model, name, settings, count, &task));
-    return count_trainer(&task, bytes);
+    return trainer_count(&task, bytes);
 }
 
 slmt_status slmt_trainer_set_profile(slmt_trainer *trainer, slmt_profile *profile)
@@ -246,32 +196,14 @@ slmt_status slmt_trainer_set_profile(slmt_trainer *trainer, slmt_profile *profil
     return stepper_profile(&trainer->stepper, profile);
 }
 
-void slmt_trainer_free(slmt_trainer *t)
+void slmt_trainer_free(slmt_trainer *trainer)
 {
-    if (!t)
-        return;
-    slmt_context *context = t->context;
-    if (t->stepper.context)
-        stepper_close(&t->stepper);
-    for (int i = 0; i < METHOD_PORTS; i++)
-        mem_give(&context->mem, t->samples[i]);
-    slmt_model_free(t->model);
-    mem_give(&context->mem, t);
-    context_release(context);
+    trainer_release(trainer);
 }
 
 slmt_model *slmt_trainer_model(slmt_trainer *trainer)
 {
     return trainer ? trainer->model : NULL;
-}
-
-/* SLMT_STAGE_... of a trainer of SLMT-Net; 0 of another method's. */
-static int32_t stage_of(const slmt_trainer *t)
-{
-    for (int32_t stage = SLMT_STAGE_PRETRAIN; stage <= SLMT_STAGE_FINETUNE; stage++)
-        if (stage_kind(stage) == t->stepper.task.kind)
-            return stage;
-    return 0;
 }
 
 slmt_status slmt_trainer_get_config(const slmt_trainer *trainer, slmt_trainer_config *config)
@@ -280,7 +212,7 @@ slmt_status slmt_trainer_get_config(const slmt_trainer *trainer, slmt_trainer_co
     REQUIRE(trainer);
     REQUIRE(config);
     TRY(model_require_slmt_net(trainer->model, __func__));
-    TRY(slmt_trainer_config_init(&c, stage_of(trainer)));
+    TRY(slmt_trainer_config_init(&c, trainer_stage(trainer)));
     config_of(trainer->stepper.task.kind, trainer->stepper.task.setting, &c);
     c.seed = trainer->seed;
     return struct_write(config, &c, sizeof c, "slmt_trainer_config");
@@ -313,17 +245,11 @@ slmt_status slmt_trainer_shape(const slmt_trainer *trainer, const char *name, in
     return task_shape_named(&trainer->stepper.task, name, 0, shape, rank);
 }
 
-static slmt_training_state state_of(const slmt_trainer *t)
-{
-    return (slmt_training_state){sizeof(slmt_training_state), stage_of(t), t->stepper.step, t->steps_in_epoch,
-                                 t->total_steps};
-}
-
 slmt_status slmt_trainer_get_state(const slmt_trainer *trainer, slmt_training_state *state)
 {
     REQUIRE(trainer);
     REQUIRE(state);
-    slmt_training_state s = state_of(trainer);
+    slmt_training_state s = trainer_state_of(trainer);
     return struct_write(state, &s, sizeof s, "slmt_training_state");
 }
 
@@ -391,21 +317,6 @@ void slmt_trainer_cancel(slmt_trainer *trainer)
 
 /* ---- one step ---- */
 
-/* Fractional epoch of the next step; 0 while no set is known. */
-static double epoch_of(const slmt_trainer *t)
-{
-    return t->steps_in_epoch ? (double)t->stepper.step / (double)t->steps_in_epoch : 0;
-}
-
-static status run_step(slmt_trainer *t, const void *const *given, double rate)
-{
-    stepper *s = &t->stepper;
-    random_stream r = random_open(t->seed, random_purpose("mask", s->step));
-    for (size_t i = 0; i < s->n_draws; i++)
-        s->draws[i] = random_uniform(&r);
-    return stepper_run(s, given, epoch_of(t), rate, &t->cancel);
-}
-
 static status check_rate(double rate, const char *call)
 {
     return rate >= 0 && rate <= 1e3 ? OK : fail(ERR_ARGUMENT, "%s: rate is %g", call, rate);
@@ -414,7 +325,7 @@ static status check_rate(double rate, const char *call)
 /* A step by hand, its inputs checked. */
 static status step_by_hand(slmt_trainer *t, const void *const *given, double rate)
 {
-    status s = run_step(t, given, rate);
+    status s = trainer_step(t, given, rate);
     atomic_store(&t->cancel, 0);
     return s;
 }
@@ -422,7 +333,7 @@ static status step_by_hand(slmt_trainer *t, const void *const *given, double rat
 static status check_step(const slmt_trainer *t, int32_t stage, double rate, const char *call)
 {
     TRY(check_rate(rate, call));
-    if (stage_of(t) != stage)
+    if (trainer_stage(t) != stage)
         return fail(ERR_STATE, "%s: this trainer is for the other stage", call);
     return OK;
 }
@@ -483,117 +394,12 @@ slmt_status slmt_trainer_step(slmt_trainer *trainer, const slmt_tensor *inputs, 
 
 /* ---- a run over a set ---- */
 
-/* What slmt_trainer_run() was called with. */
-typedef struct run {
-    slmt_trainer *trainer;
-    feed feed;
-    const char *source, *target;
-    slmt_step_fn step;
-    void *user;
-    card_change card; /* for the model, after the first step */
-    int32_t recorded;
-} run;
-
-/* Takes the memory for what the model will say of the set that it learned from. */
-static status prepare_record(run *r)
-{
-    slmt_model *m = r->trainer->model;
-    char key[PARAM_NAME_MAX];
-    r->recorded = r->feed.preprocess.image_size == 0; /* a set of no images has no preprocessing to keep */
-    if (r->recorded)
-        return OK;
-    TRY(model_check_preprocess(m, &r->feed.preprocess));
-    if (r->target) {
-        TRY(card_prepare(m, &r->card, "source_contrast", r->source));
-        return card_prepare(m, &r->card, "target_contrast", r->target);
-    }
-    snprintf(key, sizeof key, "%s_contrast", r->trainer->stepper.task.kind->name);
-    return card_prepare(m, &r->card, key, r->source);
-}
-
-/* The model keeps how the slices it learned from were made, and of which contrasts: once, after a step. */
-static void record_set(run *r)
-{
-    if (r->recorded)
-        return;
-    r->trainer->model->preprocess = r->feed.preprocess;
-    card_commit(r->trainer->model, &r->card);
-    r->recorded = 1;
-}
-
-static status run_one(run *r)
-{
-    slmt_trainer *t = r->trainer;
-    const method_task *kind = t->stepper.task.kind;
-    const void *given[METHOD_PORTS];
-    double rate = schedule_rate(t->stepper.task.setting, epoch_of(t));
-    TRY(kind->feeding->fill(&r->feed, t->stepper.step, t->samples));
-    for (int i = 0; i < METHOD_PORTS; i++)
-        given[i] = t->samples[i];
-    TRY(run_step(t, given, rate));
-    record_set(r);
-    slmt_training_state state = state_of(t);
-    if (r->step && r->step(r->user, t, &state) != 0)
-        return fail(ERR_CANCELLED, "cancelled by the step callback after step %llu",
-                    (unsigned long long)state.step);
-    return OK;
-}
-
-static status find_contrast(const slmt_dataset *set, const char *name, int32_t *index)
-{
-    *index = -1;
-    if (!name)
-        return OK;
-    for (size_t i = 0; i < slmt_dataset_contrast_count(set); i++)
-        if (strcmp(slmt_dataset_contrast(set, i), name) == 0)
-            *index = (int32_t)i;
-    return *index >= 0 ? OK : fail(ERR_NOT_FOUND, "the training set has no contrast %s", name);
-}
-
-static status open_run(run *r, slmt_dataset *set, const char *source, const char *target)
-{
-    slmt_trainer *t = r->trainer;
-    const task *task = &t->stepper.task;
-    r->feed = (feed){.mem = &t->context->mem,
-                     .model = t->model,
-                     .at = {t->model->option, task->setting},
-                     .rule = task->kind->feeding->rule,
-                     .set = set,
-                     .seed = t->seed,
-                     .ranks = 1,
-                     .preprocess.struct_size = sizeof(slmt_preprocess)};
-    if (slmt_dataset_contrast_count(set) > 0)
-        TRY(slmt_dataset_get_preprocess(set, &r->feed.preprocess));
-    TRY(find_contrast(set, source, &r->feed.source));
-    TRY(find_contrast(set, target, &r->feed.target));
-    TRY(task->kind->feeding->open(&r->feed));
-    TRY(prepare_record(r));
-    t->steps_in_epoch = r->feed.steps_in_epoch;
-    t->total_steps = r->feed.steps_in_epoch * (uint64_t)task->setting[TRAIN_EPOCHS];
-    return OK;
-}
-
 slmt_status slmt_trainer_run(slmt_trainer *trainer, slmt_dataset *dataset, const char *source,
                              const char *target, uint64_t max_steps, slmt_step_fn step, void *user)
 {
     REQUIRE(trainer);
     REQUIRE(dataset);
-    run r = {.trainer = trainer, .source = source, .target = target, .step = step, .user = user};
-    if (!trainer->stepper.task.kind->feeding)
-        return fail(ERR_UNSUPPORTED,
-                    "slmt_trainer_run: task %s takes no training sets; see slmt_trainer_step()",
-                    trainer->stepper.task.kind->name);
-    status s = open_run(&r, dataset, source, target);
-    uint64_t end = trainer->total_steps;
-    if (s == OK && max_steps > 0 &&
-        max_steps < end - (end < trainer->stepper.step ? end : trainer->stepper.step))
-        end = trainer->stepper.step + max_steps;
-    while (s == OK && trainer->stepper.step < end)
-        s = run_one(&r);
-    card_cancel(trainer->model, &r.card);
-    trainer->stepper.task.kind->feeding->close(&r.feed);
-    atomic_store(&trainer->cancel, 0);
-    return s;
+    return trainer_run(trainer, (trainer_run_options){dataset, source, target, max_steps, step, user});
 }
 
 /* ---- files ---- */

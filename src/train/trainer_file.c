@@ -307,7 +307,7 @@ static status get_trainer(const checkpoint *c, slmt_context *context, slmt_model
     TRY(trainer_open(context, &task, (uint64_t)seed, &y, &t));
     status s = get_training(c, t);
     if (s != OK) {
-        slmt_trainer_free(t);
+        trainer_release(t);
         return s;
     }
     *out = t;
@@ -321,7 +321,7 @@ static status load(const checkpoint *c, slmt_context *context, slmt_trainer **ou
         return fail(ERR_STATE, "%s: holds a model and no training state", checkpoint_label(c));
     TRY(model_get(c, context, &model));
     status s = get_trainer(c, context, model, out);
-    slmt_model_free(model);
+    model_release(model);
     return s;
 }
 
