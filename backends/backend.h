@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { BK_API = 7 }; /* bumped when anything in this file or in ops.def changes */
+enum { BK_API = 8 }; /* bumped when anything in this file or in ops.def changes */
 enum { BK_MAX_RANK = 6, BK_MAX_IN = 8, BK_MAX_OUT = 3, BK_MAX_SPACE = 3 };
 
 /* BK_BF16 (bfloat16) and BK_F16 (IEEE binary16), held as uint16_t, store BK_LINEAR's w and views of it, and
@@ -44,6 +44,10 @@ typedef enum bk_op {
  */
 typedef enum bk_activation { BK_ACT_NONE = 0, BK_ACT_GELU = 1, BK_ACT_LEAKY_RELU = 2 } bk_activation;
 
+/* Where element i of an axis of S' lies on the axis of S: (i + 1/2) S / S' - 1/2, i (S - 1) / (S' - 1) or 0
+ * if S' is 1, floor(i S / S'). */
+typedef enum bk_resize { BK_RESIZE_HALF_PIXEL = 0, BK_RESIZE_CORNERS = 1, BK_RESIZE_NEAREST = 2 } bk_resize;
+
 /* Attributes of a node. Unused fields are zero. */
 typedef struct bk_attr {
     double alpha, beta, eps;
@@ -56,6 +60,8 @@ typedef struct bk_attr {
     int32_t stride[BK_MAX_SPACE], dilation[BK_MAX_SPACE]; /* entry i is of the call's i-th spatial axis */
     int32_t pad[BK_MAX_SPACE], pad_end[BK_MAX_SPACE];
     int32_t groups;
+    int32_t kernel[BK_MAX_SPACE]; /* of a pool; 0: adaptive */
+    int32_t mode;                 /* enum bk_resize */
     int32_t reverse, ignored;
     uint64_t purpose; /* of random numbers: random_purpose() in lib/random.h */
 } bk_attr;

@@ -14,7 +14,10 @@ value op_transpose(graph *g, value x, const int *axes);                /* y's ax
 value op_slice(graph *g, value x, int axis, int64_t first, int64_t length);
 value op_concat(graph *g, int axis, const value *x, int32_t n);
 value op_broadcast(graph *g, value x, const bk_shape *to);
-value op_gather(graph *g, value x, value index); /* x[B,N,C], index[B,K] -> [B,K,C] */
+value op_gather(graph *g, value x, value index);              /* x[B,N,C], index[B,K] -> [B,K,C] */
+value op_pick(graph *g, value x, value index);                /* x[B,N,C], index[B,K,C] -> [B,K,C] */
+value op_put(graph *g, value y, value index, int64_t length); /* y[B,K,C] added at index[B,K,C] of zeros
+                                                                 [B,length,C] */
 value op_detach(graph *g, value x);              /* x, as a constant: no gradient passes */
 
 /* Dims in place: op_view(g, x, 4, B, H, W, C). */
@@ -60,7 +63,8 @@ value op_sum(graph *g, value x, uint32_t axes); /* reduced axes stay with length
 value op_mean(graph *g, value x, uint32_t axes);
 value op_reduce_max(graph *g, value x, uint32_t axes);
 value op_reduce_min(graph *g, value x, uint32_t axes);
-value op_sum_all(graph *g, value x); /* a single number, rank 0 */
+value op_log_sum_exp(graph *g, value x, uint32_t axes); /* of finite x, however large */
+value op_sum_all(graph *g, value x);                    /* a single number, rank 0 */
 value op_mean_all(graph *g, value x);
 value op_sum_to(graph *g, value x, const bk_shape *to); /* undoes a broadcast from `to` */
 
@@ -102,6 +106,26 @@ value op_log_softmax(graph *g, value x);
 /* x[B,S...,C]: each channel of each sample over space, without weights; then a leaky ReLU (slope 1: none). */
 value op_instance_norm(graph *g, value x, double eps, double slope);
 
+/* x[B,S...,C]: groups of C/groups neighbouring channels of each sample, over space (Wu and He 2018), times
+ * gain[C] plus bias[C]; then a leaky ReLU (slope 1: none). As many groups as channels: instance norm. */
+value op_group_norm(graph *g, value x, value gain, value bias, int groups, double eps, double slope);
+
+/* Of each channel over all else: the mean and the biased variance, [C]. */
+typedef struct batch_moments {
+    value mean, variance;
+} batch_moments;
+
+/* x[...,C]: each channel over all else (Ioffe and Szegedy 2015), times gain[C] plus bias[C]; then a leaky
+ * ReLU (slope 1: none). `moments` (NULL: not wanted) are what a running estimate is updated with. */
+value op_batch_norm(graph *g, value x, value gain, value bias, double eps, double slope,
+                    batch_moments *moments);
+
+/* The same with a given mean[C] and variance[C], and no leaky ReLU. It becomes a part of the convolution or
+ * linear layer that makes x, unless something has read x before; what reads x afterwards has the layer
+ * computed twice. */
+value op_batch_norm_inference(graph *g, value x, value gain, value bias, value mean, value variance,
+                              double eps);
+
 /* ---- over space, channels last: x[B,S...,C] with 1 to 3 axes S ---- */
 /* A window that moves over space, with an entry for each axis of S: zeros before (pad) and behind (pad_end)
  * x, and channels in groups that do not see each other. */
@@ -121,8 +145,41 @@ value op_conv(graph *g, value x, value weight, value bias, int stride, int pad);
  * NULL: zeros) is below the axis's stride or dilation. */
 value op_conv_transpose(graph *g, value x, value weight, value bias, const op_window *window,
                         const int32_t *more);
-value op_reflect(graph *g, value x, int64_t pad);               /* mirrors at both ends of each S */
-value op_resize_linear(graph *g, value x, const int64_t *size); /* to x[B,size...,C], half-pixel centres */
+value op_reflect(graph *g, value x, int64_t pad); /* mirrors at both ends of each S */
+
+/* To x[B,size...,C]. Element i of S' is taken from the place (i + 1/2) S/S' - 1/2 of S (linear: half-pixel
+ * centres), i (S - 1)/(S' - 1) (corners: the ends of both are at the same place), or is element
+ * floor(i S/S') (nearest). */
+value op_resize_linear(graph *g, value x, const int64_t *size);
+value op_resize_corners(graph *g, value x, const int64_t *size);
+value op_resize_nearest(graph *g, value x, const int64_t *size);
+
+/* A window over each axis S, and where it stands. */
+typedef struct pool_window {
+    int kernel[BK_MAX_SPACE];
+    int stride[BK_MAX_SPACE];   /* 0: the kernel's length, so that windows neither overlap nor leave gaps */
+    int pad[BK_MAX_SPACE];      /* at both ends */
+    int dilation[BK_MAX_SPACE]; /* 0: 1. Only for maxima */
+    int ceil; /* 1: one more window where the last would leave elements over, as PyTorch's ceil_mode */
+    int skip_padding; /* 1: an average is over elements of x alone, as PyTorch's count_include_pad=False */
+} pool_window;
+
+/* index (NULL: not wanted) is the place of each maximum among S..., row-major, int32: of the first one.
+ * Padding is no candidate. */
+value op_max_pool(graph *g, value x, const pool_window *window, value *index);
+value op_average_pool(graph *g, value x, const pool_window *window);
+
+/* To x[B,size...,C]: window i is floor(i S/S') up to, and without, ceil((i + 1) S/S'). */
+value op_adaptive_max_pool(graph *g, value x, const int64_t *size, value *index);
+value op_adaptive_average_pool(graph *g, value x, const int64_t *size);
+
+/* To x[B,1...,C]. The gradient of equal maxima is shared by them. */
+value op_global_average_pool(graph *g, value x);
+value op_global_max_pool(graph *g, value x);
+
+/* y[B,S'...,C] added at the places `index`, like y, of zeros [B,size...,C]: undoes op_max_pool but for what
+ * was no maximum. */
+value op_unpool(graph *g, value y, value index, const int64_t *size);
 
 /* ---- attention ---- */
 value op_attention(graph *g, value qkv, int heads, double scale);

@@ -49,13 +49,27 @@ static void mark_again(rewrite *w)
     const graph *g = w->g;
     for (int32_t k = 0; k < g->n_nodes; k++) {
         const node *n = &g->nodes[k];
-        int possible = !n->backward && n->n_out == 1 && is_recomputable(w, n);
+        int possible = !n->backward && is_recomputable(w, n);
         for (int32_t i = 0; possible && i < n->n_in; i++) {
             value v = n->in[i];
             possible = g->values[v].kind != VALUE_NODE || w->kept[v] || w->again[v];
         }
-        w->again[n->out[0]] = (unsigned char)possible;
+        for (int32_t o = 0; o < n->n_out; o++)
+            w->again[n->out[o]] = (unsigned char)possible;
     }
+}
+
+/* New values for the outputs of n, which is about to be put into the list. */
+static status copy_outputs(rewrite *w, node *n)
+{
+    for (int32_t o = 0; o < n->n_out; o++) {
+        value old = n->out[o];
+        value_info info = w->g->values[old];
+        info.node = w->n_nodes;
+        info.output = -1;
+        n->out[o] = w->copy[old] = graph_add_value(w->g, info);
+    }
+    return graph_status(w->g);
 }
 
 /* The copy of v, which is put into the list with the copies it needs. A reshape is a view and goes with its
@@ -69,17 +83,11 @@ static value copy_of(rewrite *w, value v)
     node n = w->g->nodes[w->g->values[v].node];
     for (int32_t i = 0; i < n.n_in; i++)
         n.in[i] = copy_of(w, n.in[i]);
-    value_info info = w->g->values[v];
-    info.node = w->n_nodes;
-    info.output = -1;
-    value made = graph_add_value(w->g, info);
-    if (made == NONE)
+    if (copy_outputs(w, &n) != OK)
         return NONE;
-    n.out[0] = made;
     n.backward = BACKWARD_AGAIN;
     w->nodes[w->n_nodes++] = n;
-    w->copy[v] = made;
-    return made;
+    return w->copy[v];
 }
 
 static status put_all(rewrite *w)

@@ -434,7 +434,8 @@ static bk_status run_grad_weight(cpu_device *dev, bk_call *call)
 
 bk_status columns_prepare(cpu_device *dev, const conv *c, bk_call *call)
 {
-    bk_status taken = cpu_way_new(dev, call, sizeof(plan), call->op == BK_CONV_GRAD_WEIGHT ? run_grad_weight : run_product);
+    bk_status taken =
+        cpu_way_new(dev, call, sizeof(plan), call->op == BK_CONV_GRAD_WEIGHT ? run_grad_weight : run_product);
     if (taken != BK_OK)
         return taken;
     plan *p = call->state;

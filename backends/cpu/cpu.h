@@ -115,11 +115,12 @@ typedef bk_status (*cpu_run)(cpu_device *dev, bk_call *call);
 
 typedef struct cpu_way {
     cpu_run run;
-    void (*release)(cpu_device *dev,
-                    bk_call *call); /* of what the state holds, not of the state; NULL: nothing */
+    /* Releases what the state holds, not the state; NULL: it holds nothing. */
+    void (*release)(cpu_device *dev, bk_call *call);
 } cpu_way;
 
-/* Sets call->state to `bytes` zeros that begin with a way. BK_ERR_MEMORY, BK_ERR_LIMIT: the call has no state. */
+/* Sets call->state to `bytes` zeros that begin with a way. BK_ERR_MEMORY, BK_ERR_LIMIT: the call has no
+ * state. */
 bk_status cpu_way_new(cpu_device *dev, bk_call *call, size_t bytes, cpu_run run);
 void cpu_way_free(cpu_device *dev, bk_call *call); /* with what the state holds; a call may have none */
 

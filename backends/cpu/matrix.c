@@ -81,8 +81,8 @@ static int is_half(const bk_call *call)
     return bk_is_half(call->in[1].shape.dtype);
 }
 
-/* Weights as BK_LINEAR has them and few rows: our own kernels, whatever the library. Where gemm.c is as good
- * as a library it takes over from thin.c at 9 rows. */
+/* With few rows, and weights as BK_LINEAR has them, our own kernels are faster than any library. If gemm.c is
+ * as good as a library, it takes over from thin.c at 9 rows. */
 static int has_few_rows(const bk_call *call, const product *p, int64_t rows)
 {
     return !is_half(call) && p->batch == 1 && p->trans_b && !p->trans_a && p->m <= rows;
@@ -126,7 +126,7 @@ static int is_own(const cpu_device *dev, const bk_call *call, const product *p)
     return p->batch == 1 && (dev->own_products || is_half(call) || has_few_rows(call, p, few));
 }
 
-/* With an activation the residual is added last, so that sums over part of k may not overwrite it. */
+/* Memory for sums over part of k: with an activation the residual is added last, and may lie where y goes. */
 static size_t waiting_bytes(const product *p)
 {
     return p->act.kind && p->residual ? (size_t)(p->m * p->n + 15) / 16 * 64 : 0;

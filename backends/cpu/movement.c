@@ -271,3 +271,77 @@ static bk_status run_scatter(const bk_call *call, int threads)
 }
 
 const cpu_kernel KERNEL(cpu_scatter) = {.run = run_scatter, .types = CPU_I32 | CPU_INDEX};
+
+/* ---- pick and put: `all` is [B,N,C], `picked` and index are [B,K,C] ---- */
+
+static bk_status run_pick(const bk_call *call, int threads)
+{
+    const bk_shape *x = &call->in[0].shape, *y = &call->out[0].shape;
+    const int32_t *index = call->in[1].data;
+    const cell *from = call->in[0].data;
+    cell *to = call->out[0].data;
+    int64_t n = x->dim[1], picks = y->dim[1], c = y->dim[2], rows = y->dim[0] * picks;
+    if (!index_fits(&call->in[1], n))
+        return BK_ERR_FAILED;
+    int team = work_team(threads, rows, rows * c);
+#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t i = 0; i < c; i++)
+            to[r * c + i] = from[(r / picks * n + index[r * c + i]) * c + i];
+    return BK_OK;
+}
+
+const cpu_kernel KERNEL(cpu_pick) = {.run = run_pick, .types = CPU_I32 | CPU_INDEX};
+
+/* Some channels of one sample: sums over all picks, in their order. */
+typedef struct put_strip {
+    int32_t dtype;
+    const cell *from;
+    const int32_t *index;
+    cell *to;
+    int64_t n, picks, step, channels; /* step: cells of a row */
+} put_strip;
+
+static void put(const put_strip *s)
+{
+    for (int64_t r = 0; r < s->n; r++)
+        memset(s->to + r * s->step, 0, (size_t)s->channels * sizeof(cell));
+    for (int64_t k = 0; k < s->picks; k++) {
+        const int32_t *index = s->index + k * s->step;
+        const cell *from = s->from + k * s->step;
+        if (s->dtype == BK_F32)
+            for (int64_t i = 0; i < s->channels; i++)
+                ((float *)s->to)[index[i] * s->step + i] += ((const float *)from)[i];
+        else
+            for (int64_t i = 0; i < s->channels; i++)
+                s->to[index[i] * s->step + i] += from[i];
+    }
+}
+
+/* A thread owns a sample, or where samples are few some channels of one: no two write one number, and the
+ * order of additions is that of the picks. */
+static bk_status run_put(const bk_call *call, int threads)
+{
+    enum { LINE = 16 }; /* channels of a cache line */
+    const bk_shape *y = &call->in[0].shape, *x = &call->out[0].shape;
+    int64_t n = x->dim[1], picks = y->dim[1], c = x->dim[2], strip = x->dim[0] >= threads ? c : LINE;
+    int64_t strips = work_pieces(c, strip), tasks = x->dim[0] * strips;
+    if (!index_fits(&call->in[1], n))
+        return BK_ERR_FAILED;
+    int team = work_team(threads, tasks, x->dim[0] * (n + picks) * c);
+#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
+    for (int64_t t = 0; t < tasks; t++) {
+        int64_t b = t / strips, first = t % strips * strip;
+        put(&(put_strip){.dtype = x->dtype,
+                         .from = (const cell *)call->in[0].data + b * picks * c + first,
+                         .index = (const int32_t *)call->in[1].data + b * picks * c + first,
+                         .to = (cell *)call->out[0].data + b * n * c + first,
+                         .n = n,
+                         .picks = picks,
+                         .step = c,
+                         .channels = work_min(strip, c - first)});
+    }
+    return BK_OK;
+}
+
+const cpu_kernel KERNEL(cpu_put) = {.run = run_put, .types = CPU_I32 | CPU_INDEX};

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* onednn.c - matrix products by oneDNN, for its C APIs of versions 2 and 3.
  *
- * A product is a matmul primitive, or is cut into tiles, each by the library's serial sgemm; is_tiled() tells
- * which is faster for what shape.
+ * A product is one matmul primitive, or it is cut into tiles that the library's serial sgemm multiplies;
+ * is_tiled() says which of the two is faster for a shape.
  *
- * Primitives and memory objects are made in prepare(); run() sets data pointers and executes. Scratch is
- * the caller's, so a primitive may run on any thread. Weights are read where they lie: they change between
- * runs in training. oneDNN takes its team from the calling thread's OpenMP setting, which is put back. */
+ * prepare() makes primitives and memory objects; run() sets data pointers and executes. Scratch memory
+ * belongs to the caller, so that a primitive may run on any thread. Weights are read where they lie, because
+ * training changes them between runs. oneDNN takes its number of threads from the calling thread's OpenMP
+ * setting, which each call sets and restores. */
 #include "backends/cpu/onednn.h"
 
 #include <omp.h>
@@ -77,7 +78,7 @@ static void onednn_text(char *text, size_t size)
     snprintf(text, size, "oneDNN %d.%d.%d", v->major, v->minor, v->patch);
 }
 
-/* The processor multiplies bfloat16 itself. */
+/* True if the processor has instructions that multiply bfloat16. */
 static int has_bf16(void)
 {
     return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16;
@@ -102,7 +103,7 @@ static void onednn_close(cpu_device *dev)
     dev->onednn = NULL;
 }
 
-/* [batch][rows][cols], stored transposed or not; the last `rank` of these axes. */
+/* Describes the last `rank` axes of [batch][rows][cols], whose matrices may be stored transposed. */
 static dnnl_status_t describe(dnnl_memory_desc_t *d, dnnl_data_type_t type, int rank, int64_t batch,
                               int64_t rows, int64_t cols, int transposed)
 {
@@ -114,7 +115,7 @@ static dnnl_status_t describe(dnnl_memory_desc_t *d, dnnl_data_type_t type, int 
     return TYPED_DESC(d, rank, dims, type, strides);
 }
 
-/* With bfloat16 arithmetic both factors are of that type, and all else is float32. */
+/* With bfloat16 arithmetic both factors are of that type; everything else is float32. */
 static dnnl_status_t describe_operands(const cpu_device *dev, const product *p, operands *o)
 {
     dnnl_data_type_t factor = dev->bf16_arithmetic ? dnnl_bf16 : dnnl_f32;
@@ -165,7 +166,7 @@ static dnnl_status_t attributes_of(const product *p, int way, const operands *o,
     return status;
 }
 
-/* One primitive, and the larger of its scratch and *scratch_bytes. */
+/* Makes one primitive, and enlarges scratch_bytes to what it needs. */
 static dnnl_status_t make_primitive(const cpu_device *dev, const product *p, int way, const operands *o,
                                     onednn_call *c)
 {
@@ -223,9 +224,10 @@ static dnnl_status_t make_call(const cpu_device *dev, const product *p, operands
     return status == dnnl_success ? make_scratch(c, dev) : status;
 }
 
-/* From timing both ways on all shapes of the base model (oneDNN 2.6, AVX-512, two cores; bench/bench.c).
- * Tiles win by 5 to 20 % in gradients and where the inner dimension is short; the primitive where there are
- * few rows or columns, and where sgemm would pack a transposed matrix with rows of 4096 bytes and more. */
+/* This rule comes from timing both ways on all shapes of the base model (oneDNN 2.6, AVX-512, two cores;
+ * bench/bench.c). Tiles win by 5 to 20 % in gradients and where the inner dimension is short; the primitive
+ * where there are few rows or columns, and where sgemm would pack a transposed matrix with rows of 4096 bytes
+ * and more. */
 static int is_tiled(const cpu_device *dev, const product *p)
 {
     if (dev->bf16_arithmetic || p->batch > 1 || p->m < 128 || p->n <= 64)
@@ -242,7 +244,7 @@ static int onednn_multiply(const product *p, const tile *t)
                       t->step) == dnnl_success;
 }
 
-/* ---- bfloat16 arithmetic: factors are rounded into scratch, behind which lies the primitive's ---- */
+/* ---- bfloat16 arithmetic: rounded factors lie in scratch memory, before the primitive's own ---- */
 
 static size_t rounded_bytes(int64_t n)
 {
@@ -271,7 +273,7 @@ static const void *round_factor(const cpu_device *dev, const bk_tensor *x, void 
     return to;
 }
 
-/* The call as the primitive gets it. */
+/* The call with its factors rounded, as the primitive reads them. */
 static bk_call rounded(const cpu_device *dev, const bk_call *call)
 {
     bk_call r = *call;

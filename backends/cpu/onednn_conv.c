@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* onednn_conv.c - convolution and its gradients by oneDNN, for its C APIs of versions 2 and 3.
  *
- * Activations lie where they are, channels last. Weights do not lie as the library's kernels want them: they
- * are reordered in each run, into scratch before a product with them, out of it after their gradient. As in
- * onednn.c, all is made in prepare() but data pointers, and the primitives' scratch is the caller's. */
+ * Images are read and written where they lie, channels last. oneDNN's kernels want weights in another order:
+ * each run reorders them into scratch memory before a product, and their gradient out of it afterwards. As in
+ * onednn.c, prepare() makes everything but data pointers, and scratch memory belongs to the caller. */
 #include "backends/cpu/onednn.h"
 
 #include <omp.h>
@@ -176,7 +176,7 @@ static dnnl_status_t conv_desc(dnnl_primitive_desc_t *pd, const cpu_device *dev,
     return status;
 }
 
-/* ---- where it is not used ---- */
+/* ---- shapes that are left to other ways ---- */
 
 static int has_stride(const conv *c)
 {
@@ -207,8 +207,8 @@ static int is_slow(const conv *c, const bk_call *call)
     return (call->op != BK_CONV && dilated) || (call->op == BK_CONV_GRAD_WEIGHT && c->groups % VECTOR != 0);
 }
 
-/* Where pads are as wide as the kernel, and for some shapes more, there is no kernel but a plain loop, or
- * columns and a product: conv.c does that better. */
+/* False if oneDNN has only a plain loop for a shape (pads as wide as the kernel, for example), or columns and
+ * a product, which conv_columns.c does better. */
 static int is_fast(const_dnnl_primitive_desc_t pd)
 {
     const char *name = NULL;
@@ -218,7 +218,7 @@ static int is_fast(const_dnnl_primitive_desc_t pd)
 
 /* ---- a prepared call ---- */
 
-/* The primitive of a description, with a memory object for its scratch. */
+/* Makes the primitive of a description, with a memory object for its scratch. */
 static dnnl_status_t make_primitive(const cpu_device *dev, conv_call *p, dnnl_primitive_desc_t pd,
                                     dnnl_primitive_t *primitive, dnnl_memory_t *scratch)
 {
@@ -231,7 +231,8 @@ static dnnl_status_t make_primitive(const cpu_device *dev, conv_call *p, dnnl_pr
     return status;
 }
 
-/* What brings the weights from where they lie to the library's own order, or their gradient back. */
+/* Makes the reorder that brings weights into the library's own order or, with back, their gradient out of it.
+ */
 static dnnl_status_t make_reorder(const cpu_device *dev, conv_call *p, const operands *o, desc_view ordered,
                                   int back, dnnl_primitive_attr_t attr)
 {

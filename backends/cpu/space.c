@@ -194,6 +194,7 @@ static int fits_resize(const bk_call *call)
     int fits = call->n_in == 1 && call->n_out == 1 && from->rank >= 3 && from->rank <= 2 + SPACE &&
                to->rank == from->rank && from->dim[0] == to->dim[0] &&
                from->dim[from->rank - 1] == to->dim[from->rank - 1];
+    fits = fits && call->attr.mode >= BK_RESIZE_HALF_PIXEL && call->attr.mode <= BK_RESIZE_NEAREST;
     for (int i = 1; fits && i < from->rank - 1; i++)
         fits = from->dim[i] < INT32_MAX && to->dim[i] < INT32_MAX;
     return fits;
@@ -221,12 +222,21 @@ static size_t scratch_resize(const bk_call *call, int threads)
     return read_resize(call, &r);
 }
 
-static void fill_tables(int64_t from, int64_t to, between *at, int32_t *start)
+/* Where element i of the resized axis lies on the other one. */
+static double place_of(int64_t i, int64_t from, int64_t to, int32_t mode)
+{
+    if (mode == BK_RESIZE_NEAREST)
+        return (double)(i * from / to);
+    if (mode == BK_RESIZE_CORNERS)
+        return to > 1 ? (double)(i * (from - 1)) / (double)(to - 1) : 0.0;
+    return ((double)i + 0.5) * (double)from / (double)to - 0.5;
+}
+
+static void fill_tables(int64_t from, int64_t to, int32_t mode, between *at, int32_t *start)
 {
     int32_t next = 0;
     for (int64_t i = 0; i < to; i++) {
-        double place = ((double)i + 0.5) * (double)from / (double)to - 0.5;
-        place = fmin(fmax(place, 0.0), (double)(from - 1));
+        double place = fmin(fmax(place_of(i, from, to, mode), 0.0), (double)(from - 1));
         at[i].low = (int32_t)place;
         at[i].part = (float)(place - at[i].low);
         while (next <= at[i].low)
@@ -246,7 +256,7 @@ static void make_resize(const bk_call *call, resize *r)
     for (int i = 0; i < SPACE; start += r->from[i++] + 1)
         r->start[i] = start;
     for (int i = 0; i < SPACE; i++)
-        fill_tables(r->from[i], r->to[i], r->at[i], r->start[i]);
+        fill_tables(r->from[i], r->to[i], call->attr.mode, r->at[i], r->start[i]);
 }
 
 /* A pixel's number, sample included, to its place. */

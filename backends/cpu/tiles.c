@@ -11,16 +11,16 @@
 #include "backends/cpu/work.h"
 
 enum {
-    TILE_ROWS = 512,
-    STEP = 16
-}; /* most rows of a tile that something follows; tiles are multiples of STEP */
+    TILE_ROWS = 512, /* at most, of a tile that bias, activation or residual follow */
+    STEP = 16        /* rows and columns of a tile are multiples */
+};
 
-/* y is cut into tiles of rows x cols. */
+/* How y is cut into tiles of rows x cols: `down` times `across` of each matrix. */
 typedef struct tiling {
     int64_t rows, cols, down, across, count;
 } tiling;
 
-/* Length of a piece, so that n falls into equal pieces of at most `most`, as many for each of `parts`. */
+/* The length of equal pieces of n: each is at most `most` long, and each of `parts` threads gets as many. */
 static int64_t balanced(int64_t n, int64_t parts, int64_t most)
 {
     int64_t each = work_pieces(work_pieces(n, parts), most);

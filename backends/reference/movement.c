@@ -268,3 +268,65 @@ static bk_status run_scatter(const bk_call *call)
 }
 
 MOVEMENT(scatter)
+
+/* ---- pick and put: all is [B,N,C], picked and index are [B,K,C] ---- */
+
+static bool places_fit(const bk_call *call, const bk_shape *all, const bk_shape *picked)
+{
+    const bk_shape *index = &call->in[1].shape;
+    return all->rank == 3 && picked->rank == 3 && index->dtype == BK_I32 && all->dtype == picked->dtype &&
+           is_cube(picked, all->dim[0], picked->dim[1], all->dim[2]) &&
+           is_cube(index, all->dim[0], picked->dim[1], all->dim[2]);
+}
+
+/* The element of `all` that element i of `picked` is of; below 0: the index is out of range. */
+static int64_t picked_element(const bk_shape *all, const bk_shape *picked, const int32_t *index, int64_t i)
+{
+    int64_t channels = all->dim[2], sample = i / (picked->dim[1] * channels);
+    if (index[i] < 0 || index[i] >= all->dim[1])
+        return -1;
+    return (sample * all->dim[1] + index[i]) * channels + i % channels;
+}
+
+static bool fits_pick(const bk_call *call)
+{
+    return has_arity(call, 2, 1) && places_fit(call, &call->in[0].shape, &call->out[0].shape);
+}
+
+static bk_status run_pick(const bk_call *call)
+{
+    const bk_shape *x = &call->in[0].shape, *y = &call->out[0].shape;
+    size_t size = bk_dtype_size(x->dtype);
+    for (int64_t i = 0; i < bk_count(y); i++) {
+        int64_t from = picked_element(x, y, call->in[1].data, i);
+        if (from < 0)
+            return BK_ERR_FAILED;
+        memcpy((char *)call->out[0].data + (size_t)i * size,
+               (const char *)call->in[0].data + (size_t)from * size, size);
+    }
+    return BK_OK;
+}
+
+MOVEMENT(pick)
+
+static bool fits_put(const bk_call *call)
+{
+    return has_arity(call, 2, 1) && places_fit(call, &call->out[0].shape, &call->in[0].shape);
+}
+
+static bk_status run_put(const bk_call *call)
+{
+    const bk_shape *y = &call->in[0].shape, *x = &call->out[0].shape;
+    size_t size = bk_dtype_size(x->dtype);
+    memset(call->out[0].data, 0, (size_t)bk_count(x) * size);
+    for (int64_t i = 0; i < bk_count(y); i++) {
+        int64_t to = picked_element(x, y, call->in[1].data, i);
+        if (to < 0)
+            return BK_ERR_FAILED;
+        add_row(x->dtype, (char *)call->out[0].data + (size_t)to * size,
+                (char *)call->in[0].data + (size_t)i * size, 1);
+    }
+    return BK_OK;
+}
+
+MOVEMENT(put)

@@ -112,17 +112,18 @@ const reference_kernel REAL_NAME(reference_reflect_grad) = {
 /* ---- linear interpolation ---- */
 
 typedef struct resizing {
+    int32_t mode;
     int64_t batch, channels;
     int64_t from[SPACE], to[SPACE];
 } resizing;
 
-static bool read_resizing(const bk_shape *from, const bk_shape *to, resizing *r)
+static bool read_resizing(const bk_attr *attr, const bk_shape *from, const bk_shape *to, resizing *r)
 {
     int32_t axes = from->rank - 2;
     if (axes < 1 || axes > SPACE || to->rank != from->rank || from->dim[0] != to->dim[0] ||
-        last_dim(from) != last_dim(to))
+        last_dim(from) != last_dim(to) || attr->mode < BK_RESIZE_HALF_PIXEL || attr->mode > BK_RESIZE_NEAREST)
         return false;
-    *r = (resizing){.batch = from->dim[0], .channels = last_dim(from)};
+    *r = (resizing){.mode = attr->mode, .batch = from->dim[0], .channels = last_dim(from)};
     for (int32_t i = 0; i < SPACE; i++) {
         int32_t axis = i - (SPACE - axes) + 1;
         r->from[i] = axis < 1 ? 1 : from->dim[axis];
@@ -134,13 +135,13 @@ static bool read_resizing(const bk_shape *from, const bk_shape *to, resizing *r)
 static bool fits_resize(const bk_call *call)
 {
     resizing r;
-    return has_arity(call, 1, 1) && read_resizing(&call->in[0].shape, &call->out[0].shape, &r);
+    return has_arity(call, 1, 1) && read_resizing(&call->attr, &call->in[0].shape, &call->out[0].shape, &r);
 }
 
 static bool fits_resize_grad(const bk_call *call)
 {
     resizing r;
-    return has_arity(call, 1, 1) && read_resizing(&call->out[0].shape, &call->in[0].shape, &r);
+    return has_arity(call, 1, 1) && read_resizing(&call->attr, &call->out[0].shape, &call->in[0].shape, &r);
 }
 
 /* The two elements of an axis that element i of its resized axis lies between. */
@@ -149,9 +150,13 @@ typedef struct between {
     double weight[2];
 } between;
 
-static between neighbours(int64_t i, int64_t from, int64_t to)
+static between neighbours(int64_t i, int64_t from, int64_t to, int32_t mode)
 {
+    if (mode == BK_RESIZE_NEAREST)
+        return (between){{i * from / to, 0}, {1, 0}};
     double at = ((double)i + 0.5) * (double)from / (double)to - 0.5;
+    if (mode == BK_RESIZE_CORNERS)
+        at = to > 1 ? (double)(i * (from - 1)) / (double)(to - 1) : 0;
     at = fmin(fmax(at, 0), (double)(from - 1));
     int64_t low = (int64_t)at;
     double part = at - (double)low;
@@ -171,7 +176,7 @@ static corners corners_of(const resizing *r, int64_t pixel)
     place to = place_of(pixel % pixels, r->to);
     between b[SPACE];
     for (int axis = 0; axis < SPACE; axis++)
-        b[axis] = neighbours(to.at[axis], r->from[axis], r->to[axis]);
+        b[axis] = neighbours(to.at[axis], r->from[axis], r->to[axis], r->mode);
     for (int k = 0; k < 1 << SPACE; k++) {
         int64_t at = pixel / pixels;
         double weight = 1;
@@ -194,7 +199,7 @@ static size_t scratch_resize(const bk_call *call)
 static bk_status run_resize(const bk_call *call)
 {
     resizing r;
-    if (!read_resizing(&call->in[0].shape, &call->out[0].shape, &r))
+    if (!read_resizing(&call->attr, &call->in[0].shape, &call->out[0].shape, &r))
         return BK_ERR_FAILED;
     const real *x = call->in[0].data;
     real *y = call->out[0].data;
@@ -216,7 +221,7 @@ const reference_kernel REAL_NAME(reference_resize_linear) = {
 static bk_status run_resize_grad(const bk_call *call)
 {
     resizing r;
-    if (!read_resizing(&call->out[0].shape, &call->in[0].shape, &r))
+    if (!read_resizing(&call->attr, &call->out[0].shape, &call->in[0].shape, &r))
         return BK_ERR_FAILED;
     const real *dy = call->in[0].data;
     double *sums = call->scratch;

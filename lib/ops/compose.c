@@ -47,6 +47,13 @@ value op_reduce_min(graph *g, value x, uint32_t axes)
     return op_affine(g, op_reduce_max(g, op_affine(g, x, -1, 0), axes), -1, 0);
 }
 
+/* The maximum m is any number to log(sum e^(x - m)) + m: its gradient is 0. */
+value op_log_sum_exp(graph *g, value x, uint32_t axes)
+{
+    value most = op_detach(g, op_reduce_max(g, x, axes));
+    return op_add(g, op_log(g, op_sum(g, op_exp(g, op_sub(g, x, most)), axes)), most);
+}
+
 /* ---- lengths and angles ---- */
 
 value op_l2_normalize(graph *g, value x, uint32_t axes, double eps)

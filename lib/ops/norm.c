@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* norm.c - layer norm and softmax over the last axis, instance norm over space. */
 #include "lib/ops.h"
+#include "lib/ops/normal.h"
 #include "lib/ops/rules.h"
 
 static int is_vector(const bk_shape *s, int64_t n)
@@ -39,9 +40,33 @@ static void grad_layer_norm(graph *g, const node *n, const value *dy, value *dx)
         dx[k] = made->out[k];
 }
 
+/* v[C] as [1...,C] of the rank; NONE stays NONE. */
+static value like_row(graph *g, value v, int32_t rank)
+{
+    int64_t dim[BK_MAX_RANK] = {1, 1, 1, 1, 1, 1};
+    dim[rank - 1] = -1;
+    return v == NONE ? NONE : op_reshape(g, v, rank, dim);
+}
+
+static void grad_layer_norm_grad(graph *g, const node *n, const value *d, value *dx)
+{
+    if (g->error != OK)
+        return;
+    int32_t rank = graph_shape(g, n->in[0])->rank;
+    norm_grad of = {.z = normal_of(g, n->in[0], 1u << (rank - 1), n->attr.eps),
+                    .gain = like_row(g, n->in[1], rank),
+                    .dy = n->in[2],
+                    .slope = NONE};
+    norm_grad_inputs at = norm_grad_again(g, &of, d[0], like_row(g, d[1], rank), like_row(g, d[2], rank));
+    dx[0] = at.x;
+    dx[1] = at.gain == NONE ? NONE : op_view(g, at.gain, 1, -1);
+    dx[2] = at.dy;
+}
+
 OP_RULE(LAYER_NORM, layer_norm, .arity = {3, 3, 1}, .shape = shape_layer_norm, .gradient = grad_layer_norm,
         .traits = OP_CHEAP);
-OP_RULE(LAYER_NORM_GRAD, layer_norm_grad, .arity = {3, 3, 3}, .shape = shape_layer_norm_grad);
+OP_RULE(LAYER_NORM_GRAD, layer_norm_grad, .arity = {3, 3, 3}, .shape = shape_layer_norm_grad,
+        .gradient = grad_layer_norm_grad);
 
 value op_layer_norm(graph *g, value x, value gain, value bias, double eps)
 {
@@ -107,9 +132,24 @@ static void grad_instance_norm(graph *g, const node *n, const value *dy, value *
     dx[0] = graph_node(g, BK_INSTANCE_NORM_GRAD, &attr, (const value[]){n->in[0], dy[0]}, 2, NULL);
 }
 
+static void grad_instance_norm_grad(graph *g, const node *n, const value *d, value *dx)
+{
+    if (g->error != OK)
+        return;
+    uint32_t space = (1u << (graph_shape(g, n->in[0])->rank - 1)) - 2u;
+    norm_grad of = {
+        .z = normal_of(g, n->in[0], space, n->attr.eps), .gain = NONE, .dy = n->in[1], .slope = NONE};
+    if (n->attr.alpha != 1)
+        of.slope = op_step(g, of.z.z, n->attr.alpha);
+    norm_grad_inputs at = norm_grad_again(g, &of, d[0], NONE, NONE);
+    dx[0] = at.x;
+    dx[1] = at.dy;
+}
+
 OP_RULE(INSTANCE_NORM, instance_norm, .arity = {1, 1, 1}, .shape = shape_instance_norm,
         .gradient = grad_instance_norm, .traits = OP_CHEAP);
-OP_RULE(INSTANCE_NORM_GRAD, instance_norm_grad, .arity = {2, 2, 1}, .shape = shape_instance_norm_grad);
+OP_RULE(INSTANCE_NORM_GRAD, instance_norm_grad, .arity = {2, 2, 1}, .shape = shape_instance_norm_grad,
+        .gradient = grad_instance_norm_grad);
 
 value op_instance_norm(graph *g, value x, double eps, double slope)
 {

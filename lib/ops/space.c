@@ -72,6 +72,8 @@ static status shape_resize(const op_args *a, bk_shape *out)
     if (x->rank < 3 || x->rank > 5 || out[0].rank != x->rank || out[0].dim[0] != x->dim[0] ||
         out[0].dim[last] != x->dim[last])
         return shape_error(a, "expected x[B,S...,C] and a shape that differs in S alone");
+    if (a->attr->mode < BK_RESIZE_HALF_PIXEL || a->attr->mode > BK_RESIZE_NEAREST)
+        return shape_error(a, "expected a mode of enum bk_resize");
     for (int32_t i = 1; i < last; i++)
         if (out[0].dim[i] < 1)
             return shape_error(a, "a length must be at least 1");
@@ -81,13 +83,13 @@ static status shape_resize(const op_args *a, bk_shape *out)
 static void grad_resize(graph *g, const node *n, const value *dy, value *dx)
 {
     bk_shape to = *graph_shape(g, n->in[0]);
-    dx[0] = graph_node(g, BK_RESIZE_LINEAR_GRAD, &(bk_attr){0}, dy, 1, &to);
+    dx[0] = graph_node(g, BK_RESIZE_LINEAR_GRAD, &n->attr, dy, 1, &to);
 }
 
 static void grad_resize_grad(graph *g, const node *n, const value *d, value *dx)
 {
     bk_shape to = *graph_shape(g, n->in[0]);
-    dx[0] = graph_node(g, BK_RESIZE_LINEAR, &(bk_attr){0}, d, 1, &to);
+    dx[0] = graph_node(g, BK_RESIZE_LINEAR, &n->attr, d, 1, &to);
 }
 
 OP_RULE(RESIZE_LINEAR, resize_linear, .arity = {1, 1, 1}, .shape = shape_resize, .gradient = grad_resize,
@@ -95,12 +97,27 @@ OP_RULE(RESIZE_LINEAR, resize_linear, .arity = {1, 1, 1}, .shape = shape_resize,
 OP_RULE(RESIZE_LINEAR_GRAD, resize_linear_grad, .arity = {1, 1, 1}, .shape = shape_resize,
         .gradient = grad_resize_grad);
 
-value op_resize_linear(graph *g, value x, const int64_t *size)
+static value resize(graph *g, value x, const int64_t *size, bk_resize mode)
 {
     if (g->error != OK || x == NONE)
         return NONE;
     bk_shape to = *graph_shape(g, x);
     for (int32_t i = 1; i < to.rank - 1; i++)
         to.dim[i] = size[i - 1];
-    return graph_node(g, BK_RESIZE_LINEAR, &(bk_attr){0}, &x, 1, &to);
+    return graph_node(g, BK_RESIZE_LINEAR, &(bk_attr){.mode = mode}, &x, 1, &to);
+}
+
+value op_resize_linear(graph *g, value x, const int64_t *size)
+{
+    return resize(g, x, size, BK_RESIZE_HALF_PIXEL);
+}
+
+value op_resize_corners(graph *g, value x, const int64_t *size)
+{
+    return resize(g, x, size, BK_RESIZE_CORNERS);
+}
+
+value op_resize_nearest(graph *g, value x, const int64_t *size)
+{
+    return resize(g, x, size, BK_RESIZE_NEAREST);
 }

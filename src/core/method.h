@@ -62,11 +62,15 @@ struct task_graph {
     int32_t n_minimise;
     const struct method_task *kind;
     int32_t output_slot; /* plan slot of output 0 */
+    int32_t key_slot;
     const bk_shape *output_shape;
 };
 
 /* An output of another graph of the task, as it was made last. */
 value task_output(const task_graph *t, int32_t output);
+
+/* The key of op_uniform() and the like: a new one in each step of a trainer. A session binds none. */
+value task_key(task_graph *t);
 
 /* The graph also makes the gradients of a loss for a parameter set. A task without graphs of its own minimises
  * its last output over all its sets, and need not say so. */

@@ -56,9 +56,14 @@ int32_t task_slot_port(const task *t, int32_t port)
     return task_slot_state(t, t->kind->n_states) + port;
 }
 
-int32_t task_slots(const task *t)
+int32_t task_slot_key(const task *t)
 {
     return task_slot_port(t, task_ports(t));
+}
+
+int32_t task_slots(const task *t)
+{
+    return task_slot_key(t) + 1;
 }
 
 /* What was to come from elsewhere and is read has come: of an array of weights (not of biases), an element
@@ -95,6 +100,7 @@ static void open_graph(const task *t, graph *g, task_graph *made)
     made->output_slot = task_slot_port(t, k->inputs.n);
     made->output_shape = t->shape + k->inputs.n;
     made->kind = k;
+    made->key_slot = task_slot_key(t);
     for (int32_t i = 0; i < k->n_states; i++) {
         made->states[i] = task_slot_state(t, i);
         if (k->states[i].kind == STATE_TENSOR)

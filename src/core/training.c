@@ -40,6 +40,11 @@ const param_set *task_set(const method_task *kind, int32_t set)
     return kind->n_sets > 0 ? &kind->sets[set] : &all;
 }
 
+value task_key(task_graph *t)
+{
+    return graph_bound(t->g, t->key_slot, shape_of(BK_I32, 1, (const int64_t[]){4}));
+}
+
 static status table_error(const method_task *kind, const char *what, int32_t n, int32_t most)
 {
     return fail(ERR_INTERNAL, "task %s has %d %s; %d are possible", kind->name, n, what, most);

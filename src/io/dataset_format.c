@@ -201,7 +201,8 @@ status dataset_axes_agree(const slmt_field *fields, size_t count, const axis_ids
     memset(seen.extent, -1, sizeof seen.extent);
     for (size_t k = 0; k < count; k++)
         for (int i = 0; dims[k] && i < fields[k].rank; i++)
-            TRY(axis_agrees(&seen, ids->id[k][i], &fields[k], i, dims[k][i], code, where));
+            if (dims[k][i] >= 0)
+                TRY(axis_agrees(&seen, ids->id[k][i], &fields[k], i, dims[k][i], code, where));
     return OK;
 }
 

@@ -72,7 +72,7 @@ typedef struct axis_ids {
 void dataset_axis_ids(const slmt_field *fields, size_t count, axis_ids *ids);
 
 /* `code`, with both fields, unless axes of one name have one extent. dims: by field, of a record; NULL: it
- * has no such tensor. where: file and record, for the message. */
+ * has no such tensor; -1: an extent is unknown. where: file and record, for the message. */
 status dataset_axes_agree(const slmt_field *fields, size_t count, const axis_ids *ids,
                           const int64_t *const *dims, status code, const char *where);
 

@@ -187,14 +187,24 @@ static status read_empty(dataset_file *f, const catalogue_group *g, tensor_place
     }
 }
 
+/* Extents of an empty tensor: 0 rows, and those that the field fixes; -1: unknown. */
+static const int64_t *empty_extents(const slmt_field *field, int64_t dims[STORED_RANK_MAX])
+{
+    dims[0] = 0;
+    for (int i = 1; i < field->rank; i++)
+        dims[i] = field->dim[i] ? field->dim[i] : -1;
+    return dims;
+}
+
 static status check_axes(const dataset_file *f, const catalogue_group *g, const axis_ids *axes, size_t record)
 {
     const int64_t *dims[FIELDS_MAX];
+    int64_t empty[FIELDS_MAX][STORED_RANK_MAX];
     char where[STORED_PATH_MAX + 2];
     int any = 0;
     for (size_t i = 0; i < f->n_fields; i++) {
         const tensor_place *t = &f->tensors[record * f->n_fields + i];
-        dims[i] = t->stored ? t->stored->dims : NULL;
+        dims[i] = t->stored ? t->stored->dims : t->has ? empty_extents(&f->fields[i], empty[i]) : NULL;
         any |= t->has;
     }
     snprintf(where, sizeof where, "/%s", g->path);

@@ -81,6 +81,7 @@ struct step {
     uint64_t step;    /* steps done */
     void *data[METHOD_PORTS]; /* one batch of inputs, then the outputs */
     double *draws;            /* random numbers of a step */
+    int32_t key[4];           /* of the random ops of a step */
     size_t n_draws;
     void *room;
     void *backup; /* of all that a step of the task's own can change; NULL: the default step */

@@ -338,6 +338,7 @@ static void bind_all(stepper *s)
     }
     for (int32_t i = 0; i < task_ports(&s->task); i++)
         s->bound[task_slot_port(&s->task, i)] = s->data[i];
+    s->bound[task_slot_key(&s->task)] = s->key;
 }
 
 static status take_tables(stepper *s)

@@ -116,6 +116,7 @@ status trainer_step(slmt_trainer *t, const void *const *given, double rate)
     random_stream r = random_open(t->seed, random_purpose("mask", s->step));
     for (size_t i = 0; i < s->n_draws; i++)
         s->draws[i] = random_uniform(&r);
+    random_key(t->seed, s->step, s->key);
     return stepper_run(s, given, epoch_of(t), rate, &t->cancel);
 }
 

@@ -713,6 +713,10 @@ static void wrong_groups_and_tensors_of_a_file_are_named(void **state)
     put_tensor(f, "/records/b/box", H5T_IEEE_F32LE, 2, (hsize_t[]){3, 4}, NULL);
     assert_spoilt(f, path, "/records/b: axis box of box has extent 3, that of box_class 2");
     f = spoil(path);
+    H5Ldelete(f, "/records/b/box", H5P_DEFAULT);
+    put_attribute(f, "/records/b", "empty", "box", 0);
+    assert_spoilt(f, path, "/records/b: axis box of box has extent 0, that of box_class 2");
+    f = spoil(path);
     put_tensor(f, "/records/b/box", H5T_IEEE_F32LE, 1, (hsize_t[]){8}, NULL);
     assert_spoilt(f, path, "/records/b/box is [8] in chunks [0], the field needs [*,4]");
     f = spoil(path);

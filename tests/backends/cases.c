@@ -29,6 +29,37 @@ op_case instance_norm_case(const char *x, double alpha, domain from)
     return c;
 }
 
+op_case group_norm_case(const char *x, int32_t groups, double alpha, domain from)
+{
+    op_case c = {.op = BK_GROUP_NORM, .n_in = 3, .n_out = 3, .from = {from, ANY_VALUE, ANY_VALUE}};
+    c.in[0] = c.out[0] = shape(x);
+    int64_t channels = c.in[0].dim[c.in[0].rank - 1];
+    int64_t n = bk_count(&c.in[0]) / c.in[0].dim[0] / groups;
+    c.in[1] = c.in[2] = shape_of(1, channels, 0, 0);
+    c.out[1] = c.out[2] = shape_of(2, c.in[0].dim[0], groups, 0);
+    c.attr.alpha = alpha;
+    c.attr.groups = groups;
+    /* Of two numbers, normalised, only the order is left and dx is nearly 0: a larger eps keeps it. */
+    c.attr.eps = n <= 4 ? 0.5 : 1e-5;
+    c.tolerance = sum_tolerance(n);
+    return c;
+}
+
+op_case pool_case(const pool_row *r)
+{
+    op_case c = {.op = BK_MAX_POOL, .n_in = 1, .n_out = 2, .tolerance = EXACT};
+    c.in[0] = shape(r->x);
+    c.out[0] = shape(r->y);
+    c.out[1] = with_type(c.out[0], BK_I32);
+    for (int i = 0; i < BK_MAX_SPACE; i++) {
+        c.attr.kernel[i] = r->kernel[i];
+        c.attr.stride[i] = r->stride[i];
+        c.attr.pad[i] = r->pad[i];
+        c.attr.dilation[i] = r->dilation[i];
+    }
+    return c;
+}
+
 /* The window is attr's; of more axes than x has, attr's entries are dropped, as the engine does. */
 op_case windowed_case(const char *x, const char *kernel, int64_t out, const bk_attr *window, bool bias)
 {
@@ -146,6 +177,14 @@ op_case one_case_of(bk_op op)
         c.index_limit = 8;
         c.from[1] = INDEX;
     }
+    if (op == BK_PICK || op == BK_PUT) {
+        c.n_in = 2;
+        c.in[1] = with_type(shape("4x8x6"), BK_I32);
+        c.index_limit = 8;
+        c.from[1] = INDEX;
+    }
+    if (op == BK_MAX_POOL)
+        return pool_case(&(pool_row){"2x9x17", "2x4x17", {2}, {2}, {0}, {1}});
     if (op == BK_WHERE) {
         c.n_in = 3;
         c.in[2] = c.in[0];
@@ -180,6 +219,7 @@ op_case one_case_of(bk_op op)
     op_case forward =
         op == BK_LAYER_NORM || op == BK_LAYER_NORM_GRAD         ? layer_norm_case("9", 16, ANY_VALUE)
         : op == BK_INSTANCE_NORM || op == BK_INSTANCE_NORM_GRAD ? instance_norm_case("1x9x16", 1, ANY_VALUE)
+        : op == BK_GROUP_NORM || op == BK_GROUP_NORM_GRAD       ? group_norm_case("2x9x16", 4, 1, ANY_VALUE)
         : op >= BK_CONV && op <= BK_CONV_GRAD_WEIGHT
             ? conv_case(&(conv_row){"1x9x8x3", "3x3", 16, 2, 1}, op == BK_CONV)
         : op == BK_ATTENTION || op == BK_ATTENTION_GRAD ? attention_case(1, 17, 2, 8)
@@ -187,7 +227,8 @@ op_case one_case_of(bk_op op)
     if (op == forward.op)
         return forward;
     if (op == BK_LAYER_NORM_GRAD || op == BK_ATTENTION_GRAD || op == BK_WINDOW_ATTENTION_GRAD ||
-        op == BK_INSTANCE_NORM_GRAD || op == BK_CONV_GRAD_INPUT || op == BK_CONV_GRAD_WEIGHT) {
+        op == BK_INSTANCE_NORM_GRAD || op == BK_GROUP_NORM_GRAD || op == BK_CONV_GRAD_INPUT ||
+        op == BK_CONV_GRAD_WEIGHT) {
         c = gradient_case(op, &forward, round_to_float);
         free_case(&forward);
     }

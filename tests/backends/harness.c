@@ -190,6 +190,10 @@ const char *describe_case(const op_case *c)
         {"pad_end[1]", a->pad_end[1]},
         {"pad_end[2]", a->pad_end[2]},
         {"groups", a->groups},
+        {"mode", a->mode},
+        {"kernel[0]", a->kernel[0]},
+        {"kernel[1]", a->kernel[1]},
+        {"kernel[2]", a->kernel[2]},
     };
     snprintf(text, sizeof text, "%s ", bk_op_name(c->op));
     print_shapes(text, sizeof text, c->in, c->n_in);
@@ -255,6 +259,8 @@ bool is_index(const op_case *c, int32_t k)
     switch (c->op) {
     case BK_GATHER:
     case BK_SCATTER:
+    case BK_PICK:
+    case BK_PUT:
     case BK_CROSS_ENTROPY:
     case BK_CROSS_ENTROPY_GRAD:
         return k == 1;
@@ -270,7 +276,7 @@ bool is_index(const op_case *c, int32_t k)
 
 static bool gives_index(const op_case *c, int32_t k)
 {
-    return (c->op == BK_ARGMAX && k == 0) || (c->op == BK_SORT && k == 1);
+    return (c->op == BK_ARGMAX && k == 0) || ((c->op == BK_SORT || c->op == BK_MAX_POOL) && k == 1);
 }
 
 static void widen_index(const int32_t *index, int64_t n, double *value)

@@ -70,7 +70,7 @@ typedef struct op_case {
 double draw(domain from, int64_t i, int64_t index_limit);
 void *new_array(int64_t n, size_t size); /* zeros */
 double *copy_values(const double *value, int64_t n);
-void draw_inputs(op_case *c);            /* those that are not set */
+void draw_inputs(op_case *c); /* those that are not set */
 void free_case(op_case *c);
 bk_shape shape(const char *text); /* "2x3x4"; "": a scalar */
 bk_shape shape_of(int32_t rank, int64_t d0, int64_t d1, int64_t d2);
@@ -140,8 +140,15 @@ typedef struct conv_row {
     int32_t stride, pad;
 } conv_row;
 
+typedef struct pool_row {
+    const char *x, *y; /* B, S..., C */
+    int32_t kernel[BK_MAX_SPACE], stride[BK_MAX_SPACE], pad[BK_MAX_SPACE], dilation[BK_MAX_SPACE];
+} pool_row;
+
 op_case layer_norm_case(const char *rows, int64_t width, domain from);
 op_case instance_norm_case(const char *x, double alpha, domain from);
+op_case group_norm_case(const char *x, int32_t groups, double alpha, domain from);
+op_case pool_case(const pool_row *r);
 op_case conv_case(const conv_row *r, bool bias);
 
 /* A convolution with any window and groups: attr's stride, dilation, pad, pad_end, groups. */

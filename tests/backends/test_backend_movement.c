@@ -10,7 +10,7 @@ static void check_movement(const op_case *c)
         for (int32_t k = 0; k < c->n_in; k++)
             if (!is_index(c, k)) {
                 typed.in[k].dtype = whole ? BK_I32 : BK_F32;
-                typed.from[k] = whole || c->op == BK_SCATTER ? INTEGER : ANY_VALUE;
+                typed.from[k] = whole || c->op == BK_SCATTER || c->op == BK_PUT ? INTEGER : ANY_VALUE;
             }
         typed.out[0].dtype = whole ? BK_I32 : BK_F32;
         typed.tolerance = EXACT;
@@ -158,12 +158,35 @@ static void gather_picks_and_scatter_adds_rows(void **state)
     assert_no_failures();
 }
 
+static void pick_reads_and_put_adds_at_a_place_of_each_channel(void **state)
+{
+    (void)state;
+    static const int64_t rows[][4] = {/* B, N, C, K */
+                                      {1, 1, 1, 1}, {1, 5, 1, 3},    {2, 7, 3, 4},   {1, 4, 17, 9},
+                                      {3, 9, 8, 9}, {2, 64, 33, 16}, {2, 3, 96, 50}, {1, 300, 5, 1}};
+    for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
+        for (int put = 0; put < 2; put++) {
+            const int64_t *d = rows[r];
+            bk_shape all = shape_of(3, d[0], d[1], d[2]), picked = shape_of(3, d[0], d[3], d[2]);
+            op_case c = {.op = put ? BK_PUT : BK_PICK, .n_in = 2, .n_out = 1, .index_limit = d[1]};
+            c.in[0] = put ? picked : all;
+            c.in[1] = with_type(picked, BK_I32);
+            c.from[1] = INDEX;
+            c.out[0] = put ? all : picked;
+            check_movement(&c);
+        }
+    assert_no_failures();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        COUNTED(transpose_moves_any_axes),           COUNTED(slice_cuts_and_pad_puts_back),
-        COUNTED(concat_joins_two_to_eight),          COUNTED(broadcast_repeats_every_set_of_axes),
+        COUNTED(transpose_moves_any_axes),
+        COUNTED(slice_cuts_and_pad_puts_back),
+        COUNTED(concat_joins_two_to_eight),
+        COUNTED(broadcast_repeats_every_set_of_axes),
         COUNTED(gather_picks_and_scatter_adds_rows),
+        COUNTED(pick_reads_and_put_adds_at_a_place_of_each_channel),
     };
     return cmocka_run_group_tests(tests, open_subjects, close_subjects);
 }

@@ -94,12 +94,49 @@ static void resizing_and_its_gradient_match_float64_up_and_down(void **state)
     assert_no_failures();
 }
 
+static void resizing_to_corners_and_to_the_nearest_match_float64_up_and_down(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"1x1x1", "1x1x1"},           {"1x1x3", "1x4x3"},           {"1x5x1", "1x1x1"},
+        {"2x9x17", "2x18x17"},        {"1x30x3", "1x7x3"},          {"1x300x64", "1x299x64"},
+        {"3x4x6x17", "3x6x9x17"},     {"1x9x8x130", "1x4x3x130"},   {"1x7x5x64", "1x7x5x64"},
+        {"1x40x41x16", "1x80x82x16"}, {"2x4x3x5x17", "2x6x2x5x17"}, {"1x2x2x2x1", "1x9x11x13x1"},
+    };
+    for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
+        for (int32_t mode = BK_RESIZE_CORNERS; mode <= BK_RESIZE_NEAREST; mode++) {
+            op_case c = {.op = BK_RESIZE_LINEAR, .n_in = 1, .n_out = 1, .attr.mode = mode};
+            c.tolerance = mode == BK_RESIZE_NEAREST ? EXACT : sum_tolerance(8);
+            c.in[0] = shape(rows[r][0]);
+            c.out[0] = shape(rows[r][1]);
+            op_case g = gradient_case(BK_RESIZE_LINEAR_GRAD, &c, round_to_float);
+            double shares = 1; /* that a pixel has */
+            for (int32_t i = 1; i < c.in[0].rank - 1; i++)
+                shares *= 2 + 2 * (double)c.out[0].dim[i] / (double)c.in[0].dim[i];
+            g.tolerance = sum_tolerance((int64_t)shares);
+            check_case(&c);
+            check_case(&g);
+        }
+    assert_no_failures();
+}
+
+static void resizing_in_an_unknown_way_is_unsupported(void **state)
+{
+    (void)state;
+    op_case c = {.op = BK_RESIZE_LINEAR, .n_in = 1, .n_out = 1, .attr.mode = 3};
+    c.in[0] = c.out[0] = shape("1x2x2x1");
+    expect_refused(&c);
+    assert_no_failures();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         COUNTED(maps_over_space_of_the_reference_have_known_values),
         COUNTED(reflect_and_its_gradient_match_float64_up_to_the_whole_length),
         COUNTED(resizing_and_its_gradient_match_float64_up_and_down),
+        COUNTED(resizing_to_corners_and_to_the_nearest_match_float64_up_and_down),
+        COUNTED(resizing_in_an_unknown_way_is_unsupported),
     };
     return cmocka_run_group_tests(tests, open_subjects, close_subjects);
 }

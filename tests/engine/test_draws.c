@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Random numbers inside a graph: what a planned graph draws in each run, and what passes over a graph do with it. */
+/* Random numbers inside a graph: what a planned graph draws in each run, and what passes over a graph do with
+ * it. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,7 +79,8 @@ static void a_plan_draws_anew_for_each_key_and_the_same_for_the_same(void **stat
     (void)state;
     static sketch s;
     static float first[N];
-    static const uint64_t other[][2] = {{1, 3}, {2, 2}, {1, (uint64_t)2 << 32 | 2}, {(uint64_t)1 << 32 | 1, 2}};
+    static const uint64_t other[][2] = {
+        {1, 3}, {2, 2}, {1, (uint64_t)2 << 32 | 2}, {(uint64_t)1 << 32 | 1, 2}};
     sketch_open(&s);
     graph_output(s.g, op_uniform(s.g, s.key, random_purpose("noise", 0), &s.shape), OUT);
     sketch_plan(&s);

@@ -28,6 +28,7 @@ typedef struct stack {
     void *bound[SLOTS];
     double *memory; /* of all slots */
     size_t count[SLOTS];
+    int batch; /* batch norm, whose statistics are outputs too, in place of layer norm */
 } stack;
 
 static value weight(stack *s, int32_t slot, int32_t rank, int64_t a, int64_t b)
@@ -43,16 +44,19 @@ static value layer(stack *s, value x, int32_t slot)
     char name[32];
     snprintf(name, sizeof name, "layer.%d", slot / PER_LAYER);
     graph_layer(g, name);
-    value n = op_layer_norm(g, x, weight(s, slot, 1, WIDTH, 0), weight(s, slot + 1, 1, WIDTH, 0), 1e-5);
+    value gain = weight(s, slot, 1, WIDTH, 0), bias = weight(s, slot + 1, 1, WIDTH, 0);
+    value n =
+        s->batch ? op_batch_norm(g, x, gain, bias, 1e-5, 1, NULL) : op_layer_norm(g, x, gain, bias, 1e-5);
     value h = op_linear(g, n, weight(s, slot + 2, 2, HIDDEN, WIDTH), weight(s, slot + 3, 1, HIDDEN, 0));
     value y =
         op_linear(g, op_gelu(g, h), weight(s, slot + 4, 2, WIDTH, HIDDEN), weight(s, slot + 5, 1, WIDTH, 0));
     return op_add(g, x, y);
 }
 
-static void build(stack *s, const bk_backend *backend, bk_dtype real)
+static void build_with(stack *s, const bk_backend *backend, bk_dtype real, int batch)
 {
     memset(s, 0, sizeof *s);
+    s->batch = batch;
     assert_int_equal(engine_open(&s->e, backend), BK_OK);
     assert_int_equal(graph_create(&s->e.m, real, &s->g), OK);
     s->count[X] = ROWS * WIDTH;
@@ -66,6 +70,11 @@ static void build(stack *s, const bk_backend *backend, bk_dtype real)
     assert_int_equal(graph_gradients(s->g, loss, s->wrt, trained, s->gradient), OK);
     for (int32_t i = 0; i < trained; i++)
         graph_hold(s->g, s->gradient[i], i);
+}
+
+static void build(stack *s, const bk_backend *backend, bk_dtype real)
+{
+    build_with(s, backend, real, 0);
 }
 
 static void finish(stack *s)
@@ -176,6 +185,22 @@ static void only_what_follows_from_what_is_kept_is_computed_again(void **state)
         finish(&s[k]);
 }
 
+static void a_batch_norm_is_computed_again_and_gives_the_same_gradients(void **state)
+{
+    (void)state;
+    stack s[2];
+    for (int k = 0; k < 2; k++) {
+        build_with(&s[k], bk_reference(), BK_F64, 1);
+        run(&s[k], (recompute_level)k);
+    }
+    assert_int_equal(again(&s[0], BK_GROUP_NORM, "layer.1"), 0);
+    assert_int_equal(again(&s[1], BK_GROUP_NORM, "layer.1"), 1);
+    compare(&s[0], &s[1], 1e-14);
+    assert_true(plan_arena_bytes(s[1].p) < plan_arena_bytes(s[0].p));
+    for (int k = 0; k < 2; k++)
+        finish(&s[k]);
+}
+
 static void a_graph_without_gradients_stays_as_it_is(void **state)
 {
     (void)state;
@@ -211,6 +236,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_level_gives_the_same_gradients_in_less_memory),
         cmocka_unit_test(only_what_follows_from_what_is_kept_is_computed_again),
+        cmocka_unit_test(a_batch_norm_is_computed_again_and_gives_the_same_gradients),
         cmocka_unit_test(a_graph_without_gradients_stays_as_it_is),
         cmocka_unit_test(failing_allocations_leave_a_graph_that_can_be_freed),
     };

@@ -338,6 +338,19 @@ static void cosine_similarity_is_that_of_pytorch(void **state)
     sheet_close(&s);
 }
 
+static void log_sum_exp_of_large_numbers_is_that_of_pytorch(void **state)
+{
+    (void)state;
+    static const double x[4] = {1000, 1000.5, -1000, -1001};
+    static const double want[2] = {1000.9740769841801, -999.6867383124818};
+    sheet s;
+    double y[2];
+    sheet_open(&s, bk_reference(), BK_F64);
+    sheet_run(&s, op_log_sum_exp(s.g, sheet_input(&s, BK_F64, 2, DIMS(2, 2), x), 2), y, NULL);
+    assert_close(y, want, 2);
+    sheet_close(&s);
+}
+
 static void comparisons_are_false_for_what_is_not_a_number(void **state)
 {
     (void)state;
@@ -580,6 +593,7 @@ int main(void)
         cmocka_unit_test(functions_have_the_slopes_of_pytorch_where_they_have_kinks),
         cmocka_unit_test(a_vector_shorter_than_eps_is_divided_by_eps),
         cmocka_unit_test(cosine_similarity_is_that_of_pytorch),
+        cmocka_unit_test(log_sum_exp_of_large_numbers_is_that_of_pytorch),
         cmocka_unit_test(comparisons_are_false_for_what_is_not_a_number),
         cmocka_unit_test(losses_of_labels_and_their_gradients_are_as_recorded),
         cmocka_unit_test(binary_losses_and_their_gradients_are_as_recorded),
