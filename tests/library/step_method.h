@@ -11,6 +11,7 @@
 
 #include "core/method.h"
 #include "lib/ops.h"
+#include "lib/random.h"
 #include "nn/layers.h"
 #include "train/stepper.h"
 
@@ -195,7 +196,9 @@ static inline void sm_build_ahead(task_graph *t)
     if (sm_open(t, &ahead, "net.", t->weights)) {
         if (sm_open(t, &gen, "", t->weights)) {
             value way = op_tanh(g, op_linear(g, t->in[SM_X], nn_weight(&gen, at("gen"), "weight"), NONE));
-            sm_look_ahead(t, &n, &ahead, op_add(g, t->in[SM_X], way));
+            bk_shape shape = *graph_shape(g, t->in[SM_X]);
+            value noise = op_affine(g, op_normal(g, task_key(t), random_purpose("noise", 0), &shape), 0.01, 0);
+            sm_look_ahead(t, &n, &ahead, op_add(g, op_add(g, t->in[SM_X], noise), way));
             nn_close(&gen);
         }
         nn_close(&ahead);
