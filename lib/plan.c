@@ -25,6 +25,7 @@ typedef struct block {
 /* The next value of a state, which waits in the arena for the end of the run. */
 typedef struct assignment {
     size_t offset, bytes;
+    bk_shape shape;
     int32_t slot;
 } assignment;
 
@@ -435,7 +436,7 @@ static status list_assignments(builder *b)
         if (!k || k->kind != IN_ARENA)
             continue;
         int32_t slot = g->values[state].slot;
-        p->assignments[p->n_assignments++] = (assignment){k->offset, bytes_of(&g->values[v].shape), slot};
+        p->assignments[p->n_assignments++] = (assignment){k->offset, bytes_of(&g->values[v].shape), g->values[v].shape, slot};
         if (slot >= p->n_bound)
             p->n_bound = slot + 1;
     }
@@ -632,6 +633,18 @@ static void bind(plan *p, void *const *bound)
         bk_tensor *t = f->operand < BK_MAX_IN ? &c->in[f->operand] : &c->out[f->operand - BK_MAX_IN];
         t->data = bound[f->slot];
     }
+}
+
+int32_t plan_next_count(const plan *p)
+{
+    return p->n_assignments;
+}
+
+bk_tensor plan_next(const plan *p, int32_t i, int32_t *slot)
+{
+    const assignment *a = &p->assignments[i];
+    *slot = a->slot;
+    return (bk_tensor){a->shape, (unsigned char *)p->arena + a->offset};
 }
 
 status plan_assign(const plan *p, void *const *bound)

@@ -41,6 +41,11 @@ status plan_profile(plan *p, profile *to);
  * there is none, or the plan has no arena. */
 void *plan_held(const plan *p, int32_t held);
 
+/* The next values that wait in the arena after a run of a plan without PLAN_IN_PLACE, for who checks them first:
+ * number i of plan_next_count(), and the slot of its state. */
+int32_t plan_next_count(const plan *p);
+bk_tensor plan_next(const plan *p, int32_t i, int32_t *slot);
+
 /* After a run of a plan without PLAN_IN_PLACE: copies the next value of every state into bound[its slot].
  * ERR_BACKEND. */
 status plan_assign(const plan *p, void *const *bound);

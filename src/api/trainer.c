@@ -108,6 +108,7 @@ static status read_config(slmt_model *model, const slmt_trainer_config *given, u
     TRY(struct_read(&c, sizeof c, given, "slmt_trainer_config"));
     TRY(check_stage(c.stage));
     const method_task *kind = stage_kind(c.stage);
+    numbers_init(kind->settings, setting);
     for (int i = 0; i < N_FIELDS; i++) {
         int32_t k = number_index(kind->settings, config_fields[i].name);
         if (k >= 0)

@@ -115,9 +115,24 @@ static status run_graph(stepper *s, int32_t graph)
     return read_scalars(s);
 }
 
-/* The states of the graph that was run last take their next values. */
+static const char *state_name(const stepper *s, int32_t slot)
+{
+    int32_t n = params_of(s)->n;
+    return slot < n ? params_of(s)->list[slot].name : s->task.kind->states[slot / n - 1].name;
+}
+
+/* The states of the graph that was run last take their next values, if all of those are numbers. */
 static status assign_states(stepper *s)
 {
+    const plan *p = s->graph[s->last_graph].plan;
+    int32_t slot, bad;
+    for (int32_t i = 0; i < plan_next_count(p); i++) {
+        bk_tensor next = plan_next(p, i, &slot);
+        TRY(device_finite(s->context->dev, &next, 1, &bad));
+        if (bad >= 0)
+            return fail(ERR_NONFINITE, "step %llu: the next value of %s is not finite; all is as before the step",
+                        (unsigned long long)s->step, state_name(s, slot));
+    }
     atomic_fetch_add(&s->task.model->version, 1);
     return plan_assign(s->graph[s->last_graph].plan, s->bound);
 }

@@ -233,6 +233,8 @@ static inline void sm_weigh(step *s)
     step_report(s, SM_MEAN_WEIGHT, sum / (double)n);
 }
 
+static int sm_fails_late; /* 1: the next steps fail when both sets have been updated */
+
 static inline status sm_step(step *s)
 {
     TRY(step_run(s, SM_GRAPH_ERRORS));
@@ -241,6 +243,8 @@ static inline status sm_step(step *s)
     TRY(step_update(s, SM_NET));
     TRY(step_run(s, SM_GRAPH_AHEAD));
     TRY(step_update(s, SM_GEN));
+    if (sm_fails_late)
+        return fail(ERR_BACKEND, "asked to fail");
     return step_run(s, SM_GRAPH_FOLLOW);
 }
 
