@@ -687,6 +687,39 @@ static void a_resumed_run_equals_the_uninterrupted_one_bit_for_bit(void **state)
     }
 }
 
+/* The slices that the set holds and the contrasts that were named: what synthesis must do alike. */
+static void a_run_records_what_it_learned_from(void **state)
+{
+    (void)state;
+    slmt_context *context = open_context(1, NULL);
+    slmt_dataset *set = open_set(context, set_path());
+    slmt_trainer *fine = open_stage(context, SLMT_STAGE_FINETUNE), *pre = open_stage(context, SLMT_STAGE_PRETRAIN);
+    slmt_model *model = slmt_trainer_model(fine);
+    slmt_preprocess before = {.struct_size = sizeof before}, of_set = before, after = before;
+    GOOD(slmt_dataset_get_preprocess(set, &of_set));
+    GOOD(slmt_model_get_preprocess(model, &before));
+    slmt_trainer_cancel(fine);
+    EXPECT(SLMT_ERR_CANCELLED, run_set(fine, set, 1, NULL, NULL)); /* in its first step */
+    GOOD(slmt_model_get_preprocess(model, &after));
+    assert_memory_equal(&before, &after, sizeof after);
+    assert_string_equal(slmt_model_card(model, "source_contrast"), "");
+    GOOD(run_set(fine, set, 1, NULL, NULL));
+    GOOD(slmt_model_get_preprocess(model, &after));
+    assert_memory_equal(&of_set, &after, sizeof after);
+    assert_string_equal(slmt_model_card(model, "source_contrast"), "t1");
+    assert_string_equal(slmt_model_card(model, "target_contrast"), "t2");
+    model = slmt_trainer_model(pre);
+    GOOD(slmt_trainer_run(pre, set, "flair", NULL, 1, NULL, NULL));
+    assert_string_equal(slmt_model_card(model, "pretrain_contrast"), "flair");
+    GOOD(slmt_trainer_run(pre, set, NULL, NULL, 1, NULL, NULL));
+    assert_string_equal(slmt_model_card(model, "pretrain_contrast"), "");
+    assert_string_equal(slmt_model_card(model, "source_contrast"), "");
+    slmt_trainer_free(fine);
+    slmt_trainer_free(pre);
+    slmt_dataset_free(set);
+    slmt_context_free(context);
+}
+
 static void a_run_stopped_by_its_callback_stops_between_steps_and_goes_on(void **state)
 {
     (void)state;
@@ -913,7 +946,7 @@ static void a_run_that_finds_no_memory_changes_nothing(void **state)
     for (long n = 1; s != SLMT_OK; n++) {
         counter_fail(&c, n);
         s = run_set(trainer, set, 1, NULL, NULL);
-        assert_int_equal(c.live, live);
+        assert_int_equal(c.live, live + (s == SLMT_OK ? 5 : 0)); /* the card, two keys and their texts */
         counter_fail(&c, 0);
         if (s != SLMT_OK) {
             EXPECT(SLMT_ERR_MEMORY, s);
@@ -948,6 +981,7 @@ int main(void)
         cmocka_unit_test(a_set_that_does_not_fit_is_refused),
         cmocka_unit_test(a_run_is_a_function_of_its_seed),
         cmocka_unit_test(a_resumed_run_equals_the_uninterrupted_one_bit_for_bit),
+        cmocka_unit_test(a_run_records_what_it_learned_from),
         cmocka_unit_test(a_run_stopped_by_its_callback_stops_between_steps_and_goes_on),
         cmocka_unit_test(a_step_cancelled_in_the_middle_leaves_the_trainer_as_it_was),
         cmocka_unit_test(a_plain_model_is_no_trainer),
