@@ -30,7 +30,10 @@ typedef struct bk_shape {
 
 typedef struct bk_tensor {
     bk_shape shape;
-    void *data; /* may be NULL while a call is prepared */
+    void *data;       /* may be NULL while a call is prepared */
+    uint64_t version; /* 0: the values may be others in each run. Else the input is invariant: the same data
+                         and version hold the same values, so that a backend may keep what it made of them.
+                         While a call is prepared: 1 for an input that will be invariant */
 } bk_tensor;
 
 /* Op ids: BK_CONV and the like. ops.def lists the ops with the definition of each. */
@@ -95,6 +98,9 @@ typedef struct bk_call {
     bk_tensor out[BK_MAX_OUT]; /* out[k].data is NULL when nobody reads output k (k > 0 only) */
     void *scratch;             /* 64-byte aligned, scratch_bytes long, contents undefined */
     size_t scratch_bytes;      /* set by prepare() */
+    void *kept;                /* 64-byte aligned, kept_bytes long, of this call alone: contents, at first
+                                  undefined, stay from run to run */
+    size_t kept_bytes;         /* set by prepare(); NULL and 0 in most calls */
     void *state;               /* set by prepare(), freed by release() */
 } bk_call;
 

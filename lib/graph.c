@@ -204,6 +204,15 @@ void graph_output(graph *g, value v, int32_t slot)
         g->values[v].output = slot;
 }
 
+void graph_invariant(graph *g, const unsigned char *invariant, int32_t n_slots)
+{
+    for (value v = 0; v < g->n_values; v++) {
+        value_info *info = &g->values[v];
+        if (info->kind == VALUE_BOUND && info->slot < n_slots)
+            info->invariant = invariant[info->slot];
+    }
+}
+
 void graph_hold(graph *g, value v, int32_t held)
 {
     v = own_memory(g, v);

@@ -24,9 +24,10 @@ typedef struct value_info {
     value_kind kind;
     int32_t node; /* VALUE_NODE: the node and which of its outputs; else -1 */
     int32_t index;
-    int32_t slot;   /* VALUE_BOUND: which pointer of the caller; VALUE_CONSTANT: which block */
-    int32_t output; /* the caller's slot that receives it, or -1 */
-    int32_t held;   /* result that stays in the plan's memory, or -1 */
+    int32_t slot;      /* VALUE_BOUND: which pointer of the caller; VALUE_CONSTANT: which block */
+    int32_t output;    /* the caller's slot that receives it, or -1 */
+    int32_t held;      /* result that stays in the plan's memory, or -1 */
+    int32_t invariant; /* VALUE_BOUND: it changes only when plan_version() says so */
     int32_t state;  /* VALUE_BOUND: 1 if a run may replace it */
     value next;     /* of a state: the value that replaces it after the run, or NONE */
     value replaces; /* the state that this value replaces, or NONE */
@@ -84,6 +85,9 @@ void graph_assign(graph *g, value state, value next);
 
 /* What the state will hold after the run, as assigned so far; the state itself if nothing was assigned. */
 value graph_latest(const graph *g, value state);
+
+/* What is bound at the slots marked invariant[slot] changes only when plan_version() says so. */
+void graph_invariant(graph *g, const unsigned char *invariant, int32_t n_slots);
 
 /* A value held by the graph; values: one double for each element. */
 value graph_constant(graph *g, bk_shape shape, const double *values);

@@ -18,7 +18,7 @@ value op_gather(graph *g, value x, value index);              /* x[B,N,C], index
 value op_pick(graph *g, value x, value index);                /* x[B,N,C], index[B,K,C] -> [B,K,C] */
 value op_put(graph *g, value y, value index, int64_t length); /* y[B,K,C] added at index[B,K,C] of zeros
                                                                  [B,length,C] */
-value op_detach(graph *g, value x);              /* x, as a constant: no gradient passes */
+value op_detach(graph *g, value x);                           /* x, as a constant: no gradient passes */
 
 /* Dims in place: op_view(g, x, 4, B, H, W, C). */
 #define op_view(g, x, rank, ...) op_reshape(g, x, rank, (const int64_t[]){__VA_ARGS__})

@@ -53,6 +53,8 @@ struct plan {
     int32_t n_constants;
     size_t arena_bytes;
     void *arena;
+    size_t kept_bytes;
+    void *kept;      /* memory of calls that stays from run to run, or NULL */
     int32_t n_bound; /* slots in use: highest + 1 */
     void **held;     /* by number */
     int32_t n_held;
@@ -95,6 +97,12 @@ static status call_failure(device dev, bk_status s, bk_op op)
     return device_failure(dev, s, what);
 }
 
+static int is_invariant(const graph *g, value v)
+{
+    const value_info *root = &g->values[op_storage(g, v)];
+    return root->kind == VALUE_CONSTANT || (root->kind == VALUE_BOUND && root->invariant);
+}
+
 static void fill_call(builder *b, bk_call *c, const node *n)
 {
     c->op = n->op;
@@ -102,7 +110,8 @@ static void fill_call(builder *b, bk_call *c, const node *n)
     c->n_in = n->n_in;
     c->n_out = n->n_out;
     for (int32_t i = 0; i < n->n_in; i++)
-        c->in[i].shape = *graph_shape(b->g, n->in[i]);
+        c->in[i] =
+            (bk_tensor){.shape = *graph_shape(b->g, n->in[i]), .version = is_invariant(b->g, n->in[i])};
     for (int32_t o = 0; o < n->n_out; o++)
         c->out[o].shape = *graph_shape(b->g, n->out[o]);
 }
@@ -478,6 +487,28 @@ static status copy_constants(builder *b)
 
 /* ---- the whole ---- */
 
+/* Memory that calls keep lies side by side; without an arena it is only counted. */
+static void count_kept(plan *p)
+{
+    for (int32_t i = 0; i < p->n_calls; i++)
+        p->kept_bytes += (p->calls[i].kept_bytes + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+static status take_kept(plan *p)
+{
+    size_t at = 0;
+    if (p->kept_bytes == 0)
+        return OK;
+    TRY(device_take(p->dev, p->mem, p->kept_bytes, &p->kept));
+    for (int32_t i = 0; i < p->n_calls; i++) {
+        bk_call *c = &p->calls[i];
+        if (c->kept_bytes > 0)
+            c->kept = (unsigned char *)p->kept + at;
+        at += (c->kept_bytes + ALIGN - 1) / ALIGN * ALIGN;
+    }
+    return OK;
+}
+
 /* Gives the plan to a backend that runs plans as a whole. */
 static status load(plan *p)
 {
@@ -511,6 +542,7 @@ static status build(builder *b, int flags, void *work[5])
     drop_dead(&b->list);
     fuse_pairs(&b->list);
     TRY(prepare_calls(b));
+    count_kept(p);
     TRY(copy_layers(b));
     TRY(copy_constants(b));
     int32_t *slot_of = work[2], *scratch_block = work[3];
@@ -524,6 +556,8 @@ static status build(builder *b, int flags, void *work[5])
     p->bindings = bindings;
     if (flags & PLAN_ARENA)
         TRY(device_take(p->dev, p->mem, p->arena_bytes, &p->arena));
+    if (flags & PLAN_ARENA)
+        TRY(take_kept(p));
     point_all(b, scratch_block);
     TRY(list_assignments(b));
     TRY(find_held(b));
@@ -574,12 +608,26 @@ void plan_free(plan *p)
     mem_give(p->mem, p->calls);
     mem_give(p->mem, p->bindings);
     device_give(p->dev, p->mem, p->arena, p->arena_bytes);
+    device_give(p->dev, p->mem, p->kept, p->kept_bytes);
     mem_give(p->mem, p);
 }
 
 size_t plan_arena_bytes(const plan *p)
 {
     return p->arena_bytes;
+}
+
+size_t plan_kept_bytes(const plan *p)
+{
+    return p->kept_bytes;
+}
+
+void plan_version(plan *p, uint64_t version)
+{
+    for (int32_t i = 0; i < p->n_calls; i++)
+        for (int32_t k = 0; k < p->calls[i].n_in; k++)
+            if (p->calls[i].in[k].version > 0)
+                p->calls[i].in[k].version = version;
 }
 
 int32_t plan_call_count(const plan *p)
@@ -644,7 +692,7 @@ bk_tensor plan_next(const plan *p, int32_t i, int32_t *slot)
 {
     const assignment *a = &p->assignments[i];
     *slot = a->slot;
-    return (bk_tensor){a->shape, (unsigned char *)p->arena + a->offset};
+    return (bk_tensor){.shape = a->shape, .data = (unsigned char *)p->arena + a->offset};
 }
 
 status plan_assign(const plan *p, void *const *bound)

@@ -26,6 +26,13 @@ status plan_create(const graph *g, device dev, int flags, plan **out);
 void plan_free(plan *p); /* NULL is allowed */
 
 size_t plan_arena_bytes(const plan *p);
+
+/* Memory beside the arena in which calls keep what they made of invariant inputs: packed weights. */
+size_t plan_kept_bytes(const plan *p);
+
+/* The invariant inputs hold the values of this version, above 0, in the runs from now on. */
+void plan_version(plan *p, uint64_t version);
+
 int32_t plan_call_count(const plan *p);
 bk_op plan_call_op(const plan *p, int32_t index);
 

@@ -221,7 +221,7 @@ static bk_status cpu_prepare(void *device, bk_call *call)
 {
     cpu_device *dev = device;
     call->state = NULL;
-    call->scratch_bytes = 0;
+    call->scratch_bytes = call->kept_bytes = 0;
     if (!is_served(dev, call)) {
         cpu_log(dev, 0, "cpu: an op with these types and shapes is not served");
         return BK_ERR_UNSUPPORTED;

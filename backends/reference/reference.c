@@ -24,7 +24,7 @@ static bool is_op(bk_op op)
 
 /* ---- open and close ---- */
 
-/* There are no options yet: any is refused. */
+/* The backend has no options: any is refused. */
 static bk_status reference_options(const bk_host *host, const char *options)
 {
     const char *item;
@@ -32,7 +32,10 @@ static bk_status reference_options(const bk_host *host, const char *options)
     size_t n = bk_next_option(&options, &item);
     if (n == 0)
         return BK_OK;
-    snprintf(message, sizeof message, "reference: there is no option %.*s", (int)(n < 64 ? n : 64), item);
+    if (bk_option_is(item, n, "bf16"))
+        snprintf(message, sizeof message, "reference: has no bfloat16 arithmetic");
+    else
+        snprintf(message, sizeof message, "reference: there is no option %.*s", (int)(n < 64 ? n : 64), item);
     if (host->log)
         host->log(host->user, 0, message);
     return BK_ERR_UNSUPPORTED;
@@ -130,7 +133,7 @@ static bk_status refuse(const reference_device *d, const bk_call *call)
 static bk_status reference_prepare(void *device, bk_call *call)
 {
     call->state = NULL;
-    call->scratch_bytes = 0;
+    call->scratch_bytes = call->kept_bytes = 0;
     if (call->n_in < 1 || call->n_in > BK_MAX_IN || call->n_out < 1 || call->n_out > BK_MAX_OUT ||
         !types_fit(device, call) || !kernel_of(call)->fits(call))
         return refuse(device, call);

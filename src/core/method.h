@@ -175,6 +175,9 @@ const param_set *task_set(const method_task *kind, int32_t set);
 typedef struct method {
     const char *name, *title, *source;
     number_table options;
+    /* Sets of options that go by a name, "base|small|tiny", and what fills them in; NULL: none. */
+    const char *presets;
+    void (*preset)(int32_t index, double *option);
     status (*check)(const double *option); /* rules between options; their ranges are checked before */
     void (*tensors)(params *p, const double *option);
     const method_task *tasks;
@@ -187,6 +190,10 @@ const method *method_named(const char *name); /* NULL: none */
 void method_add(const method *m);
 
 const method_task *task_named(const method *m, const char *name);
+
+/* The defaults, or those of the preset that is among the given numbers (its index, "preset"), then the other
+ * given ones. ERR_NOT_FOUND, ERR_ARGUMENT. */
+status method_options(const method *m, const slmt_number *given, size_t n, double *option);
 
 /* Options as a whole: ranges, then rules. */
 status method_check(const method *m, const double *option);

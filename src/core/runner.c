@@ -38,7 +38,7 @@ void runner_take(runner *r, int32_t i, const void *x, size_t n)
     }
     r->is_newer[i] = 1;
     if (task_port(&r->task, i)->flags & PORT_SHARED)
-        r->folded = 0;
+        r->seen = 0;
 }
 
 static int is_apart(const runner *r)
@@ -46,14 +46,19 @@ static int is_apart(const runner *r)
     return !device_is_host(r->context->dev);
 }
 
-/* Recomputes the hoisted values if weights or shared inputs have changed. */
-static status refold(runner *r)
+/* If weights or shared inputs have changed, the plans are told so, and hoisted values are recomputed. */
+static status refresh(runner *r)
 {
     uint64_t version = atomic_load(&r->model->version);
-    if (!r->fold || r->folded == version)
+    if (r->seen == version)
         return OK;
-    TRY(plan_run(r->fold, r->bound, task_slots(&r->task) + r->hoisted, &r->cancel));
-    r->folded = version;
+    r->seen = 0;
+    plan_version(r->plan, ++r->generation);
+    if (r->fold) {
+        plan_version(r->fold, r->generation);
+        TRY(plan_run(r->fold, r->bound, task_slots(&r->task) + r->hoisted, &r->cancel));
+    }
+    r->seen = version;
     return OK;
 }
 
@@ -152,7 +157,7 @@ status runner_run(runner *r, const arrays *a, size_t first, size_t n)
     else
         bind_ports(r, a, parts);
     TRY(model_push(r->model));
-    TRY(refold(r));
+    TRY(refresh(r));
     TRY(plan_run(r->plan, r->bound, task_slots(&r->task) + r->hoisted, &r->cancel));
     if (is_apart(r))
         TRY(download(r, parts));

@@ -16,15 +16,16 @@ typedef struct runner {
     plan *plan;
     plan *fold;      /* computes what depends on weights and shared inputs alone, or NULL */
     int32_t hoisted; /* how many values that is; their memory is bound behind the task's slots */
-    uint64_t
-        folded; /* the version of the weights that they were computed from; 0: never, or an input changed */
+    uint64_t seen;   /* the version of the weights in the last run; 0: none, or a shared input has changed */
     slmt_profile *profile;         /* or NULL */
     void **bound;                  /* by plan slot, in the device's memory */
     size_t *hoisted_bytes;         /* of each hoisted value */
     void *data[METHOD_PORTS];      /* of one run, on the host */
     void *on_device[METHOD_PORTS]; /* the same in the device's memory; NULL if that is the host's */
     int is_set[METHOD_PORTS];      /* of a shared input: data holds the caller's */
-    int is_newer[METHOD_PORTS];    /* data has changed since it was copied to the device */
+    uint64_t
+        generation; /* counts the changes of weights and shared inputs: the version of invariant inputs */
+    int is_newer[METHOD_PORTS]; /* data has changed since it was copied to the device */
     slmt_progress_fn progress;
     void *progress_user;
     atomic_int cancel;

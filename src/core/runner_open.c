@@ -22,21 +22,30 @@ static int has_shared_input(const task *t)
     return any != 0;
 }
 
-/* Weights and shared inputs change rarely, other inputs with every sample. */
-static status fold(const runner *r, graph *g, fold_part part, folded *out)
+/* Weights, shared inputs and what is hoisted change rarely, other inputs with every sample. */
+static void mark_invariant(const runner *r, unsigned char *invariant)
 {
     const task *t = &r->task;
-    int32_t n = task_slots(t);
-    void *p;
-    TRY(mem_zeros(g->mem, (size_t)n, 1, &p));
-    unsigned char *invariant = p;
+    memset(invariant, 0, (size_t)task_slots(t));
+    memset(invariant + task_slots(t), 1, FOLD_MAX);
     for (int32_t k = 0; k < r->model->params.n; k++)
         invariant[k] = 1;
     for (int32_t i = 0; i < t->kind->inputs.n; i++)
         invariant[task_slot_port(t, i)] = (t->kind->inputs.rows[i].flags & PORT_SHARED) != 0;
-    status st = graph_fold(g, invariant, n, n, part, out);
-    mem_give(g->mem, invariant);
-    return st;
+}
+
+/* Marks what is invariant; keeps one half of the graph where out is not NULL. */
+static status fold(const runner *r, graph *g, fold_part part, folded *out)
+{
+    int32_t n = task_slots(&r->task);
+    void *p;
+    TRY(mem_array(g->mem, (size_t)n + FOLD_MAX, 1, &p));
+    mark_invariant(r, p);
+    status s = out ? graph_fold(g, p, n, n, part, out) : OK;
+    if (s == OK)
+        graph_invariant(g, p, n + FOLD_MAX);
+    mem_give(g->mem, p);
+    return s;
 }
 
 /* The whole task where out is NULL, else one half of it. */
@@ -46,7 +55,7 @@ static status plan_part(runner *r, int arena, fold_part part, folded *out, plan 
     task_values made = {0};
     TRY(graph_create(&r->context->mem, model_real(r->model), &g));
     status st = task_build(&r->task, 0, g, &made);
-    if (st == OK && out)
+    if (st == OK)
         st = fold(r, g, part, out);
     if (st == OK)
         st = context_plan(r->context, g, arena, made_plan);
@@ -131,16 +140,24 @@ static status take_ports(runner *r, dry_run *t)
     return OK;
 }
 
+/* What a plan takes that a dry run leaves out. */
+static uint64_t plan_cost(const runner *r, const plan *p)
+{
+    device dev = r->context->dev;
+    if (!p)
+        return 0;
+    return device_cost(dev, plan_arena_bytes(p)) +
+           (plan_kept_bytes(p) > 0 ? device_cost(dev, plan_kept_bytes(p)) : 0);
+}
+
 static status fill(runner *r, dry_run *t)
 {
     folded kept;
-    device dev = r->context->dev;
     r->batch = runner_samples(r);
     TRY(cut_batch(r));
     TRY(make_plan(r, !t->dry, &kept));
     if (t->dry)
-        t->bytes += device_cost(dev, plan_arena_bytes(r->plan)) +
-                    (r->fold ? device_cost(dev, plan_arena_bytes(r->fold)) : 0);
+        t->bytes += plan_cost(r, r->plan) + plan_cost(r, r->fold);
     TRY(take_hoisted(r, &kept, t));
     task_bind_weights(&r->task, r->bound);
     return take_ports(r, t);

@@ -69,8 +69,8 @@ status task_check(const method_task *kind)
         return table_error(kind, "inputs and outputs", kind->inputs.n + kind->outputs.n, METHOD_PORTS);
     if (kind->outputs.n < 1)
         return fail(ERR_INTERNAL, "task %s has no outputs", kind->name);
-    if (kind->settings.n > METHOD_NUMBERS)
-        return table_error(kind, "settings", kind->settings.n, METHOD_NUMBERS);
+    if (numbers_count(kind->settings) > METHOD_NUMBERS)
+        return table_error(kind, "settings", numbers_count(kind->settings), METHOD_NUMBERS);
     if (!kind->build == (kind->n_graphs == 0))
         return fail(ERR_INTERNAL, "task %s must have either one graph or a table of graphs", kind->name);
     if (kind->n_graphs > 0 && !kind->step)

@@ -12,10 +12,17 @@ enum { TASK_GRAPHS = 8, TASK_SETS = 8, TASK_STATES = 8 }; /* at most, of a task 
 
 /* ---- settings ---- */
 
-/* The settings that every task that trains has, first in its table: TRAIN_NUMBERS, then OPTIMIZER_NUMBERS, then
- * SCHEDULE_NUMBERS, then the task's own. A set named "critic" may have settings of its own beside them:
- * "critic_optimizer", "critic_beta1" and so on for each of OPTIMIZER_NUMBERS and the betas, and
- * "critic_rate_factor", which multiplies the learning rate. */
+/* The settings that every task that trains has: the first member of its struct, and first in its table by
+ * TRAIN_NUMBERS, then OPTIMIZER_NUMBERS, then SCHEDULE_NUMBERS. A set named "critic" may have settings of its own
+ * beside them: "critic_optimizer", "critic_beta1" and so on, and "critic_rate_factor", which multiplies the
+ * learning rate. */
+typedef struct train_settings {
+    int32_t batch, epochs, augment, recompute, optimizer, nesterov, schedule, rate_by, warmup_epochs, decay_epochs;
+    double learning_rate, beta1, beta2, epsilon, data_rate, momentum, weight_decay, trust, clip_norm;
+    double minimum_rate, decay_factor, power;
+} train_settings;
+
+/* Their places among the values. */
 enum {
     TRAIN_BATCH,
     TRAIN_EPOCHS,
@@ -48,45 +55,45 @@ enum { SCHEDULE_CONSTANT, SCHEDULE_STEPS, SCHEDULE_COSINE, SCHEDULE_POLYNOMIAL }
 enum { RATE_BY_STEP, RATE_BY_EPOCH };
 
 /* clang-format off */
-#define TRAIN_NUMBERS(batch, epochs, rate, beta2, data_rate, recompute)                                      \
-    {"batch", SLMT_NUMBER_WHOLE, batch, 1, 65536, "samples a step", NULL},                                   \
-    {"epochs", SLMT_NUMBER_WHOLE, epochs, 1, 1000000, "passes over the training samples", NULL},             \
-    {"augment", SLMT_NUMBER_CHOICE, 1, 0, 1, "random changes of the samples", "off|on"},                     \
-    {"learning_rate", SLMT_NUMBER_REAL, rate, 0, 1e3, "highest learning rate", NULL},                        \
-    {"beta1", SLMT_NUMBER_REAL, 0.9, 0, 0.999999999, "Adam's decay of the first moment", NULL},              \
-    {"beta2", SLMT_NUMBER_REAL, beta2, 0, 0.999999999, "Adam's decay of the second moment", NULL},           \
-    {"epsilon", SLMT_NUMBER_REAL, 1e-8, 1e-30, 1, "Adam's epsilon", NULL},                                   \
-    {"data_rate", SLMT_NUMBER_REAL, data_rate, 0, 1,                                                         \
-     "part of the training samples that is used, the first ones", NULL},                                     \
-    {"recompute", SLMT_NUMBER_CHOICE, recompute, 0, 2,                                                       \
-     "what is computed again for the gradients instead of kept: less memory, more time",                     \
-     "nothing|cheap|linear"}
+#define TRAIN_NUMBERS(batch_, epochs_, rate_, beta2_, data_rate_, recompute_)                                \
+    NUMBER_WHOLE(train_settings, batch, batch_, 1, 65536, "samples a step"),                                 \
+    NUMBER_WHOLE(train_settings, epochs, epochs_, 1, 1000000, "passes over the training samples"),           \
+    NUMBER_CHOICE(train_settings, augment, 1, 1, "off|on", "random changes of the samples"),                 \
+    NUMBER_REAL(train_settings, learning_rate, rate_, 0, 1e3, "highest learning rate"),                      \
+    NUMBER_REAL(train_settings, beta1, 0.9, 0, 0.999999999, "Adam's decay of the first moment"),             \
+    NUMBER_REAL(train_settings, beta2, beta2_, 0, 0.999999999, "Adam's decay of the second moment"),         \
+    NUMBER_REAL(train_settings, epsilon, 1e-8, 1e-30, 1, "Adam's epsilon"),                                  \
+    NUMBER_REAL(train_settings, data_rate, data_rate_, 0, 1,                                                 \
+                "part of the training samples that is used, the first ones"),                                \
+    NUMBER_CHOICE(train_settings, recompute, recompute_, 2, "nothing|cheap|linear",                          \
+                  "what is computed again for the gradients instead of kept: less memory, more time")
 
-#define OPTIMIZER_NUMBERS(optimizer, weight_decay)                                                           \
-    {"optimizer", SLMT_NUMBER_CHOICE, optimizer, 0, 3, "what turns gradients into changes of the weights",   \
-     "sgd|adam|adamw|lars"},                                                                                 \
-    {"momentum", SLMT_NUMBER_REAL, 0.9, 0, 0.999999999, "part of the last change that goes on (sgd, lars)",  \
-     NULL},                                                                                                  \
-    {"nesterov", SLMT_NUMBER_CHOICE, 0, 0, 1, "Nesterov's momentum (sgd)", "off|on"},                        \
-    {"weight_decay", SLMT_NUMBER_REAL, weight_decay, 0, 1e3,                                                 \
-     "pull of the weights to 0: added to the gradient, with adamw apart from it", NULL},                     \
-    {"trust", SLMT_NUMBER_REAL, 0.001, 0, 1e3, "size of a change relative to the size of the tensor (lars)", \
-     NULL},                                                                                                  \
-    {"clip_norm", SLMT_NUMBER_REAL, 0, 0, 1e30,                                                              \
-     "a set's gradient is scaled down to this Euclidean norm; 0: never", NULL}
+#define OPTIMIZER_NUMBERS(optimizer_, weight_decay_)                                                         \
+    NUMBER_CHOICE(train_settings, optimizer, optimizer_, 3, "sgd|adam|adamw|lars",                           \
+                  "what turns gradients into changes of the weights"),                                       \
+    NUMBER_REAL(train_settings, momentum, 0.9, 0, 0.999999999,                                               \
+                "part of the last change that goes on (sgd, lars)"),                                         \
+    NUMBER_CHOICE(train_settings, nesterov, 0, 1, "off|on", "Nesterov's momentum (sgd)"),                    \
+    NUMBER_REAL(train_settings, weight_decay, weight_decay_, 0, 1e3,                                         \
+                "pull of the weights to 0: added to the gradient, with adamw apart from it"),                \
+    NUMBER_REAL(train_settings, trust, 0.001, 0, 1e3,                                                        \
+                "size of a change relative to the size of the tensor (lars)"),                               \
+    NUMBER_REAL(train_settings, clip_norm, 0, 0, 1e30,                                                       \
+                "a set's gradient is scaled down to this Euclidean norm; 0: never")
 
-#define SCHEDULE_NUMBERS(schedule, rate_by, warmup, minimum)                                                 \
-    {"schedule", SLMT_NUMBER_CHOICE, schedule, 0, 3, "how the learning rate falls after the warm-up",        \
-     "constant|steps|cosine|polynomial"},                                                                    \
-    {"rate_by", SLMT_NUMBER_CHOICE, rate_by, 0, 1, "when the learning rate changes", "step|epoch"},          \
-    {"warmup_epochs", SLMT_NUMBER_WHOLE, warmup, 0, 1000000, "the learning rate rises over so many epochs",  \
-     NULL},                                                                                                  \
-    {"minimum_rate", SLMT_NUMBER_REAL, minimum, 0, 1e3,                                                      \
-     "the learning rate falls to this (cosine, polynomial)", NULL},                                          \
-    {"decay_epochs", SLMT_NUMBER_WHOLE, 50, 1, 1000000,                                                      \
-     "the learning rate falls after every so many epochs (steps)", NULL},                                    \
-    {"decay_factor", SLMT_NUMBER_REAL, 0.1, 0, 1, "factor by which the learning rate falls (steps)", NULL},  \
-    {"power", SLMT_NUMBER_REAL, 0.9, 0, 100, "exponent of the fall (polynomial)", NULL}
+#define SCHEDULE_NUMBERS(schedule_, rate_by_, warmup_, minimum_)                                             \
+    NUMBER_CHOICE(train_settings, schedule, schedule_, 3, "constant|steps|cosine|polynomial",                \
+                  "how the learning rate falls after the warm-up"),                                          \
+    NUMBER_CHOICE(train_settings, rate_by, rate_by_, 1, "step|epoch", "when the learning rate changes"),     \
+    NUMBER_WHOLE(train_settings, warmup_epochs, warmup_, 0, 1000000,                                         \
+                 "the learning rate rises over so many epochs"),                                             \
+    NUMBER_REAL(train_settings, minimum_rate, minimum_, 0, 1e3,                                              \
+                "the learning rate falls to this (cosine, polynomial)"),                                     \
+    NUMBER_WHOLE(train_settings, decay_epochs, 50, 1, 1000000,                                               \
+                 "the learning rate falls after every so many epochs (steps)"),                              \
+    NUMBER_REAL(train_settings, decay_factor, 0.1, 0, 1,                                                     \
+                "factor by which the learning rate falls (steps)"),                                          \
+    NUMBER_REAL(train_settings, power, 0.9, 0, 100, "exponent of the fall (polynomial)")
 /* clang-format on */
 
 /* ---- parameter sets ---- */

@@ -277,7 +277,7 @@ static status get_settings(const checkpoint *c, number_table t, double *setting)
         int is_new = i >= TRAIN_OPTIMIZER && i < TRAIN_SETTINGS;
         if (is_new && is_old(c) && !checkpoint_has(c, "training/settings", t.rows[i].name))
             continue;
-        TRY(numbers_get(c, "training/settings", one, setting + i));
+        TRY(numbers_get(c, "training/settings", one, setting + number_place(t, i)));
     }
     return OK;
 }

@@ -119,7 +119,8 @@ static void an_unknown_option_is_refused_in_the_backend_s_words(void **state)
         const char *name, *options, *message;
     } wrong[] = {
         {"walled", "speed=9", "there is no option speed=9"},
-        {"reference", "bf16", "there is no option bf16"},
+        {"reference", "fast", "there is no option fast"},
+        {"reference", "bf16", "has no bfloat16 arithmetic"},
         {"cpu", "matrix=auto,matrix=mine", "there is no option matrix=mine"},
         {"cpu", "matrix", "there is no option matrix"},
         {"cpu", "bf16x", "there is no option bf16x"},

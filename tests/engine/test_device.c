@@ -308,6 +308,107 @@ static void zeros_are_zeros_at_any_length(void **state)
     assert_true(engine_close(&e));
 }
 
+/* ---- what calls keep ---- */
+
+/* The reference, whose linear layers keep the sum of their weight if it is invariant. */
+static struct {
+    int packed, runs;
+} watch;
+
+typedef struct kept_sum {
+    uint64_t version;
+    const void *data;
+    double sum;
+} kept_sum;
+
+static bk_status keeping_prepare(void *device, bk_call *call)
+{
+    bk_status s = bk_reference()->prepare(device, call);
+    if (s == BK_OK && call->op == BK_LINEAR && call->in[1].version == 1)
+        call->kept_bytes = sizeof(kept_sum);
+    return s;
+}
+
+static double sum_of(const bk_tensor *t)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < bk_count(&t->shape); i++)
+        sum += ((const float *)t->data)[i];
+    return sum;
+}
+
+static bk_status keeping_run(void *device, bk_call *call)
+{
+    kept_sum *k = call->kept;
+    if (k) {
+        watch.runs++;
+        if (k->version != call->in[1].version || k->data != call->in[1].data) {
+            *k = (kept_sum){call->in[1].version, call->in[1].data, sum_of(&call->in[1])};
+            watch.packed++;
+        }
+        assert_true(k->sum == sum_of(&call->in[1]));
+    }
+    return bk_reference()->run(device, call);
+}
+
+static status plan_invariant(trial *t, int weight_is_invariant, int arena)
+{
+    graph *g;
+    const unsigned char invariant[SLOTS] = {0, (unsigned char)weight_is_invariant, 0};
+    assert_int_equal(graph_create(&t->e.m, t->real, &g), OK);
+    build(t, g);
+    graph_invariant(g, invariant, SLOTS);
+    status s = plan_create(g, t->e.dev, arena, &t->plan);
+    graph_free(g);
+    return s;
+}
+
+static void what_a_call_keeps_of_an_invariant_input_stays_until_its_version_changes(void **state)
+{
+    (void)state;
+    bk_backend keeping = *bk_reference();
+    keeping.prepare = keeping_prepare;
+    keeping.run = keeping_run;
+    trial t;
+    open_trial(&t, &keeping, BK_F32);
+    memset(&watch, 0, sizeof watch);
+    assert_int_equal(plan_kept_bytes(t.plan), 0); /* nothing was said to be invariant */
+    run_trial(&t);
+    assert_int_equal(watch.runs, 0);
+    plan_free(t.plan);
+    assert_int_equal(plan_invariant(&t, 1, 1), OK);
+    assert_int_equal(plan_kept_bytes(t.plan), 64);
+    for (uint64_t version = 1; version <= 3; version++) {
+        plan_version(t.plan, version);
+        fill(&t, W);
+        ((float *)t.bound[W])[0] = (float)version;
+        for (int run = 0; run < 3; run++)
+            run_trial(&t);
+        assert_int_equal(watch.packed, version);
+    }
+    assert_int_equal(watch.runs, 9);
+    close_trial(&t);
+}
+
+static void kept_memory_is_counted_and_taken_with_the_arena_alone(void **state)
+{
+    (void)state;
+    bk_backend keeping = *bk_reference();
+    keeping.prepare = keeping_prepare;
+    keeping.run = keeping_run;
+    trial t;
+    open_trial(&t, &keeping, BK_F32);
+    plan_free(t.plan);
+    uint64_t empty = t.e.m.live;
+    assert_int_equal(plan_invariant(&t, 1, 0), OK);
+    uint64_t dry =
+        t.e.m.live - empty + mem_cost(plan_arena_bytes(t.plan)) + mem_cost(plan_kept_bytes(t.plan));
+    plan_free(t.plan);
+    assert_int_equal(plan_invariant(&t, 1, 1), OK);
+    assert_int_equal(t.e.m.live - empty, dry);
+    close_trial(&t);
+}
+
 /* ---- the wall itself ---- */
 
 static void the_host_cannot_touch_the_device_s_memory(void **state)
@@ -375,6 +476,8 @@ int main(void)
         cmocka_unit_test(a_profile_has_every_call_of_a_plan_that_runs_as_a_whole),
         cmocka_unit_test(the_first_array_that_is_not_finite_is_named),
         cmocka_unit_test(zeros_are_zeros_at_any_length),
+        cmocka_unit_test(what_a_call_keeps_of_an_invariant_input_stays_until_its_version_changes),
+        cmocka_unit_test(kept_memory_is_counted_and_taken_with_the_arena_alone),
         cmocka_unit_test(the_host_cannot_touch_the_device_s_memory),
         cmocka_unit_test(memory_given_back_is_poisoned_and_no_operand_any_more),
         cmocka_unit_test(an_operand_that_ends_outside_its_memory_is_an_error),

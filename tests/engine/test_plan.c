@@ -135,10 +135,10 @@ static void run_node(evaluation *ev, const node *n, device dev)
 {
     bk_call c = {.op = n->op, .attr = n->attr, .n_in = n->n_in, .n_out = n->n_out};
     for (int32_t i = 0; i < n->n_in; i++)
-        c.in[i] = (bk_tensor){*graph_shape(ev->g, n->in[i]), ev->at[n->in[i]]};
+        c.in[i] = (bk_tensor){.shape = *graph_shape(ev->g, n->in[i]), .data = ev->at[n->in[i]]};
     for (int32_t o = 0; o < n->n_out; o++) {
         ev->at[n->out[o]] = malloc(bytes_of(ev->g, n->out[o]));
-        c.out[o] = (bk_tensor){*graph_shape(ev->g, n->out[o]), ev->at[n->out[o]]};
+        c.out[o] = (bk_tensor){.shape = *graph_shape(ev->g, n->out[o]), .data = ev->at[n->out[o]]};
     }
     if (n->op == BK_RESHAPE) {
         memcpy(c.out[0].data, c.in[0].data, bytes_of(ev->g, n->out[0]));

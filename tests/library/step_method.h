@@ -18,7 +18,10 @@
 enum { SM_IN = 4, SM_AHEAD_SCALE = TRAIN_SETTINGS };
 #define SM_EPS 1e-3
 
-static const number sm_options[] = {{"hidden", SLMT_NUMBER_WHOLE, 5, 1, 64, "width of the network", NULL}};
+typedef struct sm_sizes {
+    int32_t hidden;
+} sm_sizes;
+static const number sm_options[] = {NUMBER_WHOLE(sm_sizes, hidden, 5, 1, 64, "width of the network")};
 
 static status sm_check(const double *option)
 {
@@ -96,12 +99,17 @@ enum { SM_TEACHER, SM_BANK };
 static const trainer_state sm_states[] = {{"teacher", STATE_COPY, "net.", NULL},
                                           {"bank", STATE_TENSOR, NULL, sm_bank_shape}};
 
+typedef struct sm_train_settings {
+    train_settings train;
+    double ahead_scale, gen_rate_factor;
+} sm_train_settings;
+
 static const number sm_settings[] = {
     TRAIN_NUMBERS(6, 10, 0.05, 0.99, 1, 0),
     OPTIMIZER_NUMBERS(OPTIMIZER_ADAMW, 0),
     SCHEDULE_NUMBERS(SCHEDULE_CONSTANT, RATE_BY_STEP, 0, 0),
-    {"ahead_scale", SLMT_NUMBER_REAL, 1, 0, 1e300, "factor of the loss ahead, twice", NULL},
-    {"gen_rate_factor", SLMT_NUMBER_REAL, 0.5, 0, 100, "the generator's rate over the network's", NULL},
+    NUMBER_REAL(sm_train_settings, ahead_scale, 1, 0, 1e300, "factor of the loss ahead, twice"),
+    NUMBER_REAL(sm_train_settings, gen_rate_factor, 0.5, 0, 100, "the generator's rate over the network's"),
 };
 
 enum { SM_X, SM_Y, SM_WEIGHT };

@@ -270,7 +270,7 @@ static void a_table_beyond_the_limits_is_refused(void **unused)
 {
     (void)unused;
     static const port ports[METHOD_PORTS + 1] = {{"a", "", SLMT_TENSOR_FLOAT32, 0, "", NULL}};
-    static const number many[METHOD_NUMBERS + 1] = {{"a", SLMT_NUMBER_REAL, 0, 0, 1, "", NULL}};
+    static const number many[METHOD_NUMBERS + 1] = {{.name = "a", .kind = SLMT_NUMBER_REAL}};
     static const method_graph graphs[1] = {{"g", nothing}};
     const method_task good = {.name = "t", .trains = 1, .build = nothing, .settings = NUMBERS(rows), .outputs = {ports, 5}};
     assert_int_equal(task_check(&good), OK);
