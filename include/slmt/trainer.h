@@ -196,8 +196,8 @@ SLMT_API slmt_status slmt_trainer_step(slmt_trainer *trainer, const slmt_tensor 
                                        double rate);
 
 /**
- * Attach a second model to a task that reads one: a teacher, or whatever the task names. The trainer keeps the
- * model and does not change it; its checkpoint does not hold it, so that it is attached again after
+ * Attach a second model to a task that reads one: a teacher, or whatever the task names. The trainer keeps
+ * the model and does not change it; its checkpoint does not hold it, so that it is attached again after
  * slmt_trainer_load().
  *
  * @param trainer  not NULL

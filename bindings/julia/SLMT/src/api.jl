@@ -2482,8 +2482,8 @@ slmt_trainer_step(trainer, inputs, count, rate) =
 @doc raw"""
     slmt_status slmt_trainer_attach(slmt_trainer *trainer, const char *name, slmt_model *model)
 
-Attach a second model to a task that reads one: a teacher, or whatever the task names. The trainer keeps the
-model and does not change it; its checkpoint does not hold it, so that it is attached again after
+Attach a second model to a task that reads one: a teacher, or whatever the task names. The trainer keeps
+the model and does not change it; its checkpoint does not hold it, so that it is attached again after
 slmt_trainer_load().
 
 trainer: not NULL
