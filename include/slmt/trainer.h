@@ -196,8 +196,8 @@ SLMT_API slmt_status slmt_trainer_step(slmt_trainer *trainer, const slmt_tensor 
                                        double rate);
 
 /**
- * Attach a second model to a task that reads one: a teacher, or whatever the task names. The trainer keeps the
- * model and does not change it; its checkpoint does not hold it, so that it is attached again after
+ * Attach a second model to a task that reads one: a teacher, or whatever the task names. The trainer keeps
+ * the model and does not change it; its checkpoint does not hold it, so that it is attached again after
  * slmt_trainer_load().
  *
  * @param trainer  not NULL
@@ -342,7 +342,8 @@ SLMT_API slmt_status slmt_finetune_step(slmt_trainer *trainer, const float *sour
  * @param step       called after each step; may be NULL
  * @param user       handed to step
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (image sizes differ, fewer slices than a batch), SLMT_ERR_NOT_FOUND
- * (no such contrast), SLMT_ERR_UNSUPPORTED (the task takes no sets), SLMT_ERR_CANCELLED, and as
+ * (no such contrast), SLMT_ERR_UNSUPPORTED (the task takes no sets), SLMT_ERR_STATE (the set is of another
+ * kind than the task takes, or a model is to be attached first), SLMT_ERR_CANCELLED, and as
  * slmt_pretrain_step() and slmt_dataset_read_slice()
  * @threads one thread per trainer and set at a time
  * \since 0.1

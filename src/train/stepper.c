@@ -96,7 +96,8 @@ static status report(stepper *s, int32_t output, double x)
     s->value[output] = x;
     if (isfinite(x))
         return OK;
-    return fail(ERR_NONFINITE, "step %llu: the loss is not finite (%s is %g); the weights are as before the step",
+    return fail(ERR_NONFINITE,
+                "step %llu: the loss is not finite (%s is %g); the weights are as before the step",
                 (unsigned long long)s->step, s->task.kind->outputs.rows[output].name, x);
 }
 
@@ -139,7 +140,8 @@ static status assign_states(stepper *s)
         bk_tensor next = plan_next(p, i, &slot);
         TRY(device_finite(s->context->dev, &next, 1, &bad));
         if (bad >= 0)
-            return fail(ERR_NONFINITE, "step %llu: the next value of %s is not finite; all is as before the step",
+            return fail(ERR_NONFINITE,
+                        "step %llu: the next value of %s is not finite; all is as before the step",
                         (unsigned long long)s->step, state_name(s, slot));
     }
     model_device_wrote(s->task.model);

@@ -576,8 +576,7 @@ static void a_gradient_that_is_no_number_leaves_the_weights(void **state)
     fill_tensor(model, "G.norm_up.weight", 1e34f, 8);
     fill_tensor(model, "G.to_img.linear.weight", 1e-34f, 8 * 16);
     save(trainer, "before.slmt");
-    EXPECT_TEXT(SLMT_ERR_NONFINITE, "gradient of G.to_img.linear.weight",
-                step_by_hand(trainer, a, b, 1e-3));
+    EXPECT_TEXT(SLMT_ERR_NONFINITE, "gradient of G.to_img.linear.weight", step_by_hand(trainer, a, b, 1e-3));
     save(trainer, "after.slmt");
     assert_true(same_saved("before.slmt", "after.slmt"));
     slmt_trainer_free(trainer);
@@ -693,7 +692,8 @@ static void a_run_records_what_it_learned_from(void **state)
     (void)state;
     slmt_context *context = open_context(1, NULL);
     slmt_dataset *set = open_set(context, set_path());
-    slmt_trainer *fine = open_stage(context, SLMT_STAGE_FINETUNE), *pre = open_stage(context, SLMT_STAGE_PRETRAIN);
+    slmt_trainer *fine = open_stage(context, SLMT_STAGE_FINETUNE),
+                 *pre = open_stage(context, SLMT_STAGE_PRETRAIN);
     slmt_model *model = slmt_trainer_model(fine);
     slmt_preprocess before = {.struct_size = sizeof before}, of_set = before, after = before;
     GOOD(slmt_dataset_get_preprocess(set, &of_set));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_steps.c - training beyond one graph and one optimiser, by the method of step_method.h: it learns, resumes bit
- * for bit, looks ahead with the right gradient, and a step that fails leaves everything as it was. */
+/* test_steps.c - training beyond one graph and one optimiser, by the method of step_method.h: it learns,
+ * resumes bit for bit, looks ahead with the right gradient, and a step that fails leaves everything as it
+ * was. */
 #include "tests/library/step_method.h"
 
 #include "core/model_file.h"
@@ -79,7 +80,8 @@ static void five_losses_are_reported_by_name(void **state)
     slmt_context *context = open_context(1, NULL);
     slmt_model *model = make_model(context, 3, 5);
     slmt_trainer *trainer = make_trainer(model, "train", 1);
-    static const char *const names[] = {"fit", "consistency", "look_ahead", "mean_weight", "total", "learning_rate"};
+    static const char *const names[] = {"fit",         "consistency", "look_ahead",
+                                        "mean_weight", "total",       "learning_rate"};
     double x;
     assert_int_equal(slmt_trainer_value_count(trainer), 6);
     for (size_t i = 0; i < 6; i++)
@@ -244,8 +246,9 @@ static void a_step_fails_in_its_last_graph_but_one(void **state)
 
 /* ---- second order ---- */
 
-/* The generator's gradient through a step of the network, against central differences in float64: the error of a
- * difference of step h is of the order of h^2 = 1e-10 of the third derivative, and 1e-16 / h of rounding. */
+/* The generator's gradient through a step of the network, against central differences in float64: the error
+ * of a difference of step h is of the order of h^2 = 1e-10 of the third derivative, and 1e-16 / h of
+ * rounding. */
 static void the_gradient_through_a_step_ahead_is_right(void **state)
 {
     (void)state;
@@ -334,6 +337,29 @@ static void statistics_change_by_one_update_a_step(void **state)
     slmt_context_free(context);
 }
 
+static void a_fixed_set_stays(void **state)
+{
+    (void)state;
+    slmt_context *context = open_context(1, NULL);
+    slmt_model *model = make_model(context, 3, 5), *guide = make_model(context, 4, 5),
+               *fresh = make_model(context, 3, 5);
+    slmt_trainer *trainer = make_trainer(model, "distil", 1);
+    GOOD(slmt_trainer_attach(trainer, "guide", guide));
+    for (int i = 0; i < 3; i++)
+        GOOD(one_step(trainer));
+    for (int32_t k = 0; k < model->params.n; k++) {
+        const param *p = &model->params.list[k];
+        int stays = strcmp(p->name, "net.bn.weight") == 0 || strcmp(p->name, "gen.weight") == 0;
+        int same = memcmp(model_tensor(model, k), model_tensor(fresh, k), p->count * sizeof(float)) == 0;
+        assert_int_equal(same, stays);
+    }
+    slmt_trainer_free(trainer);
+    slmt_model_free(model);
+    slmt_model_free(guide);
+    slmt_model_free(fresh);
+    slmt_context_free(context);
+}
+
 static void a_default_step_that_fails_leaves_the_statistics(void **state)
 {
     (void)state;
@@ -359,7 +385,8 @@ static void a_second_model_is_attached_by_name(void **state)
 {
     (void)state;
     slmt_context *context = open_context(1, NULL);
-    slmt_model *model = make_model(context, 3, 5), *guide = make_model(context, 4, 5), *wide = make_model(context, 4, 6);
+    slmt_model *model = make_model(context, 3, 5), *guide = make_model(context, 4, 5),
+               *wide = make_model(context, 4, 6);
     slmt_model *other = small_model(context, 1), *same = make_model(context, 4, 5);
     slmt_trainer *trainer = make_trainer(model, "distil", 1), *loaded = NULL;
     EXPECT_TEXT(SLMT_ERR_STATE, "guide", one_step(trainer));
@@ -397,7 +424,8 @@ static void a_second_model_is_attached_by_name(void **state)
 
 /* ---- clipping ---- */
 
-/* Plain descent at rate 1: the change of all weights together has the norm that the gradient is clipped to. */
+/* Plain descent at rate 1: the change of all weights together has the norm that the gradient is clipped to.
+ */
 static void a_gradient_is_clipped_to_its_norm(void **state)
 {
     (void)state;
@@ -406,7 +434,9 @@ static void a_gradient_is_clipped_to_its_norm(void **state)
     for (int clipped = 0; clipped < 2; clipped++) {
         slmt_model *model = make_model(context, 3, 5), *before = make_model(context, 3, 5);
         slmt_trainer *trainer = NULL;
-        const slmt_number settings[] = {{"optimizer", OPTIMIZER_SGD}, {"weight_decay", 0}, {"momentum", 0},
+        const slmt_number settings[] = {{"optimizer", OPTIMIZER_SGD},
+                                        {"weight_decay", 0},
+                                        {"momentum", 0},
                                         {"clip_norm", clipped ? 1e-3 : 1e3}};
         GOOD(slmt_trainer_create_task(model, "distil", settings, 4, 7, &trainer));
         GOOD(slmt_trainer_attach(trainer, "guide", guide));
@@ -490,6 +520,7 @@ int main(void)
         cmocka_unit_test(the_gradient_through_a_step_ahead_is_right),
         cmocka_unit_test(the_teacher_is_a_moving_average),
         cmocka_unit_test(statistics_change_by_one_update_a_step),
+        cmocka_unit_test(a_fixed_set_stays),
         cmocka_unit_test(a_default_step_that_fails_leaves_the_statistics),
         cmocka_unit_test(a_second_model_is_attached_by_name),
         cmocka_unit_test(a_gradient_is_clipped_to_its_norm),

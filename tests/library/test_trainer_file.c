@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_trainer_file.c - trainers' files of earlier days are read, and go on as they would have.
  *
- * trainer_1.h5 is of revision e38e854, when Adam was the only optimiser (tests/data/make_trainer_1.c). trainer_2.h5
- * has state under its own names; `test_trainer_file FILE` writes it anew. */
+ * trainer_1.h5 is of revision e38e854, when Adam was the only optimiser (tests/data/make_trainer_1.c).
+ * trainer_2.h5 has state under its own names; `test_trainer_file FILE` writes it anew. */
 #include "tests/library/step_method.h"
 
 #include "train/trainer.h"

@@ -378,7 +378,8 @@ static void in_three_dimensions_slices_are_judged(void **state)
                                 {"target_sequence", &index, &one, NULL, 1, SLMT_TENSOR_INT32}};
     GOOD(slmt_trainer_create_task(model, "train", settings, 4, 1, &trainer));
     GOOD(slmt_trainer_step(trainer, both, 4, 1e-3));
-    assert_true(fabs(step_value(trainer, "perceptual") - 2 * sum / D) < 1e-5 * step_value(trainer, "perceptual"));
+    assert_true(fabs(step_value(trainer, "perceptual") - 2 * sum / D) <
+                1e-5 * step_value(trainer, "perceptual"));
     slmt_trainer_free(trainer);
     slmt_model_free(model);
     slmt_model_free(judge);

@@ -2482,8 +2482,8 @@ slmt_trainer_step(trainer, inputs, count, rate) =
 @doc raw"""
     slmt_status slmt_trainer_attach(slmt_trainer *trainer, const char *name, slmt_model *model)
 
-Attach a second model to a task that reads one: a teacher, or whatever the task names. The trainer keeps the
-model and does not change it; its checkpoint does not hold it, so that it is attached again after
+Attach a second model to a task that reads one: a teacher, or whatever the task names. The trainer keeps
+the model and does not change it; its checkpoint does not hold it, so that it is attached again after
 slmt_trainer_load().
 
 trainer: not NULL
@@ -2694,7 +2694,8 @@ step: called after each step; may be NULL
 user: handed to step
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (image sizes differ, fewer slices than a batch), SLMT_ERR_NOT_FOUND
-(no such contrast), SLMT_ERR_UNSUPPORTED (the task takes no sets), SLMT_ERR_CANCELLED, and as
+(no such contrast), SLMT_ERR_UNSUPPORTED (the task takes no sets), SLMT_ERR_STATE (the set is of another
+kind than the task takes, or a model is to be attached first), SLMT_ERR_CANCELLED, and as
 slmt_pretrain_step() and slmt_dataset_read_slice()
 
 Threads: one thread per trainer and set at a time
