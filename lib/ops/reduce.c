@@ -28,7 +28,7 @@ static void grad_sum(graph *g, const node *n, const value *dy, value *dx)
 
 OP_RULE(SUM, sum, .arity = {1, 1, 1}, .shape = shape_reduce, .gradient = grad_sum);
 
-/* Equal maxima share the gradient, as PyTorch's amax has it. */
+/* Equal maxima share the gradient, as in PyTorch's amax. */
 static void grad_reduce_max(graph *g, const node *n, const value *dy, value *dx)
 {
     uint32_t axes = 0;
