@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One Adam step (Kingma & Ba 2015, algorithm 1), no weight decay, on one run of parameters. */
+/* adam.c - one Adam step (Kingma & Ba 2015, algorithm 1) without weight decay, on one array of parameters. */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/vec.h"
 #include "backends/cpu/work.h"

@@ -49,7 +49,7 @@ static dnnl_status_t matmul_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine
 
 /* ---- a prepared product ---- */
 
-enum { APART, IN_PLACE, WAYS }; /* the residual is a tensor of its own, or lies where y goes */
+enum { APART, IN_PLACE, WAYS }; /* the residual is a separate tensor, or is in y's memory */
 enum { MAX_ARGS = 6 };
 
 typedef struct onednn_call {

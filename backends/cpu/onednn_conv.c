@@ -3,7 +3,7 @@
  *
  * Images are read and written where they lie, channels last. oneDNN's kernels want weights in another order:
  * each run reorders them into scratch memory before a product, and their gradient out of it afterwards. As in
- * onednn.c, prepare() makes everything but data pointers, and scratch memory belongs to the caller. */
+ * onednn.c, prepare() sets up everything except data pointers, and scratch memory belongs to the caller. */
 #include "backends/cpu/onednn.h"
 
 #include <omp.h>
@@ -17,9 +17,9 @@ enum { MAX_ARGS = 5, LINE = 64 };
 typedef struct conv_call {
     cpu_way way;
     dnnl_stream_t stream;
-    dnnl_primitive_t conv, reorder;    /* no reorder: the weights are used as they lie */
+    dnnl_primitive_t conv, reorder;    /* no reorder: the weights are used in their own layout */
     dnnl_memory_t x, w, bias, y;       /* or their gradients */
-    dnnl_memory_t ordered, scratch[2]; /* the weights as the library wants them; of conv, reorder */
+    dnnl_memory_t ordered, scratch[2]; /* the weights in the library's layout; of conv, reorder */
     size_t ordered_bytes, scratch_bytes;
 } conv_call;
 
@@ -31,7 +31,7 @@ typedef struct operands {
     dnnl_dims_t stride, pad, pad_end, dilation; /* dilation: 0 is none */
 } operands;
 
-/* [B,S...,C], which the library thinks of as [B,C,S...]. */
+/* Describes [B,S...,C], which the library calls [B,C,S...] with channels last. */
 static dnnl_status_t describe_image(dnnl_memory_desc_t *d, const conv *c, int64_t channels,
                                     const int64_t *size)
 {
@@ -250,7 +250,7 @@ static dnnl_status_t make_reorder(const cpu_device *dev, conv_call *p, const ope
     return status;
 }
 
-/* Scratch is the caller's; after a convolution its activation, if it has one. */
+/* The caller provides scratch; the activation of a convolution, if there is one, is a post-op. */
 static dnnl_status_t attributes_of(const bk_call *call, dnnl_primitive_attr_t *attr)
 {
     dnnl_post_ops_t ops = NULL;
