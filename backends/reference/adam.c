@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One step of Adam (Kingma & Ba, ICLR 2015, algorithm 1), without weight decay. */
+/* adam.c - one step of Adam (Kingma & Ba, ICLR 2015, algorithm 1), without weight decay. */
 #include "backends/reference/kernel.h"
 #include "backends/reference/real.h"
 
