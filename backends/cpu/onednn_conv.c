@@ -21,6 +21,8 @@ typedef struct conv_call {
     dnnl_memory_t x, w, bias, y;       /* or their gradients */
     dnnl_memory_t ordered, scratch[2]; /* the weights in the library's layout; of conv, reorder */
     size_t ordered_bytes, scratch_bytes;
+    const void *kept_data; /* the invariant weights that the call's kept memory holds in order, */
+    uint64_t kept_version; /* and their version; 0: none yet */
 } conv_call;
 
 /* ---- descriptions ---- */
@@ -320,6 +322,24 @@ static dnnl_status_t make_call(const cpu_device *dev, const conv *c, const bk_ca
 
 /* ---- run ---- */
 
+/* Ordered weights are in kept memory or at the front of scratch; the libraries' own scratch comes behind. */
+static void *ordered_weights(const bk_call *call)
+{
+    return call->kept_bytes > 0 ? call->kept : call->scratch;
+}
+
+static void *library_scratch(const conv_call *p, const bk_call *call)
+{
+    return (unsigned char *)call->scratch + (call->kept_bytes > 0 ? 0 : p->ordered_bytes);
+}
+
+/* The kept weights are the call's present ones. */
+static int is_in_order(const conv_call *p, const bk_call *call)
+{
+    const bk_tensor *w = conv_w(call);
+    return call->kept_bytes > 0 && p->kept_version == w->version && p->kept_data == w->data;
+}
+
 static dnnl_status_t run_reorder(const conv_call *p, const bk_call *call)
 {
     if (!p->reorder)
@@ -328,10 +348,9 @@ static dnnl_status_t run_reorder(const conv_call *p, const bk_call *call)
     int n = 0, back = call->op == BK_CONV_GRAD_WEIGHT;
     dnnl_status_t status = onednn_arg(args, &n, back ? DNNL_ARG_TO : DNNL_ARG_FROM, p->w, conv_w(call)->data);
     if (status == dnnl_success)
-        status = onednn_arg(args, &n, back ? DNNL_ARG_FROM : DNNL_ARG_TO, p->ordered, call->scratch);
+        status = onednn_arg(args, &n, back ? DNNL_ARG_FROM : DNNL_ARG_TO, p->ordered, ordered_weights(call));
     if (status == dnnl_success)
-        status = onednn_arg(args, &n, DNNL_ARG_SCRATCHPAD, p->scratch[1],
-                            (unsigned char *)call->scratch + p->ordered_bytes);
+        status = onednn_arg(args, &n, DNNL_ARG_SCRATCHPAD, p->scratch[1], library_scratch(p, call));
     return status == dnnl_success ? dnnl_primitive_execute(p->reorder, p->stream, n, args) : status;
 }
 
@@ -345,24 +364,37 @@ static dnnl_status_t run_conv(const conv_call *p, const bk_call *call)
     int n = 0;
     dnnl_status_t status = onednn_arg(args, &n, id[0], p->x, conv_x(call)->data);
     if (status == dnnl_success)
-        status = p->ordered ? onednn_arg(args, &n, id[1], p->ordered, call->scratch)
+        status = p->ordered ? onednn_arg(args, &n, id[1], p->ordered, ordered_weights(call))
                             : onednn_arg(args, &n, id[1], p->w, conv_w(call)->data);
     if (status == dnnl_success)
         status = onednn_arg(args, &n, id[2], p->y, conv_y(call)->data);
     if (status == dnnl_success)
         status = onednn_arg(args, &n, DNNL_ARG_BIAS, p->bias, conv_bias(call));
     if (status == dnnl_success)
-        status = onednn_arg(args, &n, DNNL_ARG_SCRATCHPAD, p->scratch[0],
-                            (unsigned char *)call->scratch + p->ordered_bytes);
+        status = onednn_arg(args, &n, DNNL_ARG_SCRATCHPAD, p->scratch[0], library_scratch(p, call));
     return status == dnnl_success ? dnnl_primitive_execute(p->conv, p->stream, n, args) : status;
+}
+
+/* Kept weights count as present once the library has them in order. */
+static dnnl_status_t put_in_order(conv_call *p, const bk_call *call)
+{
+    if (is_in_order(p, call))
+        return dnnl_success;
+    p->kept_version = 0;
+    dnnl_status_t status = run_reorder(p, call);
+    if (status == dnnl_success) {
+        p->kept_data = conv_w(call)->data;
+        p->kept_version = conv_w(call)->version;
+    }
+    return status;
 }
 
 static bk_status run_call(cpu_device *dev, bk_call *call)
 {
-    const conv_call *p = call->state;
+    conv_call *p = call->state;
     int back = call->op == BK_CONV_GRAD_WEIGHT, before = omp_get_max_threads();
     omp_set_num_threads(dev->threads);
-    dnnl_status_t status = back ? run_conv(p, call) : run_reorder(p, call);
+    dnnl_status_t status = back ? run_conv(p, call) : put_in_order(p, call);
     if (status == dnnl_success)
         status = back ? run_reorder(p, call) : run_conv(p, call);
     if (status == dnnl_success)
@@ -372,6 +404,15 @@ static bk_status run_call(cpu_device *dev, bk_call *call)
 }
 
 /* ---- prepare ---- */
+
+/* Reordering costs a few nanoseconds for each weight, the product a fraction of one for each weight and
+ * pixel: with more pixels than this little is gained, which is not worth a second copy of the weights. */
+static int is_worth_keeping(const conv *c, const bk_call *call)
+{
+    enum { FEW_PIXELS = 1024 };
+    return call->op != BK_CONV_GRAD_WEIGHT && conv_w(call)->version > 0 &&
+           c->batch * conv_count(c->y) <= FEW_PIXELS;
+}
 
 static void release_call(cpu_device *dev, bk_call *call)
 {
@@ -404,7 +445,9 @@ bk_status onednn_conv_prepare(cpu_device *dev, const conv *c, bk_call *call)
     dnnl_status_t status = make_call(dev, c, call, &o, p);
     omp_set_num_threads(before);
     free_operands(&o);
-    call->scratch_bytes = p->ordered_bytes + p->scratch_bytes;
+    if (status == dnnl_success && p->ordered && is_worth_keeping(c, call))
+        call->kept_bytes = p->ordered_bytes;
+    call->scratch_bytes = p->scratch_bytes + (call->kept_bytes > 0 ? 0 : p->ordered_bytes);
     if (status != dnnl_success)
         cpu_way_free(dev, call);
     return status == dnnl_unimplemented ? BK_ERR_UNSUPPORTED : onednn_status(dev, "convolution", status);

@@ -96,9 +96,9 @@ try {
     {
         slmt::model fresh(context, "seq2seq",
                           {{"channels", 1},
-                           {"width_0", 8},
-                           {"width_1", 16},
-                           {"width_2", 16},
+                           {"widths_0", 8},
+                           {"widths_1", 16},
+                           {"widths_2", 16},
                            {"lstm_width", 16},
                            {"residual_blocks", 1},
                            {"bank", 2},

@@ -115,9 +115,9 @@ typedef struct course {
 
 static slmt_model *train(slmt_context *context, uint64_t seed, int steps, course *loss)
 {
-    static const slmt_number sizes[] = {{"channels", 1}, {"width_0", 8},     {"width_1", 16},
-                                        {"width_2", 32}, {"lstm_width", 32}, {"residual_blocks", 1},
-                                        {"bank", 4},     {"code_length", 64}};
+    static const slmt_number sizes[] = {{"channels", 1},  {"widths_0", 8},    {"widths_1", 16},
+                                        {"widths_2", 32}, {"lstm_width", 32}, {"residual_blocks", 1},
+                                        {"bank", 4},      {"code_length", 64}};
     static const slmt_number settings[] = {
         {"batch", BATCH}, {"height", SIDE}, {"width", SIDE}, {"smooth_l1_beta", 0.1}, {"recompute", 0}};
     static const int64_t shape[] = {BATCH, 1, 1, SIDE, SIDE};

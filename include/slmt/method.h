@@ -15,17 +15,19 @@
 extern "C" {
 #endif
 
-/** A number with a name: an option of a method, or a setting of a task. \since 0.1 */
+/** A number with a name: an option of a method, or a setting of a task. The elements of a list are numbers of
+ *  their own: NAME_0, NAME_1 and so on. \since 0.1 */
 typedef struct slmt_number {
-    const char *name; /**< as in slmt_number_info */
+    const char *name; /**< as in slmt_number_info; or "preset", see slmt_method_info */
     double value;     /**< of SLMT_NUMBER_CHOICE: the index of the choice */
 } slmt_number;
 
 /** Kinds of numbers. \since 0.1 */
 enum {
-    SLMT_NUMBER_WHOLE = 1, /**< a whole number */
-    SLMT_NUMBER_REAL = 2,  /**< a finite real number */
-    SLMT_NUMBER_CHOICE = 3 /**< one of `choices` */
+    SLMT_NUMBER_WHOLE = 1,  /**< a whole number */
+    SLMT_NUMBER_REAL = 2,   /**< a finite real number */
+    SLMT_NUMBER_CHOICE = 3, /**< one of `choices` */
+    SLMT_NUMBER_LIST = 4    /**< `count` whole numbers */
 };
 
 /** An option of a method, or a setting of a task. All texts live as long as the library. \since 0.1 */
@@ -35,9 +37,12 @@ typedef struct slmt_number_info {
     const char *name;     /**< lower case, words joined by '_' */
     const char *help;     /**< what it is, with its unit */
     const char *choices;  /**< names joined by '|'; "" for other kinds */
-    double initial;       /**< the value where none is given */
-    double low;           /**< smallest value */
+    double initial;       /**< the value if none is given; not of a list */
+    double low;           /**< smallest value, of a list: of an element */
     double high;          /**< largest value */
+    int32_t count;        /**< elements of a list, at most 8; 0 for other kinds */
+    int32_t reserved;     /**< 0 */
+    const char *list;     /**< the elements if none are given, "64,128,256"; "" for other kinds */
 } slmt_number_info;
 
 /** Kinds of elements of a tensor. \since 0.1 */
@@ -88,6 +93,9 @@ typedef struct slmt_method_info {
     const char *source;   /**< the paper */
     int32_t options;      /**< how many */
     int32_t tasks;        /**< how many */
+    const char *presets;  /**< sets of options by name, joined by '|'; "": none. The number "preset" among the
+                               options of slmt_model_create_method() is the index of one: the options that are
+                               not given are then its, not the defaults */
 } slmt_method_info;
 
 /**

@@ -353,6 +353,17 @@ SLMT_API slmt_status slmt_model_set_tensor(slmt_model *model, const char *name, 
 SLMT_API const char *slmt_model_card(const slmt_model *model, const char *key);
 
 /**
+ * The key of a field of the model card, in the order of the keys.
+ *
+ * @param model  not NULL
+ * @param index  from 0
+ * @return the key, valid until a field is set or the model freed; "" past the last one
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API const char *slmt_model_card_key(const slmt_model *model, size_t index);
+
+/**
  * Set a field of the model card.
  *
  * @param model  not NULL

@@ -441,6 +441,10 @@ class model
     {
         return slmt_model_card(get(), key);
     }
+    std::string card_key(std::size_t index) const
+    {
+        return slmt_model_card_key(get(), index);
+    }
     void set_card(const char *key, const char *text)
     {
         check(slmt_model_set_card(get(), key, text));

@@ -34,7 +34,9 @@ static status describe_number(number_table t, size_t index, const char *what, sl
                               .choices = r->choices ? r->choices : "",
                               .initial = r->initial,
                               .low = r->low,
-                              .high = r->high};
+                              .high = r->high,
+                              .count = r->count,
+                              .list = r->list ? r->list : ""};
     return struct_write(info, &known, sizeof known, "slmt_number_info");
 }
 
@@ -80,7 +82,8 @@ slmt_status slmt_method_describe(size_t index, slmt_method_info *info)
                               .title = m->title,
                               .source = m->source,
                               .options = m->options.n,
-                              .tasks = m->n_tasks};
+                              .tasks = m->n_tasks,
+                              .presets = m->presets ? m->presets : ""};
     return struct_write(info, &known, sizeof known, "slmt_method_info");
 }
 

@@ -20,8 +20,7 @@ slmt_status slmt_model_create_method(slmt_context *context, const char *method, 
     const struct method *m = method_named(method);
     if (!m)
         return fail(ERR_NOT_FOUND, "there is no method %s", method);
-    numbers_init(m->options, option);
-    TRY(numbers_set(m->options, "option", options, count, option));
+    TRY(method_options(m, options, count, option));
     return model_fresh(context, m, option, seed, model);
 }
 
@@ -178,6 +177,11 @@ slmt_status slmt_model_set_tensor(slmt_model *model, const char *name, const flo
 const char *slmt_model_card(const slmt_model *model, const char *key)
 {
     return model && key ? card_text(model, key) : "";
+}
+
+const char *slmt_model_card_key(const slmt_model *model, size_t index)
+{
+    return model && index < model->n_card ? model->card[index].key : "";
 }
 
 slmt_status slmt_model_set_card(slmt_model *model, const char *key, const char *text)

@@ -87,6 +87,7 @@ static const struct {
     {"SLMT_NUMBER_WHOLE", 1},
     {"SLMT_NUMBER_REAL", 2},
     {"SLMT_NUMBER_CHOICE", 3},
+    {"SLMT_NUMBER_LIST", 4},
     {"SLMT_TENSOR_FLOAT32", 1},
     {"SLMT_TENSOR_INT32", 2},
     {"SLMT_TENSOR_FLOAT16", 3},

@@ -56,7 +56,13 @@ typedef struct task_graph {
 
 /* ---- training ---- */
 
-/* The settings that every task that trains has, first in its table. */
+/* The settings that every task that trains has, first in its table, and the first member of its struct. */
+typedef struct train_settings {
+    int32_t batch, epochs, augment, recompute;
+    double learning_rate, beta1, beta2, epsilon, data_rate;
+} train_settings;
+
+/* Their places among the values. */
 enum {
     TRAIN_BATCH,
     TRAIN_EPOCHS,
@@ -69,23 +75,21 @@ enum {
     TRAIN_RECOMPUTE,
     TRAIN_SETTINGS
 };
-#define TRAIN_NUMBERS(batch, epochs, rate, beta2, data_rate, recompute)                                      \
-    {"batch", SLMT_NUMBER_WHOLE, batch, 1, 65536, "samples a step", NULL},                                   \
-        {"epochs", SLMT_NUMBER_WHOLE, epochs, 1, 1000000, "passes over the training samples", NULL},         \
-        {"augment", SLMT_NUMBER_CHOICE, 1, 0, 1, "random changes of the samples", "off|on"},                 \
-        {"learning_rate", SLMT_NUMBER_REAL, rate, 0, 1e3, "highest learning rate", NULL},                    \
-        {"beta1", SLMT_NUMBER_REAL, 0.9, 0, 0.999999999, "Adam's decay of the first moment", NULL},          \
-        {"beta2", SLMT_NUMBER_REAL, beta2, 0, 0.999999999, "Adam's decay of the second moment", NULL},       \
-        {"epsilon", SLMT_NUMBER_REAL, 1e-8, 1e-30, 1, "Adam's epsilon", NULL},                               \
-        {"data_rate", SLMT_NUMBER_REAL,                                                                      \
-         data_rate,   0,                                                                                     \
-         1,           "part of the training samples that is used, the first ones",                           \
-         NULL},                                                                                              \
-    {                                                                                                        \
-        "recompute", SLMT_NUMBER_CHOICE, recompute, 0, 2,                                                    \
-            "what is computed again for the gradients instead of kept: less memory, more time",              \
-            "nothing|cheap|linear"                                                                           \
-    }
+
+/* clang-format off */
+#define TRAIN_NUMBERS(batch_, epochs_, rate_, beta2_, data_rate_, recompute_)                                \
+    NUMBER_WHOLE(train_settings, batch, batch_, 1, 65536, "samples a step"),                                 \
+    NUMBER_WHOLE(train_settings, epochs, epochs_, 1, 1000000, "passes over the training samples"),           \
+    NUMBER_CHOICE(train_settings, augment, 1, 1, "off|on", "random changes of the samples"),                 \
+    NUMBER_REAL(train_settings, learning_rate, rate_, 0, 1e3, "highest learning rate"),                      \
+    NUMBER_REAL(train_settings, beta1, 0.9, 0, 0.999999999, "Adam's decay of the first moment"),             \
+    NUMBER_REAL(train_settings, beta2, beta2_, 0, 0.999999999, "Adam's decay of the second moment"),         \
+    NUMBER_REAL(train_settings, epsilon, 1e-8, 1e-30, 1, "Adam's epsilon"),                                  \
+    NUMBER_REAL(train_settings, data_rate, data_rate_, 0, 1,                                                 \
+                "part of the training samples that is used, the first ones"),                                \
+    NUMBER_CHOICE(train_settings, recompute, recompute_, 2, "nothing|cheap|linear",                          \
+                  "what is computed again for the gradients instead of kept: less memory, more time")
+/* clang-format on */
 
 /* A step that is about to run. */
 typedef struct task_step {
@@ -166,6 +170,9 @@ typedef struct method_task {
 typedef struct method {
     const char *name, *title, *source;
     number_table options;
+    /* Sets of options that go by a name, "base|small|tiny", and what fills them in; NULL: none. */
+    const char *presets;
+    void (*preset)(int32_t index, double *option);
     status (*check)(const double *option); /* rules between options; their ranges are checked before */
     void (*tensors)(params *p, const double *option);
     const method_task *tasks;
@@ -175,6 +182,10 @@ typedef struct method {
 const method *method_at(size_t index);        /* NULL past the last */
 const method *method_named(const char *name); /* NULL: none */
 const method_task *task_named(const method *m, const char *name);
+
+/* The defaults, or those of the preset that is among the given numbers (its index, "preset"), then the other
+ * given ones. ERR_NOT_FOUND, ERR_ARGUMENT. */
+status method_options(const method *m, const slmt_number *given, size_t n, double *option);
 
 /* Options as a whole: ranges, then rules. */
 status method_check(const method *m, const double *option);

@@ -40,7 +40,7 @@ status model_make(slmt_context *context, const method *method, const double *opt
     atomic_init(&m->version, 1);
     m->context = context_retain(context);
     m->method = method;
-    memcpy(m->option, option, (size_t)method->options.n * sizeof *option);
+    memcpy(m->option, option, (size_t)numbers_count(method->options) * sizeof *option);
     int32_t weights = context->config.weights;
     status s = fill_model(m, weights == SLMT_WEIGHTS_STORED ? stored : weights);
     if (s != OK) {
@@ -97,7 +97,7 @@ status model_take_preprocess(slmt_model *model, const slmt_preprocess *p)
 {
     TRY(preprocess_check(p));
     if (model_image_side(model) && p->image_size != model_image_side(model))
-        return fail(ERR_ARGUMENT, "slmt_preprocess.image_size is %d, the model's images are %d",
+        return fail(ERR_ARGUMENT, "image_size of the slices is %d, that of the model's images %d",
                     p->image_size, model_image_side(model));
     model->preprocess = *p;
     return OK;

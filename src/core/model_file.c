@@ -65,28 +65,100 @@ static status fields_get(const checkpoint *c, const char *group, const field *fi
     return OK;
 }
 
-/* Whole numbers and choices are kept as whole numbers. */
+/* ---- options and settings ---- */
+
+enum { ELEMENT_NAME = 80 };
+
+/* The name of element i of a list. */
+static const char *element(const char *list, int32_t i, char name[ELEMENT_NAME])
+{
+    snprintf(name, ELEMENT_NAME, "%s_%d", list, (int)i);
+    return name;
+}
+
+static status put_list(checkpoint_writer *w, const char *group, const number *r, const double *values)
+{
+    char name[ELEMENT_NAME];
+    for (int32_t i = 0; i < r->count; i++)
+        TRY(checkpoint_put_int(w, group, element(r->name, i, name), (int64_t)values[i]));
+    return OK;
+}
+
+static status put_choice(checkpoint_writer *w, const char *group, const number *r, double value)
+{
+    char text[64];
+    size_t length = 0;
+    const char *name = choice_name(r->choices, (int32_t)value, &length);
+    if (!name || length >= sizeof text)
+        return fail(ERR_INTERNAL, "choice %g of %s has no name of less than 64 characters", value, r->name);
+    memcpy(text, name, length);
+    text[length] = '\0';
+    return checkpoint_put_text(w, group, r->name, text);
+}
+
+/* Choices are kept by name: an index would mean another choice once the list has grown. */
 status numbers_put(checkpoint_writer *w, const char *group, number_table t, const double *values)
 {
     for (int32_t i = 0; i < t.n; i++) {
-        if (t.rows[i].kind == SLMT_NUMBER_REAL)
-            TRY(checkpoint_put_real(w, group, t.rows[i].name, values[i]));
+        const number *r = &t.rows[i];
+        const double *value = values + number_place(t, i);
+        if (r->kind == SLMT_NUMBER_LIST)
+            TRY(put_list(w, group, r, value));
+        else if (r->kind == SLMT_NUMBER_CHOICE)
+            TRY(put_choice(w, group, r, *value));
+        else if (r->kind == SLMT_NUMBER_REAL)
+            TRY(checkpoint_put_real(w, group, r->name, *value));
         else
-            TRY(checkpoint_put_int(w, group, t.rows[i].name, (int64_t)values[i]));
+            TRY(checkpoint_put_int(w, group, r->name, (int64_t)*value));
     }
+    return OK;
+}
+
+static status get_whole(const checkpoint *c, const char *group, const char *name, double *value)
+{
+    int32_t whole = 0;
+    TRY(checkpoint_int32(c, group, name, INT32_MIN, INT32_MAX, &whole));
+    *value = whole;
+    return OK;
+}
+
+static status get_list(const checkpoint *c, const char *group, const number *r, double *values)
+{
+    char name[ELEMENT_NAME];
+    int older = r->was && !checkpoint_has(c, group, element(r->name, 0, name));
+    for (int32_t i = 0; i < r->count; i++)
+        TRY(get_whole(c, group, element(older ? r->was : r->name, i, name), &values[i]));
+    return OK;
+}
+
+/* Files of older versions have the index of a choice. */
+static status get_choice(const checkpoint *c, const char *group, const number *r, double *value)
+{
+    const char *name;
+    if (!checkpoint_has_text(c, group, r->name))
+        return get_whole(c, group, r->name, value);
+    TRY(checkpoint_text(c, group, r->name, &name));
+    int32_t k = choice_index(r->choices, name, strlen(name));
+    if (k < 0)
+        return fail(ERR_SCHEMA, "%s: attribute %s of /%s is %s, expected one of %s", checkpoint_label(c),
+                    r->name, group, name, r->choices);
+    *value = k;
     return OK;
 }
 
 status numbers_get(const checkpoint *c, const char *group, number_table t, double *values)
 {
     for (int32_t i = 0; i < t.n; i++) {
-        int32_t whole = 0;
-        if (t.rows[i].kind == SLMT_NUMBER_REAL) {
-            TRY(checkpoint_real(c, group, t.rows[i].name, &values[i]));
-        } else {
-            TRY(checkpoint_int32(c, group, t.rows[i].name, INT32_MIN, INT32_MAX, &whole));
-            values[i] = whole;
-        }
+        const number *r = &t.rows[i];
+        double *value = values + number_place(t, i);
+        if (r->kind == SLMT_NUMBER_LIST)
+            TRY(get_list(c, group, r, value));
+        else if (r->kind == SLMT_NUMBER_CHOICE)
+            TRY(get_choice(c, group, r, value));
+        else if (r->kind == SLMT_NUMBER_REAL)
+            TRY(checkpoint_real(c, group, r->name, value));
+        else
+            TRY(get_whole(c, group, r->name, value));
     }
     return OK;
 }

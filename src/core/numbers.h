@@ -3,17 +3,52 @@
 #ifndef SLMT_CORE_NUMBERS_H
 #define SLMT_CORE_NUMBERS_H
 
+#include <stddef.h>
+
 #include "lib/status.h"
 #include "slmt/method.h"
 
-/* An option or a setting. Its value is a double: a whole number, a real one, or the index of a choice. */
+/* An option or a setting: the one description of it, from which follow the struct that its method reads, the
+ * public description, the command line, the manual page and the attribute in checkpoints. Values lie in an
+ * array of doubles, each row's after the last one's: a whole number, a real one, the index of a choice, or a
+ * list of whole numbers, whose elements are called NAME_0, NAME_1 and so on. */
 typedef struct number {
     const char *name;
     int32_t kind; /* SLMT_NUMBER_... */
     double initial, low, high;
     const char *help;
     const char *choices; /* "a|b|c", or NULL */
+    const char *list;    /* the initial elements, "64,128,256", or NULL */
+    int32_t count;       /* elements of a list, at most LIST_MOST; other kinds: 0 */
+    const char *was;     /* the name in older files, or NULL */
+    size_t offset;       /* in the struct of numbers_read(): int32_t, double, int32_t[count] */
 } number;
+
+enum { LIST_MOST = 8 };
+
+/* Rows for the members of a struct. */
+#define NUMBER_WHOLE(type, member, first, least, most, text)                                                 \
+    {                                                                                                        \
+        .name = #member, .kind = SLMT_NUMBER_WHOLE, .initial = first, .low = least, .high = most,            \
+        .help = text, .offset = offsetof(type, member)                                                       \
+    }
+#define NUMBER_REAL(type, member, first, least, most, text)                                                  \
+    {                                                                                                        \
+        .name = #member, .kind = SLMT_NUMBER_REAL, .initial = first, .low = least, .high = most,             \
+        .help = text, .offset = offsetof(type, member)                                                       \
+    }
+/* most: the index of the last one of `names`, "a|b|c". */
+#define NUMBER_CHOICE(type, member, first, most, names, text)                                                \
+    {                                                                                                        \
+        .name = #member, .kind = SLMT_NUMBER_CHOICE, .initial = first, .high = most, .help = text,           \
+        .choices = names, .offset = offsetof(type, member)                                                   \
+    }
+#define NUMBER_LIST(type, member, first, least, most, before, text)                                          \
+    {                                                                                                        \
+        .name = #member, .kind = SLMT_NUMBER_LIST, .low = least, .high = most, .help = text, .list = first,  \
+        .count = (int32_t)(sizeof((type *)0)->member / sizeof(int32_t)), .was = before,                      \
+        .offset = offsetof(type, member)                                                                     \
+    }
 
 /* NUMBERS(table): a table and its length. */
 typedef struct number_table {
@@ -25,16 +60,22 @@ typedef struct number_table {
         table, (int32_t)(sizeof(table) / sizeof *(table))                                                    \
     }
 
-int32_t number_index(number_table t, const char *name); /* -1: none */
+/* Values of a table, or of the rows before row `k`. */
+int32_t numbers_count(number_table t);
+int32_t number_place(number_table t, int32_t k);
 
-/* The value of a row; the name must exist. For a misspelt one the function returns 1, which harms no
- * arithmetic, and numbers_watched() fails. */
-double number_of(number_table t, const double *values, const char *name);
+/* The index of a value by its name (of a list: by that of an element); -1: none. */
+int32_t number_index(number_table t, const char *name);
 
-/* Called before and after a method's code. numbers_watched() returns ERR_INTERNAL with the name if that code
- * asked for a row that does not exist. where: for the message. */
-void numbers_watch(void);
-status numbers_watched(const char *where);
+/* Between values and the struct that the rows are members of. */
+void numbers_read(number_table t, const double *values, void *to);
+void numbers_write(number_table t, const void *from, double *values);
+
+/* A choice by its name, as text[0, length); -1: none. */
+int32_t choice_index(const char *choices, const char *text, size_t length);
+
+/* The name of a choice and its length; NULL: there are fewer. */
+const char *choice_name(const char *choices, int32_t index, size_t *length);
 
 void numbers_init(number_table t, double *values);
 

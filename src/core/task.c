@@ -8,12 +8,9 @@
 status task_init(task *t, slmt_model *model, const method_task *kind, const double *setting)
 {
     *t = (task){.model = model, .kind = kind};
-    memcpy(t->setting, setting, (size_t)kind->settings.n * sizeof *setting);
+    memcpy(t->setting, setting, (size_t)numbers_count(kind->settings) * sizeof *setting);
     TRY(numbers_check(kind->settings, "setting", t->setting));
-    numbers_watch();
-    status s = kind->shapes((numbers){model->option, t->setting}, model_real(model), t->shape);
-    TRY(numbers_watched(kind->name)); /* before s, which may follow from it */
-    return s;
+    return kind->shapes((numbers){model->option, t->setting}, model_real(model), t->shape);
 }
 
 status task_find(const slmt_model *model, const char *name, int trains, const method_task **kind)
@@ -82,9 +79,7 @@ status task_build(const task *t, graph *g, task_values *made)
         made->t.in[i] = graph_bound(g, task_slot_port(t, i), t->shape[i]);
     for (int32_t i = 0; i < k->outputs.n; i++)
         made->t.out[i] = NONE;
-    numbers_watch();
     k->build(&made->t);
-    TRY(numbers_watched(k->name));
     TRY(graph_status(g));
     for (int32_t i = 0; i < k->outputs.n; i++)
         graph_output(g, made->t.out[i], task_slot_port(t, k->inputs.n + i));
@@ -222,10 +217,24 @@ status task_match(const task *t, const port_table *ports, int32_t first, const s
     return OK;
 }
 
+/* One more than the largest index that a port may hold. */
+static status index_limit(const slmt_model *model, const port *p, int32_t *below)
+{
+    *below = INT32_MAX;
+    if (!p->below)
+        return OK;
+    int32_t k = number_index(model->method->options, p->below);
+    if (k < 0)
+        return fail(ERR_INTERNAL, "input %s of %s lies below option %s, which does not exist", p->name,
+                    model->method->name, p->below);
+    *below = (int32_t)model->option[k];
+    return OK;
+}
+
 status task_check_values(const task *t, const port *p, const slmt_tensor *given)
 {
-    int32_t below =
-        p->below ? (int32_t)number_of(t->model->method->options, t->model->option, p->below) : INT32_MAX;
+    int32_t below;
+    TRY(index_limit(t->model, p, &below));
     size_t n = 1;
     for (int32_t i = 0; i < given->rank; i++)
         n *= (size_t)given->shape[i];

@@ -234,9 +234,10 @@ static status place_window(const slmt_preprocess *p, const int64_t dims[3], cons
     int64_t wanted = p->slice_count > 0 ? p->slice_count : left;
     if (left < 1 || wanted > left)
         return fail(ERR_ARGUMENT,
-                    "too few slices: the volume has %lld axial slices, slmt_preprocess wants %lld from "
-                    "slice_first %d on",
-                    (long long)w->orient.dims[2], (long long)(wanted > 0 ? wanted : 1), p->slice_first);
+                    "too few slices: the volume has %lld axial slices, and slices %d:%d (FIRST:COUNT) need "
+                    "at least %lld",
+                    (long long)w->orient.dims[2], p->slice_first, p->slice_count,
+                    (long long)p->slice_first + (wanted > 0 ? wanted : 1));
     if (wanted > PREPROCESS_FIRST_MAX)
         return fail(ERR_ARGUMENT, "the volume has %lld axial slices, at most %d are supported",
                     (long long)w->orient.dims[2], PREPROCESS_FIRST_MAX);

@@ -159,6 +159,13 @@ int checkpoint_has(const checkpoint *c, const char *group, const char *name)
     return g && (!name || catalogue_find_attribute(&c->catalogue, g, name));
 }
 
+int checkpoint_has_text(const checkpoint *c, const char *group, const char *name)
+{
+    const catalogue_group *g = catalogue_find_group(&c->catalogue, group);
+    const catalogue_attribute *a = g ? catalogue_find_attribute(&c->catalogue, g, name) : NULL;
+    return a && a->type == STORED_TEXT;
+}
+
 const char *checkpoint_attribute_name(const checkpoint *c, const char *group, size_t index)
 {
     const catalogue_group *g = catalogue_find_group(&c->catalogue, group);

@@ -80,6 +80,9 @@ status checkpoint_int32(const checkpoint *c, const char *group, const char *name
 /* 1 if the group, or its attribute (name not NULL), is in the file. */
 int checkpoint_has(const checkpoint *c, const char *group, const char *name);
 
+/* Whether an attribute is there and holds a text. */
+int checkpoint_has_text(const checkpoint *c, const char *group, const char *name);
+
 /* Name of a group's attribute by index, in order of names; NULL past the last. It lives with the checkpoint.
  */
 const char *checkpoint_attribute_name(const checkpoint *c, const char *group, size_t index);

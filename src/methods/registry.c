@@ -32,6 +32,30 @@ const method_task *task_named(const method *m, const char *name)
     return NULL;
 }
 
+static status take_preset(const method *m, double index, double *option)
+{
+    size_t length;
+    if (!m->presets)
+        return fail(ERR_NOT_FOUND, "method %s has no presets", m->name);
+    if (!(index >= 0 && index < 64) || index != (int32_t)index ||
+        !choice_name(m->presets, (int32_t)index, &length))
+        return fail(ERR_ARGUMENT, "preset is %.10g, expected the index of one of %s", index, m->presets);
+    m->preset((int32_t)index, option);
+    return OK;
+}
+
+status method_options(const method *m, const slmt_number *given, size_t n, double *option)
+{
+    numbers_init(m->options, option);
+    for (size_t i = 0; i < n; i++)
+        if (given[i].name && strcmp(given[i].name, "preset") == 0)
+            TRY(take_preset(m, given[i].value, option));
+    for (size_t i = 0; i < n; i++)
+        if (!given[i].name || strcmp(given[i].name, "preset") != 0)
+            TRY(numbers_set(m->options, "option", &given[i], 1, option));
+    return OK;
+}
+
 status method_check(const method *m, const double *option)
 {
     TRY(numbers_check(m->options, "option", option));

@@ -3,10 +3,12 @@
  * what the help text calls its value. */
 #include "describe.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "slmt/slmt.h"
 
+#include "must.h"
 #include "tool.h"
 
 typedef enum value_kind {
@@ -58,6 +60,12 @@ static void put_methods(FILE *out)
     }
 }
 
+static void put_trained(FILE *out)
+{
+    for (size_t i = 0; trained_method(i); i++)
+        fprintf(out, "%s%s", i ? " " : "", trained_method(i));
+}
+
 /* ---- bash ---- */
 
 /* The words are put together again first: bash takes them apart at each "=". */
@@ -66,6 +74,10 @@ static const char bash_head[] = //
     "# Completion of slmt for bash, written by `slmt --completion bash`.\n"
     "_slmt() {\n"
     "    local raw=${COMP_WORDS[COMP_CWORD]} word joined='' command='' option='' value words='' kind=words\n"
+    "    local methods='";
+
+static const char bash_middle[] = //
+    "'\n"
     "    local -a line=()\n"
     "    for word in \"${COMP_WORDS[@]:0:COMP_CWORD+1}\"; do\n"
     "        if [[ ${#line[@]} -gt 0 && ( $word == = || -n $joined ) ]]; then\n"
@@ -79,6 +91,9 @@ static const char bash_head[] = //
     "    [[ $raw != = ]] || raw=\n"
     "    for word in \"${line[@]:1:${#line[@]}-2}\"; do\n"
     "        [[ $word == -* ]] || { command=$word; break; }\n"
+    "    done\n"
+    "    for word in \"${line[@]:1:${#line[@]}-2}\"; do\n"
+    "        [[ $command == train && \" $methods \" == *\" $word \"* ]] && { command=train:$word; break; }\n"
     "    done\n"
     "    value=${line[-1]}\n"
     "    if [[ $value == --*=* ]]; then\n"
@@ -136,22 +151,50 @@ static void bash_names(FILE *out, const field *fields)
         fprintf(out, "--%s ", f->name);
 }
 
-static void bash_command(FILE *out, const subcommand *command, const command_line *line)
+/* Two tasks of a method can have settings of one name. */
+static bool is_new(const command_line *line, const option_group *group, const field *named)
 {
-    fprintf(out, "        %s,options) words='", command->name);
+    for (const option_group *g = line->groups; g < group; g++)
+        for (const field *f = g->fields; f->name; f++)
+            if (strcmp(f->name, named->name) == 0)
+                return false;
+    return true;
+}
+
+/* A command with its method goes by COMMAND:METHOD. */
+static void bash_command(FILE *out, const subcommand *command, const char *method, const command_line *line)
+{
+    char *name = must_format("%s%s%s", command->name, method ? ":" : "", method ? method : "");
+    fprintf(out, "        %s,options) words='", name);
     for (const option_group *g = line->groups; g->title; g++)
-        bash_names(out, g->fields);
+        for (const field *f = g->fields; f->name; f++)
+            if (is_new(line, g, f))
+                fprintf(out, "--%s ", f->name);
     fputs("--help --usage' ;;\n", out);
     for (const option_group *g = line->groups; g->title; g++)
-        bash_options(out, command->name, g->fields);
-    fprintf(out, "        %s,*) ", command->name);
-    bash_value(out, kind_of_arguments(line), NULL);
+        bash_options(out, name, g->fields);
+    fprintf(out, "        %s,*) ", name);
+    bash_value(out, method ? ANYTHING : kind_of_arguments(line), NULL);
+    free(name);
+}
+
+static int bash_commands(FILE *out)
+{
+    int code = EXIT_OK;
+    for (const subcommand *c = subcommands; c->name && code == EXIT_OK; c++) {
+        code = describe_command(out, c, NULL, bash_command);
+        for (size_t i = 0; is_by_method(c) && trained_method(i) && code == EXIT_OK; i++)
+            code = describe_command(out, c, trained_method(i), bash_command);
+    }
+    return code;
 }
 
 static int bash_print(FILE *out)
 {
     int code = EXIT_OK;
-    fprintf(out, "%s        ,options) words='", bash_head);
+    fputs(bash_head, out);
+    put_trained(out);
+    fprintf(out, "%s        ,options) words='", bash_middle);
     bash_names(out, program_fields);
     fputs("--help --usage --version' ;;\n", out);
     bash_options(out, "", program_fields);
@@ -159,8 +202,7 @@ static int bash_print(FILE *out)
     for (const subcommand *c = subcommands; c->name; c++)
         fprintf(out, "%s%s", c == subcommands ? "" : " ", c->name);
     fputs("' ;;\n", out);
-    for (const subcommand *c = subcommands; c->name && code == EXIT_OK; c++)
-        code = describe_command(out, c, bash_command);
+    code = bash_commands(out);
     fputs(bash_tail, out);
     return code;
 }
@@ -193,28 +235,29 @@ static void zsh_value(FILE *out, value_kind kind, const field_choice *choices)
     }
 }
 
-static void zsh_options(FILE *out, const field *fields)
+static void zsh_option(FILE *out, const field *f)
 {
-    for (const field *f = fields; f->name; f++) {
-        bool often = f->type == FIELD_CUSTOM && !f->choices; /* once for each name */
-        fprintf(out, "        '%s--%s%s[", often ? "*" : "", f->name, f->type == FIELD_FLAG ? "" : "=");
-        zsh_text(out, f->doc);
-        putc(']', out);
-        if (f->type != FIELD_FLAG) {
-            putc(':', out);
-            zsh_text(out, f->arg);
-            putc(':', out);
-            zsh_value(out, kind_of(f), f->choices);
-        }
-        fputs("' \\\n", out);
+    bool often = f->type == FIELD_CUSTOM && !f->choices; /* once for each name */
+    fprintf(out, "        '%s--%s%s[", often ? "*" : "", f->name, f->type == FIELD_FLAG ? "" : "=");
+    zsh_text(out, f->doc);
+    putc(']', out);
+    if (f->type != FIELD_FLAG) {
+        putc(':', out);
+        zsh_text(out, f->arg);
+        putc(':', out);
+        zsh_value(out, kind_of(f), f->choices);
     }
+    fputs("' \\\n", out);
 }
 
-static void zsh_command(FILE *out, const subcommand *command, const command_line *line)
+static void zsh_command(FILE *out, const subcommand *command, const char *method, const command_line *line)
 {
-    fprintf(out, "_slmt_%s() {\n    _arguments -S \\\n", command->name);
+    fprintf(out, "_slmt_%s%s%s() {\n    _arguments -S \\\n", command->name, method ? "_" : "",
+            method ? method : "");
     for (const option_group *g = line->groups; g->title; g++)
-        zsh_options(out, g->fields);
+        for (const field *f = g->fields; f->name; f++)
+            if (is_new(line, g, f))
+                zsh_option(out, f);
     if (line->arguments) {
         fputs("        '*:", out);
         zsh_text(out, line->arguments);
@@ -234,8 +277,11 @@ static int zsh_print(FILE *out)
           "# NAME=FILE: nothing is known of the name\n"
           "_slmt_named() {\n    compset -P '*=' && \"$@\"\n}\n\n",
           out);
-    for (const subcommand *c = subcommands; c->name && code == EXIT_OK; c++)
-        code = describe_command(out, c, zsh_command);
+    for (const subcommand *c = subcommands; c->name && code == EXIT_OK; c++) {
+        code = describe_command(out, c, NULL, zsh_command);
+        for (size_t i = 0; is_by_method(c) && trained_method(i) && code == EXIT_OK; i++)
+            code = describe_command(out, c, trained_method(i), zsh_command);
+    }
     fputs("_slmt() {\n    local curcontext=$curcontext state\n    local -a commands=(\n", out);
     for (const subcommand *c = subcommands; c->name; c++) {
         fprintf(out, "        '%s:", c->name);
@@ -243,12 +289,18 @@ static int zsh_print(FILE *out)
         fputs("'\n", out);
     }
     fputs("    )\n    _arguments -C -S \\\n", out);
-    zsh_options(out, program_fields);
+    for (const field *f = program_fields; f->name; f++)
+        zsh_option(out, f);
     fputs("        '(- *)--help[list commands and options]' '(- *)--usage[list the options briefly]' \\\n"
           "        '(- *)--version[print the version]' '1:command:->command' '*::argument:->rest'\n"
           "    case $state in\n"
           "        command) _describe -t commands command commands ;;\n"
-          "        rest) (( $+functions[_slmt_$words[1]] )) && _slmt_$words[1] ;;\n"
+          "        rest)\n"
+          "            local name=_slmt_$words[1] word\n"
+          "            for word in ${words[2,CURRENT-1]}; do\n"
+          "                (( $+functions[${name}_$word] )) && { name+=_$word; break }\n"
+          "            done\n"
+          "            (( $+functions[$name] )) && $name ;;\n"
           "    esac\n"
           "}\n\n"
           "if [[ $zsh_eval_context[-1] == loadautofunc ]]; then\n    _slmt \"$@\"\nelse\n    compdef _slmt "

@@ -9,10 +9,18 @@
 #include "commands.h"
 #include "options.h"
 
-typedef void describe_function(FILE *out, const subcommand *command, const command_line *line);
+/* method: NULL, or the one that `slmt train` is asked about. */
+typedef void describe_function(FILE *out, const subcommand *command, const char *method,
+                               const command_line *line);
 
 /* Lets `describe` write what a subcommand takes; an exit code. */
-int describe_command(FILE *out, const subcommand *command, describe_function *describe);
+int describe_command(FILE *out, const subcommand *command, const char *method, describe_function *describe);
+
+/* Method `index` of those that slmt train takes; NULL past the last. */
+const char *trained_method(size_t index);
+
+/* Whether a subcommand takes other options with each method. */
+bool is_by_method(const subcommand *command);
 
 /* Writes slmt.1 and a page for each subcommand into a folder; complains and returns an exit code. */
 int manual_write(const char *folder);

@@ -24,28 +24,18 @@
 #include "table.h"
 
 enum { METHOD_NETWORK, METHOD_SOURCE, METHOD_MONOTONE, METHODS };
-static const char *const method_names[METHODS] = {"slmt-net", "source", "monotone-map"};
+static const char *const baselines[METHODS] = {
+    [METHOD_SOURCE] = "source", [METHOD_MONOTONE] = "monotone-map"};
 
 typedef struct evaluate_options {
-    const char *model;
-    const char *data;
-    int32_t split;
-    const char *csv;
     const char *source;
     const char *target;
     bool baselines;
-    int32_t batch;
 } evaluate_options;
 
 typedef struct evaluation {
     evaluate_options options;
-    common common;
-    slmt_context *context;
-    slmt_model *model;
-    slmt_session *session;
-    slmt_dataset *dataset;
-    journal log;
-    FILE *csv;
+    scored run;
     size_t source, target; /* contrasts */
     int32_t target_resize;
     size_t side;                                       /* pixels */
@@ -57,22 +47,22 @@ typedef struct evaluation {
     scores *means;    /* [method][subject] */
 } evaluation;
 
-#define EVALUATE(member) .offset = offsetof(evaluate_options, member)
+#define EVALUATE(member) .offset = offsetof(evaluation, member)
 static const field evaluate_fields[] = {
-    {"model", "FILE", "fine-tuned checkpoint", FIELD_TEXT, EVALUATE(model), .flags = FIELD_REQUIRED},
-    {"data", "FILE", "training set", FIELD_TEXT, EVALUATE(data), .flags = FIELD_REQUIRED},
-    {"split", "test|train|all", "which subjects", FIELD_CHOICE, EVALUATE(split), split_choices},
+    {"model", "FILE", "fine-tuned checkpoint", FIELD_TEXT, EVALUATE(run.model_path), .flags = FIELD_REQUIRED},
+    {"data", "FILE", "training set", FIELD_TEXT, EVALUATE(run.set_path), .flags = FIELD_REQUIRED},
+    {"split", "test|train|all", "which subjects", FIELD_CHOICE, EVALUATE(run.split), split_choices},
     {"csv", "FILE", "write the metrics of each slice, each subject, and their mean and sd", FIELD_TEXT,
-     EVALUATE(csv)},
+     EVALUATE(run.csv_path)},
     {"source", "NAME", "contrast to start from; default: the one of the fine-tuning", FIELD_TEXT,
-     EVALUATE(source)},
+     EVALUATE(options.source)},
     {"target", "NAME", "contrast to compare with; default: the one of the fine-tuning", FIELD_TEXT,
-     EVALUATE(target)},
+     EVALUATE(options.target)},
     {"baselines", NULL,
      "also compare the source itself, and the best monotone map from source to target intensities (isotonic "
      "regression over the pairs of the training subjects)",
-     FIELD_FLAG, EVALUATE(baselines)},
-    {"batch", "N", "slices computed together, at most", FIELD_INT, EVALUATE(batch)},
+     FIELD_FLAG, EVALUATE(options.baselines)},
+    {"batch", "N", "slices computed together, at most", FIELD_INT, EVALUATE(run.batch)},
     {0}};
 
 static const char doc[] =
@@ -85,20 +75,20 @@ static const char doc[] =
 
 static int find_contrast(const evaluation *e, const char *asked, const char *card, size_t *index)
 {
-    const char *name = asked ? asked : slmt_model_card(e->model, card);
+    const char *name = asked ? asked : slmt_model_card(e->run.model, card);
     if (!*name)
-        return fail_with(EXIT_USAGE, "%s: its card has no %s; give --source and --target", e->options.model,
+        return fail_with(EXIT_USAGE, "%s: its card has no %s; give --source and --target", e->run.model_path,
                          card);
-    for (*index = 0; *index < slmt_dataset_contrast_count(e->dataset); ++*index)
-        if (strcmp(slmt_dataset_contrast(e->dataset, *index), name) == 0)
+    for (*index = 0; *index < slmt_dataset_contrast_count(e->run.set); ++*index)
+        if (strcmp(slmt_dataset_contrast(e->run.set, *index), name) == 0)
             return EXIT_OK;
-    return fail_with(EXIT_USAGE, "%s: has no contrast '%s'", e->options.data, name);
+    return fail_with(EXIT_USAGE, "%s: has no contrast '%s'", e->run.set_path, name);
 }
 
 static int check_preprocess(evaluation *e)
 {
     slmt_preprocess data;
-    int code = check_set_fits(e->model, e->dataset, e->options.data, &data);
+    int code = scored_check(&e->run, &data);
     e->side = (size_t)data.image_size;
     e->target_resize = data.target_resize;
     return code;
@@ -108,57 +98,49 @@ static int open_session(evaluation *e)
 {
     slmt_session_config config;
     slmt_session_config_init(&config);
-    config.batch = e->options.batch;
-    slmt_status status = slmt_session_create(e->model, &config, &e->session);
+    config.batch = e->run.batch;
+    slmt_status status = slmt_session_create(e->run.model, &config, &e->run.session);
     return status == SLMT_OK ? EXIT_OK : fail(status, "session");
 }
 
 static bool is_used(const evaluation *e, size_t subject, int32_t split)
 {
-    return in_split(e->dataset, subject, split) &&
-           slmt_dataset_slice_count(e->dataset, subject, e->source) > 0 &&
-           slmt_dataset_slice_count(e->dataset, subject, e->target) > 0;
+    return in_split(e->run.set, subject, split) &&
+           slmt_dataset_slice_count(e->run.set, subject, e->source) > 0 &&
+           slmt_dataset_slice_count(e->run.set, subject, e->target) > 0;
 }
 
 static int choose_subjects(evaluation *e)
 {
-    size_t all = slmt_dataset_subject_count(e->dataset);
+    size_t all = slmt_dataset_subject_count(e->run.set);
     e->subjects = must_alloc(all, sizeof *e->subjects);
     for (size_t i = 0; i < all; i++)
-        if (is_used(e, i, e->options.split))
+        if (is_used(e, i, e->run.split))
             e->subjects[e->subject_count++] = i;
     e->methods = e->options.baselines ? METHODS : 1;
     e->means = must_alloc(e->methods * e->subject_count, sizeof *e->means);
     return e->subject_count ? EXIT_OK
-                            : fail_with(EXIT_DATA, "%s: no such subject has both contrasts", e->options.data);
+                            : fail_with(EXIT_DATA, "%s: no such subject has both contrasts", e->run.set_path);
 }
 
 static int begin_csv(evaluation *e)
 {
-    int code = open_csv(e->options.csv, &e->csv);
-    if (!e->csv)
+    int code = scored_begin(&e->run);
+    if (!e->run.csv)
         return code;
-    fputs("method,level,subject,slice", e->csv);
+    fputs("method,level,subject,slice", e->run.csv);
     for (size_t j = 0; j < SCORES; j++)
-        fprintf(e->csv, ",%s", score_names[j].key);
-    fputc('\n', e->csv);
-    return EXIT_OK;
-}
-
-static int open_files(evaluation *e)
-{
-    int code = common_context(&e->common, &e->context);
-    if (code != EXIT_OK)
-        return code;
-    return open_model_and_set(e->context, e->options.model, e->options.data, &e->model, &e->dataset);
+        fprintf(e->run.csv, ",%s", score_names[j].key);
+    fputc('\n', e->run.csv);
+    return code;
 }
 
 static int open_all(evaluation *e)
 {
-    int code = open_files(e);
-    if (code == EXIT_OK && takes_sequence(e->model))
+    int code = scored_open(&e->run);
+    if (code == EXIT_OK && takes_sequence(e->run.model))
         code =
-            fail_with(EXIT_USAGE, "%s: makes several sequences; slmt rank compares them", e->options.model);
+            fail_with(EXIT_USAGE, "%s: makes several sequences; slmt rank compares them", e->run.model_path);
     if (code == EXIT_OK)
         code = find_contrast(e, e->options.source, "source_contrast", &e->source);
     if (code == EXIT_OK)
@@ -171,11 +153,9 @@ static int open_all(evaluation *e)
         code = open_session(e);
     if (code == EXIT_OK)
         code = begin_csv(e);
-    if (code == EXIT_OK)
-        code = journal_open(&e->log, e->common.log, false);
     if (code != EXIT_OK)
         return code;
-    size_t pixels = (size_t)e->options.batch * e->side * e->side;
+    size_t pixels = (size_t)e->run.batch * e->side * e->side;
     e->source_slices = must_alloc(pixels, sizeof(float));
     e->target_slices = must_alloc(pixels, sizeof(float));
     e->prediction = must_alloc(pixels, sizeof(float));
@@ -189,14 +169,14 @@ static int read_pairs(evaluation *e, size_t subject, size_t first, size_t count)
     size_t pixels = e->side * e->side;
     slmt_status status = SLMT_OK;
     for (size_t i = 0; i < count && status == SLMT_OK; i++) {
-        status = slmt_dataset_read_slice(e->dataset, subject, e->source, first + i, SLMT_RESIZE_BILINEAR,
+        status = slmt_dataset_read_slice(e->run.set, subject, e->source, first + i, SLMT_RESIZE_BILINEAR,
                                          e->source_slices + i * pixels);
         if (status == SLMT_OK)
-            status = slmt_dataset_read_slice(e->dataset, subject, e->target, first + i, e->target_resize,
+            status = slmt_dataset_read_slice(e->run.set, subject, e->target, first + i, e->target_resize,
                                              e->target_slices + i * pixels);
     }
     if (status != SLMT_OK)
-        return fail(status, "%s: %s", e->options.data, slmt_dataset_subject(e->dataset, subject));
+        return fail(status, "%s: %s", e->run.set_path, slmt_dataset_subject(e->run.set, subject));
     return interrupted() ? fail_with(EXIT_INTERRUPTED, "interrupted") : EXIT_OK;
 }
 
@@ -206,7 +186,7 @@ static int predict(evaluation *e, size_t method, size_t count)
     size_t pixels = count * e->side * e->side;
     slmt_status status = SLMT_OK;
     if (method == METHOD_NETWORK)
-        status = slmt_synthesize(e->session, e->source_slices, count, e->prediction);
+        status = slmt_synthesize(e->run.session, e->source_slices, count, e->prediction);
     else if (method == METHOD_SOURCE)
         memcpy(e->prediction, e->source_slices, pixels * sizeof(float));
     else
@@ -214,15 +194,21 @@ static int predict(evaluation *e, size_t method, size_t count)
     return status == SLMT_OK ? EXIT_OK : fail(status, "synthesis");
 }
 
+/* The network goes by its method. */
+static const char *row_name(const evaluation *e, size_t method)
+{
+    return method == METHOD_NETWORK ? slmt_model_method(e->run.model) : baselines[method];
+}
+
 static void write_csv(evaluation *e, size_t method, const char *level, const char *subject, const char *slice,
                       const scores *row)
 {
-    if (!e->csv)
+    if (!e->run.csv)
         return;
-    fprintf(e->csv, "%s,%s,%s,%s", method_names[method], level, subject, slice);
+    fprintf(e->run.csv, "%s,%s,%s,%s", row_name(e, method), level, subject, slice);
     for (size_t j = 0; j < SCORES; j++)
-        fprintf(e->csv, ",%.9g", row->value[j]);
-    fputc('\n', e->csv);
+        fprintf(e->run.csv, ",%.9g", row->value[j]);
+    fputc('\n', e->run.csv);
 }
 
 static int compare_batch(evaluation *e, size_t method, size_t subject, size_t first, size_t count,
@@ -241,15 +227,15 @@ static int compare_batch(evaluation *e, size_t method, size_t subject, size_t fi
         char slice[24];
         snprintf(slice, sizeof slice, "%zu", first + i);
         rows[first + i] = scores_of(&metrics);
-        write_csv(e, method, "slice", slmt_dataset_subject(e->dataset, subject), slice, &rows[first + i]);
+        write_csv(e, method, "slice", slmt_dataset_subject(e->run.set, subject), slice, &rows[first + i]);
     }
     return code;
 }
 
 static size_t pair_count(const evaluation *e, size_t subject)
 {
-    size_t source = slmt_dataset_slice_count(e->dataset, subject, e->source);
-    size_t target = slmt_dataset_slice_count(e->dataset, subject, e->target);
+    size_t source = slmt_dataset_slice_count(e->run.set, subject, e->source);
+    size_t target = slmt_dataset_slice_count(e->run.set, subject, e->target);
     return source < target ? source : target;
 }
 
@@ -259,7 +245,7 @@ typedef int (*batch_fn)(evaluation *e, size_t subject, size_t first, size_t coun
 static int each_batch(evaluation *e, size_t subject, batch_fn batch, void *user)
 {
     size_t total = pair_count(e, subject);
-    size_t step = (size_t)e->options.batch;
+    size_t step = (size_t)e->run.batch;
     int code = EXIT_OK;
     for (size_t first = 0; first < total && code == EXIT_OK; first += step) {
         size_t count = total - first < step ? total - first : step;
@@ -280,12 +266,12 @@ static int add_to_map(evaluation *e, size_t subject, size_t first, size_t count,
 static int fit_map(evaluation *e)
 {
     int code = EXIT_OK;
-    for (size_t i = 0; i < slmt_dataset_subject_count(e->dataset) && code == EXIT_OK; i++)
+    for (size_t i = 0; i < slmt_dataset_subject_count(e->run.set) && code == EXIT_OK; i++)
         if (is_used(e, i, SLMT_SPLIT_TRAIN))
             code = each_batch(e, i, add_to_map, NULL);
     if (code == EXIT_OK && !monotone_map_fit(&e->map))
         code =
-            fail_with(EXIT_DATA, "%s: --baselines: no training subject has both contrasts", e->options.data);
+            fail_with(EXIT_DATA, "%s: --baselines: no training subject has both contrasts", e->run.set_path);
     return code;
 }
 
@@ -307,16 +293,16 @@ static void add_json_scores(cJSON *object, const scores *row)
 
 static void record_subject(evaluation *e, size_t index, scores *const *rows, size_t slices)
 {
-    const char *name = slmt_dataset_subject(e->dataset, e->subjects[index]);
+    const char *name = slmt_dataset_subject(e->run.set, e->subjects[index]);
     for (size_t m = 0; m < e->methods; m++) {
         scores *mean = &e->means[m * e->subject_count + index];
         *mean = scores_mean(rows[m], slices);
         write_csv(e, m, "subject", name, "", mean);
         cJSON *event = journal_event("subject");
-        cJSON_AddStringToObject(event, "method", method_names[m]);
+        cJSON_AddStringToObject(event, "method", row_name(e, m));
         cJSON_AddStringToObject(event, "subject", name);
         add_json_scores(event, mean);
-        journal_write(&e->log, event);
+        journal_write(&e->run.log, event);
     }
 }
 
@@ -363,7 +349,7 @@ static void print_subjects(const evaluation *e)
     begin_table(&t, "subject");
     for (size_t i = 0; i < e->subject_count; i++)
         for (size_t m = 0; m < e->methods; m++)
-            table_scores(&t, method_names[m], slmt_dataset_subject(e->dataset, e->subjects[i]),
+            table_scores(&t, row_name(e, m), slmt_dataset_subject(e->run.set, e->subjects[i]),
                          &e->means[m * e->subject_count + i]);
     table_print(&t);
 }
@@ -371,11 +357,11 @@ static void print_subjects(const evaluation *e)
 static void log_summary(evaluation *e, size_t method, const scores *mean, const scores *deviation)
 {
     cJSON *event = journal_event("summary");
-    cJSON_AddStringToObject(event, "method", method_names[method]);
+    cJSON_AddStringToObject(event, "method", row_name(e, method));
     cJSON_AddNumberToObject(event, "subjects", (double)e->subject_count);
     add_json_scores(cJSON_AddObjectToObject(event, "mean"), mean);
     add_json_scores(cJSON_AddObjectToObject(event, "sd"), deviation);
-    journal_write(&e->log, event);
+    journal_write(&e->run.log, event);
 }
 
 static void print_summary(evaluation *e)
@@ -386,8 +372,8 @@ static void print_summary(evaluation *e)
         const scores *rows = &e->means[m * e->subject_count];
         scores mean = scores_mean(rows, e->subject_count);
         scores deviation = scores_deviation(rows, e->subject_count);
-        table_scores(&t, method_names[m], "mean", &mean);
-        table_scores(&t, method_names[m], "sd", &deviation);
+        table_scores(&t, row_name(e, m), "mean", &mean);
+        table_scores(&t, row_name(e, m), "sd", &deviation);
         write_csv(e, m, "mean", "", "", &mean);
         write_csv(e, m, "sd", "", "", &deviation);
         log_summary(e, m, &mean, &deviation);
@@ -407,8 +393,8 @@ static int evaluate(evaluation *e)
     progress_end();
     if (code != EXIT_OK)
         return code;
-    printf("%s to %s, subjects: %zu\n\n", slmt_dataset_contrast(e->dataset, e->source),
-           slmt_dataset_contrast(e->dataset, e->target), e->subject_count);
+    printf("%s to %s, subjects: %zu\n\n", slmt_dataset_contrast(e->run.set, e->source),
+           slmt_dataset_contrast(e->run.set, e->target), e->subject_count);
     print_subjects(e);
     putchar('\n');
     print_summary(e);
@@ -417,30 +403,20 @@ static int evaluate(evaluation *e)
 
 static int close_all(evaluation *e)
 {
-    int csv_code = close_csv(e->options.csv, e->csv);
-    int log_code = journal_close(&e->log);
-    slmt_session_free(e->session);
-    slmt_dataset_free(e->dataset);
-    slmt_model_free(e->model);
-    slmt_context_free(e->context);
+    int code = scored_close(&e->run);
     free(e->source_slices);
     free(e->target_slices);
     free(e->prediction);
     free(e->subjects);
     free(e->means);
-    return csv_code ? csv_code : log_code;
+    return code;
 }
 
 int command_evaluate(int argc, char **argv)
 {
-    evaluation e = {.options = {.split = SLMT_SPLIT_TEST, .batch = 1}, .common.weights = SLMT_WEIGHTS_STORED};
-    const option_group groups[] = {{"Files and run:", evaluate_fields, &e.options},
-                                   {"", weights_fields, &e.common},
-                                   {"Common:", common_fields, &e.common},
-                                   {"", log_fields, &e.common},
-                                   {0}};
-    command_line line = {.doc = doc, .groups = groups};
-    options_parse(&line, argc, argv);
+    evaluation e = {.run = SCORED_DEFAULTS};
+    command_line line = {.doc = doc};
+    scored_parse(&line, evaluate_fields, &e, &e.run, argc, argv);
     int code = open_all(&e);
     if (code == EXIT_OK)
         code = evaluate(&e);

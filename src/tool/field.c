@@ -129,6 +129,8 @@ bool field_set(const field *f, void *target, const char *text, char reason[FIELD
         [FIELD_UINT] = set_uint,     [FIELD_BYTES] = set_bytes, [FIELD_REAL] = set_real,
         [FIELD_CHOICE] = set_choice, [FIELD_LIST] = set_list,
     };
+    if (f->type == FIELD_NUMBER)
+        return true;
     if (f->type == FIELD_CUSTOM)
         return f->set(target, text, reason);
     return set[f->type](f, (char *)target + f->offset, text, reason);
@@ -177,6 +179,9 @@ void field_format(const field *f, const void *target, char *text, size_t size)
         break;
     case FIELD_LIST:
         format_list(f, place, text, size);
+        break;
+    case FIELD_NUMBER:
+        snprintf(text, size, "%s", f->initial);
         break;
     case FIELD_CUSTOM:
         snprintf(text, size, "%s", "");

@@ -17,6 +17,7 @@ typedef enum field_type {
     FIELD_REAL,   /* double, finite */
     FIELD_CHOICE, /* int32_t, by name */
     FIELD_LIST,   /* int32_t[count] */
+    FIELD_NUMBER, /* of a method or a task, kept as a text (numbers.h) */
     FIELD_CUSTOM  /* whatever set() makes of the text */
 } field_type;
 
@@ -38,10 +39,11 @@ typedef struct field {
     const char *doc;
     field_type type;
     size_t offset;               /* in the struct; FIELD_CUSTOM: unused */
-    const field_choice *choices; /* FIELD_CHOICE; FIELD_CUSTOM: NULL or what to offer */
+    const field_choice *choices; /* FIELD_CHOICE; FIELD_NUMBER, FIELD_CUSTOM: NULL or what to offer */
     int32_t count;               /* FIELD_LIST */
     char separator;              /* FIELD_LIST */
     uint32_t flags;
+    const char *initial; /* FIELD_NUMBER: its default */
     bool (*set)(void *target, const char *text, char reason[FIELD_REASON]);
 } field;
 

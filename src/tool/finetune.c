@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slmt finetune: its options. What it shares with the other stage is in stage.c, the run in training.c. */
+/* finetune.c - slmt finetune: the task of that name of slmt-net. What it shares with slmt train is in
+ * train.c. */
 #include "tool.h"
 
-#include "stage.h"
+#include "train.h"
 
 #define FILES(member) .offset = offsetof(training_files, member)
 static const field fields[] = {
-    STAGE_METHOD_FIELD,
     {"data", "FILE", "training set", FIELD_TEXT, FILES(data), .flags = FIELD_REQUIRED},
     {"out", "FILE", "checkpoint to write", FIELD_TEXT, FILES(out), .flags = FIELD_REQUIRED},
     {"model", "FILE", "pre-trained checkpoint; without it the encoder starts fresh", FIELD_TEXT,
@@ -29,5 +29,7 @@ static const char doc[] = "Train the whole network on pairs of slices: --source 
 
 int command_finetune(int argc, char **argv)
 {
-    return stage_command(SLMT_STAGE_FINETUNE, doc, fields, argc, argv);
+    static const train_form form = {
+        .doc = doc, .fields = fields, .method = "slmt-net", .task = "finetune", .pairs = true};
+    return train_command(&form, argc, argv);
 }

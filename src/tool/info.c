@@ -51,26 +51,33 @@ static void print_fields(const field *fields, const void *target)
 
 /* ---- checkpoints ---- */
 
-static void print_number(const slmt_number_info *info, double value)
+static void print_numbers(number_owner owner, number_reader *read, const void *from)
 {
-    char text[128];
-    number_format(info, value, text, sizeof text);
-    print_row(info->name, text);
+    slmt_number_info info;
+    for (size_t i = 0; number_at(owner, i, &info); i++) {
+        char *text = number_text(&info, read, from);
+        print_row(info.name, text);
+        free(text);
+    }
+}
+
+static bool model_number(const void *model, const char *name, double *value)
+{
+    return slmt_model_option(model, name, value) == SLMT_OK;
+}
+
+static bool trainer_number(const void *trainer, const char *name, double *value)
+{
+    return slmt_trainer_setting(trainer, name, value) == SLMT_OK;
 }
 
 static int print_options(const slmt_model *model)
 {
     slmt_preprocess preprocess;
-    slmt_number_info info;
-    number_owner owner = {slmt_model_method(model), NULL};
-    double value = 0;
     slmt_preprocess_init(&preprocess);
     slmt_status status = slmt_model_get_preprocess(model, &preprocess);
     puts("\noptions");
-    for (size_t i = 0; status == SLMT_OK && number_at(owner, i, &info); i++) {
-        status = slmt_model_option(model, info.name, &value);
-        print_number(&info, value);
-    }
+    print_numbers((number_owner){slmt_model_method(model), NULL}, model_number, model);
     if (status != SLMT_OK)
         return fail(status, "options");
     puts("\npreprocessing");
@@ -80,15 +87,10 @@ static int print_options(const slmt_model *model)
 
 static void print_card(const slmt_model *model)
 {
-    static const char *const keys[] = {
-        "name",      "data",     "intended_use",     "source_contrast", "target_contrast",
-        "sequences", "training", "pretrain_contrast"};
+    const char *key;
     puts("\ncard");
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        const char *text = slmt_model_card(model, keys[i]);
-        if (*text)
-            print_row(keys[i], text);
-    }
+    for (size_t i = 0; *(key = slmt_model_card_key(model, i)); i++)
+        print_row(key, slmt_model_card(model, key));
 }
 
 typedef struct part {
@@ -213,9 +215,7 @@ static void print_seed(const slmt_trainer *trainer)
 static int print_training(const slmt_model *model, const slmt_trainer *trainer)
 {
     slmt_training_state state = {.struct_size = sizeof state};
-    slmt_number_info info;
     number_owner owner = {slmt_model_method(model), slmt_trainer_task(trainer)};
-    double value = 0;
     slmt_status status = slmt_trainer_get_state(trainer, &state);
     puts("\ntraining state");
     print_row("task", owner.task);
@@ -223,10 +223,7 @@ static int print_training(const slmt_model *model, const slmt_trainer *trainer)
     if (state.total_steps)
         printf(" of %" PRIu64 ", %" PRIu64 " an epoch", state.total_steps, state.steps_in_epoch);
     putchar('\n');
-    for (size_t i = 0; status == SLMT_OK && number_at(owner, i, &info); i++) {
-        status = slmt_trainer_setting(trainer, info.name, &value);
-        print_number(&info, value);
-    }
+    print_numbers(owner, trainer_number, trainer);
     print_seed(trainer);
     return status == SLMT_OK ? EXIT_OK : fail(status, "training state");
 }

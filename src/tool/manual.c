@@ -190,17 +190,34 @@ static void put_foot(FILE *out)
 
 /* ---- pages ---- */
 
-static void put_command_page(FILE *out, const subcommand *command, const command_line *line)
+/* "slmt-train", "slmt-train-METHOD" */
+static char *page_name(const subcommand *command, const char *method)
 {
-    char *page = must_format("slmt-%s", command->name);
-    put_head(out, page, command->summary);
-    free(page);
-    put_synopsis(out, command->title, line);
+    return must_format("slmt-%s%s%s", command->name, method ? "-" : "", method ? method : "");
+}
+
+/* A page of one method has the method in place of the argument. */
+static void put_command_page(FILE *out, const subcommand *command, const char *method,
+                             const command_line *line)
+{
+    char *page = page_name(command, method);
+    char *summary = method ? must_format("train a model of %s", method) : must_copy(command->summary);
+    char *title = must_format("%s%s%s", command->title, method ? " " : "", method ? method : "");
+    command_line shown = *line;
+    if (method)
+        shown.arguments = NULL;
+    put_head(out, page, summary);
+    put_synopsis(out, title, &shown);
     fputs(".SH DESCRIPTION\n", out);
     put_text(out, line->doc);
     put_options(out, line);
     put_foot(out);
+    for (size_t i = 0; !method && is_by_method(command) && trained_method(i); i++)
+        fprintf(out, ".BR slmt\\-train\\-%s (1),\n", trained_method(i));
     fputs(".BR slmt (1)\n", out);
+    free(page);
+    free(summary);
+    free(title);
 }
 
 static const char example[] = //
@@ -235,30 +252,32 @@ static void put_program_page(FILE *out)
         fprintf(out, ".BR slmt\\-%s (1)%s\n", c->name, c[1].name ? "," : "");
 }
 
-/* Opens FOLDER/PAGE.1, has it written (command NULL: of slmt itself), closes it. */
-static int write_page(const char *folder, const char *page, const subcommand *command)
+/* Opens the page's file in the folder, has it written (command NULL: of slmt itself), closes it. */
+static int write_page(const char *folder, const subcommand *command, const char *method)
 {
+    char *page = command ? page_name(command, method) : must_copy("slmt");
     char *path = must_format("%s/%s.1", folder, page);
     int code = EXIT_OK;
     FILE *out = fopen(path, "w");
     if (out && command)
-        code = describe_command(out, command, put_command_page);
+        code = describe_command(out, command, method, put_command_page);
     else if (out)
         put_program_page(out);
     bool written = out && !ferror(out) && code == EXIT_OK;
     if (!out || fclose(out) != 0 || !written)
         code = fail_with(EXIT_DATA, "%s: %s", path, strerror(errno));
     free(path);
+    free(page);
     return code;
 }
 
 int manual_write(const char *folder)
 {
-    int code = write_page(folder, "slmt", NULL);
+    int code = write_page(folder, NULL, NULL);
     for (const subcommand *c = subcommands; c->name && code == EXIT_OK; c++) {
-        char *page = must_format("slmt-%s", c->name);
-        code = write_page(folder, page, c);
-        free(page);
+        code = write_page(folder, c, NULL);
+        for (size_t i = 0; is_by_method(c) && trained_method(i) && code == EXIT_OK; i++)
+            code = write_page(folder, c, trained_method(i));
     }
     return code;
 }

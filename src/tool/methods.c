@@ -3,6 +3,7 @@
 #include "tool.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "console.h"
 #include "numbers.h"
@@ -10,8 +11,9 @@
 #include "table.h"
 
 static const char doc[] =
-    "List the methods; or, of the method METHOD, its options (slmt train --option) and its tasks with their "
-    "settings (slmt train --set), each with its default, its range, and what it is.";
+    "List the methods; or, of the method METHOD, its options and its tasks with their settings, each with "
+    "its "
+    "default, its range, and what it is. `slmt train METHOD' takes all of them as options.";
 
 static void list_methods(void)
 {
@@ -36,13 +38,13 @@ static void print_numbers(number_owner owner, const char *heading)
     for (size_t i = 0; i < 4; i++)
         table_cell(&t, "%s", (const char *[]){heading, "default", "range", "meaning"}[i]);
     for (size_t i = 0; number_at(owner, i, &info); i++) {
-        char value[128], range[128];
-        number_format(&info, info.initial, value, sizeof value);
+        char range[128], *value = number_text(&info, NULL, NULL);
         number_range(&info, range, sizeof range);
         table_cell(&t, "  %s", info.name);
         table_cell(&t, "%s", value);
         table_cell(&t, "%s", range);
         table_cell(&t, "%s", info.help);
+        free(value);
     }
     putchar('\n');
     table_print(&t);
@@ -63,6 +65,8 @@ static int show_method(const char *name)
     if (!method_find(name, &info))
         return no_such_method(name);
     printf("%s\n%s\n", info.title, info.source);
+    if (*info.presets)
+        printf("presets: %s\n", info.presets);
     print_numbers((number_owner){info.name, NULL}, "options");
     print_tasks(info.name);
     return EXIT_OK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Everything here is asked of the library: no method is known by name. */
+/* numbers.c - options and settings, asked of the library: no method is known by name. */
 #include "numbers.h"
 
 #include <math.h>
@@ -27,12 +27,27 @@ bool number_at(number_owner owner, size_t index, slmt_number_info *info)
     return status == SLMT_OK;
 }
 
+/* The presets of a method, as a number that slmt_model_create_method() takes; false: it has none. */
+static bool preset_of(const char *method, slmt_number_info *info)
+{
+    slmt_method_info m;
+    if (!method_find(method, &m) || !*m.presets)
+        return false;
+    *info = (slmt_number_info){.struct_size = sizeof *info,
+                               .kind = SLMT_NUMBER_CHOICE,
+                               .name = "preset",
+                               .help = "sizes to start from; the other options change single ones",
+                               .choices = m.presets,
+                               .list = ""};
+    return true;
+}
+
 bool number_named(number_owner owner, const char *name, slmt_number_info *info)
 {
     for (size_t i = 0; number_at(owner, i, info); i++)
         if (strcmp(info->name, name) == 0)
             return true;
-    return false;
+    return !owner.task && strcmp(name, "preset") == 0 && preset_of(owner.method, info);
 }
 
 /* ---- values and texts ---- */
@@ -61,14 +76,46 @@ static bool choice_value(const char *choices, const char *text, double *value)
     return false;
 }
 
-void number_format(const slmt_number_info *info, double value, char *text, size_t size)
+static char *scalar_text(const slmt_number_info *info, double value)
 {
     const char *name;
     size_t length = info->kind == SLMT_NUMBER_CHOICE ? choice_at(info->choices, (int)value, &name) : 0;
-    if (length)
-        snprintf(text, size, "%.*s", (int)length, name);
-    else
-        snprintf(text, size, "%.12g", value);
+    return length ? must_format("%.*s", (int)length, name) : must_format("%.12g", value);
+}
+
+static char *element_name(const slmt_number_info *info, int32_t i)
+{
+    return must_format("%s_%d", info->name, (int)i);
+}
+
+/* The elements that can be read; the default if the first cannot. */
+static char *list_text(const slmt_number_info *info, number_reader *read, const void *from)
+{
+    char *text = must_copy("");
+    for (int32_t i = 0; read && i < info->count; i++) {
+        double value;
+        char *name = element_name(info, i);
+        if (read(from, name, &value)) {
+            char *longer = must_format("%s%s%.12g", text, *text ? "," : "", value);
+            free(text);
+            text = longer;
+        }
+        free(name);
+    }
+    if (*text)
+        return text;
+    free(text);
+    return must_copy(info->list);
+}
+
+char *number_text(const slmt_number_info *info, number_reader *read, const void *from)
+{
+    double value = info->initial;
+    if (info->kind == SLMT_NUMBER_LIST)
+        return list_text(info, read, from);
+    if (read && !read(from, info->name, &value))
+        value = info->initial;
+    return scalar_text(info, value);
 }
 
 void number_range(const slmt_number_info *info, char *text, size_t size)
@@ -79,135 +126,223 @@ void number_range(const slmt_number_info *info, char *text, size_t size)
         snprintf(text, size, "%.10g to %.10g", info->low, info->high);
 }
 
-static bool read_value(const slmt_number_info *info, const char *text, double *value)
+static bool in_range(const slmt_number_info *info, double value)
 {
-    char *end;
-    if (info->kind == SLMT_NUMBER_CHOICE && choice_value(info->choices, text, value))
-        return true;
-    *value = strtod(text, &end);
-    if (end == text || *end || !isfinite(*value) || *value < info->low || *value > info->high)
-        return false;
-    return info->kind == SLMT_NUMBER_REAL || *value == floor(*value);
+    return isfinite(value) && value >= info->low && value <= info->high &&
+           (info->kind == SLMT_NUMBER_REAL || value == floor(value));
 }
 
 /* ---- lists ---- */
 
-static void put(number_list *list, const char *name, double value)
+/* Takes over `name`. */
+static void put(number_list *list, char *name, double value)
 {
     for (size_t i = 0; i < list->count; i++)
         if (strcmp(list->items[i].name, name) == 0) {
             list->items[i].value = value;
+            free(name);
             return;
         }
     list->items = must_grow(list->items, list->count + 1, sizeof *list->items);
     list->items[list->count++] = (slmt_number){name, value};
 }
 
-static const char *kind_text(const slmt_number_info *info)
+static bool put_scalar(number_list *list, const slmt_number_info *info, const char *text)
 {
-    return info->kind == SLMT_NUMBER_WHOLE ? "a whole number of " : "";
+    char *end;
+    double value;
+    if (info->kind != SLMT_NUMBER_CHOICE) {
+        value = strtod(text, &end);
+        if (end == text || *end || !in_range(info, value))
+            return false;
+    } else if (!choice_value(info->choices, text, &value)) {
+        return false;
+    }
+    put(list, must_copy(info->name), value);
+    return true;
 }
 
-static char *names_of(number_owner owner)
+static bool put_elements(number_list *list, const slmt_number_info *info, const char *text)
+{
+    for (int32_t i = 0; i < info->count; i++) {
+        char *end;
+        double value = strtod(text, &end);
+        if (end == text || *end != (i == info->count - 1 ? '\0' : ',') || !in_range(info, value))
+            return false;
+        put(list, element_name(info, i), value);
+        text = end + 1;
+    }
+    return true;
+}
+
+/* Options of the command have '-' where the library's names have '_'. */
+static char *with_characters(const char *name, char from, char to)
+{
+    char *copy = must_copy(name);
+    for (char *c = copy; *c; c++)
+        if (*c == from)
+            *c = to;
+    return copy;
+}
+
+static char *option_names(number_owner owner)
 {
     slmt_number_info info;
     char *names = must_copy("");
-    for (size_t i = 0; number_at(owner, i, &info); i++)
-        join(&names, info.name);
+    for (size_t i = 0; number_at(owner, i, &info); i++) {
+        char *name = with_characters(info.name, '_', '-');
+        join(&names, name);
+        free(name);
+    }
     return names;
 }
 
-static int no_such_number(number_owner owner, const char *name)
+static int no_such_number(number_owner owner, const char *option)
 {
-    char *names = names_of(owner);
-    int code = owner.task
-                   ? fail_with(EXIT_USAGE, "task %s of %s has no setting '%s'; it has %s", owner.task,
-                               owner.method, name, names)
-                   : fail_with(EXIT_USAGE, "%s has no option '%s'; it has %s", owner.method, name, names);
+    char *names = option_names(owner);
+    int code = owner.task ? fail_with(EXIT_USAGE, "--%s: task %s of %s has no such setting; it has %s",
+                                      option, owner.task, owner.method, names)
+                          : fail_with(EXIT_USAGE, "--%s: %s has no such option; it has %s", option,
+                                      owner.method, names);
     free(names);
     return code;
 }
 
-int number_list_add(number_list *list, number_owner owner, const char *text)
+static int bad_value(const slmt_number_info *info, const option_given *given)
+{
+    char range[256], form[64] = "";
+    number_range(info, range, sizeof range);
+    if (info->kind == SLMT_NUMBER_LIST)
+        snprintf(form, sizeof form, "%d whole numbers, joined by ',', of ", (int)info->count);
+    else if (info->kind == SLMT_NUMBER_WHOLE)
+        snprintf(form, sizeof form, "a whole number of ");
+    return fail_with(EXIT_USAGE, "--%s: '%s', expected %s%s", given->field->name, given->text, form, range);
+}
+
+static int add_one(number_list *list, number_owner owner, const option_given *given)
 {
     slmt_number_info info;
-    char range[256];
-    double value;
-    size_t length = strcspn(text, "=");
-    char *name = must_format("%.*s", (int)length, text);
-    int code = EXIT_OK;
-    if (!number_named(owner, name, &info)) {
-        code = no_such_number(owner, name);
-    } else if (!text[length] || !read_value(&info, text + length + 1, &value)) {
-        number_range(&info, range, sizeof range);
-        code = fail_with(EXIT_USAGE, "%s '%s' is '%s', expected %s%s", owner.task ? "setting" : "option",
-                         name, text[length] ? text + length + 1 : "", kind_text(&info), range);
-    } else {
-        put(list, info.name, value);
-    }
+    char *name = with_characters(given->field->name, '-', '_');
+    bool found = number_named(owner, name, &info);
     free(name);
-    return code;
+    if (!found)
+        return no_such_number(owner, given->field->name);
+    bool good = info.kind == SLMT_NUMBER_LIST ? put_elements(list, &info, given->text)
+                                              : put_scalar(list, &info, given->text);
+    return good ? EXIT_OK : bad_value(&info, given);
 }
 
-int number_list_add_all(number_list *list, number_owner owner, const text_list *texts)
+int number_list_add(number_list *list, number_owner owner, const command_line *line, const void *target)
 {
     int code = EXIT_OK;
-    for (size_t i = 0; i < texts->count && code == EXIT_OK; i++)
-        code = number_list_add(list, owner, texts->items[i]);
+    for (size_t i = 0; i < line->given_count && code == EXIT_OK; i++)
+        if (line->given[i].target == target)
+            code = add_one(list, owner, &line->given[i]);
     return code;
 }
 
-double number_value(const number_list *list, const slmt_number_info *info)
+static bool in_list(const void *from, const char *name, double *value)
 {
+    const number_list *list = from;
     for (size_t i = 0; i < list->count; i++)
-        if (strcmp(list->items[i].name, info->name) == 0)
-            return list->items[i].value;
-    return info->initial;
+        if (strcmp(list->items[i].name, name) == 0) {
+            *value = list->items[i].value;
+            return true;
+        }
+    return false;
 }
 
 char *number_list_text(const number_list *list, number_owner owner)
 {
     slmt_number_info info;
-    char value[128];
     char *text = must_copy("");
     for (size_t i = 0; number_at(owner, i, &info); i++) {
-        number_format(&info, number_value(list, &info), value, sizeof value);
+        char *value = number_text(&info, in_list, list);
         char *both = must_format("%s %s", info.name, value);
         join(&text, both);
         free(both);
+        free(value);
     }
     return text;
 }
 
 void number_list_free(number_list *list)
 {
+    for (size_t i = 0; i < list->count; i++)
+        free((char *)list->items[i].name);
     free(list->items);
     *list = (number_list){0};
 }
 
-void text_list_add(text_list *list, char *text)
-{
-    list->items = must_grow(list->items, list->count + 1, sizeof *list->items);
-    list->items[list->count++] = text;
-}
+/* ---- as options of the command ---- */
 
-void text_list_free(text_list *list)
+/* What the help text calls the value: "N", "N,N,N", "X", "off|on". */
+static char *value_name(const slmt_number_info *info)
 {
-    for (size_t i = 0; i < list->count; i++)
-        free(list->items[i]);
-    free(list->items);
-    *list = (text_list){0};
-}
-
-bool set_number_text(void *target, const char *text, char reason[FIELD_REASON])
-{
-    const char *equals = strchr(text, '=');
-    if (!equals || equals == text || !equals[1]) {
-        snprintf(reason, FIELD_REASON, "'%s' is not of the form NAME=VALUE", text);
-        return false;
+    if (info->kind == SLMT_NUMBER_CHOICE)
+        return must_copy(info->choices);
+    if (info->kind == SLMT_NUMBER_REAL)
+        return must_copy("X");
+    char *text = must_copy("N");
+    for (int32_t i = 1; i < info->count; i++) {
+        char *longer = must_format("%s,N", text);
+        free(text);
+        text = longer;
     }
-    text_list_add(target, must_copy(text));
-    return true;
+    return text;
+}
+
+static field_choice *choices_of(const slmt_number_info *info)
+{
+    field_choice *choices = NULL;
+    const char *name;
+    size_t length;
+    int n = 0;
+    for (; (length = choice_at(info->choices, n, &name)) > 0; n++) {
+        choices = must_grow(choices, (size_t)n + 1, sizeof *choices);
+        choices[n] = (field_choice){must_format("%.*s", (int)length, name), n};
+    }
+    choices = must_grow(choices, (size_t)n + 1, sizeof *choices);
+    choices[n] = (field_choice){0};
+    return choices;
+}
+
+static void add_field(field **fields, size_t *count, const slmt_number_info *info)
+{
+    *fields = must_grow(*fields, *count + 1, sizeof **fields);
+    (*fields)[(*count)++] = (field){.name = with_characters(info->name, '_', '-'),
+                                    .arg = value_name(info),
+                                    .doc = info->help,
+                                    .type = FIELD_NUMBER,
+                                    .choices = info->kind == SLMT_NUMBER_CHOICE ? choices_of(info) : NULL,
+                                    .initial = number_text(info, NULL, NULL)};
+}
+
+field *number_fields(number_owner owner)
+{
+    slmt_number_info info;
+    field *fields = NULL;
+    size_t count = 0;
+    if (!owner.task && preset_of(owner.method, &info))
+        add_field(&fields, &count, &info);
+    for (size_t i = 0; number_at(owner, i, &info); i++)
+        add_field(&fields, &count, &info);
+    fields = must_grow(fields, count + 1, sizeof *fields);
+    fields[count] = (field){0};
+    return fields;
+}
+
+void number_fields_free(field *fields)
+{
+    for (field *f = fields; f && f->name; f++) {
+        for (field_choice *c = (field_choice *)f->choices; c && c->name; c++)
+            free((char *)c->name);
+        free((field_choice *)f->choices);
+        free((char *)f->name);
+        free((char *)f->arg);
+        free((char *)f->initial);
+    }
+    free(fields);
 }
 
 /* ---- methods and tasks ---- */
@@ -222,7 +357,7 @@ bool method_find(const char *name, slmt_method_info *info)
     return false;
 }
 
-static bool task_at(const char *method, size_t index, slmt_task_info *info)
+bool task_at(const char *method, size_t index, slmt_task_info *info)
 {
     *info = (slmt_task_info){.struct_size = sizeof *info};
     return slmt_method_task(method, index, info) == SLMT_OK;

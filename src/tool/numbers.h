@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Options of methods and settings of tasks: what there is, and values given as NAME=VALUE. */
+/* numbers.h - options of methods and settings of tasks: what there is, as options of the command, and values
+ * that were given on the line. */
 #ifndef SLMT_TOOL_NUMBERS_H
 #define SLMT_TOOL_NUMBERS_H
 
@@ -7,7 +8,7 @@
 
 #include "slmt/slmt.h"
 
-#include "field.h"
+#include "options.h"
 
 /* Whose numbers: a method's options, or a task's settings. */
 typedef struct number_owner {
@@ -16,53 +17,48 @@ typedef struct number_owner {
 } number_owner;
 
 typedef struct number_list {
-    slmt_number *items; /* no name twice */
+    slmt_number *items; /* no name twice; the list owns the names */
     size_t count;
 } number_list;
-
-/* Texts of the form NAME=VALUE, as they were given. */
-typedef struct text_list {
-    char **items;
-    size_t count;
-} text_list;
 
 /* Describes number `index`; false past the last. */
 bool number_at(number_owner owner, size_t index, slmt_number_info *info);
 
-/* Describes the number of this name; false: there is none. */
+/* Describes the number of this name, among options also "preset"; false: there is none. */
 bool number_named(number_owner owner, const char *name, slmt_number_info *info);
 
-/* A value as text, the name of a choice where it is one. */
-void number_format(const slmt_number_info *info, double value, char *text, size_t size);
+/* Asks for the value of a number; false: there is none, and its default counts. */
+typedef bool number_reader(const void *from, const char *name, double *value);
+
+/* A value as text: the name of a choice, the elements of a list joined by ','. NULL for `read`: the default.
+ * The caller frees it. */
+char *number_text(const slmt_number_info *info, number_reader *read, const void *from);
 
 /* "1 to 64", or "off|on". */
 void number_range(const slmt_number_info *info, char *text, size_t size);
 
-/* Adds NAME=VALUE, in place of an earlier one of that name. Complains and returns an exit code; the complaint
+/* Adds what was given of the options that set `target`. Complains and returns an exit code; the complaint
  * says what there is. */
-int number_list_add(number_list *list, number_owner owner, const char *text);
-
-int number_list_add_all(number_list *list, number_owner owner, const text_list *texts);
-
-/* The value in the list, or where it is not in it, the initial one. */
-double number_value(const number_list *list, const slmt_number_info *info);
+int number_list_add(number_list *list, number_owner owner, const command_line *line, const void *target);
 
 /* "name value, name value, ..." of all numbers of the owner; the caller frees it. */
 char *number_list_text(const number_list *list, number_owner owner);
 
 void number_list_free(number_list *list);
 
-/* Takes over `text`. */
-void text_list_add(text_list *list, char *text);
-void text_list_free(text_list *list);
+/* ---- as options of the command ---- */
 
-/* For FIELD_CUSTOM: adds a text to the text_list that is the target. */
-bool set_number_text(void *target, const char *text, char reason[FIELD_REASON]);
+/* An option for each number, ended by a NULL name; number_fields_free() frees them. */
+field *number_fields(number_owner owner);
+void number_fields_free(field *fields);
 
 /* ---- methods and tasks ---- */
 
 /* Describes a method; false: there is none of that name. */
 bool method_find(const char *name, slmt_method_info *info);
+
+/* Describes task `index` of a method; false past the last. */
+bool task_at(const char *method, size_t index, slmt_task_info *info);
 
 /* Describes a task of a method; false: there is none. */
 bool task_find(const char *method, const char *name, slmt_task_info *info);

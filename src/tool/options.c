@@ -125,6 +125,11 @@ void options_describe(void (*describe)(const command_line *line, void *user), vo
     describe_user = user;
 }
 
+bool options_described(void)
+{
+    return describe_line != NULL;
+}
+
 void options_parse(command_line *line, int argc, char **argv)
 {
     if (describe_line)

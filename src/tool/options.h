@@ -42,6 +42,9 @@ char *options_help(const field *f, const void *target);
 /* From now on options_parse() hands its line to `describe`, which ends the process, and parses nothing. */
 void options_describe(void (*describe)(const command_line *line, void *user), void *user);
 
+/* Whether options_parse() describes its line: then a command must come as far as that call. */
+bool options_described(void);
+
 void options_free(command_line *line);
 
 #endif

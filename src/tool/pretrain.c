@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slmt pretrain: its options. What it shares with the other stage is in stage.c, the run in training.c. */
+/* pretrain.c - slmt pretrain: the task of that name of slmt-net. What it shares with slmt train is in
+ * train.c. */
 #include "tool.h"
 
-#include "stage.h"
+#include "train.h"
 
 #define FILES(member) .offset = offsetof(training_files, member)
 static const field fields[] = {
-    STAGE_METHOD_FIELD,
     {"data", "FILE", "training set", FIELD_TEXT, FILES(data), .flags = FIELD_REQUIRED},
     {"out", "FILE", "checkpoint to write", FIELD_TEXT, FILES(out), .flags = FIELD_REQUIRED},
     {"contrast", "NAME", "train on this contrast only; default: all of the set", FIELD_TEXT, FILES(source)},
@@ -25,5 +25,6 @@ static const char doc[] = "Train the encoder on single slices: parts of a slice 
 
 int command_pretrain(int argc, char **argv)
 {
-    return stage_command(SLMT_STAGE_PRETRAIN, doc, fields, argc, argv);
+    static const train_form form = {.doc = doc, .fields = fields, .method = "slmt-net", .task = "pretrain"};
+    return train_command(&form, argc, argv);
 }

@@ -24,25 +24,14 @@
 #include "table.h"
 
 typedef struct rank_options {
-    const char *model;
-    const char *data;
-    int32_t split;
-    const char *csv;
     const char *ranking;
     const char *png;
     int32_t self;
-    int32_t batch;
 } rank_options;
 
 typedef struct ranking {
     rank_options options;
-    common common;
-    slmt_context *context;
-    slmt_model *model;
-    slmt_session *session;
-    slmt_dataset *dataset;
-    journal log;
-    FILE *csv;
+    scored run;
     size_t side;                      /* pixels */
     size_t contrasts[MOST_SEQUENCES]; /* of the set, those that are ranked */
     size_t count;
@@ -59,20 +48,20 @@ static const field_choice selves[] = {{"exclude", SLMT_SELF_EXCLUDE},
                                       {"zscore-only", SLMT_SELF_ZSCORE_ONLY},
                                       {0}};
 
-#define RANK(member) .offset = offsetof(rank_options, member)
+#define RANK(member) .offset = offsetof(ranking, member)
 static const field rank_fields[] = {
-    {"model", "FILE", "checkpoint of slmt train", FIELD_TEXT, RANK(model), .flags = FIELD_REQUIRED},
-    {"data", "FILE", "training set", FIELD_TEXT, RANK(data), .flags = FIELD_REQUIRED},
-    {"split", "test|train|all", "which subjects", FIELD_CHOICE, RANK(split), split_choices},
-    {"csv", "FILE", "write PSNR and SSIM of each subject, source and target", FIELD_TEXT, RANK(csv)},
-    {"ranking", "FILE", "write the ranking as CSV", FIELD_TEXT, RANK(ranking)},
-    {"png", "FILE", "draw the ranking as bars", FIELD_TEXT, RANK(png)},
+    {"model", "FILE", "checkpoint of slmt train", FIELD_TEXT, RANK(run.model_path), .flags = FIELD_REQUIRED},
+    {"data", "FILE", "training set", FIELD_TEXT, RANK(run.set_path), .flags = FIELD_REQUIRED},
+    {"split", "test|train|all", "which subjects", FIELD_CHOICE, RANK(run.split), split_choices},
+    {"csv", "FILE", "write PSNR and SSIM of each subject, source and target", FIELD_TEXT, RANK(run.csv_path)},
+    {"ranking", "FILE", "write the ranking as CSV", FIELD_TEXT, RANK(options.ranking)},
+    {"png", "FILE", "draw the ranking as bars", FIELD_TEXT, RANK(options.png)},
     {"self", "exclude|include|zscore-only",
      "what is made of a sequence from itself: left out, counted, or counted in means and deviations alone "
      "(the "
      "paper's table)",
-     FIELD_CHOICE, RANK(self), selves},
-    {"batch", "N", "slices computed together, at most", FIELD_INT, RANK(batch)},
+     FIELD_CHOICE, RANK(options.self), selves},
+    {"batch", "N", "slices computed together, at most", FIELD_INT, RANK(run.batch)},
     {0}};
 
 static const char doc[] = "Rank sequences by how well they make the others (C_t, totipotency) and by how "
@@ -87,18 +76,18 @@ static const char doc[] = "Rank sequences by how well they make the others (C_t,
 
 static bool has(const ranking *r, size_t subject, size_t sequence)
 {
-    return slmt_dataset_slice_count(r->dataset, subject, r->contrasts[sequence]) > 0;
+    return slmt_dataset_slice_count(r->run.set, subject, r->contrasts[sequence]) > 0;
 }
 
 static const char *name_of(const ranking *r, size_t sequence)
 {
-    return slmt_dataset_contrast(r->dataset, r->contrasts[sequence]);
+    return slmt_dataset_contrast(r->run.set, r->contrasts[sequence]);
 }
 
 static int check_preprocess(ranking *r)
 {
     slmt_preprocess data;
-    int code = check_set_fits(r->model, r->dataset, r->options.data, &data);
+    int code = scored_check(&r->run, &data);
     r->side = (size_t)data.image_size;
     return code;
 }
@@ -106,15 +95,15 @@ static int check_preprocess(ranking *r)
 /* Ranked are the contrasts that any subject has. */
 static int choose_sequences(ranking *r)
 {
-    for (size_t c = 0; c < slmt_dataset_contrast_count(r->dataset); c++) {
+    for (size_t c = 0; c < slmt_dataset_contrast_count(r->run.set); c++) {
         bool any = false;
-        for (size_t s = 0; s < slmt_dataset_subject_count(r->dataset); s++)
-            any = any || (in_split(r->dataset, s, r->options.split) &&
-                          slmt_dataset_slice_count(r->dataset, s, c) > 0);
+        for (size_t s = 0; s < slmt_dataset_subject_count(r->run.set); s++)
+            any = any ||
+                  (in_split(r->run.set, s, r->run.split) && slmt_dataset_slice_count(r->run.set, s, c) > 0);
         if (!any)
             continue;
-        if (sequence_index(r->model, slmt_dataset_contrast(r->dataset, c)) < 0)
-            return no_such_sequence(r->model, r->options.model, slmt_dataset_contrast(r->dataset, c));
+        if (sequence_index(r->run.model, slmt_dataset_contrast(r->run.set, c)) < 0)
+            return no_such_sequence(r->run.model, r->run.model_path, slmt_dataset_contrast(r->run.set, c));
         r->contrasts[r->count++] = c;
     }
     return EXIT_OK;
@@ -128,50 +117,47 @@ static bool is_pair(const ranking *r, size_t subject, size_t source, size_t targ
 
 static int count_pairs(ranking *r)
 {
-    for (size_t s = 0; s < slmt_dataset_subject_count(r->dataset); s++)
-        for (size_t i = 0; in_split(r->dataset, s, r->options.split) && i < r->count * r->count; i++)
+    for (size_t s = 0; s < slmt_dataset_subject_count(r->run.set); s++)
+        for (size_t i = 0; in_split(r->run.set, s, r->run.split) && i < r->count * r->count; i++)
             r->pairs += is_pair(r, s, i / r->count, i % r->count);
     r->scores = must_alloc(r->pairs, sizeof *r->scores);
     return r->pairs ? EXIT_OK
-                    : fail_with(EXIT_DATA, "%s: no such subject has two sequences", r->options.data);
+                    : fail_with(EXIT_DATA, "%s: no such subject has two sequences", r->run.set_path);
 }
 
 static int open_session(ranking *r)
 {
     slmt_session_config config;
     slmt_session_config_init(&config);
-    config.batch = r->options.batch;
-    return slice_session(r->model, &config, &r->session);
+    config.batch = r->run.batch;
+    return slice_session(r->run.model, &config, &r->run.session);
 }
 
 static int begin_csv(ranking *r)
 {
-    int code = open_csv(r->options.csv, &r->csv);
-    if (r->csv)
-        fputs("subject,source,target,psnr,ssim\n", r->csv);
+    int code = scored_begin(&r->run);
+    if (r->run.csv)
+        fputs("subject,source,target,psnr,ssim\n", r->run.csv);
     return code;
 }
 
 static int open_files(ranking *r)
 {
     const rank_options *o = &r->options;
-    const char *const outputs[] = {o->csv, o->ranking, o->png};
+    const char *const outputs[] = {r->run.csv_path, o->ranking, o->png};
     for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++)
         if (outputs[i] && !can_write(outputs[i]))
             return fail_with(EXIT_DATA, "%s: %s", outputs[i], strerror(errno));
-    int code = common_context(&r->common, &r->context);
-    if (code != EXIT_OK)
-        return code;
-    return open_model_and_set(r->context, o->model, o->data, &r->model, &r->dataset);
+    return scored_open(&r->run);
 }
 
 /* The most slices that a subject has in a sequence. */
 static size_t most_slices(const ranking *r)
 {
     size_t most = 0;
-    for (size_t s = 0; s < slmt_dataset_subject_count(r->dataset); s++)
+    for (size_t s = 0; s < slmt_dataset_subject_count(r->run.set); s++)
         for (size_t i = 0; i < r->count; i++) {
-            size_t n = slmt_dataset_slice_count(r->dataset, s, r->contrasts[i]);
+            size_t n = slmt_dataset_slice_count(r->run.set, s, r->contrasts[i]);
             most = n > most ? n : most;
         }
     return most;
@@ -181,7 +167,7 @@ static int open_all(ranking *r)
 {
     int code = open_files(r);
     if (code == EXIT_OK)
-        code = need_sequences(r->model, r->options.model);
+        code = need_sequences(r->run.model, r->run.model_path);
     if (code == EXIT_OK)
         code = check_preprocess(r);
     if (code == EXIT_OK)
@@ -192,8 +178,6 @@ static int open_all(ranking *r)
         code = open_session(r);
     if (code == EXIT_OK)
         code = begin_csv(r);
-    if (code == EXIT_OK)
-        code = journal_open(&r->log, r->common.log, false);
     if (code != EXIT_OK)
         return code;
     size_t pixels = r->side * r->side, slices = most_slices(r);
@@ -208,14 +192,14 @@ static int open_all(ranking *r)
 static int read_slices(ranking *r, size_t subject, size_t sequence, float *to)
 {
     size_t pixels = r->side * r->side;
-    size_t count = slmt_dataset_slice_count(r->dataset, subject, r->contrasts[sequence]);
+    size_t count = slmt_dataset_slice_count(r->run.set, subject, r->contrasts[sequence]);
     slmt_status status = SLMT_OK;
     for (size_t i = 0; i < count && status == SLMT_OK; i++)
-        status = slmt_dataset_read_slice(r->dataset, subject, r->contrasts[sequence], i, SLMT_RESIZE_BILINEAR,
+        status = slmt_dataset_read_slice(r->run.set, subject, r->contrasts[sequence], i, SLMT_RESIZE_BILINEAR,
                                          to + i * pixels);
     return status == SLMT_OK
                ? EXIT_OK
-               : fail(status, "%s: %s", r->options.data, slmt_dataset_subject(r->dataset, subject));
+               : fail(status, "%s: %s", r->run.set_path, slmt_dataset_subject(r->run.set, subject));
 }
 
 static slmt_status score_slices(ranking *r, size_t count, slmt_pair_score *score)
@@ -223,9 +207,9 @@ static slmt_status score_slices(ranking *r, size_t count, slmt_pair_score *score
     size_t pixels = r->side * r->side;
     slmt_metrics metrics = {.struct_size = sizeof metrics};
     slmt_status status =
-        choose_sequence(r->session, sequence_index(r->model, name_of(r, (size_t)score->target)));
+        choose_sequence(r->run.session, sequence_index(r->run.model, name_of(r, (size_t)score->target)));
     if (status == SLMT_OK)
-        status = slmt_synthesize(r->session, r->source, count, r->predicted);
+        status = slmt_synthesize(r->run.session, r->source, count, r->predicted);
     for (size_t i = 0; i < count && status == SLMT_OK; i++) {
         status = slmt_compare(r->predicted + i * pixels, r->target + i * pixels, r->side, r->side, &metrics);
         score->psnr += metrics.psnr / (double)count;
@@ -236,24 +220,24 @@ static slmt_status score_slices(ranking *r, size_t count, slmt_pair_score *score
 
 static void record(ranking *r, const slmt_pair_score *score)
 {
-    const char *subject = slmt_dataset_subject(r->dataset, (size_t)score->subject);
+    const char *subject = slmt_dataset_subject(r->run.set, (size_t)score->subject);
     const char *source = name_of(r, (size_t)score->source), *target = name_of(r, (size_t)score->target);
-    if (r->csv)
-        fprintf(r->csv, "%s,%s,%s,%.9g,%.9g\n", subject, source, target, score->psnr, score->ssim);
+    if (r->run.csv)
+        fprintf(r->run.csv, "%s,%s,%s,%.9g,%.9g\n", subject, source, target, score->psnr, score->ssim);
     cJSON *event = journal_event("pair");
     cJSON_AddStringToObject(event, "subject", subject);
     cJSON_AddStringToObject(event, "source", source);
     cJSON_AddStringToObject(event, "target", target);
     cJSON_AddNumberToObject(event, "psnr", score->psnr);
     cJSON_AddNumberToObject(event, "ssim", score->ssim);
-    journal_write(&r->log, event);
+    journal_write(&r->run.log, event);
     r->scores[r->score_count++] = *score;
 }
 
 static int score_pair(ranking *r, size_t subject, size_t source, size_t target)
 {
-    size_t n = slmt_dataset_slice_count(r->dataset, subject, r->contrasts[source]);
-    size_t m = slmt_dataset_slice_count(r->dataset, subject, r->contrasts[target]);
+    size_t n = slmt_dataset_slice_count(r->run.set, subject, r->contrasts[source]);
+    size_t m = slmt_dataset_slice_count(r->run.set, subject, r->contrasts[target]);
     slmt_pair_score score = {
         .subject = (int32_t)subject, .source = (int32_t)source, .target = (int32_t)target, .lpips = NAN};
     int code = read_slices(r, subject, target, r->target);
@@ -261,7 +245,7 @@ static int score_pair(ranking *r, size_t subject, size_t source, size_t target)
         return code;
     slmt_status status = score_slices(r, n < m ? n : m, &score);
     if (status != SLMT_OK)
-        return fail(status, "%s", slmt_dataset_subject(r->dataset, subject));
+        return fail(status, "%s", slmt_dataset_subject(r->run.set, subject));
     record(r, &score);
     progress_update(&r->bar, ++r->done, r->pairs, "");
     return interrupted() ? fail_with(EXIT_INTERRUPTED, "interrupted") : EXIT_OK;
@@ -342,7 +326,7 @@ static void log_ranking(ranking *r)
         cJSON_AddStringToObject(event, "sequence", name_of(r, i));
         cJSON_AddNumberToObject(event, "c_t", r->totipotency[i]);
         cJSON_AddNumberToObject(event, "c_d", r->differentiation[i]);
-        journal_write(&r->log, event);
+        journal_write(&r->run.log, event);
     }
 }
 
@@ -351,8 +335,8 @@ static int rank(ranking *r)
     slmt_ranking_options options;
     int code = EXIT_OK;
     progress_begin(&r->bar, "rank", "pairs", 0);
-    for (size_t s = 0; s < slmt_dataset_subject_count(r->dataset) && code == EXIT_OK; s++)
-        if (in_split(r->dataset, s, r->options.split))
+    for (size_t s = 0; s < slmt_dataset_subject_count(r->run.set) && code == EXIT_OK; s++)
+        if (in_split(r->run.set, s, r->run.split))
             code = score_subject(r, s);
     progress_end();
     if (code != EXIT_OK)
@@ -371,30 +355,19 @@ static int rank(ranking *r)
 
 static int close_all(ranking *r)
 {
-    int csv_code = close_csv(r->options.csv, r->csv);
-    int log_code = journal_close(&r->log);
-    slmt_session_free(r->session);
-    slmt_dataset_free(r->dataset);
-    slmt_model_free(r->model);
-    slmt_context_free(r->context);
+    int code = scored_close(&r->run);
     free(r->source);
     free(r->target);
     free(r->predicted);
     free(r->scores);
-    return csv_code ? csv_code : log_code;
+    return code;
 }
 
 int command_rank(int argc, char **argv)
 {
-    ranking r = {.options = {.split = SLMT_SPLIT_TEST, .self = SLMT_SELF_EXCLUDE, .batch = 1},
-                 .common.weights = SLMT_WEIGHTS_STORED};
-    const option_group groups[] = {{"Files and run:", rank_fields, &r.options},
-                                   {"", weights_fields, &r.common},
-                                   {"Common:", common_fields, &r.common},
-                                   {"", log_fields, &r.common},
-                                   {0}};
-    command_line line = {.doc = doc, .groups = groups};
-    options_parse(&line, argc, argv);
+    ranking r = {.run = SCORED_DEFAULTS, .options.self = SLMT_SELF_EXCLUDE};
+    command_line line = {.doc = doc};
+    scored_parse(&line, rank_fields, &r, &r.run, argc, argv);
     int code = open_all(&r);
     if (code == EXIT_OK)
         code = rank(&r);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* scored_set.c - opening, checking and closing of what a command scores. */
 #include "scored_set.h"
 
 #include <errno.h>
@@ -16,24 +17,39 @@ bool in_split(const slmt_dataset *set, size_t subject, int32_t split)
     return split == SLMT_SPLIT_ALL || slmt_dataset_subject_split(set, subject) == split;
 }
 
-int open_model_and_set(slmt_context *context, const char *model_path, const char *set_path,
-                       slmt_model **model, slmt_dataset **set)
+void scored_parse(command_line *line, const field *fields, void *target, scored *s, int argc, char **argv)
 {
-    slmt_status status = slmt_model_load(context, model_path, model);
-    if (status != SLMT_OK)
-        return fail(status, "%s", model_path);
-    status = slmt_dataset_open(context, set_path, set);
-    return status == SLMT_OK ? EXIT_OK : fail(status, "%s", set_path);
+    const option_group groups[] = {{"Files and run:", fields, target},
+                                   {"", weights_fields, &s->common},
+                                   {"Common:", common_fields, &s->common},
+                                   {"", log_fields, &s->common},
+                                   {0}};
+    line->groups = groups;
+    options_parse(line, argc, argv);
+    line->groups = NULL; /* they end here */
 }
 
-int check_set_fits(const slmt_model *model, const slmt_dataset *set, const char *path, slmt_preprocess *data)
+int scored_open(scored *s)
 {
+    int code = common_context(&s->common, &s->context);
+    if (code != EXIT_OK)
+        return code;
+    slmt_status status = slmt_model_load(s->context, s->model_path, &s->model);
+    if (status != SLMT_OK)
+        return fail(status, "%s", s->model_path);
+    status = slmt_dataset_open(s->context, s->set_path, &s->set);
+    return status == SLMT_OK ? EXIT_OK : fail(status, "%s", s->set_path);
+}
+
+int scored_check(const scored *s, slmt_preprocess *data)
+{
+    const char *path = s->set_path;
     slmt_preprocess own;
     slmt_preprocess_init(&own);
     slmt_preprocess_init(data);
-    slmt_status status = slmt_model_get_preprocess(model, &own);
+    slmt_status status = slmt_model_get_preprocess(s->model, &own);
     if (status == SLMT_OK)
-        status = slmt_dataset_get_preprocess(set, data);
+        status = slmt_dataset_get_preprocess(s->set, data);
     if (status != SLMT_OK)
         return fail(status, "%s", path);
     if (own.image_size != data->image_size)
@@ -45,7 +61,7 @@ int check_set_fits(const slmt_model *model, const slmt_dataset *set, const char 
     return EXIT_OK;
 }
 
-int open_csv(const char *path, FILE **csv)
+static int open_csv(const char *path, FILE **csv)
 {
     if (!path)
         return EXIT_OK;
@@ -53,11 +69,28 @@ int open_csv(const char *path, FILE **csv)
     return *csv ? EXIT_OK : fail_with(EXIT_DATA, "%s: %s", path, strerror(errno));
 }
 
-int close_csv(const char *path, FILE *csv)
+static int close_csv(const char *path, FILE *csv)
 {
     if (!csv)
         return EXIT_OK;
     bool failed = ferror(csv) != 0;
     failed = fclose(csv) != 0 || failed;
     return failed ? fail_with(EXIT_DATA, "%s: not all of it could be written", path) : EXIT_OK;
+}
+
+int scored_begin(scored *s)
+{
+    int code = open_csv(s->csv_path, &s->csv);
+    return code == EXIT_OK ? journal_open(&s->log, s->common.log, false) : code;
+}
+
+int scored_close(scored *s)
+{
+    int csv_code = close_csv(s->csv_path, s->csv);
+    int log_code = journal_close(&s->log);
+    slmt_session_free(s->session);
+    slmt_dataset_free(s->set);
+    slmt_model_free(s->model);
+    slmt_context_free(s->context);
+    return csv_code ? csv_code : log_code;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What commands share that score a model on a training set: which subjects, whether the set fits, and a file
- * of scores. */
+/* scored_set.h - what commands share that score a model on a training set: their options, what they open and
+ * close, which subjects, and whether the set fits. */
 #ifndef SLMT_TOOL_SCORED_SET_H
 #define SLMT_TOOL_SCORED_SET_H
 
@@ -9,22 +9,46 @@
 
 #include "slmt/slmt.h"
 
-#include "field.h"
+#include "common.h"
+#include "journal.h"
+#include "options.h"
 
 extern const field_choice split_choices[]; /* of --split: SLMT_SPLIT_... */
 
 bool in_split(const slmt_dataset *set, size_t subject, int32_t split);
 
-/* Loads both; complains and returns an exit code. */
-int open_model_and_set(slmt_context *context, const char *model_path, const char *set_path,
-                       slmt_model **model, slmt_dataset **set);
+/* A run of such a command. */
+typedef struct scored {
+    const char *model_path, *set_path;
+    const char *csv_path; /* NULL: no file, and csv stays NULL */
+    int32_t split, batch;
+    common common;
+    slmt_context *context;
+    slmt_model *model;
+    slmt_dataset *set;
+    slmt_session *session; /* opened by the command itself */
+    journal log;
+    FILE *csv;
+} scored;
+
+#define SCORED_DEFAULTS                                                                                      \
+    {                                                                                                        \
+        .split = SLMT_SPLIT_TEST, .batch = 1, .common.weights = SLMT_WEIGHTS_STORED                          \
+    }
+
+/* Parses the line: the command's own fields, which set `target`, and those of every such command. */
+void scored_parse(command_line *line, const field *fields, void *target, scored *s, int argc, char **argv);
+
+/* The context, the model and the set; then the files that are written. Both complain and return an exit code.
+ */
+int scored_open(scored *s);
+int scored_begin(scored *s);
+
+/* Closes everything that is open; an exit code, for what is written last can fail. */
+int scored_close(scored *s);
 
 /* The set's preprocessing. Slices of another size cannot be used: complains and returns an exit code; slices
  * made otherwise can, but it should be known: warns. */
-int check_set_fits(const slmt_model *model, const slmt_dataset *set, const char *path, slmt_preprocess *data);
-
-/* path NULL: no file, and *csv stays NULL. Complains and returns an exit code. */
-int open_csv(const char *path, FILE **csv);
-int close_csv(const char *path, FILE *csv);
+int scored_check(const scored *s, slmt_preprocess *data);
 
 #endif

@@ -55,7 +55,7 @@ int training_check(const training_options *o, const char *sizes, const char *set
 
 /* ---- the method and its task ---- */
 
-/* `file` has a model of a method that --method does not name. */
+/* `file` has a model of another method than the command was given. */
 static int other_method(const training *t, const char *file)
 {
     return fail_with(EXIT_USAGE, "%s: is a model of %s, not of %s", file, t->method,
@@ -65,15 +65,19 @@ static int other_method(const training *t, const char *file)
 static int find_task(training *t)
 {
     const char *asked = t->options->files.task ? t->options->files.task : "train";
+    char *names = task_names(t->method, true);
+    int code = EXIT_USAGE;
     slmt_task_info info;
     if (task_find(t->method, asked, &info) && info.trains) {
         t->task = info.name;
-        return EXIT_OK;
+        code = EXIT_OK;
+    } else if (!*names) {
+        fail_with(code, "%s has no task that trains", t->method);
+    } else if (!t->options->files.task) {
+        fail_with(code, "--task is needed: %s trains %s", t->method, names);
+    } else {
+        fail_with(code, "%s has no training task '%s'; it has %s", t->method, asked, names);
     }
-    char *names = task_names(t->method, true);
-    int code = fail_with(
-        EXIT_USAGE, "%s has no training task '%s'; slmt train --method %s --task NAME runs those it has: %s",
-        t->method, asked, t->method, names);
     free(names);
     return code;
 }
@@ -212,7 +216,7 @@ static int make_model(training *t, slmt_model **model)
 {
     const training_options *o = t->options;
     number_list options = {0};
-    int code = number_list_add_all(&options, (number_owner){t->method, NULL}, &o->options);
+    int code = number_list_add(&options, (number_owner){t->method, NULL}, o->line, &o->options_given);
     if (code == EXIT_OK) {
         slmt_status status = slmt_model_create_method(t->context, t->method, options.items, options.count,
                                                       o->common.seed, model);
@@ -237,7 +241,8 @@ static int start_model(training *t, slmt_model **model)
     if (code == EXIT_OK)
         code = find_task(t);
     if (code == EXIT_OK)
-        code = number_list_add_all(&t->settings, (number_owner){t->method, t->task}, &t->options->settings);
+        code = number_list_add(&t->settings, (number_owner){t->method, t->task}, t->options->line,
+                               &t->options->settings_given);
     return code == EXIT_OK && !f->model ? make_model(t, model) : code;
 }
 

@@ -29,8 +29,9 @@ typedef struct training_options {
     common common;
     report report;
     training_files files;
-    text_list options;  /* NAME=VALUE, of the method */
-    text_list settings; /* NAME=VALUE, of the task */
+    const command_line *line;
+    char options_given,
+        settings_given; /* targets on the line of a method's options and of a task's settings */
 } training_options;
 
 /* Complains of what cannot be given together: a loaded model has its options (`sizes` is the name of one that

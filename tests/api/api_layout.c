@@ -45,6 +45,7 @@ int main(void)
     printf("constant SLMT_NUMBER_WHOLE %lld\n", (long long)SLMT_NUMBER_WHOLE);
     printf("constant SLMT_NUMBER_REAL %lld\n", (long long)SLMT_NUMBER_REAL);
     printf("constant SLMT_NUMBER_CHOICE %lld\n", (long long)SLMT_NUMBER_CHOICE);
+    printf("constant SLMT_NUMBER_LIST %lld\n", (long long)SLMT_NUMBER_LIST);
     printf("constant SLMT_TENSOR_FLOAT32 %lld\n", (long long)SLMT_TENSOR_FLOAT32);
     printf("constant SLMT_TENSOR_INT32 %lld\n", (long long)SLMT_TENSOR_INT32);
     printf("constant SLMT_TENSOR_FLOAT16 %lld\n", (long long)SLMT_TENSOR_FLOAT16);
@@ -106,6 +107,9 @@ int main(void)
     printf("field slmt_number_info initial %zu %zu\n", offsetof(slmt_number_info, initial), sizeof(((slmt_number_info *)0)->initial));
     printf("field slmt_number_info low %zu %zu\n", offsetof(slmt_number_info, low), sizeof(((slmt_number_info *)0)->low));
     printf("field slmt_number_info high %zu %zu\n", offsetof(slmt_number_info, high), sizeof(((slmt_number_info *)0)->high));
+    printf("field slmt_number_info count %zu %zu\n", offsetof(slmt_number_info, count), sizeof(((slmt_number_info *)0)->count));
+    printf("field slmt_number_info reserved %zu %zu\n", offsetof(slmt_number_info, reserved), sizeof(((slmt_number_info *)0)->reserved));
+    printf("field slmt_number_info list %zu %zu\n", offsetof(slmt_number_info, list), sizeof(((slmt_number_info *)0)->list));
     printf("struct slmt_port_info %zu\n", sizeof(slmt_port_info));
     printf("field slmt_port_info struct_size %zu %zu\n", offsetof(slmt_port_info, struct_size), sizeof(((slmt_port_info *)0)->struct_size));
     printf("field slmt_port_info type %zu %zu\n", offsetof(slmt_port_info, type), sizeof(((slmt_port_info *)0)->type));
@@ -136,6 +140,7 @@ int main(void)
     printf("field slmt_method_info source %zu %zu\n", offsetof(slmt_method_info, source), sizeof(((slmt_method_info *)0)->source));
     printf("field slmt_method_info options %zu %zu\n", offsetof(slmt_method_info, options), sizeof(((slmt_method_info *)0)->options));
     printf("field slmt_method_info tasks %zu %zu\n", offsetof(slmt_method_info, tasks), sizeof(((slmt_method_info *)0)->tasks));
+    printf("field slmt_method_info presets %zu %zu\n", offsetof(slmt_method_info, presets), sizeof(((slmt_method_info *)0)->presets));
     printf("struct slmt_model_options %zu\n", sizeof(slmt_model_options));
     printf("field slmt_model_options struct_size %zu %zu\n", offsetof(slmt_model_options, struct_size), sizeof(((slmt_model_options *)0)->struct_size));
     printf("field slmt_model_options image_size %zu %zu\n", offsetof(slmt_model_options, image_size), sizeof(((slmt_model_options *)0)->image_size));

@@ -162,8 +162,8 @@ static void synthesize(slmt_model *model)
 
 static void use_by_name(slmt_context *context)
 {
-    const slmt_number options[] = {{"channels", 1},    {"width_0", 2},        {"width_1", 2},
-                                   {"width_2", 4},     {"lstm_width", 4},     {"bank", 2},
+    const slmt_number options[] = {{"channels", 1},    {"widths_0", 2},       {"widths_1", 2},
+                                   {"widths_2", 4},    {"lstm_width", 4},     {"bank", 2},
                                    {"code_length", 2}, {"residual_blocks", 0}};
     const slmt_number settings[] = {{"height", 16}, {"width", 16}};
     const int64_t one = 1, shape[] = {1, 1, 1, 16, 16};

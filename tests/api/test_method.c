@@ -7,15 +7,35 @@
 
 static void check_number(const slmt_number_info *n)
 {
+    int32_t elements = 0, choices = 1;
     assert_true(n->name[0] && n->help[0]);
-    assert_true(n->kind >= SLMT_NUMBER_WHOLE && n->kind <= SLMT_NUMBER_CHOICE);
-    assert_true(n->low <= n->initial && n->initial <= n->high);
+    assert_true(n->kind >= SLMT_NUMBER_WHOLE && n->kind <= SLMT_NUMBER_LIST);
+    assert_true(n->low <= n->high);
     assert_int_equal(n->choices[0] != 0, n->kind == SLMT_NUMBER_CHOICE);
-    int choices = 1;
+    assert_int_equal(n->list[0] != 0, n->kind == SLMT_NUMBER_LIST);
+    assert_int_equal(n->count > 0, n->kind == SLMT_NUMBER_LIST);
+    if (n->kind != SLMT_NUMBER_LIST)
+        assert_true(n->low <= n->initial && n->initial <= n->high);
     for (const char *c = n->choices; *c; c++)
         choices += *c == '|';
     if (n->kind == SLMT_NUMBER_CHOICE)
         assert_int_equal(choices, (int)n->high + 1);
+    for (const char *c = n->list; *c; c++)
+        elements += *c == ',' || !c[1];
+    assert_int_equal(elements, n->count);
+    assert_true(n->count <= 8);
+}
+
+/* The command has one option for each of them. */
+static void check_names_differ(const char *method, const slmt_task_info *t, int32_t options)
+{
+    slmt_number_info option = {.struct_size = sizeof option}, setting = {.struct_size = sizeof setting};
+    for (int32_t k = 0; k < options; k++)
+        for (int32_t i = 0; i < t->settings; i++) {
+            GOOD(slmt_method_option(method, (size_t)k, &option));
+            GOOD(slmt_task_setting(method, t->name, (size_t)i, &setting));
+            assert_false(t->trains && strcmp(option.name, setting.name) == 0);
+        }
 }
 
 static void check_port(const slmt_port_info *p)
@@ -64,10 +84,34 @@ static void every_method_describes_itself(void **state)
         for (int32_t k = 0; k < m.tasks; k++) {
             GOOD(slmt_method_task(m.name, (size_t)k, &t));
             check_task(m.name, &t);
+            check_names_differ(m.name, &t, m.options);
         }
         EXPECT(SLMT_ERR_ARGUMENT, slmt_method_option(m.name, (size_t)m.options, &n));
         EXPECT(SLMT_ERR_ARGUMENT, slmt_method_task(m.name, (size_t)m.tasks, &t));
     }
+}
+
+static void a_preset_gives_the_options_that_are_not_given(void **state)
+{
+    (void)state;
+    slmt_context *context = open_context(1, NULL);
+    slmt_model *model = NULL;
+    double value = 0;
+    static const slmt_number tiny[] = {{"depth", 1}, {"preset", SLMT_PRESET_TINY}};
+    static const slmt_number none[] = {{"preset", 3}}, half[] = {{"preset", 0.5}};
+    GOOD(slmt_model_create_method(context, "slmt-net", tiny, 2, 1, &model));
+    GOOD(slmt_model_option(model, "image_size", &value));
+    assert_true(value == 128);
+    GOOD(slmt_model_option(model, "generator_heads_3", &value));
+    assert_true(value == 16);
+    GOOD(slmt_model_option(model, "depth", &value));
+    assert_true(value == 1);
+    slmt_model_free(model);
+    EXPECT(SLMT_ERR_ARGUMENT, slmt_model_create_method(context, "slmt-net", none, 1, 1, &model));
+    assert_non_null(strstr(slmt_error_text(), "base|small|tiny"));
+    EXPECT(SLMT_ERR_ARGUMENT, slmt_model_create_method(context, "slmt-net", half, 1, 1, &model));
+    EXPECT(SLMT_ERR_NOT_FOUND, slmt_model_create_method(context, "seq2seq", none, 1, 1, &model));
+    slmt_context_free(context);
 }
 
 static void what_is_not_there_is_named(void **state)
@@ -213,8 +257,8 @@ typedef struct bench {
 
 static void open_bench(bench *b, int count)
 {
-    static const slmt_number net[] = {{"channels", 1}, {"width_0", 4},    {"width_1", 4},
-                                      {"width_2", 4},  {"lstm_width", 4}, {"residual_blocks", 1},
+    static const slmt_number net[] = {{"channels", 1}, {"widths_0", 4},   {"widths_1", 4},
+                                      {"widths_2", 4}, {"lstm_width", 4}, {"residual_blocks", 1},
                                       {"bank", 2},     {"code_length", 3}};
     static const slmt_number settings[] = {{"height", H}, {"width", W}, {"batch", 2}};
     *b = (bench){.sequence = 2, .image = {count, 1, 1, H, W}, .one = 1};
@@ -365,8 +409,8 @@ static void a_volume_is_made_slice_by_slice_with_its_neighbours(void **state)
 {
     (void)state;
     enum { SIZE = 16, Z = 7, AREA = SIZE * SIZE };
-    static const slmt_number net[] = {{"channels", 3}, {"width_0", 4},    {"width_1", 4},
-                                      {"width_2", 4},  {"lstm_width", 4}, {"residual_blocks", 1},
+    static const slmt_number net[] = {{"channels", 3}, {"widths_0", 4},   {"widths_1", 4},
+                                      {"widths_2", 4}, {"lstm_width", 4}, {"residual_blocks", 1},
                                       {"bank", 2},     {"code_length", 3}};
     static const slmt_number settings[] = {{"height", SIZE}, {"width", SIZE}, {"batch", 2}};
     static float voxels[Z * AREA], samples[Z * 3 * AREA], answers[Z * 3 * AREA];
@@ -436,8 +480,8 @@ static slmt_session *slice_session(slmt_model *model, int batch, int depth)
 
 static slmt_model *narrow_seq2seq(slmt_context *context, int ndims, int channels)
 {
-    const slmt_number net[] = {{"ndims", ndims}, {"channels", channels}, {"width_0", 2},
-                               {"width_1", 2},   {"width_2", 4},         {"lstm_width", 4},
+    const slmt_number net[] = {{"ndims", ndims}, {"channels", channels}, {"widths_0", 2},
+                               {"widths_1", 2},  {"widths_2", 4},        {"lstm_width", 4},
                                {"bank", 2},      {"code_length", 2},     {"residual_blocks", 1}};
     slmt_model *model = NULL;
     GOOD(slmt_model_create_method(context, "seq2seq", net, 9, 2, &model));
@@ -537,7 +581,7 @@ static void a_models_file_holds_its_method(void **state)
     GOOD(slmt_model_save(b.model, in_folder("seq.slmt")));
     GOOD(slmt_model_load(b.context, in_folder("seq.slmt"), &back));
     double width = 0;
-    GOOD(slmt_model_option(back, "width_1", &width));
+    GOOD(slmt_model_option(back, "widths_1", &width));
     assert_true(width == 4);
     assert_string_equal(slmt_model_method(back), "seq2seq");
     assert_true(same_weights(b.model, back));
@@ -594,6 +638,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_method_describes_itself),
+        cmocka_unit_test(a_preset_gives_the_options_that_are_not_given),
         cmocka_unit_test(what_is_not_there_is_named),
         cmocka_unit_test(slmt_net_by_name_is_the_typed_one),
         cmocka_unit_test(training_by_name_is_the_typed_one),

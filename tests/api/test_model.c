@@ -396,6 +396,11 @@ static void card_fields_are_set_replaced_and_removed(void **state)
     assert_string_equal(slmt_model_card(model, "data"), "BraTS");
     GOOD(slmt_model_set_card(model, "name", slmt_model_card(model, "data"))); /* its own text */
     assert_string_equal(slmt_model_card(model, "name"), "BraTS");
+    assert_string_equal(slmt_model_card_key(model, 0), "a_1"); /* in their order */
+    assert_string_equal(slmt_model_card_key(model, 1), "data");
+    assert_string_equal(slmt_model_card_key(model, 2), "name");
+    assert_string_equal(slmt_model_card_key(model, 3), "");
+    assert_string_equal(slmt_model_card_key(NULL, 0), "");
     GOOD(slmt_model_set_card(model, "name", NULL));
     GOOD(slmt_model_set_card(model, "a_1", ""));
     GOOD(slmt_model_set_card(model, "never_set", NULL));

@@ -58,6 +58,7 @@ static const struct {
     {"slmt_model_get_tensor", "SLMT_1", (void (*)(void))slmt_model_get_tensor},
     {"slmt_model_set_tensor", "SLMT_1", (void (*)(void))slmt_model_set_tensor},
     {"slmt_model_card", "SLMT_1", (void (*)(void))slmt_model_card},
+    {"slmt_model_card_key", "SLMT_1", (void (*)(void))slmt_model_card_key},
     {"slmt_model_set_card", "SLMT_1", (void (*)(void))slmt_model_set_card},
     {"slmt_volume_read", "SLMT_1", (void (*)(void))slmt_volume_read},
     {"slmt_volume_create", "SLMT_1", (void (*)(void))slmt_volume_create},

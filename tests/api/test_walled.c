@@ -102,8 +102,8 @@ enum { H = 16, W = 12, CHANNELS = 2, IMAGE = CHANNELS * H * W };
 
 static slmt_model *small_seq2seq(slmt_context *context)
 {
-    static const slmt_number net[] = {{"channels", CHANNELS}, {"width_0", 4},    {"width_1", 6},
-                                      {"width_2", 8},         {"lstm_width", 8}, {"residual_blocks", 1},
+    static const slmt_number net[] = {{"channels", CHANNELS}, {"widths_0", 4},   {"widths_1", 6},
+                                      {"widths_2", 8},        {"lstm_width", 8}, {"residual_blocks", 1},
                                       {"code_length", 5},     {"bank", 3}};
     slmt_model *model = NULL;
     GOOD(slmt_model_create_method(context, "seq2seq", net, sizeof net / sizeof *net, 3, &model));

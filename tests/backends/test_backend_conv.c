@@ -250,6 +250,112 @@ static void convolution_with_an_activation_matches_float64(void **state)
     assert_no_failures();
 }
 
+/* ---- invariant weights ---- */
+
+/* A prepared convolution with memory of its own. */
+typedef struct held_call {
+    subject *s;
+    bk_call call;
+    float *x, *w[2], *y;
+    size_t outputs;
+} held_call;
+
+static float *floats(int64_t n, int kind)
+{
+    float *x = NULL;
+    assert_int_equal(posix_memalign((void **)&x, 64, (size_t)n * sizeof *x), 0);
+    for (int64_t i = 0; i < n; i++)
+        x[i] = (float)sin(0.37 * (double)i + kind);
+    return x;
+}
+
+static void *aligned(size_t bytes)
+{
+    void *p = NULL;
+    assert_int_equal(posix_memalign(&p, 64, bytes + 64), 0);
+    return memset(p, 0xFF, bytes + 64); /* NaN */
+}
+
+static void open_held(held_call *h, subject *s, const op_case *c, uint64_t version)
+{
+    int input = c->op == BK_CONV_GRAD_INPUT; /* w, dy -> dx in place of x, w -> y */
+    *h = (held_call){.s = s, .call = call_of(c), .outputs = (size_t)bk_count(&c->out[0])};
+    h->call.in[!input].version = version;
+    assert_int_equal(s->backend()->prepare(s->device, &h->call), BK_OK);
+    h->call.scratch = aligned(h->call.scratch_bytes);
+    if (h->call.kept_bytes > 0)
+        h->call.kept = aligned(h->call.kept_bytes);
+    h->x = floats(bk_count(&c->in[input]), 1);
+    h->w[0] = floats(bk_count(&c->in[!input]), 2);
+    h->w[1] = floats(bk_count(&c->in[!input]), 3);
+    h->y = aligned(h->outputs * sizeof(float));
+    h->call.in[input].data = h->x;
+    h->call.out[0].data = h->y;
+}
+
+/* Weights w as version `version`; returns the outputs. */
+static const float *run_held(held_call *h, float *w, uint64_t version)
+{
+    const bk_backend *b = h->s->backend();
+    int input = h->call.op == BK_CONV_GRAD_INPUT;
+    h->call.in[!input].data = w;
+    h->call.in[!input].version = version;
+    memset(h->y, 0xFF, h->outputs * sizeof(float));
+    memset(h->call.scratch, 0xFF, h->call.scratch_bytes);
+    assert_int_equal(b->begin(h->s->device), BK_OK);
+    assert_int_equal(b->run(h->s->device, &h->call), BK_OK);
+    assert_int_equal(b->end(h->s->device), BK_OK);
+    return h->y;
+}
+
+static void close_held(held_call *h)
+{
+    h->s->backend()->release(h->s->device, &h->call);
+    void *all[] = {h->call.scratch, h->call.kept, h->x, h->w[0], h->w[1], h->y};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+}
+
+/* Against a call whose weights may change in every run, bit for bit. */
+static int check_invariant(subject *s, const op_case *c)
+{
+    held_call h, plain;
+    open_held(&h, s, c, 1);
+    open_held(&plain, s, c, 0);
+    const size_t bytes = h.outputs * sizeof(float);
+    int keeps = h.call.kept_bytes > 0;
+    assert_int_equal(plain.call.kept_bytes, 0);
+    for (int again = 0; again < 2; again++)
+        assert_memory_equal(run_held(&h, h.w[0], 1), run_held(&plain, plain.w[0], 0), bytes);
+    assert_memory_equal(run_held(&h, h.w[1], 1), run_held(&plain, plain.w[1], 0), bytes); /* elsewhere */
+    assert_memory_equal(run_held(&h, h.w[0], 2), run_held(&plain, plain.w[0], 0), bytes);
+    memcpy(h.w[0], h.w[1], (size_t)bk_count(&c->in[c->op != BK_CONV_GRAD_INPUT]) * sizeof(float));
+    assert_memory_equal(run_held(&h, h.w[0], 3), run_held(&plain, plain.w[1], 0), bytes);
+    close_held(&h);
+    close_held(&plain);
+    return keeps;
+}
+
+static void invariant_weights_give_the_same_bits_and_are_read_again_when_they_change(void **state)
+{
+    (void)state;
+    static const conv_row rows[] = {{"1x6x7x16", "3x3", 32, 1, 1}, {"1x40x40x16", "3x3", 16, 1, 1}};
+    for (int i = 0; i < SUBJECTS; i++)
+        for (int r = 0; subjects[i].open && r < 2; r++) {
+            op_case forward = conv_case(&rows[r], false);
+            op_case input = {.op = BK_CONV_GRAD_INPUT, .attr = forward.attr, .n_in = 2, .n_out = 1};
+            input.in[0] = forward.in[1];
+            input.in[1] = forward.out[0];
+            input.out[0] = forward.in[0];
+            int keeps = check_invariant(&subjects[i], &forward);
+            check_invariant(&subjects[i], &input);
+            if (keeps)
+                print_message("%s keeps the weights of convolution %d\n", subjects[i].name, r);
+            if (r == 1)
+                assert_false(keeps); /* with so many pixels it does not pay */
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +367,7 @@ int main(void)
         COUNTED(convolution_matches_float64_with_a_window_of_its_own_on_every_axis),
         COUNTED(convolution_in_groups_matches_float64_for_channels_around_a_vector),
         COUNTED(convolution_with_an_activation_matches_float64),
+        COUNTED(invariant_weights_give_the_same_bits_and_are_read_again_when_they_change),
     };
     return cmocka_run_group_tests(tests, open_subjects, close_subjects);
 }

@@ -32,7 +32,7 @@ offers() {
 }
 
 # options_of COMMAND: those that --help lists
-options_of() { "$slmt" "$1" --help | grep -oP '^ {2,6}(-., )?\K--[a-z0-9-]+' | sort; }
+options_of() { "$slmt" "$@" --help | grep -oP '^ {2,6}(-., )?\K--[a-z0-9-]+' | sort -u; }
 
 claim "bash: commands, options, choices, methods, files and folders are completed"
 "$slmt" --completion bash >slmt.bash || die "no completion for bash"
@@ -46,7 +46,12 @@ offers "bash zsh" slmt --completion ""
 offers "--source" slmt finetune --so
 offers "base small tiny" slmt pretrain --preset ""
 offers "onednn openblas" slmt train --matrix = o
-offers "slmt-net seq2seq vgg19" slmt train --method ""
+offers "slmt-net seq2seq vgg19" slmt train ""
+offers "--mask-ratio" slmt train slmt-net --mas
+offers "--smooth-l1-beta" slmt train --quiet seq2seq --smo
+offers "off on" slmt train seq2seq --augment ""
+offers "base small tiny" slmt train slmt-net --preset ""
+offers "" slmt train --smo
 offers "seq2seq" slmt methods seq
 offers "file.h5" slmt rank --model fi
 offers "file.h5" slmt rank --model = fi
@@ -66,13 +71,13 @@ offers "--contrast=t1=folder" slmt prepare --contrast=t1=fo
 claim "every option that --help lists is completed and has its place in the manual page"
 mkdir man
 "$slmt" --manual man || die "no manual pages"
-for command in "${commands[@]}"; do
-    options_of "$command" >listed
+for command in "${commands[@]}" "train slmt-net" "train seq2seq"; do
+    options_of $command >listed
     [ -s listed ] || die "no options of $command are listed"
-    complete_words slmt "$command" - | tr ' ' '\n' | sort | cmp -s - listed || die "$command: other options are completed"
-    grep -oP '\\fB\K\\-\\-[a-z0-9\\-]+(?=\\fR)' "man/slmt-$command.1" | tr -d '\\' | sort -u |
+    complete_words slmt $command - | tr ' ' '\n' | sort | cmp -s - listed || die "$command: other options are completed"
+    grep -oP '\\fB\K\\-\\-[a-z0-9\\-]+(?=\\fR)' "man/slmt-${command// /-}.1" | tr -d '\\' | sort -u |
         cmp -s - listed || die "$command: its page has other options"
-    grep -q "slmt.-$command (1)" man/slmt.1 || die "$command is not on the page of slmt"
+    grep -q "slmt.-${command%% *} (1)" man/slmt.1 || die "$command is not on the page of slmt"
 done
 
 if command -v mandoc >/dev/null; then
@@ -104,12 +109,13 @@ END
 slmt convert.
 slmt train --matrix=onednn.
 slmt methods seq2seq.
+slmt train seq2seq --smooth-l1-beta=
 slmt rank --model=file.h5.
 slmt prepare --contrast=t1=folder/
 slmt differ t1=other/scan.nii.
 slmt rank --baseline
 END
-    timeout 60 zsh -f ask.zsh "slmt con" "slmt train --matrix=one" "slmt methods se" "slmt rank --model=fi" \
+    timeout 60 zsh -f ask.zsh "slmt con" "slmt train --matrix=one" "slmt methods se" "slmt train seq2seq --smoo" "slmt rank --model=fi" \
         "slmt prepare --contrast=t1=fo" "slmt differ t1=other/s" "slmt rank --baseline" | sed 's/ $/./' >got
     diff got wanted || die "zsh completes otherwise"
 fi

@@ -63,7 +63,7 @@ expect 2 "$slmt" pretrain --out x.h5
 holds "--data is needed" stderr
 expect 2 "$slmt" pretrain --data set.h5 --out x.h5 --no-such-option
 expect 2 "$slmt" pretrain --data set.h5 --out x.h5 --epochs many
-holds "'many' is not a whole number" stderr
+holds "--epochs: 'many', expected a whole number of 1 to 1000000" stderr
 expect 2 "$slmt" pretrain --data set.h5 --out x.h5 --patch-weight soft
 expect 2 "$slmt" finetune --data set.h5 --out x.h5
 expect 2 "$slmt" prepare --contrast t1 --out x.h5
@@ -283,11 +283,8 @@ holds "there are slmt-net, seq2seq" stderr
 
 claim "slmt train makes the same file of a stage of SLMT-Net as the stage's own command, bit for bit"
 expect 0 "$slmt" "${pretrain[@]}" "${sizes[@]}" --out one.h5 --max-steps 1
-expect 0 "$slmt" train --method slmt-net --task pretrain --data set.h5 --option image_size=128 --option embed_dim=8 \
-    --option depth=1 --option num_heads=2 --option decoder_dim=8 --option decoder_depth=1 --option decoder_heads=2 \
-    --option generator_heads_0=2 --option generator_heads_1=2 --option generator_heads_2=4 \
-    --option generator_heads_3=8 --set epochs=2 --set batch=4 --set data_rate=0.25 --seed 7 "${common[@]}" \
-    --out same.h5 --max-steps 1
+expect 0 "$slmt" train slmt-net --task pretrain --data set.h5 "${sizes[@]}" --epochs 2 --batch 4 --data-rate 0.25 \
+    --seed 7 "${common[@]}" --out same.h5 --max-steps 1
 cmp one.h5 same.h5 || die "the files differ"
 
 claim "any method is trained on three contrasts, one of them missing in one subject, and logs its losses by name"
@@ -297,11 +294,10 @@ expect 0 "$make_phantom" make three 5 3
 rm three/flair/s01.nii.gz
 expect 0 "$slmt" prepare --contrast t1=three/t1 --contrast t2=three/t2 --contrast flair=three/flair --crop 64 \
     --slices 2:16 --image-size 64 --out three.h5 --quiet
-options=(--option width_0=4 --option width_1=4 --option width_2=8 --option lstm_width=8 --option residual_blocks=1
-    --option code_length=4 --option bank=2)
-train=(train --method seq2seq --data three.h5 --set height=32 --set width=32 --set batch=2 --set crops=4
-    --set learning_rate=2e-3 --set augment=off --seed 7 "${single[@]}")
-expect 0 "$slmt" "${train[@]}" "${options[@]}" --set epochs=2 --out any.h5 --log any.jsonl
+options=(--widths 4,4,8 --lstm-width 8 --residual-blocks 1 --code-length 4 --bank 2)
+train=(train seq2seq --data three.h5 --height 32 --width 32 --batch 2 --crops 4 --learning-rate 2e-3 --augment off
+    --seed 7 "${single[@]}")
+expect 0 "$slmt" "${train[@]}" "${options[@]}" --epochs 2 --out any.h5 --log any.jsonl
 [ "$(grep -c '"loss":[0-9].*"reconstruction":[0-9].*"cycle":[0-9].*"seconds":' any.jsonl)" -eq 16 ] ||
     die "not 16 steps with their losses"
 expect 0 "$slmt" info any.h5
@@ -314,12 +310,12 @@ holds "slices              2:16" stdout
 grep -Eq '^ +decoder +[0-9]+ ' stdout || die "no decoder among the weights"
 
 claim "such a run resumes bit for bit"
-expect 0 "$slmt" "${train[@]}" "${options[@]}" --set epochs=2 --out part.h5 --max-steps 3
+expect 0 "$slmt" "${train[@]}" "${options[@]}" --epochs 2 --out part.h5 --max-steps 3
 expect 0 "$slmt" train --data three.h5 --resume part.h5 --out whole.h5 "${single[@]}"
 cmp any.h5 whole.h5 || die "the files differ"
 
 claim "a network in three dimensions learns from blocks of slices and makes a volume"
-expect 0 "$slmt" "${train[@]}" "${options[@]}" --option ndims=3 --option channels=1 --set depth=8 --set epochs=1 \
+expect 0 "$slmt" "${train[@]}" "${options[@]}" --ndims 3 --channels 1 --depth 8 --epochs 1 \
     --max-steps 2 --out solid.h5
 expect 0 "$slmt" synthesize --model solid.h5 --to t2 three/t1/s02.nii.gz --out solid.nii.gz "${single[@]}"
 "$make_phantom" show solid.nii.gz >stdout
@@ -327,8 +323,8 @@ grep -Eq '^64 64 20 0 [0-9.]+ 2 17$' stdout || die "not a volume in slices 2 to 
 
 claim "a perceptual term is computed where a vgg19 was given, and refused where none was"
 expect 0 "$make_phantom" vgg19 vgg19.h5
-judged=("${train[@]}" "${options[@]}" --set epochs=1 --max-steps 2 --option perceptual_width=1
-    --set perceptual_weight=0.01)
+judged=("${train[@]}" "${options[@]}" --epochs 1 --max-steps 2 --perceptual-width 1
+    --perceptual-weight 0.01)
 expect 0 "$slmt" "${judged[@]}" --judge vgg19.h5 --out judged.h5 --log judged.jsonl
 [ "$(grep -c '"perceptual":[0-9.]*[1-9]' judged.jsonl)" -eq 2 ] || die "no perceptual loss"
 expect 0 "$slmt" train --data three.h5 --resume judged.h5 --out more.h5 --max-steps 1 "${single[@]}"
@@ -336,30 +332,36 @@ expect 3 "$slmt" "${judged[@]}" --out x.h5
 holds "vgg19.features.0.weight, which has never been set" stderr
 expect 3 "$slmt" "${train[@]}" "${options[@]}" --judge vgg19.h5 --out x.h5
 holds "no tensor vgg19.features.0.weight" stderr
-expect 2 "$slmt" "${train[@]}" "${options[@]}" --set perceptual_weight=0.01 --out x.h5
+expect 2 "$slmt" "${train[@]}" "${options[@]}" --perceptual-weight 0.01 --out x.h5
 holds "option perceptual_width" stderr
 expect 2 "$slmt" train --data three.h5 --resume judged.h5 --judge vgg19.h5 --out x.h5 "${single[@]}"
 
 claim "options and settings that are not there, or out of range, are answered with what is there"
-expect 2 "$slmt" "${train[@]}" --set haste=1 --out x.h5
-holds "no setting 'haste'; it has batch, epochs" stderr
-expect 2 "$slmt" "${train[@]}" --option bulk=1 --out x.h5
-holds "no option 'bulk'; it has ndims, channels" stderr
-expect 2 "$slmt" "${train[@]}" --set batch=0 --out x.h5
+expect 2 "$slmt" "${train[@]}" --haste 1 --out x.h5
+holds "unrecognized option '--haste" stderr
+expect 2 "$slmt" train slmt-net --data three.h5 --task pretrain --l1-weight 1 --out x.h5
+holds "unrecognized option '--l1-weight" stderr
+expect 2 "$slmt" train slmt-net --data three.h5 --out x.h5
+holds "--task is needed: slmt-net trains pretrain, finetune" stderr
+expect 2 "$slmt" train vgg19 --data three.h5 --out x.h5
+holds "vgg19 has no task that trains" stderr
+expect 2 "$slmt" "${train[@]}" --widths 4,4 --out x.h5
+holds "--widths: '4,4', expected 3 whole numbers, joined by ',', of 1 to 4096" stderr
+expect 2 "$slmt" "${train[@]}" --bulk 1 --out x.h5
+holds "unrecognized option '--bulk" stderr
+expect 2 "$slmt" "${train[@]}" --batch 0 --out x.h5
 holds "expected a whole number of 1 to 65536" stderr
-expect 2 "$slmt" "${train[@]}" --set recompute=much --out x.h5
+expect 2 "$slmt" "${train[@]}" --recompute much --out x.h5
 holds "expected nothing|cheap|linear" stderr
-expect 2 "$slmt" "${train[@]}" --set batch --out x.h5
+expect 2 "$slmt" "${train[@]}" --batch --out x.h5
 expect 2 "$slmt" "${train[@]}" --task dream --out x.h5
-holds "runs those it has: train" stderr
-expect 2 "$slmt" train --method dream --data three.h5 --out x.h5
+holds "seq2seq has no training task 'dream'; it has train" stderr
+expect 2 "$slmt" train dream --data three.h5 --out x.h5
 expect 2 "$slmt" train --data three.h5 --out x.h5
-holds "--method is needed" stderr
-expect 2 "$slmt" train --data three.h5 --resume part.h5 --out x.h5 --set batch=1
-expect 2 "$slmt" train --data three.h5 --model any.h5 --out x.h5 --option bank=1
-expect 2 "$slmt" train --method slmt-net --data three.h5 --model any.h5 --out x.h5
-expect 2 "$slmt" pretrain --method seq2seq --data three.h5 --out x.h5
-holds "slmt train --method seq2seq" stderr
+holds "METHOD is needed" stderr
+expect 2 "$slmt" train seq2seq --data three.h5 --resume part.h5 --out x.h5 --batch 1
+expect 2 "$slmt" train seq2seq --data three.h5 --model any.h5 --out x.h5 --bank 1
+expect 2 "$slmt" train slmt-net --data three.h5 --model any.h5 --out x.h5
 expect 2 "$slmt" pretrain --data three.h5 --resume part.h5 --out x.h5
 expect 2 "$slmt" "${train[@]}" "${options[@]}" --source t1 --out x.h5
 [ ! -e x.h5 ] || die "a checkpoint was written all the same"
@@ -459,7 +461,7 @@ for signal in INT TERM; do
 done
 
 rm -f long.h5 long.jsonl
-"$slmt" "${train[@]}" "${options[@]}" --set epochs=100000 --out long.h5 --log long.jsonl >stdout 2>stderr &
+"$slmt" "${train[@]}" "${options[@]}" --epochs 100000 --out long.h5 --log long.jsonl >stdout 2>stderr &
 process=$!
 until_steps 2 long.jsonl
 kill -s INT $process

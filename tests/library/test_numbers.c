@@ -1,91 +1,167 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_numbers.c - options and settings by name, and what becomes of a name that a method has misspelt. */
+/* test_numbers.c - options and settings by name, their structs and their attributes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
 
-#include "core/task.h"
+#include "core/model_file.h"
 
 #include <cmocka.h> /* last: it has a macro fail() */
 
-static const number rows[] = {{"batch", SLMT_NUMBER_WHOLE, 2, 1, 8, "samples", NULL},
-                              {"rate", SLMT_NUMBER_REAL, 0.5, 0, 1, "a rate", NULL}};
+typedef struct paint {
+    int32_t batch;
+    double rate;
+    int32_t colour, widths[3];
+} paint;
+
+static const number rows[] = {
+    NUMBER_WHOLE(paint, batch, 2, 1, 8, "samples"),
+    NUMBER_LIST(paint, widths, "4,8,16", 1, 64, "breadth", "widths"),
+    NUMBER_REAL(paint, rate, 0.5, 0, 1, "a rate"),
+    NUMBER_CHOICE(paint, colour, 1, 2, "red|green|blue", "a colour"),
+};
 static const number_table table = NUMBERS(rows);
 
-static void a_row_is_found_by_its_name(void **state)
+static void a_value_is_found_by_its_name_and_an_element_by_its_index(void **state)
 {
     (void)state;
-    double values[2];
+    static const char *const names[] = {"batch", "widths_0", "widths_1", "widths_2", "rate", "colour"};
+    assert_int_equal(numbers_count(table), 6);
+    for (int32_t i = 0; i < 6; i++)
+        assert_int_equal(number_index(table, names[i]), i);
+    static const char *const none[] = {"widths", "widths_3", "widths_", "widths_00", "batch_0", "bacth", ""};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        assert_int_equal(number_index(table, none[i]), -1);
+}
+
+static void the_defaults_are_read_into_the_struct_and_written_back(void **state)
+{
+    (void)state;
+    double values[6], back[6];
+    paint p;
     numbers_init(table, values);
-    numbers_watch();
-    assert_true(number_of(table, values, "batch") == 2);
-    assert_true(number_of(table, values, "rate") == 0.5);
-    assert_int_equal(numbers_watched("test"), OK);
+    numbers_read(table, values, &p);
+    assert_int_equal(p.batch, 2);
+    assert_true(p.rate == 0.5);
+    assert_int_equal(p.colour, 1);
+    assert_int_equal(p.widths[0], 4);
+    assert_int_equal(p.widths[2], 16);
+    numbers_write(table, &p, back);
+    assert_memory_equal(values, back, sizeof values);
 }
 
-static void the_first_misspelt_name_is_an_internal_error(void **state)
+static void an_element_out_of_range_is_refused(void **state)
 {
     (void)state;
-    /* what lies before the values must not be read */
-    double room[] = {-77, 2, 0.5}, *values = room + 1;
-    numbers_watch();
-    assert_true(number_of(table, values, "bacth") == 1);
-    assert_true(number_of(table, values, "raet") == 1);
-    assert_true(number_of(table, values, "rate") == 0.5);
-    assert_int_equal(numbers_watched("task paint"), ERR_INTERNAL);
-    assert_non_null(strstr(status_text(), "task paint"));
-    assert_non_null(strstr(status_text(), "bacth"));
-    numbers_watch();
-    assert_int_equal(numbers_watched("task paint"), OK);
+    double values[6];
+    static const slmt_number good[] = {{"widths_2", 64}, {"colour", 2}}, bad[] = {{"widths_1", 65}},
+                             half[] = {{"colour", 0.5}}, misspelt[] = {{"widths", 3}};
+    numbers_init(table, values);
+    assert_int_equal(numbers_set(table, "option", good, 2, values), OK);
+    assert_int_equal(numbers_check(table, "option", values), OK);
+    assert_int_equal(numbers_set(table, "option", misspelt, 1, values), ERR_NOT_FOUND);
+    assert_int_equal(numbers_set(table, "option", bad, 1, values), OK);
+    assert_int_equal(numbers_check(table, "option", values), ERR_ARGUMENT);
+    assert_non_null(strstr(status_text(), "widths is 65, expected 1 to 64"));
+    numbers_init(table, values);
+    assert_int_equal(numbers_set(table, "option", half, 1, values), OK);
+    assert_int_equal(numbers_check(table, "option", values), ERR_ARGUMENT);
 }
 
-/* A task whose code asks for a setting that its table has not. */
-static int misspells_shapes;
-
-static status shapes(numbers at, bk_dtype real, bk_shape *shape)
-{
-    int64_t batch = (int64_t)number_of(table, at.setting, misspells_shapes ? "bacth" : "batch");
-    shape[0] = (bk_shape){.rank = 1, .dim = {batch}, .dtype = real};
-    return misspells_shapes ? (fail)(ERR_ARGUMENT, "what follows from it") : OK;
-}
-
-static void build(task_graph *t)
-{
-    number_of(table, t->at.setting, "bacth");
-}
-
-static void a_task_that_misspells_a_setting_is_refused_with_its_name(void **state)
+static void a_choice_is_found_by_its_whole_name(void **state)
 {
     (void)state;
-    static const method_task kind = {
-        .name = "paint", .settings = NUMBERS(rows), .shapes = shapes, .build = build};
-    slmt_model model = {.params = {.real = BK_F32}};
-    double setting[2];
+    size_t length;
+    assert_int_equal(choice_index("red|green|blue", "green", 5), 1);
+    assert_int_equal(choice_index("red|green|blue", "gree", 4), -1);
+    assert_int_equal(choice_index("red|green|blue", "", 0), -1);
+    assert_true(strncmp(choice_name("red|green|blue", 2, &length), "blue", 4) == 0 && length == 4);
+    assert_null(choice_name("red|green|blue", 3, &length));
+}
+
+/* ---- in a checkpoint ---- */
+
+static checkpoint *written(mem *m, const char *path, const double *values, status (*put)(checkpoint_writer *))
+{
+    checkpoint_writer *w;
+    checkpoint *c;
+    assert_int_equal(checkpoint_create(m, path, &w), OK);
+    assert_int_equal(values ? numbers_put(w, "model/options", table, values) : put(w), OK);
+    assert_int_equal(checkpoint_finish(w), OK);
+    assert_int_equal(checkpoint_open(m, path, &c), OK);
+    return c;
+}
+
+static void a_choice_is_stored_by_its_name(void **state)
+{
+    (void)state;
     mem m;
-    graph *g;
-    task t;
-    task_values made = {0};
-    numbers_init(table, setting);
-    misspells_shapes = 1;
-    assert_int_equal(task_init(&t, &model, &kind, setting), ERR_INTERNAL);
-    assert_non_null(strstr(status_text(), "paint asks for option or setting bacth"));
-    misspells_shapes = 0;
-    assert_int_equal(task_init(&t, &model, &kind, setting), OK);
+    double values[6], back[6];
+    const char *text;
     mem_init(&m, NULL, NULL, NULL, 0);
-    assert_int_equal(graph_create(&m, BK_F32, &g), OK);
-    assert_int_equal(task_build(&t, g, &made), ERR_INTERNAL);
-    assert_non_null(strstr(status_text(), "bacth"));
-    task_values_close(&made, g);
-    graph_free(g);
+    numbers_init(table, values);
+    values[5] = 2;
+    checkpoint *c = written(&m, "numbers.h5", values, NULL);
+    assert_int_equal(checkpoint_text(c, "model/options", "colour", &text), OK);
+    assert_string_equal(text, "blue");
+    assert_int_equal(numbers_get(c, "model/options", table, back), OK);
+    assert_memory_equal(values, back, sizeof values);
+    checkpoint_close(c);
+}
+
+static status put_older(checkpoint_writer *w)
+{
+    TRY(checkpoint_put_int(w, "model/options", "batch", 3));
+    for (int i = 0; i < 3; i++)
+        TRY(checkpoint_put_int(w, "model/options", (const char *[]){"breadth_0", "breadth_1", "breadth_2"}[i],
+                               i + 1));
+    TRY(checkpoint_put_real(w, "model/options", "rate", 0.25));
+    return checkpoint_put_int(w, "model/options", "colour", 2);
+}
+
+static void an_older_file_has_the_index_of_a_choice_and_the_older_name_of_a_list(void **state)
+{
+    (void)state;
+    mem m;
+    double back[6];
+    static const double expected[] = {3, 1, 2, 3, 0.25, 2};
+    mem_init(&m, NULL, NULL, NULL, 0);
+    checkpoint *c = written(&m, "older.h5", NULL, put_older);
+    assert_int_equal(numbers_get(c, "model/options", table, back), OK);
+    assert_memory_equal(expected, back, sizeof expected);
+    checkpoint_close(c);
+}
+
+static status put_unknown(checkpoint_writer *w)
+{
+    TRY(put_older(w));
+    return checkpoint_put_text(w, "other", "colour", "mauve");
+}
+
+static void a_choice_of_an_unknown_name_is_refused_with_what_there_is(void **state)
+{
+    (void)state;
+    static const number_table colours = {&rows[3], 1};
+    mem m;
+    double back[6];
+    mem_init(&m, NULL, NULL, NULL, 0);
+    checkpoint *c = written(&m, "unknown.h5", NULL, put_unknown);
+    assert_int_equal(numbers_get(c, "other", colours, back), ERR_SCHEMA);
+    assert_non_null(strstr(status_text(), "colour of /other is mauve, expected one of red|green|blue"));
+    checkpoint_close(c);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_row_is_found_by_its_name),
-        cmocka_unit_test(the_first_misspelt_name_is_an_internal_error),
-        cmocka_unit_test(a_task_that_misspells_a_setting_is_refused_with_its_name),
+        cmocka_unit_test(a_value_is_found_by_its_name_and_an_element_by_its_index),
+        cmocka_unit_test(the_defaults_are_read_into_the_struct_and_written_back),
+        cmocka_unit_test(an_element_out_of_range_is_refused),
+        cmocka_unit_test(a_choice_is_found_by_its_whole_name),
+        cmocka_unit_test(a_choice_is_stored_by_its_name),
+        cmocka_unit_test(an_older_file_has_the_index_of_a_choice_and_the_older_name_of_a_list),
+        cmocka_unit_test(a_choice_of_an_unknown_name_is_refused_with_what_there_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

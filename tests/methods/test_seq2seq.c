@@ -5,8 +5,8 @@
 
 enum { H = 16, W = 12, LENGTH = 5, CHANNELS = 2, IMAGE = CHANNELS * H * W };
 
-static const slmt_number small_net[] = {{"channels", CHANNELS},  {"width_0", 4},    {"width_1", 6},
-                                        {"width_2", 8},          {"lstm_width", 8}, {"residual_blocks", 1},
+static const slmt_number small_net[] = {{"channels", CHANNELS},  {"widths_0", 4},   {"widths_1", 6},
+                                        {"widths_2", 8},         {"lstm_width", 8}, {"residual_blocks", 1},
                                         {"code_length", LENGTH}, {"bank", 3}};
 enum { SMALL_NET = sizeof small_net / sizeof *small_net };
 
@@ -74,6 +74,31 @@ static void change_all(slmt_model *model, const char *name)
     size_t count;
     free(tensor_values(model, name, &count));
     change(model, name, 0, count);
+}
+
+/* Also those that the backend keeps packed, or that are computed once for a sequence. */
+static void weights_that_change_under_a_session_are_seen(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"encoder.conv.1.0.weight", "encoder.res.0.conv_block.1.weight",
+                                        "decoder.convs.1.param"};
+    slmt_context *context = open_context(1, NULL);
+    slmt_model *model = small_seq2seq(context, 3);
+    slmt_session *session = open_times(model, 1, 1);
+    float source[IMAGE], before[IMAGE], after[IMAGE], fresh[IMAGE];
+    fill(source, IMAGE, 1);
+    run_times(session, source, 1, 2, after, 1);
+    for (int i = 0; i < 3; i++) {
+        memcpy(before, after, sizeof before);
+        change_all(model, names[i]);
+        run_times(session, source, 1, 2, after, 1);
+        synthesize(model, source, 2, fresh);
+        assert_memory_not_equal(after, before, sizeof before);
+        assert_memory_equal(after, fresh, sizeof fresh);
+    }
+    slmt_session_free(session);
+    slmt_model_free(model);
+    slmt_context_free(context);
 }
 
 /* How far the output moves when tensors change. */
@@ -405,6 +430,7 @@ static void a_set_that_does_not_fit_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(weights_that_change_under_a_session_are_seen),
         cmocka_unit_test(biases_before_an_instance_norm_do_nothing),
         cmocka_unit_test(at_one_time_point_forget_gates_and_hidden_weights_are_idle),
         cmocka_unit_test(any_number_of_time_points_makes_any_other),

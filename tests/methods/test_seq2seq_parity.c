@@ -123,7 +123,7 @@ static void read_options(network *w, hid_t file)
                              .code_length = (int32_t)parity_attr(file, "c_s", 0),
                              .bank = (int32_t)parity_attr(file, "c_w", 0)};
     for (int i = 0; i < SEQ2SEQ_LEVELS; i++)
-        w->o.width[i] = (int32_t)parity_attr(file, "c_enc", i);
+        w->o.widths[i] = (int32_t)parity_attr(file, "c_enc", i);
     for (int i = 0; i < w->o.ndims; i++)
         w->size[i] = (int64_t)parity_attr(file, "size", i);
     w->times = (int64_t)parity_attr(file, "T", 0);

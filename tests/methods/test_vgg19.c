@@ -213,8 +213,8 @@ enum { SIDE_S = 24, CHANNELS = 2, IMAGE = CHANNELS * SIDE_S * SIDE_S };
 static slmt_model *open_seq2seq(slmt_context *context, int perceptual_width)
 {
     const slmt_number options[] = {
-        {"channels", CHANNELS}, {"width_0", 4},    {"width_1", 6},
-        {"width_2", 8},         {"lstm_width", 8}, {"residual_blocks", 1},
+        {"channels", CHANNELS}, {"widths_0", 4},   {"widths_1", 6},
+        {"widths_2", 8},        {"lstm_width", 8}, {"residual_blocks", 1},
         {"code_length", 3},     {"bank", 2},       {"perceptual_width", perceptual_width}};
     slmt_model *model = NULL;
     GOOD(slmt_model_create_method(context, "seq2seq", options, 9, 5, &model));
@@ -339,9 +339,9 @@ static void in_three_dimensions_slices_are_judged(void **state)
     enum { D = 8, H = 16, W = 20, VOXELS = D * H * W };
     const slmt_number options[] = {{"ndims", 3},
                                    {"channels", 1},
-                                   {"width_0", 2},
-                                   {"width_1", 2},
-                                   {"width_2", 4},
+                                   {"widths_0", 2},
+                                   {"widths_1", 2},
+                                   {"widths_2", 4},
                                    {"lstm_width", 4},
                                    {"residual_blocks", 0},
                                    {"code_length", 2},

@@ -63,6 +63,7 @@ SLMT_LOG_DEBUG = 3  # for who works on the library
 SLMT_NUMBER_WHOLE = 1  # a whole number
 SLMT_NUMBER_REAL = 2  # a finite real number
 SLMT_NUMBER_CHOICE = 3  # one of `choices`
+SLMT_NUMBER_LIST = 4  # `count` whole numbers
 
 # Kinds of elements of a tensor.
 SLMT_TENSOR_FLOAT32 = 1  # float
@@ -177,10 +178,11 @@ class slmt_context_config(Structure):
 
 
 class slmt_number(Structure):
-    r"""A number with a name: an option of a method, or a setting of a task."""
+    r"""A number with a name: an option of a method, or a setting of a task. The elements of a list are numbers of
+    their own: NAME_0, NAME_1 and so on."""
 
     _fields_ = [
-        ("name", c_char_p),  # as in slmt_number_info
+        ("name", c_char_p),  # as in slmt_number_info; or "preset", see slmt_method_info
         ("value", c_double),  # of SLMT_NUMBER_CHOICE: the index of the choice
     ]
 
@@ -194,9 +196,12 @@ class slmt_number_info(Structure):
         ("name", c_char_p),  # lower case, words joined by '_'
         ("help", c_char_p),  # what it is, with its unit
         ("choices", c_char_p),  # names joined by '|'; "" for other kinds
-        ("initial", c_double),  # the value where none is given
-        ("low", c_double),  # smallest value
+        ("initial", c_double),  # the value if none is given; not of a list
+        ("low", c_double),  # smallest value, of a list: of an element
         ("high", c_double),  # largest value
+        ("count", c_int32),  # elements of a list, at most 8; 0 for other kinds
+        ("reserved", c_int32),  # 0
+        ("list", c_char_p),  # the elements if none are given, "64,128,256"; "" for other kinds
     ]
 
 
@@ -251,6 +256,7 @@ class slmt_method_info(Structure):
         ("source", c_char_p),  # the paper
         ("options", c_int32),  # how many
         ("tasks", c_int32),  # how many
+        ("presets", c_char_p),  # sets of options by name, joined by '|'; "": none. The number "preset" among the options of slmt_model_create_method() is the index of one: the options that are not given are then its, not the defaults
     ]
 
 
@@ -1151,6 +1157,23 @@ slmt_model_card = _bind(
         to 64 letters, digits and underscores
 
     Returns: the text, valid until the field is set again or the model freed; "" when unset
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_model_card_key = _bind(
+    "slmt_model_card_key", c_char_p, [POINTER(slmt_model), c_size_t],
+    r"""const char *slmt_model_card_key(const slmt_model *model, size_t index)
+
+    The key of a field of the model card, in the order of the keys.
+
+    model: not NULL
+    index: from 0
+
+    Returns: the key, valid until a field is set or the model freed; "" past the last one
 
     Threads: any thread
 

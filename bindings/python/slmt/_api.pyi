@@ -47,6 +47,7 @@ SLMT_LOG_DEBUG: Final = 3
 SLMT_NUMBER_WHOLE: Final = 1
 SLMT_NUMBER_REAL: Final = 2
 SLMT_NUMBER_CHOICE: Final = 3
+SLMT_NUMBER_LIST: Final = 4
 SLMT_TENSOR_FLOAT32: Final = 1
 SLMT_TENSOR_INT32: Final = 2
 SLMT_TENSOR_FLOAT16: Final = 3
@@ -123,6 +124,9 @@ class slmt_number_info(Structure):
     initial: float
     low: float
     high: float
+    count: int
+    reserved: int
+    list: bytes | None
 
 class slmt_port_info(Structure):
     struct_size: int
@@ -157,6 +161,7 @@ class slmt_method_info(Structure):
     source: bytes | None
     options: int
     tasks: int
+    presets: bytes | None
 
 class slmt_model(Structure): ...
 
@@ -356,6 +361,7 @@ def slmt_model_tensor_info(model: _In[slmt_model], index: int, info: _In[slmt_te
 def slmt_model_get_tensor(model: _In[slmt_model], name: bytes | None, values: _In[c_float], count: int) -> int: ...
 def slmt_model_set_tensor(model: _In[slmt_model], name: bytes | None, values: _In[c_float], count: int) -> int: ...
 def slmt_model_card(model: _In[slmt_model], key: bytes | None) -> bytes | None: ...
+def slmt_model_card_key(model: _In[slmt_model], index: int) -> bytes | None: ...
 def slmt_model_set_card(model: _In[slmt_model], key: bytes | None, text: bytes | None) -> int: ...
 def slmt_volume_read(context: _In[slmt_context], path: bytes | None, volume: _In[_Pointer[slmt_volume]]) -> int: ...
 def slmt_volume_create(context: _In[slmt_context], dims: _In[c_int64], affine: _In[c_double], voxels: _In[c_float], volume: _In[_Pointer[slmt_volume]]) -> int: ...

@@ -2,7 +2,7 @@
 """What methods there are, described so that a program can use one it has never heard of; and what the library is."""
 
 import ctypes
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Union
 
@@ -76,6 +76,7 @@ class Method:
     source: str  # the paper
     options: Mapping[str, Number]
     tasks: Mapping[str, Task]
+    presets: tuple[str, ...]  # sets of options, see Model.create()
 
 
 @dataclass(frozen=True)
@@ -102,17 +103,25 @@ def _all(count: int, kind: Any, function: Callable[..., int], *where: bytes) -> 
         yield info
 
 
-_KINDS = {_api.SLMT_NUMBER_WHOLE: "whole", _api.SLMT_NUMBER_REAL: "real", _api.SLMT_NUMBER_CHOICE: "choice"}
+_KINDS = {
+    _api.SLMT_NUMBER_WHOLE: "whole",
+    _api.SLMT_NUMBER_REAL: "real",
+    _api.SLMT_NUMBER_CHOICE: "choice",
+    _api.SLMT_NUMBER_LIST: "whole",  # of each element
+}
 
 
 def _numbers(infos: Iterator[Any]) -> dict[str, Number]:
+    """By name; the elements of a list are numbers of their own, NAME_0, NAME_1 and so on."""
     numbers = {}
     for info in infos:
         kind = _KINDS[info.kind]
         choices = tuple(text(info.choices).split("|")) if kind == "choice" else ()
-        numbers[text(info.name)] = Number(
-            text(info.name), text(info.help), kind, choices, _value(kind, choices, info.initial), info.low, info.high
-        )
+        initial = [float(x) for x in text(info.list).split(",")] if info.count else [info.initial]
+        for index, one in enumerate(initial):
+            name = f"{text(info.name)}_{index}" if info.count else text(info.name)
+            value = _value(kind, choices, one)
+            numbers[name] = Number(name, text(info.help), kind, choices, value, info.low, info.high)
     return numbers
 
 
@@ -146,6 +155,7 @@ def methods() -> dict[str, Method]:
             text(info.source),
             _numbers(_all(info.options, _api.slmt_number_info, _api.slmt_method_option, info.name)),
             {text(task.name): _task(info.name, task) for task in tasks},
+            tuple(name for name in text(info.presets).split("|") if name),
         )
     return found
 
@@ -157,12 +167,18 @@ def task_of(method: str, name: str) -> Task:
     return tasks[name]
 
 
-def coded(values: Mapping[str, Value], known: Mapping[str, Number]) -> Any:
-    """Numbers by name as slmt_number[]. The library says which names and values are wrong."""
-    array = (_api.slmt_number * len(values))()
-    for number, (name, value) in zip(array, values.items(), strict=True):
+def coded(values: Mapping[str, Value | Sequence[Value]], known: Mapping[str, Number]) -> Any:
+    """Numbers by name as slmt_number[]; a sequence is a list's elements. The library says what is wrong."""
+    flat: dict[str, Value] = {}
+    for name, value in values.items():
+        if isinstance(value, (str, int, float)):
+            flat[name] = value
+        else:
+            flat.update({f"{name}_{index}": one for index, one in enumerate(value)})
+    array = (_api.slmt_number * len(flat))()
+    for number, (name, one) in zip(array, flat.items(), strict=True):
         number.name = name.encode()
-        number.value = known[name].code(value) if name in known else 0.0
+        number.value = known[name].code(one) if name in known else 0.0
     return array
 
 

@@ -3,9 +3,9 @@
 
 import ctypes
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Union
+from typing import TYPE_CHECKING, Any, BinaryIO, Union
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from slmt._arrays import ArrayIn, FloatArray, floats_at, taken
 from slmt._context import WEIGHTS, Context, choice, context_or_default
 from slmt._errors import ArgumentError, NotFoundError, check
 from slmt._handle import Handle
-from slmt._methods import Value, coded, methods, text
+from slmt._methods import Number, Value, coded, methods, text
 from slmt._volume import Volume
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 RESIZES = {"bilinear": _api.SLMT_RESIZE_BILINEAR, "nearest": _api.SLMT_RESIZE_NEAREST}
 _SCALINGS = {"percentiles": _api.SLMT_SCALE_PERCENTILES, "twice-p99": _api.SLMT_SCALE_TWICE_P99}
-_PRESETS = {"base": _api.SLMT_PRESET_BASE, "small": _api.SLMT_PRESET_SMALL, "tiny": _api.SLMT_PRESET_TINY}
 
 
 # ---- preprocessing ----
@@ -157,6 +156,13 @@ class Card:
     def __delitem__(self, key: str) -> None:
         self[key] = ""
 
+    def __iter__(self) -> Iterator[str]:
+        """The keys of the fields that are set, in order."""
+        index = 0
+        while key := text(_api.slmt_model_card_key(self._model._pointer, index)):
+            yield key
+            index += 1
+
 
 # ---- models ----
 
@@ -180,17 +186,22 @@ class Model(Handle):
     def create(
         cls,
         method: str = "slmt-net",
-        options: Mapping[str, Value] | None = None,
+        options: Mapping[str, Value | Sequence[Value]] | None = None,
         *,
-        preset: Literal["base", "small", "tiny"] | None = None,
+        preset: str | None = None,
         seed: int = 0,
         context: Context | None = None,
     ) -> "Model":
         """A model with fresh weights; equal seeds give equal weights.
 
-        options: by name, see methods(); those not named have their initial values, or those of a preset (slmt-net)."""
-        given = dict(_preset(preset), **(options or {})) if preset else dict(options or {})
-        known = methods()[method].options if method in methods() else {}
+        options: by name, see methods(), of a list also as a sequence; those not named have their initial values, or
+        those of a preset of the method."""
+        given: dict[str, Value | Sequence[Value]] = dict(options or {})
+        known = dict(methods()[method].options) if method in methods() else {}
+        if preset is not None:
+            names = methods()[method].presets if method in methods() else ()
+            known["preset"] = Number("preset", "", "choice", names, "", 0, len(names) - 1)
+            given["preset"] = preset
         pointer = ctypes.POINTER(_api.slmt_model)()
         where = context_or_default(context)._pointer
         numbers = coded(given, known)
@@ -266,17 +277,6 @@ class Model(Handle):
 
     def __repr__(self) -> str:
         return "<slmt.Model, closed>" if self.closed else f"<slmt.Model {self.method}, {len(self.tensors)} tensors>"
-
-
-def _preset(name: str) -> dict[str, Value]:
-    """SLMT-Net's options by name; arrays by their elements."""
-    struct = _api.slmt_model_options()
-    check(_api.slmt_model_options_init(struct, choice("preset", name, _PRESETS)))
-    values: dict[str, Value] = {}
-    for option in methods()["slmt-net"].options:
-        field, _, index = option.rpartition("_")
-        values[option] = getattr(struct, field)[int(index)] if index.isdigit() else getattr(struct, option)
-    return values
 
 
 def _load_file(where: Any, file: BinaryIO, pointer: Any) -> None:

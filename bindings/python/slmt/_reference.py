@@ -163,9 +163,9 @@ def seq2seq(tensors: Tensors) -> Reference:
     options = {
         "ndims": ndims,
         "channels": first[1],
-        "width_0": first[0],
-        "width_1": sizes.dim("encoder.conv.1.0.weight", 0, ndims + 2),
-        "width_2": sizes.dim("encoder.conv.2.0.weight", 0, ndims + 2),
+        "widths_0": first[0],
+        "widths_1": sizes.dim("encoder.conv.1.0.weight", 0, ndims + 2),
+        "widths_2": sizes.dim("encoder.conv.2.0.weight", 0, ndims + 2),
         "lstm_width": sizes.dim("enc_convlstm.cell_list.0.conv.weight", 0, ndims + 2) // 4,
         "residual_blocks": sizes.count(r"encoder\.res\.(\d+)\."),
         "code_length": sizes.dim("style_fc.0.weight", 0, 2),

@@ -14,7 +14,7 @@ NANO = {
     "generator_heads_0": 1, "generator_heads_1": 2, "generator_heads_2": 4, "generator_heads_3": 8, "window": 4,
 }  # fmt: skip
 SEQ2SEQ = {
-    "ndims": 2, "channels": 3, "width_0": 2, "width_1": 3, "width_2": 4, "lstm_width": 4, "residual_blocks": 2,
+    "ndims": 2, "channels": 3, "widths_0": 2, "widths_1": 3, "widths_2": 4, "lstm_width": 4, "residual_blocks": 2,
     "code_length": 3, "bank": 3,
 }  # fmt: skip
 

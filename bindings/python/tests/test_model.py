@@ -30,6 +30,16 @@ def test_a_saved_model_comes_back_from_a_name_bytes_and_a_file(model: slmt.Model
             assert equal(loaded, model)
 
 
+def test_a_list_is_given_as_a_sequence_or_by_its_elements() -> None:
+    sizes = {"channels": 1, "lstm_width": 4, "residual_blocks": 1, "bank": 2, "code_length": 2}
+    model = slmt.Model.create("seq2seq", {"widths": (2, 3, 4), **sizes})
+    assert [model.options[f"widths_{index}"] for index in range(3)] == [2, 3, 4]
+    with pytest.raises(slmt.NotFoundError, match="widths_3"):
+        slmt.Model.create("seq2seq", {"widths": (2, 3, 4, 5)})
+    with pytest.raises(slmt.ArgumentError, match="base or small or tiny"):
+        slmt.Model.create(preset="huge")
+
+
 def test_a_preset_can_be_changed_by_options() -> None:
     model = slmt.Model.create(preset="tiny", options={"depth": 1, "decoder_depth": 1})
     assert (model.options["image_size"], model.options["embed_dim"], model.options["depth"]) == (128, 32, 1)
@@ -61,6 +71,7 @@ def test_16_bits_halve_a_models_memory_and_are_told(tmp_path: Path, model: slmt.
 def test_card_and_preprocessing_can_be_changed(model: slmt.Model) -> None:
     model.card["name"] = "grün"
     assert model.card["name"] == "grün"
+    assert "name" in list(model.card) and list(model.card) == sorted(model.card)
     del model.card["name"]
     assert model.card["name"] == ""
     model.preprocess = replace(model.preprocess, target_resize="nearest", scaling="twice-p99", low_percentile=0.5)

@@ -55,9 +55,9 @@ static void add_lstm(params *p, const seq2seq_options *o, layer_name l, int64_t 
 
 void seq2seq_params(params *p, const seq2seq_options *o)
 {
-    int64_t deep = o->width[2], wide = o->lstm_width;
+    int64_t deep = o->widths[2], wide = o->lstm_width;
     for (int i = 0; i < SEQ2SEQ_LEVELS; i++)
-        add_conv(p, o, at("encoder.conv.%d.0", i), o->width[i], i == 0 ? o->channels : o->width[i - 1],
+        add_conv(p, o, at("encoder.conv.%d.0", i), o->widths[i], i == 0 ? o->channels : o->widths[i - 1],
                  i == 0 ? 7 : 3);
     for (int i = 0; i < o->residual_blocks; i++) {
         add_conv(p, o, at("encoder.res.%d.conv_block.1", i), deep, deep, 3);
@@ -70,11 +70,11 @@ void seq2seq_params(params *p, const seq2seq_options *o)
         add_hyper_conv(p, o, at("decoder.res.%d.conv1", i), wide, wide, 3);
         add_hyper_conv(p, o, at("decoder.res.%d.conv2", i), wide, wide, 3);
     }
-    add_hyper_conv(p, o, at("decoder.convs.0"), o->width[1], wide, 3);
-    add_hyper_conv(p, o, at("decoder.convs.1"), o->width[0], o->width[1], 3);
-    add_hyper_conv(p, o, at("decoder.conv_last"), o->channels, o->width[0], 7);
-    if (o->perceptual)
-        vgg19_params(p, "vgg19.", o->perceptual);
+    add_hyper_conv(p, o, at("decoder.convs.0"), o->widths[1], wide, 3);
+    add_hyper_conv(p, o, at("decoder.convs.1"), o->widths[0], o->widths[1], 3);
+    add_hyper_conv(p, o, at("decoder.conv_last"), o->channels, o->widths[0], 7);
+    if (o->perceptual_width)
+        vgg19_params(p, "vgg19.", o->perceptual_width);
 }
 
 /* ---- encoder ---- */

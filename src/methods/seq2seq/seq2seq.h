@@ -14,12 +14,12 @@ enum { SEQ2SEQ_LEVELS = 3, SEQ2SEQ_LSTM_LAYERS = 3, SEQ2SEQ_MAX_TIMES = 64 };
 typedef struct seq2seq_options {
     int32_t ndims;    /* spatial axes: 2 or 3 */
     int32_t channels; /* of an image: 1, or adjacent slices */
-    int32_t width[SEQ2SEQ_LEVELS];
+    int32_t widths[SEQ2SEQ_LEVELS];
     int32_t lstm_width;
-    int32_t residual_blocks; /* of the encoder, and of the decoder */
-    int32_t code_length;     /* sequences at most */
-    int32_t bank;            /* kernels that a hyper-convolution mixes */
-    int32_t perceptual;      /* width of the VGG19 that judges images in training; 0: none */
+    int32_t residual_blocks;  /* of the encoder, and of the decoder */
+    int32_t code_length;      /* sequences at most */
+    int32_t bank;             /* kernels that a hyper-convolution mixes */
+    int32_t perceptual_width; /* width of the VGG19 that judges images in training; 0: none */
 } seq2seq_options;
 
 /* Lists every tensor; failures are kept in p->error. */

@@ -12,31 +12,27 @@
 /* ---- options ---- */
 
 static const number options[] = {
-    {"ndims", SLMT_NUMBER_WHOLE, 2, 2, 3, "spatial axes", NULL},
-    {"channels", SLMT_NUMBER_WHOLE, 3, 1, 64, "channels of an image: adjacent slices, or 1", NULL},
-    {"width_0", SLMT_NUMBER_WHOLE, 64, 1, 4096, "channels at full resolution", NULL},
-    {"width_1", SLMT_NUMBER_WHOLE, 128, 1, 4096, "channels at half the resolution", NULL},
-    {"width_2", SLMT_NUMBER_WHOLE, 256, 1, 4096, "channels at a quarter of the resolution", NULL},
-    {"lstm_width", SLMT_NUMBER_WHOLE, 256, 1, 4096, "channels of the ConvLSTMs and of the decoder", NULL},
-    {"residual_blocks", SLMT_NUMBER_WHOLE, 6, 0, 64, "residual blocks of the encoder, and of the decoder",
-     NULL},
-    {"code_length", SLMT_NUMBER_WHOLE, 64, 1, 1024, "sequences at most", NULL},
-    {"bank", SLMT_NUMBER_WHOLE, 16, 1, 1024, "kernels that a hyper-convolution mixes", NULL},
-    {"perceptual_width", SLMT_NUMBER_WHOLE, 0, 0, 1024,
-     "width of a VGG19 that the model carries to judge images in training (torchvision's: 64); 0: none",
-     NULL},
+    NUMBER_WHOLE(seq2seq_options, ndims, 2, 2, 3, "spatial axes"),
+    NUMBER_WHOLE(seq2seq_options, channels, 3, 1, 64, "channels of an image: adjacent slices, or 1"),
+    NUMBER_LIST(seq2seq_options, widths, "64,128,256", 1, 4096, "width",
+                "channels at full, half and a quarter of the resolution"),
+    NUMBER_WHOLE(seq2seq_options, lstm_width, 256, 1, 4096, "channels of the ConvLSTMs and of the decoder"),
+    NUMBER_WHOLE(seq2seq_options, residual_blocks, 6, 0, 64,
+                 "residual blocks of the encoder, and of the decoder"),
+    NUMBER_WHOLE(seq2seq_options, code_length, 64, 1, 1024, "sequences at most"),
+    NUMBER_WHOLE(seq2seq_options, bank, 16, 1, 1024, "kernels that a hyper-convolution mixes"),
+    NUMBER_WHOLE(
+        seq2seq_options, perceptual_width, 0, 0, 1024,
+        "width of a VGG19 that the model carries to judge images in training (torchvision's: 64); 0: "
+        "none"),
 };
+static const number_table option_table = NUMBERS(options);
 
-static seq2seq_options options_of(const double *v)
+static seq2seq_options options_of(const double *option)
 {
-    return (seq2seq_options){.ndims = (int32_t)v[0],
-                             .channels = (int32_t)v[1],
-                             .width = {(int32_t)v[2], (int32_t)v[3], (int32_t)v[4]},
-                             .lstm_width = (int32_t)v[5],
-                             .residual_blocks = (int32_t)v[6],
-                             .code_length = (int32_t)v[7],
-                             .bank = (int32_t)v[8],
-                             .perceptual = (int32_t)v[9]};
+    seq2seq_options o;
+    numbers_read(option_table, option, &o);
+    return o;
 }
 
 static status check(const double *option)
@@ -53,32 +49,34 @@ static void tensors(params *p, const double *option)
 
 /* ---- images ---- */
 
-/* Settings of an image's size, the same for both tasks. */
-#define SIZE_NUMBERS                                                                                         \
-    {"height", SLMT_NUMBER_WHOLE, 192, 8, 8192, "rows of an image; a multiple of 4", NULL},                  \
-        {"width", SLMT_NUMBER_WHOLE, 192, 8, 8192, "columns of an image; a multiple of 4", NULL},            \
+/* Settings of an image's size, the same for both tasks: member `size` of their structs. */
+typedef struct image_size {
+    int32_t depth, height, width;
+} image_size;
+
+/* clang-format off */
+#define SIZE(type, member, first, text)                                                                      \
     {                                                                                                        \
-        "depth", SLMT_NUMBER_WHOLE, 32, 8, 8192, "slices of an image with ndims 3; a multiple of 4", NULL    \
+        .name = #member, .kind = SLMT_NUMBER_WHOLE, .initial = first, .low = 8, .high = 8192,                \
+        .help = text, .offset = offsetof(type, size) + offsetof(image_size, member)                          \
     }
+#define SIZE_NUMBERS(type)                                                                                   \
+    SIZE(type, height, 192, "rows of an image; a multiple of 4"),                                            \
+    SIZE(type, width, 192, "columns of an image; a multiple of 4"),                                          \
+    SIZE(type, depth, 32, "slices of an image with ndims 3; a multiple of 4")
+/* clang-format on */
 
-static double set(const double *setting, number_table t, const char *name)
-{
-    return number_of(t, setting, name);
-}
-
-static status image_shape(const seq2seq_options *o, number_table t, const double *setting, bk_dtype real,
-                          const char *times, bk_shape *shape)
+static status image_shape(const seq2seq_options *o, const image_size *size, int64_t batch, int64_t times,
+                          bk_dtype real, bk_shape *shape)
 {
     static const char *const names[] = {"depth", "height", "width"};
-    *shape = shape_of(
-        real, 3,
-        (const int64_t[]){(int64_t)set(setting, t, "batch"), (int64_t)set(setting, t, times), o->channels});
+    const int64_t extents[] = {size->depth, size->height, size->width};
+    *shape = shape_of(real, 3, (const int64_t[]){batch, times, o->channels});
     for (int32_t i = 3 - o->ndims; i < 3; i++) {
-        int64_t size = (int64_t)set(setting, t, names[i]);
-        if (size % 4 != 0)
+        if (extents[i] % 4 != 0)
             return fail(ERR_ARGUMENT, "setting %s is %lld, expected a multiple of 4", names[i],
-                        (long long)size);
-        shape->dim[shape->rank++] = size;
+                        (long long)extents[i]);
+        shape->dim[shape->rank++] = extents[i];
     }
     return OK;
 }
@@ -130,13 +128,25 @@ static bk_shape index_shape(void)
 
 /* ---- synthesize ---- */
 
-static const number synthesize_settings[] = {
-    {"batch", SLMT_NUMBER_WHOLE, 1, 1, 65536, "images computed together, at most", NULL},
-    {"times", SLMT_NUMBER_WHOLE, 1, 1, SEQ2SEQ_MAX_TIMES, "time points of the source", NULL},
-    {"times_out", SLMT_NUMBER_WHOLE, 1, 1, SEQ2SEQ_MAX_TIMES, "time points of the target", NULL},
-    SIZE_NUMBERS,
+typedef struct synthesize_settings {
+    int32_t batch, times, times_out;
+    image_size size;
+} synthesize_settings;
+
+static const number synthesize_rows[] = {
+    NUMBER_WHOLE(synthesize_settings, batch, 1, 1, 65536, "images computed together, at most"),
+    NUMBER_WHOLE(synthesize_settings, times, 1, 1, SEQ2SEQ_MAX_TIMES, "time points of the source"),
+    NUMBER_WHOLE(synthesize_settings, times_out, 1, 1, SEQ2SEQ_MAX_TIMES, "time points of the target"),
+    SIZE_NUMBERS(synthesize_settings),
 };
-static const number_table synthesize_table = NUMBERS(synthesize_settings);
+static const number_table synthesize_table = NUMBERS(synthesize_rows);
+
+static synthesize_settings synthesize_of(const double *setting)
+{
+    synthesize_settings s;
+    numbers_read(synthesize_table, setting, &s);
+    return s;
+}
 
 #define IMAGE_AXES "batch,times,channels,(depth,)height,width"
 #define INDEX_AXES "1"
@@ -152,27 +162,27 @@ static const port synthesize_outputs[] = {
 static status synthesize_shapes(numbers at, bk_dtype real, bk_shape *shape)
 {
     seq2seq_options o = options_of(at.option);
+    synthesize_settings s = synthesize_of(at.setting);
     shape[1] = index_shape();
-    TRY(image_shape(&o, synthesize_table, at.setting, real, "times", &shape[0]));
-    return image_shape(&o, synthesize_table, at.setting, real, "times_out", &shape[2]);
+    TRY(image_shape(&o, &s.size, s.batch, s.times, real, &shape[0]));
+    return image_shape(&o, &s.size, s.batch, s.times_out, real, &shape[2]);
 }
 
 static void synthesize_build(task_graph *t)
 {
     graph *g = t->g;
     seq2seq_options o = options_of(t->at.option);
-    int64_t times = (int64_t)set(t->at.setting, synthesize_table, "times"),
-            times_out = (int64_t)set(t->at.setting, synthesize_table, "times_out");
+    synthesize_settings set = synthesize_of(t->at.setting);
     nn n;
     status s = nn_open(&n, g, t->params, "", t->weights);
     if (s != OK) {
         graph_fail(g, s);
         return;
     }
-    value latent = seq2seq_encode(&n, &o, to_channels_last(g, t->in[0], o.ndims), times);
-    value y =
-        seq2seq_decode(&n, &o, seq2seq_unroll(&n, latent, times_out), one_hot(g, t->in[1], o.code_length));
-    t->out[0] = from_channels_last(g, y, o.ndims, times_out);
+    value latent = seq2seq_encode(&n, &o, to_channels_last(g, t->in[0], o.ndims), set.times);
+    value y = seq2seq_decode(&n, &o, seq2seq_unroll(&n, latent, set.times_out),
+                             one_hot(g, t->in[1], o.code_length));
+    t->out[0] = from_channels_last(g, y, o.ndims, set.times_out);
     nn_close(&n);
 }
 
@@ -180,33 +190,47 @@ static void synthesize_build(task_graph *t)
 static stacking synthesize_stack(numbers at)
 {
     seq2seq_options o = options_of(at.option);
-    if (set(at.setting, synthesize_table, "times") != 1 ||
-        set(at.setting, synthesize_table, "times_out") != 1)
+    synthesize_settings s = synthesize_of(at.setting);
+    if (s.times != 1 || s.times_out != 1)
         return (stacking){0, 0};
     if (o.ndims == 2)
         return (stacking){o.channels, 0};
-    return (stacking){o.channels == 1 ? (int32_t)set(at.setting, synthesize_table, "depth") : 0, 1};
+    return (stacking){o.channels == 1 ? s.size.depth : 0, 1};
 }
 
 static const slicing synthesize_slices = {synthesize_stack, -1, 1};
 
 /* ---- train ---- */
 
-static const number train_settings[] = {
+typedef struct seq2seq_settings {
+    train_settings train;
+    int32_t times, crops;
+    image_size size;
+    double minimum_rate, rec_weight, cyc_weight, smooth_l1_beta, perceptual_weight;
+} seq2seq_settings;
+
+static const number train_rows[] = {
     TRAIN_NUMBERS(1, 1000, 2e-4, 0.999, 1, 1),
-    {"times", SLMT_NUMBER_WHOLE, 1, 1, SEQ2SEQ_MAX_TIMES, "time points of source and target", NULL},
-    SIZE_NUMBERS,
-    {"crops", SLMT_NUMBER_WHOLE, 8, 1, 1000000, "samples of a subject in an epoch", NULL},
-    {"minimum_rate", SLMT_NUMBER_REAL, 1e-6, 0, 1e3, "the learning rate falls to this", NULL},
-    {"rec_weight", SLMT_NUMBER_REAL, 10, 0, 1e9, "weight of the two reconstructions", NULL},
-    {"cyc_weight", SLMT_NUMBER_REAL, 10, 0, 1e9, "weight of the way back", NULL},
-    {"smooth_l1_beta", SLMT_NUMBER_REAL, 1, 1e-6, 1e6,
-     "differences below are squared, above are taken as they are", NULL},
-    {"perceptual_weight", SLMT_NUMBER_REAL, 0, 0, 1e9,
-     "weight of VGG19's distances (the paper: 0.01); needs option perceptual_width and VGG19's weights",
-     NULL},
+    NUMBER_WHOLE(seq2seq_settings, times, 1, 1, SEQ2SEQ_MAX_TIMES, "time points of source and target"),
+    SIZE_NUMBERS(seq2seq_settings),
+    NUMBER_WHOLE(seq2seq_settings, crops, 8, 1, 1000000, "samples of a subject in an epoch"),
+    NUMBER_REAL(seq2seq_settings, minimum_rate, 1e-6, 0, 1e3, "the learning rate falls to this"),
+    NUMBER_REAL(seq2seq_settings, rec_weight, 10, 0, 1e9, "weight of the two reconstructions"),
+    NUMBER_REAL(seq2seq_settings, cyc_weight, 10, 0, 1e9, "weight of the way back"),
+    NUMBER_REAL(seq2seq_settings, smooth_l1_beta, 1, 1e-6, 1e6,
+                "differences below are squared, above are taken as they are"),
+    NUMBER_REAL(
+        seq2seq_settings, perceptual_weight, 0, 0, 1e9,
+        "weight of VGG19's distances (the paper: 0.01); needs option perceptual_width and VGG19's weights"),
 };
-static const number_table train_table = NUMBERS(train_settings);
+static const number_table train_table = NUMBERS(train_rows);
+
+static seq2seq_settings train_of(const double *setting)
+{
+    seq2seq_settings s;
+    numbers_read(train_table, setting, &s);
+    return s;
+}
 
 enum { SOURCE, TARGET, SOURCE_SEQUENCE, TARGET_SEQUENCE, INPUTS };
 static const port train_inputs[] = {
@@ -226,50 +250,49 @@ static const port train_outputs[] = {
 };
 
 /* The weight is 0, or there is a judge, and what it judges is large enough for it. */
-static status check_perceptual(const seq2seq_options *o, const double *setting)
+static status check_perceptual(const seq2seq_options *o, const seq2seq_settings *s)
 {
-    double weight = set(setting, train_table, "perceptual_weight");
-    if (weight == 0)
+    const int32_t sides[] = {s->size.height, s->size.width};
+    if (s->perceptual_weight == 0)
         return OK;
-    if (o->perceptual == 0)
+    if (o->perceptual_width == 0)
         return fail(ERR_ARGUMENT,
                     "setting perceptual_weight is %g, which needs a model made with option perceptual_width "
                     "(64), whose tensors vgg19.* are set",
-                    weight);
-    for (int i = 0; i < 2; i++) {
-        static const char *const sides[] = {"height", "width"};
-        if (set(setting, train_table, sides[i]) < VGG19_LEAST_SIDE)
-            return fail(ERR_ARGUMENT, "setting %s is %g, a perceptual term needs at least %d", sides[i],
-                        set(setting, train_table, sides[i]), VGG19_LEAST_SIDE);
-    }
+                    s->perceptual_weight);
+    for (int i = 0; i < 2; i++)
+        if (sides[i] < VGG19_LEAST_SIDE)
+            return fail(ERR_ARGUMENT, "setting %s is %d, a perceptual term needs at least %d",
+                        i ? "width" : "height", (int)sides[i], VGG19_LEAST_SIDE);
     return OK;
 }
 
 static status train_shapes(numbers at, bk_dtype real, bk_shape *shape)
 {
     seq2seq_options o = options_of(at.option);
-    TRY(image_shape(&o, train_table, at.setting, real, "times", &shape[SOURCE]));
+    seq2seq_settings s = train_of(at.setting);
+    TRY(image_shape(&o, &s.size, s.train.batch, s.times, real, &shape[SOURCE]));
     shape[TARGET] = shape[SOURCE];
     shape[SOURCE_SEQUENCE] = shape[TARGET_SEQUENCE] = index_shape();
     for (int i = 0; i < 4; i++)
         shape[INPUTS + i] = shape_of(real, 0, NULL);
-    return check_perceptual(&o, at.setting);
+    return check_perceptual(&o, &s);
 }
 
 static void train_build(task_graph *t)
 {
     graph *g = t->g;
-    const double *v = t->at.setting;
     seq2seq_options o = options_of(t->at.option);
+    seq2seq_settings set = train_of(t->at.setting);
     seq2seq_step step = {.source = to_channels_last(g, t->in[SOURCE], o.ndims),
                          .target = to_channels_last(g, t->in[TARGET], o.ndims),
                          .source_code = one_hot(g, t->in[SOURCE_SEQUENCE], o.code_length),
                          .target_code = one_hot(g, t->in[TARGET_SEQUENCE], o.code_length),
-                         .times = (int64_t)set(v, train_table, "times"),
-                         .rec_weight = set(v, train_table, "rec_weight"),
-                         .cyc_weight = set(v, train_table, "cyc_weight"),
-                         .beta = set(v, train_table, "smooth_l1_beta"),
-                         .perceptual_weight = set(v, train_table, "perceptual_weight")};
+                         .times = set.times,
+                         .rec_weight = set.rec_weight,
+                         .cyc_weight = set.cyc_weight,
+                         .beta = set.smooth_l1_beta,
+                         .perceptual_weight = set.perceptual_weight};
     nn n, judge;
     status s = nn_open(&n, g, t->params, "", t->weights);
     if (s == OK && (s = nn_open(&judge, g, t->params, "vgg19.", t->weights)) != OK)
@@ -289,10 +312,11 @@ static void train_build(task_graph *t)
 }
 
 /* minimum + (learning_rate - minimum) (1 - epoch / epochs)^0.9, epochs counted whole. */
-static double train_rate(const double *v, double epoch)
+static double train_rate(const double *setting, double epoch)
 {
-    double low = set(v, train_table, "minimum_rate"), left = 1 - floor(epoch) / v[TRAIN_EPOCHS];
-    return low + (v[TRAIN_RATE] - low) * pow(left > 0 ? left : 0, 0.9);
+    seq2seq_settings s = train_of(setting);
+    double low = s.minimum_rate, left = 1 - floor(epoch) / s.train.epochs;
+    return low + (s.train.learning_rate - low) * pow(left > 0 ? left : 0, 0.9);
 }
 
 /* ---- samples from a set ---- */
@@ -301,14 +325,14 @@ static double train_rate(const double *v, double epoch)
 static status train_stacks(numbers at, stack_shape *shape)
 {
     seq2seq_options o = options_of(at.option);
-    const double *v = at.setting;
-    if (set(v, train_table, "times") != 1 || (o.ndims == 3 && o.channels != 1))
+    seq2seq_settings s = train_of(at.setting);
+    if (s.times != 1 || (o.ndims == 3 && o.channels != 1))
         return fail(ERR_ARGUMENT, "slmt_trainer_run: a set has one time point and one channel; more are for "
                                   "slmt_trainer_step()");
-    *shape = (stack_shape){.slices = o.ndims == 3 ? (int64_t)set(v, train_table, "depth") : o.channels,
-                           .rows = (int64_t)set(v, train_table, "height"),
-                           .columns = (int64_t)set(v, train_table, "width"),
-                           .crops = (int64_t)set(v, train_table, "crops"),
+    *shape = (stack_shape){.slices = o.ndims == 3 ? s.size.depth : o.channels,
+                           .rows = s.size.height,
+                           .columns = s.size.width,
+                           .crops = s.crops,
                            .most_sequences = o.code_length};
     return OK;
 }
@@ -321,7 +345,7 @@ static const feeding train_feeding = STACK_PAIR_FEEDING(&train_rule);
 static const method_task tasks[] = {
     {.name = "synthesize",
      .help = "make images of any sequence from images of another",
-     .settings = NUMBERS(synthesize_settings),
+     .settings = NUMBERS(synthesize_rows),
      .inputs = PORTS(synthesize_inputs),
      .outputs = PORTS(synthesize_outputs),
      .shapes = synthesize_shapes,
@@ -330,7 +354,7 @@ static const method_task tasks[] = {
     {.name = "train",
      .help = "train on pairs of sequences, whichever a subject has",
      .trains = 1,
-     .settings = NUMBERS(train_settings),
+     .settings = NUMBERS(train_rows),
      .inputs = PORTS(train_inputs),
      .outputs = PORTS(train_outputs),
      .shapes = train_shapes,
@@ -345,7 +369,7 @@ const method method_seq2seq = {
     .source =
         "Han et al., Synthesis-based imaging-differentiation representation learning for multi-sequence "
         "3D/4D MRI, Medical Image Analysis 92 (2024) 103044",
-    .options = {options, sizeof options / sizeof *options},
+    .options = NUMBERS(options),
     .check = check,
     .tensors = tensors,
     .tasks = tasks,

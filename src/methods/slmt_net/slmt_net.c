@@ -2,8 +2,6 @@
 /* slmt_net.c - options and the list of tensors, in the reference's names and order of use. */
 #include "methods/slmt_net/slmt_net.h"
 
-#include <string.h>
-
 /* ---- options ---- */
 
 static const slmt_model_options presets[] = {
@@ -15,43 +13,31 @@ static const slmt_model_options presets[] = {
         {sizeof(slmt_model_options), 128, 8, 4, 32, 4, 4, 4, 32, 2, 4, {2, 2, 2, 2}, {2, 4, 8, 16}, 8},
 };
 
+#define SIZE(member, initial, low, high, help)                                                               \
+    NUMBER_WHOLE(slmt_model_options, member, initial, low, high, help)
 const number slmt_net_rows[SLMT_NET_OPTIONS] = {
-    {"image_size", SLMT_NUMBER_WHOLE, 256, 16, 4096, "side of a slice in pixels; a multiple of 16 mae_patch",
-     NULL},
-    {"mae_patch", SLMT_NUMBER_WHOLE, 8, 2, 256, "side of an encoder patch in pixels; divides image_size",
-     NULL},
-    {"patch", SLMT_NUMBER_WHOLE, 4, 1, 128, "side of a generator patch in pixels: half of mae_patch", NULL},
-    {"embed_dim", SLMT_NUMBER_WHOLE, 128, 4, 4096, "token width of encoder and generator; a multiple of 4",
-     NULL},
-    {"depth", SLMT_NUMBER_WHOLE, 12, 1, 64, "encoder blocks", NULL},
-    {"num_heads", SLMT_NUMBER_WHOLE, 16, 1, 512, "encoder heads; divides embed_dim", NULL},
-    {"mlp_ratio", SLMT_NUMBER_WHOLE, 4, 1, 16, "MLP width over token width", NULL},
-    {"decoder_dim", SLMT_NUMBER_WHOLE, 64, 4, 4096, "token width of the Edge-MAE decoder; a multiple of 4",
-     NULL},
-    {"decoder_depth", SLMT_NUMBER_WHOLE, 8, 1, 64, "blocks of the Edge-MAE decoder", NULL},
-    {"decoder_heads", SLMT_NUMBER_WHOLE, 8, 1, 512, "heads of the Edge-MAE decoder; divides decoder_dim",
-     NULL},
-    {"generator_depths_0", SLMT_NUMBER_WHOLE, 2, 1, 64, "Swin blocks of the finest stage", NULL},
-    {"generator_depths_1", SLMT_NUMBER_WHOLE, 2, 1, 64, "Swin blocks of the second stage", NULL},
-    {"generator_depths_2", SLMT_NUMBER_WHOLE, 2, 1, 64, "Swin blocks of the third stage", NULL},
-    {"generator_depths_3", SLMT_NUMBER_WHOLE, 2, 1, 64, "Swin blocks of the coarsest stage", NULL},
-    {"generator_heads_0", SLMT_NUMBER_WHOLE, 8, 1, 512, "heads of the finest stage", NULL},
-    {"generator_heads_1", SLMT_NUMBER_WHOLE, 8, 1, 512, "heads of the second stage", NULL},
-    {"generator_heads_2", SLMT_NUMBER_WHOLE, 16, 1, 512, "heads of the third stage", NULL},
-    {"generator_heads_3", SLMT_NUMBER_WHOLE, 32, 1, 512, "heads of the coarsest stage", NULL},
-    {"window", SLMT_NUMBER_WHOLE, 8, 1, 64, "side of an attention window in tokens", NULL},
+    SIZE(image_size, 256, 16, 4096, "side of a slice in pixels; a multiple of 16 mae_patch"),
+    SIZE(mae_patch, 8, 2, 256, "side of an encoder patch in pixels; divides image_size"),
+    SIZE(patch, 4, 1, 128, "side of a generator patch in pixels: half of mae_patch"),
+    SIZE(embed_dim, 128, 4, 4096, "token width of encoder and generator; a multiple of 4"),
+    SIZE(depth, 12, 1, 64, "encoder blocks"),
+    SIZE(num_heads, 16, 1, 512, "encoder heads; divides embed_dim"),
+    SIZE(mlp_ratio, 4, 1, 16, "MLP width over token width"),
+    SIZE(decoder_dim, 64, 4, 4096, "token width of the Edge-MAE decoder; a multiple of 4"),
+    SIZE(decoder_depth, 8, 1, 64, "blocks of the Edge-MAE decoder"),
+    SIZE(decoder_heads, 8, 1, 512, "heads of the Edge-MAE decoder; divides decoder_dim"),
+    NUMBER_LIST(slmt_model_options, generator_depths, "2,2,2,2", 1, 64, NULL,
+                "Swin blocks of each stage, finest first"),
+    NUMBER_LIST(slmt_model_options, generator_heads, "8,8,16,32", 1, 512, NULL,
+                "heads of each stage, finest first"),
+    SIZE(window, 8, 1, 64, "side of an attention window in tokens"),
 };
-
-_Static_assert(sizeof(slmt_model_options) == sizeof(uint32_t) + SLMT_NET_OPTIONS * sizeof(int32_t),
-               "the table has the struct's fields, in its order");
+static const number_table table = NUMBERS(slmt_net_rows);
 
 slmt_net slmt_net_of(const double *option)
 {
     slmt_net net = {.options = {.struct_size = sizeof net.options}};
-    int32_t fields[SLMT_NET_OPTIONS];
-    for (int i = 0; i < SLMT_NET_OPTIONS; i++)
-        fields[i] = (int32_t)option[i];
-    memcpy((char *)&net.options + sizeof(uint32_t), fields, sizeof fields);
+    numbers_read(table, option, &net.options);
     net.mae_grid = net.options.image_size / net.options.mae_patch;
     net.grid = 2 * net.mae_grid;
     return net;
@@ -59,10 +45,12 @@ slmt_net slmt_net_of(const double *option)
 
 void slmt_net_numbers(const slmt_model_options *o, double *option)
 {
-    int32_t fields[SLMT_NET_OPTIONS];
-    memcpy(fields, (const char *)o + sizeof(uint32_t), sizeof fields);
-    for (int i = 0; i < SLMT_NET_OPTIONS; i++)
-        option[i] = fields[i];
+    numbers_write(table, o, option);
+}
+
+void slmt_net_fill_preset(int32_t index, double *option)
+{
+    slmt_net_numbers(&presets[index], option);
 }
 
 status slmt_net_preset(slmt_model_options *o, int32_t preset)

@@ -22,16 +22,19 @@ typedef struct slmt_net {
     int grid;     /* and at the fine scale: image_size / patch = 2 * mae_grid */
 } slmt_net;
 
-/* The options as a struct, and back: their table has the struct's order. */
+/* The options as a struct, and back. */
 slmt_net slmt_net_of(const double *option);
 void slmt_net_numbers(const slmt_model_options *o, double *option);
 
+/* The presets, in the order of SLMT_PRESET_... */
+#define SLMT_NET_PRESETS "base|small|tiny"
 status slmt_net_preset(slmt_model_options *o, int32_t preset);
+void slmt_net_fill_preset(int32_t index, double *option);
 
 /* Rules between options: ERR_ARGUMENT with the option and its rule. */
 status slmt_net_check(const double *option);
 
-enum { SLMT_NET_OPTIONS = 19 };
+enum { SLMT_NET_OPTIONS = 13 }; /* rows */
 extern const number slmt_net_rows[SLMT_NET_OPTIONS];
 
 void slmt_net_tensors(params *p, const double *option);

@@ -8,11 +8,6 @@
 #include "methods/slmt_net/mt_net.h"
 #include "slmt/trainer.h"
 
-static double set(const double *setting, number_table t, const char *name)
-{
-    return number_of(t, setting, name);
-}
-
 /* Builders of the networks that a task needs, over the weights or the frozen ones. */
 static int open_networks(task_graph *t, int n, nn *network, const char *const *prefix, const int32_t *slot)
 {
@@ -47,9 +42,13 @@ static bk_shape one(bk_dtype real)
 
 /* ---- synthesize ---- */
 
-static const number synthesize_settings[] = {
-    {"batch", SLMT_NUMBER_WHOLE, 1, 1, 65536, "slices computed together, at most", NULL},
+typedef struct synthesize_settings {
+    int32_t batch;
+} synthesize_settings;
+static const number synthesize_rows[] = {
+    NUMBER_WHOLE(synthesize_settings, batch, 1, 1, 65536, "slices computed together, at most"),
 };
+static const number_table synthesize_table = NUMBERS(synthesize_rows);
 static const port synthesize_inputs[] = {
     {"source", "batch,height,width", SLMT_TENSOR_FLOAT32, 0, "slices of the source contrast in [0, 1]", NULL},
 };
@@ -60,7 +59,9 @@ static const port synthesize_outputs[] = {
 static status synthesize_shapes(numbers at, bk_dtype real, bk_shape *shape)
 {
     const slmt_net net = slmt_net_of(at.option);
-    shape[0] = shape[1] = images(&net, real, (int64_t)at.setting[0]);
+    synthesize_settings s;
+    numbers_read(synthesize_table, at.setting, &s);
+    shape[0] = shape[1] = images(&net, real, s.batch);
     return OK;
 }
 
@@ -83,18 +84,31 @@ static const slicing synthesize_slices = {one_slice, 0, 1};
 
 /* ---- pretrain ---- */
 
-static const number pretrain_settings[] = {
+typedef struct pretrain_settings {
+    train_settings train;
+    int32_t patch_weight, decay_epochs;
+    double decay_factor, mask_ratio, rec_weight;
+} pretrain_settings;
+
+static const number pretrain_rows[] = {
     TRAIN_NUMBERS(20, 100, 3e-3, 0.95, 1, SLMT_RECOMPUTE_LINEAR),
-    {"patch_weight", SLMT_NUMBER_CHOICE, 0, 0, 1, "weights of removed patches: the paper's code, or its text",
-     "hard|easy-then-hard"},
-    {"decay_epochs", SLMT_NUMBER_WHOLE, 50, 1, 1000000, "the learning rate falls after every so many epochs",
-     NULL},
-    {"decay_factor", SLMT_NUMBER_REAL, 0.1, 0, 1, "factor by which the learning rate falls", NULL},
-    {"mask_ratio", SLMT_NUMBER_REAL, 0.7, 0, 1, "part of the patches that is removed", NULL},
-    {"rec_weight", SLMT_NUMBER_REAL, 10, 0, 1e9, "weight of the reconstruction loss beside the edge loss",
-     NULL},
+    NUMBER_CHOICE(pretrain_settings, patch_weight, 0, 1, "hard|easy-then-hard",
+                  "weights of removed patches: the paper's code, or its text"),
+    NUMBER_WHOLE(pretrain_settings, decay_epochs, 50, 1, 1000000,
+                 "the learning rate falls after every so many epochs"),
+    NUMBER_REAL(pretrain_settings, decay_factor, 0.1, 0, 1, "factor by which the learning rate falls"),
+    NUMBER_REAL(pretrain_settings, mask_ratio, 0.7, 0, 1, "part of the patches that is removed"),
+    NUMBER_REAL(pretrain_settings, rec_weight, 10, 0, 1e9,
+                "weight of the reconstruction loss beside the edge loss"),
 };
-static const number_table pretrain_table = NUMBERS(pretrain_settings);
+static const number_table pretrain_table = NUMBERS(pretrain_rows);
+
+static pretrain_settings pretrain_of(const double *setting)
+{
+    pretrain_settings s;
+    numbers_read(pretrain_table, setting, &s);
+    return s;
+}
 
 enum { MAE_IMAGES, MAE_KEEP, MAE_RESTORE, MAE_WEIGHT, MAE_EDGES };
 static const port pretrain_inputs[] = {
@@ -110,19 +124,15 @@ static const port pretrain_outputs[] = {
     {"total", "", SLMT_TENSOR_FLOAT32, 0, "rec_weight * reconstruction + edge", NULL},
 };
 
-static int kept_patches(const slmt_net *net, const double *setting)
-{
-    return edge_mae_kept(net, set(setting, pretrain_table, "mask_ratio"));
-}
-
 static status pretrain_shapes(numbers at, bk_dtype real, bk_shape *shape)
 {
     const slmt_net net = slmt_net_of(at.option);
-    int64_t batch = (int64_t)at.setting[TRAIN_BATCH], n = (int64_t)net.mae_grid * net.mae_grid;
-    int kept = kept_patches(&net, at.setting);
+    pretrain_settings s = pretrain_of(at.setting);
+    int64_t batch = s.train.batch, n = (int64_t)net.mae_grid * net.mae_grid;
+    int kept = edge_mae_kept(&net, s.mask_ratio);
     if (kept < 1 || kept >= n)
         return fail(ERR_ARGUMENT, "mask_ratio %g keeps %d of %d patches; at least one must stay and one go",
-                    set(at.setting, pretrain_table, "mask_ratio"), kept, (int)n);
+                    s.mask_ratio, kept, (int)n);
     shape[MAE_IMAGES] = shape[MAE_EDGES] = images(&net, real, batch);
     shape[MAE_KEEP] = shape_of(BK_I32, 2, (const int64_t[]){batch, kept});
     shape[MAE_RESTORE] = shape_of(BK_I32, 2, (const int64_t[]){batch, n});
@@ -142,7 +152,7 @@ static void pretrain_build(task_graph *t)
                         .edges = t->in[MAE_EDGES]};
     nn e;
     if (open_networks(t, 1, &e, (const char *const[]){"E."}, &t->weights)) {
-        edge_mae_pretrain(&e, &net, set(t->at.setting, pretrain_table, "rec_weight"), &v);
+        edge_mae_pretrain(&e, &net, pretrain_of(t->at.setting).rec_weight, &v);
         t->out[0] = v.rec_loss;
         t->out[1] = v.edge_loss;
         t->out[2] = v.total;
@@ -151,10 +161,10 @@ static void pretrain_build(task_graph *t)
 }
 
 /* learning_rate * decay_factor^floor(epoch / decay_epochs) */
-static double pretrain_rate(const double *s, double epoch)
+static double pretrain_rate(const double *setting, double epoch)
 {
-    return s[TRAIN_RATE] *
-           pow(set(s, pretrain_table, "decay_factor"), floor(epoch / set(s, pretrain_table, "decay_epochs")));
+    pretrain_settings s = pretrain_of(setting);
+    return s.train.learning_rate * pow(s.decay_factor, floor(epoch / s.decay_epochs));
 }
 
 /* A number for each patch; room: an order and a mask. */
@@ -174,12 +184,12 @@ static void *shift(void *array, bk_dtype type, size_t n)
 static void pretrain_prepare(const task_step *s)
 {
     const slmt_net net = slmt_net_of(s->at.option);
-    size_t n = (size_t)net.mae_grid * (size_t)net.mae_grid, kept = (size_t)kept_patches(&net, s->at.setting);
-    size_t batch = (size_t)s->at.setting[TRAIN_BATCH];
+    const pretrain_settings set = pretrain_of(s->at.setting);
+    size_t n = (size_t)net.mae_grid * (size_t)net.mae_grid;
+    size_t kept = (size_t)edge_mae_kept(&net, set.mask_ratio), batch = (size_t)set.train.batch;
     size_t pixels = (size_t)net.options.image_size * (size_t)net.options.image_size;
     double area = (double)net.options.mae_patch * net.options.mae_patch, filters[18];
-    int easy = set(s->at.setting, pretrain_table, "patch_weight") == SLMT_PATCH_WEIGHT_EASY_THEN_HARD &&
-               s->epoch < 0.5 * s->at.setting[TRAIN_EPOCHS];
+    int easy = set.patch_weight == SLMT_PATCH_WEIGHT_EASY_THEN_HARD && s->epoch < 0.5 * set.train.epochs;
     const param *filter = &s->params->list[params_find(s->params, "E.operator.filter.weight")];
     for (size_t i = 0; i < 18; i++)
         filters[i] = real_get((const unsigned char *)s->weights + filter->byte, s->real, i);
@@ -197,13 +207,28 @@ static void pretrain_prepare(const task_step *s)
 
 /* ---- finetune ---- */
 
-static const number finetune_settings[] = {
+typedef struct finetune_settings {
+    train_settings train;
+    int32_t warmup_epochs;
+    double minimum_rate, l1_weight;
+} finetune_settings;
+
+static const number finetune_rows[] = {
     TRAIN_NUMBERS(10, 150, 1e-3, 0.999, 0.7, SLMT_RECOMPUTE_CHEAP),
-    {"warmup_epochs", SLMT_NUMBER_WHOLE, 5, 0, 1000000, "the learning rate rises over so many epochs", NULL},
-    {"minimum_rate", SLMT_NUMBER_REAL, 1e-5, 0, 1e3, "the learning rate falls to this", NULL},
-    {"l1_weight", SLMT_NUMBER_REAL, 10000, 0, 1e9, "weight of mean |error| beside feature consistency", NULL},
+    NUMBER_WHOLE(finetune_settings, warmup_epochs, 5, 0, 1000000,
+                 "the learning rate rises over so many epochs"),
+    NUMBER_REAL(finetune_settings, minimum_rate, 1e-5, 0, 1e3, "the learning rate falls to this"),
+    NUMBER_REAL(finetune_settings, l1_weight, 10000, 0, 1e9,
+                "weight of mean |error| beside feature consistency"),
 };
-static const number_table finetune_table = NUMBERS(finetune_settings);
+static const number_table finetune_table = NUMBERS(finetune_rows);
+
+static finetune_settings finetune_of(const double *setting)
+{
+    finetune_settings s;
+    numbers_read(finetune_table, setting, &s);
+    return s;
+}
 
 static const port finetune_inputs[] = {
     {"source", "batch,height,width", SLMT_TENSOR_FLOAT32, 0, "slices of the source contrast in [0, 1]", NULL},
@@ -230,7 +255,7 @@ static void finetune_build(task_graph *t)
     nn n[3];
     if (open_networks(t, 3, n, (const char *const[]){"E.", "G.", "E."},
                       (const int32_t[]){t->weights, t->weights, t->frozen})) {
-        mt_net_finetune(&n[0], &n[1], &n[2], &net, set(t->at.setting, finetune_table, "l1_weight"), &v);
+        mt_net_finetune(&n[0], &n[1], &n[2], &net, finetune_of(t->at.setting).l1_weight, &v);
         t->out[0] = v.l1_loss;
         t->out[1] = v.fc_loss;
         t->out[2] = v.total;
@@ -239,16 +264,17 @@ static void finetune_build(task_graph *t)
 }
 
 /* Linearly from 0 over warmup_epochs, then a half cosine down to minimum_rate at `epochs`. */
-static double finetune_rate(const double *s, double epoch)
+static double finetune_rate(const double *setting, double epoch)
 {
-    double warmup = set(s, finetune_table, "warmup_epochs"), low = set(s, finetune_table, "minimum_rate");
-    if (epoch < warmup)
-        return s[TRAIN_RATE] * epoch / warmup;
-    double rest = s[TRAIN_EPOCHS] - warmup;
-    double part = rest > 0 ? (epoch - warmup) / rest : 1;
+    finetune_settings s = finetune_of(setting);
+    double high = s.train.learning_rate;
+    if (epoch < s.warmup_epochs)
+        return high * epoch / s.warmup_epochs;
+    double rest = s.train.epochs - s.warmup_epochs;
+    double part = rest > 0 ? (epoch - s.warmup_epochs) / rest : 1;
     if (part > 1)
         part = 1;
-    return low + (s[TRAIN_RATE] - low) * 0.5 * (1 + cos(3.14159265358979323846 * part));
+    return s.minimum_rate + (high - s.minimum_rate) * 0.5 * (1 + cos(3.14159265358979323846 * part));
 }
 
 /* ---- samples from a set ---- */
@@ -274,7 +300,7 @@ static const feeding finetune_feeding = SLICE_FEEDING(&pairs_of_slices);
 static const method_task tasks[] = {
     {.name = "synthesize",
      .help = "make slices of the target contrast from slices of the source contrast",
-     .settings = NUMBERS(synthesize_settings),
+     .settings = NUMBERS(synthesize_rows),
      .inputs = PORTS(synthesize_inputs),
      .outputs = PORTS(synthesize_outputs),
      .shapes = synthesize_shapes,
@@ -283,7 +309,7 @@ static const method_task tasks[] = {
     {.name = "pretrain",
      .help = "train the Edge-MAE on single slices (section III-A)",
      .trains = 1,
-     .settings = NUMBERS(pretrain_settings),
+     .settings = NUMBERS(pretrain_rows),
      .inputs = PORTS(pretrain_inputs),
      .outputs = PORTS(pretrain_outputs),
      .shapes = pretrain_shapes,
@@ -295,7 +321,7 @@ static const method_task tasks[] = {
     {.name = "finetune",
      .help = "train the whole network on pairs of slices (section III-B)",
      .trains = 1,
-     .settings = NUMBERS(finetune_settings),
+     .settings = NUMBERS(finetune_rows),
      .inputs = PORTS(finetune_inputs),
      .outputs = PORTS(finetune_outputs),
      .shapes = finetune_shapes,
@@ -310,7 +336,9 @@ const method method_slmt_net = {
     .title = "SLMT-Net: one contrast from another, after pre-training on single slices",
     .source = "Li et al., Multi-scale Transformer Network with Edge-aware Pre-training for Cross-Modality MR "
               "Image Synthesis, IEEE TMI 2023",
-    .options = {slmt_net_rows, SLMT_NET_OPTIONS},
+    .options = NUMBERS(slmt_net_rows),
+    .presets = SLMT_NET_PRESETS,
+    .preset = slmt_net_fill_preset,
     .check = slmt_net_check,
     .tensors = slmt_net_tensors,
     .tasks = tasks,

@@ -4,9 +4,13 @@
 #include "core/method.h"
 #include "methods/vgg19/vgg19.h"
 
+typedef struct vgg19_options {
+    int32_t width;
+} vgg19_options;
 static const number options[] = {
-    {"width", SLMT_NUMBER_WHOLE, 64, 1, 1024, "channels of the first layers; torchvision's are 64", NULL},
+    NUMBER_WHOLE(vgg19_options, width, 64, 1, 1024, "channels of the first layers; torchvision's are 64"),
 };
+static const number_table option_table = NUMBERS(options);
 
 static status check(const double *option)
 {
@@ -16,15 +20,20 @@ static status check(const double *option)
 
 static void tensors(params *p, const double *option)
 {
-    vgg19_params(p, "", (int32_t)option[0]);
+    vgg19_options o;
+    numbers_read(option_table, option, &o);
+    vgg19_params(p, "", o.width);
 }
 
-enum { BATCH, HEIGHT, WIDTH };
+typedef struct distance_settings {
+    int32_t batch, height, width;
+} distance_settings;
 static const number settings[] = {
-    {"batch", SLMT_NUMBER_WHOLE, 1, 1, 65536, "images computed together, at most", NULL},
-    {"height", SLMT_NUMBER_WHOLE, 192, VGG19_LEAST_SIDE, 8192, "rows of an image", NULL},
-    {"width", SLMT_NUMBER_WHOLE, 192, VGG19_LEAST_SIDE, 8192, "columns of an image", NULL},
+    NUMBER_WHOLE(distance_settings, batch, 1, 1, 65536, "images computed together, at most"),
+    NUMBER_WHOLE(distance_settings, height, 192, VGG19_LEAST_SIDE, 8192, "rows of an image"),
+    NUMBER_WHOLE(distance_settings, width, 192, VGG19_LEAST_SIDE, 8192, "columns of an image"),
 };
+static const number_table setting_table = NUMBERS(settings);
 
 static const port inputs[] = {
     {"a", "batch,height,width", SLMT_TENSOR_FLOAT32, 0, "grey images in [-1, 1]", NULL},
@@ -37,9 +46,9 @@ static const port outputs[] = {
 
 static status shapes(numbers at, bk_dtype real, bk_shape *shape)
 {
-    shape[0] = shape[1] = shape_of(real, 3,
-                                   (const int64_t[]){(int64_t)at.setting[BATCH], (int64_t)at.setting[HEIGHT],
-                                                     (int64_t)at.setting[WIDTH]});
+    distance_settings s;
+    numbers_read(setting_table, at.setting, &s);
+    shape[0] = shape[1] = shape_of(real, 3, (const int64_t[]){s.batch, s.height, s.width});
     shape[2] = shape_of(real, 1, shape[0].dim);
     return OK;
 }

@@ -58,6 +58,7 @@ const SLMT_LOG_DEBUG = Int32(3)  # for who works on the library
 const SLMT_NUMBER_WHOLE = Int32(1)  # a whole number
 const SLMT_NUMBER_REAL = Int32(2)  # a finite real number
 const SLMT_NUMBER_CHOICE = Int32(3)  # one of `choices`
+const SLMT_NUMBER_LIST = Int32(4)  # `count` whole numbers
 
 # Kinds of elements of a tensor.
 const SLMT_TENSOR_FLOAT32 = Int32(1)  # float
@@ -170,10 +171,11 @@ struct slmt_context_config
 end
 
 @doc raw"""
-A number with a name: an option of a method, or a setting of a task.
+A number with a name: an option of a method, or a setting of a task. The elements of a list are numbers of
+their own: NAME_0, NAME_1 and so on.
 """
 struct slmt_number
-    name::Cstring  # as in slmt_number_info
+    name::Cstring  # as in slmt_number_info; or "preset", see slmt_method_info
     value::Cdouble  # of SLMT_NUMBER_CHOICE: the index of the choice
 end
 
@@ -186,9 +188,12 @@ struct slmt_number_info
     name::Cstring  # lower case, words joined by '_'
     help::Cstring  # what it is, with its unit
     choices::Cstring  # names joined by '|'; "" for other kinds
-    initial::Cdouble  # the value where none is given
-    low::Cdouble  # smallest value
+    initial::Cdouble  # the value if none is given; not of a list
+    low::Cdouble  # smallest value, of a list: of an element
     high::Cdouble  # largest value
+    count::Int32  # elements of a list, at most 8; 0 for other kinds
+    reserved::Int32  # 0
+    list::Cstring  # the elements if none are given, "64,128,256"; "" for other kinds
 end
 
 @doc raw"""
@@ -239,6 +244,7 @@ struct slmt_method_info
     source::Cstring  # the paper
     options::Int32  # how many
     tasks::Int32  # how many
+    presets::Cstring  # sets of options by name, joined by '|'; "": none. The number "preset" among the options of slmt_model_create_method() is the index of one: the options that are not given are then its, not the defaults
 end
 
 @doc raw"""
@@ -1137,6 +1143,23 @@ Since 0.1.
 """
 slmt_model_card(model, key) =
     ccall((:slmt_model_card, libslmt), Cstring, (Ptr{slmt_model}, Cstring, ), model, key)
+
+@doc raw"""
+    const char *slmt_model_card_key(const slmt_model *model, size_t index)
+
+The key of a field of the model card, in the order of the keys.
+
+model: not NULL
+index: from 0
+
+Returns: the key, valid until a field is set or the model freed; "" past the last one
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_model_card_key(model, index) =
+    ccall((:slmt_model_card_key, libslmt), Cstring, (Ptr{slmt_model}, Csize_t, ), model, index)
 
 @doc raw"""
     slmt_status slmt_model_set_card(slmt_model *model, const char *key, const char *text)

@@ -54,7 +54,7 @@ struct Numbers
     raw::Vector{slmt_number}
 end
 
-# A tuple stands for several numbers: width = (8, 16) for width_0 = 8, width_1 = 16.
+# A tuple stands for the elements of a list: widths = (8, 16) for widths_0 = 8, widths_1 = 16.
 spread(name, value) = [string(name) => value]
 spread(name, values::Union{Tuple,AbstractVector}) = [string(name, '_', i - 1) => v for (i, v) in enumerate(values)]
 

@@ -6,7 +6,7 @@
     Model(f, context, method; ...)
 
 A model with fresh weights. `SLMT.methods()` lists methods, `SLMT.options(method)` their options. Tuples stand for
-numbered options (`width = (8, 16, 32)` for `width_0 = 8`, ...), and `SLMT.preset` has sets of options of SLMT-Net:
+the elements of a list (`widths = (8, 16, 32)` for `widths_0 = 8`, ...), and `SLMT.preset` has sets of options of SLMT-Net:
 
     Model(context, "slmt-net"; SLMT.preset(SLMT.SLMT_PRESET_TINY)..., seed = 1)
 
@@ -69,8 +69,11 @@ function option(model::Model, name)
     return value[]
 end
 
-"The options of a model: a `Dict` from names to numbers."
-options(model::Model) = Dict(info.name => option(model, info.name) for info in options(method(model)))
+"The options of a model: a `Dict` from names to numbers, of a list from those of its elements."
+options(model::Model) =
+    Dict(name => option(model, name) for info in options(method(model)) for name in numbers_of(info))
+
+numbers_of(info) = info.count == 0 ? [info.name] : ["$(info.name)_$(i - 1)" for i = 1:info.count]
 
 "The tensors of a model: `(name, size, used, weights)` of each, in Julia's order of axes."
 function tensors(model::Model)
@@ -101,6 +104,16 @@ end
 
 "A field of the model card, such as `name`, `data`, `intended_use`; \"\" where unset."
 card(model::Model, key) = unsafe_string(slmt_model_card(model, string(key)))
+
+"The keys of the fields of a model's card that are set, in order."
+function card_keys(model::Model)
+    all = String[]
+    while true
+        key = unsafe_string(slmt_model_card_key(model, length(all)))
+        isempty(key) && return all
+        push!(all, key)
+    end
+end
 
 "Sets a field of the model card; \"\" removes it."
 set_card!(model::Model, key, text::AbstractString) = check(slmt_model_set_card(model, string(key), text))

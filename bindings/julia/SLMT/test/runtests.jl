@@ -6,7 +6,7 @@ const SIDE = 64
 const TINY = (image_size = SIDE, mae_patch = 4, patch = 2, embed_dim = 8, depth = 1, num_heads = 2, mlp_ratio = 2,
               decoder_dim = 8, decoder_depth = 1, decoder_heads = 2, generator_depths = (2, 1, 1, 1),
               generator_heads = (2, 2, 4, 8), window = 4)
-const SMALL_SEQ2SEQ = (channels = 1, width = (4, 4, 4), lstm_width = 4, residual_blocks = 1, bank = 2, code_length = 3)
+const SMALL_SEQ2SEQ = (channels = 1, widths = (4, 4, 4), lstm_width = 4, residual_blocks = 1, bank = 2, code_length = 3)
 
 context = Context(threads = 1)
 tiny(seed = 1) = Model(context, "slmt-net"; seed = seed, TINY...)
@@ -320,7 +320,7 @@ end
 
     @testset "seq2seq runs by name, and by slices once its sequence is set" begin
         model = Model(context, "seq2seq"; seed = 1, SMALL_SEQ2SEQ...)
-        @test SLMT.option(model, :width_2) == 4
+        @test SLMT.option(model, :widths_2) == 4
         session = Session(model, height = 12, width = 8)
         @test size(session, "source") == (8, 12, 1, 1, 1)
         source = 2 .* reshape(images(2, 8, 12), 8, 12, 1, 1, 2) .- 1
