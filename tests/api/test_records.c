@@ -702,7 +702,7 @@ static void wrong_groups_and_tensors_of_a_file_are_named(void **state)
     assert_spoilt(f, path, "/source has 0 attributes");
     f = spoil(path);
     H5Ldelete(f, "/fields/cube", H5P_DEFAULT);
-    assert_spoilt(f, path, "/records/b/cube is named as no field");
+    assert_spoilt(f, path, "/records/b/cube has the name of no field");
     f = spoil(path);
     H5Ldelete(f, "/records/c/cube", H5P_DEFAULT);
     assert_spoilt(f, path, "/records/c has no tensor");
