@@ -2,7 +2,7 @@
 /* conv.c - convolution, channels last, and its two gradients; d is the dilation:
  *
  *   y[s,o]    = sum over k, c of x[s stride + k d - pad, c] w[o,c,k] + bias[o]
- * dx[i,c] = sum over k, o of dy[(i + pad - k d) / stride, o] w[o,c,k], if that is a whole number
+ *   dx[i,c]   = sum over k, o of dy[(i + pad - k d) / stride, o] w[o,c,k], if that is a whole number
  *   dw[o,c,k] = sum over s    of x[s stride + k d - pad, c] dy[s,o]
  *
  * c and o are of one group; w counts the group's c from 0. The first two are one loop: each element gathers,

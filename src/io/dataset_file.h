@@ -3,10 +3,10 @@
  *
  * HDF5 behind a 512-byte user block with magic and version (docs/file-formats.md):
  *
- * /fields/NAME attributes index, kind, type, axes, shape, and classes if it has any
- * /records/ID attributes index, split, group, and empty (fields of 0 rows) if there are any;
+ *   /fields/NAME      attributes index, kind, type, axes, shape, and classes if it has any
+ *   /records/ID       attributes index, split, group, and empty (fields of 0 rows) if there are any;
  *                     a tensor for each other field that the record has
- * /source if an importer made the set: its name and settings
+ *   /source           if an importer made the set: its name and settings
  *
  * Version 1 held only MR volumes, which are read as the fields and records that the importer "mr" makes now.
  */

@@ -112,7 +112,7 @@ status slmt_net_check(const double *option)
 #define ADD(p, init, used, layer, rank, ...)                                                                 \
     params_add(p, init, used, rank, (const int64_t[]){__VA_ARGS__}, at layer.text)
 
-/* The same for what linear layers alone read: their matrices. */
+/* The same for tensors that only linear layers read: their matrices. */
 #define ADD_MATRIX(p, init, used, layer, rank, ...)                                                          \
     params_add_matrix(p, init, used, rank, (const int64_t[]){__VA_ARGS__}, at layer.text)
 
@@ -162,7 +162,7 @@ static void add_edge_mae(params *p, const slmt_model_options *o, int64_t tokens)
     add_norm(p, 1, at("E.edge_norm"), d);
     add_linear(p, INIT_XAVIER, 1, at("E.edge_pred"), pixels, d);
     ADD(p, INIT_SOBEL, 1, ("E.operator.filter.weight"), 4, 2, 1, 3, 3);
-    for (int i = 0; i < 3; i++) { /* stored by the reference, read by nothing */
+    for (int i = 0; i < 3; i++) { /* stored by the reference, but never read */
         add_block(p, INIT_XAVIER, 0, at("E.rec_blocks.%d", i), d, o->mlp_ratio, 0, 0);
         add_block(p, INIT_XAVIER, 0, at("E.edge_blocks.%d", i), d, o->mlp_ratio, 0, 0);
     }
@@ -178,7 +178,7 @@ static int64_t table_rows(int64_t grid, int64_t window)
 static void add_down_stage(params *p, const slmt_model_options *o, int j, int s, int64_t grid)
 {
     int64_t c = (int64_t)o->embed_dim << s;
-    int used = !(j == 1 && s == STAGES - 1); /* the coarse branch's last stage reaches no output */
+    int used = !(j == 1 && s == STAGES - 1); /* no output depends on the coarse branch's last stage */
     for (int b = 0; b < o->generator_depths[s]; b++)
         add_block(p, INIT_TRUNCATED, used, at("G.layers%d.%d.blocks.%d", j, s, b), c, o->mlp_ratio,
                   table_rows(grid, o->window), o->generator_heads[s]);
