@@ -332,7 +332,7 @@ static void the_kept_file_of_version_2_is_read(void **state)
     assert_example(SLMT_SOURCE_DIR "/tests/data/set_2.h5");
 }
 
-/* 64 MiB pass through a context that may take 1 MiB beside its back end. */
+/* 64 MiB pass through a context that may take 1 MiB beside its backend. */
 static void a_record_may_be_larger_than_memory(void **state)
 {
     enum { ROWS = 1024, SIDE = 128 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Building graphs, and their gradients: shapes that fit and do not, first and second order derivatives of
- * every op against finite differences. All numbers are float64 on the reference back end. Plans: test_plan.c.
- */
+/* test_graph.c - building graphs, and their gradients: shapes that fit and do not, first and second order
+ * derivatives of every op against finite differences. All numbers are float64 on the reference backend.
+ * Plans: test_plan.c. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* 16-bit floats as storage (lib/half.h): every pattern, every border between two of them; and what a graph
- * does with weights stored so. Kernels: test_backend_product.c; models and files: test_weights.c. */
+/* test_half.c - 16-bit floats as storage (lib/half.h): every pattern, every border between two of them; and
+ * graphs with weights that are stored as 16-bit floats. Kernels: test_backend_product.c; models and files:
+ * test_weights.c. */
 #include <float.h>
 #include <math.h>
 #include <stdint.h>
