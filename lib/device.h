@@ -39,7 +39,7 @@ status device_copy(device dev, void *to, const void *from, size_t bytes);
 /* Sets *first to the index of the first of n arrays of reals that has a non-finite element, or to -1. */
 status device_finite(device dev, const bk_tensor *arrays, int32_t n, int32_t *first);
 
-/* Returns the status, and writes the message, for what a backend's function returned while it did `what`. */
+/* Returns the status, and writes the message, for the result of a backend's function during `what`. */
 status device_failure(device dev, bk_status s, const char *what);
 
 #endif

@@ -7,7 +7,7 @@
 #include "lib/ops.h"
 #include "lib/ops/rules.h"
 
-/* adjoint[v]: d loss / d v so far, NONE where nothing arrived; needed[v]: v depends on one of wrt. */
+/* adjoint[v]: d loss / d v so far, NONE without a gradient; needed[v]: v depends on one of wrt. */
 typedef struct sweep {
     value *adjoint;
     unsigned char *needed;

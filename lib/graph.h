@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* graph.h - a computation, described once: values, the nodes that make them, and their gradients.
  *
- * A graph knows static shapes and no memory; plan.h turns it into something that runs. Building needs no
- * error checks line by line: the graph keeps the first failure, later calls return NONE, and graph_status()
- * returns it. */
+ * A graph has static shapes and no memory; plan.h turns it into something that runs. Building needs no error
+ * checks line by line: the graph keeps the first failure, later calls return NONE, and graph_status() returns
+ * it. */
 #ifndef SLMT_LIB_GRAPH_H
 #define SLMT_LIB_GRAPH_H
 
@@ -85,8 +85,8 @@ void graph_output(graph *g, value v, int32_t slot);
  * it). Other values can use this memory before v is computed. */
 void graph_hold(graph *g, value v, int32_t held);
 
-/* Gradients of the scalar `loss` with respect to wrt[0..n-1], as new values; NONE where loss does not depend
- * on it. They consist of ordinary nodes and can be differentiated again. */
+/* Gradients of the scalar `loss` with respect to wrt[0..n-1], as new values; NONE if loss does not depend on
+ * it. They consist of ordinary nodes and can be differentiated again. */
 status graph_gradients(graph *g, value loss, const value *wrt, int32_t n, value *gradient);
 
 /* Nodes added from now on, and their gradients, belong to the layer of this name, which a profile shows. */

@@ -83,8 +83,8 @@ value op_cumsum(graph *g, value x);
 value op_cast(graph *g, value x);                                          /* int32 to real */
 value op_argmax(graph *g, value x, int axis);                              /* int32, without the axis */
 value op_one_hot(graph *g, value label, int64_t classes, int32_t ignored); /* a row of zeros if ignored */
-/* x[...,K], label[...], class_weight[K] or NONE -> loss[...] and in *weight the labels' weights, 0 where
- * ignored */
+/* x[...,K], label[...], class_weight[K] or NONE -> loss[...] and in *weight the labels' weights, 0 if ignored
+ */
 value op_cross_entropy(graph *g, value x, value label, value class_weight, int32_t ignored, value *weight);
 
 /* ---- random numbers: from a key[4] bound for each run (random_key()), and a purpose (random_purpose()) that

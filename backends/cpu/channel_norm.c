@@ -19,7 +19,7 @@
 
 enum {
     BLOCK = 8192,    /* floats of a block of rows, */
-    LEAST_ROWS = 16, /* or more where channels are many, */
+    LEAST_ROWS = 16, /* or more if channels are many, */
     MOST_ROWS = 32,  /* or fewer if channels are few, because the gradient of a bias before a norm is nothing
                         but the rounding of these sums */
     WIDE = 4,        /* independent vectors: a single sum would wait for its own latency */
@@ -210,7 +210,7 @@ static void merge_moments(const norm *n, int64_t group)
     }
 }
 
-/* ---- what the moments are for ---- */
+/* ---- uses of the moments ---- */
 
 /* z of row r. */
 INLINE vf normal(const norm *n, const block *b, int64_t r, int64_t i, int k, const int vectors)

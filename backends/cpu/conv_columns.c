@@ -20,7 +20,7 @@ enum {
     STEP = 16                /* floats of a cache line: sizes in scratch are multiples */
 };
 
-/* ---- what one of the three ops does ---- */
+/* ---- the job of one of the three ops ---- */
 
 typedef struct plan {
     cpu_way way;

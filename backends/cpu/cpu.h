@@ -59,7 +59,7 @@ typedef struct cpu_gemm {
     int64_t m, n, k;
     int trans_a, trans_b;
     cpu_activation act;
-    int32_t b_type; /* BK_F32, or where trans_b also BK_BF16, BK_F16 */
+    int32_t b_type; /* BK_F32, or with trans_b also BK_BF16, BK_F16 */
     const float *a, *bias, *residual;
     const void *b;
     float *y;    /* may be the residual */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* matrix.h - matrix products: what BK_MATMUL and BK_LINEAR have in common. Everything is row-major; a product
+/* matrix.h - matrix products: the common form of BK_MATMUL and BK_LINEAR. Everything is row-major; a product
  * is batch x [m,k] x [k,n] -> [m,n]. */
 #ifndef SLMT_CPU_MATRIX_H
 #define SLMT_CPU_MATRIX_H

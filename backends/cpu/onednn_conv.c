@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* onednn_conv.c - convolution and its gradients by oneDNN, for its C APIs of versions 2 and 3.
  *
- * Images are read and written where they lie, channels last. oneDNN's kernels want weights in another order:
- * each run reorders them into scratch memory before a product, and their gradient out of it afterwards. As in
+ * Images are read and written in place, channels last. oneDNN's kernels need weights in another order: each
+ * run reorders them into scratch memory before a product, and their gradient out of it afterwards. As in
  * onednn.c, prepare() sets up everything except data pointers, and scratch memory belongs to the caller. */
 #include "backends/cpu/onednn.h"
 
@@ -189,8 +189,8 @@ static int has_stride(const conv *c)
 }
 
 /* With a stride, oneDNN 2.6's gradient of weights writes beyond its memory: over three axes for some kernels
- * (2x3x5x9 pixels of 16 channels, kernel 5x7x7, stride 2, pad 3), and where the kernel is one pixel and
- * channels are fewer than a vector's (oneDNN's issue 6035, open in 2026). */
+ * (2x3x5x9 pixels of 16 channels, kernel 5x7x7, stride 2, pad 3), and if the kernel is one pixel and channels
+ * are fewer than a vector's (oneDNN's issue 6035, open in 2026). */
 static int is_trusted(const conv *c, const bk_call *call)
 {
     return call->op != BK_CONV_GRAD_WEIGHT || !has_stride(c) || (c->axes < 3 && c->taps > 1);
@@ -322,7 +322,8 @@ static dnnl_status_t make_call(const cpu_device *dev, const conv *c, const bk_ca
 
 /* ---- run ---- */
 
-/* Ordered weights are in kept memory or at the front of scratch; the libraries' own scratch comes behind. */
+/* Ordered weights are in kept memory or at the front of scratch; the library's own scratch comes after them.
+ */
 static void *ordered_weights(const bk_call *call)
 {
     return call->kept_bytes > 0 ? call->kept : call->scratch;

@@ -3,7 +3,7 @@
  * loads and stores, and the few functions the kernels need. Not a general vector library.
  *
  * CPU_ISA (v2, v3, v4, base) names the level, CPU_LEVEL (2, 3, 4, 0) is its number. CPU_MVEC is
- * defined where the C library has vector exp, log and tanh (glibc 2.35 on x86-64). */
+ * defined if the C library has vector exp, log and tanh (glibc 2.35 on x86-64). */
 #ifndef SLMT_CPU_VEC_H
 #define SLMT_CPU_VEC_H
 
@@ -101,7 +101,7 @@ INLINE vf vselect(vi mask, vf yes, vf no)
     return (vf)(((vi)yes & mask) | ((vi)no & ~mask));
 }
 
-/* a > b ? a : b, so b where one is a NaN. */
+/* a > b ? a : b, so b if one is a NaN. */
 INLINE vf vmax(vf a, vf b)
 {
 #if CPU_LEVEL == 4

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* batch_norm.c - batch norm as papers use it: with the statistics of the batch, and with given ones, where it
- * is folded into the layer in front of it. */
+/* batch_norm.c - batch norm as papers use it: with the statistics of the batch, or with given ones, in which
+ * case it is folded into the layer before it. */
 #include "lib/ops.h"
 #include "lib/ops/rules.h"
 

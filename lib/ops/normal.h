@@ -34,7 +34,7 @@ typedef struct norm_grad_inputs {
  * be NONE; of z's rank): D(u) gain + v z + w at a, the sum of a D(u) at gain. */
 norm_grad_inputs norm_grad_again(graph *g, const norm_grad *n, value u, value v, value w);
 
-/* a + b, where either may be NONE. */
+/* Returns a + b; either may be NONE. */
 value add_if_any(graph *g, value a, value b);
 
 #endif

@@ -116,7 +116,7 @@ static void grad_linear(graph *g, const node *n, const value *dy, value *dx)
     if (g->error != OK)
         return;
     if (bk_is_half(graph_shape(g, n->in[1])->dtype)) {
-        graph_fail(g, fail(ERR_UNSUPPORTED, "op linear has no gradient where its weight is stored as 16-bit "
+        graph_fail(g, fail(ERR_UNSUPPORTED, "op linear has no gradient if its weight is stored as 16-bit "
                                             "floats"));
         return;
     }

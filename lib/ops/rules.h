@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rules.h - what the engine knows of an op: its row.
+/* rules.h - the row of an op, which holds everything that the engine knows of it.
  *
  * One row for each op of backends/ops.def, in the file of its family; table.c finds the rows by id. The
  * passes over a graph (plan, fold, recompute, profile) ask the row and name no op. */

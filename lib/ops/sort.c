@@ -20,7 +20,7 @@ static status shape_sort(const op_args *a, bk_shape *out)
     return OK;
 }
 
-/* x[...,N] as [rows,N,1]: what gather and scatter take, each row with an index of its own. */
+/* x[...,N] as [rows,N,1]: the shape for gather and scatter, in which each row has an index of its own. */
 static value as_rows(graph *g, value x)
 {
     return op_view(g, x, 3, -1, graph_dim(g, x, -1), 1);

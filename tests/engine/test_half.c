@@ -226,7 +226,7 @@ static void there_is_no_gradient_through_a_weight_of_16_bits(void **state)
         sketch_open(&s, BK_BF16);
         value loss = op_sum_all(s.g, op_linear(s.g, s.x, op_view(s.g, s.w, 2, 5, 4), NONE));
         assert_int_equal(graph_gradients(s.g, loss, wrt ? &s.w : &s.x, 1, &d), ERR_UNSUPPORTED);
-        sketch_fails(&s, ERR_UNSUPPORTED, "op linear has no gradient where its weight is stored as 16-bit");
+        sketch_fails(&s, ERR_UNSUPPORTED, "op linear has no gradient if its weight is stored as 16-bit");
     }
 }
 

@@ -137,7 +137,7 @@ static status fill_one(feed *f, const example *x, random_stream *r, float *sourc
     return OK;
 }
 
-/* Reads and augments the examples of a step: sources and, where there are two inputs, targets. */
+/* Reads and augments the examples of a step: sources and, if there are two inputs, targets. */
 status slices_fill(feed *f, uint64_t step, void *const *in)
 {
     size_t batch = (size_t)f->at.setting[TRAIN_BATCH], side = (size_t)f->preprocess.image_size;

@@ -30,7 +30,7 @@ int edge_mae_kept(const slmt_net *net, double mask_ratio);
 /* total = rec_weight * rec_loss + edge_loss. */
 void edge_mae_pretrain(nn *e, const slmt_net *net, double rec_weight, edge_mae_graph *v);
 
-/* ---- what a step needs beside the images ---- */
+/* ---- inputs of a step beside the images ---- */
 
 /* Ranks of a stable ascending sort of noise[N] -> keep[kept], restore[N], mask[N] (1 = removed). order: N
  * ints of scratch. */
