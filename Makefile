@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The usual errands by name. The build itself is CMake's: see CMakePresets.json.
+# Shortcuts for the usual commands. CMake does the build itself: see CMakePresets.json.
 
 .PHONY: build demo test toy bench parity manual format api check
 
@@ -17,16 +17,16 @@ test:
 	$(MAKE) --no-print-directory build
 	ctest --preset release
 
-# The whole training of examples/seq2seq-toy and its facts: minutes on one thread. `make test` has its first part.
+# The whole training of examples/seq2seq-toy and its checks: minutes on one thread. `make test` runs its first part.
 toy: build
 	build/release/bin/seq2seq-toy --seed 0 --threads 1
 
-# Every recorded case of the reference implementation in SLMT_PARITY_DIR, also the large ones.
+# Every recorded case of the reference implementation in SLMT_PARITY_DIR, including the large ones.
 SLMT_PARITY_DIR ?= $(CURDIR)/../shared/parity
 parity: build
 	SLMT_PARITY_DIR=$(SLMT_PARITY_DIR) ctest --preset release --tests-regex parity
 
-# Time and memory of the main jobs; BENCH="--jobs synth1 --shapes" takes one, with every op.
+# Time and memory of the main jobs; BENCH="--jobs synth1 --shapes" measures one of them, with every op.
 bench: build
 	build/release/bin/bench $(BENCH)
 
@@ -37,7 +37,7 @@ manual:
 format:
 	scripts/check-format --fix
 
-# What follows from the public headers: bindings, linker map, tables, tests. Needs scripts/install-deps --ci.
+# The files generated from the public headers: bindings, linker map, tables, tests. Needs scripts/install-deps --ci.
 api:
 	build/venv/bin/python scripts/generate-api
 

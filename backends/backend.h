@@ -6,8 +6,8 @@
  * code except trivial helpers on shapes and types.
  *
  * All tensors are dense and row-major. "real" below is the graph's floating type: float32, or float64
- * on a back end that supports it. Index tensors are int32. The weight of BK_LINEAR may be stored as 16-bit
- * floats, from which the arithmetic takes its exact value in "real". */
+ * on a backend that supports it. Index tensors are int32. The weight of BK_LINEAR may be stored as 16-bit
+ * floats, whose exact values in "real" the arithmetic uses. */
 #ifndef SLMT_BACKEND_H
 #define SLMT_BACKEND_H
 
@@ -31,9 +31,9 @@ typedef struct bk_shape {
 typedef struct bk_tensor {
     bk_shape shape;
     void *data;       /* may be NULL while a call is prepared */
-    uint64_t version; /* 0: the values may be others in each run. Else the input is invariant: the same data
-                         and version hold the same values, so that a backend may keep what it made of them.
-                         While a call is prepared: 1 for an input that will be invariant */
+    uint64_t version; /* 0: the values may change in each run. Else the input is invariant: as long as data
+                         and version are the same, so are the values, and a backend may keep what it derived
+                         from them. While a call is prepared: 1 for an input that will be invariant */
 } bk_tensor;
 
 /* Op ids: BK_CONV and the like. ops.def lists the ops with the definition of each. */
@@ -47,8 +47,8 @@ typedef enum bk_op {
  */
 typedef enum bk_activation { BK_ACT_NONE = 0, BK_ACT_GELU = 1, BK_ACT_LEAKY_RELU = 2 } bk_activation;
 
-/* Where element i of an axis of S' lies on the axis of S: (i + 1/2) S / S' - 1/2, i (S - 1) / (S' - 1) or 0
- * if S' is 1, floor(i S / S'). */
+/* The position of element i of an axis of S' on the axis of S: (i + 1/2) S / S' - 1/2, i (S - 1) / (S' - 1)
+ * or 0 if S' is 1, floor(i S / S'). */
 typedef enum bk_resize { BK_RESIZE_HALF_PIXEL = 0, BK_RESIZE_CORNERS = 1, BK_RESIZE_NEAREST = 2 } bk_resize;
 
 /* Attributes of a node. Unused fields are zero. */
@@ -71,13 +71,13 @@ typedef struct bk_attr {
 
 typedef enum bk_status {
     BK_OK = 0,
-    BK_ERR_MEMORY = 1,      /* the host's allocator, the library below or the device had none left */
+    BK_ERR_MEMORY = 1,      /* the host's allocator, a library or the device is out of memory */
     BK_ERR_UNSUPPORTED = 2, /* this op, type, shape, option or machine is not served */
     BK_ERR_FAILED = 3,      /* anything else; the message was given to host->log */
     BK_ERR_LIMIT = 4        /* the host refused memory because its limit is reached */
 } bk_status;
 
-/* What the engine lends a backend. Valid until close(). */
+/* The services of the engine that a backend may use until close(). */
 typedef struct bk_host {
     void *user;
     bk_status (*alloc)(void *user, size_t bytes,
@@ -95,19 +95,19 @@ typedef struct bk_call {
     bk_attr attr;
     int32_t n_in, n_out;
     bk_tensor in[BK_MAX_IN];
-    bk_tensor out[BK_MAX_OUT]; /* out[k].data is NULL when nobody reads output k (k > 0 only) */
+    bk_tensor out[BK_MAX_OUT]; /* out[k].data is NULL if output k has no reader (k > 0 only) */
     void *scratch;             /* 64-byte aligned, scratch_bytes long, contents undefined */
     size_t scratch_bytes;      /* set by prepare() */
-    void *kept;                /* 64-byte aligned, kept_bytes long, of this call alone: contents, at first
-                                  undefined, stay from run to run */
-    size_t kept_bytes;         /* set by prepare(); NULL and 0 in most calls */
-    void *state;               /* set by prepare(), freed by release() */
+    void *kept; /* 64-byte aligned, kept_bytes long, of this call alone: its contents, at first undefined,
+                   persist from run to run */
+    size_t kept_bytes; /* set by prepare(); NULL and 0 in most calls */
+    void *state;       /* set by prepare(), freed by release() */
 } bk_call;
 
-/* Whether out[0] may be the same memory as in[i] (same shape): true for every element-wise op of one
- * input and for those of two with equal shapes, and for BK_LINEAR's residual. Back ends keep to it. */
+/* True if out[0] may be the same memory as in[i] (same shape): for every element-wise op of one input, for
+ * those of two with equal shapes, and for BK_LINEAR's residual. Backends must support this. */
 
-/* An operand whose memory is named anew for each run: input `operand` of a call, or output operand -
+/* An operand whose address is given anew for each run: input `operand` of a call, or output operand -
  * BK_MAX_IN, lies at bound[slot]. */
 typedef struct bk_binding {
     int32_t call, operand, slot;
@@ -121,7 +121,7 @@ typedef struct bk_plan {
     int32_t n_bindings;
 } bk_plan;
 
-/* Which way a copy goes. */
+/* The direction of a copy. */
 typedef enum bk_direction {
     BK_UP = 0,    /* from the host to the device */
     BK_DOWN = 1,  /* from the device to the host */
@@ -129,12 +129,13 @@ typedef enum bk_direction {
 } bk_direction;
 
 typedef struct bk_backend {
-    uint32_t api; /* BK_API. This field stays the first one whatever else changes */
+    uint32_t api; /* BK_API. This field stays the first one in every version */
     const char *name;
-    size_t fast_bytes; /* of a plan's tensors: with more, a sample takes longer, as caches miss; 0: any */
+    size_t fast_bytes; /* the most bytes of a plan's tensors before a sample takes longer, because caches
+                          miss; 0: no such limit */
 
     /* options: items separated by commas, each a name or name=value ("matrix=onednn,bf16"); "" or NULL: none.
-     * An item that the backend does not know, or cannot serve on this machine, is refused with
+     * The backend refuses an item that it does not know, or cannot support on this machine, with
      * BK_ERR_UNSUPPORTED and a message in the log. */
     bk_status (*open)(const bk_host *host, const char *options, void **device);
     void (*close)(void *device);                            /* NULL is allowed */
@@ -143,8 +144,8 @@ typedef struct bk_backend {
     void (*release)(void *device, bk_call *call);
 
     /* A run is begin(), run() for each call, end(), on one thread. end() returns when all results are there
-     * and leaves the thread's settings as they were, also after a failure; errors that the device found late
-     * are its status. */
+     * and leaves the thread's settings as they were, also after a failure; errors that the device reports
+     * late are its status. */
     bk_status (*begin)(void *device);
     bk_status (*end)(void *device);
     bk_status (*run)(void *device, bk_call *call); /* allocates nothing; one thread a call at a time */
@@ -152,23 +153,23 @@ typedef struct bk_backend {
 
     /* ---- memory of the device's own: all four functions, or none ----
      * A backend without them works on host memory. With them, every tensor and the scratch memory of every
-     * call lie in memory of alloc(), and nobody but the backend reads or writes it. */
+     * call lie in memory of alloc(), which only the backend reads or writes. */
     bk_status (*alloc)(void *device, size_t bytes, void **out); /* 64-byte aligned, contents undefined */
     void (*free)(void *device, void *p);                        /* NULL is allowed */
-    /* Returns when `to` holds the bytes; what ran before on this device comes first. */
+    /* Returns when `to` holds the bytes; work started earlier on this device is done first. */
     bk_status (*copy)(void *device, void *to, const void *from, size_t bytes, bk_direction way);
-    /* *first: the index of the first of n arrays that holds an element which is not finite, or -1. */
+    /* Sets *first to the index of the first of n arrays that has a non-finite element, or to -1. */
     bk_status (*finite)(void *device, const bk_tensor *arrays, int32_t n, int32_t *first);
 
     /* ---- whole plans: all four functions, or none ----
      * With them, a plan is loaded once and each run is launch() and wait() in place of begin(), run() and
      * end(). */
-    /* Where memory is only counted, tensors and scratch are NULL, and the program is never launched. */
+    /* In a dry run, tensors and scratch are NULL, and the program is never launched. */
     bk_status (*load)(void *device, const bk_plan *plan, void **program);
     void (*unload)(void *device, void *program); /* NULL is allowed */
     /* Starts all calls on these pointers. One run of a program at a time. */
     bk_status (*launch)(void *device, void *program, void *const *bound);
-    /* Returns when the run's results are there. Errors that the device found are its status. */
+    /* Returns when the run's results are complete. Errors that the device reports are its status. */
     bk_status (*wait)(void *device, void *program);
 } bk_backend;
 
@@ -180,8 +181,8 @@ const bk_backend *bk_cpu(void);
 #define BK_PLUGIN_ENTRY "slmt_backend"
 typedef const bk_backend *(*bk_plugin_entry)(void);
 
-/* Moves *options behind its next item and the comma that follows. Returns the item's length, 0 at the end,
- * and its start in *item. */
+/* Moves *options past its next item and the comma that follows. Returns the item's length, 0 at the end, and
+ * its start in *item. */
 static inline size_t bk_next_option(const char **options, const char **item)
 {
     const char *p = *options ? *options : "";
@@ -193,13 +194,13 @@ static inline size_t bk_next_option(const char **options, const char **item)
     return n;
 }
 
-/* 1 if an item of an options text is this one. */
+/* Returns 1 if an item of an options string is this one. */
 static inline int bk_option_is(const char *item, size_t length, const char *wanted)
 {
     return strlen(wanted) == length && memcmp(item, wanted, length) == 0;
 }
 
-/* "conv" of BK_CONV, for messages. */
+/* Returns an op's name for messages: "conv" for BK_CONV. */
 static inline const char *bk_op_name(bk_op op)
 {
     static const char *const names[] = {
@@ -219,7 +220,8 @@ static inline size_t bk_dtype_size(int32_t dtype)
     return bk_is_half(dtype) ? 2 : dtype == BK_F64 ? 8 : 4;
 }
 
-/* The value of a 16-bit float: exact, also of subnormal ones, whatever the processor does with those. */
+/* Returns the exact value of a 16-bit float, also of a subnormal one, whatever the processor's setting for
+ * subnormal numbers. */
 static inline float bk_widen(int32_t dtype, uint16_t half)
 {
     uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 31, fraction = half & 1023;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* philox.h - the arithmetic of random numbers, for the engine and every backend: Philox 4x32-10 (Salmon et
- * al., SC 2011), and what is made of its words.
+ * al., SC 2011), and the distributions that are computed from its words.
  *
  * A number is a pure function of (seed, stream, counter). The normal distribution is computed with +, -, *, /
  * and sqrt in double alone, which IEEE 754 rounds in one way: compiled without contraction to multiply-adds
- * (-ffp-contract=off), every backend and every machine gives the same bits. */
+ * (-ffp-contract=off), every backend on every machine produces the same bits. */
 #ifndef SLMT_PHILOX_H
 #define SLMT_PHILOX_H
 
@@ -36,7 +36,7 @@ static inline void philox_block(uint64_t seed, uint64_t stream, uint64_t counter
     memcpy(out, c, sizeof c);
 }
 
-/* In [0, 1), of 24 bits: exact in float32 too. */
+/* Returns a number in [0, 1) of 24 bits, which is exact in float32 too. */
 static inline double philox_uniform(uint32_t word)
 {
     return (word >> 8) * 0x1p-24;
@@ -60,7 +60,8 @@ static inline double philox_log(double x)
 }
 
 /* Two standard normal numbers from two words, by Box and Muller: sqrt(-2 log u) (cos, sin)(2 pi v). The angle
- * is a quarter turn's multiple and a rest of at most 1/8 turn, whose sine and cosine are Taylor sums. */
+ * is split into a multiple of a quarter turn and a remainder of at most 1/8 turn, whose sine and cosine are
+ * Taylor sums. */
 static inline void philox_normal(uint32_t word0, uint32_t word1, double z[2])
 {
     double r = sqrt(-2 * philox_log((word0 + 1.0) * 0x1p-32));

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# Run at each build (cmake -P) with SOURCE, OUTPUT and maybe COMMIT: writes a C file that holds the source's commit.
-# Without COMMIT it is asked of git, where SOURCE is the root of a checkout; "" where it is not.
+# commit.cmake - writes a C file that holds the source's commit. It runs at each build (cmake -P) with SOURCE, OUTPUT and
+# optionally COMMIT.
+# Without COMMIT it asks git if SOURCE is the root of a checkout; otherwise the commit is "".
 cmake_policy(VERSION 3.25)
 if(COMMIT STREQUAL "")
   execute_process(COMMAND git rev-parse --show-prefix WORKING_DIRECTORY ${SOURCE}

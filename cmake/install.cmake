@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# What is installed, in four components: runtime (the shared library), devel (headers, libslmt.a, the packages for
+# install.cmake - installation in four components: runtime (the shared library), devel (headers, libslmt.a, the packages for
 # CMake and pkg-config), tools (the command, its manual pages, completion for shells), doc (licences, documentation,
-# an example). An installed tree may be moved: nothing in it names its place.
+# an example). An installed tree may be moved, because no file in it holds its path.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/slmt)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-# An HDF5 inside libslmt.so that nothing outside sees, for processes that load another one, as Python's do: the target
-# slmt_hdf5.
+# private-hdf5.cmake - the target slmt_hdf5: an HDF5 inside libslmt.so that is invisible outside, for processes that load
+# another HDF5, as those of Python do.
 #
-# Debian compiles libhdf5_serial.a for programs (-fPIE). All that keeps it out of a shared library is how it reaches the
-# variables stdout and stderr of another library, so that a copy of it reaches two of ours (src/io/private_hdf5/hdf5_streams.c).
+# Debian compiles libhdf5_serial.a for programs (-fPIE). A shared library cannot contain it only because of the way in
+# which it accesses stdout and stderr, variables of another library. A copy of it therefore accesses two
+# private variables (src/io/private_hdf5/hdf5_streams.c).
 find_path(SLMT_HDF5_INCLUDE hdf5.h PATH_SUFFIXES hdf5/serial REQUIRED)
 find_library(SLMT_HDF5 NAMES libhdf5_serial.a libhdf5.a REQUIRED)
 find_library(SLMT_SZIP libsz.a REQUIRED) # what Debian's HDF5 stands on; libslmt calls none of it

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* device.c - memory for tensors: the backend's own where it has some, else the host's. */
+/* device.c - memory for tensors: the backend's own if it has some, else the host's. */
 #include "lib/device.h"
 
 #include <math.h>
@@ -18,7 +18,7 @@ status device_failure(device dev, bk_status s, const char *what)
     if (s == BK_ERR_MEMORY)
         return fail_memory();
     if (s == BK_ERR_LIMIT)
-        return fail_prefix(ERR_LIMIT, "the backend's memory"); /* the host's refusal has left its message */
+        return fail_prefix(ERR_LIMIT, "the backend's memory"); /* the host has already written the message */
     if (s == BK_ERR_UNSUPPORTED)
         return fail(ERR_UNSUPPORTED, "backend %s does not serve %s", name, what);
     return fail(ERR_BACKEND, "backend %s failed in %s", name, what);
@@ -45,7 +45,7 @@ status device_take(device dev, mem *m, size_t bytes, void **out)
     return device_failure(dev, s, "taking memory");
 }
 
-/* Zeros for the device come in pieces from the host: no call of the contract makes them there. */
+/* The backend contract has no call that clears memory, so zeros are copied from the host in pieces. */
 static status write_zeros(device dev, void *to, size_t bytes)
 {
     static const unsigned char zeros[4096];

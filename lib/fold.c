@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fold.c - splitting a graph at the values that rarely change. */
+/* fold.c - splits a graph into its invariant part and the part that runs on every call. */
 #include "lib/fold.h"
 
 #include "lib/ops/rules.h"
 
 typedef struct halves {
     graph *g;
-    unsigned char *steady; /* by value: follows from steady slots and constants alone */
-    unsigned char *made;   /* by value: steady, and more than a view of something bound or constant */
-    value *kept;           /* by value: what is read instead; NONE: itself */
+    unsigned char *steady; /* by value: depends on invariant slots and constants alone */
+    unsigned char *made;   /* by value: invariant, and more than a view of a bound value or a constant */
+    value *kept;           /* by value: the value read in its place, or NONE */
 } halves;
 
 static void mark(halves *h, const unsigned char *steady_slot, int32_t n_slots)
@@ -34,7 +34,7 @@ static void mark(halves *h, const unsigned char *steady_slot, int32_t n_slots)
     }
 }
 
-/* Node k follows from more than steady values. */
+/* True if the node depends on an input that may change on every call. */
 static int is_lively(const halves *h, const node *n)
 {
     return !h->steady[n->out[0]];

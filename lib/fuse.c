@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuse.c - what need not run is dropped, what can run as one call is joined. */
+/* fuse.c - removes nodes that need not run, and joins nodes that can run as one call. */
 #include "lib/fuse.h"
 
 #include <string.h>
@@ -56,14 +56,15 @@ void drop_dead(node_list *list)
 
 /* ---- fusion ---- */
 
-/* Node k, a consumer, reads `producer` as in[input], and nothing else does. apply() makes node k do both,
- * with take_over() and a change of attributes, and returns 1; or leaves all as it was and returns 0. */
+/* Node k, the consumer, reads `producer` as in[input], and is its only reader. apply() either makes node k do
+ * the work of both, with take_over() and a change of attributes, and returns 1; or changes nothing and
+ * returns 0. */
 typedef struct fusion {
     bk_op producer, consumer;
     int (*apply)(node_list *list, int32_t k, const node *producer, int32_t input);
 } fusion;
 
-/* Replaces the consumer with the producer, which now makes the consumer's output. */
+/* Replaces the consumer with the producer, which now computes the consumer's output. */
 static node *take_over(node_list *list, int32_t k, const node *producer)
 {
     value out = list->nodes[k].out[0];
@@ -73,7 +74,7 @@ static node *take_over(node_list *list, int32_t k, const node *producer)
     return &list->nodes[k];
 }
 
-/* The activation comes before the residual, and there is one of each. */
+/* A call applies at most one activation and then adds at most one residual. */
 static int is_plain(const node *producer)
 {
     return producer->attr.activation == BK_ACT_NONE && !producer->attr.has_residual;
@@ -119,7 +120,7 @@ static const fusion fusions[] = {
     {BK_CONV, BK_LEAKY_RELU, take_leaky_relu},
 };
 
-/* The live node that makes v for one reader only, or NULL. */
+/* Returns the live node that computes v if v has only one reader, else NULL. */
 static const node *sole_producer(const node_list *list, value v)
 {
     const value_info *info = &list->g->values[v];

@@ -5,23 +5,23 @@
 
 #include "lib/graph.h"
 
-/* A copy of a graph's nodes that may be changed; dead[k] marks nodes that do not run. */
+/* A copy of a graph's nodes that fusion may change; dead[k] marks nodes that do not run. */
 typedef struct node_list {
     const graph *g;
     node *nodes;
     unsigned char *dead;
-    int32_t *uses; /* by value: how many live nodes and outputs read it */
+    int32_t *uses; /* by value: the number of live nodes and outputs that read it */
     int32_t n;
 } node_list;
 
 status node_list_create(const graph *g, node_list *list);
 void node_list_free(node_list *list);
 
-/* Marks everything that no output needs. */
+/* Marks nodes that no output needs as dead. */
 void drop_dead(node_list *list);
 
-/* Joins pairs of nodes that backends run as one (the table in fuse.c), if nothing else reads the value
- * between: linear or convolution and activation, linear and add. */
+/* Joins pairs of nodes that backends run as one (the table in fuse.c), if nothing else reads the intermediate
+ * value: linear or convolution and activation, linear and add. */
 void fuse_pairs(node_list *list);
 
 #endif

@@ -7,11 +7,11 @@
 #include "lib/ops.h"
 #include "lib/ops/rules.h"
 
-/* adjoint[v]: d loss / d v so far, NONE where nothing arrived; needed[v]: v depends on one of wrt. */
+/* adjoint[v]: d loss / d v so far, NONE without a gradient; needed[v]: v depends on one of wrt. */
 typedef struct sweep {
     value *adjoint;
     unsigned char *needed;
-    int32_t n; /* values when the sweep began */
+    int32_t n; /* number of values when the sweep began */
 } sweep;
 
 static void mark_needed(const graph *g, const value *wrt, int32_t n, unsigned char *needed)
@@ -30,7 +30,7 @@ static void mark_needed(const graph *g, const value *wrt, int32_t n, unsigned ch
 
 static status sweep_node(graph *g, sweep *w, int32_t k)
 {
-    node n = g->nodes[k]; /* a copy: the rule adds nodes, the array may move */
+    node n = g->nodes[k]; /* a copy, because the rule adds nodes and the array may move */
     value dout[BK_MAX_OUT], din[BK_MAX_IN];
     int arrived = 0, wanted = 0;
     for (int32_t o = 0; o < n.n_out; o++) {
@@ -76,7 +76,7 @@ status graph_gradients(graph *g, value loss, const value *wrt, int32_t n, value 
 {
     TRY(graph_status(g));
     if (bk_count(graph_shape(g, loss)) != 1)
-        return fail(ERR_INTERNAL, "gradients are taken of a single number");
+        return fail(ERR_INTERNAL, "gradients need a loss that is a single number");
     sweep w = {.n = g->n_values};
     void *adjoint = NULL, *needed = NULL;
     status s = mem_array(g->mem, (size_t)w.n, sizeof(value), &adjoint);

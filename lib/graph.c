@@ -77,7 +77,7 @@ int64_t graph_dim(const graph *g, value v, int axis)
     return s->dim[axis < 0 ? s->rank + axis : axis];
 }
 
-/* Room for one more element in a growing array. */
+/* Makes room for one more element in a growing array. */
 static status grow(mem *m, void **array, int32_t used, int32_t *capacity, size_t size)
 {
     if (used < *capacity)
@@ -186,7 +186,7 @@ static int is_output(const graph *g, value root)
     return 0;
 }
 
-/* v, or a copy where its memory is spoken for. */
+/* Returns v, or a copy of v if another output already owns its memory. */
 static value own_memory(graph *g, value v)
 {
     if (g->error != OK || v == NONE)
@@ -276,7 +276,7 @@ void graph_layer(graph *g, const char *name)
     g->layers[g->n_layers++] = copy;
 }
 
-/* 16-bit floats are weights of linear layers, and nothing else reads them. */
+/* 16-bit floats are only allowed as the weights of linear layers. */
 static int reads_half(const node *n, int32_t input)
 {
     return op_has(n->op, OP_VIEW) || (op_has(n->op, OP_HALF_WEIGHT) && input == 1);

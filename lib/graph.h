@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* graph.h - a computation, described once: values, the nodes that make them, and their gradients.
  *
- * A graph knows static shapes and no memory; plan.h turns it into something that runs. Building needs no
- * error checks line by line: the first failure is kept, later calls return NONE, and graph_status() tells. */
+ * A graph has static shapes and no memory; plan.h turns it into something that runs. Building needs no error
+ * checks line by line: the graph keeps the first failure, later calls return NONE, and graph_status() returns
+ * it. */
 #ifndef SLMT_LIB_GRAPH_H
 #define SLMT_LIB_GRAPH_H
 
@@ -25,7 +26,7 @@ typedef struct value_info {
     int32_t node; /* VALUE_NODE: the node and which of its outputs; else -1 */
     int32_t index;
     int32_t slot;      /* VALUE_BOUND: which pointer of the caller; VALUE_CONSTANT: which block */
-    int32_t output;    /* the caller's slot that receives it, or -1 */
+    int32_t output;    /* the caller's slot that it is written to, or -1 */
     int32_t held;      /* result that stays in the plan's memory, or -1 */
     int32_t invariant; /* VALUE_BOUND: it changes only when plan_version() says so */
     int32_t state;     /* VALUE_BOUND: 1 if a run may replace it */
@@ -62,11 +63,11 @@ typedef struct graph {
 status graph_create(mem *m, bk_dtype real, graph **out);
 void graph_free(graph *g); /* NULL is allowed */
 
-/* OK, or the first failure since creation (its text is the thread's). */
+/* OK, or the first failure since creation (its message is the thread's). */
 status graph_status(const graph *g);
 
 bk_shape shape_of(bk_dtype dtype, int32_t rank, const int64_t *dim);
-const bk_shape *graph_shape(const graph *g, value v); /* v is not NONE */
+const bk_shape *graph_shape(const graph *g, value v); /* v must not be NONE */
 int64_t graph_dim(const graph *g, value v,
                   int axis); /* axis below 0 counts from the end; 1 on a failed graph */
 
@@ -96,21 +97,21 @@ value graph_constant(graph *g, bk_shape shape, const double *values);
 void graph_output(graph *g, value v, int32_t slot);
 
 /* Keeps v in the plan's own memory until the next run, as result number `held` (from 0; plan_held() finds
- * it): memory that other values can use before v is made. */
+ * it). Other values can use this memory before v is computed. */
 void graph_hold(graph *g, value v, int32_t held);
 
-/* Gradients of the scalar `loss` with respect to wrt[0..n-1], as new values; NONE where loss does not depend
- * on it. They are made of ordinary nodes and can be differentiated again. */
+/* Gradients of the scalar `loss` with respect to wrt[0..n-1], as new values; NONE if loss does not depend on
+ * it. They consist of ordinary nodes and can be differentiated again. */
 status graph_gradients(graph *g, value loss, const value *wrt, int32_t n, value *gradient);
 
-/* Nodes added from now on belong to the layer of this name, which a profile shows; their gradients too. */
+/* Nodes added from now on, and their gradients, belong to the layer of this name, which a profile shows. */
 void graph_layer(graph *g, const char *name);
 
-/* Adds a node; its shape rule makes the outputs. `wanted` is the shape asked for by ops that need one. */
+/* Adds a node; its shape rule determines the outputs. `wanted` is the output shape, for ops that need one. */
 value graph_node(graph *g, bk_op op, const bk_attr *attr, const value *in, int32_t n_in,
                  const bk_shape *wanted);
 
-/* Adds a value that no op has made yet: for what rewrites a graph. Its output is none. */
+/* Adds a value that no node computes yet, for passes that rewrite a graph. It is not an output. */
 value graph_add_value(graph *g, value_info info);
 
 /* 1 for a value that a run is made for: an output, one that is held, or the next value of a state. */
@@ -119,7 +120,7 @@ int graph_is_root(const graph *g, value v);
 /* Marks the graph failed, keeping the thread's text; returns NONE. */
 value graph_fail(graph *g, status code);
 
-/* "[2,3,4]" into text; returns text. */
+/* Writes a shape such as "[2,3,4]" to text and returns text. */
 const char *shape_text(const bk_shape *s, char text[128]);
 
 #endif

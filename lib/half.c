@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* half.c - rounding to 16-bit floats, by whole numbers: nothing here depends on the processor's settings. */
+/* half.c - rounds to 16-bit floats in integer arithmetic, so that nothing depends on the processor's
+ * settings. */
 #include "lib/half.h"
 
 #include <string.h>
@@ -11,7 +12,7 @@ static uint32_t bits_of(float x)
     return bits;
 }
 
-/* bits / 2^shift, to the nearest whole number, of two equally near ones the even one. 1 <= shift <= 31 */
+/* Returns bits / 2^shift, rounded to the nearest whole number, ties to even. 1 <= shift <= 31 */
 static uint32_t shift_even(uint32_t bits, uint32_t shift)
 {
     uint32_t half = 1u << (shift - 1), odd = bits >> shift & 1;
@@ -23,7 +24,7 @@ static uint16_t to_f16(uint32_t magnitude)
     uint32_t exponent = magnitude >> 23, fraction = (magnitude & 0x7FFFFF) | 0x800000;
     if (exponent >= 127 + 16)
         return 0x7C00;
-    if (exponent >= 127 - 14) /* a carry out of the fraction moves the exponent on, up to infinity */
+    if (exponent >= 127 - 14) /* a carry out of the fraction increments the exponent, up to infinity */
         return (uint16_t)shift_even(magnitude - (112u << 23), 13);
     if (exponent < 127 - 25)
         return 0;
@@ -47,7 +48,7 @@ int half_is_finite(bk_dtype half, uint16_t x)
 
 void half_widen_all(bk_dtype half, const void *from, size_t n, float *to)
 {
-    for (size_t i = n; i-- > 0;) { /* from the end: no number is overwritten before it is read */
+    for (size_t i = n; i-- > 0;) { /* runs from the end, so that no number is overwritten before it is read */
         uint16_t one;
         memcpy(&one, (const unsigned char *)from + 2 * i, sizeof one);
         float wide = bk_widen(half, one);

@@ -6,17 +6,17 @@
 
 #include "backends/backend.h"
 
-/* The nearest value of type `half`, of two equally near ones the even one. What lies beyond the largest
- * becomes an infinity, as IEEE rounding has it; a NaN stays one. */
+/* Returns the nearest value of type `half`, ties to even. A number beyond the largest value becomes an
+ * infinity, as in IEEE rounding; a NaN stays a NaN. */
 uint16_t half_narrow(bk_dtype half, float x);
 
 int half_is_finite(bk_dtype half, uint16_t x);
 
-/* Arrays. Widening may take place where the 16-bit numbers lie: `to` may begin where `from` begins. */
+/* The same for arrays. Widening may be done in place: `to` may begin where `from` begins. */
 void half_widen_all(bk_dtype half, const void *from, size_t n, float *to);
 void half_narrow_all(bk_dtype half, const float *from, size_t n, void *to);
 
-/* Index of the first number that half_narrow() takes to what is not finite; n where there is none. */
+/* Returns the index of the first number that half_narrow() would make non-finite, or n if there is none. */
 size_t half_overflow(bk_dtype half, const float *x, size_t n);
 
 /* "bfloat16", "float16" */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mem.c - counted, limited, 64-byte aligned blocks over a malloc-like pair.
  *
- * A block is [pad][header][payload]: the header, just below the 64-byte aligned payload, remembers the
- * pointer to give back and the size. */
+ * A block is [pad][header][payload]: the header, just below the 64-byte aligned payload, holds the pointer to
+ * free and the size. */
 #include "lib/mem.h"
 
 #include <stdatomic.h>
@@ -48,7 +48,7 @@ status mem_reserve(mem *m, uint64_t cost)
     if (m->limit == 0 || live <= m->limit)
         return OK;
     atomic_fetch_sub(&m->live, cost);
-    return fail(ERR_LIMIT, "%llu bytes are in use, %llu more would pass the limit max_bytes = %llu",
+    return fail(ERR_LIMIT, "%llu bytes are in use, %llu more would exceed the limit max_bytes = %llu",
                 (unsigned long long)(live - cost), (unsigned long long)cost, (unsigned long long)m->limit);
 }
 

@@ -18,14 +18,14 @@ value op_gather(graph *g, value x, value index);              /* x[B,N,C], index
 value op_pick(graph *g, value x, value index);                /* x[B,N,C], index[B,K,C] -> [B,K,C] */
 value op_put(graph *g, value y, value index, int64_t length); /* y[B,K,C] added at index[B,K,C] of zeros
                                                                  [B,length,C] */
-value op_detach(graph *g, value x);                           /* x, as a constant: no gradient passes */
+value op_detach(graph *g, value x); /* x as a constant: no gradient passes through it */
 
-/* Dims in place: op_view(g, x, 4, B, H, W, C). */
+/* A reshape with its dimensions as arguments: op_view(g, x, 4, B, H, W, C). */
 #define op_view(g, x, rank, ...) op_reshape(g, x, rank, (const int64_t[]){__VA_ARGS__})
 #define op_permute(g, x, ...)    op_transpose(g, x, (const int[]){__VA_ARGS__})
 
 /* ---- constants ---- */
-value op_number(graph *g, double x);             /* of rank 0: broadcasts to every shape */
+value op_number(graph *g, double x);             /* of rank 0, which broadcasts to every shape */
 value op_fill(graph *g, int32_t rank, double x); /* the same with `rank` axes of length 1 */
 
 /* ---- element-wise ---- */
@@ -66,14 +66,14 @@ value op_reduce_min(graph *g, value x, uint32_t axes);
 value op_log_sum_exp(graph *g, value x, uint32_t axes); /* of finite x, however large */
 value op_sum_all(graph *g, value x);                    /* a single number, rank 0 */
 value op_mean_all(graph *g, value x);
-value op_sum_to(graph *g, value x, const bk_shape *to); /* undoes a broadcast from `to` */
+value op_sum_to(graph *g, value x, const bk_shape *to); /* the transpose of a broadcast from `to` */
 
-/* Lengths over `axes`: x / max(|x|, eps), and the product of two such vectors. */
+/* Normalises vectors over `axes`, x / max(|x|, eps), and the dot product of two such vectors. */
 value op_l2_normalize(graph *g, value x, uint32_t axes, double eps);
 value op_cosine(graph *g, value a, value b, uint32_t axes, double eps);
 
 /* ---- order along the last axis ---- */
-value op_sort(graph *g, value x, value *index); /* falling; equal numbers keep their order. index: int32 */
+value op_sort(graph *g, value x, value *index); /* descending and stable. index: int32 */
 value op_top_k(graph *g, value x, int64_t k, value *index);
 value op_take(graph *g, value x,
               value index); /* x[...,N], index i32[...,K] -> y[...,k] = x[..., index[...,k]] */
@@ -83,17 +83,17 @@ value op_cumsum(graph *g, value x);
 value op_cast(graph *g, value x);                                          /* int32 to real */
 value op_argmax(graph *g, value x, int axis);                              /* int32, without the axis */
 value op_one_hot(graph *g, value label, int64_t classes, int32_t ignored); /* a row of zeros if ignored */
-/* x[...,K], label[...], class_weight[K] or NONE -> loss[...] and in *weight the labels' weights, 0 where
- * ignored */
+/* x[...,K], label[...], class_weight[K] or NONE -> loss[...] and in *weight the labels' weights, 0 if ignored
+ */
 value op_cross_entropy(graph *g, value x, value label, value class_weight, int32_t ignored, value *weight);
 
 /* ---- random numbers: from a key[4] bound for each run (random_key()), and a purpose (random_purpose()) that
-   no other draw of the graph has ---- */
+ * is unique in the graph ---- */
 value op_uniform(graph *g, value key, uint64_t purpose, const bk_shape *shape); /* [0, 1) */
 value op_normal(graph *g, value key, uint64_t purpose, const bk_shape *shape);  /* mean 0, variance 1 */
 value op_bernoulli(graph *g, value key, uint64_t purpose, const bk_shape *shape, double odds); /* 1 or 0 */
 value op_dropout(graph *g, value x, value key, uint64_t purpose,
-                 double rate); /* kept ones are / (1 - rate) */
+                 double rate); /* kept elements are divided by 1 - rate */
 
 /* ---- products ---- */
 value op_matmul(graph *g, value a, value b, int trans_a, int trans_b);
@@ -103,38 +103,42 @@ value op_linear(graph *g, value x, value weight, value bias); /* bias may be NON
 value op_layer_norm(graph *g, value x, value gain, value bias, double eps);
 value op_softmax(graph *g, value x);
 value op_log_softmax(graph *g, value x);
-/* x[B,S...,C]: each channel of each sample over space, without weights; then a leaky ReLU (slope 1: none). */
+/* x[B,S...,C]: normalises each channel of each sample over space, without weights; then applies a leaky ReLU
+ * (slope 1: none). */
 value op_instance_norm(graph *g, value x, double eps, double slope);
 
-/* x[B,S...,C]: groups of C/groups neighbouring channels of each sample, over space (Wu and He 2018), times
- * gain[C] plus bias[C]; then a leaky ReLU (slope 1: none). As many groups as channels: instance norm. */
+/* x[B,S...,C]: normalises groups of C/groups neighbouring channels of each sample over space (Wu and He
+ * 2018), multiplies by gain[C] and adds bias[C]; then applies a leaky ReLU (slope 1: none). With as many
+ * groups as channels it is instance norm. */
 value op_group_norm(graph *g, value x, value gain, value bias, int groups, double eps, double slope);
 
-/* Of each channel over all else: the mean and the biased variance, [C]. */
+/* The mean and the biased variance of each channel over all other axes, both [C]. */
 typedef struct batch_moments {
     value mean, variance;
 } batch_moments;
 
-/* x[...,C]: each channel over all else (Ioffe and Szegedy 2015), times gain[C] plus bias[C]; then a leaky
- * ReLU (slope 1: none). `moments` (NULL: not wanted) are what a running estimate is updated with. */
+/* x[...,C]: normalises each channel over all other axes (Ioffe and Szegedy 2015), multiplies by gain[C] and
+ * adds bias[C]; then applies a leaky ReLU (slope 1: none). `moments` (NULL: not wanted) are the batch
+ * statistics, for updating a running estimate. */
 value op_batch_norm(graph *g, value x, value gain, value bias, double eps, double slope,
                     batch_moments *moments);
 
 /* The same with a given mean[C] and variance[C], and no leaky ReLU. It becomes a part of the convolution or
- * linear layer that makes x, unless something has read x before; what reads x afterwards has the layer
+ * linear layer that makes x, unless another node already reads x. If a node reads x afterwards, the layer is
  * computed twice. */
 value op_batch_norm_inference(graph *g, value x, value gain, value bias, value mean, value variance,
                               double eps);
 
 /* ---- over space, channels last: x[B,S...,C] with 1 to 3 axes S ---- */
-/* A window that moves over space, with an entry for each axis of S: zeros before (pad) and behind (pad_end)
- * x, and channels in groups that do not see each other. */
+/* A window that moves over space, with an entry for each axis of S: zeros before (pad) and after (pad_end) x,
+ * and channels in independent groups. */
 typedef struct op_window {
     int32_t stride[BK_MAX_SPACE], dilation[BK_MAX_SPACE], pad[BK_MAX_SPACE], pad_end[BK_MAX_SPACE];
     int32_t groups;
 } op_window;
 
-/* The same on both sides of every axis, dilation 1, one group: a start for other windows too. */
+/* Returns a window with equal padding on both sides of every axis, dilation 1 and one group. Other windows
+ * can start from it. */
 op_window op_window_of(int stride, int pad);
 
 /* weight[O,C/groups,K...]; bias[O] may be NONE. */
@@ -145,40 +149,40 @@ value op_conv(graph *g, value x, value weight, value bias, int stride, int pad);
  * NULL: zeros) is below the axis's stride or dilation. */
 value op_conv_transpose(graph *g, value x, value weight, value bias, const op_window *window,
                         const int32_t *more);
-value op_reflect(graph *g, value x, int64_t pad); /* mirrors at both ends of each S */
+value op_reflect(graph *g, value x, int64_t pad); /* mirrors x at both ends of each S */
 
-/* To x[B,size...,C]. Element i of S' is taken from the place (i + 1/2) S/S' - 1/2 of S (linear: half-pixel
- * centres), i (S - 1)/(S' - 1) (corners: the ends of both are at the same place), or is element
- * floor(i S/S') (nearest). */
+/* Resizes to x[B,size...,C]. Element i of S' is sampled at position (i + 1/2) S/S' - 1/2 of S (linear:
+ * half-pixel centres), at i (S - 1)/(S' - 1) (corners: the end points coincide), or is element floor(i S/S')
+ * (nearest). */
 value op_resize_linear(graph *g, value x, const int64_t *size);
 value op_resize_corners(graph *g, value x, const int64_t *size);
 value op_resize_nearest(graph *g, value x, const int64_t *size);
 
-/* A window over each axis S, and where it stands. */
+/* A pooling window over each axis S, and its positions. */
 typedef struct pool_window {
     int kernel[BK_MAX_SPACE];
-    int stride[BK_MAX_SPACE];   /* 0: the kernel's length, so that windows neither overlap nor leave gaps */
+    int stride[BK_MAX_SPACE];   /* 0: the kernel's length, for adjacent windows */
     int pad[BK_MAX_SPACE];      /* at both ends */
     int dilation[BK_MAX_SPACE]; /* 0: 1. Only for maxima */
-    int ceil; /* 1: one more window where the last would leave elements over, as PyTorch's ceil_mode */
-    int skip_padding; /* 1: an average is over elements of x alone, as PyTorch's count_include_pad=False */
+    int ceil;         /* 1: adds a window for elements beyond the last whole one, as PyTorch's ceil_mode */
+    int skip_padding; /* 1: averages exclude padding, as PyTorch's count_include_pad=False */
 } pool_window;
 
-/* index (NULL: not wanted) is the place of each maximum among S..., row-major, int32: of the first one.
- * Padding is no candidate. */
+/* index (NULL: not wanted) is the row-major index in S... of each maximum, int32; of equal maxima the first
+ * counts. Padding is never a maximum. */
 value op_max_pool(graph *g, value x, const pool_window *window, value *index);
 value op_average_pool(graph *g, value x, const pool_window *window);
 
-/* To x[B,size...,C]: window i is floor(i S/S') up to, and without, ceil((i + 1) S/S'). */
+/* Pools to x[B,size...,C]: window i is [floor(i S/S'), ceil((i + 1) S/S')). */
 value op_adaptive_max_pool(graph *g, value x, const int64_t *size, value *index);
 value op_adaptive_average_pool(graph *g, value x, const int64_t *size);
 
-/* To x[B,1...,C]. The gradient of equal maxima is shared by them. */
+/* Pools to x[B,1...,C]. Equal maxima share the gradient. */
 value op_global_average_pool(graph *g, value x);
 value op_global_max_pool(graph *g, value x);
 
-/* y[B,S'...,C] added at the places `index`, like y, of zeros [B,size...,C]: undoes op_max_pool but for what
- * was no maximum. */
+/* Adds y[B,S'...,C] to zeros [B,size...,C] at the positions `index`, which has the shape of y. It inverts
+ * op_max_pool, except that elements which were not a maximum are 0. */
 value op_unpool(graph *g, value y, value index, const int64_t *size);
 
 /* ---- attention ---- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* plan.c - from a graph to a flat list of kernel calls in one arena.
  *
- * Every value that a live node makes gets a block: a size and the first and last call that touch it. Views
- * share their source's block; element-wise ops take over an input's block where nobody reads it later. Blocks
+ * Every value that a live node computes gets a block: a size and the first and last call that use it. Views
+ * share their source's block; element-wise ops take over an input's block if no later call reads it. Blocks
  * are placed largest first, each at the lowest offset free during its life. */
 #include "lib/plan.h"
 
@@ -18,7 +18,7 @@ enum { ALIGN = 64 };
 typedef struct block {
     size_t bytes, offset;
     int32_t first, last; /* calls */
-    int32_t slot;        /* OF_CALLER: the caller's slot; CONSTANT: which one */
+    int32_t slot;        /* OF_CALLER: the caller's slot; CONSTANT: its number */
     enum { IN_ARENA, OF_CALLER, CONSTANT } kind;
 } block;
 
@@ -54,7 +54,7 @@ struct plan {
     size_t arena_bytes;
     void *arena;
     size_t kept_bytes;
-    void *kept;      /* memory of calls that stays from run to run, or NULL */
+    void *kept;      /* memory of calls whose contents persist from run to run, or NULL */
     int32_t n_bound; /* slots in use: highest + 1 */
     void **held;     /* by number */
     int32_t n_held;
@@ -63,13 +63,13 @@ struct plan {
     int in_place; /* a run ends with the assignments */
 };
 
-/* What is needed while planning only. */
+/* State that is needed only during planning. */
 typedef struct builder {
     const graph *g;
     plan *p;
     node_list list;
     int32_t *block_of;  /* by value */
-    int32_t *last_read; /* by value's storage: last call that reads it */
+    int32_t *last_read; /* by value's storage: the last call that reads it */
     block *blocks;
     int32_t n_blocks;
 } builder;
@@ -155,7 +155,7 @@ static size_t bytes_of(const bk_shape *s)
     return (size_t)bk_count(s) * bk_dtype_size(s->dtype);
 }
 
-/* The slot that the value's storage is written to for the caller, or -1. */
+/* Returns the caller's slot that the value's storage is written to, or -1. */
 static void find_outputs(builder *b, int32_t *slot_of)
 {
     const graph *g = b->g;
@@ -166,7 +166,7 @@ static void find_outputs(builder *b, int32_t *slot_of)
             slot_of[op_storage(g, v)] = g->values[v].output;
 }
 
-/* Values are read up to their last reader; those that are held, by nobody, after all calls. */
+/* Finds for each value the index of the last call that reads it. Held values stay live to the end. */
 static void find_last_reads(builder *b)
 {
     int32_t call = 0;
@@ -251,7 +251,7 @@ static value reusable(const builder *b, const node *n, int32_t call)
     const bk_shape *out = graph_shape(b->g, n->out[0]);
     for (int i = first; i < last; i++) {
         value from = op_storage(b->g, n->in[i]);
-        int others = 0; /* the same memory may not come in twice for a linear: x and residual */
+        int others = 0; /* a linear must not read the same memory as both x and residual */
         for (int j = 0; j < n->n_in; j++)
             others += j != i && op_storage(b->g, n->in[j]) == from;
         int32_t at = b->block_of[from];
@@ -270,7 +270,7 @@ static void place_output(builder *b, const node *n, int32_t o, int32_t call, int
         b->block_of[v] = new_block(b, (block){.kind = OF_CALLER, .slot = slot});
         return;
     }
-    if (o > 0 && b->last_read[v] < 0) /* nobody reads it: no memory */
+    if (o > 0 && b->last_read[v] < 0) /* it has no reader and needs no memory */
         return;
     value from = o == 0 ? reusable(b, n, call) : NONE;
     int32_t last = b->last_read[v] < call ? call : b->last_read[v];
@@ -327,7 +327,8 @@ static int by_offset(const void *x, const void *y)
     return a < b ? -1 : a > b;
 }
 
-/* The lowest offset at which `fresh` meets none of placed[0..n-1] that live when it does. */
+/* Returns the lowest offset at which `fresh` overlaps none of placed[0..n-1] that are live at the same time.
+ */
 static size_t lowest_gap(const block *fresh, block **placed, block **rivals, int32_t n)
 {
     int32_t m = 0;
@@ -489,7 +490,8 @@ static status copy_constants(builder *b)
 
 /* ---- the whole ---- */
 
-/* Memory that calls keep lies side by side; without an arena it is only counted. */
+/* Lays out, one after the other, the memory that calls keep between runs; without an arena it is only
+ * counted. */
 static void count_kept(plan *p)
 {
     for (int32_t i = 0; i < p->n_calls; i++)
@@ -511,7 +513,7 @@ static status take_kept(plan *p)
     return OK;
 }
 
-/* Gives the plan to a backend that runs plans as a whole. */
+/* Loads the plan into a backend that runs plans as a whole. */
 static status load(plan *p)
 {
     const bk_backend *b = p->dev.backend;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* plan.h - a graph made ready to run: dead nodes dropped, neighbours fused, every value given its place in
- * one arena, kernels prepared. Running it walks a flat list of kernel calls and allocates nothing. */
+/* plan.h - a graph made ready to run: dead nodes are removed, neighbours fused, values placed in one arena,
+ * and kernels prepared. Running it walks a flat list of kernel calls and allocates nothing. */
 #ifndef SLMT_LIB_PLAN_H
 #define SLMT_LIB_PLAN_H
 
@@ -28,16 +28,18 @@ void plan_free(plan *p); /* NULL is allowed */
 
 size_t plan_arena_bytes(const plan *p);
 
-/* Memory beside the arena in which calls keep what they made of invariant inputs: packed weights. */
+/* Bytes of memory beside the arena in which calls keep what they derive from invariant inputs, such as packed
+ * weights. */
 size_t plan_kept_bytes(const plan *p);
 
-/* The invariant inputs hold the values of this version, above 0, in the runs from now on. */
+/* Sets the version, above 0, of the invariant inputs' values for all following runs. */
 void plan_version(plan *p, uint64_t version);
 
 int32_t plan_call_count(const plan *p);
 bk_op plan_call_op(const plan *p, int32_t index);
 
-/* The layer whose node a call was made from, "" for none, and whether it is part of a gradient. */
+/* Returns the layer of the node that a call was made from, "" for none, and whether it is part of a gradient.
+ */
 const char *plan_call_layer(const plan *p, int32_t index);
 int plan_call_backward(const plan *p, int32_t index);
 
@@ -45,8 +47,8 @@ int plan_call_backward(const plan *p, int32_t index);
  * ERR_MEMORY, ERR_LIMIT: the plan is as before. */
 status plan_profile(plan *p, profile *to);
 
-/* Where the value given to graph_hold() under this number lies after a run, in the device's memory; NULL if
- * there is none, or the plan has no arena. */
+/* Returns the address, in the device's memory, of the value given to graph_hold() under this number, which is
+ * valid after a run; NULL if there is no such value, or the plan has no arena. */
 void *plan_held(const plan *p, int32_t held);
 
 /* The next values that wait in the arena after a run of a plan without PLAN_IN_PLACE, for who checks them
@@ -59,9 +61,9 @@ bk_tensor plan_next(const plan *p, int32_t i, int32_t *slot);
 status plan_assign(const plan *p, void *const *bound);
 
 /* Runs all calls. bound[slot] is the caller's memory for each slot of graph_bound() and graph_output(), on
- * the plan's device (lib/device.h); the numbers of the two must not overlap. cancel (may be NULL) is looked
- * at between calls, or before them if the backend runs the plan as a whole. One thread at a time.
- * ERR_CANCELLED, ERR_BACKEND. */
+ * the plan's device (lib/device.h); the numbers of the two must not overlap. cancel (may be NULL) is tested
+ * between calls, or before them if the backend runs the plan as a whole. One thread at a time. ERR_CANCELLED,
+ * ERR_BACKEND. */
 status plan_run(plan *p, void *const *bound, int32_t n_bound, const atomic_int *cancel);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* plugin.c - loads a backend from a shared object and refuses what does not fit. */
+/* plugin.c - loads a backend from a shared object and refuses one that does not fit. */
 #define _GNU_SOURCE
 #include "lib/plugin.h"
 
@@ -13,19 +13,20 @@
 static const char *last_error(void)
 {
     const char *reason = dlerror();
-    return reason ? reason : "the loader gives no reason";
+    return reason ? reason : "the loader reports no reason";
 }
 
-/* A name becomes part of a path. */
+/* Checks a name, because it becomes part of a path. */
 static status check_name(const char *name)
 {
     size_t n = strlen(name), plain = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-");
     if (n > 0 && n <= 64 && plain == n)
         return OK;
-    return fail(ERR_ARGUMENT, "'%.64s' is no name of a backend: expected 1 to 64 of a-z, 0-9, _ and -", name);
+    return fail(ERR_ARGUMENT,
+                "'%.64s' is not a valid name of a backend: expected 1 to 64 of a-z, 0-9, _ and -", name);
 }
 
-/* The absolute path of the file: a path without a slash would make the loader search. */
+/* Finds the absolute path of the file, because the loader would search for a path without a slash. */
 static status find_file(const char *name, const char *path, char file[PATH_MAX])
 {
     struct stat st;
@@ -41,11 +42,11 @@ static status find_file(const char *name, const char *path, char file[PATH_MAX])
     return OK;
 }
 
-/* The number comes first: of another contract, no other field may be read. */
+/* The version is checked first, because other fields may differ in another version of the contract. */
 static status check_backend(const char *name, const char *file, const bk_backend *b)
 {
     if (!b)
-        return fail(ERR_FORMAT, "backend %s: %s offers no backend", name, file);
+        return fail(ERR_FORMAT, "backend %s: the function of %s returns no backend", name, file);
     if (b->api != BK_API)
         return fail(
             ERR_VERSION,
@@ -70,9 +71,9 @@ static status load(const char *name, const char *file, plugin *p)
     void *symbol = dlsym(p->object, BK_PLUGIN_ENTRY);
     if (!symbol)
         return fail(ERR_FORMAT,
-                    "backend %s: %s is no plug-in of slmt: it has no function " BK_PLUGIN_ENTRY "()", name,
+                    "backend %s: %s is not a plug-in of slmt: it has no function " BK_PLUGIN_ENTRY "()", name,
                     file);
-    memcpy(&entry, &symbol, sizeof entry); /* C knows no cast from an object to a function */
+    memcpy(&entry, &symbol, sizeof entry); /* C has no cast from an object pointer to a function pointer */
     p->backend = entry();
     return check_backend(name, file, p->backend);
 }

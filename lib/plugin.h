@@ -11,13 +11,13 @@ typedef struct plugin {
     void *object; /* of dlopen() */
 } plugin;
 
-/* Opens backend `name` from `path`, a directory that holds libslmt_NAME.so, or that file itself. Nothing else
- * is searched: neither the environment nor the system's folders. ERR_NOT_FOUND: no such file; ERR_FORMAT: it
- * is no plug-in; ERR_VERSION: it was built for another version of the contract; ERR_UNSUPPORTED: it cannot be
- * loaded on this machine, and the message has the loader's reason. */
+/* Opens backend `name` from `path`, a directory that holds libslmt_NAME.so, or that file itself. No other
+ * folder is searched, neither from the environment nor of the system. ERR_NOT_FOUND: there is no such file;
+ * ERR_FORMAT: the file is not a plug-in; ERR_VERSION: it was built for another version of the contract;
+ * ERR_UNSUPPORTED: it cannot be loaded on this machine, and the message states the loader's reason. */
 status plugin_open(const char *name, const char *path, plugin *out);
 
-/* Every device that was opened with the backend must be closed before. */
+/* All devices that were opened with the backend must be closed first. */
 void plugin_close(plugin *p);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* profile.h - where the time of runs goes: one record for every kernel call, summed by what was called.
+/* profile.h - where the time of runs goes: kernel calls, summed by op, shape and layer.
  *
- * Not synchronised: the plans that write to one profile run one after the other. */
+ * A profile is not synchronised: plans that write to the same profile must run one after the other. */
 #ifndef SLMT_LIB_PROFILE_H
 #define SLMT_LIB_PROFILE_H
 
@@ -10,7 +10,7 @@
 
 enum { PROFILE_TEXT_MAX = 112 };
 
-/* Calls of one op on one shape for one layer, and what they took. */
+/* The calls of one op on one shape for one layer, and the time they took. */
 typedef struct profile_entry {
     const char *op;
     char layer[PROFILE_TEXT_MAX]; /* "" outside any layer */
@@ -32,26 +32,26 @@ typedef struct profile {
     profile_event *events;
     int32_t n_entries, cap_entries;
     int32_t n_events, cap_events;
-    uint64_t lost; /* events beyond PROFILE_EVENTS_MAX, or for which there was no memory: summed, not kept */
+    uint64_t lost; /* events beyond PROFILE_EVENTS_MAX, or without memory: summed, not stored */
     double origin; /* clock at start 0 */
 } profile;
 
 enum { PROFILE_EVENTS_MAX = 1 << 20 };
 
 void profile_init(profile *p, mem *m);
-void profile_clear(profile *p); /* entries stay, with nothing counted */
+void profile_clear(profile *p); /* entries stay, with all counts 0 */
 void profile_close(profile *p);
 
 /* The entry for calls like this one, made if there is none yet. */
 status profile_entry_of(profile *p, const bk_call *call, const char *layer, int backward, int32_t *entry);
 
-/* The same for work that is no op of a plan, such as "adam". */
+/* The same for work that is not an op of a plan, such as "adam". */
 status profile_named(profile *p, const char *op, const char *layer, int32_t *entry);
 
 /* Adds one call that began at `start` (profile_clock) and ends now. */
 void profile_add(profile *p, int32_t entry, double start);
 
-/* Monotonic seconds. */
+/* Returns monotonic seconds. */
 double profile_clock(void);
 
 /* Multiplications and additions in a call's matrix products, by definition: linear layers, products, the two

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* random.c - cursors over Philox streams (backends/philox.h), and the few distributions made from them. */
+/* random.c - cursors over Philox streams (backends/philox.h), and a few distributions. */
 #include "lib/random.h"
 
 #include <math.h>
@@ -33,7 +33,7 @@ double random_uniform(random_stream *r)
 
 uint32_t random_below(random_stream *r, uint32_t n)
 {
-    uint32_t threshold = (0u - n) % n; /* 2^32 mod n: words below it would bias the remainder */
+    uint32_t threshold = (0u - n) % n; /* 2^32 mod n: smaller words would bias the remainder */
     uint32_t w;
     do
         w = random_u32(r);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* random.h - counter-based random numbers: Philox 4x32-10 (Salmon et al., SC 2011).
  *
- * A number is a pure function of (seed, stream, counter): no state, so results do not depend on the order of
- * execution. A stream is a purpose ("weights of tensor 7", "mask of step 12"). */
+ * A number is a pure function of (seed, stream, counter): there is no state, so results do not depend on the
+ * order of execution. A stream is a purpose ("weights of tensor 7", "mask of step 12"). */
 #ifndef SLMT_LIB_RANDOM_H
 #define SLMT_LIB_RANDOM_H
 
@@ -22,14 +22,15 @@ typedef struct random_stream {
 random_stream random_open(uint64_t seed, uint64_t stream);
 uint32_t random_u32(random_stream *r);
 double random_uniform(random_stream *r);             /* [0, 1), 32 bits */
-uint32_t random_below(random_stream *r, uint32_t n); /* 0 .. n-1, unbiased; n at least 1 */
+uint32_t random_below(random_stream *r, uint32_t n); /* 0 .. n-1, unbiased; n must be at least 1 */
 double random_normal(random_stream *r);              /* mean 0, sd 1; Box-Muller, two words a draw */
 double random_truncated(random_stream *r);           /* the same, redrawn until |x| <= 2 */
 
 /* A stream number for a purpose and its index: FNV-1a of the text, mixed with the index. */
 uint64_t random_purpose(const char *purpose, uint64_t index);
 
-/* What the random ops of a graph read (BK_UNIFORM): a key for each step, bound anew before each run. */
+/* The key that the random ops of a graph read (BK_UNIFORM): a new one for each step, bound before each run.
+ */
 void random_key(uint64_t seed, uint64_t step, int32_t key[4]);
 
 /* A uniform permutation of 0..n-1 (Fisher-Yates). */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* recompute.c - which forward values gradients can have again, and the graph with them put again. */
+/* recompute.c - chooses the forward values that gradients compute again, and inserts copies of their nodes.
+ */
 #include "lib/recompute.h"
 
 #include <string.h>
@@ -9,17 +10,17 @@
 typedef struct rewrite {
     graph *g;
     recompute_level level;
-    unsigned char *wanted; /* by value: an output follows from it */
-    unsigned char *kept;   /* by value: a gradient node that is wanted reads it */
-    unsigned char *again;  /* by value: follows from kept values by recomputable ops */
-    value *copy;           /* by value: its copy, NONE until there is one */
+    unsigned char *wanted; /* by value: an output depends on it */
+    unsigned char *kept;   /* by value: a live gradient node reads it */
+    unsigned char *again;  /* by value: recomputable ops compute it from stored values */
+    value *copy;           /* by value: its copy, or NONE */
     node *nodes;           /* the new list */
     int32_t n_nodes;
     int32_t n_values; /* before the copies */
 } rewrite;
 
-/* A linear layer whose input no gradient reads has frozen weights; its output is worth recomputing sooner:
- * beside it nothing of the layer would be kept. */
+/* A linear layer whose input no gradient reads has frozen weights; its output is worth recomputing sooner,
+ * because it is the only value of the layer that would be stored. */
 static int is_recomputable(const rewrite *w, const node *n)
 {
     if (op_has(n->op, OP_LINEAR) && w->level >= RECOMPUTE_CHEAP)
@@ -59,7 +60,7 @@ static void mark_again(rewrite *w)
     }
 }
 
-/* New values for the outputs of n, which is about to be put into the list. */
+/* Makes new values for the outputs of n, which is about to be added to the list. */
 static status copy_outputs(rewrite *w, node *n)
 {
     for (int32_t o = 0; o < n->n_out; o++) {
@@ -72,8 +73,8 @@ static status copy_outputs(rewrite *w, node *n)
     return graph_status(w->g);
 }
 
-/* The copy of v, which is put into the list with the copies it needs. A reshape is a view and goes with its
- * source. */
+/* Returns the copy of v, after adding it to the list together with the copies it depends on. A reshape is a
+ * view and is copied with its source. */
 static value copy_of(rewrite *w, value v)
 {
     if (v >= w->n_values || !w->again[v])
@@ -102,7 +103,7 @@ static status put_all(rewrite *w)
     return graph_status(g);
 }
 
-/* The new list in place of the old one. */
+/* Replaces the old list with the new one. */
 static void replace_nodes(rewrite *w)
 {
     graph *g = w->g;

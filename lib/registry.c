@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* registry.c - finds a backend that is linked in by its name. */
 #include "lib/registry.h"
 
 #include <string.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* registry.h - the back ends that are linked in, by name. */
+/* registry.h - the backends that are linked in, by name. */
 #ifndef SLMT_LIB_REGISTRY_H
 #define SLMT_LIB_REGISTRY_H
 
 #include "backends/backend.h"
 
-/* NULL when there is none of that name, or it was built for another version of the contract. */
+/* Returns NULL if there is no such backend, or it was built for another version of the contract. */
 const bk_backend *backend_find(const char *name);
 
 #endif

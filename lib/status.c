@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* status.c - the calling thread's error text: a fixed buffer, so that reporting never allocates. */
+/* status.c - the calling thread's error message: a fixed buffer, so that reporting never allocates. */
 #include "lib/status.h"
 
 #include <stdarg.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* status.h - status numbers of the engine and the calling thread's error text.
+/* status.h - status numbers of the engine and the calling thread's error message.
  *
- * Convention: a function that can fail returns a status; whoever detects the failure writes the text with
- * fail() and returns its value; callers pass the status up, and may add where it happened with fail_prefix().
- */
+ * Convention: a function that can fail returns a status; the function that detects the failure writes the
+ * message with fail() and returns its value; callers pass the status up, and may say where it happened with
+ * fail_prefix(). */
 #ifndef SLMT_LIB_STATUS_H
 #define SLMT_LIB_STATUS_H
 
@@ -34,20 +34,20 @@ enum {
 
 enum { STATUS_TEXT_MAX = 2048 };
 
-/* Sets the thread's text (cut to STATUS_TEXT_MAX) and returns code. */
+/* Sets the thread's message (cut to STATUS_TEXT_MAX) and returns code. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif
 status
 fail(status code, const char *format, ...);
 
-/* Puts "prefix: " in front of the thread's text and returns code. */
+/* Puts "prefix: " in front of the thread's message and returns code. */
 status fail_prefix(status code, const char *prefix);
 
-/* ERR_MEMORY with a static text; formats and allocates nothing. */
+/* Returns ERR_MEMORY with a static message, without formatting or allocating anything. */
 status fail_memory(void);
 
-/* The thread's text; never NULL. */
+/* Returns the thread's message; never NULL. */
 const char *status_text(void);
 
 /* if ((s = call) != OK) return s; */

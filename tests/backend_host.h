@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backend_host.h - what a test lends a back end: an allocator that counts and can fail, and a log.
+/* backend_host.h - what a test lends a backend: an allocator that counts and can fail, and a log.
  *
  * And memory with a fence on both sides, to see writes that miss their tensor. */
 #ifndef SLMT_TESTS_BACKEND_HOST_H

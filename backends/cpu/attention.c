@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Softmax attention and its gradient over whole sequences.
+/* attention.c - softmax attention and its gradient over whole sequences.
  *
  *   out[q] = sum_k softmax_k(alpha q.k) v[k],  lse[q] = log sum_k exp(alpha q.k)
  *
  * Work is shared by (image, head, vector of tokens). A thread packs the head it works on into rows once,
- * then runs the blocks of attention_block.h. The gradient recomputes probabilities from lse, once, vector
- * of keys by vector of keys; dq adds up on the way.
+ * then runs the blocks of attention_block.h. The gradient recomputes probabilities from lse once, one vector
+ * of keys after the other, and accumulates dq meanwhile.
  * Checked against backends/reference/attention.c by tests/backends/test_backend_attention.c. */
 #include "backends/cpu/attention_block.h"
 #include "backends/cpu/kernels.h"
@@ -19,8 +19,8 @@ typedef struct sizes {
     int sets;      /* vectors of tokens computed at once */
     int64_t unit;  /* their tokens */
     int64_t units; /* in a sequence */
-    int64_t head;  /* floats of one packed head, with room to read past */
-    float scale;   /* of q: alpha, and scores to base 2 */
+    int64_t head;  /* floats of one packed head, with room to read past its end */
+    float scale;   /* the scale of q: alpha, and log2(e) for scores to base 2 */
     int64_t lanes; /* floats of a unit, as lanes or as rows */
 } sizes;
 
@@ -38,8 +38,8 @@ static sizes sizes_of(const bk_call *call)
     return s;
 }
 
-/* Rows of n tokens, `step` floats apart, side by side. They are fetched ahead: steps of a page or so defeat
- * the processor's own fetching. */
+/* Rows of n tokens, `step` floats apart, side by side. They are prefetched, because the processor's own
+ * prefetcher does not follow steps of about a page. */
 static void pack(const float *x, int64_t step, int64_t n, int64_t depth, float scale, float *row)
 {
     enum { AHEAD = 12 };
@@ -49,7 +49,7 @@ static void pack(const float *x, int64_t step, int64_t n, int64_t depth, float s
     }
 }
 
-/* The first n tokens of a unit's lanes to x; `row` holds their rows meanwhile. */
+/* Stores the first n tokens of a unit's lanes to x; `row` is scratch for their rows. */
 static void unpack(const sizes *s, const float *lanes, float *row, int64_t n, float scale, float *x,
                    int64_t step)
 {
@@ -71,7 +71,7 @@ static size_t scratch_attention(const bk_call *call, int threads)
     return (size_t)(forward_floats(&s) * threads) * sizeof(float);
 }
 
-/* `chunk` units at once, so that packing their head is little beside them. */
+/* Computes `chunk` units at once, so that the cost of packing their head is small in comparison. */
 static void forward_share(const bk_call *call, const sizes *s, int chunk, float *scratch)
 {
     float *q = scratch, *k = q + s->head, *v = k + s->head, *lanes = v + s->head, square_k = 0.0f;
@@ -133,8 +133,8 @@ static int64_t dq_floats(const sizes *s)
     return work_pieces(s->n * lane_row(s->depth), 16) * 16;
 }
 
-/* The keys of a head are one task, or several where there are few heads; each then has its own dq, and
- * they are added in order. Depends on the shapes only. */
+/* The keys of a head are one task, or several if there are few heads; each then has its own dq, and they are
+ * added in order. The cut depends on the shapes only. */
 static int64_t key_chunks(const sizes *s)
 {
     enum { ENOUGH_TASKS = 32 };
@@ -146,7 +146,7 @@ static int64_t thread_floats(const sizes *s)
     return 4 * s->head + 2 * padded(s) + LANES * s->lanes + dq_floats(s);
 }
 
-/* dq of every task, if heads are cut. */
+/* Scratch for dq of every task, if heads are cut. */
 static int64_t partial_floats(const sizes *s)
 {
     int64_t chunks = key_chunks(s);
@@ -193,7 +193,7 @@ static void pack_head(const bk_call *call, const sizes *s, int64_t head, grad_he
                                   largest_square(h->k, s->n, s->depth, h->lane[0]), 0.0f);
 }
 
-/* dk and dv of the keys from i on, to dx; adds to dq. */
+/* Computes dk and dv of the keys from i on into dx, and adds to dq. */
 static void keys_of_head(const sizes *s, const grad_head *h, int64_t i, float *dx)
 {
     int64_t left = s->n - i, width = s->heads * s->depth;

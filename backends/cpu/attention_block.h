@@ -7,11 +7,11 @@
  * cache, and a running maximum makes one pass over the keys enough. Everything is two loops, dot_rows and
  * add_rows, and one for the exponentials between them.
  *
- * A value of a row, once loaded, serves both of two vectors: with one, loads and not products set the pace.
- * `sets` is their number, a constant wherever these functions are used. Lanes are [depth][sets][VL], scores
- * [row][sets][VL].
+ * A value of a row, once loaded, is used for both of two vectors: with one vector, loads and not products
+ * would limit the speed. `sets` is their number, a constant at each call of these functions. Lanes are
+ * [depth][sets][VL], scores [row][sets][VL].
  *
- * Scores are in powers of two: who calls scales q, biases and lse by log2(e). */
+ * Scores are exponents to base 2: the caller scales q, biases and lse by log2(e). */
 #ifndef SLMT_CPU_ATTENTION_BLOCK_H
 #define SLMT_CPU_ATTENTION_BLOCK_H
 
@@ -21,12 +21,12 @@ enum {
     BLOCK = 64,                     /* rows whose scores are kept */
     PART = CPU_LEVEL == 4 ? 16 : 8, /* half of the vector registers */
     SETS = 2,                       /* vectors at once, at most */
-    SUMS = CPU_LEVEL == 4 ? 4 : 8,  /* scores side by side: one alone would wait for itself */
-    POWERS_ASIDE = CPU_LEVEL != 4   /* beside sums, the exponential takes more than 16 registers */
+    SUMS = CPU_LEVEL == 4 ? 4 : 8,  /* independent scores: a single sum would wait for its own latency */
+    POWERS_ASIDE = CPU_LEVEL != 4   /* together with the sums, the exponential needs more than 16 registers */
 };
 
-/* Lanes of a few rows' products: where 16 registers cannot keep them, the compiler is told to load them where
- * they are used, and not to move them to the stack. */
+/* Lanes for the products of a few rows: if 16 registers cannot hold them, the compiler must load them at each
+ * use instead of spilling them to the stack. */
 INLINE const float *lanes_here(const float *lanes)
 {
 #if CPU_LEVEL != 4
@@ -35,13 +35,13 @@ INLINE const float *lanes_here(const float *lanes)
     return lanes;
 }
 
-/* How many vectors: two; but at level 4, where their lanes stay in registers, only for heads 8 wide. */
+/* The number of vectors: two; at level 4 only for heads 8 wide, whose lanes stay in registers. */
 INLINE int sets_of(int64_t depth)
 {
     return CPU_LEVEL != 4 || depth == 8 ? SETS : 1;
 }
 
-/* The head width, where there are two. */
+/* The head width if there are two vectors. */
 INLINE int64_t depth_of_two(int64_t depth)
 {
     return CPU_LEVEL == 4 ? 8 : depth;
@@ -53,15 +53,15 @@ typedef struct rows {
     int64_t n, depth;
 } rows;
 
-/* What a row's scores begin with: lanes[j * step + ...] (NULL: zeros) less minus[j] (NULL: nothing). */
+/* The initial value of a row's scores: lanes[j * step + ...] (NULL: zeros) less minus[j] (NULL: nothing). */
 typedef struct row_start {
     const float *lanes;
     int64_t step;
     const float *minus;
 } row_start;
 
-/* What becomes of finished scores: nothing, 2^score, or (score - minus[j]) * factor[j]; there what is taken
- * off comes last, so that a lone token's dout.v - delta is exactly 0. */
+/* The function applied to complete scores: none, 2^score, or (score - minus[j]) * factor[j]. The last one
+ * subtracts minus[j] at the end, so that a single token's dout.v - delta is exactly 0. */
 enum { KEEP, POWER, TIMES };
 
 /* total[set] += the sum of `count` rows. */
@@ -77,8 +77,8 @@ INLINE void add_totals(const vf *sum, vf *total, const int count, const int sets
     }
 }
 
-/* score[j] = finish(start[j] + sum_d lanes[d] row[j][d]) for `count` rows j, d < width. Adds what was stored
- * to total, for POWER. */
+/* score[j] = finish(start[j] + sum_d lanes[d] row[j][d]) for `count` rows j, d < width. For POWER, adds the
+ * stored values to total. */
 INLINE void dot_few(const float *lanes, const float *row, int64_t depth, row_start start, const float *factor,
                     float *score, vf *total, const int width, const int finish, const int count,
                     const int sets)
@@ -161,7 +161,8 @@ INLINE void dot_rows(const float *lanes, const float *row, int64_t depth, int64_
 #undef DOT_PARTS
 }
 
-/* Powers of `count` rows of scores, less top[set] where they are not bounded. */
+/* Replaces `count` rows of scores with their powers, after subtracting top[set] if the scores are not
+ * bounded. */
 INLINE void power_few(float *score, const vf *top, vf *total, const int bounded, const int count,
                       const int sets)
 {
@@ -205,8 +206,8 @@ INLINE void add_one(const float *weight, const float *row, vf *sum, const int wi
     }
 }
 
-/* sum[d] += sum_j weight[j] row[j][first + d], d < width. Where registers allow, even and odd j have sums of
- * their own: one set alone would wait for itself. */
+/* sum[d] += sum_j weight[j] row[j][first + d], d < width. If registers allow, even and odd j have separate
+ * sums, because a single sum would wait for its own latency. */
 INLINE void add_part(const float *weight, const float *row, int64_t depth, int64_t n, float *sum,
                      const int width, const int sets)
 {
@@ -244,7 +245,7 @@ INLINE void add_rows(const float *weight, const float *row, int64_t depth, int64
 #undef ADD_PARTS
 }
 
-/* to[d] = from[d] * scale for d < depth: one row of a head, mostly 8, 16 or 32 wide. */
+/* to[d] = from[d] * scale for d < depth: one row of a head, usually 8, 16 or 32 wide. */
 INLINE void copy_row(float *to, const float *from, int64_t depth, float scale)
 {
     typedef float eight __attribute__((vector_size(32)));
@@ -313,8 +314,8 @@ typedef struct bias_rows {
     float most;
 } bias_rows;
 
-/* Scores to base 2 below this bound need no maximum taken off: sums of their powers neither overflow nor
- * lose anything, and the powers of scores less lse are normal numbers. */
+/* For scores to base 2 below this bound no maximum need be subtracted: sums of their powers neither overflow
+ * nor lose precision, and the powers of scores minus lse are normal numbers. */
 static const float score_bound = 48.0f;
 
 /* The largest squared length of n packed rows; lanes is room for VL rows. */
@@ -328,13 +329,14 @@ static float largest_square(const float *row, int64_t n, int64_t depth, float *l
     return vmax_lane(most);
 }
 
-/* |score| <= |q| |k| + |bias|. Not so for a NaN. */
+/* |score| <= |q| |k| + |bias|. False if one of them is a NaN. */
 INLINE int is_bounded(float square_q, float square_k, float bias)
 {
     return sqrtf(square_q * square_k) + bias < score_bound;
 }
 
-/* Four maxima side by side: one alone would wait for itself. Vectors are `step` floats apart. */
+/* Four independent maxima, because a single one would wait for its own latency. Vectors are `step` floats
+ * apart. */
 INLINE vf largest_score(const float *score, int64_t step, int64_t n, vf top)
 {
     vf m[4] = {top, top, top, top};
@@ -352,7 +354,7 @@ INLINE row_start bias_from(bias_rows bias, int64_t row, const float *minus)
     return (row_start){bias.at ? bias.at + row * bias.step : NULL, bias.step, minus};
 }
 
-/* Raises the maxima to those of n more rows of scores, and takes what they grew by off the sums. */
+/* Raises the maxima to those of n more rows of scores, and rescales the sums accordingly. */
 INLINE void raise_top(const float *score, int64_t n, int64_t depth, float *out, vf *top, vf *total,
                       const int sets)
 {
@@ -367,8 +369,8 @@ INLINE void raise_top(const float *score, int64_t n, int64_t depth, float *out, 
     }
 }
 
-/* The pass over the keys: sums of 2^score v and of 2^score. If scores are not bounded, less the largest so
- * far, `top`. */
+/* The pass over the keys: sums of 2^score v and of 2^score. If scores are not bounded, the largest so far,
+ * `top`, is subtracted from them. */
 INLINE void attend_pass(const float *q, rows k, const float *v, bias_rows bias, const int bounded, float *out,
                         vf *top, vf *total, const int sets)
 {
@@ -547,7 +549,7 @@ static void lay_keys(const float *row, int64_t n, int64_t depth, int sets, float
     }
 }
 
-/* A row of dq as add_to_queries sums it, to its place. */
+/* Stores a row of dq, as add_to_queries sums it, in its position. */
 INLINE void store_query(float *to, const float *dq, int64_t depth, float scale)
 {
     if (!is_narrow(depth))
@@ -556,7 +558,7 @@ INLINE void store_query(float *to, const float *dq, int64_t depth, float scale)
         to[d] = (dq[2 * d] + dq[2 * d + 1]) * scale;
 }
 
-/* Keys of the gradient: k, v and what becomes of them as lanes [depth][sets][VL], k also laid for
+/* Keys of the gradient: k, v and their gradients as lanes [depth][sets][VL], and k in the layout of
  * add_to_queries. */
 typedef struct key_vector {
     const float *k, *v, *laid;
@@ -569,10 +571,10 @@ typedef struct query_rows {
     const float *q, *dout;    /* [n][depth] */
     const float *lse, *delta; /* [n]; delta = sum_d dout out */
     float *dq;                /* [n][lane_row(depth)], for store_query */
-    int bounded;              /* every score is */
+    int bounded;              /* whether every score is bounded */
 } query_rows;
 
-/* 2^x of a score less its lse, which is above 0 only by rounding, or in lanes that are no key. */
+/* 2^x of a score minus its lse, which is above 0 only through rounding, or in lanes that hold no key. */
 INLINE vf probability(vf x)
 {
     x = -vmax(-x, vset(0.0f));

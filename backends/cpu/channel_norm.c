@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Instance norm and group norm, a leaky ReLU behind them, and the gradients. For each channel, or each group
- * of channels, of each sample, over its pixels:
+/* channel_norm.c - instance norm and group norm, each followed by a leaky ReLU, and the gradients. For each
+ * channel, or each group of channels, of each sample, over its pixels:
  *
  *   z = (x - mean) / sqrt(var + eps);  y = f(t), f(t) = t > 0 ? t : alpha t
  *   dx = (h - mean(h) - z mean(h z)) / sqrt(var + eps)
@@ -9,24 +9,24 @@
  *   t = z gain + bias,  h = g gain,  dgain = sum of g z,  dbias = sum of g,  g = dy f'(t).
  *
  * Pixels are rows of channels, and channels the lanes. Sums are taken in blocks of rows that stay in the
- * first-level cache, and blocks are joined in order, in double: squares are about the block's own mean (Chan,
- * Golub and LeVeque 1979), as large means would drown them. The mean is kept as two floats, for x - mean must
- * be as exact as x: its sign decides what the gradient is. What is kept of a channel is merged with the other
- * channels of its group at the end. */
+ * first-level cache, and blocks are joined in order, in double: squares are taken about the block's own mean
+ * (Chan, Golub and LeVeque 1979), because a large mean would cost them their precision. The mean is stored as
+ * two floats, because x - mean must be as exact as x: its sign selects the slope of the gradient. The
+ * statistics of a channel are merged with those of its group at the end. */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/vec.h"
 #include "backends/cpu/work.h"
 
 enum {
     BLOCK = 8192,    /* floats of a block of rows, */
-    LEAST_ROWS = 16, /* or more where channels are many, */
-    MOST_ROWS = 32,  /* or fewer where they are few: what a bias before a norm gets as its gradient is nothing
+    LEAST_ROWS = 16, /* or more if channels are many, */
+    MOST_ROWS = 32,  /* or fewer if channels are few, because the gradient of a bias before a norm is nothing
                         but the rounding of these sums */
-    WIDE = 4,        /* vectors side by side: a sum alone waits for itself */
+    WIDE = 4,        /* independent vectors: a single sum would wait for its own latency */
     STRIP = 64       /* channels of a task that joins blocks */
 };
 
-/* What is kept of each channel of a sample, [KEPT][channels] floats. */
+/* The statistics of each channel of a sample, [KEPT][channels] floats. */
 enum { MEAN, MEAN_REST, INVERSE, MEAN_H, MEAN_H_REST, MEAN_HZ, KEPT };
 
 typedef struct norm {
@@ -96,7 +96,7 @@ static block block_of(const norm *n, int64_t index)
         i += (wide_ ? WIDE : 1) * VL;                                                                        \
     }
 
-/* Vectors from channel i on: whole ones where there are several. */
+/* Vectors from channel i on: if there are several, all are whole. */
 INLINE vf load(const norm *n, const float *p, int64_t i, int k, const int vectors)
 {
     return vectors > 1 ? vload(p + i + k * VL) : vload_n(p + i, n->channels - i);
@@ -140,9 +140,8 @@ INLINE void add_block(const norm *n, const block *b, int64_t i, const int vector
     }
 }
 
-/* `channel`: what is kept of one. A group's deviation needs all its channels: here is the variance until
- * then.
- */
+/* `channel` holds the statistics of one channel. A group's deviation needs all its channels: until then this
+ * is the variance. */
 static void keep_moments(const norm *n, float *channel, double mean, double variance)
 {
     float near = (float)mean;
@@ -159,7 +158,7 @@ static void write_moments(const norm *n, int64_t group, double mean, double vari
         n->variance[group] = (float)variance;
 }
 
-/* Mean and deviation of some channels of a sample, from all its blocks. */
+/* Computes mean and deviation of some channels of a sample from all its blocks. */
 static void join_moments(const norm *n, int64_t sample, int64_t first, int64_t channels)
 {
     double mean[STRIP] = {0}, square[STRIP] = {0};
@@ -186,13 +185,13 @@ static void join_moments(const norm *n, int64_t sample, int64_t first, int64_t c
     }
 }
 
-/* A mean kept as two floats. */
+/* A mean stored as two floats. */
 static double kept_mean(const norm *n, const float *channel, int near, int rest)
 {
     return (double)channel[near * n->channels] + channel[rest * n->channels];
 }
 
-/* The moments of a group of a sample, in place of those of its channels. */
+/* Replaces the moments of a group's channels in a sample with those of the group. */
 static void merge_moments(const norm *n, int64_t group)
 {
     int64_t groups = n->channels / n->width;
@@ -211,7 +210,7 @@ static void merge_moments(const norm *n, int64_t group)
     }
 }
 
-/* ---- what the moments are for ---- */
+/* ---- uses of the moments ---- */
 
 /* z of row r. */
 INLINE vf normal(const norm *n, const block *b, int64_t r, int64_t i, int k, const int vectors)
@@ -222,7 +221,7 @@ INLINE vf normal(const norm *n, const block *b, int64_t r, int64_t i, int k, con
     return (x - mean - rest) * load(n, b->kept + INVERSE * n->channels, i, k, vectors);
 }
 
-/* t, of which the leaky ReLU is taken. */
+/* t, the argument of the leaky ReLU. */
 INLINE vf before_slope(const norm *n, vf z, int64_t i, int k, const int vectors, const int affine)
 {
     return affine ? z * load(n, n->gain, i, k, vectors) + load(n, n->bias, i, k, vectors) : z;
@@ -296,7 +295,7 @@ static void join_gradient(const norm *n, int64_t sample, int64_t first, int64_t 
     }
 }
 
-/* The means of a group of a sample, in place of those of its channels. */
+/* Replaces the means of a group's channels in a sample with those of the group. */
 static void merge_gradient(const norm *n, int64_t group)
 {
     int64_t groups = n->channels / n->width;
@@ -329,7 +328,8 @@ static void join_weights(const norm *n, int64_t first, int64_t channels)
     }
 }
 
-/* Rounded once: the gradient of a bias before the norm is the sum over all pixels of what rounding leaves. */
+/* dx is rounded only once, because the gradient of a bias before the norm is the sum of these rounding errors
+ * over all pixels. */
 INLINE void write_gradient(const norm *n, const block *b, int64_t i, const int vectors, const int affine)
 {
     const float *kept = b->kept;
@@ -452,7 +452,7 @@ static int is_vector(const bk_shape *s, int64_t length)
     return s->rank == 1 && s->dim[0] == length;
 }
 
-/* Of both directions: x, gain, bias, and what has x's shape. */
+/* Checks the operands of both directions: x, gain, bias, and tensors of x's shape. */
 static int groups_fit(const bk_call *call, const bk_shape *like_x)
 {
     const bk_shape *x = &call->in[0].shape;

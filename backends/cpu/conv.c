@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* conv.c - reads a convolution out of the shapes of a call and chooses the way to compute it. */
+/* conv.c - reads a convolution from the shapes of a call and chooses the way to compute it. */
 #include "backends/cpu/conv.h"
 
 #include "backends/cpu/library.h"
@@ -34,7 +34,7 @@ const float *conv_bias(const bk_call *call)
     return has_bias(call) ? call->in[2].data : NULL;
 }
 
-/* The call's spatial axis i becomes axis `at`; 0 if its sizes do not fit each other. */
+/* Reads the call's spatial axis i as axis `at`; returns 0 if its sizes do not fit each other. */
 static int read_axis(const bk_attr *a, int i, int at, conv *c)
 {
     if (a->stride[i] < 1 || a->dilation[i] < 1 || a->pad[i] < 0 || a->pad_end[i] < 0)
@@ -70,7 +70,7 @@ int conv_of(const bk_call *call, conv *c)
     if (!channels_fit(call, c))
         return 0;
     for (int at = 0; at < SPACE; at++) {
-        int i = at - (SPACE - axes); /* the call's axis: behind one axis in x and y, two in w */
+        int i = at - (SPACE - axes); /* the call's axis: after one axis in x and y, two in w */
         c->x[at] = c->y[at] = c->kernel[at] = c->stride[at] = c->dilation[at] = 1;
         if (i < 0)
             continue;
@@ -133,7 +133,8 @@ static int64_t lowest_tap(int64_t place, int64_t stride, int64_t dilation, int64
     return end;
 }
 
-/* Taps run backwards, so that the pixels of y that they read run forwards, as in conv_forward(). */
+/* Taps run backwards, so that the pixels of y that they read run forwards, as those of x do in
+ * conv_forward(). */
 conv_phase conv_backward(const conv *c, int64_t phase)
 {
     conv_phase f;
@@ -171,7 +172,7 @@ bk_status conv_prepare(cpu_device *dev, bk_call *call)
 {
     conv c;
     if (!conv_of(call, &c)) {
-        cpu_log(dev, 0, "cpu: a convolution with these shapes is not served");
+        cpu_log(dev, 0, "cpu: a convolution with these shapes is not supported");
         return BK_ERR_UNSUPPORTED;
     }
     bk_status status = BK_ERR_UNSUPPORTED;

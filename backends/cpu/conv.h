@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* conv.h - convolution and its gradients: what a call's shapes say, the order in which pixels are gathered,
- * and the ways to compute it (a library's, conv_columns.c, depthwise.c).
+/* conv.h - convolution and its gradients: the sizes of a call, the order in which pixels are gathered, and
+ * the ways to compute it (a library's, conv_columns.c, depthwise.c).
  *
  * With d for the dilation, and c and o of one group of channels:
  *   y[s,o]    = sum over k, c of x[s stride + k d - pad, c] w[o,c,k] + bias[o]
@@ -21,10 +21,10 @@ typedef struct conv {
     int64_t taps; /* the product of kernel[] */
 } conv;
 
-/* 1, or 0 if the shapes do not fit each other. */
+/* Returns 1, or 0 if the shapes do not fit each other. */
 int conv_of(const bk_call *call, conv *c);
 
-/* Where a call's operands are: x or its gradient, w or its gradient, y or its gradient. */
+/* The operands of a call: x or its gradient, w or its gradient, y or its gradient. */
 const bk_tensor *conv_x(const bk_call *call);
 const bk_tensor *conv_w(const bk_call *call);
 const bk_tensor *conv_y(const bk_call *call);
@@ -32,10 +32,10 @@ const float *conv_bias(const bk_call *call); /* or NULL */
 
 /* ---- phases ----
  *
- * dx is gathered as y is, so that no two threads write one place. Pixels i of x with equal (i + pad) mod
- * stride on each axis are read by the same taps, and are a dense convolution of their own: a phase. With
- * stride 1 there is one phase, with stride 2 in an image there are four. A phase that no tap reaches has taps
- * of 0.
+ * dx is gathered as y is, so that no two threads write the same element. Pixels i of x with equal (i + pad)
+ * mod stride on each axis are read by the same taps, and form a dense convolution of their own: a phase. With
+ * stride 1 there is one phase, with stride 2 in an image there are four. A phase that no tap reaches has no
+ * taps.
  *
  * Target pixels are first + i * step, i < size. Tap m < taps reads source pixel i * move + origin + m * gap,
  * and is the kernel's tap + m * tap_step. */
@@ -49,7 +49,7 @@ conv_phase conv_forward(const conv *c);                 /* all pixels of y */
 int64_t conv_phases(const conv *c);                     /* how many phases the pixels of x fall into */
 conv_phase conv_backward(const conv *c, int64_t phase); /* pixels of x, from those of y */
 
-/* The number in [K...] of a phase's tap. */
+/* Returns the index in [K...] of a phase's tap. */
 int64_t conv_tap(const conv *c, const conv_phase *f, int64_t number);
 
 static inline int64_t conv_count(const int64_t *size)
@@ -57,7 +57,7 @@ static inline int64_t conv_count(const int64_t *size)
     return size[0] * size[1] * size[2];
 }
 
-/* Number `number` of the three axes, row-major, as a place on them. */
+/* Converts the row-major index `number` to a position on the three axes. */
 static inline void conv_place(int64_t number, const int64_t *size, int64_t *at)
 {
     for (int i = LAST; i >= 0; i--) {
@@ -66,7 +66,7 @@ static inline void conv_place(int64_t number, const int64_t *size, int64_t *at)
     }
 }
 
-/* Moves to the next pixel, in the next sample behind the last. */
+/* Moves to the next pixel, after the last one to the next sample. */
 static inline void conv_next(const int64_t *size, int64_t *b, int64_t *at)
 {
     for (int i = LAST; i >= 0; i--) {
@@ -81,7 +81,7 @@ static inline void conv_next(const int64_t *size, int64_t *b, int64_t *at)
 
 bk_status conv_prepare(cpu_device *dev, bk_call *call);
 
-/* Serve all there is. */
+/* These compute every convolution. */
 bk_status columns_prepare(cpu_device *dev, const conv *c, bk_call *call);
 
 /* BK_ERR_UNSUPPORTED if groups have more than one channel in x or y. */

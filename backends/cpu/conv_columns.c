@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* conv_columns.c - convolution and its gradients as serial matrix products over blocks of pixels, shared out
- * over our threads.
+/* conv_columns.c - convolution and its gradients as serial matrix products over blocks of pixels, which are
+ * distributed over the backend's own threads.
  *
  * A block's columns are the values that each of its pixels reads, [pixels][taps][channels], zeros outside the
- * image; no more of them at a time than stay in the second-level cache. y and dx are columns times weights,
+ * image; at any time no more of them than fit in the second-level cache. y and dx are columns times weights,
  * transposed to [taps][from][to]; dw is dy^T times columns. Each group of channels is computed by itself. */
 #include "backends/cpu/conv.h"
 
@@ -14,13 +14,13 @@
 #include "backends/cpu/work.h"
 
 enum {
-    DEPTH = 512,             /* columns at a time; one tap's channels if they are more */
+    DEPTH = 512,             /* floats of columns at a time; one tap's channels if they are more */
     ROWS = 384,              /* most pixels of a block, */
-    COLUMN_FLOATS = 1 << 18, /* which have at most so many values in columns */
-    STEP = 16                /* floats of a cache line: what is in scratch is a multiple */
+    COLUMN_FLOATS = 1 << 18, /* which have at most this many values in columns */
+    STEP = 16                /* floats of a cache line: sizes in scratch are multiples */
 };
 
-/* ---- what one of the three ops does ---- */
+/* ---- the job of one of the three ops ---- */
 
 typedef struct plan {
     cpu_way way;
@@ -32,7 +32,7 @@ typedef struct plan {
     int64_t phases;
     int64_t chunk;         /* taps at a time */
     int64_t rows;          /* pixels of a block */
-    int64_t parts, chunks; /* gradient of the weights: sums apart of so many parts of the pixels */
+    int64_t parts, chunks; /* gradient of the weights: separate sums for this many parts of the pixels */
     int in_place;          /* the source is its own columns */
     int64_t weights, columns, tile, own; /* floats of scratch: of all; of each thread */
 } plan;
@@ -42,7 +42,7 @@ static int64_t lines(int64_t floats)
     return work_pieces(floats, STEP) * STEP;
 }
 
-/* The length of equal pieces of n, at most `most` long. */
+/* Returns the length of equal pieces of n, at most `most`. */
 static int64_t even(int64_t n, int64_t most)
 {
     return work_pieces(n, work_pieces(n, work_max(1, most)));
@@ -89,7 +89,7 @@ static void plan_product(const cpu_device *dev, plan *p)
     p->own = own_floats(dev, gemm_of(p->rows, p->to, depth, 0));
 }
 
-/* Each chunk of taps of a group is one thread's, through all pixels; if there are too few of them, pixels are
+/* One thread computes each chunk of taps of a group over all pixels; if there are too few chunks, pixels are
  * divided too. */
 static void plan_grad_weight(const cpu_device *dev, plan *p)
 {
@@ -185,7 +185,8 @@ static void fill_pixel(const plan *p, const conv_phase *f, const float *in, int6
     }
 }
 
-/* Columns of a phase's pixels from `pixel` on, of the group whose first channel is in[0]; where they lie. */
+/* Makes the columns of a phase's pixels from `pixel` on, of the group whose first channel is in[0]; returns
+ * their address. */
 static const float *fill_columns(const plan *p, const conv_phase *f, const float *in, int64_t pixel,
                                  int64_t rows, int64_t tap, int64_t tap_end, float *columns)
 {
@@ -230,7 +231,7 @@ static int multiply(const cpu_device *dev, const serial *s)
     return dev->library->serial(&p, &t);
 }
 
-/* A library's serial product must find one thread, outside of a parallel region too. */
+/* A library's serial product must use one thread, outside of a parallel region too. */
 static int enter_team(int team)
 {
     int before = omp_get_max_threads();
@@ -249,7 +250,7 @@ static void leave_team(int team, int before)
 
 enum { BLOCK = 16 };
 
-/* BLOCK x BLOCK channels at most of a group, all taps: [O][C][K...] to [phases][taps][from][to]. */
+/* At most BLOCK x BLOCK channels of a group, all taps: [O][C][K...] to [phases][taps][from][to]. */
 static void transpose_block(const plan *p, const float *w, int64_t o, int64_t c, float *to)
 {
     int64_t outs = p->c.out / p->c.groups, ins = p->c.in / p->c.groups;
@@ -266,7 +267,7 @@ static void transpose_block(const plan *p, const float *w, int64_t o, int64_t c,
     }
 }
 
-/* Weights of all groups, one behind the other. */
+/* Weights of all groups, one after the other. */
 static void transpose_weights(const plan *p, const float *w, int threads, float *to)
 {
     int64_t down = work_pieces(p->c.out / p->c.groups, BLOCK);
@@ -280,7 +281,7 @@ static void transpose_weights(const plan *p, const float *w, int threads, float 
     }
 }
 
-/* Puts a tile's rows to the places of their pixels; the group's first channel is out[0]. */
+/* Copies a tile's rows to their pixels; the group's first channel is out[0]. */
 static void spread(const plan *p, const conv_phase *f, const float *tile, int64_t pixel, int64_t rows,
                    float *out)
 {
@@ -323,7 +324,7 @@ static int run_block(const cpu_device *dev, const plan *p, const bk_call *call, 
     return good;
 }
 
-/* Block `index` of phase `number` of a group, if there is one. */
+/* Computes block `index` of phase `number` of a group, if there is one. */
 static int run_task(const cpu_device *dev, const plan *p, const bk_call *call, int64_t group, int64_t number,
                     int64_t index, const room *m)
 {

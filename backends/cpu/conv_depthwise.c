@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* conv_depthwise.c - convolution and its gradients where each channel is a group, by the kernels of
+/* conv_depthwise.c - convolution and its gradients if each channel is a group, with the kernels of
  * depthwise.c. */
 #include <omp.h>
 
 #include "backends/cpu/depthwise.h"
 #include "backends/cpu/work.h"
 
-enum { PARTS = 16 }; /* at most, of the pixels that the gradient of the weights sums up apart */
+enum { PARTS = 16 }; /* the most parts of the pixels with separate sums for the gradient of the weights */
 
 typedef struct depthwise_call {
     cpu_way way;

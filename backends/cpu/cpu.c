@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The cpu back end's table (backends/backend.h): float32, matrix products by oneDNN or OpenBLAS, all else by
- * our own vector kernels. Holds no state but the device's. */
+/* cpu.c - the table of functions of the cpu backend (backends/backend.h): float32, matrix products by oneDNN
+ * or OpenBLAS, everything else by its own vector kernels. All state is in the device. */
 #include "backends/cpu/cpu.h"
 
 #include "backends/cpu/library.h"
@@ -18,7 +18,7 @@ void cpu_log(const cpu_device *dev, int level, const char *text)
 
 /* ---- open and close ---- */
 
-/* The library that was asked for; refused if the build lacks it. */
+/* Finds the requested library; fails if the build lacks it. */
 static bk_status choose_library(cpu_device *dev, bk_matrix matrix)
 {
     char text[64];
@@ -91,7 +91,8 @@ bk_status cpu_open_level(const bk_host *host, const char *options, int level, vo
         return status;
     cpu_device *dev = p;
     *dev = (cpu_device){.host = *host, .threads = host->threads > 1 ? host->threads : 1};
-#ifdef __SANITIZE_THREAD__ /* it does not see the barriers of gcc's OpenMP; the host's threads are tested */
+#ifdef __SANITIZE_THREAD__ /* ThreadSanitizer does not see the barriers of gcc's OpenMP; it tests the host's \
+                              threads */
     dev->threads = 1;
 #endif
     status = open_parts(dev, options, level);
@@ -146,7 +147,7 @@ void cpu_way_free(cpu_device *dev, bk_call *call)
     call->state = NULL;
 }
 
-/* Ops that need more than a kernel: a library for matrix products, a choice among several ways. */
+/* Ops that need more than a kernel: a library for matrix products, or a choice among several ways. */
 typedef struct device_op {
     bk_status (*prepare)(cpu_device *dev, bk_call *call);
     unsigned types;
@@ -195,8 +196,8 @@ static int type_fits(const bk_call *call, int32_t input, unsigned types)
     return type == call->in[0].shape.dtype;
 }
 
-/* Every tensor is of in[0]'s type, but for what the op's types allow. The engine's shape rules have checked
- * that shapes fit the op; here only what kernels could not survive. */
+/* Every tensor must be of in[0]'s type, except as the op's types allow. The engine's shape rules have checked
+ * that shapes fit the op; this function checks only what would make a kernel crash. */
 static int is_served(void *device, const bk_call *call)
 {
     if (call->n_in < 1 || call->n_in > BK_MAX_IN || call->n_out < 1 || call->n_out > BK_MAX_OUT)
@@ -223,7 +224,7 @@ static bk_status cpu_prepare(void *device, bk_call *call)
     call->state = NULL;
     call->scratch_bytes = call->kept_bytes = 0;
     if (!is_served(dev, call)) {
-        cpu_log(dev, 0, "cpu: an op with these types and shapes is not served");
+        cpu_log(dev, 0, "cpu: an op with these types and shapes is not supported");
         return BK_ERR_UNSUPPORTED;
     }
     if (device_ops[call->op].prepare)
@@ -239,16 +240,16 @@ static void cpu_release(void *device, bk_call *call)
     cpu_way_free(device, call);
 }
 
-/* Thread settings are made, and put back, around each product (onednn.c): nothing to do for a run. */
+/* Each product sets and restores the thread settings (onednn.c), so that there is nothing to do for a run. */
 static bk_status cpu_begin(void *device)
 {
     (void)device;
     return BK_OK;
 }
 
-/* OpenMP's threads would spin on the host's cores for some milliseconds, waiting for more: they are let go,
- * and the next run starts them anew (0.1 ms). Refused, and rightly, inside a parallel region of the host's.
- */
+/* OpenMP's threads would spin on the host's cores for some milliseconds, waiting for work: they are released,
+ * and the next run starts them anew (0.1 ms). OpenMP rightly refuses this inside a parallel region of the
+ * host. */
 static bk_status cpu_end(void *device)
 {
     const cpu_device *dev = device;
@@ -274,8 +275,8 @@ const bk_backend *bk_cpu(void)
     static const bk_backend cpu = {
         .api = BK_API,
         .name = "cpu",
-        .fast_bytes =
-            (size_t)32 << 20, /* a last-level cache; fixed, so that results are the same everywhere */
+        .fast_bytes = (size_t)32 << 20, /* about a last-level cache; a fixed number, so that results are the
+                                           same on every machine */
         .open = cpu_open,
         .close = cpu_close,
         .supports = cpu_supports,

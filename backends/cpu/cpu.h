@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cpu.h - what the files of the cpu back end share: the device, the table of kernels of one
- * instruction level, the entry to the matrix products. Not the contract (backends/backend.h). */
+/* cpu.h - what the files of the cpu backend share: the device, the table of kernels of one instruction level,
+ * and the functions for matrix products. The contract with the engine is in backends/backend.h. */
 #ifndef SLMT_CPU_CPU_H
 #define SLMT_CPU_CPU_H
 
 #include "backends/backend.h"
 
-/* The types an op serves beside float32 for all tensors. */
+/* The types an op supports beside float32 for all tensors. */
 enum {
     CPU_I32 = 1,         /* the whole op on int32 */
     CPU_INDEX = 2,       /* in[1] is an int32 index */
@@ -14,8 +14,8 @@ enum {
     CPU_OWN_TYPES = 8    /* inputs and outputs of several types: fits() checks all of them */
 };
 
-/* One op at one instruction level. scratch may be NULL: none needed. Both see the shapes. fits says whether
- * these are what run() can read; NULL: whatever the engine's rules let through. */
+/* One op at one instruction level. scratch may be NULL if none is needed. Both functions know the shapes.
+ * fits returns whether run() can handle them; NULL: everything that the engine's rules allow. */
 typedef struct cpu_kernel {
     int (*fits)(const bk_call *call);
     size_t (*scratch)(const bk_call *call, int threads);
@@ -23,7 +23,7 @@ typedef struct cpu_kernel {
     unsigned types;
 } cpu_kernel;
 
-/* What follows a sum: a bk_activation, with the slope of BK_ACT_LEAKY_RELU. */
+/* The activation after a sum: a bk_activation, with the slope of BK_ACT_LEAKY_RELU. */
 typedef struct cpu_activation {
     int kind;
     float slope;
@@ -34,7 +34,7 @@ static inline cpu_activation cpu_activation_of(const bk_attr *attr)
     return (cpu_activation){attr->activation, (float)attr->alpha};
 }
 
-/* What follows a product, row by row: y = act(y + bias) + residual. bias, residual may be NULL. */
+/* The epilogue of a product, applied row by row: y = act(y + bias) + residual. bias, residual may be NULL. */
 typedef struct cpu_epilogue {
     int64_t rows, cols;
     const float *product; /* may be y */
@@ -54,16 +54,16 @@ typedef struct cpu_thin {
     cpu_activation act;
 } cpu_thin;
 
-/* y[m,n] = act(a[m,k] b[k,n] + bias) + residual; a stored [k,m], b [n,k] where transposed. */
+/* y[m,n] = act(a[m,k] b[k,n] + bias) + residual; a is stored [k,m] and b [n,k] if transposed. */
 typedef struct cpu_gemm {
     int64_t m, n, k;
     int trans_a, trans_b;
     cpu_activation act;
-    int32_t b_type; /* BK_F32, or where trans_b also BK_BF16, BK_F16 */
+    int32_t b_type; /* BK_F32, or with trans_b also BK_BF16, BK_F16 */
     const float *a, *bias, *residual;
     const void *b;
     float *y;    /* may be the residual */
-    float *part; /* [m,n], for sums that are not complete: y, or with activation and residual a place apart */
+    float *part; /* [m,n], for incomplete sums: y, or separate memory with activation and residual */
 } cpu_gemm;
 
 typedef struct cpu_depthwise cpu_depthwise; /* depthwise.h */
@@ -80,14 +80,14 @@ typedef struct cpu_kernels {
     void (*thin)(const cpu_thin *t, int threads);
     void (*depthwise)(const cpu_depthwise *d, int threads);
     void (*depthwise_sum)(const cpu_depthwise_sums *s);                      /* serial */
-    void (*widen)(const void *from, int32_t dtype, size_t n, float *to);     /* 16-bit floats; serial */
+    void (*widen)(const void *from, int32_t dtype, size_t n, float *to);     /* from 16-bit floats; serial */
     void (*narrow)(const void *from, int32_t dtype, size_t n, uint16_t *to); /* to bfloat16; serial */
 } cpu_kernels;
 
 /* Instruction levels: 2, 3, 4 are x86-64-v2, v3, v4; 0 is plain C for any processor. */
 enum { CPU_LEVEL_BEST = 99 };
 
-/* The best kernels this processor runs, at most `level`. */
+/* Returns the kernels of the highest level, at most `level`, that this processor runs. */
 const cpu_kernels *cpu_kernels_for(int level);
 
 /* The library for matrix products. */
@@ -98,31 +98,32 @@ typedef struct cpu_device {
     bk_host host;
     int threads;
     const cpu_library *library;
-    int own_products;    /* gemm.c computes what it can */
-    int bf16_arithmetic; /* the library does all products, and may round factors to bfloat16 */
+    int own_products;    /* gemm.c computes the products that it supports */
+    int bf16_arithmetic; /* the library computes all products, and may round factors to bfloat16 */
     const cpu_kernels *kernels;
     void *onednn; /* see onednn.h; NULL without it */
     char text[160];
 } cpu_device;
 
-/* As bk_cpu()->open, with the instruction level limited: for tests, which run every level that the
- * machine has. The other functions of bk_cpu() serve the device. */
+/* The same as bk_cpu()->open with a limit on the instruction level, for tests, which run every level that the
+ * machine has. The other functions of bk_cpu() accept the device. */
 bk_status cpu_open_level(const bk_host *host, const char *options, int level, void **device);
 
-/* What prepare() decided for a call that is more than one kernel: the first member of its call->state. run()
- * neither looks at shapes nor decides anything again. A call without state is its op's kernel. */
+/* The way that prepare() chose for a call that is more than one kernel: the first member of its call->state.
+ * run() neither examines shapes nor chooses again. A call without state runs its op's kernel. */
 typedef bk_status (*cpu_run)(cpu_device *dev, bk_call *call);
 
 typedef struct cpu_way {
     cpu_run run;
-    /* Releases what the state holds, not the state; NULL: it holds nothing. */
+    /* Releases the resources of the state, but not the state itself; NULL: there are none. */
     void (*release)(cpu_device *dev, bk_call *call);
 } cpu_way;
 
-/* Sets call->state to `bytes` zeros that begin with a way. BK_ERR_MEMORY, BK_ERR_LIMIT: the call has no
+/* Sets call->state to `bytes` zeros that begin with a way. BK_ERR_MEMORY, BK_ERR_LIMIT: the call then has no
  * state. */
 bk_status cpu_way_new(cpu_device *dev, bk_call *call, size_t bytes, cpu_run run);
-void cpu_way_free(cpu_device *dev, bk_call *call); /* with what the state holds; a call may have none */
+void cpu_way_free(cpu_device *dev,
+                  bk_call *call); /* frees the state and its resources; a call may have none */
 
 void cpu_log(const cpu_device *dev, int level, const char *text);
 

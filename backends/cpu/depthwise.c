@@ -10,8 +10,8 @@
 enum { VECTORS = 4 }; /* sums at a time */
 
 /* Channels that are computed together: `count` vectors from channel c on, the last of them from `last` on, so
- * that it ends with the channels and overlaps its neighbour. With fewer channels than a vector has, that is
- * cut. */
+ * that it ends with the channels and overlaps its neighbour. With fewer channels than a vector has lanes, the
+ * vector is cut. */
 typedef struct strip {
     int64_t c, last, n;
 } strip;
@@ -36,7 +36,7 @@ INLINE vf load(const float *p, strip s, int v, const int count)
     return count == 1 ? vload_n(p + s.last, s.n) : vload(p + channel(s, v, count));
 }
 
-/* Calls name(..., count) with as many vectors as there are, as a constant. */
+/* Calls name(..., count) with the number of vectors as a constant. */
 #define EACH_STRIP(n, call)                                                                                  \
     for (int64_t c = 0; c < (n); c += VECTORS * VL) {                                                        \
         switch (vectors_at(c, n)) {                                                                          \
@@ -68,7 +68,7 @@ static range inside(int64_t at, int64_t gap, int64_t taps, int64_t length)
 
 /* ---- a phase of y or dx ---- */
 
-/* What one target pixel reads: its first source pixel on each axis, and the taps that are inside. */
+/* The source of one target pixel: its first source pixel on each axis, and the taps that are inside. */
 typedef struct reading {
     int64_t at[SPACE];
     range taps[SPACE];
@@ -105,7 +105,7 @@ INLINE void sum_taps(const cpu_depthwise *d, const reading *r, const float *in, 
         vstore_n(out + channel(s, v, count), sum[v], s.n);
 }
 
-/* Rows of y that are complete, while they are in cache. */
+/* Finishes rows of y that are complete while they are in cache. */
 static void activate(const cpu_depthwise *d, float *y)
 {
     cpu_epilogue e = {.rows = d->target[LAST], .cols = d->channels, .product = y, .y = y, .act = d->act};

@@ -5,7 +5,7 @@
 
 #include "backends/cpu/conv.h"
 
-/* target = sum over the phase's taps of source * w, + bias: conv.h tells which pixels these are. */
+/* target = sum over the phase's taps of source * w, + bias: conv.h defines which pixels these are. */
 struct cpu_depthwise {
     conv_phase phase;
     int64_t batch, channels;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Element-wise ops of one and of two inputs, the latter with broadcasting.
+/* elementwise.c - element-wise ops of one and of two inputs, the latter with broadcasting.
  *
- * Each formula is one line on vectors. Two inputs: axes are joined where strides allow, then the last
- * axis is walked with each input either contiguous or one value; the axes before give offsets. */
+ * Each formula is one line on vectors. Two inputs: axes are joined if strides allow, then the last axis is
+ * walked with each input either contiguous or one value; the axes before it determine offsets. */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/vec.h"
 #include "backends/cpu/work.h"
@@ -67,7 +67,7 @@ UNARY(tanh, vtanh(x))
 UNARY(leaky_relu, vselect(x > vset(0.0f), x, alpha *x))
 UNARY(step, vselect(x > vset(0.0f), vset(1.0f), vset(alpha)))
 
-/* log(1 + e): what 1 + e rounds away, the factor e / ((1 + e) - 1) brings back. */
+/* log(1 + e): the factor e / ((1 + e) - 1) corrects the rounding of 1 + e. */
 INLINE vf log_plus_one(vf e)
 {
     vf sum = 1.0f + e, rounded = sum - 1.0f;
@@ -182,7 +182,7 @@ INLINE void gelu_slopes(const vf *x, vf *dy, const int n)
         dy[k] *= phi[k] + x[k] * 0.39894228f * density[k];
 }
 
-/* Both inputs are of the result's shape: strides are 1. */
+/* Both inputs have the output's shape: strides are 1. */
 static void each_gelu_grad(const float *pa, int64_t sa, const float *pb, int64_t sb, float *y, int64_t n)
 {
     int64_t i = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What follows a matrix product while its rows are still in cache: bias, activation, residual. Serial: the
- * caller shares rows out. */
+/* epilogue.c - bias, activation and residual after a matrix product, while its rows are still in cache. The
+ * functions are serial: the caller distributes rows over threads. */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/vec.h"
 

@@ -4,10 +4,10 @@
  * The scheme and the names are those of Goto and van de Geijn, "Anatomy of High-Performance Matrix
  * Multiplication" (2008), and of BLIS. A block of b, KC rows by NC columns, is packed into micro-panels of NR
  * columns. The micro-kernel multiplies MR rows of a with one micro-panel and keeps all MR x NR sums in
- * registers, to which it adds bias and residual. Unlike there, a is not packed (a task's MC rows are read
- * where they lie), unless a is stored transposed: then MR columns at a time are copied. The memory that comes
- * next is prefetched meanwhile, because with few rows most of the time goes into reading b. If a is much
- * smaller than b, the transposed product is computed: a is packed, and rows of b are read where they lie.
+ * registers, to which it adds bias and residual. Unlike there, a is not packed (a task's MC rows are read in
+ * place), unless a is stored transposed: then MR columns at a time are copied. The memory that comes next is
+ * prefetched meanwhile, because with few rows most of the time goes into reading b. If a is much smaller than
+ * b, the transposed product is computed: a is packed, and rows of b are read in place.
  *
  * Each element's sum runs along k in an order of its own: neither threads nor other rows change a result. */
 #include "backends/cpu/kernels.h"
@@ -112,7 +112,7 @@ static void pack_rows(const cpu_gemm *g, int64_t row, int64_t count, int64_t at,
             rows[k * MR + i] = a[k * g->m + i];
 }
 
-/* Prefetches part `of` of `parts` of what is read next. */
+/* Prefetches part `of` of `parts` of the data that is read next. */
 static void prefetch(const memory *next, int64_t of, int64_t parts)
 {
     int64_t in_row = work_pieces(next->width, LINE * (int64_t)sizeof(float)), n = next->rows * in_row;
@@ -133,13 +133,14 @@ INLINE values at_row(values a, int64_t i)
     return (values){a.at + i * a.row, a.row, a.step};
 }
 
-/* Where a block lies along k: sums of the first block start from zero, those of the last are finished. */
+/* The position of a block along k: sums of the first block start from zero, those of the last are finished.
+ */
 typedef struct stage {
     int first, last;
 } stage;
 
 /* What is added to the sums of a row before they are stored, or NULL: the sums of lower k, or the residual.
- * The residual is added to the first sums, because it may lie where y goes; behind an activation, activate()
+ * The residual is added to the first sums, because it may be in y's memory; after an activation, activate()
  * adds it to the last. */
 static const float *before(const cpu_gemm *g, stage s, int64_t row)
 {
@@ -330,7 +331,7 @@ static void run_plain(const cpu_gemm *g, int threads, float *scratch)
 
 /* ---- a transposed product: y^T [n,m] = b [n,k] a^T ----
  *
- * b is read where it lies, and only once. A task keeps its sums over part of k in a tile of its own. */
+ * b is read in place, and only once. A task keeps its sums over part of k in a tile of its own. */
 
 enum { TILE_ROWS = 4 * MR, TILE_STEP = (TILE_ROWS + VL - 1) / VL * VL };
 

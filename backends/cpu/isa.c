@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Picks the kernels for the processor at hand. The only file that asks what it can do. */
+/* isa.c - picks the kernels for the processor. Only this file queries its features. */
 #include "backends/cpu/cpu.h"
 
 extern const cpu_kernels cpu_kernels_base;

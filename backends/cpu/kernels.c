@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of kernels of one instruction level. Compiled once for each. */
+/* kernels.c - the table of kernels of one instruction level. It is compiled once for each level. */
 #include "backends/cpu/kernels.h"
 
 #define CPU_TEXT2(x) #x

@@ -106,7 +106,7 @@ const cpu_kernel KERNEL(cpu_argmax) = {.fits = real_to_label, .run = run_argmax,
 
 /* ---- cross-entropy ---- */
 
-/* VL rows of x[rows,classes], or fewer at the end, with what their labels say. */
+/* VL rows of x[rows,classes], or fewer at the end, with their labels and weights. */
 typedef struct group {
     const float *x[VL];
     int64_t rows, classes;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Layer norm over the last axis and its gradient.
+/* layer_norm.c - layer norm over the last axis and its gradient.
  *
  *   h = (x - mean) / sqrt(var + eps);  y = h gain + bias
  *   dx = (g - mean(g) - h mean(g h)) / sqrt(var + eps),  g = gain dy
@@ -17,7 +17,7 @@ typedef struct row_stats {
     float mean, inverse; /* inverse = 1/sqrt(var + eps) */
 } row_stats;
 
-/* Lanes past the end of a row must not count: n lanes are left. */
+/* Clears lanes past the end of a row, so that they do not count: n lanes are left. */
 INLINE vf keep_n(vf v, int64_t n)
 {
     if (n >= VL)

@@ -11,24 +11,24 @@
 
 struct cpu_library {
     bk_matrix id;
-    const char *name; /* as people write it: "oneDNN" */
-    int has_bf16;     /* may round factors to bfloat16, if the processor multiplies those */
+    const char *name; /* as users write it: "oneDNN" */
+    int has_bf16;     /* may round factors to bfloat16 if the processor multiplies bfloat16 */
     bk_status (*open)(cpu_device *dev);
     void (*close)(cpu_device *dev);            /* NULL: there is nothing to close */
     void (*describe)(char *text, size_t size); /* "oneDNN 2.6.3" */
-    serial_product serial;                     /* one tile, on the calling thread */
+    serial_product serial;                     /* computes one tile on the calling thread */
     bk_status (*prepare)(cpu_device *dev, const product *p, bk_call *call);
-    /* BK_ERR_UNSUPPORTED: another way is faster, or the only one. NULL: always. */
+    /* BK_ERR_UNSUPPORTED: another way is faster, or the only one. NULL: always unsupported. */
     bk_status (*prepare_conv)(cpu_device *dev, const conv *c, bk_call *call);
 };
 
-/* Those that a build has; the order is that of preference. */
+/* The libraries that a build has, in order of preference. */
 extern const cpu_library cpu_onednn, cpu_openblas;
 
-/* The library, the preferred one for BK_MATRIX_AUTO, or NULL if the build has no such. */
+/* Returns the library, the preferred one for BK_MATRIX_AUTO, or NULL if the build lacks it. */
 const cpu_library *cpu_library_of(bk_matrix matrix);
 
-/* "oneDNN", of one that a build may lack. */
+/* Returns the name, such as "oneDNN", of a library that a build may lack. */
 const char *cpu_library_name(bk_matrix matrix);
 
 /* onednn_conv.c */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* matrix.c - reads a product out of the shapes of a call and hands it to the library that the device was
- * opened with or, if it has few rows, to a kernel of ours (gemm.c, thin.c). */
+/* matrix.c - reads a product from the shapes of a call and passes it to the library that the device was
+ * opened with or, if it has few rows, to the backend's own kernels (gemm.c, thin.c). */
 #include "backends/cpu/matrix.h"
 
 #include "backends/cpu/library.h"
@@ -81,8 +81,8 @@ static int is_half(const bk_call *call)
     return bk_is_half(call->in[1].shape.dtype);
 }
 
-/* With few rows, and weights as BK_LINEAR has them, our own kernels are faster than any library. If gemm.c is
- * as good as a library, it takes over from thin.c at 9 rows. */
+/* With few rows, and weights in the layout of BK_LINEAR, the backend's own kernels are faster than any
+ * library. If gemm.c is as good as a library, it takes over from thin.c at 9 rows. */
 static int has_few_rows(const bk_call *call, const product *p, int64_t rows)
 {
     return !is_half(call) && p->batch == 1 && p->trans_b && !p->trans_a && p->m <= rows;
@@ -126,7 +126,8 @@ static int is_own(const cpu_device *dev, const bk_call *call, const product *p)
     return p->batch == 1 && (dev->own_products || is_half(call) || has_few_rows(call, p, few));
 }
 
-/* Memory for sums over part of k: with an activation the residual is added last, and may lie where y goes. */
+/* Sums over a part of k need memory of their own: with an activation the residual is added last, and it may
+ * be in y's memory. */
 static size_t waiting_bytes(const product *p)
 {
     return p->act.kind && p->residual ? (size_t)(p->m * p->n + 15) / 16 * 64 : 0;

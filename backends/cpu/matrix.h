@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* matrix.h - matrix products: what BK_MATMUL and BK_LINEAR have in common. Everything is row-major; a product
+/* matrix.h - matrix products: the common form of BK_MATMUL and BK_LINEAR. Everything is row-major; a product
  * is batch x [m,k] x [k,n] -> [m,n]. */
 #ifndef SLMT_CPU_MATRIX_H
 #define SLMT_CPU_MATRIX_H
@@ -14,10 +14,10 @@ typedef struct product {
     cpu_activation act;
 } product;
 
-/* 1, or 0 if the shapes do not fit each other. */
+/* Returns 1, or 0 if the shapes do not fit each other. */
 int product_of(const bk_call *call, product *p);
 
-/* Where a call's operands are; NULL where there are none. */
+/* The operands of a call; NULL if there is none. */
 const float *product_bias(const bk_call *call);
 const float *product_residual(const bk_call *call);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ops that move 4-byte elements, float32 or int32 alike: transpose, slice, pad, concat, broadcast,
- * gather; and scatter, which adds. */
+/* movement.c - ops that move 4-byte elements, float32 or int32 alike: transpose, slice, pad, concat,
+ * broadcast, gather; and scatter, which adds. */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/work.h"
 
@@ -13,7 +13,7 @@ static void copy_cells(cell *to, const cell *from, int64_t n)
     memcpy(to, from, (size_t)n * sizeof(cell));
 }
 
-/* Copies the walk's operand 1 (from) to operand 0 (to); both contiguous along its last axis, or `from`
+/* Copies the walk's operand 1 (from) to operand 0 (to). Both are contiguous along its last axis, or `from`
  * has stride 0 there. */
 static void copy_rows(const work_walk *w, cell *to, const cell *from, int threads)
 {
@@ -42,7 +42,7 @@ static void copy_rows(const work_walk *w, cell *to, const cell *from, int thread
 
 /* ---- transpose ---- */
 
-/* y[i * ys + j] = x[j * xs + i] for i < ni, j < nj; whole VL x VL blocks turn in registers. */
+/* y[i * ys + j] = x[j * xs + i] for i < ni, j < nj; whole VL x VL blocks are transposed in registers. */
 static void turn_tile(cell *y, int64_t ys, const cell *x, int64_t xs, int64_t ni, int64_t nj)
 {
     int64_t wi = ni / VL * VL, wj = nj / VL * VL;
@@ -244,8 +244,8 @@ static void add_cells(int32_t dtype, void *sum, const void *x, int64_t n)
             ((uint32_t *)sum)[i] += ((const uint32_t *)x)[i];
 }
 
-/* A thread owns a range of target rows and looks through all indices of its batch entry: no two write
- * one row, and the order of additions is that of the indices. */
+/* A thread owns a range of target rows and searches all indices of its batch entry: no two threads write the
+ * same row, and the order of additions is that of the indices. */
 static bk_status run_scatter(const bk_call *call, int threads)
 {
     enum { OWNED = 256 };
@@ -293,7 +293,7 @@ static bk_status run_pick(const bk_call *call, int threads)
 
 const cpu_kernel KERNEL(cpu_pick) = {.run = run_pick, .types = CPU_I32 | CPU_INDEX};
 
-/* Some channels of one sample: sums over all picks, in their order. */
+/* Sums over all picks for some channels of one sample, in the order of the picks. */
 typedef struct put_strip {
     int32_t dtype;
     const cell *from;
@@ -318,8 +318,8 @@ static void put(const put_strip *s)
     }
 }
 
-/* A thread owns a sample, or where samples are few some channels of one: no two write one number, and the
- * order of additions is that of the picks. */
+/* A thread owns a sample or, if samples are few, some channels of one: no two threads write the same number,
+ * and the order of additions is that of the picks. */
 static bk_status run_put(const bk_call *call, int threads)
 {
     enum { LINE = 16 }; /* channels of a cache line */

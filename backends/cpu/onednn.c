@@ -49,7 +49,7 @@ static dnnl_status_t matmul_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine
 
 /* ---- a prepared product ---- */
 
-enum { APART, IN_PLACE, WAYS }; /* the residual is a tensor of its own, or lies where y goes */
+enum { APART, IN_PLACE, WAYS }; /* the residual is a separate tensor, or is in y's memory */
 enum { MAX_ARGS = 6 };
 
 typedef struct onednn_call {
@@ -225,9 +225,9 @@ static dnnl_status_t make_call(const cpu_device *dev, const product *p, operands
 }
 
 /* This rule comes from timing both ways on all shapes of the base model (oneDNN 2.6, AVX-512, two cores;
- * bench/bench.c). Tiles win by 5 to 20 % in gradients and where the inner dimension is short; the primitive
- * where there are few rows or columns, and where sgemm would pack a transposed matrix with rows of 4096 bytes
- * and more. */
+ * bench/bench.c). Tiles win by 5 to 20 % in gradients and if the inner dimension is short; the primitive wins
+ * if there are few rows or columns, or if sgemm would pack a transposed matrix with rows of 4096 bytes and
+ * more. */
 static int is_tiled(const cpu_device *dev, const product *p)
 {
     if (dev->bf16_arithmetic || p->batch > 1 || p->m < 128 || p->n <= 64)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* onednn.h - what the files that know oneDNN share: where its C APIs of versions 2 and 3 differ, and the
- * smallest errands. */
+/* onednn.h - what the files that use oneDNN share: the differences between its C APIs of versions 2 and 3,
+ * and small helpers. */
 #ifndef SLMT_CPU_ONEDNN_H
 #define SLMT_CPU_ONEDNN_H
 
@@ -24,7 +24,7 @@ typedef const dnnl_memory_desc_t *desc_view;
 
 #define DESC_OF(d, n, dims, strides) TYPED_DESC(d, n, dims, dnnl_f32, strides)
 
-/* Of a library's status; logs what is no lack of memory. */
+/* Converts a status of the library; logs every failure except a lack of memory. */
 bk_status onednn_status(const cpu_device *dev, const char *where, dnnl_status_t status);
 
 static inline dnnl_status_t onednn_memory(dnnl_memory_t *m, desc_view d, const cpu_device *dev)
@@ -32,10 +32,10 @@ static inline dnnl_status_t onednn_memory(dnnl_memory_t *m, desc_view d, const c
     return dnnl_memory_create(m, d, dev->onednn, DNNL_MEMORY_NONE);
 }
 
-/* Appends an activation, if there is one, to what follows a primitive (onednn.c). */
+/* Appends an activation, if there is one, to the post-ops of a primitive (onednn.c). */
 dnnl_status_t onednn_append(dnnl_post_ops_t ops, cpu_activation act);
 
-/* Appends an argument with its data; n stays where the memory does not exist. */
+/* Appends an argument with its data; n is unchanged if the memory object does not exist. */
 static inline dnnl_status_t onednn_arg(dnnl_exec_arg_t *args, int *n, int id, dnnl_memory_t memory,
                                        const void *data)
 {

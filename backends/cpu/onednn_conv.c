@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* onednn_conv.c - convolution and its gradients by oneDNN, for its C APIs of versions 2 and 3.
  *
- * Images are read and written where they lie, channels last. oneDNN's kernels want weights in another order:
- * each run reorders them into scratch memory before a product, and their gradient out of it afterwards. As in
- * onednn.c, prepare() makes everything but data pointers, and scratch memory belongs to the caller. */
+ * Images are read and written in place, channels last. oneDNN's kernels need weights in another order: each
+ * run reorders them into scratch memory before a product, and their gradient out of it afterwards. As in
+ * onednn.c, prepare() sets up everything except data pointers, and scratch memory belongs to the caller. */
 #include "backends/cpu/onednn.h"
 
 #include <omp.h>
@@ -17,9 +17,9 @@ enum { MAX_ARGS = 5, LINE = 64 };
 typedef struct conv_call {
     cpu_way way;
     dnnl_stream_t stream;
-    dnnl_primitive_t conv, reorder;    /* no reorder: the weights are used as they lie */
+    dnnl_primitive_t conv, reorder;    /* no reorder: the weights are used in their own layout */
     dnnl_memory_t x, w, bias, y;       /* or their gradients */
-    dnnl_memory_t ordered, scratch[2]; /* the weights as the library wants them; of conv, reorder */
+    dnnl_memory_t ordered, scratch[2]; /* the weights in the library's layout; of conv, reorder */
     size_t ordered_bytes, scratch_bytes;
     const void *kept_data; /* the invariant weights that the call's kept memory holds in order, */
     uint64_t kept_version; /* and their version; 0: none yet */
@@ -33,7 +33,7 @@ typedef struct operands {
     dnnl_dims_t stride, pad, pad_end, dilation; /* dilation: 0 is none */
 } operands;
 
-/* [B,S...,C], which the library thinks of as [B,C,S...]. */
+/* Describes [B,S...,C], which the library calls [B,C,S...] with channels last. */
 static dnnl_status_t describe_image(dnnl_memory_desc_t *d, const conv *c, int64_t channels,
                                     const int64_t *size)
 {
@@ -189,8 +189,8 @@ static int has_stride(const conv *c)
 }
 
 /* With a stride, oneDNN 2.6's gradient of weights writes beyond its memory: over three axes for some kernels
- * (2x3x5x9 pixels of 16 channels, kernel 5x7x7, stride 2, pad 3), and where the kernel is one pixel and
- * channels are fewer than a vector's (oneDNN's issue 6035, open in 2026). */
+ * (2x3x5x9 pixels of 16 channels, kernel 5x7x7, stride 2, pad 3), and if the kernel is one pixel and channels
+ * are fewer than a vector's (oneDNN's issue 6035, open in 2026). */
 static int is_trusted(const conv *c, const bk_call *call)
 {
     return call->op != BK_CONV_GRAD_WEIGHT || !has_stride(c) || (c->axes < 3 && c->taps > 1);
@@ -252,7 +252,7 @@ static dnnl_status_t make_reorder(const cpu_device *dev, conv_call *p, const ope
     return status;
 }
 
-/* Scratch is the caller's; after a convolution its activation, if it has one. */
+/* The caller provides scratch; the activation of a convolution, if there is one, is a post-op. */
 static dnnl_status_t attributes_of(const bk_call *call, dnnl_primitive_attr_t *attr)
 {
     dnnl_post_ops_t ops = NULL;
@@ -322,7 +322,8 @@ static dnnl_status_t make_call(const cpu_device *dev, const conv *c, const bk_ca
 
 /* ---- run ---- */
 
-/* Ordered weights are in kept memory or at the front of scratch; the libraries' own scratch comes behind. */
+/* Ordered weights are in kept memory or at the front of scratch; the library's own scratch comes after them.
+ */
 static void *ordered_weights(const bk_call *call)
 {
     return call->kept_bytes > 0 ? call->kept : call->scratch;

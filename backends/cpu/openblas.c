@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* openblas.c - matrix products by OpenBLAS, tile by tile. The only file that knows OpenBLAS.
+/* openblas.c - matrix products by OpenBLAS, tile by tile. Only this file uses OpenBLAS.
  *
  * OpenBLAS itself never starts a thread for us. Its OpenMP build runs serially inside a parallel region, or
- * where OpenMP may use one thread; its pthread build is told at open(). Its serial build is refused: without
- * USE_LOCKING, which cannot be asked for, it gives wrong results when two threads call it at once (Debian
- * 12's does, and its alternatives may put it in place of the one we were linked to). */
+ * if OpenMP may use only one thread; its pthread build is limited to one thread at open(). Its serial build
+ * is refused: without USE_LOCKING, which cannot be queried, it computes wrong results when two threads call
+ * it at once (Debian 12's build does, and Debian's alternatives may install it in place of the build that the
+ * library was linked to). */
 #include "backends/cpu/library.h"
 
 #include <cblas.h>
@@ -24,7 +25,7 @@ static bk_status openblas_open(cpu_device *dev)
         openblas_set_num_threads(1);
     if (strcmp(openblas_get_corename(), "Prescott") == 0)
         cpu_log(dev, 1,
-                "cpu: OpenBLAS does not know this processor and takes kernels of 2004, several times too "
+                "cpu: OpenBLAS does not know this processor and uses kernels of 2004, several times too "
                 "slow; a newer OpenBLAS, oneDNN, or OPENBLAS_CORETYPE=Haswell in the environment help");
     return BK_OK;
 }

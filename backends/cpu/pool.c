@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Maxima over windows, with the place of each. Channels are the lanes: a window is a handful of rows of
- * channels, of which the largest numbers and their places stay in registers. */
+/* pool.c - maxima over windows, with the index of each. Channels are the lanes: a window is a few rows of
+ * channels, whose maxima and their indices stay in registers. */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/vec.h"
 #include "backends/cpu/work.h"
@@ -35,7 +35,7 @@ static pooling pooling_of(const bk_call *call)
     return p;
 }
 
-/* What a window holds on one axis: `count` elements from `first` on, `step` apart. */
+/* The elements of a window on one axis: `count` elements from `first` on, `step` apart. */
 typedef struct taps {
     int64_t first, count, step;
 } taps;

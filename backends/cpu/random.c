@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* random.c - numbers drawn inside a graph: uniform and normal (backends/philox.h). A number depends on its
- * place alone, so that threads may share the work in any way. */
+ * index alone, so that threads may divide the work in any way. */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/work.h"
 #include "backends/philox.h"
@@ -10,7 +10,8 @@ static int random_fits(const bk_call *call)
     return call->in[0].shape.dtype == BK_I32 && call->out[0].shape.dtype == BK_F32;
 }
 
-/* The words of n numbers from `first` on, a multiple of 4; rounded up to whole blocks of 4. */
+/* Draws the words of n numbers from `first` on, which is a multiple of 4; n is rounded up to whole blocks of
+ * 4. */
 static void words_from(const bk_call *call, int64_t first, int64_t n, uint32_t *word)
 {
     uint32_t key[4];

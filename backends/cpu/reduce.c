@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sum and maximum over any set of axes.
+/* reduce.c - sum and maximum over any set of axes.
  *
  * Two shapes of work. Rows: the last axis is reduced; a piece of it runs through four vectors of partial
  * results. Columns: the last axis stays; vectors of columns run down the rows. Long reductions are cut
@@ -18,7 +18,8 @@ enum {
     STRIP = 1024 /* columns of one piece of work */
 };
 
-/* Axes that stay and axes that go, each walked over the input; the contiguous last axis is taken out. */
+/* Axes that stay and axes that are reduced, each walked over the input; the contiguous last axis is in
+ * neither walk. */
 typedef struct reduction {
     int rows; /* the last axis is reduced */
     work_walk keep, drop;
@@ -55,7 +56,7 @@ static reduction plan_of(const bk_call *call)
     return r;
 }
 
-/* The larger; a NaN on either side wins. */
+/* Returns the larger number, or a NaN if either is one. */
 INLINE vf vlarger(vf a, vf b)
 {
     return vselect((a > b) | (a != a), a, b);
@@ -147,7 +148,8 @@ static void chunk_of_maxima(const reduction *r, const float *x, int64_t n, int64
         vstore_n(y + k * VL, acc[k], n - k * VL);
 }
 
-/* In double: a column may be long and its sum next to nothing, as the gradient of a bias before a norm is. */
+/* The sum is in double, because a long column may sum to almost 0, like the gradient of a bias before a norm.
+ */
 static void chunk_of_sums(const reduction *r, const float *x, int64_t n, int64_t first, int64_t last,
                           float *y)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Softmax over the last axis: y = exp(x - max) / sum exp(x - max), three passes over a row that the
- * first-level cache holds; and its logarithm, y = (x - max) - log sum exp(x - max). Attention has its own
+/* softmax.c - softmax over the last axis: y = exp(x - max) / sum exp(x - max), three passes over a row that
+ * the first-level cache holds; and its logarithm, y = (x - max) - log sum exp(x - max). Attention has its own
  * (attention.c). */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/vec.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sort.c - ops along the last axis in which the order counts: sort and cumulative sum. Rows are shared among
- * threads, and one row is one thread's. */
+/* sort.c - ops along the last axis that depend on the order of its elements: sort and cumulative sum. Rows
+ * are distributed over threads, one thread to a row. */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/work.h"
 
@@ -11,13 +11,13 @@
 enum { BYTES = 4, BUCKETS = 256 };
 
 typedef struct sort_entry {
-    uint32_t key; /* small for what goes first */
+    uint32_t key; /* small for the numbers that come first */
     int32_t index;
 } sort_entry;
 
-/* Bits of floats are in the order of their values once those of negative ones are inverted and the sign bit
- * of the others is set; the complement is in falling order. -0 has the key of 0, and every NaN that of none.
- */
+/* The bits of floats are ordered like their values once those of negative numbers are inverted and the sign
+ * bit of the others is set; the complement is in descending order. -0 has the key of 0, and every NaN has a
+ * key that no number has. */
 static uint32_t key_of(float x)
 {
     uint32_t bits;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Linear maps over space: mirrored borders, linear interpolation, and their gradients.
+/* space.c - linear maps over space: mirrored borders, linear interpolation, and their gradients.
  *
- * Whole rows of channels are copied or added. The gradients gather: each pixel of dx adds up, in a fixed
- * order, what the map took from it, so that no two threads write one place. */
+ * Whole rows of channels are copied or added. The gradients gather: each pixel of dx sums, in a fixed order,
+ * the contributions of all pixels that read it, so that no two threads write the same element. */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/work.h"
 
@@ -22,7 +22,7 @@ static void copy_row(float *to, const float *from, int64_t n)
 
 /* ---- mirrored borders ----
  *
- * The axes before the last one with a border are walked, line by line; those behind it are one row. */
+ * The axes before the last one with a border are walked line by line; those after it are one row. */
 
 typedef struct mirror {
     int outer; /* axes before that one */
@@ -65,7 +65,7 @@ static int fits_reflect(const bk_call *call)
     return fits;
 }
 
-/* Where element i of an axis with borders lies on the axis of n without. */
+/* Returns the index, on the axis of n without borders, of element i of the axis with borders. */
 static int64_t mirrored(int64_t i, int64_t border, int64_t n)
 {
     i = i < border ? border - i : i - border;
@@ -106,7 +106,8 @@ static bk_status run_reflect(const bk_call *call, int threads)
 
 const cpu_kernel KERNEL(cpu_reflect) = {.fits = fits_reflect, .run = run_reflect};
 
-/* Where element i lies on the axis with borders: once, and where a border mirrors it. */
+/* Finds the indices of element i on the axis with borders: its own, and those at which a border mirrors it.
+ */
 static int images_of(int64_t i, int64_t border, int64_t n, int64_t *images)
 {
     int count = 0;
@@ -118,7 +119,7 @@ static int images_of(int64_t i, int64_t border, int64_t n, int64_t *images)
     return count;
 }
 
-/* One line of dy onto one of dx. */
+/* Adds one line of dy to one of dx. */
 static void fold_line(const mirror *m, const float *dy, float *dx, int first)
 {
     int64_t wide = m->length + 2 * m->edge;
@@ -129,7 +130,7 @@ static void fold_line(const mirror *m, const float *dy, float *dx, int first)
     }
 }
 
-/* Line `line` of dx: all lines of dy that mirror it. */
+/* Computes line `line` of dx from all lines of dy that mirror it. */
 static void fold(const mirror *m, const float *dy, float *dx, int64_t line)
 {
     int64_t images[BK_MAX_RANK][SIDES], left = line, combinations = 1;
@@ -200,7 +201,7 @@ static int fits_resize(const bk_call *call)
     return fits;
 }
 
-/* Without the tables; their bytes. */
+/* Fills everything except the tables; returns their bytes. */
 static size_t read_resize(const bk_call *call, resize *r)
 {
     const bk_shape *from = unresized(call), *to = resized(call);
@@ -222,7 +223,7 @@ static size_t scratch_resize(const bk_call *call, int threads)
     return read_resize(call, &r);
 }
 
-/* Where element i of the resized axis lies on the other one. */
+/* Returns the position of element i of the resized axis on the other one. */
 static double place_of(int64_t i, int64_t from, int64_t to, int32_t mode)
 {
     if (mode == BK_RESIZE_NEAREST)
@@ -259,7 +260,7 @@ static void make_resize(const bk_call *call, resize *r)
         fill_tables(r->from[i], r->to[i], call->attr.mode, r->at[i], r->start[i]);
 }
 
-/* A pixel's number, sample included, to its place. */
+/* Converts a pixel's number, which counts samples too, to its position. */
 static int64_t split(int64_t pixel, const int64_t *size, int64_t *at)
 {
     for (int i = SPACE - 1; i >= 0; i--) {
@@ -269,7 +270,7 @@ static int64_t split(int64_t pixel, const int64_t *size, int64_t *at)
     return pixel;
 }
 
-/* Rows and what each is multiplied by, at most one for each corner. */
+/* Rows and their factors, at most one for each corner. */
 typedef struct blend {
     int count;
     const float *row[1 << SPACE];
@@ -340,7 +341,7 @@ static bk_status run_resize(const bk_call *call, int threads)
 const cpu_kernel KERNEL(cpu_resize_linear) = {
     .fits = fits_resize, .scratch = scratch_resize, .run = run_resize};
 
-/* How much of element i of an axis is in element k of the resized one. */
+/* Returns the weight of element i of an axis in element k of the resized one. */
 static float share(const between *at, int64_t i, int64_t k)
 {
     return at[k].low == i ? 1.0f - at[k].part : at[k].low == i - 1 ? at[k].part : 0.0f;
@@ -353,7 +354,7 @@ static void add_weighted(float *sum, float weight, const float *x, int64_t n)
         sum[i] += weight * x[i];
 }
 
-/* dx of one pixel: what each pixel that has a share of it gives back. */
+/* Computes dx of one pixel from all pixels of dy that read it. */
 static void gather_pixel(const resize *r, const float *dy, float *dx, int64_t pixel)
 {
     int64_t at[SPACE], sample = split(pixel, r->from, at), low[SPACE], high[SPACE], k[SPACE];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Products of few rows with weights stored [n,k]: y[m,n] = sum_k x[m,k] w[n,k], then the epilogue.
+/* thin.c - products of few rows with weights stored [n,k]: y[m,n] = sum_k x[m,k] w[n,k], then the epilogue.
  *
- * With 16 rows a product library spends its time turning weights around for a tile it uses once. Here the
- * vectors run along k, as both operands lie in memory, so that weights are read once, in order. A block of
- * ROWS rows and COLS columns keeps VL sums in registers; they are transposed and added at the end. */
+ * With 16 rows a product library spends its time transposing weights for a tile that it uses once. Here the
+ * vectors run along k, as both operands are stored, so that weights are read once, in order. A block of ROWS
+ * rows and COLS columns keeps VL sums in registers; they are transposed and added at the end. */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/vec.h"
 #include "backends/cpu/work.h"
@@ -16,7 +16,8 @@ enum {
     MAX_ROWS = 32 /* as CPU_THIN_ROWS, rounded up to ROWS */
 };
 
-/* sum[ROWS * COLS] += products along n values of k. Weights `ahead` floats on are fetched meanwhile. */
+/* sum[ROWS * COLS] += products along n values of k. Weights `ahead` floats further on are prefetched
+ * meanwhile. */
 INLINE void add_products(const float *const x[ROWS], const float *const w[COLS], int64_t n, int64_t ahead,
                          vf sum[VL])
 {
@@ -36,8 +37,8 @@ INLINE void add_products(const float *const x[ROWS], const float *const w[COLS],
     }
 }
 
-/* One block for values at..at + n of k: sums so far come from and go to part[VL * VL]. Rows and columns
- * past the end repeat the last one and are not used. */
+/* One block for values at..at + n of k: earlier sums are read from part[VL * VL] and the new ones stored
+ * there. Rows and columns past the end repeat the last one and are not used. */
 static void block_part(const cpu_thin *t, int64_t row, int64_t col, int64_t at, int64_t n, float *part)
 {
     const float *x[ROWS], *w[COLS];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tiles.c - products as serial products of tiles, shared out over our own threads, each followed by bias,
- * activation and residual while the tile is in cache. A library's threads are not used, only its serial
- * product: it is as fast a core, and its own split over threads is often worse than ours. */
+/* tiles.c - products as serial products of tiles, distributed over the backend's own threads, each followed
+ * by bias, activation and residual while the tile is in cache. Of a library only the serial product is used,
+ * not its threads: per core it is as fast, and the library's own split over threads is often worse. */
 #include "backends/cpu/tiles.h"
 
 #include <limits.h>
@@ -11,11 +11,11 @@
 #include "backends/cpu/work.h"
 
 enum {
-    TILE_ROWS = 512, /* at most, of a tile that bias, activation or residual follow */
+    TILE_ROWS = 512, /* the most floats of a tile with bias, activation or residual */
     STEP = 16        /* rows and columns of a tile are multiples */
 };
 
-/* How y is cut into tiles of rows x cols: `down` times `across` of each matrix. */
+/* The tiles of y, of rows x cols each: `down` times `across` of each matrix. */
 typedef struct tiling {
     int64_t rows, cols, down, across, count;
 } tiling;
@@ -29,7 +29,7 @@ static int64_t balanced(int64_t n, int64_t parts, int64_t most)
 
 static tiling tiling_of(const product *p, int threads)
 {
-    int64_t parts = work_pieces(threads, p->batch); /* of one matrix, so that all threads have some */
+    int64_t parts = work_pieces(threads, p->batch); /* tiles of one matrix, so that all threads have some */
     int tall = p->m >= p->n, alone = !p->bias && !p->residual && !p->act.kind;
     tiling t = {.rows = balanced(p->m, tall ? parts : 1, alone ? p->m : TILE_ROWS), .cols = p->n};
     if (!tall)
@@ -40,8 +40,8 @@ static tiling tiling_of(const product *p, int threads)
     return t;
 }
 
-/* The residual may lie where y goes: without activation the product is added to it, with one the product
- * needs a place of its own. */
+/* The residual may be in y's memory: without activation the product is added to it; with one the product
+ * needs separate memory. */
 static int64_t tile_floats(const product *p, const tiling *t)
 {
     return p->act.kind && p->residual ? work_pieces(t->rows * t->cols, STEP) * STEP : 0;
@@ -51,7 +51,7 @@ typedef struct tiles_call {
     cpu_way way;
     product p;
     tiling tiles;
-    int64_t floats; /* of a tile's own place for its product; 0: none */
+    int64_t floats; /* floats of a tile's separate memory for its product; 0: none */
 } tiles_call;
 
 static int run_tile(const cpu_device *dev, const bk_call *call, int64_t index, float *scratch)

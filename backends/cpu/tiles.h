@@ -5,7 +5,7 @@
 
 #include "backends/cpu/matrix.h"
 
-/* A tile y[rows, cols] with `step` floats a row, and where its rows of a and columns of b begin. */
+/* A tile y[rows, cols] with `step` floats a row, and the start of its rows of a and columns of b. */
 typedef struct tile {
     const float *a, *b;
     float *y;
@@ -13,11 +13,11 @@ typedef struct tile {
     float beta; /* y = a b + beta y; 0 or 1 */
 } tile;
 
-/* Multiplies one tile of product p on the calling thread, starting none: it is called inside a parallel
- * region, or where OpenMP may use one thread. 1, or 0 if the library failed. */
+/* Multiplies one tile of product p on the calling thread, without starting others: it is called inside a
+ * parallel region, or when OpenMP may use only one thread. Returns 1, or 0 if the library failed. */
 typedef int (*serial_product)(const product *p, const tile *t);
 
-/* The product by the device's library, tile by tile. */
+/* Computes the product with the device's library, tile by tile. */
 bk_status tiles_prepare(cpu_device *dev, const product *p, bk_call *call);
 
 #endif

@@ -3,7 +3,7 @@
  * loads and stores, and the few functions the kernels need. Not a general vector library.
  *
  * CPU_ISA (v2, v3, v4, base) names the level, CPU_LEVEL (2, 3, 4, 0) is its number. CPU_MVEC is
- * defined where the C library has vector exp, log and tanh (glibc 2.35 on x86-64). */
+ * defined if the C library has vector exp, log and tanh (glibc 2.35 on x86-64). */
 #ifndef SLMT_CPU_VEC_H
 #define SLMT_CPU_VEC_H
 
@@ -33,8 +33,8 @@ typedef float vf __attribute__((vector_size(4 * VL)));
 typedef int32_t vi __attribute__((vector_size(4 * VL)));
 typedef uint32_t vu __attribute__((vector_size(4 * VL)));
 
-/* As many doubles: two registers of them. Macros, as no function may take or give a vector that is wider than
- * a register. */
+/* As many doubles: two registers of them. These are macros, because no function may take or return a vector
+ * that is wider than a register. */
 typedef double vd __attribute__((vector_size(8 * VL)));
 #define vwide(v)   __builtin_convertvector(v, vd)
 #define vnarrow(v) __builtin_convertvector(v, vf)
@@ -82,7 +82,7 @@ INLINE void vstore_part(float *p, vf v, int64_t n)
         p[i] = lane[i];
 }
 
-/* Loads and stores n lanes of a row that may end here. */
+/* Loads and stores the first n lanes, for the end of a row. */
 INLINE vf vload_n(const float *p, int64_t n)
 {
     return n >= VL ? vload(p) : vload_part(p, n, 0.0f);
@@ -101,7 +101,7 @@ INLINE vf vselect(vi mask, vf yes, vf no)
     return (vf)(((vi)yes & mask) | ((vi)no & ~mask));
 }
 
-/* a > b ? a : b, so b where one is a NaN. */
+/* a > b ? a : b, so b if one is a NaN. */
 INLINE vf vmax(vf a, vf b)
 {
 #if CPU_LEVEL == 4
@@ -130,8 +130,8 @@ INLINE vf vsqrt(vf a)
 #endif
 }
 
-/* 1/a to rounding, 1 <= a < 2^126. At level 4 a division takes as long as 16 other operations; below it takes
- * less than the two steps that an estimate of 12 bits would need. */
+/* Returns 1/a up to rounding, 1 <= a < 2^126. At level 4 a division takes as long as 16 other operations;
+ * at lower levels it takes less time than the two steps that an estimate of 12 bits would need. */
 INLINE vf vreciprocal(vf a)
 {
 #if CPU_LEVEL == 4
@@ -168,8 +168,8 @@ INLINE float vmax_lane(vf a)
     return lane[0];
 }
 
-/* a0 b0 a1 b1 ...: the lower and the upper half of two vectors, interleaved; at level 3 of each half of them,
- * which is one instruction. */
+/* a0 b0 a1 b1 ...: the lower and the upper half of two vectors, interleaved; at level 3 within each 128-bit
+ * half, which is one instruction. */
 #if CPU_LEVEL == 4
 #define CPU_LOW(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
 #define CPU_HIGH(a, b)                                                                                       \
@@ -182,8 +182,8 @@ INLINE float vmax_lane(vf a)
 #define CPU_HIGH(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
 #endif
 
-/* Turns a VL x VL matrix of row vectors: log2(VL) rounds of perfect shuffles. At level 3 they turn its four
- * quarters, of which then two change places. */
+/* Transposes a VL x VL matrix of row vectors: log2(VL) rounds of perfect shuffles. At level 3 they transpose
+ * its four quarters, of which two are then swapped. */
 INLINE void vturn(vf m[VL])
 {
     enum { ROWS = CPU_LEVEL == 3 ? VL / 2 : VL };
@@ -250,14 +250,14 @@ INLINE vf vtanh(vf x)
 
 enum { LOWEST_POWER = -126 };
 
-/* Vectors computed side by side: a long formula alone waits for itself. With 16 registers more than two of
- * the longest, GELU's, would wait for memory. */
+/* The number of vectors that are computed at the same time, because a single long formula would wait for its
+ * own latency. With 16 registers, more than two of the longest, GELU's, would wait for memory. */
 enum { FEW = 4, GELUS = CPU_LEVEL == 4 ? 4 : 2 };
 
-/* What both functions below share: e = 2^(x - k) for an integer k near x, which is returned in `whole` as
- * each level wants it. A minimax polynomial, 3u. A NaN stays one. */
+/* The common part of both functions below: e = 2^(x - k) for an integer k near x, which is returned in
+ * `whole` as each level wants it. A minimax polynomial, 3u. A NaN stays one. */
 #if CPU_LEVEL == 4
-typedef vf whole_part; /* x itself: scalef takes its floor, reduce what is above it */
+typedef vf whole_part; /* x itself: scalef uses its floor, reduce the fraction */
 #else
 typedef vu whole_part; /* k in the lowest bits */
 #endif
@@ -307,7 +307,7 @@ INLINE void vexp2_negative(vf *x, const int n)
         __mmask16 keep = _mm512_cmp_ps_mask((__m512)x[i], _mm512_set1_ps(LOWEST_POWER), _CMP_NLT_UQ);
         x[i] = (vf)_mm512_maskz_scalef_ps(keep, (__m512)e[i], (__m512)whole[i]);
 #else
-        e[i] *= (vf)((whole[i] << 23) + (127u << 23)); /* k + 127 in the exponent's place */
+        e[i] *= (vf)((whole[i] << 23) + (127u << 23)); /* k + 127 as the exponent */
         x[i] = (vf)((vi)e[i] & ~(x[i] < vset(LOWEST_POWER)));
 #endif
     }
@@ -330,7 +330,7 @@ INLINE void vexp2_bounded(vf *x, const int n)
 
 static const float log2_of_e = 1.44269504f, log_of_2 = 0.693147181f;
 
-/* e^x for x <= 0. The error grows to |x| u, which is nothing beside the largest term of a softmax, 1. */
+/* e^x for x <= 0. The error grows to |x| u, which is negligible beside the largest term of a softmax, 1. */
 INLINE vf vexp_negative(vf x)
 {
     x *= log2_of_e;
@@ -339,9 +339,9 @@ INLINE vf vexp_negative(vf x)
 }
 
 /* The normal distribution: its function Phi(x), exact to rounding (not GELU's tanh form), and
- * exp(-x^2/2). Phi(-|x|) = exp(-x^2/2) t P(t), t = 1/(1 + 0.32 |x|), P fitted to scipy's erfcx: 2.5 u
- * off at most, and unlike (1 + erf)/2 also right in the tail. The C library's vector erf takes twice
- * the time, and the gradient needs the exponential besides. density is without its 1/sqrt(2 pi). */
+ * exp(-x^2/2). Phi(-|x|) = exp(-x^2/2) t P(t), t = 1/(1 + 0.32 |x|), P is fitted to scipy's erfcx: its error
+ * is at most 2.5 u, in the tail too, unlike that of (1 + erf)/2. The C library's vector erf takes twice the
+ * time, and the gradient needs the exponential besides. density is without its 1/sqrt(2 pi). */
 INLINE void vnormal(const vf *x, vf *phi, vf *density, const int n)
 {
     enum { TERMS = 7 };

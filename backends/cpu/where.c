@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* where.c - the choice between two inputs by a mask, all three broadcast.
  *
- * As with two inputs (elementwise.c) axes are joined where the strides of all three allow, and the last axis
- * is walked with each input either contiguous or one value. */
+ * As with two inputs (elementwise.c), axes are joined if the strides of all three allow, and the last axis is
+ * walked with each input either contiguous or one value. */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/vec.h"
 #include "backends/cpu/work.h"
@@ -14,7 +14,7 @@ typedef struct axes {
     int64_t dim[BK_MAX_RANK], stride[OPERANDS][BK_MAX_RANK];
 } axes;
 
-/* Appends an axis, joined to the one before where that is one walk for every operand. */
+/* Appends an axis, joined to the one before if that is one walk for every operand. */
 static void append(axes *all, int64_t dim, const int64_t stride[OPERANDS])
 {
     int last = all->rank - 1, joined = last >= 0;
@@ -45,7 +45,7 @@ static axes axes_of(const bk_call *call)
     return all;
 }
 
-/* Where row number `row` of the last axis begins in operand k. */
+/* Returns the offset in operand k of row number `row` of the last axis. */
 static int64_t offset_of(const axes *all, int k, int64_t row)
 {
     int64_t offset = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Weights stored as 16-bit floats (BK_BF16, BK_F16) to float32: exact, so there is one right answer. And
- * float32 or float16 to bfloat16, rounded to the nearest, half-way cases to even; a NaN stays one. Serial:
- * the caller shares pieces out. */
+/* widen.c - converts weights stored as 16-bit floats (BK_BF16, BK_F16) to float32, which is exact, and
+ * float32 or float16 to bfloat16, rounded to the nearest, ties to even; a NaN stays a NaN. The functions are
+ * serial: the caller distributes pieces over threads. */
 #include "backends/cpu/kernels.h"
 
 #if CPU_LEVEL >= 3

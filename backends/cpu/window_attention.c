@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Attention inside (shifted) windows with relative position biases, and its gradient.
+/* window_attention.c - attention inside (shifted) windows with relative position biases, and its gradient.
  *
  * A window is a list of tokens: roll and partition are index arithmetic while a head is packed into rows,
- * never copies. The biases of each head are spread to a matrix first; a window that the shift glued
- * together from several regions adds its mask to a copy. The gradient of the table is summed
- * over WINDOWS windows at a time, as a matrix, and folded into a table of its own in scratch; those are
- * added up in order. Liu et al., "Swin Transformer", ICCV 2021, section 3.2.
+ * never copies. The biases of each head are expanded to a matrix first; a window that the shift joined from
+ * several regions adds its mask to a copy. The gradient of the table is summed over WINDOWS windows at a
+ * time, as a matrix, and folded into a table of its own in scratch; those are added up in order. Liu et al.,
+ * "Swin Transformer", ICCV 2021, section 3.2.
  * Checked against backends/reference/window_attention.c by tests/backends/test_backend_attention.c. */
 #include "backends/cpu/attention_block.h"
 #include "backends/cpu/kernels.h"
@@ -15,7 +15,7 @@
 
 enum {
     WINDOWS = 8,
-    WINDOW_SETS = CPU_LEVEL == 4 ? 1 : SETS, /* biases leave no registers for two sets of lanes */
+    WINDOW_SETS = CPU_LEVEL == 4 ? 1 : SETS, /* one: biases leave no registers for two sets of lanes */
     AT_ONCE = WINDOW_SETS * VL               /* tokens */
 };
 
@@ -25,7 +25,7 @@ typedef struct sizes {
     int64_t across, windows;      /* windows in a row of windows, in the batch */
     int64_t groups;               /* of WINDOWS windows */
     int64_t table;                /* rows of the table */
-    float scale;                  /* of q: alpha, and scores to base 2 */
+    float scale;                  /* the scale of q: alpha, and log2(e) for scores to base 2 */
 } sizes;
 
 static sizes sizes_of(const bk_call *call)
@@ -61,7 +61,7 @@ typedef struct window {
     int64_t image;
 } window;
 
-/* Hands out pieces of scratch; with `at` NULL it only counts. */
+/* Allocates pieces of scratch; with `at` NULL it only counts them. */
 typedef struct layout {
     float *at;
     int64_t used;
@@ -77,7 +77,8 @@ static float *take(layout *l, int64_t n)
 static window place_window(const sizes *s, int gradient, layout *l)
 {
     window w = {0};
-    int64_t matrix = s->tokens * s->padded, rows = s->tokens * s->depth + VL; /* to_lanes reads on */
+    int64_t matrix = s->tokens * s->padded,
+            rows = s->tokens * s->depth + VL; /* to_lanes reads past the end */
     w.masked = take(l, matrix);
     w.q = take(l, rows);
     w.k = take(l, rows);
@@ -133,8 +134,8 @@ static window window_of_thread(const sizes *s, int gradient, const scratch *x)
     return place_window(s, gradient, &mine);
 }
 
-/* Where a token lies in its window, counted so that the difference of two, plus half the table, is the
- * table's row for the pair. */
+/* Returns a token's position in its window, numbered so that the difference of two, plus half the table, is
+ * the table's row for the pair. */
 static int64_t place_of(const sizes *s, int64_t token)
 {
     return token / s->side * (2 * s->side - 1) + token % s->side;
@@ -167,7 +168,7 @@ static void spread_tables(const bk_call *call, const sizes *s, int by_query, con
         x->most[h] = spread_table(call, s, h, by_query, x->bias + h * s->tokens * s->padded);
 }
 
-/* Which of the three bands of the rolled grid a row (or column) lies in. */
+/* Returns which of the three bands of the rolled grid a row (or column) lies in. */
 static int32_t band(int64_t at, int64_t size, int64_t side, int64_t shift)
 {
     return at < size - side ? 0 : at < size - shift ? 1 : 2;
@@ -198,7 +199,7 @@ static void find_tokens(const bk_attr *a, const sizes *s, int64_t index, window 
     w->mixed = w->mixed && a->shift > 0;
 }
 
-/* masked = bias - 100 where the regions of row and lane differ. */
+/* masked = bias - 100 if the regions of row and lane differ. */
 static void add_mask(const sizes *s, const int32_t *region, const float *bias, float *masked)
 {
     for (int64_t j = 0; j < s->tokens; j++)
@@ -207,8 +208,8 @@ static void add_mask(const sizes *s, const int32_t *region, const float *bias, f
                 bias[j * s->padded + i] - (region[i] == region[j] ? 0.0f : 100.0f * log2_of_e);
 }
 
-/* Rows of n tokens out of a tensor with `step` floats a token. The next head's are fetched ahead: it is
- * the next task, and the tokens' order defeats the processor's own fetching. */
+/* Rows of n tokens out of a tensor with `step` floats a token. Those of the next head, which is the next
+ * task, are prefetched, because the processor's own prefetcher does not follow the tokens' order. */
 static void pack(const int32_t *token, int64_t n, int64_t depth, const float *x, int64_t step, float scale,
                  float *row)
 {
@@ -219,7 +220,7 @@ static void pack(const int32_t *token, int64_t n, int64_t depth, const float *x,
     }
 }
 
-/* lanes[depth][AT_ONCE] to the tokens of the window from i on. */
+/* Stores lanes[depth][AT_ONCE] to the tokens of the window from i on. */
 static void unpack(const sizes *s, const window *w, int64_t i, const float *lanes, float scale, float *x,
                    int64_t step)
 {
@@ -229,7 +230,7 @@ static void unpack(const sizes *s, const window *w, int64_t i, const float *lane
         copy_row(x + w->token[i + l] * step, row + l * lane_row(s->depth), s->depth, 1.0f);
 }
 
-/* The biases of a head for this window: as they are, or masked. */
+/* Returns the biases of a head for this window: unchanged or masked. */
 static bias_rows window_bias(const sizes *s, const window *w, int64_t head, const scratch *x)
 {
     const float *bias = x->bias + head * s->tokens * s->padded;
@@ -344,12 +345,12 @@ static void window_gradient(const bk_call *call, const sizes *s, int64_t head, b
                     (float)call->attr.alpha);
 }
 
-/* dscore[query][key], summed over windows, to the rows of the table. */
+/* Adds dscore[query][key], summed over windows, to the rows of the table. */
 static void fold_scores(const sizes *s, const float *dscore, float *table)
 {
     memset(table, 0, (size_t)s->table * sizeof(float));
     for (int64_t i = 0; i < s->tokens; i++)
-        for (int64_t r = 0; r < s->side; r++) { /* along a row of keys the place falls by one */
+        for (int64_t r = 0; r < s->side; r++) { /* along a row of keys the position decreases by one */
             float *at = table + s->table / 2 + place_of(s, i) - r * (2 * s->side - 1);
             for (int64_t c = 0; c < s->side; c++)
                 at[-c] += dscore[i * s->padded + r * s->side + c];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* work.h - how kernels cut work: team sizes, ranges, and walks over several axes with strides.
+/* work.h - how kernels divide work: numbers of threads, ranges, and walks over several axes with strides.
  * Pieces never depend on the number of threads, so results do not either. */
 #ifndef SLMT_CPU_WORK_H
 #define SLMT_CPU_WORK_H
@@ -32,7 +32,7 @@ static inline int work_same(const bk_shape *a, const bk_shape *b)
     return same;
 }
 
-/* Threads worth waking: one where all the work is a few microseconds. */
+/* The number of threads worth waking: one if all the work takes a few microseconds. */
 static inline int work_team(int threads, int64_t pieces, int64_t elements)
 {
     if (elements < 8192)
@@ -40,8 +40,8 @@ static inline int work_team(int threads, int64_t pieces, int64_t elements)
     return (int)work_min(threads, work_max(pieces, 1));
 }
 
-/* Tasks that a thread takes at once: `most` where neighbours are cheaper together, fewer where threads would
- * not come several times each. */
+/* The number of tasks that a thread takes at once: `most` if neighbours are cheaper together, fewer if each
+ * thread would otherwise not take several turns. */
 static inline int work_chunk(int team, int64_t tasks, int64_t most)
 {
     return (int)work_max(1, work_min(most, tasks / (4 * team)));
@@ -54,7 +54,7 @@ typedef struct work_walk {
     int64_t stride[2][BK_MAX_RANK]; /* in elements */
 } work_walk;
 
-/* Appends an axis (outermost first), joining it to the one before where both operands allow. */
+/* Appends an axis (outermost first), joining it to the one before if both operands allow. */
 static inline void work_axis(work_walk *w, int64_t dim, int64_t stride0, int64_t stride1)
 {
     if (dim == 1)
@@ -72,7 +72,7 @@ static inline void work_axis(work_walk *w, int64_t dim, int64_t stride0, int64_t
     w->rank++;
 }
 
-/* A place in the first `rank` axes of a walk. */
+/* A position in the first `rank` axes of a walk. */
 typedef struct work_place {
     int rank;
     int64_t index[BK_MAX_RANK];

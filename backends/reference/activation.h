@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* activation.h - what may follow a product, and the exact GELU with its derivative, in double.
+/* activation.h - the activation after a product, and the exact GELU with its derivative, in double.
  *
  *   gelu(x) = x Phi(x),   gelu'(x) = Phi(x) + x phi(x)
  *
- * Phi by erfc, which keeps its relative precision in the left tail. */
+ * Phi is computed by erfc, which keeps its relative precision in the left tail. */
 #ifndef SLMT_REFERENCE_ACTIVATION_H
 #define SLMT_REFERENCE_ACTIVATION_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Attention of every token to every token of its image, and its gradient: gathers one head after the
- * other for attention_head.c, which holds the formulas. */
+/* attention.c - attention of every token to every token of its image, and its gradient: gathers one head
+ * after the other for attention_head.c, which holds the formulas. */
 #include "backends/reference/attention_head.h"
 #include "backends/reference/kernel.h"
 #include "backends/reference/real.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Softmax attention of one head, one query at a time.
+/* attention_head.c - softmax attention of one head, one query at a time.
  *
  *   s_j = scale q.k_j + bias_ij,  lse = log sum_j exp(s_j),  p_j = exp(s_j - lse),  o = sum_j p_j v_j
  *   ds_j = p_j (do.v_j - do.o),  dq = scale sum_j ds_j k_j,  dk_j += scale ds_j q,  dv_j += p_j do */
@@ -34,7 +34,7 @@ void attention_head_place(attention_head *head, int64_t tokens, int64_t width, i
     head->dbias = with_bias ? at + tokens * tokens : NULL;
 }
 
-/* Eight running sums, so that the compiler may use vectors without reordering what is written. */
+/* Eight running sums, so that the compiler may use vectors without reordering the additions. */
 static double dot(const double *restrict a, const double *restrict b, int64_t n)
 {
     double lane[LANES] = {0};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Convolution, channels last, and its two gradients; d is the dilation:
+/* conv.c - convolution, channels last, and its two gradients; d is the dilation:
  *
  *   y[s,o]    = sum over k, c of x[s stride + k d - pad, c] w[o,c,k] + bias[o]
- *   dx[i,c]   = sum over k, o of dy[(i + pad - k d) / stride, o] w[o,c,k], where that is a whole number
+ *   dx[i,c]   = sum over k, o of dy[(i + pad - k d) / stride, o] w[o,c,k], if that is a whole number
  *   dw[o,c,k] = sum over s    of x[s stride + k d - pad, c] dy[s,o]
  *
  * c and o are of one group; w counts the group's c from 0. The first two are one loop: each element gathers,
@@ -16,7 +16,7 @@
 
 /* ---- convolution and the gradient of its input ---- */
 
-/* What is gathered from where. */
+/* The operands and sizes of a gathering loop. */
 typedef struct gathering {
     convolution c;
     bool back;                            /* from dy to dx */
@@ -30,7 +30,7 @@ typedef struct gathering {
     double *sums;    /* [target[SPACE - 1]][to] */
 } gathering;
 
-/* The pixel that tap k reads for target pixel i of one axis; -1: none. */
+/* Returns the pixel that tap k reads for target pixel i of one axis, or -1. */
 static int64_t source_of(const gathering *g, int axis, int64_t i, int64_t k)
 {
     int64_t stride = g->c.stride[axis], reach = k * g->c.dilation[axis],
@@ -59,7 +59,7 @@ static void add_pixel(const gathering *g, const real *x, const double *w, double
     }
 }
 
-/* Adds what one tap gives to a row of target pixels. */
+/* Adds the contribution of one tap to a row of target pixels. */
 static void add_tap(const gathering *g, int64_t batch, place row, int64_t tap)
 {
     enum { LAST = SPACE - 1 };
@@ -221,8 +221,8 @@ static size_t scratch_grad_weight(const bk_call *call)
     return (size_t)weights_of_tap(&c) * sizeof(double);
 }
 
-/* sums[C][O], O of C's group, += what one row of dy's pixels gives; x and dy begin at the row's first pixel
- * that counts. */
+/* sums[C][O], O of C's group, += the contribution of one row of dy's pixels; x and dy begin at the row's
+ * first pixel that counts. */
 static void add_outer(const convolution *c, const real *x, const real *dy, int64_t pixels, double *sums)
 {
     int64_t ins = c->in_channels / c->groups, outs = c->out_channels / c->groups;

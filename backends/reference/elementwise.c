@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Element-wise ops of one and of two inputs, and the gradient of GELU. One line for each op;
- * the loops around them know only shapes. out[0] may be an input's memory. */
+/* elementwise.c - element-wise ops of one and of two inputs, and the gradient of GELU. One line for each op;
+ * the loops around them depend only on shapes. out[0] may be an input's memory. */
 #include "backends/reference/activation.h"
 #include "backends/reference/kernel.h"
 #include "backends/reference/real.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Normalisation of groups of channels over space, with gain, bias and a leaky ReLU, and the gradient.
+/* group_norm.c - normalisation of groups of channels over space, with gain, bias and a leaky ReLU, and the
+ * gradient.
  *
  * With z = (x - mean) / s, s = sqrt(var + eps), a = dy f'(z gain + bias), f(t) = t > 0 ? t : alpha t:
  *   y = f(z gain + bias)
@@ -109,7 +110,7 @@ static size_t scratch_group_norm_grad(const bk_call *call)
     return 2 * (size_t)last_dim(&call->in[0].shape) * sizeof(double);
 }
 
-/* One group of one sample; pointers are at its first channel. dgain and dbias are sums so far. */
+/* One group of one sample; pointers are at its first channel. dgain and dbias are accumulated. */
 typedef struct group_gradient {
     const real *x, *gain, *bias, *dy;
     real *dx;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Normalisation of each channel of each sample over space, a leaky ReLU behind it, and the gradient.
+/* instance_norm.c - normalisation of each channel of each sample over space, followed by a leaky ReLU, and
+ * the gradient.
  *
  * With z = (x - mean) / s, s = sqrt(var + eps), f(z) = z > 0 ? z : alpha z, g = dy f'(z):
  *   y = f(z)
@@ -23,7 +24,7 @@ static bool fits_instance_norm_grad(const bk_call *call)
            same_dims(x, &call->out[0].shape);
 }
 
-/* Of each channel of one sample; pointers into scratch. */
+/* Statistics of each channel of one sample; pointers into scratch. */
 typedef struct channels {
     int64_t n, pixels;
     double *mean, *inverse_deviation, *mean_g, *mean_gz;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kernel.h - what one op is in the reference back end: a kernel for each of its two types.
+/* kernel.h - an op in the reference backend: a kernel for each of the two types.
  *
- * Holds no code but helpers on shapes; the table that joins ops to kernels is in reference.c. */
+ * This file holds no code except helpers on shapes; the table from ops to kernels is in reference.c. */
 #ifndef SLMT_REFERENCE_KERNEL_H
 #define SLMT_REFERENCE_KERNEL_H
 
@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-/* The types a kernel serves beside its own real for all tensors. */
+/* The types a kernel supports beside its own real for all tensors. */
 enum {
     REFERENCE_I32 = 1,        /* the whole op on int32 */
     REFERENCE_OWN_TYPES = 2,  /* inputs and outputs of several types: fits() checks all of them */
@@ -17,7 +17,7 @@ enum {
 };
 
 typedef struct reference_kernel {
-    bool (*fits)(const bk_call *call);      /* ranks, sizes and types are what run() reads */
+    bool (*fits)(const bk_call *call);      /* returns whether run() supports these ranks, sizes and types */
     size_t (*scratch)(const bk_call *call); /* bytes; NULL: none */
     bk_status (*run)(const bk_call *call);
     unsigned types;

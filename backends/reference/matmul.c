@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Matrix products: BK_MATMUL with either side transposed, and BK_LINEAR with its epilogue.
+/* matmul.c - matrix products: BK_MATMUL with either side transposed, and BK_LINEAR with its epilogue.
  *
  *   y[i,j] = act(sum_k a[i,k] b[k,j] + bias[j]) + residual[i,j]
  *

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ops that move elements and compute nothing (but scatter, which adds): transpose, slice, pad,
- * concat, broadcast, gather, scatter. Each is one strided copy; the element type is only a size. */
+/* movement.c - ops that move elements and compute nothing (except scatter, which adds): transpose, slice,
+ * pad, concat, broadcast, gather, scatter. Each is one strided copy; of the element type only the size
+ * matters. */
 #include "backends/reference/kernel.h"
 #include "backends/reference/walk.h"
 
@@ -279,7 +280,8 @@ static bool places_fit(const bk_call *call, const bk_shape *all, const bk_shape 
            is_cube(index, all->dim[0], picked->dim[1], all->dim[2]);
 }
 
-/* The element of `all` that element i of `picked` is of; below 0: the index is out of range. */
+/* Returns the element of `all` that element i of `picked` belongs to, or a negative number if the index is
+ * out of range. */
 static int64_t picked_element(const bk_shape *all, const bk_shape *picked, const int32_t *index, int64_t i)
 {
     int64_t channels = all->dim[2], sample = i / (picked->dim[1] * channels);

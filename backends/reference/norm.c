@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Normalisation over the last axis: layer norm, its gradient, softmax.
+/* norm.c - normalisation over the last axis: layer norm, its gradient, softmax.
  *
  * With xhat = (x - mean) / s, s = sqrt(var + eps), g = dy * gain:
  *   y = xhat * gain + bias

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Maxima over windows, with the place of each. */
+/* pool.c - maxima over windows, with the index of each. */
 #include "backends/reference/real.h"
 #include "backends/reference/space.h"
 

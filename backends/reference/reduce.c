@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sum and maximum over any set of axes. The input is read once, in order; each output element has a
- * double accumulator in scratch. */
+/* reduce.c - sum and maximum over any set of axes. The input is read once, in order; each output element has
+ * a double accumulator in scratch. */
 #include "backends/reference/kernel.h"
 #include "backends/reference/real.h"
 #include "backends/reference/walk.h"

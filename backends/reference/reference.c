@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The reference back end: plain single-threaded loops in float32 and float64, the truth the other
- * back ends are checked against. This file is its table; the kernels are in the files beside it. */
+/* reference.c - the reference backend: plain single-threaded loops in float32 and float64, which the other
+ * backends are tested against. This file holds its table of functions; the kernels are in the other files of
+ * this folder. */
 #include "backends/backend.h"
 #include "backends/reference/kernel.h"
 
@@ -10,7 +11,7 @@ typedef struct reference_device {
     const bk_host *host;
 } reference_device;
 
-/* By id, then BK_F32 and BK_F64. Views have none. */
+/* By id, then BK_F32 and BK_F64. Views have no kernel. */
 static const reference_kernel *const kernels[BK_OP_COUNT][2] = {
 #define BK_VIEW(ID, name)
 #define BK_OP(ID, name) [BK_##ID] = {&reference_##name##_f32, &reference_##name##_f64},
@@ -24,7 +25,7 @@ static bool is_op(bk_op op)
 
 /* ---- open and close ---- */
 
-/* The backend has no options: any is refused. */
+/* The backend has no options, and refuses any. */
 static bk_status reference_options(const bk_host *host, const char *options)
 {
     const char *item;
@@ -88,7 +89,7 @@ static bool is_dense(const bk_shape *s)
     return true;
 }
 
-/* Where one side of an op is int32, the other says which real is meant. */
+/* If one side of an op is int32, the other side determines the real type. */
 static const reference_kernel *kernel_of(const bk_call *call)
 {
     return kernels[call->op][call->in[0].shape.dtype == BK_F64 || call->out[0].shape.dtype == BK_F64];
@@ -106,7 +107,8 @@ static bool type_fits(const bk_call *call, int32_t input)
     return half || is_mixed(call) || type == call->in[0].shape.dtype;
 }
 
-/* Every tensor is of in[0]'s type, but for 16-bit weights and for kernels that check the types themselves. */
+/* Every tensor must be of in[0]'s type, except for 16-bit weights and for kernels that check the types
+ * themselves. */
 static bool types_fit(void *device, const bk_call *call)
 {
     int32_t real = call->in[0].shape.dtype;
@@ -124,7 +126,7 @@ static bool types_fit(void *device, const bk_call *call)
 static bk_status refuse(const reference_device *d, const bk_call *call)
 {
     char text[128];
-    snprintf(text, sizeof text, "reference: op %d (%s): these shapes, types or attributes are not served",
+    snprintf(text, sizeof text, "reference: op %d (%s): these shapes, types or attributes are not supported",
              (int)call->op, bk_op_name(call->op));
     d->host->log(d->host->user, 0, text);
     return BK_ERR_UNSUPPORTED;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sort.c - ops along the last axis in which the order counts: sort and cumulative sum. */
+/* sort.c - ops along the last axis that depend on the order of its elements: sort and cumulative sum. */
 #include "backends/reference/kernel.h"
 #include "backends/reference/real.h"
 
@@ -21,7 +21,7 @@ static size_t scratch_sort(const bk_call *call)
     return 2 * (size_t)last_dim(&call->in[0].shape) * sizeof(int32_t);
 }
 
-/* b stands before a, which has the lower index: it is larger, or a NaN and a is none. */
+/* True if b comes before a, which has the lower index: b is larger, or b is a NaN and a is not. */
 static bool goes_first(real b, real a)
 {
     return b > a || (isnan(b) && !isnan(a));

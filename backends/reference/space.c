@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Linear maps over space: mirrored borders, linear interpolation, and their gradients, which add where the
- * maps read. Sums are double. */
+/* space.c - linear maps over space: mirrored borders, linear interpolation, and their gradients, which add to
+ * each element that the map reads. Sums are in double. */
 #include "backends/reference/space.h"
 #include "backends/reference/real.h"
 #include "backends/reference/walk.h"
@@ -43,14 +43,14 @@ static bool fits_reflect_grad(const bk_call *call)
     return has_arity(call, 1, 1) && mirrors(&call->attr, &call->out[0].shape, &call->in[0].shape);
 }
 
-/* Where element i of an axis with borders lies on the axis of n without. */
+/* Returns the index, on the axis of n without borders, of element i of the axis with borders. */
 static int64_t mirrored(int64_t i, int64_t border, int64_t n)
 {
     i = i < border ? border - i : i - border;
     return i < n ? i : 2 * (n - 1) - i;
 }
 
-/* The row of the small tensor that a row of the large one mirrors. */
+/* Returns the row of the small tensor that a row of the large one mirrors. */
 static int64_t mirrored_row(const bk_attr *attr, const bk_shape *small, const walk *w)
 {
     int64_t row = 0;
@@ -144,7 +144,7 @@ static bool fits_resize_grad(const bk_call *call)
     return has_arity(call, 1, 1) && read_resizing(&call->attr, &call->out[0].shape, &call->in[0].shape, &r);
 }
 
-/* The two elements of an axis that element i of its resized axis lies between. */
+/* Finds the two elements of an axis that element i of its resized axis lies between. */
 typedef struct between {
     int64_t at[2];
     double weight[2];
@@ -163,7 +163,7 @@ static between neighbours(int64_t i, int64_t from, int64_t to, int32_t mode)
     return (between){{low, low + 1 < from ? low + 1 : low}, {1 - part, part}};
 }
 
-/* The pixels that a pixel of the resized image is made of. */
+/* Finds the pixels that a pixel of the resized image is interpolated from. */
 typedef struct corners {
     int64_t at[1 << SPACE];
     double weight[1 << SPACE];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* space.h - what a convolution is made of, read from the shapes of a call.
+/* space.h - the sizes of a convolution, read from the shapes of a call.
  *
  * There are always SPACE spatial axes here: fewer in a call are preceded by axes of length 1. */
 #ifndef SLMT_REFERENCE_SPACE_H
@@ -16,7 +16,7 @@ typedef struct convolution {
     int64_t taps; /* the product of kernel[] */
 } convolution;
 
-/* Axis i of the call becomes axis `at`; false if its sizes do not fit each other. */
+/* Reads axis i of the call as axis `at`; returns false if its sizes do not fit each other. */
 static inline bool read_axis(const bk_attr *attr, int32_t i, int32_t at, convolution *c)
 {
     if (attr->stride[i] < 1 || attr->dilation[i] < 1 || attr->pad[i] < 0 || attr->pad_end[i] < 0)
@@ -29,7 +29,7 @@ static inline bool read_axis(const bk_attr *attr, int32_t i, int32_t at, convolu
     return room >= 0 && c->y[at] == room / c->stride[at] + 1;
 }
 
-/* The sizes of x, w and y; false if they do not fit each other. */
+/* Reads the sizes of x, w and y; returns false if they do not fit each other. */
 static inline bool read_convolution(const bk_attr *attr, const bk_shape *x, const bk_shape *w,
                                     const bk_shape *y, convolution *c)
 {
@@ -42,7 +42,7 @@ static inline bool read_convolution(const bk_attr *attr, const bk_shape *x, cons
     c->in_channels = last_dim(x);
     c->out_channels = last_dim(y);
     for (int32_t at = 0; at < SPACE; at++) {
-        int32_t i = at - (SPACE - axes); /* the call's axis: behind one axis in x and y, two in w */
+        int32_t i = at - (SPACE - axes); /* the call's axis: after one axis in x and y, two in w */
         c->x[at] = c->y[at] = c->kernel[at] = c->stride[at] = c->dilation[at] = 1;
         if (i < 0)
             continue;
@@ -55,7 +55,7 @@ static inline bool read_convolution(const bk_attr *attr, const bk_shape *x, cons
     return true;
 }
 
-/* A place on the three axes by its number, row-major. */
+/* Returns the position on the three axes of a row-major index. */
 typedef struct place {
     int64_t at[SPACE];
 } place;

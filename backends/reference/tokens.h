@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tokens.h - moves one head of a set of tokens between qkv-like tensors and an attention_head.
  *
- * Included by attention.c and window_attention.c, in the `real` they are compiled for. */
+ * attention.c and window_attention.c include this file, with the `real` they are compiled for. */
 #ifndef SLMT_REFERENCE_TOKENS_H
 #define SLMT_REFERENCE_TOKENS_H
 
@@ -11,7 +11,7 @@
 
 typedef struct token_set {
     int64_t image, head, n;
-    const int64_t *index; /* which tokens of the image, n of them; NULL: the first n */
+    const int64_t *index; /* the indices of n tokens of the image; NULL: the first n */
 } token_set;
 
 static inline int64_t head_width(const bk_call *call)
@@ -34,7 +34,7 @@ static inline int64_t token_at(const token_set *set, int64_t i)
     return set->index ? set->index[i] : i;
 }
 
-/* Part `part` of `parts` (q, k, v of qkv; the only one of out) into [width][n]. */
+/* Gathers part `part` of `parts` (q, k, v of qkv; the only one of out) into [width][n]. */
 static inline void load_part(const bk_call *call, const bk_tensor *from, const token_set *set, int64_t part,
                              double *to)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* walk.h - visits every row of a shape in order and keeps up to three strided offsets along.
+/* walk.h - visits every row of a shape in order and maintains up to three strided offsets.
  *
  * A row is the last axis (one element for a scalar); the caller loops over it with step[]. */
 #ifndef SLMT_REFERENCE_WALK_H
@@ -29,7 +29,7 @@ static inline void dense_strides(const bk_shape *s, int64_t stride[BK_MAX_RANK])
     }
 }
 
-/* Strides that stay in place along the axes of length 1. */
+/* Strides for broadcasting: 0 along the axes of length 1. */
 static inline void broadcast_strides(const bk_shape *s, int64_t stride[BK_MAX_RANK])
 {
     dense_strides(s, stride);

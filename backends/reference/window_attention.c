@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Attention inside (shifted) windows with a table of relative position biases, and its gradient.
+/* window_attention.c - attention inside (shifted) windows with a table of relative position biases, and its
+ * gradient.
  *
  * A window is a set of tokens and a matrix added to their scores; attention_head.c does the rest.
  * Liu et al., "Swin Transformer", ICCV 2021: sections 3.2 (shift, mask) and "relative position bias". */
@@ -73,7 +74,7 @@ static window_memory place_window(const bk_call *call)
     return m;
 }
 
-/* Which of the three bands of the rolled grid a row (or column) lies in. */
+/* Returns which of the three bands of the rolled grid a row (or column) lies in. */
 static int64_t band(int64_t at, int64_t size, int64_t window, int64_t shift)
 {
     return at < size - window ? 0 : at < size - shift ? 1 : 2;

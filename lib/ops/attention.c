@@ -26,9 +26,9 @@ static status shape_window(const op_args *a, bk_shape *out)
     TRY(shape_heads(a, out));
     if (t->window < 1 || t->grid_h % t->window || t->grid_w % t->window ||
         qkv->dim[1] != (int64_t)t->grid_h * t->grid_w)
-        return shape_error(a, "the grid must hold the tokens and be cut evenly by the window");
+        return shape_error(a, "the grid must have as many cells as tokens, and the window must divide it");
     if (t->shift < 0 || t->shift >= t->window)
-        return shape_error(a, "the shift must be below the window");
+        return shape_error(a, "the shift must be less than the window");
     if (table->rank != 2 || table->dim[0] != side * side || table->dim[1] != t->heads)
         return shape_error(a, "expected a bias table [(2*window-1)^2, heads]");
     return OK;
@@ -61,7 +61,8 @@ static void grad_window_attention(graph *g, const node *n, const value *dy, valu
         dx[1] = g->nodes[g->values[dx[0]].node].out[1];
 }
 
-/* One product of scores with rows, over all heads: 2 * pairs * width. A token meets `reach` tokens. */
+/* The work of one product of scores with rows, over all heads: 2 * pairs * width. A token attends to `reach`
+ * tokens. */
 static double product_flops(const bk_call *c, int64_t reach)
 {
     const bk_shape *qkv = &c->in[0].shape;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* batch_norm.c - batch norm as papers use it: with the statistics of the batch, and with given ones, where it
- * is folded into the layer in front of it. */
+/* batch_norm.c - batch norm as papers use it: with the statistics of the batch, or with given ones, in which
+ * case it is folded into the layer before it. */
 #include "lib/ops.h"
 #include "lib/ops/rules.h"
 
@@ -31,7 +31,8 @@ static int has_reader(const graph *g, value v)
     return any;
 }
 
-/* The layer that makes x is x = w . + b, an output channel a row of w, and nothing else reads x so far. */
+/* The layer that computes x is x = w . + b, with a row of w for each output channel, and x has no other
+ * reader so far. */
 static int ends_a_layer(const graph *g, value x)
 {
     if (g->values[x].kind != VALUE_NODE)
@@ -41,8 +42,7 @@ static int ends_a_layer(const graph *g, value x)
            !n->attr.has_residual && !bk_is_half(graph_shape(g, n->in[1])->dtype) && !has_reader(g, x);
 }
 
-/* scale (w . + b) + shift = (scale w) . + (scale b + shift). The layer without them is then read by nobody.
- */
+/* scale (w . + b) + shift = (scale w) . + (scale b + shift). The original layer then has no reader. */
 static value fold_into_layer(graph *g, value x, value scale, value shift)
 {
     node n = g->nodes[g->values[x].node];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* compose.c - functions made of other ops, whose gradients of any order follow from theirs. */
+/* compose.c - functions composed of other ops, which have gradients of any order because those ops do. */
 #include "lib/ops.h"
 #include "lib/ops/rules.h"
 
@@ -31,7 +31,8 @@ value op_minimum(graph *g, value a, value b)
     return op_affine(g, op_maximum(g, op_affine(g, a, -1, 0), op_affine(g, b, -1, 0)), -1, 0);
 }
 
-/* x is the second input of both, to which a tie's gradient goes: it passes at the limits too. */
+/* x is the second input of both, which gets the gradient of a tie, so that the gradient passes at the limits
+ * too. */
 value op_clamp(graph *g, value x, double low, double high)
 {
     return op_minimum(g, op_number(g, high), op_maximum(g, op_number(g, low), x));
@@ -47,7 +48,7 @@ value op_reduce_min(graph *g, value x, uint32_t axes)
     return op_affine(g, op_reduce_max(g, op_affine(g, x, -1, 0), axes), -1, 0);
 }
 
-/* The maximum m is any number to log(sum e^(x - m)) + m: its gradient is 0. */
+/* log(sum e^(x - m)) + m does not depend on m, so no gradient needs to pass through the maximum. */
 value op_log_sum_exp(graph *g, value x, uint32_t axes)
 {
     value most = op_detach(g, op_reduce_max(g, x, axes));

@@ -75,7 +75,7 @@ static status shape_conv_grad_weight(const op_args *a, bk_shape *out)
                : shape_error(a, "expected x[B,S...,C] and dy of the convolution with the shape asked for");
 }
 
-/* The window of `of` alone: gradients have neither bias nor activation. */
+/* Returns the window of `of` without bias and activation, which gradients do not have. */
 static bk_attr window_attr(const bk_attr *of)
 {
     bk_attr a = {.groups = of->groups};
@@ -99,7 +99,7 @@ static value grad_weight(graph *g, value x, value dy, const bk_attr *of, value w
     return graph_node(g, BK_CONV_GRAD_WEIGHT, &attr, (const value[]){x, dy}, 2, &to);
 }
 
-/* A convolution without bias, as the gradient ops are linear in dy and in the other factor. */
+/* A convolution without bias, because the gradient ops are linear in dy and in the other factor. */
 static value forward(graph *g, value x, value w, const bk_attr *of)
 {
     const bk_attr attr = window_attr(of);
@@ -139,7 +139,8 @@ static void grad_conv_grad_weight(graph *g, const node *n, const value *d, value
     dx[1] = forward(g, x, d[0], &n->attr);
 }
 
-/* Of weights w[O,C,K...] and an output, or its gradient, y[B,S...,O]: the same for all three. */
+/* The work for weights w[O,C,K...] and an output, or its gradient, y[B,S...,O]: the same for all three ops.
+ */
 static double flops_of(const bk_shape *w, const bk_shape *y)
 {
     return 2 * (double)bk_count(y) * (double)bk_count(w) / (double)w->dim[0];
@@ -179,7 +180,7 @@ op_window op_window_of(int stride, int pad)
     return w;
 }
 
-/* Entries of axes that x does not have stay 0, as unused attributes are. */
+/* Entries for axes that x does not have stay 0, like all unused attributes. */
 static bk_attr attr_of(const op_window *window, int32_t axes)
 {
     bk_attr a = {.groups = window->groups};
@@ -210,8 +211,8 @@ value op_conv(graph *g, value x, value weight, value bias, int stride, int pad)
 /* ---- the transposed convolution ---- */
 
 /* S' of one axis of the transposed convolution; the attributes become those of the convolution that would go
- * from S' to S. Positions that come on top are no longer padding behind; those that even the last tap does
- * not reach, and that a convolution with this stride would not leave out, are returned as zeros to append. */
+ * from S' to S. Additional positions reduce the padding at the end. The last tap may not reach all of them;
+ * those that a convolution with this stride would not skip are returned as a number of zeros to append. */
 static int64_t transposed_length(bk_attr *a, int32_t i, int64_t x, int64_t k, int32_t more, int64_t *zeros)
 {
     int64_t full = (x - 1) * a->stride[i] + a->dilation[i] * (k - 1) + 1;
@@ -227,7 +228,7 @@ static value add_bias(graph *g, value y, value bias)
     return bias == NONE ? y : op_add(g, y, bias);
 }
 
-/* y with zeros behind: [B,S'...,O] of the shape `to`. */
+/* Appends zeros to y: [B,S'...,O] of the shape `to`. */
 static value append_zeros(graph *g, value y, const bk_shape *to)
 {
     if (g->error != OK || shape_equal(graph_shape(g, y), to))

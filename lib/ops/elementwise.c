@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* elementwise.c - one number in, or two or three with broadcasting, one number out. */
+/* elementwise.c - functions of one number, or of two or three with broadcasting. */
 #include "lib/ops.h"
 #include "lib/ops/rules.h"
 
@@ -82,7 +82,7 @@ value op_sign(graph *g, value x)
     return unary(g, BK_SIGN, x, 0, 0);
 }
 
-/* Piecewise constant: no gradient arrives anywhere. */
+/* The function is piecewise constant, so its gradient is 0. */
 static void grad_zero(graph *g, const node *n, const value *dy, value *dx)
 {
     (void)g, (void)n, (void)dy, (void)dx;
@@ -272,7 +272,7 @@ value op_maximum(graph *g, value a, value b)
     return binary(g, BK_MAXIMUM, a, b);
 }
 
-static void grad_maximum(graph *g, const node *n, const value *dy, value *dx) /* a tie goes to b */
+static void grad_maximum(graph *g, const node *n, const value *dy, value *dx) /* ties go to b */
 {
     value first = op_step(g, op_sub(g, n->in[0], n->in[1]), 0);
     dx[0] = side(g, n, 0, op_mul(g, dy[0], first));

@@ -37,7 +37,7 @@ static status shape_group_norm_grad(const op_args *a, bk_shape *out)
     return OK;
 }
 
-/* What both rules see: tensors as [B,S,G,C/G], statistics as [B,1,G,1]. */
+/* Both rules view tensors as [B,S,G,C/G] and statistics as [B,1,G,1]. */
 enum { GROUP_AXES = 1 << 1 | 1 << 3 };
 
 static value in_groups(graph *g, value like_x, const node *n)

@@ -3,7 +3,7 @@
 #include "lib/ops.h"
 #include "lib/ops/rules.h"
 
-/* Labels, and what follows from them alone, have no derivative. */
+/* Labels, and functions of labels alone, have no derivative. */
 static void grad_none(graph *g, const node *n, const value *dy, value *dx)
 {
     (void)g, (void)n, (void)dy, (void)dx;
@@ -60,8 +60,8 @@ value op_one_hot(graph *g, value label, int64_t classes, int32_t ignored)
         return NONE;
     bk_shape y = *graph_shape(g, label);
     if (y.rank == BK_MAX_RANK || classes < 1)
-        return graph_fail(
-            g, fail(ERR_INTERNAL, "op one_hot: no room for an axis of %lld classes", (long long)classes));
+        return graph_fail(g, fail(ERR_INTERNAL, "op one_hot: an axis of %lld classes does not fit the shape",
+                                  (long long)classes));
     y.dtype = g->real;
     y.dim[y.rank++] = classes;
     return graph_node(g, BK_ONE_HOT, &(bk_attr){.ignored = ignored}, &label, 1, &y);
@@ -74,7 +74,7 @@ static status shape_argmax(const op_args *a, bk_shape *out)
     int32_t axis = a->attr->axis;
     out[0] = *a->in[0];
     if (!is_real(&out[0]) || axis < 0 || axis >= out[0].rank)
-        return shape_error(a, "expected real numbers, and an axis of theirs");
+        return shape_error(a, "expected real x and one of its axes");
     out[0].dtype = BK_I32;
     out[0].dim[axis] = 1;
     return OK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* movement.c - ops that move numbers and change none: their gradients are each other. */
+/* movement.c - ops that move numbers without changing them, and are each other's gradients. */
 #include <string.h>
 
 #include "lib/ops.h"

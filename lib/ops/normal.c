@@ -29,7 +29,7 @@ static value gradient(graph *g, const normal *n, value h)
     return op_mul(g, rest, n->inverse);
 }
 
-/* What arrives at x, through D(h), where u arrives at D(h), and du = D(u). */
+/* The gradient at x through D(h), if the gradient at D(h) is u and du = D(u). */
 static value gradient_again(graph *g, const normal *n, value u, value du, value h)
 {
     value dh = gradient(g, n, h);

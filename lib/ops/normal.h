@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* normal.h - normalisation as ordinary nodes: what the gradients of the norms' gradient ops are made of.
+/* normal.h - normalisation as ordinary nodes, for the gradients of the norms' gradient ops.
  *
  * With z = (x - mean) r, r = 1 / sqrt(var + eps), mean and biased variance over some axes, a gradient h that
  * arrives at z is, at x,
@@ -30,11 +30,11 @@ typedef struct norm_grad_inputs {
     value x, gain, dy;
 } norm_grad_inputs;
 
-/* What arrives at the inputs of a gradient op where u, v, w (each may be NONE; of z's rank) arrive at dx,
- * dgain and dbias: D(u) gain + v z + w at a, the sum of a D(u) at gain. */
+/* The gradients at the inputs of a gradient op, if the gradients at dx, dgain and dbias are u, v, w (each may
+ * be NONE; of z's rank): D(u) gain + v z + w at a, the sum of a D(u) at gain. */
 norm_grad_inputs norm_grad_again(graph *g, const norm_grad *n, value u, value v, value w);
 
-/* a + b, where either may be NONE. */
+/* Returns a + b; either may be NONE. */
 value add_if_any(graph *g, value a, value b);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pick.c - numbers read from, and added at, a place of their own for each channel: each is the other's
- * gradient. */
+/* pick.c - reads numbers from, or adds them at, an index that each channel has of its own; the two ops are
+ * each other's gradients. */
 #include "lib/ops.h"
 #include "lib/ops/rules.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pool.c - pooling over the spatial axes of x[B,S...,C]. The maximum is an op that also tells where it was,
- * so that its gradient, and unpooling, put values at places. Averages are a linear map along each axis, with
- * ordinary ops for all derivatives. */
+/* pool.c - pooling over the spatial axes of x[B,S...,C]. The maximum is an op that also outputs its index,
+ * which its gradient and unpooling use to put values back. Averages are linear maps along each axis, made of
+ * ordinary ops, which provide all derivatives. */
 #include "lib/ops.h"
 #include "lib/ops/rules.h"
 
@@ -17,7 +17,7 @@ static int64_t pixels_of(const bk_shape *x)
 
 /* ---- the maximum and its place ---- */
 
-/* Element i of n pooled ones has an element of the axis below it. */
+/* True if window i of n contains an element of the axis. */
 static int has_element(const bk_attr *attr, int axis, int64_t i, int64_t n)
 {
     int64_t first = i * attr->stride[axis] - attr->pad[axis], step = attr->dilation[axis];
@@ -74,7 +74,7 @@ static void grad_max_pool(graph *g, const node *n, const value *dy, value *dx)
 
 OP_RULE(MAX_POOL, max_pool, .arity = {1, 1, 2}, .shape = shape_max_pool, .gradient = grad_max_pool);
 
-/* PyTorch's length: the last window begins inside x or in front of it. */
+/* PyTorch's length: the last window must begin inside x or in the padding before x. */
 static int64_t pooled_length(const pool_window *w, const bk_attr *attr, int axis, int64_t n)
 {
     int64_t stride = attr->stride[axis], pad = attr->pad[axis];
@@ -105,7 +105,7 @@ static value max_pool(graph *g, value x, const bk_attr *attr, const bk_shape *to
     return y;
 }
 
-/* x is an image of 1 to 3 axes; the graph fails where it is not. */
+/* Checks that x is an image of 1 to 3 axes; the graph fails if it is not. */
 static int check_image(graph *g, value x, const char *op)
 {
     char text[128];
@@ -206,7 +206,7 @@ static value average_matrix(graph *g, const pool_window *w, int axis, range_fn r
     return made;
 }
 
-/* Each element of `to` averages `from / to` elements of its own. */
+/* Each element of `to` averages `from / to` elements that no other one reads. */
 static int is_split(const pool_window *w, int axis, range_fn range_of, int64_t from, int64_t to)
 {
     int64_t part = from / to;

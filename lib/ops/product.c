@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* product.c - matrix products: the general one, and the linear layer that back ends fuse with its neighbours.
+/* product.c - matrix products: the general one, and the linear layer that backends fuse with its neighbours.
  */
 #include "lib/ops.h"
 #include "lib/ops/rules.h"
@@ -48,7 +48,7 @@ value op_matmul(graph *g, value a, value b, int trans_a, int trans_b)
     bk_shape s = *graph_shape(g, a);
     if (s.rank <= 2 || graph_shape(g, b)->rank != 2 || trans_a)
         return matmul(g, a, b, trans_a, trans_b);
-    value y = matmul(g, rows(g, a), b, 0, trans_b); /* one b for all: one large product */
+    value y = matmul(g, rows(g, a), b, 0, trans_b); /* all share one b: computed as one large product */
     s.dim[s.rank - 1] = graph_dim(g, y, -1);
     return op_reshape(g, y, s.rank, s.dim);
 }
@@ -116,7 +116,7 @@ static void grad_linear(graph *g, const node *n, const value *dy, value *dx)
     if (g->error != OK)
         return;
     if (bk_is_half(graph_shape(g, n->in[1])->dtype)) {
-        graph_fail(g, fail(ERR_UNSUPPORTED, "op linear has no gradient where its weight is stored as 16-bit "
+        graph_fail(g, fail(ERR_UNSUPPORTED, "op linear has no gradient if its weight is stored as 16-bit "
                                             "floats"));
         return;
     }

@@ -2,9 +2,9 @@
 /* random.c - random numbers inside a graph.
  *
  * They are a pure function of a key, which is bound anew for each step (random_key() in lib/random.h), and of
- * the node's purpose. A plan therefore draws other numbers in each step, wherever it runs; and a value that
- * is computed again (recompute.h) has the same numbers, so that these ops are cheap to store and safe to
- * repeat. They are hoisted (fold.h) if the key is steady: then no step changes them. */
+ * the node's purpose. A plan therefore draws new numbers in each step, the same ones on every backend; and a
+ * value that is computed again (recompute.h) has the same numbers, so that recomputing these ops is safe.
+ * They are hoisted (fold.h) if the key is invariant, because then no step changes them. */
 #include "lib/ops.h"
 #include "lib/ops/rules.h"
 

@@ -28,13 +28,13 @@ static void grad_sum(graph *g, const node *n, const value *dy, value *dx)
 
 OP_RULE(SUM, sum, .arity = {1, 1, 1}, .shape = shape_reduce, .gradient = grad_sum);
 
-/* Equal maxima share the gradient, as PyTorch's amax has it. */
+/* Equal maxima share the gradient, as in PyTorch's amax. */
 static void grad_reduce_max(graph *g, const node *n, const value *dy, value *dx)
 {
     uint32_t axes = 0;
     for (int32_t i = 0; i < BK_MAX_RANK; i++)
         axes |= (uint32_t)(n->attr.axes[i] != 0) << i;
-    value below = op_step(g, op_sub(g, n->out[0], n->in[0]), 0); /* 1 where x is less than the maximum */
+    value below = op_step(g, op_sub(g, n->out[0], n->in[0]), 0); /* 1 if x is less than the maximum */
     value maxima = op_affine(g, below, -1, 1);
     dx[0] = op_mul(g, maxima, op_div(g, dy[0], op_sum(g, maxima, axes)));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sort.c - ops along the last axis in which the order counts: sort, cumulative sum, and choices by an index.
- */
+/* sort.c - ops along the last axis that depend on the order of its elements: sort, cumulative sum, and
+ * choices by an index. */
 #include "lib/ops.h"
 #include "lib/ops/rules.h"
 
@@ -20,7 +20,7 @@ static status shape_sort(const op_args *a, bk_shape *out)
     return OK;
 }
 
-/* x[...,N] as [rows,N,1]: what gather and scatter take, each row with an index of its own. */
+/* x[...,N] as [rows,N,1]: the shape for gather and scatter, in which each row has an index of its own. */
 static value as_rows(graph *g, value x)
 {
     return op_view(g, x, 3, -1, graph_dim(g, x, -1), 1);
@@ -31,7 +31,7 @@ static value as_index(graph *g, value index)
     return op_view(g, index, 2, -1, graph_dim(g, index, -1));
 }
 
-/* The gradient of y[n] goes to x[index[n]]. */
+/* The gradient of y[n] is added to that of x[index[n]]. */
 static void grad_sort(graph *g, const node *n, const value *dout, value *dx)
 {
     if (g->error != OK || dout[0] == NONE)

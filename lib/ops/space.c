@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* space.c - linear maps over the spatial axes of x[B,S...,C]: reflect padding and linear resizing. Each and
- * its transpose are each other's gradients. */
+/* space.c - linear maps over the spatial axes of x[B,S...,C]: reflect padding and linear resizing. Each map
+ * and its transpose are each other's gradients. */
 #include "lib/ops.h"
 #include "lib/ops/rules.h"
 
 /* ---- reflect padding ---- */
 
-/* `wide` is `x` and attr.axes[i] more on both sides of axis i. */
+/* `wide` is `x` with attr.axes[i] more elements on both sides of axis i. */
 static int reflect_fits(const bk_shape *x, const bk_shape *wide, const bk_attr *attr)
 {
     if (x->rank != wide->rank || x->dtype != wide->dtype)

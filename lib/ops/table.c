@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* table.c - the op table: the row of each id, and what shape rules share. */
+/* table.c - the op table: the row of each id, and helpers of shape rules. */
 #include <stdio.h>
 
 #include "lib/ops/rules.h"

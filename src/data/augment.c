@@ -41,7 +41,7 @@ static void add_noise(float *image, int size, random_stream *r)
         image[i] += (float)(0.002 + 0.002 * random_normal(r));
 }
 
-/* 0.15 % of the pixels, drawn with replacement, become 0 or 1. */
+/* Sets 0.15 % of the pixels, drawn with replacement, to 0 or 1. */
 static void add_specks(float *image, int size, random_stream *r)
 {
     uint32_t pixels = (uint32_t)size * (uint32_t)size, specks = (uint32_t)(0.0015 * pixels + 0.5);
@@ -115,7 +115,7 @@ void augment_tone(float *image, int size, float brightness, float contrast, floa
 
 /* ---- the two stages ---- */
 
-/* from, from + 1, ..., to tenths with equal odds. */
+/* Draws from, from + 1, ... or `to` tenths with equal probability. */
 static float draw_tenths(random_stream *r, int from, int to)
 {
     return (float)(from + (int)random_below(r, (uint32_t)(to - from + 1))) / 10;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* differentiation.c - which sequences make the others, which cannot be made, and where (Han et al., Medical
- * Image Analysis 92 (2024) 103044). */
+/* differentiation.c - ranks sequences by how well they synthesize the others and can be synthesized, and maps
+ * where synthesis fails (Han et al., Medical Image Analysis 92 (2024) 103044). */
 #include "data/differentiation.h"
 
 #include <math.h>
@@ -15,7 +15,7 @@ static double score_of(const slmt_pair_score *row, int metric)
     return metric == PSNR ? row->psnr : metric == SSIM ? row->ssim : row->lpips;
 }
 
-/* Scores of a metric, all of them or a pair's. */
+/* The scores of a metric: all of them, or those of a pair. */
 typedef struct tally {
     double sum;
     size_t count;
@@ -34,7 +34,7 @@ static double mean(const tally *t)
     return t->count ? t->sum / (double)t->count : 0;
 }
 
-/* Whether a row is in the means and deviations; whether it is in the sums too. */
+/* Whether a row counts in the means and deviations, and whether it counts in the sums too. */
 static int in_statistics(const slmt_pair_score *row, int32_t self)
 {
     return self != SLMT_SELF_EXCLUDE || row->source != row->target;
@@ -67,7 +67,7 @@ static status add_metric(const slmt_pair_score *scores, size_t count, size_t n, 
     }
     double deviation = sqrt(mean(&squares)) + 1e-9;
     if (!isfinite(deviation))
-        return fail(ERR_NONFINITE, "slmt_rank_sequences: the scores are too large for their squares");
+        return fail(ERR_NONFINITE, "slmt_rank_sequences: the squares of the scores overflow");
     for (size_t k = 0; k < n * n; k++)
         if (pair[k].count > 0)
             a[k] += sign[metric] * (mean(&pair[k]) - centre) / deviation;

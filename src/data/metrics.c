@@ -93,8 +93,8 @@ static status structural_similarity(mem *m, const float *x, const float *y, size
  *
  * The largest singular value of the non-negative matrix A = (p-t)^2 by the Lanczos process on A^T A with full
  * reorthogonalisation. A non-negative matrix has a non-negative leading singular vector (Perron-Frobenius),
- * so the start vector of ones holds at least 1/sqrt(n) of it, and close or equal singular values do no harm:
- * the largest Ritz value only grows, and is exact after min(height, width) steps. */
+ * so the start vector of ones has a component of at least 1/sqrt(n) along it, and close or equal singular
+ * values do no harm: the largest Ritz value only grows, and is exact after min(height, width) steps. */
 
 typedef struct lanczos {
     const float *p, *t;
@@ -103,7 +103,7 @@ typedef struct lanczos {
     double *row;          /* [width] */
     double *basis;        /* [steps][width], orthonormal rows */
     double *alpha, *beta; /* [limit] diagonal and off-diagonal of the tridiagonal matrix */
-    size_t room;          /* steps that basis has room for */
+    size_t room;          /* number of steps that basis has room for */
 } lanczos;
 
 /* y = A^T A x, one row of A at a time. */
@@ -122,7 +122,7 @@ static void apply(const lanczos *l, const double *x, double *y)
     }
 }
 
-/* Takes from y its part along the k rows of the basis. */
+/* Subtracts from y its projection on the k rows of the basis. */
 static void orthogonalise(const lanczos *l, size_t k, double *y)
 {
     for (size_t i = 0; i < k; i++) {
@@ -135,7 +135,7 @@ static void orthogonalise(const lanczos *l, size_t k, double *y)
     }
 }
 
-/* Whether all eigenvalues of the k x k tridiagonal matrix are below x (its Sturm sequence stays negative). */
+/* True if all eigenvalues of the k x k tridiagonal matrix are below x (its Sturm sequence stays negative). */
 static int all_below(const lanczos *l, size_t k, double x)
 {
     double d = l->alpha[0] - x;
@@ -195,7 +195,7 @@ static void step(lanczos *l, size_t k)
         dot += q[c] * next[c];
     l->alpha[k] = dot;
     orthogonalise(l, k + 1, next);
-    orthogonalise(l, k + 1, next); /* twice is enough (Kahan, Parlett) */
+    orthogonalise(l, k + 1, next); /* orthogonalising twice is enough (Kahan, Parlett) */
     l->beta[k] = norm(next, l->width);
     for (size_t c = 0; c < l->width && l->beta[k] > 0; c++)
         next[c] /= l->beta[k];
@@ -203,7 +203,7 @@ static void step(lanczos *l, size_t k)
 
 static status run(mem *m, lanczos *l, size_t limit, double *value)
 {
-    enum { STILL = 8 }; /* steps without growth that count as the end */
+    enum { STILL = 8 }; /* the process ends after this many steps without growth */
     double theta = 0;
     int still = 0;
     for (size_t k = 0; k < limit && still < STILL; k++) {

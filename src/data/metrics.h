@@ -8,8 +8,8 @@
 
 enum { METRICS_WINDOW = 7 }; /* side of the SSIM window, and the least height and width */
 
-/* Fills all but struct_size. The images are finite. A ratio to a target that is all 0 is 0, as the
- * reference's evaluation counts it. ERR_MEMORY, ERR_LIMIT. */
+/* Fills all fields except struct_size. The images are finite. A ratio to a target that is all 0 is 0, as in
+ * the reference's evaluation. ERR_MEMORY, ERR_LIMIT. */
 status metrics_compare(mem *m, const float *prediction, const float *target, size_t height, size_t width,
                        slmt_metrics *out);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mr_set.c - writes and reads what makes a training set one of MR volumes. */
+/* mr_set.c - writes and reads the parts of a training set that are specific to MR volumes. */
 #include "data/mr_set.h"
 
 #include <string.h>

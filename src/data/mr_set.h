@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mr_set.h - training sets of MR volumes: a record for each subject, a field of cropped slices for each
- * contrast, then a field for each kind of label map. How the volumes were preprocessed is kept with the set's
- * source. */
+ * contrast, then a field for each kind of label map. The set's source records how the volumes were
+ * preprocessed. */
 #ifndef SLMT_DATA_MR_SET_H
 #define SLMT_DATA_MR_SET_H
 
@@ -16,23 +16,24 @@ status mr_set_start(dataset_file_writer *w, const slmt_preprocess *p, const char
 /* Adds a field of label maps. ERR_ARGUMENT, ERR_STATE, ERR_MEMORY, ERR_LIMIT. */
 status mr_set_add_labels(dataset_file_writer *w, const slmt_preprocess *p, const char *name);
 
-/* A volume, dims and affine as in slmt_volume_create(), becomes the tensor of a field of the record that has
- * been begun; is_labels: as a label map. */
+/* Adds a volume, with dims and affine as in slmt_volume_create(), as the tensor of a field to the record that
+ * has been begun; is_labels: as a label map. */
 status mr_set_append(mem *m, dataset_file_writer *w, const slmt_preprocess *p, size_t field, int is_labels,
                      const int64_t dims[3], const double affine[16], const float *voxels);
 
-/* 1 if the set was made from MR volumes. */
+/* Returns 1 if the set was made from MR volumes. */
 int mr_set_is(const dataset_file *f);
 
-/* Checks such a set: its preprocessing, and that its fields are contrasts and then label maps, as said above.
+/* Checks such a set: its preprocessing, and that its fields are first contrasts and then label maps.
  * ERR_SCHEMA. */
 status mr_set_read(const dataset_file *f, slmt_preprocess *p, size_t *contrasts);
 
-/* Slices of a subject in one contrast; 0 where missing or out of range. */
+/* Returns the number of a subject's slices in one contrast; 0 if the contrast is missing or an index is out
+ * of range. */
 size_t mr_set_slices(const slmt_dataset *d, size_t subject, size_t contrast);
 
-/* One slice that is there, resized as SLMT_RESIZE_... says: [image_size][image_size] in [0, 1]. ERR_CORRUPT.
- */
+/* Reads one existing slice, resized by the method SLMT_RESIZE_...: [image_size][image_size] in [0, 1].
+ * ERR_CORRUPT. */
 status mr_set_read_slice(slmt_dataset *d, size_t subject, size_t contrast, size_t slice, int32_t resize,
                          float *pixels);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* preprocess.c - orientation, intensity and crop; one walk over the volume for each, no copy of it. */
+/* preprocess.c - orientation, intensity and crop; each takes a pass over the volume and none copies it. */
 #include "data/preprocess.h"
 
 #include <math.h>
@@ -10,7 +10,7 @@
 /* ---- orientation ---- */
 
 /* Column c of the affine as a direction (unit length) in canonical axes: NIfTI's x and y run to the right and
- * to the front, ours to the left and to the back. */
+ * to the front, the canonical ones to the left and to the back. */
 static void directions(const double affine[16], double to[3][3])
 {
     static const double sign[3] = {-1, -1, 1};
@@ -33,7 +33,7 @@ orient orient_from_affine(const int64_t dims[3], const double affine[16])
         double along = 0;
         for (int a = 0; a < 3; a++)
             along += fabs(to[a][orders[i][a]]);
-        if (along > best + 1e-6) { /* at a tie, such as a turn by 45 degrees, the earlier order stays */
+        if (along > best + 1e-6) { /* at a tie, such as a rotation by 45 degrees, the earlier order is used */
             best = along;
             chosen = i;
         }
@@ -71,7 +71,7 @@ void orient_from_canonical(const orient *o, const float *canonical, float *voxel
 
 enum { BINS = 1 << 16 };
 
-/* Keys are ordered as the floats are. */
+/* Returns a key; keys are ordered like the floats. */
 static uint32_t key_of(float x)
 {
     uint32_t bits;
@@ -107,7 +107,7 @@ static void count_upper(ranking *r)
     }
 }
 
-/* The bin that holds the value of this rank; *rank becomes its rank within the bin. */
+/* Returns the bin that holds the value of this rank; *rank becomes the rank within the bin. */
 static uint32_t find_bin(const uint64_t *bins, uint64_t *rank)
 {
     uint32_t b = 0;
@@ -171,7 +171,8 @@ static status measure_p99(ranking *r, intensity *out)
     float p99 = percentile(r, 99);
     if (!(p99 > 0))
         return fail(ERR_ARGUMENT,
-                    "the volume's 99th percentile is %g: less than a hundredth of it is positive", p99);
+                    "the volume's 99th percentile is %g: less than a hundredth of its voxels are positive",
+                    p99);
     *out = (intensity){.corner = r->corner, .low = 0, .high = 2 * p99, .top = 2 * p99};
     return OK;
 }
@@ -180,7 +181,7 @@ status intensity_measure_p99(mem *m, const float *voxels, size_t count, intensit
 {
     void *bins;
     TRY(mem_array(m, 2 * BINS, sizeof(uint64_t), &bins));
-    ranking r = {.voxels = voxels, .count = count, .corner = NAN, .upper = bins}; /* no voxel is left out */
+    ranking r = {.voxels = voxels, .count = count, .corner = NAN, .upper = bins}; /* no voxel is excluded */
     r.lower = r.upper + BINS;
     status s = measure_p99(&r, out);
     mem_give(m, bins);
@@ -201,7 +202,7 @@ status intensity_measure(mem *m, const float *voxels, size_t count, float corner
 
 /* ---- crop ---- */
 
-/* Where the slices lie in the canonical volume. x and y may start before it and end after it. */
+/* The position of the slices in the canonical volume. x and y may start before it and end after it. */
 typedef struct window {
     orient orient;
     int64_t first[3];
@@ -254,7 +255,7 @@ status preprocess_count(const slmt_preprocess *p, const int64_t dims[3], const d
     return OK;
 }
 
-/* Element of the volume under pixel [r][c] of slice k, or -1 outside. */
+/* Returns the element of the volume at pixel [r][c] of slice k, or -1 outside. */
 static int64_t element_at(const window *w, int k, int r, int c)
 {
     const orient *o = &w->orient;
@@ -295,7 +296,7 @@ status preprocess_volume(mem *m, const slmt_preprocess *p, const int64_t dims[3]
     return OK;
 }
 
-/* Beyond 2^24 float32 does not hold each whole number. */
+/* Beyond 2^24 float32 cannot represent every whole number. */
 static status check_labels(const float *voxels, size_t count)
 {
     for (size_t i = 0; i < count; i++)

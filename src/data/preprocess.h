@@ -14,8 +14,8 @@
 /* ---- orientation ---- */
 
 typedef struct orient {
-    int axis[3];     /* canonical x, y, z lie along this axis of the volume */
-    int flip[3];     /* 1: they run against it */
+    int axis[3];     /* the volume's axis of canonical x, y, z */
+    int flip[3];     /* 1: in the opposite direction */
     int64_t dims[3]; /* of the canonical volume */
     int64_t
         stride[3]; /* canonical voxel [x,y,z] is element corner + x*stride[0] + y*stride[1] + z*stride[2] */
@@ -31,8 +31,8 @@ void orient_from_canonical(const orient *o, const float *canonical, float *voxel
 
 /* ---- intensity ---- */
 
-/* SLMT_SCALE_PERCENTILES: the head is what differs from the corner voxel. Its values are clipped to [low,
- * high], its percentiles; then all are divided by top, the maximum of the clipped volume. */
+/* SLMT_SCALE_PERCENTILES: the head is every voxel that differs from the corner voxel. Its values are clipped
+ * to its percentiles [low, high]; then all are divided by top, the maximum of the clipped volume. */
 typedef struct intensity {
     float corner, low, high, top;
 } intensity;
@@ -46,12 +46,12 @@ status intensity_measure(mem *m, const float *voxels, size_t count, float corner
  * ERR_ARGUMENT: that percentile is not above 0. */
 status intensity_measure_p99(mem *m, const float *voxels, size_t count, intensity *out);
 
-/* In [0, 1]: a background or a percentile below 0 gives 0. */
+/* Returns a value in [0, 1]; a background or a percentile below 0 is mapped to 0. */
 float intensity_apply(const intensity *scale, float value);
 
 /* ---- the whole ---- */
 
-/* How many slices a volume gives. ERR_ARGUMENT: too few slices, or the crop lies outside. */
+/* Returns how many slices a volume yields. ERR_ARGUMENT: too few slices, or the crop lies outside. */
 status preprocess_count(const slmt_preprocess *p, const int64_t dims[3], const double affine[16], int *count);
 
 /* *slices receives a block of m: [count][crop_size][crop_size], not yet resized; voxels outside the volume 0.
@@ -59,13 +59,14 @@ status preprocess_count(const slmt_preprocess *p, const int64_t dims[3], const d
 status preprocess_volume(mem *m, const slmt_preprocess *p, const int64_t dims[3], const double affine[16],
                          const float *voxels, float **slices, int *count);
 
-/* The same of a label map, whose values stay: nothing is scaled. ERR_ARGUMENT also where a voxel is not a
- * whole number from -2^24 to 2^24. */
+/* The same for a label map, whose values are not scaled. ERR_ARGUMENT also if a voxel is not a whole number
+ * from -2^24 to 2^24. */
 status preprocess_labels(mem *m, const slmt_preprocess *p, const int64_t dims[3], const double affine[16],
                          const float *voxels, int32_t **slices, int *count);
 
-/* The way back: slices [count][image_size][image_size], count as preprocess_count() says, are resized
- * (bilinear) to the crop and put where they came from in voxels, a grid of dims; 0 elsewhere. */
+/* The inverse: slices [count][image_size][image_size], with the count of preprocess_count(), are resized
+ * (bilinear) to the crop and written to their original position in voxels, a grid of dims; all other voxels
+ * are 0. */
 status preprocess_restore(mem *m, const slmt_preprocess *p, const int64_t dims[3], const double affine[16],
                           const float *slices, float *voxels);
 

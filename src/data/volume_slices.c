@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* volume_slices.c - preprocessing of a volume with what a model keeps of it. */
+/* volume_slices.c - preprocesses a volume with the parameters that a model stores. */
 #include "data/volume_slices.h"
 
 #include "data/preprocess.h"

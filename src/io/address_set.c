@@ -25,7 +25,8 @@ static int side_of(uint64_t address, uint32_t bit)
     return (int)(address >> bit & 1);
 }
 
-/* The leaf that the address leads to. Its bits agree with the address as far as the nodes on the way ask. */
+/* Returns the leaf that the address leads to. It agrees with the address in the bits that the nodes on the
+ * path test. */
 static uint64_t nearest(address_set *s, uint64_t address)
 {
     uint32_t at = s->root;
@@ -36,7 +37,7 @@ static uint64_t nearest(address_set *s, uint64_t address)
     return s->leaves[at & ~LEAF];
 }
 
-/* Puts a node that tests `bit` above the first node that tests a lower bit. */
+/* Inserts a node that tests `bit` above the first node that tests a lower bit. */
 static void insert(address_set *s, uint64_t address, uint32_t bit)
 {
     uint32_t leaf = (uint32_t)s->count | LEAF, node = (uint32_t)(s->count - 1);

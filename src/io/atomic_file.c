@@ -12,7 +12,8 @@
 
 enum { TRIES = 100 };
 
-/* Tells files of one process apart; other processes differ in pid, and O_EXCL settles what is left. */
+/* Distinguishes files of one process; other processes have another pid, and O_EXCL prevents any remaining
+ * conflict. */
 static _Atomic unsigned next_number;
 
 static void end(atomic_file *f)
@@ -88,7 +89,7 @@ static int sync_file(const char *path)
     return result;
 }
 
-/* Uses the room of `temporary`, which is no longer needed and longer than the path, for the folder's name. */
+/* Stores the folder's name in `temporary`, which is no longer needed and longer than the path. */
 static int sync_folder_of(const atomic_file *f)
 {
     char *folder = f->temporary;
@@ -121,7 +122,7 @@ status atomic_file_finish(atomic_file *f)
         return s;
     }
     status s = OK;
-    /* Some file systems cannot sync a folder and say EINVAL; there is nothing to be done there. */
+    /* Some file systems cannot sync a folder and return EINVAL, which is therefore ignored. */
     if (sync_folder_of(f) != 0 && errno != EINVAL)
         s = fail(ERR_IO, "%s is written, but its folder cannot be synced: %s", f->path, strerror(errno));
     end(f);

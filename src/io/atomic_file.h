@@ -11,7 +11,7 @@
  *   }
  *   return atomic_file_finish(&f);
  *
- * It does not write: the caller opens f.temporary with whatever it writes with, and closes it. */
+ * These functions do not write the contents: the caller opens f.temporary, writes and closes it. */
 #ifndef SLMT_IO_ATOMIC_FILE_H
 #define SLMT_IO_ATOMIC_FILE_H
 
@@ -20,19 +20,19 @@
 typedef struct atomic_file {
     mem *mem;
     char *path;
-    char *temporary; /* "<path>.tmp.<pid>.<n>", made and empty, of this call alone */
+    char *temporary; /* "<path>.tmp.<pid>.<n>", created empty for this call alone */
 } atomic_file;
 
-/* Makes the empty temporary file, with the access rights of the file it will replace, or of a new file.
- * ERR_IO (the folder cannot be written, path is a folder), ERR_MEMORY, ERR_LIMIT; then there is nothing to
- * end. */
+/* Creates the empty temporary file, with the access rights of the file it will replace, or of a new file.
+ * ERR_IO (the folder cannot be written, path is a folder), ERR_MEMORY, ERR_LIMIT; then f need not be ended.
+ */
 status atomic_file_begin(mem *m, const char *path, atomic_file *f);
 
-/* Puts the temporary file in place and ends f, also on failure: then the temporary file is gone, and path is
- * as it was unless syncing the folder is what failed. */
+/* Renames the temporary file over its path and ends f, also on failure: then the temporary file is deleted,
+ * and path is unchanged unless only syncing the folder failed. */
 status atomic_file_finish(atomic_file *f);
 
-/* Deletes the temporary file and ends f. Keeps the error text. */
+/* Deletes the temporary file and ends f. The thread's error message stays. */
 void atomic_file_abandon(atomic_file *f);
 
 #endif

@@ -81,7 +81,8 @@ status catalogue_add_tensor(catalogue *c, const char *name, catalogue_tensor **o
     return OK;
 }
 
-/* strcmp() in the order of the walk, in which '/' comes before every character of a name. */
+/* Compares like strcmp(), but in the order of the walk, in which '/' comes before every character of a name.
+ */
 static int path_order(const char *a, const char *b)
 {
     while (*a && *a == *b) {
@@ -92,7 +93,7 @@ static int path_order(const char *a, const char *b)
     return x - y;
 }
 
-/* A binary search: files may hold a million groups, and each of them is looked up. */
+/* This is a binary search, because files may hold a million groups, each of which is looked up. */
 const catalogue_group *catalogue_find_group(const catalogue *c, const char *path)
 {
     size_t low = 0, high = c->group_count;

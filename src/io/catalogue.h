@@ -2,9 +2,9 @@
 /* catalogue.h - everything an HDF5 file holds, in memory: groups, their attributes with values, their
  * tensors.
  *
- * Only plain files have one: groups, datasets and attributes, reached by one hard link each, of permitted
- * types, ranks and filters, stored inside the file and together not larger than it. The walk that makes it is
- * in hdf5_catalogue.c; nothing of HDF5 is seen here. */
+ * Only plain files have a catalogue: groups, datasets and attributes, reached by one hard link each, of
+ * permitted types, ranks and filters, stored inside the file and together not larger than the file. The walk
+ * that makes the catalogue is in hdf5_catalogue.c; this header does not depend on HDF5. */
 #ifndef SLMT_IO_CATALOGUE_H
 #define SLMT_IO_CATALOGUE_H
 
@@ -54,7 +54,7 @@ typedef struct catalogue_tensor {
     stored_type type;
     int rank;
     int64_t dims[STORED_RANK_MAX];  /* unused ones 0 */
-    int64_t chunk[STORED_RANK_MAX]; /* all 0 where stored in one piece */
+    int64_t chunk[STORED_RANK_MAX]; /* all 0 if stored in one piece */
 } catalogue_tensor;
 
 /* A group's attributes and tensors are the `count` ones from `first` on, in order of names. The groups lie in
@@ -67,8 +67,8 @@ typedef struct catalogue_group {
 
 typedef struct catalogue {
     mem *mem;
-    const char *label; /* the file, for texts; not owned */
-    unsigned types;    /* that tensors may have; catalogue_init(): STORED_IN_CHECKPOINTS */
+    const char *label; /* the file, for messages; not owned */
+    unsigned types;    /* types that tensors may have; catalogue_init() sets STORED_IN_CHECKPOINTS */
     catalogue_group *groups;
     size_t group_count, group_room;
     catalogue_attribute *attributes;
@@ -80,40 +80,41 @@ typedef struct catalogue {
 void catalogue_init(catalogue *c, mem *m, const char *label);
 void catalogue_free(catalogue *c);
 
-/* Additions: the entry is zeroed but for its names, and belongs to the group added last. */
+/* Adds an entry, which is zero except for its names and belongs to the group added last. */
 status catalogue_add_group(catalogue *c, const char *path);
 status catalogue_add_attribute(catalogue *c, const char *name, catalogue_attribute **out);
 status catalogue_add_tensor(catalogue *c, const char *name, catalogue_tensor **out);
 
-/* NULL if there is none. */
+/* Returns NULL if there is none. */
 const catalogue_group *catalogue_find_group(const catalogue *c, const char *path);
 const catalogue_attribute *catalogue_find_attribute(const catalogue *c, const catalogue_group *g,
                                                     const char *name);
 const catalogue_tensor *catalogue_find_tensor(const catalogue *c, const catalogue_group *g, const char *name);
 
-/* Value of an attribute. ERR_SCHEMA, naming file, group and attribute: it is missing or of another type. */
+/* Reads the value of an attribute. ERR_SCHEMA, naming file, group and attribute: it is missing or of another
+ * type. */
 status catalogue_int(const catalogue *c, const char *group, const char *name, int64_t *value);
 status catalogue_real(const catalogue *c, const char *group, const char *name, double *value);
 status catalogue_text(const catalogue *c, const char *group, const char *name, const char **value);
 
-/* ERR_SCHEMA also where the value lies outside [low, high]. */
+/* ERR_SCHEMA also if the value is outside [low, high]. */
 status catalogue_int32(const catalogue *c, const char *group, const char *name, int32_t low, int32_t high,
                        int32_t *value);
 
-/* 1 if a name is 1 to STORED_NAME_MAX printable ASCII characters without '/', and not "." */
+/* Returns 1 if a name is 1 to STORED_NAME_MAX printable ASCII characters without '/', and not "." */
 int stored_name_ok(const char *name);
 
-/* 1 if a path is "" or names joined by single '/', at most STORED_PATH_MAX bytes in all. */
+/* Returns 1 if a path is "" or names joined by single '/', at most STORED_PATH_MAX bytes in all. */
 int stored_path_ok(const char *path);
 
 size_t stored_type_size(stored_type type);
 const char *stored_type_name(stored_type type);
 
-/* Number of elements, and their bytes; 0 where an extent is below 1 or a product does not fit. */
+/* Returns the number of elements, or their bytes; 0 if an extent is below 1 or a product overflows. */
 uint64_t stored_elements(int rank, const int64_t *dims);
 uint64_t stored_bytes(stored_type type, int rank, const int64_t *dims);
 
-/* "[3072,1024]" into text. */
+/* Writes a shape such as "[3072,1024]" to text. */
 enum { STORED_SHAPE_TEXT = 96 };
 const char *stored_shape(int rank, const int64_t *dims, char text[STORED_SHAPE_TEXT]);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* checkpoint.c - reads a checkpoint: the seal, then the catalogue, then tensors as they are asked for. */
+/* checkpoint.c - reads a checkpoint: the seal, then the catalogue, then each tensor on request. */
 #include "io/checkpoint.h"
 
 #include <math.h>
@@ -60,7 +60,7 @@ static status list_tensors(checkpoint *c)
     return OK;
 }
 
-/* From a file whose seal holds to one that can be asked. data: NULL for a file. */
+/* Opens the contents of a file whose seal has been checked. data: NULL for a file. */
 static status parse(checkpoint *c, const void *data, uint64_t size)
 {
     hdf5_guard guard;
@@ -191,7 +191,7 @@ const checkpoint_tensor *checkpoint_tensor_find(const checkpoint *c, const char 
 
 /* ---- names ---- */
 
-/* A list of names that ends in "and n more" where they are many. */
+/* Writes a list of names, which ends in "and n more" if there are many. */
 typedef struct name_list {
     char text[700];
     size_t length, count;

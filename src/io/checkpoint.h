@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* checkpoint.h - a file of typed attributes and named tensors, sealed by a digest and replaced atomically.
  *
- * Knows no model: groups such as "model/options" hold attributes, groups such as "weights" hold tensors.
- * The file is HDF5 behind a 512-byte user block with the SHA-256 of all that follows. Nothing of HDF5 is
- * seen here. Group paths and names are 1 to 255 printable ASCII characters; names hold no '/'. */
+ * A checkpoint does not depend on a model: groups such as "model/options" hold attributes, groups such as
+ * "weights" hold tensors. The file is HDF5 after a 512-byte user block with the SHA-256 of all that follows.
+ * This header does not depend on HDF5. Group paths and names are 1 to 255 printable ASCII characters; names
+ * hold no '/'. */
 #ifndef SLMT_IO_CHECKPOINT_H
 #define SLMT_IO_CHECKPOINT_H
 
@@ -13,7 +14,7 @@
 #include "lib/mem.h"
 #include "lib/status.h"
 
-/* Newest format this library reads, and the one it writes. */
+/* The newest format that this library reads, and the one that it writes. */
 enum { CHECKPOINT_VERSION = 1 };
 
 typedef enum checkpoint_type {
@@ -34,7 +35,7 @@ typedef struct checkpoint_writer checkpoint_writer;
 status checkpoint_create(mem *m, const char *path, checkpoint_writer **out);
 
 /* Attributes of a group, which is made when first named. Text is at most 65535 bytes of UTF-8.
- * ERR_ARGUMENT: a bad or a repeated name, a text too long; ERR_IO. */
+ * ERR_ARGUMENT: a bad or repeated name, or a text that is too long; ERR_IO. */
 status checkpoint_put_int(checkpoint_writer *w, const char *group, const char *name, int64_t value);
 status checkpoint_put_real(checkpoint_writer *w, const char *group, const char *name, double value);
 status checkpoint_put_text(checkpoint_writer *w, const char *group, const char *name, const char *value);
@@ -44,10 +45,10 @@ status checkpoint_put_tensor(checkpoint_writer *w, const char *group, const char
                              int rank, const int64_t *dims, const void *values);
 
 /* Seals the file, syncs it and renames it over the path. Frees the writer, also on failure; then the path is
- * as it was. Fails too if an earlier write failed. */
+ * unchanged. It also fails if an earlier write failed. */
 status checkpoint_finish(checkpoint_writer *w);
 
-/* Drops the file and frees the writer; NULL is allowed. */
+/* Deletes the file and frees the writer; NULL is allowed. */
 void checkpoint_cancel(checkpoint_writer *w);
 
 /* ---- reading ---- */
@@ -60,31 +61,32 @@ typedef struct checkpoint checkpoint;
  * ERR_MEMORY, ERR_LIMIT. m must outlive the checkpoint. */
 status checkpoint_open(mem *m, const char *path, checkpoint **out);
 
-/* Of `size` bytes in memory, which are not copied and must stay until checkpoint_close(). */
+/* Opens a checkpoint of `size` bytes in memory, which are not copied and must stay valid until
+ * checkpoint_close(). */
 status checkpoint_open_memory(mem *m, const void *data, size_t size, checkpoint **out);
 
 void checkpoint_close(checkpoint *c); /* NULL is allowed */
 
-/* The path it was opened with, for messages. */
+/* Returns the path that it was opened with, for messages. */
 const char *checkpoint_label(const checkpoint *c);
 
-/* An attribute. ERR_SCHEMA, naming file, group and attribute: it is missing or of another type. */
+/* Reads an attribute. ERR_SCHEMA, naming file, group and attribute: it is missing or of another type. */
 status checkpoint_int(const checkpoint *c, const char *group, const char *name, int64_t *value);
 status checkpoint_real(const checkpoint *c, const char *group, const char *name, double *value);
 status checkpoint_text(const checkpoint *c, const char *group, const char *name, const char **value);
 
-/* As checkpoint_int() with a range: ERR_SCHEMA where the value lies outside [low, high]. */
+/* The same as checkpoint_int() with a range: ERR_SCHEMA if the value is outside [low, high]. */
 status checkpoint_int32(const checkpoint *c, const char *group, const char *name, int32_t low, int32_t high,
                         int32_t *value);
 
-/* 1 if the group, or its attribute (name not NULL), is in the file. */
+/* Returns 1 if the group, or its attribute (name not NULL), is in the file. */
 int checkpoint_has(const checkpoint *c, const char *group, const char *name);
 
 /* Whether an attribute is there and holds a text. */
 int checkpoint_has_text(const checkpoint *c, const char *group, const char *name);
 
-/* Name of a group's attribute by index, in order of names; NULL past the last. It lives with the checkpoint.
- */
+/* Returns the name of a group's attribute by index, in order of names; NULL past the last. The name is valid
+ * until the checkpoint is closed. */
 const char *checkpoint_attribute_name(const checkpoint *c, const char *group, size_t index);
 
 typedef struct checkpoint_tensor {
@@ -95,22 +97,21 @@ typedef struct checkpoint_tensor {
     int64_t dims[6]; /* unused ones 0 */
 } checkpoint_tensor;
 
-/* A group's tensor by index, in order of names (those of subgroups not among them); NULL past the last. */
+/* Returns a group's tensor by index, in order of names (without those of subgroups); NULL past the last. */
 const checkpoint_tensor *checkpoint_tensor_at(const checkpoint *c, const char *group, size_t index);
 
-/* NULL if there is none. */
+/* Returns NULL if there is none. */
 const checkpoint_tensor *checkpoint_tensor_find(const checkpoint *c, const char *group, const char *name);
 
-/* ERR_SCHEMA unless the group's tensors are exactly these, in any order; the text lists missing and
+/* ERR_SCHEMA unless the group's tensors are exactly these, in any order; the message lists missing and
  * unexpected names. */
 status checkpoint_expect_tensors(const checkpoint *c, const char *group, size_t count,
                                  const char *const *names);
 
-/* Reads a whole tensor. F32 and F64 convert to each other; others must be of the type asked for.
- * need: who wants the shape, for the text "... is [3072,1024], <need> [2304,768]", such as
- * "the options (embed_dim 96) need"; NULL: "expected".
- * ERR_SCHEMA: missing, another shape or type; ERR_NONFINITE: names the tensor and the element; ERR_CORRUPT.
- */
+/* Reads a whole tensor. F32 and F64 are converted to each other; others must have the requested type. need:
+ * what requires the shape, for the message "... is [3072,1024], <need> [2304,768]", such as "the options
+ * (embed_dim 96) need"; NULL: "expected". ERR_SCHEMA: missing, another shape or type; ERR_NONFINITE: names
+ * the tensor and the element; ERR_CORRUPT. */
 status checkpoint_read(const checkpoint *c, const char *group, const char *name, checkpoint_type type,
                        int rank, const int64_t *dims, const char *need, void *values);
 

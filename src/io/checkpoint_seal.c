@@ -44,7 +44,8 @@ status seal_write(int fd, const char *label)
     return write_all(fd, seal, SEAL_SIZE, label);
 }
 
-/* The digits after `from`, up to `end`; where they stop goes to *next. UINT64_MAX if there are none. */
+/* Reads the digits after `from`, up to `end`, and sets *next to their end. Returns UINT64_MAX if there are
+ * none. */
 static uint64_t number_at(const char *from, const char *end, const char **next)
 {
     uint64_t value = 0;
@@ -54,7 +55,7 @@ static uint64_t number_at(const char *from, const char *end, const char **next)
     return *next == from ? UINT64_MAX : value;
 }
 
-/* Magic, version and size: what can be said before the digest. size: the file's. */
+/* Checks magic, version and size, which do not need the digest. size: the file's. */
 static status check_head(const char *seal, size_t have, uint64_t size, const char *label)
 {
     size_t compared = have < sizeof magic - 1 ? have : sizeof magic - 1;
@@ -65,7 +66,7 @@ static status check_head(const char *seal, size_t have, uint64_t size, const cha
                     (unsigned long long)size, SEAL_SIZE);
     const char *at = seal + sizeof magic - 1, *end = seal + SEAL_SIZE;
     if (memcmp(at, version_word, sizeof version_word - 1) != 0)
-        return fail(ERR_CORRUPT, "%s: damaged: its first lines are not as written", label);
+        return fail(ERR_CORRUPT, "%s: damaged: its first lines are not those of a checkpoint", label);
     uint64_t version = number_at(at + sizeof version_word - 1, end, &at);
     if (version > CHECKPOINT_VERSION && version != UINT64_MAX)
         return fail(ERR_VERSION, "%s: checkpoint version %llu, this library reads up to %d: use a newer one",
@@ -77,13 +78,13 @@ static status check_head(const char *seal, size_t have, uint64_t size, const cha
     return OK;
 }
 
-/* hex: of what lies behind the seal. */
+/* hex: the digest of everything after the seal. */
 static status check_digest(const char *seal, uint64_t size, const char *hex, const char *label)
 {
     char expected[SEAL_SIZE];
     compose(expected, size, hex);
     if (memcmp(seal, expected, SEAL_SIZE) != 0)
-        return fail(ERR_CORRUPT, "%s: damaged: its SHA-256 or size is not the one written with it", label);
+        return fail(ERR_CORRUPT, "%s: damaged: its SHA-256 or size differs from the recorded one", label);
     return OK;
 }
 
@@ -98,7 +99,7 @@ status seal_check_file(int fd, uint64_t size, const char *label)
     while (n < 0 && errno == EINTR);
     if (n != (ssize_t)have)
         return fail(ERR_IO, "%s: cannot read: %s", label,
-                    n < 0 ? strerror(errno) : "it changes while being read");
+                    n < 0 ? strerror(errno) : "the file changed while it was read");
     TRY(check_head(seal, have, size, label));
     TRY(digest_file(fd, SEAL_SIZE, label, hex, &rest));
     return check_digest(seal, SEAL_SIZE + rest, hex, label);

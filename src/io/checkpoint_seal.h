@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* checkpoint_seal.h - the first 512 bytes of a checkpoint: magic, version, size and SHA-256 of what follows.
  *
- * Lines of text and then zeros, in exactly one form for given numbers, so that any changed byte shows. It
- * guards against damage; someone who can change the file can change the seal too. */
+ * The block is lines of text and then zeros, in exactly one form for given numbers, so that any changed byte
+ * is detected. The seal detects damage, not forgery: someone who can change the file can change the seal too.
+ */
 #ifndef SLMT_IO_CHECKPOINT_SEAL_H
 #define SLMT_IO_CHECKPOINT_SEAL_H
 
@@ -13,7 +14,7 @@
 
 enum { SEAL_SIZE = 512 };
 
-/* Digests what lies behind the first SEAL_SIZE bytes of an open file and writes the seal there. ERR_IO. */
+/* Digests everything after the first SEAL_SIZE bytes of an open file and writes the seal to these. ERR_IO. */
 status seal_write(int fd, const char *label);
 
 /* Check a file against its seal. ERR_FORMAT: no checkpoint; ERR_VERSION; ERR_CORRUPT; ERR_IO. */

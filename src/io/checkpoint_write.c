@@ -11,7 +11,7 @@ struct checkpoint_writer {
     mem *mem;
     sealed_file file;
     char group_path[STORED_PATH_MAX + 1];
-    hid_t group; /* the one written to last, negative before */
+    hid_t group; /* the group written to last, negative before the first */
 };
 
 status checkpoint_create(mem *m, const char *path, checkpoint_writer **out)
@@ -35,7 +35,7 @@ static const char *label_of(const checkpoint_writer *w)
     return sealed_file_label(&w->file);
 }
 
-/* Makes `path` the group that is written to. */
+/* Makes `path` the group that later calls write to. */
 static status enter_group(checkpoint_writer *w, const char *path, const char *name)
 {
     if (!stored_path_ok(path) || !stored_name_ok(name))

@@ -76,7 +76,7 @@ const int64_t *dataset_file_shape(const dataset_file *f, size_t record, size_t f
     const tensor_place *t = tensor_at(f, record, field);
     if (!t || !t->has)
         return NULL;
-    return t->stored ? t->stored->dims : f->fields[field].dim; /* of an empty one the first extent is 0 */
+    return t->stored ? t->stored->dims : f->fields[field].dim; /* the first extent of an empty tensor is 0 */
 }
 
 /* ---- what both versions share ---- */

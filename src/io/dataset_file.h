@@ -3,12 +3,12 @@
  *
  * HDF5 behind a 512-byte user block with magic and version (docs/file-formats.md):
  *
- *   /fields/NAME      attributes index, kind, type, axes, shape, and classes where it has some
- *   /records/ID       attributes index, split, group, and empty (fields of 0 rows) where there are such;
+ *   /fields/NAME      attributes index, kind, type, axes, shape, and classes if it has any
+ *   /records/ID       attributes index, split, group, and empty (fields of 0 rows) if there are any;
  *                     a tensor for each other field that the record has
- *   /source           where an importer made the set: its name, and what it was told
+ *   /source           if an importer made the set: its name and settings
  *
- * Version 1 held MR volumes alone: they are read as the fields and records that the importer "mr" makes now.
+ * Version 1 held only MR volumes, which are read as the fields and records that the importer "mr" makes now.
  */
 #ifndef SLMT_IO_DATASET_FILE_H
 #define SLMT_IO_DATASET_FILE_H
@@ -26,14 +26,15 @@ typedef struct dataset_file_writer dataset_file_writer;
 /* ERR_IO, ERR_MEMORY, ERR_LIMIT. */
 status dataset_file_create(mem *m, const char *path, dataset_file_writer **out);
 
-/* Before the first record. ERR_ARGUMENT, ERR_STATE, ERR_MEMORY, ERR_LIMIT. */
+/* Adds a field, before the first record. ERR_ARGUMENT, ERR_STATE, ERR_MEMORY, ERR_LIMIT. */
 status dataset_file_add_field(dataset_file_writer *w, const slmt_field *field);
 
-/* The field, of int32, gets the classes that its values show, each named as its number. ERR_MEMORY,
+/* The field, of int32, gets the classes that occur in its values, each named by its number. ERR_MEMORY,
  * ERR_LIMIT. */
 status dataset_file_collect_classes(dataset_file_writer *w, size_t field);
 
-/* The source's attributes; "importer" is its name. The first failure is kept, as of all writes. */
+/* Writes the source's attributes; "importer" is its name. The writer remembers the first failure, as for all
+ * writes. */
 status dataset_file_source_int(dataset_file_writer *w, const char *name, int64_t value);
 status dataset_file_source_real(dataset_file_writer *w, const char *name, double value);
 status dataset_file_source_text(dataset_file_writer *w, const char *name, const char *value);
@@ -43,12 +44,12 @@ const slmt_field *dataset_file_writer_field(const dataset_file_writer *w, size_t
 int dataset_file_writer_has_records(const dataset_file_writer *w);
 const char *dataset_file_writer_label(const dataset_file_writer *w);
 
-/* A record: begin, append to its fields, then end or undo. Nothing is checked twice: see slmt/dataset.h. A
- * failed write is kept: the writer then does no more than finish (which fails) or cancel. */
+/* A record is begun, appended to field by field, then ended or undone; slmt/dataset.h describes the checks.
+ * After a failed write, the writer can only finish (which fails) or cancel. */
 status dataset_file_begin(dataset_file_writer *w, const slmt_record *record);
 status dataset_file_append(dataset_file_writer *w, size_t field, const int64_t *dims, const void *values);
-status dataset_file_end(dataset_file_writer *w);  /* undoes a record that is not complete */
-status dataset_file_undo(dataset_file_writer *w); /* keeps the message of an earlier failure */
+status dataset_file_end(dataset_file_writer *w);  /* undoes an incomplete record */
+status dataset_file_undo(dataset_file_writer *w); /* the message of an earlier failure stays */
 
 /* Both free the writer. ERR_STATE: a record has not ended, or there is no field. */
 status dataset_file_finish(dataset_file_writer *w);
@@ -68,7 +69,7 @@ size_t dataset_file_records(const dataset_file *f);
 const slmt_field *dataset_file_field(const dataset_file *f, size_t index);   /* NULL past the last */
 const slmt_record *dataset_file_record(const dataset_file *f, size_t index); /* NULL past the last */
 
-/* The importer's name, "" without one; and where its attributes are. */
+/* Returns the importer's name, "" without one, and the group of its attributes. */
 const char *dataset_file_source(const dataset_file *f);
 const catalogue *dataset_file_source_at(const dataset_file *f, const char **group);
 
@@ -77,10 +78,10 @@ enum { DATASET_PLACE_MAX = 256 };
 const char *dataset_file_place(const dataset_file *f, size_t record, size_t field,
                                char text[DATASET_PLACE_MAX]);
 
-/* Extents of a record's tensor; NULL: it has none, or an index is past the last. */
+/* Returns the extents of a record's tensor; NULL: it has none, or an index is past the last. */
 const int64_t *dataset_file_shape(const dataset_file *f, size_t record, size_t field);
 
-/* Rows [first, first + count) of a tensor that is there; they are in range. ERR_CORRUPT. */
+/* Reads rows [first, first + count) of an existing tensor; they must be in range. ERR_CORRUPT. */
 status dataset_file_read(const dataset_file *f, size_t record, size_t field, int64_t first, int64_t count,
                          void *values);
 

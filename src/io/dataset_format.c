@@ -28,8 +28,7 @@ int dataset_field_name_ok(const char *name)
     return name_ok(name, FIELD_NAME_MAX, LETTERS_AND_DIGITS "-_");
 }
 
-/* "." is HDF5's name for a group itself; ".." would lead out of a folder where a tool names files by subject.
- */
+/* "." is HDF5's name for a group itself; ".." would lead out of a folder if a tool names files by subject. */
 int dataset_record_name_ok(const char *name)
 {
     return name_ok(name, RECORD_NAME_MAX, LETTERS_AND_DIGITS "-_.") && strcmp(name, ".") != 0 &&
@@ -154,7 +153,7 @@ static int same_axis(const slmt_field *a, int i, const slmt_field *b, int j)
     return n == m && strncmp(x, y, n) == 0;
 }
 
-/* The number of the axis where an earlier field, or this one, has it too; -1: it is new. */
+/* Returns the number of the axis if an earlier field, or this one, has it too; -1: it is new. */
 static int32_t known_axis(const slmt_field *fields, const axis_ids *ids, size_t field, int axis)
 {
     for (size_t k = 0; k <= field; k++)
@@ -208,7 +207,7 @@ status dataset_axes_agree(const slmt_field *fields, size_t count, const axis_ids
 
 /* ---- classes ---- */
 
-/* "value=name" of a list; NULL where it is none. */
+/* Reads "value=name" of a list; returns NULL if it is not one. */
 static const char *parse_class(const char *text, int64_t *value)
 {
     char *end;
@@ -226,7 +225,8 @@ static const char *parse_class(const char *text, int64_t *value)
     return name <= CLASS_NAME_MAX && end[name] != '=' ? end + name : NULL;
 }
 
-/* Calls for each class; 1 if the list is well formed: values within [low, high], rising. */
+/* Calls the function for each class; returns 1 if the list is well formed: values within [low, high],
+ * ascending. */
 static int walk_classes(const char *text, int64_t low, int64_t high, int32_t *values, size_t *count)
 {
     int64_t last = low - 1, value;
@@ -268,7 +268,7 @@ static int has_whole_numbers(int32_t kind)
     return kind == SLMT_FIELD_LABELS || kind == SLMT_FIELD_IDS || kind == SLMT_FIELD_CLASSES;
 }
 
-/* 1 if there is a name for each axis, and no name twice. */
+/* Returns 1 if there is a name for each axis, and no name twice. */
 static int axes_are_ok(const slmt_field *f)
 {
     const char *axes = f->axes;

@@ -17,7 +17,7 @@ static status check_counts(const dataset_file *f, const catalogue_group *g, size
     return OK;
 }
 
-/* Nothing is in the file but what is read. */
+/* The file must not contain anything that is not read. */
 static status check_group(const dataset_file *f, const catalogue_group *g, size_t *fields, size_t *records)
 {
     const char *name;
@@ -160,14 +160,14 @@ static status read_tensors(dataset_file *f, const catalogue_group *g, tensor_pla
         const catalogue_tensor *t = &f->catalogue.tensors[g->first_tensor + i];
         size_t field = field_named(f, t->name, strlen(t->name));
         if (field == f->n_fields)
-            return fail(ERR_SCHEMA, "%s: /%s/%s is named as no field", f->label, g->path, t->name);
+            return fail(ERR_SCHEMA, "%s: /%s/%s has the name of no field", f->label, g->path, t->name);
         TRY(check_tensor(f, &f->fields[field], t));
         tensors[field] = (tensor_place){t, 1};
     }
     return OK;
 }
 
-/* Fields of 0 rows: named by an attribute, since a tensor has no extent of 0. */
+/* An attribute names the fields of 0 rows, because a tensor has no extent of 0. */
 static status read_empty(dataset_file *f, const catalogue_group *g, tensor_place *tensors)
 {
     const char *names;
@@ -178,7 +178,7 @@ static status read_empty(dataset_file *f, const catalogue_group *g, tensor_place
         size_t length = strcspn(names, ","), field = field_named(f, names, length);
         if (field == f->n_fields || tensors[field].has || f->fields[field].dim[0] != 0)
             return fail(ERR_SCHEMA,
-                        "%s: /%s: attribute empty names \"%.*s\", which is no field that may be empty",
+                        "%s: /%s: attribute empty names \"%.*s\", which is not a field that may be empty",
                         f->label, g->path, (int)(length < 64 ? length : 64), names);
         tensors[field].has = 1;
         if (names[length] == 0)
@@ -187,7 +187,7 @@ static status read_empty(dataset_file *f, const catalogue_group *g, tensor_place
     }
 }
 
-/* Extents of an empty tensor: 0 rows, and those that the field fixes; -1: unknown. */
+/* Returns the extents of an empty tensor: 0 rows, and those that the field fixes; -1: unknown. */
 static const int64_t *empty_extents(const slmt_field *field, int64_t dims[STORED_RANK_MAX])
 {
     dims[0] = 0;

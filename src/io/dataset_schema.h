@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dataset_schema.h - an open training set's file in memory, and what turns the catalogue of each version into
- * fields and records. For the dataset_*.c files that read. */
+/* dataset_schema.h - an open training set's file in memory, and the functions that turn the catalogue of each
+ * version into fields and records. For the dataset_*.c files that read. */
 #ifndef SLMT_IO_DATASET_SCHEMA_H
 #define SLMT_IO_DATASET_SCHEMA_H
 
@@ -9,7 +9,7 @@
 #include "io/hdf5.h"
 
 typedef struct class_list {
-    int32_t *values; /* rising; NULL where n is 0 */
+    int32_t *values; /* ascending; NULL if n is 0 */
     size_t n;
 } class_list;
 
@@ -39,17 +39,17 @@ struct dataset_file {
 /* The path of records: "records" or, in version 1, "subjects". */
 const char *dataset_records_path(const dataset_file *f);
 
-/* 1 if a group's path is "PARENT/NAME"; *name is then its last part. */
+/* Returns 1 if a group's path is "PARENT/NAME"; *name is then its last part. */
 int dataset_child(const char *path, const char *parent, const char **name);
 
-/* Room for the records, which the caller has counted, and the fields, which are known. */
+/* Allocates the records, which the caller has counted, and the fields, whose number is known. */
 status dataset_take_records(dataset_file *f, size_t n_records);
 
-/* The record with the number that attribute "index" of its group says; ERR_SCHEMA where it is taken. Its
- * split and id are set. */
+/* Finds the record with the number in attribute "index" of its group and sets its split and id. ERR_SCHEMA:
+ * the number is taken. */
 status dataset_record_of(dataset_file *f, const catalogue_group *g, const char *id, size_t *record);
 
-/* Fills fields, records, tensors. ERR_SCHEMA with the place; ERR_MEMORY, ERR_LIMIT. */
+/* Fills fields, records and tensors. ERR_SCHEMA, naming the object; ERR_MEMORY, ERR_LIMIT. */
 status dataset_schema_1(dataset_file *f);
 status dataset_schema_2(dataset_file *f);
 

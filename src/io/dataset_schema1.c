@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dataset_schema1.c - version 1 of a training set, which held MR volumes alone: its contrasts become fields
- * of images, its subjects records. The root's attributes are those of version 2's source, and "contrasts". */
+/* dataset_schema1.c - version 1 of a training set, which held only MR volumes: its contrasts become fields of
+ * images, its subjects records. The root's attributes are those of version 2's source, and "contrasts". */
 #include "io/dataset_schema.h"
 
 #include <string.h>
@@ -47,8 +47,8 @@ static status read_contrasts(dataset_file *f)
     return OK;
 }
 
-/* Root and /subjects hold nothing but what is read; all other groups are subjects. The root's attributes are
- * the importer's to check. */
+/* Root and /subjects must contain only what is read; all other groups are subjects. The importer checks the
+ * root's attributes. */
 static status check_groups(dataset_file *f, size_t *subjects)
 {
     for (size_t i = 0; i < f->catalogue.group_count; i++) {
@@ -84,7 +84,7 @@ static status check_slices(const dataset_file *f, const catalogue_tensor *t, int
     return OK;
 }
 
-/* The group's tensors are contrasts of equal length. */
+/* Checks that the group's tensors are contrasts of equal length. */
 static status read_subject(dataset_file *f, const catalogue_group *g, const char *name)
 {
     size_t record, found = 0;

@@ -14,12 +14,12 @@
 
 typedef struct field_writer {
     char *text;       /* name, axes and classes of its slmt_field */
-    int32_t *classes; /* its classes' values, rising; or, where it collects them, those seen so far */
+    int32_t *classes; /* its classes' values, ascending; or, if it collects them, those that have occurred */
     size_t n_classes;
-    size_t kept;                   /* classes before the record that has been begun */
-    char *collected;               /* room for the text of collected classes; NULL: it collects none */
+    size_t kept;                   /* number of classes before the current record */
+    char *collected;               /* buffer for the text of collected classes; NULL: it collects none */
     int has;                       /* the record has a tensor of it */
-    int64_t dims[STORED_RANK_MAX]; /* of that tensor, the first being the rows so far */
+    int64_t dims[STORED_RANK_MAX]; /* of that tensor; the first is the number of rows written */
 } field_writer;
 
 struct dataset_file_writer {
@@ -143,7 +143,7 @@ status dataset_file_source_text(dataset_file_writer *w, const char *name, const 
 
 /* ---- fields ---- */
 
-/* A copy of the field whose texts are one block. */
+/* Makes a copy of the field whose strings are one block. */
 static status copy_field(mem *m, const slmt_field *from, slmt_field *to, char **text)
 {
     const char *parts[] = {from->name, from->axes, from->classes ? from->classes : ""};
@@ -300,7 +300,7 @@ static status check_extents(const dataset_file_writer *w, const slmt_field *f, c
     return check_rows(w, f, state, dims);
 }
 
-/* Adds a value to those that a field has shown. 1, or 0 where there are too many. */
+/* Adds a value to those that have occurred in a field. Returns 1, or 0 if there are too many. */
 static int add_class(field_writer *state, int32_t value)
 {
     for (size_t i = state->n_classes; i > 0; i--)
@@ -338,8 +338,8 @@ static status check_values(dataset_file_writer *w, size_t field, const int64_t *
                 sealed_file_label(&w->file), w->record_path, f->name, wrong);
 }
 
-/* Small tensors of fixed length lie in one piece. Of others a chunk is a slice, or rows of 64 KiB together.
- */
+/* Small tensors of fixed length are stored in one piece. Other tensors have chunks of a slice, or of rows of
+ * 64 KiB together. */
 static int is_one_piece(const slmt_field *f, const int64_t *dims, uint64_t row)
 {
     return f->dim[0] > 0 && dims[0] == f->dim[0] && row * (uint64_t)dims[0] <= 65536;
@@ -356,7 +356,7 @@ static void choose_chunk(const slmt_field *f, const int64_t *dims, uint64_t row,
     chunk[0] = rows < dims[0] ? rows : dims[0];
 }
 
-/* A tensor without rows is not stored: the record's attribute "empty" tells of it. */
+/* A tensor without rows is not stored: the record's attribute "empty" names it. */
 static int put_rows(const dataset_file_writer *w, const slmt_field *f, int64_t rows, const int64_t *dims,
                     const void *values)
 {
@@ -431,7 +431,7 @@ static int put_empty(const dataset_file_writer *w)
     return at ? hdf5_put_text(w->record, "empty", text) : 0;
 }
 
-/* Closes the record's group, or takes it out of the file. */
+/* Closes the record's group, or removes it from the file. */
 static int leave_record(dataset_file_writer *w, int keep)
 {
     hdf5_guard guard;
@@ -454,7 +454,7 @@ status dataset_file_undo(dataset_file_writer *w)
     if (w->record < 0)
         return OK;
     for (size_t i = 0; i < w->n_fields; i++)
-        w->state[i].n_classes = w->state[i].kept; /* those that the record alone has shown go with it */
+        w->state[i].n_classes = w->state[i].kept; /* classes that only this record had are removed with it */
     if (leave_record(w, 0) < 0)
         w->file.failure = ERR_IO;
     return w->file.failure == OK ? OK : ERR_IO;
@@ -546,7 +546,7 @@ static status put_block(int fd, const char *label)
 static status check_end(const dataset_file_writer *w)
 {
     if (w->file.failure != OK)
-        return OK; /* which is what the end of the file reports */
+        return OK; /* finishing the file reports this failure */
     if (w->record >= 0)
         return fail(ERR_STATE, "%s: /%s has not ended", sealed_file_label(&w->file), w->record_path);
     return w->n_fields > 0 ? OK : fail(ERR_STATE, "%s: the set has no field", sealed_file_label(&w->file));

@@ -12,8 +12,8 @@ enum { DIGEST_HEX = 65 }; /* 64 digits and the zero */
 
 void digest_memory(const void *data, size_t size, char hex[DIGEST_HEX]);
 
-/* Of the bytes from `start` to the end of an open file. size receives their number. label: for the text.
- * ERR_IO. */
+/* Digests the bytes from `start` to the end of an open file. size receives their number. label: the file's
+ * name, for the message. ERR_IO. */
 status digest_file(int fd, uint64_t start, const char *label, char hex[DIGEST_HEX], uint64_t *size);
 
 #endif

@@ -111,7 +111,8 @@ int hdf5_put_text(hid_t group, const char *name, const char *value)
     return done;
 }
 
-/* A float32 cut down to 16 bits: sign, exponent, mantissa. Readers of HDF5 find numbers in it. */
+/* A float32 type reduced to 16 bits of sign, exponent and mantissa, which any reader of HDF5 converts to
+ * numbers. */
 static hid_t half_type(hid_t single, size_t exponent_bits)
 {
     hid_t type = H5Tcopy(single);
@@ -181,7 +182,7 @@ static int set_chunks(hid_t plist, int rank, const int64_t *chunk)
            H5Pset_deflate(plist, 1) >= 0;
 }
 
-/* A new dataset; chunked ones may grow along the first axis. Negative on failure. */
+/* Creates a dataset; a chunked one may grow along the first axis. Negative on failure. */
 static hid_t new_dataset(hid_t group, const char *name, stored_type type, int rank, const int64_t *dims,
                          const int64_t *chunk)
 {
@@ -246,7 +247,7 @@ int hdf5_append_rows(hid_t group, const char *name, stored_type type, int rank, 
     return done;
 }
 
-/* A tensor of the file, open; negative on failure. */
+/* Opens a tensor of the file; negative on failure. */
 static hid_t open_dataset(hid_t file, const catalogue_tensor *t)
 {
     hid_t group = H5Gopen2(file, *t->group ? t->group : "/", H5P_DEFAULT);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hdf5.h - HDF5 as src/io uses it: the one lock, files read and written through a driver of our own, and
- * helpers for attributes and tensors. For the .c files of src/io only: no other header shows an HDF5 type. */
+/* hdf5.h - HDF5 as src/io uses it: the lock, files that are read and written through the library's own
+ * driver, and helpers for attributes and tensors. Only .c files of src/io include it: no other header exposes
+ * an HDF5 type. */
 #ifndef SLMT_IO_HDF5_H
 #define SLMT_IO_HDF5_H
 
@@ -14,7 +15,7 @@
 #include "lib/mem.h"
 #include "lib/status.h"
 
-/* The host's error printing, kept while ours is off. */
+/* The host's error printing, which is restored after HDF5 calls. */
 typedef struct hdf5_guard {
     unsigned is_v2;
     H5E_auto1_t print1;
@@ -26,26 +27,26 @@ typedef struct hdf5_guard {
 void hdf5_enter(hdf5_guard *g);
 void hdf5_leave(hdf5_guard *g);
 
-/* What HDF5 reads or writes: an open file, or bytes in memory. It must stay where it is while HDF5 uses it.
+/* The bytes that HDF5 reads or writes: an open file, or memory. The struct must not move while HDF5 uses it.
  *
- * HDF5 is left in a broken state by a write that fails while it closes a file, so it never sees one: the
- * first error is kept in `error`, later writes are dropped, and whoever finishes the file looks at `error`.
- */
+ * A write that fails while HDF5 closes a file leaves HDF5 in a broken state, so the driver never reports one
+ * to it: the first error is stored in `error`, later writes are dropped, and the function that finishes the
+ * file checks `error`. */
 typedef struct hdf5_bytes {
     H5FD_t base;
-    hid_t driver;              /* ours as HDF5 knows it, while the file is open */
+    hid_t driver;              /* HDF5's id of the driver while the file is open */
     int fd;                    /* -1: memory */
     const unsigned char *data; /* read only */
     uint64_t size;             /* end of the bytes */
-    uint64_t allocated;        /* end of what HDF5 has given out */
+    uint64_t allocated;        /* end of the allocated addresses */
     int error;                 /* errno of the first write that failed; 0 */
 } hdf5_bytes;
 
-/* A new file at an open, empty descriptor: format of HDF5 1.8, no times, so that equal contents are equal
- * bytes. Negative on failure. */
+/* Creates a file at an open descriptor of an empty file, in the format of HDF5 1.8 and without times, so that
+ * equal contents are equal bytes. Negative on failure. */
 hid_t hdf5_create(hdf5_bytes *b, int fd, uint64_t user_block);
 
-/* Closes a file of these bytes; 1, or 0 if HDF5 could not. */
+/* Closes a file of these bytes; returns 1, or 0 if HDF5 failed. */
 int hdf5_close(hdf5_bytes *b, hid_t file);
 
 /* Read-only. */
@@ -55,16 +56,17 @@ hid_t hdf5_open_memory(hdf5_bytes *b, const void *data, uint64_t size);
 /* Flushes and closes a file being written. ERR_IO with the system's reason. */
 status hdf5_close_written(hdf5_bytes *b, hid_t file, const char *label);
 
-/* ERR_IO for a call that failed on a file being written: the system's reason where there is one. */
+/* Returns ERR_IO for a call that failed on a file being written, with the system's reason if there is one. */
 status hdf5_write_failed(const hdf5_bytes *b, const char *label, const char *group, const char *name);
 
-/* Opens the group "a/b/c" ("" is the root) below file, making what is missing. Negative on failure. */
+/* Opens the group "a/b/c" ("" is the root) below file, creating missing groups. Negative on failure. */
 hid_t hdf5_group(hid_t file, const char *path);
 
-/* 1 exists, 0 not, negative on failure. name without '/'. */
+/* Returns 1 if the name, without '/', exists, 0 if not; negative on failure. */
 int hdf5_has_link(hid_t group, const char *name);
 
-/* A tensor's type in a file (little-endian) or in memory. The caller closes it; negative on failure. */
+/* Returns a tensor's type in a file (little-endian) or in memory. The caller closes it; negative on failure.
+ */
 hid_t hdf5_stored_type(stored_type type);
 hid_t hdf5_native_type(stored_type type);
 
@@ -73,8 +75,8 @@ int hdf5_put_int(hid_t group, const char *name, int64_t value);
 int hdf5_put_real(hid_t group, const char *name, double value);
 int hdf5_put_text(hid_t group, const char *name, const char *value);
 
-/* Writes a whole new tensor; chunk not NULL: chunked so, shuffled and deflated at level 1, and it may grow.
- * Negative on failure. */
+/* Writes a whole new tensor. If chunk is not NULL, the tensor has these chunks, is shuffled and deflated at
+ * level 1, and may grow. Negative on failure. */
 int hdf5_put_tensor(hid_t group, const char *name, stored_type type, int rank, const int64_t *dims,
                     const int64_t *chunk, const void *values);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hdf5_catalogue.c - walks an HDF5 file that is not trusted and refuses all but the plain.
+/* hdf5_catalogue.c - walks an untrusted HDF5 file and refuses everything except plain objects.
  *
- * Each object is judged by what its header says before anything that hangs on it is read: a link's type
- * before it is followed, filters before what they filter, layout before the extent (asking a virtual dataset
- * for its extent opens other files). */
+ * Each object's header is checked before anything that depends on it is read: a link's type before it is
+ * followed, filters before what they filter, layout before the extent (asking a virtual dataset for its
+ * extent opens other files). */
 #include "io/hdf5.h"
 
 #include <stdio.h>
@@ -15,7 +15,7 @@ enum { ATTRIBUTES_MAX = 4 * STORED_OBJECTS_MAX, DEPTH_MAX = 16 };
 
 typedef struct walk {
     catalogue *c;
-    status failure; /* of a callback of ours; OK: HDF5's own */
+    status failure; /* of one of this file's callbacks; OK: HDF5's own */
     uint64_t file_size;
     uint64_t stored;       /* bytes of all values so far */
     const char *path;      /* of the group being listed */
@@ -34,7 +34,7 @@ static status unreadable(const walk *w, const char *name)
                 *w->path && *name ? "/" : "", name);
 }
 
-/* Adds to what the file claims to hold, which is not more than the file. */
+/* Adds to the size that the file claims to hold, which must not exceed the file. */
 static status count_stored(walk *w, const char *name, uint64_t bytes)
 {
     if (bytes > w->file_size || w->stored > w->file_size - bytes)
@@ -51,7 +51,8 @@ static status check_name(const walk *w, const char *name)
     return OK;
 }
 
-/* A name after the one before: look-ups rely on the order, and equal names would hide each other. */
+/* Checks that a name comes after the one before, because look-ups rely on the order and equal names would
+ * hide each other. */
 static status check_order(walk *w, const char *last, const char *name)
 {
     return last && strcmp(last, name) >= 0 ? refuse(w, name, "is listed out of order or twice") : OK;
@@ -64,8 +65,7 @@ static status read_text(walk *w, hid_t attribute, hid_t type, catalogue_attribut
     size_t size = H5Tget_size(type);
     if (H5Tis_variable_str(type) != 0 || size == 0 || size > STORED_TEXT_MAX ||
         H5Tget_strpad(type) == H5T_STR_SPACEPAD)
-        return refuse(w, a->name,
-                      "is a text of another form than fixed length, zero padded, up to 65535 bytes");
+        return refuse(w, a->name, "is a text that is not of fixed length, zero padded and up to 65535 bytes");
     void *text;
     TRY(count_stored(w, a->name, size));
     TRY(mem_zeros(w->c->mem, size + 1, 1, &text));
@@ -96,7 +96,7 @@ static status read_attribute(walk *w, hid_t attribute, catalogue_attribute *a)
     if (type < 0 || space < 0)
         s = unreadable(w, a->name);
     else if (H5Tcommitted(type) != 0 || H5Sget_simple_extent_type(space) != H5S_SCALAR)
-        s = refuse(w, a->name, "is an attribute of another shape than one value");
+        s = refuse(w, a->name, "is an attribute that is not a single value");
     else if (H5Tget_class(type) == H5T_STRING)
         s = read_text(w, attribute, type, a);
     else
@@ -193,7 +193,7 @@ static status check_filters(const walk *w, const char *name, hid_t plist)
     return OK;
 }
 
-/* Layout, before the extent is known. */
+/* Checks the layout before the extent is read. */
 static status check_layout(const walk *w, hid_t plist, const char *name)
 {
     H5D_layout_t layout = H5Pget_layout(plist);
@@ -219,7 +219,8 @@ static status read_chunks(const walk *w, hid_t plist, catalogue_tensor *t)
     return OK;
 }
 
-/* One piece must be there in full and inside the file: what is not stored would read as anything. */
+/* A tensor in one piece must be stored in full and inside the file, because missing bytes would have
+ * undefined values. */
 static status check_storage(walk *w, hid_t dataset, hid_t plist, catalogue_tensor *t)
 {
     uint64_t stored = H5Dget_storage_size(dataset), bytes = stored_bytes(t->type, t->rank, t->dims);
@@ -263,7 +264,7 @@ static status visit_dataset(walk *w, hid_t group, const char *name)
 
 /* ---- links ---- */
 
-/* One hard link leads to each object: this keeps the walk finite and the sum of sizes true. */
+/* Checks that one hard link leads to each object, so that the walk is finite and the sum of sizes correct. */
 static status mark_seen(walk *w, const char *name, haddr_t address)
 {
     int is_new;
@@ -341,7 +342,7 @@ static herr_t on_second_pass(hid_t group, const char *name, const H5L_info_t *li
     return d->w->failure == OK ? 0 : -1;
 }
 
-/* What an iteration of HDF5 came to: our own failure, or HDF5's. */
+/* Returns the status of an HDF5 iteration: the callback's failure, or HDF5's. */
 static status outcome(const walk *w, herr_t result)
 {
     if (w->failure != OK)
@@ -359,7 +360,7 @@ static status group_filters(walk *w, hid_t group)
     return count == 0 ? OK : refuse(w, "", "is a group with filters");
 }
 
-/* Attributes, then datasets, then groups: a group's entries stay together in the catalogue. */
+/* Lists attributes, then datasets, then groups, so that a group's entries are contiguous in the catalogue. */
 static status visit_group(walk *w, hid_t group, const char *path, int depth)
 {
     descent d = {w, depth};

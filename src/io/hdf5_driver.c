@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hdf5_driver.c - a virtual file driver over an open descriptor or bytes in memory.
  *
- * HDF5's own drivers open paths: between a digest check and their open another file could take the path's
- * place, and memory is copied. They also pass a failed write on to HDF5, which then cannot close the file and
- * may crash at exit; this one keeps the error for us (hdf5_bytes.error) and drops what follows. */
+ * HDF5's own drivers open paths, so that another file could be moved to the path after the digest was
+ * checked, and they copy memory. They also report a failed write to HDF5, which then cannot close the file
+ * and may crash at exit; this driver stores the error (hdf5_bytes.error) and drops later writes. */
 #include "io/hdf5.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-/* HDF5 copies this struct into its property list and hands it back on opening. */
+/* HDF5 copies this struct into its property list and passes it to the driver's open function. */
 typedef struct driver_info {
     hdf5_bytes *bytes;
 } driver_info;
@@ -58,7 +58,7 @@ static haddr_t driver_get_eof(const H5FD_t *file, H5FD_mem_t type)
     return ((const hdf5_bytes *)file)->size;
 }
 
-/* Bytes from memory, or from the file as far as it goes; negative on failure. */
+/* Reads bytes from memory, or from the file up to its end; negative on failure. */
 static int64_t read_some(const hdf5_bytes *b, uint64_t at, size_t size, unsigned char *to)
 {
     if (at >= b->size)
@@ -71,7 +71,7 @@ static int64_t read_some(const hdf5_bytes *b, uint64_t at, size_t size, unsigned
     return (int64_t)size;
 }
 
-/* As HDF5's own drivers, what lies past the end of the file reads as zeros. */
+/* Like HDF5's own drivers, this reads zeros past the end of the file. */
 static herr_t driver_read(H5FD_t *file, H5FD_mem_t type, hid_t dxpl, haddr_t at, size_t size, void *buffer)
 {
     (void)type;
@@ -155,8 +155,8 @@ static const H5FD_class_t driver = {
     .fl_map = H5FD_FLMAP_DICHOTOMY,
 };
 
-/* Access properties that lead to b. The driver stays known until hdf5_close(): HDF5 (1.10) drops its last
- * reference in H5FD_close() before it calls the driver's own close. */
+/* Makes access properties that lead to b. The driver stays registered until hdf5_close(): HDF5 (1.10) drops
+ * its last reference in H5FD_close() before it calls the driver's own close. */
 static hid_t access_list(hdf5_bytes *b)
 {
     driver_info info = {b};
@@ -179,7 +179,7 @@ int hdf5_close(hdf5_bytes *b, hid_t file)
     return closed;
 }
 
-/* The file, or nothing that would need closing. */
+/* Returns the file, or after a failure leaves nothing to close. */
 static hid_t opened(hdf5_bytes *b, hid_t file)
 {
     if (file < 0)

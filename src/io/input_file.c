@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* input_file.c - open() and fstat() with texts; never waits for a pipe. */
+/* input_file.c - open() and fstat() with error messages; never waits for a pipe. */
 #include "io/input_file.h"
 
 #include <errno.h>

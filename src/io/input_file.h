@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* input_file.h - opens a file for reading, and says what is wrong where it cannot. */
+/* input_file.h - opens a file for reading, with a message if that fails. */
 #ifndef SLMT_IO_INPUT_FILE_H
 #define SLMT_IO_INPUT_FILE_H
 
@@ -7,7 +7,7 @@
 
 #include "lib/status.h"
 
-/* fd is the caller's to close. ERR_NOT_FOUND; ERR_IO: no access, or not a plain file. */
+/* The caller closes fd. ERR_NOT_FOUND; ERR_IO: no access, or not a plain file. */
 status input_file_open(const char *path, int *fd, uint64_t *size);
 
 #endif

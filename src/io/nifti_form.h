@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* nifti_form.h - what the reader and the writer of NIfTI files share: sizes and names. For src/io/nifti_*.c
+/* nifti_form.h - sizes and names that the reader and the writer of NIfTI files share. For src/io/nifti_*.c
  * only. */
 #ifndef SLMT_IO_NIFTI_FORM_H
 #define SLMT_IO_NIFTI_FORM_H
@@ -10,7 +10,7 @@
 
 enum {
     HEADER_BYTES = 348,
-    EXTENDER_BYTES = 4 /* after the header: the first is not 0 if extensions follow */
+    EXTENDER_BYTES = 4 /* bytes after the header: the first is not 0 if extensions follow */
 };
 
 _Static_assert(sizeof(nifti_1_header) == HEADER_BYTES, "nifti_1_header has padding");

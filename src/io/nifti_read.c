@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* nifti_read.c - one volume from a NIfTI-1 file, or a pair of files; see nifti.h for what is niftiio's part
- * and what is not. */
+/* nifti_read.c - one volume from a NIfTI-1 file, or a pair of files; nifti.h says which part niftiio does. */
 #include "io/nifti_form.h"
 
 #include <errno.h>
@@ -27,8 +26,8 @@ static int is_file(const char *path)
     return stat(path, &s) == 0 && S_ISREG(s.st_mode);
 }
 
-/* The .img of a .hdr or the .hdr of a .img: compressed or not, whatever the other is. *out is NULL if there
- * is no such file. */
+/* Finds the .img of a .hdr or the .hdr of a .img, compressed or not, independently of the other file. *out is
+ * NULL if there is no such file. */
 static status partner(mem *m, const char *path, const char *to, char **out)
 {
     void *p;
@@ -59,7 +58,7 @@ static int is_pair(const char *path)
 typedef struct source {
     const char *path;
     gzFile file;   /* reads compressed and plain files */
-    uint64_t most; /* bytes it can hold when decompressed */
+    uint64_t most; /* the most bytes after decompression */
 } source;
 
 static status source_open(const char *path, source *in)
@@ -120,7 +119,7 @@ static status source_seek(source *in, uint64_t position)
     return OK;
 }
 
-/* Reads on to the end of the file, where zlib compares the check sum; gives up if much follows the voxels. */
+/* Reads to the end of the file, where zlib compares the checksum, but not if much follows the voxels. */
 static status source_check_end(source *in)
 {
     char rest[4096];
@@ -229,7 +228,8 @@ static void swap_extension_head(unsigned char *extension)
     nifti_swap_4bytes(2, extension);
 }
 
-/* Length of the well-formed extensions at the start of the region; their heads are put in our byte order. */
+/* Returns the length of the well-formed extensions at the start of the region and converts their heads to
+ * this machine's byte order. */
 static size_t well_formed(unsigned char *region, size_t bytes, int swapped)
 {
     size_t at = 0;
@@ -245,7 +245,7 @@ static size_t well_formed(unsigned char *region, size_t bytes, int swapped)
     return at;
 }
 
-/* Bytes between the extender and the voxels (of a single file) or the end (of a .hdr). */
+/* Returns the bytes between the extender and the voxels (of a single file) or the end (of a .hdr). */
 static status extension_room(source *in, const layout *l, size_t *room)
 {
     unsigned char extender[EXTENDER_BYTES];
@@ -376,7 +376,7 @@ static void convert(const unsigned char *raw, size_t n, int datatype, const layo
     case DT_FLOAT64:
         CONVERT(double);
     default:
-        break; /* check_type() lets no other pass */
+        break; /* check_type() refuses all other types */
     }
 }
 
@@ -437,7 +437,7 @@ static void take_dims(const nifti_1_header *h, int64_t dims[3])
         dims[i] = i < h->dim[0] ? h->dim[i + 1] : 1;
 }
 
-/* header_path and voxel_path are one for a single file. */
+/* header_path and voxel_path are the same for a single file. */
 static status read_files(mem *m, const char *header_path, const char *voxel_path, nifti_scan *scan)
 {
     source in;

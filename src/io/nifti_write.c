@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* nifti_write.c - one volume to a NIfTI-1 file; see nifti.h for what is niftiio's part and what is not. */
+/* nifti_write.c - one volume to a NIfTI-1 file; nifti.h says which part niftiio does. */
 #include "io/nifti_form.h"
 
 #include <errno.h>
@@ -17,7 +17,7 @@ static mat44 single_precision(const double a[16])
     return m;
 }
 
-/* The quaternion form cannot hold shear: its code is set only where it says the same as the affine. */
+/* The quaternion form cannot hold shear: its code is set only if it equals the affine. */
 static void qform_from_affine(const double a[16], nifti_1_header *h)
 {
     float qfac, error = 0, d[3];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sealed_file.c - begins, ends and drops an HDF5 file that appears whole or not at all. */
+/* sealed_file.c - begins, finishes and cancels an HDF5 file that appears whole or not at all. */
 #include "io/sealed_file.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 /* conv.c - convolutional layers as papers name them. */
 #include "nn/conv.h"
 
-/* A kernel [O,C,K...] with odd K, all equal, on x reflected by half of it. */
+/* Convolves x, reflected by half the kernel's length, with a kernel [O,C,K...] whose K are odd and equal. */
 static value conv_reflect(graph *g, value x, value kernel, value bias, int stride)
 {
     return op_conv(g, op_reflect(g, x, graph_dim(g, kernel, -1) / 2), kernel, bias, stride, 0);
@@ -44,14 +44,14 @@ value nn_hyper_conv_reflect(graph *g, hyper_kernel k, value x)
     return conv_reflect(g, x, k.kernel, k.bias, 1);
 }
 
-/* Gate `k` of `gates`, [B,S...,gates * H]. */
+/* Returns gate `k` of `gates`, which is [B,S...,gates * H]. */
 static value gate(graph *g, value all, int k, int gates)
 {
     int64_t h = graph_dim(g, all, -1) / gates;
     return op_slice(g, all, g->error == OK ? graph_shape(g, all)->rank - 1 : 0, k * h, h);
 }
 
-/* From zeros: the rows of i, o, g alone and the columns of x. */
+/* The first step has a zero state, so the forget gate and the hidden half of the kernel are skipped. */
 static lstm_state first_step(nn *n, layer_name layer, value x)
 {
     graph *g = n->g;

@@ -8,7 +8,7 @@
 /* .weight [O,C,K...], .bias; reflect padding that keeps the size at stride 1. */
 value nn_conv_reflect(nn *n, layer_name layer, value x, int stride);
 
-/* Instance norm without weights (eps 1e-5), then a leaky ReLU; slope 1: none. */
+/* Applies instance norm without weights (eps 1e-5), then a leaky ReLU; slope 1: none. */
 value nn_instance_norm(graph *g, value x, double slope);
 
 /* A convolution whose kernel is a mixture of a bank's (hyper-convolution, Han et al. 2024), for one code:
@@ -27,9 +27,9 @@ typedef struct lstm_state {
     value h, c;
 } lstm_state;
 
-/* One step of a convolutional LSTM (Shi et al. 2015, without peepholes): .conv on [x, h], zero padding, its
- * outputs in the order i, f, o, g;  c' = s(f) c + s(i) tanh(g),  h' = s(o) tanh(c').
- * Where the state is zeros, only i, o, g and the kernel's half for x are computed. */
+/* One step of a convolutional LSTM (Shi et al. 2015, without peepholes): .conv on [x, h] with zero padding
+ * has its outputs in the order i, f, o, g; c' = s(f) c + s(i) tanh(g), h' = s(o) tanh(c'). If the state is
+ * zeros, only i, o, g and the kernel's half for x are computed. */
 lstm_state nn_conv_lstm(nn *n, layer_name layer, value x, lstm_state before);
 
 #endif

@@ -114,7 +114,7 @@ value nn_swin_block(nn *n, layer_name layer, value x, int grid, int window, int 
 {
     graph *g = n->g;
     window_grid w = {grid, grid, window, shifted ? window / 2 : 0};
-    if (grid <= window) { /* one window holds it all: nothing to shift */
+    if (grid <= window) { /* a single window covers the grid, so a shift has no effect */
         w.window = grid;
         w.shift = 0;
     }

@@ -9,7 +9,7 @@
 #include "lib/graph.h"
 #include "lib/ops.h"
 
-/* A network under construction: its graph and where its weights come from. */
+/* A network under construction: its graph and the source of its weights. */
 typedef struct nn {
     graph *g;
     const params *params;
@@ -19,12 +19,12 @@ typedef struct nn {
                        such as a weight after a step that looks ahead */
 } nn;
 
-/* A builder over graph g, whose tensor k is bound to plan slot `slot + k`; close frees its table, not the
- * graph. */
+/* Opens a builder over graph g, whose tensor k is bound to plan slot `slot + k`; close frees the builder's
+ * table, not the graph. */
 status nn_open(nn *n, graph *g, const params *p, const char *prefix, int32_t slot);
 void nn_close(nn *n);
 
-/* A layer's name, made as printf does. */
+/* Makes a layer's name as printf() does. */
 typedef struct layer_name {
     char text[PARAM_NAME_MAX];
 } layer_name;
@@ -35,10 +35,10 @@ __attribute__((format(printf, 1, 2)))
 layer_name
 at(const char *format, ...);
 
-/* Ops added from now on belong to this layer, in profiles. Every layer below enters itself. */
+/* Ops added from now on belong to this layer in profiles. Every layer function below calls this itself. */
 void nn_enter(nn *n, layer_name layer);
 
-/* The tensor `layer.part`. */
+/* Returns the tensor `layer.part`. */
 value nn_weight(nn *n, layer_name layer, const char *part);
 
 /* The buffer `layer.part` as a state: graph_assign() replaces it after a run. Who updates it a second time in

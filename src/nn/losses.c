@@ -9,7 +9,7 @@ label_options label_defaults(void)
     return (label_options){.ignored = -100, .class_weight = NONE, .pixel_weight = NONE};
 }
 
-/* sum / total, and 0 where the total is. */
+/* Returns sum / total, or 0 if total is 0. */
 static value ratio(graph *g, value sum, value total)
 {
     return op_div(g, sum, op_add(g, total, op_equal(g, total, op_number(g, 0))));
@@ -37,7 +37,7 @@ static value sum_last(graph *g, value x)
 
 /* ---- labels ---- */
 
-/* What is left of the loss of smoothed targets: -sum_k w_k log p_k / K of each pixel. */
+/* The remaining term of the loss of smoothed targets: -sum_k w_k log p_k / K of each pixel. */
 static value spread_loss(graph *g, value logits, value class_weight)
 {
     value far = op_log_softmax(g, logits);
@@ -66,7 +66,7 @@ value loss_cross_entropy(graph *g, value logits, value label, const label_option
     return ratio(g, op_sum_all(g, loss), op_sum_all(g, weight));
 }
 
-/* The loss of hardest pixel number `kept`; that of the easiest, if fewer count. */
+/* Returns the loss of the `kept`-th hardest pixel, or of the easiest one if fewer pixels count. */
 static value loss_at_rank(graph *g, value loss, value valid, int64_t kept)
 {
     value index, none = op_number(g, -1);
@@ -88,8 +88,8 @@ value loss_hard_cross_entropy(graph *g, value logits, value label, int32_t ignor
     return weighted_mean(g, loss, op_mul(g, valid, op_less(g, limit, loss)));
 }
 
-/* (1 - p)^gamma, p = e^-loss. Kept above 0, where the logarithm ends: the product with the loss is 0 there.
- */
+/* (1 - p)^gamma, p = e^-loss. 1 - p is clamped above 0, because its logarithm is needed; the product with the
+ * loss is 0 there. */
 static value focus(graph *g, value loss, double gamma)
 {
     value rest = op_affine(g, op_exp(g, op_affine(g, loss, -1, 0)), -1, 1);
@@ -187,7 +187,7 @@ static value jaccard_steps(graph *g, value hit, value miss)
     return op_concat(g, 2, (const value[]){first, steps}, 2);
 }
 
-/* Errors |target - p| of pixels that do not count become 0 of no class. */
+/* Pixels that do not count get an error |target - p| of 0 and belong to no class. */
 value loss_lovasz(graph *g, value p, value label, int32_t ignored, int per_image)
 {
     int64_t images = per_image ? graph_dim(g, p, 0) : 1, classes = graph_dim(g, p, -1);

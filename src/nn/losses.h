@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* losses.h - losses as papers name them, each a few ops.
  *
- * Logits are [B,S...,K], labels int32 [B,S...]. A loss of labels is one number: a mean as PyTorch's, but 0
- * (with a gradient of 0) where no pixel counts. */
+ * Logits are [B,S...,K], labels int32 [B,S...]. A loss of labels is one number: a mean as in PyTorch, but 0
+ * (with a gradient of 0) if no pixel counts. */
 #ifndef SLMT_NN_LOSSES_H
 #define SLMT_NN_LOSSES_H
 
 #include "lib/ops.h"
 
-/* What a loss reads of labels besides; begin with label_defaults(). */
+/* Further inputs of a loss of labels; start with label_defaults(). */
 typedef struct label_options {
     int32_t ignored;    /* the label of pixels that do not count: -100, in label images often 255 */
     value class_weight; /* [K], or NONE */
@@ -47,9 +47,9 @@ value loss_smooth_l1(graph *g, value d, double beta);
 
 typedef struct dice_options {
     double smooth;  /* added above and below */
-    int squared;    /* squares in the denominator (Milletari et al. 2016) */
-    int batch;      /* sums over the batch too */
-    int foreground; /* leaves class 0 out */
+    int squared;    /* 1: squares in the denominator (Milletari et al. 2016) */
+    int batch;      /* 1: sums over the batch too */
+    int foreground; /* 1: leaves class 0 out */
 } dice_options;
 
 /* 1 - (2 sum p t + s) / (sum p + sum t + s), sums over pixels, mean over samples and classes. p and target

@@ -165,7 +165,7 @@ static void every_status_has_its_name(void **state)
     assert_string_equal(slmt_version(), SLMT_VERSION_STRING);
 }
 
-/* A context of the cpu back end says the same of itself: "cpu: LEVEL, LIBRARY". */
+/* A context of the cpu backend says the same of itself: "cpu: LEVEL, LIBRARY". */
 static void expect_described(const slmt_build_info *info, int32_t matrix, const char *library)
 {
     slmt_context *context = NULL;

@@ -332,7 +332,7 @@ static void the_kept_file_of_version_2_is_read(void **state)
     assert_example(SLMT_SOURCE_DIR "/tests/data/set_2.h5");
 }
 
-/* 64 MiB pass through a context that may take 1 MiB beside its back end. */
+/* 64 MiB pass through a context that may take 1 MiB beside its backend. */
 static void a_record_may_be_larger_than_memory(void **state)
 {
     enum { ROWS = 1024, SIDE = 128 };
@@ -702,7 +702,7 @@ static void wrong_groups_and_tensors_of_a_file_are_named(void **state)
     assert_spoilt(f, path, "/source has 0 attributes");
     f = spoil(path);
     H5Ldelete(f, "/fields/cube", H5P_DEFAULT);
-    assert_spoilt(f, path, "/records/b/cube is named as no field");
+    assert_spoilt(f, path, "/records/b/cube has the name of no field");
     f = spoil(path);
     H5Ldelete(f, "/records/c/cube", H5P_DEFAULT);
     assert_spoilt(f, path, "/records/c has no tensor");

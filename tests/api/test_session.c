@@ -238,7 +238,7 @@ static uint64_t memory_of(slmt_model *model, int32_t batch)
     return bytes;
 }
 
-/* The cpu back end is fast with up to 32 MB of tensors: a batch that takes more runs in equal parts. */
+/* The cpu backend is fast with up to 32 MB of tensors: a batch that takes more runs in equal parts. */
 static void a_large_batch_runs_in_parts(void **state)
 {
     (void)state;

@@ -326,7 +326,7 @@ void free_values(double *value[], int32_t n)
         free(value[k]);
 }
 
-/* ---- the back ends under test ---- */
+/* ---- the backends under test ---- */
 
 subject subjects[SUBJECTS] = {
     {.name = "reference", .backend = bk_reference, .threads = 1, .level = BEST},
@@ -440,7 +440,7 @@ void report(const subject *s, const op_case *c, const char *format, ...)
     print_error("%s: %s: %s\n", s->name, describe_case(c), text);
 }
 
-/* ---- one case on one back end ---- */
+/* ---- one case on one backend ---- */
 
 typedef struct trial {
     const subject *s;
@@ -663,7 +663,7 @@ void check_on(subject *s, const op_case *c, double *const truth[])
         report(s, c, "release() left %d blocks", (int)(s->host.live - live));
 }
 
-/* Draws, checks on every back end, frees. */
+/* Draws a case's inputs, checks the case on every backend and frees it. */
 void check_case(op_case *c)
 {
     double *truth[BK_MAX_OUT];

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* harness.h - the conformance of backends: every op, over many shapes, against the reference in float64.
- * Knows the contract (backends/backend.h) and no engine. A file test_backend_FAMILY.c builds cases and checks
- * each on every backend.
+ * The harness uses the contract (backends/backend.h) and no engine. A file test_backend_FAMILY.c builds cases
+ * and checks each of them on every backend.
  *
  * An output y of a float32 backend passes against the float64 truth t, from the same float32 inputs, if
  *   max |y - t| <= tolerance * max |t|.
- * Where y is an input times a sum that nearly cancels (GELU: x (1 + erf) / 2), the maximum is taken over that
- * input too: a lone value far out, 1e-8 of x, says nothing of an error.
- * The tolerances are multiples of u = 2^-24, the relative error of one rounding; see "tolerances". */
+ * If y is an input times a sum that nearly cancels (GELU: x (1 + erf) / 2), the maximum is taken over that
+ * input too, because a single value far in the tail, 1e-8 of x, is no measure of an error. The tolerances are
+ * multiples of u = 2^-24, the relative error of one rounding; see "tolerances". */
 #ifndef SLMT_TESTS_BACKENDS_HARNESS_H
 #define SLMT_TESTS_BACKENDS_HARNESS_H
 
@@ -92,7 +92,7 @@ typedef struct subject {
     const bk_backend *(*backend)(void);
     const char *options;
     int32_t threads;
-    int32_t level; /* instruction level of the cpu back end's kernels, or BEST */
+    int32_t level; /* instruction level of the cpu backend's kernels, or BEST */
     test_host host;
     void *device;
     bool open;

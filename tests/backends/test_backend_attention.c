@@ -162,7 +162,7 @@ static void reach_score(op_case *c, double size)
     c->attr.alpha = (size - most) / ((double)width * 1.25 * 1.25);
 }
 
-/* Up to 2^48 a power needs no maximum taken off, and the cpu back end takes none. */
+/* Up to 2^48 a power needs no maximum taken off, and the cpu backend takes none. */
 static void attention_matches_float64_right_below_and_above_scores_that_need_a_maximum(void **state)
 {
     (void)state;

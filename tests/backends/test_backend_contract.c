@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_backend_contract.c - conformance: what a backend serves and refuses, what it does without memory, and
- * the gradients of the reference against finite differences of its forward ops. */
+/* test_backend_contract.c - conformance: the ops that a backend supports and refuses, its errors without
+ * memory, and the gradients of the reference against finite differences of its forward ops. */
 #include "tests/backends/harness.h"
 
 static void gradient_ops_of_the_reference_match_finite_differences(void **state)

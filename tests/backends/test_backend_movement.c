@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_backend_movement.c - conformance: ops that move numbers and change none. */
+/* test_backend_movement.c - conformance: ops that move numbers without changing them. */
 #include "tests/backends/harness.h"
 
 /* Movement serves any type: float32, and whole numbers as int32. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_backend_pool.c - maxima over windows, and where they are. */
+/* test_backend_pool.c - conformance: maxima over windows, and their indices. */
 #include "tests/backends/harness.h"
 
 static const pool_row pools[] = {

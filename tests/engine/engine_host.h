@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine_host.h - what tests of lib/ run on: an allocator that counts, can fail and fences its blocks, and a
- * back end opened on it. Include it before cmocka.h, whose macro fail() hides the engine's function. */
+/* engine_host.h - the host of tests of lib/: an allocator that counts, can fail and fences its blocks, and a
+ * backend opened on it. Include it before cmocka.h, whose macro fail() hides the engine's function. */
 #ifndef SLMT_TESTS_ENGINE_HOST_H
 #define SLMT_TESTS_ENGINE_HOST_H
 
@@ -104,10 +104,10 @@ static inline int test_memory_is_whole(const test_memory *t)
     return whole;
 }
 
-/* ---- an opened back end, and a mem ---- */
+/* ---- an opened backend, and a mem ---- */
 
 typedef struct engine {
-    test_memory memory; /* of the back end and of m */
+    test_memory memory; /* of the backend and of m */
     mem m;
     bk_host host;
     device dev;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ground the engine stands on: counted memory, status texts, counter-based random numbers. */
+/* test_base.c - the base of the engine: counted memory, status messages, counter-based random numbers. */
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>

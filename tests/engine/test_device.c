@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_device.c - plans on a backend whose memory the host cannot touch: the same bits as on the reference,
- * every byte counted, and a clear error for whoever mixes the two memories up. */
+ * every byte counted, and a clear error if the two memories are confused. */
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>

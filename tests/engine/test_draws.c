@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Random numbers inside a graph: what a planned graph draws in each run, and what passes over a graph do with
- * it. */
+/* test_draws.c - random numbers inside a graph: those that a planned graph draws in each run, and passes over
+ * a graph that has them. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

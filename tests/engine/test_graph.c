@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Building graphs, and their gradients: shapes that fit and do not, first and second order derivatives of
- * every op against finite differences. All numbers are float64 on the reference back end. Plans: test_plan.c.
- */
+/* test_graph.c - building graphs, and their gradients: shapes that fit and do not, first and second order
+ * derivatives of every op against finite differences. All numbers are float64 on the reference backend.
+ * Plans: test_plan.c. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -950,8 +950,8 @@ BAD(bad_where_type, "ranks and types must be equal", op_where(g, x[2], x[2], x[4
 BAD(bad_sort, "op sort got [2,2]: expected real x[...,N]", op_sort(g, x[4], &(value){0}))
 BAD(bad_cast, "op cast got [4,5]: expected int32 numbers", op_cast(g, x[2]))
 BAD(bad_one_hot, "op one_hot got [4,5]: expected an int32 label", op_one_hot(g, x[2], 3, -1))
-BAD(bad_one_hot_classes, "no room for an axis of 0 classes", op_one_hot(g, x[4], 0, -1))
-BAD(bad_argmax, "op argmax got [4,5]: expected real numbers, and an axis of theirs", op_argmax(g, x[2], 2))
+BAD(bad_one_hot_classes, "an axis of 0 classes does not fit the shape", op_one_hot(g, x[4], 0, -1))
+BAD(bad_argmax, "op argmax got [4,5]: expected real x and one of its axes", op_argmax(g, x[2], 2))
 BAD(bad_labels, "op cross_entropy got [2,3,4], [2,2]: expected x[...,K], an int32 label[...]",
     op_cross_entropy(g, x[0], x[4], NONE, -1, &(value){0}))
 BAD(bad_class_weights, "and as weights w[K]",
@@ -970,11 +970,11 @@ BAD(bad_heads, "op attention got [2,3,24]", op_attention(g, x[3], 5, 1))
 BAD(bad_no_heads, "op attention got [2,3,24]", op_attention(g, x[3], 0, 1))
 BAD(bad_grid, "the grid must hold the tokens",
     op_window_attention(g, x[3], x[2], (window_grid){2, 2, 2, 0}, 1, 1))
-BAD(bad_window, "cut evenly by the window",
+BAD(bad_window, "the window must divide it",
     op_window_attention(g, x[3], x[2], (window_grid){3, 1, 2, 0}, 1, 1))
-BAD(bad_no_window, "cut evenly by the window",
+BAD(bad_no_window, "the window must divide it",
     op_window_attention(g, x[3], x[2], (window_grid){3, 1, 0, 0}, 1, 1))
-BAD(bad_shift, "the shift must be below the window",
+BAD(bad_shift, "the shift must be less than the window",
     op_window_attention(g, x[3], x[2], (window_grid){3, 1, 1, 1}, 1, 1))
 BAD(bad_conv_rank, "op conv got [4,5], [4,5]: expected x[B,S...,C]", op_conv(g, x[2], x[2], NONE, 1, 0))
 BAD(bad_conv_channels, "op conv got [2,3,4], [2,3,4]", op_conv(g, x[0], x[0], NONE, 1, 0))

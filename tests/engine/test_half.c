@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* 16-bit floats as storage (lib/half.h): every pattern, every border between two of them; and what a graph
- * does with weights stored so. Kernels: test_backend_product.c; models and files: test_weights.c. */
+/* test_half.c - 16-bit floats as storage (lib/half.h): every pattern, every border between two of them; and
+ * graphs with weights that are stored as 16-bit floats. Kernels: test_backend_product.c; models and files:
+ * test_weights.c. */
 #include <float.h>
 #include <math.h>
 #include <stdint.h>
@@ -225,7 +226,7 @@ static void there_is_no_gradient_through_a_weight_of_16_bits(void **state)
         sketch_open(&s, BK_BF16);
         value loss = op_sum_all(s.g, op_linear(s.g, s.x, op_view(s.g, s.w, 2, 5, 4), NONE));
         assert_int_equal(graph_gradients(s.g, loss, wrt ? &s.w : &s.x, 1, &d), ERR_UNSUPPORTED);
-        sketch_fails(&s, ERR_UNSUPPORTED, "op linear has no gradient where its weight is stored as 16-bit");
+        sketch_fails(&s, ERR_UNSUPPORTED, "op linear has no gradient if its weight is stored as 16-bit");
     }
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Plans: what runs, what is fused, where values lie, and that the numbers are those of a naive evaluation in
- * which every value has memory of its own. Shapes and gradients: test_graph.c. */
+/* test_plan.c - plans: which calls run, what is fused, where values are placed, and that the numbers equal
+ * those of a naive evaluation in which every value has memory of its own. Shapes and gradients: test_graph.c.
+ */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -421,7 +422,7 @@ static void linear_takes_in_nothing_that_others_read_too(void **state)
     layer_close(&l, BK_LINEAR, BK_EXP, BK_ADD);
 }
 
-/* ---- the reference back end, watched ---- */
+/* ---- the reference backend, watched ---- */
 
 static struct {
     int runs, begins, ends, prepared, released;
@@ -881,7 +882,7 @@ static void grow_outputs(tangle *k)
         output(k->t, k->v[pick(k, k->n)]);
 }
 
-/* The same seed gives the same graph on every back end and type. */
+/* The same seed makes the same graph on every backend and type. */
 static void grow_tangle(trial *t, uint64_t seed, int most_nodes, int with_gradients)
 {
     static const double numbers[4] = {0.5, -0.25, 1, -0.75};
@@ -1049,7 +1050,7 @@ static void random_graphs_agree_on_the_cpu_in_float32(void **state)
     assert_true(sharp > all * 9 / 10); /* the tolerance is one that can fail */
 }
 
-/* ---- cancelling, and back ends that fail ---- */
+/* ---- cancelling, and backends that fail ---- */
 
 /* A chain of five ops, one of them a gelu. */
 static void chain_open(trial *t)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Recomputation: the same loss and gradients at every level, in less memory; and results that a plan holds.
- */
+/* test_recompute.c - recomputation: the same loss and gradients at every level, in less memory; and results
+ * that a plan holds. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

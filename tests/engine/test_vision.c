@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Norms, pooling and resizing against numbers of PyTorch 2.13 (CPU, float64), channels moved last. Each input
- * is numbers(): a fixed shuffle of -1, -0.98, ..., 1. Gradients are of the sum of the output times numbers()
- * of its shape. Derivatives against finite differences: test_graph.c. */
+/* test_vision.c - norms, pooling and resizing against numbers of PyTorch 2.13 (CPU, float64), channels moved
+ * last. Each input is numbers(): a fixed shuffle of -1, -0.98, ..., 1. Gradients are of the sum of the output
+ * times numbers() of its shape. Derivatives against finite differences: test_graph.c. */
 #include <math.h>
 #include <string.h>
 

@@ -741,7 +741,7 @@ static void other_attributes_are_refused(void **state)
     hid_t text = H5Tcopy(H5T_C_S1), file = forge(path);
     H5Tset_size(text, H5T_VARIABLE);
     put_forged_attribute(file, "a", text, 0);
-    assert_forgery_fails(file, path, "/a is a text of another form");
+    assert_forgery_fails(file, path, "/a is a text that is not of fixed length");
     file = forge(path);
     put_forged_attribute(file, "a", H5T_STD_I64LE, 1);
     assert_forgery_fails(file, path, "/a is an attribute of another shape");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_parity.c - SLMT-Net against recorded results of the reference implementation: forward tensors, losses,
- * every gradient, and training runs, on the cpu back end with each matrix library and its own choice, and on
- * the reference back end in float64.
+ * every gradient, and training runs, on the cpu backend with each matrix library and its own choice, and on
+ * the reference backend in float64.
  *
  *   test_parity [FILE.h5 ...]
  *
@@ -519,7 +519,7 @@ static int check_stage(bench *b, int32_t stage)
  * Where a run in float32 ends off, this tells a wrong step from drift; the case fails all the same. Adam's
  * first steps are as long as the rate, however small the gradient: a weight whose gradient is below float32's
  * noise goes one way or the other, and moves the next step's gradients. In a guided run every step begins
- * with the weights of the float64 back end, so there is no drift in it. */
+ * with the weights of the float64 backend, so there is no drift in it. */
 
 /* Weights before steps 1, 2, ... in float64 arithmetic, rounded. */
 static float *guide_of(const bench *b, int32_t stage)

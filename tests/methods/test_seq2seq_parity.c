@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_seq2seq_parity.c - Seq2Seq against recorded results of the reference implementation: latent, the three
  * images of a training step, losses, every gradient, and a run of Adam steps, in 2D and 3D, at one time point
- * and at three, on every back end.
+ * and at three, on every backend.
  *
  * The recorded files are seq2seq_*.h5 in the folder SLMT_PARITY_DIR, or ../shared/parity. */
 #include <setjmp.h>
@@ -23,7 +23,7 @@
 
 #include <cmocka.h> /* last: it has a macro fail() */
 
-/* ---- back ends ---- */
+/* ---- backends ---- */
 
 typedef struct target {
     const char *name;

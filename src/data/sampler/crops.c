@@ -9,7 +9,7 @@
 #include "data/sampler/draw.h"
 #include "lib/half.h"
 
-/* Where an input comes from. */
+/* The source of an input. */
 typedef struct crop_field {
     size_t field;
     const slmt_field *info;
@@ -21,11 +21,11 @@ typedef struct crops {
     crop_shape shape;
     crop_field fields[METHOD_PORTS];
     int32_t n_fields;
-    uint32_t *records; /* of the training part, those with all fields */
+    uint32_t *records; /* records of the training part that have all fields */
     uint32_t n;
     uint32_t *order; /* of an epoch's samples */
-    uint64_t epoch;  /* UINT64_MAX: none yet */
-    void *room;      /* for the rows of a crop, or for a slice, as they are stored */
+    uint64_t epoch;  /* UINT64_MAX: no epoch yet */
+    void *room;      /* buffer for the stored rows of a crop, or for a stored slice */
 } crops;
 
 static uint64_t samples_together(const feed *f)
@@ -40,7 +40,7 @@ static const char *kind_word(int32_t kind)
     return kind == SLMT_FIELD_LABELS ? "labels" : "image";
 }
 
-/* The axes of a field that crops can be taken of. */
+/* Checks that crops can be taken of a field with these axes. */
 static status read_axes(const feed *f, crop_field *c, const crop_shape *shape)
 {
     int is_band = strcmp(c->info->axes, "row,column,band") == 0;
@@ -58,7 +58,7 @@ static status read_axes(const feed *f, crop_field *c, const crop_shape *shape)
     return OK;
 }
 
-/* The field of input `input`: the set's next one of its kind. */
+/* Finds the field of input `input`: the set's next one of its kind. */
 static status find_field(const feed *f, crops *own, int32_t input)
 {
     const crop_rule *rule = f->rule;
@@ -83,7 +83,8 @@ static size_t element_size(int32_t type)
     return type == SLMT_TENSOR_UINT8 ? 1 : type == SLMT_TENSOR_FLOAT16 ? 2 : 4;
 }
 
-/* Bytes that reading a crop of a field takes: its rows, of a slice all of them. 0: the crop does not fit. */
+/* Returns the bytes that must be read for a crop of a field: its rows, or all rows of a slice. 0: the crop
+ * does not fit. */
 static size_t room_for(const crops *own, const crop_field *c, const int64_t *dims)
 {
     int64_t rows = dims[c->sliced], columns = dims[c->sliced + 1];
@@ -92,8 +93,8 @@ static size_t room_for(const crops *own, const crop_field *c, const int64_t *dim
     return (size_t)((c->sliced ? rows : own->shape.rows) * columns * c->bands) * element_size(c->info->type);
 }
 
-/* 1 if the record has all fields, none of them without slices; `most` grows to the room that reading takes.
- */
+/* Returns 1 if the record has all fields, and none without slices; raises `most` to the bytes that reading it
+ * takes. */
 static status take_record(const feed *f, const crops *own, uint32_t record, int *has, size_t *most)
 {
     *has = dataset_file_record(f->set->file, record)->split == SLMT_SPLIT_TRAIN;
@@ -176,7 +177,8 @@ typedef struct crop {
     int flip; /* 1: columns in reverse order */
 } crop;
 
-/* Fields of a record agree in the extents of their rows, columns and slices, as all axes of one name do. */
+/* Fields of a record have equal numbers of rows, columns and slices, because axes of the same name have the
+ * same extent. */
 static crop draw_crop(const feed *f, const crops *own, uint32_t record, random_stream *r)
 {
     crop at = {0, 0, 0, 0};
@@ -214,7 +216,7 @@ static int32_t label_value(const crop_field *c, const void *values, size_t i)
     return c->info->type == SLMT_TENSOR_UINT8 ? ((const uint8_t *)values)[i] : ((const int32_t *)values)[i];
 }
 
-/* Copies the crop out of rows of `width` pixels; `first` is the first of them. */
+/* Copies the crop from rows of `width` pixels; `first` is its first pixel. */
 static void cut(const crops *own, const crop_field *c, crop at, int64_t width, int64_t first, void *to)
 {
     int64_t h = own->shape.rows, w = own->shape.columns, b = c->bands;

@@ -14,7 +14,7 @@ typedef struct crop_shape {
     int64_t crops;         /* samples of a record in an epoch */
 } crop_shape;
 
-/* What a task tells the sampler. */
+/* The settings of a task for the sampler. */
 typedef struct crop_rule {
     status (*shape)(numbers at, crop_shape *shape);
     /* By input: SLMT_FIELD_IMAGE ([batch][row][column][band] float32; uint8 becomes [0, 1]) or

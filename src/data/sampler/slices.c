@@ -9,14 +9,14 @@
 /* One training example: a slice of a subject, in one contrast or in two. */
 typedef struct example {
     uint32_t subject, slice;
-    int32_t source, target; /* contrast indices; target -1 where there is none */
+    int32_t source, target; /* contrast indices; target -1 if there is none */
 } example;
 
 typedef struct slices {
     example *items;
     uint32_t n;
-    uint32_t *order; /* of the epoch last asked for */
-    uint64_t epoch;  /* UINT64_MAX: none yet */
+    uint32_t *order; /* of the epoch that was requested last */
+    uint64_t epoch;  /* UINT64_MAX: no epoch yet */
     float *spare;    /* one slice, for augmentation */
 } slices;
 
@@ -64,7 +64,7 @@ static status make_list(feed *f, slices *own)
     return OK;
 }
 
-/* The example at a place of an epoch's shuffled order. */
+/* Returns the example at an index of an epoch's shuffled order. */
 static const example *example_at(slices *own, uint64_t seed, uint64_t epoch, uint32_t place)
 {
     if (own->epoch != epoch) {
@@ -136,7 +136,7 @@ static status fill_one(feed *f, const example *x, random_stream *r, float *sourc
     return OK;
 }
 
-/* Reads and augments the examples of a step: sources and, where there are two inputs, targets. */
+/* Reads and augments the examples of a step: sources and, if there are two inputs, targets. */
 status slices_fill(feed *f, uint64_t step, void *const *in)
 {
     size_t batch = (size_t)f->at.setting[TRAIN_BATCH], side = (size_t)f->preprocess.image_size;

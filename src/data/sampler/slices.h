@@ -7,7 +7,8 @@
 #include "core/method.h"
 #include "lib/random.h"
 
-/* What a task tells the sampler. Its first input takes the slices; of pairs the second one the targets. */
+/* The settings of a task for the sampler. Its first input takes the slices; with pairs, its second one takes
+ * the targets. */
 typedef struct slice_rule {
     int32_t pairs;               /* 1: the same slice of two contrasts, both of which the caller names */
     int32_t (*side)(numbers at); /* pixels of the model's images */

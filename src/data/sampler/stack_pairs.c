@@ -12,10 +12,10 @@
 
 typedef struct stack_pairs {
     stack_shape shape;
-    uint32_t *subjects; /* of the training part, those with any sequence */
+    uint32_t *subjects; /* subjects of the training part that have any sequence */
     uint32_t n;
     uint32_t *order; /* of an epoch's samples */
-    uint64_t epoch;  /* UINT64_MAX: none yet */
+    uint64_t epoch;  /* UINT64_MAX: no epoch yet */
     int32_t *code;   /* by contrast: its sequence's index */
     float *slice;
 } stack_pairs;
@@ -30,7 +30,7 @@ static uint64_t samples_together(const feed *f)
     return (uint64_t)f->at.setting[TRAIN_BATCH] * (uint64_t)f->ranks;
 }
 
-/* Slices at which a stack of both contrasts can begin; 0: none. */
+/* Returns the number of slices at which a stack of both contrasts can begin; 0: none. */
 static int64_t places(const feed *f, uint32_t subject, size_t a, size_t b)
 {
     const stack_pairs *own = f->own;
@@ -54,7 +54,7 @@ static const char *contrast_name(const feed *f, size_t contrast)
     return dataset_file_field(f->set->file, contrast)->name;
 }
 
-/* Index of a name in a list joined by commas; -1: it is not there. */
+/* Returns the index of a name in a list joined by commas, or -1. */
 static int32_t index_in_list(const char *list, const char *name)
 {
     size_t length = strlen(name);
@@ -67,7 +67,8 @@ static int32_t index_in_list(const char *list, const char *name)
     return -1;
 }
 
-/* The model's card keeps the names of its sequences; the first set a model sees gives them. */
+/* The model's card stores the names of its sequences, which come from the first set that the model is trained
+ * on. */
 static status name_sequences(feed *f)
 {
     char text[64 * 66] = "";
@@ -187,7 +188,7 @@ static pair draw_pair(const feed *f, uint32_t subject, random_stream *r)
     return (pair){source, target};
 }
 
-/* The subject at a place of the epoch, or the next one that has both contrasts. */
+/* Returns the subject at an index of the epoch, or the next one that has both contrasts. */
 static uint32_t subject_with(const feed *f, const stack_pairs *own, uint32_t place, pair p)
 {
     for (uint32_t i = 0; i < own->n; i++) {
@@ -198,7 +199,7 @@ static uint32_t subject_with(const feed *f, const stack_pairs *own, uint32_t pla
     return own->subjects[place % own->n];
 }
 
-/* Where a sample lies: its first slice and its corner; `flip` reverses its rows. */
+/* The position of a sample: its first slice and its corner; `flip` reverses its rows. */
 typedef struct crop {
     int64_t slice, row, column;
     int flip;
@@ -228,7 +229,7 @@ static int is_background(const float *x, size_t n)
     return fabs(sum / (double)n + 1) < 1e-8;
 }
 
-/* A crop whose source is background is drawn again, a few times. */
+/* A crop whose source is background is drawn again, up to a few times. */
 static status fill_one(feed *f, uint32_t subject, pair p, random_stream *r, float *source, float *target)
 {
     enum { TRIES = 16 };
@@ -247,7 +248,7 @@ static status fill_one(feed *f, uint32_t subject, pair p, random_stream *r, floa
     return read_stack(f, subject, p.target, at, target);
 }
 
-/* The places of this process's samples in the epoch's order. */
+/* The indices of this process's samples in the epoch's order. */
 static const uint32_t *places_of_step(const feed *f, stack_pairs *own, uint64_t step)
 {
     uint64_t epoch = step / f->steps_in_epoch;

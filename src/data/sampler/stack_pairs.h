@@ -11,14 +11,14 @@
 typedef struct stack_shape {
     int64_t slices, rows, columns; /* of a sample */
     int64_t crops;                 /* samples of a subject in an epoch */
-    int32_t most_sequences;        /* that the model knows; their names are kept in its card */
+    int32_t most_sequences;        /* that the model knows; its card stores their names */
 } stack_shape;
 
 enum { STACK_SOURCE, STACK_TARGET, STACK_SOURCE_SEQUENCE, STACK_TARGET_SEQUENCE, STACK_INPUTS };
 
-/* What a task tells the sampler. */
+/* The settings of a task for the sampler. */
 typedef struct stack_rule {
-    status (*shape)(numbers at, stack_shape *shape); /* ERR_ARGUMENT: these settings take no sets */
+    status (*shape)(numbers at, stack_shape *shape); /* ERR_ARGUMENT: these settings do not allow sets */
     int32_t
         input[STACK_INPUTS]; /* the task's inputs for stacks in [-1, 1], and for the indices of sequences */
 } stack_rule;

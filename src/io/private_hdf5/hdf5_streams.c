@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hdf5_streams.c - the standard streams under names of our own, for the HDF5 inside libslmt.so
+/* hdf5_streams.c - the standard streams under private names, for the HDF5 inside libslmt.so
  * (cmake/private-hdf5.cmake). Not in other builds. */
 #include <stdio.h>
 

@@ -92,7 +92,8 @@ static value encoder(nn *n, const seq2seq_options *o, value x)
     return x;
 }
 
-/* Three ConvLSTM layers over `times` inputs x[t] [B,s...,C], which become the last layer's h. */
+/* Applies three ConvLSTM layers to `times` inputs x[t] [B,s...,C], which are replaced by the last layer's h.
+ */
 static void convlstm(nn *n, layer_name l, value *x, int64_t times)
 {
     for (int i = 0; i < SEQ2SEQ_LSTM_LAYERS; i++) {
@@ -138,7 +139,7 @@ static value hyper_conv(nn *n, layer_name l, value x, value style)
     return nn_hyper_conv_reflect(n->g, nn_hyper_kernel(n, l, style), x);
 }
 
-/* Twice as large along every spatial axis, (bi-, tri-)linear. */
+/* Doubles every spatial axis by (bi-, tri-)linear interpolation. */
 static value doubled(graph *g, value x)
 {
     if (g->error != OK)
@@ -199,7 +200,7 @@ seq2seq_losses seq2seq_train(nn *n, const seq2seq_options *o, const seq2seq_step
     graph *g = n->g;
     seq2seq_losses v;
     v.latent = seq2seq_encode(n, o, s->source, s->times);
-    value unrolled = seq2seq_unroll(n, v.latent, s->times); /* knows no code: one for both */
+    value unrolled = seq2seq_unroll(n, v.latent, s->times); /* does not depend on the code: one for both */
     v.y_target = seq2seq_decode(n, o, unrolled, s->target_code);
     v.y_source = seq2seq_decode(n, o, unrolled, s->source_code);
     value again = seq2seq_unroll(n, seq2seq_encode(n, o, v.y_target, s->times), s->times);

@@ -17,19 +17,19 @@ typedef struct seq2seq_options {
     int32_t widths[SEQ2SEQ_LEVELS];
     int32_t lstm_width;
     int32_t residual_blocks;  /* of the encoder, and of the decoder */
-    int32_t code_length;      /* sequences at most */
+    int32_t code_length;      /* the most sequences */
     int32_t bank;             /* kernels that a hyper-convolution mixes */
-    int32_t perceptual_width; /* width of the VGG19 that judges images in training; 0: none */
+    int32_t perceptual_width; /* width of the VGG19 of the perceptual term in training; 0: none */
 } seq2seq_options;
 
-/* Lists every tensor; failures are kept in p->error. */
+/* Lists every tensor; a failure is stored in p->error. */
 void seq2seq_params(params *p, const seq2seq_options *o);
 
 /* T images of one sequence, images [T*B,S...,C] with time outermost in [-1,1] -> one latent [B,S/4...,W], the
  * same shape whatever T is. */
 value seq2seq_encode(nn *n, const seq2seq_options *o, value images, int64_t times);
 
-/* The latent seen `times` times by the second ConvLSTM: [T*B,S/4...,W]. */
+/* Unrolls the latent: the second ConvLSTM reads it `times` times, [T*B,S/4...,W]. */
 value seq2seq_unroll(nn *n, value latent, int64_t times);
 
 /* Unrolled latents -> images [T*B,S...,C] in (-1,1) of the sequence that the code [1,code_length] names. */
@@ -44,7 +44,7 @@ typedef struct seq2seq_step {
     int64_t times;
     double rec_weight, cyc_weight, beta;
     double perceptual_weight; /* 0: P is not computed */
-    nn *judge;                /* whose VGG19 computes P; may be NULL if the weight is 0 */
+    nn *judge;                /* the perceptual network, a VGG19, of P; may be NULL if the weight is 0 */
 } seq2seq_step;
 
 typedef struct seq2seq_losses {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* seq2seq_tasks.c - what the library knows of Seq2Seq: its options, synthesis, training, and how a set of
- * slices becomes samples. */
+/* seq2seq_tasks.c - Seq2Seq as a method of the library: its options, synthesis, training, and the sampling of
+ * sets. */
 #include <math.h>
 #include <string.h>
 
@@ -23,7 +23,7 @@ static const number options[] = {
     NUMBER_WHOLE(seq2seq_options, bank, 16, 1, 1024, "kernels that a hyper-convolution mixes"),
     NUMBER_WHOLE(
         seq2seq_options, perceptual_width, 0, 0, 1024,
-        "width of a VGG19 that the model carries to judge images in training (torchvision's: 64); 0: "
+        "width of a VGG19 that the model holds for the perceptual term in training (torchvision's: 64); 0: "
         "none"),
 };
 static const number_table option_table = NUMBERS(options);
@@ -217,9 +217,9 @@ static const number train_rows[] = {
     SIZE_NUMBERS(seq2seq_settings),
     NUMBER_WHOLE(seq2seq_settings, crops, 8, 1, 1000000, "samples of a subject in an epoch"),
     NUMBER_REAL(seq2seq_settings, rec_weight, 10, 0, 1e9, "weight of the two reconstructions"),
-    NUMBER_REAL(seq2seq_settings, cyc_weight, 10, 0, 1e9, "weight of the way back"),
+    NUMBER_REAL(seq2seq_settings, cyc_weight, 10, 0, 1e9, "weight of the cycle back to the source"),
     NUMBER_REAL(seq2seq_settings, smooth_l1_beta, 1, 1e-6, 1e6,
-                "differences below are squared, above are taken as they are"),
+                "differences below this are squared, larger ones are taken linearly"),
     NUMBER_REAL(
         seq2seq_settings, perceptual_weight, 0, 0, 1e9,
         "weight of VGG19's distances (the paper: 0.01); needs option perceptual_width and VGG19's weights"),
@@ -245,12 +245,13 @@ static const port train_inputs[] = {
 static const port train_outputs[] = {
     {"reconstruction", "", SLMT_TENSOR_FLOAT32, 0, "smooth L1 of target and source made from source", NULL},
     {"cycle", "", SLMT_TENSOR_FLOAT32, 0, "smooth L1 of the source made from the target made", NULL},
-    {"perceptual", "", SLMT_TENSOR_FLOAT32, 0, "distance of the same, as VGG19 sees them; 0: not computed",
+    {"perceptual", "", SLMT_TENSOR_FLOAT32, 0, "perceptual distance of the same, by VGG19; 0: not computed",
      NULL},
     {"total", "", SLMT_TENSOR_FLOAT32, 0, "the sum of the three, each times its weight", NULL},
 };
 
-/* The weight is 0, or there is a judge, and what it judges is large enough for it. */
+/* Checks that the weight is 0, or that the model has a perceptual network and the images are large enough for
+ * it. */
 static status check_perceptual(const seq2seq_options *o, const seq2seq_settings *s)
 {
     const int32_t sides[] = {s->size.height, s->size.width};
@@ -345,7 +346,7 @@ static const method_task tasks[] = {
      .build = synthesize_build,
      .slices = &synthesize_slices},
     {.name = "train",
-     .help = "train on pairs of sequences, whichever a subject has",
+     .help = "train on pairs of sequences, drawn from those that a subject has",
      .trains = 1,
      .settings = NUMBERS(train_rows),
      .inputs = PORTS(train_inputs),

@@ -6,7 +6,7 @@
 
 /* ---- the encoder ---- */
 
-/* images -> embedded patches with their positions, [B,N,C]. */
+/* Embeds images as patches with their positions, [B,N,C]. */
 static value embed(nn *e, const slmt_net *net, value images)
 {
     graph *g = e->g;
@@ -41,7 +41,7 @@ static value join(graph *g, value a, value b) /* along the tokens */
     return op_concat(g, 1, (const value[]){a, b}, 2);
 }
 
-/* cls and the kept patches through all blocks: [B,1+K,C]. */
+/* Encodes cls and the visible patches with all blocks: [B,1+K,C]. */
 static value encode_kept(nn *e, const slmt_net *net, int batch, const edge_mae_graph *v)
 {
     graph *g = e->g;
@@ -53,7 +53,7 @@ static value encode_kept(nn *e, const slmt_net *net, int batch, const edge_mae_g
     return nn_layer_norm(e, at("norm"), x);
 }
 
-/* Mask tokens at the removed places, order restored, through the decoder: [B,N,D]. */
+/* Inserts mask tokens for the removed patches, restores the order and applies the decoder: [B,N,D]. */
 static value decode(nn *e, const slmt_net *net, int batch, int kept, value encoded, const edge_mae_graph *v)
 {
     graph *g = e->g;
@@ -104,7 +104,7 @@ void edge_mae_pretrain(nn *e, const slmt_net *net, double rec_weight, edge_mae_g
 
 /* ---- masks, weights, edges ---- */
 
-/* Merge sort of order[0..n) by noise: stable, which decides between equal numbers. */
+/* Merge sort of order[0..n) by noise: it is stable, which determines the order of equal numbers. */
 static void sort_stable(const double *noise, int32_t *order, int32_t *spare, int n)
 {
     for (int i = 0; i < n; i++)
@@ -125,7 +125,7 @@ static void sort_stable(const double *noise, int32_t *order, int32_t *spare, int
 void edge_mae_mask(const double *noise, int n, int kept, int32_t *keep, int32_t *restore, unsigned char *mask,
                    int32_t *order)
 {
-    sort_stable(noise, order, restore, n); /* restore serves as spare room first */
+    sort_stable(noise, order, restore, n); /* restore is first used as scratch */
     for (int i = 0; i < n; i++)
         restore[i] = kept;
     for (int i = 0; i < n; i++) {
@@ -137,7 +137,7 @@ void edge_mae_mask(const double *noise, int n, int kept, int32_t *keep, int32_t 
     }
 }
 
-/* In float32 on every back end, as the reference computes it. */
+/* The edge map is computed in float32 on every backend, as in the reference. */
 static float mask_mean(const unsigned char *mask, int grid, int r, int c)
 {
     int sum = 0;

@@ -9,30 +9,31 @@
  * [B,N,C]: tokens after embedding, after each block, after the last norm. */
 void edge_mae_encode(nn *e, const slmt_net *net, value images, value *features);
 
-/* The values of a pre-training graph; all others are inside. B batch, N patches, P pixels a patch. */
+/* The inputs and outputs of a pre-training graph. B is the batch, N the number of patches, P the pixels of a
+ * patch. */
 typedef struct edge_mae_graph {
     /* set by the caller */
     value images;  /* [B,S,S] */
-    value keep;    /* int32 [B,K]: kept patches, in the order they are encoded */
-    value restore; /* int32 [B,N]: place of each patch among the kept, K where removed */
-    value weight;  /* [B,N,1]: weight of a patch in the losses, 0 where kept */
-    value edges;   /* [B,S,S]: the edge map to be found */
+    value keep;    /* int32 [B,K]: visible patches, in the order in which they are encoded */
+    value restore; /* int32 [B,N]: index of each patch among the visible ones, K if removed */
+    value weight;  /* [B,N,1]: weight of a patch in the losses, 0 if visible */
+    value edges;   /* [B,S,S]: the target edge map */
     /* made */
     value rec_pred;  /* [B,N,P] */
     value edge_pred; /* [B,N,P] */
     value rec_loss, edge_loss, total;
 } edge_mae_graph;
 
-/* Number of patches that stay: floor(N (1 - mask_ratio)). */
+/* Returns the number of visible patches: floor(N (1 - mask_ratio)). */
 int edge_mae_kept(const slmt_net *net, double mask_ratio);
 
 /* total = rec_weight * rec_loss + edge_loss. */
 void edge_mae_pretrain(nn *e, const slmt_net *net, double rec_weight, edge_mae_graph *v);
 
-/* ---- what a step needs beside the images ---- */
+/* ---- inputs of a step beside the images ---- */
 
 /* Ranks of a stable ascending sort of noise[N] -> keep[kept], restore[N], mask[N] (1 = removed). order: N
- * ints of working space. */
+ * ints of scratch. */
 void edge_mae_mask(const double *noise, int n, int kept, int32_t *keep, int32_t *restore, unsigned char *mask,
                    int32_t *order);
 
@@ -42,7 +43,7 @@ void edge_mae_weights(const unsigned char *mask, int grid, int easy, double divi
                       void *weight);
 
 /* sqrt(gx^2 + gy^2), at most 1, gx and gy the correlation of the image (replicate padding) with the two 3x3
- * filters of E.operator.filter.weight: Sobel's, unless a checkpoint holds others. */
+ * filters of E.operator.filter.weight: Sobel's, unless a checkpoint has others. */
 void edge_mae_edges(const float *image, int size, const double filters[18], bk_dtype real, void *edges);
 
 #endif

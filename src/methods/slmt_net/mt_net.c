@@ -55,7 +55,7 @@ value mt_net_generate(nn *n, const slmt_net *net, value tokens)
     const slmt_model_options *o = &net->options;
     value skip1[STAGES - 1], skip2[STAGES];
     value x1 = tokens, x2 = double_nearest(g, tokens, net->mae_grid);
-    for (int s = 0; s < STAGES - 1; s++) /* the coarse branch's last stage is read by nothing */
+    for (int s = 0; s < STAGES - 1; s++) /* nothing reads the coarse branch's last stage */
         x1 = skip1[s] = down_stage(n, net, 1, s, x1, net->mae_grid >> s);
     for (int s = 0; s < STAGES; s++)
         x2 = skip2[s] = down_stage(n, net, 2, s, x2, net->grid >> s);

@@ -21,7 +21,8 @@ typedef struct mt_net_graph {
 /* Largest encoder depth plus the two ends of the feature list. */
 enum { MAX_FEATURES = 66 };
 
-/* total = l1_weight * l1_loss + fc_loss, fc_loss judged by the frozen encoder. */
+/* total = l1_weight * l1_loss + fc_loss; fc_loss compares features of the teacher, a snapshot of the encoder.
+ */
 void mt_net_finetune(nn *e, nn *gen, nn *frozen, const slmt_net *net, double l1_weight, mt_net_graph *v);
 
 #endif

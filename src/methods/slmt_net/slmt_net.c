@@ -182,7 +182,7 @@ static int64_t table_rows(int64_t grid, int64_t window)
 static void add_down_stage(params *p, const slmt_model_options *o, int j, int s, int64_t grid)
 {
     int64_t c = (int64_t)o->embed_dim << s;
-    int used = !(j == 1 && s == STAGES - 1); /* the coarse branch's last stage reaches no output */
+    int used = !(j == 1 && s == STAGES - 1); /* no output depends on the coarse branch's last stage */
     for (int b = 0; b < o->generator_depths[s]; b++)
         add_block(p, INIT_TRUNCATED, used, at("G.layers%d.%d.blocks.%d", j, s, b), c, o->mlp_ratio,
                   table_rows(grid, o->window), o->generator_heads[s]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slmt_net.h - SLMT-Net as a whole: its options and its tensors. The networks themselves: edge_mae.h
- * (pre-training, encoder), mt_net.h (generator, fine-tuning). What the library knows of it: slmt_net_tasks.c.
+ * (pre-training, encoder), mt_net.h (generator, fine-tuning). The method's tasks: slmt_net_tasks.c.
  *
  * Li et al., "Multi-scale Transformer Network with Edge-aware Pre-training for Cross-Modality MR Image
  * Synthesis", IEEE TMI 2023. Tensor names are the reference's, "E." before the Edge-MAE's, "G." before the
@@ -31,7 +31,7 @@ void slmt_net_numbers(const slmt_model_options *o, double *option);
 status slmt_net_preset(slmt_model_options *o, int32_t preset);
 void slmt_net_fill_preset(int32_t index, double *option);
 
-/* Rules between options: ERR_ARGUMENT with the option and its rule. */
+/* Checks the rules between options: ERR_ARGUMENT with the option and its rule. */
 status slmt_net_check(const double *option);
 
 enum { SLMT_NET_OPTIONS = 13 }; /* rows */

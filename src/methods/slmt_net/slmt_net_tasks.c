@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slmt_net_tasks.c - what the library knows of SLMT-Net: pre-training, fine-tuning, synthesis. */
+/* slmt_net_tasks.c - SLMT-Net as a method of the library: pre-training, fine-tuning, synthesis. */
 #include <math.h>
 #include <string.h>
 
@@ -112,10 +112,11 @@ static pretrain_settings pretrain_of(const double *setting)
 enum { MAE_IMAGES, MAE_KEEP, MAE_RESTORE, MAE_WEIGHT, MAE_EDGES };
 static const port pretrain_inputs[] = {
     {"images", "batch,height,width", SLMT_TENSOR_FLOAT32, 0, "slices in [0, 1]", NULL},
-    {"keep", "batch,kept", SLMT_TENSOR_INT32, PORT_HIDDEN, "patches that stay", NULL},
-    {"restore", "batch,patches", SLMT_TENSOR_INT32, PORT_HIDDEN, "place of each patch among the kept", NULL},
+    {"keep", "batch,kept", SLMT_TENSOR_INT32, PORT_HIDDEN, "visible patches", NULL},
+    {"restore", "batch,patches", SLMT_TENSOR_INT32, PORT_HIDDEN, "index of each patch among the visible ones",
+     NULL},
     {"weight", "batch,patches,1", SLMT_TENSOR_FLOAT32, PORT_HIDDEN, "weight of a patch in the losses", NULL},
-    {"edges", "batch,height,width", SLMT_TENSOR_FLOAT32, PORT_HIDDEN, "edge maps to be found", NULL},
+    {"edges", "batch,height,width", SLMT_TENSOR_FLOAT32, PORT_HIDDEN, "target edge maps", NULL},
 };
 static const port pretrain_outputs[] = {
     {"reconstruction", "", SLMT_TENSOR_FLOAT32, 0, "mean square error of removed patches", NULL},
@@ -130,7 +131,8 @@ static status pretrain_shapes(numbers at, bk_dtype real, bk_shape *shape)
     int64_t batch = s.train.batch, n = (int64_t)net.mae_grid * net.mae_grid;
     int kept = edge_mae_kept(&net, s.mask_ratio);
     if (kept < 1 || kept >= n)
-        return fail(ERR_ARGUMENT, "mask_ratio %g keeps %d of %d patches; at least one must stay and one go",
+        return fail(ERR_ARGUMENT,
+                    "mask_ratio %g keeps %d of %d patches; at least one patch must be kept and one removed",
                     s.mask_ratio, kept, (int)n);
     shape[MAE_IMAGES] = shape[MAE_EDGES] = images(&net, real, batch);
     shape[MAE_KEEP] = shape_of(BK_I32, 2, (const int64_t[]){batch, kept});
@@ -172,7 +174,7 @@ static void *shift(void *array, bk_dtype type, size_t n)
     return (unsigned char *)array + n * bk_dtype_size(type);
 }
 
-/* Masks, loss weights and edge maps of a batch. */
+/* Computes masks, loss weights and edge maps of a batch. */
 static void pretrain_prepare(const task_step *s)
 {
     const slmt_net net = slmt_net_of(s->at.option);
@@ -226,7 +228,7 @@ static const port finetune_inputs[] = {
 };
 static const port finetune_outputs[] = {
     {"l1", "", SLMT_TENSOR_FLOAT32, 0, "mean |prediction - target|", NULL},
-    {"consistency", "", SLMT_TENSOR_FLOAT32, 0, "feature consistency, judged by the frozen encoder", NULL},
+    {"consistency", "", SLMT_TENSOR_FLOAT32, 0, "feature consistency, by a snapshot of the encoder", NULL},
     {"total", "", SLMT_TENSOR_FLOAT32, 0, "l1_weight * l1 + consistency", NULL},
 };
 

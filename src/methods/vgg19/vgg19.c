@@ -41,7 +41,8 @@ static value as_photograph(graph *g, value grey)
     return op_add(g, op_mul(g, x, graph_constant(g, three, scale)), graph_constant(g, three, shift));
 }
 
-/* 2x2 means; an odd last row or column is left out. At half the size, linear resizing is just that. */
+/* Takes 2x2 means without an odd last row or column. Linear resizing to half the size computes exactly this.
+ */
 static value average_pool(graph *g, value x)
 {
     int64_t size[2];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* vgg19_tasks.c - VGG19 as a method: a model of it is what other methods' perceptual terms take their weights
- * from, and its one task measures the distance of two images. */
+/* vgg19_tasks.c - VGG19 as a method: other methods' perceptual terms take their weights from a model of it,
+ * and its one task measures the distance of two images. */
 #include "core/method.h"
 #include "methods/vgg19/vgg19.h"
 
@@ -37,7 +37,7 @@ static const number_table setting_table = NUMBERS(settings);
 
 static const port inputs[] = {
     {"a", "batch,height,width", SLMT_TENSOR_FLOAT32, 0, "grey images in [-1, 1]", NULL},
-    {"b", "batch,height,width", SLMT_TENSOR_FLOAT32, 0, "as many others", NULL},
+    {"b", "batch,height,width", SLMT_TENSOR_FLOAT32, 0, "the same number of other images", NULL},
 };
 static const port outputs[] = {
     {"distance", "batch", SLMT_TENSOR_FLOAT32, 0,
@@ -67,7 +67,7 @@ static void build(task_graph *t)
 
 static const method_task tasks[] = {
     {.name = "distance",
-     .help = "how different two images look to a network that was trained on photographs",
+     .help = "measure how different two images are to a network that was trained on photographs",
      .settings = NUMBERS(settings),
      .inputs = PORTS(inputs),
      .outputs = PORTS(outputs),
