@@ -123,6 +123,14 @@ static status add_minimised(stepper *s, step_graph *to, graph *g, const task_val
     return add_gradients(s, to, g, made, t->out[kind->outputs.n - 1], -1);
 }
 
+/* What a plan takes that a dry run leaves out. */
+static uint64_t plan_cost(const stepper *s, const plan *p)
+{
+    device dev = s->context->dev;
+    return device_cost(dev, plan_arena_bytes(p)) +
+           (plan_kept_bytes(p) > 0 ? device_cost(dev, plan_kept_bytes(p)) : 0);
+}
+
 static status plan_graph(stepper *s, int32_t index, dry_run *y)
 {
     graph *g;
@@ -142,7 +150,7 @@ static status plan_graph(stepper *s, int32_t index, dry_run *y)
     task_values_close(&made, g);
     graph_free(g);
     if (st == OK && y->dry)
-        y->bytes += device_cost(s->context->dev, plan_arena_bytes(to->plan));
+        y->bytes += plan_cost(s, to->plan);
     return st;
 }
 
@@ -213,7 +221,7 @@ static status plan_update(stepper *s, step_graph *from, int32_t set, dry_run *y)
         context_plan(s->context, g, PLAN_IN_PLACE | (y->dry ? PLAN_DRY : PLAN_ARENA), &from->update[set]);
     graph_free(g);
     if (st == OK && y->dry)
-        y->bytes += device_cost(s->context->dev, plan_arena_bytes(from->update[set]));
+        y->bytes += plan_cost(s, from->update[set]);
     return st;
 }
 
