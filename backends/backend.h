@@ -148,7 +148,7 @@ typedef struct bk_backend {
     bk_status (*begin)(void *device);
     bk_status (*end)(void *device);
     bk_status (*run)(void *device, bk_call *call); /* allocates nothing; one thread a call at a time */
-    const char *(*describe)(void *device); /* e.g. "cpu: x86-64-v4, oneDNN 2.6.3 + OpenBLAS 0.3.21" */
+    const char *(*describe)(void *device);         /* e.g. "cpu: x86-64-v4, oneDNN 2.6.3 + OpenBLAS 0.3.21" */
 
     /* ---- memory of the device's own: all four functions, or none ----
      * A backend without them works on host memory. With them, every tensor and the scratch memory of every

@@ -17,9 +17,8 @@ static void mark(halves *h, const unsigned char *steady_slot, int32_t n_slots)
     for (value v = 0; v < g->n_values; v++) {
         const value_info *info = &g->values[v];
         h->kept[v] = NONE;
-        h->steady[v] = info->kind == VALUE_CONSTANT ||
-                       (info->kind == VALUE_BOUND && info->next == NONE && info->slot < n_slots &&
-                        steady_slot[info->slot]);
+        h->steady[v] = info->kind == VALUE_CONSTANT || (info->kind == VALUE_BOUND && info->next == NONE &&
+                                                        info->slot < n_slots && steady_slot[info->slot]);
     }
     for (int32_t k = 0; k < g->n_nodes; k++) {
         const node *n = &g->nodes[k];

@@ -114,8 +114,9 @@ static value slot_mismatch(graph *g, int32_t slot, const bk_shape *shape)
 {
     char is[128], asked[128];
     const bk_shape *first = &g->values[g->bound[slot]].shape;
-    return graph_fail(g, fail(ERR_INTERNAL, "slot %d is bound as %s of type %d and again as %s of type %d", slot,
-                              shape_text(first, is), first->dtype, shape_text(shape, asked), shape->dtype));
+    return graph_fail(g,
+                      fail(ERR_INTERNAL, "slot %d is bound as %s of type %d and again as %s of type %d", slot,
+                           shape_text(first, is), first->dtype, shape_text(shape, asked), shape->dtype));
 }
 
 value graph_bound(graph *g, int32_t slot, bk_shape shape)
@@ -126,8 +127,8 @@ value graph_bound(graph *g, int32_t slot, bk_shape shape)
     if (s != OK)
         return graph_fail(g, s);
     if (g->bound[slot] == NONE)
-        g->bound[slot] = graph_add_value(
-            g, (value_info){.shape = shape, .kind = VALUE_BOUND, .node = -1, .slot = slot});
+        g->bound[slot] =
+            graph_add_value(g, (value_info){.shape = shape, .kind = VALUE_BOUND, .node = -1, .slot = slot});
     else if (!shape_equal(&g->values[g->bound[slot]].shape, &shape))
         return slot_mismatch(g, slot, &shape);
     return g->bound[slot];

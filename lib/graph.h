@@ -28,9 +28,9 @@ typedef struct value_info {
     int32_t output;    /* the caller's slot that receives it, or -1 */
     int32_t held;      /* result that stays in the plan's memory, or -1 */
     int32_t invariant; /* VALUE_BOUND: it changes only when plan_version() says so */
-    int32_t state;  /* VALUE_BOUND: 1 if a run may replace it */
-    value next;     /* of a state: the value that replaces it after the run, or NONE */
-    value replaces; /* the state that this value replaces, or NONE */
+    int32_t state;     /* VALUE_BOUND: 1 if a run may replace it */
+    value next;        /* of a state: the value that replaces it after the run, or NONE */
+    value replaces;    /* the state that this value replaces, or NONE */
 } value_info;
 
 enum { BACKWARD_GRADIENT = 1, BACKWARD_AGAIN = 2 };

@@ -219,7 +219,8 @@ static int is_written_in_place(const builder *b, value next, value state)
 {
     value root = op_storage(b->g, next);
     int32_t k = b->g->values[root].node, call = call_of(b, k), last = b->last_read[state];
-    return last < call || (last == call && may_overwrite(b, &b->list.nodes[k], b->g->values[root].index, state));
+    return last < call ||
+           (last == call && may_overwrite(b, &b->list.nodes[k], b->g->values[root].index, state));
 }
 
 /* Next values are written to their state by the call that makes them, or wait in the arena to the end. */
@@ -445,7 +446,8 @@ static status list_assignments(builder *b)
         if (!k || k->kind != IN_ARENA)
             continue;
         int32_t slot = g->values[state].slot;
-        p->assignments[p->n_assignments++] = (assignment){k->offset, bytes_of(&g->values[v].shape), g->values[v].shape, slot};
+        p->assignments[p->n_assignments++] =
+            (assignment){k->offset, bytes_of(&g->values[v].shape), g->values[v].shape, slot};
         if (slot >= p->n_bound)
             p->n_bound = slot + 1;
     }

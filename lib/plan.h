@@ -13,11 +13,12 @@
 typedef struct plan plan;
 
 enum {
-    PLAN_DRY = 0,     /* nothing is reserved for values, only plan_arena_bytes() can be asked */
-    PLAN_ARENA = 1,   /* the plan can run; plan_assign() moves the next values of states to where they belong */
-    PLAN_IN_PLACE = 2 /* with PLAN_ARENA: a run itself replaces the states, and where no reader of the old value
-                         comes later, a kernel writes the next value straight into the state's memory. A run
-                         that fails leaves the states undefined: for graphs whose inputs have been checked */
+    PLAN_DRY = 0,   /* nothing is reserved for values, only plan_arena_bytes() can be asked */
+    PLAN_ARENA = 1, /* the plan can run; plan_assign() moves the next values of states to where they belong */
+    PLAN_IN_PLACE =
+        2 /* with PLAN_ARENA: a run itself replaces the states, and where no reader of the old value
+             comes later, a kernel writes the next value straight into the state's memory. A run
+             that fails leaves the states undefined: for graphs whose inputs have been checked */
 };
 
 /* Plans what the graph's outputs and states need. The graph is not needed afterwards. flags: PLAN_...
@@ -48,8 +49,8 @@ status plan_profile(plan *p, profile *to);
  * there is none, or the plan has no arena. */
 void *plan_held(const plan *p, int32_t held);
 
-/* The next values that wait in the arena after a run of a plan without PLAN_IN_PLACE, for who checks them first:
- * number i of plan_next_count(), and the slot of its state. */
+/* The next values that wait in the arena after a run of a plan without PLAN_IN_PLACE, for who checks them
+ * first: number i of plan_next_count(), and the slot of its state. */
 int32_t plan_next_count(const plan *p);
 bk_tensor plan_next(const plan *p, int32_t i, int32_t *slot);
 

@@ -9,10 +9,10 @@
 /* Where the numbers lie, and the constants of one step. */
 typedef struct adam {
     const float *w, *g, *m, *v;
-    float *w_next, *m_next, *v_next;  /* m_next, v_next: NULL where nobody reads them */
-    float keep1, new1, keep2, new2;   /* beta1, 1 - beta1, beta2, 1 - beta2 */
-    float step, inverse_root, eps;    /* rate / (1 - beta1^t), 1 / sqrt(1 - beta2^t) */
-    float decay;                      /* 1 - rate * decay */
+    float *w_next, *m_next, *v_next; /* m_next, v_next: NULL where nobody reads them */
+    float keep1, new1, keep2, new2;  /* beta1, 1 - beta1, beta2, 1 - beta2 */
+    float step, inverse_root, eps;   /* rate / (1 - beta1^t), 1 / sqrt(1 - beta2^t) */
+    float decay;                     /* 1 - rate * decay */
 } adam;
 
 static void adam_piece(const adam *a, int64_t at, int64_t n)

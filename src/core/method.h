@@ -50,11 +50,12 @@ struct task_graph {
     graph *g;
     const params *params;
     numbers at;
-    int32_t weights;             /* plan slot of tensor 0 */
-    int32_t states[TASK_STATES]; /* plan slot of tensor 0 of a copy or an attached model, by state of the task */
-    value tensors[TASK_STATES];  /* the state itself, of STATE_TENSOR */
-    value in[METHOD_PORTS];      /* bound, by input */
-    value out[METHOD_PORTS];     /* to be set, by output */
+    int32_t weights; /* plan slot of tensor 0 */
+    int32_t
+        states[TASK_STATES]; /* plan slot of tensor 0 of a copy or an attached model, by state of the task */
+    value tensors[TASK_STATES]; /* the state itself, of STATE_TENSOR */
+    value in[METHOD_PORTS];     /* bound, by input */
+    value out[METHOD_PORTS];    /* to be set, by output */
     struct {
         value loss;
         int32_t set;
@@ -72,11 +73,12 @@ value task_output(const task_graph *t, int32_t output);
 /* The key of op_uniform() and the like: a new one in each step of a trainer. A session binds none. */
 value task_key(task_graph *t);
 
-/* The graph also makes the gradients of a loss for a parameter set. A task without graphs of its own minimises
- * its last output over all its sets, and need not say so. */
+/* The graph also makes the gradients of a loss for a parameter set. A task without graphs of its own
+ * minimises its last output over all its sets, and need not say so. */
 void task_minimise(task_graph *t, int32_t set, value loss);
 
-/* Moves copy `state` towards the model: copy = decay * copy + (1 - decay) * weight for each of its tensors. */
+/* Moves copy `state` towards the model: copy = decay * copy + (1 - decay) * weight for each of its tensors.
+ */
 void task_average(task_graph *t, int32_t state, double decay);
 
 /* ---- training ---- */
@@ -146,7 +148,7 @@ typedef struct method_task {
      * its rule, where settings do not fit each other; the tables' ranges are checked before. */
     status (*shapes)(numbers at, bk_dtype real, bk_shape *shape);
     void (*build)(task_graph *t); /* sets every output */
-    const slicing *slices; /* NULL: no volumes */
+    const slicing *slices;        /* NULL: no volumes */
 
     /* of tasks that train */
     const param_set *sets; /* NULL: one set of all tensors */
@@ -155,7 +157,7 @@ typedef struct method_task {
     int32_t n_states;
     const method_graph *graphs; /* instead of `build`, for tasks with a step of their own */
     int32_t n_graphs;
-    status (*step)(step *s); /* NULL: run the graph, then update every set */
+    status (*step)(step *s);             /* NULL: run the graph, then update every set */
     task_needs (*needs)(numbers at);     /* NULL: nothing */
     void (*prepare)(const task_step *s); /* NULL: no hidden inputs */
     const feeding *feeding;              /* NULL: no training sets */

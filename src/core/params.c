@@ -65,7 +65,8 @@ static void add(params *p, param_init init, param_role role, int used, int matri
         p->error = room_for_one(p);
     if (p->error != OK)
         return;
-    param t = {.init = init, .role = role, .used = used, .matrix = matrix, .shape = {.dtype = type, .rank = rank}};
+    param t = {
+        .init = init, .role = role, .used = used, .matrix = matrix, .shape = {.dtype = type, .rank = rank}};
     snprintf(t.name, sizeof t.name, "%s", name);
     for (int32_t i = 0; i < rank; i++)
         t.shape.dim[i] = dim[i];

@@ -113,7 +113,8 @@ static status put_outputs(const task *t, const task_graph *made)
         char is[128], expected[128];
         if (made->out[i] == NONE) {
             if (k->build)
-                return fail(ERR_INTERNAL, "task %s does not make its output %s", k->name, k->outputs.rows[i].name);
+                return fail(ERR_INTERNAL, "task %s does not make its output %s", k->name,
+                            k->outputs.rows[i].name);
             continue;
         }
         if (!shape_equal(declared, graph_shape(made->g, made->out[i])))

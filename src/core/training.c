@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* training.c - reading the training part of a method's table, and what a graph that is being built may ask. */
+/* training.c - reading the training part of a method's table, and what a graph that is being built may ask.
+ */
 #include "core/training.h"
 
 #include <string.h>

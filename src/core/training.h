@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* training.h - what a method's table says about training: settings that all tasks share, the graphs of a task,
- * parameter sets and their optimisers, state that the trainer owns, and the step. */
+/* training.h - what a method's table says about training: settings that all tasks share, the graphs of a
+ * task, parameter sets and their optimisers, state that the trainer owns, and the step. */
 #ifndef SLMT_CORE_TRAINING_H
 #define SLMT_CORE_TRAINING_H
 
@@ -13,11 +13,12 @@ enum { TASK_GRAPHS = 8, TASK_SETS = 8, TASK_STATES = 8 }; /* at most, of a task 
 /* ---- settings ---- */
 
 /* The settings that every task that trains has: the first member of its struct, and first in its table by
- * TRAIN_NUMBERS, then OPTIMIZER_NUMBERS, then SCHEDULE_NUMBERS. A set named "critic" may have settings of its own
- * beside them: "critic_optimizer", "critic_beta1" and so on, and "critic_rate_factor", which multiplies the
- * learning rate. */
+ * TRAIN_NUMBERS, then OPTIMIZER_NUMBERS, then SCHEDULE_NUMBERS. A set named "critic" may have settings of its
+ * own beside them: "critic_optimizer", "critic_beta1" and so on, and "critic_rate_factor", which multiplies
+ * the learning rate. */
 typedef struct train_settings {
-    int32_t batch, epochs, augment, recompute, optimizer, nesterov, schedule, rate_by, warmup_epochs, decay_epochs;
+    int32_t batch, epochs, augment, recompute, optimizer, nesterov, schedule, rate_by, warmup_epochs,
+        decay_epochs;
     double learning_rate, beta1, beta2, epsilon, data_rate, momentum, weight_decay, trust, clip_norm;
     double minimum_rate, decay_factor, power;
 } train_settings;
@@ -102,8 +103,8 @@ enum { SET_FIXED = 1 }; /* no optimiser changes the set */
 
 typedef struct param_set {
     const char *name;
-    const char *tensors;   /* names that begin so, several beginnings joined by '|'; "": all. The first set that
-                              names a tensor has it */
+    const char *tensors; /* names that begin so, several beginnings joined by '|'; "": all. The first set that
+                            names a tensor has it */
     const char *optimizer; /* where no setting "NAME_optimizer" says it; NULL: setting `optimizer` does */
     int32_t flags;         /* SET_... */
 } param_set;
@@ -115,11 +116,11 @@ int pattern_holds(const char *pattern, const char *tensor);
 
 /* State beside the model. Copies and tensors are saved in the trainer's checkpoint, under /training/NAME. */
 enum {
-    STATE_COPY = 1,   /* of the tensors as they are when the trainer is made: a snapshot; a moving average if a
-                         graph assigns to it */
+    STATE_COPY = 1, /* of the tensors as they are when the trainer is made: a snapshot; a moving average if a
+                       graph assigns to it */
     STATE_TENSOR = 2, /* one tensor, zeros at first, for instance a memory bank */
-    STATE_MODEL = 3   /* a second model that the caller attaches by this name: of the same method and shapes, not
-                         changed, not saved */
+    STATE_MODEL = 3   /* a second model that the caller attaches by this name: of the same method and shapes,
+                         not   changed, not saved */
 };
 
 typedef struct trainer_state {

@@ -89,7 +89,8 @@ static status report(stepper *s, int32_t output, double x)
     s->value[output] = x;
     if (isfinite(x))
         return OK;
-    return fail(ERR_NONFINITE, "step %llu: the loss is not finite (%s is %g); the weights are as before the step",
+    return fail(ERR_NONFINITE,
+                "step %llu: the loss is not finite (%s is %g); the weights are as before the step",
                 (unsigned long long)s->step, s->task.kind->outputs.rows[output].name, x);
 }
 
@@ -130,7 +131,8 @@ static status assign_states(stepper *s)
         bk_tensor next = plan_next(p, i, &slot);
         TRY(device_finite(s->context->dev, &next, 1, &bad));
         if (bad >= 0)
-            return fail(ERR_NONFINITE, "step %llu: the next value of %s is not finite; all is as before the step",
+            return fail(ERR_NONFINITE,
+                        "step %llu: the next value of %s is not finite; all is as before the step",
                         (unsigned long long)s->step, state_name(s, slot));
     }
     atomic_fetch_add(&s->task.model->version, 1);
@@ -245,7 +247,8 @@ static void move_all(stepper *s, move_fn move)
     at += bytes;
     for (int32_t i = 0; i < TASK_SETS; i++) {
         bytes = s->set[i].reals * bk_dtype_size(step_real(s));
-        for (int32_t j = 0; bytes > 0 && s->set[i].optimizer && j < s->set[i].optimizer->n_states; j++, at += bytes)
+        for (int32_t j = 0; bytes > 0 && s->set[i].optimizer && j < s->set[i].optimizer->n_states;
+             j++, at += bytes)
             move(at, s->set[i].state[j], bytes);
     }
     for (int32_t i = 0; i < TASK_STATES; i++) {

@@ -16,12 +16,12 @@
 
 /* ---- for a task's own step ---- */
 
-/* Runs a graph. The states that it assigns hold their next values afterwards. ERR_NONFINITE: one of its scalar
- * outputs is not finite; ERR_CANCELLED, ERR_BACKEND. */
+/* Runs a graph. The states that it assigns hold their next values afterwards. ERR_NONFINITE: one of its
+ * scalar outputs is not finite; ERR_CANCELLED, ERR_BACKEND. */
 status step_run(step *s, int32_t graph);
 
-/* One step of a set's optimiser, with the gradients of the graph that was run last. ERR_NONFINITE: one of them
- * is not finite. */
+/* One step of a set's optimiser, with the gradients of the graph that was run last. ERR_NONFINITE: one of
+ * them is not finite. */
 status step_update(step *s, int32_t set);
 
 /* An output as it was made last, and an input for graphs to come: arrays in the order of the port's shape, of
@@ -34,9 +34,9 @@ bk_dtype step_real(const step *s);
 void step_report(step *s, int32_t output, double x);
 
 numbers step_numbers(const step *s);
-double step_epoch(const step *s);         /* steps done / steps of an epoch; 0 while no set is known */
-uint64_t step_index(const step *s);       /* steps done */
-const double *step_draws(const step *s);  /* task_needs.draws numbers in [0,1), drawn for this step */
+double step_epoch(const step *s);        /* steps done / steps of an epoch; 0 while no set is known */
+uint64_t step_index(const step *s);      /* steps done */
+const double *step_draws(const step *s); /* task_needs.draws numbers in [0,1), drawn for this step */
 
 /* ---- for trainers ---- */
 
@@ -69,16 +69,16 @@ typedef struct step_state {
 
 struct step {
     slmt_context *context;
-    task task; /* its model is borrowed */
+    task task;             /* its model is borrowed */
     slmt_profile *profile; /* or NULL */
     step_graph graph[TASK_GRAPHS];
     step_set set[TASK_SETS];
     step_state state[TASK_STATES];
-    int32_t *set_of;  /* by tensor: the set that has it, -1: none */
-    size_t *place;    /* by tensor: its first real in the arrays of its set */
-    void **bound;     /* by slot of the task */
-    void **updating;  /* by slot of an update */
-    uint64_t step;    /* steps done */
+    int32_t *set_of;          /* by tensor: the set that has it, -1: none */
+    size_t *place;            /* by tensor: its first real in the arrays of its set */
+    void **bound;             /* by slot of the task */
+    void **updating;          /* by slot of an update */
+    uint64_t step;            /* steps done */
     void *data[METHOD_PORTS]; /* one batch of inputs, then the outputs */
     double *draws;            /* random numbers of a step */
     int32_t key[4];           /* of the random ops of a step */

@@ -34,8 +34,9 @@ static status choose_optimizer(const task *t, const param_set *row, const optimi
     double choice = setting_of(t, row->name, "optimizer", -1);
     if (choice < 0 && row->optimizer) {
         *out = optimizer_named(row->optimizer);
-        return *out ? OK : fail(ERR_INTERNAL, "set %s of task %s names the optimizer %s, which does not exist",
-                                row->name, t->kind->name, row->optimizer);
+        return *out ? OK
+                    : fail(ERR_INTERNAL, "set %s of task %s names the optimizer %s, which does not exist",
+                           row->name, t->kind->name, row->optimizer);
     }
     *out = optimizer_at((int32_t)(choice < 0 ? t->setting[TRAIN_OPTIMIZER] : choice));
     return *out ? OK : fail(ERR_INTERNAL, "task %s chooses an optimizer that does not exist", t->kind->name);
@@ -85,7 +86,8 @@ static int is_wanted(const stepper *s, const task_values *made, int32_t k, int32
 
 /* Adds the gradients of a loss for the tensors of a set (below 0: of all that train), held under the tensors'
  * numbers. */
-static status add_gradients(stepper *s, step_graph *to, graph *g, const task_values *made, value loss, int32_t set)
+static status add_gradients(stepper *s, step_graph *to, graph *g, const task_values *made, value loss,
+                            int32_t set)
 {
     void *p;
     int32_t n = 0;
@@ -114,7 +116,8 @@ static status add_minimised(stepper *s, step_graph *to, graph *g, const task_val
     for (int32_t i = 0; i < t->n_minimise; i++) {
         int32_t set = t->minimise[i].set;
         if (set < 0 || set >= task_set_count(kind) || !s->set[set].optimizer || t->minimise[i].loss == NONE)
-            return fail(ERR_INTERNAL, "graph %s of task %s minimises nothing, or over a set that does not train",
+            return fail(ERR_INTERNAL,
+                        "graph %s of task %s minimises nothing, or over a set that does not train",
                         task_graph_name(kind, (int32_t)(to - s->graph)), kind->name);
         TRY(add_gradients(s, to, g, made, t->minimise[i].loss, set));
     }
@@ -199,7 +202,8 @@ static void build_update(const stepper *s, const step_graph *from, int32_t set, 
     value factor = s->set[set].clip > 0 ? clip_factor(s, from, set, g) : NONE;
     for (int32_t i = 0; i <= OPTIMIZER_SCALARS; i++) {
         bk_shape vector = shape_of(BK_F64, 1, (const int64_t[]){OPTIMIZER_SCALARS});
-        scalar[i] = graph_bound(g, update_slot(s, UPDATE_SCALARS, i), i == 0 ? vector : shape_of(g->real, 0, NULL));
+        scalar[i] =
+            graph_bound(g, update_slot(s, UPDATE_SCALARS, i), i == 0 ? vector : shape_of(g->real, 0, NULL));
     }
     for (int32_t k = 0; k < params_of(s)->n; k++)
         if (is_updated(s, from, set, k))
@@ -369,7 +373,8 @@ status stepper_open(stepper *s, slmt_context *context, const task *t, dry_run *y
 {
     *s = (stepper){.context = context, .task = *t};
     if (!device_is_host(context->dev))
-        return fail(ERR_UNSUPPORTED, "backend %s: training on a device with memory of its own is not served yet",
+        return fail(ERR_UNSUPPORTED,
+                    "backend %s: training on a device with memory of its own is not served yet",
                     context->dev.backend->name);
     TRY(take_tables(s));
     assign_tensors(s);

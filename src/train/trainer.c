@@ -7,6 +7,7 @@
 
 #include "core/dataset.h"
 #include "lib/random.h"
+#include "slmt/slmt_net.h"
 #include "train/schedules/schedule.h"
 
 /* ---- life ---- */
@@ -93,13 +94,15 @@ int32_t trainer_stage(const slmt_trainer *t)
     const char *task = t->stepper.task.kind->name;
     if (strcmp(t->model->method->name, "slmt-net") != 0)
         return 0;
-    return strcmp(task, "pretrain") == 0 ? SLMT_STAGE_PRETRAIN : strcmp(task, "finetune") == 0 ? SLMT_STAGE_FINETUNE : 0;
+    return strcmp(task, "pretrain") == 0   ? SLMT_NET_STAGE_PRETRAIN
+           : strcmp(task, "finetune") == 0 ? SLMT_NET_STAGE_FINETUNE
+                                           : 0;
 }
 
 slmt_training_state trainer_state_of(const slmt_trainer *t)
 {
-    return (slmt_training_state){sizeof(slmt_training_state), trainer_stage(t), t->stepper.step, t->steps_in_epoch,
-                                 t->total_steps};
+    return (slmt_training_state){sizeof(slmt_training_state), trainer_stage(t), t->stepper.step,
+                                 t->steps_in_epoch, t->total_steps};
 }
 
 /* ---- one step ---- */

@@ -56,7 +56,8 @@ static int32_t list_groups(const stepper *s, group list[GROUPS])
     for (int32_t i = 0; i < task_set_count(kind); i++) {
         const optimizer *o = s->set[i].optimizer;
         for (int32_t j = 0; o && j < o->n_states; j++)
-            add_group(list, &n, (group){.state = o->states[j].name, .is_nonnegative = o->states[j].is_nonnegative},
+            add_group(list, &n,
+                      (group){.state = o->states[j].name, .is_nonnegative = o->states[j].is_nonnegative},
                       o->states[j].name);
     }
     for (int32_t i = 0; i < kind->n_states; i++)
@@ -88,8 +89,8 @@ static status put_group(checkpoint_writer *w, const stepper *s, const group *g)
     for (int32_t k = 0; k < params_of(s)->n; k++) {
         const param *p = &params_of(s)->list[k];
         if (belongs(s, g, k, &array))
-            TRY(checkpoint_put_tensor(w, g->name, p->name, type_of(p->shape.dtype), p->shape.rank, p->shape.dim,
-                                      array));
+            TRY(checkpoint_put_tensor(w, g->name, p->name, type_of(p->shape.dtype), p->shape.rank,
+                                      p->shape.dim, array));
     }
     return OK;
 }
@@ -102,8 +103,8 @@ static status put_tensors(checkpoint_writer *w, const stepper *s)
         if (kind->states[i].kind != STATE_TENSOR)
             continue;
         bk_shape shape = task_state_shape(&s->task, i);
-        TRY(checkpoint_put_tensor(w, "training/tensors", kind->states[i].name, type_of(shape.dtype), shape.rank,
-                                  shape.dim, s->state[i].array));
+        TRY(checkpoint_put_tensor(w, "training/tensors", kind->states[i].name, type_of(shape.dtype),
+                                  shape.rank, shape.dim, s->state[i].array));
     }
     return OK;
 }
@@ -195,8 +196,8 @@ static status check_sign(const checkpoint *c, const group *g, const param *p, co
 {
     for (size_t i = 0; g->is_nonnegative && i < p->count; i++)
         if (real_get(array, p->shape.dtype, i) < 0)
-            return fail(ERR_SCHEMA, "%s: /%s/%s: element %zu is negative", checkpoint_label(c), g->name, p->name,
-                        i);
+            return fail(ERR_SCHEMA, "%s: /%s/%s: element %zu is negative", checkpoint_label(c), g->name,
+                        p->name, i);
     return OK;
 }
 
@@ -208,7 +209,8 @@ static status get_group(const checkpoint *c, const stepper *s, const group *g)
         const param *p = &params_of(s)->list[k];
         if (!belongs(s, g, k, &array))
             continue;
-        TRY(checkpoint_read(c, g->name, p->name, type_of(p->shape.dtype), p->shape.rank, p->shape.dim, NULL, array));
+        TRY(checkpoint_read(c, g->name, p->name, type_of(p->shape.dtype), p->shape.rank, p->shape.dim, NULL,
+                            array));
         TRY(check_sign(c, g, p, array));
     }
     return OK;
@@ -227,8 +229,8 @@ static status get_tensors(const checkpoint *c, const stepper *s)
         if (kind->states[i].kind != STATE_TENSOR)
             continue;
         bk_shape shape = task_state_shape(&s->task, i);
-        TRY(checkpoint_read(c, "training/tensors", kind->states[i].name, type_of(shape.dtype), shape.rank, shape.dim,
-                            NULL, s->state[i].array));
+        TRY(checkpoint_read(c, "training/tensors", kind->states[i].name, type_of(shape.dtype), shape.rank,
+                            shape.dim, NULL, s->state[i].array));
     }
     return OK;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* make_trainer_1.c - how trainer_1.h5 was made: fine-tuning of a very small network on the reference backend, saved
- * after two steps. Compiled for and run with libslmt of revision e38e854, whose trainers knew Adam alone. After two more
- * steps it prints weights, which test_trainer_file compares with those of a trainer that goes on from the file. */
+/* make_trainer_1.c - how trainer_1.h5 was made: fine-tuning of a very small network on the reference backend,
+ * saved after two steps. Compiled for and run with libslmt of revision e38e854, whose trainers knew Adam
+ * alone. After two more steps it prints weights, which test_trainer_file compares with those of a trainer
+ * that goes on from the file. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_state.c - states: values that a run replaces. Readers see the old value whatever the order, in both ways
- * of writing (deferred and in place); and a slot that is bound twice is one value with one gradient. */
+/* test_state.c - states: values that a run replaces. Readers see the old value whatever the order, in both
+ * ways of writing (deferred and in place); and a slot that is bound twice is one value with one gradient. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,7 +180,8 @@ static void one_value_can_be_an_output_and_the_next_of_two_states(void **unused)
         graph_output(t.g, x, 3);
         run(&t, *flags, 1);
         for (int i = 0; i < N; i++)
-            assert_true(t.at[0][i] == 7 * first(2, i) && t.at[1][i] == t.at[0][i] && t.at[3][i] == t.at[0][i]);
+            assert_true(t.at[0][i] == 7 * first(2, i) && t.at[1][i] == t.at[0][i] &&
+                        t.at[3][i] == t.at[0][i]);
         trial_close(&t);
     }
 }
@@ -215,7 +216,7 @@ static void an_assignment_keeps_its_value_alive_and_nothing_else(void **unused)
     trial t;
     trial_open(&t);
     value s = state(&t, 0), x = op_exp(t.g, input(&t, 1));
-    op_log(t.g, x); /* nobody asks for this one */
+    op_log(t.g, x);                       /* nobody asks for this one */
     graph_assign(t.g, s, op_exp(t.g, s)); /* nor, in the end, for this one */
     graph_assign(t.g, s, x);
     plan *p = planned(&t, PLAN_ARENA);
@@ -276,7 +277,8 @@ static void recomputing_reads_the_old_value_too(void **unused)
     {
         trial t;
         trial_open(&t);
-        value s = state(&t, 0), x = input(&t, 1), h = op_tanh(t.g, op_mul(t.g, op_affine(t.g, s, 0.1, 0), x)), dx;
+        value s = state(&t, 0), x = input(&t, 1), h = op_tanh(t.g, op_mul(t.g, op_affine(t.g, s, 0.1, 0), x)),
+              dx;
         value y = op_sigmoid(t.g, op_affine(t.g, h, 2, 0)); /* computed again for the gradient */
         graph_assign(t.g, s, op_affine(t.g, s, 1, 1));
         assert_int_equal(graph_gradients(t.g, op_sum_all(t.g, op_mul(t.g, y, y)), &x, 1, &dx), OK);
@@ -284,8 +286,11 @@ static void recomputing_reads_the_old_value_too(void **unused)
         trial plain;
         trial_open(&plain);
         value s2 = input(&plain, 0), x2 = input(&plain, 1), dx2;
-        value y2 = op_sigmoid(plain.g, op_affine(plain.g, op_tanh(plain.g, op_mul(plain.g, op_affine(plain.g, s2, 0.1, 0), x2)), 2, 0));
-        assert_int_equal(graph_gradients(plain.g, op_sum_all(plain.g, op_mul(plain.g, y2, y2)), &x2, 1, &dx2), OK);
+        value y2 = op_sigmoid(
+            plain.g,
+            op_affine(plain.g, op_tanh(plain.g, op_mul(plain.g, op_affine(plain.g, s2, 0.1, 0), x2)), 2, 0));
+        assert_int_equal(graph_gradients(plain.g, op_sum_all(plain.g, op_mul(plain.g, y2, y2)), &x2, 1, &dx2),
+                         OK);
         graph_output(plain.g, dx2, 2);
         assert_int_equal(graph_recompute(t.g, RECOMPUTE_CHEAP), OK);
         run(&t, *flags, 1);
@@ -376,7 +381,8 @@ static void nothing_passes_a_detached_value(void **unused)
     trial_open(&t);
     value x = input(&t, 0), y = op_exp(t.g, x), dx, none;
     graph_output(t.g, op_mul(t.g, x, op_detach(t.g, x)), 3);
-    assert_int_equal(graph_gradients(t.g, op_sum_all(t.g, op_mul(t.g, x, op_detach(t.g, x))), &x, 1, &dx), OK);
+    assert_int_equal(graph_gradients(t.g, op_sum_all(t.g, op_mul(t.g, x, op_detach(t.g, x))), &x, 1, &dx),
+                     OK);
     assert_int_equal(graph_gradients(t.g, op_sum_all(t.g, op_detach(t.g, y)), &x, 1, &none), OK);
     assert_int_equal(none, NONE);
     graph_output(t.g, dx, 4);

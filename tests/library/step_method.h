@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* step_method.h - a small method that uses all that a task which trains can: two parameter sets with two
- * optimisers, a teacher that is a moving average, a memory bank, batch norm with running statistics, a function
- * on the host between two graphs, a step that looks ahead, five named losses; and a task with a second model.
+ * optimisers, a teacher that is a moving average, a memory bank, batch norm with running statistics, a
+ * function on the host between two graphs, a step that looks ahead, five named losses; and a task with a
+ * second model.
  *
  * The network is fc2(tanh(batch_norm(fc1(x)))) on vectors; the generator changes its inputs. */
 #ifndef SLMT_TESTS_STEP_METHOD_H
@@ -205,7 +206,8 @@ static inline void sm_build_ahead(task_graph *t)
         if (sm_open(t, &gen, "", t->weights)) {
             value way = op_tanh(g, op_linear(g, t->in[SM_X], nn_weight(&gen, at("gen"), "weight"), NONE));
             bk_shape shape = *graph_shape(g, t->in[SM_X]);
-            value noise = op_affine(g, op_normal(g, task_key(t), random_purpose("noise", 0), &shape), 0.01, 0);
+            value noise =
+                op_affine(g, op_normal(g, task_key(t), random_purpose("noise", 0), &shape), 0.01, 0);
             sm_look_ahead(t, &n, &ahead, op_add(g, op_add(g, t->in[SM_X], noise), way));
             nn_close(&gen);
         }
@@ -225,8 +227,10 @@ static inline void sm_build_follow(task_graph *t)
 }
 
 enum { SM_GRAPH_ERRORS, SM_GRAPH_LEARN, SM_GRAPH_AHEAD, SM_GRAPH_FOLLOW };
-static const method_graph sm_graphs[] = {
-    {"errors", sm_build_errors}, {"learn", sm_build_learn}, {"ahead", sm_build_ahead}, {"follow", sm_build_follow}};
+static const method_graph sm_graphs[] = {{"errors", sm_build_errors},
+                                         {"learn", sm_build_learn},
+                                         {"ahead", sm_build_ahead},
+                                         {"follow", sm_build_follow}};
 
 /* Samples with large errors count less. */
 static inline void sm_weigh(step *s)

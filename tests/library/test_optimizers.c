@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_optimizers.c - the rows of optimisers and schedules: a step of each against its formula in float64, and that
- * settings name the rows. */
+/* test_optimizers.c - the rows of optimisers and schedules: a step of each against its formula in float64,
+ * and that settings name the rows. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,7 +87,8 @@ static void sgd_follows_its_formula(void **unused)
     (void)unused;
     for (int nesterov = 0; nesterov < 2; nesterov++)
         for (int decayed = 0; decayed < 2; decayed++) {
-            const optimizer_settings set = {.momentum = 0.8, .nesterov = nesterov, .weight_decay = 0.1 * decayed};
+            const optimizer_settings set = {
+                .momentum = 0.8, .nesterov = nesterov, .weight_decay = 0.1 * decayed};
             trial t = start(), e = start();
             run_steps(&optimizer_sgd, &set, 0.05, STEPS, 2, &t);
             for (int step = 0; step < STEPS; step++)
@@ -199,11 +200,21 @@ static void settings_name_the_rows_in_their_order(void **unused)
     static const struct {
         int index;
         const char *name;
-    } positions[] = {{TRAIN_BATCH, "batch"},       {TRAIN_RECOMPUTE, "recompute"}, {TRAIN_OPTIMIZER, "optimizer"},
-                     {TRAIN_MOMENTUM, "momentum"}, {TRAIN_NESTEROV, "nesterov"},   {TRAIN_WEIGHT_DECAY, "weight_decay"},
-                     {TRAIN_TRUST, "trust"},       {TRAIN_CLIP, "clip_norm"},      {TRAIN_SCHEDULE, "schedule"},
-                     {TRAIN_RATE_BY, "rate_by"},   {TRAIN_WARMUP, "warmup_epochs"}, {TRAIN_MINIMUM_RATE, "minimum_rate"},
-                     {TRAIN_DECAY_EPOCHS, "decay_epochs"}, {TRAIN_DECAY_FACTOR, "decay_factor"}, {TRAIN_POWER, "power"}};
+    } positions[] = {{TRAIN_BATCH, "batch"},
+                     {TRAIN_RECOMPUTE, "recompute"},
+                     {TRAIN_OPTIMIZER, "optimizer"},
+                     {TRAIN_MOMENTUM, "momentum"},
+                     {TRAIN_NESTEROV, "nesterov"},
+                     {TRAIN_WEIGHT_DECAY, "weight_decay"},
+                     {TRAIN_TRUST, "trust"},
+                     {TRAIN_CLIP, "clip_norm"},
+                     {TRAIN_SCHEDULE, "schedule"},
+                     {TRAIN_RATE_BY, "rate_by"},
+                     {TRAIN_WARMUP, "warmup_epochs"},
+                     {TRAIN_MINIMUM_RATE, "minimum_rate"},
+                     {TRAIN_DECAY_EPOCHS, "decay_epochs"},
+                     {TRAIN_DECAY_FACTOR, "decay_factor"},
+                     {TRAIN_POWER, "power"}};
     for (size_t i = 0; i < sizeof positions / sizeof *positions; i++)
         assert_string_equal(rows[positions[i].index].name, positions[i].name);
 }
@@ -272,7 +283,8 @@ static void a_table_beyond_the_limits_is_refused(void **unused)
     static const port ports[METHOD_PORTS + 1] = {{"a", "", SLMT_TENSOR_FLOAT32, 0, "", NULL}};
     static const number many[METHOD_NUMBERS + 1] = {{.name = "a", .kind = SLMT_NUMBER_REAL}};
     static const method_graph graphs[1] = {{"g", nothing}};
-    const method_task good = {.name = "t", .trains = 1, .build = nothing, .settings = NUMBERS(rows), .outputs = {ports, 5}};
+    const method_task good = {
+        .name = "t", .trains = 1, .build = nothing, .settings = NUMBERS(rows), .outputs = {ports, 5}};
     assert_int_equal(task_check(&good), OK);
     method_task t = good;
     t.outputs.n = METHOD_PORTS + 1;

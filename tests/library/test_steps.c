@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_steps.c - training beyond one graph and one optimiser, by the method of step_method.h: it learns, resumes bit
- * for bit, looks ahead with the right gradient, and a step that fails leaves everything as it was. */
+/* test_steps.c - training beyond one graph and one optimiser, by the method of step_method.h: it learns,
+ * resumes bit for bit, looks ahead with the right gradient, and a step that fails leaves everything as it
+ * was. */
 #include "tests/library/step_method.h"
 
 #include "core/model_file.h"
@@ -21,7 +22,7 @@ static slmt_model *make_model(slmt_context *context, uint64_t seed, double hidde
 {
     slmt_model *model = NULL;
     const slmt_number option = {"hidden", hidden};
-    GOOD(slmt_model_create_method(context, "step-method", &option, 1, seed, &model));
+    GOOD(slmt_model_create(context, "step-method", &option, 1, seed, &model));
     return model;
 }
 
@@ -29,7 +30,7 @@ static slmt_trainer *make_trainer(slmt_model *model, const char *task, double ah
 {
     slmt_trainer *trainer = NULL;
     const slmt_number settings[] = {{"ahead_scale", ahead_scale}};
-    GOOD(slmt_trainer_create_task(model, task, settings, strcmp(task, "train") == 0, 7, &trainer));
+    GOOD(slmt_trainer_create(model, task, settings, strcmp(task, "train") == 0, 7, &trainer));
     return trainer;
 }
 
@@ -79,7 +80,8 @@ static void five_losses_are_reported_by_name(void **state)
     slmt_context *context = open_context(1, NULL);
     slmt_model *model = make_model(context, 3, 5);
     slmt_trainer *trainer = make_trainer(model, "train", 1);
-    static const char *const names[] = {"fit", "consistency", "look_ahead", "mean_weight", "total", "learning_rate"};
+    static const char *const names[] = {"fit",         "consistency", "look_ahead",
+                                        "mean_weight", "total",       "learning_rate"};
     double x;
     assert_int_equal(slmt_trainer_value_count(trainer), 6);
     for (size_t i = 0; i < 6; i++)
@@ -244,8 +246,9 @@ static void a_step_fails_in_its_last_graph_but_one(void **state)
 
 /* ---- second order ---- */
 
-/* The generator's gradient through a step of the network, against central differences in float64: the error of a
- * difference of step h is of the order of h^2 = 1e-10 of the third derivative, and 1e-16 / h of rounding. */
+/* The generator's gradient through a step of the network, against central differences in float64: the error
+ * of a difference of step h is of the order of h^2 = 1e-10 of the third derivative, and 1e-16 / h of
+ * rounding. */
 static void the_gradient_through_a_step_ahead_is_right(void **state)
 {
     (void)state;
@@ -359,7 +362,8 @@ static void a_second_model_is_attached_by_name(void **state)
 {
     (void)state;
     slmt_context *context = open_context(1, NULL);
-    slmt_model *model = make_model(context, 3, 5), *guide = make_model(context, 4, 5), *wide = make_model(context, 4, 6);
+    slmt_model *model = make_model(context, 3, 5), *guide = make_model(context, 4, 5),
+               *wide = make_model(context, 4, 6);
     slmt_model *other = small_model(context, 1), *same = make_model(context, 4, 5);
     slmt_trainer *trainer = make_trainer(model, "distil", 1), *loaded = NULL;
     EXPECT_TEXT(SLMT_ERR_STATE, "guide", one_step(trainer));
@@ -397,7 +401,8 @@ static void a_second_model_is_attached_by_name(void **state)
 
 /* ---- clipping ---- */
 
-/* Plain descent at rate 1: the change of all weights together has the norm that the gradient is clipped to. */
+/* Plain descent at rate 1: the change of all weights together has the norm that the gradient is clipped to.
+ */
 static void a_gradient_is_clipped_to_its_norm(void **state)
 {
     (void)state;
@@ -406,9 +411,11 @@ static void a_gradient_is_clipped_to_its_norm(void **state)
     for (int clipped = 0; clipped < 2; clipped++) {
         slmt_model *model = make_model(context, 3, 5), *before = make_model(context, 3, 5);
         slmt_trainer *trainer = NULL;
-        const slmt_number settings[] = {{"optimizer", OPTIMIZER_SGD}, {"weight_decay", 0}, {"momentum", 0},
+        const slmt_number settings[] = {{"optimizer", OPTIMIZER_SGD},
+                                        {"weight_decay", 0},
+                                        {"momentum", 0},
                                         {"clip_norm", clipped ? 1e-3 : 1e3}};
-        GOOD(slmt_trainer_create_task(model, "distil", settings, 4, 7, &trainer));
+        GOOD(slmt_trainer_create(model, "distil", settings, 4, 7, &trainer));
         GOOD(slmt_trainer_attach(trainer, "guide", guide));
         GOOD(one_step(trainer));
         double change = 0, norm = 0;
@@ -439,7 +446,7 @@ static void the_memory_query_is_exact_and_steps_take_nothing(void **state)
     slmt_context *context = open_context(1, &c);
     slmt_model *model = make_model(context, 3, 5);
     uint64_t bytes = 0, before = slmt_context_live_bytes(context);
-    GOOD(slmt_trainer_task_memory(model, "train", NULL, 0, &bytes));
+    GOOD(slmt_trainer_memory(model, "train", NULL, 0, &bytes));
     slmt_trainer *trainer = make_trainer(model, "train", 1);
     assert_int_equal(slmt_context_live_bytes(context) - before, bytes);
     counter_fail(&c, 1);
@@ -462,13 +469,13 @@ static void memory_comes_back_wherever_it_runs_out(void **state)
     long live = c.live, total;
     slmt_trainer *trainer = NULL;
     counter_fail(&c, 0);
-    GOOD(slmt_trainer_create_task(model, "train", NULL, 0, 7, &trainer));
+    GOOD(slmt_trainer_create(model, "train", NULL, 0, 7, &trainer));
     total = c.calls;
     slmt_trainer_free(trainer);
     for (long n = 1; n <= total; n += n < 10 || n > total - 60 ? 1 : 7) {
         trainer = NULL;
         counter_fail(&c, n);
-        EXPECT(SLMT_ERR_MEMORY, slmt_trainer_create_task(model, "train", NULL, 0, 7, &trainer));
+        EXPECT(SLMT_ERR_MEMORY, slmt_trainer_create(model, "train", NULL, 0, 7, &trainer));
         assert_null(trainer);
         assert_int_equal(c.live, live);
     }

@@ -361,8 +361,8 @@ static bk_status walled_wait(void *device, void *loaded)
 #define FUNCTIONS                                                                                            \
     .api = BK_API, .open = walled_open, .close = walled_close, .supports = walled_supports,                  \
     .prepare = walled_prepare, .release = walled_release, .begin = walled_begin, .end = walled_end,          \
-    .run = walled_run, .describe = walled_describe, .alloc = walled_alloc,              \
-    .free = walled_free, .copy = walled_copy, .finite = walled_finite
+    .run = walled_run, .describe = walled_describe, .alloc = walled_alloc, .free = walled_free,              \
+    .copy = walled_copy, .finite = walled_finite
 
 const bk_backend *bk_walled(void)
 {

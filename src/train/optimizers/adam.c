@@ -21,8 +21,8 @@ static void scalars_adamw(const optimizer_settings *set, double rate, double t, 
 static void step_of(const update_values *u, value gradient)
 {
     adam_values now = {u->weight, u->state[0], u->state[1]};
-    adam_values next =
-        op_adam(u->g, now, gradient, u->exact, (adam_settings){u->set->beta1, u->set->beta2, u->set->epsilon});
+    adam_values next = op_adam(u->g, now, gradient, u->exact,
+                               (adam_settings){u->set->beta1, u->set->beta2, u->set->epsilon});
     graph_assign(u->g, now.weight, next.weight);
     graph_assign(u->g, now.moment1, next.moment1);
     graph_assign(u->g, now.moment2, next.moment2);

@@ -42,8 +42,5 @@ static void build_lars(const update_values *u)
     graph_assign(g, u->weight, op_sub(g, u->weight, op_mul(g, momentum, u->scalar[0])));
 }
 
-const optimizer optimizer_lars = {.name = "lars",
-                                  .n_states = 1,
-                                  .states = {{"momentum", 0}},
-                                  .scalars = scalars_lars,
-                                  .build = build_lars};
+const optimizer optimizer_lars = {
+    .name = "lars", .n_states = 1, .states = {{"momentum", 0}}, .scalars = scalars_lars, .build = build_lars};

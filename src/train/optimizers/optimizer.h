@@ -2,7 +2,8 @@
 /* optimizer.h - what turns gradients into changes of weights: one row for each optimiser.
  *
  * A row's build() adds ordinary nodes to an update graph, so that each optimiser runs on every backend and in
- * both types. Numbers that change from step to step are bound scalars, and no graph is built again for them. */
+ * both types. Numbers that change from step to step are bound scalars, and no graph is built again for them.
+ */
 #ifndef SLMT_TRAIN_OPTIMIZERS_OPTIMIZER_H
 #define SLMT_TRAIN_OPTIMIZERS_OPTIMIZER_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sgd.c - gradient descent with momentum: u = g + decay w; m' = mu m + u; w' = w - rate m', or with Nesterov's
- * momentum w' = w - rate (u + mu m'). */
+/* sgd.c - gradient descent with momentum: u = g + decay w; m' = mu m + u; w' = w - rate m', or with
+ * Nesterov's momentum w' = w - rate (u + mu m'). */
 #include "lib/ops.h"
 #include "train/optimizers/optimizer.h"
 
@@ -21,8 +21,5 @@ static void build_sgd(const update_values *u)
     graph_assign(g, u->weight, op_sub(g, u->weight, op_mul(g, change, u->scalar[0])));
 }
 
-const optimizer optimizer_sgd = {.name = "sgd",
-                                 .n_states = 1,
-                                 .states = {{"momentum", 0}},
-                                 .scalars = scalars_sgd,
-                                 .build = build_sgd};
+const optimizer optimizer_sgd = {
+    .name = "sgd", .n_states = 1, .states = {{"momentum", 0}}, .scalars = scalars_sgd, .build = build_sgd};

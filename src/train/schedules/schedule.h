@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* schedule.h - the learning rate as a function of the epoch: one row for each way to fall after the warm-up. */
+/* schedule.h - the learning rate as a function of the epoch: one row for each way to fall after the warm-up.
+ */
 #ifndef SLMT_TRAIN_SCHEDULES_SCHEDULE_H
 #define SLMT_TRAIN_SCHEDULES_SCHEDULE_H
 
