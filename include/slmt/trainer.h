@@ -118,7 +118,8 @@ SLMT_API slmt_status slmt_trainer_shape(const slmt_trainer *trainer, const char 
  *                 batch setting says; see slmt_session_run()
  * @param count    inputs given
  * @param rate     learning rate, at least 0
- * @return as slmt_session_run() and slmt_net_pretrain_step(); SLMT_ERR_STATE: a model is to be attached first
+ * @return as slmt_session_run(), and SLMT_ERR_STATE: a model is to be attached first; SLMT_ERR_NONFINITE also
+ * where a loss or a gradient is not finite: the weights are as before
  * @threads one thread per trainer at a time, nobody else using the model
  * \since 0.1
  */
@@ -231,8 +232,9 @@ SLMT_API void slmt_trainer_cancel(slmt_trainer *trainer);
  * @param step       called after each step; may be NULL
  * @param user       handed to step
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (image sizes differ, fewer slices than a batch), SLMT_ERR_NOT_FOUND
- * (no such contrast), SLMT_ERR_UNSUPPORTED (the task takes no sets), SLMT_ERR_CANCELLED, and as
- * slmt_net_pretrain_step() and slmt_dataset_read_slice()
+ * (no such contrast), SLMT_ERR_UNSUPPORTED (the task takes no sets), SLMT_ERR_STATE (the set is of another
+ * kind than the task takes, or a model is to be attached first), SLMT_ERR_CANCELLED, and as
+ * slmt_trainer_step() and slmt_dataset_read_slice()
  * @threads one thread per trainer and set at a time
  * \since 0.1
  */

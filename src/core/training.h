@@ -120,7 +120,7 @@ enum {
                        graph assigns to it */
     STATE_TENSOR = 2, /* one tensor, zeros at first, for instance a memory bank */
     STATE_MODEL = 3   /* a second model that the caller attaches by this name: of the same method and shapes,
-                         not   changed, not saved */
+                         not changed, not saved */
 };
 
 typedef struct trainer_state {

@@ -216,6 +216,30 @@ static status get_group(const checkpoint *c, const stepper *s, const group *g)
     return OK;
 }
 
+/* A group that another optimiser or another task of the method would have is not there. */
+static status expect_none(const checkpoint *c, const group *list, int32_t n, const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof path, "training/%s", name);
+    for (int32_t i = 0; i < n; i++)
+        if (strcmp(list[i].name, path) == 0)
+            return OK;
+    return checkpoint_expect_tensors(c, path, 0, NULL);
+}
+
+static status check_others(const checkpoint *c, const stepper *s, const group *list, int32_t n)
+{
+    const method *m = s->task.model->method;
+    for (int32_t i = 0; optimizer_at(i); i++)
+        for (int32_t j = 0; j < optimizer_at(i)->n_states; j++)
+            TRY(expect_none(c, list, n, optimizer_at(i)->states[j].name));
+    for (int32_t i = 0; i < m->n_tasks; i++)
+        for (int32_t j = 0; j < m->tasks[i].n_states; j++)
+            if (m->tasks[i].states[j].kind == STATE_COPY)
+                TRY(expect_none(c, list, n, m->tasks[i].states[j].name));
+    return OK;
+}
+
 static status get_tensors(const checkpoint *c, const stepper *s)
 {
     const method_task *kind = s->task.kind;
@@ -267,6 +291,7 @@ static status get_training(const checkpoint *c, slmt_trainer *t)
     TRY(get_updates(c, s));
     for (int32_t i = 0; i < n; i++)
         TRY(get_group(c, s, &list[i]));
+    TRY(check_others(c, s, list, n));
     return get_tensors(c, s);
 }
 

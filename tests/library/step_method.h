@@ -271,6 +271,8 @@ static const number sm_distil_settings[] = {
 static const port sm_distil_inputs[] = {{"x", "batch,feature", SLMT_TENSOR_FLOAT32, 0, "vectors", NULL}};
 static const port sm_distil_outputs[] = {
     {"distance", "", SLMT_TENSOR_FLOAT32, 0, "mean square distance to the guide", NULL}};
+static const param_set sm_distil_sets[] = {{"gain", "net.bn.weight", NULL, SET_FIXED},
+                                           {"rest", "net.fc|net.bn.bias", NULL, 0}};
 static const trainer_state sm_distil_states[] = {{"guide", STATE_MODEL, NULL, NULL}};
 
 static inline status sm_distil_shapes(numbers at_, bk_dtype real, bk_shape *shape)
@@ -316,6 +318,8 @@ static const method_task sm_tasks[] = {
      .outputs = PORTS(sm_distil_outputs),
      .shapes = sm_distil_shapes,
      .build = sm_build_distil,
+     .sets = sm_distil_sets,
+     .n_sets = 2,
      .states = sm_distil_states,
      .n_states = 1},
 };

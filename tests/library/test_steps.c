@@ -337,6 +337,29 @@ static void statistics_change_by_one_update_a_step(void **state)
     slmt_context_free(context);
 }
 
+static void a_fixed_set_stays(void **state)
+{
+    (void)state;
+    slmt_context *context = open_context(1, NULL);
+    slmt_model *model = make_model(context, 3, 5), *guide = make_model(context, 4, 5),
+               *fresh = make_model(context, 3, 5);
+    slmt_trainer *trainer = make_trainer(model, "distil", 1);
+    GOOD(slmt_trainer_attach(trainer, "guide", guide));
+    for (int i = 0; i < 3; i++)
+        GOOD(one_step(trainer));
+    for (int32_t k = 0; k < model->params.n; k++) {
+        const param *p = &model->params.list[k];
+        int stays = strcmp(p->name, "net.bn.weight") == 0 || strcmp(p->name, "gen.weight") == 0;
+        int same = memcmp(model_tensor(model, k), model_tensor(fresh, k), p->count * sizeof(float)) == 0;
+        assert_int_equal(same, stays);
+    }
+    slmt_trainer_free(trainer);
+    slmt_model_free(model);
+    slmt_model_free(guide);
+    slmt_model_free(fresh);
+    slmt_context_free(context);
+}
+
 static void a_default_step_that_fails_leaves_the_statistics(void **state)
 {
     (void)state;
@@ -497,6 +520,7 @@ int main(void)
         cmocka_unit_test(the_gradient_through_a_step_ahead_is_right),
         cmocka_unit_test(the_teacher_is_a_moving_average),
         cmocka_unit_test(statistics_change_by_one_update_a_step),
+        cmocka_unit_test(a_fixed_set_stays),
         cmocka_unit_test(a_default_step_that_fails_leaves_the_statistics),
         cmocka_unit_test(a_second_model_is_attached_by_name),
         cmocka_unit_test(a_gradient_is_clipped_to_its_norm),

@@ -2328,7 +2328,8 @@ slmt_trainer_step = _bind(
     count: inputs given
     rate: learning rate, at least 0
 
-    Returns: as slmt_session_run() and slmt_net_pretrain_step(); SLMT_ERR_STATE: a model is to be attached first
+    Returns: as slmt_session_run(), and SLMT_ERR_STATE: a model is to be attached first; SLMT_ERR_NONFINITE also
+    where a loss or a gradient is not finite: the weights are as before
 
     Threads: one thread per trainer at a time, nobody else using the model
 
@@ -2492,8 +2493,9 @@ slmt_trainer_run = _bind(
     user: handed to step
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (image sizes differ, fewer slices than a batch), SLMT_ERR_NOT_FOUND
-    (no such contrast), SLMT_ERR_UNSUPPORTED (the task takes no sets), SLMT_ERR_CANCELLED, and as
-    slmt_net_pretrain_step() and slmt_dataset_read_slice()
+    (no such contrast), SLMT_ERR_UNSUPPORTED (the task takes no sets), SLMT_ERR_STATE (the set is of another
+    kind than the task takes, or a model is to be attached first), SLMT_ERR_CANCELLED, and as
+    slmt_trainer_step() and slmt_dataset_read_slice()
 
     Threads: one thread per trainer and set at a time
 
