@@ -15,6 +15,7 @@
 #include "backends/backend.h"
 #include "lib/profile.h"
 #include "slmt/slmt.h"
+#include "slmt/slmt_net.h"
 
 /* ---- the command line ---- */
 
@@ -433,11 +434,11 @@ static void measure_job(slmt_context *context, slmt_model *model, const task *t,
     subject s = {0};
     uint64_t planned;
     if (trains(j)) {
-        need(slmt_trainer_task_memory(model, j->task, settings, n, &planned), "memory");
-        need(slmt_trainer_create_task(model, j->task, settings, n, 0, &s.trainer), "trainer");
+        need(slmt_trainer_memory(model, j->task, settings, n, &planned), "memory");
+        need(slmt_trainer_create(model, j->task, settings, n, 0, &s.trainer), "trainer");
     } else {
-        need(slmt_session_task_memory(model, j->task, settings, n, &planned), "memory");
-        need(slmt_session_create_task(model, j->task, settings, n, &s.session), "session");
+        need(slmt_session_memory(model, j->task, settings, n, &planned), "memory");
+        need(slmt_session_create(model, j->task, settings, n, &s.session), "session");
     }
     r->planned = (double)planned;
     make_tensors(&s, j);
@@ -452,14 +453,14 @@ static void measure_job(slmt_context *context, slmt_model *model, const task *t,
 
 static slmt_model *make_model(slmt_context *context, const task *t)
 {
-    slmt_model_options o;
+    slmt_net_options o;
     slmt_model *model = NULL;
     if (strcmp(t->job->method, "slmt-net") != 0) {
-        need(slmt_model_create_method(context, t->job->method, NULL, 0, 0, &model), "model");
+        need(slmt_model_create(context, t->job->method, NULL, 0, 0, &model), "model");
         return model;
     }
-    need(slmt_model_options_init(&o, t->preset), "options");
-    need(slmt_model_create(context, &o, 0, &model), "model");
+    need(slmt_net_options_init(&o, t->preset), "options");
+    need(slmt_net_create(context, &o, 0, &model), "model");
     return model;
 }
 
@@ -643,7 +644,7 @@ int main(int argc, char **argv)
 {
     static const struct argp argp = {options, parse, NULL, "Time and memory of libslmt's main jobs.",
                                      NULL,    NULL,  NULL};
-    settings s = {.preset = SLMT_PRESET_BASE,
+    settings s = {.preset = SLMT_NET_PRESET_BASE,
                   .repeats = 8,
                   .jobs = {JOBS, {0, 1, 2, 3, 4, 5, 6}},
                   .threads = {2, {1, 2}},

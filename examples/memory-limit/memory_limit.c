@@ -8,6 +8,7 @@
  *
  *     example_memory_limit          the network is small and its weights are fresh: no files are needed */
 #include <slmt/slmt.h>
+#include <slmt/slmt_net.h>
 
 #include <stdatomic.h>
 #include <stddef.h>
@@ -67,11 +68,11 @@ static void expect(int holds, const char *what)
 }
 
 /* Bytes that a session for a batch holds. */
-static uint64_t needed(slmt_model *model, slmt_session_config *config, int32_t batch)
+static uint64_t needed(slmt_model *model, int32_t batch)
 {
     uint64_t bytes = 0;
-    config->batch = batch;
-    expect(slmt_session_memory(model, config, &bytes) == SLMT_OK, "slmt_session_memory");
+    const slmt_number setting = {"batch", batch};
+    expect(slmt_session_memory(model, NULL, &setting, 1, &bytes) == SLMT_OK, "slmt_session_memory");
     return bytes;
 }
 
@@ -80,9 +81,9 @@ static void synthesize_within(host *h, uint64_t max_bytes, slmt_status refusal)
     static float source[SLICES * SIDE * SIDE], target[SLICES * SIDE * SIDE];
     slmt_context_config config;
     slmt_context *context = NULL;
-    slmt_model_options options;
+    slmt_net_options options;
     slmt_model *model = NULL;
-    slmt_session_config session_config;
+    slmt_number setting = {"batch", SLICES};
     slmt_session *session = NULL;
 
     slmt_context_config_init(&config);
@@ -92,24 +93,24 @@ static void synthesize_within(host *h, uint64_t max_bytes, slmt_status refusal)
     config.alloc_user = h;
     config.max_bytes = max_bytes;
     expect(slmt_context_create(&config, &context) == SLMT_OK, "slmt_context_create");
-    expect(slmt_model_options_init(&options, SLMT_PRESET_TINY) == SLMT_OK, "slmt_model_options_init");
+    expect(slmt_net_options_init(&options, SLMT_NET_PRESET_TINY) == SLMT_OK, "slmt_net_options_init");
     options.embed_dim = 16; /* smaller still: this is about memory */
-    expect(slmt_model_create(context, &options, 1, &model) == SLMT_OK, "slmt_model_create");
-    slmt_session_config_init(&session_config);
-    uint64_t live = atomic_load(&h->live), bytes = needed(model, &session_config, SLICES);
+    expect(slmt_net_create(context, &options, 1, &model) == SLMT_OK, "slmt_net_create");
+    uint64_t live = atomic_load(&h->live), bytes = needed(model, SLICES);
     printf("  the model holds %.1f MB, a session for %d slices at once would hold %.1f MB\n",
            (double)live / 1e6, SLICES, (double)bytes / 1e6);
 
     /* As if nobody had asked: */
-    slmt_status status = slmt_session_create(model, &session_config, &session);
+    slmt_status status = slmt_session_create(model, NULL, &setting, 1, &session);
     expect(status == refusal, "a session above the limit");
     printf("  made all the same: %s (%s)\n", slmt_status_name(status), slmt_error_text());
     expect(atomic_load(&h->live) == live && !session, "a refused session holds nothing");
 
     int32_t batch = SLICES;
     while (batch > 1 && live + bytes + MARGIN > LIMIT)
-        bytes = needed(model, &session_config, batch /= 2);
-    expect(slmt_session_create(model, &session_config, &session) == SLMT_OK, "a session within the limit");
+        bytes = needed(model, batch /= 2);
+    setting.value = batch;
+    expect(slmt_session_create(model, NULL, &setting, 1, &session) == SLMT_OK, "a session within the limit");
     expect(atomic_load(&h->live) == live + bytes, "a session holds what it said");
     expect(slmt_synthesize(session, source, SLICES, target) == SLMT_OK, "slmt_synthesize");
     printf("  a session for %d at once holds %.1f MB, fits, and makes all %d slices\n", (int)batch,

@@ -13,7 +13,7 @@ static slmt_status synthesize(slmt_context *context, const char *model_path, con
     slmt_volume *source = NULL, *target = NULL;
     slmt_status status = slmt_model_load(context, model_path, &model);
     if (status == SLMT_OK)
-        status = slmt_session_create(model, NULL, &session);
+        status = slmt_session_create(model, NULL, NULL, 0, &session);
     if (status == SLMT_OK)
         status = slmt_volume_read(context, input, &source);
     if (status == SLMT_OK)

@@ -125,8 +125,8 @@ static slmt_model *train(slmt_context *context, uint64_t seed, int steps, course
     static subject one;
     slmt_model *model = NULL;
     slmt_trainer *trainer = NULL;
-    must(slmt_model_create_method(context, "seq2seq", sizes, 8, seed, &model));
-    must(slmt_trainer_create_task(model, "train", settings, 5, seed, &trainer));
+    must(slmt_model_create(context, "seq2seq", sizes, 8, seed, &model));
+    must(slmt_trainer_create(model, "train", settings, 5, seed, &trainer));
     uint64_t state = ~seed;
     double sum = 0;
     for (int step = 1; step <= steps; step++) {
@@ -169,7 +169,7 @@ static void synthesize(slmt_model *model, uint64_t seed, results *r)
     static const int64_t shape[] = {TEST, 1, 1, SIDE, SIDE};
     static float source[TEST][PIXELS];
     slmt_session *session = NULL;
-    must(slmt_session_create_task(model, "synthesize", settings, 3, &session));
+    must(slmt_session_create(model, "synthesize", settings, 3, &session));
     for (int k = 0; k < TEST; k++)
         make_subject(seed, TRAIN + k, &r->held_out[k]);
     for (int32_t s = 0; s < N; s++) {

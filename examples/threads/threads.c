@@ -6,6 +6,7 @@
  *
  *     example_threads          the network is small and its weights are fresh: no files are needed */
 #include <slmt/slmt.h>
+#include <slmt/slmt_net.h>
 
 #include <pthread.h>
 #include <stdio.h>
@@ -27,7 +28,7 @@ static void *work(void *user)
 {
     job *j = user;
     slmt_session *session = NULL;
-    j->status = slmt_session_create(j->model, NULL, &session);
+    j->status = slmt_session_create(j->model, NULL, NULL, 0, &session);
     if (j->status == SLMT_OK)
         j->status = slmt_synthesize(session, j->source, SLICES, j->target);
     if (j->status != SLMT_OK)
@@ -72,17 +73,17 @@ int main(void)
     job jobs[THREADS] = {0};
     slmt_context_config config;
     slmt_context *context = NULL;
-    slmt_model_options options;
+    slmt_net_options options;
     slmt_model *model = NULL;
     uint64_t session_bytes = 0;
 
     slmt_context_config_init(&config);
     config.threads = 1; /* a call stays on its thread: the program's own threads fill the cores */
     must(slmt_context_create(&config, &context));
-    must(slmt_model_options_init(&options, SLMT_PRESET_TINY));
+    must(slmt_net_options_init(&options, SLMT_NET_PRESET_TINY));
     options.embed_dim = 16; /* smaller still: this is about threads */
-    must(slmt_model_create(context, &options, 1, &model));
-    must(slmt_session_memory(model, NULL, &session_bytes));
+    must(slmt_net_create(context, &options, 1, &model));
+    must(slmt_session_memory(model, NULL, NULL, 0, &session_bytes));
     printf("the model: %.1f MB, once; a session: %.1f MB, for each of %d threads\n",
            (double)slmt_context_live_bytes(context) / 1e6, (double)session_bytes / 1e6, THREADS);
 

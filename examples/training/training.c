@@ -10,6 +10,7 @@
  *
  * examples/minimal makes the second contrast of the scan: synthesize model.h5 scan.nii.gz made.nii.gz */
 #include <slmt/slmt.h>
+#include <slmt/slmt_net.h>
 
 #include <signal.h>
 #include <stdio.h>
@@ -97,15 +98,15 @@ static double value(const slmt_trainer *trainer, const char *name)
 static void pretrain(slmt_model *model)
 {
     static float images[BATCH * PIXELS];
-    slmt_trainer_config config;
+    slmt_net_trainer_config config;
     slmt_trainer *trainer = NULL;
-    must(slmt_trainer_config_init(&config, SLMT_STAGE_PRETRAIN));
+    must(slmt_net_trainer_config_init(&config, SLMT_NET_STAGE_PRETRAIN));
     config.batch = BATCH;
-    must(slmt_trainer_create(model, &config, &trainer));
+    must(slmt_net_trainer_create(model, &config, &trainer));
     for (int step = 0; step < 8 && !interrupted; step++) {
         for (int b = 0; b < BATCH; b++)
             paint((step + b) % SUBJECTS, b % DEPTH, b % 2, images + b * PIXELS);
-        must(slmt_pretrain_step(trainer, images, 1e-3));
+        must(slmt_net_pretrain_step(trainer, images, 1e-3));
         printf("pre-train %2d: loss %.4f (reconstruction %.4f, edges %.4f)\n", step + 1,
                value(trainer, "total"), value(trainer, "reconstruction"), value(trainer, "edge"));
     }
@@ -133,14 +134,14 @@ static int run(slmt_trainer *trainer, slmt_dataset *set, uint64_t stop)
 
 static slmt_trainer *finetune(slmt_context *context, slmt_model *model, slmt_dataset *set, uint64_t stop)
 {
-    slmt_trainer_config config;
+    slmt_net_trainer_config config;
     slmt_trainer *trainer = NULL;
-    must(slmt_trainer_config_init(&config, SLMT_STAGE_FINETUNE));
+    must(slmt_net_trainer_config_init(&config, SLMT_NET_STAGE_FINETUNE));
     config.batch = BATCH;
     config.epochs = 4;
     config.warmup_epochs = 1;
     config.data_rate = 1;
-    must(slmt_trainer_create(model, &config, &trainer));
+    must(slmt_net_trainer_create(model, &config, &trainer));
     if (run(trainer, set, stop))
         return trainer;
 
@@ -159,7 +160,7 @@ int main(int argc, char **argv)
 {
     slmt_context_config config;
     slmt_context *context = NULL;
-    slmt_model_options options;
+    slmt_net_options options;
     slmt_model *model = NULL;
     uint64_t stop = argc > 1 ? strtoull(argv[1], NULL, 10) : 6;
     signal(SIGINT, interrupt);
@@ -167,10 +168,10 @@ int main(int argc, char **argv)
     slmt_context_config_init(&config);
     config.threads = 1; /* so small a network has no work for more */
     must(slmt_context_create(&config, &context));
-    must(slmt_model_options_init(&options, SLMT_PRESET_TINY));
+    must(slmt_net_options_init(&options, SLMT_NET_PRESET_TINY));
     options.embed_dim = options.decoder_dim = 16; /* seconds, not minutes */
     options.depth = options.decoder_depth = 1;
-    must(slmt_model_create(context, &options, 1, &model));
+    must(slmt_net_create(context, &options, 1, &model));
     slmt_dataset *set = make_set(context);
 
     pretrain(model);

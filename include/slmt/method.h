@@ -5,7 +5,7 @@
  *  A method has options (numbers that fix a network's size) and tasks: "synthesize", "train", ... A task has
  *  settings (numbers), inputs and outputs (tensors with names and axes). A model is made from a method's
  *  options; a session runs one task of a model, a trainer one that trains. The typed calls of SLMT-Net in
- *  model.h, session.h and trainer.h are the same thing with structs. */
+ *  slmt_net.h are the same thing with structs. */
 #ifndef SLMT_METHOD_H
 #define SLMT_METHOD_H
 
@@ -95,7 +95,7 @@ typedef struct slmt_method_info {
     int32_t options;      /**< how many */
     int32_t tasks;        /**< how many */
     const char *presets;  /**< sets of options by name, joined by '|'; "": none. The number "preset" among the
-                               options of slmt_model_create_method() is the index of one: the options that are
+                               options of slmt_model_create() is the index of one: the options that are
                                not given are then its, not the defaults */
 } slmt_method_info;
 

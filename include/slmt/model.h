@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file model.h
- *  Models: options, weights, and the checkpoint file that holds them; of SLMT-Net by a struct of options, of
- *  any method (method.h) by name.
- *
- *  Source: Li et al., "Multi-scale Transformer Network with Edge-aware Pre-training for
- *  Cross-Modality MR Image Synthesis", IEEE TMI 2023 (arXiv 2212.01108). */
+ *  Models of any method (method.h): options, weights, and the checkpoint file that holds them. */
 #ifndef SLMT_MODEL_H
 #define SLMT_MODEL_H
 
@@ -17,19 +13,6 @@ extern "C" {
 
 /** A model: options and weights. Reference-counted; many sessions may share one. \since 0.1 */
 typedef struct slmt_model slmt_model;
-
-/** Named sets of options. \since 0.1 */
-enum {
-    SLMT_PRESET_BASE = 0,  /**< the paper's: image 256, width 128, depth 12; 2.5 M + 137 M parameters */
-    SLMT_PRESET_SMALL = 1, /**< image 256, width 48, depth 6 */
-    SLMT_PRESET_TINY = 2   /**< image 128, width 32, depth 4: minutes on two cores */
-};
-
-/** How reconstruction errors of removed patches are weighted (section III-A). \since 0.1 */
-enum {
-    SLMT_PATCH_WEIGHT_HARD = 0,          /**< 1 + the 3x3 mean of the mask, from the start (reference code) */
-    SLMT_PATCH_WEIGHT_EASY_THEN_HARD = 1 /**< 2 - that mean until half of training, then as above (paper) */
-};
 
 /** Resampling. \since 0.1 */
 enum {
@@ -48,24 +31,6 @@ enum {
 enum {
     SLMT_CENTRE = -1 /**< of a crop's first index: in the middle */
 };
-
-/** Sizes of the networks. All are checked by slmt_model_create(). \since 0.1 */
-typedef struct slmt_model_options {
-    uint32_t struct_size;        /**< sizeof(slmt_model_options) */
-    int32_t image_size;          /**< height and width of a slice in pixels; a multiple of 16 mae_patch */
-    int32_t mae_patch;           /**< encoder patch side in pixels (8); image_size is a multiple */
-    int32_t patch;               /**< generator patch side in pixels (4); half of mae_patch */
-    int32_t embed_dim;           /**< token width of encoder and generator (128); a multiple of 4 */
-    int32_t depth;               /**< encoder blocks (12) */
-    int32_t num_heads;           /**< encoder heads (16); divides embed_dim */
-    int32_t mlp_ratio;           /**< MLP width over token width (4) */
-    int32_t decoder_dim;         /**< Edge-MAE decoder width (64); a multiple of 4 */
-    int32_t decoder_depth;       /**< Edge-MAE decoder blocks (8) */
-    int32_t decoder_heads;       /**< Edge-MAE decoder heads (8); divides decoder_dim */
-    int32_t generator_depths[4]; /**< Swin blocks of each stage, finest first (2,2,2,2) */
-    int32_t generator_heads[4];  /**< heads of each stage, finest first (8,8,16,32) */
-    int32_t window;              /**< window side in tokens (8) */
-} slmt_model_options;
 
 /** How a volume becomes slices. Kept in training sets and checkpoints. \since 0.1 */
 typedef struct slmt_preprocess {
@@ -95,17 +60,6 @@ typedef struct slmt_tensor_info {
 } slmt_tensor_info;
 
 /**
- * Fill options with a preset.
- *
- * @param options  not NULL
- * @param preset   SLMT_PRESET_...
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT: options is NULL, no such preset
- * @threads any thread
- * \since 0.1
- */
-SLMT_API slmt_status slmt_model_options_init(slmt_model_options *options, int32_t preset);
-
-/**
  * Fill preprocessing with the paper's BraTS values, the defaults named beside the fields.
  *
  * @param preprocess  not NULL
@@ -115,41 +69,21 @@ SLMT_API slmt_status slmt_model_options_init(slmt_model_options *options, int32_
 SLMT_API void slmt_preprocess_init(slmt_preprocess *preprocess);
 
 /**
- * Make a model with fresh weights.
- *
- * Linear and patch-projection weights of the Edge-MAE are Xavier uniform, cls and mask tokens
- * N(0, 0.02), generator weights and bias tables N(0, 0.02) truncated at two standard deviations,
- * LayerNorm 1 and 0, biases 0, position tables fixed sine-cosine.
- *
- * @param context  not NULL
- * @param options  NULL for SLMT_PRESET_BASE
- * @param seed     equal seeds give equal weights, whatever back end and threads
- * @param model    receives the model; the caller frees it with slmt_model_free()
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT (the text names the option and its rule), SLMT_ERR_VERSION,
- *         SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
- * @threads any thread
- * @source sections III-A and III-B
- * \since 0.1
- */
-SLMT_API slmt_status slmt_model_create(slmt_context *context, const slmt_model_options *options,
-                                       uint64_t seed, slmt_model **model);
-
-/**
  * Make a model of any method with fresh weights.
  *
  * @param context  not NULL
  * @param method   its name, see slmt_method_describe()
  * @param options  count options by name; those not named have their initial values. NULL if count is 0
  * @param count    options given, 0 or more
- * @param seed     as slmt_model_create()
+ * @param seed     equal seeds give equal weights, whatever backend and threads
  * @param model    receives the model; the caller frees it with slmt_model_free()
- * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (no such method or option), and as slmt_model_create()
+ * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (no such method or option), SLMT_ERR_ARGUMENT (the text names the
+ * option and its rule), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads any thread
  * \since 0.1
  */
-SLMT_API slmt_status slmt_model_create_method(slmt_context *context, const char *method,
-                                              const slmt_number *options, size_t count, uint64_t seed,
-                                              slmt_model **model);
+SLMT_API slmt_status slmt_model_create(slmt_context *context, const char *method, const slmt_number *options,
+                                       size_t count, uint64_t seed, slmt_model **model);
 
 /**
  * Name of a model's method.
@@ -255,17 +189,6 @@ SLMT_API slmt_model *slmt_model_retain(slmt_model *model);
 
 /** One owner less; the last one frees. @param model may be NULL @threads any thread \since 0.1 */
 SLMT_API void slmt_model_free(slmt_model *model);
-
-/**
- * Read the options of a model of SLMT-Net.
- *
- * @param model    not NULL
- * @param options  struct_size set by the caller (an init function does); filled
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the model is of another method)
- * @threads any thread
- * \since 0.1
- */
-SLMT_API slmt_status slmt_model_get_options(const slmt_model *model, slmt_model_options *options);
 
 /**
  * Read the preprocessing kept with a model.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file session.h
- *  Running a model: a session is a task of a model, its settings, and the planned memory to run it. Typed
- *  calls for SLMT-Net, calls by name for every method (method.h). */
+ *  Running a model of any method: a session is a task of a model, its settings, and the planned memory to run
+ *  it. */
 #ifndef SLMT_SESSION_H
 #define SLMT_SESSION_H
 
@@ -16,50 +16,39 @@ extern "C" {
 /** A session. Sessions that share a model are independent. \since 0.1 */
 typedef struct slmt_session slmt_session;
 
-/** What a session is made with. Fill with slmt_session_config_init(). \since 0.1 */
-typedef struct slmt_session_config {
-    uint32_t struct_size;      /**< sizeof(slmt_session_config) */
-    int32_t batch;             /**< slices computed together, at most: fewer where that is faster (1) */
-    slmt_progress_fn progress; /**< called after slices that were computed together; NULL: no calls */
-    void *progress_user;       /**< handed to progress */
-} slmt_session_config;
-
 /**
- * Fill a configuration with the defaults named beside its fields.
+ * Make a session for a task of any method: build and plan the network for the settings and take the memory.
  *
- * @param config  not NULL
+ * @param model     kept alive by the session; not to be trained while sessions use it
+ * @param task      its name, see slmt_method_task(); one that does not train. NULL: "synthesize"
+ * @param settings  count settings by name; those not named have their initial values. NULL if count is 0
+ * @param count     settings given, 0 or more
+ * @param session   receives the session; the caller frees it with slmt_session_free()
+ * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (no such task or setting), SLMT_ERR_STATE (a task that trains, or
+ *         that reads tensors which are trained elsewhere and were never set), SLMT_ERR_ARGUMENT,
+ *         SLMT_ERR_UNSUPPORTED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads any thread
  * \since 0.1
  */
-SLMT_API void slmt_session_config_init(slmt_session_config *config);
+SLMT_API slmt_status slmt_session_create(slmt_model *model, const char *task, const slmt_number *settings,
+                                         size_t count, slmt_session **session);
 
 /**
  * Bytes that a session holds through the context's allocator, exactly. While it is made, planning holds a
  * little more for a moment (well below 1 MB for a small network): a max_bytes cut to the last byte may refuse
  * it.
  *
- * @param model   not NULL
- * @param config  NULL for the defaults
- * @param bytes   receives the number
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY (planning itself takes a little)
+ * @param model     not NULL
+ * @param task      as slmt_session_create()
+ * @param settings  likewise
+ * @param count     likewise
+ * @param bytes     receives the number
+ * @return as slmt_session_create()
  * @threads any thread
  * \since 0.1
  */
-SLMT_API slmt_status slmt_session_memory(slmt_model *model, const slmt_session_config *config,
-                                         uint64_t *bytes);
-
-/**
- * Make a session: build and plan the network for the batch size and take the memory.
- *
- * @param model    kept alive by the session; not to be trained while sessions use it
- * @param config   NULL for the defaults
- * @param session  receives the session; the caller frees it with slmt_session_free()
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_UNSUPPORTED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
- * @threads any thread
- * \since 0.1
- */
-SLMT_API slmt_status slmt_session_create(slmt_model *model, const slmt_session_config *config,
-                                         slmt_session **session);
+SLMT_API slmt_status slmt_session_memory(slmt_model *model, const char *task, const slmt_number *settings,
+                                         size_t count, uint64_t *bytes);
 
 /**
  * Free a session.
@@ -81,7 +70,7 @@ SLMT_API void slmt_session_free(slmt_session *session);
 SLMT_API void slmt_session_cancel(slmt_session *session);
 
 /**
- * Have a session call back from now on. As the configuration's field, for any session.
+ * Have a session call back from now on.
  *
  * @param session   not NULL
  * @param progress  called after samples that were computed together; NULL: no calls
@@ -95,8 +84,8 @@ SLMT_API slmt_status slmt_session_set_progress(slmt_session *session, slmt_progr
 /**
  * Synthesize target-contrast slices from source-contrast slices.
  *
- * Any method whose task takes slices: slmt_session_create(), or "synthesize" of seq2seq, after the sequence
- * to make was given to slmt_session_set(). With SLMT-Net each slice stands alone, and the call allocates
+ * Any method whose task takes slices. "synthesize" of seq2seq needs the sequence to make first, which
+ * slmt_session_set() gives. With SLMT-Net each slice stands alone, and the call allocates
  * nothing unless the session has a profile. Seq2seq takes the slices for neighbours in one volume, bottom to
  * top: in 2D each is made with those beside it, in 3D in blocks of `depth`; the first and the last are
  * repeated where there are none, and room for one run is taken and given back.
@@ -153,38 +142,6 @@ SLMT_API slmt_status slmt_synthesize_volume(slmt_session *session, const slmt_vo
  */
 SLMT_API slmt_status slmt_normalize_volume(const slmt_model *model, const slmt_volume *source,
                                            slmt_volume **normalized);
-
-/**
- * Make a session for a task of any method.
- *
- * @param model     kept alive by the session; not to be trained while sessions use it
- * @param task      its name, see slmt_method_task(); one that does not train
- * @param settings  count settings by name; those not named have their initial values. NULL if count is 0
- * @param count     settings given, 0 or more
- * @param session   receives the session; the caller frees it with slmt_session_free()
- * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (no such task or setting), SLMT_ERR_STATE (a task that trains, or
- *         that reads tensors which are trained elsewhere and were never set), and as slmt_session_create()
- * @threads any thread
- * \since 0.1
- */
-SLMT_API slmt_status slmt_session_create_task(slmt_model *model, const char *task,
-                                              const slmt_number *settings, size_t count,
-                                              slmt_session **session);
-
-/**
- * Bytes that a session of slmt_session_create_task() holds, exactly; see slmt_session_memory().
- *
- * @param model     not NULL
- * @param task      as slmt_session_create_task()
- * @param settings  likewise
- * @param count     likewise
- * @param bytes     receives the number
- * @return as slmt_session_create_task()
- * @threads any thread
- * \since 0.1
- */
-SLMT_API slmt_status slmt_session_task_memory(slmt_model *model, const char *task,
-                                              const slmt_number *settings, size_t count, uint64_t *bytes);
 
 /**
  * The shape of an input or output under the session's settings.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file slmt.h
- *  libslmt: makes a missing MR contrast from one that is there. This header brings all the others.
+ *  libslmt: makes a missing MR contrast from one that is there. This header brings all the others but
+ *  slmt_net.h, the typed calls of one method.
  *
  *  Research software. Its output is not for diagnosis.
  *

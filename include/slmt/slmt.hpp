@@ -2,10 +2,10 @@
 /** @file slmt.hpp
  *  libslmt for C++17: the handles as move-only objects, statuses as exceptions, arrays as views.
  *
- *  A thin layer, in this header alone: each call is one of the C API's, whose pages (slmt.h) say what it
- * does, which errors it has, and which threads may call it. Images are neither copied nor kept: a view is a
- * pointer and a size. The structs of options are the C API's own, filled with its defaults by the functions
- * named after them. What is not here is called in C: get() gives the handle.
+ *  A thin layer, in this header alone: each call is one of the C API's, whose pages (slmt.h, slmt_net.h) say
+ * what it does, which errors it has, and which threads may call it. Images are neither copied nor kept: a
+ * view is a pointer and a size. The structs of options are the C API's own, filled with its defaults by the
+ * functions named after them. What is not here is called in C: get() gives the handle.
  *
  *      slmt::context context;
  *      slmt::model model = slmt::model::load(context, "model.h5");
@@ -19,6 +19,7 @@
 #define SLMT_HPP
 
 #include "slmt/slmt.h"
+#include "slmt/slmt_net.h"
 
 #include <array>
 #include <cstddef>
@@ -175,10 +176,10 @@ inline slmt_context_config context_config()
     return config;
 }
 
-inline slmt_model_options model_options(std::int32_t preset = SLMT_PRESET_BASE)
+inline slmt_net_options model_options(std::int32_t preset = SLMT_NET_PRESET_BASE)
 {
-    slmt_model_options options;
-    check(slmt_model_options_init(&options, preset));
+    slmt_net_options options;
+    check(slmt_net_options_init(&options, preset));
     return options;
 }
 
@@ -189,17 +190,17 @@ inline slmt_preprocess preprocess()
     return preprocess;
 }
 
-inline slmt_session_config session_config()
+inline slmt_net_session_config session_config()
 {
-    slmt_session_config config;
-    slmt_session_config_init(&config);
+    slmt_net_session_config config;
+    slmt_net_session_config_init(&config);
     return config;
 }
 
-inline slmt_trainer_config trainer_config(std::int32_t stage)
+inline slmt_net_trainer_config trainer_config(std::int32_t stage)
 {
-    slmt_trainer_config config;
-    check(slmt_trainer_config_init(&config, stage));
+    slmt_net_trainer_config config;
+    check(slmt_net_trainer_config_init(&config, stage));
     return config;
 }
 
@@ -381,17 +382,17 @@ class model
     {
     }
     /** SLMT-Net with fresh weights. */
-    model(const context &context, const slmt_model_options &options, std::uint64_t seed)
+    model(const context &context, const slmt_net_options &options, std::uint64_t seed)
     {
         slmt_model *made = nullptr;
-        check(slmt_model_create(context.get(), &options, seed, &made));
+        check(slmt_net_create(context.get(), &options, seed, &made));
         handle_.reset(made);
     }
     /** Any method, by name. */
     model(const context &context, const char *method, const numbers &options, std::uint64_t seed)
     {
         slmt_model *made = nullptr;
-        check(slmt_model_create_method(context.get(), method, options.data(), options.size(), seed, &made));
+        check(slmt_model_create(context.get(), method, options.data(), options.size(), seed, &made));
         handle_.reset(made);
     }
     static model load(const context &context, const std::string &path)
@@ -429,10 +430,10 @@ class model
         check(slmt_model_option(get(), name, &value));
         return value;
     }
-    slmt_model_options options() const
+    slmt_net_options options() const
     {
-        auto options = detail::sized<slmt_model_options>();
-        check(slmt_model_get_options(get(), &options));
+        auto options = detail::sized<slmt_net_options>();
+        check(slmt_net_get_options(get(), &options));
         return options;
     }
     slmt_preprocess preprocess() const
@@ -492,30 +493,30 @@ class session
 {
   public:
     /** SLMT-Net's synthesis. */
-    explicit session(const model &model, const slmt_session_config &config = session_config())
+    session(const model &model, const slmt_net_session_config &config)
     {
         slmt_session *made = nullptr;
-        check(slmt_session_create(model.get(), &config, &made));
+        check(slmt_net_session_create(model.get(), &config, &made));
         handle_.reset(made);
     }
-    /** Any task that does not train, by name. */
-    session(const model &model, const char *task, const numbers &settings = {})
+    /** Any task that does not train, by name; nullptr: "synthesize". */
+    explicit session(const model &model, const char *task = nullptr, const numbers &settings = {})
     {
         slmt_session *made = nullptr;
-        check(slmt_session_create_task(model.get(), task, settings.data(), settings.size(), &made));
+        check(slmt_session_create(model.get(), task, settings.data(), settings.size(), &made));
         handle_.reset(made);
     }
     /** Bytes that such sessions hold. */
-    static std::uint64_t memory(const model &model, const slmt_session_config &config = session_config())
+    static std::uint64_t memory(const model &model, const slmt_net_session_config &config)
     {
         std::uint64_t bytes = 0;
-        check(slmt_session_memory(model.get(), &config, &bytes));
+        check(slmt_net_session_memory(model.get(), &config, &bytes));
         return bytes;
     }
-    static std::uint64_t memory(const model &model, const char *task, const numbers &settings = {})
+    static std::uint64_t memory(const model &model, const char *task = nullptr, const numbers &settings = {})
     {
         std::uint64_t bytes = 0;
-        check(slmt_session_task_memory(model.get(), task, settings.data(), settings.size(), &bytes));
+        check(slmt_session_memory(model.get(), task, settings.data(), settings.size(), &bytes));
         return bytes;
     }
     /** From now on; an empty function: no calls. */
@@ -772,17 +773,17 @@ class trainer
 {
   public:
     /** A stage of SLMT-Net. */
-    trainer(const slmt::model &model, const slmt_trainer_config &config)
+    trainer(const slmt::model &model, const slmt_net_trainer_config &config)
     {
         slmt_trainer *made = nullptr;
-        check(slmt_trainer_create(model.get(), &config, &made));
+        check(slmt_net_trainer_create(model.get(), &config, &made));
         handle_.reset(made);
     }
     /** Any task that trains, by name. */
     trainer(const slmt::model &model, const char *task, const numbers &settings, std::uint64_t seed)
     {
         slmt_trainer *made = nullptr;
-        check(slmt_trainer_create_task(model.get(), task, settings.data(), settings.size(), seed, &made));
+        check(slmt_trainer_create(model.get(), task, settings.data(), settings.size(), seed, &made));
         handle_.reset(made);
     }
     static trainer load(const context &context, const std::string &path)
@@ -796,16 +797,16 @@ class trainer
         check(slmt_trainer_save(handle_.get(), path.c_str()));
     }
     /** Bytes that such trainers hold. */
-    static std::uint64_t memory(const slmt::model &model, const slmt_trainer_config &config)
+    static std::uint64_t memory(const slmt::model &model, const slmt_net_trainer_config &config)
     {
         std::uint64_t bytes = 0;
-        check(slmt_trainer_memory(model.get(), &config, &bytes));
+        check(slmt_net_trainer_memory(model.get(), &config, &bytes));
         return bytes;
     }
     static std::uint64_t memory(const slmt::model &model, const char *task, const numbers &settings = {})
     {
         std::uint64_t bytes = 0;
-        check(slmt_trainer_task_memory(model.get(), task, settings.data(), settings.size(), &bytes));
+        check(slmt_trainer_memory(model.get(), task, settings.data(), settings.size(), &bytes));
         return bytes;
     }
     /** One more owner of the model in training. */
@@ -823,10 +824,10 @@ class trainer
         check(slmt_trainer_setting(get(), name, &value));
         return value;
     }
-    slmt_trainer_config config() const
+    slmt_net_trainer_config config() const
     {
-        auto config = detail::sized<slmt_trainer_config>();
-        check(slmt_trainer_get_config(get(), &config));
+        auto config = detail::sized<slmt_net_trainer_config>();
+        check(slmt_net_trainer_get_config(get(), &config));
         return config;
     }
     slmt_training_state state() const
@@ -857,7 +858,7 @@ class trainer
     slmt::values pretrain_step(view<const float> images, double rate)
     {
         detail::expect_size("images", images.size(), detail::elements(shape("images")));
-        check(slmt_pretrain_step(get(), images.data(), rate));
+        check(slmt_net_pretrain_step(get(), images.data(), rate));
         return values();
     }
     /** One step of its fine-tuning: as many of the target. */
@@ -865,7 +866,7 @@ class trainer
     {
         detail::expect_size("the source", source.size(), detail::elements(shape("source")));
         detail::expect_size("the target", target.size(), source.size());
-        check(slmt_finetune_step(get(), source.data(), target.data(), rate));
+        check(slmt_net_finetune_step(get(), source.data(), target.data(), rate));
         return values();
     }
     /** What the last step reported. */

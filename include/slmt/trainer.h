@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file trainer.h
- *  Training: Edge-MAE pre-training, then fine-tuning of the whole network.
+ *  Training models of any method.
  *
  *  A trainer can be fed by hand, step by step, or run over a training set. Its checkpoint holds everything
  *  needed to go on: a run that was stopped and resumed equals the uninterrupted one bit for bit. */
@@ -16,12 +16,6 @@ extern "C" {
 /** A trainer: a model it may write, optimiser, schedule, step, random state. \since 0.1 */
 typedef struct slmt_trainer slmt_trainer;
 
-/** Stages of training. \since 0.1 */
-enum {
-    SLMT_STAGE_PRETRAIN = 1, /**< Edge-MAE on single slices (section III-A) */
-    SLMT_STAGE_FINETUNE = 2  /**< MT-Net on pairs of slices (section III-B) */
-};
-
 /** What is computed again for the gradients instead of being kept, by growing time and falling memory.
  *  @source Chen et al. 2016, Training deep nets with sublinear memory cost \since 0.1 */
 enum {
@@ -30,35 +24,10 @@ enum {
     SLMT_RECOMPUTE_LINEAR = 2 /**< and the linear layers before activations and attention */
 };
 
-/** What a trainer is made with. Fill with slmt_trainer_config_init(). \since 0.1 */
-typedef struct slmt_trainer_config {
-    uint32_t struct_size;  /**< sizeof(slmt_trainer_config) */
-    int32_t stage;         /**< SLMT_STAGE_... */
-    int32_t batch;         /**< slices a step (20; 10) */
-    int32_t epochs;        /**< passes over the training slices (100; 150) */
-    uint64_t seed;         /**< 0; drives order, augmentation and masks */
-    int32_t patch_weight;  /**< SLMT_PATCH_WEIGHT_HARD (pre-training) */
-    int32_t augment;       /**< 1; 0: slices as they are */
-    int32_t decay_epochs;  /**< 50: pre-training's rate falls by decay_factor every so many epochs */
-    int32_t warmup_epochs; /**< 5: fine-tuning's rate rises linearly over so many epochs */
-    double decay_factor;   /**< 0.1 */
-    double learning_rate;  /**< 3e-3; 1e-3 */
-    double minimum_rate;   /**< 1e-5: fine-tuning's cosine ends here */
-    double beta1;          /**< Adam: 0.9; 0.9 */
-    double beta2;          /**< Adam: 0.95; 0.999 */
-    double epsilon;        /**< Adam: 1e-8 */
-    double mask_ratio;     /**< 0.7: part of the patches removed (pre-training) */
-    double rec_weight;     /**< 10: weight of the reconstruction loss beside the edge loss (pre-training) */
-    double l1_weight;      /**< 10000: weight of mean |error| beside feature consistency (fine-tuning) */
-    double data_rate;      /**< 1; 0.7: part of the training slices that is used, the first ones */
-    int32_t recompute;     /**< SLMT_RECOMPUTE_LINEAR; SLMT_RECOMPUTE_CHEAP: memory against time */
-    int32_t reserved;      /**< 0 */
-} slmt_trainer_config;
-
 /** Where training is. \since 0.1 */
 typedef struct slmt_training_state {
     uint32_t struct_size;    /**< sizeof(slmt_training_state), set by the caller */
-    int32_t stage;           /**< SLMT_STAGE_...; 0 for methods other than SLMT-Net */
+    int32_t stage;           /**< SLMT_NET_STAGE_... (slmt_net.h); 0 for methods other than SLMT-Net */
     uint64_t step;           /**< steps done */
     uint64_t steps_in_epoch; /**< steps of an epoch on the set last run; 0 before */
     uint64_t total_steps;    /**< steps of the whole run on that set; 0 before */
@@ -73,44 +42,6 @@ typedef struct slmt_training_state {
 typedef int32_t (*slmt_step_fn)(void *user, slmt_trainer *trainer, const slmt_training_state *state);
 
 /**
- * Fill a configuration with the paper's values for a stage (named beside the fields: pre-training;
- * fine-tuning).
- *
- * @param config  not NULL
- * @param stage   SLMT_STAGE_...
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT: config is NULL or there is no such stage
- * @threads any thread
- * \since 0.1
- */
-SLMT_API slmt_status slmt_trainer_config_init(slmt_trainer_config *config, int32_t stage);
-
-/**
- * Bytes that a trainer holds, exactly; see slmt_session_memory().
- *
- * @param model   not NULL
- * @param config  not NULL
- * @param bytes   receives the number
- * @return as slmt_trainer_create()
- * @threads any thread
- * \since 0.1
- */
-SLMT_API slmt_status slmt_trainer_memory(slmt_model *model, const slmt_trainer_config *config,
-                                         uint64_t *bytes);
-
-/**
- * Make a trainer. For fine-tuning, the encoder as it is now becomes the frozen judge of feature consistency.
- *
- * @param model    kept alive by the trainer, changed by its steps
- * @param config   not NULL
- * @param trainer  receives the trainer; the caller frees it with slmt_trainer_free()
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_UNSUPPORTED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
- * @threads any thread
- * \since 0.1
- */
-SLMT_API slmt_status slmt_trainer_create(slmt_model *model, const slmt_trainer_config *config,
-                                         slmt_trainer **trainer);
-
-/**
  * Make a trainer for a task of any method.
  *
  * @param model     kept alive by the trainer, changed by its steps
@@ -120,29 +51,28 @@ SLMT_API slmt_status slmt_trainer_create(slmt_model *model, const slmt_trainer_c
  * @param seed      drives order, augmentation and whatever else is random
  * @param trainer   receives the trainer; the caller frees it with slmt_trainer_free()
  * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (no such task or setting), SLMT_ERR_STATE (a task that does not
- *         train, or reads tensors that are trained elsewhere and were never set), and as
- * slmt_trainer_create()
+ *         train, or reads tensors that are trained elsewhere and were never set), SLMT_ERR_ARGUMENT,
+ *         SLMT_ERR_UNSUPPORTED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads any thread
  * \since 0.1
  */
-SLMT_API slmt_status slmt_trainer_create_task(slmt_model *model, const char *task,
-                                              const slmt_number *settings, size_t count, uint64_t seed,
-                                              slmt_trainer **trainer);
+SLMT_API slmt_status slmt_trainer_create(slmt_model *model, const char *task, const slmt_number *settings,
+                                         size_t count, uint64_t seed, slmt_trainer **trainer);
 
 /**
- * Bytes that a trainer of slmt_trainer_create_task() holds, exactly; see slmt_session_memory().
+ * Bytes that a trainer holds, exactly; see slmt_session_memory().
  *
  * @param model     not NULL
- * @param task      as slmt_trainer_create_task()
+ * @param task      as slmt_trainer_create()
  * @param settings  likewise
  * @param count     likewise
  * @param bytes     receives the number
- * @return as slmt_trainer_create_task()
+ * @return as slmt_trainer_create()
  * @threads any thread
  * \since 0.1
  */
-SLMT_API slmt_status slmt_trainer_task_memory(slmt_model *model, const char *task,
-                                              const slmt_number *settings, size_t count, uint64_t *bytes);
+SLMT_API slmt_status slmt_trainer_memory(slmt_model *model, const char *task, const slmt_number *settings,
+                                         size_t count, uint64_t *bytes);
 
 /**
  * Name of the task that a trainer runs.
@@ -188,7 +118,8 @@ SLMT_API slmt_status slmt_trainer_shape(const slmt_trainer *trainer, const char 
  *                 batch setting says; see slmt_session_run()
  * @param count    inputs given
  * @param rate     learning rate, at least 0
- * @return as slmt_session_run() and slmt_pretrain_step(); SLMT_ERR_STATE: a model is to be attached first
+ * @return as slmt_session_run(), and SLMT_ERR_STATE: a model is to be attached first; SLMT_ERR_NONFINITE also
+ * where a loss or a gradient is not finite: the weights are as before
  * @threads one thread per trainer at a time, nobody else using the model
  * \since 0.1
  */
@@ -265,17 +196,6 @@ SLMT_API void slmt_trainer_free(slmt_trainer *trainer);
 SLMT_API slmt_model *slmt_trainer_model(slmt_trainer *trainer);
 
 /**
- * Read the configuration of a trainer of SLMT-Net.
- *
- * @param trainer  not NULL
- * @param config   struct_size set; filled
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (a trainer of another method)
- * @threads one thread per trainer at a time
- * \since 0.1
- */
-SLMT_API slmt_status slmt_trainer_get_config(const slmt_trainer *trainer, slmt_trainer_config *config);
-
-/**
  * Read where training is.
  *
  * @param trainer  not NULL
@@ -296,36 +216,6 @@ SLMT_API slmt_status slmt_trainer_get_state(const slmt_trainer *trainer, slmt_tr
 SLMT_API void slmt_trainer_cancel(slmt_trainer *trainer);
 
 /**
- * One pre-training step at a given learning rate: no augmentation, masks drawn from the trainer's random
- * state.
- *
- * @param trainer  of SLMT_STAGE_PRETRAIN
- * @param images   [batch][image_size][image_size] float32 in [0, 1]
- * @param rate     learning rate, at least 0
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (another stage), SLMT_ERR_NONFINITE (input, a
- * loss or a gradient: the weights are as before), SLMT_ERR_CANCELLED (likewise), SLMT_ERR_BACKEND
- * @threads one thread per trainer at a time, nobody else using the model
- * @source Li et al., section III-A
- * \since 0.1
- */
-SLMT_API slmt_status slmt_pretrain_step(slmt_trainer *trainer, const float *images, double rate);
-
-/**
- * One fine-tuning step at a given learning rate: no augmentation.
- *
- * @param trainer  of SLMT_STAGE_FINETUNE
- * @param source   [batch][image_size][image_size] float32 in [0, 1]
- * @param target   likewise
- * @param rate     as slmt_pretrain_step()
- * @return as slmt_pretrain_step()
- * @threads as slmt_pretrain_step()
- * @source Li et al., section III-B
- * \since 0.1
- */
-SLMT_API slmt_status slmt_finetune_step(slmt_trainer *trainer, const float *source, const float *target,
-                                        double rate);
-
-/**
  * Train on a set: from where the trainer is to the end of its schedule, or for max_steps steps. After the
  * first step the model takes over the set's preprocessing, as it learns from slices made so, and its card the
  * contrasts: "source_contrast" and "target_contrast", or without a target "TASK_contrast".
@@ -344,7 +234,7 @@ SLMT_API slmt_status slmt_finetune_step(slmt_trainer *trainer, const float *sour
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (image sizes differ, fewer slices than a batch), SLMT_ERR_NOT_FOUND
  * (no such contrast), SLMT_ERR_UNSUPPORTED (the task takes no sets), SLMT_ERR_STATE (the set is of another
  * kind than the task takes, or a model is to be attached first), SLMT_ERR_CANCELLED, and as
- * slmt_pretrain_step() and slmt_dataset_read_slice()
+ * slmt_trainer_step() and slmt_dataset_read_slice()
  * @threads one thread per trainer and set at a time
  * \since 0.1
  */

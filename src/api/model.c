@@ -8,8 +8,8 @@
 
 /* ---- life ---- */
 
-slmt_status slmt_model_create_method(slmt_context *context, const char *method, const slmt_number *options,
-                                     size_t count, uint64_t seed, slmt_model **model)
+slmt_status slmt_model_create(slmt_context *context, const char *method, const slmt_number *options,
+                              size_t count, uint64_t seed, slmt_model **model)
 {
     double option[METHOD_NUMBERS];
     REQUIRE(context);

@@ -8,12 +8,6 @@
 
 #include "core/structs.h"
 
-void slmt_session_config_init(slmt_session_config *config)
-{
-    if (config)
-        *config = (slmt_session_config){.struct_size = sizeof *config, .batch = 1};
-}
-
 /* ---- life ---- */
 
 status session_open(const task *t, slmt_session **session)
@@ -37,17 +31,16 @@ static status named_task(slmt_model *model, const char *name, const slmt_number 
 {
     const method_task *kind;
     double setting[METHOD_NUMBERS];
-    TRY(task_find(model, name, 0, &kind));
+    TRY(task_find(model, name ? name : "synthesize", 0, &kind));
     TRY(task_settings(kind, settings, count, setting));
     return task_init(t, model, kind, setting);
 }
 
-slmt_status slmt_session_create_task(slmt_model *model, const char *name, const slmt_number *settings,
-                                     size_t count, slmt_session **session)
+slmt_status slmt_session_create(slmt_model *model, const char *name, const slmt_number *settings,
+                                size_t count, slmt_session **session)
 {
     task t;
     REQUIRE(model);
-    REQUIRE(name);
     REQUIRE(session);
     if (count > 0)
         REQUIRE(settings);
@@ -55,12 +48,11 @@ slmt_status slmt_session_create_task(slmt_model *model, const char *name, const 
     return session_open(&t, session);
 }
 
-slmt_status slmt_session_task_memory(slmt_model *model, const char *name, const slmt_number *settings,
-                                     size_t count, uint64_t *bytes)
+slmt_status slmt_session_memory(slmt_model *model, const char *name, const slmt_number *settings,
+                                size_t count, uint64_t *bytes)
 {
     task t;
     REQUIRE(model);
-    REQUIRE(name);
     REQUIRE(bytes);
     if (count > 0)
         REQUIRE(settings);

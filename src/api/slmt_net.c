@@ -7,63 +7,72 @@
 #include "api/session.h"
 #include "core/model.h"
 #include "core/structs.h"
+#include "slmt/slmt_net.h"
 
 /* ---- models ---- */
 
-slmt_status slmt_model_options_init(slmt_model_options *options, int32_t preset)
+slmt_status slmt_net_options_init(slmt_net_options *options, int32_t preset)
 {
     REQUIRE(options);
     return slmt_net_preset(options, preset);
 }
 
-slmt_status slmt_model_create(slmt_context *context, const slmt_model_options *options, uint64_t seed,
-                              slmt_model **model)
+slmt_status slmt_net_create(slmt_context *context, const slmt_net_options *options, uint64_t seed,
+                            slmt_model **model)
 {
-    slmt_model_options o;
+    slmt_net_options o;
     double option[METHOD_NUMBERS];
     REQUIRE(context);
     REQUIRE(model);
-    TRY(slmt_net_preset(&o, SLMT_PRESET_BASE));
+    TRY(slmt_net_preset(&o, SLMT_NET_PRESET_BASE));
     if (options)
-        TRY(struct_read(&o, sizeof o, options, "slmt_model_options"));
+        TRY(struct_read(&o, sizeof o, options, "slmt_net_options"));
     slmt_net_numbers(&o, option);
     return model_fresh(context, &method_slmt_net, option, seed, model);
 }
 
-slmt_status slmt_model_get_options(const slmt_model *model, slmt_model_options *options)
+slmt_status slmt_net_get_options(const slmt_model *model, slmt_net_options *options)
 {
     REQUIRE(model);
     REQUIRE(options);
     TRY(model_require_slmt_net(model, __func__));
     const slmt_net net = slmt_net_of(model->option);
-    return struct_write(options, &net.options, sizeof *options, "slmt_model_options");
+    return struct_write(options, &net.options, sizeof *options, "slmt_net_options");
 }
 
 /* ---- sessions ---- */
 
-static status read_config(const slmt_session_config *given, slmt_session_config *c)
+void slmt_net_session_config_init(slmt_net_session_config *config)
 {
-    slmt_session_config_init(c);
+    if (config)
+        *config = (slmt_net_session_config){.struct_size = sizeof *config, .batch = 1};
+}
+
+static status read_config(const slmt_net_session_config *given, slmt_net_session_config *c)
+{
+    slmt_net_session_config_init(c);
     if (given)
-        TRY(struct_read(c, sizeof *c, given, "slmt_session_config"));
+        TRY(struct_read(c, sizeof *c, given, "slmt_net_session_config"));
     if (c->batch < 1 || c->batch > 65536)
-        return fail(ERR_ARGUMENT, "slmt_session_config.batch is %d, expected 1 to 65536", c->batch);
+        return fail(ERR_ARGUMENT, "slmt_net_session_config.batch is %d, expected 1 to 65536", c->batch);
     return OK;
 }
 
 /* Its synthesis, with the batch of the configuration. */
-static status synthesis(slmt_model *model, const slmt_session_config *given, slmt_session_config *c, task *t)
+static status synthesis(slmt_model *model, const slmt_net_session_config *given, slmt_net_session_config *c,
+                        task *t)
 {
     double batch;
     TRY(read_config(given, c));
-    TRY(model_require_slmt_net(model, "slmt_session_create"));
+    TRY(model_require_slmt_net(model, "slmt_net_session_create"));
     batch = c->batch;
     return task_init(t, model, task_named(model->method, "synthesize"), &batch);
 }
 
-slmt_status slmt_session_create(slmt_model *model, const slmt_session_config *config, slmt_session **session)
+slmt_status slmt_net_session_create(slmt_model *model, const slmt_net_session_config *config,
+                                    slmt_session **session)
 {
-    slmt_session_config c;
+    slmt_net_session_config c;
     task t;
     REQUIRE(model);
     REQUIRE(session);
@@ -72,9 +81,9 @@ slmt_status slmt_session_create(slmt_model *model, const slmt_session_config *co
     return slmt_session_set_progress(*session, c.progress, c.progress_user);
 }
 
-slmt_status slmt_session_memory(slmt_model *model, const slmt_session_config *config, uint64_t *bytes)
+slmt_status slmt_net_session_memory(slmt_model *model, const slmt_net_session_config *config, uint64_t *bytes)
 {
-    slmt_session_config c;
+    slmt_net_session_config c;
     task t;
     REQUIRE(model);
     REQUIRE(bytes);

@@ -114,9 +114,6 @@ static int check_names(const differ *d)
 
 static int open_session(differ *d)
 {
-    slmt_session_config config;
-    slmt_session_config_init(&config);
-    config.batch = d->batch;
     int code = common_context(&d->common, &d->context);
     if (code != EXIT_OK)
         return code;
@@ -125,7 +122,7 @@ static int open_session(differ *d)
         return fail(status, "%s", d->model_path);
     code = check_names(d);
     if (code == EXIT_OK)
-        code = slice_session(d->model, &config, &d->session);
+        code = slice_session(d->model, d->batch, &d->session);
     if (code != EXIT_OK)
         return code;
     status = choose_sequence(d->session, sequence_index(d->model, d->to));

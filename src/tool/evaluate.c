@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "slmt/slmt.h"
+#include "slmt/slmt_net.h"
 
 #include "common.h"
 #include "console.h"
@@ -96,10 +97,10 @@ static int check_preprocess(evaluation *e)
 
 static int open_session(evaluation *e)
 {
-    slmt_session_config config;
-    slmt_session_config_init(&config);
+    slmt_net_session_config config;
+    slmt_net_session_config_init(&config);
     config.batch = e->run.batch;
-    slmt_status status = slmt_session_create(e->run.model, &config, &e->run.session);
+    slmt_status status = slmt_net_session_create(e->run.model, &config, &e->run.session);
     return status == SLMT_OK ? EXIT_OK : fail(status, "session");
 }
 

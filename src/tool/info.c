@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "slmt/slmt.h"
+#include "slmt/slmt_net.h"
 
 #include "common.h"
 #include "console.h"
@@ -206,9 +207,9 @@ static int print_tensors(const slmt_model *model, bool all)
 /* The library tells the seed of SLMT-Net's trainers; those of others have it in the card. */
 static void print_seed(const slmt_trainer *trainer)
 {
-    slmt_trainer_config config;
-    slmt_trainer_config_init(&config, SLMT_STAGE_PRETRAIN);
-    if (slmt_trainer_get_config(trainer, &config) == SLMT_OK)
+    slmt_net_trainer_config config;
+    slmt_net_trainer_config_init(&config, SLMT_NET_STAGE_PRETRAIN);
+    if (slmt_net_trainer_get_config(trainer, &config) == SLMT_OK)
         printf("  %-20s%" PRIu64 "\n", "seed", config.seed);
 }
 

@@ -27,7 +27,7 @@ bool number_at(number_owner owner, size_t index, slmt_number_info *info)
     return status == SLMT_OK;
 }
 
-/* The presets of a method, as a number that slmt_model_create_method() takes; false: it has none. */
+/* The presets of a method, as a number that slmt_model_create() takes; false: it has none. */
 static bool preset_of(const char *method, slmt_number_info *info)
 {
     slmt_method_info m;

@@ -127,10 +127,7 @@ static int count_pairs(ranking *r)
 
 static int open_session(ranking *r)
 {
-    slmt_session_config config;
-    slmt_session_config_init(&config);
-    config.batch = r->run.batch;
-    return slice_session(r->run.model, &config, &r->run.session);
+    return slice_session(r->run.model, r->run.batch, &r->run.session);
 }
 
 static int begin_csv(ranking *r)

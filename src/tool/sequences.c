@@ -59,7 +59,7 @@ int check_method(const slmt_model *model, const char *path, const char *method)
     return fail_with(EXIT_USAGE, "%s: is a model of %s, not of %s", path, slmt_model_method(model), method);
 }
 
-static slmt_status task_session(slmt_model *model, int32_t batch, slmt_session **session)
+int slice_session(slmt_model *model, int32_t batch, slmt_session **session)
 {
     slmt_preprocess preprocess;
     slmt_number settings[3];
@@ -73,16 +73,8 @@ static slmt_status task_session(slmt_model *model, int32_t batch, slmt_session *
         if (number_named((number_owner){slmt_model_method(model), task}, wanted[i].name, &info))
             settings[count++] = wanted[i];
     }
-    return status == SLMT_OK ? slmt_session_create_task(model, task, settings, count, session) : status;
-}
-
-int slice_session(slmt_model *model, const slmt_session_config *config, slmt_session **session)
-{
-    slmt_status status = slmt_session_create(model, config, session);
-    if (status == SLMT_ERR_STATE) /* of another method than the typed calls are for */
-        status = task_session(model, config->batch, session);
     if (status == SLMT_OK)
-        status = slmt_session_set_progress(*session, config->progress, config->progress_user);
+        status = slmt_session_create(model, task, settings, count, session);
     return status == SLMT_OK ? EXIT_OK : fail(status, "session");
 }
 

@@ -25,9 +25,9 @@ int no_such_sequence(const slmt_model *model, const char *path, const char *name
 /* Complains, of the file `path`, unless `method` is NULL or the model's. */
 int check_method(const slmt_model *model, const char *path, const char *method);
 
-/* Makes a session for slices of the size that the model's preprocessing makes, with the batch and progress of
- * `config`. Complains and returns an exit code. */
-int slice_session(slmt_model *model, const slmt_session_config *config, slmt_session **session);
+/* Makes a session for slices of the size that the model's preprocessing makes, with this
+ * batch. Complains and returns an exit code. */
+int slice_session(slmt_model *model, int32_t batch, slmt_session **session);
 
 /* From now on the session makes this sequence of slices and volumes. */
 slmt_status choose_sequence(slmt_session *session, int32_t index);

@@ -188,19 +188,16 @@ static int make_session(synthesis *s, slmt_model *model)
 {
     bool several = takes_sequence(model);
     int32_t target = 0;
-    slmt_session_config config;
-    slmt_session_config_init(&config);
-    config.batch = s->batch;
-    config.progress = on_progress;
-    config.progress_user = s;
     int code = check_method(model, s->model_path, s->method);
     if (code == EXIT_OK)
         code = several ? find_target(s, model, &target) : check_contrasts(s, model);
     if (code == EXIT_OK)
-        code = slice_session(model, &config, &s->session);
-    if (code != EXIT_OK || !several)
+        code = slice_session(model, s->batch, &s->session);
+    if (code != EXIT_OK)
         return code;
-    slmt_status status = choose_sequence(s->session, target);
+    slmt_status status = slmt_session_set_progress(s->session, on_progress, s);
+    if (status == SLMT_OK && several)
+        status = choose_sequence(s->session, target);
     return status == SLMT_OK ? EXIT_OK : fail(status, "session");
 }
 

@@ -203,8 +203,8 @@ static int make_model(training *t, slmt_model **model)
     number_list options = {0};
     int code = number_list_add(&options, (number_owner){t->method, NULL}, o->line, &o->options_given);
     if (code == EXIT_OK) {
-        slmt_status status = slmt_model_create_method(t->context, t->method, options.items, options.count,
-                                                      o->common.seed, model);
+        slmt_status status =
+            slmt_model_create(t->context, t->method, options.items, options.count, o->common.seed, model);
         code = status == SLMT_OK ? EXIT_OK : fail(status, "model");
     }
     number_list_free(&options);
@@ -249,11 +249,11 @@ static int new_trainer(training *t)
     if (code == EXIT_OK)
         code = describe_run(t, model);
     if (code == EXIT_OK &&
-        slmt_trainer_task_memory(model, t->task, t->settings.items, t->settings.count, &bytes) == SLMT_OK)
+        slmt_trainer_memory(model, t->task, t->settings.items, t->settings.count, &bytes) == SLMT_OK)
         say("training takes %" PRIu64 " MiB besides the model", bytes >> 20);
     if (code == EXIT_OK) {
-        slmt_status status = slmt_trainer_create_task(model, t->task, t->settings.items, t->settings.count,
-                                                      o->common.seed, &t->trainer);
+        slmt_status status = slmt_trainer_create(model, t->task, t->settings.items, t->settings.count,
+                                                 o->common.seed, &t->trainer);
         code = status == SLMT_OK ? EXIT_OK : fail(status, "trainer");
     }
     slmt_model_free(model); /* the trainer keeps it */

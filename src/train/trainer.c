@@ -7,6 +7,7 @@
 
 #include "core/dataset.h"
 #include "lib/random.h"
+#include "slmt/slmt_net.h"
 #include "train/schedules/schedule.h"
 
 /* ---- life ---- */
@@ -93,8 +94,8 @@ int32_t trainer_stage(const slmt_trainer *t)
     const char *task = t->stepper.task.kind->name;
     if (strcmp(t->model->method->name, "slmt-net") != 0)
         return 0;
-    return strcmp(task, "pretrain") == 0   ? SLMT_STAGE_PRETRAIN
-           : strcmp(task, "finetune") == 0 ? SLMT_STAGE_FINETUNE
+    return strcmp(task, "pretrain") == 0   ? SLMT_NET_STAGE_PRETRAIN
+           : strcmp(task, "finetune") == 0 ? SLMT_NET_STAGE_FINETUNE
                                            : 0;
 }
 

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "slmt/slmt.h"
+#include "slmt/slmt_net.h"
 
 #include <cmocka.h> /* last: its fail() is a macro */
 
@@ -121,10 +122,10 @@ static inline slmt_context *open_reference(int32_t precision)
 
 enum { SIDE = 128, PIXELS = SIDE * SIDE };
 
-static inline slmt_model_options small_options(void)
+static inline slmt_net_options small_options(void)
 {
-    slmt_model_options o;
-    GOOD(slmt_model_options_init(&o, SLMT_PRESET_TINY));
+    slmt_net_options o;
+    GOOD(slmt_net_options_init(&o, SLMT_NET_PRESET_TINY));
     o.embed_dim = 8;
     o.depth = 1;
     o.num_heads = 2;
@@ -139,9 +140,9 @@ static inline slmt_model_options small_options(void)
 
 static inline slmt_model *small_model(slmt_context *context, uint64_t seed)
 {
-    slmt_model_options o = small_options();
+    slmt_net_options o = small_options();
     slmt_model *model = NULL;
-    GOOD(slmt_model_create(context, &o, seed, &model));
+    GOOD(slmt_net_create(context, &o, seed, &model));
     return model;
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "slmt/slmt.h"
+#include "slmt/slmt_net.h"
 
 int main(void)
 {
@@ -50,11 +51,6 @@ int main(void)
     printf("constant SLMT_TENSOR_INT32 %lld\n", (long long)SLMT_TENSOR_INT32);
     printf("constant SLMT_TENSOR_FLOAT16 %lld\n", (long long)SLMT_TENSOR_FLOAT16);
     printf("constant SLMT_TENSOR_UINT8 %lld\n", (long long)SLMT_TENSOR_UINT8);
-    printf("constant SLMT_PRESET_BASE %lld\n", (long long)SLMT_PRESET_BASE);
-    printf("constant SLMT_PRESET_SMALL %lld\n", (long long)SLMT_PRESET_SMALL);
-    printf("constant SLMT_PRESET_TINY %lld\n", (long long)SLMT_PRESET_TINY);
-    printf("constant SLMT_PATCH_WEIGHT_HARD %lld\n", (long long)SLMT_PATCH_WEIGHT_HARD);
-    printf("constant SLMT_PATCH_WEIGHT_EASY_THEN_HARD %lld\n", (long long)SLMT_PATCH_WEIGHT_EASY_THEN_HARD);
     printf("constant SLMT_RESIZE_BILINEAR %lld\n", (long long)SLMT_RESIZE_BILINEAR);
     printf("constant SLMT_RESIZE_NEAREST %lld\n", (long long)SLMT_RESIZE_NEAREST);
     printf("constant SLMT_SCALE_PERCENTILES %lld\n", (long long)SLMT_SCALE_PERCENTILES);
@@ -72,11 +68,16 @@ int main(void)
     printf("constant SLMT_SELF_EXCLUDE %lld\n", (long long)SLMT_SELF_EXCLUDE);
     printf("constant SLMT_SELF_INCLUDE %lld\n", (long long)SLMT_SELF_INCLUDE);
     printf("constant SLMT_SELF_ZSCORE_ONLY %lld\n", (long long)SLMT_SELF_ZSCORE_ONLY);
-    printf("constant SLMT_STAGE_PRETRAIN %lld\n", (long long)SLMT_STAGE_PRETRAIN);
-    printf("constant SLMT_STAGE_FINETUNE %lld\n", (long long)SLMT_STAGE_FINETUNE);
     printf("constant SLMT_RECOMPUTE_NOTHING %lld\n", (long long)SLMT_RECOMPUTE_NOTHING);
     printf("constant SLMT_RECOMPUTE_CHEAP %lld\n", (long long)SLMT_RECOMPUTE_CHEAP);
     printf("constant SLMT_RECOMPUTE_LINEAR %lld\n", (long long)SLMT_RECOMPUTE_LINEAR);
+    printf("constant SLMT_NET_PRESET_BASE %lld\n", (long long)SLMT_NET_PRESET_BASE);
+    printf("constant SLMT_NET_PRESET_SMALL %lld\n", (long long)SLMT_NET_PRESET_SMALL);
+    printf("constant SLMT_NET_PRESET_TINY %lld\n", (long long)SLMT_NET_PRESET_TINY);
+    printf("constant SLMT_NET_STAGE_PRETRAIN %lld\n", (long long)SLMT_NET_STAGE_PRETRAIN);
+    printf("constant SLMT_NET_STAGE_FINETUNE %lld\n", (long long)SLMT_NET_STAGE_FINETUNE);
+    printf("constant SLMT_NET_PATCH_WEIGHT_HARD %lld\n", (long long)SLMT_NET_PATCH_WEIGHT_HARD);
+    printf("constant SLMT_NET_PATCH_WEIGHT_EASY_THEN_HARD %lld\n", (long long)SLMT_NET_PATCH_WEIGHT_EASY_THEN_HARD);
     printf("struct slmt_context_config %zu\n", sizeof(slmt_context_config));
     printf("field slmt_context_config struct_size %zu %zu\n", offsetof(slmt_context_config, struct_size), sizeof(((slmt_context_config *)0)->struct_size));
     printf("field slmt_context_config backend %zu %zu\n", offsetof(slmt_context_config, backend), sizeof(((slmt_context_config *)0)->backend));
@@ -141,21 +142,6 @@ int main(void)
     printf("field slmt_method_info options %zu %zu\n", offsetof(slmt_method_info, options), sizeof(((slmt_method_info *)0)->options));
     printf("field slmt_method_info tasks %zu %zu\n", offsetof(slmt_method_info, tasks), sizeof(((slmt_method_info *)0)->tasks));
     printf("field slmt_method_info presets %zu %zu\n", offsetof(slmt_method_info, presets), sizeof(((slmt_method_info *)0)->presets));
-    printf("struct slmt_model_options %zu\n", sizeof(slmt_model_options));
-    printf("field slmt_model_options struct_size %zu %zu\n", offsetof(slmt_model_options, struct_size), sizeof(((slmt_model_options *)0)->struct_size));
-    printf("field slmt_model_options image_size %zu %zu\n", offsetof(slmt_model_options, image_size), sizeof(((slmt_model_options *)0)->image_size));
-    printf("field slmt_model_options mae_patch %zu %zu\n", offsetof(slmt_model_options, mae_patch), sizeof(((slmt_model_options *)0)->mae_patch));
-    printf("field slmt_model_options patch %zu %zu\n", offsetof(slmt_model_options, patch), sizeof(((slmt_model_options *)0)->patch));
-    printf("field slmt_model_options embed_dim %zu %zu\n", offsetof(slmt_model_options, embed_dim), sizeof(((slmt_model_options *)0)->embed_dim));
-    printf("field slmt_model_options depth %zu %zu\n", offsetof(slmt_model_options, depth), sizeof(((slmt_model_options *)0)->depth));
-    printf("field slmt_model_options num_heads %zu %zu\n", offsetof(slmt_model_options, num_heads), sizeof(((slmt_model_options *)0)->num_heads));
-    printf("field slmt_model_options mlp_ratio %zu %zu\n", offsetof(slmt_model_options, mlp_ratio), sizeof(((slmt_model_options *)0)->mlp_ratio));
-    printf("field slmt_model_options decoder_dim %zu %zu\n", offsetof(slmt_model_options, decoder_dim), sizeof(((slmt_model_options *)0)->decoder_dim));
-    printf("field slmt_model_options decoder_depth %zu %zu\n", offsetof(slmt_model_options, decoder_depth), sizeof(((slmt_model_options *)0)->decoder_depth));
-    printf("field slmt_model_options decoder_heads %zu %zu\n", offsetof(slmt_model_options, decoder_heads), sizeof(((slmt_model_options *)0)->decoder_heads));
-    printf("field slmt_model_options generator_depths %zu %zu\n", offsetof(slmt_model_options, generator_depths), sizeof(((slmt_model_options *)0)->generator_depths));
-    printf("field slmt_model_options generator_heads %zu %zu\n", offsetof(slmt_model_options, generator_heads), sizeof(((slmt_model_options *)0)->generator_heads));
-    printf("field slmt_model_options window %zu %zu\n", offsetof(slmt_model_options, window), sizeof(((slmt_model_options *)0)->window));
     printf("struct slmt_preprocess %zu\n", sizeof(slmt_preprocess));
     printf("field slmt_preprocess struct_size %zu %zu\n", offsetof(slmt_preprocess, struct_size), sizeof(((slmt_preprocess *)0)->struct_size));
     printf("field slmt_preprocess crop_size %zu %zu\n", offsetof(slmt_preprocess, crop_size), sizeof(((slmt_preprocess *)0)->crop_size));
@@ -219,33 +205,6 @@ int main(void)
     printf("field slmt_profile_entry calls %zu %zu\n", offsetof(slmt_profile_entry, calls), sizeof(((slmt_profile_entry *)0)->calls));
     printf("field slmt_profile_entry seconds %zu %zu\n", offsetof(slmt_profile_entry, seconds), sizeof(((slmt_profile_entry *)0)->seconds));
     printf("field slmt_profile_entry flops %zu %zu\n", offsetof(slmt_profile_entry, flops), sizeof(((slmt_profile_entry *)0)->flops));
-    printf("struct slmt_session_config %zu\n", sizeof(slmt_session_config));
-    printf("field slmt_session_config struct_size %zu %zu\n", offsetof(slmt_session_config, struct_size), sizeof(((slmt_session_config *)0)->struct_size));
-    printf("field slmt_session_config batch %zu %zu\n", offsetof(slmt_session_config, batch), sizeof(((slmt_session_config *)0)->batch));
-    printf("field slmt_session_config progress %zu %zu\n", offsetof(slmt_session_config, progress), sizeof(((slmt_session_config *)0)->progress));
-    printf("field slmt_session_config progress_user %zu %zu\n", offsetof(slmt_session_config, progress_user), sizeof(((slmt_session_config *)0)->progress_user));
-    printf("struct slmt_trainer_config %zu\n", sizeof(slmt_trainer_config));
-    printf("field slmt_trainer_config struct_size %zu %zu\n", offsetof(slmt_trainer_config, struct_size), sizeof(((slmt_trainer_config *)0)->struct_size));
-    printf("field slmt_trainer_config stage %zu %zu\n", offsetof(slmt_trainer_config, stage), sizeof(((slmt_trainer_config *)0)->stage));
-    printf("field slmt_trainer_config batch %zu %zu\n", offsetof(slmt_trainer_config, batch), sizeof(((slmt_trainer_config *)0)->batch));
-    printf("field slmt_trainer_config epochs %zu %zu\n", offsetof(slmt_trainer_config, epochs), sizeof(((slmt_trainer_config *)0)->epochs));
-    printf("field slmt_trainer_config seed %zu %zu\n", offsetof(slmt_trainer_config, seed), sizeof(((slmt_trainer_config *)0)->seed));
-    printf("field slmt_trainer_config patch_weight %zu %zu\n", offsetof(slmt_trainer_config, patch_weight), sizeof(((slmt_trainer_config *)0)->patch_weight));
-    printf("field slmt_trainer_config augment %zu %zu\n", offsetof(slmt_trainer_config, augment), sizeof(((slmt_trainer_config *)0)->augment));
-    printf("field slmt_trainer_config decay_epochs %zu %zu\n", offsetof(slmt_trainer_config, decay_epochs), sizeof(((slmt_trainer_config *)0)->decay_epochs));
-    printf("field slmt_trainer_config warmup_epochs %zu %zu\n", offsetof(slmt_trainer_config, warmup_epochs), sizeof(((slmt_trainer_config *)0)->warmup_epochs));
-    printf("field slmt_trainer_config decay_factor %zu %zu\n", offsetof(slmt_trainer_config, decay_factor), sizeof(((slmt_trainer_config *)0)->decay_factor));
-    printf("field slmt_trainer_config learning_rate %zu %zu\n", offsetof(slmt_trainer_config, learning_rate), sizeof(((slmt_trainer_config *)0)->learning_rate));
-    printf("field slmt_trainer_config minimum_rate %zu %zu\n", offsetof(slmt_trainer_config, minimum_rate), sizeof(((slmt_trainer_config *)0)->minimum_rate));
-    printf("field slmt_trainer_config beta1 %zu %zu\n", offsetof(slmt_trainer_config, beta1), sizeof(((slmt_trainer_config *)0)->beta1));
-    printf("field slmt_trainer_config beta2 %zu %zu\n", offsetof(slmt_trainer_config, beta2), sizeof(((slmt_trainer_config *)0)->beta2));
-    printf("field slmt_trainer_config epsilon %zu %zu\n", offsetof(slmt_trainer_config, epsilon), sizeof(((slmt_trainer_config *)0)->epsilon));
-    printf("field slmt_trainer_config mask_ratio %zu %zu\n", offsetof(slmt_trainer_config, mask_ratio), sizeof(((slmt_trainer_config *)0)->mask_ratio));
-    printf("field slmt_trainer_config rec_weight %zu %zu\n", offsetof(slmt_trainer_config, rec_weight), sizeof(((slmt_trainer_config *)0)->rec_weight));
-    printf("field slmt_trainer_config l1_weight %zu %zu\n", offsetof(slmt_trainer_config, l1_weight), sizeof(((slmt_trainer_config *)0)->l1_weight));
-    printf("field slmt_trainer_config data_rate %zu %zu\n", offsetof(slmt_trainer_config, data_rate), sizeof(((slmt_trainer_config *)0)->data_rate));
-    printf("field slmt_trainer_config recompute %zu %zu\n", offsetof(slmt_trainer_config, recompute), sizeof(((slmt_trainer_config *)0)->recompute));
-    printf("field slmt_trainer_config reserved %zu %zu\n", offsetof(slmt_trainer_config, reserved), sizeof(((slmt_trainer_config *)0)->reserved));
     printf("struct slmt_training_state %zu\n", sizeof(slmt_training_state));
     printf("field slmt_training_state struct_size %zu %zu\n", offsetof(slmt_training_state, struct_size), sizeof(((slmt_training_state *)0)->struct_size));
     printf("field slmt_training_state stage %zu %zu\n", offsetof(slmt_training_state, stage), sizeof(((slmt_training_state *)0)->stage));
@@ -261,5 +220,47 @@ int main(void)
     printf("field slmt_build_info backends %zu %zu\n", offsetof(slmt_build_info, backends), sizeof(((slmt_build_info *)0)->backends));
     printf("field slmt_build_info matrix %zu %zu\n", offsetof(slmt_build_info, matrix), sizeof(((slmt_build_info *)0)->matrix));
     printf("field slmt_build_info cpu_level %zu %zu\n", offsetof(slmt_build_info, cpu_level), sizeof(((slmt_build_info *)0)->cpu_level));
+    printf("struct slmt_net_options %zu\n", sizeof(slmt_net_options));
+    printf("field slmt_net_options struct_size %zu %zu\n", offsetof(slmt_net_options, struct_size), sizeof(((slmt_net_options *)0)->struct_size));
+    printf("field slmt_net_options image_size %zu %zu\n", offsetof(slmt_net_options, image_size), sizeof(((slmt_net_options *)0)->image_size));
+    printf("field slmt_net_options mae_patch %zu %zu\n", offsetof(slmt_net_options, mae_patch), sizeof(((slmt_net_options *)0)->mae_patch));
+    printf("field slmt_net_options patch %zu %zu\n", offsetof(slmt_net_options, patch), sizeof(((slmt_net_options *)0)->patch));
+    printf("field slmt_net_options embed_dim %zu %zu\n", offsetof(slmt_net_options, embed_dim), sizeof(((slmt_net_options *)0)->embed_dim));
+    printf("field slmt_net_options depth %zu %zu\n", offsetof(slmt_net_options, depth), sizeof(((slmt_net_options *)0)->depth));
+    printf("field slmt_net_options num_heads %zu %zu\n", offsetof(slmt_net_options, num_heads), sizeof(((slmt_net_options *)0)->num_heads));
+    printf("field slmt_net_options mlp_ratio %zu %zu\n", offsetof(slmt_net_options, mlp_ratio), sizeof(((slmt_net_options *)0)->mlp_ratio));
+    printf("field slmt_net_options decoder_dim %zu %zu\n", offsetof(slmt_net_options, decoder_dim), sizeof(((slmt_net_options *)0)->decoder_dim));
+    printf("field slmt_net_options decoder_depth %zu %zu\n", offsetof(slmt_net_options, decoder_depth), sizeof(((slmt_net_options *)0)->decoder_depth));
+    printf("field slmt_net_options decoder_heads %zu %zu\n", offsetof(slmt_net_options, decoder_heads), sizeof(((slmt_net_options *)0)->decoder_heads));
+    printf("field slmt_net_options generator_depths %zu %zu\n", offsetof(slmt_net_options, generator_depths), sizeof(((slmt_net_options *)0)->generator_depths));
+    printf("field slmt_net_options generator_heads %zu %zu\n", offsetof(slmt_net_options, generator_heads), sizeof(((slmt_net_options *)0)->generator_heads));
+    printf("field slmt_net_options window %zu %zu\n", offsetof(slmt_net_options, window), sizeof(((slmt_net_options *)0)->window));
+    printf("struct slmt_net_session_config %zu\n", sizeof(slmt_net_session_config));
+    printf("field slmt_net_session_config struct_size %zu %zu\n", offsetof(slmt_net_session_config, struct_size), sizeof(((slmt_net_session_config *)0)->struct_size));
+    printf("field slmt_net_session_config batch %zu %zu\n", offsetof(slmt_net_session_config, batch), sizeof(((slmt_net_session_config *)0)->batch));
+    printf("field slmt_net_session_config progress %zu %zu\n", offsetof(slmt_net_session_config, progress), sizeof(((slmt_net_session_config *)0)->progress));
+    printf("field slmt_net_session_config progress_user %zu %zu\n", offsetof(slmt_net_session_config, progress_user), sizeof(((slmt_net_session_config *)0)->progress_user));
+    printf("struct slmt_net_trainer_config %zu\n", sizeof(slmt_net_trainer_config));
+    printf("field slmt_net_trainer_config struct_size %zu %zu\n", offsetof(slmt_net_trainer_config, struct_size), sizeof(((slmt_net_trainer_config *)0)->struct_size));
+    printf("field slmt_net_trainer_config stage %zu %zu\n", offsetof(slmt_net_trainer_config, stage), sizeof(((slmt_net_trainer_config *)0)->stage));
+    printf("field slmt_net_trainer_config batch %zu %zu\n", offsetof(slmt_net_trainer_config, batch), sizeof(((slmt_net_trainer_config *)0)->batch));
+    printf("field slmt_net_trainer_config epochs %zu %zu\n", offsetof(slmt_net_trainer_config, epochs), sizeof(((slmt_net_trainer_config *)0)->epochs));
+    printf("field slmt_net_trainer_config seed %zu %zu\n", offsetof(slmt_net_trainer_config, seed), sizeof(((slmt_net_trainer_config *)0)->seed));
+    printf("field slmt_net_trainer_config patch_weight %zu %zu\n", offsetof(slmt_net_trainer_config, patch_weight), sizeof(((slmt_net_trainer_config *)0)->patch_weight));
+    printf("field slmt_net_trainer_config augment %zu %zu\n", offsetof(slmt_net_trainer_config, augment), sizeof(((slmt_net_trainer_config *)0)->augment));
+    printf("field slmt_net_trainer_config decay_epochs %zu %zu\n", offsetof(slmt_net_trainer_config, decay_epochs), sizeof(((slmt_net_trainer_config *)0)->decay_epochs));
+    printf("field slmt_net_trainer_config warmup_epochs %zu %zu\n", offsetof(slmt_net_trainer_config, warmup_epochs), sizeof(((slmt_net_trainer_config *)0)->warmup_epochs));
+    printf("field slmt_net_trainer_config decay_factor %zu %zu\n", offsetof(slmt_net_trainer_config, decay_factor), sizeof(((slmt_net_trainer_config *)0)->decay_factor));
+    printf("field slmt_net_trainer_config learning_rate %zu %zu\n", offsetof(slmt_net_trainer_config, learning_rate), sizeof(((slmt_net_trainer_config *)0)->learning_rate));
+    printf("field slmt_net_trainer_config minimum_rate %zu %zu\n", offsetof(slmt_net_trainer_config, minimum_rate), sizeof(((slmt_net_trainer_config *)0)->minimum_rate));
+    printf("field slmt_net_trainer_config beta1 %zu %zu\n", offsetof(slmt_net_trainer_config, beta1), sizeof(((slmt_net_trainer_config *)0)->beta1));
+    printf("field slmt_net_trainer_config beta2 %zu %zu\n", offsetof(slmt_net_trainer_config, beta2), sizeof(((slmt_net_trainer_config *)0)->beta2));
+    printf("field slmt_net_trainer_config epsilon %zu %zu\n", offsetof(slmt_net_trainer_config, epsilon), sizeof(((slmt_net_trainer_config *)0)->epsilon));
+    printf("field slmt_net_trainer_config mask_ratio %zu %zu\n", offsetof(slmt_net_trainer_config, mask_ratio), sizeof(((slmt_net_trainer_config *)0)->mask_ratio));
+    printf("field slmt_net_trainer_config rec_weight %zu %zu\n", offsetof(slmt_net_trainer_config, rec_weight), sizeof(((slmt_net_trainer_config *)0)->rec_weight));
+    printf("field slmt_net_trainer_config l1_weight %zu %zu\n", offsetof(slmt_net_trainer_config, l1_weight), sizeof(((slmt_net_trainer_config *)0)->l1_weight));
+    printf("field slmt_net_trainer_config data_rate %zu %zu\n", offsetof(slmt_net_trainer_config, data_rate), sizeof(((slmt_net_trainer_config *)0)->data_rate));
+    printf("field slmt_net_trainer_config recompute %zu %zu\n", offsetof(slmt_net_trainer_config, recompute), sizeof(((slmt_net_trainer_config *)0)->recompute));
+    printf("field slmt_net_trainer_config reserved %zu %zu\n", offsetof(slmt_net_trainer_config, reserved), sizeof(((slmt_net_trainer_config *)0)->reserved));
     return 0;
 }

@@ -5,6 +5,7 @@
  *
  *   client FOLDER   writes its files there; 0, or 1 and what went wrong */
 #include <slmt/slmt.h>
+#include <slmt/slmt_net.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -71,9 +72,9 @@ static slmt_context *open_context(long *blocks)
 
 static slmt_model *small_model(slmt_context *context)
 {
-    slmt_model_options o = {.struct_size = sizeof o}, back = {.struct_size = sizeof back};
+    slmt_net_options o = {.struct_size = sizeof o}, back = {.struct_size = sizeof back};
     slmt_model *model = NULL;
-    GOOD(slmt_model_options_init(&o, SLMT_PRESET_TINY));
+    GOOD(slmt_net_options_init(&o, SLMT_NET_PRESET_TINY));
     TRUE(o.image_size == SIDE && o.window == 8);
     o.embed_dim = o.decoder_dim = 8;
     o.depth = o.decoder_depth = 1;
@@ -82,8 +83,8 @@ static slmt_model *small_model(slmt_context *context)
         o.generator_depths[i] = 1;
         o.generator_heads[i] = 1 << i;
     }
-    GOOD(slmt_model_create(context, &o, 1, &model));
-    GOOD(slmt_model_get_options(model, &back));
+    GOOD(slmt_net_create(context, &o, 1, &model));
+    GOOD(slmt_net_get_options(model, &back));
     TRUE(back.decoder_dim == 8 && back.generator_heads[3] == 8 && back.window == o.window);
     return model;
 }
@@ -116,18 +117,18 @@ static void write_set(slmt_context *context, slmt_model *model)
 
 static void train(slmt_context *context, slmt_model *model)
 {
-    slmt_trainer_config c = {.struct_size = sizeof c};
+    slmt_net_trainer_config c = {.struct_size = sizeof c};
     slmt_trainer *trainer = NULL;
     slmt_training_state state = {.struct_size = sizeof state};
     slmt_dataset *set = NULL;
     slmt_preprocess p = {.struct_size = sizeof p};
     double loss = 0;
-    GOOD(slmt_trainer_config_init(&c, SLMT_STAGE_FINETUNE));
+    GOOD(slmt_net_trainer_config_init(&c, SLMT_NET_STAGE_FINETUNE));
     TRUE(c.batch == 10 && c.l1_weight == 10000 && c.minimum_rate == 1e-5);
     c.batch = 1;
     c.epochs = 5;
     c.data_rate = 1;
-    GOOD(slmt_trainer_create(model, &c, &trainer));
+    GOOD(slmt_net_trainer_create(model, &c, &trainer));
     GOOD(slmt_dataset_open(context, in_folder("set.h5"), &set));
     GOOD(slmt_dataset_get_preprocess(set, &p));
     TRUE(p.crop_size == SIDE && p.high_percentile == 99.8);
@@ -141,16 +142,16 @@ static void train(slmt_context *context, slmt_model *model)
 static void synthesize(slmt_model *model)
 {
     static float source[2 * AREA], target[2 * AREA];
-    slmt_session_config c = {.struct_size = sizeof c};
+    slmt_net_session_config c = {.struct_size = sizeof c};
     slmt_session *session = NULL;
     slmt_metrics same = {.struct_size = sizeof same}, metrics = {.struct_size = sizeof metrics};
     uint64_t done = 0;
     for (int i = 0; i < 2 * AREA; i++)
         source[i] = (float)(0.5 + 0.4 * sin(0.01 * i));
-    slmt_session_config_init(&c);
+    slmt_net_session_config_init(&c);
     c.progress = count_slices;
     c.progress_user = &done;
-    GOOD(slmt_session_create(model, &c, &session));
+    GOOD(slmt_net_session_create(model, &c, &session));
     GOOD(slmt_synthesize(session, source, 2, target));
     TRUE(done == 2);
     GOOD(slmt_compare(source, source, SIDE, SIDE, &same));
@@ -179,10 +180,10 @@ static void use_by_name(slmt_context *context)
     const slmt_tensor out = {"target", target, shape, NULL, 5, SLMT_TENSOR_FLOAT32};
     GOOD(slmt_method_task("seq2seq", 0, &task));
     TRUE(strcmp(task.name, "synthesize") == 0 && !task.trains && task.inputs == 2 && task.outputs == 1);
-    GOOD(slmt_model_create_method(context, "seq2seq", options, 8, 3, &model));
+    GOOD(slmt_model_create(context, "seq2seq", options, 8, 3, &model));
     GOOD(slmt_model_tensor_info(model, 0, &info));
     TRUE(info.rank == 4 && info.dim[0] == 2 && info.dim[1] == 1 && info.dim[2] == 7 && info.used);
-    GOOD(slmt_session_create_task(model, "synthesize", settings, 2, &session));
+    GOOD(slmt_session_create(model, "synthesize", settings, 2, &session));
     GOOD(slmt_session_run(session, in, 2, &out, 1));
     for (int i = 0; i < 256; i++)
         TRUE(target[i] > -1 && target[i] < 1 && target[i] != 0);

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "slmt/slmt.h"
+#include "slmt/slmt_net.h"
 
 static void need(slmt_status s)
 {
@@ -82,7 +83,7 @@ int main(int argc, char **argv)
     static float in[SIDE * SIDE], out[SIDE * SIDE];
     slmt_context_config c;
     slmt_context *context;
-    slmt_model_options o;
+    slmt_net_options o;
     slmt_model *model;
     slmt_session *session;
     for (int i = 0; i < SIDE * SIDE; i++)
@@ -91,9 +92,9 @@ int main(int argc, char **argv)
     c.threads = argc > 2 ? atoi(argv[2]) : 1;
     c.matrix = argc > 3 ? atoi(argv[3]) : SLMT_MATRIX_AUTO;
     need(slmt_context_create(&c, &context));
-    need(slmt_model_options_init(&o, SLMT_PRESET_TINY));
-    need(slmt_model_create(context, &o, 1, &model));
-    need(slmt_session_create(model, NULL, &session));
+    need(slmt_net_options_init(&o, SLMT_NET_PRESET_TINY));
+    need(slmt_net_create(context, &o, 1, &model));
+    need(slmt_net_session_create(model, NULL, &session));
     int times = argc > 1 ? atoi(argv[1]) : 1, failed = 0;
     if (argc > 3)
         failed = run_watched(session, in, out, times, c.threads);

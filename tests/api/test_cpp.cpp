@@ -63,7 +63,7 @@ slmt_preprocess few_slices()
 
 slmt::model small(const slmt::context &context)
 {
-    slmt_model_options options = slmt::model_options(SLMT_PRESET_TINY);
+    slmt_net_options options = slmt::model_options(SLMT_NET_PRESET_TINY);
     options.embed_dim = options.decoder_dim = 16;
     options.depth = options.decoder_depth = 1;
     slmt::model model(context, options, 7);
@@ -108,7 +108,7 @@ void arrays_of_another_size_are_refused(const slmt::context &context)
 void typed_calls_and_calls_by_name_agree(const slmt::context &context)
 {
     slmt::model model = small(context);
-    slmt::session typed(model), named(model, "synthesize");
+    slmt::session typed(model, slmt::session_config()), named(model, "synthesize");
     std::vector<float> source = slices(2), a(source.size()), b(source.size());
     const std::array<std::int64_t, 3> shape = {2, side, side};
     const slmt_tensor in[] = {slmt::input("source", source, shape)};
@@ -117,6 +117,7 @@ void typed_calls_and_calls_by_name_agree(const slmt::context &context)
     named.run(in, out);
     CHECK(a == b);
     CHECK(named.shape("source") == std::vector<std::int64_t>({1, side, side}));
+    CHECK(slmt::session::memory(model, slmt::session_config()) == slmt::session::memory(model, "synthesize"));
     CHECK(slmt::session::memory(model) == slmt::session::memory(model, "synthesize"));
 }
 
@@ -188,7 +189,7 @@ void a_run_over_a_set_is_stopped_saved_and_gone_on_with(const slmt::context &con
     set.read_slice(0, 1, depth - 1, pixel);
 
     slmt::model model = small(context);
-    slmt_trainer_config config = slmt::trainer_config(SLMT_STAGE_FINETUNE);
+    slmt_net_trainer_config config = slmt::trainer_config(SLMT_NET_STAGE_FINETUNE);
     config.batch = 2;
     config.epochs = 2;
     config.data_rate = 1;
@@ -226,7 +227,7 @@ void a_run_over_a_set_is_stopped_saved_and_gone_on_with(const slmt::context &con
 
 void steps_by_hand_check_their_sizes(const slmt::context &context)
 {
-    slmt_trainer_config config = slmt::trainer_config(SLMT_STAGE_PRETRAIN);
+    slmt_net_trainer_config config = slmt::trainer_config(SLMT_NET_STAGE_PRETRAIN);
     config.batch = 2;
     slmt::trainer trainer(small(context), config);
     CHECK(trainer.pretrain_step(slices(2), 1e-3)["total"] > 0);

@@ -97,9 +97,9 @@ static void a_preset_gives_the_options_that_are_not_given(void **state)
     slmt_context *context = open_context(1, NULL);
     slmt_model *model = NULL;
     double value = 0;
-    static const slmt_number tiny[] = {{"depth", 1}, {"preset", SLMT_PRESET_TINY}};
+    static const slmt_number tiny[] = {{"depth", 1}, {"preset", SLMT_NET_PRESET_TINY}};
     static const slmt_number none[] = {{"preset", 3}}, half[] = {{"preset", 0.5}};
-    GOOD(slmt_model_create_method(context, "slmt-net", tiny, 2, 1, &model));
+    GOOD(slmt_model_create(context, "slmt-net", tiny, 2, 1, &model));
     GOOD(slmt_model_option(model, "image_size", &value));
     assert_true(value == 128);
     GOOD(slmt_model_option(model, "generator_heads_3", &value));
@@ -107,10 +107,10 @@ static void a_preset_gives_the_options_that_are_not_given(void **state)
     GOOD(slmt_model_option(model, "depth", &value));
     assert_true(value == 1);
     slmt_model_free(model);
-    EXPECT(SLMT_ERR_ARGUMENT, slmt_model_create_method(context, "slmt-net", none, 1, 1, &model));
+    EXPECT(SLMT_ERR_ARGUMENT, slmt_model_create(context, "slmt-net", none, 1, 1, &model));
     assert_non_null(strstr(slmt_error_text(), "base|small|tiny"));
-    EXPECT(SLMT_ERR_ARGUMENT, slmt_model_create_method(context, "slmt-net", half, 1, 1, &model));
-    EXPECT(SLMT_ERR_NOT_FOUND, slmt_model_create_method(context, "seq2seq", none, 1, 1, &model));
+    EXPECT(SLMT_ERR_ARGUMENT, slmt_model_create(context, "slmt-net", half, 1, 1, &model));
+    EXPECT(SLMT_ERR_NOT_FOUND, slmt_model_create(context, "seq2seq", none, 1, 1, &model));
     slmt_context_free(context);
 }
 
@@ -129,21 +129,19 @@ static void what_is_not_there_is_named(void **state)
     EXPECT(SLMT_ERR_ARGUMENT, slmt_method_describe(slmt_method_count(), &m));
     EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "gan", slmt_method_option("gan", 0, &n));
     EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "no task paint", slmt_task_setting("seq2seq", "paint", 0, &n));
-    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "gan", slmt_model_create_method(context, "gan", NULL, 0, 0, &none));
+    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "gan", slmt_model_create(context, "gan", NULL, 0, 0, &none));
     EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "no option size",
-                slmt_model_create_method(context, "seq2seq", wrong, 1, 0, &none));
-    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "bank is 2.5",
-                slmt_model_create_method(context, "seq2seq", odd, 1, 0, &none));
+                slmt_model_create(context, "seq2seq", wrong, 1, 0, &none));
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "bank is 2.5", slmt_model_create(context, "seq2seq", odd, 1, 0, &none));
     EXPECT_TEXT(SLMT_ERR_ARGUMENT, "expected 2 to 3",
-                slmt_model_create_method(context, "seq2seq", low, 1, 0, &none));
-    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "no task paint",
-                slmt_session_create_task(model, "paint", NULL, 0, &session));
+                slmt_model_create(context, "seq2seq", low, 1, 0, &none));
+    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "no task paint", slmt_session_create(model, "paint", NULL, 0, &session));
     EXPECT_TEXT(SLMT_ERR_STATE, "is for a trainer",
-                slmt_session_create_task(model, "pretrain", NULL, 0, &session));
+                slmt_session_create(model, "pretrain", NULL, 0, &session));
     EXPECT_TEXT(SLMT_ERR_STATE, "is for a session",
-                slmt_trainer_create_task(model, "synthesize", NULL, 0, 0, &trainer));
+                slmt_trainer_create(model, "synthesize", NULL, 0, 0, &trainer));
     EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "no setting size",
-                slmt_session_create_task(model, "synthesize", wrong, 1, &session));
+                slmt_session_create(model, "synthesize", wrong, 1, &session));
     EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "no option size", slmt_model_option(model, "size", &x));
     GOOD(slmt_model_option(model, "embed_dim", &x));
     assert_true(x == 8 && !none && !session && !trainer);
@@ -163,8 +161,7 @@ static slmt_model *model_by_name(slmt_context *context, uint64_t seed)
         {"generator_depths_2", 1}, {"generator_depths_3", 1}, {"generator_heads_0", 2},
         {"generator_heads_1", 2},  {"generator_heads_2", 4},  {"generator_heads_3", 8}};
     slmt_model *model = NULL;
-    GOOD(slmt_model_create_method(context, "slmt-net", options, sizeof options / sizeof *options, seed,
-                                  &model));
+    GOOD(slmt_model_create(context, "slmt-net", options, sizeof options / sizeof *options, seed, &model));
     return model;
 }
 
@@ -180,15 +177,15 @@ static void slmt_net_by_name_is_the_typed_one(void **state)
     slmt_context *context = open_context(2, NULL);
     slmt_model *typed = small_model(context, 4), *named = model_by_name(context, 4);
     assert_true(same_weights(typed, named));
-    slmt_session_config c;
+    slmt_net_session_config c;
     slmt_session *a = NULL, *b = NULL;
-    slmt_session_config_init(&c);
+    slmt_net_session_config_init(&c);
     c.batch = 2;
-    GOOD(slmt_session_create(typed, &c, &a));
-    GOOD(slmt_session_create_task(named, "synthesize", &(slmt_number){"batch", 2}, 1, &b));
+    GOOD(slmt_net_session_create(typed, &c, &a));
+    GOOD(slmt_session_create(named, "synthesize", &(slmt_number){"batch", 2}, 1, &b));
     uint64_t bytes = 0, same = 0;
-    GOOD(slmt_session_memory(typed, &c, &bytes));
-    GOOD(slmt_session_task_memory(named, "synthesize", &(slmt_number){"batch", 2}, 1, &same));
+    GOOD(slmt_net_session_memory(typed, &c, &bytes));
+    GOOD(slmt_session_memory(named, "synthesize", &(slmt_number){"batch", 2}, 1, &same));
     assert_int_equal(bytes, same);
     float *in = make_slices(N, 1), *x = make_slices(N, 2), *y = make_slices(N, 3);
     const int64_t shape[] = {N, SIDE, SIDE};
@@ -211,22 +208,48 @@ static void slmt_net_by_name_is_the_typed_one(void **state)
     free(y);
 }
 
+static void a_session_without_a_task_synthesizes(void **state)
+{
+    (void)state;
+    slmt_context *context = open_context(2, NULL);
+    slmt_model *model = small_model(context, 4);
+    slmt_session *named = NULL, *plain = NULL;
+    uint64_t bytes = 0, same = 0;
+    const slmt_number batch = {"batch", 2};
+    GOOD(slmt_session_create(model, "synthesize", &batch, 1, &named));
+    GOOD(slmt_session_create(model, NULL, &batch, 1, &plain));
+    GOOD(slmt_session_memory(model, "synthesize", &batch, 1, &bytes));
+    GOOD(slmt_session_memory(model, NULL, &batch, 1, &same));
+    assert_true(bytes > 0 && bytes == same);
+    float *in = make_slices(3, 1), *x = make_slices(3, 2), *y = make_slices(3, 3);
+    GOOD(slmt_synthesize(named, in, 3, x));
+    GOOD(slmt_synthesize(plain, in, 3, y));
+    assert_memory_equal(x, y, 3 * PIXELS * sizeof *x);
+    slmt_session_free(named);
+    slmt_session_free(plain);
+    slmt_model_free(model);
+    slmt_context_free(context);
+    free(in);
+    free(x);
+    free(y);
+}
+
 static void training_by_name_is_the_typed_one(void **state)
 {
     (void)state;
     slmt_context *context = open_context(2, NULL);
     slmt_model *typed = small_model(context, 4), *named = model_by_name(context, 4);
-    slmt_trainer_config c;
+    slmt_net_trainer_config c;
     slmt_trainer *a = NULL, *b = NULL;
-    GOOD(slmt_trainer_config_init(&c, SLMT_STAGE_PRETRAIN));
+    GOOD(slmt_net_trainer_config_init(&c, SLMT_NET_STAGE_PRETRAIN));
     c.batch = 2;
     c.seed = 5;
-    GOOD(slmt_trainer_create(typed, &c, &a));
-    GOOD(slmt_trainer_create_task(named, "pretrain", &(slmt_number){"batch", 2}, 1, 5, &b));
+    GOOD(slmt_net_trainer_create(typed, &c, &a));
+    GOOD(slmt_trainer_create(named, "pretrain", &(slmt_number){"batch", 2}, 1, 5, &b));
     float *in = make_slices(2, 1);
     const int64_t shape[] = {2, SIDE, SIDE}, short_shape[] = {1, SIDE, SIDE};
     slmt_tensor images = slices("images", in, shape), few = slices("images", in, short_shape);
-    GOOD(slmt_pretrain_step(a, in, 1e-3));
+    GOOD(slmt_net_pretrain_step(a, in, 1e-3));
     GOOD(slmt_trainer_step(b, &images, 1, 1e-3));
     assert_true(step_value(a, "total") == step_value(b, "total"));
     assert_true(step_value(a, "edge") == step_value(b, "edge") && slmt_trainer_value_count(b) == 4);
@@ -263,8 +286,8 @@ static void open_bench(bench *b, int count)
     static const slmt_number settings[] = {{"height", H}, {"width", W}, {"batch", 2}};
     *b = (bench){.sequence = 2, .image = {count, 1, 1, H, W}, .one = 1};
     b->context = open_context(1, &b->memory);
-    GOOD(slmt_model_create_method(b->context, "seq2seq", net, 8, 2, &b->model));
-    GOOD(slmt_session_create_task(b->model, "synthesize", settings, 3, &b->session));
+    GOOD(slmt_model_create(b->context, "seq2seq", net, 8, 2, &b->model));
+    GOOD(slmt_session_create(b->model, "synthesize", settings, 3, &b->session));
     for (size_t i = 0; i < 3 * H * W; i++)
         b->source[i] = (float)sin(0.1 * (double)i);
     b->in[0] = (slmt_tensor){"source", b->source, b->image, NULL, 5, SLMT_TENSOR_FLOAT32};
@@ -328,9 +351,9 @@ static void kept_kernels_follow_weights_and_sequence(void **state)
     memcpy(fresh, b.target, sizeof fresh);
     assert_memory_not_equal(first, fresh, sizeof first);
     slmt_session_free(b.session);
-    GOOD(slmt_session_create_task(b.model, "synthesize",
-                                  (const slmt_number[]){{"height", H}, {"width", W}, {"batch", 2}}, 3,
-                                  &b.session));
+    GOOD(slmt_session_create(b.model, "synthesize",
+                             (const slmt_number[]){{"height", H}, {"width", W}, {"batch", 2}}, 3,
+                             &b.session));
     GOOD(slmt_session_run(b.session, b.in, 2, &b.out, 1));
     assert_memory_equal(fresh, b.target, sizeof fresh);
     close_bench(&b);
@@ -387,13 +410,13 @@ static void typed_calls_refuse_other_methods(void **state)
     bench b;
     slmt_session *session = NULL;
     slmt_trainer *trainer = NULL;
-    slmt_model_options o = {.struct_size = sizeof o};
-    slmt_trainer_config c;
+    slmt_net_options o = {.struct_size = sizeof o};
+    slmt_net_trainer_config c;
     open_bench(&b, 1);
-    GOOD(slmt_trainer_config_init(&c, SLMT_STAGE_PRETRAIN));
-    EXPECT_TEXT(SLMT_ERR_STATE, "is of seq2seq", slmt_session_create(b.model, NULL, &session));
-    EXPECT_TEXT(SLMT_ERR_STATE, "is of seq2seq", slmt_trainer_create(b.model, &c, &trainer));
-    EXPECT_TEXT(SLMT_ERR_STATE, "is of seq2seq", slmt_model_get_options(b.model, &o));
+    GOOD(slmt_net_trainer_config_init(&c, SLMT_NET_STAGE_PRETRAIN));
+    EXPECT_TEXT(SLMT_ERR_STATE, "is of seq2seq", slmt_net_session_create(b.model, NULL, &session));
+    EXPECT_TEXT(SLMT_ERR_STATE, "is of seq2seq", slmt_net_trainer_create(b.model, &c, &trainer));
+    EXPECT_TEXT(SLMT_ERR_STATE, "is of seq2seq", slmt_net_get_options(b.model, &o));
     assert_true(!session && !trainer);
     close_bench(&b);
 }
@@ -424,12 +447,12 @@ static void a_volume_is_made_slice_by_slice_with_its_neighbours(void **state)
     int32_t sequence = 1;
     for (int i = 0; i < Z * AREA; i++)
         voxels[i] = 50 + 40 * (float)sin(0.7 * (i % SIZE) + 0.4 * (i / SIZE % SIZE) + i / AREA);
-    GOOD(slmt_model_create_method(context, "seq2seq", net, 8, 2, &model));
+    GOOD(slmt_model_create(context, "seq2seq", net, 8, 2, &model));
     slmt_preprocess_init(&p);
     p.crop_size = p.image_size = SIZE;
     p.slice_first = p.slice_count = 0;
     GOOD(slmt_model_set_preprocess(model, &p));
-    GOOD(slmt_session_create_task(model, "synthesize", settings, 3, &session));
+    GOOD(slmt_session_create(model, "synthesize", settings, 3, &session));
     GOOD(slmt_volume_create(context, dims, left_back_up, voxels, &source));
     slmt_tensor which = {"sequence", &sequence, &one, NULL, 1, SLMT_TENSOR_INT32}, wrong = which;
     EXPECT_TEXT(SLMT_ERR_STATE, "sequence is not set", slmt_synthesize_volume(session, source, &made));
@@ -473,7 +496,7 @@ static slmt_session *slice_session(slmt_model *model, int batch, int depth)
     const slmt_number settings[] = {
         {"height", ROWS_S}, {"width", COLUMNS_S}, {"batch", batch}, {"depth", depth}};
     const slmt_tensor which = {"sequence", &sequence, &one, NULL, 1, SLMT_TENSOR_INT32};
-    GOOD(slmt_session_create_task(model, "synthesize", settings, 4, &session));
+    GOOD(slmt_session_create(model, "synthesize", settings, 4, &session));
     GOOD(slmt_session_set(session, &which));
     return session;
 }
@@ -484,7 +507,7 @@ static slmt_model *narrow_seq2seq(slmt_context *context, int ndims, int channels
                                {"widths_1", 2},  {"widths_2", 4},        {"lstm_width", 4},
                                {"bank", 2},      {"code_length", 2},     {"residual_blocks", 1}};
     slmt_model *model = NULL;
-    GOOD(slmt_model_create_method(context, "seq2seq", net, 9, 2, &model));
+    GOOD(slmt_model_create(context, "seq2seq", net, 9, 2, &model));
     return model;
 }
 
@@ -598,13 +621,13 @@ static void memory_is_known_before_it_is_taken(void **state)
     uint64_t bytes = 0, before = slmt_context_live_bytes(b.context);
     slmt_session *session = NULL;
     slmt_trainer *trainer = NULL;
-    GOOD(slmt_session_task_memory(b.model, "synthesize", settings, 3, &bytes));
+    GOOD(slmt_session_memory(b.model, "synthesize", settings, 3, &bytes));
     assert_int_equal(slmt_context_live_bytes(b.context), before);
-    GOOD(slmt_session_create_task(b.model, "synthesize", settings, 3, &session));
+    GOOD(slmt_session_create(b.model, "synthesize", settings, 3, &session));
     assert_int_equal(slmt_context_live_bytes(b.context) - before, bytes);
     slmt_session_free(session);
-    GOOD(slmt_trainer_task_memory(b.model, "train", settings, 3, &bytes));
-    GOOD(slmt_trainer_create_task(b.model, "train", settings, 3, 0, &trainer));
+    GOOD(slmt_trainer_memory(b.model, "train", settings, 3, &bytes));
+    GOOD(slmt_trainer_create(b.model, "train", settings, 3, 0, &trainer));
     assert_int_equal(slmt_context_live_bytes(b.context) - before, bytes);
     slmt_trainer_free(trainer);
     close_bench(&b);
@@ -619,7 +642,7 @@ static void a_failed_allocation_is_reported_and_leaks_nothing(void **state)
     for (long n = 1; n < 100000; n++) {
         slmt_trainer *trainer = NULL;
         counter_fail(&b.memory, n);
-        slmt_status s = slmt_trainer_create_task(b.model, "train", NULL, 0, 0, &trainer);
+        slmt_status s = slmt_trainer_create(b.model, "train", NULL, 0, 0, &trainer);
         counter_fail(&b.memory, 0);
         if (s == SLMT_OK) {
             slmt_trainer_free(trainer);
@@ -641,6 +664,7 @@ int main(void)
         cmocka_unit_test(a_preset_gives_the_options_that_are_not_given),
         cmocka_unit_test(what_is_not_there_is_named),
         cmocka_unit_test(slmt_net_by_name_is_the_typed_one),
+        cmocka_unit_test(a_session_without_a_task_synthesizes),
         cmocka_unit_test(training_by_name_is_the_typed_one),
         cmocka_unit_test(any_number_of_samples_runs_and_nothing_is_allocated),
         cmocka_unit_test(kept_kernels_follow_weights_and_sequence),

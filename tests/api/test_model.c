@@ -15,29 +15,29 @@ static void the_presets_are_valid(void **state)
 {
     (void)state;
     slmt_context *context = open_context(1, NULL);
-    for (int32_t preset = SLMT_PRESET_SMALL; preset <= SLMT_PRESET_TINY; preset++) {
-        slmt_model_options o, back = {.struct_size = sizeof back};
+    for (int32_t preset = SLMT_NET_PRESET_SMALL; preset <= SLMT_NET_PRESET_TINY; preset++) {
+        slmt_net_options o, back = {.struct_size = sizeof back};
         slmt_model *model = NULL;
-        GOOD(slmt_model_options_init(&o, preset));
+        GOOD(slmt_net_options_init(&o, preset));
         assert_int_equal(o.struct_size, sizeof o);
-        GOOD(slmt_model_create(context, &o, 0, &model));
-        GOOD(slmt_model_get_options(model, &back));
+        GOOD(slmt_net_create(context, &o, 0, &model));
+        GOOD(slmt_net_get_options(model, &back));
         assert_memory_equal(&o, &back, sizeof o);
         slmt_model_free(model);
     }
-    slmt_model_options base;
-    GOOD(slmt_model_options_init(&base, SLMT_PRESET_BASE)); /* its 570 MB are left to the parity test */
+    slmt_net_options base;
+    GOOD(slmt_net_options_init(&base, SLMT_NET_PRESET_BASE)); /* its 570 MB are left to the parity test */
     assert_int_equal(base.image_size, 256);
     assert_int_equal(base.embed_dim, 128);
     assert_int_equal(base.depth, 12);
-    EXPECT(SLMT_ERR_ARGUMENT, slmt_model_options_init(&base, -1));
-    EXPECT(SLMT_ERR_ARGUMENT, slmt_model_options_init(&base, 3));
+    EXPECT(SLMT_ERR_ARGUMENT, slmt_net_options_init(&base, -1));
+    EXPECT(SLMT_ERR_ARGUMENT, slmt_net_options_init(&base, 3));
     slmt_context_free(context);
 }
 
 #define OPTION(name, value, text)                                                                            \
     {                                                                                                        \
-        offsetof(slmt_model_options, name), value, text                                                      \
+        offsetof(slmt_net_options, name), value, text                                                        \
     }
 
 static void every_broken_option_is_named_with_its_rule(void **state)
@@ -82,15 +82,15 @@ static void every_broken_option_is_named_with_its_rule(void **state)
     slmt_context *context = open_context(1, NULL);
     slmt_model *model = NULL;
     for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
-        slmt_model_options o = small_options();
+        slmt_net_options o = small_options();
         memcpy((char *)&o + broken[i].offset, &broken[i].value, sizeof(int32_t));
-        if (broken[i].offset == offsetof(slmt_model_options, mae_patch) && broken[i].value == 16)
+        if (broken[i].offset == offsetof(slmt_net_options, mae_patch) && broken[i].value == 16)
             o.patch = 8;
-        EXPECT_TEXT(SLMT_ERR_ARGUMENT, broken[i].text, slmt_model_create(context, &o, 0, &model));
+        EXPECT_TEXT(SLMT_ERR_ARGUMENT, broken[i].text, slmt_net_create(context, &o, 0, &model));
     }
-    slmt_model_options o = small_options();
+    slmt_net_options o = small_options();
     o.struct_size = 0;
-    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "struct_size", slmt_model_create(context, &o, 0, &model));
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "struct_size", slmt_net_create(context, &o, 0, &model));
     assert_null(model);
     slmt_context_free(context);
 }
@@ -100,11 +100,11 @@ static void an_older_caller_reads_what_it_knows(void **state)
     (void)state;
     slmt_context *context = open_context(1, NULL);
     slmt_model *model = small_model(context, 0);
-    slmt_model_options o;
+    slmt_net_options o;
     memset(&o, 0x55, sizeof o);
-    o.struct_size = offsetof(slmt_model_options, embed_dim);
-    GOOD(slmt_model_get_options(model, &o));
-    assert_int_equal(o.struct_size, offsetof(slmt_model_options, embed_dim));
+    o.struct_size = offsetof(slmt_net_options, embed_dim);
+    GOOD(slmt_net_get_options(model, &o));
+    assert_int_equal(o.struct_size, offsetof(slmt_net_options, embed_dim));
     assert_int_equal(o.patch, 4);
     assert_int_equal(o.embed_dim, 0x55555555);
     slmt_model_free(model);
@@ -212,10 +212,10 @@ static void expect_all(const slmt_model *model, const char *name, float value)
 
 static slmt_model *tiny_model(slmt_context *context)
 {
-    slmt_model_options o;
+    slmt_net_options o;
     slmt_model *model = NULL;
-    GOOD(slmt_model_options_init(&o, SLMT_PRESET_TINY));
-    GOOD(slmt_model_create(context, &o, 7, &model));
+    GOOD(slmt_net_options_init(&o, SLMT_NET_PRESET_TINY));
+    GOOD(slmt_net_create(context, &o, 7, &model));
     return model;
 }
 
@@ -473,12 +473,12 @@ static slmt_model *model_with_everything(slmt_context *context)
 
 static void expect_equal_models(const slmt_model *a, const slmt_model *b)
 {
-    slmt_model_options oa = {.struct_size = sizeof oa}, ob = oa;
+    slmt_net_options oa = {.struct_size = sizeof oa}, ob = oa;
     slmt_preprocess pa = {.struct_size = sizeof pa}, pb = pa;
     float x[8], y[8];
     assert_true(same_weights(a, b));
-    GOOD(slmt_model_get_options(a, &oa));
-    GOOD(slmt_model_get_options(b, &ob));
+    GOOD(slmt_net_get_options(a, &oa));
+    GOOD(slmt_net_get_options(b, &ob));
     assert_memory_equal(&oa, &ob, sizeof oa);
     GOOD(slmt_model_get_preprocess(a, &pa));
     GOOD(slmt_model_get_preprocess(b, &pb));
@@ -784,11 +784,11 @@ static void wrong_contents_are_refused_by_name(void **state)
 static const char *trainer_file(slmt_context *context, int32_t stage)
 {
     slmt_model *model = small_model(context, 5);
-    slmt_trainer_config c;
+    slmt_net_trainer_config c;
     slmt_trainer *trainer = NULL;
-    GOOD(slmt_trainer_config_init(&c, stage));
+    GOOD(slmt_net_trainer_config_init(&c, stage));
     c.batch = 1;
-    GOOD(slmt_trainer_create(model, &c, &trainer));
+    GOOD(slmt_net_trainer_create(model, &c, &trainer));
     GOOD(slmt_trainer_save(trainer, in_folder("trainer.slmt")));
     slmt_trainer_free(trainer);
     slmt_model_free(model);
@@ -969,13 +969,13 @@ static void creating_gives_all_memory_back_wherever_it_runs_out(void **state)
     (void)state;
     counter c = {0};
     slmt_context *context = open_context(1, &c);
-    slmt_model_options o = small_options();
+    slmt_net_options o = small_options();
     long live = c.live;
     slmt_status s = SLMT_ERR_MEMORY;
     for (long n = 1; s != SLMT_OK; n++) {
         slmt_model *model = NULL;
         counter_fail(&c, n);
-        s = slmt_model_create(context, &o, 0, &model);
+        s = slmt_net_create(context, &o, 0, &model);
         assert_int_equal(model != NULL, s == SLMT_OK);
         if (s != SLMT_OK)
             EXPECT(SLMT_ERR_MEMORY, s);

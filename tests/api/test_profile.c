@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_profile.c - profiles: what is counted, under which names, and the trace file. */
 #include "slmt/slmt.h"
+#include "slmt/slmt_net.h"
 
 #include <cjson/cJSON.h>
 
@@ -17,10 +18,10 @@ typedef struct setup {
 static setup open_setup(void)
 {
     setup s = {.context = open_context(1, NULL)};
-    slmt_session_config c;
+    slmt_net_session_config c;
     s.model = small_model(s.context, 1);
-    slmt_session_config_init(&c);
-    GOOD(slmt_session_create(s.model, &c, &s.session));
+    slmt_net_session_config_init(&c);
+    GOOD(slmt_net_session_create(s.model, &c, &s.session));
     GOOD(slmt_profile_create(s.context, &s.profile));
     GOOD(slmt_session_set_profile(s.session, s.profile));
     s.in = make_slices(2, 0);
@@ -64,8 +65,8 @@ static void counts_calls_by_layer(void **state)
     setup s = open_setup();
     GOOD(slmt_synthesize(s.session, s.in, 2, s.out)); /* batch 1: two runs */
     slmt_profile_entry e = find_layer(s.profile, "E.blocks.0.attn.qkv", "linear", 0);
-    slmt_model_options o = {.struct_size = sizeof o};
-    GOOD(slmt_model_get_options(s.model, &o));
+    slmt_net_options o = {.struct_size = sizeof o};
+    GOOD(slmt_net_get_options(s.model, &o));
     double tokens = (double)o.image_size / o.mae_patch * o.image_size / o.mae_patch;
     assert_int_equal(e.calls, 2);
     assert_true(e.seconds > 0);
@@ -99,14 +100,14 @@ static void gradients_and_adam_have_their_layers(void **state)
 {
     (void)state;
     setup s = open_setup();
-    slmt_trainer_config c;
+    slmt_net_trainer_config c;
     slmt_trainer *trainer;
-    GOOD(slmt_trainer_config_init(&c, SLMT_STAGE_PRETRAIN));
+    GOOD(slmt_net_trainer_config_init(&c, SLMT_NET_STAGE_PRETRAIN));
     c.batch = 1;
-    GOOD(slmt_trainer_create(s.model, &c, &trainer));
+    GOOD(slmt_net_trainer_create(s.model, &c, &trainer));
     GOOD(slmt_trainer_set_profile(trainer, s.profile));
     slmt_profile_free(s.profile); /* session and trainer keep it */
-    GOOD(slmt_pretrain_step(trainer, s.in, 1e-4));
+    GOOD(slmt_net_pretrain_step(trainer, s.in, 1e-4));
     assert_int_equal(find_layer(s.profile, "E.blocks.0.attn", "attention_grad", 1).calls, 1);
     assert_true(find_layer(s.profile, "optimizer", "adam", 0).calls >= 1);
     s.profile = NULL;
@@ -180,7 +181,7 @@ static void failing_allocations_leave_the_session_as_it_was(void **state)
     slmt_session *session;
     slmt_profile *profile;
     float *in = make_slices(1, 0), *out = calloc(PIXELS, sizeof(float));
-    GOOD(slmt_session_create(model, NULL, &session));
+    GOOD(slmt_net_session_create(model, NULL, &session));
     GOOD(slmt_profile_create(context, &profile));
     slmt_status s = SLMT_ERR_MEMORY;
     for (long n = 1; s != SLMT_OK; n++) {

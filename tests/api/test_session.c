@@ -7,11 +7,11 @@
 
 static slmt_session *open_session(slmt_model *model, int32_t batch)
 {
-    slmt_session_config config;
+    slmt_net_session_config config;
     slmt_session *session = NULL;
-    slmt_session_config_init(&config);
+    slmt_net_session_config_init(&config);
     config.batch = batch;
-    GOOD(slmt_session_create(model, &config, &session));
+    GOOD(slmt_net_session_create(model, &config, &session));
     return session;
 }
 
@@ -34,22 +34,22 @@ static void the_batch_must_make_sense(void **state)
     (void)state;
     slmt_context *context = open_context(1, NULL);
     slmt_model *model = small_model(context, 1);
-    slmt_session_config config;
+    slmt_net_session_config config;
     slmt_session *session = NULL;
     uint64_t bytes = 77;
-    slmt_session_config_init(&config);
+    slmt_net_session_config_init(&config);
     assert_int_equal(config.struct_size, sizeof config);
     assert_int_equal(config.batch, 1);
     assert_true(!config.progress && !config.progress_user);
     static const int32_t bad[] = {0, -1, 65537};
     for (int i = 0; i < 3; i++) {
         config.batch = bad[i];
-        EXPECT_TEXT(SLMT_ERR_ARGUMENT, "batch", slmt_session_create(model, &config, &session));
-        EXPECT_TEXT(SLMT_ERR_ARGUMENT, "batch", slmt_session_memory(model, &config, &bytes));
+        EXPECT_TEXT(SLMT_ERR_ARGUMENT, "batch", slmt_net_session_create(model, &config, &session));
+        EXPECT_TEXT(SLMT_ERR_ARGUMENT, "batch", slmt_net_session_memory(model, &config, &bytes));
     }
     config.batch = 1;
     config.struct_size = 0;
-    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "struct_size", slmt_session_create(model, &config, &session));
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "struct_size", slmt_net_session_create(model, &config, &session));
     assert_null(session);
     assert_int_equal(bytes, 77);
     slmt_model_free(model);
@@ -230,11 +230,11 @@ static void batch_sizes_and_threads_agree_to_rounding(void **state)
 
 static uint64_t memory_of(slmt_model *model, int32_t batch)
 {
-    slmt_session_config config;
+    slmt_net_session_config config;
     uint64_t bytes = 0;
-    slmt_session_config_init(&config);
+    slmt_net_session_config_init(&config);
     config.batch = batch;
-    GOOD(slmt_session_memory(model, &config, &bytes));
+    GOOD(slmt_net_session_memory(model, &config, &bytes));
     return bytes;
 }
 
@@ -317,13 +317,13 @@ static void progress_is_told_and_may_stop(void **state)
     slmt_context *context = open_context(1, NULL);
     slmt_model *model = small_model(context, 1);
     followed f = {.stop_at = 0};
-    slmt_session_config config;
+    slmt_net_session_config config;
     slmt_session *session = NULL;
-    slmt_session_config_init(&config);
+    slmt_net_session_config_init(&config);
     config.batch = 2;
     config.progress = follow;
     config.progress_user = &f;
-    GOOD(slmt_session_create(model, &config, &session));
+    GOOD(slmt_net_session_create(model, &config, &session));
     float *source = make_slices(5, 0), *expected = synthesize(session, source, 5);
     assert_int_equal(f.calls, 3);
     assert_true(f.done[0] == 2 && f.done[1] == 4 && f.done[2] == 5 && f.total == 5);
@@ -395,11 +395,11 @@ static void another_thread_can_cancel(void **state)
     slmt_context *context = open_context(2, NULL);
     slmt_model *model = small_model(context, 1);
     canceller c = {NULL, 0};
-    slmt_session_config config;
-    slmt_session_config_init(&config);
+    slmt_net_session_config config;
+    slmt_net_session_config_init(&config);
     config.progress = note_running;
     config.progress_user = &c;
-    GOOD(slmt_session_create(model, &config, &c.session));
+    GOOD(slmt_net_session_create(model, &config, &c.session));
     float *source = make_slices(N, 0), *target = malloc(N * PIXELS * sizeof *target);
     float *expected = synthesize(c.session, source, 2);
     atomic_store(&c.running, 0);
@@ -497,11 +497,11 @@ static void the_memory_query_is_exact(void **state)
             slmt_context_config context_config = config_for(backend, 2, NULL);
             slmt_context *context = open_with(&context_config);
             slmt_model *model = small_model(context, 1);
-            slmt_session_config config;
+            slmt_net_session_config config;
             uint64_t bytes = 0, before = slmt_context_live_bytes(context);
-            slmt_session_config_init(&config);
+            slmt_net_session_config_init(&config);
             config.batch = batch;
-            GOOD(slmt_session_memory(model, &config, &bytes));
+            GOOD(slmt_net_session_memory(model, &config, &bytes));
             assert_int_equal(slmt_context_live_bytes(context), before);
             slmt_session *session = open_session(model, batch);
             assert_int_equal(slmt_context_live_bytes(context) - before, bytes);
@@ -522,13 +522,13 @@ static slmt_status create_under_limit(uint64_t limit, int32_t batch, uint64_t *l
     config.max_bytes = limit;
     slmt_context *context = open_with(&config);
     slmt_model *model = small_model(context, 1);
-    slmt_session_config session_config;
+    slmt_net_session_config session_config;
     slmt_session *session = NULL;
     uint64_t before = slmt_context_live_bytes(context), bytes;
-    slmt_session_config_init(&session_config);
+    slmt_net_session_config_init(&session_config);
     session_config.batch = batch;
-    GOOD(slmt_session_memory(model, &session_config, &bytes)); /* is not bound by the limit */
-    slmt_status s = slmt_session_create(model, &session_config, &session);
+    GOOD(slmt_net_session_memory(model, &session_config, &bytes)); /* is not bound by the limit */
+    slmt_status s = slmt_net_session_create(model, &session_config, &session);
     *live = slmt_context_live_bytes(context);
     if (s != SLMT_OK) {
         assert_null(session);
@@ -558,7 +558,7 @@ static uint64_t smallest_limit(int32_t batch, uint64_t kept)
 }
 
 /* Planning holds memory of its own, some hundred kilobytes for this network, and gives it back before the two
- * batches of slices are taken. So a limit of exactly what slmt_session_memory() says is enough as soon as
+ * batches of slices are taken. So a limit of exactly what slmt_net_session_memory() says is enough as soon as
  * those are the larger; below that, as with a batch of 1 here, making a session needs somewhat more than it
  * keeps. */
 static void the_limit_refuses_a_session_that_would_pass_it(void **state)
@@ -602,18 +602,18 @@ static void creating_gives_all_memory_back_wherever_it_runs_out(void **state)
     uint64_t bytes;
     long live = c.live, total;
     counter_fail(&c, 0);
-    GOOD(slmt_session_create(model, NULL, &session));
+    GOOD(slmt_net_session_create(model, NULL, &session));
     total = c.calls;
     slmt_session_free(session);
     assert_int_equal(c.live, live);
     for (long n = 1; n <= total; n += n < 40 || n > total - 40 ? 1 : 7) {
         session = NULL;
         counter_fail(&c, n);
-        EXPECT(SLMT_ERR_MEMORY, slmt_session_create(model, NULL, &session));
+        EXPECT(SLMT_ERR_MEMORY, slmt_net_session_create(model, NULL, &session));
         assert_null(session);
         assert_int_equal(c.live, live);
         counter_fail(&c, n);
-        EXPECT(SLMT_ERR_MEMORY, slmt_session_memory(model, NULL, &bytes));
+        EXPECT(SLMT_ERR_MEMORY, slmt_net_session_memory(model, NULL, &bytes));
         assert_int_equal(c.live, live);
         if (n > total - 8)
             break; /* the query takes fewer blocks */

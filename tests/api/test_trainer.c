@@ -85,13 +85,13 @@ static slmt_dataset *open_set(slmt_context *context, const char *path)
 
 /* ---- trainers ---- */
 
-static slmt_trainer_config config_of(int32_t stage)
+static slmt_net_trainer_config config_of(int32_t stage)
 {
-    slmt_trainer_config c;
-    GOOD(slmt_trainer_config_init(&c, stage));
+    slmt_net_trainer_config c;
+    GOOD(slmt_net_trainer_config_init(&c, stage));
     c.batch = BATCH;
     c.epochs = 3;
-    if (stage == SLMT_STAGE_FINETUNE) {
+    if (stage == SLMT_NET_STAGE_FINETUNE) {
         c.warmup_epochs = 1;
     } else {
         c.decay_epochs = 1;
@@ -101,27 +101,27 @@ static slmt_trainer_config config_of(int32_t stage)
     return c;
 }
 
-static slmt_trainer *open_trainer(slmt_context *context, const slmt_trainer_config *config)
+static slmt_trainer *open_trainer(slmt_context *context, const slmt_net_trainer_config *config)
 {
     slmt_model *model = small_model(context, 3);
     slmt_trainer *trainer = NULL;
-    GOOD(slmt_trainer_create(model, config, &trainer));
+    GOOD(slmt_net_trainer_create(model, config, &trainer));
     slmt_model_free(model); /* the trainer keeps it */
     return trainer;
 }
 
 static slmt_trainer *open_stage(slmt_context *context, int32_t stage)
 {
-    slmt_trainer_config c = config_of(stage);
+    slmt_net_trainer_config c = config_of(stage);
     return open_trainer(context, &c);
 }
 
 static slmt_status run_set(slmt_trainer *trainer, slmt_dataset *set, uint64_t steps, slmt_step_fn step,
                            void *user)
 {
-    slmt_trainer_config c = {.struct_size = sizeof c};
-    GOOD(slmt_trainer_get_config(trainer, &c));
-    int pairs = c.stage == SLMT_STAGE_FINETUNE;
+    slmt_net_trainer_config c = {.struct_size = sizeof c};
+    GOOD(slmt_net_trainer_get_config(trainer, &c));
+    int pairs = c.stage == SLMT_NET_STAGE_FINETUNE;
     return slmt_trainer_run(trainer, set, pairs ? "t1" : NULL, pairs ? "t2" : NULL, steps, step, user);
 }
 
@@ -135,9 +135,9 @@ static slmt_training_state state_of(const slmt_trainer *trainer)
 /* One step by hand on n fixed slices. */
 static slmt_status step_by_hand(slmt_trainer *trainer, const float *a, const float *b, double rate)
 {
-    if (state_of(trainer).stage == SLMT_STAGE_PRETRAIN)
-        return slmt_pretrain_step(trainer, a, rate);
-    return slmt_finetune_step(trainer, a, b, rate);
+    if (state_of(trainer).stage == SLMT_NET_STAGE_PRETRAIN)
+        return slmt_net_pretrain_step(trainer, a, rate);
+    return slmt_net_finetune_step(trainer, a, b, rate);
 }
 
 static void save(const slmt_trainer *trainer, const char *name)
@@ -155,19 +155,20 @@ static int same_saved(const char *a, const char *b)
 static void the_defaults_are_the_papers(void **state)
 {
     (void)state;
-    slmt_trainer_config c;
-    GOOD(slmt_trainer_config_init(&c, SLMT_STAGE_PRETRAIN));
+    slmt_net_trainer_config c;
+    GOOD(slmt_net_trainer_config_init(&c, SLMT_NET_STAGE_PRETRAIN));
     assert_int_equal(c.struct_size, sizeof c);
-    assert_true(c.stage == SLMT_STAGE_PRETRAIN && c.batch == 20 && c.epochs == 100 && c.seed == 0);
-    assert_true(c.patch_weight == SLMT_PATCH_WEIGHT_HARD && c.augment == 1 && c.decay_epochs == 50);
+    assert_true(c.stage == SLMT_NET_STAGE_PRETRAIN && c.batch == 20 && c.epochs == 100 && c.seed == 0);
+    assert_true(c.patch_weight == SLMT_NET_PATCH_WEIGHT_HARD && c.augment == 1 && c.decay_epochs == 50);
     assert_true(c.decay_factor == 0.1 && c.learning_rate == 3e-3 && c.beta1 == 0.9 && c.beta2 == 0.95);
     assert_true(c.epsilon == 1e-8 && c.mask_ratio == 0.7 && c.rec_weight == 10 && c.data_rate == 1);
-    GOOD(slmt_trainer_config_init(&c, SLMT_STAGE_FINETUNE));
-    assert_true(c.stage == SLMT_STAGE_FINETUNE && c.batch == 10 && c.epochs == 150 && c.warmup_epochs == 5);
+    GOOD(slmt_net_trainer_config_init(&c, SLMT_NET_STAGE_FINETUNE));
+    assert_true(c.stage == SLMT_NET_STAGE_FINETUNE && c.batch == 10 && c.epochs == 150 &&
+                c.warmup_epochs == 5);
     assert_true(c.learning_rate == 1e-3 && c.minimum_rate == 1e-5 && c.beta1 == 0.9 && c.beta2 == 0.999);
     assert_true(c.epsilon == 1e-8 && c.l1_weight == 10000 && c.data_rate == 0.7 && c.augment == 1);
-    EXPECT(SLMT_ERR_ARGUMENT, slmt_trainer_config_init(&c, 0));
-    EXPECT(SLMT_ERR_ARGUMENT, slmt_trainer_config_init(&c, 3));
+    EXPECT(SLMT_ERR_ARGUMENT, slmt_net_trainer_config_init(&c, 0));
+    EXPECT(SLMT_ERR_ARGUMENT, slmt_net_trainer_config_init(&c, 3));
 }
 
 static int is_of_finetuning(const char *field)
@@ -181,11 +182,11 @@ static void every_bad_field_is_named(void **state)
     (void)state;
 #define WHOLE(name, value)                                                                                   \
     {                                                                                                        \
-#name, offsetof(slmt_trainer_config, name), 1, value, 0                                              \
+#name, offsetof(slmt_net_trainer_config, name), 1, value, 0                                          \
     }
 #define REAL(name, value)                                                                                    \
     {                                                                                                        \
-#name, offsetof(slmt_trainer_config, name), 0, 0, value                                              \
+#name, offsetof(slmt_net_trainer_config, name), 0, 0, value                                          \
     }
     static const struct {
         const char *name;
@@ -206,20 +207,20 @@ static void every_bad_field_is_named(void **state)
     uint64_t live = slmt_context_live_bytes(context), bytes = 0;
     slmt_trainer *trainer = NULL;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        int32_t stage = is_of_finetuning(bad[i].name) ? SLMT_STAGE_FINETUNE : SLMT_STAGE_PRETRAIN;
-        slmt_trainer_config c = config_of(stage);
+        int32_t stage = is_of_finetuning(bad[i].name) ? SLMT_NET_STAGE_FINETUNE : SLMT_NET_STAGE_PRETRAIN;
+        slmt_net_trainer_config c = config_of(stage);
         if (bad[i].whole)
             memcpy((char *)&c + bad[i].offset, &bad[i].number, sizeof(int32_t));
         else
             memcpy((char *)&c + bad[i].offset, &bad[i].real, sizeof(double));
-        EXPECT_TEXT(SLMT_ERR_ARGUMENT, bad[i].name, slmt_trainer_create(model, &c, &trainer));
-        EXPECT_TEXT(SLMT_ERR_ARGUMENT, bad[i].name, slmt_trainer_memory(model, &c, &bytes));
+        EXPECT_TEXT(SLMT_ERR_ARGUMENT, bad[i].name, slmt_net_trainer_create(model, &c, &trainer));
+        EXPECT_TEXT(SLMT_ERR_ARGUMENT, bad[i].name, slmt_net_trainer_memory(model, &c, &bytes));
     }
-    slmt_trainer_config c = config_of(SLMT_STAGE_PRETRAIN);
+    slmt_net_trainer_config c = config_of(SLMT_NET_STAGE_PRETRAIN);
     c.stage = 7;
-    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "stage 7", slmt_trainer_create(model, &c, &trainer));
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "stage 7", slmt_net_trainer_create(model, &c, &trainer));
     c.struct_size = 0;
-    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "struct_size", slmt_trainer_create(model, &c, &trainer));
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "struct_size", slmt_net_trainer_create(model, &c, &trainer));
     assert_true(!trainer && bytes == 0);
     assert_int_equal(slmt_context_live_bytes(context), live);
     slmt_model_free(model);
@@ -232,13 +233,13 @@ static void a_short_struct_takes_the_defaults_of_its_stage(void **state)
     slmt_context *context = open_context(1, NULL);
     slmt_model *model = small_model(context, 3);
     slmt_trainer *trainer = NULL;
-    slmt_trainer_config c, back = {.struct_size = sizeof back};
+    slmt_net_trainer_config c, back = {.struct_size = sizeof back};
     memset(&c, 0xEE, sizeof c);
-    c.struct_size = offsetof(slmt_trainer_config, epochs);
-    c.stage = SLMT_STAGE_FINETUNE;
+    c.struct_size = offsetof(slmt_net_trainer_config, epochs);
+    c.stage = SLMT_NET_STAGE_FINETUNE;
     c.batch = 1;
-    GOOD(slmt_trainer_create(model, &c, &trainer));
-    GOOD(slmt_trainer_get_config(trainer, &back));
+    GOOD(slmt_net_trainer_create(model, &c, &trainer));
+    GOOD(slmt_net_trainer_get_config(trainer, &back));
     assert_true(back.batch == 1 && back.epochs == 150 && back.beta2 == 0.999 && back.data_rate == 0.7);
     assert_ptr_equal(slmt_trainer_model(trainer), model);
     slmt_trainer_free(trainer);
@@ -259,7 +260,7 @@ static int32_t keep_record(void *user, slmt_trainer *trainer, const slmt_trainin
 {
     record *r = user;
     r->rate[r->n] = step_value(trainer, "learning_rate");
-    r->rec[r->n++] = state->stage == SLMT_STAGE_PRETRAIN ? step_value(trainer, "reconstruction") : 0;
+    r->rec[r->n++] = state->stage == SLMT_NET_STAGE_PRETRAIN ? step_value(trainer, "reconstruction") : 0;
     r->last = *state;
     assert_true(isfinite(step_value(trainer, "total")));
     return r->n == r->stop_after;
@@ -271,7 +272,7 @@ static void the_pretraining_rate_falls_by_steps(void **state)
     (void)state;
     slmt_context *context = open_context(1, NULL);
     slmt_dataset *set = open_set(context, set_path());
-    slmt_trainer *trainer = open_stage(context, SLMT_STAGE_PRETRAIN);
+    slmt_trainer *trainer = open_stage(context, SLMT_NET_STAGE_PRETRAIN);
     record r = {0};
     GOOD(run_set(trainer, set, 0, keep_record, &r));
     assert_int_equal(r.n, 45);
@@ -282,7 +283,7 @@ static void the_pretraining_rate_falls_by_steps(void **state)
     assert_int_equal(r.n, 45);
     slmt_trainer_free(trainer);
 
-    trainer = open_stage(context, SLMT_STAGE_PRETRAIN);
+    trainer = open_stage(context, SLMT_NET_STAGE_PRETRAIN);
     r = (record){0};
     GOOD(slmt_trainer_run(trainer, set, "flair", NULL, 4, keep_record, &r)); /* one contrast, one subject */
     assert_true(r.n == 4 && r.last.steps_in_epoch == 3);
@@ -302,7 +303,7 @@ static void the_finetuning_rate_warms_up_and_follows_a_cosine(void **state)
                                         5.05e-4, 3.1557170e-4, 1.5498214e-4, 4.767963e-5};
     slmt_context *context = open_context(1, NULL);
     slmt_dataset *set = open_set(context, set_path());
-    slmt_trainer *trainer = open_stage(context, SLMT_STAGE_FINETUNE);
+    slmt_trainer *trainer = open_stage(context, SLMT_NET_STAGE_FINETUNE);
     record r = {0};
     GOOD(run_set(trainer, set, 0, keep_record, &r));
     assert_int_equal(r.n, 12);
@@ -327,7 +328,7 @@ static void losses_fall(int32_t stage, int steps, double factor)
         double total = step_value(trainer, "total");
         assert_int_equal(state_of(trainer).step, i + 1);
         assert_true(step_value(trainer, "learning_rate") == 3e-3);
-        if (stage == SLMT_STAGE_PRETRAIN) {
+        if (stage == SLMT_NET_STAGE_PRETRAIN) {
             double rec = step_value(trainer, "reconstruction"), edge = step_value(trainer, "edge");
             assert_true(rec > 0 && edge > 0);
             assert_float_equal(total, 10 * rec + edge, 1e-5 * total);
@@ -350,13 +351,13 @@ static void losses_fall(int32_t stage, int steps, double factor)
 static void pretraining_learns(void **state)
 {
     (void)state;
-    losses_fall(SLMT_STAGE_PRETRAIN, 120, 0.6);
+    losses_fall(SLMT_NET_STAGE_PRETRAIN, 120, 0.6);
 }
 
 static void finetuning_learns(void **state)
 {
     (void)state;
-    losses_fall(SLMT_STAGE_FINETUNE, 120, 0.6);
+    losses_fall(SLMT_NET_STAGE_FINETUNE, 120, 0.6);
 }
 
 /* With the last layer of the reconstruction at 0 the prediction is 1/2 everywhere; on black slices each
@@ -364,7 +365,7 @@ static void finetuning_learns(void **state)
  * the mask. */
 static double first_reconstruction(slmt_context *context, int32_t patch_weight)
 {
-    slmt_trainer_config c = config_of(SLMT_STAGE_PRETRAIN);
+    slmt_net_trainer_config c = config_of(SLMT_NET_STAGE_PRETRAIN);
     c.patch_weight = patch_weight;
     slmt_trainer *trainer = open_trainer(context, &c);
     float zeros[64 * 8] = {0}, *black = calloc(BATCH * PIXELS, sizeof *black);
@@ -380,8 +381,8 @@ static void easy_and_hard_weights_add_to_three(void **state)
 {
     (void)state;
     slmt_context *context = open_context(1, NULL);
-    double hard = first_reconstruction(context, SLMT_PATCH_WEIGHT_HARD);
-    double easy = first_reconstruction(context, SLMT_PATCH_WEIGHT_EASY_THEN_HARD);
+    double hard = first_reconstruction(context, SLMT_NET_PATCH_WEIGHT_HARD);
+    double easy = first_reconstruction(context, SLMT_NET_PATCH_WEIGHT_EASY_THEN_HARD);
     assert_float_equal(hard + easy, 0.75, 1e-6);
     assert_true(hard > easy); /* most neighbours of a removed patch are removed too */
     assert_true(hard > 0.25 * 1.5 && hard < 0.25 * 1.75);
@@ -392,7 +393,7 @@ static void easy_and_hard_weights_add_to_three(void **state)
 static void record_run(slmt_context *context, int32_t patch_weight, record *r)
 {
     slmt_dataset *set = open_set(context, set_path());
-    slmt_trainer_config c = config_of(SLMT_STAGE_PRETRAIN);
+    slmt_net_trainer_config c = config_of(SLMT_NET_STAGE_PRETRAIN);
     c.patch_weight = patch_weight;
     c.learning_rate = 0;
     c.epochs = 4;
@@ -407,8 +408,8 @@ static void easy_becomes_hard_at_half_of_training(void **state)
     (void)state;
     slmt_context *context = open_context(1, NULL);
     record hard = {0}, easy = {0};
-    record_run(context, SLMT_PATCH_WEIGHT_HARD, &hard);
-    record_run(context, SLMT_PATCH_WEIGHT_EASY_THEN_HARD, &easy);
+    record_run(context, SLMT_NET_PATCH_WEIGHT_HARD, &hard);
+    record_run(context, SLMT_NET_PATCH_WEIGHT_EASY_THEN_HARD, &easy);
     assert_true(hard.n == 12 && easy.n == 12);
     for (int i = 0; i < 12; i++)
         assert_int_equal(hard.rec[i] == easy.rec[i], i >= 6);
@@ -431,9 +432,9 @@ static void a_stage_trains_what_is_its_to_train(void **state)
     slmt_context *context = open_context(1, NULL);
     slmt_model *before = small_model(context, 3);
     float *a = make_slices(BATCH, 0), *b = make_slices(BATCH, 1);
-    for (int32_t stage = SLMT_STAGE_PRETRAIN; stage <= SLMT_STAGE_FINETUNE; stage++) {
+    for (int32_t stage = SLMT_NET_STAGE_PRETRAIN; stage <= SLMT_NET_STAGE_FINETUNE; stage++) {
         slmt_trainer *trainer = open_stage(context, stage);
-        int pre = stage == SLMT_STAGE_PRETRAIN;
+        int pre = stage == SLMT_NET_STAGE_PRETRAIN;
         for (int i = 0; i < 3; i++)
             GOOD(step_by_hand(trainer, a, b, 1e-3));
         assert_false(tensor_changed(trainer, before, "E.pos_embed"));
@@ -465,7 +466,7 @@ static void the_frozen_encoder_stays(void **state)
     (void)state;
     slmt_context *context = open_context(1, NULL);
     slmt_model *before = small_model(context, 3);
-    slmt_trainer *trainer = open_stage(context, SLMT_STAGE_FINETUNE);
+    slmt_trainer *trainer = open_stage(context, SLMT_NET_STAGE_FINETUNE);
     float *a = make_slices(BATCH, 0), *b = make_slices(BATCH, 1);
     for (int i = 0; i < 3; i++)
         GOOD(step_by_hand(trainer, a, b, 1e-3));
@@ -499,7 +500,7 @@ static void steps_refuse_what_they_cannot_use(void **state)
     (void)state;
     slmt_context *context = open_context(1, NULL);
     float *a = make_slices(BATCH, 0), *b = make_slices(BATCH, 1);
-    for (int32_t stage = SLMT_STAGE_PRETRAIN; stage <= SLMT_STAGE_FINETUNE; stage++) {
+    for (int32_t stage = SLMT_NET_STAGE_PRETRAIN; stage <= SLMT_NET_STAGE_FINETUNE; stage++) {
         slmt_trainer *trainer = open_stage(context, stage);
         GOOD(step_by_hand(trainer, a, b, 1e-3));
         save(trainer, "before.slmt");
@@ -509,14 +510,14 @@ static void steps_refuse_what_they_cannot_use(void **state)
         *at = good;
         EXPECT_TEXT(SLMT_ERR_ARGUMENT, "rate", step_by_hand(trainer, a, b, -1e-9));
         EXPECT_TEXT(SLMT_ERR_ARGUMENT, "rate", step_by_hand(trainer, a, b, NAN));
-        if (stage == SLMT_STAGE_PRETRAIN) {
-            EXPECT(SLMT_ERR_STATE, slmt_finetune_step(trainer, a, b, 1e-3));
+        if (stage == SLMT_NET_STAGE_PRETRAIN) {
+            EXPECT(SLMT_ERR_STATE, slmt_net_finetune_step(trainer, a, b, 1e-3));
         } else {
             b[7] = -INFINITY;
             double total = step_value(trainer, "total");
-            EXPECT_TEXT(SLMT_ERR_NONFINITE, "target[0][0][7]", slmt_finetune_step(trainer, a, b, 1e-3));
+            EXPECT_TEXT(SLMT_ERR_NONFINITE, "target[0][0][7]", slmt_net_finetune_step(trainer, a, b, 1e-3));
             assert_true(step_value(trainer, "total") == total);
-            EXPECT(SLMT_ERR_STATE, slmt_pretrain_step(trainer, a, 1e-3));
+            EXPECT(SLMT_ERR_STATE, slmt_net_pretrain_step(trainer, a, 1e-3));
         }
         slmt_trainer_cancel(trainer);
         b[7] = 0;
@@ -538,7 +539,7 @@ static void a_loss_that_is_no_number_leaves_the_weights(void **state)
     float *a = make_slices(BATCH, 0), *b = make_slices(BATCH, 1), huge[8];
     for (int i = 0; i < 8; i++)
         huge[i] = 3e38f;
-    for (int32_t stage = SLMT_STAGE_PRETRAIN; stage <= SLMT_STAGE_FINETUNE; stage++) {
+    for (int32_t stage = SLMT_NET_STAGE_PRETRAIN; stage <= SLMT_NET_STAGE_FINETUNE; stage++) {
         slmt_trainer *trainer = open_stage(context, stage);
         GOOD(step_by_hand(trainer, a, b, 1e-3));
         GOOD(slmt_model_set_tensor(slmt_trainer_model(trainer), "E.patch_embed.proj.bias", huge, 8));
@@ -568,7 +569,7 @@ static void a_gradient_that_is_no_number_leaves_the_weights(void **state)
 {
     (void)state;
     slmt_context *context = open_context(1, NULL);
-    slmt_trainer_config c = config_of(SLMT_STAGE_FINETUNE);
+    slmt_net_trainer_config c = config_of(SLMT_NET_STAGE_FINETUNE);
     c.l1_weight = 1e9;
     slmt_trainer *trainer = open_trainer(context, &c);
     slmt_model *model = slmt_trainer_model(trainer);
@@ -591,8 +592,8 @@ static void a_set_that_does_not_fit_is_refused(void **state)
     slmt_context *context = open_context(1, NULL);
     slmt_dataset *set = open_set(context, set_path()), *large = open_set(context, in_folder("large.h5"));
     slmt_dataset *single = open_set(context, in_folder("single.h5"));
-    slmt_trainer *pre = open_stage(context, SLMT_STAGE_PRETRAIN),
-                 *fine = open_stage(context, SLMT_STAGE_FINETUNE);
+    slmt_trainer *pre = open_stage(context, SLMT_NET_STAGE_PRETRAIN),
+                 *fine = open_stage(context, SLMT_NET_STAGE_FINETUNE);
     GOOD(run_set(fine, set, 1, NULL, NULL));
     save(fine, "before.slmt");
     uint64_t live = slmt_context_live_bytes(context);
@@ -625,7 +626,7 @@ static void run_and_save(int32_t threads, int32_t stage, uint64_t seed, uint64_t
 {
     slmt_context *context = open_context(threads, NULL);
     slmt_dataset *set = open_set(context, set_path());
-    slmt_trainer_config c = config_of(stage);
+    slmt_net_trainer_config c = config_of(stage);
     c.seed = seed;
     slmt_trainer *trainer = open_trainer(context, &c);
     GOOD(run_set(trainer, set, steps, NULL, NULL));
@@ -638,7 +639,7 @@ static void run_and_save(int32_t threads, int32_t stage, uint64_t seed, uint64_t
 static void a_run_is_a_function_of_its_seed(void **state)
 {
     (void)state;
-    for (int32_t stage = SLMT_STAGE_PRETRAIN; stage <= SLMT_STAGE_FINETUNE; stage++) {
+    for (int32_t stage = SLMT_NET_STAGE_PRETRAIN; stage <= SLMT_NET_STAGE_FINETUNE; stage++) {
         slmt_context *context = open_context(1, NULL);
         slmt_model *a = NULL, *b = NULL;
         for (int32_t threads = 1; threads <= 2; threads++) {
@@ -663,16 +664,16 @@ static void a_resumed_run_equals_the_uninterrupted_one_bit_for_bit(void **state)
     static const struct {
         int32_t stage;
         uint64_t k;
-    } runs[] = {{SLMT_STAGE_PRETRAIN, 9}, {SLMT_STAGE_FINETUNE, 5}};
+    } runs[] = {{SLMT_NET_STAGE_PRETRAIN, 9}, {SLMT_NET_STAGE_FINETUNE, 5}};
     for (int i = 0; i < 2; i++) {
         run_and_save(1, runs[i].stage, 11, 2 * runs[i].k, "whole.slmt");
         run_and_save(1, runs[i].stage, 11, runs[i].k, "half.slmt");
         slmt_context *context = open_context(1, NULL);
         slmt_dataset *set = open_set(context, set_path());
         slmt_trainer *trainer = NULL;
-        slmt_trainer_config back = {.struct_size = sizeof back}, c = config_of(runs[i].stage);
+        slmt_net_trainer_config back = {.struct_size = sizeof back}, c = config_of(runs[i].stage);
         GOOD(slmt_trainer_load(context, in_folder("half.slmt"), &trainer));
-        GOOD(slmt_trainer_get_config(trainer, &back));
+        GOOD(slmt_net_trainer_get_config(trainer, &back));
         assert_memory_equal(&back, &c, sizeof c);
         assert_int_equal(state_of(trainer).step, runs[i].k);
         save(trainer, "again.slmt");
@@ -692,8 +693,8 @@ static void a_run_records_what_it_learned_from(void **state)
     (void)state;
     slmt_context *context = open_context(1, NULL);
     slmt_dataset *set = open_set(context, set_path());
-    slmt_trainer *fine = open_stage(context, SLMT_STAGE_FINETUNE),
-                 *pre = open_stage(context, SLMT_STAGE_PRETRAIN);
+    slmt_trainer *fine = open_stage(context, SLMT_NET_STAGE_FINETUNE),
+                 *pre = open_stage(context, SLMT_NET_STAGE_PRETRAIN);
     slmt_model *model = slmt_trainer_model(fine);
     slmt_preprocess before = {.struct_size = sizeof before}, of_set = before, after = before;
     GOOD(slmt_dataset_get_preprocess(set, &of_set));
@@ -723,7 +724,7 @@ static void a_run_records_what_it_learned_from(void **state)
 static void a_run_stopped_by_its_callback_stops_between_steps_and_goes_on(void **state)
 {
     (void)state;
-    for (int32_t stage = SLMT_STAGE_PRETRAIN; stage <= SLMT_STAGE_FINETUNE; stage++) {
+    for (int32_t stage = SLMT_NET_STAGE_PRETRAIN; stage <= SLMT_NET_STAGE_FINETUNE; stage++) {
         run_and_save(1, stage, 11, 3, "three.slmt");
         run_and_save(1, stage, 11, 6, "six.slmt");
         slmt_context *context = open_context(1, NULL);
@@ -772,7 +773,7 @@ static void a_step_cancelled_in_the_middle_leaves_the_trainer_as_it_was(void **s
     (void)state;
     slmt_context *context = open_context(1, NULL);
     slmt_dataset *set = open_set(context, set_path());
-    slmt_trainer_config c = config_of(SLMT_STAGE_PRETRAIN);
+    slmt_net_trainer_config c = config_of(SLMT_NET_STAGE_PRETRAIN);
     c.epochs = 10000; /* minutes, if nobody stopped it */
     slmt_trainer *trainer = open_trainer(context, &c), *whole = open_trainer(context, &c);
     canceller cancel = {trainer, 0};
@@ -804,7 +805,7 @@ static void a_plain_model_is_no_trainer(void **state)
     (void)state;
     slmt_context *context = open_context(1, NULL);
     slmt_model *model = small_model(context, 3), *loaded = NULL;
-    slmt_trainer *trainer = NULL, *made = open_stage(context, SLMT_STAGE_FINETUNE);
+    slmt_trainer *trainer = NULL, *made = open_stage(context, SLMT_NET_STAGE_FINETUNE);
     GOOD(slmt_model_save(model, in_folder("model.slmt")));
     uint64_t live = slmt_context_live_bytes(context);
     EXPECT_TEXT(SLMT_ERR_STATE, "model.slmt", slmt_trainer_load(context, in_folder("model.slmt"), &trainer));
@@ -828,7 +829,7 @@ static void a_negative_mean_of_squares_is_refused(void **state)
 {
     (void)state;
     slmt_context *context = open_context(1, NULL);
-    slmt_trainer *trainer = open_stage(context, SLMT_STAGE_FINETUNE), *loaded = NULL;
+    slmt_trainer *trainer = open_stage(context, SLMT_NET_STAGE_FINETUNE), *loaded = NULL;
     ((float *)trainer->stepper.set[0].state[1])[3] = -1e-9f;
     save(trainer, "negative.slmt");
     EXPECT_TEXT(SLMT_ERR_SCHEMA, "training/moment2/E.patch_embed.proj.weight: element 3",
@@ -843,15 +844,15 @@ static void the_memory_query_is_exact(void **state)
     (void)state;
     counter c = {0};
     float *a = make_slices(BATCH, 0), *b = make_slices(BATCH, 1);
-    for (int32_t stage = SLMT_STAGE_PRETRAIN; stage <= SLMT_STAGE_FINETUNE; stage++) {
+    for (int32_t stage = SLMT_NET_STAGE_PRETRAIN; stage <= SLMT_NET_STAGE_FINETUNE; stage++) {
         slmt_context *context = open_context(1, &c);
         slmt_model *model = small_model(context, 3);
-        slmt_trainer_config config = config_of(stage);
+        slmt_net_trainer_config config = config_of(stage);
         slmt_trainer *trainer = NULL;
         uint64_t bytes = 0, before = slmt_context_live_bytes(context);
-        GOOD(slmt_trainer_memory(model, &config, &bytes));
+        GOOD(slmt_net_trainer_memory(model, &config, &bytes));
         assert_int_equal(slmt_context_live_bytes(context), before);
-        GOOD(slmt_trainer_create(model, &config, &trainer));
+        GOOD(slmt_net_trainer_create(model, &config, &trainer));
         assert_int_equal(slmt_context_live_bytes(context) - before, bytes);
         counter_fail(&c, 1);
         GOOD(step_by_hand(trainer, a, b, 1e-3)); /* takes nothing */
@@ -870,12 +871,12 @@ static void the_memory_query_is_exact(void **state)
 static void a_limit_is_told_as_a_limit(void **state)
 {
     (void)state;
-    for (int32_t stage = SLMT_STAGE_PRETRAIN; stage <= SLMT_STAGE_FINETUNE; stage++) {
+    for (int32_t stage = SLMT_NET_STAGE_PRETRAIN; stage <= SLMT_NET_STAGE_FINETUNE; stage++) {
         slmt_context *free_context = open_context(1, NULL);
         slmt_model *model = small_model(free_context, 3);
-        slmt_trainer_config c = config_of(stage);
+        slmt_net_trainer_config c = config_of(stage);
         uint64_t bytes, base = slmt_context_live_bytes(free_context);
-        GOOD(slmt_trainer_memory(model, &c, &bytes));
+        GOOD(slmt_net_trainer_memory(model, &c, &bytes));
         slmt_model_free(model);
         slmt_context_free(free_context);
         for (int i = 0; i <= 20; i++) {
@@ -884,7 +885,7 @@ static void a_limit_is_told_as_a_limit(void **state)
             slmt_context *context = open_with(&limited);
             slmt_trainer *trainer = NULL;
             model = small_model(context, 3);
-            EXPECT_TEXT(SLMT_ERR_LIMIT, "max_bytes", slmt_trainer_create(model, &c, &trainer));
+            EXPECT_TEXT(SLMT_ERR_LIMIT, "max_bytes", slmt_net_trainer_create(model, &c, &trainer));
             assert_null(trainer);
             assert_int_equal(slmt_context_live_bytes(context), base);
             slmt_model_free(model);
@@ -896,22 +897,22 @@ static void a_limit_is_told_as_a_limit(void **state)
 static void memory_comes_back_wherever_it_runs_out(void **state)
 {
     (void)state;
-    for (int32_t stage = SLMT_STAGE_PRETRAIN; stage <= SLMT_STAGE_FINETUNE; stage++) {
+    for (int32_t stage = SLMT_NET_STAGE_PRETRAIN; stage <= SLMT_NET_STAGE_FINETUNE; stage++) {
         counter c = {0};
         slmt_context *context = open_context(1, &c);
         slmt_model *model = small_model(context, 3);
-        slmt_trainer_config config = config_of(stage);
+        slmt_net_trainer_config config = config_of(stage);
         slmt_trainer *trainer = NULL;
         long live = c.live, total;
         counter_fail(&c, 0);
-        GOOD(slmt_trainer_create(model, &config, &trainer));
+        GOOD(slmt_net_trainer_create(model, &config, &trainer));
         total = c.calls;
         save(trainer, "whole.slmt");
         slmt_trainer_free(trainer);
         for (long n = 1; n <= total; n += n < 10 || n > total - 30 ? 1 : 13) {
             trainer = NULL;
             counter_fail(&c, n);
-            EXPECT(SLMT_ERR_MEMORY, slmt_trainer_create(model, &config, &trainer));
+            EXPECT(SLMT_ERR_MEMORY, slmt_net_trainer_create(model, &config, &trainer));
             assert_null(trainer);
             assert_int_equal(c.live, live);
         }
@@ -939,7 +940,7 @@ static void a_run_that_finds_no_memory_changes_nothing(void **state)
     counter c = {0};
     slmt_context *context = open_context(1, &c);
     slmt_dataset *set = open_set(context, set_path());
-    slmt_trainer *trainer = open_stage(context, SLMT_STAGE_FINETUNE);
+    slmt_trainer *trainer = open_stage(context, SLMT_NET_STAGE_FINETUNE);
     save(trainer, "before.slmt");
     long live = c.live;
     slmt_status s = SLMT_ERR_MEMORY;

@@ -29,11 +29,11 @@ static slmt_context *open_kind(int kind, int32_t precision, int32_t weights)
 
 static slmt_session *open_session(slmt_model *model, int32_t batch)
 {
-    slmt_session_config config;
+    slmt_net_session_config config;
     slmt_session *session = NULL;
-    slmt_session_config_init(&config);
+    slmt_net_session_config_init(&config);
     config.batch = batch;
-    GOOD(slmt_session_create(model, &config, &session));
+    GOOD(slmt_net_session_create(model, &config, &session));
     return session;
 }
 
@@ -106,7 +106,7 @@ static slmt_model *small_seq2seq(slmt_context *context)
                                       {"widths_2", 8},        {"lstm_width", 8}, {"residual_blocks", 1},
                                       {"code_length", 5},     {"bank", 3}};
     slmt_model *model = NULL;
-    GOOD(slmt_model_create_method(context, "seq2seq", net, sizeof net / sizeof *net, 3, &model));
+    GOOD(slmt_model_create(context, "seq2seq", net, sizeof net / sizeof *net, 3, &model));
     return model;
 }
 
@@ -140,7 +140,7 @@ static void run_changes(int kind, float target[4][IMAGE])
     slmt_model *model = small_seq2seq(context);
     slmt_session *session = NULL;
     const slmt_number settings[] = {{"height", H}, {"width", W}};
-    GOOD(slmt_session_create_task(model, "synthesize", settings, 2, &session));
+    GOOD(slmt_session_create(model, "synthesize", settings, 2, &session));
     run_sequence(session, 0, target[0]);
     run_sequence(session, 0, target[1]);
     run_sequence(session, 2, target[2]);
@@ -176,11 +176,11 @@ static void memory_is_known_to_the_byte_before_it_is_taken(void **state)
         for (int32_t batch = 1; batch <= 2; batch++) {
             slmt_context *context = open_kind(k, SLMT_FLOAT32, SLMT_WEIGHTS_FULL);
             slmt_model *model = small_model(context, 5);
-            slmt_session_config config;
+            slmt_net_session_config config;
             uint64_t bytes = 0, before = slmt_context_live_bytes(context);
-            slmt_session_config_init(&config);
+            slmt_net_session_config_init(&config);
             config.batch = batch;
-            GOOD(slmt_session_memory(model, &config, &bytes));
+            GOOD(slmt_net_session_memory(model, &config, &bytes));
             assert_int_equal(slmt_context_live_bytes(context), before);
             slmt_session *session = open_session(model, batch);
             assert_int_equal(slmt_context_live_bytes(context) - before, bytes);
@@ -217,10 +217,10 @@ static void too_little_memory_is_refused_and_nothing_is_lost(void **state)
         slmt_context *context = open_with(&c);
         slmt_model *model = small_model(context, 5);
         slmt_session *session = NULL;
-        slmt_session_config config;
-        slmt_session_config_init(&config);
+        slmt_net_session_config config;
+        slmt_net_session_config_init(&config);
         uint64_t before = slmt_context_live_bytes(context);
-        EXPECT(device ? SLMT_ERR_MEMORY : SLMT_ERR_LIMIT, slmt_session_create(model, &config, &session));
+        EXPECT(device ? SLMT_ERR_MEMORY : SLMT_ERR_LIMIT, slmt_net_session_create(model, &config, &session));
         assert_null(session);
         assert_int_equal(slmt_context_live_bytes(context), before);
         slmt_model_free(model);

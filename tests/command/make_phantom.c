@@ -190,7 +190,7 @@ static slmt_status make_vgg19(slmt_context *context, const char *path)
     slmt_model *model = NULL;
     slmt_tensor_info info = {.struct_size = sizeof info};
     float values[8 * 8 * 9];
-    slmt_status status = slmt_model_create_method(context, "vgg19", &width, 1, 0, &model);
+    slmt_status status = slmt_model_create(context, "vgg19", &width, 1, 0, &model);
     for (size_t k = 0; status == SLMT_OK && k < slmt_model_tensor_count(model); k++) {
         status = slmt_model_tensor_info(model, k, &info);
         size_t n = (size_t)info.dim[0] * (size_t)(info.rank == 4 ? info.dim[1] * 9 : 1);

@@ -22,7 +22,7 @@ static slmt_model *make_model(slmt_context *context, uint64_t seed, double hidde
 {
     slmt_model *model = NULL;
     const slmt_number option = {"hidden", hidden};
-    GOOD(slmt_model_create_method(context, "step-method", &option, 1, seed, &model));
+    GOOD(slmt_model_create(context, "step-method", &option, 1, seed, &model));
     return model;
 }
 
@@ -30,7 +30,7 @@ static slmt_trainer *make_trainer(slmt_model *model, const char *task, double ah
 {
     slmt_trainer *trainer = NULL;
     const slmt_number settings[] = {{"ahead_scale", ahead_scale}};
-    GOOD(slmt_trainer_create_task(model, task, settings, strcmp(task, "train") == 0, 7, &trainer));
+    GOOD(slmt_trainer_create(model, task, settings, strcmp(task, "train") == 0, 7, &trainer));
     return trainer;
 }
 
@@ -438,7 +438,7 @@ static void a_gradient_is_clipped_to_its_norm(void **state)
                                         {"weight_decay", 0},
                                         {"momentum", 0},
                                         {"clip_norm", clipped ? 1e-3 : 1e3}};
-        GOOD(slmt_trainer_create_task(model, "distil", settings, 4, 7, &trainer));
+        GOOD(slmt_trainer_create(model, "distil", settings, 4, 7, &trainer));
         GOOD(slmt_trainer_attach(trainer, "guide", guide));
         GOOD(one_step(trainer));
         double change = 0, norm = 0;
@@ -469,7 +469,7 @@ static void the_memory_query_is_exact_and_steps_take_nothing(void **state)
     slmt_context *context = open_context(1, &c);
     slmt_model *model = make_model(context, 3, 5);
     uint64_t bytes = 0, before = slmt_context_live_bytes(context);
-    GOOD(slmt_trainer_task_memory(model, "train", NULL, 0, &bytes));
+    GOOD(slmt_trainer_memory(model, "train", NULL, 0, &bytes));
     slmt_trainer *trainer = make_trainer(model, "train", 1);
     assert_int_equal(slmt_context_live_bytes(context) - before, bytes);
     counter_fail(&c, 1);
@@ -492,13 +492,13 @@ static void memory_comes_back_wherever_it_runs_out(void **state)
     long live = c.live, total;
     slmt_trainer *trainer = NULL;
     counter_fail(&c, 0);
-    GOOD(slmt_trainer_create_task(model, "train", NULL, 0, 7, &trainer));
+    GOOD(slmt_trainer_create(model, "train", NULL, 0, 7, &trainer));
     total = c.calls;
     slmt_trainer_free(trainer);
     for (long n = 1; n <= total; n += n < 10 || n > total - 60 ? 1 : 7) {
         trainer = NULL;
         counter_fail(&c, n);
-        EXPECT(SLMT_ERR_MEMORY, slmt_trainer_create_task(model, "train", NULL, 0, 7, &trainer));
+        EXPECT(SLMT_ERR_MEMORY, slmt_trainer_create(model, "train", NULL, 0, 7, &trainer));
         assert_null(trainer);
         assert_int_equal(c.live, live);
     }

@@ -26,7 +26,7 @@ static void old_step(slmt_trainer *trainer, int index)
         source[i] = (float)((i * 7 + index * 3) % 11) / 11;
         target[i] = 1 - source[i];
     }
-    GOOD(slmt_finetune_step(trainer, source, target, 1e-3));
+    GOOD(slmt_net_finetune_step(trainer, source, target, 1e-3));
 }
 
 static double setting(const slmt_trainer *trainer, const char *name)
@@ -54,7 +54,7 @@ static void a_trainer_of_adam_alone_goes_on(void **state)
     slmt_training_state now = {.struct_size = sizeof now};
     GOOD(slmt_trainer_load(context, SLMT_SOURCE_DIR "/tests/data/trainer_1.h5", &trainer));
     GOOD(slmt_trainer_get_state(trainer, &now));
-    assert_true(now.step == 2 && now.stage == SLMT_STAGE_FINETUNE);
+    assert_true(now.step == 2 && now.stage == SLMT_NET_STAGE_FINETUNE);
     assert_true(setting(trainer, "optimizer") == OPTIMIZER_ADAM && setting(trainer, "beta2") == 0.999);
     assert_true(setting(trainer, "schedule") == SCHEDULE_COSINE && setting(trainer, "warmup_epochs") == 5);
     old_step(trainer, 2);
@@ -92,8 +92,8 @@ static slmt_trainer *trained(slmt_context *context)
     float x[BATCH * SM_IN], y[BATCH];
     const slmt_tensor in[] = {{"x", x, in_shape, NULL, 2, SLMT_TENSOR_FLOAT32},
                               {"y", y, one_shape, NULL, 2, SLMT_TENSOR_FLOAT32}};
-    GOOD(slmt_model_create_method(context, "step-method", NULL, 0, 3, &model));
-    GOOD(slmt_trainer_create_task(model, "train", NULL, 0, 7, &trainer));
+    GOOD(slmt_model_create(context, "step-method", NULL, 0, 3, &model));
+    GOOD(slmt_trainer_create(model, "train", NULL, 0, 7, &trainer));
     for (int step = 0; step < STEPS; step++) {
         for (int i = 0; i < BATCH * SM_IN; i++)
             x[i] = (float)((i * 5 + step) % 7) / 7 - 0.5f;

@@ -243,11 +243,11 @@ static void loading_holds_one_tensor_in_full_at_a_time(void **state)
 {
     (void)state;
     slmt_context *context = open_context(1, NULL);
-    slmt_model_options o;
+    slmt_net_options o;
     slmt_model *model = NULL;
     uint64_t matrices = 0, others = 0, largest = 0, small = 500000;
-    GOOD(slmt_model_options_init(&o, SLMT_PRESET_TINY));
-    GOOD(slmt_model_create(context, &o, 1, &model));
+    GOOD(slmt_net_options_init(&o, SLMT_NET_PRESET_TINY));
+    GOOD(slmt_net_create(context, &o, 1, &model));
     GOOD(slmt_model_save(model, in_folder("tiny.slmt")));
     for (size_t i = 0; i < slmt_model_tensor_count(model); i++) {
         slmt_tensor_info info = tensor_info(model, i);
@@ -297,11 +297,11 @@ static void converting_gives_all_memory_back_wherever_it_runs_out(void **state)
 
 static slmt_session *open_session(slmt_model *model, int32_t batch)
 {
-    slmt_session_config config;
+    slmt_net_session_config config;
     slmt_session *session = NULL;
-    slmt_session_config_init(&config);
+    slmt_net_session_config_init(&config);
     config.batch = batch;
-    GOOD(slmt_session_create(model, &config, &session));
+    GOOD(slmt_net_session_create(model, &config, &session));
     return session;
 }
 
@@ -364,10 +364,10 @@ static void synthesis_allocates_nothing_and_its_memory_is_known(void **state)
         config.weights = (int32_t)k;
         slmt_context *context = open_with(&config);
         slmt_model *model = small_model(context, 1);
-        slmt_session_config session_config;
+        slmt_net_session_config session_config;
         uint64_t bytes, before = slmt_context_live_bytes(context);
-        slmt_session_config_init(&session_config);
-        GOOD(slmt_session_memory(model, &session_config, &bytes));
+        slmt_net_session_config_init(&session_config);
+        GOOD(slmt_net_session_memory(model, &session_config, &bytes));
         slmt_session *session = open_session(model, 1);
         assert_int_equal(slmt_context_live_bytes(context) - before, bytes);
         float *source = make_slices(1, 0), *target = malloc(PIXELS * sizeof *target);
@@ -393,21 +393,21 @@ static void trainers_refuse_what_rounding_would_stop(void **state)
     slmt_context *full = open_kind(FULL, SLMT_BACKEND_CPU), *half = open_kind(BFLOAT16, SLMT_BACKEND_CPU);
     slmt_model *model = small_model(half, 7), *widened;
     slmt_trainer *trainer = NULL;
-    slmt_trainer_config c;
+    slmt_net_trainer_config c;
     uint64_t bytes, before = slmt_context_live_bytes(half);
-    for (int32_t stage = SLMT_STAGE_PRETRAIN; stage <= SLMT_STAGE_FINETUNE; stage++) {
-        GOOD(slmt_trainer_config_init(&c, stage));
+    for (int32_t stage = SLMT_NET_STAGE_PRETRAIN; stage <= SLMT_NET_STAGE_FINETUNE; stage++) {
+        GOOD(slmt_net_trainer_config_init(&c, stage));
         c.batch = 1;
-        EXPECT_TEXT(SLMT_ERR_UNSUPPORTED, "SLMT_WEIGHTS_FULL", slmt_trainer_create(model, &c, &trainer));
-        EXPECT_TEXT(SLMT_ERR_UNSUPPORTED, "16-bit", slmt_trainer_memory(model, &c, &bytes));
+        EXPECT_TEXT(SLMT_ERR_UNSUPPORTED, "SLMT_WEIGHTS_FULL", slmt_net_trainer_create(model, &c, &trainer));
+        EXPECT_TEXT(SLMT_ERR_UNSUPPORTED, "16-bit", slmt_net_trainer_memory(model, &c, &bytes));
         assert_null(trainer);
         assert_int_equal(slmt_context_live_bytes(half), before);
     }
     GOOD(slmt_model_save(model, in_folder("half.slmt")));
     widened = load(full, "half.slmt"); /* and this one trains */
-    GOOD(slmt_trainer_create(widened, &c, &trainer));
+    GOOD(slmt_net_trainer_create(widened, &c, &trainer));
     float *slices = make_slices(2, 0);
-    GOOD(slmt_finetune_step(trainer, slices, slices + PIXELS, 1e-3));
+    GOOD(slmt_net_finetune_step(trainer, slices, slices + PIXELS, 1e-3));
     GOOD(slmt_trainer_save(trainer, in_folder("trainer.slmt")));
     slmt_trainer_free(trainer);
     trainer = NULL;

@@ -172,10 +172,10 @@ static int attr_int(const bench *b, const char *name)
     return (int)parity_attr(b->file, name, 0);
 }
 
-static slmt_model_options read_options(const bench *b)
+static slmt_net_options read_options(const bench *b)
 {
-    slmt_model_options o;
-    assert_int_equal(slmt_model_options_init(&o, SLMT_PRESET_BASE), SLMT_OK);
+    slmt_net_options o;
+    assert_int_equal(slmt_net_options_init(&o, SLMT_NET_PRESET_BASE), SLMT_OK);
     o.image_size = attr_int(b, "image_size");
     o.mae_patch = attr_int(b, "mae_patch");
     o.patch = attr_int(b, "patch");
@@ -233,9 +233,9 @@ static void step_noise(const bench *b, int step, double *noise, size_t n)
 /* A stage's task with the file's settings. */
 static void stage_task(const bench *b, int32_t stage, task *t)
 {
-    const char *betas = stage == SLMT_STAGE_PRETRAIN ? "pretrain_betas" : "finetune_betas";
+    const char *betas = stage == SLMT_NET_STAGE_PRETRAIN ? "pretrain_betas" : "finetune_betas";
     const method_task *kind =
-        task_named(method_named("slmt-net"), stage == SLMT_STAGE_PRETRAIN ? "pretrain" : "finetune");
+        task_named(method_named("slmt-net"), stage == SLMT_NET_STAGE_PRETRAIN ? "pretrain" : "finetune");
     double setting[METHOD_NUMBERS];
     const slmt_number given[] = {{"batch", b->batch},
                                  {"beta1", parity_attr(b->file, betas, 0)},
@@ -247,7 +247,7 @@ static void stage_task(const bench *b, int32_t stage, task *t)
     const slmt_number fine[] = {{"l1_weight", parity_attr(b->file, "l1_weight", 0)}};
     numbers_init(kind->settings, setting);
     assert_int_equal(numbers_set(kind->settings, "setting", given, 5, setting), OK);
-    if (stage == SLMT_STAGE_PRETRAIN)
+    if (stage == SLMT_NET_STAGE_PRETRAIN)
         assert_int_equal(numbers_set(kind->settings, "setting", pre, 2, setting), OK);
     else
         assert_int_equal(numbers_set(kind->settings, "setting", fine, 1, setting), OK);
@@ -393,7 +393,7 @@ typedef struct training_data {
 
 static training_data open_stage(bench *b, int32_t stage, stepper *s)
 {
-    int pre = stage == SLMT_STAGE_PRETRAIN;
+    int pre = stage == SLMT_NET_STAGE_PRETRAIN;
     open_stepper(b, stage, s);
     training_data d = {.a = read_images(b, pre ? "pre/images" : "fine/source"),
                        .b = pre ? NULL : read_images(b, "fine/target"),
@@ -492,11 +492,11 @@ static int check_stage(bench *b, int32_t stage)
 {
     stepper s;
     training_data d = open_stage(b, stage, &s);
-    if (stage == SLMT_STAGE_PRETRAIN)
+    if (stage == SLMT_NET_STAGE_PRETRAIN)
         check_start_weights(b);
     for (int step = 0; step < b->steps; step++) {
         step_losses l = take_step(b, &s, &d, step, d.rate);
-        if (stage == SLMT_STAGE_PRETRAIN)
+        if (stage == SLMT_NET_STAGE_PRETRAIN)
             check_pretraining_step(b, &s, &d, step, &l);
         else
             check_finetuning_step(b, &s, step, &l);
@@ -504,7 +504,7 @@ static int check_stage(bench *b, int32_t stage)
     int before = b->failures;
     check_final_weights(b, &s);
     int drifted = b->failures > before && !b->real64;
-    if (stage == SLMT_STAGE_PRETRAIN) {
+    if (stage == SLMT_NET_STAGE_PRETRAIN) {
         take_step(b, &s, &d, 0, 0); /* the masks of step 0 again */
         check_pretrain_forward(b, &s);
     } else {
@@ -525,10 +525,10 @@ static int check_stage(bench *b, int32_t stage)
 static float *guide_of(const bench *b, int32_t stage)
 {
     bench exact = {.file = b->file, .real64 = 1, .batch = b->batch, .steps = b->steps, .salt = b->salt};
-    slmt_model_options o = read_options(b);
+    slmt_net_options o = read_options(b);
     stepper s;
     exact.context = open_context(&engines[0]);
-    assert_int_equal(slmt_model_create(exact.context, &o, 0, &exact.model), SLMT_OK);
+    assert_int_equal(slmt_net_create(exact.context, &o, 0, &exact.model), SLMT_OK);
     training_data d = open_stage(&exact, stage, &s);
     float *guide = malloc((size_t)b->steps * trained(&s) * sizeof *guide), *to = guide;
     assert_non_null(guide);
@@ -569,9 +569,9 @@ static void matches_the_reference_implementation(void **state)
         b.batch = attr_int(&b, "batch");
         b.steps = attr_int(&b, "steps");
         b.salt = (uint64_t)attr_int(&b, "salt");
-        slmt_model_options o = read_options(&b);
-        assert_int_equal(slmt_model_create(b.context, &o, 0, &b.model), SLMT_OK);
-        for (int32_t stage = SLMT_STAGE_PRETRAIN; stage <= SLMT_STAGE_FINETUNE; stage++) {
+        slmt_net_options o = read_options(&b);
+        assert_int_equal(slmt_net_create(b.context, &o, 0, &b.model), SLMT_OK);
+        for (int32_t stage = SLMT_NET_STAGE_PRETRAIN; stage <= SLMT_NET_STAGE_FINETUNE; stage++) {
             if (!check_stage(&b, stage))
                 continue;
             int before = b.failures;

@@ -13,7 +13,7 @@ enum { SMALL_NET = sizeof small_net / sizeof *small_net };
 static slmt_model *small_seq2seq(slmt_context *context, uint64_t seed)
 {
     slmt_model *model = NULL;
-    GOOD(slmt_model_create_method(context, "seq2seq", small_net, SMALL_NET, seed, &model));
+    GOOD(slmt_model_create(context, "seq2seq", small_net, SMALL_NET, seed, &model));
     return model;
 }
 
@@ -28,7 +28,7 @@ static slmt_session *open_times(slmt_model *model, int times, int times_out)
 {
     slmt_session *session = NULL;
     const slmt_number settings[] = {{"height", H}, {"width", W}, {"times", times}, {"times_out", times_out}};
-    GOOD(slmt_session_create_task(model, "synthesize", settings, 4, &session));
+    GOOD(slmt_session_create(model, "synthesize", settings, 4, &session));
     return session;
 }
 
@@ -247,7 +247,7 @@ static void three_dimensions_run(void **state)
     memcpy(net, small_net, sizeof small_net);
     net[0].value = 1;
     net[SMALL_NET] = (slmt_number){"ndims", 3};
-    GOOD(slmt_model_create_method(context, "seq2seq", net, SMALL_NET + 1, 1, &model));
+    GOOD(slmt_model_create(context, "seq2seq", net, SMALL_NET + 1, 1, &model));
     slmt_tensor_info info = {.struct_size = sizeof info};
     for (size_t i = 0; i < slmt_model_tensor_count(model); i++) {
         info = tensor_info(model, i);
@@ -257,7 +257,7 @@ static void three_dimensions_run(void **state)
     assert_int_equal(info.rank, 6);
     assert_int_equal(info.dim[4], 3);
     const slmt_number settings[] = {{"depth", D}, {"height", H}, {"width", W}, {"batch", 2}};
-    GOOD(slmt_session_create_task(model, "synthesize", settings, 4, &session));
+    GOOD(slmt_session_create(model, "synthesize", settings, 4, &session));
     static float source[2 * VOXELS], target[2 * VOXELS], one[VOXELS];
     fill(source, 2 * VOXELS, 1);
     int32_t sequence = 1;
@@ -282,7 +282,7 @@ static slmt_trainer *open_trainer(slmt_model *model, int batch, uint64_t seed)
     slmt_trainer *trainer = NULL;
     const slmt_number settings[] = {{"batch", batch},        {"height", H}, {"width", W},
                                     {"learning_rate", 2e-3}, {"crops", 2},  {"epochs", 50}};
-    GOOD(slmt_trainer_create_task(model, "train", settings, 6, seed, &trainer));
+    GOOD(slmt_trainer_create(model, "train", settings, 6, seed, &trainer));
     return trainer;
 }
 
@@ -410,7 +410,7 @@ static void a_set_that_does_not_fit_is_refused(void **state)
     slmt_model *model = small_seq2seq(context, 7);
     GOOD(slmt_dataset_open(context, in_folder("set.h5"), &set));
     const slmt_number large[] = {{"height", 24}, {"width", 12}};
-    GOOD(slmt_trainer_create_task(model, "train", large, 2, 0, &trainer));
+    GOOD(slmt_trainer_create(model, "train", large, 2, 0, &trainer));
     EXPECT_TEXT(SLMT_ERR_ARGUMENT, "height = 24", slmt_trainer_run(trainer, set, NULL, NULL, 1, NULL, NULL));
     slmt_trainer_free(trainer);
     trainer = open_trainer(model, 1, 0);

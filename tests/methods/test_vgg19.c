@@ -129,7 +129,7 @@ static slmt_model *open_vgg19(slmt_context *context)
 {
     const slmt_number width = {"width", recorded_width()};
     slmt_model *model = NULL;
-    GOOD(slmt_model_create_method(context, "vgg19", &width, 1, 0, &model));
+    GOOD(slmt_model_create(context, "vgg19", &width, 1, 0, &model));
     return model;
 }
 
@@ -162,7 +162,7 @@ static void measure(slmt_model *model, const float *a, const float *b, int64_t m
     const slmt_tensor in[] = {{"a", (void *)(uintptr_t)a, shape, NULL, 3, SLMT_TENSOR_FLOAT32},
                               {"b", (void *)(uintptr_t)b, shape, NULL, 3, SLMT_TENSOR_FLOAT32}};
     const slmt_tensor out = {"distance", distance, &m, NULL, 1, SLMT_TENSOR_FLOAT32};
-    GOOD(slmt_session_create_task(model, "distance", settings, 3, &session));
+    GOOD(slmt_session_create(model, "distance", settings, 3, &session));
     GOOD(slmt_session_run(session, in, 2, &out, 1));
     slmt_session_free(session);
 }
@@ -199,7 +199,7 @@ static void without_its_weights_it_is_refused(void **state)
     slmt_context *context = open_context(1, NULL);
     slmt_model *model = open_vgg19(context);
     slmt_session *session = NULL;
-    assert_int_equal(slmt_session_create_task(model, "distance", NULL, 0, &session), SLMT_ERR_STATE);
+    assert_int_equal(slmt_session_create(model, "distance", NULL, 0, &session), SLMT_ERR_STATE);
     assert_non_null(strstr(slmt_error_text(), "features.0.weight"));
     assert_null(session);
     slmt_model_free(model);
@@ -217,14 +217,14 @@ static slmt_model *open_seq2seq(slmt_context *context, int perceptual_width)
         {"widths_2", 8},        {"lstm_width", 8}, {"residual_blocks", 1},
         {"code_length", 3},     {"bank", 2},       {"perceptual_width", perceptual_width}};
     slmt_model *model = NULL;
-    GOOD(slmt_model_create_method(context, "seq2seq", options, 9, 5, &model));
+    GOOD(slmt_model_create(context, "seq2seq", options, 9, 5, &model));
     return model;
 }
 
 static slmt_status open_trainer(slmt_model *model, double weight, int side, slmt_trainer **trainer)
 {
     const slmt_number settings[] = {{"height", side}, {"width", side}, {"perceptual_weight", weight}};
-    return slmt_trainer_create_task(model, "train", settings, 3, 1, trainer);
+    return slmt_trainer_create(model, "train", settings, 3, 1, trainer);
 }
 
 static void step(slmt_trainer *trainer, float *source, float *target)
@@ -246,7 +246,7 @@ static void make(slmt_model *model, float *source, int32_t sequence, float *made
     const slmt_tensor in[] = {{"source", source, shape, NULL, 5, SLMT_TENSOR_FLOAT32},
                               {"sequence", &sequence, &one, NULL, 1, SLMT_TENSOR_INT32}};
     const slmt_tensor out = {"target", made, shape, NULL, 5, SLMT_TENSOR_FLOAT32};
-    GOOD(slmt_session_create_task(model, "synthesize", settings, 2, &session));
+    GOOD(slmt_session_create(model, "synthesize", settings, 2, &session));
     GOOD(slmt_session_run(session, in, 2, &out, 1));
     slmt_session_free(session);
 }
@@ -360,13 +360,13 @@ static void in_three_dimensions_slices_are_judged(void **state)
     int32_t index = 0;
     for (int i = 0; i < VOXELS; i++)
         source[i] = (float)(0.8 * sin(0.03 * i));
-    GOOD(slmt_model_create_method(context, "seq2seq", options, 10, 5, &model));
+    GOOD(slmt_model_create(context, "seq2seq", options, 10, 5, &model));
     give_weights(model, "vgg19.");
     give_weights(judge, "");
     const slmt_tensor in[] = {{"source", source, shape, NULL, 6, SLMT_TENSOR_FLOAT32},
                               {"sequence", &index, &one, NULL, 1, SLMT_TENSOR_INT32}};
     const slmt_tensor out = {"target", made, shape, NULL, 6, SLMT_TENSOR_FLOAT32};
-    GOOD(slmt_session_create_task(model, "synthesize", settings, 3, &session));
+    GOOD(slmt_session_create(model, "synthesize", settings, 3, &session));
     GOOD(slmt_session_run(session, in, 2, &out, 1));
     slmt_session_free(session);
     measure(judge, made, source, D, H, W, distance);
@@ -376,7 +376,7 @@ static void in_three_dimensions_slices_are_judged(void **state)
                                 {"target", source, shape, NULL, 6, SLMT_TENSOR_FLOAT32},
                                 {"source_sequence", &index, &one, NULL, 1, SLMT_TENSOR_INT32},
                                 {"target_sequence", &index, &one, NULL, 1, SLMT_TENSOR_INT32}};
-    GOOD(slmt_trainer_create_task(model, "train", settings, 4, 1, &trainer));
+    GOOD(slmt_trainer_create(model, "train", settings, 4, 1, &trainer));
     GOOD(slmt_trainer_step(trainer, both, 4, 1e-3));
     assert_true(fabs(step_value(trainer, "perceptual") - 2 * sum / D) <
                 1e-5 * step_value(trainer, "perceptual"));

@@ -71,15 +71,6 @@ SLMT_TENSOR_INT32 = 2  # int32_t
 SLMT_TENSOR_FLOAT16 = 3  # IEEE half precision, in a uint16_t; in training sets alone
 SLMT_TENSOR_UINT8 = 4  # uint8_t; in training sets alone
 
-# Named sets of options.
-SLMT_PRESET_BASE = 0  # the paper's: image 256, width 128, depth 12; 2.5 M + 137 M parameters
-SLMT_PRESET_SMALL = 1  # image 256, width 48, depth 6
-SLMT_PRESET_TINY = 2  # image 128, width 32, depth 4: minutes on two cores
-
-# How reconstruction errors of removed patches are weighted (section III-A).
-SLMT_PATCH_WEIGHT_HARD = 0  # 1 + the 3x3 mean of the mask, from the start (reference code)
-SLMT_PATCH_WEIGHT_EASY_THEN_HARD = 1  # 2 - that mean until half of training, then as above (paper)
-
 # Resampling.
 SLMT_RESIZE_BILINEAR = 0  # half-pixel centres, no antialiasing
 SLMT_RESIZE_NEAREST = 1  # source index floor(i * in / out)
@@ -109,14 +100,23 @@ SLMT_SELF_EXCLUDE = 0  # as if they were not there (the code of the paper has no
 SLMT_SELF_INCLUDE = 1  # rows like all others
 SLMT_SELF_ZSCORE_ONLY = 2  # in the means and deviations, not in the sums (the paper's table 3)
 
-# Stages of training.
-SLMT_STAGE_PRETRAIN = 1  # Edge-MAE on single slices (section III-A)
-SLMT_STAGE_FINETUNE = 2  # MT-Net on pairs of slices (section III-B)
-
 # What is computed again for the gradients instead of being kept, by growing time and falling memory.
 SLMT_RECOMPUTE_NOTHING = 0  # everything is kept
 SLMT_RECOMPUTE_CHEAP = 1  # activations, layer norms, copies, and the frozen encoder's linear layers
 SLMT_RECOMPUTE_LINEAR = 2  # and the linear layers before activations and attention
+
+# Named sets of options.
+SLMT_NET_PRESET_BASE = 0  # the paper's: image 256, width 128, depth 12; 2.5 M + 137 M parameters
+SLMT_NET_PRESET_SMALL = 1  # image 256, width 48, depth 6
+SLMT_NET_PRESET_TINY = 2  # image 128, width 32, depth 4: minutes on two cores
+
+# Stages of training.
+SLMT_NET_STAGE_PRETRAIN = 1  # Edge-MAE on single slices (section III-A)
+SLMT_NET_STAGE_FINETUNE = 2  # MT-Net on pairs of slices (section III-B)
+
+# How reconstruction errors of removed patches are weighted (section III-A).
+SLMT_NET_PATCH_WEIGHT_HARD = 0  # 1 + the 3x3 mean of the mask, from the start (reference code)
+SLMT_NET_PATCH_WEIGHT_EASY_THEN_HARD = 1
 
 
 slmt_status = c_int32  # A status: SLMT_OK or one of the SLMT_ERR_ numbers.
@@ -256,33 +256,12 @@ class slmt_method_info(Structure):
         ("source", c_char_p),  # the paper
         ("options", c_int32),  # how many
         ("tasks", c_int32),  # how many
-        ("presets", c_char_p),  # sets of options by name, joined by '|'; "": none. The number "preset" among the options of slmt_model_create_method() is the index of one: the options that are not given are then its, not the defaults
+        ("presets", c_char_p),  # sets of options by name, joined by '|'; "": none. The number "preset" among the options of slmt_model_create() is the index of one: the options that are not given are then its, not the defaults
     ]
 
 
 class slmt_model(Structure):
     r"""A model: options and weights. Reference-counted; many sessions may share one."""
-
-
-class slmt_model_options(Structure):
-    r"""Sizes of the networks. All are checked by slmt_model_create()."""
-
-    _fields_ = [
-        ("struct_size", c_uint32),  # sizeof(slmt_model_options)
-        ("image_size", c_int32),  # height and width of a slice in pixels; a multiple of 16 mae_patch
-        ("mae_patch", c_int32),  # encoder patch side in pixels (8); image_size is a multiple
-        ("patch", c_int32),  # generator patch side in pixels (4); half of mae_patch
-        ("embed_dim", c_int32),  # token width of encoder and generator (128); a multiple of 4
-        ("depth", c_int32),  # encoder blocks (12)
-        ("num_heads", c_int32),  # encoder heads (16); divides embed_dim
-        ("mlp_ratio", c_int32),  # MLP width over token width (4)
-        ("decoder_dim", c_int32),  # Edge-MAE decoder width (64); a multiple of 4
-        ("decoder_depth", c_int32),  # Edge-MAE decoder blocks (8)
-        ("decoder_heads", c_int32),  # Edge-MAE decoder heads (8); divides decoder_dim
-        ("generator_depths", c_int32 * 4),  # Swin blocks of each stage, finest first (2,2,2,2)
-        ("generator_heads", c_int32 * 4),  # heads of each stage, finest first (8,8,16,32)
-        ("window", c_int32),  # window side in tokens (8)
-    ]
 
 
 class slmt_preprocess(Structure):
@@ -423,47 +402,8 @@ class slmt_session(Structure):
     r"""A session. Sessions that share a model are independent."""
 
 
-class slmt_session_config(Structure):
-    r"""What a session is made with. Fill with slmt_session_config_init()."""
-
-    _fields_ = [
-        ("struct_size", c_uint32),  # sizeof(slmt_session_config)
-        ("batch", c_int32),  # slices computed together, at most: fewer where that is faster (1)
-        ("progress", slmt_progress_fn),  # called after slices that were computed together; NULL: no calls
-        ("progress_user", c_void_p),  # handed to progress
-    ]
-
-
 class slmt_trainer(Structure):
     r"""A trainer: a model it may write, optimiser, schedule, step, random state."""
-
-
-class slmt_trainer_config(Structure):
-    r"""What a trainer is made with. Fill with slmt_trainer_config_init()."""
-
-    _fields_ = [
-        ("struct_size", c_uint32),  # sizeof(slmt_trainer_config)
-        ("stage", c_int32),  # SLMT_STAGE_...
-        ("batch", c_int32),  # slices a step (20; 10)
-        ("epochs", c_int32),  # passes over the training slices (100; 150)
-        ("seed", c_uint64),  # 0; drives order, augmentation and masks
-        ("patch_weight", c_int32),  # SLMT_PATCH_WEIGHT_HARD (pre-training)
-        ("augment", c_int32),  # 1; 0: slices as they are
-        ("decay_epochs", c_int32),  # 50: pre-training's rate falls by decay_factor every so many epochs
-        ("warmup_epochs", c_int32),  # 5: fine-tuning's rate rises linearly over so many epochs
-        ("decay_factor", c_double),  # 0.1
-        ("learning_rate", c_double),  # 3e-3; 1e-3
-        ("minimum_rate", c_double),  # 1e-5: fine-tuning's cosine ends here
-        ("beta1", c_double),  # Adam: 0.9; 0.9
-        ("beta2", c_double),  # Adam: 0.95; 0.999
-        ("epsilon", c_double),  # Adam: 1e-8
-        ("mask_ratio", c_double),  # 0.7: part of the patches removed (pre-training)
-        ("rec_weight", c_double),  # 10: weight of the reconstruction loss beside the edge loss (pre-training)
-        ("l1_weight", c_double),  # 10000: weight of mean |error| beside feature consistency (fine-tuning)
-        ("data_rate", c_double),  # 1; 0.7: part of the training slices that is used, the first ones
-        ("recompute", c_int32),  # SLMT_RECOMPUTE_LINEAR; SLMT_RECOMPUTE_CHEAP: memory against time
-        ("reserved", c_int32),  # 0
-    ]
 
 
 class slmt_training_state(Structure):
@@ -471,7 +411,7 @@ class slmt_training_state(Structure):
 
     _fields_ = [
         ("struct_size", c_uint32),  # sizeof(slmt_training_state), set by the caller
-        ("stage", c_int32),  # SLMT_STAGE_...; 0 for methods other than SLMT-Net
+        ("stage", c_int32),  # SLMT_NET_STAGE_... (slmt_net.h); 0 for methods other than SLMT-Net
         ("step", c_uint64),  # steps done
         ("steps_in_epoch", c_uint64),  # steps of an epoch on the set last run; 0 before
         ("total_steps", c_uint64),  # steps of the whole run on that set; 0 before
@@ -498,6 +438,66 @@ class slmt_build_info(Structure):
         ("backends", c_char * 64),  # names joined by ", ": "cpu, reference"
         ("matrix", c_char * 64),  # libraries for matrix products: "oneDNN 2.6.3, OpenBLAS 0.3.21"
         ("cpu_level", c_char * 32),  # instructions that the cpu back end uses on this machine: "x86-64-v4"
+    ]
+
+
+class slmt_net_options(Structure):
+    r"""Sizes of the networks. All are checked by slmt_net_create()."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_net_options)
+        ("image_size", c_int32),  # height and width of a slice in pixels; a multiple of 16 mae_patch
+        ("mae_patch", c_int32),  # encoder patch side in pixels (8); image_size is a multiple
+        ("patch", c_int32),  # generator patch side in pixels (4); half of mae_patch
+        ("embed_dim", c_int32),  # token width of encoder and generator (128); a multiple of 4
+        ("depth", c_int32),  # encoder blocks (12)
+        ("num_heads", c_int32),  # encoder heads (16); divides embed_dim
+        ("mlp_ratio", c_int32),  # MLP width over token width (4)
+        ("decoder_dim", c_int32),  # Edge-MAE decoder width (64); a multiple of 4
+        ("decoder_depth", c_int32),  # Edge-MAE decoder blocks (8)
+        ("decoder_heads", c_int32),  # Edge-MAE decoder heads (8); divides decoder_dim
+        ("generator_depths", c_int32 * 4),  # Swin blocks of each stage, finest first (2,2,2,2)
+        ("generator_heads", c_int32 * 4),  # heads of each stage, finest first (8,8,16,32)
+        ("window", c_int32),  # window side in tokens (8)
+    ]
+
+
+class slmt_net_session_config(Structure):
+    r"""What a session is made with. Fill with slmt_net_session_config_init()."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_net_session_config)
+        ("batch", c_int32),  # slices computed together, at most: fewer where that is faster (1)
+        ("progress", slmt_progress_fn),  # called after slices that were computed together; NULL: no calls
+        ("progress_user", c_void_p),  # handed to progress
+    ]
+
+
+class slmt_net_trainer_config(Structure):
+    r"""What a trainer is made with. Fill with slmt_net_trainer_config_init()."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_net_trainer_config)
+        ("stage", c_int32),  # SLMT_NET_STAGE_...
+        ("batch", c_int32),  # slices a step (20; 10)
+        ("epochs", c_int32),  # passes over the training slices (100; 150)
+        ("seed", c_uint64),  # 0; drives order, augmentation and masks
+        ("patch_weight", c_int32),  # SLMT_NET_PATCH_WEIGHT_HARD (pre-training)
+        ("augment", c_int32),  # 1; 0: slices as they are
+        ("decay_epochs", c_int32),  # 50: pre-training's rate falls by decay_factor every so many epochs
+        ("warmup_epochs", c_int32),  # 5: fine-tuning's rate rises linearly over so many epochs
+        ("decay_factor", c_double),  # 0.1
+        ("learning_rate", c_double),  # 3e-3; 1e-3
+        ("minimum_rate", c_double),  # 1e-5: fine-tuning's cosine ends here
+        ("beta1", c_double),  # Adam: 0.9; 0.9
+        ("beta2", c_double),  # Adam: 0.95; 0.999
+        ("epsilon", c_double),  # Adam: 1e-8
+        ("mask_ratio", c_double),  # 0.7: part of the patches removed (pre-training)
+        ("rec_weight", c_double),  # 10: weight of the reconstruction loss beside the edge loss (pre-training)
+        ("l1_weight", c_double),  # 10000: weight of mean |error| beside feature consistency (fine-tuning)
+        ("data_rate", c_double),  # 1; 0.7: part of the training slices that is used, the first ones
+        ("recompute", c_int32),  # SLMT_RECOMPUTE_LINEAR; SLMT_RECOMPUTE_CHEAP: memory against time
+        ("reserved", c_int32),  # 0
     ]
 
 
@@ -779,23 +779,6 @@ slmt_task_output = _bind(
     """)
 
 
-slmt_model_options_init = _bind(
-    "slmt_model_options_init", slmt_status, [POINTER(slmt_model_options), c_int32],
-    r"""slmt_status slmt_model_options_init(slmt_model_options *options, int32_t preset)
-
-    Fill options with a preset.
-
-    options: not NULL
-    preset: SLMT_PRESET_...
-
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT: options is NULL, no such preset
-
-    Threads: any thread
-
-    Since 0.1.
-    """)
-
-
 slmt_preprocess_init = _bind(
     "slmt_preprocess_init", None, [POINTER(slmt_preprocess)],
     r"""void slmt_preprocess_init(slmt_preprocess *preprocess)
@@ -811,34 +794,8 @@ slmt_preprocess_init = _bind(
 
 
 slmt_model_create = _bind(
-    "slmt_model_create", slmt_status, [POINTER(slmt_context), POINTER(slmt_model_options), c_uint64, POINTER(POINTER(slmt_model))],
-    r"""slmt_status slmt_model_create(slmt_context *context, const slmt_model_options *options, uint64_t seed, slmt_model **model)
-
-    Make a model with fresh weights.
-
-    Linear and patch-projection weights of the Edge-MAE are Xavier uniform, cls and mask tokens
-    N(0, 0.02), generator weights and bias tables N(0, 0.02) truncated at two standard deviations,
-    LayerNorm 1 and 0, biases 0, position tables fixed sine-cosine.
-
-    context: not NULL
-    options: NULL for SLMT_PRESET_BASE
-    seed: equal seeds give equal weights, whatever back end and threads
-    model: receives the model; the caller frees it with slmt_model_free()
-
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the text names the option and its rule), SLMT_ERR_VERSION,
-    SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
-
-    Threads: any thread
-
-    Source: sections III-A and III-B
-
-    Since 0.1.
-    """)
-
-
-slmt_model_create_method = _bind(
-    "slmt_model_create_method", slmt_status, [POINTER(slmt_context), c_char_p, POINTER(slmt_number), c_size_t, c_uint64, POINTER(POINTER(slmt_model))],
-    r"""slmt_status slmt_model_create_method(slmt_context *context, const char *method, const slmt_number *options, size_t count, uint64_t seed, slmt_model **model)
+    "slmt_model_create", slmt_status, [POINTER(slmt_context), c_char_p, POINTER(slmt_number), c_size_t, c_uint64, POINTER(POINTER(slmt_model))],
+    r"""slmt_status slmt_model_create(slmt_context *context, const char *method, const slmt_number *options, size_t count, uint64_t seed, slmt_model **model)
 
     Make a model of any method with fresh weights.
 
@@ -846,10 +803,11 @@ slmt_model_create_method = _bind(
     method: its name, see slmt_method_describe()
     options: count options by name; those not named have their initial values. NULL if count is 0
     count: options given, 0 or more
-    seed: as slmt_model_create()
+    seed: equal seeds give equal weights, whatever backend and threads
     model: receives the model; the caller frees it with slmt_model_free()
 
-    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such method or option), and as slmt_model_create()
+    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such method or option), SLMT_ERR_ARGUMENT (the text names the
+    option and its rule), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
     Threads: any thread
 
@@ -999,23 +957,6 @@ slmt_model_free = _bind(
     One owner less; the last one frees.
 
     model: may be NULL
-
-    Threads: any thread
-
-    Since 0.1.
-    """)
-
-
-slmt_model_get_options = _bind(
-    "slmt_model_get_options", slmt_status, [POINTER(slmt_model), POINTER(slmt_model_options)],
-    r"""slmt_status slmt_model_get_options(const slmt_model *model, slmt_model_options *options)
-
-    Read the options of a model of SLMT-Net.
-
-    model: not NULL
-    options: struct_size set by the caller (an init function does); filled
-
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the model is of another method)
 
     Threads: any thread
 
@@ -2047,13 +1988,21 @@ slmt_profile_write_trace = _bind(
     """)
 
 
-slmt_session_config_init = _bind(
-    "slmt_session_config_init", None, [POINTER(slmt_session_config)],
-    r"""void slmt_session_config_init(slmt_session_config *config)
+slmt_session_create = _bind(
+    "slmt_session_create", slmt_status, [POINTER(slmt_model), c_char_p, POINTER(slmt_number), c_size_t, POINTER(POINTER(slmt_session))],
+    r"""slmt_status slmt_session_create(slmt_model *model, const char *task, const slmt_number *settings, size_t count, slmt_session **session)
 
-    Fill a configuration with the defaults named beside its fields.
+    Make a session for a task of any method: build and plan the network for the settings and take the memory.
 
-    config: not NULL
+    model: kept alive by the session; not to be trained while sessions use it
+    task: its name, see slmt_method_task(); one that does not train. NULL: "synthesize"
+    settings: count settings by name; those not named have their initial values. NULL if count is 0
+    count: settings given, 0 or more
+    session: receives the session; the caller frees it with slmt_session_free()
+
+    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such task or setting), SLMT_ERR_STATE (a task that trains, or
+    that reads tensors which are trained elsewhere and were never set), SLMT_ERR_ARGUMENT,
+    SLMT_ERR_UNSUPPORTED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
     Threads: any thread
 
@@ -2062,36 +2011,20 @@ slmt_session_config_init = _bind(
 
 
 slmt_session_memory = _bind(
-    "slmt_session_memory", slmt_status, [POINTER(slmt_model), POINTER(slmt_session_config), POINTER(c_uint64)],
-    r"""slmt_status slmt_session_memory(slmt_model *model, const slmt_session_config *config, uint64_t *bytes)
+    "slmt_session_memory", slmt_status, [POINTER(slmt_model), c_char_p, POINTER(slmt_number), c_size_t, POINTER(c_uint64)],
+    r"""slmt_status slmt_session_memory(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t *bytes)
 
     Bytes that a session holds through the context's allocator, exactly. While it is made, planning holds a
     little more for a moment (well below 1 MB for a small network): a max_bytes cut to the last byte may refuse
     it.
 
     model: not NULL
-    config: NULL for the defaults
+    task: as slmt_session_create()
+    settings: likewise
+    count: likewise
     bytes: receives the number
 
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY (planning itself takes a little)
-
-    Threads: any thread
-
-    Since 0.1.
-    """)
-
-
-slmt_session_create = _bind(
-    "slmt_session_create", slmt_status, [POINTER(slmt_model), POINTER(slmt_session_config), POINTER(POINTER(slmt_session))],
-    r"""slmt_status slmt_session_create(slmt_model *model, const slmt_session_config *config, slmt_session **session)
-
-    Make a session: build and plan the network for the batch size and take the memory.
-
-    model: kept alive by the session; not to be trained while sessions use it
-    config: NULL for the defaults
-    session: receives the session; the caller frees it with slmt_session_free()
-
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_UNSUPPORTED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+    Returns: as slmt_session_create()
 
     Threads: any thread
 
@@ -2132,7 +2065,7 @@ slmt_session_set_progress = _bind(
     "slmt_session_set_progress", slmt_status, [POINTER(slmt_session), slmt_progress_fn, c_void_p],
     r"""slmt_status slmt_session_set_progress(slmt_session *session, slmt_progress_fn progress, void *user)
 
-    Have a session call back from now on. As the configuration's field, for any session.
+    Have a session call back from now on.
 
     session: not NULL
     progress: called after samples that were computed together; NULL: no calls
@@ -2152,8 +2085,8 @@ slmt_synthesize = _bind(
 
     Synthesize target-contrast slices from source-contrast slices.
 
-    Any method whose task takes slices: slmt_session_create(), or "synthesize" of seq2seq, after the sequence
-    to make was given to slmt_session_set(). With SLMT-Net each slice stands alone, and the call allocates
+    Any method whose task takes slices. "synthesize" of seq2seq needs the sequence to make first, which
+    slmt_session_set() gives. With SLMT-Net each slice stands alone, and the call allocates
     nothing unless the session has a profile. Seq2seq takes the slices for neighbours in one volume, bottom to
     top: in 2D each is made with those beside it, in 3D in blocks of `depth`; the first and the last are
     repeated where there are none, and room for one run is taken and given back.
@@ -2225,47 +2158,6 @@ slmt_normalize_volume = _bind(
     """)
 
 
-slmt_session_create_task = _bind(
-    "slmt_session_create_task", slmt_status, [POINTER(slmt_model), c_char_p, POINTER(slmt_number), c_size_t, POINTER(POINTER(slmt_session))],
-    r"""slmt_status slmt_session_create_task(slmt_model *model, const char *task, const slmt_number *settings, size_t count, slmt_session **session)
-
-    Make a session for a task of any method.
-
-    model: kept alive by the session; not to be trained while sessions use it
-    task: its name, see slmt_method_task(); one that does not train
-    settings: count settings by name; those not named have their initial values. NULL if count is 0
-    count: settings given, 0 or more
-    session: receives the session; the caller frees it with slmt_session_free()
-
-    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such task or setting), SLMT_ERR_STATE (a task that trains, or
-    that reads tensors which are trained elsewhere and were never set), and as slmt_session_create()
-
-    Threads: any thread
-
-    Since 0.1.
-    """)
-
-
-slmt_session_task_memory = _bind(
-    "slmt_session_task_memory", slmt_status, [POINTER(slmt_model), c_char_p, POINTER(slmt_number), c_size_t, POINTER(c_uint64)],
-    r"""slmt_status slmt_session_task_memory(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t *bytes)
-
-    Bytes that a session of slmt_session_create_task() holds, exactly; see slmt_session_memory().
-
-    model: not NULL
-    task: as slmt_session_create_task()
-    settings: likewise
-    count: likewise
-    bytes: receives the number
-
-    Returns: as slmt_session_create_task()
-
-    Threads: any thread
-
-    Since 0.1.
-    """)
-
-
 slmt_session_shape = _bind(
     "slmt_session_shape", slmt_status, [POINTER(slmt_session), c_char_p, POINTER(c_int64), POINTER(c_int32)],
     r"""slmt_status slmt_session_shape(const slmt_session *session, const char *name, int64_t shape[6], int32_t *rank)
@@ -2328,63 +2220,9 @@ slmt_session_run = _bind(
     """)
 
 
-slmt_trainer_config_init = _bind(
-    "slmt_trainer_config_init", slmt_status, [POINTER(slmt_trainer_config), c_int32],
-    r"""slmt_status slmt_trainer_config_init(slmt_trainer_config *config, int32_t stage)
-
-    Fill a configuration with the paper's values for a stage (named beside the fields: pre-training;
-    fine-tuning).
-
-    config: not NULL
-    stage: SLMT_STAGE_...
-
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT: config is NULL or there is no such stage
-
-    Threads: any thread
-
-    Since 0.1.
-    """)
-
-
-slmt_trainer_memory = _bind(
-    "slmt_trainer_memory", slmt_status, [POINTER(slmt_model), POINTER(slmt_trainer_config), POINTER(c_uint64)],
-    r"""slmt_status slmt_trainer_memory(slmt_model *model, const slmt_trainer_config *config, uint64_t *bytes)
-
-    Bytes that a trainer holds, exactly; see slmt_session_memory().
-
-    model: not NULL
-    config: not NULL
-    bytes: receives the number
-
-    Returns: as slmt_trainer_create()
-
-    Threads: any thread
-
-    Since 0.1.
-    """)
-
-
 slmt_trainer_create = _bind(
-    "slmt_trainer_create", slmt_status, [POINTER(slmt_model), POINTER(slmt_trainer_config), POINTER(POINTER(slmt_trainer))],
-    r"""slmt_status slmt_trainer_create(slmt_model *model, const slmt_trainer_config *config, slmt_trainer **trainer)
-
-    Make a trainer. For fine-tuning, the encoder as it is now becomes the frozen judge of feature consistency.
-
-    model: kept alive by the trainer, changed by its steps
-    config: not NULL
-    trainer: receives the trainer; the caller frees it with slmt_trainer_free()
-
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_UNSUPPORTED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
-
-    Threads: any thread
-
-    Since 0.1.
-    """)
-
-
-slmt_trainer_create_task = _bind(
-    "slmt_trainer_create_task", slmt_status, [POINTER(slmt_model), c_char_p, POINTER(slmt_number), c_size_t, c_uint64, POINTER(POINTER(slmt_trainer))],
-    r"""slmt_status slmt_trainer_create_task(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t seed, slmt_trainer **trainer)
+    "slmt_trainer_create", slmt_status, [POINTER(slmt_model), c_char_p, POINTER(slmt_number), c_size_t, c_uint64, POINTER(POINTER(slmt_trainer))],
+    r"""slmt_status slmt_trainer_create(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t seed, slmt_trainer **trainer)
 
     Make a trainer for a task of any method.
 
@@ -2396,8 +2234,8 @@ slmt_trainer_create_task = _bind(
     trainer: receives the trainer; the caller frees it with slmt_trainer_free()
 
     Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such task or setting), SLMT_ERR_STATE (a task that does not
-            train, or reads tensors that are trained elsewhere and were never set), and as
-    slmt_trainer_create()
+    train, or reads tensors that are trained elsewhere and were never set), SLMT_ERR_ARGUMENT,
+    SLMT_ERR_UNSUPPORTED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
     Threads: any thread
 
@@ -2405,19 +2243,19 @@ slmt_trainer_create_task = _bind(
     """)
 
 
-slmt_trainer_task_memory = _bind(
-    "slmt_trainer_task_memory", slmt_status, [POINTER(slmt_model), c_char_p, POINTER(slmt_number), c_size_t, POINTER(c_uint64)],
-    r"""slmt_status slmt_trainer_task_memory(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t *bytes)
+slmt_trainer_memory = _bind(
+    "slmt_trainer_memory", slmt_status, [POINTER(slmt_model), c_char_p, POINTER(slmt_number), c_size_t, POINTER(c_uint64)],
+    r"""slmt_status slmt_trainer_memory(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t *bytes)
 
-    Bytes that a trainer of slmt_trainer_create_task() holds, exactly; see slmt_session_memory().
+    Bytes that a trainer holds, exactly; see slmt_session_memory().
 
     model: not NULL
-    task: as slmt_trainer_create_task()
+    task: as slmt_trainer_create()
     settings: likewise
     count: likewise
     bytes: receives the number
 
-    Returns: as slmt_trainer_create_task()
+    Returns: as slmt_trainer_create()
 
     Threads: any thread
 
@@ -2490,7 +2328,8 @@ slmt_trainer_step = _bind(
     count: inputs given
     rate: learning rate, at least 0
 
-    Returns: as slmt_session_run() and slmt_pretrain_step(); SLMT_ERR_STATE: a model is to be attached first
+    Returns: as slmt_session_run(), and SLMT_ERR_STATE: a model is to be attached first; SLMT_ERR_NONFINITE also
+    where a loss or a gradient is not finite: the weights are as before
 
     Threads: one thread per trainer at a time, nobody else using the model
 
@@ -2602,23 +2441,6 @@ slmt_trainer_model = _bind(
     """)
 
 
-slmt_trainer_get_config = _bind(
-    "slmt_trainer_get_config", slmt_status, [POINTER(slmt_trainer), POINTER(slmt_trainer_config)],
-    r"""slmt_status slmt_trainer_get_config(const slmt_trainer *trainer, slmt_trainer_config *config)
-
-    Read the configuration of a trainer of SLMT-Net.
-
-    trainer: not NULL
-    config: struct_size set; filled
-
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (a trainer of another method)
-
-    Threads: one thread per trainer at a time
-
-    Since 0.1.
-    """)
-
-
 slmt_trainer_get_state = _bind(
     "slmt_trainer_get_state", slmt_status, [POINTER(slmt_trainer), POINTER(slmt_training_state)],
     r"""slmt_status slmt_trainer_get_state(const slmt_trainer *trainer, slmt_training_state *state)
@@ -2650,49 +2472,6 @@ slmt_trainer_cancel = _bind(
     """)
 
 
-slmt_pretrain_step = _bind(
-    "slmt_pretrain_step", slmt_status, [POINTER(slmt_trainer), POINTER(c_float), c_double],
-    r"""slmt_status slmt_pretrain_step(slmt_trainer *trainer, const float *images, double rate)
-
-    One pre-training step at a given learning rate: no augmentation, masks drawn from the trainer's random
-    state.
-
-    trainer: of SLMT_STAGE_PRETRAIN
-    images: [batch][image_size][image_size] float32 in [0, 1]
-    rate: learning rate, at least 0
-
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (another stage), SLMT_ERR_NONFINITE (input, a
-    loss or a gradient: the weights are as before), SLMT_ERR_CANCELLED (likewise), SLMT_ERR_BACKEND
-
-    Threads: one thread per trainer at a time, nobody else using the model
-
-    Source: Li et al., section III-A
-
-    Since 0.1.
-    """)
-
-
-slmt_finetune_step = _bind(
-    "slmt_finetune_step", slmt_status, [POINTER(slmt_trainer), POINTER(c_float), POINTER(c_float), c_double],
-    r"""slmt_status slmt_finetune_step(slmt_trainer *trainer, const float *source, const float *target, double rate)
-
-    One fine-tuning step at a given learning rate: no augmentation.
-
-    trainer: of SLMT_STAGE_FINETUNE
-    source: [batch][image_size][image_size] float32 in [0, 1]
-    target: likewise
-    rate: as slmt_pretrain_step()
-
-    Returns: as slmt_pretrain_step()
-
-    Threads: as slmt_pretrain_step()
-
-    Source: Li et al., section III-B
-
-    Since 0.1.
-    """)
-
-
 slmt_trainer_run = _bind(
     "slmt_trainer_run", slmt_status, [POINTER(slmt_trainer), POINTER(slmt_dataset), c_char_p, c_char_p, c_uint64, slmt_step_fn, c_void_p],
     r"""slmt_status slmt_trainer_run(slmt_trainer *trainer, slmt_dataset *dataset, const char *source, const char *target, uint64_t max_steps, slmt_step_fn step, void *user)
@@ -2716,7 +2495,7 @@ slmt_trainer_run = _bind(
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (image sizes differ, fewer slices than a batch), SLMT_ERR_NOT_FOUND
     (no such contrast), SLMT_ERR_UNSUPPORTED (the task takes no sets), SLMT_ERR_STATE (the set is of another
     kind than the task takes, or a model is to be attached first), SLMT_ERR_CANCELLED, and as
-    slmt_pretrain_step() and slmt_dataset_read_slice()
+    slmt_trainer_step() and slmt_dataset_read_slice()
 
     Threads: one thread per trainer and set at a time
 
@@ -2785,6 +2564,232 @@ slmt_build_describe = _bind(
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
 
     Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_net_options_init = _bind(
+    "slmt_net_options_init", slmt_status, [POINTER(slmt_net_options), c_int32],
+    r"""slmt_status slmt_net_options_init(slmt_net_options *options, int32_t preset)
+
+    Fill options with a preset.
+
+    options: not NULL
+    preset: SLMT_NET_PRESET_...
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT: options is NULL, no such preset
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_net_create = _bind(
+    "slmt_net_create", slmt_status, [POINTER(slmt_context), POINTER(slmt_net_options), c_uint64, POINTER(POINTER(slmt_model))],
+    r"""slmt_status slmt_net_create(slmt_context *context, const slmt_net_options *options, uint64_t seed, slmt_model **model)
+
+    Make a model with fresh weights.
+
+    Linear and patch-projection weights of the Edge-MAE are Xavier uniform, cls and mask tokens
+    N(0, 0.02), generator weights and bias tables N(0, 0.02) truncated at two standard deviations,
+    LayerNorm 1 and 0, biases 0, position tables fixed sine-cosine.
+
+    context: not NULL
+    options: NULL for SLMT_NET_PRESET_BASE
+    seed: equal seeds give equal weights, whatever back end and threads
+    model: receives the model; the caller frees it with slmt_model_free()
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the text names the option and its rule), SLMT_ERR_VERSION,
+    SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: any thread
+
+    Source: sections III-A and III-B
+
+    Since 0.1.
+    """)
+
+
+slmt_net_get_options = _bind(
+    "slmt_net_get_options", slmt_status, [POINTER(slmt_model), POINTER(slmt_net_options)],
+    r"""slmt_status slmt_net_get_options(const slmt_model *model, slmt_net_options *options)
+
+    Read the options of a model of SLMT-Net.
+
+    model: not NULL
+    options: struct_size set by the caller (an init function does); filled
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the model is of another method)
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_net_session_config_init = _bind(
+    "slmt_net_session_config_init", None, [POINTER(slmt_net_session_config)],
+    r"""void slmt_net_session_config_init(slmt_net_session_config *config)
+
+    Fill a configuration with the defaults named beside its fields.
+
+    config: not NULL
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_net_session_memory = _bind(
+    "slmt_net_session_memory", slmt_status, [POINTER(slmt_model), POINTER(slmt_net_session_config), POINTER(c_uint64)],
+    r"""slmt_status slmt_net_session_memory(slmt_model *model, const slmt_net_session_config *config, uint64_t *bytes)
+
+    Bytes that a session holds through the context's allocator, exactly. While it is made, planning holds a
+    little more for a moment (well below 1 MB for a small network): a max_bytes cut to the last byte may refuse
+    it.
+
+    model: not NULL
+    config: NULL for the defaults
+    bytes: receives the number
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY (planning itself takes a little)
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_net_session_create = _bind(
+    "slmt_net_session_create", slmt_status, [POINTER(slmt_model), POINTER(slmt_net_session_config), POINTER(POINTER(slmt_session))],
+    r"""slmt_status slmt_net_session_create(slmt_model *model, const slmt_net_session_config *config, slmt_session **session)
+
+    Make a session: build and plan the network for the batch size and take the memory.
+
+    model: kept alive by the session; not to be trained while sessions use it
+    config: NULL for the defaults
+    session: receives the session; the caller frees it with slmt_session_free()
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_UNSUPPORTED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_net_trainer_config_init = _bind(
+    "slmt_net_trainer_config_init", slmt_status, [POINTER(slmt_net_trainer_config), c_int32],
+    r"""slmt_status slmt_net_trainer_config_init(slmt_net_trainer_config *config, int32_t stage)
+
+    Fill a configuration with the paper's values for a stage (named beside the fields: pre-training;
+    fine-tuning).
+
+    config: not NULL
+    stage: SLMT_NET_STAGE_...
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT: config is NULL or there is no such stage
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_net_trainer_memory = _bind(
+    "slmt_net_trainer_memory", slmt_status, [POINTER(slmt_model), POINTER(slmt_net_trainer_config), POINTER(c_uint64)],
+    r"""slmt_status slmt_net_trainer_memory(slmt_model *model, const slmt_net_trainer_config *config, uint64_t *bytes)
+
+    Bytes that a trainer holds, exactly; see slmt_net_session_memory().
+
+    model: not NULL
+    config: not NULL
+    bytes: receives the number
+
+    Returns: as slmt_net_trainer_create()
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_net_trainer_create = _bind(
+    "slmt_net_trainer_create", slmt_status, [POINTER(slmt_model), POINTER(slmt_net_trainer_config), POINTER(POINTER(slmt_trainer))],
+    r"""slmt_status slmt_net_trainer_create(slmt_model *model, const slmt_net_trainer_config *config, slmt_trainer **trainer)
+
+    Make a trainer. For fine-tuning, the encoder as it is now becomes the frozen judge of feature consistency.
+
+    model: kept alive by the trainer, changed by its steps
+    config: not NULL
+    trainer: receives the trainer; the caller frees it with slmt_trainer_free()
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_UNSUPPORTED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_net_trainer_get_config = _bind(
+    "slmt_net_trainer_get_config", slmt_status, [POINTER(slmt_trainer), POINTER(slmt_net_trainer_config)],
+    r"""slmt_status slmt_net_trainer_get_config(const slmt_trainer *trainer, slmt_net_trainer_config *config)
+
+    Read the configuration of a trainer of SLMT-Net.
+
+    trainer: not NULL
+    config: struct_size set; filled
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (a trainer of another method)
+
+    Threads: one thread per trainer at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_net_pretrain_step = _bind(
+    "slmt_net_pretrain_step", slmt_status, [POINTER(slmt_trainer), POINTER(c_float), c_double],
+    r"""slmt_status slmt_net_pretrain_step(slmt_trainer *trainer, const float *images, double rate)
+
+    One pre-training step at a given learning rate: no augmentation, masks drawn from the trainer's random
+    state.
+
+    trainer: of SLMT_NET_STAGE_PRETRAIN
+    images: [batch][image_size][image_size] float32 in [0, 1]
+    rate: learning rate, at least 0
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (another stage), SLMT_ERR_NONFINITE (input, a
+    loss or a gradient: the weights are as before), SLMT_ERR_CANCELLED (likewise), SLMT_ERR_BACKEND
+
+    Threads: one thread per trainer at a time, nobody else using the model
+
+    Source: Li et al., section III-A
+
+    Since 0.1.
+    """)
+
+
+slmt_net_finetune_step = _bind(
+    "slmt_net_finetune_step", slmt_status, [POINTER(slmt_trainer), POINTER(c_float), POINTER(c_float), c_double],
+    r"""slmt_status slmt_net_finetune_step(slmt_trainer *trainer, const float *source, const float *target, double rate)
+
+    One fine-tuning step at a given learning rate: no augmentation.
+
+    trainer: of SLMT_NET_STAGE_FINETUNE
+    source: [batch][image_size][image_size] float32 in [0, 1]
+    target: likewise
+    rate: as slmt_net_pretrain_step()
+
+    Returns: as slmt_net_pretrain_step()
+
+    Threads: as slmt_net_pretrain_step()
+
+    Source: Li et al., section III-B
 
     Since 0.1.
     """)

@@ -205,7 +205,7 @@ class Model(Handle):
         pointer = ctypes.POINTER(_api.slmt_model)()
         where = context_or_default(context)._pointer
         numbers = coded(given, known)
-        check(_api.slmt_model_create_method(where, method.encode(), numbers, len(numbers), seed, pointer))
+        check(_api.slmt_model_create(where, method.encode(), numbers, len(numbers), seed, pointer))
         return cls._of(pointer)
 
     @classmethod

@@ -32,7 +32,7 @@ class Session(Handle):
         self.settings = with_sizes(model, self._task, settings)
         pointer = ctypes.POINTER(_api.slmt_session)()
         numbers = coded(self.settings, self._task.settings)
-        check(_api.slmt_session_create_task(model._pointer, task.encode(), numbers, len(numbers), pointer))
+        check(_api.slmt_session_create(model._pointer, task.encode(), numbers, len(numbers), pointer))
         super().__init__(pointer, _api.slmt_session_free)
         self.to = to
         if to is not None:
@@ -54,7 +54,7 @@ class Session(Handle):
         described = task_of(model.method, task)
         wanted, count = with_sizes(model, described, settings), ctypes.c_uint64()
         numbers = coded(wanted, described.settings)
-        check(_api.slmt_session_task_memory(model._pointer, task.encode(), numbers, len(numbers), count))
+        check(_api.slmt_session_memory(model._pointer, task.encode(), numbers, len(numbers), count))
         return count.value
 
     @property

@@ -55,7 +55,7 @@ class Trainer(Handle):
         described = task_of(model.method, task)
         pointer = ctypes.POINTER(_api.slmt_trainer)()
         numbers = coded(settings, described.settings)
-        check(_api.slmt_trainer_create_task(model._pointer, task.encode(), numbers, len(numbers), seed, pointer))
+        check(_api.slmt_trainer_create(model._pointer, task.encode(), numbers, len(numbers), seed, pointer))
         self._take(pointer)
 
     def _take(self, pointer: Any) -> None:
@@ -80,7 +80,7 @@ class Trainer(Handle):
     def memory(model: Model, task: str, **settings: Value) -> int:
         """Bytes that such a trainer would hold."""
         numbers, count = coded(settings, task_of(model.method, task).settings), ctypes.c_uint64()
-        check(_api.slmt_trainer_task_memory(model._pointer, task.encode(), numbers, len(numbers), count))
+        check(_api.slmt_trainer_memory(model._pointer, task.encode(), numbers, len(numbers), count))
         return count.value
 
     @property

@@ -21,7 +21,7 @@ static value embed(nn *e, const slmt_net *net, value images)
 
 void edge_mae_encode(nn *e, const slmt_net *net, value images, value *features)
 {
-    const slmt_model_options *o = &net->options;
+    const slmt_net_options *o = &net->options;
     features[0] = embed(e, net, images);
     for (int i = 0; i < o->depth; i++)
         features[i + 1] = nn_vit_block(e, at("blocks.%d", i), features[i], o->num_heads);

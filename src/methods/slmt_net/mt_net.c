@@ -6,7 +6,7 @@
 /* One stage of an encoder branch: Swin blocks, every second one shifted, then patch merging. */
 static value down_stage(nn *n, const slmt_net *net, int branch, int s, value x, int grid)
 {
-    const slmt_model_options *o = &net->options;
+    const slmt_net_options *o = &net->options;
     for (int b = 0; b < o->generator_depths[s]; b++)
         x = nn_swin_block(n, at("layers%d.%d.blocks.%d", branch, s, b), x, grid, o->window,
                           o->generator_heads[s], b % 2);
@@ -52,7 +52,7 @@ static value double_nearest(graph *g, value x, int grid)
 value mt_net_generate(nn *n, const slmt_net *net, value tokens)
 {
     graph *g = n->g;
-    const slmt_model_options *o = &net->options;
+    const slmt_net_options *o = &net->options;
     value skip1[STAGES - 1], skip2[STAGES];
     value x1 = tokens, x2 = double_nearest(g, tokens, net->mae_grid);
     for (int s = 0; s < STAGES - 1; s++) /* nothing reads the coarse branch's last stage */

@@ -4,17 +4,17 @@
 
 /* ---- options ---- */
 
-static const slmt_model_options presets[] = {
-    [SLMT_PRESET_BASE] =
-        {sizeof(slmt_model_options), 256, 8, 4, 128, 12, 16, 4, 64, 8, 8, {2, 2, 2, 2}, {8, 8, 16, 32}, 8},
-    [SLMT_PRESET_SMALL] =
-        {sizeof(slmt_model_options), 256, 8, 4, 48, 6, 6, 4, 32, 4, 4, {2, 2, 2, 2}, {3, 6, 12, 24}, 8},
-    [SLMT_PRESET_TINY] =
-        {sizeof(slmt_model_options), 128, 8, 4, 32, 4, 4, 4, 32, 2, 4, {2, 2, 2, 2}, {2, 4, 8, 16}, 8},
+static const slmt_net_options presets[] = {
+    [SLMT_NET_PRESET_BASE] =
+        {sizeof(slmt_net_options), 256, 8, 4, 128, 12, 16, 4, 64, 8, 8, {2, 2, 2, 2}, {8, 8, 16, 32}, 8},
+    [SLMT_NET_PRESET_SMALL] =
+        {sizeof(slmt_net_options), 256, 8, 4, 48, 6, 6, 4, 32, 4, 4, {2, 2, 2, 2}, {3, 6, 12, 24}, 8},
+    [SLMT_NET_PRESET_TINY] =
+        {sizeof(slmt_net_options), 128, 8, 4, 32, 4, 4, 4, 32, 2, 4, {2, 2, 2, 2}, {2, 4, 8, 16}, 8},
 };
 
 #define SIZE(member, initial, low, high, help)                                                               \
-    NUMBER_WHOLE(slmt_model_options, member, initial, low, high, help)
+    NUMBER_WHOLE(slmt_net_options, member, initial, low, high, help)
 const number slmt_net_rows[SLMT_NET_OPTIONS] = {
     SIZE(image_size, 256, 16, 4096, "side of a slice in pixels; a multiple of 16 mae_patch"),
     SIZE(mae_patch, 8, 2, 256, "side of an encoder patch in pixels; divides image_size"),
@@ -26,9 +26,9 @@ const number slmt_net_rows[SLMT_NET_OPTIONS] = {
     SIZE(decoder_dim, 64, 4, 4096, "token width of the Edge-MAE decoder; a multiple of 4"),
     SIZE(decoder_depth, 8, 1, 64, "blocks of the Edge-MAE decoder"),
     SIZE(decoder_heads, 8, 1, 512, "heads of the Edge-MAE decoder; divides decoder_dim"),
-    NUMBER_LIST(slmt_model_options, generator_depths, "2,2,2,2", 1, 64, NULL,
+    NUMBER_LIST(slmt_net_options, generator_depths, "2,2,2,2", 1, 64, NULL,
                 "Swin blocks of each stage, finest first"),
-    NUMBER_LIST(slmt_model_options, generator_heads, "8,8,16,32", 1, 512, NULL,
+    NUMBER_LIST(slmt_net_options, generator_heads, "8,8,16,32", 1, 512, NULL,
                 "heads of each stage, finest first"),
     SIZE(window, 8, 1, 64, "side of an attention window in tokens"),
 };
@@ -43,7 +43,7 @@ slmt_net slmt_net_of(const double *option)
     return net;
 }
 
-void slmt_net_numbers(const slmt_model_options *o, double *option)
+void slmt_net_numbers(const slmt_net_options *o, double *option)
 {
     numbers_write(table, o, option);
 }
@@ -53,11 +53,11 @@ void slmt_net_fill_preset(int32_t index, double *option)
     slmt_net_numbers(&presets[index], option);
 }
 
-status slmt_net_preset(slmt_model_options *o, int32_t preset)
+status slmt_net_preset(slmt_net_options *o, int32_t preset)
 {
     if (preset < 0 || preset >= (int32_t)(sizeof presets / sizeof *presets))
-        return fail(ERR_ARGUMENT, "there is no preset %d; SLMT_PRESET_BASE, _SMALL and _TINY are 0, 1 and 2",
-                    preset);
+        return fail(ERR_ARGUMENT,
+                    "there is no preset %d; SLMT_NET_PRESET_BASE, _SMALL and _TINY are 0, 1 and 2", preset);
     *o = presets[preset];
     return OK;
 }
@@ -71,7 +71,7 @@ static status divides(const char *name, int64_t value, const char *whole_name, i
 }
 
 /* Every grid a window attention runs on holds whole windows, or fits into one. */
-static status check_grids(const slmt_model_options *o)
+static status check_grids(const slmt_net_options *o)
 {
     int64_t coarse = o->image_size / o->mae_patch;
     if (coarse % 16 != 0)
@@ -89,7 +89,7 @@ static status check_grids(const slmt_model_options *o)
 status slmt_net_check(const double *option)
 {
     const slmt_net net = slmt_net_of(option);
-    const slmt_model_options *o = &net.options;
+    const slmt_net_options *o = &net.options;
     TRY(divides("mae_patch", o->mae_patch, "image_size", o->image_size));
     TRY(divides("num_heads", o->num_heads, "embed_dim", o->embed_dim));
     TRY(divides("decoder_heads", o->decoder_heads, "decoder_dim", o->decoder_dim));
@@ -146,7 +146,7 @@ static void add_block(params *p, param_init init, int used, layer_name l, int64_
     add_linear(p, init, used, at("%s.mlp.fc2", l.text), c, ratio * c);
 }
 
-static void add_edge_mae(params *p, const slmt_model_options *o, int64_t tokens)
+static void add_edge_mae(params *p, const slmt_net_options *o, int64_t tokens)
 {
     int64_t c = o->embed_dim, d = o->decoder_dim, pixels = (int64_t)o->mae_patch * o->mae_patch;
     ADD_MATRIX(p, INIT_XAVIER, 1, ("E.patch_embed.proj.weight"), 4, c, 1, o->mae_patch, o->mae_patch);
@@ -179,7 +179,7 @@ static int64_t table_rows(int64_t grid, int64_t window)
 }
 
 /* One Swin stage of branch j (1 coarse, 2 fine): blocks at width c, then patch merging. */
-static void add_down_stage(params *p, const slmt_model_options *o, int j, int s, int64_t grid)
+static void add_down_stage(params *p, const slmt_net_options *o, int j, int s, int64_t grid)
 {
     int64_t c = (int64_t)o->embed_dim << s;
     int used = !(j == 1 && s == STAGES - 1); /* no output depends on the coarse branch's last stage */
@@ -197,7 +197,7 @@ static void add_expand(params *p, int used, layer_name l, int64_t c, int64_t out
 }
 
 /* Decoder step k = 1..3: blocks at width c on a grid, with the heads of the stage one finer; then expand. */
-static void add_up_stage(params *p, const slmt_model_options *o, int k, int64_t grid)
+static void add_up_stage(params *p, const slmt_net_options *o, int k, int64_t grid)
 {
     int s = STAGES - k;
     int64_t c = (int64_t)o->embed_dim << s;
@@ -207,7 +207,7 @@ static void add_up_stage(params *p, const slmt_model_options *o, int k, int64_t 
     add_expand(p, 1, at("G.layers_up.%d.upsample", k), c, 2 * c, c / 2);
 }
 
-static void add_fusion(params *p, const slmt_model_options *o, int s)
+static void add_fusion(params *p, const slmt_net_options *o, int s)
 {
     int64_t c = (int64_t)o->embed_dim << (s + 1);
     int used = s < STAGES - 1;
@@ -220,7 +220,7 @@ static void add_fusion(params *p, const slmt_model_options *o, int s)
 }
 
 /* Tensors of the reference's generator that its forward pass never reads, beside those above. */
-static void add_unread(params *p, const slmt_model_options *o)
+static void add_unread(params *p, const slmt_net_options *o)
 {
     int64_t c = o->embed_dim;
     add_linear(p, INIT_ZERO, 0, at("G.concat_back_dim.3"), c, 2 * c);
@@ -236,7 +236,7 @@ static void add_unread(params *p, const slmt_model_options *o)
     add_norm(p, 0, at("G.norm1"), 16 * c);
 }
 
-static void add_generator(params *p, const slmt_model_options *o, int64_t coarse)
+static void add_generator(params *p, const slmt_net_options *o, int64_t coarse)
 {
     int64_t c = o->embed_dim, pixels = (int64_t)o->patch * o->patch;
     for (int s = 0; s < STAGES; s++) {

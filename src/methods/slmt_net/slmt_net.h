@@ -10,25 +10,25 @@
 
 #include "core/method.h"
 #include "nn/layers.h"
-#include "slmt/model.h"
+#include "slmt/slmt_net.h"
 
 extern const method method_slmt_net;
 
 enum { STAGES = 4 };
 
 typedef struct slmt_net {
-    slmt_model_options options;
+    slmt_net_options options;
     int mae_grid; /* tokens along a side at the encoder's scale: image_size / mae_patch */
     int grid;     /* and at the fine scale: image_size / patch = 2 * mae_grid */
 } slmt_net;
 
 /* The options as a struct, and back. */
 slmt_net slmt_net_of(const double *option);
-void slmt_net_numbers(const slmt_model_options *o, double *option);
+void slmt_net_numbers(const slmt_net_options *o, double *option);
 
-/* The presets, in the order of SLMT_PRESET_... */
+/* The presets, in the order of SLMT_NET_PRESET_... */
 #define SLMT_NET_PRESETS "base|small|tiny"
-status slmt_net_preset(slmt_model_options *o, int32_t preset);
+status slmt_net_preset(slmt_net_options *o, int32_t preset);
 void slmt_net_fill_preset(int32_t index, double *option);
 
 /* Checks the rules between options: ERR_ARGUMENT with the option and its rule. */

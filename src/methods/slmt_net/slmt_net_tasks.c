@@ -183,7 +183,7 @@ static void pretrain_prepare(const task_step *s)
     size_t kept = (size_t)edge_mae_kept(&net, set.mask_ratio), batch = (size_t)set.train.batch;
     size_t pixels = (size_t)net.options.image_size * (size_t)net.options.image_size;
     double area = (double)net.options.mae_patch * net.options.mae_patch, filters[18];
-    int easy = set.patch_weight == SLMT_PATCH_WEIGHT_EASY_THEN_HARD && s->epoch < 0.5 * set.train.epochs;
+    int easy = set.patch_weight == SLMT_NET_PATCH_WEIGHT_EASY_THEN_HARD && s->epoch < 0.5 * set.train.epochs;
     const param *filter = &s->params->list[params_find(s->params, "E.operator.filter.weight")];
     for (size_t i = 0; i < 18; i++)
         filters[i] = real_get((const unsigned char *)s->weights + filter->byte, s->real, i);

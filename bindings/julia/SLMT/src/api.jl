@@ -66,15 +66,6 @@ const SLMT_TENSOR_INT32 = Int32(2)  # int32_t
 const SLMT_TENSOR_FLOAT16 = Int32(3)  # IEEE half precision, in a uint16_t; in training sets alone
 const SLMT_TENSOR_UINT8 = Int32(4)  # uint8_t; in training sets alone
 
-# Named sets of options.
-const SLMT_PRESET_BASE = Int32(0)  # the paper's: image 256, width 128, depth 12; 2.5 M + 137 M parameters
-const SLMT_PRESET_SMALL = Int32(1)  # image 256, width 48, depth 6
-const SLMT_PRESET_TINY = Int32(2)  # image 128, width 32, depth 4: minutes on two cores
-
-# How reconstruction errors of removed patches are weighted (section III-A).
-const SLMT_PATCH_WEIGHT_HARD = Int32(0)  # 1 + the 3x3 mean of the mask, from the start (reference code)
-const SLMT_PATCH_WEIGHT_EASY_THEN_HARD = Int32(1)  # 2 - that mean until half of training, then as above (paper)
-
 # Resampling.
 const SLMT_RESIZE_BILINEAR = Int32(0)  # half-pixel centres, no antialiasing
 const SLMT_RESIZE_NEAREST = Int32(1)  # source index floor(i * in / out)
@@ -104,14 +95,23 @@ const SLMT_SELF_EXCLUDE = Int32(0)  # as if they were not there (the code of the
 const SLMT_SELF_INCLUDE = Int32(1)  # rows like all others
 const SLMT_SELF_ZSCORE_ONLY = Int32(2)  # in the means and deviations, not in the sums (the paper's table 3)
 
-# Stages of training.
-const SLMT_STAGE_PRETRAIN = Int32(1)  # Edge-MAE on single slices (section III-A)
-const SLMT_STAGE_FINETUNE = Int32(2)  # MT-Net on pairs of slices (section III-B)
-
 # What is computed again for the gradients instead of being kept, by growing time and falling memory.
 const SLMT_RECOMPUTE_NOTHING = Int32(0)  # everything is kept
 const SLMT_RECOMPUTE_CHEAP = Int32(1)  # activations, layer norms, copies, and the frozen encoder's linear layers
 const SLMT_RECOMPUTE_LINEAR = Int32(2)  # and the linear layers before activations and attention
+
+# Named sets of options.
+const SLMT_NET_PRESET_BASE = Int32(0)  # the paper's: image 256, width 128, depth 12; 2.5 M + 137 M parameters
+const SLMT_NET_PRESET_SMALL = Int32(1)  # image 256, width 48, depth 6
+const SLMT_NET_PRESET_TINY = Int32(2)  # image 128, width 32, depth 4: minutes on two cores
+
+# Stages of training.
+const SLMT_NET_STAGE_PRETRAIN = Int32(1)  # Edge-MAE on single slices (section III-A)
+const SLMT_NET_STAGE_FINETUNE = Int32(2)  # MT-Net on pairs of slices (section III-B)
+
+# How reconstruction errors of removed patches are weighted (section III-A).
+const SLMT_NET_PATCH_WEIGHT_HARD = Int32(0)  # 1 + the 3x3 mean of the mask, from the start (reference code)
+const SLMT_NET_PATCH_WEIGHT_EASY_THEN_HARD = Int32(1)
 
 const slmt_status = Int32  # A status: SLMT_OK or one of the SLMT_ERR_ numbers.
 
@@ -244,33 +244,13 @@ struct slmt_method_info
     source::Cstring  # the paper
     options::Int32  # how many
     tasks::Int32  # how many
-    presets::Cstring  # sets of options by name, joined by '|'; "": none. The number "preset" among the options of slmt_model_create_method() is the index of one: the options that are not given are then its, not the defaults
+    presets::Cstring  # sets of options by name, joined by '|'; "": none. The number "preset" among the options of slmt_model_create() is the index of one: the options that are not given are then its, not the defaults
 end
 
 @doc raw"""
 A model: options and weights. Reference-counted; many sessions may share one.
 """
 mutable struct slmt_model end
-
-@doc raw"""
-Sizes of the networks. All are checked by slmt_model_create().
-"""
-struct slmt_model_options
-    struct_size::UInt32  # sizeof(slmt_model_options)
-    image_size::Int32  # height and width of a slice in pixels; a multiple of 16 mae_patch
-    mae_patch::Int32  # encoder patch side in pixels (8); image_size is a multiple
-    patch::Int32  # generator patch side in pixels (4); half of mae_patch
-    embed_dim::Int32  # token width of encoder and generator (128); a multiple of 4
-    depth::Int32  # encoder blocks (12)
-    num_heads::Int32  # encoder heads (16); divides embed_dim
-    mlp_ratio::Int32  # MLP width over token width (4)
-    decoder_dim::Int32  # Edge-MAE decoder width (64); a multiple of 4
-    decoder_depth::Int32  # Edge-MAE decoder blocks (8)
-    decoder_heads::Int32  # Edge-MAE decoder heads (8); divides decoder_dim
-    generator_depths::NTuple{4,Int32}  # Swin blocks of each stage, finest first (2,2,2,2)
-    generator_heads::NTuple{4,Int32}  # heads of each stage, finest first (8,8,16,32)
-    window::Int32  # window side in tokens (8)
-end
 
 @doc raw"""
 How a volume becomes slices. Kept in training sets and checkpoints.
@@ -408,53 +388,16 @@ A session. Sessions that share a model are independent.
 mutable struct slmt_session end
 
 @doc raw"""
-What a session is made with. Fill with slmt_session_config_init().
-"""
-struct slmt_session_config
-    struct_size::UInt32  # sizeof(slmt_session_config)
-    batch::Int32  # slices computed together, at most: fewer where that is faster (1)
-    progress::Ptr{Cvoid}  # called after slices that were computed together; NULL: no calls
-    progress_user::Ptr{Cvoid}  # handed to progress
-end
-
-@doc raw"""
 A trainer: a model it may write, optimiser, schedule, step, random state.
 """
 mutable struct slmt_trainer end
-
-@doc raw"""
-What a trainer is made with. Fill with slmt_trainer_config_init().
-"""
-struct slmt_trainer_config
-    struct_size::UInt32  # sizeof(slmt_trainer_config)
-    stage::Int32  # SLMT_STAGE_...
-    batch::Int32  # slices a step (20; 10)
-    epochs::Int32  # passes over the training slices (100; 150)
-    seed::UInt64  # 0; drives order, augmentation and masks
-    patch_weight::Int32  # SLMT_PATCH_WEIGHT_HARD (pre-training)
-    augment::Int32  # 1; 0: slices as they are
-    decay_epochs::Int32  # 50: pre-training's rate falls by decay_factor every so many epochs
-    warmup_epochs::Int32  # 5: fine-tuning's rate rises linearly over so many epochs
-    decay_factor::Cdouble  # 0.1
-    learning_rate::Cdouble  # 3e-3; 1e-3
-    minimum_rate::Cdouble  # 1e-5: fine-tuning's cosine ends here
-    beta1::Cdouble  # Adam: 0.9; 0.9
-    beta2::Cdouble  # Adam: 0.95; 0.999
-    epsilon::Cdouble  # Adam: 1e-8
-    mask_ratio::Cdouble  # 0.7: part of the patches removed (pre-training)
-    rec_weight::Cdouble  # 10: weight of the reconstruction loss beside the edge loss (pre-training)
-    l1_weight::Cdouble  # 10000: weight of mean |error| beside feature consistency (fine-tuning)
-    data_rate::Cdouble  # 1; 0.7: part of the training slices that is used, the first ones
-    recompute::Int32  # SLMT_RECOMPUTE_LINEAR; SLMT_RECOMPUTE_CHEAP: memory against time
-    reserved::Int32  # 0
-end
 
 @doc raw"""
 Where training is.
 """
 struct slmt_training_state
     struct_size::UInt32  # sizeof(slmt_training_state), set by the caller
-    stage::Int32  # SLMT_STAGE_...; 0 for methods other than SLMT-Net
+    stage::Int32  # SLMT_NET_STAGE_... (slmt_net.h); 0 for methods other than SLMT-Net
     step::UInt64  # steps done
     steps_in_epoch::UInt64  # steps of an epoch on the set last run; 0 before
     total_steps::UInt64  # steps of the whole run on that set; 0 before
@@ -480,6 +423,63 @@ struct slmt_build_info
     backends::NTuple{64,UInt8}  # names joined by ", ": "cpu, reference"
     matrix::NTuple{64,UInt8}  # libraries for matrix products: "oneDNN 2.6.3, OpenBLAS 0.3.21"
     cpu_level::NTuple{32,UInt8}  # instructions that the cpu back end uses on this machine: "x86-64-v4"
+end
+
+@doc raw"""
+Sizes of the networks. All are checked by slmt_net_create().
+"""
+struct slmt_net_options
+    struct_size::UInt32  # sizeof(slmt_net_options)
+    image_size::Int32  # height and width of a slice in pixels; a multiple of 16 mae_patch
+    mae_patch::Int32  # encoder patch side in pixels (8); image_size is a multiple
+    patch::Int32  # generator patch side in pixels (4); half of mae_patch
+    embed_dim::Int32  # token width of encoder and generator (128); a multiple of 4
+    depth::Int32  # encoder blocks (12)
+    num_heads::Int32  # encoder heads (16); divides embed_dim
+    mlp_ratio::Int32  # MLP width over token width (4)
+    decoder_dim::Int32  # Edge-MAE decoder width (64); a multiple of 4
+    decoder_depth::Int32  # Edge-MAE decoder blocks (8)
+    decoder_heads::Int32  # Edge-MAE decoder heads (8); divides decoder_dim
+    generator_depths::NTuple{4,Int32}  # Swin blocks of each stage, finest first (2,2,2,2)
+    generator_heads::NTuple{4,Int32}  # heads of each stage, finest first (8,8,16,32)
+    window::Int32  # window side in tokens (8)
+end
+
+@doc raw"""
+What a session is made with. Fill with slmt_net_session_config_init().
+"""
+struct slmt_net_session_config
+    struct_size::UInt32  # sizeof(slmt_net_session_config)
+    batch::Int32  # slices computed together, at most: fewer where that is faster (1)
+    progress::Ptr{Cvoid}  # called after slices that were computed together; NULL: no calls
+    progress_user::Ptr{Cvoid}  # handed to progress
+end
+
+@doc raw"""
+What a trainer is made with. Fill with slmt_net_trainer_config_init().
+"""
+struct slmt_net_trainer_config
+    struct_size::UInt32  # sizeof(slmt_net_trainer_config)
+    stage::Int32  # SLMT_NET_STAGE_...
+    batch::Int32  # slices a step (20; 10)
+    epochs::Int32  # passes over the training slices (100; 150)
+    seed::UInt64  # 0; drives order, augmentation and masks
+    patch_weight::Int32  # SLMT_NET_PATCH_WEIGHT_HARD (pre-training)
+    augment::Int32  # 1; 0: slices as they are
+    decay_epochs::Int32  # 50: pre-training's rate falls by decay_factor every so many epochs
+    warmup_epochs::Int32  # 5: fine-tuning's rate rises linearly over so many epochs
+    decay_factor::Cdouble  # 0.1
+    learning_rate::Cdouble  # 3e-3; 1e-3
+    minimum_rate::Cdouble  # 1e-5: fine-tuning's cosine ends here
+    beta1::Cdouble  # Adam: 0.9; 0.9
+    beta2::Cdouble  # Adam: 0.95; 0.999
+    epsilon::Cdouble  # Adam: 1e-8
+    mask_ratio::Cdouble  # 0.7: part of the patches removed (pre-training)
+    rec_weight::Cdouble  # 10: weight of the reconstruction loss beside the edge loss (pre-training)
+    l1_weight::Cdouble  # 10000: weight of mean |error| beside feature consistency (fine-tuning)
+    data_rate::Cdouble  # 1; 0.7: part of the training slices that is used, the first ones
+    recompute::Int32  # SLMT_RECOMPUTE_LINEAR; SLMT_RECOMPUTE_CHEAP: memory against time
+    reserved::Int32  # 0
 end
 
 @doc raw"""
@@ -761,23 +761,6 @@ slmt_task_output(method, task, index, info) =
     ccall((:slmt_task_output, libslmt), slmt_status, (Cstring, Cstring, Csize_t, Ptr{slmt_port_info}, ), method, task, index, info)
 
 @doc raw"""
-    slmt_status slmt_model_options_init(slmt_model_options *options, int32_t preset)
-
-Fill options with a preset.
-
-options: not NULL
-preset: SLMT_PRESET_...
-
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT: options is NULL, no such preset
-
-Threads: any thread
-
-Since 0.1.
-"""
-slmt_model_options_init(options, preset) =
-    ccall((:slmt_model_options_init, libslmt), slmt_status, (Ptr{slmt_model_options}, Int32, ), options, preset)
-
-@doc raw"""
     void slmt_preprocess_init(slmt_preprocess *preprocess)
 
 Fill preprocessing with the paper's BraTS values, the defaults named beside the fields.
@@ -792,33 +775,7 @@ slmt_preprocess_init(preprocess) =
     ccall((:slmt_preprocess_init, libslmt), Cvoid, (Ptr{slmt_preprocess}, ), preprocess)
 
 @doc raw"""
-    slmt_status slmt_model_create(slmt_context *context, const slmt_model_options *options, uint64_t seed, slmt_model **model)
-
-Make a model with fresh weights.
-
-Linear and patch-projection weights of the Edge-MAE are Xavier uniform, cls and mask tokens
-N(0, 0.02), generator weights and bias tables N(0, 0.02) truncated at two standard deviations,
-LayerNorm 1 and 0, biases 0, position tables fixed sine-cosine.
-
-context: not NULL
-options: NULL for SLMT_PRESET_BASE
-seed: equal seeds give equal weights, whatever back end and threads
-model: receives the model; the caller frees it with slmt_model_free()
-
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the text names the option and its rule), SLMT_ERR_VERSION,
-SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
-
-Threads: any thread
-
-Source: sections III-A and III-B
-
-Since 0.1.
-"""
-slmt_model_create(context, options, seed, model) =
-    ccall((:slmt_model_create, libslmt), slmt_status, (Ptr{slmt_context}, Ptr{slmt_model_options}, UInt64, Ptr{Ptr{slmt_model}}, ), context, options, seed, model)
-
-@doc raw"""
-    slmt_status slmt_model_create_method(slmt_context *context, const char *method, const slmt_number *options, size_t count, uint64_t seed, slmt_model **model)
+    slmt_status slmt_model_create(slmt_context *context, const char *method, const slmt_number *options, size_t count, uint64_t seed, slmt_model **model)
 
 Make a model of any method with fresh weights.
 
@@ -826,17 +783,18 @@ context: not NULL
 method: its name, see slmt_method_describe()
 options: count options by name; those not named have their initial values. NULL if count is 0
 count: options given, 0 or more
-seed: as slmt_model_create()
+seed: equal seeds give equal weights, whatever backend and threads
 model: receives the model; the caller frees it with slmt_model_free()
 
-Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such method or option), and as slmt_model_create()
+Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such method or option), SLMT_ERR_ARGUMENT (the text names the
+option and its rule), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
 Threads: any thread
 
 Since 0.1.
 """
-slmt_model_create_method(context, method, options, count, seed, model) =
-    ccall((:slmt_model_create_method, libslmt), slmt_status, (Ptr{slmt_context}, Cstring, Ptr{slmt_number}, Csize_t, UInt64, Ptr{Ptr{slmt_model}}, ), context, method, options, count, seed, model)
+slmt_model_create(context, method, options, count, seed, model) =
+    ccall((:slmt_model_create, libslmt), slmt_status, (Ptr{slmt_context}, Cstring, Ptr{slmt_number}, Csize_t, UInt64, Ptr{Ptr{slmt_model}}, ), context, method, options, count, seed, model)
 
 @doc raw"""
     const char *slmt_model_method(const slmt_model *model)
@@ -986,23 +944,6 @@ Since 0.1.
 """
 slmt_model_free(model) =
     ccall((:slmt_model_free, libslmt), Cvoid, (Ptr{slmt_model}, ), model)
-
-@doc raw"""
-    slmt_status slmt_model_get_options(const slmt_model *model, slmt_model_options *options)
-
-Read the options of a model of SLMT-Net.
-
-model: not NULL
-options: struct_size set by the caller (an init function does); filled
-
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the model is of another method)
-
-Threads: any thread
-
-Since 0.1.
-"""
-slmt_model_get_options(model, options) =
-    ccall((:slmt_model_get_options, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{slmt_model_options}, ), model, options)
 
 @doc raw"""
     slmt_status slmt_model_get_preprocess(const slmt_model *model, slmt_preprocess *preprocess)
@@ -2029,56 +1970,48 @@ slmt_profile_write_trace(profile, path) =
     ccall((:slmt_profile_write_trace, libslmt), slmt_status, (Ptr{slmt_profile}, Cstring, ), profile, path)
 
 @doc raw"""
-    void slmt_session_config_init(slmt_session_config *config)
+    slmt_status slmt_session_create(slmt_model *model, const char *task, const slmt_number *settings, size_t count, slmt_session **session)
 
-Fill a configuration with the defaults named beside its fields.
+Make a session for a task of any method: build and plan the network for the settings and take the memory.
 
-config: not NULL
+model: kept alive by the session; not to be trained while sessions use it
+task: its name, see slmt_method_task(); one that does not train. NULL: "synthesize"
+settings: count settings by name; those not named have their initial values. NULL if count is 0
+count: settings given, 0 or more
+session: receives the session; the caller frees it with slmt_session_free()
+
+Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such task or setting), SLMT_ERR_STATE (a task that trains, or
+that reads tensors which are trained elsewhere and were never set), SLMT_ERR_ARGUMENT,
+SLMT_ERR_UNSUPPORTED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
 Threads: any thread
 
 Since 0.1.
 """
-slmt_session_config_init(config) =
-    ccall((:slmt_session_config_init, libslmt), Cvoid, (Ptr{slmt_session_config}, ), config)
+slmt_session_create(model, task, settings, count, session) =
+    ccall((:slmt_session_create, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Ptr{slmt_number}, Csize_t, Ptr{Ptr{slmt_session}}, ), model, task, settings, count, session)
 
 @doc raw"""
-    slmt_status slmt_session_memory(slmt_model *model, const slmt_session_config *config, uint64_t *bytes)
+    slmt_status slmt_session_memory(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t *bytes)
 
 Bytes that a session holds through the context's allocator, exactly. While it is made, planning holds a
 little more for a moment (well below 1 MB for a small network): a max_bytes cut to the last byte may refuse
 it.
 
 model: not NULL
-config: NULL for the defaults
+task: as slmt_session_create()
+settings: likewise
+count: likewise
 bytes: receives the number
 
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY (planning itself takes a little)
+Returns: as slmt_session_create()
 
 Threads: any thread
 
 Since 0.1.
 """
-slmt_session_memory(model, config, bytes) =
-    ccall((:slmt_session_memory, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{slmt_session_config}, Ptr{UInt64}, ), model, config, bytes)
-
-@doc raw"""
-    slmt_status slmt_session_create(slmt_model *model, const slmt_session_config *config, slmt_session **session)
-
-Make a session: build and plan the network for the batch size and take the memory.
-
-model: kept alive by the session; not to be trained while sessions use it
-config: NULL for the defaults
-session: receives the session; the caller frees it with slmt_session_free()
-
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_UNSUPPORTED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
-
-Threads: any thread
-
-Since 0.1.
-"""
-slmt_session_create(model, config, session) =
-    ccall((:slmt_session_create, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{slmt_session_config}, Ptr{Ptr{slmt_session}}, ), model, config, session)
+slmt_session_memory(model, task, settings, count, bytes) =
+    ccall((:slmt_session_memory, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Ptr{slmt_number}, Csize_t, Ptr{UInt64}, ), model, task, settings, count, bytes)
 
 @doc raw"""
     void slmt_session_free(slmt_session *session)
@@ -2112,7 +2045,7 @@ slmt_session_cancel(session) =
 @doc raw"""
     slmt_status slmt_session_set_progress(slmt_session *session, slmt_progress_fn progress, void *user)
 
-Have a session call back from now on. As the configuration's field, for any session.
+Have a session call back from now on.
 
 session: not NULL
 progress: called after samples that were computed together; NULL: no calls
@@ -2132,8 +2065,8 @@ slmt_session_set_progress(session, progress, user) =
 
 Synthesize target-contrast slices from source-contrast slices.
 
-Any method whose task takes slices: slmt_session_create(), or "synthesize" of seq2seq, after the sequence
-to make was given to slmt_session_set(). With SLMT-Net each slice stands alone, and the call allocates
+Any method whose task takes slices. "synthesize" of seq2seq needs the sequence to make first, which
+slmt_session_set() gives. With SLMT-Net each slice stands alone, and the call allocates
 nothing unless the session has a profile. Seq2seq takes the slices for neighbours in one volume, bottom to
 top: in 2D each is made with those beside it, in 3D in blocks of `depth`; the first and the last are
 repeated where there are none, and room for one run is taken and given back.
@@ -2207,47 +2140,6 @@ slmt_normalize_volume(model, source, normalized) =
     ccall((:slmt_normalize_volume, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{slmt_volume}, Ptr{Ptr{slmt_volume}}, ), model, source, normalized)
 
 @doc raw"""
-    slmt_status slmt_session_create_task(slmt_model *model, const char *task, const slmt_number *settings, size_t count, slmt_session **session)
-
-Make a session for a task of any method.
-
-model: kept alive by the session; not to be trained while sessions use it
-task: its name, see slmt_method_task(); one that does not train
-settings: count settings by name; those not named have their initial values. NULL if count is 0
-count: settings given, 0 or more
-session: receives the session; the caller frees it with slmt_session_free()
-
-Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such task or setting), SLMT_ERR_STATE (a task that trains, or
-that reads tensors which are trained elsewhere and were never set), and as slmt_session_create()
-
-Threads: any thread
-
-Since 0.1.
-"""
-slmt_session_create_task(model, task, settings, count, session) =
-    ccall((:slmt_session_create_task, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Ptr{slmt_number}, Csize_t, Ptr{Ptr{slmt_session}}, ), model, task, settings, count, session)
-
-@doc raw"""
-    slmt_status slmt_session_task_memory(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t *bytes)
-
-Bytes that a session of slmt_session_create_task() holds, exactly; see slmt_session_memory().
-
-model: not NULL
-task: as slmt_session_create_task()
-settings: likewise
-count: likewise
-bytes: receives the number
-
-Returns: as slmt_session_create_task()
-
-Threads: any thread
-
-Since 0.1.
-"""
-slmt_session_task_memory(model, task, settings, count, bytes) =
-    ccall((:slmt_session_task_memory, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Ptr{slmt_number}, Csize_t, Ptr{UInt64}, ), model, task, settings, count, bytes)
-
-@doc raw"""
     slmt_status slmt_session_shape(const slmt_session *session, const char *name, int64_t shape[6], int32_t *rank)
 
 The shape of an input or output under the session's settings.
@@ -2310,61 +2202,7 @@ slmt_session_run(session, inputs, n_inputs, outputs, n_outputs) =
     ccall((:slmt_session_run, libslmt), slmt_status, (Ptr{slmt_session}, Ptr{slmt_tensor}, Csize_t, Ptr{slmt_tensor}, Csize_t, ), session, inputs, n_inputs, outputs, n_outputs)
 
 @doc raw"""
-    slmt_status slmt_trainer_config_init(slmt_trainer_config *config, int32_t stage)
-
-Fill a configuration with the paper's values for a stage (named beside the fields: pre-training;
-fine-tuning).
-
-config: not NULL
-stage: SLMT_STAGE_...
-
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT: config is NULL or there is no such stage
-
-Threads: any thread
-
-Since 0.1.
-"""
-slmt_trainer_config_init(config, stage) =
-    ccall((:slmt_trainer_config_init, libslmt), slmt_status, (Ptr{slmt_trainer_config}, Int32, ), config, stage)
-
-@doc raw"""
-    slmt_status slmt_trainer_memory(slmt_model *model, const slmt_trainer_config *config, uint64_t *bytes)
-
-Bytes that a trainer holds, exactly; see slmt_session_memory().
-
-model: not NULL
-config: not NULL
-bytes: receives the number
-
-Returns: as slmt_trainer_create()
-
-Threads: any thread
-
-Since 0.1.
-"""
-slmt_trainer_memory(model, config, bytes) =
-    ccall((:slmt_trainer_memory, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{slmt_trainer_config}, Ptr{UInt64}, ), model, config, bytes)
-
-@doc raw"""
-    slmt_status slmt_trainer_create(slmt_model *model, const slmt_trainer_config *config, slmt_trainer **trainer)
-
-Make a trainer. For fine-tuning, the encoder as it is now becomes the frozen judge of feature consistency.
-
-model: kept alive by the trainer, changed by its steps
-config: not NULL
-trainer: receives the trainer; the caller frees it with slmt_trainer_free()
-
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_UNSUPPORTED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
-
-Threads: any thread
-
-Since 0.1.
-"""
-slmt_trainer_create(model, config, trainer) =
-    ccall((:slmt_trainer_create, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{slmt_trainer_config}, Ptr{Ptr{slmt_trainer}}, ), model, config, trainer)
-
-@doc raw"""
-    slmt_status slmt_trainer_create_task(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t seed, slmt_trainer **trainer)
+    slmt_status slmt_trainer_create(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t seed, slmt_trainer **trainer)
 
 Make a trainer for a task of any method.
 
@@ -2376,35 +2214,35 @@ seed: drives order, augmentation and whatever else is random
 trainer: receives the trainer; the caller frees it with slmt_trainer_free()
 
 Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such task or setting), SLMT_ERR_STATE (a task that does not
-        train, or reads tensors that are trained elsewhere and were never set), and as
-slmt_trainer_create()
+train, or reads tensors that are trained elsewhere and were never set), SLMT_ERR_ARGUMENT,
+SLMT_ERR_UNSUPPORTED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
 Threads: any thread
 
 Since 0.1.
 """
-slmt_trainer_create_task(model, task, settings, count, seed, trainer) =
-    ccall((:slmt_trainer_create_task, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Ptr{slmt_number}, Csize_t, UInt64, Ptr{Ptr{slmt_trainer}}, ), model, task, settings, count, seed, trainer)
+slmt_trainer_create(model, task, settings, count, seed, trainer) =
+    ccall((:slmt_trainer_create, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Ptr{slmt_number}, Csize_t, UInt64, Ptr{Ptr{slmt_trainer}}, ), model, task, settings, count, seed, trainer)
 
 @doc raw"""
-    slmt_status slmt_trainer_task_memory(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t *bytes)
+    slmt_status slmt_trainer_memory(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t *bytes)
 
-Bytes that a trainer of slmt_trainer_create_task() holds, exactly; see slmt_session_memory().
+Bytes that a trainer holds, exactly; see slmt_session_memory().
 
 model: not NULL
-task: as slmt_trainer_create_task()
+task: as slmt_trainer_create()
 settings: likewise
 count: likewise
 bytes: receives the number
 
-Returns: as slmt_trainer_create_task()
+Returns: as slmt_trainer_create()
 
 Threads: any thread
 
 Since 0.1.
 """
-slmt_trainer_task_memory(model, task, settings, count, bytes) =
-    ccall((:slmt_trainer_task_memory, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Ptr{slmt_number}, Csize_t, Ptr{UInt64}, ), model, task, settings, count, bytes)
+slmt_trainer_memory(model, task, settings, count, bytes) =
+    ccall((:slmt_trainer_memory, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Ptr{slmt_number}, Csize_t, Ptr{UInt64}, ), model, task, settings, count, bytes)
 
 @doc raw"""
     const char *slmt_trainer_task(const slmt_trainer *trainer)
@@ -2470,7 +2308,8 @@ inputs: count tensors, one for each input of the task, in any order, with as man
 count: inputs given
 rate: learning rate, at least 0
 
-Returns: as slmt_session_run() and slmt_pretrain_step(); SLMT_ERR_STATE: a model is to be attached first
+Returns: as slmt_session_run(), and SLMT_ERR_STATE: a model is to be attached first; SLMT_ERR_NONFINITE also
+where a loss or a gradient is not finite: the weights are as before
 
 Threads: one thread per trainer at a time, nobody else using the model
 
@@ -2584,23 +2423,6 @@ slmt_trainer_model(trainer) =
     ccall((:slmt_trainer_model, libslmt), Ptr{slmt_model}, (Ptr{slmt_trainer}, ), trainer)
 
 @doc raw"""
-    slmt_status slmt_trainer_get_config(const slmt_trainer *trainer, slmt_trainer_config *config)
-
-Read the configuration of a trainer of SLMT-Net.
-
-trainer: not NULL
-config: struct_size set; filled
-
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (a trainer of another method)
-
-Threads: one thread per trainer at a time
-
-Since 0.1.
-"""
-slmt_trainer_get_config(trainer, config) =
-    ccall((:slmt_trainer_get_config, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{slmt_trainer_config}, ), trainer, config)
-
-@doc raw"""
     slmt_status slmt_trainer_get_state(const slmt_trainer *trainer, slmt_training_state *state)
 
 Read where training is.
@@ -2632,49 +2454,6 @@ slmt_trainer_cancel(trainer) =
     ccall((:slmt_trainer_cancel, libslmt), Cvoid, (Ptr{slmt_trainer}, ), trainer)
 
 @doc raw"""
-    slmt_status slmt_pretrain_step(slmt_trainer *trainer, const float *images, double rate)
-
-One pre-training step at a given learning rate: no augmentation, masks drawn from the trainer's random
-state.
-
-trainer: of SLMT_STAGE_PRETRAIN
-images: [batch][image_size][image_size] float32 in [0, 1]
-rate: learning rate, at least 0
-
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (another stage), SLMT_ERR_NONFINITE (input, a
-loss or a gradient: the weights are as before), SLMT_ERR_CANCELLED (likewise), SLMT_ERR_BACKEND
-
-Threads: one thread per trainer at a time, nobody else using the model
-
-Source: Li et al., section III-A
-
-Since 0.1.
-"""
-slmt_pretrain_step(trainer, images, rate) =
-    ccall((:slmt_pretrain_step, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{Cfloat}, Cdouble, ), trainer, images, rate)
-
-@doc raw"""
-    slmt_status slmt_finetune_step(slmt_trainer *trainer, const float *source, const float *target, double rate)
-
-One fine-tuning step at a given learning rate: no augmentation.
-
-trainer: of SLMT_STAGE_FINETUNE
-source: [batch][image_size][image_size] float32 in [0, 1]
-target: likewise
-rate: as slmt_pretrain_step()
-
-Returns: as slmt_pretrain_step()
-
-Threads: as slmt_pretrain_step()
-
-Source: Li et al., section III-B
-
-Since 0.1.
-"""
-slmt_finetune_step(trainer, source, target, rate) =
-    ccall((:slmt_finetune_step, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{Cfloat}, Ptr{Cfloat}, Cdouble, ), trainer, source, target, rate)
-
-@doc raw"""
     slmt_status slmt_trainer_run(slmt_trainer *trainer, slmt_dataset *dataset, const char *source, const char *target, uint64_t max_steps, slmt_step_fn step, void *user)
 
 Train on a set: from where the trainer is to the end of its schedule, or for max_steps steps. After the
@@ -2696,7 +2475,7 @@ user: handed to step
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (image sizes differ, fewer slices than a batch), SLMT_ERR_NOT_FOUND
 (no such contrast), SLMT_ERR_UNSUPPORTED (the task takes no sets), SLMT_ERR_STATE (the set is of another
 kind than the task takes, or a model is to be attached first), SLMT_ERR_CANCELLED, and as
-slmt_pretrain_step() and slmt_dataset_read_slice()
+slmt_trainer_step() and slmt_dataset_read_slice()
 
 Threads: one thread per trainer and set at a time
 
@@ -2770,3 +2549,229 @@ Since 0.1.
 """
 slmt_build_describe(info) =
     ccall((:slmt_build_describe, libslmt), slmt_status, (Ptr{slmt_build_info}, ), info)
+
+@doc raw"""
+    slmt_status slmt_net_options_init(slmt_net_options *options, int32_t preset)
+
+Fill options with a preset.
+
+options: not NULL
+preset: SLMT_NET_PRESET_...
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT: options is NULL, no such preset
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_net_options_init(options, preset) =
+    ccall((:slmt_net_options_init, libslmt), slmt_status, (Ptr{slmt_net_options}, Int32, ), options, preset)
+
+@doc raw"""
+    slmt_status slmt_net_create(slmt_context *context, const slmt_net_options *options, uint64_t seed, slmt_model **model)
+
+Make a model with fresh weights.
+
+Linear and patch-projection weights of the Edge-MAE are Xavier uniform, cls and mask tokens
+N(0, 0.02), generator weights and bias tables N(0, 0.02) truncated at two standard deviations,
+LayerNorm 1 and 0, biases 0, position tables fixed sine-cosine.
+
+context: not NULL
+options: NULL for SLMT_NET_PRESET_BASE
+seed: equal seeds give equal weights, whatever back end and threads
+model: receives the model; the caller frees it with slmt_model_free()
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the text names the option and its rule), SLMT_ERR_VERSION,
+SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: any thread
+
+Source: sections III-A and III-B
+
+Since 0.1.
+"""
+slmt_net_create(context, options, seed, model) =
+    ccall((:slmt_net_create, libslmt), slmt_status, (Ptr{slmt_context}, Ptr{slmt_net_options}, UInt64, Ptr{Ptr{slmt_model}}, ), context, options, seed, model)
+
+@doc raw"""
+    slmt_status slmt_net_get_options(const slmt_model *model, slmt_net_options *options)
+
+Read the options of a model of SLMT-Net.
+
+model: not NULL
+options: struct_size set by the caller (an init function does); filled
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the model is of another method)
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_net_get_options(model, options) =
+    ccall((:slmt_net_get_options, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{slmt_net_options}, ), model, options)
+
+@doc raw"""
+    void slmt_net_session_config_init(slmt_net_session_config *config)
+
+Fill a configuration with the defaults named beside its fields.
+
+config: not NULL
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_net_session_config_init(config) =
+    ccall((:slmt_net_session_config_init, libslmt), Cvoid, (Ptr{slmt_net_session_config}, ), config)
+
+@doc raw"""
+    slmt_status slmt_net_session_memory(slmt_model *model, const slmt_net_session_config *config, uint64_t *bytes)
+
+Bytes that a session holds through the context's allocator, exactly. While it is made, planning holds a
+little more for a moment (well below 1 MB for a small network): a max_bytes cut to the last byte may refuse
+it.
+
+model: not NULL
+config: NULL for the defaults
+bytes: receives the number
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY (planning itself takes a little)
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_net_session_memory(model, config, bytes) =
+    ccall((:slmt_net_session_memory, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{slmt_net_session_config}, Ptr{UInt64}, ), model, config, bytes)
+
+@doc raw"""
+    slmt_status slmt_net_session_create(slmt_model *model, const slmt_net_session_config *config, slmt_session **session)
+
+Make a session: build and plan the network for the batch size and take the memory.
+
+model: kept alive by the session; not to be trained while sessions use it
+config: NULL for the defaults
+session: receives the session; the caller frees it with slmt_session_free()
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_UNSUPPORTED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_net_session_create(model, config, session) =
+    ccall((:slmt_net_session_create, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{slmt_net_session_config}, Ptr{Ptr{slmt_session}}, ), model, config, session)
+
+@doc raw"""
+    slmt_status slmt_net_trainer_config_init(slmt_net_trainer_config *config, int32_t stage)
+
+Fill a configuration with the paper's values for a stage (named beside the fields: pre-training;
+fine-tuning).
+
+config: not NULL
+stage: SLMT_NET_STAGE_...
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT: config is NULL or there is no such stage
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_net_trainer_config_init(config, stage) =
+    ccall((:slmt_net_trainer_config_init, libslmt), slmt_status, (Ptr{slmt_net_trainer_config}, Int32, ), config, stage)
+
+@doc raw"""
+    slmt_status slmt_net_trainer_memory(slmt_model *model, const slmt_net_trainer_config *config, uint64_t *bytes)
+
+Bytes that a trainer holds, exactly; see slmt_net_session_memory().
+
+model: not NULL
+config: not NULL
+bytes: receives the number
+
+Returns: as slmt_net_trainer_create()
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_net_trainer_memory(model, config, bytes) =
+    ccall((:slmt_net_trainer_memory, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{slmt_net_trainer_config}, Ptr{UInt64}, ), model, config, bytes)
+
+@doc raw"""
+    slmt_status slmt_net_trainer_create(slmt_model *model, const slmt_net_trainer_config *config, slmt_trainer **trainer)
+
+Make a trainer. For fine-tuning, the encoder as it is now becomes the frozen judge of feature consistency.
+
+model: kept alive by the trainer, changed by its steps
+config: not NULL
+trainer: receives the trainer; the caller frees it with slmt_trainer_free()
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_UNSUPPORTED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_net_trainer_create(model, config, trainer) =
+    ccall((:slmt_net_trainer_create, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{slmt_net_trainer_config}, Ptr{Ptr{slmt_trainer}}, ), model, config, trainer)
+
+@doc raw"""
+    slmt_status slmt_net_trainer_get_config(const slmt_trainer *trainer, slmt_net_trainer_config *config)
+
+Read the configuration of a trainer of SLMT-Net.
+
+trainer: not NULL
+config: struct_size set; filled
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (a trainer of another method)
+
+Threads: one thread per trainer at a time
+
+Since 0.1.
+"""
+slmt_net_trainer_get_config(trainer, config) =
+    ccall((:slmt_net_trainer_get_config, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{slmt_net_trainer_config}, ), trainer, config)
+
+@doc raw"""
+    slmt_status slmt_net_pretrain_step(slmt_trainer *trainer, const float *images, double rate)
+
+One pre-training step at a given learning rate: no augmentation, masks drawn from the trainer's random
+state.
+
+trainer: of SLMT_NET_STAGE_PRETRAIN
+images: [batch][image_size][image_size] float32 in [0, 1]
+rate: learning rate, at least 0
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (another stage), SLMT_ERR_NONFINITE (input, a
+loss or a gradient: the weights are as before), SLMT_ERR_CANCELLED (likewise), SLMT_ERR_BACKEND
+
+Threads: one thread per trainer at a time, nobody else using the model
+
+Source: Li et al., section III-A
+
+Since 0.1.
+"""
+slmt_net_pretrain_step(trainer, images, rate) =
+    ccall((:slmt_net_pretrain_step, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{Cfloat}, Cdouble, ), trainer, images, rate)
+
+@doc raw"""
+    slmt_status slmt_net_finetune_step(slmt_trainer *trainer, const float *source, const float *target, double rate)
+
+One fine-tuning step at a given learning rate: no augmentation.
+
+trainer: of SLMT_NET_STAGE_FINETUNE
+source: [batch][image_size][image_size] float32 in [0, 1]
+target: likewise
+rate: as slmt_net_pretrain_step()
+
+Returns: as slmt_net_pretrain_step()
+
+Threads: as slmt_net_pretrain_step()
+
+Source: Li et al., section III-B
+
+Since 0.1.
+"""
+slmt_net_finetune_step(trainer, source, target, rate) =
+    ccall((:slmt_net_finetune_step, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{Cfloat}, Ptr{Cfloat}, Cdouble, ), trainer, source, target, rate)

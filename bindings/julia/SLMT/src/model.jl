@@ -8,7 +8,7 @@
 A model with fresh weights. `SLMT.methods()` lists methods, `SLMT.options(method)` their options. Tuples stand for
 the elements of a list (`widths = (8, 16, 32)` for `widths_0 = 8`, ...), and `SLMT.preset` has sets of options of SLMT-Net:
 
-    Model(context, "slmt-net"; SLMT.preset(SLMT.SLMT_PRESET_TINY)..., seed = 1)
+    Model(context, "slmt-net"; SLMT.preset(SLMT.SLMT_NET_PRESET_TINY)..., seed = 1)
 
 `load(Model, context, path)` reads one from a file.
 """
@@ -20,7 +20,7 @@ end
 
 function Model(context::Context, method::AbstractString; seed = 0, options...)
     numbers = numbers_by_name(options, SLMT.options(method))
-    create(room) = slmt_model_create_method(context, method, numbers, length(numbers), seed, room)
+    create(room) = slmt_model_create(context, method, numbers, length(numbers), seed, room)
     return Model(made(create, slmt_model), context)
 end
 
@@ -51,11 +51,11 @@ save(model::Model, path::AbstractString) = check(slmt_model_save(model, path))
 """
     preset(number)
 
-A set of options of SLMT-Net, by `SLMT.SLMT_PRESET_...`.
+A set of options of SLMT-Net, by `SLMT.SLMT_NET_PRESET_...`.
 """
 function preset(number::Integer)
-    options = sized(slmt_model_options)
-    check(slmt_model_options_init(options, number))
+    options = sized(slmt_net_options)
+    check(slmt_net_options_init(options, number))
     return named(options[])
 end
 

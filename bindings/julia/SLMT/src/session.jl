@@ -17,13 +17,13 @@ end
 
 function Session(model::Model, task::AbstractString = "synthesize"; settings...)
     numbers = numbers_by_name(settings, SLMT.settings(method(model), task))
-    create(room) = slmt_session_create_task(model, task, numbers, length(numbers), room)
+    create(room) = slmt_session_create(model, task, numbers, length(numbers), room)
     return Session(made(create, slmt_session), model, task)
 end
 
 "Bytes that a session or trainer holds: `SLMT.memory(Session, model, task; settings...)`."
 memory(::Type{Session}, model::Model, task = "synthesize"; settings...) =
-    memory_by(slmt_session_task_memory, model, task, settings)
+    memory_by(slmt_session_memory, model, task, settings)
 
 function memory_by(call, model, task, settings)
     numbers = numbers_by_name(settings, SLMT.settings(method(model), task))

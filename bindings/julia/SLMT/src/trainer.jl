@@ -18,7 +18,7 @@ end
 
 function Trainer(model::Model, task::AbstractString; seed = 0, settings...)
     numbers = numbers_by_name(settings, SLMT.settings(method(model), task))
-    create(room) = slmt_trainer_create_task(model, task, numbers, length(numbers), seed, room)
+    create(room) = slmt_trainer_create(model, task, numbers, length(numbers), seed, room)
     return Trainer(made(create, slmt_trainer), model, task)
 end
 
@@ -30,7 +30,7 @@ end
 
 save(trainer::Trainer, path::AbstractString) = check(slmt_trainer_save(trainer, path))
 
-memory(::Type{Trainer}, model::Model, task; settings...) = memory_by(slmt_trainer_task_memory, model, task, settings)
+memory(::Type{Trainer}, model::Model, task; settings...) = memory_by(slmt_trainer_memory, model, task, settings)
 
 Base.size(trainer::Trainer, name::Union{AbstractString,Symbol}) = shape_by(slmt_trainer_shape, trainer, string(name))
 

@@ -64,7 +64,7 @@ end
         @test [t.name for t in SLMT.tasks("slmt-net")] == ["synthesize", "pretrain", "finetune"]
         @test [p.name for p in SLMT.inputs("seq2seq", "synthesize")] == ["source", "sequence"]
         @test failure(() -> SLMT.inputs("seq2seq", "paint")).status == SLMT.SLMT_ERR_NOT_FOUND
-        @test SLMT.preset(SLMT.SLMT_PRESET_TINY).generator_heads isa NTuple{4,Int32}
+        @test SLMT.preset(SLMT.SLMT_NET_PRESET_TINY).generator_heads isa NTuple{4,Int32}
         @test occursin("cpu", sprint(show, context))
     end
 
@@ -315,7 +315,7 @@ end
         @test e.status == SLMT.SLMT_ERR_CANCELLED && SLMT.state(trainer).step == 4
         @test_throws KeyError train!((state, losses) -> throw(KeyError(1)), run_for(), set, source = "t1", target = "t2")
         @test failure(() -> train!(run_for(), set, source = "t1", target = "t3")).status == SLMT.SLMT_ERR_NOT_FOUND
-        @test train!(Trainer(tiny(), "pretrain", batch = 2), set, steps = 1).stage == SLMT.SLMT_STAGE_PRETRAIN
+        @test train!(Trainer(tiny(), "pretrain", batch = 2), set, steps = 1).stage == SLMT.SLMT_NET_STAGE_PRETRAIN
     end
 
     @testset "seq2seq runs by name, and by slices once its sequence is set" begin
