@@ -148,14 +148,8 @@ typedef struct bk_backend {
      * late are its status. */
     bk_status (*begin)(void *device);
     bk_status (*end)(void *device);
-    bk_status (*run)(void *device,
-                     bk_call *call); /* allocates nothing; a call runs on one thread at a time */
-    /* Adam (Kingma & Ba 2015), no decay, on n reals of type `real`:
-     *   m = beta1 m + (1-beta1) g; v = beta2 v + (1-beta2) g^2;
-     *   p -= lr/(1-beta1^t) * m / (sqrt(v)/sqrt(1-beta2^t) + eps) */
-    bk_status (*adam)(void *device, bk_dtype real, size_t n, void *p, const void *g, void *m, void *v,
-                      double lr, double beta1, double beta2, double eps, int64_t t);
-    const char *(*describe)(void *device); /* e.g. "cpu: x86-64-v4, oneDNN 2.6.3 + OpenBLAS 0.3.21" */
+    bk_status (*run)(void *device, bk_call *call); /* allocates nothing; one thread a call at a time */
+    const char *(*describe)(void *device);         /* e.g. "cpu: x86-64-v4, oneDNN 2.6.3 + OpenBLAS 0.3.21" */
 
     /* ---- memory of the device's own: all four functions, or none ----
      * A backend without them works on host memory. With them, every tensor and the scratch memory of every

@@ -349,7 +349,7 @@ static void run_once(const subject *s)
     if (s->session)
         need(slmt_session_run(s->session, s->in, s->n_in, s->out, s->n_out), "run");
     else
-        need(slmt_trainer_step(s->trainer, s->in, s->n_in, 1e-4, NULL), "step");
+        need(slmt_trainer_step(s->trainer, s->in, s->n_in, 1e-4), "step");
 }
 
 /* The first run touches the memory, the last one is profiled; those between are timed. A machine that is

@@ -17,8 +17,8 @@ static void mark(halves *h, const unsigned char *steady_slot, int32_t n_slots)
     for (value v = 0; v < g->n_values; v++) {
         const value_info *info = &g->values[v];
         h->kept[v] = NONE;
-        h->steady[v] = info->kind == VALUE_CONSTANT ||
-                       (info->kind == VALUE_BOUND && info->slot < n_slots && steady_slot[info->slot]);
+        h->steady[v] = info->kind == VALUE_CONSTANT || (info->kind == VALUE_BOUND && info->next == NONE &&
+                                                        info->slot < n_slots && steady_slot[info->slot]);
     }
     for (int32_t k = 0; k < g->n_nodes; k++) {
         const node *n = &g->nodes[k];
@@ -57,12 +57,18 @@ static status keep(halves *h, value v, int32_t first, fold_part part, folded *ou
     return graph_status(g);
 }
 
+static void drop_root(value_info *info)
+{
+    info->output = info->held = -1;
+    info->next = info->replaces = NONE;
+}
+
 static status split(halves *h, int32_t first, fold_part part, folded *out)
 {
     graph *g = h->g;
     int32_t n_nodes = g->n_nodes; /* outputs may add copies */
     for (value v = 0; part == FOLD_MAKES && v < g->n_values; v++)
-        g->values[v].output = g->values[v].held = -1;
+        drop_root(&g->values[v]);
     for (int32_t k = 0; k < n_nodes; k++)
         for (int32_t i = 0; is_lively(h, &g->nodes[k]) && i < g->nodes[k].n_in; i++) {
             value v = g->nodes[k].in[i];

@@ -42,7 +42,7 @@ void drop_dead(node_list *list)
 {
     const graph *g = list->g;
     for (value v = 0; v < g->n_values; v++)
-        list->uses[v] = g->values[v].output >= 0 || g->values[v].held >= 0;
+        list->uses[v] = graph_is_root(g, v);
     for (int32_t k = list->n - 1; k >= 0; k--) {
         const node *n = &list->nodes[k];
         int used = 0;

@@ -28,6 +28,7 @@ void graph_free(graph *g)
     for (int32_t i = 0; i < g->n_layers; i++)
         mem_give(g->mem, g->layers[i]);
     mem_give(g->mem, g->layers);
+    mem_give(g->mem, g->bound);
     mem_give(g->mem, g->values);
     mem_give(g->mem, g->nodes);
     mem_give(g->mem, g);
@@ -93,15 +94,52 @@ value graph_add_value(graph *g, value_info info)
     if (s != OK)
         return graph_fail(g, s);
     info.output = info.held = -1;
+    info.next = info.replaces = NONE;
     g->values[g->n_values] = info;
     return g->n_values++;
+}
+
+static status room_for_slot(graph *g, int32_t slot)
+{
+    if (slot < 0)
+        return fail(ERR_INTERNAL, "slot %d is below 0", slot);
+    while (slot >= g->cap_bound)
+        TRY(grow(g->mem, (void **)&g->bound, g->cap_bound, &g->cap_bound, sizeof *g->bound));
+    while (g->n_bound <= slot)
+        g->bound[g->n_bound++] = NONE;
+    return OK;
+}
+
+static value slot_mismatch(graph *g, int32_t slot, const bk_shape *shape)
+{
+    char is[128], asked[128];
+    const bk_shape *first = &g->values[g->bound[slot]].shape;
+    return graph_fail(g,
+                      fail(ERR_INTERNAL, "slot %d is bound as %s of type %d and again as %s of type %d", slot,
+                           shape_text(first, is), first->dtype, shape_text(shape, asked), shape->dtype));
 }
 
 value graph_bound(graph *g, int32_t slot, bk_shape shape)
 {
     if (g->error != OK)
         return NONE;
-    return graph_add_value(g, (value_info){.shape = shape, .kind = VALUE_BOUND, .node = -1, .slot = slot});
+    status s = room_for_slot(g, slot);
+    if (s != OK)
+        return graph_fail(g, s);
+    if (g->bound[slot] == NONE)
+        g->bound[slot] =
+            graph_add_value(g, (value_info){.shape = shape, .kind = VALUE_BOUND, .node = -1, .slot = slot});
+    else if (!shape_equal(&g->values[g->bound[slot]].shape, &shape))
+        return slot_mismatch(g, slot, &shape);
+    return g->bound[slot];
+}
+
+value graph_state(graph *g, int32_t slot, bk_shape shape)
+{
+    value v = graph_bound(g, slot, shape);
+    if (v != NONE)
+        g->values[v].state = 1;
+    return v;
 }
 
 static void store(void *block, bk_dtype dtype, int64_t i, double x)
@@ -134,10 +172,16 @@ value graph_constant(graph *g, bk_shape shape, const double *values)
         g, (value_info){.shape = shape, .kind = VALUE_CONSTANT, .node = -1, .slot = g->n_constants++});
 }
 
+int graph_is_root(const graph *g, value v)
+{
+    const value_info *info = &g->values[v];
+    return info->output >= 0 || info->held >= 0 || info->replaces != NONE;
+}
+
 static int is_output(const graph *g, value root)
 {
     for (value v = 0; v < g->n_values; v++)
-        if ((g->values[v].output >= 0 || g->values[v].held >= 0) && op_storage(g, v) == root)
+        if (graph_is_root(g, v) && op_storage(g, v) == root)
             return 1;
     return 0;
 }
@@ -175,6 +219,42 @@ void graph_hold(graph *g, value v, int32_t held)
     v = own_memory(g, v);
     if (v != NONE)
         g->values[v].held = held;
+}
+
+static status check_assign(const graph *g, value state, value next)
+{
+    char is[128], has[128];
+    const value_info *info = &g->values[state];
+    if (info->kind != VALUE_BOUND || !info->state)
+        return fail(ERR_INTERNAL, "only a state can be assigned");
+    if (shape_equal(&info->shape, graph_shape(g, next)))
+        return OK;
+    return fail(ERR_INTERNAL, "the state of slot %d is %s, its next value %s, or of another type", info->slot,
+                shape_text(&info->shape, is), shape_text(graph_shape(g, next), has));
+}
+
+void graph_assign(graph *g, value state, value next)
+{
+    if (g->error != OK || state == NONE || next == NONE)
+        return;
+    status s = check_assign(g, state, next);
+    if (s != OK) {
+        graph_fail(g, s);
+        return;
+    }
+    if (g->values[state].next != NONE)
+        g->values[g->values[state].next].replaces = NONE;
+    g->values[state].next = NONE;
+    next = own_memory(g, next);
+    if (next == NONE)
+        return;
+    g->values[state].next = next;
+    g->values[next].replaces = state;
+}
+
+value graph_latest(const graph *g, value state)
+{
+    return g->error != OK || state == NONE || g->values[state].next == NONE ? state : g->values[state].next;
 }
 
 void graph_layer(graph *g, const char *name)

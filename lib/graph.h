@@ -29,6 +29,9 @@ typedef struct value_info {
     int32_t output;    /* the caller's slot that it is written to, or -1 */
     int32_t held;      /* result that stays in the plan's memory, or -1 */
     int32_t invariant; /* VALUE_BOUND: it changes only when plan_version() is called */
+    int32_t state;     /* VALUE_BOUND: 1 if a run may replace it */
+    value next;        /* of a state: the value that replaces it after the run, or NONE */
+    value replaces;    /* the state that this value replaces, or NONE */
 } value_info;
 
 enum { BACKWARD_GRADIENT = 1, BACKWARD_AGAIN = 2 };
@@ -50,9 +53,10 @@ typedef struct graph {
     value_info *values;
     node *nodes;
     void **constants;
+    value *bound;  /* by slot: its value, NONE until there is one */
     char **layers; /* names, each once */
-    int32_t n_values, n_nodes, n_constants, n_layers;
-    int32_t cap_values, cap_nodes, cap_constants, cap_layers;
+    int32_t n_values, n_nodes, n_constants, n_bound, n_layers;
+    int32_t cap_values, cap_nodes, cap_constants, cap_bound, cap_layers;
     int32_t layer, backward; /* of the nodes that are added from now on */
 } graph;
 
@@ -68,9 +72,20 @@ int64_t graph_dim(const graph *g, value v,
                   int axis); /* axis below 0 counts from the end; 1 on a failed graph */
 
 /* A value in the caller's memory, read at each run: an input or a parameter. Slots number the pointers
- * given to plan_run(). A parameter may be of 16-bit floats if linear layers alone read it, as their weight.
- */
+ * given to plan_run(). A slot has one value: who asks again gets it again, and the graph fails if the shape
+ * is another. A parameter may be of 16-bit floats if linear layers alone read it, as their weight. */
 value graph_bound(graph *g, int32_t slot, bk_shape shape);
+
+/* The same, and a run may replace it: see graph_assign(). A value that was bound before becomes a state. */
+value graph_state(graph *g, int32_t slot, bk_shape shape);
+
+/* After the run the state holds `next`, which has its shape and type. Within the run every reader of `state`
+ * sees the old value; the value that the run will leave is graph_latest(). Who updates a state twice in one
+ * graph reads graph_latest() the second time: the last assignment is the one that counts. */
+void graph_assign(graph *g, value state, value next);
+
+/* What the state will hold after the run, as assigned so far; the state itself if nothing was assigned. */
+value graph_latest(const graph *g, value state);
 
 /* Declares that values bound at slots marked invariant[slot] change only when plan_version() is called. */
 void graph_invariant(graph *g, const unsigned char *invariant, int32_t n_slots);
@@ -98,6 +113,9 @@ value graph_node(graph *g, bk_op op, const bk_attr *attr, const value *in, int32
 
 /* Adds a value that no node computes yet, for passes that rewrite a graph. It is not an output. */
 value graph_add_value(graph *g, value_info info);
+
+/* 1 for a value that a run is made for: an output, one that is held, or the next value of a state. */
+int graph_is_root(const graph *g, value v);
 
 /* Marks the graph failed, keeping the thread's message; returns NONE. */
 value graph_fail(graph *g, status code);

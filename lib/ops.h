@@ -192,4 +192,14 @@ typedef struct window_grid {
 } window_grid;
 value op_window_attention(graph *g, value qkv, value table, window_grid grid, int heads, double scale);
 
+/* ---- optimisers ---- */
+typedef struct adam_values {
+    value weight, moment1, moment2;
+} adam_values;
+typedef struct adam_settings {
+    double beta1, beta2, eps;
+} adam_settings;
+/* scalars: f64[3], see BK_ADAM (backends/ops.def). */
+adam_values op_adam(graph *g, adam_values now, value gradient, value scalars, adam_settings s);
+
 #endif

@@ -22,6 +22,13 @@ typedef struct block {
     enum { IN_ARENA, OF_CALLER, CONSTANT } kind;
 } block;
 
+/* The next value of a state, which waits in the arena for the end of the run. */
+typedef struct assignment {
+    size_t offset, bytes;
+    bk_shape shape;
+    int32_t slot;
+} assignment;
+
 /* The origin of a call, for profiles. */
 typedef struct origin {
     int32_t layer; /* index into the plan's names, -1: none */
@@ -51,6 +58,9 @@ struct plan {
     int32_t n_bound; /* slots in use: highest + 1 */
     void **held;     /* by number */
     int32_t n_held;
+    assignment *assignments;
+    int32_t n_assignments;
+    int in_place; /* a run ends with the assignments */
 };
 
 /* State that is needed only during planning. */
@@ -173,6 +183,59 @@ static void find_last_reads(builder *b)
     for (value v = 0; v < b->g->n_values; v++)
         if (b->g->values[v].held >= 0)
             b->last_read[op_storage(b->g, v)] = call;
+}
+
+static int32_t call_of(const builder *b, int32_t node)
+{
+    int32_t call = 0;
+    for (int32_t k = 0; k < node; k++)
+        call += !b->list.dead[k] && !is_view(&b->list.nodes[k]);
+    return call;
+}
+
+/* An update's out[0] is the new in[0], out[k] the new in[k + 1]. */
+static int32_t updated_input(int32_t output)
+{
+    return output == 0 ? 0 : output + 1;
+}
+
+/* Output o of the node may be written over the state although the node reads it. */
+static int may_overwrite(const builder *b, const node *n, int32_t o, value state)
+{
+    const bk_shape *out = graph_shape(b->g, n->out[o]);
+    for (int32_t i = 0; i < n->n_in; i++) {
+        if (op_storage(b->g, n->in[i]) != state)
+            continue;
+        if (op_has(n->op, OP_UPDATE) ? i != updated_input(o) : !op_has(n->op, OP_IN_PLACE))
+            return 0;
+        if (bk_count(graph_shape(b->g, n->in[i])) != bk_count(out))
+            return 0;
+    }
+    return 1;
+}
+
+/* The call that makes the state's next value is the last one to read the old one, or comes later. */
+static int is_written_in_place(const builder *b, value next, value state)
+{
+    value root = op_storage(b->g, next);
+    int32_t k = b->g->values[root].node, call = call_of(b, k), last = b->last_read[state];
+    return last < call ||
+           (last == call && may_overwrite(b, &b->list.nodes[k], b->g->values[root].index, state));
+}
+
+/* Next values are written to their state by the call that makes them, or wait in the arena to the end. */
+static void find_assignments(builder *b, int32_t *slot_of)
+{
+    const graph *g = b->g;
+    for (value v = 0; v < g->n_values; v++) {
+        value state = g->values[v].replaces;
+        if (state == NONE)
+            continue;
+        if (b->p->in_place && is_written_in_place(b, v, state))
+            slot_of[op_storage(g, v)] = g->values[state].slot;
+        else
+            b->last_read[op_storage(g, v)] = b->p->n_calls;
+    }
 }
 
 /* Returns an input whose block this node's first output may take over, or NONE. */
@@ -367,6 +430,31 @@ static status find_held(builder *b)
     return OK;
 }
 
+/* The next values that wait in the arena. */
+static status list_assignments(builder *b)
+{
+    plan *p = b->p;
+    const graph *g = b->g;
+    void *list;
+    int32_t n = 0;
+    for (value v = 0; v < g->n_values; v++)
+        n += g->values[v].replaces != NONE;
+    TRY(mem_zeros(p->mem, (size_t)n, sizeof(assignment), &list));
+    p->assignments = list;
+    for (value v = 0; v < g->n_values; v++) {
+        value state = g->values[v].replaces;
+        const block *k = state == NONE ? NULL : &b->blocks[b->block_of[op_storage(g, v)]];
+        if (!k || k->kind != IN_ARENA)
+            continue;
+        int32_t slot = g->values[state].slot;
+        p->assignments[p->n_assignments++] =
+            (assignment){k->offset, bytes_of(&g->values[v].shape), g->values[v].shape, slot};
+        if (slot >= p->n_bound)
+            p->n_bound = slot + 1;
+    }
+    return OK;
+}
+
 static status copy_layers(builder *b)
 {
     plan *p = b->p;
@@ -451,7 +539,7 @@ static status builder_open(builder *b, void *work[5])
     return OK;
 }
 
-static status build(builder *b, int arena, void *work[5])
+static status build(builder *b, int flags, void *work[5])
 {
     plan *p = b->p;
     TRY(builder_open(b, work));
@@ -464,21 +552,23 @@ static status build(builder *b, int arena, void *work[5])
     int32_t *slot_of = work[2], *scratch_block = work[3];
     find_outputs(b, slot_of);
     find_last_reads(b);
+    find_assignments(b, slot_of);
     make_blocks(b, slot_of, scratch_block);
     TRY(place_blocks(b));
     void *bindings;
     TRY(mem_array(p->mem, (size_t)p->n_calls * (BK_MAX_IN + BK_MAX_OUT), sizeof(bk_binding), &bindings));
     p->bindings = bindings;
-    if (arena)
+    if (flags & PLAN_ARENA)
         TRY(device_take(p->dev, p->mem, p->arena_bytes, &p->arena));
-    if (arena)
+    if (flags & PLAN_ARENA)
         TRY(take_kept(p));
     point_all(b, scratch_block);
+    TRY(list_assignments(b));
     TRY(find_held(b));
     return load(p);
 }
 
-status plan_create(const graph *g, device dev, int arena, plan **out)
+status plan_create(const graph *g, device dev, int flags, plan **out)
 {
     *out = NULL;
     TRY(graph_status(g));
@@ -487,8 +577,9 @@ status plan_create(const graph *g, device dev, int arena, plan **out)
     plan *p = made;
     p->mem = g->mem;
     p->dev = dev;
+    p->in_place = (flags & PLAN_IN_PLACE) != 0;
     builder b = {.g = g, .p = p, .list = {.g = g}};
-    status s = build(&b, arena, work);
+    status s = build(&b, flags, work);
     node_list_free(&b.list);
     for (int i = 0; i < 5; i++)
         mem_give(p->mem, work[i]);
@@ -515,6 +606,7 @@ void plan_free(plan *p)
         mem_give(p->mem, p->layers[i]);
     mem_give(p->mem, p->layers);
     mem_give(p->mem, p->held);
+    mem_give(p->mem, p->assignments);
     mem_give(p->mem, p->origins);
     mem_give(p->mem, p->entries);
     mem_give(p->mem, p->calls);
@@ -595,6 +687,27 @@ static void bind(plan *p, void *const *bound)
     }
 }
 
+int32_t plan_next_count(const plan *p)
+{
+    return p->n_assignments;
+}
+
+bk_tensor plan_next(const plan *p, int32_t i, int32_t *slot)
+{
+    const assignment *a = &p->assignments[i];
+    *slot = a->slot;
+    return (bk_tensor){.shape = a->shape, .data = (unsigned char *)p->arena + a->offset};
+}
+
+status plan_assign(const plan *p, void *const *bound)
+{
+    for (int32_t i = 0; i < p->n_assignments; i++) {
+        const assignment *a = &p->assignments[i];
+        TRY(device_copy(p->dev, bound[a->slot], (const unsigned char *)p->arena + a->offset, a->bytes));
+    }
+    return OK;
+}
+
 static status run_program(plan *p, void *const *bound, const atomic_int *cancel)
 {
     const bk_backend *b = p->dev.backend;
@@ -619,10 +732,8 @@ static status run_calls(plan *p, const atomic_int *cancel)
     return OK;
 }
 
-status plan_run(plan *p, void *const *bound, int32_t n_bound, const atomic_int *cancel)
+static status run_all(plan *p, void *const *bound, const atomic_int *cancel)
 {
-    if (n_bound < p->n_bound)
-        return fail(ERR_INTERNAL, "the plan reads %d slots, but %d are bound", p->n_bound, n_bound);
     if (p->program && !p->profile)
         return run_program(p, bound, cancel);
     const bk_backend *b = p->dev.backend;
@@ -631,4 +742,12 @@ status plan_run(plan *p, void *const *bound, int32_t n_bound, const atomic_int *
     status s = run_calls(p, cancel);
     bk_status end = b->end(p->dev.handle);
     return s == OK ? device_failure(p->dev, end, "a run") : s;
+}
+
+status plan_run(plan *p, void *const *bound, int32_t n_bound, const atomic_int *cancel)
+{
+    if (n_bound < p->n_bound)
+        return fail(ERR_INTERNAL, "the plan reads %d slots, but %d are bound", p->n_bound, n_bound);
+    TRY(run_all(p, bound, cancel));
+    return p->in_place ? plan_assign(p, bound) : OK;
 }

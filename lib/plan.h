@@ -12,10 +12,18 @@
 
 typedef struct plan plan;
 
-/* Plans the calls that the graph's outputs need. The graph may be freed afterwards. With arena 0 the plan is
- * a dry run: it has no memory for values, and only plan_arena_bytes() may be called. ERR_UNSUPPORTED: the
- * backend lacks an op (the message names it); ERR_BACKEND, ERR_MEMORY, ERR_LIMIT. */
-status plan_create(const graph *g, device dev, int arena, plan **out);
+enum {
+    PLAN_DRY = 0,   /* nothing is reserved for values, only plan_arena_bytes() can be asked */
+    PLAN_ARENA = 1, /* the plan can run; plan_assign() moves the next values of states to where they belong */
+    PLAN_IN_PLACE =
+        2 /* with PLAN_ARENA: a run itself replaces the states, and where no reader of the old value
+             comes later, a kernel writes the next value straight into the state's memory. A run
+             that fails leaves the states undefined: for graphs whose inputs have been checked */
+};
+
+/* Plans what the graph's outputs and states need. The graph is not needed afterwards. flags: PLAN_...
+ * ERR_UNSUPPORTED: the backend lacks an op (the message names it); ERR_BACKEND, ERR_MEMORY, ERR_LIMIT. */
+status plan_create(const graph *g, device dev, int flags, plan **out);
 void plan_free(plan *p); /* NULL is allowed */
 
 size_t plan_arena_bytes(const plan *p);
@@ -42,6 +50,15 @@ status plan_profile(plan *p, profile *to);
 /* Returns the address, in the device's memory, of the value given to graph_hold() under this number, which is
  * valid after a run; NULL if there is no such value, or the plan has no arena. */
 void *plan_held(const plan *p, int32_t held);
+
+/* The next values that wait in the arena after a run of a plan without PLAN_IN_PLACE, for who checks them
+ * first: number i of plan_next_count(), and the slot of its state. */
+int32_t plan_next_count(const plan *p);
+bk_tensor plan_next(const plan *p, int32_t i, int32_t *slot);
+
+/* After a run of a plan without PLAN_IN_PLACE: copies the next value of every state into bound[its slot].
+ * ERR_BACKEND. */
+status plan_assign(const plan *p, void *const *bound);
 
 /* Runs all calls. bound[slot] is the caller's memory for each slot of graph_bound() and graph_output(), on
  * the plan's device (lib/device.h); the numbers of the two must not overlap. cancel (may be NULL) is tested

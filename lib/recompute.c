@@ -32,7 +32,7 @@ static void mark_kept(rewrite *w)
 {
     const graph *g = w->g;
     for (value v = 0; v < g->n_values; v++)
-        w->wanted[v] = g->values[v].output >= 0 || g->values[v].held >= 0;
+        w->wanted[v] = (unsigned char)graph_is_root(g, v);
     for (int32_t k = g->n_nodes - 1; k >= 0; k--) {
         const node *n = &g->nodes[k];
         int wanted = 0;

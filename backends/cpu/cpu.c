@@ -270,25 +270,6 @@ static bk_status cpu_run_call(void *device, bk_call *call)
     return status;
 }
 
-/* ---- Adam ---- */
-
-static bk_status cpu_adam_run(void *device, bk_dtype real, size_t n, void *p, const void *g, void *m, void *v,
-                              double lr, double beta1, double beta2, double eps, int64_t t)
-{
-    const cpu_device *dev = device;
-    if (real != BK_F32)
-        return BK_ERR_UNSUPPORTED;
-    cpu_adam a = {.p = p, .m = m, .v = v, .g = g, .n = n, .eps = (float)eps};
-    a.keep1 = (float)beta1;
-    a.new1 = (float)(1.0 - beta1);
-    a.keep2 = (float)beta2;
-    a.new2 = (float)(1.0 - beta2);
-    a.step = (float)(lr / (1.0 - pow(beta1, (double)t)));
-    a.inverse_root = (float)(1.0 / sqrt(1.0 - pow(beta2, (double)t)));
-    dev->kernels->adam(&a, dev->threads);
-    return BK_OK;
-}
-
 const bk_backend *bk_cpu(void)
 {
     static const bk_backend cpu = {
@@ -304,7 +285,6 @@ const bk_backend *bk_cpu(void)
         .begin = cpu_begin,
         .end = cpu_end,
         .run = cpu_run_call,
-        .adam = cpu_adam_run,
         .describe = cpu_describe,
     };
     return &cpu;

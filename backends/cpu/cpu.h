@@ -69,14 +69,6 @@ typedef struct cpu_gemm {
 typedef struct cpu_depthwise cpu_depthwise; /* depthwise.h */
 typedef struct cpu_depthwise_sums cpu_depthwise_sums;
 
-typedef struct cpu_adam {
-    float *p, *m, *v;
-    const float *g;
-    size_t n;
-    float keep1, new1, keep2, new2; /* beta1, 1 - beta1, beta2, 1 - beta2 */
-    float step, inverse_root, eps;  /* lr/(1 - beta1^t), 1/sqrt(1 - beta2^t) */
-} cpu_adam;
-
 /* All kernels, compiled for one instruction level. */
 typedef struct cpu_kernels {
     const char *name;
@@ -90,7 +82,6 @@ typedef struct cpu_kernels {
     void (*depthwise_sum)(const cpu_depthwise_sums *s);                      /* serial */
     void (*widen)(const void *from, int32_t dtype, size_t n, float *to);     /* from 16-bit floats; serial */
     void (*narrow)(const void *from, int32_t dtype, size_t n, uint16_t *to); /* to bfloat16; serial */
-    void (*adam)(const cpu_adam *a, int threads);
 } cpu_kernels;
 
 /* Instruction levels: 2, 3, 4 are x86-64-v2, v3, v4; 0 is plain C for any processor. */

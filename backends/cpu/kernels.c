@@ -70,6 +70,7 @@ const cpu_kernels KERNEL(cpu_kernels) = {
             ROW(ATTENTION_GRAD, attention_grad),
             ROW(WINDOW_ATTENTION, window_attention),
             ROW(WINDOW_ATTENTION_GRAD, window_attention_grad),
+            ROW(ADAM, adam),
         },
     .epilogue = KERNEL(cpu_epilogue_rows),
     .own_products = CPU_LEVEL == 2 || CPU_LEVEL == 3,
@@ -80,5 +81,4 @@ const cpu_kernels KERNEL(cpu_kernels) = {
     .depthwise_sum = KERNEL(cpu_depthwise_sum),
     .widen = KERNEL(cpu_widen),
     .narrow = KERNEL(cpu_narrow),
-    .adam = KERNEL(cpu_adam_step),
 };

@@ -19,6 +19,5 @@ void KERNEL(cpu_depthwise_run)(const cpu_depthwise *d, int threads);
 void KERNEL(cpu_depthwise_sum)(const cpu_depthwise_sums *s);
 void KERNEL(cpu_widen)(const void *from, int32_t dtype, size_t n, float *to);
 void KERNEL(cpu_narrow)(const void *from, int32_t dtype, size_t n, uint16_t *to);
-void KERNEL(cpu_adam_step)(const cpu_adam *a, int threads);
 
 #endif

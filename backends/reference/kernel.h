@@ -28,14 +28,6 @@ typedef struct reference_kernel {
 #define BK_OP(ID, name) extern const reference_kernel reference_##name##_f32, reference_##name##_f64;
 #include "backends/ops.def"
 
-/* The constants of one Adam step, which include the bias corrections. */
-typedef struct reference_adam_step {
-    double rate, beta1, beta2, eps, sqrt_correction2;
-} reference_adam_step;
-
-void reference_adam_f32(const reference_adam_step *s, size_t n, void *p, const void *g, void *m, void *v);
-void reference_adam_f64(const reference_adam_step *s, size_t n, void *p, const void *g, void *m, void *v);
-
 static inline bool has_arity(const bk_call *call, int32_t n_in, int32_t n_out)
 {
     return call->n_in == n_in && call->n_out == n_out;

@@ -5,7 +5,6 @@
 #include "backends/backend.h"
 #include "backends/reference/kernel.h"
 
-#include <math.h>
 #include <stdio.h>
 
 typedef struct reference_device {
@@ -172,23 +171,6 @@ static bk_status reference_run(void *device, bk_call *call)
     return status;
 }
 
-/* ---- Adam ---- */
-
-static bk_status reference_adam(void *device, bk_dtype real, size_t n, void *p, const void *g, void *m,
-                                void *v, double lr, double beta1, double beta2, double eps, int64_t t)
-{
-    (void)device;
-    if (real != BK_F32 && real != BK_F64)
-        return BK_ERR_UNSUPPORTED;
-    reference_adam_step step = {.rate = lr / (1 - pow(beta1, (double)t)),
-                                .beta1 = beta1,
-                                .beta2 = beta2,
-                                .eps = eps,
-                                .sqrt_correction2 = sqrt(1 - pow(beta2, (double)t))};
-    (real == BK_F32 ? reference_adam_f32 : reference_adam_f64)(&step, n, p, g, m, v);
-    return BK_OK;
-}
-
 const bk_backend *bk_reference(void)
 {
     static const bk_backend reference = {
@@ -202,7 +184,6 @@ const bk_backend *bk_reference(void)
         .begin = reference_begin,
         .end = reference_end,
         .run = reference_run,
-        .adam = reference_adam,
         .describe = reference_describe,
     };
     return &reference;

@@ -49,9 +49,9 @@ void train(const slmt::model &model)
         const slmt_tensor inputs[] = {
             slmt::input("source", source, shape), slmt::input("target", target, shape),
             slmt::input("source_sequence", from), slmt::input("target_sequence", to)};
-        const slmt_losses losses = trainer.step(inputs, 2e-3);
+        const slmt::values values = trainer.step(inputs, 2e-3);
         if (step % 25 == 24)
-            std::printf("step %3zu: loss %.3f\n", step + 1, losses.total);
+            std::printf("step %3zu: loss %.3f\n", step + 1, values["total"]);
     }
 }
 

@@ -131,7 +131,7 @@ static slmt_model *train(slmt_context *context, uint64_t seed, int steps, course
     double sum = 0;
     for (int step = 1; step <= steps; step++) {
         int32_t s = (int32_t)(next(&state) % N), t = (int32_t)(next(&state) % N); /* s = t is allowed */
-        slmt_losses losses = {.struct_size = sizeof losses};
+        double total = 0;
         for (int b = 0; b < BATCH; b++) {
             make_subject(seed, (int)(next(&state) % TRAIN), &one);
             memcpy(source[b], one.image[s], sizeof source[b]);
@@ -139,8 +139,9 @@ static slmt_model *train(slmt_context *context, uint64_t seed, int steps, course
         }
         const slmt_tensor in[] = {images("source", source, shape), images("target", target, shape),
                                   sequence("source_sequence", &s), sequence("target_sequence", &t)};
-        must(slmt_trainer_step(trainer, in, 4, rate_at(step, steps), &losses));
-        sum += losses.total;
+        must(slmt_trainer_step(trainer, in, 4, rate_at(step, steps)));
+        must(slmt_trainer_value(trainer, "total", &total));
+        sum += total;
         if (step % 100 == 0) {
             printf("step %5d  loss, mean of 100: %.4f\n", step, sum / 100);
             loss->last = sum / 100;

@@ -85,32 +85,39 @@ static slmt_dataset *make_set(slmt_context *context)
 
 /* ---- training ---- */
 
+/* What the last step reported under a name. */
+static double value(const slmt_trainer *trainer, const char *name)
+{
+    double x = 0;
+    must(slmt_trainer_value(trainer, name, &x));
+    return x;
+}
+
 /* Fed by hand: what is learned, in which order and at what rate is the program's affair. */
 static void pretrain(slmt_model *model)
 {
     static float images[BATCH * PIXELS];
     slmt_trainer_config config;
     slmt_trainer *trainer = NULL;
-    slmt_losses losses = {.struct_size = sizeof losses};
     must(slmt_trainer_config_init(&config, SLMT_STAGE_PRETRAIN));
     config.batch = BATCH;
     must(slmt_trainer_create(model, &config, &trainer));
     for (int step = 0; step < 8 && !interrupted; step++) {
         for (int b = 0; b < BATCH; b++)
             paint((step + b) % SUBJECTS, b % DEPTH, b % 2, images + b * PIXELS);
-        must(slmt_pretrain_step(trainer, images, 1e-3, &losses));
-        printf("pre-train %2d: loss %.4f (reconstruction %.4f, edges %.4f)\n", step + 1, losses.total,
-               losses.reconstruction, losses.edge);
+        must(slmt_pretrain_step(trainer, images, 1e-3));
+        printf("pre-train %2d: loss %.4f (reconstruction %.4f, edges %.4f)\n", step + 1,
+               value(trainer, "total"), value(trainer, "reconstruction"), value(trainer, "edge"));
     }
     slmt_trainer_free(trainer);
 }
 
 /* After each step of slmt_trainer_run(): anything but 0 ends it. */
-static int32_t after_step(void *user, const slmt_training_state *state, const slmt_losses *losses)
+static int32_t after_step(void *user, slmt_trainer *trainer, const slmt_training_state *state)
 {
     const uint64_t *stop = user;
     printf("fine-tune %2llu of %llu: mean error %.4f, rate %.1e\n", (unsigned long long)state->step,
-           (unsigned long long)state->total_steps, losses->l1, losses->learning_rate);
+           (unsigned long long)state->total_steps, value(trainer, "l1"), value(trainer, "learning_rate"));
     return interrupted || state->step == *stop;
 }
 

@@ -80,7 +80,8 @@ typedef struct slmt_task_info {
     const char *help;     /**< one sentence */
     int32_t settings;     /**< how many */
     int32_t inputs;       /**< how many */
-    int32_t outputs;      /**< how many; of a task that trains: losses, the last is what is minimised */
+    int32_t outputs;      /**< how many; of a task that trains, those without axes are what
+                               slmt_trainer_value() reports */
     int32_t reserved;     /**< 0 */
 } slmt_task_info;
 

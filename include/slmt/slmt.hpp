@@ -261,8 +261,34 @@ inline std::size_t elements(const std::vector<std::int64_t> &shape)
 /** Called after slices that were computed together: what is done, how many, of how many. True: go on. */
 using progress = std::function<bool(const char *stage, std::uint64_t done, std::uint64_t total)>;
 
+/** What a step reports, by name: losses, and "learning_rate". */
+class values
+{
+  public:
+    explicit values(const slmt_trainer *trainer) noexcept : trainer_(trainer)
+    {
+    }
+    double operator[](const char *name) const
+    {
+        double value = 0;
+        check(slmt_trainer_value(trainer_, name, &value));
+        return value;
+    }
+    std::size_t size() const noexcept
+    {
+        return slmt_trainer_value_count(trainer_);
+    }
+    const char *name(std::size_t index) const noexcept
+    {
+        return slmt_trainer_value_name(trainer_, index);
+    }
+
+  private:
+    const slmt_trainer *trainer_;
+};
+
 /** Called after each step of trainer::run(). True: go on. */
-using on_step = std::function<bool(const slmt_training_state &state, const slmt_losses &losses)>;
+using on_step = std::function<bool(const slmt_training_state &state, const values &step)>;
 
 /** Back end, threads and memory. What is made in it keeps it alive. */
 class context
@@ -821,29 +847,36 @@ class trainer
     {
         slmt_trainer_cancel(get());
     }
-    /** One step of any task. */
-    slmt_losses step(view<const slmt_tensor> inputs, double rate)
+    /** One step of any task. The values are the trainer's, until its next step. */
+    slmt::values step(view<const slmt_tensor> inputs, double rate)
     {
-        auto losses = detail::sized<slmt_losses>();
-        check(slmt_trainer_step(get(), inputs.data(), inputs.size(), rate, &losses));
-        return losses;
+        check(slmt_trainer_step(get(), inputs.data(), inputs.size(), rate));
+        return values();
     }
     /** One step of SLMT-Net's pre-training: a batch of slices. */
-    slmt_losses pretrain_step(view<const float> images, double rate)
+    slmt::values pretrain_step(view<const float> images, double rate)
     {
-        auto losses = detail::sized<slmt_losses>();
         detail::expect_size("images", images.size(), detail::elements(shape("images")));
-        check(slmt_pretrain_step(get(), images.data(), rate, &losses));
-        return losses;
+        check(slmt_pretrain_step(get(), images.data(), rate));
+        return values();
     }
     /** One step of its fine-tuning: as many of the target. */
-    slmt_losses finetune_step(view<const float> source, view<const float> target, double rate)
+    slmt::values finetune_step(view<const float> source, view<const float> target, double rate)
     {
-        auto losses = detail::sized<slmt_losses>();
         detail::expect_size("the source", source.size(), detail::elements(shape("source")));
         detail::expect_size("the target", target.size(), source.size());
-        check(slmt_finetune_step(get(), source.data(), target.data(), rate, &losses));
-        return losses;
+        check(slmt_finetune_step(get(), source.data(), target.data(), rate));
+        return values();
+    }
+    /** What the last step reported. */
+    slmt::values values() const noexcept
+    {
+        return slmt::values(get());
+    }
+    /** A second model, for a task that reads one: a teacher. */
+    void attach(const char *name, const slmt::model &second)
+    {
+        check(slmt_trainer_attach(get(), name, second.get()));
     }
     /** Over a training set, as slmt_trainer_run(): to the schedule's end, or for max_steps. */
     void run(dataset &set, const char *source, const char *target, std::uint64_t max_steps = 0,
@@ -864,9 +897,9 @@ class trainer
     explicit trainer(slmt_trainer *owned) noexcept : handle_(owned)
     {
     }
-    static std::int32_t call(void *user, const slmt_training_state *state, const slmt_losses *losses)
+    static std::int32_t call(void *user, slmt_trainer *trainer, const slmt_training_state *state)
     {
-        return (*static_cast<detail::callback<on_step> *>(user))(std::cref(*state), std::cref(*losses));
+        return (*static_cast<detail::callback<on_step> *>(user))(std::cref(*state), slmt::values(trainer));
     }
     detail::handle<slmt_trainer, slmt_trainer_free> handle_;
 };

@@ -55,19 +55,6 @@ typedef struct slmt_trainer_config {
     int32_t reserved;      /**< 0 */
 } slmt_trainer_config;
 
-/** What a step reports. \since 0.1 */
-typedef struct slmt_losses {
-    uint32_t struct_size;  /**< sizeof(slmt_losses), set by the caller */
-    int32_t parts;         /**< losses that a task of another method reports beside the total, in `part` */
-    double total;          /**< the weighted sum that was minimised, before the update */
-    double reconstruction; /**< pre-training: masked patches */
-    double edge;           /**< pre-training: edge map */
-    double l1;             /**< fine-tuning: mean |prediction - target| */
-    double consistency;    /**< fine-tuning: feature consistency */
-    double learning_rate;  /**< the rate of this step */
-    double part[4];        /**< the task's outputs but the last, in their order; unused ones 0 */
-} slmt_losses;
-
 /** Where training is. \since 0.1 */
 typedef struct slmt_training_state {
     uint32_t struct_size;    /**< sizeof(slmt_training_state), set by the caller */
@@ -78,12 +65,12 @@ typedef struct slmt_training_state {
 } slmt_training_state;
 
 /**
- * Called after each step of slmt_trainer_run().
+ * Called after each step of slmt_trainer_run(). slmt_trainer_value() gives what the step reports.
  * @return 0 to go on; anything else ends the run with SLMT_ERR_CANCELLED, between steps
  * @threads called on the thread that called slmt_trainer_run()
  * \since 0.1
  */
-typedef int32_t (*slmt_step_fn)(void *user, const slmt_training_state *state, const slmt_losses *losses);
+typedef int32_t (*slmt_step_fn)(void *user, slmt_trainer *trainer, const slmt_training_state *state);
 
 /**
  * Fill a configuration with the paper's values for a stage (named beside the fields: pre-training;
@@ -201,13 +188,62 @@ SLMT_API slmt_status slmt_trainer_shape(const slmt_trainer *trainer, const char 
  *                 batch setting says; see slmt_session_run()
  * @param count    inputs given
  * @param rate     learning rate, at least 0
- * @param losses   struct_size set; filled; may be NULL
- * @return as slmt_session_run() and slmt_pretrain_step()
+ * @return as slmt_session_run() and slmt_pretrain_step(); SLMT_ERR_STATE: a model is to be attached first
  * @threads one thread per trainer at a time, nobody else using the model
  * \since 0.1
  */
 SLMT_API slmt_status slmt_trainer_step(slmt_trainer *trainer, const slmt_tensor *inputs, size_t count,
-                                       double rate, slmt_losses *losses);
+                                       double rate);
+
+/**
+ * Attach a second model to a task that reads one: a teacher, or whatever the task names. The trainer keeps
+ * the model and does not change it; its checkpoint does not hold it, so that it is attached again after
+ * slmt_trainer_load().
+ *
+ * @param trainer  not NULL
+ * @param name     as the task calls it
+ * @param model    of the same method, with the same options and precision; takes the place of the one before
+ * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (the task reads no such model), SLMT_ERR_ARGUMENT (another method,
+ *         other shapes, or the model that is trained itself)
+ * @threads one thread per trainer at a time, nobody changing the model from then on
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_trainer_attach(slmt_trainer *trainer, const char *name, slmt_model *model);
+
+/**
+ * Number of values that a step reports: the task's outputs that are single numbers, in their order, then
+ * "learning_rate". Of a task with one graph the last output is what is minimised.
+ *
+ * @param trainer  not NULL
+ * @return how many
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API size_t slmt_trainer_value_count(const slmt_trainer *trainer);
+
+/**
+ * Name of a value.
+ *
+ * @param trainer  not NULL
+ * @param index    below slmt_trainer_value_count()
+ * @return the name, which lives as long as the library; "" past the end
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API const char *slmt_trainer_value_name(const slmt_trainer *trainer, size_t index);
+
+/**
+ * Read a value of the last step that succeeded: a loss before the update of that step, or its learning rate.
+ *
+ * @param trainer  not NULL
+ * @param name     as slmt_trainer_value_name()
+ * @param value    receives it
+ * @return SLMT_OK, or SLMT_ERR_NOT_FOUND, SLMT_ERR_STATE (no step since the trainer was made or loaded),
+ *         SLMT_ERR_ARGUMENT
+ * @threads one thread per trainer at a time; also inside slmt_step_fn
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_trainer_value(const slmt_trainer *trainer, const char *name, double *value);
 
 /**
  * Free a trainer; the model stays.
@@ -266,15 +302,13 @@ SLMT_API void slmt_trainer_cancel(slmt_trainer *trainer);
  * @param trainer  of SLMT_STAGE_PRETRAIN
  * @param images   [batch][image_size][image_size] float32 in [0, 1]
  * @param rate     learning rate, at least 0
- * @param losses   struct_size set; filled; may be NULL
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (another stage), SLMT_ERR_NONFINITE (input, a
  * loss or a gradient: the weights are as before), SLMT_ERR_CANCELLED (likewise), SLMT_ERR_BACKEND
  * @threads one thread per trainer at a time, nobody else using the model
  * @source Li et al., section III-A
  * \since 0.1
  */
-SLMT_API slmt_status slmt_pretrain_step(slmt_trainer *trainer, const float *images, double rate,
-                                        slmt_losses *losses);
+SLMT_API slmt_status slmt_pretrain_step(slmt_trainer *trainer, const float *images, double rate);
 
 /**
  * One fine-tuning step at a given learning rate: no augmentation.
@@ -283,18 +317,18 @@ SLMT_API slmt_status slmt_pretrain_step(slmt_trainer *trainer, const float *imag
  * @param source   [batch][image_size][image_size] float32 in [0, 1]
  * @param target   likewise
  * @param rate     as slmt_pretrain_step()
- * @param losses   likewise
  * @return as slmt_pretrain_step()
  * @threads as slmt_pretrain_step()
  * @source Li et al., section III-B
  * \since 0.1
  */
 SLMT_API slmt_status slmt_finetune_step(slmt_trainer *trainer, const float *source, const float *target,
-                                        double rate, slmt_losses *losses);
+                                        double rate);
 
 /**
- * Train on a set: from where the trainer is to the end of its schedule, or for max_steps steps. The model
- * takes over the set's preprocessing, as it learns from slices made so.
+ * Train on a set: from where the trainer is to the end of its schedule, or for max_steps steps. After the
+ * first step the model takes over the set's preprocessing, as it learns from slices made so, and its card the
+ * contrasts: "source_contrast" and "target_contrast", or without a target "TASK_contrast".
  *
  * Pre-training uses every slice of the training subjects in the named contrast, or in all contrasts.
  * Fine-tuning uses the slices that have both contrasts. Order, augmentation and masks depend on the seed and
@@ -308,7 +342,8 @@ SLMT_API slmt_status slmt_finetune_step(slmt_trainer *trainer, const float *sour
  * @param step       called after each step; may be NULL
  * @param user       handed to step
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (image sizes differ, fewer slices than a batch), SLMT_ERR_NOT_FOUND
- * (no such contrast), SLMT_ERR_UNSUPPORTED (the task takes no sets), SLMT_ERR_CANCELLED, and as
+ * (no such contrast), SLMT_ERR_UNSUPPORTED (the task takes no sets), SLMT_ERR_STATE (the set is of another
+ * kind than the task takes, or a model is to be attached first), SLMT_ERR_CANCELLED, and as
  * slmt_pretrain_step() and slmt_dataset_read_slice()
  * @threads one thread per trainer and set at a time
  * \since 0.1

@@ -23,8 +23,9 @@ enum {
     OP_IN_PLACE = 2, /* out[0] may take the memory of an input if all shapes are equal */
     OP_RESIDUAL_IN_PLACE = 4, /* out[0] may take the memory of the last input, if attr.has_residual */
     OP_CHEAP = 8,             /* cheap to compute again: RECOMPUTE_CHEAP (recompute.h) */
-    OP_LINEAR = 16,     /* a layer with weights, computed again at RECOMPUTE_LINEAR or if those are frozen */
-    OP_HALF_WEIGHT = 32 /* in[1] may be of 16-bit floats */
+    OP_LINEAR = 16,      /* a layer with weights, computed again at RECOMPUTE_LINEAR or if those are frozen */
+    OP_HALF_WEIGHT = 32, /* in[1] may be of 16-bit floats */
+    OP_UPDATE = 128      /* an optimiser's step: out[0] may take in[0]'s memory, out[k] that of in[k + 1] */
 };
 
 struct op_rule {

@@ -4,10 +4,12 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/structs.h"
 #include "lib/random.h"
+#include "train/schedules/schedule.h"
 #include "train/trainer_file.h"
 
 /* ---- configuration of SLMT-Net's stages ---- */
@@ -106,6 +108,7 @@ static status read_config(slmt_model *model, const slmt_trainer_config *given, u
     TRY(struct_read(&c, sizeof c, given, "slmt_trainer_config"));
     TRY(check_stage(c.stage));
     const method_task *kind = stage_kind(c.stage);
+    numbers_init(kind->settings, setting);
     for (int i = 0; i < N_FIELDS; i++) {
         int32_t k = number_index(kind->settings, config_fields[i].name);
         if (k >= 0)
@@ -128,56 +131,6 @@ static size_t input_count(const slmt_trainer *t, int32_t i)
     return (size_t)bk_count(&t->stepper.task.shape[i]);
 }
 
-static status fill_trainer(slmt_trainer *t, const task *task, dry_run *y)
-{
-    void *p;
-    TRY(stepper_open(&t->stepper, t->context, task, y));
-    for (int32_t i = 0; i < inputs_of(t)->n; i++) {
-        if (inputs_of(t)->rows[i].flags & PORT_HIDDEN)
-            continue;
-        TRY(dry_run_take(y, input_count(t, i) * sizeof(float), &p));
-        t->samples[i] = p;
-    }
-    return OK;
-}
-
-status trainer_open(slmt_context *context, const task *task, uint64_t seed, dry_run *y, slmt_trainer **out)
-{
-    void *p;
-    TRY(mem_zeros(&context->mem, 1, sizeof(slmt_trainer), &p));
-    slmt_trainer *t = p;
-    t->context = context_retain(context);
-    t->model = slmt_model_retain(task->model);
-    t->seed = seed;
-    atomic_init(&t->cancel, 0);
-    status s =
-        params_are_half(&task->model->params)
-            ? fail(ERR_UNSUPPORTED, "a model with 16-bit weights cannot be trained: steps would be lost in "
-                                    "rounding; load it in a context with weights = SLMT_WEIGHTS_FULL")
-            : fill_trainer(t, task, y);
-    if (s != OK) {
-        slmt_trainer_free(t);
-        return s;
-    }
-    *out = t;
-    return OK;
-}
-
-static status count_trainer(const task *task, uint64_t *bytes)
-{
-    slmt_context *counting;
-    slmt_trainer *t = NULL;
-    TRY(dry_run_context(task->model->context, &counting));
-    dry_run y = {.mem = &counting->mem, .dry = 1};
-    uint64_t before = slmt_context_live_bytes(counting);
-    status s = trainer_open(counting, task, 0, &y, &t);
-    if (s == OK)
-        *bytes = slmt_context_live_bytes(counting) - before + y.bytes;
-    slmt_trainer_free(t);
-    slmt_context_free(counting);
-    return s;
-}
-
 slmt_status slmt_trainer_create(slmt_model *model, const slmt_trainer_config *config, slmt_trainer **trainer)
 {
     task task;
@@ -198,7 +151,7 @@ slmt_status slmt_trainer_memory(slmt_model *model, const slmt_trainer_config *co
     REQUIRE(config);
     REQUIRE(bytes);
     TRY(read_config(model, config, &seed, &task));
-    return count_trainer(&task, bytes);
+    return trainer_count(&task, bytes);
 }
 
 static status named_task(slmt_model *model, const char *name, const slmt_number *settings, size_t count,
@@ -235,7 +188,7 @@ slmt_status slmt_trainer_task_memory(slmt_model *model, const char *name, const 
     if (count > 0)
         REQUIRE(settings);
     TRY(named_task(model, name, settings, count, &task));
-    return count_trainer(&task, bytes);
+    return trainer_count(&task, bytes);
 }
 
 slmt_status slmt_trainer_set_profile(slmt_trainer *trainer, slmt_profile *profile)
@@ -244,32 +197,14 @@ slmt_status slmt_trainer_set_profile(slmt_trainer *trainer, slmt_profile *profil
     return stepper_profile(&trainer->stepper, profile);
 }
 
-void slmt_trainer_free(slmt_trainer *t)
+void slmt_trainer_free(slmt_trainer *trainer)
 {
-    if (!t)
-        return;
-    slmt_context *context = t->context;
-    if (t->stepper.context)
-        stepper_close(&t->stepper);
-    for (int i = 0; i < METHOD_PORTS; i++)
-        mem_give(&context->mem, t->samples[i]);
-    slmt_model_free(t->model);
-    mem_give(&context->mem, t);
-    context_release(context);
+    trainer_release(trainer);
 }
 
 slmt_model *slmt_trainer_model(slmt_trainer *trainer)
 {
     return trainer ? trainer->model : NULL;
-}
-
-/* SLMT_STAGE_... of a trainer of SLMT-Net; 0 of another method's. */
-static int32_t stage_of(const slmt_trainer *t)
-{
-    for (int32_t stage = SLMT_STAGE_PRETRAIN; stage <= SLMT_STAGE_FINETUNE; stage++)
-        if (stage_kind(stage) == t->stepper.task.kind)
-            return stage;
-    return 0;
 }
 
 slmt_status slmt_trainer_get_config(const slmt_trainer *trainer, slmt_trainer_config *config)
@@ -278,7 +213,7 @@ slmt_status slmt_trainer_get_config(const slmt_trainer *trainer, slmt_trainer_co
     REQUIRE(trainer);
     REQUIRE(config);
     TRY(model_require_slmt_net(trainer->model, __func__));
-    TRY(slmt_trainer_config_init(&c, stage_of(trainer)));
+    TRY(slmt_trainer_config_init(&c, trainer_stage(trainer)));
     config_of(trainer->stepper.task.kind, trainer->stepper.task.setting, &c);
     c.seed = trainer->seed;
     return struct_write(config, &c, sizeof c, "slmt_trainer_config");
@@ -311,18 +246,68 @@ slmt_status slmt_trainer_shape(const slmt_trainer *trainer, const char *name, in
     return task_shape_named(&trainer->stepper.task, name, 0, shape, rank);
 }
 
-static slmt_training_state state_of(const slmt_trainer *t)
-{
-    return (slmt_training_state){sizeof(slmt_training_state), stage_of(t), t->stepper.step, t->steps_in_epoch,
-                                 t->total_steps};
-}
-
 slmt_status slmt_trainer_get_state(const slmt_trainer *trainer, slmt_training_state *state)
 {
     REQUIRE(trainer);
     REQUIRE(state);
-    slmt_training_state s = state_of(trainer);
+    slmt_training_state s = trainer_state_of(trainer);
     return struct_write(state, &s, sizeof s, "slmt_training_state");
+}
+
+/* ---- values of the last step ---- */
+
+static const port_table *outputs_of(const slmt_trainer *t)
+{
+    return &t->stepper.task.kind->outputs;
+}
+
+/* The output that is value `index`, outputs.n for the learning rate, below 0 past the end. */
+static int32_t value_at(const slmt_trainer *t, size_t index)
+{
+    for (int32_t i = 0; i < outputs_of(t)->n; i++)
+        if (stepper_is_scalar(&t->stepper, i) && index-- == 0)
+            return i;
+    return index == 0 ? outputs_of(t)->n : -1;
+}
+
+size_t slmt_trainer_value_count(const slmt_trainer *trainer)
+{
+    size_t n = 0;
+    while (trainer && value_at(trainer, n) >= 0)
+        n++;
+    return n;
+}
+
+const char *slmt_trainer_value_name(const slmt_trainer *trainer, size_t index)
+{
+    int32_t i = trainer ? value_at(trainer, index) : -1;
+    return i < 0 ? "" : i == outputs_of(trainer)->n ? "learning_rate" : outputs_of(trainer)->rows[i].name;
+}
+
+slmt_status slmt_trainer_value(const slmt_trainer *trainer, const char *name, double *value)
+{
+    REQUIRE(trainer);
+    REQUIRE(name);
+    REQUIRE(value);
+    const stepper *s = &trainer->stepper;
+    size_t index = 0;
+    while (value_at(trainer, index) >= 0 && strcmp(slmt_trainer_value_name(trainer, index), name) != 0)
+        index++;
+    int32_t i = value_at(trainer, index);
+    if (i < 0)
+        return fail(ERR_NOT_FOUND, "task %s reports no value %s", s->task.kind->name, name);
+    if (!s->has_values)
+        return fail(ERR_STATE, "there are no values before the first step");
+    *value = i == outputs_of(trainer)->n ? s->rate : s->value[i];
+    return OK;
+}
+
+slmt_status slmt_trainer_attach(slmt_trainer *trainer, const char *name, slmt_model *model)
+{
+    REQUIRE(trainer);
+    REQUIRE(name);
+    REQUIRE(model);
+    return stepper_attach(&trainer->stepper, name, model);
 }
 
 void slmt_trainer_cancel(slmt_trainer *trainer)
@@ -333,62 +318,23 @@ void slmt_trainer_cancel(slmt_trainer *trainer)
 
 /* ---- one step ---- */
 
-/* Fractional epoch of the next step; 0 while no set is known. */
-static double epoch_of(const slmt_trainer *t)
+static status check_rate(double rate, const char *call)
 {
-    return t->steps_in_epoch ? (double)t->stepper.step / (double)t->steps_in_epoch : 0;
-}
-
-static void name_losses(const slmt_trainer *t, const double *loss, double rate, slmt_losses *l)
-{
-    int32_t n = t->stepper.task.kind->outputs.n, stage = stage_of(t);
-    *l = (slmt_losses){.struct_size = sizeof *l, .parts = n - 1, .total = loss[n - 1], .learning_rate = rate};
-    for (int32_t i = 0; i < n - 1; i++)
-        l->part[i] = loss[i];
-    if (stage == SLMT_STAGE_PRETRAIN) {
-        l->reconstruction = loss[0];
-        l->edge = loss[1];
-    } else if (stage == SLMT_STAGE_FINETUNE) {
-        l->l1 = loss[0];
-        l->consistency = loss[1];
-    }
-}
-
-static status run_step(slmt_trainer *t, const void *const *given, double rate, slmt_losses *losses)
-{
-    stepper *s = &t->stepper;
-    double loss[STEPPER_LOSSES] = {0};
-    random_stream r = random_open(t->seed, random_purpose("mask", s->step));
-    for (size_t i = 0; i < s->n_draws; i++)
-        s->draws[i] = random_uniform(&r);
-    TRY(stepper_run(s, given, s->draws, epoch_of(t), rate, &t->cancel, loss));
-    name_losses(t, loss, rate, losses);
-    return OK;
-}
-
-static status check_rate(double rate, const slmt_losses *losses, const char *call)
-{
-    if (losses)
-        TRY(struct_check(losses, "slmt_losses"));
     return rate >= 0 && rate <= 1e3 ? OK : fail(ERR_ARGUMENT, "%s: rate is %g", call, rate);
 }
 
 /* A step by hand, its inputs checked. */
-static status step(slmt_trainer *t, const void *const *given, double rate, slmt_losses *losses)
+static status step_by_hand(slmt_trainer *t, const void *const *given, double rate)
 {
-    slmt_losses l;
-    status s = run_step(t, given, rate, &l);
+    status s = trainer_step(t, given, rate);
     atomic_store(&t->cancel, 0);
-    if (s != OK || !losses)
-        return s;
-    return struct_write(losses, &l, sizeof l, "slmt_losses");
+    return s;
 }
 
-static status check_step(const slmt_trainer *t, int32_t stage, double rate, const slmt_losses *losses,
-                         const char *call)
+static status check_step(const slmt_trainer *t, int32_t stage, double rate, const char *call)
 {
-    TRY(check_rate(rate, losses, call));
-    if (stage_of(t) != stage)
+    TRY(check_rate(rate, call));
+    if (trainer_stage(t) != stage)
         return fail(ERR_STATE, "%s: this trainer is for the other stage", call);
     return OK;
 }
@@ -403,31 +349,29 @@ static status check_images(const slmt_trainer *t, const float *images, const cha
     return OK;
 }
 
-slmt_status slmt_pretrain_step(slmt_trainer *trainer, const float *images, double rate, slmt_losses *losses)
+slmt_status slmt_pretrain_step(slmt_trainer *trainer, const float *images, double rate)
 {
     REQUIRE(trainer);
     REQUIRE(images);
-    TRY(check_step(trainer, SLMT_STAGE_PRETRAIN, rate, losses, __func__));
+    TRY(check_step(trainer, SLMT_STAGE_PRETRAIN, rate, __func__));
     TRY(check_images(trainer, images, "images"));
     const void *given[METHOD_PORTS] = {images};
-    return step(trainer, given, rate, losses);
+    return step_by_hand(trainer, given, rate);
 }
 
-slmt_status slmt_finetune_step(slmt_trainer *trainer, const float *source, const float *target, double rate,
-                               slmt_losses *losses)
+slmt_status slmt_finetune_step(slmt_trainer *trainer, const float *source, const float *target, double rate)
 {
     REQUIRE(trainer);
     REQUIRE(source);
     REQUIRE(target);
-    TRY(check_step(trainer, SLMT_STAGE_FINETUNE, rate, losses, __func__));
+    TRY(check_step(trainer, SLMT_STAGE_FINETUNE, rate, __func__));
     TRY(check_images(trainer, source, "source"));
     TRY(check_images(trainer, target, "target"));
     const void *given[METHOD_PORTS] = {source, target};
-    return step(trainer, given, rate, losses);
+    return step_by_hand(trainer, given, rate);
 }
 
-slmt_status slmt_trainer_step(slmt_trainer *trainer, const slmt_tensor *inputs, size_t count, double rate,
-                              slmt_losses *losses)
+slmt_status slmt_trainer_step(slmt_trainer *trainer, const slmt_tensor *inputs, size_t count, double rate)
 {
     REQUIRE(trainer);
     REQUIRE(inputs);
@@ -435,7 +379,7 @@ slmt_status slmt_trainer_step(slmt_trainer *trainer, const slmt_tensor *inputs, 
     const slmt_tensor *by_port[METHOD_PORTS];
     const void *given[METHOD_PORTS] = {NULL};
     int64_t samples = 0, batch = (int64_t)t->setting[TRAIN_BATCH];
-    TRY(check_rate(rate, losses, __func__));
+    TRY(check_rate(rate, __func__));
     TRY(task_match(t, inputs_of(trainer), 0, inputs, count, by_port, &samples));
     if (samples != batch)
         return fail(ERR_ARGUMENT, "the tensors hold %lld samples, a step of this trainer takes %lld",
@@ -446,93 +390,17 @@ slmt_status slmt_trainer_step(slmt_trainer *trainer, const slmt_tensor *inputs, 
         TRY(task_check_values(t, &inputs_of(trainer)->rows[i], by_port[i]));
         given[i] = by_port[i]->data;
     }
-    return step(trainer, given, rate, losses);
+    return step_by_hand(trainer, given, rate);
 }
 
 /* ---- a run over a set ---- */
-
-/* What slmt_trainer_run() was called with. */
-typedef struct run {
-    slmt_trainer *trainer;
-    feed feed;
-    slmt_step_fn step;
-    void *user;
-} run;
-
-static status run_one(run *r)
-{
-    slmt_trainer *t = r->trainer;
-    const method_task *kind = t->stepper.task.kind;
-    slmt_losses l;
-    const void *given[METHOD_PORTS];
-    double rate = kind->rate(t->stepper.task.setting, epoch_of(t));
-    TRY(kind->feeding->fill(&r->feed, t->stepper.step, t->samples));
-    for (int i = 0; i < METHOD_PORTS; i++)
-        given[i] = t->samples[i];
-    TRY(run_step(t, given, rate, &l));
-    if (r->feed.preprocess.image_size > 0)
-        TRY(slmt_model_set_preprocess(t->model,
-                                      &r->feed.preprocess)); /* that of the slices it learned from */
-    slmt_training_state state = state_of(t);
-    if (r->step && r->step(r->user, &state, &l) != 0)
-        return fail(ERR_CANCELLED, "cancelled by the step callback after step %llu",
-                    (unsigned long long)state.step);
-    return OK;
-}
-
-static status find_contrast(const slmt_dataset *set, const char *name, int32_t *index)
-{
-    *index = -1;
-    if (!name)
-        return OK;
-    for (size_t i = 0; i < slmt_dataset_contrast_count(set); i++)
-        if (strcmp(slmt_dataset_contrast(set, i), name) == 0)
-            *index = (int32_t)i;
-    return *index >= 0 ? OK : fail(ERR_NOT_FOUND, "the training set has no contrast %s", name);
-}
-
-static status open_run(run *r, slmt_dataset *set, const char *source, const char *target)
-{
-    slmt_trainer *t = r->trainer;
-    const task *task = &t->stepper.task;
-    r->feed = (feed){.mem = &t->context->mem,
-                     .model = t->model,
-                     .at = {t->model->option, task->setting},
-                     .rule = task->kind->feeding->rule,
-                     .set = set,
-                     .seed = t->seed,
-                     .ranks = 1,
-                     .preprocess.struct_size = sizeof(slmt_preprocess)};
-    if (slmt_dataset_contrast_count(set) > 0)
-        TRY(slmt_dataset_get_preprocess(set, &r->feed.preprocess));
-    TRY(find_contrast(set, source, &r->feed.source));
-    TRY(find_contrast(set, target, &r->feed.target));
-    TRY(task->kind->feeding->open(&r->feed));
-    t->steps_in_epoch = r->feed.steps_in_epoch;
-    t->total_steps = r->feed.steps_in_epoch * (uint64_t)task->setting[TRAIN_EPOCHS];
-    return OK;
-}
 
 slmt_status slmt_trainer_run(slmt_trainer *trainer, slmt_dataset *dataset, const char *source,
                              const char *target, uint64_t max_steps, slmt_step_fn step, void *user)
 {
     REQUIRE(trainer);
     REQUIRE(dataset);
-    run r = {.trainer = trainer, .step = step, .user = user};
-    if (!trainer->stepper.task.kind->feeding)
-        return fail(ERR_UNSUPPORTED,
-                    "slmt_trainer_run: task %s takes no training sets; see slmt_trainer_step()",
-                    trainer->stepper.task.kind->name);
-    status s = open_run(&r, dataset, source, target);
-    uint64_t end = trainer->total_steps;
-    if (s == OK && max_steps > 0 &&
-        max_steps < end - (end < trainer->stepper.step ? end : trainer->stepper.step))
-        end = trainer->stepper.step + max_steps;
-    while (s == OK && trainer->stepper.step < end)
-        s = run_one(&r);
-    trainer->stepper.task.kind->feeding->close(&r.feed);
-    atomic_store(&trainer->cancel, 0);
-    return s;
+    return trainer_run(trainer, (trainer_run_options){dataset, source, target, max_steps, step, user});
 }
 
 /* ---- files ---- */

@@ -43,43 +43,73 @@ static void card_remove(slmt_model *model, int32_t i)
     model->n_card--;
 }
 
-/* Makes room and both copies first, so that a failure changes nothing. */
-static status card_insert(slmt_model *model, const char *key, const char *text)
+status card_prepare(slmt_model *model, card_change *to, const char *key, const char *text)
 {
     mem *m = &model->context->mem;
     void *list = model->card;
-    char *k = NULL, *t = NULL;
-    status s = mem_resize(m, &list, model->n_card + 1, sizeof *model->card);
+    card_field fresh = {NULL, NULL};
+    TRY(check_card(key, text));
+    if (strcmp(card_text(model, key), text ? text : "") == 0)
+        return OK;
+    status s = mem_resize(m, &list, model->n_card + (size_t)to->n + 1, sizeof *model->card);
     model->card = list;
     if (s == OK)
-        s = mem_text(m, key, &k);
-    if (s == OK)
-        s = mem_text(m, text, &t);
-    if (s != OK) {
-        mem_give(m, k);
-        return s;
-    }
-    int32_t old = card_find(model, key);
-    if (old >= 0)
-        card_remove(model, old);
-    size_t place = 0;
-    while (place < model->n_card && strcmp(model->card[place].key, key) < 0)
-        place++;
-    memmove(&model->card[place + 1], &model->card[place], (model->n_card - place) * sizeof *model->card);
-    model->card[place] = (card_field){k, t};
+        s = mem_text(m, key, &fresh.key);
+    if (s == OK && text && *text)
+        s = mem_text(m, text, &fresh.text);
+    to->field[to->n++] = fresh;
+    return s;
+}
+
+/* There is room for one more. */
+static void card_insert(slmt_model *model, card_field fresh)
+{
+    size_t index = 0;
+    while (index < model->n_card && strcmp(model->card[index].key, fresh.key) < 0)
+        index++;
+    memmove(&model->card[index + 1], &model->card[index], (model->n_card - index) * sizeof *model->card);
+    model->card[index] = fresh;
     model->n_card++;
-    return OK;
+}
+
+void card_commit(slmt_model *model, card_change *change)
+{
+    for (int32_t i = 0; i < change->n; i++) {
+        card_field *fresh = &change->field[i];
+        int32_t old = card_find(model, fresh->key);
+        if (old >= 0)
+            card_remove(model, old);
+        if (fresh->text)
+            card_insert(model, *fresh);
+        else
+            mem_give(&model->context->mem, fresh->key);
+    }
+    change->n = 0;
+}
+
+void card_cancel(slmt_model *model, card_change *change)
+{
+    mem *m = &model->context->mem;
+    for (int32_t i = 0; i < change->n; i++) {
+        mem_give(m, change->field[i].key);
+        mem_give(m, change->field[i].text);
+    }
+    change->n = 0;
+    if (model->n_card == 0) {
+        mem_give(m, model->card);
+        model->card = NULL;
+    }
 }
 
 status card_set(slmt_model *model, const char *key, const char *text)
 {
-    TRY(check_card(key, text));
-    if (text && *text)
-        return card_insert(model, key, text);
-    int32_t i = card_find(model, key);
-    if (i >= 0)
-        card_remove(model, i);
-    return OK;
+    card_change change = {.n = 0};
+    status s = card_prepare(model, &change, key, text);
+    if (s == OK)
+        card_commit(model, &change);
+    else
+        card_cancel(model, &change);
+    return s;
 }
 
 void card_clear(slmt_model *model)

@@ -187,9 +187,9 @@ status context_open(const slmt_context_config *config, slmt_context **out)
     return OK;
 }
 
-status context_plan(slmt_context *context, const graph *g, int arena, plan **out)
+status context_plan(slmt_context *context, const graph *g, int flags, plan **out)
 {
-    return plan_create(g, context->dev, arena, out);
+    return plan_create(g, context->dev, flags, out);
 }
 
 slmt_context *context_retain(slmt_context *context)

@@ -36,7 +36,7 @@ void context_release(slmt_context *context);
 uint64_t context_live_bytes(const slmt_context *context);
 
 /* plan_create() on the context's device. */
-status context_plan(slmt_context *context, const graph *g, int arena, plan **out);
+status context_plan(slmt_context *context, const graph *g, int flags, plan **out);
 
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))

@@ -8,13 +8,14 @@
 
 #include "core/numbers.h"
 #include "core/params.h"
+#include "core/training.h"
 #include "lib/graph.h"
 #include "slmt/dataset.h"
 #include "slmt/method.h"
 
 enum {
-    METHOD_NUMBERS = 40,
-    METHOD_PORTS = 12
+    METHOD_NUMBERS = 64,
+    METHOD_PORTS = 24
 }; /* at most: options, or settings; inputs and outputs of a task */
 
 enum {
@@ -44,52 +45,43 @@ typedef struct numbers {
     const double *option, *setting;
 } numbers;
 
-/* A task that is being built into a graph. */
-typedef struct task_graph {
+/* A task, or one graph of it, that is being built. */
+struct task_graph {
     graph *g;
     const params *params;
     numbers at;
-    int32_t weights, frozen; /* plan slots of tensor 0, and of tensor 0 of the frozen copy */
-    value in[METHOD_PORTS];  /* bound, by input */
-    value out[METHOD_PORTS]; /* to be set, by output; of a task that trains: numbers, the last is minimised */
-} task_graph;
-
-/* ---- training ---- */
-
-/* The settings that every task that trains has, first in its table, and the first member of its struct. */
-typedef struct train_settings {
-    int32_t batch, epochs, augment, recompute;
-    double learning_rate, beta1, beta2, epsilon, data_rate;
-} train_settings;
-
-/* Their places among the values. */
-enum {
-    TRAIN_BATCH,
-    TRAIN_EPOCHS,
-    TRAIN_AUGMENT,
-    TRAIN_RATE,
-    TRAIN_BETA1,
-    TRAIN_BETA2,
-    TRAIN_EPSILON,
-    TRAIN_DATA_RATE,
-    TRAIN_RECOMPUTE,
-    TRAIN_SETTINGS
+    int32_t weights; /* plan slot of tensor 0 */
+    int32_t
+        states[TASK_STATES]; /* plan slot of tensor 0 of a copy or an attached model, by state of the task */
+    value tensors[TASK_STATES]; /* the state itself, of STATE_TENSOR */
+    value in[METHOD_PORTS];     /* bound, by input */
+    value out[METHOD_PORTS];    /* to be set, by output */
+    struct {
+        value loss;
+        int32_t set;
+    } minimise[TASK_SETS]; /* filled by task_minimise() */
+    int32_t n_minimise;
+    const struct method_task *kind;
+    int32_t output_slot; /* plan slot of output 0 */
+    int32_t key_slot;
+    const bk_shape *output_shape;
 };
 
-/* clang-format off */
-#define TRAIN_NUMBERS(batch_, epochs_, rate_, beta2_, data_rate_, recompute_)                                \
-    NUMBER_WHOLE(train_settings, batch, batch_, 1, 65536, "samples a step"),                                 \
-    NUMBER_WHOLE(train_settings, epochs, epochs_, 1, 1000000, "passes over the training samples"),           \
-    NUMBER_CHOICE(train_settings, augment, 1, 1, "off|on", "random changes of the samples"),                 \
-    NUMBER_REAL(train_settings, learning_rate, rate_, 0, 1e3, "highest learning rate"),                      \
-    NUMBER_REAL(train_settings, beta1, 0.9, 0, 0.999999999, "Adam's decay of the first moment"),             \
-    NUMBER_REAL(train_settings, beta2, beta2_, 0, 0.999999999, "Adam's decay of the second moment"),         \
-    NUMBER_REAL(train_settings, epsilon, 1e-8, 1e-30, 1, "Adam's epsilon"),                                  \
-    NUMBER_REAL(train_settings, data_rate, data_rate_, 0, 1,                                                 \
-                "part of the training samples that is used, the first ones"),                                \
-    NUMBER_CHOICE(train_settings, recompute, recompute_, 2, "nothing|cheap|linear",                          \
-                  "what is computed again for the gradients instead of kept: less memory, more time")
-/* clang-format on */
+/* An output of another graph of the task, as it was made last. */
+value task_output(const task_graph *t, int32_t output);
+
+/* The key of op_uniform() and the like: a new one in each step of a trainer. A session binds none. */
+value task_key(task_graph *t);
+
+/* The graph also makes the gradients of a loss for a parameter set. A task without graphs of its own
+ * minimises its last output over all its sets, and need not say so. */
+void task_minimise(task_graph *t, int32_t set, value loss);
+
+/* Moves copy `state` towards the model: copy = decay * copy + (1 - decay) * weight for each of its tensors.
+ */
+void task_average(task_graph *t, int32_t state, double decay);
+
+/* ---- training ---- */
 
 /* A step that is about to run. */
 typedef struct task_step {
@@ -155,17 +147,32 @@ typedef struct method_task {
     /* Shapes of inputs, then outputs, in the graph's `real` (and BK_I32). ERR_ARGUMENT, with the setting and
      * its rule, where settings do not fit each other; the tables' ranges are checked before. */
     status (*shapes)(numbers at, bk_dtype real, bk_shape *shape);
-    void (*build)(task_graph *t);
-    const slicing *slices; /* NULL: no volumes */
+    void (*build)(task_graph *t); /* sets every output */
+    const slicing *slices;        /* NULL: no volumes */
 
     /* of tasks that train */
-    const char *frozen; /* the first tensors, whose names begin so, are also kept as they were when training
-                           began; NULL: none */
-    double (*rate)(const double *setting, double epoch);
+    const param_set *sets; /* NULL: one set of all tensors */
+    int32_t n_sets;
+    const trainer_state *states;
+    int32_t n_states;
+    const method_graph *graphs; /* instead of `build`, for tasks with a step of their own */
+    int32_t n_graphs;
+    status (*step)(step *s);             /* NULL: run the graph, then update every set */
     task_needs (*needs)(numbers at);     /* NULL: nothing */
     void (*prepare)(const task_step *s); /* NULL: no hidden inputs */
     const feeding *feeding;              /* NULL: no training sets */
 } method_task;
+
+/* The graphs of a task: its own, or `build` as the only one. */
+int32_t task_graph_count(const method_task *kind);
+const char *task_graph_name(const method_task *kind, int32_t graph);
+
+/* ERR_INTERNAL, naming the task: its table is beyond the limits above, or says nothing of its graphs. */
+status task_check(const method_task *kind);
+
+/* Likewise its sets. */
+int32_t task_set_count(const method_task *kind);
+const param_set *task_set(const method_task *kind, int32_t set);
 
 typedef struct method {
     const char *name, *title, *source;
@@ -181,6 +188,9 @@ typedef struct method {
 
 const method *method_at(size_t index);        /* NULL past the last */
 const method *method_named(const char *name); /* NULL: none */
+/* For tests, which no program can do: one more method, in place of the one added before. */
+void method_add(const method *m);
+
 const method_task *task_named(const method *m, const char *name);
 
 /* The defaults, or those of the preset that is among the given numbers (its index, "preset"), then the other

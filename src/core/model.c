@@ -93,12 +93,18 @@ int32_t model_image_side(const slmt_model *model)
     return k < 0 ? 0 : (int32_t)model->option[k];
 }
 
-status model_take_preprocess(slmt_model *model, const slmt_preprocess *p)
+status model_check_preprocess(const slmt_model *model, const slmt_preprocess *p)
 {
     TRY(preprocess_check(p));
     if (model_image_side(model) && p->image_size != model_image_side(model))
         return fail(ERR_ARGUMENT, "image_size of the slices is %d, that of the model's images %d",
                     p->image_size, model_image_side(model));
+    return OK;
+}
+
+status model_take_preprocess(slmt_model *model, const slmt_preprocess *p)
+{
+    TRY(model_check_preprocess(model, p));
     model->preprocess = *p;
     return OK;
 }

@@ -50,6 +50,7 @@ int32_t model_image_side(const slmt_model *model);
 
 /* Takes over a preprocessing. ERR_ARGUMENT: a field breaks its rule, or the images are not the model's. */
 status model_take_preprocess(slmt_model *model, const slmt_preprocess *p);
+status model_check_preprocess(const slmt_model *model, const slmt_preprocess *p); /* changes nothing */
 
 /* ERR_STATE: the model is of another method than the typed calls are for. */
 status model_require_slmt_net(const slmt_model *model, const char *call);
@@ -89,6 +90,17 @@ const char *card_text(const slmt_model *model, const char *key); /* "": none */
  */
 status card_set(slmt_model *model, const char *key, const char *text);
 void card_clear(slmt_model *model);
+
+/* A change of some fields that takes its memory first: prepare() adds a field, then commit() cannot fail, and
+ * cancel() leaves the card as it is. */
+enum { CARD_CHANGES = 2 };
+typedef struct card_change {
+    card_field field[CARD_CHANGES];
+    int32_t n;
+} card_change;
+status card_prepare(slmt_model *model, card_change *to, const char *key, const char *text);
+void card_commit(slmt_model *model, card_change *change);
+void card_cancel(slmt_model *model, card_change *change);
 
 static inline bk_dtype model_real(const slmt_model *model)
 {

@@ -57,15 +57,16 @@ static size_t padded(size_t count, bk_dtype type)
     return (count + line - 1) / line * line;
 }
 
-static void add(params *p, param_init init, int used, int matrix, int32_t rank, const int64_t *dim,
-                const char *name)
+static void add(params *p, param_init init, param_role role, int used, int matrix, int32_t rank,
+                const int64_t *dim, const char *name)
 {
     bk_dtype type = matrix ? p->matrix : p->real;
     if (p->error == OK)
         p->error = room_for_one(p);
     if (p->error != OK)
         return;
-    param t = {.init = init, .used = used, .matrix = matrix, .shape = {.dtype = type, .rank = rank}};
+    param t = {
+        .init = init, .role = role, .used = used, .matrix = matrix, .shape = {.dtype = type, .rank = rank}};
     snprintf(t.name, sizeof t.name, "%s", name);
     for (int32_t i = 0; i < rank; i++)
         t.shape.dim[i] = dim[i];
@@ -81,13 +82,19 @@ static void add(params *p, param_init init, int used, int matrix, int32_t rank, 
 
 void params_add(params *p, param_init init, int used, int32_t rank, const int64_t *dim, const char *name)
 {
-    add(p, init, used, 0, rank, dim, name);
+    add(p, init, ROLE_WEIGHT, used, 0, rank, dim, name);
+}
+
+void params_add_role(params *p, param_role role, param_init init, int32_t rank, const int64_t *dim,
+                     const char *name)
+{
+    add(p, init, role, 1, 0, rank, dim, name);
 }
 
 void params_add_matrix(params *p, param_init init, int used, int32_t rank, const int64_t *dim,
                        const char *name)
 {
-    add(p, init, used, used, rank, dim, name);
+    add(p, init, ROLE_WEIGHT, used, used, rank, dim, name);
 }
 
 int params_are_half(const params *p)
@@ -120,7 +127,7 @@ static double position_value(const param *t, size_t element)
 
 int param_trained(const param *p)
 {
-    return p->used && p->init != INIT_POSITION && p->init != INIT_SOBEL && p->init != INIT_GIVEN;
+    return p->used && p->role == ROLE_WEIGHT;
 }
 
 static double sobel_value(size_t element)

@@ -15,10 +15,17 @@ typedef enum param_init {
     INIT_TRUNCATED, /* N(0, 0.02), redrawn beyond two standard deviations */
     INIT_FAN_IN,    /* U(+-1/sqrt(elements of one output)) */
     INIT_HE,        /* N(0, sqrt(2 / elements of one output)) */
-    INIT_POSITION,  /* fixed two-dimensional sine-cosine table [1, 1+n*n, C]; never trained */
-    INIT_SOBEL,     /* fixed pair of 3x3 Sobel filters [2,1,3,3]; never trained */
-    INIT_GIVEN      /* 0 until the caller sets it, to what was trained elsewhere; never trained */
+    INIT_POSITION,  /* two-dimensional sine-cosine table [1, 1+n*n, C] */
+    INIT_SOBEL      /* pair of 3x3 Sobel filters [2,1,3,3] */
 } param_init;
+
+/* Who changes a tensor. */
+typedef enum param_role {
+    ROLE_WEIGHT, /* an optimiser */
+    ROLE_BUFFER, /* graphs that assign to it: running statistics */
+    ROLE_FIXED,  /* nobody */
+    ROLE_GIVEN   /* the caller, once: trained elsewhere, and refused while it is 0 */
+} param_role;
 
 enum { PARAM_NAME_MAX = 80 };
 
@@ -26,6 +33,7 @@ typedef struct param {
     char name[PARAM_NAME_MAX];
     bk_shape shape;
     param_init init;
+    param_role role;
     int used;      /* 0: a reference checkpoint stores it and nothing reads it */
     int matrix;    /* 1: linear layers alone read it, so that it may be stored as 16-bit floats */
     size_t count;  /* elements */
@@ -47,8 +55,12 @@ typedef struct params {
 void params_init(params *p, mem *m, bk_dtype real, bk_dtype matrix);
 void params_clear(params *p);
 
-/* Adds a tensor. Failures are kept in p->error. */
+/* Adds a weight. Failures are kept in p->error. */
 void params_add(params *p, param_init init, int used, int32_t rank, const int64_t *dim, const char *name);
+
+/* The same for a tensor that no optimiser changes. */
+void params_add_role(params *p, param_role role, param_init init, int32_t rank, const int64_t *dim,
+                     const char *name);
 
 /* Adds the matrix of a linear layer: what BK_LINEAR reads as its weight, maybe through BK_RESHAPE, and no
  * other op reads. An unused one is a tensor like others. */

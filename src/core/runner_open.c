@@ -54,7 +54,7 @@ static status plan_part(runner *r, int arena, fold_part part, folded *out, plan 
     graph *g;
     task_values made = {0};
     TRY(graph_create(&r->context->mem, model_real(r->model), &g));
-    status st = task_build(&r->task, g, &made);
+    status st = task_build(&r->task, 0, g, &made);
     if (st == OK)
         st = fold(r, g, part, out);
     if (st == OK)

@@ -5,8 +5,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "lib/ops/rules.h"
+
 status task_init(task *t, slmt_model *model, const method_task *kind, const double *setting)
 {
+    TRY(task_check(kind));
     *t = (task){.model = model, .kind = kind};
     memcpy(t->setting, setting, (size_t)numbers_count(kind->settings) * sizeof *setting);
     TRY(numbers_check(kind->settings, "setting", t->setting));
@@ -21,7 +24,7 @@ status task_find(const slmt_model *model, const char *name, int trains, const me
     if ((*kind)->trains != trains)
         return fail(ERR_STATE, "task %s of method %s is for a %s", name, model->method->name,
                     trains ? "session" : "trainer");
-    return OK;
+    return task_check(*kind);
 }
 
 status task_settings(const method_task *kind, const slmt_number *given, size_t n, double *setting)
@@ -35,14 +38,29 @@ int32_t task_ports(const task *t)
     return t->kind->inputs.n + t->kind->outputs.n;
 }
 
+int32_t task_slot_state(const task *t, int32_t state)
+{
+    return (1 + state) * t->model->params.n;
+}
+
+bk_shape task_state_shape(const task *t, int32_t state)
+{
+    return t->kind->states[state].shape(t->model->option, t->setting, model_real(t->model));
+}
+
 int32_t task_slot_port(const task *t, int32_t port)
 {
-    return 2 * t->model->params.n + port;
+    return task_slot_state(t, t->kind->n_states) + port;
+}
+
+int32_t task_slot_key(const task *t)
+{
+    return task_slot_port(t, task_ports(t));
 }
 
 int32_t task_slots(const task *t)
 {
-    return task_slot_port(t, task_ports(t));
+    return task_slot_key(t) + 1;
 }
 
 /* What was to come from elsewhere and is read has come: of an array of weights (not of biases), an element
@@ -54,7 +72,7 @@ static status check_given(const task *t, const task_values *made)
     for (int32_t k = 0; k < m->params.n; k++) {
         const param *p = &m->params.list[k];
         size_t i = 0;
-        if (p->init != INIT_GIVEN || p->shape.rank < 2 || made->weights[k] == NONE)
+        if (p->role != ROLE_GIVEN || p->shape.rank < 2 || made->weights[k] == NONE)
             continue;
         while (i < p->count && real_get(model_tensor(m, k), tensor_type(p), i) == 0)
             i++;
@@ -67,30 +85,61 @@ static status check_given(const task *t, const task_values *made)
     return OK;
 }
 
-status task_build(const task *t, graph *g, task_values *made)
+/* Inputs, states and slots, for the method to build on. */
+static void open_graph(const task *t, graph *g, task_graph *made)
+{
+    const method_task *k = t->kind;
+    *made = (task_graph){.g = g, .params = &t->model->params, .at = {t->model->option, t->setting}};
+    for (int32_t i = 0; i < k->inputs.n; i++)
+        made->in[i] = graph_bound(g, task_slot_port(t, i), t->shape[i]);
+    for (int32_t i = 0; i < k->outputs.n; i++)
+        made->out[i] = NONE;
+    made->output_slot = task_slot_port(t, k->inputs.n);
+    made->output_shape = t->shape + k->inputs.n;
+    made->kind = k;
+    made->key_slot = task_slot_key(t);
+    for (int32_t i = 0; i < k->n_states; i++) {
+        made->states[i] = task_slot_state(t, i);
+        if (k->states[i].kind == STATE_TENSOR)
+            made->tensors[i] = graph_state(g, made->states[i], task_state_shape(t, i));
+    }
+}
+
+static status put_outputs(const task *t, const task_graph *made)
+{
+    const method_task *k = t->kind;
+    for (int32_t i = 0; i < k->outputs.n; i++) {
+        const bk_shape *declared = &t->shape[k->inputs.n + i];
+        char is[128], expected[128];
+        if (made->out[i] == NONE) {
+            if (k->build)
+                return fail(ERR_INTERNAL, "task %s does not make its output %s", k->name,
+                            k->outputs.rows[i].name);
+            continue;
+        }
+        if (!shape_equal(declared, graph_shape(made->g, made->out[i])))
+            return fail(ERR_INTERNAL, "task %s makes output %s as %s, its table says %s", k->name,
+                        k->outputs.rows[i].name, shape_text(graph_shape(made->g, made->out[i]), is),
+                        shape_text(declared, expected));
+        graph_output(made->g, made->out[i], task_slot_port(t, k->inputs.n + i));
+    }
+    return graph_status(made->g);
+}
+
+status task_build(const task *t, int32_t which, graph *g, task_values *made)
 {
     const method_task *k = t->kind;
     int32_t n = t->model->params.n;
     void *p;
     made->weights = NULL;
-    made->t = (task_graph){
-        .g = g, .params = &t->model->params, .at = {t->model->option, t->setting}, .weights = 0, .frozen = n};
-    for (int32_t i = 0; i < k->inputs.n; i++)
-        made->t.in[i] = graph_bound(g, task_slot_port(t, i), t->shape[i]);
-    for (int32_t i = 0; i < k->outputs.n; i++)
-        made->t.out[i] = NONE;
-    k->build(&made->t);
+    open_graph(t, g, &made->t);
+    (k->build ? k->build : k->graphs[which].build)(&made->t);
     TRY(graph_status(g));
-    for (int32_t i = 0; i < k->outputs.n; i++)
-        graph_output(g, made->t.out[i], task_slot_port(t, k->inputs.n + i));
+    TRY(put_outputs(t, &made->t));
     TRY(mem_array(g->mem, (size_t)n, sizeof(value), &p));
     made->weights = p;
     for (int32_t i = 0; i < n; i++)
-        made->weights[i] = NONE;
-    for (value v = 0; v < g->n_values; v++)
-        if (g->values[v].kind == VALUE_BOUND && g->values[v].slot < n)
-            made->weights[g->values[v].slot] = v;
-    TRY(graph_status(g));
+        made->weights[i] = i < g->n_bound ? g->bound[i] : NONE;
     return check_given(t, made);
 }
 

@@ -24,18 +24,22 @@ status task_settings(const method_task *kind, const slmt_number *given, size_t n
 
 int32_t task_ports(const task *t); /* inputs and outputs */
 
-/* Plan slots: weights, the frozen copy, then the ports. */
+/* Plan slots: weights, the states of the trainer (as many slots each), the ports, then the key of random
+ * numbers. */
+int32_t task_slot_state(const task *t, int32_t state);
+bk_shape task_state_shape(const task *t, int32_t state); /* of STATE_TENSOR */
 int32_t task_slot_port(const task *t, int32_t port);
+int32_t task_slot_key(const task *t);
 int32_t task_slots(const task *t);
 
-/* Adds the task to an empty graph. made->in are bound, made->out are outputs of the graph; made->weights[k]
- * is the value of the model's tensor k, NONE where nothing reads it (freed by task_values_close()).
- * ERR_STATE: it reads a tensor that is to be given (INIT_GIVEN) and has not been. */
+/* Adds graph `which` of the task to an empty graph. made->in are bound, made->out are outputs of the graph;
+ * made->weights[k] is the value of the model's tensor k, NONE where nothing reads it (freed by
+ * task_values_close()). ERR_STATE: it reads a tensor that is to be given (ROLE_GIVEN) and has not been. */
 typedef struct task_values {
     task_graph t;
     value *weights;
 } task_values;
-status task_build(const task *t, graph *g, task_values *made);
+status task_build(const task *t, int32_t which, graph *g, task_values *made);
 void task_values_close(task_values *made, graph *g);
 
 /* Binds the model's weights, those in the device's memory, in a table of task_slots() pointers. */

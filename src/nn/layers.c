@@ -40,15 +40,34 @@ void nn_enter(nn *n, layer_name layer)
     graph_layer(n->g, name);
 }
 
-value nn_weight(nn *n, layer_name layer, const char *part)
+static int32_t find(const nn *n, layer_name layer, const char *part)
 {
     char name[2 * PARAM_NAME_MAX];
     snprintf(name, sizeof name, "%s%s%s%s", n->prefix, layer.text, layer.text[0] ? "." : "", part);
     int32_t k = params_find(n->params, name);
     if (k < 0)
-        return graph_fail(n->g, fail(ERR_INTERNAL, "the network has no tensor %s", name));
+        graph_fail(n->g, fail(ERR_INTERNAL, "the network has no tensor %s", name));
+    return k;
+}
+
+value nn_weight(nn *n, layer_name layer, const char *part)
+{
+    int32_t k = find(n, layer, part);
+    if (k < 0)
+        return NONE;
     if (n->weights[k] == NONE)
         n->weights[k] = graph_bound(n->g, n->slot + k, n->params->list[k].shape);
+    return n->weights[k];
+}
+
+value nn_buffer(nn *n, layer_name layer, const char *part)
+{
+    int32_t k = find(n, layer, part);
+    if (k < 0)
+        return NONE;
+    if (n->params->list[k].role != ROLE_BUFFER)
+        return graph_fail(n->g, fail(ERR_INTERNAL, "tensor %s is no buffer", n->params->list[k].name));
+    n->weights[k] = graph_state(n->g, n->slot + k, n->params->list[k].shape);
     return n->weights[k];
 }
 

@@ -15,7 +15,8 @@ typedef struct nn {
     const params *params;
     const char *prefix; /* in front of every name: "E." */
     int32_t slot;       /* weight k is bound to plan slot `slot + k` */
-    value *weights;     /* by tensor index: its value, NONE until it is used */
+    value *weights;     /* by tensor index: its value, NONE until it is used; a method may set another value
+                           first, such as a weight after a step that looks ahead */
 } nn;
 
 /* Opens a builder over graph g, whose tensor k is bound to plan slot `slot + k`; close frees the builder's
@@ -39,6 +40,10 @@ void nn_enter(nn *n, layer_name layer);
 
 /* Returns the tensor `layer.part`. */
 value nn_weight(nn *n, layer_name layer, const char *part);
+
+/* The buffer `layer.part` as a state: graph_assign() replaces it after a run. Who updates it a second time in
+ * one graph starts from graph_latest(). */
+value nn_buffer(nn *n, layer_name layer, const char *part);
 
 value nn_linear(nn *n, layer_name layer, value x);         /* .weight, .bias */
 value nn_linear_no_bias(nn *n, layer_name layer, value x); /* .weight */

@@ -117,32 +117,17 @@ static char *data_text(const training *t)
     return text;
 }
 
-/* Card field of a task that was given one contrast: a name, or unset for all. */
+/* Card field of a task that was given one contrast: a name, or unset for all. slmt_trainer_run() sets it. */
 static char *contrast_key(const training *t)
 {
     return must_format("%s_contrast", t->task);
-}
-
-static slmt_status set_contrast_cards(const training *t, slmt_model *model)
-{
-    const training_files *f = &t->options->files;
-    if (!f->target) {
-        char *key = contrast_key(t);
-        slmt_status status = slmt_model_set_card(model, key, f->source);
-        free(key);
-        return status;
-    }
-    slmt_status status = slmt_model_set_card(model, "source_contrast", f->source);
-    return status == SLMT_OK ? slmt_model_set_card(model, "target_contrast", f->target) : status;
 }
 
 static slmt_status fill_card(const training *t, slmt_model *model)
 {
     char *training = training_text(t);
     char *data = data_text(t);
-    slmt_status status = set_contrast_cards(t, model);
-    if (status == SLMT_OK)
-        status = append_card(model, "training", training);
+    slmt_status status = append_card(model, "training", training);
     if (status == SLMT_OK)
         status = append_card(model, "data", data);
     if (status == SLMT_OK && !*slmt_model_card(model, "intended_use"))
@@ -172,7 +157,7 @@ static char *card_copy(const slmt_model *model, const char *key)
     return *text ? must_copy(text) : NULL;
 }
 
-/* The contrasts that a resumed run was given, as fill_card() kept them. */
+/* The contrasts that a resumed run was given, as slmt_trainer_run() kept them. */
 static void read_contrasts(training *t, const slmt_model *model)
 {
     if (task_has_input(t->method, t->task, "target")) {
@@ -246,17 +231,10 @@ static int start_model(training *t, slmt_model **model)
     return code == EXIT_OK && !f->model ? make_model(t, model) : code;
 }
 
-/* The model takes over how the slices it learns from were made. */
-static int fit_model(const training *t, slmt_model *model)
+/* What the card says of the run; slmt_trainer_run() adds what the set was. */
+static int describe_run(const training *t, slmt_model *model)
 {
-    slmt_preprocess preprocess;
-    slmt_preprocess_init(&preprocess);
-    slmt_status status = slmt_dataset_get_preprocess(t->dataset, &preprocess);
-    if (status == SLMT_OK)
-        status = slmt_model_set_preprocess(model, &preprocess);
-    if (status != SLMT_OK)
-        return fail(status, "%s does not fit the model", t->options->files.data);
-    status = fill_card(t, model);
+    slmt_status status = fill_card(t, model);
     return status == SLMT_OK ? EXIT_OK : fail(status, "model card");
 }
 
@@ -269,7 +247,7 @@ static int new_trainer(training *t)
     if (code == EXIT_OK && o->files.judge)
         code = judge_copy(t->context, o->files.judge, model);
     if (code == EXIT_OK)
-        code = fit_model(t, model);
+        code = describe_run(t, model);
     if (code == EXIT_OK &&
         slmt_trainer_task_memory(model, t->task, t->settings.items, t->settings.count, &bytes) == SLMT_OK)
         say("training takes %" PRIu64 " MiB besides the model", bytes >> 20);
@@ -312,28 +290,34 @@ static uint64_t epoch_of(const slmt_training_state *state)
     return state->steps_in_epoch && state->step ? (state->step - 1) / state->steps_in_epoch + 1 : 0;
 }
 
-/* The parts of the loss, by the names of the task's outputs. */
-static void log_parts(const training *t, cJSON *event, const slmt_losses *losses)
+static double value_at(const training *t, size_t index)
 {
-    slmt_port_info info = {.struct_size = sizeof info};
-    for (int32_t i = 0; i < losses->parts; i++)
-        if (slmt_task_output(t->method, t->task, (size_t)i, &info) == SLMT_OK)
-            cJSON_AddNumberToObject(event, info.name, losses->part[i]);
+    double value = 0;
+    slmt_trainer_value(t->trainer, slmt_trainer_value_name(t->trainer, index), &value);
+    return value;
 }
 
-static void log_step(training *t, const slmt_training_state *state, const slmt_losses *losses)
+/* The loss is the last value before the learning rate. */
+static size_t loss_index(const training *t)
+{
+    size_t n = slmt_trainer_value_count(t->trainer);
+    return n >= 2 ? n - 2 : 0;
+}
+
+static void log_step(training *t, const slmt_training_state *state)
 {
     cJSON *event = journal_event("step");
     cJSON_AddNumberToObject(event, "step", (double)state->step);
     cJSON_AddNumberToObject(event, "epoch", (double)epoch_of(state));
-    cJSON_AddNumberToObject(event, "loss", losses->total);
-    log_parts(t, event, losses);
-    cJSON_AddNumberToObject(event, "learning_rate", losses->learning_rate);
+    cJSON_AddNumberToObject(event, "loss", value_at(t, loss_index(t)));
+    for (size_t i = 0; i < slmt_trainer_value_count(t->trainer); i++)
+        if (i != loss_index(t))
+            cJSON_AddNumberToObject(event, slmt_trainer_value_name(t->trainer, i), value_at(t, i));
     cJSON_AddNumberToObject(event, "seconds", seconds_now() - t->bar.began);
     journal_write(&t->log, event);
 }
 
-static void show_step(training *t, const slmt_training_state *state, const slmt_losses *losses)
+static void show_step(training *t, const slmt_training_state *state)
 {
     uint64_t most = t->options->files.max_steps;
     uint64_t total = state->total_steps;
@@ -341,7 +325,7 @@ static void show_step(training *t, const slmt_training_state *state, const slmt_
         total = t->bar.first + most;
     char note[128];
     snprintf(note, sizeof note, "epoch %" PRIu64 ", loss %.5g, learning rate %.3g", epoch_of(state),
-             losses->total, losses->learning_rate);
+             value_at(t, loss_index(t)), value_at(t, loss_index(t) + 1));
     progress_update(&t->bar, state->step, total, note);
 }
 
@@ -351,12 +335,13 @@ static bool checkpoint_due(const training *t, const slmt_training_state *state)
     return interval && state->step % interval == 0 && state->step < state->total_steps;
 }
 
-static int32_t on_step(void *user, const slmt_training_state *state, const slmt_losses *losses)
+static int32_t on_step(void *user, slmt_trainer *trainer, const slmt_training_state *state)
 {
     training *t = user;
+    (void)trainer; /* t has it */
     t->steps++;
-    log_step(t, state, losses);
-    show_step(t, state, losses);
+    log_step(t, state);
+    show_step(t, state);
     if (checkpoint_due(t, state))
         t->stop = STOP_CHECKPOINT;
     if (interrupted())

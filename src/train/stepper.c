@@ -1,193 +1,61 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* stepper.c - one optimisation step. Weights and both moments are flat arrays of the same layout; gradients
- * lie in the plan's memory, where activations were before. */
+/* stepper.c - running training steps: graphs, checks, updates, and the way back when a step fails. */
 #include "train/stepper.h"
 
 #include <math.h>
 #include <string.h>
-
-#include "lib/recompute.h"
 
 static const params *params_of(const stepper *s)
 {
     return &s->task.model->params;
 }
 
-static bk_dtype real_of(const stepper *s)
+bk_dtype step_real(const step *s)
 {
     return model_real(s->task.model);
 }
 
-static size_t real_size(const stepper *s)
-{
-    return bk_dtype_size(real_of(s));
-}
-
 const void *stepper_gradient(const stepper *s, int32_t k)
 {
-    return plan_held(s->plan, k);
+    return plan_held(s->graph[s->last_graph].plan, k);
 }
 
-/* ---- the graph ---- */
-
-/* Where the tensors after tensor k begin in a flat array. */
-static size_t end_of(const params *all, int32_t k)
+int stepper_is_scalar(const stepper *s, int32_t output)
 {
-    for (k++; k < all->n; k++)
-        if (all->list[k].used)
-            return all->list[k].offset;
-    return all->total;
+    const bk_shape *shape = &s->task.shape[s->task.kind->inputs.n + output];
+    return shape->rank == 0 && shape->dtype != BK_I32;
 }
 
-/* Adds the gradient of every trained weight that the loss depends on, held under the tensor's number. */
-static status add_gradients(stepper *s, graph *g, const task_values *made)
+/* ---- profile ---- */
+
+static status profile_plans(stepper *s, slmt_profile *profile)
 {
-    void *p;
-    int32_t n = 0;
-    const params *all = params_of(s);
-    value loss = made->t.out[s->task.kind->outputs.n - 1];
-    TRY(mem_array(g->mem, 2 * (size_t)all->n, sizeof(value), &p));
-    value *wrt = p, *gradient = wrt + all->n;
-    for (int32_t k = 0; k < all->n; k++)
-        if (made->weights[k] != NONE && param_trained(&all->list[k]))
-            wrt[n++] = made->weights[k];
-    status st = graph_gradients(g, loss, wrt, n, gradient);
-    for (int32_t i = 0; st == OK && i < n; i++) {
-        if (gradient[i] == NONE)
-            continue;
-        int32_t k = g->values[wrt[i]].slot;
-        graph_hold(g, gradient[i], k);
-        s->trained = end_of(all, k);
+    struct profile *records = profile ? &profile->records : NULL;
+    status st = OK;
+    for (int32_t i = 0; st == OK && i < task_graph_count(s->task.kind); i++) {
+        st = plan_profile(s->graph[i].plan, records);
+        for (int32_t set = 0; st == OK && set < TASK_SETS; set++)
+            if (s->graph[i].update[set])
+                st = plan_profile(s->graph[i].update[set], records);
     }
-    mem_give(g->mem, p);
-    return st == OK ? graph_status(g) : st;
-}
-
-static status make_plan(stepper *s, dry_run *y)
-{
-    graph *g;
-    task_values made = {0};
-    TRY(graph_create(&s->context->mem, real_of(s), &g));
-    status st = task_build(&s->task, g, &made);
-    if (st == OK)
-        st = add_gradients(s, g, &made);
-    if (st == OK)
-        st = graph_recompute(g, (recompute_level)s->task.setting[TRAIN_RECOMPUTE]);
-    if (st == OK)
-        st = context_plan(s->context, g, !y->dry, &s->plan);
-    task_values_close(&made, g);
-    graph_free(g);
-    if (st == OK && y->dry)
-        y->bytes += mem_cost(plan_arena_bytes(s->plan));
     return st;
-}
-
-/* ---- memory ---- */
-
-/* The frozen tensors are the first ones. */
-static size_t frozen_reals(const stepper *s)
-{
-    const params *all = params_of(s);
-    const char *prefix = s->task.kind->frozen;
-    size_t reals = 0;
-    for (int32_t k = 0; prefix && k < all->n; k++)
-        if (all->list[k].used && strncmp(all->list[k].name, prefix, strlen(prefix)) == 0)
-            reals = end_of(all, k);
-    return reals;
-}
-
-static status take_training(stepper *s, dry_run *y)
-{
-    size_t real = real_size(s);
-    TRY(dry_run_take(y, s->trained * real, &s->moment1));
-    TRY(dry_run_take(y, s->trained * real, &s->moment2));
-    s->frozen_reals = frozen_reals(s);
-    if (s->frozen_reals == 0)
-        return OK;
-    TRY(dry_run_take(y, s->frozen_reals * real, &s->frozen));
-    if (s->frozen)
-        memcpy(s->frozen, s->task.model->weights, s->frozen_reals * real);
-    return OK;
-}
-
-static status take_batch(stepper *s, dry_run *y)
-{
-    const method_task *k = s->task.kind;
-    task_needs needs =
-        k->needs ? k->needs((numbers){s->task.model->option, s->task.setting}) : (task_needs){0};
-    void *p;
-    for (int32_t i = 0; i < k->inputs.n; i++)
-        TRY(dry_run_take(y, (size_t)bk_count(&s->task.shape[i]) * bk_dtype_size(s->task.shape[i].dtype),
-                         &s->data[i]));
-    if (needs.room > 0)
-        TRY(dry_run_take(y, needs.room, &s->room));
-    s->n_draws = needs.draws;
-    if (needs.draws == 0)
-        return OK;
-    TRY(dry_run_take(y, needs.draws * sizeof(double), &p));
-    s->draws = p;
-    return OK;
-}
-
-static void bind_all(stepper *s)
-{
-    const params *all = params_of(s);
-    const method_task *k = s->task.kind;
-    task_bind_weights(&s->task, s->bound);
-    for (int32_t i = 0; s->frozen && i < all->n; i++)
-        if (all->list[i].used && all->list[i].offset < s->frozen_reals)
-            s->bound[all->n + i] = (unsigned char *)s->frozen + all->list[i].offset * real_size(s);
-    for (int32_t i = 0; i < k->inputs.n; i++)
-        s->bound[task_slot_port(&s->task, i)] = s->data[i];
-    for (int32_t i = 0; i < k->outputs.n; i++)
-        s->bound[task_slot_port(&s->task, k->inputs.n + i)] = &s->losses[i];
-}
-
-status stepper_open(stepper *s, slmt_context *context, const task *t, dry_run *y)
-{
-    void *p;
-    *s = (stepper){.context = context, .task = *t};
-    if (!device_is_host(context->dev))
-        return fail(ERR_UNSUPPORTED,
-                    "backend %s: training on a device with memory of its own is not served yet",
-                    context->dev.backend->name);
-    TRY(mem_zeros(&context->mem, (size_t)task_slots(t), sizeof(void *), &p));
-    s->bound = p;
-    TRY(make_plan(s, y));
-    TRY(take_training(s, y));
-    TRY(take_batch(s, y));
-    bind_all(s);
-    return OK;
-}
-
-void stepper_close(stepper *s)
-{
-    mem *m = &s->context->mem;
-    void *blocks[] = {s->bound, s->moment1, s->moment2, s->frozen, s->draws, s->room};
-    plan_free(s->plan);
-    slmt_profile_free(s->profile);
-    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
-        mem_give(m, blocks[i]);
-    for (int i = 0; i < METHOD_PORTS; i++)
-        mem_give(m, s->data[i]);
 }
 
 status stepper_profile(stepper *s, slmt_profile *profile)
 {
-    int32_t entry = 0;
+    status st = profile_plans(s, profile);
+    if (st != OK) {
+        profile_plans(s, NULL); /* takes no memory */
+        profile = NULL;
+    }
     if (profile)
-        TRY(profile_named(&profile->records, "adam", "optimizer", &entry));
-    TRY(profile_exchange(s->plan, &s->profile, profile));
-    s->adam_entry = entry;
-    return OK;
+        atomic_fetch_add(&profile->owners, 1);
+    profile_release(s->profile);
+    s->profile = profile;
+    return st;
 }
 
-/* ---- steps ---- */
-
-static void *shift(void *array, bk_dtype real, size_t reals)
-{
-    return (unsigned char *)array + reals * bk_dtype_size(real);
-}
+/* ---- checks ---- */
 
 static int all_finite(const void *array, bk_dtype real, size_t n)
 {
@@ -201,14 +69,14 @@ static int all_finite(const void *array, bk_dtype real, size_t n)
     return finite;
 }
 
-/* A loss can be finite where its gradient has overflowed: Adam must not see that. */
-static status check_gradients(const stepper *s)
+/* A loss can be finite where its gradient has overflowed: no optimiser must see that. set below 0: all. */
+static status check_gradients(const stepper *s, int32_t set)
 {
     const params *all = params_of(s);
     for (int32_t k = 0; k < all->n; k++) {
         const param *p = &all->list[k];
         const void *gradient = stepper_gradient(s, k);
-        if (gradient && !all_finite(gradient, all->real, p->count))
+        if (gradient && (set < 0 || s->set_of[k] == set) && !all_finite(gradient, all->real, p->count))
             return fail(ERR_NONFINITE,
                         "step %llu: the gradient of %s is not finite; the weights are as before the step",
                         (unsigned long long)s->step, p->name);
@@ -216,26 +84,223 @@ static status check_gradients(const stepper *s)
     return OK;
 }
 
-/* Adam on every tensor that has a gradient. */
-static bk_status update_weights(stepper *s, double rate)
+static status report(stepper *s, int32_t output, double x)
 {
-    const double *c = s->task.setting;
-    const params *all = params_of(s);
-    bk_status st = BK_OK;
-    for (int32_t k = 0; st == BK_OK && k < all->n; k++) {
-        size_t at = all->list[k].offset;
-        const void *gradient = stepper_gradient(s, k);
-        if (gradient)
-            st = s->context->dev.backend->adam(
-                s->context->dev.handle, all->real, all->list[k].count, model_tensor(s->task.model, k),
-                gradient, shift(s->moment1, all->real, at), shift(s->moment2, all->real, at), rate,
-                c[TRAIN_BETA1], c[TRAIN_BETA2], c[TRAIN_EPSILON], (int64_t)s->step + 1);
+    s->value[output] = x;
+    if (isfinite(x))
+        return OK;
+    return fail(ERR_NONFINITE,
+                "step %llu: the loss is not finite (%s is %g); the weights are as before the step",
+                (unsigned long long)s->step, s->task.kind->outputs.rows[output].name, x);
+}
+
+/* The scalar outputs as they are now; those of other graphs have been checked before. */
+static status read_scalars(stepper *s)
+{
+    const method_task *k = s->task.kind;
+    for (int32_t i = 0; i < k->outputs.n; i++)
+        if (stepper_is_scalar(s, i))
+            TRY(report(s, i, real_get(s->data[k->inputs.n + i], step_real(s), 0)));
+    return OK;
+}
+
+/* ---- what a step is made of ---- */
+
+static status run_graph(stepper *s, int32_t graph)
+{
+    const method_task *k = s->task.kind;
+    if (graph < 0 || graph >= task_graph_count(k))
+        return fail(ERR_INTERNAL, "task %s has no graph %d", k->name, graph);
+    s->last_graph = graph;
+    TRY(plan_run(s->graph[graph].plan, s->bound, task_slots(&s->task), s->cancel));
+    return read_scalars(s);
+}
+
+static const char *state_name(const stepper *s, int32_t slot)
+{
+    int32_t n = params_of(s)->n;
+    return slot < n ? params_of(s)->list[slot].name : s->task.kind->states[slot / n - 1].name;
+}
+
+/* The states of the graph that was run last take their next values, if all of those are numbers. */
+static status assign_states(stepper *s)
+{
+    const plan *p = s->graph[s->last_graph].plan;
+    int32_t slot, bad;
+    for (int32_t i = 0; i < plan_next_count(p); i++) {
+        bk_tensor next = plan_next(p, i, &slot);
+        TRY(device_finite(s->context->dev, &next, 1, &bad));
+        if (bad >= 0)
+            return fail(ERR_NONFINITE,
+                        "step %llu: the next value of %s is not finite; all is as before the step",
+                        (unsigned long long)s->step, state_name(s, slot));
     }
+    atomic_fetch_add(&s->task.model->version, 1);
+    return plan_assign(s->graph[s->last_graph].plan, s->bound);
+}
+
+static void bind_update(stepper *s, int32_t set)
+{
+    const params *all = params_of(s);
+    step_set *own = &s->set[set];
+    size_t size = bk_dtype_size(all->real);
+    for (int32_t k = 0; k < all->n; k++) {
+        if (s->set_of[k] != set || s->place[k] == SIZE_MAX)
+            continue;
+        s->updating[update_slot(s, UPDATE_WEIGHT, k)] = model_tensor(s->task.model, k);
+        s->updating[update_slot(s, UPDATE_GRADIENT, k)] = plan_held(s->graph[s->last_graph].plan, k);
+        for (int32_t i = 0; i < own->optimizer->n_states; i++)
+            s->updating[update_slot(s, UPDATE_STATE + i, k)] =
+                (unsigned char *)own->state[i] + s->place[k] * size;
+    }
+    s->updating[update_slot(s, UPDATE_SCALARS, 0)] = own->exact;
+    for (int32_t i = 0; i < OPTIMIZER_SCALARS; i++) {
+        real_set(&own->scalars[i], step_real(s), 0, own->exact[i]);
+        s->updating[update_slot(s, UPDATE_SCALARS, 1 + i)] = &own->scalars[i];
+    }
+}
+
+/* The set's optimiser, on gradients that have been checked. */
+static status update_set(stepper *s, int32_t set)
+{
+    step_set *own = &s->set[set];
+    plan *update = s->graph[s->last_graph].update[set];
+    own->optimizer->scalars(&own->settings, s->rate * own->rate_factor, (double)own->updates + 1, own->exact);
+    bind_update(s, set);
+    atomic_fetch_add(&s->task.model->version, 1);
+    TRY(plan_run(update, s->updating, update_slots(s), NULL));
+    own->updates++;
+    return OK;
+}
+
+status step_run(step *s, int32_t graph)
+{
+    TRY(run_graph(s, graph));
+    return assign_states(s);
+}
+
+status step_update(step *s, int32_t set)
+{
+    const method_task *k = s->task.kind;
+    if (set < 0 || set >= task_set_count(k) || !s->graph[s->last_graph].update[set])
+        return fail(ERR_INTERNAL, "graph %s of task %s makes no gradients for set %d",
+                    task_graph_name(k, s->last_graph), k->name, set);
+    TRY(check_gradients(s, set));
+    return update_set(s, set);
+}
+
+const void *step_read(const step *s, int32_t output)
+{
+    return s->data[s->task.kind->inputs.n + output];
+}
+
+void *step_write(step *s, int32_t input)
+{
+    return s->data[input];
+}
+
+void step_report(step *s, int32_t output, double x)
+{
+    real_set(s->data[s->task.kind->inputs.n + output], step_real(s), 0, x);
+}
+
+numbers step_numbers(const step *s)
+{
+    return (numbers){s->task.model->option, s->task.setting};
+}
+
+double step_epoch(const step *s)
+{
+    return s->epoch;
+}
+
+uint64_t step_index(const step *s)
+{
+    return s->step;
+}
+
+const double *step_draws(const step *s)
+{
+    return s->draws;
+}
+
+/* ---- the way back ---- */
+
+typedef void (*move_fn)(unsigned char *backup, void *array, size_t bytes);
+
+static void keep(unsigned char *backup, void *array, size_t bytes)
+{
+    memcpy(backup, array, bytes);
+}
+
+static void put_back(unsigned char *backup, void *array, size_t bytes)
+{
+    memcpy(array, backup, bytes);
+}
+
+/* All that a step can change, array by array, to or from the backup. */
+static void move_all(stepper *s, move_fn move)
+{
+    unsigned char *at = s->backup;
+    size_t bytes = params_of(s)->bytes;
+    move(at, s->task.model->weights, bytes);
+    at += bytes;
+    for (int32_t i = 0; i < TASK_SETS; i++) {
+        bytes = s->set[i].reals * bk_dtype_size(step_real(s));
+        for (int32_t j = 0; bytes > 0 && s->set[i].optimizer && j < s->set[i].optimizer->n_states;
+             j++, at += bytes)
+            move(at, s->set[i].state[j], bytes);
+    }
+    for (int32_t i = 0; i < TASK_STATES; i++) {
+        if (s->state[i].bytes > 0)
+            move(at, s->state[i].array, s->state[i].bytes);
+        at += s->state[i].bytes;
+    }
+}
+
+/* An output that this step neither makes nor reports is 0. */
+static void clear_scalars(stepper *s)
+{
+    for (int32_t i = 0; i < s->task.kind->outputs.n; i++)
+        if (stepper_is_scalar(s, i))
+            step_report(s, i, 0);
+}
+
+static status own_step(stepper *s)
+{
+    uint64_t updates[TASK_SETS];
+    for (int32_t i = 0; i < TASK_SETS; i++)
+        updates[i] = s->set[i].updates;
+    move_all(s, keep);
+    clear_scalars(s);
+    status st = s->task.kind->step(s);
+    if (st == OK)
+        st = read_scalars(s); /* what the host reported */
+    if (st == OK)
+        return OK;
+    move_all(s, put_back);
+    atomic_fetch_add(&s->task.model->version, 1);
+    for (int32_t i = 0; i < TASK_SETS; i++)
+        s->set[i].updates = updates[i];
     return st;
 }
 
+/* Nothing is changed before all checks have passed. */
+static status default_step(stepper *s)
+{
+    TRY(run_graph(s, 0));
+    TRY(check_gradients(s, -1));
+    TRY(assign_states(s));
+    for (int32_t set = 0; set < task_set_count(s->task.kind); set++)
+        if (s->graph[0].update[set])
+            TRY(update_set(s, set));
+    return OK;
+}
+
+/* ---- steps ---- */
+
 /* The caller's values, and what prepare() makes of them. */
-static void take_inputs(stepper *s, const void *const *given, double *draws, double epoch)
+static void take_inputs(stepper *s, const void *const *given)
 {
     const method_task *k = s->task.kind;
     for (int32_t i = 0; i < k->inputs.n; i++) {
@@ -247,45 +312,88 @@ static void take_inputs(stepper *s, const void *const *given, double *draws, dou
             memcpy(s->data[i], given[i], n * sizeof(int32_t));
         else
             for (size_t e = 0; e < n; e++)
-                real_set(s->data[i], real_of(s), e, x[e]);
+                real_set(s->data[i], step_real(s), e, x[e]);
     }
-    task_step step = {.at = {s->task.model->option, s->task.setting},
-                      .real = real_of(s),
+    task_step step = {.at = step_numbers(s),
+                      .real = step_real(s),
                       .params = params_of(s),
                       .weights = s->task.model->weights,
                       .given = given,
                       .in = s->data,
-                      .epoch = epoch,
-                      .draws = draws,
+                      .epoch = s->epoch,
+                      .draws = s->draws,
                       .room = s->room};
     if (k->prepare)
         k->prepare(&step);
 }
 
-status stepper_run(stepper *s, const void *const *given, double *draws, double epoch, double rate,
-                   const atomic_int *cancel, double loss[STEPPER_LOSSES])
+static status check_attached(const stepper *s)
 {
-    const bk_backend *backend = s->context->dev.backend;
-    take_inputs(s, given, draws, epoch);
-    TRY(plan_run(s->plan, s->bound, task_slots(&s->task), cancel));
-    for (int32_t i = 0; i < s->task.kind->outputs.n; i++) {
-        loss[i] = real_get(&s->losses[i], real_of(s), 0);
-        if (!isfinite(loss[i]))
-            return fail(ERR_NONFINITE,
-                        "step %llu: the loss is not finite; the weights are as before the step",
-                        (unsigned long long)s->step);
+    const method_task *k = s->task.kind;
+    for (int32_t i = 0; i < k->n_states; i++)
+        if (k->states[i].kind == STATE_MODEL && !s->state[i].model)
+            return fail(ERR_STATE, "task %s needs a second model: attach one to the trainer as %s", k->name,
+                        k->states[i].name);
+    return OK;
+}
+
+status stepper_run(stepper *s, const void *const *given, double epoch, double rate, const atomic_int *cancel)
+{
+    double value[METHOD_PORTS], rate_before = s->rate;
+    TRY(check_attached(s));
+    memcpy(value, s->value, sizeof value);
+    s->epoch = epoch;
+    s->rate = rate;
+    s->cancel = cancel;
+    take_inputs(s, given);
+    status st = s->task.kind->step ? own_step(s) : default_step(s);
+    if (st != OK) {
+        memcpy(s->value, value, sizeof value);
+        s->rate = rate_before;
+        return st;
     }
-    double start = s->profile ? profile_clock() : 0;
-    TRY(check_gradients(s));
-    if (backend->begin(s->context->dev.handle) != BK_OK)
-        return fail(ERR_BACKEND, "back end %s cannot begin", backend->name);
-    atomic_fetch_add(&s->task.model->version, 1);
-    bk_status st = update_weights(s, rate);
-    bk_status end = backend->end(s->context->dev.handle);
-    if (st != BK_OK || end != BK_OK)
-        return fail(ERR_BACKEND, "back end %s failed in Adam", backend->name);
-    if (s->profile)
-        profile_add(&s->profile->records, s->adam_entry, start);
+    s->has_values = 1;
     s->step++;
     return OK;
+}
+
+/* ---- a second model ---- */
+
+static status check_model(const stepper *s, const char *name, const slmt_model *model)
+{
+    const slmt_model *own = s->task.model;
+    if (model->method != own->method)
+        return fail(ERR_ARGUMENT, "%s is a model of method %s, expected %s", name, model->method->name,
+                    own->method->name);
+    if (model == own)
+        return fail(ERR_ARGUMENT, "%s is the model that is trained", name);
+    if (model->params.n != own->params.n || model_real(model) != model_real(own))
+        return fail(ERR_ARGUMENT, "%s has other tensors than the model that is trained", name);
+    for (int32_t k = 0; k < own->params.n; k++) {
+        const param *a = &own->params.list[k], *b = &model->params.list[k];
+        char is[128], expected[128];
+        if (strcmp(a->name, b->name) != 0 || a->shape.dtype != b->shape.dtype ||
+            memcmp(&a->shape, &b->shape, sizeof a->shape) != 0)
+            return fail(ERR_ARGUMENT, "%s: tensor %s is %s, expected %s %s, in the same type", name, b->name,
+                        shape_text(&b->shape, is), a->name, shape_text(&a->shape, expected));
+    }
+    return OK;
+}
+
+status stepper_attach(stepper *s, const char *name, slmt_model *model)
+{
+    const method_task *kind = s->task.kind;
+    for (int32_t i = 0; i < kind->n_states; i++) {
+        if (kind->states[i].kind != STATE_MODEL || strcmp(kind->states[i].name, name) != 0)
+            continue;
+        TRY(check_model(s, name, model));
+        model_retain(model);
+        model_release(s->state[i].model);
+        s->state[i].model = model;
+        for (int32_t k = 0; k < model->params.n; k++)
+            s->bound[task_slot_state(&s->task, i) + k] =
+                model->params.list[k].used ? model_tensor(model, k) : NULL;
+        return OK;
+    }
+    return fail(ERR_NOT_FOUND, "task %s attaches no model as %s", kind->name, name);
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* stepper.h - one optimisation step of a task that trains: losses and gradients by one planned graph, then
- * Adam. Knows nothing of data sets, epochs or files; slmt_trainer does. */
+/* stepper.h - training steps of a task: its planned graphs, an update graph for each parameter set, and the
+ * state that both change. Knows nothing of data sets, epochs or files; slmt_trainer does.
+ *
+ * A step is all or nothing: on any status but OK the model and all state are as before it. The default step
+ * checks first and changes afterwards; for a task with a step of its own the stepper keeps a backup. */
 #ifndef SLMT_TRAIN_STEPPER_H
 #define SLMT_TRAIN_STEPPER_H
 
@@ -9,41 +12,122 @@
 #include "core/profile.h"
 #include "core/task.h"
 #include "lib/plan.h"
+#include "train/optimizers/optimizer.h"
 
-enum { STEPPER_LOSSES = 4 }; /* at most: outputs of a task that trains */
+/* ---- for a task's own step ---- */
 
-typedef struct stepper {
-    slmt_context *context;
-    task task; /* its model is borrowed */
+/* Runs a graph. The states that it assigns hold their next values afterwards. ERR_NONFINITE: one of its
+ * scalar outputs is not finite; ERR_CANCELLED, ERR_BACKEND. */
+status step_run(step *s, int32_t graph);
+
+/* One step of a set's optimiser, with the gradients of the graph that was run last. ERR_NONFINITE: one of
+ * them is not finite. */
+status step_update(step *s, int32_t set);
+
+/* An output as it was made last, and an input for graphs to come: arrays in the order of the port's shape, of
+ * int32 or of step_real(). */
+const void *step_read(const step *s, int32_t output);
+void *step_write(step *s, int32_t input);
+bk_dtype step_real(const step *s);
+
+/* Reports an output that no graph makes: a number. */
+void step_report(step *s, int32_t output, double x);
+
+numbers step_numbers(const step *s);
+double step_epoch(const step *s);        /* steps done / steps of an epoch; 0 while no set is known */
+uint64_t step_index(const step *s);      /* steps done */
+const double *step_draws(const step *s); /* task_needs.draws numbers in [0,1), drawn for this step */
+
+/* ---- for trainers ---- */
+
+/* One graph of the task. */
+typedef struct step_graph {
     plan *plan;
+    unsigned char *has_gradient; /* by tensor: the plan holds its gradient under the tensor's number */
+    plan *update[TASK_SETS];     /* in place; NULL: the graph makes no gradients for the set */
+} step_graph;
+
+/* One parameter set and its optimiser. */
+typedef struct step_set {
+    const optimizer *optimizer; /* NULL: fixed */
+    optimizer_settings settings;
+    double rate_factor, clip;
+    uint64_t updates;
+    size_t reals;                  /* of each array of state */
+    void *state[OPTIMIZER_STATES]; /* tensor k at `place[k]` of each */
+    double exact[OPTIMIZER_SCALARS];
+    double scalars[OPTIMIZER_SCALARS]; /* room for one real each */
+} step_set;
+
+/* An array of state beside the model, of STATE_COPY or STATE_TENSOR. */
+typedef struct step_state {
+    size_t bytes;
+    void *array;       /* NULL while dry */
+    size_t *byte;      /* STATE_COPY: by tensor, SIZE_MAX where it has none */
+    slmt_model *model; /* STATE_MODEL: attached, NULL: not yet */
+} step_state;
+
+struct step {
+    slmt_context *context;
+    task task;             /* its model is borrowed */
     slmt_profile *profile; /* or NULL */
-    int32_t adam_entry;    /* in the profile */
-    void **bound;
-    size_t trained;          /* reals of the flat arrays that Adam covers: up to the last trained tensor */
-    void *moment1, *moment2; /* trained reals each; where nothing is trained they stay 0 */
-    void *frozen;            /* the task's frozen tensors as they were, laid out as the model's; or NULL */
-    size_t frozen_reals;
+    step_graph graph[TASK_GRAPHS];
+    step_set set[TASK_SETS];
+    step_state state[TASK_STATES];
+    int32_t *set_of;          /* by tensor: the set that has it, -1: none */
+    size_t *place;            /* by tensor: its first real in the arrays of its set */
+    void **bound;             /* by slot of the task */
+    void **updating;          /* by slot of an update */
     uint64_t step;            /* steps done */
-    void *data[METHOD_PORTS]; /* one batch of inputs */
+    void *data[METHOD_PORTS]; /* one batch of inputs, then the outputs */
     double *draws;            /* random numbers of a step */
+    int32_t key[4];           /* of the random ops of a step */
     size_t n_draws;
     void *room;
-    double losses[STEPPER_LOSSES]; /* room for one real each */
-} stepper;
+    void *backup; /* of all that a step of the task's own can change; NULL: the default step */
+    size_t backup_bytes;
+    double value[METHOD_PORTS]; /* by output: the scalars of the last step */
+    int32_t has_values;         /* 1 after the first step */
+    double rate;                /* of this step */
+    double epoch;
+    int32_t last_graph;
+    const atomic_int *cancel;
+};
+typedef step stepper;
 
 /* Takes all memory (or counts it, y->dry) and plans. On failure call stepper_close. */
 status stepper_open(stepper *s, slmt_context *context, const task *t, dry_run *y);
 void stepper_close(stepper *s);
 
-/* Steps from now on write to the profile; NULL: to none. On failure nothing has changed. */
+/* Steps from now on write to the profile; NULL: to none. ERR_MEMORY, ERR_LIMIT: they write to none. */
 status stepper_profile(stepper *s, slmt_profile *profile);
 
-/* One step. given: by input of the task, the caller's values (hidden ones NULL), finite. draws: s->n_draws
- * numbers in [0,1). loss: by output. On any status but OK the model and the moments are as before. */
-status stepper_run(stepper *s, const void *const *given, double *draws, double epoch, double rate,
-                   const atomic_int *cancel, double loss[STEPPER_LOSSES]);
+/* Attaches a model as state `name`, in place of the one before. ERR_NOT_FOUND: the task has no such state;
+ * ERR_ARGUMENT: another method or other shapes. */
+status stepper_attach(stepper *s, const char *name, slmt_model *model);
 
-/* The last step's gradient of tensor k; NULL for a tensor without one. */
+/* One step. given: by input of the task, the caller's values (hidden ones NULL), finite. The n_draws numbers
+ * at s->draws are in [0,1). Values of scalars are in s->value afterwards. */
+status stepper_run(stepper *s, const void *const *given, double epoch, double rate, const atomic_int *cancel);
+
+/* Gradient of tensor k by the graph that was run last; NULL for a tensor without one. */
 const void *stepper_gradient(const stepper *s, int32_t k);
+
+/* 1 if output i is a single number that a step reports. */
+int stepper_is_scalar(const stepper *s, int32_t output);
+
+/* ---- between stepper.c and stepper_open.c ---- */
+
+/* Slots of an update graph: weights, gradients, states, then the scalars. */
+static inline int32_t update_slot(const stepper *s, int32_t kind, int32_t k)
+{
+    return kind * s->task.model->params.n + k;
+}
+enum { UPDATE_WEIGHT, UPDATE_GRADIENT, UPDATE_STATE, UPDATE_SCALARS = UPDATE_STATE + OPTIMIZER_STATES };
+
+static inline int32_t update_slots(const stepper *s)
+{
+    return update_slot(s, UPDATE_SCALARS, 1 + OPTIMIZER_SCALARS);
+}
 
 #endif

@@ -16,7 +16,26 @@ struct slmt_trainer {
     atomic_int cancel;
 };
 
-/* A trainer whose frozen tensors, moments and step are those of a fresh one. */
+/* A trainer whose states and step are those of a fresh one. */
 status trainer_open(slmt_context *context, const task *t, uint64_t seed, dry_run *y, slmt_trainer **out);
+void trainer_release(slmt_trainer *t); /* NULL is allowed */
+
+/* Bytes that such a trainer would hold. */
+status trainer_count(const task *task, uint64_t *bytes);
+
+int32_t trainer_stage(const slmt_trainer *t); /* SLMT_STAGE_... of SLMT-Net; else 0 */
+slmt_training_state trainer_state_of(const slmt_trainer *t);
+
+/* One step on inputs that have been checked. */
+status trainer_step(slmt_trainer *t, const void *const *given, double rate);
+
+typedef struct trainer_run_options {
+    slmt_dataset *set;
+    const char *source, *target; /* contrasts, or NULL */
+    uint64_t max_steps;          /* 0: to the end of the schedule */
+    slmt_step_fn step;           /* or NULL */
+    void *user;
+} trainer_run_options;
+status trainer_run(slmt_trainer *t, trainer_run_options o);
 
 #endif

@@ -3,69 +3,136 @@
  * the step: every random number is a function of the two. */
 #include "train/trainer_file.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "core/model_file.h"
 #include "io/checkpoint.h"
 
-/* One flat array of the stepper, tensor by tensor. */
-typedef struct flat {
-    const char *group;
-    void *array;
-    size_t reals; /* tensors that begin below are in it */
-    int all;      /* 1: fixed tensors too */
-} flat;
-
-enum { N_FLAT = 3 };
-
-static void list_arrays(const slmt_trainer *t, flat list[N_FLAT])
+static int in_set(const stepper *s, int32_t k, const char *state, void **array)
 {
-    const stepper *s = &t->stepper;
-    list[0] = (flat){"training/moment1", s->moment1, s->trained, 0};
-    list[1] = (flat){"training/moment2", s->moment2, s->trained, 0};
-    list[2] = (flat){"training/frozen", s->frozen, s->frozen_reals, 1}; /* fine-tuning only: else 0 reals */
+    if (s->set_of[k] < 0 || s->place[k] == SIZE_MAX)
+        return 0;
+    const step_set *set = &s->set[s->set_of[k]];
+    for (int32_t j = 0; j < set->optimizer->n_states; j++)
+        if (strcmp(set->optimizer->states[j].name, state) == 0) {
+            *array = (unsigned char *)set->state[j] + s->place[k] * bk_dtype_size(step_real(s));
+            return 1;
+        }
+    return 0;
 }
 
-static int belongs(const flat *f, const param *p)
+static int in_copy(const stepper *s, int32_t k, int32_t state, void **array)
 {
-    return p->used && p->offset < f->reals && (f->all || param_trained(p));
+    const step_state *from = &s->state[state];
+    if (!from->byte || from->byte[k] == SIZE_MAX)
+        return 0;
+    *array = (unsigned char *)from->array + from->byte[k];
+    return 1;
 }
 
-static void *tensor_in(const flat *f, const param *p)
+/* A group of a trainer's file with a tensor for some of the model's: a state of optimisers, or a copy. */
+typedef struct group {
+    char name[128];    /* "training/NAME" */
+    const char *state; /* of optimisers; NULL: a copy */
+    int32_t copy, is_nonnegative;
+} group;
+
+enum { GROUPS = TASK_STATES + TASK_SETS * OPTIMIZER_STATES };
+
+static void add_group(group *list, int32_t *n, group fresh, const char *name)
 {
-    return (unsigned char *)f->array + p->offset * bk_dtype_size(p->shape.dtype);
+    snprintf(fresh.name, sizeof fresh.name, "training/%s", name);
+    for (int32_t i = 0; i < *n; i++)
+        if (strcmp(list[i].name, fresh.name) == 0)
+            return;
+    list[(*n)++] = fresh;
 }
 
-static checkpoint_type type_of(const param *p)
+static int32_t list_groups(const stepper *s, group list[GROUPS])
 {
-    return p->shape.dtype == BK_F64 ? CHECKPOINT_F64 : CHECKPOINT_F32;
+    const method_task *kind = s->task.kind;
+    int32_t n = 0;
+    for (int32_t i = 0; i < task_set_count(kind); i++) {
+        const optimizer *o = s->set[i].optimizer;
+        for (int32_t j = 0; o && j < o->n_states; j++)
+            add_group(list, &n,
+                      (group){.state = o->states[j].name, .is_nonnegative = o->states[j].is_nonnegative},
+                      o->states[j].name);
+    }
+    for (int32_t i = 0; i < kind->n_states; i++)
+        if (kind->states[i].kind == STATE_COPY)
+            add_group(list, &n, (group){.copy = i}, kind->states[i].name);
+    return n;
+}
+
+static int belongs(const stepper *s, const group *g, int32_t k, void **array)
+{
+    return g->state ? in_set(s, k, g->state, array) : in_copy(s, k, g->copy, array);
+}
+
+static const params *params_of(const stepper *s)
+{
+    return &s->task.model->params;
+}
+
+static checkpoint_type type_of(int32_t dtype)
+{
+    return dtype == BK_F64 ? CHECKPOINT_F64 : CHECKPOINT_F32;
 }
 
 /* ---- writing ---- */
 
-static status put_flat(checkpoint_writer *w, const params *all, const flat *f)
+static status put_group(checkpoint_writer *w, const stepper *s, const group *g)
 {
-    for (int32_t k = 0; k < all->n; k++) {
-        const param *p = &all->list[k];
-        if (belongs(f, p))
-            TRY(checkpoint_put_tensor(w, f->group, p->name, type_of(p), p->shape.rank, p->shape.dim,
-                                      tensor_in(f, p)));
+    void *array;
+    for (int32_t k = 0; k < params_of(s)->n; k++) {
+        const param *p = &params_of(s)->list[k];
+        if (belongs(s, g, k, &array))
+            TRY(checkpoint_put_tensor(w, g->name, p->name, type_of(p->shape.dtype), p->shape.rank,
+                                      p->shape.dim, array));
     }
+    return OK;
+}
+
+/* Tensors that belong to no tensor of the model. */
+static status put_tensors(checkpoint_writer *w, const stepper *s)
+{
+    const method_task *kind = s->task.kind;
+    for (int32_t i = 0; i < kind->n_states; i++) {
+        if (kind->states[i].kind != STATE_TENSOR)
+            continue;
+        bk_shape shape = task_state_shape(&s->task, i);
+        TRY(checkpoint_put_tensor(w, "training/tensors", kind->states[i].name, type_of(shape.dtype),
+                                  shape.rank, shape.dim, s->state[i].array));
+    }
+    return OK;
+}
+
+/* How often each set was updated; with one set that is the step. */
+static status put_updates(checkpoint_writer *w, const stepper *s)
+{
+    const method_task *kind = s->task.kind;
+    for (int32_t i = 0; i < kind->n_sets; i++)
+        TRY(checkpoint_put_int(w, "training/updates", kind->sets[i].name, (int64_t)s->set[i].updates));
     return OK;
 }
 
 static status put_training(checkpoint_writer *w, const slmt_trainer *t)
 {
-    flat list[N_FLAT];
-    list_arrays(t, list);
-    const task *task = &t->stepper.task;
-    TRY(checkpoint_put_text(w, "training", "task", task->kind->name));
+    group list[GROUPS];
+    const stepper *s = &t->stepper;
+    int32_t n = list_groups(s, list);
+    TRY(checkpoint_put_text(w, "training", "task", s->task.kind->name));
     TRY(checkpoint_put_int(w, "training", "seed", (int64_t)t->seed));
-    TRY(numbers_put(w, "training/settings", task->kind->settings, task->setting));
-    TRY(checkpoint_put_int(w, "training", "step", (int64_t)t->stepper.step));
+    TRY(numbers_put(w, "training/settings", s->task.kind->settings, s->task.setting));
+    TRY(checkpoint_put_int(w, "training", "step", (int64_t)s->step));
     TRY(checkpoint_put_int(w, "training", "steps_in_epoch", (int64_t)t->steps_in_epoch));
     TRY(checkpoint_put_int(w, "training", "total_steps", (int64_t)t->total_steps));
-    for (int i = 0; i < N_FLAT; i++)
-        TRY(put_flat(w, &t->model->params, &list[i]));
-    return OK;
+    TRY(put_updates(w, s));
+    for (int32_t i = 0; i < n; i++)
+        TRY(put_group(w, s, &list[i]));
+    return put_tensors(w, s);
 }
 
 status trainer_save_path(const slmt_trainer *t, const char *path)
@@ -84,68 +151,162 @@ status trainer_save_path(const slmt_trainer *t, const char *path)
 
 /* ---- reading ---- */
 
+/* A file of 0.1's first days has no setting "optimizer", and moments also of tensors that the loss does not
+ * depend on: zeros. */
+static int is_old(const checkpoint *c)
+{
+    return !checkpoint_has(c, "training/settings", "optimizer");
+}
+
+static int has_tensor(const checkpoint *c, const char *group, const char *name)
+{
+    const checkpoint_tensor *t;
+    for (size_t i = 0; (t = checkpoint_tensor_at(c, group, i)); i++)
+        if (strcmp(t->name, name) == 0)
+            return 1;
+    return 0;
+}
+
+static int is_expected(const checkpoint *c, const stepper *s, const group *g, int32_t k)
+{
+    void *array;
+    const param *p = &params_of(s)->list[k];
+    return belongs(s, g, k, &array) ||
+           (g->state && is_old(c) && param_trained(p) && has_tensor(c, g->name, p->name));
+}
+
 /* The group holds the tensors of this array and no others. */
-static status check_names(const checkpoint *c, const params *all, const flat *f)
+static status check_names(const checkpoint *c, const stepper *s, const group *g)
 {
     void *p;
     size_t n = 0;
+    const params *all = params_of(s);
     TRY(mem_array(all->mem, (size_t)all->n, sizeof(char *), &p));
     const char **names = p;
     for (int32_t k = 0; k < all->n; k++)
-        if (belongs(f, &all->list[k]))
+        if (is_expected(c, s, g, k))
             names[n++] = all->list[k].name;
-    status s = checkpoint_expect_tensors(c, f->group, n, names);
+    status st = checkpoint_expect_tensors(c, g->name, n, names);
     mem_give(all->mem, p);
-    return s;
+    return st;
 }
 
-static status get_flat(const checkpoint *c, const params *all, const flat *f)
+/* A mean of squares. */
+static status check_sign(const checkpoint *c, const group *g, const param *p, const void *array)
 {
-    TRY(check_names(c, all, f));
-    for (int32_t k = 0; k < all->n; k++) {
-        const param *p = &all->list[k];
-        if (belongs(f, p))
-            TRY(checkpoint_read(c, f->group, p->name, type_of(p), p->shape.rank, p->shape.dim, NULL,
-                                tensor_in(f, p)));
+    for (size_t i = 0; g->is_nonnegative && i < p->count; i++)
+        if (real_get(array, p->shape.dtype, i) < 0)
+            return fail(ERR_SCHEMA, "%s: /%s/%s: element %zu is negative", checkpoint_label(c), g->name,
+                        p->name, i);
+    return OK;
+}
+
+static status get_group(const checkpoint *c, const stepper *s, const group *g)
+{
+    void *array;
+    TRY(check_names(c, s, g));
+    for (int32_t k = 0; k < params_of(s)->n; k++) {
+        const param *p = &params_of(s)->list[k];
+        if (!belongs(s, g, k, &array))
+            continue;
+        TRY(checkpoint_read(c, g->name, p->name, type_of(p->shape.dtype), p->shape.rank, p->shape.dim, NULL,
+                            array));
+        TRY(check_sign(c, g, p, array));
     }
     return OK;
 }
 
-/* A mean of squares. */
-static status check_second_moments(const checkpoint *c, const params *all, const flat *f)
+/* A group that another optimiser or another task of the method would have is not there. */
+static status expect_none(const checkpoint *c, const group *list, int32_t n, const char *name)
 {
-    for (int32_t k = 0; k < all->n; k++) {
-        const param *p = &all->list[k];
-        for (size_t i = 0; belongs(f, p) && i < p->count; i++)
-            if (real_get(tensor_in(f, p), p->shape.dtype, i) < 0)
-                return fail(ERR_SCHEMA, "%s: /%s/%s: element %zu is negative", checkpoint_label(c), f->group,
-                            p->name, i);
+    char path[128];
+    snprintf(path, sizeof path, "training/%s", name);
+    for (int32_t i = 0; i < n; i++)
+        if (strcmp(list[i].name, path) == 0)
+            return OK;
+    return checkpoint_expect_tensors(c, path, 0, NULL);
+}
+
+static status check_others(const checkpoint *c, const stepper *s, const group *list, int32_t n)
+{
+    const method *m = s->task.model->method;
+    for (int32_t i = 0; optimizer_at(i); i++)
+        for (int32_t j = 0; j < optimizer_at(i)->n_states; j++)
+            TRY(expect_none(c, list, n, optimizer_at(i)->states[j].name));
+    for (int32_t i = 0; i < m->n_tasks; i++)
+        for (int32_t j = 0; j < m->tasks[i].n_states; j++)
+            if (m->tasks[i].states[j].kind == STATE_COPY)
+                TRY(expect_none(c, list, n, m->tasks[i].states[j].name));
+    return OK;
+}
+
+static status get_tensors(const checkpoint *c, const stepper *s)
+{
+    const method_task *kind = s->task.kind;
+    const char *names[TASK_STATES];
+    size_t n = 0;
+    for (int32_t i = 0; i < kind->n_states; i++)
+        if (kind->states[i].kind == STATE_TENSOR)
+            names[n++] = kind->states[i].name;
+    TRY(checkpoint_expect_tensors(c, "training/tensors", n, names));
+    for (int32_t i = 0; i < kind->n_states; i++) {
+        if (kind->states[i].kind != STATE_TENSOR)
+            continue;
+        bk_shape shape = task_state_shape(&s->task, i);
+        TRY(checkpoint_read(c, "training/tensors", kind->states[i].name, type_of(shape.dtype), shape.rank,
+                            shape.dim, NULL, s->state[i].array));
     }
     return OK;
 }
 
 #define COUNT_MAX ((int64_t)1 << 53) /* exact as a real number too */
 
-static status get_count(const checkpoint *c, const char *name, uint64_t *count)
+static status get_count(const checkpoint *c, const char *group, const char *name, uint64_t *count)
 {
     int64_t value;
-    TRY(checkpoint_int(c, "training", name, &value));
+    TRY(checkpoint_int(c, group, name, &value));
     if (value < 0 || value > COUNT_MAX)
-        return fail(ERR_SCHEMA, "%s: /training %s is %lld", checkpoint_label(c), name, (long long)value);
+        return fail(ERR_SCHEMA, "%s: /%s %s is %lld", checkpoint_label(c), group, name, (long long)value);
     *count = (uint64_t)value;
+    return OK;
+}
+
+static status get_updates(const checkpoint *c, stepper *s)
+{
+    const method_task *kind = s->task.kind;
+    s->set[0].updates = s->step;
+    for (int32_t i = 0; i < kind->n_sets; i++)
+        TRY(get_count(c, "training/updates", kind->sets[i].name, &s->set[i].updates));
     return OK;
 }
 
 static status get_training(const checkpoint *c, slmt_trainer *t)
 {
-    flat list[N_FLAT];
-    list_arrays(t, list);
-    TRY(get_count(c, "step", &t->stepper.step));
-    TRY(get_count(c, "steps_in_epoch", &t->steps_in_epoch));
-    TRY(get_count(c, "total_steps", &t->total_steps));
-    for (int i = 0; i < N_FLAT; i++)
-        TRY(get_flat(c, &t->model->params, &list[i]));
-    return check_second_moments(c, &t->model->params, &list[1]);
+    group list[GROUPS];
+    stepper *s = &t->stepper;
+    int32_t n = list_groups(s, list);
+    TRY(get_count(c, "training", "step", &s->step));
+    TRY(get_count(c, "training", "steps_in_epoch", &t->steps_in_epoch));
+    TRY(get_count(c, "training", "total_steps", &t->total_steps));
+    TRY(get_updates(c, s));
+    for (int32_t i = 0; i < n; i++)
+        TRY(get_group(c, s, &list[i]));
+    TRY(check_others(c, s, list, n));
+    return get_tensors(c, s);
+}
+
+/* Settings that old files do not have yet have their initial values; those were their only ones. */
+static status get_settings(const checkpoint *c, number_table t, double *setting)
+{
+    numbers_init(t, setting);
+    for (int32_t i = 0; i < t.n; i++) {
+        const number_table one = {t.rows + i, 1};
+        int is_new = i >= TRAIN_OPTIMIZER && i < TRAIN_SETTINGS;
+        if (is_new && is_old(c) && !checkpoint_has(c, "training/settings", t.rows[i].name))
+            continue;
+        TRY(numbers_get(c, "training/settings", one, setting + number_place(t, i)));
+    }
+    return OK;
 }
 
 static status get_task(const checkpoint *c, slmt_model *model, task *t)
@@ -156,7 +317,7 @@ static status get_task(const checkpoint *c, slmt_model *model, task *t)
     TRY(checkpoint_text(c, "training", "task", &name));
     status s = task_find(model, name, 1, &kind);
     if (s == OK) {
-        TRY(numbers_get(c, "training/settings", kind->settings, setting));
+        TRY(get_settings(c, kind->settings, setting));
         s = task_init(t, model, kind, setting);
     }
     return s == OK ? OK : fail_prefix(ERR_SCHEMA, checkpoint_label(c));
@@ -173,7 +334,7 @@ static status get_trainer(const checkpoint *c, slmt_context *context, slmt_model
     TRY(trainer_open(context, &task, (uint64_t)seed, &y, &t));
     status s = get_training(c, t);
     if (s != OK) {
-        slmt_trainer_free(t);
+        trainer_release(t);
         return s;
     }
     *out = t;
@@ -187,7 +348,7 @@ static status load(const checkpoint *c, slmt_context *context, slmt_trainer **ou
         return fail(ERR_STATE, "%s: holds a model and no training state", checkpoint_label(c));
     TRY(model_get(c, context, &model));
     status s = get_trainer(c, context, model, out);
-    slmt_model_free(model);
+    model_release(model);
     return s;
 }
 

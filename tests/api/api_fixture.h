@@ -194,6 +194,14 @@ static inline int same_weights(const slmt_model *a, const slmt_model *b)
     return same;
 }
 
+/* What the last step of a trainer reported. */
+static inline double step_value(const slmt_trainer *trainer, const char *name)
+{
+    double value = 0;
+    GOOD(slmt_trainer_value(trainer, name, &value));
+    return value;
+}
+
 /* ---- slices ---- */
 
 /* Smooth shapes that differ from slice to slice, with values in [0, 1]. The caller frees them. */

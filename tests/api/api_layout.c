@@ -246,16 +246,6 @@ int main(void)
     printf("field slmt_trainer_config data_rate %zu %zu\n", offsetof(slmt_trainer_config, data_rate), sizeof(((slmt_trainer_config *)0)->data_rate));
     printf("field slmt_trainer_config recompute %zu %zu\n", offsetof(slmt_trainer_config, recompute), sizeof(((slmt_trainer_config *)0)->recompute));
     printf("field slmt_trainer_config reserved %zu %zu\n", offsetof(slmt_trainer_config, reserved), sizeof(((slmt_trainer_config *)0)->reserved));
-    printf("struct slmt_losses %zu\n", sizeof(slmt_losses));
-    printf("field slmt_losses struct_size %zu %zu\n", offsetof(slmt_losses, struct_size), sizeof(((slmt_losses *)0)->struct_size));
-    printf("field slmt_losses parts %zu %zu\n", offsetof(slmt_losses, parts), sizeof(((slmt_losses *)0)->parts));
-    printf("field slmt_losses total %zu %zu\n", offsetof(slmt_losses, total), sizeof(((slmt_losses *)0)->total));
-    printf("field slmt_losses reconstruction %zu %zu\n", offsetof(slmt_losses, reconstruction), sizeof(((slmt_losses *)0)->reconstruction));
-    printf("field slmt_losses edge %zu %zu\n", offsetof(slmt_losses, edge), sizeof(((slmt_losses *)0)->edge));
-    printf("field slmt_losses l1 %zu %zu\n", offsetof(slmt_losses, l1), sizeof(((slmt_losses *)0)->l1));
-    printf("field slmt_losses consistency %zu %zu\n", offsetof(slmt_losses, consistency), sizeof(((slmt_losses *)0)->consistency));
-    printf("field slmt_losses learning_rate %zu %zu\n", offsetof(slmt_losses, learning_rate), sizeof(((slmt_losses *)0)->learning_rate));
-    printf("field slmt_losses part %zu %zu\n", offsetof(slmt_losses, part), sizeof(((slmt_losses *)0)->part));
     printf("struct slmt_training_state %zu\n", sizeof(slmt_training_state));
     printf("field slmt_training_state struct_size %zu %zu\n", offsetof(slmt_training_state, struct_size), sizeof(((slmt_training_state *)0)->struct_size));
     printf("field slmt_training_state stage %zu %zu\n", offsetof(slmt_training_state, stage), sizeof(((slmt_training_state *)0)->stage));

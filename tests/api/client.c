@@ -45,10 +45,9 @@ static void count_free(void *user, void *p)
     free(p);
 }
 
-static int32_t stop_at_two(void *user, const slmt_training_state *state, const slmt_losses *losses)
+static int32_t stop_at_two(void *user, slmt_trainer *trainer, const slmt_training_state *state)
 {
-    *(double *)user = losses->total;
-    return state->step == 2;
+    return slmt_trainer_value(trainer, "total", user) != SLMT_OK || state->step == 2;
 }
 
 static int32_t count_slices(void *user, const char *stage, uint64_t done, uint64_t total)

@@ -501,11 +501,11 @@ static void null_is_refused_by_sessions_and_trainers(void **state)
     NULL_REFUSED("config", slmt_trainer_get_config(trainer, NULL));
     NULL_REFUSED("trainer", slmt_trainer_get_state(NULL, &(slmt_training_state){.struct_size = 8}));
     NULL_REFUSED("state", slmt_trainer_get_state(trainer, NULL));
-    NULL_REFUSED("trainer", slmt_pretrain_step(NULL, x, 0, NULL));
-    NULL_REFUSED("images", slmt_pretrain_step(trainer, NULL, 0, NULL));
-    NULL_REFUSED("trainer", slmt_finetune_step(NULL, x, x, 0, NULL));
-    NULL_REFUSED("source", slmt_finetune_step(trainer, NULL, x, 0, NULL));
-    NULL_REFUSED("target", slmt_finetune_step(trainer, x, NULL, 0, NULL));
+    NULL_REFUSED("trainer", slmt_pretrain_step(NULL, x, 0));
+    NULL_REFUSED("images", slmt_pretrain_step(trainer, NULL, 0));
+    NULL_REFUSED("trainer", slmt_finetune_step(NULL, x, x, 0));
+    NULL_REFUSED("source", slmt_finetune_step(trainer, NULL, x, 0));
+    NULL_REFUSED("target", slmt_finetune_step(trainer, x, NULL, 0));
     NULL_REFUSED("trainer", slmt_trainer_run(NULL, NULL, NULL, NULL, 0, NULL, NULL));
     NULL_REFUSED("dataset", slmt_trainer_run(trainer, NULL, NULL, NULL, 0, NULL, NULL));
     NULL_REFUSED("trainer", slmt_trainer_save(NULL, "x"));

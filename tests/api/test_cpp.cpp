@@ -194,15 +194,15 @@ void a_run_over_a_set_is_stopped_saved_and_gone_on_with(const slmt::context &con
     config.data_rate = 1;
     slmt::trainer trainer(model, config);
     CHECK(throws<slmt::cancelled>(SLMT_ERR_CANCELLED, "", [&] {
-        trainer.run(set, "t1", "t2", 0, [](const slmt_training_state &state, const slmt_losses &losses) {
-            return state.step < 1 || !(losses.total > 0);
+        trainer.run(set, "t1", "t2", 0, [](const slmt_training_state &state, const slmt::values &values) {
+            return state.step < 1 || !(values["total"] > 0);
         });
     }));
     CHECK(trainer.state().step == 1);
     bool arrived = false;
     try {
         trainer.run(set, "t1", "t2", 0,
-                    [](const slmt_training_state &, const slmt_losses &) -> bool { throw 42; });
+                    [](const slmt_training_state &, const slmt::values &) -> bool { throw 42; });
     } catch (int mine) {
         arrived = mine == 42;
     }
@@ -229,7 +229,9 @@ void steps_by_hand_check_their_sizes(const slmt::context &context)
     slmt_trainer_config config = slmt::trainer_config(SLMT_STAGE_PRETRAIN);
     config.batch = 2;
     slmt::trainer trainer(small(context), config);
-    CHECK(trainer.pretrain_step(slices(2), 1e-3).total > 0);
+    CHECK(trainer.pretrain_step(slices(2), 1e-3)["total"] > 0);
+    CHECK(trainer.values()["learning_rate"] == 1e-3 && trainer.values().size() == 4);
+    CHECK(throws<slmt::error>(SLMT_ERR_NOT_FOUND, "l1", [&] { trainer.values()["l1"]; }));
     CHECK(throws<slmt::error>(SLMT_ERR_ARGUMENT, "images", [&] { trainer.pretrain_step(slices(1), 1e-3); }));
     CHECK(throws<slmt::error>(SLMT_ERR_NOT_FOUND, "source",
                               [&] { trainer.finetune_step(slices(2), slices(2), 1e-3); }));

@@ -209,6 +209,13 @@ op_case one_case_of(bk_op op)
     }
     if (op == BK_RESIZE_LINEAR || op == BK_RESIZE_LINEAR_GRAD)
         c.out[0] = shape("4x5x6");
+    if (op == BK_ADAM) {
+        c.n_in = 5;
+        c.n_out = 3;
+        c.in[2] = c.in[3] = c.out[1] = c.out[2] = c.in[0];
+        c.in[4] = with_type(shape("3"), BK_F64);
+        return c;
+    }
     op_case forward =
         op == BK_LAYER_NORM || op == BK_LAYER_NORM_GRAD         ? layer_norm_case("9", 16, ANY_VALUE)
         : op == BK_INSTANCE_NORM || op == BK_INSTANCE_NORM_GRAD ? instance_norm_case("1x9x16", 1, ANY_VALUE)

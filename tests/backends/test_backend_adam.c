@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_backend_adam.c - conformance: the step of Adam. */
+#include "tests/backends/adam_call.h"
 #include "tests/backends/harness.h"
 
 enum { ADAM_STEPS = 25 };
@@ -21,7 +22,8 @@ static void check_adam(subject *s, int64_t n, double lr, double eps, int64_t fir
             p64[i] -= lr / (1 - pow(0.9, (double)t)) * m64[i] /
                       (sqrt(v64[i]) / sqrt(1 - pow(0.999, (double)t)) + eps);
         }
-        assert_int_equal(s->backend()->adam(s->device, BK_F32, (size_t)n, p, g, m, v, lr, 0.9, 0.999, eps, t),
+        const adam_arrays at = {p, g, m, v};
+        assert_int_equal(adam_step(s->backend(), s->device, BK_F32, (size_t)n, &at, lr, 0.9, 0.999, eps, t),
                          BK_OK);
     }
     for (int64_t i = 0; i < n; i++) {
@@ -53,10 +55,50 @@ static void adam_matches_float64_over_many_steps(void **state)
     assert_no_failures();
 }
 
+/* w = 2, g = 0, m = 0, v = 1: nothing moves but by the decay. */
+static void decay_is_decoupled_from_the_moments(void **state)
+{
+    (void)state;
+    for (int i = 0; i < SUBJECTS; i++) {
+        subject *s = &subjects[i];
+        float w[3] = {2, -2, 0}, g[3] = {0}, m[3] = {0}, v[3] = {1, 1, 1};
+        double scalars[3] = {0.5, 0.25, 0.75};
+        const adam_arrays at = {w, g, m, v};
+        if (!s->open)
+            continue;
+        bk_call call = adam_call(BK_F32, 3, &at, scalars, 0.5, 0.5, 1e-8);
+        assert_int_equal(s->backend()->prepare(s->device, &call), BK_OK);
+        assert_int_equal(s->backend()->run(s->device, &call), BK_OK);
+        s->backend()->release(s->device, &call);
+        assert_true(w[0] == 1.5f && w[1] == -1.5f && w[2] == 0 && m[0] == 0 && v[0] == 0.5f);
+    }
+}
+
+static void adam_of_unfit_shapes_or_types_is_unsupported(void **state)
+{
+    (void)state;
+    for (int i = 0; i < SUBJECTS; i++) {
+        subject *s = &subjects[i];
+        const adam_arrays at = {0};
+        for (int k = 0; s->open && k < 3; k++) {
+            bk_call call = adam_call(BK_F32, 3, &at, NULL, 0.5, 0.5, 1e-8);
+            if (k == 0)
+                call.in[4].shape.dtype = BK_F32;
+            else if (k == 1)
+                call.in[4].shape.dim[0] = 2;
+            else
+                call.in[3].shape.dim[0] = 4;
+            assert_int_equal(s->backend()->prepare(s->device, &call), BK_ERR_UNSUPPORTED);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         COUNTED(adam_matches_float64_over_many_steps),
+        cmocka_unit_test(decay_is_decoupled_from_the_moments),
+        cmocka_unit_test(adam_of_unfit_shapes_or_types_is_unsupported),
     };
     return cmocka_run_group_tests(tests, open_subjects, close_subjects);
 }

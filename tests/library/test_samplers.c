@@ -345,7 +345,7 @@ static void sets_of_records_have_no_slices(void **state)
     write_pictures();
     GOOD(slmt_dataset_open(context, path, &set));
     feed f = feed_of(&single, 1, 0, 1);
-    assert_int_equal(slices_open(&f), ERR_ARGUMENT);
+    assert_int_equal(slices_open(&f), ERR_STATE);
     assert_non_null(strstr(status_text(), "not made from MR volumes"));
     slices_close(&f);
 }

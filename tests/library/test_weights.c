@@ -407,7 +407,7 @@ static void trainers_refuse_what_rounding_would_stop(void **state)
     widened = load(full, "half.slmt"); /* and this one trains */
     GOOD(slmt_trainer_create(widened, &c, &trainer));
     float *slices = make_slices(2, 0);
-    GOOD(slmt_finetune_step(trainer, slices, slices + PIXELS, 1e-3, NULL));
+    GOOD(slmt_finetune_step(trainer, slices, slices + PIXELS, 1e-3));
     GOOD(slmt_trainer_save(trainer, in_folder("trainer.slmt")));
     slmt_trainer_free(trainer);
     trainer = NULL;

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/backends/adam_call.h"
 #include "tests/engine/engine_host.h"
 
 #include <cmocka.h> /* last: it has a macro fail() */
@@ -330,11 +331,11 @@ static void update(network *w, hid_t file, const step_plan *s, void *m, void *v,
 {
     for (int32_t k = 0; k < w->p.n; k++) {
         size_t at = w->p.list[k].byte;
-        assert_int_equal(w->e.dev.backend->adam(w->e.dev.handle, w->real, w->p.list[k].count, tensor(w, k),
-                                                plan_held(s->plan, k), (unsigned char *)m + at,
-                                                (unsigned char *)v + at, parity_attr(file, "lr", 0),
-                                                parity_attr(file, "betas", 0), parity_attr(file, "betas", 1),
-                                                parity_attr(file, "adam_eps", 0), step),
+        const adam_arrays a = {tensor(w, k), plan_held(s->plan, k), (unsigned char *)m + at,
+                               (unsigned char *)v + at};
+        assert_int_equal(adam_step(w->e.dev.backend, w->e.dev.handle, w->real, w->p.list[k].count, &a,
+                                   parity_attr(file, "lr", 0), parity_attr(file, "betas", 0),
+                                   parity_attr(file, "betas", 1), parity_attr(file, "adam_eps", 0), step),
                          BK_OK);
     }
 }

@@ -292,18 +292,6 @@ static bk_status walled_run(void *device, bk_call *call)
     return valid ? bk_reference()->run(w->reference, &real) : complain(w, message);
 }
 
-static bk_status walled_adam(void *device, bk_dtype real, size_t n, void *p, const void *g, void *m, void *v,
-                             double lr, double beta1, double beta2, double eps, int64_t t)
-{
-    walled *w = device;
-    size_t bytes = n * bk_dtype_size(real);
-    void *at[] = {p, (void *)(uintptr_t)g, m, v};
-    for (int i = 0; i < 4; i++)
-        if (!at[i] || !enter(w, &at[i], bytes))
-            return complain(w, "walled: an array of Adam is no memory of the device");
-    return bk_reference()->adam(w->reference, real, n, at[0], at[1], at[2], at[3], lr, beta1, beta2, eps, t);
-}
-
 /* ---- whole plans ---- */
 
 typedef struct program {
@@ -373,8 +361,8 @@ static bk_status walled_wait(void *device, void *loaded)
 #define FUNCTIONS                                                                                            \
     .api = BK_API, .open = walled_open, .close = walled_close, .supports = walled_supports,                  \
     .prepare = walled_prepare, .release = walled_release, .begin = walled_begin, .end = walled_end,          \
-    .run = walled_run, .adam = walled_adam, .describe = walled_describe, .alloc = walled_alloc,              \
-    .free = walled_free, .copy = walled_copy, .finite = walled_finite
+    .run = walled_run, .describe = walled_describe, .alloc = walled_alloc, .free = walled_free,              \
+    .copy = walled_copy, .finite = walled_finite
 
 const bk_backend *bk_walled(void)
 {

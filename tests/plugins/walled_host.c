@@ -135,21 +135,6 @@ static bk_status carrier_run(void *device, bk_call *call)
     return c.status;
 }
 
-static bk_status carrier_adam(void *device, bk_dtype real, size_t n, void *p, const void *g, void *m, void *v,
-                              double lr, double beta1, double beta2, double eps, int64_t t)
-{
-    cargo c = {.walled = ((carrier *)device)->walled};
-    size_t bytes = n * bk_dtype_size(real);
-    void *at[] = {up(&c, p, bytes), up(&c, (void *)(uintptr_t)g, bytes), up(&c, m, bytes), up(&c, v, bytes)};
-    if (c.status == BK_OK)
-        c.status = bk_walled()->adam(c.walled, real, n, at[0], at[1], at[2], at[3], lr, beta1, beta2, eps, t);
-    down(&c, p);
-    down(&c, m);
-    down(&c, v);
-    unload(&c);
-    return c.status;
-}
-
 const bk_backend *bk_walled_host(void)
 {
     static const bk_backend table = {
@@ -163,7 +148,6 @@ const bk_backend *bk_walled_host(void)
         .begin = carrier_begin,
         .end = carrier_end,
         .run = carrier_run,
-        .adam = carrier_adam,
         .describe = carrier_describe,
     };
     return &table;

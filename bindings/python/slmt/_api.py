@@ -240,7 +240,7 @@ class slmt_task_info(Structure):
         ("help", c_char_p),  # one sentence
         ("settings", c_int32),  # how many
         ("inputs", c_int32),  # how many
-        ("outputs", c_int32),  # how many; of a task that trains: losses, the last is what is minimised
+        ("outputs", c_int32),  # how many; of a task that trains, those without axes are what slmt_trainer_value() reports
         ("reserved", c_int32),  # 0
     ]
 
@@ -466,22 +466,6 @@ class slmt_trainer_config(Structure):
     ]
 
 
-class slmt_losses(Structure):
-    r"""What a step reports."""
-
-    _fields_ = [
-        ("struct_size", c_uint32),  # sizeof(slmt_losses), set by the caller
-        ("parts", c_int32),  # losses that a task of another method reports beside the total, in `part`
-        ("total", c_double),  # the weighted sum that was minimised, before the update
-        ("reconstruction", c_double),  # pre-training: masked patches
-        ("edge", c_double),  # pre-training: edge map
-        ("l1", c_double),  # fine-tuning: mean |prediction - target|
-        ("consistency", c_double),  # fine-tuning: feature consistency
-        ("learning_rate", c_double),  # the rate of this step
-        ("part", c_double * 4),  # the task's outputs but the last, in their order; unused ones 0
-    ]
-
-
 class slmt_training_state(Structure):
     r"""Where training is."""
 
@@ -493,13 +477,13 @@ class slmt_training_state(Structure):
         ("total_steps", c_uint64),  # steps of the whole run on that set; 0 before
     ]
 
-# int32_t slmt_step_fn(void *user, const slmt_training_state *state, const slmt_losses *losses)
-# Called after each step of slmt_trainer_run().
+# int32_t slmt_step_fn(void *user, slmt_trainer *trainer, const slmt_training_state *state)
+# Called after each step of slmt_trainer_run(). slmt_trainer_value() gives what the step reports.
 #
 # Returns: 0 to go on; anything else ends the run with SLMT_ERR_CANCELLED, between steps
 #
 # Threads: called on the thread that called slmt_trainer_run()
-slmt_step_fn = CFUNCTYPE(c_int32, c_void_p, POINTER(slmt_training_state), POINTER(slmt_losses))
+slmt_step_fn = CFUNCTYPE(c_int32, c_void_p, POINTER(slmt_trainer), POINTER(slmt_training_state))
 
 
 class slmt_build_info(Structure):
@@ -2495,8 +2479,8 @@ slmt_trainer_shape = _bind(
 
 
 slmt_trainer_step = _bind(
-    "slmt_trainer_step", slmt_status, [POINTER(slmt_trainer), POINTER(slmt_tensor), c_size_t, c_double, POINTER(slmt_losses)],
-    r"""slmt_status slmt_trainer_step(slmt_trainer *trainer, const slmt_tensor *inputs, size_t count, double rate, slmt_losses *losses)
+    "slmt_trainer_step", slmt_status, [POINTER(slmt_trainer), POINTER(slmt_tensor), c_size_t, c_double],
+    r"""slmt_status slmt_trainer_step(slmt_trainer *trainer, const slmt_tensor *inputs, size_t count, double rate)
 
     One step of any task that trains, at a given learning rate.
 
@@ -2505,11 +2489,84 @@ slmt_trainer_step = _bind(
         batch setting says; see slmt_session_run()
     count: inputs given
     rate: learning rate, at least 0
-    losses: struct_size set; filled; may be NULL
 
-    Returns: as slmt_session_run() and slmt_pretrain_step()
+    Returns: as slmt_session_run() and slmt_pretrain_step(); SLMT_ERR_STATE: a model is to be attached first
 
     Threads: one thread per trainer at a time, nobody else using the model
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_attach = _bind(
+    "slmt_trainer_attach", slmt_status, [POINTER(slmt_trainer), c_char_p, POINTER(slmt_model)],
+    r"""slmt_status slmt_trainer_attach(slmt_trainer *trainer, const char *name, slmt_model *model)
+
+    Attach a second model to a task that reads one: a teacher, or whatever the task names. The trainer keeps
+    the model and does not change it; its checkpoint does not hold it, so that it is attached again after
+    slmt_trainer_load().
+
+    trainer: not NULL
+    name: as the task calls it
+    model: of the same method, with the same options and precision; takes the place of the one before
+
+    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (the task reads no such model), SLMT_ERR_ARGUMENT (another method,
+    other shapes, or the model that is trained itself)
+
+    Threads: one thread per trainer at a time, nobody changing the model from then on
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_value_count = _bind(
+    "slmt_trainer_value_count", c_size_t, [POINTER(slmt_trainer)],
+    r"""size_t slmt_trainer_value_count(const slmt_trainer *trainer)
+
+    Number of values that a step reports: the task's outputs that are single numbers, in their order, then
+    "learning_rate". Of a task with one graph the last output is what is minimised.
+
+    trainer: not NULL
+
+    Returns: how many
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_value_name = _bind(
+    "slmt_trainer_value_name", c_char_p, [POINTER(slmt_trainer), c_size_t],
+    r"""const char *slmt_trainer_value_name(const slmt_trainer *trainer, size_t index)
+
+    Name of a value.
+
+    trainer: not NULL
+    index: below slmt_trainer_value_count()
+
+    Returns: the name, which lives as long as the library; "" past the end
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_value = _bind(
+    "slmt_trainer_value", slmt_status, [POINTER(slmt_trainer), c_char_p, POINTER(c_double)],
+    r"""slmt_status slmt_trainer_value(const slmt_trainer *trainer, const char *name, double *value)
+
+    Read a value of the last step that succeeded: a loss before the update of that step, or its learning rate.
+
+    trainer: not NULL
+    name: as slmt_trainer_value_name()
+    value: receives it
+
+    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND, SLMT_ERR_STATE (no step since the trainer was made or loaded),
+    SLMT_ERR_ARGUMENT
+
+    Threads: one thread per trainer at a time; also inside slmt_step_fn
 
     Since 0.1.
     """)
@@ -2594,8 +2651,8 @@ slmt_trainer_cancel = _bind(
 
 
 slmt_pretrain_step = _bind(
-    "slmt_pretrain_step", slmt_status, [POINTER(slmt_trainer), POINTER(c_float), c_double, POINTER(slmt_losses)],
-    r"""slmt_status slmt_pretrain_step(slmt_trainer *trainer, const float *images, double rate, slmt_losses *losses)
+    "slmt_pretrain_step", slmt_status, [POINTER(slmt_trainer), POINTER(c_float), c_double],
+    r"""slmt_status slmt_pretrain_step(slmt_trainer *trainer, const float *images, double rate)
 
     One pre-training step at a given learning rate: no augmentation, masks drawn from the trainer's random
     state.
@@ -2603,7 +2660,6 @@ slmt_pretrain_step = _bind(
     trainer: of SLMT_STAGE_PRETRAIN
     images: [batch][image_size][image_size] float32 in [0, 1]
     rate: learning rate, at least 0
-    losses: struct_size set; filled; may be NULL
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (another stage), SLMT_ERR_NONFINITE (input, a
     loss or a gradient: the weights are as before), SLMT_ERR_CANCELLED (likewise), SLMT_ERR_BACKEND
@@ -2617,8 +2673,8 @@ slmt_pretrain_step = _bind(
 
 
 slmt_finetune_step = _bind(
-    "slmt_finetune_step", slmt_status, [POINTER(slmt_trainer), POINTER(c_float), POINTER(c_float), c_double, POINTER(slmt_losses)],
-    r"""slmt_status slmt_finetune_step(slmt_trainer *trainer, const float *source, const float *target, double rate, slmt_losses *losses)
+    "slmt_finetune_step", slmt_status, [POINTER(slmt_trainer), POINTER(c_float), POINTER(c_float), c_double],
+    r"""slmt_status slmt_finetune_step(slmt_trainer *trainer, const float *source, const float *target, double rate)
 
     One fine-tuning step at a given learning rate: no augmentation.
 
@@ -2626,7 +2682,6 @@ slmt_finetune_step = _bind(
     source: [batch][image_size][image_size] float32 in [0, 1]
     target: likewise
     rate: as slmt_pretrain_step()
-    losses: likewise
 
     Returns: as slmt_pretrain_step()
 
@@ -2642,8 +2697,9 @@ slmt_trainer_run = _bind(
     "slmt_trainer_run", slmt_status, [POINTER(slmt_trainer), POINTER(slmt_dataset), c_char_p, c_char_p, c_uint64, slmt_step_fn, c_void_p],
     r"""slmt_status slmt_trainer_run(slmt_trainer *trainer, slmt_dataset *dataset, const char *source, const char *target, uint64_t max_steps, slmt_step_fn step, void *user)
 
-    Train on a set: from where the trainer is to the end of its schedule, or for max_steps steps. The model
-    takes over the set's preprocessing, as it learns from slices made so.
+    Train on a set: from where the trainer is to the end of its schedule, or for max_steps steps. After the
+    first step the model takes over the set's preprocessing, as it learns from slices made so, and its card the
+    contrasts: "source_contrast" and "target_contrast", or without a target "TASK_contrast".
 
     Pre-training uses every slice of the training subjects in the named contrast, or in all contrasts.
     Fine-tuning uses the slices that have both contrasts. Order, augmentation and masks depend on the seed and
@@ -2658,7 +2714,8 @@ slmt_trainer_run = _bind(
     user: handed to step
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (image sizes differ, fewer slices than a batch), SLMT_ERR_NOT_FOUND
-    (no such contrast), SLMT_ERR_UNSUPPORTED (the task takes no sets), SLMT_ERR_CANCELLED, and as
+    (no such contrast), SLMT_ERR_UNSUPPORTED (the task takes no sets), SLMT_ERR_STATE (the set is of another
+    kind than the task takes, or a model is to be attached first), SLMT_ERR_CANCELLED, and as
     slmt_pretrain_step() and slmt_dataset_read_slice()
 
     Threads: one thread per trainer and set at a time

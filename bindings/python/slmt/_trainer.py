@@ -24,9 +24,9 @@ from slmt._session import port_shape, taken_for
 class Losses:
     """What a step reports."""
 
-    total: float  # what was minimised, before the update
+    total: float  # the task's last number: with one graph what was minimised, before the update
     learning_rate: float
-    parts: Mapping[str, float]  # the task's other outputs by name
+    parts: Mapping[str, float]  # the task's other numbers by name
 
 
 @dataclass(frozen=True)
@@ -117,10 +117,16 @@ class Trainer(Handle):
 
         A step that fails or is cancelled leaves the weights as they were."""
         arrays = Tensors(taken_for(self._task, inputs))
-        losses = _api.slmt_losses(struct_size=ctypes.sizeof(_api.slmt_losses))
         with self._alone(), Call() as call:
-            call.check(_api.slmt_trainer_step(self._pointer, arrays.array, arrays.count, rate, losses))
-        return self._losses(losses)
+            call.check(_api.slmt_trainer_step(self._pointer, arrays.array, arrays.count, rate))
+            return self._losses()
+
+    def attach(self, name: str, model: Model) -> None:
+        """Attaches a second model to a task that reads one, such as a teacher; the trainer does not change it.
+
+        A checkpoint does not hold it: it is attached again after load()."""
+        with self._alone():
+            check(_api.slmt_trainer_attach(self._pointer, name.encode(), model._pointer))
 
     def run(
         self,
@@ -138,9 +144,8 @@ class Trainer(Handle):
         set. progress: a bar of tqdm. Ctrl-C ends the run after the step, so that it can be saved or go on. Returns the
         last step's losses.
 
-        The model takes over the set's preprocessing, and its card the contrasts; its fields "data" and "training" are
-        the caller's to fill."""
-        self._take_over(dataset, source, target)
+        After the first step the model takes over the set's preprocessing, and its card the contrasts; its fields "data"
+        and "training" are the caller's to fill."""
         with (
             self._alone(),
             dataset._alone(),
@@ -154,16 +159,6 @@ class Trainer(Handle):
             )
         return last[0] if last else None
 
-    def _take_over(self, dataset: Dataset, source: str | None, target: str | None) -> None:
-        """As the command does: synthesis treats volumes as the set was made, and the model says what it makes."""
-        model = self.model
-        with self._alone():
-            model.preprocess = dataset.preprocess
-            if target is not None:
-                model.card["source_contrast"], model.card["target_contrast"] = source or "", target
-            else:
-                model.card[f"{self._task.name}_contrast"] = source or ""
-
     @contextmanager
     def _stepping(self, call: Call, on_step: OnStep | None, progress: bool) -> Iterator[tuple[Any, list[Losses]]]:
         """The C callback, and where it puts the last losses."""
@@ -176,8 +171,8 @@ class Trainer(Handle):
             return on_step(state, losses) if on_step else None
 
         def callback_with(update: Any) -> Any:
-            def called(user: int | None, state: Any, losses: Any) -> int:
-                return call.ask(lambda: stepped(update, _state(state[0]), self._losses(losses[0])))
+            def called(user: int | None, trainer: Any, state: Any) -> int:
+                return call.ask(lambda: stepped(update, _state(state[0]), self._losses()))
 
             return _api.slmt_step_fn(called)
 
@@ -187,14 +182,16 @@ class Trainer(Handle):
         else:
             yield callback_with(None), last
 
-    def _losses(self, losses: Any) -> Losses:
-        *names, _ = self._task.outputs
-        own = ("reconstruction", "edge", "l1", "consistency")  # SLMT-Net's have fields of their own
-        parts = {
-            name: float(losses.part[index] if losses.parts else getattr(losses, name) if name in own else 0.0)
-            for index, name in enumerate(names)
-        }
-        return Losses(losses.total, losses.learning_rate, parts)
+    def _losses(self) -> Losses:
+        """The values of the last step; the caller holds the trainer."""
+        values, value = {}, ctypes.c_double()
+        for index in range(_api.slmt_trainer_value_count(self._pointer)):
+            name = _api.slmt_trainer_value_name(self._pointer, index)
+            check(_api.slmt_trainer_value(self._pointer, name, value))
+            values[text(name)] = value.value
+        learning_rate = values.pop("learning_rate")
+        total = values.pop(list(values)[-1]) if values else 0.0
+        return Losses(total, learning_rate, values)
 
     def cancel(self) -> None:
         """Ends the running step or run with Cancelled, from any thread: the step is dropped whole."""

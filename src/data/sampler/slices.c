@@ -81,8 +81,7 @@ static status check_run(const feed *f)
 {
     const slice_rule *rule = f->rule;
     if (f->set->contrasts == 0)
-        return fail(ERR_ARGUMENT, "%s: the set was not made from MR volumes",
-                    dataset_file_label(f->set->file));
+        return fail(ERR_STATE, "%s: the set was not made from MR volumes", dataset_file_label(f->set->file));
     if (!rule->pairs && f->target >= 0)
         return fail(ERR_ARGUMENT, "slmt_trainer_run: this task takes single slices; name no target contrast");
     if (rule->pairs && (f->source < 0 || f->target < 0))

@@ -142,8 +142,7 @@ static status check_run(const feed *f, stack_shape *shape)
     const stack_rule *rule = f->rule;
     int32_t side = f->preprocess.image_size;
     if (f->set->contrasts == 0)
-        return fail(ERR_ARGUMENT, "%s: the set was not made from MR volumes",
-                    dataset_file_label(f->set->file));
+        return fail(ERR_STATE, "%s: the set was not made from MR volumes", dataset_file_label(f->set->file));
     if (f->source >= 0 || f->target >= 0)
         return fail(ERR_ARGUMENT,
                     "slmt_trainer_run: this task draws sources and targets from all contrasts; name "

@@ -206,15 +206,16 @@ typedef struct seq2seq_settings {
     train_settings train;
     int32_t times, crops;
     image_size size;
-    double minimum_rate, rec_weight, cyc_weight, smooth_l1_beta, perceptual_weight;
+    double rec_weight, cyc_weight, smooth_l1_beta, perceptual_weight;
 } seq2seq_settings;
 
 static const number train_rows[] = {
     TRAIN_NUMBERS(1, 1000, 2e-4, 0.999, 1, 1),
+    OPTIMIZER_NUMBERS(OPTIMIZER_ADAM, 0),
+    SCHEDULE_NUMBERS(SCHEDULE_POLYNOMIAL, RATE_BY_EPOCH, 0, 1e-6),
     NUMBER_WHOLE(seq2seq_settings, times, 1, 1, SEQ2SEQ_MAX_TIMES, "time points of source and target"),
     SIZE_NUMBERS(seq2seq_settings),
     NUMBER_WHOLE(seq2seq_settings, crops, 8, 1, 1000000, "samples of a subject in an epoch"),
-    NUMBER_REAL(seq2seq_settings, minimum_rate, 1e-6, 0, 1e3, "the learning rate falls to this"),
     NUMBER_REAL(seq2seq_settings, rec_weight, 10, 0, 1e9, "weight of the two reconstructions"),
     NUMBER_REAL(seq2seq_settings, cyc_weight, 10, 0, 1e9, "weight of the cycle back to the source"),
     NUMBER_REAL(seq2seq_settings, smooth_l1_beta, 1, 1e-6, 1e6,
@@ -312,14 +313,6 @@ static void train_build(task_graph *t)
     nn_close(&n);
 }
 
-/* minimum + (learning_rate - minimum) (1 - epoch / epochs)^0.9, epochs counted whole. */
-static double train_rate(const double *setting, double epoch)
-{
-    seq2seq_settings s = train_of(setting);
-    double low = s.minimum_rate, left = 1 - floor(epoch) / s.train.epochs;
-    return low + (s.train.learning_rate - low) * pow(left > 0 ? left : 0, 0.9);
-}
-
 /* ---- samples from a set ---- */
 
 /* A sample is a stack of neighbouring slices, cropped: the channels in 2D, the volume in 3D. */
@@ -360,7 +353,6 @@ static const method_task tasks[] = {
      .outputs = PORTS(train_outputs),
      .shapes = train_shapes,
      .build = train_build,
-     .rate = train_rate,
      .feeding = &train_feeding},
 };
 

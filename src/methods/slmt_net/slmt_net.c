@@ -112,6 +112,10 @@ status slmt_net_check(const double *option)
 #define ADD(p, init, used, layer, rank, ...)                                                                 \
     params_add(p, init, used, rank, (const int64_t[]){__VA_ARGS__}, at layer.text)
 
+/* The same for what nothing changes. */
+#define ADD_FIXED(p, init, layer, rank, ...)                                                                 \
+    params_add_role(p, ROLE_FIXED, init, rank, (const int64_t[]){__VA_ARGS__}, at layer.text)
+
 /* The same for tensors that only linear layers read: their matrices. */
 #define ADD_MATRIX(p, init, used, layer, rank, ...)                                                          \
     params_add_matrix(p, init, used, rank, (const int64_t[]){__VA_ARGS__}, at layer.text)
@@ -148,20 +152,20 @@ static void add_edge_mae(params *p, const slmt_model_options *o, int64_t tokens)
     ADD_MATRIX(p, INIT_XAVIER, 1, ("E.patch_embed.proj.weight"), 4, c, 1, o->mae_patch, o->mae_patch);
     ADD(p, INIT_ZERO, 1, ("E.patch_embed.proj.bias"), 1, c);
     ADD(p, INIT_NORMAL, 1, ("E.cls_token"), 3, 1, 1, c);
-    ADD(p, INIT_POSITION, 1, ("E.pos_embed"), 3, 1, 1 + tokens, c);
+    ADD_FIXED(p, INIT_POSITION, ("E.pos_embed"), 3, 1, 1 + tokens, c);
     for (int i = 0; i < o->depth; i++)
         add_block(p, INIT_XAVIER, 1, at("E.blocks.%d", i), c, o->mlp_ratio, 0, 0);
     add_norm(p, 1, at("E.norm"), c);
     add_linear(p, INIT_XAVIER, 1, at("E.decoder_embed"), d, c);
     ADD(p, INIT_NORMAL, 1, ("E.mask_token"), 3, 1, 1, d);
-    ADD(p, INIT_POSITION, 1, ("E.decoder_pos_embed"), 3, 1, 1 + tokens, d);
+    ADD_FIXED(p, INIT_POSITION, ("E.decoder_pos_embed"), 3, 1, 1 + tokens, d);
     for (int i = 0; i < o->decoder_depth; i++)
         add_block(p, INIT_XAVIER, 1, at("E.decoder_blocks.%d", i), d, o->mlp_ratio, 0, 0);
     add_norm(p, 1, at("E.rec_norm"), d);
     add_linear(p, INIT_XAVIER, 1, at("E.rec_pred"), pixels, d);
     add_norm(p, 1, at("E.edge_norm"), d);
     add_linear(p, INIT_XAVIER, 1, at("E.edge_pred"), pixels, d);
-    ADD(p, INIT_SOBEL, 1, ("E.operator.filter.weight"), 4, 2, 1, 3, 3);
+    ADD_FIXED(p, INIT_SOBEL, ("E.operator.filter.weight"), 4, 2, 1, 3, 3);
     for (int i = 0; i < 3; i++) { /* stored by the reference, but never read */
         add_block(p, INIT_XAVIER, 0, at("E.rec_blocks.%d", i), d, o->mlp_ratio, 0, 0);
         add_block(p, INIT_XAVIER, 0, at("E.edge_blocks.%d", i), d, o->mlp_ratio, 0, 0);

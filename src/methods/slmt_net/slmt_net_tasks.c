@@ -8,7 +8,7 @@
 #include "methods/slmt_net/mt_net.h"
 #include "slmt/trainer.h"
 
-/* Opens builders of the networks that a task needs, over the weights or over the snapshot. */
+/* Builders of the networks that a task needs, over the weights or the teacher's. */
 static int open_networks(task_graph *t, int n, nn *network, const char *const *prefix, const int32_t *slot)
 {
     for (int i = 0; i < n; i++)
@@ -86,17 +86,16 @@ static const slicing synthesize_slices = {one_slice, 0, 1};
 
 typedef struct pretrain_settings {
     train_settings train;
-    int32_t patch_weight, decay_epochs;
-    double decay_factor, mask_ratio, rec_weight;
+    int32_t patch_weight;
+    double mask_ratio, rec_weight;
 } pretrain_settings;
 
 static const number pretrain_rows[] = {
     TRAIN_NUMBERS(20, 100, 3e-3, 0.95, 1, SLMT_RECOMPUTE_LINEAR),
+    OPTIMIZER_NUMBERS(OPTIMIZER_ADAM, 0),
+    SCHEDULE_NUMBERS(SCHEDULE_STEPS, RATE_BY_STEP, 0, 1e-5),
     NUMBER_CHOICE(pretrain_settings, patch_weight, 0, 1, "hard|easy-then-hard",
                   "weights of removed patches: the paper's code, or its text"),
-    NUMBER_WHOLE(pretrain_settings, decay_epochs, 50, 1, 1000000,
-                 "the learning rate falls after every so many epochs"),
-    NUMBER_REAL(pretrain_settings, decay_factor, 0.1, 0, 1, "factor by which the learning rate falls"),
     NUMBER_REAL(pretrain_settings, mask_ratio, 0.7, 0, 1, "part of the patches that is removed"),
     NUMBER_REAL(pretrain_settings, rec_weight, 10, 0, 1e9,
                 "weight of the reconstruction loss beside the edge loss"),
@@ -162,13 +161,6 @@ static void pretrain_build(task_graph *t)
     close_networks(1, &e);
 }
 
-/* learning_rate * decay_factor^floor(epoch / decay_epochs) */
-static double pretrain_rate(const double *setting, double epoch)
-{
-    pretrain_settings s = pretrain_of(setting);
-    return s.train.learning_rate * pow(s.decay_factor, floor(epoch / s.decay_epochs));
-}
-
 /* Draws a number for each patch; room: scratch for an order and a mask. */
 static task_needs pretrain_needs(numbers at)
 {
@@ -211,15 +203,13 @@ static void pretrain_prepare(const task_step *s)
 
 typedef struct finetune_settings {
     train_settings train;
-    int32_t warmup_epochs;
-    double minimum_rate, l1_weight;
+    double l1_weight;
 } finetune_settings;
 
 static const number finetune_rows[] = {
     TRAIN_NUMBERS(10, 150, 1e-3, 0.999, 0.7, SLMT_RECOMPUTE_CHEAP),
-    NUMBER_WHOLE(finetune_settings, warmup_epochs, 5, 0, 1000000,
-                 "the learning rate rises over so many epochs"),
-    NUMBER_REAL(finetune_settings, minimum_rate, 1e-5, 0, 1e3, "the learning rate falls to this"),
+    OPTIMIZER_NUMBERS(OPTIMIZER_ADAM, 0),
+    SCHEDULE_NUMBERS(SCHEDULE_COSINE, RATE_BY_STEP, 5, 1e-5),
     NUMBER_REAL(finetune_settings, l1_weight, 10000, 0, 1e9,
                 "weight of mean |error| beside feature consistency"),
 };
@@ -250,33 +240,23 @@ static status finetune_shapes(numbers at, bk_dtype real, bk_shape *shape)
     return OK;
 }
 
+/* The encoder as it was when training began. Files call it "frozen". */
+enum { TEACHER };
+static const trainer_state finetune_states[] = {{"frozen", STATE_COPY, "E.", NULL}};
+
 static void finetune_build(task_graph *t)
 {
     const slmt_net net = slmt_net_of(t->at.option);
     mt_net_graph v = {.source = t->in[0], .target = t->in[1]};
     nn n[3];
     if (open_networks(t, 3, n, (const char *const[]){"E.", "G.", "E."},
-                      (const int32_t[]){t->weights, t->weights, t->frozen})) {
+                      (const int32_t[]){t->weights, t->weights, t->states[TEACHER]})) {
         mt_net_finetune(&n[0], &n[1], &n[2], &net, finetune_of(t->at.setting).l1_weight, &v);
         t->out[0] = v.l1_loss;
         t->out[1] = v.fc_loss;
         t->out[2] = v.total;
     }
     close_networks(3, n);
-}
-
-/* Linearly from 0 over warmup_epochs, then a half cosine down to minimum_rate at `epochs`. */
-static double finetune_rate(const double *setting, double epoch)
-{
-    finetune_settings s = finetune_of(setting);
-    double high = s.train.learning_rate;
-    if (epoch < s.warmup_epochs)
-        return high * epoch / s.warmup_epochs;
-    double rest = s.train.epochs - s.warmup_epochs;
-    double part = rest > 0 ? (epoch - s.warmup_epochs) / rest : 1;
-    if (part > 1)
-        part = 1;
-    return s.minimum_rate + (high - s.minimum_rate) * 0.5 * (1 + cos(3.14159265358979323846 * part));
 }
 
 /* ---- samples from a set ---- */
@@ -316,7 +296,6 @@ static const method_task tasks[] = {
      .outputs = PORTS(pretrain_outputs),
      .shapes = pretrain_shapes,
      .build = pretrain_build,
-     .rate = pretrain_rate,
      .needs = pretrain_needs,
      .prepare = pretrain_prepare,
      .feeding = &pretrain_feeding},
@@ -328,8 +307,8 @@ static const method_task tasks[] = {
      .outputs = PORTS(finetune_outputs),
      .shapes = finetune_shapes,
      .build = finetune_build,
-     .frozen = "E.",
-     .rate = finetune_rate,
+     .states = finetune_states,
+     .n_states = 1,
      .feeding = &finetune_feeding},
 };
 

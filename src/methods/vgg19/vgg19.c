@@ -19,9 +19,10 @@ void vgg19_params(params *p, const char *prefix, int32_t width)
     int64_t in = 3;
     for (int i = 0; i < CONVS; i++) {
         int64_t out = convs[i].widths * width;
-        params_add(p, INIT_GIVEN, 1, 4, (const int64_t[]){out, in, 3, 3},
-                   at("%sfeatures.%d.weight", prefix, convs[i].index).text);
-        params_add(p, INIT_GIVEN, 1, 1, &out, at("%sfeatures.%d.bias", prefix, convs[i].index).text);
+        params_add_role(p, ROLE_GIVEN, INIT_ZERO, 4, (const int64_t[]){out, in, 3, 3},
+                        at("%sfeatures.%d.weight", prefix, convs[i].index).text);
+        params_add_role(p, ROLE_GIVEN, INIT_ZERO, 1, &out,
+                        at("%sfeatures.%d.bias", prefix, convs[i].index).text);
         in = out;
     }
 }

@@ -229,7 +229,7 @@ struct slmt_task_info
     help::Cstring  # one sentence
     settings::Int32  # how many
     inputs::Int32  # how many
-    outputs::Int32  # how many; of a task that trains: losses, the last is what is minimised
+    outputs::Int32  # how many; of a task that trains, those without axes are what slmt_trainer_value() reports
     reserved::Int32  # 0
 end
 
@@ -450,21 +450,6 @@ struct slmt_trainer_config
 end
 
 @doc raw"""
-What a step reports.
-"""
-struct slmt_losses
-    struct_size::UInt32  # sizeof(slmt_losses), set by the caller
-    parts::Int32  # losses that a task of another method reports beside the total, in `part`
-    total::Cdouble  # the weighted sum that was minimised, before the update
-    reconstruction::Cdouble  # pre-training: masked patches
-    edge::Cdouble  # pre-training: edge map
-    l1::Cdouble  # fine-tuning: mean |prediction - target|
-    consistency::Cdouble  # fine-tuning: feature consistency
-    learning_rate::Cdouble  # the rate of this step
-    part::NTuple{4,Cdouble}  # the task's outputs but the last, in their order; unused ones 0
-end
-
-@doc raw"""
 Where training is.
 """
 struct slmt_training_state
@@ -475,8 +460,8 @@ struct slmt_training_state
     total_steps::UInt64  # steps of the whole run on that set; 0 before
 end
 
-# int32_t slmt_step_fn(void *user, const slmt_training_state *state, const slmt_losses *losses)
-# Called after each step of slmt_trainer_run().
+# int32_t slmt_step_fn(void *user, slmt_trainer *trainer, const slmt_training_state *state)
+# Called after each step of slmt_trainer_run(). slmt_trainer_value() gives what the step reports.
 #
 # Returns: 0 to go on; anything else ends the run with SLMT_ERR_CANCELLED, between steps
 #
@@ -2475,7 +2460,7 @@ slmt_trainer_shape(trainer, name, shape, rank) =
     ccall((:slmt_trainer_shape, libslmt), slmt_status, (Ptr{slmt_trainer}, Cstring, Ptr{Int64}, Ptr{Int32}, ), trainer, name, shape, rank)
 
 @doc raw"""
-    slmt_status slmt_trainer_step(slmt_trainer *trainer, const slmt_tensor *inputs, size_t count, double rate, slmt_losses *losses)
+    slmt_status slmt_trainer_step(slmt_trainer *trainer, const slmt_tensor *inputs, size_t count, double rate)
 
 One step of any task that trains, at a given learning rate.
 
@@ -2484,16 +2469,89 @@ inputs: count tensors, one for each input of the task, in any order, with as man
     batch setting says; see slmt_session_run()
 count: inputs given
 rate: learning rate, at least 0
-losses: struct_size set; filled; may be NULL
 
-Returns: as slmt_session_run() and slmt_pretrain_step()
+Returns: as slmt_session_run() and slmt_pretrain_step(); SLMT_ERR_STATE: a model is to be attached first
 
 Threads: one thread per trainer at a time, nobody else using the model
 
 Since 0.1.
 """
-slmt_trainer_step(trainer, inputs, count, rate, losses) =
-    ccall((:slmt_trainer_step, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{slmt_tensor}, Csize_t, Cdouble, Ptr{slmt_losses}, ), trainer, inputs, count, rate, losses)
+slmt_trainer_step(trainer, inputs, count, rate) =
+    ccall((:slmt_trainer_step, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{slmt_tensor}, Csize_t, Cdouble, ), trainer, inputs, count, rate)
+
+@doc raw"""
+    slmt_status slmt_trainer_attach(slmt_trainer *trainer, const char *name, slmt_model *model)
+
+Attach a second model to a task that reads one: a teacher, or whatever the task names. The trainer keeps
+the model and does not change it; its checkpoint does not hold it, so that it is attached again after
+slmt_trainer_load().
+
+trainer: not NULL
+name: as the task calls it
+model: of the same method, with the same options and precision; takes the place of the one before
+
+Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (the task reads no such model), SLMT_ERR_ARGUMENT (another method,
+other shapes, or the model that is trained itself)
+
+Threads: one thread per trainer at a time, nobody changing the model from then on
+
+Since 0.1.
+"""
+slmt_trainer_attach(trainer, name, model) =
+    ccall((:slmt_trainer_attach, libslmt), slmt_status, (Ptr{slmt_trainer}, Cstring, Ptr{slmt_model}, ), trainer, name, model)
+
+@doc raw"""
+    size_t slmt_trainer_value_count(const slmt_trainer *trainer)
+
+Number of values that a step reports: the task's outputs that are single numbers, in their order, then
+"learning_rate". Of a task with one graph the last output is what is minimised.
+
+trainer: not NULL
+
+Returns: how many
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_trainer_value_count(trainer) =
+    ccall((:slmt_trainer_value_count, libslmt), Csize_t, (Ptr{slmt_trainer}, ), trainer)
+
+@doc raw"""
+    const char *slmt_trainer_value_name(const slmt_trainer *trainer, size_t index)
+
+Name of a value.
+
+trainer: not NULL
+index: below slmt_trainer_value_count()
+
+Returns: the name, which lives as long as the library; "" past the end
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_trainer_value_name(trainer, index) =
+    ccall((:slmt_trainer_value_name, libslmt), Cstring, (Ptr{slmt_trainer}, Csize_t, ), trainer, index)
+
+@doc raw"""
+    slmt_status slmt_trainer_value(const slmt_trainer *trainer, const char *name, double *value)
+
+Read a value of the last step that succeeded: a loss before the update of that step, or its learning rate.
+
+trainer: not NULL
+name: as slmt_trainer_value_name()
+value: receives it
+
+Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND, SLMT_ERR_STATE (no step since the trainer was made or loaded),
+SLMT_ERR_ARGUMENT
+
+Threads: one thread per trainer at a time; also inside slmt_step_fn
+
+Since 0.1.
+"""
+slmt_trainer_value(trainer, name, value) =
+    ccall((:slmt_trainer_value, libslmt), slmt_status, (Ptr{slmt_trainer}, Cstring, Ptr{Cdouble}, ), trainer, name, value)
 
 @doc raw"""
     void slmt_trainer_free(slmt_trainer *trainer)
@@ -2574,7 +2632,7 @@ slmt_trainer_cancel(trainer) =
     ccall((:slmt_trainer_cancel, libslmt), Cvoid, (Ptr{slmt_trainer}, ), trainer)
 
 @doc raw"""
-    slmt_status slmt_pretrain_step(slmt_trainer *trainer, const float *images, double rate, slmt_losses *losses)
+    slmt_status slmt_pretrain_step(slmt_trainer *trainer, const float *images, double rate)
 
 One pre-training step at a given learning rate: no augmentation, masks drawn from the trainer's random
 state.
@@ -2582,7 +2640,6 @@ state.
 trainer: of SLMT_STAGE_PRETRAIN
 images: [batch][image_size][image_size] float32 in [0, 1]
 rate: learning rate, at least 0
-losses: struct_size set; filled; may be NULL
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (another stage), SLMT_ERR_NONFINITE (input, a
 loss or a gradient: the weights are as before), SLMT_ERR_CANCELLED (likewise), SLMT_ERR_BACKEND
@@ -2593,11 +2650,11 @@ Source: Li et al., section III-A
 
 Since 0.1.
 """
-slmt_pretrain_step(trainer, images, rate, losses) =
-    ccall((:slmt_pretrain_step, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{Cfloat}, Cdouble, Ptr{slmt_losses}, ), trainer, images, rate, losses)
+slmt_pretrain_step(trainer, images, rate) =
+    ccall((:slmt_pretrain_step, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{Cfloat}, Cdouble, ), trainer, images, rate)
 
 @doc raw"""
-    slmt_status slmt_finetune_step(slmt_trainer *trainer, const float *source, const float *target, double rate, slmt_losses *losses)
+    slmt_status slmt_finetune_step(slmt_trainer *trainer, const float *source, const float *target, double rate)
 
 One fine-tuning step at a given learning rate: no augmentation.
 
@@ -2605,7 +2662,6 @@ trainer: of SLMT_STAGE_FINETUNE
 source: [batch][image_size][image_size] float32 in [0, 1]
 target: likewise
 rate: as slmt_pretrain_step()
-losses: likewise
 
 Returns: as slmt_pretrain_step()
 
@@ -2615,14 +2671,15 @@ Source: Li et al., section III-B
 
 Since 0.1.
 """
-slmt_finetune_step(trainer, source, target, rate, losses) =
-    ccall((:slmt_finetune_step, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{Cfloat}, Ptr{Cfloat}, Cdouble, Ptr{slmt_losses}, ), trainer, source, target, rate, losses)
+slmt_finetune_step(trainer, source, target, rate) =
+    ccall((:slmt_finetune_step, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{Cfloat}, Ptr{Cfloat}, Cdouble, ), trainer, source, target, rate)
 
 @doc raw"""
     slmt_status slmt_trainer_run(slmt_trainer *trainer, slmt_dataset *dataset, const char *source, const char *target, uint64_t max_steps, slmt_step_fn step, void *user)
 
-Train on a set: from where the trainer is to the end of its schedule, or for max_steps steps. The model
-takes over the set's preprocessing, as it learns from slices made so.
+Train on a set: from where the trainer is to the end of its schedule, or for max_steps steps. After the
+first step the model takes over the set's preprocessing, as it learns from slices made so, and its card the
+contrasts: "source_contrast" and "target_contrast", or without a target "TASK_contrast".
 
 Pre-training uses every slice of the training subjects in the named contrast, or in all contrasts.
 Fine-tuning uses the slices that have both contrasts. Order, augmentation and masks depend on the seed and
@@ -2637,7 +2694,8 @@ step: called after each step; may be NULL
 user: handed to step
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (image sizes differ, fewer slices than a batch), SLMT_ERR_NOT_FOUND
-(no such contrast), SLMT_ERR_UNSUPPORTED (the task takes no sets), SLMT_ERR_CANCELLED, and as
+(no such contrast), SLMT_ERR_UNSUPPORTED (the task takes no sets), SLMT_ERR_STATE (the set is of another
+kind than the task takes, or a model is to be attached first), SLMT_ERR_CANCELLED, and as
 slmt_pretrain_step() and slmt_dataset_read_slice()
 
 Threads: one thread per trainer and set at a time

@@ -48,13 +48,24 @@ function state(trainer::Trainer)
     return named(now[])
 end
 
-"Losses under the names of the task's outputs, the last is what is minimised; and the learning rate."
-function losses_of(names, losses::slmt_losses)
-    parts = losses.part[1:length(names)-1]
-    return NamedTuple{(names..., :learning_rate)}((parts..., losses.total, losses.learning_rate))
+"The values of the last step: losses under the names of the task's outputs, and the learning rate."
+function losses(trainer)
+    names = Tuple(Symbol(unsafe_string(slmt_trainer_value_name(trainer, i))) for i in 0:slmt_trainer_value_count(trainer)-1)
+    value = Ref{Cdouble}()
+    function read(name)
+        check(slmt_trainer_value(trainer, string(name), value))
+        return value[]
+    end
+    return NamedTuple{names}(map(read, names))
 end
 
-loss_names(trainer::Trainer) = Tuple(Symbol(info.name) for info in outputs(method(trainer.model), trainer.task))
+"""
+    attach(trainer, name, model)
+
+Attaches a second model to a task that reads one, such as a teacher; the trainer does not change it. A checkpoint does not hold
+it: it is attached again after `load`.
+"""
+attach(trainer::Trainer, name, model::Model) = check(slmt_trainer_attach(trainer, string(name), model))
 
 """
     step!(trainer, rate; name = array...)
@@ -67,12 +78,12 @@ One step at a learning rate, with as many samples as the batch setting says. Giv
 """
 step!(trainer::Trainer, rate::Real; inputs...) = step!(trainer, rate, values(inputs))
 function step!(trainer::Trainer, rate::Real, inputs)
-    tensors, losses = Tensors(inputs), sized(slmt_losses)
-    check(slmt_trainer_step(trainer, tensors, length(tensors), rate, losses))
-    return losses_of(loss_names(trainer), losses[])
+    tensors = Tensors(inputs)
+    check(slmt_trainer_step(trainer, tensors, length(tensors), rate))
+    return losses(trainer)
 end
 
-step_from_c(user::Ptr{Cvoid}, state::Ptr{slmt_training_state}, losses::Ptr{slmt_losses})::Int32 = answer(user, state, losses)
+step_from_c(user::Ptr{Cvoid}, trainer::Ptr{slmt_trainer}, state::Ptr{slmt_training_state})::Int32 = answer(user, state)
 
 """
     train!(trainer, set; source = nothing, target = nothing, steps = 0)
@@ -87,11 +98,10 @@ step.
 train!(trainer::Trainer, set::Dataset; keywords...) = train!((state, losses) -> nothing, trainer, set; keywords...)
 
 function train!(step, trainer::Trainer, set::Dataset; source = nothing, target = nothing, steps = 0)
-    names = loss_names(trainer)
-    report(state, losses) = step(named(unsafe_load(state)), losses_of(names, unsafe_load(losses)))
+    report(state) = step(named(unsafe_load(state)), losses(trainer))
     calling(Callback(report, nothing)) do user
         slmt_trainer_run(trainer, set, contrast(source), contrast(target), steps,
-                         @cfunction(step_from_c, Int32, (Ptr{Cvoid}, Ptr{slmt_training_state}, Ptr{slmt_losses})), user)
+                         @cfunction(step_from_c, Int32, (Ptr{Cvoid}, Ptr{slmt_trainer}, Ptr{slmt_training_state})), user)
     end
     return state(trainer)
 end

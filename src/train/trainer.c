@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* trainer.c - the life of a trainer, its steps, and its runs over a set. */
+#include "train/trainer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/dataset.h"
+#include "lib/random.h"
+#include "train/schedules/schedule.h"
+
+/* ---- life ---- */
+
+static const port_table *inputs_of(const slmt_trainer *t)
+{
+    return &t->stepper.task.kind->inputs;
+}
+
+/* Elements of input i. */
+static size_t input_count(const slmt_trainer *t, int32_t i)
+{
+    return (size_t)bk_count(&t->stepper.task.shape[i]);
+}
+
+void trainer_release(slmt_trainer *t)
+{
+    if (!t)
+        return;
+    slmt_context *context = t->context;
+    if (t->stepper.context)
+        stepper_close(&t->stepper);
+    for (int i = 0; i < METHOD_PORTS; i++)
+        mem_give(&context->mem, t->samples[i]);
+    model_release(t->model);
+    mem_give(&context->mem, t);
+    context_release(context);
+}
+
+static status fill_trainer(slmt_trainer *t, const task *task, dry_run *y)
+{
+    void *p;
+    TRY(stepper_open(&t->stepper, t->context, task, y));
+    for (int32_t i = 0; i < inputs_of(t)->n; i++) {
+        if (inputs_of(t)->rows[i].flags & PORT_HIDDEN)
+            continue;
+        TRY(dry_run_take(y, input_count(t, i) * sizeof(float), &p));
+        t->samples[i] = p;
+    }
+    return OK;
+}
+
+status trainer_open(slmt_context *context, const task *task, uint64_t seed, dry_run *y, slmt_trainer **out)
+{
+    void *p;
+    TRY(mem_zeros(&context->mem, 1, sizeof(slmt_trainer), &p));
+    slmt_trainer *t = p;
+    t->context = context_retain(context);
+    t->model = model_retain(task->model);
+    t->seed = seed;
+    atomic_init(&t->cancel, 0);
+    status s =
+        params_are_half(&task->model->params)
+            ? fail(ERR_UNSUPPORTED, "a model with 16-bit weights cannot be trained: steps would be lost in "
+                                    "rounding; load it in a context with weights = SLMT_WEIGHTS_FULL")
+            : fill_trainer(t, task, y);
+    if (s != OK) {
+        trainer_release(t);
+        return s;
+    }
+    *out = t;
+    return OK;
+}
+
+status trainer_count(const task *task, uint64_t *bytes)
+{
+    slmt_context *counting;
+    slmt_trainer *t = NULL;
+    TRY(dry_run_context(task->model->context, &counting));
+    dry_run y = {.mem = &counting->mem, .dry = 1};
+    uint64_t before = context_live_bytes(counting);
+    status s = trainer_open(counting, task, 0, &y, &t);
+    if (s == OK)
+        *bytes = context_live_bytes(counting) - before + y.bytes;
+    trainer_release(t);
+    context_release(counting);
+    return s;
+}
+
+/* ---- where it is ---- */
+
+int32_t trainer_stage(const slmt_trainer *t)
+{
+    const char *task = t->stepper.task.kind->name;
+    if (strcmp(t->model->method->name, "slmt-net") != 0)
+        return 0;
+    return strcmp(task, "pretrain") == 0   ? SLMT_STAGE_PRETRAIN
+           : strcmp(task, "finetune") == 0 ? SLMT_STAGE_FINETUNE
+                                           : 0;
+}
+
+slmt_training_state trainer_state_of(const slmt_trainer *t)
+{
+    return (slmt_training_state){sizeof(slmt_training_state), trainer_stage(t), t->stepper.step,
+                                 t->steps_in_epoch, t->total_steps};
+}
+
+/* ---- one step ---- */
+
+/* Fractional epoch of the next step; 0 while no set is known. */
+static double epoch_of(const slmt_trainer *t)
+{
+    return t->steps_in_epoch ? (double)t->stepper.step / (double)t->steps_in_epoch : 0;
+}
+
+status trainer_step(slmt_trainer *t, const void *const *given, double rate)
+{
+    stepper *s = &t->stepper;
+    random_stream r = random_open(t->seed, random_purpose("mask", s->step));
+    for (size_t i = 0; i < s->n_draws; i++)
+        s->draws[i] = random_uniform(&r);
+    random_key(t->seed, s->step, s->key);
+    return stepper_run(s, given, epoch_of(t), rate, &t->cancel);
+}
+
+/* ---- a run over a set ---- */
+
+/* What slmt_trainer_run() was called with. */
+typedef struct run {
+    slmt_trainer *trainer;
+    feed feed;
+    const char *source, *target;
+    slmt_step_fn step;
+    void *user;
+    card_change card; /* for the model, after the first step */
+    int32_t recorded;
+} run;
+
+/* Takes the memory for what the model will say of the set that it learned from. */
+static status prepare_record(run *r)
+{
+    slmt_model *m = r->trainer->model;
+    char key[PARAM_NAME_MAX];
+    r->recorded = r->feed.preprocess.image_size == 0; /* a set of no images has no preprocessing to keep */
+    if (r->recorded)
+        return OK;
+    TRY(model_check_preprocess(m, &r->feed.preprocess));
+    if (r->target) {
+        TRY(card_prepare(m, &r->card, "source_contrast", r->source));
+        return card_prepare(m, &r->card, "target_contrast", r->target);
+    }
+    snprintf(key, sizeof key, "%s_contrast", r->trainer->stepper.task.kind->name);
+    return card_prepare(m, &r->card, key, r->source);
+}
+
+/* The model keeps how the slices it learned from were made, and of which contrasts: once, after a step. */
+static void record_set(run *r)
+{
+    if (r->recorded)
+        return;
+    r->trainer->model->preprocess = r->feed.preprocess;
+    card_commit(r->trainer->model, &r->card);
+    r->recorded = 1;
+}
+
+static status run_one(run *r)
+{
+    slmt_trainer *t = r->trainer;
+    const method_task *kind = t->stepper.task.kind;
+    const void *given[METHOD_PORTS];
+    double rate = schedule_rate(t->stepper.task.setting, epoch_of(t));
+    TRY(kind->feeding->fill(&r->feed, t->stepper.step, t->samples));
+    for (int i = 0; i < METHOD_PORTS; i++)
+        given[i] = t->samples[i];
+    TRY(trainer_step(t, given, rate));
+    record_set(r);
+    slmt_training_state state = trainer_state_of(t);
+    if (r->step && r->step(r->user, t, &state) != 0)
+        return fail(ERR_CANCELLED, "cancelled by the step callback after step %llu",
+                    (unsigned long long)state.step);
+    return OK;
+}
+
+static status find_contrast(const slmt_dataset *set, const char *name, int32_t *index)
+{
+    *index = -1;
+    if (!name)
+        return OK;
+    for (size_t i = 0; i < set->contrasts; i++)
+        if (strcmp(dataset_file_field(set->file, i)->name, name) == 0)
+            *index = (int32_t)i;
+    return *index >= 0 ? OK : fail(ERR_NOT_FOUND, "the training set has no contrast %s", name);
+}
+
+static status open_run(run *r, slmt_dataset *set, const char *source, const char *target)
+{
+    slmt_trainer *t = r->trainer;
+    const task *task = &t->stepper.task;
+    r->feed = (feed){.mem = &t->context->mem,
+                     .model = t->model,
+                     .at = {t->model->option, task->setting},
+                     .rule = task->kind->feeding->rule,
+                     .set = set,
+                     .seed = t->seed,
+                     .ranks = 1,
+                     .preprocess.struct_size = sizeof(slmt_preprocess)};
+    if (set->contrasts > 0)
+        r->feed.preprocess = set->preprocess;
+    TRY(find_contrast(set, source, &r->feed.source));
+    TRY(find_contrast(set, target, &r->feed.target));
+    TRY(task->kind->feeding->open(&r->feed));
+    TRY(prepare_record(r));
+    t->steps_in_epoch = r->feed.steps_in_epoch;
+    t->total_steps = r->feed.steps_in_epoch * (uint64_t)task->setting[TRAIN_EPOCHS];
+    return OK;
+}
+
+status trainer_run(slmt_trainer *t, trainer_run_options o)
+{
+    run r = {.trainer = t, .source = o.source, .target = o.target, .step = o.step, .user = o.user};
+    const method_task *kind = t->stepper.task.kind;
+    if (!kind->feeding)
+        return fail(ERR_UNSUPPORTED,
+                    "slmt_trainer_run: task %s takes no training sets; see slmt_trainer_step()", kind->name);
+    status s = open_run(&r, o.set, o.source, o.target);
+    uint64_t end = t->total_steps, done = t->stepper.step;
+    if (s == OK && o.max_steps > 0 && o.max_steps < end - (end < done ? end : done))
+        end = done + o.max_steps;
+    while (s == OK && t->stepper.step < end)
+        s = run_one(&r);
+    card_cancel(t->model, &r.card);
+    kind->feeding->close(&r.feed);
+    atomic_store(&t->cancel, 0);
+    return s;
+}
