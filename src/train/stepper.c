@@ -57,31 +57,38 @@ status stepper_profile(stepper *s, slmt_profile *profile)
 
 /* ---- checks ---- */
 
-static int all_finite(const void *array, bk_dtype real, size_t n)
+/* Gradients that are checked together: a device answers once for all of them. */
+typedef struct gradients {
+    bk_tensor array[32];
+    int32_t tensor[32], n;
+} gradients;
+
+static status check_together(const stepper *s, gradients *some)
 {
-    const float *f = array;
-    const double *d = array;
-    int finite = 1;
-    for (size_t i = 0; real == BK_F32 && i < n; i++)
-        finite &= isfinite(f[i]) != 0;
-    for (size_t i = 0; real == BK_F64 && i < n; i++)
-        finite &= isfinite(d[i]) != 0;
-    return finite;
+    int32_t bad;
+    TRY(device_finite(s->context->dev, some->array, some->n, &bad));
+    some->n = 0;
+    if (bad < 0)
+        return OK;
+    return fail(ERR_NONFINITE, "step %llu: the gradient of %s is not finite; the weights are as before the step",
+                (unsigned long long)s->step, params_of(s)->list[some->tensor[bad]].name);
 }
 
 /* A loss can be finite where its gradient has overflowed: no optimiser must see that. set below 0: all. */
 static status check_gradients(const stepper *s, int32_t set)
 {
     const params *all = params_of(s);
+    gradients some = {.n = 0};
     for (int32_t k = 0; k < all->n; k++) {
-        const param *p = &all->list[k];
-        const void *gradient = stepper_gradient(s, k);
-        if (gradient && (set < 0 || s->set_of[k] == set) && !all_finite(gradient, all->real, p->count))
-            return fail(ERR_NONFINITE,
-                        "step %llu: the gradient of %s is not finite; the weights are as before the step",
-                        (unsigned long long)s->step, p->name);
+        void *gradient = plan_held(s->graph[s->last_graph].plan, k);
+        if (!gradient || (set >= 0 && s->set_of[k] != set))
+            continue;
+        some.tensor[some.n] = k;
+        some.array[some.n++] = (bk_tensor){.shape = all->list[k].shape, .data = gradient};
+        if (some.n == 32)
+            TRY(check_together(s, &some));
     }
-    return OK;
+    return some.n > 0 ? check_together(s, &some) : OK;
 }
 
 static status report(stepper *s, int32_t output, double x)
@@ -112,7 +119,9 @@ static status run_graph(stepper *s, int32_t graph)
     if (graph < 0 || graph >= task_graph_count(k))
         return fail(ERR_INTERNAL, "task %s has no graph %d", k->name, graph);
     s->last_graph = graph;
+    TRY(stepper_upload(s));
     TRY(plan_run(s->graph[graph].plan, s->bound, task_slots(&s->task), s->cancel));
+    TRY(stepper_download(s));
     return read_scalars(s);
 }
 
@@ -135,7 +144,7 @@ static status assign_states(stepper *s)
                         "step %llu: the next value of %s is not finite; all is as before the step",
                         (unsigned long long)s->step, state_name(s, slot));
     }
-    atomic_fetch_add(&s->task.model->version, 1);
+    model_device_wrote(s->task.model);
     return plan_assign(s->graph[s->last_graph].plan, s->bound);
 }
 
@@ -147,17 +156,14 @@ static void bind_update(stepper *s, int32_t set)
     for (int32_t k = 0; k < all->n; k++) {
         if (s->set_of[k] != set || s->place[k] == SIZE_MAX)
             continue;
-        s->updating[update_slot(s, UPDATE_WEIGHT, k)] = model_tensor(s->task.model, k);
+        s->updating[update_slot(s, UPDATE_WEIGHT, k)] = model_on_device(s->task.model, k);
         s->updating[update_slot(s, UPDATE_GRADIENT, k)] = plan_held(s->graph[s->last_graph].plan, k);
         for (int32_t i = 0; i < own->optimizer->n_states; i++)
             s->updating[update_slot(s, UPDATE_STATE + i, k)] =
                 (unsigned char *)own->state[i] + s->place[k] * size;
     }
-    s->updating[update_slot(s, UPDATE_SCALARS, 0)] = own->exact;
-    for (int32_t i = 0; i < OPTIMIZER_SCALARS; i++) {
-        real_set(&own->scalars[i], step_real(s), 0, own->exact[i]);
-        s->updating[update_slot(s, UPDATE_SCALARS, 1 + i)] = &own->scalars[i];
-    }
+    for (int32_t i = 0; i <= OPTIMIZER_SCALARS; i++)
+        s->updating[update_slot(s, UPDATE_SCALARS, i)] = stepper_scalar(s, set, i);
 }
 
 /* The set's optimiser, on gradients that have been checked. */
@@ -166,8 +172,11 @@ static status update_set(stepper *s, int32_t set)
     step_set *own = &s->set[set];
     plan *update = s->graph[s->last_graph].update[set];
     own->optimizer->scalars(&own->settings, s->rate * own->rate_factor, (double)own->updates + 1, own->exact);
+    for (int32_t i = 0; i < OPTIMIZER_SCALARS; i++)
+        real_set(&own->scalars[i], step_real(s), 0, own->exact[i]);
+    TRY(stepper_push_scalars(s, set));
     bind_update(s, set);
-    atomic_fetch_add(&s->task.model->version, 1);
+    model_device_wrote(s->task.model);
     TRY(plan_run(update, s->updating, update_slots(s), NULL));
     own->updates++;
     return OK;
@@ -196,12 +205,15 @@ const void *step_read(const step *s, int32_t output)
 
 void *step_write(step *s, int32_t input)
 {
+    s->is_newer[input] = 1;
     return s->data[input];
 }
 
 void step_report(step *s, int32_t output, double x)
 {
-    real_set(s->data[s->task.kind->inputs.n + output], step_real(s), 0, x);
+    int32_t port = s->task.kind->inputs.n + output;
+    real_set(s->data[port], step_real(s), 0, x);
+    s->is_newer[port] = 1;
 }
 
 numbers step_numbers(const step *s)
@@ -226,38 +238,6 @@ const double *step_draws(const step *s)
 
 /* ---- the way back ---- */
 
-typedef void (*move_fn)(unsigned char *backup, void *array, size_t bytes);
-
-static void keep(unsigned char *backup, void *array, size_t bytes)
-{
-    memcpy(backup, array, bytes);
-}
-
-static void put_back(unsigned char *backup, void *array, size_t bytes)
-{
-    memcpy(array, backup, bytes);
-}
-
-/* All that a step can change, array by array, to or from the backup. */
-static void move_all(stepper *s, move_fn move)
-{
-    unsigned char *at = s->backup;
-    size_t bytes = params_of(s)->bytes;
-    move(at, s->task.model->weights, bytes);
-    at += bytes;
-    for (int32_t i = 0; i < TASK_SETS; i++) {
-        bytes = s->set[i].reals * bk_dtype_size(step_real(s));
-        for (int32_t j = 0; bytes > 0 && s->set[i].optimizer && j < s->set[i].optimizer->n_states;
-             j++, at += bytes)
-            move(at, s->set[i].state[j], bytes);
-    }
-    for (int32_t i = 0; i < TASK_STATES; i++) {
-        if (s->state[i].bytes > 0)
-            move(at, s->state[i].array, s->state[i].bytes);
-        at += s->state[i].bytes;
-    }
-}
-
 /* An output that this step neither makes nor reports is 0. */
 static void clear_scalars(stepper *s)
 {
@@ -266,23 +246,26 @@ static void clear_scalars(stepper *s)
             step_report(s, i, 0);
 }
 
+static status restore(stepper *s, const uint64_t *updates, status failure)
+{
+    for (int32_t i = 0; i < TASK_SETS; i++)
+        s->set[i].updates = updates[i];
+    model_device_wrote(s->task.model);
+    status st = stepper_put_back(s);
+    return st == OK ? failure : fail_prefix(st, "putting back the weights and states of before the step");
+}
+
 static status own_step(stepper *s)
 {
     uint64_t updates[TASK_SETS];
     for (int32_t i = 0; i < TASK_SETS; i++)
         updates[i] = s->set[i].updates;
-    move_all(s, keep);
+    TRY(stepper_keep(s));
     clear_scalars(s);
     status st = s->task.kind->step(s);
     if (st == OK)
         st = read_scalars(s); /* what the host reported */
-    if (st == OK)
-        return OK;
-    move_all(s, put_back);
-    atomic_fetch_add(&s->task.model->version, 1);
-    for (int32_t i = 0; i < TASK_SETS; i++)
-        s->set[i].updates = updates[i];
-    return st;
+    return st == OK ? OK : restore(s, updates, st);
 }
 
 /* Nothing is changed before all checks have passed. */
@@ -300,12 +283,13 @@ static status default_step(stepper *s)
 /* ---- steps ---- */
 
 /* The caller's values, and what prepare() makes of them. */
-static void take_inputs(stepper *s, const void *const *given)
+static status take_inputs(stepper *s, const void *const *given)
 {
     const method_task *k = s->task.kind;
     for (int32_t i = 0; i < k->inputs.n; i++) {
         size_t n = (size_t)bk_count(&s->task.shape[i]);
         const float *x = given[i];
+        s->is_newer[i] = 1; /* hidden ones too */
         if (k->inputs.rows[i].flags & PORT_HIDDEN)
             continue;
         if (k->inputs.rows[i].type == SLMT_TENSOR_INT32)
@@ -323,8 +307,11 @@ static void take_inputs(stepper *s, const void *const *given)
                       .epoch = s->epoch,
                       .draws = s->draws,
                       .room = s->room};
-    if (k->prepare)
-        k->prepare(&step);
+    if (!k->prepare)
+        return OK;
+    TRY(model_pull(s->task.model));
+    k->prepare(&step);
+    return OK;
 }
 
 static status check_attached(const stepper *s)
@@ -337,6 +324,12 @@ static status check_attached(const stepper *s)
     return OK;
 }
 
+static status start_step(stepper *s, const void *const *given)
+{
+    TRY(take_inputs(s, given));
+    return stepper_push(s);
+}
+
 status stepper_run(stepper *s, const void *const *given, double epoch, double rate, const atomic_int *cancel)
 {
     double value[METHOD_PORTS], rate_before = s->rate;
@@ -345,8 +338,9 @@ status stepper_run(stepper *s, const void *const *given, double epoch, double ra
     s->epoch = epoch;
     s->rate = rate;
     s->cancel = cancel;
-    take_inputs(s, given);
-    status st = s->task.kind->step ? own_step(s) : default_step(s);
+    status st = start_step(s, given);
+    if (st == OK)
+        st = s->task.kind->step ? own_step(s) : default_step(s);
     if (st != OK) {
         memcpy(s->value, value, sizeof value);
         s->rate = rate_before;
@@ -359,6 +353,11 @@ status stepper_run(stepper *s, const void *const *given, double epoch, double ra
 
 /* ---- a second model ---- */
 
+static int is_same_memory(device a, device b)
+{
+    return a.handle == b.handle || (device_is_host(a) && device_is_host(b));
+}
+
 static status check_model(const stepper *s, const char *name, const slmt_model *model)
 {
     const slmt_model *own = s->task.model;
@@ -367,6 +366,11 @@ static status check_model(const stepper *s, const char *name, const slmt_model *
                     own->method->name);
     if (model == own)
         return fail(ERR_ARGUMENT, "%s is the model that is trained", name);
+    if (!is_same_memory(model->context->dev, s->context->dev))
+        return fail(ERR_ARGUMENT,
+                    "%s is a model of another context, whose memory the trainer does not reach (backends %s and "
+                    "%s): load the model in the trainer's context",
+                    name, model->context->dev.backend->name, s->context->dev.backend->name);
     if (model->params.n != own->params.n || model_real(model) != model_real(own))
         return fail(ERR_ARGUMENT, "%s has other tensors than the model that is trained", name);
     for (int32_t k = 0; k < own->params.n; k++) {
@@ -392,7 +396,7 @@ status stepper_attach(stepper *s, const char *name, slmt_model *model)
         s->state[i].model = model;
         for (int32_t k = 0; k < model->params.n; k++)
             s->bound[task_slot_state(&s->task, i) + k] =
-                model->params.list[k].used ? model_tensor(model, k) : NULL;
+                model->params.list[k].used ? model_on_device(model, k) : NULL;
         return OK;
     }
     return fail(ERR_NOT_FOUND, "task %s attaches no model as %s", kind->name, name);

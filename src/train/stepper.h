@@ -24,8 +24,9 @@ status step_run(step *s, int32_t graph);
  * them is not finite. */
 status step_update(step *s, int32_t set);
 
-/* An output as it was made last, and an input for graphs to come: arrays in the order of the port's shape, of
- * int32 or of step_real(). */
+/* An output as it was made last, and an input for graphs to come: arrays on the host in the order of the port's
+ * shape, of int32 or of step_real(). What is written reaches the next graph that runs; who writes again after
+ * that graph calls step_write() again. */
 const void *step_read(const step *s, int32_t output);
 void *step_write(step *s, int32_t input);
 bk_dtype step_real(const step *s);
@@ -45,6 +46,7 @@ typedef struct step_graph {
     plan *plan;
     unsigned char *has_gradient; /* by tensor: the plan holds its gradient under the tensor's number */
     plan *update[TASK_SETS];     /* in place; NULL: the graph makes no gradients for the set */
+    unsigned char makes[METHOD_PORTS]; /* by output */
 } step_graph;
 
 /* One parameter set and its optimiser. */
@@ -54,12 +56,13 @@ typedef struct step_set {
     double rate_factor, clip;
     uint64_t updates;
     size_t reals;                  /* of each array of state */
-    void *state[OPTIMIZER_STATES]; /* tensor k at `place[k]` of each */
+    void *state[OPTIMIZER_STATES]; /* in the device's memory; tensor k at `place[k]` of each */
     double exact[OPTIMIZER_SCALARS];
     double scalars[OPTIMIZER_SCALARS]; /* room for one real each */
+    void *on_device; /* both in the device's memory, SCALAR_PLACE bytes apart; NULL if that is the host's */
 } step_set;
 
-/* An array of state beside the model, of STATE_COPY or STATE_TENSOR. */
+/* An array of state beside the model, of STATE_COPY or STATE_TENSOR, in the device's memory. */
 typedef struct step_state {
     size_t bytes;
     void *array;       /* NULL while dry */
@@ -74,17 +77,20 @@ struct step {
     step_graph graph[TASK_GRAPHS];
     step_set set[TASK_SETS];
     step_state state[TASK_STATES];
-    int32_t *set_of;          /* by tensor: the set that has it, -1: none */
-    size_t *place;            /* by tensor: its first real in the arrays of its set */
-    void **bound;             /* by slot of the task */
-    void **updating;          /* by slot of an update */
-    uint64_t step;            /* steps done */
-    void *data[METHOD_PORTS]; /* one batch of inputs, then the outputs */
+    int32_t *set_of;  /* by tensor: the set that has it, -1: none */
+    size_t *place;    /* by tensor: its first real in the arrays of its set */
+    void **bound;     /* by slot of the task, in the device's memory */
+    void **updating;  /* by slot of an update, likewise */
+    uint64_t step;    /* steps done */
+    void *data[METHOD_PORTS]; /* one batch of inputs, then the outputs, on the host */
+    void *on_device[METHOD_PORTS]; /* the same in the device's memory; NULL if that is the host's */
+    int is_newer[METHOD_PORTS];    /* data has changed since it was copied to the device */
+    void *key_on_device;           /* NULL if that is the host's */
     double *draws;            /* random numbers of a step */
     int32_t key[4];           /* of the random ops of a step */
     size_t n_draws;
     void *room;
-    void *backup; /* of all that a step of the task's own can change; NULL: the default step */
+    void *backup; /* of all that a step of the task's own can change, on the device; NULL: the default step */
     size_t backup_bytes;
     double value[METHOD_PORTS]; /* by output: the scalars of the last step */
     int32_t has_values;         /* 1 after the first step */
@@ -110,13 +116,40 @@ status stepper_attach(stepper *s, const char *name, slmt_model *model);
  * at s->draws are in [0,1). Values of scalars are in s->value afterwards. */
 status stepper_run(stepper *s, const void *const *given, double epoch, double rate, const atomic_int *cancel);
 
-/* Gradient of tensor k by the graph that was run last; NULL for a tensor without one. */
+/* Gradient of tensor k by the graph that was run last, in the device's memory; NULL for a tensor without one. */
 const void *stepper_gradient(const stepper *s, int32_t k);
 
 /* 1 if output i is a single number that a step reports. */
 int stepper_is_scalar(const stepper *s, int32_t output);
 
-/* ---- between stepper.c and stepper_open.c ---- */
+/* ---- between the files of the stepper ---- */
+
+/* stepper_device.c. Memory that graphs read or write: the device's, zeroed. Needs none: *out is NULL unless the
+ * device is the host. */
+status stepper_take(stepper *s, dry_run *y, size_t bytes, void **out);
+
+/* Memory of the ports, the key and the scalars, where the host's cannot be bound; and giving all of it back. */
+status stepper_take_device(stepper *s, dry_run *y);
+void stepper_give_device(stepper *s);
+
+/* What the host wrote since the last graph, to the device; and what that graph made, to the host. */
+status stepper_upload(stepper *s);
+status stepper_download(stepper *s);
+
+/* The weights of the model and of attached ones, and the key, as this step starts with them. */
+status stepper_push(stepper *s);
+
+/* The scalars of a set, where its updates read them. */
+status stepper_push_scalars(stepper *s, int32_t set);
+
+/* All that a step of the task's own can change, to the backup and back. */
+status stepper_keep(stepper *s);
+status stepper_put_back(stepper *s);
+
+enum { SCALAR_PLACE = 64 };
+
+/* Where the updates of a set read its vector of exact scalars (i is 0), and scalar i - 1 as a real. */
+void *stepper_scalar(stepper *s, int32_t set, int32_t i);
 
 /* Slots of an update graph: weights, gradients, states, then the scalars. */
 static inline int32_t update_slot(const stepper *s, int32_t kind, int32_t k)

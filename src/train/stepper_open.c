@@ -144,6 +144,8 @@ static status plan_graph(stepper *s, int32_t index, dry_run *y)
     to->has_gradient = p;
     TRY(graph_create(&s->context->mem, real_of(s), &g));
     status st = task_build(&s->task, index, g, &made);
+    for (int32_t i = 0; st == OK && i < s->task.kind->outputs.n; i++)
+        to->makes[i] = made.t.out[i] != NONE;
     if (st == OK)
         st = add_minimised(s, to, g, &made);
     if (st == OK)
@@ -260,7 +262,7 @@ static status take_sets(stepper *s, dry_run *y)
     }
     for (int32_t i = 0; i < task_set_count(kind); i++)
         for (int32_t j = 0; s->set[i].optimizer && j < s->set[i].optimizer->n_states; j++)
-            TRY(dry_run_take(y, s->set[i].reals * bk_dtype_size(all->real), &s->set[i].state[j]));
+            TRY(stepper_take(s, y, s->set[i].reals * bk_dtype_size(all->real), &s->set[i].state[j]));
     return OK;
 }
 
@@ -278,11 +280,15 @@ static status take_copy(stepper *s, const trainer_state *row, step_state *to, dr
         to->byte[k] = to->bytes;
         to->bytes += (t->count * bk_dtype_size(t->shape.dtype) + 63) / 64 * 64;
     }
-    TRY(dry_run_take(y, to->bytes, &to->array));
-    for (int32_t k = 0; to->array && k < all->n; k++)
+    TRY(stepper_take(s, y, to->bytes, &to->array));
+    if (!to->array)
+        return OK;
+    TRY(model_push(s->task.model));
+    for (int32_t k = 0; k < all->n; k++)
         if (to->byte[k] != SIZE_MAX)
-            memcpy((unsigned char *)to->array + to->byte[k], model_tensor(s->task.model, k),
-                   all->list[k].count * bk_dtype_size(all->list[k].shape.dtype));
+            TRY(device_copy(s->context->dev, (unsigned char *)to->array + to->byte[k],
+                            model_on_device(s->task.model, k),
+                            all->list[k].count * bk_dtype_size(all->list[k].shape.dtype)));
     return OK;
 }
 
@@ -297,7 +303,7 @@ static status take_states(stepper *s, dry_run *y)
             continue;
         bk_shape shape = task_state_shape(&s->task, i);
         to->bytes = (size_t)bk_count(&shape) * bk_dtype_size(shape.dtype);
-        TRY(dry_run_take(y, to->bytes, &to->array));
+        TRY(stepper_take(s, y, to->bytes, &to->array));
     }
     return OK;
 }
@@ -332,7 +338,7 @@ static status take_backup(stepper *s, dry_run *y)
             s->backup_bytes += s->set[i].reals * bk_dtype_size(real_of(s));
     for (int32_t i = 0; i < TASK_STATES; i++)
         s->backup_bytes += s->state[i].bytes;
-    return dry_run_take(y, s->backup_bytes, &s->backup);
+    return stepper_take(s, y, s->backup_bytes, &s->backup);
 }
 
 static void bind_all(stepper *s)
@@ -348,9 +354,10 @@ static void bind_all(stepper *s)
         for (int32_t k = 0; array && s->state[i].byte && k < all->n; k++)
             at[k] = s->state[i].byte[k] != SIZE_MAX ? array + s->state[i].byte[k] : NULL;
     }
+    int is_host = device_is_host(s->context->dev);
     for (int32_t i = 0; i < task_ports(&s->task); i++)
-        s->bound[task_slot_port(&s->task, i)] = s->data[i];
-    s->bound[task_slot_key(&s->task)] = s->key;
+        s->bound[task_slot_port(&s->task, i)] = is_host ? s->data[i] : s->on_device[i];
+    s->bound[task_slot_key(&s->task)] = is_host ? s->key : s->key_on_device;
 }
 
 static status take_tables(stepper *s)
@@ -372,10 +379,6 @@ static status take_tables(stepper *s)
 status stepper_open(stepper *s, slmt_context *context, const task *t, dry_run *y)
 {
     *s = (stepper){.context = context, .task = *t};
-    if (!device_is_host(context->dev))
-        return fail(ERR_UNSUPPORTED,
-                    "backend %s: training on a device with memory of its own is not served yet",
-                    context->dev.backend->name);
     TRY(take_tables(s));
     assign_tensors(s);
     for (int32_t i = 0; i < task_set_count(t->kind); i++)
@@ -385,6 +388,7 @@ status stepper_open(stepper *s, slmt_context *context, const task *t, dry_run *y
     TRY(take_states(s, y));
     TRY(take_batch(s, y));
     TRY(take_backup(s, y));
+    TRY(stepper_take_device(s, y));
     bind_all(s);
     return OK;
 }
@@ -400,17 +404,14 @@ static void close_graph(stepper *s, step_graph *g)
 void stepper_close(stepper *s)
 {
     mem *m = &s->context->mem;
-    void *blocks[] = {s->bound, s->updating, s->set_of, s->place, s->draws, s->room, s->backup};
+    void *blocks[] = {s->bound, s->updating, s->set_of, s->place, s->draws, s->room};
     for (int32_t i = 0; i < TASK_GRAPHS; i++)
         close_graph(s, &s->graph[i]);
     profile_release(s->profile);
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         mem_give(m, blocks[i]);
-    for (int32_t i = 0; i < TASK_SETS; i++)
-        for (int32_t j = 0; j < OPTIMIZER_STATES; j++)
-            mem_give(m, s->set[i].state[j]);
+    stepper_give_device(s);
     for (int32_t i = 0; i < TASK_STATES; i++) {
-        mem_give(m, s->state[i].array);
         mem_give(m, s->state[i].byte);
         model_release(s->state[i].model);
     }

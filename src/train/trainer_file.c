@@ -81,7 +81,39 @@ static checkpoint_type type_of(int32_t dtype)
     return dtype == BK_F64 ? CHECKPOINT_F64 : CHECKPOINT_F32;
 }
 
+/* ---- arrays as the host sees them ---- */
+
+/* Room on the host for an array of a stepper; the array itself where it is the host's. */
+static status window_open(const stepper *s, void *array, size_t bytes, void **host)
+{
+    *host = array;
+    return device_is_host(s->context->dev) ? OK : mem_take(&s->context->mem, bytes, host);
+}
+
+static void window_close(const stepper *s, const void *array, void *host)
+{
+    if (host != array)
+        mem_give(&s->context->mem, host);
+}
+
+static size_t bytes_of(const bk_shape *shape)
+{
+    return (size_t)bk_count(shape) * bk_dtype_size(shape->dtype);
+}
+
 /* ---- writing ---- */
+
+static status put_array(checkpoint_writer *w, const stepper *s, const char *group, const char *name,
+                        const bk_shape *shape, void *array)
+{
+    void *host;
+    TRY(window_open(s, array, bytes_of(shape), &host));
+    status st = host == array ? OK : device_read(s->context->dev, host, array, bytes_of(shape));
+    if (st == OK)
+        st = checkpoint_put_tensor(w, group, name, type_of(shape->dtype), shape->rank, shape->dim, host);
+    window_close(s, array, host);
+    return st;
+}
 
 static status put_group(checkpoint_writer *w, const stepper *s, const group *g)
 {
@@ -89,8 +121,7 @@ static status put_group(checkpoint_writer *w, const stepper *s, const group *g)
     for (int32_t k = 0; k < params_of(s)->n; k++) {
         const param *p = &params_of(s)->list[k];
         if (belongs(s, g, k, &array))
-            TRY(checkpoint_put_tensor(w, g->name, p->name, type_of(p->shape.dtype), p->shape.rank,
-                                      p->shape.dim, array));
+            TRY(put_array(w, s, g->name, p->name, &p->shape, array));
     }
     return OK;
 }
@@ -103,8 +134,7 @@ static status put_tensors(checkpoint_writer *w, const stepper *s)
         if (kind->states[i].kind != STATE_TENSOR)
             continue;
         bk_shape shape = task_state_shape(&s->task, i);
-        TRY(checkpoint_put_tensor(w, "training/tensors", kind->states[i].name, type_of(shape.dtype),
-                                  shape.rank, shape.dim, s->state[i].array));
+        TRY(put_array(w, s, "training/tensors", kind->states[i].name, &shape, s->state[i].array));
     }
     return OK;
 }
@@ -191,14 +221,37 @@ static status check_names(const checkpoint *c, const stepper *s, const group *g)
     return st;
 }
 
+/* A tensor of the file. */
+typedef struct tensor_place {
+    const char *group, *name;
+    const bk_shape *shape;
+    int32_t is_nonnegative;
+} tensor_place;
+
 /* A mean of squares. */
-static status check_sign(const checkpoint *c, const group *g, const param *p, const void *array)
+static status check_sign(const checkpoint *c, const tensor_place *from, const void *array)
 {
-    for (size_t i = 0; g->is_nonnegative && i < p->count; i++)
-        if (real_get(array, p->shape.dtype, i) < 0)
-            return fail(ERR_SCHEMA, "%s: /%s/%s: element %zu is negative", checkpoint_label(c), g->name,
-                        p->name, i);
+    size_t n = (size_t)bk_count(from->shape);
+    for (size_t i = 0; from->is_nonnegative && i < n; i++)
+        if (real_get(array, from->shape->dtype, i) < 0)
+            return fail(ERR_SCHEMA, "%s: /%s/%s: element %zu is negative", checkpoint_label(c), from->group,
+                        from->name, i);
     return OK;
+}
+
+static status get_array(const checkpoint *c, const stepper *s, const tensor_place *from, void *array)
+{
+    void *host;
+    const bk_shape *shape = from->shape;
+    TRY(window_open(s, array, bytes_of(shape), &host));
+    status st =
+        checkpoint_read(c, from->group, from->name, type_of(shape->dtype), shape->rank, shape->dim, NULL, host);
+    if (st == OK)
+        st = check_sign(c, from, host);
+    if (st == OK && host != array)
+        st = device_write(s->context->dev, array, host, bytes_of(shape));
+    window_close(s, array, host);
+    return st;
 }
 
 static status get_group(const checkpoint *c, const stepper *s, const group *g)
@@ -209,9 +262,7 @@ static status get_group(const checkpoint *c, const stepper *s, const group *g)
         const param *p = &params_of(s)->list[k];
         if (!belongs(s, g, k, &array))
             continue;
-        TRY(checkpoint_read(c, g->name, p->name, type_of(p->shape.dtype), p->shape.rank, p->shape.dim, NULL,
-                            array));
-        TRY(check_sign(c, g, p, array));
+        TRY(get_array(c, s, &(tensor_place){g->name, p->name, &p->shape, g->is_nonnegative}, array));
     }
     return OK;
 }
@@ -253,8 +304,8 @@ static status get_tensors(const checkpoint *c, const stepper *s)
         if (kind->states[i].kind != STATE_TENSOR)
             continue;
         bk_shape shape = task_state_shape(&s->task, i);
-        TRY(checkpoint_read(c, "training/tensors", kind->states[i].name, type_of(shape.dtype), shape.rank,
-                            shape.dim, NULL, s->state[i].array));
+        TRY(get_array(c, s, &(tensor_place){"training/tensors", kind->states[i].name, &shape, 0},
+                      s->state[i].array));
     }
     return OK;
 }
