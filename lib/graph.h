@@ -28,7 +28,7 @@ typedef struct value_info {
     int32_t slot;      /* VALUE_BOUND: which pointer of the caller; VALUE_CONSTANT: which block */
     int32_t output;    /* the caller's slot that it is written to, or -1 */
     int32_t held;      /* result that stays in the plan's memory, or -1 */
-    int32_t invariant; /* VALUE_BOUND: it changes only when plan_version() says so */
+    int32_t invariant; /* VALUE_BOUND: it changes only when plan_version() is called */
     int32_t state;     /* VALUE_BOUND: 1 if a run may replace it */
     value next;        /* of a state: the value that replaces it after the run, or NONE */
     value replaces;    /* the state that this value replaces, or NONE */
@@ -57,7 +57,7 @@ typedef struct graph {
     char **layers; /* names, each once */
     int32_t n_values, n_nodes, n_constants, n_bound, n_layers;
     int32_t cap_values, cap_nodes, cap_constants, cap_bound, cap_layers;
-    int32_t layer, backward; /* of the nodes that are being added */
+    int32_t layer, backward; /* of the nodes that are added from now on */
 } graph;
 
 status graph_create(mem *m, bk_dtype real, graph **out);
@@ -87,7 +87,7 @@ void graph_assign(graph *g, value state, value next);
 /* What the state will hold after the run, as assigned so far; the state itself if nothing was assigned. */
 value graph_latest(const graph *g, value state);
 
-/* What is bound at the slots marked invariant[slot] changes only when plan_version() says so. */
+/* Declares that values bound at slots marked invariant[slot] change only when plan_version() is called. */
 void graph_invariant(graph *g, const unsigned char *invariant, int32_t n_slots);
 
 /* A value held by the graph; values: one double for each element. */
@@ -117,7 +117,7 @@ value graph_add_value(graph *g, value_info info);
 /* 1 for a value that a run is made for: an output, one that is held, or the next value of a state. */
 int graph_is_root(const graph *g, value v);
 
-/* Marks the graph failed, keeping the thread's text; returns NONE. */
+/* Marks the graph failed, keeping the thread's message; returns NONE. */
 value graph_fail(graph *g, status code);
 
 /* Writes a shape such as "[2,3,4]" to text and returns text. */

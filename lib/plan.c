@@ -29,7 +29,7 @@ typedef struct assignment {
     int32_t slot;
 } assignment;
 
-/* Where a call comes from, for profiles. */
+/* The origin of a call, for profiles. */
 typedef struct origin {
     int32_t layer; /* index into the plan's names, -1: none */
     int32_t backward;
@@ -238,7 +238,7 @@ static void find_assignments(builder *b, int32_t *slot_of)
     }
 }
 
-/* An input whose block this node's first output may take over, or NONE. */
+/* Returns an input whose block this node's first output may take over, or NONE. */
 static value reusable(const builder *b, const node *n, int32_t call)
 {
     int first = 0, last = n->n_in;
@@ -747,7 +747,7 @@ static status run_all(plan *p, void *const *bound, const atomic_int *cancel)
 status plan_run(plan *p, void *const *bound, int32_t n_bound, const atomic_int *cancel)
 {
     if (n_bound < p->n_bound)
-        return fail(ERR_INTERNAL, "the plan reads %d slots, %d are bound", p->n_bound, n_bound);
+        return fail(ERR_INTERNAL, "the plan reads %d slots, but %d are bound", p->n_bound, n_bound);
     TRY(run_all(p, bound, cancel));
     return p->in_place ? plan_assign(p, bound) : OK;
 }

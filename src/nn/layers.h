@@ -15,8 +15,8 @@ typedef struct nn {
     const params *params;
     const char *prefix; /* in front of every name: "E." */
     int32_t slot;       /* weight k is bound to plan slot `slot + k` */
-    value *weights; /* by tensor index: its value, NONE until asked for; a method may set another value first,
-                       such as a weight after a step that looks ahead */
+    value *weights;     /* by tensor index: its value, NONE until it is used; a method may set another value
+                           first, such as a weight after a step that looks ahead */
 } nn;
 
 /* Opens a builder over graph g, whose tensor k is bound to plan slot `slot + k`; close frees the builder's

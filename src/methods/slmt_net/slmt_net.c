@@ -116,7 +116,7 @@ status slmt_net_check(const double *option)
 #define ADD_FIXED(p, init, layer, rank, ...)                                                                 \
     params_add_role(p, ROLE_FIXED, init, rank, (const int64_t[]){__VA_ARGS__}, at layer.text)
 
-/* The same for what linear layers alone read: their matrices. */
+/* The same for tensors that only linear layers read: their matrices. */
 #define ADD_MATRIX(p, init, used, layer, rank, ...)                                                          \
     params_add_matrix(p, init, used, rank, (const int64_t[]){__VA_ARGS__}, at layer.text)
 
@@ -166,7 +166,7 @@ static void add_edge_mae(params *p, const slmt_net_options *o, int64_t tokens)
     add_norm(p, 1, at("E.edge_norm"), d);
     add_linear(p, INIT_XAVIER, 1, at("E.edge_pred"), pixels, d);
     ADD_FIXED(p, INIT_SOBEL, ("E.operator.filter.weight"), 4, 2, 1, 3, 3);
-    for (int i = 0; i < 3; i++) { /* stored by the reference, read by nothing */
+    for (int i = 0; i < 3; i++) { /* stored by the reference, but never read */
         add_block(p, INIT_XAVIER, 0, at("E.rec_blocks.%d", i), d, o->mlp_ratio, 0, 0);
         add_block(p, INIT_XAVIER, 0, at("E.edge_blocks.%d", i), d, o->mlp_ratio, 0, 0);
     }

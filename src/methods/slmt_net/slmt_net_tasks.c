@@ -161,7 +161,7 @@ static void pretrain_build(task_graph *t)
     close_networks(1, &e);
 }
 
-/* A number for each patch; room: an order and a mask. */
+/* Draws a number for each patch; room: scratch for an order and a mask. */
 static task_needs pretrain_needs(numbers at)
 {
     const slmt_net net = slmt_net_of(at.option);
