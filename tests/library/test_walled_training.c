@@ -53,8 +53,8 @@ static slmt_status step_on_slices(slmt_trainer *trainer, int index)
 {
     float *source = make_slices(1, index), *target = make_slices(1, index + 5);
     slmt_status s = strcmp(slmt_trainer_task(trainer), "pretrain") == 0
-                        ? slmt_pretrain_step(trainer, source, 1e-3)
-                        : slmt_finetune_step(trainer, source, target, 1e-3);
+                        ? slmt_net_pretrain_step(trainer, source, 1e-3)
+                        : slmt_net_finetune_step(trainer, source, target, 1e-3);
     free(source);
     free(target);
     return s;
@@ -68,7 +68,7 @@ static slmt_model *small_seq2seq(slmt_context *context, uint64_t seed)
                                       {"widths_2", 8},        {"lstm_width", 8}, {"residual_blocks", 1},
                                       {"code_length", 5},     {"bank", 3}};
     slmt_model *model = NULL;
-    GOOD(slmt_model_create_method(context, "seq2seq", net, sizeof net / sizeof *net, seed, &model));
+    GOOD(slmt_model_create(context, "seq2seq", net, sizeof net / sizeof *net, seed, &model));
     return model;
 }
 
@@ -94,7 +94,7 @@ static slmt_model *step_model(slmt_context *context, uint64_t seed)
 {
     slmt_model *model = NULL;
     const slmt_number option = {"hidden", 5};
-    GOOD(slmt_model_create_method(context, "step-method", &option, 1, seed, &model));
+    GOOD(slmt_model_create(context, "step-method", &option, 1, seed, &model));
     return model;
 }
 
@@ -140,7 +140,7 @@ static slmt_trainer *open_subject(const subject *k, slmt_context *context)
 {
     slmt_model *model = k->model(context, 3);
     slmt_trainer *trainer = NULL;
-    GOOD(slmt_trainer_create_task(model, k->task, k->setting, k->n_settings, 7, &trainer));
+    GOOD(slmt_trainer_create(model, k->task, k->setting, k->n_settings, 7, &trainer));
     slmt_model_free(model);
     attach_guide(k, context, trainer);
     return trainer;
@@ -272,8 +272,8 @@ static void use_model(int kind, float *target)
     slmt_session *session = NULL;
     float *source = make_slices(1, 0), changed[8];
     size_t n;
-    GOOD(slmt_trainer_create_task(model, "finetune", subjects[FINETUNE].setting, 1, 7, &trainer));
-    GOOD(slmt_session_create(model, NULL, &session));
+    GOOD(slmt_trainer_create(model, "finetune", subjects[FINETUNE].setting, 1, 7, &trainer));
+    GOOD(slmt_session_create(model, NULL, NULL, 0, &session));
     GOOD(slmt_synthesize(session, source, 1, target));
     GOOD(step_on_slices(trainer, 0));
     GOOD(slmt_synthesize(session, source, 1, target + PIXELS));
@@ -367,7 +367,7 @@ static void gradients_that_are_no_numbers_are_found_on_the_device(void **state)
         slmt_context *context = open_kind(kind, SLMT_FLOAT32);
         slmt_model *model = small_net(context, 3);
         slmt_trainer *trainer = NULL;
-        GOOD(slmt_trainer_create_task(model, "finetune", settings, 2, 7, &trainer));
+        GOOD(slmt_trainer_create(model, "finetune", settings, 2, 7, &trainer));
         fill_tensor(model, "G.norm_up.weight", 1e34f);
         fill_tensor(model, "G.to_img.linear.weight", 1e-34f);
         save(trainer, kind, "before");
@@ -414,9 +414,9 @@ static void memory_is_known_to_the_byte_before_it_is_taken(void **state)
             slmt_model *model = k->model(context, 3);
             slmt_trainer *trainer = NULL;
             uint64_t bytes = 0, before = slmt_context_live_bytes(context);
-            GOOD(slmt_trainer_task_memory(model, k->task, k->setting, k->n_settings, &bytes));
+            GOOD(slmt_trainer_memory(model, k->task, k->setting, k->n_settings, &bytes));
             assert_int_equal(slmt_context_live_bytes(context), before);
-            GOOD(slmt_trainer_create_task(model, k->task, k->setting, k->n_settings, 7, &trainer));
+            GOOD(slmt_trainer_create(model, k->task, k->setting, k->n_settings, 7, &trainer));
             assert_int_equal(slmt_context_live_bytes(context) - before, bytes);
             if (!k->needs_guide)
                 GOOD(k->step(trainer, 0));
@@ -446,7 +446,7 @@ static void a_device_that_is_too_small_is_refused_and_nothing_is_lost(void **sta
         slmt_model *model = step_model(context, 3);
         slmt_trainer *trainer = NULL;
         uint64_t before = slmt_context_live_bytes(context);
-        slmt_status s = slmt_trainer_create_task(model, "train", NULL, 0, 7, &trainer);
+        slmt_status s = slmt_trainer_create(model, "train", NULL, 0, 7, &trainer);
         fits = s == SLMT_OK;
         if (fits)
             GOOD(step_on_vectors(trainer, 0));
