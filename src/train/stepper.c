@@ -70,7 +70,8 @@ static status check_together(const stepper *s, gradients *some)
     some->n = 0;
     if (bad < 0)
         return OK;
-    return fail(ERR_NONFINITE, "step %llu: the gradient of %s is not finite; the weights are as before the step",
+    return fail(ERR_NONFINITE,
+                "step %llu: the gradient of %s is not finite; the weights are as before the step",
                 (unsigned long long)s->step, params_of(s)->list[some->tensor[bad]].name);
 }
 
@@ -367,10 +368,11 @@ static status check_model(const stepper *s, const char *name, const slmt_model *
     if (model == own)
         return fail(ERR_ARGUMENT, "%s is the model that is trained", name);
     if (!is_same_memory(model->context->dev, s->context->dev))
-        return fail(ERR_ARGUMENT,
-                    "%s is a model of another context, whose memory the trainer does not reach (backends %s and "
-                    "%s): load the model in the trainer's context",
-                    name, model->context->dev.backend->name, s->context->dev.backend->name);
+        return fail(
+            ERR_ARGUMENT,
+            "%s is a model of another context, whose memory the trainer does not reach (backends %s and "
+            "%s): load the model in the trainer's context",
+            name, model->context->dev.backend->name, s->context->dev.backend->name);
     if (model->params.n != own->params.n || model_real(model) != model_real(own))
         return fail(ERR_ARGUMENT, "%s has other tensors than the model that is trained", name);
     for (int32_t k = 0; k < own->params.n; k++) {

@@ -24,9 +24,9 @@ status step_run(step *s, int32_t graph);
  * them is not finite. */
 status step_update(step *s, int32_t set);
 
-/* An output as it was made last, and an input for graphs to come: arrays on the host in the order of the port's
- * shape, of int32 or of step_real(). What is written reaches the next graph that runs; who writes again after
- * that graph calls step_write() again. */
+/* An output as it was made last, and an input for graphs to come: arrays on the host in the order of the
+ * port's shape, of int32 or of step_real(). What is written reaches the next graph that runs; who writes
+ * again after that graph calls step_write() again. */
 const void *step_read(const step *s, int32_t output);
 void *step_write(step *s, int32_t input);
 bk_dtype step_real(const step *s);
@@ -44,8 +44,8 @@ const double *step_draws(const step *s); /* task_needs.draws numbers in [0,1), d
 /* One graph of the task. */
 typedef struct step_graph {
     plan *plan;
-    unsigned char *has_gradient; /* by tensor: the plan holds its gradient under the tensor's number */
-    plan *update[TASK_SETS];     /* in place; NULL: the graph makes no gradients for the set */
+    unsigned char *has_gradient;       /* by tensor: the plan holds its gradient under the tensor's number */
+    plan *update[TASK_SETS];           /* in place; NULL: the graph makes no gradients for the set */
     unsigned char makes[METHOD_PORTS]; /* by output */
 } step_graph;
 
@@ -77,17 +77,17 @@ struct step {
     step_graph graph[TASK_GRAPHS];
     step_set set[TASK_SETS];
     step_state state[TASK_STATES];
-    int32_t *set_of;  /* by tensor: the set that has it, -1: none */
-    size_t *place;    /* by tensor: its first real in the arrays of its set */
-    void **bound;     /* by slot of the task, in the device's memory */
-    void **updating;  /* by slot of an update, likewise */
-    uint64_t step;    /* steps done */
-    void *data[METHOD_PORTS]; /* one batch of inputs, then the outputs, on the host */
+    int32_t *set_of;               /* by tensor: the set that has it, -1: none */
+    size_t *place;                 /* by tensor: its first real in the arrays of its set */
+    void **bound;                  /* by slot of the task, in the device's memory */
+    void **updating;               /* by slot of an update, likewise */
+    uint64_t step;                 /* steps done */
+    void *data[METHOD_PORTS];      /* one batch of inputs, then the outputs, on the host */
     void *on_device[METHOD_PORTS]; /* the same in the device's memory; NULL if that is the host's */
     int is_newer[METHOD_PORTS];    /* data has changed since it was copied to the device */
     void *key_on_device;           /* NULL if that is the host's */
-    double *draws;            /* random numbers of a step */
-    int32_t key[4];           /* of the random ops of a step */
+    double *draws;                 /* random numbers of a step */
+    int32_t key[4];                /* of the random ops of a step */
     size_t n_draws;
     void *room;
     void *backup; /* of all that a step of the task's own can change, on the device; NULL: the default step */
@@ -116,7 +116,8 @@ status stepper_attach(stepper *s, const char *name, slmt_model *model);
  * at s->draws are in [0,1). Values of scalars are in s->value afterwards. */
 status stepper_run(stepper *s, const void *const *given, double epoch, double rate, const atomic_int *cancel);
 
-/* Gradient of tensor k by the graph that was run last, in the device's memory; NULL for a tensor without one. */
+/* Gradient of tensor k by the graph that was run last, in the device's memory; NULL for a tensor without one.
+ */
 const void *stepper_gradient(const stepper *s, int32_t k);
 
 /* 1 if output i is a single number that a step reports. */
@@ -124,11 +125,12 @@ int stepper_is_scalar(const stepper *s, int32_t output);
 
 /* ---- between the files of the stepper ---- */
 
-/* stepper_device.c. Memory that graphs read or write: the device's, zeroed. Needs none: *out is NULL unless the
- * device is the host. */
+/* stepper_device.c. Memory that graphs read or write: the device's, zeroed. Needs none: *out is NULL unless
+ * the device is the host. */
 status stepper_take(stepper *s, dry_run *y, size_t bytes, void **out);
 
-/* Memory of the ports, the key and the scalars, where the host's cannot be bound; and giving all of it back. */
+/* Memory of the ports, the key and the scalars, where the host's cannot be bound; and giving all of it back.
+ */
 status stepper_take_device(stepper *s, dry_run *y);
 void stepper_give_device(stepper *s);
 

@@ -89,7 +89,8 @@ status stepper_download(stepper *s)
     int32_t first = s->task.kind->inputs.n;
     for (int32_t i = 0; is_apart(s) && i < s->task.kind->outputs.n; i++)
         if (ran->makes[i])
-            TRY(device_read(device_of(s), s->data[first + i], s->on_device[first + i], port_bytes(s, first + i)));
+            TRY(device_read(device_of(s), s->data[first + i], s->on_device[first + i],
+                            port_bytes(s, first + i)));
     return OK;
 }
 

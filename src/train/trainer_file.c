@@ -244,8 +244,8 @@ static status get_array(const checkpoint *c, const stepper *s, const tensor_plac
     void *host;
     const bk_shape *shape = from->shape;
     TRY(window_open(s, array, bytes_of(shape), &host));
-    status st =
-        checkpoint_read(c, from->group, from->name, type_of(shape->dtype), shape->rank, shape->dim, NULL, host);
+    status st = checkpoint_read(c, from->group, from->name, type_of(shape->dtype), shape->rank, shape->dim,
+                                NULL, host);
     if (st == OK)
         st = check_sign(c, from, host);
     if (st == OK && host != array)

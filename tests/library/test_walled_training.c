@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_walled_training.c - trainers on a backend whose memory the host cannot touch: bit for bit the checkpoints of
- * the reference. A read or write by the host ends the test with a signal. */
+/* test_walled_training.c - trainers on a backend whose memory the host cannot touch: bit for bit the
+ * checkpoints of the reference. A read or write by the host ends the test with a signal. */
 #include "tests/library/step_method.h"
 
 #include "train/trainer.h"
@@ -357,8 +357,8 @@ static void fill_tensor(slmt_model *model, const char *name, float x)
     free(values);
 }
 
-/* The weights before the last product are 1e34 and 1e-34: the picture is an ordinary one, the product's gradient is
- * not. */
+/* The weights before the last product are 1e34 and 1e-34: the picture is an ordinary one, the product's
+ * gradient is not. */
 static void gradients_that_are_no_numbers_are_found_on_the_device(void **state)
 {
     (void)state;
