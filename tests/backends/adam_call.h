@@ -20,8 +20,14 @@ static inline bk_call adam_call(bk_dtype real, size_t n, const adam_arrays *a, d
                      .attr = {.alpha = beta1, .beta = beta2, .eps = eps},
                      .n_in = 5,
                      .n_out = 3,
-                     .in = {{vector, a->p}, {vector, a->g}, {vector, a->m}, {vector, a->v}, {three, scalars}},
-                     .out = {{vector, a->p}, {vector, a->m}, {vector, a->v}}};
+                     .in = {{.shape = vector, .data = a->p},
+                            {.shape = vector, .data = a->g},
+                            {.shape = vector, .data = a->m},
+                            {.shape = vector, .data = a->v},
+                            {.shape = three, .data = scalars}},
+                     .out = {{.shape = vector, .data = a->p},
+                             {.shape = vector, .data = a->m},
+                             {.shape = vector, .data = a->v}}};
 }
 
 /* Step t, from 1, without decay. */

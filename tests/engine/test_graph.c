@@ -968,7 +968,7 @@ BAD(bad_layer_norm, "op layer_norm got [4,5], [4], [4]", op_layer_norm(g, x[2], 
 BAD(bad_softmax, "op softmax got []", op_softmax(g, op_sum_all(g, x[0])))
 BAD(bad_heads, "op attention got [2,3,24]", op_attention(g, x[3], 5, 1))
 BAD(bad_no_heads, "op attention got [2,3,24]", op_attention(g, x[3], 0, 1))
-BAD(bad_grid, "the grid must hold the tokens",
+BAD(bad_grid, "the grid must have as many cells as tokens",
     op_window_attention(g, x[3], x[2], (window_grid){2, 2, 2, 0}, 1, 1))
 BAD(bad_window, "the window must divide it",
     op_window_attention(g, x[3], x[2], (window_grid){3, 1, 2, 0}, 1, 1))

@@ -744,7 +744,7 @@ static void other_attributes_are_refused(void **state)
     assert_forgery_fails(file, path, "/a is a text that is not of fixed length");
     file = forge(path);
     put_forged_attribute(file, "a", H5T_STD_I64LE, 1);
-    assert_forgery_fails(file, path, "/a is an attribute of another shape");
+    assert_forgery_fails(file, path, "/a is an attribute that is not a single value");
     file = forge(path);
     put_forged_attribute(file, "a", H5T_STD_I32LE, 0);
     assert_forgery_fails(file, path, "/a is an attribute that is neither");
