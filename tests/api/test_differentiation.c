@@ -168,7 +168,8 @@ static void bad_scores_are_refused_and_nothing_is_written(void **state)
     row[1].ssim = INFINITY;
     EXPECT_TEXT(SLMT_ERR_NONFINITE, "scores[1].ssim", slmt_rank_sequences(row, 2, 2, NULL, t, d, a));
     row[1].ssim = -1e300;
-    EXPECT_TEXT(SLMT_ERR_NONFINITE, "the squares of the scores overflow", slmt_rank_sequences(row, 2, 2, NULL, t, d, a));
+    EXPECT_TEXT(SLMT_ERR_NONFINITE, "the squares of the scores overflow",
+                slmt_rank_sequences(row, 2, 2, NULL, t, d, a));
     row[0].target = 0;
     EXPECT_TEXT(SLMT_ERR_ARGUMENT, "none has another target", slmt_rank_sequences(row, 1, 2, NULL, t, d, a));
     for (int k = 0; k < 4; k++)
