@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Literal, Union
+from typing import Any, Literal, Union, cast
 
 import numpy as np
 
@@ -63,7 +63,7 @@ class Field:
         pairs = [pair.split("=", 1) for pair in text(struct.classes).split(",") if pair]
         return cls(
             name=text(struct.name),
-            kind=next(name for name, code in _KINDS.items() if code == struct.kind),  # type: ignore[arg-type]
+            kind=cast(Kind, next(name for name, code in _KINDS.items() if code == struct.kind)),
             dtype=np.dtype(SET_TYPES[struct.type]),
             axes=tuple(text(struct.axes).split(",")),
             shape=tuple(length or None for length in struct.dim[: struct.rank]),
