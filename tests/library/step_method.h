@@ -49,6 +49,8 @@ typedef enum statistics { OF_BATCH, OF_BATCH_AND_UPDATE, RUNNING } statistics;
 
 static inline void sm_move(graph *g, value state, value batch, double factor)
 {
+    if (g->error != OK || state == NONE)
+        return;
     bk_shape s = *graph_shape(g, state);
     value now = op_affine(g, op_detach(g, op_reshape(g, batch, 1, s.dim)), 0.1 * factor, 0);
     graph_assign(g, state, op_add(g, op_affine(g, graph_latest(g, state), 0.9, 0), now));
