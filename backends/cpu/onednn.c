@@ -258,18 +258,27 @@ static size_t factor_bytes(const bk_call *call)
            (is_rounded ? 0 : rounded_bytes(bk_count(&call->in[1].shape)));
 }
 
+typedef struct rounding {
+    const cpu_device *dev;
+    const bk_tensor *x;
+    uint16_t *to;
+} rounding;
+
+static void round_pieces(const void *job, int64_t first, int64_t end, int thread)
+{
+    const rounding *j = job;
+    int64_t at = first * WORK_PIECE, n = bk_count(&j->x->shape);
+    const unsigned char *from = (const unsigned char *)j->x->data + (size_t)at * bk_dtype_size(j->x->shape.dtype);
+    (void)thread;
+    j->dev->kernels->narrow(from, j->x->shape.dtype, (size_t)work_min((end - first) * WORK_PIECE, n - at), j->to + at);
+}
+
 static const void *round_factor(const cpu_device *dev, const bk_tensor *x, void *to)
 {
-    int64_t n = bk_count(&x->shape), pieces = work_pieces(n, WORK_PIECE);
+    int64_t n = bk_count(&x->shape);
     if (x->shape.dtype == BK_BF16)
         return x->data;
-#pragma omp parallel for num_threads(dev->threads) if (dev->threads > 1) schedule(static)
-    for (int64_t i = 0; i < pieces; i++) {
-        int64_t at = i * WORK_PIECE;
-        const unsigned char *from =
-            (const unsigned char *)x->data + (size_t)at * bk_dtype_size(x->shape.dtype);
-        dev->kernels->narrow(from, x->shape.dtype, (size_t)work_min(WORK_PIECE, n - at), (uint16_t *)to + at);
-    }
+    cpu_team_share(dev->team, work_pieces(n, WORK_PIECE), n, round_pieces, &(rounding){dev, x, to});
     return to;
 }
 
