@@ -80,7 +80,8 @@ const SLMT_CENTRE = Int32(-1)  # of a crop's first index: in the middle
 # Parts of a set, by record.
 const SLMT_SPLIT_ALL = Int32(0)  # every record
 const SLMT_SPLIT_TRAIN = Int32(1)  # those that are trained on
-const SLMT_SPLIT_TEST = Int32(2)  # those kept for measuring
+const SLMT_SPLIT_TEST = Int32(2)  # those kept for measuring, once, when nothing is chosen any more
+const SLMT_SPLIT_VALIDATION = Int32(3)  # those kept for choosing: when to stop, which settings, which model
 
 # What the numbers of a field mean.
 const SLMT_FIELD_IMAGE = Int32(1)  # intensities; any type
@@ -336,7 +337,7 @@ A record of a training set.
 """
 struct slmt_record
     struct_size::UInt32  # sizeof(slmt_record), set by the caller
-    split::Int32  # SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST
+    split::Int32  # SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
     id::Cstring  # 1 to 128 letters, digits, '-', '_', '.'; not "." or ".."
     group::Cstring  # the subject it was taken from; a name of the same form
 end
@@ -1600,7 +1601,7 @@ writer: from slmt_dataset_writer_create_mr()
 subject: a name new to this set: 1 to 128 letters, digits, '-', '_', '.'
 volumes: one for each contrast, then one for each field of labels, NULL where missing; those present
     have equal grids; labels are whole numbers from -2^24 to 2^24
-split: SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST
+split: SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (grids differ, too few slices, a constant volume, a label
 that is not a whole number, ...; the set stays as it was and more subjects can be added),
@@ -1704,7 +1705,7 @@ Part of the set that a subject is in.
 dataset: not NULL
 index: from 0
 
-Returns: SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST; 0 past the last
+Returns: SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION; 0 past the last
 
 Threads: any thread
 
