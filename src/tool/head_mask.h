@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Writes mask [side][side]: 1 where either image [side][side] is above 0.05, a twentieth of the range, and
- * where what is darker in both is enclosed by such pixels; else 0. */
-void head_mask(const float *one, const float *other, size_t side, uint8_t *mask);
+/* Writes mask [height][width]: 1 where either image is above 0.05, a twentieth of the range, and where what
+ * is darker in both is enclosed by such pixels; else 0. */
+void head_mask(const float *one, const float *other, size_t height, size_t width, uint8_t *mask);
 
 #endif

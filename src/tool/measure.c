@@ -99,15 +99,23 @@ static slmt_status read_labels(const measure *m, size_t subject, int64_t shape[6
     return slmt_dataset_read(m->set, subject, m->label_field, 0, shape[0], &tensor);
 }
 
-/* Nearest neighbours, as the library resizes targets. */
+/* The pixel of a label map, `in` pixels wide, that lies at the centre of pixel i of an image of the same
+ * field, `out` pixels wide. */
+static int64_t nearest(int64_t i, int64_t in, int64_t out)
+{
+    return (2 * i + 1) * in / (2 * out);
+}
+
 static void resize_labels(const measure *m, const int32_t *labels, const int64_t shape[6])
 {
     int64_t side = (int64_t)m->side;
     uint8_t *to = m->mask;
     for (int64_t k = 0; k < (int64_t)m->slices; k++)
-        for (int64_t r = 0; r < side; r++)
+        for (int64_t r = 0; r < side; r++) {
+            const int32_t *row = labels + (k * shape[1] + nearest(r, shape[1], side)) * shape[2];
             for (int64_t c = 0; c < side; c++)
-                *to++ = labels[(k * shape[1] + r * shape[1] / side) * shape[2] + c * shape[2] / side] != 0;
+                *to++ = row[nearest(c, shape[2], side)] != 0;
+        }
 }
 
 static int label_mask(measure *m, size_t subject)
@@ -142,7 +150,7 @@ int measure_subject(measure *m, size_t subject, const float *source, const float
     if (!is_head(m))
         return label_mask(m, subject);
     for (size_t k = 0; k < slices; k++)
-        head_mask(source + k * pixels, target + k * pixels, m->side, m->mask + k * pixels);
+        head_mask(source + k * pixels, target + k * pixels, m->side, m->side, m->mask + k * pixels);
     return EXIT_OK;
 }
 
