@@ -155,10 +155,10 @@ static void bind_update(stepper *s, int32_t set)
     step_set *own = &s->set[set];
     size_t size = bk_dtype_size(all->real);
     for (int32_t k = 0; k < all->n; k++) {
+        s->updating[update_slot(s, UPDATE_GRADIENT, k)] = plan_held(s->graph[s->last_graph].plan, k);
         if (s->set_of[k] != set || s->place[k] == SIZE_MAX)
             continue;
         s->updating[update_slot(s, UPDATE_WEIGHT, k)] = model_on_device(s->task.model, k);
-        s->updating[update_slot(s, UPDATE_GRADIENT, k)] = plan_held(s->graph[s->last_graph].plan, k);
         for (int32_t i = 0; i < own->optimizer->n_states; i++)
             s->updating[update_slot(s, UPDATE_STATE + i, k)] =
                 (unsigned char *)own->state[i] + s->place[k] * size;

@@ -325,8 +325,10 @@ static status get_count(const checkpoint *c, const char *group, const char *name
 static status get_updates(const checkpoint *c, stepper *s)
 {
     const method_task *kind = s->task.kind;
-    s->set[0].updates = s->step;
-    for (int32_t i = 0; i < kind->n_sets; i++)
+    int has = checkpoint_has(c, "training/updates", NULL); /* a task of one set had none */
+    for (int32_t i = 0; i < task_set_count(kind); i++)
+        s->set[i].updates = s->set[i].optimizer ? s->step : 0;
+    for (int32_t i = 0; has && i < kind->n_sets; i++)
         TRY(get_count(c, "training/updates", kind->sets[i].name, &s->set[i].updates));
     return OK;
 }
@@ -352,8 +354,8 @@ static status get_settings(const checkpoint *c, number_table t, double *setting)
     numbers_init(t, setting);
     for (int32_t i = 0; i < t.n; i++) {
         const number_table one = {t.rows + i, 1};
-        int is_new = i >= TRAIN_OPTIMIZER && i < TRAIN_SETTINGS;
-        if (is_new && is_old(c) && !checkpoint_has(c, "training/settings", t.rows[i].name))
+        int is_new = i >= TRAIN_OPTIMIZER && i < TRAIN_SETTINGS && is_old(c);
+        if ((is_new || t.rows[i].is_later) && !checkpoint_has(c, "training/settings", t.rows[i].name))
             continue;
         TRY(numbers_get(c, "training/settings", one, setting + number_place(t, i)));
     }
