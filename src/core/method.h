@@ -117,7 +117,7 @@ typedef struct feed {
     /* Likewise: the samples of an epoch and the records that they are of, of the whole training part and of
      * what data_rate leaves of it. */
     uint64_t samples, samples_used, records, records_used;
-    void *own;                  /* set by open, freed by close; NULL: nothing */
+    void *own; /* set by open, freed by close; NULL: nothing */
 } feed;
 
 /* A sampler (src/data/sampler), and what the task tells it. */

@@ -13,9 +13,9 @@ struct slmt_trainer {
     uint64_t seed;
     stepper stepper;
     uint64_t steps_in_epoch, total_steps; /* of the set last run; 0 before */
-    char set[DIGEST_HEX];                 /* what it was, dataset_identity(); "" before, and from older files */
-    uint64_t set_records;                 /* how many records it had */
-    void *samples[METHOD_PORTS];          /* room for one batch of inputs, in slmt_trainer_run() */
+    char set[DIGEST_HEX];        /* what it was, dataset_identity(); "" before, and from older files */
+    uint64_t set_records;        /* how many records it had */
+    void *samples[METHOD_PORTS]; /* room for one batch of inputs, in slmt_trainer_run() */
     atomic_int cancel;
 };
 

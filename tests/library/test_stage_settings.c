@@ -144,9 +144,12 @@ static void gradients_with_visible_weight_are_right(void **state)
 
 static slmt_trainer *finetuner(slmt_context *context, double factor, double clip)
 {
-    const slmt_number settings[] = {{"batch", BATCH},     {"encoder_rate_factor", factor},
-                                    {"optimizer", OPTIMIZER_SGD}, {"momentum", 0},
-                                    {"l1_weight", 1},     {"clip_norm", clip}};
+    const slmt_number settings[] = {{"batch", BATCH},
+                                    {"encoder_rate_factor", factor},
+                                    {"optimizer", OPTIMIZER_SGD},
+                                    {"momentum", 0},
+                                    {"l1_weight", 1},
+                                    {"clip_norm", clip}};
     return open_trainer(context, "finetune", settings, 6);
 }
 

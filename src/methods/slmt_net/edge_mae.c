@@ -109,8 +109,8 @@ void edge_mae_pretrain(nn *e, const slmt_net *net, edge_mae_losses losses, edge_
     value target = nn_patchify(g, v->images, net->mae_grid, p);
     v->rec_loss = patch_loss(g, v->rec_pred, target, v->weight);
     if (losses.visible_weight > 0)
-        v->rec_loss = op_add(g, v->rec_loss,
-                             op_affine(g, visible_loss(g, net, target, v), losses.visible_weight, 0));
+        v->rec_loss =
+            op_add(g, v->rec_loss, op_affine(g, visible_loss(g, net, target, v), losses.visible_weight, 0));
     v->edge_loss = patch_loss(g, v->edge_pred, nn_patchify(g, v->edges, net->mae_grid, p), v->weight);
     v->total = op_add(g, op_affine(g, v->rec_loss, losses.rec_weight, 0), v->edge_loss);
 }

@@ -121,7 +121,8 @@ static const port pretrain_inputs[] = {
     {"edges", "batch,height,width", SLMT_TENSOR_FLOAT32, PORT_HIDDEN, "target edge maps", NULL},
 };
 static const port pretrain_outputs[] = {
-    {"reconstruction", "", SLMT_TENSOR_FLOAT32, 0, "mean square error of removed patches, and with visible_weight of kept ones", NULL},
+    {"reconstruction", "", SLMT_TENSOR_FLOAT32, 0,
+     "mean square error of removed patches, and with visible_weight of kept ones", NULL},
     {"edge", "", SLMT_TENSOR_FLOAT32, 0, "mean square error of the edge map", NULL},
     {"total", "", SLMT_TENSOR_FLOAT32, 0, "rec_weight * reconstruction + edge", NULL},
 };
@@ -215,8 +216,9 @@ static const number finetune_rows[] = {
     SCHEDULE_NUMBERS(SCHEDULE_COSINE, RATE_BY_STEP, 5, 1e-5),
     NUMBER_REAL(finetune_settings, l1_weight, 10000, 0, 1e9,
                 "weight of mean |error| beside feature consistency"),
-    NUMBER_REAL_LATER(finetune_settings, encoder_rate_factor, 1, 0, 100,
-                      "the encoder's learning rate over that of the generator; 0: the encoder stays as it is"),
+    NUMBER_REAL_LATER(
+        finetune_settings, encoder_rate_factor, 1, 0, 100,
+        "the encoder's learning rate over that of the generator; 0: the encoder stays as it is"),
 };
 static const number_table finetune_table = NUMBERS(finetune_rows);
 
