@@ -315,7 +315,7 @@ static status take_inputs(stepper *s, const void *const *given)
     return OK;
 }
 
-static status check_attached(const stepper *s)
+status stepper_check_attached(const stepper *s)
 {
     const method_task *k = s->task.kind;
     for (int32_t i = 0; i < k->n_states; i++)
@@ -334,7 +334,7 @@ static status start_step(stepper *s, const void *const *given)
 status stepper_run(stepper *s, const void *const *given, double epoch, double rate, const atomic_int *cancel)
 {
     double value[METHOD_PORTS], rate_before = s->rate;
-    TRY(check_attached(s));
+    TRY(stepper_check_attached(s));
     memcpy(value, s->value, sizeof value);
     s->epoch = epoch;
     s->rate = rate;

@@ -41,4 +41,7 @@ typedef struct trainer_run_options {
 } trainer_run_options;
 status trainer_run(slmt_trainer *t, trainer_run_options o);
 
+/* What such a run would be; max_steps and step are not looked at. */
+status trainer_describe_run(slmt_trainer *t, trainer_run_options o, slmt_run_info *info);
+
 #endif

@@ -211,6 +211,16 @@ int main(void)
     printf("field slmt_training_state step %zu %zu\n", offsetof(slmt_training_state, step), sizeof(((slmt_training_state *)0)->step));
     printf("field slmt_training_state steps_in_epoch %zu %zu\n", offsetof(slmt_training_state, steps_in_epoch), sizeof(((slmt_training_state *)0)->steps_in_epoch));
     printf("field slmt_training_state total_steps %zu %zu\n", offsetof(slmt_training_state, total_steps), sizeof(((slmt_training_state *)0)->total_steps));
+    printf("struct slmt_run_info %zu\n", sizeof(slmt_run_info));
+    printf("field slmt_run_info struct_size %zu %zu\n", offsetof(slmt_run_info, struct_size), sizeof(((slmt_run_info *)0)->struct_size));
+    printf("field slmt_run_info is_other_set %zu %zu\n", offsetof(slmt_run_info, is_other_set), sizeof(((slmt_run_info *)0)->is_other_set));
+    printf("field slmt_run_info samples %zu %zu\n", offsetof(slmt_run_info, samples), sizeof(((slmt_run_info *)0)->samples));
+    printf("field slmt_run_info samples_used %zu %zu\n", offsetof(slmt_run_info, samples_used), sizeof(((slmt_run_info *)0)->samples_used));
+    printf("field slmt_run_info records %zu %zu\n", offsetof(slmt_run_info, records), sizeof(((slmt_run_info *)0)->records));
+    printf("field slmt_run_info records_used %zu %zu\n", offsetof(slmt_run_info, records_used), sizeof(((slmt_run_info *)0)->records_used));
+    printf("field slmt_run_info steps_in_epoch %zu %zu\n", offsetof(slmt_run_info, steps_in_epoch), sizeof(((slmt_run_info *)0)->steps_in_epoch));
+    printf("field slmt_run_info total_steps %zu %zu\n", offsetof(slmt_run_info, total_steps), sizeof(((slmt_run_info *)0)->total_steps));
+    printf("field slmt_run_info checkpoint_bytes %zu %zu\n", offsetof(slmt_run_info, checkpoint_bytes), sizeof(((slmt_run_info *)0)->checkpoint_bytes));
     printf("struct slmt_build_info %zu\n", sizeof(slmt_build_info));
     printf("field slmt_build_info struct_size %zu %zu\n", offsetof(slmt_build_info, struct_size), sizeof(((slmt_build_info *)0)->struct_size));
     printf("field slmt_build_info abi %zu %zu\n", offsetof(slmt_build_info, abi), sizeof(((slmt_build_info *)0)->abi));

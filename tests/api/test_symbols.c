@@ -131,6 +131,8 @@ static const struct {
     {"slmt_trainer_get_state", "SLMT_1", (void (*)(void))slmt_trainer_get_state},
     {"slmt_trainer_cancel", "SLMT_1", (void (*)(void))slmt_trainer_cancel},
     {"slmt_trainer_run", "SLMT_1", (void (*)(void))slmt_trainer_run},
+    {"slmt_trainer_describe_run", "SLMT_1", (void (*)(void))slmt_trainer_describe_run},
+    {"slmt_trainer_time_step", "SLMT_1", (void (*)(void))slmt_trainer_time_step},
     {"slmt_trainer_save", "SLMT_1", (void (*)(void))slmt_trainer_save},
     {"slmt_trainer_load", "SLMT_1", (void (*)(void))slmt_trainer_load},
     {"slmt_version", "SLMT_1", (void (*)(void))slmt_version},
