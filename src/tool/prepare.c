@@ -248,6 +248,7 @@ static int add_subject(prepare *p, slmt_context *context, slmt_dataset_writer *w
     slmt_volume *volumes[MOST_CONTRASTS] = {0};
     slmt_status status = SLMT_OK;
     int code = EXIT_OK;
+    warn_about(s->id);
     bool any = read_volumes(p, context, s, volumes) > 0;
     if (any)
         status = slmt_dataset_writer_add(writer, s->id, (const slmt_volume *const *)volumes, s->split);
@@ -259,6 +260,7 @@ static int add_subject(prepare *p, slmt_context *context, slmt_dataset_writer *w
     log_subject(p, log, s, volumes, any && status == SLMT_OK);
     for (size_t c = 0; c < p->contrast_count; c++)
         slmt_volume_free(volumes[c]);
+    warn_about(NULL);
     return status == SLMT_ERR_IO ? code : EXIT_OK;
 }
 

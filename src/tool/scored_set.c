@@ -57,7 +57,7 @@ int scored_check(const scored *s, slmt_preprocess *data)
                          data->image_size, own.image_size);
     const char *other = settings_difference(preprocess_fields, &own, data);
     if (other)
-        complain("warning: %s: its %s is not that of the model's training", path, other);
+        return warn("%s: its %s is not that of the model's training", path, other);
     return EXIT_OK;
 }
 

@@ -144,6 +144,20 @@ class slmt_context(Structure):
 # Threads: called on the thread whose call has something to say
 slmt_log_fn = CFUNCTYPE(None, c_void_p, c_int32, c_char_p)
 
+# int32_t slmt_warning_fn(void *user, const char *text)
+# Receives a warning: the call goes on and its result may be wrong, such as a scan that does not meet what a
+# model was trained on.
+#
+# user: the pointer given with the callback
+# text: one sentence or more for the user of the program, without a line end; valid during the call
+#
+# Returns: 0 to go on; anything else ends the library's call with SLMT_ERR_CANCELLED and this text: then
+# nothing is made or written
+#
+# Threads: called on the thread whose call has something to say, so on several threads at once where several
+# use the context
+slmt_warning_fn = CFUNCTYPE(c_int32, c_void_p, c_char_p)
+
 # void *slmt_alloc_fn(void *user, size_t bytes)
 # Returns at least `bytes` bytes aligned as malloc() aligns, or NULL. Called from any thread.
 slmt_alloc_fn = CFUNCTYPE(c_void_p, c_void_p, c_size_t)
@@ -650,6 +664,25 @@ slmt_context_live_bytes = _bind(
     Returns: bytes
 
     Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_context_set_warning = _bind(
+    "slmt_context_set_warning", slmt_status, [POINTER(slmt_context), slmt_warning_fn, c_void_p],
+    r"""slmt_status slmt_context_set_warning(slmt_context *context, slmt_warning_fn warning, void *user)
+
+    Choose what receives the warnings of a context and of all handles made in it. Without a callback they go
+    to the context's log with the level SLMT_LOG_WARNING; the library prints nothing by itself.
+
+    context: not NULL
+    warning: NULL: none
+    user: handed to warning; must stay valid while the callback is set
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+    Threads: while no other thread uses the context
 
     Since 0.1.
     """)

@@ -139,6 +139,20 @@ mutable struct slmt_context end
 # Threads: called on the thread whose call has something to say
 const slmt_log_fn = Ptr{Cvoid}
 
+# int32_t slmt_warning_fn(void *user, const char *text)
+# Receives a warning: the call goes on and its result may be wrong, such as a scan that does not meet what a
+# model was trained on.
+#
+# user: the pointer given with the callback
+# text: one sentence or more for the user of the program, without a line end; valid during the call
+#
+# Returns: 0 to go on; anything else ends the library's call with SLMT_ERR_CANCELLED and this text: then
+# nothing is made or written
+#
+# Threads: called on the thread whose call has something to say, so on several threads at once where several
+# use the context
+const slmt_warning_fn = Ptr{Cvoid}
+
 # void *slmt_alloc_fn(void *user, size_t bytes)
 # Returns at least `bytes` bytes aligned as malloc() aligns, or NULL. Called from any thread.
 const slmt_alloc_fn = Ptr{Cvoid}
@@ -634,6 +648,25 @@ Since 0.1.
 """
 slmt_context_live_bytes(context) =
     ccall((:slmt_context_live_bytes, libslmt), UInt64, (Ptr{slmt_context}, ), context)
+
+@doc raw"""
+    slmt_status slmt_context_set_warning(slmt_context *context, slmt_warning_fn warning, void *user)
+
+Choose what receives the warnings of a context and of all handles made in it. Without a callback they go
+to the context's log with the level SLMT_LOG_WARNING; the library prints nothing by itself.
+
+context: not NULL
+warning: NULL: none
+user: handed to warning; must stay valid while the callback is set
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+Threads: while no other thread uses the context
+
+Since 0.1.
+"""
+slmt_context_set_warning(context, warning, user) =
+    ccall((:slmt_context_set_warning, libslmt), slmt_status, (Ptr{slmt_context}, Ptr{Cvoid}, Ptr{Cvoid}, ), context, warning, user)
 
 @doc raw"""
     const char *slmt_context_describe(const slmt_context *context)
