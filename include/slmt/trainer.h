@@ -47,6 +47,17 @@ typedef struct slmt_run_info {
     uint64_t checkpoint_bytes; /**< tensors in a file of slmt_trainer_save(), which is a little larger */
 } slmt_run_info;
 
+/** What a checkpoint says of its training. \since 0.1 */
+typedef struct slmt_checkpoint_info {
+    uint32_t struct_size; /**< sizeof(slmt_checkpoint_info), set by the caller */
+    int32_t reserved;     /**< 0 */
+    const char *task;     /**< task that the file's trainer runs; "" for a model without training state; lives
+                               as long as the library */
+    uint64_t step;        /**< steps done */
+    uint64_t steps_in_epoch; /**< of the set last run; 0: of none */
+    uint64_t total_steps;    /**< likewise, of the whole run: more than `step` where it was stopped */
+} slmt_checkpoint_info;
+
 /**
  * Called after each step of slmt_trainer_run(). slmt_trainer_value() gives what the step reports.
  * @return 0 to go on; anything else ends the run with SLMT_ERR_CANCELLED, between steps
@@ -307,6 +318,19 @@ SLMT_API slmt_status slmt_trainer_save(const slmt_trainer *trainer, const char *
  * \since 0.1
  */
 SLMT_API slmt_status slmt_trainer_load(slmt_context *context, const char *path, slmt_trainer **trainer);
+
+/**
+ * Say where the training of a checkpoint is, without the memory and the time of slmt_trainer_load().
+ *
+ * @param context  not NULL
+ * @param path     the file
+ * @param info     struct_size set; filled
+ * @return as slmt_model_load()
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_checkpoint_describe(slmt_context *context, const char *path,
+                                              slmt_checkpoint_info *info);
 
 #ifdef __cplusplus
 }

@@ -248,3 +248,14 @@ slmt_status slmt_trainer_load(slmt_context *context, const char *path, slmt_trai
     REQUIRE(trainer);
     return trainer_load_path(context, path, trainer);
 }
+
+slmt_status slmt_checkpoint_describe(slmt_context *context, const char *path, slmt_checkpoint_info *info)
+{
+    slmt_checkpoint_info made;
+    REQUIRE(context);
+    REQUIRE(path);
+    REQUIRE(info);
+    TRY(struct_check(info, "slmt_checkpoint_info"));
+    TRY(trainer_peek_path(context, path, &made));
+    return struct_write(info, &made, sizeof made, "slmt_checkpoint_info");
+}

@@ -236,11 +236,26 @@ static int is_other_set(const run *r)
     return r->trainer->set[0] && strcmp(r->trainer->set, r->set) != 0;
 }
 
+/* ERR_CANCELLED: the warning was refused. */
+static status warn_of_other_set(const run *r)
+{
+    const slmt_trainer *t = r->trainer;
+    const dataset_file *f = r->feed.set->file;
+    if (!is_other_set(r))
+        return OK;
+    return context_warn(
+        t->context,
+        "%s is another training set than the one of the run so far: it has %zu subjects or "
+        "records, that one had %llu; if the number is the same, names, split or values differ",
+        dataset_file_label(f), dataset_file_records(f), (unsigned long long)t->set_records);
+}
+
 static status open_run(run *r, slmt_dataset *set)
 {
     slmt_trainer *t = r->trainer;
     TRY(open_feed(r, set));
     TRY(dataset_identity(r->feed.mem, set->file, r->set));
+    TRY(warn_of_other_set(r));
     TRY(prepare_record(r));
     t->steps_in_epoch = r->feed.steps_in_epoch;
     t->total_steps = total_steps(r);

@@ -456,3 +456,30 @@ status trainer_load_path(slmt_context *context, const char *path, slmt_trainer *
     checkpoint_close(c);
     return s;
 }
+
+static status peek(const checkpoint *c, slmt_checkpoint_info *info)
+{
+    const char *method, *task;
+    if (!checkpoint_has(c, "training", NULL))
+        return OK;
+    TRY(checkpoint_text(c, "model", "method", &method));
+    TRY(checkpoint_text(c, "training", "task", &task));
+    const struct method *m = method_named(method);
+    const method_task *kind = m ? task_named(m, task) : NULL;
+    if (!kind)
+        return fail(ERR_SCHEMA, "%s: this library has no task %s of %s", checkpoint_label(c), task, method);
+    info->task = kind->name;
+    TRY(get_count(c, "training", "step", &info->step));
+    TRY(get_count(c, "training", "steps_in_epoch", &info->steps_in_epoch));
+    return get_count(c, "training", "total_steps", &info->total_steps);
+}
+
+status trainer_peek_path(slmt_context *context, const char *path, slmt_checkpoint_info *info)
+{
+    checkpoint *c;
+    *info = (slmt_checkpoint_info){.struct_size = sizeof *info, .task = ""};
+    TRY(checkpoint_open(&context->mem, path, &c));
+    status s = peek(c, info);
+    checkpoint_close(c);
+    return s;
+}

@@ -221,6 +221,13 @@ int main(void)
     printf("field slmt_run_info steps_in_epoch %zu %zu\n", offsetof(slmt_run_info, steps_in_epoch), sizeof(((slmt_run_info *)0)->steps_in_epoch));
     printf("field slmt_run_info total_steps %zu %zu\n", offsetof(slmt_run_info, total_steps), sizeof(((slmt_run_info *)0)->total_steps));
     printf("field slmt_run_info checkpoint_bytes %zu %zu\n", offsetof(slmt_run_info, checkpoint_bytes), sizeof(((slmt_run_info *)0)->checkpoint_bytes));
+    printf("struct slmt_checkpoint_info %zu\n", sizeof(slmt_checkpoint_info));
+    printf("field slmt_checkpoint_info struct_size %zu %zu\n", offsetof(slmt_checkpoint_info, struct_size), sizeof(((slmt_checkpoint_info *)0)->struct_size));
+    printf("field slmt_checkpoint_info reserved %zu %zu\n", offsetof(slmt_checkpoint_info, reserved), sizeof(((slmt_checkpoint_info *)0)->reserved));
+    printf("field slmt_checkpoint_info task %zu %zu\n", offsetof(slmt_checkpoint_info, task), sizeof(((slmt_checkpoint_info *)0)->task));
+    printf("field slmt_checkpoint_info step %zu %zu\n", offsetof(slmt_checkpoint_info, step), sizeof(((slmt_checkpoint_info *)0)->step));
+    printf("field slmt_checkpoint_info steps_in_epoch %zu %zu\n", offsetof(slmt_checkpoint_info, steps_in_epoch), sizeof(((slmt_checkpoint_info *)0)->steps_in_epoch));
+    printf("field slmt_checkpoint_info total_steps %zu %zu\n", offsetof(slmt_checkpoint_info, total_steps), sizeof(((slmt_checkpoint_info *)0)->total_steps));
     printf("struct slmt_build_info %zu\n", sizeof(slmt_build_info));
     printf("field slmt_build_info struct_size %zu %zu\n", offsetof(slmt_build_info, struct_size), sizeof(((slmt_build_info *)0)->struct_size));
     printf("field slmt_build_info abi %zu %zu\n", offsetof(slmt_build_info, abi), sizeof(((slmt_build_info *)0)->abi));

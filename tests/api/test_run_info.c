@@ -251,6 +251,72 @@ static void a_set_is_known_by_its_contents_and_not_by_its_name(void **state)
     slmt_context_free(context);
 }
 
+typedef struct warnings {
+    int count, refuse;
+    char text[512];
+} warnings;
+
+static int32_t on_warning(void *user, const char *text)
+{
+    warnings *w = user;
+    w->count++;
+    snprintf(w->text, sizeof w->text, "%s", text);
+    return w->refuse;
+}
+
+/* Once, when the run on it begins; who refuses the warning leaves the trainer as it was. */
+static void a_run_on_another_set_is_told(void **state)
+{
+    (void)state;
+    warnings w = {0};
+    slmt_context *context = open_context(1, NULL);
+    slmt_dataset *first = open_set(context, "set.h5"), *moved = open_set(context, "moved.h5"),
+                 *fewer = open_set(context, "fewer.h5");
+    slmt_trainer *trainer = open_trainer(context, "finetune", 1);
+    GOOD(slmt_context_set_warning(context, on_warning, &w));
+    run(trainer, first, 1);
+    run(trainer, moved, 1);
+    assert_int_equal(w.count, 0);
+    w.refuse = 1;
+    EXPECT(SLMT_ERR_CANCELLED, slmt_trainer_run(trainer, fewer, "t1", "t2", 1, NULL, NULL));
+    assert_int_equal(describe(trainer, fewer).is_other_set, 1);
+    w.refuse = 0;
+    run(trainer, fewer, 1);
+    assert_int_equal(w.count, 2);
+    assert_non_null(strstr(w.text, "fewer.h5"));
+    assert_non_null(strstr(w.text, "has 3 subjects"));
+    assert_non_null(strstr(w.text, "had 4"));
+    run(trainer, fewer, 1);
+    assert_int_equal(w.count, 2);
+    slmt_trainer_free(trainer);
+    slmt_dataset_free(first);
+    slmt_dataset_free(moved);
+    slmt_dataset_free(fewer);
+    slmt_context_free(context);
+}
+
+static void a_checkpoint_says_where_its_training_is(void **state)
+{
+    (void)state;
+    slmt_context *context = open_context(1, NULL);
+    slmt_dataset *set = open_set(context, "set.h5");
+    slmt_trainer *trainer = open_trainer(context, "finetune", 1);
+    slmt_checkpoint_info info = {.struct_size = sizeof info};
+    run(trainer, set, 5);
+    GOOD(slmt_trainer_save(trainer, in_folder("part.slmt")));
+    GOOD(slmt_model_save(slmt_trainer_model(trainer), in_folder("model.slmt")));
+    GOOD(slmt_checkpoint_describe(context, in_folder("part.slmt"), &info));
+    assert_string_equal(info.task, "finetune");
+    assert_true(info.step == 5 && info.steps_in_epoch == 6 && info.total_steps == 18);
+    GOOD(slmt_checkpoint_describe(context, in_folder("model.slmt"), &info));
+    assert_string_equal(info.task, "");
+    assert_true(info.step == 0 && info.total_steps == 0);
+    EXPECT(SLMT_ERR_FORMAT, slmt_checkpoint_describe(context, in_folder("set.h5"), &info));
+    slmt_trainer_free(trainer);
+    slmt_dataset_free(set);
+    slmt_context_free(context);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +325,8 @@ int main(void)
         cmocka_unit_test(the_size_of_a_checkpoint_is_that_of_its_tensors),
         cmocka_unit_test(describing_and_timing_leave_the_trainer_as_it_was),
         cmocka_unit_test(a_set_is_known_by_its_contents_and_not_by_its_name),
+        cmocka_unit_test(a_run_on_another_set_is_told),
+        cmocka_unit_test(a_checkpoint_says_where_its_training_is),
     };
     return cmocka_run_group_tests(tests, set_up, delete_folder);
 }

@@ -136,6 +136,7 @@ static const struct {
     {"slmt_trainer_time_step", "SLMT_1", (void (*)(void))slmt_trainer_time_step},
     {"slmt_trainer_save", "SLMT_1", (void (*)(void))slmt_trainer_save},
     {"slmt_trainer_load", "SLMT_1", (void (*)(void))slmt_trainer_load},
+    {"slmt_checkpoint_describe", "SLMT_1", (void (*)(void))slmt_checkpoint_describe},
     {"slmt_version", "SLMT_1", (void (*)(void))slmt_version},
     {"slmt_build_describe", "SLMT_1", (void (*)(void))slmt_build_describe},
     {"slmt_net_options_init", "SLMT_1", (void (*)(void))slmt_net_options_init},

@@ -447,6 +447,19 @@ class slmt_run_info(Structure):
         ("checkpoint_bytes", c_uint64),  # tensors in a file of slmt_trainer_save(), which is a little larger
     ]
 
+
+class slmt_checkpoint_info(Structure):
+    r"""What a checkpoint says of its training."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_checkpoint_info), set by the caller
+        ("reserved", c_int32),  # 0
+        ("task", c_char_p),  # task that the file's trainer runs; "" for a model without training state; lives as long as the library
+        ("step", c_uint64),  # steps done
+        ("steps_in_epoch", c_uint64),  # of the set last run; 0: of none
+        ("total_steps", c_uint64),  # likewise, of the whole run: more than `step` where it was stopped
+    ]
+
 # int32_t slmt_step_fn(void *user, slmt_trainer *trainer, const slmt_training_state *state)
 # Called after each step of slmt_trainer_run(). slmt_trainer_value() gives what the step reports.
 #
@@ -2621,6 +2634,24 @@ slmt_trainer_load = _bind(
     trainer: receives a trainer with a new model, see slmt_trainer_model()
 
     Returns: as slmt_model_load(), and SLMT_ERR_STATE: the file holds a model and no training state
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_checkpoint_describe = _bind(
+    "slmt_checkpoint_describe", slmt_status, [POINTER(slmt_context), c_char_p, POINTER(slmt_checkpoint_info)],
+    r"""slmt_status slmt_checkpoint_describe(slmt_context *context, const char *path, slmt_checkpoint_info *info)
+
+    Say where the training of a checkpoint is, without the memory and the time of slmt_trainer_load().
+
+    context: not NULL
+    path: the file
+    info: struct_size set; filled
+
+    Returns: as slmt_model_load()
 
     Threads: any thread
 

@@ -432,6 +432,18 @@ struct slmt_run_info
     checkpoint_bytes::UInt64  # tensors in a file of slmt_trainer_save(), which is a little larger
 end
 
+@doc raw"""
+What a checkpoint says of its training.
+"""
+struct slmt_checkpoint_info
+    struct_size::UInt32  # sizeof(slmt_checkpoint_info), set by the caller
+    reserved::Int32  # 0
+    task::Cstring  # task that the file's trainer runs; "" for a model without training state; lives as long as the library
+    step::UInt64  # steps done
+    steps_in_epoch::UInt64  # of the set last run; 0: of none
+    total_steps::UInt64  # likewise, of the whole run: more than `step` where it was stopped
+end
+
 # int32_t slmt_step_fn(void *user, slmt_trainer *trainer, const slmt_training_state *state)
 # Called after each step of slmt_trainer_run(). slmt_trainer_value() gives what the step reports.
 #
@@ -2607,6 +2619,24 @@ Since 0.1.
 """
 slmt_trainer_load(context, path, trainer) =
     ccall((:slmt_trainer_load, libslmt), slmt_status, (Ptr{slmt_context}, Cstring, Ptr{Ptr{slmt_trainer}}, ), context, path, trainer)
+
+@doc raw"""
+    slmt_status slmt_checkpoint_describe(slmt_context *context, const char *path, slmt_checkpoint_info *info)
+
+Say where the training of a checkpoint is, without the memory and the time of slmt_trainer_load().
+
+context: not NULL
+path: the file
+info: struct_size set; filled
+
+Returns: as slmt_model_load()
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_checkpoint_describe(context, path, info) =
+    ccall((:slmt_checkpoint_describe, libslmt), slmt_status, (Ptr{slmt_context}, Cstring, Ptr{slmt_checkpoint_info}, ), context, path, info)
 
 @doc raw"""
     const char *slmt_version(void)
