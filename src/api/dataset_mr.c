@@ -120,9 +120,9 @@ static status add_subject(slmt_dataset_writer *writer, const slmt_record *r, con
         return fail(ERR_ARGUMENT, "the name of a subject must be " RECORD_NAME_RULE);
     if (r->group && !dataset_record_name_ok(r->group))
         return fail(ERR_ARGUMENT, "subject %s: the name of its group must be " RECORD_NAME_RULE, r->id);
-    if (r->split != SLMT_SPLIT_TRAIN && r->split != SLMT_SPLIT_TEST)
-        return fail(ERR_ARGUMENT, "subject %s: split is %d, expected SLMT_SPLIT_TRAIN or _TEST", r->id,
-                    r->split);
+    if (!dataset_split_name(r->split))
+        return fail(ERR_ARGUMENT, "subject %s: split is %d, expected SLMT_SPLIT_TRAIN, _TEST or _VALIDATION",
+                    r->id, r->split);
     TRY(check_volumes(r->id, volumes, dataset_file_writer_fields(writer->file)));
     status s = dataset_file_begin(writer->file, r);
     if (s == OK)

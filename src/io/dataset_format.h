@@ -42,7 +42,7 @@ int dataset_record_name_ok(const char *name);
     "1 to 255 bytes of UTF-8 without control characters and '/', and not \".\" or \"..\""
 
 /* Converts constants to their names in the file, and back: 0 for a name that is not one. */
-const char *dataset_split_name(int32_t split);
+const char *dataset_split_name(int32_t split); /* NULL: no split of a record */
 int32_t dataset_split_of(const char *name);
 const char *dataset_kind_name(int32_t kind); /* NULL: not a kind */
 int32_t dataset_kind_of(const char *name);

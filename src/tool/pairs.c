@@ -86,7 +86,7 @@ static int check_images(slmt_dataset *set, const char *path, size_t one, size_t 
     if (equal == subjects)
         return fail_with(EXIT_USAGE, "%s: %s and %s are the same images in every training subject", path, a, b);
     if (equal)
-        complain("warning: %s: %s and %s are the same image in %zu of %zu training subjects, the first is %s", path, a, b,
+        warn("%s: %s and %s are the same image in %zu of %zu training subjects, the first is %s", path, a, b,
                  equal, subjects, first);
     return EXIT_OK;
 }

@@ -76,7 +76,7 @@ bool looks_like_scan(const char *path)
 
 void warn_not_taken(const char *path)
 {
-    complain("warning: %s: is not taken, although it looks like a scan: its name ends in none of .nii, .nii.gz and "
+    warn("%s: is not taken, although it looks like a scan: its name ends in none of .nii, .nii.gz and "
              ".hdr",
              path);
 }

@@ -19,6 +19,7 @@
 #include "pairs.h"
 #include "reasons.h"
 #include "scans.h"
+#include "scored_set.h"
 #include "settings.h"
 
 typedef struct prepare {
@@ -27,6 +28,8 @@ typedef struct prepare {
     const char *person;
     double test_fraction;
     const char *test; /* names with commas between, or NULL */
+    double validation_fraction;
+    const char *validation; /* likewise */
     int32_t subjects; /* training subjects at most; 0: all */
     bool unpaired;
     uint64_t seed;
@@ -63,6 +66,12 @@ static const field prepare_fields[] = {
      PREPARE(test_fraction)},
     {"test", "A,B,...", "the subjects or persons kept for testing, instead of --test-fraction", FIELD_TEXT,
      PREPARE(test)},
+    {"validation-fraction", "PART",
+     "part of the subjects that is kept for choosing a model or settings, those before the test subjects",
+     FIELD_REAL, PREPARE(validation_fraction)},
+    {"validation", "A,B,...",
+     "the subjects or persons kept for choosing, instead of --validation-fraction", FIELD_TEXT,
+     PREPARE(validation)},
     {"person", "PATTERN",
      "which part of a subject's name is the person, by the first star: 'BraTS-GLI-*-*'. All subjects of one "
      "person are on one side of the split",
@@ -104,42 +113,62 @@ static void shuffle(prepare *p)
     }
 }
 
-/* All subjects of a person, or the subject of that name and those of the same person; returns how many. */
-static size_t keep_for_testing(prepare *p, const char *name)
+/* Puts all subjects of a person into a split; returns how many. */
+static size_t split_person(prepare *p, const char *person, int32_t split)
 {
-    const char *person = name;
     size_t count = 0;
     for (size_t i = 0; i < p->scans.subject_count; i++)
-        if (strcmp(p->scans.subjects[i].name, name) == 0)
-            person = p->scans.subjects[i].person;
-    for (size_t i = 0; i < p->scans.subject_count; i++)
         if (strcmp(p->scans.subjects[i].person, person) == 0) {
-            p->scans.subjects[i].split = SLMT_SPLIT_TEST;
+            p->scans.subjects[i].split = split;
             count++;
         }
     return count;
 }
 
-static int split_by_name(prepare *p)
+/* The subject, or the first one of the person, of this name; NULL: there is none. */
+static const scan_subject *find_named(const prepare *p, const char *name)
+{
+    const scan_subject *of_person = NULL;
+    for (size_t i = 0; i < p->scans.subject_count; i++) {
+        const scan_subject *s = &p->scans.subjects[i];
+        if (strcmp(s->name, name) == 0)
+            return s;
+        if (!of_person && strcmp(s->person, name) == 0)
+            of_person = s;
+    }
+    return of_person;
+}
+
+/* Puts the named subjects, with all others of their persons, into a split; `option` gave the list, NULL: an
+ * empty one. */
+static int split_by_name(prepare *p, const char *list, const char *option, int32_t split)
 {
     int code = EXIT_OK;
-    char *names = must_copy(p->test);
+    char *names = must_copy(list ? list : "");
     char *rest = NULL;
-    for (char *name = strtok_r(names, ",", &rest); name && code == EXIT_OK; name = strtok_r(NULL, ",", &rest))
-        if (!keep_for_testing(p, name))
-            code = fail_with(EXIT_USAGE, "--test: there is no subject and no person '%s'", name);
+    for (char *name = strtok_r(names, ",", &rest); name && code == EXIT_OK;
+         name = strtok_r(NULL, ",", &rest)) {
+        const scan_subject *s = find_named(p, name);
+        if (!s)
+            code = fail_with(EXIT_USAGE, "--%s: there is no subject and no person '%s'", option, name);
+        else if (s->split != SLMT_SPLIT_TRAIN && s->split != split)
+            code = fail_with(EXIT_USAGE, "--%s: subject '%s' is in --test too", option, name);
+        else
+            split_person(p, s->person, split);
+    }
     free(names);
     return code;
 }
 
-static int split_by_fraction(prepare *p)
+/* Puts the last of the subjects that are still trained on into a split, person by person. */
+static int split_by_fraction(prepare *p, double fraction, const char *option, int32_t split)
 {
-    if (!(p->test_fraction >= 0 && p->test_fraction <= 1))
-        return fail_with(EXIT_USAGE, "--test-fraction: %g is not between 0 and 1", p->test_fraction);
-    size_t test = (size_t)llround(p->test_fraction * (double)p->scans.subject_count);
-    for (size_t i = p->scans.subject_count, kept = 0; i-- > 0 && kept < test;)
-        if (p->scans.subjects[i].split != SLMT_SPLIT_TEST)
-            kept += keep_for_testing(p, p->scans.subjects[i].person);
+    if (!(fraction >= 0 && fraction <= 1))
+        return fail_with(EXIT_USAGE, "--%s: %g is not between 0 and 1", option, fraction);
+    size_t wanted = (size_t)llround(fraction * (double)p->scans.subject_count);
+    for (size_t i = p->scans.subject_count, taken = 0; i-- > 0 && taken < wanted;)
+        if (p->scans.subjects[i].split == SLMT_SPLIT_TRAIN)
+            taken += split_person(p, p->scans.subjects[i].person, split);
     return EXIT_OK;
 }
 
@@ -151,27 +180,37 @@ static bool table_splits(const prepare *p)
     return false;
 }
 
-/* The table said it: no person may be on both sides. */
+/* The table said it: no person may be on two sides. */
 static int check_table_split(const prepare *p)
 {
     const scan_subject *subjects = p->scans.subjects;
     for (size_t i = 0; i < p->scans.subject_count; i++)
         for (size_t k = 0; k < i; k++)
             if (subjects[i].split != subjects[k].split && strcmp(subjects[i].person, subjects[k].person) == 0)
-                return fail_with(EXIT_USAGE, "%s: %s and %s are of one person, %s, on both sides of the split",
+                return fail_with(EXIT_USAGE, "%s: %s and %s are of one person, %s, on two sides of the split",
                                  p->table, subjects[k].name, subjects[i].name, subjects[i].person);
     return EXIT_OK;
 }
 
-static int split(prepare *p)
+/* Named subjects are put aside before any part is taken of the others. */
+static int split_subjects(prepare *p)
 {
     bool told = table_splits(p);
-    if (told && p->test)
-        return fail_with(EXIT_USAGE, "--test: the table has a column split");
     for (size_t i = 0; i < p->scans.subject_count; i++)
         if (!p->scans.subjects[i].split)
             p->scans.subjects[i].split = SLMT_SPLIT_TRAIN;
-    return told ? check_table_split(p) : p->test ? split_by_name(p) : split_by_fraction(p);
+    if (told)
+        return p->test || p->validation ? fail_with(EXIT_USAGE, "--%s: the table has a column split",
+                                                    p->test ? "test" : "validation")
+                                        : check_table_split(p);
+    int code = split_by_name(p, p->test, "test", SLMT_SPLIT_TEST);
+    if (code == EXIT_OK)
+        code = split_by_name(p, p->validation, "validation", SLMT_SPLIT_VALIDATION);
+    if (code == EXIT_OK && !p->test)
+        code = split_by_fraction(p, p->test_fraction, "test-fraction", SLMT_SPLIT_TEST);
+    if (code == EXIT_OK && !p->validation)
+        code = split_by_fraction(p, p->validation_fraction, "validation-fraction", SLMT_SPLIT_VALIDATION);
+    return code;
 }
 
 static int limit_subjects(prepare *p)
@@ -259,7 +298,7 @@ static void log_subject(const prepare *p, journal *log, const scan_subject *s, s
     cJSON_AddStringToObject(event, "subject", s->name);
     if (strcmp(s->person, s->name) != 0)
         cJSON_AddStringToObject(event, "person", s->person);
-    cJSON_AddStringToObject(event, "split", s->split == SLMT_SPLIT_TEST ? "test" : "train");
+    cJSON_AddStringToObject(event, "split", split_name(s->split));
     cJSON *names = cJSON_AddArrayToObject(event, "contrasts");
     for (size_t c = 0; c < p->scans.source_count; c++)
         if (volumes[c])
@@ -281,6 +320,7 @@ static int add_subject(prepare *p, slmt_context *context, slmt_dataset_writer *w
 {
     slmt_volume *volumes[MOST_SOURCES] = {0};
     slmt_status status = SLMT_OK;
+    warn_about(s->name);
     bool any = read_volumes(p, context, s, volumes) > 0;
     bool copies = any && has_copies(p, s, volumes);
     if (any && !copies)
@@ -293,6 +333,7 @@ static int add_subject(prepare *p, slmt_context *context, slmt_dataset_writer *w
     log_subject(p, log, s, volumes, added);
     for (size_t c = 0; c < p->scans.source_count; c++)
         slmt_volume_free(volumes[c]);
+    warn_about(NULL);
     return status == SLMT_ERR_IO ? exit_code(status) : EXIT_OK;
 }
 
@@ -368,11 +409,13 @@ static int choose_subjects(prepare *p, bool shuffled)
         code = scans_find(&p->scans, p->person);
     p->failures = p->scans.failures;
     if (code == EXIT_OK)
+        code = warnings_code();
+    if (code == EXIT_OK)
         code = check_pairs(p);
     if (code == EXIT_OK && shuffled)
         shuffle(p);
     if (code == EXIT_OK)
-        code = split(p);
+        code = split_subjects(p);
     return code == EXIT_OK ? limit_subjects(p) : code;
 }
 
@@ -381,6 +424,7 @@ static int prepare_set(prepare *p, const common *options, const slmt_preprocess 
     slmt_context *context = NULL;
     journal log = {0};
     console_set_quiet(options->quiet);
+    console_set_strict(options->strict);
     int code = choose_subjects(p, shuffled);
     if (code == EXIT_OK)
         code = common_context(options, &context);
@@ -410,6 +454,8 @@ int command_prepare(int argc, char **argv)
     int code;
     if (p.test && options_given(&line, &p, "test-fraction"))
         code = fail_with(EXIT_USAGE, "--test and --test-fraction exclude each other");
+    else if (p.validation && options_given(&line, &p, "validation-fraction"))
+        code = fail_with(EXIT_USAGE, "--validation and --validation-fraction exclude each other");
     else
         code = prepare_set(&p, &options, &preprocess, shuffled);
     scans_free(&p.scans);

@@ -236,7 +236,7 @@ static void take_plainest(scan_source *source, size_t *left_out)
             continue;
         }
         bool better = strlen(s->path) < strlen(before->path);
-        complain("warning: %s: is not taken: %s is of the same subject and session", better ? before->path : s->path,
+        warn("%s: is not taken: %s is of the same subject and session", better ? before->path : s->path,
                  better ? s->path : before->path);
         ++*left_out;
         scan other = better ? *before : *s;

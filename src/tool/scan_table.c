@@ -51,12 +51,18 @@ static bool names_files(const scan_table *t, size_t column)
 static int split_of(const scan_table *t, size_t row, int32_t *split)
 {
     const char *cell = t->split == NONE ? "" : csv_cell(&t->rows, row, t->split);
-    *split = strcasecmp(cell, "train") == 0 || strcasecmp(cell, "training") == 0 ? SLMT_SPLIT_TRAIN
-             : strcasecmp(cell, "test") == 0 ? SLMT_SPLIT_TEST
-                                             : 0;
+    static const field_choice splits[] = {{"train", SLMT_SPLIT_TRAIN},
+                                          {"test", SLMT_SPLIT_TEST},
+                                          {"validation", SLMT_SPLIT_VALIDATION},
+                                          {"val", SLMT_SPLIT_VALIDATION},
+                                          {0}};
+    *split = 0;
+    for (const field_choice *c = splits; c->name; c++)
+        if (strcasecmp(cell, c->name) == 0)
+            *split = c->value;
     return *split || !*cell ? EXIT_OK
-                            : fail_with(EXIT_DATA, "%s: line %zu: split is '%s', not train or test", t->path,
-                                        t->rows.line[row], cell);
+                            : fail_with(EXIT_DATA, "%s: line %zu: split is '%s', not train, validation or test",
+                                        t->path, t->rows.line[row], cell);
 }
 
 static int add_cell(const scan_table *t, scan_source *source, size_t row, size_t column)
@@ -81,7 +87,7 @@ static int add_column(scans *s, const scan_table *t, size_t column)
     const char *heading = csv_cell(&t->rows, 0, column);
     char reason[FIELD_REASON];
     if (!names_files(t, column)) {
-        complain("warning: %s: the column '%s' is not taken: none of its cells names a file", t->path, heading);
+        warn("%s: the column '%s' is not taken: none of its cells names a file", t->path, heading);
         return EXIT_OK;
     }
     bool labels = strncmp(heading, "labels:", 7) == 0;

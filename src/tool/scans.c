@@ -125,7 +125,7 @@ static int check_identities(const scans *s)
         if (one->source != other->source)
             code = refuse_shared(s, one, other);
         else if (strcmp(one->scan->name, other->scan->name) != 0)
-            complain("warning: %s and %s are one file: the subjects %s and %s have the same %s", one->scan->path,
+            warn("%s and %s are one file: the subjects %s and %s have the same %s", one->scan->path,
                      other->scan->path, one->scan->name, other->scan->name, s->sources[one->source].name);
     }
     free(list);
