@@ -19,7 +19,7 @@ static const char *const read_endings[] = {".nii.gz", ".nii", ".hdr", NULL};
 static const char *const volume_endings[] = {".nii.gz", ".nii", ".hdr", ".img", ".mgz", ".mgh", NULL};
 
 /* What scans that are not taken have somewhere in their names, and how notes about a scan end. */
-static const char *const scan_marks[] = {".nii",  ".hdr", ".img", ".mgz", ".mgh", ".nrrd", ".nhdr",
+static const char *const scan_marks[] = {".nii", ".hdr", ".img", ".mgz", ".mgh", ".nrrd", ".nhdr",
                                          ".mha", ".mhd", ".mnc", ".dcm", ".ima", NULL};
 static const char *const note_endings[] = {".json", ".txt", ".csv", ".tsv",    ".bval", ".bvec",
                                            ".md5",  ".png", ".log", ".sha256", NULL};
@@ -77,8 +77,8 @@ bool looks_like_scan(const char *path)
 void warn_not_taken(const char *path)
 {
     warn("%s: is not taken, although it looks like a scan: its name ends in none of .nii, .nii.gz and "
-             ".hdr",
-             path);
+         ".hdr",
+         path);
 }
 
 size_t volume_id_length(const char *name)

@@ -29,7 +29,8 @@ bool is_file(const char *path); /* of any kind but a folder */
 /* The name ends in .nii or .nii.gz. */
 bool is_nifti_name(const char *path);
 
-/* The name ends as that of a volume that can be read does: .nii, .nii.gz, .hdr, in small or capital letters. */
+/* The name ends as that of a volume that can be read does: .nii, .nii.gz, .hdr, in small or capital letters.
+ */
 bool is_scan_name(const char *path);
 
 /* The file is no scan by its name, but looks like one: "x.nii (1).gz", DICOM, formats that are not read. */

@@ -20,7 +20,12 @@ enum { MOST_FLOORS = 12 }; /* of folders in folders, which links could make endl
 /* Bytes of the well-formed UTF-8 character that begins here and can be shown; 0: there is none. */
 static size_t shown_length(const unsigned char *text, size_t left)
 {
-    size_t size = *text < 0x80 ? 1 : *text < 0xC2 ? 0 : *text < 0xE0 ? 2 : *text < 0xF0 ? 3 : *text < 0xF5 ? 4 : 0;
+    size_t size = *text < 0x80   ? 1
+                  : *text < 0xC2 ? 0
+                  : *text < 0xE0 ? 2
+                  : *text < 0xF0 ? 3
+                  : *text < 0xF5 ? 4
+                                 : 0;
     if (size == 1)
         return *text >= 0x20 && *text != 0x7F && *text != '/';
     if (size == 0 || size > left)
@@ -237,7 +242,7 @@ static void take_plainest(scan_source *source, size_t *left_out)
         }
         bool better = strlen(s->path) < strlen(before->path);
         warn("%s: is not taken: %s is of the same subject and session", better ? before->path : s->path,
-                 better ? s->path : before->path);
+             better ? s->path : before->path);
         ++*left_out;
         scan other = better ? *before : *s;
         *before = better ? *s : *before;
@@ -298,10 +303,12 @@ static char *ends_text(const path_list *paths)
 static int no_such_end(const scan_source *source, const char *root, const char *end, const path_list *paths)
 {
     char *text = ends_text(paths);
-    int code = paths->count
-                   ? fail_with(EXIT_DATA, "%s: no scan in %s has a name that ends in '%s'; the names there end in: %s",
-                               source->name, root, end, text)
-                   : fail_with(EXIT_DATA, "%s: no scan is in %s and the folders below it", source->name, root);
+    int code =
+        paths->count
+            ? fail_with(EXIT_DATA,
+                        "%s: no scan in %s has a name that ends in '%s'; the names there end in: %s",
+                        source->name, root, end, text)
+            : fail_with(EXIT_DATA, "%s: no scan is in %s and the folders below it", source->name, root);
     free(text);
     return code;
 }

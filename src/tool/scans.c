@@ -106,11 +106,12 @@ static int refuse_shared(const scans *s, const identity *one, const identity *ot
 {
     const char *a = s->sources[one->source].name, *b = s->sources[other->source].name;
     bool links = strcmp(one->scan->path, other->scan->path) != 0;
-    return fail_with(EXIT_USAGE,
-                     "%s is given as %s and as %s%s%s%s; one scan cannot be two contrasts. Where both lie in one "
-                     "folder, say %s=FOLDER:END, with what the names of its scans end in, or a pattern",
-                     one->scan->path, a, b, links ? " (as " : "", links ? other->scan->path : "",
-                     links ? ", which is the same file)" : "", a);
+    return fail_with(
+        EXIT_USAGE,
+        "%s is given as %s and as %s%s%s%s; one scan cannot be two contrasts. Where both lie in one "
+        "folder, say %s=FOLDER:END, with what the names of its scans end in, or a pattern",
+        one->scan->path, a, b, links ? " (as " : "", links ? other->scan->path : "",
+        links ? ", which is the same file)" : "", a);
 }
 
 static int check_identities(const scans *s)
@@ -126,7 +127,7 @@ static int check_identities(const scans *s)
             code = refuse_shared(s, one, other);
         else if (strcmp(one->scan->name, other->scan->name) != 0)
             warn("%s and %s are one file: the subjects %s and %s have the same %s", one->scan->path,
-                     other->scan->path, one->scan->name, other->scan->name, s->sources[one->source].name);
+                 other->scan->path, one->scan->name, other->scan->name, s->sources[one->source].name);
     }
     free(list);
     return code;
@@ -277,7 +278,8 @@ static char *common_end(const scans *s, size_t source)
     return end;
 }
 
-/* Whether a subject that has one source is called as one that has the other, but for what their names end in. */
+/* Whether a subject that has one source is called as one that has the other, but for what their names end in.
+ */
 static bool match_without(const scans *s, size_t one, const char *end, size_t other, const char *other_end)
 {
     for (size_t i = 0; i < s->subject_count; i++) {
@@ -302,8 +304,8 @@ static bool advise_ends(const scans *s, size_t one, size_t other)
     char *folder = fits && place ? scan_folder(place) : NULL;
     char *other_folder = fits && other_place ? scan_folder(other_place) : NULL;
     if (folder && other_folder)
-        complain("the names are equal but for what they end in; say %s=%s:%s and %s=%s:%s", s->sources[one].name, folder,
-                 a, s->sources[other].name, other_folder, b);
+        complain("the names are equal but for what they end in; say %s=%s:%s and %s=%s:%s",
+                 s->sources[one].name, folder, a, s->sources[other].name, other_folder, b);
     else if (fits)
         complain("the names are equal but for what they end in, %s and %s", a, b);
     free(folder);
@@ -324,8 +326,8 @@ static void list_near(const scans *s, size_t one, size_t other)
             if (s->subjects[k].file[other])
                 nearest_try(&n, s->subjects[k].name);
         if (n.found && ++shown)
-            complain("%s has '%s', %s has '%s', which nearly match", s->sources[one].name, s->subjects[i].name,
-                     s->sources[other].name, n.found);
+            complain("%s has '%s', %s has '%s', which nearly match", s->sources[one].name,
+                     s->subjects[i].name, s->sources[other].name, n.found);
     }
 }
 
@@ -352,8 +354,10 @@ static char *first_names(const scans *s, size_t source)
 int scans_complain_unpaired(const scans *s, size_t one, size_t other)
 {
     char *a = first_names(s, one), *b = first_names(s, other);
-    fail_with(EXIT_USAGE, "no subject has both %s and %s, so that there is no pair; subjects with %s: %s; with %s: %s",
-              s->sources[one].name, s->sources[other].name, s->sources[one].name, a, s->sources[other].name, b);
+    fail_with(EXIT_USAGE,
+              "no subject has both %s and %s, so that there is no pair; subjects with %s: %s; with %s: %s",
+              s->sources[one].name, s->sources[other].name, s->sources[one].name, a, s->sources[other].name,
+              b);
     if (!advise_ends(s, one, other))
         list_near(s, one, other);
     free(a);
