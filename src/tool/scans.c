@@ -65,6 +65,7 @@ bool scans_add(scans *s, const char *text, bool labels, char reason[FIELD_REASON
 typedef struct identity {
     dev_t device;
     ino_t inode;
+    unsigned long volume; /* of a file of several, from 1; 0: the whole file */
     size_t source;
     const scan *scan;
 } identity;
@@ -76,6 +77,8 @@ static int by_identity(const void *a, const void *b)
         return one->device < other->device ? -1 : 1;
     if (one->inode != other->inode)
         return one->inode < other->inode ? -1 : 1;
+    if (one->volume != other->volume)
+        return one->volume < other->volume ? -1 : 1;
     return (one->source > other->source) - (one->source < other->source);
 }
 
@@ -87,17 +90,30 @@ static size_t scan_total(const scans *s)
     return total;
 }
 
+static bool identify(const scan *one, size_t source, identity *id)
+{
+    struct stat status;
+    size_t index = volume_index_length(one->path), length = strlen(one->path) - index;
+    char *file = must_format("%.*s", (int)length, one->path);
+    bool there = stat(file, &status) == 0;
+    free(file);
+    if (there)
+        *id = (identity){.device = status.st_dev,
+                         .inode = status.st_ino,
+                         .volume = index ? strtoul(one->path + length + 1, NULL, 10) + 1 : 0,
+                         .source = source,
+                         .scan = one};
+    return there;
+}
+
 /* Those of all scans that are there, sorted; the caller frees them. */
 static identity *identities(const scans *s, size_t *count)
 {
     identity *list = must_alloc(scan_total(s), sizeof *list);
     *count = 0;
     for (size_t i = 0; i < s->source_count; i++)
-        for (size_t k = 0; k < s->sources[i].count; k++) {
-            struct stat status;
-            if (stat(s->sources[i].scans[k].path, &status) == 0)
-                list[(*count)++] = (identity){status.st_dev, status.st_ino, i, &s->sources[i].scans[k]};
-        }
+        for (size_t k = 0; k < s->sources[i].count; k++)
+            *count += identify(&s->sources[i].scans[k], i, &list[*count]);
     qsort(list, *count, sizeof *list, by_identity);
     return list;
 }
@@ -121,7 +137,7 @@ static int check_identities(const scans *s)
     identity *list = identities(s, &count);
     for (size_t i = 1; i < count && code == EXIT_OK; i++) {
         const identity *one = &list[i - 1], *other = &list[i];
-        if (one->device != other->device || one->inode != other->inode)
+        if (one->device != other->device || one->inode != other->inode || one->volume != other->volume)
             continue;
         if (one->source != other->source)
             code = refuse_shared(s, one, other);

@@ -12,6 +12,8 @@
  *   PATTERN       with '*' and '?', the folder '**' for any folders in between; what the first '*' stands for
  *                 is the subject's name
  *
+ * "[N]" behind any of them takes volume N, from 0, of files of several volumes: imagesTr[1].
+ *
  * Names: a file's name without its ending, without END, or the first star. Where a person has several scans
  * of a contrast (further stars of a pattern, sessions of BIDS), each is a subject, and the person is their
  * group.

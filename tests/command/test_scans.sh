@@ -236,6 +236,14 @@ lacks "._s00" said
 prepare 6 --contrast t1=messy --strict
 [ ! -e set.h5 ] || die "a set was written all the same"
 
+claim "a folder whose scans come in groups of contrasts is told of"
+prepare 0 --contrast t1=brats
+holds "but for the end (t1n, t2w), and all are taken as t1; if they are of several contrasts, say t1=brats:END" said
+prepare 0 --contrast t1=nnunet/imagesTr
+holds "but for the end (0000, 0001)" said
+prepare 0 --contrast t1=raw/t1
+lacks "but for the end" said
+
 claim "one cause is said once"
 cut=(--crop 64 --image-size 64)
 prepare 3 --contrast t1=raw/t1 --contrast t2=raw/t2
