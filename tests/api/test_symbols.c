@@ -91,6 +91,7 @@ static const struct {
     {"slmt_dataset_writer_create_mr", "SLMT_1", (void (*)(void))slmt_dataset_writer_create_mr},
     {"slmt_dataset_writer_add_labels", "SLMT_1", (void (*)(void))slmt_dataset_writer_add_labels},
     {"slmt_dataset_writer_add", "SLMT_1", (void (*)(void))slmt_dataset_writer_add},
+    {"slmt_dataset_writer_add_subject", "SLMT_1", (void (*)(void))slmt_dataset_writer_add_subject},
     {"slmt_dataset_get_preprocess", "SLMT_1", (void (*)(void))slmt_dataset_get_preprocess},
     {"slmt_dataset_contrast_count", "SLMT_1", (void (*)(void))slmt_dataset_contrast_count},
     {"slmt_dataset_contrast", "SLMT_1", (void (*)(void))slmt_dataset_contrast},

@@ -414,7 +414,7 @@ class slmt_record(Structure):
     _fields_ = [
         ("struct_size", c_uint32),  # sizeof(slmt_record), set by the caller
         ("split", c_int32),  # SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
-        ("id", c_char_p),  # 1 to 128 letters, digits, '-', '_', '.'; not "." or ".."
+        ("id", c_char_p),  # 1 to 255 bytes of UTF-8 without '/', control characters, line separators and marks of writing direction; not "." or ".."
         ("group", c_char_p),  # the subject it was taken from; a name of the same form
     ]
 
@@ -1812,7 +1812,7 @@ slmt_dataset_writer_add = _bind(
     stay.
 
     writer: from slmt_dataset_writer_create_mr()
-    subject: a name new to this set: 1 to 128 letters, digits, '-', '_', '.'
+    subject: a name new to this set, of the form of slmt_record's id
     volumes: one for each contrast, then one for each field of labels, NULL where missing; those present
         have equal grids; labels are whole numbers from -2^24 to 2^24
     split: SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
@@ -1820,6 +1820,25 @@ slmt_dataset_writer_add = _bind(
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (grids differ, too few slices, a constant volume, a label
     that is not a whole number, ...; the set stays as it was and more subjects can be added),
     SLMT_ERR_STATE (the set is not one of MR volumes), SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: one thread at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_writer_add_subject = _bind(
+    "slmt_dataset_writer_add_subject", slmt_status, [POINTER(slmt_dataset_writer), POINTER(slmt_record), POINTER(POINTER(slmt_volume))],
+    r"""slmt_status slmt_dataset_writer_add_subject(slmt_dataset_writer *writer, const slmt_record *subject, const slmt_volume *const *volumes)
+
+    Preprocess a subject's volumes and add them, as slmt_dataset_writer_add() does, and say whose they are: two
+    sessions of one person are two subjects of one group.
+
+    writer: from slmt_dataset_writer_create_mr()
+    subject: an id that is new to the set, its group (the person; NULL: the id) and its split
+    volumes: as for slmt_dataset_writer_add()
+
+    Returns: as slmt_dataset_writer_add()
 
     Threads: one thread at a time
 

@@ -400,7 +400,7 @@ A record of a training set.
 struct slmt_record
     struct_size::UInt32  # sizeof(slmt_record), set by the caller
     split::Int32  # SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
-    id::Cstring  # 1 to 128 letters, digits, '-', '_', '.'; not "." or ".."
+    id::Cstring  # 1 to 255 bytes of UTF-8 without '/', control characters, line separators and marks of writing direction; not "." or ".."
     group::Cstring  # the subject it was taken from; a name of the same form
 end
 
@@ -1789,7 +1789,7 @@ crop, choose slices, resize. Label maps are reoriented, cropped and cut into sli
 stay.
 
 writer: from slmt_dataset_writer_create_mr()
-subject: a name new to this set: 1 to 128 letters, digits, '-', '_', '.'
+subject: a name new to this set, of the form of slmt_record's id
 volumes: one for each contrast, then one for each field of labels, NULL where missing; those present
     have equal grids; labels are whole numbers from -2^24 to 2^24
 split: SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
@@ -1804,6 +1804,25 @@ Since 0.1.
 """
 slmt_dataset_writer_add(writer, subject, volumes, split) =
     ccall((:slmt_dataset_writer_add, libslmt), slmt_status, (Ptr{slmt_dataset_writer}, Cstring, Ptr{Ptr{slmt_volume}}, Int32, ), writer, subject, volumes, split)
+
+@doc raw"""
+    slmt_status slmt_dataset_writer_add_subject(slmt_dataset_writer *writer, const slmt_record *subject, const slmt_volume *const *volumes)
+
+Preprocess a subject's volumes and add them, as slmt_dataset_writer_add() does, and say whose they are: two
+sessions of one person are two subjects of one group.
+
+writer: from slmt_dataset_writer_create_mr()
+subject: an id that is new to the set, its group (the person; NULL: the id) and its split
+volumes: as for slmt_dataset_writer_add()
+
+Returns: as slmt_dataset_writer_add()
+
+Threads: one thread at a time
+
+Since 0.1.
+"""
+slmt_dataset_writer_add_subject(writer, subject, volumes) =
+    ccall((:slmt_dataset_writer_add_subject, libslmt), slmt_status, (Ptr{slmt_dataset_writer}, Ptr{slmt_record}, Ptr{Ptr{slmt_volume}}, ), writer, subject, volumes)
 
 @doc raw"""
     slmt_status slmt_dataset_get_preprocess(const slmt_dataset *dataset, slmt_preprocess *preprocess)
