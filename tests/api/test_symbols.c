@@ -141,6 +141,7 @@ static const struct {
     {"slmt_trainer_save", "SLMT_1", (void (*)(void))slmt_trainer_save},
     {"slmt_trainer_load", "SLMT_1", (void (*)(void))slmt_trainer_load},
     {"slmt_version", "SLMT_1", (void (*)(void))slmt_version},
+    {"slmt_file_digest", "SLMT_1", (void (*)(void))slmt_file_digest},
     {"slmt_build_describe", "SLMT_1", (void (*)(void))slmt_build_describe},
     {"slmt_net_options_init", "SLMT_1", (void (*)(void))slmt_net_options_init},
     {"slmt_net_create", "SLMT_1", (void (*)(void))slmt_net_create},

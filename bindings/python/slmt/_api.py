@@ -489,6 +489,8 @@ class slmt_build_info(Structure):
         ("backends", c_char * 64),  # names joined by ", ": "cpu, reference"
         ("matrix", c_char * 64),  # libraries for matrix products: "oneDNN 2.6.3, OpenBLAS 0.3.21"
         ("cpu_level", c_char * 32),  # instructions that the cpu back end uses on this machine: "x86-64-v4"
+        ("numerics", c_int32),  # changes when the same weights would give other numbers; kept in checkpoints as `numerics_version`
+        ("reserved", c_int32),  # 0
     ]
 
 
@@ -2738,6 +2740,24 @@ slmt_version = _bind(
     Returns: a static text; never NULL
 
     Threads: any thread, any time
+
+    Since 0.1.
+    """)
+
+
+slmt_file_digest = _bind(
+    "slmt_file_digest", slmt_status, [c_char_p, POINTER(c_char), c_size_t],
+    r"""slmt_status slmt_file_digest(const char *path, char *digest, size_t size)
+
+    The SHA-256 of a file, as `sha256sum` prints it: to tell which model or scan a result came from.
+
+    path: the file
+    digest: receives lower-case hexadecimal digits, ended by a zero
+    size: bytes in digest, at least SLMT_DIGEST_SIZE
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO
+
+    Threads: any thread
 
     Since 0.1.
     """)

@@ -473,6 +473,8 @@ struct slmt_build_info
     backends::NTuple{64,UInt8}  # names joined by ", ": "cpu, reference"
     matrix::NTuple{64,UInt8}  # libraries for matrix products: "oneDNN 2.6.3, OpenBLAS 0.3.21"
     cpu_level::NTuple{32,UInt8}  # instructions that the cpu back end uses on this machine: "x86-64-v4"
+    numerics::Int32  # changes when the same weights would give other numbers; kept in checkpoints as `numerics_version`
+    reserved::Int32  # 0
 end
 
 @doc raw"""
@@ -2722,6 +2724,24 @@ Since 0.1.
 """
 slmt_version() =
     ccall((:slmt_version, libslmt), Cstring, ())
+
+@doc raw"""
+    slmt_status slmt_file_digest(const char *path, char *digest, size_t size)
+
+The SHA-256 of a file, as `sha256sum` prints it: to tell which model or scan a result came from.
+
+path: the file
+digest: receives lower-case hexadecimal digits, ended by a zero
+size: bytes in digest, at least SLMT_DIGEST_SIZE
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_file_digest(path, digest, size) =
+    ccall((:slmt_file_digest, libslmt), slmt_status, (Cstring, Ptr{UInt8}, Csize_t, ), path, digest, size)
 
 @doc raw"""
     slmt_status slmt_build_describe(slmt_build_info *info)
