@@ -513,6 +513,8 @@ struct slmt_build_info
     backends::NTuple{64,UInt8}  # names joined by ", ": "cpu, reference"
     matrix::NTuple{64,UInt8}  # libraries for matrix products: "oneDNN 2.6.3, OpenBLAS 0.3.21"
     cpu_level::NTuple{32,UInt8}  # instructions that the cpu back end uses on this machine: "x86-64-v4"
+    numerics::Int32  # changes when the same weights would give other numbers; kept in checkpoints as `numerics_version`
+    reserved::Int32  # 0
 end
 
 @doc raw"""
@@ -1236,16 +1238,23 @@ slmt_model_set_card(model, key, text) =
 @doc raw"""
     slmt_status slmt_volume_read(slmt_context *context, const char *path, slmt_volume **volume)
 
-Read a NIfTI file (.nii, .nii.gz, .hdr/.img): any scalar type, scl_slope and scl_inter applied.
-Trailing axes of length 1 are dropped; more than three axes are refused.
+Read a scan: NIfTI-1, NIfTI-2 (.nii, .nii.gz, .hdr/.img) or FreeSurfer's MGH (.mgh, .mgz), of integers or
+floats of up to 64 bits, scaling applied. The bytes decide what a file is; its name matters for pairs
+alone. Trailing axes of length 1 are dropped. A file of several volumes needs the number of one behind its
+name, from 0 on, as in "scan.nii.gz[2]"; a file of just that name comes first.
+
+The affine is that of the sform, else of the qform, else the spacing alone, with x to the right; lengths in
+metres or micrometres are turned into millimetres. Warns where the file gives no orientation or no spacing,
+where its forms contradict each other, and where it does not count in millimetres.
 
 context: not NULL
 path: the file
 volume: receives the volume; the caller frees it with slmt_volume_free()
 
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (not NIfTI, not
-scalar, not three axes), SLMT_ERR_CORRUPT (cut short), SLMT_ERR_NONFINITE, SLMT_ERR_MEMORY,
-SLMT_ERR_LIMIT
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (no scan: the text
+says what it is; not scalar, several volumes), SLMT_ERR_CORRUPT (damaged, cut short),
+SLMT_ERR_NONFINITE (a NaN, an infinity, a number beyond float32), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT,
+SLMT_ERR_CANCELLED (a warning was not accepted)
 
 Threads: any thread
 
@@ -1253,6 +1262,29 @@ Since 0.1.
 """
 slmt_volume_read(context, path, volume) =
     ccall((:slmt_volume_read, libslmt), slmt_status, (Ptr{slmt_context}, Cstring, Ptr{Ptr{slmt_volume}}, ), context, path, volume)
+
+@doc raw"""
+    slmt_status slmt_volume_from_nifti(slmt_context *context, const void *header, size_t header_bytes, const void *voxels, size_t voxel_bytes, slmt_volume **volume)
+
+Read a scan from memory by the rules of slmt_volume_read(): a NIfTI header as another library holds it, and
+its voxels. What a program has as such a header, slmt_volume_create() would have to interpret anew.
+
+context: not NULL
+header: NIfTI-1 (348 bytes) or NIfTI-2 (540 bytes), in either byte order, for one volume;
+    where it says that voxels lie in the file does not count
+header_bytes: bytes of it, at least as many
+voxels: what the header promises, of its type and byte order, i fastest; copied
+voxel_bytes: bytes of them
+volume: receives the volume; the caller frees it with slmt_volume_free()
+
+Returns: as slmt_volume_read(), and SLMT_ERR_ARGUMENT if voxel_bytes is not what the header promises
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_volume_from_nifti(context, header, header_bytes, voxels, voxel_bytes, volume) =
+    ccall((:slmt_volume_from_nifti, libslmt), slmt_status, (Ptr{slmt_context}, Ptr{Cvoid}, Csize_t, Ptr{Cvoid}, Csize_t, Ptr{Ptr{slmt_volume}}, ), context, header, header_bytes, voxels, voxel_bytes, volume)
 
 @doc raw"""
     slmt_status slmt_volume_create(slmt_context *context, const int64_t dims[3], const double *affine, const float *voxels, slmt_volume **volume)
@@ -1339,9 +1371,11 @@ slmt_volume_voxels(volume) =
 @doc raw"""
     slmt_status slmt_volume_write(const slmt_volume *volume, const char *path)
 
-Write a volume as float32 NIfTI-1, gzip-compressed if the name ends in .gz. A volume that was read from a
-file, or synthesized from such a one, keeps that file's header: affine, units, description, extensions.
-Written beside `path` and renamed over it.
+Write a volume as float32 NIfTI-1, gzip-compressed if the name ends in .gz. Written beside `path` and
+renamed over it. A volume that was read from a file keeps that file's header with its extensions. One that
+was made from such a volume has its geometry and units, and nothing that spoke of the old values: no
+display range, intent, slice timing, names or extensions; its description says what it is, and of a
+synthesized one that it is synthetic and not for diagnosis.
 
 volume: not NULL
 path: ends in .nii or .nii.gz; replaced if it exists
@@ -1355,6 +1389,24 @@ Since 0.1.
 """
 slmt_volume_write(volume, path) =
     ccall((:slmt_volume_write, libslmt), slmt_status, (Ptr{slmt_volume}, Cstring, ), volume, path)
+
+@doc raw"""
+    slmt_status slmt_volume_nifti_header(const slmt_volume *volume, void *header)
+
+The NIfTI-1 header that slmt_volume_write() would write, in this machine's byte order and without
+extensions.
+
+volume: not NULL
+header: receives 348 bytes
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also: an axis is longer than NIfTI-1 can say)
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_volume_nifti_header(volume, header) =
+    ccall((:slmt_volume_nifti_header, libslmt), slmt_status, (Ptr{slmt_volume}, Ptr{Cvoid}, ), volume, header)
 
 @doc raw"""
     slmt_status slmt_compare(const float *prediction, const float *target, size_t height, size_t width, slmt_metrics *metrics)
@@ -2835,6 +2887,24 @@ Since 0.1.
 """
 slmt_version() =
     ccall((:slmt_version, libslmt), Cstring, ())
+
+@doc raw"""
+    slmt_status slmt_file_digest(const char *path, char *digest, size_t size)
+
+The SHA-256 of a file, as `sha256sum` prints it: to tell which model or scan a result came from.
+
+path: the file
+digest: receives lower-case hexadecimal digits, ended by a zero
+size: bytes in digest, at least SLMT_DIGEST_SIZE
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_file_digest(path, digest, size) =
+    ccall((:slmt_file_digest, libslmt), slmt_status, (Cstring, Ptr{UInt8}, Csize_t, ), path, digest, size)
 
 @doc raw"""
     slmt_status slmt_build_describe(slmt_build_info *info)
