@@ -104,7 +104,8 @@ SLMT_CENTRE = -1  # of a crop's first index: in the middle
 # Parts of a set, by record.
 SLMT_SPLIT_ALL = 0  # every record
 SLMT_SPLIT_TRAIN = 1  # those that are trained on
-SLMT_SPLIT_TEST = 2  # those kept for measuring
+SLMT_SPLIT_TEST = 2  # those kept for measuring, once, when nothing is chosen any more
+SLMT_SPLIT_VALIDATION = 3  # those kept for choosing: when to stop, which settings, which model
 
 # What the numbers of a field mean.
 SLMT_FIELD_IMAGE = 1  # intensities; any type
@@ -399,7 +400,7 @@ class slmt_record(Structure):
 
     _fields_ = [
         ("struct_size", c_uint32),  # sizeof(slmt_record), set by the caller
-        ("split", c_int32),  # SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST
+        ("split", c_int32),  # SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
         ("id", c_char_p),  # 1 to 128 letters, digits, '-', '_', '.'; not "." or ".."
         ("group", c_char_p),  # the subject it was taken from; a name of the same form
     ]
@@ -1254,12 +1255,12 @@ slmt_model_set_contrasts = _bind(
     Replace the names of the contrasts that a model tells apart, as a converter does.
 
     model: not NULL
-    names: count names in the order of their indices, each of 1 to 64 bytes without a comma, none twice; may
-        be NULL if count is 0
+    names: count names in the order of their indices, each of 1 to 64 bytes without a comma, none twice;
+        may be NULL if count is 0
     count: at most the option of SLMT_ROLE_CONTRASTS; 0 takes the names away
 
-    Returns: SLMT_OK, or SLMT_ERR_UNSUPPORTED (the method makes one contrast), SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY,
-    SLMT_ERR_LIMIT: nothing is changed
+    Returns: SLMT_OK, or SLMT_ERR_UNSUPPORTED (the method makes one contrast), SLMT_ERR_ARGUMENT,
+    SLMT_ERR_MEMORY, SLMT_ERR_LIMIT: nothing is changed
 
     Threads: while nothing else uses the model
 
@@ -1781,7 +1782,7 @@ slmt_dataset_writer_add = _bind(
     subject: a name new to this set: 1 to 128 letters, digits, '-', '_', '.'
     volumes: one for each contrast, then one for each field of labels, NULL where missing; those present
         have equal grids; labels are whole numbers from -2^24 to 2^24
-    split: SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST
+    split: SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (grids differ, too few slices, a constant volume, a label
     that is not a whole number, ...; the set stays as it was and more subjects can be added),
@@ -1885,7 +1886,7 @@ slmt_dataset_subject_split = _bind(
     dataset: not NULL
     index: from 0
 
-    Returns: SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST; 0 past the last
+    Returns: SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION; 0 past the last
 
     Threads: any thread
 
@@ -2279,8 +2280,8 @@ slmt_session_set_target = _bind(
 
     Choose the contrast that slmt_synthesize() and slmt_synthesize_volume() make from now on, by its name.
 
-    A model that tells several contrasts apart makes the one that has this name (slmt_model_contrast()); a model
-    that makes one only must have been trained for it, as field "target_contrast" of its card says.
+    A model that tells several contrasts apart makes the one that has this name (slmt_model_contrast()); a
+    model that makes one only must have been trained for it, as field "target_contrast" of its card says.
 
     session: not NULL
     contrast: its name

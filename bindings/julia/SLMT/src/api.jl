@@ -99,7 +99,8 @@ const SLMT_CENTRE = Int32(-1)  # of a crop's first index: in the middle
 # Parts of a set, by record.
 const SLMT_SPLIT_ALL = Int32(0)  # every record
 const SLMT_SPLIT_TRAIN = Int32(1)  # those that are trained on
-const SLMT_SPLIT_TEST = Int32(2)  # those kept for measuring
+const SLMT_SPLIT_TEST = Int32(2)  # those kept for measuring, once, when nothing is chosen any more
+const SLMT_SPLIT_VALIDATION = Int32(3)  # those kept for choosing: when to stop, which settings, which model
 
 # What the numbers of a field mean.
 const SLMT_FIELD_IMAGE = Int32(1)  # intensities; any type
@@ -385,7 +386,7 @@ A record of a training set.
 """
 struct slmt_record
     struct_size::UInt32  # sizeof(slmt_record), set by the caller
-    split::Int32  # SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST
+    split::Int32  # SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
     id::Cstring  # 1 to 128 letters, digits, '-', '_', '.'; not "." or ".."
     group::Cstring  # the subject it was taken from; a name of the same form
 end
@@ -1233,12 +1234,12 @@ slmt_model_contrast(model, index) =
 Replace the names of the contrasts that a model tells apart, as a converter does.
 
 model: not NULL
-names: count names in the order of their indices, each of 1 to 64 bytes without a comma, none twice; may
-    be NULL if count is 0
+names: count names in the order of their indices, each of 1 to 64 bytes without a comma, none twice;
+    may be NULL if count is 0
 count: at most the option of SLMT_ROLE_CONTRASTS; 0 takes the names away
 
-Returns: SLMT_OK, or SLMT_ERR_UNSUPPORTED (the method makes one contrast), SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY,
-SLMT_ERR_LIMIT: nothing is changed
+Returns: SLMT_OK, or SLMT_ERR_UNSUPPORTED (the method makes one contrast), SLMT_ERR_ARGUMENT,
+SLMT_ERR_MEMORY, SLMT_ERR_LIMIT: nothing is changed
 
 Threads: while nothing else uses the model
 
@@ -1760,7 +1761,7 @@ writer: from slmt_dataset_writer_create_mr()
 subject: a name new to this set: 1 to 128 letters, digits, '-', '_', '.'
 volumes: one for each contrast, then one for each field of labels, NULL where missing; those present
     have equal grids; labels are whole numbers from -2^24 to 2^24
-split: SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST
+split: SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (grids differ, too few slices, a constant volume, a label
 that is not a whole number, ...; the set stays as it was and more subjects can be added),
@@ -1864,7 +1865,7 @@ Part of the set that a subject is in.
 dataset: not NULL
 index: from 0
 
-Returns: SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST; 0 past the last
+Returns: SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION; 0 past the last
 
 Threads: any thread
 
@@ -2258,8 +2259,8 @@ slmt_session_set_progress(session, progress, user) =
 
 Choose the contrast that slmt_synthesize() and slmt_synthesize_volume() make from now on, by its name.
 
-A model that tells several contrasts apart makes the one that has this name (slmt_model_contrast()); a model
-that makes one only must have been trained for it, as field "target_contrast" of its card says.
+A model that tells several contrasts apart makes the one that has this name (slmt_model_contrast()); a
+model that makes one only must have been trained for it, as field "target_contrast" of its card says.
 
 session: not NULL
 contrast: its name
