@@ -1257,6 +1257,61 @@ slmt_model_set_card = _bind(
     """)
 
 
+slmt_model_contrast_count = _bind(
+    "slmt_model_contrast_count", c_size_t, [POINTER(slmt_model)],
+    r"""size_t slmt_model_contrast_count(const slmt_model *model)
+
+    Number of the names that a model has for the contrasts that it tells apart: those of the first training set
+    it learned from, or what slmt_model_set_contrasts() gave it.
+
+    model: not NULL
+
+    Returns: how many; 0 where the method makes one contrast, or the contrasts have no names yet
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_model_contrast = _bind(
+    "slmt_model_contrast", c_char_p, [POINTER(slmt_model), c_size_t],
+    r"""const char *slmt_model_contrast(const slmt_model *model, size_t index)
+
+    Name of the contrast that index `index` means to inputs of SLMT_ROLE_SOURCE_CONTRAST and
+    SLMT_ROLE_TARGET_CONTRAST.
+
+    model: not NULL
+    index: from 0
+
+    Returns: the name, valid until the names are set again or the model freed; "" past the last one
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_model_set_contrasts = _bind(
+    "slmt_model_set_contrasts", slmt_status, [POINTER(slmt_model), POINTER(c_char_p), c_size_t],
+    r"""slmt_status slmt_model_set_contrasts(slmt_model *model, const char *const *names, size_t count)
+
+    Replace the names of the contrasts that a model tells apart, as a converter does.
+
+    model: not NULL
+    names: count names in the order of their indices, each of 1 to 64 bytes without a comma, none twice;
+        may be NULL if count is 0
+    count: at most the option of SLMT_ROLE_CONTRASTS; 0 takes the names away
+
+    Returns: SLMT_OK, or SLMT_ERR_UNSUPPORTED (the method makes one contrast), SLMT_ERR_ARGUMENT,
+    SLMT_ERR_MEMORY, SLMT_ERR_LIMIT: nothing is changed
+
+    Threads: while nothing else uses the model
+
+    Since 0.1.
+    """)
+
+
 slmt_volume_read = _bind(
     "slmt_volume_read", slmt_status, [POINTER(slmt_context), c_char_p, POINTER(POINTER(slmt_volume))],
     r"""slmt_status slmt_volume_read(slmt_context *context, const char *path, slmt_volume **volume)
@@ -2371,6 +2426,27 @@ slmt_session_set_progress = _bind(
     user: handed to progress
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+    Threads: one thread per session at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_session_set_target = _bind(
+    "slmt_session_set_target", slmt_status, [POINTER(slmt_session), c_char_p],
+    r"""slmt_status slmt_session_set_target(slmt_session *session, const char *contrast)
+
+    Choose the contrast that slmt_synthesize() and slmt_synthesize_volume() make from now on, by its name.
+
+    A model that tells several contrasts apart makes the one that has this name (slmt_model_contrast()); a
+    model that makes one only must have been trained for it, as field "target_contrast" of its card says.
+
+    session: not NULL
+    contrast: its name
+
+    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (the model does not make it; the text says what it makes),
+    SLMT_ERR_ARGUMENT
 
     Threads: one thread per session at a time
 

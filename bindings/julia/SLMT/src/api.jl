@@ -1236,6 +1236,61 @@ slmt_model_set_card(model, key, text) =
     ccall((:slmt_model_set_card, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Cstring, ), model, key, text)
 
 @doc raw"""
+    size_t slmt_model_contrast_count(const slmt_model *model)
+
+Number of the names that a model has for the contrasts that it tells apart: those of the first training set
+it learned from, or what slmt_model_set_contrasts() gave it.
+
+model: not NULL
+
+Returns: how many; 0 where the method makes one contrast, or the contrasts have no names yet
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_model_contrast_count(model) =
+    ccall((:slmt_model_contrast_count, libslmt), Csize_t, (Ptr{slmt_model}, ), model)
+
+@doc raw"""
+    const char *slmt_model_contrast(const slmt_model *model, size_t index)
+
+Name of the contrast that index `index` means to inputs of SLMT_ROLE_SOURCE_CONTRAST and
+SLMT_ROLE_TARGET_CONTRAST.
+
+model: not NULL
+index: from 0
+
+Returns: the name, valid until the names are set again or the model freed; "" past the last one
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_model_contrast(model, index) =
+    ccall((:slmt_model_contrast, libslmt), Cstring, (Ptr{slmt_model}, Csize_t, ), model, index)
+
+@doc raw"""
+    slmt_status slmt_model_set_contrasts(slmt_model *model, const char *const *names, size_t count)
+
+Replace the names of the contrasts that a model tells apart, as a converter does.
+
+model: not NULL
+names: count names in the order of their indices, each of 1 to 64 bytes without a comma, none twice;
+    may be NULL if count is 0
+count: at most the option of SLMT_ROLE_CONTRASTS; 0 takes the names away
+
+Returns: SLMT_OK, or SLMT_ERR_UNSUPPORTED (the method makes one contrast), SLMT_ERR_ARGUMENT,
+SLMT_ERR_MEMORY, SLMT_ERR_LIMIT: nothing is changed
+
+Threads: while nothing else uses the model
+
+Since 0.1.
+"""
+slmt_model_set_contrasts(model, names, count) =
+    ccall((:slmt_model_set_contrasts, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{Cstring}, Csize_t, ), model, names, count)
+
+@doc raw"""
     slmt_status slmt_volume_read(slmt_context *context, const char *path, slmt_volume **volume)
 
 Read a scan: NIfTI-1, NIfTI-2 (.nii, .nii.gz, .hdr/.img) or FreeSurfer's MGH (.mgh, .mgz), of integers or
@@ -2355,6 +2410,27 @@ Since 0.1.
 """
 slmt_session_set_progress(session, progress, user) =
     ccall((:slmt_session_set_progress, libslmt), slmt_status, (Ptr{slmt_session}, Ptr{Cvoid}, Ptr{Cvoid}, ), session, progress, user)
+
+@doc raw"""
+    slmt_status slmt_session_set_target(slmt_session *session, const char *contrast)
+
+Choose the contrast that slmt_synthesize() and slmt_synthesize_volume() make from now on, by its name.
+
+A model that tells several contrasts apart makes the one that has this name (slmt_model_contrast()); a
+model that makes one only must have been trained for it, as field "target_contrast" of its card says.
+
+session: not NULL
+contrast: its name
+
+Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (the model does not make it; the text says what it makes),
+SLMT_ERR_ARGUMENT
+
+Threads: one thread per session at a time
+
+Since 0.1.
+"""
+slmt_session_set_target(session, contrast) =
+    ccall((:slmt_session_set_target, libslmt), slmt_status, (Ptr{slmt_session}, Cstring, ), session, contrast)
 
 @doc raw"""
     slmt_status slmt_synthesize(slmt_session *session, const float *source, size_t count, float *target)
