@@ -309,7 +309,7 @@ static void add_noise(float *source, float *target, int side, float *spare, rand
 static void slices_of_ranks_are_those_of_one_process(void **state)
 {
     (void)state;
-    static const slice_rule single = {0, side_of, add_noise};
+    static const slice_rule single = {0, side_of, add_noise, NULL};
     write_volumes();
     GOOD(slmt_dataset_open(context, path, &set));
     double alone_settings[TRAIN_SETTINGS];
@@ -341,7 +341,7 @@ static void slices_of_ranks_are_those_of_one_process(void **state)
 static void sets_of_records_have_no_slices(void **state)
 {
     (void)state;
-    static const slice_rule single = {0, side_of, add_noise};
+    static const slice_rule single = {0, side_of, add_noise, NULL};
     write_pictures();
     GOOD(slmt_dataset_open(context, path, &set));
     feed f = feed_of(&single, 1, 0, 1);
