@@ -2,6 +2,7 @@
 /* unet_tasks.c - the U-Net as a method of the library: its options, synthesis, training. */
 #include "core/method.h"
 #include "data/augment.h"
+#include "data/image_metrics.h"
 #include "data/sampler/slices.h"
 #include "methods/unet/unet.h"
 #include "slmt/trainer.h"
@@ -15,7 +16,7 @@ static const unet_options presets[] = {
 };
 
 static const number options[] = {
-    NUMBER_WHOLE(unet_options, image_size, 256, 16, 4096, "side of a slice in pixels"),
+    NUMBER_ROLE(unet_options, image_size, SIDE, 256, 16, 4096, "side of a slice in pixels"),
     NUMBER_WHOLE(unet_options, slices, 3, 1, 63,
                  "slices of an input: the one to make and its neighbours; odd, 1: no neighbours"),
     NUMBER_WHOLE(unet_options, width, 16, 1, 1024,
@@ -90,6 +91,7 @@ static value translate(task_graph *t, norm_statistics from)
 #define SOURCE_AXES "batch,slices,height,width"
 #define TARGET_AXES "batch,height,width"
 #define SOURCE_HELP "slices of the source contrast in [0, 1], each with its neighbours below and above"
+#define TARGET_HELP "the same slices in the target contrast, in [0, 1]"
 
 /* ---- synthesize ---- */
 
@@ -97,13 +99,13 @@ typedef struct synthesize_settings {
     int32_t batch;
 } synthesize_settings;
 static const number synthesize_rows[] = {
-    NUMBER_WHOLE(synthesize_settings, batch, 1, 1, 65536, "slices computed together, at most"),
+    NUMBER_ROLE(synthesize_settings, batch, BATCH, 1, 1, 65536, "slices computed together, at most"),
 };
 static const port synthesize_inputs[] = {
-    {"source", SOURCE_AXES, SLMT_TENSOR_FLOAT32, 0, SOURCE_HELP, NULL},
+    PORT_ROLE("source", SOURCE_AXES, SOURCE, SOURCE_HELP),
 };
 static const port synthesize_outputs[] = {
-    {"target", TARGET_AXES, SLMT_TENSOR_FLOAT32, 0, "the same slices in the target contrast, in [0, 1]", NULL},
+    PORT_ROLE("target", TARGET_AXES, TARGET, TARGET_HELP),
 };
 
 static status synthesize_shapes(numbers at, bk_dtype real, bk_shape *shape)
@@ -136,11 +138,11 @@ static const number train_rows[] = {
     SCHEDULE_NUMBERS(SCHEDULE_COSINE, RATE_BY_STEP, 0, 1e-5),
 };
 static const port train_inputs[] = {
-    {"source", SOURCE_AXES, SLMT_TENSOR_FLOAT32, 0, SOURCE_HELP, NULL},
-    {"target", TARGET_AXES, SLMT_TENSOR_FLOAT32, 0, "the same slices in the target contrast, in [0, 1]", NULL},
+    PORT_ROLE("source", SOURCE_AXES, SOURCE, SOURCE_HELP),
+    PORT_ROLE("target", TARGET_AXES, TARGET, TARGET_HELP),
 };
 static const port train_outputs[] = {
-    {"l1", "", SLMT_TENSOR_FLOAT32, 0, "mean |made - target|", NULL},
+    PORT_LOSS("l1", "mean |made - target|"),
 };
 
 static status train_shapes(numbers at, bk_dtype real, bk_shape *shape)
@@ -192,7 +194,8 @@ static const method_task tasks[] = {
      .outputs = PORTS(synthesize_outputs),
      .shapes = synthesize_shapes,
      .build = synthesize_build,
-     .slices = &synthesize_slices},
+     .slices = &synthesize_slices,
+     .metrics = &image_metrics},
     {.name = "train",
      .help = "train on pairs of slices",
      .trains = 1,
