@@ -14,7 +14,8 @@ static layer_name norm_name(layer_name layer, int i, block_norm norm)
     return at(norm == BLOCK_BATCH ? "%s.bn%d" : "%s.in%d", layer.text, i);
 }
 
-static void add_part(params *p, param_role role, param_init init, layer_name layer, const char *part, int64_t n)
+static void add_part(params *p, param_role role, param_init init, layer_name layer, const char *part,
+                     int64_t n)
 {
     params_add_role(p, role, init, 1, &n, at("%s.%s", layer.text, part).text);
 }

@@ -10,7 +10,8 @@
 
 /* What stands between a convolution and its ReLU. */
 typedef enum block_norm {
-    BLOCK_INSTANCE, /* instance norm with weights (Ulyanov et al. 2016): each channel of each image by itself */
+    BLOCK_INSTANCE, /* instance norm with weights (Ulyanov et al. 2016): each channel of each image by itself
+                     */
     BLOCK_BATCH,    /* batch norm (Ioffe and Szegedy 2015) */
     BLOCK_PLAIN     /* nothing; the convolution then has a bias */
 } block_norm;

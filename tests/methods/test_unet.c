@@ -304,7 +304,8 @@ static void equals_pytorch_in_float32(void **state)
 static void fill_reals(const network *w, void *to, size_t n, double middle, double scale, int kind)
 {
     for (size_t i = 0; i < n; i++)
-        real_set(to, w->real, i, middle + scale * sin(1.3 * (double)i + 0.7 * kind + 0.01 * (double)(i * i % 97)));
+        real_set(to, w->real, i,
+                 middle + scale * sin(1.3 * (double)i + 0.7 * kind + 0.01 * (double)(i * i % 97)));
 }
 
 static void fill_network(network *w)
@@ -330,9 +331,15 @@ static void move(network *w, int32_t k, double by)
 static void check_gradients(int norm, int upsampling, int residual)
 {
     const double h = 1e-6;
-    network w = {.o = {.slices = 3, .width = 2, .depth = 3, .norm = norm, .upsampling = upsampling,
+    network w = {.o = {.slices = 3,
+                       .width = 2,
+                       .depth = 3,
+                       .norm = norm,
+                       .upsampling = upsampling,
                        .residual = residual},
-                 .batch = 2, .rows = 9, .columns = 11};
+                 .batch = 2,
+                 .rows = 9,
+                 .columns = 11};
     double worst = 0;
     open_network(&w, bk_reference(), BK_F64);
     fill_network(&w);
@@ -352,7 +359,8 @@ static void check_gradients(int norm, int upsampling, int residual)
         double error = fabs((above - below) / (2 * h) - along);
         worst = fmax(worst, error);
         if (!(error < 1e-7))
-            fail_msg("%s: %g by differences, %g by the graph", w.p.list[k].name, (above - below) / (2 * h), along);
+            fail_msg("%s: %g by differences, %g by the graph", w.p.list[k].name, (above - below) / (2 * h),
+                     along);
     }
     print_message("  norm %d, upsampling %d, residual %d: worst %.2g\n", norm, upsampling, residual, worst);
     plan_free(w.plan);
@@ -371,7 +379,8 @@ static void gradients_are_those_of_finite_differences(void **state)
 
 enum { SIDE_U = 24, SLICES = 3, PIXELS_U = SIDE_U * SIDE_U };
 
-static const slmt_number small_net[] = {{"image_size", SIDE_U}, {"slices", SLICES}, {"width", 4}, {"depth", 3}};
+static const slmt_number small_net[] = {
+    {"image_size", SIDE_U}, {"slices", SLICES}, {"width", 4}, {"depth", 3}};
 enum { SMALL_NET = sizeof small_net / sizeof *small_net };
 
 static slmt_model *small_unet(slmt_context *context, uint64_t seed)
@@ -579,7 +588,8 @@ static void a_resumed_run_over_a_set_is_the_same_bit_for_bit(void **state)
     slmt_dataset *set = NULL;
     make_set(context, in_folder("set.h5"), 7);
     GOOD(slmt_dataset_open(context, in_folder("set.h5"), &set));
-    slmt_trainer *whole = train_on_set(context, set, 9), *half = train_on_set(context, set, 5), *resumed = NULL;
+    slmt_trainer *whole = train_on_set(context, set, 9), *half = train_on_set(context, set, 5),
+                 *resumed = NULL;
     slmt_training_state s = {.struct_size = sizeof s};
     GOOD(slmt_trainer_get_state(whole, &s));
     assert_int_equal(s.steps_in_epoch, 4); /* two subjects of 7 slices, batches of 3 */
@@ -611,7 +621,8 @@ static void a_volume_is_made_after_training(void **state)
     make_set(context, in_folder("set.h5"), N);
     GOOD(slmt_dataset_open(context, in_folder("set.h5"), &set));
     slmt_trainer *trainer = train_on_set(context, set, 240);
-    GOOD(slmt_session_create(slmt_trainer_model(trainer), "synthesize", &(slmt_number){"batch", 4}, 1, &session));
+    GOOD(slmt_session_create(slmt_trainer_model(trainer), "synthesize", &(slmt_number){"batch", 4}, 1,
+                             &session));
     for (size_t k = 0; k < N; k++) {
         GOOD(slmt_dataset_read_slice(set, 2, 0, k, SLMT_RESIZE_BILINEAR, source + k * PIXELS_U));
         GOOD(slmt_dataset_read_slice(set, 2, 1, k, SLMT_RESIZE_BILINEAR, target + k * PIXELS_U));

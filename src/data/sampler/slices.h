@@ -12,8 +12,8 @@
 typedef struct slice_rule {
     int32_t pairs;               /* 1: the same slice of two contrasts, both of which the caller names */
     int32_t (*side)(numbers at); /* pixels of the model's images */
-    /* Random changes. target NULL: a single slice, or a neighbour, to which the same changes are made from the
-     * same stream. spare: room for one slice. */
+    /* Random changes. target NULL: a single slice, or a neighbour, to which the same changes are made from
+     * the same stream. spare: room for one slice. */
     void (*augment)(float *source, float *target, int side, float *spare, random_stream *r);
     /* Slices of the first input, an odd number: the slice between its neighbours, of which the first slice of
      * the contrast is repeated below it and the last one above, as in synthesis. NULL: the slice alone. */

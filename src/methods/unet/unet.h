@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* unet.h - the U-Net, here for making one contrast from another.
  *
- * Ronneberger et al., "U-Net: Convolutional Networks for Biomedical Image Segmentation", MICCAI 2015, with the
- * changes that became common since: convolutions that keep the size, a norm behind each, and as an option an
- * output that is added to the input. Tensor names are those of a PyTorch module whose parts are called enc1,
- * enc2 ... (finest first), up2, dec2, up1, dec1 and head. */
+ * Ronneberger et al., "U-Net: Convolutional Networks for Biomedical Image Segmentation", MICCAI 2015, with
+ * the changes that became common since: convolutions that keep the size, a norm behind each, and as an option
+ * an output that is added to the input. Tensor names are those of a PyTorch module whose parts are called
+ * enc1, enc2 ... (finest first), up2, dec2, up1, dec1 and head. */
 #ifndef SLMT_METHODS_UNET_H
 #define SLMT_METHODS_UNET_H
 

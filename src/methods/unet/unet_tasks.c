@@ -21,7 +21,8 @@ static const number options[] = {
                  "slices of an input: the one to make and its neighbours; odd, 1: no neighbours"),
     NUMBER_WHOLE(unet_options, width, 16, 1, 1024,
                  "channels at full resolution; each level below has twice as many"),
-    NUMBER_WHOLE(unet_options, depth, 4, 2, UNET_MAX_DEPTH, "levels: the resolution is halved depth - 1 times"),
+    NUMBER_WHOLE(unet_options, depth, 4, 2, UNET_MAX_DEPTH,
+                 "levels: the resolution is halved depth - 1 times"),
     NUMBER_CHOICE(unet_options, norm, BLOCK_INSTANCE, 2, "instance|batch|none",
                   "what stands between a convolution and its ReLU"),
     NUMBER_CHOICE(unet_options, upsampling, UP_TRANSPOSED, 1, "transposed|linear",
@@ -50,10 +51,11 @@ static status check(const double *option)
     if (o.slices % 2 == 0)
         return fail(ERR_ARGUMENT, "option slices is %d, expected an odd number", o.slices);
     if (o.image_size >> (o.depth - 1) < LEAST)
-        return fail(ERR_ARGUMENT,
-                    "option depth = %d leaves %d pixels of image_size = %d at the coarsest level, and at least "
-                    "%d are needed",
-                    o.depth, o.image_size >> (o.depth - 1), o.image_size, LEAST);
+        return fail(
+            ERR_ARGUMENT,
+            "option depth = %d leaves %d pixels of image_size = %d at the coarsest level, and at least "
+            "%d are needed",
+            o.depth, o.image_size >> (o.depth - 1), o.image_size, LEAST);
     return OK;
 }
 
@@ -210,9 +212,10 @@ static const method_task tasks[] = {
 const method method_unet = {
     .name = "unet",
     .title = "U-Net: one contrast from another, by convolutions alone",
-    .source = "Ronneberger et al., U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI "
-              "2015; norm and residual output as in Isensee et al., Nature Methods 18 (2021) 203-211, and Zhang "
-              "et al., IEEE TIP 26 (2017) 3142-3155",
+    .source =
+        "Ronneberger et al., U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI "
+        "2015; norm and residual output as in Isensee et al., Nature Methods 18 (2021) 203-211, and Zhang "
+        "et al., IEEE TIP 26 (2017) 3142-3155",
     .options = NUMBERS(options),
     .presets = "base|small|tiny",
     .preset = fill_preset,
