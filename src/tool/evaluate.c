@@ -9,6 +9,7 @@
 
 #include "common.h"
 #include "console.h"
+#include "csv.h"
 #include "journal.h"
 #include "options.h"
 #include "score_split.h"
@@ -91,7 +92,9 @@ static void write_csv(evaluation *e, const figure_list *figures, csv_row row)
     FILE *csv = e->run.csv;
     if (!csv)
         return;
-    fprintf(csv, "%s,%s,%s,%s", row.method, row.level, row.subject, row.slice);
+    fprintf(csv, "%s,%s,", row.method, row.level);
+    csv_put(csv, row.subject);
+    fprintf(csv, ",%s", row.slice);
     for (size_t j = 0; j < figures->count; j++)
         csv_number(csv, row.scores->value[j]);
     if (row.slices < 0)

@@ -14,6 +14,7 @@
 
 #include "common.h"
 #include "console.h"
+#include "csv.h"
 #include "interrupt.h"
 #include "journal.h"
 #include "measure.h"
@@ -240,9 +241,9 @@ static void write_pair(ranking *r, const pair *p)
     FILE *csv = r->run.csv;
     if (!csv)
         return;
-    fprintf(csv, "%s,%s,%s,%.9g,%.9g,", slmt_dataset_subject(r->run.set, (size_t)p->score.subject),
-            name_of(r, (size_t)p->score.source), name_of(r, (size_t)p->score.target), p->score.psnr,
-            p->score.ssim);
+    csv_put(csv, slmt_dataset_subject(r->run.set, (size_t)p->score.subject));
+    fprintf(csv, ",%s,%s,%.9g,%.9g,", name_of(r, (size_t)p->score.source),
+            name_of(r, (size_t)p->score.target), p->score.psnr, p->score.ssim);
     if (!isnan(p->score.lpips))
         fprintf(csv, "%.9g", p->score.lpips);
     fprintf(csv, ",%s,%" PRId64 ",%" PRId64 "\n", definition_name(r->run.measure.definition),

@@ -9,6 +9,7 @@
 #include "interrupt.h"
 #include "monotone_map.h"
 #include "must.h"
+#include "pairs.h"
 #include "scored_set.h"
 #include "sequences.h"
 #include "tool.h"
@@ -51,9 +52,7 @@ static int find_contrasts(scoring *s)
         return code;
     s->out->source = slmt_dataset_contrast(s->set, s->source);
     s->out->target = slmt_dataset_contrast(s->set, s->target);
-    return s->source != s->target
-               ? EXIT_OK
-               : fail_with(EXIT_USAGE, "--source and --target are both %s", s->out->source);
+    return pairs_differ(s->out->source, s->out->target);
 }
 
 static int read_preprocess(scoring *s)

@@ -184,7 +184,7 @@ about "$(of any1.csv seq2seq mean volume psnr)" "$(of other.csv seq2seq mean vol
 expect 2 "$slmt" evaluate "${pair[@]}"
 holds "give --source and --target" stderr
 expect 2 "$slmt" evaluate "${pair[@]}" --source t1 --target t1
-holds "--source and --target are both t1" stderr
+holds "--source and --target are the same contrast, t1" stderr
 
 claim "rank goes by the same definitions, and says when pairs rest on different subjects"
 rank=(rank --model any.h5 --data three.h5 "${common[@]}")
