@@ -96,6 +96,8 @@ static const struct {
     {"SLMT_RESIZE_NEAREST", 1},
     {"SLMT_SCALE_PERCENTILES", 0},
     {"SLMT_SCALE_TWICE_P99", 1},
+    {"SLMT_BACKGROUND_CORNER", 0},
+    {"SLMT_BACKGROUND_SURFACE", 1},
     {"SLMT_CENTRE", -1},
     {"SLMT_SPLIT_ALL", 0},
     {"SLMT_SPLIT_TRAIN", 1},
