@@ -100,7 +100,7 @@ SLMT_SCALE_TWICE_P99 = 1  # clipped to 0 and twice the 99th percentile of all vo
 
 # How the background of a volume is found, which is kept out of the range of intensities.
 SLMT_BACKGROUND_CORNER = 0  # every voxel that equals the corner voxel; it is not clipped, so that a corner brighter than the head sets the range. Negative values become 0. The rule of files that name none
-SLMT_BACKGROUND_SURFACE = 1  # the values of flat areas that fill the volume's surface, or lie far from all others; they become 0. Negative values of the head keep their order, spikes are clipped (docs/data.md). Where the background is 0 and the head is not negative, results are those of SLMT_BACKGROUND_CORNER, bit for bit
+SLMT_BACKGROUND_SURFACE = 1
 
 # Which slices of a volume.
 SLMT_CENTRE = -1  # of a crop's first index: in the middle
