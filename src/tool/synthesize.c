@@ -117,7 +117,7 @@ static int find_inputs(synthesis *s, char *const *inputs, size_t count)
         else if (!path_list_add_folder(&s->inputs, inputs[i]))
             return fail_with(EXIT_DATA, "%s: %s", inputs[i], strerror(errno));
         else if (s->inputs.count == before)
-            return fail_with(EXIT_DATA, "%s: no .nii or .nii.gz file in it", inputs[i]);
+            return fail_with(EXIT_DATA, "%s: there is no scan in it", inputs[i]);
         else
             leave_results(s, inputs[i], before);
     }
@@ -254,9 +254,12 @@ static int find_target(const synthesis *s, const slmt_model *model, int32_t *tar
     int code = need_sequences(model, s->model_path);
     if (code != EXIT_OK)
         return code;
-    if (!s->to)
-        return fail_with(EXIT_USAGE, "--to is needed: %s makes %s", s->model_path,
-                         slmt_model_card(model, "sequences"));
+    if (!s->to) {
+        char *names = sequence_names(model, ", ");
+        code = fail_with(EXIT_USAGE, "--to is needed: %s makes %s", s->model_path, names);
+        free(names);
+        return code;
+    }
     if (s->from && sequence_index(model, s->from) < 0)
         return no_such_sequence(model, s->model_path, s->from);
     *target = sequence_index(model, s->to);
