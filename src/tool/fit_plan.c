@@ -19,29 +19,6 @@
 
 enum { PLAN_VERSION = 1, MOST_BYTES = 1 << 20 };
 
-/* ---- names ---- */
-
-void fit_names_add(fit_names *names, const char *name)
-{
-    names->items = must_grow(names->items, names->count + 1, sizeof *names->items);
-    names->items[names->count++] = must_copy(name);
-}
-
-bool fit_names_have(const fit_names *names, const char *name)
-{
-    for (size_t i = 0; i < names->count; i++)
-        if (strcmp(names->items[i], name) == 0)
-            return true;
-    return false;
-}
-
-static void free_names(fit_names *names)
-{
-    for (size_t i = 0; i < names->count; i++)
-        free(names->items[i]);
-    free(names->items);
-}
-
 /* ---- plans ---- */
 
 void fit_plan_init(fit_plan *plan)
@@ -64,8 +41,8 @@ void fit_plan_free(fit_plan *plan)
 {
     for (size_t i = 0; i < plan->candidate_count; i++)
         free_candidate(&plan->candidates[i]);
-    free_names(&plan->validation);
-    free_names(&plan->test);
+    fit_names_free(&plan->validation);
+    fit_names_free(&plan->test);
     free(plan->source);
     free(plan->target);
     free(plan->keep);

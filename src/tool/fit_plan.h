@@ -7,6 +7,7 @@
 
 #include "slmt/slmt.h"
 
+#include "fit_names.h"
 #include "numbers.h"
 
 enum { FIT_CANDIDATES = 4, FIT_STAGES = 4 };
@@ -26,11 +27,6 @@ typedef struct fit_candidate {
     fit_stage stages[FIT_STAGES];
     size_t stage_count;
 } fit_candidate;
-
-typedef struct fit_names {
-    char **items;
-    size_t count;
-} fit_names;
 
 typedef struct fit_plan {
     char *source, *target; /* names of contrasts */
@@ -54,9 +50,6 @@ char *fit_plan_text(const fit_plan *plan);
 
 /* Writes fit_plan_text(). Complains and returns an exit code. */
 int fit_plan_write(const char *path, const fit_plan *plan);
-
-void fit_names_add(fit_names *names, const char *name);
-bool fit_names_have(const fit_names *names, const char *name);
 
 void fit_plan_free(fit_plan *plan);
 
