@@ -100,6 +100,7 @@ static const struct {
     {"SLMT_SPLIT_ALL", 0},
     {"SLMT_SPLIT_TRAIN", 1},
     {"SLMT_SPLIT_TEST", 2},
+    {"SLMT_SPLIT_VALIDATION", 3},
     {"SLMT_FIELD_IMAGE", 1},
     {"SLMT_FIELD_LABELS", 2},
     {"SLMT_FIELD_BOXES", 3},

@@ -21,7 +21,8 @@ const field common_fields[] = {
     {"backend", "cpu|reference", "what computes; reference is slow and plain", FIELD_CHOICE, COMMON(backend),
      backends},
     {"matrix", "auto|onednn|openblas", "library for matrix products", FIELD_CHOICE, COMMON(matrix), matrices},
-    {"quiet", NULL, "no progress, no messages but failures", FIELD_FLAG, COMMON(quiet)},
+    {"quiet", NULL, "no progress, no messages but warnings and failures", FIELD_FLAG, COMMON(quiet)},
+    {"strict", NULL, "make every warning a failure", FIELD_FLAG, COMMON(strict)},
     {"max-memory", "SIZE", "hard limit on memory, such as 800M or 12G; 0: none", FIELD_BYTES,
      COMMON(max_memory)},
     {0}};
@@ -47,21 +48,26 @@ const field seed_fields[] = {{"seed", "N", "drives everything random", FIELD_UIN
 static void on_log(void *user, int32_t level, const char *text)
 {
     (void)user;
-    complain("%s%s", level == SLMT_LOG_WARNING ? "warning: " : "", text);
+    if (level == SLMT_LOG_WARNING)
+        warn("%s", text);
+    else
+        complain("%s", text);
 }
 
 int common_context(const common *c, slmt_context **context)
 {
     console_set_quiet(c->quiet);
+    console_set_strict(c->strict);
     slmt_context_config config;
     slmt_context_config_init(&config);
     config.backend = c->backend;
     config.matrix = c->matrix;
     config.threads = c->threads;
     config.weights = c->weights;
-    config.log_level = c->quiet ? SLMT_LOG_ERROR : SLMT_LOG_WARNING;
     config.max_bytes = c->max_memory;
     config.log = on_log;
     slmt_status status = slmt_context_create(&config, context);
+    if (status == SLMT_OK)
+        status = slmt_context_set_warning(*context, warn_from_library, NULL);
     return status == SLMT_OK ? 0 : fail(status, "context");
 }

@@ -36,11 +36,12 @@ static int convert(slmt_context *context, int32_t weights, const char *in, const
     slmt_status status = slmt_model_load(context, in, &model);
     if (status != SLMT_OK)
         return fail(status, "%s", in);
+    int code = EXIT_OK;
     if (weights != SLMT_WEIGHTS_FULL && !is_half(model))
-        complain("warning: %s: no tensor of %s can be stored in 16 bits; all stay in full", in,
-                 slmt_model_method(model));
-    status = slmt_model_save(model, out);
-    int code = status == SLMT_OK ? EXIT_OK : fail(status, "%s", out);
+        code = warn("%s: no tensor of %s can be stored in 16 bits; all stay in full", in,
+                    slmt_model_method(model));
+    if (code == EXIT_OK && (status = slmt_model_save(model, out)) != SLMT_OK)
+        code = fail(status, "%s", out);
     slmt_model_free(model);
     if (code == EXIT_OK && stat(out, &info) == 0)
         say("%s: written, %lld bytes", out, (long long)info.st_size);

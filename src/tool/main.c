@@ -10,6 +10,7 @@
 #include "slmt/slmt.h"
 
 #include "commands.h"
+#include "console.h"
 #include "describe.h"
 #include "interrupt.h"
 
@@ -103,5 +104,5 @@ int main(int argc, char **argv)
         first++;
     argv[first] = (char *)p.found->title;
     interrupt_install();
-    return p.found->run(argc - first, argv + first);
+    return warnings_close(p.found->run(argc - first, argv + first));
 }

@@ -162,10 +162,11 @@ static int check_contrast(const synthesis *s, const slmt_model *model, const cha
 
 static int check_contrasts(const synthesis *s, const slmt_model *model)
 {
+    int code = EXIT_OK;
     if (!*slmt_model_card(model, "target_contrast"))
-        complain("warning: %s: was not fine-tuned by slmt finetune, its output may mean nothing",
-                 s->model_path);
-    int code = check_contrast(s, model, "from", s->from, "source_contrast");
+        code = warn("%s: was not fine-tuned by slmt finetune, its output may mean nothing", s->model_path);
+    if (code == EXIT_OK)
+        code = check_contrast(s, model, "from", s->from, "source_contrast");
     return code == EXIT_OK ? check_contrast(s, model, "to", s->to, "target_contrast") : code;
 }
 
@@ -237,16 +238,18 @@ static int synthesize_file(synthesis *s, const char *input, const char *output)
     slmt_volume *target = NULL;
     int code = EXIT_OK;
     progress_begin(&s->bar, file_name(input), "slices", 0);
+    warn_about(input);
     slmt_status status = slmt_volume_read(s->context, input, &source);
     if (status == SLMT_OK)
         status = slmt_synthesize_volume(s->session, source, &target);
-    if (status == SLMT_ERR_CANCELLED)
+    if (status == SLMT_ERR_CANCELLED && interrupted())
         code = fail_with(EXIT_INTERRUPTED, "%s: interrupted; nothing was written for it", input);
     else if (status != SLMT_OK)
         code = fail(status, "%s", input);
     else if ((status = slmt_volume_write(target, output)) != SLMT_OK)
         code = fail(status, "%s", output);
     progress_end();
+    warn_about(NULL);
     slmt_volume_free(source);
     slmt_volume_free(target);
     return code;

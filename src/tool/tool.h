@@ -11,6 +11,7 @@ enum {
     EXIT_DATA = 3,         /* a file is missing, damaged, of the wrong kind, or cannot be written */
     EXIT_MEMORY = 4,       /* out of memory, or past --max-memory */
     EXIT_UNSUPPORTED = 5,  /* not in this build or on this machine; a back end failed */
+    EXIT_WARNING = 6,      /* there was a warning, and --strict */
     EXIT_INTERRUPTED = 130 /* SIGINT or SIGTERM; training has saved its checkpoint */
 };
 
@@ -21,6 +22,7 @@ enum {
     "  3    a file is missing, damaged, of the wrong kind, or cannot be written\n"                           \
     "  4    out of memory, or past --max-memory\n"                                                           \
     "  5    not in this build or on this machine; a back end failed\n"                                       \
+    "  6    a warning, with --strict\n"                                                                      \
     "  130  interrupted; training has saved its checkpoint\n"
 #define DISCLAIMER     "Research software. Its output is not for diagnosis."
 #define EXIT_CODE_TEXT "Exit codes:\n" EXIT_CODE_ROWS "\n" DISCLAIMER

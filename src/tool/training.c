@@ -106,13 +106,13 @@ static char *data_text(const training *t)
 {
     const training_files *f = &t->options->files;
     size_t subjects = slmt_dataset_subject_count(t->dataset);
-    size_t test = 0;
+    size_t train = 0;
     for (size_t i = 0; i < subjects; i++)
-        test += slmt_dataset_subject_split(t->dataset, i) == SLMT_SPLIT_TEST;
+        train += slmt_dataset_subject_split(t->dataset, i) == SLMT_SPLIT_TRAIN;
     char *contrasts = f->target ? must_format("%s to %s", f->source, f->target)
                                 : must_copy(f->source ? f->source : "all contrasts");
-    char *text = must_format("%s: %s, %zu training subjects, %s", t->task, file_name(f->data),
-                             subjects - test, contrasts);
+    char *text =
+        must_format("%s: %s, %zu training subjects, %s", t->task, file_name(f->data), train, contrasts);
     free(contrasts);
     return text;
 }

@@ -59,6 +59,7 @@ int main(void)
     printf("constant SLMT_SPLIT_ALL %lld\n", (long long)SLMT_SPLIT_ALL);
     printf("constant SLMT_SPLIT_TRAIN %lld\n", (long long)SLMT_SPLIT_TRAIN);
     printf("constant SLMT_SPLIT_TEST %lld\n", (long long)SLMT_SPLIT_TEST);
+    printf("constant SLMT_SPLIT_VALIDATION %lld\n", (long long)SLMT_SPLIT_VALIDATION);
     printf("constant SLMT_FIELD_IMAGE %lld\n", (long long)SLMT_FIELD_IMAGE);
     printf("constant SLMT_FIELD_LABELS %lld\n", (long long)SLMT_FIELD_LABELS);
     printf("constant SLMT_FIELD_BOXES %lld\n", (long long)SLMT_FIELD_BOXES);

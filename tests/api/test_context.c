@@ -300,6 +300,67 @@ static void the_log_hears_what_is_serious_enough(void **state)
     slmt_context_free(context);
 }
 
+/* ---- warnings ---- */
+
+static int32_t accept_warning(void *user, const char *text)
+{
+    listen(user, SLMT_LOG_WARNING, text);
+    return 0;
+}
+
+static int32_t refuse_warning(void *user, const char *text)
+{
+    listen(user, SLMT_LOG_WARNING, text);
+    return 1;
+}
+
+static void a_warning_goes_to_the_callback_and_the_call_goes_on(void **state)
+{
+    (void)state;
+    heard log = {0}, warning = {0};
+    slmt_context_config c = config_for(SLMT_BACKEND_REFERENCE, 1, NULL);
+    c.log = listen;
+    c.log_user = &log;
+    slmt_context *context = open_with(&c);
+    log.calls = 0;
+    GOOD(slmt_context_set_warning(context, accept_warning, &warning));
+    GOOD(context_warn(context, "%d empty slices", 40));
+    assert_int_equal(log.calls, 0);
+    assert_int_equal(warning.calls, 1);
+    assert_string_equal(warning.text, "40 empty slices");
+    slmt_context_free(context);
+}
+
+static void a_warning_that_the_callback_refuses_ends_the_call_with_its_text(void **state)
+{
+    (void)state;
+    heard warning = {0};
+    slmt_context *context = open_with(NULL);
+    GOOD(slmt_context_set_warning(context, refuse_warning, &warning));
+    EXPECT_TEXT(SLMT_ERR_CANCELLED, "40 empty slices", context_warn(context, "%d empty slices", 40));
+    GOOD(slmt_context_set_warning(context, NULL, NULL));
+    GOOD(context_warn(context, "nobody listens"));
+    assert_int_equal(warning.calls, 1);
+    slmt_context_free(context);
+}
+
+static void without_a_callback_a_warning_goes_to_the_log(void **state)
+{
+    (void)state;
+    heard log = {0};
+    slmt_context_config c = config_for(SLMT_BACKEND_REFERENCE, 1, NULL);
+    c.log = listen;
+    c.log_user = &log;
+    slmt_context *context = open_with(&c);
+    log.calls = 0;
+    GOOD(context_warn(context, "40 empty slices"));
+    assert_int_equal(log.calls, 1);
+    assert_int_equal(log.level, SLMT_LOG_WARNING);
+    assert_string_equal(log.text, "40 empty slices");
+    slmt_context_free(context);
+    EXPECT(SLMT_ERR_ARGUMENT, slmt_context_set_warning(NULL, refuse_warning, NULL));
+}
+
 /* ---- memory ---- */
 
 static void freeing_everything_gives_everything_back(void **state)
@@ -570,6 +631,9 @@ int main(void)
         cmocka_unit_test(the_error_text_can_be_copied_and_is_cut_to_fit),
         cmocka_unit_test(the_error_text_belongs_to_the_thread),
         cmocka_unit_test(the_log_hears_what_is_serious_enough),
+        cmocka_unit_test(a_warning_goes_to_the_callback_and_the_call_goes_on),
+        cmocka_unit_test(a_warning_that_the_callback_refuses_ends_the_call_with_its_text),
+        cmocka_unit_test(without_a_callback_a_warning_goes_to_the_log),
         cmocka_unit_test(freeing_everything_gives_everything_back),
         cmocka_unit_test(handles_keep_their_context_alive),
         cmocka_unit_test(the_limit_holds_for_every_handle),

@@ -31,6 +31,7 @@ static const struct {
     {"slmt_context_create", "SLMT_1", (void (*)(void))slmt_context_create},
     {"slmt_context_free", "SLMT_1", (void (*)(void))slmt_context_free},
     {"slmt_context_live_bytes", "SLMT_1", (void (*)(void))slmt_context_live_bytes},
+    {"slmt_context_set_warning", "SLMT_1", (void (*)(void))slmt_context_set_warning},
     {"slmt_context_describe", "SLMT_1", (void (*)(void))slmt_context_describe},
     {"slmt_method_count", "SLMT_1", (void (*)(void))slmt_method_count},
     {"slmt_method_describe", "SLMT_1", (void (*)(void))slmt_method_describe},

@@ -31,6 +31,7 @@ from slmt._errors import (
     StateError,
     UnsupportedError,
     VersionError,
+    Warning,
 )
 from slmt._methods import Build, Method, Number, Port, Task, Value, build, methods
 from slmt._metrics import Metrics, PairScore, Ranking, compare, differentiation_map, rank_sequences
@@ -46,5 +47,5 @@ __all__ = [
     "NonFiniteError", "NoSuchFileError", "NotFoundError", "Number", "OutOfMemoryError", "PairScore", "Port",
     "Preprocess", "rank_sequences", "Ranking", "Record", "RecordWriter", "SchemaError", "Session", "StateError", "SupportsDLPack", "Task",
     "TensorInfo", "Tensors", "Trainer", "TrainingState", "UnsupportedError", "Value", "VersionError", "Volume",
-    "__version__",
+    "Warning", "__version__",
 ]  # fmt: skip

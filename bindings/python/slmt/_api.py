@@ -85,7 +85,8 @@ SLMT_CENTRE = -1  # of a crop's first index: in the middle
 # Parts of a set, by record.
 SLMT_SPLIT_ALL = 0  # every record
 SLMT_SPLIT_TRAIN = 1  # those that are trained on
-SLMT_SPLIT_TEST = 2  # those kept for measuring
+SLMT_SPLIT_TEST = 2  # those kept for measuring, once, when nothing is chosen any more
+SLMT_SPLIT_VALIDATION = 3  # those kept for choosing: when to stop, which settings, which model
 
 # What the numbers of a field mean.
 SLMT_FIELD_IMAGE = 1  # intensities; any type
@@ -143,6 +144,20 @@ class slmt_context(Structure):
 #
 # Threads: called on the thread whose call has something to say
 slmt_log_fn = CFUNCTYPE(None, c_void_p, c_int32, c_char_p)
+
+# int32_t slmt_warning_fn(void *user, const char *text)
+# Receives a warning: the call goes on and its result may be wrong, such as a scan that does not meet what a
+# model was trained on.
+#
+# user: the pointer given with the callback
+# text: one sentence or more for the user of the program, without a line end; valid during the call
+#
+# Returns: 0 to go on; anything else ends the library's call with SLMT_ERR_CANCELLED and this text: then
+# nothing is made or written
+#
+# Threads: called on the thread whose call has something to say, so on several threads at once where several
+# use the context
+slmt_warning_fn = CFUNCTYPE(c_int32, c_void_p, c_char_p)
 
 # void *slmt_alloc_fn(void *user, size_t bytes)
 # Returns at least `bytes` bytes aligned as malloc() aligns, or NULL. Called from any thread.
@@ -349,7 +364,7 @@ class slmt_record(Structure):
 
     _fields_ = [
         ("struct_size", c_uint32),  # sizeof(slmt_record), set by the caller
-        ("split", c_int32),  # SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST
+        ("split", c_int32),  # SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
         ("id", c_char_p),  # 1 to 128 letters, digits, '-', '_', '.'; not "." or ".."
         ("group", c_char_p),  # the subject it was taken from; a name of the same form
     ]
@@ -634,6 +649,25 @@ slmt_context_live_bytes = _bind(
     Returns: bytes
 
     Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_context_set_warning = _bind(
+    "slmt_context_set_warning", slmt_status, [POINTER(slmt_context), slmt_warning_fn, c_void_p],
+    r"""slmt_status slmt_context_set_warning(slmt_context *context, slmt_warning_fn warning, void *user)
+
+    Choose what receives the warnings of a context and of all handles made in it. Without a callback they go
+    to the context's log with the level SLMT_LOG_WARNING; the library prints nothing by itself.
+
+    context: not NULL
+    warning: NULL: none
+    user: handed to warning; must stay valid while the callback is set
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+    Threads: while no other thread uses the context
 
     Since 0.1.
     """)
@@ -1620,7 +1654,7 @@ slmt_dataset_writer_add = _bind(
     subject: a name new to this set: 1 to 128 letters, digits, '-', '_', '.'
     volumes: one for each contrast, then one for each field of labels, NULL where missing; those present
         have equal grids; labels are whole numbers from -2^24 to 2^24
-    split: SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST
+    split: SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (grids differ, too few slices, a constant volume, a label
     that is not a whole number, ...; the set stays as it was and more subjects can be added),
@@ -1724,7 +1758,7 @@ slmt_dataset_subject_split = _bind(
     dataset: not NULL
     index: from 0
 
-    Returns: SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST; 0 past the last
+    Returns: SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION; 0 past the last
 
     Threads: any thread
 

@@ -80,7 +80,8 @@ const SLMT_CENTRE = Int32(-1)  # of a crop's first index: in the middle
 # Parts of a set, by record.
 const SLMT_SPLIT_ALL = Int32(0)  # every record
 const SLMT_SPLIT_TRAIN = Int32(1)  # those that are trained on
-const SLMT_SPLIT_TEST = Int32(2)  # those kept for measuring
+const SLMT_SPLIT_TEST = Int32(2)  # those kept for measuring, once, when nothing is chosen any more
+const SLMT_SPLIT_VALIDATION = Int32(3)  # those kept for choosing: when to stop, which settings, which model
 
 # What the numbers of a field mean.
 const SLMT_FIELD_IMAGE = Int32(1)  # intensities; any type
@@ -138,6 +139,20 @@ mutable struct slmt_context end
 #
 # Threads: called on the thread whose call has something to say
 const slmt_log_fn = Ptr{Cvoid}
+
+# int32_t slmt_warning_fn(void *user, const char *text)
+# Receives a warning: the call goes on and its result may be wrong, such as a scan that does not meet what a
+# model was trained on.
+#
+# user: the pointer given with the callback
+# text: one sentence or more for the user of the program, without a line end; valid during the call
+#
+# Returns: 0 to go on; anything else ends the library's call with SLMT_ERR_CANCELLED and this text: then
+# nothing is made or written
+#
+# Threads: called on the thread whose call has something to say, so on several threads at once where several
+# use the context
+const slmt_warning_fn = Ptr{Cvoid}
 
 # void *slmt_alloc_fn(void *user, size_t bytes)
 # Returns at least `bytes` bytes aligned as malloc() aligns, or NULL. Called from any thread.
@@ -336,7 +351,7 @@ A record of a training set.
 """
 struct slmt_record
     struct_size::UInt32  # sizeof(slmt_record), set by the caller
-    split::Int32  # SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST
+    split::Int32  # SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
     id::Cstring  # 1 to 128 letters, digits, '-', '_', '.'; not "." or ".."
     group::Cstring  # the subject it was taken from; a name of the same form
 end
@@ -619,6 +634,25 @@ Since 0.1.
 """
 slmt_context_live_bytes(context) =
     ccall((:slmt_context_live_bytes, libslmt), UInt64, (Ptr{slmt_context}, ), context)
+
+@doc raw"""
+    slmt_status slmt_context_set_warning(slmt_context *context, slmt_warning_fn warning, void *user)
+
+Choose what receives the warnings of a context and of all handles made in it. Without a callback they go
+to the context's log with the level SLMT_LOG_WARNING; the library prints nothing by itself.
+
+context: not NULL
+warning: NULL: none
+user: handed to warning; must stay valid while the callback is set
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+Threads: while no other thread uses the context
+
+Since 0.1.
+"""
+slmt_context_set_warning(context, warning, user) =
+    ccall((:slmt_context_set_warning, libslmt), slmt_status, (Ptr{slmt_context}, Ptr{Cvoid}, Ptr{Cvoid}, ), context, warning, user)
 
 @doc raw"""
     const char *slmt_context_describe(const slmt_context *context)
@@ -1600,7 +1634,7 @@ writer: from slmt_dataset_writer_create_mr()
 subject: a name new to this set: 1 to 128 letters, digits, '-', '_', '.'
 volumes: one for each contrast, then one for each field of labels, NULL where missing; those present
     have equal grids; labels are whole numbers from -2^24 to 2^24
-split: SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST
+split: SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (grids differ, too few slices, a constant volume, a label
 that is not a whole number, ...; the set stays as it was and more subjects can be added),
@@ -1704,7 +1738,7 @@ Part of the set that a subject is in.
 dataset: not NULL
 index: from 0
 
-Returns: SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST; 0 past the last
+Returns: SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION; 0 past the last
 
 Threads: any thread
 
