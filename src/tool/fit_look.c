@@ -42,7 +42,7 @@ static axes find_axes(const slmt_volume *volume, double spacing[3])
             }
         used[file] = true;
         a.of[world] = file;
-        a.turned[world] = affine[4 * world + file] < 0;
+        a.turned[world] = (affine[4 * world + file] < 0) == (world == 2); /* NIfTI: to the right, front, up */
         a.size[world] = dims[file];
         spacing[world] = hypot(hypot(affine[file], affine[4 + file]), affine[8 + file]);
     }

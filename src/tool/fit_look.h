@@ -7,7 +7,7 @@
 
 #include "slmt/volume.h"
 
-/* Axes are those of preprocessing: from the left, from the back, from below. */
+/* Axes are those of preprocessing: to the patient's left, to the back, up. */
 typedef struct fit_look {
     int64_t size[3];    /* voxels */
     double spacing[3];  /* millimetres */

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fit_notes.h - warnings that slmt fit gives when they arise and again in its report. */
+/* fit_notes.h - the warnings of a run, kept for its report. */
 #ifndef SLMT_TOOL_FIT_NOTES_H
 #define SLMT_TOOL_FIT_NOTES_H
 
 #include <stddef.h>
 
+#include "journal.h"
+
 typedef struct fit_notes {
-    char **items;
+    char **items; /* none of them twice */
     size_t count;
+    journal *log;
 } fit_notes;
 
-/* Warns, and keeps the text. */
-void fit_note(fit_notes *notes, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* From now on every warning goes into the notes, as it goes into the log. */
+void fit_notes_begin(fit_notes *notes, journal *log);
 
-/* Keeps a text without a warning, if it is not there yet. */
-void fit_notes_keep(fit_notes *notes, const char *text);
+void fit_notes_add(fit_notes *notes, const char *text);
 
 void fit_notes_free(fit_notes *notes);
 
