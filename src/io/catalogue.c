@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "io/utf8.h"
+
 void catalogue_init(catalogue *c, mem *m, const char *label)
 {
     memset(c, 0, sizeof *c);
@@ -198,10 +200,7 @@ static int name_ok(const char *name, size_t length)
 {
     if (length == 0 || length > STORED_NAME_MAX || (length == 1 && name[0] == '.'))
         return 0;
-    for (size_t i = 0; i < length; i++)
-        if (name[i] <= ' ' || name[i] > '~' || name[i] == '/')
-            return 0;
-    return 1;
+    return !memchr(name, '/', length) && utf8_printable(name, length);
 }
 
 int stored_name_ok(const char *name)

@@ -101,7 +101,7 @@ status catalogue_text(const catalogue *c, const char *group, const char *name, c
 status catalogue_int32(const catalogue *c, const char *group, const char *name, int32_t low, int32_t high,
                        int32_t *value);
 
-/* Returns 1 if a name is 1 to STORED_NAME_MAX printable ASCII characters without '/', and not "." */
+/* Returns 1 if a name is 1 to STORED_NAME_MAX bytes of printable UTF-8 without '/', and not "." */
 int stored_name_ok(const char *name);
 
 /* Returns 1 if a path is "" or names joined by single '/', at most STORED_PATH_MAX bytes in all. */

@@ -64,11 +64,11 @@ static int other_method(const training *t, const char *file)
 
 static int find_task(training *t)
 {
-    const char *asked = t->options->files.task ? t->options->files.task : "train";
+    const char *asked = t->options->files.task ? t->options->files.task : only_training_task(t->method);
     char *names = task_names(t->method, true);
     int code = EXIT_USAGE;
     slmt_task_info info;
-    if (task_find(t->method, asked, &info) && info.trains) {
+    if (asked && task_find(t->method, asked, &info) && info.trains) {
         t->task = info.name;
         code = EXIT_OK;
     } else if (!*names) {
@@ -160,7 +160,8 @@ static char *card_copy(const slmt_model *model, const char *key)
 /* The contrasts that a resumed run was given, as slmt_trainer_run() kept them. */
 static void read_contrasts(training *t, const slmt_model *model)
 {
-    if (task_has_input(t->method, t->task, "target")) {
+    slmt_port_info target;
+    if (input_for(t->method, t->task, SLMT_ROLE_TARGET, &target)) {
         t->source = card_copy(model, "source_contrast");
         t->target = card_copy(model, "target_contrast");
     } else {
