@@ -18,7 +18,7 @@ slmt_status slmt_volume_read(slmt_context *context, const char *path, slmt_volum
     REQUIRE(context);
     REQUIRE(path);
     REQUIRE(volume);
-    TRY(nifti_scan_read(&context->mem, path, &scan));
+    TRY(nifti_scan_read(&context->mem, path, NIFTI_STRICT, &scan));
     status s = volume_new(context, &scan, volume);
     if (s != OK)
         nifti_scan_free(&context->mem, &scan);
