@@ -6,7 +6,8 @@
 
 #include "html.h"
 
-enum { WIDTH = 640, HEIGHT = 300, LEFT = 62, RIGHT = 14, TOP = 12, BOTTOM = 46, COLOURS = 4 };
+enum { WIDTH = 520, HEIGHT = 270, LEFT = 66, RIGHT = 14, TOP = 12, BOTTOM = 50, COLOURS = 4 };
+static const double decade = 8; /* a range whose ends differ less than by this factor needs no logarithm */
 
 typedef struct range {
     double low, high; /* low < high once the chart has points */
@@ -37,13 +38,13 @@ static bool find_ranges(frame *f)
 {
     const chart *c = f->chart;
     f->x = f->y = (range){.low = INFINITY, .high = -INFINITY};
-    f->y.logarithmic = c->logarithmic;
     for (size_t k = 0; k < c->count; k++)
         for (size_t i = 0; i < c->curves[k].count; i++)
             if (is_shown(c, c->curves[k].x[i], c->curves[k].y[i])) {
                 range_add(&f->x, c->curves[k].x[i]);
                 range_add(&f->y, c->curves[k].y[i]);
             }
+    f->y.logarithmic = c->logarithmic && f->y.high > decade * f->y.low;
     return f->x.low <= f->x.high;
 }
 
@@ -130,7 +131,7 @@ static void draw_axes(const frame *f)
     html(f->out, "<text class=\"axis\" text-anchor=\"middle\" ");
     fprintf(f->out, "x=\"%d\" y=\"%d\">", (WIDTH + LEFT - RIGHT) / 2, HEIGHT - 8);
     html(f->out, "%s</text>\n<text class=\"axis\" text-anchor=\"middle\" ", f->chart->x_name);
-    fprintf(f->out, "transform=\"translate(14 %d) rotate(-90)\">", (HEIGHT + TOP - BOTTOM) / 2);
+    fprintf(f->out, "transform=\"translate(15 %d) rotate(-90)\">", (HEIGHT + TOP - BOTTOM) / 2);
     html(f->out, "%s</text>\n", f->chart->y_name);
 }
 
@@ -156,7 +157,7 @@ static void draw_curve(const frame *f, size_t index)
 /* What a reader who cannot see the curves is told: where each begins and ends. */
 static void describe(const frame *f)
 {
-    html(f->out, "<svg viewBox=\"0 0 640 300\" role=\"img\" aria-label=\"%s.", f->chart->title);
+    html(f->out, "<svg viewBox=\"0 0 520 270\" role=\"img\" aria-label=\"%s.", f->chart->title);
     for (size_t k = 0; k < f->chart->count; k++) {
         const chart_curve *c = &f->chart->curves[k];
         if (c->count == 0)

@@ -18,7 +18,7 @@ typedef struct chart {
     const char *title;
     const char *x_name, *y_name;
     const char *note; /* a sentence below, or NULL */
-    bool logarithmic; /* of y; points that are not above 0 are left out */
+    bool logarithmic; /* of y, if it spans a decade; points that are not above 0 are left out */
     const chart_curve *curves;
     size_t count;
 } chart;

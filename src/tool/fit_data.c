@@ -377,12 +377,14 @@ int fit_data_check_split(const fit_data *data, const fit_plan *plan)
 
 /* ---- the set ---- */
 
-static void read_volumes(const fit_data *data, slmt_context *context, const fit_subject *s,
-                         slmt_volume **volumes)
+static int read_volumes(const fit_data *data, slmt_context *context, const fit_subject *s,
+                        slmt_volume **volumes)
 {
-    for (size_t c = 0; c < data->contrast_count; c++)
+    int code = EXIT_OK;
+    for (size_t c = 0; c < data->contrast_count && code == EXIT_OK; c++)
         if (s->file[c] && slmt_volume_read(context, s->file[c], &volumes[c]) != SLMT_OK)
-            warn("%s: left out: %s", s->file[c], slmt_error_text());
+            code = warn("%s: left out: %s", s->file[c], slmt_error_text());
+    return code;
 }
 
 static int32_t split_of(const fit_plan *plan, const fit_subject *s)

@@ -172,7 +172,8 @@ static int32_t on_step(void *user, slmt_trainer *trainer, const slmt_training_st
 static int run_piece(stage_run *s, uint64_t steps, bool *done)
 {
     const fit_plan *plan = s->run->plan;
-    bool pairs = task_has_input(s->candidate->method, s->stage->task, "target");
+    slmt_port_info target;
+    bool pairs = input_for(s->candidate->method, s->stage->task, SLMT_ROLE_TARGET, &target);
     slmt_training_state state = {.struct_size = sizeof state};
     slmt_status status = slmt_trainer_run(s->trainer, s->run->set, pairs ? plan->source : NULL,
                                           pairs ? plan->target : NULL, steps, on_step, s);
