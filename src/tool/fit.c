@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "slmt/slmt.h"
@@ -426,12 +427,24 @@ static int run_plan(fit *f)
 
 static int open_work(fit *f)
 {
+    /* a plan that lies there may have been changed by hand: it is not written over */
     char *request = request_text(f);
     int code = fit_state_open(&f->state, f->folder, request);
     free(request);
     if (code == EXIT_OK && f->state.resumed)
         say("%s: goes on", f->folder);
+    else if (code == EXIT_OK && !f->plan_in && access(f->plan_path, F_OK) == 0)
+        code = fail_with(EXIT_USAGE, "%s: is there already: give it by --plan, or remove it", f->plan_path);
     return code;
+}
+
+/* From here on the folder says what was asked for. */
+static int begin_work(fit *f)
+{
+    if (f->plan_only && mkdir(f->folder, 0777) != 0 && errno != EEXIST)
+        return fail_with(EXIT_DATA, "%s: %s", f->folder, strerror(errno));
+    int code = f->plan_only ? EXIT_OK : fit_state_begin(&f->state, f->folder);
+    return code == EXIT_OK ? fit_plan_write(f->plan_path, &f->plan) : code;
 }
 
 static int fit_all(fit *f)
@@ -449,7 +462,7 @@ static int fit_all(fit *f)
     if (code == EXIT_OK)
         code = plan(f);
     if (code == EXIT_OK)
-        code = fit_plan_write(f->plan_path, &f->plan);
+        code = begin_work(f);
     if (code != EXIT_OK)
         return code;
     tell_plan(f);

@@ -28,21 +28,15 @@ static int check_request(const fit_state *state, const char *folder, const char 
         folder, old, request);
 }
 
-static int begin(fit_state *state, const char *folder, const char *request)
-{
-    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-        return fail_with(EXIT_DATA, "%s: %s", folder, strerror(errno));
-    state->root = cJSON_CreateObject();
-    cJSON_AddStringToObject(state->root, "request", request);
-    return fit_state_save(state);
-}
-
 int fit_state_open(fit_state *state, const char *folder, const char *request)
 {
     *state = (fit_state){.path = must_format("%s/state.json", folder)};
     char *text = whole_file(state->path, MOST_BYTES);
-    if (!text && (errno == ENOENT || errno == ENOTDIR))
-        return begin(state, folder, request);
+    if (!text && errno == ENOENT) {
+        state->root = cJSON_CreateObject();
+        cJSON_AddStringToObject(state->root, "request", request);
+        return EXIT_OK;
+    }
     if (!text)
         return fail_with(EXIT_DATA, "%s: %s", state->path, strerror(errno));
     state->root = cJSON_Parse(text);
@@ -65,6 +59,13 @@ void fit_state_set(fit_state *state, const char *part, const char *name, double 
         object = cJSON_AddObjectToObject(state->root, part);
     cJSON_DeleteItemFromObjectCaseSensitive(object, name);
     cJSON_AddNumberToObject(object, name, value);
+}
+
+int fit_state_begin(const fit_state *state, const char *folder)
+{
+    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
+        return fail_with(EXIT_DATA, "%s: %s", folder, strerror(errno));
+    return fit_state_save(state);
 }
 
 int fit_state_save(const fit_state *state)

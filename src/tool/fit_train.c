@@ -233,14 +233,12 @@ static int save(stage_run *s)
     return fit_state_save(s->run->state);
 }
 
-/* Steps of the next piece: one to learn how many there are, then a part of them. */
+/* Steps to the end of the piece: one to learn how many there are, then to the next multiple of a part of them. So an
+ * interrupted stage looks at the validation subjects after the same steps as one that was not. */
 static uint64_t piece_steps(const stage_run *s)
 {
-    slmt_training_state state = {.struct_size = sizeof state};
-    slmt_trainer_get_state(s->trainer, &state);
-    if (!state.total_steps)
-        return 1;
-    return state.total_steps / PIECES + 1;
+    uint64_t step = (uint64_t)get(s, "step", 0), part = (uint64_t)get(s, "steps", 0) / PIECES + 1;
+    return step == 0 ? 1 : part - step % part;
 }
 
 static int run_stage(stage_run *s)
