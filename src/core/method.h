@@ -156,7 +156,10 @@ typedef struct feed {
     int32_t source, target;     /* contrasts named by the caller, -1: none */
     slmt_preprocess preprocess; /* of a set of MR volumes; zeros: of another */
     uint64_t steps_in_epoch;    /* set by open */
-    void *own;                  /* set by open, freed by close; NULL: nothing */
+    /* Likewise: the samples of an epoch and the records that they are of, of the whole training part and of
+     * what data_rate leaves of it. */
+    uint64_t samples, samples_used, records, records_used;
+    void *own; /* set by open, freed by close; NULL: nothing */
 } feed;
 
 /* A sampler (src/data/sampler), and what the task tells it. */

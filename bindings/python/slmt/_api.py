@@ -3,7 +3,7 @@
 """The C interface of libslmt 0.1.0 as it is, through ctypes: constants, structs, callbacks, functions."""
 
 from ctypes import (CFUNCTYPE, POINTER, Structure, c_char, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t,
-                    c_uint32, c_uint64, c_void_p)
+                    c_uint8, c_uint32, c_uint64, c_void_p)
 
 from ._library import bind as _bind
 
@@ -100,6 +100,12 @@ SLMT_SCALE_TWICE_P99 = 1  # clipped to 0 and twice the 99th percentile of all vo
 
 # Which slices of a volume.
 SLMT_CENTRE = -1  # of a crop's first index: in the middle
+
+# By what definition the figures of slices become those of a subject. A slice has signal if its target holds
+# a value above 0.01, a hundredth of the range of intensities.
+SLMT_DEFINITION_VOLUME = 1  # all pixels of all slices are one image; SSIM: over the windows of the slices with signal; there is no spectral NMSE
+SLMT_DEFINITION_SLICE = 2  # the mean over the slices with signal
+SLMT_DEFINITION_PAPER = 3  # the mean over all slices, an NMSE of 0 where the target is all 0: the paper's code, whose figures grow with the number of such slices
 
 # Parts of a set, by record.
 SLMT_SPLIT_ALL = 0  # every record
@@ -358,17 +364,24 @@ class slmt_volume(Structure):
 
 
 class slmt_metrics(Structure):
-    r"""Agreement of two slices or volumes, both in [0, 1]."""
+    r"""Agreement of two slices, or of two stacks of them; intensities in [0, 1]. p is the prediction, t the
+    target. A figure that is not defined is a NaN."""
 
     _fields_ = [
         ("struct_size", c_uint32),  # sizeof(slmt_metrics), set by the caller
         ("reserved", c_int32),  # 0
-        ("psnr", c_double),  # 20 log10(1/sqrt(MSE)) in dB; 100 where MSE is 0
+        ("psnr", c_double),  # 20 log10(1/sqrt(MSE)) in dB, at most 100, which is also that of equal images
         ("ssim", c_double),  # structural similarity, 7x7 uniform window, data range 1
         ("ssim_range_2", c_double),  # the same with data range 2: only to compare with the paper
-        ("nmse", c_double),  # sum (p-t)^2 / sum t^2; 0 where t is all 0
-        ("nmse_spectral", c_double),  # ||(p-t)^2||_2 / ||t^2||_2, spectral norms: the paper's code; 0 where t is all 0
+        ("nmse", c_double),  # sum (p-t)^2 / sum t^2; NaN where t is all 0
+        ("nmse_spectral", c_double),  # ||(p-t)^2||_2 / ||t^2||_2, spectral norms: the paper's code; NaN where t is all 0
         ("mae", c_double),  # mean |p-t|
+        ("squares", c_double),  # sum (p-t)^2
+        ("energy", c_double),  # sum t^2
+        ("pixels", c_int64),  # compared: all of them, or those of the mask
+        ("windows", c_int64),  # of SSIM: those that lie inside a slice and have their centre in the mask
+        ("slices", c_int64),  # in which a pixel was compared
+        ("with_signal", c_int64),  # slices among them whose target has signal: a compared pixel above 0.01
     ]
 
 
@@ -466,6 +479,35 @@ class slmt_training_state(Structure):
         ("step", c_uint64),  # steps done
         ("steps_in_epoch", c_uint64),  # steps of an epoch on the set last run; 0 before
         ("total_steps", c_uint64),  # steps of the whole run on that set; 0 before
+    ]
+
+
+class slmt_run_info(Structure):
+    r"""What a run of a trainer over a set would be."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_run_info), set by the caller
+        ("is_other_set", c_int32),  # 1: the trainer has learned from a set with other contents; moved and renamed sets are the same; 0 too where the trainer does not know
+        ("samples", c_uint64),  # samples of an epoch, such as slices or pairs of them, that the set has
+        ("samples_used", c_uint64),  # those that setting data_rate leaves: the first ones
+        ("records", c_uint64),  # training records (subjects) with such samples
+        ("records_used", c_uint64),  # those of the samples that are used
+        ("steps_in_epoch", c_uint64),  # samples used / batch, rounded down
+        ("total_steps", c_uint64),  # of all epochs
+        ("checkpoint_bytes", c_uint64),  # tensors in a file of slmt_trainer_save(), which is a little larger
+    ]
+
+
+class slmt_checkpoint_info(Structure):
+    r"""What a checkpoint says of its training."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_checkpoint_info), set by the caller
+        ("reserved", c_int32),  # 0
+        ("task", c_char_p),  # task that the file's trainer runs; "" for a model without training state; lives as long as the library
+        ("step", c_uint64),  # steps done
+        ("steps_in_epoch", c_uint64),  # of the set last run; 0: of none
+        ("total_steps", c_uint64),  # likewise, of the whole run: more than `step` where it was stopped
     ]
 
 # int32_t slmt_step_fn(void *user, slmt_trainer *trainer, const slmt_training_state *state)
@@ -1352,6 +1394,52 @@ slmt_compare = _bind(
     Threads: any thread
 
     Source: Wang et al. 2004 (SSIM); Li et al., IEEE TMI 2023, section IV
+
+    Since 0.1.
+    """)
+
+
+slmt_compare_masked = _bind(
+    "slmt_compare_masked", slmt_status, [POINTER(c_float), POINTER(c_float), POINTER(c_uint8), c_size_t, c_size_t, POINTER(slmt_metrics)],
+    r"""slmt_status slmt_compare_masked(const float *prediction, const float *target, const uint8_t *mask, size_t height, size_t width, slmt_metrics *metrics)
+
+    Compare a slice with its target inside a mask. PSNR, NMSE and MAE are those of the pixels in the mask, SSIM
+    is the mean over the windows whose centre is in it, and for the spectral norm both images are 0 outside.
+
+    prediction: [height][width] float32
+    target: [height][width] float32
+    mask: [height][width], not 0 where pixels count; NULL: everywhere
+    height,width: pixels, each at least 7
+    metrics: struct_size set by the caller; filled. With an empty mask all figures are NaN and all
+        numbers 0
+
+    Returns: as slmt_compare()
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_metrics_combine = _bind(
+    "slmt_metrics_combine", slmt_status, [POINTER(slmt_metrics), c_size_t, c_int32, POINTER(slmt_metrics)],
+    r"""slmt_status slmt_metrics_combine(const slmt_metrics *slices, size_t count, int32_t definition, slmt_metrics *metrics)
+
+    The figures of a stack of slices, such as a subject's, from those of its slices.
+
+    Slices without a compared pixel do not count. With SLMT_DEFINITION_SLICE and _PAPER a figure that a slice
+    lacks is left out of its mean. A volume whose target has no signal at all has no SSIM and no NMSE, and no
+    figures by slice: its error says nothing of a synthesis.
+
+    slices: count results of slmt_compare() or slmt_compare_masked(); the struct_size of all is
+        sizeof(slmt_metrics)
+    count: at least 1
+    definition: SLMT_DEFINITION_...
+    metrics: struct_size set by the caller; filled: numbers and sums are those of all slices
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+    Threads: any thread
 
     Since 0.1.
     """)
@@ -2662,6 +2750,46 @@ slmt_trainer_run = _bind(
     """)
 
 
+slmt_trainer_describe_run = _bind(
+    "slmt_trainer_describe_run", slmt_status, [POINTER(slmt_trainer), POINTER(slmt_dataset), c_char_p, c_char_p, POINTER(slmt_run_info)],
+    r"""slmt_status slmt_trainer_describe_run(slmt_trainer *trainer, slmt_dataset *dataset, const char *source, const char *target, slmt_run_info *info)
+
+    Say what slmt_trainer_run() with the same arguments would be, and find what it would refuse. The trainer
+    stays as it is.
+
+    trainer: not NULL
+    dataset: not NULL
+    source: as slmt_trainer_run()
+    target: likewise
+    info: struct_size set; filled
+
+    Returns: as slmt_trainer_run() before its first step
+
+    Threads: one thread per trainer and set at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_time_step = _bind(
+    "slmt_trainer_time_step", slmt_status, [POINTER(slmt_trainer), POINTER(c_double)],
+    r"""slmt_status slmt_trainer_time_step(slmt_trainer *trainer, double *seconds)
+
+    Measure how long a step takes: compute the task's graphs once, on inputs of zeros, and drop the results.
+    Weights and training state stay as they are. Left out are reading the samples and the optimiser, a few per
+    cent, and graphs that a step of the task's own runs more than once.
+
+    trainer: not NULL
+    seconds: receives the time
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (a model is to be attached first), SLMT_ERR_BACKEND
+
+    Threads: one thread per trainer at a time, nobody else using the model
+
+    Since 0.1.
+    """)
+
+
 slmt_trainer_save = _bind(
     "slmt_trainer_save", slmt_status, [POINTER(slmt_trainer), c_char_p],
     r"""slmt_status slmt_trainer_save(const slmt_trainer *trainer, const char *path)
@@ -2691,6 +2819,24 @@ slmt_trainer_load = _bind(
     trainer: receives a trainer with a new model, see slmt_trainer_model()
 
     Returns: as slmt_model_load(), and SLMT_ERR_STATE: the file holds a model and no training state
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_checkpoint_describe = _bind(
+    "slmt_checkpoint_describe", slmt_status, [POINTER(slmt_context), c_char_p, POINTER(slmt_checkpoint_info)],
+    r"""slmt_status slmt_checkpoint_describe(slmt_context *context, const char *path, slmt_checkpoint_info *info)
+
+    Say where the training of a checkpoint is, without the memory and the time of slmt_trainer_load().
+
+    context: not NULL
+    path: the file
+    info: struct_size set; filled
+
+    Returns: as slmt_model_load()
 
     Threads: any thread
 
