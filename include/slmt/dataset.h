@@ -58,9 +58,9 @@ typedef struct slmt_field {
 typedef struct slmt_record {
     uint32_t struct_size; /**< sizeof(slmt_record), set by the caller */
     int32_t split;        /**< SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION */
-    const char *id;       /**< 1 to 255 bytes of UTF-8 without '/', control characters, line separators and marks
-                               of writing direction; not "." or ".." */
-    const char *group;    /**< the subject it was taken from; a name of the same form */
+    const char *id;    /**< 1 to 255 bytes of UTF-8 without '/', control characters, line separators and marks
+                            of writing direction; not "." or ".." */
+    const char *group; /**< the subject it was taken from; a name of the same form */
 } slmt_record;
 
 /**

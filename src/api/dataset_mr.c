@@ -114,7 +114,8 @@ static status add_volumes(slmt_dataset_writer *w, const slmt_volume *const *volu
     return dataset_file_end(w->file);
 }
 
-static status add_subject(slmt_dataset_writer *writer, const slmt_record *r, const slmt_volume *const *volumes)
+static status add_subject(slmt_dataset_writer *writer, const slmt_record *r,
+                          const slmt_volume *const *volumes)
 {
     if (!dataset_record_name_ok(r->id))
         return fail(ERR_ARGUMENT, "the name of a subject must be " RECORD_NAME_RULE);

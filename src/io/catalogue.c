@@ -200,12 +200,22 @@ static int name_ok(const char *name, size_t length)
 {
     if (length == 0 || length > STORED_NAME_MAX || (length == 1 && name[0] == '.'))
         return 0;
-    return !memchr(name, '/', length) && utf8_printable(name, length);
+    for (size_t i = 0; i < length; i++)
+        if (name[i] <= ' ' || name[i] > '~' || name[i] == '/')
+            return 0;
+    return 1;
 }
 
 int stored_name_ok(const char *name)
 {
     return name_ok(name, strnlen(name, STORED_NAME_MAX + 1));
+}
+
+int stored_user_name_ok(const char *name)
+{
+    size_t length = strnlen(name, STORED_NAME_MAX + 1);
+    return length >= 1 && length <= STORED_NAME_MAX && strcmp(name, ".") != 0 && !memchr(name, '/', length) &&
+           utf8_printable(name, length);
 }
 
 int stored_path_ok(const char *path)

@@ -38,8 +38,7 @@ int dataset_field_name_ok(const char *name);
 int dataset_record_name_ok(const char *name);
 
 /* What a record's name must be, for messages. */
-#define RECORD_NAME_RULE                                                                                     \
-    "1 to 255 bytes of UTF-8 without control characters and '/', and not \".\" or \"..\""
+#define RECORD_NAME_RULE "1 to 255 bytes of UTF-8 without control characters and '/', and not \".\" or \"..\""
 
 /* Converts constants to their names in the file, and back: 0 for a name that is not one. */
 const char *dataset_split_name(int32_t split); /* NULL: no split of a record */

@@ -51,8 +51,8 @@ int hdf5_has_link(hid_t group, const char *name)
     return H5Lexists(group, name, H5P_DEFAULT);
 }
 
-/* How a link of this name is made: one that is not ASCII says that it is UTF-8. The default otherwise, so that
- * files of ASCII names keep their bytes. */
+/* How a link of this name is made: one that is not ASCII says that it is UTF-8. The default otherwise, so
+ * that files of ASCII names keep their bytes. */
 static hid_t link_list(const char *name)
 {
     while (*name > 0)

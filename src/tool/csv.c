@@ -151,7 +151,8 @@ static int read_rows(reader *r, const char *path, csv *table)
         bool formed = read_row(r);
         bool empty = r->count == 1 && !*r->cells[0];
         if (!formed)
-            code = fail_with(EXIT_DATA, "%s: line %zu: a quoted cell does not end where it should", path, line);
+            code =
+                fail_with(EXIT_DATA, "%s: line %zu: a quoted cell does not end where it should", path, line);
         else if (!empty && table->rows && r->count != table->columns)
             code = fail_with(EXIT_DATA, "%s: line %zu has %zu cells, the heading %zu", path, line, r->count,
                              table->columns);

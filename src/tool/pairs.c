@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pairs.c - counts from the set's index alone; one slice of each subject is read to see that two contrasts are
- * two images. */
+/* pairs.c - counts from the set's index alone; one slice of each subject is read to see that two contrasts
+ * are two images. */
 #include "pairs.h"
 
 #include <stdbool.h>
@@ -23,9 +23,9 @@ static size_t slices_of_both(const slmt_dataset *set, size_t subject, size_t one
     return a < b ? a : b;
 }
 
-pair_count pairs_count(const slmt_dataset *set, size_t one, size_t other, int32_t split)
+pair_total pairs_count(const slmt_dataset *set, size_t one, size_t other, int32_t split)
 {
-    pair_count count = {0};
+    pair_total count = {0};
     for (size_t i = 0; i < slmt_dataset_subject_count(set); i++) {
         size_t slices = is_in(set, i, split) ? slices_of_both(set, i, one, other) : 0;
         count.subjects += slices > 0;
@@ -54,8 +54,10 @@ typedef struct images {
 static bool is_one_image(const images *im, size_t subject)
 {
     size_t slice = slices_of_both(im->set, subject, im->one, im->other) / 2;
-    return slmt_dataset_read_slice(im->set, subject, im->one, slice, SLMT_RESIZE_BILINEAR, im->a) == SLMT_OK &&
-           slmt_dataset_read_slice(im->set, subject, im->other, slice, SLMT_RESIZE_BILINEAR, im->b) == SLMT_OK &&
+    return slmt_dataset_read_slice(im->set, subject, im->one, slice, SLMT_RESIZE_BILINEAR, im->a) ==
+               SLMT_OK &&
+           slmt_dataset_read_slice(im->set, subject, im->other, slice, SLMT_RESIZE_BILINEAR, im->b) ==
+               SLMT_OK &&
            memcmp(im->a, im->b, im->pixels * sizeof *im->a) == 0;
 }
 
@@ -78,16 +80,18 @@ static int check_images(slmt_dataset *set, const char *path, size_t one, size_t 
         return EXIT_OK;
     size_t pixels = (size_t)p.image_size * (size_t)p.image_size;
     const char *first = NULL;
-    images im = {set, one, other, pixels, must_alloc(pixels, sizeof(float)), must_alloc(pixels, sizeof(float))};
+    images im = {
+        set, one, other, pixels, must_alloc(pixels, sizeof(float)), must_alloc(pixels, sizeof(float))};
     size_t equal = count_equal(&im, &first);
     free(im.a);
     free(im.b);
     const char *a = slmt_dataset_contrast(set, one), *b = slmt_dataset_contrast(set, other);
     if (equal == subjects)
-        return fail_with(EXIT_USAGE, "%s: %s and %s are the same images in every training subject", path, a, b);
+        return fail_with(EXIT_USAGE, "%s: %s and %s are the same images in every training subject", path, a,
+                         b);
     if (equal)
         warn("%s: %s and %s are the same image in %zu of %zu training subjects, the first is %s", path, a, b,
-                 equal, subjects, first);
+             equal, subjects, first);
     return EXIT_OK;
 }
 
@@ -105,14 +109,16 @@ static int no_pairs(const slmt_dataset *set, const char *path, size_t one, size_
 {
     const char *a = slmt_dataset_contrast(set, one), *b = slmt_dataset_contrast(set, other);
     size_t all = pairs_count(set, one, other, SLMT_SPLIT_ALL).subjects;
-    return all ? fail_with(EXIT_USAGE,
-                           "%s: no training subject has both %s and %s, so that there is no pair to train on; "
-                           "the %zu that have both are kept for testing",
-                           path, a, b, all)
-               : fail_with(EXIT_USAGE,
-                           "%s: no subject has both %s and %s, so that there is no pair; slmt info --all lists "
-                           "the subjects",
-                           path, a, b);
+    return all ? fail_with(
+                     EXIT_USAGE,
+                     "%s: no training subject has both %s and %s, so that there is no pair to train on; "
+                     "the %zu that have both are kept for testing",
+                     path, a, b, all)
+               : fail_with(
+                     EXIT_USAGE,
+                     "%s: no subject has both %s and %s, so that there is no pair; slmt info --all lists "
+                     "the subjects",
+                     path, a, b);
 }
 
 int pairs_check(slmt_dataset *set, const char *path, const char *source, const char *target)
@@ -121,7 +127,7 @@ int pairs_check(slmt_dataset *set, const char *path, const char *source, const c
     int code = pairs_differ(source, target);
     if (code != EXIT_OK || !find_contrast(set, source, &one) || !find_contrast(set, target, &other))
         return code; /* the library says that a name is not there */
-    pair_count count = pairs_count(set, one, other, SLMT_SPLIT_TRAIN);
+    pair_total count = pairs_count(set, one, other, SLMT_SPLIT_TRAIN);
     if (!count.subjects)
         return no_pairs(set, path, one, other);
     code = check_images(set, path, one, other, count.subjects);
@@ -136,10 +142,11 @@ void pairs_say(const slmt_dataset *set)
     size_t contrasts = slmt_dataset_contrast_count(set);
     for (size_t i = 0; i < contrasts; i++)
         for (size_t k = i + 1; k < contrasts; k++) {
-            pair_count all = pairs_count(set, i, k, SLMT_SPLIT_ALL);
-            pair_count train = pairs_count(set, i, k, SLMT_SPLIT_TRAIN);
-            say("%s and %s: %zu %s both, %zu pairs of slices; for training %zu, %zu pairs", slmt_dataset_contrast(set, i),
-                slmt_dataset_contrast(set, k), all.subjects, all.subjects == 1 ? "subject has" : "subjects have",
-                all.slices, train.subjects, train.slices);
+            pair_total all = pairs_count(set, i, k, SLMT_SPLIT_ALL);
+            pair_total train = pairs_count(set, i, k, SLMT_SPLIT_TRAIN);
+            say("%s and %s: %zu %s both, %zu pairs of slices; for training %zu, %zu pairs",
+                slmt_dataset_contrast(set, i), slmt_dataset_contrast(set, k), all.subjects,
+                all.subjects == 1 ? "subject has" : "subjects have", all.slices, train.subjects,
+                train.slices);
         }
 }

@@ -5,13 +5,13 @@
 
 #include "slmt/slmt.h"
 
-typedef struct pair_count {
+typedef struct pair_total {
     size_t subjects;
     size_t slices;
-} pair_count;
+} pair_total;
 
 /* Those of a part of the set (SLMT_SPLIT_...) that have both contrasts, given by index. */
-pair_count pairs_count(const slmt_dataset *set, size_t one, size_t other, int32_t split);
+pair_total pairs_count(const slmt_dataset *set, size_t one, size_t other, int32_t split);
 
 /* Before a training on pairs: says how many there are. None, one contrast twice, or contrasts that are the
  * same image everywhere are refused; where some subjects have the same image twice, it warns. `path` is the

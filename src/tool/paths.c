@@ -2,6 +2,7 @@
 /* Names only; no file is opened here. */
 #include "paths.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -15,11 +16,12 @@
 /* ---- endings ---- */
 
 static const char *const written_endings[] = {".nii.gz", ".nii", NULL};
-static const char *const read_endings[] = {".nii.gz", ".nii", ".hdr", NULL};
-static const char *const volume_endings[] = {".nii.gz", ".nii", ".hdr", ".img", ".mgz", ".mgh", NULL};
+static const char *const read_endings[] = {".nii.gz", ".nii", ".hdr", ".hdr.gz", ".mgz", ".mgh", NULL};
+static const char *const volume_endings[] = {".nii.gz", ".nii", ".hdr", ".img", ".hdr.gz",
+                                             ".img.gz", ".mgz", ".mgh", NULL};
 
 /* What scans that are not taken have somewhere in their names, and how notes about a scan end. */
-static const char *const scan_marks[] = {".nii",  ".hdr", ".img", ".mgz", ".mgh", ".nrrd", ".nhdr",
+static const char *const scan_marks[] = {".nii", ".hdr", ".img", ".mgz", ".mgh", ".nrrd", ".nhdr",
                                          ".mha", ".mhd", ".mnc", ".dcm", ".ima", NULL};
 static const char *const note_endings[] = {".json", ".txt", ".csv", ".tsv",    ".bval", ".bvec",
                                            ".md5",  ".png", ".log", ".sha256", NULL};
@@ -53,13 +55,15 @@ bool is_scan_name(const char *path)
 /* The second file of a pair .hdr and .img. */
 static bool is_half_of_pair(const char *path)
 {
-    size_t length = strlen(path);
-    if (length < 4 || strcasecmp(path + length - 4, ".img") != 0)
-        return false;
-    char *header = must_copy(path);
-    memcpy(header + length - 3, path[length - 1] == 'G' ? "HDR" : "hdr", 3);
-    bool pair = access(header, F_OK) == 0;
-    free(header);
+    static const char *const image_endings[] = {".img", ".img.gz", NULL};
+    static const char *const header_endings[] = {".hdr", ".HDR", ".hdr.gz", ".HDR.GZ", NULL};
+    size_t ending = ending_length(path, image_endings);
+    bool pair = false;
+    for (const char *const *header = header_endings; ending && *header && !pair; header++) {
+        char *other = must_format("%.*s%s", (int)(strlen(path) - ending), path, *header);
+        pair = access(other, F_OK) == 0;
+        free(other);
+    }
     return pair;
 }
 
@@ -76,14 +80,28 @@ bool looks_like_scan(const char *path)
 
 void warn_not_taken(const char *path)
 {
-    warn("%s: is not taken, although it looks like a scan: its name ends in none of .nii, .nii.gz and "
-             ".hdr",
-             path);
+    warn("%s: is not taken, although it looks like a scan: its name ends in none of .nii, .nii.gz, "
+         ".hdr, .mgz and .mgh",
+         path);
+}
+
+size_t volume_index_length(const char *path)
+{
+    size_t length = strlen(path), digits = 0;
+    if (length < 4 || path[length - 1] != ']' || access(path, F_OK) == 0)
+        return 0;
+    while (digits < length - 2 && isdigit((unsigned char)path[length - 2 - digits]))
+        digits++;
+    return digits && path[length - 2 - digits] == '[' ? digits + 2 : 0;
 }
 
 size_t volume_id_length(const char *name)
 {
-    return strlen(name) - ending_length(name, volume_endings);
+    size_t length = strlen(name) - volume_index_length(name);
+    char *whole = must_format("%.*s", (int)length, name);
+    length -= ending_length(whole, volume_endings);
+    free(whole);
+    return length;
 }
 
 char *volume_id(const char *path)

@@ -29,7 +29,8 @@ bool is_file(const char *path); /* of any kind but a folder */
 /* The name ends in .nii or .nii.gz. */
 bool is_nifti_name(const char *path);
 
-/* The name ends as that of a volume that can be read does: .nii, .nii.gz, .hdr, in small or capital letters. */
+/* The name ends as that of a volume that can be read does: .nii, .nii.gz, .hdr, .mgz, .mgh, in small or
+ * capital letters. */
 bool is_scan_name(const char *path);
 
 /* The file is no scan by its name, but looks like one: "x.nii (1).gz", DICOM, formats that are not read. */
@@ -41,7 +42,10 @@ void warn_not_taken(const char *path);
 /* The part of a path after the last '/'. */
 const char *file_name(const char *path);
 
-/* Length of a volume's name without its ending. */
+/* Length of the "[N]" that names one volume of a file of several; 0: the path is that of a file itself. */
+size_t volume_index_length(const char *path);
+
+/* Length of a volume's name without its ending and "[N]". */
 size_t volume_id_length(const char *name);
 
 /* File name without .nii, .nii.gz, .hdr or .img; the caller frees it. */

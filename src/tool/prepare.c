@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slmt prepare: scans of each contrast and each kind of label map become a training set. Which scans there are
- * is found by scans.c; what happens to the voxels is the library's affair; here subjects are split and failures
- * are counted. */
+/* slmt prepare: scans of each contrast and each kind of label map become a training set. Which scans there
+ * are is found by scans.c; what happens to the voxels is the library's affair; here subjects are split and
+ * failures are counted. */
 #include "tool.h"
 
 #include <math.h>
@@ -30,11 +30,12 @@ typedef struct prepare {
     const char *test; /* names with commas between, or NULL */
     double validation_fraction;
     const char *validation; /* likewise */
-    int32_t subjects; /* training subjects at most; 0: all */
+    int32_t subjects;       /* training subjects at most; 0: all */
     bool unpaired;
     uint64_t seed;
     scans scans;
     reasons reasons;
+    int pairs_code; /* whether there are pairs, as an exit code */
     size_t failures;
     size_t added;
 } prepare;
@@ -52,10 +53,12 @@ static bool set_labels(void *target, const char *text, char reason[FIELD_REASON]
 #define PREPARE(member) .offset = offsetof(prepare, member)
 static const field prepare_fields[] = {
     {"contrast", "NAME=SCANS",
-     "a contrast and where its scans are: a folder, FOLDER:END or a pattern, see above; once for each contrast",
+     "a contrast and where its scans are: a folder, FOLDER:END or a pattern, see above; once for each "
+     "contrast",
      FIELD_CUSTOM, .set = set_contrast},
     {"labels", "NAME=SCANS",
-     "label maps on the contrasts' grid, and where they are; once for each kind. Their values stay as they are",
+     "label maps on the contrasts' grid, and where they are; once for each kind. Their values stay as they "
+     "are",
      FIELD_CUSTOM, .set = set_labels},
     {"table", "FILE",
      "a table (CSV) with the columns subject, one for each contrast, and if wanted split, person and "
@@ -69,27 +72,29 @@ static const field prepare_fields[] = {
     {"validation-fraction", "PART",
      "part of the subjects that is kept for choosing a model or settings, those before the test subjects",
      FIELD_REAL, PREPARE(validation_fraction)},
-    {"validation", "A,B,...",
-     "the subjects or persons kept for choosing, instead of --validation-fraction", FIELD_TEXT,
-     PREPARE(validation)},
+    {"validation", "A,B,...", "the subjects or persons kept for choosing, instead of --validation-fraction",
+     FIELD_TEXT, PREPARE(validation)},
     {"person", "PATTERN",
      "which part of a subject's name is the person, by the first star: 'BraTS-GLI-*-*'. All subjects of one "
      "person are on one side of the split",
      FIELD_TEXT, PREPARE(person)},
     {"subjects", "N", "take so many training subjects at most, the first ones; 0: all", FIELD_INT,
      PREPARE(subjects)},
-    {"unpaired", NULL, "make a set although no subject has two contrasts, for pre-training alone", FIELD_FLAG,
-     PREPARE(unpaired)},
+    {"unpaired", NULL, "it is meant that no subject has two contrasts: the set is for pre-training alone",
+     FIELD_FLAG, PREPARE(unpaired)},
     {"seed", "N", "shuffle the subjects before splitting; default: they stay in the order of their names",
      FIELD_UINT, PREPARE(seed), .flags = FIELD_HIDDEN},
     {0}};
 
-static const char doc[] =
-    "Make a training set from scans. SCANS is a folder: a scan's file name without its ending is its subject's "
-    "name, and scans of equal names are one subject. Or it is FOLDER:END, for scans in and below a folder whose "
-    "names end in END: `brats:t1n', `bids:T1w', nnU-Net's `imagesTr:0000'. Or it is a pattern whose first star "
-    "is the subject's name: 'brats/*/*-t1n.nii.gz'. A subject need not have all contrasts. A file that cannot be "
-    "used is reported and left out.";
+static const char doc[] = "Make a training set from scans. SCANS is a folder: a scan's file name without its "
+                          "ending is its subject's "
+                          "name, and scans of equal names are one subject. Or it is FOLDER:END, for scans in "
+                          "and below a folder whose "
+                          "names end in END: `brats:t1n', `bids:T1w', nnU-Net's `imagesTr:0000'. Or it is a "
+                          "pattern whose first star "
+                          "is the subject's name: 'brats/*/*-t1n.nii.gz'. A subject need not have all "
+                          "contrasts. A file that cannot be "
+                          "used is reported and left out.";
 
 /* ---- which subjects are for testing ---- */
 
@@ -232,7 +237,8 @@ static int limit_subjects(prepare *p)
 
 /* ---- pairs ---- */
 
-/* A set of several contrasts of which no subject has two is seldom meant. */
+/* A set of several contrasts of which no subject has two is seldom meant: it is written, for it serves
+ * pre-training, but the command fails. */
 static int check_pairs(const prepare *p)
 {
     const scans *s = &p->scans;
@@ -244,7 +250,7 @@ static int check_pairs(const prepare *p)
     if (contrasts < 2 || p->unpaired)
         return EXIT_OK;
     int code = scans_complain_unpaired(s, 0, 1);
-    complain("a set for pre-training alone is made with --unpaired");
+    complain("the set serves pre-training alone; --unpaired says that this is meant");
     return code;
 }
 
@@ -307,7 +313,8 @@ static void log_subject(const prepare *p, journal *log, const scan_subject *s, s
     journal_write(log, event);
 }
 
-static slmt_status add_volumes(slmt_dataset_writer *writer, const scan_subject *s, slmt_volume *const *volumes)
+static slmt_status add_volumes(slmt_dataset_writer *writer, const scan_subject *s,
+                               slmt_volume *const *volumes)
 {
     const slmt_record record = {
         .struct_size = sizeof record, .split = s->split, .id = s->name, .group = s->person};
@@ -375,8 +382,8 @@ static void say_result(const prepare *p, slmt_context *context)
     say("%s: %zu of %zu subjects, %zu %s", p->out, p->added, p->scans.subject_count, p->failures,
         p->failures == 1 ? "failure" : "failures");
     if (p->scans.left_out)
-        say("%zu %s a scan by its looks and was not taken", p->scans.left_out,
-            p->scans.left_out == 1 ? "file is" : "files are each");
+        say("%zu %s not taken", p->scans.left_out,
+            p->scans.left_out == 1 ? "file looks like a scan and was" : "files look like scans and were");
     if (slmt_dataset_open(context, p->out, &set) == SLMT_OK)
         pairs_say(set);
     slmt_dataset_free(set);
@@ -397,6 +404,8 @@ static int write_set(prepare *p, slmt_context *context, const slmt_preprocess *p
     if (status != SLMT_OK)
         return fail(status, "%s", p->out);
     say_result(p, context);
+    if (p->pairs_code != EXIT_OK)
+        return p->pairs_code;
     return p->failures ? EXIT_SOME_FAILED : EXIT_OK;
 }
 
@@ -411,7 +420,7 @@ static int choose_subjects(prepare *p, bool shuffled)
     if (code == EXIT_OK)
         code = warnings_code();
     if (code == EXIT_OK)
-        code = check_pairs(p);
+        p->pairs_code = check_pairs(p);
     if (code == EXIT_OK && shuffled)
         shuffle(p);
     if (code == EXIT_OK)

@@ -50,8 +50,8 @@ void reasons_end(reasons *r)
     for (size_t i = 0; i < r->count; i++) {
         reason *one = &r->items[i];
         if (one->count > 1)
-            complain("left out for the same reason (%s): %zu more: %s%s", one->text, one->count - 1, one->more,
-                     one->count > MOST_NAMED + 1 ? ", ..." : "");
+            complain("left out for the same reason (%s): %zu more: %s%s", one->text, one->count - 1,
+                     one->more, one->count > MOST_NAMED + 1 ? ", ..." : "");
         free(one->text);
         free(one->more);
     }

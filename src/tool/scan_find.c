@@ -20,7 +20,12 @@ enum { MOST_FLOORS = 12 }; /* of folders in folders, which links could make endl
 /* Bytes of the well-formed UTF-8 character that begins here and can be shown; 0: there is none. */
 static size_t shown_length(const unsigned char *text, size_t left)
 {
-    size_t size = *text < 0x80 ? 1 : *text < 0xC2 ? 0 : *text < 0xE0 ? 2 : *text < 0xF0 ? 3 : *text < 0xF5 ? 4 : 0;
+    size_t size = *text < 0x80   ? 1
+                  : *text < 0xC2 ? 0
+                  : *text < 0xE0 ? 2
+                  : *text < 0xF0 ? 3
+                  : *text < 0xF5 ? 4
+                                 : 0;
     if (size == 1)
         return *text >= 0x20 && *text != 0x7F && *text != '/';
     if (size == 0 || size > left)
@@ -237,7 +242,7 @@ static void take_plainest(scan_source *source, size_t *left_out)
         }
         bool better = strlen(s->path) < strlen(before->path);
         warn("%s: is not taken: %s is of the same subject and session", better ? before->path : s->path,
-                 better ? s->path : before->path);
+             better ? s->path : before->path);
         ++*left_out;
         scan other = better ? *before : *s;
         *before = better ? *s : *before;
@@ -298,10 +303,12 @@ static char *ends_text(const path_list *paths)
 static int no_such_end(const scan_source *source, const char *root, const char *end, const path_list *paths)
 {
     char *text = ends_text(paths);
-    int code = paths->count
-                   ? fail_with(EXIT_DATA, "%s: no scan in %s has a name that ends in '%s'; the names there end in: %s",
-                               source->name, root, end, text)
-                   : fail_with(EXIT_DATA, "%s: no scan is in %s and the folders below it", source->name, root);
+    int code =
+        paths->count
+            ? fail_with(EXIT_DATA,
+                        "%s: no scan in %s has a name that ends in '%s'; the names there end in: %s",
+                        source->name, root, end, text)
+            : fail_with(EXIT_DATA, "%s: no scan is in %s and the folders below it", source->name, root);
     free(text);
     return code;
 }
@@ -370,6 +377,44 @@ static int find_bids(scan_source *source, const char *root, size_t *left_out)
     return code;
 }
 
+/* Length of a name before its last '_', '-' or '.'; 0: it has none. */
+static size_t stem_length(const char *name)
+{
+    size_t length = strlen(name);
+    while (length && !is_joint(name[length - 1]))
+        length--;
+    return length ? length - 1 : 0;
+}
+
+/* Whether each scan of the list, in the order of names, has a neighbour that is called like it but for the
+ * end: several contrasts, or sessions, of each subject. */
+static bool come_in_groups(const path_list *paths)
+{
+    bool all = paths->count > 3;
+    for (size_t i = 0; i < paths->count && all; i++) {
+        const char *name = file_name(paths->items[i]);
+        char *id = must_format("%.*s", (int)volume_id_length(name), name);
+        size_t stem = stem_length(id);
+        free(id);
+        bool before = i > 0 && strncmp(file_name(paths->items[i - 1]), name, stem + 1) == 0;
+        bool after = i + 1 < paths->count && strncmp(file_name(paths->items[i + 1]), name, stem + 1) == 0;
+        all = stem > 0 && (before || after);
+    }
+    return all;
+}
+
+static void warn_of_groups(const scan_source *source, const char *root, const path_list *paths)
+{
+    if (!come_in_groups(paths))
+        return;
+    char *ends = ends_text(paths);
+    warn("%s: each scan in %s has others that are called like it but for the end (%s), and all are taken as "
+         "%s; if they "
+         "are of several contrasts, say %s=%s:END",
+         source->name, root, ends, source->name, source->name, root);
+    free(ends);
+}
+
 static int find_folder(scan_source *source, const char *root, size_t *left_out)
 {
     walk w = {0};
@@ -394,6 +439,7 @@ static int find_folder(scan_source *source, const char *root, size_t *left_out)
         name_by_folders(source, root);
         say("%s: %zu scans in %zu folders below %s", source->name, source->count, w.folders, root);
     }
+    warn_of_groups(source, root, &w.scans);
     end_walk(&w, left_out);
     return source->count ? EXIT_OK
                          : fail_with(EXIT_DATA, "%s: no .nii or .nii.gz file is in %s%s", source->name, root,
@@ -414,7 +460,7 @@ static const char *end_mark(const char *place)
     return is ? colon : NULL;
 }
 
-int scan_find(scan_source *source, size_t *left_out)
+static int find_place(scan_source *source, size_t *left_out)
 {
     const char *place = source->place;
     const char *colon = end_mark(place);
@@ -431,6 +477,26 @@ int scan_find(scan_source *source, size_t *left_out)
     char *root = must_format("%.*s", (int)(colon - place), place);
     int code = find_ending(source, root, colon + 1, left_out);
     free(root);
+    return code;
+}
+
+/* Behind any place "[N]" names one volume of each file. */
+int scan_find(scan_source *source, size_t *left_out)
+{
+    size_t index = volume_index_length(source->place);
+    if (!index)
+        return find_place(source, left_out);
+    char *whole = source->place, *number = must_copy(whole + strlen(whole) - index);
+    source->place = must_format("%.*s", (int)(strlen(whole) - index), whole);
+    int code = find_place(source, left_out);
+    for (size_t i = 0; i < source->count; i++) {
+        char *path = source->scans[i].path;
+        source->scans[i].path = must_format("%s%s", path, number);
+        free(path);
+    }
+    free(source->place);
+    free(number);
+    source->place = whole;
     return code;
 }
 

@@ -5,8 +5,8 @@
 
 #include "scans.h"
 
-/* Fills the source's scans, in the order of their paths. Warns of what looks like a scan and is not taken, and
- * counts it. Complains and returns an exit code. */
+/* Fills the source's scans, in the order of their paths. Warns of what looks like a scan and is not taken,
+ * and counts it. Complains and returns an exit code. */
 int scan_find(scan_source *source, size_t *left_out);
 
 /* A name as a set takes it: bytes that are no UTF-8, control characters and '/' become %XX. The caller frees

@@ -32,7 +32,8 @@ static size_t find_column(const csv *rows, const char *name, const char *other)
 
 static char *path_in(const scan_table *t, const char *cell)
 {
-    return *cell == '/' || strcmp(t->folder, ".") == 0 ? must_copy(cell) : must_format("%s/%s", t->folder, cell);
+    return *cell == '/' || strcmp(t->folder, ".") == 0 ? must_copy(cell)
+                                                       : must_format("%s/%s", t->folder, cell);
 }
 
 /* Whether any cell of a column is the path of something that is there. */
@@ -60,9 +61,10 @@ static int split_of(const scan_table *t, size_t row, int32_t *split)
     for (const field_choice *c = splits; c->name; c++)
         if (strcasecmp(cell, c->name) == 0)
             *split = c->value;
-    return *split || !*cell ? EXIT_OK
-                            : fail_with(EXIT_DATA, "%s: line %zu: split is '%s', not train, validation or test",
-                                        t->path, t->rows.line[row], cell);
+    return *split || !*cell
+               ? EXIT_OK
+               : fail_with(EXIT_DATA, "%s: line %zu: split is '%s', not train, validation or test", t->path,
+                           t->rows.line[row], cell);
 }
 
 static int add_cell(const scan_table *t, scan_source *source, size_t row, size_t column)
@@ -116,7 +118,8 @@ static int add_columns(scans *s, scan_table *t)
         if (c != t->subject && c != t->person && c != t->split)
             code = add_column(s, t, c);
     if (code == EXIT_OK && s->source_count == before)
-        code = fail_with(EXIT_DATA, "%s: has no column of scans; paths count from the table's folder", t->path);
+        code =
+            fail_with(EXIT_DATA, "%s: has no column of scans; paths count from the table's folder", t->path);
     return code;
 }
 

@@ -65,6 +65,7 @@ bool scans_add(scans *s, const char *text, bool labels, char reason[FIELD_REASON
 typedef struct identity {
     dev_t device;
     ino_t inode;
+    unsigned long volume; /* of a file of several, from 1; 0: the whole file */
     size_t source;
     const scan *scan;
 } identity;
@@ -76,6 +77,8 @@ static int by_identity(const void *a, const void *b)
         return one->device < other->device ? -1 : 1;
     if (one->inode != other->inode)
         return one->inode < other->inode ? -1 : 1;
+    if (one->volume != other->volume)
+        return one->volume < other->volume ? -1 : 1;
     return (one->source > other->source) - (one->source < other->source);
 }
 
@@ -87,17 +90,30 @@ static size_t scan_total(const scans *s)
     return total;
 }
 
+static bool identify(const scan *one, size_t source, identity *id)
+{
+    struct stat status;
+    size_t index = volume_index_length(one->path), length = strlen(one->path) - index;
+    char *file = must_format("%.*s", (int)length, one->path);
+    bool there = stat(file, &status) == 0;
+    free(file);
+    if (there)
+        *id = (identity){.device = status.st_dev,
+                         .inode = status.st_ino,
+                         .volume = index ? strtoul(one->path + length + 1, NULL, 10) + 1 : 0,
+                         .source = source,
+                         .scan = one};
+    return there;
+}
+
 /* Those of all scans that are there, sorted; the caller frees them. */
 static identity *identities(const scans *s, size_t *count)
 {
     identity *list = must_alloc(scan_total(s), sizeof *list);
     *count = 0;
     for (size_t i = 0; i < s->source_count; i++)
-        for (size_t k = 0; k < s->sources[i].count; k++) {
-            struct stat status;
-            if (stat(s->sources[i].scans[k].path, &status) == 0)
-                list[(*count)++] = (identity){status.st_dev, status.st_ino, i, &s->sources[i].scans[k]};
-        }
+        for (size_t k = 0; k < s->sources[i].count; k++)
+            *count += identify(&s->sources[i].scans[k], i, &list[*count]);
     qsort(list, *count, sizeof *list, by_identity);
     return list;
 }
@@ -106,11 +122,12 @@ static int refuse_shared(const scans *s, const identity *one, const identity *ot
 {
     const char *a = s->sources[one->source].name, *b = s->sources[other->source].name;
     bool links = strcmp(one->scan->path, other->scan->path) != 0;
-    return fail_with(EXIT_USAGE,
-                     "%s is given as %s and as %s%s%s%s; one scan cannot be two contrasts. Where both lie in one "
-                     "folder, say %s=FOLDER:END, with what the names of its scans end in, or a pattern",
-                     one->scan->path, a, b, links ? " (as " : "", links ? other->scan->path : "",
-                     links ? ", which is the same file)" : "", a);
+    return fail_with(
+        EXIT_USAGE,
+        "%s is given as %s and as %s%s%s%s; one scan cannot be two contrasts. Where both lie in one "
+        "folder, say %s=FOLDER:END, with what the names of its scans end in, or a pattern",
+        one->scan->path, a, b, links ? " (as " : "", links ? other->scan->path : "",
+        links ? ", which is the same file)" : "", a);
 }
 
 static int check_identities(const scans *s)
@@ -120,13 +137,13 @@ static int check_identities(const scans *s)
     identity *list = identities(s, &count);
     for (size_t i = 1; i < count && code == EXIT_OK; i++) {
         const identity *one = &list[i - 1], *other = &list[i];
-        if (one->device != other->device || one->inode != other->inode)
+        if (one->device != other->device || one->inode != other->inode || one->volume != other->volume)
             continue;
         if (one->source != other->source)
             code = refuse_shared(s, one, other);
         else if (strcmp(one->scan->name, other->scan->name) != 0)
             warn("%s and %s are one file: the subjects %s and %s have the same %s", one->scan->path,
-                     other->scan->path, one->scan->name, other->scan->name, s->sources[one->source].name);
+                 other->scan->path, one->scan->name, other->scan->name, s->sources[one->source].name);
     }
     free(list);
     return code;
@@ -277,7 +294,8 @@ static char *common_end(const scans *s, size_t source)
     return end;
 }
 
-/* Whether a subject that has one source is called as one that has the other, but for what their names end in. */
+/* Whether a subject that has one source is called as one that has the other, but for what their names end in.
+ */
 static bool match_without(const scans *s, size_t one, const char *end, size_t other, const char *other_end)
 {
     for (size_t i = 0; i < s->subject_count; i++) {
@@ -302,8 +320,8 @@ static bool advise_ends(const scans *s, size_t one, size_t other)
     char *folder = fits && place ? scan_folder(place) : NULL;
     char *other_folder = fits && other_place ? scan_folder(other_place) : NULL;
     if (folder && other_folder)
-        complain("the names are equal but for what they end in; say %s=%s:%s and %s=%s:%s", s->sources[one].name, folder,
-                 a, s->sources[other].name, other_folder, b);
+        complain("the names are equal but for what they end in; say %s=%s:%s and %s=%s:%s",
+                 s->sources[one].name, folder, a, s->sources[other].name, other_folder, b);
     else if (fits)
         complain("the names are equal but for what they end in, %s and %s", a, b);
     free(folder);
@@ -324,8 +342,8 @@ static void list_near(const scans *s, size_t one, size_t other)
             if (s->subjects[k].file[other])
                 nearest_try(&n, s->subjects[k].name);
         if (n.found && ++shown)
-            complain("%s has '%s', %s has '%s', which nearly match", s->sources[one].name, s->subjects[i].name,
-                     s->sources[other].name, n.found);
+            complain("%s has '%s', %s has '%s', which nearly match", s->sources[one].name,
+                     s->subjects[i].name, s->sources[other].name, n.found);
     }
 }
 
@@ -352,8 +370,10 @@ static char *first_names(const scans *s, size_t source)
 int scans_complain_unpaired(const scans *s, size_t one, size_t other)
 {
     char *a = first_names(s, one), *b = first_names(s, other);
-    fail_with(EXIT_USAGE, "no subject has both %s and %s, so that there is no pair; subjects with %s: %s; with %s: %s",
-              s->sources[one].name, s->sources[other].name, s->sources[one].name, a, s->sources[other].name, b);
+    fail_with(EXIT_USAGE,
+              "no subject has both %s and %s, so that there is no pair; subjects with %s: %s; with %s: %s",
+              s->sources[one].name, s->sources[other].name, s->sources[one].name, a, s->sources[other].name,
+              b);
     if (!advise_ends(s, one, other))
         list_near(s, one, other);
     free(a);

@@ -12,8 +12,11 @@
  *   PATTERN       with '*' and '?', the folder '**' for any folders in between; what the first '*' stands for
  *                 is the subject's name
  *
- * Names: a file's name without its ending, without END, or the first star. Where a person has several scans of
- * a contrast (further stars of a pattern, sessions of BIDS), each is a subject, and the person is their group.
+ * "[N]" behind any of them takes volume N, from 0, of files of several volumes: imagesTr[1].
+ *
+ * Names: a file's name without its ending, without END, or the first star. Where a person has several scans
+ * of a contrast (further stars of a pattern, sessions of BIDS), each is a subject, and the person is their
+ * group.
  */
 #ifndef SLMT_TOOL_SCANS_H
 #define SLMT_TOOL_SCANS_H
@@ -30,11 +33,11 @@ enum { MOST_SOURCES = 64 };
 
 typedef struct scan {
     char *path;
-    char *name;               /* the subject's */
-    char *person;             /* NULL: the subject's name */
-    char *stars[MOST_STARS];  /* of a pattern: what they stood for */
+    char *name;              /* the subject's */
+    char *person;            /* NULL: the subject's name */
+    char *stars[MOST_STARS]; /* of a pattern: what they stood for */
     size_t star_count;
-    int32_t split;            /* of a table: SLMT_SPLIT_..., 0 where it tells none */
+    int32_t split; /* of a table: SLMT_SPLIT_..., 0 where it tells none */
 } scan;
 
 typedef struct scan_source {
@@ -73,9 +76,9 @@ scan_source *scans_new_source(scans *s, const char *text, bool labels, char reas
  * returns an exit code. */
 int scans_add_table(scans *s, const char *path);
 
-/* Finds the scans of all sources and makes subjects of them. `person` is NULL, or a pattern of subjects' names
- * whose first star is the person. One file or one folder as two sources is refused. Complains and returns an
- * exit code. */
+/* Finds the scans of all sources and makes subjects of them. `person` is NULL, or a pattern of subjects'
+ * names whose first star is the person. One file or one folder as two sources is refused. Complains and
+ * returns an exit code. */
 int scans_find(scans *s, const char *person);
 
 /* The subject of a name, or NULL. */

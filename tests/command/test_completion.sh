@@ -61,7 +61,7 @@ offers "folder" slmt prepare --contrast t1 = fo
 offers "folder" slmt prepare --contrast = t1 = fo
 offers "other/scan.nii" slmt differ --to t1 t1 = other/
 offers "" slmt train --seed ""
-offers "" slmt prepare --contrast t1 = fi
+offers "file.h5" slmt prepare --contrast t1 = fi
 
 claim "bash: also where \"=\" does not split words"
 offers "--model=file.h5" slmt rank --model=fi

@@ -143,6 +143,20 @@ def test_a_subject_that_cannot_be_used_is_told_and_others_can_be_added(tmp_path:
     assert slmt.Dataset(tmp_path / "set.h5").subjects == ("c",)
 
 
+def test_a_subject_has_any_name_of_a_file_and_a_person(tmp_path: Path) -> None:
+    names = ("Patient 01", "M\u00fcller", "\u540d\u524d", "a+b (2)", "x" * 255)
+    with slmt.DatasetWriter(tmp_path / "set.h5", ["t1"], small_preprocess()) as writer:
+        for name in names:
+            writer.add(name, {"t1": head(0, 0)}, group="one person")
+        for name in ("", "..", "a/b", "a\nb", "x" * 256):
+            with pytest.raises(slmt.ArgumentError, match="name of a subject must be"):
+                writer.add(name, {"t1": head(0, 0)})
+    dataset = slmt.Dataset(tmp_path / "set.h5")
+    assert dataset.subjects == names
+    assert {record.group for record in dataset.records} == {"one person"}
+    assert dataset.slices(names[1], "t1").shape[0] == 6
+
+
 # ---- steps ----
 
 

@@ -234,6 +234,15 @@ end
             @test failure(() -> SLMT.slices(set, "six", "t1")).status == SLMT.SLMT_ERR_NOT_FOUND
             @test failure(() -> SLMT.slices(set, 4, 1)).status == SLMT.SLMT_ERR_NOT_FOUND
         end
+        names = ["Patient 01", "Müller", "名前", "a+b (2)", "x"^255]
+        DatasetWriter(context, path("names.h5"), ["t1"]; cut...) do writer
+            foreach(name -> add!(writer, name, (t1 = scan(1),), group = "one person"), names)
+            @test failure(() -> add!(writer, "a/b", (t1 = scan(1),))).status == SLMT.SLMT_ERR_ARGUMENT
+        end
+        Dataset(context, path("names.h5")) do set
+            @test [one.id for one in SLMT.records(set)] == names
+            @test all(one -> one.group == "one person", SLMT.records(set))
+        end
         @test_throws ErrorException DatasetWriter(writer -> error("stop"), context, path("half.h5"), ["t1"])
         @test !any(startswith("half"), readdir(folder))
         writer = DatasetWriter(context, path("kept.h5"), [:t1]; cut...)
