@@ -12,8 +12,9 @@ typedef struct fit_state {
     bool resumed; /* it was there before */
 } fit_state;
 
-/* Reads the state of a work folder, or has an empty one: nothing is written yet. `request` is what the run was asked for: if the folder's
- * run was asked for something else, that is complained of. Returns an exit code. */
+/* Reads the state of a work folder, or has an empty one: nothing is written yet. `request` is what the run
+ * was asked for: if the folder's run was asked for something else, that is complained of. Returns an exit
+ * code. */
 int fit_state_open(fit_state *state, const char *folder, const char *request);
 
 /* Makes the folder if need be and writes the state into it. Complains and returns an exit code. */

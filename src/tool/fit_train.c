@@ -233,8 +233,8 @@ static int save(stage_run *s)
     return fit_state_save(s->run->state);
 }
 
-/* Steps to the end of the piece: one to learn how many there are, then to the next multiple of a part of them. So an
- * interrupted stage looks at the validation subjects after the same steps as one that was not. */
+/* Steps to the end of the piece: one to learn how many there are, then to the next multiple of a part of
+ * them. So an interrupted stage looks at the validation subjects after the same steps as one that was not. */
 static uint64_t piece_steps(const stage_run *s)
 {
     uint64_t step = (uint64_t)get(s, "step", 0), part = (uint64_t)get(s, "steps", 0) / PIECES + 1;
