@@ -272,6 +272,8 @@ int main(void)
     printf("field slmt_build_info backends %zu %zu\n", offsetof(slmt_build_info, backends), sizeof(((slmt_build_info *)0)->backends));
     printf("field slmt_build_info matrix %zu %zu\n", offsetof(slmt_build_info, matrix), sizeof(((slmt_build_info *)0)->matrix));
     printf("field slmt_build_info cpu_level %zu %zu\n", offsetof(slmt_build_info, cpu_level), sizeof(((slmt_build_info *)0)->cpu_level));
+    printf("field slmt_build_info numerics %zu %zu\n", offsetof(slmt_build_info, numerics), sizeof(((slmt_build_info *)0)->numerics));
+    printf("field slmt_build_info reserved %zu %zu\n", offsetof(slmt_build_info, reserved), sizeof(((slmt_build_info *)0)->reserved));
     printf("struct slmt_net_options %zu\n", sizeof(slmt_net_options));
     printf("field slmt_net_options struct_size %zu %zu\n", offsetof(slmt_net_options, struct_size), sizeof(((slmt_net_options *)0)->struct_size));
     printf("field slmt_net_options image_size %zu %zu\n", offsetof(slmt_net_options, image_size), sizeof(((slmt_net_options *)0)->image_size));
