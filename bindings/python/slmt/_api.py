@@ -2808,9 +2808,9 @@ slmt_trainer_model = _bind(
     "slmt_trainer_model", POINTER(slmt_model), [POINTER(slmt_trainer)],
     r"""slmt_model *slmt_trainer_model(slmt_trainer *trainer)
 
-    The trainer's model; borrowed. Between two steps (between runs, or in slmt_step_fn) sessions of it may be made
-    and run, to validate what was learned so far; they see the weights of the last step, change nothing of the
-    run, and are freed before the next step.
+    The trainer's model; borrowed. Between two steps (between runs, or in slmt_step_fn) sessions of it may be
+    made and run, to validate what was learned so far; they see the weights of the last step, change nothing of
+    the run, and are freed before the next step.
 
     trainer: not NULL
 

@@ -2785,9 +2785,9 @@ slmt_trainer_free(trainer) =
 @doc raw"""
     slmt_model *slmt_trainer_model(slmt_trainer *trainer)
 
-The trainer's model; borrowed. Between two steps (between runs, or in slmt_step_fn) sessions of it may be made
-and run, to validate what was learned so far; they see the weights of the last step, change nothing of the
-run, and are freed before the next step.
+The trainer's model; borrowed. Between two steps (between runs, or in slmt_step_fn) sessions of it may be
+made and run, to validate what was learned so far; they see the weights of the last step, change nothing of
+the run, and are freed before the next step.
 
 trainer: not NULL
 
