@@ -98,17 +98,34 @@ SLMT_API const float *slmt_volume_voxels(const slmt_volume *volume);
  */
 SLMT_API slmt_status slmt_volume_write(const slmt_volume *volume, const char *path);
 
-/** Agreement of two slices or volumes, both in [0, 1]. \since 0.1 */
+/** By what definition the figures of slices become those of a subject. A slice has signal if its target holds
+ *  a value above 0.01, a hundredth of the range of intensities. \since 0.1 */
+enum {
+    SLMT_DEFINITION_VOLUME = 1, /**< all pixels of all slices are one image; SSIM: over the windows of the
+                                     slices with signal; there is no spectral NMSE */
+    SLMT_DEFINITION_SLICE = 2,  /**< the mean over the slices with signal */
+    SLMT_DEFINITION_PAPER = 3   /**< the mean over all slices, an NMSE of 0 where the target is all 0: the
+                                     paper's code, whose figures grow with the number of such slices */
+};
+
+/** Agreement of two slices, or of two stacks of them; intensities in [0, 1]. p is the prediction, t the
+ * target. A figure that is not defined is a NaN. \since 0.1 */
 typedef struct slmt_metrics {
     uint32_t struct_size; /**< sizeof(slmt_metrics), set by the caller */
     int32_t reserved;     /**< 0 */
-    double psnr;          /**< 20 log10(1/sqrt(MSE)) in dB; 100 where MSE is 0 */
+    double psnr;          /**< 20 log10(1/sqrt(MSE)) in dB, at most 100, which is also that of equal images */
     double ssim;          /**< structural similarity, 7x7 uniform window, data range 1 */
     double ssim_range_2;  /**< the same with data range 2: only to compare with the paper */
-    double nmse;          /**< sum (p-t)^2 / sum t^2; 0 where t is all 0 */
-    double
-        nmse_spectral; /**< ||(p-t)^2||_2 / ||t^2||_2, spectral norms: the paper's code; 0 where t is all 0 */
-    double mae;        /**< mean |p-t| */
+    double nmse;          /**< sum (p-t)^2 / sum t^2; NaN where t is all 0 */
+    double nmse_spectral; /**< ||(p-t)^2||_2 / ||t^2||_2, spectral norms: the paper's code; NaN where t is
+                               all 0 */
+    double mae;           /**< mean |p-t| */
+    double squares;       /**< sum (p-t)^2 */
+    double energy;        /**< sum t^2 */
+    int64_t pixels;       /**< compared: all of them, or those of the mask */
+    int64_t windows;      /**< of SSIM: those that lie inside a slice and have their centre in the mask */
+    int64_t slices;       /**< in which a pixel was compared */
+    int64_t with_signal;  /**< slices among them whose target has signal: a compared pixel above 0.01 */
 } slmt_metrics;
 
 /**
@@ -125,6 +142,42 @@ typedef struct slmt_metrics {
  */
 SLMT_API slmt_status slmt_compare(const float *prediction, const float *target, size_t height, size_t width,
                                   slmt_metrics *metrics);
+
+/**
+ * Compare a slice with its target inside a mask. PSNR, NMSE and MAE are those of the pixels in the mask, SSIM
+ * is the mean over the windows whose centre is in it, and for the spectral norm both images are 0 outside.
+ *
+ * @param prediction  [height][width] float32
+ * @param target      [height][width] float32
+ * @param mask        [height][width], not 0 where pixels count; NULL: everywhere
+ * @param height,width  pixels, each at least 7
+ * @param metrics     struct_size set by the caller; filled. With an empty mask all figures are NaN and all
+ *                    numbers 0
+ * @return as slmt_compare()
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_compare_masked(const float *prediction, const float *target, const uint8_t *mask,
+                                         size_t height, size_t width, slmt_metrics *metrics);
+
+/**
+ * The figures of a stack of slices, such as a subject's, from those of its slices.
+ *
+ * Slices without a compared pixel do not count. With SLMT_DEFINITION_SLICE and _PAPER a figure that a slice
+ * lacks is left out of its mean. A volume whose target has no signal at all has no SSIM and no NMSE, and no
+ * figures by slice: its error says nothing of a synthesis.
+ *
+ * @param slices      count results of slmt_compare() or slmt_compare_masked(); the struct_size of all is
+ *                    sizeof(slmt_metrics)
+ * @param count       at least 1
+ * @param definition  SLMT_DEFINITION_...
+ * @param metrics     struct_size set by the caller; filled: numbers and sums are those of all slices
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_metrics_combine(const slmt_metrics *slices, size_t count, int32_t definition,
+                                          slmt_metrics *metrics);
 
 /**
  * One of the figures by the name that slmt_task_metric() lists it under: the name of the field.

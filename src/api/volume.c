@@ -123,8 +123,8 @@ static status check_image(const float *image, size_t height, size_t width, const
     return OK;
 }
 
-slmt_status slmt_compare(const float *prediction, const float *target, size_t height, size_t width,
-                         slmt_metrics *metrics)
+slmt_status slmt_compare_masked(const float *prediction, const float *target, const uint8_t *mask,
+                                size_t height, size_t width, slmt_metrics *metrics)
 {
     slmt_metrics found = {.struct_size = sizeof found}, probe = found;
     mem m;
@@ -138,7 +138,35 @@ slmt_status slmt_compare(const float *prediction, const float *target, size_t he
     TRY(check_image(prediction, height, width, "prediction"));
     TRY(check_image(target, height, width, "target"));
     mem_init(&m, NULL, NULL, NULL, 0);
-    TRY(metrics_compare(&m, prediction, target, height, width, &found));
+    TRY(metrics_compare(&m, prediction, target, mask, height, width, &found));
+    return struct_write(metrics, &found, sizeof found, "slmt_metrics");
+}
+
+slmt_status slmt_compare(const float *prediction, const float *target, size_t height, size_t width,
+                         slmt_metrics *metrics)
+{
+    return slmt_compare_masked(prediction, target, NULL, height, width, metrics);
+}
+
+slmt_status slmt_metrics_combine(const slmt_metrics *slices, size_t count, int32_t definition,
+                                 slmt_metrics *metrics)
+{
+    slmt_metrics found = {.struct_size = sizeof found}, probe = found;
+    REQUIRE(slices);
+    REQUIRE(metrics);
+    TRY(struct_read(&probe, sizeof probe, metrics, "slmt_metrics"));
+    if (count < 1)
+        return fail(ERR_ARGUMENT, "slmt_metrics_combine: count is 0");
+    if (definition < SLMT_DEFINITION_VOLUME || definition > SLMT_DEFINITION_PAPER)
+        return fail(
+            ERR_ARGUMENT,
+            "slmt_metrics_combine: definition is %d, expected SLMT_DEFINITION_VOLUME, _SLICE or _PAPER",
+            definition);
+    for (size_t i = 0; i < count; i++)
+        if (slices[i].struct_size != sizeof *slices)
+            return fail(ERR_ARGUMENT, "slmt_metrics_combine: slices[%zu].struct_size is %u, expected %zu", i,
+                        slices[i].struct_size, sizeof *slices);
+    metrics_combine(slices, count, definition, &found);
     return struct_write(metrics, &found, sizeof found, "slmt_metrics");
 }
 

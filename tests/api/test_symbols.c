@@ -68,6 +68,8 @@ static const struct {
     {"slmt_volume_voxels", "SLMT_1", (void (*)(void))slmt_volume_voxels},
     {"slmt_volume_write", "SLMT_1", (void (*)(void))slmt_volume_write},
     {"slmt_compare", "SLMT_1", (void (*)(void))slmt_compare},
+    {"slmt_compare_masked", "SLMT_1", (void (*)(void))slmt_compare_masked},
+    {"slmt_metrics_combine", "SLMT_1", (void (*)(void))slmt_metrics_combine},
     {"slmt_metrics_value", "SLMT_1", (void (*)(void))slmt_metrics_value},
     {"slmt_dataset_writer_create", "SLMT_1", (void (*)(void))slmt_dataset_writer_create},
     {"slmt_dataset_writer_add_field", "SLMT_1", (void (*)(void))slmt_dataset_writer_add_field},

@@ -3,7 +3,7 @@
 """The C interface of libslmt 0.1.0 as it is, through ctypes: constants, structs, callbacks, functions."""
 
 from ctypes import (CFUNCTYPE, POINTER, Structure, c_char, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t,
-                    c_uint32, c_uint64, c_void_p)
+                    c_uint8, c_uint32, c_uint64, c_void_p)
 
 from ._library import bind as _bind
 
@@ -100,6 +100,12 @@ SLMT_SCALE_TWICE_P99 = 1  # clipped to 0 and twice the 99th percentile of all vo
 
 # Which slices of a volume.
 SLMT_CENTRE = -1  # of a crop's first index: in the middle
+
+# By what definition the figures of slices become those of a subject. A slice has signal if its target holds
+# a value above 0.01, a hundredth of the range of intensities.
+SLMT_DEFINITION_VOLUME = 1  # all pixels of all slices are one image; SSIM: over the windows of the slices with signal; there is no spectral NMSE
+SLMT_DEFINITION_SLICE = 2  # the mean over the slices with signal
+SLMT_DEFINITION_PAPER = 3  # the mean over all slices, an NMSE of 0 where the target is all 0: the paper's code, whose figures grow with the number of such slices
 
 # Parts of a set, by record.
 SLMT_SPLIT_ALL = 0  # every record
@@ -358,17 +364,24 @@ class slmt_volume(Structure):
 
 
 class slmt_metrics(Structure):
-    r"""Agreement of two slices or volumes, both in [0, 1]."""
+    r"""Agreement of two slices, or of two stacks of them; intensities in [0, 1]. p is the prediction, t the
+    target. A figure that is not defined is a NaN."""
 
     _fields_ = [
         ("struct_size", c_uint32),  # sizeof(slmt_metrics), set by the caller
         ("reserved", c_int32),  # 0
-        ("psnr", c_double),  # 20 log10(1/sqrt(MSE)) in dB; 100 where MSE is 0
+        ("psnr", c_double),  # 20 log10(1/sqrt(MSE)) in dB, at most 100, which is also that of equal images
         ("ssim", c_double),  # structural similarity, 7x7 uniform window, data range 1
         ("ssim_range_2", c_double),  # the same with data range 2: only to compare with the paper
-        ("nmse", c_double),  # sum (p-t)^2 / sum t^2; 0 where t is all 0
-        ("nmse_spectral", c_double),  # ||(p-t)^2||_2 / ||t^2||_2, spectral norms: the paper's code; 0 where t is all 0
+        ("nmse", c_double),  # sum (p-t)^2 / sum t^2; NaN where t is all 0
+        ("nmse_spectral", c_double),  # ||(p-t)^2||_2 / ||t^2||_2, spectral norms: the paper's code; NaN where t is all 0
         ("mae", c_double),  # mean |p-t|
+        ("squares", c_double),  # sum (p-t)^2
+        ("energy", c_double),  # sum t^2
+        ("pixels", c_int64),  # compared: all of them, or those of the mask
+        ("windows", c_int64),  # of SSIM: those that lie inside a slice and have their centre in the mask
+        ("slices", c_int64),  # in which a pixel was compared
+        ("with_signal", c_int64),  # slices among them whose target has signal: a compared pixel above 0.01
     ]
 
 
@@ -1352,6 +1365,52 @@ slmt_compare = _bind(
     Threads: any thread
 
     Source: Wang et al. 2004 (SSIM); Li et al., IEEE TMI 2023, section IV
+
+    Since 0.1.
+    """)
+
+
+slmt_compare_masked = _bind(
+    "slmt_compare_masked", slmt_status, [POINTER(c_float), POINTER(c_float), POINTER(c_uint8), c_size_t, c_size_t, POINTER(slmt_metrics)],
+    r"""slmt_status slmt_compare_masked(const float *prediction, const float *target, const uint8_t *mask, size_t height, size_t width, slmt_metrics *metrics)
+
+    Compare a slice with its target inside a mask. PSNR, NMSE and MAE are those of the pixels in the mask, SSIM
+    is the mean over the windows whose centre is in it, and for the spectral norm both images are 0 outside.
+
+    prediction: [height][width] float32
+    target: [height][width] float32
+    mask: [height][width], not 0 where pixels count; NULL: everywhere
+    height,width: pixels, each at least 7
+    metrics: struct_size set by the caller; filled. With an empty mask all figures are NaN and all
+        numbers 0
+
+    Returns: as slmt_compare()
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_metrics_combine = _bind(
+    "slmt_metrics_combine", slmt_status, [POINTER(slmt_metrics), c_size_t, c_int32, POINTER(slmt_metrics)],
+    r"""slmt_status slmt_metrics_combine(const slmt_metrics *slices, size_t count, int32_t definition, slmt_metrics *metrics)
+
+    The figures of a stack of slices, such as a subject's, from those of its slices.
+
+    Slices without a compared pixel do not count. With SLMT_DEFINITION_SLICE and _PAPER a figure that a slice
+    lacks is left out of its mean. A volume whose target has no signal at all has no SSIM and no NMSE, and no
+    figures by slice: its error says nothing of a synthesis.
+
+    slices: count results of slmt_compare() or slmt_compare_masked(); the struct_size of all is
+        sizeof(slmt_metrics)
+    count: at least 1
+    definition: SLMT_DEFINITION_...
+    metrics: struct_size set by the caller; filled: numbers and sums are those of all slices
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+    Threads: any thread
 
     Since 0.1.
     """)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Made by scripts/generate-api from include/slmt/: change those.
 from _ctypes import CFuncPtr, _CArgObject, _Pointer
-from ctypes import (Array, Structure, c_char, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t, c_uint32, c_uint64,
-                    c_void_p)
+from ctypes import (Array, Structure, c_char, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t, c_uint8, c_uint32,
+                    c_uint64, c_void_p)
 from typing import Any, Final, TypeVar
 
 _T = TypeVar("_T")
@@ -71,6 +71,9 @@ SLMT_RESIZE_NEAREST: Final = 1
 SLMT_SCALE_PERCENTILES: Final = 0
 SLMT_SCALE_TWICE_P99: Final = 1
 SLMT_CENTRE: Final = -1
+SLMT_DEFINITION_VOLUME: Final = 1
+SLMT_DEFINITION_SLICE: Final = 2
+SLMT_DEFINITION_PAPER: Final = 3
 SLMT_SPLIT_ALL: Final = 0
 SLMT_SPLIT_TRAIN: Final = 1
 SLMT_SPLIT_TEST: Final = 2
@@ -229,6 +232,12 @@ class slmt_metrics(Structure):
     nmse: float
     nmse_spectral: float
     mae: float
+    squares: float
+    energy: float
+    pixels: int
+    windows: int
+    slices: int
+    with_signal: int
 
 class slmt_dataset(Structure): ...
 
@@ -388,6 +397,8 @@ def slmt_volume_affine(volume: _In[slmt_volume], affine: _In[c_double]) -> None:
 def slmt_volume_voxels(volume: _In[slmt_volume]) -> _Pointer[c_float]: ...
 def slmt_volume_write(volume: _In[slmt_volume], path: bytes | None) -> int: ...
 def slmt_compare(prediction: _In[c_float], target: _In[c_float], height: int, width: int, metrics: _In[slmt_metrics]) -> int: ...
+def slmt_compare_masked(prediction: _In[c_float], target: _In[c_float], mask: _In[c_uint8], height: int, width: int, metrics: _In[slmt_metrics]) -> int: ...
+def slmt_metrics_combine(slices: _In[slmt_metrics], count: int, definition: int, metrics: _In[slmt_metrics]) -> int: ...
 def slmt_metrics_value(metrics: _In[slmt_metrics], name: bytes | None, value: _In[c_double]) -> int: ...
 def slmt_dataset_writer_create(context: _In[slmt_context], path: bytes | None, writer: _In[_Pointer[slmt_dataset_writer]]) -> int: ...
 def slmt_dataset_writer_add_field(writer: _In[slmt_dataset_writer], field: _In[slmt_field]) -> int: ...

@@ -96,6 +96,12 @@ const SLMT_SCALE_TWICE_P99 = Int32(1)  # clipped to 0 and twice the 99th percent
 # Which slices of a volume.
 const SLMT_CENTRE = Int32(-1)  # of a crop's first index: in the middle
 
+# By what definition the figures of slices become those of a subject. A slice has signal if its target holds
+# a value above 0.01, a hundredth of the range of intensities.
+const SLMT_DEFINITION_VOLUME = Int32(1)  # all pixels of all slices are one image; SSIM: over the windows of the slices with signal; there is no spectral NMSE
+const SLMT_DEFINITION_SLICE = Int32(2)  # the mean over the slices with signal
+const SLMT_DEFINITION_PAPER = Int32(3)  # the mean over all slices, an NMSE of 0 where the target is all 0: the paper's code, whose figures grow with the number of such slices
+
 # Parts of a set, by record.
 const SLMT_SPLIT_ALL = Int32(0)  # every record
 const SLMT_SPLIT_TRAIN = Int32(1)  # those that are trained on
@@ -344,17 +350,24 @@ A volume of float32 voxels with its geometry.
 mutable struct slmt_volume end
 
 @doc raw"""
-Agreement of two slices or volumes, both in [0, 1].
+Agreement of two slices, or of two stacks of them; intensities in [0, 1]. p is the prediction, t the
+target. A figure that is not defined is a NaN.
 """
 struct slmt_metrics
     struct_size::UInt32  # sizeof(slmt_metrics), set by the caller
     reserved::Int32  # 0
-    psnr::Cdouble  # 20 log10(1/sqrt(MSE)) in dB; 100 where MSE is 0
+    psnr::Cdouble  # 20 log10(1/sqrt(MSE)) in dB, at most 100, which is also that of equal images
     ssim::Cdouble  # structural similarity, 7x7 uniform window, data range 1
     ssim_range_2::Cdouble  # the same with data range 2: only to compare with the paper
-    nmse::Cdouble  # sum (p-t)^2 / sum t^2; 0 where t is all 0
-    nmse_spectral::Cdouble  # ||(p-t)^2||_2 / ||t^2||_2, spectral norms: the paper's code; 0 where t is all 0
+    nmse::Cdouble  # sum (p-t)^2 / sum t^2; NaN where t is all 0
+    nmse_spectral::Cdouble  # ||(p-t)^2||_2 / ||t^2||_2, spectral norms: the paper's code; NaN where t is all 0
     mae::Cdouble  # mean |p-t|
+    squares::Cdouble  # sum (p-t)^2
+    energy::Cdouble  # sum t^2
+    pixels::Int64  # compared: all of them, or those of the mask
+    windows::Int64  # of SSIM: those that lie inside a slice and have their centre in the mask
+    slices::Int64  # in which a pixel was compared
+    with_signal::Int64  # slices among them whose target has signal: a compared pixel above 0.01
 end
 
 @doc raw"""
@@ -1336,6 +1349,52 @@ Since 0.1.
 """
 slmt_compare(prediction, target, height, width, metrics) =
     ccall((:slmt_compare, libslmt), slmt_status, (Ptr{Cfloat}, Ptr{Cfloat}, Csize_t, Csize_t, Ptr{slmt_metrics}, ), prediction, target, height, width, metrics)
+
+@doc raw"""
+    slmt_status slmt_compare_masked(const float *prediction, const float *target, const uint8_t *mask, size_t height, size_t width, slmt_metrics *metrics)
+
+Compare a slice with its target inside a mask. PSNR, NMSE and MAE are those of the pixels in the mask, SSIM
+is the mean over the windows whose centre is in it, and for the spectral norm both images are 0 outside.
+
+prediction: [height][width] float32
+target: [height][width] float32
+mask: [height][width], not 0 where pixels count; NULL: everywhere
+height,width: pixels, each at least 7
+metrics: struct_size set by the caller; filled. With an empty mask all figures are NaN and all
+    numbers 0
+
+Returns: as slmt_compare()
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_compare_masked(prediction, target, mask, height, width, metrics) =
+    ccall((:slmt_compare_masked, libslmt), slmt_status, (Ptr{Cfloat}, Ptr{Cfloat}, Ptr{UInt8}, Csize_t, Csize_t, Ptr{slmt_metrics}, ), prediction, target, mask, height, width, metrics)
+
+@doc raw"""
+    slmt_status slmt_metrics_combine(const slmt_metrics *slices, size_t count, int32_t definition, slmt_metrics *metrics)
+
+The figures of a stack of slices, such as a subject's, from those of its slices.
+
+Slices without a compared pixel do not count. With SLMT_DEFINITION_SLICE and _PAPER a figure that a slice
+lacks is left out of its mean. A volume whose target has no signal at all has no SSIM and no NMSE, and no
+figures by slice: its error says nothing of a synthesis.
+
+slices: count results of slmt_compare() or slmt_compare_masked(); the struct_size of all is
+    sizeof(slmt_metrics)
+count: at least 1
+definition: SLMT_DEFINITION_...
+metrics: struct_size set by the caller; filled: numbers and sums are those of all slices
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_metrics_combine(slices, count, definition, metrics) =
+    ccall((:slmt_metrics_combine, libslmt), slmt_status, (Ptr{slmt_metrics}, Csize_t, Int32, Ptr{slmt_metrics}, ), slices, count, definition, metrics)
 
 @doc raw"""
     slmt_status slmt_metrics_value(const slmt_metrics *metrics, const char *name, double *value)

@@ -361,6 +361,16 @@ end
         @test SLMT.compare(truth, truth).psnr == 100
         @test SLMT.compare(truth .+ 0.1f0, truth).psnr ≈ 20 atol = 1e-3
         @test_throws DimensionMismatch SLMT.compare(truth, truth[:, 2:end])
+        stack = cat(truth, zero(truth), dims = 3)
+        @test SLMT.compare_volume(stack .+ 0.1f0, stack).with_signal == 1
+        @test SLMT.compare_volume(stack .+ 0.1f0, stack).psnr ≈ 20 atol = 1e-3
+        @test SLMT.compare_volume(stack, stack, definition = :paper).nmse == 0
+        @test isnan(SLMT.compare(truth, zero(truth)).nmse)
+        half = truth .> 0.5
+        made = truth .+ ifelse.(half, 0.1f0, 0.3f0)
+        @test SLMT.compare(made, truth, half).psnr ≈ 20 atol = 1e-3
+        @test SLMT.compare_volume(cat(made, made, dims = 3), cat(truth, truth, dims = 3),
+                                  mask = cat(half, half, dims = 3)).pixels == 2 * count(half)
         # The first sequence makes the others well, the third is made badly.
         scores = [(source = s, target = t, psnr = 20.0 + 5 * (s == 1) - 3 * (t == 3), ssim = NaN, lpips = NaN)
                   for s in 1:3 for t in 1:3 if s != t]
