@@ -43,12 +43,14 @@ static const field_choice on_off[] = {{"on", 1}, {"off", 0}, {0}};
 
 #define DIFFER(member) .offset = offsetof(differ, member)
 static const field differ_fields[] = {
-    {"model", "FILE", "checkpoint of slmt train", FIELD_TEXT, DIFFER(model_path), .flags = FIELD_REQUIRED},
+    {"model", "FILE", "checkpoint of slmt train", FIELD_TEXT, DIFFER(model_path),
+     .flags = FIELD_REQUIRED | FIELD_INPUT},
     {"to", "NAME", "sequence whose map is made, one of the volumes", FIELD_TEXT, DIFFER(to),
      .flags = FIELD_REQUIRED},
     {"out", "FILE", "where to write the map, .nii or .nii.gz", FIELD_TEXT, DIFFER(out),
-     .flags = FIELD_REQUIRED},
-    {"png", "FILE", "also draw slices of the map, 0 black and 0.5 white", FIELD_TEXT, DIFFER(png)},
+     .flags = FIELD_REQUIRED | FIELD_OUTPUT, .endings = ".nii.gz .nii"},
+    {"png", "FILE", "also draw slices of the map, 0 black and 0.5 white", FIELD_TEXT, DIFFER(png),
+     .flags = FIELD_OUTPUT, .endings = ".png"},
     {"self", "on|off", "count what is made from the sequence itself; off: from the others alone",
      FIELD_CHOICE, DIFFER(self), on_off},
     {"batch", "N", "slices computed together, at most", FIELD_INT, DIFFER(batch)},
@@ -269,6 +271,7 @@ int command_differ(int argc, char **argv)
                                    {0}};
     command_line line = {.doc = doc,
                          .arguments = "NAME=FILE...",
+                         .argument_flags = FIELD_INPUT | FIELD_NAMED,
                          .least_arguments = 1,
                          .most_arguments = MOST_SEQUENCES,
                          .groups = groups};

@@ -51,11 +51,13 @@ typedef struct evaluation {
 
 #define EVALUATE(member) .offset = offsetof(evaluation, member)
 static const field evaluate_fields[] = {
-    {"model", "FILE", "fine-tuned checkpoint", FIELD_TEXT, EVALUATE(run.model_path), .flags = FIELD_REQUIRED},
-    {"data", "FILE", "training set", FIELD_TEXT, EVALUATE(run.set_path), .flags = FIELD_REQUIRED},
+    {"model", "FILE", "fine-tuned checkpoint", FIELD_TEXT, EVALUATE(run.model_path),
+     .flags = FIELD_REQUIRED | FIELD_INPUT},
+    {"data", "FILE", "training set", FIELD_TEXT, EVALUATE(run.set_path),
+     .flags = FIELD_REQUIRED | FIELD_INPUT},
     {"split", "test|train|all", "which subjects", FIELD_CHOICE, EVALUATE(run.split), split_choices},
     {"csv", "FILE", "write the metrics of each slice, each subject, and their mean and sd", FIELD_TEXT,
-     EVALUATE(run.csv_path)},
+     EVALUATE(run.csv_path), .flags = FIELD_OUTPUT, .endings = ".csv .tsv .txt"},
     {"source", "NAME", "contrast to start from; default: the one of the fine-tuning", FIELD_TEXT,
      EVALUATE(options.source)},
     {"target", "NAME", "contrast to compare with; default: the one of the fine-tuning", FIELD_TEXT,

@@ -15,6 +15,7 @@
 #include "journal.h"
 #include "must.h"
 #include "options.h"
+#include "outputs.h"
 #include "paths.h"
 #include "report.h"
 #include "sequences.h"
@@ -44,7 +45,7 @@ typedef struct synthesis {
 #define SYNTHESIS(member) .offset = offsetof(synthesis, member)
 static const field synthesis_fields[] = {
     {"model", "FILE", "checkpoint of slmt finetune or slmt train", FIELD_TEXT, SYNTHESIS(model_path),
-     .flags = FIELD_REQUIRED},
+     .flags = FIELD_REQUIRED | FIELD_INPUT},
     {"method", "METHOD", "refuse a model of another method", FIELD_TEXT, SYNTHESIS(method)},
     {"to", "NAME", "contrast to make; needed where the model makes several", FIELD_TEXT, SYNTHESIS(to)},
     {"from", "NAME", "contrast of the inputs; only checked, and kept in the log", FIELD_TEXT,
@@ -52,7 +53,7 @@ static const field synthesis_fields[] = {
     {"out", "FILE|DIR",
      "where to write: for one input file a .nii or .nii.gz file; else a folder, made if "
      "missing, whose files are named like the inputs",
-     FIELD_TEXT, SYNTHESIS(out), .flags = FIELD_REQUIRED},
+     FIELD_TEXT, SYNTHESIS(out), .flags = FIELD_REQUIRED | FIELD_OUTPUT, .endings = ".nii.gz .nii"},
     {"batch", "N", "slices computed together, at most", FIELD_INT, SYNTHESIS(batch)},
     {0}};
 
@@ -89,42 +90,15 @@ static char *output_in_folder(const char *folder, const char *input)
     return path;
 }
 
-static bool same_file(const char *a, const char *b)
-{
-    struct stat one, other;
-    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
-           one.st_ino == other.st_ino;
-}
-
-static int compare(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* No output may overwrite an input or another output. */
-static int check_outputs(const synthesis *s)
-{
-    size_t count = s->outputs.count;
-    for (size_t i = 0; i < count; i++)
-        if (same_file(s->inputs.items[i], s->outputs.items[i]))
-            return fail_with(EXIT_USAGE, "%s: input and output are the same file", s->inputs.items[i]);
-    char **sorted = must_alloc(count, sizeof *sorted);
-    memcpy(sorted, s->outputs.items, count * sizeof *sorted);
-    qsort(sorted, count, sizeof *sorted, compare);
-    int code = EXIT_OK;
-    for (size_t i = 1; i < count && code == EXIT_OK; i++)
-        if (strcmp(sorted[i - 1], sorted[i]) == 0)
-            code = fail_with(EXIT_USAGE, "%s: two inputs would be written to it", sorted[i]);
-    free(sorted);
-    return code;
-}
-
 static int name_outputs(synthesis *s, const command_line *line)
 {
     bool one_file = line->input_count == 1 && !is_folder(line->inputs[0]);
     if (one_file && is_nifti_name(s->out) && !is_folder(s->out)) {
         path_list_add(&s->outputs, must_copy(s->out));
     } else {
+        if (is_nifti_name(s->out) && !is_folder(s->out))
+            return fail_with(EXIT_USAGE, "--out: %s is the name of one file, but a folder is needed for %s",
+                             s->out, line->input_count == 1 ? line->inputs[0] : "several inputs");
         if (mkdir(s->out, 0777) != 0 && errno != EEXIST)
             return fail_with(EXIT_DATA, "%s: %s", s->out, strerror(errno));
         if (!is_folder(s->out))
@@ -133,7 +107,7 @@ static int name_outputs(synthesis *s, const command_line *line)
         for (size_t i = 0; i < s->inputs.count; i++)
             path_list_add(&s->outputs, output_in_folder(s->out, s->inputs.items[i]));
     }
-    return check_outputs(s);
+    return outputs_check_files(line, &s->inputs, &s->outputs);
 }
 
 /* ---- the work ---- */
@@ -297,6 +271,7 @@ int command_synthesize(int argc, char **argv)
                                    {"", report_fields, &s.report},           {0}};
     command_line line = {.doc = doc,
                          .arguments = "INPUT...",
+                         .argument_flags = FIELD_INPUT,
                          .least_arguments = 1,
                          .most_arguments = MOST_INPUTS,
                          .groups = groups};
