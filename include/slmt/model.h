@@ -298,6 +298,43 @@ SLMT_API const char *slmt_model_card_key(const slmt_model *model, size_t index);
  */
 SLMT_API slmt_status slmt_model_set_card(slmt_model *model, const char *key, const char *text);
 
+/**
+ * Number of the names that a model has for the contrasts that it tells apart: those of the first training set
+ * it learned from, or what slmt_model_set_contrasts() gave it.
+ *
+ * @param model  not NULL
+ * @return how many; 0 where the method makes one contrast, or the contrasts have no names yet
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API size_t slmt_model_contrast_count(const slmt_model *model);
+
+/**
+ * Name of the contrast that index `index` means to inputs of SLMT_ROLE_SOURCE_CONTRAST and
+ * SLMT_ROLE_TARGET_CONTRAST.
+ *
+ * @param model  not NULL
+ * @param index  from 0
+ * @return the name, valid until the names are set again or the model freed; "" past the last one
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API const char *slmt_model_contrast(const slmt_model *model, size_t index);
+
+/**
+ * Replace the names of the contrasts that a model tells apart, as a converter does.
+ *
+ * @param model  not NULL
+ * @param names  count names in the order of their indices, each of 1 to 64 bytes without a comma, none twice;
+ * may be NULL if count is 0
+ * @param count  at most the option of SLMT_ROLE_CONTRASTS; 0 takes the names away
+ * @return SLMT_OK, or SLMT_ERR_UNSUPPORTED (the method makes one contrast), SLMT_ERR_ARGUMENT,
+ * SLMT_ERR_MEMORY, SLMT_ERR_LIMIT: nothing is changed
+ * @threads while nothing else uses the model
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_model_set_contrasts(slmt_model *model, const char *const *names, size_t count);
+
 #ifdef __cplusplus
 }
 #endif

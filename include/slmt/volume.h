@@ -14,19 +14,44 @@ extern "C" {
 typedef struct slmt_volume slmt_volume;
 
 /**
- * Read a NIfTI file (.nii, .nii.gz, .hdr/.img): any scalar type, scl_slope and scl_inter applied.
- * Trailing axes of length 1 are dropped; more than three axes are refused.
+ * Read a scan: NIfTI-1, NIfTI-2 (.nii, .nii.gz, .hdr/.img) or FreeSurfer's MGH (.mgh, .mgz), of integers or
+ * floats of up to 64 bits, scaling applied. The bytes decide what a file is; its name matters for pairs
+ * alone. Trailing axes of length 1 are dropped. A file of several volumes needs the number of one behind its
+ * name, from 0 on, as in "scan.nii.gz[2]"; a file of just that name comes first.
+ *
+ * The affine is that of the sform, else of the qform, else the spacing alone, with x to the right; lengths in
+ * metres or micrometres are turned into millimetres. Warns where the file gives no orientation or no spacing,
+ * where its forms contradict each other, and where it does not count in millimetres.
  *
  * @param context  not NULL
  * @param path     the file
  * @param volume   receives the volume; the caller frees it with slmt_volume_free()
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (not NIfTI, not
- *         scalar, not three axes), SLMT_ERR_CORRUPT (cut short), SLMT_ERR_NONFINITE, SLMT_ERR_MEMORY,
- *         SLMT_ERR_LIMIT
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (no scan: the text
+ *         says what it is; not scalar, several volumes), SLMT_ERR_CORRUPT (damaged, cut short),
+ *         SLMT_ERR_NONFINITE (a NaN, an infinity, a number beyond float32), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT,
+ *         SLMT_ERR_CANCELLED (a warning was not accepted)
  * @threads any thread
  * \since 0.1
  */
 SLMT_API slmt_status slmt_volume_read(slmt_context *context, const char *path, slmt_volume **volume);
+
+/**
+ * Read a scan from memory by the rules of slmt_volume_read(): a NIfTI header as another library holds it, and
+ * its voxels. What a program has as such a header, slmt_volume_create() would have to interpret anew.
+ *
+ * @param context       not NULL
+ * @param header        NIfTI-1 (348 bytes) or NIfTI-2 (540 bytes), in either byte order, for one volume;
+ * where it says that voxels lie in the file does not count
+ * @param header_bytes  bytes of it, at least as many
+ * @param voxels        what the header promises, of its type and byte order, i fastest; copied
+ * @param voxel_bytes   bytes of them
+ * @param volume        receives the volume; the caller frees it with slmt_volume_free()
+ * @return as slmt_volume_read(), and SLMT_ERR_ARGUMENT if voxel_bytes is not what the header promises
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_volume_from_nifti(slmt_context *context, const void *header, size_t header_bytes,
+                                            const void *voxels, size_t voxel_bytes, slmt_volume **volume);
 
 /**
  * Make a volume from an array.
@@ -85,9 +110,11 @@ SLMT_API void slmt_volume_affine(const slmt_volume *volume, double affine[16]);
 SLMT_API const float *slmt_volume_voxels(const slmt_volume *volume);
 
 /**
- * Write a volume as float32 NIfTI-1, gzip-compressed if the name ends in .gz. A volume that was read from a
- * file, or synthesized from such a one, keeps that file's header: affine, units, description, extensions.
- * Written beside `path` and renamed over it.
+ * Write a volume as float32 NIfTI-1, gzip-compressed if the name ends in .gz. Written beside `path` and
+ * renamed over it. A volume that was read from a file keeps that file's header with its extensions. One that
+ * was made from such a volume has its geometry and units, and nothing that spoke of the old values: no
+ * display range, intent, slice timing, names or extensions; its description says what it is, and of a
+ * synthesized one that it is synthetic and not for diagnosis.
  *
  * @param volume  not NULL
  * @param path    ends in .nii or .nii.gz; replaced if it exists
@@ -97,6 +124,18 @@ SLMT_API const float *slmt_volume_voxels(const slmt_volume *volume);
  * \since 0.1
  */
 SLMT_API slmt_status slmt_volume_write(const slmt_volume *volume, const char *path);
+
+/**
+ * The NIfTI-1 header that slmt_volume_write() would write, in this machine's byte order and without
+ * extensions.
+ *
+ * @param volume  not NULL
+ * @param header  receives 348 bytes
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (also: an axis is longer than NIfTI-1 can say)
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_volume_nifti_header(const slmt_volume *volume, void *header);
 
 /** By what definition the figures of slices become those of a subject. A slice has signal if its target holds
  *  a value above 0.01, a hundredth of the range of intensities. \since 0.1 */

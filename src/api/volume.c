@@ -19,7 +19,23 @@ slmt_status slmt_volume_read(slmt_context *context, const char *path, slmt_volum
     REQUIRE(path);
     REQUIRE(volume);
     TRY(nifti_scan_read(&context->mem, path, NIFTI_STRICT, &scan));
-    status s = volume_new(context, &scan, volume);
+    status s = volume_new_read(context, &scan, path, volume);
+    if (s != OK)
+        nifti_scan_free(&context->mem, &scan);
+    return s;
+}
+
+slmt_status slmt_volume_from_nifti(slmt_context *context, const void *header, size_t header_bytes,
+                                   const void *voxels, size_t voxel_bytes, slmt_volume **volume)
+{
+    nifti_scan scan;
+    REQUIRE(context);
+    REQUIRE(header);
+    REQUIRE(voxels);
+    REQUIRE(volume);
+    TRY(nifti_scan_from_memory(&context->mem, header, header_bytes, voxels, voxel_bytes, NIFTI_STRICT,
+                               &scan));
+    status s = volume_new_read(context, &scan, NULL, volume);
     if (s != OK)
         nifti_scan_free(&context->mem, &scan);
     return s;
@@ -103,6 +119,16 @@ void slmt_volume_affine(const slmt_volume *volume, double affine[16])
 const float *slmt_volume_voxels(const slmt_volume *volume)
 {
     return volume ? volume->scan.voxels : NULL;
+}
+
+slmt_status slmt_volume_nifti_header(const slmt_volume *volume, void *header)
+{
+    nifti_1_header h;
+    REQUIRE(volume);
+    REQUIRE(header);
+    TRY(nifti_scan_header(&volume->scan, &h));
+    memcpy(header, &h, sizeof h);
+    return OK;
 }
 
 slmt_status slmt_volume_write(const slmt_volume *volume, const char *path)

@@ -18,6 +18,7 @@
 #include "options.h"
 #include "pairs.h"
 #include "scored_set.h"
+#include "sequences.h"
 #include "settings.h"
 #include "table.h"
 
@@ -92,6 +93,11 @@ static void print_card(const slmt_model *model)
 {
     const char *key;
     puts("\ncard");
+    if (slmt_model_contrast_count(model) > 0) {
+        char *names = sequence_names(model, ", ");
+        print_row("contrasts", names);
+        free(names);
+    }
     for (size_t i = 0; *(key = slmt_model_card_key(model, i)); i++)
         print_row(key, slmt_model_card(model, key));
 }

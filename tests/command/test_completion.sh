@@ -46,7 +46,7 @@ offers "bash zsh" slmt --completion ""
 offers "--source" slmt finetune --so
 offers "base small tiny" slmt pretrain --preset ""
 offers "onednn openblas" slmt train --matrix = o
-offers "slmt-net seq2seq vgg19" slmt train ""
+offers "slmt-net seq2seq unet vgg19" slmt train ""
 offers "--mask-ratio" slmt train slmt-net --mas
 offers "--smooth-l1-beta" slmt train --quiet seq2seq --smo
 offers "off on" slmt train seq2seq --augment ""

@@ -481,6 +481,35 @@ class slmt_training_state(Structure):
         ("total_steps", c_uint64),  # steps of the whole run on that set; 0 before
     ]
 
+
+class slmt_run_info(Structure):
+    r"""What a run of a trainer over a set would be."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_run_info), set by the caller
+        ("is_other_set", c_int32),  # 1: the trainer has learned from a set with other contents; moved and renamed sets are the same; 0 too where the trainer does not know
+        ("samples", c_uint64),  # samples of an epoch, such as slices or pairs of them, that the set has
+        ("samples_used", c_uint64),  # those that setting data_rate leaves: the first ones
+        ("records", c_uint64),  # training records (subjects) with such samples
+        ("records_used", c_uint64),  # those of the samples that are used
+        ("steps_in_epoch", c_uint64),  # samples used / batch, rounded down
+        ("total_steps", c_uint64),  # of all epochs
+        ("checkpoint_bytes", c_uint64),  # tensors in a file of slmt_trainer_save(), which is a little larger
+    ]
+
+
+class slmt_checkpoint_info(Structure):
+    r"""What a checkpoint says of its training."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_checkpoint_info), set by the caller
+        ("reserved", c_int32),  # 0
+        ("task", c_char_p),  # task that the file's trainer runs; "" for a model without training state; lives as long as the library
+        ("step", c_uint64),  # steps done
+        ("steps_in_epoch", c_uint64),  # of the set last run; 0: of none
+        ("total_steps", c_uint64),  # likewise, of the whole run: more than `step` where it was stopped
+    ]
+
 # int32_t slmt_step_fn(void *user, slmt_trainer *trainer, const slmt_training_state *state)
 # Called after each step of slmt_trainer_run(). slmt_trainer_value() gives what the step reports.
 #
@@ -502,6 +531,8 @@ class slmt_build_info(Structure):
         ("backends", c_char * 64),  # names joined by ", ": "cpu, reference"
         ("matrix", c_char * 64),  # libraries for matrix products: "oneDNN 2.6.3, OpenBLAS 0.3.21"
         ("cpu_level", c_char * 32),  # instructions that the cpu back end uses on this machine: "x86-64-v4"
+        ("numerics", c_int32),  # changes when the same weights would give other numbers; kept in checkpoints as `numerics_version`
+        ("reserved", c_int32),  # 0
     ]
 
 
@@ -1226,20 +1257,105 @@ slmt_model_set_card = _bind(
     """)
 
 
+slmt_model_contrast_count = _bind(
+    "slmt_model_contrast_count", c_size_t, [POINTER(slmt_model)],
+    r"""size_t slmt_model_contrast_count(const slmt_model *model)
+
+    Number of the names that a model has for the contrasts that it tells apart: those of the first training set
+    it learned from, or what slmt_model_set_contrasts() gave it.
+
+    model: not NULL
+
+    Returns: how many; 0 where the method makes one contrast, or the contrasts have no names yet
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_model_contrast = _bind(
+    "slmt_model_contrast", c_char_p, [POINTER(slmt_model), c_size_t],
+    r"""const char *slmt_model_contrast(const slmt_model *model, size_t index)
+
+    Name of the contrast that index `index` means to inputs of SLMT_ROLE_SOURCE_CONTRAST and
+    SLMT_ROLE_TARGET_CONTRAST.
+
+    model: not NULL
+    index: from 0
+
+    Returns: the name, valid until the names are set again or the model freed; "" past the last one
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_model_set_contrasts = _bind(
+    "slmt_model_set_contrasts", slmt_status, [POINTER(slmt_model), POINTER(c_char_p), c_size_t],
+    r"""slmt_status slmt_model_set_contrasts(slmt_model *model, const char *const *names, size_t count)
+
+    Replace the names of the contrasts that a model tells apart, as a converter does.
+
+    model: not NULL
+    names: count names in the order of their indices, each of 1 to 64 bytes without a comma, none twice;
+        may be NULL if count is 0
+    count: at most the option of SLMT_ROLE_CONTRASTS; 0 takes the names away
+
+    Returns: SLMT_OK, or SLMT_ERR_UNSUPPORTED (the method makes one contrast), SLMT_ERR_ARGUMENT,
+    SLMT_ERR_MEMORY, SLMT_ERR_LIMIT: nothing is changed
+
+    Threads: while nothing else uses the model
+
+    Since 0.1.
+    """)
+
+
 slmt_volume_read = _bind(
     "slmt_volume_read", slmt_status, [POINTER(slmt_context), c_char_p, POINTER(POINTER(slmt_volume))],
     r"""slmt_status slmt_volume_read(slmt_context *context, const char *path, slmt_volume **volume)
 
-    Read a NIfTI file (.nii, .nii.gz, .hdr/.img): any scalar type, scl_slope and scl_inter applied.
-    Trailing axes of length 1 are dropped; more than three axes are refused.
+    Read a scan: NIfTI-1, NIfTI-2 (.nii, .nii.gz, .hdr/.img) or FreeSurfer's MGH (.mgh, .mgz), of integers or
+    floats of up to 64 bits, scaling applied. The bytes decide what a file is; its name matters for pairs
+    alone. Trailing axes of length 1 are dropped. A file of several volumes needs the number of one behind its
+    name, from 0 on, as in "scan.nii.gz[2]"; a file of just that name comes first.
+
+    The affine is that of the sform, else of the qform, else the spacing alone, with x to the right; lengths in
+    metres or micrometres are turned into millimetres. Warns where the file gives no orientation or no spacing,
+    where its forms contradict each other, and where it does not count in millimetres.
 
     context: not NULL
     path: the file
     volume: receives the volume; the caller frees it with slmt_volume_free()
 
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (not NIfTI, not
-    scalar, not three axes), SLMT_ERR_CORRUPT (cut short), SLMT_ERR_NONFINITE, SLMT_ERR_MEMORY,
-    SLMT_ERR_LIMIT
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (no scan: the text
+    says what it is; not scalar, several volumes), SLMT_ERR_CORRUPT (damaged, cut short),
+    SLMT_ERR_NONFINITE (a NaN, an infinity, a number beyond float32), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT,
+    SLMT_ERR_CANCELLED (a warning was not accepted)
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_volume_from_nifti = _bind(
+    "slmt_volume_from_nifti", slmt_status, [POINTER(slmt_context), c_void_p, c_size_t, c_void_p, c_size_t, POINTER(POINTER(slmt_volume))],
+    r"""slmt_status slmt_volume_from_nifti(slmt_context *context, const void *header, size_t header_bytes, const void *voxels, size_t voxel_bytes, slmt_volume **volume)
+
+    Read a scan from memory by the rules of slmt_volume_read(): a NIfTI header as another library holds it, and
+    its voxels. What a program has as such a header, slmt_volume_create() would have to interpret anew.
+
+    context: not NULL
+    header: NIfTI-1 (348 bytes) or NIfTI-2 (540 bytes), in either byte order, for one volume;
+        where it says that voxels lie in the file does not count
+    header_bytes: bytes of it, at least as many
+    voxels: what the header promises, of its type and byte order, i fastest; copied
+    voxel_bytes: bytes of them
+    volume: receives the volume; the caller frees it with slmt_volume_free()
+
+    Returns: as slmt_volume_read(), and SLMT_ERR_ARGUMENT if voxel_bytes is not what the header promises
 
     Threads: any thread
 
@@ -1333,15 +1449,35 @@ slmt_volume_write = _bind(
     "slmt_volume_write", slmt_status, [POINTER(slmt_volume), c_char_p],
     r"""slmt_status slmt_volume_write(const slmt_volume *volume, const char *path)
 
-    Write a volume as float32 NIfTI-1, gzip-compressed if the name ends in .gz. A volume that was read from a
-    file, or synthesized from such a one, keeps that file's header: affine, units, description, extensions.
-    Written beside `path` and renamed over it.
+    Write a volume as float32 NIfTI-1, gzip-compressed if the name ends in .gz. Written beside `path` and
+    renamed over it. A volume that was read from a file keeps that file's header with its extensions. One that
+    was made from such a volume has its geometry and units, and nothing that spoke of the old values: no
+    display range, intent, slice timing, names or extensions; its description says what it is, and of a
+    synthesized one that it is synthetic and not for diagnosis.
 
     volume: not NULL
     path: ends in .nii or .nii.gz; replaced if it exists
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the name ends in neither .nii nor .nii.gz), SLMT_ERR_IO,
     SLMT_ERR_MEMORY
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_volume_nifti_header = _bind(
+    "slmt_volume_nifti_header", slmt_status, [POINTER(slmt_volume), c_void_p],
+    r"""slmt_status slmt_volume_nifti_header(const slmt_volume *volume, void *header)
+
+    The NIfTI-1 header that slmt_volume_write() would write, in this machine's byte order and without
+    extensions.
+
+    volume: not NULL
+    header: receives 348 bytes
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also: an axis is longer than NIfTI-1 can say)
 
     Threads: any thread
 
@@ -2297,6 +2433,27 @@ slmt_session_set_progress = _bind(
     """)
 
 
+slmt_session_set_target = _bind(
+    "slmt_session_set_target", slmt_status, [POINTER(slmt_session), c_char_p],
+    r"""slmt_status slmt_session_set_target(slmt_session *session, const char *contrast)
+
+    Choose the contrast that slmt_synthesize() and slmt_synthesize_volume() make from now on, by its name.
+
+    A model that tells several contrasts apart makes the one that has this name (slmt_model_contrast()); a
+    model that makes one only must have been trained for it, as field "target_contrast" of its card says.
+
+    session: not NULL
+    contrast: its name
+
+    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (the model does not make it; the text says what it makes),
+    SLMT_ERR_ARGUMENT
+
+    Threads: one thread per session at a time
+
+    Since 0.1.
+    """)
+
+
 slmt_synthesize = _bind(
     "slmt_synthesize", slmt_status, [POINTER(slmt_session), POINTER(c_float), c_size_t, POINTER(c_float)],
     r"""slmt_status slmt_synthesize(slmt_session *session, const float *source, size_t count, float *target)
@@ -2721,6 +2878,46 @@ slmt_trainer_run = _bind(
     """)
 
 
+slmt_trainer_describe_run = _bind(
+    "slmt_trainer_describe_run", slmt_status, [POINTER(slmt_trainer), POINTER(slmt_dataset), c_char_p, c_char_p, POINTER(slmt_run_info)],
+    r"""slmt_status slmt_trainer_describe_run(slmt_trainer *trainer, slmt_dataset *dataset, const char *source, const char *target, slmt_run_info *info)
+
+    Say what slmt_trainer_run() with the same arguments would be, and find what it would refuse. The trainer
+    stays as it is.
+
+    trainer: not NULL
+    dataset: not NULL
+    source: as slmt_trainer_run()
+    target: likewise
+    info: struct_size set; filled
+
+    Returns: as slmt_trainer_run() before its first step
+
+    Threads: one thread per trainer and set at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_time_step = _bind(
+    "slmt_trainer_time_step", slmt_status, [POINTER(slmt_trainer), POINTER(c_double)],
+    r"""slmt_status slmt_trainer_time_step(slmt_trainer *trainer, double *seconds)
+
+    Measure how long a step takes: compute the task's graphs once, on inputs of zeros, and drop the results.
+    Weights and training state stay as they are. Left out are reading the samples and the optimiser, a few per
+    cent, and graphs that a step of the task's own runs more than once.
+
+    trainer: not NULL
+    seconds: receives the time
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (a model is to be attached first), SLMT_ERR_BACKEND
+
+    Threads: one thread per trainer at a time, nobody else using the model
+
+    Since 0.1.
+    """)
+
+
 slmt_trainer_save = _bind(
     "slmt_trainer_save", slmt_status, [POINTER(slmt_trainer), c_char_p],
     r"""slmt_status slmt_trainer_save(const slmt_trainer *trainer, const char *path)
@@ -2757,6 +2954,24 @@ slmt_trainer_load = _bind(
     """)
 
 
+slmt_checkpoint_describe = _bind(
+    "slmt_checkpoint_describe", slmt_status, [POINTER(slmt_context), c_char_p, POINTER(slmt_checkpoint_info)],
+    r"""slmt_status slmt_checkpoint_describe(slmt_context *context, const char *path, slmt_checkpoint_info *info)
+
+    Say where the training of a checkpoint is, without the memory and the time of slmt_trainer_load().
+
+    context: not NULL
+    path: the file
+    info: struct_size set; filled
+
+    Returns: as slmt_model_load()
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
 slmt_version = _bind(
     "slmt_version", c_char_p, [],
     r"""const char *slmt_version(void)
@@ -2766,6 +2981,24 @@ slmt_version = _bind(
     Returns: a static text; never NULL
 
     Threads: any thread, any time
+
+    Since 0.1.
+    """)
+
+
+slmt_file_digest = _bind(
+    "slmt_file_digest", slmt_status, [c_char_p, POINTER(c_char), c_size_t],
+    r"""slmt_status slmt_file_digest(const char *path, char *digest, size_t size)
+
+    The SHA-256 of a file, as `sha256sum` prints it: to tell which model or scan a result came from.
+
+    path: the file
+    digest: receives lower-case hexadecimal digits, ended by a zero
+    size: bytes in digest, at least SLMT_DIGEST_SIZE
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO
+
+    Threads: any thread
 
     Since 0.1.
     """)

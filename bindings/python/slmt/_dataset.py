@@ -181,7 +181,7 @@ class DatasetWriter(Handle):
     def add(
         self, subject: str, volumes: Mapping[str, Any], split: Split = "train", group: str | None = None
     ) -> None:
-        """Adds a subject: Volumes or nibabel images by contrast or name of labels, raw, on one grid; some may be
+        """Adds a subject: Volumes, paths or nibabel images by contrast or name of labels, raw, on one grid; some may be
         missing. group: the person; two sessions of one person are two subjects of one group.
 
         Raises ArgumentError for a subject that cannot be used (grids differ, too few slices, a constant volume); the
@@ -190,8 +190,7 @@ class DatasetWriter(Handle):
         if unknown := set(volumes) - set(names):
             raise NotFoundError(f"the set has no contrast {', '.join(sorted(unknown))}; it has {', '.join(names)}")
         held = {
-            name: volume if isinstance(volume, Volume) else Volume.from_nibabel(volume)
-            for name, volume in volumes.items()
+            name: Volume.of(volume) for name, volume in volumes.items()
         }
         array = (ctypes.POINTER(_api.slmt_volume) * len(names))()
         for index, name in enumerate(names):

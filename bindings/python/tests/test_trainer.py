@@ -226,7 +226,7 @@ def test_seq2seq_trains_on_a_set_whose_subjects_lack_sequences(context: slmt.Con
     with slmt.Trainer(model, "train", batch=1, height=SIDE, width=SIDE) as trainer:
         last = trainer.run(dataset, max_steps=2)
         assert last is not None and {"reconstruction", "cycle"} <= set(last.parts)
-    assert model.sequences == ["t1", "t2", "flair"]
+    assert model.contrasts == ["t1", "t2", "flair"]
 
 
 def run_in(dataset: slmt.Dataset, trainer: slmt.Trainer, steps: int = 0) -> None:

@@ -64,6 +64,8 @@ end
         @test [t.name for t in SLMT.tasks("slmt-net")] == ["synthesize", "pretrain", "finetune"]
         @test [p.name for p in SLMT.inputs("seq2seq", "synthesize")] == ["source", "sequence"]
         @test failure(() -> SLMT.inputs("seq2seq", "paint")).status == SLMT.SLMT_ERR_NOT_FOUND
+        @test SLMT.input_for("seq2seq", "synthesize", SLMT.SLMT_ROLE_TARGET_CONTRAST) == "sequence"
+        @test [m.name for m in SLMT.metrics("seq2seq", "synthesize")][1:2] == ["psnr", "ssim"]
         @test SLMT.preset(SLMT.SLMT_NET_PRESET_TINY).generator_heads isa NTuple{4,Int32}
         @test occursin("cpu", sprint(show, context))
     end
@@ -347,6 +349,13 @@ end
         SLMT.set!(session, sequence = Int32[0])
         slices = synthesize(session, images(2, 8, 12))
         @test slices ≈ (reshape(first_sequence, 8, 12, 2) .+ 1) ./ 2 atol = 1e-5
+        SLMT.set_contrasts!(model, ["t1", "t2"])
+        @test SLMT.contrasts(model) == ["t1", "t2"]
+        SLMT.set_target!(session, "t2")
+        @test synthesize(session, images(2, 8, 12)) != slices
+        @test failure(() -> SLMT.set_target!(session, "pd")).status == SLMT.SLMT_ERR_NOT_FOUND
+        SLMT.set_target!(session, "t1")
+        @test synthesize(session, images(2, 8, 12)) == slices
         @test_throws DimensionMismatch synthesize(session, images(2, 12, 8))
         trainer = Trainer(model, "train", batch = 2, height = 12, width = 8)
         losses = step!(trainer, 1e-4, source = source, target = source, source_sequence = Int32[0],
