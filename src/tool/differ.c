@@ -53,7 +53,7 @@ static const field differ_fields[] = {
      .flags = FIELD_OUTPUT, .endings = ".png"},
     {"self", "on|off", "count what is made from the sequence itself; off: from the others alone",
      FIELD_CHOICE, DIFFER(self), on_off},
-    {"batch", "N", "slices computed together, at most", FIELD_INT, DIFFER(batch)},
+    {"batch", "N", "slices computed together, at most", FIELD_INT, DIFFER(batch), .low = 1, .high = 65536},
     {0}};
 
 static const char doc[] =

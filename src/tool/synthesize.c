@@ -54,7 +54,7 @@ static const field synthesis_fields[] = {
      "where to write: for one input file a .nii or .nii.gz file; else a folder, made if "
      "missing, whose files are named like the inputs",
      FIELD_TEXT, SYNTHESIS(out), .flags = FIELD_REQUIRED | FIELD_OUTPUT, .endings = ".nii.gz .nii"},
-    {"batch", "N", "slices computed together, at most", FIELD_INT, SYNTHESIS(batch)},
+    {"batch", "N", "slices computed together, at most", FIELD_INT, SYNTHESIS(batch), .low = 1, .high = 65536},
     {0}};
 
 static const char doc[] = "Make the target contrast of volumes, or with --to one of those that the model can "
