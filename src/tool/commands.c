@@ -9,6 +9,8 @@
     }
 const subcommand subcommands[] = {
     SUBCOMMAND(methods, "methods, their options and settings", "slmt methods seq2seq"),
+    SUBCOMMAND(fit, "from scans to a model and its report, in one command",
+               "slmt fit --source 'brats:t1n' --target 'brats:t2w' --out model.h5 --time 2h"),
     SUBCOMMAND(prepare, "volumes (NIfTI) to a training set (HDF5)",
                "slmt prepare --contrast t1=scans/t1 --contrast t2=scans/t2 --out set.h5\n"
                "slmt prepare --contrast 't1=brats/*/*-t1n.nii.gz' --contrast 't2=brats/*/*-t2w.nii.gz' --out "
