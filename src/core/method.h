@@ -156,7 +156,10 @@ typedef struct feed {
     int32_t source, target;     /* contrasts named by the caller, -1: none */
     slmt_preprocess preprocess; /* of a set of MR volumes; zeros: of another */
     uint64_t steps_in_epoch;    /* set by open */
-    void *own;                  /* set by open, freed by close; NULL: nothing */
+    /* Likewise: the samples of an epoch and the records that they are of, of the whole training part and of
+     * what data_rate leaves of it. */
+    uint64_t samples, samples_used, records, records_used;
+    void *own; /* set by open, freed by close; NULL: nothing */
 } feed;
 
 /* A sampler (src/data/sampler), and what the task tells it. */
@@ -186,8 +189,11 @@ typedef struct method_task {
     int32_t trains;
     number_table settings;
     port_table inputs, outputs;
-    /* Shapes of inputs, then outputs, in the graph's `real` (and BK_I32). ERR_ARGUMENT, with the setting and
-     * its rule, where settings do not fit each other; the tables' ranges are checked before. */
+    /* Checks how options and settings fit each other, whose ranges are checked before: ERR_ARGUMENT, with the
+     * setting and its rule. The shapes of inputs, then outputs, follow from their axes: a number, the number of
+     * that role ("batch", "depth", "height", "width"; "height" and "width" are otherwise the option of role
+     * SIDE), or the setting or the option of that name. Extents that no number gives are 0, and are filled in
+     * here, or the whole shape, in the graph's `real` or BK_I32. NULL: there is nothing to do. */
     status (*shapes)(numbers at, bk_dtype real, bk_shape *shape);
     void (*build)(task_graph *t); /* sets every output */
     const slicing *slices;        /* NULL: no volumes */

@@ -21,6 +21,7 @@ typedef struct number {
     const char *list;    /* the initial elements, "64,128,256", or NULL */
     int32_t count;       /* elements of a list, at most LIST_MOST; other kinds: 0 */
     const char *was;     /* the name in older files, or NULL */
+    int32_t is_later;    /* 1: checkpoints from before the row lack it, which means its initial value */
     size_t offset;       /* in the struct of numbers_read(): int32_t, double, int32_t[count] */
     int32_t role;        /* SLMT_ROLE_... */
 } number;
@@ -44,6 +45,12 @@ enum { LIST_MOST = 8 };
         .name = #member, .kind = SLMT_NUMBER_REAL, .initial = first, .low = least, .high = most,             \
         .help = text, .offset = offsetof(type, member)                                                       \
     }
+/* A setting that was added after checkpoints without it had been written. */
+#define NUMBER_REAL_LATER(type, member, first, least, most, text)                                            \
+    {                                                                                                        \
+        .name = #member, .kind = SLMT_NUMBER_REAL, .initial = first, .low = least, .high = most,             \
+        .help = text, .is_later = 1, .offset = offsetof(type, member)                                        \
+    }
 /* most: the index of the last one of `names`, "a|b|c". */
 #define NUMBER_CHOICE(type, member, first, most, names, text)                                                \
     {                                                                                                        \
@@ -65,6 +72,24 @@ typedef struct number_table {
 #define NUMBERS(table)                                                                                       \
     {                                                                                                        \
         table, (int32_t)(sizeof(table) / sizeof *(table))                                                    \
+    }
+
+/* For rows called NAME_rows, whose members are of type NAME: their table, and the function NAME_of(), which reads
+ * values into the struct. */
+#define NUMBERS_OF(name)                                                                                     \
+    static const number_table name##_table = NUMBERS(name##_rows);                                           \
+    static name name##_of(const double *values)                                                              \
+    {                                                                                                        \
+        name read;                                                                                           \
+        numbers_read(name##_table, values, &read);                                                           \
+        return read;                                                                                         \
+    }
+
+/* The setting `batch` of a task that does not train, and has no other that its method reads. */
+#define NUMBER_BATCH(text)                                                                                   \
+    {                                                                                                        \
+        .name = "batch", .kind = SLMT_NUMBER_WHOLE, .initial = 1, .low = 1, .high = 65536, .help = text,     \
+        .role = SLMT_ROLE_BATCH                                                                              \
     }
 
 /* Values of a table, or of the rows before row `k`. */

@@ -560,6 +560,9 @@ static void null_is_refused_by_sessions_and_trainers(void **state)
     GOOD(slmt_net_trainer_create(model, &config, &trainer));
     NULL_REFUSED("trainer", slmt_net_trainer_get_config(NULL, &config));
     NULL_REFUSED("config", slmt_net_trainer_get_config(trainer, NULL));
+    NULL_REFUSED("trainer", slmt_trainer_describe_run(NULL, NULL, NULL, NULL, NULL));
+    NULL_REFUSED("trainer", slmt_trainer_time_step(NULL, NULL));
+    NULL_REFUSED("context", slmt_checkpoint_describe(NULL, "", NULL));
     NULL_REFUSED("trainer", slmt_trainer_get_state(NULL, &(slmt_training_state){.struct_size = 8}));
     NULL_REFUSED("state", slmt_trainer_get_state(trainer, NULL));
     NULL_REFUSED("trainer", slmt_net_pretrain_step(NULL, x, 0));

@@ -468,6 +468,35 @@ class slmt_training_state(Structure):
         ("total_steps", c_uint64),  # steps of the whole run on that set; 0 before
     ]
 
+
+class slmt_run_info(Structure):
+    r"""What a run of a trainer over a set would be."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_run_info), set by the caller
+        ("is_other_set", c_int32),  # 1: the trainer has learned from a set with other contents; moved and renamed sets are the same; 0 too where the trainer does not know
+        ("samples", c_uint64),  # samples of an epoch, such as slices or pairs of them, that the set has
+        ("samples_used", c_uint64),  # those that setting data_rate leaves: the first ones
+        ("records", c_uint64),  # training records (subjects) with such samples
+        ("records_used", c_uint64),  # those of the samples that are used
+        ("steps_in_epoch", c_uint64),  # samples used / batch, rounded down
+        ("total_steps", c_uint64),  # of all epochs
+        ("checkpoint_bytes", c_uint64),  # tensors in a file of slmt_trainer_save(), which is a little larger
+    ]
+
+
+class slmt_checkpoint_info(Structure):
+    r"""What a checkpoint says of its training."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_checkpoint_info), set by the caller
+        ("reserved", c_int32),  # 0
+        ("task", c_char_p),  # task that the file's trainer runs; "" for a model without training state; lives as long as the library
+        ("step", c_uint64),  # steps done
+        ("steps_in_epoch", c_uint64),  # of the set last run; 0: of none
+        ("total_steps", c_uint64),  # likewise, of the whole run: more than `step` where it was stopped
+    ]
+
 # int32_t slmt_step_fn(void *user, slmt_trainer *trainer, const slmt_training_state *state)
 # Called after each step of slmt_trainer_run(). slmt_trainer_value() gives what the step reports.
 #
@@ -2719,6 +2748,46 @@ slmt_trainer_run = _bind(
     """)
 
 
+slmt_trainer_describe_run = _bind(
+    "slmt_trainer_describe_run", slmt_status, [POINTER(slmt_trainer), POINTER(slmt_dataset), c_char_p, c_char_p, POINTER(slmt_run_info)],
+    r"""slmt_status slmt_trainer_describe_run(slmt_trainer *trainer, slmt_dataset *dataset, const char *source, const char *target, slmt_run_info *info)
+
+    Say what slmt_trainer_run() with the same arguments would be, and find what it would refuse. The trainer
+    stays as it is.
+
+    trainer: not NULL
+    dataset: not NULL
+    source: as slmt_trainer_run()
+    target: likewise
+    info: struct_size set; filled
+
+    Returns: as slmt_trainer_run() before its first step
+
+    Threads: one thread per trainer and set at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_time_step = _bind(
+    "slmt_trainer_time_step", slmt_status, [POINTER(slmt_trainer), POINTER(c_double)],
+    r"""slmt_status slmt_trainer_time_step(slmt_trainer *trainer, double *seconds)
+
+    Measure how long a step takes: compute the task's graphs once, on inputs of zeros, and drop the results.
+    Weights and training state stay as they are. Left out are reading the samples and the optimiser, a few per
+    cent, and graphs that a step of the task's own runs more than once.
+
+    trainer: not NULL
+    seconds: receives the time
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (a model is to be attached first), SLMT_ERR_BACKEND
+
+    Threads: one thread per trainer at a time, nobody else using the model
+
+    Since 0.1.
+    """)
+
+
 slmt_trainer_save = _bind(
     "slmt_trainer_save", slmt_status, [POINTER(slmt_trainer), c_char_p],
     r"""slmt_status slmt_trainer_save(const slmt_trainer *trainer, const char *path)
@@ -2748,6 +2817,24 @@ slmt_trainer_load = _bind(
     trainer: receives a trainer with a new model, see slmt_trainer_model()
 
     Returns: as slmt_model_load(), and SLMT_ERR_STATE: the file holds a model and no training state
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_checkpoint_describe = _bind(
+    "slmt_checkpoint_describe", slmt_status, [POINTER(slmt_context), c_char_p, POINTER(slmt_checkpoint_info)],
+    r"""slmt_status slmt_checkpoint_describe(slmt_context *context, const char *path, slmt_checkpoint_info *info)
+
+    Say where the training of a checkpoint is, without the memory and the time of slmt_trainer_load().
+
+    context: not NULL
+    path: the file
+    info: struct_size set; filled
+
+    Returns: as slmt_model_load()
 
     Threads: any thread
 

@@ -30,21 +30,26 @@ static size_t common_slices(const feed *f, size_t subject, size_t contrast)
     return n;
 }
 
-/* Counts the examples, and writes the first `room` of them. Slices come in the set's order: of the contrast
- * that the caller named, or of every contrast. */
+/* Slices of a subject in one contrast that are trained on: those of the contrast that the caller named, or of
+ * every contrast. */
+static size_t examples_of(const feed *f, size_t subject, size_t contrast)
+{
+    if (dataset_file_record(f->set->file, subject)->split != SLMT_SPLIT_TRAIN)
+        return 0;
+    return f->source >= 0 && (size_t)f->source != contrast ? 0 : common_slices(f, subject, contrast);
+}
+
+/* Counts the examples, and writes the first `room` of them, in the set's order. */
 static uint64_t list_examples(const feed *f, example *items, uint64_t room)
 {
     uint64_t n = 0;
-    for (size_t s = 0; s < dataset_file_records(f->set->file); s++) {
-        if (dataset_file_record(f->set->file, s)->split != SLMT_SPLIT_TRAIN)
-            continue;
+    for (size_t s = 0; s < dataset_file_records(f->set->file); s++)
         for (size_t c = 0; c < f->set->contrasts; c++) {
-            size_t count = f->source >= 0 && (size_t)f->source != c ? 0 : common_slices(f, s, c);
+            size_t count = examples_of(f, s, c);
             for (size_t k = 0; k < count; k++, n++)
                 if (n < room)
                     items[n] = (example){(uint32_t)s, (uint32_t)k, (int32_t)c, f->target};
         }
-    }
     return n;
 }
 
@@ -61,7 +66,23 @@ static status make_list(feed *f, slices *own)
     own->order = p;
     own->n = (uint32_t)used;
     list_examples(f, own->items, used);
+    f->samples = all;
+    f->samples_used = used;
     return OK;
+}
+
+/* Examples come in the order of subjects. */
+static void count_records(feed *f, const slices *own)
+{
+    f->records = f->records_used = 0;
+    for (size_t s = 0; s < dataset_file_records(f->set->file); s++) {
+        size_t n = 0;
+        for (size_t c = 0; c < f->set->contrasts; c++)
+            n += examples_of(f, s, c);
+        f->records += n > 0;
+    }
+    for (uint32_t i = 0; i < own->n; i++)
+        f->records_used += i == 0 || own->items[i].subject != own->items[i - 1].subject;
 }
 
 /* Returns the example at an index of an epoch's shuffled order. */
@@ -103,6 +124,7 @@ status slices_open(feed *f)
     TRY(mem_array(f->mem, side * side, sizeof(float), &p));
     own->spare = p;
     TRY(make_list(f, own));
+    count_records(f, own);
     uint64_t together = (uint64_t)f->at.setting[TRAIN_BATCH] * (uint64_t)f->ranks;
     f->steps_in_epoch = own->n / together;
     if (f->steps_in_epoch == 0)

@@ -96,8 +96,12 @@ static status list_subjects(feed *f, stack_pairs *own)
     for (uint32_t s = 0; s < all; s++)
         if (dataset_file_record(f->set->file, s)->split == SLMT_SPLIT_TRAIN && has_any(f, s))
             own->subjects[own->n++] = s;
+    f->records = own->n;
+    f->samples = epoch_samples(own);
     own->n = (uint32_t)floor(own->n * f->at.setting[TRAIN_DATA_RATE] + 1e-9);
     uint64_t n = epoch_samples(own);
+    f->records_used = own->n;
+    f->samples_used = n;
     f->steps_in_epoch = n / samples_together(f);
     if (f->steps_in_epoch == 0 || n > UINT32_MAX)
         return fail(

@@ -453,6 +453,33 @@ struct slmt_training_state
     total_steps::UInt64  # steps of the whole run on that set; 0 before
 end
 
+@doc raw"""
+What a run of a trainer over a set would be.
+"""
+struct slmt_run_info
+    struct_size::UInt32  # sizeof(slmt_run_info), set by the caller
+    is_other_set::Int32  # 1: the trainer has learned from a set with other contents; moved and renamed sets are the same; 0 too where the trainer does not know
+    samples::UInt64  # samples of an epoch, such as slices or pairs of them, that the set has
+    samples_used::UInt64  # those that setting data_rate leaves: the first ones
+    records::UInt64  # training records (subjects) with such samples
+    records_used::UInt64  # those of the samples that are used
+    steps_in_epoch::UInt64  # samples used / batch, rounded down
+    total_steps::UInt64  # of all epochs
+    checkpoint_bytes::UInt64  # tensors in a file of slmt_trainer_save(), which is a little larger
+end
+
+@doc raw"""
+What a checkpoint says of its training.
+"""
+struct slmt_checkpoint_info
+    struct_size::UInt32  # sizeof(slmt_checkpoint_info), set by the caller
+    reserved::Int32  # 0
+    task::Cstring  # task that the file's trainer runs; "" for a model without training state; lives as long as the library
+    step::UInt64  # steps done
+    steps_in_epoch::UInt64  # of the set last run; 0: of none
+    total_steps::UInt64  # likewise, of the whole run: more than `step` where it was stopped
+end
+
 # int32_t slmt_step_fn(void *user, slmt_trainer *trainer, const slmt_training_state *state)
 # Called after each step of slmt_trainer_run(). slmt_trainer_value() gives what the step reports.
 #
@@ -2700,6 +2727,46 @@ slmt_trainer_run(trainer, dataset, source, target, max_steps, step, user) =
     ccall((:slmt_trainer_run, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{slmt_dataset}, Cstring, Cstring, UInt64, Ptr{Cvoid}, Ptr{Cvoid}, ), trainer, dataset, source, target, max_steps, step, user)
 
 @doc raw"""
+    slmt_status slmt_trainer_describe_run(slmt_trainer *trainer, slmt_dataset *dataset, const char *source, const char *target, slmt_run_info *info)
+
+Say what slmt_trainer_run() with the same arguments would be, and find what it would refuse. The trainer
+stays as it is.
+
+trainer: not NULL
+dataset: not NULL
+source: as slmt_trainer_run()
+target: likewise
+info: struct_size set; filled
+
+Returns: as slmt_trainer_run() before its first step
+
+Threads: one thread per trainer and set at a time
+
+Since 0.1.
+"""
+slmt_trainer_describe_run(trainer, dataset, source, target, info) =
+    ccall((:slmt_trainer_describe_run, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{slmt_dataset}, Cstring, Cstring, Ptr{slmt_run_info}, ), trainer, dataset, source, target, info)
+
+@doc raw"""
+    slmt_status slmt_trainer_time_step(slmt_trainer *trainer, double *seconds)
+
+Measure how long a step takes: compute the task's graphs once, on inputs of zeros, and drop the results.
+Weights and training state stay as they are. Left out are reading the samples and the optimiser, a few per
+cent, and graphs that a step of the task's own runs more than once.
+
+trainer: not NULL
+seconds: receives the time
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (a model is to be attached first), SLMT_ERR_BACKEND
+
+Threads: one thread per trainer at a time, nobody else using the model
+
+Since 0.1.
+"""
+slmt_trainer_time_step(trainer, seconds) =
+    ccall((:slmt_trainer_time_step, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{Cdouble}, ), trainer, seconds)
+
+@doc raw"""
     slmt_status slmt_trainer_save(const slmt_trainer *trainer, const char *path)
 
 Save model and training state in one checkpoint, atomically. slmt_model_load() reads its model,
@@ -2734,6 +2801,24 @@ Since 0.1.
 """
 slmt_trainer_load(context, path, trainer) =
     ccall((:slmt_trainer_load, libslmt), slmt_status, (Ptr{slmt_context}, Cstring, Ptr{Ptr{slmt_trainer}}, ), context, path, trainer)
+
+@doc raw"""
+    slmt_status slmt_checkpoint_describe(slmt_context *context, const char *path, slmt_checkpoint_info *info)
+
+Say where the training of a checkpoint is, without the memory and the time of slmt_trainer_load().
+
+context: not NULL
+path: the file
+info: struct_size set; filled
+
+Returns: as slmt_model_load()
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_checkpoint_describe(context, path, info) =
+    ccall((:slmt_checkpoint_describe, libslmt), slmt_status, (Ptr{slmt_context}, Cstring, Ptr{slmt_checkpoint_info}, ), context, path, info)
 
 @doc raw"""
     const char *slmt_version(void)
