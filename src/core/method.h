@@ -180,9 +180,12 @@ typedef struct stacking {
 } stacking;
 
 typedef struct slicing {
-    stacking (*stack)(numbers at);
+    stacking (*stack)(numbers at); /* NULL: each slice alone */
     double low, high;
 } slicing;
+
+/* Slices alone, from 0 to 1. */
+extern const slicing slices_alone;
 
 typedef struct method_task {
     const char *name, *help;
@@ -190,10 +193,10 @@ typedef struct method_task {
     number_table settings;
     port_table inputs, outputs;
     /* Checks how options and settings fit each other, whose ranges are checked before: ERR_ARGUMENT, with the
-     * setting and its rule. The shapes of inputs, then outputs, follow from their axes: a number, the number of
-     * that role ("batch", "depth", "height", "width"; "height" and "width" are otherwise the option of role
-     * SIDE), or the setting or the option of that name. Extents that no number gives are 0, and are filled in
-     * here, or the whole shape, in the graph's `real` or BK_I32. NULL: there is nothing to do. */
+     * setting and its rule. The shapes of inputs, then outputs, follow from their axes: a number, the number
+     * of that role ("batch", "depth", "height", "width"; "height" and "width" are otherwise the option of
+     * role SIDE), or the setting or the option of that name. Extents that no number gives are 0, and are
+     * filled in here, or the whole shape, in the graph's `real` or BK_I32. NULL: there is nothing to do. */
     status (*shapes)(numbers at, bk_dtype real, bk_shape *shape);
     void (*build)(task_graph *t); /* sets every output */
     const slicing *slices;        /* NULL: no volumes */
@@ -211,6 +214,12 @@ typedef struct method_task {
     void (*prepare)(const task_step *s); /* NULL: no hidden inputs */
     const feeding *feeding;              /* NULL: no training sets */
 } method_task;
+
+/* The fields that every task has, from tables and a function whose names begin with the task's: NAME_rows,
+ * NAME_inputs, NAME_outputs, NAME_build(). */
+#define TASK(name_, text)                                                                                    \
+    .name = #name_, .help = text, .settings = NUMBERS(name_##_rows), .inputs = PORTS(name_##_inputs),        \
+    .outputs = PORTS(name_##_outputs), .build = name_##_build
 
 /* The graphs of a task: its own, or `build` as the only one. */
 int32_t task_graph_count(const method_task *kind);

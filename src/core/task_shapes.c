@@ -67,7 +67,8 @@ static status check_known(const task *t)
     for (int32_t i = 0; i < task_ports(t); i++)
         for (int32_t k = 0; k < t->shape[i].rank; k++)
             if (t->shape[i].dim[k] < 1)
-                return fail(ERR_INTERNAL, "task %s: axis %d of %s [%s] is called like no setting and no option",
+                return fail(ERR_INTERNAL,
+                            "task %s: axis %d of %s [%s] is called like no setting and no option",
                             t->kind->name, (int)k, task_port(t, i)->name, task_port(t, i)->axes);
     return OK;
 }

@@ -6,12 +6,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-nn nn_of(const task_graph *t, const char *prefix)
+#include "core/method.h"
+
+nn nn_of(const struct task_graph *t, const char *prefix)
 {
     return (nn){.g = t->g, .params = t->params, .prefix = prefix, .slot = t->weights};
 }
 
-nn nn_of_state(const task_graph *t, const char *prefix, int32_t state)
+nn nn_of_state(const struct task_graph *t, const char *prefix, int32_t state)
 {
     return (nn){.g = t->g, .params = t->params, .prefix = prefix, .slot = t->states[state]};
 }

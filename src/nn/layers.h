@@ -5,7 +5,7 @@
 #ifndef SLMT_NN_LAYERS_H
 #define SLMT_NN_LAYERS_H
 
-#include "core/method.h"
+#include "core/params.h"
 #include "lib/graph.h"
 #include "lib/ops.h"
 
@@ -15,14 +15,15 @@ typedef struct nn {
     const params *params;
     const char *prefix; /* in front of every name: "E." */
     int32_t slot;       /* weight k is bound to plan slot `slot + k` */
-    value *weights;     /* NULL, or by tensor index: its value, NONE until it is used; a method may set another
-                           value first, such as a weight after a step that looks ahead */
+    value *weights; /* NULL, or by tensor index: its value, NONE until it is used; a method may set another
+                       value first, such as a weight after a step that looks ahead */
 } nn;
 
-/* The network of a task whose tensors' names begin with `prefix`, over the model's weights or those of a state
- * (t->states[k]): a builder without a table, which need not be closed. */
-nn nn_of(const task_graph *t, const char *prefix);
-nn nn_of_state(const task_graph *t, const char *prefix, int32_t state);
+/* The network of a task whose tensors' names begin with `prefix`, over the model's weights or those of a
+ * state (t->states[k]): a builder without a table, which need not be closed. */
+struct task_graph;
+nn nn_of(const struct task_graph *t, const char *prefix);
+nn nn_of_state(const struct task_graph *t, const char *prefix, int32_t state);
 
 /* Opens a builder with a table over graph g, whose tensor k is bound to plan slot `slot + k`; close frees the
  * table, not the graph. */
