@@ -1007,6 +1007,26 @@ inline slmt_metrics compare(view<const float> prediction, view<const float> targ
     return metrics;
 }
 
+/** slmt_compare_masked() of two images and a mask of [height][width]. */
+inline slmt_metrics compare(view<const float> prediction, view<const float> target,
+                            view<const std::uint8_t> mask, std::size_t height, std::size_t width)
+{
+    detail::expect_size("the mask", mask.size(), height * width);
+    detail::expect_size("the prediction", prediction.size(), height * width);
+    detail::expect_size("the target", target.size(), height * width);
+    auto metrics = detail::sized<slmt_metrics>();
+    check(slmt_compare_masked(prediction.data(), target.data(), mask.data(), height, width, &metrics));
+    return metrics;
+}
+
+/** slmt_metrics_combine(): the figures of a stack from those of its slices. */
+inline slmt_metrics combine(const std::vector<slmt_metrics> &slices, std::int32_t definition)
+{
+    auto metrics = detail::sized<slmt_metrics>();
+    check(slmt_metrics_combine(slices.data(), slices.size(), definition, &metrics));
+    return metrics;
+}
+
 } // namespace slmt
 
 #endif

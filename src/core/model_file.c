@@ -10,9 +10,6 @@
 #include "lib/half.h"
 #include "slmt/version.h"
 
-/* Changes when the same weights would give other numbers. */
-enum { NUMERICS_VERSION = 1 };
-
 /* One struct field that is kept as an attribute. */
 typedef struct field {
     const char *name;

@@ -2,6 +2,7 @@
 """Sessions: a task of a model, its settings, and the planned memory to run it."""
 
 import ctypes
+import os
 from collections.abc import Mapping
 from typing import Any, overload
 
@@ -88,19 +89,19 @@ class Session(Handle):
             raise ArgumentError(f"slices are {list(size)}, expected {list(self.shape(source.name)[-2:])}")
 
     @overload
-    def synthesize_volume(self, source: Volume, *, progress: ProgressLike = None) -> Volume: ...
+    def synthesize_volume(self, source: Volume | str | os.PathLike[str], *, progress: ProgressLike = None) -> Volume: ...
     @overload
     def synthesize_volume(self, source: Any, *, progress: ProgressLike = None) -> Any: ...
     def synthesize_volume(self, source: Any, *, progress: ProgressLike = None) -> Any:
-        """Makes a whole volume: a Volume from a Volume, a nibabel image, with its header, from a nibabel image.
+        """Makes a whole volume: a Volume from a Volume or the path of a file, a nibabel image from a nibabel image.
 
         source: raw intensities, any orientation. The result lies on the same grid with values in [0, 1], and is 0
         outside the crop and the slices of the model's preprocessing."""
-        volume = source if isinstance(source, Volume) else Volume.from_nibabel(source)
+        volume = Volume.of(source)
         pointer = ctypes.POINTER(_api.slmt_volume)()
         self._run(progress, _api.slmt_synthesize_volume, volume._pointer, pointer)
         target = Volume._of(pointer)
-        return target if volume is source else target.to_nibabel(source.header)
+        return target if isinstance(source, (Volume, str, os.PathLike)) else target.to_nibabel()
 
     def run(
         self,

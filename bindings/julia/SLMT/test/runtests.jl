@@ -236,6 +236,15 @@ end
             @test failure(() -> SLMT.slices(set, "six", "t1")).status == SLMT.SLMT_ERR_NOT_FOUND
             @test failure(() -> SLMT.slices(set, 4, 1)).status == SLMT.SLMT_ERR_NOT_FOUND
         end
+        names = ["Patient 01", "Müller", "名前", "a+b (2)", "x"^255]
+        DatasetWriter(context, path("names.h5"), ["t1"]; cut...) do writer
+            foreach(name -> add!(writer, name, (t1 = scan(1),), group = "one person"), names)
+            @test failure(() -> add!(writer, "a/b", (t1 = scan(1),))).status == SLMT.SLMT_ERR_ARGUMENT
+        end
+        Dataset(context, path("names.h5")) do set
+            @test [one.id for one in SLMT.records(set)] == names
+            @test all(one -> one.group == "one person", SLMT.records(set))
+        end
         @test_throws ErrorException DatasetWriter(writer -> error("stop"), context, path("half.h5"), ["t1"])
         @test !any(startswith("half"), readdir(folder))
         writer = DatasetWriter(context, path("kept.h5"), [:t1]; cut...)
@@ -361,6 +370,16 @@ end
         @test SLMT.compare(truth, truth).psnr == 100
         @test SLMT.compare(truth .+ 0.1f0, truth).psnr ≈ 20 atol = 1e-3
         @test_throws DimensionMismatch SLMT.compare(truth, truth[:, 2:end])
+        stack = cat(truth, zero(truth), dims = 3)
+        @test SLMT.compare_volume(stack .+ 0.1f0, stack).with_signal == 1
+        @test SLMT.compare_volume(stack .+ 0.1f0, stack).psnr ≈ 20 atol = 1e-3
+        @test SLMT.compare_volume(stack, stack, definition = :paper).nmse == 0
+        @test isnan(SLMT.compare(truth, zero(truth)).nmse)
+        half = truth .> 0.5
+        made = truth .+ ifelse.(half, 0.1f0, 0.3f0)
+        @test SLMT.compare(made, truth, half).psnr ≈ 20 atol = 1e-3
+        @test SLMT.compare_volume(cat(made, made, dims = 3), cat(truth, truth, dims = 3),
+                                  mask = cat(half, half, dims = 3)).pixels == 2 * count(half)
         # The first sequence makes the others well, the third is made badly.
         scores = [(source = s, target = t, psnr = 20.0 + 5 * (s == 1) - 3 * (t == 3), ssim = NaN, lpips = NaN)
                   for s in 1:3 for t in 1:3 if s != t]
