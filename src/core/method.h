@@ -149,7 +149,9 @@ typedef struct feed {
     mem *mem;
     slmt_model *model; /* whose card a sampler may read and write */
     numbers at;
-    const void *rule; /* of the task's feeding */
+    const struct method_task *kind;
+    const bk_shape *shape; /* by input */
+    const void *rule;      /* of the task's feeding */
     slmt_dataset *set;
     uint64_t seed;
     int32_t rank, ranks;        /* this process, and how many share a step: each takes samples of its own */

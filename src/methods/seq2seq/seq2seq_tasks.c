@@ -101,16 +101,19 @@ static void synthesize_build(task_graph *t)
     t->out[0] = seq2seq_volumes(t->g, &o, y, s.times_out);
 }
 
-/* In 2D neighbouring slices are the channels (2.5D), in 3D they are the volume. */
+/* In 2D neighbouring slices are the channels (2.5D), in 3D they are the volume, which has one channel. A
+ * volume and a set have one time point. */
+static stacking stack_of(seq2seq_options o, int one_time, int32_t depth)
+{
+    if (!one_time || (o.ndims == 3 && o.channels != 1))
+        return (stacking){0, 0};
+    return o.ndims == 3 ? (stacking){depth, 1} : (stacking){o.channels, 0};
+}
+
 static stacking synthesize_stack(numbers at)
 {
-    const seq2seq_options o = options_of(at.option);
     const synthesize_settings s = synthesize_of(at.setting);
-    if (s.times != 1 || s.times_out != 1)
-        return (stacking){0, 0};
-    if (o.ndims == 2)
-        return (stacking){o.channels, 0};
-    return (stacking){o.channels == 1 ? s.depth : 0, 1};
+    return stack_of(options_of(at.option), s.times == 1 && s.times_out == 1, s.depth);
 }
 
 static const slicing synthesize_slices = {synthesize_stack, -1, 1};
@@ -206,24 +209,15 @@ static void train_build(task_graph *t)
 
 /* ---- samples from a set ---- */
 
-/* A sample is a stack of neighbouring slices, cropped: the channels in 2D, the volume in 3D. */
-static status train_stacks(numbers at, stack_shape *shape)
+/* As in synthesis; the crop of a slice is as large as the task's images. */
+static stacking train_stack(numbers at)
 {
-    const seq2seq_options o = options_of(at.option);
     const seq2seq_settings s = train_of(at.setting);
-    if (s.times != 1 || (o.ndims == 3 && o.channels != 1))
-        return fail(ERR_ARGUMENT, "slmt_trainer_run: a set has one time point and one channel; more are for "
-                                  "slmt_trainer_step()");
-    *shape = (stack_shape){.slices = o.ndims == 3 ? s.depth : o.channels,
-                           .rows = s.height,
-                           .columns = s.width,
-                           .crops = s.crops,
-                           .most_sequences = o.code_length};
-    return OK;
+    return stack_of(options_of(at.option), s.times == 1, s.depth);
 }
 
-static const stack_rule train_rule = {train_stacks, {SOURCE, TARGET, SOURCE_SEQUENCE, TARGET_SEQUENCE}};
-static const feeding train_feeding = STACK_PAIR_FEEDING(&train_rule);
+static const slicing train_slices = {train_stack, -1, 1};
+static const feeding train_feeding = STACK_PAIR_FEEDING;
 
 /* ---- the method ---- */
 
@@ -231,7 +225,7 @@ static const method_task tasks[] = {
     {TASK(synthesize, "make images of any sequence from images of another"), .shapes = synthesize_shapes,
      .slices = &synthesize_slices, .metrics = &image_metrics},
     {TASK(train, "train on pairs of sequences, drawn from those that a subject has"), .trains = 1,
-     .shapes = train_shapes, .feeding = &train_feeding},
+     .shapes = train_shapes, .slices = &train_slices, .feeding = &train_feeding},
 };
 
 const method method_seq2seq = {

@@ -152,19 +152,14 @@ static void finetune_build(task_graph *t)
 
 /* ---- samples from a set ---- */
 
-static int32_t image_side(numbers at)
-{
-    return slmt_net_of(at.option).options.image_size;
-}
-
 static void augment_single(float *image, float *none, int side, float *spare, random_stream *r)
 {
     (void)none;
     augment_pretrain(image, side, spare, r);
 }
 
-static const slice_rule single_slices = {0, image_side, augment_single, NULL};
-static const slice_rule pairs_of_slices = {1, image_side, augment_finetune, NULL};
+static const slice_rule single_slices = {augment_single};
+static const slice_rule pairs_of_slices = {augment_finetune};
 static const feeding pretrain_feeding = SLICE_FEEDING(&single_slices);
 static const feeding finetune_feeding = SLICE_FEEDING(&pairs_of_slices);
 
