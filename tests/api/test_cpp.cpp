@@ -5,8 +5,8 @@
  * not true ends the program. */
 #include "slmt/slmt.hpp"
 
-#include <array>
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
