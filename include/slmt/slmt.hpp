@@ -499,7 +499,7 @@ class session
         check(slmt_net_session_create(model.get(), &config, &made));
         handle_.reset(made);
     }
-    /** Any task that does not train, by name; nullptr: "synthesize". */
+    /** Any task that does not train, by name; nullptr: the one that makes a target. */
     explicit session(const model &model, const char *task = nullptr, const numbers &settings = {})
     {
         slmt_session *made = nullptr;
@@ -535,7 +535,7 @@ class session
     /** As many slices as there are in the source; the target is as large. */
     void synthesize(view<const float> source, view<float> target)
     {
-        std::vector<std::int64_t> one = shape("source");
+        std::vector<std::int64_t> one = shape(source_name());
         std::size_t pixels = static_cast<std::size_t>(one[one.size() - 2] * one[one.size() - 1]);
         std::size_t count = source.size() / pixels;
         detail::expect_size("the source", source.size(), count * pixels);
@@ -575,6 +575,16 @@ class session
     static std::int32_t call(void *user, const char *stage, std::uint64_t done, std::uint64_t total)
     {
         return (*static_cast<detail::callback<progress> *>(user))(stage, done, total);
+    }
+    /** The input that slices go to. */
+    const char *source_name() const
+    {
+        auto info = detail::sized<slmt_port_info>();
+        const char *method = slmt_model_method(slmt_session_model(get())), *task = slmt_session_task(get());
+        for (std::size_t i = 0; slmt_task_input(method, task, i, &info) == SLMT_OK; i++)
+            if (info.role == SLMT_ROLE_SOURCE)
+                return info.name;
+        throw error(SLMT_ERR_UNSUPPORTED, std::string("task ") + task + " of " + method + " takes no slices");
     }
     void check_call(slmt_status status)
     {

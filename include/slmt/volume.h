@@ -126,6 +126,18 @@ typedef struct slmt_metrics {
 SLMT_API slmt_status slmt_compare(const float *prediction, const float *target, size_t height, size_t width,
                                   slmt_metrics *metrics);
 
+/**
+ * One of the figures by the name that slmt_task_metric() lists it under: the name of the field.
+ *
+ * @param metrics  filled by slmt_compare()
+ * @param name     "psnr", "ssim", ...
+ * @param value    receives it
+ * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (slmt_compare() gives no such figure), SLMT_ERR_ARGUMENT
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_metrics_value(const slmt_metrics *metrics, const char *name, double *value);
+
 #ifdef __cplusplus
 }
 #endif

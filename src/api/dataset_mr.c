@@ -126,8 +126,9 @@ slmt_status slmt_dataset_writer_add(slmt_dataset_writer *writer, const char *sub
                     "slmt_dataset_writer_add: subject must be 1 to %d letters, digits, '-', '_', '.', and "
                     "not \".\" or \"..\"",
                     RECORD_NAME_MAX);
-    if (split != SLMT_SPLIT_TRAIN && split != SLMT_SPLIT_TEST)
-        return fail(ERR_ARGUMENT, "slmt_dataset_writer_add: split is %d, expected SLMT_SPLIT_TRAIN or _TEST",
+    if (!dataset_split_name(split))
+        return fail(ERR_ARGUMENT,
+                    "slmt_dataset_writer_add: split is %d, expected SLMT_SPLIT_TRAIN, _TEST or _VALIDATION",
                     split);
     TRY(check_volumes(subject, volumes, dataset_file_writer_fields(writer->file)));
     slmt_record record = {.struct_size = sizeof record, .split = split, .id = subject};

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/structs.h"
+#include "data/image_metrics.h"
 #include "data/metrics.h"
 #include "io/nifti.h"
 
@@ -17,7 +18,7 @@ slmt_status slmt_volume_read(slmt_context *context, const char *path, slmt_volum
     REQUIRE(context);
     REQUIRE(path);
     REQUIRE(volume);
-    TRY(nifti_scan_read(&context->mem, path, &scan));
+    TRY(nifti_scan_read(&context->mem, path, NIFTI_STRICT, &scan));
     status s = volume_new(context, &scan, volume);
     if (s != OK)
         nifti_scan_free(&context->mem, &scan);
@@ -139,4 +140,14 @@ slmt_status slmt_compare(const float *prediction, const float *target, size_t he
     mem_init(&m, NULL, NULL, NULL, 0);
     TRY(metrics_compare(&m, prediction, target, height, width, &found));
     return struct_write(metrics, &found, sizeof found, "slmt_metrics");
+}
+
+slmt_status slmt_metrics_value(const slmt_metrics *metrics, const char *name, double *value)
+{
+    slmt_metrics known = {.struct_size = sizeof known};
+    REQUIRE(metrics);
+    REQUIRE(name);
+    REQUIRE(value);
+    TRY(struct_read(&known, sizeof known, metrics, "slmt_metrics"));
+    return image_metric_value(&known, name, value);
 }

@@ -29,7 +29,29 @@ typedef struct port {
     int32_t flags; /* PORT_... */
     const char *help;
     const char *below; /* of indices: the option that they lie below; else NULL */
+    int32_t role;      /* SLMT_ROLE_... */
 } port;
+
+/* Rows: float32 numbers, those that have a role (SOURCE, TARGET), numbers that prepare() fills in, indices
+ * below an option, and a number that a step reports. */
+#define PORT_REAL(name_, axes_, text)                                                                        \
+    {                                                                                                        \
+        .name = name_, .axes = axes_, .type = SLMT_TENSOR_FLOAT32, .help = text                              \
+    }
+#define PORT_ROLE(name_, axes_, role_, text)                                                                 \
+    {                                                                                                        \
+        .name = name_, .axes = axes_, .type = SLMT_TENSOR_FLOAT32, .help = text, .role = SLMT_ROLE_##role_   \
+    }
+#define PORT_MADE(name_, axes_, type_, text)                                                                 \
+    {                                                                                                        \
+        .name = name_, .axes = axes_, .type = SLMT_TENSOR_##type_, .flags = PORT_HIDDEN, .help = text        \
+    }
+#define PORT_INDEX(name_, role_, below_, text)                                                               \
+    {                                                                                                        \
+        .name = name_, .axes = "1", .type = SLMT_TENSOR_INT32, .flags = PORT_SHARED, .help = text,           \
+        .below = below_, .role = SLMT_ROLE_##role_                                                           \
+    }
+#define PORT_LOSS(name_, text) PORT_REAL(name_, "", text)
 
 typedef struct port_table {
     const port *rows;
@@ -39,6 +61,26 @@ typedef struct port_table {
     {                                                                                                        \
         table, (int32_t)(sizeof(table) / sizeof *(table))                                                    \
     }
+
+/* The index of the port that has a role; -1: none. */
+int32_t port_with_role(port_table t, int32_t role);
+
+/* 1: its first axis counts samples. */
+int port_is_batched(const port *p);
+
+/* A figure that judges a task; the public description has the same fields. */
+typedef struct metric {
+    const char *name, *title, *unit;
+    int32_t direction; /* SLMT_METRIC_... */
+    int32_t decimals;
+    int32_t by_class;
+    const char *help;
+} metric;
+
+typedef struct metric_table {
+    const metric *rows;
+    int32_t n;
+} metric_table;
 
 /* The numbers of a model and of one task of it, in the order of their tables. */
 typedef struct numbers {
@@ -152,6 +194,7 @@ typedef struct method_task {
     status (*shapes)(numbers at, bk_dtype real, bk_shape *shape);
     void (*build)(task_graph *t); /* sets every output */
     const slicing *slices;        /* NULL: no volumes */
+    const metric_table *metrics;  /* by which outputs are judged, the most telling one first; NULL: none */
 
     /* of tasks that train */
     const param_set *sets; /* NULL: one set of all tensors */
@@ -183,7 +226,8 @@ typedef struct method {
     /* Sets of options that go by a name, "base|small|tiny", and what fills them in; NULL: none. */
     const char *presets;
     void (*preset)(int32_t index, double *option);
-    status (*check)(const double *option); /* rules between options; their ranges are checked before */
+    status (*check)(
+        const double *option); /* rules between options; their ranges are checked before. NULL: none */
     void (*tensors)(params *p, const double *option);
     const method_task *tasks;
     int32_t n_tasks;
@@ -195,6 +239,9 @@ const method *method_named(const char *name); /* NULL: none */
 void method_add(const method *m);
 
 const method_task *task_named(const method *m, const char *name);
+
+/* The task that makes a target: it does not train, and has an output of that role. NULL: none. */
+const method_task *task_synthesis(const method *m);
 
 /* The defaults, or those of the preset that is among the given numbers (its index, "preset"), then the other
  * given ones. ERR_NOT_FOUND, ERR_ARGUMENT. */

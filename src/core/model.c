@@ -89,7 +89,7 @@ void model_release(slmt_model *m)
 
 int32_t model_image_side(const slmt_model *model)
 {
-    int32_t k = number_index(model->method->options, "image_size");
+    int32_t k = number_with_role(model->method->options, SLMT_ROLE_SIDE);
     return k < 0 ? 0 : (int32_t)model->option[k];
 }
 

@@ -23,6 +23,7 @@ typedef struct number {
     const char *was;     /* the name in older files, or NULL */
     int32_t is_later;    /* 1: checkpoints from before the row lack it, which means its initial value */
     size_t offset;       /* in the struct of numbers_read(): int32_t, double, int32_t[count] */
+    int32_t role;        /* SLMT_ROLE_... */
 } number;
 
 enum { LIST_MOST = 8 };
@@ -32,6 +33,12 @@ enum { LIST_MOST = 8 };
     {                                                                                                        \
         .name = #member, .kind = SLMT_NUMBER_WHOLE, .initial = first, .low = least, .high = most,            \
         .help = text, .offset = offsetof(type, member)                                                       \
+    }
+/* The same for a number that the library or a program looks for: role_ is BATCH, SIDE, HEIGHT and so on. */
+#define NUMBER_ROLE(type, member, role_, first, least, most, text)                                           \
+    {                                                                                                        \
+        .name = #member, .kind = SLMT_NUMBER_WHOLE, .initial = first, .low = least, .high = most,            \
+        .help = text, .offset = offsetof(type, member), .role = SLMT_ROLE_##role_                            \
     }
 #define NUMBER_REAL(type, member, first, least, most, text)                                                  \
     {                                                                                                        \
@@ -73,6 +80,9 @@ int32_t number_place(number_table t, int32_t k);
 
 /* The index of a value by its name (of a list: by that of an element); -1: none. */
 int32_t number_index(number_table t, const char *name);
+
+/* The index of the value that has a role; -1: none. */
+int32_t number_with_role(number_table t, int32_t role);
 
 /* Between values and the struct that the rows are members of. */
 void numbers_read(number_table t, const double *values, void *to);

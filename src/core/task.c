@@ -7,6 +7,19 @@
 
 #include "lib/ops/rules.h"
 
+int32_t port_with_role(port_table t, int32_t role)
+{
+    for (int32_t i = 0; i < t.n; i++)
+        if (t.rows[i].role == role)
+            return i;
+    return -1;
+}
+
+int port_is_batched(const port *p)
+{
+    return !(p->flags & PORT_SHARED) && p->axes[0] != '\0';
+}
+
 status task_init(task *t, slmt_model *model, const method_task *kind, const double *setting)
 {
     TRY(task_check(kind));
@@ -164,7 +177,7 @@ const port *task_port(const task *t, int32_t i)
 
 int task_is_batched(const task *t, int32_t i)
 {
-    return !(task_port(t, i)->flags & PORT_SHARED) && t->shape[i].rank > 0;
+    return port_is_batched(task_port(t, i)) && t->shape[i].rank > 0;
 }
 
 status task_shape_named(const task *t, const char *name, int64_t batch, int64_t shape[6], int32_t *rank)

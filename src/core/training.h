@@ -57,7 +57,7 @@ enum { RATE_BY_STEP, RATE_BY_EPOCH };
 
 /* clang-format off */
 #define TRAIN_NUMBERS(batch_, epochs_, rate_, beta2_, data_rate_, recompute_)                                \
-    NUMBER_WHOLE(train_settings, batch, batch_, 1, 65536, "samples a step"),                                 \
+    NUMBER_ROLE(train_settings, batch, BATCH, batch_, 1, 65536, "samples a step"),                           \
     NUMBER_WHOLE(train_settings, epochs, epochs_, 1, 1000000, "passes over the training samples"),           \
     NUMBER_CHOICE(train_settings, augment, 1, 1, "off|on", "random changes of the samples"),                 \
     NUMBER_REAL(train_settings, learning_rate, rate_, 0, 1e3, "highest learning rate"),                      \

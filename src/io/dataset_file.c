@@ -108,8 +108,8 @@ status dataset_record_of(dataset_file *f, const catalogue_group *g, const char *
     if ((size_t)index >= f->n_records || f->records[index].id)
         return fail(ERR_SCHEMA, "%s: /%s: index %d is past the last or taken", f->label, g->path, index);
     if (!dataset_split_of(split))
-        return fail(ERR_SCHEMA, "%s: /%s: split is \"%.16s\", expected train or test", f->label, g->path,
-                    split);
+        return fail(ERR_SCHEMA, "%s: /%s: split is \"%.16s\", expected train, test or validation", f->label,
+                    g->path, split);
     f->records[index] = (slmt_record){
         .struct_size = sizeof *f->records, .split = dataset_split_of(split), .id = id, .group = id};
     *record = (size_t)index;

@@ -35,14 +35,20 @@ int dataset_record_name_ok(const char *name)
            strcmp(name, "..") != 0;
 }
 
+static const char *const split_names[] = {
+    [SLMT_SPLIT_TRAIN] = "train", [SLMT_SPLIT_TEST] = "test", [SLMT_SPLIT_VALIDATION] = "validation"};
+
 const char *dataset_split_name(int32_t split)
 {
-    return split == SLMT_SPLIT_TRAIN ? "train" : "test";
+    return split >= SLMT_SPLIT_TRAIN && split <= SLMT_SPLIT_VALIDATION ? split_names[split] : NULL;
 }
 
 int32_t dataset_split_of(const char *name)
 {
-    return strcmp(name, "train") == 0 ? SLMT_SPLIT_TRAIN : strcmp(name, "test") == 0 ? SLMT_SPLIT_TEST : 0;
+    for (int32_t split = SLMT_SPLIT_TRAIN; split <= SLMT_SPLIT_VALIDATION; split++)
+        if (strcmp(split_names[split], name) == 0)
+            return split;
+    return 0;
 }
 
 static const char *const kind_names[] = {

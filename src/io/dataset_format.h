@@ -38,7 +38,7 @@ int dataset_field_name_ok(const char *name);
 int dataset_record_name_ok(const char *name);
 
 /* Converts constants to their names in the file, and back: 0 for a name that is not one. */
-const char *dataset_split_name(int32_t split);
+const char *dataset_split_name(int32_t split); /* NULL: no split of a record */
 int32_t dataset_split_of(const char *name);
 const char *dataset_kind_name(int32_t kind); /* NULL: not a kind */
 int32_t dataset_kind_of(const char *name);

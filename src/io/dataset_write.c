@@ -240,8 +240,9 @@ static status check_record(const dataset_file_writer *w, const slmt_record *r)
     if (r->group && !dataset_record_name_ok(r->group))
         return fail(ERR_ARGUMENT, "%s: the group of record %s must be %s", sealed_file_label(&w->file), r->id,
                     rule);
-    if (r->split != SLMT_SPLIT_TRAIN && r->split != SLMT_SPLIT_TEST)
-        return fail(ERR_ARGUMENT, "%s: the split of record %s is %d, expected SLMT_SPLIT_TRAIN or _TEST",
+    if (!dataset_split_name(r->split))
+        return fail(ERR_ARGUMENT,
+                    "%s: the split of record %s is %d, expected SLMT_SPLIT_TRAIN, _TEST or _VALIDATION",
                     sealed_file_label(&w->file), r->id, r->split);
     return OK;
 }

@@ -16,6 +16,7 @@
 #include "must.h"
 #include "numbers.h"
 #include "options.h"
+#include "scored_set.h"
 #include "settings.h"
 #include "table.h"
 
@@ -257,8 +258,8 @@ static const char *type_name(int32_t type)
 
 typedef struct set_field {
     slmt_field info;
-    size_t records[3]; /* by SLMT_SPLIT_... */
-    int64_t rows[3];
+    size_t records[4]; /* by SLMT_SPLIT_... */
+    int64_t rows[4];
 } set_field;
 
 static set_field count_field(const slmt_dataset *set, size_t index)
@@ -293,29 +294,41 @@ static void put_shape(table *t, const slmt_field *f)
     table_cell(t, "[%s]", text);
 }
 
+/* The validation part comes last, and only where there is one. */
+static const int32_t shown_splits[] = {SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST, SLMT_SPLIT_VALIDATION};
+
 static void print_field(table *t, const set_field *f)
 {
     table_cell(t, "  %s", f->info.name);
     table_cell(t, "%s", kind_name(f->info.kind));
     table_cell(t, "%s", type_name(f->info.type));
     put_shape(t, &f->info);
-    for (int32_t split = SLMT_SPLIT_TRAIN; split <= SLMT_SPLIT_TEST; split++) {
-        table_cell(t, "%zu", f->records[split]);
-        table_cell(t, "%" PRId64, f->rows[split]);
+    for (size_t i = 0; i < t->columns / 2 - 2; i++) {
+        table_cell(t, "%zu", f->records[shown_splits[i]]);
+        table_cell(t, "%" PRId64, f->rows[shown_splits[i]]);
     }
+}
+
+static bool has_validation(const slmt_dataset *set)
+{
+    for (size_t i = 0; i < slmt_dataset_record_count(set); i++)
+        if (slmt_dataset_subject_split(set, i) == SLMT_SPLIT_VALIDATION)
+            return true;
+    return false;
 }
 
 /* Of MR volumes a record is a subject, and a row a slice. */
 static void print_set_fields(const slmt_dataset *set, bool mr)
 {
     table t;
-    table_begin(&t, 8);
-    for (size_t i = 0; i < 8; i++)
-        table_cell(&t, "%s",
-                   (const char *[]){"fields", "kind", "type", "shape",
-                                    mr ? "train subjects" : "train records",
-                                    mr ? "train slices" : "train rows", mr ? "test subjects" : "test records",
-                                    mr ? "test slices" : "test rows"}[i]);
+    size_t splits = has_validation(set) ? 3 : 2;
+    table_begin(&t, 4 + 2 * splits);
+    for (size_t i = 0; i < 4; i++)
+        table_cell(&t, "%s", (const char *[]){"fields", "kind", "type", "shape"}[i]);
+    for (size_t i = 0; i < splits; i++) {
+        table_cell(&t, "%s %s", split_name(shown_splits[i]), mr ? "subjects" : "records");
+        table_cell(&t, "%s %s", split_name(shown_splits[i]), mr ? "slices" : "rows");
+    }
     for (size_t i = 0; i < slmt_dataset_field_count(set); i++) {
         set_field f = count_field(set, i);
         print_field(&t, &f);
@@ -344,7 +357,7 @@ static void print_records(const slmt_dataset *set, bool mr)
     for (size_t i = 0; i < slmt_dataset_record_count(set); i++) {
         slmt_record record = {.struct_size = sizeof record};
         slmt_dataset_record(set, i, &record);
-        printf("  %s %s", record.id, record.split == SLMT_SPLIT_TEST ? "test" : "train");
+        printf("  %s %s", record.id, split_name(record.split));
         if (strcmp(record.group, record.id) != 0)
             printf(" of %s:", record.group);
         for (size_t c = 0; c < slmt_dataset_field_count(set); c++) {

@@ -371,13 +371,51 @@ bool task_find(const char *method, const char *name, slmt_task_info *info)
     return false;
 }
 
-bool task_has_input(const char *method, const char *task, const char *name)
+bool number_for(number_owner owner, int32_t role, slmt_number_info *info)
 {
-    slmt_port_info info = {.struct_size = sizeof info};
-    for (size_t i = 0; slmt_task_input(method, task, i, &info) == SLMT_OK; i++)
-        if (strcmp(info.name, name) == 0)
+    for (size_t i = 0; number_at(owner, i, info); i++)
+        if (info->role == role)
             return true;
     return false;
+}
+
+typedef slmt_status port_function(const char *method, const char *task, size_t index, slmt_port_info *info);
+
+static bool port_for(port_function *at, const char *method, const char *task, int32_t role,
+                     slmt_port_info *info)
+{
+    *info = (slmt_port_info){.struct_size = sizeof *info};
+    for (size_t i = 0; at(method, task, i, info) == SLMT_OK; i++)
+        if (info->role == role)
+            return true;
+    return false;
+}
+
+bool input_for(const char *method, const char *task, int32_t role, slmt_port_info *info)
+{
+    return port_for(slmt_task_input, method, task, role, info);
+}
+
+const char *synthesis_task(const char *method)
+{
+    slmt_task_info info;
+    slmt_port_info target;
+    for (size_t i = 0; task_at(method, i, &info); i++)
+        if (!info.trains && port_for(slmt_task_output, method, info.name, SLMT_ROLE_TARGET, &target))
+            return info.name;
+    return NULL;
+}
+
+const char *only_training_task(const char *method)
+{
+    slmt_task_info info;
+    const char *only = NULL;
+    for (size_t i = 0; task_at(method, i, &info); i++) {
+        if (info.trains && only)
+            return NULL;
+        only = info.trains ? info.name : only;
+    }
+    return only;
 }
 
 int no_such_method(const char *name)

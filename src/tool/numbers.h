@@ -63,8 +63,15 @@ bool task_at(const char *method, size_t index, slmt_task_info *info);
 /* Describes a task of a method; false: there is none. */
 bool task_find(const char *method, const char *name, slmt_task_info *info);
 
-/* Whether a task has an input of that name. */
-bool task_has_input(const char *method, const char *task, const char *name);
+/* The number, or the input of a task, that has a role SLMT_ROLE_...; false: there is none. */
+bool number_for(number_owner owner, int32_t role, slmt_number_info *info);
+bool input_for(const char *method, const char *task, int32_t role, slmt_port_info *info);
+
+/* The name of the task that makes a target; NULL: there is none. */
+const char *synthesis_task(const char *method);
+
+/* The name of the only task that trains; NULL: there are several, or none. */
+const char *only_training_task(const char *method);
 
 /* Complains that there is no such method, and which there are. Returns EXIT_USAGE. */
 int no_such_method(const char *name);

@@ -18,6 +18,7 @@
 #include "must.h"
 #include "options.h"
 #include "paths.h"
+#include "scored_set.h"
 #include "settings.h"
 
 enum { MOST_CONTRASTS = 64 };
@@ -38,6 +39,8 @@ typedef struct prepare {
     const char *out;
     double test_fraction;
     const char *test; /* names with commas between, or NULL */
+    double validation_fraction;
+    const char *validation; /* likewise */
     uint64_t seed;
     contrast contrasts[MOST_CONTRASTS]; /* contrasts, then label maps */
     size_t contrast_count;              /* of both */
@@ -102,6 +105,11 @@ static const field prepare_fields[] = {
      PREPARE(test_fraction)},
     {"test", "A,B,...", "the subjects kept for testing, instead of --test-fraction", FIELD_TEXT,
      PREPARE(test)},
+    {"validation-fraction", "PART",
+     "part of the subjects that is kept for choosing a model or settings, those before the test subjects",
+     FIELD_REAL, PREPARE(validation_fraction)},
+    {"validation", "A,B,...", "the subjects kept for choosing, instead of --validation-fraction", FIELD_TEXT,
+     PREPARE(validation)},
     {"seed", "N", "shuffle the subjects before splitting; default: they stay in the order of their names",
      FIELD_UINT, PREPARE(seed), .flags = FIELD_HIDDEN},
     {0}};
@@ -183,31 +191,51 @@ static void shuffle(prepare *p)
     }
 }
 
-static int split_by_name(prepare *p)
+/* Puts the named subjects into a split; `option` gave the list, NULL: an empty one. */
+static int split_by_name(prepare *p, const char *list, const char *option, int32_t split)
 {
     int code = EXIT_OK;
-    char *names = must_copy(p->test);
+    char *names = must_copy(list ? list : "");
     char *rest = NULL;
     for (char *name = strtok_r(names, ",", &rest); name && code == EXIT_OK;
          name = strtok_r(NULL, ",", &rest)) {
         subject *s = find_subject(p, name);
-        if (s)
-            s->split = SLMT_SPLIT_TEST;
+        if (!s)
+            code = fail_with(EXIT_USAGE, "--%s: no folder has a subject '%s'", option, name);
+        else if (s->split != SLMT_SPLIT_TRAIN && s->split != split)
+            code = fail_with(EXIT_USAGE, "--%s: subject '%s' is in --test too", option, name);
         else
-            code = fail_with(EXIT_USAGE, "--test: no folder has a subject '%s'", name);
+            s->split = split;
     }
     free(names);
     return code;
 }
 
-static int split_by_fraction(prepare *p)
+/* Puts the last of the subjects that are still trained on into a split. */
+static int split_by_fraction(prepare *p, double fraction, const char *option, int32_t split)
 {
-    if (!(p->test_fraction >= 0 && p->test_fraction <= 1))
-        return fail_with(EXIT_USAGE, "--test-fraction: %g is not between 0 and 1", p->test_fraction);
-    size_t test = (size_t)llround(p->test_fraction * (double)p->subject_count);
-    for (size_t i = p->subject_count - test; i < p->subject_count; i++)
-        p->subjects[i].split = SLMT_SPLIT_TEST;
+    if (!(fraction >= 0 && fraction <= 1))
+        return fail_with(EXIT_USAGE, "--%s: %g is not between 0 and 1", option, fraction);
+    size_t wanted = (size_t)llround(fraction * (double)p->subject_count);
+    for (size_t i = p->subject_count; i-- > 0 && wanted > 0;)
+        if (p->subjects[i].split == SLMT_SPLIT_TRAIN) {
+            p->subjects[i].split = split;
+            wanted--;
+        }
     return EXIT_OK;
+}
+
+/* Named subjects are put aside before any part is taken of the others. */
+static int split_subjects(prepare *p)
+{
+    int code = split_by_name(p, p->test, "test", SLMT_SPLIT_TEST);
+    if (code == EXIT_OK)
+        code = split_by_name(p, p->validation, "validation", SLMT_SPLIT_VALIDATION);
+    if (code == EXIT_OK && !p->test)
+        code = split_by_fraction(p, p->test_fraction, "test-fraction", SLMT_SPLIT_TEST);
+    if (code == EXIT_OK && !p->validation)
+        code = split_by_fraction(p, p->validation_fraction, "validation-fraction", SLMT_SPLIT_VALIDATION);
+    return code;
 }
 
 static size_t read_volumes(prepare *p, slmt_context *context, const subject *s, slmt_volume **volumes)
@@ -232,7 +260,7 @@ static void log_subject(const prepare *p, journal *log, const subject *s, slmt_v
 {
     cJSON *event = journal_event("subject");
     cJSON_AddStringToObject(event, "subject", s->id);
-    cJSON_AddStringToObject(event, "split", s->split == SLMT_SPLIT_TEST ? "test" : "train");
+    cJSON_AddStringToObject(event, "split", split_name(s->split));
     cJSON *names = cJSON_AddArrayToObject(event, "contrasts");
     for (size_t c = 0; c < p->contrast_count; c++)
         if (volumes[c])
@@ -320,7 +348,7 @@ static int prepare_set(prepare *p, const common *options, const slmt_preprocess 
     if (code == EXIT_OK && shuffled)
         shuffle(p);
     if (code == EXIT_OK)
-        code = p->test ? split_by_name(p) : split_by_fraction(p);
+        code = split_subjects(p);
     if (code == EXIT_OK)
         code = common_context(options, &context);
     if (code == EXIT_OK)
@@ -360,6 +388,8 @@ int command_prepare(int argc, char **argv)
     int code;
     if (p.test && options_given(&line, &p, "test-fraction"))
         code = fail_with(EXIT_USAGE, "--test and --test-fraction exclude each other");
+    else if (p.validation && options_given(&line, &p, "validation-fraction"))
+        code = fail_with(EXIT_USAGE, "--validation and --validation-fraction exclude each other");
     else
         code = prepare_set(&p, &options, &preprocess, shuffled);
     free_lists(&p);

@@ -9,8 +9,19 @@
 #include "settings.h"
 #include "tool.h"
 
-const field_choice split_choices[] = {
-    {"test", SLMT_SPLIT_TEST}, {"train", SLMT_SPLIT_TRAIN}, {"all", SLMT_SPLIT_ALL}, {0}};
+const field_choice split_choices[] = {{"test", SLMT_SPLIT_TEST},
+                                      {"validation", SLMT_SPLIT_VALIDATION},
+                                      {"train", SLMT_SPLIT_TRAIN},
+                                      {"all", SLMT_SPLIT_ALL},
+                                      {0}};
+
+const char *split_name(int32_t split)
+{
+    const field_choice *c = split_choices;
+    while (c->name && c->value != split)
+        c++;
+    return c->name;
+}
 
 bool in_split(const slmt_dataset *set, size_t subject, int32_t split)
 {

@@ -15,6 +15,9 @@
 
 extern const field_choice split_choices[]; /* of --split: SLMT_SPLIT_... */
 
+/* Its name in that list. */
+const char *split_name(int32_t split);
+
 bool in_split(const slmt_dataset *set, size_t subject, int32_t split);
 
 /* A run of such a command. */

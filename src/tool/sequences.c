@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a model is told is found by the names of its task's inputs and settings, not by its method. */
+/* sequences.c - models that are told which contrast to make. The input for it is found by its role, whatever
+ * the method calls it. */
 #include "sequences.h"
 
 #include <stdio.h>
@@ -9,12 +10,17 @@
 #include "numbers.h"
 #include "tool.h"
 
-static const char task[] = "synthesize";
-static const char input[] = "sequence";
+/* The input that takes the contrast to make; false: the model makes one contrast only, or none. */
+static bool choice_of(const char *method, slmt_port_info *input)
+{
+    const char *task = synthesis_task(method);
+    return task && input_for(method, task, SLMT_ROLE_TARGET_CONTRAST, input);
+}
 
 bool takes_sequence(const slmt_model *model)
 {
-    return task_has_input(slmt_model_method(model), task, input);
+    slmt_port_info input;
+    return choice_of(slmt_model_method(model), &input);
 }
 
 static const char *names_of(const slmt_model *model)
@@ -61,27 +67,31 @@ int check_method(const slmt_model *model, const char *path, const char *method)
 
 int slice_session(slmt_model *model, int32_t batch, slmt_session **session)
 {
+    static const int32_t roles[] = {SLMT_ROLE_BATCH, SLMT_ROLE_HEIGHT, SLMT_ROLE_WIDTH};
+    const number_owner owner = {slmt_model_method(model), synthesis_task(slmt_model_method(model))};
     slmt_preprocess preprocess;
     slmt_number settings[3];
     size_t count = 0;
     slmt_preprocess_init(&preprocess);
     slmt_status status = slmt_model_get_preprocess(model, &preprocess);
-    const slmt_number wanted[] = {
-        {"batch", batch}, {"height", preprocess.image_size}, {"width", preprocess.image_size}};
-    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+    for (size_t i = 0; owner.task && i < sizeof roles / sizeof *roles; i++) {
         slmt_number_info info;
-        if (number_named((number_owner){slmt_model_method(model), task}, wanted[i].name, &info))
-            settings[count++] = wanted[i];
+        if (number_for(owner, roles[i], &info))
+            settings[count++] =
+                (slmt_number){info.name, roles[i] == SLMT_ROLE_BATCH ? batch : preprocess.image_size};
     }
     if (status == SLMT_OK)
-        status = slmt_session_create(model, task, settings, count, session);
+        status = slmt_session_create(model, owner.task, settings, count, session);
     return status == SLMT_OK ? EXIT_OK : fail(status, "session");
 }
 
 slmt_status choose_sequence(slmt_session *session, int32_t index)
 {
     static const int64_t one = 1;
+    slmt_port_info input;
+    if (!choice_of(slmt_model_method(slmt_session_model(session)), &input))
+        return SLMT_ERR_UNSUPPORTED;
     const slmt_tensor tensor = {
-        .name = input, .data = &index, .shape = &one, .rank = 1, .type = SLMT_TENSOR_INT32};
+        .name = input.name, .data = &index, .shape = &one, .rank = 1, .type = SLMT_TENSOR_INT32};
     return slmt_session_set(session, &tensor);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Models that make slices, and those of them that are told which sequence to make: their task "synthesize"
- * has an input "sequence", and the field "sequences" of their card names what it counts. */
+/* sequences.h - models that make slices, and those of them that are told which contrast to make. */
 #ifndef SLMT_TOOL_SEQUENCES_H
 #define SLMT_TOOL_SEQUENCES_H
 

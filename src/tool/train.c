@@ -142,13 +142,15 @@ static int check(const command_line *line, const training_options *o, const trai
 /* What was given of options and settings, before any file is opened. */
 static int check_numbers(const training_options *o)
 {
-    const char *method = o->files.method, *task = o->files.task ? o->files.task : "train";
+    const char *method = o->files.method, *task = o->files.task;
     slmt_task_info info;
     number_list list = {0};
     int code = EXIT_OK;
     if (method)
         code = number_list_add(&list, (number_owner){method, NULL}, o->line, &o->options_given);
-    if (code == EXIT_OK && method && task_find(method, task, &info))
+    if (method && !task)
+        task = only_training_task(method);
+    if (code == EXIT_OK && method && task && task_find(method, task, &info))
         code = number_list_add(&list, (number_owner){method, task}, o->line, &o->settings_given);
     number_list_free(&list);
     return code;

@@ -64,11 +64,11 @@ static int other_method(const training *t, const char *file)
 
 static int find_task(training *t)
 {
-    const char *asked = t->options->files.task ? t->options->files.task : "train";
+    const char *asked = t->options->files.task ? t->options->files.task : only_training_task(t->method);
     char *names = task_names(t->method, true);
     int code = EXIT_USAGE;
     slmt_task_info info;
-    if (task_find(t->method, asked, &info) && info.trains) {
+    if (asked && task_find(t->method, asked, &info) && info.trains) {
         t->task = info.name;
         code = EXIT_OK;
     } else if (!*names) {
@@ -106,13 +106,13 @@ static char *data_text(const training *t)
 {
     const training_files *f = &t->options->files;
     size_t subjects = slmt_dataset_subject_count(t->dataset);
-    size_t test = 0;
+    size_t train = 0;
     for (size_t i = 0; i < subjects; i++)
-        test += slmt_dataset_subject_split(t->dataset, i) == SLMT_SPLIT_TEST;
+        train += slmt_dataset_subject_split(t->dataset, i) == SLMT_SPLIT_TRAIN;
     char *contrasts = f->target ? must_format("%s to %s", f->source, f->target)
                                 : must_copy(f->source ? f->source : "all contrasts");
-    char *text = must_format("%s: %s, %zu training subjects, %s", t->task, file_name(f->data),
-                             subjects - test, contrasts);
+    char *text =
+        must_format("%s: %s, %zu training subjects, %s", t->task, file_name(f->data), train, contrasts);
     free(contrasts);
     return text;
 }
@@ -160,7 +160,8 @@ static char *card_copy(const slmt_model *model, const char *key)
 /* The contrasts that a resumed run was given, as slmt_trainer_run() kept them. */
 static void read_contrasts(training *t, const slmt_model *model)
 {
-    if (task_has_input(t->method, t->task, "target")) {
+    slmt_port_info target;
+    if (input_for(t->method, t->task, SLMT_ROLE_TARGET, &target)) {
         t->source = card_copy(model, "source_contrast");
         t->target = card_copy(model, "target_contrast");
     } else {

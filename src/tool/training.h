@@ -13,7 +13,7 @@
 
 typedef struct training_files {
     const char *method; /* NULL: that of the checkpoint or the model */
-    const char *task;   /* NULL: that of the checkpoint, or "train" */
+    const char *task;   /* NULL: that of the checkpoint, or the method's only one that trains */
     const char *data;
     const char *out;
     const char *resume;       /* checkpoint to go on from, or NULL */

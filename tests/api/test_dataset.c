@@ -281,6 +281,29 @@ static void subjects_keep_the_order_they_were_added_in(void **state)
     slmt_dataset_free(d);
 }
 
+static void a_set_has_three_parts(void **state)
+{
+    (void)state;
+    static const int32_t splits[] = {SLMT_SPLIT_VALIDATION, SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST,
+                                     SLMT_SPLIT_VALIDATION};
+    slmt_dataset_writer *w;
+    slmt_dataset *d;
+    assert_int_equal(start(in_folder("set.h5"), &w), SLMT_OK);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(add(w, (const char[]){(char)('a' + i), 0}, 1, -1, splits[i]), SLMT_OK);
+    assert_fails(add(w, "e", 1, -1, 4), SLMT_ERR_ARGUMENT, "split is 4");
+    assert_fails(add(w, "e", 1, -1, -1), SLMT_ERR_ARGUMENT, "split is -1");
+    assert_int_equal(slmt_dataset_writer_finish(w), SLMT_OK);
+    assert_int_equal(slmt_dataset_open(context, in_folder("set.h5"), &d), SLMT_OK);
+    for (size_t i = 0; i < 4; i++) {
+        slmt_record record = {.struct_size = sizeof record};
+        assert_int_equal(slmt_dataset_record(d, i, &record), SLMT_OK);
+        assert_int_equal(record.split, splits[i]);
+        assert_int_equal(slmt_dataset_subject_split(d, i), splits[i]);
+    }
+    slmt_dataset_free(d);
+}
+
 static void a_set_keeps_its_context_alive(void **state)
 {
     slmt_dataset *d;
@@ -649,8 +672,8 @@ static void wrong_attributes_of_version_1_are_named(void **state)
     put_number(f, "/", "contrasts", 1);
     assert_spoilt(f, path, "attribute contrasts of / is int64, expected text");
     f = spoil_1(path);
-    put_text(f, "/subjects/adam", "split", "validation");
-    assert_spoilt(f, path, "split is \"validation\"");
+    put_text(f, "/subjects/adam", "split", "half");
+    assert_spoilt(f, path, "split is \"half\"");
     f = spoil_1(path);
     put_number(f, "/subjects/adam", "index", 0);
     assert_spoilt(f, path, "index 0 is past the last or taken");
@@ -850,6 +873,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(slices_come_back_as_preprocessing_made_them),
         CASE(subjects_keep_the_order_they_were_added_in),
+        CASE(a_set_has_three_parts),
         CASE(a_set_keeps_its_context_alive),
         CASE(equal_sets_are_equal_bytes),
         CASE(a_set_without_subjects_opens),

@@ -44,7 +44,7 @@ static int files_in_folder(int delete)
     DIR *d = opendir(folder);
     assert_non_null(d);
     for (struct dirent *e = readdir(d); e; e = readdir(d)) {
-        if (e->d_name[0] == '.')
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
             continue;
         n++;
         if (delete)
@@ -567,7 +567,7 @@ static void a_volume_without_affine_has_millimetre_voxels(void **state)
 
 static void a_name_that_is_no_nifti_name_is_refused(void **state)
 {
-    static const char *const names[] = {"a.img", "a.hdr", "a.gz", "a.NII", "a", "anii", ".nii"};
+    static const char *const names[] = {"a.img", "a.hdr", "a.gz", "a.nii.bz2", "a", "anii", ".nii"};
     const int64_t dims[3] = {1, 1, 1}, long_axis[3] = {32768, 1, 1};
     slmt_volume *v = NULL;
     (void)state;
@@ -647,12 +647,12 @@ static void files_that_are_not_there_or_not_files_are_told_apart(void **state)
     (void)state;
     assert_refused(in_folder("none.nii"), SLMT_ERR_NOT_FOUND, "none.nii");
     assert_refused(in_folder("none/none.nii.gz"), SLMT_ERR_NOT_FOUND, "none");
-    assert_refused(folder, SLMT_ERR_FORMAT, "ends in");
+    assert_refused(folder, SLMT_ERR_IO, "is a folder");
     assert_int_equal(mkdir(in_folder("d.nii"), 0700), 0);
     assert_refused(in_folder("d.nii"), SLMT_ERR_IO, "not a regular file");
     rmdir(in_folder("d.nii"));
     put_file(in_folder("a.dcm"), "x", 1);
-    assert_refused(in_folder("a.dcm"), SLMT_ERR_FORMAT, "ends in");
+    assert_refused(in_folder("a.dcm"), SLMT_ERR_FORMAT, "it is a text file");
     nifti_1_header h = plain_header();
     put_plain(&h, in_folder("alone.hdr"));
     assert_refused(in_folder("alone.hdr"), SLMT_ERR_NOT_FOUND, ".img");
@@ -767,9 +767,9 @@ static void four_axes_other_formats_and_huge_promises_are_refused(void **state)
     put_plain(&h, in_folder("a.nii"));
     assert_refused(in_folder("a.nii"), SLMT_ERR_FORMAT, "more than three axes");
     h = plain_header();
-    h.sizeof_hdr = 540;
+    h.sizeof_hdr = 349;
     put_plain(&h, in_folder("a.nii"));
-    assert_refused(in_folder("a.nii"), SLMT_ERR_FORMAT, "NIfTI-2");
+    assert_refused(in_folder("a.nii"), SLMT_ERR_FORMAT, "its first number is not 348 or 540");
     h = plain_header();
     memset(h.magic, 0, 4);
     put_plain(&h, in_folder("a.nii"));

@@ -99,6 +99,25 @@ holds "s04 train" stdout
 expect 2 "$slmt" "${prepare[@]}" --out other.h5 --test s99
 [ ! -e other.h5 ] || die "a set was written all the same"
 
+claim "a third part is kept for choosing; no subject is in two parts, and a set without it looks as before"
+expect 0 "$slmt" "${prepare[@]}" --out parts.h5 --test-fraction 0.2 --validation-fraction 0.4 --quiet --log parts.jsonl
+[ "$(grep -c '"split":"validation"' parts.jsonl)" -eq 2 ] || die "not two subjects for validation in the log"
+expect 0 "$slmt" info --all parts.h5
+[ "$(grep -oE '^  s0[0-4] [a-z]+ ' stdout | tr -d '\n')" = \
+    "  s00 train   s01 train   s02 validation   s03 validation   s04 test " ] || die "other parts: $(cat stdout)"
+grep -Eq '^ +t1 +image +float32 +\[slice,64,64\] +2 +32 +1 +16 +2 +32$' stdout || die "t1 has other counts: $(cat stdout)"
+holds "validation subjects" stdout
+expect 0 "$slmt" "${prepare[@]}" --out parts.h5 --validation s04,s00 --quiet
+expect 0 "$slmt" info --all parts.h5
+[ "$(grep -oE '^  s0[0-4] [a-z]+ ' stdout | tr -d '\n')" = \
+    "  s00 validation   s01 train   s02 train   s03 test   s04 validation " ] || die "other parts: $(cat stdout)"
+expect 2 "$slmt" "${prepare[@]}" --out other.h5 --test s00 --validation s01,s00
+holds "subject 's00' is in --test too" stderr
+expect 2 "$slmt" "${prepare[@]}" --out other.h5 --validation s01 --validation-fraction 0.2
+expect 2 "$slmt" "${prepare[@]}" --out other.h5 --validation-fraction 1.5
+expect 0 "$slmt" info set.h5
+! grep -q validation stdout || die "a set without a validation part shows one"
+
 claim "one bad file is reported and left out, one missing file is no failure"
 cp -r raw spoilt
 echo "no volume" >spoilt/t2/s01.nii.gz

@@ -281,12 +281,15 @@ static void write_volumes(void)
     p.crop_size = p.image_size = SIDE;
     p.slice_first = p.slice_count = 0;
     GOOD(slmt_dataset_writer_create_mr(context, path, &p, (const char *const[]){"t1"}, 1, &w));
-    for (int s = 0; s < 2; s++) {
+    for (int s = 0; s < 4; s++) { /* the last two are not trained on */
+        static const int32_t splits[] = {SLMT_SPLIT_TRAIN, SLMT_SPLIT_TRAIN, SLMT_SPLIT_VALIDATION,
+                                         SLMT_SPLIT_TEST};
+        const char name[] = {(char)('a' + s), 0};
         slmt_volume *v;
         for (int i = 0; i < SIDE * SIDE * SLICES; i++)
             voxels[i] = i ? (float)((i * 31 + s * 17) % 97) + 1 : 0;
         GOOD(slmt_volume_create(context, (const int64_t[]){SIDE, SIDE, SLICES}, lps, voxels, &v));
-        GOOD(slmt_dataset_writer_add(w, s ? "b" : "a", (const slmt_volume *const *)&v, SLMT_SPLIT_TRAIN));
+        GOOD(slmt_dataset_writer_add(w, name, (const slmt_volume *const *)&v, splits[s]));
         slmt_volume_free(v);
     }
     GOOD(slmt_dataset_writer_finish(w));

@@ -65,11 +65,30 @@ SLMT_NUMBER_REAL = 2  # a finite real number
 SLMT_NUMBER_CHOICE = 3  # one of `choices`
 SLMT_NUMBER_LIST = 4  # `count` whole numbers
 
+# What a number, an input or an output is for: a program finds by its role what it needs to set or to give,
+# whatever a method calls it. No table has a role twice, but for SLMT_ROLE_NONE.
+SLMT_ROLE_NONE = 0  # a matter of this method alone
+SLMT_ROLE_BATCH = 1  # number: samples that are computed together
+SLMT_ROLE_SIDE = 2  # number: rows of an image, which are as many as its columns
+SLMT_ROLE_HEIGHT = 3  # number: rows of an image
+SLMT_ROLE_WIDTH = 4  # number: columns of an image
+SLMT_ROLE_DEPTH = 5  # number: slices of an image that has three dimensions
+SLMT_ROLE_CONTRASTS = 6  # number: contrasts that a model tells apart, at most; their names are those of slmt_model_contrast()
+SLMT_ROLE_CROPS = 7  # number: samples that a subject gives in an epoch
+SLMT_ROLE_SOURCE = 16  # port: images to start from; their last two axes are rows and columns
+SLMT_ROLE_TARGET = 17  # port: images to make, or as an input, images to learn to make; likewise
+SLMT_ROLE_SOURCE_CONTRAST = 18  # port: index of the contrast that the source shows
+SLMT_ROLE_TARGET_CONTRAST = 19  # port: index of the contrast to make
+
 # Kinds of elements of a tensor.
 SLMT_TENSOR_FLOAT32 = 1  # float
 SLMT_TENSOR_INT32 = 2  # int32_t
 SLMT_TENSOR_FLOAT16 = 3  # IEEE half precision, in a uint16_t; in training sets alone
 SLMT_TENSOR_UINT8 = 4  # uint8_t; in training sets alone
+
+# Which of two values of a metric is the better one.
+SLMT_METRIC_HIGHER = 1  # the higher one: an agreement
+SLMT_METRIC_LOWER = -1  # the lower one: an error
 
 # Resampling.
 SLMT_RESIZE_BILINEAR = 0  # half-pixel centres, no antialiasing
@@ -85,7 +104,8 @@ SLMT_CENTRE = -1  # of a crop's first index: in the middle
 # Parts of a set, by record.
 SLMT_SPLIT_ALL = 0  # every record
 SLMT_SPLIT_TRAIN = 1  # those that are trained on
-SLMT_SPLIT_TEST = 2  # those kept for measuring
+SLMT_SPLIT_TEST = 2  # those kept for measuring, once, when nothing is chosen any more
+SLMT_SPLIT_VALIDATION = 3  # those kept for choosing: when to stop, which settings, which model
 
 # What the numbers of a field mean.
 SLMT_FIELD_IMAGE = 1  # intensities; any type
@@ -214,7 +234,7 @@ class slmt_number_info(Structure):
         ("low", c_double),  # smallest value, of a list: of an element
         ("high", c_double),  # largest value
         ("count", c_int32),  # elements of a list, at most 8; 0 for other kinds
-        ("reserved", c_int32),  # 0
+        ("role", c_int32),  # SLMT_ROLE_...
         ("list", c_char_p),  # the elements if none are given, "64,128,256"; "" for other kinds
     ]
 
@@ -228,6 +248,23 @@ class slmt_port_info(Structure):
         ("name", c_char_p),  # lower case
         ("axes", c_char_p),  # names of the axes, outermost first: "batch,height,width"
         ("help", c_char_p),  # what it holds, with its range
+        ("role", c_int32),  # SLMT_ROLE_...
+        ("batched", c_int32),  # 1: its first axis counts samples, and may have any length; 0: all samples share it, or it is a number that a step reports
+    ]
+
+
+class slmt_metric_info(Structure):
+    r"""A figure that says how well outputs of a task agree with the truth. All texts live as long as the library."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_metric_info), set by the caller
+        ("direction", c_int32),  # SLMT_METRIC_HIGHER or SLMT_METRIC_LOWER
+        ("name", c_char_p),  # lower case, words joined by '_': "ssim_range_2"
+        ("title", c_char_p),  # as the head of a column: "SSIM range 2"
+        ("unit", c_char_p),  # "dB"; "" if it has none
+        ("help", c_char_p),  # its definition, with its source
+        ("decimals", c_int32),  # digits after the point that a table shows
+        ("by_class", c_int32),  # 1: there is a value for each class of a label map, and their mean; 0: there is one
     ]
 
 
@@ -255,7 +292,7 @@ class slmt_task_info(Structure):
         ("settings", c_int32),  # how many
         ("inputs", c_int32),  # how many
         ("outputs", c_int32),  # how many; of a task that trains, those without axes are what slmt_trainer_value() reports
-        ("reserved", c_int32),  # 0
+        ("metrics", c_int32),  # how many; 0: no truth is defined for its outputs
     ]
 
 
@@ -363,7 +400,7 @@ class slmt_record(Structure):
 
     _fields_ = [
         ("struct_size", c_uint32),  # sizeof(slmt_record), set by the caller
-        ("split", c_int32),  # SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST
+        ("split", c_int32),  # SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
         ("id", c_char_p),  # 1 to 128 letters, digits, '-', '_', '.'; not "." or ".."
         ("group", c_char_p),  # the subject it was taken from; a name of the same form
     ]
@@ -834,6 +871,25 @@ slmt_task_output = _bind(
     info: struct_size set by the caller; filled
 
     Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such method or task), SLMT_ERR_ARGUMENT
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_task_metric = _bind(
+    "slmt_task_metric", slmt_status, [c_char_p, c_char_p, c_size_t, POINTER(slmt_metric_info)],
+    r"""slmt_status slmt_task_metric(const char *method, const char *task, size_t index, slmt_metric_info *info)
+
+    Describe a metric by which a task is judged; the most telling one comes first.
+
+    method: its name
+    task: its name
+    index: from 0
+    info: struct_size set by the caller; filled
+
+    Returns: as slmt_task_setting()
 
     Threads: any thread
 
@@ -1330,6 +1386,24 @@ slmt_compare = _bind(
     """)
 
 
+slmt_metrics_value = _bind(
+    "slmt_metrics_value", slmt_status, [POINTER(slmt_metrics), c_char_p, POINTER(c_double)],
+    r"""slmt_status slmt_metrics_value(const slmt_metrics *metrics, const char *name, double *value)
+
+    One of the figures by the name that slmt_task_metric() lists it under: the name of the field.
+
+    metrics: filled by slmt_compare()
+    name: "psnr", "ssim", ...
+    value: receives it
+
+    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (slmt_compare() gives no such figure), SLMT_ERR_ARGUMENT
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
 slmt_dataset_writer_create = _bind(
     "slmt_dataset_writer_create", slmt_status, [POINTER(slmt_context), c_char_p, POINTER(POINTER(slmt_dataset_writer))],
     r"""slmt_status slmt_dataset_writer_create(slmt_context *context, const char *path, slmt_dataset_writer **writer)
@@ -1682,7 +1756,7 @@ slmt_dataset_writer_add = _bind(
     subject: a name new to this set: 1 to 128 letters, digits, '-', '_', '.'
     volumes: one for each contrast, then one for each field of labels, NULL where missing; those present
         have equal grids; labels are whole numbers from -2^24 to 2^24
-    split: SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST
+    split: SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (grids differ, too few slices, a constant volume, a label
     that is not a whole number, ...; the set stays as it was and more subjects can be added),
@@ -1786,7 +1860,7 @@ slmt_dataset_subject_split = _bind(
     dataset: not NULL
     index: from 0
 
-    Returns: SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST; 0 past the last
+    Returns: SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION; 0 past the last
 
     Threads: any thread
 
@@ -2057,7 +2131,8 @@ slmt_session_create = _bind(
     Make a session for a task of any method: build and plan the network for the settings and take the memory.
 
     model: kept alive by the session; not to be trained while sessions use it
-    task: its name, see slmt_method_task(); one that does not train. NULL: "synthesize"
+    task: its name, see slmt_method_task(); one that does not train. NULL: the one with an output of
+        SLMT_ROLE_TARGET, which all methods call "synthesize"
     settings: count settings by name; those not named have their initial values. NULL if count is 0
     count: settings given, 0 or more
     session: receives the session; the caller frees it with slmt_session_free()
@@ -2101,6 +2176,38 @@ slmt_session_free = _bind(
     Free a session.
 
     session: may be NULL; no call may be running on it
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_session_model = _bind(
+    "slmt_session_model", POINTER(slmt_model), [POINTER(slmt_session)],
+    r"""slmt_model *slmt_session_model(slmt_session *session)
+
+    The model that a session runs.
+
+    session: not NULL
+
+    Returns: the model, which lives as long as the session; retain it to keep it longer
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_session_task = _bind(
+    "slmt_session_task", c_char_p, [POINTER(slmt_session)],
+    r"""const char *slmt_session_task(const slmt_session *session)
+
+    Name of the task that a session runs.
+
+    session: not NULL
+
+    Returns: the name, which lives as long as the library
 
     Threads: any thread
 

@@ -48,10 +48,24 @@ SLMT_NUMBER_WHOLE: Final = 1
 SLMT_NUMBER_REAL: Final = 2
 SLMT_NUMBER_CHOICE: Final = 3
 SLMT_NUMBER_LIST: Final = 4
+SLMT_ROLE_NONE: Final = 0
+SLMT_ROLE_BATCH: Final = 1
+SLMT_ROLE_SIDE: Final = 2
+SLMT_ROLE_HEIGHT: Final = 3
+SLMT_ROLE_WIDTH: Final = 4
+SLMT_ROLE_DEPTH: Final = 5
+SLMT_ROLE_CONTRASTS: Final = 6
+SLMT_ROLE_CROPS: Final = 7
+SLMT_ROLE_SOURCE: Final = 16
+SLMT_ROLE_TARGET: Final = 17
+SLMT_ROLE_SOURCE_CONTRAST: Final = 18
+SLMT_ROLE_TARGET_CONTRAST: Final = 19
 SLMT_TENSOR_FLOAT32: Final = 1
 SLMT_TENSOR_INT32: Final = 2
 SLMT_TENSOR_FLOAT16: Final = 3
 SLMT_TENSOR_UINT8: Final = 4
+SLMT_METRIC_HIGHER: Final = 1
+SLMT_METRIC_LOWER: Final = -1
 SLMT_RESIZE_BILINEAR: Final = 0
 SLMT_RESIZE_NEAREST: Final = 1
 SLMT_SCALE_PERCENTILES: Final = 0
@@ -60,6 +74,7 @@ SLMT_CENTRE: Final = -1
 SLMT_SPLIT_ALL: Final = 0
 SLMT_SPLIT_TRAIN: Final = 1
 SLMT_SPLIT_TEST: Final = 2
+SLMT_SPLIT_VALIDATION: Final = 3
 SLMT_FIELD_IMAGE: Final = 1
 SLMT_FIELD_LABELS: Final = 2
 SLMT_FIELD_BOXES: Final = 3
@@ -127,7 +142,7 @@ class slmt_number_info(Structure):
     low: float
     high: float
     count: int
-    reserved: int
+    role: int
     list: bytes | None
 
 class slmt_port_info(Structure):
@@ -136,6 +151,18 @@ class slmt_port_info(Structure):
     name: bytes | None
     axes: bytes | None
     help: bytes | None
+    role: int
+    batched: int
+
+class slmt_metric_info(Structure):
+    struct_size: int
+    direction: int
+    name: bytes | None
+    title: bytes | None
+    unit: bytes | None
+    help: bytes | None
+    decimals: int
+    by_class: int
 
 class slmt_tensor(Structure):
     name: bytes | None
@@ -153,7 +180,7 @@ class slmt_task_info(Structure):
     settings: int
     inputs: int
     outputs: int
-    reserved: int
+    metrics: int
 
 class slmt_method_info(Structure):
     struct_size: int
@@ -352,6 +379,7 @@ def slmt_method_task(method: bytes | None, index: int, info: _In[slmt_task_info]
 def slmt_task_setting(method: bytes | None, task: bytes | None, index: int, info: _In[slmt_number_info]) -> int: ...
 def slmt_task_input(method: bytes | None, task: bytes | None, index: int, info: _In[slmt_port_info]) -> int: ...
 def slmt_task_output(method: bytes | None, task: bytes | None, index: int, info: _In[slmt_port_info]) -> int: ...
+def slmt_task_metric(method: bytes | None, task: bytes | None, index: int, info: _In[slmt_metric_info]) -> int: ...
 def slmt_preprocess_init(preprocess: _In[slmt_preprocess]) -> None: ...
 def slmt_model_create(context: _In[slmt_context], method: bytes | None, options: _In[slmt_number], count: int, seed: int, model: _In[_Pointer[slmt_model]]) -> int: ...
 def slmt_model_method(model: _In[slmt_model]) -> bytes | None: ...
@@ -379,6 +407,7 @@ def slmt_volume_affine(volume: _In[slmt_volume], affine: _In[c_double]) -> None:
 def slmt_volume_voxels(volume: _In[slmt_volume]) -> _Pointer[c_float]: ...
 def slmt_volume_write(volume: _In[slmt_volume], path: bytes | None) -> int: ...
 def slmt_compare(prediction: _In[c_float], target: _In[c_float], height: int, width: int, metrics: _In[slmt_metrics]) -> int: ...
+def slmt_metrics_value(metrics: _In[slmt_metrics], name: bytes | None, value: _In[c_double]) -> int: ...
 def slmt_dataset_writer_create(context: _In[slmt_context], path: bytes | None, writer: _In[_Pointer[slmt_dataset_writer]]) -> int: ...
 def slmt_dataset_writer_add_field(writer: _In[slmt_dataset_writer], field: _In[slmt_field]) -> int: ...
 def slmt_dataset_writer_begin(writer: _In[slmt_dataset_writer], record: _In[slmt_record]) -> int: ...
@@ -421,6 +450,8 @@ def slmt_profile_write_trace(profile: _In[slmt_profile], path: bytes | None) -> 
 def slmt_session_create(model: _In[slmt_model], task: bytes | None, settings: _In[slmt_number], count: int, session: _In[_Pointer[slmt_session]]) -> int: ...
 def slmt_session_memory(model: _In[slmt_model], task: bytes | None, settings: _In[slmt_number], count: int, bytes: _In[c_uint64]) -> int: ...
 def slmt_session_free(session: _In[slmt_session]) -> None: ...
+def slmt_session_model(session: _In[slmt_session]) -> _Pointer[slmt_model]: ...
+def slmt_session_task(session: _In[slmt_session]) -> bytes | None: ...
 def slmt_session_cancel(session: _In[slmt_session]) -> None: ...
 def slmt_session_set_progress(session: _In[slmt_session], progress: slmt_progress_fn | None, user: _Address) -> int: ...
 def slmt_synthesize(session: _In[slmt_session], source: _In[c_float], count: int, target: _In[c_float]) -> int: ...

@@ -20,9 +20,14 @@ from slmt._methods import text
 from slmt._model import RESIZES, Preprocess
 from slmt._volume import Volume
 
-Split = Literal["train", "test"]
+Split = Literal["train", "test", "validation"]
 Kind = Literal["image", "labels", "boxes", "vector", "ids", "classes"]
-_SPLITS = {"train": _api.SLMT_SPLIT_TRAIN, "test": _api.SLMT_SPLIT_TEST}
+_SPLITS: dict[str, int] = {
+    "train": _api.SLMT_SPLIT_TRAIN,
+    "test": _api.SLMT_SPLIT_TEST,
+    "validation": _api.SLMT_SPLIT_VALIDATION,
+}
+_SPLIT_NAMES = {code: cast(Split, name) for name, code in _SPLITS.items()}
 _KINDS: dict[str, int] = {
     "image": _api.SLMT_FIELD_IMAGE,
     "labels": _api.SLMT_FIELD_LABELS,
@@ -237,8 +242,7 @@ class Dataset(Handle):
     def _record(self, index: int) -> Record:
         struct = _api.slmt_record(struct_size=ctypes.sizeof(_api.slmt_record))
         check(_api.slmt_dataset_record(self._pointer, index, struct))
-        split: Split = "test" if struct.split == _api.SLMT_SPLIT_TEST else "train"
-        return Record(text(struct.id), text(struct.group), split)
+        return Record(text(struct.id), text(struct.group), _SPLIT_NAMES[struct.split])
 
     def shape(self, record: str, name: str) -> Shape:
         """The shape of a record's array. Raises NotFoundError where the record has none."""
@@ -269,8 +273,7 @@ class Dataset(Handle):
 
     def split(self, subject: str) -> Split:
         """The part of the set that a subject belongs to."""
-        code = _api.slmt_dataset_subject_split(self._pointer, self._index("subject", subject))
-        return "test" if code == _api.SLMT_SPLIT_TEST else "train"
+        return _SPLIT_NAMES[_api.slmt_dataset_subject_split(self._pointer, self._index("subject", subject))]
 
     def slice_count(self, subject: str, contrast: str) -> int:
         """0 where the subject lacks the contrast."""

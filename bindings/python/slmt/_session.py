@@ -39,12 +39,13 @@ class Session(Handle):
             self._make(model, to)
 
     def _make(self, model: Model, to: str) -> None:
-        if "sequence" in self._task.inputs:
+        choice = self._task.input_for("target_contrast")
+        if choice:
             if to not in model.sequences:
                 raise NotFoundError(
                     f"the model makes no {to}; it makes {', '.join(model.sequences) or 'what has no name'}"
                 )
-            self.set("sequence", [model.sequences.index(to)])
+            self.set(choice.name, [model.sequences.index(to)])
         elif to != model.card["target_contrast"]:
             raise NotFoundError(f"the model makes '{model.card['target_contrast']}' alone, not {to}")
 
@@ -93,9 +94,9 @@ class Session(Handle):
 
     def _check_image(self, size: Shape) -> None:
         """The library cannot see how large an image is."""
-        name = next(iter(self._task.inputs))
-        if "height,width" in self._task.inputs[name].axes and size != self.shape(name)[-2:]:
-            raise ArgumentError(f"slices are {list(size)}, expected {list(self.shape(name)[-2:])}")
+        source = self._task.input_for("source")
+        if source and size != self.shape(source.name)[-2:]:
+            raise ArgumentError(f"slices are {list(size)}, expected {list(self.shape(source.name)[-2:])}")
 
     @overload
     def synthesize_volume(self, source: Volume, *, progress: ProgressLike = None) -> Volume: ...
@@ -165,7 +166,8 @@ class Session(Handle):
 def with_sizes(model: Model, task: Task, given: Mapping[str, Value]) -> dict[str, Value]:
     """Images are as large as the model's preprocessing makes them."""
     side = model.preprocess.image_size
-    return {**{name: side for name in ("height", "width") if name in task.settings}, **given}
+    sides = {name: side for name, number in task.settings.items() if number.role in ("height", "width")}
+    return {**sides, **given}
 
 
 def taken_for(task: Task, inputs: Mapping[str, ArrayIn]) -> dict[str, AnyArray]:

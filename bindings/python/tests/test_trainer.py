@@ -62,7 +62,7 @@ def write_records(path: Path) -> dict[str, Array]:
     }
     with slmt.RecordWriter(path, FIELDS) as writer:
         writer.add("a", arrays, group="ward.2")
-        with writer.record("b", split="test"):
+        with writer.record("b", split="validation"):
             writer.append("box", np.empty((0, 4)))
             writer.append("what", np.empty(0, np.int32))
             for row in arrays["photo"]:
@@ -85,7 +85,7 @@ def test_records_of_any_fields_come_back(tmp_path: Path) -> None:
     arrays = write_records(tmp_path / "set.h5")
     with slmt.Dataset(tmp_path / "set.h5") as made:
         assert made.fields == FIELDS and made.source == "" and made.contrasts == ()
-        assert made.records == (slmt.Record("a", "ward.2", "train"), slmt.Record("b", "b", "test"))
+        assert made.records == (slmt.Record("a", "ward.2", "train"), slmt.Record("b", "b", "validation"))
         for name, array in arrays.items():
             read = made.read("a", name)
             assert read.dtype == array.dtype and made.shape("a", name) == array.shape

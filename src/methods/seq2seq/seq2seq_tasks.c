@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/method.h"
+#include "data/image_metrics.h"
 #include "data/sampler/stack_pairs.h"
 #include "methods/seq2seq/seq2seq.h"
 #include "slmt/model.h"
@@ -19,7 +20,7 @@ static const number options[] = {
     NUMBER_WHOLE(seq2seq_options, lstm_width, 256, 1, 4096, "channels of the ConvLSTMs and of the decoder"),
     NUMBER_WHOLE(seq2seq_options, residual_blocks, 6, 0, 64,
                  "residual blocks of the encoder, and of the decoder"),
-    NUMBER_WHOLE(seq2seq_options, code_length, 64, 1, 1024, "sequences at most"),
+    NUMBER_ROLE(seq2seq_options, code_length, CONTRASTS, 64, 1, 1024, "sequences at most"),
     NUMBER_WHOLE(seq2seq_options, bank, 16, 1, 1024, "kernels that a hyper-convolution mixes"),
     NUMBER_WHOLE(
         seq2seq_options, perceptual_width, 0, 0, 1024,
@@ -33,12 +34,6 @@ static seq2seq_options options_of(const double *option)
     seq2seq_options o;
     numbers_read(option_table, option, &o);
     return o;
-}
-
-static status check(const double *option)
-{
-    (void)option;
-    return OK; /* each range is all there is to an option */
 }
 
 static void tensors(params *p, const double *option)
@@ -55,15 +50,16 @@ typedef struct image_size {
 } image_size;
 
 /* clang-format off */
-#define SIZE(type, member, first, text)                                                                      \
+#define SIZE(type, member, role_, first, text)                                                               \
     {                                                                                                        \
         .name = #member, .kind = SLMT_NUMBER_WHOLE, .initial = first, .low = 8, .high = 8192,                \
-        .help = text, .offset = offsetof(type, size) + offsetof(image_size, member)                          \
+        .help = text, .offset = offsetof(type, size) + offsetof(image_size, member),                         \
+        .role = SLMT_ROLE_##role_                                                                            \
     }
 #define SIZE_NUMBERS(type)                                                                                   \
-    SIZE(type, height, 192, "rows of an image; a multiple of 4"),                                            \
-    SIZE(type, width, 192, "columns of an image; a multiple of 4"),                                          \
-    SIZE(type, depth, 32, "slices of an image with ndims 3; a multiple of 4")
+    SIZE(type, height, HEIGHT, 192, "rows of an image; a multiple of 4"),                                    \
+    SIZE(type, width, WIDTH, 192, "columns of an image; a multiple of 4"),                                   \
+    SIZE(type, depth, DEPTH, 32, "slices of an image with ndims 3; a multiple of 4")
 /* clang-format on */
 
 static status image_shape(const seq2seq_options *o, const image_size *size, int64_t batch, int64_t times,
@@ -134,7 +130,7 @@ typedef struct synthesize_settings {
 } synthesize_settings;
 
 static const number synthesize_rows[] = {
-    NUMBER_WHOLE(synthesize_settings, batch, 1, 1, 65536, "images computed together, at most"),
+    NUMBER_ROLE(synthesize_settings, batch, BATCH, 1, 1, 65536, "images computed together, at most"),
     NUMBER_WHOLE(synthesize_settings, times, 1, 1, SEQ2SEQ_MAX_TIMES, "time points of the source"),
     NUMBER_WHOLE(synthesize_settings, times_out, 1, 1, SEQ2SEQ_MAX_TIMES, "time points of the target"),
     SIZE_NUMBERS(synthesize_settings),
@@ -149,14 +145,13 @@ static synthesize_settings synthesize_of(const double *setting)
 }
 
 #define IMAGE_AXES "batch,times,channels,(depth,)height,width"
-#define INDEX_AXES "1"
 
 static const port synthesize_inputs[] = {
-    {"source", IMAGE_AXES, SLMT_TENSOR_FLOAT32, 0, "images of one sequence, any, in [-1, 1]", NULL},
-    {"sequence", INDEX_AXES, SLMT_TENSOR_INT32, PORT_SHARED, "index of the sequence to make", "code_length"},
+    PORT_ROLE("source", IMAGE_AXES, SOURCE, "images of one sequence, any, in [-1, 1]"),
+    PORT_INDEX("sequence", TARGET_CONTRAST, "code_length", "index of the sequence to make"),
 };
 static const port synthesize_outputs[] = {
-    {"target", IMAGE_AXES, SLMT_TENSOR_FLOAT32, 0, "images of that sequence in (-1, 1)", NULL},
+    PORT_ROLE("target", IMAGE_AXES, TARGET, "images of that sequence in (-1, 1)"),
 };
 
 static status synthesize_shapes(numbers at, bk_dtype real, bk_shape *shape)
@@ -215,7 +210,7 @@ static const number train_rows[] = {
     SCHEDULE_NUMBERS(SCHEDULE_POLYNOMIAL, RATE_BY_EPOCH, 0, 1e-6),
     NUMBER_WHOLE(seq2seq_settings, times, 1, 1, SEQ2SEQ_MAX_TIMES, "time points of source and target"),
     SIZE_NUMBERS(seq2seq_settings),
-    NUMBER_WHOLE(seq2seq_settings, crops, 8, 1, 1000000, "samples of a subject in an epoch"),
+    NUMBER_ROLE(seq2seq_settings, crops, CROPS, 8, 1, 1000000, "samples of a subject in an epoch"),
     NUMBER_REAL(seq2seq_settings, rec_weight, 10, 0, 1e9, "weight of the two reconstructions"),
     NUMBER_REAL(seq2seq_settings, cyc_weight, 10, 0, 1e9, "weight of the cycle back to the source"),
     NUMBER_REAL(seq2seq_settings, smooth_l1_beta, 1, 1e-6, 1e6,
@@ -235,19 +230,16 @@ static seq2seq_settings train_of(const double *setting)
 
 enum { SOURCE, TARGET, SOURCE_SEQUENCE, TARGET_SEQUENCE, INPUTS };
 static const port train_inputs[] = {
-    {"source", IMAGE_AXES, SLMT_TENSOR_FLOAT32, 0, "images of one sequence in [-1, 1]", NULL},
-    {"target", IMAGE_AXES, SLMT_TENSOR_FLOAT32, 0, "the same images of another, or of the same", NULL},
-    {"source_sequence", INDEX_AXES, SLMT_TENSOR_INT32, PORT_SHARED, "index of the source's sequence",
-     "code_length"},
-    {"target_sequence", INDEX_AXES, SLMT_TENSOR_INT32, PORT_SHARED, "index of the target's sequence",
-     "code_length"},
+    PORT_ROLE("source", IMAGE_AXES, SOURCE, "images of one sequence in [-1, 1]"),
+    PORT_ROLE("target", IMAGE_AXES, TARGET, "the same images of another, or of the same"),
+    PORT_INDEX("source_sequence", SOURCE_CONTRAST, "code_length", "index of the source's sequence"),
+    PORT_INDEX("target_sequence", TARGET_CONTRAST, "code_length", "index of the target's sequence"),
 };
 static const port train_outputs[] = {
-    {"reconstruction", "", SLMT_TENSOR_FLOAT32, 0, "smooth L1 of target and source made from source", NULL},
-    {"cycle", "", SLMT_TENSOR_FLOAT32, 0, "smooth L1 of the source made from the target made", NULL},
-    {"perceptual", "", SLMT_TENSOR_FLOAT32, 0, "perceptual distance of the same, by VGG19; 0: not computed",
-     NULL},
-    {"total", "", SLMT_TENSOR_FLOAT32, 0, "the sum of the three, each times its weight", NULL},
+    PORT_LOSS("reconstruction", "smooth L1 of target and source made from source"),
+    PORT_LOSS("cycle", "smooth L1 of the source made from the target made"),
+    PORT_LOSS("perceptual", "perceptual distance of the same, by VGG19; 0: not computed"),
+    PORT_LOSS("total", "the sum of the three, each times its weight"),
 };
 
 /* Checks that the weight is 0, or that the model has a perceptual network and the images are large enough for
@@ -344,7 +336,8 @@ static const method_task tasks[] = {
      .outputs = PORTS(synthesize_outputs),
      .shapes = synthesize_shapes,
      .build = synthesize_build,
-     .slices = &synthesize_slices},
+     .slices = &synthesize_slices,
+     .metrics = &image_metrics},
     {.name = "train",
      .help = "train on pairs of sequences, drawn from those that a subject has",
      .trains = 1,
@@ -363,7 +356,6 @@ const method method_seq2seq = {
         "Han et al., Synthesis-based imaging-differentiation representation learning for multi-sequence "
         "3D/4D MRI, Medical Image Analysis 92 (2024) 103044",
     .options = NUMBERS(options),
-    .check = check,
     .tensors = tensors,
     .tasks = tasks,
     .n_tasks = sizeof tasks / sizeof *tasks,

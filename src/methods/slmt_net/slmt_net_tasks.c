@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "data/augment.h"
+#include "data/image_metrics.h"
 #include "data/sampler/slices.h"
 #include "methods/slmt_net/mt_net.h"
 #include "slmt/trainer.h"
@@ -46,14 +47,14 @@ typedef struct synthesize_settings {
     int32_t batch;
 } synthesize_settings;
 static const number synthesize_rows[] = {
-    NUMBER_WHOLE(synthesize_settings, batch, 1, 1, 65536, "slices computed together, at most"),
+    NUMBER_ROLE(synthesize_settings, batch, BATCH, 1, 1, 65536, "slices computed together, at most"),
 };
 static const number_table synthesize_table = NUMBERS(synthesize_rows);
 static const port synthesize_inputs[] = {
-    {"source", "batch,height,width", SLMT_TENSOR_FLOAT32, 0, "slices of the source contrast in [0, 1]", NULL},
+    PORT_ROLE("source", "batch,height,width", SOURCE, "slices of the source contrast in [0, 1]"),
 };
 static const port synthesize_outputs[] = {
-    {"target", "batch,height,width", SLMT_TENSOR_FLOAT32, 0, "slices of the target contrast in [0, 1]", NULL},
+    PORT_ROLE("target", "batch,height,width", TARGET, "slices of the target contrast in [0, 1]"),
 };
 
 static status synthesize_shapes(numbers at, bk_dtype real, bk_shape *shape)
@@ -113,18 +114,16 @@ static pretrain_settings pretrain_of(const double *setting)
 
 enum { MAE_IMAGES, MAE_KEEP, MAE_RESTORE, MAE_WEIGHT, MAE_EDGES };
 static const port pretrain_inputs[] = {
-    {"images", "batch,height,width", SLMT_TENSOR_FLOAT32, 0, "slices in [0, 1]", NULL},
-    {"keep", "batch,kept", SLMT_TENSOR_INT32, PORT_HIDDEN, "visible patches", NULL},
-    {"restore", "batch,patches", SLMT_TENSOR_INT32, PORT_HIDDEN, "index of each patch among the visible ones",
-     NULL},
-    {"weight", "batch,patches,1", SLMT_TENSOR_FLOAT32, PORT_HIDDEN, "weight of a patch in the losses", NULL},
-    {"edges", "batch,height,width", SLMT_TENSOR_FLOAT32, PORT_HIDDEN, "target edge maps", NULL},
+    PORT_ROLE("images", "batch,height,width", SOURCE, "slices in [0, 1]"),
+    PORT_MADE("keep", "batch,kept", INT32, "visible patches"),
+    PORT_MADE("restore", "batch,patches", INT32, "index of each patch among the visible ones"),
+    PORT_MADE("weight", "batch,patches,1", FLOAT32, "weight of a patch in the losses"),
+    PORT_MADE("edges", "batch,height,width", FLOAT32, "target edge maps"),
 };
 static const port pretrain_outputs[] = {
-    {"reconstruction", "", SLMT_TENSOR_FLOAT32, 0,
-     "mean square error of removed patches, and with visible_weight of kept ones", NULL},
-    {"edge", "", SLMT_TENSOR_FLOAT32, 0, "mean square error of the edge map", NULL},
-    {"total", "", SLMT_TENSOR_FLOAT32, 0, "rec_weight * reconstruction + edge", NULL},
+    PORT_LOSS("reconstruction", "mean square error of removed patches, and with visible_weight of kept ones"),
+    PORT_LOSS("edge", "mean square error of the edge map"),
+    PORT_LOSS("total", "rec_weight * reconstruction + edge"),
 };
 
 static status pretrain_shapes(numbers at, bk_dtype real, bk_shape *shape)
@@ -230,13 +229,13 @@ static finetune_settings finetune_of(const double *setting)
 }
 
 static const port finetune_inputs[] = {
-    {"source", "batch,height,width", SLMT_TENSOR_FLOAT32, 0, "slices of the source contrast in [0, 1]", NULL},
-    {"target", "batch,height,width", SLMT_TENSOR_FLOAT32, 0, "the same slices of the target contrast", NULL},
+    PORT_ROLE("source", "batch,height,width", SOURCE, "slices of the source contrast in [0, 1]"),
+    PORT_ROLE("target", "batch,height,width", TARGET, "the same slices of the target contrast"),
 };
 static const port finetune_outputs[] = {
-    {"l1", "", SLMT_TENSOR_FLOAT32, 0, "mean |prediction - target|", NULL},
-    {"consistency", "", SLMT_TENSOR_FLOAT32, 0, "feature consistency, by a snapshot of the encoder", NULL},
-    {"total", "", SLMT_TENSOR_FLOAT32, 0, "l1_weight * l1 + consistency", NULL},
+    PORT_LOSS("l1", "mean |prediction - target|"),
+    PORT_LOSS("consistency", "feature consistency, by a snapshot of the encoder"),
+    PORT_LOSS("total", "l1_weight * l1 + consistency"),
 };
 
 static status finetune_shapes(numbers at, bk_dtype real, bk_shape *shape)
@@ -297,7 +296,8 @@ static const method_task tasks[] = {
      .outputs = PORTS(synthesize_outputs),
      .shapes = synthesize_shapes,
      .build = synthesize_build,
-     .slices = &synthesize_slices},
+     .slices = &synthesize_slices,
+     .metrics = &image_metrics},
     {.name = "pretrain",
      .help = "train the Edge-MAE on single slices (section III-A)",
      .trains = 1,

@@ -12,12 +12,6 @@ static const number options[] = {
 };
 static const number_table option_table = NUMBERS(options);
 
-static status check(const double *option)
-{
-    (void)option;
-    return OK;
-}
-
 static void tensors(params *p, const double *option)
 {
     vgg19_options o;
@@ -29,19 +23,19 @@ typedef struct distance_settings {
     int32_t batch, height, width;
 } distance_settings;
 static const number settings[] = {
-    NUMBER_WHOLE(distance_settings, batch, 1, 1, 65536, "images computed together, at most"),
-    NUMBER_WHOLE(distance_settings, height, 192, VGG19_LEAST_SIDE, 8192, "rows of an image"),
-    NUMBER_WHOLE(distance_settings, width, 192, VGG19_LEAST_SIDE, 8192, "columns of an image"),
+    NUMBER_ROLE(distance_settings, batch, BATCH, 1, 1, 65536, "images computed together, at most"),
+    NUMBER_ROLE(distance_settings, height, HEIGHT, 192, VGG19_LEAST_SIDE, 8192, "rows of an image"),
+    NUMBER_ROLE(distance_settings, width, WIDTH, 192, VGG19_LEAST_SIDE, 8192, "columns of an image"),
 };
 static const number_table setting_table = NUMBERS(settings);
 
 static const port inputs[] = {
-    {"a", "batch,height,width", SLMT_TENSOR_FLOAT32, 0, "grey images in [-1, 1]", NULL},
-    {"b", "batch,height,width", SLMT_TENSOR_FLOAT32, 0, "the same number of other images", NULL},
+    PORT_REAL("a", "batch,height,width", "grey images in [-1, 1]"),
+    PORT_REAL("b", "batch,height,width", "the same number of other images"),
 };
 static const port outputs[] = {
-    {"distance", "batch", SLMT_TENSOR_FLOAT32, 0,
-     "for each pair, the sum over 13 layers of the mean square difference of features", NULL},
+    PORT_REAL("distance", "batch",
+              "for each pair, the sum over 13 layers of the mean square difference of features"),
 };
 
 static status shapes(numbers at, bk_dtype real, bk_shape *shape)
@@ -82,7 +76,6 @@ const method method_vgg19 = {
               "ICLR 2015; Johnson et al., Perceptual Losses for Real-Time Style Transfer and "
               "Super-Resolution, ECCV 2016",
     .options = NUMBERS(options),
-    .check = check,
     .tensors = tensors,
     .tasks = tasks,
     .n_tasks = sizeof tasks / sizeof *tasks,

@@ -60,11 +60,30 @@ const SLMT_NUMBER_REAL = Int32(2)  # a finite real number
 const SLMT_NUMBER_CHOICE = Int32(3)  # one of `choices`
 const SLMT_NUMBER_LIST = Int32(4)  # `count` whole numbers
 
+# What a number, an input or an output is for: a program finds by its role what it needs to set or to give,
+# whatever a method calls it. No table has a role twice, but for SLMT_ROLE_NONE.
+const SLMT_ROLE_NONE = Int32(0)  # a matter of this method alone
+const SLMT_ROLE_BATCH = Int32(1)  # number: samples that are computed together
+const SLMT_ROLE_SIDE = Int32(2)  # number: rows of an image, which are as many as its columns
+const SLMT_ROLE_HEIGHT = Int32(3)  # number: rows of an image
+const SLMT_ROLE_WIDTH = Int32(4)  # number: columns of an image
+const SLMT_ROLE_DEPTH = Int32(5)  # number: slices of an image that has three dimensions
+const SLMT_ROLE_CONTRASTS = Int32(6)  # number: contrasts that a model tells apart, at most; their names are those of slmt_model_contrast()
+const SLMT_ROLE_CROPS = Int32(7)  # number: samples that a subject gives in an epoch
+const SLMT_ROLE_SOURCE = Int32(16)  # port: images to start from; their last two axes are rows and columns
+const SLMT_ROLE_TARGET = Int32(17)  # port: images to make, or as an input, images to learn to make; likewise
+const SLMT_ROLE_SOURCE_CONTRAST = Int32(18)  # port: index of the contrast that the source shows
+const SLMT_ROLE_TARGET_CONTRAST = Int32(19)  # port: index of the contrast to make
+
 # Kinds of elements of a tensor.
 const SLMT_TENSOR_FLOAT32 = Int32(1)  # float
 const SLMT_TENSOR_INT32 = Int32(2)  # int32_t
 const SLMT_TENSOR_FLOAT16 = Int32(3)  # IEEE half precision, in a uint16_t; in training sets alone
 const SLMT_TENSOR_UINT8 = Int32(4)  # uint8_t; in training sets alone
+
+# Which of two values of a metric is the better one.
+const SLMT_METRIC_HIGHER = Int32(1)  # the higher one: an agreement
+const SLMT_METRIC_LOWER = Int32(-1)  # the lower one: an error
 
 # Resampling.
 const SLMT_RESIZE_BILINEAR = Int32(0)  # half-pixel centres, no antialiasing
@@ -80,7 +99,8 @@ const SLMT_CENTRE = Int32(-1)  # of a crop's first index: in the middle
 # Parts of a set, by record.
 const SLMT_SPLIT_ALL = Int32(0)  # every record
 const SLMT_SPLIT_TRAIN = Int32(1)  # those that are trained on
-const SLMT_SPLIT_TEST = Int32(2)  # those kept for measuring
+const SLMT_SPLIT_TEST = Int32(2)  # those kept for measuring, once, when nothing is chosen any more
+const SLMT_SPLIT_VALIDATION = Int32(3)  # those kept for choosing: when to stop, which settings, which model
 
 # What the numbers of a field mean.
 const SLMT_FIELD_IMAGE = Int32(1)  # intensities; any type
@@ -206,7 +226,7 @@ struct slmt_number_info
     low::Cdouble  # smallest value, of a list: of an element
     high::Cdouble  # largest value
     count::Int32  # elements of a list, at most 8; 0 for other kinds
-    reserved::Int32  # 0
+    role::Int32  # SLMT_ROLE_...
     list::Cstring  # the elements if none are given, "64,128,256"; "" for other kinds
 end
 
@@ -219,6 +239,22 @@ struct slmt_port_info
     name::Cstring  # lower case
     axes::Cstring  # names of the axes, outermost first: "batch,height,width"
     help::Cstring  # what it holds, with its range
+    role::Int32  # SLMT_ROLE_...
+    batched::Int32  # 1: its first axis counts samples, and may have any length; 0: all samples share it, or it is a number that a step reports
+end
+
+@doc raw"""
+A figure that says how well outputs of a task agree with the truth. All texts live as long as the library.
+"""
+struct slmt_metric_info
+    struct_size::UInt32  # sizeof(slmt_metric_info), set by the caller
+    direction::Int32  # SLMT_METRIC_HIGHER or SLMT_METRIC_LOWER
+    name::Cstring  # lower case, words joined by '_': "ssim_range_2"
+    title::Cstring  # as the head of a column: "SSIM range 2"
+    unit::Cstring  # "dB"; "" if it has none
+    help::Cstring  # its definition, with its source
+    decimals::Int32  # digits after the point that a table shows
+    by_class::Int32  # 1: there is a value for each class of a label map, and their mean; 0: there is one
 end
 
 @doc raw"""
@@ -244,7 +280,7 @@ struct slmt_task_info
     settings::Int32  # how many
     inputs::Int32  # how many
     outputs::Int32  # how many; of a task that trains, those without axes are what slmt_trainer_value() reports
-    reserved::Int32  # 0
+    metrics::Int32  # how many; 0: no truth is defined for its outputs
 end
 
 @doc raw"""
@@ -350,7 +386,7 @@ A record of a training set.
 """
 struct slmt_record
     struct_size::UInt32  # sizeof(slmt_record), set by the caller
-    split::Int32  # SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST
+    split::Int32  # SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
     id::Cstring  # 1 to 128 letters, digits, '-', '_', '.'; not "." or ".."
     group::Cstring  # the subject it was taken from; a name of the same form
 end
@@ -819,6 +855,25 @@ Since 0.1.
 """
 slmt_task_output(method, task, index, info) =
     ccall((:slmt_task_output, libslmt), slmt_status, (Cstring, Cstring, Csize_t, Ptr{slmt_port_info}, ), method, task, index, info)
+
+@doc raw"""
+    slmt_status slmt_task_metric(const char *method, const char *task, size_t index, slmt_metric_info *info)
+
+Describe a metric by which a task is judged; the most telling one comes first.
+
+method: its name
+task: its name
+index: from 0
+info: struct_size set by the caller; filled
+
+Returns: as slmt_task_setting()
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_task_metric(method, task, index, info) =
+    ccall((:slmt_task_metric, libslmt), slmt_status, (Cstring, Cstring, Csize_t, Ptr{slmt_metric_info}, ), method, task, index, info)
 
 @doc raw"""
     void slmt_preprocess_init(slmt_preprocess *preprocess)
@@ -1310,6 +1365,24 @@ slmt_compare(prediction, target, height, width, metrics) =
     ccall((:slmt_compare, libslmt), slmt_status, (Ptr{Cfloat}, Ptr{Cfloat}, Csize_t, Csize_t, Ptr{slmt_metrics}, ), prediction, target, height, width, metrics)
 
 @doc raw"""
+    slmt_status slmt_metrics_value(const slmt_metrics *metrics, const char *name, double *value)
+
+One of the figures by the name that slmt_task_metric() lists it under: the name of the field.
+
+metrics: filled by slmt_compare()
+name: "psnr", "ssim", ...
+value: receives it
+
+Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (slmt_compare() gives no such figure), SLMT_ERR_ARGUMENT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_metrics_value(metrics, name, value) =
+    ccall((:slmt_metrics_value, libslmt), slmt_status, (Ptr{slmt_metrics}, Cstring, Ptr{Cdouble}, ), metrics, name, value)
+
+@doc raw"""
     slmt_status slmt_dataset_writer_create(slmt_context *context, const char *path, slmt_dataset_writer **writer)
 
 Start writing a training set. Its fields are added next, then its records.
@@ -1660,7 +1733,7 @@ writer: from slmt_dataset_writer_create_mr()
 subject: a name new to this set: 1 to 128 letters, digits, '-', '_', '.'
 volumes: one for each contrast, then one for each field of labels, NULL where missing; those present
     have equal grids; labels are whole numbers from -2^24 to 2^24
-split: SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST
+split: SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (grids differ, too few slices, a constant volume, a label
 that is not a whole number, ...; the set stays as it was and more subjects can be added),
@@ -1764,7 +1837,7 @@ Part of the set that a subject is in.
 dataset: not NULL
 index: from 0
 
-Returns: SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST; 0 past the last
+Returns: SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION; 0 past the last
 
 Threads: any thread
 
@@ -2035,7 +2108,8 @@ slmt_profile_write_trace(profile, path) =
 Make a session for a task of any method: build and plan the network for the settings and take the memory.
 
 model: kept alive by the session; not to be trained while sessions use it
-task: its name, see slmt_method_task(); one that does not train. NULL: "synthesize"
+task: its name, see slmt_method_task(); one that does not train. NULL: the one with an output of
+    SLMT_ROLE_TARGET, which all methods call "synthesize"
 settings: count settings by name; those not named have their initial values. NULL if count is 0
 count: settings given, 0 or more
 session: receives the session; the caller frees it with slmt_session_free()
@@ -2086,6 +2160,38 @@ Since 0.1.
 """
 slmt_session_free(session) =
     ccall((:slmt_session_free, libslmt), Cvoid, (Ptr{slmt_session}, ), session)
+
+@doc raw"""
+    slmt_model *slmt_session_model(slmt_session *session)
+
+The model that a session runs.
+
+session: not NULL
+
+Returns: the model, which lives as long as the session; retain it to keep it longer
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_session_model(session) =
+    ccall((:slmt_session_model, libslmt), Ptr{slmt_model}, (Ptr{slmt_session}, ), session)
+
+@doc raw"""
+    const char *slmt_session_task(const slmt_session *session)
+
+Name of the task that a session runs.
+
+session: not NULL
+
+Returns: the name, which lives as long as the library
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_session_task(session) =
+    ccall((:slmt_session_task, libslmt), Cstring, (Ptr{slmt_session}, ), session)
 
 @doc raw"""
     void slmt_session_cancel(slmt_session *session)

@@ -215,21 +215,24 @@ end
     @testset "a set gives back what was added, and is not there when writing it failed" begin
         DatasetWriter(context, path("set.h5"), ["t1", "t2"]; cut...) do writer
             add!(writer, "one", (t1 = scan(1), t2 = scan(2)))
-            add!(writer, "two", Dict("t2" => scan(3)), test = true)
+            add!(writer, "two", Dict("t2" => scan(3)), split = :test)
+            add!(writer, "four", (t1 = scan(4),), split = :validation)
+            @test_throws ArgumentError add!(writer, "five", (t1 = scan(1),), split = :half)
             @test failure(() -> add!(writer, "one", (t1 = scan(1),))).status == SLMT.SLMT_ERR_ARGUMENT
             @test failure(() -> add!(writer, "three", (flair = scan(1),))).status == SLMT.SLMT_ERR_NOT_FOUND
         end
         Dataset(context, path("set.h5")) do set
             @test SLMT.contrasts(set) == ["t1", "t2"]
-            @test SLMT.subjects(set) == [(name = "one", test = false, slices = [4, 4]),
-                                         (name = "two", test = true, slices = [0, 4])]
+            @test SLMT.subjects(set) == [(name = "one", split = :train, slices = [4, 4]),
+                                         (name = "two", split = :test, slices = [0, 4]),
+                                         (name = "four", split = :validation, slices = [4, 0])]
             @test SLMT.preprocess(set).crop_size == 32
             slices = SLMT.slices(set, "one", "t2")
             @test size(slices) == (SIDE, SIDE, 4) && 0 <= minimum(slices) < maximum(slices) <= 1
             @test SLMT.slices(set, 1, 2, 3:3) == slices[:, :, 3:3]
             @test SLMT.slices(set, 1, 2, 3:3, resize = SLMT.SLMT_RESIZE_NEAREST) != slices[:, :, 3:3]
             @test failure(() -> SLMT.slices(set, "six", "t1")).status == SLMT.SLMT_ERR_NOT_FOUND
-            @test failure(() -> SLMT.slices(set, 3, 1)).status == SLMT.SLMT_ERR_NOT_FOUND
+            @test failure(() -> SLMT.slices(set, 4, 1)).status == SLMT.SLMT_ERR_NOT_FOUND
         end
         @test_throws ErrorException DatasetWriter(writer -> error("stop"), context, path("half.h5"), ["t1"])
         @test !any(startswith("half"), readdir(folder))
@@ -252,14 +255,14 @@ end
         photo, box = rand(UInt8, 3, 5, 7), rand(Float32, 4, 2)
         RecordWriter(context, path("records.h5"), fields) do writer
             add!(writer, "a", (photo = photo, box = box, what = Int32[3, -1]), group = "ward.2")
-            add!(writer, "b", Dict("box" => zeros(Float32, 4, 0), "code" => Float16[1, 2, 3, 4, 5]), test = true)
+            add!(writer, "b", Dict("box" => zeros(Float32, 4, 0), "code" => Float16[1, 2, 3, 4, 5]), split = :test)
             @test failure(() -> add!(writer, "c", (what = Int32[2],))).status == SLMT.SLMT_ERR_ARGUMENT
             @test failure(() -> add!(writer, "c", (box = box, what = Int32[3]))).status == SLMT.SLMT_ERR_ARGUMENT
             @test failure(() -> add!(writer, "c", (depth = box,))).status == SLMT.SLMT_ERR_NOT_FOUND
         end
         Dataset(context, path("records.h5")) do set
             @test SLMT.fields(set) == fields && SLMT.source(set) == "" && isempty(SLMT.contrasts(set))
-            @test SLMT.records(set) == [(id = "a", group = "ward.2", test = false), (id = "b", group = "b", test = true)]
+            @test SLMT.records(set) == [(id = "a", group = "ward.2", split = :train), (id = "b", group = "b", split = :test)]
             @test read(set, "a", "photo") == photo && read(set, 1, 2) == box && read(set, "a", "what") == Int32[3, -1]
             @test read(set, "a", "photo", 2:4) == photo[:, :, 2:4]
             @test size(set, "b", "box") == (4, 0) && size(read(set, "b", "box")) == (4, 0)
