@@ -252,6 +252,12 @@ static bool in_list(const void *from, const char *name, double *value)
     return false;
 }
 
+void number_list_default(number_list *list, const char *name, double *value)
+{
+    if (!in_list(list, name, value))
+        put(list, must_copy(name), *value);
+}
+
 char *number_list_text(const number_list *list, number_owner owner)
 {
     slmt_number_info info;
