@@ -103,6 +103,21 @@ SLMT_API void slmt_session_cancel(slmt_session *session);
 SLMT_API slmt_status slmt_session_set_progress(slmt_session *session, slmt_progress_fn progress, void *user);
 
 /**
+ * Choose the contrast that slmt_synthesize() and slmt_synthesize_volume() make from now on, by its name.
+ *
+ * A model that tells several contrasts apart makes the one that has this name (slmt_model_contrast()); a
+ * model that makes one only must have been trained for it, as field "target_contrast" of its card says.
+ *
+ * @param session   not NULL
+ * @param contrast  its name
+ * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (the model does not make it; the text says what it makes),
+ *         SLMT_ERR_ARGUMENT
+ * @threads one thread per session at a time
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_session_set_target(slmt_session *session, const char *contrast);
+
+/**
  * Synthesize target-contrast slices from source-contrast slices.
  *
  * Any method whose task takes slices. "synthesize" of seq2seq needs the sequence to make first, which

@@ -156,3 +156,22 @@ slmt_status slmt_session_set(slmt_session *session, const slmt_tensor *input)
     return fail(ERR_NOT_FOUND, "task %s has no input %s that all samples share", t->kind->name,
                 input->name ? input->name : "NULL");
 }
+
+slmt_status slmt_session_set_target(slmt_session *session, const char *contrast)
+{
+    REQUIRE(session);
+    REQUIRE(contrast);
+    const slmt_model *model = session->runner.model;
+    int32_t i = port_with_role(session->runner.task.kind->inputs, SLMT_ROLE_TARGET_CONTRAST), index;
+    const char *only = card_text(model, "target_contrast");
+    if (i >= 0) {
+        TRY(contrasts_find(model, contrast, &index));
+        runner_take(&session->runner, i, &index, 1);
+        return OK;
+    }
+    if (strcmp(only, contrast) == 0)
+        return OK;
+    if (!*only)
+        return fail(ERR_NOT_FOUND, "the model's card does not say that it makes %s", contrast);
+    return fail(ERR_NOT_FOUND, "the model makes %s alone, not %s", only, contrast);
+}

@@ -77,6 +77,7 @@ void model_release(slmt_model *m)
     for (int32_t k = 0; m->unread && k < m->params.n; k++)
         mem_give(memory, m->unread[k]);
     card_clear(m);
+    contrasts_clear(m);
     mem_give(memory, m->unread);
     model_give_weights(m);
     if (m->params.mem)

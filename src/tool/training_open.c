@@ -7,6 +7,7 @@
 
 #include "judge.h"
 #include "must.h"
+#include "pairs.h"
 #include "paths.h"
 #include "tool.h"
 #include "training_parts.h"
@@ -316,7 +317,10 @@ int training_open(training *t)
     slmt_status status = slmt_dataset_open(t->context, o->files.data, &t->dataset);
     if (status != SLMT_OK)
         return fail(status, "%s", o->files.data);
-    code = o->files.resume ? resume_trainer(t) : new_trainer(t);
+    if (!o->files.resume && o->files.source && o->files.target)
+        code = pairs_check(t->dataset, o->files.data, o->files.source, o->files.target);
+    if (code == EXIT_OK)
+        code = o->files.resume ? resume_trainer(t) : new_trainer(t);
     if (code == EXIT_OK)
         code = describe_run(t);
     if (code == EXIT_OK)

@@ -69,7 +69,12 @@ int main(void)
     printf("constant SLMT_RESIZE_NEAREST %lld\n", (long long)SLMT_RESIZE_NEAREST);
     printf("constant SLMT_SCALE_PERCENTILES %lld\n", (long long)SLMT_SCALE_PERCENTILES);
     printf("constant SLMT_SCALE_TWICE_P99 %lld\n", (long long)SLMT_SCALE_TWICE_P99);
+    printf("constant SLMT_BACKGROUND_CORNER %lld\n", (long long)SLMT_BACKGROUND_CORNER);
+    printf("constant SLMT_BACKGROUND_SURFACE %lld\n", (long long)SLMT_BACKGROUND_SURFACE);
     printf("constant SLMT_CENTRE %lld\n", (long long)SLMT_CENTRE);
+    printf("constant SLMT_DEFINITION_VOLUME %lld\n", (long long)SLMT_DEFINITION_VOLUME);
+    printf("constant SLMT_DEFINITION_SLICE %lld\n", (long long)SLMT_DEFINITION_SLICE);
+    printf("constant SLMT_DEFINITION_PAPER %lld\n", (long long)SLMT_DEFINITION_PAPER);
     printf("constant SLMT_SPLIT_ALL %lld\n", (long long)SLMT_SPLIT_ALL);
     printf("constant SLMT_SPLIT_TRAIN %lld\n", (long long)SLMT_SPLIT_TRAIN);
     printf("constant SLMT_SPLIT_TEST %lld\n", (long long)SLMT_SPLIT_TEST);
@@ -180,7 +185,7 @@ int main(void)
     printf("field slmt_preprocess low_percentile %zu %zu\n", offsetof(slmt_preprocess, low_percentile), sizeof(((slmt_preprocess *)0)->low_percentile));
     printf("field slmt_preprocess high_percentile %zu %zu\n", offsetof(slmt_preprocess, high_percentile), sizeof(((slmt_preprocess *)0)->high_percentile));
     printf("field slmt_preprocess scaling %zu %zu\n", offsetof(slmt_preprocess, scaling), sizeof(((slmt_preprocess *)0)->scaling));
-    printf("field slmt_preprocess reserved %zu %zu\n", offsetof(slmt_preprocess, reserved), sizeof(((slmt_preprocess *)0)->reserved));
+    printf("field slmt_preprocess background %zu %zu\n", offsetof(slmt_preprocess, background), sizeof(((slmt_preprocess *)0)->background));
     printf("struct slmt_tensor_info %zu\n", sizeof(slmt_tensor_info));
     printf("field slmt_tensor_info struct_size %zu %zu\n", offsetof(slmt_tensor_info, struct_size), sizeof(((slmt_tensor_info *)0)->struct_size));
     printf("field slmt_tensor_info rank %zu %zu\n", offsetof(slmt_tensor_info, rank), sizeof(((slmt_tensor_info *)0)->rank));
@@ -197,6 +202,12 @@ int main(void)
     printf("field slmt_metrics nmse %zu %zu\n", offsetof(slmt_metrics, nmse), sizeof(((slmt_metrics *)0)->nmse));
     printf("field slmt_metrics nmse_spectral %zu %zu\n", offsetof(slmt_metrics, nmse_spectral), sizeof(((slmt_metrics *)0)->nmse_spectral));
     printf("field slmt_metrics mae %zu %zu\n", offsetof(slmt_metrics, mae), sizeof(((slmt_metrics *)0)->mae));
+    printf("field slmt_metrics squares %zu %zu\n", offsetof(slmt_metrics, squares), sizeof(((slmt_metrics *)0)->squares));
+    printf("field slmt_metrics energy %zu %zu\n", offsetof(slmt_metrics, energy), sizeof(((slmt_metrics *)0)->energy));
+    printf("field slmt_metrics pixels %zu %zu\n", offsetof(slmt_metrics, pixels), sizeof(((slmt_metrics *)0)->pixels));
+    printf("field slmt_metrics windows %zu %zu\n", offsetof(slmt_metrics, windows), sizeof(((slmt_metrics *)0)->windows));
+    printf("field slmt_metrics slices %zu %zu\n", offsetof(slmt_metrics, slices), sizeof(((slmt_metrics *)0)->slices));
+    printf("field slmt_metrics with_signal %zu %zu\n", offsetof(slmt_metrics, with_signal), sizeof(((slmt_metrics *)0)->with_signal));
     printf("struct slmt_field %zu\n", sizeof(slmt_field));
     printf("field slmt_field struct_size %zu %zu\n", offsetof(slmt_field, struct_size), sizeof(((slmt_field *)0)->struct_size));
     printf("field slmt_field kind %zu %zu\n", offsetof(slmt_field, kind), sizeof(((slmt_field *)0)->kind));
@@ -263,6 +274,8 @@ int main(void)
     printf("field slmt_build_info backends %zu %zu\n", offsetof(slmt_build_info, backends), sizeof(((slmt_build_info *)0)->backends));
     printf("field slmt_build_info matrix %zu %zu\n", offsetof(slmt_build_info, matrix), sizeof(((slmt_build_info *)0)->matrix));
     printf("field slmt_build_info cpu_level %zu %zu\n", offsetof(slmt_build_info, cpu_level), sizeof(((slmt_build_info *)0)->cpu_level));
+    printf("field slmt_build_info numerics %zu %zu\n", offsetof(slmt_build_info, numerics), sizeof(((slmt_build_info *)0)->numerics));
+    printf("field slmt_build_info reserved %zu %zu\n", offsetof(slmt_build_info, reserved), sizeof(((slmt_build_info *)0)->reserved));
     printf("struct slmt_net_options %zu\n", sizeof(slmt_net_options));
     printf("field slmt_net_options struct_size %zu %zu\n", offsetof(slmt_net_options, struct_size), sizeof(((slmt_net_options *)0)->struct_size));
     printf("field slmt_net_options image_size %zu %zu\n", offsetof(slmt_net_options, image_size), sizeof(((slmt_net_options *)0)->image_size));

@@ -3,7 +3,7 @@
 """The C interface of libslmt 0.1.0 as it is, through ctypes: constants, structs, callbacks, functions."""
 
 from ctypes import (CFUNCTYPE, POINTER, Structure, c_char, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t,
-                    c_uint32, c_uint64, c_void_p)
+                    c_uint8, c_uint32, c_uint64, c_void_p)
 
 from ._library import bind as _bind
 
@@ -98,8 +98,18 @@ SLMT_RESIZE_NEAREST = 1  # source index floor(i * in / out)
 SLMT_SCALE_PERCENTILES = 0  # the head clipped to two percentiles, over its maximum (Li et al. 2023)
 SLMT_SCALE_TWICE_P99 = 1  # clipped to 0 and twice the 99th percentile of all voxels, over that (Han et al. 2024); the percentile fields are not used
 
+# How the background of a volume is found, which is kept out of the range of intensities.
+SLMT_BACKGROUND_CORNER = 0  # every voxel that equals the corner voxel; it is not clipped, so that a corner brighter than the head sets the range. Negative values become 0. The rule of files that name none
+SLMT_BACKGROUND_SURFACE = 1
+
 # Which slices of a volume.
 SLMT_CENTRE = -1  # of a crop's first index: in the middle
+
+# By what definition the figures of slices become those of a subject. A slice has signal if its target holds
+# a value above 0.01, a hundredth of the range of intensities.
+SLMT_DEFINITION_VOLUME = 1  # all pixels of all slices are one image; SSIM: over the windows of the slices with signal; there is no spectral NMSE
+SLMT_DEFINITION_SLICE = 2  # the mean over the slices with signal
+SLMT_DEFINITION_PAPER = 3  # the mean over all slices, an NMSE of 0 where the target is all 0: the paper's code, whose figures grow with the number of such slices
 
 # Parts of a set, by record.
 SLMT_SPLIT_ALL = 0  # every record
@@ -330,7 +340,7 @@ class slmt_preprocess(Structure):
         ("low_percentile", c_double),  # 0.2: intensities inside the head are clipped to these percentiles
         ("high_percentile", c_double),  # 99.8
         ("scaling", c_int32),  # SLMT_SCALE_PERCENTILES; how intensities become 0 to 1
-        ("reserved", c_int32),  # 0
+        ("background", c_int32),  # SLMT_BACKGROUND_SURFACE; how the background is found
     ]
 
 
@@ -358,17 +368,24 @@ class slmt_volume(Structure):
 
 
 class slmt_metrics(Structure):
-    r"""Agreement of two slices or volumes, both in [0, 1]."""
+    r"""Agreement of two slices, or of two stacks of them; intensities in [0, 1]. p is the prediction, t the
+    target. A figure that is not defined is a NaN."""
 
     _fields_ = [
         ("struct_size", c_uint32),  # sizeof(slmt_metrics), set by the caller
         ("reserved", c_int32),  # 0
-        ("psnr", c_double),  # 20 log10(1/sqrt(MSE)) in dB; 100 where MSE is 0
+        ("psnr", c_double),  # 20 log10(1/sqrt(MSE)) in dB, at most 100, which is also that of equal images
         ("ssim", c_double),  # structural similarity, 7x7 uniform window, data range 1
         ("ssim_range_2", c_double),  # the same with data range 2: only to compare with the paper
-        ("nmse", c_double),  # sum (p-t)^2 / sum t^2; 0 where t is all 0
-        ("nmse_spectral", c_double),  # ||(p-t)^2||_2 / ||t^2||_2, spectral norms: the paper's code; 0 where t is all 0
+        ("nmse", c_double),  # sum (p-t)^2 / sum t^2; NaN where t is all 0
+        ("nmse_spectral", c_double),  # ||(p-t)^2||_2 / ||t^2||_2, spectral norms: the paper's code; NaN where t is all 0
         ("mae", c_double),  # mean |p-t|
+        ("squares", c_double),  # sum (p-t)^2
+        ("energy", c_double),  # sum t^2
+        ("pixels", c_int64),  # compared: all of them, or those of the mask
+        ("windows", c_int64),  # of SSIM: those that lie inside a slice and have their centre in the mask
+        ("slices", c_int64),  # in which a pixel was compared
+        ("with_signal", c_int64),  # slices among them whose target has signal: a compared pixel above 0.01
     ]
 
 
@@ -401,7 +418,7 @@ class slmt_record(Structure):
     _fields_ = [
         ("struct_size", c_uint32),  # sizeof(slmt_record), set by the caller
         ("split", c_int32),  # SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
-        ("id", c_char_p),  # 1 to 128 letters, digits, '-', '_', '.'; not "." or ".."
+        ("id", c_char_p),  # 1 to 255 bytes of UTF-8 without '/', control characters, line separators and marks of writing direction; not "." or ".."
         ("group", c_char_p),  # the subject it was taken from; a name of the same form
     ]
 
@@ -518,6 +535,8 @@ class slmt_build_info(Structure):
         ("backends", c_char * 64),  # names joined by ", ": "cpu, reference"
         ("matrix", c_char * 64),  # libraries for matrix products: "oneDNN 2.6.3, OpenBLAS 0.3.21"
         ("cpu_level", c_char * 32),  # instructions that the cpu back end uses on this machine: "x86-64-v4"
+        ("numerics", c_int32),  # changes when the same weights would give other numbers; kept in checkpoints as `numerics_version`
+        ("reserved", c_int32),  # 0
     ]
 
 
@@ -1242,20 +1261,105 @@ slmt_model_set_card = _bind(
     """)
 
 
+slmt_model_contrast_count = _bind(
+    "slmt_model_contrast_count", c_size_t, [POINTER(slmt_model)],
+    r"""size_t slmt_model_contrast_count(const slmt_model *model)
+
+    Number of the names that a model has for the contrasts that it tells apart: those of the first training set
+    it learned from, or what slmt_model_set_contrasts() gave it.
+
+    model: not NULL
+
+    Returns: how many; 0 where the method makes one contrast, or the contrasts have no names yet
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_model_contrast = _bind(
+    "slmt_model_contrast", c_char_p, [POINTER(slmt_model), c_size_t],
+    r"""const char *slmt_model_contrast(const slmt_model *model, size_t index)
+
+    Name of the contrast that index `index` means to inputs of SLMT_ROLE_SOURCE_CONTRAST and
+    SLMT_ROLE_TARGET_CONTRAST.
+
+    model: not NULL
+    index: from 0
+
+    Returns: the name, valid until the names are set again or the model freed; "" past the last one
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_model_set_contrasts = _bind(
+    "slmt_model_set_contrasts", slmt_status, [POINTER(slmt_model), POINTER(c_char_p), c_size_t],
+    r"""slmt_status slmt_model_set_contrasts(slmt_model *model, const char *const *names, size_t count)
+
+    Replace the names of the contrasts that a model tells apart, as a converter does.
+
+    model: not NULL
+    names: count names in the order of their indices, each of 1 to 64 bytes without a comma, none twice;
+        may be NULL if count is 0
+    count: at most the option of SLMT_ROLE_CONTRASTS; 0 takes the names away
+
+    Returns: SLMT_OK, or SLMT_ERR_UNSUPPORTED (the method makes one contrast), SLMT_ERR_ARGUMENT,
+    SLMT_ERR_MEMORY, SLMT_ERR_LIMIT: nothing is changed
+
+    Threads: while nothing else uses the model
+
+    Since 0.1.
+    """)
+
+
 slmt_volume_read = _bind(
     "slmt_volume_read", slmt_status, [POINTER(slmt_context), c_char_p, POINTER(POINTER(slmt_volume))],
     r"""slmt_status slmt_volume_read(slmt_context *context, const char *path, slmt_volume **volume)
 
-    Read a NIfTI file (.nii, .nii.gz, .hdr/.img): any scalar type, scl_slope and scl_inter applied.
-    Trailing axes of length 1 are dropped; more than three axes are refused.
+    Read a scan: NIfTI-1, NIfTI-2 (.nii, .nii.gz, .hdr/.img) or FreeSurfer's MGH (.mgh, .mgz), of integers or
+    floats of up to 64 bits, scaling applied. The bytes decide what a file is; its name matters for pairs
+    alone. Trailing axes of length 1 are dropped. A file of several volumes needs the number of one behind its
+    name, from 0 on, as in "scan.nii.gz[2]"; a file of just that name comes first.
+
+    The affine is that of the sform, else of the qform, else the spacing alone, with x to the right; lengths in
+    metres or micrometres are turned into millimetres. Warns where the file gives no orientation or no spacing,
+    where its forms contradict each other, and where it does not count in millimetres.
 
     context: not NULL
     path: the file
     volume: receives the volume; the caller frees it with slmt_volume_free()
 
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (not NIfTI, not
-    scalar, not three axes), SLMT_ERR_CORRUPT (cut short), SLMT_ERR_NONFINITE, SLMT_ERR_MEMORY,
-    SLMT_ERR_LIMIT
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (no scan: the text
+    says what it is; not scalar, several volumes), SLMT_ERR_CORRUPT (damaged, cut short),
+    SLMT_ERR_NONFINITE (a NaN, an infinity, a number beyond float32), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT,
+    SLMT_ERR_CANCELLED (a warning was not accepted)
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_volume_from_nifti = _bind(
+    "slmt_volume_from_nifti", slmt_status, [POINTER(slmt_context), c_void_p, c_size_t, c_void_p, c_size_t, POINTER(POINTER(slmt_volume))],
+    r"""slmt_status slmt_volume_from_nifti(slmt_context *context, const void *header, size_t header_bytes, const void *voxels, size_t voxel_bytes, slmt_volume **volume)
+
+    Read a scan from memory by the rules of slmt_volume_read(): a NIfTI header as another library holds it, and
+    its voxels. What a program has as such a header, slmt_volume_create() would have to interpret anew.
+
+    context: not NULL
+    header: NIfTI-1 (348 bytes) or NIfTI-2 (540 bytes), in either byte order, for one volume;
+        where it says that voxels lie in the file does not count
+    header_bytes: bytes of it, at least as many
+    voxels: what the header promises, of its type and byte order, i fastest; copied
+    voxel_bytes: bytes of them
+    volume: receives the volume; the caller frees it with slmt_volume_free()
+
+    Returns: as slmt_volume_read(), and SLMT_ERR_ARGUMENT if voxel_bytes is not what the header promises
 
     Threads: any thread
 
@@ -1349,15 +1453,35 @@ slmt_volume_write = _bind(
     "slmt_volume_write", slmt_status, [POINTER(slmt_volume), c_char_p],
     r"""slmt_status slmt_volume_write(const slmt_volume *volume, const char *path)
 
-    Write a volume as float32 NIfTI-1, gzip-compressed if the name ends in .gz. A volume that was read from a
-    file, or synthesized from such a one, keeps that file's header: affine, units, description, extensions.
-    Written beside `path` and renamed over it.
+    Write a volume as float32 NIfTI-1, gzip-compressed if the name ends in .gz. Written beside `path` and
+    renamed over it. A volume that was read from a file keeps that file's header with its extensions. One that
+    was made from such a volume has its geometry and units, and nothing that spoke of the old values: no
+    display range, intent, slice timing, names or extensions; its description says what it is, and of a
+    synthesized one that it is synthetic and not for diagnosis.
 
     volume: not NULL
     path: ends in .nii or .nii.gz; replaced if it exists
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the name ends in neither .nii nor .nii.gz), SLMT_ERR_IO,
     SLMT_ERR_MEMORY
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_volume_nifti_header = _bind(
+    "slmt_volume_nifti_header", slmt_status, [POINTER(slmt_volume), c_void_p],
+    r"""slmt_status slmt_volume_nifti_header(const slmt_volume *volume, void *header)
+
+    The NIfTI-1 header that slmt_volume_write() would write, in this machine's byte order and without
+    extensions.
+
+    volume: not NULL
+    header: receives 348 bytes
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also: an axis is longer than NIfTI-1 can say)
 
     Threads: any thread
 
@@ -1381,6 +1505,52 @@ slmt_compare = _bind(
     Threads: any thread
 
     Source: Wang et al. 2004 (SSIM); Li et al., IEEE TMI 2023, section IV
+
+    Since 0.1.
+    """)
+
+
+slmt_compare_masked = _bind(
+    "slmt_compare_masked", slmt_status, [POINTER(c_float), POINTER(c_float), POINTER(c_uint8), c_size_t, c_size_t, POINTER(slmt_metrics)],
+    r"""slmt_status slmt_compare_masked(const float *prediction, const float *target, const uint8_t *mask, size_t height, size_t width, slmt_metrics *metrics)
+
+    Compare a slice with its target inside a mask. PSNR, NMSE and MAE are those of the pixels in the mask, SSIM
+    is the mean over the windows whose centre is in it, and for the spectral norm both images are 0 outside.
+
+    prediction: [height][width] float32
+    target: [height][width] float32
+    mask: [height][width], not 0 where pixels count; NULL: everywhere
+    height,width: pixels, each at least 7
+    metrics: struct_size set by the caller; filled. With an empty mask all figures are NaN and all
+        numbers 0
+
+    Returns: as slmt_compare()
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_metrics_combine = _bind(
+    "slmt_metrics_combine", slmt_status, [POINTER(slmt_metrics), c_size_t, c_int32, POINTER(slmt_metrics)],
+    r"""slmt_status slmt_metrics_combine(const slmt_metrics *slices, size_t count, int32_t definition, slmt_metrics *metrics)
+
+    The figures of a stack of slices, such as a subject's, from those of its slices.
+
+    Slices without a compared pixel do not count. With SLMT_DEFINITION_SLICE and _PAPER a figure that a slice
+    lacks is left out of its mean. A volume whose target has no signal at all has no SSIM and no NMSE, and no
+    figures by slice: its error says nothing of a synthesis.
+
+    slices: count results of slmt_compare() or slmt_compare_masked(); the struct_size of all is
+        sizeof(slmt_metrics)
+    count: at least 1
+    definition: SLMT_DEFINITION_...
+    metrics: struct_size set by the caller; filled: numbers and sums are those of all slices
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+    Threads: any thread
 
     Since 0.1.
     """)
@@ -1753,7 +1923,7 @@ slmt_dataset_writer_add = _bind(
     stay.
 
     writer: from slmt_dataset_writer_create_mr()
-    subject: a name new to this set: 1 to 128 letters, digits, '-', '_', '.'
+    subject: a name new to this set, of the form of slmt_record's id
     volumes: one for each contrast, then one for each field of labels, NULL where missing; those present
         have equal grids; labels are whole numbers from -2^24 to 2^24
     split: SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
@@ -1761,6 +1931,25 @@ slmt_dataset_writer_add = _bind(
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (grids differ, too few slices, a constant volume, a label
     that is not a whole number, ...; the set stays as it was and more subjects can be added),
     SLMT_ERR_STATE (the set is not one of MR volumes), SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: one thread at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_writer_add_subject = _bind(
+    "slmt_dataset_writer_add_subject", slmt_status, [POINTER(slmt_dataset_writer), POINTER(slmt_record), POINTER(POINTER(slmt_volume))],
+    r"""slmt_status slmt_dataset_writer_add_subject(slmt_dataset_writer *writer, const slmt_record *subject, const slmt_volume *const *volumes)
+
+    Preprocess a subject's volumes and add them, as slmt_dataset_writer_add() does, and say whose they are: two
+    sessions of one person are two subjects of one group.
+
+    writer: from slmt_dataset_writer_create_mr()
+    subject: an id that is new to the set, its group (the person; NULL: the id) and its split
+    volumes: as for slmt_dataset_writer_add()
+
+    Returns: as slmt_dataset_writer_add()
 
     Threads: one thread at a time
 
@@ -2241,6 +2430,27 @@ slmt_session_set_progress = _bind(
     user: handed to progress
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+    Threads: one thread per session at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_session_set_target = _bind(
+    "slmt_session_set_target", slmt_status, [POINTER(slmt_session), c_char_p],
+    r"""slmt_status slmt_session_set_target(slmt_session *session, const char *contrast)
+
+    Choose the contrast that slmt_synthesize() and slmt_synthesize_volume() make from now on, by its name.
+
+    A model that tells several contrasts apart makes the one that has this name (slmt_model_contrast()); a
+    model that makes one only must have been trained for it, as field "target_contrast" of its card says.
+
+    session: not NULL
+    contrast: its name
+
+    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (the model does not make it; the text says what it makes),
+    SLMT_ERR_ARGUMENT
 
     Threads: one thread per session at a time
 
@@ -2775,6 +2985,24 @@ slmt_version = _bind(
     Returns: a static text; never NULL
 
     Threads: any thread, any time
+
+    Since 0.1.
+    """)
+
+
+slmt_file_digest = _bind(
+    "slmt_file_digest", slmt_status, [c_char_p, POINTER(c_char), c_size_t],
+    r"""slmt_status slmt_file_digest(const char *path, char *digest, size_t size)
+
+    The SHA-256 of a file, as `sha256sum` prints it: to tell which model or scan a result came from.
+
+    path: the file
+    digest: receives lower-case hexadecimal digits, ended by a zero
+    size: bytes in digest, at least SLMT_DIGEST_SIZE
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO
+
+    Threads: any thread
 
     Since 0.1.
     """)

@@ -18,6 +18,7 @@ typedef struct slices {
     uint32_t *order; /* of the epoch that was requested last */
     uint64_t epoch;  /* UINT64_MAX: no epoch yet */
     float *spare;    /* one slice, for augmentation */
+    int32_t stack;   /* slices of the first input */
 } slices;
 
 /* ---- the list ---- */
@@ -120,7 +121,9 @@ status slices_open(feed *f)
     TRY(check_run(f));
     TRY(mem_zeros(f->mem, 1, sizeof(slices), &p));
     slices *own = f->own = p;
+    const slice_rule *rule = f->rule;
     own->epoch = UINT64_MAX;
+    own->stack = rule->stack ? rule->stack(f->at) : 1;
     TRY(mem_array(f->mem, side * side, sizeof(float), &p));
     own->spare = p;
     TRY(make_list(f, own));
@@ -145,16 +148,38 @@ void slices_close(feed *f)
     f->own = NULL;
 }
 
-static status fill_one(feed *f, const example *x, random_stream *r, float *source, float *target)
+/* The slice in place j of an example's stack. */
+static size_t slice_in_place(const feed *f, const example *x, int32_t j)
+{
+    int64_t slice = (int64_t)x->slice + j - ((slices *)f->own)->stack / 2;
+    int64_t last = (int64_t)mr_set_slices(f->set, x->subject, (size_t)x->source) - 1;
+    return (size_t)(slice < 0 ? 0 : slice > last ? last : slice);
+}
+
+/* target NULL: single slices. */
+static status read_example(feed *f, const example *x, size_t pixels, float *source, float *target)
+{
+    const slices *own = f->own;
+    for (int32_t j = 0; j < own->stack; j++)
+        TRY(mr_set_read_slice(f->set, x->subject, (size_t)x->source, slice_in_place(f, x, j),
+                              SLMT_RESIZE_BILINEAR, source + (size_t)j * pixels));
+    return target ? mr_set_read_slice(f->set, x->subject, (size_t)x->target, x->slice,
+                                      f->preprocess.target_resize, target)
+                  : OK;
+}
+
+static status fill_one(feed *f, const example *x, const random_stream *r, float *source, float *target)
 {
     slices *own = f->own;
     const slice_rule *rule = f->rule;
-    TRY(mr_set_read_slice(f->set, x->subject, (size_t)x->source, x->slice, SLMT_RESIZE_BILINEAR, source));
-    if (target)
-        TRY(mr_set_read_slice(f->set, x->subject, (size_t)x->target, x->slice, f->preprocess.target_resize,
-                              target));
-    if (f->at.setting[TRAIN_AUGMENT] != 0)
-        rule->augment(source, target, f->preprocess.image_size, own->spare, r);
+    int side = f->preprocess.image_size;
+    size_t pixels = (size_t)side * (size_t)side;
+    TRY(read_example(f, x, pixels, source, target));
+    for (int32_t j = 0; j < own->stack && f->at.setting[TRAIN_AUGMENT] != 0; j++) {
+        random_stream same = *r;
+        rule->augment(source + (size_t)j * pixels, j == own->stack / 2 ? target : NULL, side, own->spare,
+                      &same);
+    }
     return OK;
 }
 
@@ -162,12 +187,13 @@ static status fill_one(feed *f, const example *x, random_stream *r, float *sourc
 status slices_fill(feed *f, uint64_t step, void *const *in)
 {
     size_t batch = (size_t)f->at.setting[TRAIN_BATCH], side = (size_t)f->preprocess.image_size;
+    size_t stack = (size_t)((slices *)f->own)->stack;
     for (size_t i = 0; i < batch; i++) {
         uint64_t place = (uint64_t)f->rank * batch + i, together = (uint64_t)f->ranks * batch;
         const example *x = example_at(f->own, f->seed, step / f->steps_in_epoch,
                                       (uint32_t)(step % f->steps_in_epoch * together + place));
         random_stream r = random_open(f->seed, random_purpose("augment", step * together + place));
-        float *source = (float *)in[0] + i * side * side;
+        float *source = (float *)in[0] + i * stack * side * side;
         TRY(fill_one(f, x, &r, source, x->target >= 0 ? (float *)in[1] + i * side * side : NULL));
     }
     return OK;

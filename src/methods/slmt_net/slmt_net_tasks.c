@@ -281,8 +281,8 @@ static void augment_single(float *image, float *none, int side, float *spare, ra
     augment_pretrain(image, side, spare, r);
 }
 
-static const slice_rule single_slices = {0, image_side, augment_single};
-static const slice_rule pairs_of_slices = {1, image_side, augment_finetune};
+static const slice_rule single_slices = {0, image_side, augment_single, NULL};
+static const slice_rule pairs_of_slices = {1, image_side, augment_finetune, NULL};
 static const feeding pretrain_feeding = SLICE_FEEDING(&single_slices);
 static const feeding finetune_feeding = SLICE_FEEDING(&pairs_of_slices);
 

@@ -93,8 +93,18 @@ const SLMT_RESIZE_NEAREST = Int32(1)  # source index floor(i * in / out)
 const SLMT_SCALE_PERCENTILES = Int32(0)  # the head clipped to two percentiles, over its maximum (Li et al. 2023)
 const SLMT_SCALE_TWICE_P99 = Int32(1)  # clipped to 0 and twice the 99th percentile of all voxels, over that (Han et al. 2024); the percentile fields are not used
 
+# How the background of a volume is found, which is kept out of the range of intensities.
+const SLMT_BACKGROUND_CORNER = Int32(0)  # every voxel that equals the corner voxel; it is not clipped, so that a corner brighter than the head sets the range. Negative values become 0. The rule of files that name none
+const SLMT_BACKGROUND_SURFACE = Int32(1)
+
 # Which slices of a volume.
 const SLMT_CENTRE = Int32(-1)  # of a crop's first index: in the middle
+
+# By what definition the figures of slices become those of a subject. A slice has signal if its target holds
+# a value above 0.01, a hundredth of the range of intensities.
+const SLMT_DEFINITION_VOLUME = Int32(1)  # all pixels of all slices are one image; SSIM: over the windows of the slices with signal; there is no spectral NMSE
+const SLMT_DEFINITION_SLICE = Int32(2)  # the mean over the slices with signal
+const SLMT_DEFINITION_PAPER = Int32(3)  # the mean over all slices, an NMSE of 0 where the target is all 0: the paper's code, whose figures grow with the number of such slices
 
 # Parts of a set, by record.
 const SLMT_SPLIT_ALL = Int32(0)  # every record
@@ -317,7 +327,7 @@ struct slmt_preprocess
     low_percentile::Cdouble  # 0.2: intensities inside the head are clipped to these percentiles
     high_percentile::Cdouble  # 99.8
     scaling::Int32  # SLMT_SCALE_PERCENTILES; how intensities become 0 to 1
-    reserved::Int32  # 0
+    background::Int32  # SLMT_BACKGROUND_SURFACE; how the background is found
 end
 
 @doc raw"""
@@ -344,17 +354,24 @@ A volume of float32 voxels with its geometry.
 mutable struct slmt_volume end
 
 @doc raw"""
-Agreement of two slices or volumes, both in [0, 1].
+Agreement of two slices, or of two stacks of them; intensities in [0, 1]. p is the prediction, t the
+target. A figure that is not defined is a NaN.
 """
 struct slmt_metrics
     struct_size::UInt32  # sizeof(slmt_metrics), set by the caller
     reserved::Int32  # 0
-    psnr::Cdouble  # 20 log10(1/sqrt(MSE)) in dB; 100 where MSE is 0
+    psnr::Cdouble  # 20 log10(1/sqrt(MSE)) in dB, at most 100, which is also that of equal images
     ssim::Cdouble  # structural similarity, 7x7 uniform window, data range 1
     ssim_range_2::Cdouble  # the same with data range 2: only to compare with the paper
-    nmse::Cdouble  # sum (p-t)^2 / sum t^2; 0 where t is all 0
-    nmse_spectral::Cdouble  # ||(p-t)^2||_2 / ||t^2||_2, spectral norms: the paper's code; 0 where t is all 0
+    nmse::Cdouble  # sum (p-t)^2 / sum t^2; NaN where t is all 0
+    nmse_spectral::Cdouble  # ||(p-t)^2||_2 / ||t^2||_2, spectral norms: the paper's code; NaN where t is all 0
     mae::Cdouble  # mean |p-t|
+    squares::Cdouble  # sum (p-t)^2
+    energy::Cdouble  # sum t^2
+    pixels::Int64  # compared: all of them, or those of the mask
+    windows::Int64  # of SSIM: those that lie inside a slice and have their centre in the mask
+    slices::Int64  # in which a pixel was compared
+    with_signal::Int64  # slices among them whose target has signal: a compared pixel above 0.01
 end
 
 @doc raw"""
@@ -387,7 +404,7 @@ A record of a training set.
 struct slmt_record
     struct_size::UInt32  # sizeof(slmt_record), set by the caller
     split::Int32  # SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
-    id::Cstring  # 1 to 128 letters, digits, '-', '_', '.'; not "." or ".."
+    id::Cstring  # 1 to 255 bytes of UTF-8 without '/', control characters, line separators and marks of writing direction; not "." or ".."
     group::Cstring  # the subject it was taken from; a name of the same form
 end
 
@@ -500,6 +517,8 @@ struct slmt_build_info
     backends::NTuple{64,UInt8}  # names joined by ", ": "cpu, reference"
     matrix::NTuple{64,UInt8}  # libraries for matrix products: "oneDNN 2.6.3, OpenBLAS 0.3.21"
     cpu_level::NTuple{32,UInt8}  # instructions that the cpu back end uses on this machine: "x86-64-v4"
+    numerics::Int32  # changes when the same weights would give other numbers; kept in checkpoints as `numerics_version`
+    reserved::Int32  # 0
 end
 
 @doc raw"""
@@ -1221,18 +1240,80 @@ slmt_model_set_card(model, key, text) =
     ccall((:slmt_model_set_card, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Cstring, ), model, key, text)
 
 @doc raw"""
+    size_t slmt_model_contrast_count(const slmt_model *model)
+
+Number of the names that a model has for the contrasts that it tells apart: those of the first training set
+it learned from, or what slmt_model_set_contrasts() gave it.
+
+model: not NULL
+
+Returns: how many; 0 where the method makes one contrast, or the contrasts have no names yet
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_model_contrast_count(model) =
+    ccall((:slmt_model_contrast_count, libslmt), Csize_t, (Ptr{slmt_model}, ), model)
+
+@doc raw"""
+    const char *slmt_model_contrast(const slmt_model *model, size_t index)
+
+Name of the contrast that index `index` means to inputs of SLMT_ROLE_SOURCE_CONTRAST and
+SLMT_ROLE_TARGET_CONTRAST.
+
+model: not NULL
+index: from 0
+
+Returns: the name, valid until the names are set again or the model freed; "" past the last one
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_model_contrast(model, index) =
+    ccall((:slmt_model_contrast, libslmt), Cstring, (Ptr{slmt_model}, Csize_t, ), model, index)
+
+@doc raw"""
+    slmt_status slmt_model_set_contrasts(slmt_model *model, const char *const *names, size_t count)
+
+Replace the names of the contrasts that a model tells apart, as a converter does.
+
+model: not NULL
+names: count names in the order of their indices, each of 1 to 64 bytes without a comma, none twice;
+    may be NULL if count is 0
+count: at most the option of SLMT_ROLE_CONTRASTS; 0 takes the names away
+
+Returns: SLMT_OK, or SLMT_ERR_UNSUPPORTED (the method makes one contrast), SLMT_ERR_ARGUMENT,
+SLMT_ERR_MEMORY, SLMT_ERR_LIMIT: nothing is changed
+
+Threads: while nothing else uses the model
+
+Since 0.1.
+"""
+slmt_model_set_contrasts(model, names, count) =
+    ccall((:slmt_model_set_contrasts, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{Cstring}, Csize_t, ), model, names, count)
+
+@doc raw"""
     slmt_status slmt_volume_read(slmt_context *context, const char *path, slmt_volume **volume)
 
-Read a NIfTI file (.nii, .nii.gz, .hdr/.img): any scalar type, scl_slope and scl_inter applied.
-Trailing axes of length 1 are dropped; more than three axes are refused.
+Read a scan: NIfTI-1, NIfTI-2 (.nii, .nii.gz, .hdr/.img) or FreeSurfer's MGH (.mgh, .mgz), of integers or
+floats of up to 64 bits, scaling applied. The bytes decide what a file is; its name matters for pairs
+alone. Trailing axes of length 1 are dropped. A file of several volumes needs the number of one behind its
+name, from 0 on, as in "scan.nii.gz[2]"; a file of just that name comes first.
+
+The affine is that of the sform, else of the qform, else the spacing alone, with x to the right; lengths in
+metres or micrometres are turned into millimetres. Warns where the file gives no orientation or no spacing,
+where its forms contradict each other, and where it does not count in millimetres.
 
 context: not NULL
 path: the file
 volume: receives the volume; the caller frees it with slmt_volume_free()
 
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (not NIfTI, not
-scalar, not three axes), SLMT_ERR_CORRUPT (cut short), SLMT_ERR_NONFINITE, SLMT_ERR_MEMORY,
-SLMT_ERR_LIMIT
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (no scan: the text
+says what it is; not scalar, several volumes), SLMT_ERR_CORRUPT (damaged, cut short),
+SLMT_ERR_NONFINITE (a NaN, an infinity, a number beyond float32), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT,
+SLMT_ERR_CANCELLED (a warning was not accepted)
 
 Threads: any thread
 
@@ -1240,6 +1321,29 @@ Since 0.1.
 """
 slmt_volume_read(context, path, volume) =
     ccall((:slmt_volume_read, libslmt), slmt_status, (Ptr{slmt_context}, Cstring, Ptr{Ptr{slmt_volume}}, ), context, path, volume)
+
+@doc raw"""
+    slmt_status slmt_volume_from_nifti(slmt_context *context, const void *header, size_t header_bytes, const void *voxels, size_t voxel_bytes, slmt_volume **volume)
+
+Read a scan from memory by the rules of slmt_volume_read(): a NIfTI header as another library holds it, and
+its voxels. What a program has as such a header, slmt_volume_create() would have to interpret anew.
+
+context: not NULL
+header: NIfTI-1 (348 bytes) or NIfTI-2 (540 bytes), in either byte order, for one volume;
+    where it says that voxels lie in the file does not count
+header_bytes: bytes of it, at least as many
+voxels: what the header promises, of its type and byte order, i fastest; copied
+voxel_bytes: bytes of them
+volume: receives the volume; the caller frees it with slmt_volume_free()
+
+Returns: as slmt_volume_read(), and SLMT_ERR_ARGUMENT if voxel_bytes is not what the header promises
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_volume_from_nifti(context, header, header_bytes, voxels, voxel_bytes, volume) =
+    ccall((:slmt_volume_from_nifti, libslmt), slmt_status, (Ptr{slmt_context}, Ptr{Cvoid}, Csize_t, Ptr{Cvoid}, Csize_t, Ptr{Ptr{slmt_volume}}, ), context, header, header_bytes, voxels, voxel_bytes, volume)
 
 @doc raw"""
     slmt_status slmt_volume_create(slmt_context *context, const int64_t dims[3], const double *affine, const float *voxels, slmt_volume **volume)
@@ -1326,9 +1430,11 @@ slmt_volume_voxels(volume) =
 @doc raw"""
     slmt_status slmt_volume_write(const slmt_volume *volume, const char *path)
 
-Write a volume as float32 NIfTI-1, gzip-compressed if the name ends in .gz. A volume that was read from a
-file, or synthesized from such a one, keeps that file's header: affine, units, description, extensions.
-Written beside `path` and renamed over it.
+Write a volume as float32 NIfTI-1, gzip-compressed if the name ends in .gz. Written beside `path` and
+renamed over it. A volume that was read from a file keeps that file's header with its extensions. One that
+was made from such a volume has its geometry and units, and nothing that spoke of the old values: no
+display range, intent, slice timing, names or extensions; its description says what it is, and of a
+synthesized one that it is synthetic and not for diagnosis.
 
 volume: not NULL
 path: ends in .nii or .nii.gz; replaced if it exists
@@ -1342,6 +1448,24 @@ Since 0.1.
 """
 slmt_volume_write(volume, path) =
     ccall((:slmt_volume_write, libslmt), slmt_status, (Ptr{slmt_volume}, Cstring, ), volume, path)
+
+@doc raw"""
+    slmt_status slmt_volume_nifti_header(const slmt_volume *volume, void *header)
+
+The NIfTI-1 header that slmt_volume_write() would write, in this machine's byte order and without
+extensions.
+
+volume: not NULL
+header: receives 348 bytes
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also: an axis is longer than NIfTI-1 can say)
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_volume_nifti_header(volume, header) =
+    ccall((:slmt_volume_nifti_header, libslmt), slmt_status, (Ptr{slmt_volume}, Ptr{Cvoid}, ), volume, header)
 
 @doc raw"""
     slmt_status slmt_compare(const float *prediction, const float *target, size_t height, size_t width, slmt_metrics *metrics)
@@ -1363,6 +1487,52 @@ Since 0.1.
 """
 slmt_compare(prediction, target, height, width, metrics) =
     ccall((:slmt_compare, libslmt), slmt_status, (Ptr{Cfloat}, Ptr{Cfloat}, Csize_t, Csize_t, Ptr{slmt_metrics}, ), prediction, target, height, width, metrics)
+
+@doc raw"""
+    slmt_status slmt_compare_masked(const float *prediction, const float *target, const uint8_t *mask, size_t height, size_t width, slmt_metrics *metrics)
+
+Compare a slice with its target inside a mask. PSNR, NMSE and MAE are those of the pixels in the mask, SSIM
+is the mean over the windows whose centre is in it, and for the spectral norm both images are 0 outside.
+
+prediction: [height][width] float32
+target: [height][width] float32
+mask: [height][width], not 0 where pixels count; NULL: everywhere
+height,width: pixels, each at least 7
+metrics: struct_size set by the caller; filled. With an empty mask all figures are NaN and all
+    numbers 0
+
+Returns: as slmt_compare()
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_compare_masked(prediction, target, mask, height, width, metrics) =
+    ccall((:slmt_compare_masked, libslmt), slmt_status, (Ptr{Cfloat}, Ptr{Cfloat}, Ptr{UInt8}, Csize_t, Csize_t, Ptr{slmt_metrics}, ), prediction, target, mask, height, width, metrics)
+
+@doc raw"""
+    slmt_status slmt_metrics_combine(const slmt_metrics *slices, size_t count, int32_t definition, slmt_metrics *metrics)
+
+The figures of a stack of slices, such as a subject's, from those of its slices.
+
+Slices without a compared pixel do not count. With SLMT_DEFINITION_SLICE and _PAPER a figure that a slice
+lacks is left out of its mean. A volume whose target has no signal at all has no SSIM and no NMSE, and no
+figures by slice: its error says nothing of a synthesis.
+
+slices: count results of slmt_compare() or slmt_compare_masked(); the struct_size of all is
+    sizeof(slmt_metrics)
+count: at least 1
+definition: SLMT_DEFINITION_...
+metrics: struct_size set by the caller; filled: numbers and sums are those of all slices
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_metrics_combine(slices, count, definition, metrics) =
+    ccall((:slmt_metrics_combine, libslmt), slmt_status, (Ptr{slmt_metrics}, Csize_t, Int32, Ptr{slmt_metrics}, ), slices, count, definition, metrics)
 
 @doc raw"""
     slmt_status slmt_metrics_value(const slmt_metrics *metrics, const char *name, double *value)
@@ -1730,7 +1900,7 @@ crop, choose slices, resize. Label maps are reoriented, cropped and cut into sli
 stay.
 
 writer: from slmt_dataset_writer_create_mr()
-subject: a name new to this set: 1 to 128 letters, digits, '-', '_', '.'
+subject: a name new to this set, of the form of slmt_record's id
 volumes: one for each contrast, then one for each field of labels, NULL where missing; those present
     have equal grids; labels are whole numbers from -2^24 to 2^24
 split: SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
@@ -1745,6 +1915,25 @@ Since 0.1.
 """
 slmt_dataset_writer_add(writer, subject, volumes, split) =
     ccall((:slmt_dataset_writer_add, libslmt), slmt_status, (Ptr{slmt_dataset_writer}, Cstring, Ptr{Ptr{slmt_volume}}, Int32, ), writer, subject, volumes, split)
+
+@doc raw"""
+    slmt_status slmt_dataset_writer_add_subject(slmt_dataset_writer *writer, const slmt_record *subject, const slmt_volume *const *volumes)
+
+Preprocess a subject's volumes and add them, as slmt_dataset_writer_add() does, and say whose they are: two
+sessions of one person are two subjects of one group.
+
+writer: from slmt_dataset_writer_create_mr()
+subject: an id that is new to the set, its group (the person; NULL: the id) and its split
+volumes: as for slmt_dataset_writer_add()
+
+Returns: as slmt_dataset_writer_add()
+
+Threads: one thread at a time
+
+Since 0.1.
+"""
+slmt_dataset_writer_add_subject(writer, subject, volumes) =
+    ccall((:slmt_dataset_writer_add_subject, libslmt), slmt_status, (Ptr{slmt_dataset_writer}, Ptr{slmt_record}, Ptr{Ptr{slmt_volume}}, ), writer, subject, volumes)
 
 @doc raw"""
     slmt_status slmt_dataset_get_preprocess(const slmt_dataset *dataset, slmt_preprocess *preprocess)
@@ -2225,6 +2414,27 @@ Since 0.1.
 """
 slmt_session_set_progress(session, progress, user) =
     ccall((:slmt_session_set_progress, libslmt), slmt_status, (Ptr{slmt_session}, Ptr{Cvoid}, Ptr{Cvoid}, ), session, progress, user)
+
+@doc raw"""
+    slmt_status slmt_session_set_target(slmt_session *session, const char *contrast)
+
+Choose the contrast that slmt_synthesize() and slmt_synthesize_volume() make from now on, by its name.
+
+A model that tells several contrasts apart makes the one that has this name (slmt_model_contrast()); a
+model that makes one only must have been trained for it, as field "target_contrast" of its card says.
+
+session: not NULL
+contrast: its name
+
+Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (the model does not make it; the text says what it makes),
+SLMT_ERR_ARGUMENT
+
+Threads: one thread per session at a time
+
+Since 0.1.
+"""
+slmt_session_set_target(session, contrast) =
+    ccall((:slmt_session_set_target, libslmt), slmt_status, (Ptr{slmt_session}, Cstring, ), session, contrast)
 
 @doc raw"""
     slmt_status slmt_synthesize(slmt_session *session, const float *source, size_t count, float *target)
@@ -2757,6 +2967,24 @@ Since 0.1.
 """
 slmt_version() =
     ccall((:slmt_version, libslmt), Cstring, ())
+
+@doc raw"""
+    slmt_status slmt_file_digest(const char *path, char *digest, size_t size)
+
+The SHA-256 of a file, as `sha256sum` prints it: to tell which model or scan a result came from.
+
+path: the file
+digest: receives lower-case hexadecimal digits, ended by a zero
+size: bytes in digest, at least SLMT_DIGEST_SIZE
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_file_digest(path, digest, size) =
+    ccall((:slmt_file_digest, libslmt), slmt_status, (Cstring, Ptr{UInt8}, Csize_t, ), path, digest, size)
 
 @doc raw"""
     slmt_status slmt_build_describe(slmt_build_info *info)
