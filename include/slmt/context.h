@@ -63,6 +63,20 @@ enum {
  */
 typedef void (*slmt_log_fn)(void *user, int32_t level, const char *text);
 
+/**
+ * Receives a warning: the call goes on and its result may be wrong, such as a scan that does not meet what a
+ * model was trained on.
+ *
+ * @param user  the pointer given with the callback
+ * @param text  one sentence or more for the user of the program, without a line end; valid during the call
+ * @return 0 to go on; anything else ends the library's call with SLMT_ERR_CANCELLED and this text: then
+ *         nothing is made or written
+ * @threads called on the thread whose call has something to say, so on several threads at once where several
+ *          use the context
+ * \since 0.1
+ */
+typedef int32_t (*slmt_warning_fn)(void *user, const char *text);
+
 /** Returns at least `bytes` bytes aligned as malloc() aligns, or NULL. Called from any thread. \since 0.1 */
 typedef void *(*slmt_alloc_fn)(void *user, size_t bytes);
 
@@ -143,6 +157,19 @@ SLMT_API void slmt_context_free(slmt_context *context);
  * \since 0.1
  */
 SLMT_API uint64_t slmt_context_live_bytes(const slmt_context *context);
+
+/**
+ * Choose what receives the warnings of a context and of all handles made in it. Without a callback they go
+ * to the context's log with the level SLMT_LOG_WARNING; the library prints nothing by itself.
+ *
+ * @param context  not NULL
+ * @param warning  NULL: none
+ * @param user     handed to warning; must stay valid while the callback is set
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT
+ * @threads while no other thread uses the context
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_context_set_warning(slmt_context *context, slmt_warning_fn warning, void *user);
 
 /**
  * What the context computes with, such as "cpu: x86-64-v4, oneDNN 2.6.3, OpenBLAS 0.3.21".

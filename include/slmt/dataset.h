@@ -24,9 +24,10 @@ typedef struct slmt_dataset_writer slmt_dataset_writer;
 
 /** Parts of a set, by record. \since 0.1 */
 enum {
-    SLMT_SPLIT_ALL = 0,   /**< every record */
-    SLMT_SPLIT_TRAIN = 1, /**< those that are trained on */
-    SLMT_SPLIT_TEST = 2   /**< those kept for measuring */
+    SLMT_SPLIT_ALL = 0,       /**< every record */
+    SLMT_SPLIT_TRAIN = 1,     /**< those that are trained on */
+    SLMT_SPLIT_TEST = 2,      /**< those kept for measuring, once, when nothing is chosen any more */
+    SLMT_SPLIT_VALIDATION = 3 /**< those kept for choosing: when to stop, which settings, which model */
 };
 
 /** What the numbers of a field mean. \since 0.1 */
@@ -56,9 +57,10 @@ typedef struct slmt_field {
 /** A record of a training set. \since 0.1 */
 typedef struct slmt_record {
     uint32_t struct_size; /**< sizeof(slmt_record), set by the caller */
-    int32_t split;        /**< SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST */
-    const char *id;       /**< 1 to 128 letters, digits, '-', '_', '.'; not "." or ".." */
-    const char *group;    /**< the subject it was taken from; a name of the same form */
+    int32_t split;        /**< SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION */
+    const char *id;    /**< 1 to 255 bytes of UTF-8 without '/', control characters, line separators and marks
+                            of writing direction; not "." or ".." */
+    const char *group; /**< the subject it was taken from; a name of the same form */
 } slmt_record;
 
 /**
@@ -302,10 +304,10 @@ SLMT_API slmt_status slmt_dataset_writer_add_labels(slmt_dataset_writer *writer,
  * stay.
  *
  * @param writer   from slmt_dataset_writer_create_mr()
- * @param subject  a name new to this set: 1 to 128 letters, digits, '-', '_', '.'
+ * @param subject  a name new to this set, of the form of slmt_record's id
  * @param volumes  one for each contrast, then one for each field of labels, NULL where missing; those present
  *                 have equal grids; labels are whole numbers from -2^24 to 2^24
- * @param split    SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST
+ * @param split    SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (grids differ, too few slices, a constant volume, a label
  *         that is not a whole number, ...; the set stays as it was and more subjects can be added),
  *         SLMT_ERR_STATE (the set is not one of MR volumes), SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
@@ -314,6 +316,20 @@ SLMT_API slmt_status slmt_dataset_writer_add_labels(slmt_dataset_writer *writer,
  */
 SLMT_API slmt_status slmt_dataset_writer_add(slmt_dataset_writer *writer, const char *subject,
                                              const slmt_volume *const *volumes, int32_t split);
+
+/**
+ * Preprocess a subject's volumes and add them, as slmt_dataset_writer_add() does, and say whose they are: two
+ * sessions of one person are two subjects of one group.
+ *
+ * @param writer   from slmt_dataset_writer_create_mr()
+ * @param subject  an id that is new to the set, its group (the person; NULL: the id) and its split
+ * @param volumes  as for slmt_dataset_writer_add()
+ * @return as slmt_dataset_writer_add()
+ * @threads one thread at a time
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_dataset_writer_add_subject(slmt_dataset_writer *writer, const slmt_record *subject,
+                                                     const slmt_volume *const *volumes);
 
 /**
  * The preprocessing that the slices of a set of MR volumes went through.
@@ -373,7 +389,7 @@ SLMT_API const char *slmt_dataset_subject(const slmt_dataset *dataset, size_t in
  *
  * @param dataset  not NULL
  * @param index    from 0
- * @return SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST; 0 past the last
+ * @return SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION; 0 past the last
  * @threads any thread
  * \since 0.1
  */

@@ -30,6 +30,26 @@ enum {
     SLMT_NUMBER_LIST = 4    /**< `count` whole numbers */
 };
 
+/** What a number, an input or an output is for: a program finds by its role what it needs to set or to give,
+ *  whatever a method calls it. No table has a role twice, but for SLMT_ROLE_NONE. \since 0.1 */
+enum {
+    SLMT_ROLE_NONE = 0, /**< a matter of this method alone */
+
+    SLMT_ROLE_BATCH = 1,     /**< number: samples that are computed together */
+    SLMT_ROLE_SIDE = 2,      /**< number: rows of an image, which are as many as its columns */
+    SLMT_ROLE_HEIGHT = 3,    /**< number: rows of an image */
+    SLMT_ROLE_WIDTH = 4,     /**< number: columns of an image */
+    SLMT_ROLE_DEPTH = 5,     /**< number: slices of an image that has three dimensions */
+    SLMT_ROLE_CONTRASTS = 6, /**< number: contrasts that a model tells apart, at most; their names are those
+                                  of slmt_model_contrast() */
+    SLMT_ROLE_CROPS = 7,     /**< number: samples that a subject gives in an epoch */
+
+    SLMT_ROLE_SOURCE = 16, /**< port: images to start from; their last two axes are rows and columns */
+    SLMT_ROLE_TARGET = 17, /**< port: images to make, or as an input, images to learn to make; likewise */
+    SLMT_ROLE_SOURCE_CONTRAST = 18, /**< port: index of the contrast that the source shows */
+    SLMT_ROLE_TARGET_CONTRAST = 19  /**< port: index of the contrast to make */
+};
+
 /** An option of a method, or a setting of a task. All texts live as long as the library. \since 0.1 */
 typedef struct slmt_number_info {
     uint32_t struct_size; /**< sizeof(slmt_number_info), set by the caller */
@@ -41,7 +61,7 @@ typedef struct slmt_number_info {
     double low;           /**< smallest value, of a list: of an element */
     double high;          /**< largest value */
     int32_t count;        /**< elements of a list, at most 8; 0 for other kinds */
-    int32_t reserved;     /**< 0 */
+    int32_t role;         /**< SLMT_ROLE_... */
     const char *list;     /**< the elements if none are given, "64,128,256"; "" for other kinds */
 } slmt_number_info;
 
@@ -60,7 +80,30 @@ typedef struct slmt_port_info {
     const char *name;     /**< lower case */
     const char *axes;     /**< names of the axes, outermost first: "batch,height,width" */
     const char *help;     /**< what it holds, with its range */
+    int32_t role;         /**< SLMT_ROLE_... */
+    int32_t batched;      /**< 1: its first axis counts samples, and may have any length; 0: all samples share
+                               it, or it is a number that a step reports */
 } slmt_port_info;
+
+/** Which of two values of a metric is the better one. \since 0.1 */
+enum {
+    SLMT_METRIC_HIGHER = 1, /**< the higher one: an agreement */
+    SLMT_METRIC_LOWER = -1  /**< the lower one: an error */
+};
+
+/** A figure that says how well outputs of a task agree with the truth. All texts live as long as the library.
+ *  \since 0.1 */
+typedef struct slmt_metric_info {
+    uint32_t struct_size; /**< sizeof(slmt_metric_info), set by the caller */
+    int32_t direction;    /**< SLMT_METRIC_HIGHER or SLMT_METRIC_LOWER */
+    const char *name;     /**< lower case, words joined by '_': "ssim_range_2" */
+    const char *title;    /**< as the head of a column: "SSIM range 2" */
+    const char *unit;     /**< "dB"; "" if it has none */
+    const char *help;     /**< its definition, with its source */
+    int32_t decimals;     /**< digits after the point that a table shows */
+    int32_t
+        by_class; /**< 1: there is a value for each class of a label map, and their mean; 0: there is one */
+} slmt_metric_info;
 
 /** A tensor of the caller's, in the terms of DLPack. Its fields are fixed for ever. \since 0.1 */
 typedef struct slmt_tensor {
@@ -82,7 +125,7 @@ typedef struct slmt_task_info {
     int32_t inputs;       /**< how many */
     int32_t outputs;      /**< how many; of a task that trains, those without axes are what
                                slmt_trainer_value() reports */
-    int32_t reserved;     /**< 0 */
+    int32_t metrics;      /**< how many; 0: no truth is defined for its outputs */
 } slmt_task_info;
 
 /** A method. \since 0.1 */
@@ -184,6 +227,20 @@ SLMT_API slmt_status slmt_task_input(const char *method, const char *task, size_
  */
 SLMT_API slmt_status slmt_task_output(const char *method, const char *task, size_t index,
                                       slmt_port_info *info);
+
+/**
+ * Describe a metric by which a task is judged; the most telling one comes first.
+ *
+ * @param method  its name
+ * @param task    its name
+ * @param index   from 0
+ * @param info    struct_size set by the caller; filled
+ * @return as slmt_task_setting()
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_task_metric(const char *method, const char *task, size_t index,
+                                      slmt_metric_info *info);
 
 #ifdef __cplusplus
 }

@@ -27,6 +27,18 @@ enum {
                                      (Han et al. 2024); the percentile fields are not used */
 };
 
+/** How the background of a volume is found, which is kept out of the range of intensities. \since 0.1 */
+enum {
+    SLMT_BACKGROUND_CORNER = 0, /**< every voxel that equals the corner voxel; it is not clipped, so that a
+                                   corner brighter than the head sets the range. Negative values become 0. The
+                                   rule of files that name none */
+    SLMT_BACKGROUND_SURFACE =
+        1 /**< the values of flat areas that fill the volume's surface, or lie far from all
+               others; they become 0. Negative values of the head keep their order, spikes
+               are clipped (docs/data.md). Where the background is 0 and the head is not
+               negative, results are those of SLMT_BACKGROUND_CORNER, bit for bit */
+};
+
 /** Which slices of a volume. \since 0.1 */
 enum {
     SLMT_CENTRE = -1 /**< of a crop's first index: in the middle */
@@ -45,7 +57,7 @@ typedef struct slmt_preprocess {
     double low_percentile;  /**< 0.2: intensities inside the head are clipped to these percentiles */
     double high_percentile; /**< 99.8 */
     int32_t scaling;        /**< SLMT_SCALE_PERCENTILES; how intensities become 0 to 1 */
-    int32_t reserved;       /**< 0 */
+    int32_t background;     /**< SLMT_BACKGROUND_SURFACE; how the background is found */
 } slmt_preprocess;
 
 /** One tensor of a model. \since 0.1 */
@@ -297,6 +309,43 @@ SLMT_API const char *slmt_model_card_key(const slmt_model *model, size_t index);
  * \since 0.1
  */
 SLMT_API slmt_status slmt_model_set_card(slmt_model *model, const char *key, const char *text);
+
+/**
+ * Number of the names that a model has for the contrasts that it tells apart: those of the first training set
+ * it learned from, or what slmt_model_set_contrasts() gave it.
+ *
+ * @param model  not NULL
+ * @return how many; 0 where the method makes one contrast, or the contrasts have no names yet
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API size_t slmt_model_contrast_count(const slmt_model *model);
+
+/**
+ * Name of the contrast that index `index` means to inputs of SLMT_ROLE_SOURCE_CONTRAST and
+ * SLMT_ROLE_TARGET_CONTRAST.
+ *
+ * @param model  not NULL
+ * @param index  from 0
+ * @return the name, valid until the names are set again or the model freed; "" past the last one
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API const char *slmt_model_contrast(const slmt_model *model, size_t index);
+
+/**
+ * Replace the names of the contrasts that a model tells apart, as a converter does.
+ *
+ * @param model  not NULL
+ * @param names  count names in the order of their indices, each of 1 to 64 bytes without a comma, none twice;
+ * may be NULL if count is 0
+ * @param count  at most the option of SLMT_ROLE_CONTRASTS; 0 takes the names away
+ * @return SLMT_OK, or SLMT_ERR_UNSUPPORTED (the method makes one contrast), SLMT_ERR_ARGUMENT,
+ * SLMT_ERR_MEMORY, SLMT_ERR_LIMIT: nothing is changed
+ * @threads while nothing else uses the model
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_model_set_contrasts(slmt_model *model, const char *const *names, size_t count);
 
 #ifdef __cplusplus
 }

@@ -19,8 +19,9 @@ typedef struct slmt_session slmt_session;
 /**
  * Make a session for a task of any method: build and plan the network for the settings and take the memory.
  *
- * @param model     kept alive by the session; not to be trained while sessions use it
- * @param task      its name, see slmt_method_task(); one that does not train. NULL: "synthesize"
+ * @param model     kept alive by the session; not to be trained while there are sessions of it
+ * @param task      its name, see slmt_method_task(); one that does not train. NULL: the one with an output of
+ *                  SLMT_ROLE_TARGET, which all methods call "synthesize"
  * @param settings  count settings by name; those not named have their initial values. NULL if count is 0
  * @param count     settings given, 0 or more
  * @param session   receives the session; the caller frees it with slmt_session_free()
@@ -60,6 +61,26 @@ SLMT_API slmt_status slmt_session_memory(slmt_model *model, const char *task, co
 SLMT_API void slmt_session_free(slmt_session *session);
 
 /**
+ * The model that a session runs.
+ *
+ * @param session  not NULL
+ * @return the model, which lives as long as the session; retain it to keep it longer
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_model *slmt_session_model(slmt_session *session);
+
+/**
+ * Name of the task that a session runs.
+ *
+ * @param session  not NULL
+ * @return the name, which lives as long as the library
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API const char *slmt_session_task(const slmt_session *session);
+
+/**
  * Ask the call that is running on a session to stop: it returns SLMT_ERR_CANCELLED at the next layer. With no
  * call running, the next one stops.
  *
@@ -80,6 +101,21 @@ SLMT_API void slmt_session_cancel(slmt_session *session);
  * \since 0.1
  */
 SLMT_API slmt_status slmt_session_set_progress(slmt_session *session, slmt_progress_fn progress, void *user);
+
+/**
+ * Choose the contrast that slmt_synthesize() and slmt_synthesize_volume() make from now on, by its name.
+ *
+ * A model that tells several contrasts apart makes the one that has this name (slmt_model_contrast()); a
+ * model that makes one only must have been trained for it, as field "target_contrast" of its card says.
+ *
+ * @param session   not NULL
+ * @param contrast  its name
+ * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (the model does not make it; the text says what it makes),
+ *         SLMT_ERR_ARGUMENT
+ * @threads one thread per session at a time
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_session_set_target(slmt_session *session, const char *contrast);
 
 /**
  * Synthesize target-contrast slices from source-contrast slices.

@@ -476,6 +476,21 @@ class model
     {
         check(slmt_model_set_card(get(), key, text));
     }
+    /** The names of the contrasts that the model tells apart, by index. */
+    std::vector<std::string> contrasts() const
+    {
+        std::vector<std::string> names;
+        for (std::size_t i = 0; i < slmt_model_contrast_count(get()); i++)
+            names.emplace_back(slmt_model_contrast(get(), i));
+        return names;
+    }
+    void set_contrasts(const std::vector<std::string> &names)
+    {
+        std::vector<const char *> texts;
+        for (const std::string &name : names)
+            texts.push_back(name.c_str());
+        check(slmt_model_set_contrasts(get(), texts.data(), texts.size()));
+    }
     /** What a session would be given: slmt_normalize_volume(). */
     volume normalize(const volume &source) const
     {
@@ -499,7 +514,7 @@ class session
         check(slmt_net_session_create(model.get(), &config, &made));
         handle_.reset(made);
     }
-    /** Any task that does not train, by name; nullptr: "synthesize". */
+    /** Any task that does not train, by name; nullptr: the one that makes a target. */
     explicit session(const model &model, const char *task = nullptr, const numbers &settings = {})
     {
         slmt_session *made = nullptr;
@@ -535,7 +550,7 @@ class session
     /** As many slices as there are in the source; the target is as large. */
     void synthesize(view<const float> source, view<float> target)
     {
-        std::vector<std::int64_t> one = shape("source");
+        std::vector<std::int64_t> one = shape(source_name());
         std::size_t pixels = static_cast<std::size_t>(one[one.size() - 2] * one[one.size() - 1]);
         std::size_t count = source.size() / pixels;
         detail::expect_size("the source", source.size(), count * pixels);
@@ -550,7 +565,12 @@ class session
         check_call(status);
         return target;
     }
-    /** An input that all slices share, such as the sequence to make. */
+    /** The contrast to make from now on, by its name. */
+    void set_target(const std::string &contrast)
+    {
+        check(slmt_session_set_target(get(), contrast.c_str()));
+    }
+    /** An input that all slices share, such as the index of the contrast to make. */
     void set(const slmt_tensor &input)
     {
         check(slmt_session_set(get(), &input));
@@ -575,6 +595,16 @@ class session
     static std::int32_t call(void *user, const char *stage, std::uint64_t done, std::uint64_t total)
     {
         return (*static_cast<detail::callback<progress> *>(user))(stage, done, total);
+    }
+    /** The input that slices go to. */
+    const char *source_name() const
+    {
+        auto info = detail::sized<slmt_port_info>();
+        const char *method = slmt_model_method(slmt_session_model(get())), *task = slmt_session_task(get());
+        for (std::size_t i = 0; slmt_task_input(method, task, i, &info) == SLMT_OK; i++)
+            if (info.role == SLMT_ROLE_SOURCE)
+                return info.name;
+        throw error(SLMT_ERR_UNSUPPORTED, std::string("task ") + task + " of " + method + " takes no slices");
     }
     void check_call(slmt_status status)
     {
@@ -974,6 +1004,26 @@ inline slmt_metrics compare(view<const float> prediction, view<const float> targ
     detail::expect_size("the target", target.size(), height * width);
     auto metrics = detail::sized<slmt_metrics>();
     check(slmt_compare(prediction.data(), target.data(), height, width, &metrics));
+    return metrics;
+}
+
+/** slmt_compare_masked() of two images and a mask of [height][width]. */
+inline slmt_metrics compare(view<const float> prediction, view<const float> target,
+                            view<const std::uint8_t> mask, std::size_t height, std::size_t width)
+{
+    detail::expect_size("the mask", mask.size(), height * width);
+    detail::expect_size("the prediction", prediction.size(), height * width);
+    detail::expect_size("the target", target.size(), height * width);
+    auto metrics = detail::sized<slmt_metrics>();
+    check(slmt_compare_masked(prediction.data(), target.data(), mask.data(), height, width, &metrics));
+    return metrics;
+}
+
+/** slmt_metrics_combine(): the figures of a stack from those of its slices. */
+inline slmt_metrics combine(const std::vector<slmt_metrics> &slices, std::int32_t definition)
+{
+    auto metrics = detail::sized<slmt_metrics>();
+    check(slmt_metrics_combine(slices.data(), slices.size(), definition, &metrics));
     return metrics;
 }
 

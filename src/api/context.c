@@ -62,6 +62,14 @@ uint64_t slmt_context_live_bytes(const slmt_context *context)
     return context ? context_live_bytes(context) : 0;
 }
 
+slmt_status slmt_context_set_warning(slmt_context *context, slmt_warning_fn warning, void *user)
+{
+    REQUIRE(context);
+    context->warning = warning;
+    context->warning_user = user;
+    return OK;
+}
+
 const char *slmt_context_describe(const slmt_context *context)
 {
     return context ? context->dev.backend->describe(context->dev.handle) : "";

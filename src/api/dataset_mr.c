@@ -2,6 +2,7 @@
 /* dataset_mr.c - entry points of slmt/dataset.h for sets of MR volumes: their contrasts, subjects and slices.
  */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/dataset.h"
@@ -102,16 +103,45 @@ static status check_volumes(const char *subject, const slmt_volume *const *volum
     return first ? OK : fail(ERR_ARGUMENT, "subject %s: all volumes are NULL", subject);
 }
 
-static status add_volumes(slmt_dataset_writer *w, const slmt_volume *const *volumes)
+static status add_volume(slmt_dataset_writer *w, const char *subject, size_t field, const nifti_scan *scan)
 {
-    for (size_t i = 0; i < dataset_file_writer_fields(w->file); i++) {
-        if (!volumes[i])
-            continue;
-        const nifti_scan *scan = &volumes[i]->scan;
-        TRY(mr_set_append(&w->context->mem, w->file, &w->preprocess, i, i >= w->contrasts, scan->dims,
-                          scan->affine, scan->voxels));
-    }
+    const char *name = dataset_file_writer_field(w->file, field)->name;
+    int is_labels = field >= w->contrasts;
+    char what[RECORD_NAME_MAX + FIELD_NAME_MAX + 8];
+    intensity_facts facts;
+    snprintf(what, sizeof what, "%s: %s", subject, name);
+    status s = mr_set_append(&w->context->mem, w->file, &w->preprocess, field, is_labels, scan->dims,
+                             scan->affine, scan->voxels, &facts);
+    if (s != OK)
+        return fail_prefix(s, name);
+    return is_labels ? OK : intensity_warn(w->context, &facts, what);
+}
+
+static status add_volumes(slmt_dataset_writer *w, const char *subject, const slmt_volume *const *volumes)
+{
+    for (size_t i = 0; i < dataset_file_writer_fields(w->file); i++)
+        if (volumes[i])
+            TRY(add_volume(w, subject, i, &volumes[i]->scan));
     return dataset_file_end(w->file);
+}
+
+static status add_subject(slmt_dataset_writer *writer, const slmt_record *r,
+                          const slmt_volume *const *volumes)
+{
+    if (!dataset_record_name_ok(r->id))
+        return fail(ERR_ARGUMENT, "the name of a subject must be " RECORD_NAME_RULE);
+    if (r->group && !dataset_record_name_ok(r->group))
+        return fail(ERR_ARGUMENT, "subject %s: the name of its group must be " RECORD_NAME_RULE, r->id);
+    if (!dataset_split_name(r->split))
+        return fail(ERR_ARGUMENT, "subject %s: split is %d, expected SLMT_SPLIT_TRAIN, _TEST or _VALIDATION",
+                    r->id, r->split);
+    TRY(check_volumes(r->id, volumes, dataset_file_writer_fields(writer->file)));
+    status s = dataset_file_begin(writer->file, r);
+    if (s == OK)
+        s = add_volumes(writer, r->id, volumes);
+    if (s != OK)
+        dataset_file_undo(writer->file);
+    return s;
 }
 
 slmt_status slmt_dataset_writer_add(slmt_dataset_writer *writer, const char *subject,
@@ -121,22 +151,21 @@ slmt_status slmt_dataset_writer_add(slmt_dataset_writer *writer, const char *sub
     REQUIRE(subject);
     REQUIRE(volumes);
     TRY(need_volumes(writer, __func__));
-    if (!dataset_record_name_ok(subject))
-        return fail(ERR_ARGUMENT,
-                    "slmt_dataset_writer_add: subject must be 1 to %d letters, digits, '-', '_', '.', and "
-                    "not \".\" or \"..\"",
-                    RECORD_NAME_MAX);
-    if (split != SLMT_SPLIT_TRAIN && split != SLMT_SPLIT_TEST)
-        return fail(ERR_ARGUMENT, "slmt_dataset_writer_add: split is %d, expected SLMT_SPLIT_TRAIN or _TEST",
-                    split);
-    TRY(check_volumes(subject, volumes, dataset_file_writer_fields(writer->file)));
     slmt_record record = {.struct_size = sizeof record, .split = split, .id = subject};
-    status s = dataset_file_begin(writer->file, &record);
-    if (s == OK)
-        s = add_volumes(writer, volumes);
-    if (s != OK)
-        dataset_file_undo(writer->file);
-    return s;
+    return add_subject(writer, &record, volumes);
+}
+
+slmt_status slmt_dataset_writer_add_subject(slmt_dataset_writer *writer, const slmt_record *subject,
+                                            const slmt_volume *const *volumes)
+{
+    slmt_record r = {.struct_size = sizeof r};
+    REQUIRE(writer);
+    REQUIRE(subject);
+    REQUIRE(volumes);
+    TRY(need_volumes(writer, __func__));
+    TRY(struct_read(&r, sizeof r, subject, "slmt_record"));
+    REQUIRE(r.id);
+    return add_subject(writer, &r, volumes);
 }
 
 /* ---- reading ---- */

@@ -36,6 +36,7 @@ static status describe_number(number_table t, size_t index, const char *what, sl
                               .low = r->low,
                               .high = r->high,
                               .count = r->count,
+                              .role = r->role,
                               .list = r->list ? r->list : ""};
     return struct_write(info, &known, sizeof known, "slmt_number_info");
 }
@@ -60,7 +61,13 @@ static status describe_port(port_table t, size_t index, const char *what, slmt_p
     int32_t n;
     const port *p = visible(t, index, &n);
     TRY(in_table(index, n, what));
-    slmt_port_info known = {sizeof known, p->type, p->name, p->axes, p->help};
+    slmt_port_info known = {.struct_size = sizeof known,
+                            .type = p->type,
+                            .name = p->name,
+                            .axes = p->axes,
+                            .help = p->help,
+                            .role = p->role,
+                            .batched = port_is_batched(p)};
     return struct_write(info, &known, sizeof known, "slmt_port_info");
 }
 
@@ -109,7 +116,8 @@ slmt_status slmt_method_task(const char *method, size_t index, slmt_task_info *i
                             .name = t->name,
                             .help = t->help,
                             .settings = t->settings.n,
-                            .outputs = t->outputs.n};
+                            .outputs = t->outputs.n,
+                            .metrics = t->metrics ? t->metrics->n : 0};
     visible(t->inputs, 0, &known.inputs);
     return struct_write(info, &known, sizeof known, "slmt_task_info");
 }
@@ -142,4 +150,24 @@ slmt_status slmt_task_output(const char *method, const char *task, size_t index,
     REQUIRE(info);
     TRY(find_task(method, task, &t));
     return describe_port(t->outputs, index, "output", info);
+}
+
+slmt_status slmt_task_metric(const char *method, const char *task, size_t index, slmt_metric_info *info)
+{
+    const method_task *t;
+    REQUIRE(method);
+    REQUIRE(task);
+    REQUIRE(info);
+    TRY(find_task(method, task, &t));
+    TRY(in_table(index, t->metrics ? t->metrics->n : 0, "metric"));
+    const metric *m = &t->metrics->rows[index];
+    slmt_metric_info known = {.struct_size = sizeof known,
+                              .direction = m->direction,
+                              .name = m->name,
+                              .title = m->title,
+                              .unit = m->unit,
+                              .help = m->help,
+                              .decimals = m->decimals,
+                              .by_class = m->by_class};
+    return struct_write(info, &known, sizeof known, "slmt_metric_info");
 }

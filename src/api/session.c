@@ -29,9 +29,11 @@ status session_open(const task *t, slmt_session **session)
 static status named_task(slmt_model *model, const char *name, const slmt_number *settings, size_t count,
                          task *t)
 {
-    const method_task *kind;
+    const method_task *kind = name ? NULL : task_synthesis(model->method);
     double setting[METHOD_NUMBERS];
-    TRY(task_find(model, name ? name : "synthesize", 0, &kind));
+    if (!name && !kind)
+        return fail(ERR_NOT_FOUND, "method %s has no task that synthesizes; name one", model->method->name);
+    TRY(task_find(model, name ? name : kind->name, 0, &kind));
     TRY(task_settings(kind, settings, count, setting));
     return task_init(t, model, kind, setting);
 }
@@ -74,6 +76,16 @@ slmt_status slmt_session_set_profile(slmt_session *session, slmt_profile *profil
 {
     REQUIRE(session);
     return runner_profile(&session->runner, profile);
+}
+
+slmt_model *slmt_session_model(slmt_session *session)
+{
+    return session ? session->runner.model : NULL;
+}
+
+const char *slmt_session_task(const slmt_session *session)
+{
+    return session ? session->runner.task.kind->name : "";
 }
 
 void slmt_session_cancel(slmt_session *session)
@@ -143,4 +155,23 @@ slmt_status slmt_session_set(slmt_session *session, const slmt_tensor *input)
     }
     return fail(ERR_NOT_FOUND, "task %s has no input %s that all samples share", t->kind->name,
                 input->name ? input->name : "NULL");
+}
+
+slmt_status slmt_session_set_target(slmt_session *session, const char *contrast)
+{
+    REQUIRE(session);
+    REQUIRE(contrast);
+    const slmt_model *model = session->runner.model;
+    int32_t i = port_with_role(session->runner.task.kind->inputs, SLMT_ROLE_TARGET_CONTRAST), index;
+    const char *only = card_text(model, "target_contrast");
+    if (i >= 0) {
+        TRY(contrasts_find(model, contrast, &index));
+        runner_take(&session->runner, i, &index, 1);
+        return OK;
+    }
+    if (strcmp(only, contrast) == 0)
+        return OK;
+    if (!*only)
+        return fail(ERR_NOT_FOUND, "the model's card does not say that it makes %s", contrast);
+    return fail(ERR_NOT_FOUND, "the model makes %s alone, not %s", only, contrast);
 }

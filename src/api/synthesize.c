@@ -85,6 +85,8 @@ slmt_status slmt_synthesize_volume(slmt_session *session, const slmt_volume *sou
         s = replace_slices(&k, &slices);
     if (s == OK)
         s = volume_of_slices(r->model, source, slices, target);
+    if (s == OK)
+        volume_mark_synthetic(*target);
     atomic_store(&r->cancel, 0);
     mem_give(m, slices);
     return s;

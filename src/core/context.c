@@ -56,6 +56,20 @@ void context_log(const slmt_context *context, int32_t level, const char *format,
     c->log(c->log_user, level, text);
 }
 
+status context_warn(const slmt_context *context, const char *format, ...)
+{
+    char text[STATUS_TEXT_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (!context->warning) {
+        context_log(context, SLMT_LOG_WARNING, "%s", text);
+        return OK;
+    }
+    return context->warning(context->warning_user, text) == 0 ? OK : fail(ERR_CANCELLED, "%s", text);
+}
+
 /* ---- life ---- */
 
 /* The backend's options: those that follow from the fields for them, then the caller's own. */

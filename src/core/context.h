@@ -21,6 +21,8 @@ struct slmt_context {
     char *texts[3];   /* copies of those in config */
     int opened;       /* the backend's open() has returned */
     char reason[160]; /* what the backend said while it was being opened */
+    slmt_warning_fn warning;
+    void *warning_user;
 };
 
 /* A context with one owner, of a configuration whose fields have been checked. ERR_UNSUPPORTED, ERR_BACKEND,
@@ -42,5 +44,13 @@ status context_plan(slmt_context *context, const graph *g, int flags, plan **out
 __attribute__((format(printf, 3, 4)))
 #endif
 void context_log(const slmt_context *context, int32_t level, const char *format, ...);
+
+/* Warns through the callback, or without one in the log. ERR_CANCELLED, with the warning as its message: the
+ * callback does not accept it. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+status
+context_warn(const slmt_context *context, const char *format, ...);
 
 #endif

@@ -29,7 +29,29 @@ typedef struct port {
     int32_t flags; /* PORT_... */
     const char *help;
     const char *below; /* of indices: the option that they lie below; else NULL */
+    int32_t role;      /* SLMT_ROLE_... */
 } port;
+
+/* Rows: float32 numbers, those that have a role (SOURCE, TARGET), numbers that prepare() fills in, indices
+ * below an option, and a number that a step reports. */
+#define PORT_REAL(name_, axes_, text)                                                                        \
+    {                                                                                                        \
+        .name = name_, .axes = axes_, .type = SLMT_TENSOR_FLOAT32, .help = text                              \
+    }
+#define PORT_ROLE(name_, axes_, role_, text)                                                                 \
+    {                                                                                                        \
+        .name = name_, .axes = axes_, .type = SLMT_TENSOR_FLOAT32, .help = text, .role = SLMT_ROLE_##role_   \
+    }
+#define PORT_MADE(name_, axes_, type_, text)                                                                 \
+    {                                                                                                        \
+        .name = name_, .axes = axes_, .type = SLMT_TENSOR_##type_, .flags = PORT_HIDDEN, .help = text        \
+    }
+#define PORT_INDEX(name_, role_, below_, text)                                                               \
+    {                                                                                                        \
+        .name = name_, .axes = "1", .type = SLMT_TENSOR_INT32, .flags = PORT_SHARED, .help = text,           \
+        .below = below_, .role = SLMT_ROLE_##role_                                                           \
+    }
+#define PORT_LOSS(name_, text) PORT_REAL(name_, "", text)
 
 typedef struct port_table {
     const port *rows;
@@ -39,6 +61,26 @@ typedef struct port_table {
     {                                                                                                        \
         table, (int32_t)(sizeof(table) / sizeof *(table))                                                    \
     }
+
+/* The index of the port that has a role; -1: none. */
+int32_t port_with_role(port_table t, int32_t role);
+
+/* 1: its first axis counts samples. */
+int port_is_batched(const port *p);
+
+/* A figure that judges a task; the public description has the same fields. */
+typedef struct metric {
+    const char *name, *title, *unit;
+    int32_t direction; /* SLMT_METRIC_... */
+    int32_t decimals;
+    int32_t by_class;
+    const char *help;
+} metric;
+
+typedef struct metric_table {
+    const metric *rows;
+    int32_t n;
+} metric_table;
 
 /* The numbers of a model and of one task of it, in the order of their tables. */
 typedef struct numbers {
@@ -107,14 +149,19 @@ typedef struct feed {
     mem *mem;
     slmt_model *model; /* whose card a sampler may read and write */
     numbers at;
-    const void *rule; /* of the task's feeding */
+    const struct method_task *kind;
+    const bk_shape *shape; /* by input */
+    const void *rule;      /* of the task's feeding */
     slmt_dataset *set;
     uint64_t seed;
     int32_t rank, ranks;        /* this process, and how many share a step: each takes samples of its own */
     int32_t source, target;     /* contrasts named by the caller, -1: none */
     slmt_preprocess preprocess; /* of a set of MR volumes; zeros: of another */
     uint64_t steps_in_epoch;    /* set by open */
-    void *own;                  /* set by open, freed by close; NULL: nothing */
+    /* Likewise: the samples of an epoch and the records that they are of, of the whole training part and of
+     * what data_rate leaves of it. */
+    uint64_t samples, samples_used, records, records_used;
+    void *own; /* set by open, freed by close; NULL: nothing */
 } feed;
 
 /* A sampler (src/data/sampler), and what the task tells it. */
@@ -127,28 +174,35 @@ typedef struct feeding {
 
 /* How slices of a volume become samples of input 0, and output 0 slices again: a sample is a stack of
  * neighbouring slices, the first ones repeated below the volume and the last ones above, whose values go from
- * low to high instead of from 0 to 1. Of the answer the middle slice counts; or all of them, and then the
- * stacks lie side by side. */
+ * low to high instead of from 0 to 1. Of the answer the middle slice counts, which may be the only one; or
+ * all of them, and then the stacks lie side by side. */
 typedef struct stacking {
     int32_t slices; /* of a sample; 0: these settings take no slices of a volume */
     int32_t whole;  /* all slices of an answer count */
 } stacking;
 
 typedef struct slicing {
-    stacking (*stack)(numbers at);
+    stacking (*stack)(numbers at); /* NULL: each slice alone */
     double low, high;
 } slicing;
+
+/* Slices alone, from 0 to 1. */
+extern const slicing slices_alone;
 
 typedef struct method_task {
     const char *name, *help;
     int32_t trains;
     number_table settings;
     port_table inputs, outputs;
-    /* Shapes of inputs, then outputs, in the graph's `real` (and BK_I32). ERR_ARGUMENT, with the setting and
-     * its rule, where settings do not fit each other; the tables' ranges are checked before. */
+    /* Checks how options and settings fit each other, whose ranges are checked before: ERR_ARGUMENT, with the
+     * setting and its rule. The shapes of inputs, then outputs, follow from their axes: a number, the number
+     * of that role ("batch", "depth", "height", "width"; "height" and "width" are otherwise the option of
+     * role SIDE), or the setting or the option of that name. Extents that no number gives are 0, and are
+     * filled in here, or the whole shape, in the graph's `real` or BK_I32. NULL: there is nothing to do. */
     status (*shapes)(numbers at, bk_dtype real, bk_shape *shape);
     void (*build)(task_graph *t); /* sets every output */
     const slicing *slices;        /* NULL: no volumes */
+    const metric_table *metrics;  /* by which outputs are judged, the most telling one first; NULL: none */
 
     /* of tasks that train */
     const param_set *sets; /* NULL: one set of all tensors */
@@ -162,6 +216,12 @@ typedef struct method_task {
     void (*prepare)(const task_step *s); /* NULL: no hidden inputs */
     const feeding *feeding;              /* NULL: no training sets */
 } method_task;
+
+/* The fields that every task has, from tables and a function whose names begin with the task's: NAME_rows,
+ * NAME_inputs, NAME_outputs, NAME_build(). */
+#define TASK(name_, text)                                                                                    \
+    .name = #name_, .help = text, .settings = NUMBERS(name_##_rows), .inputs = PORTS(name_##_inputs),        \
+    .outputs = PORTS(name_##_outputs), .build = name_##_build
 
 /* The graphs of a task: its own, or `build` as the only one. */
 int32_t task_graph_count(const method_task *kind);
@@ -180,7 +240,8 @@ typedef struct method {
     /* Sets of options that go by a name, "base|small|tiny", and what fills them in; NULL: none. */
     const char *presets;
     void (*preset)(int32_t index, double *option);
-    status (*check)(const double *option); /* rules between options; their ranges are checked before */
+    status (*check)(
+        const double *option); /* rules between options; their ranges are checked before. NULL: none */
     void (*tensors)(params *p, const double *option);
     const method_task *tasks;
     int32_t n_tasks;
@@ -192,6 +253,9 @@ const method *method_named(const char *name); /* NULL: none */
 void method_add(const method *m);
 
 const method_task *task_named(const method *m, const char *name);
+
+/* The task that makes a target: it does not train, and has an output of that role. NULL: none. */
+const method_task *task_synthesis(const method *m);
 
 /* The defaults, or those of the preset that is among the given numbers (its index, "preset"), then the other
  * given ones. ERR_NOT_FOUND, ERR_ARGUMENT. */

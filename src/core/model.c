@@ -77,6 +77,7 @@ void model_release(slmt_model *m)
     for (int32_t k = 0; m->unread && k < m->params.n; k++)
         mem_give(memory, m->unread[k]);
     card_clear(m);
+    contrasts_clear(m);
     mem_give(memory, m->unread);
     model_give_weights(m);
     if (m->params.mem)
@@ -89,7 +90,7 @@ void model_release(slmt_model *m)
 
 int32_t model_image_side(const slmt_model *model)
 {
-    int32_t k = number_index(model->method->options, "image_size");
+    int32_t k = number_with_role(model->method->options, SLMT_ROLE_SIDE);
     return k < 0 ? 0 : (int32_t)model->option[k];
 }
 

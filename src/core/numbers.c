@@ -51,6 +51,14 @@ int32_t number_index(number_table t, const char *name)
     return -1;
 }
 
+int32_t number_with_role(number_table t, int32_t role)
+{
+    for (int32_t i = 0; i < t.n; i++)
+        if (t.rows[i].role == role)
+            return number_place(t, i);
+    return -1;
+}
+
 /* ---- choices ---- */
 
 const char *choice_name(const char *choices, int32_t index, size_t *length)

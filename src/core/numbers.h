@@ -21,7 +21,9 @@ typedef struct number {
     const char *list;    /* the initial elements, "64,128,256", or NULL */
     int32_t count;       /* elements of a list, at most LIST_MOST; other kinds: 0 */
     const char *was;     /* the name in older files, or NULL */
+    int32_t is_later;    /* 1: checkpoints from before the row lack it, which means its initial value */
     size_t offset;       /* in the struct of numbers_read(): int32_t, double, int32_t[count] */
+    int32_t role;        /* SLMT_ROLE_... */
 } number;
 
 enum { LIST_MOST = 8 };
@@ -32,10 +34,22 @@ enum { LIST_MOST = 8 };
         .name = #member, .kind = SLMT_NUMBER_WHOLE, .initial = first, .low = least, .high = most,            \
         .help = text, .offset = offsetof(type, member)                                                       \
     }
+/* The same for a number that the library or a program looks for: role_ is BATCH, SIDE, HEIGHT and so on. */
+#define NUMBER_ROLE(type, member, role_, first, least, most, text)                                           \
+    {                                                                                                        \
+        .name = #member, .kind = SLMT_NUMBER_WHOLE, .initial = first, .low = least, .high = most,            \
+        .help = text, .offset = offsetof(type, member), .role = SLMT_ROLE_##role_                            \
+    }
 #define NUMBER_REAL(type, member, first, least, most, text)                                                  \
     {                                                                                                        \
         .name = #member, .kind = SLMT_NUMBER_REAL, .initial = first, .low = least, .high = most,             \
         .help = text, .offset = offsetof(type, member)                                                       \
+    }
+/* A setting that was added after checkpoints without it had been written. */
+#define NUMBER_REAL_LATER(type, member, first, least, most, text)                                            \
+    {                                                                                                        \
+        .name = #member, .kind = SLMT_NUMBER_REAL, .initial = first, .low = least, .high = most,             \
+        .help = text, .is_later = 1, .offset = offsetof(type, member)                                        \
     }
 /* most: the index of the last one of `names`, "a|b|c". */
 #define NUMBER_CHOICE(type, member, first, most, names, text)                                                \
@@ -60,12 +74,33 @@ typedef struct number_table {
         table, (int32_t)(sizeof(table) / sizeof *(table))                                                    \
     }
 
+/* For rows called NAME_rows of a struct: the function NAME_of(), which reads values into it. */
+#define NUMBERS_OF(type, name)                                                                               \
+    static const number_table name##_table = NUMBERS(name##_rows);                                           \
+    static type name##_of(const double *values)                                                              \
+    {                                                                                                        \
+        type read;                                                                                           \
+        numbers_read(name##_table, values, &read);                                                           \
+        return read;                                                                                         \
+    }
+
+/* Rows that no struct has a member for, because only their roles are asked for. */
+#define NUMBER_EXTENT(name_, role_, first, least, most, text)                                                \
+    {                                                                                                        \
+        .name = #name_, .kind = SLMT_NUMBER_WHOLE, .initial = first, .low = least, .high = most,             \
+        .help = text, .role = SLMT_ROLE_##role_                                                              \
+    }
+#define NUMBER_BATCH(text) NUMBER_EXTENT(batch, BATCH, 1, 1, 65536, text)
+
 /* Values of a table, or of the rows before row `k`. */
 int32_t numbers_count(number_table t);
 int32_t number_place(number_table t, int32_t k);
 
 /* The index of a value by its name (of a list: by that of an element); -1: none. */
 int32_t number_index(number_table t, const char *name);
+
+/* The index of the value that has a role; -1: none. */
+int32_t number_with_role(number_table t, int32_t role);
 
 /* Between values and the struct that the rows are members of. */
 void numbers_read(number_table t, const double *values, void *to);

@@ -10,7 +10,7 @@
 
 int32_t runner_samples(const runner *r)
 {
-    int32_t k = number_index(r->task.kind->settings, "batch");
+    int32_t k = number_with_role(r->task.kind->settings, SLMT_ROLE_BATCH);
     return k < 0 ? 1 : (int32_t)r->task.setting[k];
 }
 
@@ -84,7 +84,7 @@ static status set_batch(runner *r, int32_t batch)
 {
     double setting[METHOD_NUMBERS];
     memcpy(setting, r->task.setting, sizeof setting);
-    setting[number_index(r->task.kind->settings, "batch")] = batch;
+    setting[number_with_role(r->task.kind->settings, SLMT_ROLE_BATCH)] = batch;
     return task_init(&r->task, r->model, r->task.kind, setting);
 }
 

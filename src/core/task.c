@@ -7,13 +7,26 @@
 
 #include "lib/ops/rules.h"
 
+int32_t port_with_role(port_table t, int32_t role)
+{
+    for (int32_t i = 0; i < t.n; i++)
+        if (t.rows[i].role == role)
+            return i;
+    return -1;
+}
+
+int port_is_batched(const port *p)
+{
+    return !(p->flags & PORT_SHARED) && p->axes[0] != '\0';
+}
+
 status task_init(task *t, slmt_model *model, const method_task *kind, const double *setting)
 {
     TRY(task_check(kind));
     *t = (task){.model = model, .kind = kind};
     memcpy(t->setting, setting, (size_t)numbers_count(kind->settings) * sizeof *setting);
     TRY(numbers_check(kind->settings, "setting", t->setting));
-    return kind->shapes((numbers){model->option, t->setting}, model_real(model), t->shape);
+    return task_shapes(t);
 }
 
 status task_find(const slmt_model *model, const char *name, int trains, const method_task **kind)
@@ -164,7 +177,7 @@ const port *task_port(const task *t, int32_t i)
 
 int task_is_batched(const task *t, int32_t i)
 {
-    return !(task_port(t, i)->flags & PORT_SHARED) && t->shape[i].rank > 0;
+    return port_is_batched(task_port(t, i)) && t->shape[i].rank > 0;
 }
 
 status task_shape_named(const task *t, const char *name, int64_t batch, int64_t shape[6], int32_t *rank)

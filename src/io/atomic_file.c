@@ -27,7 +27,7 @@ static status take_names(mem *m, const char *path, atomic_file *f, size_t *size)
 {
     void *p;
     *f = (atomic_file){.mem = m};
-    *size = strlen(path) + 48; /* ".tmp.", two numbers, '.', zero */
+    *size = strlen(path) + 48; /* "slmt.tmp.", two numbers, '.', zero */
     TRY(mem_text(m, path, &f->path));
     status s = mem_take(m, *size, &p);
     if (s != OK) {
@@ -44,12 +44,19 @@ static mode_t rights_of(const char *path)
     return stat(path, &old) == 0 ? old.st_mode & 0777 : 0666;
 }
 
+/* Length of the path up to and with its last slash. */
+static int folder_length(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? (int)(slash - path) + 1 : 0;
+}
+
 /* Opens the first free temporary name. */
 static int open_temporary(const atomic_file *f, size_t size, mode_t rights)
 {
     int fd = -1;
     for (int i = 0; i < TRIES && fd < 0; i++) {
-        snprintf(f->temporary, size, "%s.tmp.%ld.%u", f->path, (long)getpid(),
+        snprintf(f->temporary, size, "%.*sslmt.tmp.%ld.%u", folder_length(f->path), f->path, (long)getpid(),
                  atomic_fetch_add(&next_number, 1));
         fd = open(f->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, rights);
         if (fd < 0 && errno != EEXIST)
@@ -58,23 +65,46 @@ static int open_temporary(const atomic_file *f, size_t size, mode_t rights)
     return fd;
 }
 
-status atomic_file_begin(mem *m, const char *path, atomic_file *f)
+/* Finds what would only fail when the file is renamed, after all the work. */
+static status check_path(const char *path)
 {
-    size_t size;
     struct stat old;
     if (path[0] == '\0')
         return fail(ERR_IO, "the path is empty");
-    if (stat(path, &old) == 0 && S_ISDIR(old.st_mode))
+    if (path[strlen(path) - 1] == '/' || (stat(path, &old) == 0 && S_ISDIR(old.st_mode)))
         return fail(ERR_IO, "%s is a folder", path);
+    if (lstat(path, &old) != 0 && errno == ENAMETOOLONG)
+        return fail(ERR_IO, "%s cannot be written: %s", path, strerror(errno));
+    return OK;
+}
+
+status atomic_file_begin(mem *m, const char *path, atomic_file *f)
+{
+    size_t size;
+    TRY(check_path(path));
     TRY(take_names(m, path, f, &size));
     int fd = open_temporary(f, size, rights_of(path));
     if (fd < 0) {
-        status s = fail(ERR_IO, "%s cannot be written: making %s: %s", path, f->temporary, strerror(errno));
+        status s = fail(ERR_IO, "%s cannot be written: %s", path,
+                        errno == ENOENT ? "its folder does not exist" : strerror(errno));
         end(f);
         return s;
     }
     close(fd);
     return OK;
+}
+
+/* Whether an fsync() that failed says that data may be lost. All other errors say that this file system has
+ * no such call. */
+static int data_is_lost(int reason)
+{
+    return reason == EIO || reason == ENOSPC || reason == EDQUOT;
+}
+
+/* A file can be synced wherever it can be written, or the file system has no such call at all. */
+static int file_sync_failed(int reason)
+{
+    return reason != EINVAL && reason != ENOSYS && reason != EOPNOTSUPP && reason != ENOTTY;
 }
 
 static int sync_file(const char *path)
@@ -83,47 +113,47 @@ static int sync_file(const char *path)
     if (fd < 0)
         return -1;
     int result = fsync(fd), saved = errno;
+    if (result != 0 && !file_sync_failed(saved))
+        result = 0;
     if (close(fd) != 0 && result == 0)
         return -1;
     errno = saved;
     return result;
 }
 
-/* Stores the folder's name in `temporary`, which is no longer needed and longer than the path. */
+/* Stores the folder's name in `temporary`, which is no longer needed and longer than the folder. A folder
+ * that cannot be opened for reading cannot be synced. */
 static int sync_folder_of(const atomic_file *f)
 {
     char *folder = f->temporary;
-    const char *slash = strrchr(f->path, '/');
-    size_t n = slash ? (size_t)(slash - f->path) : 0;
-    if (!slash)
-        strcpy(folder, ".");
-    else
-        snprintf(folder, n + 2, "%.*s", n > 0 ? (int)n : 1, f->path);
+    int n = folder_length(f->path);
+    memcpy(folder, n > 0 ? f->path : ".", n > 0 ? (size_t)n : 1);
+    folder[n > 0 ? n : 1] = '\0';
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        return -1;
+        return 0;
     int result = fsync(fd), saved = errno;
     close(fd);
     errno = saved;
-    return result;
+    return result != 0 && data_is_lost(saved) ? -1 : 0;
 }
 
 status atomic_file_finish(atomic_file *f)
 {
-    const char *doing = "syncing";
+    const char *doing = "synced";
     int done = sync_file(f->temporary) == 0;
     if (done) {
-        doing = "renaming";
+        doing = "renamed";
         done = rename(f->temporary, f->path) == 0;
     }
     if (!done) {
-        status s = fail(ERR_IO, "%s: %s %s failed: %s", f->path, doing, f->temporary, strerror(errno));
+        status s = fail(ERR_IO, "%s cannot be written: %s could not be %s: %s", f->path, f->temporary, doing,
+                        strerror(errno));
         atomic_file_abandon(f);
         return s;
     }
     status s = OK;
-    /* Some file systems cannot sync a folder and return EINVAL, which is therefore ignored. */
-    if (sync_folder_of(f) != 0 && errno != EINVAL)
+    if (sync_folder_of(f) != 0)
         s = fail(ERR_IO, "%s is written, but its folder cannot be synced: %s", f->path, strerror(errno));
     end(f);
     return s;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* atomic_file.h - a file that appears whole or not at all: written under a temporary name in the same
- * folder, synced, renamed over its path, and the folder synced.
+ * folder, synced, renamed over its path, and the folder synced where it can be. The temporary name is short,
+ * so that a path may end in a name as long as the file system takes.
  *
  *   atomic_file f;
  *   TRY(atomic_file_begin(m, path, &f));
@@ -20,7 +21,7 @@
 typedef struct atomic_file {
     mem *mem;
     char *path;
-    char *temporary; /* "<path>.tmp.<pid>.<n>", created empty for this call alone */
+    char *temporary; /* "<folder>/slmt.tmp.<pid>.<n>", created empty for this call alone */
 } atomic_file;
 
 /* Creates the empty temporary file, with the access rights of the file it will replace, or of a new file.
@@ -29,7 +30,9 @@ typedef struct atomic_file {
 status atomic_file_begin(mem *m, const char *path, atomic_file *f);
 
 /* Renames the temporary file over its path and ends f, also on failure: then the temporary file is deleted,
- * and path is unchanged unless only syncing the folder failed. */
+ * and path is unchanged unless only syncing the folder failed. A file system or folder that cannot be synced
+ * (network shares, FUSE, a folder that may be written but not read) is no failure; a disk that says that it
+ * lost data (EIO) or has no room is one. */
 status atomic_file_finish(atomic_file *f);
 
 /* Deletes the temporary file and ends f. The thread's error message stays. */

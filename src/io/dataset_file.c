@@ -108,8 +108,8 @@ status dataset_record_of(dataset_file *f, const catalogue_group *g, const char *
     if ((size_t)index >= f->n_records || f->records[index].id)
         return fail(ERR_SCHEMA, "%s: /%s: index %d is past the last or taken", f->label, g->path, index);
     if (!dataset_split_of(split))
-        return fail(ERR_SCHEMA, "%s: /%s: split is \"%.16s\", expected train or test", f->label, g->path,
-                    split);
+        return fail(ERR_SCHEMA, "%s: /%s: split is \"%.16s\", expected train, test or validation", f->label,
+                    g->path, split);
     f->records[index] = (slmt_record){
         .struct_size = sizeof *f->records, .split = dataset_split_of(split), .id = id, .group = id};
     *record = (size_t)index;
@@ -144,6 +144,7 @@ static status parse(dataset_file *f)
     uint64_t size;
     TRY(input_file_open(f->label, &f->fd, &size));
     TRY(read_block(f));
+    f->catalogue.user_names = dataset_records_path(f);
     hdf5_enter(&guard);
     f->file = hdf5_open_file(&f->bytes, f->fd, size);
     status s = f->file < 0 ? fail(ERR_FORMAT, "%s: HDF5 cannot open it: damaged or cut short", f->label)

@@ -74,7 +74,7 @@ const char *dataset_file_source(const dataset_file *f);
 const catalogue *dataset_file_source_at(const dataset_file *f, const char **group);
 
 /* "records/ID/NAME", for messages: with the path of the version that the file has. */
-enum { DATASET_PLACE_MAX = 256 };
+enum { DATASET_PLACE_MAX = 400 };
 const char *dataset_file_place(const dataset_file *f, size_t record, size_t field,
                                char text[DATASET_PLACE_MAX]);
 

@@ -31,18 +31,23 @@ int dataset_field_name_ok(const char *name)
 /* "." is HDF5's name for a group itself; ".." would lead out of a folder if a tool names files by subject. */
 int dataset_record_name_ok(const char *name)
 {
-    return name_ok(name, RECORD_NAME_MAX, LETTERS_AND_DIGITS "-_.") && strcmp(name, ".") != 0 &&
-           strcmp(name, "..") != 0;
+    return stored_user_name_ok(name) && strcmp(name, "..") != 0;
 }
+
+static const char *const split_names[] = {
+    [SLMT_SPLIT_TRAIN] = "train", [SLMT_SPLIT_TEST] = "test", [SLMT_SPLIT_VALIDATION] = "validation"};
 
 const char *dataset_split_name(int32_t split)
 {
-    return split == SLMT_SPLIT_TRAIN ? "train" : "test";
+    return split >= SLMT_SPLIT_TRAIN && split <= SLMT_SPLIT_VALIDATION ? split_names[split] : NULL;
 }
 
 int32_t dataset_split_of(const char *name)
 {
-    return strcmp(name, "train") == 0 ? SLMT_SPLIT_TRAIN : strcmp(name, "test") == 0 ? SLMT_SPLIT_TEST : 0;
+    for (int32_t split = SLMT_SPLIT_TRAIN; split <= SLMT_SPLIT_VALIDATION; split++)
+        if (strcmp(split_names[split], name) == 0)
+            return split;
+    return 0;
 }
 
 static const char *const kind_names[] = {

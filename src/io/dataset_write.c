@@ -231,7 +231,7 @@ static int begin_record(dataset_file_writer *w, const slmt_record *r)
 
 static status check_record(const dataset_file_writer *w, const slmt_record *r)
 {
-    static const char rule[] = "1 to 128 letters, digits, '-', '_', '.', and not \".\" or \"..\"";
+    static const char rule[] = RECORD_NAME_RULE;
     TRY(sealed_file_ready(&w->file));
     if (w->record >= 0)
         return fail(ERR_STATE, "%s: /%s has not ended", sealed_file_label(&w->file), w->record_path);
@@ -240,8 +240,9 @@ static status check_record(const dataset_file_writer *w, const slmt_record *r)
     if (r->group && !dataset_record_name_ok(r->group))
         return fail(ERR_ARGUMENT, "%s: the group of record %s must be %s", sealed_file_label(&w->file), r->id,
                     rule);
-    if (r->split != SLMT_SPLIT_TRAIN && r->split != SLMT_SPLIT_TEST)
-        return fail(ERR_ARGUMENT, "%s: the split of record %s is %d, expected SLMT_SPLIT_TRAIN or _TEST",
+    if (!dataset_split_name(r->split))
+        return fail(ERR_ARGUMENT,
+                    "%s: the split of record %s is %d, expected SLMT_SPLIT_TRAIN, _TEST or _VALIDATION",
                     sealed_file_label(&w->file), r->id, r->split);
     return OK;
 }

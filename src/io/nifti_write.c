@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* nifti_write.c - one volume to a NIfTI-1 file; nifti.h says which part niftiio does. */
-#include "io/nifti_form.h"
-
 #include <errno.h>
 #include <math.h>
 #include <nifti1_io.h>
+#include <string.h>
 #include <zlib.h>
 
 #include "io/atomic_file.h"
+#include "io/nifti_layout.h"
+#include "io/nifti_space.h"
+#include "io/scan_name.h"
 
 static mat44 single_precision(const double a[16])
 {
@@ -33,7 +35,7 @@ static void qform_from_affine(const double a[16], nifti_1_header *h)
     h->qform_code = error < 1e-4f ? NIFTI_XFORM_SCANNER_ANAT : NIFTI_XFORM_UNKNOWN;
 }
 
-static void fields_from_affine(const nifti_scan *scan, nifti_1_header *h)
+void nifti_fields_from_affine(const nifti_scan *scan, nifti_1_header *h)
 {
     float *rows[3] = {h->srow_x, h->srow_y, h->srow_z};
     memset(h, 0, sizeof *h);
@@ -56,16 +58,33 @@ static nifti_1_header fields_to_write(const nifti_scan *scan)
     if (scan->header)
         h = scan->header->fields;
     else
-        fields_from_affine(scan, &h);
-    h.sizeof_hdr = HEADER_BYTES;
+        nifti_fields_from_affine(scan, &h);
+    h.sizeof_hdr = NIFTI1_BYTES;
     h.datatype = DT_FLOAT32;
     h.bitpix = 32;
     h.scl_slope = 1;
     h.scl_inter = 0;
     h.vox_offset =
-        (float)(HEADER_BYTES + EXTENDER_BYTES + (scan->header ? scan->header->extension_bytes : 0));
+        (float)(NIFTI1_BYTES + EXTENDER_BYTES + (scan->header ? scan->header->extension_bytes : 0));
     memcpy(h.magic, "n+1", 4);
     return h;
+}
+
+static status check_dims(const nifti_scan *scan, const char *path)
+{
+    for (int i = 0; i < 3; i++)
+        if (scan->dims[i] > INT16_MAX)
+            return fail(ERR_ARGUMENT, "%s: axis %d has %lld voxels, NIfTI-1 holds at most %d", path, i + 1,
+                        (long long)scan->dims[i], INT16_MAX);
+    return OK;
+}
+
+status nifti_scan_header(const nifti_scan *scan, nifti_1_header *header)
+{
+    TRY(check_dims(scan, "NIfTI header"));
+    *header = fields_to_write(scan);
+    nifti_space_tidy(header);
+    return OK;
 }
 
 static int put(gzFile file, const void *data, size_t bytes)
@@ -95,7 +114,7 @@ static int put_scan(gzFile file, const nifti_scan *scan)
 static status write_to(const char *temporary, const char *path, const nifti_scan *scan)
 {
     errno = 0;
-    gzFile file = gzopen(temporary, ends_in(path, ".gz") ? "wb" : "wbT"); /* T: not compressed */
+    gzFile file = gzopen(temporary, name_ends_in(path, ".gz") ? "wb" : "wbT"); /* T: not compressed */
     if (!file)
         return fail(ERR_IO, "%s cannot be opened: %s", temporary,
                     errno != 0 ? strerror(errno) : "no memory in zlib");
@@ -112,12 +131,9 @@ static status write_to(const char *temporary, const char *path, const nifti_scan
 status nifti_scan_write(mem *m, const char *path, const nifti_scan *scan)
 {
     atomic_file f;
-    if (!is_single(path))
+    if (!name_is_nifti(path))
         return fail(ERR_ARGUMENT, "%s: the name must end in .nii or .nii.gz", path);
-    for (int i = 0; i < 3; i++)
-        if (scan->dims[i] > INT16_MAX)
-            return fail(ERR_ARGUMENT, "%s: axis %d has %lld voxels, NIfTI-1 holds at most %d", path, i,
-                        (long long)scan->dims[i], INT16_MAX);
+    TRY(check_dims(scan, path));
     TRY(atomic_file_begin(m, path, &f));
     status s = write_to(f.temporary, path, scan);
     if (s != OK) {

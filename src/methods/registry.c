@@ -40,6 +40,14 @@ const method_task *task_named(const method *m, const char *name)
     return NULL;
 }
 
+const method_task *task_synthesis(const method *m)
+{
+    for (int32_t i = 0; i < m->n_tasks; i++)
+        if (!m->tasks[i].trains && port_with_role(m->tasks[i].outputs, SLMT_ROLE_TARGET) >= 0)
+            return &m->tasks[i];
+    return NULL;
+}
+
 static status take_preset(const method *m, double index, double *option)
 {
     size_t length;
@@ -67,5 +75,5 @@ status method_options(const method *m, const slmt_number *given, size_t n, doubl
 status method_check(const method *m, const double *option)
 {
     TRY(numbers_check(m->options, "option", option));
-    return m->check(option);
+    return m->check ? m->check(option) : OK;
 }

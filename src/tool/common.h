@@ -15,6 +15,7 @@ typedef struct common {
     int32_t weights; /* SLMT_WEIGHTS_..., 0 unless the command has weights_fields */
     const char *log;
     bool quiet;
+    bool strict;
     uint64_t max_memory;
 } common;
 

@@ -6,12 +6,16 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "must.h"
+#include "paths.h"
 #include "tool.h"
+#include "wording.h"
 
 static const double bar_interval = 0.1;  /* seconds between changes of the bar */
 static const double line_interval = 5.0; /* seconds between plain lines */
@@ -19,6 +23,15 @@ enum { BAR_WIDTH = 14, LINE_ROOM = 8192 };
 
 static bool is_quiet;
 static bool bar_is_open;
+
+/* Warnings, of one thread. */
+static bool is_strict;
+static bool is_refused;           /* the library's last warning was made an error */
+static const char *warning_about; /* NULL: nothing */
+static char **warnings;
+static size_t warning_count;
+static void (*warning_keep)(void *user, const char *text);
+static void *warning_user;
 
 void console_set_quiet(bool quiet)
 {
@@ -66,8 +79,78 @@ void complain(const char *format, ...)
     va_end(values);
 }
 
+/* ---- warnings ---- */
+
+void console_set_strict(bool strict)
+{
+    is_strict = strict;
+}
+
+int warn(const char *format, ...)
+{
+    char text[LINE_ROOM];
+    va_list values;
+    va_start(values, format);
+    vsnprintf(text, sizeof text, format, values);
+    va_end(values);
+    complain("warning: %s", text);
+    warnings = must_grow(warnings, warning_count + 1, sizeof *warnings);
+    warnings[warning_count++] = must_copy(text);
+    if (warning_keep)
+        warning_keep(warning_user, text);
+    return is_strict ? EXIT_WARNING : EXIT_OK;
+}
+
+void warn_about(const char *what)
+{
+    warning_about = what;
+}
+
+int32_t warn_from_library(void *user, const char *text)
+{
+    (void)user;
+    is_refused = is_strict;
+    if (is_strict)
+        return 1;
+    if (warning_about && strncmp(text, warning_about, strlen(warning_about)) != 0)
+        return warn("%s: %s", warning_about, text);
+    return warn("%s", text);
+}
+
+void warnings_keep(void (*keep)(void *user, const char *text), void *user)
+{
+    warning_keep = keep;
+    warning_user = user;
+    for (size_t i = 0; keep && i < warning_count; i++)
+        keep(user, warnings[i]);
+}
+
+int warnings_code(void)
+{
+    return is_strict && warning_count > 0 ? EXIT_WARNING : EXIT_OK;
+}
+
+int warnings_close(int code)
+{
+    size_t count = warning_count;
+    if (count > 0)
+        complain("%zu %s%s", count, count == 1 ? "warning" : "warnings",
+                 is_strict && (code == EXIT_OK || code == EXIT_WARNING) ? ": the run fails with --strict"
+                                                                        : "");
+    for (size_t i = 0; i < count; i++)
+        free(warnings[i]);
+    free(warnings);
+    warnings = NULL;
+    warning_count = 0;
+    return code == EXIT_OK && is_strict && count > 0 ? EXIT_WARNING : code;
+}
+
+/* ---- failures ---- */
+
 int exit_code(slmt_status status)
 {
+    if (status == SLMT_ERR_CANCELLED && is_refused)
+        return EXIT_WARNING;
     switch (status / 100) {
     case 0:
         return EXIT_OK;
@@ -85,13 +168,32 @@ int exit_code(slmt_status status)
     }
 }
 
-int fail(slmt_status status, const char *format, ...)
+/* What the library says, in the command's words; of a file that is not there also which one may be meant. */
+static char *reason_of(slmt_status status, const char *what)
 {
     const char *text = slmt_error_text();
+    char *reason = for_users(*text ? text : slmt_status_name(status));
+    char *near = status == SLMT_ERR_NOT_FOUND ? nearby_file(what) : NULL;
+    if (!near)
+        return reason;
+    char *longer = must_format("%s; there is %s", reason, near);
+    free(reason);
+    free(near);
+    return longer;
+}
+
+int fail(slmt_status status, const char *format, ...)
+{
+    char what[LINE_ROOM];
     va_list values;
     va_start(values, format);
-    complain_values(format, values, *text ? text : slmt_status_name(status));
+    vsnprintf(what, sizeof what, format, values);
     va_end(values);
+    char *reason = reason_of(status, what);
+    va_start(values, format);
+    complain_values(format, values, reason);
+    va_end(values);
+    free(reason);
     return exit_code(status);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What goes to stderr: messages, failures, and a progress bar (plain lines where stderr is no terminal).
- * Results go to stdout and not through here. */
+/* What goes to stderr: messages, warnings, failures, and a progress bar (plain lines where stderr is no
+ * terminal). Results go to stdout and not through here. */
 #ifndef SLMT_TOOL_CONSOLE_H
 #define SLMT_TOOL_CONSOLE_H
 
@@ -9,13 +9,38 @@
 
 #include "slmt/status.h"
 
-/* Quiet: only complaints. */
+/* Quiet: only complaints and warnings. */
 void console_set_quiet(bool quiet);
+
+/* Strict: a warning is a failure. */
+void console_set_strict(bool strict);
 
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The exit code that belongs to a status. */
+/* Prints "slmt: warning: TEXT", also if quiet, counts it and hands it to the log. Returns EXIT_OK, or
+ * EXIT_WARNING if strict: a caller that has not written its result yet can stop then. */
+int warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* What the library's next warnings are about, a file or a subject; NULL: nothing. The text must live until
+ * the next call. */
+void warn_about(const char *what);
+
+/* The library's warning: warn() with what it is about in front. If strict nothing is printed, and the result
+ * is not 0: the library's call fails with the warning's text. A slmt_warning_fn. */
+int32_t warn_from_library(void *user, const char *text);
+
+/* Hands `keep` every warning that there was and every one to come; NULL: no longer. */
+void warnings_keep(void (*keep)(void *user, const char *text), void *user);
+
+/* EXIT_WARNING if strict and there was a warning, else EXIT_OK: before what follows is begun. */
+int warnings_code(void);
+
+/* Tells how many warnings there were. Returns the code, or EXIT_WARNING where it is EXIT_OK, strict, and
+ * there were some. */
+int warnings_close(int code);
+
+/* The exit code that belongs to a status: EXIT_WARNING where the library's last warning was refused. */
 int exit_code(slmt_status status);
 
 /* Complains "slmt: WHAT: <the library's error text>"; returns the exit code. Call it right after the

@@ -16,6 +16,9 @@
 #include "must.h"
 #include "numbers.h"
 #include "options.h"
+#include "pairs.h"
+#include "scored_set.h"
+#include "sequences.h"
 #include "settings.h"
 #include "table.h"
 
@@ -48,6 +51,18 @@ static void print_fields(const field *fields, const void *target)
         field_format(f, target, value, sizeof value);
         print_row(f->name, value);
     }
+}
+
+/* Which file it is, and which library reads it. */
+static void print_identity(const char *path)
+{
+    char digest[SLMT_DIGEST_SIZE];
+    slmt_build_info build = {.struct_size = sizeof build};
+    if (slmt_file_digest(path, digest, sizeof digest) == SLMT_OK)
+        print_row("SHA-256", digest);
+    if (slmt_build_describe(&build) == SLMT_OK)
+        printf("  %-20sslmt %s, commit %s, numerics %" PRId32 "\n", "read by", build.version,
+               *build.commit ? build.commit : "unknown", build.numerics);
 }
 
 /* ---- checkpoints ---- */
@@ -90,6 +105,11 @@ static void print_card(const slmt_model *model)
 {
     const char *key;
     puts("\ncard");
+    if (slmt_model_contrast_count(model) > 0) {
+        char *names = sequence_names(model, ", ");
+        print_row("contrasts", names);
+        free(names);
+    }
     for (size_t i = 0; *(key = slmt_model_card_key(model, i)); i++)
         print_row(key, slmt_model_card(model, key));
 }
@@ -151,6 +171,14 @@ static void count_tensor(part *p, const slmt_tensor_info *info)
     p->weights = info->weights ? info->weights : p->weights;
 }
 
+static bool any_unused(const part_list *parts)
+{
+    for (size_t i = 0; i < parts->count; i++)
+        if (parts->items[i].unused_tensors)
+            return true;
+    return false;
+}
+
 static void print_parts(const part_list *parts)
 {
     table t;
@@ -170,6 +198,10 @@ static void print_parts(const part_list *parts)
     }
     putchar('\n');
     table_print(&t);
+    if (any_unused(parts))
+        puts("  (Unused are tensors that the reference implementation stores and nothing reads; bytes are "
+             "those of "
+             "the others.)");
 }
 
 static void print_tensor(const slmt_tensor_info *info)
@@ -233,6 +265,7 @@ static int print_training(const slmt_model *model, const slmt_trainer *trainer)
 static int print_checkpoint(const char *path, const slmt_model *model, const slmt_trainer *trainer, bool all)
 {
     printf("%s: checkpoint of %s\n", path, slmt_model_method(model));
+    print_identity(path);
     int code = print_options(model);
     if (code != EXIT_OK)
         return code;
@@ -257,8 +290,8 @@ static const char *type_name(int32_t type)
 
 typedef struct set_field {
     slmt_field info;
-    size_t records[3]; /* by SLMT_SPLIT_... */
-    int64_t rows[3];
+    size_t records[4]; /* by SLMT_SPLIT_... */
+    int64_t rows[4];
 } set_field;
 
 static set_field count_field(const slmt_dataset *set, size_t index)
@@ -293,33 +326,70 @@ static void put_shape(table *t, const slmt_field *f)
     table_cell(t, "[%s]", text);
 }
 
+/* The validation part comes last, and only where there is one. */
+static const int32_t shown_splits[] = {SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST, SLMT_SPLIT_VALIDATION};
+
 static void print_field(table *t, const set_field *f)
 {
     table_cell(t, "  %s", f->info.name);
     table_cell(t, "%s", kind_name(f->info.kind));
     table_cell(t, "%s", type_name(f->info.type));
     put_shape(t, &f->info);
-    for (int32_t split = SLMT_SPLIT_TRAIN; split <= SLMT_SPLIT_TEST; split++) {
-        table_cell(t, "%zu", f->records[split]);
-        table_cell(t, "%" PRId64, f->rows[split]);
+    for (size_t i = 0; i < t->columns / 2 - 2; i++) {
+        table_cell(t, "%zu", f->records[shown_splits[i]]);
+        table_cell(t, "%" PRId64, f->rows[shown_splits[i]]);
     }
+}
+
+static bool has_validation(const slmt_dataset *set)
+{
+    for (size_t i = 0; i < slmt_dataset_record_count(set); i++)
+        if (slmt_dataset_subject_split(set, i) == SLMT_SPLIT_VALIDATION)
+            return true;
+    return false;
 }
 
 /* Of MR volumes a record is a subject, and a row a slice. */
 static void print_set_fields(const slmt_dataset *set, bool mr)
 {
     table t;
-    table_begin(&t, 8);
-    for (size_t i = 0; i < 8; i++)
-        table_cell(&t, "%s",
-                   (const char *[]){"fields", "kind", "type", "shape",
-                                    mr ? "train subjects" : "train records",
-                                    mr ? "train slices" : "train rows", mr ? "test subjects" : "test records",
-                                    mr ? "test slices" : "test rows"}[i]);
+    size_t splits = has_validation(set) ? 3 : 2;
+    table_begin(&t, 4 + 2 * splits);
+    for (size_t i = 0; i < 4; i++)
+        table_cell(&t, "%s", (const char *[]){"fields", "kind", "type", "shape"}[i]);
+    for (size_t i = 0; i < splits; i++) {
+        table_cell(&t, "%s %s", split_name(shown_splits[i]), mr ? "subjects" : "records");
+        table_cell(&t, "%s %s", split_name(shown_splits[i]), mr ? "slices" : "rows");
+    }
     for (size_t i = 0; i < slmt_dataset_field_count(set); i++) {
         set_field f = count_field(set, i);
         print_field(&t, &f);
     }
+    putchar('\n');
+    table_print(&t);
+}
+
+/* How many subjects and slices have each two contrasts. */
+static void print_pairs(const slmt_dataset *set)
+{
+    table t;
+    size_t contrasts = slmt_dataset_contrast_count(set);
+    static const int32_t order[] = {SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST, SLMT_SPLIT_VALIDATION};
+    size_t splits = has_validation(set) ? 3 : 2;
+    table_begin(&t, 1 + 2 * splits);
+    for (size_t i = 0; i < 1 + 2 * splits; i++)
+        table_cell(&t, "%s",
+                   (const char *[]){"pairs", "train subjects", "train slices", "test subjects", "test slices",
+                                    "validation subjects", "validation slices"}[i]);
+    for (size_t i = 0; i < contrasts; i++)
+        for (size_t k = i + 1; k < contrasts; k++) {
+            table_cell(&t, "  %s and %s", slmt_dataset_contrast(set, i), slmt_dataset_contrast(set, k));
+            for (size_t s = 0; s < splits; s++) {
+                pair_total count = pairs_count(set, i, k, order[s]);
+                table_cell(&t, "%zu", count.subjects);
+                table_cell(&t, "%zu", count.slices);
+            }
+        }
     putchar('\n');
     table_print(&t);
 }
@@ -344,7 +414,7 @@ static void print_records(const slmt_dataset *set, bool mr)
     for (size_t i = 0; i < slmt_dataset_record_count(set); i++) {
         slmt_record record = {.struct_size = sizeof record};
         slmt_dataset_record(set, i, &record);
-        printf("  %s %s", record.id, record.split == SLMT_SPLIT_TEST ? "test" : "train");
+        printf("  %s %s", record.id, split_name(record.split));
         if (strcmp(record.group, record.id) != 0)
             printf(" of %s:", record.group);
         for (size_t c = 0; c < slmt_dataset_field_count(set); c++) {
@@ -373,10 +443,14 @@ static int print_set(const char *path, const slmt_dataset *set, bool all)
 {
     bool mr = strcmp(slmt_dataset_source(set), "mr") == 0;
     printf("%s: training set of %zu %s\n", path, slmt_dataset_record_count(set), mr ? "subjects" : "records");
+    if (all) /* sets are large */
+        print_identity(path);
     int code = mr ? print_preprocess(path, set) : EXIT_OK;
     if (code != EXIT_OK)
         return code;
     print_set_fields(set, mr);
+    if (slmt_dataset_contrast_count(set) > 1)
+        print_pairs(set);
     print_classes(set);
     if (all)
         print_records(set, mr);
@@ -446,8 +520,12 @@ int command_info(int argc, char **argv)
     common shared = {.weights = SLMT_WEIGHTS_STORED};
     const option_group groups[] = {
         {"What to show:", info_fields, &options}, {"Common:", common_fields, &shared}, {0}};
-    command_line line = {
-        .doc = doc, .arguments = "FILE", .least_arguments = 1, .most_arguments = 1, .groups = groups};
+    command_line line = {.doc = doc,
+                         .arguments = "FILE",
+                         .argument_flags = FIELD_INPUT,
+                         .least_arguments = 1,
+                         .most_arguments = 1,
+                         .groups = groups};
     options_parse(&line, argc, argv);
     slmt_context *context = NULL;
     int code = common_context(&shared, &context);

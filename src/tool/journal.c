@@ -8,13 +8,23 @@
 #include "console.h"
 #include "tool.h"
 
+static void keep_warning(void *user, const char *text)
+{
+    cJSON *event = journal_event("warning");
+    cJSON_AddStringToObject(event, "text", text);
+    journal_write(user, event);
+}
+
 int journal_open(journal *j, const char *path, bool append)
 {
     *j = (journal){.path = path};
     if (!path)
         return EXIT_OK;
     j->file = fopen(path, append ? "a" : "w");
-    return j->file ? EXIT_OK : fail_with(EXIT_DATA, "%s: %s", path, strerror(errno));
+    if (!j->file)
+        return fail_with(EXIT_DATA, "%s: %s", path, strerror(errno));
+    warnings_keep(keep_warning, j);
+    return EXIT_OK;
 }
 
 cJSON *journal_event(const char *event)
@@ -39,6 +49,7 @@ int journal_close(journal *j)
 {
     if (!j->file)
         return EXIT_OK;
+    warnings_keep(NULL, NULL);
     bool failed = ferror(j->file) != 0;
     failed = fclose(j->file) != 0 || failed;
     j->file = NULL;

@@ -10,8 +10,11 @@
 #include "slmt/slmt.h"
 
 #include "commands.h"
+#include "console.h"
 #include "describe.h"
+#include "guess.h"
 #include "interrupt.h"
+#include "version.h"
 
 enum { FIRST_KEY = 0x1000, MOST_OPTIONS = 8 };
 
@@ -38,7 +41,7 @@ static char *help_text(void)
 static void print_version(FILE *stream, struct argp_state *state)
 {
     (void)state;
-    fprintf(stream, "slmt %s\n", slmt_version());
+    version_print(stream);
 }
 
 /* Ends parsing at the first word that is no option: the subcommand. */
@@ -92,6 +95,7 @@ static void parse(program *p, int argc, char **argv)
 int main(int argc, char **argv)
 {
     program p = {0};
+    argv = guess_program(&argc, argv);
     parse(&p, argc, argv);
     if (p.options.manual)
         return manual_write(p.options.manual);
@@ -103,5 +107,5 @@ int main(int argc, char **argv)
         first++;
     argv[first] = (char *)p.found->title;
     interrupt_install();
-    return p.found->run(argc - first, argv + first);
+    return warnings_close(p.found->run(argc - first, argv + first));
 }

@@ -41,8 +41,24 @@ void number_range(const slmt_number_info *info, char *text, size_t size);
  * says what there is. */
 int number_list_add(number_list *list, number_owner owner, const command_line *line, const void *target);
 
+enum { NUMBER_REASON = 1024 /* room for a reason */ };
+
+/* Sets a number, a choice or a list from a text as an option of the command would have it; false: there is no
+ * such number, or the text will not do, and `reason` says what will. */
+bool number_list_set(number_list *list, number_owner owner, const char *name, const char *text,
+                     char reason[NUMBER_REASON]);
+
+/* A number_reader over a list. */
+bool number_in_list(const void *list, const char *name, double *value);
+
+/* Whether the list has a value for the number, or for the first element of a list of that name. */
+bool number_list_has(const number_list *list, const char *name);
+
 /* "name value, name value, ..." of all numbers of the owner; the caller frees it. */
 char *number_list_text(const number_list *list, number_owner owner);
+
+/* Reads a value of the list; one that is not there becomes *value first. */
+void number_list_default(number_list *list, const char *name, double *value);
 
 void number_list_free(number_list *list);
 
@@ -63,8 +79,15 @@ bool task_at(const char *method, size_t index, slmt_task_info *info);
 /* Describes a task of a method; false: there is none. */
 bool task_find(const char *method, const char *name, slmt_task_info *info);
 
-/* Whether a task has an input of that name. */
-bool task_has_input(const char *method, const char *task, const char *name);
+/* The number, or the input of a task, that has a role SLMT_ROLE_...; false: there is none. */
+bool number_for(number_owner owner, int32_t role, slmt_number_info *info);
+bool input_for(const char *method, const char *task, int32_t role, slmt_port_info *info);
+
+/* The name of the task that makes a target; NULL: there is none. */
+const char *synthesis_task(const char *method);
+
+/* The name of the only task that trains; NULL: there are several, or none. */
+const char *only_training_task(const char *method);
 
 /* Complains that there is no such method, and which there are. Returns EXIT_USAGE. */
 int no_such_method(const char *name);

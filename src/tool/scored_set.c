@@ -9,8 +9,19 @@
 #include "settings.h"
 #include "tool.h"
 
-const field_choice split_choices[] = {
-    {"test", SLMT_SPLIT_TEST}, {"train", SLMT_SPLIT_TRAIN}, {"all", SLMT_SPLIT_ALL}, {0}};
+const field_choice split_choices[] = {{"test", SLMT_SPLIT_TEST},
+                                      {"validation", SLMT_SPLIT_VALIDATION},
+                                      {"train", SLMT_SPLIT_TRAIN},
+                                      {"all", SLMT_SPLIT_ALL},
+                                      {0}};
+
+const char *split_name(int32_t split)
+{
+    const field_choice *c = split_choices;
+    while (c->name && c->value != split)
+        c++;
+    return c->name;
+}
 
 bool in_split(const slmt_dataset *set, size_t subject, int32_t split)
 {
@@ -19,11 +30,10 @@ bool in_split(const slmt_dataset *set, size_t subject, int32_t split)
 
 void scored_parse(command_line *line, const field *fields, void *target, scored *s, int argc, char **argv)
 {
-    const option_group groups[] = {{"Files and run:", fields, target},
-                                   {"", weights_fields, &s->common},
-                                   {"Common:", common_fields, &s->common},
-                                   {"", log_fields, &s->common},
-                                   {0}};
+    const option_group groups[] = {
+        {"Files and run:", fields, target}, {"Figures:", measure_fields, &s->measure},
+        {"", weights_fields, &s->common},   {"Common:", common_fields, &s->common},
+        {"", log_fields, &s->common},       {0}};
     line->groups = groups;
     options_parse(line, argc, argv);
     line->groups = NULL; /* they end here */
@@ -57,7 +67,7 @@ int scored_check(const scored *s, slmt_preprocess *data)
                          data->image_size, own.image_size);
     const char *other = settings_difference(preprocess_fields, &own, data);
     if (other)
-        complain("warning: %s: its %s is not that of the model's training", path, other);
+        return warn("%s: its %s is not that of the model's training", path, other);
     return EXIT_OK;
 }
 

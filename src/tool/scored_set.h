@@ -11,9 +11,13 @@
 
 #include "common.h"
 #include "journal.h"
+#include "measure.h"
 #include "options.h"
 
 extern const field_choice split_choices[]; /* of --split: SLMT_SPLIT_... */
+
+/* Its name in that list. */
+const char *split_name(int32_t split);
 
 bool in_split(const slmt_dataset *set, size_t subject, int32_t split);
 
@@ -22,6 +26,7 @@ typedef struct scored {
     const char *model_path, *set_path;
     const char *csv_path; /* NULL: no file, and csv stays NULL */
     int32_t split, batch;
+    measure_options measure;
     common common;
     slmt_context *context;
     slmt_model *model;
@@ -33,7 +38,8 @@ typedef struct scored {
 
 #define SCORED_DEFAULTS                                                                                      \
     {                                                                                                        \
-        .split = SLMT_SPLIT_TEST, .batch = 1, .common.weights = SLMT_WEIGHTS_STORED                          \
+        .split = SLMT_SPLIT_TEST, .batch = 1, .measure = MEASURE_DEFAULTS,                                   \
+        .common.weights = SLMT_WEIGHTS_STORED                                                                \
     }
 
 /* Parses the line: the command's own fields, which set `target`, and those of every such command. */

@@ -11,7 +11,8 @@ enum {
     EXIT_DATA = 3,         /* a file is missing, damaged, of the wrong kind, or cannot be written */
     EXIT_MEMORY = 4,       /* out of memory, or past --max-memory */
     EXIT_UNSUPPORTED = 5,  /* not in this build or on this machine; a back end failed */
-    EXIT_INTERRUPTED = 130 /* SIGINT or SIGTERM; training has saved its checkpoint */
+    EXIT_WARNING = 6,      /* there was a warning, and --strict */
+    EXIT_INTERRUPTED = 130 /* SIGINT, SIGTERM or SIGHUP; training has saved its checkpoint */
 };
 
 #define EXIT_CODE_ROWS                                                                                       \
@@ -21,12 +22,14 @@ enum {
     "  3    a file is missing, damaged, of the wrong kind, or cannot be written\n"                           \
     "  4    out of memory, or past --max-memory\n"                                                           \
     "  5    not in this build or on this machine; a back end failed\n"                                       \
+    "  6    a warning, with --strict\n"                                                                      \
     "  130  interrupted; training has saved its checkpoint\n"
 #define DISCLAIMER     "Research software. Its output is not for diagnosis."
 #define EXIT_CODE_TEXT "Exit codes:\n" EXIT_CODE_ROWS "\n" DISCLAIMER
 
 /* Each takes argv with argv[0] = "slmt NAME" and returns an exit code. */
 int command_methods(int argc, char **argv);
+int command_fit(int argc, char **argv);
 int command_prepare(int argc, char **argv);
 int command_pretrain(int argc, char **argv);
 int command_finetune(int argc, char **argv);

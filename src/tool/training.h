@@ -13,7 +13,7 @@
 
 typedef struct training_files {
     const char *method; /* NULL: that of the checkpoint or the model */
-    const char *task;   /* NULL: that of the checkpoint, or "train" */
+    const char *task;   /* NULL: that of the checkpoint, or the method's only one that trains */
     const char *data;
     const char *out;
     const char *resume;       /* checkpoint to go on from, or NULL */
@@ -29,6 +29,7 @@ typedef struct training_options {
     common common;
     report report;
     training_files files;
+    const char *command; /* "slmt finetune", for messages */
     const command_line *line;
     char options_given,
         settings_given; /* targets on the line of a method's options and of a task's settings */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_method.c - methods by name: what they say of themselves, models and sessions and trainers made from
  * it, and that SLMT-Net's typed calls are the same thing. */
+#include "core/method.h"
+
 #include "tests/api/api_fixture.h"
 
 /* ---- descriptions ---- */
@@ -91,6 +93,167 @@ static void every_method_describes_itself(void **state)
     }
 }
 
+/* ---- roles ---- */
+
+static int32_t role_of_number(const char *method, const char *task, const char *name)
+{
+    slmt_number_info n = {.struct_size = sizeof n};
+    for (size_t i = 0;
+         (task ? slmt_task_setting(method, task, i, &n) : slmt_method_option(method, i, &n)) == SLMT_OK; i++)
+        if (strcmp(n.name, name) == 0)
+            return n.role;
+    return -1;
+}
+
+static slmt_port_info port_named(const char *method, const char *task, const char *name)
+{
+    slmt_port_info p = {.struct_size = sizeof p};
+    for (size_t i = 0; slmt_task_input(method, task, i, &p) == SLMT_OK; i++)
+        if (strcmp(p.name, name) == 0)
+            return p;
+    for (size_t i = 0; slmt_task_output(method, task, i, &p) == SLMT_OK; i++)
+        if (strcmp(p.name, name) == 0)
+            return p;
+    return (slmt_port_info){.role = -1};
+}
+
+static void numbers_and_ports_say_what_they_are_for(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *method, *task, *name;
+        int32_t role;
+    } numbers[] = {
+        {"slmt-net", NULL, "image_size", SLMT_ROLE_SIDE},
+        {"slmt-net", NULL, "depth", SLMT_ROLE_NONE}, /* of the network */
+        {"slmt-net", "synthesize", "batch", SLMT_ROLE_BATCH},
+        {"slmt-net", "finetune", "batch", SLMT_ROLE_BATCH},
+        {"seq2seq", NULL, "code_length", SLMT_ROLE_CONTRASTS},
+        {"seq2seq", NULL, "channels", SLMT_ROLE_NONE},
+        {"seq2seq", "synthesize", "depth", SLMT_ROLE_DEPTH},
+        {"seq2seq", "train", "height", SLMT_ROLE_HEIGHT},
+        {"seq2seq", "train", "width", SLMT_ROLE_WIDTH},
+        {"seq2seq", "train", "crops", SLMT_ROLE_CROPS},
+        {"unet", NULL, "image_size", SLMT_ROLE_SIDE},
+        {"unet", "synthesize", "batch", SLMT_ROLE_BATCH},
+        {"unet", "train", "batch", SLMT_ROLE_BATCH},
+        {"vgg19", "distance", "width", SLMT_ROLE_WIDTH},
+        {"vgg19", NULL, "width", SLMT_ROLE_NONE}, /* of the network */
+    };
+    static const struct {
+        const char *method, *task, *name;
+        int32_t role, batched;
+    } ports[] = {
+        {"slmt-net", "synthesize", "source", SLMT_ROLE_SOURCE, 1},
+        {"slmt-net", "synthesize", "target", SLMT_ROLE_TARGET, 1},
+        {"slmt-net", "pretrain", "images", SLMT_ROLE_SOURCE, 1},
+        {"slmt-net", "finetune", "target", SLMT_ROLE_TARGET, 1},
+        {"slmt-net", "finetune", "total", SLMT_ROLE_NONE, 0},
+        {"seq2seq", "synthesize", "sequence", SLMT_ROLE_TARGET_CONTRAST, 0},
+        {"seq2seq", "train", "source_sequence", SLMT_ROLE_SOURCE_CONTRAST, 0},
+        {"seq2seq", "train", "target_sequence", SLMT_ROLE_TARGET_CONTRAST, 0},
+        {"unet", "train", "source", SLMT_ROLE_SOURCE, 1},
+        {"unet", "synthesize", "target", SLMT_ROLE_TARGET, 1},
+        {"vgg19", "distance", "a", SLMT_ROLE_NONE, 1},
+        {"vgg19", "distance", "distance", SLMT_ROLE_NONE, 1},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        assert_int_equal(role_of_number(numbers[i].method, numbers[i].task, numbers[i].name),
+                         numbers[i].role);
+    for (size_t i = 0; i < sizeof ports / sizeof *ports; i++) {
+        slmt_port_info p = port_named(ports[i].method, ports[i].task, ports[i].name);
+        assert_int_equal(p.role, ports[i].role);
+        assert_int_equal(p.batched, ports[i].batched);
+    }
+}
+
+/* A program finds a port or a number by its role, so that no table may have two of them. */
+static void no_table_has_a_role_twice(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < slmt_method_count(); m++) {
+        slmt_method_info method = {.struct_size = sizeof method};
+        slmt_task_info task = {.struct_size = sizeof task};
+        GOOD(slmt_method_describe(m, &method));
+        for (size_t t = 0; slmt_method_task(method.name, t, &task) == SLMT_OK; t++) {
+            int seen[4][32] = {{0}};
+            slmt_number_info n = {.struct_size = sizeof n};
+            slmt_port_info p = {.struct_size = sizeof p};
+            for (size_t i = 0; slmt_method_option(method.name, i, &n) == SLMT_OK; i++)
+                assert_true(seen[0][n.role]++ == 0 || n.role == SLMT_ROLE_NONE);
+            for (size_t i = 0; slmt_task_setting(method.name, task.name, i, &n) == SLMT_OK; i++)
+                assert_true(seen[1][n.role]++ == 0 || n.role == SLMT_ROLE_NONE);
+            for (size_t i = 0; slmt_task_input(method.name, task.name, i, &p) == SLMT_OK; i++)
+                assert_true(seen[2][p.role]++ == 0 || p.role == SLMT_ROLE_NONE);
+            for (size_t i = 0; slmt_task_output(method.name, task.name, i, &p) == SLMT_OK; i++)
+                assert_true(seen[3][p.role]++ == 0 || p.role == SLMT_ROLE_NONE);
+            assert_true(seen[1][SLMT_ROLE_BATCH] == 1);
+            assert_true(seen[3][SLMT_ROLE_TARGET] <= seen[2][SLMT_ROLE_SOURCE]);
+        }
+    }
+}
+
+/* ---- metrics ---- */
+
+static void a_metric_names_a_figure_and_tells_the_better_of_two_images(void **state)
+{
+    (void)state;
+    enum { SIDE_S = 16 };
+    float target[SIDE_S * SIDE_S], near[SIDE_S * SIDE_S], far[SIDE_S * SIDE_S];
+    slmt_metrics a = {.struct_size = sizeof a}, b = a;
+    slmt_metric_info m = {.struct_size = sizeof m};
+    slmt_task_info task = {.struct_size = sizeof task};
+    for (int i = 0; i < SIDE_S * SIDE_S; i++) {
+        target[i] = (float)(i % 7) / 7;
+        near[i] = target[i] + (i % 2 ? 0.01F : -0.01F);
+        far[i] = target[i] + (i % 2 ? 0.2F : -0.2F);
+    }
+    GOOD(slmt_compare(near, target, SIDE_S, SIDE_S, &a));
+    GOOD(slmt_compare(far, target, SIDE_S, SIDE_S, &b));
+    GOOD(slmt_method_task("slmt-net", 0, &task));
+    assert_string_equal(task.name, "synthesize");
+    assert_int_equal(task.metrics, 6);
+    for (size_t i = 0; i < 6; i++) {
+        double x = 0, y = 0;
+        GOOD(slmt_task_metric("slmt-net", "synthesize", i, &m));
+        assert_true(m.name[0] && m.title[0] && m.help[0] && m.by_class == 0);
+        GOOD(slmt_metrics_value(&a, m.name, &x));
+        GOOD(slmt_metrics_value(&b, m.name, &y));
+        assert_true(m.direction * (x - y) > 0);
+    }
+    double psnr = 0, mae = 0;
+    GOOD(slmt_metrics_value(&a, "psnr", &psnr));
+    GOOD(slmt_metrics_value(&a, "mae", &mae));
+    assert_true(psnr == a.psnr && mae == a.mae);
+    GOOD(slmt_task_metric("seq2seq", "synthesize", 0, &m));
+    assert_string_equal(m.name, "psnr");
+    assert_string_equal(m.unit, "dB");
+    EXPECT(SLMT_ERR_ARGUMENT, slmt_task_metric("slmt-net", "synthesize", 6, &m));
+    EXPECT(SLMT_ERR_ARGUMENT, slmt_task_metric("vgg19", "distance", 0, &m));
+    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "dice", slmt_metrics_value(&a, "dice", &psnr));
+}
+
+static void a_session_without_a_name_runs_the_task_that_makes_a_target(void **state)
+{
+    (void)state;
+    slmt_context *context = open_context(1, NULL);
+    slmt_model *model = NULL, *vgg = NULL;
+    slmt_session *session = NULL;
+    const slmt_number tiny = {"preset", SLMT_NET_PRESET_TINY}, width = {"width", 1};
+    GOOD(slmt_model_create(context, "slmt-net", &tiny, 1, 1, &model));
+    GOOD(slmt_session_create(model, NULL, NULL, 0, &session));
+    assert_string_equal(slmt_session_task(session), "synthesize");
+    assert_ptr_equal(slmt_session_model(session), model);
+    slmt_session_free(session);
+    GOOD(slmt_model_create(context, "vgg19", &width, 1, 1, &vgg));
+    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "vgg19", slmt_session_create(vgg, NULL, NULL, 0, &session));
+    assert_string_equal(slmt_session_task(NULL), "");
+    assert_null(slmt_session_model(NULL));
+    slmt_model_free(vgg);
+    slmt_model_free(model);
+    slmt_context_free(context);
+}
+
 static void a_preset_gives_the_options_that_are_not_given(void **state)
 {
     (void)state;
@@ -110,7 +273,33 @@ static void a_preset_gives_the_options_that_are_not_given(void **state)
     EXPECT(SLMT_ERR_ARGUMENT, slmt_model_create(context, "slmt-net", none, 1, 1, &model));
     assert_non_null(strstr(slmt_error_text(), "base|small|tiny"));
     EXPECT(SLMT_ERR_ARGUMENT, slmt_model_create(context, "slmt-net", half, 1, 1, &model));
-    EXPECT(SLMT_ERR_NOT_FOUND, slmt_model_create(context, "seq2seq", none, 1, 1, &model));
+    EXPECT(SLMT_ERR_ARGUMENT, slmt_model_create(context, "seq2seq", none, 1, 1, &model));
+    slmt_context_free(context);
+}
+
+/* The first preset is what a model without one has. */
+static void seq2seq_has_presets_from_the_papers_sizes_down(void **state)
+{
+    (void)state;
+    static const double lstm[] = {256, 96, 48}, last[] = {256, 128, 48};
+    slmt_context *context = open_context(1, NULL);
+    for (int preset = 1; preset < 3; preset++) {
+        const slmt_number given[] = {{"preset", preset}, {"code_length", 3}};
+        slmt_model *model = NULL;
+        double width = 0, deepest = 0, code = 0;
+        GOOD(slmt_model_create(context, "seq2seq", given, 2, 1, &model));
+        GOOD(slmt_model_option(model, "lstm_width", &width));
+        GOOD(slmt_model_option(model, "widths_2", &deepest));
+        GOOD(slmt_model_option(model, "code_length", &code));
+        assert_true(width == lstm[preset] && deepest == last[preset] && code == 3);
+        slmt_model_free(model);
+    }
+    const method *m = method_named("seq2seq");
+    const slmt_number base = {"preset", 0};
+    double plain[METHOD_NUMBERS], named[METHOD_NUMBERS];
+    GOOD(method_options(m, NULL, 0, plain));
+    GOOD(method_options(m, &base, 1, named));
+    assert_memory_equal(plain, named, (size_t)numbers_count(m->options) * sizeof *plain);
     slmt_context_free(context);
 }
 
@@ -661,7 +850,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_method_describes_itself),
+        cmocka_unit_test(numbers_and_ports_say_what_they_are_for),
+        cmocka_unit_test(no_table_has_a_role_twice),
+        cmocka_unit_test(a_metric_names_a_figure_and_tells_the_better_of_two_images),
+        cmocka_unit_test(a_session_without_a_name_runs_the_task_that_makes_a_target),
         cmocka_unit_test(a_preset_gives_the_options_that_are_not_given),
+        cmocka_unit_test(seq2seq_has_presets_from_the_papers_sizes_down),
         cmocka_unit_test(what_is_not_there_is_named),
         cmocka_unit_test(slmt_net_by_name_is_the_typed_one),
         cmocka_unit_test(a_session_without_a_task_synthesizes),

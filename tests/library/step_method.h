@@ -24,12 +24,6 @@ typedef struct sm_sizes {
 } sm_sizes;
 static const number sm_options[] = {NUMBER_WHOLE(sm_sizes, hidden, 5, 1, 64, "width of the network")};
 
-static status sm_check(const double *option)
-{
-    (void)option;
-    return OK;
-}
-
 static void sm_tensors(params *p, const double *option)
 {
     int64_t h = (int64_t)option[0], in = SM_IN;
@@ -117,19 +111,19 @@ static const number sm_settings[] = {
 
 enum { SM_X, SM_Y, SM_WEIGHT };
 static const port sm_inputs[] = {
-    {"x", "batch,feature", SLMT_TENSOR_FLOAT32, 0, "vectors", NULL},
-    {"y", "batch,1", SLMT_TENSOR_FLOAT32, 0, "what they belong to", NULL},
-    {"weight", "batch,1", SLMT_TENSOR_FLOAT32, PORT_HIDDEN, "made on the host from the errors", NULL},
+    PORT_REAL("x", "batch,feature", "vectors"),
+    PORT_REAL("y", "batch,1", "what they belong to"),
+    PORT_MADE("weight", "batch,1", FLOAT32, "made on the host from the errors"),
 };
 
 enum { SM_FIT, SM_CONSISTENCY, SM_LOOK_AHEAD, SM_MEAN_WEIGHT, SM_ERRORS, SM_TOTAL };
 static const port sm_outputs[] = {
-    {"fit", "", SLMT_TENSOR_FLOAT32, 0, "weighted mean square error", NULL},
-    {"consistency", "", SLMT_TENSOR_FLOAT32, 0, "mean square distance to the teacher", NULL},
-    {"look_ahead", "", SLMT_TENSOR_FLOAT32, 0, "error after a step on changed inputs", NULL},
-    {"mean_weight", "", SLMT_TENSOR_FLOAT32, 0, "of the samples, made on the host", NULL},
-    {"errors", "batch,1", SLMT_TENSOR_FLOAT32, 0, "error of each sample", NULL},
-    {"total", "", SLMT_TENSOR_FLOAT32, 0, "fit + consistency / 2", NULL},
+    PORT_LOSS("fit", "weighted mean square error"),
+    PORT_LOSS("consistency", "mean square distance to the teacher"),
+    PORT_LOSS("look_ahead", "error after a step on changed inputs"),
+    PORT_LOSS("mean_weight", "of the samples, made on the host"),
+    PORT_REAL("errors", "batch,1", "error of each sample"),
+    PORT_LOSS("total", "fit + consistency / 2"),
 };
 
 static inline status sm_shapes(numbers at_, bk_dtype real, bk_shape *shape)
@@ -270,9 +264,8 @@ static const number sm_distil_settings[] = {
     SCHEDULE_NUMBERS(SCHEDULE_CONSTANT, RATE_BY_STEP, 0, 0),
 };
 
-static const port sm_distil_inputs[] = {{"x", "batch,feature", SLMT_TENSOR_FLOAT32, 0, "vectors", NULL}};
-static const port sm_distil_outputs[] = {
-    {"distance", "", SLMT_TENSOR_FLOAT32, 0, "mean square distance to the guide", NULL}};
+static const port sm_distil_inputs[] = {PORT_REAL("x", "batch,feature", "vectors")};
+static const port sm_distil_outputs[] = {PORT_LOSS("distance", "mean square distance to the guide")};
 static const param_set sm_distil_sets[] = {{"gain", "net.bn.weight", NULL, SET_FIXED},
                                            {"rest", "net.fc|net.bn.bias", NULL, 0}};
 static const trainer_state sm_distil_states[] = {{"guide", STATE_MODEL, NULL, NULL}};
@@ -330,7 +323,6 @@ static const method step_method = {.name = "step-method",
                                    .title = "Step method: for tests",
                                    .source = "none",
                                    .options = NUMBERS(sm_options),
-                                   .check = sm_check,
                                    .tensors = sm_tensors,
                                    .tasks = sm_tasks,
                                    .n_tasks = 2};

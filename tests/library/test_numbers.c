@@ -16,7 +16,7 @@ typedef struct paint {
 } paint;
 
 static const number rows[] = {
-    NUMBER_WHOLE(paint, batch, 2, 1, 8, "samples"),
+    NUMBER_ROLE(paint, batch, BATCH, 2, 1, 8, "samples"),
     NUMBER_LIST(paint, widths, "4,8,16", 1, 64, "breadth", "widths"),
     NUMBER_REAL(paint, rate, 0.5, 0, 1, "a rate"),
     NUMBER_CHOICE(paint, colour, 1, 2, "red|green|blue", "a colour"),
@@ -33,6 +33,18 @@ static void a_value_is_found_by_its_name_and_an_element_by_its_index(void **stat
     static const char *const none[] = {"widths", "widths_3", "widths_", "widths_00", "batch_0", "bacth", ""};
     for (size_t i = 0; i < sizeof none / sizeof *none; i++)
         assert_int_equal(number_index(table, none[i]), -1);
+}
+
+static void a_value_is_found_by_its_role_behind_the_elements_of_a_list(void **state)
+{
+    (void)state;
+    static const number with_height[] = {
+        NUMBER_LIST(paint, widths, "4,8,16", 1, 64, NULL, "breadth"),
+        NUMBER_ROLE(paint, colour, HEIGHT, 1, 1, 8, "rows"),
+    };
+    assert_int_equal(number_with_role(table, SLMT_ROLE_BATCH), 0);
+    assert_int_equal(number_with_role(table, SLMT_ROLE_HEIGHT), -1);
+    assert_int_equal(number_with_role((number_table){with_height, 2}, SLMT_ROLE_HEIGHT), 3);
 }
 
 static void the_defaults_are_read_into_the_struct_and_written_back(void **state)
@@ -156,6 +168,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_value_is_found_by_its_name_and_an_element_by_its_index),
+        cmocka_unit_test(a_value_is_found_by_its_role_behind_the_elements_of_a_list),
         cmocka_unit_test(the_defaults_are_read_into_the_struct_and_written_back),
         cmocka_unit_test(an_element_out_of_range_is_refused),
         cmocka_unit_test(a_choice_is_found_by_its_whole_name),

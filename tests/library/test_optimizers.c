@@ -280,7 +280,7 @@ static void nothing(task_graph *t)
 static void a_table_beyond_the_limits_is_refused(void **unused)
 {
     (void)unused;
-    static const port ports[METHOD_PORTS + 1] = {{"a", "", SLMT_TENSOR_FLOAT32, 0, "", NULL}};
+    static const port ports[METHOD_PORTS + 1] = {PORT_LOSS("a", "")};
     static const number many[METHOD_NUMBERS + 1] = {{.name = "a", .kind = SLMT_NUMBER_REAL}};
     static const method_graph graphs[1] = {{"g", nothing}};
     const method_task good = {

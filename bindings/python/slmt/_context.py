@@ -4,10 +4,13 @@
 import ctypes
 import functools
 import logging
+import os
+import sys
+import warnings
 from typing import Literal
 
 from slmt import _api
-from slmt._errors import ArgumentError, check
+from slmt._errors import ArgumentError, Warning, check, refused
 from slmt._handle import Handle
 
 _BACKENDS = {"cpu": _api.SLMT_BACKEND_CPU, "reference": _api.SLMT_BACKEND_REFERENCE}
@@ -39,7 +42,8 @@ class Context(Handle):
 
     threads: of a call; 0: the cores this process may run on. max_bytes: a hard limit on the library's memory; 0: none.
     weights: how models hold the matrices of linear layers; 16 bits synthesize and do not train. logger: receives the
-    library's log, from `log_level` (of `logging`) on; on the thread whose call has something to say."""
+    library's log, from `log_level` (of `logging`) on; on the thread whose call has something to say. Warnings of the
+    library are issued as `warnings.warn(..., slmt.Warning)`; a filter that makes them errors ends the call."""
 
     def __init__(
         self,
@@ -68,6 +72,7 @@ class Context(Handle):
         pointer = ctypes.POINTER(_api.slmt_context)()
         check(_api.slmt_context_create(config, pointer))
         super().__init__(pointer, _api.slmt_context_free)
+        check(_api.slmt_context_set_warning(pointer, _WARNING, None))
 
     @property
     def live_bytes(self) -> int:
@@ -78,6 +83,26 @@ class Context(Handle):
         if self.closed:
             return "<slmt.Context, closed>"
         return f"<slmt.Context {(_api.slmt_context_describe(self._pointer) or b'').decode()}>"
+
+
+def _warn(user: int | None, text: bytes) -> int:
+    try:
+        warnings.warn(text.decode(errors="replace"), Warning, stacklevel=_depth())
+    except BaseException as error:  # C is not unwound: its call ends, and then check() raises this
+        refused.warning = error
+        return 1
+    return 0
+
+
+def _depth() -> int:
+    """How far above _warn() the code is that called this package."""
+    here, depth, frame = os.path.dirname(__file__), 1, sys._getframe(1)
+    while frame.f_back is not None and os.path.dirname(frame.f_code.co_filename) == here:
+        depth, frame = depth + 1, frame.f_back
+    return depth
+
+
+_WARNING = _api.slmt_warning_fn(_warn)
 
 
 @functools.cache  # kept for good, as loggers are: what was made in a context may outlive it

@@ -20,9 +20,14 @@ from slmt._methods import text
 from slmt._model import RESIZES, Preprocess
 from slmt._volume import Volume
 
-Split = Literal["train", "test"]
+Split = Literal["train", "test", "validation"]
 Kind = Literal["image", "labels", "boxes", "vector", "ids", "classes"]
-_SPLITS = {"train": _api.SLMT_SPLIT_TRAIN, "test": _api.SLMT_SPLIT_TEST}
+_SPLITS: dict[str, int] = {
+    "train": _api.SLMT_SPLIT_TRAIN,
+    "test": _api.SLMT_SPLIT_TEST,
+    "validation": _api.SLMT_SPLIT_VALIDATION,
+}
+_SPLIT_NAMES = {code: cast(Split, name) for name, code in _SPLITS.items()}
 _KINDS: dict[str, int] = {
     "image": _api.SLMT_FIELD_IMAGE,
     "labels": _api.SLMT_FIELD_LABELS,
@@ -173,9 +178,11 @@ class DatasetWriter(Handle):
         for name in labels:
             check(_api.slmt_dataset_writer_add_labels(pointer, name.encode()), path)
 
-    def add(self, subject: str, volumes: Mapping[str, Any], split: Split = "train") -> None:
-        """Adds a subject: Volumes or nibabel images by contrast or name of labels, raw, on one grid; some may be
-        missing.
+    def add(
+        self, subject: str, volumes: Mapping[str, Any], split: Split = "train", group: str | None = None
+    ) -> None:
+        """Adds a subject: Volumes, paths or nibabel images by contrast or name of labels, raw, on one grid; some may be
+        missing. group: the person; two sessions of one person are two subjects of one group.
 
         Raises ArgumentError for a subject that cannot be used (grids differ, too few slices, a constant volume); the
         set stays as it was, and more can be added."""
@@ -183,16 +190,17 @@ class DatasetWriter(Handle):
         if unknown := set(volumes) - set(names):
             raise NotFoundError(f"the set has no contrast {', '.join(sorted(unknown))}; it has {', '.join(names)}")
         held = {
-            name: volume if isinstance(volume, Volume) else Volume.from_nibabel(volume)
-            for name, volume in volumes.items()
+            name: Volume.of(volume) for name, volume in volumes.items()
         }
         array = (ctypes.POINTER(_api.slmt_volume) * len(names))()
         for index, name in enumerate(names):
             if name in held:
                 array[index] = held[name]._pointer
+        struct = _api.slmt_record(struct_size=ctypes.sizeof(_api.slmt_record))
+        struct.split, struct.id = choice("split", split, _SPLITS), subject.encode()
+        struct.group = None if group is None else group.encode()
         with self._alone():
-            part = choice("split", split, _SPLITS)
-            check(_api.slmt_dataset_writer_add(self._pointer, subject.encode(), array, part), self._path)
+            check(_api.slmt_dataset_writer_add_subject(self._pointer, struct, array), self._path)
 
     def finish(self) -> None:
         """Completes the file, and closes the writer, also on failure."""
@@ -237,8 +245,7 @@ class Dataset(Handle):
     def _record(self, index: int) -> Record:
         struct = _api.slmt_record(struct_size=ctypes.sizeof(_api.slmt_record))
         check(_api.slmt_dataset_record(self._pointer, index, struct))
-        split: Split = "test" if struct.split == _api.SLMT_SPLIT_TEST else "train"
-        return Record(text(struct.id), text(struct.group), split)
+        return Record(text(struct.id), text(struct.group), _SPLIT_NAMES[struct.split])
 
     def shape(self, record: str, name: str) -> Shape:
         """The shape of a record's array. Raises NotFoundError where the record has none."""
@@ -269,8 +276,7 @@ class Dataset(Handle):
 
     def split(self, subject: str) -> Split:
         """The part of the set that a subject belongs to."""
-        code = _api.slmt_dataset_subject_split(self._pointer, self._index("subject", subject))
-        return "test" if code == _api.SLMT_SPLIT_TEST else "train"
+        return _SPLIT_NAMES[_api.slmt_dataset_subject_split(self._pointer, self._index("subject", subject))]
 
     def slice_count(self, subject: str, contrast: str) -> int:
         """0 where the subject lacks the contrast."""

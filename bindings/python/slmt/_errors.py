@@ -3,6 +3,7 @@
 
 import errno
 import os
+import threading
 
 from slmt import _api
 
@@ -19,6 +20,10 @@ class Error(Exception):
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""  # KeyError and OSError would add to it
+
+
+class Warning(UserWarning):
+    """A call went on, and its result may be wrong. The text says why."""
 
 
 class ArgumentError(Error, ValueError):
@@ -134,7 +139,13 @@ def failure(status: int, text: str, path: str | os.PathLike[str] | None = None) 
     return problem
 
 
+refused = threading.local()  # refused.warning: what a filter of `warnings` made an error, until its call has ended
+
+
 def check(status: int, path: str | os.PathLike[str] | None = None) -> None:
     """Raises what a status means; the text is that of this thread's last call."""
+    warning = refused.__dict__.pop("warning", None)
+    if warning is not None and status == _api.SLMT_ERR_CANCELLED:
+        raise warning
     if status != _api.SLMT_OK:
         raise failure(status, (_api.slmt_error_text() or b"").decode(errors="replace"), path)

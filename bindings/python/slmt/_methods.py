@@ -26,6 +26,7 @@ class Number:
     initial: Value  # where none is given
     low: float
     high: float
+    role: str = ""  # what it is for in any method: "batch", "side", "height", "width", "depth", "contrasts", "crops"
 
     def code(self, value: Value) -> float:
         """A value as the library has it: of a choice its index."""
@@ -52,11 +53,21 @@ class Port:
     help: str  # what it holds, with its range
     dtype: np.dtype[Any]  # float32 or int32
     axes: str  # names of the axes, outermost first: "batch,height,width"
+    role: str = ""  # what it is for in any method: "source", "target", "source_contrast", "target_contrast"
+    batched: bool = False  # whether the first axis counts samples, and may have any length
 
-    @property
-    def batched(self) -> bool:
-        """Whether the first axis counts samples, and may have any length."""
-        return self.axes.split(",")[0] == "batch"
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure by which a task is judged."""
+
+    name: str
+    title: str
+    unit: str  # "dB"; "" if it has none
+    help: str  # its definition
+    higher_is_better: bool
+    decimals: int  # digits after the point that a table shows
+    by_class: bool  # whether there is a value for each class of a label map
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,11 @@ class Task:
     settings: Mapping[str, Number]
     inputs: Mapping[str, Port]
     outputs: Mapping[str, Port]  # of a task that trains: losses, the last is what is minimised
+    metrics: Mapping[str, Metric]  # the most telling one first
+
+    def input_for(self, role: str) -> Port | None:
+        """The input that has a role."""
+        return next((port for port in self.inputs.values() if port.role == role), None)
 
 
 @dataclass(frozen=True)
@@ -103,6 +119,12 @@ def _all(count: int, kind: Any, function: Callable[..., int], *where: bytes) -> 
         yield info
 
 
+_ROLES = {
+    getattr(_api, name): name[len("SLMT_ROLE_") :].lower() if name != "SLMT_ROLE_NONE" else ""
+    for name in dir(_api)
+    if name.startswith("SLMT_ROLE_")
+}
+
 _KINDS = {
     _api.SLMT_NUMBER_WHOLE: "whole",
     _api.SLMT_NUMBER_REAL: "real",
@@ -121,13 +143,36 @@ def _numbers(infos: Iterator[Any]) -> dict[str, Number]:
         for index, one in enumerate(initial):
             name = f"{text(info.name)}_{index}" if info.count else text(info.name)
             value = _value(kind, choices, one)
-            numbers[name] = Number(name, text(info.help), kind, choices, value, info.low, info.high)
+            role = _ROLES.get(info.role, "")
+            numbers[name] = Number(name, text(info.help), kind, choices, value, info.low, info.high, role)
     return numbers
 
 
 def _ports(infos: Iterator[Any]) -> dict[str, Port]:
     return {
-        text(info.name): Port(text(info.name), text(info.help), np.dtype(TYPES[info.type]), text(info.axes))
+        text(info.name): Port(
+            text(info.name),
+            text(info.help),
+            np.dtype(TYPES[info.type]),
+            text(info.axes),
+            _ROLES.get(info.role, ""),
+            bool(info.batched),
+        )
+        for info in infos
+    }
+
+
+def _metrics(infos: Iterator[Any]) -> dict[str, Metric]:
+    return {
+        text(info.name): Metric(
+            text(info.name),
+            text(info.title),
+            text(info.unit),
+            text(info.help),
+            info.direction == _api.SLMT_METRIC_HIGHER,
+            info.decimals,
+            bool(info.by_class),
+        )
         for info in infos
     }
 
@@ -141,6 +186,7 @@ def _task(method: bytes, info: Any) -> Task:
         _numbers(_all(info.settings, _api.slmt_number_info, _api.slmt_task_setting, *where)),
         _ports(_all(info.inputs, _api.slmt_port_info, _api.slmt_task_input, *where)),
         _ports(_all(info.outputs, _api.slmt_port_info, _api.slmt_task_output, *where)),
+        _metrics(_all(info.metrics, _api.slmt_metric_info, _api.slmt_task_metric, *where)),
     )
 
 

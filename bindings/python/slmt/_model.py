@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from slmt._session import Session
 
 RESIZES = {"bilinear": _api.SLMT_RESIZE_BILINEAR, "nearest": _api.SLMT_RESIZE_NEAREST}
+_BACKGROUNDS = {"corner": _api.SLMT_BACKGROUND_CORNER, "surface": _api.SLMT_BACKGROUND_SURFACE}
 _SCALINGS = {"percentiles": _api.SLMT_SCALE_PERCENTILES, "twice-p99": _api.SLMT_SCALE_TWICE_P99}
 
 
@@ -41,6 +42,7 @@ class Preprocess:
     low_percentile: float = 0.2  # intensities inside the head are clipped to these percentiles
     high_percentile: float = 99.8
     scaling: str = "percentiles"  # or "twice-p99": clipped to 0 and twice the 99th percentile (Han et al.)
+    background: str = "surface"  # or "corner": what is kept out of the range, by the surface or the corner voxel
 
     def changed(self, changes: Mapping[str, Value]) -> "Preprocess":
         """A copy with other values, given by name as texts and numbers; choices also by the library's number."""
@@ -49,7 +51,7 @@ class Preprocess:
             kinds = {field.name: field.type for field in fields(self)}
             if name not in kinds:
                 raise ArgumentError(f"there is no preprocessing option {name}; there are {', '.join(kinds)}")
-            codes = {"target_resize": RESIZES, "scaling": _SCALINGS}.get(name)
+            codes = {"target_resize": RESIZES, "scaling": _SCALINGS, "background": _BACKGROUNDS}.get(name)
             if codes and not isinstance(value, str):
                 known[name] = next((word for word, code in codes.items() if code == value), f"{value:g}")
             elif not codes and isinstance(value, str):
@@ -68,6 +70,7 @@ class Preprocess:
                 setattr(struct, field.name, getattr(self, field.name))
         struct.target_resize = choice("target_resize", self.target_resize, RESIZES)
         struct.scaling = choice("scaling", self.scaling, _SCALINGS)
+        struct.background = choice("background", self.background, _BACKGROUNDS)
         return struct
 
     @classmethod
@@ -141,8 +144,7 @@ class Tensors(Mapping[str, FloatArray]):
 
 
 class Card:
-    """Texts kept with a model: "name", "data", "intended_use", "source_contrast", "target_contrast", "sequences",
-    "training", and any other field of letters, digits and underscores. A field that is not set is ""."""
+    """Texts kept with a model: "name", "data", "intended_use", "source_contrast", "target_contrast", "training", and any other field of letters, digits and underscores. A field that is not set is ""."""
 
     def __init__(self, model: "Model") -> None:
         self._model = model
@@ -250,9 +252,16 @@ class Model(Handle):
         return Card(self)
 
     @property
-    def sequences(self) -> list[str]:
-        """What a model of several sequences makes, by index."""
-        return [name for name in self.card["sequences"].split(",") if name]
+    def contrasts(self) -> list[str]:
+        """The names of the contrasts that the model tells apart, by index; may be set. A model that makes one contrast
+        has none here: see card["target_contrast"]."""
+        count = _api.slmt_model_contrast_count(self._pointer)
+        return [text(_api.slmt_model_contrast(self._pointer, index)) for index in range(count)]
+
+    @contrasts.setter
+    def contrasts(self, names: Sequence[str]) -> None:
+        texts = (ctypes.c_char_p * len(names))(*(name.encode() for name in names))
+        check(_api.slmt_model_set_contrasts(self._pointer, texts, len(names)))
 
     @property
     def preprocess(self) -> Preprocess:

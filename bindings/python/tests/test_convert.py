@@ -168,11 +168,11 @@ def test_a_generator_of_seq2seq_becomes_a_model(tmp_path: Path, ndims: int) -> N
     tensors = expected("seq2seq", options)
     checkpoints.write(tmp_path / "g.pth", tensors)
     names = [str(tmp_path / name) for name in ("g.pth", "out.h5")]
-    assert convert.main(["--seq2seq", "--card", "sequences=t1,t2", "--preprocess", "slice_first=3", *names]) == 0
+    assert convert.main(["--seq2seq", "--contrasts", "t1,t2", "--preprocess", "slice_first=3", *names]) == 0
     hold(tmp_path / "out.h5", tensors)
     with Model.load(names[1]) as model:
         assert {name: model.options[name] for name in options} == options
-        assert model.card["sequences"] == "t1,t2"
+        assert model.contrasts == ["t1", "t2"]
         preprocess = model.preprocess
     assert (preprocess.scaling, preprocess.crop_size, preprocess.slice_first) == ("twice-p99", 192, 3)
 
@@ -211,6 +211,35 @@ def test_vgg19_becomes_a_model(tmp_path: Path) -> None:
     checkpoints.write(tmp_path / "vgg.pth", vgg19(4))
     assert convert.main(["--vgg19", str(tmp_path / "vgg.pth"), str(tmp_path / "out.h5")]) == 0
     hold(tmp_path / "out.h5", _reference.vgg19(vgg19(4)).tensors)
+
+
+# ---- U-Net ----
+
+SMALL_UNET = {"slices": 3, "width": 2, "depth": 3}
+
+
+@pytest.mark.parametrize("norm", ["instance", "batch", "none"])
+@pytest.mark.parametrize("upsampling", ["transposed", "linear"])
+def test_a_unet_becomes_a_model_whose_options_its_shapes_tell(
+    norm: str, upsampling: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    choices = {
+        "norm": ["instance", "batch", "none"].index(norm),
+        "upsampling": ["transposed", "linear"].index(upsampling),
+    }
+    tensors = expected("unet", SMALL_UNET | choices)
+    counters: dict[str, Array] = {"enc1.bn1.num_batches_tracked": np.zeros(1, np.int64)} if norm == "batch" else {}
+    checkpoints.write(tmp_path / "net.pth", tensors | counters)
+    reference = _reference.unet(tensors)
+    assert reference.options == SMALL_UNET | choices
+    assert convert.main(["--unet", str(tmp_path / "net.pth"), str(tmp_path / "out.h5")]) == 0
+    hold(tmp_path / "out.h5", tensors)
+    assert "image_size=256, residual=" in capsys.readouterr().out
+
+
+def test_what_is_no_unet_is_refused() -> None:
+    with pytest.raises(_reference.ConversionError, match="missing enc1.conv1.weight"):
+        _reference.unet(vgg19(4))
 
 
 # ---- the command ----

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slices.h - the sampler of single slices, or of pairs of them, for sets of MR volumes: every slice of the
- * training subjects once an epoch, in an order drawn for the epoch. */
+ * training subjects once an epoch, in an order drawn for the epoch. A slice may come with its neighbours. */
 #ifndef SLMT_DATA_SAMPLER_SLICES_H
 #define SLMT_DATA_SAMPLER_SLICES_H
 
 #include "core/method.h"
 #include "lib/random.h"
 
-/* The settings of a task for the sampler. Its first input takes the slices; with pairs, its second one takes
- * the targets. */
+/* The settings of a task for the sampler. Its input of SLMT_ROLE_SOURCE takes the slices: each alone, or
+ * where its shape [batch, slices, rows, columns] has an odd number of slices, between its neighbours, of
+ * which the first slice of the contrast is repeated below it and the last one above, as in synthesis. If it
+ * has an input of SLMT_ROLE_TARGET, that one takes the same slice of another contrast, and the caller names
+ * both. */
 typedef struct slice_rule {
-    int32_t pairs;               /* 1: the same slice of two contrasts, both of which the caller names */
-    int32_t (*side)(numbers at); /* pixels of the model's images */
-    /* Random changes; target NULL: single slices. spare: room for one slice. */
+    /* Random changes. target NULL: a single slice, or a neighbour, to which the same changes are made from
+     * the same stream. spare: room for one slice. */
     void (*augment)(float *source, float *target, int side, float *spare, random_stream *r);
 } slice_rule;
 

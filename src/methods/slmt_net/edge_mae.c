@@ -87,7 +87,16 @@ int edge_mae_kept(const slmt_net *net, double mask_ratio)
     return (int)(n * (1 - mask_ratio));
 }
 
-void edge_mae_pretrain(nn *e, const slmt_net *net, double rec_weight, edge_mae_graph *v)
+/* The mean square error of kept patches: those whose weight in the other losses is 0. */
+static value visible_loss(graph *g, const slmt_net *net, value target, const edge_mae_graph *v)
+{
+    double patches = (double)graph_dim(g, v->images, 0) * (double)graph_dim(g, v->keep, 1);
+    double pixels = (double)net->options.mae_patch * net->options.mae_patch;
+    value is_visible = op_equal(g, v->weight, op_number(g, 0));
+    return patch_loss(g, v->rec_pred, target, op_affine(g, is_visible, 1 / (patches * pixels), 0));
+}
+
+void edge_mae_pretrain(nn *e, const slmt_net *net, edge_mae_losses losses, edge_mae_graph *v)
 {
     graph *g = e->g;
     int batch = (int)graph_dim(g, v->images, 0), kept = (int)graph_dim(g, v->keep, 1);
@@ -97,9 +106,13 @@ void edge_mae_pretrain(nn *e, const slmt_net *net, double rec_weight, edge_mae_g
 
     int p = net->options.mae_patch;
     graph_layer(g, "loss");
-    v->rec_loss = patch_loss(g, v->rec_pred, nn_patchify(g, v->images, net->mae_grid, p), v->weight);
+    value target = nn_patchify(g, v->images, net->mae_grid, p);
+    v->rec_loss = patch_loss(g, v->rec_pred, target, v->weight);
+    if (losses.visible_weight > 0)
+        v->rec_loss =
+            op_add(g, v->rec_loss, op_affine(g, visible_loss(g, net, target, v), losses.visible_weight, 0));
     v->edge_loss = patch_loss(g, v->edge_pred, nn_patchify(g, v->edges, net->mae_grid, p), v->weight);
-    v->total = op_add(g, op_affine(g, v->rec_loss, rec_weight, 0), v->edge_loss);
+    v->total = op_add(g, op_affine(g, v->rec_loss, losses.rec_weight, 0), v->edge_loss);
 }
 
 /* ---- masks, weights, edges ---- */
@@ -183,4 +196,43 @@ void edge_mae_edges(const float *image, int size, const double filters[18], bk_d
             double magnitude = sqrt(gx * gx + gy * gy);
             real_set(edges, real, (size_t)r * (size_t)size + (size_t)c, magnitude > 1 ? 1 : magnitude);
         }
+}
+
+/* ---- a whole step ---- */
+
+/* The room is for an order and a mask. */
+task_needs edge_mae_needs(const slmt_net *net, size_t batch)
+{
+    size_t n = (size_t)net->mae_grid * (size_t)net->mae_grid;
+    return (task_needs){batch * n, n * (sizeof(int32_t) + 1)};
+}
+
+static void *shift(void *array, bk_dtype type, size_t n)
+{
+    return (unsigned char *)array + n * bk_dtype_size(type);
+}
+
+static void read_filters(const task_step *s, double filters[18])
+{
+    const param *p = &s->params->list[params_find(s->params, "E.operator.filter.weight")];
+    for (size_t i = 0; i < 18; i++)
+        filters[i] = real_get((const unsigned char *)s->weights + p->byte, s->real, i);
+}
+
+void edge_mae_prepare(const task_step *s, const slmt_net *net, int kept, int easy)
+{
+    size_t n = (size_t)net->mae_grid * (size_t)net->mae_grid, batch = (size_t)s->at.setting[TRAIN_BATCH];
+    size_t side = (size_t)net->options.image_size;
+    double area = (double)net->options.mae_patch * net->options.mae_patch, filters[18];
+    int32_t *order = s->room;
+    unsigned char *mask = (unsigned char *)(order + n);
+    read_filters(s, filters);
+    for (size_t b = 0; b < batch; b++) {
+        edge_mae_mask(s->draws + b * n, (int)n, kept, shift(s->in[MAE_KEEP], BK_I32, b * (size_t)kept),
+                      shift(s->in[MAE_RESTORE], BK_I32, b * n), mask, order);
+        edge_mae_weights(mask, net->mae_grid, easy, (double)batch * (double)(n - (size_t)kept) * area,
+                         s->real, shift(s->in[MAE_WEIGHT], s->real, b * n));
+        edge_mae_edges((const float *)s->given[MAE_IMAGES] + b * side * side, net->options.image_size,
+                       filters, s->real, shift(s->in[MAE_EDGES], s->real, b * side * side));
+    }
 }

@@ -27,8 +27,12 @@ typedef struct edge_mae_graph {
 /* Returns the number of visible patches: floor(N (1 - mask_ratio)). */
 int edge_mae_kept(const slmt_net *net, double mask_ratio);
 
-/* total = rec_weight * rec_loss + edge_loss. */
-void edge_mae_pretrain(nn *e, const slmt_net *net, double rec_weight, edge_mae_graph *v);
+/* total = rec_weight * rec_loss + edge_loss; rec_loss is that of the removed patches plus visible_weight
+ * times the mean square error of the kept ones. */
+typedef struct edge_mae_losses {
+    double rec_weight, visible_weight;
+} edge_mae_losses;
+void edge_mae_pretrain(nn *e, const slmt_net *net, edge_mae_losses losses, edge_mae_graph *v);
 
 /* ---- inputs of a step beside the images ---- */
 
@@ -45,5 +49,13 @@ void edge_mae_weights(const unsigned char *mask, int grid, int easy, double divi
 /* sqrt(gx^2 + gy^2), at most 1, gx and gy the correlation of the image (replicate padding) with the two 3x3
  * filters of E.operator.filter.weight: Sobel's, unless a checkpoint has others. */
 void edge_mae_edges(const float *image, int size, const double filters[18], bk_dtype real, void *edges);
+
+/* The inputs of pre-training, in the order of its table. */
+enum { MAE_IMAGES, MAE_KEEP, MAE_RESTORE, MAE_WEIGHT, MAE_EDGES };
+
+/* Fills in all inputs of a step but the images: removes all but `kept` patches of each image at random, and
+ * computes loss weights and edge maps. It draws a number for each patch. */
+task_needs edge_mae_needs(const slmt_net *net, size_t batch);
+void edge_mae_prepare(const task_step *s, const slmt_net *net, int kept, int easy);
 
 #endif

@@ -16,7 +16,8 @@ static const slmt_net_options presets[] = {
 #define SIZE(member, initial, low, high, help)                                                               \
     NUMBER_WHOLE(slmt_net_options, member, initial, low, high, help)
 const number slmt_net_rows[SLMT_NET_OPTIONS] = {
-    SIZE(image_size, 256, 16, 4096, "side of a slice in pixels; a multiple of 16 mae_patch"),
+    NUMBER_ROLE(slmt_net_options, image_size, SIDE, 256, 16, 4096,
+                "side of a slice in pixels; a multiple of 16 mae_patch"),
     SIZE(mae_patch, 8, 2, 256, "side of an encoder patch in pixels; divides image_size"),
     SIZE(patch, 4, 1, 128, "side of a generator patch in pixels: half of mae_patch"),
     SIZE(embed_dim, 128, 4, 4096, "token width of encoder and generator; a multiple of 4"),

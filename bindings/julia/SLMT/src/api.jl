@@ -60,11 +60,30 @@ const SLMT_NUMBER_REAL = Int32(2)  # a finite real number
 const SLMT_NUMBER_CHOICE = Int32(3)  # one of `choices`
 const SLMT_NUMBER_LIST = Int32(4)  # `count` whole numbers
 
+# What a number, an input or an output is for: a program finds by its role what it needs to set or to give,
+# whatever a method calls it. No table has a role twice, but for SLMT_ROLE_NONE.
+const SLMT_ROLE_NONE = Int32(0)  # a matter of this method alone
+const SLMT_ROLE_BATCH = Int32(1)  # number: samples that are computed together
+const SLMT_ROLE_SIDE = Int32(2)  # number: rows of an image, which are as many as its columns
+const SLMT_ROLE_HEIGHT = Int32(3)  # number: rows of an image
+const SLMT_ROLE_WIDTH = Int32(4)  # number: columns of an image
+const SLMT_ROLE_DEPTH = Int32(5)  # number: slices of an image that has three dimensions
+const SLMT_ROLE_CONTRASTS = Int32(6)  # number: contrasts that a model tells apart, at most; their names are those of slmt_model_contrast()
+const SLMT_ROLE_CROPS = Int32(7)  # number: samples that a subject gives in an epoch
+const SLMT_ROLE_SOURCE = Int32(16)  # port: images to start from; their last two axes are rows and columns
+const SLMT_ROLE_TARGET = Int32(17)  # port: images to make, or as an input, images to learn to make; likewise
+const SLMT_ROLE_SOURCE_CONTRAST = Int32(18)  # port: index of the contrast that the source shows
+const SLMT_ROLE_TARGET_CONTRAST = Int32(19)  # port: index of the contrast to make
+
 # Kinds of elements of a tensor.
 const SLMT_TENSOR_FLOAT32 = Int32(1)  # float
 const SLMT_TENSOR_INT32 = Int32(2)  # int32_t
 const SLMT_TENSOR_FLOAT16 = Int32(3)  # IEEE half precision, in a uint16_t; in training sets alone
 const SLMT_TENSOR_UINT8 = Int32(4)  # uint8_t; in training sets alone
+
+# Which of two values of a metric is the better one.
+const SLMT_METRIC_HIGHER = Int32(1)  # the higher one: an agreement
+const SLMT_METRIC_LOWER = Int32(-1)  # the lower one: an error
 
 # Resampling.
 const SLMT_RESIZE_BILINEAR = Int32(0)  # half-pixel centres, no antialiasing
@@ -74,13 +93,24 @@ const SLMT_RESIZE_NEAREST = Int32(1)  # source index floor(i * in / out)
 const SLMT_SCALE_PERCENTILES = Int32(0)  # the head clipped to two percentiles, over its maximum (Li et al. 2023)
 const SLMT_SCALE_TWICE_P99 = Int32(1)  # clipped to 0 and twice the 99th percentile of all voxels, over that (Han et al. 2024); the percentile fields are not used
 
+# How the background of a volume is found, which is kept out of the range of intensities.
+const SLMT_BACKGROUND_CORNER = Int32(0)  # every voxel that equals the corner voxel; it is not clipped, so that a corner brighter than the head sets the range. Negative values become 0. The rule of files that name none
+const SLMT_BACKGROUND_SURFACE = Int32(1)
+
 # Which slices of a volume.
 const SLMT_CENTRE = Int32(-1)  # of a crop's first index: in the middle
+
+# By what definition the figures of slices become those of a subject. A slice has signal if its target holds
+# a value above 0.01, a hundredth of the range of intensities.
+const SLMT_DEFINITION_VOLUME = Int32(1)  # all pixels of all slices are one image; SSIM: over the windows of the slices with signal; there is no spectral NMSE
+const SLMT_DEFINITION_SLICE = Int32(2)  # the mean over the slices with signal
+const SLMT_DEFINITION_PAPER = Int32(3)  # the mean over all slices, an NMSE of 0 where the target is all 0: the paper's code, whose figures grow with the number of such slices
 
 # Parts of a set, by record.
 const SLMT_SPLIT_ALL = Int32(0)  # every record
 const SLMT_SPLIT_TRAIN = Int32(1)  # those that are trained on
-const SLMT_SPLIT_TEST = Int32(2)  # those kept for measuring
+const SLMT_SPLIT_TEST = Int32(2)  # those kept for measuring, once, when nothing is chosen any more
+const SLMT_SPLIT_VALIDATION = Int32(3)  # those kept for choosing: when to stop, which settings, which model
 
 # What the numbers of a field mean.
 const SLMT_FIELD_IMAGE = Int32(1)  # intensities; any type
@@ -139,6 +169,20 @@ mutable struct slmt_context end
 # Threads: called on the thread whose call has something to say
 const slmt_log_fn = Ptr{Cvoid}
 
+# int32_t slmt_warning_fn(void *user, const char *text)
+# Receives a warning: the call goes on and its result may be wrong, such as a scan that does not meet what a
+# model was trained on.
+#
+# user: the pointer given with the callback
+# text: one sentence or more for the user of the program, without a line end; valid during the call
+#
+# Returns: 0 to go on; anything else ends the library's call with SLMT_ERR_CANCELLED and this text: then
+# nothing is made or written
+#
+# Threads: called on the thread whose call has something to say, so on several threads at once where several
+# use the context
+const slmt_warning_fn = Ptr{Cvoid}
+
 # void *slmt_alloc_fn(void *user, size_t bytes)
 # Returns at least `bytes` bytes aligned as malloc() aligns, or NULL. Called from any thread.
 const slmt_alloc_fn = Ptr{Cvoid}
@@ -192,7 +236,7 @@ struct slmt_number_info
     low::Cdouble  # smallest value, of a list: of an element
     high::Cdouble  # largest value
     count::Int32  # elements of a list, at most 8; 0 for other kinds
-    reserved::Int32  # 0
+    role::Int32  # SLMT_ROLE_...
     list::Cstring  # the elements if none are given, "64,128,256"; "" for other kinds
 end
 
@@ -205,6 +249,22 @@ struct slmt_port_info
     name::Cstring  # lower case
     axes::Cstring  # names of the axes, outermost first: "batch,height,width"
     help::Cstring  # what it holds, with its range
+    role::Int32  # SLMT_ROLE_...
+    batched::Int32  # 1: its first axis counts samples, and may have any length; 0: all samples share it, or it is a number that a step reports
+end
+
+@doc raw"""
+A figure that says how well outputs of a task agree with the truth. All texts live as long as the library.
+"""
+struct slmt_metric_info
+    struct_size::UInt32  # sizeof(slmt_metric_info), set by the caller
+    direction::Int32  # SLMT_METRIC_HIGHER or SLMT_METRIC_LOWER
+    name::Cstring  # lower case, words joined by '_': "ssim_range_2"
+    title::Cstring  # as the head of a column: "SSIM range 2"
+    unit::Cstring  # "dB"; "" if it has none
+    help::Cstring  # its definition, with its source
+    decimals::Int32  # digits after the point that a table shows
+    by_class::Int32  # 1: there is a value for each class of a label map, and their mean; 0: there is one
 end
 
 @doc raw"""
@@ -230,7 +290,7 @@ struct slmt_task_info
     settings::Int32  # how many
     inputs::Int32  # how many
     outputs::Int32  # how many; of a task that trains, those without axes are what slmt_trainer_value() reports
-    reserved::Int32  # 0
+    metrics::Int32  # how many; 0: no truth is defined for its outputs
 end
 
 @doc raw"""
@@ -267,7 +327,7 @@ struct slmt_preprocess
     low_percentile::Cdouble  # 0.2: intensities inside the head are clipped to these percentiles
     high_percentile::Cdouble  # 99.8
     scaling::Int32  # SLMT_SCALE_PERCENTILES; how intensities become 0 to 1
-    reserved::Int32  # 0
+    background::Int32  # SLMT_BACKGROUND_SURFACE; how the background is found
 end
 
 @doc raw"""
@@ -294,17 +354,24 @@ A volume of float32 voxels with its geometry.
 mutable struct slmt_volume end
 
 @doc raw"""
-Agreement of two slices or volumes, both in [0, 1].
+Agreement of two slices, or of two stacks of them; intensities in [0, 1]. p is the prediction, t the
+target. A figure that is not defined is a NaN.
 """
 struct slmt_metrics
     struct_size::UInt32  # sizeof(slmt_metrics), set by the caller
     reserved::Int32  # 0
-    psnr::Cdouble  # 20 log10(1/sqrt(MSE)) in dB; 100 where MSE is 0
+    psnr::Cdouble  # 20 log10(1/sqrt(MSE)) in dB, at most 100, which is also that of equal images
     ssim::Cdouble  # structural similarity, 7x7 uniform window, data range 1
     ssim_range_2::Cdouble  # the same with data range 2: only to compare with the paper
-    nmse::Cdouble  # sum (p-t)^2 / sum t^2; 0 where t is all 0
-    nmse_spectral::Cdouble  # ||(p-t)^2||_2 / ||t^2||_2, spectral norms: the paper's code; 0 where t is all 0
+    nmse::Cdouble  # sum (p-t)^2 / sum t^2; NaN where t is all 0
+    nmse_spectral::Cdouble  # ||(p-t)^2||_2 / ||t^2||_2, spectral norms: the paper's code; NaN where t is all 0
     mae::Cdouble  # mean |p-t|
+    squares::Cdouble  # sum (p-t)^2
+    energy::Cdouble  # sum t^2
+    pixels::Int64  # compared: all of them, or those of the mask
+    windows::Int64  # of SSIM: those that lie inside a slice and have their centre in the mask
+    slices::Int64  # in which a pixel was compared
+    with_signal::Int64  # slices among them whose target has signal: a compared pixel above 0.01
 end
 
 @doc raw"""
@@ -336,8 +403,8 @@ A record of a training set.
 """
 struct slmt_record
     struct_size::UInt32  # sizeof(slmt_record), set by the caller
-    split::Int32  # SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST
-    id::Cstring  # 1 to 128 letters, digits, '-', '_', '.'; not "." or ".."
+    split::Int32  # SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
+    id::Cstring  # 1 to 255 bytes of UTF-8 without '/', control characters, line separators and marks of writing direction; not "." or ".."
     group::Cstring  # the subject it was taken from; a name of the same form
 end
 
@@ -403,6 +470,33 @@ struct slmt_training_state
     total_steps::UInt64  # steps of the whole run on that set; 0 before
 end
 
+@doc raw"""
+What a run of a trainer over a set would be.
+"""
+struct slmt_run_info
+    struct_size::UInt32  # sizeof(slmt_run_info), set by the caller
+    is_other_set::Int32  # 1: the trainer has learned from a set with other contents; moved and renamed sets are the same; 0 too where the trainer does not know
+    samples::UInt64  # samples of an epoch, such as slices or pairs of them, that the set has
+    samples_used::UInt64  # those that setting data_rate leaves: the first ones
+    records::UInt64  # training records (subjects) with such samples
+    records_used::UInt64  # those of the samples that are used
+    steps_in_epoch::UInt64  # samples used / batch, rounded down
+    total_steps::UInt64  # of all epochs
+    checkpoint_bytes::UInt64  # tensors in a file of slmt_trainer_save(), which is a little larger
+end
+
+@doc raw"""
+What a checkpoint says of its training.
+"""
+struct slmt_checkpoint_info
+    struct_size::UInt32  # sizeof(slmt_checkpoint_info), set by the caller
+    reserved::Int32  # 0
+    task::Cstring  # task that the file's trainer runs; "" for a model without training state; lives as long as the library
+    step::UInt64  # steps done
+    steps_in_epoch::UInt64  # of the set last run; 0: of none
+    total_steps::UInt64  # likewise, of the whole run: more than `step` where it was stopped
+end
+
 # int32_t slmt_step_fn(void *user, slmt_trainer *trainer, const slmt_training_state *state)
 # Called after each step of slmt_trainer_run(). slmt_trainer_value() gives what the step reports.
 #
@@ -423,6 +517,8 @@ struct slmt_build_info
     backends::NTuple{64,UInt8}  # names joined by ", ": "cpu, reference"
     matrix::NTuple{64,UInt8}  # libraries for matrix products: "oneDNN 2.6.3, OpenBLAS 0.3.21"
     cpu_level::NTuple{32,UInt8}  # instructions that the cpu back end uses on this machine: "x86-64-v4"
+    numerics::Int32  # changes when the same weights would give other numbers; kept in checkpoints as `numerics_version`
+    reserved::Int32  # 0
 end
 
 @doc raw"""
@@ -621,6 +717,25 @@ slmt_context_live_bytes(context) =
     ccall((:slmt_context_live_bytes, libslmt), UInt64, (Ptr{slmt_context}, ), context)
 
 @doc raw"""
+    slmt_status slmt_context_set_warning(slmt_context *context, slmt_warning_fn warning, void *user)
+
+Choose what receives the warnings of a context and of all handles made in it. Without a callback they go
+to the context's log with the level SLMT_LOG_WARNING; the library prints nothing by itself.
+
+context: not NULL
+warning: NULL: none
+user: handed to warning; must stay valid while the callback is set
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+Threads: while no other thread uses the context
+
+Since 0.1.
+"""
+slmt_context_set_warning(context, warning, user) =
+    ccall((:slmt_context_set_warning, libslmt), slmt_status, (Ptr{slmt_context}, Ptr{Cvoid}, Ptr{Cvoid}, ), context, warning, user)
+
+@doc raw"""
     const char *slmt_context_describe(const slmt_context *context)
 
 What the context computes with, such as "cpu: x86-64-v4, oneDNN 2.6.3, OpenBLAS 0.3.21".
@@ -759,6 +874,25 @@ Since 0.1.
 """
 slmt_task_output(method, task, index, info) =
     ccall((:slmt_task_output, libslmt), slmt_status, (Cstring, Cstring, Csize_t, Ptr{slmt_port_info}, ), method, task, index, info)
+
+@doc raw"""
+    slmt_status slmt_task_metric(const char *method, const char *task, size_t index, slmt_metric_info *info)
+
+Describe a metric by which a task is judged; the most telling one comes first.
+
+method: its name
+task: its name
+index: from 0
+info: struct_size set by the caller; filled
+
+Returns: as slmt_task_setting()
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_task_metric(method, task, index, info) =
+    ccall((:slmt_task_metric, libslmt), slmt_status, (Cstring, Cstring, Csize_t, Ptr{slmt_metric_info}, ), method, task, index, info)
 
 @doc raw"""
     void slmt_preprocess_init(slmt_preprocess *preprocess)
@@ -1106,18 +1240,80 @@ slmt_model_set_card(model, key, text) =
     ccall((:slmt_model_set_card, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Cstring, ), model, key, text)
 
 @doc raw"""
+    size_t slmt_model_contrast_count(const slmt_model *model)
+
+Number of the names that a model has for the contrasts that it tells apart: those of the first training set
+it learned from, or what slmt_model_set_contrasts() gave it.
+
+model: not NULL
+
+Returns: how many; 0 where the method makes one contrast, or the contrasts have no names yet
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_model_contrast_count(model) =
+    ccall((:slmt_model_contrast_count, libslmt), Csize_t, (Ptr{slmt_model}, ), model)
+
+@doc raw"""
+    const char *slmt_model_contrast(const slmt_model *model, size_t index)
+
+Name of the contrast that index `index` means to inputs of SLMT_ROLE_SOURCE_CONTRAST and
+SLMT_ROLE_TARGET_CONTRAST.
+
+model: not NULL
+index: from 0
+
+Returns: the name, valid until the names are set again or the model freed; "" past the last one
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_model_contrast(model, index) =
+    ccall((:slmt_model_contrast, libslmt), Cstring, (Ptr{slmt_model}, Csize_t, ), model, index)
+
+@doc raw"""
+    slmt_status slmt_model_set_contrasts(slmt_model *model, const char *const *names, size_t count)
+
+Replace the names of the contrasts that a model tells apart, as a converter does.
+
+model: not NULL
+names: count names in the order of their indices, each of 1 to 64 bytes without a comma, none twice;
+    may be NULL if count is 0
+count: at most the option of SLMT_ROLE_CONTRASTS; 0 takes the names away
+
+Returns: SLMT_OK, or SLMT_ERR_UNSUPPORTED (the method makes one contrast), SLMT_ERR_ARGUMENT,
+SLMT_ERR_MEMORY, SLMT_ERR_LIMIT: nothing is changed
+
+Threads: while nothing else uses the model
+
+Since 0.1.
+"""
+slmt_model_set_contrasts(model, names, count) =
+    ccall((:slmt_model_set_contrasts, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{Cstring}, Csize_t, ), model, names, count)
+
+@doc raw"""
     slmt_status slmt_volume_read(slmt_context *context, const char *path, slmt_volume **volume)
 
-Read a NIfTI file (.nii, .nii.gz, .hdr/.img): any scalar type, scl_slope and scl_inter applied.
-Trailing axes of length 1 are dropped; more than three axes are refused.
+Read a scan: NIfTI-1, NIfTI-2 (.nii, .nii.gz, .hdr/.img) or FreeSurfer's MGH (.mgh, .mgz), of integers or
+floats of up to 64 bits, scaling applied. The bytes decide what a file is; its name matters for pairs
+alone. Trailing axes of length 1 are dropped. A file of several volumes needs the number of one behind its
+name, from 0 on, as in "scan.nii.gz[2]"; a file of just that name comes first.
+
+The affine is that of the sform, else of the qform, else the spacing alone, with x to the right; lengths in
+metres or micrometres are turned into millimetres. Warns where the file gives no orientation or no spacing,
+where its forms contradict each other, and where it does not count in millimetres.
 
 context: not NULL
 path: the file
 volume: receives the volume; the caller frees it with slmt_volume_free()
 
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (not NIfTI, not
-scalar, not three axes), SLMT_ERR_CORRUPT (cut short), SLMT_ERR_NONFINITE, SLMT_ERR_MEMORY,
-SLMT_ERR_LIMIT
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (no scan: the text
+says what it is; not scalar, several volumes), SLMT_ERR_CORRUPT (damaged, cut short),
+SLMT_ERR_NONFINITE (a NaN, an infinity, a number beyond float32), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT,
+SLMT_ERR_CANCELLED (a warning was not accepted)
 
 Threads: any thread
 
@@ -1125,6 +1321,29 @@ Since 0.1.
 """
 slmt_volume_read(context, path, volume) =
     ccall((:slmt_volume_read, libslmt), slmt_status, (Ptr{slmt_context}, Cstring, Ptr{Ptr{slmt_volume}}, ), context, path, volume)
+
+@doc raw"""
+    slmt_status slmt_volume_from_nifti(slmt_context *context, const void *header, size_t header_bytes, const void *voxels, size_t voxel_bytes, slmt_volume **volume)
+
+Read a scan from memory by the rules of slmt_volume_read(): a NIfTI header as another library holds it, and
+its voxels. What a program has as such a header, slmt_volume_create() would have to interpret anew.
+
+context: not NULL
+header: NIfTI-1 (348 bytes) or NIfTI-2 (540 bytes), in either byte order, for one volume;
+    where it says that voxels lie in the file does not count
+header_bytes: bytes of it, at least as many
+voxels: what the header promises, of its type and byte order, i fastest; copied
+voxel_bytes: bytes of them
+volume: receives the volume; the caller frees it with slmt_volume_free()
+
+Returns: as slmt_volume_read(), and SLMT_ERR_ARGUMENT if voxel_bytes is not what the header promises
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_volume_from_nifti(context, header, header_bytes, voxels, voxel_bytes, volume) =
+    ccall((:slmt_volume_from_nifti, libslmt), slmt_status, (Ptr{slmt_context}, Ptr{Cvoid}, Csize_t, Ptr{Cvoid}, Csize_t, Ptr{Ptr{slmt_volume}}, ), context, header, header_bytes, voxels, voxel_bytes, volume)
 
 @doc raw"""
     slmt_status slmt_volume_create(slmt_context *context, const int64_t dims[3], const double *affine, const float *voxels, slmt_volume **volume)
@@ -1211,9 +1430,11 @@ slmt_volume_voxels(volume) =
 @doc raw"""
     slmt_status slmt_volume_write(const slmt_volume *volume, const char *path)
 
-Write a volume as float32 NIfTI-1, gzip-compressed if the name ends in .gz. A volume that was read from a
-file, or synthesized from such a one, keeps that file's header: affine, units, description, extensions.
-Written beside `path` and renamed over it.
+Write a volume as float32 NIfTI-1, gzip-compressed if the name ends in .gz. Written beside `path` and
+renamed over it. A volume that was read from a file keeps that file's header with its extensions. One that
+was made from such a volume has its geometry and units, and nothing that spoke of the old values: no
+display range, intent, slice timing, names or extensions; its description says what it is, and of a
+synthesized one that it is synthetic and not for diagnosis.
 
 volume: not NULL
 path: ends in .nii or .nii.gz; replaced if it exists
@@ -1227,6 +1448,24 @@ Since 0.1.
 """
 slmt_volume_write(volume, path) =
     ccall((:slmt_volume_write, libslmt), slmt_status, (Ptr{slmt_volume}, Cstring, ), volume, path)
+
+@doc raw"""
+    slmt_status slmt_volume_nifti_header(const slmt_volume *volume, void *header)
+
+The NIfTI-1 header that slmt_volume_write() would write, in this machine's byte order and without
+extensions.
+
+volume: not NULL
+header: receives 348 bytes
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also: an axis is longer than NIfTI-1 can say)
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_volume_nifti_header(volume, header) =
+    ccall((:slmt_volume_nifti_header, libslmt), slmt_status, (Ptr{slmt_volume}, Ptr{Cvoid}, ), volume, header)
 
 @doc raw"""
     slmt_status slmt_compare(const float *prediction, const float *target, size_t height, size_t width, slmt_metrics *metrics)
@@ -1248,6 +1487,70 @@ Since 0.1.
 """
 slmt_compare(prediction, target, height, width, metrics) =
     ccall((:slmt_compare, libslmt), slmt_status, (Ptr{Cfloat}, Ptr{Cfloat}, Csize_t, Csize_t, Ptr{slmt_metrics}, ), prediction, target, height, width, metrics)
+
+@doc raw"""
+    slmt_status slmt_compare_masked(const float *prediction, const float *target, const uint8_t *mask, size_t height, size_t width, slmt_metrics *metrics)
+
+Compare a slice with its target inside a mask. PSNR, NMSE and MAE are those of the pixels in the mask, SSIM
+is the mean over the windows whose centre is in it, and for the spectral norm both images are 0 outside.
+
+prediction: [height][width] float32
+target: [height][width] float32
+mask: [height][width], not 0 where pixels count; NULL: everywhere
+height,width: pixels, each at least 7
+metrics: struct_size set by the caller; filled. With an empty mask all figures are NaN and all
+    numbers 0
+
+Returns: as slmt_compare()
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_compare_masked(prediction, target, mask, height, width, metrics) =
+    ccall((:slmt_compare_masked, libslmt), slmt_status, (Ptr{Cfloat}, Ptr{Cfloat}, Ptr{UInt8}, Csize_t, Csize_t, Ptr{slmt_metrics}, ), prediction, target, mask, height, width, metrics)
+
+@doc raw"""
+    slmt_status slmt_metrics_combine(const slmt_metrics *slices, size_t count, int32_t definition, slmt_metrics *metrics)
+
+The figures of a stack of slices, such as a subject's, from those of its slices.
+
+Slices without a compared pixel do not count. With SLMT_DEFINITION_SLICE and _PAPER a figure that a slice
+lacks is left out of its mean. A volume whose target has no signal at all has no SSIM and no NMSE, and no
+figures by slice: its error says nothing of a synthesis.
+
+slices: count results of slmt_compare() or slmt_compare_masked(); the struct_size of all is
+    sizeof(slmt_metrics)
+count: at least 1
+definition: SLMT_DEFINITION_...
+metrics: struct_size set by the caller; filled: numbers and sums are those of all slices
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_metrics_combine(slices, count, definition, metrics) =
+    ccall((:slmt_metrics_combine, libslmt), slmt_status, (Ptr{slmt_metrics}, Csize_t, Int32, Ptr{slmt_metrics}, ), slices, count, definition, metrics)
+
+@doc raw"""
+    slmt_status slmt_metrics_value(const slmt_metrics *metrics, const char *name, double *value)
+
+One of the figures by the name that slmt_task_metric() lists it under: the name of the field.
+
+metrics: filled by slmt_compare()
+name: "psnr", "ssim", ...
+value: receives it
+
+Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (slmt_compare() gives no such figure), SLMT_ERR_ARGUMENT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_metrics_value(metrics, name, value) =
+    ccall((:slmt_metrics_value, libslmt), slmt_status, (Ptr{slmt_metrics}, Cstring, Ptr{Cdouble}, ), metrics, name, value)
 
 @doc raw"""
     slmt_status slmt_dataset_writer_create(slmt_context *context, const char *path, slmt_dataset_writer **writer)
@@ -1597,10 +1900,10 @@ crop, choose slices, resize. Label maps are reoriented, cropped and cut into sli
 stay.
 
 writer: from slmt_dataset_writer_create_mr()
-subject: a name new to this set: 1 to 128 letters, digits, '-', '_', '.'
+subject: a name new to this set, of the form of slmt_record's id
 volumes: one for each contrast, then one for each field of labels, NULL where missing; those present
     have equal grids; labels are whole numbers from -2^24 to 2^24
-split: SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST
+split: SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (grids differ, too few slices, a constant volume, a label
 that is not a whole number, ...; the set stays as it was and more subjects can be added),
@@ -1612,6 +1915,25 @@ Since 0.1.
 """
 slmt_dataset_writer_add(writer, subject, volumes, split) =
     ccall((:slmt_dataset_writer_add, libslmt), slmt_status, (Ptr{slmt_dataset_writer}, Cstring, Ptr{Ptr{slmt_volume}}, Int32, ), writer, subject, volumes, split)
+
+@doc raw"""
+    slmt_status slmt_dataset_writer_add_subject(slmt_dataset_writer *writer, const slmt_record *subject, const slmt_volume *const *volumes)
+
+Preprocess a subject's volumes and add them, as slmt_dataset_writer_add() does, and say whose they are: two
+sessions of one person are two subjects of one group.
+
+writer: from slmt_dataset_writer_create_mr()
+subject: an id that is new to the set, its group (the person; NULL: the id) and its split
+volumes: as for slmt_dataset_writer_add()
+
+Returns: as slmt_dataset_writer_add()
+
+Threads: one thread at a time
+
+Since 0.1.
+"""
+slmt_dataset_writer_add_subject(writer, subject, volumes) =
+    ccall((:slmt_dataset_writer_add_subject, libslmt), slmt_status, (Ptr{slmt_dataset_writer}, Ptr{slmt_record}, Ptr{Ptr{slmt_volume}}, ), writer, subject, volumes)
 
 @doc raw"""
     slmt_status slmt_dataset_get_preprocess(const slmt_dataset *dataset, slmt_preprocess *preprocess)
@@ -1704,7 +2026,7 @@ Part of the set that a subject is in.
 dataset: not NULL
 index: from 0
 
-Returns: SLMT_SPLIT_TRAIN or SLMT_SPLIT_TEST; 0 past the last
+Returns: SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION; 0 past the last
 
 Threads: any thread
 
@@ -1974,8 +2296,9 @@ slmt_profile_write_trace(profile, path) =
 
 Make a session for a task of any method: build and plan the network for the settings and take the memory.
 
-model: kept alive by the session; not to be trained while sessions use it
-task: its name, see slmt_method_task(); one that does not train. NULL: "synthesize"
+model: kept alive by the session; not to be trained while there are sessions of it
+task: its name, see slmt_method_task(); one that does not train. NULL: the one with an output of
+    SLMT_ROLE_TARGET, which all methods call "synthesize"
 settings: count settings by name; those not named have their initial values. NULL if count is 0
 count: settings given, 0 or more
 session: receives the session; the caller frees it with slmt_session_free()
@@ -2028,6 +2351,38 @@ slmt_session_free(session) =
     ccall((:slmt_session_free, libslmt), Cvoid, (Ptr{slmt_session}, ), session)
 
 @doc raw"""
+    slmt_model *slmt_session_model(slmt_session *session)
+
+The model that a session runs.
+
+session: not NULL
+
+Returns: the model, which lives as long as the session; retain it to keep it longer
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_session_model(session) =
+    ccall((:slmt_session_model, libslmt), Ptr{slmt_model}, (Ptr{slmt_session}, ), session)
+
+@doc raw"""
+    const char *slmt_session_task(const slmt_session *session)
+
+Name of the task that a session runs.
+
+session: not NULL
+
+Returns: the name, which lives as long as the library
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_session_task(session) =
+    ccall((:slmt_session_task, libslmt), Cstring, (Ptr{slmt_session}, ), session)
+
+@doc raw"""
     void slmt_session_cancel(slmt_session *session)
 
 Ask the call that is running on a session to stop: it returns SLMT_ERR_CANCELLED at the next layer. With no
@@ -2059,6 +2414,27 @@ Since 0.1.
 """
 slmt_session_set_progress(session, progress, user) =
     ccall((:slmt_session_set_progress, libslmt), slmt_status, (Ptr{slmt_session}, Ptr{Cvoid}, Ptr{Cvoid}, ), session, progress, user)
+
+@doc raw"""
+    slmt_status slmt_session_set_target(slmt_session *session, const char *contrast)
+
+Choose the contrast that slmt_synthesize() and slmt_synthesize_volume() make from now on, by its name.
+
+A model that tells several contrasts apart makes the one that has this name (slmt_model_contrast()); a
+model that makes one only must have been trained for it, as field "target_contrast" of its card says.
+
+session: not NULL
+contrast: its name
+
+Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (the model does not make it; the text says what it makes),
+SLMT_ERR_ARGUMENT
+
+Threads: one thread per session at a time
+
+Since 0.1.
+"""
+slmt_session_set_target(session, contrast) =
+    ccall((:slmt_session_set_target, libslmt), slmt_status, (Ptr{slmt_session}, Cstring, ), session, contrast)
 
 @doc raw"""
     slmt_status slmt_synthesize(slmt_session *session, const float *source, size_t count, float *target)
@@ -2409,7 +2785,9 @@ slmt_trainer_free(trainer) =
 @doc raw"""
     slmt_model *slmt_trainer_model(slmt_trainer *trainer)
 
-The trainer's model; borrowed.
+The trainer's model; borrowed. Between two steps (between runs, or in slmt_step_fn) sessions of it may be
+made and run, to validate what was learned so far; they see the weights of the last step, change nothing of
+the run, and are freed before the next step.
 
 trainer: not NULL
 
@@ -2485,6 +2863,46 @@ slmt_trainer_run(trainer, dataset, source, target, max_steps, step, user) =
     ccall((:slmt_trainer_run, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{slmt_dataset}, Cstring, Cstring, UInt64, Ptr{Cvoid}, Ptr{Cvoid}, ), trainer, dataset, source, target, max_steps, step, user)
 
 @doc raw"""
+    slmt_status slmt_trainer_describe_run(slmt_trainer *trainer, slmt_dataset *dataset, const char *source, const char *target, slmt_run_info *info)
+
+Say what slmt_trainer_run() with the same arguments would be, and find what it would refuse. The trainer
+stays as it is.
+
+trainer: not NULL
+dataset: not NULL
+source: as slmt_trainer_run()
+target: likewise
+info: struct_size set; filled
+
+Returns: as slmt_trainer_run() before its first step
+
+Threads: one thread per trainer and set at a time
+
+Since 0.1.
+"""
+slmt_trainer_describe_run(trainer, dataset, source, target, info) =
+    ccall((:slmt_trainer_describe_run, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{slmt_dataset}, Cstring, Cstring, Ptr{slmt_run_info}, ), trainer, dataset, source, target, info)
+
+@doc raw"""
+    slmt_status slmt_trainer_time_step(slmt_trainer *trainer, double *seconds)
+
+Measure how long a step takes: compute the task's graphs once, on inputs of zeros, and drop the results.
+Weights and training state stay as they are. Left out are reading the samples and the optimiser, a few per
+cent, and graphs that a step of the task's own runs more than once.
+
+trainer: not NULL
+seconds: receives the time
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (a model is to be attached first), SLMT_ERR_BACKEND
+
+Threads: one thread per trainer at a time, nobody else using the model
+
+Since 0.1.
+"""
+slmt_trainer_time_step(trainer, seconds) =
+    ccall((:slmt_trainer_time_step, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{Cdouble}, ), trainer, seconds)
+
+@doc raw"""
     slmt_status slmt_trainer_save(const slmt_trainer *trainer, const char *path)
 
 Save model and training state in one checkpoint, atomically. slmt_model_load() reads its model,
@@ -2521,6 +2939,24 @@ slmt_trainer_load(context, path, trainer) =
     ccall((:slmt_trainer_load, libslmt), slmt_status, (Ptr{slmt_context}, Cstring, Ptr{Ptr{slmt_trainer}}, ), context, path, trainer)
 
 @doc raw"""
+    slmt_status slmt_checkpoint_describe(slmt_context *context, const char *path, slmt_checkpoint_info *info)
+
+Say where the training of a checkpoint is, without the memory and the time of slmt_trainer_load().
+
+context: not NULL
+path: the file
+info: struct_size set; filled
+
+Returns: as slmt_model_load()
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_checkpoint_describe(context, path, info) =
+    ccall((:slmt_checkpoint_describe, libslmt), slmt_status, (Ptr{slmt_context}, Cstring, Ptr{slmt_checkpoint_info}, ), context, path, info)
+
+@doc raw"""
     const char *slmt_version(void)
 
 The release number of the library that is loaded, such as "0.1.0".
@@ -2533,6 +2969,24 @@ Since 0.1.
 """
 slmt_version() =
     ccall((:slmt_version, libslmt), Cstring, ())
+
+@doc raw"""
+    slmt_status slmt_file_digest(const char *path, char *digest, size_t size)
+
+The SHA-256 of a file, as `sha256sum` prints it: to tell which model or scan a result came from.
+
+path: the file
+digest: receives lower-case hexadecimal digits, ended by a zero
+size: bytes in digest, at least SLMT_DIGEST_SIZE
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_file_digest(path, digest, size) =
+    ccall((:slmt_file_digest, libslmt), slmt_status, (Cstring, Ptr{UInt8}, Csize_t, ), path, digest, size)
 
 @doc raw"""
     slmt_status slmt_build_describe(slmt_build_info *info)

@@ -153,6 +153,15 @@ function log_from_c(user::Ptr{Cvoid}, level::Int32, text::Cstring)::Cvoid
     return nothing
 end
 
+# Nothing waits for what a logger throws.
+function warning_from_c(user::Ptr{Cvoid}, text::Cstring)::Int32
+    try
+        @warn unsafe_string(text)
+    catch
+    end
+    return Int32(0)
+end
+
 "The status of `call`, which hands `callback` to C; what its function threw is thrown here."
 function calling(call, callback::Callback)
     status = GC.@preserve callback call(pointer_from_objref(callback))

@@ -7,7 +7,8 @@
 
 What everything else is made in: back end, threads, limits. The fields are those of `SLMT.slmt_context_config`, such as
 `threads = 2`, `max_bytes = 2^30`, `backend = SLMT.SLMT_BACKEND_REFERENCE`, `weights = SLMT.SLMT_WEIGHTS_BFLOAT16`.
-`log(level, text)` gets lines that are as serious as the field `log_level`.
+`log(level, text)` gets lines that are as serious as the field `log_level`. Warnings of the library are logged by
+`@warn`.
 
     Context(threads = 2) do context
         ...
@@ -30,13 +31,14 @@ function Context(; log = nothing, fields...)
                         log_user = pointer_from_objref(callback))
     end
     pointer = GC.@preserve callback made(room -> slmt_context_create(config, room), slmt_context)
+    check(slmt_context_set_warning(pointer, @cfunction(warning_from_c, Int32, (Ptr{Cvoid}, Cstring)), C_NULL))
     return Context(pointer, callback)
 end
 
 "Bytes that a context and everything made in it hold now."
 live_bytes(context::Context) = Int(slmt_context_live_bytes(context))
 
-"What library is loaded: `(abi, version, commit, compiler, backends, matrix, cpu_level)`."
+"What library is loaded: `(abi, version, commit, compiler, backends, matrix, cpu_level, numerics)`."
 function build()
     info = sized(slmt_build_info)
     check(slmt_build_describe(info))

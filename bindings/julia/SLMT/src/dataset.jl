@@ -20,11 +20,20 @@ Dataset(context::Context, path::AbstractString) =
 "The names of a set's contrasts."
 contrasts(set::Dataset) = String[readable(slmt_dataset_contrast(set, i - 1)) for i in 1:slmt_dataset_contrast_count(set)]
 
-"The subjects of a set: `(name, test, slices)` of each; `slices` has a number for each contrast, 0 where it is missing."
+const SPLITS = (train = SLMT_SPLIT_TRAIN, test = SLMT_SPLIT_TEST, validation = SLMT_SPLIT_VALIDATION)
+
+split_of(code) = keys(SPLITS)[findfirst(==(code), collect(SPLITS))]
+split_code(name) = haskey(SPLITS, Symbol(name)) ? SPLITS[Symbol(name)] :
+    throw(ArgumentError("split is $name, expected $(join(keys(SPLITS), ", ", " or "))"))
+
+"""
+The subjects of a set: `(name, split, slices)` of each. `split` is :train, :test or :validation; `slices` has a number for
+each contrast, 0 where it is missing.
+"""
 function subjects(set::Dataset)
     n = slmt_dataset_contrast_count(set)
     return map(1:slmt_dataset_subject_count(set)) do i
-        (name = readable(slmt_dataset_subject(set, i - 1)), test = slmt_dataset_subject_split(set, i - 1) == SLMT_SPLIT_TEST,
+        (name = readable(slmt_dataset_subject(set, i - 1)), split = split_of(slmt_dataset_subject_split(set, i - 1)),
          slices = [Int(slmt_dataset_slice_count(set, i - 1, c - 1)) for c in 1:n])
     end
 end
@@ -73,12 +82,12 @@ function fields(set::Dataset)
     end
 end
 
-"The records of a set: `(id, group, test)` of each."
+"The records of a set: `(id, group, split)` of each; `split` is :train, :test or :validation."
 function records(set::Dataset)
     return map(1:slmt_dataset_record_count(set)) do i
         room = sized(slmt_record)
         check(slmt_dataset_record(set, i - 1, room))
-        (id = readable(room[].id), group = readable(room[].group), test = room[].split == SLMT_SPLIT_TEST)
+        (id = readable(room[].id), group = readable(room[].group), split = split_of(room[].split))
     end
 end
 
@@ -138,7 +147,7 @@ when `finish!` succeeds or the `do`-block ends; `close`, or an exception in the 
 
     DatasetWriter(context, "set.h5", ["t1", "t2"], slice_first = 0, slice_count = 0) do writer
         add!(writer, "subject-1", (t1 = t1, t2 = t2))
-        add!(writer, "subject-2", (t1 = other,), test = true)
+        add!(writer, "subject-2", (t1 = other,), split = :test)
     end
 """
 mutable struct DatasetWriter
@@ -171,18 +180,23 @@ function DatasetWriter(work::Function, arguments...; fields...)
 end
 
 """
-    add!(writer, subject, volumes; test = false)
+    add!(writer, subject, volumes; split = :train, group = subject)
 
 Preprocesses a subject's volumes and adds them. `volumes` is a `Dict` or `NamedTuple` by contrast; those not in it are
-missing. Label maps go by their names. A refused subject leaves the set as it was.
+missing. Label maps go by their names. `group` is the person: two sessions of one person are two subjects of one group. A
+refused subject leaves the set as it was.
 """
-function add!(writer::DatasetWriter, subject::AbstractString, volumes; test = false)
+function add!(writer::DatasetWriter, subject::AbstractString, volumes; split = :train, group = subject)
     given = Dict{String,Volume}(string(contrast) => volume for (contrast, volume) in pairs(volumes))
     for contrast in keys(given)
         index_of(contrast, writer.contrasts, "contrast")
     end
     ordered = Any[get(given, contrast, C_NULL) for contrast in writer.contrasts]
-    check(slmt_dataset_writer_add(writer, subject, ordered, test ? SLMT_SPLIT_TEST : SLMT_SPLIT_TRAIN))
+    GC.@preserve subject group begin
+        text(t) = Base.unsafe_convert(Cstring, Base.cconvert(Cstring, t))
+        record = Ref(slmt_record(sizeof(slmt_record), split_code(split), text(subject), text(group)))
+        check(slmt_dataset_writer_add_subject(writer, record, ordered))
+    end
 end
 
 """
@@ -246,15 +260,15 @@ function RecordWriter(work::Function, arguments...)
 end
 
 """
-    add!(writer, id, arrays; test = false, group = id)
+    add!(writer, id, arrays; split = :train, group = id)
 
 Adds a record: its arrays by field; those not in `arrays` are missing. A refused record leaves the set as it was.
 """
-function add!(writer::RecordWriter, id::AbstractString, arrays; test = false, group = id)
+function add!(writer::RecordWriter, id::AbstractString, arrays; split = :train, group = id)
     given = [index_of(string(name), writer.names, "field") => array for (name, array) in pairs(arrays)]
     GC.@preserve id group begin
         text(t) = Base.unsafe_convert(Cstring, t)
-        record = Ref(slmt_record(sizeof(slmt_record), test ? SLMT_SPLIT_TEST : SLMT_SPLIT_TRAIN, text(id), text(group)))
+        record = Ref(slmt_record(sizeof(slmt_record), split_code(split), text(id), text(group)))
         check(slmt_dataset_writer_begin(writer, record))
     end
     try

@@ -25,11 +25,22 @@ tasks(method::AbstractString) = listed((i, info) -> slmt_method_task(method, i, 
 "The settings of a task: as `options`."
 settings(method, task) = listed((i, info) -> slmt_task_setting(method, task, i, info), slmt_number_info)
 
-"The inputs of a task: `(name, axes, help, type)` of each. `axes` are C's; an array of Julia has them in reverse order."
+"The metrics by which a task is judged: `(name, title, unit, direction, help, ...)` of each, the most telling one first."
+metrics(method, task) = listed((i, info) -> slmt_task_metric(method, task, i, info), slmt_metric_info)
+
+"The inputs of a task: `(name, axes, help, type, role, batched)` of each. `axes` are C's; an array of Julia has them in reverse order."
 inputs(method, task) = listed((i, info) -> slmt_task_input(method, task, i, info), slmt_port_info)
 
 "The outputs of a task: as `inputs`. Of a task that trains they are losses, and the last is what is minimised."
 outputs(method, task) = listed((i, info) -> slmt_task_output(method, task, i, info), slmt_port_info)
+
+"The name of the input that has a role, such as `SLMT.SLMT_ROLE_SOURCE`."
+function input_for(method, task, role)
+    for info in inputs(method, task)
+        info.role == role && return info.name
+    end
+    throw(ArgumentError("task $task of $method has no such input"))
+end
 
 "The shape of an input or output, in Julia's order of axes. `call` is slmt_session_shape() or slmt_trainer_shape()."
 function shape_by(call, object, name)

@@ -49,6 +49,13 @@ function set!(session::Session; shared...)
 end
 
 """
+    set_target!(session, contrast)
+
+Chooses the contrast that `synthesize` makes from now on, by its name; see `contrasts`.
+"""
+set_target!(session::Session, contrast) = check(slmt_session_set_target(session, string(contrast)))
+
+"""
     synthesize(session, source)
     synthesize(f, session, source)
 
@@ -81,7 +88,7 @@ synthesize!(session::Session, target, source) = synthesize!(nothing, session, ta
 
 function synthesize!(progress, session::Session, target::StridedArray{Float32}, source::StridedArray{Float32})
     size(target) == size(source) || throw(DimensionMismatch("target is $(size(target)), source $(size(source))"))
-    wanted = size(session, "source")[1:2]
+    wanted = size(session, input_for(method(session.model), session.task, SLMT_ROLE_SOURCE))[1:2]
     ndims(source) in (2, 3) && size(source)[1:2] == wanted ||
         throw(DimensionMismatch("source is $(size(source)), expected ($(wanted[1]), $(wanted[2]), count)"))
     from, to = compact(source, "source"), compact(target, "target")
@@ -129,7 +136,7 @@ function run!(session::Session, outputs, inputs)
     return outputs
 end
 
-batched(info) = startswith(info.axes, "batch")
+batched(info) = info.batched == 1
 
 "How many samples the inputs hold; `nothing` where no input says it."
 function batch_of(session, given)

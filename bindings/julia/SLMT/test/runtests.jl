@@ -64,6 +64,8 @@ end
         @test [t.name for t in SLMT.tasks("slmt-net")] == ["synthesize", "pretrain", "finetune"]
         @test [p.name for p in SLMT.inputs("seq2seq", "synthesize")] == ["source", "sequence"]
         @test failure(() -> SLMT.inputs("seq2seq", "paint")).status == SLMT.SLMT_ERR_NOT_FOUND
+        @test SLMT.input_for("seq2seq", "synthesize", SLMT.SLMT_ROLE_TARGET_CONTRAST) == "sequence"
+        @test [m.name for m in SLMT.metrics("seq2seq", "synthesize")][1:2] == ["psnr", "ssim"]
         @test SLMT.preset(SLMT.SLMT_NET_PRESET_TINY).generator_heads isa NTuple{4,Int32}
         @test occursin("cpu", sprint(show, context))
     end
@@ -215,21 +217,33 @@ end
     @testset "a set gives back what was added, and is not there when writing it failed" begin
         DatasetWriter(context, path("set.h5"), ["t1", "t2"]; cut...) do writer
             add!(writer, "one", (t1 = scan(1), t2 = scan(2)))
-            add!(writer, "two", Dict("t2" => scan(3)), test = true)
+            add!(writer, "two", Dict("t2" => scan(3)), split = :test)
+            add!(writer, "four", (t1 = scan(4),), split = :validation)
+            @test_throws ArgumentError add!(writer, "five", (t1 = scan(1),), split = :half)
             @test failure(() -> add!(writer, "one", (t1 = scan(1),))).status == SLMT.SLMT_ERR_ARGUMENT
             @test failure(() -> add!(writer, "three", (flair = scan(1),))).status == SLMT.SLMT_ERR_NOT_FOUND
         end
         Dataset(context, path("set.h5")) do set
             @test SLMT.contrasts(set) == ["t1", "t2"]
-            @test SLMT.subjects(set) == [(name = "one", test = false, slices = [4, 4]),
-                                         (name = "two", test = true, slices = [0, 4])]
+            @test SLMT.subjects(set) == [(name = "one", split = :train, slices = [4, 4]),
+                                         (name = "two", split = :test, slices = [0, 4]),
+                                         (name = "four", split = :validation, slices = [4, 0])]
             @test SLMT.preprocess(set).crop_size == 32
             slices = SLMT.slices(set, "one", "t2")
             @test size(slices) == (SIDE, SIDE, 4) && 0 <= minimum(slices) < maximum(slices) <= 1
             @test SLMT.slices(set, 1, 2, 3:3) == slices[:, :, 3:3]
             @test SLMT.slices(set, 1, 2, 3:3, resize = SLMT.SLMT_RESIZE_NEAREST) != slices[:, :, 3:3]
             @test failure(() -> SLMT.slices(set, "six", "t1")).status == SLMT.SLMT_ERR_NOT_FOUND
-            @test failure(() -> SLMT.slices(set, 3, 1)).status == SLMT.SLMT_ERR_NOT_FOUND
+            @test failure(() -> SLMT.slices(set, 4, 1)).status == SLMT.SLMT_ERR_NOT_FOUND
+        end
+        names = ["Patient 01", "Müller", "名前", "a+b (2)", "x"^255]
+        DatasetWriter(context, path("names.h5"), ["t1"]; cut...) do writer
+            foreach(name -> add!(writer, name, (t1 = scan(1),), group = "one person"), names)
+            @test failure(() -> add!(writer, "a/b", (t1 = scan(1),))).status == SLMT.SLMT_ERR_ARGUMENT
+        end
+        Dataset(context, path("names.h5")) do set
+            @test [one.id for one in SLMT.records(set)] == names
+            @test all(one -> one.group == "one person", SLMT.records(set))
         end
         @test_throws ErrorException DatasetWriter(writer -> error("stop"), context, path("half.h5"), ["t1"])
         @test !any(startswith("half"), readdir(folder))
@@ -252,14 +266,14 @@ end
         photo, box = rand(UInt8, 3, 5, 7), rand(Float32, 4, 2)
         RecordWriter(context, path("records.h5"), fields) do writer
             add!(writer, "a", (photo = photo, box = box, what = Int32[3, -1]), group = "ward.2")
-            add!(writer, "b", Dict("box" => zeros(Float32, 4, 0), "code" => Float16[1, 2, 3, 4, 5]), test = true)
+            add!(writer, "b", Dict("box" => zeros(Float32, 4, 0), "code" => Float16[1, 2, 3, 4, 5]), split = :test)
             @test failure(() -> add!(writer, "c", (what = Int32[2],))).status == SLMT.SLMT_ERR_ARGUMENT
             @test failure(() -> add!(writer, "c", (box = box, what = Int32[3]))).status == SLMT.SLMT_ERR_ARGUMENT
             @test failure(() -> add!(writer, "c", (depth = box,))).status == SLMT.SLMT_ERR_NOT_FOUND
         end
         Dataset(context, path("records.h5")) do set
             @test SLMT.fields(set) == fields && SLMT.source(set) == "" && isempty(SLMT.contrasts(set))
-            @test SLMT.records(set) == [(id = "a", group = "ward.2", test = false), (id = "b", group = "b", test = true)]
+            @test SLMT.records(set) == [(id = "a", group = "ward.2", split = :train), (id = "b", group = "b", split = :test)]
             @test read(set, "a", "photo") == photo && read(set, 1, 2) == box && read(set, "a", "what") == Int32[3, -1]
             @test read(set, "a", "photo", 2:4) == photo[:, :, 2:4]
             @test size(set, "b", "box") == (4, 0) && size(read(set, "b", "box")) == (4, 0)
@@ -335,6 +349,13 @@ end
         SLMT.set!(session, sequence = Int32[0])
         slices = synthesize(session, images(2, 8, 12))
         @test slices ≈ (reshape(first_sequence, 8, 12, 2) .+ 1) ./ 2 atol = 1e-5
+        SLMT.set_contrasts!(model, ["t1", "t2"])
+        @test SLMT.contrasts(model) == ["t1", "t2"]
+        SLMT.set_target!(session, "t2")
+        @test synthesize(session, images(2, 8, 12)) != slices
+        @test failure(() -> SLMT.set_target!(session, "pd")).status == SLMT.SLMT_ERR_NOT_FOUND
+        SLMT.set_target!(session, "t1")
+        @test synthesize(session, images(2, 8, 12)) == slices
         @test_throws DimensionMismatch synthesize(session, images(2, 12, 8))
         trainer = Trainer(model, "train", batch = 2, height = 12, width = 8)
         losses = step!(trainer, 1e-4, source = source, target = source, source_sequence = Int32[0],
@@ -349,6 +370,16 @@ end
         @test SLMT.compare(truth, truth).psnr == 100
         @test SLMT.compare(truth .+ 0.1f0, truth).psnr ≈ 20 atol = 1e-3
         @test_throws DimensionMismatch SLMT.compare(truth, truth[:, 2:end])
+        stack = cat(truth, zero(truth), dims = 3)
+        @test SLMT.compare_volume(stack .+ 0.1f0, stack).with_signal == 1
+        @test SLMT.compare_volume(stack .+ 0.1f0, stack).psnr ≈ 20 atol = 1e-3
+        @test SLMT.compare_volume(stack, stack, definition = :paper).nmse == 0
+        @test isnan(SLMT.compare(truth, zero(truth)).nmse)
+        half = truth .> 0.5
+        made = truth .+ ifelse.(half, 0.1f0, 0.3f0)
+        @test SLMT.compare(made, truth, half).psnr ≈ 20 atol = 1e-3
+        @test SLMT.compare_volume(cat(made, made, dims = 3), cat(truth, truth, dims = 3),
+                                  mask = cat(half, half, dims = 3)).pixels == 2 * count(half)
         # The first sequence makes the others well, the third is made badly.
         scores = [(source = s, target = t, psnr = 20.0 + 5 * (s == 1) - 3 * (t == 3), ssim = NaN, lpips = NaN)
                   for s in 1:3 for t in 1:3 if s != t]
