@@ -98,6 +98,10 @@ SLMT_RESIZE_NEAREST = 1  # source index floor(i * in / out)
 SLMT_SCALE_PERCENTILES = 0  # the head clipped to two percentiles, over its maximum (Li et al. 2023)
 SLMT_SCALE_TWICE_P99 = 1  # clipped to 0 and twice the 99th percentile of all voxels, over that (Han et al. 2024); the percentile fields are not used
 
+# How the background of a volume is found, which is kept out of the range of intensities.
+SLMT_BACKGROUND_CORNER = 0  # every voxel that equals the corner voxel; it is not clipped, so that a corner brighter than the head sets the range. Negative values become 0. The rule of files that name none
+SLMT_BACKGROUND_SURFACE = 1
+
 # Which slices of a volume.
 SLMT_CENTRE = -1  # of a crop's first index: in the middle
 
@@ -336,7 +340,7 @@ class slmt_preprocess(Structure):
         ("low_percentile", c_double),  # 0.2: intensities inside the head are clipped to these percentiles
         ("high_percentile", c_double),  # 99.8
         ("scaling", c_int32),  # SLMT_SCALE_PERCENTILES; how intensities become 0 to 1
-        ("reserved", c_int32),  # 0
+        ("background", c_int32),  # SLMT_BACKGROUND_SURFACE; how the background is found
     ]
 
 
@@ -2315,7 +2319,7 @@ slmt_session_create = _bind(
 
     Make a session for a task of any method: build and plan the network for the settings and take the memory.
 
-    model: kept alive by the session; not to be trained while sessions use it
+    model: kept alive by the session; not to be trained while there are sessions of it
     task: its name, see slmt_method_task(); one that does not train. NULL: the one with an output of
         SLMT_ROLE_TARGET, which all methods call "synthesize"
     settings: count settings by name; those not named have their initial values. NULL if count is 0
@@ -2804,7 +2808,9 @@ slmt_trainer_model = _bind(
     "slmt_trainer_model", POINTER(slmt_model), [POINTER(slmt_trainer)],
     r"""slmt_model *slmt_trainer_model(slmt_trainer *trainer)
 
-    The trainer's model; borrowed.
+    The trainer's model; borrowed. Between two steps (between runs, or in slmt_step_fn) sessions of it may be
+    made and run, to validate what was learned so far; they see the weights of the last step, change nothing of
+    the run, and are freed before the next step.
 
     trainer: not NULL
 

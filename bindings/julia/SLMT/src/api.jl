@@ -93,6 +93,10 @@ const SLMT_RESIZE_NEAREST = Int32(1)  # source index floor(i * in / out)
 const SLMT_SCALE_PERCENTILES = Int32(0)  # the head clipped to two percentiles, over its maximum (Li et al. 2023)
 const SLMT_SCALE_TWICE_P99 = Int32(1)  # clipped to 0 and twice the 99th percentile of all voxels, over that (Han et al. 2024); the percentile fields are not used
 
+# How the background of a volume is found, which is kept out of the range of intensities.
+const SLMT_BACKGROUND_CORNER = Int32(0)  # every voxel that equals the corner voxel; it is not clipped, so that a corner brighter than the head sets the range. Negative values become 0. The rule of files that name none
+const SLMT_BACKGROUND_SURFACE = Int32(1)
+
 # Which slices of a volume.
 const SLMT_CENTRE = Int32(-1)  # of a crop's first index: in the middle
 
@@ -323,7 +327,7 @@ struct slmt_preprocess
     low_percentile::Cdouble  # 0.2: intensities inside the head are clipped to these percentiles
     high_percentile::Cdouble  # 99.8
     scaling::Int32  # SLMT_SCALE_PERCENTILES; how intensities become 0 to 1
-    reserved::Int32  # 0
+    background::Int32  # SLMT_BACKGROUND_SURFACE; how the background is found
 end
 
 @doc raw"""
@@ -2292,7 +2296,7 @@ slmt_profile_write_trace(profile, path) =
 
 Make a session for a task of any method: build and plan the network for the settings and take the memory.
 
-model: kept alive by the session; not to be trained while sessions use it
+model: kept alive by the session; not to be trained while there are sessions of it
 task: its name, see slmt_method_task(); one that does not train. NULL: the one with an output of
     SLMT_ROLE_TARGET, which all methods call "synthesize"
 settings: count settings by name; those not named have their initial values. NULL if count is 0
@@ -2781,7 +2785,9 @@ slmt_trainer_free(trainer) =
 @doc raw"""
     slmt_model *slmt_trainer_model(slmt_trainer *trainer)
 
-The trainer's model; borrowed.
+The trainer's model; borrowed. Between two steps (between runs, or in slmt_step_fn) sessions of it may be
+made and run, to validate what was learned so far; they see the weights of the last step, change nothing of
+the run, and are freed before the next step.
 
 trainer: not NULL
 
