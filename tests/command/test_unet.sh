@@ -58,6 +58,7 @@ claim "its checkpoint tells options and contrasts, and makes a volume"
 expect 0 "$slmt" info unet.h5
 holds "upsampling          transposed" stdout
 holds "source_contrast     t1" stdout
+holds "seed                5" stdout
 expect 0 "$slmt" synthesize --model unet.h5 --from t1 --to t2 scans/t1/s03.nii.gz --out made.nii.gz "${one[@]}"
 "$make_phantom" show made.nii.gz >stdout
 grep -Eq '^64 64 20 0 [0-9.]+ 2 17$' stdout || die "not a volume in slices 2 to 17: $(cat stdout)"
