@@ -9,6 +9,7 @@
     }
 const subcommand subcommands[] = {
     SUBCOMMAND(methods, "methods, their options and settings"),
+    SUBCOMMAND(fit, "from scans to a model and its report, in one command"),
     SUBCOMMAND(prepare, "volumes (NIfTI) to a training set (HDF5)"),
     SUBCOMMAND(pretrain, "train the encoder on single slices (Edge-MAE)"),
     SUBCOMMAND(finetune, "train the whole network on pairs of slices"),

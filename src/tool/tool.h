@@ -29,6 +29,7 @@ enum {
 
 /* Each takes argv with argv[0] = "slmt NAME" and returns an exit code. */
 int command_methods(int argc, char **argv);
+int command_fit(int argc, char **argv);
 int command_prepare(int argc, char **argv);
 int command_pretrain(int argc, char **argv);
 int command_finetune(int argc, char **argv);
