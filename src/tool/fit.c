@@ -257,12 +257,20 @@ static void count_slices(const fit *f, fit_budget *budget)
     budget->singles *= (size_t)f->plan.preprocess.slice_count;
 }
 
+static const double evaluation_part = 0.08; /* of the time: to evaluate and report */
+
 /* What is left of the time for trainings: the set is still to be written, then everything to be evaluated. */
 static double training_seconds(const fit *f)
 {
-    static const double evaluation_part = 0.08;
     double writing = f->data.look_seconds * (double)f->data.scan_count;
-    return (f->seconds - elapsed(f) - writing) * (1 - evaluation_part);
+    return f->seconds * (1 - evaluation_part) - elapsed(f) - writing;
+}
+
+/* When the trainings must be done, on the clock of seconds_now(). */
+static double deadline(const fit *f)
+{
+    double left = f->plan.seconds * (1 - evaluation_part) - elapsed(f);
+    return f->plan.seconds > 0 ? seconds_now() + left : INFINITY;
 }
 
 static int make_plan(fit *f)
@@ -271,6 +279,7 @@ static int make_plan(fit *f)
     f->plan.source = must_copy(f->data.contrasts[FIT_SOURCE]);
     f->plan.target = must_copy(f->data.contrasts[FIT_TARGET]);
     f->plan.keep = must_copy(f->method);
+    f->plan.seconds = f->seconds;
     f->plan.seed = f->common.seed;
     int code = fit_data_frame(&f->data, &f->plan.preprocess);
     if (code == EXIT_OK)
@@ -412,6 +421,7 @@ static int run_plan(fit *f)
         .plan = &f->plan, .context = f->context, .folder = f->folder, .state = &f->state, .log = &f->log};
     int code = write_set(f);
     run.set = f->set;
+    run.deadline = deadline(f);
     if (code == EXIT_OK)
         code = train(f, &run);
     if (code == EXIT_OK)

@@ -36,7 +36,7 @@ fit=("$slmt" fit --source raw/t1 --target raw/t2 --threads 1)
 # plan_of EPOCHS: a plan with a network of a few weights
 plan_of() {
     cat <<PLAN
-{"slmt_fit_plan": 1, "source": "t1", "target": "t2", "keep": "auto", "seed": 3,
+{"slmt_fit_plan": 1, "source": "t1", "target": "t2", "keep": "auto", "seconds": 0, "seed": 3,
  "preprocess": {"crop": 64, "slices": "4:8", "image-size": 128},
  "validation": ["s03"], "test": ["s04", "s02"],
  "candidates": [{"method": "slmt-net", "options": {"preset": "tiny", "embed_dim": 8, "depth": 1, "num_heads": 2,
