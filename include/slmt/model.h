@@ -27,6 +27,18 @@ enum {
                                      (Han et al. 2024); the percentile fields are not used */
 };
 
+/** How the background of a volume is found, which is kept out of the range of intensities. \since 0.1 */
+enum {
+    SLMT_BACKGROUND_CORNER = 0, /**< every voxel that equals the corner voxel; it is not clipped, so that a
+                                   corner brighter than the head sets the range. Negative values become 0. The
+                                   rule of files that name none */
+    SLMT_BACKGROUND_SURFACE =
+        1 /**< the values of flat areas that fill the volume's surface, or lie far from all
+               others; they become 0. Negative values of the head keep their order, spikes
+               are clipped (docs/data.md). Where the background is 0 and the head is not
+               negative, results are those of SLMT_BACKGROUND_CORNER, bit for bit */
+};
+
 /** Which slices of a volume. \since 0.1 */
 enum {
     SLMT_CENTRE = -1 /**< of a crop's first index: in the middle */
@@ -45,7 +57,7 @@ typedef struct slmt_preprocess {
     double low_percentile;  /**< 0.2: intensities inside the head are clipped to these percentiles */
     double high_percentile; /**< 99.8 */
     int32_t scaling;        /**< SLMT_SCALE_PERCENTILES; how intensities become 0 to 1 */
-    int32_t reserved;       /**< 0 */
+    int32_t background;     /**< SLMT_BACKGROUND_SURFACE; how the background is found */
 } slmt_preprocess;
 
 /** One tensor of a model. \since 0.1 */

@@ -2,6 +2,7 @@
 /* dataset_mr.c - entry points of slmt/dataset.h for sets of MR volumes: their contrasts, subjects and slices.
  */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/dataset.h"
@@ -102,15 +103,25 @@ static status check_volumes(const char *subject, const slmt_volume *const *volum
     return first ? OK : fail(ERR_ARGUMENT, "subject %s: all volumes are NULL", subject);
 }
 
-static status add_volumes(slmt_dataset_writer *w, const slmt_volume *const *volumes)
+static status add_volume(slmt_dataset_writer *w, const char *subject, size_t field, const nifti_scan *scan)
 {
-    for (size_t i = 0; i < dataset_file_writer_fields(w->file); i++) {
-        if (!volumes[i])
-            continue;
-        const nifti_scan *scan = &volumes[i]->scan;
-        TRY(mr_set_append(&w->context->mem, w->file, &w->preprocess, i, i >= w->contrasts, scan->dims,
-                          scan->affine, scan->voxels));
-    }
+    const char *name = dataset_file_writer_field(w->file, field)->name;
+    int is_labels = field >= w->contrasts;
+    char what[RECORD_NAME_MAX + FIELD_NAME_MAX + 8];
+    intensity_facts facts;
+    snprintf(what, sizeof what, "%s: %s", subject, name);
+    status s = mr_set_append(&w->context->mem, w->file, &w->preprocess, field, is_labels, scan->dims,
+                             scan->affine, scan->voxels, &facts);
+    if (s != OK)
+        return fail_prefix(s, name);
+    return is_labels ? OK : intensity_warn(w->context, &facts, what);
+}
+
+static status add_volumes(slmt_dataset_writer *w, const char *subject, const slmt_volume *const *volumes)
+{
+    for (size_t i = 0; i < dataset_file_writer_fields(w->file); i++)
+        if (volumes[i])
+            TRY(add_volume(w, subject, i, &volumes[i]->scan));
     return dataset_file_end(w->file);
 }
 
@@ -127,7 +138,7 @@ static status add_subject(slmt_dataset_writer *writer, const slmt_record *r,
     TRY(check_volumes(r->id, volumes, dataset_file_writer_fields(writer->file)));
     status s = dataset_file_begin(writer->file, r);
     if (s == OK)
-        s = add_volumes(writer, volumes);
+        s = add_volumes(writer, r->id, volumes);
     if (s != OK)
         dataset_file_undo(writer->file);
     return s;

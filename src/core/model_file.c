@@ -32,6 +32,7 @@ static const field preprocess_fields[] = {
     INT32(slmt_preprocess, slice_count),    INT32(slmt_preprocess, image_size),
     INT32(slmt_preprocess, target_resize),  REAL(slmt_preprocess, low_percentile),
     REAL(slmt_preprocess, high_percentile), INT32(slmt_preprocess, scaling),
+    INT32(slmt_preprocess, background),
 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -441,7 +442,9 @@ static status get_description(const checkpoint *c, slmt_model *m)
 {
     slmt_preprocess p;
     preprocess_defaults(&p);
-    TRY(fields_get(c, "model/preprocess", preprocess_fields, COUNT(preprocess_fields), &p));
+    p.background = SLMT_BACKGROUND_CORNER; /* older files do not name the rule */
+    size_t n = COUNT(preprocess_fields) - !checkpoint_has(c, "model/preprocess", "background");
+    TRY(fields_get(c, "model/preprocess", preprocess_fields, n, &p));
     TRY(model_take_preprocess(m, &p));
     TRY(get_card(c, m));
     TRY(get_contrasts(c, m));

@@ -15,7 +15,8 @@ void preprocess_defaults(slmt_preprocess *p)
                            .image_size = 256,
                            .target_resize = SLMT_RESIZE_BILINEAR,
                            .low_percentile = 0.2,
-                           .high_percentile = 99.8};
+                           .high_percentile = 99.8,
+                           .background = SLMT_BACKGROUND_SURFACE};
 }
 
 static status check_range(const char *field, int32_t value, int32_t low, int32_t high)
@@ -35,6 +36,7 @@ status preprocess_check(const slmt_preprocess *p)
     TRY(check_range("image_size", p->image_size, 1, MAX_SIDE));
     TRY(check_range("target_resize", p->target_resize, SLMT_RESIZE_BILINEAR, SLMT_RESIZE_NEAREST));
     TRY(check_range("scaling", p->scaling, SLMT_SCALE_PERCENTILES, SLMT_SCALE_TWICE_P99));
+    TRY(check_range("background", p->background, SLMT_BACKGROUND_CORNER, SLMT_BACKGROUND_SURFACE));
     if (!(p->low_percentile >= 0 && p->low_percentile < p->high_percentile && p->high_percentile <= 100))
         return fail(
             ERR_ARGUMENT,

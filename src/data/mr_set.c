@@ -22,6 +22,7 @@ static const whole wholes[] = {
     {"image_size", offsetof(slmt_preprocess, image_size)},
     {"target_resize", offsetof(slmt_preprocess, target_resize)},
     {"scaling", offsetof(slmt_preprocess, scaling)},
+    {"background", offsetof(slmt_preprocess, background)}, /* older files have none: the corner's rule */
 };
 enum { WHOLES = sizeof wholes / sizeof *wholes, ATTRIBUTES = WHOLES + 3 }; /* and percentiles, importer */
 
@@ -69,7 +70,8 @@ status mr_set_add_labels(dataset_file_writer *w, const slmt_preprocess *p, const
 }
 
 status mr_set_append(mem *m, dataset_file_writer *w, const slmt_preprocess *p, size_t field, int is_labels,
-                     const int64_t dims[3], const double affine[16], const float *voxels)
+                     const int64_t dims[3], const double affine[16], const float *voxels,
+                     intensity_facts *facts)
 {
     float *pixels = NULL;
     int32_t *labels = NULL;
@@ -77,7 +79,7 @@ status mr_set_append(mem *m, dataset_file_writer *w, const slmt_preprocess *p, s
     if (is_labels)
         TRY(preprocess_labels(m, p, dims, affine, voxels, &labels, &count));
     else
-        TRY(preprocess_volume(m, p, dims, affine, voxels, &pixels, &count));
+        TRY(preprocess_volume(m, p, dims, affine, voxels, &pixels, &count, facts));
     int64_t shape[3] = {count, p->crop_size, p->crop_size};
     status s = dataset_file_append(w, field, shape, is_labels ? (const void *)labels : pixels);
     mem_give(m, labels);
@@ -97,8 +99,10 @@ static status read_preprocess(const dataset_file *f, slmt_preprocess *p)
     const char *at;
     const catalogue *c = dataset_file_source_at(f, &at);
     const catalogue_group *g = catalogue_find_group(c, at);
+    size_t older = !catalogue_find_attribute(c, g, "background");
     preprocess_defaults(p);
-    for (size_t i = 0; i < WHOLES; i++) {
+    p->background = SLMT_BACKGROUND_CORNER;
+    for (size_t i = 0; i < WHOLES - older; i++) {
         int32_t value;
         TRY(catalogue_int32(c, at, wholes[i].name, INT32_MIN, INT32_MAX, &value));
         memcpy((char *)p + wholes[i].offset, &value, sizeof value);
@@ -107,9 +111,10 @@ static status read_preprocess(const dataset_file *f, slmt_preprocess *p)
     TRY(catalogue_real(c, at, "high_percentile", &p->high_percentile));
     if (preprocess_check(p) != OK)
         return fail_prefix(ERR_SCHEMA, c->label);
-    if (g->attribute_count != ATTRIBUTES) /* version 1 has "contrasts" where version 2 has "importer" */
+    if (g->attribute_count !=
+        ATTRIBUTES - older) /* version 1 has "contrasts" where version 2 has "importer" */
         return fail(ERR_SCHEMA, "%s: /%s has %zu attributes, expected %d", c->label, at, g->attribute_count,
-                    ATTRIBUTES);
+                    (int)(ATTRIBUTES - older));
     return OK;
 }
 

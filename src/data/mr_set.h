@@ -6,6 +6,7 @@
 #define SLMT_DATA_MR_SET_H
 
 #include "core/dataset.h"
+#include "data/intensity.h"
 #include "io/dataset_file.h"
 #include "slmt/model.h"
 
@@ -17,9 +18,10 @@ status mr_set_start(dataset_file_writer *w, const slmt_preprocess *p, const char
 status mr_set_add_labels(dataset_file_writer *w, const slmt_preprocess *p, const char *name);
 
 /* Adds a volume, with dims and affine as in slmt_volume_create(), as the tensor of a field to the record that
- * has been begun; is_labels: as a label map. */
+ * has been begun; is_labels: as a label map. facts: as of preprocess_volume(), not of label maps. */
 status mr_set_append(mem *m, dataset_file_writer *w, const slmt_preprocess *p, size_t field, int is_labels,
-                     const int64_t dims[3], const double affine[16], const float *voxels);
+                     const int64_t dims[3], const double affine[16], const float *voxels,
+                     intensity_facts *facts);
 
 /* Returns 1 if the set was made from MR volumes. */
 int mr_set_is(const dataset_file *f);

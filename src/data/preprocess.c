@@ -64,142 +64,6 @@ void orient_from_canonical(const orient *o, const float *canonical, float *voxel
                 voxels[o->corner + x * o->stride[0] + y * o->stride[1] + z * o->stride[2]] = *canonical++;
 }
 
-/* ---- intensity ----
- *
- * A value of a given rank is found by counting, in two passes over the volume: upper 16 bits, then lower 16
- * bits of those that share the upper ones. No copy, no sorting, the same time whatever the values. */
-
-enum { BINS = 1 << 16 };
-
-/* Returns a key; keys are ordered like the floats. */
-static uint32_t key_of(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits ^ (bits >> 31 ? 0xFFFFFFFFu : 0x80000000u);
-}
-
-static float float_of(uint32_t key)
-{
-    uint32_t bits = key ^ (key >> 31 ? 0x80000000u : 0xFFFFFFFFu);
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-typedef struct ranking {
-    const float *voxels;
-    size_t count;
-    float corner;
-    uint64_t inside;         /* voxels that differ from the corner */
-    uint64_t *upper, *lower; /* [BINS] counts */
-} ranking;
-
-static void count_upper(ranking *r)
-{
-    memset(r->upper, 0, BINS * sizeof *r->upper);
-    r->inside = 0;
-    for (size_t i = 0; i < r->count; i++) {
-        if (r->voxels[i] != r->corner) {
-            r->upper[key_of(r->voxels[i]) >> 16]++;
-            r->inside++;
-        }
-    }
-}
-
-/* Returns the bin that holds the value of this rank; *rank becomes the rank within the bin. */
-static uint32_t find_bin(const uint64_t *bins, uint64_t *rank)
-{
-    uint32_t b = 0;
-    while (*rank >= bins[b])
-        *rank -= bins[b++];
-    return b;
-}
-
-static float value_at(ranking *r, uint64_t rank)
-{
-    uint32_t high = find_bin(r->upper, &rank);
-    memset(r->lower, 0, BINS * sizeof *r->lower);
-    for (size_t i = 0; i < r->count; i++) {
-        uint32_t key = key_of(r->voxels[i]);
-        if (key >> 16 == high && r->voxels[i] != r->corner)
-            r->lower[key & 0xFFFF]++;
-    }
-    return float_of(high << 16 | find_bin(r->lower, &rank));
-}
-
-static float percentile(ranking *r, double percent)
-{
-    double position = percent / 100 * (double)(r->inside - 1);
-    uint64_t rank = (uint64_t)position;
-    double weight = position - (double)rank, a = value_at(r, rank);
-    double b = rank + 1 < r->inside ? value_at(r, rank + 1) : a;
-    return (float)(a + (b - a) * weight);
-}
-
-static float clip(const intensity *s, float v)
-{
-    if (v == s->corner)
-        return v;
-    return v < s->low ? s->low : v > s->high ? s->high : v;
-}
-
-float intensity_apply(const intensity *scale, float value)
-{
-    float v = clip(scale, value) / scale->top;
-    return v > 0 ? v : 0;
-}
-
-static status measure(ranking *r, double low_percentile, double high_percentile, intensity *out)
-{
-    count_upper(r);
-    if (r->inside == 0)
-        return fail(ERR_ARGUMENT, "the volume is constant: every voxel is %g", r->corner);
-    *out = (intensity){.corner = r->corner, .top = r->corner};
-    out->low = percentile(r, low_percentile);
-    out->high = percentile(r, high_percentile);
-    for (size_t i = 0; i < r->count; i++)
-        out->top = fmaxf(out->top, clip(out, r->voxels[i]));
-    if (out->top <= 0)
-        return fail(ERR_ARGUMENT, "the volume has no positive value below its high percentile");
-    return OK;
-}
-
-static status measure_p99(ranking *r, intensity *out)
-{
-    count_upper(r);
-    float p99 = percentile(r, 99);
-    if (!(p99 > 0))
-        return fail(ERR_ARGUMENT,
-                    "the volume's 99th percentile is %g: less than a hundredth of its voxels are positive",
-                    p99);
-    *out = (intensity){.corner = r->corner, .low = 0, .high = 2 * p99, .top = 2 * p99};
-    return OK;
-}
-
-status intensity_measure_p99(mem *m, const float *voxels, size_t count, intensity *out)
-{
-    void *bins;
-    TRY(mem_array(m, 2 * BINS, sizeof(uint64_t), &bins));
-    ranking r = {.voxels = voxels, .count = count, .corner = NAN, .upper = bins}; /* no voxel is excluded */
-    r.lower = r.upper + BINS;
-    status s = measure_p99(&r, out);
-    mem_give(m, bins);
-    return s;
-}
-
-status intensity_measure(mem *m, const float *voxels, size_t count, float corner, double low_percentile,
-                         double high_percentile, intensity *out)
-{
-    void *bins;
-    TRY(mem_array(m, 2 * BINS, sizeof(uint64_t), &bins));
-    ranking r = {.voxels = voxels, .count = count, .corner = corner, .upper = bins};
-    r.lower = r.upper + BINS;
-    status s = measure(&r, low_percentile, high_percentile, out);
-    mem_give(m, bins);
-    return s;
-}
-
 /* ---- crop ---- */
 
 /* The position of the slices in the canonical volume. x and y may start before it and end after it. */
@@ -276,18 +140,13 @@ static void cut(const window *w, const intensity *scale, const float *voxels, fl
 }
 
 status preprocess_volume(mem *m, const slmt_preprocess *p, const int64_t dims[3], const double affine[16],
-                         const float *voxels, float **slices, int *count)
+                         const float *voxels, float **slices, int *count, intensity_facts *facts)
 {
     window w;
     intensity scale;
     void *out;
     TRY(place_window(p, dims, affine, &w));
-    size_t n = (size_t)(dims[0] * dims[1] * dims[2]);
-    if (p->scaling == SLMT_SCALE_TWICE_P99)
-        TRY(intensity_measure_p99(m, voxels, n, &scale));
-    else
-        TRY(intensity_measure(m, voxels, n, voxels[w.orient.corner], p->low_percentile, p->high_percentile,
-                              &scale));
+    TRY(intensity_find(m, p, voxels, dims, w.orient.corner, &scale, facts));
     size_t pixels = (size_t)w.size * (size_t)w.size;
     TRY(mem_array(m, (size_t)w.count, pixels * sizeof(float), &out));
     cut(&w, &scale, voxels, out);

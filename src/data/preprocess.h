@@ -9,6 +9,7 @@
 #define SLMT_DATA_PREPROCESS_H
 
 #include "core/preprocess_rules.h"
+#include "data/intensity.h"
 #include "lib/mem.h"
 
 /* ---- orientation ---- */
@@ -29,35 +30,16 @@ orient orient_from_affine(const int64_t dims[3], const double affine[16]);
 void orient_to_canonical(const orient *o, const float *voxels, float *canonical);
 void orient_from_canonical(const orient *o, const float *canonical, float *voxels);
 
-/* ---- intensity ---- */
-
-/* SLMT_SCALE_PERCENTILES: the head is every voxel that differs from the corner voxel. Its values are clipped
- * to its percentiles [low, high]; then all are divided by top, the maximum of the clipped volume. */
-typedef struct intensity {
-    float corner, low, high, top;
-} intensity;
-
-/* Percentiles interpolate linearly between ranks, as NumPy does. ERR_ARGUMENT: the volume is constant, or has
- * no positive value; ERR_MEMORY, ERR_LIMIT. */
-status intensity_measure(mem *m, const float *voxels, size_t count, float corner, double low_percentile,
-                         double high_percentile, intensity *out);
-
-/* SLMT_SCALE_TWICE_P99: low = 0, high = top = twice the 99th percentile of all voxels, and no corner.
- * ERR_ARGUMENT: that percentile is not above 0. */
-status intensity_measure_p99(mem *m, const float *voxels, size_t count, intensity *out);
-
-/* Returns a value in [0, 1]; a background or a percentile below 0 is mapped to 0. */
-float intensity_apply(const intensity *scale, float value);
-
 /* ---- the whole ---- */
 
 /* Returns how many slices a volume yields. ERR_ARGUMENT: too few slices, or the crop lies outside. */
 status preprocess_count(const slmt_preprocess *p, const int64_t dims[3], const double affine[16], int *count);
 
 /* *slices receives a block of m: [count][crop_size][crop_size], not yet resized; voxels outside the volume 0.
- * p has passed preprocess_check(). ERR_ARGUMENT as preprocess_count() and intensity_measure(). */
+ * p has passed preprocess_check(). facts: what is remarkable about the intensities; NULL: not wanted.
+ * ERR_ARGUMENT as preprocess_count() and intensity_find(). */
 status preprocess_volume(mem *m, const slmt_preprocess *p, const int64_t dims[3], const double affine[16],
-                         const float *voxels, float **slices, int *count);
+                         const float *voxels, float **slices, int *count, intensity_facts *facts);
 
 /* The same for a label map, whose values are not scaled. ERR_ARGUMENT also if a voxel is not a whole number
  * from -2^24 to 2^24. */

@@ -11,10 +11,13 @@ status volume_slices(const slmt_model *model, mem *m, const slmt_volume *source,
     const nifti_scan *scan = &source->scan;
     float *crops = NULL;
     void *to = NULL;
-    TRY(preprocess_volume(m, p, scan->dims, scan->affine, scan->voxels, &crops, count));
+    intensity_facts facts;
+    TRY(preprocess_volume(m, p, scan->dims, scan->affine, scan->voxels, &crops, count, &facts));
     size_t area = (size_t)p->crop_size * (size_t)p->crop_size,
            pixels = (size_t)p->image_size * (size_t)p->image_size;
-    status s = mem_array(m, (size_t)*count * pixels, sizeof(float), &to);
+    status s = intensity_warn(model->context, &facts, NULL);
+    if (s == OK)
+        s = mem_array(m, (size_t)*count * pixels, sizeof(float), &to);
     for (size_t i = 0; s == OK && i < (size_t)*count; i++)
         resize_bilinear(crops + i * area, p->crop_size, p->crop_size, (float *)to + i * pixels, p->image_size,
                         p->image_size);

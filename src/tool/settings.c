@@ -13,6 +13,8 @@ static const field_choice resizes[] = {
     {"bilinear", SLMT_RESIZE_BILINEAR}, {"nearest", SLMT_RESIZE_NEAREST}, {0}};
 static const field_choice scalings[] = {
     {"percentiles", SLMT_SCALE_PERCENTILES}, {"twice-p99", SLMT_SCALE_TWICE_P99}, {0}};
+static const field_choice backgrounds[] = {
+    {"surface", SLMT_BACKGROUND_SURFACE}, {"corner", SLMT_BACKGROUND_CORNER}, {0}};
 #define PREPROCESS(member) .offset = offsetof(slmt_preprocess, member)
 _Static_assert(offsetof(slmt_preprocess, slice_count) ==
                    offsetof(slmt_preprocess, slice_first) + sizeof(int32_t),
@@ -36,6 +38,10 @@ const field preprocess_fields[] = {
      "how intensities become 0 to 1: the head between two percentiles, or all voxels over twice their 99th "
      "percentile (the papers of SLMT-Net; of Seq2Seq)",
      FIELD_CHOICE, PREPROCESS(scaling), scalings},
+    {"background", "surface|corner",
+     "what is kept out of the range of intensities: the values that fill the volume's surface, or the corner "
+     "voxel's, as the paper's code does",
+     FIELD_CHOICE, PREPROCESS(background), backgrounds},
     {0}};
 
 const char *settings_difference(const field *fields, const void *one, const void *other)

@@ -69,6 +69,8 @@ int main(void)
     printf("constant SLMT_RESIZE_NEAREST %lld\n", (long long)SLMT_RESIZE_NEAREST);
     printf("constant SLMT_SCALE_PERCENTILES %lld\n", (long long)SLMT_SCALE_PERCENTILES);
     printf("constant SLMT_SCALE_TWICE_P99 %lld\n", (long long)SLMT_SCALE_TWICE_P99);
+    printf("constant SLMT_BACKGROUND_CORNER %lld\n", (long long)SLMT_BACKGROUND_CORNER);
+    printf("constant SLMT_BACKGROUND_SURFACE %lld\n", (long long)SLMT_BACKGROUND_SURFACE);
     printf("constant SLMT_CENTRE %lld\n", (long long)SLMT_CENTRE);
     printf("constant SLMT_DEFINITION_VOLUME %lld\n", (long long)SLMT_DEFINITION_VOLUME);
     printf("constant SLMT_DEFINITION_SLICE %lld\n", (long long)SLMT_DEFINITION_SLICE);
@@ -183,7 +185,7 @@ int main(void)
     printf("field slmt_preprocess low_percentile %zu %zu\n", offsetof(slmt_preprocess, low_percentile), sizeof(((slmt_preprocess *)0)->low_percentile));
     printf("field slmt_preprocess high_percentile %zu %zu\n", offsetof(slmt_preprocess, high_percentile), sizeof(((slmt_preprocess *)0)->high_percentile));
     printf("field slmt_preprocess scaling %zu %zu\n", offsetof(slmt_preprocess, scaling), sizeof(((slmt_preprocess *)0)->scaling));
-    printf("field slmt_preprocess reserved %zu %zu\n", offsetof(slmt_preprocess, reserved), sizeof(((slmt_preprocess *)0)->reserved));
+    printf("field slmt_preprocess background %zu %zu\n", offsetof(slmt_preprocess, background), sizeof(((slmt_preprocess *)0)->background));
     printf("struct slmt_tensor_info %zu\n", sizeof(slmt_tensor_info));
     printf("field slmt_tensor_info struct_size %zu %zu\n", offsetof(slmt_tensor_info, struct_size), sizeof(((slmt_tensor_info *)0)->struct_size));
     printf("field slmt_tensor_info rank %zu %zu\n", offsetof(slmt_tensor_info, rank), sizeof(((slmt_tensor_info *)0)->rank));

@@ -393,7 +393,7 @@ static void check_crop(const int64_t dims[3], slmt_preprocess p, int64_t x0, int
     float *v = numbered(n), *slices, *back = floats(n);
     int got;
     assert_int_equal(preprocess_check(&p), OK);
-    assert_int_equal(preprocess_volume(&counted, &p, dims, lps, v, &slices, &got), OK);
+    assert_int_equal(preprocess_volume(&counted, &p, dims, lps, v, &slices, &got, NULL), OK);
     assert_int_equal(got, count);
     const float *s = slices;
     for (int64_t z = p.slice_first; z < p.slice_first + count; z++)
@@ -442,7 +442,7 @@ static void the_way_back_turns_slices_into_the_orientation_of_the_file(void **st
     (void)state;
     v[0] = 300;
     v[0 + 5 * (5 + 6 * 6)] = 0; /* the canonical corner: farthest along right and front */
-    assert_int_equal(preprocess_volume(&counted, &p, dims, affine, v, &slices, &count), OK);
+    assert_int_equal(preprocess_volume(&counted, &p, dims, affine, v, &slices, &count, NULL), OK);
     assert_int_equal(count, 5);
     assert_int_equal(preprocess_restore(&counted, &p, dims, affine, slices, back), OK);
     for (int i = 0; i < 210; i++)
@@ -854,7 +854,7 @@ static void running_out_of_memory_leaves_nothing_behind(void **state)
         scarce s = {tries};
         mem m_scarce;
         mem_init(&m_scarce, scarce_alloc, scarce_free, &s, 0);
-        first = preprocess_volume(&m_scarce, &p, dims, lps, v, &slices, &count);
+        first = preprocess_volume(&m_scarce, &p, dims, lps, v, &slices, &count, NULL);
         if (first == OK) {
             s.left = tries;
             second = preprocess_restore(&m_scarce, &p, dims, lps, slices, back);

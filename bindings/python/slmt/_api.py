@@ -98,6 +98,10 @@ SLMT_RESIZE_NEAREST = 1  # source index floor(i * in / out)
 SLMT_SCALE_PERCENTILES = 0  # the head clipped to two percentiles, over its maximum (Li et al. 2023)
 SLMT_SCALE_TWICE_P99 = 1  # clipped to 0 and twice the 99th percentile of all voxels, over that (Han et al. 2024); the percentile fields are not used
 
+# How the background of a volume is found, which is kept out of the range of intensities.
+SLMT_BACKGROUND_CORNER = 0  # every voxel that equals the corner voxel; it is not clipped, so that a corner brighter than the head sets the range. Negative values become 0. The rule of files that name none
+SLMT_BACKGROUND_SURFACE = 1
+
 # Which slices of a volume.
 SLMT_CENTRE = -1  # of a crop's first index: in the middle
 
@@ -336,7 +340,7 @@ class slmt_preprocess(Structure):
         ("low_percentile", c_double),  # 0.2: intensities inside the head are clipped to these percentiles
         ("high_percentile", c_double),  # 99.8
         ("scaling", c_int32),  # SLMT_SCALE_PERCENTILES; how intensities become 0 to 1
-        ("reserved", c_int32),  # 0
+        ("background", c_int32),  # SLMT_BACKGROUND_SURFACE; how the background is found
     ]
 
 

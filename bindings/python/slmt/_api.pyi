@@ -70,6 +70,8 @@ SLMT_RESIZE_BILINEAR: Final = 0
 SLMT_RESIZE_NEAREST: Final = 1
 SLMT_SCALE_PERCENTILES: Final = 0
 SLMT_SCALE_TWICE_P99: Final = 1
+SLMT_BACKGROUND_CORNER: Final = 0
+SLMT_BACKGROUND_SURFACE: Final = 1
 SLMT_CENTRE: Final = -1
 SLMT_DEFINITION_VOLUME: Final = 1
 SLMT_DEFINITION_SLICE: Final = 2
@@ -209,7 +211,7 @@ class slmt_preprocess(Structure):
     low_percentile: float
     high_percentile: float
     scaling: int
-    reserved: int
+    background: int
 
 class slmt_tensor_info(Structure):
     struct_size: int

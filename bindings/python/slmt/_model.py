@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from slmt._session import Session
 
 RESIZES = {"bilinear": _api.SLMT_RESIZE_BILINEAR, "nearest": _api.SLMT_RESIZE_NEAREST}
+_BACKGROUNDS = {"corner": _api.SLMT_BACKGROUND_CORNER, "surface": _api.SLMT_BACKGROUND_SURFACE}
 _SCALINGS = {"percentiles": _api.SLMT_SCALE_PERCENTILES, "twice-p99": _api.SLMT_SCALE_TWICE_P99}
 
 
@@ -41,6 +42,7 @@ class Preprocess:
     low_percentile: float = 0.2  # intensities inside the head are clipped to these percentiles
     high_percentile: float = 99.8
     scaling: str = "percentiles"  # or "twice-p99": clipped to 0 and twice the 99th percentile (Han et al.)
+    background: str = "surface"  # or "corner": what is kept out of the range, by the surface or the corner voxel
 
     def changed(self, changes: Mapping[str, Value]) -> "Preprocess":
         """A copy with other values, given by name as texts and numbers; choices also by the library's number."""
@@ -49,7 +51,7 @@ class Preprocess:
             kinds = {field.name: field.type for field in fields(self)}
             if name not in kinds:
                 raise ArgumentError(f"there is no preprocessing option {name}; there are {', '.join(kinds)}")
-            codes = {"target_resize": RESIZES, "scaling": _SCALINGS}.get(name)
+            codes = {"target_resize": RESIZES, "scaling": _SCALINGS, "background": _BACKGROUNDS}.get(name)
             if codes and not isinstance(value, str):
                 known[name] = next((word for word, code in codes.items() if code == value), f"{value:g}")
             elif not codes and isinstance(value, str):
@@ -68,6 +70,7 @@ class Preprocess:
                 setattr(struct, field.name, getattr(self, field.name))
         struct.target_resize = choice("target_resize", self.target_resize, RESIZES)
         struct.scaling = choice("scaling", self.scaling, _SCALINGS)
+        struct.background = choice("background", self.background, _BACKGROUNDS)
         return struct
 
     @classmethod

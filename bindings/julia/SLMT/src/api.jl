@@ -93,6 +93,10 @@ const SLMT_RESIZE_NEAREST = Int32(1)  # source index floor(i * in / out)
 const SLMT_SCALE_PERCENTILES = Int32(0)  # the head clipped to two percentiles, over its maximum (Li et al. 2023)
 const SLMT_SCALE_TWICE_P99 = Int32(1)  # clipped to 0 and twice the 99th percentile of all voxels, over that (Han et al. 2024); the percentile fields are not used
 
+# How the background of a volume is found, which is kept out of the range of intensities.
+const SLMT_BACKGROUND_CORNER = Int32(0)  # every voxel that equals the corner voxel; it is not clipped, so that a corner brighter than the head sets the range. Negative values become 0. The rule of files that name none
+const SLMT_BACKGROUND_SURFACE = Int32(1)
+
 # Which slices of a volume.
 const SLMT_CENTRE = Int32(-1)  # of a crop's first index: in the middle
 
@@ -323,7 +327,7 @@ struct slmt_preprocess
     low_percentile::Cdouble  # 0.2: intensities inside the head are clipped to these percentiles
     high_percentile::Cdouble  # 99.8
     scaling::Int32  # SLMT_SCALE_PERCENTILES; how intensities become 0 to 1
-    reserved::Int32  # 0
+    background::Int32  # SLMT_BACKGROUND_SURFACE; how the background is found
 end
 
 @doc raw"""
