@@ -18,8 +18,11 @@
 #include "paths.h"
 #include "report.h"
 #include "sequences.h"
+#include "sidecar.h"
+#include "volume_name.h"
 
 enum { MOST_INPUTS = 1 << 20 };
+enum { SIDECAR_OFF, SIDECAR_ON, SIDECAR_AUTO };
 
 typedef struct synthesis {
     const char *model_path;
@@ -27,6 +30,8 @@ typedef struct synthesis {
     const char *from;
     const char *to;
     const char *out;
+    const char *suffix;
+    int32_t sidecars; /* SIDECAR_... */
     int32_t batch;
     common common;
     report report;
@@ -36,10 +41,14 @@ typedef struct synthesis {
     slmt_session *session;
     slmt_profile *profile;
     journal log;
+    sidecar sidecar;
     progress bar;
     size_t done;
     size_t failures;
 } synthesis;
+
+static const field_choice sidecar_choices[] = {
+    {"auto", SIDECAR_AUTO}, {"on", SIDECAR_ON}, {"off", SIDECAR_OFF}, {0}};
 
 #define SYNTHESIS(member) .offset = offsetof(synthesis, member)
 static const field synthesis_fields[] = {
@@ -53,17 +62,51 @@ static const field synthesis_fields[] = {
      "where to write: for one input file a .nii or .nii.gz file; else a folder, made if "
      "missing, whose files are named like the inputs",
      FIELD_TEXT, SYNTHESIS(out), .flags = FIELD_REQUIRED},
+    {"suffix", "TEXT", "put behind the names of results in a folder, such as _t2", FIELD_TEXT,
+     SYNTHESIS(suffix)},
+    {"sidecar", "auto|on|off",
+     "write NAME.json beside a result: model, source, digests, versions, not for diagnosis; auto: beside one "
+     "result that --out names, on: in a folder too",
+     FIELD_CHOICE, SYNTHESIS(sidecars), sidecar_choices},
     {"batch", "N", "slices computed together, at most", FIELD_INT, SYNTHESIS(batch)},
     {0}};
 
 static const char doc[] = "Make the target contrast of volumes, or with --to one of those that the model can "
-                          "make. INPUT is a NIfTI file or a folder of them "
-                          "(.nii, .nii.gz). The result "
+                          "make. INPUT is a NIfTI or MGH file, one volume of it "
+                          "(scan.nii.gz[2], from 0 on), or a folder of scans. The result "
                           "lies on the input's own grid with values from 0 to 1; outside the crop and the "
                           "slices that the model was "
                           "trained on it is 0.";
 
 /* ---- which file goes where ---- */
+
+static bool same_file(const char *a, const char *b)
+{
+    struct stat one, other;
+    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
+           one.st_ino == other.st_ino;
+}
+
+/* Results of an earlier run in the inputs' own folder are told by the suffix; they are no inputs. */
+static void leave_results(synthesis *s, const char *folder, size_t first)
+{
+    size_t kept = first;
+    if (!s->suffix || !*s->suffix || !same_file(folder, s->out))
+        return;
+    for (size_t i = first; i < s->inputs.count; i++) {
+        char *id = volume_id(s->inputs.items[i]);
+        size_t n = strlen(id), k = strlen(s->suffix);
+        if (n > k && strcmp(id + n - k, s->suffix) == 0)
+            free(s->inputs.items[i]);
+        else
+            s->inputs.items[kept++] = s->inputs.items[i];
+        free(id);
+    }
+    if (kept < s->inputs.count)
+        say("%s: %zu files that end in %s are taken for earlier results", folder, s->inputs.count - kept,
+            s->suffix);
+    s->inputs.count = kept;
+}
 
 static int find_inputs(synthesis *s, char *const *inputs, size_t count)
 {
@@ -74,26 +117,13 @@ static int find_inputs(synthesis *s, char *const *inputs, size_t count)
         else if (!path_list_add_folder(&s->inputs, inputs[i]))
             return fail_with(EXIT_DATA, "%s: %s", inputs[i], strerror(errno));
         else if (s->inputs.count == before)
-            return fail_with(EXIT_DATA, "%s: no .nii or .nii.gz file in it", inputs[i]);
+            return fail_with(EXIT_DATA, "%s: there is no scan in it", inputs[i]);
+        else
+            leave_results(s, inputs[i], before);
     }
+    if (s->inputs.count == 0)
+        return fail_with(EXIT_DATA, "there is no input that is not an earlier result");
     return EXIT_OK;
-}
-
-static char *output_in_folder(const char *folder, const char *input)
-{
-    if (is_nifti_name(input))
-        return must_format("%s/%s", folder, file_name(input));
-    char *id = volume_id(input);
-    char *path = must_format("%s/%s.nii.gz", folder, id);
-    free(id);
-    return path;
-}
-
-static bool same_file(const char *a, const char *b)
-{
-    struct stat one, other;
-    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
-           one.st_ino == other.st_ino;
 }
 
 static int compare(const void *a, const void *b)
@@ -101,15 +131,11 @@ static int compare(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* No output may overwrite an input or another output. */
-static int check_outputs(const synthesis *s)
+/* Complains if a file is named twice. */
+static int check_once(char *const *names, size_t count)
 {
-    size_t count = s->outputs.count;
-    for (size_t i = 0; i < count; i++)
-        if (same_file(s->inputs.items[i], s->outputs.items[i]))
-            return fail_with(EXIT_USAGE, "%s: input and output are the same file", s->inputs.items[i]);
     char **sorted = must_alloc(count, sizeof *sorted);
-    memcpy(sorted, s->outputs.items, count * sizeof *sorted);
+    memcpy(sorted, names, count * sizeof *sorted);
     qsort(sorted, count, sizeof *sorted, compare);
     int code = EXIT_OK;
     for (size_t i = 1; i < count && code == EXIT_OK; i++)
@@ -119,21 +145,73 @@ static int check_outputs(const synthesis *s)
     return code;
 }
 
+/* No output may overwrite an input or another output. */
+static int check_outputs(const synthesis *s)
+{
+    for (size_t i = 0; i < s->outputs.count; i++) {
+        char *number, *input = volume_file(s->inputs.items[i], &number);
+        bool same = same_file(input, s->outputs.items[i]);
+        free(number);
+        free(input);
+        if (same)
+            return fail_with(EXIT_USAGE, "%s: input and output are the same file", s->inputs.items[i]);
+    }
+    return check_once(s->outputs.items, s->outputs.count);
+}
+
+static bool is_other_output(const synthesis *s, const char *path)
+{
+    const char *others[] = {s->common.log, s->report.trace};
+    for (size_t i = 0; i < 2; i++)
+        if (others[i] && (strcmp(others[i], path) == 0 || same_file(others[i], path)))
+            return true;
+    return false;
+}
+
+static int check_sidecars(const synthesis *s)
+{
+    path_list paths = {0};
+    int code = EXIT_OK;
+    for (size_t i = 0; i < s->outputs.count && code == EXIT_OK; i++) {
+        char *path = sidecar_path(s->outputs.items[i]);
+        path_list_add(&paths, path);
+        code = is_other_output(s, path) ? fail_with(EXIT_USAGE, "%s: is another output of this run", path)
+                                        : sidecar_may_replace(path);
+    }
+    if (code == EXIT_OK)
+        code = check_once(paths.items, paths.count);
+    path_list_free(&paths);
+    return code;
+}
+
+static int check_folder(const synthesis *s)
+{
+    if (s->suffix && strchr(s->suffix, '/'))
+        return fail_with(EXIT_USAGE, "--suffix: '%s' would be in another folder", s->suffix);
+    if (mkdir(s->out, 0777) != 0 && errno != EEXIST)
+        return fail_with(EXIT_DATA, "%s: %s", s->out, strerror(errno));
+    if (!is_folder(s->out))
+        return fail_with(EXIT_USAGE, "%s: is neither a folder nor a .nii or .nii.gz name for one file",
+                         s->out);
+    return EXIT_OK;
+}
+
 static int name_outputs(synthesis *s, const command_line *line)
 {
-    bool one_file = line->input_count == 1 && !is_folder(line->inputs[0]);
-    if (one_file && is_nifti_name(s->out) && !is_folder(s->out)) {
-        path_list_add(&s->outputs, must_copy(s->out));
-    } else {
-        if (mkdir(s->out, 0777) != 0 && errno != EEXIST)
-            return fail_with(EXIT_DATA, "%s: %s", s->out, strerror(errno));
-        if (!is_folder(s->out))
-            return fail_with(EXIT_USAGE, "%s: is neither a folder nor a .nii or .nii.gz name for one file",
-                             s->out);
-        for (size_t i = 0; i < s->inputs.count; i++)
-            path_list_add(&s->outputs, output_in_folder(s->out, s->inputs.items[i]));
-    }
-    return check_outputs(s);
+    bool named =
+        line->input_count == 1 && !is_folder(line->inputs[0]) && is_nifti_name(s->out) && !is_folder(s->out);
+    if (named && s->suffix)
+        return fail_with(EXIT_USAGE, "--suffix: is for results in a folder; --out names this one");
+    int code = named ? EXIT_OK : check_folder(s);
+    for (size_t i = 0; i < s->inputs.count && code == EXIT_OK; i++)
+        path_list_add(&s->outputs,
+                      named ? must_copy(s->out)
+                            : volume_result(s->out, s->inputs.items[i], s->suffix ? s->suffix : ""));
+    if (s->sidecars == SIDECAR_AUTO)
+        s->sidecars = named ? SIDECAR_ON : SIDECAR_OFF;
+    if (code == EXIT_OK)
+        code = check_outputs(s);
+    return code == EXIT_OK && s->sidecars ? check_sidecars(s) : code;
 }
 
 /* ---- the work ---- */
@@ -235,6 +313,12 @@ static void log_file(synthesis *s, size_t index, int code)
     journal_write(&s->log, event);
 }
 
+/* What the inputs are, as far as it is known; NULL: it is not. */
+static const char *source_contrast(const synthesis *s)
+{
+    return s->from ? s->from : slmt_model_card(slmt_session_model(s->session), "source_contrast");
+}
+
 static int synthesize_file(synthesis *s, const char *input, const char *output)
 {
     slmt_volume *source = NULL;
@@ -251,6 +335,8 @@ static int synthesize_file(synthesis *s, const char *input, const char *output)
         code = fail(status, "%s", input);
     else if ((status = slmt_volume_write(target, output)) != SLMT_OK)
         code = fail(status, "%s", output);
+    else
+        code = sidecar_write(&s->sidecar, input, source_contrast(s), output);
     progress_end();
     warn_about(NULL);
     slmt_volume_free(source);
@@ -287,6 +373,9 @@ static int synthesize(synthesis *s, const command_line *line)
         code = open_session(s);
     if (code == EXIT_OK)
         code = name_outputs(s, line);
+    if (code == EXIT_OK && s->sidecars)
+        code = sidecar_open(&s->sidecar, s->session, s->model_path, s->to, s->batch,
+                            weights_name(s->common.weights));
     if (code == EXIT_OK)
         code = journal_open(&s->log, s->common.log, false);
     return code == EXIT_OK ? synthesize_files(s) : code;
@@ -294,7 +383,7 @@ static int synthesize(synthesis *s, const command_line *line)
 
 int command_synthesize(int argc, char **argv)
 {
-    synthesis s = {.batch = 1, .common.weights = SLMT_WEIGHTS_STORED};
+    synthesis s = {.batch = 1, .sidecars = SIDECAR_AUTO, .common.weights = SLMT_WEIGHTS_STORED};
     const option_group groups[] = {{"Files and run:", synthesis_fields, &s}, {"", weights_fields, &s.common},
                                    {"Common:", common_fields, &s.common},    {"", log_fields, &s.common},
                                    {"", report_fields, &s.report},           {0}};
@@ -307,6 +396,7 @@ int command_synthesize(int argc, char **argv)
     int code = synthesize(&s, &line);
     int report_code = report_close(&s.report, s.profile);
     int log_code = journal_close(&s.log);
+    sidecar_close(&s.sidecar);
     slmt_session_free(s.session);
     slmt_context_free(s.context);
     path_list_free(&s.inputs);
