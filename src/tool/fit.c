@@ -16,6 +16,7 @@
 #include "fit_train.h"
 #include "journal.h"
 #include "must.h"
+#include "outputs.h"
 
 static const char doc[] = "Make a model from scans: look at them, plan sizes and epochs for the time and "
                           "memory there is, train SLMT-Net in "
@@ -138,6 +139,19 @@ static int run_plan(fit *f)
     return code == EXIT_OK ? report(f, &run) : code;
 }
 
+/* No file that is written, named on the line or not, may be a scan. */
+static int check_files(const fit *f)
+{
+    path_list inputs = fit_data_files(&f->data), outputs = {0};
+    if (!f->report)
+        path_list_add(&outputs, must_copy(f->report_path));
+    path_list_add(&outputs, must_copy(f->set_path));
+    int code = outputs_check_files(f->line, &inputs, &outputs);
+    path_list_free(&inputs);
+    path_list_free(&outputs);
+    return code;
+}
+
 static int open_work(fit *f)
 {
     /* a plan that lies there may have been changed by hand: it is not written over */
@@ -170,6 +184,8 @@ static int fit_all(fit *f)
     fit_notes_begin(&f->notes, &f->log);
     if (code == EXIT_OK)
         code = fit_data_find(&f->data, &f->places);
+    if (code == EXIT_OK)
+        code = check_files(f);
     if (code == EXIT_OK)
         code = open_work(f);
     if (code == EXIT_OK)

@@ -51,20 +51,21 @@ static bool set_time(void *target, const char *text, char reason[FIELD_REASON])
 
 #define FIT(member) .offset = offsetof(fit, member)
 const field fit_fields[] = {
-    {"source", "[NAME=]PLACE",
+    {"source", "[NAME=]SCANS",
      "scans of the contrast to start from: a folder, a pattern such as 'scans/*/*_T1w.nii.gz' whose first "
      "star is the "
      "subject, or what else `slmt prepare' takes",
-     FIELD_TEXT, FIT(places.source), .flags = FIELD_REQUIRED},
-    {"target", "[NAME=]PLACE", "scans of the contrast to make, likewise", FIELD_TEXT, FIT(places.target),
-     .flags = FIELD_REQUIRED},
-    {"extra", "NAME=PLACE",
+     FIELD_TEXT, FIT(places.source), .flags = FIELD_REQUIRED | FIELD_INPUT | FIELD_NAMED},
+    {"target", "[NAME=]SCANS", "scans of the contrast to make, likewise", FIELD_TEXT, FIT(places.target),
+     .flags = FIELD_REQUIRED | FIELD_INPUT | FIELD_NAMED},
+    {"extra", "NAME=SCANS",
      "more scans of a contrast, of subjects who lack the other one: for pre-training; can be given more than "
      "once",
-     FIELD_CUSTOM, .set = set_extra},
+     FIELD_CUSTOM, .set = set_extra, .flags = FIELD_INPUT | FIELD_NAMED},
     {"out", "MODEL", "the model to write; the work is kept beside it in the folder MODEL.fit", FIELD_TEXT,
-     FIT(out), .flags = FIELD_REQUIRED},
-    {"report", "FILE", "the report to write; default: MODEL with the ending .html", FIELD_TEXT, FIT(report)},
+     FIT(out), .flags = FIELD_REQUIRED | FIELD_OUTPUT, .endings = ".h5 .hdf5"},
+    {"report", "FILE", "the report to write; default: MODEL with the ending .html", FIELD_TEXT, FIT(report),
+     .flags = FIELD_OUTPUT, .endings = ".html .htm"},
     {"time", "TIME", "how long all of it may take, such as 30m or 2h; default: 1h", FIELD_CUSTOM,
      .set = set_time},
     {"memory", "SIZE", "memory that a training may take, such as 8G; 0: three quarters of what is free",
@@ -73,7 +74,7 @@ const field fit_fields[] = {
      "the method whose model is kept; auto: the one that does best on the validation subjects", FIELD_TEXT,
      FIT(method)},
     {"plan", "FILE", "follow this plan, which an earlier fit has written, instead of making one", FIELD_TEXT,
-     FIT(plan_in)},
+     FIT(plan_in), .flags = FIELD_INPUT},
     {"plan-only", NULL, "write the plan to MODEL.fit/plan.json, and stop", FIELD_FLAG, FIT(plan_only)},
     {"validation-fraction", "PART", "part of the persons that the models are compared on", FIELD_REAL,
      FIT(validation_part)},
@@ -134,10 +135,8 @@ int fit_check_options(const fit *f)
     if (strcmp(f->method, "auto") != 0 && !fit_knows(f->method))
         return fail_with(EXIT_USAGE, "--method: fit has no recipe for '%s'; it has%s%s, and auto", f->method,
                          fit_knows("slmt-net") ? " slmt-net" : "", fit_knows("unet") ? " unet" : "");
-    const char *const outputs[] = {f->out, f->report_path};
-    for (size_t i = 0; i < 2; i++)
-        if (!can_write(outputs[i]))
-            return fail_with(EXIT_DATA, "%s: %s", outputs[i], strerror(errno));
+    if (!can_write(f->report_path))
+        return fail_with(EXIT_DATA, "%s: %s", f->report_path, strerror(errno));
     return EXIT_OK;
 }
 
