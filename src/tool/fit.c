@@ -180,12 +180,12 @@ static int fit_all(fit *f)
     if (code == EXIT_OK)
         code = fit_check_options(f);
     if (code == EXIT_OK)
-        code = journal_open(&f->log, f->common.log, false);
-    fit_notes_begin(&f->notes, &f->log);
-    if (code == EXIT_OK)
         code = fit_data_find(&f->data, &f->places);
     if (code == EXIT_OK)
         code = check_files(f);
+    if (code == EXIT_OK)
+        code = journal_open(&f->log, f->common.log, false);
+    fit_notes_begin(&f->notes, &f->log); /* those that there were, too */
     if (code == EXIT_OK)
         code = open_work(f);
     if (code == EXIT_OK)
