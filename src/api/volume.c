@@ -8,6 +8,7 @@
 #include "core/structs.h"
 #include "data/image_metrics.h"
 #include "data/metrics.h"
+#include "data/scan_place.h"
 #include "io/nifti.h"
 
 /* ---- making ---- */
@@ -103,6 +104,27 @@ void slmt_volume_affine(const slmt_volume *volume, double affine[16])
 const float *slmt_volume_voxels(const slmt_volume *volume)
 {
     return volume ? volume->scan.voxels : NULL;
+}
+
+slmt_status slmt_volume_geometry(const slmt_volume *volume, const slmt_preprocess *preprocess,
+                                 slmt_geometry *geometry)
+{
+    slmt_preprocess p;
+    slmt_geometry found = {.struct_size = sizeof found};
+    scan_geometry one;
+    background back;
+    REQUIRE(volume);
+    REQUIRE(geometry);
+    preprocess_defaults(&p);
+    if (preprocess)
+        TRY(struct_read(&p, sizeof p, preprocess, "slmt_preprocess"));
+    TRY(preprocess_check(&p));
+    mem *m = &volume->context->mem;
+    const nifti_scan *s = &volume->scan;
+    TRY(background_find(m, s->voxels, s->dims, orient_from_affine(s->dims, s->affine).corner, &back, NULL));
+    TRY(scan_place_measure(m, &p, s->dims, s->affine, s->voxels, &back, &one));
+    geometry_add(&found, &one);
+    return struct_write(geometry, &found, sizeof found, "slmt_geometry");
 }
 
 slmt_status slmt_volume_write(const slmt_volume *volume, const char *path)

@@ -14,6 +14,7 @@ struct slmt_trainer {
     uint64_t steps_in_epoch, total_steps; /* of the set last run; 0 before */
     void *samples[METHOD_PORTS];          /* room for one batch of inputs, in slmt_trainer_run() */
     atomic_int cancel;
+    int told_of_geometry; /* what it had to say of the set's volumes */
 };
 
 /* A trainer whose states and step are those of a fresh one. */
