@@ -58,8 +58,9 @@ typedef struct slmt_field {
 typedef struct slmt_record {
     uint32_t struct_size; /**< sizeof(slmt_record), set by the caller */
     int32_t split;        /**< SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION */
-    const char *id;       /**< 1 to 128 letters, digits, '-', '_', '.'; not "." or ".." */
-    const char *group;    /**< the subject it was taken from; a name of the same form */
+    const char *id;    /**< 1 to 255 bytes of UTF-8 without '/', control characters, line separators and marks
+                            of writing direction; not "." or ".." */
+    const char *group; /**< the subject it was taken from; a name of the same form */
 } slmt_record;
 
 /**
@@ -303,7 +304,7 @@ SLMT_API slmt_status slmt_dataset_writer_add_labels(slmt_dataset_writer *writer,
  * stay.
  *
  * @param writer   from slmt_dataset_writer_create_mr()
- * @param subject  a name new to this set: 1 to 128 letters, digits, '-', '_', '.'
+ * @param subject  a name new to this set, of the form of slmt_record's id
  * @param volumes  one for each contrast, then one for each field of labels, NULL where missing; those present
  *                 have equal grids; labels are whole numbers from -2^24 to 2^24
  * @param split    SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
@@ -332,13 +333,28 @@ SLMT_API slmt_status slmt_dataset_writer_any_spacing(slmt_dataset_writer *writer
  *
  * @param dataset   not NULL
  * @param split     SLMT_SPLIT_ALL, or one part of the set
- * @param geometry  struct_size set by the caller; filled; `volumes` is 0 where the set does not know, as of an
- *                  older file, or the split has no subject
+ * @param geometry  struct_size set by the caller; filled; `volumes` is 0 where the set does not know, as of
+ * an older file, or the split has no subject
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the set was not made from MR volumes)
  * @threads any thread
  * \since 0.1
  */
-SLMT_API slmt_status slmt_dataset_geometry(const slmt_dataset *dataset, int32_t split, slmt_geometry *geometry);
+SLMT_API slmt_status slmt_dataset_geometry(const slmt_dataset *dataset, int32_t split,
+                                           slmt_geometry *geometry);
+
+/**
+ * Preprocess a subject's volumes and add them, as slmt_dataset_writer_add() does, and say whose they are: two
+ * sessions of one person are two subjects of one group.
+ *
+ * @param writer   from slmt_dataset_writer_create_mr()
+ * @param subject  an id that is new to the set, its group (the person; NULL: the id) and its split
+ * @param volumes  as for slmt_dataset_writer_add()
+ * @return as slmt_dataset_writer_add()
+ * @threads one thread at a time
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_dataset_writer_add_subject(slmt_dataset_writer *writer, const slmt_record *subject,
+                                                     const slmt_volume *const *volumes);
 
 /**
  * The preprocessing that the slices of a set of MR volumes went through.

@@ -67,9 +67,9 @@ enum {
     SLMT_SPACING_ANY = 2       /**< what they are: crop and slices are counted in their voxels */
 };
 
-/** Sizes and places of volumes, in millimetres along x (to the left), y (to the back), z (up): of one volume, or
- *  the ranges of those in a training set, or that a model was trained on. Sizes are the same when they differ
- *  by 2 % at most. The head is what is not background. \since 0.1 */
+/** Sizes and places of volumes, in millimetres along x (to the left), y (to the back), z (up): of one volume,
+ * or the ranges of those in a training set, or that a model was trained on. Sizes are the same when they
+ * differ by 2 % at most. The head is what is not background. \since 0.1 */
 typedef struct slmt_geometry {
     uint32_t struct_size;    /**< sizeof(slmt_geometry), set by the caller */
     int32_t volumes;         /**< how many; 0: nothing is known, all other fields are 0 */
@@ -250,8 +250,8 @@ SLMT_API slmt_status slmt_model_get_preprocess(const slmt_model *model, slmt_pre
 SLMT_API slmt_status slmt_model_set_preprocess(slmt_model *model, const slmt_preprocess *preprocess);
 
 /**
- * Sizes and places of the volumes that a model was trained on. slmt_trainer_run() takes them from its training
- * set, whose test and validation parts do not count.
+ * Sizes and places of the volumes that a model was trained on. slmt_trainer_run() takes them from its
+ * training set, whose test and validation parts do not count.
  *
  * @param model     not NULL
  * @param geometry  struct_size set by the caller; filled; `volumes` is 0 where the model does not know
@@ -357,6 +357,43 @@ SLMT_API const char *slmt_model_card_key(const slmt_model *model, size_t index);
  * \since 0.1
  */
 SLMT_API slmt_status slmt_model_set_card(slmt_model *model, const char *key, const char *text);
+
+/**
+ * Number of the names that a model has for the contrasts that it tells apart: those of the first training set
+ * it learned from, or what slmt_model_set_contrasts() gave it.
+ *
+ * @param model  not NULL
+ * @return how many; 0 where the method makes one contrast, or the contrasts have no names yet
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API size_t slmt_model_contrast_count(const slmt_model *model);
+
+/**
+ * Name of the contrast that index `index` means to inputs of SLMT_ROLE_SOURCE_CONTRAST and
+ * SLMT_ROLE_TARGET_CONTRAST.
+ *
+ * @param model  not NULL
+ * @param index  from 0
+ * @return the name, valid until the names are set again or the model freed; "" past the last one
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API const char *slmt_model_contrast(const slmt_model *model, size_t index);
+
+/**
+ * Replace the names of the contrasts that a model tells apart, as a converter does.
+ *
+ * @param model  not NULL
+ * @param names  count names in the order of their indices, each of 1 to 64 bytes without a comma, none twice;
+ * may be NULL if count is 0
+ * @param count  at most the option of SLMT_ROLE_CONTRASTS; 0 takes the names away
+ * @return SLMT_OK, or SLMT_ERR_UNSUPPORTED (the method makes one contrast), SLMT_ERR_ARGUMENT,
+ * SLMT_ERR_MEMORY, SLMT_ERR_LIMIT: nothing is changed
+ * @threads while nothing else uses the model
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_model_set_contrasts(slmt_model *model, const char *const *names, size_t count);
 
 #ifdef __cplusplus
 }

@@ -104,8 +104,8 @@ SLMT_API slmt_status slmt_session_set_progress(slmt_session *session, slmt_progr
 
 /**
  * Choose what slmt_synthesize_volume() makes of volumes whose voxels are not of the size that the model was
- * trained on. A new session refuses them. A model that does not know that size takes any volume, and the first
- * call says so in a warning.
+ * trained on. A new session refuses them. A model that does not know that size takes any volume, and the
+ * first call says so in a warning.
  *
  * @param session  not NULL
  * @param spacing  SLMT_SPACING_REFUSE, SLMT_SPACING_RESAMPLE or SLMT_SPACING_ANY
@@ -114,6 +114,21 @@ SLMT_API slmt_status slmt_session_set_progress(slmt_session *session, slmt_progr
  * \since 0.1
  */
 SLMT_API slmt_status slmt_session_set_spacing(slmt_session *session, int32_t spacing);
+
+/**
+ * Choose the contrast that slmt_synthesize() and slmt_synthesize_volume() make from now on, by its name.
+ *
+ * A model that tells several contrasts apart makes the one that has this name (slmt_model_contrast()); a
+ * model that makes one only must have been trained for it, as field "target_contrast" of its card says.
+ *
+ * @param session   not NULL
+ * @param contrast  its name
+ * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (the model does not make it; the text says what it makes),
+ *         SLMT_ERR_ARGUMENT
+ * @threads one thread per session at a time
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_session_set_target(slmt_session *session, const char *contrast);
 
 /**
  * Synthesize target-contrast slices from source-contrast slices.

@@ -476,6 +476,21 @@ class model
     {
         check(slmt_model_set_card(get(), key, text));
     }
+    /** The names of the contrasts that the model tells apart, by index. */
+    std::vector<std::string> contrasts() const
+    {
+        std::vector<std::string> names;
+        for (std::size_t i = 0; i < slmt_model_contrast_count(get()); i++)
+            names.emplace_back(slmt_model_contrast(get(), i));
+        return names;
+    }
+    void set_contrasts(const std::vector<std::string> &names)
+    {
+        std::vector<const char *> texts;
+        for (const std::string &name : names)
+            texts.push_back(name.c_str());
+        check(slmt_model_set_contrasts(get(), texts.data(), texts.size()));
+    }
     /** What a session would be given: slmt_normalize_volume(). */
     volume normalize(const volume &source) const
     {
@@ -550,7 +565,12 @@ class session
         check_call(status);
         return target;
     }
-    /** An input that all slices share, such as the sequence to make. */
+    /** The contrast to make from now on, by its name. */
+    void set_target(const std::string &contrast)
+    {
+        check(slmt_session_set_target(get(), contrast.c_str()));
+    }
+    /** An input that all slices share, such as the index of the contrast to make. */
     void set(const slmt_tensor &input)
     {
         check(slmt_session_set(get(), &input));
@@ -984,6 +1004,26 @@ inline slmt_metrics compare(view<const float> prediction, view<const float> targ
     detail::expect_size("the target", target.size(), height * width);
     auto metrics = detail::sized<slmt_metrics>();
     check(slmt_compare(prediction.data(), target.data(), height, width, &metrics));
+    return metrics;
+}
+
+/** slmt_compare_masked() of two images and a mask of [height][width]. */
+inline slmt_metrics compare(view<const float> prediction, view<const float> target,
+                            view<const std::uint8_t> mask, std::size_t height, std::size_t width)
+{
+    detail::expect_size("the mask", mask.size(), height * width);
+    detail::expect_size("the prediction", prediction.size(), height * width);
+    detail::expect_size("the target", target.size(), height * width);
+    auto metrics = detail::sized<slmt_metrics>();
+    check(slmt_compare_masked(prediction.data(), target.data(), mask.data(), height, width, &metrics));
+    return metrics;
+}
+
+/** slmt_metrics_combine(): the figures of a stack from those of its slices. */
+inline slmt_metrics combine(const std::vector<slmt_metrics> &slices, std::int32_t definition)
+{
+    auto metrics = detail::sized<slmt_metrics>();
+    check(slmt_metrics_combine(slices.data(), slices.size(), definition, &metrics));
     return metrics;
 }
 

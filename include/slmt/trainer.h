@@ -33,6 +33,31 @@ typedef struct slmt_training_state {
     uint64_t total_steps;    /**< steps of the whole run on that set; 0 before */
 } slmt_training_state;
 
+/** What a run of a trainer over a set would be. \since 0.1 */
+typedef struct slmt_run_info {
+    uint32_t struct_size;    /**< sizeof(slmt_run_info), set by the caller */
+    int32_t is_other_set;    /**< 1: the trainer has learned from a set with other contents; moved and renamed
+                                  sets are the same; 0 too where the trainer does not know */
+    uint64_t samples;        /**< samples of an epoch, such as slices or pairs of them, that the set has */
+    uint64_t samples_used;   /**< those that setting data_rate leaves: the first ones */
+    uint64_t records;        /**< training records (subjects) with such samples */
+    uint64_t records_used;   /**< those of the samples that are used */
+    uint64_t steps_in_epoch; /**< samples used / batch, rounded down */
+    uint64_t total_steps;    /**< of all epochs */
+    uint64_t checkpoint_bytes; /**< tensors in a file of slmt_trainer_save(), which is a little larger */
+} slmt_run_info;
+
+/** What a checkpoint says of its training. \since 0.1 */
+typedef struct slmt_checkpoint_info {
+    uint32_t struct_size; /**< sizeof(slmt_checkpoint_info), set by the caller */
+    int32_t reserved;     /**< 0 */
+    const char *task;     /**< task that the file's trainer runs; "" for a model without training state; lives
+                               as long as the library */
+    uint64_t step;        /**< steps done */
+    uint64_t steps_in_epoch; /**< of the set last run; 0: of none */
+    uint64_t total_steps;    /**< likewise, of the whole run: more than `step` where it was stopped */
+} slmt_checkpoint_info;
+
 /**
  * Called after each step of slmt_trainer_run(). slmt_trainer_value() gives what the step reports.
  * @return 0 to go on; anything else ends the run with SLMT_ERR_CANCELLED, between steps
@@ -242,6 +267,35 @@ SLMT_API slmt_status slmt_trainer_run(slmt_trainer *trainer, slmt_dataset *datas
                                       const char *target, uint64_t max_steps, slmt_step_fn step, void *user);
 
 /**
+ * Say what slmt_trainer_run() with the same arguments would be, and find what it would refuse. The trainer
+ * stays as it is.
+ *
+ * @param trainer  not NULL
+ * @param dataset  not NULL
+ * @param source   as slmt_trainer_run()
+ * @param target   likewise
+ * @param info     struct_size set; filled
+ * @return as slmt_trainer_run() before its first step
+ * @threads one thread per trainer and set at a time
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_trainer_describe_run(slmt_trainer *trainer, slmt_dataset *dataset,
+                                               const char *source, const char *target, slmt_run_info *info);
+
+/**
+ * Measure how long a step takes: compute the task's graphs once, on inputs of zeros, and drop the results.
+ * Weights and training state stay as they are. Left out are reading the samples and the optimiser, a few per
+ * cent, and graphs that a step of the task's own runs more than once.
+ *
+ * @param trainer  not NULL
+ * @param seconds  receives the time
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (a model is to be attached first), SLMT_ERR_BACKEND
+ * @threads one thread per trainer at a time, nobody else using the model
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_trainer_time_step(slmt_trainer *trainer, double *seconds);
+
+/**
  * Save model and training state in one checkpoint, atomically. slmt_model_load() reads its model,
  * slmt_trainer_load() all of it.
  *
@@ -264,6 +318,19 @@ SLMT_API slmt_status slmt_trainer_save(const slmt_trainer *trainer, const char *
  * \since 0.1
  */
 SLMT_API slmt_status slmt_trainer_load(slmt_context *context, const char *path, slmt_trainer **trainer);
+
+/**
+ * Say where the training of a checkpoint is, without the memory and the time of slmt_trainer_load().
+ *
+ * @param context  not NULL
+ * @param path     the file
+ * @param info     struct_size set; filled
+ * @return as slmt_model_load()
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_checkpoint_describe(slmt_context *context, const char *path,
+                                              slmt_checkpoint_info *info);
 
 #ifdef __cplusplus
 }

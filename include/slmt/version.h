@@ -41,7 +41,25 @@ typedef struct slmt_build_info {
     char backends[64];    /**< names joined by ", ": "cpu, reference" */
     char matrix[64];      /**< libraries for matrix products: "oneDNN 2.6.3, OpenBLAS 0.3.21" */
     char cpu_level[32];   /**< instructions that the cpu back end uses on this machine: "x86-64-v4" */
+    int32_t numerics;     /**< changes when the same weights would give other numbers; kept in checkpoints as
+                               `numerics_version` */
+    int32_t reserved;     /**< 0 */
 } slmt_build_info;
+
+/** Bytes that slmt_file_digest() writes: 64 digits and a zero. */
+#define SLMT_DIGEST_SIZE 65
+
+/**
+ * The SHA-256 of a file, as `sha256sum` prints it: to tell which model or scan a result came from.
+ *
+ * @param path    the file
+ * @param digest  receives lower-case hexadecimal digits, ended by a zero
+ * @param size    bytes in digest, at least SLMT_DIGEST_SIZE
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_file_digest(const char *path, char *digest, size_t size);
 
 /**
  * Describe the library that is loaded. Opens each back end for a moment, to ask it.

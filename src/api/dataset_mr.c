@@ -124,7 +124,8 @@ static status check_volumes(const slmt_dataset_writer *w, const slmt_volume *con
 static status note_place(slmt_dataset_writer *w, const nifti_scan *scan, const background *back,
                          scan_geometry *one)
 {
-    TRY(scan_place_measure(&w->context->mem, &w->preprocess, scan->dims, scan->affine, scan->voxels, back, one));
+    TRY(scan_place_measure(&w->context->mem, &w->preprocess, scan->dims, scan->affine, scan->voxels, back,
+                           one));
     return mr_set_place(w->file, one);
 }
 
@@ -159,6 +160,26 @@ static status add_volumes(slmt_dataset_writer *w, const char *subject, const slm
     return OK;
 }
 
+static status add_subject(slmt_dataset_writer *writer, const slmt_record *r,
+                          const slmt_volume *const *volumes)
+{
+    if (!dataset_record_name_ok(r->id))
+        return fail(ERR_ARGUMENT, "the name of a subject must be " RECORD_NAME_RULE);
+    if (r->group && !dataset_record_name_ok(r->group))
+        return fail(ERR_ARGUMENT, "subject %s: the name of its group must be " RECORD_NAME_RULE, r->id);
+    if (!dataset_split_name(r->split))
+        return fail(ERR_ARGUMENT, "subject %s: split is %d, expected SLMT_SPLIT_TRAIN, _TEST or _VALIDATION",
+                    r->id, r->split);
+    if (check_volumes(writer, volumes) != OK)
+        return fail_prefix(ERR_ARGUMENT, r->id);
+    status s = dataset_file_begin(writer->file, r);
+    if (s == OK)
+        s = add_volumes(writer, r->id, volumes);
+    if (s != OK)
+        dataset_file_undo(writer->file);
+    return s;
+}
+
 slmt_status slmt_dataset_writer_add(slmt_dataset_writer *writer, const char *subject,
                                     const slmt_volume *const *volumes, int32_t split)
 {
@@ -166,27 +187,21 @@ slmt_status slmt_dataset_writer_add(slmt_dataset_writer *writer, const char *sub
     REQUIRE(subject);
     REQUIRE(volumes);
     TRY(need_volumes(writer, __func__));
-    if (!dataset_record_name_ok(subject))
-        return fail(ERR_ARGUMENT,
-                    "slmt_dataset_writer_add: subject must be 1 to %d letters, digits, '-', '_', '.', and "
-                    "not \".\" or \"..\"",
-                    RECORD_NAME_MAX);
-    if (!dataset_split_name(split))
-        return fail(ERR_ARGUMENT,
-                    "slmt_dataset_writer_add: split is %d, expected SLMT_SPLIT_TRAIN, _TEST or _VALIDATION",
-                    split);
-    if (check_volumes(writer, volumes) != OK) {
-        char name[RECORD_NAME_MAX + 16];
-        snprintf(name, sizeof name, "subject %s", subject);
-        return fail_prefix(ERR_ARGUMENT, name);
-    }
     slmt_record record = {.struct_size = sizeof record, .split = split, .id = subject};
-    status s = dataset_file_begin(writer->file, &record);
-    if (s == OK)
-        s = add_volumes(writer, subject, volumes);
-    if (s != OK)
-        dataset_file_undo(writer->file);
-    return s;
+    return add_subject(writer, &record, volumes);
+}
+
+slmt_status slmt_dataset_writer_add_subject(slmt_dataset_writer *writer, const slmt_record *subject,
+                                            const slmt_volume *const *volumes)
+{
+    slmt_record r = {.struct_size = sizeof r};
+    REQUIRE(writer);
+    REQUIRE(subject);
+    REQUIRE(volumes);
+    TRY(need_volumes(writer, __func__));
+    TRY(struct_read(&r, sizeof r, subject, "slmt_record"));
+    REQUIRE(r.id);
+    return add_subject(writer, &r, volumes);
 }
 
 /* ---- reading ---- */

@@ -206,3 +206,23 @@ slmt_status slmt_model_set_card(slmt_model *model, const char *key, const char *
     REQUIRE(key);
     return card_set(model, key, text);
 }
+
+/* ---- contrasts ---- */
+
+size_t slmt_model_contrast_count(const slmt_model *model)
+{
+    return model ? model->n_contrasts : 0;
+}
+
+const char *slmt_model_contrast(const slmt_model *model, size_t index)
+{
+    return model && index < model->n_contrasts ? model->contrasts[index] : "";
+}
+
+slmt_status slmt_model_set_contrasts(slmt_model *model, const char *const *names, size_t count)
+{
+    REQUIRE(model);
+    if (count > 0)
+        REQUIRE(names);
+    return contrasts_set(model, names, count);
+}

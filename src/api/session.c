@@ -92,9 +92,10 @@ slmt_status slmt_session_set_spacing(slmt_session *session, int32_t spacing)
 {
     REQUIRE(session);
     if (spacing < SLMT_SPACING_REFUSE || spacing > SLMT_SPACING_ANY)
-        return fail(ERR_ARGUMENT,
-                    "slmt_session_set_spacing: spacing is %d, expected SLMT_SPACING_REFUSE, _RESAMPLE or _ANY",
-                    spacing);
+        return fail(
+            ERR_ARGUMENT,
+            "slmt_session_set_spacing: spacing is %d, expected SLMT_SPACING_REFUSE, _RESAMPLE or _ANY",
+            spacing);
     session->spacing = spacing;
     return OK;
 }
@@ -166,4 +167,23 @@ slmt_status slmt_session_set(slmt_session *session, const slmt_tensor *input)
     }
     return fail(ERR_NOT_FOUND, "task %s has no input %s that all samples share", t->kind->name,
                 input->name ? input->name : "NULL");
+}
+
+slmt_status slmt_session_set_target(slmt_session *session, const char *contrast)
+{
+    REQUIRE(session);
+    REQUIRE(contrast);
+    const slmt_model *model = session->runner.model;
+    int32_t i = port_with_role(session->runner.task.kind->inputs, SLMT_ROLE_TARGET_CONTRAST), index;
+    const char *only = card_text(model, "target_contrast");
+    if (i >= 0) {
+        TRY(contrasts_find(model, contrast, &index));
+        runner_take(&session->runner, i, &index, 1);
+        return OK;
+    }
+    if (strcmp(only, contrast) == 0)
+        return OK;
+    if (!*only)
+        return fail(ERR_NOT_FOUND, "the model's card does not say that it makes %s", contrast);
+    return fail(ERR_NOT_FOUND, "the model makes %s alone, not %s", only, contrast);
 }

@@ -74,9 +74,10 @@ static status tell_of_no_spacing(slmt_session *session)
     if (model->geometry.volumes > 0 || session->told_of_no_spacing || session->spacing == SLMT_SPACING_ANY)
         return OK;
     session->told_of_no_spacing = 1;
-    return context_warn(model->context,
-                        "the model does not know the voxel size and the position of the scans it was trained on: "
-                        "they are not compared");
+    return context_warn(
+        model->context,
+        "the model does not know the voxel size and the position of the scans it was trained on: "
+        "they are not compared");
 }
 
 /* Writes slices back and looks at the result. */
@@ -86,7 +87,7 @@ static status make_target(const volume_view *view, const float *slices, slmt_vol
     TRY(volume_of_slices(view, slices, &made));
     status s = volume_check_result(view, made);
     if (s == OK)
-        *target = made;
+        volume_mark_synthetic(*target = made);
     else
         volume_free(made);
     return s;

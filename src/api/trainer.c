@@ -213,6 +213,25 @@ slmt_status slmt_trainer_run(slmt_trainer *trainer, slmt_dataset *dataset, const
     return trainer_run(trainer, (trainer_run_options){dataset, source, target, max_steps, step, user});
 }
 
+slmt_status slmt_trainer_describe_run(slmt_trainer *trainer, slmt_dataset *dataset, const char *source,
+                                      const char *target, slmt_run_info *info)
+{
+    slmt_run_info made;
+    REQUIRE(trainer);
+    REQUIRE(dataset);
+    REQUIRE(info);
+    TRY(struct_check(info, "slmt_run_info"));
+    TRY(trainer_describe_run(trainer, (trainer_run_options){dataset, source, target, 0, NULL, NULL}, &made));
+    return struct_write(info, &made, sizeof made, "slmt_run_info");
+}
+
+slmt_status slmt_trainer_time_step(slmt_trainer *trainer, double *seconds)
+{
+    REQUIRE(trainer);
+    REQUIRE(seconds);
+    return stepper_time(&trainer->stepper, seconds);
+}
+
 /* ---- files ---- */
 
 slmt_status slmt_trainer_save(const slmt_trainer *trainer, const char *path)
@@ -228,4 +247,15 @@ slmt_status slmt_trainer_load(slmt_context *context, const char *path, slmt_trai
     REQUIRE(path);
     REQUIRE(trainer);
     return trainer_load_path(context, path, trainer);
+}
+
+slmt_status slmt_checkpoint_describe(slmt_context *context, const char *path, slmt_checkpoint_info *info)
+{
+    slmt_checkpoint_info made;
+    REQUIRE(context);
+    REQUIRE(path);
+    REQUIRE(info);
+    TRY(struct_check(info, "slmt_checkpoint_info"));
+    TRY(trainer_peek_path(context, path, &made));
+    return struct_write(info, &made, sizeof made, "slmt_checkpoint_info");
 }

@@ -6,8 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <unistd.h>
+
 #include "core/context.h"
+#include "core/model_file.h"
 #include "core/structs.h"
+#include "io/digest.h"
+#include "io/input_file.h"
 #include "lib/registry.h"
 
 #ifdef __clang__
@@ -74,7 +79,8 @@ slmt_status slmt_build_describe(slmt_build_info *info)
                          .abi = SLMT_ABI,
                          .version = SLMT_VERSION_STRING,
                          .commit = build_commit,
-                         .compiler = COMPILER};
+                         .compiler = COMPILER,
+                         .numerics = NUMERICS_VERSION};
     char text[128];
     REQUIRE(info);
     TRY(struct_check(info, "slmt_build_info"));
@@ -87,4 +93,21 @@ slmt_status slmt_build_describe(slmt_build_info *info)
     if (ask("reference", "", text))
         append(b.backends, sizeof b.backends, "reference");
     return struct_write(info, &b, sizeof b, "slmt_build_info");
+}
+
+slmt_status slmt_file_digest(const char *path, char *digest, size_t size)
+{
+    char hex[DIGEST_HEX];
+    uint64_t bytes;
+    int fd;
+    REQUIRE(path);
+    REQUIRE(digest);
+    if (size < DIGEST_HEX)
+        return fail(ERR_ARGUMENT, "slmt_file_digest: size is %zu, must be at least %d", size, DIGEST_HEX);
+    TRY(input_file_open(path, &fd, &bytes));
+    status s = digest_file(fd, 0, path, hex, &bytes);
+    close(fd);
+    if (s == OK)
+        memcpy(digest, hex, sizeof hex);
+    return s;
 }

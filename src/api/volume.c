@@ -20,7 +20,23 @@ slmt_status slmt_volume_read(slmt_context *context, const char *path, slmt_volum
     REQUIRE(path);
     REQUIRE(volume);
     TRY(nifti_scan_read(&context->mem, path, NIFTI_STRICT, &scan));
-    status s = volume_new(context, &scan, volume);
+    status s = volume_new_read(context, &scan, path, volume);
+    if (s != OK)
+        nifti_scan_free(&context->mem, &scan);
+    return s;
+}
+
+slmt_status slmt_volume_from_nifti(slmt_context *context, const void *header, size_t header_bytes,
+                                   const void *voxels, size_t voxel_bytes, slmt_volume **volume)
+{
+    nifti_scan scan;
+    REQUIRE(context);
+    REQUIRE(header);
+    REQUIRE(voxels);
+    REQUIRE(volume);
+    TRY(nifti_scan_from_memory(&context->mem, header, header_bytes, voxels, voxel_bytes, NIFTI_STRICT,
+                               &scan));
+    status s = volume_new_read(context, &scan, NULL, volume);
     if (s != OK)
         nifti_scan_free(&context->mem, &scan);
     return s;
@@ -127,6 +143,16 @@ slmt_status slmt_volume_geometry(const slmt_volume *volume, const slmt_preproces
     return struct_write(geometry, &found, sizeof found, "slmt_geometry");
 }
 
+slmt_status slmt_volume_nifti_header(const slmt_volume *volume, void *header)
+{
+    nifti_1_header h;
+    REQUIRE(volume);
+    REQUIRE(header);
+    TRY(nifti_scan_header(&volume->scan, &h));
+    memcpy(header, &h, sizeof h);
+    return OK;
+}
+
 slmt_status slmt_volume_write(const slmt_volume *volume, const char *path)
 {
     REQUIRE(volume);
@@ -145,8 +171,8 @@ static status check_image(const float *image, size_t height, size_t width, const
     return OK;
 }
 
-slmt_status slmt_compare(const float *prediction, const float *target, size_t height, size_t width,
-                         slmt_metrics *metrics)
+slmt_status slmt_compare_masked(const float *prediction, const float *target, const uint8_t *mask,
+                                size_t height, size_t width, slmt_metrics *metrics)
 {
     slmt_metrics found = {.struct_size = sizeof found}, probe = found;
     mem m;
@@ -160,7 +186,35 @@ slmt_status slmt_compare(const float *prediction, const float *target, size_t he
     TRY(check_image(prediction, height, width, "prediction"));
     TRY(check_image(target, height, width, "target"));
     mem_init(&m, NULL, NULL, NULL, 0);
-    TRY(metrics_compare(&m, prediction, target, height, width, &found));
+    TRY(metrics_compare(&m, prediction, target, mask, height, width, &found));
+    return struct_write(metrics, &found, sizeof found, "slmt_metrics");
+}
+
+slmt_status slmt_compare(const float *prediction, const float *target, size_t height, size_t width,
+                         slmt_metrics *metrics)
+{
+    return slmt_compare_masked(prediction, target, NULL, height, width, metrics);
+}
+
+slmt_status slmt_metrics_combine(const slmt_metrics *slices, size_t count, int32_t definition,
+                                 slmt_metrics *metrics)
+{
+    slmt_metrics found = {.struct_size = sizeof found}, probe = found;
+    REQUIRE(slices);
+    REQUIRE(metrics);
+    TRY(struct_read(&probe, sizeof probe, metrics, "slmt_metrics"));
+    if (count < 1)
+        return fail(ERR_ARGUMENT, "slmt_metrics_combine: count is 0");
+    if (definition < SLMT_DEFINITION_VOLUME || definition > SLMT_DEFINITION_PAPER)
+        return fail(
+            ERR_ARGUMENT,
+            "slmt_metrics_combine: definition is %d, expected SLMT_DEFINITION_VOLUME, _SLICE or _PAPER",
+            definition);
+    for (size_t i = 0; i < count; i++)
+        if (slices[i].struct_size != sizeof *slices)
+            return fail(ERR_ARGUMENT, "slmt_metrics_combine: slices[%zu].struct_size is %u, expected %zu", i,
+                        slices[i].struct_size, sizeof *slices);
+    metrics_combine(slices, count, definition, &found);
     return struct_write(metrics, &found, sizeof found, "slmt_metrics");
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/context.h"
 #include "io/dataset_file.h"
+#include "io/digest.h"
 #include "slmt/dataset.h"
 
 struct slmt_dataset_writer {
@@ -26,5 +27,9 @@ struct slmt_dataset {
 
 /* A writer with a file that has no fields yet. */
 status dataset_writer_open(slmt_context *context, const char *path, slmt_dataset_writer **writer);
+
+/* A digest of what a set is: fields, records, shapes, and one row of each training record. A set that was
+ * moved or renamed has the same. ERR_CORRUPT, ERR_MEMORY, ERR_LIMIT. */
+status dataset_identity(mem *m, const dataset_file *f, char hex[DIGEST_HEX]);
 
 #endif

@@ -13,15 +13,16 @@ _Static_assert(offsetof(slmt_geometry, part_least) - offsetof(slmt_geometry, spa
 
 static const double tolerance = 0.02;
 
-const char *const geometry_names[GEOMETRY_NUMBERS] = {"spacing_x", "spacing_y", "spacing_z", "field_x", "field_y",
-                                                      "field_z",   "head_x",    "head_y",    "head_z",  "place_x",
-                                                      "place_y",   "place_z",   "part"};
+const char *const geometry_names[GEOMETRY_NUMBERS] = {
+    "spacing_x", "spacing_y", "spacing_z", "field_x", "field_y", "field_z", "head_x",
+    "head_y",    "head_z",    "place_x",   "place_y", "place_z", "part"};
 
 int geometry_ok(const scan_geometry *one)
 {
     for (int a = 0; a < 3; a++)
-        if (!(one->spacing[a] > 0) || !(one->field[a] > 0) || !(one->head[a] >= 0) || !isfinite(one->place[a]) ||
-            !isfinite(one->spacing[a]) || !isfinite(one->field[a]) || !isfinite(one->head[a]))
+        if (!(one->spacing[a] > 0) || !(one->field[a] > 0) || !(one->head[a] >= 0) ||
+            !isfinite(one->place[a]) || !isfinite(one->spacing[a]) || !isfinite(one->field[a]) ||
+            !isfinite(one->head[a]))
             return 0;
     return one->part >= 0 && one->part <= 1;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* geometry.h - the geometry of volumes in numbers: of one volume, and the ranges that a set or a model keeps. */
+/* geometry.h - the geometry of volumes in numbers: of one volume, and the ranges that a set or a model keeps.
+ */
 #ifndef SLMT_CORE_GEOMETRY_H
 #define SLMT_CORE_GEOMETRY_H
 

@@ -156,7 +156,10 @@ typedef struct feed {
     int32_t source, target;     /* contrasts named by the caller, -1: none */
     slmt_preprocess preprocess; /* of a set of MR volumes; zeros: of another */
     uint64_t steps_in_epoch;    /* set by open */
-    void *own;                  /* set by open, freed by close; NULL: nothing */
+    /* Likewise: the samples of an epoch and the records that they are of, of the whole training part and of
+     * what data_rate leaves of it. */
+    uint64_t samples, samples_used, records, records_used;
+    void *own; /* set by open, freed by close; NULL: nothing */
 } feed;
 
 /* A sampler (src/data/sampler), and what the task tells it. */
@@ -169,8 +172,8 @@ typedef struct feeding {
 
 /* How slices of a volume become samples of input 0, and output 0 slices again: a sample is a stack of
  * neighbouring slices, the first ones repeated below the volume and the last ones above, whose values go from
- * low to high instead of from 0 to 1. Of the answer the middle slice counts; or all of them, and then the
- * stacks lie side by side. */
+ * low to high instead of from 0 to 1. Of the answer the middle slice counts, which may be the only one; or
+ * all of them, and then the stacks lie side by side. */
 typedef struct stacking {
     int32_t slices; /* of a sample; 0: these settings take no slices of a volume */
     int32_t whole;  /* all slices of an answer count */

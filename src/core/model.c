@@ -78,6 +78,7 @@ void model_release(slmt_model *m)
     for (int32_t k = 0; m->unread && k < m->params.n; k++)
         mem_give(memory, m->unread[k]);
     card_clear(m);
+    contrasts_clear(m);
     mem_give(memory, m->unread);
     model_give_weights(m);
     if (m->params.mem)
@@ -116,13 +117,15 @@ status model_take_geometry(slmt_model *model, const slmt_geometry *g)
     if (g->volumes > 0) {
         copy = *g;
         copy.struct_size = sizeof copy;
-        const double *least = geometry_numbers(geometry_least(&copy)), *most = geometry_numbers(geometry_most(&copy));
+        const double *least = geometry_numbers(geometry_least(&copy)),
+                     *most = geometry_numbers(geometry_most(&copy));
         int ok = geometry_ok(geometry_least(&copy)) && geometry_ok(geometry_most(&copy));
         for (int i = 0; i < GEOMETRY_NUMBERS; i++)
             ok &= least[i] <= most[i];
         if (!ok)
-            return fail(ERR_ARGUMENT, "slmt_geometry: a number is not finite, a size is not above 0, or a range "
-                                      "ends before it begins");
+            return fail(ERR_ARGUMENT,
+                        "slmt_geometry: a number is not finite, a size is not above 0, or a range "
+                        "ends before it begins");
     }
     model->geometry = copy;
     return OK;

@@ -28,8 +28,10 @@ struct slmt_model {
                        absent */
     slmt_preprocess preprocess;
     slmt_geometry geometry; /* of the volumes it was trained on; volumes 0: not known */
-    card_field *card; /* in order of key */
+    card_field *card;       /* in order of key */
     size_t n_card;
+    char **contrasts; /* names by index, one block of memory; NULL: none */
+    size_t n_contrasts;
 };
 
 /* A model whose weights are zeros; options are checked. `stored`: how a file has the matrices of linear
@@ -105,6 +107,24 @@ typedef struct card_change {
 status card_prepare(slmt_model *model, card_change *to, const char *key, const char *text);
 void card_commit(slmt_model *model, card_change *change);
 void card_cancel(slmt_model *model, card_change *change);
+
+/* ---- contrasts ---- */
+
+/* How many contrasts the model tells apart, at most; 0: it makes one, whose name is in the card. */
+size_t contrasts_most(const slmt_model *model);
+
+/* Replaces the names; 0 of them: none. ERR_UNSUPPORTED: the method tells none apart; ERR_ARGUMENT: too many,
+ * a bad name, or one twice; ERR_MEMORY, ERR_LIMIT: nothing has changed. */
+status contrasts_set(slmt_model *model, const char *const *names, size_t count);
+void contrasts_clear(slmt_model *model);
+
+/* The index of a name; -1: none has it. The other one complains, with the names that there are:
+ * ERR_NOT_FOUND. */
+int32_t contrast_index(const slmt_model *model, const char *name);
+status contrasts_find(const slmt_model *model, const char *name, int32_t *index);
+
+/* The names with ", " between them, as many as there is room for; returns text. */
+const char *contrasts_text(const slmt_model *model, char *text, size_t size);
 
 static inline bk_dtype model_real(const slmt_model *model)
 {

@@ -11,9 +11,6 @@
 #include "lib/half.h"
 #include "slmt/version.h"
 
-/* Changes when the same weights would give other numbers. */
-enum { NUMERICS_VERSION = 1 };
-
 /* One struct field that is kept as an attribute. */
 typedef struct field {
     const char *name;
@@ -233,6 +230,17 @@ static status put_weights(checkpoint_writer *w, const slmt_model *m)
     return OK;
 }
 
+/* Attribute "0" is the name of the contrast of index 0, and so on. */
+static status put_contrasts(checkpoint_writer *w, const slmt_model *m)
+{
+    char index[ELEMENT_NAME];
+    for (size_t i = 0; i < m->n_contrasts; i++) {
+        snprintf(index, sizeof index, "%zu", i);
+        TRY(checkpoint_put_text(w, "model/names", index, m->contrasts[i]));
+    }
+    return OK;
+}
+
 status model_put(checkpoint_writer *w, const slmt_model *m)
 {
     TRY(checkpoint_put_text(w, "model", "method", m->method->name));
@@ -243,6 +251,7 @@ status model_put(checkpoint_writer *w, const slmt_model *m)
     TRY(put_geometry(w, &m->geometry));
     for (size_t i = 0; i < m->n_card; i++)
         TRY(checkpoint_put_text(w, "model/card", m->card[i].key, m->card[i].text));
+    TRY(put_contrasts(w, m));
     return put_weights(w, m);
 }
 
@@ -431,6 +440,49 @@ static status get_card(const checkpoint *c, slmt_model *m)
     return OK;
 }
 
+/* ERR_ARGUMENT: the names break their rules. */
+static status get_contrasts(const checkpoint *c, slmt_model *m)
+{
+    void *p;
+    char index[ELEMENT_NAME];
+    size_t n = 0;
+    while (checkpoint_attribute_name(c, "model/names", n))
+        n++;
+    if (n == 0)
+        return OK;
+    TRY(mem_array(&m->context->mem, n, sizeof(char *), &p));
+    const char **names = p;
+    status s = OK;
+    for (size_t i = 0; i < n && s == OK; i++) {
+        snprintf(index, sizeof index, "%zu", i);
+        s = checkpoint_text(c, "model/names", index, &names[i]);
+    }
+    if (s == OK)
+        s = contrasts_set(m, names, n);
+    mem_give(&m->context->mem, p);
+    return s;
+}
+
+/* Files of older versions have the names in the card, with commas between them. Names that break today's
+ * rules stay there. */
+static status move_card_names(slmt_model *m)
+{
+    enum { MOST = 64 };
+    const char *names[MOST];
+    char *text, *rest;
+    size_t n = 0;
+    if (contrasts_most(m) == 0 || m->n_contrasts > 0 || !card_text(m, "sequences")[0])
+        return OK;
+    TRY(mem_text(&m->context->mem, card_text(m, "sequences"), &text));
+    for (char *name = strtok_r(text, ",", &rest); name && n < MOST; name = strtok_r(NULL, ",", &rest))
+        names[n++] = name;
+    status s = contrasts_set(m, names, n);
+    if (s == OK)
+        s = card_set(m, "sequences", NULL);
+    mem_give(&m->context->mem, text);
+    return s == ERR_ARGUMENT ? OK : s;
+}
+
 static status get_description(const checkpoint *c, slmt_model *m)
 {
     slmt_preprocess p;
@@ -440,7 +492,9 @@ static status get_description(const checkpoint *c, slmt_model *m)
     TRY(fields_get(c, "model/preprocess", preprocess_fields, n, &p));
     TRY(model_take_preprocess(m, &p));
     TRY(get_geometry(c, m));
-    return get_card(c, m);
+    TRY(get_card(c, m));
+    TRY(get_contrasts(c, m));
+    return move_card_names(m);
 }
 
 status model_get(const checkpoint *c, slmt_context *context, slmt_model **out)

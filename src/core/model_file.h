@@ -6,6 +6,9 @@
 #include "core/model.h"
 #include "io/checkpoint.h"
 
+/* Changes when the same weights would give other numbers. */
+enum { NUMERICS_VERSION = 1 };
+
 /* Options or settings as attributes of a group. */
 status numbers_put(checkpoint_writer *w, const char *group, number_table t, const double *values);
 status numbers_get(const checkpoint *c, const char *group, number_table t, double *values);

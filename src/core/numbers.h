@@ -21,6 +21,7 @@ typedef struct number {
     const char *list;    /* the initial elements, "64,128,256", or NULL */
     int32_t count;       /* elements of a list, at most LIST_MOST; other kinds: 0 */
     const char *was;     /* the name in older files, or NULL */
+    int32_t is_later;    /* 1: checkpoints from before the row lack it, which means its initial value */
     size_t offset;       /* in the struct of numbers_read(): int32_t, double, int32_t[count] */
     int32_t role;        /* SLMT_ROLE_... */
 } number;
@@ -43,6 +44,12 @@ enum { LIST_MOST = 8 };
     {                                                                                                        \
         .name = #member, .kind = SLMT_NUMBER_REAL, .initial = first, .low = least, .high = most,             \
         .help = text, .offset = offsetof(type, member)                                                       \
+    }
+/* A setting that was added after checkpoints without it had been written. */
+#define NUMBER_REAL_LATER(type, member, first, least, most, text)                                            \
+    {                                                                                                        \
+        .name = #member, .kind = SLMT_NUMBER_REAL, .initial = first, .low = least, .high = most,             \
+        .help = text, .is_later = 1, .offset = offsetof(type, member)                                        \
     }
 /* most: the index of the last one of `names`, "a|b|c". */
 #define NUMBER_CHOICE(type, member, first, most, names, text)                                                \

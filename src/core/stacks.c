@@ -20,6 +20,8 @@ status stacks_open(runner *r, size_t count, stacks *k)
     k->low = rule->low;
     k->high = rule->high;
     k->pixels = (size_t)(in->dim[in->rank - 1] * in->dim[in->rank - 2]);
+    const bk_shape *out = &t->shape[t->kind->inputs.n];
+    k->made = (int32_t)((size_t)bk_count(out) / (size_t)out->dim[0] / k->pixels);
     return OK;
 }
 
@@ -59,14 +61,14 @@ static void fill_stacks(const stacks *k, const float *source, size_t first, size
         }
 }
 
-/* Copies the slices that count of each output stack to the target. */
+/* Copies the slices that count of each answer to the target. */
 static void take_stacks(const stacks *k, const float *output, size_t first, size_t n, float *target)
 {
     float low = (float)k->low, range = (float)(k->high - k->low);
     for (size_t i = 0; i < n; i++)
-        for (int32_t j = 0; j < k->of.slices; j++, output += k->pixels) {
-            int64_t slice = slice_of(k, first + i, j);
-            if ((!k->of.whole && j != k->of.slices / 2) || slice >= (int64_t)k->count)
+        for (int32_t j = 0; j < k->made; j++, output += k->pixels) {
+            int64_t slice = k->of.whole ? slice_of(k, first + i, j) : (int64_t)(first + i);
+            if ((!k->of.whole && j != k->made / 2) || slice >= (int64_t)k->count)
                 continue;
             for (size_t e = 0; e < k->pixels; e++)
                 target[(size_t)slice * k->pixels + e] = (output[e] - low) / range;

@@ -9,6 +9,7 @@
 typedef struct stacks {
     runner *runner;
     stacking of;
+    int32_t made; /* slices of an answer: all of a stack, or the one that counts */
     double low, high;
     size_t count, pixels;
 } stacks;

@@ -15,7 +15,7 @@ enum { TASK_GRAPHS = 8, TASK_SETS = 8, TASK_STATES = 8 }; /* at most, of a task 
 /* The settings that every task that trains has: the first member of its struct, and first in its table by
  * TRAIN_NUMBERS, then OPTIMIZER_NUMBERS, then SCHEDULE_NUMBERS. A set named "critic" may have settings of its
  * own beside them: "critic_optimizer", "critic_beta1" and so on, and "critic_rate_factor", which multiplies
- * the learning rate. */
+ * the learning rate. In a task with the default step a factor of 0 makes the set fixed. */
 typedef struct train_settings {
     int32_t batch, epochs, augment, recompute, optimizer, nesterov, schedule, rate_by, warmup_epochs,
         decay_epochs;
@@ -99,7 +99,10 @@ enum { RATE_BY_STEP, RATE_BY_EPOCH };
 
 /* ---- parameter sets ---- */
 
-enum { SET_FIXED = 1 }; /* no optimiser changes the set */
+enum {
+    SET_FIXED = 1, /* no optimiser changes the set */
+    SET_JOINED = 2 /* clip_norm takes the gradients of all joined sets as one */
+};
 
 typedef struct param_set {
     const char *name;

@@ -2,6 +2,10 @@
 /* volume.c - volumes as handles: a scan, and the context in whose memory it lies. */
 #include "core/volume.h"
 
+#include "slmt/version.h"
+
+#define MADE_BY "libslmt " SLMT_VERSION_STRING ": "
+
 status volume_new(slmt_context *context, const nifti_scan *scan, slmt_volume **volume)
 {
     void *p;
@@ -13,16 +17,32 @@ status volume_new(slmt_context *context, const nifti_scan *scan, slmt_volume **v
     return OK;
 }
 
+status volume_new_read(slmt_context *context, const nifti_scan *scan, const char *path, slmt_volume **volume)
+{
+    const char *colon = path ? ": " : "";
+    for (int i = 0; i < NIFTI_NOTES; i++)
+        if (scan->notes & 1 << i)
+            TRY(context_warn(context, "%s%s%s", path ? path : "", colon, nifti_note_text(i)));
+    return volume_new(context, scan, volume);
+}
+
 status volume_like(const slmt_volume *source, float *voxels, slmt_volume **volume)
 {
     mem *m = &source->context->mem;
     nifti_scan scan = source->scan;
-    TRY(nifti_header_copy(m, source->scan.header, &scan.header));
+    TRY(nifti_result_header(m, &source->scan, MADE_BY "intensities scaled to 0..1", &scan.header));
+    scan.zeroed = 0;
+    scan.notes = 0;
     scan.voxels = voxels;
     status s = volume_new(source->context, &scan, volume);
     if (s != OK)
         mem_give(m, scan.header);
     return s;
+}
+
+void volume_mark_synthetic(slmt_volume *volume)
+{
+    nifti_header_describe(volume->scan.header, MADE_BY "synthetic MR, not for diagnosis");
 }
 
 void volume_free(slmt_volume *volume)

@@ -17,8 +17,17 @@ status volume_new(slmt_context *context, const nifti_scan *scan, slmt_volume **v
 
 void volume_free(slmt_volume *volume); /* NULL is allowed */
 
-/* A volume with source's context, grid and header, and other voxels: a block of the context's memory, which
- * the volume owns from then on; on failure it stays the caller's. */
+/* A volume that takes over scan's blocks like volume_new(), after warning of what its reader had to
+ * assume; path: in front of a warning, NULL: nothing. ERR_CANCELLED: a warning was not
+ * accepted. */
+status volume_new_read(slmt_context *context, const nifti_scan *scan, const char *path, slmt_volume **volume);
+
+/* A volume with source's context and grid, and other voxels: a block of the context's memory, which the
+ * volume owns from then on; on failure it stays the caller's. Its header keeps the geometry alone, and says
+ * that the intensities were scaled. */
 status volume_like(const slmt_volume *source, float *voxels, slmt_volume **volume);
+
+/* Says in the header of a volume of volume_like() that it is synthetic and not for diagnosis. */
+void volume_mark_synthetic(slmt_volume *volume);
 
 #endif

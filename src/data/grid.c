@@ -55,10 +55,12 @@ status grid_same(const grid *a, const char *name, const grid *b, const char *oth
     double least = INFINITY;
     if (memcmp(a->dims, b->dims, sizeof a->dims) != 0)
         return fail(ERR_ARGUMENT,
-                    "%s lies on another grid than %s: %lld x %lld x %lld voxels of %s, %s has %lld x %lld x %lld of %s",
+                    "%s lies on another grid than %s: %lld x %lld x %lld voxels of %s, %s has %lld x %lld x "
+                    "%lld of %s",
                     name, other, (long long)a->dims[0], (long long)a->dims[1], (long long)a->dims[2],
-                    geometry_text(a->spacing, a->spacing, text), other, (long long)b->dims[0], (long long)b->dims[1],
-                    (long long)b->dims[2], geometry_text(b->spacing, b->spacing, other_text));
+                    geometry_text(a->spacing, a->spacing, text), other, (long long)b->dims[0],
+                    (long long)b->dims[1], (long long)b->dims[2],
+                    geometry_text(b->spacing, b->spacing, other_text));
     for (int i = 0; i < 3; i++)
         least = fmin(least, fmin(a->spacing[i], b->spacing[i]));
     double distance = grid_distance(a, b);

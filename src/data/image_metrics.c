@@ -7,13 +7,14 @@
 
 static const metric rows[] = {
     {"psnr", "PSNR", "dB", SLMT_METRIC_HIGHER, 2, 0,
-     "peak signal-to-noise ratio: 20 log10(1 / sqrt(mean square error)); 100 where the images are equal"},
+     "peak signal-to-noise ratio: 20 log10(1 / sqrt(mean square error)), at most 100, that of equal images"},
     {"ssim", "SSIM", "", SLMT_METRIC_HIGHER, 4, 0,
      "structural similarity, uniform window of 7 x 7 pixels, data range 1 (Wang et al. 2004)"},
     {"ssim_range_2", "SSIM range 2", "", SLMT_METRIC_HIGHER, 4, 0,
      "structural similarity with data range 2, as SLMT-Net's code has it: only to compare with its paper"},
     {"nmse", "NMSE", "", SLMT_METRIC_LOWER, 4, 0,
-     "normalised mean square error: sum (p - t)^2 / sum t^2 of prediction p and target t"},
+     "normalised mean square error: sum (p - t)^2 / sum t^2 of prediction p and target t; not defined where "
+     "t is all 0"},
     {"nmse_spectral", "NMSE spectral", "", SLMT_METRIC_LOWER, 4, 0,
      "||(p - t)^2|| / ||t^2|| in spectral norms, as SLMT-Net's code has it: only to compare with its paper"},
     {"mae", "MAE", "", SLMT_METRIC_LOWER, 4, 0, "mean absolute error: mean |p - t|"},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* metrics.c - PSNR, SSIM, NMSE and MAE of two images, in double precision.
+/* metrics.c - PSNR, SSIM, NMSE and MAE of two images, and of two stacks of them, in double precision.
  *
  * SSIM is scikit-image's structural_similarity() with its defaults: 7x7 uniform window, sample covariance,
  * mean over the pixels whose window lies inside the image (Wang et al. 2004, with K1 0.01, K2 0.03). */
@@ -13,22 +13,44 @@
 
 static double ratio(double a, double b)
 {
-    return b > 0 ? a / b : 0;
+    return b > 0 ? a / b : NAN;
 }
 
-static void pixel_errors(const float *p, const float *t, size_t n, slmt_metrics *out)
+static double psnr_of(double mse)
+{
+    return isnan(mse) ? NAN
+           : mse > 0  ? fmin(20 * log10(1 / sqrt(mse)), METRICS_PSNR_MOST)
+                      : METRICS_PSNR_MOST;
+}
+
+/* PSNR, NMSE and MAE from sums over pixels. */
+static void ratios(slmt_metrics *m, double absolute)
+{
+    m->psnr = psnr_of(ratio(m->squares, (double)m->pixels));
+    m->nmse = ratio(m->squares, m->energy);
+    m->mae = ratio(absolute, (double)m->pixels);
+}
+
+static void pixel_errors(const float *p, const float *t, const uint8_t *mask, size_t n, slmt_metrics *out)
 {
     double squares = 0, absolute = 0, energy = 0;
+    int64_t pixels = 0, signal = 0;
     for (size_t i = 0; i < n; i++) {
+        if (mask && !mask[i])
+            continue;
         double d = (double)p[i] - t[i];
         squares += d * d;
         absolute += fabs(d);
         energy += (double)t[i] * t[i];
+        pixels++;
+        signal |= t[i] > METRICS_SIGNAL;
     }
-    double mse = squares / (double)n;
-    out->psnr = mse > 0 ? 20 * log10(1 / sqrt(mse)) : 100;
-    out->nmse = ratio(squares, energy);
-    out->mae = absolute / (double)n;
+    out->squares = squares;
+    out->energy = energy;
+    out->pixels = pixels;
+    out->slices = pixels > 0;
+    out->with_signal = signal;
+    ratios(out, absolute);
 }
 
 /* ---- SSIM ---- */
@@ -62,18 +84,21 @@ static double ssim_of(const double mean[SUMS], double range)
     return (2 * ux * uy + c1) * (2 * vxy + c2) / ((ux * ux + uy * uy + c1) * (vx + vy + c2));
 }
 
-static status structural_similarity(mem *m, const float *x, const float *y, size_t height, size_t width,
-                                    slmt_metrics *out)
+static status structural_similarity(mem *m, const float *x, const float *y, const uint8_t *mask,
+                                    size_t height, size_t width, slmt_metrics *out)
 {
     void *p;
     TRY(mem_array(m, width, SUMS * sizeof(double), &p));
     double(*column)[SUMS] = p;
     size_t rows = height - METRICS_WINDOW + 1, columns = width - METRICS_WINDOW + 1;
     double sum1 = 0, sum2 = 0;
+    int64_t windows = 0;
     for (size_t r = 0; r < rows; r++) {
         column_sums(x, y, width, r, column);
         for (size_t c = 0; c < columns; c++) {
             double mean[SUMS] = {0};
+            if (mask && !mask[(r + METRICS_WINDOW / 2) * width + c + METRICS_WINDOW / 2])
+                continue;
             for (size_t k = c; k < c + METRICS_WINDOW; k++)
                 for (int s = 0; s < SUMS; s++)
                     mean[s] += column[k][s];
@@ -81,10 +106,12 @@ static status structural_similarity(mem *m, const float *x, const float *y, size
                 mean[s] /= METRICS_WINDOW * METRICS_WINDOW;
             sum1 += ssim_of(mean, 1);
             sum2 += ssim_of(mean, 2);
+            windows++;
         }
     }
-    out->ssim = sum1 / (double)(rows * columns);
-    out->ssim_range_2 = sum2 / (double)(rows * columns);
+    out->windows = windows;
+    out->ssim = ratio(sum1, (double)windows);
+    out->ssim_range_2 = ratio(sum2, (double)windows);
     mem_give(m, p);
     return OK;
 }
@@ -261,10 +288,122 @@ static status spectral_error(mem *m, const float *p, const float *t, size_t heig
     return s;
 }
 
-status metrics_compare(mem *m, const float *prediction, const float *target, size_t height, size_t width,
-                       slmt_metrics *out)
+/* ---- a slice ---- */
+
+/* Both images with zeros outside the mask, one behind the other. */
+static status masked_images(mem *m, const float *p, const float *t, const uint8_t *mask, size_t n,
+                            float **out)
 {
-    pixel_errors(prediction, target, height * width, out);
-    TRY(structural_similarity(m, prediction, target, height, width, out));
-    return spectral_error(m, prediction, target, height, width, &out->nmse_spectral);
+    void *block;
+    TRY(mem_zeros(m, n, 2 * sizeof(float), &block));
+    *out = block;
+    for (size_t i = 0; i < n; i++)
+        if (mask[i]) {
+            (*out)[i] = p[i];
+            (*out)[n + i] = t[i];
+        }
+    return OK;
+}
+
+static status masked_spectral_error(mem *m, const float *p, const float *t, const uint8_t *mask,
+                                    size_t height, size_t width, double *value)
+{
+    size_t n = height * width;
+    float *images;
+    if (!mask)
+        return spectral_error(m, p, t, height, width, value);
+    TRY(masked_images(m, p, t, mask, n, &images));
+    status s = spectral_error(m, images, images + n, height, width, value);
+    mem_give(m, images);
+    return s;
+}
+
+status metrics_compare(mem *m, const float *prediction, const float *target, const uint8_t *mask,
+                       size_t height, size_t width, slmt_metrics *out)
+{
+    out->reserved = 0;
+    pixel_errors(prediction, target, mask, height * width, out);
+    TRY(structural_similarity(m, prediction, target, mask, height, width, out));
+    return masked_spectral_error(m, prediction, target, mask, height, width, &out->nmse_spectral);
+}
+
+/* ---- a stack of slices ---- */
+
+typedef struct weighted_mean {
+    double sum, weight;
+} weighted_mean;
+
+static void add(weighted_mean *mean, double value, double weight)
+{
+    if (isnan(value) || weight == 0)
+        return;
+    mean->sum += weight * value;
+    mean->weight += weight;
+}
+
+static double mean_of(const weighted_mean *mean)
+{
+    return ratio(mean->sum, mean->weight);
+}
+
+static void add_numbers(slmt_metrics *all, const slmt_metrics *slice)
+{
+    all->squares += slice->squares;
+    all->energy += slice->energy;
+    all->pixels += slice->pixels;
+    all->windows += slice->windows;
+    all->slices += slice->slices;
+    all->with_signal += slice->with_signal;
+}
+
+/* Slices without signal have windows too, most of them equal to their target's: they would lift SSIM. */
+static void combine_volume(const slmt_metrics *slices, size_t count, slmt_metrics *out)
+{
+    weighted_mean ssim = {0, 0}, ssim_range_2 = {0, 0}, mae = {0, 0};
+    for (size_t i = 0; i < count; i++) {
+        double windows = slices[i].with_signal ? (double)slices[i].windows : 0;
+        add(&ssim, slices[i].ssim, windows);
+        add(&ssim_range_2, slices[i].ssim_range_2, windows);
+        add(&mae, slices[i].mae, (double)slices[i].pixels);
+    }
+    ratios(out, mae.sum);
+    out->ssim = mean_of(&ssim);
+    out->ssim_range_2 = mean_of(&ssim_range_2);
+    out->nmse = out->with_signal ? out->nmse : NAN;
+    out->nmse_spectral = NAN;
+}
+
+static double nothing_if_undefined(double ratio_to_target)
+{
+    return isnan(ratio_to_target) ? 0 : ratio_to_target;
+}
+
+static void combine_slices(const slmt_metrics *slices, size_t count, int paper, slmt_metrics *out)
+{
+    enum { FIGURES = 6 };
+    weighted_mean mean[FIGURES] = {{0, 0}};
+    double *to[FIGURES] = {&out->psnr, &out->ssim,          &out->ssim_range_2,
+                           &out->nmse, &out->nmse_spectral, &out->mae};
+    for (size_t i = 0; i < count; i++) {
+        const slmt_metrics *s = &slices[i];
+        double nmse = paper ? nothing_if_undefined(s->nmse) : s->nmse;
+        double spectral = paper ? nothing_if_undefined(s->nmse_spectral) : s->nmse_spectral;
+        const double figure[FIGURES] = {s->psnr, s->ssim, s->ssim_range_2, nmse, spectral, s->mae};
+        for (int k = 0; k < FIGURES; k++)
+            add(&mean[k], figure[k], paper ? s->slices > 0 : s->with_signal > 0);
+    }
+    for (int k = 0; k < FIGURES; k++)
+        *to[k] = mean_of(&mean[k]);
+}
+
+void metrics_combine(const slmt_metrics *slices, size_t count, int32_t definition, slmt_metrics *out)
+{
+    slmt_metrics all = {.struct_size = out->struct_size};
+    for (size_t i = 0; i < count; i++)
+        add_numbers(&all, &slices[i]);
+    if (definition == SLMT_DEFINITION_VOLUME)
+        combine_volume(slices, count, &all);
+    else
+        combine_slices(slices, count, definition == SLMT_DEFINITION_PAPER, &all);
+    *out = all;
 }

@@ -217,7 +217,8 @@ status preprocess_restore(mem *m, const slmt_preprocess *p, const int64_t dims[3
     TRY(mem_array(m, (size_t)w.count[0] * (size_t)w.count[0], sizeof(float), &slice));
     memset(voxels, 0, (size_t)(dims[0] * dims[1] * dims[2]) * sizeof(float));
     for (int k = 0; k < w.count[2]; k++) {
-        resize_bilinear(slices + (size_t)k * pixels, p->image_size, p->image_size, slice, p->crop_size, p->crop_size);
+        resize_bilinear(slices + (size_t)k * pixels, p->image_size, p->image_size, slice, p->crop_size,
+                        p->crop_size);
         paste(&w, k, slice, voxels);
     }
     mem_give(m, slice);

@@ -66,8 +66,8 @@ status preprocess_volume(mem *m, const slmt_preprocess *p, const int64_t dims[3]
 status preprocess_greys(mem *m, const slmt_preprocess *p, const int64_t dims[3], const double affine[16],
                         const float *voxels, float **slices, int *count);
 
-/* The same as preprocess_volume() for a label map, whose values are not scaled. ERR_ARGUMENT also if a voxel is not a whole number
- * from -2^24 to 2^24. */
+/* The same as preprocess_volume() for a label map, whose values are not scaled. ERR_ARGUMENT also if a voxel
+ * is not a whole number from -2^24 to 2^24. */
 status preprocess_labels(mem *m, const slmt_preprocess *p, const int64_t dims[3], const double affine[16],
                          const float *voxels, int32_t **slices, int *count);
 

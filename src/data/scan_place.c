@@ -85,10 +85,12 @@ status scan_place_check_spacing(const slmt_geometry *training, const double spac
     char is[GEOMETRY_TEXT], was[GEOMETRY_TEXT];
     if (training->volumes == 0 || geometry_has_spacing(training, spacing))
         return OK;
-    return fail(ERR_ARGUMENT,
-                "its voxels are %s, those of the model's training %s (left-right x front-back x up): --resample "
-                "makes the result through voxels of that size",
-                geometry_text(spacing, spacing, is), geometry_text(training->spacing_least, training->spacing_most, was));
+    return fail(
+        ERR_ARGUMENT,
+        "its voxels are %s, those of the model's training %s (left-right x front-back x up): --resample "
+        "makes the result through voxels of that size",
+        geometry_text(spacing, spacing, is),
+        geometry_text(training->spacing_least, training->spacing_most, was));
 }
 
 enum { NOTES = 800 };
@@ -116,9 +118,11 @@ static void note_place(char notes[NOTES], const slmt_geometry *t, const scan_geo
         size_t at = strlen(notes);
         if (is >= t->place_least[a] - slack && is <= t->place_most[a] + slack)
             continue;
-        snprintf(notes + at, NOTES - at, "%sthe head's middle lies %.3g mm %s of the middle of %s, in training %.3g to %.3g mm",
+        snprintf(notes + at, NOTES - at,
+                 "%sthe head's middle lies %.3g mm %s of the middle of %s, in training %.3g to %.3g mm",
                  at ? "; " : "", fabs(is), side[a][is > 0], a == 2 ? "the slices" : "the crop",
-                 is > 0 ? t->place_least[a] : -t->place_most[a], is > 0 ? t->place_most[a] : -t->place_least[a]);
+                 is > 0 ? t->place_least[a] : -t->place_most[a],
+                 is > 0 ? t->place_most[a] : -t->place_least[a]);
     }
 }
 
@@ -126,8 +130,9 @@ static void note_part(char notes[NOTES], const slmt_geometry *t, const scan_geom
 {
     size_t at = strlen(notes);
     if (scan->part < 0.75 * t->part_least)
-        snprintf(notes + at, NOTES - at, "%s%.0f %% of the head lie in crop and slices, in training %.0f to %.0f %%",
-                 at ? "; " : "", 100 * scan->part, 100 * t->part_least, 100 * t->part_most);
+        snprintf(notes + at, NOTES - at,
+                 "%s%.0f %% of the head lie in crop and slices, in training %.0f to %.0f %%", at ? "; " : "",
+                 100 * scan->part, 100 * t->part_least, 100 * t->part_most);
 }
 
 status scan_place_warn(const slmt_context *context, const slmt_geometry *t, const scan_geometry *scan)

@@ -23,7 +23,8 @@ static status choose_grid(volume_view *v, int32_t spacing)
     const slmt_geometry *training = &v->model->geometry;
     double wanted[3];
     v->own = v->used = grid_of(v->source->scan.dims, v->source->scan.affine);
-    if (spacing == SLMT_SPACING_ANY || training->volumes == 0 || geometry_has_spacing(training, v->own.spacing))
+    if (spacing == SLMT_SPACING_ANY || training->volumes == 0 ||
+        geometry_has_spacing(training, v->own.spacing))
         return OK;
     if (spacing == SLMT_SPACING_REFUSE)
         return scan_place_check_spacing(training, v->own.spacing);
@@ -121,10 +122,11 @@ static status warn_of_place(const volume_view *v, const float *crops)
     const slmt_context *c = v->model->context;
     int empty = count_empty(v, crops), first = v->model->preprocess.slice_first;
     if (empty == v->count)
-        return context_warn(c,
-                            "slices %d to %d of %lld, counted from below, are all empty: the model was given nothing "
-                            "of the head",
-                            first, first + v->count - 1, (long long)v->used.dims[2]);
+        return context_warn(
+            c,
+            "slices %d to %d of %lld, counted from below, are all empty: the model was given nothing "
+            "of the head",
+            first, first + v->count - 1, (long long)v->used.dims[2]);
     if (2 * empty > v->count)
         TRY(context_warn(c, "%d of the %d slices that the model was given are empty", empty, v->count));
     return scan_place_warn(c, &v->model->geometry, &v->place);
@@ -196,6 +198,7 @@ status volume_check_result(const volume_view *v, const slmt_volume *target)
     double expected = v->place.part * (double)head;
     if (expected < 1 || (double)made >= 0.5 * expected)
         return OK;
-    return context_warn(v->model->context, "of the head in crop and slices the model made %.0f %% only: the rest is 0",
+    return context_warn(v->model->context,
+                        "of the head in crop and slices the model made %.0f %% only: the rest is 0",
                         100 * (double)made / expected);
 }

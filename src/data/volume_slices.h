@@ -12,16 +12,17 @@
 typedef struct volume_view {
     const slmt_model *model;
     const slmt_volume *source;
-    grid own, used; /* the volume's grid, and that of the slices: the same, or one of the training's spacing */
+    grid own,
+        used; /* the volume's grid, and that of the slices: the same, or one of the training's spacing */
     int resampled;
     background back;
     scan_geometry place;
     int count; /* slices */
 } volume_view;
 
-/* Makes the volume's slices [count][side][side] in [0,1], a block of m, like preprocess_volume(), and warns of
- * what is remarkable about them. spacing: SLMT_SPACING_... ERR_ARGUMENT also: the voxels are of another size
- * than the training's; ERR_CANCELLED: a warning was refused. */
+/* Makes the volume's slices [count][side][side] in [0,1], a block of m, like preprocess_volume(), and warns
+ * of what is remarkable about them. spacing: SLMT_SPACING_... ERR_ARGUMENT also: the voxels are of another
+ * size than the training's; ERR_CANCELLED: a warning was refused. */
 status volume_slices(const slmt_model *model, mem *m, const slmt_volume *source, int32_t spacing,
                      volume_view *view, float **slices);
 

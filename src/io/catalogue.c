@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "io/utf8.h"
+
 void catalogue_init(catalogue *c, mem *m, const char *label)
 {
     memset(c, 0, sizeof *c);
@@ -207,6 +209,13 @@ static int name_ok(const char *name, size_t length)
 int stored_name_ok(const char *name)
 {
     return name_ok(name, strnlen(name, STORED_NAME_MAX + 1));
+}
+
+int stored_user_name_ok(const char *name)
+{
+    size_t length = strnlen(name, STORED_NAME_MAX + 1);
+    return length >= 1 && length <= STORED_NAME_MAX && strcmp(name, ".") != 0 && !memchr(name, '/', length) &&
+           utf8_printable(name, length);
 }
 
 int stored_path_ok(const char *path)

@@ -67,8 +67,9 @@ typedef struct catalogue_group {
 
 typedef struct catalogue {
     mem *mem;
-    const char *label; /* the file, for messages; not owned */
-    unsigned types;    /* types that tensors may have; catalogue_init() sets STORED_IN_CHECKPOINTS */
+    const char *label;      /* the file, for messages; not owned */
+    unsigned types;         /* types that tensors may have; catalogue_init() sets STORED_IN_CHECKPOINTS */
+    const char *user_names; /* path of the group whose groups have names that users give; NULL: none */
     catalogue_group *groups;
     size_t group_count, group_room;
     catalogue_attribute *attributes;
@@ -103,6 +104,11 @@ status catalogue_int32(const catalogue *c, const char *group, const char *name, 
 
 /* Returns 1 if a name is 1 to STORED_NAME_MAX printable ASCII characters without '/', and not "." */
 int stored_name_ok(const char *name);
+
+/* Returns 1 if a name that users give is 1 to STORED_NAME_MAX bytes of printable UTF-8, blanks among them,
+ * without
+ * '/', and not "." */
+int stored_user_name_ok(const char *name);
 
 /* Returns 1 if a path is "" or names joined by single '/', at most STORED_PATH_MAX bytes in all. */
 int stored_path_ok(const char *path);

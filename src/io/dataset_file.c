@@ -144,6 +144,7 @@ static status parse(dataset_file *f)
     uint64_t size;
     TRY(input_file_open(f->label, &f->fd, &size));
     TRY(read_block(f));
+    f->catalogue.user_names = dataset_records_path(f);
     hdf5_enter(&guard);
     f->file = hdf5_open_file(&f->bytes, f->fd, size);
     status s = f->file < 0 ? fail(ERR_FORMAT, "%s: HDF5 cannot open it: damaged or cut short", f->label)

@@ -78,14 +78,15 @@ const char *dataset_file_source(const dataset_file *f);
 const catalogue *dataset_file_source_at(const dataset_file *f, const char **group);
 
 /* "records/ID/NAME", for messages: with the path of the version that the file has. */
-enum { DATASET_PLACE_MAX = 256 };
+enum { DATASET_PLACE_MAX = 400 };
 const char *dataset_file_place(const dataset_file *f, size_t record, size_t field,
                                char text[DATASET_PLACE_MAX]);
 
 /* Returns the extents of a record's tensor; NULL: it has none, or an index is past the last. */
 const int64_t *dataset_file_shape(const dataset_file *f, size_t record, size_t field);
 
-/* Reads numbers of a record. *has: 0 if it has none of them; then nothing is read. ERR_SCHEMA: some are missing. */
+/* Reads numbers of a record. *has: 0 if it has none of them; then nothing is read. ERR_SCHEMA: some are
+ * missing. */
 status dataset_file_read_numbers(const dataset_file *f, size_t record, int n, const char *const *names,
                                  double *values, int *has);
 

@@ -31,8 +31,7 @@ int dataset_field_name_ok(const char *name)
 /* "." is HDF5's name for a group itself; ".." would lead out of a folder if a tool names files by subject. */
 int dataset_record_name_ok(const char *name)
 {
-    return name_ok(name, RECORD_NAME_MAX, LETTERS_AND_DIGITS "-_.") && strcmp(name, ".") != 0 &&
-           strcmp(name, "..") != 0;
+    return stored_user_name_ok(name) && strcmp(name, "..") != 0;
 }
 
 static const char *const split_names[] = {

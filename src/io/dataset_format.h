@@ -18,7 +18,7 @@ enum { DATASET_VERSION = 2, DATASET_BLOCK = 512 };
 enum {
     FIELDS_MAX = 64,
     FIELD_NAME_MAX = 64,
-    RECORD_NAME_MAX = 128,
+    RECORD_NAME_MAX = STORED_NAME_MAX,
     AXES_TEXT_MAX = 6 * 33,
     CLASSES_MAX = 2048,
     CLASS_NAME_MAX = 64,
@@ -36,6 +36,9 @@ void dataset_block(char block[DATASET_BLOCK], int64_t version);
  * subject. */
 int dataset_field_name_ok(const char *name);
 int dataset_record_name_ok(const char *name);
+
+/* What a record's name must be, for messages. */
+#define RECORD_NAME_RULE "1 to 255 bytes of UTF-8 without control characters and '/', and not \".\" or \"..\""
 
 /* Converts constants to their names in the file, and back: 0 for a name that is not one. */
 const char *dataset_split_name(int32_t split); /* NULL: no split of a record */

@@ -222,8 +222,8 @@ static status check_attributes(const dataset_file *f, const catalogue_group *g)
     int is_mr = strcmp(dataset_file_source(f), "mr") == 0;
     if (g->attribute_count == known || (is_mr && g->attribute_count == known + DATASET_NUMBERS))
         return OK;
-    return fail(ERR_SCHEMA, "%s: /%s has %zu attributes, expected %zu%s", f->label, g->path, g->attribute_count,
-                known, is_mr ? ", or those and its geometry" : "");
+    return fail(ERR_SCHEMA, "%s: /%s has %zu attributes, expected %zu%s", f->label, g->path,
+                g->attribute_count, known, is_mr ? ", or those and its geometry" : "");
 }
 
 static status read_record(dataset_file *f, const catalogue_group *g, const char *id, const axis_ids *axes)

@@ -231,7 +231,7 @@ static int begin_record(dataset_file_writer *w, const slmt_record *r)
 
 static status check_record(const dataset_file_writer *w, const slmt_record *r)
 {
-    static const char rule[] = "1 to 128 letters, digits, '-', '_', '.', and not \".\" or \"..\"";
+    static const char rule[] = RECORD_NAME_RULE;
     TRY(sealed_file_ready(&w->file));
     if (w->record >= 0)
         return fail(ERR_STATE, "%s: /%s has not ended", sealed_file_label(&w->file), w->record_path);

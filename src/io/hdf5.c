@@ -51,12 +51,27 @@ int hdf5_has_link(hid_t group, const char *name)
     return H5Lexists(group, name, H5P_DEFAULT);
 }
 
+/* How a link of this name is made: one that is not ASCII says that it is UTF-8. The default otherwise, so
+ * that files of ASCII names keep their bytes. */
+static hid_t link_list(const char *name)
+{
+    while (*name > 0)
+        name++;
+    hid_t plist = *name ? H5Pcreate(H5P_LINK_CREATE) : H5P_DEFAULT;
+    if (*name && plist >= 0)
+        H5Pset_char_encoding(plist, H5T_CSET_UTF8);
+    return plist;
+}
+
 static hid_t new_group(hid_t parent, const char *name)
 {
     hid_t plist = H5Pcreate(H5P_GROUP_CREATE);
+    hid_t link = link_list(name);
     hid_t group = -1;
-    if (plist >= 0 && H5Pset_obj_track_times(plist, 0) >= 0)
-        group = H5Gcreate2(parent, name, H5P_DEFAULT, plist, H5P_DEFAULT);
+    if (plist >= 0 && link >= 0 && H5Pset_obj_track_times(plist, 0) >= 0)
+        group = H5Gcreate2(parent, name, link, plist, H5P_DEFAULT);
+    if (link > 0)
+        H5Pclose(link);
     H5Pclose(plist);
     return group;
 }

@@ -45,7 +45,8 @@ static status count_stored(walk *w, const char *name, uint64_t bytes)
 
 static status check_name(const walk *w, const char *name)
 {
-    if (!stored_name_ok(name))
+    int named_by_users = w->c->user_names && strcmp(w->path, w->c->user_names) == 0;
+    if (named_by_users ? !stored_user_name_ok(name) : !stored_name_ok(name))
         return fail(ERR_SCHEMA, "%s: /%s holds a name that is not 1 to %d printable characters", w->c->label,
                     w->path, STORED_NAME_MAX);
     return OK;

@@ -55,9 +55,22 @@ const char *nifti_note_text(int i);
  * ERR_ARGUMENT (the name, or an axis too long for NIfTI-1), ERR_IO, ERR_MEMORY, ERR_LIMIT. */
 status nifti_scan_write(mem *m, const char *path, const nifti_scan *scan);
 
-/* Copies a header for voxels of another contrast, without the display range cal_min, cal_max. header may be
- * NULL. */
-status nifti_header_copy(mem *m, const nifti_header *header, nifti_header **copy);
+/* The same from a header of NIfTI-1 or NIfTI-2 in memory, of either byte order, and the voxels that it
+ * promises. Where the header says that voxels lie in a file does not count. ERR_ARGUMENT (another number of
+ * bytes), ERR_FORMAT, ERR_NONFINITE, ERR_MEMORY, ERR_LIMIT. */
+status nifti_scan_from_memory(mem *m, const void *header, size_t header_bytes, const void *voxels,
+                              size_t voxel_bytes, int rules, nifti_scan *scan);
+
+/* The header that nifti_scan_write() writes, odd geometry fields set right. ERR_ARGUMENT: an axis too long
+ * for NIfTI-1. */
+status nifti_scan_header(const nifti_scan *scan, nifti_1_header *header);
+
+/* A header for other voxels on source's grid: geometry and units are source's; all that spoke of its values,
+ * their acquisition or the patient is left out, extensions too; descrip is `what`, cut to 79 bytes. */
+status nifti_result_header(mem *m, const nifti_scan *source, const char *what, nifti_header **out);
+
+/* Replaces descrip. */
+void nifti_header_describe(nifti_header *header, const char *what);
 
 /* Frees header and voxels. */
 void nifti_scan_free(mem *m, nifti_scan *scan);

@@ -113,8 +113,18 @@ static status keep_header(mem *m, gz_input *in, const nifti_layout *l, nifti_hea
 
 /* ---- one file, or two ---- */
 
+/* One of several volumes has three axes. */
+static void leave_other_volumes(nifti_1_header *h)
+{
+    h->dim[0] = 3;
+    for (int i = 4; i < 8; i++)
+        h->dim[i] = 1;
+}
+
 static void take_geometry(const nifti_layout *l, nifti_scan *scan)
 {
+    if (l->volumes > 1)
+        leave_other_volumes(&scan->header->fields);
     memcpy(scan->dims, l->form.dims, sizeof scan->dims);
     memcpy(scan->affine, l->affine, sizeof scan->affine);
     scan->notes = l->notes;
@@ -224,17 +234,4 @@ void nifti_scan_free(mem *m, nifti_scan *scan)
     mem_give(m, scan->voxels);
     mem_give(m, scan->header);
     *scan = (nifti_scan){0};
-}
-
-status nifti_header_copy(mem *m, const nifti_header *header, nifti_header **copy)
-{
-    void *p;
-    *copy = NULL;
-    if (!header)
-        return OK;
-    size_t bytes = sizeof *header + header->extension_bytes;
-    TRY(mem_take(m, bytes, &p));
-    *copy = memcpy(p, header, bytes);
-    (*copy)->fields.cal_min = (*copy)->fields.cal_max = 0;
-    return OK;
 }

@@ -139,6 +139,59 @@ status nifti_space_affine(const char *path, const nifti_space *s, double affine[
     return OK;
 }
 
+/* ---- for other readers ---- */
+
+static short tidy_code(short code)
+{
+    const short last = 5; /* NIFTI_XFORM_TEMPLATE_OTHER, which older headers of niftiio lack */
+    return code <= 0 ? NIFTI_XFORM_UNKNOWN : code > last ? NIFTI_XFORM_ALIGNED_ANAT : code;
+}
+
+static char tidy_units(char units)
+{
+    int space = XYZT_TO_SPACE((unsigned char)units), time = XYZT_TO_TIME((unsigned char)units);
+    if (space != NIFTI_UNITS_METER && space != NIFTI_UNITS_MICRON)
+        space = NIFTI_UNITS_MM;
+    return (char)SPACE_TIME_TO_XYZT(space, time <= NIFTI_UNITS_RADS ? time : NIFTI_UNITS_UNKNOWN);
+}
+
+static void tidy_spacing(nifti_1_header *h)
+{
+    double a[16];
+    nifti_space s;
+    nifti_space_of_fields(h, &s);
+    from_sform(&s, a);
+    h->pixdim[0] = h->pixdim[0] < 0 ? -1.0f : 1.0f;
+    for (int i = 1; i <= 3; i++) {
+        int lacks = !isfinite(h->pixdim[i]) || h->pixdim[i] == 0;
+        h->pixdim[i] = (float)(lacks && h->sform_code > 0 ? column_length(a, i - 1) : spacing(&s, i));
+    }
+}
+
+/* Turns a quaternion that is too long into the one that niftiio takes it for. */
+static void tidy_quaternion(nifti_1_header *h)
+{
+    double b = h->quatern_b, c = h->quatern_c, d = h->quatern_d, sum = b * b + c * c + d * d;
+    double offsets = (double)h->qoffset_x + h->qoffset_y + h->qoffset_z;
+    if (!isfinite(sum) || !isfinite(offsets)) {
+        h->qform_code = NIFTI_XFORM_UNKNOWN;
+        h->quatern_b = h->quatern_c = h->quatern_d = h->qoffset_x = h->qoffset_y = h->qoffset_z = 0;
+    } else if (sum > 1) {
+        h->quatern_b = (float)(b / sqrt(sum));
+        h->quatern_c = (float)(c / sqrt(sum));
+        h->quatern_d = (float)(d / sqrt(sum));
+    }
+}
+
+void nifti_space_tidy(nifti_1_header *h)
+{
+    h->sform_code = tidy_code(h->sform_code);
+    h->qform_code = tidy_code(h->qform_code);
+    h->xyzt_units = tidy_units(h->xyzt_units);
+    tidy_spacing(h);
+    tidy_quaternion(h);
+}
+
 const char *nifti_note_text(int i)
 {
     static const char *const texts[NIFTI_NOTES] = {

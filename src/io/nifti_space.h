@@ -18,4 +18,8 @@ void nifti_space_of_fields(const nifti_1_header *h, nifti_space *space);
 /* *notes gets flags of nifti.h. ERR_FORMAT: the form that counts is singular or not finite. */
 status nifti_space_affine(const char *path, const nifti_space *space, double affine[16], int *notes);
 
+/* Makes odd geometry fields say what nifti_space_affine() takes them for, so that other programs read the
+ * same: codes and units that no standard has, qfac, spacings, a quaternion that is too long or no number. */
+void nifti_space_tidy(nifti_1_header *h);
+
 #endif

@@ -8,6 +8,7 @@
 
 #include "io/atomic_file.h"
 #include "io/nifti_layout.h"
+#include "io/nifti_space.h"
 #include "io/scan_name.h"
 
 static mat44 single_precision(const double a[16])
@@ -69,6 +70,23 @@ static nifti_1_header fields_to_write(const nifti_scan *scan)
     return h;
 }
 
+static status check_dims(const nifti_scan *scan, const char *path)
+{
+    for (int i = 0; i < 3; i++)
+        if (scan->dims[i] > INT16_MAX)
+            return fail(ERR_ARGUMENT, "%s: axis %d has %lld voxels, NIfTI-1 holds at most %d", path, i + 1,
+                        (long long)scan->dims[i], INT16_MAX);
+    return OK;
+}
+
+status nifti_scan_header(const nifti_scan *scan, nifti_1_header *header)
+{
+    TRY(check_dims(scan, "NIfTI header"));
+    *header = fields_to_write(scan);
+    nifti_space_tidy(header);
+    return OK;
+}
+
 static int put(gzFile file, const void *data, size_t bytes)
 {
     const unsigned char *p = data;
@@ -115,10 +133,7 @@ status nifti_scan_write(mem *m, const char *path, const nifti_scan *scan)
     atomic_file f;
     if (!name_is_nifti(path))
         return fail(ERR_ARGUMENT, "%s: the name must end in .nii or .nii.gz", path);
-    for (int i = 0; i < 3; i++)
-        if (scan->dims[i] > INT16_MAX)
-            return fail(ERR_ARGUMENT, "%s: axis %d has %lld voxels, NIfTI-1 holds at most %d", path, i,
-                        (long long)scan->dims[i], INT16_MAX);
+    TRY(check_dims(scan, path));
     TRY(atomic_file_begin(m, path, &f));
     status s = write_to(f.temporary, path, scan);
     if (s != OK) {

@@ -15,6 +15,7 @@ endfunction()
 
 slmt_method(slmt_net)
 slmt_method(seq2seq NETWORKS vgg19)
+slmt_method(unet)
 slmt_method(vgg19)
 
 list(TRANSFORM SLMT_KNOWN_METHODS REPLACE _ - OUTPUT_VARIABLE known)

@@ -28,7 +28,7 @@ static value_kind kind_of(const field *f)
         return A_CHOICE;
     if (strcmp(f->arg, "METHOD") == 0)
         return A_METHOD;
-    if (strstr(f->arg, "FILE"))
+    if (strstr(f->arg, "FILE") || strstr(f->arg, "SCANS"))
         return named ? A_NAMED_FILE : A_FILE;
     if (strstr(f->arg, "DIR"))
         return named ? A_NAMED_FOLDER : A_FOLDER;

@@ -123,6 +123,11 @@ void warnings_keep(void (*keep)(void *user, const char *text), void *user)
         keep(user, warnings[i]);
 }
 
+int warnings_code(void)
+{
+    return is_strict && warning_count > 0 ? EXIT_WARNING : EXIT_OK;
+}
+
 int warnings_close(int code)
 {
     size_t count = warning_count;

@@ -33,6 +33,9 @@ int32_t warn_from_library(void *user, const char *text);
 /* Hands `keep` every warning that there was and every one to come; NULL: no longer. */
 void warnings_keep(void (*keep)(void *user, const char *text), void *user);
 
+/* EXIT_WARNING if strict and there was a warning, else EXIT_OK: before what follows is begun. */
+int warnings_code(void);
+
 /* Tells how many warnings there were. Returns the code, or EXIT_WARNING where it is EXIT_OK, strict, and
  * there were some. */
 int warnings_close(int code);

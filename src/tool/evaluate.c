@@ -18,6 +18,7 @@
 #include "monotone_map.h"
 #include "must.h"
 #include "options.h"
+#include "pairs.h"
 #include "scored_set.h"
 #include "scores.h"
 #include "sequences.h"
@@ -146,6 +147,9 @@ static int open_all(evaluation *e)
         code = find_contrast(e, e->options.source, "source_contrast", &e->source);
     if (code == EXIT_OK)
         code = find_contrast(e, e->options.target, "target_contrast", &e->target);
+    if (code == EXIT_OK)
+        code = pairs_differ(slmt_dataset_contrast(e->run.set, e->source),
+                            slmt_dataset_contrast(e->run.set, e->target));
     if (code == EXIT_OK)
         code = check_preprocess(e);
     if (code == EXIT_OK)

@@ -16,7 +16,9 @@
 #include "must.h"
 #include "numbers.h"
 #include "options.h"
+#include "pairs.h"
 #include "scored_set.h"
+#include "sequences.h"
 #include "settings.h"
 #include "table.h"
 
@@ -91,6 +93,11 @@ static void print_card(const slmt_model *model)
 {
     const char *key;
     puts("\ncard");
+    if (slmt_model_contrast_count(model) > 0) {
+        char *names = sequence_names(model, ", ");
+        print_row("contrasts", names);
+        free(names);
+    }
     for (size_t i = 0; *(key = slmt_model_card_key(model, i)); i++)
         print_row(key, slmt_model_card(model, key));
 }
@@ -337,6 +344,31 @@ static void print_set_fields(const slmt_dataset *set, bool mr)
     table_print(&t);
 }
 
+/* How many subjects and slices have each two contrasts. */
+static void print_pairs(const slmt_dataset *set)
+{
+    table t;
+    size_t contrasts = slmt_dataset_contrast_count(set);
+    static const int32_t order[] = {SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST, SLMT_SPLIT_VALIDATION};
+    size_t splits = has_validation(set) ? 3 : 2;
+    table_begin(&t, 1 + 2 * splits);
+    for (size_t i = 0; i < 1 + 2 * splits; i++)
+        table_cell(&t, "%s",
+                   (const char *[]){"pairs", "train subjects", "train slices", "test subjects", "test slices",
+                                    "validation subjects", "validation slices"}[i]);
+    for (size_t i = 0; i < contrasts; i++)
+        for (size_t k = i + 1; k < contrasts; k++) {
+            table_cell(&t, "  %s and %s", slmt_dataset_contrast(set, i), slmt_dataset_contrast(set, k));
+            for (size_t s = 0; s < splits; s++) {
+                pair_total count = pairs_count(set, i, k, order[s]);
+                table_cell(&t, "%zu", count.subjects);
+                table_cell(&t, "%zu", count.slices);
+            }
+        }
+    putchar('\n');
+    table_print(&t);
+}
+
 static void print_classes(const slmt_dataset *set)
 {
     bool any = false;
@@ -390,6 +422,8 @@ static int print_set(const char *path, const slmt_dataset *set, bool all)
     if (code != EXIT_OK)
         return code;
     print_set_fields(set, mr);
+    if (slmt_dataset_contrast_count(set) > 1)
+        print_pairs(set);
     print_classes(set);
     if (all)
         print_records(set, mr);

@@ -2,28 +2,116 @@
 /* Names only; no file is opened here. */
 #include "paths.h"
 
+#include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "console.h"
 #include "must.h"
 
-static const char *const endings[] = {".nii.gz", ".nii", ".hdr", ".img"};
-enum { NIFTI_ENDINGS = 2, ALL_ENDINGS = 4 };
+/* ---- endings ---- */
 
-/* Length of the name's ending among the first `count`, 0 if it has none of them. */
-static size_t ending_length(const char *path, size_t count)
+static const char *const written_endings[] = {".nii.gz", ".nii", NULL};
+static const char *const read_endings[] = {".nii.gz", ".nii", ".hdr", ".hdr.gz", ".mgz", ".mgh", NULL};
+static const char *const volume_endings[] = {".nii.gz", ".nii", ".hdr", ".img", ".hdr.gz",
+                                             ".img.gz", ".mgz", ".mgh", NULL};
+
+/* What scans that are not taken have somewhere in their names, and how notes about a scan end. */
+static const char *const scan_marks[] = {".nii", ".hdr", ".img", ".mgz", ".mgh", ".nrrd", ".nhdr",
+                                         ".mha", ".mhd", ".mnc", ".dcm", ".ima", NULL};
+static const char *const note_endings[] = {".json", ".txt", ".csv", ".tsv",    ".bval", ".bvec",
+                                           ".md5",  ".png", ".log", ".sha256", NULL};
+
+/* Length of the name's ending, in small or capital letters; 0 if it has none of them. */
+static size_t ending_length(const char *path, const char *const *endings)
 {
     size_t length = strlen(path);
-    for (size_t i = 0; i < count; i++) {
-        size_t ending = strlen(endings[i]);
-        if (length > ending && strcmp(path + length - ending, endings[i]) == 0)
+    for (; *endings; endings++) {
+        size_t ending = strlen(*endings);
+        if (length > ending && strcasecmp(path + length - ending, *endings) == 0)
             return ending;
     }
     return 0;
 }
+
+bool is_nifti_name(const char *path)
+{
+    size_t ending = ending_length(path, written_endings);
+    for (const char *c = path + strlen(path) - ending; *c; c++)
+        if (*c >= 'A' && *c <= 'Z')
+            return false;
+    return ending > 0;
+}
+
+bool is_scan_name(const char *path)
+{
+    return ending_length(file_name(path), read_endings) > 0;
+}
+
+/* The second file of a pair .hdr and .img. */
+static bool is_half_of_pair(const char *path)
+{
+    static const char *const image_endings[] = {".img", ".img.gz", NULL};
+    static const char *const header_endings[] = {".hdr", ".HDR", ".hdr.gz", ".HDR.GZ", NULL};
+    size_t ending = ending_length(path, image_endings);
+    bool pair = false;
+    for (const char *const *header = header_endings; ending && *header && !pair; header++) {
+        char *other = must_format("%.*s%s", (int)(strlen(path) - ending), path, *header);
+        pair = access(other, F_OK) == 0;
+        free(other);
+    }
+    return pair;
+}
+
+bool looks_like_scan(const char *path)
+{
+    const char *name = file_name(path);
+    if (is_scan_name(path) || ending_length(name, note_endings) > 0 || is_half_of_pair(path))
+        return false;
+    for (const char *const *mark = scan_marks; *mark; mark++)
+        if (strcasestr(name, *mark))
+            return true;
+    return false;
+}
+
+void warn_not_taken(const char *path)
+{
+    warn("%s: is not taken, although it looks like a scan: its name ends in none of .nii, .nii.gz, "
+         ".hdr, .mgz and .mgh",
+         path);
+}
+
+size_t volume_index_length(const char *path)
+{
+    size_t length = strlen(path), digits = 0;
+    if (length < 4 || path[length - 1] != ']' || access(path, F_OK) == 0)
+        return 0;
+    while (digits < length - 2 && isdigit((unsigned char)path[length - 2 - digits]))
+        digits++;
+    return digits && path[length - 2 - digits] == '[' ? digits + 2 : 0;
+}
+
+size_t volume_id_length(const char *name)
+{
+    size_t length = strlen(name) - volume_index_length(name);
+    char *whole = must_format("%.*s", (int)length, name);
+    length -= ending_length(whole, volume_endings);
+    free(whole);
+    return length;
+}
+
+char *volume_id(const char *path)
+{
+    char *id = must_copy(file_name(path));
+    id[volume_id_length(id)] = '\0';
+    return id;
+}
+
+/* ---- lists ---- */
 
 void path_list_add(path_list *list, char *path)
 {
@@ -36,19 +124,10 @@ static int compare(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-bool path_list_add_folder(path_list *list, const char *folder)
+static void sort_from(path_list *list, size_t first)
 {
-    DIR *stream = opendir(folder);
-    if (!stream)
-        return false;
-    size_t first = list->count;
-    for (struct dirent *entry; (entry = readdir(stream));)
-        if (entry->d_name[0] != '.' && is_nifti_name(entry->d_name))
-            path_list_add(list, must_format("%s/%s", folder, entry->d_name));
-    closedir(stream);
     if (list->count > first)
         qsort(list->items + first, list->count - first, sizeof *list->items, compare);
-    return true;
 }
 
 void path_list_free(path_list *list)
@@ -59,15 +138,52 @@ void path_list_free(path_list *list)
     *list = (path_list){0};
 }
 
+bool folder_list(const char *folder, path_list *files, path_list *folders)
+{
+    DIR *stream = opendir(folder);
+    if (!stream)
+        return false;
+    size_t first_file = files->count, first_folder = folders->count;
+    bool slash = *folder && folder[strlen(folder) - 1] == '/';
+    for (struct dirent *entry; (entry = readdir(stream));) {
+        if (entry->d_name[0] == '.')
+            continue;
+        char *path = must_format("%s%s%s", folder, slash ? "" : "/", entry->d_name);
+        path_list_add(is_folder(path) ? folders : files, path);
+    }
+    closedir(stream);
+    sort_from(files, first_file);
+    sort_from(folders, first_folder);
+    return true;
+}
+
+bool path_list_add_folder(path_list *list, const char *folder)
+{
+    path_list files = {0}, folders = {0};
+    if (!folder_list(folder, &files, &folders))
+        return false;
+    for (size_t i = 0; i < files.count; i++)
+        if (is_scan_name(files.items[i]))
+            path_list_add(list, must_copy(files.items[i]));
+        else if (looks_like_scan(files.items[i]))
+            warn_not_taken(files.items[i]);
+    path_list_free(&files);
+    path_list_free(&folders);
+    return true;
+}
+
+/* ---- paths ---- */
+
 bool is_folder(const char *path)
 {
     struct stat status;
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-bool is_nifti_name(const char *path)
+bool is_file(const char *path)
 {
-    return ending_length(path, NIFTI_ENDINGS) > 0;
+    struct stat status;
+    return stat(path, &status) == 0 && !S_ISDIR(status.st_mode);
 }
 
 const char *file_name(const char *path)
@@ -76,20 +192,19 @@ const char *file_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-char *volume_id(const char *path)
+char *folder_of(const char *path)
 {
-    char *id = must_copy(file_name(path));
-    id[strlen(id) - ending_length(id, ALL_ENDINGS)] = '\0';
-    return id;
+    const char *name = file_name(path);
+    if (name == path)
+        return must_copy(".");
+    size_t length = (size_t)(name - path);
+    return must_format("%.*s", (int)(length > 1 ? length - 1 : 1), path);
 }
 
 bool can_write(const char *path)
 {
-    char *folder = must_copy(path);
-    char *slash = strrchr(folder, '/');
-    if (slash)
-        slash[slash == folder] = '\0';
-    bool can = access(slash ? folder : ".", W_OK | X_OK) == 0;
+    char *folder = folder_of(path);
+    bool can = access(folder, W_OK | X_OK) == 0;
     free(folder);
     return can;
 }

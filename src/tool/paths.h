@@ -14,21 +14,45 @@ typedef struct path_list {
 /* Takes over `path`. */
 void path_list_add(path_list *list, char *path);
 
-/* Adds the .nii and .nii.gz files of a folder, sorted by name; false: errno says why not. */
+/* Adds the scans of a folder (is_scan_name), sorted by name, and warns of what looks like one and is not
+ * taken; false: errno says why not. */
 bool path_list_add_folder(path_list *list, const char *folder);
 
 void path_list_free(path_list *list);
 
+/* Adds what is in a folder, sorted, without names that begin with '.'; false: errno says why not. */
+bool folder_list(const char *folder, path_list *files, path_list *folders);
+
 bool is_folder(const char *path);
+bool is_file(const char *path); /* of any kind but a folder */
 
 /* The name ends in .nii or .nii.gz. */
 bool is_nifti_name(const char *path);
 
+/* The name ends as that of a volume that can be read does: .nii, .nii.gz, .hdr, .mgz, .mgh, in small or
+ * capital letters. */
+bool is_scan_name(const char *path);
+
+/* The file is no scan by its name, but looks like one: "x.nii (1).gz", DICOM, formats that are not read. */
+bool looks_like_scan(const char *path);
+
+/* Warns of such a file. */
+void warn_not_taken(const char *path);
+
 /* The part of a path after the last '/'. */
 const char *file_name(const char *path);
 
+/* Length of the "[N]" that names one volume of a file of several; 0: the path is that of a file itself. */
+size_t volume_index_length(const char *path);
+
+/* Length of a volume's name without its ending and "[N]". */
+size_t volume_id_length(const char *name);
+
 /* File name without .nii, .nii.gz, .hdr or .img; the caller frees it. */
 char *volume_id(const char *path);
+
+/* "." for a name without a folder; the caller frees it. */
+char *folder_of(const char *path);
 
 /* A file can be made at `path`: its folder is there and may be written; false: errno says why not. */
 bool can_write(const char *path);

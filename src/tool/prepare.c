@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slmt prepare: folders of volumes, one for each contrast and each kind of label map, become a training set.
- * What happens to the voxels is the library's affair; here files are paired, subjects are split, failures are
- * counted. */
+/* slmt prepare: scans of each contrast and each kind of label map become a training set. Which scans there
+ * are is found by scans.c; what happens to the voxels is the library's affair; here subjects are split and
+ * failures are counted. */
 #include "tool.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,159 +16,87 @@
 #include "journal.h"
 #include "must.h"
 #include "options.h"
-#include "paths.h"
+#include "pairs.h"
+#include "reasons.h"
+#include "scans.h"
 #include "scored_set.h"
 #include "settings.h"
 
-enum { MOST_CONTRASTS = 64 };
-
-typedef struct contrast {
-    char *name;
-    const char *folder;
-    path_list files;
-} contrast;
-
-typedef struct subject {
-    char *id;
-    const char *file[MOST_CONTRASTS]; /* NULL where missing; owned by the contrast's list */
-    int32_t split;
-} subject;
-
 typedef struct prepare {
     const char *out;
+    const char *table;
+    const char *person;
     double test_fraction;
     const char *test; /* names with commas between, or NULL */
     double validation_fraction;
     const char *validation; /* likewise */
+    int32_t subjects;       /* training subjects at most; 0: all */
+    bool unpaired;
     uint64_t seed;
-    contrast contrasts[MOST_CONTRASTS]; /* contrasts, then label maps */
-    size_t contrast_count;              /* of both */
-    size_t label_count;
-    subject *subjects;
-    size_t subject_count;
+    scans scans;
+    reasons reasons;
+    int pairs_code; /* whether there are pairs, as an exit code */
     size_t failures;
     size_t added;
 } prepare;
 
-/* "NAME=DIR"; false: it is of another form, or one too many. */
-static bool new_contrast(prepare *p, const char *text, contrast *c, char reason[FIELD_REASON])
-{
-    const char *equals = strchr(text, '=');
-    if (!equals || equals == text || !equals[1]) {
-        snprintf(reason, FIELD_REASON, "'%s' is not of the form NAME=DIR", text);
-        return false;
-    }
-    if (p->contrast_count == MOST_CONTRASTS) {
-        snprintf(reason, FIELD_REASON, "more than %d contrasts and label maps", MOST_CONTRASTS);
-        return false;
-    }
-    *c = (contrast){.name = must_format("%.*s", (int)(equals - text), text), .folder = equals + 1};
-    return true;
-}
-
-/* Contrasts come before label maps, whatever their order on the line. */
 static bool set_contrast(void *target, const char *text, char reason[FIELD_REASON])
 {
-    prepare *p = target;
-    contrast c;
-    if (!new_contrast(p, text, &c, reason))
-        return false;
-    contrast *at = &p->contrasts[p->contrast_count - p->label_count];
-    memmove(at + 1, at, p->label_count * sizeof *at);
-    *at = c;
-    p->contrast_count++;
-    return true;
+    return scans_add(&((prepare *)target)->scans, text, false, reason);
 }
 
 static bool set_labels(void *target, const char *text, char reason[FIELD_REASON])
 {
-    prepare *p = target;
-    contrast c;
-    if (!new_contrast(p, text, &c, reason))
-        return false;
-    p->contrasts[p->contrast_count++] = c;
-    p->label_count++;
-    return true;
+    return scans_add(&((prepare *)target)->scans, text, true, reason);
 }
 
 #define PREPARE(member) .offset = offsetof(prepare, member)
 static const field prepare_fields[] = {
-    {"contrast", "NAME=DIR", "a contrast and the folder of its volumes; once for each contrast", FIELD_CUSTOM,
-     .flags = FIELD_REQUIRED, .set = set_contrast},
-    {"labels", "NAME=DIR",
-     "label maps on the contrasts' grid, and the folder of them; once for each kind. Their values stay as "
-     "they are",
+    {"contrast", "NAME=SCANS",
+     "a contrast and where its scans are: a folder, FOLDER:END or a pattern, see above; once for each "
+     "contrast",
+     FIELD_CUSTOM, .set = set_contrast},
+    {"labels", "NAME=SCANS",
+     "label maps on the contrasts' grid, and where they are; once for each kind. Their values stay as they "
+     "are",
      FIELD_CUSTOM, .set = set_labels},
+    {"table", "FILE",
+     "a table (CSV) with the columns subject, one for each contrast, and if wanted split, person and "
+     "labels:NAME; paths count from its folder",
+     FIELD_TEXT, PREPARE(table)},
     {"out", "FILE", "the training set to write", FIELD_TEXT, PREPARE(out), .flags = FIELD_REQUIRED},
     {"test-fraction", "PART", "part of the subjects that is kept for testing, the last ones", FIELD_REAL,
      PREPARE(test_fraction)},
-    {"test", "A,B,...", "the subjects kept for testing, instead of --test-fraction", FIELD_TEXT,
+    {"test", "A,B,...", "the subjects or persons kept for testing, instead of --test-fraction", FIELD_TEXT,
      PREPARE(test)},
     {"validation-fraction", "PART",
      "part of the subjects that is kept for choosing a model or settings, those before the test subjects",
      FIELD_REAL, PREPARE(validation_fraction)},
-    {"validation", "A,B,...", "the subjects kept for choosing, instead of --validation-fraction", FIELD_TEXT,
-     PREPARE(validation)},
+    {"validation", "A,B,...", "the subjects or persons kept for choosing, instead of --validation-fraction",
+     FIELD_TEXT, PREPARE(validation)},
+    {"person", "PATTERN",
+     "which part of a subject's name is the person, by the first star: 'BraTS-GLI-*-*'. All subjects of one "
+     "person are on one side of the split",
+     FIELD_TEXT, PREPARE(person)},
+    {"subjects", "N", "take so many training subjects at most, the first ones; 0: all", FIELD_INT,
+     PREPARE(subjects)},
+    {"unpaired", NULL, "it is meant that no subject has two contrasts: the set is for pre-training alone",
+     FIELD_FLAG, PREPARE(unpaired)},
     {"seed", "N", "shuffle the subjects before splitting; default: they stay in the order of their names",
      FIELD_UINT, PREPARE(seed), .flags = FIELD_HIDDEN},
     {0}};
 
-static const char doc[] =
-    "Make a training set from NIfTI volumes. A volume's file name without .nii or .nii.gz is its subject's "
-    "name; files of equal names in the folders are one subject, and need not be in every folder. A file that "
-    "cannot be used is reported and left out.";
+static const char doc[] = "Make a training set from scans. SCANS is a folder: a scan's file name without its "
+                          "ending is its subject's "
+                          "name, and scans of equal names are one subject. Or it is FOLDER:END, for scans in "
+                          "and below a folder whose "
+                          "names end in END: `brats:t1n', `bids:T1w', nnU-Net's `imagesTr:0000'. Or it is a "
+                          "pattern whose first star "
+                          "is the subject's name: 'brats/*/*-t1n.nii.gz'. A subject need not have all "
+                          "contrasts. A file that cannot be "
+                          "used is reported and left out.";
 
-static subject *find_subject(prepare *p, const char *id)
-{
-    for (size_t i = 0; i < p->subject_count; i++)
-        if (strcmp(p->subjects[i].id, id) == 0)
-            return &p->subjects[i];
-    return NULL;
-}
-
-static subject *new_subject(prepare *p, char *id)
-{
-    p->subjects = must_grow(p->subjects, p->subject_count + 1, sizeof *p->subjects);
-    subject *s = &p->subjects[p->subject_count++];
-    *s = (subject){.id = id, .split = SLMT_SPLIT_TRAIN};
-    return s;
-}
-
-static void add_file(prepare *p, size_t c, const char *file)
-{
-    char *id = volume_id(file);
-    subject *s = find_subject(p, id);
-    if (s)
-        free(id);
-    else
-        s = new_subject(p, id);
-    if (s->file[c]) {
-        complain("%s: left out: %s has the same subject name", file, s->file[c]);
-        p->failures++;
-        return;
-    }
-    s->file[c] = file;
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(((const subject *)a)->id, ((const subject *)b)->id);
-}
-
-static int find_subjects(prepare *p)
-{
-    for (size_t c = 0; c < p->contrast_count; c++) {
-        contrast *contrast = &p->contrasts[c];
-        if (!path_list_add_folder(&contrast->files, contrast->folder))
-            return fail_with(EXIT_DATA, "%s: %s", contrast->folder, strerror(errno));
-        if (contrast->files.count == 0)
-            return fail_with(EXIT_DATA, "%s: no .nii or .nii.gz file in it", contrast->folder);
-        for (size_t i = 0; i < contrast->files.count; i++)
-            add_file(p, c, contrast->files.items[i]);
-    }
-    qsort(p->subjects, p->subject_count, sizeof *p->subjects, by_name);
-    return EXIT_OK;
-}
+/* ---- which subjects are for testing ---- */
 
 /* SplitMix64 (Steele, Lea and Flood 2014): enough to shuffle names. */
 static uint64_t next_random(uint64_t *state)
@@ -183,15 +110,42 @@ static uint64_t next_random(uint64_t *state)
 static void shuffle(prepare *p)
 {
     uint64_t state = p->seed;
-    for (size_t i = p->subject_count; i > 1; i--) {
+    for (size_t i = p->scans.subject_count; i > 1; i--) {
         size_t j = (size_t)(next_random(&state) % i);
-        subject other = p->subjects[j];
-        p->subjects[j] = p->subjects[i - 1];
-        p->subjects[i - 1] = other;
+        scan_subject other = p->scans.subjects[j];
+        p->scans.subjects[j] = p->scans.subjects[i - 1];
+        p->scans.subjects[i - 1] = other;
     }
 }
 
-/* Puts the named subjects into a split; `option` gave the list, NULL: an empty one. */
+/* Puts all subjects of a person into a split; returns how many. */
+static size_t split_person(prepare *p, const char *person, int32_t split)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < p->scans.subject_count; i++)
+        if (strcmp(p->scans.subjects[i].person, person) == 0) {
+            p->scans.subjects[i].split = split;
+            count++;
+        }
+    return count;
+}
+
+/* The subject, or the first one of the person, of this name; NULL: there is none. */
+static const scan_subject *find_named(const prepare *p, const char *name)
+{
+    const scan_subject *of_person = NULL;
+    for (size_t i = 0; i < p->scans.subject_count; i++) {
+        const scan_subject *s = &p->scans.subjects[i];
+        if (strcmp(s->name, name) == 0)
+            return s;
+        if (!of_person && strcmp(s->person, name) == 0)
+            of_person = s;
+    }
+    return of_person;
+}
+
+/* Puts the named subjects, with all others of their persons, into a split; `option` gave the list, NULL: an
+ * empty one. */
 static int split_by_name(prepare *p, const char *list, const char *option, int32_t split)
 {
     int code = EXIT_OK;
@@ -199,35 +153,61 @@ static int split_by_name(prepare *p, const char *list, const char *option, int32
     char *rest = NULL;
     for (char *name = strtok_r(names, ",", &rest); name && code == EXIT_OK;
          name = strtok_r(NULL, ",", &rest)) {
-        subject *s = find_subject(p, name);
+        const scan_subject *s = find_named(p, name);
         if (!s)
-            code = fail_with(EXIT_USAGE, "--%s: no folder has a subject '%s'", option, name);
+            code = fail_with(EXIT_USAGE, "--%s: there is no subject and no person '%s'", option, name);
         else if (s->split != SLMT_SPLIT_TRAIN && s->split != split)
             code = fail_with(EXIT_USAGE, "--%s: subject '%s' is in --test too", option, name);
         else
-            s->split = split;
+            split_person(p, s->person, split);
     }
     free(names);
     return code;
 }
 
-/* Puts the last of the subjects that are still trained on into a split. */
+/* Puts the last of the subjects that are still trained on into a split, person by person. */
 static int split_by_fraction(prepare *p, double fraction, const char *option, int32_t split)
 {
     if (!(fraction >= 0 && fraction <= 1))
         return fail_with(EXIT_USAGE, "--%s: %g is not between 0 and 1", option, fraction);
-    size_t wanted = (size_t)llround(fraction * (double)p->subject_count);
-    for (size_t i = p->subject_count; i-- > 0 && wanted > 0;)
-        if (p->subjects[i].split == SLMT_SPLIT_TRAIN) {
-            p->subjects[i].split = split;
-            wanted--;
-        }
+    size_t wanted = (size_t)llround(fraction * (double)p->scans.subject_count);
+    for (size_t i = p->scans.subject_count, taken = 0; i-- > 0 && taken < wanted;)
+        if (p->scans.subjects[i].split == SLMT_SPLIT_TRAIN)
+            taken += split_person(p, p->scans.subjects[i].person, split);
+    return EXIT_OK;
+}
+
+static bool table_splits(const prepare *p)
+{
+    for (size_t i = 0; i < p->scans.subject_count; i++)
+        if (p->scans.subjects[i].split)
+            return true;
+    return false;
+}
+
+/* The table said it: no person may be on two sides. */
+static int check_table_split(const prepare *p)
+{
+    const scan_subject *subjects = p->scans.subjects;
+    for (size_t i = 0; i < p->scans.subject_count; i++)
+        for (size_t k = 0; k < i; k++)
+            if (subjects[i].split != subjects[k].split && strcmp(subjects[i].person, subjects[k].person) == 0)
+                return fail_with(EXIT_USAGE, "%s: %s and %s are of one person, %s, on two sides of the split",
+                                 p->table, subjects[k].name, subjects[i].name, subjects[i].person);
     return EXIT_OK;
 }
 
 /* Named subjects are put aside before any part is taken of the others. */
 static int split_subjects(prepare *p)
 {
+    bool told = table_splits(p);
+    for (size_t i = 0; i < p->scans.subject_count; i++)
+        if (!p->scans.subjects[i].split)
+            p->scans.subjects[i].split = SLMT_SPLIT_TRAIN;
+    if (told)
+        return p->test || p->validation ? fail_with(EXIT_USAGE, "--%s: the table has a column split",
+                                                    p->test ? "test" : "validation")
+                                        : check_table_split(p);
     int code = split_by_name(p, p->test, "test", SLMT_SPLIT_TEST);
     if (code == EXIT_OK)
         code = split_by_name(p, p->validation, "validation", SLMT_SPLIT_VALIDATION);
@@ -238,10 +218,48 @@ static int split_subjects(prepare *p)
     return code;
 }
 
-static size_t read_volumes(prepare *p, slmt_context *context, const subject *s, slmt_volume **volumes)
+static int limit_subjects(prepare *p)
+{
+    size_t kept = 0;
+    int32_t train = 0;
+    if (p->subjects < 0)
+        return fail_with(EXIT_USAGE, "--subjects: less than 0");
+    for (size_t i = 0; p->subjects && i < p->scans.subject_count; i++) {
+        bool is_train = p->scans.subjects[i].split == SLMT_SPLIT_TRAIN;
+        if (is_train && ++train > p->subjects)
+            continue;
+        p->scans.subjects[kept++] = p->scans.subjects[i];
+    }
+    if (p->subjects)
+        p->scans.subject_count = kept;
+    return EXIT_OK;
+}
+
+/* ---- pairs ---- */
+
+/* A set of several contrasts of which no subject has two is seldom meant: it is written, for it serves
+ * pre-training, but the command fails. */
+static int check_pairs(const prepare *p)
+{
+    const scans *s = &p->scans;
+    size_t contrasts = s->source_count - s->label_count;
+    for (size_t i = 0; i < contrasts; i++)
+        for (size_t k = i + 1; k < contrasts; k++)
+            if (scans_shared(s, i, k) > 0)
+                return EXIT_OK;
+    if (contrasts < 2 || p->unpaired)
+        return EXIT_OK;
+    int code = scans_complain_unpaired(s, 0, 1);
+    complain("the set serves pre-training alone; --unpaired says that this is meant");
+    return code;
+}
+
+/* ---- the work ---- */
+
+static size_t read_volumes(prepare *p, slmt_context *context, const scan_subject *s, slmt_volume **volumes)
 {
     size_t count = 0;
-    for (size_t c = 0; c < p->contrast_count; c++) {
+    for (size_t c = 0; c < p->scans.source_count; c++) {
         if (!s->file[c])
             continue;
         slmt_status status = slmt_volume_read(context, s->file[c], &volumes[c]);
@@ -255,41 +273,75 @@ static size_t read_volumes(prepare *p, slmt_context *context, const subject *s, 
     return count;
 }
 
-static void log_subject(const prepare *p, journal *log, const subject *s, slmt_volume *const *volumes,
+static bool equal_voxels(const slmt_volume *a, const slmt_volume *b)
+{
+    int64_t one[3], other[3];
+    slmt_volume_dims(a, one);
+    slmt_volume_dims(b, other);
+    return memcmp(one, other, sizeof one) == 0 &&
+           memcmp(slmt_volume_voxels(a), slmt_volume_voxels(b),
+                  (size_t)(one[0] * one[1] * one[2]) * sizeof(float)) == 0;
+}
+
+/* Complains of two contrasts of a subject that are copies of one image. */
+static bool has_copies(const prepare *p, const scan_subject *s, slmt_volume *const *volumes)
+{
+    size_t contrasts = p->scans.source_count - p->scans.label_count;
+    for (size_t i = 0; i < contrasts; i++)
+        for (size_t k = 0; k < i; k++)
+            if (volumes[i] && volumes[k] && equal_voxels(volumes[i], volumes[k])) {
+                complain("%s: left out: %s (%s) and %s (%s) have the same voxels", s->name, s->file[k],
+                         p->scans.sources[k].name, s->file[i], p->scans.sources[i].name);
+                return true;
+            }
+    return false;
+}
+
+static void log_subject(const prepare *p, journal *log, const scan_subject *s, slmt_volume *const *volumes,
                         bool added)
 {
     cJSON *event = journal_event("subject");
-    cJSON_AddStringToObject(event, "subject", s->id);
+    cJSON_AddStringToObject(event, "subject", s->name);
+    if (strcmp(s->person, s->name) != 0)
+        cJSON_AddStringToObject(event, "person", s->person);
     cJSON_AddStringToObject(event, "split", split_name(s->split));
     cJSON *names = cJSON_AddArrayToObject(event, "contrasts");
-    for (size_t c = 0; c < p->contrast_count; c++)
+    for (size_t c = 0; c < p->scans.source_count; c++)
         if (volumes[c])
-            cJSON_AddItemToArray(names, cJSON_CreateString(p->contrasts[c].name));
+            cJSON_AddItemToArray(names, cJSON_CreateString(p->scans.sources[c].name));
     cJSON_AddBoolToObject(event, "added", added);
     journal_write(log, event);
 }
 
+static slmt_status add_volumes(slmt_dataset_writer *writer, const scan_subject *s,
+                               slmt_volume *const *volumes)
+{
+    const slmt_record record = {
+        .struct_size = sizeof record, .split = s->split, .id = s->name, .group = s->person};
+    return slmt_dataset_writer_add_subject(writer, &record, (const slmt_volume *const *)volumes);
+}
+
 /* One bad subject is counted and left out; only a set that cannot be written ends the work. */
-static int add_subject(prepare *p, slmt_context *context, slmt_dataset_writer *writer, const subject *s,
+static int add_subject(prepare *p, slmt_context *context, slmt_dataset_writer *writer, const scan_subject *s,
                        journal *log)
 {
-    slmt_volume *volumes[MOST_CONTRASTS] = {0};
+    slmt_volume *volumes[MOST_SOURCES] = {0};
     slmt_status status = SLMT_OK;
-    int code = EXIT_OK;
-    warn_about(s->id);
+    warn_about(s->name);
     bool any = read_volumes(p, context, s, volumes) > 0;
-    if (any)
-        status = slmt_dataset_writer_add(writer, s->id, (const slmt_volume *const *)volumes, s->split);
-    if (status != SLMT_OK) {
-        code = fail(status, "%s", s->id);
-        p->failures++;
-    }
-    p->added += any && status == SLMT_OK;
-    log_subject(p, log, s, volumes, any && status == SLMT_OK);
-    for (size_t c = 0; c < p->contrast_count; c++)
+    bool copies = any && has_copies(p, s, volumes);
+    if (any && !copies)
+        status = add_volumes(writer, s, volumes);
+    bool added = any && !copies && status == SLMT_OK;
+    if (status != SLMT_OK)
+        reasons_add(&p->reasons, s->name, slmt_error_text());
+    p->failures += copies || status != SLMT_OK;
+    p->added += added;
+    log_subject(p, log, s, volumes, added);
+    for (size_t c = 0; c < p->scans.source_count; c++)
         slmt_volume_free(volumes[c]);
     warn_about(NULL);
-    return status == SLMT_ERR_IO ? code : EXIT_OK;
+    return status == SLMT_ERR_IO ? exit_code(status) : EXIT_OK;
 }
 
 static int add_subjects(prepare *p, slmt_context *context, slmt_dataset_writer *writer, journal *log)
@@ -297,13 +349,14 @@ static int add_subjects(prepare *p, slmt_context *context, slmt_dataset_writer *
     progress bar;
     int code = EXIT_OK;
     progress_begin(&bar, "prepare", "subjects", 0);
-    for (size_t i = 0; i < p->subject_count && code == EXIT_OK; i++) {
-        code = add_subject(p, context, writer, &p->subjects[i], log);
-        progress_update(&bar, i + 1, p->subject_count, p->subjects[i].id);
+    for (size_t i = 0; i < p->scans.subject_count && code == EXIT_OK; i++) {
+        code = add_subject(p, context, writer, &p->scans.subjects[i], log);
+        progress_update(&bar, i + 1, p->scans.subject_count, p->scans.subjects[i].name);
         if (interrupted())
             code = fail_with(EXIT_INTERRUPTED, "interrupted; no training set was written");
     }
     progress_end();
+    reasons_end(&p->reasons);
     if (code == EXIT_OK && p->added == 0)
         code = fail_with(EXIT_DATA, "no subject could be used; no training set was written");
     return code;
@@ -312,14 +365,28 @@ static int add_subjects(prepare *p, slmt_context *context, slmt_dataset_writer *
 static slmt_status create_set(const prepare *p, slmt_context *context, const slmt_preprocess *preprocess,
                               slmt_dataset_writer **writer)
 {
-    const char *names[MOST_CONTRASTS];
-    size_t contrasts = p->contrast_count - p->label_count;
+    const char *names[MOST_SOURCES];
+    const scans *s = &p->scans;
+    size_t contrasts = s->source_count - s->label_count;
     for (size_t c = 0; c < contrasts; c++)
-        names[c] = p->contrasts[c].name;
+        names[c] = s->sources[c].name;
     slmt_status status = slmt_dataset_writer_create_mr(context, p->out, preprocess, names, contrasts, writer);
-    for (size_t c = contrasts; status == SLMT_OK && c < p->contrast_count; c++)
-        status = slmt_dataset_writer_add_labels(*writer, p->contrasts[c].name);
+    for (size_t c = contrasts; status == SLMT_OK && c < s->source_count; c++)
+        status = slmt_dataset_writer_add_labels(*writer, s->sources[c].name);
     return status;
+}
+
+static void say_result(const prepare *p, slmt_context *context)
+{
+    slmt_dataset *set = NULL;
+    say("%s: %zu of %zu subjects, %zu %s", p->out, p->added, p->scans.subject_count, p->failures,
+        p->failures == 1 ? "failure" : "failures");
+    if (p->scans.left_out)
+        say("%zu %s not taken", p->scans.left_out,
+            p->scans.left_out == 1 ? "file looks like a scan and was" : "files look like scans and were");
+    if (slmt_dataset_open(context, p->out, &set) == SLMT_OK)
+        pairs_say(set);
+    slmt_dataset_free(set);
 }
 
 static int write_set(prepare *p, slmt_context *context, const slmt_preprocess *preprocess, journal *log)
@@ -336,19 +403,38 @@ static int write_set(prepare *p, slmt_context *context, const slmt_preprocess *p
     status = slmt_dataset_writer_finish(writer);
     if (status != SLMT_OK)
         return fail(status, "%s", p->out);
-    say("%s: %zu of %zu subjects, %zu failures", p->out, p->added, p->subject_count, p->failures);
+    say_result(p, context);
+    if (p->pairs_code != EXIT_OK)
+        return p->pairs_code;
     return p->failures ? EXIT_SOME_FAILED : EXIT_OK;
+}
+
+static int choose_subjects(prepare *p, bool shuffled)
+{
+    int code = p->table ? scans_add_table(&p->scans, p->table) : EXIT_OK;
+    if (code == EXIT_OK && p->scans.source_count == p->scans.label_count)
+        code = fail_with(EXIT_USAGE, "--contrast or --table is needed");
+    if (code == EXIT_OK)
+        code = scans_find(&p->scans, p->person);
+    p->failures = p->scans.failures;
+    if (code == EXIT_OK)
+        code = warnings_code();
+    if (code == EXIT_OK)
+        p->pairs_code = check_pairs(p);
+    if (code == EXIT_OK && shuffled)
+        shuffle(p);
+    if (code == EXIT_OK)
+        code = split_subjects(p);
+    return code == EXIT_OK ? limit_subjects(p) : code;
 }
 
 static int prepare_set(prepare *p, const common *options, const slmt_preprocess *preprocess, bool shuffled)
 {
     slmt_context *context = NULL;
     journal log = {0};
-    int code = find_subjects(p);
-    if (code == EXIT_OK && shuffled)
-        shuffle(p);
-    if (code == EXIT_OK)
-        code = split_subjects(p);
+    console_set_quiet(options->quiet);
+    console_set_strict(options->strict);
+    int code = choose_subjects(p, shuffled);
     if (code == EXIT_OK)
         code = common_context(options, &context);
     if (code == EXIT_OK)
@@ -358,17 +444,6 @@ static int prepare_set(prepare *p, const common *options, const slmt_preprocess 
     int log_code = journal_close(&log);
     slmt_context_free(context);
     return code ? code : log_code;
-}
-
-static void free_lists(prepare *p)
-{
-    for (size_t i = 0; i < p->subject_count; i++)
-        free(p->subjects[i].id);
-    free(p->subjects);
-    for (size_t c = 0; c < p->contrast_count; c++) {
-        path_list_free(&p->contrasts[c].files);
-        free(p->contrasts[c].name);
-    }
 }
 
 int command_prepare(int argc, char **argv)
@@ -392,7 +467,7 @@ int command_prepare(int argc, char **argv)
         code = fail_with(EXIT_USAGE, "--validation and --validation-fraction exclude each other");
     else
         code = prepare_set(&p, &options, &preprocess, shuffled);
-    free_lists(&p);
+    scans_free(&p.scans);
     options_free(&line);
     return code;
 }

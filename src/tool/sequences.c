@@ -3,40 +3,37 @@
  * the method calls it. */
 #include "sequences.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "console.h"
+#include "must.h"
 #include "numbers.h"
 #include "tool.h"
-
-/* The input that takes the contrast to make; false: the model makes one contrast only, or none. */
-static bool choice_of(const char *method, slmt_port_info *input)
-{
-    const char *task = synthesis_task(method);
-    return task && input_for(method, task, SLMT_ROLE_TARGET_CONTRAST, input);
-}
 
 bool takes_sequence(const slmt_model *model)
 {
     slmt_port_info input;
-    return choice_of(slmt_model_method(model), &input);
+    const char *method = slmt_model_method(model), *task = synthesis_task(method);
+    return task && input_for(method, task, SLMT_ROLE_TARGET_CONTRAST, &input);
 }
 
-static const char *names_of(const slmt_model *model)
+char *sequence_names(const slmt_model *model, const char *between)
 {
-    return slmt_model_card(model, "sequences");
+    char *names = must_copy("");
+    for (size_t i = 0; i < slmt_model_contrast_count(model); i++) {
+        char *longer = must_format("%s%s%s", names, i ? between : "", slmt_model_contrast(model, i));
+        free(names);
+        names = longer;
+    }
+    return names;
 }
 
 int32_t sequence_index(const slmt_model *model, const char *name)
 {
-    const char *list = names_of(model);
-    for (int32_t i = 0; *list; i++) {
-        size_t length = strcspn(list, ",");
-        if (length == strlen(name) && strncmp(list, name, length) == 0)
-            return i;
-        list += length + (list[length] == ',');
-    }
+    for (size_t i = 0; i < slmt_model_contrast_count(model); i++)
+        if (strcmp(slmt_model_contrast(model, i), name) == 0)
+            return (int32_t)i;
     return -1;
 }
 
@@ -45,14 +42,17 @@ int need_sequences(const slmt_model *model, const char *path)
     if (!takes_sequence(model))
         return fail_with(EXIT_USAGE, "%s: is a model of %s, which makes one contrast and not any sequence",
                          path, slmt_model_method(model));
-    if (!*names_of(model))
-        return fail_with(EXIT_DATA, "%s: its card names no sequences; slmt train does that", path);
+    if (slmt_model_contrast_count(model) == 0)
+        return fail_with(EXIT_DATA, "%s: its contrasts have no names yet; slmt train gives them", path);
     return EXIT_OK;
 }
 
 int no_such_sequence(const slmt_model *model, const char *path, const char *name)
 {
-    return fail_with(EXIT_USAGE, "%s: has no sequence '%s'; it has %s", path, name, names_of(model));
+    char *names = sequence_names(model, ", ");
+    int code = fail_with(EXIT_USAGE, "%s: does not know a contrast '%s'; it knows %s", path, name, names);
+    free(names);
+    return code;
 }
 
 int check_method(const slmt_model *model, const char *path, const char *method)
@@ -87,11 +87,5 @@ int slice_session(slmt_model *model, int32_t batch, slmt_session **session)
 
 slmt_status choose_sequence(slmt_session *session, int32_t index)
 {
-    static const int64_t one = 1;
-    slmt_port_info input;
-    if (!choice_of(slmt_model_method(slmt_session_model(session)), &input))
-        return SLMT_ERR_UNSUPPORTED;
-    const slmt_tensor tensor = {
-        .name = input.name, .data = &index, .shape = &one, .rank = 1, .type = SLMT_TENSOR_INT32};
-    return slmt_session_set(session, &tensor);
+    return slmt_session_set_target(session, slmt_model_contrast(slmt_session_model(session), (size_t)index));
 }

@@ -12,10 +12,14 @@ enum { MOST_SEQUENCES = 64 };
 /* Whether the model is told which sequence to make. */
 bool takes_sequence(const slmt_model *model);
 
-/* Place of a name among the model's sequences; -1: it is not there. */
+/* The names of the contrasts that the model tells apart, joined by `between`; the caller frees them. */
+char *sequence_names(const slmt_model *model, const char *between);
+
+/* The index of a contrast's name; -1: the model has no such name. */
 int32_t sequence_index(const slmt_model *model, const char *name);
 
-/* Complains, of the file `path`, if the model is told no sequence, or its card names none. */
+/* Complains, of the file `path`, if the model is not told which contrast to make, or has no names for them.
+ */
 int need_sequences(const slmt_model *model, const char *path);
 
 /* Complains, of the file `path`, that a name is none of the model's sequences. Returns EXIT_USAGE. */

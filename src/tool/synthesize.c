@@ -176,9 +176,12 @@ static int find_target(const synthesis *s, const slmt_model *model, int32_t *tar
     int code = need_sequences(model, s->model_path);
     if (code != EXIT_OK)
         return code;
-    if (!s->to)
-        return fail_with(EXIT_USAGE, "--to is needed: %s makes %s", s->model_path,
-                         slmt_model_card(model, "sequences"));
+    if (!s->to) {
+        char *names = sequence_names(model, ", ");
+        code = fail_with(EXIT_USAGE, "--to is needed: %s makes %s", s->model_path, names);
+        free(names);
+        return code;
+    }
     if (s->from && sequence_index(model, s->from) < 0)
         return no_such_sequence(model, s->model_path, s->from);
     *target = sequence_index(model, s->to);

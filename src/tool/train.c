@@ -9,6 +9,7 @@
 
 #include "console.h"
 #include "must.h"
+#include "pairs.h"
 #include "tool.h"
 
 #define FILES(member) .offset = offsetof(training_files, member)
@@ -134,6 +135,8 @@ static int check(const command_line *line, const training_options *o, const trai
         return fail_with(EXIT_USAGE, "--source and --target are needed");
     if (f->target && !f->source)
         return fail_with(EXIT_USAGE, "--target: --source is needed with it");
+    if (pairs_differ(f->source, f->target) != EXIT_OK)
+        return EXIT_USAGE;
     if (f->judge && f->resume)
         return fail_with(EXIT_USAGE, "--judge cannot be used with --resume: the checkpoint has its own");
     return training_check(o, options_given(line, &o->options_given, NULL), settings);

@@ -13,6 +13,7 @@
 #include "judge.h"
 #include "journal.h"
 #include "must.h"
+#include "pairs.h"
 #include "paths.h"
 #include "tool.h"
 
@@ -273,7 +274,10 @@ static int open_all(training *t)
     slmt_status status = slmt_dataset_open(t->context, o->files.data, &t->dataset);
     if (status != SLMT_OK)
         return fail(status, "%s", o->files.data);
-    code = o->files.resume ? resume_trainer(t) : new_trainer(t);
+    if (!o->files.resume && o->files.source && o->files.target)
+        code = pairs_check(t->dataset, o->files.data, o->files.source, o->files.target);
+    if (code == EXIT_OK)
+        code = o->files.resume ? resume_trainer(t) : new_trainer(t);
     if (code != EXIT_OK)
         return code;
     status = report_open(&o->report, t->context, &t->profile);

@@ -155,10 +155,10 @@ static void bind_update(stepper *s, int32_t set)
     step_set *own = &s->set[set];
     size_t size = bk_dtype_size(all->real);
     for (int32_t k = 0; k < all->n; k++) {
+        s->updating[update_slot(s, UPDATE_GRADIENT, k)] = plan_held(s->graph[s->last_graph].plan, k);
         if (s->set_of[k] != set || s->place[k] == SIZE_MAX)
             continue;
         s->updating[update_slot(s, UPDATE_WEIGHT, k)] = model_on_device(s->task.model, k);
-        s->updating[update_slot(s, UPDATE_GRADIENT, k)] = plan_held(s->graph[s->last_graph].plan, k);
         for (int32_t i = 0; i < own->optimizer->n_states; i++)
             s->updating[update_slot(s, UPDATE_STATE + i, k)] =
                 (unsigned char *)own->state[i] + s->place[k] * size;
@@ -315,7 +315,7 @@ static status take_inputs(stepper *s, const void *const *given)
     return OK;
 }
 
-static status check_attached(const stepper *s)
+status stepper_check_attached(const stepper *s)
 {
     const method_task *k = s->task.kind;
     for (int32_t i = 0; i < k->n_states; i++)
@@ -334,7 +334,7 @@ static status start_step(stepper *s, const void *const *given)
 status stepper_run(stepper *s, const void *const *given, double epoch, double rate, const atomic_int *cancel)
 {
     double value[METHOD_PORTS], rate_before = s->rate;
-    TRY(check_attached(s));
+    TRY(stepper_check_attached(s));
     memcpy(value, s->value, sizeof value);
     s->epoch = epoch;
     s->rate = rate;

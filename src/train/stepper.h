@@ -116,6 +116,10 @@ status stepper_attach(stepper *s, const char *name, slmt_model *model);
  * at s->draws are in [0,1). Values of scalars are in s->value afterwards. */
 status stepper_run(stepper *s, const void *const *given, double epoch, double rate, const atomic_int *cancel);
 
+/* Measures the seconds of a step: runs each graph of the task once, on inputs of zeros, and drops what they
+ * make. Weights and states stay as they are; the optimisers' own time is left out. */
+status stepper_time(stepper *s, double *seconds);
+
 /* Gradient of tensor k by the graph that was run last, in the device's memory; NULL for a tensor without one.
  */
 const void *stepper_gradient(const stepper *s, int32_t k);
@@ -124,6 +128,9 @@ const void *stepper_gradient(const stepper *s, int32_t k);
 int stepper_is_scalar(const stepper *s, int32_t output);
 
 /* ---- between the files of the stepper ---- */
+
+/* ERR_STATE: a model is to be attached first. */
+status stepper_check_attached(const stepper *s);
 
 /* stepper_device.c. Memory that graphs read or write: the device's, zeroed. Needs none: *out is NULL unless
  * the device is the host. */

@@ -48,7 +48,8 @@ static status open_set(stepper *s, int32_t index)
     const param_set *row = task_set(t->kind, index);
     const double *v = t->setting;
     step_set *set = &s->set[index];
-    if (row->flags & SET_FIXED)
+    set->rate_factor = setting_of(t, row->name, "rate_factor", 1);
+    if ((row->flags & SET_FIXED) || (set->rate_factor == 0 && t->kind->build))
         return OK;
     TRY(choose_optimizer(t, row, &set->optimizer));
     set->settings = (optimizer_settings){
@@ -61,7 +62,6 @@ static status open_set(stepper *s, int32_t index)
         .trust = setting_of(t, row->name, "trust", v[TRAIN_TRUST]),
     };
     set->clip = setting_of(t, row->name, "clip_norm", v[TRAIN_CLIP]);
-    set->rate_factor = setting_of(t, row->name, "rate_factor", 1);
     return OK;
 }
 
@@ -166,12 +166,23 @@ static int is_updated(const stepper *s, const step_graph *from, int32_t set, int
     return from->has_gradient[k] && s->set_of[k] == set;
 }
 
-/* The factor of a set's gradients: min(1, clip / norm), the norm over all of its tensors. */
+/* Whether tensor k counts in the norm of a set's gradients: it is of the set, or of one that it is joined
+ * with. */
+static int is_in_norm(const stepper *s, const step_graph *from, int32_t set, int32_t k)
+{
+    const method_task *kind = s->task.kind;
+    if (!from->has_gradient[k])
+        return 0;
+    return s->set_of[k] == set ||
+           (task_set(kind, set)->flags & task_set(kind, s->set_of[k])->flags & SET_JOINED);
+}
+
+/* The factor of a set's gradients: min(1, clip / norm). */
 static value clip_factor(const stepper *s, const step_graph *from, int32_t set, graph *g)
 {
     value sum = NONE;
     for (int32_t k = 0; k < params_of(s)->n; k++) {
-        if (!is_updated(s, from, set, k))
+        if (!is_in_norm(s, from, set, k))
             continue;
         value d = graph_bound(g, update_slot(s, UPDATE_GRADIENT, k), params_of(s)->list[k].shape);
         value square = op_sum_all(g, op_mul(g, d, d));

@@ -11,6 +11,7 @@
 #include "lib/random.h"
 #include "slmt/slmt_net.h"
 #include "train/schedules/schedule.h"
+#include "train/trainer_file.h"
 
 /* ---- life ---- */
 
@@ -136,6 +137,7 @@ typedef struct run {
     void *user;
     card_change card; /* for the model, after the first step */
     slmt_geometry geometry;
+    char set[DIGEST_HEX]; /* dataset_identity() */
     int32_t recorded;
 } run;
 
@@ -151,10 +153,12 @@ static status find_geometry(run *r)
         return OK;
     t->told_of_geometry = 1;
     if (g->volumes == 0)
-        return context_warn(t->context,
-                            "the training set does not know the voxel size of its volumes, so that the model will not "
-                            "compare scans with them: prepare the set anew");
-    if (before->volumes == 0 || (geometry_has_spacing(before, g->spacing_least) && geometry_has_spacing(before, g->spacing_most)))
+        return context_warn(
+            t->context,
+            "the training set does not know the voxel size of its volumes, so that the model will not "
+            "compare scans with them: prepare the set anew");
+    if (before->volumes == 0 ||
+        (geometry_has_spacing(before, g->spacing_least) && geometry_has_spacing(before, g->spacing_most)))
         return OK;
     return context_warn(t->context, "the set's voxels are %s, and the model was trained on %s before",
                         geometry_text(g->spacing_least, g->spacing_most, is),
@@ -182,6 +186,8 @@ static status prepare_record(run *r)
 /* The model keeps how the slices it learned from were made, and of which contrasts: once, after a step. */
 static void record_set(run *r)
 {
+    memcpy(r->trainer->set, r->set, sizeof r->set);
+    r->trainer->set_records = dataset_file_records(r->feed.set->file);
     if (r->recorded)
         return;
     r->trainer->model->preprocess = r->feed.preprocess;
@@ -219,10 +225,13 @@ static status find_contrast(const slmt_dataset *set, const char *name, int32_t *
     return *index >= 0 ? OK : fail(ERR_NOT_FOUND, "the training set has no contrast %s", name);
 }
 
-static status open_run(run *r, slmt_dataset *set, const char *source, const char *target)
+static status open_feed(run *r, slmt_dataset *set)
 {
     slmt_trainer *t = r->trainer;
     const task *task = &t->stepper.task;
+    if (!task->kind->feeding)
+        return fail(ERR_UNSUPPORTED, "task %s takes no training sets; see slmt_trainer_step()",
+                    task->kind->name);
     r->feed = (feed){.mem = &t->context->mem,
                      .model = t->model,
                      .at = {t->model->option, task->setting},
@@ -233,30 +242,86 @@ static status open_run(run *r, slmt_dataset *set, const char *source, const char
                      .preprocess.struct_size = sizeof(slmt_preprocess)};
     if (set->contrasts > 0)
         r->feed.preprocess = set->preprocess;
-    TRY(find_contrast(set, source, &r->feed.source));
-    TRY(find_contrast(set, target, &r->feed.target));
-    TRY(task->kind->feeding->open(&r->feed));
+    TRY(find_contrast(set, r->source, &r->feed.source));
+    TRY(find_contrast(set, r->target, &r->feed.target));
+    return task->kind->feeding->open(&r->feed);
+}
+
+static void close_feed(run *r)
+{
+    const method_task *kind = r->trainer->stepper.task.kind;
+    if (kind->feeding)
+        kind->feeding->close(&r->feed);
+}
+
+static uint64_t total_steps(const run *r)
+{
+    return r->feed.steps_in_epoch * (uint64_t)r->trainer->stepper.task.setting[TRAIN_EPOCHS];
+}
+
+/* A trainer of an older file does not know what it learned from. */
+static int is_other_set(const run *r)
+{
+    return r->trainer->set[0] && strcmp(r->trainer->set, r->set) != 0;
+}
+
+/* ERR_CANCELLED: the warning was refused. */
+static status warn_of_other_set(const run *r)
+{
+    const slmt_trainer *t = r->trainer;
+    const dataset_file *f = r->feed.set->file;
+    if (!is_other_set(r))
+        return OK;
+    return context_warn(
+        t->context,
+        "%s is another training set than the one of the run so far: it has %zu subjects or "
+        "records, that one had %llu; if the number is the same, names, split or values differ",
+        dataset_file_label(f), dataset_file_records(f), (unsigned long long)t->set_records);
+}
+
+static status open_run(run *r, slmt_dataset *set)
+{
+    slmt_trainer *t = r->trainer;
+    TRY(open_feed(r, set));
+    TRY(dataset_identity(r->feed.mem, set->file, r->set));
+    TRY(warn_of_other_set(r));
     TRY(prepare_record(r));
     t->steps_in_epoch = r->feed.steps_in_epoch;
-    t->total_steps = r->feed.steps_in_epoch * (uint64_t)task->setting[TRAIN_EPOCHS];
+    t->total_steps = total_steps(r);
     return OK;
 }
 
 status trainer_run(slmt_trainer *t, trainer_run_options o)
 {
     run r = {.trainer = t, .source = o.source, .target = o.target, .step = o.step, .user = o.user};
-    const method_task *kind = t->stepper.task.kind;
-    if (!kind->feeding)
-        return fail(ERR_UNSUPPORTED,
-                    "slmt_trainer_run: task %s takes no training sets; see slmt_trainer_step()", kind->name);
-    status s = open_run(&r, o.set, o.source, o.target);
+    status s = open_run(&r, o.set);
     uint64_t end = t->total_steps, done = t->stepper.step;
     if (s == OK && o.max_steps > 0 && o.max_steps < end - (end < done ? end : done))
         end = done + o.max_steps;
     while (s == OK && t->stepper.step < end)
         s = run_one(&r);
     card_cancel(t->model, &r.card);
-    kind->feeding->close(&r.feed);
+    close_feed(&r);
     atomic_store(&t->cancel, 0);
+    return s;
+}
+
+status trainer_describe_run(slmt_trainer *t, trainer_run_options o, slmt_run_info *info)
+{
+    run r = {.trainer = t, .source = o.source, .target = o.target};
+    status s = open_feed(&r, o.set);
+    if (s == OK)
+        s = dataset_identity(r.feed.mem, o.set->file, r.set);
+    if (s == OK)
+        *info = (slmt_run_info){.struct_size = sizeof *info,
+                                .is_other_set = is_other_set(&r),
+                                .samples = r.feed.samples,
+                                .samples_used = r.feed.samples_used,
+                                .records = r.feed.records,
+                                .records_used = r.feed.records_used,
+                                .steps_in_epoch = r.feed.steps_in_epoch,
+                                .total_steps = total_steps(&r),
+                                .checkpoint_bytes = trainer_file_bytes(t)};
+    close_feed(&r);
     return s;
 }

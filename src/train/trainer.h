@@ -3,6 +3,7 @@
 #ifndef SLMT_TRAIN_TRAINER_H
 #define SLMT_TRAIN_TRAINER_H
 
+#include "io/digest.h"
 #include "slmt/trainer.h"
 #include "train/stepper.h"
 
@@ -12,7 +13,9 @@ struct slmt_trainer {
     uint64_t seed;
     stepper stepper;
     uint64_t steps_in_epoch, total_steps; /* of the set last run; 0 before */
-    void *samples[METHOD_PORTS];          /* room for one batch of inputs, in slmt_trainer_run() */
+    char set[DIGEST_HEX];        /* what it was, dataset_identity(); "" before, and from older files */
+    uint64_t set_records;        /* how many records it had */
+    void *samples[METHOD_PORTS]; /* room for one batch of inputs, in slmt_trainer_run() */
     atomic_int cancel;
     int told_of_geometry; /* what it had to say of the set's volumes */
 };
@@ -38,5 +41,8 @@ typedef struct trainer_run_options {
     void *user;
 } trainer_run_options;
 status trainer_run(slmt_trainer *t, trainer_run_options o);
+
+/* What such a run would be; max_steps and step are not looked at. */
+status trainer_describe_run(slmt_trainer *t, trainer_run_options o, slmt_run_info *info);
 
 #endif

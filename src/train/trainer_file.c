@@ -148,6 +148,15 @@ static status put_updates(checkpoint_writer *w, const stepper *s)
     return OK;
 }
 
+/* What the trainer learned from, if it was a set. */
+static status put_set(checkpoint_writer *w, const slmt_trainer *t)
+{
+    if (!t->set[0])
+        return OK;
+    TRY(checkpoint_put_text(w, "training", "set", t->set));
+    return checkpoint_put_int(w, "training", "set_records", (int64_t)t->set_records);
+}
+
 static status put_training(checkpoint_writer *w, const slmt_trainer *t)
 {
     group list[GROUPS];
@@ -159,10 +168,29 @@ static status put_training(checkpoint_writer *w, const slmt_trainer *t)
     TRY(checkpoint_put_int(w, "training", "step", (int64_t)s->step));
     TRY(checkpoint_put_int(w, "training", "steps_in_epoch", (int64_t)t->steps_in_epoch));
     TRY(checkpoint_put_int(w, "training", "total_steps", (int64_t)t->total_steps));
+    TRY(put_set(w, t));
     TRY(put_updates(w, s));
     for (int32_t i = 0; i < n; i++)
         TRY(put_group(w, s, &list[i]));
     return put_tensors(w, s);
+}
+
+uint64_t trainer_file_bytes(const slmt_trainer *t)
+{
+    group list[GROUPS];
+    void *array;
+    const stepper *s = &t->stepper;
+    int32_t n = list_groups(s, list);
+    uint64_t bytes = 0;
+    for (int32_t k = 0; k < params_of(s)->n; k++) {
+        const param *p = &params_of(s)->list[k];
+        bytes += p->used || t->model->unread[k] ? bytes_of(&p->shape) : 0;
+        for (int32_t i = 0; i < n; i++)
+            bytes += belongs(s, &list[i], k, &array) ? bytes_of(&p->shape) : 0;
+    }
+    for (int32_t i = 0; i < s->task.kind->n_states; i++)
+        bytes += s->task.kind->states[i].kind == STATE_TENSOR ? s->state[i].bytes : 0;
+    return bytes;
 }
 
 status trainer_save_path(const slmt_trainer *t, const char *path)
@@ -325,10 +353,26 @@ static status get_count(const checkpoint *c, const char *group, const char *name
 static status get_updates(const checkpoint *c, stepper *s)
 {
     const method_task *kind = s->task.kind;
-    s->set[0].updates = s->step;
-    for (int32_t i = 0; i < kind->n_sets; i++)
+    int has = checkpoint_has(c, "training/updates", NULL); /* a task of one set had none */
+    for (int32_t i = 0; i < task_set_count(kind); i++)
+        s->set[i].updates = s->set[i].optimizer ? s->step : 0;
+    for (int32_t i = 0; has && i < kind->n_sets; i++)
         TRY(get_count(c, "training/updates", kind->sets[i].name, &s->set[i].updates));
     return OK;
+}
+
+/* Older files do not say. */
+static status get_set(const checkpoint *c, slmt_trainer *t)
+{
+    const char *digest;
+    if (!checkpoint_has(c, "training", "set"))
+        return OK;
+    TRY(checkpoint_text(c, "training", "set", &digest));
+    if (strlen(digest) != DIGEST_HEX - 1)
+        return fail(ERR_SCHEMA, "%s: attribute set of /training has %zu characters, expected %d",
+                    checkpoint_label(c), strlen(digest), DIGEST_HEX - 1);
+    memcpy(t->set, digest, DIGEST_HEX);
+    return get_count(c, "training", "set_records", &t->set_records);
 }
 
 static status get_training(const checkpoint *c, slmt_trainer *t)
@@ -339,6 +383,7 @@ static status get_training(const checkpoint *c, slmt_trainer *t)
     TRY(get_count(c, "training", "step", &s->step));
     TRY(get_count(c, "training", "steps_in_epoch", &t->steps_in_epoch));
     TRY(get_count(c, "training", "total_steps", &t->total_steps));
+    TRY(get_set(c, t));
     TRY(get_updates(c, s));
     for (int32_t i = 0; i < n; i++)
         TRY(get_group(c, s, &list[i]));
@@ -352,8 +397,8 @@ static status get_settings(const checkpoint *c, number_table t, double *setting)
     numbers_init(t, setting);
     for (int32_t i = 0; i < t.n; i++) {
         const number_table one = {t.rows + i, 1};
-        int is_new = i >= TRAIN_OPTIMIZER && i < TRAIN_SETTINGS;
-        if (is_new && is_old(c) && !checkpoint_has(c, "training/settings", t.rows[i].name))
+        int is_new = i >= TRAIN_OPTIMIZER && i < TRAIN_SETTINGS && is_old(c);
+        if ((is_new || t.rows[i].is_later) && !checkpoint_has(c, "training/settings", t.rows[i].name))
             continue;
         TRY(numbers_get(c, "training/settings", one, setting + number_place(t, i)));
     }
@@ -408,6 +453,33 @@ status trainer_load_path(slmt_context *context, const char *path, slmt_trainer *
     checkpoint *c;
     TRY(checkpoint_open(&context->mem, path, &c));
     status s = load(c, context, out);
+    checkpoint_close(c);
+    return s;
+}
+
+static status peek(const checkpoint *c, slmt_checkpoint_info *info)
+{
+    const char *method, *task;
+    if (!checkpoint_has(c, "training", NULL))
+        return OK;
+    TRY(checkpoint_text(c, "model", "method", &method));
+    TRY(checkpoint_text(c, "training", "task", &task));
+    const struct method *m = method_named(method);
+    const method_task *kind = m ? task_named(m, task) : NULL;
+    if (!kind)
+        return fail(ERR_SCHEMA, "%s: this library has no task %s of %s", checkpoint_label(c), task, method);
+    info->task = kind->name;
+    TRY(get_count(c, "training", "step", &info->step));
+    TRY(get_count(c, "training", "steps_in_epoch", &info->steps_in_epoch));
+    return get_count(c, "training", "total_steps", &info->total_steps);
+}
+
+status trainer_peek_path(slmt_context *context, const char *path, slmt_checkpoint_info *info)
+{
+    checkpoint *c;
+    *info = (slmt_checkpoint_info){.struct_size = sizeof *info, .task = ""};
+    TRY(checkpoint_open(&context->mem, path, &c));
+    status s = peek(c, info);
     checkpoint_close(c);
     return s;
 }

@@ -195,6 +195,7 @@ static void the_build_says_what_it_is(void **state)
     assert_string_equal(info.version, version);
     assert_string_equal(info.version, slmt_version());
     assert_non_null(info.commit);
+    assert_true(info.numerics >= 1 && info.reserved == 0);
     assert_true(strlen(info.compiler) > 0 && strlen(info.cpu_level) > 0);
     assert_string_equal(info.backends, "cpu, reference");
     expect_described(&info, SLMT_MATRIX_ONEDNN, "oneDNN");
@@ -207,6 +208,28 @@ static void the_build_says_what_it_is(void **state)
     shorter.struct_size = 0;
     EXPECT_TEXT(SLMT_ERR_ARGUMENT, "slmt_build_info.struct_size", slmt_build_describe(&shorter));
     EXPECT(SLMT_ERR_ARGUMENT, slmt_build_describe(NULL));
+}
+
+/* FIPS 180-2, appendix B.1. */
+static void the_digest_of_a_file_is_its_sha_256(void **state)
+{
+    const char *path = "test_context_digest.tmp";
+    char digest[SLMT_DIGEST_SIZE + 1] = "untouched";
+    (void)state;
+    EXPECT(SLMT_ERR_NOT_FOUND, slmt_file_digest(path, digest, sizeof digest));
+    EXPECT(SLMT_ERR_IO, slmt_file_digest(".", digest, sizeof digest));
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs("abc", f);
+    fclose(f);
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "at least 65", slmt_file_digest(path, digest, 64));
+    EXPECT(SLMT_ERR_ARGUMENT, slmt_file_digest(NULL, digest, sizeof digest));
+    EXPECT(SLMT_ERR_ARGUMENT, slmt_file_digest(path, NULL, sizeof digest));
+    assert_string_equal(digest, "untouched");
+    slmt_status s = slmt_file_digest(path, digest, SLMT_DIGEST_SIZE);
+    remove(path);
+    GOOD(s);
+    assert_string_equal(digest, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 static void the_error_text_can_be_copied_and_is_cut_to_fit(void **state)
@@ -560,6 +583,9 @@ static void null_is_refused_by_sessions_and_trainers(void **state)
     GOOD(slmt_net_trainer_create(model, &config, &trainer));
     NULL_REFUSED("trainer", slmt_net_trainer_get_config(NULL, &config));
     NULL_REFUSED("config", slmt_net_trainer_get_config(trainer, NULL));
+    NULL_REFUSED("trainer", slmt_trainer_describe_run(NULL, NULL, NULL, NULL, NULL));
+    NULL_REFUSED("trainer", slmt_trainer_time_step(NULL, NULL));
+    NULL_REFUSED("context", slmt_checkpoint_describe(NULL, "", NULL));
     NULL_REFUSED("trainer", slmt_trainer_get_state(NULL, &(slmt_training_state){.struct_size = 8}));
     NULL_REFUSED("state", slmt_trainer_get_state(trainer, NULL));
     NULL_REFUSED("trainer", slmt_net_pretrain_step(NULL, x, 0));
@@ -628,6 +654,7 @@ int main(void)
         cmocka_unit_test(every_bad_field_is_named),
         cmocka_unit_test(every_status_has_its_name),
         cmocka_unit_test(the_build_says_what_it_is),
+        cmocka_unit_test(the_digest_of_a_file_is_its_sha_256),
         cmocka_unit_test(the_error_text_can_be_copied_and_is_cut_to_fit),
         cmocka_unit_test(the_error_text_belongs_to_the_thread),
         cmocka_unit_test(the_log_hears_what_is_serious_enough),

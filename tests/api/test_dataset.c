@@ -391,9 +391,9 @@ static void wrong_arguments_of_add_are_named_and_change_nothing(void **state)
     slmt_volume *shifted, *right = volume(1);
     static float voxels[NX * NY * NZ];
     double elsewhere[16];
-    char longest[130];
-    memset(longest, 'x', 129);
-    longest[129] = 0;
+    char longest[257];
+    memset(longest, 'x', 256);
+    longest[256] = 0;
     memcpy(elsewhere, lps, sizeof lps);
     elsewhere[3] = 2;
     fill(2, voxels);
@@ -401,11 +401,11 @@ static void wrong_arguments_of_add_are_named_and_change_nothing(void **state)
     assert_int_equal(start(in_folder("set.h5"), &w), SLMT_OK);
     assert_int_equal(add(w, "one", 1, 2, SLMT_SPLIT_TRAIN), SLMT_OK);
     assert_fails(add(w, "one", 1, 2, SLMT_SPLIT_TRAIN), SLMT_ERR_ARGUMENT, "a record one already");
-    assert_fails(add(w, "", 1, 2, SLMT_SPLIT_TRAIN), SLMT_ERR_ARGUMENT, "subject must be");
-    assert_fails(add(w, ".", 1, 2, SLMT_SPLIT_TRAIN), SLMT_ERR_ARGUMENT, "subject must be");
-    assert_fails(add(w, "..", 1, 2, SLMT_SPLIT_TRAIN), SLMT_ERR_ARGUMENT, "subject must be");
-    assert_fails(add(w, "a/b", 1, 2, SLMT_SPLIT_TRAIN), SLMT_ERR_ARGUMENT, "subject must be");
-    assert_fails(add(w, longest, 1, 2, SLMT_SPLIT_TRAIN), SLMT_ERR_ARGUMENT, "subject must be");
+    assert_fails(add(w, "", 1, 2, SLMT_SPLIT_TRAIN), SLMT_ERR_ARGUMENT, "name of a subject must be");
+    assert_fails(add(w, ".", 1, 2, SLMT_SPLIT_TRAIN), SLMT_ERR_ARGUMENT, "name of a subject must be");
+    assert_fails(add(w, "..", 1, 2, SLMT_SPLIT_TRAIN), SLMT_ERR_ARGUMENT, "name of a subject must be");
+    assert_fails(add(w, "a/b", 1, 2, SLMT_SPLIT_TRAIN), SLMT_ERR_ARGUMENT, "name of a subject must be");
+    assert_fails(add(w, longest, 1, 2, SLMT_SPLIT_TRAIN), SLMT_ERR_ARGUMENT, "name of a subject must be");
     assert_fails(add(w, "two", 1, 2, SLMT_SPLIT_ALL), SLMT_ERR_ARGUMENT, "split is 0");
     assert_fails(add(w, "two", -1, -1, SLMT_SPLIT_TEST), SLMT_ERR_ARGUMENT, "all volumes are NULL");
     assert_fails(add(w, "two", 1, 0, SLMT_SPLIT_TEST), SLMT_ERR_ARGUMENT, "constant");
@@ -447,6 +447,80 @@ static void wrong_arguments_of_read_are_named(void **state)
 }
 
 /* ---- the file appears whole or not at all ---- */
+
+static void a_subject_may_be_called_as_a_file_is(void **state)
+{
+    (void)state;
+    char longest[256];
+    memset(longest, 'x', 255);
+    longest[255] = 0;
+    const char *const names[] = {"Patient 01", "M\xC3\xBCller", "\xE5\x90\x8D\xE5\x89\x8D", "a+b",
+                                 "sub-01(2)",  "100% \\ \"q\"", "\xF0\x9F\xA7\xA0",         " ",
+                                 "...",        longest};
+    const size_t count = sizeof names / sizeof *names;
+    slmt_dataset_writer *w;
+    slmt_dataset *d;
+    assert_int_equal(start(in_folder("set.h5"), &w), SLMT_OK);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(add(w, names[i], 1, 2, SLMT_SPLIT_TRAIN), SLMT_OK);
+    assert_int_equal(slmt_dataset_writer_finish(w), SLMT_OK);
+    assert_int_equal(slmt_dataset_open(context, in_folder("set.h5"), &d), SLMT_OK);
+    assert_int_equal(slmt_dataset_subject_count(d), count);
+    for (size_t i = 0; i < count; i++)
+        assert_string_equal(slmt_dataset_subject(d, i), names[i]);
+    assert_slices(d, 1, 0, 1);
+    assert_slices(d, count - 1, 1, 2);
+    slmt_dataset_free(d);
+}
+
+static void a_name_that_a_terminal_would_obey_is_refused(void **state)
+{
+    (void)state;
+    const char *const names[] = {
+        "a\nb",         "\x1B[2J",      "a\x7F",        "\xC2\x9B",         "\xFF",
+        "\xC3",         "\xC0\xAF",     "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE2\x80\xAE",
+        "\xE2\x81\xA6", "\xE2\x80\xA8", "\xE0\x80\xAF"};
+    slmt_dataset_writer *w;
+    assert_int_equal(start(in_folder("set.h5"), &w), SLMT_OK);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_fails(add(w, names[i], 1, 2, SLMT_SPLIT_TRAIN), SLMT_ERR_ARGUMENT,
+                     "name of a subject must be");
+    slmt_dataset_writer_cancel(w);
+}
+
+static void two_subjects_of_one_person_are_of_one_group(void **state)
+{
+    (void)state;
+    slmt_dataset_writer *w;
+    slmt_dataset *d;
+    slmt_volume *v[2] = {volume(1), volume(2)};
+    const slmt_volume *const *volumes = (const slmt_volume *const *)v;
+    slmt_record record = {.struct_size = sizeof record, .split = SLMT_SPLIT_TEST, .group = "sub-01"};
+    assert_int_equal(start(in_folder("set.h5"), &w), SLMT_OK);
+    assert_fails(slmt_dataset_writer_add_subject(w, &record, volumes), SLMT_ERR_ARGUMENT, "id is NULL");
+    record.id = "sub-01_ses-1";
+    assert_int_equal(slmt_dataset_writer_add_subject(w, &record, volumes), SLMT_OK);
+    record.id = "sub-01_ses-2";
+    assert_int_equal(slmt_dataset_writer_add_subject(w, &record, volumes), SLMT_OK);
+    record.id = "sub-02";
+    record.group = "a/b";
+    assert_fails(slmt_dataset_writer_add_subject(w, &record, volumes), SLMT_ERR_ARGUMENT,
+                 "name of its group");
+    record.group = NULL;
+    assert_int_equal(slmt_dataset_writer_add_subject(w, &record, volumes), SLMT_OK);
+    assert_int_equal(slmt_dataset_writer_finish(w), SLMT_OK);
+    assert_int_equal(slmt_dataset_open(context, in_folder("set.h5"), &d), SLMT_OK);
+    const char *const groups[] = {"sub-01", "sub-01", "sub-02"};
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(slmt_dataset_record(d, i, &record), SLMT_OK);
+        assert_string_equal(record.group, groups[i]);
+        assert_int_equal(record.split, SLMT_SPLIT_TEST);
+    }
+    assert_slices(d, 1, 1, 2);
+    slmt_dataset_free(d);
+    slmt_volume_free(v[0]);
+    slmt_volume_free(v[1]);
+}
 
 static void a_cancelled_writer_leaves_nothing_and_the_old_set(void **state)
 {
@@ -882,6 +956,9 @@ int main(void)
         CASE(wrong_arguments_of_create_are_named),
         CASE(wrong_arguments_of_add_are_named_and_change_nothing),
         CASE(wrong_arguments_of_read_are_named),
+        CASE(a_subject_may_be_called_as_a_file_is),
+        CASE(a_name_that_a_terminal_would_obey_is_refused),
+        CASE(two_subjects_of_one_person_are_of_one_group),
         CASE(a_cancelled_writer_leaves_nothing_and_the_old_set),
         CASE(a_full_disk_is_reported_and_leaves_the_old_set),
         CASE(every_failed_allocation_of_add_leaves_the_set_usable),

@@ -132,6 +132,9 @@ static void numbers_and_ports_say_what_they_are_for(void **state)
         {"seq2seq", "train", "height", SLMT_ROLE_HEIGHT},
         {"seq2seq", "train", "width", SLMT_ROLE_WIDTH},
         {"seq2seq", "train", "crops", SLMT_ROLE_CROPS},
+        {"unet", NULL, "image_size", SLMT_ROLE_SIDE},
+        {"unet", "synthesize", "batch", SLMT_ROLE_BATCH},
+        {"unet", "train", "batch", SLMT_ROLE_BATCH},
         {"vgg19", "distance", "width", SLMT_ROLE_WIDTH},
         {"vgg19", NULL, "width", SLMT_ROLE_NONE}, /* of the network */
     };
@@ -147,6 +150,8 @@ static void numbers_and_ports_say_what_they_are_for(void **state)
         {"seq2seq", "synthesize", "sequence", SLMT_ROLE_TARGET_CONTRAST, 0},
         {"seq2seq", "train", "source_sequence", SLMT_ROLE_SOURCE_CONTRAST, 0},
         {"seq2seq", "train", "target_sequence", SLMT_ROLE_TARGET_CONTRAST, 0},
+        {"unet", "train", "source", SLMT_ROLE_SOURCE, 1},
+        {"unet", "synthesize", "target", SLMT_ROLE_TARGET, 1},
         {"vgg19", "distance", "a", SLMT_ROLE_NONE, 1},
         {"vgg19", "distance", "distance", SLMT_ROLE_NONE, 1},
     };

@@ -691,7 +691,7 @@ static void wrong_groups_and_tensors_of_a_file_are_named(void **state)
 {
     (void)state;
     const char *path = in_folder("set.h5");
-    static const char *const groups[] = {"/notes", "/records/b/more", "/fields/box/more", "/records/b c"};
+    static const char *const groups[] = {"/notes", "/records/b/more", "/fields/box/more", "/records/b\nc"};
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
         hid_t f = spoil(path);
         H5Gclose(H5Gcreate2(f, groups[i], H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));

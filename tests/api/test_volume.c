@@ -441,30 +441,81 @@ static void every_field_of_the_header_and_its_extensions_go_through_untouched(vo
     }
 }
 
-static void a_volume_of_other_voxels_keeps_the_header_but_not_the_display_range(void **state)
+/* A header that says nothing but where voxels are. */
+static nifti_1_header geometry_alone(const nifti_1_header *h, const char *descrip)
 {
-    nifti_1_header h = rich_header(), got;
+    nifti_1_header g = plain_header();
+    g.pixdim[0] = -1;
+    for (int i = 1; i <= 3; i++)
+        g.pixdim[i] = fabsf(h->pixdim[i]);
+    g.xyzt_units = h->xyzt_units;
+    g.qform_code = h->qform_code;
+    g.sform_code = h->sform_code;
+    memcpy(&g.quatern_b, &h->quatern_b, 6 * sizeof(float));
+    memcpy(g.srow_x, h->srow_x, 12 * sizeof(float));
+    strcpy(g.descrip, descrip);
+    return g;
+}
+
+static slmt_volume *like_with_one_voxel(const slmt_volume *v)
+{
     slmt_volume *like = NULL;
-    unsigned char out[2000];
     void *voxels;
-    (void)state;
-    h.sform_code = 1;
-    put_plain(&h, in_folder("in.nii"));
-    slmt_volume *v = read_ok(in_folder("in.nii"));
     assert_int_equal(mem_zeros(&v->context->mem, NVOX, sizeof(float), &voxels), OK);
     ((float *)voxels)[1] = 0.5f;
     assert_int_equal(volume_like(v, voxels, &like), OK);
-    slmt_volume_free(v);
-    assert_int_equal(slmt_volume_write(like, in_folder("out.nii")), SLMT_OK);
-    assert_int_equal(get_file(in_folder("out.nii"), out, sizeof out), 352 + 4 * NVOX);
-    assert_memory_equal(out + 352, slmt_volume_voxels(like), 4 * NVOX);
-    assert_true(slmt_volume_voxels(like)[1] == 0.5f);
-    memcpy(&got, out, sizeof got);
-    h.cal_min = h.cal_max = 0;
-    blank_changed(&h);
-    blank_changed(&got);
-    assert_memory_equal(&h, &got, sizeof h);
+    return like;
+}
+
+static void a_volume_of_other_voxels_keeps_the_geometry_and_nothing_that_spoke_of_the_old_ones(void **state)
+{
+    static const char *const descrips[] = {"libslmt " SLMT_VERSION_STRING ": intensities scaled to 0..1",
+                                           "libslmt " SLMT_VERSION_STRING
+                                           ": synthetic MR, not for diagnosis"};
+    unsigned char in[352 + 48 + 2 * NVOX] = {0}, out[2000];
+    (void)state;
+    for (int k = 0; k < 6; k++) {
+        nifti_1_header h = rich_header(), got;
+        h.sform_code = k / 2 == 1;
+        h.qform_code = k / 2 == 2;
+        h.vox_offset = 352 + 48;
+        memcpy(in, &h, sizeof h);
+        in[348] = 1;
+        memcpy(in + 352, (int32_t[]){48, NIFTI_ECODE_DICOM}, 8);
+        put_file(in_folder("in.nii"), in, sizeof in);
+        slmt_volume *v = read_ok(in_folder("in.nii")), *like = like_with_one_voxel(v);
+        slmt_volume_free(v);
+        if (k % 2)
+            volume_mark_synthetic(like);
+        assert_int_equal(slmt_volume_write(like, in_folder("out.nii")), SLMT_OK);
+        assert_int_equal(get_file(in_folder("out.nii"), out, sizeof out), 352 + 4 * NVOX);
+        assert_memory_equal(out + 352, slmt_volume_voxels(like), 4 * NVOX);
+        assert_true(slmt_volume_voxels(like)[1] == 0.5f);
+        memcpy(&got, out, sizeof got);
+        nifti_1_header want = geometry_alone(&h, descrips[k % 2]);
+        blank_changed(&want);
+        blank_changed(&got);
+        assert_memory_equal(&want, &got, sizeof want);
+        assert_int_equal(out[348], 0);
+        slmt_volume_free(like);
+    }
+}
+
+static void a_volume_made_from_an_array_is_described_too(void **state)
+{
+    const double affine[16] = {0, -2, 0, 5, 1, 0, 0, -3, 0, 0, 3, 1, 0, 0, 0, 1};
+    float voxels[NVOX] = {1};
+    slmt_volume *v = NULL;
+    nifti_1_header h;
+    (void)state;
+    assert_int_equal(slmt_volume_create(context, (int64_t[]){NX, NY, NZ}, affine, voxels, &v), SLMT_OK);
+    slmt_volume *like = like_with_one_voxel(v);
+    volume_mark_synthetic(like);
+    assert_int_equal(slmt_volume_nifti_header(like, &h), SLMT_OK);
+    assert_non_null(strstr(h.descrip, "synthetic MR, not for diagnosis"));
+    assert_true(h.sform_code == 1 && h.srow_x[1] == -2 && h.srow_z[3] == 1 && h.dim[3] == NZ);
     slmt_volume_free(like);
+    slmt_volume_free(v);
 }
 
 static void malformed_extensions_are_left_behind(void **state)
@@ -1026,7 +1077,8 @@ int main(void)
         TEST(the_affine_is_sform_then_qform_then_spacing),
         TEST(trailing_axes_of_length_one_are_dropped_and_missing_ones_are_one),
         TEST(every_field_of_the_header_and_its_extensions_go_through_untouched),
-        TEST(a_volume_of_other_voxels_keeps_the_header_but_not_the_display_range),
+        TEST(a_volume_of_other_voxels_keeps_the_geometry_and_nothing_that_spoke_of_the_old_ones),
+        TEST(a_volume_made_from_an_array_is_described_too),
         TEST(malformed_extensions_are_left_behind),
         TEST(a_pair_is_written_as_one_file_with_its_extensions),
         TEST(a_volume_from_an_array_is_read_back_by_niftiio),

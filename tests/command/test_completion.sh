@@ -46,7 +46,7 @@ offers "bash zsh" slmt --completion ""
 offers "--source" slmt finetune --so
 offers "base small tiny" slmt pretrain --preset ""
 offers "onednn openblas" slmt train --matrix = o
-offers "slmt-net seq2seq vgg19" slmt train ""
+offers "slmt-net seq2seq unet vgg19" slmt train ""
 offers "--mask-ratio" slmt train slmt-net --mas
 offers "--smooth-l1-beta" slmt train --quiet seq2seq --smo
 offers "off on" slmt train seq2seq --augment ""
@@ -61,7 +61,7 @@ offers "folder" slmt prepare --contrast t1 = fo
 offers "folder" slmt prepare --contrast = t1 = fo
 offers "other/scan.nii" slmt differ --to t1 t1 = other/
 offers "" slmt train --seed ""
-offers "" slmt prepare --contrast t1 = fi
+offers "file.h5" slmt prepare --contrast t1 = fi
 
 claim "bash: also where \"=\" does not split words"
 offers "--model=file.h5" slmt rank --model=fi

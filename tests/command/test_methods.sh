@@ -17,7 +17,7 @@ for method in "$@"; do
         wrong=1
     fi
 done
-for method in slmt-net seq2seq vgg19; do
+for method in slmt-net seq2seq unet vgg19; do
     case " $* " in
         *" $method "*) continue ;;
     esac

@@ -321,7 +321,7 @@ expect 0 "$slmt" "${train[@]}" "${options[@]}" --epochs 2 --out any.h5 --log any
     die "not 16 steps with their losses"
 expect 0 "$slmt" info any.h5
 holds "checkpoint of seq2seq" stdout
-holds "sequences           t1,t2,flair" stdout
+holds "contrasts           t1, t2, flair" stdout
 holds "residual_blocks     1" stdout
 holds "augment             off" stdout
 holds "steps done          16 of 16, 8 an epoch" stdout
@@ -398,7 +398,7 @@ expect 0 "$slmt" synthesize --model any.h5 --to t2 three/t1/s04.nii.gz --out t2.
 expect 0 "$slmt" convert any.h5 any16.h5 --weights bf16 --quiet
 expect 0 "$slmt" synthesize --model any16.h5 --to t2 three/t1/s04.nii.gz --out t2.nii "${single[@]}"
 expect 2 "$slmt" synthesize --model any.h5 three/t1/s04.nii.gz --out x.nii
-holds "--to is needed: any.h5 makes t1,t2,flair" stderr
+holds "--to is needed: any.h5 makes t1, t2, flair" stderr
 expect 2 "$slmt" synthesize --model any.h5 --to t9 three/t1/s04.nii.gz --out x.nii
 expect 2 "$slmt" synthesize --model any.h5 --to t2 --from t9 three/t1/s04.nii.gz --out x.nii
 expect 2 "$slmt" synthesize --model any.h5 --to t2 --method slmt-net three/t1/s04.nii.gz --out x.nii

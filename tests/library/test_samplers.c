@@ -312,7 +312,7 @@ static void add_noise(float *source, float *target, int side, float *spare, rand
 static void slices_of_ranks_are_those_of_one_process(void **state)
 {
     (void)state;
-    static const slice_rule single = {0, side_of, add_noise};
+    static const slice_rule single = {0, side_of, add_noise, NULL};
     write_volumes();
     GOOD(slmt_dataset_open(context, path, &set));
     double alone_settings[TRAIN_SETTINGS];
@@ -341,10 +341,101 @@ static void slices_of_ranks_are_those_of_one_process(void **state)
         slices_close(&ranks[k]);
 }
 
+static int32_t three(numbers at)
+{
+    (void)at;
+    return 3;
+}
+
+static void add_constant(float *source, float *target, int side, float *spare, random_stream *r)
+{
+    (void)spare;
+    float x = (float)random_uniform(r);
+    for (int i = 0; i < side * side; i++) {
+        source[i] += x;
+        if (target)
+            target[i] += x;
+    }
+}
+
+static float all_slices[2][SLICES][SIDE][SIDE];
+
+static void read_all_slices(void)
+{
+    write_volumes();
+    GOOD(slmt_dataset_open(context, path, &set));
+    for (size_t s = 0; s < 2; s++)
+        for (size_t k = 0; k < SLICES; k++)
+            GOOD(slmt_dataset_read_slice(set, s, 0, k, SLMT_RESIZE_BILINEAR, all_slices[s][k][0]));
+}
+
+/* The place of a slice in the set, s * SLICES + k; -1: it is none of them. */
+static int place_of(float slice[SIDE][SIDE])
+{
+    for (int i = 0; i < 2 * SLICES; i++)
+        if (memcmp(all_slices[i / SLICES][i % SLICES], slice, sizeof all_slices[0][0]) == 0)
+            return i;
+    return -1;
+}
+
+/* Outermost slices are their own neighbours; the target is the slice in the middle. */
+static void a_slice_comes_between_its_neighbours(void **state)
+{
+    (void)state;
+    static const slice_rule stacks = {1, side_of, add_constant, three};
+    static float source[2][3][SIDE][SIDE], target[2][SIDE][SIDE];
+    int seen[2 * SLICES] = {0};
+    read_all_slices();
+    feed f = feed_of(&stacks, 2, 0, 1);
+    f.source = f.target = 0;
+    settings[TRAIN_AUGMENT] = 0;
+    GOOD(slices_open(&f));
+    assert_int_equal(f.steps_in_epoch, SLICES);
+    for (uint64_t step = 0; step < SLICES; step++) {
+        GOOD(slices_fill(&f, step, (void *const[]){source, target}));
+        for (int i = 0; i < 2; i++) {
+            int at = place_of(source[i][1]), first = at / SLICES * SLICES, last = first + SLICES - 1;
+            assert_true(at >= 0);
+            assert_int_equal(place_of(source[i][0]), at > first ? at - 1 : first);
+            assert_int_equal(place_of(source[i][2]), at < last ? at + 1 : last);
+            assert_int_equal(place_of(target[i]), at);
+            seen[at]++;
+        }
+    }
+    for (int i = 0; i < 2 * SLICES; i++)
+        assert_int_equal(seen[i], 1);
+    slices_close(&f);
+}
+
+static void neighbours_are_changed_as_their_slice_is(void **state)
+{
+    (void)state;
+    static const slice_rule stacks = {1, side_of, add_constant, three};
+    static float source[2][3][SIDE][SIDE], target[2][SIDE][SIDE], plain[2][3][SIDE][SIDE];
+    read_all_slices();
+    feed f = feed_of(&stacks, 2, 0, 1);
+    f.source = f.target = 0;
+    GOOD(slices_open(&f));
+    GOOD(slices_fill(&f, 1, (void *const[]){source, target}));
+    settings[TRAIN_AUGMENT] = 0;
+    GOOD(slices_fill(&f, 1, (void *const[]){plain, target}));
+    for (int i = 0; i < 2; i++) {
+        float x = source[i][1][0][0] - plain[i][1][0][0];
+        assert_true(x > 0);
+        for (int j = 0; j < 3; j++)
+            for (int r = 0; r < SIDE; r++)
+                for (int c = 0; c < SIDE; c++)
+                    assert_float_equal(source[i][j][r][c], plain[i][j][r][c] + x, 1e-6);
+    }
+    assert_float_not_equal(source[0][1][0][0] - plain[0][1][0][0], source[1][1][0][0] - plain[1][1][0][0],
+                           1e-6);
+    slices_close(&f);
+}
+
 static void sets_of_records_have_no_slices(void **state)
 {
     (void)state;
-    static const slice_rule single = {0, side_of, add_noise};
+    static const slice_rule single = {0, side_of, add_noise, NULL};
     write_pictures();
     GOOD(slmt_dataset_open(context, path, &set));
     feed f = feed_of(&single, 1, 0, 1);
@@ -363,6 +454,8 @@ int main(void)
         CASE(the_ranks_of_a_step_get_what_one_process_would),
         CASE(sets_that_a_task_cannot_take_are_refused),
         CASE(slices_of_ranks_are_those_of_one_process),
+        CASE(a_slice_comes_between_its_neighbours),
+        CASE(neighbours_are_changed_as_their_slice_is),
         CASE(sets_of_records_have_no_slices),
     };
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);

@@ -334,7 +334,7 @@ static void check_pretrain_forward(bench *b, stepper *s)
                         .restore = graph_bound(g, slot + RESTORE, s->task.shape[RESTORE]),
                         .weight = graph_bound(g, slot + WEIGHT, s->task.shape[WEIGHT]),
                         .edges = graph_bound(g, slot + EDGES, s->task.shape[EDGES])};
-    edge_mae_pretrain(&e, &net, 1, &v);
+    edge_mae_pretrain(&e, &net, (edge_mae_losses){1, 0}, &v);
     graph_output(g, v.rec_pred, slot + REC_PRED);
     graph_output(g, v.edge_pred, slot + EDGE_PRED);
     restart(b);

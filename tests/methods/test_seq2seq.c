@@ -383,7 +383,10 @@ static void a_set_with_missing_sequences_trains_and_a_resumed_run_is_the_same(vo
     assert_int_equal(s.step, 10);
     assert_int_equal(s.steps_in_epoch, 3); /* 3 subjects, 2 crops each, batches of 2 */
     assert_int_equal(s.stage, 0);
-    assert_string_equal(slmt_model_card(slmt_trainer_model(whole), "sequences"), "t1,t2,flair");
+    static const char *const names[] = {"t1", "t2", "flair", ""};
+    assert_int_equal(slmt_model_contrast_count(slmt_trainer_model(whole)), 3);
+    for (size_t i = 0; i < 4; i++)
+        assert_string_equal(slmt_model_contrast(slmt_trainer_model(whole), i), names[i]);
     GOOD(slmt_trainer_save(half, in_folder("half.slmt")));
     GOOD(slmt_trainer_load(context, in_folder("half.slmt"), &resumed));
     assert_string_equal(slmt_trainer_task(resumed), "train");
@@ -414,8 +417,8 @@ static void a_set_that_does_not_fit_is_refused(void **state)
     EXPECT_TEXT(SLMT_ERR_ARGUMENT, "height = 24", slmt_trainer_run(trainer, set, NULL, NULL, 1, NULL, NULL));
     slmt_trainer_free(trainer);
     trainer = open_trainer(model, 1, 0);
-    GOOD(slmt_model_set_card(model, "sequences", "t1,t2,pd"));
-    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "contrast flair",
+    GOOD(slmt_model_set_contrasts(model, (const char *const[]){"t1", "t2", "pd"}, 3));
+    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "contrast flair, the model's contrasts are t1, t2, pd",
                 slmt_trainer_run(trainer, set, NULL, NULL, 1, NULL, NULL));
     slmt_trainer_free(trainer);
     trainer = open_trainer(model, 64, 0);

@@ -34,14 +34,14 @@ from slmt._errors import (
     Warning,
 )
 from slmt._methods import Build, Method, Metric, Number, Port, Task, Value, build, methods
-from slmt._metrics import Metrics, PairScore, Ranking, compare, differentiation_map, rank_sequences
+from slmt._metrics import Metrics, PairScore, Ranking, compare, compare_volume, differentiation_map, rank_sequences
 from slmt._model import Card, Model, Preprocess, TensorInfo, Tensors
 from slmt._session import Session
 from slmt._trainer import Losses, Trainer, TrainingState
 from slmt._volume import Volume
 
 __all__ = [
-    "ArgumentError", "ArrayIn", "BackendError", "Build", "build", "Cancelled", "Card", "compare", "Context",
+    "ArgumentError", "ArrayIn", "BackendError", "Build", "build", "Cancelled", "Card", "compare", "compare_volume", "Context",
     "CorruptError", "Dataset", "DatasetWriter", "default_context", "differentiation_map", "Error", "Field", "FileError",
     "FormatError", "InternalError", "LimitError", "Losses", "Method", "methods", "Metric", "Metrics", "Model",
     "NonFiniteError", "NoSuchFileError", "NotFoundError", "Number", "OutOfMemoryError", "PairScore", "Port",

@@ -3,7 +3,7 @@
 """The C interface of libslmt 0.1.0 as it is, through ctypes: constants, structs, callbacks, functions."""
 
 from ctypes import (CFUNCTYPE, POINTER, Structure, c_char, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t,
-                    c_uint32, c_uint64, c_void_p)
+                    c_uint8, c_uint32, c_uint64, c_void_p)
 
 from ._library import bind as _bind
 
@@ -104,6 +104,17 @@ SLMT_BACKGROUND_SURFACE = 1
 
 # Which slices of a volume.
 SLMT_CENTRE = -1  # of a crop's first index: in the middle
+
+# What volumes of another voxel size than the training's become.
+SLMT_SPACING_REFUSE = 0  # an error, with both sizes
+SLMT_SPACING_RESAMPLE = 1  # voxels of the training's size, and the result those of the volume again
+SLMT_SPACING_ANY = 2  # what they are: crop and slices are counted in their voxels
+
+# By what definition the figures of slices become those of a subject. A slice has signal if its target holds
+# a value above 0.01, a hundredth of the range of intensities.
+SLMT_DEFINITION_VOLUME = 1  # all pixels of all slices are one image; SSIM: over the windows of the slices with signal; there is no spectral NMSE
+SLMT_DEFINITION_SLICE = 2  # the mean over the slices with signal
+SLMT_DEFINITION_PAPER = 3  # the mean over all slices, an NMSE of 0 where the target is all 0: the paper's code, whose figures grow with the number of such slices
 
 # Parts of a set, by record.
 SLMT_SPLIT_ALL = 0  # every record
@@ -338,6 +349,27 @@ class slmt_preprocess(Structure):
     ]
 
 
+class slmt_geometry(Structure):
+    r"""Sizes and places of volumes, in millimetres along x (to the left), y (to the back), z (up): of one volume,
+    or the ranges of those in a training set, or that a model was trained on. Sizes are the same when they
+    differ by 2 % at most. The head is what is not background."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_geometry), set by the caller
+        ("volumes", c_int32),  # how many; 0: nothing is known, all other fields are 0
+        ("spacing_least", c_double * 3),  # from the middle of a voxel to that of the next
+        ("field_least", c_double * 3),  # field of view: number of voxels times spacing
+        ("head_least", c_double * 3),  # size of the head
+        ("place_least", c_double * 3),  # from the middle of crop and slices to the middle of the head
+        ("part_least", c_double),  # part of the head's voxels that lies in crop and slices, 0 to 1
+        ("spacing_most", c_double * 3),  # the same, the upper ends of the ranges
+        ("field_most", c_double * 3),  # see field_least
+        ("head_most", c_double * 3),  # see head_least
+        ("place_most", c_double * 3),  # see place_least
+        ("part_most", c_double),  # see part_least
+    ]
+
+
 class slmt_tensor_info(Structure):
     r"""One tensor of a model."""
 
@@ -362,17 +394,24 @@ class slmt_volume(Structure):
 
 
 class slmt_metrics(Structure):
-    r"""Agreement of two slices or volumes, both in [0, 1]."""
+    r"""Agreement of two slices, or of two stacks of them; intensities in [0, 1]. p is the prediction, t the
+    target. A figure that is not defined is a NaN."""
 
     _fields_ = [
         ("struct_size", c_uint32),  # sizeof(slmt_metrics), set by the caller
         ("reserved", c_int32),  # 0
-        ("psnr", c_double),  # 20 log10(1/sqrt(MSE)) in dB; 100 where MSE is 0
+        ("psnr", c_double),  # 20 log10(1/sqrt(MSE)) in dB, at most 100, which is also that of equal images
         ("ssim", c_double),  # structural similarity, 7x7 uniform window, data range 1
         ("ssim_range_2", c_double),  # the same with data range 2: only to compare with the paper
-        ("nmse", c_double),  # sum (p-t)^2 / sum t^2; 0 where t is all 0
-        ("nmse_spectral", c_double),  # ||(p-t)^2||_2 / ||t^2||_2, spectral norms: the paper's code; 0 where t is all 0
+        ("nmse", c_double),  # sum (p-t)^2 / sum t^2; NaN where t is all 0
+        ("nmse_spectral", c_double),  # ||(p-t)^2||_2 / ||t^2||_2, spectral norms: the paper's code; NaN where t is all 0
         ("mae", c_double),  # mean |p-t|
+        ("squares", c_double),  # sum (p-t)^2
+        ("energy", c_double),  # sum t^2
+        ("pixels", c_int64),  # compared: all of them, or those of the mask
+        ("windows", c_int64),  # of SSIM: those that lie inside a slice and have their centre in the mask
+        ("slices", c_int64),  # in which a pixel was compared
+        ("with_signal", c_int64),  # slices among them whose target has signal: a compared pixel above 0.01
     ]
 
 
@@ -405,7 +444,7 @@ class slmt_record(Structure):
     _fields_ = [
         ("struct_size", c_uint32),  # sizeof(slmt_record), set by the caller
         ("split", c_int32),  # SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
-        ("id", c_char_p),  # 1 to 128 letters, digits, '-', '_', '.'; not "." or ".."
+        ("id", c_char_p),  # 1 to 255 bytes of UTF-8 without '/', control characters, line separators and marks of writing direction; not "." or ".."
         ("group", c_char_p),  # the subject it was taken from; a name of the same form
     ]
 
@@ -472,6 +511,35 @@ class slmt_training_state(Structure):
         ("total_steps", c_uint64),  # steps of the whole run on that set; 0 before
     ]
 
+
+class slmt_run_info(Structure):
+    r"""What a run of a trainer over a set would be."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_run_info), set by the caller
+        ("is_other_set", c_int32),  # 1: the trainer has learned from a set with other contents; moved and renamed sets are the same; 0 too where the trainer does not know
+        ("samples", c_uint64),  # samples of an epoch, such as slices or pairs of them, that the set has
+        ("samples_used", c_uint64),  # those that setting data_rate leaves: the first ones
+        ("records", c_uint64),  # training records (subjects) with such samples
+        ("records_used", c_uint64),  # those of the samples that are used
+        ("steps_in_epoch", c_uint64),  # samples used / batch, rounded down
+        ("total_steps", c_uint64),  # of all epochs
+        ("checkpoint_bytes", c_uint64),  # tensors in a file of slmt_trainer_save(), which is a little larger
+    ]
+
+
+class slmt_checkpoint_info(Structure):
+    r"""What a checkpoint says of its training."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_checkpoint_info), set by the caller
+        ("reserved", c_int32),  # 0
+        ("task", c_char_p),  # task that the file's trainer runs; "" for a model without training state; lives as long as the library
+        ("step", c_uint64),  # steps done
+        ("steps_in_epoch", c_uint64),  # of the set last run; 0: of none
+        ("total_steps", c_uint64),  # likewise, of the whole run: more than `step` where it was stopped
+    ]
+
 # int32_t slmt_step_fn(void *user, slmt_trainer *trainer, const slmt_training_state *state)
 # Called after each step of slmt_trainer_run(). slmt_trainer_value() gives what the step reports.
 #
@@ -493,6 +561,8 @@ class slmt_build_info(Structure):
         ("backends", c_char * 64),  # names joined by ", ": "cpu, reference"
         ("matrix", c_char * 64),  # libraries for matrix products: "oneDNN 2.6.3, OpenBLAS 0.3.21"
         ("cpu_level", c_char * 32),  # instructions that the cpu back end uses on this machine: "x86-64-v4"
+        ("numerics", c_int32),  # changes when the same weights would give other numbers; kept in checkpoints as `numerics_version`
+        ("reserved", c_int32),  # 0
     ]
 
 
@@ -1091,6 +1161,41 @@ slmt_model_set_preprocess = _bind(
     """)
 
 
+slmt_model_get_geometry = _bind(
+    "slmt_model_get_geometry", slmt_status, [POINTER(slmt_model), POINTER(slmt_geometry)],
+    r"""slmt_status slmt_model_get_geometry(const slmt_model *model, slmt_geometry *geometry)
+
+    Sizes and places of the volumes that a model was trained on. slmt_trainer_run() takes them from its
+    training set, whose test and validation parts do not count.
+
+    model: not NULL
+    geometry: struct_size set by the caller; filled; `volumes` is 0 where the model does not know
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+    Threads: any thread, while no trainer is changing the model
+
+    Since 0.1.
+    """)
+
+
+slmt_model_set_geometry = _bind(
+    "slmt_model_set_geometry", slmt_status, [POINTER(slmt_model), POINTER(slmt_geometry)],
+    r"""slmt_status slmt_model_set_geometry(slmt_model *model, const slmt_geometry *geometry)
+
+    Replace what a model knows of the volumes it was trained on, as a converter does.
+
+    model: not NULL
+    geometry: copied; NULL, or `volumes` 0: nothing is known
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT: a number is not finite, a size is not above 0, or a range is empty
+
+    Threads: while nothing else uses the model
+
+    Since 0.1.
+    """)
+
+
 slmt_model_tensor_count = _bind(
     "slmt_model_tensor_count", c_size_t, [POINTER(slmt_model)],
     r"""size_t slmt_model_tensor_count(const slmt_model *model)
@@ -1217,20 +1322,105 @@ slmt_model_set_card = _bind(
     """)
 
 
+slmt_model_contrast_count = _bind(
+    "slmt_model_contrast_count", c_size_t, [POINTER(slmt_model)],
+    r"""size_t slmt_model_contrast_count(const slmt_model *model)
+
+    Number of the names that a model has for the contrasts that it tells apart: those of the first training set
+    it learned from, or what slmt_model_set_contrasts() gave it.
+
+    model: not NULL
+
+    Returns: how many; 0 where the method makes one contrast, or the contrasts have no names yet
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_model_contrast = _bind(
+    "slmt_model_contrast", c_char_p, [POINTER(slmt_model), c_size_t],
+    r"""const char *slmt_model_contrast(const slmt_model *model, size_t index)
+
+    Name of the contrast that index `index` means to inputs of SLMT_ROLE_SOURCE_CONTRAST and
+    SLMT_ROLE_TARGET_CONTRAST.
+
+    model: not NULL
+    index: from 0
+
+    Returns: the name, valid until the names are set again or the model freed; "" past the last one
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_model_set_contrasts = _bind(
+    "slmt_model_set_contrasts", slmt_status, [POINTER(slmt_model), POINTER(c_char_p), c_size_t],
+    r"""slmt_status slmt_model_set_contrasts(slmt_model *model, const char *const *names, size_t count)
+
+    Replace the names of the contrasts that a model tells apart, as a converter does.
+
+    model: not NULL
+    names: count names in the order of their indices, each of 1 to 64 bytes without a comma, none twice;
+        may be NULL if count is 0
+    count: at most the option of SLMT_ROLE_CONTRASTS; 0 takes the names away
+
+    Returns: SLMT_OK, or SLMT_ERR_UNSUPPORTED (the method makes one contrast), SLMT_ERR_ARGUMENT,
+    SLMT_ERR_MEMORY, SLMT_ERR_LIMIT: nothing is changed
+
+    Threads: while nothing else uses the model
+
+    Since 0.1.
+    """)
+
+
 slmt_volume_read = _bind(
     "slmt_volume_read", slmt_status, [POINTER(slmt_context), c_char_p, POINTER(POINTER(slmt_volume))],
     r"""slmt_status slmt_volume_read(slmt_context *context, const char *path, slmt_volume **volume)
 
-    Read a NIfTI file (.nii, .nii.gz, .hdr/.img): any scalar type, scl_slope and scl_inter applied.
-    Trailing axes of length 1 are dropped; more than three axes are refused.
+    Read a scan: NIfTI-1, NIfTI-2 (.nii, .nii.gz, .hdr/.img) or FreeSurfer's MGH (.mgh, .mgz), of integers or
+    floats of up to 64 bits, scaling applied. The bytes decide what a file is; its name matters for pairs
+    alone. Trailing axes of length 1 are dropped. A file of several volumes needs the number of one behind its
+    name, from 0 on, as in "scan.nii.gz[2]"; a file of just that name comes first.
+
+    The affine is that of the sform, else of the qform, else the spacing alone, with x to the right; lengths in
+    metres or micrometres are turned into millimetres. Warns where the file gives no orientation or no spacing,
+    where its forms contradict each other, and where it does not count in millimetres.
 
     context: not NULL
     path: the file
     volume: receives the volume; the caller frees it with slmt_volume_free()
 
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (not NIfTI, not
-    scalar, not three axes), SLMT_ERR_CORRUPT (cut short), SLMT_ERR_NONFINITE, SLMT_ERR_MEMORY,
-    SLMT_ERR_LIMIT
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (no scan: the text
+    says what it is; not scalar, several volumes), SLMT_ERR_CORRUPT (damaged, cut short),
+    SLMT_ERR_NONFINITE (a NaN, an infinity, a number beyond float32), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT,
+    SLMT_ERR_CANCELLED (a warning was not accepted)
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_volume_from_nifti = _bind(
+    "slmt_volume_from_nifti", slmt_status, [POINTER(slmt_context), c_void_p, c_size_t, c_void_p, c_size_t, POINTER(POINTER(slmt_volume))],
+    r"""slmt_status slmt_volume_from_nifti(slmt_context *context, const void *header, size_t header_bytes, const void *voxels, size_t voxel_bytes, slmt_volume **volume)
+
+    Read a scan from memory by the rules of slmt_volume_read(): a NIfTI header as another library holds it, and
+    its voxels. What a program has as such a header, slmt_volume_create() would have to interpret anew.
+
+    context: not NULL
+    header: NIfTI-1 (348 bytes) or NIfTI-2 (540 bytes), in either byte order, for one volume;
+        where it says that voxels lie in the file does not count
+    header_bytes: bytes of it, at least as many
+    voxels: what the header promises, of its type and byte order, i fastest; copied
+    voxel_bytes: bytes of them
+    volume: receives the volume; the caller frees it with slmt_volume_free()
+
+    Returns: as slmt_volume_read(), and SLMT_ERR_ARGUMENT if voxel_bytes is not what the header promises
 
     Threads: any thread
 
@@ -1320,19 +1510,57 @@ slmt_volume_voxels = _bind(
     """)
 
 
+slmt_volume_geometry = _bind(
+    "slmt_volume_geometry", slmt_status, [POINTER(slmt_volume), POINTER(slmt_preprocess), POINTER(slmt_geometry)],
+    r"""slmt_status slmt_volume_geometry(const slmt_volume *volume, const slmt_preprocess *preprocess, slmt_geometry *geometry)
+
+    Measure a volume: size of its voxels, field of view, its head, and how that lies to crop and slices.
+
+    volume: not NULL
+    preprocess: crop and slices; NULL for the defaults
+    geometry: struct_size set by the caller; filled, as of one volume
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also: too few slices), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
 slmt_volume_write = _bind(
     "slmt_volume_write", slmt_status, [POINTER(slmt_volume), c_char_p],
     r"""slmt_status slmt_volume_write(const slmt_volume *volume, const char *path)
 
-    Write a volume as float32 NIfTI-1, gzip-compressed if the name ends in .gz. A volume that was read from a
-    file, or synthesized from such a one, keeps that file's header: affine, units, description, extensions.
-    Written beside `path` and renamed over it.
+    Write a volume as float32 NIfTI-1, gzip-compressed if the name ends in .gz. Written beside `path` and
+    renamed over it. A volume that was read from a file keeps that file's header with its extensions. One that
+    was made from such a volume has its geometry and units, and nothing that spoke of the old values: no
+    display range, intent, slice timing, names or extensions; its description says what it is, and of a
+    synthesized one that it is synthetic and not for diagnosis.
 
     volume: not NULL
     path: ends in .nii or .nii.gz; replaced if it exists
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the name ends in neither .nii nor .nii.gz), SLMT_ERR_IO,
     SLMT_ERR_MEMORY
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_volume_nifti_header = _bind(
+    "slmt_volume_nifti_header", slmt_status, [POINTER(slmt_volume), c_void_p],
+    r"""slmt_status slmt_volume_nifti_header(const slmt_volume *volume, void *header)
+
+    The NIfTI-1 header that slmt_volume_write() would write, in this machine's byte order and without
+    extensions.
+
+    volume: not NULL
+    header: receives 348 bytes
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also: an axis is longer than NIfTI-1 can say)
 
     Threads: any thread
 
@@ -1356,6 +1584,52 @@ slmt_compare = _bind(
     Threads: any thread
 
     Source: Wang et al. 2004 (SSIM); Li et al., IEEE TMI 2023, section IV
+
+    Since 0.1.
+    """)
+
+
+slmt_compare_masked = _bind(
+    "slmt_compare_masked", slmt_status, [POINTER(c_float), POINTER(c_float), POINTER(c_uint8), c_size_t, c_size_t, POINTER(slmt_metrics)],
+    r"""slmt_status slmt_compare_masked(const float *prediction, const float *target, const uint8_t *mask, size_t height, size_t width, slmt_metrics *metrics)
+
+    Compare a slice with its target inside a mask. PSNR, NMSE and MAE are those of the pixels in the mask, SSIM
+    is the mean over the windows whose centre is in it, and for the spectral norm both images are 0 outside.
+
+    prediction: [height][width] float32
+    target: [height][width] float32
+    mask: [height][width], not 0 where pixels count; NULL: everywhere
+    height,width: pixels, each at least 7
+    metrics: struct_size set by the caller; filled. With an empty mask all figures are NaN and all
+        numbers 0
+
+    Returns: as slmt_compare()
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_metrics_combine = _bind(
+    "slmt_metrics_combine", slmt_status, [POINTER(slmt_metrics), c_size_t, c_int32, POINTER(slmt_metrics)],
+    r"""slmt_status slmt_metrics_combine(const slmt_metrics *slices, size_t count, int32_t definition, slmt_metrics *metrics)
+
+    The figures of a stack of slices, such as a subject's, from those of its slices.
+
+    Slices without a compared pixel do not count. With SLMT_DEFINITION_SLICE and _PAPER a figure that a slice
+    lacks is left out of its mean. A volume whose target has no signal at all has no SSIM and no NMSE, and no
+    figures by slice: its error says nothing of a synthesis.
+
+    slices: count results of slmt_compare() or slmt_compare_masked(); the struct_size of all is
+        sizeof(slmt_metrics)
+    count: at least 1
+    definition: SLMT_DEFINITION_...
+    metrics: struct_size set by the caller; filled: numbers and sums are those of all slices
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+    Threads: any thread
 
     Since 0.1.
     """)
@@ -1728,7 +2002,7 @@ slmt_dataset_writer_add = _bind(
     stay.
 
     writer: from slmt_dataset_writer_create_mr()
-    subject: a name new to this set: 1 to 128 letters, digits, '-', '_', '.'
+    subject: a name new to this set, of the form of slmt_record's id
     volumes: one for each contrast, then one for each field of labels, NULL where missing; those present
         have equal grids; labels are whole numbers from -2^24 to 2^24
     split: SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
@@ -1736,6 +2010,61 @@ slmt_dataset_writer_add = _bind(
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (grids differ, too few slices, a constant volume, a label
     that is not a whole number, ...; the set stays as it was and more subjects can be added),
     SLMT_ERR_STATE (the set is not one of MR volumes), SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: one thread at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_writer_any_spacing = _bind(
+    "slmt_dataset_writer_any_spacing", slmt_status, [POINTER(slmt_dataset_writer)],
+    r"""slmt_status slmt_dataset_writer_any_spacing(slmt_dataset_writer *writer)
+
+    Let the volumes of a set have voxels of different sizes, before its first subject. Without this call the
+    first subject decides the size, and subjects of another one are refused.
+
+    writer: from slmt_dataset_writer_create_mr()
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the set is not one of MR volumes)
+
+    Threads: one thread at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_geometry = _bind(
+    "slmt_dataset_geometry", slmt_status, [POINTER(slmt_dataset), c_int32, POINTER(slmt_geometry)],
+    r"""slmt_status slmt_dataset_geometry(const slmt_dataset *dataset, int32_t split, slmt_geometry *geometry)
+
+    Sizes and places of the volumes of a set of MR volumes, one for each subject.
+
+    dataset: not NULL
+    split: SLMT_SPLIT_ALL, or one part of the set
+    geometry: struct_size set by the caller; filled; `volumes` is 0 where the set does not know, as of an
+        older file, or the split has no subject
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the set was not made from MR volumes)
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_writer_add_subject = _bind(
+    "slmt_dataset_writer_add_subject", slmt_status, [POINTER(slmt_dataset_writer), POINTER(slmt_record), POINTER(POINTER(slmt_volume))],
+    r"""slmt_status slmt_dataset_writer_add_subject(slmt_dataset_writer *writer, const slmt_record *subject, const slmt_volume *const *volumes)
+
+    Preprocess a subject's volumes and add them, as slmt_dataset_writer_add() does, and say whose they are: two
+    sessions of one person are two subjects of one group.
+
+    writer: from slmt_dataset_writer_create_mr()
+    subject: an id that is new to the set, its group (the person; NULL: the id) and its split
+    volumes: as for slmt_dataset_writer_add()
+
+    Returns: as slmt_dataset_writer_add()
 
     Threads: one thread at a time
 
@@ -2223,6 +2552,46 @@ slmt_session_set_progress = _bind(
     """)
 
 
+slmt_session_set_spacing = _bind(
+    "slmt_session_set_spacing", slmt_status, [POINTER(slmt_session), c_int32],
+    r"""slmt_status slmt_session_set_spacing(slmt_session *session, int32_t spacing)
+
+    Choose what slmt_synthesize_volume() makes of volumes whose voxels are not of the size that the model was
+    trained on. A new session refuses them. A model that does not know that size takes any volume, and the first
+    call says so in a warning.
+
+    session: not NULL
+    spacing: SLMT_SPACING_REFUSE, SLMT_SPACING_RESAMPLE or SLMT_SPACING_ANY
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+    Threads: one thread per session at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_session_set_target = _bind(
+    "slmt_session_set_target", slmt_status, [POINTER(slmt_session), c_char_p],
+    r"""slmt_status slmt_session_set_target(slmt_session *session, const char *contrast)
+
+    Choose the contrast that slmt_synthesize() and slmt_synthesize_volume() make from now on, by its name.
+
+    A model that tells several contrasts apart makes the one that has this name (slmt_model_contrast()); a
+    model that makes one only must have been trained for it, as field "target_contrast" of its card says.
+
+    session: not NULL
+    contrast: its name
+
+    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (the model does not make it; the text says what it makes),
+    SLMT_ERR_ARGUMENT
+
+    Threads: one thread per session at a time
+
+    Since 0.1.
+    """)
+
+
 slmt_synthesize = _bind(
     "slmt_synthesize", slmt_status, [POINTER(slmt_session), POINTER(c_float), c_size_t, POINTER(c_float)],
     r"""slmt_status slmt_synthesize(slmt_session *session, const float *source, size_t count, float *target)
@@ -2267,6 +2636,10 @@ slmt_synthesize_volume = _bind(
     Synthesize a whole volume: reorient, normalise, crop, resize with the model's preprocessing, synthesize,
     and bring the result back to the source's own grid, where everything outside crop and slice range is 0.
 
+    Voxels must be of the size that the model was trained on, or slmt_session_set_spacing() says what to do. A
+    volume that lies otherwise than those of the training, whose slices are empty, or whose result is 0 in most
+    of the head gives a warning (slmt_context_set_warning()).
+
     Slices become slices as by slmt_synthesize(). The session's height and width are those of the model's
     preprocessing.
 
@@ -2274,7 +2647,8 @@ slmt_synthesize_volume = _bind(
     source: a raw volume of the source contrast, any orientation
     target: receives a volume on the same grid with values in [0, 1]; the caller frees it
 
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices, another image size),
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices, another image size, voxels of
+    another size),
     SLMT_ERR_UNSUPPORTED (the task takes no slices), SLMT_ERR_STATE (a shared input was not set),
     SLMT_ERR_CANCELLED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
 
@@ -2294,7 +2668,8 @@ slmt_normalize_volume = _bind(
     source: a raw volume, any orientation
     normalized: receives a volume on the source's grid with values in [0, 1]; the caller frees it
 
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices, voxels of another size than the
+    training's), SLMT_ERR_CANCELLED (a warning was refused), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
     Threads: any thread
 
@@ -2647,6 +3022,46 @@ slmt_trainer_run = _bind(
     """)
 
 
+slmt_trainer_describe_run = _bind(
+    "slmt_trainer_describe_run", slmt_status, [POINTER(slmt_trainer), POINTER(slmt_dataset), c_char_p, c_char_p, POINTER(slmt_run_info)],
+    r"""slmt_status slmt_trainer_describe_run(slmt_trainer *trainer, slmt_dataset *dataset, const char *source, const char *target, slmt_run_info *info)
+
+    Say what slmt_trainer_run() with the same arguments would be, and find what it would refuse. The trainer
+    stays as it is.
+
+    trainer: not NULL
+    dataset: not NULL
+    source: as slmt_trainer_run()
+    target: likewise
+    info: struct_size set; filled
+
+    Returns: as slmt_trainer_run() before its first step
+
+    Threads: one thread per trainer and set at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_time_step = _bind(
+    "slmt_trainer_time_step", slmt_status, [POINTER(slmt_trainer), POINTER(c_double)],
+    r"""slmt_status slmt_trainer_time_step(slmt_trainer *trainer, double *seconds)
+
+    Measure how long a step takes: compute the task's graphs once, on inputs of zeros, and drop the results.
+    Weights and training state stay as they are. Left out are reading the samples and the optimiser, a few per
+    cent, and graphs that a step of the task's own runs more than once.
+
+    trainer: not NULL
+    seconds: receives the time
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (a model is to be attached first), SLMT_ERR_BACKEND
+
+    Threads: one thread per trainer at a time, nobody else using the model
+
+    Since 0.1.
+    """)
+
+
 slmt_trainer_save = _bind(
     "slmt_trainer_save", slmt_status, [POINTER(slmt_trainer), c_char_p],
     r"""slmt_status slmt_trainer_save(const slmt_trainer *trainer, const char *path)
@@ -2683,6 +3098,24 @@ slmt_trainer_load = _bind(
     """)
 
 
+slmt_checkpoint_describe = _bind(
+    "slmt_checkpoint_describe", slmt_status, [POINTER(slmt_context), c_char_p, POINTER(slmt_checkpoint_info)],
+    r"""slmt_status slmt_checkpoint_describe(slmt_context *context, const char *path, slmt_checkpoint_info *info)
+
+    Say where the training of a checkpoint is, without the memory and the time of slmt_trainer_load().
+
+    context: not NULL
+    path: the file
+    info: struct_size set; filled
+
+    Returns: as slmt_model_load()
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
 slmt_version = _bind(
     "slmt_version", c_char_p, [],
     r"""const char *slmt_version(void)
@@ -2692,6 +3125,24 @@ slmt_version = _bind(
     Returns: a static text; never NULL
 
     Threads: any thread, any time
+
+    Since 0.1.
+    """)
+
+
+slmt_file_digest = _bind(
+    "slmt_file_digest", slmt_status, [c_char_p, POINTER(c_char), c_size_t],
+    r"""slmt_status slmt_file_digest(const char *path, char *digest, size_t size)
+
+    The SHA-256 of a file, as `sha256sum` prints it: to tell which model or scan a result came from.
+
+    path: the file
+    digest: receives lower-case hexadecimal digits, ended by a zero
+    size: bytes in digest, at least SLMT_DIGEST_SIZE
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO
+
+    Threads: any thread
 
     Since 0.1.
     """)

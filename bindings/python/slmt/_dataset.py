@@ -178,9 +178,11 @@ class DatasetWriter(Handle):
         for name in labels:
             check(_api.slmt_dataset_writer_add_labels(pointer, name.encode()), path)
 
-    def add(self, subject: str, volumes: Mapping[str, Any], split: Split = "train") -> None:
-        """Adds a subject: Volumes or nibabel images by contrast or name of labels, raw, on one grid; some may be
-        missing.
+    def add(
+        self, subject: str, volumes: Mapping[str, Any], split: Split = "train", group: str | None = None
+    ) -> None:
+        """Adds a subject: Volumes, paths or nibabel images by contrast or name of labels, raw, on one grid; some may be
+        missing. group: the person; two sessions of one person are two subjects of one group.
 
         Raises ArgumentError for a subject that cannot be used (grids differ, too few slices, a constant volume); the
         set stays as it was, and more can be added."""
@@ -188,16 +190,17 @@ class DatasetWriter(Handle):
         if unknown := set(volumes) - set(names):
             raise NotFoundError(f"the set has no contrast {', '.join(sorted(unknown))}; it has {', '.join(names)}")
         held = {
-            name: volume if isinstance(volume, Volume) else Volume.from_nibabel(volume)
-            for name, volume in volumes.items()
+            name: Volume.of(volume) for name, volume in volumes.items()
         }
         array = (ctypes.POINTER(_api.slmt_volume) * len(names))()
         for index, name in enumerate(names):
             if name in held:
                 array[index] = held[name]._pointer
+        struct = _api.slmt_record(struct_size=ctypes.sizeof(_api.slmt_record))
+        struct.split, struct.id = choice("split", split, _SPLITS), subject.encode()
+        struct.group = None if group is None else group.encode()
         with self._alone():
-            part = choice("split", split, _SPLITS)
-            check(_api.slmt_dataset_writer_add(self._pointer, subject.encode(), array, part), self._path)
+            check(_api.slmt_dataset_writer_add_subject(self._pointer, struct, array), self._path)
 
     def finish(self) -> None:
         """Completes the file, and closes the writer, also on failure."""

@@ -22,26 +22,80 @@ _SELVES = {
 }
 
 
+_DEFINITIONS = {
+    "volume": _api.SLMT_DEFINITION_VOLUME,
+    "slice": _api.SLMT_DEFINITION_SLICE,
+    "paper": _api.SLMT_DEFINITION_PAPER,
+}
+
+
 @dataclass(frozen=True)
 class Metrics:
-    """Agreement of two slices in [0, 1]."""
+    """Agreement of two slices, or of two stacks of them, in [0, 1]. What is not defined is NaN."""
 
-    psnr: float  # dB; 100 where they are equal
+    psnr: float  # dB; at most 100, which is also that of equal images
     ssim: float  # 7x7 uniform window, data range 1
     ssim_range_2: float  # data range 2: only to compare with the paper
-    nmse: float  # sum (p-t)^2 / sum t^2
+    nmse: float  # sum (p-t)^2 / sum t^2; NaN where t is all 0
     nmse_spectral: float  # with spectral norms: the paper's code
     mae: float  # mean |p-t|
+    pixels: int  # compared
+    slices: int  # in which a pixel was compared
+    with_signal: int  # slices among them whose target has a compared pixel above 0.01
+
+    @classmethod
+    def _of(cls, m: _api.slmt_metrics) -> "Metrics":
+        figures = (m.psnr, m.ssim, m.ssim_range_2, m.nmse, m.nmse_spectral, m.mae)
+        return cls(*figures, m.pixels, m.slices, m.with_signal)
 
 
-def compare(prediction: ArrayIn, target: ArrayIn) -> Metrics:
-    """Compares a slice with its target, both [height][width] in [0, 1], 7 pixels or more a side."""
+def _empty() -> _api.slmt_metrics:
+    return _api.slmt_metrics(struct_size=ctypes.sizeof(_api.slmt_metrics))
+
+
+def _fill(metrics: _api.slmt_metrics, made: FloatArray, truth: FloatArray, mask: NDArray[np.uint8] | None) -> None:
+    where = None if mask is None else mask.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+    height, width = truth.shape
+    check(_api.slmt_compare_masked(floats_at(made), floats_at(truth), where, height, width, metrics))
+
+
+def _mask_of(mask: ArrayIn | None, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
+    where = None if mask is None else np.ascontiguousarray(np.asarray(mask) != 0, np.uint8)
+    if where is not None and where.shape != shape:
+        raise ArgumentError(f"mask has shape {where.shape}, expected {shape}")
+    return where
+
+
+def compare(prediction: ArrayIn, target: ArrayIn, mask: ArrayIn | None = None) -> Metrics:
+    """Compares a slice with its target, both [height][width] in [0, 1], 7 pixels or more a side; with a mask, where it
+    is not 0."""
     truth = taken(target, "target", shape=(None, None))
     made = taken(prediction, "prediction", shape=truth.shape)
-    height, width = truth.shape
-    metrics = _api.slmt_metrics(struct_size=ctypes.sizeof(_api.slmt_metrics))
-    check(_api.slmt_compare(floats_at(made), floats_at(truth), height, width, metrics))
-    return Metrics(metrics.psnr, metrics.ssim, metrics.ssim_range_2, metrics.nmse, metrics.nmse_spectral, metrics.mae)
+    metrics = _empty()
+    _fill(metrics, made, truth, _mask_of(mask, truth.shape))
+    return Metrics._of(metrics)
+
+
+def compare_volume(
+    prediction: ArrayIn,
+    target: ArrayIn,
+    mask: ArrayIn | None = None,
+    *,
+    definition: Literal["volume", "slice", "paper"] = "volume",
+) -> Metrics:
+    """Compares the slices of a volume with their targets, both [slice][height][width] in [0, 1].
+
+    definition: "volume" takes all pixels for one image, "slice" is the mean over the slices whose target has signal,
+    "paper" the mean over all slices, as the code of the SLMT-Net paper has it."""
+    truth = taken(target, "target", shape=(None, None, None))
+    made = taken(prediction, "prediction", shape=truth.shape)
+    where = _mask_of(mask, truth.shape)
+    slices = (_api.slmt_metrics * len(truth))(*(_empty() for _ in truth))
+    for index, one in enumerate(slices):
+        _fill(one, made[index], truth[index], None if where is None else where[index])
+    metrics = _empty()
+    check(_api.slmt_metrics_combine(slices, len(slices), choice("definition", definition, _DEFINITIONS), metrics))
+    return Metrics._of(metrics)
 
 
 @dataclass(frozen=True)

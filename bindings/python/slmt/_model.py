@@ -144,8 +144,7 @@ class Tensors(Mapping[str, FloatArray]):
 
 
 class Card:
-    """Texts kept with a model: "name", "data", "intended_use", "source_contrast", "target_contrast", "sequences",
-    "training", and any other field of letters, digits and underscores. A field that is not set is ""."""
+    """Texts kept with a model: "name", "data", "intended_use", "source_contrast", "target_contrast", "training", and any other field of letters, digits and underscores. A field that is not set is ""."""
 
     def __init__(self, model: "Model") -> None:
         self._model = model
@@ -253,9 +252,16 @@ class Model(Handle):
         return Card(self)
 
     @property
-    def sequences(self) -> list[str]:
-        """What a model of several sequences makes, by index."""
-        return [name for name in self.card["sequences"].split(",") if name]
+    def contrasts(self) -> list[str]:
+        """The names of the contrasts that the model tells apart, by index; may be set. A model that makes one contrast
+        has none here: see card["target_contrast"]."""
+        count = _api.slmt_model_contrast_count(self._pointer)
+        return [text(_api.slmt_model_contrast(self._pointer, index)) for index in range(count)]
+
+    @contrasts.setter
+    def contrasts(self, names: Sequence[str]) -> None:
+        texts = (ctypes.c_char_p * len(names))(*(name.encode() for name in names))
+        check(_api.slmt_model_set_contrasts(self._pointer, texts, len(names)))
 
     @property
     def preprocess(self) -> Preprocess:

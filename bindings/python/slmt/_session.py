@@ -2,6 +2,7 @@
 """Sessions: a task of a model, its settings, and the planned memory to run it."""
 
 import ctypes
+import os
 from collections.abc import Mapping
 from typing import Any, overload
 
@@ -20,9 +21,9 @@ from slmt._volume import Volume
 class Session(Handle):
     """Runs a task that does not train, "synthesize" where none is named.
 
-    to: of a model that makes several sequences, the one to make, by its name in the card. settings: by name, see
-    methods(); `batch` is how many samples are computed together, at most. `height` and `width` are those of the model's
-    preprocessing where they are not given.
+    to: the contrast to make, by its name: of a model that tells several apart one of model.contrasts, else the one that
+    it was trained for. settings: by name, see methods(); `batch` is how many samples are computed together, at most.
+    `height` and `width` are those of the model's preprocessing where they are not given.
 
     One call at a time: other threads wait for it, while Python goes on in them. Sessions are independent of each other,
     also those of one model: for two syntheses at once take two sessions. cancel() may be called from any thread."""
@@ -36,18 +37,7 @@ class Session(Handle):
         super().__init__(pointer, _api.slmt_session_free)
         self.to = to
         if to is not None:
-            self._make(model, to)
-
-    def _make(self, model: Model, to: str) -> None:
-        choice = self._task.input_for("target_contrast")
-        if choice:
-            if to not in model.sequences:
-                raise NotFoundError(
-                    f"the model makes no {to}; it makes {', '.join(model.sequences) or 'what has no name'}"
-                )
-            self.set(choice.name, [model.sequences.index(to)])
-        elif to != model.card["target_contrast"]:
-            raise NotFoundError(f"the model makes '{model.card['target_contrast']}' alone, not {to}")
+            check(_api.slmt_session_set_target(self._pointer, to.encode()))
 
     @staticmethod
     def memory(model: Model, task: str = "synthesize", **settings: Value) -> int:
@@ -99,19 +89,19 @@ class Session(Handle):
             raise ArgumentError(f"slices are {list(size)}, expected {list(self.shape(source.name)[-2:])}")
 
     @overload
-    def synthesize_volume(self, source: Volume, *, progress: ProgressLike = None) -> Volume: ...
+    def synthesize_volume(self, source: Volume | str | os.PathLike[str], *, progress: ProgressLike = None) -> Volume: ...
     @overload
     def synthesize_volume(self, source: Any, *, progress: ProgressLike = None) -> Any: ...
     def synthesize_volume(self, source: Any, *, progress: ProgressLike = None) -> Any:
-        """Makes a whole volume: a Volume from a Volume, a nibabel image, with its header, from a nibabel image.
+        """Makes a whole volume: a Volume from a Volume or the path of a file, a nibabel image from a nibabel image.
 
         source: raw intensities, any orientation. The result lies on the same grid with values in [0, 1], and is 0
         outside the crop and the slices of the model's preprocessing."""
-        volume = source if isinstance(source, Volume) else Volume.from_nibabel(source)
+        volume = Volume.of(source)
         pointer = ctypes.POINTER(_api.slmt_volume)()
         self._run(progress, _api.slmt_synthesize_volume, volume._pointer, pointer)
         target = Volume._of(pointer)
-        return target if volume is source else target.to_nibabel(source.header)
+        return target if isinstance(source, (Volume, str, os.PathLike)) else target.to_nibabel()
 
     def run(
         self,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from slmt import _api
+from slmt import _api, _nibabel
 from slmt._arrays import AnyArray, ArrayIn, FloatArray, as_numpy, floats_at, taken
 from slmt._context import Context, context_or_default
 from slmt._errors import ArgumentError, StateError, check
@@ -68,14 +68,15 @@ class Volume(Handle):
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], *, context: Context | None = None) -> "Volume":
-        """Reads a NIfTI file of three axes; scl_slope and scl_inter are applied."""
+        """Reads a scan of NIfTI-1, NIfTI-2 or MGH; scaling is applied. Of a file of several volumes, "scan.nii.gz[2]"
+        is the third. slmt_volume_read() in slmt/volume.h has the rules."""
         pointer = ctypes.POINTER(_api.slmt_volume)()
         check(_api.slmt_volume_read(context_or_default(context)._pointer, os.fsencode(path), pointer), path)
         return cls._of(pointer)
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Writes float32 NIfTI-1, compressed if the name ends in .gz; under a new name, then renamed over `path`. The
-        header is that of the file that it, or its source, was read from."""
+        header is that of the file that it was read from; what was made from such a volume keeps the geometry alone."""
         check(_api.slmt_volume_write(self._pointer, os.fsencode(path)), path)
 
     @property
@@ -147,20 +148,43 @@ class Volume(Handle):
 
     @classmethod
     def from_nibabel(cls, image: Any, *, context: Context | None = None) -> "Volume":
-        """The data and affine of a nibabel image of any format. Trailing axes of length 1 are dropped."""
-        data = np.asarray(image.get_fdata(dtype=np.float32, caching="unchanged"))
-        while data.ndim > 3 and data.shape[-1] == 1:
-            data = data[..., 0]
-        return cls(data, image.affine, context=context)
+        """A nibabel image, read by the library's own rules, so that the same comes out as from its file: the one it was
+        loaded from, or the one that nibabel would save. Trailing axes of length 1 are dropped. Of images that are not
+        NIfTI, nor in a file that read() takes, the data and affine are nibabel's."""
+        path = _nibabel.unchanged_file(image)
+        if path is not None:
+            return cls.read(path, context=context)
+        if not _nibabel.is_nifti(image):
+            data = np.asarray(image.get_fdata(dtype=np.float32, caching="unchanged"))
+            while data.ndim > 3 and data.shape[-1] == 1:
+                data = data[..., 0]
+            return cls(data, image.affine, context=context)
+        array, slope, inter = _nibabel.stored(image)
+        header = _nibabel.header_for(image, array, slope, inter)
+        pointer = ctypes.POINTER(_api.slmt_volume)()
+        where, block = context_or_default(context)._pointer, ctypes.create_string_buffer(header, len(header))
+        check(_api.slmt_volume_from_nifti(where, block, len(header), array.ctypes.data, array.nbytes, pointer))
+        return cls._of(pointer)
+
+    @classmethod
+    def of(cls, source: Any, *, context: Context | None = None) -> "Volume":
+        """A Volume as it is, a path read, anything else as a nibabel image."""
+        if isinstance(source, Volume):
+            return source
+        if isinstance(source, (str, os.PathLike)):
+            return cls.read(source, context=context)
+        return cls.from_nibabel(source, context=context)
 
     def to_nibabel(self, header: Any = None) -> Any:
-        """A nibabel.Nifti1Image whose data are a view. header: of another image, for what is not the geometry (units,
-        description, codes); None: millimetres."""
+        """A nibabel.Nifti1Image whose data are a view, with the header that write() writes. header: of another image,
+        for what is not the geometry (units, description, codes)."""
+        if header is None:
+            block = ctypes.create_string_buffer(348)
+            check(_api.slmt_volume_nifti_header(self._pointer, block))
+            return _nibabel.image_of(self.voxels, self.affine, block.raw)
         nibabel: Any = importlib.import_module("nibabel")
         image = nibabel.Nifti1Image(self.voxels, self.affine, header)
         image.set_data_dtype(np.float32)
-        if header is None:
-            image.header.set_xyzt_units("mm")
         return image
 
     def __repr__(self) -> str:

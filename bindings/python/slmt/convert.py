@@ -35,13 +35,14 @@ def convert(
     options: dict[str, float] | None = None,
     preprocess: dict[str, float] | None = None,
     card: dict[str, str] | None = None,
+    contrasts: Sequence[str] = (),
     key: str | None = None,
     reader: torchfile.Reader = "auto",
 ) -> list[str]:
     """Converts checkpoints of a kind ("slmt-net", "edge-mae", "seq2seq", "vgg19") into a model file.
 
-    options and preprocess overrule what shapes and papers tell; card holds texts by field; key names the dictionary of
-    tensors where a file has several. Returns lines that say what was done and what was assumed.
+    options and preprocess overrule what shapes and papers tell; card holds texts by field, contrasts the names of
+    those that a seq2seq tells apart, by index; key names the dictionary of tensors where a file has several. Returns lines that say what was done and what was assumed.
 
     Raises ConversionError (the tensors are not those of the method; the text names each), torchfile.TorchFileError
     (a file cannot be read), slmt.Error (the library refuses an option or cannot write), OSError."""
@@ -56,6 +57,8 @@ def convert(
         model.preprocess = model.preprocess.changed({**reference.preprocess, **(preprocess or {})})
         for name, text in ({"converted_from": sources} | (card or {})).items():
             model.card[name] = text
+        if contrasts:
+            model.contrasts = contrasts
         model.save(output)
     return [f"{output}: {reference.method}, {len(reference.tensors)} tensors", *report]
 
@@ -114,9 +117,16 @@ def _parser() -> argparse.ArgumentParser:
     for name, what, example in (
         ("option", "an option of the method that shapes do not tell, or tell wrongly", "num_heads=16"),
         ("preprocess", "how volumes become slices, by the names of slmt_preprocess", "crop_x=10"),
-        ("card", "a field of the model's card, such as source_contrast, target_contrast, sequences", "sequences=t1,t2"),
+        ("card", "a field of the model's card, such as source_contrast, target_contrast", "source_contrast=t1"),
     ):
         parser.add_argument(f"--{name}", action="append", default=[], metavar="NAME=VALUE", help=f"{what}: {example}")
+    parser.add_argument(
+        "--contrasts",
+        metavar="NAME,NAME,...",
+        type=lambda text: text.split(","),
+        default=[],
+        help="the names of the contrasts that a seq2seq tells apart, by index: t1,t2",
+    )
     parser.add_argument("--data", metavar="TEXT", help="card: what the weights were trained on")
     parser.add_argument("--training", metavar="TEXT", help="card: how they were trained")
     parser.add_argument("--key", help="the dictionary of tensors, where a file has several; dots between levels")
@@ -159,6 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options=_numbers(parser, "option", given.option),
             preprocess=_numbers(parser, "preprocess", given.preprocess),
             card=card,
+            contrasts=given.contrasts,
             key=given.key,
             reader=given.reader,
         )

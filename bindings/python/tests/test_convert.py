@@ -168,11 +168,11 @@ def test_a_generator_of_seq2seq_becomes_a_model(tmp_path: Path, ndims: int) -> N
     tensors = expected("seq2seq", options)
     checkpoints.write(tmp_path / "g.pth", tensors)
     names = [str(tmp_path / name) for name in ("g.pth", "out.h5")]
-    assert convert.main(["--seq2seq", "--card", "sequences=t1,t2", "--preprocess", "slice_first=3", *names]) == 0
+    assert convert.main(["--seq2seq", "--contrasts", "t1,t2", "--preprocess", "slice_first=3", *names]) == 0
     hold(tmp_path / "out.h5", tensors)
     with Model.load(names[1]) as model:
         assert {name: model.options[name] for name in options} == options
-        assert model.card["sequences"] == "t1,t2"
+        assert model.contrasts == ["t1", "t2"]
         preprocess = model.preprocess
     assert (preprocess.scaling, preprocess.crop_size, preprocess.slice_first) == ("twice-p99", 192, 3)
 

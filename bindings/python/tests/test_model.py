@@ -195,3 +195,32 @@ def test_methods_describe_themselves() -> None:
     weight = task.settings["patch_weight"]
     assert (weight.kind, weight.initial) == ("choice", weight.choices[0])
     assert found["seq2seq"].tasks["synthesize"].inputs["sequence"].dtype == np.int32
+
+
+def test_numbers_and_ports_tell_their_roles() -> None:
+    known = slmt.methods()
+    assert known["slmt-net"].options["image_size"].role == "side" and known["slmt-net"].options["depth"].role == ""
+    train = known["seq2seq"].tasks["train"]
+    assert [train.settings[name].role for name in ("batch", "height", "crops")] == ["batch", "height", "crops"]
+    choice = train.input_for("target_contrast")
+    assert choice is not None and choice.name == "target_sequence" and not choice.batched
+    assert train.inputs["source"].batched and not train.outputs["total"].batched
+    assert known["vgg19"].tasks["distance"].input_for("source") is None
+
+
+def test_a_task_tells_the_metrics_that_judge_it() -> None:
+    metrics = slmt.methods()["slmt-net"].tasks["synthesize"].metrics
+    assert list(metrics) == ["psnr", "ssim", "ssim_range_2", "nmse", "nmse_spectral", "mae"]
+    assert metrics["psnr"].unit == "dB" and metrics["psnr"].higher_is_better and not metrics["mae"].higher_is_better
+    assert slmt.methods()["vgg19"].tasks["distance"].metrics == {}
+
+
+def test_the_contrasts_of_a_model_have_names_that_its_file_keeps(tmp_path: Path) -> None:
+    with slmt.Model.create("seq2seq", {"widths": (2, 2, 2), "lstm_width": 2, "code_length": 2}) as model:
+        assert model.contrasts == []
+        model.contrasts = ["t1", "t1 ce"]
+        with pytest.raises(slmt.ArgumentError, match="tells 2 apart"):
+            model.contrasts = ["a", "b", "c"]
+        model.save(tmp_path / "model.h5")
+    with slmt.Model.load(tmp_path / "model.h5") as model:
+        assert model.contrasts == ["t1", "t1 ce"]

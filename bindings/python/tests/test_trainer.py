@@ -143,6 +143,20 @@ def test_a_subject_that_cannot_be_used_is_told_and_others_can_be_added(tmp_path:
     assert slmt.Dataset(tmp_path / "set.h5").subjects == ("c",)
 
 
+def test_a_subject_has_any_name_of_a_file_and_a_person(tmp_path: Path) -> None:
+    names = ("Patient 01", "M\u00fcller", "\u540d\u524d", "a+b (2)", "x" * 255)
+    with slmt.DatasetWriter(tmp_path / "set.h5", ["t1"], small_preprocess()) as writer:
+        for name in names:
+            writer.add(name, {"t1": head(0, 0)}, group="one person")
+        for name in ("", "..", "a/b", "a\nb", "x" * 256):
+            with pytest.raises(slmt.ArgumentError, match="name of a subject must be"):
+                writer.add(name, {"t1": head(0, 0)})
+    dataset = slmt.Dataset(tmp_path / "set.h5")
+    assert dataset.subjects == names
+    assert {record.group for record in dataset.records} == {"one person"}
+    assert dataset.slices(names[1], "t1").shape[0] == 6
+
+
 # ---- steps ----
 
 
@@ -212,7 +226,7 @@ def test_seq2seq_trains_on_a_set_whose_subjects_lack_sequences(context: slmt.Con
     with slmt.Trainer(model, "train", batch=1, height=SIDE, width=SIDE) as trainer:
         last = trainer.run(dataset, max_steps=2)
         assert last is not None and {"reconstruction", "cycle"} <= set(last.parts)
-    assert model.sequences == ["t1", "t2", "flair"]
+    assert model.contrasts == ["t1", "t2", "flair"]
 
 
 def run_in(dataset: slmt.Dataset, trainer: slmt.Trainer, steps: int = 0) -> None:
@@ -282,6 +296,30 @@ def test_equal_images_agree_wholly(slices: Array) -> None:
     assert slmt.compare(slices[0], np.zeros_like(slices[0])).mae == pytest.approx(float(slices[0].mean()), rel=1e-5)
     with pytest.raises(slmt.ArgumentError, match="prediction"):
         slmt.compare(slices[0, 1:], slices[0])
+
+
+def test_a_volume_is_compared_by_the_definition_that_is_named(slices: Array) -> None:
+    truth = np.stack([slices[0], slices[1], np.zeros_like(slices[0])])
+    made = np.clip(truth + np.float32(0.1) * (truth > 0) + np.float32(0.01), 0, 1)
+    squares, energy = (made.astype(float) - truth) ** 2, truth.astype(float) ** 2
+    volume = slmt.compare_volume(made, truth)
+    assert (volume.slices, volume.with_signal, volume.pixels) == (3, 2, truth.size)
+    assert volume.psnr == pytest.approx(-10 * np.log10(squares.mean()))
+    assert volume.nmse == pytest.approx(squares.sum() / energy.sum()) and np.isnan(volume.nmse_spectral)
+    ratios = squares[:2].sum((1, 2)) / energy[:2].sum((1, 2))
+    assert slmt.compare_volume(made, truth, definition="slice").nmse == pytest.approx(ratios.mean())
+    assert slmt.compare_volume(made, truth, definition="paper").nmse == pytest.approx(ratios.sum() / 3)
+    assert np.isnan(slmt.compare(made[2], truth[2]).nmse)
+
+
+def test_a_mask_says_which_pixels_count(slices: Array) -> None:
+    truth, made = slices[:2], np.clip(slices[:2] + np.float32(0.2), 0, 1)
+    mask = truth > 0.3
+    squares = ((made.astype(float) - truth) ** 2)[mask]
+    assert slmt.compare_volume(made, truth, mask).psnr == pytest.approx(-10 * np.log10(squares.mean()))
+    assert slmt.compare(made[0], truth[0], mask[0]).pixels == mask[0].sum()
+    with pytest.raises(slmt.ArgumentError, match="mask has shape"):
+        slmt.compare(made[0], truth[0], mask)
 
 
 def test_a_ranking_is_that_of_its_formula() -> None:

@@ -123,7 +123,11 @@ static status list_records(feed *f, crops *own)
         if (has)
             own->records[own->n++] = r;
     }
+    f->records = own->n;
+    f->samples = (uint64_t)own->n * (uint64_t)own->shape.crops;
     own->n = (uint32_t)floor(own->n * f->at.setting[TRAIN_DATA_RATE] + 1e-9);
+    f->records_used = own->n;
+    f->samples_used = (uint64_t)own->n * (uint64_t)own->shape.crops;
     TRY(mem_take(f->mem, room, &own->room));
     return OK;
 }

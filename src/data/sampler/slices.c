@@ -18,6 +18,7 @@ typedef struct slices {
     uint32_t *order; /* of the epoch that was requested last */
     uint64_t epoch;  /* UINT64_MAX: no epoch yet */
     float *spare;    /* one slice, for augmentation */
+    int32_t stack;   /* slices of the first input */
 } slices;
 
 /* ---- the list ---- */
@@ -30,21 +31,26 @@ static size_t common_slices(const feed *f, size_t subject, size_t contrast)
     return n;
 }
 
-/* Counts the examples, and writes the first `room` of them. Slices come in the set's order: of the contrast
- * that the caller named, or of every contrast. */
+/* Slices of a subject in one contrast that are trained on: those of the contrast that the caller named, or of
+ * every contrast. */
+static size_t examples_of(const feed *f, size_t subject, size_t contrast)
+{
+    if (dataset_file_record(f->set->file, subject)->split != SLMT_SPLIT_TRAIN)
+        return 0;
+    return f->source >= 0 && (size_t)f->source != contrast ? 0 : common_slices(f, subject, contrast);
+}
+
+/* Counts the examples, and writes the first `room` of them, in the set's order. */
 static uint64_t list_examples(const feed *f, example *items, uint64_t room)
 {
     uint64_t n = 0;
-    for (size_t s = 0; s < dataset_file_records(f->set->file); s++) {
-        if (dataset_file_record(f->set->file, s)->split != SLMT_SPLIT_TRAIN)
-            continue;
+    for (size_t s = 0; s < dataset_file_records(f->set->file); s++)
         for (size_t c = 0; c < f->set->contrasts; c++) {
-            size_t count = f->source >= 0 && (size_t)f->source != c ? 0 : common_slices(f, s, c);
+            size_t count = examples_of(f, s, c);
             for (size_t k = 0; k < count; k++, n++)
                 if (n < room)
                     items[n] = (example){(uint32_t)s, (uint32_t)k, (int32_t)c, f->target};
         }
-    }
     return n;
 }
 
@@ -61,7 +67,23 @@ static status make_list(feed *f, slices *own)
     own->order = p;
     own->n = (uint32_t)used;
     list_examples(f, own->items, used);
+    f->samples = all;
+    f->samples_used = used;
     return OK;
+}
+
+/* Examples come in the order of subjects. */
+static void count_records(feed *f, const slices *own)
+{
+    f->records = f->records_used = 0;
+    for (size_t s = 0; s < dataset_file_records(f->set->file); s++) {
+        size_t n = 0;
+        for (size_t c = 0; c < f->set->contrasts; c++)
+            n += examples_of(f, s, c);
+        f->records += n > 0;
+    }
+    for (uint32_t i = 0; i < own->n; i++)
+        f->records_used += i == 0 || own->items[i].subject != own->items[i - 1].subject;
 }
 
 /* Returns the example at an index of an epoch's shuffled order. */
@@ -99,10 +121,13 @@ status slices_open(feed *f)
     TRY(check_run(f));
     TRY(mem_zeros(f->mem, 1, sizeof(slices), &p));
     slices *own = f->own = p;
+    const slice_rule *rule = f->rule;
     own->epoch = UINT64_MAX;
+    own->stack = rule->stack ? rule->stack(f->at) : 1;
     TRY(mem_array(f->mem, side * side, sizeof(float), &p));
     own->spare = p;
     TRY(make_list(f, own));
+    count_records(f, own);
     uint64_t together = (uint64_t)f->at.setting[TRAIN_BATCH] * (uint64_t)f->ranks;
     f->steps_in_epoch = own->n / together;
     if (f->steps_in_epoch == 0)
@@ -123,16 +148,38 @@ void slices_close(feed *f)
     f->own = NULL;
 }
 
-static status fill_one(feed *f, const example *x, random_stream *r, float *source, float *target)
+/* The slice in place j of an example's stack. */
+static size_t slice_in_place(const feed *f, const example *x, int32_t j)
+{
+    int64_t slice = (int64_t)x->slice + j - ((slices *)f->own)->stack / 2;
+    int64_t last = (int64_t)mr_set_slices(f->set, x->subject, (size_t)x->source) - 1;
+    return (size_t)(slice < 0 ? 0 : slice > last ? last : slice);
+}
+
+/* target NULL: single slices. */
+static status read_example(feed *f, const example *x, size_t pixels, float *source, float *target)
+{
+    const slices *own = f->own;
+    for (int32_t j = 0; j < own->stack; j++)
+        TRY(mr_set_read_slice(f->set, x->subject, (size_t)x->source, slice_in_place(f, x, j),
+                              SLMT_RESIZE_BILINEAR, source + (size_t)j * pixels));
+    return target ? mr_set_read_slice(f->set, x->subject, (size_t)x->target, x->slice,
+                                      f->preprocess.target_resize, target)
+                  : OK;
+}
+
+static status fill_one(feed *f, const example *x, const random_stream *r, float *source, float *target)
 {
     slices *own = f->own;
     const slice_rule *rule = f->rule;
-    TRY(mr_set_read_slice(f->set, x->subject, (size_t)x->source, x->slice, SLMT_RESIZE_BILINEAR, source));
-    if (target)
-        TRY(mr_set_read_slice(f->set, x->subject, (size_t)x->target, x->slice, f->preprocess.target_resize,
-                              target));
-    if (f->at.setting[TRAIN_AUGMENT] != 0)
-        rule->augment(source, target, f->preprocess.image_size, own->spare, r);
+    int side = f->preprocess.image_size;
+    size_t pixels = (size_t)side * (size_t)side;
+    TRY(read_example(f, x, pixels, source, target));
+    for (int32_t j = 0; j < own->stack && f->at.setting[TRAIN_AUGMENT] != 0; j++) {
+        random_stream same = *r;
+        rule->augment(source + (size_t)j * pixels, j == own->stack / 2 ? target : NULL, side, own->spare,
+                      &same);
+    }
     return OK;
 }
 
@@ -140,12 +187,13 @@ static status fill_one(feed *f, const example *x, random_stream *r, float *sourc
 status slices_fill(feed *f, uint64_t step, void *const *in)
 {
     size_t batch = (size_t)f->at.setting[TRAIN_BATCH], side = (size_t)f->preprocess.image_size;
+    size_t stack = (size_t)((slices *)f->own)->stack;
     for (size_t i = 0; i < batch; i++) {
         uint64_t place = (uint64_t)f->rank * batch + i, together = (uint64_t)f->ranks * batch;
         const example *x = example_at(f->own, f->seed, step / f->steps_in_epoch,
                                       (uint32_t)(step % f->steps_in_epoch * together + place));
         random_stream r = random_open(f->seed, random_purpose("augment", step * together + place));
-        float *source = (float *)in[0] + i * side * side;
+        float *source = (float *)in[0] + i * stack * side * side;
         TRY(fill_one(f, x, &r, source, x->target >= 0 ? (float *)in[1] + i * side * side : NULL));
     }
     return OK;

@@ -3,12 +3,12 @@
 #include "data/sampler/stack_pairs.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/model.h"
 #include "data/mr_set.h"
 #include "data/sampler/draw.h"
+#include "io/dataset_format.h"
 
 typedef struct stack_pairs {
     stack_shape shape;
@@ -54,47 +54,33 @@ static const char *contrast_name(const feed *f, size_t contrast)
     return dataset_file_field(f->set->file, contrast)->name;
 }
 
-/* Returns the index of a name in a list joined by commas, or -1. */
-static int32_t index_in_list(const char *list, const char *name)
+/* The names of the model's contrasts come from the first set that the model is trained on. */
+static status name_contrasts(feed *f)
 {
-    size_t length = strlen(name);
-    for (int32_t i = 0; *list; i++) {
-        size_t n = strcspn(list, ",");
-        if (n == length && strncmp(list, name, n) == 0)
-            return i;
-        list += n + (list[n] == ',');
-    }
-    return -1;
-}
-
-/* The model's card stores the names of its sequences, which come from the first set that the model is trained
- * on. */
-static status name_sequences(feed *f)
-{
-    char text[64 * 66] = "";
-    size_t at = 0;
-    if (card_text(f->model, "sequences")[0])
+    const char *names[FIELDS_MAX];
+    if (f->model->n_contrasts > 0)
         return OK;
     for (size_t c = 0; c < f->set->contrasts; c++)
-        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", c ? "," : "", contrast_name(f, c));
-    return card_set(f->model, "sequences", text);
+        names[c] = contrast_name(f, c);
+    return contrasts_set(f->model, names, f->set->contrasts);
 }
 
 static status find_codes(feed *f, stack_pairs *own)
 {
     void *p;
+    char text[1024];
     size_t n = f->set->contrasts;
     if (n > (size_t)own->shape.most_sequences)
         return fail(ERR_ARGUMENT, "the training set has %zu contrasts, the model's code_length is %d", n,
                     own->shape.most_sequences);
-    TRY(name_sequences(f));
+    TRY(name_contrasts(f));
     TRY(mem_array(f->mem, n, sizeof(int32_t), &p));
     own->code = p;
     for (size_t c = 0; c < n; c++) {
-        own->code[c] = index_in_list(card_text(f->model, "sequences"), contrast_name(f, c));
+        own->code[c] = contrast_index(f->model, contrast_name(f, c));
         if (own->code[c] < 0)
-            return fail(ERR_NOT_FOUND, "the training set has contrast %s, the model's sequences are %s",
-                        contrast_name(f, c), card_text(f->model, "sequences"));
+            return fail(ERR_NOT_FOUND, "the training set has contrast %s, the model's contrasts are %s",
+                        contrast_name(f, c), contrasts_text(f->model, text, sizeof text));
     }
     return OK;
 }
@@ -110,8 +96,12 @@ static status list_subjects(feed *f, stack_pairs *own)
     for (uint32_t s = 0; s < all; s++)
         if (dataset_file_record(f->set->file, s)->split == SLMT_SPLIT_TRAIN && has_any(f, s))
             own->subjects[own->n++] = s;
+    f->records = own->n;
+    f->samples = epoch_samples(own);
     own->n = (uint32_t)floor(own->n * f->at.setting[TRAIN_DATA_RATE] + 1e-9);
     uint64_t n = epoch_samples(own);
+    f->records_used = own->n;
+    f->samples_used = n;
     f->steps_in_epoch = n / samples_together(f);
     if (f->steps_in_epoch == 0 || n > UINT32_MAX)
         return fail(

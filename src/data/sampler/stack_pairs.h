@@ -11,7 +11,7 @@
 typedef struct stack_shape {
     int64_t slices, rows, columns; /* of a sample */
     int64_t crops;                 /* samples of a subject in an epoch */
-    int32_t most_sequences;        /* that the model knows; its card stores their names */
+    int32_t most_sequences;        /* that the model tells apart */
 } stack_shape;
 
 enum { STACK_SOURCE, STACK_TARGET, STACK_SOURCE_SEQUENCE, STACK_TARGET_SEQUENCE, STACK_INPUTS };

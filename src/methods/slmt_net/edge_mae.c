@@ -87,7 +87,16 @@ int edge_mae_kept(const slmt_net *net, double mask_ratio)
     return (int)(n * (1 - mask_ratio));
 }
 
-void edge_mae_pretrain(nn *e, const slmt_net *net, double rec_weight, edge_mae_graph *v)
+/* The mean square error of kept patches: those whose weight in the other losses is 0. */
+static value visible_loss(graph *g, const slmt_net *net, value target, const edge_mae_graph *v)
+{
+    double patches = (double)graph_dim(g, v->images, 0) * (double)graph_dim(g, v->keep, 1);
+    double pixels = (double)net->options.mae_patch * net->options.mae_patch;
+    value is_visible = op_equal(g, v->weight, op_number(g, 0));
+    return patch_loss(g, v->rec_pred, target, op_affine(g, is_visible, 1 / (patches * pixels), 0));
+}
+
+void edge_mae_pretrain(nn *e, const slmt_net *net, edge_mae_losses losses, edge_mae_graph *v)
 {
     graph *g = e->g;
     int batch = (int)graph_dim(g, v->images, 0), kept = (int)graph_dim(g, v->keep, 1);
@@ -97,9 +106,13 @@ void edge_mae_pretrain(nn *e, const slmt_net *net, double rec_weight, edge_mae_g
 
     int p = net->options.mae_patch;
     graph_layer(g, "loss");
-    v->rec_loss = patch_loss(g, v->rec_pred, nn_patchify(g, v->images, net->mae_grid, p), v->weight);
+    value target = nn_patchify(g, v->images, net->mae_grid, p);
+    v->rec_loss = patch_loss(g, v->rec_pred, target, v->weight);
+    if (losses.visible_weight > 0)
+        v->rec_loss =
+            op_add(g, v->rec_loss, op_affine(g, visible_loss(g, net, target, v), losses.visible_weight, 0));
     v->edge_loss = patch_loss(g, v->edge_pred, nn_patchify(g, v->edges, net->mae_grid, p), v->weight);
-    v->total = op_add(g, op_affine(g, v->rec_loss, rec_weight, 0), v->edge_loss);
+    v->total = op_add(g, op_affine(g, v->rec_loss, losses.rec_weight, 0), v->edge_loss);
 }
 
 /* ---- masks, weights, edges ---- */

@@ -27,8 +27,12 @@ typedef struct edge_mae_graph {
 /* Returns the number of visible patches: floor(N (1 - mask_ratio)). */
 int edge_mae_kept(const slmt_net *net, double mask_ratio);
 
-/* total = rec_weight * rec_loss + edge_loss. */
-void edge_mae_pretrain(nn *e, const slmt_net *net, double rec_weight, edge_mae_graph *v);
+/* total = rec_weight * rec_loss + edge_loss; rec_loss is that of the removed patches plus visible_weight
+ * times the mean square error of the kept ones. */
+typedef struct edge_mae_losses {
+    double rec_weight, visible_weight;
+} edge_mae_losses;
+void edge_mae_pretrain(nn *e, const slmt_net *net, edge_mae_losses losses, edge_mae_graph *v);
 
 /* ---- inputs of a step beside the images ---- */
 

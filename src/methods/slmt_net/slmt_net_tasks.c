@@ -88,7 +88,7 @@ static const slicing synthesize_slices = {one_slice, 0, 1};
 typedef struct pretrain_settings {
     train_settings train;
     int32_t patch_weight;
-    double mask_ratio, rec_weight;
+    double mask_ratio, rec_weight, visible_weight;
 } pretrain_settings;
 
 static const number pretrain_rows[] = {
@@ -100,6 +100,8 @@ static const number pretrain_rows[] = {
     NUMBER_REAL(pretrain_settings, mask_ratio, 0.7, 0, 1, "part of the patches that is removed"),
     NUMBER_REAL(pretrain_settings, rec_weight, 10, 0, 1e9,
                 "weight of the reconstruction loss beside the edge loss"),
+    NUMBER_REAL_LATER(pretrain_settings, visible_weight, 0, 0, 1e9,
+                      "weight of kept patches in the reconstruction loss beside removed ones; 0: the paper"),
 };
 static const number_table pretrain_table = NUMBERS(pretrain_rows);
 
@@ -119,7 +121,7 @@ static const port pretrain_inputs[] = {
     PORT_MADE("edges", "batch,height,width", FLOAT32, "target edge maps"),
 };
 static const port pretrain_outputs[] = {
-    PORT_LOSS("reconstruction", "mean square error of removed patches"),
+    PORT_LOSS("reconstruction", "mean square error of removed patches, and with visible_weight of kept ones"),
     PORT_LOSS("edge", "mean square error of the edge map"),
     PORT_LOSS("total", "rec_weight * reconstruction + edge"),
 };
@@ -153,7 +155,8 @@ static void pretrain_build(task_graph *t)
                         .edges = t->in[MAE_EDGES]};
     nn e;
     if (open_networks(t, 1, &e, (const char *const[]){"E."}, &t->weights)) {
-        edge_mae_pretrain(&e, &net, pretrain_of(t->at.setting).rec_weight, &v);
+        pretrain_settings s = pretrain_of(t->at.setting);
+        edge_mae_pretrain(&e, &net, (edge_mae_losses){s.rec_weight, s.visible_weight}, &v);
         t->out[0] = v.rec_loss;
         t->out[1] = v.edge_loss;
         t->out[2] = v.total;
@@ -203,7 +206,7 @@ static void pretrain_prepare(const task_step *s)
 
 typedef struct finetune_settings {
     train_settings train;
-    double l1_weight;
+    double l1_weight, encoder_rate_factor;
 } finetune_settings;
 
 static const number finetune_rows[] = {
@@ -212,6 +215,9 @@ static const number finetune_rows[] = {
     SCHEDULE_NUMBERS(SCHEDULE_COSINE, RATE_BY_STEP, 5, 1e-5),
     NUMBER_REAL(finetune_settings, l1_weight, 10000, 0, 1e9,
                 "weight of mean |error| beside feature consistency"),
+    NUMBER_REAL_LATER(
+        finetune_settings, encoder_rate_factor, 1, 0, 100,
+        "the encoder's learning rate over that of the generator; 0: the encoder stays as it is"),
 };
 static const number_table finetune_table = NUMBERS(finetune_rows);
 
@@ -239,6 +245,9 @@ static status finetune_shapes(numbers at, bk_dtype real, bk_shape *shape)
     shape[2] = shape[3] = shape[4] = one(real);
     return OK;
 }
+
+static const param_set finetune_sets[] = {{"encoder", "E.", NULL, SET_JOINED},
+                                          {"generator", "G.", NULL, SET_JOINED}};
 
 /* The encoder as it was when training began. Files call it "frozen". */
 enum { TEACHER };
@@ -272,8 +281,8 @@ static void augment_single(float *image, float *none, int side, float *spare, ra
     augment_pretrain(image, side, spare, r);
 }
 
-static const slice_rule single_slices = {0, image_side, augment_single};
-static const slice_rule pairs_of_slices = {1, image_side, augment_finetune};
+static const slice_rule single_slices = {0, image_side, augment_single, NULL};
+static const slice_rule pairs_of_slices = {1, image_side, augment_finetune, NULL};
 static const feeding pretrain_feeding = SLICE_FEEDING(&single_slices);
 static const feeding finetune_feeding = SLICE_FEEDING(&pairs_of_slices);
 
@@ -308,6 +317,8 @@ static const method_task tasks[] = {
      .outputs = PORTS(finetune_outputs),
      .shapes = finetune_shapes,
      .build = finetune_build,
+     .sets = finetune_sets,
+     .n_sets = 2,
      .states = finetune_states,
      .n_states = 1,
      .feeding = &finetune_feeding},

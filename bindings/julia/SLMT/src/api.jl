@@ -100,6 +100,17 @@ const SLMT_BACKGROUND_SURFACE = Int32(1)
 # Which slices of a volume.
 const SLMT_CENTRE = Int32(-1)  # of a crop's first index: in the middle
 
+# What volumes of another voxel size than the training's become.
+const SLMT_SPACING_REFUSE = Int32(0)  # an error, with both sizes
+const SLMT_SPACING_RESAMPLE = Int32(1)  # voxels of the training's size, and the result those of the volume again
+const SLMT_SPACING_ANY = Int32(2)  # what they are: crop and slices are counted in their voxels
+
+# By what definition the figures of slices become those of a subject. A slice has signal if its target holds
+# a value above 0.01, a hundredth of the range of intensities.
+const SLMT_DEFINITION_VOLUME = Int32(1)  # all pixels of all slices are one image; SSIM: over the windows of the slices with signal; there is no spectral NMSE
+const SLMT_DEFINITION_SLICE = Int32(2)  # the mean over the slices with signal
+const SLMT_DEFINITION_PAPER = Int32(3)  # the mean over all slices, an NMSE of 0 where the target is all 0: the paper's code, whose figures grow with the number of such slices
+
 # Parts of a set, by record.
 const SLMT_SPLIT_ALL = Int32(0)  # every record
 const SLMT_SPLIT_TRAIN = Int32(1)  # those that are trained on
@@ -325,6 +336,26 @@ struct slmt_preprocess
 end
 
 @doc raw"""
+Sizes and places of volumes, in millimetres along x (to the left), y (to the back), z (up): of one volume,
+or the ranges of those in a training set, or that a model was trained on. Sizes are the same when they
+differ by 2 % at most. The head is what is not background.
+"""
+struct slmt_geometry
+    struct_size::UInt32  # sizeof(slmt_geometry), set by the caller
+    volumes::Int32  # how many; 0: nothing is known, all other fields are 0
+    spacing_least::NTuple{3,Cdouble}  # from the middle of a voxel to that of the next
+    field_least::NTuple{3,Cdouble}  # field of view: number of voxels times spacing
+    head_least::NTuple{3,Cdouble}  # size of the head
+    place_least::NTuple{3,Cdouble}  # from the middle of crop and slices to the middle of the head
+    part_least::Cdouble  # part of the head's voxels that lies in crop and slices, 0 to 1
+    spacing_most::NTuple{3,Cdouble}  # the same, the upper ends of the ranges
+    field_most::NTuple{3,Cdouble}  # see field_least
+    head_most::NTuple{3,Cdouble}  # see head_least
+    place_most::NTuple{3,Cdouble}  # see place_least
+    part_most::Cdouble  # see part_least
+end
+
+@doc raw"""
 One tensor of a model.
 """
 struct slmt_tensor_info
@@ -348,17 +379,24 @@ A volume of float32 voxels with its geometry.
 mutable struct slmt_volume end
 
 @doc raw"""
-Agreement of two slices or volumes, both in [0, 1].
+Agreement of two slices, or of two stacks of them; intensities in [0, 1]. p is the prediction, t the
+target. A figure that is not defined is a NaN.
 """
 struct slmt_metrics
     struct_size::UInt32  # sizeof(slmt_metrics), set by the caller
     reserved::Int32  # 0
-    psnr::Cdouble  # 20 log10(1/sqrt(MSE)) in dB; 100 where MSE is 0
+    psnr::Cdouble  # 20 log10(1/sqrt(MSE)) in dB, at most 100, which is also that of equal images
     ssim::Cdouble  # structural similarity, 7x7 uniform window, data range 1
     ssim_range_2::Cdouble  # the same with data range 2: only to compare with the paper
-    nmse::Cdouble  # sum (p-t)^2 / sum t^2; 0 where t is all 0
-    nmse_spectral::Cdouble  # ||(p-t)^2||_2 / ||t^2||_2, spectral norms: the paper's code; 0 where t is all 0
+    nmse::Cdouble  # sum (p-t)^2 / sum t^2; NaN where t is all 0
+    nmse_spectral::Cdouble  # ||(p-t)^2||_2 / ||t^2||_2, spectral norms: the paper's code; NaN where t is all 0
     mae::Cdouble  # mean |p-t|
+    squares::Cdouble  # sum (p-t)^2
+    energy::Cdouble  # sum t^2
+    pixels::Int64  # compared: all of them, or those of the mask
+    windows::Int64  # of SSIM: those that lie inside a slice and have their centre in the mask
+    slices::Int64  # in which a pixel was compared
+    with_signal::Int64  # slices among them whose target has signal: a compared pixel above 0.01
 end
 
 @doc raw"""
@@ -391,7 +429,7 @@ A record of a training set.
 struct slmt_record
     struct_size::UInt32  # sizeof(slmt_record), set by the caller
     split::Int32  # SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
-    id::Cstring  # 1 to 128 letters, digits, '-', '_', '.'; not "." or ".."
+    id::Cstring  # 1 to 255 bytes of UTF-8 without '/', control characters, line separators and marks of writing direction; not "." or ".."
     group::Cstring  # the subject it was taken from; a name of the same form
 end
 
@@ -457,6 +495,33 @@ struct slmt_training_state
     total_steps::UInt64  # steps of the whole run on that set; 0 before
 end
 
+@doc raw"""
+What a run of a trainer over a set would be.
+"""
+struct slmt_run_info
+    struct_size::UInt32  # sizeof(slmt_run_info), set by the caller
+    is_other_set::Int32  # 1: the trainer has learned from a set with other contents; moved and renamed sets are the same; 0 too where the trainer does not know
+    samples::UInt64  # samples of an epoch, such as slices or pairs of them, that the set has
+    samples_used::UInt64  # those that setting data_rate leaves: the first ones
+    records::UInt64  # training records (subjects) with such samples
+    records_used::UInt64  # those of the samples that are used
+    steps_in_epoch::UInt64  # samples used / batch, rounded down
+    total_steps::UInt64  # of all epochs
+    checkpoint_bytes::UInt64  # tensors in a file of slmt_trainer_save(), which is a little larger
+end
+
+@doc raw"""
+What a checkpoint says of its training.
+"""
+struct slmt_checkpoint_info
+    struct_size::UInt32  # sizeof(slmt_checkpoint_info), set by the caller
+    reserved::Int32  # 0
+    task::Cstring  # task that the file's trainer runs; "" for a model without training state; lives as long as the library
+    step::UInt64  # steps done
+    steps_in_epoch::UInt64  # of the set last run; 0: of none
+    total_steps::UInt64  # likewise, of the whole run: more than `step` where it was stopped
+end
+
 # int32_t slmt_step_fn(void *user, slmt_trainer *trainer, const slmt_training_state *state)
 # Called after each step of slmt_trainer_run(). slmt_trainer_value() gives what the step reports.
 #
@@ -477,6 +542,8 @@ struct slmt_build_info
     backends::NTuple{64,UInt8}  # names joined by ", ": "cpu, reference"
     matrix::NTuple{64,UInt8}  # libraries for matrix products: "oneDNN 2.6.3, OpenBLAS 0.3.21"
     cpu_level::NTuple{32,UInt8}  # instructions that the cpu back end uses on this machine: "x86-64-v4"
+    numerics::Int32  # changes when the same weights would give other numbers; kept in checkpoints as `numerics_version`
+    reserved::Int32  # 0
 end
 
 @doc raw"""
@@ -1072,6 +1139,41 @@ slmt_model_set_preprocess(model, preprocess) =
     ccall((:slmt_model_set_preprocess, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{slmt_preprocess}, ), model, preprocess)
 
 @doc raw"""
+    slmt_status slmt_model_get_geometry(const slmt_model *model, slmt_geometry *geometry)
+
+Sizes and places of the volumes that a model was trained on. slmt_trainer_run() takes them from its
+training set, whose test and validation parts do not count.
+
+model: not NULL
+geometry: struct_size set by the caller; filled; `volumes` is 0 where the model does not know
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+Threads: any thread, while no trainer is changing the model
+
+Since 0.1.
+"""
+slmt_model_get_geometry(model, geometry) =
+    ccall((:slmt_model_get_geometry, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{slmt_geometry}, ), model, geometry)
+
+@doc raw"""
+    slmt_status slmt_model_set_geometry(slmt_model *model, const slmt_geometry *geometry)
+
+Replace what a model knows of the volumes it was trained on, as a converter does.
+
+model: not NULL
+geometry: copied; NULL, or `volumes` 0: nothing is known
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT: a number is not finite, a size is not above 0, or a range is empty
+
+Threads: while nothing else uses the model
+
+Since 0.1.
+"""
+slmt_model_set_geometry(model, geometry) =
+    ccall((:slmt_model_set_geometry, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{slmt_geometry}, ), model, geometry)
+
+@doc raw"""
     size_t slmt_model_tensor_count(const slmt_model *model)
 
 Number of tensors, used and unused.
@@ -1198,18 +1300,80 @@ slmt_model_set_card(model, key, text) =
     ccall((:slmt_model_set_card, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Cstring, ), model, key, text)
 
 @doc raw"""
+    size_t slmt_model_contrast_count(const slmt_model *model)
+
+Number of the names that a model has for the contrasts that it tells apart: those of the first training set
+it learned from, or what slmt_model_set_contrasts() gave it.
+
+model: not NULL
+
+Returns: how many; 0 where the method makes one contrast, or the contrasts have no names yet
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_model_contrast_count(model) =
+    ccall((:slmt_model_contrast_count, libslmt), Csize_t, (Ptr{slmt_model}, ), model)
+
+@doc raw"""
+    const char *slmt_model_contrast(const slmt_model *model, size_t index)
+
+Name of the contrast that index `index` means to inputs of SLMT_ROLE_SOURCE_CONTRAST and
+SLMT_ROLE_TARGET_CONTRAST.
+
+model: not NULL
+index: from 0
+
+Returns: the name, valid until the names are set again or the model freed; "" past the last one
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_model_contrast(model, index) =
+    ccall((:slmt_model_contrast, libslmt), Cstring, (Ptr{slmt_model}, Csize_t, ), model, index)
+
+@doc raw"""
+    slmt_status slmt_model_set_contrasts(slmt_model *model, const char *const *names, size_t count)
+
+Replace the names of the contrasts that a model tells apart, as a converter does.
+
+model: not NULL
+names: count names in the order of their indices, each of 1 to 64 bytes without a comma, none twice;
+    may be NULL if count is 0
+count: at most the option of SLMT_ROLE_CONTRASTS; 0 takes the names away
+
+Returns: SLMT_OK, or SLMT_ERR_UNSUPPORTED (the method makes one contrast), SLMT_ERR_ARGUMENT,
+SLMT_ERR_MEMORY, SLMT_ERR_LIMIT: nothing is changed
+
+Threads: while nothing else uses the model
+
+Since 0.1.
+"""
+slmt_model_set_contrasts(model, names, count) =
+    ccall((:slmt_model_set_contrasts, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{Cstring}, Csize_t, ), model, names, count)
+
+@doc raw"""
     slmt_status slmt_volume_read(slmt_context *context, const char *path, slmt_volume **volume)
 
-Read a NIfTI file (.nii, .nii.gz, .hdr/.img): any scalar type, scl_slope and scl_inter applied.
-Trailing axes of length 1 are dropped; more than three axes are refused.
+Read a scan: NIfTI-1, NIfTI-2 (.nii, .nii.gz, .hdr/.img) or FreeSurfer's MGH (.mgh, .mgz), of integers or
+floats of up to 64 bits, scaling applied. The bytes decide what a file is; its name matters for pairs
+alone. Trailing axes of length 1 are dropped. A file of several volumes needs the number of one behind its
+name, from 0 on, as in "scan.nii.gz[2]"; a file of just that name comes first.
+
+The affine is that of the sform, else of the qform, else the spacing alone, with x to the right; lengths in
+metres or micrometres are turned into millimetres. Warns where the file gives no orientation or no spacing,
+where its forms contradict each other, and where it does not count in millimetres.
 
 context: not NULL
 path: the file
 volume: receives the volume; the caller frees it with slmt_volume_free()
 
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (not NIfTI, not
-scalar, not three axes), SLMT_ERR_CORRUPT (cut short), SLMT_ERR_NONFINITE, SLMT_ERR_MEMORY,
-SLMT_ERR_LIMIT
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (no scan: the text
+says what it is; not scalar, several volumes), SLMT_ERR_CORRUPT (damaged, cut short),
+SLMT_ERR_NONFINITE (a NaN, an infinity, a number beyond float32), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT,
+SLMT_ERR_CANCELLED (a warning was not accepted)
 
 Threads: any thread
 
@@ -1217,6 +1381,29 @@ Since 0.1.
 """
 slmt_volume_read(context, path, volume) =
     ccall((:slmt_volume_read, libslmt), slmt_status, (Ptr{slmt_context}, Cstring, Ptr{Ptr{slmt_volume}}, ), context, path, volume)
+
+@doc raw"""
+    slmt_status slmt_volume_from_nifti(slmt_context *context, const void *header, size_t header_bytes, const void *voxels, size_t voxel_bytes, slmt_volume **volume)
+
+Read a scan from memory by the rules of slmt_volume_read(): a NIfTI header as another library holds it, and
+its voxels. What a program has as such a header, slmt_volume_create() would have to interpret anew.
+
+context: not NULL
+header: NIfTI-1 (348 bytes) or NIfTI-2 (540 bytes), in either byte order, for one volume;
+    where it says that voxels lie in the file does not count
+header_bytes: bytes of it, at least as many
+voxels: what the header promises, of its type and byte order, i fastest; copied
+voxel_bytes: bytes of them
+volume: receives the volume; the caller frees it with slmt_volume_free()
+
+Returns: as slmt_volume_read(), and SLMT_ERR_ARGUMENT if voxel_bytes is not what the header promises
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_volume_from_nifti(context, header, header_bytes, voxels, voxel_bytes, volume) =
+    ccall((:slmt_volume_from_nifti, libslmt), slmt_status, (Ptr{slmt_context}, Ptr{Cvoid}, Csize_t, Ptr{Cvoid}, Csize_t, Ptr{Ptr{slmt_volume}}, ), context, header, header_bytes, voxels, voxel_bytes, volume)
 
 @doc raw"""
     slmt_status slmt_volume_create(slmt_context *context, const int64_t dims[3], const double *affine, const float *voxels, slmt_volume **volume)
@@ -1301,11 +1488,31 @@ slmt_volume_voxels(volume) =
     ccall((:slmt_volume_voxels, libslmt), Ptr{Cfloat}, (Ptr{slmt_volume}, ), volume)
 
 @doc raw"""
+    slmt_status slmt_volume_geometry(const slmt_volume *volume, const slmt_preprocess *preprocess, slmt_geometry *geometry)
+
+Measure a volume: size of its voxels, field of view, its head, and how that lies to crop and slices.
+
+volume: not NULL
+preprocess: crop and slices; NULL for the defaults
+geometry: struct_size set by the caller; filled, as of one volume
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also: too few slices), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_volume_geometry(volume, preprocess, geometry) =
+    ccall((:slmt_volume_geometry, libslmt), slmt_status, (Ptr{slmt_volume}, Ptr{slmt_preprocess}, Ptr{slmt_geometry}, ), volume, preprocess, geometry)
+
+@doc raw"""
     slmt_status slmt_volume_write(const slmt_volume *volume, const char *path)
 
-Write a volume as float32 NIfTI-1, gzip-compressed if the name ends in .gz. A volume that was read from a
-file, or synthesized from such a one, keeps that file's header: affine, units, description, extensions.
-Written beside `path` and renamed over it.
+Write a volume as float32 NIfTI-1, gzip-compressed if the name ends in .gz. Written beside `path` and
+renamed over it. A volume that was read from a file keeps that file's header with its extensions. One that
+was made from such a volume has its geometry and units, and nothing that spoke of the old values: no
+display range, intent, slice timing, names or extensions; its description says what it is, and of a
+synthesized one that it is synthetic and not for diagnosis.
 
 volume: not NULL
 path: ends in .nii or .nii.gz; replaced if it exists
@@ -1319,6 +1526,24 @@ Since 0.1.
 """
 slmt_volume_write(volume, path) =
     ccall((:slmt_volume_write, libslmt), slmt_status, (Ptr{slmt_volume}, Cstring, ), volume, path)
+
+@doc raw"""
+    slmt_status slmt_volume_nifti_header(const slmt_volume *volume, void *header)
+
+The NIfTI-1 header that slmt_volume_write() would write, in this machine's byte order and without
+extensions.
+
+volume: not NULL
+header: receives 348 bytes
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also: an axis is longer than NIfTI-1 can say)
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_volume_nifti_header(volume, header) =
+    ccall((:slmt_volume_nifti_header, libslmt), slmt_status, (Ptr{slmt_volume}, Ptr{Cvoid}, ), volume, header)
 
 @doc raw"""
     slmt_status slmt_compare(const float *prediction, const float *target, size_t height, size_t width, slmt_metrics *metrics)
@@ -1340,6 +1565,52 @@ Since 0.1.
 """
 slmt_compare(prediction, target, height, width, metrics) =
     ccall((:slmt_compare, libslmt), slmt_status, (Ptr{Cfloat}, Ptr{Cfloat}, Csize_t, Csize_t, Ptr{slmt_metrics}, ), prediction, target, height, width, metrics)
+
+@doc raw"""
+    slmt_status slmt_compare_masked(const float *prediction, const float *target, const uint8_t *mask, size_t height, size_t width, slmt_metrics *metrics)
+
+Compare a slice with its target inside a mask. PSNR, NMSE and MAE are those of the pixels in the mask, SSIM
+is the mean over the windows whose centre is in it, and for the spectral norm both images are 0 outside.
+
+prediction: [height][width] float32
+target: [height][width] float32
+mask: [height][width], not 0 where pixels count; NULL: everywhere
+height,width: pixels, each at least 7
+metrics: struct_size set by the caller; filled. With an empty mask all figures are NaN and all
+    numbers 0
+
+Returns: as slmt_compare()
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_compare_masked(prediction, target, mask, height, width, metrics) =
+    ccall((:slmt_compare_masked, libslmt), slmt_status, (Ptr{Cfloat}, Ptr{Cfloat}, Ptr{UInt8}, Csize_t, Csize_t, Ptr{slmt_metrics}, ), prediction, target, mask, height, width, metrics)
+
+@doc raw"""
+    slmt_status slmt_metrics_combine(const slmt_metrics *slices, size_t count, int32_t definition, slmt_metrics *metrics)
+
+The figures of a stack of slices, such as a subject's, from those of its slices.
+
+Slices without a compared pixel do not count. With SLMT_DEFINITION_SLICE and _PAPER a figure that a slice
+lacks is left out of its mean. A volume whose target has no signal at all has no SSIM and no NMSE, and no
+figures by slice: its error says nothing of a synthesis.
+
+slices: count results of slmt_compare() or slmt_compare_masked(); the struct_size of all is
+    sizeof(slmt_metrics)
+count: at least 1
+definition: SLMT_DEFINITION_...
+metrics: struct_size set by the caller; filled: numbers and sums are those of all slices
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_metrics_combine(slices, count, definition, metrics) =
+    ccall((:slmt_metrics_combine, libslmt), slmt_status, (Ptr{slmt_metrics}, Csize_t, Int32, Ptr{slmt_metrics}, ), slices, count, definition, metrics)
 
 @doc raw"""
     slmt_status slmt_metrics_value(const slmt_metrics *metrics, const char *name, double *value)
@@ -1707,7 +1978,7 @@ crop, choose slices, resize. Label maps are reoriented, cropped and cut into sli
 stay.
 
 writer: from slmt_dataset_writer_create_mr()
-subject: a name new to this set: 1 to 128 letters, digits, '-', '_', '.'
+subject: a name new to this set, of the form of slmt_record's id
 volumes: one for each contrast, then one for each field of labels, NULL where missing; those present
     have equal grids; labels are whole numbers from -2^24 to 2^24
 split: SLMT_SPLIT_TRAIN, SLMT_SPLIT_TEST or SLMT_SPLIT_VALIDATION
@@ -1722,6 +1993,61 @@ Since 0.1.
 """
 slmt_dataset_writer_add(writer, subject, volumes, split) =
     ccall((:slmt_dataset_writer_add, libslmt), slmt_status, (Ptr{slmt_dataset_writer}, Cstring, Ptr{Ptr{slmt_volume}}, Int32, ), writer, subject, volumes, split)
+
+@doc raw"""
+    slmt_status slmt_dataset_writer_any_spacing(slmt_dataset_writer *writer)
+
+Let the volumes of a set have voxels of different sizes, before its first subject. Without this call the
+first subject decides the size, and subjects of another one are refused.
+
+writer: from slmt_dataset_writer_create_mr()
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the set is not one of MR volumes)
+
+Threads: one thread at a time
+
+Since 0.1.
+"""
+slmt_dataset_writer_any_spacing(writer) =
+    ccall((:slmt_dataset_writer_any_spacing, libslmt), slmt_status, (Ptr{slmt_dataset_writer}, ), writer)
+
+@doc raw"""
+    slmt_status slmt_dataset_geometry(const slmt_dataset *dataset, int32_t split, slmt_geometry *geometry)
+
+Sizes and places of the volumes of a set of MR volumes, one for each subject.
+
+dataset: not NULL
+split: SLMT_SPLIT_ALL, or one part of the set
+geometry: struct_size set by the caller; filled; `volumes` is 0 where the set does not know, as of an
+    older file, or the split has no subject
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the set was not made from MR volumes)
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_dataset_geometry(dataset, split, geometry) =
+    ccall((:slmt_dataset_geometry, libslmt), slmt_status, (Ptr{slmt_dataset}, Int32, Ptr{slmt_geometry}, ), dataset, split, geometry)
+
+@doc raw"""
+    slmt_status slmt_dataset_writer_add_subject(slmt_dataset_writer *writer, const slmt_record *subject, const slmt_volume *const *volumes)
+
+Preprocess a subject's volumes and add them, as slmt_dataset_writer_add() does, and say whose they are: two
+sessions of one person are two subjects of one group.
+
+writer: from slmt_dataset_writer_create_mr()
+subject: an id that is new to the set, its group (the person; NULL: the id) and its split
+volumes: as for slmt_dataset_writer_add()
+
+Returns: as slmt_dataset_writer_add()
+
+Threads: one thread at a time
+
+Since 0.1.
+"""
+slmt_dataset_writer_add_subject(writer, subject, volumes) =
+    ccall((:slmt_dataset_writer_add_subject, libslmt), slmt_status, (Ptr{slmt_dataset_writer}, Ptr{slmt_record}, Ptr{Ptr{slmt_volume}}, ), writer, subject, volumes)
 
 @doc raw"""
     slmt_status slmt_dataset_get_preprocess(const slmt_dataset *dataset, slmt_preprocess *preprocess)
@@ -2204,6 +2530,46 @@ slmt_session_set_progress(session, progress, user) =
     ccall((:slmt_session_set_progress, libslmt), slmt_status, (Ptr{slmt_session}, Ptr{Cvoid}, Ptr{Cvoid}, ), session, progress, user)
 
 @doc raw"""
+    slmt_status slmt_session_set_spacing(slmt_session *session, int32_t spacing)
+
+Choose what slmt_synthesize_volume() makes of volumes whose voxels are not of the size that the model was
+trained on. A new session refuses them. A model that does not know that size takes any volume, and the first
+call says so in a warning.
+
+session: not NULL
+spacing: SLMT_SPACING_REFUSE, SLMT_SPACING_RESAMPLE or SLMT_SPACING_ANY
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+Threads: one thread per session at a time
+
+Since 0.1.
+"""
+slmt_session_set_spacing(session, spacing) =
+    ccall((:slmt_session_set_spacing, libslmt), slmt_status, (Ptr{slmt_session}, Int32, ), session, spacing)
+
+@doc raw"""
+    slmt_status slmt_session_set_target(slmt_session *session, const char *contrast)
+
+Choose the contrast that slmt_synthesize() and slmt_synthesize_volume() make from now on, by its name.
+
+A model that tells several contrasts apart makes the one that has this name (slmt_model_contrast()); a
+model that makes one only must have been trained for it, as field "target_contrast" of its card says.
+
+session: not NULL
+contrast: its name
+
+Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (the model does not make it; the text says what it makes),
+SLMT_ERR_ARGUMENT
+
+Threads: one thread per session at a time
+
+Since 0.1.
+"""
+slmt_session_set_target(session, contrast) =
+    ccall((:slmt_session_set_target, libslmt), slmt_status, (Ptr{slmt_session}, Cstring, ), session, contrast)
+
+@doc raw"""
     slmt_status slmt_synthesize(slmt_session *session, const float *source, size_t count, float *target)
 
 Synthesize target-contrast slices from source-contrast slices.
@@ -2246,6 +2612,10 @@ slmt_synthesize(session, source, count, target) =
 Synthesize a whole volume: reorient, normalise, crop, resize with the model's preprocessing, synthesize,
 and bring the result back to the source's own grid, where everything outside crop and slice range is 0.
 
+Voxels must be of the size that the model was trained on, or slmt_session_set_spacing() says what to do. A
+volume that lies otherwise than those of the training, whose slices are empty, or whose result is 0 in most
+of the head gives a warning (slmt_context_set_warning()).
+
 Slices become slices as by slmt_synthesize(). The session's height and width are those of the model's
 preprocessing.
 
@@ -2253,7 +2623,8 @@ session: as slmt_synthesize()
 source: a raw volume of the source contrast, any orientation
 target: receives a volume on the same grid with values in [0, 1]; the caller frees it
 
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices, another image size),
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices, another image size, voxels of
+another size),
 SLMT_ERR_UNSUPPORTED (the task takes no slices), SLMT_ERR_STATE (a shared input was not set),
 SLMT_ERR_CANCELLED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
 
@@ -2273,7 +2644,8 @@ model: not NULL
 source: a raw volume, any orientation
 normalized: receives a volume on the source's grid with values in [0, 1]; the caller frees it
 
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices, voxels of another size than the
+training's), SLMT_ERR_CANCELLED (a warning was refused), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
 Threads: any thread
 
@@ -2628,6 +3000,46 @@ slmt_trainer_run(trainer, dataset, source, target, max_steps, step, user) =
     ccall((:slmt_trainer_run, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{slmt_dataset}, Cstring, Cstring, UInt64, Ptr{Cvoid}, Ptr{Cvoid}, ), trainer, dataset, source, target, max_steps, step, user)
 
 @doc raw"""
+    slmt_status slmt_trainer_describe_run(slmt_trainer *trainer, slmt_dataset *dataset, const char *source, const char *target, slmt_run_info *info)
+
+Say what slmt_trainer_run() with the same arguments would be, and find what it would refuse. The trainer
+stays as it is.
+
+trainer: not NULL
+dataset: not NULL
+source: as slmt_trainer_run()
+target: likewise
+info: struct_size set; filled
+
+Returns: as slmt_trainer_run() before its first step
+
+Threads: one thread per trainer and set at a time
+
+Since 0.1.
+"""
+slmt_trainer_describe_run(trainer, dataset, source, target, info) =
+    ccall((:slmt_trainer_describe_run, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{slmt_dataset}, Cstring, Cstring, Ptr{slmt_run_info}, ), trainer, dataset, source, target, info)
+
+@doc raw"""
+    slmt_status slmt_trainer_time_step(slmt_trainer *trainer, double *seconds)
+
+Measure how long a step takes: compute the task's graphs once, on inputs of zeros, and drop the results.
+Weights and training state stay as they are. Left out are reading the samples and the optimiser, a few per
+cent, and graphs that a step of the task's own runs more than once.
+
+trainer: not NULL
+seconds: receives the time
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (a model is to be attached first), SLMT_ERR_BACKEND
+
+Threads: one thread per trainer at a time, nobody else using the model
+
+Since 0.1.
+"""
+slmt_trainer_time_step(trainer, seconds) =
+    ccall((:slmt_trainer_time_step, libslmt), slmt_status, (Ptr{slmt_trainer}, Ptr{Cdouble}, ), trainer, seconds)
+
+@doc raw"""
     slmt_status slmt_trainer_save(const slmt_trainer *trainer, const char *path)
 
 Save model and training state in one checkpoint, atomically. slmt_model_load() reads its model,
@@ -2664,6 +3076,24 @@ slmt_trainer_load(context, path, trainer) =
     ccall((:slmt_trainer_load, libslmt), slmt_status, (Ptr{slmt_context}, Cstring, Ptr{Ptr{slmt_trainer}}, ), context, path, trainer)
 
 @doc raw"""
+    slmt_status slmt_checkpoint_describe(slmt_context *context, const char *path, slmt_checkpoint_info *info)
+
+Say where the training of a checkpoint is, without the memory and the time of slmt_trainer_load().
+
+context: not NULL
+path: the file
+info: struct_size set; filled
+
+Returns: as slmt_model_load()
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_checkpoint_describe(context, path, info) =
+    ccall((:slmt_checkpoint_describe, libslmt), slmt_status, (Ptr{slmt_context}, Cstring, Ptr{slmt_checkpoint_info}, ), context, path, info)
+
+@doc raw"""
     const char *slmt_version(void)
 
 The release number of the library that is loaded, such as "0.1.0".
@@ -2676,6 +3106,24 @@ Since 0.1.
 """
 slmt_version() =
     ccall((:slmt_version, libslmt), Cstring, ())
+
+@doc raw"""
+    slmt_status slmt_file_digest(const char *path, char *digest, size_t size)
+
+The SHA-256 of a file, as `sha256sum` prints it: to tell which model or scan a result came from.
+
+path: the file
+digest: receives lower-case hexadecimal digits, ended by a zero
+size: bytes in digest, at least SLMT_DIGEST_SIZE
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_file_digest(path, digest, size) =
+    ccall((:slmt_file_digest, libslmt), slmt_status, (Cstring, Ptr{UInt8}, Csize_t, ), path, digest, size)
 
 @doc raw"""
     slmt_status slmt_build_describe(slmt_build_info *info)

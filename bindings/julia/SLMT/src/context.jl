@@ -38,7 +38,7 @@ end
 "Bytes that a context and everything made in it hold now."
 live_bytes(context::Context) = Int(slmt_context_live_bytes(context))
 
-"What library is loaded: `(abi, version, commit, compiler, backends, matrix, cpu_level)`."
+"What library is loaded: `(abi, version, commit, compiler, backends, matrix, cpu_level, numerics)`."
 function build()
     info = sized(slmt_build_info)
     check(slmt_build_describe(info))

@@ -180,18 +180,23 @@ function DatasetWriter(work::Function, arguments...; fields...)
 end
 
 """
-    add!(writer, subject, volumes; split = :train)
+    add!(writer, subject, volumes; split = :train, group = subject)
 
 Preprocesses a subject's volumes and adds them. `volumes` is a `Dict` or `NamedTuple` by contrast; those not in it are
-missing. Label maps go by their names. A refused subject leaves the set as it was.
+missing. Label maps go by their names. `group` is the person: two sessions of one person are two subjects of one group. A
+refused subject leaves the set as it was.
 """
-function add!(writer::DatasetWriter, subject::AbstractString, volumes; split = :train)
+function add!(writer::DatasetWriter, subject::AbstractString, volumes; split = :train, group = subject)
     given = Dict{String,Volume}(string(contrast) => volume for (contrast, volume) in pairs(volumes))
     for contrast in keys(given)
         index_of(contrast, writer.contrasts, "contrast")
     end
     ordered = Any[get(given, contrast, C_NULL) for contrast in writer.contrasts]
-    check(slmt_dataset_writer_add(writer, subject, ordered, split_code(split)))
+    GC.@preserve subject group begin
+        text(t) = Base.unsafe_convert(Cstring, Base.cconvert(Cstring, t))
+        record = Ref(slmt_record(sizeof(slmt_record), split_code(split), text(subject), text(group)))
+        check(slmt_dataset_writer_add_subject(writer, record, ordered))
+    end
 end
 
 """

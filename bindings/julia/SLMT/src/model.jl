@@ -118,6 +118,12 @@ end
 "Sets a field of the model card; \"\" removes it."
 set_card!(model::Model, key, text::AbstractString) = check(slmt_model_set_card(model, string(key), text))
 
+"The names of the contrasts that a model tells apart, by index."
+contrasts(model::Model) = String[unsafe_string(slmt_model_contrast(model, i - 1)) for i in 1:slmt_model_contrast_count(model)]
+
+"Replaces the names of the contrasts that a model tells apart."
+set_contrasts!(model::Model, names) = check(slmt_model_set_contrasts(model, String[names...], length(names)))
+
 "How volumes become slices: kept with a model, or a set."
 function preprocess(model::Model)
     fields = sized(slmt_preprocess)

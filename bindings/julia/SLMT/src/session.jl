@@ -49,6 +49,13 @@ function set!(session::Session; shared...)
 end
 
 """
+    set_target!(session, contrast)
+
+Chooses the contrast that `synthesize` makes from now on, by its name; see `contrasts`.
+"""
+set_target!(session::Session, contrast) = check(slmt_session_set_target(session, string(contrast)))
+
+"""
     synthesize(session, source)
     synthesize(f, session, source)
 

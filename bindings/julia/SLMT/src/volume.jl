@@ -60,13 +60,38 @@ end
 
 """
     compare(prediction, target)
+    compare(prediction, target, mask)
 
-How well two slices in [0, 1] agree: `(psnr, ssim, ssim_range_2, nmse, nmse_spectral, mae)`.
+How well two slices in [0, 1] agree: `(psnr, ssim, ssim_range_2, nmse, nmse_spectral, mae, ...)`; with a mask, where it is
+not 0. What is not defined is NaN.
 """
-function compare(prediction::StridedMatrix{Float32}, target::StridedMatrix{Float32})
+compare(prediction::StridedMatrix{Float32}, target::StridedMatrix{Float32}, mask = nothing) =
+    named(compared(prediction, target, mask))
+
+function compared(prediction, target, mask)
     size(prediction) == size(target) || throw(DimensionMismatch("$(size(prediction)) and $(size(target))"))
+    mask === nothing || size(mask) == size(target) || throw(DimensionMismatch("the mask has $(size(mask))"))
     metrics = sized(slmt_metrics)
     width, height = size(target)
-    check(slmt_compare(compact(prediction, "prediction"), compact(target, "target"), height, width, metrics))
+    bytes = mask === nothing ? C_NULL : UInt8.(mask .!= 0)
+    check(slmt_compare_masked(compact(prediction, "prediction"), compact(target, "target"), bytes, height, width, metrics))
+    return metrics[]
+end
+
+const DEFINITIONS = (volume = SLMT_DEFINITION_VOLUME, slice = SLMT_DEFINITION_SLICE, paper = SLMT_DEFINITION_PAPER)
+
+"""
+    compare_volume(prediction, target; mask = nothing, definition = :volume)
+
+How well two stacks of slices agree, arrays of `(width, height, slice)`. `definition` is :volume (all pixels are one image),
+:slice (the mean over the slices whose target has signal) or :paper (the mean over all slices).
+"""
+function compare_volume(prediction::Array{Float32,3}, target::Array{Float32,3}; mask = nothing, definition = :volume)
+    size(prediction) == size(target) || throw(DimensionMismatch("$(size(prediction)) and $(size(target))"))
+    haskey(DEFINITIONS, definition) || throw(ArgumentError("definition is $definition"))
+    slices = [compared(prediction[:, :, k], target[:, :, k], mask === nothing ? nothing : mask[:, :, k])
+              for k in axes(target, 3)]
+    metrics = sized(slmt_metrics)
+    check(slmt_metrics_combine(slices, length(slices), DEFINITIONS[definition], metrics))
     return named(metrics[])
 end

@@ -64,6 +64,8 @@ end
         @test [t.name for t in SLMT.tasks("slmt-net")] == ["synthesize", "pretrain", "finetune"]
         @test [p.name for p in SLMT.inputs("seq2seq", "synthesize")] == ["source", "sequence"]
         @test failure(() -> SLMT.inputs("seq2seq", "paint")).status == SLMT.SLMT_ERR_NOT_FOUND
+        @test SLMT.input_for("seq2seq", "synthesize", SLMT.SLMT_ROLE_TARGET_CONTRAST) == "sequence"
+        @test [m.name for m in SLMT.metrics("seq2seq", "synthesize")][1:2] == ["psnr", "ssim"]
         @test SLMT.preset(SLMT.SLMT_NET_PRESET_TINY).generator_heads isa NTuple{4,Int32}
         @test occursin("cpu", sprint(show, context))
     end
@@ -234,6 +236,15 @@ end
             @test failure(() -> SLMT.slices(set, "six", "t1")).status == SLMT.SLMT_ERR_NOT_FOUND
             @test failure(() -> SLMT.slices(set, 4, 1)).status == SLMT.SLMT_ERR_NOT_FOUND
         end
+        names = ["Patient 01", "Müller", "名前", "a+b (2)", "x"^255]
+        DatasetWriter(context, path("names.h5"), ["t1"]; cut...) do writer
+            foreach(name -> add!(writer, name, (t1 = scan(1),), group = "one person"), names)
+            @test failure(() -> add!(writer, "a/b", (t1 = scan(1),))).status == SLMT.SLMT_ERR_ARGUMENT
+        end
+        Dataset(context, path("names.h5")) do set
+            @test [one.id for one in SLMT.records(set)] == names
+            @test all(one -> one.group == "one person", SLMT.records(set))
+        end
         @test_throws ErrorException DatasetWriter(writer -> error("stop"), context, path("half.h5"), ["t1"])
         @test !any(startswith("half"), readdir(folder))
         writer = DatasetWriter(context, path("kept.h5"), [:t1]; cut...)
@@ -338,6 +349,13 @@ end
         SLMT.set!(session, sequence = Int32[0])
         slices = synthesize(session, images(2, 8, 12))
         @test slices ≈ (reshape(first_sequence, 8, 12, 2) .+ 1) ./ 2 atol = 1e-5
+        SLMT.set_contrasts!(model, ["t1", "t2"])
+        @test SLMT.contrasts(model) == ["t1", "t2"]
+        SLMT.set_target!(session, "t2")
+        @test synthesize(session, images(2, 8, 12)) != slices
+        @test failure(() -> SLMT.set_target!(session, "pd")).status == SLMT.SLMT_ERR_NOT_FOUND
+        SLMT.set_target!(session, "t1")
+        @test synthesize(session, images(2, 8, 12)) == slices
         @test_throws DimensionMismatch synthesize(session, images(2, 12, 8))
         trainer = Trainer(model, "train", batch = 2, height = 12, width = 8)
         losses = step!(trainer, 1e-4, source = source, target = source, source_sequence = Int32[0],
@@ -352,6 +370,16 @@ end
         @test SLMT.compare(truth, truth).psnr == 100
         @test SLMT.compare(truth .+ 0.1f0, truth).psnr ≈ 20 atol = 1e-3
         @test_throws DimensionMismatch SLMT.compare(truth, truth[:, 2:end])
+        stack = cat(truth, zero(truth), dims = 3)
+        @test SLMT.compare_volume(stack .+ 0.1f0, stack).with_signal == 1
+        @test SLMT.compare_volume(stack .+ 0.1f0, stack).psnr ≈ 20 atol = 1e-3
+        @test SLMT.compare_volume(stack, stack, definition = :paper).nmse == 0
+        @test isnan(SLMT.compare(truth, zero(truth)).nmse)
+        half = truth .> 0.5
+        made = truth .+ ifelse.(half, 0.1f0, 0.3f0)
+        @test SLMT.compare(made, truth, half).psnr ≈ 20 atol = 1e-3
+        @test SLMT.compare_volume(cat(made, made, dims = 3), cat(truth, truth, dims = 3),
+                                  mask = cat(half, half, dims = 3)).pixels == 2 * count(half)
         # The first sequence makes the others well, the third is made badly.
         scores = [(source = s, target = t, psnr = 20.0 + 5 * (s == 1) - 3 * (t == 3), ssim = NaN, lpips = NaN)
                   for s in 1:3 for t in 1:3 if s != t]

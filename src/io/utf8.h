@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* utf8.h - which texts can be names: well-formed UTF-8 that a terminal shows as it is. */
+#ifndef SLMT_IO_UTF8_H
+#define SLMT_IO_UTF8_H
+
+#include <stddef.h>
+
+/* Returns 1 if the bytes are well-formed UTF-8 without control characters, line separators and marks that
+ * change the direction of writing. */
+int utf8_printable(const char *text, size_t length);
+
+#endif
