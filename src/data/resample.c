@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+enum { PLACES = 8 }; /* in a new voxel, for each old one that it covers */
+
 /* Along one axis: new voxel i lies at old voxel first + step * i. */
 typedef struct axis {
     int64_t n_in, n_out, stride; /* between neighbours of a line, the same in both volumes */
@@ -26,20 +28,30 @@ static axis axis_between(const grid *from, const grid *to, int a, int64_t stride
     return x;
 }
 
-/* Old voxels [*least, *least + n) and the weight of each for new voxel i; n is returned. */
-static int64_t weigh(const axis *x, int64_t i, int64_t *least, double *weight)
+/* Adds the two old voxels around a place, each with its part of `weight`. */
+static void add_place(const axis *x, double at, double weight, int64_t least, double *weights)
 {
-    double width = x->step > 1 ? x->step : 1, sum = 0;
-    double at = fmin(fmax(x->first + x->step * (double)i, 0), (double)(x->n_in - 1));
-    int64_t low = (int64_t)ceil(at - width), high = (int64_t)floor(at + width);
-    low = low < 0 ? 0 : low;
-    high = high > x->n_in - 1 ? x->n_in - 1 : high;
-    for (int64_t j = low; j <= high; j++)
-        sum += weight[j - low] = fmax(0, 1 - fabs((double)j - at) / width);
-    for (int64_t j = low; j <= high; j++)
-        weight[j - low] /= sum;
-    *least = low;
-    return high - low + 1;
+    at = fmin(fmax(at, 0), (double)(x->n_in - 1));
+    int64_t i = (int64_t)at;
+    double part = at - (double)i;
+    weights[i - least] += weight * (1 - part);
+    if (part > 0)
+        weights[i + 1 - least] += weight * part;
+}
+
+/* Old voxels [*least, *least + n) and the weight of each for new voxel i; n is returned. A larger voxel is
+ * the mean of places spread over it. */
+static int64_t weigh(const axis *x, int64_t i, int64_t *least, double *weights)
+{
+    double middle = x->first + x->step * (double)i, width = x->step > 1 ? x->step : 0;
+    int places = x->step > 1 ? PLACES * (int)fmin(ceil(x->step), 1000) : 1;
+    double last = (double)(x->n_in - 1);
+    *least = (int64_t)floor(fmin(fmax(middle - 0.5 * width, 0), last));
+    int64_t end = (int64_t)ceil(fmin(fmax(middle + 0.5 * width, 0), last)) + 1;
+    memset(weights, 0, (size_t)(end - *least) * sizeof *weights);
+    for (int k = 0; k < places; k++)
+        add_place(x, middle + width * ((k + 0.5) / places - 0.5), 1.0 / places, *least, weights);
+    return end - *least;
 }
 
 /* in [blocks][n_in][stride] to out [blocks][n_out][stride]. */
@@ -62,7 +74,7 @@ static void run_axis(const axis *x, int64_t blocks, const float *in, float *out,
 
 static int64_t weights_of(const axis *x)
 {
-    return 2 * (int64_t)ceil(x->step > 1 ? x->step : 1) + 2;
+    return (int64_t)ceil(x->step) + 4;
 }
 
 /* Takes a block for the result of one axis, and gives that of the axis before back. */

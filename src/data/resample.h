@@ -6,9 +6,8 @@
 #include "data/grid.h"
 
 /* Makes voxels of grid `to`, whose axes are those of `from`, from voxels of that: [z][y][x]. Linear between
- * centres, along one axis after the other. Where voxels become larger, the weights are wider by as much
- * (a triangle of two new voxels), so that no old voxel is skipped; beyond the ends the outermost voxel goes
- * on. ERR_MEMORY, ERR_LIMIT. */
+ * centres, along one axis after the other; a voxel that is larger than the old ones is the mean over its
+ * width, so that none is skipped. Beyond the ends the outermost voxel goes on. ERR_MEMORY, ERR_LIMIT. */
 status resample_volume(mem *m, const grid *from, const float *voxels, const grid *to, float *out);
 
 #endif

@@ -112,14 +112,15 @@ static void note_size(char notes[NOTES], const char *name, const double is[3], c
 /* The head's middle may leave the range by 15 % of the head's size. */
 static void note_place(char notes[NOTES], const slmt_geometry *t, const scan_geometry *scan)
 {
-    static const char *const side[3][2] = {{"right", "left"}, {"in front", "behind"}, {"below", "above"}};
+    static const char *const side[3][2] = {
+        {"to the right of", "to the left of"}, {"in front of", "behind"}, {"below", "above"}};
     for (int a = 0; a < 3; a++) {
         double slack = 0.15 * t->head_most[a], is = scan->place[a];
         size_t at = strlen(notes);
         if (is >= t->place_least[a] - slack && is <= t->place_most[a] + slack)
             continue;
         snprintf(notes + at, NOTES - at,
-                 "%sthe head's middle lies %.3g mm %s of the middle of %s, in training %.3g to %.3g mm",
+                 "%sthe head's middle lies %.3g mm %s the middle of %s, in training %.3g to %.3g mm",
                  at ? "; " : "", fabs(is), side[a][is > 0], a == 2 ? "the slices" : "the crop",
                  is > 0 ? t->place_least[a] : -t->place_most[a],
                  is > 0 ? t->place_most[a] : -t->place_least[a]);
@@ -131,7 +132,7 @@ static void note_part(char notes[NOTES], const slmt_geometry *t, const scan_geom
     size_t at = strlen(notes);
     if (scan->part < 0.75 * t->part_least)
         snprintf(notes + at, NOTES - at,
-                 "%s%.0f %% of the head lie in crop and slices, in training %.0f to %.0f %%", at ? "; " : "",
+                 "%s%.0f %% of the head lies in crop and slices, in training %.0f to %.0f %%", at ? "; " : "",
                  100 * scan->part, 100 * t->part_least, 100 * t->part_most);
 }
 

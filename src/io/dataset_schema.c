@@ -222,6 +222,9 @@ static status check_attributes(const dataset_file *f, const catalogue_group *g)
     int is_mr = strcmp(dataset_file_source(f), "mr") == 0;
     if (g->attribute_count == known || (is_mr && g->attribute_count == known + DATASET_NUMBERS))
         return OK;
+    const char *empty;
+    if (g->attribute_count == 4)
+        TRY(catalogue_text(&f->catalogue, g->path, "empty", &empty));
     return fail(ERR_SCHEMA, "%s: /%s has %zu attributes, expected %zu%s", f->label, g->path,
                 g->attribute_count, known, is_mr ? ", or those and its geometry" : "");
 }

@@ -32,6 +32,7 @@ typedef struct prepare {
     const char *validation; /* likewise */
     int32_t subjects;       /* training subjects at most; 0: all */
     bool unpaired;
+    bool any_spacing;
     uint64_t seed;
     scans scans;
     reasons reasons;
@@ -82,6 +83,8 @@ static const field prepare_fields[] = {
      PREPARE(subjects)},
     {"unpaired", NULL, "it is meant that no subject has two contrasts: the set is for pre-training alone",
      FIELD_FLAG, PREPARE(unpaired)},
+    {"any-spacing", NULL, "it is meant that scans have voxels of different sizes", FIELD_FLAG,
+     PREPARE(any_spacing)},
     {"seed", "N", "shuffle the subjects before splitting; default: they stay in the order of their names",
      FIELD_UINT, PREPARE(seed), .flags = FIELD_HIDDEN},
     {0}};
@@ -373,6 +376,8 @@ static slmt_status create_set(const prepare *p, slmt_context *context, const slm
     slmt_status status = slmt_dataset_writer_create_mr(context, p->out, preprocess, names, contrasts, writer);
     for (size_t c = contrasts; status == SLMT_OK && c < s->source_count; c++)
         status = slmt_dataset_writer_add_labels(*writer, s->sources[c].name);
+    if (status == SLMT_OK && p->any_spacing)
+        status = slmt_dataset_writer_any_spacing(*writer);
     return status;
 }
 

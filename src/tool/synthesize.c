@@ -28,6 +28,8 @@ typedef struct synthesis {
     const char *to;
     const char *out;
     int32_t batch;
+    bool resample;
+    bool any_spacing;
     common common;
     report report;
     path_list inputs;
@@ -54,6 +56,11 @@ static const field synthesis_fields[] = {
      "missing, whose files are named like the inputs",
      FIELD_TEXT, SYNTHESIS(out), .flags = FIELD_REQUIRED},
     {"batch", "N", "slices computed together, at most", FIELD_INT, SYNTHESIS(batch)},
+    {"resample", NULL,
+     "take scans whose voxels are not of the training's size, through voxels of that size and back",
+     FIELD_FLAG, SYNTHESIS(resample)},
+    {"any-spacing", NULL, "take scans of any voxel size as they are: crop and slices count their voxels",
+     FIELD_FLAG, SYNTHESIS(any_spacing)},
     {0}};
 
 static const char doc[] = "Make the target contrast of volumes, or with --to one of those that the model can "
@@ -202,6 +209,10 @@ static int make_session(synthesis *s, slmt_model *model)
     slmt_status status = slmt_session_set_progress(s->session, on_progress, s);
     if (status == SLMT_OK && several)
         status = choose_sequence(s->session, target);
+    if (status == SLMT_OK)
+        status = slmt_session_set_spacing(s->session, s->resample      ? SLMT_SPACING_RESAMPLE
+                                                      : s->any_spacing ? SLMT_SPACING_ANY
+                                                                       : SLMT_SPACING_REFUSE);
     return status == SLMT_OK ? EXIT_OK : fail(status, "session");
 }
 
@@ -304,7 +315,9 @@ int command_synthesize(int argc, char **argv)
                          .most_arguments = MOST_INPUTS,
                          .groups = groups};
     options_parse(&line, argc, argv);
-    int code = synthesize(&s, &line);
+    int code = s.resample && s.any_spacing
+                   ? fail_with(EXIT_USAGE, "--resample and --any-spacing exclude each other")
+                   : synthesize(&s, &line);
     int report_code = report_close(&s.report, s.profile);
     int log_code = journal_close(&s.log);
     slmt_session_free(s.session);
