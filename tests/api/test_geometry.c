@@ -270,7 +270,7 @@ static double difference(const float *a, const float *b, size_t n)
 
 /* Of scans that sample the same head, the slices differ by what linear interpolation loses of waves of 25 mm
  * and by half a voxel at the edge of the head: 0.03 of a range of 1. Counted in voxels, they show other places:
- * ten times that. */
+ * five times that. */
 static void resampled_slices_show_what_those_of_the_trainings_voxels_show(void **state)
 {
     (void)state;
@@ -297,7 +297,7 @@ static void resampled_slices_show_what_those_of_the_trainings_voxels_show(void *
     scan half = one_mm;
     half.spacing[0] = half.spacing[1] = 0.5;
     float *got = slices_of(model, &half, SLMT_SPACING_ANY, &view, &v);
-    assert_true(difference(want, got, 12 * PIXELS) > 0.2);
+    assert_true(difference(want, got, 12 * PIXELS) > 0.15);
     assert_said(1, "of the head lies in crop and slices");
     mem_give(&context->mem, got);
     slmt_volume_free(v);
