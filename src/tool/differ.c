@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slmt differ: where one volume of a subject holds what the others cannot make. */
+/* differ.c - slmt differ: where one volume of a subject holds what the others cannot make. */
 #include "tool.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 
 #include "common.h"
 #include "console.h"
+#include "head_mask.h"
 #include "interrupt.h"
 #include "must.h"
 #include "options.h"
@@ -29,6 +31,7 @@ typedef struct differ {
     const char *out;
     const char *png;
     int32_t self;
+    int32_t mask;
     int32_t batch;
     common common;
     source sources[MOST_SEQUENCES];
@@ -37,21 +40,27 @@ typedef struct differ {
     slmt_model *model;
     slmt_session *session;
     slmt_volume *truth; /* as the model sees it */
+    float *seen;        /* the largest value of any of the volumes at each voxel, as the model sees them */
 } differ;
 
 static const field_choice on_off[] = {{"on", 1}, {"off", 0}, {0}};
+static const field_choice masks[] = {{"head", 1}, {"none", 0}, {0}};
 
 #define DIFFER(member) .offset = offsetof(differ, member)
 static const field differ_fields[] = {
-    {"model", "FILE", "checkpoint of slmt train", FIELD_TEXT, DIFFER(model_path), .flags = FIELD_REQUIRED},
+    {"model", "FILE", "checkpoint of slmt train", FIELD_TEXT, DIFFER(model_path),
+     .flags = FIELD_REQUIRED | FIELD_INPUT},
     {"to", "NAME", "sequence whose map is made, one of the volumes", FIELD_TEXT, DIFFER(to),
      .flags = FIELD_REQUIRED},
     {"out", "FILE", "where to write the map, .nii or .nii.gz", FIELD_TEXT, DIFFER(out),
-     .flags = FIELD_REQUIRED},
-    {"png", "FILE", "also draw slices of the map, 0 black and 0.5 white", FIELD_TEXT, DIFFER(png)},
+     .flags = FIELD_REQUIRED | FIELD_OUTPUT, .endings = ".nii.gz .nii"},
+    {"png", "FILE", "also draw slices of the map, 0 black and 0.5 white", FIELD_TEXT, DIFFER(png),
+     .flags = FIELD_OUTPUT, .endings = ".png"},
     {"self", "on|off", "count what is made from the sequence itself; off: from the others alone",
      FIELD_CHOICE, DIFFER(self), on_off},
-    {"batch", "N", "slices computed together, at most", FIELD_INT, DIFFER(batch)},
+    {"mask", "head|none", "where there is a map: inside the head alone, or in the air around it too",
+     FIELD_CHOICE, DIFFER(mask), masks},
+    {"batch", "N", "slices computed together, at most", FIELD_INT, DIFFER(batch), .low = 1, .high = 65536},
     {0}};
 
 static const char doc[] =
@@ -60,8 +69,8 @@ static const char doc[] =
     "and what the model makes of it from each of the subject's volumes, itself included. Intensities count "
     "from "
     "-1 to 1 as in the paper, so the map goes from 0 to 2. It lies on the volumes' grid, which must be the "
-    "same; "
-    "outside the crop and the slices of the training it is 0. NAME is a sequence of the model.";
+    "same; outside the head, the crop and the slices of the training it is 0. NAME is a sequence of the "
+    "model.";
 
 /* ---- arguments ---- */
 
@@ -152,6 +161,23 @@ static bool same_grid(const slmt_volume *a, const slmt_volume *b)
     return memcmp(one, other, sizeof one) == 0;
 }
 
+static size_t voxel_count(const slmt_volume *volume)
+{
+    int64_t dims[3];
+    slmt_volume_dims(volume, dims);
+    return (size_t)(dims[0] * dims[1] * dims[2]);
+}
+
+/* Adds a volume, as the model sees it, to what is seen of the head. */
+static void see(differ *d, const slmt_volume *normalized)
+{
+    size_t voxels = voxel_count(normalized);
+    if (!d->seen)
+        d->seen = must_alloc(voxels, sizeof *d->seen);
+    for (size_t i = 0; i < voxels; i++)
+        d->seen[i] = fmaxf(d->seen[i], slmt_volume_voxels(normalized)[i]);
+}
+
 static int read_truth(differ *d)
 {
     slmt_volume *volume = NULL;
@@ -159,8 +185,20 @@ static int read_truth(differ *d)
     slmt_status status = slmt_volume_read(d->context, file, &volume);
     if (status == SLMT_OK)
         status = slmt_normalize_volume(d->model, volume, &d->truth);
+    if (status == SLMT_OK)
+        see(d, d->truth);
     slmt_volume_free(volume);
     return status == SLMT_OK ? EXIT_OK : fail_file(status, file);
+}
+
+static slmt_status see_source(differ *d, const slmt_volume *volume)
+{
+    slmt_volume *normalized = NULL;
+    slmt_status status = slmt_normalize_volume(d->model, volume, &normalized);
+    if (status == SLMT_OK)
+        see(d, normalized);
+    slmt_volume_free(normalized);
+    return status;
 }
 
 static int make_target(differ *d, source *s)
@@ -171,6 +209,8 @@ static int make_target(differ *d, source *s)
     if (status == SLMT_OK && !same_grid(volume, d->truth))
         code = fail_with(EXIT_DATA, "%s: lies on another grid than %s", s->file, find_source(d, d->to)->file);
     else if (status == SLMT_OK)
+        status = see_source(d, volume);
+    if (status == SLMT_OK && code == EXIT_OK)
         status = slmt_synthesize_volume(d->session, volume, &s->made);
     slmt_volume_free(volume);
     return status == SLMT_OK ? code : fail_file(status, s->file);
@@ -193,6 +233,25 @@ static int make_targets(differ *d)
     return code;
 }
 
+/* Makes the map 0 outside the head; returns the voxels of the head. */
+static size_t mask_map(const differ *d, float *map)
+{
+    int64_t dims[3];
+    slmt_volume_dims(d->truth, dims);
+    size_t plane = (size_t)(dims[0] * dims[1]), inside = 0;
+    uint8_t *mask = must_alloc(plane, sizeof *mask);
+    for (size_t k = 0; k < (size_t)dims[2]; k++) {
+        const float *seen = d->seen + k * plane;
+        head_mask(seen, seen, (size_t)dims[1], (size_t)dims[0], mask);
+        for (size_t i = 0; i < plane; i++) {
+            map[k * plane + i] = mask[i] ? map[k * plane + i] : 0;
+            inside += mask[i];
+        }
+    }
+    free(mask);
+    return inside;
+}
+
 static int write_map(const differ *d, const slmt_volume *map, double mean, size_t sources)
 {
     slmt_status status = slmt_volume_write(map, d->out);
@@ -200,7 +259,8 @@ static int write_map(const differ *d, const slmt_volume *map, double mean, size_
         return fail(status, "%s", d->out);
     int code = d->png ? picture_slices(d->png, map, 0.5) : EXIT_OK;
     if (code == EXIT_OK)
-        say("%s: map of %s from %zu sources, mean %.4g over the volume", d->out, d->to, sources, mean);
+        say("%s: map of %s from %zu sources, mean %.4g over the %s", d->out, d->to, sources, mean,
+            d->mask ? "head" : "volume");
     return code;
 }
 
@@ -216,10 +276,12 @@ static int make_map(const differ *d)
             made[n++] = slmt_volume_voxels(d->sources[i].made);
     slmt_volume_dims(d->truth, dims);
     slmt_volume_affine(d->truth, affine);
-    size_t voxels = (size_t)(dims[0] * dims[1] * dims[2]);
+    size_t voxels = voxel_count(d->truth), counted = voxels;
     float *map = must_alloc(voxels, sizeof *map);
     slmt_volume *volume = NULL;
     slmt_status status = slmt_differentiation_map(made, n, slmt_volume_voxels(d->truth), voxels, map);
+    if (d->mask && status == SLMT_OK)
+        counted = mask_map(d, map);
     for (size_t i = 0; i < voxels; i++) {
         map[i] *= 2;
         sum += map[i];
@@ -227,7 +289,8 @@ static int make_map(const differ *d)
     if (status == SLMT_OK)
         status = slmt_volume_create(d->context, dims, affine, map, &volume);
     free(map);
-    int code = status == SLMT_OK ? write_map(d, volume, sum / (double)voxels, n) : fail(status, "map");
+    int code = status == SLMT_OK ? write_map(d, volume, counted ? sum / (double)counted : 0, n)
+                                 : fail(status, "map");
     slmt_volume_free(volume);
     return code;
 }
@@ -255,6 +318,7 @@ static void close_all(differ *d)
         free(d->sources[i].name);
     }
     slmt_volume_free(d->truth);
+    free(d->seen);
     slmt_session_free(d->session);
     slmt_model_free(d->model);
     slmt_context_free(d->context);
@@ -262,13 +326,14 @@ static void close_all(differ *d)
 
 int command_differ(int argc, char **argv)
 {
-    differ d = {.self = 1, .batch = 1, .common.weights = SLMT_WEIGHTS_STORED};
+    differ d = {.self = 1, .mask = 1, .batch = 1, .common.weights = SLMT_WEIGHTS_STORED};
     const option_group groups[] = {{"Files and run:", differ_fields, &d},
                                    {"", weights_fields, &d.common},
                                    {"Common:", common_fields, &d.common},
                                    {0}};
     command_line line = {.doc = doc,
                          .arguments = "NAME=FILE...",
+                         .argument_flags = FIELD_INPUT | FIELD_NAMED,
                          .least_arguments = 1,
                          .most_arguments = MOST_SEQUENCES,
                          .groups = groups};

@@ -1,33 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slmt evaluate: compares synthesized slices of a training set with the true ones. Metrics are taken for each
- * slice, averaged over a subject, then over subjects. */
+/* evaluate.c - slmt evaluate: figures of what a model makes of a set's slices, as tables, CSV and log. */
 #include "tool.h"
 
-#include <errno.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "slmt/slmt.h"
-#include "slmt/slmt_net.h"
 
 #include "common.h"
 #include "console.h"
-#include "interrupt.h"
+#include "csv.h"
 #include "journal.h"
-#include "monotone_map.h"
-#include "must.h"
 #include "options.h"
-#include "pairs.h"
+#include "score_split.h"
 #include "scored_set.h"
-#include "scores.h"
-#include "sequences.h"
-#include "settings.h"
 #include "table.h"
-
-enum { METHOD_NETWORK, METHOD_SOURCE, METHOD_MONOTONE, METHODS };
-static const char *const baselines[METHODS] = {
-    [METHOD_SOURCE] = "source", [METHOD_MONOTONE] = "monotone-map"};
 
 typedef struct evaluate_options {
     const char *source;
@@ -38,383 +25,334 @@ typedef struct evaluate_options {
 typedef struct evaluation {
     evaluate_options options;
     scored run;
-    size_t source, target; /* contrasts */
-    int32_t target_resize;
-    size_t side;                                       /* pixels */
-    float *source_slices, *target_slices, *prediction; /* one batch each */
-    monotone_map map;
-    size_t methods; /* how many are compared */
-    size_t subject_count;
-    size_t *subjects; /* those that have both contrasts and are in the split */
-    scores *means;    /* [method][subject] */
+    split_scores scores;
+    progress bar;
+    bool shown[MOST_FIGURES]; /* figures that any row of the table has */
 } evaluation;
 
 #define EVALUATE(member) .offset = offsetof(evaluation, member)
 static const field evaluate_fields[] = {
-    {"model", "FILE", "fine-tuned checkpoint", FIELD_TEXT, EVALUATE(run.model_path), .flags = FIELD_REQUIRED},
-    {"data", "FILE", "training set", FIELD_TEXT, EVALUATE(run.set_path), .flags = FIELD_REQUIRED},
-    {"split", "test|train|all", "which subjects", FIELD_CHOICE, EVALUATE(run.split), split_choices},
-    {"csv", "FILE", "write the metrics of each slice, each subject, and their mean and sd", FIELD_TEXT,
-     EVALUATE(run.csv_path)},
-    {"source", "NAME", "contrast to start from; default: the one of the fine-tuning", FIELD_TEXT,
+    {"model", "FILE", "checkpoint of a model that makes a contrast", FIELD_TEXT, EVALUATE(run.model_path),
+     .flags = FIELD_REQUIRED | FIELD_INPUT},
+    {"data", "FILE", "training set", FIELD_TEXT, EVALUATE(run.set_path),
+     .flags = FIELD_REQUIRED | FIELD_INPUT},
+    {"split", "test|validation|train|all", "which subjects", FIELD_CHOICE, EVALUATE(run.split),
+     split_choices},
+    {"csv", "FILE",
+     "write the figures of each slice, and by every definition of each subject, their mean and sd",
+     FIELD_TEXT, EVALUATE(run.csv_path), .flags = FIELD_OUTPUT, .endings = ".csv .tsv .txt"},
+    {"source", "NAME", "contrast to start from; default: the one of the training", FIELD_TEXT,
      EVALUATE(options.source)},
-    {"target", "NAME", "contrast to compare with; default: the one of the fine-tuning", FIELD_TEXT,
+    {"target", "NAME", "contrast to compare with; default: the one of the training", FIELD_TEXT,
      EVALUATE(options.target)},
     {"baselines", NULL,
      "also compare the source itself, and the best monotone map from source to target intensities (isotonic "
      "regression over the pairs of the training subjects)",
      FIELD_FLAG, EVALUATE(options.baselines)},
-    {"batch", "N", "slices computed together, at most", FIELD_INT, EVALUATE(run.batch)},
+    {"batch", "N", "slices computed together, at most", FIELD_INT, EVALUATE(run.batch), .low = 1,
+     .high = 65536},
     {0}};
 
-static const char doc[] =
-    "Compare synthesized slices with the true ones: PSNR, SSIM, NMSE and MAE for each slice, averaged over "
-    "each subject, then mean and standard deviation (divisor n - 1) over subjects. 'SSIM range 2' and 'NMSE "
-    "spectral' "
-    "are the figures of the paper's code.";
+static const char doc[] = "Compare synthesized slices with the true ones: the figures that the model's task "
+                          "is judged by, such as PSNR, "
+                          "SSIM, NMSE and MAE, for each subject, then mean and standard deviation (divisor n "
+                          "- 1) over subjects. A slice "
+                          "is empty if its target has no value above 0.01, a hundredth of the range.";
 
-/* ---- opening ---- */
+/* ---- CSV ---- */
 
-static int find_contrast(const evaluation *e, const char *asked, const char *card, size_t *index)
+static void csv_number(FILE *csv, double value)
 {
-    const char *name = asked ? asked : slmt_model_card(e->run.model, card);
-    if (!*name)
-        return fail_with(EXIT_USAGE, "%s: its card has no %s; give --source and --target", e->run.model_path,
-                         card);
-    for (*index = 0; *index < slmt_dataset_contrast_count(e->run.set); ++*index)
-        if (strcmp(slmt_dataset_contrast(e->run.set, *index), name) == 0)
-            return EXIT_OK;
-    return fail_with(EXIT_USAGE, "%s: has no contrast '%s'", e->run.set_path, name);
+    if (isnan(value))
+        fputc(',', csv);
+    else
+        fprintf(csv, ",%.9g", value);
 }
 
-static int check_preprocess(evaluation *e)
+static int on_begin(void *user, const split_scores *s)
 {
-    slmt_preprocess data;
-    int code = scored_check(&e->run, &data);
-    e->side = (size_t)data.image_size;
-    e->target_resize = data.target_resize;
-    return code;
-}
-
-static int open_session(evaluation *e)
-{
-    slmt_net_session_config config;
-    slmt_net_session_config_init(&config);
-    config.batch = e->run.batch;
-    slmt_status status = slmt_net_session_create(e->run.model, &config, &e->run.session);
-    return status == SLMT_OK ? EXIT_OK : fail(status, "session");
-}
-
-static bool is_used(const evaluation *e, size_t subject, int32_t split)
-{
-    return in_split(e->run.set, subject, split) &&
-           slmt_dataset_slice_count(e->run.set, subject, e->source) > 0 &&
-           slmt_dataset_slice_count(e->run.set, subject, e->target) > 0;
-}
-
-static int choose_subjects(evaluation *e)
-{
-    size_t all = slmt_dataset_subject_count(e->run.set);
-    e->subjects = must_alloc(all, sizeof *e->subjects);
-    for (size_t i = 0; i < all; i++)
-        if (is_used(e, i, e->run.split))
-            e->subjects[e->subject_count++] = i;
-    e->methods = e->options.baselines ? METHODS : 1;
-    e->means = must_alloc(e->methods * e->subject_count, sizeof *e->means);
-    return e->subject_count ? EXIT_OK
-                            : fail_with(EXIT_DATA, "%s: no such subject has both contrasts", e->run.set_path);
-}
-
-static int begin_csv(evaluation *e)
-{
+    evaluation *e = user;
     int code = scored_begin(&e->run);
     if (!e->run.csv)
         return code;
     fputs("method,level,subject,slice", e->run.csv);
-    for (size_t j = 0; j < SCORES; j++)
-        fprintf(e->run.csv, ",%s", score_names[j].key);
-    fputc('\n', e->run.csv);
+    for (size_t j = 0; j < s->figures.count; j++)
+        fprintf(e->run.csv, ",%s", s->figures.row[j].key);
+    fputs(",definition,slices,empty\n", e->run.csv);
     return code;
 }
 
-static int open_all(evaluation *e)
-{
-    int code = scored_open(&e->run);
-    if (code == EXIT_OK && takes_sequence(e->run.model))
-        code =
-            fail_with(EXIT_USAGE, "%s: makes several sequences; slmt rank compares them", e->run.model_path);
-    if (code == EXIT_OK)
-        code = find_contrast(e, e->options.source, "source_contrast", &e->source);
-    if (code == EXIT_OK)
-        code = find_contrast(e, e->options.target, "target_contrast", &e->target);
-    if (code == EXIT_OK)
-        code = pairs_differ(slmt_dataset_contrast(e->run.set, e->source),
-                            slmt_dataset_contrast(e->run.set, e->target));
-    if (code == EXIT_OK)
-        code = check_preprocess(e);
-    if (code == EXIT_OK)
-        code = choose_subjects(e);
-    if (code == EXIT_OK)
-        code = open_session(e);
-    if (code == EXIT_OK)
-        code = begin_csv(e);
-    if (code != EXIT_OK)
-        return code;
-    size_t pixels = (size_t)e->run.batch * e->side * e->side;
-    e->source_slices = must_alloc(pixels, sizeof(float));
-    e->target_slices = must_alloc(pixels, sizeof(float));
-    e->prediction = must_alloc(pixels, sizeof(float));
-    return EXIT_OK;
-}
+typedef struct csv_row {
+    const char *method, *level, *subject, *slice;
+    const scores *scores;
+    const char *definition;
+    int64_t slices, empty; /* of a mean over subjects -1: not written */
+} csv_row;
 
-/* ---- reading and comparing ---- */
-
-static int read_pairs(evaluation *e, size_t subject, size_t first, size_t count)
+static void write_csv(evaluation *e, const figure_list *figures, csv_row row)
 {
-    size_t pixels = e->side * e->side;
-    slmt_status status = SLMT_OK;
-    for (size_t i = 0; i < count && status == SLMT_OK; i++) {
-        status = slmt_dataset_read_slice(e->run.set, subject, e->source, first + i, SLMT_RESIZE_BILINEAR,
-                                         e->source_slices + i * pixels);
-        if (status == SLMT_OK)
-            status = slmt_dataset_read_slice(e->run.set, subject, e->target, first + i, e->target_resize,
-                                             e->target_slices + i * pixels);
-    }
-    if (status != SLMT_OK)
-        return fail(status, "%s: %s", e->run.set_path, slmt_dataset_subject(e->run.set, subject));
-    return interrupted() ? fail_with(EXIT_INTERRUPTED, "interrupted") : EXIT_OK;
-}
-
-/* The network's answer, the source as it is, or the mapped source, for the batch that was read. */
-static int predict(evaluation *e, size_t method, size_t count)
-{
-    size_t pixels = count * e->side * e->side;
-    slmt_status status = SLMT_OK;
-    if (method == METHOD_NETWORK)
-        status = slmt_synthesize(e->run.session, e->source_slices, count, e->prediction);
-    else if (method == METHOD_SOURCE)
-        memcpy(e->prediction, e->source_slices, pixels * sizeof(float));
-    else
-        monotone_map_apply(&e->map, e->source_slices, pixels, e->prediction);
-    return status == SLMT_OK ? EXIT_OK : fail(status, "synthesis");
-}
-
-/* The network goes by its method. */
-static const char *row_name(const evaluation *e, size_t method)
-{
-    return method == METHOD_NETWORK ? slmt_model_method(e->run.model) : baselines[method];
-}
-
-static void write_csv(evaluation *e, size_t method, const char *level, const char *subject, const char *slice,
-                      const scores *row)
-{
-    if (!e->run.csv)
+    FILE *csv = e->run.csv;
+    if (!csv)
         return;
-    fprintf(e->run.csv, "%s,%s,%s,%s", row_name(e, method), level, subject, slice);
-    for (size_t j = 0; j < SCORES; j++)
-        fprintf(e->run.csv, ",%.9g", row->value[j]);
-    fputc('\n', e->run.csv);
+    fprintf(csv, "%s,%s,", row.method, row.level);
+    csv_put(csv, row.subject);
+    fprintf(csv, ",%s", row.slice);
+    for (size_t j = 0; j < figures->count; j++)
+        csv_number(csv, row.scores->value[j]);
+    if (row.slices < 0)
+        fprintf(csv, ",%s,,\n", row.definition);
+    else
+        fprintf(csv, ",%s,%lld,%lld\n", row.definition, (long long)row.slices, (long long)row.empty);
 }
 
-static int compare_batch(evaluation *e, size_t method, size_t subject, size_t first, size_t count,
-                         scores *rows)
+static void write_slices(evaluation *e, const split_scores *s, const subject_scores *subject, size_t method,
+                         const measured *m)
 {
-    size_t pixels = e->side * e->side;
-    int code = predict(e, method, count);
-    for (size_t i = 0; i < count && code == EXIT_OK; i++) {
-        slmt_metrics metrics = {.struct_size = sizeof metrics};
-        slmt_status status = slmt_compare(e->prediction + i * pixels, e->target_slices + i * pixels, e->side,
-                                          e->side, &metrics);
-        if (status != SLMT_OK) {
-            code = fail(status, "metrics");
-            break;
-        }
+    for (size_t k = 0; k < m->slices; k++) {
+        const slmt_metrics *metrics = &m->metrics[k];
+        scores row = scores_of(&s->figures, metrics, m->distance[k]);
         char slice[24];
-        snprintf(slice, sizeof slice, "%zu", first + i);
-        rows[first + i] = scores_of(&metrics);
-        write_csv(e, method, "slice", slmt_dataset_subject(e->run.set, subject), slice, &rows[first + i]);
-    }
-    return code;
-}
-
-static size_t pair_count(const evaluation *e, size_t subject)
-{
-    size_t source = slmt_dataset_slice_count(e->run.set, subject, e->source);
-    size_t target = slmt_dataset_slice_count(e->run.set, subject, e->target);
-    return source < target ? source : target;
-}
-
-typedef int (*batch_fn)(evaluation *e, size_t subject, size_t first, size_t count, void *user);
-
-/* Reads a subject's pairs batch by batch and hands each to `batch`. */
-static int each_batch(evaluation *e, size_t subject, batch_fn batch, void *user)
-{
-    size_t total = pair_count(e, subject);
-    size_t step = (size_t)e->run.batch;
-    int code = EXIT_OK;
-    for (size_t first = 0; first < total && code == EXIT_OK; first += step) {
-        size_t count = total - first < step ? total - first : step;
-        code = read_pairs(e, subject, first, count);
-        if (code == EXIT_OK)
-            code = batch(e, subject, first, count, user);
-    }
-    return code;
-}
-
-static int add_to_map(evaluation *e, size_t subject, size_t first, size_t count, void *user)
-{
-    (void)subject, (void)first, (void)user;
-    monotone_map_add(&e->map, e->source_slices, e->target_slices, count * e->side * e->side);
-    return EXIT_OK;
-}
-
-static int fit_map(evaluation *e)
-{
-    int code = EXIT_OK;
-    for (size_t i = 0; i < slmt_dataset_subject_count(e->run.set) && code == EXIT_OK; i++)
-        if (is_used(e, i, SLMT_SPLIT_TRAIN))
-            code = each_batch(e, i, add_to_map, NULL);
-    if (code == EXIT_OK && !monotone_map_fit(&e->map))
-        code =
-            fail_with(EXIT_DATA, "%s: --baselines: no training subject has both contrasts", e->run.set_path);
-    return code;
-}
-
-/* `user` is rows[method], each with room for the subject's slices. */
-static int compare_methods(evaluation *e, size_t subject, size_t first, size_t count, void *user)
-{
-    scores **rows = user;
-    int code = EXIT_OK;
-    for (size_t m = 0; m < e->methods && code == EXIT_OK; m++)
-        code = compare_batch(e, m, subject, first, count, rows[m]);
-    return code;
-}
-
-static void add_json_scores(cJSON *object, const scores *row)
-{
-    for (size_t j = 0; j < SCORES; j++)
-        cJSON_AddNumberToObject(object, score_names[j].key, row->value[j]);
-}
-
-static void record_subject(evaluation *e, size_t index, scores *const *rows, size_t slices)
-{
-    const char *name = slmt_dataset_subject(e->run.set, e->subjects[index]);
-    for (size_t m = 0; m < e->methods; m++) {
-        scores *mean = &e->means[m * e->subject_count + index];
-        *mean = scores_mean(rows[m], slices);
-        write_csv(e, m, "subject", name, "", mean);
-        cJSON *event = journal_event("subject");
-        cJSON_AddStringToObject(event, "method", row_name(e, m));
-        cJSON_AddStringToObject(event, "subject", name);
-        add_json_scores(event, mean);
-        journal_write(&e->run.log, event);
+        snprintf(slice, sizeof slice, "%zu", k);
+        write_csv(e, &s->figures,
+                  (csv_row){s->method[method], metrics->with_signal ? "slice" : "empty", subject->name, slice,
+                            &row, "", metrics->slices, metrics->slices - metrics->with_signal});
     }
 }
 
-static int compare_subject(evaluation *e, size_t index)
-{
-    size_t slices = pair_count(e, e->subjects[index]);
-    scores *rows[METHODS] = {0};
-    for (size_t m = 0; m < e->methods; m++)
-        rows[m] = must_alloc(slices, sizeof **rows);
-    int code = each_batch(e, e->subjects[index], compare_methods, rows);
-    if (code == EXIT_OK)
-        record_subject(e, index, rows, slices);
-    for (size_t m = 0; m < e->methods; m++)
-        free(rows[m]);
-    return code;
-}
+/* In the order in which means by slice come first: they follow the rows that they are the means of. */
+static const int32_t csv_definitions[DEFINITIONS] = {SLMT_DEFINITION_SLICE, SLMT_DEFINITION_VOLUME,
+                                                     SLMT_DEFINITION_PAPER};
 
-/* ---- results ---- */
-
-static void table_scores(table *t, const char *first, const char *second, const scores *row)
+static void on_slices(void *user, const split_scores *s, const subject_scores *subject, size_t method,
+                      const measured *m)
 {
-    table_cell(t, "%s", first);
-    table_cell(t, "%s", second);
-    for (size_t j = 0; j < SCORES; j++) {
-        if (isnan(row->value[j]))
-            table_cell(t, "-");
-        else
-            table_cell(t, "%.*f", score_names[j].decimals, row->value[j]);
+    evaluation *e = user;
+    write_slices(e, s, subject, method, m);
+    for (size_t i = 0; i < DEFINITIONS && subject->empty < subject->slices; i++) {
+        int32_t d = csv_definitions[i];
+        write_csv(e, &s->figures,
+                  (csv_row){s->method[method], "subject", subject->name, "", &subject->by[method][d],
+                            definition_name(d), subject->slices, subject->empty});
     }
 }
 
-static void begin_table(table *t, const char *second)
+static void write_means(evaluation *e, size_t method)
 {
-    table_begin(t, 2 + SCORES);
-    table_cell(t, "method");
-    table_cell(t, "%s", second);
-    for (size_t j = 0; j < SCORES; j++)
-        table_cell(t, "%s", score_names[j].column);
+    const split_scores *s = &e->scores;
+    for (size_t i = 0; i < DEFINITIONS; i++) {
+        int32_t d = csv_definitions[i];
+        scores mean = split_mean(s, method, d), deviation = split_deviation(s, method, d);
+        csv_row row = {s->method[method], "mean", "", "", &mean, definition_name(d), -1, -1};
+        write_csv(e, &s->figures, row);
+        row.level = "sd";
+        row.scores = &deviation;
+        write_csv(e, &s->figures, row);
+    }
 }
 
-static void print_subjects(const evaluation *e)
+/* ---- log ---- */
+
+static void add_json_scores(cJSON *object, const figure_list *figures, const scores *row)
 {
-    table t;
-    begin_table(&t, "subject");
-    for (size_t i = 0; i < e->subject_count; i++)
-        for (size_t m = 0; m < e->methods; m++)
-            table_scores(&t, row_name(e, m), slmt_dataset_subject(e->run.set, e->subjects[i]),
-                         &e->means[m * e->subject_count + i]);
-    table_print(&t);
+    for (size_t j = 0; j < figures->count; j++)
+        cJSON_AddNumberToObject(object, figures->row[j].key, row->value[j]);
+}
+
+static void log_subject(evaluation *e, const subject_scores *subject, size_t method)
+{
+    int32_t definition = e->run.measure.definition;
+    cJSON *event = journal_event("subject");
+    cJSON_AddStringToObject(event, "method", e->scores.method[method]);
+    cJSON_AddStringToObject(event, "subject", subject->name);
+    cJSON_AddStringToObject(event, "definition", definition_name(definition));
+    cJSON_AddNumberToObject(event, "slices", (double)subject->slices);
+    cJSON_AddNumberToObject(event, "empty", (double)subject->empty);
+    add_json_scores(event, &e->scores.figures, &subject->by[method][definition]);
+    journal_write(&e->run.log, event);
 }
 
 static void log_summary(evaluation *e, size_t method, const scores *mean, const scores *deviation)
 {
+    const figure_list *figures = &e->scores.figures;
     cJSON *event = journal_event("summary");
-    cJSON_AddStringToObject(event, "method", row_name(e, method));
-    cJSON_AddNumberToObject(event, "subjects", (double)e->subject_count);
-    add_json_scores(cJSON_AddObjectToObject(event, "mean"), mean);
-    add_json_scores(cJSON_AddObjectToObject(event, "sd"), deviation);
+    cJSON_AddStringToObject(event, "method", e->scores.method[method]);
+    cJSON_AddStringToObject(event, "definition", definition_name(e->run.measure.definition));
+    cJSON_AddNumberToObject(event, "subjects", (double)e->scores.count);
+    add_json_scores(cJSON_AddObjectToObject(event, "mean"), figures, mean);
+    add_json_scores(cJSON_AddObjectToObject(event, "sd"), figures, deviation);
     journal_write(&e->run.log, event);
 }
 
-static void print_summary(evaluation *e)
+static void log_comparison(evaluation *e, size_t other, const figure *f, const paired *p)
 {
+    cJSON *event = journal_event("comparison");
+    cJSON_AddStringToObject(event, "method", e->scores.method[SCORE_NETWORK]);
+    cJSON_AddStringToObject(event, "other", e->scores.method[other]);
+    cJSON_AddStringToObject(event, "figure", f->key);
+    cJSON_AddNumberToObject(event, "subjects", (double)e->scores.count);
+    cJSON_AddNumberToObject(event, "difference", p->mean);
+    cJSON_AddNumberToObject(event, "low", p->low);
+    cJSON_AddNumberToObject(event, "high", p->high);
+    cJSON_AddNumberToObject(event, "better", (double)p->better);
+    journal_write(&e->run.log, event);
+}
+
+/* ---- tables ---- */
+
+static void table_number(table *t, const figure *f, double value)
+{
+    if (isnan(value))
+        table_cell(t, "-");
+    else
+        table_cell(t, "%.*f", f->decimals, value);
+}
+
+static void table_row(const evaluation *e, table *t, const char *first, const char *second, const scores *row)
+{
+    table_cell(t, "%s", first);
+    table_cell(t, "%s", second);
+    for (size_t j = 0; j < e->scores.figures.count; j++)
+        if (e->shown[j])
+            table_number(t, &e->scores.figures.row[j], row->value[j]);
+}
+
+static void begin_table(const evaluation *e, table *t, const char *second)
+{
+    const figure_list *figures = &e->scores.figures;
+    size_t columns = 2;
+    for (size_t j = 0; j < figures->count; j++)
+        columns += e->shown[j];
+    table_begin(t, columns);
+    table_cell(t, "method");
+    table_cell(t, "%s", second);
+    for (size_t j = 0; j < figures->count; j++)
+        if (e->shown[j])
+            table_cell(t, "%s", figures->row[j].column);
+}
+
+/* The figures that the definition has. */
+static void choose_columns(evaluation *e)
+{
+    const split_scores *s = &e->scores;
+    for (size_t i = 0; i < s->count; i++)
+        for (size_t m = 0; m < s->methods; m++)
+            for (size_t j = 0; j < s->figures.count; j++)
+                e->shown[j] |= !isnan(s->subjects[i].by[m][e->run.measure.definition].value[j]);
+}
+
+static void print_heading(const evaluation *e)
+{
+    const split_scores *s = &e->scores;
+    int32_t definition = e->run.measure.definition;
+    long long slices = 0, empty = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        slices += s->subjects[i].slices;
+        empty += s->subjects[i].empty;
+    }
+    printf("%s to %s, subjects: %zu\n", s->source, s->target, s->count);
+    printf("slices: %lld, of which %lld are empty\n", slices, empty);
+    printf("definition %s: %s\n", definition_name(definition), definition_text(definition));
+    if (e->run.measure.mask)
+        printf("mask: %s\n", e->run.measure.mask);
+    putchar('\n');
+}
+
+static void print_subjects(evaluation *e)
+{
+    const split_scores *s = &e->scores;
     table t;
-    begin_table(&t, "subjects");
-    for (size_t m = 0; m < e->methods; m++) {
-        const scores *rows = &e->means[m * e->subject_count];
-        scores mean = scores_mean(rows, e->subject_count);
-        scores deviation = scores_deviation(rows, e->subject_count);
-        table_scores(&t, row_name(e, m), "mean", &mean);
-        table_scores(&t, row_name(e, m), "sd", &deviation);
-        write_csv(e, m, "mean", "", "", &mean);
-        write_csv(e, m, "sd", "", "", &deviation);
+    begin_table(e, &t, "subject");
+    for (size_t i = 0; i < s->count; i++)
+        for (size_t m = 0; m < s->methods; m++) {
+            table_row(e, &t, s->method[m], s->subjects[i].name,
+                      &s->subjects[i].by[m][e->run.measure.definition]);
+            log_subject(e, &s->subjects[i], m);
+        }
+    table_print(&t);
+    putchar('\n');
+}
+
+static void print_means(evaluation *e)
+{
+    const split_scores *s = &e->scores;
+    int32_t definition = e->run.measure.definition;
+    table t;
+    begin_table(e, &t, "subjects");
+    for (size_t m = 0; m < s->methods; m++) {
+        scores mean = split_mean(s, m, definition), deviation = split_deviation(s, m, definition);
+        table_row(e, &t, s->method[m], "mean", &mean);
+        table_row(e, &t, s->method[m], "sd", &deviation);
+        write_means(e, m);
         log_summary(e, m, &mean, &deviation);
     }
     table_print(&t);
+    if (s->count == 1)
+        puts("n = 1: there is no sd");
+}
+
+static void print_comparison(evaluation *e, size_t other)
+{
+    const split_scores *s = &e->scores;
+    const figure *f = &s->figures.row[0]; /* the most telling one */
+    paired p = split_paired(s, SCORE_NETWORK, other, e->run.measure.definition, 0);
+    printf("%s against %s: %s %+.*f", s->method[SCORE_NETWORK], s->method[other], f->column, f->decimals,
+           p.mean);
+    if (s->count > 1)
+        printf(" (95 %% interval %+.*f to %+.*f)", f->decimals, p.low, f->decimals, p.high);
+    printf(", better in %zu of %zu subjects\n", p.better, s->count);
+    log_comparison(e, other, f, &p);
+}
+
+/* ---- the run ---- */
+
+static void on_subject(void *user, const split_scores *s, size_t total)
+{
+    evaluation *e = user;
+    progress_update(&e->bar, s->count, total, "");
+}
+
+static int open_all(evaluation *e)
+{
+    slmt_preprocess data;
+    int code = scored_open(&e->run);
+    return code == EXIT_OK ? scored_check(&e->run, &data) : code;
+}
+
+static int score(evaluation *e)
+{
+    const scored *run = &e->run;
+    const score_options options = {.measure = run->measure,
+                                   .model_name = run->model_path,
+                                   .set_name = run->set_path,
+                                   .source = e->options.source,
+                                   .target = e->options.target,
+                                   .split = run->split,
+                                   .batch = run->batch,
+                                   .baselines = e->options.baselines,
+                                   .on_begin = on_begin,
+                                   .on_slices = on_slices,
+                                   .on_subject = on_subject,
+                                   .user = e};
+    progress_begin(&e->bar, "evaluate", "subjects", 0);
+    int code = score_split(run->context, run->model, run->set, &options, &e->scores);
+    progress_end();
+    return code;
 }
 
 static int evaluate(evaluation *e)
 {
-    progress bar;
-    int code = e->options.baselines ? fit_map(e) : EXIT_OK;
-    progress_begin(&bar, "evaluate", "subjects", 0);
-    for (size_t i = 0; i < e->subject_count && code == EXIT_OK; i++) {
-        code = compare_subject(e, i);
-        progress_update(&bar, i + 1, e->subject_count, "");
-    }
-    progress_end();
+    int code = score(e);
     if (code != EXIT_OK)
         return code;
-    printf("%s to %s, subjects: %zu\n\n", slmt_dataset_contrast(e->run.set, e->source),
-           slmt_dataset_contrast(e->run.set, e->target), e->subject_count);
+    choose_columns(e);
+    print_heading(e);
     print_subjects(e);
-    putchar('\n');
-    print_summary(e);
+    print_means(e);
+    if (e->scores.methods > 1)
+        putchar('\n');
+    for (size_t m = 1; m < e->scores.methods; m++)
+        print_comparison(e, m);
     return EXIT_OK;
-}
-
-static int close_all(evaluation *e)
-{
-    int code = scored_close(&e->run);
-    free(e->source_slices);
-    free(e->target_slices);
-    free(e->prediction);
-    free(e->subjects);
-    free(e->means);
-    return code;
 }
 
 int command_evaluate(int argc, char **argv)
@@ -425,7 +363,8 @@ int command_evaluate(int argc, char **argv)
     int code = open_all(&e);
     if (code == EXIT_OK)
         code = evaluate(&e);
-    int close_code = close_all(&e);
+    split_scores_free(&e.scores);
+    int close_code = scored_close(&e.run);
     options_free(&line);
     return code ? code : close_code;
 }

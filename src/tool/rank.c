@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slmt rank: every sequence of every subject is made from every other, and what that says of the sequences.
+/* rank.c - slmt rank: every sequence of every subject is made from every other, and what that says of the
+ * sequences.
  */
 #include "tool.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +14,10 @@
 
 #include "common.h"
 #include "console.h"
+#include "csv.h"
 #include "interrupt.h"
 #include "journal.h"
+#include "measure.h"
 #include "must.h"
 #include "options.h"
 #include "paths.h"
@@ -36,6 +40,7 @@ typedef struct ranking {
     size_t contrasts[MOST_SEQUENCES]; /* of the set, those that are ranked */
     size_t count;
     float *source, *target, *predicted; /* slices of one subject */
+    measure measure;
     slmt_pair_score *scores;
     size_t score_count;
     uint64_t pairs, done;
@@ -50,27 +55,30 @@ static const field_choice selves[] = {{"exclude", SLMT_SELF_EXCLUDE},
 
 #define RANK(member) .offset = offsetof(ranking, member)
 static const field rank_fields[] = {
-    {"model", "FILE", "checkpoint of slmt train", FIELD_TEXT, RANK(run.model_path), .flags = FIELD_REQUIRED},
-    {"data", "FILE", "training set", FIELD_TEXT, RANK(run.set_path), .flags = FIELD_REQUIRED},
-    {"split", "test|train|all", "which subjects", FIELD_CHOICE, RANK(run.split), split_choices},
-    {"csv", "FILE", "write PSNR and SSIM of each subject, source and target", FIELD_TEXT, RANK(run.csv_path)},
-    {"ranking", "FILE", "write the ranking as CSV", FIELD_TEXT, RANK(options.ranking)},
-    {"png", "FILE", "draw the ranking as bars", FIELD_TEXT, RANK(options.png)},
+    {"model", "FILE", "checkpoint of slmt train", FIELD_TEXT, RANK(run.model_path),
+     .flags = FIELD_REQUIRED | FIELD_INPUT},
+    {"data", "FILE", "training set", FIELD_TEXT, RANK(run.set_path), .flags = FIELD_REQUIRED | FIELD_INPUT},
+    {"split", "test|validation|train|all", "which subjects", FIELD_CHOICE, RANK(run.split), split_choices},
+    {"csv", "FILE", "write the figures of each subject, source and target", FIELD_TEXT, RANK(run.csv_path),
+     .flags = FIELD_OUTPUT, .endings = ".csv .tsv .txt"},
+    {"ranking", "FILE", "write the ranking as CSV", FIELD_TEXT, RANK(options.ranking), .flags = FIELD_OUTPUT,
+     .endings = ".csv .tsv .txt"},
+    {"png", "FILE", "draw the ranking as bars", FIELD_TEXT, RANK(options.png), .flags = FIELD_OUTPUT,
+     .endings = ".png"},
     {"self", "exclude|include|zscore-only",
      "what is made of a sequence from itself: left out, counted, or counted in means and deviations alone "
      "(the "
      "paper's table)",
      FIELD_CHOICE, RANK(options.self), selves},
-    {"batch", "N", "slices computed together, at most", FIELD_INT, RANK(run.batch)},
+    {"batch", "N", "slices computed together, at most", FIELD_INT, RANK(run.batch), .low = 1, .high = 65536},
     {0}};
 
-static const char doc[] = "Rank sequences by how well they make the others (C_t, totipotency) and by how "
-                          "badly the others make them "
-                          "(C_d, differentiation). Each sequence of each subject is made from each other "
-                          "one; PSNR and SSIM (range 0 "
-                          "to 1) are taken for each slice, averaged over the subject, and compared as "
-                          "z-scores over all pairs. Both "
-                          "tell of synthesis, not of a diagnosis.";
+static const char doc[] =
+    "Rank sequences by how well they make the others (C_t, totipotency) and by how "
+    "badly the others make them "
+    "(C_d, differentiation). Each sequence of each subject is made from each other "
+    "one; its PSNR and SSIM (range 0 to 1), and the perceptual distance if it is measured, "
+    "are compared as z-scores over all pairs. Both tell of synthesis, not of a diagnosis.";
 
 /* ---- opening ---- */
 
@@ -122,7 +130,8 @@ static int count_pairs(ranking *r)
             r->pairs += is_pair(r, s, i / r->count, i % r->count);
     r->scores = must_alloc(r->pairs, sizeof *r->scores);
     return r->pairs ? EXIT_OK
-                    : fail_with(EXIT_DATA, "%s: no such subject has two sequences", r->run.set_path);
+                    : fail_with(EXIT_USAGE, "%s: no subject of --split %s has two sequences", r->run.set_path,
+                                split_name(r->run.split));
 }
 
 static int open_session(ranking *r)
@@ -134,7 +143,7 @@ static int begin_csv(ranking *r)
 {
     int code = scored_begin(&r->run);
     if (r->run.csv)
-        fputs("subject,source,target,psnr,ssim\n", r->run.csv);
+        fputs("subject,source,target,psnr,ssim,perceptual,definition,slices,empty\n", r->run.csv);
     return code;
 }
 
@@ -174,6 +183,8 @@ static int open_all(ranking *r)
     if (code == EXIT_OK)
         code = open_session(r);
     if (code == EXIT_OK)
+        code = measure_open(&r->measure, &r->run.measure, r->run.context, r->run.set, r->side, r->run.batch);
+    if (code == EXIT_OK)
         code = begin_csv(r);
     if (code != EXIT_OK)
         return code;
@@ -199,53 +210,91 @@ static int read_slices(ranking *r, size_t subject, size_t sequence, float *to)
                : fail(status, "%s: %s", r->run.set_path, slmt_dataset_subject(r->run.set, subject));
 }
 
-static slmt_status score_slices(ranking *r, size_t count, slmt_pair_score *score)
+/* What becomes of one sequence of a subject, made from another. */
+typedef struct pair {
+    slmt_pair_score score;
+    slmt_metrics metrics;
+} pair;
+
+static int make_slices(ranking *r, const pair *p)
 {
-    size_t pixels = r->side * r->side;
-    slmt_metrics metrics = {.struct_size = sizeof metrics};
     slmt_status status =
-        choose_sequence(r->run.session, sequence_index(r->run.model, name_of(r, (size_t)score->target)));
+        choose_sequence(r->run.session, sequence_index(r->run.model, name_of(r, (size_t)p->score.target)));
     if (status == SLMT_OK)
-        status = slmt_synthesize(r->run.session, r->source, count, r->predicted);
-    for (size_t i = 0; i < count && status == SLMT_OK; i++) {
-        status = slmt_compare(r->predicted + i * pixels, r->target + i * pixels, r->side, r->side, &metrics);
-        score->psnr += metrics.psnr / (double)count;
-        score->ssim += metrics.ssim / (double)count;
-    }
-    return status;
+        status = slmt_synthesize(r->run.session, r->source, r->measure.slices, r->predicted);
+    return status == SLMT_OK ? EXIT_OK
+                             : fail(status, "%s", slmt_dataset_subject(r->run.set, (size_t)p->score.subject));
 }
 
-static void record(ranking *r, const slmt_pair_score *score)
+static int measure_pair(ranking *r, pair *p)
 {
-    const char *subject = slmt_dataset_subject(r->run.set, (size_t)score->subject);
-    const char *source = name_of(r, (size_t)score->source), *target = name_of(r, (size_t)score->target);
-    if (r->run.csv)
-        fprintf(r->run.csv, "%s,%s,%s,%.9g,%.9g\n", subject, source, target, score->psnr, score->ssim);
+    measured slices = {0};
+    int code = make_slices(r, p);
+    if (code == EXIT_OK)
+        code = measure_slices(&r->measure, r->predicted, r->target, &slices);
+    if (code == EXIT_OK)
+        measured_combine(&slices, r->run.measure.definition, &p->metrics, &p->score.lpips);
+    measured_free(&slices);
+    p->score.psnr = p->metrics.psnr;
+    p->score.ssim = p->metrics.ssim;
+    return code;
+}
+
+static void write_pair(ranking *r, const pair *p)
+{
+    FILE *csv = r->run.csv;
+    if (!csv)
+        return;
+    csv_put(csv, slmt_dataset_subject(r->run.set, (size_t)p->score.subject));
+    fprintf(csv, ",%s,%s,%.9g,%.9g,", name_of(r, (size_t)p->score.source),
+            name_of(r, (size_t)p->score.target), p->score.psnr, p->score.ssim);
+    if (!isnan(p->score.lpips))
+        fprintf(csv, "%.9g", p->score.lpips);
+    fprintf(csv, ",%s,%" PRId64 ",%" PRId64 "\n", definition_name(r->run.measure.definition),
+            p->metrics.slices, p->metrics.slices - p->metrics.with_signal);
+}
+
+static void log_pair(ranking *r, const pair *p)
+{
     cJSON *event = journal_event("pair");
-    cJSON_AddStringToObject(event, "subject", subject);
-    cJSON_AddStringToObject(event, "source", source);
-    cJSON_AddStringToObject(event, "target", target);
-    cJSON_AddNumberToObject(event, "psnr", score->psnr);
-    cJSON_AddNumberToObject(event, "ssim", score->ssim);
+    cJSON_AddStringToObject(event, "subject", slmt_dataset_subject(r->run.set, (size_t)p->score.subject));
+    cJSON_AddStringToObject(event, "source", name_of(r, (size_t)p->score.source));
+    cJSON_AddStringToObject(event, "target", name_of(r, (size_t)p->score.target));
+    cJSON_AddNumberToObject(event, "psnr", p->score.psnr);
+    cJSON_AddNumberToObject(event, "ssim", p->score.ssim);
+    if (!isnan(p->score.lpips))
+        cJSON_AddNumberToObject(event, "perceptual", p->score.lpips);
     journal_write(&r->run.log, event);
-    r->scores[r->score_count++] = *score;
+}
+
+/* Pairs whose target has nothing to see say nothing of the sequences. */
+static int record(ranking *r, const pair *p)
+{
+    if (p->metrics.with_signal == 0)
+        return warn("%s: %s to %s is left out: no slice of %s has signal",
+                    slmt_dataset_subject(r->run.set, (size_t)p->score.subject),
+                    name_of(r, (size_t)p->score.source), name_of(r, (size_t)p->score.target),
+                    name_of(r, (size_t)p->score.target));
+    write_pair(r, p);
+    log_pair(r, p);
+    r->scores[r->score_count++] = p->score;
+    return EXIT_OK;
 }
 
 static int score_pair(ranking *r, size_t subject, size_t source, size_t target)
 {
     size_t n = slmt_dataset_slice_count(r->run.set, subject, r->contrasts[source]);
     size_t m = slmt_dataset_slice_count(r->run.set, subject, r->contrasts[target]);
-    slmt_pair_score score = {
-        .subject = (int32_t)subject, .source = (int32_t)source, .target = (int32_t)target, .lpips = NAN};
+    pair p = {.score = {.subject = (int32_t)subject, .source = (int32_t)source, .target = (int32_t)target}};
     int code = read_slices(r, subject, target, r->target);
-    if (code != EXIT_OK)
-        return code;
-    slmt_status status = score_slices(r, n < m ? n : m, &score);
-    if (status != SLMT_OK)
-        return fail(status, "%s", slmt_dataset_subject(r->run.set, subject));
-    record(r, &score);
+    if (code == EXIT_OK)
+        code = measure_subject(&r->measure, subject, r->source, r->target, n < m ? n : m);
+    if (code == EXIT_OK)
+        code = measure_pair(r, &p);
+    if (code == EXIT_OK)
+        code = record(r, &p);
     progress_update(&r->bar, ++r->done, r->pairs, "");
-    return interrupted() ? fail_with(EXIT_INTERRUPTED, "interrupted") : EXIT_OK;
+    return code == EXIT_OK && interrupted() ? fail_with(EXIT_INTERRUPTED, "interrupted") : code;
 }
 
 static int score_subject(ranking *r, size_t subject)
@@ -258,6 +307,46 @@ static int score_subject(ranking *r, size_t subject)
                 code = score_pair(r, subject, source, target);
     }
     return code;
+}
+
+/* ---- the same subjects ---- */
+
+static size_t subjects_of(const ranking *r, size_t source, size_t target)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < r->score_count; i++)
+        count += r->scores[i].source == (int32_t)source && r->scores[i].target == (int32_t)target;
+    return count;
+}
+
+/* Subjects that have any pair; the rows of one stand together. */
+static size_t all_subjects(const ranking *r)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < r->score_count; i++)
+        count += i == 0 || r->scores[i].subject != r->scores[i - 1].subject;
+    return count;
+}
+
+/* Figures of pairs are compared with each other: those of other subjects are easier or harder by themselves.
+ */
+static int check_subjects(const ranking *r)
+{
+    size_t all = all_subjects(r), least = all, source = 0, target = 0;
+    for (size_t i = 0; i < r->count * r->count; i++) {
+        size_t n = subjects_of(r, i / r->count, i % r->count);
+        if (i / r->count != i % r->count && n < least) {
+            least = n;
+            source = i / r->count;
+            target = i % r->count;
+        }
+    }
+    if (least == all)
+        return EXIT_OK;
+    return warn(
+        "%s: pairs rest on different subjects, %s to %s on %zu of %zu: figures of other subjects are easier "
+        "or harder by themselves; --csv shows which",
+        r->run.set_path, name_of(r, source), name_of(r, target), least, all);
 }
 
 /* ---- results ---- */
@@ -274,6 +363,8 @@ static size_t place_of(const double *values, size_t count, size_t index)
 static void print_ranking(const ranking *r)
 {
     table t;
+    int32_t definition = r->run.measure.definition;
+    printf("definition %s: %s\n\n", definition_name(definition), definition_text(definition));
     table_begin(&t, 5);
     for (size_t i = 0; i < 5; i++)
         table_cell(&t, "%s", (const char *[]){"sequence", "C_t", "rank", "C_d", "rank"}[i]);
@@ -336,6 +427,8 @@ static int rank(ranking *r)
         if (in_split(r->run.set, s, r->run.split))
             code = score_subject(r, s);
     progress_end();
+    if (code == EXIT_OK)
+        code = check_subjects(r);
     if (code != EXIT_OK)
         return code;
     slmt_ranking_options_init(&options);
@@ -352,6 +445,7 @@ static int rank(ranking *r)
 
 static int close_all(ranking *r)
 {
+    measure_close(&r->measure);
     int code = scored_close(&r->run);
     free(r->source);
     free(r->target);

@@ -31,11 +31,10 @@ bool in_split(const slmt_dataset *set, size_t subject, int32_t split)
 
 void scored_parse(command_line *line, const field *fields, void *target, scored *s, int argc, char **argv)
 {
-    const option_group groups[] = {{"Files and run:", fields, target},
-                                   {"", weights_fields, &s->common},
-                                   {"Common:", common_fields, &s->common},
-                                   {"", log_fields, &s->common},
-                                   {0}};
+    const option_group groups[] = {
+        {"Files and run:", fields, target}, {"Figures:", measure_fields, &s->measure},
+        {"", weights_fields, &s->common},   {"Common:", common_fields, &s->common},
+        {"", log_fields, &s->common},       {0}};
     line->groups = groups;
     options_parse(line, argc, argv);
     line->groups = NULL; /* they end here */

@@ -11,6 +11,7 @@
 
 #include "common.h"
 #include "journal.h"
+#include "measure.h"
 #include "options.h"
 
 extern const field_choice split_choices[]; /* of --split: SLMT_SPLIT_... */
@@ -25,6 +26,7 @@ typedef struct scored {
     const char *model_path, *set_path;
     const char *csv_path; /* NULL: no file, and csv stays NULL */
     int32_t split, batch;
+    measure_options measure;
     common common;
     slmt_context *context;
     slmt_model *model;
@@ -36,7 +38,8 @@ typedef struct scored {
 
 #define SCORED_DEFAULTS                                                                                      \
     {                                                                                                        \
-        .split = SLMT_SPLIT_TEST, .batch = 1, .common.weights = SLMT_WEIGHTS_STORED                          \
+        .split = SLMT_SPLIT_TEST, .batch = 1, .measure = MEASURE_DEFAULTS,                                   \
+        .common.weights = SLMT_WEIGHTS_STORED                                                                \
     }
 
 /* Parses the line: the command's own fields, which set `target`, and those of every such command. */

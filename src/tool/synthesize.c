@@ -15,11 +15,15 @@
 #include "journal.h"
 #include "must.h"
 #include "options.h"
+#include "outputs.h"
 #include "paths.h"
 #include "report.h"
 #include "sequences.h"
+#include "sidecar.h"
+#include "volume_name.h"
 
 enum { MOST_INPUTS = 1 << 20 };
+enum { SIDECAR_OFF, SIDECAR_ON, SIDECAR_AUTO };
 
 typedef struct synthesis {
     const char *model_path;
@@ -27,6 +31,8 @@ typedef struct synthesis {
     const char *from;
     const char *to;
     const char *out;
+    const char *suffix;
+    int32_t sidecars; /* SIDECAR_... */
     int32_t batch;
     bool resample;
     bool any_spacing;
@@ -38,15 +44,19 @@ typedef struct synthesis {
     slmt_session *session;
     slmt_profile *profile;
     journal log;
+    sidecar sidecar;
     progress bar;
     size_t done;
     size_t failures;
 } synthesis;
 
+static const field_choice sidecar_choices[] = {
+    {"auto", SIDECAR_AUTO}, {"on", SIDECAR_ON}, {"off", SIDECAR_OFF}, {0}};
+
 #define SYNTHESIS(member) .offset = offsetof(synthesis, member)
 static const field synthesis_fields[] = {
     {"model", "FILE", "checkpoint of slmt finetune or slmt train", FIELD_TEXT, SYNTHESIS(model_path),
-     .flags = FIELD_REQUIRED},
+     .flags = FIELD_REQUIRED | FIELD_INPUT},
     {"method", "METHOD", "refuse a model of another method", FIELD_TEXT, SYNTHESIS(method)},
     {"to", "NAME", "contrast to make; needed where the model makes several", FIELD_TEXT, SYNTHESIS(to)},
     {"from", "NAME", "contrast of the inputs; only checked, and kept in the log", FIELD_TEXT,
@@ -54,8 +64,14 @@ static const field synthesis_fields[] = {
     {"out", "FILE|DIR",
      "where to write: for one input file a .nii or .nii.gz file; else a folder, made if "
      "missing, whose files are named like the inputs",
-     FIELD_TEXT, SYNTHESIS(out), .flags = FIELD_REQUIRED},
-    {"batch", "N", "slices computed together, at most", FIELD_INT, SYNTHESIS(batch)},
+     FIELD_TEXT, SYNTHESIS(out), .flags = FIELD_REQUIRED | FIELD_OUTPUT, .endings = ".nii.gz .nii"},
+    {"suffix", "TEXT", "put behind the names of results in a folder, such as _t2", FIELD_TEXT,
+     SYNTHESIS(suffix)},
+    {"sidecar", "auto|on|off",
+     "write NAME.json beside a result: model, source, digests, versions, not for diagnosis; auto: beside one "
+     "result that --out names, on: in a folder too",
+     FIELD_CHOICE, SYNTHESIS(sidecars), sidecar_choices},
+    {"batch", "N", "slices computed together, at most", FIELD_INT, SYNTHESIS(batch), .low = 1, .high = 65536},
     {"resample", NULL,
      "take scans whose voxels are not of the training's size, through voxels of that size and back",
      FIELD_FLAG, SYNTHESIS(resample)},
@@ -64,13 +80,41 @@ static const field synthesis_fields[] = {
     {0}};
 
 static const char doc[] = "Make the target contrast of volumes, or with --to one of those that the model can "
-                          "make. INPUT is a NIfTI file or a folder of them "
-                          "(.nii, .nii.gz). The result "
+                          "make. INPUT is a NIfTI or MGH file, one volume of it "
+                          "(scan.nii.gz[2], from 0 on), or a folder of scans. The result "
                           "lies on the input's own grid with values from 0 to 1; outside the crop and the "
                           "slices that the model was "
                           "trained on it is 0.";
 
 /* ---- which file goes where ---- */
+
+static bool same_file(const char *a, const char *b)
+{
+    struct stat one, other;
+    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
+           one.st_ino == other.st_ino;
+}
+
+/* Results of an earlier run in the inputs' own folder are told by the suffix; they are no inputs. */
+static void leave_results(synthesis *s, const char *folder, size_t first)
+{
+    size_t kept = first;
+    if (!s->suffix || !*s->suffix || !same_file(folder, s->out))
+        return;
+    for (size_t i = first; i < s->inputs.count; i++) {
+        char *id = volume_id(s->inputs.items[i]);
+        size_t n = strlen(id), k = strlen(s->suffix);
+        if (n > k && strcmp(id + n - k, s->suffix) == 0)
+            free(s->inputs.items[i]);
+        else
+            s->inputs.items[kept++] = s->inputs.items[i];
+        free(id);
+    }
+    if (kept < s->inputs.count)
+        say("%s: %zu files that end in %s are taken for earlier results", folder, s->inputs.count - kept,
+            s->suffix);
+    s->inputs.count = kept;
+}
 
 static int find_inputs(synthesis *s, char *const *inputs, size_t count)
 {
@@ -81,66 +125,62 @@ static int find_inputs(synthesis *s, char *const *inputs, size_t count)
         else if (!path_list_add_folder(&s->inputs, inputs[i]))
             return fail_with(EXIT_DATA, "%s: %s", inputs[i], strerror(errno));
         else if (s->inputs.count == before)
-            return fail_with(EXIT_DATA, "%s: no .nii or .nii.gz file in it", inputs[i]);
+            return fail_with(EXIT_DATA, "%s: there is no scan in it", inputs[i]);
+        else
+            leave_results(s, inputs[i], before);
     }
+    if (s->inputs.count == 0)
+        return fail_with(EXIT_DATA, "there is no input that is not an earlier result");
     return EXIT_OK;
 }
 
-static char *output_in_folder(const char *folder, const char *input)
+/* No output may be an input or another output; sidecars are outputs too. */
+static int check_outputs(const synthesis *s, const command_line *line)
 {
-    if (is_nifti_name(input))
-        return must_format("%s/%s", folder, file_name(input));
-    char *id = volume_id(input);
-    char *path = must_format("%s/%s.nii.gz", folder, id);
-    free(id);
-    return path;
-}
-
-static bool same_file(const char *a, const char *b)
-{
-    struct stat one, other;
-    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
-           one.st_ino == other.st_ino;
-}
-
-static int compare(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* No output may overwrite an input or another output. */
-static int check_outputs(const synthesis *s)
-{
-    size_t count = s->outputs.count;
-    for (size_t i = 0; i < count; i++)
-        if (same_file(s->inputs.items[i], s->outputs.items[i]))
-            return fail_with(EXIT_USAGE, "%s: input and output are the same file", s->inputs.items[i]);
-    char **sorted = must_alloc(count, sizeof *sorted);
-    memcpy(sorted, s->outputs.items, count * sizeof *sorted);
-    qsort(sorted, count, sizeof *sorted, compare);
+    path_list paths = {0};
     int code = EXIT_OK;
-    for (size_t i = 1; i < count && code == EXIT_OK; i++)
-        if (strcmp(sorted[i - 1], sorted[i]) == 0)
-            code = fail_with(EXIT_USAGE, "%s: two inputs would be written to it", sorted[i]);
-    free(sorted);
+    for (size_t i = 0; i < s->outputs.count; i++)
+        path_list_add(&paths, must_copy(s->outputs.items[i]));
+    for (size_t i = 0; i < s->outputs.count && s->sidecars && code == EXIT_OK; i++) {
+        char *path = sidecar_path(s->outputs.items[i]);
+        path_list_add(&paths, path);
+        code = sidecar_may_replace(path);
+    }
+    if (code == EXIT_OK)
+        code = outputs_check_files(line, &s->inputs, &paths);
+    path_list_free(&paths);
     return code;
+}
+
+static int check_folder(const synthesis *s, const command_line *line)
+{
+    if (s->suffix && strchr(s->suffix, '/'))
+        return fail_with(EXIT_USAGE, "--suffix: '%s' would be in another folder", s->suffix);
+    if (is_nifti_name(s->out) && !is_folder(s->out))
+        return fail_with(EXIT_USAGE, "--out: %s is the name of one file, but a folder is needed for %s",
+                         s->out, line->input_count == 1 ? line->inputs[0] : "several inputs");
+    if (mkdir(s->out, 0777) != 0 && errno != EEXIST)
+        return fail_with(EXIT_DATA, "%s: %s", s->out, strerror(errno));
+    if (!is_folder(s->out))
+        return fail_with(EXIT_USAGE, "%s: is neither a folder nor a .nii or .nii.gz name for one file",
+                         s->out);
+    return EXIT_OK;
 }
 
 static int name_outputs(synthesis *s, const command_line *line)
 {
-    bool one_file = line->input_count == 1 && !is_folder(line->inputs[0]);
-    if (one_file && is_nifti_name(s->out) && !is_folder(s->out)) {
-        path_list_add(&s->outputs, must_copy(s->out));
-    } else {
-        if (mkdir(s->out, 0777) != 0 && errno != EEXIST)
-            return fail_with(EXIT_DATA, "%s: %s", s->out, strerror(errno));
-        if (!is_folder(s->out))
-            return fail_with(EXIT_USAGE, "%s: is neither a folder nor a .nii or .nii.gz name for one file",
-                             s->out);
-        for (size_t i = 0; i < s->inputs.count; i++)
-            path_list_add(&s->outputs, output_in_folder(s->out, s->inputs.items[i]));
-    }
-    return check_outputs(s);
+    bool named =
+        line->input_count == 1 && !is_folder(line->inputs[0]) && is_nifti_name(s->out) && !is_folder(s->out);
+    if (named && s->suffix)
+        return fail_with(EXIT_USAGE, "--suffix: is for results in a folder; --out names this one");
+    int code = named ? EXIT_OK : check_folder(s, line);
+    for (size_t i = 0; i < s->inputs.count && code == EXIT_OK; i++)
+        path_list_add(&s->outputs,
+                      named ? must_copy(s->out)
+                            : volume_result(s->out, s->inputs.items[i], s->suffix ? s->suffix : ""));
+    if (s->sidecars == SIDECAR_AUTO)
+        s->sidecars = named ? SIDECAR_ON : SIDECAR_OFF;
+    return code == EXIT_OK ? check_outputs(s, line) : code;
 }
 
 /* ---- the work ---- */
@@ -246,6 +286,12 @@ static void log_file(synthesis *s, size_t index, int code)
     journal_write(&s->log, event);
 }
 
+/* What the inputs are, as far as it is known; NULL: it is not. */
+static const char *source_contrast(const synthesis *s)
+{
+    return s->from ? s->from : slmt_model_card(slmt_session_model(s->session), "source_contrast");
+}
+
 static int synthesize_file(synthesis *s, const char *input, const char *output)
 {
     slmt_volume *source = NULL;
@@ -262,6 +308,8 @@ static int synthesize_file(synthesis *s, const char *input, const char *output)
         code = fail(status, "%s", input);
     else if ((status = slmt_volume_write(target, output)) != SLMT_OK)
         code = fail(status, "%s", output);
+    else
+        code = sidecar_write(&s->sidecar, input, source_contrast(s), output);
     progress_end();
     warn_about(NULL);
     slmt_volume_free(source);
@@ -298,6 +346,9 @@ static int synthesize(synthesis *s, const command_line *line)
         code = open_session(s);
     if (code == EXIT_OK)
         code = name_outputs(s, line);
+    if (code == EXIT_OK && s->sidecars)
+        code = sidecar_open(&s->sidecar, s->session, s->model_path, s->to, s->batch,
+                            weights_name(s->common.weights));
     if (code == EXIT_OK)
         code = journal_open(&s->log, s->common.log, false);
     return code == EXIT_OK ? synthesize_files(s) : code;
@@ -305,12 +356,13 @@ static int synthesize(synthesis *s, const command_line *line)
 
 int command_synthesize(int argc, char **argv)
 {
-    synthesis s = {.batch = 1, .common.weights = SLMT_WEIGHTS_STORED};
+    synthesis s = {.batch = 1, .sidecars = SIDECAR_AUTO, .common.weights = SLMT_WEIGHTS_STORED};
     const option_group groups[] = {{"Files and run:", synthesis_fields, &s}, {"", weights_fields, &s.common},
                                    {"Common:", common_fields, &s.common},    {"", log_fields, &s.common},
                                    {"", report_fields, &s.report},           {0}};
     command_line line = {.doc = doc,
                          .arguments = "INPUT...",
+                         .argument_flags = FIELD_INPUT,
                          .least_arguments = 1,
                          .most_arguments = MOST_INPUTS,
                          .groups = groups};
@@ -320,6 +372,7 @@ int command_synthesize(int argc, char **argv)
                    : synthesize(&s, &line);
     int report_code = report_close(&s.report, s.profile);
     int log_code = journal_close(&s.log);
+    sidecar_close(&s.sidecar);
     slmt_session_free(s.session);
     slmt_context_free(s.context);
     path_list_free(&s.inputs);

@@ -269,8 +269,8 @@ static double difference(const float *a, const float *b, size_t n)
 }
 
 /* Of scans that sample the same head, the slices differ by what linear interpolation loses of waves of 25 mm
- * and by half a voxel at the edge of the head: 0.03 of a range of 1. Counted in voxels, they show other places:
- * five times that. */
+ * and by half a voxel at the edge of the head: 0.03 of a range of 1. Counted in voxels, they show other
+ * places: five times that. */
 static void resampled_slices_show_what_those_of_the_trainings_voxels_show(void **state)
 {
     (void)state;

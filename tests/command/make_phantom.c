@@ -3,6 +3,8 @@
  *   make_phantom make DIR N [3]  writes DIR/t1/sNN.nii.gz and DIR/t2/sNN.nii.gz for N subjects; 3: and
  *                                DIR/flair/sNN.nii.gz
  *   make_phantom labels DIR N    writes DIR/sNN.nii.gz: the number of the tissue, from 1 on; 0 outside
+ *   make_phantom cut FILE SLICE  makes the slices of FILE from SLICE on 0
+ *   make_phantom corner FILE     prints the largest value in the 8 x 8 corners of its slices
  *   make_phantom show FILE       prints "NX NY NZ minimum maximum first-filled-slice last-filled-slice"
  *   make_phantom psnr FILE       prints the mean PSNR of the filled slices, were the file a map of 2 |error|
  *   make_phantom vgg19 FILE      writes a narrow VGG19 whose weights nobody trained
@@ -148,6 +150,38 @@ static void print_psnr(const slmt_volume *volume)
     printf("%.6f\n", sum / slices);
 }
 
+static void print_corner(const slmt_volume *volume)
+{
+    const float *voxels = slmt_volume_voxels(volume);
+    float most = 0;
+    for (int i = 0; i < VOXELS; i++)
+        if (i % SIDE < 8 && i / SIDE % SIDE < 8)
+            most = fmaxf(most, voxels[i]);
+    printf("%g\n", most);
+}
+
+static slmt_status cut(slmt_context *context, const char *path, int slice)
+{
+    static float voxels[VOXELS];
+    int64_t dims[3];
+    double affine[16];
+    slmt_volume *volume = NULL, *shorter = NULL;
+    slmt_status status = slmt_volume_read(context, path, &volume);
+    if (status != SLMT_OK)
+        return status;
+    slmt_volume_dims(volume, dims);
+    slmt_volume_affine(volume, affine);
+    memcpy(voxels, slmt_volume_voxels(volume), sizeof voxels);
+    for (int i = slice * SIDE * SIDE; i < VOXELS; i++)
+        voxels[i] = 0;
+    status = slmt_volume_create(context, dims, affine, voxels, &shorter);
+    if (status == SLMT_OK)
+        status = slmt_volume_write(shorter, path);
+    slmt_volume_free(shorter);
+    slmt_volume_free(volume);
+    return status;
+}
+
 static slmt_status read_and(slmt_context *context, const char *path, void (*print)(const slmt_volume *))
 {
     slmt_volume *volume = NULL;
@@ -215,8 +249,12 @@ int main(int argc, char **argv)
         status = make(context, argv[2], atoi(argv[3]), argc == 5 && strcmp(argv[4], "3") == 0 ? 3 : 2);
     else if (status == SLMT_OK && argc == 4 && strcmp(argv[1], "labels") == 0)
         status = make_labels(context, argv[2], atoi(argv[3]));
+    else if (status == SLMT_OK && argc == 4 && strcmp(argv[1], "cut") == 0)
+        status = cut(context, argv[2], atoi(argv[3]));
     else if (status == SLMT_OK && argc == 3 && strcmp(argv[1], "show") == 0)
         status = read_and(context, argv[2], print_volume);
+    else if (status == SLMT_OK && argc == 3 && strcmp(argv[1], "corner") == 0)
+        status = read_and(context, argv[2], print_corner);
     else if (status == SLMT_OK && argc == 3 && strcmp(argv[1], "psnr") == 0)
         status = read_and(context, argv[2], print_psnr);
     else if (status == SLMT_OK && argc == 3 && strcmp(argv[1], "vgg19") == 0)

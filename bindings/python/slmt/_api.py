@@ -2042,8 +2042,8 @@ slmt_dataset_geometry = _bind(
 
     dataset: not NULL
     split: SLMT_SPLIT_ALL, or one part of the set
-    geometry: struct_size set by the caller; filled; `volumes` is 0 where the set does not know, as of an
-        older file, or the split has no subject
+    geometry: struct_size set by the caller; filled; `volumes` is 0 where the set does not know, as of
+        an older file, or the split has no subject
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the set was not made from MR volumes)
 
@@ -2434,7 +2434,7 @@ slmt_session_create = _bind(
 
     Make a session for a task of any method: build and plan the network for the settings and take the memory.
 
-    model: kept alive by the session; not to be trained while sessions use it
+    model: kept alive by the session; not to be trained while there are sessions of it
     task: its name, see slmt_method_task(); one that does not train. NULL: the one with an output of
         SLMT_ROLE_TARGET, which all methods call "synthesize"
     settings: count settings by name; those not named have their initial values. NULL if count is 0
@@ -2557,8 +2557,8 @@ slmt_session_set_spacing = _bind(
     r"""slmt_status slmt_session_set_spacing(slmt_session *session, int32_t spacing)
 
     Choose what slmt_synthesize_volume() makes of volumes whose voxels are not of the size that the model was
-    trained on. A new session refuses them. A model that does not know that size takes any volume, and the first
-    call says so in a warning.
+    trained on. A new session refuses them. A model that does not know that size takes any volume, and the
+    first call says so in a warning.
 
     session: not NULL
     spacing: SLMT_SPACING_REFUSE, SLMT_SPACING_RESAMPLE or SLMT_SPACING_ANY
@@ -2948,7 +2948,9 @@ slmt_trainer_model = _bind(
     "slmt_trainer_model", POINTER(slmt_model), [POINTER(slmt_trainer)],
     r"""slmt_model *slmt_trainer_model(slmt_trainer *trainer)
 
-    The trainer's model; borrowed.
+    The trainer's model; borrowed. Between two steps (between runs, or in slmt_step_fn) sessions of it may be
+    made and run, to validate what was learned so far; they see the weights of the last step, change nothing of
+    the run, and are freed before the next step.
 
     trainer: not NULL
 
