@@ -100,6 +100,16 @@ SLMT_API void slmt_volume_dims(const slmt_volume *volume, int64_t dims[3]);
 SLMT_API void slmt_volume_affine(const slmt_volume *volume, double affine[16]);
 
 /**
+ * Voxels that were NaN in the file and became 0 (slmt_context_set_nan()).
+ *
+ * @param volume  NULL: 0
+ * @return how many; 0 of a volume that was not read
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API uint64_t slmt_volume_zeroed(const slmt_volume *volume);
+
+/**
  * The voxels, i fastest.
  *
  * @param volume  NULL: no voxels

@@ -84,6 +84,8 @@ static const struct {
     {"SLMT_LOG_WARNING", 1},
     {"SLMT_LOG_INFO", 2},
     {"SLMT_LOG_DEBUG", 3},
+    {"SLMT_NAN_REFUSE", 0},
+    {"SLMT_NAN_ZERO", 1},
     {"SLMT_NUMBER_WHOLE", 1},
     {"SLMT_NUMBER_REAL", 2},
     {"SLMT_NUMBER_CHOICE", 3},

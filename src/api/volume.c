@@ -13,13 +13,18 @@
 
 /* ---- making ---- */
 
+static int nan_rule(const slmt_context *context)
+{
+    return context->nan == SLMT_NAN_ZERO ? NIFTI_NAN_TO_ZERO : NIFTI_STRICT;
+}
+
 slmt_status slmt_volume_read(slmt_context *context, const char *path, slmt_volume **volume)
 {
     nifti_scan scan;
     REQUIRE(context);
     REQUIRE(path);
     REQUIRE(volume);
-    TRY(nifti_scan_read(&context->mem, path, NIFTI_STRICT, &scan));
+    TRY(nifti_scan_read(&context->mem, path, nan_rule(context), &scan));
     status s = volume_new_read(context, &scan, path, volume);
     if (s != OK)
         nifti_scan_free(&context->mem, &scan);
@@ -34,7 +39,7 @@ slmt_status slmt_volume_from_nifti(slmt_context *context, const void *header, si
     REQUIRE(header);
     REQUIRE(voxels);
     REQUIRE(volume);
-    TRY(nifti_scan_from_memory(&context->mem, header, header_bytes, voxels, voxel_bytes, NIFTI_STRICT,
+    TRY(nifti_scan_from_memory(&context->mem, header, header_bytes, voxels, voxel_bytes, nan_rule(context),
                                &scan));
     status s = volume_new_read(context, &scan, NULL, volume);
     if (s != OK)
@@ -115,6 +120,11 @@ void slmt_volume_affine(const slmt_volume *volume, double affine[16])
 {
     for (int i = 0; affine && i < 16; i++)
         affine[i] = volume ? volume->scan.affine[i] : 0;
+}
+
+uint64_t slmt_volume_zeroed(const slmt_volume *volume)
+{
+    return volume ? volume->scan.zeroed : 0;
 }
 
 const float *slmt_volume_voxels(const slmt_volume *volume)

@@ -265,6 +265,7 @@ static size_t read_volumes(prepare *p, slmt_context *context, const scan_subject
         if (!s->file[c])
             continue;
         slmt_status status = slmt_volume_read(context, s->file[c], &volumes[c]);
+        say_zeroed(volumes[c], s->file[c]);
         if (status == SLMT_OK) {
             count++;
         } else {
@@ -478,11 +479,10 @@ int command_prepare(int argc, char **argv)
     prepare p = {.test_fraction = 0.2};
     slmt_preprocess preprocess;
     slmt_preprocess_init(&preprocess);
-    const option_group groups[] = {{"Files:", prepare_fields, &p},
-                                   {"Preprocessing:", preprocess_fields, &preprocess},
-                                   {"Common:", common_fields, &options},
-                                   {"", log_fields, &options},
-                                   {0}};
+    const option_group groups[] = {
+        {"Files:", prepare_fields, &p}, {"Preprocessing:", preprocess_fields, &preprocess},
+        {"", nan_fields, &options},     {"Common:", common_fields, &options},
+        {"", log_fields, &options},     {0}};
     command_line line = {.doc = doc, .groups = groups};
     options_parse(&line, argc, argv);
     int code;

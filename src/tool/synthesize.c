@@ -300,6 +300,7 @@ static int synthesize_file(synthesis *s, const char *input, const char *output)
     progress_begin(&s->bar, file_name(input), "slices", 0);
     warn_about(input);
     slmt_status status = slmt_volume_read(s->context, input, &source);
+    say_zeroed(source, input);
     if (status == SLMT_OK)
         status = slmt_synthesize_volume(s->session, source, &target);
     if (status == SLMT_ERR_CANCELLED && interrupted())
@@ -357,9 +358,13 @@ static int synthesize(synthesis *s, const command_line *line)
 int command_synthesize(int argc, char **argv)
 {
     synthesis s = {.batch = 1, .sidecars = SIDECAR_AUTO, .common.weights = SLMT_WEIGHTS_STORED};
-    const option_group groups[] = {{"Files and run:", synthesis_fields, &s}, {"", weights_fields, &s.common},
-                                   {"Common:", common_fields, &s.common},    {"", log_fields, &s.common},
-                                   {"", report_fields, &s.report},           {0}};
+    const option_group groups[] = {{"Files and run:", synthesis_fields, &s},
+                                   {"", nan_fields, &s.common},
+                                   {"", weights_fields, &s.common},
+                                   {"Common:", common_fields, &s.common},
+                                   {"", log_fields, &s.common},
+                                   {"", report_fields, &s.report},
+                                   {0}};
     command_line line = {.doc = doc,
                          .arguments = "INPUT...",
                          .argument_flags = FIELD_INPUT,

@@ -43,6 +43,8 @@ int main(void)
     printf("constant SLMT_LOG_WARNING %lld\n", (long long)SLMT_LOG_WARNING);
     printf("constant SLMT_LOG_INFO %lld\n", (long long)SLMT_LOG_INFO);
     printf("constant SLMT_LOG_DEBUG %lld\n", (long long)SLMT_LOG_DEBUG);
+    printf("constant SLMT_NAN_REFUSE %lld\n", (long long)SLMT_NAN_REFUSE);
+    printf("constant SLMT_NAN_ZERO %lld\n", (long long)SLMT_NAN_ZERO);
     printf("constant SLMT_NUMBER_WHOLE %lld\n", (long long)SLMT_NUMBER_WHOLE);
     printf("constant SLMT_NUMBER_REAL %lld\n", (long long)SLMT_NUMBER_REAL);
     printf("constant SLMT_NUMBER_CHOICE %lld\n", (long long)SLMT_NUMBER_CHOICE);

@@ -59,6 +59,10 @@ SLMT_LOG_WARNING = 1  # the result is right, and something may still be wrong
 SLMT_LOG_INFO = 2  # what was chosen or done
 SLMT_LOG_DEBUG = 3  # for who works on the library
 
+# What reading makes of a NaN, as many programs write outside the brain.
+SLMT_NAN_REFUSE = 0  # an error, with the place of the first
+SLMT_NAN_ZERO = 1  # 0; slmt_volume_zeroed() tells how many. Infinities are errors all the same
+
 # Kinds of numbers.
 SLMT_NUMBER_WHOLE = 1  # a whole number
 SLMT_NUMBER_REAL = 2  # a finite real number
@@ -759,6 +763,24 @@ slmt_context_live_bytes = _bind(
     Returns: bytes
 
     Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_context_set_nan = _bind(
+    "slmt_context_set_nan", slmt_status, [POINTER(slmt_context), c_int32],
+    r"""slmt_status slmt_context_set_nan(slmt_context *context, int32_t nan)
+
+    Choose what slmt_volume_read() and slmt_volume_from_nifti() make of voxels that are NaN. A new context
+    refuses them.
+
+    context: not NULL
+    nan: SLMT_NAN_REFUSE or SLMT_NAN_ZERO
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+    Threads: while no other thread uses the context
 
     Since 0.1.
     """)
@@ -1487,6 +1509,22 @@ slmt_volume_affine = _bind(
 
     volume: NULL: zeros
     affine: receives 16 numbers
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_volume_zeroed = _bind(
+    "slmt_volume_zeroed", c_uint64, [POINTER(slmt_volume)],
+    r"""uint64_t slmt_volume_zeroed(const slmt_volume *volume)
+
+    Voxels that were NaN in the file and became 0 (slmt_context_set_nan()).
+
+    volume: NULL: 0
+
+    Returns: how many; 0 of a volume that was not read
 
     Threads: any thread
 

@@ -54,6 +54,10 @@ const SLMT_LOG_WARNING = Int32(1)  # the result is right, and something may stil
 const SLMT_LOG_INFO = Int32(2)  # what was chosen or done
 const SLMT_LOG_DEBUG = Int32(3)  # for who works on the library
 
+# What reading makes of a NaN, as many programs write outside the brain.
+const SLMT_NAN_REFUSE = Int32(0)  # an error, with the place of the first
+const SLMT_NAN_ZERO = Int32(1)  # 0; slmt_volume_zeroed() tells how many. Infinities are errors all the same
+
 # Kinds of numbers.
 const SLMT_NUMBER_WHOLE = Int32(1)  # a whole number
 const SLMT_NUMBER_REAL = Int32(2)  # a finite real number
@@ -740,6 +744,24 @@ Since 0.1.
 """
 slmt_context_live_bytes(context) =
     ccall((:slmt_context_live_bytes, libslmt), UInt64, (Ptr{slmt_context}, ), context)
+
+@doc raw"""
+    slmt_status slmt_context_set_nan(slmt_context *context, int32_t nan)
+
+Choose what slmt_volume_read() and slmt_volume_from_nifti() make of voxels that are NaN. A new context
+refuses them.
+
+context: not NULL
+nan: SLMT_NAN_REFUSE or SLMT_NAN_ZERO
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+Threads: while no other thread uses the context
+
+Since 0.1.
+"""
+slmt_context_set_nan(context, nan) =
+    ccall((:slmt_context_set_nan, libslmt), slmt_status, (Ptr{slmt_context}, Int32, ), context, nan)
 
 @doc raw"""
     slmt_status slmt_context_set_warning(slmt_context *context, slmt_warning_fn warning, void *user)
@@ -1470,6 +1492,22 @@ Since 0.1.
 """
 slmt_volume_affine(volume, affine) =
     ccall((:slmt_volume_affine, libslmt), Cvoid, (Ptr{slmt_volume}, Ptr{Cdouble}, ), volume, affine)
+
+@doc raw"""
+    uint64_t slmt_volume_zeroed(const slmt_volume *volume)
+
+Voxels that were NaN in the file and became 0 (slmt_context_set_nan()).
+
+volume: NULL: 0
+
+Returns: how many; 0 of a volume that was not read
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_volume_zeroed(volume) =
+    ccall((:slmt_volume_zeroed, libslmt), UInt64, (Ptr{slmt_volume}, ), volume)
 
 @doc raw"""
     const float *slmt_volume_voxels(const slmt_volume *volume)
