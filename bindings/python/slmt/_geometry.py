@@ -42,5 +42,8 @@ class Geometry:
         check(function(*arguments, struct))
         if struct.volumes == 0:
             return None
-        values: dict[str, Any] = {field.name: getattr(struct, field.name) for field in fields(cls)}
-        return cls(**{n: value if isinstance(value, (int, float)) else tuple(value) for n, value in values.items()})
+        values: dict[str, Any] = {}
+        for field in fields(cls):
+            value = getattr(struct, field.name)
+            values[field.name] = value if isinstance(value, (int, float)) else tuple(value)
+        return cls(**values)
