@@ -63,7 +63,7 @@ done
 expect 2 "$slmt" segmentation
 holds "there is no command 'segmentation'" stderr
 ! grep -q "did you mean" stderr || die "a guess that is none: $(cat stderr)"
-holds "Commands: methods prepare pretrain" stderr
+holds "Commands: methods fit prepare pretrain" stderr
 expect 2 "$slmt"
 holds "a command is needed" stderr
 
