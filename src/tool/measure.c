@@ -31,7 +31,7 @@ const field measure_fields[] = {
      "everywhere",
      FIELD_TEXT, MEASURE(mask)},
     {"perceptual", "FILE", "also measure the distance of features of this model of vgg19", FIELD_TEXT,
-     MEASURE(perceptual)},
+     MEASURE(perceptual), .flags = FIELD_INPUT},
     {0}};
 
 const char *definition_name(int32_t definition)

@@ -16,17 +16,18 @@
 static const field fields[] = {
     {"task", "NAME", "what to train; not needed where a method has one training task", FIELD_TEXT,
      FILES(task)},
-    {"data", "FILE", "training set", FIELD_TEXT, FILES(data), .flags = FIELD_REQUIRED},
-    {"out", "FILE", "checkpoint to write", FIELD_TEXT, FILES(out), .flags = FIELD_REQUIRED},
+    {"data", "FILE", "training set", FIELD_TEXT, FILES(data), .flags = FIELD_REQUIRED | FIELD_INPUT},
+    {"out", "FILE", "checkpoint to write", FIELD_TEXT, FILES(out), .flags = FIELD_REQUIRED | FIELD_OUTPUT,
+     .endings = ".h5 .hdf5"},
     {"model", "FILE", "checkpoint whose model to start from, instead of a fresh one", FIELD_TEXT,
-     FILES(model)},
+     FILES(model), .flags = FIELD_INPUT},
     {"judge", "FILE",
      "model of another method that this one carries, such as a vgg19 for seq2seq's perceptual term",
-     FIELD_TEXT, FILES(judge)},
+     FIELD_TEXT, FILES(judge), .flags = FIELD_INPUT},
     {"source", "NAME", "contrast to start from, of tasks that are told one", FIELD_TEXT, FILES(source)},
     {"target", "NAME", "contrast to make, of tasks that are told one", FIELD_TEXT, FILES(target)},
     {"resume", "FILE", "go on from a checkpoint, with its options, settings and contrasts", FIELD_TEXT,
-     FILES(resume)},
+     FILES(resume), .flags = FIELD_INPUT | FIELD_INPLACE},
     {"checkpoint-every", "EPOCHS", "write the checkpoint so often; 0: at the end only", FIELD_INT,
      FILES(checkpoint_every)},
     {"max-steps", "N", "stop, and save, after so many steps of this run; 0: at the end of the schedule",
@@ -132,7 +133,10 @@ static int check(const command_line *line, const training_options *o, const trai
     if (!f->method && !f->model && !f->resume)
         return fail_with(EXIT_USAGE, "METHOD is needed, or --model, or --resume; see slmt methods");
     if (form->pairs && !f->resume && !(f->source && f->target))
-        return fail_with(EXIT_USAGE, "--source and --target are needed");
+        return fail_with(EXIT_USAGE,
+                         "--source and --target are needed: the contrast to start from, and the one to make; "
+                         "`slmt info %s' lists those of the set",
+                         f->data);
     if (f->target && !f->source)
         return fail_with(EXIT_USAGE, "--target: --source is needed with it");
     if (pairs_differ(f->source, f->target) != EXIT_OK)
@@ -178,7 +182,7 @@ int train_command(const train_form *form, int argc, char **argv)
 {
     slmt_method_info info;
     train_groups groups = {0};
-    training_options o = {.files.checkpoint_every = 1};
+    training_options o = {.files.checkpoint_every = 1, .command = argv[0]};
     o.files.method = form->method ? form->method : argument_on_line(argc, argv);
     o.files.task = form->task ? form->task : value_on_line(argc, argv, "task");
     if (o.files.method && !method_find(o.files.method, &info) && !options_described())
