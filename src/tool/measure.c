@@ -29,7 +29,7 @@ const field measure_fields[] = {
      "not, "
      "which lie on the volumes' grid: one file, or a folder or pattern as of slmt prepare; default: "
      "everywhere",
-     FIELD_TEXT, MEASURE(mask)},
+     FIELD_TEXT, MEASURE(mask), .flags = FIELD_INPUT},
     {"perceptual", "FILE", "also measure the distance of features of this model of vgg19", FIELD_TEXT,
      MEASURE(perceptual), .flags = FIELD_INPUT},
     {0}};
