@@ -112,6 +112,7 @@ static const struct {
     {"slmt_dataset_subject_split", "SLMT_1", (void (*)(void))slmt_dataset_subject_split},
     {"slmt_dataset_slice_count", "SLMT_1", (void (*)(void))slmt_dataset_slice_count},
     {"slmt_dataset_read_slice", "SLMT_1", (void (*)(void))slmt_dataset_read_slice},
+    {"slmt_dataset_cut_labels", "SLMT_1", (void (*)(void))slmt_dataset_cut_labels},
     {"slmt_ranking_options_init", "SLMT_1", (void (*)(void))slmt_ranking_options_init},
     {"slmt_rank_sequences", "SLMT_1", (void (*)(void))slmt_rank_sequences},
     {"slmt_differentiation_map", "SLMT_1", (void (*)(void))slmt_differentiation_map},

@@ -2253,6 +2253,28 @@ slmt_dataset_read_slice = _bind(
     """)
 
 
+slmt_dataset_cut_labels = _bind(
+    "slmt_dataset_cut_labels", slmt_status, [POINTER(slmt_dataset), POINTER(slmt_volume), c_size_t, POINTER(c_int32)],
+    r"""slmt_status slmt_dataset_cut_labels(const slmt_dataset *dataset, const slmt_volume *volume, size_t slices, int32_t *labels)
+
+    Cut a label map, such as a mask, as the volumes of a set were cut: reoriented, cropped, and of its slices
+    those that were taken. Values stay, and nothing is resized: the result lies on the pixels of the set's own
+    label maps.
+
+    dataset: not NULL
+    volume: on the grid of the subject's volumes; labels as in slmt_dataset_writer_add()
+    slices: how many are expected: those of the subject
+    labels: receives [slices][crop_size][crop_size] int32
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (another number of slices, a label that is not a whole number),
+    SLMT_ERR_STATE (the set was not made from MR volumes), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: one thread at a time
+
+    Since 0.1.
+    """)
+
+
 slmt_ranking_options_init = _bind(
     "slmt_ranking_options_init", None, [POINTER(slmt_ranking_options)],
     r"""void slmt_ranking_options_init(slmt_ranking_options *options)

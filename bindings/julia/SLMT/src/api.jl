@@ -2231,6 +2231,28 @@ slmt_dataset_read_slice(dataset, subject, contrast, slice, resize, pixels) =
     ccall((:slmt_dataset_read_slice, libslmt), slmt_status, (Ptr{slmt_dataset}, Csize_t, Csize_t, Csize_t, Int32, Ptr{Cfloat}, ), dataset, subject, contrast, slice, resize, pixels)
 
 @doc raw"""
+    slmt_status slmt_dataset_cut_labels(const slmt_dataset *dataset, const slmt_volume *volume, size_t slices, int32_t *labels)
+
+Cut a label map, such as a mask, as the volumes of a set were cut: reoriented, cropped, and of its slices
+those that were taken. Values stay, and nothing is resized: the result lies on the pixels of the set's own
+label maps.
+
+dataset: not NULL
+volume: on the grid of the subject's volumes; labels as in slmt_dataset_writer_add()
+slices: how many are expected: those of the subject
+labels: receives [slices][crop_size][crop_size] int32
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (another number of slices, a label that is not a whole number),
+SLMT_ERR_STATE (the set was not made from MR volumes), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: one thread at a time
+
+Since 0.1.
+"""
+slmt_dataset_cut_labels(dataset, volume, slices, labels) =
+    ccall((:slmt_dataset_cut_labels, libslmt), slmt_status, (Ptr{slmt_dataset}, Ptr{slmt_volume}, Csize_t, Ptr{Int32}, ), dataset, volume, slices, labels)
+
+@doc raw"""
     void slmt_ranking_options_init(slmt_ranking_options *options)
 
 Fill options with the defaults named beside the fields.

@@ -268,6 +268,8 @@ end
             @test size(slices) == (SIDE, SIDE, 4) && 0 <= minimum(slices) < maximum(slices) <= 1
             @test SLMT.slices(set, 1, 2, 3:3) == slices[:, :, 3:3]
             @test SLMT.slices(set, 1, 2, 3:3, resize = SLMT.SLMT_RESIZE_NEAREST) != slices[:, :, 3:3]
+            whole = Volume(context, Float32.(waves(1) .> 0), affine = [-1.0 0 0 0; 0 -1 0 0; 0 0 1 0; 0 0 0 1])
+            @test size(SLMT.cut_labels(set, whole, 4)) == (32, 32, 4) && maximum(SLMT.cut_labels(set, whole, 4)) == 1
             @test failure(() -> SLMT.slices(set, "six", "t1")).status == SLMT.SLMT_ERR_NOT_FOUND
             @test failure(() -> SLMT.slices(set, 4, 1)).status == SLMT.SLMT_ERR_NOT_FOUND
         end
