@@ -41,7 +41,9 @@ const char *weights_name(int32_t value)
     return c->name ? c->name : "?";
 }
 
-const field log_fields[] = {{"log", "FILE", "write JSON lines", FIELD_TEXT, COMMON(log)}, {0}};
+const field log_fields[] = {{"log", "FILE", "write JSON lines", FIELD_TEXT, COMMON(log),
+                             .flags = FIELD_OUTPUT, .endings = ".jsonl .json .log .txt"},
+                            {0}};
 
 const field seed_fields[] = {{"seed", "N", "drives everything random", FIELD_UINT, COMMON(seed)}, {0}};
 

@@ -53,8 +53,13 @@ int command_convert(int argc, char **argv)
     common shared = {.weights = SLMT_WEIGHTS_STORED};
     const option_group groups[] = {
         {"Weights:", weights_fields, &shared}, {"Common:", common_fields, &shared}, {0}};
-    command_line line = {
-        .doc = doc, .arguments = "IN OUT", .least_arguments = 2, .most_arguments = 2, .groups = groups};
+    command_line line = {.doc = doc,
+                         .arguments = "IN OUT",
+                         .argument_flags = FIELD_INPUT,
+                         .last_is_output = true,
+                         .least_arguments = 2,
+                         .most_arguments = 2,
+                         .groups = groups};
     options_parse(&line, argc, argv);
     slmt_context *context = NULL;
     int code = EXIT_OK;

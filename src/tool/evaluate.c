@@ -33,13 +33,14 @@ typedef struct evaluation {
 #define EVALUATE(member) .offset = offsetof(evaluation, member)
 static const field evaluate_fields[] = {
     {"model", "FILE", "checkpoint of a model that makes a contrast", FIELD_TEXT, EVALUATE(run.model_path),
-     .flags = FIELD_REQUIRED},
-    {"data", "FILE", "training set", FIELD_TEXT, EVALUATE(run.set_path), .flags = FIELD_REQUIRED},
+     .flags = FIELD_REQUIRED | FIELD_INPUT},
+    {"data", "FILE", "training set", FIELD_TEXT, EVALUATE(run.set_path),
+     .flags = FIELD_REQUIRED | FIELD_INPUT},
     {"split", "test|validation|train|all", "which subjects", FIELD_CHOICE, EVALUATE(run.split),
      split_choices},
     {"csv", "FILE",
      "write the figures of each slice, and by every definition of each subject, their mean and sd",
-     FIELD_TEXT, EVALUATE(run.csv_path)},
+     FIELD_TEXT, EVALUATE(run.csv_path), .flags = FIELD_OUTPUT, .endings = ".csv .tsv .txt"},
     {"source", "NAME", "contrast to start from; default: the one of the training", FIELD_TEXT,
      EVALUATE(options.source)},
     {"target", "NAME", "contrast to compare with; default: the one of the training", FIELD_TEXT,

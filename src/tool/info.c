@@ -493,8 +493,12 @@ int command_info(int argc, char **argv)
     common shared = {.weights = SLMT_WEIGHTS_STORED};
     const option_group groups[] = {
         {"What to show:", info_fields, &options}, {"Common:", common_fields, &shared}, {0}};
-    command_line line = {
-        .doc = doc, .arguments = "FILE", .least_arguments = 1, .most_arguments = 1, .groups = groups};
+    command_line line = {.doc = doc,
+                         .arguments = "FILE",
+                         .argument_flags = FIELD_INPUT,
+                         .least_arguments = 1,
+                         .most_arguments = 1,
+                         .groups = groups};
     options_parse(&line, argc, argv);
     slmt_context *context = NULL;
     int code = common_context(&shared, &context);
