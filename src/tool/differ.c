@@ -60,7 +60,7 @@ static const field differ_fields[] = {
      FIELD_CHOICE, DIFFER(self), on_off},
     {"mask", "head|none", "where there is a map: inside the head alone, or in the air around it too",
      FIELD_CHOICE, DIFFER(mask), masks},
-    {"batch", "N", "slices computed together, at most", FIELD_INT, DIFFER(batch)},
+    {"batch", "N", "slices computed together, at most", FIELD_INT, DIFFER(batch), .low = 1, .high = 65536},
     {0}};
 
 static const char doc[] =

@@ -49,7 +49,8 @@ static const field evaluate_fields[] = {
      "also compare the source itself, and the best monotone map from source to target intensities (isotonic "
      "regression over the pairs of the training subjects)",
      FIELD_FLAG, EVALUATE(options.baselines)},
-    {"batch", "N", "slices computed together, at most", FIELD_INT, EVALUATE(run.batch)},
+    {"batch", "N", "slices computed together, at most", FIELD_INT, EVALUATE(run.batch), .low = 1,
+     .high = 65536},
     {0}};
 
 static const char doc[] = "Compare synthesized slices with the true ones: the figures that the model's task "

@@ -48,6 +48,7 @@ typedef struct field {
     char separator;              /* FIELD_LIST */
     uint32_t flags;
     const char *initial; /* FIELD_NUMBER: its default */
+    int32_t low, high;   /* FIELD_INT: the range; both 0: any */
     const char *endings; /* FIELD_OUTPUT: those that the name may have, ".nii.gz .nii"; NULL: any */
     bool (*set)(void *target, const char *text, char reason[FIELD_REASON]);
 } field;

@@ -27,6 +27,7 @@
 #include "journal.h"
 #include "must.h"
 #include "options.h"
+#include "outputs.h"
 #include "paths.h"
 
 typedef struct fit {
@@ -95,15 +96,15 @@ static const field fit_fields[] = {
      "scans of the contrast to start from: a folder, a pattern such as 'scans/*/*_T1w.nii.gz' whose first "
      "star is the "
      "subject, or what else `slmt prepare' takes",
-     FIELD_TEXT, FIT(places.source), .flags = FIELD_REQUIRED},
+     FIELD_TEXT, FIT(places.source), .flags = FIELD_REQUIRED | FIELD_INPUT | FIELD_NAMED},
     {"target", "[NAME=]PLACE", "scans of the contrast to make, likewise", FIELD_TEXT, FIT(places.target),
-     .flags = FIELD_REQUIRED},
+     .flags = FIELD_REQUIRED | FIELD_INPUT | FIELD_NAMED},
     {"extra", "NAME=PLACE",
      "more scans of a contrast, of subjects who lack the other one: for pre-training; can be given more than "
      "once",
-     FIELD_CUSTOM, .set = set_extra},
+     FIELD_CUSTOM, .flags = FIELD_INPUT | FIELD_NAMED, .set = set_extra},
     {"out", "MODEL", "the model to write; the work is kept beside it in the folder MODEL.fit", FIELD_TEXT,
-     FIT(out), .flags = FIELD_REQUIRED | FIELD_OUTPUT},
+     FIT(out), .flags = FIELD_REQUIRED | FIELD_OUTPUT, .endings = ".h5 .hdf5"},
     {"report", "FILE", "the report to write; default: MODEL with the ending .html", FIELD_TEXT, FIT(report),
      .flags = FIELD_OUTPUT, .endings = ".html .htm"},
     {"time", "TIME", "how long all of it may take, such as 30m or 2h; default: 1h", FIELD_CUSTOM,
@@ -448,16 +449,37 @@ static int begin_work(fit *f)
     return code == EXIT_OK ? fit_plan_write(f->plan_path, &f->plan) : code;
 }
 
+/* No scan may be what is written: the model, the report, the set and the plan beside the model. */
+static int check_outputs(const fit *f)
+{
+    path_list scans = scans_files(&f->data.pairs), results = {0};
+    for (size_t i = 0; i < f->data.extra_count; i++) {
+        path_list more = scans_files(&f->data.extras[i]);
+        for (size_t k = 0; k < more.count; k++)
+            path_list_add(&scans, must_copy(more.items[k]));
+        path_list_free(&more);
+    }
+    if (!f->report)
+        path_list_add(&results, must_copy(f->report_path));
+    path_list_add(&results, must_copy(f->set_path));
+    int code = outputs_check_files(f->line, &scans, &results);
+    path_list_free(&scans);
+    path_list_free(&results);
+    return code;
+}
+
 static int fit_all(fit *f)
 {
     int code = common_context(&f->common, &f->context);
     if (code == EXIT_OK)
         code = check_options(f);
     if (code == EXIT_OK)
+        code = fit_data_find(&f->data, &f->places);
+    if (code == EXIT_OK)
+        code = check_outputs(f);
+    if (code == EXIT_OK)
         code = journal_open(&f->log, f->common.log, false);
     fit_notes_begin(&f->notes, &f->log);
-    if (code == EXIT_OK)
-        code = fit_data_find(&f->data, &f->places);
     if (code == EXIT_OK)
         code = open_work(f);
     if (code == EXIT_OK)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guess.h"
 #include "must.h"
 #include "outputs.h"
 #include "tool.h"
@@ -136,6 +137,7 @@ void options_parse(command_line *line, int argc, char **argv)
     outputs_need_flags(line);
     if (describe_line)
         describe_line(line, describe_user);
+    guess_options(line, argc, argv);
     struct argp_option *table = argp_table(line);
     char *doc = must_format("%s\v%s", line->doc, closing);
     const struct argp argp = {

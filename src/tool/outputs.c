@@ -237,10 +237,10 @@ int outputs_check(const command_line *line)
 }
 
 /* The option may be the name of the one result itself. */
-static bool is_on_line(const command_line *line, const char *path)
+static bool is_out(const command_line *line, const char *path)
 {
     for (size_t i = 0; i < line->given_count; i++)
-        if (line->given[i].field->flags & FIELD_OUTPUT && strcmp(line->given[i].text, path) == 0)
+        if (strcmp(line->given[i].field->name, "out") == 0 && strcmp(line->given[i].text, path) == 0)
             return true;
     return false;
 }
@@ -249,7 +249,7 @@ static void add_found(file_list *list, const command_line *line, const path_list
                       uint32_t flags)
 {
     for (size_t i = 0; paths && i < paths->count; i++)
-        if (!(flags & FIELD_OUTPUT) || paths->count > 1 || !is_on_line(line, paths->items[i]))
+        if (!(flags & FIELD_OUTPUT) || !is_out(line, paths->items[i]))
             add_file(list, paths->items[i], must_copy(what), flags);
 }
 
@@ -273,7 +273,7 @@ int outputs_check_files(const command_line *line, const path_list *inputs, const
 static bool is_path(const char *text)
 {
     return strstr(text, "FILE") || strstr(text, "DIR") || strstr(text, "SCANS") || strstr(text, "FOLDER") ||
-           strstr(text, "INPUT") || strstr(text, "IN OUT");
+           strstr(text, "INPUT") || strstr(text, "PLACE") || strstr(text, "MODEL") || strstr(text, "IN OUT");
 }
 
 static void need_flags(const char *what, const char *arg, uint32_t flags)

@@ -81,7 +81,7 @@ static const field prepare_fields[] = {
      "person are on one side of the split",
      FIELD_TEXT, PREPARE(person)},
     {"subjects", "N", "take so many training subjects at most, the first ones; 0: all", FIELD_INT,
-     PREPARE(subjects)},
+     PREPARE(subjects), .low = 0, .high = INT32_MAX},
     {"unpaired", NULL, "it is meant that no subject has two contrasts: the set is for pre-training alone",
      FIELD_FLAG, PREPARE(unpaired)},
     {"seed", "N", "shuffle the subjects before splitting; default: they stay in the order of their names",
@@ -220,12 +220,10 @@ static int split_subjects(prepare *p)
     return code;
 }
 
-static int limit_subjects(prepare *p)
+static void limit_subjects(prepare *p)
 {
     size_t kept = 0;
     int32_t train = 0;
-    if (p->subjects < 0)
-        return fail_with(EXIT_USAGE, "--subjects: less than 0");
     for (size_t i = 0; p->subjects && i < p->scans.subject_count; i++) {
         bool is_train = p->scans.subjects[i].split == SLMT_SPLIT_TRAIN;
         if (is_train && ++train > p->subjects)
@@ -234,7 +232,6 @@ static int limit_subjects(prepare *p)
     }
     if (p->subjects)
         p->scans.subject_count = kept;
-    return EXIT_OK;
 }
 
 /* ---- pairs ---- */
@@ -437,7 +434,17 @@ static int choose_subjects(prepare *p, const command_line *line, bool shuffled)
         shuffle(p);
     if (code == EXIT_OK)
         code = split_subjects(p);
-    return code == EXIT_OK ? limit_subjects(p) : code;
+    limit_subjects(p);
+    return code;
+}
+
+/* No network takes every size; the networks halve a slice several times. */
+static void check_image_size(const slmt_preprocess *preprocess)
+{
+    enum { USUAL = 16 };
+    if (preprocess->image_size % USUAL != 0)
+        warn("--image-size %d: is no multiple of %d; most networks will refuse such slices",
+             preprocess->image_size, USUAL);
 }
 
 static int prepare_set(prepare *p, const command_line *line, const common *options,
@@ -447,6 +454,7 @@ static int prepare_set(prepare *p, const command_line *line, const common *optio
     journal log = {0};
     console_set_quiet(options->quiet);
     console_set_strict(options->strict);
+    check_image_size(preprocess);
     int code = choose_subjects(p, line, options_given(line, p, "seed") != NULL);
     if (code == EXIT_OK)
         code = common_context(options, &context);

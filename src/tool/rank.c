@@ -70,7 +70,7 @@ static const field rank_fields[] = {
      "(the "
      "paper's table)",
      FIELD_CHOICE, RANK(options.self), selves},
-    {"batch", "N", "slices computed together, at most", FIELD_INT, RANK(run.batch)},
+    {"batch", "N", "slices computed together, at most", FIELD_INT, RANK(run.batch), .low = 1, .high = 65536},
     {0}};
 
 static const char doc[] =

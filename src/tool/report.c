@@ -89,7 +89,7 @@ static void print_table(const slmt_profile *profile, bool by_layer)
 int report_close(const report *r, slmt_profile *profile)
 {
     slmt_status status = SLMT_OK;
-    if (profile && r->profile) {
+    if (profile && r->profile && slmt_profile_entry_count(profile) > 0) {
         print_table(profile, false);
         putchar('\n');
         print_table(profile, true);

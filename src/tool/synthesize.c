@@ -69,7 +69,7 @@ static const field synthesis_fields[] = {
      "write NAME.json beside a result: model, source, digests, versions, not for diagnosis; auto: beside one "
      "result that --out names, on: in a folder too",
      FIELD_CHOICE, SYNTHESIS(sidecars), sidecar_choices},
-    {"batch", "N", "slices computed together, at most", FIELD_INT, SYNTHESIS(batch)},
+    {"batch", "N", "slices computed together, at most", FIELD_INT, SYNTHESIS(batch), .low = 1, .high = 65536},
     {0}};
 
 static const char doc[] = "Make the target contrast of volumes, or with --to one of those that the model can "
@@ -127,29 +127,31 @@ static int find_inputs(synthesis *s, char *const *inputs, size_t count)
     return EXIT_OK;
 }
 
-/* No result, and no sidecar, may be an input or another output. */
+/* No output may be an input or another output; sidecars are outputs too. */
 static int check_outputs(const synthesis *s, const command_line *line)
 {
-    path_list written = {0};
+    path_list paths = {0};
     int code = EXIT_OK;
-    for (size_t i = 0; i < s->outputs.count && code == EXIT_OK; i++) {
-        path_list_add(&written, must_copy(s->outputs.items[i]));
-        if (!s->sidecars)
-            continue;
+    for (size_t i = 0; i < s->outputs.count; i++)
+        path_list_add(&paths, must_copy(s->outputs.items[i]));
+    for (size_t i = 0; i < s->outputs.count && s->sidecars && code == EXIT_OK; i++) {
         char *path = sidecar_path(s->outputs.items[i]);
+        path_list_add(&paths, path);
         code = sidecar_may_replace(path);
-        path_list_add(&written, path);
     }
     if (code == EXIT_OK)
-        code = outputs_check_files(line, &s->inputs, &written);
-    path_list_free(&written);
+        code = outputs_check_files(line, &s->inputs, &paths);
+    path_list_free(&paths);
     return code;
 }
 
-static int check_folder(const synthesis *s)
+static int check_folder(const synthesis *s, const command_line *line)
 {
     if (s->suffix && strchr(s->suffix, '/'))
         return fail_with(EXIT_USAGE, "--suffix: '%s' would be in another folder", s->suffix);
+    if (is_nifti_name(s->out) && !is_folder(s->out))
+        return fail_with(EXIT_USAGE, "--out: %s is the name of one file, but a folder is needed for %s",
+                         s->out, line->input_count == 1 ? line->inputs[0] : "several inputs");
     if (mkdir(s->out, 0777) != 0 && errno != EEXIST)
         return fail_with(EXIT_DATA, "%s: %s", s->out, strerror(errno));
     if (!is_folder(s->out))
@@ -160,14 +162,11 @@ static int check_folder(const synthesis *s)
 
 static int name_outputs(synthesis *s, const command_line *line)
 {
-    bool one_file = line->input_count == 1 && !is_folder(line->inputs[0]);
-    bool named = one_file && is_nifti_name(s->out) && !is_folder(s->out);
+    bool named =
+        line->input_count == 1 && !is_folder(line->inputs[0]) && is_nifti_name(s->out) && !is_folder(s->out);
     if (named && s->suffix)
         return fail_with(EXIT_USAGE, "--suffix: is for results in a folder; --out names this one");
-    if (!named && is_nifti_name(s->out) && !is_folder(s->out))
-        return fail_with(EXIT_USAGE, "--out: %s is the name of one file, but a folder is needed for %s",
-                         s->out, line->input_count == 1 ? line->inputs[0] : "several inputs");
-    int code = named ? EXIT_OK : check_folder(s);
+    int code = named ? EXIT_OK : check_folder(s, line);
     for (size_t i = 0; i < s->inputs.count && code == EXIT_OK; i++)
         path_list_add(&s->outputs,
                       named ? must_copy(s->out)

@@ -206,6 +206,8 @@ static status open_feed(run *r, slmt_dataset *set)
     r->feed = (feed){.mem = &t->context->mem,
                      .model = t->model,
                      .at = {t->model->option, task->setting},
+                     .kind = task->kind,
+                     .shape = task->shape,
                      .rule = task->kind->feeding->rule,
                      .set = set,
                      .seed = t->seed,
