@@ -34,14 +34,14 @@ static void fill_preset(int32_t index, double *option)
         int32_t channels, widths[3], lstm_width, residual_blocks, bank;
     } presets[] = {
         {3, {64, 128, 256}, 256, 6, 16}, {3, {32, 64, 128}, 96, 4, 8}, {1, {16, 32, 48}, 48, 2, 4}};
-    numbers_init(option_table, option);
+    numbers_init(options_table, option);
     seq2seq_options o = options_of(option);
     o.channels = presets[index].channels;
     memcpy(o.widths, presets[index].widths, sizeof o.widths);
     o.lstm_width = presets[index].lstm_width;
     o.residual_blocks = presets[index].residual_blocks;
     o.bank = presets[index].bank;
-    numbers_write(option_table, &o, option);
+    numbers_write(options_table, &o, option);
 }
 
 static void tensors(params *p, const double *option)
