@@ -89,7 +89,8 @@ static void forward_unit(const bk_call *call, const sizes *s, int64_t head, int6
     packed_head *packed = (packed_head *)mine;
     float *q = mine + HEAD_FLOATS, *k = q + s->head, *v = k + s->head, *lanes = v + s->head;
     float *o = lanes + s->lanes, *row = o + s->lanes, lse[SETS * VL];
-    int64_t width = s->heads * s->depth, left = s->n - i, b = head / s->heads, at = head % s->heads * s->depth;
+    int64_t width = s->heads * s->depth, left = s->n - i, b = head / s->heads,
+            at = head % s->heads * s->depth;
     const float *x = (const float *)call->in[0].data + b * s->n * s->token + at;
     float *out = (float *)call->out[0].data + (b * s->n + i) * width + at;
     if (head != packed->number) {

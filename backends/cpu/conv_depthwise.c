@@ -106,7 +106,8 @@ static bk_status run_grad_weight(cpu_device *dev, bk_call *call)
 {
     const depthwise_call *d = call->state;
     const conv *c = &d->c;
-    cpu_team_share(dev->team, d->parts, c->batch * conv_count(c->y) * c->in, sum_parts, &(sums_job){dev, call});
+    cpu_team_share(dev->team, d->parts, c->batch * conv_count(c->y) * c->in, sum_parts,
+                   &(sums_job){dev, call});
     finish(d, call->scratch, call->out[0].data);
     return BK_OK;
 }

@@ -97,7 +97,7 @@ typedef struct cpu_library cpu_library; /* library.h */
 
 typedef struct cpu_device {
     bk_host host;
-    int threads;    /* of the team */
+    int threads; /* of the team */
     cpu_team *team;
     const cpu_library *library;
     int own_products;    /* gemm.c computes the products that it supports */

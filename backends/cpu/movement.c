@@ -20,7 +20,7 @@ typedef struct row_copy {
     const work_walk *walk;
     cell *to;
     const cell *from;
-    int outer, fill; /* fill: one element is repeated along a row */
+    int outer, fill;                  /* fill: one element is repeated along a row */
     int64_t rows, n, cut, cuts, many; /* a piece is `many` rows of n elements, or a cut of one row */
 } row_copy;
 
@@ -291,8 +291,8 @@ static void add_cells(int32_t dtype, void *sum, const void *x, int64_t n)
             ((uint32_t *)sum)[i] += ((const uint32_t *)x)[i];
 }
 
-/* A piece is OWNED target rows, for which all indices of their batch entry are searched: no two pieces write the
- * same row, and the order of additions is that of the indices. */
+/* A piece is OWNED target rows, for which all indices of their batch entry are searched: no two pieces write
+ * the same row, and the order of additions is that of the indices. */
 enum { OWNED = 256 };
 
 static void scatter_piece(const bk_call *call, int64_t piece)
@@ -379,8 +379,8 @@ static void put(const put_strip *s)
     }
 }
 
-/* A piece is a sample or, if samples are few, some channels of one: no two pieces write the same number, and the
- * order of additions is that of the picks. */
+/* A piece is a sample or, if samples are few, some channels of one: no two pieces write the same number, and
+ * the order of additions is that of the picks. */
 typedef struct putting {
     const bk_call *call;
     int64_t strip; /* channels of a piece */

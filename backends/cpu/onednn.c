@@ -274,7 +274,11 @@ static dnnl_status_t make_part(const cpu_device *dev, const product *p, const ex
 
 /* ---- parts: matrices of a batch, or else rows of the result, or columns if they are more ---- */
 
-enum { STEP = 16, EACH = 2, FEW = 1 << 18 }; /* parts end at multiples; of a thread; multiplications of one part */
+enum {
+    STEP = 16,
+    EACH = 2,
+    FEW = 1 << 18
+}; /* parts end at multiples; of a thread; multiplications of one part */
 
 static int64_t part_count(const product *p, int threads)
 {
@@ -349,9 +353,11 @@ static void round_pieces(const void *job, int64_t first, int64_t end, int thread
 {
     const rounding *j = job;
     int64_t at = first * WORK_PIECE, n = bk_count(&j->x->shape);
-    const unsigned char *from = (const unsigned char *)j->x->data + (size_t)at * bk_dtype_size(j->x->shape.dtype);
+    const unsigned char *from =
+        (const unsigned char *)j->x->data + (size_t)at * bk_dtype_size(j->x->shape.dtype);
     (void)thread;
-    j->dev->kernels->narrow(from, j->x->shape.dtype, (size_t)work_min((end - first) * WORK_PIECE, n - at), j->to + at);
+    j->dev->kernels->narrow(from, j->x->shape.dtype, (size_t)work_min((end - first) * WORK_PIECE, n - at),
+                            j->to + at);
 }
 
 static const void *round_factor(const cpu_device *dev, const bk_tensor *x, void *to)
@@ -411,12 +417,11 @@ static const void *factor_at(const cpu_device *dev, const void *base, int64_t in
     return (const char *)base + index * (dev->bf16_arithmetic ? 2 : 4);
 }
 
-static dnnl_status_t fill_args(const cpu_device *dev, const part *t, const bk_call *call, int way, void *scratch,
-                               dnnl_exec_arg_t *args, int *n)
+static dnnl_status_t fill_args(const cpu_device *dev, const part *t, const bk_call *call, int way,
+                               void *scratch, dnnl_exec_arg_t *args, int *n)
 {
     int residual_id = DNNL_ARG_ATTR_MULTIPLE_POST_OP(call->attr.activation != BK_ACT_NONE) | DNNL_ARG_SRC_1;
-    dnnl_status_t status =
-        onednn_arg(args, n, DNNL_ARG_SRC, t->a, factor_at(dev, call->in[0].data, t->a_at));
+    dnnl_status_t status = onednn_arg(args, n, DNNL_ARG_SRC, t->a, factor_at(dev, call->in[0].data, t->a_at));
     if (status == dnnl_success)
         status = onednn_arg(args, n, DNNL_ARG_WEIGHTS, t->b, factor_at(dev, call->in[1].data, t->b_at));
     if (status == dnnl_success)
@@ -475,8 +480,7 @@ static bk_status onednn_prepare(cpu_device *dev, const product *p, bk_call *call
     if (is_tiled(dev, p))
         return tiles_prepare(dev, p, call);
     int64_t parts = part_count(p, dev->threads);
-    bk_status taken =
-        cpu_way_new(dev, call, sizeof(onednn_call) + (size_t)parts * sizeof(part), run_call);
+    bk_status taken = cpu_way_new(dev, call, sizeof(onednn_call) + (size_t)parts * sizeof(part), run_call);
     if (taken != BK_OK)
         return taken;
     onednn_call *c = call->state;

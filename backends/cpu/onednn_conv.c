@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* onednn_conv.c - convolution and its gradients by oneDNN, for its C APIs of versions 2 and 3.
  *
- * A call is cut into parts, each a serial primitive on some samples or on some rows of one sample; the backend's
- * own threads share them. Images are read and written in place, channels last, so that a part's rows are one
- * piece of memory. oneDNN's kernels need weights in another order: each run reorders them into scratch memory
- * before a product, and their gradient out of it afterwards, where each part has made a sum of its own. As in
- * onednn.c, prepare() sets up everything except data pointers, and scratch memory belongs to the caller. */
+ * A call is cut into parts, each a serial primitive on some samples or on some rows of one sample; the
+ * backend's own threads share them. Images are read and written in place, channels last, so that a part's
+ * rows are one piece of memory. oneDNN's kernels need weights in another order: each run reorders them into
+ * scratch memory before a product, and their gradient out of it afterwards, where each part has made a sum of
+ * its own. As in onednn.c, prepare() sets up everything except data pointers, and scratch memory belongs to
+ * the caller. */
 #include "backends/cpu/onednn.h"
 
 #include <omp.h>
@@ -37,10 +38,10 @@ typedef struct conv_call {
     int64_t parts, turns;
     part *part;
     turn *turn;
-    int is_ordered; /* 0: the library reads the weights in their own layout */
+    int is_ordered;                     /* 0: the library reads the weights in their own layout */
     size_t ordered_bytes, thread_bytes; /* of weights in order; of the library's scratch for each thread */
-    const void *kept_data;              /* the invariant weights that the call's kept memory holds in order, */
-    uint64_t kept_version;              /* and their version; 0: none yet */
+    const void *kept_data; /* the invariant weights that the call's kept memory holds in order, */
+    uint64_t kept_version; /* and their version; 0: none yet */
 } conv_call;
 
 /* ---- descriptions ---- */
@@ -317,7 +318,11 @@ typedef struct cutting {
 
 static cutting cutting_of(const conv *c, bk_op op, int threads)
 {
-    enum { EACH = 4, LEAST_ROWS = 4, FEW = 1 << 18 }; /* parts of a thread; rows; multiplications of one part */
+    enum {
+        EACH = 4,
+        LEAST_ROWS = 4,
+        FEW = 1 << 18
+    }; /* parts of a thread; rows; multiplications of one part */
     int64_t target = (op == BK_CONV_GRAD_INPUT ? c->x : c->y)[cut_axis(c)];
     int64_t work = c->batch * conv_count(c->y) * c->taps * c->in / c->groups * c->out;
     int64_t wanted = op == BK_CONV_GRAD_WEIGHT ? threads : (int64_t)EACH * threads;
@@ -382,8 +387,8 @@ static dnnl_status_t attributes_of(const bk_call *call, dnnl_primitive_attr_t *a
     return status;
 }
 
-/* Makes the description of a part's primitive. The first part lets the library choose the order of the weights,
- * which the others share. */
+/* Makes the description of a part's primitive. The first part lets the library choose the order of the
+ * weights, which the others share. */
 static dnnl_status_t part_desc(const cpu_device *dev, const bk_call *call, operands *o, desc_view ordered,
                                dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *pd)
 {
@@ -533,9 +538,8 @@ static dnnl_status_t make_call(const cpu_device *dev, const conv *c, const bk_ca
     for (int64_t i = 0; status == dnnl_success && i < k->parts; i++) {
         share s = share_of(c, call->op, k, i);
         conv own;
-        status = conv_of_share(c, call->op, &s, &own, &p->part[i])
-                     ? make_part(dev, &own, call, p, i, &first)
-                     : dnnl_unimplemented;
+        status = conv_of_share(c, call->op, &s, &own, &p->part[i]) ? make_part(dev, &own, call, p, i, &first)
+                                                                   : dnnl_unimplemented;
     }
     if (status == dnnl_success)
         status = make_turns(dev, c, call, p, weights_of(call, first));
@@ -544,7 +548,8 @@ static dnnl_status_t make_call(const cpu_device *dev, const conv *c, const bk_ca
     return status;
 }
 
-/* ---- scratch: ordered weights (unless they are kept), or each part's sum of them; then each thread's ---- */
+/* ---- scratch: ordered weights (unless they are kept), or each part's sum of them; then each thread's ----
+ */
 
 static size_t sums_bytes(const conv_call *p, const bk_call *call)
 {
@@ -640,8 +645,8 @@ static void reorder(cpu_device *dev, const conv_job *j)
         cpu_team_run(dev->team, dev->threads, j->p->turns, 1, some_turns, j);
 }
 
-/* Adds the sums of all parts to the first part's, in order; or, if weights have no order of their own, into the
- * gradient itself. */
+/* Adds the sums of all parts to the first part's, in order; or, if weights have no order of their own, into
+ * the gradient itself. */
 static void add_sums(const void *job, int64_t first, int64_t end, int thread)
 {
     const conv_job *j = job;

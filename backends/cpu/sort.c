@@ -5,7 +5,6 @@
 #include "backends/cpu/team.h"
 #include "backends/cpu/work.h"
 
-
 /* ---- sort: by radix, a byte at a time from the lowest on, each pass stable ---- */
 
 enum { BYTES = 4, BUCKETS = 256 };

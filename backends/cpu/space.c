@@ -412,7 +412,8 @@ static bk_status run_resize_grad(const bk_call *call, cpu_team *team)
 {
     resizing j = {.from = call->in[0].data, .to = call->out[0].data};
     make_resize(call, &j.r);
-    cpu_team_share(team, j.r.batch * j.r.from[0] * j.r.from[1], bk_count(&call->in[0].shape), gather_lines, &j);
+    cpu_team_share(team, j.r.batch * j.r.from[0] * j.r.from[1], bk_count(&call->in[0].shape), gather_lines,
+                   &j);
     return BK_OK;
 }
 

@@ -16,11 +16,11 @@
 #include "backends/cpu/work.h"
 
 enum {
-    SLOTS = 8,            /* jobs at a time; a caller without a slot computes alone */
-    AWAKE = 50000,        /* nanoseconds that a thread waits awake */
-    LOOKS = 32,           /* looks between two looks at the clock */
-    STACK = 2 << 20,      /* bytes of a thread's stack */
-    LINE = 64             /* bytes of a cache line */
+    SLOTS = 8,       /* jobs at a time; a caller without a slot computes alone */
+    AWAKE = 50000,   /* nanoseconds that a thread waits awake */
+    LOOKS = 32,      /* looks between two looks at the clock */
+    STACK = 2 << 20, /* bytes of a thread's stack */
+    LINE = 64        /* bytes of a cache line */
 };
 
 /* The state of a slot: a number of threads inside, and these. */
@@ -50,8 +50,8 @@ typedef struct worker {
 struct cpu_team {
     bk_host host;
     int threads;
-    _Atomic int started;   /* workers that run */
-    _Atomic unsigned forks;        /* of this process and its parents when they were started */
+    _Atomic int started;    /* workers that run */
+    _Atomic unsigned forks; /* of this process and its parents when they were started */
     int closing;
     pthread_mutex_t mutex; /* of what follows, and of starting and closing */
     pthread_cond_t posted, done;
@@ -230,7 +230,8 @@ static void begin_anew(cpu_team *t)
 static void wake_workers(cpu_team *t)
 {
     atomic_fetch_add(&t->jobs, 1);
-    if (atomic_load_explicit(&t->started, memory_order_relaxed) == t->threads - 1 && atomic_load(&t->sleepers) == 0)
+    if (atomic_load_explicit(&t->started, memory_order_relaxed) == t->threads - 1 &&
+        atomic_load(&t->sleepers) == 0)
         return;
     pthread_mutex_lock(&t->mutex);
     start_workers(t);
@@ -353,7 +354,8 @@ static size_t round_up(size_t bytes)
 
 bk_status cpu_team_open(const bk_host *host, int threads, cpu_team **team)
 {
-    size_t head = round_up(sizeof(cpu_team)), workers = round_up((size_t)threads * sizeof(worker)), n = (size_t)threads;
+    size_t head = round_up(sizeof(cpu_team)), workers = round_up((size_t)threads * sizeof(worker)),
+           n = (size_t)threads;
     size_t bytes = head + workers + SLOTS * n * sizeof(range);
     void *p;
     bk_status status = host->alloc(host->user, bytes, &p);

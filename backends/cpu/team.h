@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* team.h - the threads of a device, and how they share the pieces of a job.
  *
- * A job is a number of pieces that do not depend on each other and a function that computes some of them. Each
- * thread begins with a range of its own, so that it finds in its cache what it wrote in the job before, and
- * then helps the others. A thread that the system delays therefore delays no other: it holds a few pieces
+ * A job is a number of pieces that do not depend on each other and a function that computes some of them.
+ * Each thread begins with a range of its own, so that it finds in its cache what it wrote in the job before,
+ * and then helps the others. A thread that the system delays therefore delays no other: it holds a few pieces
  * at most, and if it is not awake when the pieces are gone, nobody waits for it.
  *
- * Threads are started by the first job that needs them. During a run they wait for the next job awake for some
- * tens of microseconds, then they sleep; between runs they sleep at once. A team serves several calling
- * threads at the same time with the same threads, so that there are never more than it was made for. The child
- * of a fork() starts threads of its own. */
+ * Threads are started by the first job that needs them. During a run they wait for the next job awake for
+ * some tens of microseconds, then they sleep; between runs they sleep at once. A team serves several calling
+ * threads at the same time with the same threads, so that there are never more than it was made for. The
+ * child of a fork() starts threads of its own. */
 #ifndef SLMT_CPU_TEAM_H
 #define SLMT_CPU_TEAM_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cores.c - the cores that a process may use: its affinity, and the CPU quota of its control groups (cgroups,
- * versions 1 and 2), which a container or a batch system sets. More threads than a quota pays for are stopped for
- * most of each period, and those that wait for them with them. */
+ * versions 1 and 2), which a container or a batch system sets. More threads than a quota pays for are stopped
+ * for most of each period, and those that wait for them with them. */
 #define _GNU_SOURCE
 #include "core/cores.h"
 

@@ -4,9 +4,9 @@
  *
  *   one_synthesis N T [MATRIX]
  *
- * With MATRIX it fails unless the process has T threads while they run, all but this one sleep after it, and none
- * is left when the context is freed: nothing starts threads of its own, and none spins. Without, it is what scripts/check-instructions counts the
- * instructions of. */
+ * With MATRIX it fails unless the process has T threads while they run, all but this one sleep after it, and
+ * none is left when the context is freed: nothing starts threads of its own, and none spins. Without, it is
+ * what scripts/check-instructions counts the instructions of. */
 #include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>

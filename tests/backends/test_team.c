@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_team.c - the threads of the cpu backend (backends/cpu/team.h): every piece is computed once, whoever calls. */
+/* test_team.c - the threads of the cpu backend (backends/cpu/team.h): every piece is computed once, whoever
+ * calls. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
