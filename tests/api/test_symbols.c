@@ -69,6 +69,7 @@ static const struct {
     {"slmt_volume_read", "SLMT_1", (void (*)(void))slmt_volume_read},
     {"slmt_volume_from_nifti", "SLMT_1", (void (*)(void))slmt_volume_from_nifti},
     {"slmt_volume_create", "SLMT_1", (void (*)(void))slmt_volume_create},
+    {"slmt_volume_like", "SLMT_1", (void (*)(void))slmt_volume_like},
     {"slmt_volume_free", "SLMT_1", (void (*)(void))slmt_volume_free},
     {"slmt_volume_dims", "SLMT_1", (void (*)(void))slmt_volume_dims},
     {"slmt_volume_affine", "SLMT_1", (void (*)(void))slmt_volume_affine},

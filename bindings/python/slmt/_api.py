@@ -1474,6 +1474,27 @@ slmt_volume_create = _bind(
     """)
 
 
+slmt_volume_like = _bind(
+    "slmt_volume_like", slmt_status, [POINTER(slmt_volume), POINTER(c_float), c_char_p, POINTER(POINTER(slmt_volume))],
+    r"""slmt_status slmt_volume_like(const slmt_volume *source, const float *voxels, const char *description, slmt_volume **volume)
+
+    Make a volume of other voxels on the grid of another one: its geometry and units are kept, and nothing that
+    spoke of its values.
+
+    source: not NULL
+    voxels: as many float32 as source has, i fastest; copied; finite
+    description: what they are, for the header's description; cut with "libslmt VERSION: " in front of
+        it to 79 bytes. NULL: nothing is said
+    volume: receives the volume, of source's context; the caller frees it with slmt_volume_free()
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NONFINITE, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
 slmt_volume_free = _bind(
     "slmt_volume_free", None, [POINTER(slmt_volume)],
     r"""void slmt_volume_free(slmt_volume *volume)

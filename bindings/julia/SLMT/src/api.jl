@@ -1452,6 +1452,27 @@ slmt_volume_create(context, dims, affine, voxels, volume) =
     ccall((:slmt_volume_create, libslmt), slmt_status, (Ptr{slmt_context}, Ptr{Int64}, Ptr{Cdouble}, Ptr{Cfloat}, Ptr{Ptr{slmt_volume}}, ), context, dims, affine, voxels, volume)
 
 @doc raw"""
+    slmt_status slmt_volume_like(const slmt_volume *source, const float *voxels, const char *description, slmt_volume **volume)
+
+Make a volume of other voxels on the grid of another one: its geometry and units are kept, and nothing that
+spoke of its values.
+
+source: not NULL
+voxels: as many float32 as source has, i fastest; copied; finite
+description: what they are, for the header's description; cut with "libslmt VERSION: " in front of
+    it to 79 bytes. NULL: nothing is said
+volume: receives the volume, of source's context; the caller frees it with slmt_volume_free()
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NONFINITE, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_volume_like(source, voxels, description, volume) =
+    ccall((:slmt_volume_like, libslmt), slmt_status, (Ptr{slmt_volume}, Ptr{Cfloat}, Cstring, Ptr{Ptr{slmt_volume}}, ), source, voxels, description, volume)
+
+@doc raw"""
     void slmt_volume_free(slmt_volume *volume)
 
 Free a volume.

@@ -188,6 +188,9 @@ end
         again = load(Volume, context, path("scan.nii.gz"))
         @test again == voxels && SLMT.affine(again) == place
         @test Array(again) isa Array{Float32,3}
+        map = Volume(again, 2voxels, description = "twice")
+        @test map == 2voxels && SLMT.affine(map) == place
+        @test_throws DimensionMismatch Volume(again, voxels[1:5, :, :])
         close(again)
         @test_throws ArgumentError again[1, 1, 1]
         @test failure(() -> save(volume, path("scan.txt"))).status == SLMT.SLMT_ERR_ARGUMENT
