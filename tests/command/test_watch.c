@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_watch.c - when a training is said to be on its plateau, and the error of one grey. */
-#include "watch.h"
+#include "tool/watch.h"
 
 #include <string.h>
 
