@@ -87,6 +87,12 @@ slmt_status slmt_trainer_setting(const slmt_trainer *trainer, const char *name, 
     return OK;
 }
 
+const char *slmt_trainer_setting_text(const slmt_trainer *trainer, const char *name)
+{
+    const task *t = trainer ? &trainer->stepper.task : NULL;
+    return t && name ? number_text(t->kind->settings, t->setting, name) : NULL;
+}
+
 slmt_status slmt_trainer_shape(const slmt_trainer *trainer, const char *name, int64_t shape[6], int32_t *rank)
 {
     REQUIRE(trainer);

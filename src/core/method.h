@@ -14,7 +14,7 @@
 #include "slmt/method.h"
 
 enum {
-    METHOD_NUMBERS = 64,
+    METHOD_NUMBERS = 128,
     METHOD_PORTS = 24
 }; /* at most: options, or settings; inputs and outputs of a task */
 

@@ -106,6 +106,8 @@ status numbers_put(checkpoint_writer *w, const char *group, number_table t, cons
             TRY(put_choice(w, group, r, *value));
         else if (r->kind == SLMT_NUMBER_REAL)
             TRY(checkpoint_put_real(w, group, r->name, *value));
+        else if (r->kind == SLMT_NUMBER_TEXT)
+            TRY(checkpoint_put_text(w, group, r->name, (const char *)value));
         else
             TRY(checkpoint_put_int(w, group, r->name, (int64_t)*value));
     }
@@ -144,6 +146,14 @@ static status get_choice(const checkpoint *c, const char *group, const number *r
     return OK;
 }
 
+static status get_text(const checkpoint *c, const char *group, const number *r, double *values)
+{
+    const char *text;
+    TRY(checkpoint_text(c, group, r->name, &text));
+    status s = text_set(r, "attribute", text, values);
+    return s == ERR_ARGUMENT ? fail_prefix(ERR_SCHEMA, checkpoint_label(c)) : s;
+}
+
 status numbers_get(const checkpoint *c, const char *group, number_table t, double *values)
 {
     for (int32_t i = 0; i < t.n; i++) {
@@ -155,6 +165,8 @@ status numbers_get(const checkpoint *c, const char *group, number_table t, doubl
             TRY(get_choice(c, group, r, value));
         else if (r->kind == SLMT_NUMBER_REAL)
             TRY(checkpoint_real(c, group, r->name, value));
+        else if (r->kind == SLMT_NUMBER_TEXT)
+            TRY(get_text(c, group, r, value));
         else
             TRY(get_whole(c, group, r->name, value));
     }

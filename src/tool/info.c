@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "slmt/slmt.h"
-#include "slmt/slmt_net.h"
 
 #include "common.h"
 #include "console.h"
@@ -65,14 +64,16 @@ static void print_numbers(number_owner owner, number_reader *read, const void *f
     }
 }
 
-static bool model_number(const void *model, const char *name, double *value)
+static bool model_number(const void *model, const char *name, double *value, const char **text)
 {
-    return slmt_model_option(model, name, value) == SLMT_OK;
+    return value ? slmt_model_option(model, name, value) == SLMT_OK
+                 : (*text = slmt_model_option_text(model, name)) != NULL;
 }
 
-static bool trainer_number(const void *trainer, const char *name, double *value)
+static bool trainer_number(const void *trainer, const char *name, double *value, const char **text)
 {
-    return slmt_trainer_setting(trainer, name, value) == SLMT_OK;
+    return value ? slmt_trainer_setting(trainer, name, value) == SLMT_OK
+                 : (*text = slmt_trainer_setting_text(trainer, name)) != NULL;
 }
 
 static int print_options(const slmt_model *model)
@@ -212,15 +213,6 @@ static int print_tensors(const slmt_model *model, bool all)
     return code;
 }
 
-/* The library tells the seed of SLMT-Net's trainers; those of others have it in the card. */
-static void print_seed(const slmt_trainer *trainer)
-{
-    slmt_net_trainer_config config;
-    slmt_net_trainer_config_init(&config, SLMT_NET_STAGE_PRETRAIN);
-    if (slmt_net_trainer_get_config(trainer, &config) == SLMT_OK)
-        printf("  %-20s%" PRIu64 "\n", "seed", config.seed);
-}
-
 static int print_training(const slmt_model *model, const slmt_trainer *trainer)
 {
     slmt_training_state state = {.struct_size = sizeof state};
@@ -233,7 +225,7 @@ static int print_training(const slmt_model *model, const slmt_trainer *trainer)
         printf(" of %" PRIu64 ", %" PRIu64 " an epoch", state.total_steps, state.steps_in_epoch);
     putchar('\n');
     print_numbers(owner, trainer_number, trainer);
-    print_seed(trainer);
+    printf("  %-20s%" PRIu64 "\n", "seed", state.seed);
     return status == SLMT_OK ? EXIT_OK : fail(status, "training state");
 }
 

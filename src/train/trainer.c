@@ -7,7 +7,6 @@
 
 #include "core/dataset.h"
 #include "lib/random.h"
-#include "slmt/slmt_net.h"
 #include "train/schedules/schedule.h"
 #include "train/trainer_file.h"
 
@@ -90,20 +89,13 @@ status trainer_count(const task *task, uint64_t *bytes)
 
 /* ---- where it is ---- */
 
-int32_t trainer_stage(const slmt_trainer *t)
-{
-    const char *task = t->stepper.task.kind->name;
-    if (strcmp(t->model->method->name, "slmt-net") != 0)
-        return 0;
-    return strcmp(task, "pretrain") == 0   ? SLMT_NET_STAGE_PRETRAIN
-           : strcmp(task, "finetune") == 0 ? SLMT_NET_STAGE_FINETUNE
-                                           : 0;
-}
-
 slmt_training_state trainer_state_of(const slmt_trainer *t)
 {
-    return (slmt_training_state){sizeof(slmt_training_state), trainer_stage(t), t->stepper.step,
-                                 t->steps_in_epoch, t->total_steps};
+    return (slmt_training_state){.struct_size = sizeof(slmt_training_state),
+                                 .step = t->stepper.step,
+                                 .steps_in_epoch = t->steps_in_epoch,
+                                 .total_steps = t->total_steps,
+                                 .seed = t->seed};
 }
 
 /* ---- one step ---- */

@@ -26,7 +26,6 @@ void trainer_release(slmt_trainer *t); /* NULL is allowed */
 /* Bytes that such a trainer would hold. */
 status trainer_count(const task *task, uint64_t *bytes);
 
-int32_t trainer_stage(const slmt_trainer *t); /* SLMT_NET_STAGE_... of SLMT-Net; else 0 */
 slmt_training_state trainer_state_of(const slmt_trainer *t);
 
 /* One step on inputs that have been checked. */

@@ -64,6 +64,7 @@ SLMT_NUMBER_WHOLE = 1  # a whole number
 SLMT_NUMBER_REAL = 2  # a finite real number
 SLMT_NUMBER_CHOICE = 3  # one of `choices`
 SLMT_NUMBER_LIST = 4  # `count` whole numbers
+SLMT_NUMBER_TEXT = 5  # a text of at most `count` bytes that matches `pattern`
 
 # What a number, an input or an output is for: a program finds by its role what it needs to set or to give,
 # whatever a method calls it. No table has a role twice, but for SLMT_ROLE_NONE.
@@ -223,11 +224,11 @@ class slmt_context_config(Structure):
 
 class slmt_number(Structure):
     r"""A number with a name: an option of a method, or a setting of a task. The elements of a list are numbers of
-    their own: NAME_0, NAME_1 and so on."""
+    their own: NAME_0, NAME_1 and so on. A text is given behind its name: "NAME=TEXT"."""
 
     _fields_ = [
         ("name", c_char_p),  # as in slmt_number_info; or "preset", see slmt_method_info
-        ("value", c_double),  # of SLMT_NUMBER_CHOICE: the index of the choice
+        ("value", c_double),  # of SLMT_NUMBER_CHOICE: the index of the choice; of SLMT_NUMBER_TEXT: not read
     ]
 
 
@@ -240,12 +241,13 @@ class slmt_number_info(Structure):
         ("name", c_char_p),  # lower case, words joined by '_'
         ("help", c_char_p),  # what it is, with its unit
         ("choices", c_char_p),  # names joined by '|'; "" for other kinds
-        ("initial", c_double),  # the value if none is given; not of a list
-        ("low", c_double),  # smallest value, of a list: of an element
+        ("initial", c_double),  # the value if none is given; not of a list or a text
+        ("low", c_double),  # smallest value, of a list: of an element; not of a text
         ("high", c_double),  # largest value
-        ("count", c_int32),  # elements of a list, at most 8; 0 for other kinds
+        ("count", c_int32),  # elements of a list, at most 8; bytes of a text, at most; 0 for other kinds
         ("role", c_int32),  # SLMT_ROLE_...
-        ("list", c_char_p),  # the elements if none are given, "64,128,256"; "" for other kinds
+        ("list", c_char_p),  # the elements if none are given, "64,128,256", or the text; "" for other kinds
+        ("pattern", c_char_p),  # what the whole of a text matches, an extended regular expression of POSIX; "" for other kinds
     ]
 
 
@@ -479,10 +481,11 @@ class slmt_training_state(Structure):
 
     _fields_ = [
         ("struct_size", c_uint32),  # sizeof(slmt_training_state), set by the caller
-        ("stage", c_int32),  # SLMT_NET_STAGE_... (slmt_net.h); 0 for methods other than SLMT-Net
+        ("reserved", c_int32),  # 0
         ("step", c_uint64),  # steps done
         ("steps_in_epoch", c_uint64),  # steps of an epoch on the set last run; 0 before
         ("total_steps", c_uint64),  # steps of the whole run on that set; 0 before
+        ("seed", c_uint64),  # that the trainer was made with
     ]
 
 
@@ -979,6 +982,23 @@ slmt_model_option = _bind(
     value: receives it
 
     Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND, SLMT_ERR_ARGUMENT
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_model_option_text = _bind(
+    "slmt_model_option_text", c_char_p, [POINTER(slmt_model), c_char_p],
+    r"""const char *slmt_model_option_text(const slmt_model *model, const char *name)
+
+    Read one of a model's options that is a text.
+
+    model: not NULL
+    name: as in slmt_number_info
+
+    Returns: the text, which lives as long as the model; NULL: the method has no text of this name
 
     Threads: any thread
 
@@ -2669,6 +2689,23 @@ slmt_trainer_setting = _bind(
     value: receives it
 
     Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND, SLMT_ERR_ARGUMENT
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_setting_text = _bind(
+    "slmt_trainer_setting_text", c_char_p, [POINTER(slmt_trainer), c_char_p],
+    r"""const char *slmt_trainer_setting_text(const slmt_trainer *trainer, const char *name)
+
+    Read one of a trainer's settings that is a text.
+
+    trainer: not NULL
+    name: as in slmt_number_info
+
+    Returns: the text, which lives as long as the trainer; NULL: the task has no text of this name
 
     Threads: any thread
 

@@ -59,6 +59,7 @@ const SLMT_NUMBER_WHOLE = Int32(1)  # a whole number
 const SLMT_NUMBER_REAL = Int32(2)  # a finite real number
 const SLMT_NUMBER_CHOICE = Int32(3)  # one of `choices`
 const SLMT_NUMBER_LIST = Int32(4)  # `count` whole numbers
+const SLMT_NUMBER_TEXT = Int32(5)  # a text of at most `count` bytes that matches `pattern`
 
 # What a number, an input or an output is for: a program finds by its role what it needs to set or to give,
 # whatever a method calls it. No table has a role twice, but for SLMT_ROLE_NONE.
@@ -216,11 +217,11 @@ end
 
 @doc raw"""
 A number with a name: an option of a method, or a setting of a task. The elements of a list are numbers of
-their own: NAME_0, NAME_1 and so on.
+their own: NAME_0, NAME_1 and so on. A text is given behind its name: "NAME=TEXT".
 """
 struct slmt_number
     name::Cstring  # as in slmt_number_info; or "preset", see slmt_method_info
-    value::Cdouble  # of SLMT_NUMBER_CHOICE: the index of the choice
+    value::Cdouble  # of SLMT_NUMBER_CHOICE: the index of the choice; of SLMT_NUMBER_TEXT: not read
 end
 
 @doc raw"""
@@ -232,12 +233,13 @@ struct slmt_number_info
     name::Cstring  # lower case, words joined by '_'
     help::Cstring  # what it is, with its unit
     choices::Cstring  # names joined by '|'; "" for other kinds
-    initial::Cdouble  # the value if none is given; not of a list
-    low::Cdouble  # smallest value, of a list: of an element
+    initial::Cdouble  # the value if none is given; not of a list or a text
+    low::Cdouble  # smallest value, of a list: of an element; not of a text
     high::Cdouble  # largest value
-    count::Int32  # elements of a list, at most 8; 0 for other kinds
+    count::Int32  # elements of a list, at most 8; bytes of a text, at most; 0 for other kinds
     role::Int32  # SLMT_ROLE_...
-    list::Cstring  # the elements if none are given, "64,128,256"; "" for other kinds
+    list::Cstring  # the elements if none are given, "64,128,256", or the text; "" for other kinds
+    pattern::Cstring  # what the whole of a text matches, an extended regular expression of POSIX; "" for other kinds
 end
 
 @doc raw"""
@@ -464,10 +466,11 @@ Where training is.
 """
 struct slmt_training_state
     struct_size::UInt32  # sizeof(slmt_training_state), set by the caller
-    stage::Int32  # SLMT_NET_STAGE_... (slmt_net.h); 0 for methods other than SLMT-Net
+    reserved::Int32  # 0
     step::UInt64  # steps done
     steps_in_epoch::UInt64  # steps of an epoch on the set last run; 0 before
     total_steps::UInt64  # steps of the whole run on that set; 0 before
+    seed::UInt64  # that the trainer was made with
 end
 
 @doc raw"""
@@ -963,6 +966,23 @@ Since 0.1.
 """
 slmt_model_option(model, name, value) =
     ccall((:slmt_model_option, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Ptr{Cdouble}, ), model, name, value)
+
+@doc raw"""
+    const char *slmt_model_option_text(const slmt_model *model, const char *name)
+
+Read one of a model's options that is a text.
+
+model: not NULL
+name: as in slmt_number_info
+
+Returns: the text, which lives as long as the model; NULL: the method has no text of this name
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_model_option_text(model, name) =
+    ccall((:slmt_model_option_text, libslmt), Cstring, (Ptr{slmt_model}, Cstring, ), model, name)
 
 @doc raw"""
     slmt_status slmt_model_load(slmt_context *context, const char *path, slmt_model **model)
@@ -2653,6 +2673,23 @@ Since 0.1.
 """
 slmt_trainer_setting(trainer, name, value) =
     ccall((:slmt_trainer_setting, libslmt), slmt_status, (Ptr{slmt_trainer}, Cstring, Ptr{Cdouble}, ), trainer, name, value)
+
+@doc raw"""
+    const char *slmt_trainer_setting_text(const slmt_trainer *trainer, const char *name)
+
+Read one of a trainer's settings that is a text.
+
+trainer: not NULL
+name: as in slmt_number_info
+
+Returns: the text, which lives as long as the trainer; NULL: the task has no text of this name
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_trainer_setting_text(trainer, name) =
+    ccall((:slmt_trainer_setting_text, libslmt), Cstring, (Ptr{slmt_trainer}, Cstring, ), trainer, name)
 
 @doc raw"""
     slmt_status slmt_trainer_shape(const slmt_trainer *trainer, const char *name, int64_t shape[6], int32_t *rank)
