@@ -21,7 +21,7 @@
 
 static const char *const presets[] = {"base", "small", "tiny"};
 static const char *const matrices[] = {"auto", "onednn", "openblas"};
-enum { MOST_CHOICES = 8 };
+enum { MOST_CHOICES = 16 };
 
 typedef struct choice {
     int n;
@@ -48,14 +48,19 @@ static const job jobs[] = {{"synth1", "slmt-net", "synthesize", 1, -1},
                            {"finetune10", "slmt-net", "finetune", 10, -1},
                            {"finetune10r", "slmt-net", "finetune", 10, SLMT_RECOMPUTE_LINEAR},
                            {"seq2seq1", "seq2seq", "synthesize", 1, -1},
-                           {"seq2seq-train1", "seq2seq", "train", 1, -1}};
+                           {"seq2seq-train1", "seq2seq", "train", 1, -1},
+                           {"unet1", "unet", "synthesize", 1, -1},
+                           {"unet-train8", "unet", "train", 8, -1}};
 enum { JOBS = sizeof jobs / sizeof *jobs };
 
 static const struct argp_option options[] = {
     {"preset", 'p', "NAME", 0,
-     "base (default), small or tiny: SLMT-Net's; Seq2Seq has its default size, 192x192", 0},
+     "base (default), small or tiny: SLMT-Net's; Seq2Seq and the U-Net have their default sizes, 192x192 and "
+     "256x256",
+     0},
     {"jobs", 'j', "LIST", 0,
-     "of synth1,synth10,pretrain20,finetune10,finetune10r,seq2seq1,seq2seq-train1 (all); r: "
+     "of synth1,synth10,pretrain20,finetune10,finetune10r,seq2seq1,seq2seq-train1,unet1,unet-train8 (all); "
+     "r: "
      "SLMT_RECOMPUTE_LINEAR",
      0},
     {"threads", 't', "LIST", 0, "thread counts (1,2)", 0},
@@ -646,7 +651,7 @@ int main(int argc, char **argv)
                                      NULL,    NULL,  NULL};
     settings s = {.preset = SLMT_NET_PRESET_BASE,
                   .repeats = 8,
-                  .jobs = {JOBS, {0, 1, 2, 3, 4, 5, 6}},
+                  .jobs = {JOBS, {0, 1, 2, 3, 4, 5, 6, 7, 8}},
                   .threads = {2, {1, 2}},
                   .matrices = {3, {SLMT_MATRIX_AUTO, SLMT_MATRIX_ONEDNN, SLMT_MATRIX_OPENBLAS}}};
     argp_parse(&argp, argc, argv, 0, NULL, &s);

@@ -17,10 +17,10 @@ NAMES = {
 
 
 def read_means(path):
-    """{method: (psnr, ssim)}, means over the held-out subjects."""
+    """{method: (psnr, ssim)}, means over the held-out subjects of the means over their slices."""
     with path.open(newline="", encoding="utf-8") as file:
         return {row["method"]: (float(row["psnr"]), float(row["ssim"]))
-                for row in csv.DictReader(file) if row["level"] == "mean"}
+                for row in csv.DictReader(file) if row["level"] == "mean" and row["definition"] == "slice"}
 
 
 def read_run(folder):

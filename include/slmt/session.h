@@ -19,7 +19,7 @@ typedef struct slmt_session slmt_session;
 /**
  * Make a session for a task of any method: build and plan the network for the settings and take the memory.
  *
- * @param model     kept alive by the session; not to be trained while sessions use it
+ * @param model     kept alive by the session; not to be trained while there are sessions of it
  * @param task      its name, see slmt_method_task(); one that does not train. NULL: the one with an output of
  *                  SLMT_ROLE_TARGET, which all methods call "synthesize"
  * @param settings  count settings by name; those not named have their initial values. NULL if count is 0

@@ -223,7 +223,9 @@ SLMT_API slmt_status slmt_trainer_value(const slmt_trainer *trainer, const char 
 SLMT_API void slmt_trainer_free(slmt_trainer *trainer);
 
 /**
- * The trainer's model; borrowed.
+ * The trainer's model; borrowed. Between two steps (between runs, or in slmt_step_fn) sessions of it may be
+ * made and run, to validate what was learned so far; they see the weights of the last step, change nothing of
+ * the run, and are freed before the next step.
  *
  * @param trainer  not NULL
  * @return the model, which lives at least as long as the trainer

@@ -19,7 +19,11 @@ slmt_method(unet)
 slmt_method(vgg19)
 
 list(TRANSFORM SLMT_KNOWN_METHODS REPLACE _ - OUTPUT_VARIABLE known)
-set(SLMT_METHODS "${known}" CACHE STRING "The methods of this library, of: ${known}")
+# The default is a word and not the list, so that an existing build folder takes a new method up.
+set(SLMT_METHODS all CACHE STRING "The methods of this library: all, or some of ${known}")
+if(SLMT_METHODS STREQUAL "all")
+  set(SLMT_METHODS ${known})
+endif()
 if(NOT SLMT_METHODS)
   message(FATAL_ERROR "SLMT_METHODS is empty; choose some of: ${known}")
 endif()

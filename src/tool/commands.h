@@ -10,6 +10,7 @@ typedef struct subcommand {
     const char *name;
     const char *title; /* argv[0] of the subcommand, as argp shows it */
     const char *summary;
+    const char *example; /* lines of a shell, or NULL */
     int (*run)(int argc, char **argv);
 } subcommand;
 

@@ -2,7 +2,10 @@
 /* The common options' table, and a context whose warnings go to stderr. */
 #include "common.h"
 
+#include <sched.h>
+
 #include "console.h"
+#include "tool.h"
 
 static const field_choice backends[] = {
     {"cpu", SLMT_BACKEND_CPU}, {"reference", SLMT_BACKEND_REFERENCE}, {0}};
@@ -41,7 +44,9 @@ const char *weights_name(int32_t value)
     return c->name ? c->name : "?";
 }
 
-const field log_fields[] = {{"log", "FILE", "write JSON lines", FIELD_TEXT, COMMON(log)}, {0}};
+const field log_fields[] = {{"log", "FILE", "write JSON lines", FIELD_TEXT, COMMON(log),
+                             .flags = FIELD_OUTPUT, .endings = ".jsonl .json .log .txt"},
+                            {0}};
 
 const field seed_fields[] = {{"seed", "N", "drives everything random", FIELD_UINT, COMMON(seed)}, {0}};
 
@@ -54,10 +59,31 @@ static void on_log(void *user, int32_t level, const char *text)
         complain("%s", text);
 }
 
+enum { THREADS_ALWAYS = 64, THREADS_A_PROCESSOR = 8 };
+
+/* Many more threads than processors only wait for each other. */
+static int check_threads(int32_t threads)
+{
+    cpu_set_t set;
+    int processors = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    int most =
+        THREADS_A_PROCESSOR * processors > THREADS_ALWAYS ? THREADS_A_PROCESSOR * processors : THREADS_ALWAYS;
+    if (threads < 0 || threads > most)
+        return fail_with(EXIT_USAGE, "--threads: %d is not 0 to %d; this process may run on %d %s", threads,
+                         most, processors, processors == 1 ? "processor" : "processors");
+    if (threads > THREADS_A_PROCESSOR * processors)
+        warn("--threads %d: this process may run on %d %s; it will be slow", threads, processors,
+             processors == 1 ? "processor" : "processors");
+    return EXIT_OK;
+}
+
 int common_context(const common *c, slmt_context **context)
 {
     console_set_quiet(c->quiet);
     console_set_strict(c->strict);
+    int code = check_threads(c->threads);
+    if (code != EXIT_OK)
+        return code;
     slmt_context_config config;
     slmt_context_config_init(&config);
     config.backend = c->backend;

@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 #include "must.h"
+#include "paths.h"
 #include "tool.h"
+#include "wording.h"
 
 static const double bar_interval = 0.1;  /* seconds between changes of the bar */
 static const double line_interval = 5.0; /* seconds between plain lines */
@@ -166,13 +168,32 @@ int exit_code(slmt_status status)
     }
 }
 
-int fail(slmt_status status, const char *format, ...)
+/* What the library says, in the command's words; of a file that is not there also which one may be meant. */
+static char *reason_of(slmt_status status, const char *what)
 {
     const char *text = slmt_error_text();
+    char *reason = for_users(*text ? text : slmt_status_name(status));
+    char *near = status == SLMT_ERR_NOT_FOUND ? nearby_file(what) : NULL;
+    if (!near)
+        return reason;
+    char *longer = must_format("%s; there is %s", reason, near);
+    free(reason);
+    free(near);
+    return longer;
+}
+
+int fail(slmt_status status, const char *format, ...)
+{
+    char what[LINE_ROOM];
     va_list values;
     va_start(values, format);
-    complain_values(format, values, *text ? text : slmt_status_name(status));
+    vsnprintf(what, sizeof what, format, values);
     va_end(values);
+    char *reason = reason_of(status, what);
+    va_start(values, format);
+    complain_values(format, values, reason);
+    va_end(values);
+    free(reason);
     return exit_code(status);
 }
 

@@ -37,7 +37,8 @@ static int convert(slmt_context *context, int32_t weights, const char *in, const
     if (status != SLMT_OK)
         return fail(status, "%s", in);
     int code = EXIT_OK;
-    if (weights != SLMT_WEIGHTS_FULL && !is_half(model))
+    bool asked = weights == SLMT_WEIGHTS_BFLOAT16 || weights == SLMT_WEIGHTS_FLOAT16;
+    if (asked && !is_half(model))
         code = warn("%s: no tensor of %s can be stored in 16 bits; all stay in full", in,
                     slmt_model_method(model));
     if (code == EXIT_OK && (status = slmt_model_save(model, out)) != SLMT_OK)
@@ -51,17 +52,20 @@ static int convert(slmt_context *context, int32_t weights, const char *in, const
 int command_convert(int argc, char **argv)
 {
     common shared = {.weights = SLMT_WEIGHTS_STORED};
-    const option_group groups[] = {
-        {"Weights:", weights_fields, &shared}, {"Common:", common_fields, &shared}, {0}};
-    command_line line = {
-        .doc = doc, .arguments = "IN OUT", .least_arguments = 2, .most_arguments = 2, .groups = groups};
+    field fields[2] = {weights_fields[0]};
+    fields[0].doc = "type that the matrices of linear layers are stored in; stored: the one that they have";
+    fields[0].flags |= FIELD_REQUIRED;
+    const option_group groups[] = {{"Weights:", fields, &shared}, {"Common:", common_fields, &shared}, {0}};
+    command_line line = {.doc = doc,
+                         .arguments = "IN OUT",
+                         .argument_flags = FIELD_INPUT,
+                         .last_is_output = true,
+                         .least_arguments = 2,
+                         .most_arguments = 2,
+                         .groups = groups};
     options_parse(&line, argc, argv);
     slmt_context *context = NULL;
-    int code = EXIT_OK;
-    if (!options_given(&line, &shared, "weights"))
-        code = fail_with(EXIT_USAGE, "convert: --weights is needed");
-    if (code == EXIT_OK)
-        code = common_context(&shared, &context);
+    int code = common_context(&shared, &context);
     if (code == EXIT_OK)
         code = convert(context, shared.weights, line.inputs[0], line.inputs[1]);
     slmt_context_free(context);

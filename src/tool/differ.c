@@ -48,17 +48,19 @@ static const field_choice masks[] = {{"head", 1}, {"none", 0}, {0}};
 
 #define DIFFER(member) .offset = offsetof(differ, member)
 static const field differ_fields[] = {
-    {"model", "FILE", "checkpoint of slmt train", FIELD_TEXT, DIFFER(model_path), .flags = FIELD_REQUIRED},
+    {"model", "FILE", "checkpoint of slmt train", FIELD_TEXT, DIFFER(model_path),
+     .flags = FIELD_REQUIRED | FIELD_INPUT},
     {"to", "NAME", "sequence whose map is made, one of the volumes", FIELD_TEXT, DIFFER(to),
      .flags = FIELD_REQUIRED},
     {"out", "FILE", "where to write the map, .nii or .nii.gz", FIELD_TEXT, DIFFER(out),
-     .flags = FIELD_REQUIRED},
-    {"png", "FILE", "also draw slices of the map, 0 black and 0.5 white", FIELD_TEXT, DIFFER(png)},
+     .flags = FIELD_REQUIRED | FIELD_OUTPUT, .endings = ".nii.gz .nii"},
+    {"png", "FILE", "also draw slices of the map, 0 black and 0.5 white", FIELD_TEXT, DIFFER(png),
+     .flags = FIELD_OUTPUT, .endings = ".png"},
     {"self", "on|off", "count what is made from the sequence itself; off: from the others alone",
      FIELD_CHOICE, DIFFER(self), on_off},
     {"mask", "head|none", "where there is a map: inside the head alone, or in the air around it too",
      FIELD_CHOICE, DIFFER(mask), masks},
-    {"batch", "N", "slices computed together, at most", FIELD_INT, DIFFER(batch)},
+    {"batch", "N", "slices computed together, at most", FIELD_INT, DIFFER(batch), .low = 1, .high = 65536},
     {0}};
 
 static const char doc[] =
@@ -331,6 +333,7 @@ int command_differ(int argc, char **argv)
                                    {0}};
     command_line line = {.doc = doc,
                          .arguments = "NAME=FILE...",
+                         .argument_flags = FIELD_INPUT | FIELD_NAMED,
                          .least_arguments = 1,
                          .most_arguments = MOST_SEQUENCES,
                          .groups = groups};

@@ -33,13 +33,14 @@ typedef struct evaluation {
 #define EVALUATE(member) .offset = offsetof(evaluation, member)
 static const field evaluate_fields[] = {
     {"model", "FILE", "checkpoint of a model that makes a contrast", FIELD_TEXT, EVALUATE(run.model_path),
-     .flags = FIELD_REQUIRED},
-    {"data", "FILE", "training set", FIELD_TEXT, EVALUATE(run.set_path), .flags = FIELD_REQUIRED},
+     .flags = FIELD_REQUIRED | FIELD_INPUT},
+    {"data", "FILE", "training set", FIELD_TEXT, EVALUATE(run.set_path),
+     .flags = FIELD_REQUIRED | FIELD_INPUT},
     {"split", "test|validation|train|all", "which subjects", FIELD_CHOICE, EVALUATE(run.split),
      split_choices},
     {"csv", "FILE",
      "write the figures of each slice, and by every definition of each subject, their mean and sd",
-     FIELD_TEXT, EVALUATE(run.csv_path)},
+     FIELD_TEXT, EVALUATE(run.csv_path), .flags = FIELD_OUTPUT, .endings = ".csv .tsv .txt"},
     {"source", "NAME", "contrast to start from; default: the one of the training", FIELD_TEXT,
      EVALUATE(options.source)},
     {"target", "NAME", "contrast to compare with; default: the one of the training", FIELD_TEXT,
@@ -48,7 +49,8 @@ static const field evaluate_fields[] = {
      "also compare the source itself, and the best monotone map from source to target intensities (isotonic "
      "regression over the pairs of the training subjects)",
      FIELD_FLAG, EVALUATE(options.baselines)},
-    {"batch", "N", "slices computed together, at most", FIELD_INT, EVALUATE(run.batch)},
+    {"batch", "N", "slices computed together, at most", FIELD_INT, EVALUATE(run.batch), .low = 1,
+     .high = 65536},
     {0}};
 
 static const char doc[] = "Compare synthesized slices with the true ones: the figures that the model's task "

@@ -2,6 +2,7 @@
 /* Text to field and back. Strict: the whole text must be the value. */
 #include "field.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -21,11 +22,18 @@ static bool read_int(const char *text, const char **end, int32_t *value)
 
 static bool set_int(const field *f, void *place, const char *text, char *reason)
 {
-    (void)f;
     const char *end;
-    if (read_int(text, &end, place) && *end == '\0')
+    int32_t value;
+    bool bounded = f->low || f->high, whole = read_int(text, &end, &value) && *end == '\0';
+    if (whole && (!bounded || (value >= f->low && value <= f->high))) {
+        *(int32_t *)place = value;
         return true;
-    snprintf(reason, FIELD_REASON, "'%s' is not a whole number", text);
+    }
+    if (bounded)
+        snprintf(reason, FIELD_REASON, "'%s' is not a whole number of %" PRId32 " to %" PRId32, text, f->low,
+                 f->high);
+    else
+        snprintf(reason, FIELD_REASON, "'%s' is not a whole number", text);
     return false;
 }
 
@@ -53,9 +61,11 @@ static bool set_bytes(const field *f, void *place, const char *text, char *reaso
     char *end;
     uint64_t bytes;
     bool good = read_uint(text, &end, &bytes);
-    const char *unit = *end ? strchr(units, *end) : NULL;
+    const char *unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
     unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
-    good = good && (*end == '\0' || (unit && end[1] == '\0')) && bytes <= UINT64_MAX >> shift;
+    const char *rest = unit ? end + 1 : end; /* "B" and "iB" say no more */
+    good = good && (!*rest || strcasecmp(rest, "B") == 0 || (unit && strcasecmp(rest, "iB") == 0)) &&
+           bytes <= UINT64_MAX >> shift;
     if (!good) {
         snprintf(reason, FIELD_REASON, "'%s' is not a size such as 800M or 12G", text);
         return false;

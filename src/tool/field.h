@@ -30,6 +30,10 @@ enum {
     FIELD_REQUIRED = 1, /* the option must be given */
     FIELD_EARLY = 2,    /* set before the others, wherever it stands on the line */
     FIELD_HIDDEN = 4,   /* the help text does not show the default */
+    FIELD_INPUT = 16,   /* the text is the path of what is read */
+    FIELD_OUTPUT = 32,  /* the text is the path of what is written */
+    FIELD_INPLACE = 64, /* an input that --out may replace */
+    FIELD_NAMED = 128,  /* the path stands behind NAME= */
     FIELD_REASON = 160  /* room for a reason */
 };
 
@@ -44,6 +48,8 @@ typedef struct field {
     char separator;              /* FIELD_LIST */
     uint32_t flags;
     const char *initial; /* FIELD_NUMBER: its default */
+    int32_t low, high;   /* FIELD_INT: the range; both 0: any */
+    const char *endings; /* FIELD_OUTPUT: those that the name may have, ".nii.gz .nii"; NULL: any */
     bool (*set)(void *target, const char *text, char reason[FIELD_REASON]);
 } field;
 

@@ -7,14 +7,15 @@
 
 #define FILES(member) .offset = offsetof(training_files, member)
 static const field fields[] = {
-    {"data", "FILE", "training set", FIELD_TEXT, FILES(data), .flags = FIELD_REQUIRED},
-    {"out", "FILE", "checkpoint to write", FIELD_TEXT, FILES(out), .flags = FIELD_REQUIRED},
-    {"model", "FILE", "pre-trained checkpoint; without it the encoder starts fresh", FIELD_TEXT,
-     FILES(model)},
+    {"data", "FILE", "training set", FIELD_TEXT, FILES(data), .flags = FIELD_REQUIRED | FIELD_INPUT},
+    {"out", "FILE", "checkpoint to write", FIELD_TEXT, FILES(out), .flags = FIELD_REQUIRED | FIELD_OUTPUT,
+     .endings = ".h5 .hdf5"},
+    {"model", "FILE", "pre-trained checkpoint; without it the encoder starts fresh", FIELD_TEXT, FILES(model),
+     .flags = FIELD_INPUT},
     {"source", "NAME", "contrast to start from", FIELD_TEXT, FILES(source)},
     {"target", "NAME", "contrast to make", FIELD_TEXT, FILES(target)},
     {"resume", "FILE", "go on from a checkpoint, with its sizes, settings and contrasts", FIELD_TEXT,
-     FILES(resume)},
+     FILES(resume), .flags = FIELD_INPUT | FIELD_INPLACE},
     {"checkpoint-every", "EPOCHS", "write the checkpoint so often; 0: at the end only", FIELD_INT,
      FILES(checkpoint_every)},
     {"max-steps", "N", "stop, and save, after so many steps of this run; 0: at the end of the schedule",

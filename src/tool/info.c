@@ -52,6 +52,18 @@ static void print_fields(const field *fields, const void *target)
     }
 }
 
+/* Which file it is, and which library reads it. */
+static void print_identity(const char *path)
+{
+    char digest[SLMT_DIGEST_SIZE];
+    slmt_build_info build = {.struct_size = sizeof build};
+    if (slmt_file_digest(path, digest, sizeof digest) == SLMT_OK)
+        print_row("SHA-256", digest);
+    if (slmt_build_describe(&build) == SLMT_OK)
+        printf("  %-20sslmt %s, commit %s, numerics %" PRId32 "\n", "read by", build.version,
+               *build.commit ? build.commit : "unknown", build.numerics);
+}
+
 /* ---- checkpoints ---- */
 
 static void print_numbers(number_owner owner, number_reader *read, const void *from)
@@ -160,6 +172,14 @@ static void count_tensor(part *p, const slmt_tensor_info *info)
     p->weights = info->weights ? info->weights : p->weights;
 }
 
+static bool any_unused(const part_list *parts)
+{
+    for (size_t i = 0; i < parts->count; i++)
+        if (parts->items[i].unused_tensors)
+            return true;
+    return false;
+}
+
 static void print_parts(const part_list *parts)
 {
     table t;
@@ -179,6 +199,10 @@ static void print_parts(const part_list *parts)
     }
     putchar('\n');
     table_print(&t);
+    if (any_unused(parts))
+        puts("  (Unused are tensors that the reference implementation stores and nothing reads; bytes are "
+             "those of "
+             "the others.)");
 }
 
 static void print_tensor(const slmt_tensor_info *info)
@@ -233,6 +257,7 @@ static int print_training(const slmt_model *model, const slmt_trainer *trainer)
 static int print_checkpoint(const char *path, const slmt_model *model, const slmt_trainer *trainer, bool all)
 {
     printf("%s: checkpoint of %s\n", path, slmt_model_method(model));
+    print_identity(path);
     int code = print_options(model);
     if (code != EXIT_OK)
         return code;
@@ -410,6 +435,8 @@ static int print_set(const char *path, const slmt_dataset *set, bool all)
 {
     bool mr = strcmp(slmt_dataset_source(set), "mr") == 0;
     printf("%s: training set of %zu %s\n", path, slmt_dataset_record_count(set), mr ? "subjects" : "records");
+    if (all) /* sets are large */
+        print_identity(path);
     int code = mr ? print_preprocess(path, set) : EXIT_OK;
     if (code != EXIT_OK)
         return code;
@@ -485,8 +512,12 @@ int command_info(int argc, char **argv)
     common shared = {.weights = SLMT_WEIGHTS_STORED};
     const option_group groups[] = {
         {"What to show:", info_fields, &options}, {"Common:", common_fields, &shared}, {0}};
-    command_line line = {
-        .doc = doc, .arguments = "FILE", .least_arguments = 1, .most_arguments = 1, .groups = groups};
+    command_line line = {.doc = doc,
+                         .arguments = "FILE",
+                         .argument_flags = FIELD_INPUT,
+                         .least_arguments = 1,
+                         .most_arguments = 1,
+                         .groups = groups};
     options_parse(&line, argc, argv);
     slmt_context *context = NULL;
     int code = common_context(&shared, &context);

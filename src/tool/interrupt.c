@@ -20,7 +20,7 @@ static void on_signal(int number)
 
 void interrupt_install(void)
 {
-    static const int numbers[] = {SIGINT, SIGTERM};
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         struct sigaction old;
         struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SIGINT and SIGTERM: the first asks for an orderly end, the second ends the process at once. */
+/* SIGINT, SIGTERM and SIGHUP: the first asks for an orderly end, the second ends the process at once. */
 #ifndef SLMT_TOOL_INTERRUPT_H
 #define SLMT_TOOL_INTERRUPT_H
 

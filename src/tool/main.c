@@ -12,7 +12,9 @@
 #include "commands.h"
 #include "console.h"
 #include "describe.h"
+#include "guess.h"
 #include "interrupt.h"
+#include "version.h"
 
 enum { FIRST_KEY = 0x1000, MOST_OPTIONS = 8 };
 
@@ -39,7 +41,7 @@ static char *help_text(void)
 static void print_version(FILE *stream, struct argp_state *state)
 {
     (void)state;
-    fprintf(stream, "slmt %s\n", slmt_version());
+    version_print(stream);
 }
 
 /* Ends parsing at the first word that is no option: the subcommand. */
@@ -93,6 +95,7 @@ static void parse(program *p, int argc, char **argv)
 int main(int argc, char **argv)
 {
     program p = {0};
+    argv = guess_program(&argc, argv);
     parse(&p, argc, argv);
     if (p.options.manual)
         return manual_write(p.options.manual);

@@ -7,12 +7,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "slmt/slmt.h"
 
 #include "console.h"
 #include "must.h"
+#include "paths.h"
 #include "tool.h"
 
 enum { LINE = 68 }; /* before escapes */
@@ -196,6 +198,20 @@ static char *page_name(const subcommand *command, const char *method)
     return must_format("slmt-%s%s%s", command->name, method ? "-" : "", method ? method : "");
 }
 
+static void put_example(FILE *out, const char *lines)
+{
+    fputs(".SH EXAMPLES\n.nf\n", out);
+    for (; *lines; lines += *lines == '\n') {
+        size_t length = strcspn(lines, "\n");
+        char *line = must_format("%.*s", (int)length, lines);
+        put_code(out, line);
+        putc('\n', out);
+        free(line);
+        lines += length;
+    }
+    fputs(".fi\n", out);
+}
+
 /* A page of one method has the method in place of the argument. */
 static void put_command_page(FILE *out, const subcommand *command, const char *method,
                              const command_line *line)
@@ -211,6 +227,8 @@ static void put_command_page(FILE *out, const subcommand *command, const char *m
     fputs(".SH DESCRIPTION\n", out);
     put_text(out, line->doc);
     put_options(out, line);
+    if (!method && command->example)
+        put_example(out, command->example);
     put_foot(out);
     for (size_t i = 0; !method && is_by_method(command) && trained_method(i); i++)
         fprintf(out, ".BR slmt\\-train\\-%s (1),\n", trained_method(i));
@@ -273,6 +291,8 @@ static int write_page(const char *folder, const subcommand *command, const char 
 
 int manual_write(const char *folder)
 {
+    if (!is_folder(folder) && mkdir(folder, 0777) != 0)
+        return fail_with(EXIT_DATA, "--manual: %s: %s", folder, strerror(errno));
     int code = write_page(folder, NULL, NULL);
     for (const subcommand *c = subcommands; c->name && code == EXIT_OK; c++) {
         code = write_page(folder, c, NULL);

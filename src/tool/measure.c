@@ -28,7 +28,7 @@ const field measure_fields[] = {
      "compare inside the head alone, or where label map NAME of the set is not 0; default: everywhere",
      FIELD_TEXT, MEASURE(mask)},
     {"perceptual", "FILE", "also measure the distance of features of this model of vgg19", FIELD_TEXT,
-     MEASURE(perceptual)},
+     MEASURE(perceptual), .flags = FIELD_INPUT},
     {0}};
 
 const char *definition_name(int32_t definition)

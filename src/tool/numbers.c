@@ -175,7 +175,7 @@ static bool put_scalar(number_list *list, const slmt_number_info *info, const ch
 }
 
 /* The whole of a text is matched by the library; see its pattern. */
-static bool put_text(number_list *list, const slmt_number_info *info, const char *text)
+static bool put_words(number_list *list, const slmt_number_info *info, const char *text)
 {
     char *whole = must_format("^(%s)$", info->pattern);
     regex_t form;
@@ -236,7 +236,8 @@ static int no_such_number(number_owner owner, const char *option)
     return code;
 }
 
-static int bad_value(const slmt_number_info *info, const option_given *given)
+/* "'many', expected a whole number of 1 to 64" */
+static void value_reason(const slmt_number_info *info, const char *text, char *reason, size_t size)
 {
     char range[256], form[64] = "";
     number_range(info, range, sizeof range);
@@ -246,7 +247,21 @@ static int bad_value(const slmt_number_info *info, const option_given *given)
         snprintf(form, sizeof form, "a text of at most %d bytes that matches ", (int)info->count);
     else if (info->kind == SLMT_NUMBER_WHOLE)
         snprintf(form, sizeof form, "a whole number of ");
-    return fail_with(EXIT_USAGE, "--%s: '%s', expected %s%s", given->field->name, given->text, form, range);
+    snprintf(reason, size, "'%s', expected %s%s", text, form, range);
+}
+
+static int bad_value(const slmt_number_info *info, const option_given *given)
+{
+    char reason[NUMBER_REASON];
+    value_reason(info, given->text, reason, sizeof reason);
+    return fail_with(EXIT_USAGE, "--%s: %s", given->field->name, reason);
+}
+
+static bool put_text(number_list *list, const slmt_number_info *info, const char *text)
+{
+    return info->kind == SLMT_NUMBER_LIST   ? put_elements(list, info, text)
+           : info->kind == SLMT_NUMBER_TEXT ? put_words(list, info, text)
+                                            : put_scalar(list, info, text);
 }
 
 static int add_one(number_list *list, number_owner owner, const option_given *given)
@@ -257,10 +272,7 @@ static int add_one(number_list *list, number_owner owner, const option_given *gi
     free(name);
     if (!found)
         return no_such_number(owner, given->field->name);
-    bool good = info.kind == SLMT_NUMBER_LIST   ? put_elements(list, &info, given->text)
-                : info.kind == SLMT_NUMBER_TEXT ? put_text(list, &info, given->text)
-                                                : put_scalar(list, &info, given->text);
-    return good ? EXIT_OK : bad_value(&info, given);
+    return put_text(list, &info, given->text) ? EXIT_OK : bad_value(&info, given);
 }
 
 int number_list_add(number_list *list, number_owner owner, const command_line *line, const void *target)
@@ -272,7 +284,26 @@ int number_list_add(number_list *list, number_owner owner, const command_line *l
     return code;
 }
 
-static bool in_list(const void *from, const char *name, double *value, const char **text)
+bool number_list_set(number_list *list, number_owner owner, const char *name, const char *text,
+                     char reason[NUMBER_REASON])
+{
+    slmt_number_info info;
+    if (!number_named(owner, name, &info)) {
+        char *options = option_names(owner);
+        char *names = with_characters(options, '-', '_');
+        free(options);
+        snprintf(reason, NUMBER_REASON, "%s%s%s has no such %s; it has %s", owner.task ? owner.task : "",
+                 owner.task ? " of " : "", owner.method, owner.task ? "setting" : "option", names);
+        free(names);
+        return false;
+    }
+    if (put_text(list, &info, text))
+        return true;
+    value_reason(&info, text, reason, NUMBER_REASON);
+    return false;
+}
+
+bool number_in_list(const void *from, const char *name, double *value, const char **text)
 {
     const number_list *list = from;
     for (size_t i = 0; i < list->count; i++)
@@ -286,12 +317,21 @@ static bool in_list(const void *from, const char *name, double *value, const cha
     return false;
 }
 
+bool number_list_has(const number_list *list, const char *name)
+{
+    double value;
+    char *first = must_format("%s_0", name);
+    bool has = number_in_list(list, name, &value, NULL) || number_in_list(list, first, &value, NULL);
+    free(first);
+    return has;
+}
+
 char *number_list_text(const number_list *list, number_owner owner)
 {
     slmt_number_info info;
     char *text = must_copy("");
     for (size_t i = 0; number_at(owner, i, &info); i++) {
-        char *value = number_text(&info, in_list, list);
+        char *value = number_text(&info, number_in_list, list);
         char *both = must_format("%s %s", info.name, value);
         join(&text, both);
         free(both);

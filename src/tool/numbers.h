@@ -42,6 +42,19 @@ void number_range(const slmt_number_info *info, char *text, size_t size);
  * says what there is. */
 int number_list_add(number_list *list, number_owner owner, const command_line *line, const void *target);
 
+enum { NUMBER_REASON = 1024 /* room for a reason */ };
+
+/* Sets a number, a choice or a list from a text as an option of the command would have it; false: there is no
+ * such number, or the text will not do, and `reason` says what will. */
+bool number_list_set(number_list *list, number_owner owner, const char *name, const char *text,
+                     char reason[NUMBER_REASON]);
+
+/* A number_reader over a list. */
+bool number_in_list(const void *list, const char *name, double *value, const char **text);
+
+/* Whether the list has a value for the number, or for the first element of a list of that name. */
+bool number_list_has(const number_list *list, const char *name);
+
 /* "name value, name value, ..." of all numbers of the owner; the caller frees it. */
 char *number_list_text(const number_list *list, number_owner owner);
 

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guess.h"
 #include "must.h"
+#include "outputs.h"
 #include "tool.h"
 
 enum { FIRST_KEY = 0x1000 }; /* beyond characters: no short options */
@@ -132,8 +134,10 @@ bool options_described(void)
 
 void options_parse(command_line *line, int argc, char **argv)
 {
+    outputs_need_flags(line);
     if (describe_line)
         describe_line(line, describe_user);
+    guess_options(line, argc, argv);
     struct argp_option *table = argp_table(line);
     char *doc = must_format("%s\v%s", line->doc, closing);
     const struct argp argp = {
@@ -145,6 +149,9 @@ void options_parse(command_line *line, int argc, char **argv)
     error_t failure = argp_parse(&argp, argc, argv, 0, NULL, line);
     if (failure)
         argp_failure(NULL, argp_err_exit_status, failure, "%s", argv[0]);
+    int code = outputs_check(line);
+    if (code != EXIT_OK)
+        exit(code);
     for (struct argp_option *row = table; row->doc; row++)
         free((char *)row->doc);
     free(doc);

@@ -22,6 +22,8 @@ typedef struct command_line {
     const char *arguments;      /* such as "INPUT..."; NULL: it takes none */
     size_t least_arguments;     /* how many it needs */
     size_t most_arguments;      /* how many it takes */
+    uint32_t argument_flags;    /* FIELD_INPUT and FIELD_NAMED, if they are paths */
+    bool last_is_output;        /* but the last one is FIELD_OUTPUT, and may replace the others */
     const option_group *groups; /* ended by a NULL title */
 
     char **inputs; /* results: the arguments, then the options in the order given */

@@ -12,6 +12,7 @@
 
 #include "console.h"
 #include "must.h"
+#include "nearest.h"
 
 /* ---- endings ---- */
 
@@ -199,6 +200,25 @@ char *folder_of(const char *path)
         return must_copy(".");
     size_t length = (size_t)(name - path);
     return must_format("%.*s", (int)(length > 1 ? length - 1 : 1), path);
+}
+
+char *nearby_file(const char *path)
+{
+    struct stat status;
+    path_list files = {0}, folders = {0};
+    char *folder = folder_of(path), *found = NULL;
+    nearest n = nearest_to(file_name(path));
+    if (stat(path, &status) != 0 && errno == ENOENT && folder_list(folder, &files, &folders))
+        for (size_t i = 0; i < files.count; i++)
+            nearest_try(&n, file_name(files.items[i]));
+    for (size_t i = 0; i < folders.count; i++)
+        nearest_try(&n, file_name(folders.items[i]));
+    if (n.found)
+        found = file_name(path) == path ? must_copy(n.found) : must_format("%s/%s", folder, n.found);
+    path_list_free(&files);
+    path_list_free(&folders);
+    free(folder);
+    return found;
 }
 
 bool can_write(const char *path)

@@ -51,6 +51,10 @@ size_t volume_id_length(const char *name);
 /* File name without .nii, .nii.gz, .hdr or .img; the caller frees it. */
 char *volume_id(const char *path);
 
+/* Of a file that is not there, the file or folder beside it whose name nearly is its; NULL: there is none, or
+ * the file is there. The caller frees it. */
+char *nearby_file(const char *path);
+
 /* "." for a name without a folder; the caller frees it. */
 char *folder_of(const char *path);
 

@@ -16,6 +16,7 @@
 #include "journal.h"
 #include "must.h"
 #include "options.h"
+#include "outputs.h"
 #include "pairs.h"
 #include "reasons.h"
 #include "scans.h"
@@ -55,16 +56,17 @@ static const field prepare_fields[] = {
     {"contrast", "NAME=SCANS",
      "a contrast and where its scans are: a folder, FOLDER:END or a pattern, see above; once for each "
      "contrast",
-     FIELD_CUSTOM, .set = set_contrast},
+     FIELD_CUSTOM, .set = set_contrast, .flags = FIELD_INPUT | FIELD_NAMED},
     {"labels", "NAME=SCANS",
      "label maps on the contrasts' grid, and where they are; once for each kind. Their values stay as they "
      "are",
-     FIELD_CUSTOM, .set = set_labels},
+     FIELD_CUSTOM, .set = set_labels, .flags = FIELD_INPUT | FIELD_NAMED},
     {"table", "FILE",
      "a table (CSV) with the columns subject, one for each contrast, and if wanted split, person and "
      "labels:NAME; paths count from its folder",
-     FIELD_TEXT, PREPARE(table)},
-    {"out", "FILE", "the training set to write", FIELD_TEXT, PREPARE(out), .flags = FIELD_REQUIRED},
+     FIELD_TEXT, PREPARE(table), .flags = FIELD_INPUT},
+    {"out", "FILE", "the training set to write", FIELD_TEXT, PREPARE(out),
+     .flags = FIELD_REQUIRED | FIELD_OUTPUT, .endings = ".h5 .hdf5"},
     {"test-fraction", "PART", "part of the subjects that is kept for testing, the last ones", FIELD_REAL,
      PREPARE(test_fraction)},
     {"test", "A,B,...", "the subjects or persons kept for testing, instead of --test-fraction", FIELD_TEXT,
@@ -79,7 +81,7 @@ static const field prepare_fields[] = {
      "person are on one side of the split",
      FIELD_TEXT, PREPARE(person)},
     {"subjects", "N", "take so many training subjects at most, the first ones; 0: all", FIELD_INT,
-     PREPARE(subjects)},
+     PREPARE(subjects), .low = 0, .high = INT32_MAX},
     {"unpaired", NULL, "it is meant that no subject has two contrasts: the set is for pre-training alone",
      FIELD_FLAG, PREPARE(unpaired)},
     {"seed", "N", "shuffle the subjects before splitting; default: they stay in the order of their names",
@@ -218,12 +220,10 @@ static int split_subjects(prepare *p)
     return code;
 }
 
-static int limit_subjects(prepare *p)
+static void limit_subjects(prepare *p)
 {
     size_t kept = 0;
     int32_t train = 0;
-    if (p->subjects < 0)
-        return fail_with(EXIT_USAGE, "--subjects: less than 0");
     for (size_t i = 0; p->subjects && i < p->scans.subject_count; i++) {
         bool is_train = p->scans.subjects[i].split == SLMT_SPLIT_TRAIN;
         if (is_train && ++train > p->subjects)
@@ -232,7 +232,6 @@ static int limit_subjects(prepare *p)
     }
     if (p->subjects)
         p->scans.subject_count = kept;
-    return EXIT_OK;
 }
 
 /* ---- pairs ---- */
@@ -409,13 +408,23 @@ static int write_set(prepare *p, slmt_context *context, const slmt_preprocess *p
     return p->failures ? EXIT_SOME_FAILED : EXIT_OK;
 }
 
-static int choose_subjects(prepare *p, bool shuffled)
+static int check_outputs(const prepare *p, const command_line *line)
+{
+    path_list files = scans_files(&p->scans);
+    int code = outputs_check_files(line, &files, NULL);
+    path_list_free(&files);
+    return code;
+}
+
+static int choose_subjects(prepare *p, const command_line *line, bool shuffled)
 {
     int code = p->table ? scans_add_table(&p->scans, p->table) : EXIT_OK;
     if (code == EXIT_OK && p->scans.source_count == p->scans.label_count)
         code = fail_with(EXIT_USAGE, "--contrast or --table is needed");
     if (code == EXIT_OK)
         code = scans_find(&p->scans, p->person);
+    if (code == EXIT_OK)
+        code = check_outputs(p, line);
     p->failures = p->scans.failures;
     if (code == EXIT_OK)
         code = warnings_code();
@@ -425,16 +434,28 @@ static int choose_subjects(prepare *p, bool shuffled)
         shuffle(p);
     if (code == EXIT_OK)
         code = split_subjects(p);
-    return code == EXIT_OK ? limit_subjects(p) : code;
+    limit_subjects(p);
+    return code;
 }
 
-static int prepare_set(prepare *p, const common *options, const slmt_preprocess *preprocess, bool shuffled)
+/* No network takes every size; the networks halve a slice several times. */
+static void check_image_size(const slmt_preprocess *preprocess)
+{
+    enum { USUAL = 16 };
+    if (preprocess->image_size % USUAL != 0)
+        warn("--image-size %d: is no multiple of %d; most networks will refuse such slices",
+             preprocess->image_size, USUAL);
+}
+
+static int prepare_set(prepare *p, const command_line *line, const common *options,
+                       const slmt_preprocess *preprocess)
 {
     slmt_context *context = NULL;
     journal log = {0};
     console_set_quiet(options->quiet);
     console_set_strict(options->strict);
-    int code = choose_subjects(p, shuffled);
+    check_image_size(preprocess);
+    int code = choose_subjects(p, line, options_given(line, p, "seed") != NULL);
     if (code == EXIT_OK)
         code = common_context(options, &context);
     if (code == EXIT_OK)
@@ -459,14 +480,13 @@ int command_prepare(int argc, char **argv)
                                    {0}};
     command_line line = {.doc = doc, .groups = groups};
     options_parse(&line, argc, argv);
-    bool shuffled = options_given(&line, &p, "seed") != NULL;
     int code;
     if (p.test && options_given(&line, &p, "test-fraction"))
         code = fail_with(EXIT_USAGE, "--test and --test-fraction exclude each other");
     else if (p.validation && options_given(&line, &p, "validation-fraction"))
         code = fail_with(EXIT_USAGE, "--validation and --validation-fraction exclude each other");
     else
-        code = prepare_set(&p, &options, &preprocess, shuffled);
+        code = prepare_set(&p, &line, &options, &preprocess);
     scans_free(&p.scans);
     options_free(&line);
     return code;

@@ -7,10 +7,12 @@
 
 #define FILES(member) .offset = offsetof(training_files, member)
 static const field fields[] = {
-    {"data", "FILE", "training set", FIELD_TEXT, FILES(data), .flags = FIELD_REQUIRED},
-    {"out", "FILE", "checkpoint to write", FIELD_TEXT, FILES(out), .flags = FIELD_REQUIRED},
+    {"data", "FILE", "training set", FIELD_TEXT, FILES(data), .flags = FIELD_REQUIRED | FIELD_INPUT},
+    {"out", "FILE", "checkpoint to write", FIELD_TEXT, FILES(out), .flags = FIELD_REQUIRED | FIELD_OUTPUT,
+     .endings = ".h5 .hdf5"},
     {"contrast", "NAME", "train on this contrast only; default: all of the set", FIELD_TEXT, FILES(source)},
-    {"resume", "FILE", "go on from a checkpoint, with its sizes and settings", FIELD_TEXT, FILES(resume)},
+    {"resume", "FILE", "go on from a checkpoint, with its sizes and settings", FIELD_TEXT, FILES(resume),
+     .flags = FIELD_INPUT | FIELD_INPLACE},
     {"checkpoint-every", "EPOCHS", "write the checkpoint so often; 0: at the end only", FIELD_INT,
      FILES(checkpoint_every)},
     {"max-steps", "N", "stop, and save, after so many steps of this run; 0: at the end of the schedule",

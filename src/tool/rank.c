@@ -55,18 +55,22 @@ static const field_choice selves[] = {{"exclude", SLMT_SELF_EXCLUDE},
 
 #define RANK(member) .offset = offsetof(ranking, member)
 static const field rank_fields[] = {
-    {"model", "FILE", "checkpoint of slmt train", FIELD_TEXT, RANK(run.model_path), .flags = FIELD_REQUIRED},
-    {"data", "FILE", "training set", FIELD_TEXT, RANK(run.set_path), .flags = FIELD_REQUIRED},
+    {"model", "FILE", "checkpoint of slmt train", FIELD_TEXT, RANK(run.model_path),
+     .flags = FIELD_REQUIRED | FIELD_INPUT},
+    {"data", "FILE", "training set", FIELD_TEXT, RANK(run.set_path), .flags = FIELD_REQUIRED | FIELD_INPUT},
     {"split", "test|validation|train|all", "which subjects", FIELD_CHOICE, RANK(run.split), split_choices},
-    {"csv", "FILE", "write the figures of each subject, source and target", FIELD_TEXT, RANK(run.csv_path)},
-    {"ranking", "FILE", "write the ranking as CSV", FIELD_TEXT, RANK(options.ranking)},
-    {"png", "FILE", "draw the ranking as bars", FIELD_TEXT, RANK(options.png)},
+    {"csv", "FILE", "write the figures of each subject, source and target", FIELD_TEXT, RANK(run.csv_path),
+     .flags = FIELD_OUTPUT, .endings = ".csv .tsv .txt"},
+    {"ranking", "FILE", "write the ranking as CSV", FIELD_TEXT, RANK(options.ranking), .flags = FIELD_OUTPUT,
+     .endings = ".csv .tsv .txt"},
+    {"png", "FILE", "draw the ranking as bars", FIELD_TEXT, RANK(options.png), .flags = FIELD_OUTPUT,
+     .endings = ".png"},
     {"self", "exclude|include|zscore-only",
      "what is made of a sequence from itself: left out, counted, or counted in means and deviations alone "
      "(the "
      "paper's table)",
      FIELD_CHOICE, RANK(options.self), selves},
-    {"batch", "N", "slices computed together, at most", FIELD_INT, RANK(run.batch)},
+    {"batch", "N", "slices computed together, at most", FIELD_INT, RANK(run.batch), .low = 1, .high = 65536},
     {0}};
 
 static const char doc[] =

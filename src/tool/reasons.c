@@ -6,6 +6,7 @@
 
 #include "console.h"
 #include "must.h"
+#include "wording.h"
 
 enum { MOST_NAMED = 10 };
 
@@ -32,10 +33,11 @@ static reason *find_reason(reasons *r, const char *text)
 
 void reasons_add(reasons *r, const char *subject, const char *text)
 {
-    const char *cause = without_subject(subject, text);
+    char *cause = for_users(without_subject(subject, text));
     reason *found = find_reason(r, cause);
+    free(cause);
     if (found->count++ == 0) {
-        complain("%s: left out: %s", subject, cause);
+        complain("%s: left out: %s", subject, found->text);
         return;
     }
     if (found->count > MOST_NAMED + 1)

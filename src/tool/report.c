@@ -15,7 +15,7 @@
 const field report_fields[] = {
     {"profile", NULL, "print where the time went, by op and by layer", FIELD_FLAG, REPORT(profile)},
     {"trace", "FILE", "write every kernel call as a Chrome trace (for ui.perfetto.dev)", FIELD_TEXT,
-     REPORT(trace)},
+     REPORT(trace), .flags = FIELD_OUTPUT, .endings = ".json .trace"},
     {0}};
 
 slmt_status report_open(const report *r, slmt_context *context, slmt_profile **profile)
@@ -89,7 +89,7 @@ static void print_table(const slmt_profile *profile, bool by_layer)
 int report_close(const report *r, slmt_profile *profile)
 {
     slmt_status status = SLMT_OK;
-    if (profile && r->profile) {
+    if (profile && r->profile && slmt_profile_entry_count(profile) > 0) {
         print_table(profile, false);
         putchar('\n');
         print_table(profile, true);

@@ -460,6 +460,15 @@ static const char *end_mark(const char *place)
     return is ? colon : NULL;
 }
 
+static int no_such_place(const char *name, const char *place)
+{
+    char *near = nearby_file(place);
+    int code = fail_with(EXIT_DATA, "%s: there is no file or folder %s%s%s", name, place,
+                         near ? "; there is " : "", near ? near : "");
+    free(near);
+    return code;
+}
+
 static int find_place(scan_source *source, size_t *left_out)
 {
     const char *place = source->place;
@@ -473,7 +482,7 @@ static int find_place(scan_source *source, size_t *left_out)
     if (is_wildcard(place))
         return scan_pattern_find(source, left_out);
     if (!colon)
-        return fail_with(EXIT_DATA, "%s: there is no file or folder %s", source->name, place);
+        return no_such_place(source->name, place);
     char *root = must_format("%.*s", (int)(colon - place), place);
     int code = find_ending(source, root, colon + 1, left_out);
     free(root);

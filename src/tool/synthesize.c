@@ -15,6 +15,7 @@
 #include "journal.h"
 #include "must.h"
 #include "options.h"
+#include "outputs.h"
 #include "paths.h"
 #include "report.h"
 #include "sequences.h"
@@ -53,7 +54,7 @@ static const field_choice sidecar_choices[] = {
 #define SYNTHESIS(member) .offset = offsetof(synthesis, member)
 static const field synthesis_fields[] = {
     {"model", "FILE", "checkpoint of slmt finetune or slmt train", FIELD_TEXT, SYNTHESIS(model_path),
-     .flags = FIELD_REQUIRED},
+     .flags = FIELD_REQUIRED | FIELD_INPUT},
     {"method", "METHOD", "refuse a model of another method", FIELD_TEXT, SYNTHESIS(method)},
     {"to", "NAME", "contrast to make; needed where the model makes several", FIELD_TEXT, SYNTHESIS(to)},
     {"from", "NAME", "contrast of the inputs; only checked, and kept in the log", FIELD_TEXT,
@@ -61,14 +62,14 @@ static const field synthesis_fields[] = {
     {"out", "FILE|DIR",
      "where to write: for one input file a .nii or .nii.gz file; else a folder, made if "
      "missing, whose files are named like the inputs",
-     FIELD_TEXT, SYNTHESIS(out), .flags = FIELD_REQUIRED},
+     FIELD_TEXT, SYNTHESIS(out), .flags = FIELD_REQUIRED | FIELD_OUTPUT, .endings = ".nii.gz .nii"},
     {"suffix", "TEXT", "put behind the names of results in a folder, such as _t2", FIELD_TEXT,
      SYNTHESIS(suffix)},
     {"sidecar", "auto|on|off",
      "write NAME.json beside a result: model, source, digests, versions, not for diagnosis; auto: beside one "
      "result that --out names, on: in a folder too",
      FIELD_CHOICE, SYNTHESIS(sidecars), sidecar_choices},
-    {"batch", "N", "slices computed together, at most", FIELD_INT, SYNTHESIS(batch)},
+    {"batch", "N", "slices computed together, at most", FIELD_INT, SYNTHESIS(batch), .low = 1, .high = 65536},
     {0}};
 
 static const char doc[] = "Make the target contrast of volumes, or with --to one of those that the model can "
@@ -126,68 +127,31 @@ static int find_inputs(synthesis *s, char *const *inputs, size_t count)
     return EXIT_OK;
 }
 
-static int compare(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Complains if a file is named twice. */
-static int check_once(char *const *names, size_t count)
-{
-    char **sorted = must_alloc(count, sizeof *sorted);
-    memcpy(sorted, names, count * sizeof *sorted);
-    qsort(sorted, count, sizeof *sorted, compare);
-    int code = EXIT_OK;
-    for (size_t i = 1; i < count && code == EXIT_OK; i++)
-        if (strcmp(sorted[i - 1], sorted[i]) == 0)
-            code = fail_with(EXIT_USAGE, "%s: two inputs would be written to it", sorted[i]);
-    free(sorted);
-    return code;
-}
-
-/* No output may overwrite an input or another output. */
-static int check_outputs(const synthesis *s)
-{
-    for (size_t i = 0; i < s->outputs.count; i++) {
-        char *number, *input = volume_file(s->inputs.items[i], &number);
-        bool same = same_file(input, s->outputs.items[i]);
-        free(number);
-        free(input);
-        if (same)
-            return fail_with(EXIT_USAGE, "%s: input and output are the same file", s->inputs.items[i]);
-    }
-    return check_once(s->outputs.items, s->outputs.count);
-}
-
-static bool is_other_output(const synthesis *s, const char *path)
-{
-    const char *others[] = {s->common.log, s->report.trace};
-    for (size_t i = 0; i < 2; i++)
-        if (others[i] && (strcmp(others[i], path) == 0 || same_file(others[i], path)))
-            return true;
-    return false;
-}
-
-static int check_sidecars(const synthesis *s)
+/* No output may be an input or another output; sidecars are outputs too. */
+static int check_outputs(const synthesis *s, const command_line *line)
 {
     path_list paths = {0};
     int code = EXIT_OK;
-    for (size_t i = 0; i < s->outputs.count && code == EXIT_OK; i++) {
+    for (size_t i = 0; i < s->outputs.count; i++)
+        path_list_add(&paths, must_copy(s->outputs.items[i]));
+    for (size_t i = 0; i < s->outputs.count && s->sidecars && code == EXIT_OK; i++) {
         char *path = sidecar_path(s->outputs.items[i]);
         path_list_add(&paths, path);
-        code = is_other_output(s, path) ? fail_with(EXIT_USAGE, "%s: is another output of this run", path)
-                                        : sidecar_may_replace(path);
+        code = sidecar_may_replace(path);
     }
     if (code == EXIT_OK)
-        code = check_once(paths.items, paths.count);
+        code = outputs_check_files(line, &s->inputs, &paths);
     path_list_free(&paths);
     return code;
 }
 
-static int check_folder(const synthesis *s)
+static int check_folder(const synthesis *s, const command_line *line)
 {
     if (s->suffix && strchr(s->suffix, '/'))
         return fail_with(EXIT_USAGE, "--suffix: '%s' would be in another folder", s->suffix);
+    if (is_nifti_name(s->out) && !is_folder(s->out))
+        return fail_with(EXIT_USAGE, "--out: %s is the name of one file, but a folder is needed for %s",
+                         s->out, line->input_count == 1 ? line->inputs[0] : "several inputs");
     if (mkdir(s->out, 0777) != 0 && errno != EEXIST)
         return fail_with(EXIT_DATA, "%s: %s", s->out, strerror(errno));
     if (!is_folder(s->out))
@@ -202,16 +166,14 @@ static int name_outputs(synthesis *s, const command_line *line)
         line->input_count == 1 && !is_folder(line->inputs[0]) && is_nifti_name(s->out) && !is_folder(s->out);
     if (named && s->suffix)
         return fail_with(EXIT_USAGE, "--suffix: is for results in a folder; --out names this one");
-    int code = named ? EXIT_OK : check_folder(s);
+    int code = named ? EXIT_OK : check_folder(s, line);
     for (size_t i = 0; i < s->inputs.count && code == EXIT_OK; i++)
         path_list_add(&s->outputs,
                       named ? must_copy(s->out)
                             : volume_result(s->out, s->inputs.items[i], s->suffix ? s->suffix : ""));
     if (s->sidecars == SIDECAR_AUTO)
         s->sidecars = named ? SIDECAR_ON : SIDECAR_OFF;
-    if (code == EXIT_OK)
-        code = check_outputs(s);
-    return code == EXIT_OK && s->sidecars ? check_sidecars(s) : code;
+    return code == EXIT_OK ? check_outputs(s, line) : code;
 }
 
 /* ---- the work ---- */
@@ -389,6 +351,7 @@ int command_synthesize(int argc, char **argv)
                                    {"", report_fields, &s.report},           {0}};
     command_line line = {.doc = doc,
                          .arguments = "INPUT...",
+                         .argument_flags = FIELD_INPUT,
                          .least_arguments = 1,
                          .most_arguments = MOST_INPUTS,
                          .groups = groups};

@@ -12,7 +12,7 @@ enum {
     EXIT_MEMORY = 4,       /* out of memory, or past --max-memory */
     EXIT_UNSUPPORTED = 5,  /* not in this build or on this machine; a back end failed */
     EXIT_WARNING = 6,      /* there was a warning, and --strict */
-    EXIT_INTERRUPTED = 130 /* SIGINT or SIGTERM; training has saved its checkpoint */
+    EXIT_INTERRUPTED = 130 /* SIGINT, SIGTERM or SIGHUP; training has saved its checkpoint */
 };
 
 #define EXIT_CODE_ROWS                                                                                       \
@@ -29,6 +29,7 @@ enum {
 
 /* Each takes argv with argv[0] = "slmt NAME" and returns an exit code. */
 int command_methods(int argc, char **argv);
+int command_fit(int argc, char **argv);
 int command_prepare(int argc, char **argv);
 int command_pretrain(int argc, char **argv);
 int command_finetune(int argc, char **argv);

@@ -745,6 +745,60 @@ static void a_run_stopped_by_its_callback_stops_between_steps_and_goes_on(void *
     }
 }
 
+/* ---- validation between steps ---- */
+
+static void make_slice(slmt_model *model, const float *source, float *target)
+{
+    slmt_session *session = NULL;
+    GOOD(slmt_session_create(model, NULL, NULL, 0, &session));
+    GOOD(slmt_synthesize(session, source, 1, target));
+    slmt_session_free(session);
+}
+
+typedef struct validation {
+    float source[SIDE * SIDE], made[2][SIDE * SIDE]; /* made after the step before, and after this one */
+    int steps;
+} validation;
+
+/* What the trainer's model makes now is what its checkpoint makes, and not what it made a step before. */
+static int32_t validate(void *user, slmt_trainer *trainer, const slmt_training_state *state)
+{
+    validation *v = user;
+    (void)state;
+    slmt_model *saved = NULL;
+    float made_by_saved[SIDE * SIDE];
+    slmt_context *context = open_context(1, NULL);
+    memcpy(v->made[0], v->made[1], sizeof *v->made);
+    make_slice(slmt_trainer_model(trainer), v->source, v->made[1]);
+    save(trainer, "now.slmt");
+    GOOD(slmt_model_load(context, in_folder("now.slmt"), &saved));
+    make_slice(saved, v->source, made_by_saved);
+    assert_memory_equal(v->made[1], made_by_saved, sizeof made_by_saved);
+    assert_memory_not_equal(v->made[1], v->made[0], sizeof made_by_saved);
+    slmt_model_free(saved);
+    slmt_context_free(context);
+    v->steps++;
+    return 0;
+}
+
+static void sessions_between_steps_see_the_weights_and_leave_the_run_as_it_was(void **state)
+{
+    (void)state;
+    run_and_save(1, SLMT_NET_STAGE_FINETUNE, 11, 4, "whole.slmt");
+    slmt_context *context = open_context(1, NULL);
+    slmt_dataset *set = open_set(context, set_path());
+    slmt_trainer *trainer = open_stage(context, SLMT_NET_STAGE_FINETUNE);
+    validation v = {.steps = 0};
+    GOOD(slmt_dataset_read_slice(set, TRAIN_SUBJECTS, 0, 2, SLMT_RESIZE_BILINEAR, v.source));
+    GOOD(run_set(trainer, set, 4, validate, &v));
+    assert_int_equal(v.steps, 4);
+    save(trainer, "validated.slmt");
+    assert_true(same_saved("whole.slmt", "validated.slmt"));
+    slmt_trainer_free(trainer);
+    slmt_dataset_free(set);
+    slmt_context_free(context);
+}
+
 /* ---- cancelling from another thread ---- */
 
 typedef struct canceller {
@@ -986,6 +1040,7 @@ int main(void)
         cmocka_unit_test(a_resumed_run_equals_the_uninterrupted_one_bit_for_bit),
         cmocka_unit_test(a_run_records_what_it_learned_from),
         cmocka_unit_test(a_run_stopped_by_its_callback_stops_between_steps_and_goes_on),
+        cmocka_unit_test(sessions_between_steps_see_the_weights_and_leave_the_run_as_it_was),
         cmocka_unit_test(a_step_cancelled_in_the_middle_leaves_the_trainer_as_it_was),
         cmocka_unit_test(a_plain_model_is_no_trainer),
         cmocka_unit_test(a_negative_mean_of_squares_is_refused),

@@ -7,7 +7,7 @@ slmt=$1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
-commands=(methods prepare pretrain finetune train synthesize evaluate differ rank convert info)
+commands=(methods fit prepare pretrain finetune train synthesize evaluate differ rank convert info)
 
 die() {
     echo "FAILED: $*"

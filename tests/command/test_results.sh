@@ -80,7 +80,7 @@ holds "EchoTime" other.json
 expect 0 "${synthesize[@]}" $scan --out other.nii.gz --sidecar off
 holds "EchoTime" other.json
 expect 2 "${synthesize[@]}" $scan --out log.nii --log log.json
-holds "another output of this run" stderr
+holds "are one file" stderr
 [ ! -e log.nii ] || die "a result was written all the same"
 
 claim "a folder of results has a sidecar for each only if asked"

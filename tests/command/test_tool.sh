@@ -51,7 +51,7 @@ expect 0 "$slmt" --help
 holds "Exit codes" stdout
 expect 0 "$slmt" --version
 holds "slmt 0." stdout
-for sub in methods prepare pretrain finetune train synthesize evaluate differ rank convert info; do
+for sub in methods fit prepare pretrain finetune train synthesize evaluate differ rank convert info; do
     expect 0 "$slmt" $sub --help
     holds "Usage: slmt $sub" stdout
 done
@@ -459,9 +459,9 @@ expect 0 "$make_phantom" psnr pair.nii
 awk -F, -v map="$(cat stdout)" '$1 == "s04" && $2 == "t1" && $3 == "t2" { found = ($4 - map) ^ 2 < 1e-6 }
     END { exit !found }' pairs.csv || die "$(cat stdout) dB in the map: $(grep s04,t1,t2 pairs.csv)"
 
-claim "SIGINT and SIGTERM end training with 130 after saving a checkpoint that can be resumed"
+claim "SIGINT, SIGTERM and SIGHUP end training with 130 after saving a checkpoint that can be resumed"
 set -m
-for signal in INT TERM; do
+for signal in INT TERM HUP; do
     rm -f long.h5 long.jsonl
     "$slmt" pretrain --data set.h5 --batch 4 --epochs 100000 --checkpoint-every 0 "${sizes[@]}" "${common[@]}" \
         --out long.h5 --log long.jsonl >stdout 2>stderr &

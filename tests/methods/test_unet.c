@@ -390,6 +390,17 @@ static slmt_model *small_unet(slmt_context *context, uint64_t seed)
     return model;
 }
 
+/* Which at first makes its source. */
+static slmt_model *small_residual_unet(slmt_context *context, uint64_t seed)
+{
+    slmt_model *model = NULL;
+    slmt_number options[SMALL_NET + 1];
+    memcpy(options, small_net, sizeof small_net);
+    options[SMALL_NET] = (slmt_number){"residual", 1};
+    GOOD(slmt_model_create(context, "unet", options, SMALL_NET + 1, seed, &model));
+    return model;
+}
+
 static void set_all(slmt_model *model, const char *name, float x)
 {
     size_t n;
@@ -411,7 +422,7 @@ static void a_fresh_residual_network_returns_its_source(void **state)
     (void)state;
     enum { N = 4 };
     slmt_context *context = open_context(1, NULL);
-    slmt_model *model = small_unet(context, 1);
+    slmt_model *model = small_residual_unet(context, 1);
     slmt_session *session = NULL;
     static float source[N * PIXELS_U], made[N * PIXELS_U];
     fill_slices(source, N);
@@ -430,7 +441,7 @@ static void a_slice_is_made_from_its_neighbours(void **state)
     (void)state;
     enum { N = 5 };
     slmt_context *context = open_context(1, NULL);
-    slmt_model *model = small_unet(context, 1);
+    slmt_model *model = small_residual_unet(context, 1);
     slmt_session *session = NULL;
     static float source[N * PIXELS_U], made[N * PIXELS_U], samples[N * SLICES * PIXELS_U], one[N * PIXELS_U];
     fill_slices(source, N);
@@ -516,7 +527,7 @@ static void steps_learn_a_pair(void **state)
 {
     (void)state;
     slmt_context *context = open_context(1, NULL);
-    slmt_model *model = small_unet(context, 6);
+    slmt_model *model = small_residual_unet(context, 6);
     slmt_trainer *trainer = open_trainer(model, 1, 1);
     static float source[SLICES * PIXELS_U], target[PIXELS_U];
     const int64_t in_shape[] = {1, SLICES, SIDE_U, SIDE_U}, out_shape[] = {1, SIDE_U, SIDE_U};

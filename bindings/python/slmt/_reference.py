@@ -175,6 +175,30 @@ def seq2seq(tensors: Tensors) -> Reference:
     return Reference("seq2seq", dict(tensors), options, preprocess=dict(_SEQ2SEQ_PREPROCESS))
 
 
+# ---- U-Net ----
+
+_UNET_NORMS = ("in1", "bn1")  # names behind enc1.conv1, by the option's index; neither: no norm
+_UNET_COUNTERS = r"\.num_batches_tracked$"  # nothing reads them
+
+
+def unet(tensors: Tensors) -> Reference:
+    """A U-Net whose parts have the names of the library's: enc1.conv1, enc1.in1 or enc1.bn1, up1, dec1, head."""
+    sizes = _Sizes(tensors)
+    width, slices = sizes.dim("enc1.conv1.weight", 0, 4), sizes.dim("enc1.conv1.weight", 1, 4)
+    norms = [index for index, name in enumerate(_UNET_NORMS) if f"enc1.{name}.weight" in tensors]
+    up = sizes.shape("up1.weight", (4,)) or (1, 1, 2, 2)
+    sizes.shape("head.weight", (4,))
+    sizes.check("a U-Net")
+    options = {
+        "slices": slices,
+        "width": width,
+        "depth": sizes.count(r"enc(\d+)\."),
+        "norm": norms[0] if norms else len(_UNET_NORMS),
+        "upsampling": int(up[2:] == (1, 1)),
+    }
+    return Reference("unet", without(tensors, _UNET_COUNTERS), options, ("image_size", "residual"))
+
+
 # ---- against the model ----
 
 

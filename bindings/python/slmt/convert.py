@@ -4,6 +4,7 @@
     python -m slmt.convert E.pth G.pth model.h5                      SLMT-Net (MT-Net), as fine-tuned
     python -m slmt.convert --edge-mae MAE.pth pre.h5                 its Edge-MAE alone, to fine-tune from
     python -m slmt.convert --seq2seq ckpt_best.pth any.h5            Seq2Seq
+    python -m slmt.convert --unet net.pth unet.h5                    U-Net, by the names of the library's
     python -m slmt.convert --vgg19 vgg19-dcbb9e9d.pth vgg19.h5       VGG19, as torchvision has it
 
 Nothing is written unless every tensor has its place, its shape and finite values."""
@@ -23,6 +24,7 @@ _KINDS: dict[str, tuple[tuple[str, ...], Callable[[Sequence[Tensors]], Reference
     "slmt-net": (("Edge-MAE", "generator"), lambda files: _reference.slmt_net(files[0], files[1])),
     "edge-mae": (("Edge-MAE",), lambda files: _reference.slmt_net(files[0], None)),
     "seq2seq": (("generator",), lambda files: _reference.seq2seq(files[0])),
+    "unet": (("U-Net",), lambda files: _reference.unet(files[0])),
     "vgg19": (("VGG19",), lambda files: _reference.vgg19(files[0])),
 }
 
@@ -39,7 +41,7 @@ def convert(
     key: str | None = None,
     reader: torchfile.Reader = "auto",
 ) -> list[str]:
-    """Converts checkpoints of a kind ("slmt-net", "edge-mae", "seq2seq", "vgg19") into a model file.
+    """Converts checkpoints of a kind ("slmt-net", "edge-mae", "seq2seq", "unet", "vgg19") into a model file.
 
     options and preprocess overrule what shapes and papers tell; card holds texts by field, contrasts the names of
     those that a seq2seq tells apart, by index; key names the dictionary of tensors where a file has several. Returns lines that say what was done and what was assumed.
@@ -102,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     text = __doc__ or ""
     parser = argparse.ArgumentParser(
         prog="python -m slmt.convert",
-        usage="%(prog)s [--edge-mae | --seq2seq | --vgg19] [options] CHECKPOINT... OUT",
+        usage="%(prog)s [--edge-mae | --seq2seq | --unet | --vgg19] [options] CHECKPOINT... OUT",
         description=text,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -110,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, what in (
         ("edge-mae", "the checkpoint is an Edge-MAE; the generator is fresh"),
         ("seq2seq", "the checkpoint is a generator of Seq2Seq"),
+        ("unet", "the checkpoint is a U-Net whose tensors have the library's names"),
         ("vgg19", "the checkpoint is VGG19 as torchvision has it"),
     ):
         kind.add_argument(f"--{name}", dest="kind", action="store_const", const=name, default="slmt-net", help=what)

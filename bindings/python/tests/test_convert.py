@@ -213,6 +213,35 @@ def test_vgg19_becomes_a_model(tmp_path: Path) -> None:
     hold(tmp_path / "out.h5", _reference.vgg19(vgg19(4)).tensors)
 
 
+# ---- U-Net ----
+
+SMALL_UNET = {"slices": 3, "width": 2, "depth": 3}
+
+
+@pytest.mark.parametrize("norm", ["instance", "batch", "none"])
+@pytest.mark.parametrize("upsampling", ["transposed", "linear"])
+def test_a_unet_becomes_a_model_whose_options_its_shapes_tell(
+    norm: str, upsampling: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    choices = {
+        "norm": ["instance", "batch", "none"].index(norm),
+        "upsampling": ["transposed", "linear"].index(upsampling),
+    }
+    tensors = expected("unet", SMALL_UNET | choices)
+    counters: dict[str, Array] = {"enc1.bn1.num_batches_tracked": np.zeros(1, np.int64)} if norm == "batch" else {}
+    checkpoints.write(tmp_path / "net.pth", tensors | counters)
+    reference = _reference.unet(tensors)
+    assert reference.options == SMALL_UNET | choices
+    assert convert.main(["--unet", str(tmp_path / "net.pth"), str(tmp_path / "out.h5")]) == 0
+    hold(tmp_path / "out.h5", tensors)
+    assert "image_size=256, residual=" in capsys.readouterr().out
+
+
+def test_what_is_no_unet_is_refused() -> None:
+    with pytest.raises(_reference.ConversionError, match="missing enc1.conv1.weight"):
+        _reference.unet(vgg19(4))
+
+
 # ---- the command ----
 
 

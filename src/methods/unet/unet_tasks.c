@@ -10,9 +10,9 @@
 /* ---- options ---- */
 
 static const unet_options presets[] = {
-    {256, 3, 32, 5, BLOCK_INSTANCE, UP_TRANSPOSED, 1},
-    {256, 3, 16, 4, BLOCK_INSTANCE, UP_TRANSPOSED, 1},
-    {128, 3, 8, 4, BLOCK_INSTANCE, UP_TRANSPOSED, 1},
+    {256, 3, 32, 5, BLOCK_INSTANCE, UP_TRANSPOSED, 0},
+    {256, 3, 16, 4, BLOCK_INSTANCE, UP_TRANSPOSED, 0},
+    {128, 3, 8, 4, BLOCK_INSTANCE, UP_TRANSPOSED, 0},
 };
 
 static const number options_rows[] = {
@@ -27,8 +27,8 @@ static const number options_rows[] = {
                   "what stands between a convolution and its ReLU"),
     NUMBER_CHOICE(unet_options, upsampling, UP_TRANSPOSED, 1, "transposed|linear",
                   "2x2 transposed convolutions, or 1x1 convolutions and bilinear interpolation"),
-    NUMBER_CHOICE(unet_options, residual, 1, 1, "off|on",
-                  "whether the network makes the difference of the two contrasts instead of the target"),
+    NUMBER_CHOICE(unet_options, residual, 0, 1, "off|on",
+                  "whether the network makes what is added to the source, instead of the target"),
 };
 NUMBERS_OF(unet_options, options)
 

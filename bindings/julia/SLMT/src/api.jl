@@ -2316,7 +2316,7 @@ slmt_profile_write_trace(profile, path) =
 
 Make a session for a task of any method: build and plan the network for the settings and take the memory.
 
-model: kept alive by the session; not to be trained while sessions use it
+model: kept alive by the session; not to be trained while there are sessions of it
 task: its name, see slmt_method_task(); one that does not train. NULL: the one with an output of
     SLMT_ROLE_TARGET, which all methods call "synthesize"
 settings: count settings by name; those not named have their initial values. NULL if count is 0
@@ -2822,7 +2822,9 @@ slmt_trainer_free(trainer) =
 @doc raw"""
     slmt_model *slmt_trainer_model(slmt_trainer *trainer)
 
-The trainer's model; borrowed.
+The trainer's model; borrowed. Between two steps (between runs, or in slmt_step_fn) sessions of it may be
+made and run, to validate what was learned so far; they see the weights of the last step, change nothing of
+the run, and are freed before the next step.
 
 trainer: not NULL
 

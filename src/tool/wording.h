@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* wording.h - the library's messages in the words of the command. */
+#ifndef SLMT_TOOL_WORDING_H
+#define SLMT_TOOL_WORDING_H
+
+/* Fields of structs become options ("slmt_preprocess.image_size" "--image-size"), and the name of a function
+ * in front of a message goes. The caller frees the text. */
+char *for_users(const char *text);
+
+#endif

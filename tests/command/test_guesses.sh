@@ -1,0 +1,132 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# A guess is answered with the line that was meant, and a wrong value with the option's name: test_guesses.sh SLMT.
+# Says what is true, one line a claim; the first claim that is not ends the test.
+set -u
+slmt=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+
+die() {
+    echo "FAILED: $*"
+    tail -n 20 stderr 2>/dev/null
+    exit 1
+}
+
+# expect CODE COMMAND...: the command ends with this exit code. Its output is in files stdout, stderr.
+expect() {
+    local wanted=$1 code=0
+    shift
+    "$@" >stdout 2>stderr || code=$?
+    [ "$code" -eq "$wanted" ] || die "exit code $code, not $wanted: $*"
+}
+
+holds() { grep -qF -- "$1" "$2" || die "'$1' is not in $2: $(cat "$2")"; }
+
+claim() { echo "- $*"; }
+
+claim "help and version are answered by any usual word"
+expect 0 "$slmt" --help
+cp stdout help
+for word in help -h '-?'; do
+    expect 0 "$slmt" "$word"
+    cmp stdout help || die "slmt $word is not the help"
+done
+for command in $("$slmt" --help | sed -n '/^Commands/,/^`slmt/p' | awk '/^  [a-z]/ { print $1 }'); do
+    expect 0 "$slmt" "$command" --help
+    cp stdout help
+    expect 0 "$slmt" help "$command"
+    cmp stdout help || die "slmt help $command is not its help"
+    expect 0 "$slmt" "$command" -h
+    cmp stdout help || die "slmt $command -h is not its help"
+done
+expect 0 "$slmt" --version
+cp stdout version
+for word in version -v -V; do
+    expect 0 "$slmt" "$word"
+    cmp stdout version || die "slmt $word is not the version"
+done
+grep -Eq '^slmt [0-9]+\.[0-9]+\.[0-9]+$' version || die "no version: $(cat version)"
+grep -Eq '^commit +[0-9a-f-]+|^commit +unknown' version || die "no commit"
+grep -Eq '^numerics +[0-9]+$' version || die "no numerics version"
+digest=$(sha256sum "$(readlink -f "$slmt")" | cut -d' ' -f1)
+holds "SHA-256 $digest" version
+
+claim "a word that is no command is answered with the one that was meant and all there are"
+for pair in synthesise:synthesize sythesize:synthesize fine-tune:finetune evalute:evaluate TRAIN:train infos:info; do
+    expect 2 "$slmt" "${pair%:*}" --model x
+    holds "there is no command '${pair%:*}'; did you mean \`slmt ${pair#*:}'?" stderr
+    expect 2 "$slmt" help "${pair%:*}"
+    holds "did you mean \`slmt ${pair#*:}'?" stderr
+done
+expect 2 "$slmt" segmentation
+holds "there is no command 'segmentation'" stderr
+! grep -q "did you mean" stderr || die "a guess that is none: $(cat stderr)"
+holds "Commands: methods fit prepare pretrain" stderr
+expect 2 "$slmt"
+holds "a command is needed" stderr
+
+claim "options in front of their command are put behind it"
+expect 2 "$slmt" --threads 1 synthesize scan.nii --out made.nii
+holds "options stand behind their command: slmt synthesize --threads 1 scan.nii --out made.nii" stderr
+expect 2 "$slmt" --quiet
+holds "'--quiet' is none of slmt's own options" stderr
+
+claim "an option that is none is answered with the nearest"
+for pair in modell:model ouput:out thread:threads test_fraction:test-fraction conrast:contrast; do
+    command=prepare
+    [ "${pair#*:}" != model ] || command=evaluate
+    expect 2 "$slmt" $command "--${pair%:*}x" 1
+    holds "unrecognized option '--${pair%:*}x'" stderr
+done
+expect 2 "$slmt" synthesize --modell m.h5 scan.nii --out made.nii
+holds "did you mean '--model'? \`slmt synthesize --help' lists the options" stderr
+expect 2 "$slmt" synthesize -model m.h5 scan.nii --out made.nii
+holds "did you mean '--model'?" stderr
+expect 2 "$slmt" train seq2seq --learnig-rate 1 --data x --out y
+holds "did you mean '--learning-rate'?" stderr
+
+claim "values of options are not mistaken for options"
+expect 3 "$slmt" evaluate --model --none --data -1
+holds "--none: " stderr
+expect 3 "$slmt" prepare --contrast t1=here --out set.h5 --crop-x -1
+holds "there is no file or folder here" stderr
+expect 3 "$slmt" info -- --none
+
+claim "a file or folder that is not there is answered with the one that nearly is"
+touch model.h5
+mkdir scans
+expect 3 "$slmt" info modle.h5
+holds "; there is model.h5" stderr
+expect 3 "$slmt" evaluate --model ./Model.h5 --data set.h5
+holds "; there is ./model.h5" stderr
+expect 3 "$slmt" prepare --contrast t1=scan --out set.h5
+holds "t1: there is no file or folder scan; there is scans" stderr
+
+claim "wrong values are answered with the option's name and what it takes"
+expect 2 "$slmt" prepare --contrast t1=scans --contrast t1=scans --out set.h5
+holds "'t1': it is given twice" stderr
+expect 2 "$slmt" prepare --contrast 'a b=scans' --out set.h5
+holds "at most 64 letters, digits, '-' and '_'" stderr
+expect 2 "$slmt" prepare --contrast t1=scans --out set.h5 --image-size 0
+holds "--image-size: '0' is not a whole number of 1 to 4096" stderr
+expect 2 "$slmt" synthesize --batch 0 --model model.h5 --out x.nii scan.nii
+holds "--batch: '0' is not a whole number of 1 to 65536" stderr
+expect 2 "$slmt" info model.h5 --threads 999
+holds "--threads: 999 is not 0 to" stderr
+for size in 800M 800MB 800mib 1g 0 900000000; do expect 3 "$slmt" info model.h5 --max-memory $size; done
+for size in 800X M -1 1.5G 800MBB; do
+    expect 2 "$slmt" info model.h5 --max-memory=$size
+    holds "is not a size such as 800M or 12G" stderr
+done
+expect 2 "$slmt" convert model.h5 other.h5
+holds "--weights is needed" stderr
+
+claim "manual pages are written into a new folder, each with an example"
+expect 0 "$slmt" --manual pages
+for page in pages/slmt-*.1; do
+    case $page in pages/slmt-train-*) continue ;; esac
+    grep -q '^\.SH EXAMPLES$' "$page" || die "$page has no example"
+done
+echo "all true"
