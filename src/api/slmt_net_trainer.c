@@ -75,7 +75,7 @@ static status check_stage(int32_t stage)
     return OK;
 }
 
-/* 0: the trainer is for another method. */
+/* Returns the stage of a trainer; 0: it is for another method. */
 static int32_t stage_of(const slmt_trainer *t)
 {
     for (int32_t stage = SLMT_NET_STAGE_PRETRAIN; stage <= SLMT_NET_STAGE_FINETUNE; stage++)
@@ -84,7 +84,7 @@ static int32_t stage_of(const slmt_trainer *t)
     return 0;
 }
 
-/* The defaults of both stages, this one's last. */
+/* Fills in the defaults of both stages, this one's last. */
 slmt_status slmt_net_trainer_config_init(slmt_net_trainer_config *config, int32_t stage)
 {
     double setting[METHOD_NUMBERS];
@@ -100,7 +100,7 @@ slmt_status slmt_net_trainer_config_init(slmt_net_trainer_config *config, int32_
     return OK;
 }
 
-/* A caller's struct, on the defaults of its own stage, as a task of the model. */
+/* Makes a task of the model from a caller's struct, on the defaults of its own stage. */
 static status read_config(slmt_model *model, const slmt_net_trainer_config *given, uint64_t *seed, task *t)
 {
     slmt_net_trainer_config theirs = {.struct_size = sizeof theirs}, c;

@@ -102,27 +102,28 @@ typedef struct number_table {
     }
 #define NUMBER_BATCH(text) NUMBER_EXTENT(batch, BATCH, 1, 1, 65536, text)
 
-/* Values of a table, or of the rows before row `k`. */
+/* Returns the number of values of a table, or of the rows before row `k`. */
 int32_t numbers_count(number_table t);
 int32_t number_place(number_table t, int32_t k);
 
-/* The index of a value by its name (of a list: by that of an element); -1: none, or a text. */
+/* Returns the index of a value by its name (of a list: by that of an element); -1: there is none, or it is a
+ * text. */
 int32_t number_index(number_table t, const char *name);
 
-/* The text of this name; NULL: there is none. */
+/* Returns the text of this name; NULL: there is none. */
 const char *number_text(number_table t, const double *values, const char *name);
 
-/* The index of the value that has a role; -1: none. */
+/* Returns the index of the value that has a role, or -1. */
 int32_t number_with_role(number_table t, int32_t role);
 
-/* Between values and the struct that the rows are members of. */
+/* Copies values into the struct that the rows are members of, and back. */
 void numbers_read(number_table t, const double *values, void *to);
 void numbers_write(number_table t, const void *from, double *values);
 
-/* A choice by its name, as text[0, length); -1: none. */
+/* Returns the index of a choice by its name, which is text[0, length), or -1. */
 int32_t choice_index(const char *choices, const char *text, size_t length);
 
-/* The name of a choice and its length; NULL: there are fewer. */
+/* Returns the name of a choice and its length; NULL: there are fewer. */
 const char *choice_name(const char *choices, int32_t index, size_t *length);
 
 void numbers_init(number_table t, double *values);
@@ -130,11 +131,11 @@ void numbers_init(number_table t, double *values);
 /* Sets the text of a row. ERR_ARGUMENT: it is too long. */
 status text_set(const number *r, const char *what, const char *text, double *values);
 
-/* Sets some by name. what: "option" or "setting", for the text. ERR_NOT_FOUND, ERR_ARGUMENT; values then
- * undefined. */
+/* Sets some values by name. what: "option" or "setting", for the text. ERR_NOT_FOUND, ERR_ARGUMENT; values
+ * then undefined. */
 status numbers_set(number_table t, const char *what, const slmt_number *given, size_t n, double *values);
 
-/* ERR_ARGUMENT with the row and its range. */
+/* Checks that values are in range and texts match. ERR_ARGUMENT with the row and its range or pattern. */
 status numbers_check(number_table t, const char *what, const double *values);
 
 #endif

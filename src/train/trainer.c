@@ -17,7 +17,7 @@ static const port_table *inputs_of(const slmt_trainer *t)
     return &t->stepper.task.kind->inputs;
 }
 
-/* Elements of input i. */
+/* Returns the number of elements of input i. */
 static size_t input_count(const slmt_trainer *t, int32_t i)
 {
     return (size_t)bk_count(&t->stepper.task.shape[i]);
@@ -100,7 +100,7 @@ slmt_training_state trainer_state_of(const slmt_trainer *t)
 
 /* ---- one step ---- */
 
-/* Fractional epoch of the next step; 0 while no set is known. */
+/* Returns the fractional epoch of the next step; 0 while no set is known. */
 static double epoch_of(const slmt_trainer *t)
 {
     return t->steps_in_epoch ? (double)t->stepper.step / (double)t->steps_in_epoch : 0;

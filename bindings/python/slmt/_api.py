@@ -23,18 +23,18 @@ SLMT_ERR_CORRUPT = 302  # the file is damaged: its digest does not match, or it 
 SLMT_ERR_FORMAT = 303  # the file is not of the expected kind
 SLMT_ERR_SCHEMA = 400  # a tensor or attribute is missing, unexpected, or of another shape or type
 SLMT_ERR_VERSION = 401  # the file or struct is of a newer version than this library
-SLMT_ERR_BACKEND = 500  # a back end or a library under it failed
-SLMT_ERR_UNSUPPORTED = 501  # not available in this build, on this machine, or on this back end
+SLMT_ERR_BACKEND = 500  # a backend or a library under it failed
+SLMT_ERR_UNSUPPORTED = 501  # not available in this build, on this machine, or on this backend
 SLMT_ERR_CANCELLED = 600  # the progress callback, or a cancel call, asked to stop
 SLMT_ERR_INTERNAL = 900  # a bug in the library; please report the text
 
-# Back ends.
+# Backends.
 SLMT_BACKEND_CPU = 0  # fast: oneDNN and OpenBLAS for products, own vector kernels for the rest
 SLMT_BACKEND_REFERENCE = 1  # plain loops: slow, simple, the truth the others are tested against
 
 # Arithmetic.
 SLMT_FLOAT32 = 0  # float32
-SLMT_FLOAT64 = 1  # float64: reference back end only
+SLMT_FLOAT64 = 1  # float64: reference backend only
 
 # How a model holds the matrices of its linear layers, nearly all of its memory; everything else is
 # of the context's precision. They are rounded to the nearest, and results are computed in float32
@@ -44,11 +44,11 @@ SLMT_WEIGHTS_BFLOAT16 = 1  # 8 bits of mantissa, float32's range
 SLMT_WEIGHTS_FLOAT16 = 2  # IEEE binary16: 11 bits of mantissa; a weight beyond 65504 is an error
 SLMT_WEIGHTS_STORED = 3  # as the file has them; of a new model SLMT_WEIGHTS_FULL
 
-# What matrix products may do with their factors on the cpu back end.
+# What matrix products may do with their factors on the cpu backend.
 SLMT_ARITHMETIC_FLOAT32 = 0  # take them as they are
 SLMT_ARITHMETIC_BFLOAT16 = 1  # round them to bfloat16: needs oneDNN, and AVX512-BF16 or AMX-BF16
 
-# The library for matrix products on the cpu back end.
+# The library for matrix products on the cpu backend.
 SLMT_MATRIX_AUTO = 0  # the better one of those built in, or the library's own kernel where that is
 SLMT_MATRIX_ONEDNN = 1  # oneDNN
 SLMT_MATRIX_OPENBLAS = 2  # OpenBLAS
@@ -205,7 +205,7 @@ class slmt_context_config(Structure):
         ("struct_size", c_uint32),  # sizeof(slmt_context_config), set by the init function
         ("backend", c_int32),  # SLMT_BACKEND_CPU
         ("precision", c_int32),  # SLMT_FLOAT32
-        ("matrix", c_int32),  # SLMT_MATRIX_AUTO; cpu back end only
+        ("matrix", c_int32),  # SLMT_MATRIX_AUTO; cpu backend only
         ("threads", c_int32),  # threads a call may use; 0 (the default): the cores this process may run on. They end with the call (OpenMP: the calling thread's team), so that none spins after it
         ("log_level", c_int32),  # SLMT_LOG_WARNING: the least serious level that reaches `log`
         ("max_bytes", c_uint64),  # hard limit on memory taken through the context; 0: none
@@ -537,7 +537,7 @@ class slmt_build_info(Structure):
         ("compiler", c_char_p),  # such as "gcc 12.2.0"
         ("backends", c_char * 64),  # names joined by ", ": "cpu, reference"
         ("matrix", c_char * 64),  # libraries for matrix products: "oneDNN 2.6.3, OpenBLAS 0.3.21"
-        ("cpu_level", c_char * 32),  # instructions that the cpu back end uses on this machine: "x86-64-v4"
+        ("cpu_level", c_char * 32),  # instructions that the cpu backend uses on this machine: "x86-64-v4"
         ("numerics", c_int32),  # changes when the same weights would give other numbers; kept in checkpoints as `numerics_version`
         ("reserved", c_int32),  # 0
     ]
@@ -3051,7 +3051,7 @@ slmt_build_describe = _bind(
     "slmt_build_describe", slmt_status, [POINTER(slmt_build_info)],
     r"""slmt_status slmt_build_describe(slmt_build_info *info)
 
-    Describe the library that is loaded. Opens each back end for a moment, to ask it.
+    Describe the library that is loaded. Opens each backend for a moment, to ask it.
 
     info: struct_size set by the caller; filled. Its pointers are to static texts
 
@@ -3092,7 +3092,7 @@ slmt_net_create = _bind(
 
     context: not NULL
     options: NULL for SLMT_NET_PRESET_BASE
-    seed: equal seeds give equal weights, whatever back end and threads
+    seed: equal seeds give equal weights, whatever backend and threads
     model: receives the model; the caller frees it with slmt_model_free()
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the text names the option and its rule), SLMT_ERR_VERSION,

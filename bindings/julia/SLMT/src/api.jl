@@ -18,18 +18,18 @@ const SLMT_ERR_CORRUPT = Int32(302)  # the file is damaged: its digest does not 
 const SLMT_ERR_FORMAT = Int32(303)  # the file is not of the expected kind
 const SLMT_ERR_SCHEMA = Int32(400)  # a tensor or attribute is missing, unexpected, or of another shape or type
 const SLMT_ERR_VERSION = Int32(401)  # the file or struct is of a newer version than this library
-const SLMT_ERR_BACKEND = Int32(500)  # a back end or a library under it failed
-const SLMT_ERR_UNSUPPORTED = Int32(501)  # not available in this build, on this machine, or on this back end
+const SLMT_ERR_BACKEND = Int32(500)  # a backend or a library under it failed
+const SLMT_ERR_UNSUPPORTED = Int32(501)  # not available in this build, on this machine, or on this backend
 const SLMT_ERR_CANCELLED = Int32(600)  # the progress callback, or a cancel call, asked to stop
 const SLMT_ERR_INTERNAL = Int32(900)  # a bug in the library; please report the text
 
-# Back ends.
+# Backends.
 const SLMT_BACKEND_CPU = Int32(0)  # fast: oneDNN and OpenBLAS for products, own vector kernels for the rest
 const SLMT_BACKEND_REFERENCE = Int32(1)  # plain loops: slow, simple, the truth the others are tested against
 
 # Arithmetic.
 const SLMT_FLOAT32 = Int32(0)  # float32
-const SLMT_FLOAT64 = Int32(1)  # float64: reference back end only
+const SLMT_FLOAT64 = Int32(1)  # float64: reference backend only
 
 # How a model holds the matrices of its linear layers, nearly all of its memory; everything else is
 # of the context's precision. They are rounded to the nearest, and results are computed in float32
@@ -39,11 +39,11 @@ const SLMT_WEIGHTS_BFLOAT16 = Int32(1)  # 8 bits of mantissa, float32's range
 const SLMT_WEIGHTS_FLOAT16 = Int32(2)  # IEEE binary16: 11 bits of mantissa; a weight beyond 65504 is an error
 const SLMT_WEIGHTS_STORED = Int32(3)  # as the file has them; of a new model SLMT_WEIGHTS_FULL
 
-# What matrix products may do with their factors on the cpu back end.
+# What matrix products may do with their factors on the cpu backend.
 const SLMT_ARITHMETIC_FLOAT32 = Int32(0)  # take them as they are
 const SLMT_ARITHMETIC_BFLOAT16 = Int32(1)  # round them to bfloat16: needs oneDNN, and AVX512-BF16 or AMX-BF16
 
-# The library for matrix products on the cpu back end.
+# The library for matrix products on the cpu backend.
 const SLMT_MATRIX_AUTO = Int32(0)  # the better one of those built in, or the library's own kernel where that is
 const SLMT_MATRIX_ONEDNN = Int32(1)  # oneDNN
 const SLMT_MATRIX_OPENBLAS = Int32(2)  # OpenBLAS
@@ -199,7 +199,7 @@ struct slmt_context_config
     struct_size::UInt32  # sizeof(slmt_context_config), set by the init function
     backend::Int32  # SLMT_BACKEND_CPU
     precision::Int32  # SLMT_FLOAT32
-    matrix::Int32  # SLMT_MATRIX_AUTO; cpu back end only
+    matrix::Int32  # SLMT_MATRIX_AUTO; cpu backend only
     threads::Int32  # threads a call may use; 0 (the default): the cores this process may run on. They end with the call (OpenMP: the calling thread's team), so that none spins after it
     log_level::Int32  # SLMT_LOG_WARNING: the least serious level that reaches `log`
     max_bytes::UInt64  # hard limit on memory taken through the context; 0: none
@@ -519,7 +519,7 @@ struct slmt_build_info
     compiler::Cstring  # such as "gcc 12.2.0"
     backends::NTuple{64,UInt8}  # names joined by ", ": "cpu, reference"
     matrix::NTuple{64,UInt8}  # libraries for matrix products: "oneDNN 2.6.3, OpenBLAS 0.3.21"
-    cpu_level::NTuple{32,UInt8}  # instructions that the cpu back end uses on this machine: "x86-64-v4"
+    cpu_level::NTuple{32,UInt8}  # instructions that the cpu backend uses on this machine: "x86-64-v4"
     numerics::Int32  # changes when the same weights would give other numbers; kept in checkpoints as `numerics_version`
     reserved::Int32  # 0
 end
@@ -3028,7 +3028,7 @@ slmt_file_digest(path, digest, size) =
 @doc raw"""
     slmt_status slmt_build_describe(slmt_build_info *info)
 
-Describe the library that is loaded. Opens each back end for a moment, to ask it.
+Describe the library that is loaded. Opens each backend for a moment, to ask it.
 
 info: struct_size set by the caller; filled. Its pointers are to static texts
 
@@ -3069,7 +3069,7 @@ LayerNorm 1 and 0, biases 0, position tables fixed sine-cosine.
 
 context: not NULL
 options: NULL for SLMT_NET_PRESET_BASE
-seed: equal seeds give equal weights, whatever back end and threads
+seed: equal seeds give equal weights, whatever backend and threads
 model: receives the model; the caller frees it with slmt_model_free()
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the text names the option and its rule), SLMT_ERR_VERSION,
