@@ -3,6 +3,7 @@
 #ifndef SLMT_CORE_CONTEXT_H
 #define SLMT_CORE_CONTEXT_H
 
+#include <pthread.h>
 #include <stdint.h>
 
 #include "backends/backend.h"
@@ -23,6 +24,8 @@ struct slmt_context {
     char reason[160]; /* what the backend said while it was being opened */
     slmt_warning_fn warning;
     void *warning_user;
+    pthread_mutex_t sets_lock;
+    struct set_file *sets; /* the training sets that are open */
 };
 
 /* Makes a context with one owner, of a configuration whose fields have been checked. ERR_UNSUPPORTED,

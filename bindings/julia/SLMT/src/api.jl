@@ -470,7 +470,7 @@ struct slmt_training_state
     step::UInt64  # steps done
     steps_in_epoch::UInt64  # steps of an epoch on the set last run; 0 before
     total_steps::UInt64  # steps of the whole run on that set; 0 before
-    seed::UInt64  # that the trainer was made with
+    seed::UInt64  # of slmt_trainer_create()
 end
 
 @doc raw"""
@@ -1060,7 +1060,8 @@ file or the new one, whole.
 model: not NULL
 path: replaced if it exists
 
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open in this context),
+SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
 Threads: any thread, while no trainer is changing the model
 
@@ -1459,7 +1460,8 @@ synthesized one that it is synthetic and not for diagnosis.
 volume: not NULL
 path: ends in .nii or .nii.gz; replaced if it exists
 
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the name ends in neither .nii nor .nii.gz), SLMT_ERR_IO,
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the name ends in neither .nii nor .nii.gz, or is that of a
+training set that is open in this context), SLMT_ERR_IO,
 SLMT_ERR_MEMORY
 
 Threads: any thread
@@ -2300,7 +2302,8 @@ Write all calls as a trace in Chrome's JSON format (chrome://tracing, ui.perfett
 profile: not NULL
 path: replaced if it exists
 
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open in this context),
+SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
 Threads: as a run of what it is given to
 
@@ -2948,7 +2951,8 @@ slmt_trainer_load() all of it.
 trainer: not NULL
 path: replaced if it exists
 
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open in this context),
+SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
 Threads: one thread per trainer at a time
 
