@@ -208,7 +208,8 @@ SLMT_API slmt_status slmt_model_load_callback(slmt_context *context, slmt_read_f
  *
  * @param model  not NULL
  * @param path   replaced if it exists
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open in this context),
+ * SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads any thread, while no trainer is changing the model
  * \since 0.1
  */

@@ -31,6 +31,7 @@ typedef struct slmt_training_state {
     uint64_t step;           /**< steps done */
     uint64_t steps_in_epoch; /**< steps of an epoch on the set last run; 0 before */
     uint64_t total_steps;    /**< steps of the whole run on that set; 0 before */
+    uint64_t seed;           /**< of slmt_trainer_create() */
 } slmt_training_state;
 
 /** What a run of a trainer over a set would be. \since 0.1 */
@@ -303,7 +304,8 @@ SLMT_API slmt_status slmt_trainer_time_step(slmt_trainer *trainer, double *secon
  *
  * @param trainer  not NULL
  * @param path     replaced if it exists
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open in this context),
+ * SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads one thread per trainer at a time
  * \since 0.1
  */

@@ -165,6 +165,7 @@ slmt_status slmt_dataset_open(slmt_context *context, const char *path, slmt_data
         return s;
     }
     d->context = context_retain(context);
+    open_sets_add(context, path, &d->open);
     *dataset = d;
     return OK;
 }
@@ -174,6 +175,7 @@ void slmt_dataset_free(slmt_dataset *dataset)
     if (!dataset)
         return;
     slmt_context *context = dataset->context;
+    open_sets_remove(context, &dataset->open);
     dataset_file_close(dataset->file);
     mem_give(&context->mem, dataset->slice);
     mem_give(&context->mem, dataset);

@@ -3,6 +3,7 @@
 #include "core/model.h"
 
 #include "core/model_file.h"
+#include "core/open_sets.h"
 #include "core/preprocess_rules.h"
 #include "core/structs.h"
 
@@ -88,6 +89,7 @@ slmt_status slmt_model_save(const slmt_model *model, const char *path)
 {
     REQUIRE(model);
     REQUIRE(path);
+    TRY(open_sets_check(model->context, path));
     return model_save_path(model, path);
 }
 

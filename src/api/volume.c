@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* volume.c - entry points of slmt/volume.h. */
+#include "core/open_sets.h"
 #include "core/volume.h"
 
 #include <math.h>
@@ -167,6 +168,7 @@ slmt_status slmt_volume_write(const slmt_volume *volume, const char *path)
 {
     REQUIRE(volume);
     REQUIRE(path);
+    TRY(open_sets_check(volume->context, path));
     return nifti_scan_write(&volume->context->mem, path, &volume->scan);
 }
 

@@ -3,6 +3,7 @@
 #ifndef SLMT_CORE_CONTEXT_H
 #define SLMT_CORE_CONTEXT_H
 
+#include <pthread.h>
 #include <stdint.h>
 
 #include "backends/backend.h"
@@ -24,6 +25,8 @@ struct slmt_context {
     int32_t nan;      /* SLMT_NAN_... */
     slmt_warning_fn warning;
     void *warning_user;
+    pthread_mutex_t sets_lock;
+    struct set_file *sets; /* the training sets that are open */
 };
 
 /* A context with one owner, of a configuration whose fields have been checked. ERR_UNSUPPORTED, ERR_BACKEND,

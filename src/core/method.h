@@ -149,7 +149,9 @@ typedef struct feed {
     mem *mem;
     slmt_model *model; /* whose card a sampler may read and write */
     numbers at;
-    const void *rule; /* of the task's feeding */
+    const struct method_task *kind;
+    const bk_shape *shape; /* by input */
+    const void *rule;      /* of the task's feeding */
     slmt_dataset *set;
     uint64_t seed;
     int32_t rank, ranks;        /* this process, and how many share a step: each takes samples of its own */
@@ -180,17 +182,23 @@ typedef struct stacking {
 } stacking;
 
 typedef struct slicing {
-    stacking (*stack)(numbers at);
+    stacking (*stack)(numbers at); /* NULL: each slice alone */
     double low, high;
 } slicing;
+
+/* Slices alone, from 0 to 1. */
+extern const slicing slices_alone;
 
 typedef struct method_task {
     const char *name, *help;
     int32_t trains;
     number_table settings;
     port_table inputs, outputs;
-    /* Shapes of inputs, then outputs, in the graph's `real` (and BK_I32). ERR_ARGUMENT, with the setting and
-     * its rule, where settings do not fit each other; the tables' ranges are checked before. */
+    /* Checks how options and settings fit each other, whose ranges are checked before: ERR_ARGUMENT, with the
+     * setting and its rule. The shapes of inputs, then outputs, follow from their axes: a number, the number
+     * of that role ("batch", "depth", "height", "width"; "height" and "width" are otherwise the option of
+     * role SIDE), or the setting or the option of that name. Extents that no number gives are 0, and are
+     * filled in here, or the whole shape, in the graph's `real` or BK_I32. NULL: there is nothing to do. */
     status (*shapes)(numbers at, bk_dtype real, bk_shape *shape);
     void (*build)(task_graph *t); /* sets every output */
     const slicing *slices;        /* NULL: no volumes */
@@ -208,6 +216,12 @@ typedef struct method_task {
     void (*prepare)(const task_step *s); /* NULL: no hidden inputs */
     const feeding *feeding;              /* NULL: no training sets */
 } method_task;
+
+/* The fields that every task has, from tables and a function whose names begin with the task's: NAME_rows,
+ * NAME_inputs, NAME_outputs, NAME_build(). */
+#define TASK(name_, text)                                                                                    \
+    .name = #name_, .help = text, .settings = NUMBERS(name_##_rows), .inputs = PORTS(name_##_inputs),        \
+    .outputs = PORTS(name_##_outputs), .build = name_##_build
 
 /* The graphs of a task: its own, or `build` as the only one. */
 int32_t task_graph_count(const method_task *kind);

@@ -74,6 +74,24 @@ typedef struct number_table {
         table, (int32_t)(sizeof(table) / sizeof *(table))                                                    \
     }
 
+/* For rows called NAME_rows of a struct: the function NAME_of(), which reads values into it. */
+#define NUMBERS_OF(type, name)                                                                               \
+    static const number_table name##_table = NUMBERS(name##_rows);                                           \
+    static type name##_of(const double *values)                                                              \
+    {                                                                                                        \
+        type read;                                                                                           \
+        numbers_read(name##_table, values, &read);                                                           \
+        return read;                                                                                         \
+    }
+
+/* Rows that no struct has a member for, because only their roles are asked for. */
+#define NUMBER_EXTENT(name_, role_, first, least, most, text)                                                \
+    {                                                                                                        \
+        .name = #name_, .kind = SLMT_NUMBER_WHOLE, .initial = first, .low = least, .high = most,             \
+        .help = text, .role = SLMT_ROLE_##role_                                                              \
+    }
+#define NUMBER_BATCH(text) NUMBER_EXTENT(batch, BATCH, 1, 1, 65536, text)
+
 /* Values of a table, or of the rows before row `k`. */
 int32_t numbers_count(number_table t);
 int32_t number_place(number_table t, int32_t k);

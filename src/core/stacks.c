@@ -2,13 +2,15 @@
 /* stacks.c - filling stacks from slices, and taking slices from stacks. */
 #include "core/stacks.h"
 
+const slicing slices_alone = {NULL, 0, 1};
+
 status stacks_open(runner *r, size_t count, stacks *k)
 {
     const task *t = &r->task;
     const slicing *rule = t->kind->slices;
     *k = (stacks){.runner = r, .count = count};
     if (rule)
-        k->of = rule->stack((numbers){r->model->option, t->setting});
+        k->of = rule->stack ? rule->stack((numbers){r->model->option, t->setting}) : (stacking){1, 0};
     if (k->of.slices == 0)
         return fail(ERR_UNSUPPORTED, "task %s of method %s takes no slices of a volume%s", t->kind->name,
                     r->model->method->name, rule ? " with these options and settings" : "");

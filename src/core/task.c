@@ -26,7 +26,7 @@ status task_init(task *t, slmt_model *model, const method_task *kind, const doub
     *t = (task){.model = model, .kind = kind};
     memcpy(t->setting, setting, (size_t)numbers_count(kind->settings) * sizeof *setting);
     TRY(numbers_check(kind->settings, "setting", t->setting));
-    return kind->shapes((numbers){model->option, t->setting}, model_real(model), t->shape);
+    return task_shapes(t);
 }
 
 status task_find(const slmt_model *model, const char *name, int trains, const method_task **kind)

@@ -17,6 +17,10 @@ typedef struct task {
 /* Settings are checked and shapes worked out. ERR_ARGUMENT. */
 status task_init(task *t, slmt_model *model, const method_task *kind, const double *setting);
 
+/* Fills in the shapes of the ports: by the names of their axes, then by the method's shapes(). ERR_ARGUMENT.
+ */
+status task_shapes(task *t);
+
 /* ERR_NOT_FOUND: the model has no such task, or the task no such setting; ERR_STATE: it is for a trainer, or
  * for a session. */
 status task_find(const slmt_model *model, const char *name, int trains, const method_task **kind);

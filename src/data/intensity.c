@@ -13,8 +13,8 @@ static const double apart_part = 0.05, apart_gap = 2;
 
 enum { FEW_VALUES = 32, FEW_VOXELS = 1000 };
 
-/* What is told: of label maps more neighbours are equal, of scans fewer; greys of nine tenths of a head that the eye
- * cannot tell apart; a head of which more than this is negative. */
+/* What is told: of label maps more neighbours are equal, of scans fewer; greys of nine tenths of a head that
+ * the eye cannot tell apart; a head of which more than this is negative. */
 static const double alike_least = 0.7, narrow_most = 0.04, negative_least = 0.02;
 
 /* ---- applying ---- */
@@ -248,7 +248,8 @@ static void note_alike(const ranking *r, intensity_facts *f)
 
 static void note_width(const ranking *r, const intensity *scale, intensity_facts *f)
 {
-    double width = (double)intensity_apply(scale, ranking_about(r, 0.95)) - intensity_apply(scale, ranking_about(r, 0.05));
+    double width = (double)intensity_apply(scale, ranking_about(r, 0.95)) -
+                   intensity_apply(scale, ranking_about(r, 0.05));
     if (r->inside >= FEW_VOXELS && width < narrow_most)
         f->narrow = (float)fmax(width, 1e-6);
 }
@@ -334,14 +335,18 @@ static status warn_of_range(const slmt_context *c, const intensity_facts *f, con
         return context_warn(c, "%sthe head has only %d grey value%s: is this a label map, not a scan?", name,
                             f->values, f->values == 1 ? "" : "s");
     if (f->grey_part > 0)
-        return context_warn(c, "%s%.0f %% of the head has one and the same grey value, %g", name, 100 * f->grey_part,
-                            f->grey);
+        return context_warn(c, "%s%.0f %% of the head has one and the same grey value, %g", name,
+                            100 * f->grey_part, f->grey);
     if (f->alike_part > 0)
-        return context_warn(c, "%s%.0f %% of the head's neighbouring voxels are equal: is this a label map, not a scan?",
-                            name, 100 * f->alike_part);
+        return context_warn(
+            c, "%s%.0f %% of the head's neighbouring voxels are equal: is this a label map, not a scan?",
+            name, 100 * f->alike_part);
     if (f->narrow > 0)
-        return context_warn(c, "%snine tenths of the head lie within %.2g %% of the range of grey values: hardly anything "
-                               "can be seen in it", name, 100 * f->narrow);
+        return context_warn(
+            c,
+            "%snine tenths of the head lie within %.2g %% of the range of grey values: hardly anything "
+            "can be seen in it",
+            name, 100 * f->narrow);
     return OK;
 }
 

@@ -6,6 +6,18 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "core/method.h"
+
+nn nn_of(const struct task_graph *t, const char *prefix)
+{
+    return (nn){.g = t->g, .params = t->params, .prefix = prefix, .slot = t->weights};
+}
+
+nn nn_of_state(const struct task_graph *t, const char *prefix, int32_t state)
+{
+    return (nn){.g = t->g, .params = t->params, .prefix = prefix, .slot = t->states[state]};
+}
+
 status nn_open(nn *n, graph *g, const params *p, const char *prefix, int32_t slot)
 {
     void *weights;
@@ -55,9 +67,12 @@ value nn_weight(nn *n, layer_name layer, const char *part)
     int32_t k = find(n, layer, part);
     if (k < 0)
         return NONE;
-    if (n->weights[k] == NONE)
-        n->weights[k] = graph_bound(n->g, n->slot + k, n->params->list[k].shape);
-    return n->weights[k];
+    if (n->weights && n->weights[k] != NONE)
+        return n->weights[k];
+    value bound = graph_bound(n->g, n->slot + k, n->params->list[k].shape);
+    if (n->weights)
+        n->weights[k] = bound;
+    return bound;
 }
 
 value nn_buffer(nn *n, layer_name layer, const char *part)
@@ -67,8 +82,10 @@ value nn_buffer(nn *n, layer_name layer, const char *part)
         return NONE;
     if (n->params->list[k].role != ROLE_BUFFER)
         return graph_fail(n->g, fail(ERR_INTERNAL, "tensor %s is no buffer", n->params->list[k].name));
-    n->weights[k] = graph_state(n->g, n->slot + k, n->params->list[k].shape);
-    return n->weights[k];
+    value state = graph_state(n->g, n->slot + k, n->params->list[k].shape);
+    if (n->weights)
+        n->weights[k] = state;
+    return state;
 }
 
 value nn_linear(nn *n, layer_name layer, value x)

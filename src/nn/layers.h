@@ -15,11 +15,17 @@ typedef struct nn {
     const params *params;
     const char *prefix; /* in front of every name: "E." */
     int32_t slot;       /* weight k is bound to plan slot `slot + k` */
-    value *weights;     /* by tensor index: its value, NONE until it is used; a method may set another value
-                           first, such as a weight after a step that looks ahead */
+    value *weights; /* NULL, or by tensor index: its value, NONE until it is used; a method may set another
+                       value first, such as a weight after a step that looks ahead */
 } nn;
 
-/* Opens a builder over graph g, whose tensor k is bound to plan slot `slot + k`; close frees the builder's
+/* The network of a task whose tensors' names begin with `prefix`, over the model's weights or those of a
+ * state (t->states[k]): a builder without a table, which need not be closed. */
+struct task_graph;
+nn nn_of(const struct task_graph *t, const char *prefix);
+nn nn_of_state(const struct task_graph *t, const char *prefix, int32_t state);
+
+/* Opens a builder with a table over graph g, whose tensor k is bound to plan slot `slot + k`; close frees the
  * table, not the graph. */
 status nn_open(nn *n, graph *g, const params *p, const char *prefix, int32_t slot);
 void nn_close(nn *n);

@@ -105,7 +105,7 @@ int32_t trainer_stage(const slmt_trainer *t)
 slmt_training_state trainer_state_of(const slmt_trainer *t)
 {
     return (slmt_training_state){sizeof(slmt_training_state), trainer_stage(t), t->stepper.step,
-                                 t->steps_in_epoch, t->total_steps};
+                                 t->steps_in_epoch,           t->total_steps,   t->seed};
 }
 
 /* ---- one step ---- */
@@ -235,6 +235,8 @@ static status open_feed(run *r, slmt_dataset *set)
     r->feed = (feed){.mem = &t->context->mem,
                      .model = t->model,
                      .at = {t->model->option, task->setting},
+                     .kind = task->kind,
+                     .shape = task->shape,
                      .rule = task->kind->feeding->rule,
                      .set = set,
                      .seed = t->seed,

@@ -20,6 +20,7 @@
 #include "data/preprocess.h"
 #include "data/resize.h"
 #include "slmt/dataset.h"
+#include "slmt/slmt_net.h"
 
 #include <cmocka.h> /* last: its fail() is a macro, ours a function */
 
@@ -487,6 +488,30 @@ static void a_name_that_a_terminal_would_obey_is_refused(void **state)
         assert_fails(add(w, names[i], 1, 2, SLMT_SPLIT_TRAIN), SLMT_ERR_ARGUMENT,
                      "name of a subject must be");
     slmt_dataset_writer_cancel(w);
+}
+
+static void no_volume_or_model_takes_the_place_of_an_open_set(void **state)
+{
+    (void)state;
+    slmt_dataset *d;
+    slmt_model *m;
+    const slmt_number tiny = {"preset", SLMT_NET_PRESET_TINY};
+    slmt_volume *v = volume(1);
+    char set[256], other[256];
+    snprintf(set, sizeof set, "%s", in_folder("set.nii"));
+    snprintf(other, sizeof other, "%s", in_folder("other.nii"));
+    write_example(set);
+    assert_int_equal(symlink(set, other), 0);
+    assert_int_equal(slmt_model_create(context, "slmt-net", &tiny, 1, 1, &m), SLMT_OK);
+    assert_int_equal(slmt_dataset_open(context, set, &d), SLMT_OK);
+    assert_fails(slmt_volume_write(v, set), SLMT_ERR_ARGUMENT, "is a training set that is open");
+    assert_fails(slmt_volume_write(v, other), SLMT_ERR_ARGUMENT, "is a training set that is open");
+    assert_fails(slmt_model_save(m, set), SLMT_ERR_ARGUMENT, "is a training set that is open");
+    assert_slices(d, 0, 0, 1);
+    slmt_dataset_free(d);
+    assert_int_equal(slmt_volume_write(v, set), SLMT_OK);
+    slmt_model_free(m);
+    slmt_volume_free(v);
 }
 
 static void two_subjects_of_one_person_are_of_one_group(void **state)
@@ -1010,6 +1035,7 @@ int main(void)
         CASE(wrong_arguments_of_read_are_named),
         CASE(a_subject_may_be_called_as_a_file_is),
         CASE(a_name_that_a_terminal_would_obey_is_refused),
+        CASE(no_volume_or_model_takes_the_place_of_an_open_set),
         CASE(two_subjects_of_one_person_are_of_one_group),
         CASE(a_cancelled_writer_leaves_nothing_and_the_old_set),
         CASE(a_full_disk_is_reported_and_leaves_the_old_set),

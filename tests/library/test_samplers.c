@@ -295,10 +295,23 @@ static void write_volumes(void)
     GOOD(slmt_dataset_writer_finish(w));
 }
 
-static int32_t side_of(numbers at)
+/* Tasks that the sampler feeds: of single slices, and of pairs of a slice between its neighbours and a
+ * target. */
+static const port one_input[] = {PORT_ROLE("images", "batch,height,width", SOURCE, "slices")};
+static const port two_inputs[] = {PORT_ROLE("source", "batch,slices,height,width", SOURCE, "stacks"),
+                                  PORT_ROLE("target", "batch,height,width", TARGET, "slices")};
+static const method_task single_task = {.name = "single", .inputs = PORTS(one_input)};
+static const method_task pair_task = {.name = "pairs", .inputs = PORTS(two_inputs)};
+
+static feed slices_of(const method_task *kind, const slice_rule *rule, int batch, int32_t rank, int32_t ranks)
 {
-    (void)at;
-    return SIDE;
+    static const bk_shape single[] = {{.rank = 3, .dim = {0, SIDE, SIDE}}};
+    static const bk_shape pairs[] = {{.rank = 4, .dim = {0, 3, SIDE, SIDE}},
+                                     {.rank = 3, .dim = {0, SIDE, SIDE}}};
+    feed f = feed_of(rule, batch, rank, ranks);
+    f.kind = kind;
+    f.shape = kind == &single_task ? single : pairs;
+    return f;
 }
 
 static void add_noise(float *source, float *target, int side, float *spare, random_stream *r)
@@ -312,18 +325,18 @@ static void add_noise(float *source, float *target, int side, float *spare, rand
 static void slices_of_ranks_are_those_of_one_process(void **state)
 {
     (void)state;
-    static const slice_rule single = {0, side_of, add_noise, NULL};
+    static const slice_rule single = {add_noise};
     write_volumes();
     GOOD(slmt_dataset_open(context, path, &set));
     double alone_settings[TRAIN_SETTINGS];
-    feed alone = feed_of(&single, 3, 0, 1);
+    feed alone = slices_of(&single_task, &single, 3, 0, 1);
     memcpy(alone_settings, settings, sizeof settings);
     alone.at.setting = alone_settings;
     feed ranks[3];
     GOOD(slices_open(&alone));
     assert_int_equal(alone.steps_in_epoch, 2 * SLICES / 3);
     for (int k = 0; k < 3; k++) {
-        ranks[k] = feed_of(&single, 1, k, 3);
+        ranks[k] = slices_of(&single_task, &single, 1, k, 3);
         GOOD(slices_open(&ranks[k]));
     }
     for (uint64_t step = 0; step < 10; step++) {
@@ -339,12 +352,6 @@ static void slices_of_ranks_are_those_of_one_process(void **state)
     slices_close(&alone);
     for (int k = 0; k < 3; k++)
         slices_close(&ranks[k]);
-}
-
-static int32_t three(numbers at)
-{
-    (void)at;
-    return 3;
 }
 
 static void add_constant(float *source, float *target, int side, float *spare, random_stream *r)
@@ -382,11 +389,11 @@ static int place_of(float slice[SIDE][SIDE])
 static void a_slice_comes_between_its_neighbours(void **state)
 {
     (void)state;
-    static const slice_rule stacks = {1, side_of, add_constant, three};
+    static const slice_rule stacks = {add_constant};
     static float source[2][3][SIDE][SIDE], target[2][SIDE][SIDE];
     int seen[2 * SLICES] = {0};
     read_all_slices();
-    feed f = feed_of(&stacks, 2, 0, 1);
+    feed f = slices_of(&pair_task, &stacks, 2, 0, 1);
     f.source = f.target = 0;
     settings[TRAIN_AUGMENT] = 0;
     GOOD(slices_open(&f));
@@ -410,10 +417,10 @@ static void a_slice_comes_between_its_neighbours(void **state)
 static void neighbours_are_changed_as_their_slice_is(void **state)
 {
     (void)state;
-    static const slice_rule stacks = {1, side_of, add_constant, three};
+    static const slice_rule stacks = {add_constant};
     static float source[2][3][SIDE][SIDE], target[2][SIDE][SIDE], plain[2][3][SIDE][SIDE];
     read_all_slices();
-    feed f = feed_of(&stacks, 2, 0, 1);
+    feed f = slices_of(&pair_task, &stacks, 2, 0, 1);
     f.source = f.target = 0;
     GOOD(slices_open(&f));
     GOOD(slices_fill(&f, 1, (void *const[]){source, target}));
@@ -435,10 +442,10 @@ static void neighbours_are_changed_as_their_slice_is(void **state)
 static void sets_of_records_have_no_slices(void **state)
 {
     (void)state;
-    static const slice_rule single = {0, side_of, add_noise, NULL};
+    static const slice_rule single = {add_noise};
     write_pictures();
     GOOD(slmt_dataset_open(context, path, &set));
-    feed f = feed_of(&single, 1, 0, 1);
+    feed f = slices_of(&single_task, &single, 1, 0, 1);
     assert_int_equal(slices_open(&f), ERR_STATE);
     assert_non_null(strstr(status_text(), "not made from MR volumes"));
     slices_close(&f);

@@ -513,6 +513,7 @@ class slmt_training_state(Structure):
         ("step", c_uint64),  # steps done
         ("steps_in_epoch", c_uint64),  # steps of an epoch on the set last run; 0 before
         ("total_steps", c_uint64),  # steps of the whole run on that set; 0 before
+        ("seed", c_uint64),  # of slmt_trainer_create()
     ]
 
 
@@ -1111,7 +1112,8 @@ slmt_model_save = _bind(
     model: not NULL
     path: replaced if it exists
 
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open in this context),
+    SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
     Threads: any thread, while no trainer is changing the model
 
@@ -1579,7 +1581,8 @@ slmt_volume_write = _bind(
     volume: not NULL
     path: ends in .nii or .nii.gz; replaced if it exists
 
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the name ends in neither .nii nor .nii.gz), SLMT_ERR_IO,
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the name ends in neither .nii nor .nii.gz, or is that of a
+    training set that is open in this context), SLMT_ERR_IO,
     SLMT_ERR_MEMORY
 
     Threads: any thread
@@ -2456,7 +2459,8 @@ slmt_profile_write_trace = _bind(
     profile: not NULL
     path: replaced if it exists
 
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open in this context),
+    SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
     Threads: as a run of what it is given to
 
@@ -3112,7 +3116,8 @@ slmt_trainer_save = _bind(
     trainer: not NULL
     path: replaced if it exists
 
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open in this context),
+    SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
     Threads: one thread per trainer at a time
 

@@ -15,10 +15,11 @@ typedef struct example {
 typedef struct slices {
     example *items;
     uint32_t n;
-    uint32_t *order; /* of the epoch that was requested last */
-    uint64_t epoch;  /* UINT64_MAX: no epoch yet */
-    float *spare;    /* one slice, for augmentation */
-    int32_t stack;   /* slices of the first input */
+    uint32_t *order;                    /* of the epoch that was requested last */
+    uint64_t epoch;                     /* UINT64_MAX: no epoch yet */
+    float *spare;                       /* one slice, for augmentation */
+    int32_t stack;                      /* slices of a source */
+    int32_t source_input, target_input; /* target_input -1: single slices */
 } slices;
 
 /* ---- the list ---- */
@@ -99,18 +100,24 @@ static const example *example_at(slices *own, uint64_t seed, uint64_t epoch, uin
 
 /* ---- the sampler ---- */
 
-static status check_run(const feed *f)
+static status check_run(const feed *f, int32_t source, int32_t target)
 {
-    const slice_rule *rule = f->rule;
+    if (source < 0)
+        return fail(ERR_INTERNAL, "a task that the sampler of slices feeds has an input of role SOURCE");
+    const bk_shape *shape = &f->shape[source];
+    int side = f->preprocess.image_size;
     if (f->set->contrasts == 0)
         return fail(ERR_STATE, "%s: the set was not made from MR volumes", dataset_file_label(f->set->file));
-    if (!rule->pairs && f->target >= 0)
-        return fail(ERR_ARGUMENT, "slmt_trainer_run: this task takes single slices; name no target contrast");
-    if (rule->pairs && (f->source < 0 || f->target < 0))
-        return fail(ERR_ARGUMENT, "slmt_trainer_run: this task takes pairs of slices; name both contrasts");
-    if (f->preprocess.image_size != rule->side(f->at))
-        return fail(ERR_ARGUMENT, "the training set's images are %d pixels wide, the model's %d",
-                    f->preprocess.image_size, rule->side(f->at));
+    if (target < 0 && f->target >= 0)
+        return fail(ERR_ARGUMENT, "this task learns from single slices, so that it takes no target contrast");
+    if (target >= 0 && (f->source < 0 || f->target < 0))
+        return fail(
+            ERR_ARGUMENT,
+            "this task learns from pairs of slices: both the source and the target contrast are needed");
+    if (shape->dim[shape->rank - 1] != side || shape->dim[shape->rank - 2] != side)
+        return fail(ERR_ARGUMENT, "the training set's images have %d x %d pixels, the model's %lld x %lld",
+                    side, side, (long long)shape->dim[shape->rank - 2],
+                    (long long)shape->dim[shape->rank - 1]);
     return OK;
 }
 
@@ -118,12 +125,15 @@ status slices_open(feed *f)
 {
     void *p;
     size_t side = (size_t)f->preprocess.image_size;
-    TRY(check_run(f));
+    int32_t source = port_with_role(f->kind->inputs, SLMT_ROLE_SOURCE);
+    int32_t target = port_with_role(f->kind->inputs, SLMT_ROLE_TARGET);
+    TRY(check_run(f, source, target));
     TRY(mem_zeros(f->mem, 1, sizeof(slices), &p));
     slices *own = f->own = p;
-    const slice_rule *rule = f->rule;
     own->epoch = UINT64_MAX;
-    own->stack = rule->stack ? rule->stack(f->at) : 1;
+    own->source_input = source;
+    own->target_input = target;
+    own->stack = f->shape[source].rank == 4 ? (int32_t)f->shape[source].dim[1] : 1;
     TRY(mem_array(f->mem, side * side, sizeof(float), &p));
     own->spare = p;
     TRY(make_list(f, own));
@@ -183,18 +193,19 @@ static status fill_one(feed *f, const example *x, const random_stream *r, float 
     return OK;
 }
 
-/* Reads and augments the examples of a step: sources and, if there are two inputs, targets. */
+/* Reads and augments the examples of a step: sources and, of pairs, targets. */
 status slices_fill(feed *f, uint64_t step, void *const *in)
 {
     size_t batch = (size_t)f->at.setting[TRAIN_BATCH], side = (size_t)f->preprocess.image_size;
-    size_t stack = (size_t)((slices *)f->own)->stack;
+    const slices *own = f->own;
+    float *sources = in[own->source_input], *targets = own->target_input < 0 ? NULL : in[own->target_input];
     for (size_t i = 0; i < batch; i++) {
         uint64_t place = (uint64_t)f->rank * batch + i, together = (uint64_t)f->ranks * batch;
         const example *x = example_at(f->own, f->seed, step / f->steps_in_epoch,
                                       (uint32_t)(step % f->steps_in_epoch * together + place));
         random_stream r = random_open(f->seed, random_purpose("augment", step * together + place));
-        float *source = (float *)in[0] + i * stack * side * side;
-        TRY(fill_one(f, x, &r, source, x->target >= 0 ? (float *)in[1] + i * side * side : NULL));
+        TRY(fill_one(f, x, &r, sources + i * (size_t)own->stack * side * side,
+                     targets ? targets + i * side * side : NULL));
     }
     return OK;
 }

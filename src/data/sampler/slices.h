@@ -7,17 +7,15 @@
 #include "core/method.h"
 #include "lib/random.h"
 
-/* The settings of a task for the sampler. Its first input takes the slices; with pairs, its second one takes
- * the targets. */
+/* The settings of a task for the sampler. Its input of SLMT_ROLE_SOURCE takes the slices: each alone, or
+ * where its shape [batch, slices, rows, columns] has an odd number of slices, between its neighbours, of
+ * which the first slice of the contrast is repeated below it and the last one above, as in synthesis. If it
+ * has an input of SLMT_ROLE_TARGET, that one takes the same slice of another contrast, and the caller names
+ * both. */
 typedef struct slice_rule {
-    int32_t pairs;               /* 1: the same slice of two contrasts, both of which the caller names */
-    int32_t (*side)(numbers at); /* pixels of the model's images */
     /* Random changes. target NULL: a single slice, or a neighbour, to which the same changes are made from
      * the same stream. spare: room for one slice. */
     void (*augment)(float *source, float *target, int side, float *spare, random_stream *r);
-    /* Slices of the first input, an odd number: the slice between its neighbours, of which the first slice of
-     * the contrast is repeated below it and the last one above, as in synthesis. NULL: the slice alone. */
-    int32_t (*stack)(numbers at);
 } slice_rule;
 
 /* SLICE_FEEDING(rule): the row of a task's table. */

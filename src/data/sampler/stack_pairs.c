@@ -10,9 +10,18 @@
 #include "data/sampler/draw.h"
 #include "io/dataset_format.h"
 
+typedef struct stack_shape {
+    int64_t slices, rows, columns; /* of a sample */
+    int64_t crops;                 /* samples of a subject in an epoch */
+    float low, range;              /* values of a sample are low + range * pixel */
+} stack_shape;
+
+enum { STACK_SOURCE, STACK_TARGET, STACK_SOURCE_CONTRAST, STACK_TARGET_CONTRAST, STACK_INPUTS };
+
 typedef struct stack_pairs {
     stack_shape shape;
-    uint32_t *subjects; /* subjects of the training part that have any sequence */
+    int32_t input[STACK_INPUTS]; /* of the task */
+    uint32_t *subjects;          /* subjects of the training part that have any sequence */
     uint32_t n;
     uint32_t *order; /* of an epoch's samples */
     uint64_t epoch;  /* UINT64_MAX: no epoch yet */
@@ -70,9 +79,9 @@ static status find_codes(feed *f, stack_pairs *own)
     void *p;
     char text[1024];
     size_t n = f->set->contrasts;
-    if (n > (size_t)own->shape.most_sequences)
-        return fail(ERR_ARGUMENT, "the training set has %zu contrasts, the model's code_length is %d", n,
-                    own->shape.most_sequences);
+    if (n > contrasts_most(f->model))
+        return fail(ERR_ARGUMENT, "the training set has %zu contrasts, and the model tells %zu apart", n,
+                    contrasts_most(f->model));
     TRY(name_contrasts(f));
     TRY(mem_array(f->mem, n, sizeof(int32_t), &p));
     own->code = p;
@@ -127,17 +136,48 @@ void stack_pairs_close(feed *f)
     f->own = NULL;
 }
 
-static status check_run(const feed *f, stack_shape *shape)
+/* The inputs and the setting that the sampler needs, by their roles. */
+static status find_inputs(const feed *f, int32_t input[STACK_INPUTS])
 {
-    const stack_rule *rule = f->rule;
+    static const int32_t roles[STACK_INPUTS] = {SLMT_ROLE_SOURCE, SLMT_ROLE_TARGET, SLMT_ROLE_SOURCE_CONTRAST,
+                                                SLMT_ROLE_TARGET_CONTRAST};
+    for (int i = 0; i < STACK_INPUTS; i++)
+        if ((input[i] = port_with_role(f->kind->inputs, roles[i])) < 0)
+            return fail(ERR_INTERNAL, "task %s lacks an input that the sampler of stacks fills",
+                        f->kind->name);
+    if (!f->kind->slices || !f->kind->slices->stack ||
+        number_with_role(f->kind->settings, SLMT_ROLE_CROPS) < 0)
+        return fail(ERR_INTERNAL, "task %s does not say how the sampler of stacks makes samples",
+                    f->kind->name);
+    return OK;
+}
+
+static stack_shape shape_of_samples(const feed *f, int32_t source)
+{
+    const slicing *rule = f->kind->slices;
+    const bk_shape *s = &f->shape[source];
+    return (stack_shape){.slices = rule->stack(f->at).slices,
+                         .rows = s->dim[s->rank - 2],
+                         .columns = s->dim[s->rank - 1],
+                         .crops =
+                             (int64_t)f->at.setting[number_with_role(f->kind->settings, SLMT_ROLE_CROPS)],
+                         .low = (float)rule->low,
+                         .range = (float)(rule->high - rule->low)};
+}
+
+static status check_run(const feed *f, const stack_shape *shape)
+{
     int32_t side = f->preprocess.image_size;
     if (f->set->contrasts == 0)
         return fail(ERR_STATE, "%s: the set was not made from MR volumes", dataset_file_label(f->set->file));
     if (f->source >= 0 || f->target >= 0)
         return fail(ERR_ARGUMENT,
-                    "slmt_trainer_run: this task draws sources and targets from all contrasts; name "
-                    "none");
-    TRY(rule->shape(f->at, shape));
+                    "this task draws source and target from all contrasts of the set; name none");
+    if (shape->slices == 0)
+        return fail(
+            ERR_ARGUMENT,
+            "with these options and settings a sample is no stack of slices of a set, which has one time "
+            "point and one channel; give samples step by step");
     if (shape->rows > side || shape->columns > side)
         return fail(ERR_ARGUMENT,
                     "settings height = %lld and width = %lld must fit into the training set's images, %d",
@@ -148,12 +188,15 @@ static status check_run(const feed *f, stack_shape *shape)
 status stack_pairs_open(feed *f)
 {
     void *p;
-    stack_shape shape;
+    int32_t input[STACK_INPUTS];
     size_t side = (size_t)f->preprocess.image_size;
+    TRY(find_inputs(f, input));
+    stack_shape shape = shape_of_samples(f, input[STACK_SOURCE]);
     TRY(check_run(f, &shape));
     TRY(mem_zeros(f->mem, 1, sizeof(stack_pairs), &p));
     stack_pairs *own = f->own = p;
     own->shape = shape;
+    memcpy(own->input, input, sizeof input);
     own->epoch = UINT64_MAX;
     TRY(mem_array(f->mem, side * side, sizeof(float), &p));
     own->slice = p;
@@ -205,18 +248,19 @@ static status read_stack(feed *f, uint32_t subject, size_t contrast, crop at, fl
         for (int64_t y = 0; y < h; y++)
             for (int64_t x = 0; x < w; x++) {
                 int64_t column = at.column + (at.flip ? w - 1 - x : x);
-                to[(z * h + y) * w + x] = 2 * own->slice[(at.row + y) * side + column] - 1;
+                to[(z * h + y) * w + x] =
+                    own->shape.low + own->shape.range * own->slice[(at.row + y) * side + column];
             }
     }
     return OK;
 }
 
-static int is_background(const float *x, size_t n)
+static int is_background(const float *x, size_t n, float low)
 {
     double sum = 0;
     for (size_t i = 0; i < n; i++)
         sum += x[i];
-    return fabs(sum / (double)n + 1) < 1e-8;
+    return fabs(sum / (double)n - (double)low) < 1e-8;
 }
 
 /* A crop whose source is background is drawn again, up to a few times. */
@@ -232,7 +276,7 @@ static status fill_one(feed *f, uint32_t subject, pair p, random_stream *r, floa
         at.column = draw_below(r, side - shape->columns + 1);
         at.flip = f->at.setting[TRAIN_AUGMENT] != 0 && random_uniform(r) < 0.5;
         TRY(read_stack(f, subject, p.source, at, source));
-        if (!is_background(source, (size_t)(shape->rows * shape->columns * shape->slices)))
+        if (!is_background(source, (size_t)(shape->rows * shape->columns * shape->slices), shape->low))
             break;
     }
     return read_stack(f, subject, p.target, at, target);
@@ -254,7 +298,7 @@ static const uint32_t *places_of_step(const feed *f, stack_pairs *own, uint64_t 
 status stack_pairs_fill(feed *f, uint64_t step, void *const *in)
 {
     stack_pairs *own = f->own;
-    const int32_t *input = ((const stack_rule *)f->rule)->input;
+    const int32_t *input = own->input;
     uint64_t batch = (uint64_t)f->at.setting[TRAIN_BATCH];
     uint64_t first = step * samples_together(f) + (uint64_t)f->rank * batch;
     size_t one = (size_t)(own->shape.rows * own->shape.columns * own->shape.slices);
@@ -267,7 +311,7 @@ status stack_pairs_fill(feed *f, uint64_t step, void *const *in)
         TRY(fill_one(f, subject_with(f, own, place[i] % own->n, p), p, &r,
                      (float *)in[input[STACK_SOURCE]] + i * one, (float *)in[input[STACK_TARGET]] + i * one));
     }
-    *(int32_t *)in[input[STACK_SOURCE_SEQUENCE]] = own->code[p.source];
-    *(int32_t *)in[input[STACK_TARGET_SEQUENCE]] = own->code[p.target];
+    *(int32_t *)in[input[STACK_SOURCE_CONTRAST]] = own->code[p.source];
+    *(int32_t *)in[input[STACK_TARGET_CONTRAST]] = own->code[p.target];
     return OK;
 }

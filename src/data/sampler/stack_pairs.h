@@ -8,25 +8,12 @@
 
 #include "core/method.h"
 
-typedef struct stack_shape {
-    int64_t slices, rows, columns; /* of a sample */
-    int64_t crops;                 /* samples of a subject in an epoch */
-    int32_t most_sequences;        /* that the model tells apart */
-} stack_shape;
-
-enum { STACK_SOURCE, STACK_TARGET, STACK_SOURCE_SEQUENCE, STACK_TARGET_SEQUENCE, STACK_INPUTS };
-
-/* The settings of a task for the sampler. */
-typedef struct stack_rule {
-    status (*shape)(numbers at, stack_shape *shape); /* ERR_ARGUMENT: these settings do not allow sets */
-    int32_t
-        input[STACK_INPUTS]; /* the task's inputs for stacks in [-1, 1], and for the indices of sequences */
-} stack_rule;
-
-/* STACK_PAIR_FEEDING(rule): the row of a task's table. */
-#define STACK_PAIR_FEEDING(stack_rule)                                                                       \
+/* STACK_PAIR_FEEDING: the row of a task's table. The sampler asks its inputs of roles SOURCE, TARGET,
+ * SOURCE_CONTRAST and TARGET_CONTRAST, its setting of role CROPS, its `slices` (how many make a sample, which
+ * values they have), and the option of role CONTRASTS. */
+#define STACK_PAIR_FEEDING                                                                                   \
     {                                                                                                        \
-        stack_pairs_open, stack_pairs_fill, stack_pairs_close, stack_rule                                    \
+        stack_pairs_open, stack_pairs_fill, stack_pairs_close, NULL                                          \
     }
 
 status stack_pairs_open(feed *f);

@@ -77,6 +77,37 @@ void seq2seq_params(params *p, const seq2seq_options *o)
         vgg19_params(p, "vgg19.", o->perceptual_width);
 }
 
+/* ---- arrays of a task ---- */
+
+value seq2seq_images(graph *g, const seq2seq_options *o, value x)
+{
+    int axes[BK_MAX_RANK] = {1, 0};
+    int64_t dim[BK_MAX_RANK] = {-1};
+    for (int32_t i = 0; i < o->ndims; i++) {
+        axes[2 + i] = 3 + i;
+        dim[1 + i] = graph_dim(g, x, 3 + i);
+    }
+    axes[2 + o->ndims] = 2;
+    dim[1 + o->ndims] = graph_dim(g, x, 2);
+    return op_reshape(g, op_transpose(g, x, axes), o->ndims + 2, dim);
+}
+
+value seq2seq_volumes(graph *g, const seq2seq_options *o, value x, int64_t times)
+{
+    int axes[BK_MAX_RANK] = {1, 0, 2 + o->ndims};
+    int64_t dim[BK_MAX_RANK] = {times, -1};
+    for (int32_t i = 0; i <= o->ndims; i++)
+        dim[2 + i] = graph_dim(g, x, 1 + i);
+    for (int32_t i = 0; i < o->ndims; i++)
+        axes[3 + i] = 2 + i;
+    return op_transpose(g, op_reshape(g, x, o->ndims + 3, dim), axes);
+}
+
+value seq2seq_code(graph *g, const seq2seq_options *o, value index)
+{
+    return op_one_hot(g, index, o->code_length, -1);
+}
+
 /* ---- encoder ---- */
 
 static value encoder(nn *n, const seq2seq_options *o, value x)

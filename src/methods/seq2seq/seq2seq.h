@@ -25,6 +25,12 @@ typedef struct seq2seq_options {
 /* Lists every tensor; a failure is stored in p->error. */
 void seq2seq_params(params *p, const seq2seq_options *o);
 
+/* Between the arrays of a task, images [B,T,C,S...] and the index [1] of a sequence, and those of the
+ * network: images [T*B,S...,C] and the one-hot code [1,code_length]. */
+value seq2seq_images(graph *g, const seq2seq_options *o, value x);
+value seq2seq_volumes(graph *g, const seq2seq_options *o, value x, int64_t times);
+value seq2seq_code(graph *g, const seq2seq_options *o, value index);
+
 /* T images of one sequence, images [T*B,S...,C] with time outermost in [-1,1] -> one latent [B,S/4...,W], the
  * same shape whatever T is. */
 value seq2seq_encode(nn *n, const seq2seq_options *o, value images, int64_t times);

@@ -197,3 +197,42 @@ void edge_mae_edges(const float *image, int size, const double filters[18], bk_d
             real_set(edges, real, (size_t)r * (size_t)size + (size_t)c, magnitude > 1 ? 1 : magnitude);
         }
 }
+
+/* ---- a whole step ---- */
+
+/* The room is for an order and a mask. */
+task_needs edge_mae_needs(const slmt_net *net, size_t batch)
+{
+    size_t n = (size_t)net->mae_grid * (size_t)net->mae_grid;
+    return (task_needs){batch * n, n * (sizeof(int32_t) + 1)};
+}
+
+static void *shift(void *array, bk_dtype type, size_t n)
+{
+    return (unsigned char *)array + n * bk_dtype_size(type);
+}
+
+static void read_filters(const task_step *s, double filters[18])
+{
+    const param *p = &s->params->list[params_find(s->params, "E.operator.filter.weight")];
+    for (size_t i = 0; i < 18; i++)
+        filters[i] = real_get((const unsigned char *)s->weights + p->byte, s->real, i);
+}
+
+void edge_mae_prepare(const task_step *s, const slmt_net *net, int kept, int easy)
+{
+    size_t n = (size_t)net->mae_grid * (size_t)net->mae_grid, batch = (size_t)s->at.setting[TRAIN_BATCH];
+    size_t side = (size_t)net->options.image_size;
+    double area = (double)net->options.mae_patch * net->options.mae_patch, filters[18];
+    int32_t *order = s->room;
+    unsigned char *mask = (unsigned char *)(order + n);
+    read_filters(s, filters);
+    for (size_t b = 0; b < batch; b++) {
+        edge_mae_mask(s->draws + b * n, (int)n, kept, shift(s->in[MAE_KEEP], BK_I32, b * (size_t)kept),
+                      shift(s->in[MAE_RESTORE], BK_I32, b * n), mask, order);
+        edge_mae_weights(mask, net->mae_grid, easy, (double)batch * (double)(n - (size_t)kept) * area,
+                         s->real, shift(s->in[MAE_WEIGHT], s->real, b * n));
+        edge_mae_edges((const float *)s->given[MAE_IMAGES] + b * side * side, net->options.image_size,
+                       filters, s->real, shift(s->in[MAE_EDGES], s->real, b * side * side));
+    }
+}

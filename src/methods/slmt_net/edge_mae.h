@@ -50,4 +50,12 @@ void edge_mae_weights(const unsigned char *mask, int grid, int easy, double divi
  * filters of E.operator.filter.weight: Sobel's, unless a checkpoint has others. */
 void edge_mae_edges(const float *image, int size, const double filters[18], bk_dtype real, void *edges);
 
+/* The inputs of pre-training, in the order of its table. */
+enum { MAE_IMAGES, MAE_KEEP, MAE_RESTORE, MAE_WEIGHT, MAE_EDGES };
+
+/* Fills in all inputs of a step but the images: removes all but `kept` patches of each image at random, and
+ * computes loss weights and edge maps. It draws a number for each patch. */
+task_needs edge_mae_needs(const slmt_net *net, size_t batch);
+void edge_mae_prepare(const task_step *s, const slmt_net *net, int kept, int easy);
+
 #endif

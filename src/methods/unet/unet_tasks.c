@@ -10,14 +10,14 @@
 /* ---- options ---- */
 
 static const unet_options presets[] = {
-    {256, 3, 32, 5, BLOCK_INSTANCE, UP_TRANSPOSED, 0},
-    {256, 3, 16, 4, BLOCK_INSTANCE, UP_TRANSPOSED, 0},
-    {128, 3, 8, 4, BLOCK_INSTANCE, UP_TRANSPOSED, 0},
+    {256, 1, 32, 5, BLOCK_INSTANCE, UP_TRANSPOSED, 0},
+    {256, 1, 16, 4, BLOCK_INSTANCE, UP_TRANSPOSED, 0},
+    {128, 1, 8, 4, BLOCK_INSTANCE, UP_TRANSPOSED, 0},
 };
 
-static const number options[] = {
+static const number options_rows[] = {
     NUMBER_ROLE(unet_options, image_size, SIDE, 256, 16, 4096, "side of a slice in pixels"),
-    NUMBER_WHOLE(unet_options, slices, 3, 1, 63,
+    NUMBER_WHOLE(unet_options, slices, 1, 1, 63,
                  "slices of an input: the one to make and its neighbours; odd, 1: no neighbours"),
     NUMBER_WHOLE(unet_options, width, 16, 1, 1024,
                  "channels at full resolution; each level below has twice as many"),
@@ -30,18 +30,11 @@ static const number options[] = {
     NUMBER_CHOICE(unet_options, residual, 0, 1, "off|on",
                   "whether the network makes what is added to the source, instead of the target"),
 };
-static const number_table option_table = NUMBERS(options);
-
-static unet_options options_of(const double *option)
-{
-    unet_options o;
-    numbers_read(option_table, option, &o);
-    return o;
-}
+NUMBERS_OF(unet_options, options)
 
 static void fill_preset(int32_t index, double *option)
 {
-    numbers_write(option_table, &presets[index], option);
+    numbers_write(options_table, &presets[index], option);
 }
 
 static status check(const double *option)
@@ -67,27 +60,12 @@ static void tensors(params *p, const double *option)
 
 /* ---- what both tasks share ---- */
 
-static bk_shape sources(const unet_options *o, bk_dtype real, int64_t batch)
-{
-    return shape_of(real, 4, (const int64_t[]){batch, o->slices, o->image_size, o->image_size});
-}
-
-static bk_shape targets(const unet_options *o, bk_dtype real, int64_t batch)
-{
-    return shape_of(real, 3, (const int64_t[]){batch, o->image_size, o->image_size});
-}
-
 /* The target as the network makes it. */
 static value translate(task_graph *t, norm_statistics from)
 {
     const unet_options o = options_of(t->at.option);
-    nn n;
-    status s = nn_open(&n, t->g, t->params, "", t->weights);
-    if (s != OK)
-        return graph_fail(t->g, s);
-    value made = unet_translate(&n, &o, t->in[0], from);
-    nn_close(&n);
-    return made;
+    nn n = nn_of(t, "");
+    return unet_translate(&n, &o, t->in[0], from);
 }
 
 #define SOURCE_AXES "batch,slices,height,width"
@@ -97,28 +75,13 @@ static value translate(task_graph *t, norm_statistics from)
 
 /* ---- synthesize ---- */
 
-typedef struct synthesize_settings {
-    int32_t batch;
-} synthesize_settings;
-static const number synthesize_rows[] = {
-    NUMBER_ROLE(synthesize_settings, batch, BATCH, 1, 1, 65536, "slices computed together, at most"),
-};
+static const number synthesize_rows[] = {NUMBER_BATCH("slices computed together, at most")};
 static const port synthesize_inputs[] = {
     PORT_ROLE("source", SOURCE_AXES, SOURCE, SOURCE_HELP),
 };
 static const port synthesize_outputs[] = {
     PORT_ROLE("target", TARGET_AXES, TARGET, TARGET_HELP),
 };
-
-static status synthesize_shapes(numbers at, bk_dtype real, bk_shape *shape)
-{
-    const unet_options o = options_of(at.option);
-    synthesize_settings s;
-    numbers_read((number_table)NUMBERS(synthesize_rows), at.setting, &s);
-    shape[0] = sources(&o, real, s.batch);
-    shape[1] = targets(&o, real, s.batch);
-    return OK;
-}
 
 static void synthesize_build(task_graph *t)
 {
@@ -147,29 +110,9 @@ static const port train_outputs[] = {
     PORT_LOSS("l1", "mean |made - target|"),
 };
 
-static status train_shapes(numbers at, bk_dtype real, bk_shape *shape)
-{
-    const unet_options o = options_of(at.option);
-    int64_t batch = (int64_t)at.setting[TRAIN_BATCH];
-    shape[0] = sources(&o, real, batch);
-    shape[1] = targets(&o, real, batch);
-    shape[2] = shape_of(real, 0, NULL);
-    return OK;
-}
-
 static void train_build(task_graph *t)
 {
     t->out[0] = unet_l1(t->g, translate(t, NORM_UPDATE), t->in[1]);
-}
-
-static int32_t image_side(numbers at)
-{
-    return options_of(at.option).image_size;
-}
-
-static int32_t stack_height(numbers at)
-{
-    return options_of(at.option).slices;
 }
 
 /* Mirrors every other sample from left to right, which leaves a head a head. */
@@ -183,30 +126,15 @@ static void mirror(float *source, float *target, int side, float *spare, random_
         augment_flip(target, side, 1);
 }
 
-static const slice_rule pairs_of_stacks = {1, image_side, mirror, stack_height};
+static const slice_rule pairs_of_stacks = {mirror};
 static const feeding train_feeding = SLICE_FEEDING(&pairs_of_stacks);
 
 /* ---- the method ---- */
 
 static const method_task tasks[] = {
-    {.name = "synthesize",
-     .help = "make slices of the target contrast from slices of the source contrast",
-     .settings = NUMBERS(synthesize_rows),
-     .inputs = PORTS(synthesize_inputs),
-     .outputs = PORTS(synthesize_outputs),
-     .shapes = synthesize_shapes,
-     .build = synthesize_build,
-     .slices = &synthesize_slices,
-     .metrics = &image_metrics},
-    {.name = "train",
-     .help = "train on pairs of slices",
-     .trains = 1,
-     .settings = NUMBERS(train_rows),
-     .inputs = PORTS(train_inputs),
-     .outputs = PORTS(train_outputs),
-     .shapes = train_shapes,
-     .build = train_build,
-     .feeding = &train_feeding},
+    {TASK(synthesize, "make slices of the target contrast from slices of the source contrast"),
+     .slices = &synthesize_slices, .metrics = &image_metrics},
+    {TASK(train, "train on pairs of slices"), .trains = 1, .feeding = &train_feeding},
 };
 
 const method method_unet = {
@@ -216,7 +144,7 @@ const method method_unet = {
         "Ronneberger et al., U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI "
         "2015; norm and residual output as in Isensee et al., Nature Methods 18 (2021) 203-211, and Zhang "
         "et al., IEEE TIP 26 (2017) 3142-3155",
-    .options = NUMBERS(options),
+    .options = NUMBERS(options_rows),
     .presets = "base|small|tiny",
     .preset = fill_preset,
     .check = check,

@@ -497,6 +497,7 @@ struct slmt_training_state
     step::UInt64  # steps done
     steps_in_epoch::UInt64  # steps of an epoch on the set last run; 0 before
     total_steps::UInt64  # steps of the whole run on that set; 0 before
+    seed::UInt64  # of slmt_trainer_create()
 end
 
 @doc raw"""
@@ -1087,7 +1088,8 @@ file or the new one, whole.
 model: not NULL
 path: replaced if it exists
 
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open in this context),
+SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
 Threads: any thread, while no trainer is changing the model
 
@@ -1555,7 +1557,8 @@ synthesized one that it is synthetic and not for diagnosis.
 volume: not NULL
 path: ends in .nii or .nii.gz; replaced if it exists
 
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the name ends in neither .nii nor .nii.gz), SLMT_ERR_IO,
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the name ends in neither .nii nor .nii.gz, or is that of a
+training set that is open in this context), SLMT_ERR_IO,
 SLMT_ERR_MEMORY
 
 Threads: any thread
@@ -2432,7 +2435,8 @@ Write all calls as a trace in Chrome's JSON format (chrome://tracing, ui.perfett
 profile: not NULL
 path: replaced if it exists
 
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open in this context),
+SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
 Threads: as a run of what it is given to
 
@@ -3088,7 +3092,8 @@ slmt_trainer_load() all of it.
 trainer: not NULL
 path: replaced if it exists
 
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open in this context),
+SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
 Threads: one thread per trainer at a time
 

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* task_shapes.c - the shapes of a task's ports, which follow from the names of their axes. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/task.h"
+
+/* Axes that are called alike in every method, whatever number gives their extent. */
+static const struct {
+    const char *axis;
+    int32_t role, or_else;
+} axis_roles[] = {
+    {"batch", SLMT_ROLE_BATCH, SLMT_ROLE_NONE},
+    {"depth", SLMT_ROLE_DEPTH, SLMT_ROLE_NONE},
+    {"height", SLMT_ROLE_HEIGHT, SLMT_ROLE_SIDE},
+    {"width", SLMT_ROLE_WIDTH, SLMT_ROLE_SIDE},
+};
+
+/* The value of a setting, or else of an option, that has a role; 0: none has it. */
+static int64_t value_with_role(const task *t, int32_t role)
+{
+    int32_t k = number_with_role(t->kind->settings, role);
+    if (k >= 0)
+        return (int64_t)t->setting[k];
+    k = number_with_role(t->model->method->options, role);
+    return k >= 0 ? (int64_t)t->model->option[k] : 0;
+}
+
+static int64_t value_with_name(const task *t, const char *name)
+{
+    int32_t k = number_index(t->kind->settings, name);
+    if (k >= 0)
+        return (int64_t)t->setting[k];
+    k = number_index(t->model->method->options, name);
+    return k >= 0 ? (int64_t)t->model->option[k] : 0;
+}
+
+/* 0: the method's shapes() knows. */
+static int64_t extent_of(const task *t, const char *axis)
+{
+    if (axis[0] >= '0' && axis[0] <= '9')
+        return strtol(axis, NULL, 10);
+    for (size_t i = 0; i < sizeof axis_roles / sizeof *axis_roles; i++)
+        if (strcmp(axis, axis_roles[i].axis) == 0) {
+            int64_t extent = value_with_role(t, axis_roles[i].role);
+            return extent || !axis_roles[i].or_else ? extent : value_with_role(t, axis_roles[i].or_else);
+        }
+    return value_with_name(t, axis);
+}
+
+static bk_shape shape_by_axes(const task *t, const port *p, bk_dtype real)
+{
+    bk_shape shape = {.dtype = p->type == SLMT_TENSOR_INT32 ? BK_I32 : real};
+    const char *axis = p->axes;
+    while (*axis && shape.rank < BK_MAX_RANK) {
+        char name[PARAM_NAME_MAX] = "";
+        size_t length = strcspn(axis, ",");
+        memcpy(name, axis, length < sizeof name ? length : sizeof name - 1);
+        shape.dim[shape.rank++] = extent_of(t, name);
+        axis += length + (axis[length] == ',');
+    }
+    return shape;
+}
+
+static status check_known(const task *t)
+{
+    for (int32_t i = 0; i < task_ports(t); i++)
+        for (int32_t k = 0; k < t->shape[i].rank; k++)
+            if (t->shape[i].dim[k] < 1)
+                return fail(ERR_INTERNAL,
+                            "task %s: axis %d of %s [%s] is called like no setting and no option",
+                            t->kind->name, (int)k, task_port(t, i)->name, task_port(t, i)->axes);
+    return OK;
+}
+
+status task_shapes(task *t)
+{
+    bk_dtype real = model_real(t->model);
+    for (int32_t i = 0; i < task_ports(t); i++)
+        t->shape[i] = shape_by_axes(t, task_port(t, i), real);
+    if (t->kind->shapes)
+        TRY(t->kind->shapes((numbers){t->model->option, t->setting}, real, t->shape));
+    return check_known(t);
+}
