@@ -382,10 +382,10 @@ static void labels_of_many_numbers_and_a_head_in_a_sliver_of_the_range_are_told(
         v[i] = is_head(i) ? (float)(1 + i / NX / NY + 100 * (i / NX % NY / 12)) : 0;
     greys_of(v, grey);
     assert_said(1, "label map");
-    for (int i = 0, head = 0; i < N; i++) { /* metal: one voxel in 25 from 1000 to 13000, without a gap */
+    for (int i = 0, head = 0; i < N; i++) { /* metal: one voxel in 25 from 1000 to 20000, without a gap */
         v[i] = plain[i];
         if (is_head(i) && head++ % 25 == 0)
-            v[i] = (float)(1000 + 12000 * random_uniform(&r));
+            v[i] = (float)(1000 + 19000 * random_uniform(&r));
     }
     greys_of(v, grey);
     assert_said(1, "of the range of grey values");
