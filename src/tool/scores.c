@@ -15,9 +15,7 @@ static const char perceptual_key[] = "perceptual";
 
 static void add_figure(figure_list *list, const slmt_metric_info *info)
 {
-    figure *f = &list->row[list->count++];
-    *f = (figure){.key = info->name, .decimals = info->decimals, .direction = info->direction};
-    snprintf(f->column, sizeof f->column, "%s%s%s", info->title, *info->unit ? " " : "", info->unit);
+    list->row[list->count++] = (figure){info->name, info->title, info->unit, info->decimals, info->direction};
 }
 
 int figures_of(const slmt_model *model, bool perceptual, figure_list *list)
