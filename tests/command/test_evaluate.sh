@@ -133,7 +133,10 @@ holds "raw/tissue has no file for subject s05" stderr
 expect 3 "$slmt" "${evaluate[@]}" --data full.h5 --mask raw/t1
 holds "expected a whole number" stderr
 
-claim "a mask that lies beside the head is warned of"
+claim "a mask on another grid is refused, and one that lies beside the head is warned of"
+expect 0 "$make_phantom" finer raw/tissue/s04.nii.gz finer.nii
+expect 3 "$slmt" "${evaluate[@]}" --data full.h5 --mask finer.nii
+holds "finer.nii: has voxels of 0.5 x 0.5 x 1 mm in a field of 64 x 64 x 20 mm; the volumes of the set have 1 x 1 x 1 mm" stderr
 expect 0 "$make_phantom" invert raw/tissue/s04.nii.gz
 expect 0 "$slmt" "${evaluate[@]}" --data full.h5 --mask raw/tissue/s04.nii.gz
 holds "warning: --mask: s04: " stderr
