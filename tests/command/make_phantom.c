@@ -215,7 +215,7 @@ static slmt_status write_raw(const slmt_volume *grid, const float *voxels, size_
     return fclose(f) == 0 && whole ? SLMT_OK : SLMT_ERR_IO;
 }
 
-static slmt_status change(slmt_context *context, char *const *argv, double amount)
+static slmt_status change_grid(slmt_context *context, char *const *argv, double amount)
 {
     int64_t dims[3], old[3];
     double affine[16];
@@ -319,9 +319,9 @@ int main(int argc, char **argv)
     else if (status == SLMT_OK && argc == 4 && strcmp(argv[1], "labels") == 0)
         status = make_labels(context, argv[2], atoi(argv[3]));
     else if (status == SLMT_OK && argc == 4 && strcmp(argv[1], "finer") == 0)
-        status = change(context, argv, 0);
+        status = change_grid(context, argv, 0);
     else if (status == SLMT_OK && argc == 5 && (strcmp(argv[1], "raise") == 0 || strcmp(argv[1], "air") == 0))
-        status = change(context, argv, strtod(argv[4], NULL));
+        status = change_grid(context, argv, strtod(argv[4], NULL));
     else if (status == SLMT_OK && argc == 4 && strcmp(argv[1], "cut") == 0)
         status = edit_file(context, argv[2], cut, atoi(argv[3]));
     else if (status == SLMT_OK && argc == 3 && strcmp(argv[1], "invert") == 0)

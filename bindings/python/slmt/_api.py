@@ -214,7 +214,7 @@ class slmt_context_config(Structure):
         ("backend", c_int32),  # SLMT_BACKEND_CPU
         ("precision", c_int32),  # SLMT_FLOAT32
         ("matrix", c_int32),  # SLMT_MATRIX_AUTO; cpu back end only
-        ("threads", c_int32),  # threads a call may use; 0 (the default): the cores this process may run on. They end with the call (OpenMP: the calling thread's team), so that none spins after it
+        ("threads", c_int32),  # threads a call may use, the calling one included; 0 (the default): the cores that this process may use, by its affinity and its CPU quota. They belong to the context, start with the first call that needs them, and sleep between calls
         ("log_level", c_int32),  # SLMT_LOG_WARNING: the least serious level that reaches `log`
         ("max_bytes", c_uint64),  # hard limit on memory taken through the context; 0: none
         ("alloc", slmt_alloc_fn),  # NULL: malloc(). Set both or neither

@@ -208,7 +208,7 @@ struct slmt_context_config
     backend::Int32  # SLMT_BACKEND_CPU
     precision::Int32  # SLMT_FLOAT32
     matrix::Int32  # SLMT_MATRIX_AUTO; cpu back end only
-    threads::Int32  # threads a call may use; 0 (the default): the cores this process may run on. They end with the call (OpenMP: the calling thread's team), so that none spins after it
+    threads::Int32  # threads a call may use, the calling one included; 0 (the default): the cores that this process may use, by its affinity and its CPU quota. They belong to the context, start with the first call that needs them, and sleep between calls
     log_level::Int32  # SLMT_LOG_WARNING: the least serious level that reaches `log`
     max_bytes::UInt64  # hard limit on memory taken through the context; 0: none
     alloc::Ptr{Cvoid}  # NULL: malloc(). Set both or neither
