@@ -227,8 +227,7 @@ static void begin_table(const evaluation *e, table *t, const char *second)
     table_cell(t, "%s", second);
     for (size_t j = 0; j < figures->count; j++)
         if (e->shown[j])
-            table_cell(t, "%s%s%s", figures->row[j].title, *figures->row[j].unit ? " " : "",
-                       figures->row[j].unit);
+            table_cell(t, "%s", figures->row[j].column);
 }
 
 /* The figures that the definition has. */

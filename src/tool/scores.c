@@ -15,7 +15,13 @@ static const char perceptual_key[] = "perceptual";
 
 static void add_figure(figure_list *list, const slmt_metric_info *info)
 {
-    list->row[list->count++] = (figure){info->name, info->title, info->unit, info->decimals, info->direction};
+    figure *f = &list->row[list->count++];
+    *f = (figure){.key = info->name,
+                  .title = info->title,
+                  .unit = info->unit,
+                  .decimals = info->decimals,
+                  .direction = info->direction};
+    snprintf(f->column, sizeof f->column, "%s%s%s", info->title, *info->unit ? " " : "", info->unit);
 }
 
 int figures_of(const slmt_model *model, bool perceptual, figure_list *list)
