@@ -31,6 +31,7 @@ typedef struct slmt_training_state {
     uint64_t step;           /**< steps done */
     uint64_t steps_in_epoch; /**< steps of an epoch on the set last run; 0 before */
     uint64_t total_steps;    /**< steps of the whole run on that set; 0 before */
+    uint64_t seed;           /**< of slmt_trainer_create() */
 } slmt_training_state;
 
 /** What a run of a trainer over a set would be. \since 0.1 */

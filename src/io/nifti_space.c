@@ -195,8 +195,8 @@ void nifti_space_tidy(nifti_1_header *h)
 const char *nifti_note_text(int i)
 {
     static const char *const texts[NIFTI_NOTES] = {
-        "the header gives no orientation (its qform and sform codes are 0), so left and right may be "
-        "exchanged; the first axis is taken to go to the right, the second to the front, the third up",
+        ("the header gives no orientation (its qform and sform codes are 0): left and right may be "
+         "exchanged; x is taken to go to the right, y to the front, z up"),
         "the header gives no voxel size for an axis; 1 mm is taken",
         "the header's qform and sform turn or mirror the volume differently; the sform is taken",
         "the header counts in metres or micrometres; lengths are turned into millimetres",

@@ -130,6 +130,16 @@ int warnings_code(void)
     return is_strict && warning_count > 0 ? EXIT_WARNING : EXIT_OK;
 }
 
+size_t warnings_so_far(void)
+{
+    return warning_count;
+}
+
+const char *warning_text(size_t index)
+{
+    return warnings[index];
+}
+
 int warnings_close(int code)
 {
     size_t count = warning_count;

@@ -5,6 +5,7 @@
 #define SLMT_TOOL_CONSOLE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "slmt/status.h"
@@ -35,6 +36,10 @@ void warnings_keep(void (*keep)(void *user, const char *text), void *user);
 
 /* EXIT_WARNING if strict and there was a warning, else EXIT_OK: before what follows is begun. */
 int warnings_code(void);
+
+/* How many warnings there were so far, and the text of one, from 0 on. */
+size_t warnings_so_far(void);
+const char *warning_text(size_t index);
 
 /* Tells how many warnings there were. Returns the code, or EXIT_WARNING where it is EXIT_OK, strict, and
  * there were some. */

@@ -314,7 +314,11 @@ static void on_subject(void *user, const split_scores *s, size_t total)
 static int open_all(evaluation *e)
 {
     slmt_preprocess data;
+    figure_list figures;
     int code = scored_open(&e->run);
+    if (code == EXIT_OK)
+        code =
+            figures_of(e->run.model, false, &figures); /* a set need not fit a model that makes no images */
     return code == EXIT_OK ? scored_check(&e->run, &data) : code;
 }
 

@@ -11,7 +11,6 @@
 #include <time.h>
 
 #include "console.h"
-#include "file_digest.h"
 #include "fit_curve.h"
 #include "must.h"
 #include "report_html.h"
@@ -474,8 +473,9 @@ static void fact(cells *c, const char *name, const char *value)
 
 static const char *digest_text(page *p, const char *path)
 {
-    char *digest = file_digest(path);
-    return digest ? keep(p, digest) : "cannot be read";
+    char digest[SLMT_DIGEST_SIZE];
+    return slmt_file_digest(path, digest, sizeof digest) == SLMT_OK ? text(p, "%s", digest)
+                                                                    : "cannot be read";
 }
 
 static const char *now_text(page *p)

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "slmt/slmt.h"
-#include "slmt/slmt_net.h"
 
 #include "common.h"
 #include "console.h"
@@ -236,15 +235,6 @@ static int print_tensors(const slmt_model *model, bool all)
     return code;
 }
 
-/* The library tells the seed of SLMT-Net's trainers; those of others have it in the card. */
-static void print_seed(const slmt_trainer *trainer)
-{
-    slmt_net_trainer_config config;
-    slmt_net_trainer_config_init(&config, SLMT_NET_STAGE_PRETRAIN);
-    if (slmt_net_trainer_get_config(trainer, &config) == SLMT_OK)
-        printf("  %-20s%" PRIu64 "\n", "seed", config.seed);
-}
-
 static int print_training(const slmt_model *model, const slmt_trainer *trainer)
 {
     slmt_training_state state = {.struct_size = sizeof state};
@@ -257,7 +247,7 @@ static int print_training(const slmt_model *model, const slmt_trainer *trainer)
         printf(" of %" PRIu64 ", %" PRIu64 " an epoch", state.total_steps, state.steps_in_epoch);
     putchar('\n');
     print_numbers(owner, trainer_number, trainer);
-    print_seed(trainer);
+    printf("  %-20s%" PRIu64 "\n", "seed", state.seed);
     return status == SLMT_OK ? EXIT_OK : fail(status, "training state");
 }
 

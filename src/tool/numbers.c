@@ -282,6 +282,12 @@ bool number_in_list(const void *from, const char *name, double *value)
     return false;
 }
 
+void number_list_default(number_list *list, const char *name, double *value)
+{
+    if (!number_in_list(list, name, value))
+        put(list, must_copy(name), *value);
+}
+
 bool number_list_has(const number_list *list, const char *name)
 {
     double value;

@@ -57,6 +57,9 @@ bool number_list_has(const number_list *list, const char *name);
 /* "name value, name value, ..." of all numbers of the owner; the caller frees it. */
 char *number_list_text(const number_list *list, number_owner owner);
 
+/* Reads a value of the list; one that is not there becomes *value first. */
+void number_list_default(number_list *list, const char *name, double *value);
+
 void number_list_free(number_list *list);
 
 /* ---- as options of the command ---- */

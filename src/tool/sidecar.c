@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One JSON object, written under another name and renamed. No time is kept: equal runs write equal bytes. */
+/* One JSON object. No time is kept: equal runs write equal bytes. */
 #include "sidecar.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "console.h"
 #include "must.h"
 #include "paths.h"
 #include "tool.h"
 #include "volume_name.h"
+#include "whole_file.h"
 
 static const char notice[] =
     "Synthetic image, computed from another one by a network. Research software: not for "
@@ -37,8 +36,8 @@ static size_t character_length(const char *text)
     return n;
 }
 
-/* A file's name need not be UTF-8; what is not becomes a question mark. */
-static void add_text(cJSON *object, const char *name, const char *text)
+/* A file's name need not be UTF-8; what is not becomes a question mark. The caller frees the text. */
+static char *clean_text(const char *text)
 {
     char *clean = must_copy(text);
     for (char *c = clean; *c;) {
@@ -47,6 +46,12 @@ static void add_text(cJSON *object, const char *name, const char *text)
             *c = '?';
         c += n > 0 ? n : 1;
     }
+    return clean;
+}
+
+static void add_text(cJSON *object, const char *name, const char *text)
+{
+    char *clean = clean_text(text);
     cJSON_AddStringToObject(object, name, clean);
     free(clean);
 }
@@ -72,29 +77,25 @@ char *sidecar_path(const char *result)
     return path;
 }
 
-static bool is_sidecar(FILE *file)
+static bool is_sidecar(const char *text)
 {
-    char *text = must_alloc(LARGEST_SIDECAR + 1, 1);
-    size_t n = fread(text, 1, LARGEST_SIDECAR, file);
-    text[n] = '\0';
     cJSON *object = cJSON_Parse(text);
     const cJSON *software = cJSON_GetObjectItemCaseSensitive(object, "software");
     const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(software, "name"));
     bool is = name && strcmp(name, maker) == 0;
     cJSON_Delete(object);
-    free(text);
     return is;
 }
 
 int sidecar_may_replace(const char *path)
 {
-    FILE *file = fopen(path, "rb");
-    if (!file && (errno == ENOENT || errno == ENAMETOOLONG)) /* the latter is told when it is written */
+    char *text = whole_file(path, LARGEST_SIDECAR);
+    if (!text && (errno == ENOENT || errno == ENAMETOOLONG)) /* the latter is told when it is written */
         return EXIT_OK;
-    if (!file)
+    if (!text && errno != EFBIG)
         return fail_with(EXIT_DATA, "%s: %s", path, strerror(errno));
-    bool may = is_sidecar(file);
-    fclose(file);
+    bool may = text && is_sidecar(text);
+    free(text);
     if (may)
         return EXIT_OK;
     return fail_with(
@@ -158,25 +159,6 @@ void sidecar_close(sidecar *s)
 
 /* ---- writing ---- */
 
-/* Under another name in the same folder first: a file that is there is whole. */
-static int write_whole(const char *path, const char *text)
-{
-    char *folder = must_format("%.*s", (int)(file_name(path) - path), path);
-    char *temporary = must_format("%sslmt.tmp.%ld.json", folder, (long)getpid());
-    FILE *file = fopen(temporary, "wb");
-    bool written = file && fprintf(file, "%s\n", text) > 0;
-    if (file && fclose(file) != 0)
-        written = false;
-    if (written)
-        written = rename(temporary, path) == 0;
-    int code = written ? EXIT_OK : fail_with(EXIT_DATA, "%s: %s", path, strerror(errno));
-    if (file && !written)
-        unlink(temporary);
-    free(temporary);
-    free(folder);
-    return code;
-}
-
 static int add_source(cJSON *object, const char *input, const char *from)
 {
     char *number;
@@ -192,7 +174,18 @@ static int add_source(cJSON *object, const char *input, const char *from)
     return code;
 }
 
-int sidecar_write(const sidecar *s, const char *input, const char *from, const char *result)
+static void add_warnings(cJSON *object, size_t first)
+{
+    cJSON *list = cJSON_AddArrayToObject(object, "warnings");
+    for (size_t i = first; i < warnings_so_far(); i++) {
+        char *clean = clean_text(warning_text(i));
+        cJSON_AddItemToArray(list, cJSON_CreateString(clean));
+        free(clean);
+    }
+}
+
+int sidecar_write(const sidecar *s, const char *input, const char *from, const char *result,
+                  size_t first_warning)
 {
     if (!s->facts)
         return EXIT_OK;
@@ -201,11 +194,12 @@ int sidecar_write(const sidecar *s, const char *input, const char *from, const c
     int code = add_source(object, input, from);
     if (code == EXIT_OK)
         code = add_file(cJSON_AddObjectToObject(object, "result"), result);
+    add_warnings(object, first_warning);
     char *text = cJSON_Print(object);
     if (code == EXIT_OK && strlen(file_name(path)) > NAME_MAX)
         code = warn("%s: no sidecar is written: its name would be too long", result);
-    else if (code == EXIT_OK)
-        code = write_whole(path, text);
+    else if (code == EXIT_OK && !write_whole_file(path, text))
+        code = fail_with(EXIT_DATA, "%s: %s", path, strerror(errno));
     cJSON_free(text);
     cJSON_Delete(object);
     free(path);

@@ -25,9 +25,10 @@ int sidecar_may_replace(const char *path);
 int sidecar_open(sidecar *s, slmt_session *session, const char *model_path, const char *to, int32_t batch,
                  const char *weights);
 
-/* Writes the sidecar of a result made from `input`, whose contrast may be NULL. Complains and returns an exit
- * code. */
-int sidecar_write(const sidecar *s, const char *input, const char *from, const char *result);
+/* Writes the sidecar of a result made from `input`, whose contrast may be NULL, with the warnings from number
+ * `first_warning` on. Complains and returns an exit code. */
+int sidecar_write(const sidecar *s, const char *input, const char *from, const char *result,
+                  size_t first_warning);
 
 void sidecar_close(sidecar *s);
 

@@ -286,6 +286,7 @@ static int synthesize_file(synthesis *s, const char *input, const char *output)
     slmt_volume *source = NULL;
     slmt_volume *target = NULL;
     int code = EXIT_OK;
+    size_t first_warning = warnings_so_far();
     progress_begin(&s->bar, file_name(input), "slices", 0);
     warn_about(input);
     slmt_status status = slmt_volume_read(s->context, input, &source);
@@ -298,7 +299,7 @@ static int synthesize_file(synthesis *s, const char *input, const char *output)
     else if ((status = slmt_volume_write(target, output)) != SLMT_OK)
         code = fail(status, "%s", output);
     else
-        code = sidecar_write(&s->sidecar, input, source_contrast(s), output);
+        code = sidecar_write(&s->sidecar, input, source_contrast(s), output, first_warning);
     progress_end();
     warn_about(NULL);
     slmt_volume_free(source);

@@ -133,7 +133,10 @@ static int check(const command_line *line, const training_options *o, const trai
     if (!f->method && !f->model && !f->resume)
         return fail_with(EXIT_USAGE, "METHOD is needed, or --model, or --resume; see slmt methods");
     if (form->pairs && !f->resume && !(f->source && f->target))
-        return fail_with(EXIT_USAGE, "--source and --target are needed");
+        return fail_with(EXIT_USAGE,
+                         "--source and --target are needed: the contrast to start from, and the one to make; "
+                         "`slmt info %s' lists those of the set",
+                         f->data);
     if (f->target && !f->source)
         return fail_with(EXIT_USAGE, "--target: --source is needed with it");
     if (pairs_differ(f->source, f->target) != EXIT_OK)
@@ -179,7 +182,7 @@ int train_command(const train_form *form, int argc, char **argv)
 {
     slmt_method_info info;
     train_groups groups = {0};
-    training_options o = {.files.checkpoint_every = 1};
+    training_options o = {.files.checkpoint_every = 1, .command = argv[0]};
     o.files.method = form->method ? form->method : argument_on_line(argc, argv);
     o.files.task = form->task ? form->task : value_on_line(argc, argv, "task");
     if (o.files.method && !method_find(o.files.method, &info) && !options_described())

@@ -1,40 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs a trainer over a training set. A run is cut at checkpoints and at ctrl-C by the step callback, and
  * begun again where it stopped: the library promises the same bits as without the cut. */
-#include "training.h"
-
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "console.h"
 #include "interrupt.h"
-#include "judge.h"
-#include "journal.h"
 #include "must.h"
-#include "pairs.h"
 #include "paths.h"
 #include "tool.h"
-
-typedef enum stop_reason { STOP_NONE, STOP_CHECKPOINT, STOP_INTERRUPT } stop_reason;
-
-typedef struct training {
-    const training_options *options;
-    slmt_context *context;
-    slmt_dataset *dataset;
-    slmt_trainer *trainer;
-    slmt_profile *profile;
-    const char *method;
-    const char *task;
-    number_list settings;
-    journal log;
-    progress bar;
-    char *source; /* contrasts that are trained on */
-    char *target;
-    uint64_t steps; /* of this run */
-    stop_reason stop;
-} training;
+#include "training_parts.h"
 
 /* ---- what may be given together ---- */
 
@@ -52,240 +29,6 @@ int training_check(const training_options *o, const char *sizes, const char *set
     if (!can_write(f->out))
         return fail_with(EXIT_DATA, "%s: %s", f->out, strerror(errno));
     return EXIT_OK;
-}
-
-/* ---- the method and its task ---- */
-
-/* `file` has a model of another method than the command was given. */
-static int other_method(const training *t, const char *file)
-{
-    return fail_with(EXIT_USAGE, "%s: is a model of %s, not of %s", file, t->method,
-                     t->options->files.method);
-}
-
-static int find_task(training *t)
-{
-    const char *asked = t->options->files.task ? t->options->files.task : only_training_task(t->method);
-    char *names = task_names(t->method, true);
-    int code = EXIT_USAGE;
-    slmt_task_info info;
-    if (asked && task_find(t->method, asked, &info) && info.trains) {
-        t->task = info.name;
-        code = EXIT_OK;
-    } else if (!*names) {
-        fail_with(code, "%s has no task that trains", t->method);
-    } else if (!t->options->files.task) {
-        fail_with(code, "--task is needed: %s trains %s", t->method, names);
-    } else {
-        fail_with(code, "%s has no training task '%s'; it has %s", t->method, asked, names);
-    }
-    free(names);
-    return code;
-}
-
-/* ---- the model card ---- */
-
-/* Adds a line to a card field: what each stage did stays readable. */
-static slmt_status append_card(slmt_model *model, const char *key, const char *text)
-{
-    const char *old = slmt_model_card(model, key);
-    char *both = must_format("%s%s%s", old, *old ? "\n" : "", text);
-    slmt_status status = slmt_model_set_card(model, key, both);
-    free(both);
-    return status;
-}
-
-static char *training_text(const training *t)
-{
-    char *settings = number_list_text(&t->settings, (number_owner){t->method, t->task});
-    char *text = must_format("%s: %s, seed %" PRIu64, t->task, settings, t->options->common.seed);
-    free(settings);
-    return text;
-}
-
-static char *data_text(const training *t)
-{
-    const training_files *f = &t->options->files;
-    size_t subjects = slmt_dataset_subject_count(t->dataset);
-    size_t train = 0;
-    for (size_t i = 0; i < subjects; i++)
-        train += slmt_dataset_subject_split(t->dataset, i) == SLMT_SPLIT_TRAIN;
-    char *contrasts = f->target ? must_format("%s to %s", f->source, f->target)
-                                : must_copy(f->source ? f->source : "all contrasts");
-    char *text =
-        must_format("%s: %s, %zu training subjects, %s", t->task, file_name(f->data), train, contrasts);
-    free(contrasts);
-    return text;
-}
-
-/* Card field of a task that was given one contrast: a name, or unset for all. slmt_trainer_run() sets it. */
-static char *contrast_key(const training *t)
-{
-    return must_format("%s_contrast", t->task);
-}
-
-static slmt_status fill_card(const training *t, slmt_model *model)
-{
-    char *training = training_text(t);
-    char *data = data_text(t);
-    slmt_status status = append_card(model, "training", training);
-    if (status == SLMT_OK)
-        status = append_card(model, "data", data);
-    if (status == SLMT_OK && !*slmt_model_card(model, "intended_use"))
-        status = slmt_model_set_card(model, "intended_use", "Research. Not for diagnosis.");
-    free(training);
-    free(data);
-    return status;
-}
-
-/* ---- the trainer, new or resumed ---- */
-
-static int check_contrasts(const training *t)
-{
-    const training_options *o = t->options;
-    const char *const asked[] = {o->files.source, o->files.target};
-    const char *const kept[] = {t->source, t->target};
-    for (size_t i = 0; i < 2; i++)
-        if (asked[i] && (!kept[i] || strcmp(asked[i], kept[i]) != 0))
-            return fail_with(EXIT_USAGE, "%s: was trained on %s, not %s", o->files.resume,
-                             kept[i] ? kept[i] : "all contrasts", asked[i]);
-    return EXIT_OK;
-}
-
-static char *card_copy(const slmt_model *model, const char *key)
-{
-    const char *text = slmt_model_card(model, key);
-    return *text ? must_copy(text) : NULL;
-}
-
-/* The contrasts that a resumed run was given, as slmt_trainer_run() kept them. */
-static void read_contrasts(training *t, const slmt_model *model)
-{
-    slmt_port_info target;
-    if (input_for(t->method, t->task, SLMT_ROLE_TARGET, &target)) {
-        t->source = card_copy(model, "source_contrast");
-        t->target = card_copy(model, "target_contrast");
-    } else {
-        char *key = contrast_key(t);
-        t->source = card_copy(model, key);
-        free(key);
-    }
-}
-
-static int resume_trainer(training *t)
-{
-    const training_files *f = &t->options->files;
-    slmt_status status = slmt_trainer_load(t->context, f->resume, &t->trainer);
-    if (status != SLMT_OK)
-        return fail(status, "%s", f->resume);
-    const slmt_model *model = slmt_trainer_model(t->trainer);
-    t->method = slmt_model_method(model);
-    t->task = slmt_trainer_task(t->trainer);
-    if (f->method && strcmp(f->method, t->method) != 0)
-        return other_method(t, f->resume);
-    if (f->task && strcmp(f->task, t->task) != 0)
-        return fail_with(EXIT_USAGE, "%s: is a checkpoint of %s, not of %s", f->resume, t->task, f->task);
-    read_contrasts(t, model);
-    return check_contrasts(t);
-}
-
-static int load_model(training *t, slmt_model **model)
-{
-    const training_files *f = &t->options->files;
-    slmt_status status = slmt_model_load(t->context, f->model, model);
-    if (status != SLMT_OK)
-        return fail(status, "%s", f->model);
-    t->method = slmt_model_method(*model);
-    return f->method && strcmp(f->method, t->method) != 0 ? other_method(t, f->model) : EXIT_OK;
-}
-
-static int make_model(training *t, slmt_model **model)
-{
-    const training_options *o = t->options;
-    number_list options = {0};
-    int code = number_list_add(&options, (number_owner){t->method, NULL}, o->line, &o->options_given);
-    if (code == EXIT_OK) {
-        slmt_status status =
-            slmt_model_create(t->context, t->method, options.items, options.count, o->common.seed, model);
-        code = status == SLMT_OK ? EXIT_OK : fail(status, "model");
-    }
-    number_list_free(&options);
-    return code;
-}
-
-/* Loads the model or makes it, when method, task and settings are known to be right. */
-static int start_model(training *t, slmt_model **model)
-{
-    const training_files *f = &t->options->files;
-    slmt_method_info info;
-    int code = EXIT_OK;
-    if (f->method && !method_find(f->method, &info))
-        return no_such_method(f->method);
-    if (f->model)
-        code = load_model(t, model);
-    else
-        t->method = info.name;
-    if (code == EXIT_OK)
-        code = find_task(t);
-    if (code == EXIT_OK)
-        code = number_list_add(&t->settings, (number_owner){t->method, t->task}, t->options->line,
-                               &t->options->settings_given);
-    return code == EXIT_OK && !f->model ? make_model(t, model) : code;
-}
-
-/* What the card says of the run; slmt_trainer_run() adds what the set was. */
-static int describe_run(const training *t, slmt_model *model)
-{
-    slmt_status status = fill_card(t, model);
-    return status == SLMT_OK ? EXIT_OK : fail(status, "model card");
-}
-
-static int new_trainer(training *t)
-{
-    const training_options *o = t->options;
-    slmt_model *model = NULL;
-    uint64_t bytes = 0;
-    int code = start_model(t, &model);
-    if (code == EXIT_OK && o->files.judge)
-        code = judge_copy(t->context, o->files.judge, model);
-    if (code == EXIT_OK)
-        code = describe_run(t, model);
-    if (code == EXIT_OK &&
-        slmt_trainer_memory(model, t->task, t->settings.items, t->settings.count, &bytes) == SLMT_OK)
-        say("training takes %" PRIu64 " MiB besides the model", bytes >> 20);
-    if (code == EXIT_OK) {
-        slmt_status status = slmt_trainer_create(model, t->task, t->settings.items, t->settings.count,
-                                                 o->common.seed, &t->trainer);
-        code = status == SLMT_OK ? EXIT_OK : fail(status, "trainer");
-    }
-    slmt_model_free(model); /* the trainer keeps it */
-    t->source = o->files.source ? must_copy(o->files.source) : NULL;
-    t->target = o->files.target ? must_copy(o->files.target) : NULL;
-    return code;
-}
-
-static int open_all(training *t)
-{
-    const training_options *o = t->options;
-    int code = common_context(&o->common, &t->context);
-    if (code != EXIT_OK)
-        return code;
-    say("%s", slmt_context_describe(t->context));
-    slmt_status status = slmt_dataset_open(t->context, o->files.data, &t->dataset);
-    if (status != SLMT_OK)
-        return fail(status, "%s", o->files.data);
-    if (!o->files.resume && o->files.source && o->files.target)
-        code = pairs_check(t->dataset, o->files.data, o->files.source, o->files.target);
-    if (code == EXIT_OK)
-        code = o->files.resume ? resume_trainer(t) : new_trainer(t);
-    if (code != EXIT_OK)
-        return code;
-    status = report_open(&o->report, t->context, &t->profile);
-    if (status == SLMT_OK)
-        status = slmt_trainer_set_profile(t->trainer, t->profile);
-    if (status != SLMT_OK)
-        return fail(status, "profile");
-    return journal_open(&t->log, o->common.log, o->files.resume != NULL);
 }
 
 /* ---- the run ---- */
@@ -334,6 +77,33 @@ static void show_step(training *t, const slmt_training_state *state)
     progress_update(&t->bar, state->step, total, note);
 }
 
+/* The error of the slices, of tasks that report it under this name; else NaN. */
+static double slice_error(const training *t)
+{
+    double error;
+    return slmt_trainer_value(t->trainer, "l1", &error) == SLMT_OK ? error : NAN;
+}
+
+/* Hours would be lost on what learns nothing. */
+static void watch_loss(training *t, const slmt_training_state *state)
+{
+    bool is_last = state->step % state->steps_in_epoch == 0;
+    char *why = watch_step(&t->watch, epoch_of(state), is_last, value_at(t, loss_index(t)), slice_error(t));
+    if (why && warn("%s: still on its plateau: %s; the learning rate may be too high or too low, or the "
+                    "contrasts may not be registered",
+                    t->task, why) != EXIT_OK)
+        t->stop = STOP_WARNING;
+    free(why);
+}
+
+static void watch_run(training *t)
+{
+    double warmup = 0, epochs = 0;
+    slmt_trainer_setting(t->trainer, "warmup_epochs", &warmup);
+    slmt_trainer_setting(t->trainer, "epochs", &epochs);
+    watch_begin(&t->watch, warmup, epochs, watch_grey(t->dataset, t->target));
+}
+
 static bool checkpoint_due(const training *t, const slmt_training_state *state)
 {
     uint64_t interval = state->steps_in_epoch * (uint64_t)t->options->files.checkpoint_every;
@@ -347,6 +117,7 @@ static int32_t on_step(void *user, slmt_trainer *trainer, const slmt_training_st
     t->steps++;
     log_step(t, state);
     show_step(t, state);
+    watch_loss(t, state);
     if (checkpoint_due(t, state))
         t->stop = STOP_CHECKPOINT;
     if (interrupted())
@@ -378,6 +149,7 @@ static int run(training *t)
     slmt_training_state state = {.struct_size = sizeof state};
     slmt_trainer_get_state(t->trainer, &state);
     progress_begin(&t->bar, t->task, "steps", state.step);
+    watch_run(t);
     int code = EXIT_OK;
     for (bool more = true; more && code == EXIT_OK;) {
         code = run_part(t, &more);
@@ -389,13 +161,18 @@ static int run(training *t)
         return code;
     slmt_trainer_get_state(t->trainer, &state);
     say("%s: saved after step %" PRIu64 " of %" PRIu64, t->options->files.out, state.step, state.total_steps);
+    if (state.step < state.total_steps && t->stop == STOP_INTERRUPT)
+        say("go on with: %s --data %s --resume %s --out %s", t->options->command, t->options->files.data,
+            t->options->files.out, t->options->files.out);
     return t->stop == STOP_INTERRUPT ? EXIT_INTERRUPTED : EXIT_OK;
 }
 
 int training_run(const training_options *o)
 {
     training t = {.options = o};
-    int code = open_all(&t);
+    int code = training_open(&t);
+    if (code == EXIT_OK)
+        code = training_forecast(&t);
     if (code == EXIT_OK)
         code = run(&t);
     int report_code = report_close(&o->report, t.profile);

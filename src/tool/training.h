@@ -29,6 +29,7 @@ typedef struct training_options {
     common common;
     report report;
     training_files files;
+    const char *command; /* "slmt finetune", for messages */
     const command_line *line;
     char options_given,
         settings_given; /* targets on the line of a method's options and of a task's settings */

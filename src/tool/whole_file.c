@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "must.h"
+#include "paths.h"
 
 char *whole_file(const char *path, size_t most)
 {
@@ -27,7 +28,8 @@ char *whole_file(const char *path, size_t most)
 
 bool write_whole_file(const char *path, const char *text)
 {
-    char *part = must_format("%s.tmp.%ld", path, (long)getpid());
+    /* Short: the path's own name may be as long as the file system takes. */
+    char *part = must_format("%.*sslmt.tmp.%ld", (int)(file_name(path) - path), path, (long)getpid());
     FILE *out = fopen(part, "w");
     bool good = out && fputs(text, out) >= 0 && fputc('\n', out) != EOF;
     int reason = errno;

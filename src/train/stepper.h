@@ -116,8 +116,8 @@ status stepper_attach(stepper *s, const char *name, slmt_model *model);
  * at s->draws are in [0,1). Values of scalars are in s->value afterwards. */
 status stepper_run(stepper *s, const void *const *given, double epoch, double rate, const atomic_int *cancel);
 
-/* Measures the seconds of a step: runs each graph of the task once, on inputs of zeros, and drops what they
- * make. Weights and states stay as they are; the optimisers' own time is left out. */
+/* Measures the seconds of a step: runs each graph of the task, twice if that is quick, on inputs of zeros,
+ * and drops what they make. Weights and states stay as they are; the optimisers' own time is left out. */
 status stepper_time(stepper *s, double *seconds);
 
 /* Gradient of tensor k by the graph that was run last, in the device's memory; NULL for a tensor without one.

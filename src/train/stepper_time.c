@@ -22,15 +22,22 @@ static status run_graphs(stepper *s)
     return OK;
 }
 
+static status time_once(stepper *s, double *seconds)
+{
+    double began = profile_clock();
+    TRY(run_graphs(s));
+    TRY(stepper_download(s)); /* waits for a device */
+    *seconds = profile_clock() - began;
+    return OK;
+}
+
+/* The first run also touches its memory for the first time: a short one is measured again. */
 status stepper_time(stepper *s, double *seconds)
 {
     TRY(stepper_check_attached(s));
     clear_inputs(s);
     TRY(stepper_push(s));
     TRY(stepper_upload(s));
-    double began = profile_clock();
-    TRY(run_graphs(s));
-    TRY(stepper_download(s)); /* waits for a device */
-    *seconds = profile_clock() - began;
-    return OK;
+    TRY(time_once(s, seconds));
+    return *seconds < 2 ? time_once(s, seconds) : OK;
 }

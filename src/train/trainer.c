@@ -103,7 +103,7 @@ int32_t trainer_stage(const slmt_trainer *t)
 slmt_training_state trainer_state_of(const slmt_trainer *t)
 {
     return (slmt_training_state){sizeof(slmt_training_state), trainer_stage(t), t->stepper.step,
-                                 t->steps_in_epoch, t->total_steps};
+                                 t->steps_in_epoch,           t->total_steps,   t->seed};
 }
 
 /* ---- one step ---- */

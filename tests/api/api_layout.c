@@ -248,6 +248,7 @@ int main(void)
     printf("field slmt_training_state step %zu %zu\n", offsetof(slmt_training_state, step), sizeof(((slmt_training_state *)0)->step));
     printf("field slmt_training_state steps_in_epoch %zu %zu\n", offsetof(slmt_training_state, steps_in_epoch), sizeof(((slmt_training_state *)0)->steps_in_epoch));
     printf("field slmt_training_state total_steps %zu %zu\n", offsetof(slmt_training_state, total_steps), sizeof(((slmt_training_state *)0)->total_steps));
+    printf("field slmt_training_state seed %zu %zu\n", offsetof(slmt_training_state, seed), sizeof(((slmt_training_state *)0)->seed));
     printf("struct slmt_run_info %zu\n", sizeof(slmt_run_info));
     printf("field slmt_run_info struct_size %zu %zu\n", offsetof(slmt_run_info, struct_size), sizeof(((slmt_run_info *)0)->struct_size));
     printf("field slmt_run_info is_other_set %zu %zu\n", offsetof(slmt_run_info, is_other_set), sizeof(((slmt_run_info *)0)->is_other_set));

@@ -5,6 +5,7 @@
  * not true ends the program. */
 #include "slmt/slmt.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -274,6 +275,23 @@ void every_method_task_and_port_is_described()
     }
 }
 
+void a_stack_is_compared_in_a_mask()
+{
+    std::vector<float> made(64, 0.5f), truth(64, 0.25f), nothing(64, 0.0f);
+    std::vector<std::uint8_t> half(64, 0), everywhere(64, 1);
+    std::fill_n(half.begin(), 32, std::uint8_t{1});
+    made[63] = 1;
+    CHECK(slmt::compare(made, truth, half, 8, 8).nmse == 1 && slmt::compare(made, truth, 8, 8).nmse > 1);
+    CHECK(throws<slmt::error>(SLMT_ERR_ARGUMENT, "the mask", [&] {
+        slmt::compare(made, truth, {half.data(), 63}, 8, 8);
+    }));
+    std::vector<slmt_metrics> slices = {slmt::compare(made, truth, half, 8, 8),
+                                        slmt::compare(nothing, nothing, everywhere, 8, 8)};
+    slmt_metrics all = slmt::combine(slices, SLMT_DEFINITION_VOLUME);
+    CHECK(all.pixels == 96 && all.slices == 2 && all.with_signal == 1 && all.nmse == 1);
+    CHECK(slmt::combine(slices, SLMT_DEFINITION_PAPER).nmse == 0.5);
+}
+
 } // namespace
 
 int main()
@@ -288,6 +306,7 @@ try {
     steps_by_hand_check_their_sizes(context);
     a_model_is_described_saved_and_shared(context);
     every_method_task_and_port_is_described();
+    a_stack_is_compared_in_a_mask();
     return 0;
 } catch (const std::exception &failed) {
     std::fprintf(stderr, "test_cpp: %s\n", failed.what());

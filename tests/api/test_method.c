@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_method.c - methods by name: what they say of themselves, models and sessions and trainers made from
  * it, and that SLMT-Net's typed calls are the same thing. */
+#include "core/method.h"
+
 #include "tests/api/api_fixture.h"
 
 /* ---- descriptions ---- */
@@ -271,7 +273,33 @@ static void a_preset_gives_the_options_that_are_not_given(void **state)
     EXPECT(SLMT_ERR_ARGUMENT, slmt_model_create(context, "slmt-net", none, 1, 1, &model));
     assert_non_null(strstr(slmt_error_text(), "base|small|tiny"));
     EXPECT(SLMT_ERR_ARGUMENT, slmt_model_create(context, "slmt-net", half, 1, 1, &model));
-    EXPECT(SLMT_ERR_NOT_FOUND, slmt_model_create(context, "seq2seq", none, 1, 1, &model));
+    EXPECT(SLMT_ERR_ARGUMENT, slmt_model_create(context, "seq2seq", none, 1, 1, &model));
+    slmt_context_free(context);
+}
+
+/* The first preset is what a model without one has. */
+static void seq2seq_has_presets_from_the_papers_sizes_down(void **state)
+{
+    (void)state;
+    static const double lstm[] = {256, 96, 48}, last[] = {256, 128, 48};
+    slmt_context *context = open_context(1, NULL);
+    for (int preset = 1; preset < 3; preset++) {
+        const slmt_number given[] = {{"preset", preset}, {"code_length", 3}};
+        slmt_model *model = NULL;
+        double width = 0, deepest = 0, code = 0;
+        GOOD(slmt_model_create(context, "seq2seq", given, 2, 1, &model));
+        GOOD(slmt_model_option(model, "lstm_width", &width));
+        GOOD(slmt_model_option(model, "widths_2", &deepest));
+        GOOD(slmt_model_option(model, "code_length", &code));
+        assert_true(width == lstm[preset] && deepest == last[preset] && code == 3);
+        slmt_model_free(model);
+    }
+    const method *m = method_named("seq2seq");
+    const slmt_number base = {"preset", 0};
+    double plain[METHOD_NUMBERS], named[METHOD_NUMBERS];
+    GOOD(method_options(m, NULL, 0, plain));
+    GOOD(method_options(m, &base, 1, named));
+    assert_memory_equal(plain, named, (size_t)numbers_count(m->options) * sizeof *plain);
     slmt_context_free(context);
 }
 
@@ -827,6 +855,7 @@ int main(void)
         cmocka_unit_test(a_metric_names_a_figure_and_tells_the_better_of_two_images),
         cmocka_unit_test(a_session_without_a_name_runs_the_task_that_makes_a_target),
         cmocka_unit_test(a_preset_gives_the_options_that_are_not_given),
+        cmocka_unit_test(seq2seq_has_presets_from_the_papers_sizes_down),
         cmocka_unit_test(what_is_not_there_is_named),
         cmocka_unit_test(slmt_net_by_name_is_the_typed_one),
         cmocka_unit_test(a_session_without_a_task_synthesizes),

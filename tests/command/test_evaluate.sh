@@ -165,6 +165,9 @@ awk -F, '$2 == "slice" { sum[$1, $3] += $11; n[$1, $3]++ }
 expect 2 "$slmt" "${evaluate[@]}" --data half.h5 --perceptual model.h5
 holds "--perceptual: model.h5 is a model of slmt-net, not of vgg19" stderr
 
+expect 2 "$slmt" evaluate --model judge.h5 --data half.h5
+holds "vgg19 has no task whose images can be compared with true ones" stderr
+
 claim "a model of several contrasts is evaluated for a pair of them, and one seen with its neighbours as synthesize sees it"
 mkdir -p three/t1 three/t2 three/flair
 expect 0 "$make_phantom" make three 4 3

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "slmt/slmt.h"
-#include "tool/file_digest.h"
 #include "tool/fit_curve.h"
 #include "tool/fit_look.h"
 #include "tool/fit_names.h"
@@ -185,22 +184,6 @@ static void a_resumed_curve_counts_the_later_lines(void **state)
     fit_curve_free(&c);
 }
 
-/* FIPS 180-2, appendix B.1. */
-static void a_digest_is_sha_256(void **state)
-{
-    (void)state;
-    char path[] = "/tmp/slmt-digest-XXXXXX";
-    FILE *file = fdopen(mkstemp(path), "w");
-    assert_non_null(file);
-    fputs("abc", file);
-    fclose(file);
-    char *digest = file_digest(path);
-    assert_string_equal(digest, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    free(digest);
-    unlink(path);
-    assert_null(file_digest(path));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,7 +194,6 @@ int main(void)
         cmocka_unit_test(a_contrast_is_named_by_the_option_or_by_the_files),
         cmocka_unit_test(epochs_fill_the_time_and_one_is_the_least),
         cmocka_unit_test(a_resumed_curve_counts_the_later_lines),
-        cmocka_unit_test(a_digest_is_sha_256),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

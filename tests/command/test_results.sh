@@ -120,10 +120,12 @@ cp plain.nii lost.nii
 patch 252 '\0\0\0\0' lost.nii
 expect 0 "${synthesize[@]}" lost.nii --out of_lost.nii
 holds "slmt: warning: lost.nii: the header gives no orientation" stderr
+holds '"lost.nii: the header gives no orientation' of_lost.json
 expect 6 "${synthesize[@]}" lost.nii --out strict.nii --strict
 [ ! -e strict.nii ] || die "a result was written all the same"
 expect 0 "${synthesize[@]}" plain.nii --out of_plain.nii
 lacks "warning" stderr
+holds '"warnings":	[]' of_plain.json
 
 claim "what a file is its bytes decide"
 for name in "S1.NII.GZ" "s3.nii (1).gz" "no ending" "-o.nii.gz" "ünïcode 名前.nii.gz" 'a[7].nii.gz' 'b.nii.gz[1]'; do
@@ -144,6 +146,11 @@ expect 3 "${synthesize[@]}" set.nii --out x.nii
 holds "a training set of libslmt" stderr
 expect 3 "${synthesize[@]}" page.nii.gz pointer.nii.gz --out x
 [ "$(grep -c '^slmt: ' stderr)" -eq 2 ] || die "not one line for each cause: $(cat stderr)"
+
+claim "a name that is not UTF-8 is read, and its sidecar is JSON all the same"
+cp $scan "./$(printf 'a\377b').nii.gz"
+expect 0 "${synthesize[@]}" "$(printf 'a\377b').nii.gz" --out same.nii
+holds '"file":	"a?b.nii.gz"' same.json
 
 claim "one volume of a file of several is named by its number"
 bytes=$(($(stat -c %s plain.nii) - 352))

@@ -33,7 +33,7 @@ mkdir -p scans/t1 scans/t2 scans/flair
 expect 0 "$make_phantom" make scans 4 3
 expect 0 "$slmt" prepare --contrast t1=scans/t1 --contrast t2=scans/t2 --crop 64 --slices 2:16 --image-size 64 \
     --out set.h5 "${one[@]}"
-train=(train unet --data set.h5 --source t1 --target t2 --image-size 64 --width 4 --depth 3 --batch 4 --epochs 3
+train=(train unet --data set.h5 --source t1 --target t2 --image-size 64 --slices 3 --width 4 --depth 3 --batch 4 --epochs 3
     --seed 5 "${one[@]}")
 
 claim "the command describes the method, its presets and its tasks"
@@ -58,6 +58,7 @@ claim "its checkpoint tells options and contrasts, and makes a volume"
 expect 0 "$slmt" info unet.h5
 holds "upsampling          transposed" stdout
 holds "source_contrast     t1" stdout
+holds "seed                5" stdout
 expect 0 "$slmt" synthesize --model unet.h5 --from t1 --to t2 scans/t1/s03.nii.gz --out made.nii.gz "${one[@]}"
 "$make_phantom" show made.nii.gz >stdout
 grep -Eq '^64 64 20 0 [0-9.]+ 2 17$' stdout || die "not a volume in slices 2 to 17: $(cat stdout)"

@@ -483,6 +483,7 @@ class slmt_training_state(Structure):
         ("step", c_uint64),  # steps done
         ("steps_in_epoch", c_uint64),  # steps of an epoch on the set last run; 0 before
         ("total_steps", c_uint64),  # steps of the whole run on that set; 0 before
+        ("seed", c_uint64),  # of slmt_trainer_create()
     ]
 
 

@@ -296,6 +296,7 @@ class slmt_training_state(Structure):
     step: int
     steps_in_epoch: int
     total_steps: int
+    seed: int
 
 class slmt_run_info(Structure):
     struct_size: int

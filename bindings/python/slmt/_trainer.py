@@ -36,6 +36,7 @@ class TrainingState:
     step: int  # steps done
     steps_in_epoch: int  # of the set last run; 0 before
     total_steps: int  # of the whole run on that set; 0 before
+    seed: int = 0  # of the trainer
 
 
 OnStep = Callable[[TrainingState, Losses], object]
@@ -202,7 +203,7 @@ class Trainer(Handle):
 
 
 def _state(state: Any) -> TrainingState:
-    return TrainingState(state.step, state.steps_in_epoch, state.total_steps)
+    return TrainingState(state.step, state.steps_in_epoch, state.total_steps, state.seed)
 
 
 def _name(name: str | None) -> bytes | None:

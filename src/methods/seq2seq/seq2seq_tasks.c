@@ -26,6 +26,24 @@ static const number options_rows[] = {
 };
 NUMBERS_OF(seq2seq_options, options)
 
+/* The paper's sizes need a GPU; small learns in hours, tiny in minutes. What a preset leaves out is as in the
+ * first. */
+static void fill_preset(int32_t index, double *option)
+{
+    static const struct {
+        int32_t channels, widths[3], lstm_width, residual_blocks, bank;
+    } presets[] = {
+        {3, {64, 128, 256}, 256, 6, 16}, {3, {32, 64, 128}, 96, 4, 8}, {1, {16, 32, 48}, 48, 2, 4}};
+    numbers_init(options_table, option);
+    seq2seq_options o = options_of(option);
+    o.channels = presets[index].channels;
+    memcpy(o.widths, presets[index].widths, sizeof o.widths);
+    o.lstm_width = presets[index].lstm_width;
+    o.residual_blocks = presets[index].residual_blocks;
+    o.bank = presets[index].bank;
+    numbers_write(options_table, &o, option);
+}
+
 static void tensors(params *p, const double *option)
 {
     const seq2seq_options o = options_of(option);
@@ -235,6 +253,8 @@ const method method_seq2seq = {
         "Han et al., Synthesis-based imaging-differentiation representation learning for multi-sequence "
         "3D/4D MRI, Medical Image Analysis 92 (2024) 103044",
     .options = NUMBERS(options_rows),
+    .presets = "base|small|tiny",
+    .preset = fill_preset,
     .tensors = tensors,
     .tasks = tasks,
     .n_tasks = sizeof tasks / sizeof *tasks,

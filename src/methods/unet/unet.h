@@ -14,7 +14,7 @@ enum { UNET_MAX_DEPTH = 7 };
 
 typedef struct unet_options {
     int32_t image_size; /* side of the images in pixels */
-    int32_t slices;     /* of an input: a slice and its neighbours, an odd number */
+    int32_t slices;     /* of an input: 1, or a slice and its neighbours: an odd number */
     int32_t width;      /* channels at full resolution; each coarser level has twice as many */
     int32_t depth;      /* levels: resolutions */
     int32_t norm;       /* block_norm */

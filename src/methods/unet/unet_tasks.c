@@ -10,14 +10,14 @@
 /* ---- options ---- */
 
 static const unet_options presets[] = {
-    {256, 3, 32, 5, BLOCK_INSTANCE, UP_TRANSPOSED, 0},
-    {256, 3, 16, 4, BLOCK_INSTANCE, UP_TRANSPOSED, 0},
-    {128, 3, 8, 4, BLOCK_INSTANCE, UP_TRANSPOSED, 0},
+    {256, 1, 32, 5, BLOCK_INSTANCE, UP_TRANSPOSED, 0},
+    {256, 1, 16, 4, BLOCK_INSTANCE, UP_TRANSPOSED, 0},
+    {128, 1, 8, 4, BLOCK_INSTANCE, UP_TRANSPOSED, 0},
 };
 
 static const number options_rows[] = {
     NUMBER_ROLE(unet_options, image_size, SIDE, 256, 16, 4096, "side of a slice in pixels"),
-    NUMBER_WHOLE(unet_options, slices, 3, 1, 63,
+    NUMBER_WHOLE(unet_options, slices, 1, 1, 63,
                  "slices of an input: the one to make and its neighbours; odd, 1: no neighbours"),
     NUMBER_WHOLE(unet_options, width, 16, 1, 1024,
                  "channels at full resolution; each level below has twice as many"),

@@ -468,6 +468,7 @@ struct slmt_training_state
     step::UInt64  # steps done
     steps_in_epoch::UInt64  # steps of an epoch on the set last run; 0 before
     total_steps::UInt64  # steps of the whole run on that set; 0 before
+    seed::UInt64  # of slmt_trainer_create()
 end
 
 @doc raw"""

@@ -41,7 +41,7 @@ function setting(trainer::Trainer, name)
     return value[]
 end
 
-"Where training is: `(stage, step, steps_in_epoch, total_steps)`."
+"Where training is: `(stage, step, steps_in_epoch, total_steps, seed)`."
 function state(trainer::Trainer)
     now = sized(slmt_training_state)
     check(slmt_trainer_get_state(trainer, now))

@@ -195,6 +195,24 @@ end
         @test failure(() -> Volume(context, voxels, affine = zeros(4, 4))).status == SLMT.SLMT_ERR_ARGUMENT
     end
 
+    @testset "odd headers and other formats mean what they mean to the command" begin
+        voxels = Float32[100i + 10j + k for i in 1:6, j in 1:5, k in 1:4]
+        save(Volume(context, voxels, affine = [-2.0 0 0 7; 0 1 0 8; 0 0 3 9; 0 0 0 1]), path("scan.nii"))
+        bytes = read(path("scan.nii"))
+        bytes[253:256] .= 0  # the codes of qform and sform
+        write(path("lost.nii"), bytes)
+        lost = @test_logs (:warn, r"lost.nii: the header gives no orientation") load(Volume, context, path("lost.nii"))
+        @test lost == voxels && SLMT.affine(lost) == [2.0 0 0 0; 0 1 0 0; 0 0 3 0; 0 0 0 1]
+        bytes = read(path("scan.nii"))
+        bytes[41:42] .= [4, 0]  # four axes, the last of length 2
+        bytes[49:50] .= [2, 0]
+        write(path("two.nii"), [bytes; reinterpret(UInt8, vec(2voxels))])
+        @test load(Volume, context, path("two.nii[1]")) == 2voxels
+        @test failure(() -> load(Volume, context, path("two.nii"))).status == SLMT.SLMT_ERR_FORMAT
+        write(path("page.nii"), "<!doctype html>")
+        @test occursin("HTML", failure(() -> load(Volume, context, path("page.nii"))).text)
+    end
+
     waves(kind) = Float32[i == 1 ? 0 : 50 + 40 * sin(0.3i + kind) * cos(0.2j + k) for i in 1:40, j in 1:36, k in 1:6]
     scan(kind) = Volume(context, waves(kind), affine = [-1.0 0 0 0; 0 -1 0 0; 0 0 1 0; 0 0 0 1])
     cut = (crop_size = 32, slice_first = 1, slice_count = 4, image_size = SIDE)
