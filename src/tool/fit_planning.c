@@ -63,8 +63,8 @@ static void count_slices(const fit *f, fit_budget *budget)
     budget->singles *= (size_t)f->plan.preprocess.slice_count;
 }
 
-/* Writing a scan into the set takes about four times as long as looking at it: grey values are sorted, and the
- * set is written. */
+/* Writing a scan into the set takes about four times as long as looking at it: grey values are sorted, and
+ * the set is written. */
 static const double writing_factor = 4;
 
 /* Seconds that are kept to evaluate and report. */
