@@ -89,10 +89,11 @@ typedef struct slmt_context_config {
     int32_t backend;      /**< SLMT_BACKEND_CPU */
     int32_t precision;    /**< SLMT_FLOAT32 */
     int32_t matrix;       /**< SLMT_MATRIX_AUTO; cpu back end only */
-    int32_t threads; /**< threads a call may use; 0 (the default): the cores this process may run on. They end
-                          with the call (OpenMP: the calling thread's team), so that none spins after it */
-    int32_t log_level;        /**< SLMT_LOG_WARNING: the least serious level that reaches `log` */
-    uint64_t max_bytes;       /**< hard limit on memory taken through the context; 0: none */
+    int32_t threads;    /**< threads a call may use, the calling one included; 0 (the default): the cores that
+                             this process may use, by its affinity and its CPU quota. They belong to the context,
+                             start with the first call that needs them, and sleep between calls */
+    int32_t log_level;  /**< SLMT_LOG_WARNING: the least serious level that reaches `log` */
+    uint64_t max_bytes; /**< hard limit on memory taken through the context; 0: none */
     slmt_alloc_fn alloc;      /**< NULL: malloc(). Set both or neither */
     slmt_free_fn free;        /**< NULL: free() */
     void *alloc_user;         /**< handed to alloc and free */

@@ -449,6 +449,23 @@ SLMT_API size_t slmt_dataset_slice_count(const slmt_dataset *dataset, size_t sub
 SLMT_API slmt_status slmt_dataset_read_slice(slmt_dataset *dataset, size_t subject, size_t contrast,
                                              size_t slice, int32_t resize, float *pixels);
 
+/**
+ * Cut a label map, such as a mask, as the volumes of a set were cut: reoriented, cropped, and of its slices
+ * those that were taken. Values stay, and nothing is resized: the result lies on the pixels of the set's own
+ * label maps.
+ *
+ * @param dataset  not NULL
+ * @param volume   on the grid of the subject's volumes; labels as in slmt_dataset_writer_add()
+ * @param slices   how many are expected: those of the subject
+ * @param labels   receives [slices][crop_size][crop_size] int32
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (another number of slices, a label that is not a whole number),
+ *         SLMT_ERR_STATE (the set was not made from MR volumes), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ * @threads one thread at a time
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_dataset_cut_labels(const slmt_dataset *dataset, const slmt_volume *volume,
+                                             size_t slices, int32_t *labels);
+
 #ifdef __cplusplus
 }
 #endif

@@ -288,3 +288,27 @@ slmt_status slmt_dataset_read_slice(slmt_dataset *dataset, size_t subject, size_
     TRY(check_slice(dataset, subject, contrast, slice));
     return mr_set_read_slice(dataset, subject, contrast, slice, resize, pixels);
 }
+
+slmt_status slmt_dataset_cut_labels(const slmt_dataset *dataset, const slmt_volume *volume, size_t slices,
+                                    int32_t *labels)
+{
+    REQUIRE(dataset);
+    REQUIRE(volume);
+    REQUIRE(labels);
+    const slmt_preprocess *p = &dataset->preprocess;
+    mem *m = &dataset->context->mem;
+    int32_t *cut;
+    int count;
+    if (dataset->contrasts == 0)
+        return fail(ERR_STATE, "%s: the set was not made from MR volumes", dataset_file_label(dataset->file));
+    TRY(preprocess_labels(m, p, volume->scan.dims, volume->scan.affine, volume->scan.voxels, &cut, &count));
+    size_t pixels = (size_t)p->crop_size * (size_t)p->crop_size;
+    status s = OK;
+    if ((size_t)count == slices)
+        memcpy(labels, cut, slices * pixels * sizeof *labels);
+    else
+        s = fail(ERR_ARGUMENT, "slmt_dataset_cut_labels: the label map gives %d slices, expected %zu", count,
+                 slices);
+    mem_give(m, cut);
+    return s;
+}

@@ -7,6 +7,7 @@
  *   make_phantom raise IN OUT N  writes IN with N empty slices below
  *   make_phantom air IN OUT X    writes IN with X where it is 0; X may be nan
  *   make_phantom cut FILE SLICE  makes the slices of FILE from SLICE on 0
+ *   make_phantom invert FILE     makes what is 0 in FILE 1, and the rest 0
  *   make_phantom corner FILE     prints the largest value in the 8 x 8 corners of its slices
  *   make_phantom show FILE       prints "NX NY NZ minimum maximum first-filled-slice last-filled-slice"
  *   make_phantom psnr FILE       prints the mean PSNR of the filled slices, were the file a map of 2 |error|
@@ -163,26 +164,40 @@ static void print_corner(const slmt_volume *volume)
     printf("%g\n", most);
 }
 
-static slmt_status cut(slmt_context *context, const char *path, int slice)
+/* Changes the voxels of a file in place. */
+static slmt_status change(slmt_context *context, const char *path, void (*edit)(float *voxels, int number),
+                          int number)
 {
     static float voxels[VOXELS];
     int64_t dims[3];
     double affine[16];
-    slmt_volume *volume = NULL, *shorter = NULL;
+    slmt_volume *volume = NULL, *changed = NULL;
     slmt_status status = slmt_volume_read(context, path, &volume);
     if (status != SLMT_OK)
         return status;
     slmt_volume_dims(volume, dims);
     slmt_volume_affine(volume, affine);
     memcpy(voxels, slmt_volume_voxels(volume), sizeof voxels);
-    for (int i = slice * SIDE * SIDE; i < VOXELS; i++)
-        voxels[i] = 0;
-    status = slmt_volume_create(context, dims, affine, voxels, &shorter);
+    edit(voxels, number);
+    status = slmt_volume_create(context, dims, affine, voxels, &changed);
     if (status == SLMT_OK)
-        status = slmt_volume_write(shorter, path);
-    slmt_volume_free(shorter);
+        status = slmt_volume_write(changed, path);
+    slmt_volume_free(changed);
     slmt_volume_free(volume);
     return status;
+}
+
+static void cut(float *voxels, int slice)
+{
+    for (int i = slice * SIDE * SIDE; i < VOXELS; i++)
+        voxels[i] = 0;
+}
+
+static void invert(float *voxels, int number)
+{
+    (void)number;
+    for (int i = 0; i < VOXELS; i++)
+        voxels[i] = voxels[i] == 0;
 }
 
 /* ---- scans as people have them ---- */
@@ -200,7 +215,7 @@ static slmt_status write_raw(const slmt_volume *grid, const float *voxels, size_
     return fclose(f) == 0 && whole ? SLMT_OK : SLMT_ERR_IO;
 }
 
-static slmt_status change(slmt_context *context, char *const *argv, double amount)
+static slmt_status change_grid(slmt_context *context, char *const *argv, double amount)
 {
     int64_t dims[3], old[3];
     double affine[16];
@@ -304,11 +319,13 @@ int main(int argc, char **argv)
     else if (status == SLMT_OK && argc == 4 && strcmp(argv[1], "labels") == 0)
         status = make_labels(context, argv[2], atoi(argv[3]));
     else if (status == SLMT_OK && argc == 4 && strcmp(argv[1], "finer") == 0)
-        status = change(context, argv, 0);
+        status = change_grid(context, argv, 0);
     else if (status == SLMT_OK && argc == 5 && (strcmp(argv[1], "raise") == 0 || strcmp(argv[1], "air") == 0))
-        status = change(context, argv, strtod(argv[4], NULL));
+        status = change_grid(context, argv, strtod(argv[4], NULL));
     else if (status == SLMT_OK && argc == 4 && strcmp(argv[1], "cut") == 0)
-        status = cut(context, argv[2], atoi(argv[3]));
+        status = change(context, argv[2], cut, atoi(argv[3]));
+    else if (status == SLMT_OK && argc == 3 && strcmp(argv[1], "invert") == 0)
+        status = change(context, argv[2], invert, 0);
     else if (status == SLMT_OK && argc == 3 && strcmp(argv[1], "show") == 0)
         status = read_and(context, argv[2], print_volume);
     else if (status == SLMT_OK && argc == 3 && strcmp(argv[1], "corner") == 0)

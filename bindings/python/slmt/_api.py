@@ -214,7 +214,7 @@ class slmt_context_config(Structure):
         ("backend", c_int32),  # SLMT_BACKEND_CPU
         ("precision", c_int32),  # SLMT_FLOAT32
         ("matrix", c_int32),  # SLMT_MATRIX_AUTO; cpu back end only
-        ("threads", c_int32),  # threads a call may use; 0 (the default): the cores this process may run on. They end with the call (OpenMP: the calling thread's team), so that none spins after it
+        ("threads", c_int32),  # threads a call may use, the calling one included; 0 (the default): the cores that this process may use, by its affinity and its CPU quota. They belong to the context, start with the first call that needs them, and sleep between calls
         ("log_level", c_int32),  # SLMT_LOG_WARNING: the least serious level that reaches `log`
         ("max_bytes", c_uint64),  # hard limit on memory taken through the context; 0: none
         ("alloc", slmt_alloc_fn),  # NULL: malloc(). Set both or neither
@@ -1474,6 +1474,27 @@ slmt_volume_create = _bind(
     """)
 
 
+slmt_volume_like = _bind(
+    "slmt_volume_like", slmt_status, [POINTER(slmt_volume), POINTER(c_float), c_char_p, POINTER(POINTER(slmt_volume))],
+    r"""slmt_status slmt_volume_like(const slmt_volume *source, const float *voxels, const char *description, slmt_volume **volume)
+
+    Make a volume of other voxels on the grid of another one: its geometry and units are kept, and nothing that
+    spoke of its values.
+
+    source: not NULL
+    voxels: as many float32 as source has, i fastest; copied; finite
+    description: what they are, for the header's description; cut with "libslmt VERSION: " in front of
+        it to 79 bytes. NULL: nothing is said
+    volume: receives the volume, of source's context; the caller frees it with slmt_volume_free()
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NONFINITE, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
 slmt_volume_free = _bind(
     "slmt_volume_free", None, [POINTER(slmt_volume)],
     r"""void slmt_volume_free(slmt_volume *volume)
@@ -2246,6 +2267,28 @@ slmt_dataset_read_slice = _bind(
     pixels: receives [image_size][image_size] float32 in [0, 1]
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_CORRUPT
+
+    Threads: one thread at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_cut_labels = _bind(
+    "slmt_dataset_cut_labels", slmt_status, [POINTER(slmt_dataset), POINTER(slmt_volume), c_size_t, POINTER(c_int32)],
+    r"""slmt_status slmt_dataset_cut_labels(const slmt_dataset *dataset, const slmt_volume *volume, size_t slices, int32_t *labels)
+
+    Cut a label map, such as a mask, as the volumes of a set were cut: reoriented, cropped, and of its slices
+    those that were taken. Values stay, and nothing is resized: the result lies on the pixels of the set's own
+    label maps.
+
+    dataset: not NULL
+    volume: on the grid of the subject's volumes; labels as in slmt_dataset_writer_add()
+    slices: how many are expected: those of the subject
+    labels: receives [slices][crop_size][crop_size] int32
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (another number of slices, a label that is not a whole number),
+    SLMT_ERR_STATE (the set was not made from MR volumes), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
     Threads: one thread at a time
 

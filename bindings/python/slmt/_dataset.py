@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Literal, Union, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slmt import _api
 from slmt._arrays import SET_TYPES, AnyArray, ArrayIn, FloatArray, Shape, Tensors, floats_at, given, taken
@@ -311,6 +312,17 @@ class Dataset(Handle):
             for index in range(count):
                 check(_api.slmt_dataset_read_slice(self._pointer, *place, index, how, floats_at(pixels[index])))
         return pixels
+
+    def cut_labels(self, volume: Any, count: int) -> NDArray[np.int32]:
+        """A label map (a Volume or a nibabel image on the subject's grid), cut as the set's volumes were: its `count`
+        slices, [count][crop_size][crop_size], not resized."""
+        held = volume if isinstance(volume, Volume) else Volume.from_nibabel(volume)
+        side = self.preprocess.crop_size
+        labels = np.empty((count, side, side), np.int32)
+        pointer = labels.ctypes.data_as(ctypes.POINTER(ctypes.c_int32))
+        with self._alone():
+            check(_api.slmt_dataset_cut_labels(self._pointer, held._pointer, count, pointer))
+        return labels
 
     def _place(self, subject: str, contrast: str) -> tuple[int, int]:
         return self._index("subject", subject), self._index("contrast", contrast)

@@ -208,7 +208,7 @@ struct slmt_context_config
     backend::Int32  # SLMT_BACKEND_CPU
     precision::Int32  # SLMT_FLOAT32
     matrix::Int32  # SLMT_MATRIX_AUTO; cpu back end only
-    threads::Int32  # threads a call may use; 0 (the default): the cores this process may run on. They end with the call (OpenMP: the calling thread's team), so that none spins after it
+    threads::Int32  # threads a call may use, the calling one included; 0 (the default): the cores that this process may use, by its affinity and its CPU quota. They belong to the context, start with the first call that needs them, and sleep between calls
     log_level::Int32  # SLMT_LOG_WARNING: the least serious level that reaches `log`
     max_bytes::UInt64  # hard limit on memory taken through the context; 0: none
     alloc::Ptr{Cvoid}  # NULL: malloc(). Set both or neither
@@ -1452,6 +1452,27 @@ slmt_volume_create(context, dims, affine, voxels, volume) =
     ccall((:slmt_volume_create, libslmt), slmt_status, (Ptr{slmt_context}, Ptr{Int64}, Ptr{Cdouble}, Ptr{Cfloat}, Ptr{Ptr{slmt_volume}}, ), context, dims, affine, voxels, volume)
 
 @doc raw"""
+    slmt_status slmt_volume_like(const slmt_volume *source, const float *voxels, const char *description, slmt_volume **volume)
+
+Make a volume of other voxels on the grid of another one: its geometry and units are kept, and nothing that
+spoke of its values.
+
+source: not NULL
+voxels: as many float32 as source has, i fastest; copied; finite
+description: what they are, for the header's description; cut with "libslmt VERSION: " in front of
+    it to 79 bytes. NULL: nothing is said
+volume: receives the volume, of source's context; the caller frees it with slmt_volume_free()
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NONFINITE, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_volume_like(source, voxels, description, volume) =
+    ccall((:slmt_volume_like, libslmt), slmt_status, (Ptr{slmt_volume}, Ptr{Cfloat}, Cstring, Ptr{Ptr{slmt_volume}}, ), source, voxels, description, volume)
+
+@doc raw"""
     void slmt_volume_free(slmt_volume *volume)
 
 Free a volume.
@@ -2229,6 +2250,28 @@ Since 0.1.
 """
 slmt_dataset_read_slice(dataset, subject, contrast, slice, resize, pixels) =
     ccall((:slmt_dataset_read_slice, libslmt), slmt_status, (Ptr{slmt_dataset}, Csize_t, Csize_t, Csize_t, Int32, Ptr{Cfloat}, ), dataset, subject, contrast, slice, resize, pixels)
+
+@doc raw"""
+    slmt_status slmt_dataset_cut_labels(const slmt_dataset *dataset, const slmt_volume *volume, size_t slices, int32_t *labels)
+
+Cut a label map, such as a mask, as the volumes of a set were cut: reoriented, cropped, and of its slices
+those that were taken. Values stay, and nothing is resized: the result lies on the pixels of the set's own
+label maps.
+
+dataset: not NULL
+volume: on the grid of the subject's volumes; labels as in slmt_dataset_writer_add()
+slices: how many are expected: those of the subject
+labels: receives [slices][crop_size][crop_size] int32
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (another number of slices, a label that is not a whole number),
+SLMT_ERR_STATE (the set was not made from MR volumes), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: one thread at a time
+
+Since 0.1.
+"""
+slmt_dataset_cut_labels(dataset, volume, slices, labels) =
+    ccall((:slmt_dataset_cut_labels, libslmt), slmt_status, (Ptr{slmt_dataset}, Ptr{slmt_volume}, Csize_t, Ptr{Int32}, ), dataset, volume, slices, labels)
 
 @doc raw"""
     void slmt_ranking_options_init(slmt_ranking_options *options)

@@ -57,6 +57,18 @@ function slices(set::Dataset, subject, contrast, which = Colon(); resize = SLMT_
     return pixels
 end
 
+"""
+    cut_labels(set, volume, count)
+
+A label map on a subject's grid, cut as the set's volumes were: its `count` slices, `(crop_size, crop_size, count)`.
+"""
+function cut_labels(set::Dataset, volume::Volume, count::Integer)
+    side = preprocess(set).crop_size
+    labels = zeros(Int32, side, side, count)
+    check(slmt_dataset_cut_labels(set, volume, count, labels))
+    return labels
+end
+
 "What a set was made from: \"mr\", or \"\" for records."
 source(set::Dataset) = readable(slmt_dataset_source(set))
 

@@ -188,6 +188,9 @@ end
         again = load(Volume, context, path("scan.nii.gz"))
         @test again == voxels && SLMT.affine(again) == place
         @test Array(again) isa Array{Float32,3}
+        map = Volume(again, 2voxels, description = "twice")
+        @test map == 2voxels && SLMT.affine(map) == place
+        @test_throws DimensionMismatch Volume(again, voxels[1:5, :, :])
         close(again)
         @test_throws ArgumentError again[1, 1, 1]
         @test failure(() -> save(volume, path("scan.txt"))).status == SLMT.SLMT_ERR_ARGUMENT
@@ -268,6 +271,8 @@ end
             @test size(slices) == (SIDE, SIDE, 4) && 0 <= minimum(slices) < maximum(slices) <= 1
             @test SLMT.slices(set, 1, 2, 3:3) == slices[:, :, 3:3]
             @test SLMT.slices(set, 1, 2, 3:3, resize = SLMT.SLMT_RESIZE_NEAREST) != slices[:, :, 3:3]
+            whole = Volume(context, Float32.(waves(1) .> 0), affine = [-1.0 0 0 0; 0 -1 0 0; 0 0 1 0; 0 0 0 1])
+            @test size(SLMT.cut_labels(set, whole, 4)) == (32, 32, 4) && maximum(SLMT.cut_labels(set, whole, 4)) == 1
             @test failure(() -> SLMT.slices(set, "six", "t1")).status == SLMT.SLMT_ERR_NOT_FOUND
             @test failure(() -> SLMT.slices(set, 4, 1)).status == SLMT.SLMT_ERR_NOT_FOUND
         end
