@@ -80,9 +80,10 @@ static int write_model(fit *f, const fit_run *run)
     slmt_model *model = NULL;
     char *best = fit_best_file(run, c);
     char *text =
-        must_format("PSNR %.2f dB on the validation subjects, %.2f dB on %zu test subjects (slmt fit)",
+        must_format("PSNR %.2f dB on the validation subjects, %.2f dB on %zu test subject%s (slmt fit)",
                     f->evaluation.validation[f->evaluation.winner],
-                    fit_mean(&f->evaluation, f->evaluation.winner, fit_psnr_of), f->evaluation.subject_count);
+                    fit_mean(&f->evaluation, f->evaluation.winner, fit_psnr_of), f->evaluation.subject_count,
+                    f->evaluation.subject_count == 1 ? "" : "s");
     slmt_status status = slmt_model_load(f->context, best, &model);
     if (status == SLMT_OK && f->evaluation.split == SLMT_SPLIT_TEST)
         status = slmt_model_set_card(model, "evaluation", text);

@@ -83,8 +83,8 @@ static size_t picture_slice(const fit_slices *s)
     return first < s->count ? (first + last) / 2 : s->count / 2;
 }
 
-/* Slices of a set have the patient's front at the top and the patient's right at the left, as radiologists
- * look at them. */
+/* Rows of a set's slices go to the patient's left and columns to the back. A picture has the front at its top
+ * and the patient's right at its left, as radiologists look at it. */
 static void make_picture(const fit_slices *s, fit_picture *p)
 {
     size_t side = s->side, pixels = side * side;
@@ -94,7 +94,7 @@ static void make_picture(const fit_slices *s, fit_picture *p)
     p->target = must_alloc(pixels, 1);
     p->error = must_alloc(pixels, 3);
     for (size_t i = 0; i < pixels; i++) {
-        size_t from = p->slice * pixels + i;
+        size_t from = p->slice * pixels + i % side * side + i / side;
         p->source[i] = grey(s->source[from]);
         p->made[i] = grey(s->made[from]);
         p->target[i] = grey(s->target[from]);

@@ -10,7 +10,7 @@
 #include "fit_names.h"
 #include "numbers.h"
 
-enum { FIT_CANDIDATES = 4, FIT_STAGES = 4 };
+enum { FIT_CANDIDATES = 4, FIT_STAGES = 4, FIT_PLAN_VERSION = 1 /* of the file */ };
 
 /* A training: one task of a method. */
 typedef struct fit_stage {

@@ -63,18 +63,26 @@ static void count_slices(const fit *f, fit_budget *budget)
     budget->singles *= (size_t)f->plan.preprocess.slice_count;
 }
 
-static const double evaluation_part = 0.08; /* of the time: to evaluate and report */
+/* Writing a scan into the set takes about four times as long as looking at it: grey values are sorted, and
+ * the set is written. */
+static const double writing_factor = 4;
+
+/* Seconds that are kept to evaluate and report. */
+static double evaluation_seconds(double all)
+{
+    return fmax(0.08 * all, fmin(20, 0.3 * all));
+}
 
 /* What is left of the time for trainings: the set is still to be written, then everything to be evaluated. */
 static double training_seconds(const fit *f)
 {
-    double writing = f->data.look_seconds * (double)f->data.scan_count;
-    return f->seconds * (1 - evaluation_part) - fit_elapsed(f) - writing;
+    double writing = writing_factor * f->data.look_seconds * (double)f->data.scan_count;
+    return f->seconds - evaluation_seconds(f->seconds) - fit_elapsed(f) - writing;
 }
 
 double fit_deadline(const fit *f)
 {
-    double left = f->plan.seconds * (1 - evaluation_part) - fit_elapsed(f);
+    double left = f->plan.seconds - evaluation_seconds(f->plan.seconds) - fit_elapsed(f);
     return f->plan.seconds > 0 ? seconds_now() + left : INFINITY;
 }
 

@@ -196,7 +196,7 @@ static void set_epochs(const recipe *r, const fit_budget *b, double seconds, fit
         set_number(&stage->settings, owner, "epochs", epochs);
         set_number(&stage->settings, owner, "data_rate", part);
         double warmup = number_of(&stage->settings, owner, "warmup_epochs");
-        set_number(&stage->settings, owner, "warmup_epochs", fmin(warmup, fmax(1, floor(epochs / 20.0))));
+        set_number(&stage->settings, owner, "warmup_epochs", fmin(warmup, fmax(1, floor(epochs / 10.0))));
         set_number(&stage->settings, owner, "decay_epochs", fmax(1, floor(0.75 * epochs)));
     }
 }

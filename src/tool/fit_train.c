@@ -18,6 +18,7 @@
 #include "tool.h"
 
 enum { PIECES = 12, VALIDATION_SLICES = 24 };
+static const double looking_part = 0.15; /* of a stage's time, at most */
 
 typedef struct stage_run {
     const fit_run *run;
@@ -31,7 +32,9 @@ typedef struct stage_run {
     double before; /* seconds of earlier runs */
     double began;
     double allowed; /* seconds in all; infinite: any */
-    bool last;      /* of the candidate: validated */
+    double looking; /* seconds of validation and checkpoints so far, and of the last of them */
+    double last_look;
+    bool last; /* of the candidate: validated */
     bool time_is_up;
 } stage_run;
 
@@ -261,6 +264,27 @@ static uint64_t piece_steps(const stage_run *s)
     return step == 0 ? 1 : part - step % part;
 }
 
+/* Looking at the validation subjects and saving must not eat the time: where it is short, some pieces go
+ * without. */
+static bool is_too_soon(const stage_run *s)
+{
+    return isfinite(s->allowed) && s->looking + s->last_look > looking_part * seconds_used(s);
+}
+
+static int look_and_save(stage_run *s, bool done, bool first)
+{
+    double began = seconds_now();
+    int code = EXIT_OK;
+    if (s->last && (done || !first) && !interrupted() && get(s, "failed", 0) == 0)
+        code = validate(s);
+    set(s, "done", done && !interrupted());
+    if (code == EXIT_OK)
+        code = save(s);
+    s->last_look = seconds_now() - began;
+    s->looking += s->last_look;
+    return code;
+}
+
 static int run_stage(stage_run *s)
 {
     int code = EXIT_OK;
@@ -268,12 +292,8 @@ static int run_stage(stage_run *s)
     for (bool done = false; !done && code == EXIT_OK;) {
         bool first = get(s, "step", 0) == 0;
         code = run_piece(s, piece_steps(s), &done);
-        bool look = s->last && (done || !first) && !interrupted() && get(s, "failed", 0) == 0;
-        if (code == EXIT_OK && look)
-            code = validate(s);
-        set(s, "done", done && !interrupted());
-        if (code == EXIT_OK)
-            code = save(s);
+        if (code == EXIT_OK && (done || interrupted() || !is_too_soon(s)))
+            code = look_and_save(s, done, first);
         if (code == EXIT_OK && interrupted())
             code = EXIT_INTERRUPTED;
     }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "must.h"
+#include "paths.h"
 #include "report_style.h"
 
 /* ---- tables ---- */
@@ -182,7 +183,8 @@ static bool close_page(FILE *out)
 
 bool html_report_write(const char *path, const html_report *report)
 {
-    char *part = must_format("%s.tmp.%ld", path, (long)getpid());
+    /* short: the path's own name may be as long as the file system takes */
+    char *part = must_format("%.*sslmt.tmp.%ld", (int)(file_name(path) - path), path, (long)getpid());
     FILE *out = fopen(part, "w");
     bool good = out != NULL;
     if (good) {
