@@ -98,7 +98,7 @@ static const slicing synthesize_slices = {synthesize_stack, 0, 1};
 /* ---- train ---- */
 
 static const number train_rows[] = {
-    TRAIN_NUMBERS(8, 50, 2e-3, 0.999, 1, SLMT_RECOMPUTE_NOTHING),
+    TRAIN_NUMBERS(4, 50, 2e-3, 0.999, 1, SLMT_RECOMPUTE_NOTHING),
     OPTIMIZER_NUMBERS(OPTIMIZER_ADAM, 0),
     SCHEDULE_NUMBERS(SCHEDULE_COSINE, RATE_BY_STEP, 0, 1e-5),
 };
