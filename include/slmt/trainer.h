@@ -304,7 +304,8 @@ SLMT_API slmt_status slmt_trainer_time_step(slmt_trainer *trainer, double *secon
  *
  * @param trainer  not NULL
  * @param path     replaced if it exists
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open in this context),
+ * SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads one thread per trainer at a time
  * \since 0.1
  */

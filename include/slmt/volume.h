@@ -100,6 +100,16 @@ SLMT_API void slmt_volume_dims(const slmt_volume *volume, int64_t dims[3]);
 SLMT_API void slmt_volume_affine(const slmt_volume *volume, double affine[16]);
 
 /**
+ * Voxels that were NaN in the file and became 0 (slmt_context_set_nan()).
+ *
+ * @param volume  NULL: 0
+ * @return how many; 0 of a volume that was not read
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API uint64_t slmt_volume_zeroed(const slmt_volume *volume);
+
+/**
  * The voxels, i fastest.
  *
  * @param volume  NULL: no voxels
@@ -110,6 +120,19 @@ SLMT_API void slmt_volume_affine(const slmt_volume *volume, double affine[16]);
 SLMT_API const float *slmt_volume_voxels(const slmt_volume *volume);
 
 /**
+ * Measure a volume: size of its voxels, field of view, its head, and how that lies to crop and slices.
+ *
+ * @param volume      not NULL
+ * @param preprocess  crop and slices; NULL for the defaults
+ * @param geometry    struct_size set by the caller; filled, as of one volume
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (also: too few slices), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_volume_geometry(const slmt_volume *volume, const slmt_preprocess *preprocess,
+                                          slmt_geometry *geometry);
+
+/**
  * Write a volume as float32 NIfTI-1, gzip-compressed if the name ends in .gz. Written beside `path` and
  * renamed over it. A volume that was read from a file keeps that file's header with its extensions. One that
  * was made from such a volume has its geometry and units, and nothing that spoke of the old values: no
@@ -118,7 +141,8 @@ SLMT_API const float *slmt_volume_voxels(const slmt_volume *volume);
  *
  * @param volume  not NULL
  * @param path    ends in .nii or .nii.gz; replaced if it exists
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT (the name ends in neither .nii nor .nii.gz), SLMT_ERR_IO,
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (the name ends in neither .nii nor .nii.gz, or is that of a
+ *         training set that is open in this context), SLMT_ERR_IO,
  *         SLMT_ERR_MEMORY
  * @threads any thread
  * \since 0.1

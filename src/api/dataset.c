@@ -132,7 +132,10 @@ void slmt_dataset_writer_cancel(slmt_dataset_writer *writer)
 static status open_mr(mem *m, slmt_dataset *d)
 {
     void *block;
+    slmt_geometry unused;
     TRY(mr_set_read(d->file, &d->preprocess, &d->contrasts));
+    TRY(mr_set_geometry(d->file, SLMT_SPLIT_ALL,
+                        &unused)); /* checked here, so that later calls cannot fail */
     size_t side = (size_t)d->preprocess.crop_size;
     TRY(mem_array(m, side * side, sizeof *d->slice, &block));
     d->slice = block;
@@ -162,6 +165,7 @@ slmt_status slmt_dataset_open(slmt_context *context, const char *path, slmt_data
         return s;
     }
     d->context = context_retain(context);
+    open_sets_add(context, path, &d->open);
     *dataset = d;
     return OK;
 }
@@ -171,6 +175,7 @@ void slmt_dataset_free(slmt_dataset *dataset)
     if (!dataset)
         return;
     slmt_context *context = dataset->context;
+    open_sets_remove(context, &dataset->open);
     dataset_file_close(dataset->file);
     mem_give(&context->mem, dataset->slice);
     mem_give(&context->mem, dataset);

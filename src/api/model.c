@@ -3,6 +3,7 @@
 #include "core/model.h"
 
 #include "core/model_file.h"
+#include "core/open_sets.h"
 #include "core/preprocess_rules.h"
 #include "core/structs.h"
 
@@ -88,6 +89,7 @@ slmt_status slmt_model_save(const slmt_model *model, const char *path)
 {
     REQUIRE(model);
     REQUIRE(path);
+    TRY(open_sets_check(model->context, path));
     return model_save_path(model, path);
 }
 
@@ -125,6 +127,22 @@ slmt_status slmt_model_set_preprocess(slmt_model *model, const slmt_preprocess *
     preprocess_defaults(&p);
     TRY(struct_read(&p, sizeof p, preprocess, "slmt_preprocess"));
     return model_take_preprocess(model, &p);
+}
+
+slmt_status slmt_model_get_geometry(const slmt_model *model, slmt_geometry *geometry)
+{
+    REQUIRE(model);
+    REQUIRE(geometry);
+    return struct_write(geometry, &model->geometry, sizeof *geometry, "slmt_geometry");
+}
+
+slmt_status slmt_model_set_geometry(slmt_model *model, const slmt_geometry *geometry)
+{
+    slmt_geometry g = {.struct_size = sizeof g};
+    REQUIRE(model);
+    if (geometry)
+        TRY(struct_read(&g, sizeof g, geometry, "slmt_geometry"));
+    return model_take_geometry(model, &g);
 }
 
 void slmt_preprocess_init(slmt_preprocess *preprocess)

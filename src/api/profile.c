@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* profile.c - entry points of slmt/profile.h. */
+#include "core/open_sets.h"
 #include "core/profile.h"
 
 #include "core/structs.h"
@@ -50,5 +51,6 @@ slmt_status slmt_profile_write_trace(const slmt_profile *profile, const char *pa
 {
     REQUIRE(profile);
     REQUIRE(path);
+    TRY(open_sets_check(profile->context, path));
     return profile_trace(profile, path);
 }

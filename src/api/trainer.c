@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "core/open_sets.h"
 #include "core/structs.h"
 #include "lib/random.h"
 #include "train/schedules/schedule.h"
@@ -238,6 +239,7 @@ slmt_status slmt_trainer_save(const slmt_trainer *trainer, const char *path)
 {
     REQUIRE(trainer);
     REQUIRE(path);
+    TRY(open_sets_check(trainer->context, path));
     return trainer_save_path(trainer, path);
 }
 

@@ -177,6 +177,7 @@ static void *take_context(const slmt_context_config *c)
 static void give_context(slmt_context *context)
 {
     slmt_context_config c = context->config;
+    pthread_mutex_destroy(&context->sets_lock);
     if (c.free)
         c.free(c.alloc_user, context);
     else
@@ -189,6 +190,7 @@ status context_open(const slmt_context_config *config, slmt_context **out)
     if (!made)
         return fail_memory();
     atomic_init(&made->owners, 1);
+    pthread_mutex_init(&made->sets_lock, NULL);
     made->config = *config;
     mem_init(&made->mem, config->alloc, config->free, config->alloc_user, config->max_bytes);
     status s = open_device(made);

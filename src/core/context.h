@@ -3,6 +3,7 @@
 #ifndef SLMT_CORE_CONTEXT_H
 #define SLMT_CORE_CONTEXT_H
 
+#include <pthread.h>
 #include <stdint.h>
 
 #include "backends/backend.h"
@@ -21,8 +22,11 @@ struct slmt_context {
     char *texts[3];   /* copies of those in config */
     int opened;       /* the backend's open() has returned */
     char reason[160]; /* what the backend said while it was being opened */
+    int32_t nan;      /* SLMT_NAN_... */
     slmt_warning_fn warning;
     void *warning_user;
+    pthread_mutex_t sets_lock;
+    struct set_file *sets; /* the training sets that are open */
 };
 
 /* A context with one owner, of a configuration whose fields have been checked. ERR_UNSUPPORTED, ERR_BACKEND,

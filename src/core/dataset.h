@@ -3,7 +3,7 @@
 #ifndef SLMT_CORE_DATASET_H
 #define SLMT_CORE_DATASET_H
 
-#include "core/context.h"
+#include "core/open_sets.h"
 #include "io/dataset_file.h"
 #include "io/digest.h"
 #include "slmt/dataset.h"
@@ -13,6 +13,8 @@ struct slmt_dataset_writer {
     dataset_file_writer *file;
     size_t contrasts; /* of a set of MR volumes; 0: of another */
     slmt_preprocess preprocess;
+    slmt_geometry geometry; /* of the subjects so far */
+    int any_spacing;
 };
 
 struct slmt_dataset {
@@ -21,6 +23,7 @@ struct slmt_dataset {
     size_t contrasts; /* of a set of MR volumes; 0: of another */
     slmt_preprocess preprocess;
     float *slice; /* [crop_size][crop_size]; NULL: of another */
+    set_file open;
 };
 
 /* A writer with a file that has no fields yet. */

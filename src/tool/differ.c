@@ -204,6 +204,7 @@ static int read_truth(differ *d)
 {
     slmt_volume *volume = NULL;
     const char *file = find_source(d, d->to)->file;
+    warn_about(file);
     slmt_status status = slmt_volume_read(d->context, file, &volume);
     if (status == SLMT_OK)
         status = slmt_normalize_volume(d->model, volume, &d->truth);
@@ -227,6 +228,7 @@ static int make_target(differ *d, source *s)
 {
     slmt_volume *volume = NULL;
     int code = EXIT_OK;
+    warn_about(s->file);
     slmt_status status = slmt_volume_read(d->context, s->file, &volume);
     if (status == SLMT_OK && !same_grid(volume, d->truth))
         code = fail_with(EXIT_DATA, "%s: lies on another grid than %s", s->file, find_source(d, d->to)->file);

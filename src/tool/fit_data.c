@@ -107,7 +107,7 @@ static int find_extra(fit_data *data, const char *text, const char *person)
     int code = EXIT_OK;
     if (contrast < 0)
         code = fail_with(EXIT_USAGE,
-                         "--extra: '%s' is not of the form NAME=PLACE, or has one contrast too many", text);
+                         "--extra: '%s' is not of the form NAME=SCANS, or has one contrast too many", text);
     if (code == EXIT_OK)
         code = add_place(s, name, fit_contrast_place(text), "extra");
     if (code == EXIT_OK)
@@ -132,6 +132,16 @@ int fit_data_find(fit_data *data, const fit_places *places)
         for (size_t c = 0; c < data->contrast_count; c++)
             data->scan_count += data->subjects[i].file[c] != NULL;
     return code;
+}
+
+path_list fit_data_files(const fit_data *data)
+{
+    path_list files = {0};
+    for (size_t i = 0; i < data->subject_count; i++)
+        for (size_t c = 0; c < data->contrast_count; c++)
+            if (data->subjects[i].file[c])
+                path_list_add(&files, must_copy(data->subjects[i].file[c]));
+    return files;
 }
 
 /* ---- looking ---- */

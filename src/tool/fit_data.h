@@ -8,6 +8,7 @@
 
 #include "fit_look.h"
 #include "fit_plan.h"
+#include "paths.h"
 #include "scans.h"
 
 enum { FIT_CONTRASTS = 16, FIT_EXTRAS = 16, FIT_SOURCE = 0, FIT_TARGET = 1 };
@@ -50,6 +51,9 @@ typedef struct fit_places {
 
 /* Finds the scans. Complains and returns an exit code, also if no subject has both contrasts. */
 int fit_data_find(fit_data *data, const fit_places *places);
+
+/* All files; to be freed by path_list_free(). */
+path_list fit_data_files(const fit_data *data);
 
 /* Reads some of the scans, the first of each subject's included while they are few, and looks at them. */
 int fit_data_look(fit_data *data, slmt_context *context);

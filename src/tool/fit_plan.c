@@ -367,6 +367,7 @@ static const member plan_members[] = {
     {"source", read_text, offsetof(fit_plan, source)},
     {"target", read_text, offsetof(fit_plan, target)},
     {"keep", read_text, offsetof(fit_plan, keep)},
+    {"seconds", read_seconds, offsetof(fit_plan, seconds)},
     {"seed", read_seed, offsetof(fit_plan, seed)},
     {"preprocess", read_preprocess, offsetof(fit_plan, preprocess)},
     {"validation", read_names, offsetof(fit_plan, validation)},
@@ -486,6 +487,7 @@ char *fit_plan_text(const fit_plan *plan)
     cJSON_AddStringToObject(object, "source", plan->source);
     cJSON_AddStringToObject(object, "target", plan->target);
     cJSON_AddStringToObject(object, "keep", plan->keep);
+    cJSON_AddNumberToObject(object, "seconds", plan->seconds);
     cJSON_AddNumberToObject(object, "seed", (double)plan->seed);
     add_preprocess(object, &plan->preprocess);
     add_names(object, "validation", &plan->validation);

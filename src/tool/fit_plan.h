@@ -31,6 +31,7 @@ typedef struct fit_candidate {
 typedef struct fit_plan {
     char *source, *target; /* names of contrasts */
     char *keep;            /* "auto": the candidate that wins on the validation subjects; or a method */
+    double seconds;        /* for everything, from the first scan to the report; 0: as long as it takes */
     uint64_t seed;
     slmt_preprocess preprocess;
     fit_names validation, test; /* subjects; the others train */

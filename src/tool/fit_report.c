@@ -353,6 +353,18 @@ static size_t make_charts(page *p, chart *charts)
     return n;
 }
 
+static const char *settings_text(page *p, const fit_candidate *c, size_t stage)
+{
+    const number_list *list = &c->stages[stage].settings;
+    const char *all = "";
+    slmt_number_info info;
+    for (size_t i = 0; number_at((number_owner){c->method, c->stages[stage].task}, i, &info); i++)
+        if (number_list_has(list, info.name))
+            all = text(p, "%s%s%s %s", all, *all ? ", " : "", info.name,
+                       keep(p, number_text(&info, number_in_list, list)));
+    return all;
+}
+
 static size_t stage_cells(page *p, cells *c)
 {
     static const char *const heading[] = {"training", "steps", "planned", "time",
@@ -362,16 +374,11 @@ static size_t stage_cells(page *p, cells *c)
     for (size_t i = 0; i < p->plan->candidate_count; i++)
         for (size_t k = 0; k < p->plan->candidates[i].stage_count; k++) {
             const fit_candidate *from = &p->plan->candidates[i];
-            const number_list *list = &from->stages[k].settings;
-            const char *settings = "";
-            for (size_t s = 0; s < list->count; s++)
-                settings = text(p, "%s%s%s %.6g", settings, s ? ", " : "", list->items[s].name,
-                                list->items[s].value);
             cell(c, keep(p, fit_stage_name(from, k)));
             cell(c, text(p, "%.0f", stage_number(p, from, k, "step")));
             cell(c, text(p, "%.0f", stage_number(p, from, k, "steps")));
             cell(c, duration(p, stage_number(p, from, k, "seconds")));
-            cell(c, settings);
+            cell(c, settings_text(p, from, k));
         }
     return 5;
 }

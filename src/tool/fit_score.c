@@ -3,12 +3,10 @@
 #include "fit_score.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "console.h"
-#include "interrupt.h"
 #include "must.h"
 #include "sequences.h"
 #include "tool.h"
@@ -92,49 +90,20 @@ int fit_map_learn(slmt_dataset *set, monotone_map *map)
 
 /* ---- figures ---- */
 
-/* Squares, absolute values and their reference, over all pixels. */
-static void compare_volume(const fit_slices *s, fit_score *score)
-{
-    size_t n = s->count * s->side * s->side;
-    double squares = 0, absolute = 0, reference = 0;
-    for (size_t i = 0; i < n; i++) {
-        double error = (double)s->made[i] - (double)s->target[i];
-        squares += error * error;
-        absolute += fabs(error);
-        reference += (double)s->target[i] * (double)s->target[i];
-    }
-    score->psnr = squares > 0 ? fmin(100, 10 * log10((double)n / squares)) : 100;
-    score->mae = absolute / (double)n;
-    score->nmse = reference > 0 ? squares / reference : NAN;
-}
-
-static bool has_signal(const float *slice, size_t pixels)
-{
-    for (size_t i = 0; i < pixels; i++)
-        if (slice[i] > 0)
-            return true;
-    return false;
-}
-
 int fit_slices_score(const fit_slices *s, fit_score *score)
 {
     size_t pixels = s->side * s->side;
-    double sum = 0;
-    *score = (fit_score){0};
-    compare_volume(s, score);
-    for (size_t i = 0; i < s->count; i++) {
-        slmt_metrics m = {.struct_size = sizeof m};
-        if (!has_signal(s->target + i * pixels, pixels)) {
-            score->empty++;
-            continue;
-        }
-        slmt_status status = slmt_compare(s->made + i * pixels, s->target + i * pixels, s->side, s->side, &m);
-        if (status != SLMT_OK)
-            return fail(status, "metrics");
-        sum += m.ssim;
+    slmt_metrics all = {.struct_size = sizeof all}, *slices = must_alloc(s->count, sizeof *slices);
+    slmt_status status = SLMT_OK;
+    for (size_t i = 0; i < s->count && status == SLMT_OK; i++) {
+        slices[i].struct_size = sizeof *slices;
+        status = slmt_compare(s->made + i * pixels, s->target + i * pixels, s->side, s->side, &slices[i]);
     }
-    score->ssim = sum / (double)(s->count - score->empty);
-    return EXIT_OK;
+    if (status == SLMT_OK)
+        status = slmt_metrics_combine(slices, s->count, SLMT_DEFINITION_VOLUME, &all);
+    free(slices);
+    *score = (fit_score){all.psnr, all.ssim, all.nmse, all.mae, (size_t)(all.slices - all.with_signal)};
+    return status == SLMT_OK ? EXIT_OK : fail(status, "metrics");
 }
 
 static int subject_psnr(slmt_session *session, slmt_dataset *set, size_t subject, size_t most, double *psnr)
@@ -145,7 +114,7 @@ static int subject_psnr(slmt_session *session, slmt_dataset *set, size_t subject
     if (code == EXIT_OK)
         code = fit_slices_by_model(&s, session);
     if (code == EXIT_OK)
-        compare_volume(&s, &score);
+        code = fit_slices_score(&s, &score);
     *psnr = score.psnr;
     fit_slices_free(&s);
     return code;

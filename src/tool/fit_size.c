@@ -34,7 +34,7 @@ typedef struct recipe {
     const size *sizes;         /* ended by a NULL name */
 } recipe;
 
-enum { LEAST_EPOCHS = 40, LEAST_STEPS = 2000, MOST_EPOCHS = 400, FEW_EPOCHS = 4 };
+enum { LEAST_EPOCHS = 40, LEAST_STEPS = 2000, MOST_EPOCHS = 400 };
 static const double validation_share = 0.08; /* of a stage's time */
 static const double safety = 0.9;
 
@@ -95,12 +95,9 @@ bool fit_knows(const char *method)
 int fit_epochs(double seconds, double step_seconds, size_t samples, size_t batch, double *part)
 {
     double steps = floor((double)samples / (double)batch);
-    double epochs = steps > 0 ? floor(seconds / (steps * step_seconds)) : 1;
-    *part = 1;
-    if (epochs >= FEW_EPOCHS)
-        return (int)fmin(epochs, MOST_EPOCHS);
-    *part = fmin(1, fmax(seconds / (FEW_EPOCHS * step_seconds), 1) * (double)batch / (double)samples);
-    return FEW_EPOCHS;
+    double epochs = steps > 0 ? seconds / (steps * step_seconds) : 1;
+    *part = fmin(1, fmax(epochs, 1 / fmax(steps, 1)));
+    return (int)fmin(fmax(floor(epochs), 1), MOST_EPOCHS);
 }
 
 /* ---- candidates ---- */

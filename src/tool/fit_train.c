@@ -30,7 +30,8 @@ typedef struct stage_run {
     progress bar;
     double before; /* seconds of earlier runs */
     double began;
-    bool last; /* of the candidate: validated */
+    double allowed; /* seconds in all; infinite: any */
+    bool last;      /* of the candidate: validated */
     bool time_is_up;
 } stage_run;
 
@@ -74,6 +75,25 @@ static void set(const stage_run *s, const char *name, double value)
 static double seconds_used(const stage_run *s)
 {
     return s->before + seconds_now() - s->began;
+}
+
+/* What is left until the deadline is shared by the stages that are not done, as the plan shares the time. */
+static double allowed_seconds(const stage_run *s)
+{
+    const fit_plan *plan = s->run->plan;
+    double planned = s->stage->seconds > 0 ? s->stage->seconds : INFINITY, all = 0;
+    if (!isfinite(s->run->deadline) || !isfinite(planned))
+        return planned;
+    for (size_t i = 0; i < plan->candidate_count; i++)
+        for (size_t k = 0; k < plan->candidates[i].stage_count; k++) {
+            char *name = fit_stage_name(&plan->candidates[i], k);
+            double left =
+                plan->candidates[i].stages[k].seconds - fit_state_get(s->run->state, name, "seconds", 0);
+            all += fit_state_get(s->run->state, name, "done", 0) == 0 ? fmax(left, 0) : 0;
+            free(name);
+        }
+    double share = all > 0 ? fmax(planned - s->before, 0) / all : 1;
+    return fmin(planned, s->before + fmax(s->run->deadline - s->began, 0) * share);
 }
 
 /* ---- beginning ---- */
@@ -140,6 +160,7 @@ static int open_stage(stage_run *s)
     free(path);
     s->before = goes_on ? get(s, "seconds", 0) : 0;
     s->began = seconds_now();
+    s->allowed = allowed_seconds(s);
     return code;
 }
 
@@ -163,8 +184,7 @@ static int32_t on_step(void *user, slmt_trainer *trainer, const slmt_training_st
     fit_curve_append(s->curves, "loss", state->step, loss);
     snprintf(note, sizeof note, "loss %.5g", loss);
     progress_update(&s->bar, state->step, state->total_steps, note);
-    s->time_is_up =
-        s->stage->seconds > 0 && seconds_used(s) >= s->stage->seconds && state->step < state->total_steps;
+    s->time_is_up = seconds_used(s) >= s->allowed && state->step < state->total_steps;
     return s->time_is_up || interrupted();
 }
 
@@ -268,7 +288,7 @@ static int tell_time(const stage_run *s)
     if (!s->time_is_up)
         return EXIT_OK;
     return warn("%s: stopped after step %.0f of %.0f, as its %.0f seconds were used up", s->name,
-                get(s, "step", 0), get(s, "steps", 0), s->stage->seconds);
+                get(s, "step", 0), get(s, "steps", 0), s->allowed);
 }
 
 static int train_stage(const fit_run *run, const fit_candidate *candidate, size_t index)

@@ -17,6 +17,7 @@ typedef struct fit_run {
     const char *folder; /* of the work */
     fit_state *state;
     journal *log;
+    double deadline; /* of seconds_now(): when the trainings must be done; infinite: never */
 } fit_run;
 
 /* Trains every stage that is not done yet. Of the last one the weights that do best on the validation

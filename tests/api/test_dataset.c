@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include "data/preprocess.h"
 #include "data/resize.h"
 #include "slmt/dataset.h"
+#include "slmt/slmt_net.h"
 
 #include <cmocka.h> /* last: its fail() is a macro, ours a function */
 
@@ -488,6 +490,30 @@ static void a_name_that_a_terminal_would_obey_is_refused(void **state)
     slmt_dataset_writer_cancel(w);
 }
 
+static void no_volume_or_model_takes_the_place_of_an_open_set(void **state)
+{
+    (void)state;
+    slmt_dataset *d;
+    slmt_model *m;
+    const slmt_number tiny = {"preset", SLMT_NET_PRESET_TINY};
+    slmt_volume *v = volume(1);
+    char set[256], other[256];
+    snprintf(set, sizeof set, "%s", in_folder("set.nii"));
+    snprintf(other, sizeof other, "%s", in_folder("other.nii"));
+    write_example(set);
+    assert_int_equal(symlink(set, other), 0);
+    assert_int_equal(slmt_model_create(context, "slmt-net", &tiny, 1, 1, &m), SLMT_OK);
+    assert_int_equal(slmt_dataset_open(context, set, &d), SLMT_OK);
+    assert_fails(slmt_volume_write(v, set), SLMT_ERR_ARGUMENT, "is a training set that is open");
+    assert_fails(slmt_volume_write(v, other), SLMT_ERR_ARGUMENT, "is a training set that is open");
+    assert_fails(slmt_model_save(m, set), SLMT_ERR_ARGUMENT, "is a training set that is open");
+    assert_slices(d, 0, 0, 1);
+    slmt_dataset_free(d);
+    assert_int_equal(slmt_volume_write(v, set), SLMT_OK);
+    slmt_model_free(m);
+    slmt_volume_free(v);
+}
+
 static void two_subjects_of_one_person_are_of_one_group(void **state)
 {
     (void)state;
@@ -691,6 +717,17 @@ static void put_number(hid_t file, const char *object, const char *name, int64_t
     H5Sclose(space);
 }
 
+static void put_real(hid_t file, const char *object, const char *name, double value)
+{
+    H5Adelete_by_name(file, object, name, H5P_DEFAULT);
+    hid_t space = H5Screate(H5S_SCALAR);
+    hid_t a =
+        H5Acreate_by_name(file, object, name, H5T_IEEE_F64LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    assert_true(H5Awrite(a, H5T_NATIVE_DOUBLE, &value) >= 0);
+    H5Aclose(a);
+    H5Sclose(space);
+}
+
 static void put_text(hid_t file, const char *object, const char *name, const char *value)
 {
     H5Adelete_by_name(file, object, name, H5P_DEFAULT);
@@ -817,6 +854,46 @@ static void wrong_attributes_of_the_source_are_named(void **state)
     f = spoil(path);
     put_slices(f, "/records/zoe.1/T1", H5T_IEEE_F32LE, SLICES - 1, CROP, 0);
     assert_spoilt(f, path, "/records/zoe.1: axis slice of T1 has extent 3, that of T2-flair_x 4");
+}
+
+/* The geometry of a record is whole, or not there: then nothing is known of the set, and it is read all the
+ * same. */
+static void a_records_geometry_is_whole_or_missing(void **state)
+{
+    (void)state;
+    static const char *const axes[] = {"spacing", "field", "head", "place"};
+    const char *path = in_folder("set.h5");
+    slmt_geometry g = {.struct_size = sizeof g};
+    slmt_dataset *d;
+    hid_t f = spoil(path);
+    H5Adelete_by_name(f, "/records/adam", "head_y", H5P_DEFAULT);
+    assert_spoilt(f, path, "/records/adam has 15 attributes");
+    f = spoil(path);
+    put_real(f, "/records/adam", "spacing_x", -1);
+    assert_spoilt(f, path, "/records/adam: its geometry");
+    f = spoil(path);
+    put_real(f, "/records/adam", "part", NAN);
+    assert_spoilt(f, path, "/records/adam: its geometry");
+    f = spoil(path);
+    for (int i = 0; i < 12; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%s_%c", axes[i / 3], "xyz"[i % 3]);
+        H5Adelete_by_name(f, "/records/adam", name, H5P_DEFAULT);
+    }
+    H5Adelete_by_name(f, "/records/adam", "part", H5P_DEFAULT);
+    H5Fclose(f);
+    assert_int_equal(slmt_dataset_open(context, path, &d), SLMT_OK);
+    assert_int_equal(slmt_dataset_geometry(d, SLMT_SPLIT_ALL, &g), SLMT_OK);
+    assert_int_equal(g.volumes, 0);
+    assert_int_equal(slmt_dataset_geometry(d, SLMT_SPLIT_TRAIN, &g), SLMT_OK);
+    assert_int_equal(g.volumes, 2); /* adam is for testing */
+    assert_true(g.spacing_least[0] == 1 && g.spacing_most[2] == 1);
+    slmt_dataset_free(d);
+    copy_example_1(path);
+    assert_int_equal(slmt_dataset_open(context, path, &d), SLMT_OK);
+    assert_int_equal(slmt_dataset_geometry(d, SLMT_SPLIT_ALL, &g), SLMT_OK);
+    assert_int_equal(g.volumes, 0);
+    slmt_dataset_free(d);
 }
 
 /* A file of version 1, made by the library that wrote it, and one of version 2 with the same contents. */
@@ -958,6 +1035,7 @@ int main(void)
         CASE(wrong_arguments_of_read_are_named),
         CASE(a_subject_may_be_called_as_a_file_is),
         CASE(a_name_that_a_terminal_would_obey_is_refused),
+        CASE(no_volume_or_model_takes_the_place_of_an_open_set),
         CASE(two_subjects_of_one_person_are_of_one_group),
         CASE(a_cancelled_writer_leaves_nothing_and_the_old_set),
         CASE(a_full_disk_is_reported_and_leaves_the_old_set),
@@ -966,6 +1044,7 @@ int main(void)
         CASE(wrong_attributes_of_version_1_are_named),
         CASE(wrong_groups_and_tensors_of_version_1_are_named),
         CASE(wrong_attributes_of_the_source_are_named),
+        CASE(a_records_geometry_is_whole_or_missing),
         CASE(a_set_of_version_1_is_read_as_one_of_version_2),
         CASE(a_slice_outside_0_to_1_is_corrupt),
         CASE(a_damaged_slice_is_corrupt),

@@ -36,7 +36,7 @@ fit=("$slmt" fit --source raw/t1 --target raw/t2 --threads 1)
 # plan_of EPOCHS: a plan with a network of a few weights
 plan_of() {
     cat <<PLAN
-{"slmt_fit_plan": 1, "source": "t1", "target": "t2", "keep": "auto", "seed": 3,
+{"slmt_fit_plan": 1, "source": "t1", "target": "t2", "keep": "auto", "seconds": 0, "seed": 3,
  "preprocess": {"crop": 64, "slices": "4:8", "image-size": 128},
  "validation": ["s03"], "test": ["s04", "s02"],
  "candidates": [{"method": "slmt-net", "options": {"preset": "tiny", "embed_dim": 8, "depth": 1, "num_heads": 2,
@@ -57,6 +57,13 @@ expect 2 "${fit[@]}" --out m.h5 --validation s99
 holds "there is no subject 's99'" stderr
 expect 2 "${fit[@]}" --out m.h5 --validation s00 --test s00
 expect 3 "${fit[@]}" --out missing/m.h5
+cp raw/t1/s00.nii.gz scan.html
+mkdir -p linked
+cp -r raw/t1 raw/t2 linked
+ln -sf ../../scan.html linked/t1/s00.nii.gz
+expect 2 "$slmt" fit --source linked/t1 --target linked/t2 --out scan.h5 --threads 1
+holds "would destroy" stderr
+cmp -s scan.html raw/t1/s00.nii.gz || die "a scan was written over"
 [ ! -e m.h5 ] && [ ! -e m.h5.fit ] || die "something was written"
 
 claim "--plan-only looks, measures and writes a plan, and nothing is trained"

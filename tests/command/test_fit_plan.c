@@ -17,7 +17,8 @@
 #include <cmocka.h> /* last: it has a macro fail() */
 
 static const char good[] =
-    "{\"slmt_fit_plan\": 1, \"source\": \"t1\", \"target\": \"t2\", \"keep\": \"auto\", \"seed\": 7,\n"
+    "{\"slmt_fit_plan\": 1, \"source\": \"t1\", \"target\": \"t2\", \"keep\": \"auto\", \"seconds\": 0, "
+    "\"seed\": 7,\n"
     "\"preprocess\": {\"crop\": 64, \"slices\": \"2:16\", \"image-size\": 128, \"scaling\": \"twice-p99\"},\n"
     "\"validation\": [\"s1\"], \"test\": [\"s2\", \"s 3\"],\n"
     "\"candidates\": [{\"method\": \"slmt-net\", \"options\": {\"preset\": \"tiny\", \"generator_heads\": "

@@ -63,7 +63,7 @@ done
 expect 2 "$slmt" segmentation
 holds "there is no command 'segmentation'" stderr
 ! grep -q "did you mean" stderr || die "a guess that is none: $(cat stderr)"
-holds "Commands: methods fit prepare pretrain" stderr
+grep -q "^Commands: methods .*synthesize" stderr || die "no list of commands"
 expect 2 "$slmt"
 holds "a command is needed" stderr
 

@@ -49,6 +49,7 @@ fill() {
         pretrain) line+=(--data kept/set.h5 --out new.h5) ;;
         finetune) line+=(--data kept/set.h5 --source t1 --target t2 --out new.h5) ;;
         train) line+=(--data kept/set.h5 --out new.h5 --task pretrain) ;;
+        fit) line+=(--source t1=kept/t1 --target t2=kept/t2 --out new.h5) ;;
         prepare) line+=(--contrast t1=kept/t1 --out new.h5) ;;
         synthesize) line+=(--model kept/model.h5 --out new.nii.gz kept/t1/s00.nii.gz) ;;
         evaluate | rank) line+=(--model kept/model.h5 --data kept/set.h5) ;;
@@ -65,7 +66,7 @@ known=0
 for command in $commands; do
     words=("$command")
     [ "$command" != train ] || words=(train slmt-net)
-    for option in $(options_of "${words[@]}" | grep -E '=(.*(FILE|DIR|SCANS|FOLDER).*)$'); do
+    for option in $(options_of "${words[@]}" | grep -E '=(.*(FILE|DIR|SCANS|PLACE|MODEL).*)$'); do
         name=${option%%=*}
         known=$((known + 1))
         [[ $outputs == *" $name "* || $inputs == *" $name "* ]] || die "slmt $command: is --$name read or written?"
@@ -80,7 +81,7 @@ for command in $commands; do
     words=("$command")
     [ "$command" != train ] || words=(train slmt-net)
     fill "${words[@]}"
-    for option in $(options_of "${words[@]}" | grep -E '=.*(FILE|DIR)'); do
+    for option in $(options_of "${words[@]}" | grep -E '=.*(FILE|DIR|MODEL)'); do
         name=${option%%=*}
         [[ $outputs == *" $name "* ]] || continue
         for word in "${line[@]}"; do
