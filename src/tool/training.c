@@ -173,6 +173,17 @@ static int run_parts(training *t)
     return code;
 }
 
+static void say_how_to_go_on(const training *t)
+{
+    const training_files *f = &t->options->files;
+    char *validation = f->validate_every ? must_format(" --validate-every %" PRId32 "%s", f->validate_every,
+                                                       f->keep == KEEP_BEST ? " --keep best" : "")
+                                         : must_copy("");
+    say("go on with: %s --data %s --resume %s --out %s%s", t->options->command, f->data, f->out, f->out,
+        validation);
+    free(validation);
+}
+
 static int run(training *t)
 {
     slmt_training_state state = {.struct_size = sizeof state};
@@ -186,8 +197,7 @@ static int run(training *t)
     slmt_trainer_get_state(t->trainer, &state);
     say("%s: saved after step %" PRIu64 " of %" PRIu64, t->options->files.out, state.step, state.total_steps);
     if (state.step < state.total_steps && t->stop == STOP_INTERRUPT)
-        say("go on with: %s --data %s --resume %s --out %s", t->options->command, t->options->files.data,
-            t->options->files.out, t->options->files.out);
+        say_how_to_go_on(t);
     code = validation_close(t);
     return t->stop == STOP_INTERRUPT ? EXIT_INTERRUPTED : code;
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "must.h"
+#include "outputs.h"
 #include "score_split.h"
 #include "tool.h"
 
@@ -90,12 +91,32 @@ static size_t validation_pairs(const training *t)
     return pairs;
 }
 
+/* What a run without --validate-every may have been meant to be. */
+static int check_unwanted(const training *t)
+{
+    if (keeps_best(t))
+        return fail_with(EXIT_USAGE, "--keep best: --validate-every is needed with it");
+    if (!t->options->files.resume || !*slmt_model_card(slmt_trainer_model(t->trainer), "validation"))
+        return EXIT_OK;
+    return warn("%s: was scored on validation subjects on its way; without --validate-every it is no longer",
+                t->options->files.resume);
+}
+
+/* The file of the best weights may be none that the line names. */
+static int check_best_file(const training *t)
+{
+    path_list files = {0};
+    path_list_add(&files, must_copy(t->validation.best_file));
+    int code = keeps_best(t) ? outputs_check_files(t->options->line, NULL, &files) : EXIT_OK;
+    path_list_free(&files);
+    return code;
+}
+
 int validation_open(training *t)
 {
     const training_files *f = &t->options->files;
     if (!is_wanted(t))
-        return keeps_best(t) ? fail_with(EXIT_USAGE, "--keep best: --validate-every is needed with it")
-                             : EXIT_OK;
+        return check_unwanted(t);
     if (!t->source || !t->target)
         return fail_with(EXIT_USAGE, "--validate-every: %s makes no target contrast that could be compared",
                          t->task);
@@ -106,7 +127,8 @@ int validation_open(training *t)
                          f->data, t->source, t->target);
     t->validation.best_file = must_format("%s.best", f->out);
     read_card(t);
-    return move_best(t);
+    int code = check_best_file(t);
+    return code == EXIT_OK ? move_best(t) : code;
 }
 
 bool validation_due(const training *t, const slmt_training_state *state)

@@ -170,6 +170,15 @@ expect 0 "$slmt" "${watched[@]}" --out cut.h5 --max-steps 6
 expect 0 "$slmt" finetune --data three.h5 --resume cut.h5 --out moved.h5 --threads 1 --quiet --validate-every 1 --keep best
 cmp whole.h5 moved.h5 || die "the files differ"
 
+claim "validation that stops on the way is told, and the best weights replace no input"
+expect 0 "$slmt" "${watched[@]}" --out cut.h5 --max-steps 4
+expect 0 "$slmt" finetune --data three.h5 --resume cut.h5 --out more.h5 --threads 1 --max-steps 1
+holds "warning: cut.h5: was scored on validation subjects" stderr
+cp whole.h5 start.h5.best
+expect 2 "$slmt" finetune --data three.h5 --source t1 --target t2 --batch 4 --threads 1 --model start.h5.best --out start.h5 \
+    --validate-every 1 --keep best --max-steps 1
+cmp whole.h5 start.h5.best || die "the input was changed"
+
 claim "validation without subjects, or without a target, is refused"
 expect 2 "$slmt" "${finetune[@]}" "${sizes[@]}" --validate-every 1 --out no.h5
 holds "slmt prepare --validation-fraction" stderr

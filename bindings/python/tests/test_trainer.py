@@ -264,6 +264,29 @@ def test_a_resumed_run_equals_the_uninterrupted_one_bit_for_bit(
         slmt.Trainer.load(tmp_path / "start.h5")
 
 
+def test_a_run_is_described_and_timed_before_it_begins(model: slmt.Model, dataset: slmt.Dataset) -> None:
+    with slmt.Trainer(model, "finetune", batch=2, epochs=3, data_rate=0.5) as trainer:
+        info = trainer.describe_run(dataset, source="t1", target="t2")
+        assert (info.samples, info.samples_used, info.subjects, info.subjects_used) == (18, 9, 3, 2)
+        assert (info.steps_in_epoch, info.total_steps, info.is_other_set) == (4, 12, False)
+        assert info.checkpoint_bytes > 0 and trainer.time_step() > 0
+        assert trainer.state.step == 0
+        with pytest.raises(slmt.NotFoundError):
+            trainer.describe_run(dataset, source="t1", target="pd")
+
+
+def test_a_run_on_another_set_is_warned_of(model: slmt.Model, dataset: slmt.Dataset, tmp_path: Path) -> None:
+    with slmt.DatasetWriter(tmp_path / "other.h5", ["t1", "t2"], small_preprocess()) as writer:
+        for name in ("a", "b", "c"):
+            writer.add(name, {"t1": head(0, 0), "t2": head(0, 1)})
+    with slmt.Trainer(model, "finetune", batch=2) as trainer:
+        trainer.run(dataset, source="t1", target="t2", max_steps=1)
+        with slmt.Dataset(tmp_path / "other.h5") as other:
+            assert trainer.describe_run(other, source="t1", target="t2").is_other_set
+            with pytest.warns(slmt.Warning, match="another training set"):
+                trainer.run(other, source="t1", target="t2", max_steps=1)
+
+
 def test_ctrl_c_ends_a_run_after_the_step_and_it_can_go_on(model: slmt.Model, dataset: slmt.Dataset) -> None:
     steps: list[int] = []
 
