@@ -18,6 +18,10 @@ static const field fields[] = {
      FILES(resume), .flags = FIELD_INPUT | FIELD_INPLACE},
     {"checkpoint-every", "EPOCHS", "write the checkpoint so often; 0: at the end only", FIELD_INT,
      FILES(checkpoint_every)},
+    {"validate-every", "EPOCHS", "score the validation subjects so often, and at the end; 0: never",
+     FIELD_INT, FILES(validate_every)},
+    {"keep", "last|best", "weights that --out has in the end; best: of the highest validation PSNR",
+     FIELD_CHOICE, FILES(keep), keep_choices},
     {"max-steps", "N", "stop, and save, after so many steps of this run; 0: at the end of the schedule",
      FIELD_UINT, FILES(max_steps)},
     {0}};

@@ -12,6 +12,9 @@
 #include "paths.h"
 #include "tool.h"
 #include "training_parts.h"
+#include "validation.h"
+
+const field_choice keep_choices[] = {{"last", KEEP_LAST}, {"best", KEEP_BEST}, {0}};
 
 /* ---- what may be given together ---- */
 
@@ -26,6 +29,8 @@ int training_check(const training_options *o, const char *sizes, const char *set
                          f->resume ? "resume" : "model");
     if (f->checkpoint_every < 0)
         return fail_with(EXIT_USAGE, "--checkpoint-every: less than 0");
+    if (f->validate_every < 0)
+        return fail_with(EXIT_USAGE, "--validate-every: less than 0");
     if (!can_write(f->out))
         return fail_with(EXIT_DATA, "%s: %s", f->out, strerror(errno));
     return EXIT_OK;
@@ -118,8 +123,8 @@ static int32_t on_step(void *user, slmt_trainer *trainer, const slmt_training_st
     log_step(t, state);
     show_step(t, state);
     watch_loss(t, state);
-    if (checkpoint_due(t, state))
-        t->stop = STOP_CHECKPOINT;
+    if (checkpoint_due(t, state) || validation_due(t, state))
+        t->stop = STOP_PAUSE;
     if (interrupted())
         t->stop = STOP_INTERRUPT;
     return t->stop != STOP_NONE;
@@ -140,8 +145,43 @@ static int run_part(training *t, bool *more)
     slmt_status status = slmt_trainer_run(t->trainer, t->dataset, t->source, t->target,
                                           most ? most - t->steps : 0, on_step, t);
     bool cut = status == SLMT_ERR_CANCELLED && t->stop != STOP_NONE;
-    *more = cut && t->stop == STOP_CHECKPOINT && !(most && t->steps >= most);
+    *more = cut && t->stop == STOP_PAUSE && !(most && t->steps >= most);
     return status == SLMT_OK || cut ? EXIT_OK : fail(status, "training");
+}
+
+/* Validates and saves what is due after a part. A validation that fails loses no training. */
+static int end_part(training *t, bool more)
+{
+    slmt_training_state state = {.struct_size = sizeof state};
+    slmt_trainer_get_state(t->trainer, &state);
+    int code = t->stop != STOP_INTERRUPT && validation_due(t, &state) ? validation_run(t) : EXIT_OK;
+    int saved = !more || code != EXIT_OK || checkpoint_due(t, &state) ? save(t) : EXIT_OK;
+    return code != EXIT_OK ? code : saved;
+}
+
+/* A run that was interrupted where figures were due begins with them. */
+static int run_parts(training *t)
+{
+    slmt_training_state state = {.struct_size = sizeof state};
+    slmt_trainer_get_state(t->trainer, &state);
+    int code = t->options->files.resume && validation_due(t, &state) ? validation_run(t) : EXIT_OK;
+    for (bool more = true; more && code == EXIT_OK;) {
+        code = run_part(t, &more);
+        if (code == EXIT_OK)
+            code = end_part(t, more);
+    }
+    return code;
+}
+
+static void say_how_to_go_on(const training *t)
+{
+    const training_files *f = &t->options->files;
+    char *validation = f->validate_every ? must_format(" --validate-every %" PRId32 "%s", f->validate_every,
+                                                       f->keep == KEEP_BEST ? " --keep best" : "")
+                                         : must_copy("");
+    say("go on with: %s --data %s --resume %s --out %s%s", t->options->command, f->data, f->out, f->out,
+        validation);
+    free(validation);
 }
 
 static int run(training *t)
@@ -150,27 +190,24 @@ static int run(training *t)
     slmt_trainer_get_state(t->trainer, &state);
     progress_begin(&t->bar, t->task, "steps", state.step);
     watch_run(t);
-    int code = EXIT_OK;
-    for (bool more = true; more && code == EXIT_OK;) {
-        code = run_part(t, &more);
-        if (code == EXIT_OK)
-            code = save(t);
-    }
+    int code = run_parts(t);
     progress_end();
     if (code != EXIT_OK)
         return code;
     slmt_trainer_get_state(t->trainer, &state);
     say("%s: saved after step %" PRIu64 " of %" PRIu64, t->options->files.out, state.step, state.total_steps);
     if (state.step < state.total_steps && t->stop == STOP_INTERRUPT)
-        say("go on with: %s --data %s --resume %s --out %s", t->options->command, t->options->files.data,
-            t->options->files.out, t->options->files.out);
-    return t->stop == STOP_INTERRUPT ? EXIT_INTERRUPTED : EXIT_OK;
+        say_how_to_go_on(t);
+    code = validation_close(t);
+    return t->stop == STOP_INTERRUPT ? EXIT_INTERRUPTED : code;
 }
 
 int training_run(const training_options *o)
 {
     training t = {.options = o};
     int code = training_open(&t);
+    if (code == EXIT_OK)
+        code = validation_open(&t);
     if (code == EXIT_OK)
         code = training_forecast(&t);
     if (code == EXIT_OK)
@@ -181,6 +218,7 @@ int training_run(const training_options *o)
     slmt_dataset_free(t.dataset);
     slmt_context_free(t.context);
     number_list_free(&t.settings);
+    validation_free(&t);
     free(t.source);
     free(t.target);
     return code ? code : report_code ? report_code : log_code;

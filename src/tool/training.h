@@ -11,6 +11,10 @@
 #include "options.h"
 #include "report.h"
 
+/* Which weights --out has in the end. */
+enum { KEEP_LAST, KEEP_BEST };
+extern const field_choice keep_choices[];
+
 typedef struct training_files {
     const char *method; /* NULL: that of the checkpoint or the model */
     const char *task;   /* NULL: that of the checkpoint, or the method's only one that trains */
@@ -22,6 +26,8 @@ typedef struct training_files {
     const char *source;       /* contrast, or NULL: all, or whatever the method draws */
     const char *target;       /* contrast, or NULL */
     int32_t checkpoint_every; /* epochs */
+    int32_t validate_every;   /* epochs; 0: never */
+    int32_t keep;             /* KEEP_... */
     uint64_t max_steps;       /* of this run */
 } training_files;
 

@@ -9,7 +9,14 @@
 #include "training.h"
 #include "watch.h"
 
-typedef enum stop_reason { STOP_NONE, STOP_CHECKPOINT, STOP_WARNING, STOP_INTERRUPT } stop_reason;
+typedef enum stop_reason { STOP_NONE, STOP_PAUSE, STOP_WARNING, STOP_INTERRUPT } stop_reason;
+
+/* What the validation subjects said so far. */
+typedef struct validation {
+    uint64_t last_step, best_step;
+    double best;     /* NaN: none yet */
+    char *best_file; /* beside --out */
+} validation;
 
 typedef struct training {
     const training_options *options;
@@ -23,6 +30,7 @@ typedef struct training {
     slmt_run_info run;
     double step_seconds; /* measured before the first step; 0: not */
     watch watch;
+    validation validation;
     journal log;
     progress bar;
     char *source; /* contrasts that are trained on */

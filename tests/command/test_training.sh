@@ -147,3 +147,42 @@ expect 0 "$slmt" train seq2seq --data set.h5 --preset tiny --code-length 2 --hei
     --threads 1 --out any.h5
 expect 0 "$slmt" info any.h5
 grep -Eq '^ +lstm_width +48$' stdout || die "not tiny: $(cat stdout)"
+
+claim "validation subjects are scored on the way; --out has the best weights in the end, and a log of the figures"
+expect 0 "$slmt" "${prepare[@]}" --contrast t1=raw/t1 --contrast t2=raw/t2 --validation s03 --test-fraction 0 --out three.h5
+watched=(finetune --data three.h5 --source t1 --target t2 --batch 4 --threads 1 --quiet "${sizes[@]}" --epochs 4
+    --warmup-epochs 1 --data-rate 0.4 --learning-rate 3e-3 --validate-every 1 --keep best)
+expect 0 "$slmt" "${watched[@]}" --out whole.h5 --log whole.jsonl
+[ "$(grep -c '"event":"validation","step":[0-9]*,"subjects":1,' whole.jsonl)" -eq 4 ] || die "not four: $(cat whole.jsonl)"
+[ ! -e whole.h5.best ] || die "the file of the best weights stayed"
+expect 0 "$slmt" info whole.h5
+best=$(sed -n 's/.*"event":"validation","step":\([0-9]*\).*"psnr":\([0-9.]*\).*/\2 \1/p' whole.jsonl | sort -rn | head -n 1)
+holds "validation          step ${best#* }: psnr ${best% *}" stdout
+expect 0 "$slmt" evaluate --model whole.h5 --data three.h5 --split validation --threads 1
+grep -Eq "^slmt-net +mean +$(printf '%.2f' "${best% *}") " stdout || die "evaluate finds another figure than $best: $(cat stdout)"
+
+claim "a run that is cut and goes on finds the same best weights, bit for bit"
+expect 0 "$slmt" "${watched[@]}" --out cut.h5 --max-steps 6
+[ -s cut.h5.best ] || die "no best weights beside a run that goes on"
+expect 0 "$slmt" finetune --data three.h5 --resume cut.h5 --out cut.h5 --threads 1 --quiet --validate-every 1 --keep best
+cmp whole.h5 cut.h5 || die "the files differ"
+expect 0 "$slmt" "${watched[@]}" --out cut.h5 --max-steps 6
+expect 0 "$slmt" finetune --data three.h5 --resume cut.h5 --out moved.h5 --threads 1 --quiet --validate-every 1 --keep best
+cmp whole.h5 moved.h5 || die "the files differ"
+
+claim "validation that stops on the way is told, and the best weights replace no input"
+expect 0 "$slmt" "${watched[@]}" --out cut.h5 --max-steps 4
+expect 0 "$slmt" finetune --data three.h5 --resume cut.h5 --out more.h5 --threads 1 --max-steps 1
+holds "warning: cut.h5: was scored on validation subjects" stderr
+cp whole.h5 start.h5.best
+expect 2 "$slmt" finetune --data three.h5 --source t1 --target t2 --batch 4 --threads 1 --model start.h5.best --out start.h5 \
+    --validate-every 1 --keep best --max-steps 1
+cmp whole.h5 start.h5.best || die "the input was changed"
+
+claim "validation without subjects, or without a target, is refused"
+expect 2 "$slmt" "${finetune[@]}" "${sizes[@]}" --validate-every 1 --out no.h5
+holds "slmt prepare --validation-fraction" stderr
+expect 2 "$slmt" "${finetune[@]}" "${sizes[@]}" --keep best --out no.h5
+holds "--validate-every is needed" stderr
+expect 2 "$slmt" train slmt-net --task pretrain --data three.h5 "${sizes[@]}" --validate-every 1 --threads 1 --out no.h5
+holds "makes no target contrast" stderr

@@ -39,6 +39,20 @@ class TrainingState:
     seed: int = 0  # of the trainer
 
 
+@dataclass(frozen=True)
+class RunInfo:
+    """What a run over a training set would be."""
+
+    is_other_set: bool  # the trainer has learned from a set with other contents; moved and renamed sets are the same
+    samples: int  # of an epoch, such as slices or pairs of them, that the set has
+    samples_used: int  # those that the setting data_rate leaves: the first ones
+    subjects: int  # training subjects with such samples
+    subjects_used: int
+    steps_in_epoch: int
+    total_steps: int  # of all epochs
+    checkpoint_bytes: int  # tensors in a file of save(), which is a little larger
+
+
 OnStep = Callable[[TrainingState, Losses], object]
 """Called after each step. False ends the run, between steps: Cancelled."""
 
@@ -128,6 +142,31 @@ class Trainer(Handle):
         A checkpoint does not hold it: it is attached again after load()."""
         with self._alone():
             check(_api.slmt_trainer_attach(self._pointer, name.encode(), model._pointer))
+
+    def describe_run(self, dataset: Dataset, *, source: str | None = None, target: str | None = None) -> RunInfo:
+        """What run() with these arguments would be; raises what it would raise before its first step."""
+        info = _api.slmt_run_info(struct_size=ctypes.sizeof(_api.slmt_run_info))
+        with self._alone(), dataset._alone():
+            check(
+                _api.slmt_trainer_describe_run(self._pointer, dataset._pointer, _name(source), _name(target), info)
+            )
+        return RunInfo(
+            bool(info.is_other_set),
+            info.samples,
+            info.samples_used,
+            info.records,
+            info.records_used,
+            info.steps_in_epoch,
+            info.total_steps,
+            info.checkpoint_bytes,
+        )
+
+    def time_step(self) -> float:
+        """Seconds that a step takes, measured on zeros; weights and state stay. The optimiser's few per cent are missing."""
+        seconds = ctypes.c_double()
+        with self._alone():
+            check(_api.slmt_trainer_time_step(self._pointer, seconds))
+        return seconds.value
 
     def run(
         self,

@@ -42,6 +42,17 @@ def test_a_set_has_what_was_added(dataset: slmt.Dataset) -> None:
             call()
 
 
+def test_a_mask_is_cut_as_the_volumes_were(dataset: slmt.Dataset) -> None:
+    whole = head(0, 0).to_nibabel()
+    data = np.asarray(whole.dataobj) > 0
+    mask = slmt.Volume(data.astype(np.float32), whole.affine)
+    cut = dataset.cut_labels(mask, 6)
+    side = dataset.preprocess.crop_size
+    assert cut.shape == (6, side, side) and cut.dtype == np.int32 and set(np.unique(cut)) == {0, 1}
+    with pytest.raises(slmt.ArgumentError, match="gives 6 slices, expected 5"):
+        dataset.cut_labels(mask, 5)
+
+
 FIELDS = (
     slmt.Field("photo", "image", np.uint8, ("row", "column", "band"), (None, None, 3)),
     slmt.Field("mask", "labels", np.uint8, ("row", "column"), (None, None), {0: "background", 7: "left lung"}),
@@ -251,6 +262,29 @@ def test_a_resumed_run_equals_the_uninterrupted_one_bit_for_bit(
     assert (tmp_path / "parts.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
     with pytest.raises(slmt.StateError):
         slmt.Trainer.load(tmp_path / "start.h5")
+
+
+def test_a_run_is_described_and_timed_before_it_begins(model: slmt.Model, dataset: slmt.Dataset) -> None:
+    with slmt.Trainer(model, "finetune", batch=2, epochs=3, data_rate=0.5) as trainer:
+        info = trainer.describe_run(dataset, source="t1", target="t2")
+        assert (info.samples, info.samples_used, info.subjects, info.subjects_used) == (18, 9, 3, 2)
+        assert (info.steps_in_epoch, info.total_steps, info.is_other_set) == (4, 12, False)
+        assert info.checkpoint_bytes > 0 and trainer.time_step() > 0
+        assert trainer.state.step == 0
+        with pytest.raises(slmt.NotFoundError):
+            trainer.describe_run(dataset, source="t1", target="pd")
+
+
+def test_a_run_on_another_set_is_warned_of(model: slmt.Model, dataset: slmt.Dataset, tmp_path: Path) -> None:
+    with slmt.DatasetWriter(tmp_path / "other.h5", ["t1", "t2"], small_preprocess()) as writer:
+        for name in ("a", "b", "c"):
+            writer.add(name, {"t1": head(0, 0), "t2": head(0, 1)})
+    with slmt.Trainer(model, "finetune", batch=2) as trainer:
+        trainer.run(dataset, source="t1", target="t2", max_steps=1)
+        with slmt.Dataset(tmp_path / "other.h5") as other:
+            assert trainer.describe_run(other, source="t1", target="t2").is_other_set
+            with pytest.warns(slmt.Warning, match="another training set"):
+                trainer.run(other, source="t1", target="t2", max_steps=1)
 
 
 def test_ctrl_c_ends_a_run_after_the_step_and_it_can_go_on(model: slmt.Model, dataset: slmt.Dataset) -> None:
