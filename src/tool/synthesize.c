@@ -125,7 +125,10 @@ static int find_inputs(synthesis *s, char *const *inputs, size_t count)
         else if (!path_list_add_folder(&s->inputs, inputs[i]))
             return fail_with(EXIT_DATA, "%s: %s", inputs[i], strerror(errno));
         else if (s->inputs.count == before)
-            return fail_with(EXIT_DATA, "%s: there is no scan in it", inputs[i]);
+            return fail_with(
+                EXIT_DATA,
+                "%s: there is no scan in it; scans in folders below it are given by a pattern: %s/*/*.nii.gz",
+                inputs[i], inputs[i]);
         else
             leave_results(s, inputs[i], before);
     }
