@@ -2,6 +2,7 @@
 /* adam.c - one step of Adam (Kingma & Ba 2015, algorithm 1), with decoupled decay. */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/vec.h"
+#include "backends/cpu/team.h"
 #include "backends/cpu/work.h"
 
 #include <math.h>
@@ -50,14 +51,23 @@ static adam constants_of(const bk_call *call)
                   .decay = (float)s[2]};
 }
 
-static bk_status run_adam(const bk_call *call, int threads)
+typedef struct adam_job {
+    adam constants;
+    int64_t n;
+} adam_job;
+
+static void adam_pieces(const void *job, int64_t first, int64_t end, int thread)
 {
-    const adam a = constants_of(call);
-    int64_t n = bk_count(&call->in[0].shape), pieces = work_pieces(n, WORK_PIECE);
-    int team = work_team(threads, pieces, n);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t p = 0; p < pieces; p++)
-        adam_piece(&a, p * WORK_PIECE, work_min(WORK_PIECE, n - p * WORK_PIECE));
+    const adam_job *j = job;
+    int64_t at = first * WORK_PIECE;
+    (void)thread;
+    adam_piece(&j->constants, at, work_min((end - first) * WORK_PIECE, j->n - at));
+}
+
+static bk_status run_adam(const bk_call *call, cpu_team *team)
+{
+    adam_job j = {constants_of(call), bk_count(&call->in[0].shape)};
+    cpu_team_share(team, work_pieces(j.n, WORK_PIECE), j.n, adam_pieces, &j);
     return BK_OK;
 }
 

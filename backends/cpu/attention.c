@@ -9,9 +9,8 @@
  * Checked against backends/reference/attention.c by tests/backends/test_backend_attention.c. */
 #include "backends/cpu/attention_block.h"
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/team.h"
 #include "backends/cpu/work.h"
-
-#include <omp.h>
 
 typedef struct sizes {
     int64_t batch, n, heads, depth;
@@ -60,9 +59,22 @@ static void unpack(const sizes *s, const float *lanes, float *row, int64_t n, fl
 
 /* ---- forward ---- */
 
+/* What a thread keeps from one piece to the next, at the front of its scratch: the head that it packed. */
+typedef struct packed_head {
+    int64_t number; /* -1: none */
+    float square_k;
+} packed_head;
+
+enum { HEAD_FLOATS = 16 }; /* room for a packed_head */
+
+typedef struct forward_job {
+    const bk_call *call;
+    sizes s;
+} forward_job;
+
 static int64_t forward_floats(const sizes *s)
 {
-    return 3 * s->head + 3 * s->lanes;
+    return HEAD_FLOATS + 3 * s->head + 3 * s->lanes;
 }
 
 static size_t scratch_attention(const bk_call *call, int threads)
@@ -71,41 +83,48 @@ static size_t scratch_attention(const bk_call *call, int threads)
     return (size_t)(forward_floats(&s) * threads) * sizeof(float);
 }
 
-/* Computes `chunk` units at once, so that the cost of packing their head is small in comparison. */
-static void forward_share(const bk_call *call, const sizes *s, int chunk, float *scratch)
+/* Computes unit i of a head. */
+static void forward_unit(const bk_call *call, const sizes *s, int64_t head, int64_t i, float *mine)
 {
-    float *q = scratch, *k = q + s->head, *v = k + s->head, *lanes = v + s->head, square_k = 0.0f;
-    float *o = lanes + s->lanes, *row = o + s->lanes;
-    int64_t packed = -1, width = s->heads * s->depth;
-#pragma omp for schedule(dynamic, chunk)
-    for (int64_t t = 0; t < s->batch * s->heads * s->units; t++) {
-        int64_t head = t / s->units, i = t % s->units * s->unit, left = s->n - i;
-        int64_t b = head / s->heads, at = head % s->heads * s->depth;
-        const float *x = (const float *)call->in[0].data + b * s->n * s->token + at;
-        if (head != packed) {
-            pack(x, s->token, s->n, s->depth, s->scale, q);
-            pack(x + width, s->token, s->n, s->depth, 1.0f, k);
-            pack(x + 2 * width, s->token, s->n, s->depth, 1.0f, v);
-            square_k = largest_square(k, s->n, s->depth, lanes);
-            packed = head;
-        }
-        float lse[SETS * VL], *out = (float *)call->out[0].data + (b * s->n + i) * width + at;
-        to_lanes(q + i * s->depth, left, s->depth, s->sets, lanes);
-        attend(lanes, (rows){k, s->n, s->depth}, v, (bias_rows){0}, square_k, o, lse, sets_of(s->depth));
-        unpack(s, o, row, left, 1.0f, out, width);
-        if (call->out[1].data)
-            memcpy((float *)call->out[1].data + head * s->n + i, lse,
-                   (size_t)work_min(left, s->unit) * sizeof(float));
+    packed_head *packed = (packed_head *)mine;
+    float *q = mine + HEAD_FLOATS, *k = q + s->head, *v = k + s->head, *lanes = v + s->head;
+    float *o = lanes + s->lanes, *row = o + s->lanes, lse[SETS * VL];
+    int64_t width = s->heads * s->depth, left = s->n - i, b = head / s->heads,
+            at = head % s->heads * s->depth;
+    const float *x = (const float *)call->in[0].data + b * s->n * s->token + at;
+    float *out = (float *)call->out[0].data + (b * s->n + i) * width + at;
+    if (head != packed->number) {
+        pack(x, s->token, s->n, s->depth, s->scale, q);
+        pack(x + width, s->token, s->n, s->depth, 1.0f, k);
+        pack(x + 2 * width, s->token, s->n, s->depth, 1.0f, v);
+        *packed = (packed_head){head, largest_square(k, s->n, s->depth, lanes)};
     }
+    to_lanes(q + i * s->depth, left, s->depth, s->sets, lanes);
+    attend(lanes, (rows){k, s->n, s->depth}, v, (bias_rows){0}, packed->square_k, o, lse, sets_of(s->depth));
+    unpack(s, o, row, left, 1.0f, out, width);
+    if (call->out[1].data)
+        memcpy((float *)call->out[1].data + head * s->n + i, lse,
+               (size_t)work_min(left, s->unit) * sizeof(float));
 }
 
-static bk_status run_attention(const bk_call *call, int threads)
+static void forward_units(const void *job, int64_t first, int64_t end, int thread)
 {
-    sizes s = sizes_of(call);
-    int64_t units = s.batch * s.heads * s.units;
-    int team = work_team(threads, units, s.batch * s.heads * s.n * s.n), chunk = work_chunk(team, units, 32);
-#pragma omp parallel num_threads(team) if (team > 1)
-    forward_share(call, &s, chunk, (float *)call->scratch + forward_floats(&s) * omp_get_thread_num());
+    const forward_job *j = job;
+    float *mine = (float *)j->call->scratch + forward_floats(&j->s) * thread;
+    for (int64_t t = first; t < end; t++)
+        forward_unit(j->call, &j->s, t / j->s.units, t % j->s.units * j->s.unit, mine);
+}
+
+static bk_status run_attention(const bk_call *call, cpu_team *team)
+{
+    enum { CHUNK = 32 }; /* units at once, so that the cost of packing their head is small in comparison */
+    forward_job j = {call, sizes_of(call)};
+    const sizes *s = &j.s;
+    int64_t units = s->batch * s->heads * s->units;
+    int threads = work_team(cpu_team_threads(team), units, s->batch * s->heads * s->n * s->n);
+    for (int i = 0; i < threads; i++)
+        ((packed_head *)((float *)call->scratch + forward_floats(s) * i))->number = -1;
+    cpu_team_run(team, threads, units, work_chunk(threads, units, CHUNK), forward_units, &j);
     return BK_OK;
 }
 
@@ -117,6 +136,7 @@ const cpu_kernel KERNEL(cpu_attention) = {.scratch = scratch_attention, .run = r
 enum { K_LANES, V_LANES, DK, DV, K_ROWS, ROWS, LANES };
 
 typedef struct grad_head {
+    int64_t number;   /* of the head; -1: none */
     query_rows query; /* q to base 2, dout, lse to base 2, delta; dq */
     float *q, *k, *v, *dout, *lse, *delta, *dq;
     float *lane[LANES];
@@ -141,9 +161,13 @@ static int64_t key_chunks(const sizes *s)
     return work_min(s->units, work_pieces(ENOUGH_TASKS, s->batch * s->heads));
 }
 
+/* A thread's scratch begins with its grad_head. */
+enum { GRAD_HEAD_FLOATS = 64 };
+_Static_assert(sizeof(grad_head) <= GRAD_HEAD_FLOATS * sizeof(float), "room for a grad_head");
+
 static int64_t thread_floats(const sizes *s)
 {
-    return 4 * s->head + 2 * padded(s) + LANES * s->lanes + dq_floats(s);
+    return GRAD_HEAD_FLOATS + 4 * s->head + 2 * padded(s) + LANES * s->lanes + dq_floats(s);
 }
 
 /* Scratch for dq of every task, if heads are cut. */
@@ -159,16 +183,17 @@ static size_t scratch_attention_grad(const bk_call *call, int threads)
     return (size_t)(partial_floats(&s) + thread_floats(&s) * threads) * sizeof(float);
 }
 
-static grad_head place_head(const sizes *s, float *at)
+static void place_head(const sizes *s, float *mine)
 {
-    grad_head h = {.q = at, .k = at + s->head, .v = at + 2 * s->head, .dout = at + 3 * s->head};
+    float *at = mine + GRAD_HEAD_FLOATS;
+    grad_head h = {.number = -1, .q = at, .k = at + s->head, .v = at + 2 * s->head, .dout = at + 3 * s->head};
     h.delta = at + 4 * s->head;
     h.lse = h.delta + padded(s);
     h.dq = h.lse + padded(s);
     for (int i = 0; i < LANES; i++)
         h.lane[i] = h.dq + dq_floats(s) + i * s->lanes;
     h.query = (query_rows){s->n, s->depth, h.q, h.dout, h.lse, h.delta, h.dq, 0};
-    return h;
+    *(grad_head *)mine = h;
 }
 
 static void pack_head(const bk_call *call, const sizes *s, int64_t head, grad_head *h)
@@ -218,26 +243,38 @@ static void store_queries(const bk_call *call, const sizes *s, const float *dq, 
         store_query(dx + i * s->token, dq + i * lane_row(s->depth), s->depth, (float)call->attr.alpha);
 }
 
-static void grad_share(const bk_call *call, const sizes *s, float *mine)
+typedef struct grad_job {
+    const bk_call *call;
+    sizes s;
+} grad_job;
+
+static float *scratch_of_thread(const bk_call *call, const sizes *s, int thread)
 {
-    grad_head h = place_head(s, mine);
-    int64_t packed = -1, chunks = key_chunks(s);
-#pragma omp for schedule(dynamic)
-    for (int64_t t = 0; t < s->batch * s->heads * chunks; t++) {
-        int64_t head = t / chunks, from = s->units * (t % chunks) / chunks;
-        int64_t to = s->units * (t % chunks + 1) / chunks;
-        float *dx = head_of_dx(call, s, head);
-        if (head != packed)
-            pack_head(call, s, head, &h);
-        packed = head;
-        if (chunks > 1)
-            h.query.dq = (float *)call->scratch + t * dq_floats(s);
-        memset(h.query.dq, 0, (size_t)dq_floats(s) * sizeof(float));
-        for (int64_t v = from; v < to; v++)
-            keys_of_head(s, &h, v * s->unit, dx);
-        if (chunks == 1)
-            store_queries(call, s, h.query.dq, dx);
-    }
+    return (float *)call->scratch + partial_floats(s) + thread_floats(s) * thread;
+}
+
+/* Computes task t: all keys of a head, or a chunk of them. */
+static void grad_task(const bk_call *call, const sizes *s, int64_t t, grad_head *h)
+{
+    int64_t chunks = key_chunks(s), head = t / chunks, from = s->units * (t % chunks) / chunks;
+    int64_t to = s->units * (t % chunks + 1) / chunks;
+    float *dx = head_of_dx(call, s, head);
+    if (head != h->number)
+        pack_head(call, s, head, h);
+    h->number = head;
+    h->query.dq = chunks > 1 ? (float *)call->scratch + t * dq_floats(s) : h->dq;
+    memset(h->query.dq, 0, (size_t)dq_floats(s) * sizeof(float));
+    for (int64_t v = from; v < to; v++)
+        keys_of_head(s, h, v * s->unit, dx);
+    if (chunks == 1)
+        store_queries(call, s, h->query.dq, dx);
+}
+
+static void grad_tasks(const void *job, int64_t first, int64_t end, int thread)
+{
+    const grad_job *j = job;
+    for (int64_t t = first; t < end; t++)
+        grad_task(j->call, &j->s, t, (grad_head *)scratch_of_thread(j->call, &j->s, thread));
 }
 
 /* Adds the dq of a head's tasks into the first. */
@@ -251,19 +288,25 @@ static void join_queries(const bk_call *call, const sizes *s, int64_t head)
     store_queries(call, s, sum, head_of_dx(call, s, head));
 }
 
-static bk_status run_attention_grad(const bk_call *call, int threads)
+static void join_heads(const void *job, int64_t first, int64_t end, int thread)
 {
-    sizes s = sizes_of(call);
-    int64_t heads = s.batch * s.heads;
-    float *mine = (float *)call->scratch + partial_floats(&s);
-    int team = work_team(threads, heads * key_chunks(&s), heads * s.n * s.n);
-#pragma omp parallel num_threads(team) if (team > 1)
-    grad_share(call, &s, mine + thread_floats(&s) * omp_get_thread_num());
-    if (key_chunks(&s) > 1) {
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-        for (int64_t h = 0; h < heads; h++)
-            join_queries(call, &s, h);
-    }
+    const grad_job *j = job;
+    (void)thread;
+    for (int64_t h = first; h < end; h++)
+        join_queries(j->call, &j->s, h);
+}
+
+static bk_status run_attention_grad(const bk_call *call, cpu_team *team)
+{
+    grad_job j = {call, sizes_of(call)};
+    const sizes *s = &j.s;
+    int64_t heads = s->batch * s->heads, tasks = heads * key_chunks(s);
+    int threads = work_team(cpu_team_threads(team), tasks, heads * s->n * s->n);
+    for (int i = 0; i < threads; i++)
+        place_head(s, scratch_of_thread(call, s, i));
+    cpu_team_run(team, threads, tasks, 1, grad_tasks, &j);
+    if (key_chunks(s) > 1)
+        cpu_team_share(team, heads, tasks * dq_floats(s), join_heads, &j);
     return BK_OK;
 }
 

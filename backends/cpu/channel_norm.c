@@ -15,6 +15,7 @@
  * statistics of a channel are merged with those of its group at the end. */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/vec.h"
+#include "backends/cpu/team.h"
 #include "backends/cpu/work.h"
 
 enum {
@@ -365,28 +366,52 @@ INLINE void run_block(const norm *n, int64_t index, pass what, const int affine)
         FOR_CHANNELS(n, write_gradient, affine)
 }
 
-static void run_blocks(const norm *n, int threads, pass what)
+typedef struct pass_job {
+    const norm *n;
+    pass what;
+} pass_job;
+
+static void some_blocks(const void *job, int64_t first, int64_t end, int thread)
 {
-    int64_t blocks = n->batch * n->blocks;
-    int team = work_team(threads, blocks, n->batch * n->pixels * n->channels);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t i = 0; i < blocks; i++) {
-        if (n->gain)
-            run_block(n, i, what, 1);
+    const pass_job *j = job;
+    (void)thread;
+    for (int64_t i = first; i < end; i++) {
+        if (j->n->gain)
+            run_block(j->n, i, j->what, 1);
         else
-            run_block(n, i, what, 0);
+            run_block(j->n, i, j->what, 0);
     }
 }
 
-static void join(const norm *n, int threads, void (*some)(const norm *, int64_t, int64_t, int64_t))
+static void run_blocks(const norm *n, cpu_team *team, pass what)
 {
-    int64_t strips = work_pieces(n->channels, STRIP), tasks = n->batch * strips;
-    int team = work_team(threads, tasks, n->batch * n->blocks * n->channels);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t t = 0; t < tasks; t++) {
-        int64_t first = t % strips * STRIP;
-        some(n, t / strips, first, work_min(STRIP, n->channels - first));
+    cpu_team_share(team, n->batch * n->blocks, n->batch * n->pixels * n->channels, some_blocks,
+                   &(pass_job){n, what});
+}
+
+/* Joins what the blocks of a sample have added, for some channels from the first on. */
+typedef void (*join_function)(const norm *n, int64_t sample, int64_t first, int64_t channels);
+
+typedef struct join_job {
+    const norm *n;
+    join_function some;
+} join_job;
+
+static void some_strips(const void *job, int64_t first, int64_t end, int thread)
+{
+    const join_job *j = job;
+    int64_t strips = work_pieces(j->n->channels, STRIP);
+    (void)thread;
+    for (int64_t t = first; t < end; t++) {
+        int64_t channel = t % strips * STRIP;
+        j->some(j->n, t / strips, channel, work_min(STRIP, j->n->channels - channel));
     }
+}
+
+static void join(const norm *n, cpu_team *team, join_function some)
+{
+    cpu_team_share(team, n->batch * work_pieces(n->channels, STRIP), n->batch * n->blocks * n->channels,
+                   some_strips, &(join_job){n, some});
 }
 
 static void merge(const norm *n, void (*one)(const norm *, int64_t group))
@@ -395,23 +420,23 @@ static void merge(const norm *n, void (*one)(const norm *, int64_t group))
         one(n, g);
 }
 
-static void forward(const norm *n, int threads)
+static void forward(const norm *n, cpu_team *team)
 {
-    run_blocks(n, threads, ADD_MOMENTS);
-    join(n, threads, join_moments);
+    run_blocks(n, team, ADD_MOMENTS);
+    join(n, team, join_moments);
     merge(n, merge_moments);
-    run_blocks(n, threads, WRITE);
+    run_blocks(n, team, WRITE);
 }
 
-static void backward(const norm *n, int threads)
+static void backward(const norm *n, cpu_team *team)
 {
-    run_blocks(n, threads, ADD_MOMENTS);
-    join(n, threads, join_moments);
+    run_blocks(n, team, ADD_MOMENTS);
+    join(n, team, join_moments);
     merge(n, merge_moments);
-    run_blocks(n, threads, ADD_GRADIENT);
-    join(n, threads, join_gradient);
+    run_blocks(n, team, ADD_GRADIENT);
+    join(n, team, join_gradient);
     merge(n, merge_gradient);
-    run_blocks(n, threads, WRITE_GRADIENT);
+    run_blocks(n, team, WRITE_GRADIENT);
 }
 
 /* ---- instance norm ---- */
@@ -424,21 +449,21 @@ static int fits_instance_norm(const bk_call *call)
            work_same(x, &call->in[grad].shape) && work_same(x, &call->out[0].shape);
 }
 
-static bk_status run_instance_norm(const bk_call *call, int threads)
+static bk_status run_instance_norm(const bk_call *call, cpu_team *team)
 {
     norm n = norm_of(call);
-    forward(&n, threads);
+    forward(&n, team);
     return BK_OK;
 }
 
 const cpu_kernel KERNEL(cpu_instance_norm) = {
     .fits = fits_instance_norm, .scratch = scratch_norm, .run = run_instance_norm};
 
-static bk_status run_instance_norm_grad(const bk_call *call, int threads)
+static bk_status run_instance_norm_grad(const bk_call *call, cpu_team *team)
 {
     norm n = norm_of(call);
     n.dy = call->in[1].data;
-    backward(&n, threads);
+    backward(&n, team);
     return BK_OK;
 }
 
@@ -488,25 +513,25 @@ static norm group_norm_of(const bk_call *call)
     return n;
 }
 
-static bk_status run_group_norm(const bk_call *call, int threads)
+static bk_status run_group_norm(const bk_call *call, cpu_team *team)
 {
     norm n = group_norm_of(call);
     n.mean = call->out[1].data;
     n.variance = call->out[2].data;
-    forward(&n, threads);
+    forward(&n, team);
     return BK_OK;
 }
 
 const cpu_kernel KERNEL(cpu_group_norm) = {
     .fits = fits_group_norm, .scratch = scratch_norm, .run = run_group_norm};
 
-static bk_status run_group_norm_grad(const bk_call *call, int threads)
+static bk_status run_group_norm_grad(const bk_call *call, cpu_team *team)
 {
     norm n = group_norm_of(call);
     n.dy = call->in[3].data;
     n.dgain = call->out[1].data;
     n.dbias = call->out[2].data;
-    backward(&n, threads);
+    backward(&n, team);
     for (int64_t first = 0; (n.dgain || n.dbias) && first < n.channels; first += STRIP)
         join_weights(&n, first, work_min(STRIP, n.channels - first));
     return BK_OK;

@@ -7,10 +7,11 @@
  * transposed to [taps][from][to]; dw is dy^T times columns. Each group of channels is computed by itself. */
 #include "backends/cpu/conv.h"
 
-#include <omp.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "backends/cpu/library.h"
+#include "backends/cpu/team.h"
 #include "backends/cpu/work.h"
 
 enum {
@@ -217,7 +218,7 @@ static int multiply(const cpu_device *dev, const serial *s)
         g.b = s->b;
         g.y = g.part = s->y;
         g.residual = s->add ? s->y : NULL;
-        dev->kernels->gemm(&g, 1, s->own);
+        dev->kernels->gemm(&g, NULL, s->own);
         return 1;
     }
     const product p = {.batch = 1, .m = s->m, .n = s->n, .k = s->k, .trans_a = s->trans_a};
@@ -231,20 +232,13 @@ static int multiply(const cpu_device *dev, const serial *s)
     return dev->library->serial(&p, &t);
 }
 
-/* A library's serial product must use one thread, outside of a parallel region too. */
-static int enter_team(int team)
-{
-    int before = omp_get_max_threads();
-    if (team == 1)
-        omp_set_num_threads(1);
-    return before;
-}
-
-static void leave_team(int team, int before)
-{
-    if (team == 1)
-        omp_set_num_threads(before);
-}
+/* What threads share; `good` becomes 0 if the library failed. */
+typedef struct columns_job {
+    const cpu_device *dev;
+    const bk_call *call;
+    int64_t each, blocks; /* tasks of a group, of a phase */
+    atomic_int *good;
+} columns_job;
 
 /* ---- convolution and the gradient of its input ---- */
 
@@ -267,18 +261,29 @@ static void transpose_block(const plan *p, const float *w, int64_t o, int64_t c,
     }
 }
 
-/* Weights of all groups, one after the other. */
-static void transpose_weights(const plan *p, const float *w, int threads, float *to)
+/* Weights of all groups, one after the other, at the front of scratch. */
+static void transpose_blocks(const void *job, int64_t first, int64_t end, int thread)
 {
+    const bk_call *call = job;
+    const plan *p = call->state;
+    const float *w = conv_w(call)->data;
+    int64_t across = work_pieces(p->c.in / p->c.groups, BLOCK);
+    int64_t blocks = work_pieces(p->c.out / p->c.groups, BLOCK) * across;
+    int64_t group = p->c.taps * p->from * p->to;
+    (void)thread;
+    for (int64_t i = first; i < end; i++) {
+        int64_t g = i / blocks, block = i % blocks;
+        transpose_block(p, w + g * group, block / across * BLOCK, block % across * BLOCK,
+                        (float *)call->scratch + g * group);
+    }
+}
+
+static void transpose_weights(cpu_team *team, const bk_call *call)
+{
+    const plan *p = call->state;
     int64_t down = work_pieces(p->c.out / p->c.groups, BLOCK);
     int64_t across = work_pieces(p->c.in / p->c.groups, BLOCK);
-    int64_t group = p->c.taps * p->from * p->to, blocks = p->c.groups * down * across;
-    int team = work_team(threads, blocks, p->weights);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t i = 0; i < blocks; i++) {
-        int64_t g = i / (down * across), block = i % (down * across);
-        transpose_block(p, w + g * group, block / across * BLOCK, block % across * BLOCK, to + g * group);
-    }
+    cpu_team_share(team, p->c.groups * down * across, p->weights, transpose_blocks, call);
 }
 
 /* Copies a tile's rows to their pixels; the group's first channel is out[0]. */
@@ -339,21 +344,28 @@ static int run_task(const cpu_device *dev, const plan *p, const bk_call *call, i
            run_block(dev, p, call, &f, group, w, pixel, work_min(p->rows, pixels - pixel), m);
 }
 
+static void product_tasks(const void *job, int64_t first, int64_t end, int thread)
+{
+    const columns_job *j = job;
+    const plan *p = j->call->state;
+    room m = room_of(p, j->call, thread);
+    for (int64_t i = first; i < end; i++)
+        if (!run_task(j->dev, p, j->call, i / j->each, i % j->each / j->blocks, i % j->blocks, &m))
+            atomic_store(j->good, 0);
+}
+
 static bk_status run_product(cpu_device *dev, bk_call *call)
 {
     const plan *p = call->state;
-    transpose_weights(p, conv_w(call)->data, dev->threads, call->scratch);
+    atomic_int good = 1;
+    columns_job j = {.dev = dev, .call = call, .good = &good};
+    transpose_weights(dev->team, call);
     conv_phase largest = phase_of(p, 0);
-    int64_t blocks = work_pieces(p->c.batch * conv_count(largest.size), p->rows), each = p->phases * blocks;
+    j.blocks = work_pieces(p->c.batch * conv_count(largest.size), p->rows);
+    j.each = p->phases * j.blocks;
     int64_t work = p->c.batch * conv_count(p->c.y) * p->c.taps * p->from * p->to_all;
-    int team = work_team(dev->threads, p->c.groups * each, work / 16), good = 1, before = enter_team(team);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(dynamic) reduction(&& : good)
-    for (int64_t i = 0; i < p->c.groups * each; i++) {
-        room m = room_of(p, call, omp_get_thread_num());
-        good = run_task(dev, p, call, i / each, i % each / blocks, i % blocks, &m) && good;
-    }
-    leave_team(team, before);
-    return good ? BK_OK : BK_ERR_FAILED;
+    cpu_team_share(dev->team, p->c.groups * j.each, work / 16, product_tasks, &j);
+    return atomic_load(&good) ? BK_OK : BK_ERR_FAILED;
 }
 
 /* ---- the gradient of the weights ---- */
@@ -411,24 +423,35 @@ static void finish_channel(const plan *p, const float *sums, int64_t o, float *d
     }
 }
 
+static void sum_tasks(const void *job, int64_t first, int64_t end, int thread)
+{
+    const columns_job *j = job;
+    const plan *p = j->call->state;
+    room m = room_of(p, j->call, thread);
+    for (int64_t i = first; i < end; i++)
+        if (!add_chunk(j->dev, p, j->call, i / j->each, i % j->each / p->parts, i % p->parts, &m))
+            atomic_store(j->good, 0);
+}
+
+static void finish_channels(const void *job, int64_t first, int64_t end, int thread)
+{
+    const bk_call *call = job;
+    const plan *p = call->state;
+    (void)thread;
+    for (int64_t o = first; o < end; o++)
+        finish_channel(p, call->scratch, o, (float *)call->out[0].data + o * p->from * p->c.taps);
+}
+
 static bk_status run_grad_weight(cpu_device *dev, bk_call *call)
 {
     const plan *p = call->state;
     const conv *c = &p->c;
-    float *dw = call->out[0].data;
-    int64_t each = p->chunks * p->parts, work = c->batch * conv_count(c->y) * c->taps * p->from * c->out;
-    int team = work_team(dev->threads, c->groups * each, work / 16), good = 1, before = enter_team(team);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(dynamic) reduction(&& : good)
-    for (int64_t i = 0; i < c->groups * each; i++) {
-        room m = room_of(p, call, omp_get_thread_num());
-        good = add_chunk(dev, p, call, i / each, i % each / p->parts, i % p->parts, &m) && good;
-    }
-    leave_team(team, before);
-    team = work_team(dev->threads, c->out, p->weights);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t o = 0; o < c->out; o++)
-        finish_channel(p, call->scratch, o, dw + o * p->from * c->taps);
-    return good ? BK_OK : BK_ERR_FAILED;
+    atomic_int good = 1;
+    columns_job j = {.dev = dev, .call = call, .each = p->chunks * p->parts, .good = &good};
+    int64_t work = c->batch * conv_count(c->y) * c->taps * p->from * c->out;
+    cpu_team_share(dev->team, c->groups * j.each, work / 16, sum_tasks, &j);
+    cpu_team_share(dev->team, c->out, p->weights, finish_channels, call);
+    return atomic_load(&good) ? BK_OK : BK_ERR_FAILED;
 }
 
 /* ---- prepare ---- */

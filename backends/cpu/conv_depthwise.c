@@ -4,6 +4,7 @@
 #include <omp.h>
 
 #include "backends/cpu/depthwise.h"
+#include "backends/cpu/team.h"
 #include "backends/cpu/work.h"
 
 enum { PARTS = 16 }; /* the most parts of the pixels with separate sums for the gradient of the weights */
@@ -40,7 +41,7 @@ static bk_status run_forward(cpu_device *dev, bk_call *call)
     d.bias = conv_bias(call);
     d.act = cpu_activation_of(&call->attr);
     d.out = call->out[0].data;
-    dev->kernels->depthwise(&d, dev->threads);
+    dev->kernels->depthwise(&d, dev->team);
     return BK_OK;
 }
 
@@ -59,7 +60,7 @@ static bk_status run_grad_input(cpu_device *dev, bk_call *call)
         d.phase = conv_backward(c, n);
         d.w = w;
         w = transpose_weights(c, &d.phase, conv_w(call)->data, w);
-        dev->kernels->depthwise(&d, dev->threads);
+        dev->kernels->depthwise(&d, dev->team);
     }
     return BK_OK;
 }
@@ -79,23 +80,35 @@ static void finish(const depthwise_call *d, const float *sums, float *dw)
         }
 }
 
+typedef struct sums_job {
+    const cpu_device *dev;
+    const bk_call *call;
+} sums_job;
+
+static void sum_parts(const void *job, int64_t first, int64_t end, int thread)
+{
+    const sums_job *j = job;
+    const depthwise_call *d = j->call->state;
+    const conv *c = &d->c;
+    int64_t lines = c->batch * c->y[0] * c->y[1];
+    (void)thread;
+    for (int64_t n = first; n < end; n++) {
+        cpu_depthwise_sums s = {.c = c, .x = conv_x(j->call)->data, .dy = conv_y(j->call)->data};
+        s.line = lines * n / d->parts;
+        s.line_end = lines * (n + 1) / d->parts;
+        s.sums = (float *)j->call->scratch + n * c->taps * c->in;
+        j->dev->kernels->depthwise_sum(&s);
+    }
+}
+
 /* The parts do not depend on the number of threads. */
 static bk_status run_grad_weight(cpu_device *dev, bk_call *call)
 {
     const depthwise_call *d = call->state;
     const conv *c = &d->c;
-    float *sums = call->scratch;
-    int64_t lines = c->batch * c->y[0] * c->y[1];
-    int team = work_team(dev->threads, d->parts, lines * c->y[LAST] * c->in);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t n = 0; n < d->parts; n++) {
-        cpu_depthwise_sums s = {.c = c, .x = conv_x(call)->data, .dy = conv_y(call)->data};
-        s.line = lines * n / d->parts;
-        s.line_end = lines * (n + 1) / d->parts;
-        s.sums = sums + n * c->taps * c->in;
-        dev->kernels->depthwise_sum(&s);
-    }
-    finish(d, sums, call->out[0].data);
+    cpu_team_share(dev->team, d->parts, c->batch * conv_count(c->y) * c->in, sum_parts,
+                   &(sums_job){dev, call});
+    finish(d, call->scratch, call->out[0].data);
     return BK_OK;
 }
 

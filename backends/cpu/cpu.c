@@ -5,8 +5,6 @@
 
 #include "backends/cpu/library.h"
 
-#include <math.h>
-#include <omp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -91,12 +89,11 @@ bk_status cpu_open_level(const bk_host *host, const char *options, int level, vo
         return status;
     cpu_device *dev = p;
     *dev = (cpu_device){.host = *host, .threads = host->threads > 1 ? host->threads : 1};
-#ifdef __SANITIZE_THREAD__ /* ThreadSanitizer does not see the barriers of gcc's OpenMP; it tests the host's \
-                              threads */
-    dev->threads = 1;
-#endif
-    status = open_parts(dev, options, level);
+    status = cpu_team_open(host, dev->threads, &dev->team);
+    if (status == BK_OK)
+        status = open_parts(dev, options, level);
     if (status != BK_OK) {
+        cpu_team_close(dev->team);
         host->free(host->user, dev);
         return status;
     }
@@ -116,6 +113,7 @@ static void cpu_close(void *device)
         return;
     if (dev->library->close)
         dev->library->close(dev);
+    cpu_team_close(dev->team);
     dev->host.free(dev->host.user, dev);
 }
 
@@ -240,21 +238,15 @@ static void cpu_release(void *device, bk_call *call)
     cpu_way_free(device, call);
 }
 
-/* Each product sets and restores the thread settings (onednn.c), so that there is nothing to do for a run. */
 static bk_status cpu_begin(void *device)
 {
-    (void)device;
+    cpu_team_begin(((const cpu_device *)device)->team);
     return BK_OK;
 }
 
-/* OpenMP's threads would spin on the host's cores for some milliseconds, waiting for work: they are released,
- * and the next run starts them anew (0.1 ms). OpenMP rightly refuses this inside a parallel region of the
- * host. */
 static bk_status cpu_end(void *device)
 {
-    const cpu_device *dev = device;
-    if (dev->threads > 1)
-        omp_pause_resource(omp_pause_soft, omp_get_initial_device());
+    cpu_team_end(((const cpu_device *)device)->team);
     return BK_OK;
 }
 
@@ -264,7 +256,7 @@ static bk_status cpu_run_call(void *device, bk_call *call)
     const cpu_way *way = call->state;
     if (way)
         return way->run(dev, call);
-    bk_status status = dev->kernels->op[call->op]->run(call, dev->threads);
+    bk_status status = dev->kernels->op[call->op]->run(call, dev->team);
     if (status != BK_OK)
         cpu_log(dev, 0, "cpu: an index or a label is out of range");
     return status;

@@ -5,6 +5,7 @@
 #define SLMT_CPU_CPU_H
 
 #include "backends/backend.h"
+#include "backends/cpu/team.h"
 
 /* The types an op supports beside float32 for all tensors. */
 enum {
@@ -19,7 +20,7 @@ enum {
 typedef struct cpu_kernel {
     int (*fits)(const bk_call *call);
     size_t (*scratch)(const bk_call *call, int threads);
-    bk_status (*run)(const bk_call *call, int threads);
+    bk_status (*run)(const bk_call *call, cpu_team *team);
     unsigned types;
 } cpu_kernel;
 
@@ -76,9 +77,9 @@ typedef struct cpu_kernels {
     void (*epilogue)(const cpu_epilogue *e); /* serial */
     int own_products;                        /* with BK_MATRIX_AUTO, gemm rather than a library */
     size_t (*gemm_scratch)(const cpu_gemm *g, int threads);
-    void (*gemm)(const cpu_gemm *g, int threads, float *scratch);
-    void (*thin)(const cpu_thin *t, int threads);
-    void (*depthwise)(const cpu_depthwise *d, int threads);
+    void (*gemm)(const cpu_gemm *g, cpu_team *team, float *scratch); /* team NULL: the caller alone */
+    void (*thin)(const cpu_thin *t, cpu_team *team);
+    void (*depthwise)(const cpu_depthwise *d, cpu_team *team);
     void (*depthwise_sum)(const cpu_depthwise_sums *s);                      /* serial */
     void (*widen)(const void *from, int32_t dtype, size_t n, float *to);     /* from 16-bit floats; serial */
     void (*narrow)(const void *from, int32_t dtype, size_t n, uint16_t *to); /* to bfloat16; serial */
@@ -96,7 +97,8 @@ typedef struct cpu_library cpu_library; /* library.h */
 
 typedef struct cpu_device {
     bk_host host;
-    int threads;
+    int threads; /* of the team */
+    cpu_team *team;
     const cpu_library *library;
     int own_products;    /* gemm.c computes the products that it supports */
     int bf16_arithmetic; /* the library computes all products, and may round factors to bfloat16 */

@@ -5,6 +5,7 @@
 
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/vec.h"
+#include "backends/cpu/team.h"
 #include "backends/cpu/work.h"
 
 enum { VECTORS = 4 }; /* sums at a time */
@@ -133,14 +134,20 @@ static void target_line(const cpu_depthwise *d, int64_t b, int64_t s0, int64_t s
         activate(d, d->out + row * n);
 }
 
-void KERNEL(cpu_depthwise_run)(const cpu_depthwise *d, int threads)
+static void target_lines(const void *job, int64_t first, int64_t end, int thread)
+{
+    const cpu_depthwise *d = job;
+    const int64_t *size = d->phase.size;
+    (void)thread;
+    for (int64_t i = first; i < end; i++)
+        target_line(d, i / (size[0] * size[1]), i / size[1] % size[0], i % size[1]);
+}
+
+void KERNEL(cpu_depthwise_run)(const cpu_depthwise *d, cpu_team *team)
 {
     const int64_t *size = d->phase.size;
     int64_t lines = d->batch * size[0] * size[1];
-    int team = work_team(threads, lines, lines * size[LAST] * d->channels);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t i = 0; i < lines; i++)
-        target_line(d, i / (size[0] * size[1]), i / size[1] % size[0], i % size[1]);
+    cpu_team_share(team, lines, lines * size[LAST] * d->channels, target_lines, d);
 }
 
 /* ---- the gradient of the weights ---- */

@@ -4,31 +4,43 @@
  * Each formula is one line on vectors. Two inputs: axes are joined if strides allow, then the last axis is
  * walked with each input either contiguous or one value; the axes before it determine offsets. */
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/team.h"
 #include "backends/cpu/vec.h"
 #include "backends/cpu/work.h"
 
 typedef void (*unary_fn)(const float *x, float *y, int64_t n, float alpha, float beta);
 
-static bk_status run_unary(const bk_call *call, int threads, unary_fn apply)
+typedef struct unary {
+    unary_fn apply;
+    const float *x;
+    float *y;
+    int64_t n;
+    float alpha, beta;
+} unary;
+
+static void unary_pieces(const void *job, int64_t first, int64_t end, int thread)
 {
-    const float *x = call->in[0].data;
-    float *y = call->out[0].data;
-    float alpha = (float)call->attr.alpha, beta = (float)call->attr.beta;
-    int64_t n = bk_count(&call->out[0].shape), pieces = work_pieces(n, WORK_PIECE);
-    int team = work_team(threads, pieces, n);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t p = 0; p < pieces; p++) {
-        int64_t at = p * WORK_PIECE;
-        apply(x + at, y + at, work_min(WORK_PIECE, n - at), alpha, beta);
-    }
+    const unary *u = job;
+    int64_t at = first * WORK_PIECE;
+    (void)thread;
+    u->apply(u->x + at, u->y + at, work_min((end - first) * WORK_PIECE, u->n - at), u->alpha, u->beta);
+}
+
+static bk_status run_unary(const bk_call *call, cpu_team *team, unary_fn apply)
+{
+    unary u = {.apply = apply, .x = call->in[0].data, .y = call->out[0].data};
+    u.alpha = (float)call->attr.alpha;
+    u.beta = (float)call->attr.beta;
+    u.n = bk_count(&call->out[0].shape);
+    cpu_team_share(team, work_pieces(u.n, WORK_PIECE), u.n, unary_pieces, &u);
     return BK_OK;
 }
 
 /* The kernel of an op whose function on an array is each_NAME(). */
 #define UNARY_KERNEL(name)                                                                                   \
-    static bk_status run_##name(const bk_call *call, int threads)                                            \
+    static bk_status run_##name(const bk_call *call, cpu_team *team)                                         \
     {                                                                                                        \
-        return run_unary(call, threads, each_##name);                                                        \
+        return run_unary(call, team, each_##name);                                                           \
     }                                                                                                        \
     const cpu_kernel KERNEL(cpu_##name) = {.run = run_##name};
 
@@ -116,34 +128,54 @@ static work_walk binary_walk(const bk_call *call)
     return w;
 }
 
-static bk_status run_binary(const bk_call *call, int threads, binary_fn apply)
+/* A piece is `many` rows of n elements, or a cut of one row. */
+typedef struct binary {
+    binary_fn apply;
+    const float *a, *b;
+    float *y;
+    work_walk walk;
+    int outer;
+    int64_t rows, n, sa, sb, cut, cuts, many;
+} binary;
+
+static void binary_piece(const binary *q, int64_t p)
 {
-    const float *a = call->in[0].data, *b = call->in[1].data;
-    float *y = call->out[0].data;
-    work_walk w = binary_walk(call);
-    int outer = w.rank > 0 ? w.rank - 1 : 0;
-    int64_t rows = work_count(&w, outer), n = w.rank > 0 ? w.dim[outer] : 1;
-    int64_t sa = w.rank > 0 ? w.stride[0][outer] : 0, sb = w.rank > 0 ? w.stride[1][outer] : 0;
-    int64_t cut = work_min(n, WORK_PIECE), cuts = work_pieces(n, cut);
-    int64_t many = work_max(1, WORK_PIECE / cut), pieces = work_pieces(rows, many) * cuts;
-    int team = work_team(threads, pieces, rows * n);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t p = 0; p < pieces; p++) {
-        int64_t row = p / cuts * many, end = work_min(rows, row + many), at = p % cuts * cut;
-        int64_t len = work_min(cut, n - at);
-        work_place place = work_at(&w, outer, row);
-        for (; row < end; row++, work_next(&w, &place))
-            apply(a + place.offset[0] + at * sa, sa, b + place.offset[1] + at * sb, sb, y + row * n + at,
-                  len);
-    }
+    int64_t row = p / q->cuts * q->many, end = work_min(q->rows, row + q->many), at = p % q->cuts * q->cut;
+    int64_t len = work_min(q->cut, q->n - at);
+    work_place place = work_at(&q->walk, q->outer, row);
+    for (; row < end; row++, work_next(&q->walk, &place))
+        q->apply(q->a + place.offset[0] + at * q->sa, q->sa, q->b + place.offset[1] + at * q->sb, q->sb,
+                 q->y + row * q->n + at, len);
+}
+
+static void binary_pieces(const void *job, int64_t first, int64_t end, int thread)
+{
+    (void)thread;
+    for (int64_t p = first; p < end; p++)
+        binary_piece(job, p);
+}
+
+static bk_status run_binary(const bk_call *call, cpu_team *team, binary_fn apply)
+{
+    binary q = {.apply = apply, .a = call->in[0].data, .b = call->in[1].data, .y = call->out[0].data};
+    work_walk w = q.walk = binary_walk(call);
+    q.outer = w.rank > 0 ? w.rank - 1 : 0;
+    q.rows = work_count(&w, q.outer);
+    q.n = w.rank > 0 ? w.dim[q.outer] : 1;
+    q.sa = w.rank > 0 ? w.stride[0][q.outer] : 0;
+    q.sb = w.rank > 0 ? w.stride[1][q.outer] : 0;
+    q.cut = work_min(q.n, WORK_PIECE);
+    q.cuts = work_pieces(q.n, q.cut);
+    q.many = work_max(1, WORK_PIECE / q.cut);
+    cpu_team_share(team, work_pieces(q.rows, q.many) * q.cuts, q.rows * q.n, binary_pieces, &q);
     return BK_OK;
 }
 
 /* The kernel of an op whose function on an array is each_NAME(). */
 #define BINARY_KERNEL(name)                                                                                  \
-    static bk_status run_##name(const bk_call *call, int threads)                                            \
+    static bk_status run_##name(const bk_call *call, cpu_team *team)                                         \
     {                                                                                                        \
-        return run_binary(call, threads, each_##name);                                                       \
+        return run_binary(call, team, each_##name);                                                          \
     }                                                                                                        \
     const cpu_kernel KERNEL(cpu_##name) = {.run = run_##name};
 

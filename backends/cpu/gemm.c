@@ -12,6 +12,7 @@
  * Each element's sum runs along k in an order of its own: neither threads nor other rows change a result. */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/vec.h"
+#include "backends/cpu/team.h"
 #include "backends/cpu/work.h"
 
 #include <omp.h>
@@ -312,21 +313,33 @@ static task first_task(const cpu_gemm *g, int threads)
     return t;
 }
 
-static void run_plain(const cpu_gemm *g, int threads, float *scratch)
+typedef struct plain_job {
+    task first;
+    int64_t down; /* tasks below each other */
+    float *scratch;
+} plain_job;
+
+/* A thread's next task is probably the one below, or the first of the next columns. */
+static void plain_tasks(const void *job, int64_t from, int64_t end, int thread)
 {
-    const task first = first_task(g, threads);
-    int64_t down = work_pieces(g->m, first.row_end), tasks = down * work_pieces(g->n, first.cols);
-    int team = work_team(threads, tasks, g->m * g->n * g->k / 16);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(dynamic)
-    for (int64_t i = 0; i < tasks; i++) {
-        task t = first;
-        t.row = i % down * first.row_end;
-        t.row_end = work_min(g->m, t.row + first.row_end);
-        t.col = i / down * t.cols;
-        t.panels = scratch + omp_get_thread_num() * packed_floats(g);
+    const plain_job *j = job;
+    const cpu_gemm *g = j->first.g;
+    for (int64_t i = from; i < end; i++) {
+        task t = j->first;
+        t.row = i % j->down * t.row_end;
+        t.row_end = work_min(g->m, t.row + j->first.row_end);
+        t.col = i / j->down * t.cols;
+        t.panels = j->scratch + thread * packed_floats(g);
         t.rows = t.panels + NC * KC;
-        run_task(&t, (i + team) / down * t.cols);
+        run_task(&t, (i + 1) / j->down * t.cols);
     }
+}
+
+static void run_plain(const cpu_gemm *g, cpu_team *team, float *scratch)
+{
+    plain_job j = {.first = first_task(g, cpu_team_threads(team)), .scratch = scratch};
+    j.down = work_pieces(g->m, j.first.row_end);
+    cpu_team_share(team, j.down * work_pieces(g->n, j.first.cols), g->m * g->n * g->k / 16, plain_tasks, &j);
 }
 
 /* ---- a transposed product: y^T [n,m] = b [n,k] a^T ----
@@ -399,24 +412,36 @@ static void transposed_task(const cpu_gemm *g, float *packed, int64_t col, int64
     finish_tile(g, tile, col, cols);
 }
 
-static void run_transposed(const cpu_gemm *g, int threads, float *scratch)
+typedef struct transposed_job {
+    const cpu_gemm *g;
+    float *packed, *tiles; /* a's panels; a tile of each thread */
+} transposed_job;
+
+static void pack_panels(const void *job, int64_t first, int64_t end, int thread)
 {
-    const cpu_gemm transposed = {.n = g->m, .k = g->k, .b = g->a, .trans_b = 1};
-    int64_t panels = work_pieces(g->m, NR), pieces = work_pieces(g->k, KC);
-    int64_t tasks = work_pieces(g->n, TILE_ROWS);
-    float *tiles = scratch + panel_floats(g);
-    int team = work_team(threads, tasks, g->m * g->n * g->k / 16);
-#pragma omp parallel num_threads(team) if (team > 1)
-    {
-#pragma omp for schedule(static)
-        for (int64_t i = 0; i < panels * pieces; i++)
-            pack_panel(&transposed, i % panels * NR, i / panels * KC, work_min(KC, g->k - i / panels * KC),
-                       scratch + i * NR * KC);
-#pragma omp for schedule(dynamic)
-        for (int64_t i = 0; i < tasks; i++)
-            transposed_task(g, scratch, i * TILE_ROWS, work_min(g->n, (i + team) * TILE_ROWS),
-                            tiles + omp_get_thread_num() * TILE_ROWS * g->m);
-    }
+    const transposed_job *j = job;
+    const cpu_gemm *g = j->g, transposed = {.n = g->m, .k = g->k, .b = g->a, .trans_b = 1};
+    int64_t panels = work_pieces(g->m, NR);
+    (void)thread;
+    for (int64_t i = first; i < end; i++)
+        pack_panel(&transposed, i % panels * NR, i / panels * KC, work_min(KC, g->k - i / panels * KC),
+                   j->packed + i * NR * KC);
+}
+
+static void transposed_tasks(const void *job, int64_t first, int64_t end, int thread)
+{
+    const transposed_job *j = job;
+    const cpu_gemm *g = j->g;
+    for (int64_t i = first; i < end; i++)
+        transposed_task(g, j->packed, i * TILE_ROWS, work_min(g->n, (i + 1) * TILE_ROWS),
+                        j->tiles + thread * TILE_ROWS * g->m);
+}
+
+static void run_transposed(const cpu_gemm *g, cpu_team *team, float *scratch)
+{
+    transposed_job j = {g, scratch, scratch + panel_floats(g)};
+    cpu_team_share(team, work_pieces(g->m, NR) * work_pieces(g->k, KC), g->m * g->k, pack_panels, &j);
+    cpu_team_share(team, work_pieces(g->n, TILE_ROWS), g->m * g->n * g->k / 16, transposed_tasks, &j);
 }
 
 /* ---- either ---- */
@@ -429,10 +454,10 @@ size_t KERNEL(cpu_gemm_scratch)(const cpu_gemm *g, int threads)
     return (size_t)floats * sizeof(float);
 }
 
-void KERNEL(cpu_gemm_run)(const cpu_gemm *g, int threads, float *scratch)
+void KERNEL(cpu_gemm_run)(const cpu_gemm *g, cpu_team *team, float *scratch)
 {
     if (is_transposed(g))
-        run_transposed(g, threads, scratch);
+        run_transposed(g, team, scratch);
     else
-        run_plain(g, threads, scratch);
+        run_plain(g, team, scratch);
 }

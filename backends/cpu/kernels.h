@@ -13,9 +13,9 @@
 
 void KERNEL(cpu_epilogue_rows)(const cpu_epilogue *e);
 size_t KERNEL(cpu_gemm_scratch)(const cpu_gemm *g, int threads);
-void KERNEL(cpu_gemm_run)(const cpu_gemm *g, int threads, float *scratch);
-void KERNEL(cpu_thin_product)(const cpu_thin *t, int threads);
-void KERNEL(cpu_depthwise_run)(const cpu_depthwise *d, int threads);
+void KERNEL(cpu_gemm_run)(const cpu_gemm *g, cpu_team *team, float *scratch);
+void KERNEL(cpu_thin_product)(const cpu_thin *t, cpu_team *team);
+void KERNEL(cpu_depthwise_run)(const cpu_depthwise *d, cpu_team *team);
 void KERNEL(cpu_depthwise_sum)(const cpu_depthwise_sums *s);
 void KERNEL(cpu_widen)(const void *from, int32_t dtype, size_t n, float *to);
 void KERNEL(cpu_narrow)(const void *from, int32_t dtype, size_t n, uint16_t *to);

@@ -5,8 +5,11 @@
  * class k of row r. With the largest m of a row and s = sum exp(x - m):
  *   loss = w (log s + (m - x[label])),  dx[k] = dloss w (exp(x[k] - m) / s - (k == label)) */
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/team.h"
 #include "backends/cpu/vec.h"
 #include "backends/cpu/work.h"
+
+#include <stdatomic.h>
 
 /* ---- types: shapes have passed the engine's rules ---- */
 
@@ -32,15 +35,21 @@ static int entropy_fits(const bk_call *call)
 
 /* ---- cast and one-hot ---- */
 
-static bk_status run_cast(const bk_call *call, int threads)
+static void cast_pieces(const void *job, int64_t first, int64_t end, int thread)
 {
+    const bk_call *call = job;
     const int32_t *x = call->in[0].data;
     float *y = call->out[0].data;
     int64_t n = bk_count(&call->out[0].shape);
-    int team = work_team(threads, work_pieces(n, WORK_PIECE), n);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t i = 0; i < n; i++)
+    (void)thread;
+    for (int64_t i = first * WORK_PIECE; i < work_min(n, end * WORK_PIECE); i++)
         y[i] = (float)x[i];
+}
+
+static bk_status run_cast(const bk_call *call, cpu_team *team)
+{
+    int64_t n = bk_count(&call->out[0].shape);
+    cpu_team_share(team, work_pieces(n, WORK_PIECE), n, cast_pieces, call);
     return BK_OK;
 }
 
@@ -51,24 +60,37 @@ static int is_class(int32_t label, int64_t classes)
     return label >= 0 && label < classes;
 }
 
-static bk_status run_one_hot(const bk_call *call, int threads)
+/* A job over rows with labels; `wrong` becomes 1 if a label is not a class. */
+typedef struct label_job {
+    const bk_call *call;
+    atomic_int *wrong;
+} label_job;
+
+static void one_hot_rows(const void *job, int64_t first, int64_t end, int thread)
 {
-    const bk_shape *s = &call->out[0].shape;
-    const int32_t *label = call->in[0].data;
-    float *y = call->out[0].data;
-    int64_t classes = s->dim[s->rank - 1], rows = bk_count(&call->in[0].shape);
-    int team = work_team(threads, rows, rows * classes), wrong = 0;
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static) reduction(| : wrong)
-    for (int64_t r = 0; r < rows; r++) {
+    const label_job *j = job;
+    const bk_shape *s = &j->call->out[0].shape;
+    const int32_t *label = j->call->in[0].data;
+    float *y = j->call->out[0].data;
+    int64_t classes = s->dim[s->rank - 1];
+    (void)thread;
+    for (int64_t r = first; r < end; r++) {
         memset(y + r * classes, 0, (size_t)classes * sizeof *y);
-        if (label[r] == call->attr.ignored)
+        if (label[r] == j->call->attr.ignored)
             continue;
         if (is_class(label[r], classes))
             y[r * classes + label[r]] = 1;
         else
-            wrong = 1;
+            atomic_store(j->wrong, 1);
     }
-    return wrong ? BK_ERR_FAILED : BK_OK;
+}
+
+static bk_status run_one_hot(const bk_call *call, cpu_team *team)
+{
+    atomic_int wrong = 0;
+    cpu_team_share(team, bk_count(&call->in[0].shape), bk_count(&call->out[0].shape), one_hot_rows,
+                   &(label_job){call, &wrong});
+    return atomic_load(&wrong) ? BK_ERR_FAILED : BK_OK;
 }
 
 const cpu_kernel KERNEL(cpu_one_hot) = {.fits = label_to_real, .run = run_one_hot, .types = CPU_OWN_TYPES};
@@ -87,18 +109,23 @@ static int32_t place_of_largest(const float *x, int64_t n, int64_t step)
     return (int32_t)at;
 }
 
-static bk_status run_argmax(const bk_call *call, int threads)
+static void argmax_places(const void *job, int64_t first, int64_t end, int thread)
 {
+    const bk_call *call = job;
     const bk_shape *s = &call->in[0].shape;
     const float *x = call->in[0].data;
     int32_t *y = call->out[0].data;
-    int64_t n = s->dim[call->attr.axis], inner = 1, places = bk_count(&call->out[0].shape);
+    int64_t n = s->dim[call->attr.axis], inner = 1;
+    (void)thread;
     for (int i = call->attr.axis + 1; i < s->rank; i++)
         inner *= s->dim[i];
-    int team = work_team(threads, places, places * n);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t i = 0; i < places; i++)
+    for (int64_t i = first; i < end; i++)
         y[i] = place_of_largest(x + i / inner * n * inner + i % inner, n, inner);
+}
+
+static bk_status run_argmax(const bk_call *call, cpu_team *team)
+{
+    cpu_team_share(team, bk_count(&call->out[0].shape), bk_count(&call->in[0].shape), argmax_places, call);
     return BK_OK;
 }
 
@@ -162,17 +189,32 @@ static void store_losses(const group *g, float *loss, float *weight)
     }
 }
 
-static bk_status run_cross_entropy(const bk_call *call, int threads)
+static void loss_groups(const void *job, int64_t first, int64_t end, int thread)
 {
-    float *loss = call->out[0].data, *weight = call->out[1].data;
-    int64_t rows = bk_count(&call->in[1].shape), groups = work_pieces(rows, VL);
-    int team = work_team(threads, groups, bk_count(&call->in[0].shape)), wrong = 0;
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static) reduction(| : wrong)
-    for (int64_t i = 0; i < groups; i++) {
-        group g = group_at(call, i * VL, rows, &wrong);
-        store_losses(&g, loss + i * VL, weight ? weight + i * VL : NULL);
+    const label_job *j = job;
+    float *loss = j->call->out[0].data, *weight = j->call->out[1].data;
+    int64_t rows = bk_count(&j->call->in[1].shape);
+    int wrong = 0;
+    (void)thread;
+    for (int64_t i = first; i < end; i++) {
+        group g = group_at(j->call, i * VL, rows, &wrong);
+        store_losses(&g, loss ? loss + i * VL : NULL, weight ? weight + i * VL : NULL);
     }
-    return wrong ? BK_ERR_FAILED : BK_OK;
+    if (wrong)
+        atomic_store(j->wrong, 1);
+}
+
+static bk_status share_groups(const bk_call *call, cpu_team *team, cpu_pieces run)
+{
+    atomic_int wrong = 0;
+    cpu_team_share(team, work_pieces(bk_count(&call->in[1].shape), VL), bk_count(&call->in[0].shape), run,
+                   &(label_job){call, &wrong});
+    return atomic_load(&wrong) ? BK_ERR_FAILED : BK_OK;
+}
+
+static bk_status run_cross_entropy(const bk_call *call, cpu_team *team)
+{
+    return share_groups(call, team, loss_groups);
 }
 
 const cpu_kernel KERNEL(cpu_cross_entropy) = {
@@ -188,18 +230,25 @@ static void store_gradients(const group *g, const float *dloss, float *dx)
     }
 }
 
-static bk_status run_cross_entropy_grad(const bk_call *call, int threads)
+static void gradient_groups(const void *job, int64_t first, int64_t end, int thread)
 {
-    const float *dloss = call->in[call->n_in - 1].data;
-    float *dx = call->out[0].data;
-    int64_t rows = bk_count(&call->in[1].shape), groups = work_pieces(rows, VL);
-    int team = work_team(threads, groups, bk_count(&call->in[0].shape)), wrong = 0;
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static) reduction(| : wrong)
-    for (int64_t i = 0; i < groups; i++) {
-        group g = group_at(call, i * VL, rows, &wrong);
+    const label_job *j = job;
+    const float *dloss = j->call->in[j->call->n_in - 1].data;
+    float *dx = j->call->out[0].data;
+    int64_t rows = bk_count(&j->call->in[1].shape);
+    int wrong = 0;
+    (void)thread;
+    for (int64_t i = first; i < end; i++) {
+        group g = group_at(j->call, i * VL, rows, &wrong);
         store_gradients(&g, dloss + i * VL, dx + i * VL * g.classes);
     }
-    return wrong ? BK_ERR_FAILED : BK_OK;
+    if (wrong)
+        atomic_store(j->wrong, 1);
+}
+
+static bk_status run_cross_entropy_grad(const bk_call *call, cpu_team *team)
+{
+    return share_groups(call, team, gradient_groups);
 }
 
 const cpu_kernel KERNEL(cpu_cross_entropy_grad) = {

@@ -9,6 +9,7 @@
  * ROWS rows, each with its own partial sums in scratch, added up in order. */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/vec.h"
+#include "backends/cpu/team.h"
 #include "backends/cpu/work.h"
 
 enum { ROWS = 64 };
@@ -40,22 +41,27 @@ static row_stats stats_of(const float *x, int64_t c, float eps)
     return (row_stats){mean, 1.0f / sqrtf(vsum(square) / (float)c + eps)};
 }
 
-static bk_status run_layer_norm(const bk_call *call, int threads)
+static void normalise_rows(const void *job, int64_t first, int64_t end, int thread)
 {
+    const bk_call *call = job;
     const bk_shape *s = &call->in[0].shape;
     const float *x = call->in[0].data, *gain = call->in[1].data, *bias = call->in[2].data;
-    float *y = call->out[0].data;
-    int64_t c = s->dim[s->rank - 1], rows = bk_count(s) / c;
-    float eps = (float)call->attr.eps;
-    int team = work_team(threads, rows, rows * c);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t r = 0; r < rows; r++) {
+    float *y = call->out[0].data, eps = (float)call->attr.eps;
+    int64_t c = s->dim[s->rank - 1];
+    (void)thread;
+    for (int64_t r = first; r < end; r++) {
         row_stats st = stats_of(x + r * c, c, eps);
         for (int64_t i = 0; i < c; i += VL) {
             vf h = (vload_n(x + r * c + i, c - i) - st.mean) * st.inverse;
             vstore_n(y + r * c + i, h * vload_n(gain + i, c - i) + vload_n(bias + i, c - i), c - i);
         }
     }
+}
+
+static bk_status run_layer_norm(const bk_call *call, cpu_team *team)
+{
+    const bk_shape *s = &call->in[0].shape;
+    cpu_team_share(team, bk_count(s) / s->dim[s->rank - 1], bk_count(s), normalise_rows, call);
     return BK_OK;
 }
 
@@ -107,21 +113,32 @@ static size_t scratch_layer_norm_grad(const bk_call *call, int threads)
     return (size_t)(work_pieces(bk_count(s) / c, ROWS) * 2 * c) * sizeof(float);
 }
 
-static bk_status run_layer_norm_grad(const bk_call *call, int threads)
+/* A block is ROWS rows, whose contributions to the gradients of gain and bias are added up by themselves. */
+static void gradient_of_block(const bk_call *call, int64_t block)
 {
     const bk_shape *s = &call->in[0].shape;
     const float *x = call->in[0].data, *gain = call->in[1].data, *dy = call->in[2].data;
-    float *dx = call->out[0].data, *partial = call->scratch;
-    int64_t c = s->dim[s->rank - 1], rows = bk_count(s) / c, blocks = work_pieces(rows, ROWS);
-    float eps = (float)call->attr.eps;
-    int team = work_team(threads, blocks, rows * c);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t b = 0; b < blocks; b++) {
-        float *dgain = partial + b * 2 * c, *dbias = dgain + c;
-        memset(dgain, 0, (size_t)(2 * c) * sizeof(float));
-        for (int64_t r = b * ROWS; r < work_min(rows, (b + 1) * ROWS); r++)
-            gradient_of(&(grad_row){x + r * c, gain, dy + r * c, dx + r * c, dgain, dbias}, c, eps);
-    }
+    int64_t c = s->dim[s->rank - 1], rows = bk_count(s) / c;
+    float *dx = call->out[0].data, *dgain = (float *)call->scratch + block * 2 * c, *dbias = dgain + c;
+    memset(dgain, 0, (size_t)(2 * c) * sizeof(float));
+    for (int64_t r = block * ROWS; r < work_min(rows, (block + 1) * ROWS); r++)
+        gradient_of(&(grad_row){x + r * c, gain, dy + r * c, dx + r * c, dgain, dbias}, c,
+                    (float)call->attr.eps);
+}
+
+static void gradient_of_blocks(const void *job, int64_t first, int64_t end, int thread)
+{
+    (void)thread;
+    for (int64_t b = first; b < end; b++)
+        gradient_of_block(job, b);
+}
+
+static bk_status run_layer_norm_grad(const bk_call *call, cpu_team *team)
+{
+    const bk_shape *s = &call->in[0].shape;
+    const float *partial = call->scratch;
+    int64_t c = s->dim[s->rank - 1], blocks = work_pieces(bk_count(s) / c, ROWS);
+    cpu_team_share(team, blocks, bk_count(s), gradient_of_blocks, call);
     if (call->n_out > 1 && call->out[1].data != NULL)
         add_blocks(partial, blocks, c, call->out[1].data);
     if (call->n_out > 2 && call->out[2].data != NULL)

@@ -106,7 +106,7 @@ static bk_status run_thin(cpu_device *dev, bk_call *call)
     t.y = call->out[0].data;
     t.bias = product_bias(call);
     t.residual = product_residual(call);
-    dev->kernels->thin(&t, dev->threads);
+    dev->kernels->thin(&t, dev->team);
     return BK_OK;
 }
 
@@ -157,7 +157,7 @@ static bk_status run_own(cpu_device *dev, bk_call *call)
     g.part = own->waiting ? call->scratch : g.y;
     g.bias = product_bias(call);
     g.residual = product_residual(call);
-    dev->kernels->gemm(&g, dev->threads, (float *)call->scratch + own->waiting / sizeof(float));
+    dev->kernels->gemm(&g, dev->team, (float *)call->scratch + own->waiting / sizeof(float));
     return BK_OK;
 }
 

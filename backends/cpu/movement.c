@@ -2,6 +2,7 @@
 /* movement.c - ops that move 4-byte elements, float32 or int32 alike: transpose, slice, pad, concat,
  * broadcast, gather; and scatter, which adds. */
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/team.h"
 #include "backends/cpu/work.h"
 
 typedef uint32_t cell; /* one element; copied, never computed with */
@@ -15,29 +16,47 @@ static void copy_cells(cell *to, const cell *from, int64_t n)
 
 /* Copies the walk's operand 1 (from) to operand 0 (to). Both are contiguous along its last axis, or `from`
  * has stride 0 there. */
-static void copy_rows(const work_walk *w, cell *to, const cell *from, int threads)
+typedef struct row_copy {
+    const work_walk *walk;
+    cell *to;
+    const cell *from;
+    int outer, fill;                  /* fill: one element is repeated along a row */
+    int64_t rows, n, cut, cuts, many; /* a piece is `many` rows of n elements, or a cut of one row */
+} row_copy;
+
+static void copy_piece(const row_copy *c, int64_t p)
 {
-    int outer = w->rank > 0 ? w->rank - 1 : 0;
-    int64_t n = w->rank > 0 ? w->dim[outer] : 1, rows = work_count(w, outer);
-    int fill = w->rank > 0 && w->stride[1][outer] == 0;
-    int64_t cut = work_min(n, 4 * WORK_PIECE), cuts = work_pieces(n, cut);
-    int64_t many = work_max(1, WORK_PIECE / cut), pieces = work_pieces(rows, many) * cuts;
-    int team = work_team(threads, pieces, rows * n);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t p = 0; p < pieces; p++) {
-        int64_t row = p / cuts * many, end = work_min(rows, row + many), at = p % cuts * cut;
-        int64_t len = work_min(cut, n - at);
-        work_place place = work_at(w, outer, row);
-        for (; row < end; row++, work_next(w, &place)) {
-            cell *y = to + place.offset[0] + at;
-            const cell *x = from + place.offset[1] + (fill ? 0 : at);
-            if (!fill)
-                copy_cells(y, x, len);
-            else
-                for (int64_t i = 0; i < len; i++)
-                    y[i] = *x;
-        }
+    int64_t row = p / c->cuts * c->many, end = work_min(c->rows, row + c->many), at = p % c->cuts * c->cut;
+    int64_t len = work_min(c->cut, c->n - at);
+    work_place place = work_at(c->walk, c->outer, row);
+    for (; row < end; row++, work_next(c->walk, &place)) {
+        cell *y = c->to + place.offset[0] + at;
+        const cell *x = c->from + place.offset[1] + (c->fill ? 0 : at);
+        if (!c->fill)
+            copy_cells(y, x, len);
+        else
+            for (int64_t i = 0; i < len; i++)
+                y[i] = *x;
     }
+}
+
+static void copy_pieces(const void *job, int64_t first, int64_t end, int thread)
+{
+    (void)thread;
+    for (int64_t p = first; p < end; p++)
+        copy_piece(job, p);
+}
+
+static void copy_rows(const work_walk *w, cell *to, const cell *from, cpu_team *team)
+{
+    row_copy c = {.walk = w, .to = to, .from = from, .outer = w->rank > 0 ? w->rank - 1 : 0};
+    c.n = w->rank > 0 ? w->dim[c.outer] : 1;
+    c.rows = work_count(w, c.outer);
+    c.fill = w->rank > 0 && w->stride[1][c.outer] == 0;
+    c.cut = work_min(c.n, 4 * WORK_PIECE);
+    c.cuts = work_pieces(c.n, c.cut);
+    c.many = work_max(1, WORK_PIECE / c.cut);
+    cpu_team_share(team, work_pieces(c.rows, c.many) * c.cuts, c.rows * c.n, copy_pieces, &c);
 }
 
 /* ---- transpose ---- */
@@ -63,27 +82,41 @@ static void turn_tile(cell *y, int64_t ys, const cell *x, int64_t xs, int64_t ni
 }
 
 /* y's last axis is strided in x, and x's contiguous axis is `fast` in y. */
-static void turn(const work_walk *w, int fast, cell *to, const cell *from, int threads)
+typedef struct turning {
+    cell *to;
+    const cell *from;
+    work_walk outer;
+    int64_t ni, nj, ys, xs, ti, tj; /* elements, strides, tiles */
+} turning;
+
+static void turn_tiles(const void *job, int64_t first, int64_t end, int thread)
 {
-    int last = w->rank - 1;
-    work_walk outer = {0};
-    for (int i = 0; i < last; i++)
-        if (i != fast)
-            work_axis(&outer, w->dim[i], w->stride[0][i], w->stride[1][i]);
-    int64_t ni = w->dim[fast], nj = w->dim[last], ys = w->stride[0][fast], xs = w->stride[1][last];
-    int64_t ti = work_pieces(ni, TILE), tj = work_pieces(nj, TILE);
-    int64_t tiles = work_count(&outer, outer.rank) * ti * tj;
-    int team = work_team(threads, tiles, work_count(w, w->rank));
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t t = 0; t < tiles; t++) {
-        work_place place = work_at(&outer, outer.rank, t / (ti * tj));
-        int64_t i = t / tj % ti * TILE, j = t % tj * TILE;
-        turn_tile(to + place.offset[0] + i * ys + j, ys, from + place.offset[1] + j * xs + i, xs,
-                  work_min(TILE, ni - i), work_min(TILE, nj - j));
+    const turning *u = job;
+    (void)thread;
+    for (int64_t t = first; t < end; t++) {
+        work_place place = work_at(&u->outer, u->outer.rank, t / (u->ti * u->tj));
+        int64_t i = t / u->tj % u->ti * TILE, j = t % u->tj * TILE;
+        turn_tile(u->to + place.offset[0] + i * u->ys + j, u->ys, u->from + place.offset[1] + j * u->xs + i,
+                  u->xs, work_min(TILE, u->ni - i), work_min(TILE, u->nj - j));
     }
 }
 
-static bk_status run_transpose(const bk_call *call, int threads)
+static void turn(const work_walk *w, int fast, cell *to, const cell *from, cpu_team *team)
+{
+    int last = w->rank - 1;
+    turning u = {.to = to, .from = from, .ni = w->dim[fast], .nj = w->dim[last]};
+    for (int i = 0; i < last; i++)
+        if (i != fast)
+            work_axis(&u.outer, w->dim[i], w->stride[0][i], w->stride[1][i]);
+    u.ys = w->stride[0][fast];
+    u.xs = w->stride[1][last];
+    u.ti = work_pieces(u.ni, TILE);
+    u.tj = work_pieces(u.nj, TILE);
+    cpu_team_share(team, work_count(&u.outer, u.outer.rank) * u.ti * u.tj, work_count(w, w->rank), turn_tiles,
+                   &u);
+}
+
+static bk_status run_transpose(const bk_call *call, cpu_team *team)
 {
     const bk_shape *x = &call->in[0].shape, *y = &call->out[0].shape;
     int64_t xs[BK_MAX_RANK], ys[BK_MAX_RANK];
@@ -97,9 +130,9 @@ static bk_status run_transpose(const bk_call *call, int threads)
         if (w.stride[1][i] == 1)
             fast = i;
     if (w.rank < 2 || fast == w.rank - 1)
-        copy_rows(&w, call->out[0].data, call->in[0].data, threads);
+        copy_rows(&w, call->out[0].data, call->in[0].data, team);
     else
-        turn(&w, fast, call->out[0].data, call->in[0].data, threads);
+        turn(&w, fast, call->out[0].data, call->in[0].data, team);
     return BK_OK;
 }
 
@@ -129,7 +162,7 @@ static int64_t box_offset(const bk_shape *large, const int64_t *first)
 }
 
 /* The last axis of the walk must be contiguous: an axis of length 1 that was dropped may hide a stride. */
-static void copy_box(work_walk *w, cell *to, const cell *from, int threads)
+static void copy_box(work_walk *w, cell *to, const cell *from, cpu_team *team)
 {
     int last = w->rank - 1;
     if (last >= 0 && (w->stride[0][last] != 1 || w->stride[1][last] > 1)) {
@@ -137,42 +170,51 @@ static void copy_box(work_walk *w, cell *to, const cell *from, int threads)
         w->stride[0][w->rank] = w->stride[1][w->rank] = 1;
         w->rank++;
     }
-    copy_rows(w, to, from, threads);
+    copy_rows(w, to, from, team);
 }
 
-static bk_status run_slice(const bk_call *call, int threads)
+static bk_status run_slice(const bk_call *call, cpu_team *team)
 {
     const bk_shape *x = &call->in[0].shape, *y = &call->out[0].shape;
     work_walk w = box_walk(y, x, 0);
     const cell *from = call->in[0].data;
-    copy_box(&w, call->out[0].data, from + box_offset(x, call->attr.axes), threads);
+    copy_box(&w, call->out[0].data, from + box_offset(x, call->attr.axes), team);
     return BK_OK;
 }
 
 const cpu_kernel KERNEL(cpu_slice) = {.run = run_slice, .types = CPU_I32};
 
-static void clear(cell *y, int64_t n, int threads)
+typedef struct clearing {
+    cell *y;
+    int64_t n;
+} clearing;
+
+static void clear_pieces(const void *job, int64_t first, int64_t end, int thread)
 {
-    int64_t piece = 4 * WORK_PIECE, pieces = work_pieces(n, piece);
-    int team = work_team(threads, pieces, n);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t p = 0; p < pieces; p++)
-        memset(y + p * piece, 0, (size_t)work_min(piece, n - p * piece) * sizeof(cell));
+    const clearing *c = job;
+    int64_t at = first * WORK_PIECE;
+    (void)thread;
+    memset(c->y + at, 0, (size_t)work_min((end - first) * WORK_PIECE, c->n - at) * sizeof(cell));
 }
 
-static bk_status run_pad(const bk_call *call, int threads)
+static void clear(cell *y, int64_t n, cpu_team *team)
+{
+    cpu_team_share(team, work_pieces(n, WORK_PIECE), n, clear_pieces, &(clearing){y, n});
+}
+
+static bk_status run_pad(const bk_call *call, cpu_team *team)
 {
     const bk_shape *x = &call->in[0].shape, *y = &call->out[0].shape;
     work_walk w = box_walk(x, y, 1);
     cell *to = call->out[0].data;
-    clear(to, bk_count(y), threads);
-    copy_box(&w, to + box_offset(y, call->attr.axes), call->in[0].data, threads);
+    clear(to, bk_count(y), team);
+    copy_box(&w, to + box_offset(y, call->attr.axes), call->in[0].data, team);
     return BK_OK;
 }
 
 const cpu_kernel KERNEL(cpu_pad) = {.run = run_pad, .types = CPU_I32};
 
-static bk_status run_concat(const bk_call *call, int threads)
+static bk_status run_concat(const bk_call *call, cpu_team *team)
 {
     const bk_shape *y = &call->out[0].shape;
     int64_t first[BK_MAX_RANK] = {0};
@@ -180,7 +222,7 @@ static bk_status run_concat(const bk_call *call, int threads)
         const bk_shape *x = &call->in[k].shape;
         work_walk w = box_walk(x, y, 1);
         cell *to = call->out[0].data;
-        copy_box(&w, to + box_offset(y, first), call->in[k].data, threads);
+        copy_box(&w, to + box_offset(y, first), call->in[k].data, team);
         first[call->attr.axis] += x->dim[call->attr.axis];
     }
     return BK_OK;
@@ -188,7 +230,7 @@ static bk_status run_concat(const bk_call *call, int threads)
 
 const cpu_kernel KERNEL(cpu_concat) = {.run = run_concat, .types = CPU_I32};
 
-static bk_status run_broadcast(const bk_call *call, int threads)
+static bk_status run_broadcast(const bk_call *call, cpu_team *team)
 {
     const bk_shape *x = &call->in[0].shape, *y = &call->out[0].shape;
     int64_t xs[BK_MAX_RANK], ys[BK_MAX_RANK];
@@ -197,7 +239,7 @@ static bk_status run_broadcast(const bk_call *call, int threads)
     work_strides(y, ys);
     for (int i = 0; i < y->rank; i++)
         work_axis(&w, y->dim[i], ys[i], x->dim[i] == 1 ? 0 : xs[i]);
-    copy_rows(&w, call->out[0].data, call->in[0].data, threads);
+    copy_rows(&w, call->out[0].data, call->in[0].data, team);
     return BK_OK;
 }
 
@@ -215,19 +257,24 @@ static int index_fits(const bk_tensor *index, int64_t limit)
     return 1;
 }
 
-static bk_status run_gather(const bk_call *call, int threads)
+static void gather_rows(const void *job, int64_t first, int64_t end, int thread)
 {
-    const bk_shape *x = &call->in[0].shape, *y = &call->out[0].shape;
+    const bk_call *call = job;
     const int32_t *index = call->in[1].data;
     const cell *from = call->in[0].data;
     cell *to = call->out[0].data;
-    int64_t picks = y->dim[1], c = y->dim[2], rows = y->dim[0] * picks;
-    if (!index_fits(&call->in[1], x->dim[1]))
+    int64_t n = call->in[0].shape.dim[1], picks = call->out[0].shape.dim[1], c = call->out[0].shape.dim[2];
+    (void)thread;
+    for (int64_t r = first; r < end; r++)
+        copy_cells(to + r * c, from + (r / picks * n + index[r]) * c, c);
+}
+
+static bk_status run_gather(const bk_call *call, cpu_team *team)
+{
+    const bk_shape *y = &call->out[0].shape;
+    if (!index_fits(&call->in[1], call->in[0].shape.dim[1]))
         return BK_ERR_FAILED;
-    int team = work_team(threads, rows, rows * c);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t r = 0; r < rows; r++)
-        copy_cells(to + r * c, from + (r / picks * x->dim[1] + index[r]) * c, c);
+    cpu_team_share(team, y->dim[0] * y->dim[1], bk_count(y), gather_rows, call);
     return BK_OK;
 }
 
@@ -244,29 +291,38 @@ static void add_cells(int32_t dtype, void *sum, const void *x, int64_t n)
             ((uint32_t *)sum)[i] += ((const uint32_t *)x)[i];
 }
 
-/* A thread owns a range of target rows and searches all indices of its batch entry: no two threads write the
- * same row, and the order of additions is that of the indices. */
-static bk_status run_scatter(const bk_call *call, int threads)
+/* A piece is OWNED target rows, for which all indices of their batch entry are searched: no two pieces write
+ * the same row, and the order of additions is that of the indices. */
+enum { OWNED = 256 };
+
+static void scatter_piece(const bk_call *call, int64_t piece)
 {
-    enum { OWNED = 256 };
-    const bk_shape *y = &call->in[0].shape, *x = &call->out[0].shape;
+    const bk_shape *x = &call->out[0].shape;
     const int32_t *index = call->in[1].data;
     const cell *from = call->in[0].data;
-    cell *to = call->out[0].data;
-    int64_t n = x->dim[1], picks = y->dim[1], c = x->dim[2];
-    int64_t ranges = work_pieces(n, OWNED), tasks = x->dim[0] * ranges;
-    if (!index_fits(&call->in[1], n))
+    int64_t n = x->dim[1], picks = call->in[0].shape.dim[1], c = x->dim[2], ranges = work_pieces(n, OWNED);
+    int64_t b = piece / ranges, first = piece % ranges * OWNED, last = work_min(n, first + OWNED);
+    cell *rows = (cell *)call->out[0].data + b * n * c;
+    memset(rows + first * c, 0, (size_t)((last - first) * c) * sizeof(cell));
+    for (int64_t k = b * picks; k < (b + 1) * picks; k++)
+        if (index[k] >= first && index[k] < last)
+            add_cells(x->dtype, rows + index[k] * c, from + k * c, c);
+}
+
+static void scatter_pieces(const void *job, int64_t first, int64_t end, int thread)
+{
+    (void)thread;
+    for (int64_t p = first; p < end; p++)
+        scatter_piece(job, p);
+}
+
+static bk_status run_scatter(const bk_call *call, cpu_team *team)
+{
+    const bk_shape *y = &call->in[0].shape, *x = &call->out[0].shape;
+    if (!index_fits(&call->in[1], x->dim[1]))
         return BK_ERR_FAILED;
-    int team = work_team(threads, tasks, x->dim[0] * (n + picks) * c);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t t = 0; t < tasks; t++) {
-        int64_t b = t / ranges, first = t % ranges * OWNED, last = work_min(n, first + OWNED);
-        cell *rows = to + b * n * c;
-        memset(rows + first * c, 0, (size_t)((last - first) * c) * sizeof(cell));
-        for (int64_t k = b * picks; k < (b + 1) * picks; k++)
-            if (index[k] >= first && index[k] < last)
-                add_cells(x->dtype, rows + index[k] * c, from + k * c, c);
-    }
+    cpu_team_share(team, x->dim[0] * work_pieces(x->dim[1], OWNED), bk_count(x) + bk_count(y), scatter_pieces,
+                   call);
     return BK_OK;
 }
 
@@ -274,20 +330,25 @@ const cpu_kernel KERNEL(cpu_scatter) = {.run = run_scatter, .types = CPU_I32 | C
 
 /* ---- pick and put: `all` is [B,N,C], `picked` and index are [B,K,C] ---- */
 
-static bk_status run_pick(const bk_call *call, int threads)
+static void pick_rows(const void *job, int64_t first, int64_t end, int thread)
 {
-    const bk_shape *x = &call->in[0].shape, *y = &call->out[0].shape;
+    const bk_call *call = job;
     const int32_t *index = call->in[1].data;
     const cell *from = call->in[0].data;
     cell *to = call->out[0].data;
-    int64_t n = x->dim[1], picks = y->dim[1], c = y->dim[2], rows = y->dim[0] * picks;
-    if (!index_fits(&call->in[1], n))
-        return BK_ERR_FAILED;
-    int team = work_team(threads, rows, rows * c);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t r = 0; r < rows; r++)
+    int64_t n = call->in[0].shape.dim[1], picks = call->out[0].shape.dim[1], c = call->out[0].shape.dim[2];
+    (void)thread;
+    for (int64_t r = first; r < end; r++)
         for (int64_t i = 0; i < c; i++)
             to[r * c + i] = from[(r / picks * n + index[r * c + i]) * c + i];
+}
+
+static bk_status run_pick(const bk_call *call, cpu_team *team)
+{
+    const bk_shape *y = &call->out[0].shape;
+    if (!index_fits(&call->in[1], call->in[0].shape.dim[1]))
+        return BK_ERR_FAILED;
+    cpu_team_share(team, y->dim[0] * y->dim[1], bk_count(y), pick_rows, call);
     return BK_OK;
 }
 
@@ -318,29 +379,45 @@ static void put(const put_strip *s)
     }
 }
 
-/* A thread owns a sample or, if samples are few, some channels of one: no two threads write the same number,
- * and the order of additions is that of the picks. */
-static bk_status run_put(const bk_call *call, int threads)
+/* A piece is a sample or, if samples are few, some channels of one: no two pieces write the same number, and
+ * the order of additions is that of the picks. */
+typedef struct putting {
+    const bk_call *call;
+    int64_t strip; /* channels of a piece */
+} putting;
+
+static void put_piece(const putting *p, int64_t piece)
+{
+    const bk_call *call = p->call;
+    const bk_shape *x = &call->out[0].shape;
+    int64_t n = x->dim[1], picks = call->in[0].shape.dim[1], c = x->dim[2], strips = work_pieces(c, p->strip);
+    int64_t b = piece / strips, first = piece % strips * p->strip;
+    put(&(put_strip){.dtype = x->dtype,
+                     .from = (const cell *)call->in[0].data + b * picks * c + first,
+                     .index = (const int32_t *)call->in[1].data + b * picks * c + first,
+                     .to = (cell *)call->out[0].data + b * n * c + first,
+                     .n = n,
+                     .picks = picks,
+                     .step = c,
+                     .channels = work_min(p->strip, c - first)});
+}
+
+static void put_pieces(const void *job, int64_t first, int64_t end, int thread)
+{
+    (void)thread;
+    for (int64_t p = first; p < end; p++)
+        put_piece(job, p);
+}
+
+static bk_status run_put(const bk_call *call, cpu_team *team)
 {
     enum { LINE = 16 }; /* channels of a cache line */
     const bk_shape *y = &call->in[0].shape, *x = &call->out[0].shape;
-    int64_t n = x->dim[1], picks = y->dim[1], c = x->dim[2], strip = x->dim[0] >= threads ? c : LINE;
-    int64_t strips = work_pieces(c, strip), tasks = x->dim[0] * strips;
-    if (!index_fits(&call->in[1], n))
+    int64_t c = x->dim[2];
+    putting p = {.call = call, .strip = x->dim[0] >= cpu_team_threads(team) ? c : LINE};
+    if (!index_fits(&call->in[1], x->dim[1]))
         return BK_ERR_FAILED;
-    int team = work_team(threads, tasks, x->dim[0] * (n + picks) * c);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t t = 0; t < tasks; t++) {
-        int64_t b = t / strips, first = t % strips * strip;
-        put(&(put_strip){.dtype = x->dtype,
-                         .from = (const cell *)call->in[0].data + b * picks * c + first,
-                         .index = (const int32_t *)call->in[1].data + b * picks * c + first,
-                         .to = (cell *)call->out[0].data + b * n * c + first,
-                         .n = n,
-                         .picks = picks,
-                         .step = c,
-                         .channels = work_min(strip, c - first)});
-    }
+    cpu_team_share(team, x->dim[0] * work_pieces(c, p.strip), bk_count(x) + bk_count(y), put_pieces, &p);
     return BK_OK;
 }
 

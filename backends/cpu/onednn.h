@@ -14,12 +14,16 @@ typedef const_dnnl_memory_desc_t desc_view;
 #define TYPED_DESC           dnnl_memory_desc_create_with_strides
 #define ANY_DESC(d, n, dims) dnnl_memory_desc_create_with_tag(d, n, dims, dnnl_f32, dnnl_format_tag_any)
 #define FREE_DESC(d)         dnnl_memory_desc_destroy(d)
+#define COPY_DESC(d, from)   dnnl_memory_desc_clone(d, from)
+#define SUB_DESC             dnnl_memory_desc_create_submemory
 #else
 typedef const dnnl_memory_desc_t *desc_view;
 #define VIEW(d)              (&(d))
 #define TYPED_DESC           dnnl_memory_desc_init_by_strides
 #define ANY_DESC(d, n, dims) dnnl_memory_desc_init_by_tag(d, n, dims, dnnl_f32, dnnl_format_tag_any)
 #define FREE_DESC(d)         ((void)(d))
+#define COPY_DESC(d, from)   (*(d) = *(from), dnnl_success)
+#define SUB_DESC             dnnl_memory_desc_init_submemory
 #endif
 
 #define DESC_OF(d, n, dims, strides) TYPED_DESC(d, n, dims, dnnl_f32, strides)

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* onednn_conv.c - convolution and its gradients by oneDNN, for its C APIs of versions 2 and 3.
  *
- * Images are read and written in place, channels last. oneDNN's kernels need weights in another order: each
- * run reorders them into scratch memory before a product, and their gradient out of it afterwards. As in
- * onednn.c, prepare() sets up everything except data pointers, and scratch memory belongs to the caller. */
+ * A call is cut into parts, each a serial primitive on some samples or on some rows of one sample; the
+ * backend's own threads share them. Images are read and written in place, channels last, so that a part's
+ * rows are one piece of memory. oneDNN's kernels need weights in another order: each run reorders them into
+ * scratch memory before a product, and their gradient out of it afterwards, where each part has made a sum of
+ * its own. As in onednn.c, prepare() sets up everything except data pointers, and scratch memory belongs to
+ * the caller. */
 #include "backends/cpu/onednn.h"
 
 #include <omp.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "backends/cpu/library.h"
@@ -14,13 +18,28 @@
 
 enum { MAX_ARGS = 5, LINE = 64 };
 
+/* A part of a convolution, which one thread computes. */
+typedef struct part {
+    dnnl_stream_t stream;
+    dnnl_primitive_t conv;
+    dnnl_memory_t x, bias, y, w, scratch; /* or gradients; w: in the library's order, if there is a reorder */
+    int64_t x_at, y_at;                   /* index of the first elements in x and y */
+} part;
+
+/* A part of the reorder: some output channels. */
+typedef struct turn {
+    dnnl_stream_t stream;
+    dnnl_primitive_t reorder;
+    dnnl_memory_t from, to, scratch;
+} turn;
+
 typedef struct conv_call {
     cpu_way way;
-    dnnl_stream_t stream;
-    dnnl_primitive_t conv, reorder;    /* no reorder: the weights are used in their own layout */
-    dnnl_memory_t x, w, bias, y;       /* or their gradients */
-    dnnl_memory_t ordered, scratch[2]; /* the weights in the library's layout; of conv, reorder */
-    size_t ordered_bytes, scratch_bytes;
+    int64_t parts, turns;
+    part *part;
+    turn *turn;
+    int is_ordered;                     /* 0: the library reads the weights in their own layout */
+    size_t ordered_bytes, thread_bytes; /* of weights in order; of the library's scratch for each thread */
     const void *kept_data; /* the invariant weights that the call's kept memory holds in order, */
     uint64_t kept_version; /* and their version; 0: none yet */
 } conv_call;
@@ -218,6 +237,122 @@ static int is_fast(const_dnnl_primitive_desc_t pd)
            name && strstr(name, "ref") == NULL && strstr(name, "gemm") == NULL;
 }
 
+/* ---- parts ---- */
+
+static int64_t down(int64_t a, int64_t b) /* a / b, rounded down */
+{
+    return a >= 0 ? a / b : -((b - 1 - a) / b);
+}
+
+/* Samples batch to batch + batches - 1, or rows first to end - 1 of the target of one sample: of x in the
+ * gradient of the input, else of y. */
+typedef struct share {
+    int64_t batch, batches, first, end;
+} share;
+
+/* The axis along which a sample is cut: the call's first. */
+static int cut_axis(const conv *c)
+{
+    return SPACE - c->axes;
+}
+
+/* Narrows c to the target rows of a share, and sets the first rows that it reads or writes; returns 0 if the
+ * rows are no convolution of their own. */
+static int narrow_forward(const share *s, conv *c, int64_t *x_row, int64_t *y_row)
+{
+    int a = cut_axis(c);
+    int64_t extent = c->dilation[a] * (c->kernel[a] - 1) + 1;
+    int64_t from = s->first * c->stride[a] - c->pad[a], to = (s->end - 1) * c->stride[a] - c->pad[a] + extent;
+    int64_t low = work_max(0, from), high = work_min(c->x[a], to);
+    c->y[a] = s->end - s->first;
+    c->x[a] = high - low;
+    c->pad[a] = low - from;
+    c->pad_end[a] = to - high;
+    *x_row = low;
+    *y_row = s->first;
+    return high > low;
+}
+
+static int narrow_backward(const share *s, conv *c, int64_t *x_row, int64_t *y_row)
+{
+    int a = cut_axis(c);
+    int64_t stride = c->stride[a], extent = c->dilation[a] * (c->kernel[a] - 1) + 1;
+    int64_t low = work_max(0, -down(-(s->first + c->pad[a] - extent + 1), stride));
+    int64_t high = work_min(c->y[a], down(s->end - 1 + c->pad[a], stride) + 1);
+    c->pad[a] += s->first - low * stride;
+    c->x[a] = s->end - s->first;
+    c->y[a] = high - low;
+    int64_t missing = (c->y[a] - 1) * stride + extent - c->pad[a] - c->x[a];
+    c->pad_end[a] = work_max(0, missing);
+    *x_row = s->first;
+    *y_row = low;
+    return high > low && c->pad[a] >= 0 && -missing < stride;
+}
+
+static int64_t row_floats(const conv *c, const int64_t *size, int64_t channels)
+{
+    for (int i = cut_axis(c) + 1; i < SPACE; i++)
+        channels *= size[i];
+    return channels;
+}
+
+/* The convolution of a share; its first elements are x_at and y_at. */
+static int conv_of_share(const conv *whole, bk_op op, const share *s, conv *c, part *t)
+{
+    int64_t x_row = 0, y_row = 0, x_floats = row_floats(whole, whole->x, whole->in);
+    int64_t y_floats = row_floats(whole, whole->y, whole->out);
+    int a = cut_axis(whole), good = 1, back = op == BK_CONV_GRAD_INPUT;
+    *c = *whole;
+    c->batch = s->batches;
+    if (s->end - s->first < (back ? whole->x : whole->y)[a])
+        good = (back ? narrow_backward : narrow_forward)(s, c, &x_row, &y_row);
+    t->x_at = (s->batch * whole->x[a] + x_row) * x_floats;
+    t->y_at = (s->batch * whole->y[a] + y_row) * y_floats;
+    return good;
+}
+
+/* How a call is cut: `cuts` pieces of each sample, or pieces of several samples (cuts is 1). */
+typedef struct cutting {
+    int64_t parts, cuts;
+} cutting;
+
+static cutting cutting_of(const conv *c, bk_op op, int threads)
+{
+    enum {
+        EACH = 4,
+        LEAST_ROWS = 4,
+        FEW = 1 << 18
+    }; /* parts of a thread; rows; multiplications of one part */
+    int64_t target = (op == BK_CONV_GRAD_INPUT ? c->x : c->y)[cut_axis(c)];
+    int64_t work = c->batch * conv_count(c->y) * c->taps * c->in / c->groups * c->out;
+    int64_t wanted = op == BK_CONV_GRAD_WEIGHT ? threads : (int64_t)EACH * threads;
+    wanted = threads == 1 ? 1 : work_max(1, work_min(wanted, work / FEW));
+    if (c->batch >= wanted)
+        return (cutting){wanted, 1};
+    int64_t cuts = work_max(1, work_min(work_pieces(wanted, c->batch), target / LEAST_ROWS));
+    return (cutting){c->batch * cuts, cuts};
+}
+
+/* Rows of a gradient of the input begin where a window does. */
+static int64_t cut_at(const conv *c, bk_op op, int64_t cuts, int64_t index)
+{
+    int a = cut_axis(c);
+    int64_t target = (op == BK_CONV_GRAD_INPUT ? c->x : c->y)[a], row = target * index / cuts;
+    if (op == BK_CONV_GRAD_INPUT && index > 0 && index < cuts)
+        row = work_max(0, row - (row + c->pad[a]) % c->stride[a]);
+    return row;
+}
+
+static share share_of(const conv *c, bk_op op, const cutting *k, int64_t index)
+{
+    if (k->cuts == 1) {
+        int64_t first = c->batch * index / k->parts;
+        return (share){first, c->batch * (index + 1) / k->parts - first, 0, cut_at(c, op, 1, 1)};
+    }
+    int64_t piece = index % k->cuts;
+    return (share){index / k->cuts, 1, cut_at(c, op, k->cuts, piece), cut_at(c, op, k->cuts, piece + 1)};
+}
+
 /* ---- a prepared call ---- */
 
 /* Makes the primitive of a description, with a memory object for its scratch. */
@@ -225,30 +360,11 @@ static dnnl_status_t make_primitive(const cpu_device *dev, conv_call *p, dnnl_pr
                                     dnnl_primitive_t *primitive, dnnl_memory_t *scratch)
 {
     desc_view d = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
-    size_t bytes = dnnl_memory_desc_get_size(d);
-    p->scratch_bytes = bytes > p->scratch_bytes ? bytes : p->scratch_bytes;
+    size_t bytes = dnnl_memory_desc_get_size(d), lines = (bytes + LINE - 1) / LINE * LINE;
+    p->thread_bytes = lines > p->thread_bytes ? lines : p->thread_bytes;
     dnnl_status_t status = dnnl_primitive_create(primitive, pd);
     if (status == dnnl_success && bytes > 0)
         status = onednn_memory(scratch, d, dev);
-    return status;
-}
-
-/* Makes the reorder that brings weights into the library's own order or, with back, their gradient out of it.
- */
-static dnnl_status_t make_reorder(const cpu_device *dev, conv_call *p, const operands *o, desc_view ordered,
-                                  int back, dnnl_primitive_attr_t attr)
-{
-    dnnl_primitive_desc_t pd = NULL;
-    dnnl_engine_t engine = dev->onednn;
-    p->ordered_bytes = (dnnl_memory_desc_get_size(ordered) + LINE - 1) / LINE * LINE;
-    dnnl_status_t status = onednn_memory(&p->ordered, ordered, dev);
-    if (status == dnnl_success)
-        status = dnnl_reorder_primitive_desc_create(&pd, back ? ordered : VIEW(o->w), engine,
-                                                    back ? VIEW(o->w) : ordered, engine, attr);
-    if (status == dnnl_success)
-        status = make_primitive(dev, p, pd, &p->reorder, &p->scratch[1]);
-    if (pd)
-        dnnl_primitive_desc_destroy(pd);
     return status;
 }
 
@@ -271,137 +387,316 @@ static dnnl_status_t attributes_of(const bk_call *call, dnnl_primitive_attr_t *a
     return status;
 }
 
-static dnnl_status_t make_primitives(const cpu_device *dev, const bk_call *call, const operands *o,
-                                     conv_call *p)
+/* Makes the description of a part's primitive. The first part lets the library choose the order of the
+ * weights, which the others share. */
+static dnnl_status_t part_desc(const cpu_device *dev, const bk_call *call, operands *o, desc_view ordered,
+                               dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *pd)
+{
+    if (ordered) {
+        FREE_DESC(o->any);
+        dnnl_status_t status = COPY_DESC(&o->any, ordered);
+        if (status != dnnl_success)
+            return status;
+    }
+    dnnl_status_t status = conv_desc(pd, dev, call, o, attr);
+    return status == dnnl_success && !is_fast(*pd) ? dnnl_unimplemented : status;
+}
+
+static dnnl_status_t make_memories(const cpu_device *dev, const bk_call *call, const operands *o,
+                                   desc_view ordered, part *t)
+{
+    dnnl_status_t status = onednn_memory(&t->x, VIEW(o->x), dev);
+    if (status == dnnl_success)
+        status = onednn_memory(&t->w, ordered, dev);
+    if (status == dnnl_success)
+        status = onednn_memory(&t->y, VIEW(o->y), dev);
+    if (status == dnnl_success && call->op == BK_CONV && call->attr.has_bias)
+        status = onednn_memory(&t->bias, VIEW(o->bias), dev);
+    return status;
+}
+
+static desc_view weights_of(const bk_call *call, const_dnnl_primitive_desc_t pd)
 {
     int back = call->op == BK_CONV_GRAD_WEIGHT;
-    dnnl_primitive_attr_t attr = NULL, plain = NULL;
+    return dnnl_primitive_desc_query_md(pd, back ? dnnl_query_diff_weights_md : dnnl_query_weights_md, 0);
+}
+
+/* Makes part `index`; `first` is the description of the first part's primitive, which is set by it. */
+static dnnl_status_t make_part(const cpu_device *dev, const conv *c, const bk_call *call, conv_call *p,
+                               int64_t index, dnnl_primitive_desc_t *first)
+{
+    operands o = {0};
+    part *t = &p->part[index];
+    dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t pd = NULL;
-    dnnl_status_t status = attributes_of(call, &attr);
+    dnnl_status_t status = describe(c, &o);
     if (status == dnnl_success)
-        status = attributes_of(NULL, &plain);
+        status = attributes_of(call, &attr);
     if (status == dnnl_success)
-        status = conv_desc(&pd, dev, call, o, attr);
-    if (status == dnnl_success && !is_fast(pd))
-        status = dnnl_unimplemented;
+        status = dnnl_stream_create(&t->stream, dev->onednn, dnnl_stream_default_flags);
     if (status == dnnl_success)
-        status = make_primitive(dev, p, pd, &p->conv, &p->scratch[0]);
-    if (status == dnnl_success) {
-        desc_view ordered =
-            dnnl_primitive_desc_query_md(pd, back ? dnnl_query_diff_weights_md : dnnl_query_weights_md, 0);
-        if (!dnnl_memory_desc_equal(ordered, VIEW(o->w)))
-            status = make_reorder(dev, p, o, ordered, back, plain);
-    }
+        status = part_desc(dev, call, &o, *first ? weights_of(call, *first) : NULL, attr, &pd);
+    if (status == dnnl_success)
+        status = make_primitive(dev, p, pd, &t->conv, &t->scratch);
+    if (status == dnnl_success)
+        status = make_memories(dev, call, &o, weights_of(call, pd), t);
+    if (pd && index > 0)
+        dnnl_primitive_desc_destroy(pd);
+    else
+        *first = pd;
+    if (attr)
+        dnnl_primitive_attr_destroy(attr);
+    free_operands(&o);
+    return status;
+}
+
+/* Output channels first to end - 1 of weights. */
+static dnnl_status_t channels_desc(dnnl_memory_desc_t *d, const conv *c, desc_view weights, int64_t first,
+                                   int64_t end)
+{
+    dnnl_dims_t dims, strides, offsets = {first};
+    if (end - first == c->out)
+        return COPY_DESC(d, weights);
+    describe_weights(c, dims, strides);
+    dims[0] = end - first;
+    return SUB_DESC(d, weights, dims, offsets);
+}
+
+/* Makes the reorder of some output channels from one description to the other, and its memory objects. */
+static dnnl_status_t make_reorder(const cpu_device *dev, conv_call *p, desc_view from, desc_view to, turn *t)
+{
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_primitive_desc_t pd = NULL;
+    dnnl_status_t status = attributes_of(NULL, &attr);
+    if (status == dnnl_success)
+        status = dnnl_stream_create(&t->stream, dev->onednn, dnnl_stream_default_flags);
+    if (status == dnnl_success)
+        status = dnnl_reorder_primitive_desc_create(&pd, from, dev->onednn, to, dev->onednn, attr);
+    if (status == dnnl_success)
+        status = make_primitive(dev, p, pd, &t->reorder, &t->scratch);
+    if (status == dnnl_success)
+        status = onednn_memory(&t->from, from, dev);
+    if (status == dnnl_success)
+        status = onednn_memory(&t->to, to, dev);
     if (pd)
         dnnl_primitive_desc_destroy(pd);
     if (attr)
         dnnl_primitive_attr_destroy(attr);
-    if (plain)
-        dnnl_primitive_attr_destroy(plain);
     return status;
 }
 
-static dnnl_status_t make_call(const cpu_device *dev, const conv *c, const bk_call *call, operands *o,
+static dnnl_status_t make_turn(const cpu_device *dev, const conv *c, const bk_call *call, conv_call *p,
+                               desc_view plain, desc_view ordered, int64_t index)
+{
+    int64_t first = c->out * index / p->turns, end = c->out * (index + 1) / p->turns;
+    int back = call->op == BK_CONV_GRAD_WEIGHT;
+    dnnl_memory_desc_t a, b;
+    dnnl_status_t status = channels_desc(&a, c, plain, first, end);
+    if (status != dnnl_success)
+        return status;
+    status = channels_desc(&b, c, ordered, first, end);
+    if (status == dnnl_success) {
+        status = back ? make_reorder(dev, p, VIEW(b), VIEW(a), &p->turn[index])
+                      : make_reorder(dev, p, VIEW(a), VIEW(b), &p->turn[index]);
+        FREE_DESC(b);
+    }
+    FREE_DESC(a);
+    return status;
+}
+
+/* A reorder is shared if all pieces have whole blocks of channels, and are worth it. */
+static int64_t turn_count(const conv *c, int threads)
+{
+    enum { BLOCK = 64, WORTH = 1 << 16 };
+    int64_t pieces = work_min(c->out / BLOCK, c->taps * c->in * c->out / WORTH);
+    if (threads == 1 || c->groups > 1 || c->out % BLOCK != 0)
+        return 1;
+    pieces = work_max(1, work_min(pieces, 2 * threads));
+    while (c->out / BLOCK % pieces != 0)
+        pieces--;
+    return pieces;
+}
+
+static dnnl_status_t make_turns(const cpu_device *dev, const conv *c, const bk_call *call, conv_call *p,
+                                desc_view ordered)
+{
+    operands o = {0};
+    dnnl_status_t status = describe(c, &o);
+    p->ordered_bytes = (dnnl_memory_desc_get_size(ordered) + LINE - 1) / LINE * LINE;
+    p->is_ordered = status == dnnl_success && !dnnl_memory_desc_equal(ordered, VIEW(o.w));
+    for (int64_t i = 0; status == dnnl_success && p->is_ordered && i < p->turns; i++)
+        status = make_turn(dev, c, call, p, VIEW(o.w), ordered, i);
+    free_operands(&o);
+    return status;
+}
+
+static dnnl_status_t make_call(const cpu_device *dev, const conv *c, const bk_call *call, const cutting *k,
                                conv_call *p)
 {
-    dnnl_status_t status = describe(c, o);
+    dnnl_primitive_desc_t first = NULL;
+    dnnl_status_t status = dnnl_success;
+    for (int64_t i = 0; status == dnnl_success && i < k->parts; i++) {
+        share s = share_of(c, call->op, k, i);
+        conv own;
+        status = conv_of_share(c, call->op, &s, &own, &p->part[i]) ? make_part(dev, &own, call, p, i, &first)
+                                                                   : dnnl_unimplemented;
+    }
     if (status == dnnl_success)
-        status = dnnl_stream_create(&p->stream, dev->onednn, dnnl_stream_default_flags);
-    if (status == dnnl_success)
-        status = make_primitives(dev, call, o, p);
-    if (status == dnnl_success)
-        status = onednn_memory(&p->x, VIEW(o->x), dev);
-    if (status == dnnl_success)
-        status = onednn_memory(&p->w, VIEW(o->w), dev);
-    if (status == dnnl_success)
-        status = onednn_memory(&p->y, VIEW(o->y), dev);
-    if (status == dnnl_success && call->op == BK_CONV && call->attr.has_bias)
-        status = onednn_memory(&p->bias, VIEW(o->bias), dev);
+        status = make_turns(dev, c, call, p, weights_of(call, first));
+    if (first)
+        dnnl_primitive_desc_destroy(first);
     return status;
+}
+
+/* ---- scratch: ordered weights (unless they are kept), or each part's sum of them; then each thread's ----
+ */
+
+static size_t sums_bytes(const conv_call *p, const bk_call *call)
+{
+    if (call->op == BK_CONV_GRAD_WEIGHT)
+        return p->is_ordered || p->parts > 1 ? p->ordered_bytes * (size_t)p->parts : 0;
+    return p->is_ordered && call->kept_bytes == 0 ? p->ordered_bytes : 0;
+}
+
+static void *thread_scratch(const conv_call *p, const bk_call *call, int thread)
+{
+    return (unsigned char *)call->scratch + sums_bytes(p, call) + p->thread_bytes * (size_t)thread;
+}
+
+/* Where a part reads the weights, or leaves its sum of their gradient. */
+static void *part_weights(const conv_call *p, const bk_call *call, int64_t index)
+{
+    if (call->op == BK_CONV_GRAD_WEIGHT)
+        return sums_bytes(p, call) ? (unsigned char *)call->scratch + p->ordered_bytes * (size_t)index
+                                   : conv_w(call)->data;
+    return !p->is_ordered ? conv_w(call)->data : call->kept_bytes > 0 ? call->kept : call->scratch;
 }
 
 /* ---- run ---- */
 
-/* Ordered weights are in kept memory or at the front of scratch; the library's own scratch comes after them.
- */
-static void *ordered_weights(const bk_call *call)
+typedef struct conv_job {
+    const conv_call *p;
+    const bk_call *call;
+    atomic_int *status;
+} conv_job;
+
+static void note(const conv_job *j, dnnl_status_t status)
 {
-    return call->kept_bytes > 0 ? call->kept : call->scratch;
+    if (status != dnnl_success)
+        atomic_store(j->status, (int)status);
 }
 
-static void *library_scratch(const conv_call *p, const bk_call *call)
-{
-    return (unsigned char *)call->scratch + (call->kept_bytes > 0 ? 0 : p->ordered_bytes);
-}
-
-/* The kept weights are the call's present ones. */
-static int is_in_order(const conv_call *p, const bk_call *call)
-{
-    const bk_tensor *w = conv_w(call);
-    return call->kept_bytes > 0 && p->kept_version == w->version && p->kept_data == w->data;
-}
-
-static dnnl_status_t run_reorder(const conv_call *p, const bk_call *call)
-{
-    if (!p->reorder)
-        return dnnl_success;
-    dnnl_exec_arg_t args[MAX_ARGS];
-    int n = 0, back = call->op == BK_CONV_GRAD_WEIGHT;
-    dnnl_status_t status = onednn_arg(args, &n, back ? DNNL_ARG_TO : DNNL_ARG_FROM, p->w, conv_w(call)->data);
-    if (status == dnnl_success)
-        status = onednn_arg(args, &n, back ? DNNL_ARG_FROM : DNNL_ARG_TO, p->ordered, ordered_weights(call));
-    if (status == dnnl_success)
-        status = onednn_arg(args, &n, DNNL_ARG_SCRATCHPAD, p->scratch[1], library_scratch(p, call));
-    return status == dnnl_success ? dnnl_primitive_execute(p->reorder, p->stream, n, args) : status;
-}
-
-static dnnl_status_t run_conv(const conv_call *p, const bk_call *call)
+static dnnl_status_t run_part(const conv_job *j, int64_t index, int thread)
 {
     static const int ids[][3] = {{DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST},
                                  {DNNL_ARG_DIFF_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_DST},
                                  {DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_DST}};
+    const bk_call *call = j->call;
+    const part *t = &j->p->part[index];
     const int *id = ids[call->op - BK_CONV];
     dnnl_exec_arg_t args[MAX_ARGS];
     int n = 0;
-    dnnl_status_t status = onednn_arg(args, &n, id[0], p->x, conv_x(call)->data);
+    dnnl_status_t status = onednn_arg(args, &n, id[0], t->x, (const float *)conv_x(call)->data + t->x_at);
     if (status == dnnl_success)
-        status = p->ordered ? onednn_arg(args, &n, id[1], p->ordered, ordered_weights(call))
-                            : onednn_arg(args, &n, id[1], p->w, conv_w(call)->data);
+        status = onednn_arg(args, &n, id[1], t->w, part_weights(j->p, call, index));
     if (status == dnnl_success)
-        status = onednn_arg(args, &n, id[2], p->y, conv_y(call)->data);
+        status = onednn_arg(args, &n, id[2], t->y, (const float *)conv_y(call)->data + t->y_at);
     if (status == dnnl_success)
-        status = onednn_arg(args, &n, DNNL_ARG_BIAS, p->bias, conv_bias(call));
+        status = onednn_arg(args, &n, DNNL_ARG_BIAS, t->bias, conv_bias(call));
     if (status == dnnl_success)
-        status = onednn_arg(args, &n, DNNL_ARG_SCRATCHPAD, p->scratch[0], library_scratch(p, call));
-    return status == dnnl_success ? dnnl_primitive_execute(p->conv, p->stream, n, args) : status;
+        status = onednn_arg(args, &n, DNNL_ARG_SCRATCHPAD, t->scratch, thread_scratch(j->p, call, thread));
+    if (status == dnnl_success)
+        status = dnnl_primitive_execute(t->conv, t->stream, n, args);
+    return status == dnnl_success ? dnnl_stream_wait(t->stream) : status;
+}
+
+static void some_parts(const void *job, int64_t first, int64_t end, int thread)
+{
+    for (int64_t i = first; i < end; i++)
+        note(job, run_part(job, i, thread));
+}
+
+static dnnl_status_t run_turn(const conv_job *j, const turn *t, int thread)
+{
+    const bk_call *call = j->call;
+    int back = call->op == BK_CONV_GRAD_WEIGHT, n = 0;
+    void *plain = conv_w(call)->data, *ordered = part_weights(j->p, call, 0);
+    dnnl_exec_arg_t args[MAX_ARGS];
+    dnnl_status_t status = onednn_arg(args, &n, DNNL_ARG_FROM, t->from, back ? ordered : plain);
+    if (status == dnnl_success)
+        status = onednn_arg(args, &n, DNNL_ARG_TO, t->to, back ? plain : ordered);
+    if (status == dnnl_success)
+        status = onednn_arg(args, &n, DNNL_ARG_SCRATCHPAD, t->scratch, thread_scratch(j->p, call, thread));
+    if (status == dnnl_success)
+        status = dnnl_primitive_execute(t->reorder, t->stream, n, args);
+    return status == dnnl_success ? dnnl_stream_wait(t->stream) : status;
+}
+
+static void some_turns(const void *job, int64_t first, int64_t end, int thread)
+{
+    const conv_job *j = job;
+    for (int64_t i = first; i < end; i++)
+        note(j, run_turn(j, &j->p->turn[i], thread));
+}
+
+static void reorder(cpu_device *dev, const conv_job *j)
+{
+    if (j->p->is_ordered)
+        cpu_team_run(dev->team, dev->threads, j->p->turns, 1, some_turns, j);
+}
+
+/* Adds the sums of all parts to the first part's, in order; or, if weights have no order of their own, into
+ * the gradient itself. */
+static void add_sums(const void *job, int64_t first, int64_t end, int thread)
+{
+    const conv_job *j = job;
+    int64_t each = (int64_t)(j->p->ordered_bytes / sizeof(float));
+    int64_t to = work_min(end * WORK_PIECE, each);
+    float *sum = j->call->scratch;
+    (void)thread;
+    for (int64_t i = first * WORK_PIECE; i < to; i++)
+        for (int64_t part = 1; part < j->p->parts; part++)
+            sum[i] += sum[part * each + i];
+    if (!j->p->is_ordered)
+        memcpy((float *)conv_w(j->call)->data + first * WORK_PIECE, sum + first * WORK_PIECE,
+               (size_t)(work_min(to, bk_count(&conv_w(j->call)->shape)) - first * WORK_PIECE) * sizeof *sum);
+}
+
+static void join_sums(cpu_device *dev, const conv_job *j)
+{
+    int64_t each = (int64_t)(j->p->ordered_bytes / sizeof(float));
+    if (j->p->parts > 1)
+        cpu_team_share(dev->team, work_pieces(each, WORK_PIECE), each * j->p->parts, add_sums, j);
 }
 
 /* Kept weights count as present once the library has them in order. */
-static dnnl_status_t put_in_order(conv_call *p, const bk_call *call)
+static void put_in_order(cpu_device *dev, conv_call *p, const conv_job *j)
 {
-    if (is_in_order(p, call))
-        return dnnl_success;
+    const bk_tensor *w = conv_w(j->call);
+    if (j->call->kept_bytes > 0 && p->kept_version == w->version && p->kept_data == w->data)
+        return;
     p->kept_version = 0;
-    dnnl_status_t status = run_reorder(p, call);
-    if (status == dnnl_success) {
-        p->kept_data = conv_w(call)->data;
-        p->kept_version = conv_w(call)->version;
+    reorder(dev, j);
+    if (atomic_load(j->status) == dnnl_success) {
+        p->kept_data = w->data;
+        p->kept_version = w->version;
     }
-    return status;
 }
 
 static bk_status run_call(cpu_device *dev, bk_call *call)
 {
     conv_call *p = call->state;
-    int back = call->op == BK_CONV_GRAD_WEIGHT, before = omp_get_max_threads();
-    omp_set_num_threads(dev->threads);
-    dnnl_status_t status = back ? run_conv(p, call) : put_in_order(p, call);
-    if (status == dnnl_success)
-        status = back ? run_reorder(p, call) : run_conv(p, call);
-    if (status == dnnl_success)
-        status = dnnl_stream_wait(p->stream);
-    omp_set_num_threads(before);
-    return onednn_status(dev, "execute", status);
+    atomic_int status = dnnl_success;
+    conv_job j = {p, call, &status};
+    int back = call->op == BK_CONV_GRAD_WEIGHT;
+    if (!back)
+        put_in_order(dev, p, &j);
+    cpu_team_run(dev->team, dev->threads, p->parts, 1, some_parts, &j);
+    if (back) {
+        join_sums(dev, &j);
+        reorder(dev, &j);
+    }
+    return onednn_status(dev, "execute", (dnnl_status_t)atomic_load(&status));
 }
 
 /* ---- prepare ---- */
@@ -415,40 +710,72 @@ static int is_worth_keeping(const conv *c, const bk_call *call)
            c->batch * conv_count(c->y) <= FEW_PIXELS;
 }
 
+static void release_parts(const conv_call *p)
+{
+    for (int64_t i = 0; i < p->parts; i++) {
+        const part *t = &p->part[i];
+        dnnl_memory_t all[] = {t->x, t->bias, t->y, t->w, t->scratch};
+        for (size_t k = 0; k < sizeof all / sizeof all[0]; k++)
+            if (all[k])
+                dnnl_memory_destroy(all[k]);
+        if (t->conv)
+            dnnl_primitive_destroy(t->conv);
+        if (t->stream)
+            dnnl_stream_destroy(t->stream);
+    }
+}
+
 static void release_call(cpu_device *dev, bk_call *call)
 {
-    conv_call *p = call->state;
-    dnnl_memory_t memories[] = {p->x, p->w, p->bias, p->y, p->ordered, p->scratch[0], p->scratch[1]};
-    dnnl_primitive_t primitives[] = {p->conv, p->reorder};
+    const conv_call *p = call->state;
     (void)dev;
-    for (size_t i = 0; i < sizeof memories / sizeof memories[0]; i++)
-        if (memories[i])
-            dnnl_memory_destroy(memories[i]);
-    for (size_t i = 0; i < sizeof primitives / sizeof primitives[0]; i++)
-        if (primitives[i])
-            dnnl_primitive_destroy(primitives[i]);
-    if (p->stream)
-        dnnl_stream_destroy(p->stream);
+    release_parts(p);
+    for (int64_t i = 0; i < p->turns; i++) {
+        const turn *t = &p->turn[i];
+        dnnl_memory_t all[] = {t->from, t->to, t->scratch};
+        for (size_t k = 0; k < sizeof all / sizeof all[0]; k++)
+            if (all[k])
+                dnnl_memory_destroy(all[k]);
+        if (t->reorder)
+            dnnl_primitive_destroy(t->reorder);
+        if (t->stream)
+            dnnl_stream_destroy(t->stream);
+    }
+}
+
+/* The call, its parts and its turns are one piece of memory. */
+static bk_status new_call(cpu_device *dev, const conv *c, bk_call *call, int64_t parts)
+{
+    int64_t turns = turn_count(c, dev->threads);
+    size_t bytes = sizeof(conv_call) + (size_t)parts * sizeof(part) + (size_t)turns * sizeof(turn);
+    bk_status taken = cpu_way_new(dev, call, bytes, run_call);
+    if (taken != BK_OK)
+        return taken;
+    conv_call *p = call->state;
+    p->way.release = release_call;
+    p->parts = parts;
+    p->turns = turns;
+    p->part = (part *)(p + 1);
+    p->turn = (turn *)(p->part + parts);
+    return BK_OK;
 }
 
 bk_status onednn_conv_prepare(cpu_device *dev, const conv *c, bk_call *call)
 {
     if (!is_trusted(c, call) || is_slow(c, call))
         return BK_ERR_UNSUPPORTED;
-    bk_status taken = cpu_way_new(dev, call, sizeof(conv_call), run_call);
+    cutting k = cutting_of(c, call->op, dev->threads);
+    bk_status taken = new_call(dev, c, call, k.parts);
     if (taken != BK_OK)
         return taken;
     conv_call *p = call->state;
-    p->way.release = release_call;
-    operands o = {0};
     int before = omp_get_max_threads();
-    omp_set_num_threads(dev->threads);
-    dnnl_status_t status = make_call(dev, c, call, &o, p);
+    omp_set_num_threads(1);
+    dnnl_status_t status = make_call(dev, c, call, &k, p);
     omp_set_num_threads(before);
-    free_operands(&o);
-    if (status == dnnl_success && p->ordered && is_worth_keeping(c, call))
+    if (status == dnnl_success && p->is_ordered && is_worth_keeping(c, call))
         call->kept_bytes = p->ordered_bytes;
-    call->scratch_bytes = p->scratch_bytes + (call->kept_bytes > 0 ? 0 : p->ordered_bytes);
+    call->scratch_bytes = sums_bytes(p, call) + p->thread_bytes * (size_t)dev->threads;
     if (status != dnnl_success)
         cpu_way_free(dev, call);
     return status == dnnl_unimplemented ? BK_ERR_UNSUPPORTED : onednn_status(dev, "convolution", status);

@@ -3,6 +3,7 @@
  * channels, whose maxima and their indices stay in registers. */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/vec.h"
+#include "backends/cpu/team.h"
 #include "backends/cpu/work.h"
 
 enum { SPACE = 3 };
@@ -117,14 +118,17 @@ static void pool_line(const pooling *p, int64_t line)
     }
 }
 
-static bk_status run_max_pool(const bk_call *call, int threads)
+static void pool_lines(const void *job, int64_t first, int64_t end, int thread)
+{
+    (void)thread;
+    for (int64_t line = first; line < end; line++)
+        pool_line(job, line);
+}
+
+static bk_status run_max_pool(const bk_call *call, cpu_team *team)
 {
     pooling p = pooling_of(call);
-    int64_t lines = p.batch * p.to[0] * p.to[1];
-    int team = work_team(threads, lines, bk_count(&call->in[0].shape));
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t l = 0; l < lines; l++)
-        pool_line(&p, l);
+    cpu_team_share(team, p.batch * p.to[0] * p.to[1], bk_count(&call->in[0].shape), pool_lines, &p);
     return BK_OK;
 }
 

@@ -2,6 +2,7 @@
 /* random.c - numbers drawn inside a graph: uniform and normal (backends/philox.h). A number depends on its
  * index alone, so that threads may divide the work in any way. */
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/team.h"
 #include "backends/cpu/work.h"
 #include "backends/philox.h"
 
@@ -38,30 +39,43 @@ static void fill_normal(const uint32_t *word, float *y, int64_t n)
     }
 }
 
-static bk_status draw(const bk_call *call, int threads, void (*fill)(const uint32_t *, float *, int64_t))
+enum { PIECE = 256 };
+
+typedef struct drawing {
+    const bk_call *call;
+    void (*fill)(const uint32_t *word, float *y, int64_t n);
+} drawing;
+
+static void draw_pieces(const void *job, int64_t first, int64_t end, int thread)
 {
-    enum { PIECE = 256 };
-    float *y = call->out[0].data;
-    int64_t n = bk_count(&call->out[0].shape), pieces = work_pieces(n, PIECE);
-    int team = work_team(threads, pieces, n);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t p = 0; p < pieces; p++) {
+    const drawing *d = job;
+    float *y = d->call->out[0].data;
+    int64_t n = bk_count(&d->call->out[0].shape);
+    (void)thread;
+    for (int64_t p = first; p < end; p++) {
         uint32_t word[PIECE];
         int64_t many = work_min(PIECE, n - p * PIECE);
-        words_from(call, p * PIECE, many, word);
-        fill(word, y + p * PIECE, many);
+        words_from(d->call, p * PIECE, many, word);
+        d->fill(word, y + p * PIECE, many);
     }
+}
+
+static bk_status draw(const bk_call *call, cpu_team *team, void (*fill)(const uint32_t *, float *, int64_t))
+{
+    enum { COST = 8 }; /* a random number takes about as long as handling so many elements */
+    int64_t n = bk_count(&call->out[0].shape);
+    cpu_team_share(team, work_pieces(n, PIECE), COST * n, draw_pieces, &(drawing){call, fill});
     return BK_OK;
 }
 
-static bk_status run_uniform(const bk_call *call, int threads)
+static bk_status run_uniform(const bk_call *call, cpu_team *team)
 {
-    return draw(call, threads, fill_uniform);
+    return draw(call, team, fill_uniform);
 }
 
-static bk_status run_normal(const bk_call *call, int threads)
+static bk_status run_normal(const bk_call *call, cpu_team *team)
 {
-    return draw(call, threads, fill_normal);
+    return draw(call, team, fill_normal);
 }
 
 const cpu_kernel KERNEL(cpu_uniform) = {.fits = random_fits, .run = run_uniform, .types = CPU_OWN_TYPES};

@@ -7,6 +7,7 @@
  * double, in order: accurate, and the same for any number of threads. */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/vec.h"
+#include "backends/cpu/team.h"
 #include "backends/cpu/work.h"
 
 enum {
@@ -116,21 +117,34 @@ INLINE float chunk_of_rows(const reduction *r, const float *x, int64_t first, in
     return join_floats(lane, WIDE * VL, 1, sum);
 }
 
-static void reduce_rows(const reduction *r, const float *x, float *y, float *partial, int sum, int threads)
+/* A reduction that is running: `to` is y, or the partial results of its chunks. */
+typedef struct reducing {
+    const reduction *r;
+    const float *x;
+    float *y, *partial, *to;
+    int sum;
+} reducing;
+
+static void row_chunks(const void *job, int64_t first_task, int64_t end, int thread)
 {
-    int64_t tasks = r->kept * r->chunks;
-    float *to = r->chunks > 1 ? partial : y;
-    int team = work_team(threads, tasks, r->kept * r->dropped * r->length);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t t = 0; t < tasks; t++) {
+    const reducing *j = job;
+    const reduction *r = j->r;
+    (void)thread;
+    for (int64_t t = first_task; t < end; t++) {
         int64_t first = t % r->chunks * r->chunk_units;
         int64_t last = work_min(r->units, first + r->chunk_units);
-        const float *from = x + work_at(&r->keep, r->keep.rank, t / r->chunks).offset[0];
-        to[t] = sum ? chunk_of_rows(r, from, first, last, 1) : chunk_of_rows(r, from, first, last, 0);
+        const float *from = j->x + work_at(&r->keep, r->keep.rank, t / r->chunks).offset[0];
+        j->to[t] = j->sum ? chunk_of_rows(r, from, first, last, 1) : chunk_of_rows(r, from, first, last, 0);
     }
+}
+
+static void reduce_rows(const reducing *j, cpu_team *team)
+{
+    const reduction *r = j->r;
+    cpu_team_share(team, r->kept * r->chunks, r->kept * r->dropped * r->length, row_chunks, j);
     if (r->chunks > 1)
         for (int64_t i = 0; i < r->kept; i++)
-            y[i] = join_floats(partial + i * r->chunks, r->chunks, 1, sum);
+            j->y[i] = join_floats(j->partial + i * r->chunks, r->chunks, 1, j->sum);
 }
 
 /* n columns, n <= WIDE * VL, down the rows first..last. */
@@ -179,30 +193,36 @@ static void strip_of_columns(const reduction *r, const float *x, int64_t n, int6
     }
 }
 
-static void join_columns(const reduction *r, const float *partial, float *y, int sum, int threads)
+static void join_columns(const void *job, int64_t first, int64_t end, int thread)
 {
-    int64_t n = r->kept * r->length;
-    int team = work_team(threads, n, n * r->chunks);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t i = 0; i < n; i++)
-        y[i] = join_floats(partial + i / r->length * r->chunks * r->length + i % r->length, r->chunks,
-                           r->length, sum);
+    const reducing *j = job;
+    int64_t length = j->r->length, chunks = j->r->chunks;
+    (void)thread;
+    for (int64_t i = first; i < end; i++)
+        j->y[i] = join_floats(j->partial + i / length * chunks * length + i % length, chunks, length, j->sum);
 }
 
-static void reduce_columns(const reduction *r, const float *x, float *y, float *partial, int sum, int threads)
+static void column_strips(const void *job, int64_t first, int64_t end, int thread)
 {
-    int64_t strips = work_pieces(r->length, STRIP), tasks = r->kept * r->chunks * strips;
-    float *to = r->chunks > 1 ? partial : y;
-    int team = work_team(threads, tasks, r->kept * r->dropped * r->length);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t t = 0; t < tasks; t++) {
+    const reducing *j = job;
+    const reduction *r = j->r;
+    int64_t strips = work_pieces(r->length, STRIP);
+    (void)thread;
+    for (int64_t t = first; t < end; t++) {
         int64_t at = t % strips * STRIP, block = t / strips; /* block = kept * chunks + chunk */
-        const float *from = x + work_at(&r->keep, r->keep.rank, block / r->chunks).offset[0];
+        const float *from = j->x + work_at(&r->keep, r->keep.rank, block / r->chunks).offset[0];
         strip_of_columns(r, from + at, work_min(STRIP, r->length - at), block % r->chunks,
-                         to + block * r->length + at, sum);
+                         j->to + block * r->length + at, j->sum);
     }
+}
+
+static void reduce_columns(const reducing *j, cpu_team *team)
+{
+    const reduction *r = j->r;
+    int64_t strips = work_pieces(r->length, STRIP), n = r->kept * r->length;
+    cpu_team_share(team, r->kept * r->chunks * strips, r->kept * r->dropped * r->length, column_strips, j);
     if (r->chunks > 1)
-        join_columns(r, partial, y, sum, threads);
+        cpu_team_share(team, n, n * r->chunks, join_columns, j);
 }
 
 static size_t scratch_reduce(const bk_call *call, int threads)
@@ -214,12 +234,13 @@ static size_t scratch_reduce(const bk_call *call, int threads)
     return (size_t)(r.kept * r.chunks * (r.rows ? 1 : r.length)) * sizeof(float);
 }
 
-static bk_status run_reduce(const bk_call *call, int threads)
+static bk_status run_reduce(const bk_call *call, cpu_team *team)
 {
     reduction r = plan_of(call);
-    int sum = call->op == BK_SUM;
-    (r.rows ? reduce_rows : reduce_columns)(&r, call->in[0].data, call->out[0].data, call->scratch, sum,
-                                            threads);
+    reducing j = {.r = &r, .x = call->in[0].data, .y = call->out[0].data, .partial = call->scratch};
+    j.to = r.chunks > 1 ? j.partial : j.y;
+    j.sum = call->op == BK_SUM;
+    (r.rows ? reduce_rows : reduce_columns)(&j, team);
     return BK_OK;
 }
 

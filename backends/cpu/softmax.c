@@ -4,6 +4,7 @@
  * (attention.c). */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/vec.h"
+#include "backends/cpu/team.h"
 #include "backends/cpu/work.h"
 
 static float row_max(const float *x, int64_t n)
@@ -59,27 +60,40 @@ static void log_softmax_row(const float *x, float *y, int64_t n)
         y[i] = (x[i] - most) - far;
 }
 
-static bk_status run_rows(const bk_call *call, int threads, void (*row)(const float *, float *, int64_t))
+typedef void (*row_function)(const float *x, float *y, int64_t n);
+
+typedef struct rows_job {
+    row_function row;
+    const float *x;
+    float *y;
+    int64_t n;
+} rows_job;
+
+static void some_rows(const void *job, int64_t first, int64_t end, int thread)
 {
-    const bk_shape *s = &call->out[0].shape;
-    const float *x = call->in[0].data;
-    float *y = call->out[0].data;
-    int64_t n = s->rank > 0 ? s->dim[s->rank - 1] : 1, rows = bk_count(s) / work_max(n, 1);
-    int team = work_team(threads, rows, rows * n);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t r = 0; r < rows; r++)
-        row(x + r * n, y + r * n, n);
+    const rows_job *j = job;
+    (void)thread;
+    for (int64_t r = first; r < end; r++)
+        j->row(j->x + r * j->n, j->y + r * j->n, j->n);
+}
+
+static bk_status run_rows(const bk_call *call, cpu_team *team, row_function row)
+{
+    const bk_shape *s = &call->in[0].shape;
+    rows_job j = {row, call->in[0].data, call->out[0].data, s->rank > 0 ? s->dim[s->rank - 1] : 1};
+    int64_t count = bk_count(s);
+    cpu_team_share(team, count / work_max(j.n, 1), count, some_rows, &j);
     return BK_OK;
 }
 
-static bk_status run_softmax(const bk_call *call, int threads)
+static bk_status run_softmax(const bk_call *call, cpu_team *team)
 {
-    return run_rows(call, threads, softmax_row);
+    return run_rows(call, team, softmax_row);
 }
 
-static bk_status run_log_softmax(const bk_call *call, int threads)
+static bk_status run_log_softmax(const bk_call *call, cpu_team *team)
 {
-    return run_rows(call, threads, log_softmax_row);
+    return run_rows(call, team, log_softmax_row);
 }
 
 const cpu_kernel KERNEL(cpu_softmax) = {.run = run_softmax};

@@ -2,9 +2,8 @@
 /* sort.c - ops along the last axis that depend on the order of its elements: sort and cumulative sum. Rows
  * are distributed over threads, one thread to a row. */
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/team.h"
 #include "backends/cpu/work.h"
-
-#include <omp.h>
 
 /* ---- sort: by radix, a byte at a time from the lowest on, each pass stable ---- */
 
@@ -75,18 +74,22 @@ static size_t scratch_sort(const bk_call *call, int threads)
     return (size_t)(2 * length_of(call) * threads) * sizeof(sort_entry);
 }
 
-static bk_status run_sort(const bk_call *call, int threads)
+static void sort_rows(const void *job, int64_t first, int64_t end, int thread)
 {
+    const bk_call *call = job;
     const float *x = call->in[0].data;
     float *y = call->out[0].data;
     int32_t *index = call->out[1].data;
-    int64_t n = length_of(call), rows = bk_count(&call->in[0].shape) / n;
-    int team = work_team(threads, rows, rows * n);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t r = 0; r < rows; r++) {
-        sort_entry *entry = (sort_entry *)call->scratch + 2 * n * omp_get_thread_num();
+    int64_t n = length_of(call);
+    sort_entry *entry = (sort_entry *)call->scratch + 2 * n * thread;
+    for (int64_t r = first; r < end; r++)
         sort_row(x + r * n, n, entry, entry + n, y + r * n, index ? index + r * n : NULL);
-    }
+}
+
+static bk_status run_sort(const bk_call *call, cpu_team *team)
+{
+    int64_t count = bk_count(&call->in[0].shape);
+    cpu_team_share(team, count / length_of(call), count, sort_rows, call);
     return BK_OK;
 }
 
@@ -95,19 +98,24 @@ const cpu_kernel KERNEL(cpu_sort) = {
 
 /* ---- cumulative sum: in double, as rows may be long ---- */
 
-static bk_status run_cumsum(const bk_call *call, int threads)
+static void add_up_rows(const void *job, int64_t first_row, int64_t end, int thread)
 {
+    const bk_call *call = job;
     const float *x = call->in[0].data;
     float *y = call->out[0].data;
-    int64_t n = length_of(call), rows = bk_count(&call->in[0].shape) / n;
-    int64_t first = call->attr.reverse ? n - 1 : 0, step = call->attr.reverse ? -1 : 1;
-    int team = work_team(threads, rows, rows * n);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t r = 0; r < rows; r++) {
+    int64_t n = length_of(call), first = call->attr.reverse ? n - 1 : 0, step = call->attr.reverse ? -1 : 1;
+    (void)thread;
+    for (int64_t r = first_row; r < end; r++) {
         double sum = 0;
         for (int64_t i = 0, at = r * n + first; i < n; i++, at += step)
             y[at] = (float)(sum += x[at]);
     }
+}
+
+static bk_status run_cumsum(const bk_call *call, cpu_team *team)
+{
+    int64_t count = bk_count(&call->in[0].shape);
+    cpu_team_share(team, count / length_of(call), count, add_up_rows, call);
     return BK_OK;
 }
 

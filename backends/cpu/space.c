@@ -4,6 +4,7 @@
  * Whole rows of channels are copied or added. The gradients gather: each pixel of dx sums, in a fixed order,
  * the contributions of all pixels that read it, so that no two threads write the same element. */
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/team.h"
 #include "backends/cpu/work.h"
 
 enum { SPACE = 3, SIDES = 3 };
@@ -84,23 +85,34 @@ static int64_t mirrored_line(const mirror *m, int64_t line)
     return small;
 }
 
-static bk_status run_reflect(const bk_call *call, int threads)
+typedef struct mirroring {
+    mirror m;
+    const float *from;
+    float *to;
+} mirroring;
+
+static void mirror_lines(const void *job, int64_t first, int64_t end, int thread)
 {
-    mirror m = mirror_of(&call->attr, &call->in[0].shape);
-    const float *from = call->in[0].data;
-    float *to = call->out[0].data;
-    int64_t wide = m.length + 2 * m.edge, n = bk_count(&call->out[0].shape), lines = n / (wide * m.row);
-    int team = work_team(threads, lines, n);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t l = 0; l < lines; l++) {
-        const float *x = from + mirrored_line(&m, l) * m.length * m.row;
-        float *y = to + l * wide * m.row;
-        for (int64_t i = 0; i < m.edge; i++) {
-            copy_row(y + i * m.row, x + (m.edge - i) * m.row, m.row);
-            copy_row(y + (wide - 1 - i) * m.row, x + (m.length - 1 - m.edge + i) * m.row, m.row);
+    const mirroring *j = job;
+    const mirror *m = &j->m;
+    int64_t wide = m->length + 2 * m->edge;
+    (void)thread;
+    for (int64_t l = first; l < end; l++) {
+        const float *x = j->from + mirrored_line(m, l) * m->length * m->row;
+        float *y = j->to + l * wide * m->row;
+        for (int64_t i = 0; i < m->edge; i++) {
+            copy_row(y + i * m->row, x + (m->edge - i) * m->row, m->row);
+            copy_row(y + (wide - 1 - i) * m->row, x + (m->length - 1 - m->edge + i) * m->row, m->row);
         }
-        copy_row(y + m.edge * m.row, x, m.length * m.row);
+        copy_row(y + m->edge * m->row, x, m->length * m->row);
     }
+}
+
+static bk_status run_reflect(const bk_call *call, cpu_team *team)
+{
+    mirroring j = {mirror_of(&call->attr, &call->in[0].shape), call->in[0].data, call->out[0].data};
+    int64_t n = bk_count(&call->out[0].shape), wide = j.m.length + 2 * j.m.edge;
+    cpu_team_share(team, n / (wide * j.m.row), n, mirror_lines, &j);
     return BK_OK;
 }
 
@@ -150,15 +162,18 @@ static void fold(const mirror *m, const float *dy, float *dx, int64_t line)
     }
 }
 
-static bk_status run_reflect_grad(const bk_call *call, int threads)
+static void fold_lines(const void *job, int64_t first, int64_t end, int thread)
 {
-    mirror m = mirror_of(&call->attr, &call->out[0].shape);
-    const float *dy = call->in[0].data;
-    float *dx = call->out[0].data;
-    int team = work_team(threads, m.lines, bk_count(&call->in[0].shape));
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t l = 0; l < m.lines; l++)
-        fold(&m, dy, dx, l);
+    const mirroring *j = job;
+    (void)thread;
+    for (int64_t l = first; l < end; l++)
+        fold(&j->m, j->from, j->to, l);
+}
+
+static bk_status run_reflect_grad(const bk_call *call, cpu_team *team)
+{
+    mirroring j = {mirror_of(&call->attr, &call->out[0].shape), call->in[0].data, call->out[0].data};
+    cpu_team_share(team, j.m.lines, bk_count(&call->in[0].shape), fold_lines, &j);
     return BK_OK;
 }
 
@@ -321,20 +336,28 @@ static void write_pixel(const blend *b, float *y, int64_t n)
         write_blend(b, y, n, b->count);
 }
 
-static bk_status run_resize(const bk_call *call, int threads)
-{
+typedef struct resizing {
     resize r;
-    make_resize(call, &r);
-    const float *x = call->in[0].data;
-    float *y = call->out[0].data;
-    int64_t lines = r.batch * r.to[0] * r.to[1], width = r.to[SPACE - 1];
-    int team = work_team(threads, lines, lines * width * r.channels);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t l = 0; l < lines; l++)
-        for (int64_t p = l * width; p < (l + 1) * width; p++) {
-            blend b = blend_of(&r, x, p);
-            write_pixel(&b, y + p * r.channels, r.channels);
-        }
+    const float *from;
+    float *to;
+} resizing;
+
+static void resize_lines(const void *job, int64_t first, int64_t end, int thread)
+{
+    const resizing *j = job;
+    int64_t width = j->r.to[SPACE - 1], channels = j->r.channels;
+    (void)thread;
+    for (int64_t p = first * width; p < end * width; p++) {
+        blend b = blend_of(&j->r, j->from, p);
+        write_pixel(&b, j->to + p * channels, channels);
+    }
+}
+
+static bk_status run_resize(const bk_call *call, cpu_team *team)
+{
+    resizing j = {.from = call->in[0].data, .to = call->out[0].data};
+    make_resize(call, &j.r);
+    cpu_team_share(team, j.r.batch * j.r.to[0] * j.r.to[1], bk_count(&call->out[0].shape), resize_lines, &j);
     return BK_OK;
 }
 
@@ -376,18 +399,21 @@ static void gather_pixel(const resize *r, const float *dy, float *dx, int64_t pi
         }
 }
 
-static bk_status run_resize_grad(const bk_call *call, int threads)
+static void gather_lines(const void *job, int64_t first, int64_t end, int thread)
 {
-    resize r;
-    make_resize(call, &r);
-    const float *dy = call->in[0].data;
-    float *dx = call->out[0].data;
-    int64_t lines = r.batch * r.from[0] * r.from[1], width = r.from[SPACE - 1];
-    int team = work_team(threads, lines, bk_count(&call->in[0].shape));
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t l = 0; l < lines; l++)
-        for (int64_t p = l * width; p < (l + 1) * width; p++)
-            gather_pixel(&r, dy, dx, p);
+    const resizing *j = job;
+    int64_t width = j->r.from[SPACE - 1];
+    (void)thread;
+    for (int64_t p = first * width; p < end * width; p++)
+        gather_pixel(&j->r, j->from, j->to, p);
+}
+
+static bk_status run_resize_grad(const bk_call *call, cpu_team *team)
+{
+    resizing j = {.from = call->in[0].data, .to = call->out[0].data};
+    make_resize(call, &j.r);
+    cpu_team_share(team, j.r.batch * j.r.from[0] * j.r.from[1], bk_count(&call->in[0].shape), gather_lines,
+                   &j);
     return BK_OK;
 }
 

@@ -6,6 +6,7 @@
  * rows and COLS columns keeps VL sums in registers; they are transposed and added at the end. */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/vec.h"
+#include "backends/cpu/team.h"
 #include "backends/cpu/work.h"
 
 enum {
@@ -96,11 +97,15 @@ static void strip(const cpu_thin *t, int64_t col, int64_t cols)
     KERNEL(cpu_epilogue_rows)(&e);
 }
 
-void KERNEL(cpu_thin_product)(const cpu_thin *t, int threads)
+static void strips(const void *job, int64_t first, int64_t end, int thread)
 {
-    int64_t strips = work_pieces(t->n, STRIP);
-    int team = work_team(threads, strips, t->n * t->k);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t s = 0; s < strips; s++)
+    const cpu_thin *t = job;
+    (void)thread;
+    for (int64_t s = first; s < end; s++)
         strip(t, s * STRIP, work_min(STRIP, t->n - s * STRIP));
+}
+
+void KERNEL(cpu_thin_product)(const cpu_thin *t, cpu_team *team)
+{
+    cpu_team_share(team, work_pieces(t->n, STRIP), t->n * t->k, strips, t);
 }

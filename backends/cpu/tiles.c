@@ -5,9 +5,10 @@
 #include "backends/cpu/tiles.h"
 
 #include <limits.h>
-#include <omp.h>
+#include <stdatomic.h>
 
 #include "backends/cpu/library.h"
+#include "backends/cpu/team.h"
 #include "backends/cpu/work.h"
 
 enum {
@@ -83,19 +84,28 @@ static int run_tile(const cpu_device *dev, const bk_call *call, int64_t index, f
     return good;
 }
 
+typedef struct tiles_job {
+    const cpu_device *dev;
+    const bk_call *call;
+    atomic_int *good;
+} tiles_job;
+
+static void some_tiles(const void *job, int64_t first, int64_t end, int thread)
+{
+    const tiles_job *j = job;
+    const tiles_call *c = j->call->state;
+    float *scratch = c->floats ? (float *)j->call->scratch + c->floats * thread : NULL;
+    for (int64_t i = first; i < end; i++)
+        if (!run_tile(j->dev, j->call, i, scratch))
+            atomic_store(j->good, 0);
+}
+
 static bk_status run_tiles(cpu_device *dev, bk_call *call)
 {
     const tiles_call *c = call->state;
-    float *scratch = call->scratch;
-    int team = (int)work_min(dev->threads, c->tiles.count), before = omp_get_max_threads(), good = 1;
-    if (team == 1)
-        omp_set_num_threads(1);
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static) reduction(&& : good)
-    for (int64_t i = 0; i < c->tiles.count; i++)
-        good = run_tile(dev, call, i, c->floats ? scratch + c->floats * omp_get_thread_num() : NULL) && good;
-    if (team == 1)
-        omp_set_num_threads(before);
-    return good ? BK_OK : BK_ERR_FAILED;
+    atomic_int good = 1;
+    cpu_team_run(dev->team, dev->threads, c->tiles.count, 1, some_tiles, &(tiles_job){dev, call, &good});
+    return atomic_load(&good) ? BK_OK : BK_ERR_FAILED;
 }
 
 bk_status tiles_prepare(cpu_device *dev, const product *p, bk_call *call)

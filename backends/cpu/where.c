@@ -5,6 +5,7 @@
  * walked with each input either contiguous or one value. */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/vec.h"
+#include "backends/cpu/team.h"
 #include "backends/cpu/work.h"
 
 enum { OPERANDS = 3 };
@@ -69,25 +70,42 @@ static void choose(const float *const x[OPERANDS], const int64_t step[OPERANDS],
     }
 }
 
-static bk_status run_where(const bk_call *call, int threads)
+/* A piece is `many` rows of n elements, or a cut of one row. */
+typedef struct choice {
+    const bk_call *call;
+    axes all;
+    int64_t rows, n, cut, cuts, many, step[OPERANDS];
+} choice;
+
+static void choose_piece(const choice *c, int64_t p)
 {
-    axes all = axes_of(call);
-    int64_t n = all.dim[all.rank - 1], rows = bk_count(&call->out[0].shape) / n;
-    int64_t cut = work_min(n, WORK_PIECE), cuts = work_pieces(n, cut), step[OPERANDS];
-    int64_t many = work_max(1, WORK_PIECE / cut), pieces = work_pieces(rows, many) * cuts;
-    int team = work_team(threads, pieces, rows * n);
-    for (int k = 0; k < OPERANDS; k++)
-        step[k] = all.stride[k][all.rank - 1];
-#pragma omp parallel for num_threads(team) if (team > 1) schedule(static)
-    for (int64_t p = 0; p < pieces; p++) {
-        int64_t row = p / cuts * many, end = work_min(rows, row + many), at = p % cuts * cut;
-        for (; row < end; row++) {
-            const float *x[OPERANDS];
-            for (int k = 0; k < OPERANDS; k++)
-                x[k] = (const float *)call->in[k].data + offset_of(&all, k, row) + at * step[k];
-            choose(x, step, (float *)call->out[0].data + row * n + at, work_min(cut, n - at));
-        }
+    int64_t row = p / c->cuts * c->many, end = work_min(c->rows, row + c->many), at = p % c->cuts * c->cut;
+    for (; row < end; row++) {
+        const float *x[OPERANDS];
+        for (int k = 0; k < OPERANDS; k++)
+            x[k] = (const float *)c->call->in[k].data + offset_of(&c->all, k, row) + at * c->step[k];
+        choose(x, c->step, (float *)c->call->out[0].data + row * c->n + at, work_min(c->cut, c->n - at));
     }
+}
+
+static void choose_pieces(const void *job, int64_t first, int64_t end, int thread)
+{
+    (void)thread;
+    for (int64_t p = first; p < end; p++)
+        choose_piece(job, p);
+}
+
+static bk_status run_where(const bk_call *call, cpu_team *team)
+{
+    choice c = {.call = call, .all = axes_of(call)};
+    c.n = c.all.dim[c.all.rank - 1];
+    c.rows = bk_count(&call->out[0].shape) / c.n;
+    c.cut = work_min(c.n, WORK_PIECE);
+    c.cuts = work_pieces(c.n, c.cut);
+    c.many = work_max(1, WORK_PIECE / c.cut);
+    for (int k = 0; k < OPERANDS; k++)
+        c.step[k] = c.all.stride[k][c.all.rank - 1];
+    cpu_team_share(team, work_pieces(c.rows, c.many) * c.cuts, c.rows * c.n, choose_pieces, &c);
     return BK_OK;
 }
 

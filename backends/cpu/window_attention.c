@@ -9,6 +9,7 @@
  * Checked against backends/reference/window_attention.c by tests/backends/test_backend_attention.c. */
 #include "backends/cpu/attention_block.h"
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/team.h"
 #include "backends/cpu/work.h"
 
 #include <omp.h>
@@ -128,9 +129,9 @@ static size_t scratch_bytes(const bk_call *call, int gradient, int threads)
     return (size_t)(count.used + x.window_floats * threads) * sizeof(float);
 }
 
-static window window_of_thread(const sizes *s, int gradient, const scratch *x)
+static window window_of_thread(const sizes *s, int gradient, const scratch *x, int thread)
 {
-    layout mine = {x->windows + x->window_floats * omp_get_thread_num(), 0};
+    layout mine = {x->windows + x->window_floats * thread, 0};
     return place_window(s, gradient, &mine);
 }
 
@@ -161,11 +162,21 @@ static float spread_table(const bk_call *call, const sizes *s, int64_t head, int
     return most;
 }
 
-static void spread_tables(const bk_call *call, const sizes *s, int by_query, const scratch *x)
+/* What threads share: a direction of a call. */
+typedef struct window_job {
+    const bk_call *call;
+    sizes s;
+    scratch x;
+    int gradient;
+} window_job;
+
+static void spread_tables(const void *job, int64_t first, int64_t end, int thread)
 {
-#pragma omp for schedule(static)
-    for (int64_t h = 0; h < s->heads; h++)
-        x->most[h] = spread_table(call, s, h, by_query, x->bias + h * s->tokens * s->padded);
+    const window_job *j = job;
+    (void)thread;
+    for (int64_t h = first; h < end; h++)
+        j->x.most[h] =
+            spread_table(j->call, &j->s, h, j->gradient, j->x.bias + h * j->s.tokens * j->s.padded);
 }
 
 /* Returns which of the three bands of the rolled grid a row (or column) lies in. */
@@ -267,27 +278,36 @@ static void window_forward(const bk_call *call, const sizes *s, int64_t head, bi
     }
 }
 
-static bk_status run_window(const bk_call *call, int threads)
+static void forward_tasks(const void *job, int64_t from, int64_t end, int thread)
 {
-    sizes s = sizes_of(call);
-    layout all = {call->scratch, 0};
-    scratch x = place_scratch(&s, 0, &all);
-    int64_t tasks = s.heads * s.groups;
-    int team = work_team(threads, tasks, s.heads * s.windows * s.tokens * s.tokens);
-    int chunk = work_chunk(team, tasks, s.heads); /* the heads of a window lie side by side */
-#pragma omp parallel num_threads(team) if (team > 1)
-    {
-        window w = window_of_thread(&s, 0, &x);
-        spread_tables(call, &s, 0, &x);
-#pragma omp for schedule(dynamic, chunk)
-        for (int64_t t = 0; t < tasks; t++) {
-            int64_t head = t % s.heads, first = t / s.heads * WINDOWS;
-            for (int64_t i = first; i < work_min(s.windows, first + WINDOWS); i++) {
-                find_tokens(&call->attr, &s, i, &w);
-                window_forward(call, &s, head, window_bias(&s, &w, head, &x), &w);
-            }
+    const window_job *j = job;
+    const sizes *s = &j->s;
+    window w = window_of_thread(s, 0, &j->x, thread);
+    for (int64_t t = from; t < end; t++) {
+        int64_t head = t % s->heads, first = t / s->heads * WINDOWS;
+        for (int64_t i = first; i < work_min(s->windows, first + WINDOWS); i++) {
+            find_tokens(&j->call->attr, s, i, &w);
+            window_forward(j->call, s, head, window_bias(s, &w, head, &j->x), &w);
         }
     }
+}
+
+/* The heads of a window lie side by side, so that a thread takes several at once. */
+static void share_windows(cpu_team *team, const window_job *j, cpu_pieces run)
+{
+    const sizes *s = &j->s;
+    int64_t tasks = s->heads * s->groups;
+    int threads = work_team(cpu_team_threads(team), tasks, s->heads * s->windows * s->tokens * s->tokens);
+    cpu_team_share(team, s->heads, s->heads * s->tokens * s->padded, spread_tables, j);
+    cpu_team_run(team, threads, tasks, work_chunk(threads, tasks, s->heads), run, j);
+}
+
+static bk_status run_window(const bk_call *call, cpu_team *team)
+{
+    window_job j = {.call = call, .s = sizes_of(call)};
+    layout all = {call->scratch, 0};
+    j.x = place_scratch(&j.s, 0, &all);
+    share_windows(team, &j, forward_tasks);
     return BK_OK;
 }
 
@@ -369,31 +389,30 @@ static void add_tables(const sizes *s, const float *partial, float *dtable)
         }
 }
 
-static bk_status run_window_grad(const bk_call *call, int threads)
+static void gradient_tasks(const void *job, int64_t from, int64_t end, int thread)
 {
-    sizes s = sizes_of(call);
-    layout all = {call->scratch, 0};
-    scratch x = place_scratch(&s, 1, &all);
-    int64_t tasks = s.heads * s.groups;
-    int team = work_team(threads, tasks, s.heads * s.windows * s.tokens * s.tokens);
-    int chunk = work_chunk(team, tasks, s.heads); /* the heads of a window lie side by side */
-#pragma omp parallel num_threads(team) if (team > 1)
-    {
-        window w = window_of_thread(&s, 1, &x);
-        spread_tables(call, &s, 1, &x);
-#pragma omp for schedule(dynamic, chunk)
-        for (int64_t t = 0; t < tasks; t++) {
-            int64_t head = t % s.heads, first = t / s.heads * WINDOWS;
-            memset(w.dscore, 0, (size_t)(s.tokens * s.padded) * sizeof(float));
-            for (int64_t i = first; i < work_min(s.windows, first + WINDOWS); i++) {
-                find_tokens(&call->attr, &s, i, &w);
-                window_gradient(call, &s, head, window_bias(&s, &w, head, &x), &w);
-            }
-            fold_scores(&s, w.dscore, x.partial + t * s.table);
+    const window_job *j = job;
+    const sizes *s = &j->s;
+    window w = window_of_thread(s, 1, &j->x, thread);
+    for (int64_t t = from; t < end; t++) {
+        int64_t head = t % s->heads, first = t / s->heads * WINDOWS;
+        memset(w.dscore, 0, (size_t)(s->tokens * s->padded) * sizeof(float));
+        for (int64_t i = first; i < work_min(s->windows, first + WINDOWS); i++) {
+            find_tokens(&j->call->attr, s, i, &w);
+            window_gradient(j->call, s, head, window_bias(s, &w, head, &j->x), &w);
         }
+        fold_scores(s, w.dscore, j->x.partial + t * s->table);
     }
+}
+
+static bk_status run_window_grad(const bk_call *call, cpu_team *team)
+{
+    window_job j = {.call = call, .s = sizes_of(call), .gradient = 1};
+    layout all = {call->scratch, 0};
+    j.x = place_scratch(&j.s, 1, &all);
+    share_windows(team, &j, gradient_tasks);
     if (call->n_out > 1 && call->out[1].data)
-        add_tables(&s, x.partial, call->out[1].data);
+        add_tables(&j.s, j.x.partial, call->out[1].data);
     return BK_OK;
 }
 

@@ -89,10 +89,11 @@ typedef struct slmt_context_config {
     int32_t backend;      /**< SLMT_BACKEND_CPU */
     int32_t precision;    /**< SLMT_FLOAT32 */
     int32_t matrix;       /**< SLMT_MATRIX_AUTO; cpu back end only */
-    int32_t threads; /**< threads a call may use; 0 (the default): the cores this process may run on. They end
-                          with the call (OpenMP: the calling thread's team), so that none spins after it */
-    int32_t log_level;        /**< SLMT_LOG_WARNING: the least serious level that reaches `log` */
-    uint64_t max_bytes;       /**< hard limit on memory taken through the context; 0: none */
+    int32_t threads;    /**< threads a call may use, the calling one included; 0 (the default): the cores that
+                             this process may use, by its affinity and its CPU quota. They belong to the context,
+                             start with the first call that needs them, and sleep between calls */
+    int32_t log_level;  /**< SLMT_LOG_WARNING: the least serious level that reaches `log` */
+    uint64_t max_bytes; /**< hard limit on memory taken through the context; 0: none */
     slmt_alloc_fn alloc;      /**< NULL: malloc(). Set both or neither */
     slmt_free_fn free;        /**< NULL: free() */
     void *alloc_user;         /**< handed to alloc and free */
@@ -157,6 +158,24 @@ SLMT_API void slmt_context_free(slmt_context *context);
  * \since 0.1
  */
 SLMT_API uint64_t slmt_context_live_bytes(const slmt_context *context);
+
+/** What reading makes of a NaN, as many programs write outside the brain. \since 0.1 */
+enum {
+    SLMT_NAN_REFUSE = 0, /**< an error, with the place of the first */
+    SLMT_NAN_ZERO = 1    /**< 0; slmt_volume_zeroed() tells how many. Infinities are errors all the same */
+};
+
+/**
+ * Choose what slmt_volume_read() and slmt_volume_from_nifti() make of voxels that are NaN. A new context
+ * refuses them.
+ *
+ * @param context  not NULL
+ * @param nan      SLMT_NAN_REFUSE or SLMT_NAN_ZERO
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT
+ * @threads while no other thread uses the context
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_context_set_nan(slmt_context *context, int32_t nan);
 
 /**
  * Choose what receives the warnings of a context and of all handles made in it. Without a callback they go

@@ -318,6 +318,31 @@ SLMT_API slmt_status slmt_dataset_writer_add(slmt_dataset_writer *writer, const 
                                              const slmt_volume *const *volumes, int32_t split);
 
 /**
+ * Let the volumes of a set have voxels of different sizes, before its first subject. Without this call the
+ * first subject decides the size, and subjects of another one are refused.
+ *
+ * @param writer  from slmt_dataset_writer_create_mr()
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the set is not one of MR volumes)
+ * @threads one thread at a time
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_dataset_writer_any_spacing(slmt_dataset_writer *writer);
+
+/**
+ * Sizes and places of the volumes of a set of MR volumes, one for each subject.
+ *
+ * @param dataset   not NULL
+ * @param split     SLMT_SPLIT_ALL, or one part of the set
+ * @param geometry  struct_size set by the caller; filled; `volumes` is 0 where the set does not know, as of
+ * an older file, or the split has no subject
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the set was not made from MR volumes)
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_dataset_geometry(const slmt_dataset *dataset, int32_t split,
+                                           slmt_geometry *geometry);
+
+/**
  * Preprocess a subject's volumes and add them, as slmt_dataset_writer_add() does, and say whose they are: two
  * sessions of one person are two subjects of one group.
  *
@@ -423,6 +448,23 @@ SLMT_API size_t slmt_dataset_slice_count(const slmt_dataset *dataset, size_t sub
  */
 SLMT_API slmt_status slmt_dataset_read_slice(slmt_dataset *dataset, size_t subject, size_t contrast,
                                              size_t slice, int32_t resize, float *pixels);
+
+/**
+ * Cut a label map, such as a mask, as the volumes of a set were cut: reoriented, cropped, and of its slices
+ * those that were taken. Values stay, and nothing is resized: the result lies on the pixels of the set's own
+ * label maps.
+ *
+ * @param dataset  not NULL
+ * @param volume   on the grid of the subject's volumes; labels as in slmt_dataset_writer_add()
+ * @param slices   how many are expected: those of the subject
+ * @param labels   receives [slices][crop_size][crop_size] int32
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (another number of slices, a label that is not a whole number),
+ *         SLMT_ERR_STATE (the set was not made from MR volumes), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ * @threads one thread at a time
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_dataset_cut_labels(const slmt_dataset *dataset, const slmt_volume *volume,
+                                             size_t slices, int32_t *labels);
 
 #ifdef __cplusplus
 }

@@ -3,23 +3,14 @@
 #define _GNU_SOURCE
 #include "core/context.h"
 
-#include <sched.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/cores.h"
 #include "lib/registry.h"
-
-static int32_t usable_cores(void)
-{
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) != 0)
-        return 1;
-    int n = CPU_COUNT(&set);
-    return n < 1 ? 1 : n > 1024 ? 1024 : n;
-}
 
 /* ---- the host's services to a backend ---- */
 

@@ -24,9 +24,12 @@ const field measure_fields[] = {
      "target; "
      "or the mean over all its slices, as the code of SLMT-Net's paper has it",
      FIELD_CHOICE, MEASURE(definition), definitions},
-    {"mask", "head|NAME",
-     "compare inside the head alone, or where label map NAME of the set is not 0; default: everywhere",
-     FIELD_TEXT, MEASURE(mask)},
+    {"mask", "head|NAME|SCANS",
+     "compare inside the head alone; or where label map NAME of the set is not 0; or where mask files are "
+     "not, "
+     "which lie on the volumes' grid: one file, or a folder or pattern as of slmt prepare; default: "
+     "everywhere",
+     FIELD_TEXT, MEASURE(mask), .flags = FIELD_INPUT},
     {"perceptual", "FILE", "also measure the distance of features of this model of vgg19", FIELD_TEXT,
      MEASURE(perceptual), .flags = FIELD_INPUT},
     {0}};
@@ -54,32 +57,61 @@ const char *definition_text(int32_t definition)
 
 /* ---- opening ---- */
 
-/* The field of label maps of that name. */
-static int find_labels(measure *m, const char *name)
+/* Whether the set has a field of label maps of that name. */
+static bool find_labels(measure *m)
 {
     slmt_field f = {.struct_size = sizeof f};
     for (size_t i = 0; i < slmt_dataset_field_count(m->set); i++)
         if (slmt_dataset_field(m->set, i, &f) == SLMT_OK && f.kind == SLMT_FIELD_LABELS &&
-            strcmp(f.name, name) == 0) {
+            strcmp(f.name, m->mask_name) == 0) {
             m->label_field = i;
-            return EXIT_OK;
+            return true;
         }
-    return fail_with(EXIT_USAGE, "--mask: the set has no label maps '%s'; slmt prepare --labels adds them",
-                     name);
+    return false;
 }
 
-static bool is_head(const measure *m)
+/* A place of files has a mark of a path or a pattern, or is there. */
+static bool may_be_files(const char *text)
 {
-    return strcmp(m->mask_name, "head") == 0;
+    return strpbrk(text, "/*?:") || is_file(text) || is_folder(text);
+}
+
+static int find_files(measure *m)
+{
+    char reason[FIELD_REASON], *source = must_format("mask=%s", m->mask_name);
+    bool good = scans_add(&m->files, source, true, reason);
+    free(source);
+    return good ? scans_find(&m->files, NULL) : fail_with(EXIT_USAGE, "--mask: %s", reason);
+}
+
+static int find_mask(measure *m)
+{
+    if (!m->mask_name)
+        return EXIT_OK;
+    if (strcmp(m->mask_name, "head") == 0)
+        m->kind = MASK_HEAD;
+    else if (find_labels(m))
+        m->kind = MASK_LABELS;
+    else if (may_be_files(m->mask_name))
+        m->kind = MASK_FILES;
+    else
+        return fail_with(
+            EXIT_USAGE,
+            "--mask: the set has no label maps '%s', which slmt prepare --labels adds, and there is "
+            "no such file or folder",
+            m->mask_name);
+    return m->kind == MASK_FILES ? find_files(m) : EXIT_OK;
 }
 
 int measure_open(measure *m, const measure_options *o, slmt_context *context, slmt_dataset *set, size_t side,
                  int32_t batch)
 {
-    int code = EXIT_OK;
-    *m = (measure){.set = set, .side = side, .mask_name = o->mask};
-    if (m->mask_name && !is_head(m))
-        code = find_labels(m, m->mask_name);
+    slmt_preprocess p;
+    slmt_preprocess_init(&p);
+    *m = (measure){.context = context, .set = set, .side = side, .mask_name = o->mask};
+    slmt_status status = slmt_dataset_get_preprocess(set, &p);
+    int code = status == SLMT_OK ? find_mask(m) : fail(status, "--mask");
+    m->crop = p.crop_size;
     if (code == EXIT_OK && o->perceptual)
         code = perceptual_open(&m->judge, context, o->perceptual, side, batch);
     if (code != EXIT_OK)
@@ -89,16 +121,6 @@ int measure_open(measure *m, const measure_options *o, slmt_context *context, sl
 
 /* ---- masks ---- */
 
-static slmt_status read_labels(const measure *m, size_t subject, int64_t shape[6], int32_t **labels)
-{
-    slmt_status status = slmt_dataset_shape(m->set, subject, m->label_field, shape);
-    if (status != SLMT_OK)
-        return status;
-    *labels = must_alloc((size_t)(shape[0] * shape[1] * shape[2]), sizeof **labels);
-    const slmt_tensor tensor = {.data = *labels, .shape = shape, .rank = 3, .type = SLMT_TENSOR_INT32};
-    return slmt_dataset_read(m->set, subject, m->label_field, 0, shape[0], &tensor);
-}
-
 /* The pixel of a label map, `in` pixels wide, that lies at the centre of pixel i of an image of the same
  * field, `out` pixels wide. */
 static int64_t nearest(int64_t i, int64_t in, int64_t out)
@@ -106,36 +128,85 @@ static int64_t nearest(int64_t i, int64_t in, int64_t out)
     return (2 * i + 1) * in / (2 * out);
 }
 
-static void resize_labels(const measure *m, const int32_t *labels, const int64_t shape[6])
+static void resize_labels(measure *m, const int32_t *labels)
 {
     int64_t side = (int64_t)m->side;
     uint8_t *to = m->mask;
     for (int64_t k = 0; k < (int64_t)m->slices; k++)
         for (int64_t r = 0; r < side; r++) {
-            const int32_t *row = labels + (k * shape[1] + nearest(r, shape[1], side)) * shape[2];
+            const int32_t *row = labels + (k * m->crop + nearest(r, m->crop, side)) * m->crop;
             for (int64_t c = 0; c < side; c++)
-                *to++ = row[nearest(c, shape[2], side)] != 0;
+                *to++ = row[nearest(c, m->crop, side)] != 0;
         }
 }
 
-static int label_mask(measure *m, size_t subject)
+/* The subject's label maps in the set; [slices][crop][crop]. */
+static int read_labels(const measure *m, size_t subject, int32_t *labels)
 {
-    int64_t shape[6];
-    int32_t *labels = NULL;
-    int code = EXIT_OK;
     const char *name = slmt_dataset_subject(m->set, subject);
-    slmt_status status = read_labels(m, subject, shape, &labels);
+    const int64_t wanted[] = {(int64_t)m->slices, m->crop, m->crop};
+    const slmt_tensor tensor = {.data = labels, .shape = wanted, .rank = 3, .type = SLMT_TENSOR_INT32};
+    slmt_status status = slmt_dataset_read(m->set, subject, m->label_field, 0, wanted[0], &tensor);
     if (status == SLMT_ERR_NOT_FOUND)
-        code = fail_with(EXIT_USAGE, "--mask: subject %s has no label map '%s'", name, m->mask_name);
-    else if (status != SLMT_OK)
-        code = fail(status, "%s", name);
-    else if ((size_t)shape[0] < m->slices)
-        code = fail_with(EXIT_DATA, "--mask: '%s' of subject %s has %d slices, its images %zu", m->mask_name,
-                         name, (int)shape[0], m->slices);
-    else
-        resize_labels(m, labels, shape);
+        return fail_with(EXIT_USAGE, "--mask: subject %s has no label map '%s'", name, m->mask_name);
+    return status == SLMT_OK ? EXIT_OK : fail(status, "--mask: %s", name);
+}
+
+/* The file of a subject; a single file is everybody's. */
+static const char *file_for(const measure *m, const char *name)
+{
+    const scans *s = &m->files;
+    const scan_subject *own = scans_subject(s, name);
+    bool single = s->subject_count == 1 && is_file(m->mask_name);
+    return own ? own->file[0] : single ? s->subjects[0].file[0] : NULL;
+}
+
+static int cut_file(const measure *m, size_t subject, int32_t *labels)
+{
+    const char *name = slmt_dataset_subject(m->set, subject), *file = file_for(m, name);
+    slmt_volume *volume = NULL;
+    if (!file)
+        return fail_with(EXIT_USAGE, "--mask: %s has no file for subject %s", m->mask_name, name);
+    slmt_status status = slmt_volume_read(m->context, file, &volume);
+    if (status == SLMT_OK)
+        status = slmt_dataset_cut_labels(m->set, volume, m->slices, labels);
+    int code = status == SLMT_OK ? EXIT_OK : fail(status, "--mask: %s", file);
+    slmt_volume_free(volume);
+    return code == EXIT_USAGE ? EXIT_DATA : code; /* the library calls an unfit volume an argument */
+}
+
+/* A mask on another grid than the images lies beside the head. */
+static int check_place(const measure *m, size_t subject, const float *source, const float *target)
+{
+    size_t pixels = m->side * m->side, inside = 0, all = 0;
+    uint8_t *head = must_alloc(pixels, sizeof *head);
+    for (size_t k = 0; k < m->slices; k++) {
+        head_mask(source + k * pixels, target + k * pixels, m->side, m->side, head);
+        for (size_t i = 0; i < pixels; i++) {
+            all += m->mask[k * pixels + i];
+            inside += m->mask[k * pixels + i] && head[i];
+        }
+    }
+    free(head);
+    if (inside * 10 >= all * 7)
+        return EXIT_OK;
+    return warn(
+        "--mask: %s: %.0f %% of the mask '%s' lies outside the head: it may be on another grid than the "
+        "images",
+        slmt_dataset_subject(m->set, subject), 100 * (double)(all - inside) / (double)all, m->mask_name);
+}
+
+static int label_mask(measure *m, size_t subject, const float *source, const float *target)
+{
+    int32_t *labels = must_alloc(m->slices * (size_t)(m->crop * m->crop), sizeof *labels);
+    int code = m->kind == MASK_LABELS ? read_labels(m, subject, labels) : cut_file(m, subject, labels);
+    if (code == EXIT_OK)
+        resize_labels(m, labels);
     free(labels);
-    return code;
+    if (code != EXIT_OK || m->placed == subject + 1)
+        return code;
+    m->placed = subject + 1;
+    return check_place(m, subject, source, target);
 }
 
 int measure_subject(measure *m, size_t subject, const float *source, const float *target, size_t slices)
@@ -144,11 +215,11 @@ int measure_subject(measure *m, size_t subject, const float *source, const float
     m->slices = slices;
     free(m->mask);
     m->mask = NULL;
-    if (!m->mask_name)
+    if (m->kind == MASK_NONE)
         return EXIT_OK;
     m->mask = must_alloc(slices, pixels);
-    if (!is_head(m))
-        return label_mask(m, subject);
+    if (m->kind != MASK_HEAD)
+        return label_mask(m, subject, source, target);
     for (size_t k = 0; k < slices; k++)
         head_mask(source + k * pixels, target + k * pixels, m->side, m->side, m->mask + k * pixels);
     return EXIT_OK;
@@ -200,6 +271,7 @@ void measured_combine(const measured *m, int32_t definition, slmt_metrics *metri
 void measure_close(measure *m)
 {
     perceptual_close(&m->judge);
+    scans_free(&m->files);
     free(m->mask);
     m->mask = NULL;
 }

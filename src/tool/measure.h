@@ -10,10 +10,12 @@
 
 #include "field.h"
 #include "perceptual.h"
+#include "scans.h"
 
 typedef struct measure_options {
-    int32_t definition;     /* SLMT_DEFINITION_... */
-    const char *mask;       /* NULL: all pixels; "head"; or a field of label maps of the set */
+    int32_t definition; /* SLMT_DEFINITION_... */
+    const char
+        *mask; /* NULL: all pixels; "head"; a field of label maps of the set; or where mask files are */
     const char *perceptual; /* a model of vgg19, or NULL */
 } measure_options;
 
@@ -31,11 +33,19 @@ extern const field measure_fields[];
 const char *definition_name(int32_t definition);
 const char *definition_text(int32_t definition);
 
+/* Where a mask comes from. */
+typedef enum mask_kind { MASK_NONE, MASK_HEAD, MASK_LABELS, MASK_FILES } mask_kind;
+
 typedef struct measure {
+    slmt_context *context;
     slmt_dataset *set;
     size_t side; /* pixels */
+    int64_t crop;
     const char *mask_name;
+    mask_kind kind;
     size_t label_field;
+    scans files;
+    size_t placed; /* the subject whose mask's place was looked at last, plus 1 */
     uint8_t *mask; /* of the subject begun, [slices][side][side]; NULL: all pixels */
     size_t slices; /* of the subject begun */
     perceptual judge;

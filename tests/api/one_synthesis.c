@@ -4,14 +4,15 @@
  *
  *   one_synthesis N T [MATRIX]
  *
- * With MATRIX it fails unless the process has T threads while they run, and one after: nothing starts threads
- * of its own, and none is left to spin. Without, it is what scripts/check-instructions counts the
- * instructions of. */
+ * With MATRIX it fails unless the process has T threads while they run, all but this one sleep after it, and
+ * none is left when the context is freed: nothing starts threads of its own, and none spins. Without, it is
+ * what scripts/check-instructions counts the instructions of. */
 #include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "slmt/slmt.h"
@@ -61,7 +62,32 @@ static void run(slmt_session *session, const float *in, float *out, int times)
         need(slmt_synthesize(session, in, 1, out));
 }
 
-/* 0 if `threads` were at work and one is left. */
+/* The state of a thread, such as 'S' for asleep, stands behind its name in parentheses. */
+static int is_asleep(const char *id)
+{
+    char path[300], text[512];
+    snprintf(path, sizeof path, "/proc/self/task/%s/stat", id);
+    FILE *file = fopen(path, "r");
+    size_t length = file ? fread(text, 1, sizeof text - 1, file) : 0;
+    if (file)
+        fclose(file);
+    text[length] = '\0';
+    const char *name_end = strrchr(text, ')');
+    return !name_end || name_end[2] == 'S';
+}
+
+static int threads_awake(void)
+{
+    int n = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    for (const struct dirent *e; tasks && (e = readdir(tasks));)
+        n += e->d_name[0] != '.' && !is_asleep(e->d_name);
+    if (tasks)
+        closedir(tasks);
+    return n;
+}
+
+/* 0 if `threads` were at work, and all but this one sleep afterwards. */
 static int run_watched(slmt_session *session, const float *in, float *out, int times, int threads)
 {
     pthread_t watcher;
@@ -70,11 +96,18 @@ static int run_watched(slmt_session *session, const float *in, float *out, int t
     run(session, in, out, times);
     atomic_store(&stop, 1);
     pthread_join(watcher, NULL);
+    for (int wait = 0; wait < 10000 && threads_awake() > 1; wait++)
+        pause_a_little();
+    int awake = threads_awake();
+    fprintf(stderr, "one_synthesis: %d threads at work, %d awake after it\n", atomic_load(&most), awake);
+    return atomic_load(&most) != threads || awake != 1;
+}
+
+static int threads_left(void)
+{
     for (int wait = 0; wait < 10000 && threads_of_process() > 1; wait++)
         pause_a_little(); /* for the system to clear away threads that have ended */
-    int left = threads_of_process();
-    fprintf(stderr, "one_synthesis: %d threads at work, %d left\n", atomic_load(&most), left);
-    return atomic_load(&most) != threads || left != 1;
+    return threads_of_process();
 }
 
 int main(int argc, char **argv)
@@ -103,5 +136,9 @@ int main(int argc, char **argv)
     slmt_session_free(session);
     slmt_model_free(model);
     slmt_context_free(context);
+    if (threads_left() > 1) {
+        fprintf(stderr, "one_synthesis: %d threads left\n", threads_left());
+        failed = 1;
+    }
     return failed;
 }

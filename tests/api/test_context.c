@@ -633,6 +633,7 @@ static void null_is_refused_by_volumes_and_sets(void **state)
     NULL_REFUSED("dataset", slmt_dataset_open(context, "x", NULL));
     NULL_REFUSED("dataset", slmt_dataset_get_preprocess(NULL, &(slmt_preprocess){.struct_size = 8}));
     NULL_REFUSED("dataset", slmt_dataset_read_slice(NULL, 0, 0, 0, 0, x));
+    NULL_REFUSED("dataset", slmt_dataset_cut_labels(NULL, NULL, 1, NULL));
     NULL_REFUSED("context", slmt_dataset_writer_create_mr(NULL, "x", NULL, names, 1, &writer));
     NULL_REFUSED("path", slmt_dataset_writer_create_mr(context, NULL, NULL, names, 1, &writer));
     NULL_REFUSED("contrasts", slmt_dataset_writer_create_mr(context, "x", NULL, NULL, 1, &writer));

@@ -865,6 +865,17 @@ static void label_maps_keep_their_values_and_name_their_classes(void **state)
             for (int c = 0; c < CROP; c++) /* NY is 10: the crop's first column is the volume's */
                 assert_int_equal(labels[z][r][c], c == 4 ? 4 : c == 5 ? -3 : 0);
     assert_fails(slmt_dataset_shape(d, 1, 1, shape), SLMT_ERR_NOT_FOUND, "record two has no tumour");
+    int32_t cut[SLICES][CROP][CROP];
+    slmt_volume *map = volume(label), *fractions = volume(fraction);
+    GOOD(slmt_dataset_cut_labels(d, map, SLICES, &cut[0][0][0])); /* as the set's own were cut */
+    assert_memory_equal(cut, labels, sizeof cut);
+    assert_fails(slmt_dataset_cut_labels(d, map, SLICES - 1, &cut[0][0][0]), SLMT_ERR_ARGUMENT,
+                 "the label map gives");
+    assert_fails(slmt_dataset_cut_labels(d, fractions, SLICES, &cut[0][0][0]), SLMT_ERR_ARGUMENT,
+                 "voxel 500");
+    assert_memory_equal(cut, labels, sizeof cut);
+    slmt_volume_free(map);
+    slmt_volume_free(fractions);
     slmt_dataset_free(d);
 }
 

@@ -119,6 +119,27 @@ awk -v a="$(of inside.csv slmt-net mean volume psnr)" -v b="$(of labelled.csv sl
 expect 2 "$slmt" "${evaluate[@]}" --data full.h5 --mask lesion
 holds "no label maps 'lesion'" stderr
 
+claim "mask files are cut as the set's volumes were: a folder, a pattern, or one file for all"
+for place in raw/tissue 'raw/tissue/*.nii.gz'; do
+    expect 0 "$slmt" "${evaluate[@]}" --data full.h5 --mask "$place" --csv files.csv
+    cmp files.csv labelled.csv || die "$place: other figures than of the label map in the set"
+done
+lacks warning stderr
+expect 0 "$slmt" "${evaluate[@]}" --data full.h5 --mask raw/tissue/s04.nii.gz --csv single.csv
+about "$(of single.csv slmt-net subject volume psnr)" "$(of labelled.csv slmt-net subject volume psnr)" ||
+    die "one file for all gives other figures of its own subject"
+rm raw/tissue/s05.nii.gz
+expect 2 "$slmt" "${evaluate[@]}" --data full.h5 --mask raw/tissue
+holds "raw/tissue has no file for subject s05" stderr
+expect 3 "$slmt" "${evaluate[@]}" --data full.h5 --mask raw/t1
+holds "expected a whole number" stderr
+
+claim "a mask that lies beside the head is warned of"
+expect 0 "$make_phantom" invert raw/tissue/s04.nii.gz
+expect 0 "$slmt" "${evaluate[@]}" --data full.h5 --mask raw/tissue/s04.nii.gz
+holds "warning: --mask: s04: " stderr
+holds "of the mask 'raw/tissue/s04.nii.gz' lies outside the head" stderr
+
 claim "the parts of a set are scored one by one; a part without pairs ends with 2 and says where there are some"
 expect 0 "$slmt" "${evaluate[@]}" --data full.h5 --split validation
 holds "subjects: 1" stdout

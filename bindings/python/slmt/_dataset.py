@@ -10,11 +10,13 @@ from types import TracebackType
 from typing import Any, Literal, Union, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slmt import _api
 from slmt._arrays import SET_TYPES, AnyArray, ArrayIn, FloatArray, Shape, Tensors, floats_at, given, taken
 from slmt._context import Context, choice, context_or_default
 from slmt._errors import ArgumentError, NotFoundError, check
+from slmt._geometry import Geometry
 from slmt._handle import Handle
 from slmt._methods import text
 from slmt._model import RESIZES, Preprocess
@@ -154,7 +156,8 @@ class DatasetWriter(Handle):
     exception in the block there is none, and a file that was there stays as it was. One thread at a time.
 
     contrasts: their names. preprocess: None for the defaults; kept in the file. labels: names of fields of label
-    maps, whose values stay as they are."""
+    maps, whose values stay as they are. any_spacing: take voxels of different sizes; else the first subject decides the
+    size, and others raise ArgumentError."""
 
     def __init__(
         self,
@@ -163,6 +166,7 @@ class DatasetWriter(Handle):
         preprocess: Preprocess | None = None,
         *,
         labels: Sequence[str] = (),
+        any_spacing: bool = False,
         context: Context | None = None,
     ) -> None:
         self._path = path
@@ -177,6 +181,8 @@ class DatasetWriter(Handle):
         self._free.atexit = True  # the unfinished file goes
         for name in labels:
             check(_api.slmt_dataset_writer_add_labels(pointer, name.encode()), path)
+        if any_spacing:
+            check(_api.slmt_dataset_writer_any_spacing(pointer), path)
 
     def add(
         self, subject: str, volumes: Mapping[str, Any], split: Split = "train", group: str | None = None
@@ -274,6 +280,12 @@ class Dataset(Handle):
         """What its slices went through."""
         return Preprocess._read(_api.slmt_dataset_get_preprocess, self._pointer)
 
+    def geometry(self, split: Split | Literal["all"] = "all") -> Geometry | None:
+        """Sizes and places of the volumes of the set or one of its parts, one for each subject; None: the set does not
+        know, as of an older file."""
+        part = choice("split", split, {"all": _api.SLMT_SPLIT_ALL, **_SPLITS})
+        return Geometry._read(_api.slmt_dataset_geometry, self._pointer, part)
+
     def split(self, subject: str) -> Split:
         """The part of the set that a subject belongs to."""
         return _SPLIT_NAMES[_api.slmt_dataset_subject_split(self._pointer, self._index("subject", subject))]
@@ -300,6 +312,17 @@ class Dataset(Handle):
             for index in range(count):
                 check(_api.slmt_dataset_read_slice(self._pointer, *place, index, how, floats_at(pixels[index])))
         return pixels
+
+    def cut_labels(self, volume: Any, count: int) -> NDArray[np.int32]:
+        """A label map (a Volume or a nibabel image on the subject's grid), cut as the set's volumes were: its `count`
+        slices, [count][crop_size][crop_size], not resized."""
+        held = volume if isinstance(volume, Volume) else Volume.from_nibabel(volume)
+        side = self.preprocess.crop_size
+        labels = np.empty((count, side, side), np.int32)
+        pointer = labels.ctypes.data_as(ctypes.POINTER(ctypes.c_int32))
+        with self._alone():
+            check(_api.slmt_dataset_cut_labels(self._pointer, held._pointer, count, pointer))
+        return labels
 
     def _place(self, subject: str, contrast: str) -> tuple[int, int]:
         return self._index("subject", subject), self._index("contrast", contrast)

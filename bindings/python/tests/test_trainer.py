@@ -42,6 +42,17 @@ def test_a_set_has_what_was_added(dataset: slmt.Dataset) -> None:
             call()
 
 
+def test_a_mask_is_cut_as_the_volumes_were(dataset: slmt.Dataset) -> None:
+    whole = head(0, 0).to_nibabel()
+    data = np.asarray(whole.dataobj) > 0
+    mask = slmt.Volume(data.astype(np.float32), whole.affine)
+    cut = dataset.cut_labels(mask, 6)
+    side = dataset.preprocess.crop_size
+    assert cut.shape == (6, side, side) and cut.dtype == np.int32 and set(np.unique(cut)) == {0, 1}
+    with pytest.raises(slmt.ArgumentError, match="gives 6 slices, expected 5"):
+        dataset.cut_labels(mask, 5)
+
+
 FIELDS = (
     slmt.Field("photo", "image", np.uint8, ("row", "column", "band"), (None, None, 3)),
     slmt.Field("mask", "labels", np.uint8, ("row", "column"), (None, None), {0: "background", 7: "left lung"}),

@@ -232,6 +232,23 @@ end
         @test e.status == SLMT.SLMT_ERR_ARGUMENT
     end
 
+    @testset "voxels of another size are refused, or resampled" begin
+        model = tiny()
+        SLMT.set_preprocess!(model; cut...)
+        @test SLMT.geometry(model).volumes == 0
+        DatasetWriter(context, path("geometry.h5"), ["t1"]; cut...) do writer
+            add!(writer, "a", (t1 = scan(1),))
+            half = Volume(context, waves(2), affine = [-0.5 0 0 0; 0 -1 0 0; 0 0 1 0; 0 0 0 1])
+            e = failure(() -> add!(writer, "b", (t1 = half,)))
+            @test e.status == SLMT.SLMT_ERR_ARGUMENT && occursin("0.5 x 1 x 1 mm", e.text)
+        end
+        known = SLMT.geometry(Dataset(context, path("geometry.h5")))
+        @test known.volumes == 1 && known.spacing_least == (1.0, 1.0, 1.0) && known.field_most == (40.0, 36.0, 6.0)
+        session = Session(model)
+        SLMT.set_spacing!(session, :resample)
+        @test_throws ArgumentError SLMT.set_spacing!(session, :guess)
+    end
+
     @testset "a set gives back what was added, and is not there when writing it failed" begin
         DatasetWriter(context, path("set.h5"), ["t1", "t2"]; cut...) do writer
             add!(writer, "one", (t1 = scan(1), t2 = scan(2)))
@@ -251,6 +268,8 @@ end
             @test size(slices) == (SIDE, SIDE, 4) && 0 <= minimum(slices) < maximum(slices) <= 1
             @test SLMT.slices(set, 1, 2, 3:3) == slices[:, :, 3:3]
             @test SLMT.slices(set, 1, 2, 3:3, resize = SLMT.SLMT_RESIZE_NEAREST) != slices[:, :, 3:3]
+            whole = Volume(context, Float32.(waves(1) .> 0), affine = [-1.0 0 0 0; 0 -1 0 0; 0 0 1 0; 0 0 0 1])
+            @test size(SLMT.cut_labels(set, whole, 4)) == (32, 32, 4) && maximum(SLMT.cut_labels(set, whole, 4)) == 1
             @test failure(() -> SLMT.slices(set, "six", "t1")).status == SLMT.SLMT_ERR_NOT_FOUND
             @test failure(() -> SLMT.slices(set, 4, 1)).status == SLMT.SLMT_ERR_NOT_FOUND
         end
