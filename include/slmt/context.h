@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file context.h
- *  Back end, threads, allocator, log and limits: what everything else is made in. */
+ *  Backend, threads, allocator, log and limits: what everything else is made in. */
 #ifndef SLMT_CONTEXT_H
 #define SLMT_CONTEXT_H
 
@@ -13,7 +13,7 @@ extern "C" {
 /** A context. Made by slmt_context_create(). Every other handle keeps its context alive. \since 0.1 */
 typedef struct slmt_context slmt_context;
 
-/** Back ends. \since 0.1 */
+/** Backends. \since 0.1 */
 enum {
     SLMT_BACKEND_CPU = 0,      /**< fast: oneDNN and OpenBLAS for products, own vector kernels for the rest */
     SLMT_BACKEND_REFERENCE = 1 /**< plain loops: slow, simple, the truth the others are tested against */
@@ -22,7 +22,7 @@ enum {
 /** Arithmetic. \since 0.1 */
 enum {
     SLMT_FLOAT32 = 0, /**< float32 */
-    SLMT_FLOAT64 = 1  /**< float64: reference back end only */
+    SLMT_FLOAT64 = 1  /**< float64: reference backend only */
 };
 
 /** How a model holds the matrices of its linear layers, nearly all of its memory; everything else is
@@ -35,13 +35,13 @@ enum {
     SLMT_WEIGHTS_STORED = 3    /**< as the file has them; of a new model SLMT_WEIGHTS_FULL */
 };
 
-/** What matrix products may do with their factors on the cpu back end. \since 0.1 */
+/** What matrix products may do with their factors on the cpu backend. \since 0.1 */
 enum {
     SLMT_ARITHMETIC_FLOAT32 = 0, /**< take them as they are */
     SLMT_ARITHMETIC_BFLOAT16 = 1 /**< round them to bfloat16: needs oneDNN, and AVX512-BF16 or AMX-BF16 */
 };
 
-/** The library for matrix products on the cpu back end. \since 0.1 */
+/** The library for matrix products on the cpu backend. \since 0.1 */
 enum {
     SLMT_MATRIX_AUTO = 0, /**< the better one of those built in, or the library's own kernel where that is */
     SLMT_MATRIX_ONEDNN = 1,  /**< oneDNN */
@@ -88,7 +88,7 @@ typedef struct slmt_context_config {
     uint32_t struct_size; /**< sizeof(slmt_context_config), set by the init function */
     int32_t backend;      /**< SLMT_BACKEND_CPU */
     int32_t precision;    /**< SLMT_FLOAT32 */
-    int32_t matrix;       /**< SLMT_MATRIX_AUTO; cpu back end only */
+    int32_t matrix;       /**< SLMT_MATRIX_AUTO; cpu backend only */
     int32_t threads;    /**< threads a call may use, the calling one included; 0 (the default): the cores that
                              this process may use, by its affinity and its CPU quota. They belong to the context,
                              start with the first call that needs them, and sleep between calls */

@@ -16,10 +16,10 @@ extern "C" {
 #endif
 
 /** A number with a name: an option of a method, or a setting of a task. The elements of a list are numbers of
- *  their own: NAME_0, NAME_1 and so on. \since 0.1 */
+ *  their own: NAME_0, NAME_1 and so on. A text is given behind its name: "NAME=TEXT". \since 0.1 */
 typedef struct slmt_number {
     const char *name; /**< as in slmt_number_info; or "preset", see slmt_method_info */
-    double value;     /**< of SLMT_NUMBER_CHOICE: the index of the choice */
+    double value;     /**< of SLMT_NUMBER_CHOICE: the index of the choice; of SLMT_NUMBER_TEXT: not read */
 } slmt_number;
 
 /** Kinds of numbers. \since 0.1 */
@@ -27,7 +27,8 @@ enum {
     SLMT_NUMBER_WHOLE = 1,  /**< a whole number */
     SLMT_NUMBER_REAL = 2,   /**< a finite real number */
     SLMT_NUMBER_CHOICE = 3, /**< one of `choices` */
-    SLMT_NUMBER_LIST = 4    /**< `count` whole numbers */
+    SLMT_NUMBER_LIST = 4,   /**< `count` whole numbers */
+    SLMT_NUMBER_TEXT = 5    /**< a text of at most `count` bytes that matches `pattern` */
 };
 
 /** What a number, an input or an output is for: a program finds by its role what it needs to set or to give,
@@ -57,12 +58,14 @@ typedef struct slmt_number_info {
     const char *name;     /**< lower case, words joined by '_' */
     const char *help;     /**< what it is, with its unit */
     const char *choices;  /**< names joined by '|'; "" for other kinds */
-    double initial;       /**< the value if none is given; not of a list */
-    double low;           /**< smallest value, of a list: of an element */
+    double initial;       /**< the value if none is given; not of a list or a text */
+    double low;           /**< smallest value, of a list: of an element; not of a text */
     double high;          /**< largest value */
-    int32_t count;        /**< elements of a list, at most 8; 0 for other kinds */
+    int32_t count;        /**< elements of a list, at most 8; bytes of a text, at most; 0 for other kinds */
     int32_t role;         /**< SLMT_ROLE_... */
-    const char *list;     /**< the elements if none are given, "64,128,256"; "" for other kinds */
+    const char *list;    /**< the elements if none are given, "64,128,256", or the text; "" for other kinds */
+    const char *pattern; /**< what the whole of a text matches, an extended regular expression of POSIX; ""
+                            for other kinds */
 } slmt_number_info;
 
 /** Kinds of elements of a tensor. \since 0.1 */

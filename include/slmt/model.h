@@ -145,6 +145,17 @@ SLMT_API const char *slmt_model_method(const slmt_model *model);
 SLMT_API slmt_status slmt_model_option(const slmt_model *model, const char *name, double *value);
 
 /**
+ * Read one of a model's options that is a text.
+ *
+ * @param model  not NULL
+ * @param name   as in slmt_number_info
+ * @return the text, which lives as long as the model; NULL: the method has no text of this name
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API const char *slmt_model_option_text(const slmt_model *model, const char *name);
+
+/**
  * Load a model from a checkpoint file. The file is not trusted: its SHA-256 is checked before
  * anything in it is parsed, then every name, shape, type and value. Matrices of linear layers that are
  * stored in another type than the context's `weights` are converted, one after the other.

@@ -5,7 +5,7 @@
  *
  *  Research software. Its output is not for diagnosis.
  *
- *  A context (context.h) chooses back end, threads and memory. A model (model.h) is made, or loaded from a
+ *  A context (context.h) chooses backend, threads and memory. A model (model.h) is made, or loaded from a
  *  checkpoint; a trainer (trainer.h) changes it, fed by a dataset (dataset.h); a session (session.h)
  *  synthesizes slices and volumes (volume.h) with it. A profile (profile.h) tells where their time went, and
  *  differentiation.h what errors of synthesis tell of the sequences. */

@@ -291,7 +291,7 @@ class values
 /** Called after each step of trainer::run(). True: go on. */
 using on_step = std::function<bool(const slmt_training_state &state, const values &step)>;
 
-/** Back end, threads and memory. What is made in it keeps it alive. */
+/** Backend, threads and memory. What is made in it keeps it alive. */
 class context
 {
   public:

@@ -65,7 +65,7 @@ SLMT_API slmt_status slmt_net_options_init(slmt_net_options *options, int32_t pr
  *
  * @param context  not NULL
  * @param options  NULL for SLMT_NET_PRESET_BASE
- * @param seed     equal seeds give equal weights, whatever back end and threads
+ * @param seed     equal seeds give equal weights, whatever backend and threads
  * @param model    receives the model; the caller frees it with slmt_model_free()
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (the text names the option and its rule), SLMT_ERR_VERSION,
  *         SLMT_ERR_MEMORY, SLMT_ERR_LIMIT

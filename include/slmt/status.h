@@ -39,8 +39,8 @@ enum {
     SLMT_ERR_SCHEMA = 400,  /**< a tensor or attribute is missing, unexpected, or of another shape or type */
     SLMT_ERR_VERSION = 401, /**< the file or struct is of a newer version than this library */
 
-    SLMT_ERR_BACKEND = 500,     /**< a back end or a library under it failed */
-    SLMT_ERR_UNSUPPORTED = 501, /**< not available in this build, on this machine, or on this back end */
+    SLMT_ERR_BACKEND = 500,     /**< a backend or a library under it failed */
+    SLMT_ERR_UNSUPPORTED = 501, /**< not available in this build, on this machine, or on this backend */
 
     SLMT_ERR_CANCELLED = 600, /**< the progress callback, or a cancel call, asked to stop */
 

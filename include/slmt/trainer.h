@@ -27,7 +27,7 @@ enum {
 /** Where training is. \since 0.1 */
 typedef struct slmt_training_state {
     uint32_t struct_size;    /**< sizeof(slmt_training_state), set by the caller */
-    int32_t stage;           /**< SLMT_NET_STAGE_... (slmt_net.h); 0 for methods other than SLMT-Net */
+    int32_t reserved;        /**< 0 */
     uint64_t step;           /**< steps done */
     uint64_t steps_in_epoch; /**< steps of an epoch on the set last run; 0 before */
     uint64_t total_steps;    /**< steps of the whole run on that set; 0 before */
@@ -121,6 +121,17 @@ SLMT_API const char *slmt_trainer_task(const slmt_trainer *trainer);
  * \since 0.1
  */
 SLMT_API slmt_status slmt_trainer_setting(const slmt_trainer *trainer, const char *name, double *value);
+
+/**
+ * Read one of a trainer's settings that is a text.
+ *
+ * @param trainer  not NULL
+ * @param name     as in slmt_number_info
+ * @return the text, which lives as long as the trainer; NULL: the task has no text of this name
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API const char *slmt_trainer_setting_text(const slmt_trainer *trainer, const char *name);
 
 /**
  * The shape of an input under the trainer's settings.

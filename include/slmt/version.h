@@ -40,7 +40,7 @@ typedef struct slmt_build_info {
     const char *compiler; /**< such as "gcc 12.2.0" */
     char backends[64];    /**< names joined by ", ": "cpu, reference" */
     char matrix[64];      /**< libraries for matrix products: "oneDNN 2.6.3, OpenBLAS 0.3.21" */
-    char cpu_level[32];   /**< instructions that the cpu back end uses on this machine: "x86-64-v4" */
+    char cpu_level[32];   /**< instructions that the cpu backend uses on this machine: "x86-64-v4" */
     int32_t numerics;     /**< changes when the same weights would give other numbers; kept in checkpoints as
                                `numerics_version` */
     int32_t reserved;     /**< 0 */
@@ -62,7 +62,7 @@ typedef struct slmt_build_info {
 SLMT_API slmt_status slmt_file_digest(const char *path, char *digest, size_t size);
 
 /**
- * Describe the library that is loaded. Opens each back end for a moment, to ask it.
+ * Describe the library that is loaded. Opens each backend for a moment, to ask it.
  *
  * @param info  struct_size set by the caller; filled. Its pointers are to static texts
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT

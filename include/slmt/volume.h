@@ -71,6 +71,22 @@ SLMT_API slmt_status slmt_volume_create(slmt_context *context, const int64_t dim
                                         const float *voxels, slmt_volume **volume);
 
 /**
+ * Make a volume of other voxels on the grid of another one: its geometry and units are kept, and nothing that
+ * spoke of its values.
+ *
+ * @param source       not NULL
+ * @param voxels       as many float32 as source has, i fastest; copied; finite
+ * @param description  what they are, for the header's description; cut with "libslmt VERSION: " in front of
+ * it to 79 bytes. NULL: nothing is said
+ * @param volume       receives the volume, of source's context; the caller frees it with slmt_volume_free()
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NONFINITE, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_volume_like(const slmt_volume *source, const float *voxels, const char *description,
+                                      slmt_volume **volume);
+
+/**
  * Free a volume.
  *
  * @param volume  may be NULL

@@ -60,7 +60,7 @@ slmt_status slmt_dataset_writer_begin(slmt_dataset_writer *writer, const slmt_re
     return dataset_file_begin(writer->file, &r);
 }
 
-/* The caller's tensor, which must be of a field's type and rank, compact and row-major. */
+/* Checks the caller's tensor, which must be of a field's type and rank, compact and row-major. */
 static status check_tensor(const slmt_tensor *t, const slmt_field *f, const char *call)
 {
     int64_t stride = 1;

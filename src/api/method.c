@@ -37,7 +37,8 @@ static status describe_number(number_table t, size_t index, const char *what, sl
                               .high = r->high,
                               .count = r->count,
                               .role = r->role,
-                              .list = r->list ? r->list : ""};
+                              .list = r->list ? r->list : "",
+                              .pattern = r->pattern ? r->pattern : ""};
     return struct_write(info, &known, sizeof known, "slmt_number_info");
 }
 

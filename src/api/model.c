@@ -112,6 +112,11 @@ slmt_status slmt_model_option(const slmt_model *model, const char *name, double 
     return OK;
 }
 
+const char *slmt_model_option_text(const slmt_model *model, const char *name)
+{
+    return model && name ? number_text(model->method->options, model->option, name) : NULL;
+}
+
 slmt_status slmt_model_get_preprocess(const slmt_model *model, slmt_preprocess *preprocess)
 {
     REQUIRE(model);

@@ -90,6 +90,7 @@ static const struct {
     {"SLMT_NUMBER_REAL", 2},
     {"SLMT_NUMBER_CHOICE", 3},
     {"SLMT_NUMBER_LIST", 4},
+    {"SLMT_NUMBER_TEXT", 5},
     {"SLMT_ROLE_NONE", 0},
     {"SLMT_ROLE_BATCH", 1},
     {"SLMT_ROLE_SIDE", 2},

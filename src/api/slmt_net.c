@@ -58,7 +58,7 @@ static status read_config(const slmt_net_session_config *given, slmt_net_session
     return OK;
 }
 
-/* Its synthesis, with the batch of the configuration. */
+/* Makes the task of synthesis, with the batch of the configuration. */
 static status synthesis(slmt_model *model, const slmt_net_session_config *given, slmt_net_session_config *c,
                         task *t)
 {

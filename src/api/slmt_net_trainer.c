@@ -75,7 +75,16 @@ static status check_stage(int32_t stage)
     return OK;
 }
 
-/* The defaults of both stages, this one's last. */
+/* Returns the stage of a trainer; 0: it is for another method. */
+static int32_t stage_of(const slmt_trainer *t)
+{
+    for (int32_t stage = SLMT_NET_STAGE_PRETRAIN; stage <= SLMT_NET_STAGE_FINETUNE; stage++)
+        if (t->stepper.task.kind == stage_kind(stage))
+            return stage;
+    return 0;
+}
+
+/* Fills in the defaults of both stages, this one's last. */
 slmt_status slmt_net_trainer_config_init(slmt_net_trainer_config *config, int32_t stage)
 {
     double setting[METHOD_NUMBERS];
@@ -91,7 +100,7 @@ slmt_status slmt_net_trainer_config_init(slmt_net_trainer_config *config, int32_
     return OK;
 }
 
-/* A caller's struct, on the defaults of its own stage, as a task of the model. */
+/* Makes a task of the model from a caller's struct, on the defaults of its own stage. */
 static status read_config(slmt_model *model, const slmt_net_trainer_config *given, uint64_t *seed, task *t)
 {
     slmt_net_trainer_config theirs = {.struct_size = sizeof theirs}, c;
@@ -144,7 +153,7 @@ slmt_status slmt_net_trainer_get_config(const slmt_trainer *trainer, slmt_net_tr
     REQUIRE(trainer);
     REQUIRE(config);
     TRY(model_require_slmt_net(trainer->model, __func__));
-    TRY(slmt_net_trainer_config_init(&c, trainer_stage(trainer)));
+    TRY(slmt_net_trainer_config_init(&c, stage_of(trainer)));
     config_of(trainer->stepper.task.kind, trainer->stepper.task.setting, &c);
     c.seed = trainer->seed;
     return struct_write(config, &c, sizeof c, "slmt_net_trainer_config");
@@ -174,7 +183,7 @@ static slmt_tensor slices_for(const slmt_trainer *t, int32_t i, const float *ima
 
 static status check_trainer(const slmt_trainer *t, int32_t stage, const char *call)
 {
-    return trainer_stage(t) == stage ? OK : fail(ERR_STATE, "%s: this trainer is for another stage", call);
+    return stage_of(t) == stage ? OK : fail(ERR_STATE, "%s: this trainer is for another stage", call);
 }
 
 slmt_status slmt_net_pretrain_step(slmt_trainer *trainer, const float *images, double rate)

@@ -88,6 +88,12 @@ slmt_status slmt_trainer_setting(const slmt_trainer *trainer, const char *name, 
     return OK;
 }
 
+const char *slmt_trainer_setting_text(const slmt_trainer *trainer, const char *name)
+{
+    const task *t = trainer ? &trainer->stepper.task : NULL;
+    return t && name ? number_text(t->kind->settings, t->setting, name) : NULL;
+}
+
 slmt_status slmt_trainer_shape(const slmt_trainer *trainer, const char *name, int64_t shape[6], int32_t *rank)
 {
     REQUIRE(trainer);
@@ -112,7 +118,7 @@ static const port_table *outputs_of(const slmt_trainer *t)
     return &t->stepper.task.kind->outputs;
 }
 
-/* The output that is value `index`, outputs.n for the learning rate, below 0 past the end. */
+/* Returns the output that is value `index`, outputs.n for the learning rate, below 0 past the end. */
 static int32_t value_at(const slmt_trainer *t, size_t index)
 {
     for (int32_t i = 0; i < outputs_of(t)->n; i++)
@@ -174,7 +180,7 @@ static status check_rate(double rate, const char *call)
     return rate >= 0 && rate <= 1e3 ? OK : fail(ERR_ARGUMENT, "%s: rate is %g", call, rate);
 }
 
-/* A step by hand, its inputs checked. */
+/* Runs a step by hand, whose inputs have been checked. */
 static status step_by_hand(slmt_trainer *t, const void *const *given, double rate)
 {
     status s = trainer_step(t, given, rate);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* version.c - what this build is, and what its back ends say of themselves on this machine. */
+/* version.c - what this build is, and what its backends say of themselves on this machine. */
 #include "slmt/version.h"
 
 #include <stdio.h>
@@ -41,7 +41,7 @@ static void host_free(void *user, void *pointer)
     free(pointer);
 }
 
-/* What a back end says of itself when opened with these options; 0 if it cannot be opened. */
+/* Asks a backend what it says of itself when opened with these options; returns 0 if it cannot be opened. */
 static int ask(const char *name, const char *options, char text[128])
 {
     const bk_host host = {.alloc = host_alloc, .free = host_free, .threads = 1};

@@ -65,12 +65,12 @@ static status count_voxels(const int64_t dims[3], size_t *count)
     return OK;
 }
 
-static status check_voxels(const int64_t dims[3], const float *voxels, size_t count)
+static status check_voxels(const char *function, const int64_t dims[3], const float *voxels, size_t count)
 {
     for (size_t n = 0; n < count; n++) {
         if (!isfinite(voxels[n])) {
             int64_t at = (int64_t)n;
-            return fail(ERR_NONFINITE, "slmt_volume_create: voxel [%lld,%lld,%lld] is a NaN or an infinity",
+            return fail(ERR_NONFINITE, "%s: voxel [%lld,%lld,%lld] is a NaN or an infinity", function,
                         (long long)(at % dims[0]), (long long)(at / dims[0] % dims[1]),
                         (long long)(at / dims[0] / dims[1]));
         }
@@ -93,7 +93,7 @@ slmt_status slmt_volume_create(slmt_context *context, const int64_t dims[3], con
         return fail(ERR_ARGUMENT,
                     "slmt_volume_create: affine must be finite, not singular, with 0 0 0 1 as its "
                     "last row");
-    TRY(check_voxels(dims, voxels, count));
+    TRY(check_voxels("slmt_volume_create", dims, voxels, count));
     TRY(mem_array(&context->mem, count, sizeof(float), &p));
     nifti_scan scan = {.voxels = memcpy(p, voxels, count * sizeof(float))};
     memcpy(scan.dims, dims, sizeof scan.dims);
@@ -101,6 +101,27 @@ slmt_status slmt_volume_create(slmt_context *context, const int64_t dims[3], con
     status s = volume_new(context, &scan, volume);
     if (s != OK)
         mem_give(&context->mem, p);
+    return s;
+}
+
+slmt_status slmt_volume_like(const slmt_volume *source, const float *voxels, const char *description,
+                             slmt_volume **volume)
+{
+    void *p;
+    REQUIRE(source);
+    REQUIRE(voxels);
+    REQUIRE(volume);
+    mem *m = &source->context->mem;
+    const int64_t *dims = source->scan.dims;
+    size_t count = (size_t)(dims[0] * dims[1] * dims[2]);
+    TRY(check_voxels("slmt_volume_like", dims, voxels, count));
+    TRY(mem_array(m, count, sizeof(float), &p));
+    memcpy(p, voxels, count * sizeof(float));
+    status s = volume_like(source, p, volume);
+    if (s == OK)
+        volume_describe(*volume, description ? description : "");
+    else
+        mem_give(m, p);
     return s;
 }
 

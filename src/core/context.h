@@ -29,8 +29,8 @@ struct slmt_context {
     struct set_file *sets; /* the training sets that are open */
 };
 
-/* A context with one owner, of a configuration whose fields have been checked. ERR_UNSUPPORTED, ERR_BACKEND,
- * ERR_MEMORY, ERR_LIMIT. */
+/* Makes a context with one owner, of a configuration whose fields have been checked. ERR_UNSUPPORTED,
+ * ERR_BACKEND, ERR_MEMORY, ERR_LIMIT. */
 status context_open(const slmt_context_config *config, slmt_context **out);
 
 slmt_context *context_retain(slmt_context *context);
@@ -38,10 +38,10 @@ slmt_context *context_retain(slmt_context *context);
 /* Gives one owner back; the last one closes the device and frees the context. NULL is allowed. */
 void context_release(slmt_context *context);
 
-/* Bytes that its handles hold. */
+/* Returns the bytes that its handles hold. */
 uint64_t context_live_bytes(const slmt_context *context);
 
-/* plan_create() on the context's device. */
+/* Calls plan_create() on the context's device. */
 status context_plan(slmt_context *context, const graph *g, int flags, plan **out);
 
 #if defined(__GNUC__)

@@ -26,11 +26,11 @@ struct slmt_dataset {
     set_file open;
 };
 
-/* A writer with a file that has no fields yet. */
+/* Opens a writer over a file that has no fields yet. */
 status dataset_writer_open(slmt_context *context, const char *path, slmt_dataset_writer **writer);
 
-/* A digest of what a set is: fields, records, shapes, and one row of each training record. A set that was
- * moved or renamed has the same. ERR_CORRUPT, ERR_MEMORY, ERR_LIMIT. */
+/* Computes a digest of what a set is: fields, records, shapes, and one row of each training record. A set
+ * that was moved or renamed has the same. ERR_CORRUPT, ERR_MEMORY, ERR_LIMIT. */
 status dataset_identity(mem *m, const dataset_file *f, char hex[DIGEST_HEX]);
 
 #endif

@@ -11,13 +11,13 @@ typedef struct dry_run {
     uint64_t bytes; /* counted */
 } dry_run;
 
-/* Zeroed bytes; NULL when dry. */
+/* Takes zeroed bytes; gives NULL when dry. */
 status dry_run_take(dry_run *t, size_t bytes, void **out);
 
 /* The same in the device's memory. */
 status dry_run_take_on(dry_run *t, device dev, size_t bytes, void **out);
 
-/* A context like this one, without limit, to count what something takes. */
+/* Makes a context like this one, without a limit, that counts what something takes. */
 status dry_run_context(const slmt_context *like, slmt_context **out);
 
 #endif

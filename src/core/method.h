@@ -14,7 +14,7 @@
 #include "slmt/method.h"
 
 enum {
-    METHOD_NUMBERS = 64,
+    METHOD_NUMBERS = 128,
     METHOD_PORTS = 24
 }; /* at most: options, or settings; inputs and outputs of a task */
 
@@ -62,10 +62,10 @@ typedef struct port_table {
         table, (int32_t)(sizeof(table) / sizeof *(table))                                                    \
     }
 
-/* The index of the port that has a role; -1: none. */
+/* Returns the index of the port that has a role, or -1. */
 int32_t port_with_role(port_table t, int32_t role);
 
-/* 1: its first axis counts samples. */
+/* Returns 1 if the port's first axis counts samples. */
 int port_is_batched(const port *p);
 
 /* A figure that judges a task; the public description has the same fields. */
@@ -109,13 +109,13 @@ struct task_graph {
     const bk_shape *output_shape;
 };
 
-/* An output of another graph of the task, as it was made last. */
+/* Returns an output of another graph of the task, as it was made last. */
 value task_output(const task_graph *t, int32_t output);
 
-/* The key of op_uniform() and the like: a new one in each step of a trainer. A session binds none. */
+/* Returns the key of op_uniform() and the like: a trainer binds a new one in each step, a session none. */
 value task_key(task_graph *t);
 
-/* The graph also makes the gradients of a loss for a parameter set. A task without graphs of its own
+/* Makes the gradients of a loss for a parameter set, too. A task without graphs of its own
  * minimises its last output over all its sets, and need not say so. */
 void task_minimise(task_graph *t, int32_t set, value loss);
 
@@ -147,7 +147,7 @@ typedef struct task_needs {
  * function of the seed, the step and the rank alone. */
 typedef struct feed {
     mem *mem;
-    slmt_model *model; /* whose card a sampler may read and write */
+    slmt_model *model; /* a sampler may read and set the names of its contrasts */
     numbers at;
     const struct method_task *kind;
     const bk_shape *shape; /* by input */
@@ -174,11 +174,11 @@ typedef struct feeding {
 
 /* How slices of a volume become samples of input 0, and output 0 slices again: a sample is a stack of
  * neighbouring slices, the first ones repeated below the volume and the last ones above, whose values go from
- * low to high instead of from 0 to 1. Of the answer the middle slice counts, which may be the only one; or
+ * low to high instead of from 0 to 1. Of the output the middle slice counts, which may be the only one; or
  * all of them, and then the stacks lie side by side. */
 typedef struct stacking {
     int32_t slices; /* of a sample; 0: these settings take no slices of a volume */
-    int32_t whole;  /* all slices of an answer count */
+    int32_t whole;  /* all slices of an output count */
 } stacking;
 
 typedef struct slicing {
@@ -223,14 +223,15 @@ typedef struct method_task {
     .name = #name_, .help = text, .settings = NUMBERS(name_##_rows), .inputs = PORTS(name_##_inputs),        \
     .outputs = PORTS(name_##_outputs), .build = name_##_build
 
-/* The graphs of a task: its own, or `build` as the only one. */
+/* Tells of the graphs of a task: its own, or `build` as the only one. */
 int32_t task_graph_count(const method_task *kind);
 const char *task_graph_name(const method_task *kind, int32_t graph);
 
-/* ERR_INTERNAL, naming the task: its table is beyond the limits above, or says nothing of its graphs. */
+/* Checks the table of a task. ERR_INTERNAL, naming the task: it is beyond the limits above, or says nothing
+ * of its graphs. */
 status task_check(const method_task *kind);
 
-/* Likewise its sets. */
+/* Tells of the parameter sets of a task: its own, or one of all tensors. */
 int32_t task_set_count(const method_task *kind);
 const param_set *task_set(const method_task *kind, int32_t set);
 
@@ -249,19 +250,20 @@ typedef struct method {
 
 const method *method_at(size_t index);        /* NULL past the last */
 const method *method_named(const char *name); /* NULL: none */
-/* For tests, which no program can do: one more method, in place of the one added before. */
+/* Adds a method in place of the one added before. Tests do this; no program can. */
 void method_add(const method *m);
 
 const method_task *task_named(const method *m, const char *name);
 
-/* The task that makes a target: it does not train, and has an output of that role. NULL: none. */
+/* Returns the task that makes a target: it does not train, and has an output of that role. NULL: there is
+ * none. */
 const method_task *task_synthesis(const method *m);
 
-/* The defaults, or those of the preset that is among the given numbers (its index, "preset"), then the other
- * given ones. ERR_NOT_FOUND, ERR_ARGUMENT. */
+/* Fills in the defaults, or those of the preset that is among the given numbers (its index, "preset"), then
+ * the other given ones. ERR_NOT_FOUND, ERR_ARGUMENT. */
 status method_options(const method *m, const slmt_number *given, size_t n, double *option);
 
-/* Options as a whole: ranges, then rules. */
+/* Checks options as a whole: ranges, then rules. ERR_ARGUMENT. */
 status method_check(const method *m, const double *option);
 
 #endif

@@ -34,12 +34,12 @@ struct slmt_model {
     size_t n_contrasts;
 };
 
-/* A model whose weights are zeros; options are checked. `stored`: how a file has the matrices of linear
- * layers, for SLMT_WEIGHTS_STORED; else SLMT_WEIGHTS_FULL. */
+/* Makes a model whose weights are zeros, and checks its options. `stored`: how a file has the matrices of
+ * linear layers, for SLMT_WEIGHTS_STORED; else SLMT_WEIGHTS_FULL. */
 status model_make(slmt_context *context, const method *method, const double *option, int32_t stored,
                   slmt_model **out);
 
-/* A model of float weights, drawn from seed. */
+/* Makes a model of float weights, drawn from the seed. */
 status model_fresh(slmt_context *context, const method *method, const double *option, uint64_t seed,
                    slmt_model **model);
 
@@ -48,7 +48,7 @@ slmt_model *model_retain(slmt_model *model); /* NULL is allowed */
 /* Gives one owner back; the last one frees the model. NULL is allowed. */
 void model_release(slmt_model *model);
 
-/* Side of the model's images in pixels; 0: any. */
+/* Returns the side of the model's images in pixels; 0: any. */
 int32_t model_image_side(const slmt_model *model);
 
 /* Takes over a preprocessing. ERR_ARGUMENT: a field breaks its rule, or the images are not the model's. */
@@ -58,19 +58,20 @@ status model_check_preprocess(const slmt_model *model, const slmt_preprocess *p)
 /* ERR_ARGUMENT: a number cannot be. */
 status model_take_geometry(slmt_model *model, const slmt_geometry *g);
 
-/* ERR_STATE: the model is of another method than the typed calls are for. */
+/* Checks that the model is of SLMT-Net, which the typed calls are for. ERR_STATE. */
 status model_require_slmt_net(const slmt_model *model, const char *call);
 
-/* ERR_ARGUMENT, naming the tensor: a number is too large for the 16-bit type it is to be stored in. */
+/* Checks that every number fits the 16-bit type that it is to be stored in. ERR_ARGUMENT, naming the tensor.
+ */
 status model_check_narrow(const param *p, const float *values);
 
 /* ---- weights ---- */
 
-/* Zeros on the host, and room in the device's memory. */
+/* Takes zeros on the host, and room in the device's memory. */
 status model_take_weights(slmt_model *model);
 void model_give_weights(slmt_model *model);
 
-/* The weights of tensor k, on the host and for a plan. */
+/* Returns the weights of tensor k, on the host and for a plan. */
 void *model_tensor(const slmt_model *model, int32_t k);
 void *model_on_device(const slmt_model *model, int32_t k);
 
@@ -79,12 +80,12 @@ void *model_on_device(const slmt_model *model, int32_t k);
 status model_push(slmt_model *model);
 status model_pull(const slmt_model *model);
 
-/* The weights were changed, on the host or by the device: the version rises. */
+/* Says that the weights were changed, on the host or by the device: the version rises. */
 void model_host_wrote(slmt_model *model);
 void model_device_wrote(slmt_model *model);
 
-/* A tensor by name, to and from float32. ERR_NOT_FOUND; ERR_ARGUMENT: another count, or too large for 16
- * bits; ERR_NONFINITE. */
+/* Reads and writes a tensor by name, as float32. ERR_NOT_FOUND; ERR_ARGUMENT: another count, or too large for
+ * 16 bits; ERR_NONFINITE. */
 status model_read_tensor(const slmt_model *model, const char *name, float *values, size_t count);
 status model_write_tensor(slmt_model *model, const char *name, const float *values, size_t count);
 
@@ -110,7 +111,7 @@ void card_cancel(slmt_model *model, card_change *change);
 
 /* ---- contrasts ---- */
 
-/* How many contrasts the model tells apart, at most; 0: it makes one, whose name is in the card. */
+/* Returns how many contrasts the model tells apart, at most; 0: it makes one, whose name is in the card. */
 size_t contrasts_most(const slmt_model *model);
 
 /* Replaces the names; 0 of them: none. ERR_UNSUPPORTED: the method tells none apart; ERR_ARGUMENT: too many,
@@ -118,12 +119,12 @@ size_t contrasts_most(const slmt_model *model);
 status contrasts_set(slmt_model *model, const char *const *names, size_t count);
 void contrasts_clear(slmt_model *model);
 
-/* The index of a name; -1: none has it. The other one complains, with the names that there are:
- * ERR_NOT_FOUND. */
+/* Both find the index of a name: the first returns -1 if there is none, the second complains, with the names
+ * that there are: ERR_NOT_FOUND. */
 int32_t contrast_index(const slmt_model *model, const char *name);
 status contrasts_find(const slmt_model *model, const char *name, int32_t *index);
 
-/* The names with ", " between them, as many as there is room for; returns text. */
+/* Writes the names with ", " between them, as many as there is room for, and returns the text. */
 const char *contrasts_text(const slmt_model *model, char *text, size_t size);
 
 static inline bk_dtype model_real(const slmt_model *model)

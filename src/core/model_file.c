@@ -111,7 +111,7 @@ static status get_geometry(const checkpoint *c, slmt_model *m)
 
 enum { ELEMENT_NAME = 80 };
 
-/* The name of element i of a list. */
+/* Writes the name of element i of a list. */
 static const char *element(const char *list, int32_t i, char name[ELEMENT_NAME])
 {
     snprintf(name, ELEMENT_NAME, "%s_%d", list, (int)i);
@@ -150,6 +150,8 @@ status numbers_put(checkpoint_writer *w, const char *group, number_table t, cons
             TRY(put_choice(w, group, r, *value));
         else if (r->kind == SLMT_NUMBER_REAL)
             TRY(checkpoint_put_real(w, group, r->name, *value));
+        else if (r->kind == SLMT_NUMBER_TEXT)
+            TRY(checkpoint_put_text(w, group, r->name, (const char *)value));
         else
             TRY(checkpoint_put_int(w, group, r->name, (int64_t)*value));
     }
@@ -188,6 +190,14 @@ static status get_choice(const checkpoint *c, const char *group, const number *r
     return OK;
 }
 
+static status get_text(const checkpoint *c, const char *group, const number *r, double *values)
+{
+    const char *text;
+    TRY(checkpoint_text(c, group, r->name, &text));
+    status s = text_set(r, "attribute", text, values);
+    return s == ERR_ARGUMENT ? fail_prefix(ERR_SCHEMA, checkpoint_label(c)) : s;
+}
+
 status numbers_get(const checkpoint *c, const char *group, number_table t, double *values)
 {
     for (int32_t i = 0; i < t.n; i++) {
@@ -199,6 +209,8 @@ status numbers_get(const checkpoint *c, const char *group, number_table t, doubl
             TRY(get_choice(c, group, r, value));
         else if (r->kind == SLMT_NUMBER_REAL)
             TRY(checkpoint_real(c, group, r->name, value));
+        else if (r->kind == SLMT_NUMBER_TEXT)
+            TRY(get_text(c, group, r, value));
         else
             TRY(get_whole(c, group, r->name, value));
     }
@@ -295,7 +307,7 @@ static int same_shape(const checkpoint_tensor *t, const param *p)
     return 1;
 }
 
-/* All used tensors are needed; unread ones may be there; nothing else may. names: room for all. */
+/* Checks that all used tensors are there, and no others but unread ones. names: room for all. */
 static status check_names(const checkpoint *c, const params *all, const char **names)
 {
     size_t n = 0;
@@ -331,7 +343,7 @@ static int32_t weights_of(checkpoint_type type)
                                     : SLMT_WEIGHTS_FULL;
 }
 
-/* Only matrices of linear layers are of 16 bits, and all of them are of one kind: *stored. */
+/* Checks that only matrices of linear layers have 16 bits, and all of them the same type: *stored. */
 static status check_types(const checkpoint *c, const params *all, int32_t *stored)
 {
     const char *first = NULL;
@@ -355,7 +367,7 @@ static status check_types(const checkpoint *c, const params *all, int32_t *store
     return OK;
 }
 
-/* Before any memory is taken for weights: the file must really hold what its options promise. */
+/* Checks, before any memory is taken for weights, that the file holds what its options promise. */
 static status check_tensors(const checkpoint *c, slmt_context *context, const method *method,
                             const double *option, int32_t *stored)
 {
@@ -382,7 +394,8 @@ static status read(const checkpoint *c, const param *p, checkpoint_type type, vo
     return checkpoint_read(c, "weights", p->name, type, p->shape.rank, p->shape.dim, NULL, values);
 }
 
-/* Through float32, where a matrix has 16 bits in the file or in the model: never more than one tensor of it.
+/* Converts a matrix that has 16 bits in the file or in the model, through float32: never more than one tensor
+ * of it.
  */
 static status convert(const checkpoint *c, const param *p, checkpoint_type stored, mem *m, void *to)
 {
@@ -440,7 +453,7 @@ static status get_card(const checkpoint *c, slmt_model *m)
     return OK;
 }
 
-/* ERR_ARGUMENT: the names break their rules. */
+/* Reads the names of contrasts. ERR_ARGUMENT: they break their rules. */
 static status get_contrasts(const checkpoint *c, slmt_model *m)
 {
     void *p;

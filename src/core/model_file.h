@@ -9,7 +9,7 @@
 /* Changes when the same weights would give other numbers. */
 enum { NUMERICS_VERSION = 1 };
 
-/* Options or settings as attributes of a group. */
+/* Writes and reads options or settings as attributes of a group. */
 status numbers_put(checkpoint_writer *w, const char *group, number_table t, const double *values);
 status numbers_get(const checkpoint *c, const char *group, number_table t, double *values);
 

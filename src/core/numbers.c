@@ -3,6 +3,8 @@
 #include "core/numbers.h"
 
 #include <math.h>
+#include <regex.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +12,8 @@
 
 static int32_t values_of(const number *r)
 {
+    if (r->kind == SLMT_NUMBER_TEXT)
+        return (int32_t)(((size_t)r->count + sizeof(double)) / sizeof(double));
     return r->kind == SLMT_NUMBER_LIST ? r->count : 1;
 }
 
@@ -41,9 +45,10 @@ int32_t number_index(number_table t, const char *name)
     int32_t place = 0;
     for (int32_t i = 0; i < t.n; i++) {
         const number *r = &t.rows[i];
-        int32_t k = r->kind == SLMT_NUMBER_LIST  ? element_index(r, name)
-                    : strcmp(r->name, name) == 0 ? 0
-                                                 : -1;
+        int32_t k = r->kind == SLMT_NUMBER_LIST   ? element_index(r, name)
+                    : r->kind == SLMT_NUMBER_TEXT ? -1
+                    : strcmp(r->name, name) == 0  ? 0
+                                                  : -1;
         if (k >= 0)
             return place + k;
         place += values_of(r);
@@ -82,6 +87,52 @@ int32_t choice_index(const char *choices, const char *text, size_t length)
     return -1;
 }
 
+/* ---- texts ---- */
+
+/* The row of the text whose name is name[0, length); NULL: there is none. */
+static const number *text_row(number_table t, const char *name, size_t length, int32_t *place)
+{
+    *place = 0;
+    for (int32_t i = 0; i < t.n; *place += values_of(&t.rows[i++]))
+        if (t.rows[i].kind == SLMT_NUMBER_TEXT && strlen(t.rows[i].name) == length &&
+            strncmp(t.rows[i].name, name, length) == 0)
+            return &t.rows[i];
+    return NULL;
+}
+
+const char *number_text(number_table t, const double *values, const char *name)
+{
+    int32_t place;
+    return text_row(t, name, strlen(name), &place) ? (const char *)(values + place) : NULL;
+}
+
+status text_set(const number *r, const char *what, const char *text, double *values)
+{
+    size_t length = strlen(text);
+    if (length > (size_t)r->count)
+        return fail(ERR_ARGUMENT, "%s %s has %zu bytes, and at most %d fit", what, r->name, length,
+                    (int)r->count);
+    memset(values, 0, (size_t)values_of(r) * sizeof *values);
+    memcpy(values, text, length);
+    return OK;
+}
+
+static status check_text(const number *r, const char *what, const char *text)
+{
+    char whole[512];
+    regex_t form;
+    if (!memchr(text, '\0', (size_t)r->count + 1))
+        return fail(ERR_ARGUMENT, "%s %s has no end", what, r->name);
+    snprintf(whole, sizeof whole, "^(%s)$", r->pattern);
+    if (regcomp(&form, whole, REG_EXTENDED | REG_NOSUB) != 0)
+        return fail(ERR_INTERNAL, "the pattern of %s %s is no regular expression", what, r->name);
+    int matches = regexec(&form, text, 0, NULL, 0) == 0;
+    regfree(&form);
+    return matches ? OK
+                   : fail(ERR_ARGUMENT, "%s %s is '%s', expected a text that matches %s", what, r->name, text,
+                          r->pattern);
+}
+
 /* ---- values ---- */
 
 static void list_init(const number *r, double *values)
@@ -99,19 +150,35 @@ void numbers_init(number_table t, double *values)
     for (int32_t i = 0; i < t.n; values += values_of(&t.rows[i++])) {
         if (t.rows[i].kind == SLMT_NUMBER_LIST)
             list_init(&t.rows[i], values);
+        else if (t.rows[i].kind == SLMT_NUMBER_TEXT)
+            text_set(&t.rows[i], "", t.rows[i].list, values); /* it fits, or numbers_check() complains */
         else
             *values = t.rows[i].initial;
     }
 }
 
+/* A text comes as "NAME=TEXT". */
+static status set_one(number_table t, const char *what, const slmt_number *given, double *values)
+{
+    const char *name = given->name ? given->name : "NULL";
+    size_t length = strcspn(name, "=");
+    int32_t place = number_index(t, name);
+    if (place >= 0) {
+        values[place] = given->value;
+        return OK;
+    }
+    const number *text = text_row(t, name, length, &place);
+    if (text && name[length])
+        return text_set(text, what, name + length + 1, values + place);
+    if (text)
+        return fail(ERR_ARGUMENT, "%s %s is a text, and is given as \"%s=...\"", what, name, name);
+    return fail(ERR_NOT_FOUND, "there is no %s %s", what, name);
+}
+
 status numbers_set(number_table t, const char *what, const slmt_number *given, size_t n, double *values)
 {
-    for (size_t i = 0; i < n; i++) {
-        int32_t k = given[i].name ? number_index(t, given[i].name) : -1;
-        if (k < 0)
-            return fail(ERR_NOT_FOUND, "there is no %s %s", what, given[i].name ? given[i].name : "NULL");
-        values[k] = given[i].value;
-    }
+    for (size_t i = 0; i < n; i++)
+        TRY(set_one(t, what, &given[i], values));
     return OK;
 }
 
@@ -126,40 +193,52 @@ static status check_one(const number *r, const char *what, double x)
 
 status numbers_check(number_table t, const char *what, const double *values)
 {
-    for (int32_t i = 0; i < t.n; i++)
-        for (int32_t k = values_of(&t.rows[i]); k > 0; k--)
-            TRY(check_one(&t.rows[i], what, *values++));
+    for (int32_t i = 0; i < t.n; values += values_of(&t.rows[i++]))
+        if (t.rows[i].kind == SLMT_NUMBER_TEXT)
+            TRY(check_text(&t.rows[i], what, (const char *)values));
+        else
+            for (int32_t k = 0; k < values_of(&t.rows[i]); k++)
+                TRY(check_one(&t.rows[i], what, values[k]));
     return OK;
 }
 
 /* ---- structs ---- */
 
+static void read_one(const number *r, const double *values, unsigned char *at)
+{
+    if (r->kind == SLMT_NUMBER_REAL)
+        memcpy(at, values, sizeof *values);
+    else if (r->kind == SLMT_NUMBER_TEXT)
+        memcpy(at, values, (size_t)r->count + 1);
+    else
+        for (int32_t k = 0; k < values_of(r); k++) {
+            int32_t whole = (int32_t)values[k];
+            memcpy(at + (size_t)k * sizeof whole, &whole, sizeof whole);
+        }
+}
+
 void numbers_read(number_table t, const double *values, void *to)
 {
-    for (int32_t i = 0; i < t.n; i++) {
-        unsigned char *at = (unsigned char *)to + t.rows[i].offset;
-        for (int32_t k = 0; k < values_of(&t.rows[i]); k++, values++) {
-            int32_t whole = (int32_t)*values;
-            if (t.rows[i].kind == SLMT_NUMBER_REAL)
-                memcpy(at, values, sizeof *values);
-            else
-                memcpy(at + (size_t)k * sizeof whole, &whole, sizeof whole);
+    for (int32_t i = 0; i < t.n; values += values_of(&t.rows[i++]))
+        read_one(&t.rows[i], values, (unsigned char *)to + t.rows[i].offset);
+}
+
+static void write_one(const number *r, const unsigned char *at, double *values)
+{
+    if (r->kind == SLMT_NUMBER_REAL)
+        memcpy(values, at, sizeof *values);
+    else if (r->kind == SLMT_NUMBER_TEXT)
+        memcpy(values, at, (size_t)r->count + 1);
+    else
+        for (int32_t k = 0; k < values_of(r); k++) {
+            int32_t whole;
+            memcpy(&whole, at + (size_t)k * sizeof whole, sizeof whole);
+            values[k] = whole;
         }
-    }
 }
 
 void numbers_write(number_table t, const void *from, double *values)
 {
-    for (int32_t i = 0; i < t.n; i++) {
-        const unsigned char *at = (const unsigned char *)from + t.rows[i].offset;
-        for (int32_t k = 0; k < values_of(&t.rows[i]); k++, values++) {
-            int32_t whole;
-            if (t.rows[i].kind == SLMT_NUMBER_REAL) {
-                memcpy(values, at, sizeof *values);
-            } else {
-                memcpy(&whole, at + (size_t)k * sizeof whole, sizeof whole);
-                *values = whole;
-            }
-        }
-    }
+    for (int32_t i = 0; i < t.n; values += values_of(&t.rows[i++]))
+        write_one(&t.rows[i], (const unsigned char *)from + t.rows[i].offset, values);
 }

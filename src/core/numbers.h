@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* numbers.h - options and settings: tables of named numbers, and arrays of values in their order. */
+/* numbers.h - options and settings: tables of named numbers and texts, and arrays of values in their order.
+ */
 #ifndef SLMT_CORE_NUMBERS_H
 #define SLMT_CORE_NUMBERS_H
 
@@ -11,22 +12,24 @@
 /* An option or a setting: the one description of it, from which follow the struct that its method reads, the
  * public description, the command line, the manual page and the attribute in checkpoints. Values lie in an
  * array of doubles, each row's after the last one's: a whole number, a real one, the index of a choice, or a
- * list of whole numbers, whose elements are called NAME_0, NAME_1 and so on. */
+ * list of whole numbers, whose elements are called NAME_0, NAME_1 and so on. The bytes of a text and its NUL
+ * lie in as many doubles as hold them. */
 typedef struct number {
     const char *name;
     int32_t kind; /* SLMT_NUMBER_... */
     double initial, low, high;
     const char *help;
     const char *choices; /* "a|b|c", or NULL */
-    const char *list;    /* the initial elements, "64,128,256", or NULL */
-    int32_t count;       /* elements of a list, at most LIST_MOST; other kinds: 0 */
+    const char *list;    /* the initial elements, "64,128,256", or the initial text; or NULL */
+    int32_t count;       /* elements of a list, at most LIST_MOST; bytes of a text, at most; other kinds: 0 */
     const char *was;     /* the name in older files, or NULL */
     int32_t is_later;    /* 1: checkpoints from before the row lack it, which means its initial value */
-    size_t offset;       /* in the struct of numbers_read(): int32_t, double, int32_t[count] */
-    int32_t role;        /* SLMT_ROLE_... */
+    size_t offset; /* in the struct of numbers_read(): int32_t, double, int32_t[count], char[count + 1] */
+    int32_t role;  /* SLMT_ROLE_... */
+    const char *pattern; /* of a text: the whole of it matches this extended regular expression of POSIX */
 } number;
 
-enum { LIST_MOST = 8 };
+enum { LIST_MOST = 8, TEXT_MOST = 255 };
 
 /* Rows for the members of a struct. */
 #define NUMBER_WHOLE(type, member, first, least, most, text)                                                 \
@@ -51,6 +54,11 @@ enum { LIST_MOST = 8 };
         .name = #member, .kind = SLMT_NUMBER_REAL, .initial = first, .low = least, .high = most,             \
         .help = text, .is_later = 1, .offset = offsetof(type, member)                                        \
     }
+#define NUMBER_WHOLE_LATER(type, member, first, least, most, text)                                           \
+    {                                                                                                        \
+        .name = #member, .kind = SLMT_NUMBER_WHOLE, .initial = first, .low = least, .high = most,            \
+        .help = text, .is_later = 1, .offset = offsetof(type, member)                                        \
+    }
 /* most: the index of the last one of `names`, "a|b|c". */
 #define NUMBER_CHOICE(type, member, first, most, names, text)                                                \
     {                                                                                                        \
@@ -62,6 +70,13 @@ enum { LIST_MOST = 8 };
         .name = #member, .kind = SLMT_NUMBER_LIST, .low = least, .high = most, .help = text, .list = first,  \
         .count = (int32_t)(sizeof((type *)0)->member / sizeof(int32_t)), .was = before,                      \
         .offset = offsetof(type, member)                                                                     \
+    }
+
+/* The member is an array of char, as long as the longest text and its NUL. */
+#define NUMBER_TEXT(type, member, first, form, text)                                                         \
+    {                                                                                                        \
+        .name = #member, .kind = SLMT_NUMBER_TEXT, .help = text, .list = first, .pattern = form,             \
+        .count = (int32_t)sizeof((type *)0)->member - 1, .offset = offsetof(type, member)                    \
     }
 
 /* NUMBERS(table): a table and its length. */
@@ -92,33 +107,40 @@ typedef struct number_table {
     }
 #define NUMBER_BATCH(text) NUMBER_EXTENT(batch, BATCH, 1, 1, 65536, text)
 
-/* Values of a table, or of the rows before row `k`. */
+/* Returns the number of values of a table, or of the rows before row `k`. */
 int32_t numbers_count(number_table t);
 int32_t number_place(number_table t, int32_t k);
 
-/* The index of a value by its name (of a list: by that of an element); -1: none. */
+/* Returns the index of a value by its name (of a list: by that of an element); -1: there is none, or it is a
+ * text. */
 int32_t number_index(number_table t, const char *name);
 
-/* The index of the value that has a role; -1: none. */
+/* Returns the text of this name; NULL: there is none. */
+const char *number_text(number_table t, const double *values, const char *name);
+
+/* Returns the index of the value that has a role, or -1. */
 int32_t number_with_role(number_table t, int32_t role);
 
-/* Between values and the struct that the rows are members of. */
+/* Copies values into the struct that the rows are members of, and back. */
 void numbers_read(number_table t, const double *values, void *to);
 void numbers_write(number_table t, const void *from, double *values);
 
-/* A choice by its name, as text[0, length); -1: none. */
+/* Returns the index of a choice by its name, which is text[0, length), or -1. */
 int32_t choice_index(const char *choices, const char *text, size_t length);
 
-/* The name of a choice and its length; NULL: there are fewer. */
+/* Returns the name of a choice and its length; NULL: there are fewer. */
 const char *choice_name(const char *choices, int32_t index, size_t *length);
 
 void numbers_init(number_table t, double *values);
 
-/* Sets some by name. what: "option" or "setting", for the text. ERR_NOT_FOUND, ERR_ARGUMENT; values then
- * undefined. */
+/* Sets the text of a row. ERR_ARGUMENT: it is too long. */
+status text_set(const number *r, const char *what, const char *text, double *values);
+
+/* Sets some values by name. what: "option" or "setting", for the text. ERR_NOT_FOUND, ERR_ARGUMENT; values
+ * then undefined. */
 status numbers_set(number_table t, const char *what, const slmt_number *given, size_t n, double *values);
 
-/* ERR_ARGUMENT with the row and its range. */
+/* Checks that values are in range and texts match. ERR_ARGUMENT with the row and its range or pattern. */
 status numbers_check(number_table t, const char *what, const double *values);
 
 #endif

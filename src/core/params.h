@@ -67,19 +67,19 @@ void params_add_role(params *p, param_role role, param_init init, int32_t rank, 
 void params_add_matrix(params *p, param_init init, int used, int32_t rank, const int64_t *dim,
                        const char *name);
 
-/* 1 if linear layers' matrices are stored as 16-bit floats: then no optimiser can change them. */
+/* Returns 1 if linear layers' matrices are stored as 16-bit floats: then no optimiser can change them. */
 int params_are_half(const params *p);
 
-/* 1 for a tensor that an optimiser changes. */
+/* Returns 1 for a tensor that an optimiser changes. */
 int param_trained(const param *p);
 
-/* Index of a tensor, -1 if there is none. */
+/* Returns the index of a tensor, or -1. */
 int32_t params_find(const params *p, const char *name);
 
 /* Fills the array `weights` (p->bytes). Each tensor has its own random stream, by its name. */
 void params_fill(const params *p, uint64_t seed, void *weights);
 
-/* Element access that knows the type: a real one, or 16-bit floats, to which x is rounded. */
+/* Both know the type of an element: a real one, or a 16-bit float, to which x is rounded. */
 double real_get(const void *array, bk_dtype type, size_t i);
 void real_set(void *array, bk_dtype type, size_t i, double x);
 

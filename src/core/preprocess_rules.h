@@ -9,10 +9,10 @@
 
 enum { PREPROCESS_FIRST_MAX = 1 << 20 }; /* the largest first row, column or slice, and number of slices */
 
-/* The paper's BraTS values. */
+/* Fills in the paper's values for BraTS. */
 void preprocess_defaults(slmt_preprocess *p);
 
-/* ERR_ARGUMENT with the field and its rule. */
+/* Checks every field. ERR_ARGUMENT with the field and its rule. */
 status preprocess_check(const slmt_preprocess *p);
 
 #endif

@@ -13,7 +13,7 @@ struct slmt_profile {
     profile records;
 };
 
-/* A profile with one owner. ERR_MEMORY, ERR_LIMIT. */
+/* Makes a profile with one owner. ERR_MEMORY, ERR_LIMIT. */
 status profile_open(slmt_context *context, slmt_profile **out);
 
 /* Gives one owner back; the last one frees the profile. NULL is allowed. */

@@ -35,7 +35,7 @@ typedef struct runner {
 status runner_open(runner *r, slmt_context *context, const task *t, dry_run *y);
 void runner_close(runner *r);
 
-/* Bytes that a runner and `own` bytes around it hold, exactly. */
+/* Counts the bytes that a runner and `own` bytes around it hold, exactly. */
 status runner_count(const task *t, size_t own, uint64_t *bytes);
 
 status runner_profile(runner *r, slmt_profile *profile); /* NULL: no more */
@@ -54,10 +54,10 @@ int32_t runner_samples(const runner *r); /* of one run */
 /* Copies n elements of input i, float32 or int32; the rest are zeros. */
 void runner_take(runner *r, int32_t i, const void *x, size_t n);
 
-/* n samples from `first` on, at most those of a run. An output may be the memory of an input. */
+/* Runs n samples from `first` on, at most those of one run. An output may be the memory of an input. */
 status runner_run(runner *r, const arrays *a, size_t first, size_t n);
 
-/* All samples, run by run, with progress. */
+/* Runs all samples, one run after the other, with progress. */
 status runner_run_all(runner *r, const arrays *a);
 
 /* Calls the progress callback. ERR_CANCELLED: it wants no more. */

@@ -48,7 +48,7 @@ static status fold(const runner *r, graph *g, fold_part part, folded *out)
     return s;
 }
 
-/* The whole task where out is NULL, else one half of it. */
+/* Plans the whole task where out is NULL, else one half of it. */
 static status plan_part(runner *r, int arena, fold_part part, folded *out, plan **made_plan)
 {
     graph *g;
@@ -111,7 +111,7 @@ static size_t bytes_of(const bk_shape *s)
     return (size_t)bk_count(s) * bk_dtype_size(s->dtype);
 }
 
-/* The table of bound pointers, and memory for the hoisted values at its end. */
+/* Takes the table of bound pointers, and memory for the hoisted values at its end. */
 static status take_hoisted(runner *r, const folded *kept, dry_run *t)
 {
     void *p;
@@ -140,7 +140,7 @@ static status take_ports(runner *r, dry_run *t)
     return OK;
 }
 
-/* What a plan takes that a dry run leaves out. */
+/* Counts what a plan takes that a dry run leaves out. */
 static uint64_t plan_cost(const runner *r, const plan *p)
 {
     device dev = r->context->dev;

@@ -38,8 +38,8 @@ static size_t stack_count(const stacks *k)
     return k->of.whole ? (k->count + height - 1) / height : k->count;
 }
 
-/* The slice in place j of stack i; below 0 or beyond the last one: a repeated one. The last of the stacks
- * that lie side by side ends with the volume. */
+/* Returns the slice in place j of stack i; below 0 or beyond the last one, it is a repeated one. The last of
+ * the stacks that lie side by side ends with the volume. */
 static int64_t slice_of(const stacks *k, size_t i, int32_t j)
 {
     int64_t first = (int64_t)i - k->of.slices / 2, last = (int64_t)k->count - k->of.slices;
@@ -50,7 +50,7 @@ static int64_t slice_of(const stacks *k, size_t i, int32_t j)
     return first + j;
 }
 
-/* Stacks first to first + n - 1, into samples. */
+/* Copies the stacks from first to first + n - 1 into samples. */
 static void fill_stacks(const stacks *k, const float *source, size_t first, size_t n, float *samples)
 {
     float low = (float)k->low, range = (float)(k->high - k->low);
@@ -63,7 +63,7 @@ static void fill_stacks(const stacks *k, const float *source, size_t first, size
         }
 }
 
-/* Copies the slices that count of each answer to the target. */
+/* Copies the slices that count of each output to the target. */
 static void take_stacks(const stacks *k, const float *output, size_t first, size_t n, float *target)
 {
     float low = (float)k->low, range = (float)(k->high - k->low);
@@ -77,7 +77,7 @@ static void take_stacks(const stacks *k, const float *output, size_t first, size
         }
 }
 
-/* Runs all, those of one run at a time; samples has room for these. */
+/* Runs all stacks, as many at a time as `samples` has room for. */
 static status run_stacks(const stacks *k, const float *source, float *target, float *samples)
 {
     runner *r = k->runner;

@@ -9,19 +9,19 @@
 typedef struct stacks {
     runner *runner;
     stacking of;
-    int32_t made; /* slices of an answer: all of a stack, or the one that counts */
+    int32_t made; /* slices of an output: all of a stack, or the one that counts */
     double low, high;
     size_t count, pixels;
 } stacks;
 
-/* ERR_UNSUPPORTED: the task takes no slices, or not with its options and settings; ERR_STATE: a shared input
- * was never set. */
+/* Prepares the stacks of `count` slices. ERR_UNSUPPORTED: the task takes no slices, or not with its options
+ * and settings; ERR_STATE: a shared input was never set. */
 status stacks_open(runner *r, size_t count, stacks *k);
 
-/* 1 if each sample is a single unscaled slice. */
+/* Returns 1 if each sample is a single unscaled slice. */
 int stacks_are_plain(const stacks *k);
 
-/* Slices to slices, which may be the same memory if they are plain. */
+/* Makes target slices from source slices, which may be the same memory if they are plain. */
 status stacks_run(const stacks *k, const float *source, float *target);
 
 #endif

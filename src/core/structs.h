@@ -17,7 +17,8 @@ status struct_read(void *known, size_t size, const void *given, const char *name
 /* Copies `known` into the caller's struct as far as both go; the caller's struct_size stays. */
 status struct_write(void *given, const void *known, size_t size, const char *name);
 
-/* ERR_ARGUMENT: struct_write() would refuse it. For calls that must know before they change anything. */
+/* Checks whether struct_write() would take a struct, for calls that must know before they change anything.
+ * ERR_ARGUMENT. */
 status struct_check(const void *given, const char *name);
 
 /* Fails with ERR_ARGUMENT "function: name is NULL" when pointer is NULL. */

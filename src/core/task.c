@@ -76,8 +76,8 @@ int32_t task_slots(const task *t)
     return task_slot_key(t) + 1;
 }
 
-/* What was to come from elsewhere and is read has come: of an array of weights (not of biases), an element
- * is not 0. */
+/* Checks that what was to come from elsewhere and is read has come: of an array of weights (not of biases),
+ * an element is not 0. */
 static status check_given(const task *t, const task_values *made)
 {
     const slmt_model *m = t->model;
@@ -98,7 +98,7 @@ static status check_given(const task *t, const task_values *made)
     return OK;
 }
 
-/* Inputs, states and slots, for the method to build on. */
+/* Binds inputs and states and names the slots, for the method to build on. */
 static void open_graph(const task *t, graph *g, task_graph *made)
 {
     const method_task *k = t->kind;
@@ -279,7 +279,7 @@ status task_match(const task *t, const port_table *ports, int32_t first, const s
     return OK;
 }
 
-/* One more than the largest index that a port may hold. */
+/* Finds the limit below which the indices of a port lie. */
 static status index_limit(const slmt_model *model, const port *p, int32_t *below)
 {
     *below = INT32_MAX;

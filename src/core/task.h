@@ -14,15 +14,15 @@ typedef struct task {
     bk_shape shape[METHOD_PORTS]; /* inputs, then outputs */
 } task;
 
-/* Settings are checked and shapes worked out. ERR_ARGUMENT. */
+/* Checks the settings and works out the shapes. ERR_ARGUMENT. */
 status task_init(task *t, slmt_model *model, const method_task *kind, const double *setting);
 
 /* Fills in the shapes of the ports: by the names of their axes, then by the method's shapes(). ERR_ARGUMENT.
  */
 status task_shapes(task *t);
 
-/* ERR_NOT_FOUND: the model has no such task, or the task no such setting; ERR_STATE: it is for a trainer, or
- * for a session. */
+/* Finds a task by its name, and its settings. ERR_NOT_FOUND: the model has no such task, or the task no such
+ * setting; ERR_STATE: it is for a trainer, or for a session. */
 status task_find(const slmt_model *model, const char *name, int trains, const method_task **kind);
 status task_settings(const method_task *kind, const slmt_number *given, size_t n, double *setting);
 
@@ -49,23 +49,24 @@ void task_values_close(task_values *made, graph *g);
 /* Binds the model's weights, those in the device's memory, in a table of task_slots() pointers. */
 void task_bind_weights(const task *t, void **bound);
 
-/* The shape of a named input or output; batch > 0: the first extent of a batched one instead. ERR_NOT_FOUND.
+/* Tells the shape of a named input or output; batch > 0: the first extent of a batched one instead.
+ * ERR_NOT_FOUND.
  */
 status task_shape_named(const task *t, const char *name, int64_t batch, int64_t shape[6], int32_t *rank);
 
-/* Port i: inputs, then outputs. 1: its first axis counts samples. */
+/* Port i, of inputs and then outputs, and whether its first axis counts samples. */
 const port *task_port(const task *t, int32_t i);
 int task_is_batched(const task *t, int32_t i);
 
 /* ---- tensors of a caller ---- */
 
-/* The tensor given for each of the ports [first, first + n), in their order; hidden ones NULL. Checks names,
- * types, ranks, shapes but for the first axis of batched ports, which gives *samples (all the same), and
- * strides. ERR_ARGUMENT, ERR_NOT_FOUND. */
+/* Finds the tensor given for each of the ports [first, first + n), in their order; hidden ones are NULL.
+ * Checks names, types, ranks, shapes but for the first axis of batched ports, which gives *samples (all the
+ * same), and strides. ERR_ARGUMENT, ERR_NOT_FOUND. */
 status task_match(const task *t, const port_table *ports, int32_t first, const slmt_tensor *given,
                   size_t n_given, const slmt_tensor **by_port, int64_t *samples);
 
-/* ERR_NONFINITE, ERR_ARGUMENT: an element of an input is not a number, or out of range. */
+/* Checks every element of an input. ERR_NONFINITE, ERR_ARGUMENT: one is not a number, or out of range. */
 status task_check_values(const task *t, const port *p, const slmt_tensor *given);
 
 #endif

@@ -2,9 +2,9 @@
 /* volume.c - volumes as handles: a scan, and the context in whose memory it lies. */
 #include "core/volume.h"
 
-#include "slmt/version.h"
+#include <stdio.h>
 
-#define MADE_BY "libslmt " SLMT_VERSION_STRING ": "
+#include "slmt/version.h"
 
 status volume_new(slmt_context *context, const nifti_scan *scan, slmt_volume **volume)
 {
@@ -30,19 +30,28 @@ status volume_like(const slmt_volume *source, float *voxels, slmt_volume **volum
 {
     mem *m = &source->context->mem;
     nifti_scan scan = source->scan;
-    TRY(nifti_result_header(m, &source->scan, MADE_BY "intensities scaled to 0..1", &scan.header));
+    TRY(nifti_result_header(m, &source->scan, "", &scan.header));
     scan.zeroed = 0;
     scan.notes = 0;
     scan.voxels = voxels;
     status s = volume_new(source->context, &scan, volume);
-    if (s != OK)
+    if (s == OK)
+        volume_describe(*volume, "intensities scaled to 0..1");
+    else
         mem_give(m, scan.header);
     return s;
 }
 
+void volume_describe(slmt_volume *volume, const char *what)
+{
+    char text[sizeof volume->scan.header->fields.descrip];
+    snprintf(text, sizeof text, "libslmt " SLMT_VERSION_STRING "%s%s", *what ? ": " : "", what);
+    nifti_header_describe(volume->scan.header, text);
+}
+
 void volume_mark_synthetic(slmt_volume *volume)
 {
-    nifti_header_describe(volume->scan.header, MADE_BY "synthetic MR, not for diagnosis");
+    volume_describe(volume, "synthetic MR, not for diagnosis");
 }
 
 void volume_free(slmt_volume *volume)

@@ -27,7 +27,10 @@ status volume_new_read(slmt_context *context, const nifti_scan *scan, const char
  * that the intensities were scaled. */
 status volume_like(const slmt_volume *source, float *voxels, slmt_volume **volume);
 
-/* Says in the header of a volume of volume_like() that it is synthetic and not for diagnosis. */
+/* Says in the header of a volume of volume_like() what it is, behind the library's name and version. */
+void volume_describe(slmt_volume *volume, const char *what);
+
+/* Says that it is synthetic and not for diagnosis. */
 void volume_mark_synthetic(slmt_volume *volume);
 
 #endif

@@ -13,6 +13,10 @@ static const double apart_part = 0.05, apart_gap = 2;
 
 enum { FEW_VALUES = 32, FEW_VOXELS = 1000 };
 
+/* What is told: of label maps more neighbours are equal, of scans fewer; greys of nine tenths of a head that
+ * the eye cannot tell apart; a head of which more than this is negative. */
+static const double alike_least = 0.7, narrow_most = 0.04, negative_least = 0.02;
+
 /* ---- applying ---- */
 
 static float clip(const intensity *s, float v)
@@ -230,6 +234,26 @@ static void note_greys(ranking *r, const intensity *scale, intensity_facts *f)
     }
 }
 
+static void note_alike(const ranking *r, intensity_facts *f)
+{
+    uint64_t pairs = 0, alike = 0;
+    for (size_t i = 1; i < r->count; i++)
+        if (ranking_has(r, r->voxels[i]) && ranking_has(r, r->voxels[i - 1])) {
+            pairs++;
+            alike += r->voxels[i] == r->voxels[i - 1];
+        }
+    if (r->inside >= FEW_VOXELS && (double)alike > alike_least * (double)pairs)
+        f->alike_part = (float)alike / (float)pairs;
+}
+
+static void note_width(const ranking *r, const intensity *scale, intensity_facts *f)
+{
+    double width = (double)intensity_apply(scale, ranking_about(r, 0.95)) -
+                   intensity_apply(scale, ranking_about(r, 0.05));
+    if (r->inside >= FEW_VOXELS && width < narrow_most)
+        f->narrow = (float)fmax(width, 1e-6);
+}
+
 static void note_all(ranking *r, const intensity *scale, const head_range *h, intensity_facts *f)
 {
     f->voxels = r->count;
@@ -237,6 +261,8 @@ static void note_all(ranking *r, const intensity *scale, const head_range *h, in
     note_range(r, h, f);
     note_background(r, f);
     note_greys(r, scale, f);
+    note_alike(r, f);
+    note_width(r, scale, f);
 }
 
 /* ---- the whole ---- */
@@ -250,9 +276,22 @@ static status find_by_surface(ranking *r, const slmt_preprocess *p, intensity *o
     return s;
 }
 
+static void note_negative(const float *voxels, size_t n, float corner, intensity_facts *f)
+{
+    uint64_t head = 0, negative = 0;
+    for (size_t i = 0; i < n; i++) {
+        int inside = voxels[i] != corner && !background_has(&f->back, voxels[i]);
+        head += inside;
+        negative += inside && voxels[i] < 0;
+    }
+    if ((double)negative > negative_least * (double)head)
+        f->negative_part = (float)negative / (float)head;
+}
+
 static status find_by_corner(mem *m, const slmt_preprocess *p, const float *voxels, size_t n, int64_t corner,
                              intensity *out, intensity_facts *f)
 {
+    note_negative(voxels, n, voxels[corner], f);
     if (p->scaling == SLMT_SCALE_TWICE_P99)
         return intensity_measure_p99(m, voxels, n, out);
     TRY(intensity_measure(m, voxels, n, voxels[corner], p->low_percentile, p->high_percentile, out));
@@ -298,6 +337,16 @@ static status warn_of_range(const slmt_context *c, const intensity_facts *f, con
     if (f->grey_part > 0)
         return context_warn(c, "%s%.0f %% of the head has one and the same grey value, %g", name,
                             100 * f->grey_part, f->grey);
+    if (f->alike_part > 0)
+        return context_warn(
+            c, "%s%.0f %% of the head's neighbouring voxels are equal: is this a label map, not a scan?",
+            name, 100 * f->alike_part);
+    if (f->narrow > 0)
+        return context_warn(
+            c,
+            "%snine tenths of the head lie within %.2g %% of the range of grey values: hardly anything "
+            "can be seen in it",
+            name, 100 * f->narrow);
     return OK;
 }
 

@@ -24,8 +24,11 @@ typedef struct intensity_facts {
     float dip, dip_part;       /* the same far below */
     float grey, grey_part;     /* the head's most frequent grey value, if it is that of most voxels */
     int values;                /* different values of the head, if they are few; 0: many */
-    float corner;              /* the corner voxel where it sets the range, else 0 */
-    int inverted;              /* no background, and the surface is brighter than the inside */
+    float alike_part;          /* part of neighbours along a row that are equal, if it is most; else 0 */
+    float narrow; /* part of 0 to 1 that nine tenths of the head get, if it is next to nothing; else 0 */
+    float corner; /* the corner voxel where it sets the range, else 0 */
+    float negative_part; /* part of the head that the corner's rule makes 0, if it is not small; else 0 */
+    int inverted;        /* no background, and the surface is brighter than the inside */
     surroundings around;
     float high; /* the upper end of the head's range */
 } intensity_facts;

@@ -292,14 +292,11 @@ static int write_map(const differ *d, const slmt_volume *map, double mean, size_
 static int make_map(const differ *d)
 {
     const float *made[MOST_SEQUENCES];
-    int64_t dims[3];
-    double affine[16], sum = 0;
+    double sum = 0;
     size_t n = 0;
     for (size_t i = 0; i < d->count; i++)
         if (d->sources[i].made)
             made[n++] = slmt_volume_voxels(d->sources[i].made);
-    slmt_volume_dims(d->truth, dims);
-    slmt_volume_affine(d->truth, affine);
     size_t voxels = voxel_count(d->truth), counted = voxels;
     float *map = must_alloc(voxels, sizeof *map);
     slmt_volume *volume = NULL;
@@ -311,7 +308,7 @@ static int make_map(const differ *d)
         sum += map[i];
     }
     if (status == SLMT_OK)
-        status = slmt_volume_create(d->context, dims, affine, map, &volume);
+        status = slmt_volume_like(d->truth, map, "imaging-differentiation map, not for diagnosis", &volume);
     free(map);
     int code = status == SLMT_OK ? write_map(d, volume, counted ? sum / (double)counted : 0, n)
                                  : fail(status, "map");

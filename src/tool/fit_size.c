@@ -124,7 +124,7 @@ static double number_of(const number_list *list, number_owner owner, const char 
 {
     double value;
     slmt_number_info info;
-    if (number_in_list(list, name, &value))
+    if (number_in_list(list, name, &value, NULL))
         return value;
     return number_named(owner, name, &info) ? info.initial : 0;
 }

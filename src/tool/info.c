@@ -77,14 +77,16 @@ static void print_numbers(number_owner owner, number_reader *read, const void *f
     }
 }
 
-static bool model_number(const void *model, const char *name, double *value)
+static bool model_number(const void *model, const char *name, double *value, const char **text)
 {
-    return slmt_model_option(model, name, value) == SLMT_OK;
+    return value ? slmt_model_option(model, name, value) == SLMT_OK
+                 : (*text = slmt_model_option_text(model, name)) != NULL;
 }
 
-static bool trainer_number(const void *trainer, const char *name, double *value)
+static bool trainer_number(const void *trainer, const char *name, double *value, const char **text)
 {
-    return slmt_trainer_setting(trainer, name, value) == SLMT_OK;
+    return value ? slmt_trainer_setting(trainer, name, value) == SLMT_OK
+                 : (*text = slmt_trainer_setting_text(trainer, name)) != NULL;
 }
 
 static int print_geometry(slmt_status status, const slmt_geometry *geometry)

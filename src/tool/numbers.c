@@ -3,6 +3,7 @@
 #include "numbers.h"
 
 #include <math.h>
+#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,7 +96,7 @@ static char *list_text(const slmt_number_info *info, number_reader *read, const 
     for (int32_t i = 0; read && i < info->count; i++) {
         double value;
         char *name = element_name(info, i);
-        if (read(from, name, &value)) {
+        if (read(from, name, &value, NULL)) {
             char *longer = must_format("%s%s%.12g", text, *text ? "," : "", value);
             free(text);
             text = longer;
@@ -111,9 +112,12 @@ static char *list_text(const slmt_number_info *info, number_reader *read, const 
 char *number_text(const slmt_number_info *info, number_reader *read, const void *from)
 {
     double value = info->initial;
+    const char *text = info->list;
     if (info->kind == SLMT_NUMBER_LIST)
         return list_text(info, read, from);
-    if (read && !read(from, info->name, &value))
+    if (info->kind == SLMT_NUMBER_TEXT)
+        return must_copy(read && read(from, info->name, NULL, &text) ? text : info->list);
+    if (read && !read(from, info->name, &value, NULL))
         value = info->initial;
     return scalar_text(info, value);
 }
@@ -122,6 +126,8 @@ void number_range(const slmt_number_info *info, char *text, size_t size)
 {
     if (info->kind == SLMT_NUMBER_CHOICE)
         snprintf(text, size, "%s", info->choices);
+    else if (info->kind == SLMT_NUMBER_TEXT)
+        snprintf(text, size, "%s", info->pattern);
     else
         snprintf(text, size, "%.10g to %.10g", info->low, info->high);
 }
@@ -134,13 +140,19 @@ static bool in_range(const slmt_number_info *info, double value)
 
 /* ---- lists ---- */
 
-/* Takes over `name`. */
+static bool same_name(const char *a, const char *b)
+{
+    size_t length = strcspn(a, "=");
+    return length == strcspn(b, "=") && strncmp(a, b, length) == 0;
+}
+
+/* Takes over `name`, which for a text is "NAME=TEXT". */
 static void put(number_list *list, char *name, double value)
 {
     for (size_t i = 0; i < list->count; i++)
-        if (strcmp(list->items[i].name, name) == 0) {
-            list->items[i].value = value;
-            free(name);
+        if (same_name(list->items[i].name, name)) {
+            free((char *)list->items[i].name);
+            list->items[i] = (slmt_number){name, value};
             return;
         }
     list->items = must_grow(list->items, list->count + 1, sizeof *list->items);
@@ -160,6 +172,22 @@ static bool put_scalar(number_list *list, const slmt_number_info *info, const ch
     }
     put(list, must_copy(info->name), value);
     return true;
+}
+
+/* The whole of a text is matched by the library; see its pattern. */
+static bool put_words(number_list *list, const slmt_number_info *info, const char *text)
+{
+    char *whole = must_format("^(%s)$", info->pattern);
+    regex_t form;
+    bool good = strlen(text) <= (size_t)info->count && regcomp(&form, whole, REG_EXTENDED | REG_NOSUB) == 0;
+    free(whole);
+    if (!good)
+        return false;
+    good = regexec(&form, text, 0, NULL, 0) == 0;
+    regfree(&form);
+    if (good)
+        put(list, must_format("%s=%s", info->name, text), 0);
+    return good;
 }
 
 static bool put_elements(number_list *list, const slmt_number_info *info, const char *text)
@@ -215,6 +243,8 @@ static void value_reason(const slmt_number_info *info, const char *text, char *r
     number_range(info, range, sizeof range);
     if (info->kind == SLMT_NUMBER_LIST)
         snprintf(form, sizeof form, "%d whole numbers, joined by ',', of ", (int)info->count);
+    else if (info->kind == SLMT_NUMBER_TEXT)
+        snprintf(form, sizeof form, "a text of at most %d bytes that matches ", (int)info->count);
     else if (info->kind == SLMT_NUMBER_WHOLE)
         snprintf(form, sizeof form, "a whole number of ");
     snprintf(reason, size, "'%s', expected %s%s", text, form, range);
@@ -229,7 +259,9 @@ static int bad_value(const slmt_number_info *info, const option_given *given)
 
 static bool put_text(number_list *list, const slmt_number_info *info, const char *text)
 {
-    return info->kind == SLMT_NUMBER_LIST ? put_elements(list, info, text) : put_scalar(list, info, text);
+    return info->kind == SLMT_NUMBER_LIST   ? put_elements(list, info, text)
+           : info->kind == SLMT_NUMBER_TEXT ? put_words(list, info, text)
+                                            : put_scalar(list, info, text);
 }
 
 static int add_one(number_list *list, number_owner owner, const option_given *given)
@@ -271,12 +303,15 @@ bool number_list_set(number_list *list, number_owner owner, const char *name, co
     return false;
 }
 
-bool number_in_list(const void *from, const char *name, double *value)
+bool number_in_list(const void *from, const char *name, double *value, const char **text)
 {
     const number_list *list = from;
     for (size_t i = 0; i < list->count; i++)
-        if (strcmp(list->items[i].name, name) == 0) {
-            *value = list->items[i].value;
+        if (same_name(list->items[i].name, name)) {
+            if (value)
+                *value = list->items[i].value;
+            else
+                *text = strchr(list->items[i].name, '=') + 1;
             return true;
         }
     return false;
@@ -284,7 +319,7 @@ bool number_in_list(const void *from, const char *name, double *value)
 
 void number_list_default(number_list *list, const char *name, double *value)
 {
-    if (!number_in_list(list, name, value))
+    if (!number_in_list(list, name, value, NULL))
         put(list, must_copy(name), *value);
 }
 
@@ -292,7 +327,7 @@ bool number_list_has(const number_list *list, const char *name)
 {
     double value;
     char *first = must_format("%s_0", name);
-    bool has = number_in_list(list, name, &value) || number_in_list(list, first, &value);
+    bool has = number_in_list(list, name, &value, NULL) || number_in_list(list, first, &value, NULL);
     free(first);
     return has;
 }
@@ -328,6 +363,8 @@ static char *value_name(const slmt_number_info *info)
         return must_copy(info->choices);
     if (info->kind == SLMT_NUMBER_REAL)
         return must_copy("X");
+    if (info->kind == SLMT_NUMBER_TEXT)
+        return must_copy("TEXT");
     char *text = must_copy("N");
     for (int32_t i = 1; i < info->count; i++) {
         char *longer = must_format("%s,N", text);

@@ -27,8 +27,9 @@ bool number_at(number_owner owner, size_t index, slmt_number_info *info);
 /* Describes the number of this name, among options also "preset"; false: there is none. */
 bool number_named(number_owner owner, const char *name, slmt_number_info *info);
 
-/* Asks for the value of a number; false: there is none, and its default counts. */
-typedef bool number_reader(const void *from, const char *name, double *value);
+/* Asks for the value of a number, or with value NULL for a text; false: there is none, and the default
+ * counts. */
+typedef bool number_reader(const void *from, const char *name, double *value, const char **text);
 
 /* A value as text: the name of a choice, the elements of a list joined by ','. NULL for `read`: the default.
  * The caller frees it. */
@@ -49,7 +50,7 @@ bool number_list_set(number_list *list, number_owner owner, const char *name, co
                      char reason[NUMBER_REASON]);
 
 /* A number_reader over a list. */
-bool number_in_list(const void *list, const char *name, double *value);
+bool number_in_list(const void *list, const char *name, double *value, const char **text);
 
 /* Whether the list has a value for the number, or for the first element of a list of that name. */
 bool number_list_has(const number_list *list, const char *name);

@@ -10,7 +10,7 @@ enum {
     EXIT_USAGE = 2,        /* wrong options, or options that do not fit the data */
     EXIT_DATA = 3,         /* a file is missing, damaged, of the wrong kind, or cannot be written */
     EXIT_MEMORY = 4,       /* out of memory, or past --max-memory */
-    EXIT_UNSUPPORTED = 5,  /* not in this build or on this machine; a back end failed */
+    EXIT_UNSUPPORTED = 5,  /* not in this build or on this machine; a backend failed */
     EXIT_WARNING = 6,      /* there was a warning, and --strict */
     EXIT_INTERRUPTED = 130 /* SIGINT, SIGTERM or SIGHUP; training has saved its checkpoint */
 };
@@ -21,7 +21,7 @@ enum {
     "  2    wrong options, or options that do not fit the data\n"                                            \
     "  3    a file is missing, damaged, of the wrong kind, or cannot be written\n"                           \
     "  4    out of memory, or past --max-memory\n"                                                           \
-    "  5    not in this build or on this machine; a back end failed\n"                                       \
+    "  5    not in this build or on this machine; a backend failed\n"                                        \
     "  6    a warning, with --strict\n"                                                                      \
     "  130  interrupted; training has saved its checkpoint\n"
 #define DISCLAIMER     "Research software. Its output is not for diagnosis."

@@ -57,7 +57,7 @@ status stepper_profile(stepper *s, slmt_profile *profile)
 
 /* ---- checks ---- */
 
-/* Gradients that are checked together: a device answers once for all of them. */
+/* Gradients are checked so many at a time: a device is waited for once for all of them. */
 typedef struct gradients {
     bk_tensor array[32];
     int32_t tensor[32], n;
@@ -102,7 +102,7 @@ static status report(stepper *s, int32_t output, double x)
                 (unsigned long long)s->step, s->task.kind->outputs.rows[output].name, x);
 }
 
-/* The scalar outputs as they are now; those of other graphs have been checked before. */
+/* Reads the scalar outputs as they are now; those of other graphs have been checked before. */
 static status read_scalars(stepper *s)
 {
     const method_task *k = s->task.kind;
@@ -167,7 +167,7 @@ static void bind_update(stepper *s, int32_t set)
         s->updating[update_slot(s, UPDATE_SCALARS, i)] = stepper_scalar(s, set, i);
 }
 
-/* The set's optimiser, on gradients that have been checked. */
+/* Runs the set's optimiser, on gradients that have been checked. */
 static status update_set(stepper *s, int32_t set)
 {
     step_set *own = &s->set[set];
@@ -283,7 +283,7 @@ static status default_step(stepper *s)
 
 /* ---- steps ---- */
 
-/* The caller's values, and what prepare() makes of them. */
+/* Copies the caller's values, and has prepare() fill in the rest. */
 static status take_inputs(stepper *s, const void *const *given)
 {
     const method_task *k = s->task.kind;

@@ -20,13 +20,13 @@
  * scalar outputs is not finite; ERR_CANCELLED, ERR_BACKEND. */
 status step_run(step *s, int32_t graph);
 
-/* One step of a set's optimiser, with the gradients of the graph that was run last. ERR_NONFINITE: one of
- * them is not finite. */
+/* Runs one step of a set's optimiser, with the gradients of the graph that was run last. ERR_NONFINITE: one
+ * of them is not finite. */
 status step_update(step *s, int32_t set);
 
-/* An output as it was made last, and an input for graphs to come: arrays on the host in the order of the
- * port's shape, of int32 or of step_real(). What is written reaches the next graph that runs; who writes
- * again after that graph calls step_write() again. */
+/* Both give arrays: an output as it was made last, and an input for graphs to come: arrays on the host in the
+ * order of the port's shape, of int32 or of step_real(). What is written reaches the next graph that runs;
+ * who writes again after that graph calls step_write() again. */
 const void *step_read(const step *s, int32_t output);
 void *step_write(step *s, int32_t input);
 bk_dtype step_real(const step *s);
@@ -105,31 +105,32 @@ typedef step stepper;
 status stepper_open(stepper *s, slmt_context *context, const task *t, dry_run *y);
 void stepper_close(stepper *s);
 
-/* Steps from now on write to the profile; NULL: to none. ERR_MEMORY, ERR_LIMIT: they write to none. */
+/* Has steps write to the profile from now on; NULL: to none. ERR_MEMORY, ERR_LIMIT: they write to none. */
 status stepper_profile(stepper *s, slmt_profile *profile);
 
 /* Attaches a model as state `name`, in place of the one before. ERR_NOT_FOUND: the task has no such state;
  * ERR_ARGUMENT: another method or other shapes. */
 status stepper_attach(stepper *s, const char *name, slmt_model *model);
 
-/* One step. given: by input of the task, the caller's values (hidden ones NULL), finite. The n_draws numbers
- * at s->draws are in [0,1). Values of scalars are in s->value afterwards. */
+/* Runs one step. given: by input of the task, the caller's values (hidden ones NULL), finite. The n_draws
+ * numbers at s->draws are in [0,1). Values of scalars are in s->value afterwards. */
 status stepper_run(stepper *s, const void *const *given, double epoch, double rate, const atomic_int *cancel);
 
 /* Measures the seconds of a step: runs each graph of the task, twice if that is quick, on inputs of zeros,
  * and drops what they make. Weights and states stay as they are; the optimisers' own time is left out. */
 status stepper_time(stepper *s, double *seconds);
 
-/* Gradient of tensor k by the graph that was run last, in the device's memory; NULL for a tensor without one.
+/* Returns the gradient of tensor k by the graph that was run last, in the device's memory; NULL for a tensor
+ * without one.
  */
 const void *stepper_gradient(const stepper *s, int32_t k);
 
-/* 1 if output i is a single number that a step reports. */
+/* Returns 1 if output i is a single number that a step reports. */
 int stepper_is_scalar(const stepper *s, int32_t output);
 
 /* ---- between the files of the stepper ---- */
 
-/* ERR_STATE: a model is to be attached first. */
+/* Checks that every model that is to be attached has been. ERR_STATE. */
 status stepper_check_attached(const stepper *s);
 
 /* stepper_device.c. Memory that graphs read or write: the device's, zeroed. Needs none: *out is NULL unless
@@ -141,26 +142,26 @@ status stepper_take(stepper *s, dry_run *y, size_t bytes, void **out);
 status stepper_take_device(stepper *s, dry_run *y);
 void stepper_give_device(stepper *s);
 
-/* What the host wrote since the last graph, to the device; and what that graph made, to the host. */
+/* Copies what the host wrote since the last graph to the device, and what that graph made to the host. */
 status stepper_upload(stepper *s);
 status stepper_download(stepper *s);
 
-/* The weights of the model and of attached ones, and the key, as this step starts with them. */
+/* Copies the weights of the model and of attached ones, and the key, as this step starts with them. */
 status stepper_push(stepper *s);
 
-/* The scalars of a set, where its updates read them. */
+/* Copies the scalars of a set to where its updates read them. */
 status stepper_push_scalars(stepper *s, int32_t set);
 
-/* All that a step of the task's own can change, to the backup and back. */
+/* Copies all that a step of the task's own can change to the backup, and back. */
 status stepper_keep(stepper *s);
 status stepper_put_back(stepper *s);
 
 enum { SCALAR_PLACE = 64 };
 
-/* Where the updates of a set read its vector of exact scalars (i is 0), and scalar i - 1 as a real. */
+/* Says where the updates of a set read its vector of exact scalars (i is 0), and scalar i - 1 as a real. */
 void *stepper_scalar(stepper *s, int32_t set, int32_t i);
 
-/* Slots of an update graph: weights, gradients, states, then the scalars. */
+/* The slots of an update graph: weights, gradients, states, then the scalars. */
 static inline int32_t update_slot(const stepper *s, int32_t kind, int32_t k)
 {
     return kind * s->task.model->params.n + k;

@@ -137,7 +137,7 @@ static status put_back(device dev, unsigned char *backup, void *array, size_t by
     return device_copy(dev, array, backup, bytes);
 }
 
-/* All that a step can change, array by array, to or from the backup. */
+/* Copies all that a step can change, array by array, to or from the backup. */
 static status move_all(stepper *s, move_fn move)
 {
     device dev = device_of(s);

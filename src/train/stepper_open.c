@@ -20,7 +20,7 @@ static bk_dtype real_of(const stepper *s)
 
 /* ---- sets ---- */
 
-/* The setting "SET_name" if the task has it, else the one of all sets. */
+/* Returns the setting "SET_name" if the task has it, else the one of all sets. */
 static double setting_of(const task *t, const char *set, const char *name, double otherwise)
 {
     char own[PARAM_NAME_MAX];
@@ -126,7 +126,7 @@ static status add_minimised(stepper *s, step_graph *to, graph *g, const task_val
     return add_gradients(s, to, g, made, t->out[kind->outputs.n - 1], -1);
 }
 
-/* What a plan takes that a dry run leaves out. */
+/* Counts what a plan takes that a dry run leaves out. */
 static uint64_t plan_cost(const stepper *s, const plan *p)
 {
     device dev = s->context->dev;
@@ -177,7 +177,7 @@ static int is_in_norm(const stepper *s, const step_graph *from, int32_t set, int
            (task_set(kind, set)->flags & task_set(kind, s->set_of[k])->flags & SET_JOINED);
 }
 
-/* The factor of a set's gradients: min(1, clip / norm). */
+/* Adds the factor of a set's gradients to the graph: min(1, clip / norm). */
 static value clip_factor(const stepper *s, const step_graph *from, int32_t set, graph *g)
 {
     value sum = NONE;
@@ -338,7 +338,7 @@ static status take_batch(stepper *s, dry_run *y)
     return OK;
 }
 
-/* Room for all that a step of the task's own can change. */
+/* Takes room for all that a step of the task's own can change. */
 static status take_backup(stepper *s, dry_run *y)
 {
     if (!s->task.kind->step)

@@ -9,7 +9,6 @@
 #include "core/geometry.h"
 #include "data/mr_set.h"
 #include "lib/random.h"
-#include "slmt/slmt_net.h"
 #include "train/schedules/schedule.h"
 #include "train/trainer_file.h"
 
@@ -20,7 +19,7 @@ static const port_table *inputs_of(const slmt_trainer *t)
     return &t->stepper.task.kind->inputs;
 }
 
-/* Elements of input i. */
+/* Returns the number of elements of input i. */
 static size_t input_count(const slmt_trainer *t, int32_t i)
 {
     return (size_t)bk_count(&t->stepper.task.shape[i]);
@@ -92,25 +91,18 @@ status trainer_count(const task *task, uint64_t *bytes)
 
 /* ---- where it is ---- */
 
-int32_t trainer_stage(const slmt_trainer *t)
-{
-    const char *task = t->stepper.task.kind->name;
-    if (strcmp(t->model->method->name, "slmt-net") != 0)
-        return 0;
-    return strcmp(task, "pretrain") == 0   ? SLMT_NET_STAGE_PRETRAIN
-           : strcmp(task, "finetune") == 0 ? SLMT_NET_STAGE_FINETUNE
-                                           : 0;
-}
-
 slmt_training_state trainer_state_of(const slmt_trainer *t)
 {
-    return (slmt_training_state){sizeof(slmt_training_state), trainer_stage(t), t->stepper.step,
-                                 t->steps_in_epoch,           t->total_steps,   t->seed};
+    return (slmt_training_state){.struct_size = sizeof(slmt_training_state),
+                                 .step = t->stepper.step,
+                                 .steps_in_epoch = t->steps_in_epoch,
+                                 .total_steps = t->total_steps,
+                                 .seed = t->seed};
 }
 
 /* ---- one step ---- */
 
-/* Fractional epoch of the next step; 0 while no set is known. */
+/* Returns the fractional epoch of the next step; 0 while no set is known. */
 static double epoch_of(const slmt_trainer *t)
 {
     return t->steps_in_epoch ? (double)t->stepper.step / (double)t->steps_in_epoch : 0;

@@ -20,17 +20,16 @@ struct slmt_trainer {
     int told_of_geometry; /* what it had to say of the set's volumes */
 };
 
-/* A trainer whose states and step are those of a fresh one. */
+/* Makes a trainer whose states and step are those of a fresh one. */
 status trainer_open(slmt_context *context, const task *t, uint64_t seed, dry_run *y, slmt_trainer **out);
 void trainer_release(slmt_trainer *t); /* NULL is allowed */
 
-/* Bytes that such a trainer would hold. */
+/* Counts the bytes that such a trainer would hold. */
 status trainer_count(const task *task, uint64_t *bytes);
 
-int32_t trainer_stage(const slmt_trainer *t); /* SLMT_NET_STAGE_... of SLMT-Net; else 0 */
 slmt_training_state trainer_state_of(const slmt_trainer *t);
 
-/* One step on inputs that have been checked. */
+/* Runs one step on inputs that have been checked. */
 status trainer_step(slmt_trainer *t, const void *const *given, double rate);
 
 typedef struct trainer_run_options {
@@ -42,7 +41,7 @@ typedef struct trainer_run_options {
 } trainer_run_options;
 status trainer_run(slmt_trainer *t, trainer_run_options o);
 
-/* What such a run would be; max_steps and step are not looked at. */
+/* Tells what such a run would be; max_steps and step are not looked at. */
 status trainer_describe_run(slmt_trainer *t, trainer_run_options o, slmt_run_info *info);
 
 #endif

@@ -83,7 +83,7 @@ static checkpoint_type type_of(int32_t dtype)
 
 /* ---- arrays as the host sees them ---- */
 
-/* Room on the host for an array of a stepper; the array itself where it is the host's. */
+/* Gives room on the host for an array of a stepper; the array itself where it is the host's. */
 static status window_open(const stepper *s, void *array, size_t bytes, void **host)
 {
     *host = array;
@@ -126,7 +126,7 @@ static status put_group(checkpoint_writer *w, const stepper *s, const group *g)
     return OK;
 }
 
-/* Tensors that belong to no tensor of the model. */
+/* Writes the tensors that belong to no tensor of the model. */
 static status put_tensors(checkpoint_writer *w, const stepper *s)
 {
     const method_task *kind = s->task.kind;
@@ -139,7 +139,7 @@ static status put_tensors(checkpoint_writer *w, const stepper *s)
     return OK;
 }
 
-/* How often each set was updated; with one set that is the step. */
+/* Writes how often each set was updated; with one set that is the step. */
 static status put_updates(checkpoint_writer *w, const stepper *s)
 {
     const method_task *kind = s->task.kind;
@@ -148,7 +148,7 @@ static status put_updates(checkpoint_writer *w, const stepper *s)
     return OK;
 }
 
-/* What the trainer learned from, if it was a set. */
+/* Writes what the trainer learned from, if it was a set. */
 static status put_set(checkpoint_writer *w, const slmt_trainer *t)
 {
     if (!t->set[0])
@@ -233,7 +233,7 @@ static int is_expected(const checkpoint *c, const stepper *s, const group *g, in
            (g->state && is_old(c) && param_trained(p) && has_tensor(c, g->name, p->name));
 }
 
-/* The group holds the tensors of this array and no others. */
+/* Checks that the group holds the tensors of this array and no others. */
 static status check_names(const checkpoint *c, const stepper *s, const group *g)
 {
     void *p;
@@ -249,14 +249,14 @@ static status check_names(const checkpoint *c, const stepper *s, const group *g)
     return st;
 }
 
-/* A tensor of the file. */
+/* Where a tensor of the file lies, and what must hold for it. */
 typedef struct tensor_place {
     const char *group, *name;
     const bk_shape *shape;
     int32_t is_nonnegative;
 } tensor_place;
 
-/* A mean of squares. */
+/* Checks a mean of squares, which has no negative element. */
 static status check_sign(const checkpoint *c, const tensor_place *from, const void *array)
 {
     size_t n = (size_t)bk_count(from->shape);
@@ -361,7 +361,7 @@ static status get_updates(const checkpoint *c, stepper *s)
     return OK;
 }
 
-/* Older files do not say. */
+/* Reads what the trainer learned from; older files do not say. */
 static status get_set(const checkpoint *c, slmt_trainer *t)
 {
     const char *digest;

@@ -7,13 +7,13 @@
 
 status trainer_save_path(const slmt_trainer *trainer, const char *path);
 
-/* ERR_STATE: the file holds a model and no training state. */
+/* Reads a trainer. ERR_STATE: the file holds a model and no training state. */
 status trainer_load_path(slmt_context *context, const char *path, slmt_trainer **out);
 
-/* Where training was, without loading it. */
+/* Tells where training was, without loading it. */
 status trainer_peek_path(slmt_context *context, const char *path, slmt_checkpoint_info *info);
 
-/* Bytes of the tensors in such a file; HDF5 adds a little for each. */
+/* Counts the bytes of the tensors in such a file; HDF5 adds a little for each. */
 uint64_t trainer_file_bytes(const slmt_trainer *trainer);
 
 #endif

@@ -49,6 +49,7 @@ int main(void)
     printf("constant SLMT_NUMBER_REAL %lld\n", (long long)SLMT_NUMBER_REAL);
     printf("constant SLMT_NUMBER_CHOICE %lld\n", (long long)SLMT_NUMBER_CHOICE);
     printf("constant SLMT_NUMBER_LIST %lld\n", (long long)SLMT_NUMBER_LIST);
+    printf("constant SLMT_NUMBER_TEXT %lld\n", (long long)SLMT_NUMBER_TEXT);
     printf("constant SLMT_ROLE_NONE %lld\n", (long long)SLMT_ROLE_NONE);
     printf("constant SLMT_ROLE_BATCH %lld\n", (long long)SLMT_ROLE_BATCH);
     printf("constant SLMT_ROLE_SIDE %lld\n", (long long)SLMT_ROLE_SIDE);
@@ -136,6 +137,7 @@ int main(void)
     printf("field slmt_number_info count %zu %zu\n", offsetof(slmt_number_info, count), sizeof(((slmt_number_info *)0)->count));
     printf("field slmt_number_info role %zu %zu\n", offsetof(slmt_number_info, role), sizeof(((slmt_number_info *)0)->role));
     printf("field slmt_number_info list %zu %zu\n", offsetof(slmt_number_info, list), sizeof(((slmt_number_info *)0)->list));
+    printf("field slmt_number_info pattern %zu %zu\n", offsetof(slmt_number_info, pattern), sizeof(((slmt_number_info *)0)->pattern));
     printf("struct slmt_port_info %zu\n", sizeof(slmt_port_info));
     printf("field slmt_port_info struct_size %zu %zu\n", offsetof(slmt_port_info, struct_size), sizeof(((slmt_port_info *)0)->struct_size));
     printf("field slmt_port_info type %zu %zu\n", offsetof(slmt_port_info, type), sizeof(((slmt_port_info *)0)->type));
@@ -262,7 +264,7 @@ int main(void)
     printf("field slmt_profile_entry flops %zu %zu\n", offsetof(slmt_profile_entry, flops), sizeof(((slmt_profile_entry *)0)->flops));
     printf("struct slmt_training_state %zu\n", sizeof(slmt_training_state));
     printf("field slmt_training_state struct_size %zu %zu\n", offsetof(slmt_training_state, struct_size), sizeof(((slmt_training_state *)0)->struct_size));
-    printf("field slmt_training_state stage %zu %zu\n", offsetof(slmt_training_state, stage), sizeof(((slmt_training_state *)0)->stage));
+    printf("field slmt_training_state reserved %zu %zu\n", offsetof(slmt_training_state, reserved), sizeof(((slmt_training_state *)0)->reserved));
     printf("field slmt_training_state step %zu %zu\n", offsetof(slmt_training_state, step), sizeof(((slmt_training_state *)0)->step));
     printf("field slmt_training_state steps_in_epoch %zu %zu\n", offsetof(slmt_training_state, steps_in_epoch), sizeof(((slmt_training_state *)0)->steps_in_epoch));
     printf("field slmt_training_state total_steps %zu %zu\n", offsetof(slmt_training_state, total_steps), sizeof(((slmt_training_state *)0)->total_steps));

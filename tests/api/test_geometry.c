@@ -4,6 +4,8 @@
  */
 #include <dirent.h> /* before nifti1.h, whose macros take its names */
 
+#include <hdf5.h>
+
 #include "core/model.h"
 #include "core/volume.h"
 #include "data/grid.h"
@@ -601,9 +603,22 @@ static void a_model_keeps_the_geometry_of_what_it_was_trained_on(void **state)
     slmt_model_free(model);
 }
 
+/* As an older library wrote it: records without their geometry. */
+static void strip_geometry(const char *path)
+{
+    static const char *const records[] = {"/records/a", "/records/b", "/records/c"};
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+    assert_true(file >= 0);
+    for (size_t r = 0; r < 3; r++)
+        for (int i = 0; i < GEOMETRY_NUMBERS; i++)
+            assert_true(H5Adelete_by_name(file, records[r], geometry_names[i], H5P_DEFAULT) >= 0);
+    assert_true(H5Fclose(file) >= 0);
+}
+
 static void training_on_other_voxels_or_unknown_ones_is_told_once(void **state)
 {
     (void)state;
+    slmt_geometry unknown = {.struct_size = sizeof unknown};
     slmt_geometry other = geometry_of(&one_mm);
     slmt_model *model = small_model(context, 1);
     other.spacing_least[0] = other.spacing_most[0] = 0.7;
@@ -611,6 +626,11 @@ static void training_on_other_voxels_or_unknown_ones_is_told_once(void **state)
     hush();
     train_a_step(model, in_folder("train.h5"));
     assert_said(1, "the set's voxels are 1 x 1 x 1 mm, and the model was trained on 0.7 x 1 x 1 mm before");
+    strip_geometry(in_folder("train.h5"));
+    train_a_step(model, in_folder("train.h5"));
+    assert_said(1, "the training set does not know the voxel size of its volumes");
+    GOOD(slmt_model_get_geometry(model, &unknown));
+    assert_int_equal(unknown.volumes, 0);
     slmt_model_free(model);
 }
 

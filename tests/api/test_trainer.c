@@ -135,7 +135,7 @@ static slmt_training_state state_of(const slmt_trainer *trainer)
 /* One step by hand on n fixed slices. */
 static slmt_status step_by_hand(slmt_trainer *trainer, const float *a, const float *b, double rate)
 {
-    if (state_of(trainer).stage == SLMT_NET_STAGE_PRETRAIN)
+    if (strcmp(slmt_trainer_task(trainer), "pretrain") == 0)
         return slmt_net_pretrain_step(trainer, a, rate);
     return slmt_net_finetune_step(trainer, a, b, rate);
 }
@@ -260,7 +260,8 @@ static int32_t keep_record(void *user, slmt_trainer *trainer, const slmt_trainin
 {
     record *r = user;
     r->rate[r->n] = step_value(trainer, "learning_rate");
-    r->rec[r->n++] = state->stage == SLMT_NET_STAGE_PRETRAIN ? step_value(trainer, "reconstruction") : 0;
+    r->rec[r->n++] =
+        strcmp(slmt_trainer_task(trainer), "pretrain") == 0 ? step_value(trainer, "reconstruction") : 0;
     r->last = *state;
     assert_true(isfinite(step_value(trainer, "total")));
     return r->n == r->stop_after;
@@ -276,7 +277,8 @@ static void the_pretraining_rate_falls_by_steps(void **state)
     record r = {0};
     GOOD(run_set(trainer, set, 0, keep_record, &r));
     assert_int_equal(r.n, 45);
-    assert_true(r.last.steps_in_epoch == 15 && r.last.total_steps == 45 && r.last.step == 45);
+    assert_true(r.last.steps_in_epoch == 15 && r.last.total_steps == 45 && r.last.step == 45 &&
+                r.last.seed == 11);
     for (int i = 0; i < 45; i++)
         assert_float_equal(r.rate[i], i < 15 ? 3e-3 : i < 30 ? 1.5e-3 : 7.5e-4, 1e-12);
     GOOD(run_set(trainer, set, 0, keep_record, &r)); /* the schedule is over */

@@ -501,6 +501,37 @@ static void a_volume_of_other_voxels_keeps_the_geometry_and_nothing_that_spoke_o
     }
 }
 
+static void a_description_follows_the_librarys_name_and_is_cut_to_fit(void **state)
+{
+    float voxels[2] = {1, 2}, wrong[2] = {1, NAN};
+    char words[100];
+    slmt_volume *v = NULL, *like = NULL;
+    nifti_1_header h;
+    (void)state;
+    memset(words, 'w', sizeof words);
+    words[99] = '\0';
+    assert_int_equal(slmt_volume_create(context, (int64_t[]){2, 1, 1}, NULL, voxels, &v), SLMT_OK);
+    static const char *const given[] = {NULL, "", "half of it"};
+    static const char *const want[] = {"libslmt " SLMT_VERSION_STRING, "libslmt " SLMT_VERSION_STRING,
+                                       "libslmt " SLMT_VERSION_STRING ": half of it"};
+    for (int k = 0; k < 4; k++) {
+        assert_int_equal(slmt_volume_like(v, voxels, k < 3 ? given[k] : words, &like), SLMT_OK);
+        assert_int_equal(slmt_volume_nifti_header(like, &h), SLMT_OK);
+        if (k < 3)
+            assert_string_equal(h.descrip, want[k]);
+        else
+            assert_true(h.descrip[78] == 'w' && h.descrip[79] == '\0');
+        slmt_volume_free(like);
+    }
+    like = NULL;
+    assert_int_equal(slmt_volume_like(v, wrong, "x", &like), SLMT_ERR_NONFINITE);
+    assert_non_null(strstr(slmt_error_text(), "slmt_volume_like: voxel [1,0,0]"));
+    assert_int_equal(slmt_volume_like(v, NULL, "x", &like), SLMT_ERR_ARGUMENT);
+    assert_int_equal(slmt_volume_like(v, voxels, "x", NULL), SLMT_ERR_ARGUMENT);
+    assert_null(like);
+    slmt_volume_free(v);
+}
+
 static void a_volume_made_from_an_array_is_described_too(void **state)
 {
     const double affine[16] = {0, -2, 0, 5, 1, 0, 0, -3, 0, 0, 3, 1, 0, 0, 0, 1};
@@ -898,6 +929,7 @@ static void wrong_arguments_are_named(void **state)
     assert_int_equal(slmt_volume_create(context, dims, last_row, voxels, &v), SLMT_ERR_ARGUMENT);
     assert_int_equal(slmt_volume_create(context, dims, NULL, nan_voxels, &v), SLMT_ERR_NONFINITE);
     assert_non_null(strstr(slmt_error_text(), "[1,0,0]"));
+    assert_int_equal(slmt_volume_like(NULL, voxels, "x", &v), SLMT_ERR_ARGUMENT);
     assert_int_equal(slmt_volume_read(NULL, "a.nii", &v), SLMT_ERR_ARGUMENT);
     assert_int_equal(slmt_volume_read(context, NULL, &v), SLMT_ERR_ARGUMENT);
     assert_int_equal(slmt_volume_read(context, "a.nii", NULL), SLMT_ERR_ARGUMENT);
@@ -1078,6 +1110,7 @@ int main(void)
         TEST(trailing_axes_of_length_one_are_dropped_and_missing_ones_are_one),
         TEST(every_field_of_the_header_and_its_extensions_go_through_untouched),
         TEST(a_volume_of_other_voxels_keeps_the_geometry_and_nothing_that_spoke_of_the_old_ones),
+        TEST(a_description_follows_the_librarys_name_and_is_cut_to_fit),
         TEST(a_volume_made_from_an_array_is_described_too),
         TEST(malformed_extensions_are_left_behind),
         TEST(a_pair_is_written_as_one_file_with_its_extensions),

@@ -104,9 +104,9 @@ static void a_plan_is_read_as_it_stands(void **state)
     assert_int_equal(c->stage_count, 2);
     assert_string_equal(c->stages[1].task, "finetune");
     assert_true(c->stages[1].seconds == 90.5);
-    assert_true(number_in_list(&c->stages[1].settings, "augment", &value) && value == 0);
-    assert_true(number_in_list(&c->options, "generator_heads_3", &value) && value == 8);
-    assert_true(number_in_list(&c->options, "preset", &value) && value == 2);
+    assert_true(number_in_list(&c->stages[1].settings, "augment", &value, NULL) && value == 0);
+    assert_true(number_in_list(&c->options, "generator_heads_3", &value, NULL) && value == 8);
+    assert_true(number_in_list(&c->options, "preset", &value, NULL) && value == 2);
     fit_plan_free(&plan);
 }
 

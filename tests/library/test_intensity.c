@@ -373,6 +373,24 @@ static void a_label_map_and_a_head_of_one_grey_are_told(void **state)
     assert_non_null(strstr(said[0], "of 23040 voxels are not background"));
 }
 
+static void labels_of_many_numbers_and_a_head_in_a_sliver_of_the_range_are_told(void **state)
+{
+    (void)state;
+    static float v[N], grey[N];
+    random_stream r = random_open(11, 1);
+    for (int i = 0; i < N; i++) /* 47 regions, as an atlas has them */
+        v[i] = is_head(i) ? (float)(1 + i / NX / NY + 100 * (i / NX % NY / 12)) : 0;
+    greys_of(v, grey);
+    assert_said(1, "label map");
+    for (int i = 0, head = 0; i < N; i++) { /* metal: one voxel in 25 from 1000 to 20000, without a gap */
+        v[i] = plain[i];
+        if (is_head(i) && head++ % 25 == 0)
+            v[i] = (float)(1000 + 19000 * random_uniform(&r));
+    }
+    greys_of(v, grey);
+    assert_said(1, "of the range of grey values");
+}
+
 static void the_corners_rule_stays_and_is_told_where_it_darkens_the_head(void **state)
 {
     (void)state;
@@ -385,6 +403,10 @@ static void the_corners_rule_stays_and_is_told_where_it_darkens_the_head(void **
     assert_true(facts.corner == 30000);
     for (int i = 1; i < N; i++)
         assert_true(grey[i] < 0.04f);
+    for (int i = 0; i < N; i++)
+        v[i] = is_head(i) ? plain[i] - 600 : 0;
+    assert_int_equal(try_greys(&p, v, grey, &facts), OK);
+    assert_true(facts.corner == 0 && facts.negative_part > 0.2f && facts.negative_part < 0.9f);
 }
 
 int main(void)
@@ -404,6 +426,7 @@ int main(void)
         cmocka_unit_test(negative_values_keep_their_order_by_twice_the_99th_percentile_too),
         cmocka_unit_test(a_constant_volume_is_refused),
         cmocka_unit_test(a_label_map_and_a_head_of_one_grey_are_told),
+        cmocka_unit_test(labels_of_many_numbers_and_a_head_in_a_sliver_of_the_range_are_told),
         cmocka_unit_test(the_corners_rule_stays_and_is_told_where_it_darkens_the_head),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

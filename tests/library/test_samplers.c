@@ -325,7 +325,7 @@ static void add_noise(float *source, float *target, int side, float *spare, rand
 static void slices_of_ranks_are_those_of_one_process(void **state)
 {
     (void)state;
-    static const slice_rule single = {add_noise};
+    static const slice_rule single = {add_noise, NULL};
     write_volumes();
     GOOD(slmt_dataset_open(context, path, &set));
     double alone_settings[TRAIN_SETTINGS];
@@ -389,7 +389,7 @@ static int place_of(float slice[SIDE][SIDE])
 static void a_slice_comes_between_its_neighbours(void **state)
 {
     (void)state;
-    static const slice_rule stacks = {add_constant};
+    static const slice_rule stacks = {add_constant, NULL};
     static float source[2][3][SIDE][SIDE], target[2][SIDE][SIDE];
     int seen[2 * SLICES] = {0};
     read_all_slices();
@@ -414,10 +414,51 @@ static void a_slice_comes_between_its_neighbours(void **state)
     slices_close(&f);
 }
 
+typedef struct step_settings {
+    int32_t batch, slice_step;
+} step_settings;
+
+/* Every third slice of a subject from the first on, each once an epoch, with its own neighbours. */
+static void every_third_slice_keeps_its_neighbours(void **state)
+{
+    (void)state;
+    static const slice_rule stacks = {add_constant, "slice_step"};
+    static const number rows[] = {NUMBER_ROLE(step_settings, batch, BATCH, 1, 1, 9, "batch"),
+                                  SLICE_STEP(step_settings)};
+    static const method_task stepping = {.name = "pairs", .inputs = PORTS(two_inputs), .settings = {rows, 2}};
+    static float source[1][3][SIDE][SIDE], target[1][SIDE][SIDE];
+    const int thirds = (SLICES + 2) / 3;
+    double own[TRAIN_SETTINGS];
+    int seen[2 * SLICES] = {0};
+    read_all_slices();
+    feed f = slices_of(&pair_task, &stacks, 1, 0, 1);
+    f.kind = &stepping;
+    f.source = f.target = 0;
+    memcpy(own, settings, sizeof own);
+    own[TRAIN_AUGMENT] = 0;
+    own[number_place(stepping.settings, 1)] = 3;
+    f.at.setting = own;
+    GOOD(slices_open(&f));
+    assert_int_equal(f.steps_in_epoch, 2 * thirds);
+    assert_int_equal(f.samples, 2 * SLICES);
+    assert_int_equal(f.samples_used, 2 * thirds);
+    for (uint64_t step = 0; step < f.steps_in_epoch; step++) {
+        GOOD(slices_fill(&f, step, (void *const[]){source, target}));
+        int at = place_of(target[0]), first = at / SLICES * SLICES, last = first + SLICES - 1;
+        assert_int_equal((at - first) % 3, 0);
+        assert_int_equal(place_of(source[0][0]), at > first ? at - 1 : first);
+        assert_int_equal(place_of(source[0][2]), at < last ? at + 1 : last);
+        seen[at]++;
+    }
+    for (int i = 0; i < 2 * SLICES; i++)
+        assert_int_equal(seen[i], i % SLICES % 3 == 0);
+    slices_close(&f);
+}
+
 static void neighbours_are_changed_as_their_slice_is(void **state)
 {
     (void)state;
-    static const slice_rule stacks = {add_constant};
+    static const slice_rule stacks = {add_constant, NULL};
     static float source[2][3][SIDE][SIDE], target[2][SIDE][SIDE], plain[2][3][SIDE][SIDE];
     read_all_slices();
     feed f = slices_of(&pair_task, &stacks, 2, 0, 1);
@@ -442,7 +483,7 @@ static void neighbours_are_changed_as_their_slice_is(void **state)
 static void sets_of_records_have_no_slices(void **state)
 {
     (void)state;
-    static const slice_rule single = {add_noise};
+    static const slice_rule single = {add_noise, NULL};
     write_pictures();
     GOOD(slmt_dataset_open(context, path, &set));
     feed f = slices_of(&single_task, &single, 1, 0, 1);
@@ -462,6 +503,7 @@ int main(void)
         CASE(sets_that_a_task_cannot_take_are_refused),
         CASE(slices_of_ranks_are_those_of_one_process),
         CASE(a_slice_comes_between_its_neighbours),
+        CASE(every_third_slice_keeps_its_neighbours),
         CASE(neighbours_are_changed_as_their_slice_is),
         CASE(sets_of_records_have_no_slices),
     };

@@ -23,18 +23,18 @@ SLMT_ERR_CORRUPT = 302  # the file is damaged: its digest does not match, or it 
 SLMT_ERR_FORMAT = 303  # the file is not of the expected kind
 SLMT_ERR_SCHEMA = 400  # a tensor or attribute is missing, unexpected, or of another shape or type
 SLMT_ERR_VERSION = 401  # the file or struct is of a newer version than this library
-SLMT_ERR_BACKEND = 500  # a back end or a library under it failed
-SLMT_ERR_UNSUPPORTED = 501  # not available in this build, on this machine, or on this back end
+SLMT_ERR_BACKEND = 500  # a backend or a library under it failed
+SLMT_ERR_UNSUPPORTED = 501  # not available in this build, on this machine, or on this backend
 SLMT_ERR_CANCELLED = 600  # the progress callback, or a cancel call, asked to stop
 SLMT_ERR_INTERNAL = 900  # a bug in the library; please report the text
 
-# Back ends.
+# Backends.
 SLMT_BACKEND_CPU = 0  # fast: oneDNN and OpenBLAS for products, own vector kernels for the rest
 SLMT_BACKEND_REFERENCE = 1  # plain loops: slow, simple, the truth the others are tested against
 
 # Arithmetic.
 SLMT_FLOAT32 = 0  # float32
-SLMT_FLOAT64 = 1  # float64: reference back end only
+SLMT_FLOAT64 = 1  # float64: reference backend only
 
 # How a model holds the matrices of its linear layers, nearly all of its memory; everything else is
 # of the context's precision. They are rounded to the nearest, and results are computed in float32
@@ -44,11 +44,11 @@ SLMT_WEIGHTS_BFLOAT16 = 1  # 8 bits of mantissa, float32's range
 SLMT_WEIGHTS_FLOAT16 = 2  # IEEE binary16: 11 bits of mantissa; a weight beyond 65504 is an error
 SLMT_WEIGHTS_STORED = 3  # as the file has them; of a new model SLMT_WEIGHTS_FULL
 
-# What matrix products may do with their factors on the cpu back end.
+# What matrix products may do with their factors on the cpu backend.
 SLMT_ARITHMETIC_FLOAT32 = 0  # take them as they are
 SLMT_ARITHMETIC_BFLOAT16 = 1  # round them to bfloat16: needs oneDNN, and AVX512-BF16 or AMX-BF16
 
-# The library for matrix products on the cpu back end.
+# The library for matrix products on the cpu backend.
 SLMT_MATRIX_AUTO = 0  # the better one of those built in, or the library's own kernel where that is
 SLMT_MATRIX_ONEDNN = 1  # oneDNN
 SLMT_MATRIX_OPENBLAS = 2  # OpenBLAS
@@ -68,6 +68,7 @@ SLMT_NUMBER_WHOLE = 1  # a whole number
 SLMT_NUMBER_REAL = 2  # a finite real number
 SLMT_NUMBER_CHOICE = 3  # one of `choices`
 SLMT_NUMBER_LIST = 4  # `count` whole numbers
+SLMT_NUMBER_TEXT = 5  # a text of at most `count` bytes that matches `pattern`
 
 # What a number, an input or an output is for: a program finds by its role what it needs to set or to give,
 # whatever a method calls it. No table has a role twice, but for SLMT_ROLE_NONE.
@@ -213,7 +214,7 @@ class slmt_context_config(Structure):
         ("struct_size", c_uint32),  # sizeof(slmt_context_config), set by the init function
         ("backend", c_int32),  # SLMT_BACKEND_CPU
         ("precision", c_int32),  # SLMT_FLOAT32
-        ("matrix", c_int32),  # SLMT_MATRIX_AUTO; cpu back end only
+        ("matrix", c_int32),  # SLMT_MATRIX_AUTO; cpu backend only
         ("threads", c_int32),  # threads a call may use, the calling one included; 0 (the default): the cores that this process may use, by its affinity and its CPU quota. They belong to the context, start with the first call that needs them, and sleep between calls
         ("log_level", c_int32),  # SLMT_LOG_WARNING: the least serious level that reaches `log`
         ("max_bytes", c_uint64),  # hard limit on memory taken through the context; 0: none
@@ -232,11 +233,11 @@ class slmt_context_config(Structure):
 
 class slmt_number(Structure):
     r"""A number with a name: an option of a method, or a setting of a task. The elements of a list are numbers of
-    their own: NAME_0, NAME_1 and so on."""
+    their own: NAME_0, NAME_1 and so on. A text is given behind its name: "NAME=TEXT"."""
 
     _fields_ = [
         ("name", c_char_p),  # as in slmt_number_info; or "preset", see slmt_method_info
-        ("value", c_double),  # of SLMT_NUMBER_CHOICE: the index of the choice
+        ("value", c_double),  # of SLMT_NUMBER_CHOICE: the index of the choice; of SLMT_NUMBER_TEXT: not read
     ]
 
 
@@ -249,12 +250,13 @@ class slmt_number_info(Structure):
         ("name", c_char_p),  # lower case, words joined by '_'
         ("help", c_char_p),  # what it is, with its unit
         ("choices", c_char_p),  # names joined by '|'; "" for other kinds
-        ("initial", c_double),  # the value if none is given; not of a list
-        ("low", c_double),  # smallest value, of a list: of an element
+        ("initial", c_double),  # the value if none is given; not of a list or a text
+        ("low", c_double),  # smallest value, of a list: of an element; not of a text
         ("high", c_double),  # largest value
-        ("count", c_int32),  # elements of a list, at most 8; 0 for other kinds
+        ("count", c_int32),  # elements of a list, at most 8; bytes of a text, at most; 0 for other kinds
         ("role", c_int32),  # SLMT_ROLE_...
-        ("list", c_char_p),  # the elements if none are given, "64,128,256"; "" for other kinds
+        ("list", c_char_p),  # the elements if none are given, "64,128,256", or the text; "" for other kinds
+        ("pattern", c_char_p),  # what the whole of a text matches, an extended regular expression of POSIX; "" for other kinds
     ]
 
 
@@ -509,7 +511,7 @@ class slmt_training_state(Structure):
 
     _fields_ = [
         ("struct_size", c_uint32),  # sizeof(slmt_training_state), set by the caller
-        ("stage", c_int32),  # SLMT_NET_STAGE_... (slmt_net.h); 0 for methods other than SLMT-Net
+        ("reserved", c_int32),  # 0
         ("step", c_uint64),  # steps done
         ("steps_in_epoch", c_uint64),  # steps of an epoch on the set last run; 0 before
         ("total_steps", c_uint64),  # steps of the whole run on that set; 0 before
@@ -565,7 +567,7 @@ class slmt_build_info(Structure):
         ("compiler", c_char_p),  # such as "gcc 12.2.0"
         ("backends", c_char * 64),  # names joined by ", ": "cpu, reference"
         ("matrix", c_char * 64),  # libraries for matrix products: "oneDNN 2.6.3, OpenBLAS 0.3.21"
-        ("cpu_level", c_char * 32),  # instructions that the cpu back end uses on this machine: "x86-64-v4"
+        ("cpu_level", c_char * 32),  # instructions that the cpu backend uses on this machine: "x86-64-v4"
         ("numerics", c_int32),  # changes when the same weights would give other numbers; kept in checkpoints as `numerics_version`
         ("reserved", c_int32),  # 0
     ]
@@ -1035,6 +1037,23 @@ slmt_model_option = _bind(
     """)
 
 
+slmt_model_option_text = _bind(
+    "slmt_model_option_text", c_char_p, [POINTER(slmt_model), c_char_p],
+    r"""const char *slmt_model_option_text(const slmt_model *model, const char *name)
+
+    Read one of a model's options that is a text.
+
+    model: not NULL
+    name: as in slmt_number_info
+
+    Returns: the text, which lives as long as the model; NULL: the method has no text of this name
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
 slmt_model_load = _bind(
     "slmt_model_load", slmt_status, [POINTER(slmt_context), c_char_p, POINTER(POINTER(slmt_model))],
     r"""slmt_status slmt_model_load(slmt_context *context, const char *path, slmt_model **model)
@@ -1467,6 +1486,27 @@ slmt_volume_create = _bind(
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also: the affine is singular), SLMT_ERR_NONFINITE, SLMT_ERR_MEMORY,
     SLMT_ERR_LIMIT
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_volume_like = _bind(
+    "slmt_volume_like", slmt_status, [POINTER(slmt_volume), POINTER(c_float), c_char_p, POINTER(POINTER(slmt_volume))],
+    r"""slmt_status slmt_volume_like(const slmt_volume *source, const float *voxels, const char *description, slmt_volume **volume)
+
+    Make a volume of other voxels on the grid of another one: its geometry and units are kept, and nothing that
+    spoke of its values.
+
+    source: not NULL
+    voxels: as many float32 as source has, i fastest; copied; finite
+    description: what they are, for the header's description; cut with "libslmt VERSION: " in front of
+        it to 79 bytes. NULL: nothing is said
+    volume: receives the volume, of source's context; the caller frees it with slmt_volume_free()
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NONFINITE, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
     Threads: any thread
 
@@ -2880,6 +2920,23 @@ slmt_trainer_setting = _bind(
     """)
 
 
+slmt_trainer_setting_text = _bind(
+    "slmt_trainer_setting_text", c_char_p, [POINTER(slmt_trainer), c_char_p],
+    r"""const char *slmt_trainer_setting_text(const slmt_trainer *trainer, const char *name)
+
+    Read one of a trainer's settings that is a text.
+
+    trainer: not NULL
+    name: as in slmt_number_info
+
+    Returns: the text, which lives as long as the trainer; NULL: the task has no text of this name
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
 slmt_trainer_shape = _bind(
     "slmt_trainer_shape", slmt_status, [POINTER(slmt_trainer), c_char_p, POINTER(c_int64), POINTER(c_int32)],
     r"""slmt_status slmt_trainer_shape(const slmt_trainer *trainer, const char *name, int64_t shape[6], int32_t *rank)
@@ -3219,7 +3276,7 @@ slmt_build_describe = _bind(
     "slmt_build_describe", slmt_status, [POINTER(slmt_build_info)],
     r"""slmt_status slmt_build_describe(slmt_build_info *info)
 
-    Describe the library that is loaded. Opens each back end for a moment, to ask it.
+    Describe the library that is loaded. Opens each backend for a moment, to ask it.
 
     info: struct_size set by the caller; filled. Its pointers are to static texts
 
@@ -3260,7 +3317,7 @@ slmt_net_create = _bind(
 
     context: not NULL
     options: NULL for SLMT_NET_PRESET_BASE
-    seed: equal seeds give equal weights, whatever back end and threads
+    seed: equal seeds give equal weights, whatever backend and threads
     model: receives the model; the caller frees it with slmt_model_free()
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the text names the option and its rule), SLMT_ERR_VERSION,

@@ -21,7 +21,7 @@ ProgressLike = Union[bool, Progress, None]
 class Call:
     """One long call of the library.
 
-    An exception in a callback ends the call and goes on from there. So does ctrl-C: Python would raise it at a
+    An exception in a callbackends the call and goes on from there. So does ctrl-C: Python would raise it at a
     callback's very start, where nothing catches it, so that while the call runs in the main thread it is taken down
     instead, and handed to the handler that was there once the library has returned."""
 

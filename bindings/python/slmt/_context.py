@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Contexts: back end, threads, limits and log."""
+"""Contexts: backend, threads, limits and log."""
 
 import ctypes
 import functools

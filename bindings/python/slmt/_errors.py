@@ -97,13 +97,13 @@ class VersionError(Error, ValueError):
 
 
 class BackendError(Error, RuntimeError):
-    """A back end, or a library under it, failed."""
+    """A backend, or a library under it, failed."""
 
     status = _api.SLMT_ERR_BACKEND
 
 
 class UnsupportedError(Error, RuntimeError):
-    """Not in this build, on this machine, or on this back end."""
+    """Not in this build, on this machine, or on this backend."""
 
     status = _api.SLMT_ERR_UNSUPPORTED
 

@@ -21,15 +21,18 @@ class Number:
 
     name: str
     help: str  # what it is, with its unit
-    kind: str  # "whole", "real" or "choice"
+    kind: str  # "whole", "real", "choice" or "text"
     choices: tuple[str, ...]  # () for other kinds
     initial: Value  # where none is given
     low: float
     high: float
     role: str = ""  # what it is for in any method: "batch", "side", "height", "width", "depth", "contrasts", "crops"
+    pattern: str = ""  # what the whole of a text matches, an extended regular expression of POSIX
 
     def code(self, value: Value) -> float:
-        """A value as the library has it: of a choice its index."""
+        """A value as the library has it: of a choice its index; of a text 0, which goes by "NAME=TEXT"."""
+        if self.kind == "text":
+            return 0.0
         if not isinstance(value, str):
             return float(value)
         if value not in self.choices:
@@ -130,6 +133,7 @@ _KINDS = {
     _api.SLMT_NUMBER_REAL: "real",
     _api.SLMT_NUMBER_CHOICE: "choice",
     _api.SLMT_NUMBER_LIST: "whole",  # of each element
+    _api.SLMT_NUMBER_TEXT: "text",
 }
 
 
@@ -138,13 +142,17 @@ def _numbers(infos: Iterator[Any]) -> dict[str, Number]:
     numbers = {}
     for info in infos:
         kind = _KINDS[info.kind]
+        role, help_ = _ROLES.get(info.role, ""), text(info.help)
+        if kind == "text":
+            name, form = text(info.name), text(info.pattern)
+            numbers[name] = Number(name, help_, kind, (), text(info.list), 0, 0, role, form)
+            continue
         choices = tuple(text(info.choices).split("|")) if kind == "choice" else ()
         initial = [float(x) for x in text(info.list).split(",")] if info.count else [info.initial]
         for index, one in enumerate(initial):
             name = f"{text(info.name)}_{index}" if info.count else text(info.name)
             value = _value(kind, choices, one)
-            role = _ROLES.get(info.role, "")
-            numbers[name] = Number(name, text(info.help), kind, choices, value, info.low, info.high, role)
+            numbers[name] = Number(name, help_, kind, choices, value, info.low, info.high, role)
     return numbers
 
 
@@ -223,7 +231,8 @@ def coded(values: Mapping[str, Value | Sequence[Value]], known: Mapping[str, Num
             flat.update({f"{name}_{index}": one for index, one in enumerate(value)})
     array = (_api.slmt_number * len(flat))()
     for number, (name, one) in zip(array, flat.items(), strict=True):
-        number.name = name.encode()
+        is_text = name in known and known[name].kind == "text"
+        number.name = f"{name}={one}".encode() if is_text else name.encode()
         number.value = known[name].code(one) if name in known else 0.0
     return array
 

@@ -237,8 +237,11 @@ class Model(Handle):
 
     @property
     def options(self) -> dict[str, Value]:
-        values = {}
+        values: dict[str, Value] = {}
         for name, number in methods()[self.method].options.items():
+            if number.kind == "text":
+                values[name] = text(_api.slmt_model_option_text(self._pointer, name.encode()))
+                continue
             value = ctypes.c_double()
             check(_api.slmt_model_option(self._pointer, name.encode(), value))
             values[name] = number.value(value.value)

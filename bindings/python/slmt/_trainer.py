@@ -110,8 +110,11 @@ class Trainer(Handle):
 
     @property
     def settings(self) -> dict[str, Value]:
-        values = {}
+        values: dict[str, Value] = {}
         for name, number in self._task.settings.items():
+            if number.kind == "text":
+                values[name] = text(_api.slmt_trainer_setting_text(self._pointer, name.encode()))
+                continue
             value = ctypes.c_double()
             check(_api.slmt_trainer_setting(self._pointer, name.encode(), value))
             values[name] = number.value(value.value)

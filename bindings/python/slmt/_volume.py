@@ -74,6 +74,16 @@ class Volume(Handle):
         check(_api.slmt_volume_read(context_or_default(context)._pointer, os.fsencode(path), pointer), path)
         return cls._of(pointer)
 
+    def like(self, voxels: ArrayIn, description: str = "") -> "Volume":
+        """A volume of other voxels on this grid: the header keeps the geometry, and says what they are."""
+        array = as_numpy(voxels, "voxels")
+        if array.shape != self.shape:
+            raise ArgumentError(f"voxels are {list(array.shape)}, expected {list(self.shape)}")
+        compact = taken(array.T, "voxels")  # i fastest
+        pointer = ctypes.POINTER(_api.slmt_volume)()
+        check(_api.slmt_volume_like(self._pointer, floats_at(compact), description.encode(), pointer))
+        return Volume._of(pointer)
+
     def write(self, path: str | os.PathLike[str]) -> None:
         """Writes float32 NIfTI-1, compressed if the name ends in .gz; under a new name, then renamed over `path`. The
         header is that of the file that it was read from; what was made from such a volume keeps the geometry alone."""

@@ -311,6 +311,23 @@ def test_a_result_leaves_the_extensions_of_its_source_behind(session: slmt.Sessi
     assert len(header_of(tmp_path / "copy.nii").extensions) == 1
 
 
+def test_other_voxels_on_the_same_grid_keep_the_geometry_alone(tmp_path: Path) -> None:
+    for name in ("display range", "slice timing", "qform alone"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", slmt.Warning)
+            source = slmt.Volume.read(odd_file(tmp_path / "odd.nii", ODD[name]))
+        made = source.like(source.voxels * 0.5, "half of it")
+        assert np.array_equal(made.voxels, source.voxels * 0.5) and np.array_equal(made.affine, source.affine)
+        header, old = made.to_nibabel().header, header_of(tmp_path / "odd.nii")
+        assert header["descrip"].tobytes().rstrip(b"\0") == f"libslmt {slmt.__version__}: half of it".encode()
+        assert header["cal_max"] == 0 and header["slice_code"] == 0
+        assert header["sform_code"] == old["sform_code"] and header["qform_code"] == old["qform_code"]
+    with pytest.raises(slmt.ArgumentError, match=r"expected \[32, 32, 8\]"):
+        source.like(source.voxels[1:])
+    with pytest.raises(slmt.NonFiniteError, match="slmt_volume_like"):
+        source.like(np.full(source.shape, np.nan, np.float32))
+
+
 def same_image(one: Any, other: Any) -> bool:
     data: tuple[Array, Array] = np.asarray(one.dataobj), np.asarray(other.dataobj)
     return np.array_equal(*data) and np.array_equal(one.affine, other.affine) and one.header == other.header

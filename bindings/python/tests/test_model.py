@@ -12,6 +12,7 @@ import pytest
 
 import slmt
 from samples import Array
+from slmt._methods import coded
 from small import NANO
 
 
@@ -224,3 +225,9 @@ def test_the_contrasts_of_a_model_have_names_that_its_file_keeps(tmp_path: Path)
         model.save(tmp_path / "model.h5")
     with slmt.Model.load(tmp_path / "model.h5") as model:
         assert model.contrasts == ["t1", "t1 ce"]
+
+
+def test_a_text_is_given_behind_its_name() -> None:
+    number = slmt.Number("classes", "names", "text", (), "liver", 0, 0, "", "[a-z,]+")
+    given = coded({"classes": "heart,lung", "side": 3}, {"classes": number})
+    assert [(n.name, n.value) for n in given] == [(b"classes=heart,lung", 0.0), (b"side", 0.0)]

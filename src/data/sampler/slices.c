@@ -41,25 +41,33 @@ static size_t examples_of(const feed *f, size_t subject, size_t contrast)
     return f->source >= 0 && (size_t)f->source != contrast ? 0 : common_slices(f, subject, contrast);
 }
 
-/* Counts the examples, and writes the first `room` of them, in the set's order. */
-static uint64_t list_examples(const feed *f, example *items, uint64_t room)
+/* Counts the examples, every step-th slice, and writes the first `room` of them, in the set's order. */
+static uint64_t list_examples(const feed *f, size_t step, example *items, uint64_t room)
 {
     uint64_t n = 0;
     for (size_t s = 0; s < dataset_file_records(f->set->file); s++)
         for (size_t c = 0; c < f->set->contrasts; c++) {
             size_t count = examples_of(f, s, c);
-            for (size_t k = 0; k < count; k++, n++)
+            for (size_t k = 0; k < count; k += step, n++)
                 if (n < room)
                     items[n] = (example){(uint32_t)s, (uint32_t)k, (int32_t)c, f->target};
         }
     return n;
 }
 
+static size_t slice_step(const feed *f)
+{
+    const slice_rule *rule = f->rule;
+    int32_t place = rule->step ? number_index(f->kind->settings, rule->step) : -1;
+    return place < 0 ? 1 : (size_t)f->at.setting[number_place(f->kind->settings, place)];
+}
+
 static status make_list(feed *f, slices *own)
 {
     void *p;
-    uint64_t all = list_examples(f, NULL, 0);
-    uint64_t used = (uint64_t)floor((double)all * f->at.setting[TRAIN_DATA_RATE] + 1e-9);
+    size_t step = slice_step(f);
+    uint64_t all = list_examples(f, 1, NULL, 0), listed = list_examples(f, step, NULL, 0);
+    uint64_t used = (uint64_t)floor((double)listed * f->at.setting[TRAIN_DATA_RATE] + 1e-9);
     if (used > UINT32_MAX)
         return fail(ERR_ARGUMENT, "the set has more than %u training slices", UINT32_MAX);
     TRY(mem_array(f->mem, used ? used : 1, sizeof(example), &p));
@@ -67,7 +75,7 @@ static status make_list(feed *f, slices *own)
     TRY(mem_array(f->mem, used ? used : 1, sizeof(uint32_t), &p));
     own->order = p;
     own->n = (uint32_t)used;
-    list_examples(f, own->items, used);
+    list_examples(f, step, own->items, used);
     f->samples = all;
     f->samples_used = used;
     return OK;

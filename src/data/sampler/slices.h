@@ -16,7 +16,14 @@ typedef struct slice_rule {
     /* Random changes. target NULL: a single slice, or a neighbour, to which the same changes are made from
      * the same stream. spare: room for one slice. */
     void (*augment)(float *source, float *target, int side, float *spare, random_stream *r);
+    const char *step; /* the setting that says which of a subject's slices are used: every so many-th from the
+                         first on, still with its own neighbours; NULL: all */
 } slice_rule;
+
+/* The row of that setting, of a struct of settings with the member slice_step. */
+#define SLICE_STEP(type)                                                                                     \
+    NUMBER_WHOLE_LATER(type, slice_step, 1, 1, 1000000,                                                      \
+                       "train on every so many-th slice of a subject; 1: on all")
 
 /* SLICE_FEEDING(rule): the row of a task's table. */
 #define SLICE_FEEDING(slice_rule)                                                                            \

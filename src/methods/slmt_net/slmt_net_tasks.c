@@ -27,7 +27,7 @@ static void synthesize_build(task_graph *t)
 
 typedef struct pretrain_settings {
     train_settings train;
-    int32_t patch_weight;
+    int32_t patch_weight, slice_step;
     double mask_ratio, rec_weight, visible_weight;
 } pretrain_settings;
 
@@ -42,6 +42,7 @@ static const number pretrain_rows[] = {
                 "weight of the reconstruction loss beside the edge loss"),
     NUMBER_REAL_LATER(pretrain_settings, visible_weight, 0, 0, 1e9,
                       "weight of kept patches in the reconstruction loss beside removed ones; 0: the paper"),
+    SLICE_STEP(pretrain_settings),
 };
 NUMBERS_OF(pretrain_settings, pretrain)
 
@@ -107,6 +108,7 @@ static void pretrain_prepare(const task_step *s)
 
 typedef struct finetune_settings {
     train_settings train;
+    int32_t slice_step;
     double l1_weight, encoder_rate_factor;
 } finetune_settings;
 
@@ -119,6 +121,7 @@ static const number finetune_rows[] = {
     NUMBER_REAL_LATER(
         finetune_settings, encoder_rate_factor, 1, 0, 100,
         "the encoder's learning rate over that of the generator; 0: the encoder stays as it is"),
+    SLICE_STEP(finetune_settings),
 };
 NUMBERS_OF(finetune_settings, finetune)
 
@@ -158,8 +161,8 @@ static void augment_single(float *image, float *none, int side, float *spare, ra
     augment_pretrain(image, side, spare, r);
 }
 
-static const slice_rule single_slices = {augment_single};
-static const slice_rule pairs_of_slices = {augment_finetune};
+static const slice_rule single_slices = {augment_single, "slice_step"};
+static const slice_rule pairs_of_slices = {augment_finetune, "slice_step"};
 static const feeding pretrain_feeding = SLICE_FEEDING(&single_slices);
 static const feeding finetune_feeding = SLICE_FEEDING(&pairs_of_slices);
 

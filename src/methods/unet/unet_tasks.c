@@ -97,10 +97,16 @@ static const slicing synthesize_slices = {synthesize_stack, 0, 1};
 
 /* ---- train ---- */
 
+typedef struct unet_settings {
+    train_settings train;
+    int32_t slice_step;
+} unet_settings;
+
 static const number train_rows[] = {
     TRAIN_NUMBERS(8, 50, 2e-3, 0.999, 1, SLMT_RECOMPUTE_NOTHING),
     OPTIMIZER_NUMBERS(OPTIMIZER_ADAM, 0),
     SCHEDULE_NUMBERS(SCHEDULE_COSINE, RATE_BY_STEP, 0, 1e-5),
+    SLICE_STEP(unet_settings),
 };
 static const port train_inputs[] = {
     PORT_ROLE("source", SOURCE_AXES, SOURCE, SOURCE_HELP),
@@ -126,7 +132,7 @@ static void mirror(float *source, float *target, int side, float *spare, random_
         augment_flip(target, side, 1);
 }
 
-static const slice_rule pairs_of_stacks = {mirror};
+static const slice_rule pairs_of_stacks = {mirror, "slice_step"};
 static const feeding train_feeding = SLICE_FEEDING(&pairs_of_stacks);
 
 /* ---- the method ---- */

@@ -41,7 +41,7 @@ typedef struct optimizer {
 
 extern const optimizer optimizer_sgd, optimizer_adam, optimizer_adamw, optimizer_lars;
 
-/* By the choice of setting `optimizer`: OPTIMIZER_...; NULL past the last. */
+/* Returns the row of a choice of setting `optimizer`, OPTIMIZER_...; NULL past the last. */
 const optimizer *optimizer_at(int32_t index);
 const optimizer *optimizer_named(const char *name); /* NULL: none */
 

@@ -7,7 +7,7 @@
 
 #include "core/training.h"
 
-/* The part of the run after the warm-up that is over, 0 to 1. */
+/* Returns the part of the run after the warm-up that is over, 0 to 1. */
 static double part_of(const schedule_point *p)
 {
     double rest = p->epochs - p->warmup;

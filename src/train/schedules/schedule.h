@@ -17,10 +17,10 @@ typedef struct schedule {
     double (*rate)(const schedule_point *p);
 } schedule;
 
-/* By the choice of setting `schedule`: SCHEDULE_...; NULL past the last. */
+/* Returns the row of a choice of setting `schedule`, SCHEDULE_...; NULL past the last. */
 const schedule *schedule_at(int32_t index);
 
-/* The rate at an epoch (steps done / steps of an epoch) under a task's settings. */
+/* Returns the rate at an epoch (steps done / steps of an epoch) under a task's settings. */
 double schedule_rate(const double *setting, double epoch);
 
 #endif

@@ -18,18 +18,18 @@ const SLMT_ERR_CORRUPT = Int32(302)  # the file is damaged: its digest does not 
 const SLMT_ERR_FORMAT = Int32(303)  # the file is not of the expected kind
 const SLMT_ERR_SCHEMA = Int32(400)  # a tensor or attribute is missing, unexpected, or of another shape or type
 const SLMT_ERR_VERSION = Int32(401)  # the file or struct is of a newer version than this library
-const SLMT_ERR_BACKEND = Int32(500)  # a back end or a library under it failed
-const SLMT_ERR_UNSUPPORTED = Int32(501)  # not available in this build, on this machine, or on this back end
+const SLMT_ERR_BACKEND = Int32(500)  # a backend or a library under it failed
+const SLMT_ERR_UNSUPPORTED = Int32(501)  # not available in this build, on this machine, or on this backend
 const SLMT_ERR_CANCELLED = Int32(600)  # the progress callback, or a cancel call, asked to stop
 const SLMT_ERR_INTERNAL = Int32(900)  # a bug in the library; please report the text
 
-# Back ends.
+# Backends.
 const SLMT_BACKEND_CPU = Int32(0)  # fast: oneDNN and OpenBLAS for products, own vector kernels for the rest
 const SLMT_BACKEND_REFERENCE = Int32(1)  # plain loops: slow, simple, the truth the others are tested against
 
 # Arithmetic.
 const SLMT_FLOAT32 = Int32(0)  # float32
-const SLMT_FLOAT64 = Int32(1)  # float64: reference back end only
+const SLMT_FLOAT64 = Int32(1)  # float64: reference backend only
 
 # How a model holds the matrices of its linear layers, nearly all of its memory; everything else is
 # of the context's precision. They are rounded to the nearest, and results are computed in float32
@@ -39,11 +39,11 @@ const SLMT_WEIGHTS_BFLOAT16 = Int32(1)  # 8 bits of mantissa, float32's range
 const SLMT_WEIGHTS_FLOAT16 = Int32(2)  # IEEE binary16: 11 bits of mantissa; a weight beyond 65504 is an error
 const SLMT_WEIGHTS_STORED = Int32(3)  # as the file has them; of a new model SLMT_WEIGHTS_FULL
 
-# What matrix products may do with their factors on the cpu back end.
+# What matrix products may do with their factors on the cpu backend.
 const SLMT_ARITHMETIC_FLOAT32 = Int32(0)  # take them as they are
 const SLMT_ARITHMETIC_BFLOAT16 = Int32(1)  # round them to bfloat16: needs oneDNN, and AVX512-BF16 or AMX-BF16
 
-# The library for matrix products on the cpu back end.
+# The library for matrix products on the cpu backend.
 const SLMT_MATRIX_AUTO = Int32(0)  # the better one of those built in, or the library's own kernel where that is
 const SLMT_MATRIX_ONEDNN = Int32(1)  # oneDNN
 const SLMT_MATRIX_OPENBLAS = Int32(2)  # OpenBLAS
@@ -63,6 +63,7 @@ const SLMT_NUMBER_WHOLE = Int32(1)  # a whole number
 const SLMT_NUMBER_REAL = Int32(2)  # a finite real number
 const SLMT_NUMBER_CHOICE = Int32(3)  # one of `choices`
 const SLMT_NUMBER_LIST = Int32(4)  # `count` whole numbers
+const SLMT_NUMBER_TEXT = Int32(5)  # a text of at most `count` bytes that matches `pattern`
 
 # What a number, an input or an output is for: a program finds by its role what it needs to set or to give,
 # whatever a method calls it. No table has a role twice, but for SLMT_ROLE_NONE.
@@ -207,7 +208,7 @@ struct slmt_context_config
     struct_size::UInt32  # sizeof(slmt_context_config), set by the init function
     backend::Int32  # SLMT_BACKEND_CPU
     precision::Int32  # SLMT_FLOAT32
-    matrix::Int32  # SLMT_MATRIX_AUTO; cpu back end only
+    matrix::Int32  # SLMT_MATRIX_AUTO; cpu backend only
     threads::Int32  # threads a call may use, the calling one included; 0 (the default): the cores that this process may use, by its affinity and its CPU quota. They belong to the context, start with the first call that needs them, and sleep between calls
     log_level::Int32  # SLMT_LOG_WARNING: the least serious level that reaches `log`
     max_bytes::UInt64  # hard limit on memory taken through the context; 0: none
@@ -225,11 +226,11 @@ end
 
 @doc raw"""
 A number with a name: an option of a method, or a setting of a task. The elements of a list are numbers of
-their own: NAME_0, NAME_1 and so on.
+their own: NAME_0, NAME_1 and so on. A text is given behind its name: "NAME=TEXT".
 """
 struct slmt_number
     name::Cstring  # as in slmt_number_info; or "preset", see slmt_method_info
-    value::Cdouble  # of SLMT_NUMBER_CHOICE: the index of the choice
+    value::Cdouble  # of SLMT_NUMBER_CHOICE: the index of the choice; of SLMT_NUMBER_TEXT: not read
 end
 
 @doc raw"""
@@ -241,12 +242,13 @@ struct slmt_number_info
     name::Cstring  # lower case, words joined by '_'
     help::Cstring  # what it is, with its unit
     choices::Cstring  # names joined by '|'; "" for other kinds
-    initial::Cdouble  # the value if none is given; not of a list
-    low::Cdouble  # smallest value, of a list: of an element
+    initial::Cdouble  # the value if none is given; not of a list or a text
+    low::Cdouble  # smallest value, of a list: of an element; not of a text
     high::Cdouble  # largest value
-    count::Int32  # elements of a list, at most 8; 0 for other kinds
+    count::Int32  # elements of a list, at most 8; bytes of a text, at most; 0 for other kinds
     role::Int32  # SLMT_ROLE_...
-    list::Cstring  # the elements if none are given, "64,128,256"; "" for other kinds
+    list::Cstring  # the elements if none are given, "64,128,256", or the text; "" for other kinds
+    pattern::Cstring  # what the whole of a text matches, an extended regular expression of POSIX; "" for other kinds
 end
 
 @doc raw"""
@@ -493,7 +495,7 @@ Where training is.
 """
 struct slmt_training_state
     struct_size::UInt32  # sizeof(slmt_training_state), set by the caller
-    stage::Int32  # SLMT_NET_STAGE_... (slmt_net.h); 0 for methods other than SLMT-Net
+    reserved::Int32  # 0
     step::UInt64  # steps done
     steps_in_epoch::UInt64  # steps of an epoch on the set last run; 0 before
     total_steps::UInt64  # steps of the whole run on that set; 0 before
@@ -546,7 +548,7 @@ struct slmt_build_info
     compiler::Cstring  # such as "gcc 12.2.0"
     backends::NTuple{64,UInt8}  # names joined by ", ": "cpu, reference"
     matrix::NTuple{64,UInt8}  # libraries for matrix products: "oneDNN 2.6.3, OpenBLAS 0.3.21"
-    cpu_level::NTuple{32,UInt8}  # instructions that the cpu back end uses on this machine: "x86-64-v4"
+    cpu_level::NTuple{32,UInt8}  # instructions that the cpu backend uses on this machine: "x86-64-v4"
     numerics::Int32  # changes when the same weights would give other numbers; kept in checkpoints as `numerics_version`
     reserved::Int32  # 0
 end
@@ -1013,6 +1015,23 @@ slmt_model_option(model, name, value) =
     ccall((:slmt_model_option, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Ptr{Cdouble}, ), model, name, value)
 
 @doc raw"""
+    const char *slmt_model_option_text(const slmt_model *model, const char *name)
+
+Read one of a model's options that is a text.
+
+model: not NULL
+name: as in slmt_number_info
+
+Returns: the text, which lives as long as the model; NULL: the method has no text of this name
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_model_option_text(model, name) =
+    ccall((:slmt_model_option_text, libslmt), Cstring, (Ptr{slmt_model}, Cstring, ), model, name)
+
+@doc raw"""
     slmt_status slmt_model_load(slmt_context *context, const char *path, slmt_model **model)
 
 Load a model from a checkpoint file. The file is not trusted: its SHA-256 is checked before
@@ -1450,6 +1469,27 @@ Since 0.1.
 """
 slmt_volume_create(context, dims, affine, voxels, volume) =
     ccall((:slmt_volume_create, libslmt), slmt_status, (Ptr{slmt_context}, Ptr{Int64}, Ptr{Cdouble}, Ptr{Cfloat}, Ptr{Ptr{slmt_volume}}, ), context, dims, affine, voxels, volume)
+
+@doc raw"""
+    slmt_status slmt_volume_like(const slmt_volume *source, const float *voxels, const char *description, slmt_volume **volume)
+
+Make a volume of other voxels on the grid of another one: its geometry and units are kept, and nothing that
+spoke of its values.
+
+source: not NULL
+voxels: as many float32 as source has, i fastest; copied; finite
+description: what they are, for the header's description; cut with "libslmt VERSION: " in front of
+    it to 79 bytes. NULL: nothing is said
+volume: receives the volume, of source's context; the caller frees it with slmt_volume_free()
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NONFINITE, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_volume_like(source, voxels, description, volume) =
+    ccall((:slmt_volume_like, libslmt), slmt_status, (Ptr{slmt_volume}, Ptr{Cfloat}, Cstring, Ptr{Ptr{slmt_volume}}, ), source, voxels, description, volume)
 
 @doc raw"""
     void slmt_volume_free(slmt_volume *volume)
@@ -2858,6 +2898,23 @@ slmt_trainer_setting(trainer, name, value) =
     ccall((:slmt_trainer_setting, libslmt), slmt_status, (Ptr{slmt_trainer}, Cstring, Ptr{Cdouble}, ), trainer, name, value)
 
 @doc raw"""
+    const char *slmt_trainer_setting_text(const slmt_trainer *trainer, const char *name)
+
+Read one of a trainer's settings that is a text.
+
+trainer: not NULL
+name: as in slmt_number_info
+
+Returns: the text, which lives as long as the trainer; NULL: the task has no text of this name
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_trainer_setting_text(trainer, name) =
+    ccall((:slmt_trainer_setting_text, libslmt), Cstring, (Ptr{slmt_trainer}, Cstring, ), trainer, name)
+
+@doc raw"""
     slmt_status slmt_trainer_shape(const slmt_trainer *trainer, const char *name, int64_t shape[6], int32_t *rank)
 
 The shape of an input under the trainer's settings.
@@ -3195,7 +3252,7 @@ slmt_file_digest(path, digest, size) =
 @doc raw"""
     slmt_status slmt_build_describe(slmt_build_info *info)
 
-Describe the library that is loaded. Opens each back end for a moment, to ask it.
+Describe the library that is loaded. Opens each backend for a moment, to ask it.
 
 info: struct_size set by the caller; filled. Its pointers are to static texts
 
@@ -3236,7 +3293,7 @@ LayerNorm 1 and 0, biases 0, position tables fixed sine-cosine.
 
 context: not NULL
 options: NULL for SLMT_NET_PRESET_BASE
-seed: equal seeds give equal weights, whatever back end and threads
+seed: equal seeds give equal weights, whatever backend and threads
 model: receives the model; the caller frees it with slmt_model_free()
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the text names the option and its rule), SLMT_ERR_VERSION,

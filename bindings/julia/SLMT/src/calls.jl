@@ -61,16 +61,20 @@ spread(name, values::Union{Tuple,AbstractVector}) = [string(name, '_', i - 1) =>
 "`known` has the descriptions, for choices that are given by their names."
 function numbers_by_name(given, known)
     flat = reduce(vcat, (spread(name, value) for (name, value) in pairs(given)), init = Pair{String,Any}[])
-    names = String[first(one) for one in flat]
+    names = String[is_text(first(one), known) ? "$(first(one))=$(last(one))" : first(one) for one in flat]
     values = Float64[number(first(one), last(one), known) for one in flat]
     return Numbers(names, map((name, value) -> slmt_number(Base.unsafe_convert(Cstring, name), value), names, values))
 end
+
+"Whether an option or a setting is a text, which goes by \"NAME=TEXT\"."
+is_text(name, known) = any(info -> info.name == name && info.kind == SLMT_NUMBER_TEXT, known)
 
 number(name, value::Real, known) = Float64(value)
 
 function number(name, choice::Union{AbstractString,Symbol}, known)
     for info in known
         info.name == name || continue
+        info.kind == SLMT_NUMBER_TEXT && return 0.0
         index = findfirst(==(string(choice)), split(info.choices, '|'))
         index === nothing && throw(ArgumentError("$name is $choice, expected $(info.choices)"))
         return Float64(index - 1)

@@ -5,7 +5,7 @@
     Context(; log = nothing, nan = :refuse, fields...)
     Context(f; ...)
 
-What everything else is made in: back end, threads, limits. The fields are those of `SLMT.slmt_context_config`, such as
+What everything else is made in: backend, threads, limits. The fields are those of `SLMT.slmt_context_config`, such as
 `threads = 2`, `max_bytes = 2^30`, `backend = SLMT.SLMT_BACKEND_REFERENCE`, `weights = SLMT.SLMT_WEIGHTS_BFLOAT16`.
 `log(level, text)` gets lines that are as serious as the field `log_level`. Warnings of the library are logged by
 `@warn`. `nan` is what reading makes of voxels that are NaN: an error, or with `:zero` the background.

@@ -62,18 +62,20 @@ end
 "The name of a model's method."
 method(model::Model) = unsafe_string(slmt_model_method(model))
 
-"One option of a model."
+"One option of a model: a number, or a text."
 function option(model::Model, name)
+    words = slmt_model_option_text(model, string(name))
+    words == C_NULL || return unsafe_string(words)
     value = Ref{Cdouble}()
     check(slmt_model_option(model, string(name), value))
     return value[]
 end
 
-"The options of a model: a `Dict` from names to numbers, of a list from those of its elements."
+"The options of a model: a `Dict` from names to numbers and texts, of a list from the names of its elements."
 options(model::Model) =
     Dict(name => option(model, name) for info in options(method(model)) for name in numbers_of(info))
 
-numbers_of(info) = info.count == 0 ? [info.name] : ["$(info.name)_$(i - 1)" for i = 1:info.count]
+numbers_of(info) = info.kind != SLMT_NUMBER_LIST ? [info.name] : ["$(info.name)_$(i - 1)" for i = 1:info.count]
 
 "The tensors of a model: `(name, size, used, weights)` of each, in Julia's order of axes."
 function tensors(model::Model)

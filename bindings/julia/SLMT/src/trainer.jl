@@ -34,14 +34,16 @@ memory(::Type{Trainer}, model::Model, task; settings...) = memory_by(slmt_traine
 
 Base.size(trainer::Trainer, name::Union{AbstractString,Symbol}) = shape_by(slmt_trainer_shape, trainer, string(name))
 
-"One setting of a trainer."
+"One setting of a trainer: a number, or a text."
 function setting(trainer::Trainer, name)
+    words = slmt_trainer_setting_text(trainer, string(name))
+    words == C_NULL || return unsafe_string(words)
     value = Ref{Cdouble}()
     check(slmt_trainer_setting(trainer, string(name), value))
     return value[]
 end
 
-"Where training is: `(stage, step, steps_in_epoch, total_steps, seed)`."
+"Where training is: `(step, steps_in_epoch, total_steps, seed)`."
 function state(trainer::Trainer)
     now = sized(slmt_training_state)
     check(slmt_trainer_get_state(trainer, now))

@@ -4,10 +4,12 @@
 """
     Volume(context, voxels; affine = nothing)
     Volume(f, context, voxels; ...)
+    Volume(source, voxels; description = "")
 
 A scan: `voxels` is a `(i, j, k)` array of `Float32`, `affine` the 4x4 matrix from voxel indices (from 0) to patient
 millimetres as in NIfTI (nothing: 1 mm, no rotation). A volume is itself an array that is only read: `volume[i, j, k]`,
-`size(volume)`, `maximum(volume)`, `Array(volume)`. `load(Volume, context, path)` reads one, `save(volume, path)` writes it.
+`size(volume)`, `maximum(volume)`, `Array(volume)`. `load(Volume, context, path)` reads one, `save(volume, path)` writes it. With another volume as `source`, other voxels on its
+grid.
 """
 mutable struct Volume <: AbstractArray{Float32,3}
     pointer::Ptr{slmt_volume}
@@ -26,6 +28,12 @@ function Volume(context::Context, voxels::StridedArray{Float32,3}; affine = noth
     rows = affine === nothing ? C_NULL : row_major(affine)
     create(room) = slmt_volume_create(context, Int64[size(voxels)...], rows, compact(voxels, "voxels"), room)
     return Volume(made(create, slmt_volume), context)
+end
+
+function Volume(source::Volume, voxels::StridedArray{Float32,3}; description = "")
+    size(voxels) == size(source) || throw(DimensionMismatch("$(size(voxels)) and $(size(source))"))
+    create(room) = slmt_volume_like(source, compact(voxels, "voxels"), description, room)
+    return Volume(made(create, slmt_volume), source.context)
 end
 
 function row_major(affine)

@@ -188,6 +188,9 @@ end
         again = load(Volume, context, path("scan.nii.gz"))
         @test again == voxels && SLMT.affine(again) == place
         @test Array(again) isa Array{Float32,3}
+        map = Volume(again, 2voxels, description = "twice")
+        @test map == 2voxels && SLMT.affine(map) == place
+        @test_throws DimensionMismatch Volume(again, voxels[1:5, :, :])
         close(again)
         @test_throws ArgumentError again[1, 1, 1]
         @test failure(() -> save(volume, path("scan.txt"))).status == SLMT.SLMT_ERR_ARGUMENT
@@ -370,7 +373,7 @@ end
         @test e.status == SLMT.SLMT_ERR_CANCELLED && SLMT.state(trainer).step == 4
         @test_throws KeyError train!((state, losses) -> throw(KeyError(1)), run_for(), set, source = "t1", target = "t2")
         @test failure(() -> train!(run_for(), set, source = "t1", target = "t3")).status == SLMT.SLMT_ERR_NOT_FOUND
-        @test train!(Trainer(tiny(), "pretrain", batch = 2), set, steps = 1).stage == SLMT.SLMT_NET_STAGE_PRETRAIN
+        @test train!(Trainer(tiny(), "pretrain", batch = 2), set, steps = 1).step == 1
     end
 
     @testset "seq2seq runs by name, and by slices once its sequence is set" begin

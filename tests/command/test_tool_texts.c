@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_tool_texts.c - options of methods that are texts, as the command takes and shows them. No method of
+ * the library has such an option yet: this file stands for the library, with a method that has. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/tool/must.h"
+#include "src/tool/numbers.h"
+#include "src/tool/paths.h"
+#include "src/tool/tool.h"
+
+#include <cmocka.h>
+
+/* ---- a library of one method ---- */
+
+slmt_status slmt_method_option(const char *method, size_t index, slmt_number_info *info)
+{
+    static const slmt_number_info options[] = {
+        {.kind = SLMT_NUMBER_WHOLE,
+         .name = "side",
+         .help = "rows",
+         .choices = "",
+         .initial = 4,
+         .low = 1,
+         .high = 64,
+         .list = "",
+         .pattern = ""},
+        {.kind = SLMT_NUMBER_TEXT,
+         .name = "class_names",
+         .help = "names of classes",
+         .choices = "",
+         .count = 11,
+         .list = "liver,spleen",
+         .pattern = "[a-z]+(,[a-z]+)*"},
+    };
+    if (strcmp(method, "toy") != 0 || index >= 2)
+        return SLMT_ERR_ARGUMENT;
+    *info = options[index];
+    return SLMT_OK;
+}
+
+size_t slmt_method_count(void)
+{
+    return 0;
+}
+
+slmt_status slmt_method_describe(size_t index, slmt_method_info *info)
+{
+    (void)index, (void)info;
+    return SLMT_ERR_ARGUMENT;
+}
+
+slmt_status slmt_method_task(const char *method, size_t index, slmt_task_info *info)
+{
+    (void)method, (void)index, (void)info;
+    return SLMT_ERR_ARGUMENT;
+}
+
+slmt_status slmt_task_setting(const char *method, const char *task, size_t index, slmt_number_info *info)
+{
+    (void)method, (void)task, (void)index, (void)info;
+    return SLMT_ERR_ARGUMENT;
+}
+
+slmt_status slmt_task_input(const char *method, const char *task, size_t index, slmt_port_info *info)
+{
+    (void)method, (void)task, (void)index, (void)info;
+    return SLMT_ERR_ARGUMENT;
+}
+
+slmt_status slmt_task_output(const char *method, const char *task, size_t index, slmt_port_info *info)
+{
+    (void)method, (void)task, (void)index, (void)info;
+    return SLMT_ERR_ARGUMENT;
+}
+
+const char *slmt_error_text(void)
+{
+    return "";
+}
+
+const char *slmt_status_name(slmt_status status)
+{
+    (void)status;
+    return "";
+}
+
+/* No file is looked for here. */
+char *nearby_file(const char *path)
+{
+    (void)path;
+    return NULL;
+}
+
+/* ---- the tests ---- */
+
+static const number_owner toy = {"toy", NULL};
+
+/* What `--class-names TEXT` makes of a list; the complaint goes to stderr. */
+static int add(number_list *list, const char *text)
+{
+    static char target;
+    const field option = {.name = "class-names", .type = FIELD_NUMBER};
+    option_given given = {&option, &target, text};
+    const command_line line = {.given = &given, .given_count = 1};
+    return number_list_add(list, toy, &line, &target);
+}
+
+static void a_text_is_an_option_with_its_default_and_its_pattern(void **state)
+{
+    (void)state;
+    field *fields = number_fields(toy);
+    slmt_number_info info;
+    char range[64];
+    assert_string_equal(fields[1].name, "class-names");
+    assert_string_equal(fields[1].arg, "TEXT");
+    assert_string_equal(fields[1].initial, "liver,spleen");
+    assert_string_equal(fields[1].doc, "names of classes");
+    assert_null(fields[1].choices);
+    assert_true(number_at(toy, 1, &info));
+    number_range(&info, range, sizeof range);
+    assert_string_equal(range, "[a-z]+(,[a-z]+)*");
+    number_fields_free(fields);
+}
+
+static void a_text_is_given_by_name_and_the_last_one_counts(void **state)
+{
+    (void)state;
+    number_list list = {0};
+    assert_int_equal(add(&list, "bone"), EXIT_OK);
+    assert_int_equal(add(&list, "heart,lung"), EXIT_OK);
+    assert_int_equal(list.count, 1);
+    assert_string_equal(list.items[0].name, "class_names=heart,lung");
+    char *text = number_list_text(&list, toy);
+    assert_string_equal(text, "side 4, class_names heart,lung");
+    free(text);
+    number_list_free(&list);
+}
+
+static void a_text_that_does_not_fit_is_a_usage_error(void **state)
+{
+    (void)state;
+    number_list list = {0};
+    assert_int_equal(add(&list, "Bone"), EXIT_USAGE);
+    assert_int_equal(add(&list, ""), EXIT_USAGE);
+    assert_int_equal(add(&list, "toolongtexts"), EXIT_USAGE);
+    assert_int_equal(list.count, 0);
+    char *text = number_list_text(&list, toy);
+    assert_string_equal(text, "side 4, class_names liver,spleen");
+    free(text);
+    number_list_free(&list);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_text_is_an_option_with_its_default_and_its_pattern),
+        cmocka_unit_test(a_text_is_given_by_name_and_the_last_one_counts),
+        cmocka_unit_test(a_text_that_does_not_fit_is_a_usage_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
