@@ -158,6 +158,24 @@ SLMT_API void slmt_context_free(slmt_context *context);
  */
 SLMT_API uint64_t slmt_context_live_bytes(const slmt_context *context);
 
+/** What reading makes of a NaN, as many programs write outside the brain. \since 0.1 */
+enum {
+    SLMT_NAN_REFUSE = 0, /**< an error, with the place of the first */
+    SLMT_NAN_ZERO = 1    /**< 0; slmt_volume_zeroed() tells how many. Infinities are errors all the same */
+};
+
+/**
+ * Choose what slmt_volume_read() and slmt_volume_from_nifti() make of voxels that are NaN. A new context
+ * refuses them.
+ *
+ * @param context  not NULL
+ * @param nan      SLMT_NAN_REFUSE or SLMT_NAN_ZERO
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT
+ * @threads while no other thread uses the context
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_context_set_nan(slmt_context *context, int32_t nan);
+
 /**
  * Choose what receives the warnings of a context and of all handles made in it. Without a callback they go
  * to the context's log with the level SLMT_LOG_WARNING; the library prints nothing by itself.

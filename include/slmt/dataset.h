@@ -318,6 +318,31 @@ SLMT_API slmt_status slmt_dataset_writer_add(slmt_dataset_writer *writer, const 
                                              const slmt_volume *const *volumes, int32_t split);
 
 /**
+ * Let the volumes of a set have voxels of different sizes, before its first subject. Without this call the
+ * first subject decides the size, and subjects of another one are refused.
+ *
+ * @param writer  from slmt_dataset_writer_create_mr()
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the set is not one of MR volumes)
+ * @threads one thread at a time
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_dataset_writer_any_spacing(slmt_dataset_writer *writer);
+
+/**
+ * Sizes and places of the volumes of a set of MR volumes, one for each subject.
+ *
+ * @param dataset   not NULL
+ * @param split     SLMT_SPLIT_ALL, or one part of the set
+ * @param geometry  struct_size set by the caller; filled; `volumes` is 0 where the set does not know, as of
+ * an older file, or the split has no subject
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the set was not made from MR volumes)
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_dataset_geometry(const slmt_dataset *dataset, int32_t split,
+                                           slmt_geometry *geometry);
+
+/**
  * Preprocess a subject's volumes and add them, as slmt_dataset_writer_add() does, and say whose they are: two
  * sessions of one person are two subjects of one group.
  *

@@ -60,6 +60,31 @@ typedef struct slmt_preprocess {
     int32_t background;     /**< SLMT_BACKGROUND_SURFACE; how the background is found */
 } slmt_preprocess;
 
+/** What volumes of another voxel size than the training's become. \since 0.1 */
+enum {
+    SLMT_SPACING_REFUSE = 0,   /**< an error, with both sizes */
+    SLMT_SPACING_RESAMPLE = 1, /**< voxels of the training's size, and the result those of the volume again */
+    SLMT_SPACING_ANY = 2       /**< what they are: crop and slices are counted in their voxels */
+};
+
+/** Sizes and places of volumes, in millimetres along x (to the left), y (to the back), z (up): of one volume,
+ * or the ranges of those in a training set, or that a model was trained on. Sizes are the same when they
+ * differ by 2 % at most. The head is what is not background. \since 0.1 */
+typedef struct slmt_geometry {
+    uint32_t struct_size;    /**< sizeof(slmt_geometry), set by the caller */
+    int32_t volumes;         /**< how many; 0: nothing is known, all other fields are 0 */
+    double spacing_least[3]; /**< from the middle of a voxel to that of the next */
+    double field_least[3];   /**< field of view: number of voxels times spacing */
+    double head_least[3];    /**< size of the head */
+    double place_least[3];   /**< from the middle of crop and slices to the middle of the head */
+    double part_least;       /**< part of the head's voxels that lies in crop and slices, 0 to 1 */
+    double spacing_most[3];  /**< the same, the upper ends of the ranges */
+    double field_most[3];    /**< see field_least */
+    double head_most[3];     /**< see head_least */
+    double place_most[3];    /**< see place_least */
+    double part_most;        /**< see part_least */
+} slmt_geometry;
+
 /** One tensor of a model. \since 0.1 */
 typedef struct slmt_tensor_info {
     uint32_t struct_size; /**< sizeof(slmt_tensor_info), set by the caller */
@@ -224,6 +249,29 @@ SLMT_API slmt_status slmt_model_get_preprocess(const slmt_model *model, slmt_pre
  * \since 0.1
  */
 SLMT_API slmt_status slmt_model_set_preprocess(slmt_model *model, const slmt_preprocess *preprocess);
+
+/**
+ * Sizes and places of the volumes that a model was trained on. slmt_trainer_run() takes them from its
+ * training set, whose test and validation parts do not count.
+ *
+ * @param model     not NULL
+ * @param geometry  struct_size set by the caller; filled; `volumes` is 0 where the model does not know
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT
+ * @threads any thread, while no trainer is changing the model
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_model_get_geometry(const slmt_model *model, slmt_geometry *geometry);
+
+/**
+ * Replace what a model knows of the volumes it was trained on, as a converter does.
+ *
+ * @param model     not NULL
+ * @param geometry  copied; NULL, or `volumes` 0: nothing is known
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT: a number is not finite, a size is not above 0, or a range is empty
+ * @threads while nothing else uses the model
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_model_set_geometry(slmt_model *model, const slmt_geometry *geometry);
 
 /**
  * Number of tensors, used and unused.

@@ -103,6 +103,19 @@ SLMT_API void slmt_session_cancel(slmt_session *session);
 SLMT_API slmt_status slmt_session_set_progress(slmt_session *session, slmt_progress_fn progress, void *user);
 
 /**
+ * Choose what slmt_synthesize_volume() makes of volumes whose voxels are not of the size that the model was
+ * trained on. A new session refuses them. A model that does not know that size takes any volume, and the
+ * first call says so in a warning.
+ *
+ * @param session  not NULL
+ * @param spacing  SLMT_SPACING_REFUSE, SLMT_SPACING_RESAMPLE or SLMT_SPACING_ANY
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT
+ * @threads one thread per session at a time
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_session_set_spacing(slmt_session *session, int32_t spacing);
+
+/**
  * Choose the contrast that slmt_synthesize() and slmt_synthesize_volume() make from now on, by its name.
  *
  * A model that tells several contrasts apart makes the one that has this name (slmt_model_contrast()); a
@@ -151,13 +164,18 @@ SLMT_API slmt_status slmt_synthesize(slmt_session *session, const float *source,
  * Synthesize a whole volume: reorient, normalise, crop, resize with the model's preprocessing, synthesize,
  * and bring the result back to the source's own grid, where everything outside crop and slice range is 0.
  *
+ * Voxels must be of the size that the model was trained on, or slmt_session_set_spacing() says what to do. A
+ * volume that lies otherwise than those of the training, whose slices are empty, or whose result is 0 in most
+ * of the head gives a warning (slmt_context_set_warning()).
+ *
  * Slices become slices as by slmt_synthesize(). The session's height and width are those of the model's
  * preprocessing.
  *
  * @param session  as slmt_synthesize()
  * @param source   a raw volume of the source contrast, any orientation
  * @param target   receives a volume on the same grid with values in [0, 1]; the caller frees it
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices, another image size),
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices, another image size, voxels of
+ *         another size),
  *         SLMT_ERR_UNSUPPORTED (the task takes no slices), SLMT_ERR_STATE (a shared input was not set),
  *         SLMT_ERR_CANCELLED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
  * @threads one thread per session at a time
@@ -172,7 +190,8 @@ SLMT_API slmt_status slmt_synthesize_volume(slmt_session *session, const slmt_vo
  * @param model       not NULL
  * @param source      a raw volume, any orientation
  * @param normalized  receives a volume on the source's grid with values in [0, 1]; the caller frees it
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices, voxels of another size than the
+ *         training's), SLMT_ERR_CANCELLED (a warning was refused), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads any thread
  * \since 0.1
  */

@@ -116,6 +116,16 @@ SLMT_API void slmt_volume_dims(const slmt_volume *volume, int64_t dims[3]);
 SLMT_API void slmt_volume_affine(const slmt_volume *volume, double affine[16]);
 
 /**
+ * Voxels that were NaN in the file and became 0 (slmt_context_set_nan()).
+ *
+ * @param volume  NULL: 0
+ * @return how many; 0 of a volume that was not read
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API uint64_t slmt_volume_zeroed(const slmt_volume *volume);
+
+/**
  * The voxels, i fastest.
  *
  * @param volume  NULL: no voxels
@@ -124,6 +134,19 @@ SLMT_API void slmt_volume_affine(const slmt_volume *volume, double affine[16]);
  * \since 0.1
  */
 SLMT_API const float *slmt_volume_voxels(const slmt_volume *volume);
+
+/**
+ * Measure a volume: size of its voxels, field of view, its head, and how that lies to crop and slices.
+ *
+ * @param volume      not NULL
+ * @param preprocess  crop and slices; NULL for the defaults
+ * @param geometry    struct_size set by the caller; filled, as of one volume
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (also: too few slices), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_volume_geometry(const slmt_volume *volume, const slmt_preprocess *preprocess,
+                                          slmt_geometry *geometry);
 
 /**
  * Write a volume as float32 NIfTI-1, gzip-compressed if the name ends in .gz. Written beside `path` and

@@ -62,6 +62,14 @@ uint64_t slmt_context_live_bytes(const slmt_context *context)
     return context ? context_live_bytes(context) : 0;
 }
 
+slmt_status slmt_context_set_nan(slmt_context *context, int32_t nan)
+{
+    REQUIRE(context);
+    TRY(in_range("nan", nan, SLMT_NAN_REFUSE, SLMT_NAN_ZERO));
+    context->nan = nan;
+    return OK;
+}
+
 slmt_status slmt_context_set_warning(slmt_context *context, slmt_warning_fn warning, void *user)
 {
     REQUIRE(context);

@@ -132,7 +132,10 @@ void slmt_dataset_writer_cancel(slmt_dataset_writer *writer)
 static status open_mr(mem *m, slmt_dataset *d)
 {
     void *block;
+    slmt_geometry unused;
     TRY(mr_set_read(d->file, &d->preprocess, &d->contrasts));
+    TRY(mr_set_geometry(d->file, SLMT_SPLIT_ALL,
+                        &unused)); /* checked here, so that later calls cannot fail */
     size_t side = (size_t)d->preprocess.crop_size;
     TRY(mem_array(m, side * side, sizeof *d->slice, &block));
     d->slice = block;

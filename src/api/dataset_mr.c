@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dataset_mr.c - entry points of slmt/dataset.h for sets of MR volumes: their contrasts, subjects and slices.
  */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/dataset.h"
 #include "core/structs.h"
 #include "core/volume.h"
+#include "data/grid.h"
 #include "data/mr_set.h"
-#include "data/preprocess.h"
+#include "data/scan_place.h"
 #include "io/dataset_format.h"
 
 /* ---- writing ---- */
@@ -76,36 +76,63 @@ slmt_status slmt_dataset_writer_add_labels(slmt_dataset_writer *writer, const ch
     return mr_set_add_labels(writer->file, &writer->preprocess, name);
 }
 
-/* Grids are equal when no element of the affines differs by more than what rounding in headers explains. */
-static int same_grid(const nifti_scan *a, const nifti_scan *b)
+slmt_status slmt_dataset_writer_any_spacing(slmt_dataset_writer *writer)
 {
-    for (int i = 0; i < 3; i++)
-        if (a->dims[i] != b->dims[i])
-            return 0;
-    for (int i = 0; i < 16; i++)
-        if (!(fabs(a->affine[i] - b->affine[i]) <= 1e-3))
-            return 0;
-    return 1;
+    REQUIRE(writer);
+    TRY(need_volumes(writer, __func__));
+    writer->any_spacing = 1;
+    return OK;
 }
 
-/* Fails where there is no volume, or grids differ. */
-static status check_volumes(const char *subject, const slmt_volume *const *volumes, size_t count)
+static const char *field_name(const slmt_dataset_writer *w, size_t field)
 {
-    const slmt_volume *first = NULL;
-    for (size_t i = 0; i < count; i++) {
+    return dataset_file_writer_field(w->file, field)->name;
+}
+
+/* Voxels must be of the first subject's size. */
+static status check_spacing(const slmt_dataset_writer *w, const grid *g)
+{
+    char is[GEOMETRY_TEXT], was[GEOMETRY_TEXT];
+    if (w->any_spacing || w->geometry.volumes == 0 || geometry_has_spacing(&w->geometry, g->spacing))
+        return OK;
+    return fail(ERR_ARGUMENT,
+                "its voxels are %s, those of the subjects before it %s: resample it, or let sizes differ by "
+                "--any-spacing",
+                geometry_text(g->spacing, g->spacing, is),
+                geometry_text(w->geometry.spacing_least, w->geometry.spacing_most, was));
+}
+
+/* Fails where there is no volume, grids differ, or voxels are of another size than the set's. */
+static status check_volumes(const slmt_dataset_writer *w, const slmt_volume *const *volumes)
+{
+    grid first = {.dims = {0}};
+    const char *other = NULL;
+    for (size_t i = 0; i < dataset_file_writer_fields(w->file); i++) {
         if (!volumes[i])
             continue;
-        if (first && !same_grid(&first->scan, &volumes[i]->scan))
-            return fail(ERR_ARGUMENT, "subject %s: volumes[%zu] lies on another grid than the one before it",
-                        subject, i);
-        first = volumes[i];
+        grid g = grid_of(volumes[i]->scan.dims, volumes[i]->scan.affine);
+        if (other)
+            TRY(grid_same(&g, field_name(w, i), &first, other));
+        else
+            first = g;
+        other = other ? other : field_name(w, i);
     }
-    return first ? OK : fail(ERR_ARGUMENT, "subject %s: all volumes are NULL", subject);
+    return other ? check_spacing(w, &first) : fail(ERR_ARGUMENT, "all volumes are NULL");
 }
 
-static status add_volume(slmt_dataset_writer *w, const char *subject, size_t field, const nifti_scan *scan)
+/* The geometry of a subject is that of its first image. */
+static status note_place(slmt_dataset_writer *w, const nifti_scan *scan, const background *back,
+                         scan_geometry *one)
 {
-    const char *name = dataset_file_writer_field(w->file, field)->name;
+    TRY(scan_place_measure(&w->context->mem, &w->preprocess, scan->dims, scan->affine, scan->voxels, back,
+                           one));
+    return mr_set_place(w->file, one);
+}
+
+static status add_volume(slmt_dataset_writer *w, const char *subject, size_t field, const nifti_scan *scan,
+                         scan_geometry *place)
+{
+    const char *name = field_name(w, field);
     int is_labels = field >= w->contrasts;
     char what[RECORD_NAME_MAX + FIELD_NAME_MAX + 8];
     intensity_facts facts;
@@ -114,15 +141,23 @@ static status add_volume(slmt_dataset_writer *w, const char *subject, size_t fie
                              scan->affine, scan->voxels, &facts);
     if (s != OK)
         return fail_prefix(s, name);
-    return is_labels ? OK : intensity_warn(w->context, &facts, what);
+    if (is_labels)
+        return OK;
+    if (place->field[0] == 0)
+        TRY(note_place(w, scan, &facts.back, place));
+    return intensity_warn(w->context, &facts, what);
 }
 
 static status add_volumes(slmt_dataset_writer *w, const char *subject, const slmt_volume *const *volumes)
 {
+    scan_geometry place = {.part = 0};
     for (size_t i = 0; i < dataset_file_writer_fields(w->file); i++)
         if (volumes[i])
-            TRY(add_volume(w, subject, i, &volumes[i]->scan));
-    return dataset_file_end(w->file);
+            TRY(add_volume(w, subject, i, &volumes[i]->scan, &place));
+    TRY(dataset_file_end(w->file));
+    if (place.field[0] > 0)
+        geometry_add(&w->geometry, &place);
+    return OK;
 }
 
 static status add_subject(slmt_dataset_writer *writer, const slmt_record *r,
@@ -135,7 +170,8 @@ static status add_subject(slmt_dataset_writer *writer, const slmt_record *r,
     if (!dataset_split_name(r->split))
         return fail(ERR_ARGUMENT, "subject %s: split is %d, expected SLMT_SPLIT_TRAIN, _TEST or _VALIDATION",
                     r->id, r->split);
-    TRY(check_volumes(r->id, volumes, dataset_file_writer_fields(writer->file)));
+    if (check_volumes(writer, volumes) != OK)
+        return fail_prefix(ERR_ARGUMENT, r->id);
     status s = dataset_file_begin(writer->file, r);
     if (s == OK)
         s = add_volumes(writer, r->id, volumes);
@@ -177,6 +213,19 @@ slmt_status slmt_dataset_get_preprocess(const slmt_dataset *dataset, slmt_prepro
     if (dataset->contrasts == 0)
         return fail(ERR_STATE, "%s: the set was not made from MR volumes", dataset_file_label(dataset->file));
     return struct_write(preprocess, &dataset->preprocess, sizeof *preprocess, "slmt_preprocess");
+}
+
+slmt_status slmt_dataset_geometry(const slmt_dataset *dataset, int32_t split, slmt_geometry *geometry)
+{
+    slmt_geometry g;
+    REQUIRE(dataset);
+    REQUIRE(geometry);
+    if (dataset->contrasts == 0)
+        return fail(ERR_STATE, "%s: the set was not made from MR volumes", dataset_file_label(dataset->file));
+    if (split != SLMT_SPLIT_ALL && !dataset_split_name(split))
+        return fail(ERR_ARGUMENT, "slmt_dataset_geometry: split is %d, expected SLMT_SPLIT_...", split);
+    TRY(mr_set_geometry(dataset->file, split, &g));
+    return struct_write(geometry, &g, sizeof g, "slmt_geometry");
 }
 
 size_t slmt_dataset_contrast_count(const slmt_dataset *dataset)

@@ -129,6 +129,22 @@ slmt_status slmt_model_set_preprocess(slmt_model *model, const slmt_preprocess *
     return model_take_preprocess(model, &p);
 }
 
+slmt_status slmt_model_get_geometry(const slmt_model *model, slmt_geometry *geometry)
+{
+    REQUIRE(model);
+    REQUIRE(geometry);
+    return struct_write(geometry, &model->geometry, sizeof *geometry, "slmt_geometry");
+}
+
+slmt_status slmt_model_set_geometry(slmt_model *model, const slmt_geometry *geometry)
+{
+    slmt_geometry g = {.struct_size = sizeof g};
+    REQUIRE(model);
+    if (geometry)
+        TRY(struct_read(&g, sizeof g, geometry, "slmt_geometry"));
+    return model_take_geometry(model, &g);
+}
+
 void slmt_preprocess_init(slmt_preprocess *preprocess)
 {
     if (preprocess)

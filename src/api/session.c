@@ -88,6 +88,18 @@ const char *slmt_session_task(const slmt_session *session)
     return session ? session->runner.task.kind->name : "";
 }
 
+slmt_status slmt_session_set_spacing(slmt_session *session, int32_t spacing)
+{
+    REQUIRE(session);
+    if (spacing < SLMT_SPACING_REFUSE || spacing > SLMT_SPACING_ANY)
+        return fail(
+            ERR_ARGUMENT,
+            "slmt_session_set_spacing: spacing is %d, expected SLMT_SPACING_REFUSE, _RESAMPLE or _ANY",
+            spacing);
+    session->spacing = spacing;
+    return OK;
+}
+
 void slmt_session_cancel(slmt_session *session)
 {
     if (session)

@@ -7,6 +7,8 @@
 
 struct slmt_session {
     runner runner;
+    int32_t spacing;        /* SLMT_SPACING_...: what becomes of volumes with other voxels */
+    int told_of_no_spacing; /* the model does not know its voxels, and a warning has said so */
 };
 
 /* ERR_MEMORY, ERR_LIMIT, and as runner_open(). */

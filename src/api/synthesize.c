@@ -67,6 +67,32 @@ static status replace_slices(const stacks *k, float **slices)
     return s;
 }
 
+/* Once for each session: a folder of scans would say it for each. */
+static status tell_of_no_spacing(slmt_session *session)
+{
+    const slmt_model *model = session->runner.model;
+    if (model->geometry.volumes > 0 || session->told_of_no_spacing || session->spacing == SLMT_SPACING_ANY)
+        return OK;
+    session->told_of_no_spacing = 1;
+    return context_warn(
+        model->context,
+        "the model does not know the voxel size and the position of the scans it was trained on: "
+        "they are not compared");
+}
+
+/* Writes slices back and looks at the result. */
+static status make_target(const volume_view *view, const float *slices, slmt_volume **target)
+{
+    slmt_volume *made;
+    TRY(volume_of_slices(view, slices, &made));
+    status s = volume_check_result(view, made);
+    if (s == OK)
+        volume_mark_synthetic(*target = made);
+    else
+        volume_free(made);
+    return s;
+}
+
 slmt_status slmt_synthesize_volume(slmt_session *session, const slmt_volume *source, slmt_volume **target)
 {
     REQUIRE(session);
@@ -76,17 +102,16 @@ slmt_status slmt_synthesize_volume(slmt_session *session, const slmt_volume *sou
     mem *m = &r->context->mem;
     float *slices = NULL;
     stacks k;
-    int count;
+    volume_view view;
     TRY(stacks_open(r, 0, &k));
     TRY(check_image_size(r));
-    status s = volume_slices(r->model, m, source, &slices, &count);
-    k.count = (size_t)count;
+    TRY(tell_of_no_spacing(session));
+    status s = volume_slices(r->model, m, source, session->spacing, &view, &slices);
+    k.count = (size_t)view.count;
     if (s == OK)
         s = replace_slices(&k, &slices);
     if (s == OK)
-        s = volume_of_slices(r->model, source, slices, target);
-    if (s == OK)
-        volume_mark_synthetic(*target);
+        s = make_target(&view, slices, target);
     atomic_store(&r->cancel, 0);
     mem_give(m, slices);
     return s;
@@ -100,10 +125,10 @@ slmt_status slmt_normalize_volume(const slmt_model *model, const slmt_volume *so
     REQUIRE(normalized);
     mem *m = &model->context->mem;
     float *slices = NULL;
-    int count;
-    status s = volume_slices(model, m, source, &slices, &count);
+    volume_view view;
+    status s = volume_slices(model, m, source, SLMT_SPACING_REFUSE, &view, &slices);
     if (s == OK)
-        s = volume_of_slices(model, source, slices, normalized);
+        s = volume_of_slices(&view, slices, normalized);
     mem_give(m, slices);
     return s;
 }

@@ -9,9 +9,15 @@
 #include "core/structs.h"
 #include "data/image_metrics.h"
 #include "data/metrics.h"
+#include "data/scan_place.h"
 #include "io/nifti.h"
 
 /* ---- making ---- */
+
+static int nan_rule(const slmt_context *context)
+{
+    return context->nan == SLMT_NAN_ZERO ? NIFTI_NAN_TO_ZERO : NIFTI_STRICT;
+}
 
 slmt_status slmt_volume_read(slmt_context *context, const char *path, slmt_volume **volume)
 {
@@ -19,7 +25,7 @@ slmt_status slmt_volume_read(slmt_context *context, const char *path, slmt_volum
     REQUIRE(context);
     REQUIRE(path);
     REQUIRE(volume);
-    TRY(nifti_scan_read(&context->mem, path, NIFTI_STRICT, &scan));
+    TRY(nifti_scan_read(&context->mem, path, nan_rule(context), &scan));
     status s = volume_new_read(context, &scan, path, volume);
     if (s != OK)
         nifti_scan_free(&context->mem, &scan);
@@ -34,7 +40,7 @@ slmt_status slmt_volume_from_nifti(slmt_context *context, const void *header, si
     REQUIRE(header);
     REQUIRE(voxels);
     REQUIRE(volume);
-    TRY(nifti_scan_from_memory(&context->mem, header, header_bytes, voxels, voxel_bytes, NIFTI_STRICT,
+    TRY(nifti_scan_from_memory(&context->mem, header, header_bytes, voxels, voxel_bytes, nan_rule(context),
                                &scan));
     status s = volume_new_read(context, &scan, NULL, volume);
     if (s != OK)
@@ -138,9 +144,35 @@ void slmt_volume_affine(const slmt_volume *volume, double affine[16])
         affine[i] = volume ? volume->scan.affine[i] : 0;
 }
 
+uint64_t slmt_volume_zeroed(const slmt_volume *volume)
+{
+    return volume ? volume->scan.zeroed : 0;
+}
+
 const float *slmt_volume_voxels(const slmt_volume *volume)
 {
     return volume ? volume->scan.voxels : NULL;
+}
+
+slmt_status slmt_volume_geometry(const slmt_volume *volume, const slmt_preprocess *preprocess,
+                                 slmt_geometry *geometry)
+{
+    slmt_preprocess p;
+    slmt_geometry found = {.struct_size = sizeof found};
+    scan_geometry one;
+    background back;
+    REQUIRE(volume);
+    REQUIRE(geometry);
+    preprocess_defaults(&p);
+    if (preprocess)
+        TRY(struct_read(&p, sizeof p, preprocess, "slmt_preprocess"));
+    TRY(preprocess_check(&p));
+    mem *m = &volume->context->mem;
+    const nifti_scan *s = &volume->scan;
+    TRY(background_find(m, s->voxels, s->dims, orient_from_affine(s->dims, s->affine).corner, &back, NULL));
+    TRY(scan_place_measure(m, &p, s->dims, s->affine, s->voxels, &back, &one));
+    geometry_add(&found, &one);
+    return struct_write(geometry, &found, sizeof found, "slmt_geometry");
 }
 
 slmt_status slmt_volume_nifti_header(const slmt_volume *volume, void *header)

@@ -22,6 +22,7 @@ struct slmt_context {
     char *texts[3];   /* copies of those in config */
     int opened;       /* the backend's open() has returned */
     char reason[160]; /* what the backend said while it was being opened */
+    int32_t nan;      /* SLMT_NAN_... */
     slmt_warning_fn warning;
     void *warning_user;
     pthread_mutex_t sets_lock;

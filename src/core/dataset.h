@@ -13,6 +13,8 @@ struct slmt_dataset_writer {
     dataset_file_writer *file;
     size_t contrasts; /* of a set of MR volumes; 0: of another */
     slmt_preprocess preprocess;
+    slmt_geometry geometry; /* of the subjects so far */
+    int any_spacing;
 };
 
 struct slmt_dataset {

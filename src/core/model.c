@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "core/geometry.h"
 #include "core/preprocess_rules.h"
 #include "lib/half.h"
 
@@ -107,6 +108,26 @@ status model_take_preprocess(slmt_model *model, const slmt_preprocess *p)
 {
     TRY(model_check_preprocess(model, p));
     model->preprocess = *p;
+    return OK;
+}
+
+status model_take_geometry(slmt_model *model, const slmt_geometry *g)
+{
+    slmt_geometry copy = {.struct_size = sizeof copy};
+    if (g->volumes > 0) {
+        copy = *g;
+        copy.struct_size = sizeof copy;
+        const double *least = geometry_numbers(geometry_least(&copy)),
+                     *most = geometry_numbers(geometry_most(&copy));
+        int ok = geometry_ok(geometry_least(&copy)) && geometry_ok(geometry_most(&copy));
+        for (int i = 0; i < GEOMETRY_NUMBERS; i++)
+            ok &= least[i] <= most[i];
+        if (!ok)
+            return fail(ERR_ARGUMENT,
+                        "slmt_geometry: a number is not finite, a size is not above 0, or a range "
+                        "ends before it begins");
+    }
+    model->geometry = copy;
     return OK;
 }
 

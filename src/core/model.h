@@ -27,7 +27,8 @@ struct slmt_model {
     float **unread; /* by tensor: values that a reference checkpoint stores and nothing reads, NULL where
                        absent */
     slmt_preprocess preprocess;
-    card_field *card; /* in order of key */
+    slmt_geometry geometry; /* of the volumes it was trained on; volumes 0: not known */
+    card_field *card;       /* in order of key */
     size_t n_card;
     char **contrasts; /* names by index, one block of memory; NULL: none */
     size_t n_contrasts;
@@ -53,6 +54,9 @@ int32_t model_image_side(const slmt_model *model);
 /* Takes over a preprocessing. ERR_ARGUMENT: a field breaks its rule, or the images are not the model's. */
 status model_take_preprocess(slmt_model *model, const slmt_preprocess *p);
 status model_check_preprocess(const slmt_model *model, const slmt_preprocess *p); /* changes nothing */
+
+/* ERR_ARGUMENT: a number cannot be. */
+status model_take_geometry(slmt_model *model, const slmt_geometry *g);
 
 /* ERR_STATE: the model is of another method than the typed calls are for. */
 status model_require_slmt_net(const slmt_model *model, const char *call);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/geometry.h"
 #include "core/preprocess_rules.h"
 #include "lib/half.h"
 #include "slmt/version.h"
@@ -61,6 +62,49 @@ static status fields_get(const checkpoint *c, const char *group, const field *fi
         }
     }
     return OK;
+}
+
+/* ---- geometry ---- */
+
+enum { GEOMETRY_NAME = 32 };
+
+static const char *geometry_name(int i, const char *end, char name[GEOMETRY_NAME])
+{
+    snprintf(name, GEOMETRY_NAME, "%s_%s", geometry_names[i], end);
+    return name;
+}
+
+static status put_geometry(checkpoint_writer *w, const slmt_geometry *from)
+{
+    slmt_geometry g = *from;
+    char name[GEOMETRY_NAME];
+    if (g.volumes == 0)
+        return OK;
+    TRY(checkpoint_put_int(w, "model/geometry", "volumes", g.volumes));
+    for (int i = 0; i < GEOMETRY_NUMBERS; i++) {
+        TRY(checkpoint_put_real(w, "model/geometry", geometry_name(i, "least", name),
+                                geometry_numbers(geometry_least(&g))[i]));
+        TRY(checkpoint_put_real(w, "model/geometry", geometry_name(i, "most", name),
+                                geometry_numbers(geometry_most(&g))[i]));
+    }
+    return OK;
+}
+
+/* Older files, and models that never saw a volume, have none. */
+static status get_geometry(const checkpoint *c, slmt_model *m)
+{
+    slmt_geometry g = {.struct_size = sizeof g};
+    char name[GEOMETRY_NAME];
+    if (!checkpoint_has(c, "model/geometry", NULL))
+        return OK;
+    TRY(checkpoint_int32(c, "model/geometry", "volumes", 1, INT32_MAX, &g.volumes));
+    for (int i = 0; i < GEOMETRY_NUMBERS; i++) {
+        TRY(checkpoint_real(c, "model/geometry", geometry_name(i, "least", name),
+                            &geometry_numbers(geometry_least(&g))[i]));
+        TRY(checkpoint_real(c, "model/geometry", geometry_name(i, "most", name),
+                            &geometry_numbers(geometry_most(&g))[i]));
+    }
+    return model_take_geometry(m, &g);
 }
 
 /* ---- options and settings ---- */
@@ -204,6 +248,7 @@ status model_put(checkpoint_writer *w, const slmt_model *m)
     TRY(checkpoint_put_int(w, "model", "numerics_version", NUMERICS_VERSION));
     TRY(numbers_put(w, "model/options", m->method->options, m->option));
     TRY(fields_put(w, "model/preprocess", preprocess_fields, COUNT(preprocess_fields), &m->preprocess));
+    TRY(put_geometry(w, &m->geometry));
     for (size_t i = 0; i < m->n_card; i++)
         TRY(checkpoint_put_text(w, "model/card", m->card[i].key, m->card[i].text));
     TRY(put_contrasts(w, m));
@@ -446,6 +491,7 @@ static status get_description(const checkpoint *c, slmt_model *m)
     size_t n = COUNT(preprocess_fields) - !checkpoint_has(c, "model/preprocess", "background");
     TRY(fields_get(c, "model/preprocess", preprocess_fields, n, &p));
     TRY(model_take_preprocess(m, &p));
+    TRY(get_geometry(c, m));
     TRY(get_card(c, m));
     TRY(get_contrasts(c, m));
     return move_card_names(m);

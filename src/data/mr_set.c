@@ -87,6 +87,12 @@ status mr_set_append(mem *m, dataset_file_writer *w, const slmt_preprocess *p, s
     return s;
 }
 
+status mr_set_place(dataset_file_writer *w, const scan_geometry *one)
+{
+    scan_geometry copy = *one;
+    return dataset_file_numbers(w, GEOMETRY_NUMBERS, geometry_names, geometry_numbers(&copy));
+}
+
 /* ---- reading ---- */
 
 int mr_set_is(const dataset_file *f)
@@ -139,6 +145,40 @@ status mr_set_read(const dataset_file *f, slmt_preprocess *p, size_t *contrasts)
                         "crop_size "
                         "%d, then labels of int32",
                         dataset_file_label(f), dataset_file_field(f, i)->name, p->crop_size);
+    return OK;
+}
+
+/* ---- geometry ---- */
+
+_Static_assert((int)GEOMETRY_NUMBERS == (int)DATASET_NUMBERS, "what records may have");
+
+static status read_geometry(const dataset_file *f, size_t record, scan_geometry *one, int *has)
+{
+    TRY(dataset_file_read_numbers(f, record, GEOMETRY_NUMBERS, geometry_names, geometry_numbers(one), has));
+    if (*has && !geometry_ok(one))
+        return fail(ERR_SCHEMA,
+                    "%s: /records/%s: its geometry cannot be: a number is not finite, or a size not "
+                    "above 0",
+                    dataset_file_label(f), dataset_file_record(f, record)->id);
+    return OK;
+}
+
+status mr_set_geometry(const dataset_file *f, int32_t split, slmt_geometry *g)
+{
+    int all = 1;
+    *g = (slmt_geometry){.struct_size = sizeof *g};
+    for (size_t i = 0; i < dataset_file_records(f); i++) {
+        scan_geometry one;
+        int has;
+        TRY(read_geometry(f, i, &one, &has));
+        if (split != SLMT_SPLIT_ALL && dataset_file_record(f, i)->split != split)
+            continue;
+        all &= has;
+        if (has)
+            geometry_add(g, &one);
+    }
+    if (!all)
+        *g = (slmt_geometry){.struct_size = sizeof *g};
     return OK;
 }
 

@@ -6,6 +6,7 @@
 #define SLMT_DATA_MR_SET_H
 
 #include "core/dataset.h"
+#include "core/geometry.h"
 #include "data/intensity.h"
 #include "io/dataset_file.h"
 #include "slmt/model.h"
@@ -23,12 +24,18 @@ status mr_set_append(mem *m, dataset_file_writer *w, const slmt_preprocess *p, s
                      const int64_t dims[3], const double affine[16], const float *voxels,
                      intensity_facts *facts);
 
+/* Writes the geometry of the record that has been begun. */
+status mr_set_place(dataset_file_writer *w, const scan_geometry *one);
+
 /* Returns 1 if the set was made from MR volumes. */
 int mr_set_is(const dataset_file *f);
 
 /* Checks such a set: its preprocessing, and that its fields are first contrasts and then label maps.
  * ERR_SCHEMA. */
 status mr_set_read(const dataset_file *f, slmt_preprocess *p, size_t *contrasts);
+
+/* Gathers the geometry of a split's records. g->volumes stays 0 if one has none. ERR_SCHEMA. */
+status mr_set_geometry(const dataset_file *f, int32_t split, slmt_geometry *g);
 
 /* Returns the number of a subject's slices in one contrast; 0 if the contrast is missing or an index is out
  * of range. */

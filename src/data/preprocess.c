@@ -66,14 +66,6 @@ void orient_from_canonical(const orient *o, const float *canonical, float *voxel
 
 /* ---- crop ---- */
 
-/* The position of the slices in the canonical volume. x and y may start before it and end after it. */
-typedef struct window {
-    orient orient;
-    int64_t first[3];
-    int size;  /* along x and y */
-    int count; /* along z */
-} window;
-
 static int64_t half_down(int64_t n)
 {
     return n >= 0 ? n / 2 : -((1 - n) / 2);
@@ -88,11 +80,11 @@ static status place_crop(int64_t n, int32_t size, int32_t first, const char *fie
     return OK;
 }
 
-static status place_window(const slmt_preprocess *p, const int64_t dims[3], const double affine[16],
-                           window *w)
+status preprocess_window_of(const slmt_preprocess *p, const int64_t dims[3], const double affine[16],
+                            preprocess_window *w)
 {
     w->orient = orient_from_affine(dims, affine);
-    w->size = p->crop_size;
+    w->count[0] = w->count[1] = p->crop_size;
     TRY(place_crop(w->orient.dims[0], p->crop_size, p->crop_x, "crop_x", &w->first[0]));
     TRY(place_crop(w->orient.dims[1], p->crop_size, p->crop_y, "crop_y", &w->first[1]));
     int64_t left = w->orient.dims[2] - p->slice_first;
@@ -107,20 +99,20 @@ static status place_window(const slmt_preprocess *p, const int64_t dims[3], cons
         return fail(ERR_ARGUMENT, "the volume has %lld axial slices, at most %d are supported",
                     (long long)w->orient.dims[2], PREPROCESS_FIRST_MAX);
     w->first[2] = p->slice_first;
-    w->count = (int)wanted;
+    w->count[2] = wanted;
     return OK;
 }
 
 status preprocess_count(const slmt_preprocess *p, const int64_t dims[3], const double affine[16], int *count)
 {
-    window w;
-    TRY(place_window(p, dims, affine, &w));
-    *count = w.count;
+    preprocess_window w;
+    TRY(preprocess_window_of(p, dims, affine, &w));
+    *count = (int)w.count[2];
     return OK;
 }
 
 /* Returns the element of the volume at pixel [r][c] of slice k, or -1 outside. */
-static int64_t element_at(const window *w, int k, int r, int c)
+static int64_t element_at(const preprocess_window *w, int k, int r, int c)
 {
     const orient *o = &w->orient;
     int64_t x = w->first[0] + r, y = w->first[1] + c, z = w->first[2] + k;
@@ -129,11 +121,11 @@ static int64_t element_at(const window *w, int k, int r, int c)
     return o->corner + x * o->stride[0] + y * o->stride[1] + z * o->stride[2];
 }
 
-static void cut(const window *w, const intensity *scale, const float *voxels, float *slices)
+static void cut(const preprocess_window *w, const intensity *scale, const float *voxels, float *slices)
 {
-    for (int k = 0; k < w->count; k++)
-        for (int r = 0; r < w->size; r++)
-            for (int c = 0; c < w->size; c++) {
+    for (int k = 0; k < w->count[2]; k++)
+        for (int r = 0; r < w->count[0]; r++)
+            for (int c = 0; c < w->count[1]; c++) {
                 int64_t at = element_at(w, k, r, c);
                 *slices++ = at < 0 ? 0 : intensity_apply(scale, voxels[at]);
             }
@@ -142,16 +134,31 @@ static void cut(const window *w, const intensity *scale, const float *voxels, fl
 status preprocess_volume(mem *m, const slmt_preprocess *p, const int64_t dims[3], const double affine[16],
                          const float *voxels, float **slices, int *count, intensity_facts *facts)
 {
-    window w;
+    preprocess_window w;
     intensity scale;
     void *out;
-    TRY(place_window(p, dims, affine, &w));
+    TRY(preprocess_window_of(p, dims, affine, &w));
     TRY(intensity_find(m, p, voxels, dims, w.orient.corner, &scale, facts));
-    size_t pixels = (size_t)w.size * (size_t)w.size;
-    TRY(mem_array(m, (size_t)w.count, pixels * sizeof(float), &out));
+    size_t pixels = (size_t)w.count[0] * (size_t)w.count[0];
+    TRY(mem_array(m, (size_t)w.count[2], pixels * sizeof(float), &out));
     cut(&w, &scale, voxels, out);
     *slices = out;
-    *count = w.count;
+    *count = (int)w.count[2];
+    return OK;
+}
+
+status preprocess_greys(mem *m, const slmt_preprocess *p, const int64_t dims[3], const double affine[16],
+                        const float *voxels, float **slices, int *count)
+{
+    static const intensity as_it_is = {.corner = NAN, .high = 1, .top = 1};
+    preprocess_window w;
+    void *out;
+    TRY(preprocess_window_of(p, dims, affine, &w));
+    size_t pixels = (size_t)w.count[0] * (size_t)w.count[1];
+    TRY(mem_array(m, (size_t)w.count[2], pixels * sizeof(float), &out));
+    cut(&w, &as_it_is, voxels, out);
+    *slices = out;
+    *count = (int)w.count[2];
     return OK;
 }
 
@@ -165,11 +172,11 @@ static status check_labels(const float *voxels, size_t count)
     return OK;
 }
 
-static void cut_labels(const window *w, const float *voxels, int32_t *slices)
+static void cut_labels(const preprocess_window *w, const float *voxels, int32_t *slices)
 {
-    for (int k = 0; k < w->count; k++)
-        for (int r = 0; r < w->size; r++)
-            for (int c = 0; c < w->size; c++) {
+    for (int k = 0; k < w->count[2]; k++)
+        for (int r = 0; r < w->count[0]; r++)
+            for (int c = 0; c < w->count[1]; c++) {
                 int64_t at = element_at(w, k, r, c);
                 *slices++ = at < 0 ? 0 : (int32_t)voxels[at];
             }
@@ -178,39 +185,40 @@ static void cut_labels(const window *w, const float *voxels, int32_t *slices)
 status preprocess_labels(mem *m, const slmt_preprocess *p, const int64_t dims[3], const double affine[16],
                          const float *voxels, int32_t **slices, int *count)
 {
-    window w;
+    preprocess_window w;
     void *out;
-    TRY(place_window(p, dims, affine, &w));
+    TRY(preprocess_window_of(p, dims, affine, &w));
     TRY(check_labels(voxels, (size_t)(dims[0] * dims[1] * dims[2])));
-    size_t pixels = (size_t)w.size * (size_t)w.size;
-    TRY(mem_array(m, (size_t)w.count, pixels * sizeof(int32_t), &out));
+    size_t pixels = (size_t)w.count[0] * (size_t)w.count[0];
+    TRY(mem_array(m, (size_t)w.count[2], pixels * sizeof(int32_t), &out));
     cut_labels(&w, voxels, out);
     *slices = out;
-    *count = w.count;
+    *count = (int)w.count[2];
     return OK;
 }
 
-static void paste(const window *w, int k, const float *slice, float *voxels)
+static void paste(const preprocess_window *w, int k, const float *slice, float *voxels)
 {
-    for (int r = 0; r < w->size; r++)
-        for (int c = 0; c < w->size; c++) {
+    for (int r = 0; r < w->count[0]; r++)
+        for (int c = 0; c < w->count[1]; c++) {
             int64_t at = element_at(w, k, r, c);
             if (at >= 0)
-                voxels[at] = slice[(size_t)r * (size_t)w->size + (size_t)c];
+                voxels[at] = slice[(size_t)r * (size_t)w->count[1] + (size_t)c];
         }
 }
 
 status preprocess_restore(mem *m, const slmt_preprocess *p, const int64_t dims[3], const double affine[16],
                           const float *slices, float *voxels)
 {
-    window w;
+    preprocess_window w;
     void *slice;
-    TRY(place_window(p, dims, affine, &w));
+    TRY(preprocess_window_of(p, dims, affine, &w));
     size_t pixels = (size_t)p->image_size * (size_t)p->image_size;
-    TRY(mem_array(m, (size_t)w.size * (size_t)w.size, sizeof(float), &slice));
+    TRY(mem_array(m, (size_t)w.count[0] * (size_t)w.count[0], sizeof(float), &slice));
     memset(voxels, 0, (size_t)(dims[0] * dims[1] * dims[2]) * sizeof(float));
-    for (int k = 0; k < w.count; k++) {
-        resize_bilinear(slices + (size_t)k * pixels, p->image_size, p->image_size, slice, w.size, w.size);
+    for (int k = 0; k < w.count[2]; k++) {
+        resize_bilinear(slices + (size_t)k * pixels, p->image_size, p->image_size, slice, p->crop_size,
+                        p->crop_size);
         paste(&w, k, slice, voxels);
     }
     mem_give(m, slice);

@@ -30,6 +30,27 @@ orient orient_from_affine(const int64_t dims[3], const double affine[16]);
 void orient_to_canonical(const orient *o, const float *voxels, float *canonical);
 void orient_from_canonical(const orient *o, const float *canonical, float *voxels);
 
+/* ---- crop and slices ---- */
+
+/* The position of the slices in the canonical volume. x and y may start before it and end after it. */
+typedef struct preprocess_window {
+    orient orient;
+    int64_t first[3], count[3]; /* canonical voxels along x, y, z */
+} preprocess_window;
+
+/* ERR_ARGUMENT: too few slices, or the crop lies outside. */
+status preprocess_window_of(const slmt_preprocess *p, const int64_t dims[3], const double affine[16],
+                            preprocess_window *out);
+
+/* Whether a canonical voxel lies in crop and slices. */
+static inline int preprocess_window_has(const preprocess_window *w, const int64_t at[3])
+{
+    for (int a = 0; a < 3; a++)
+        if (at[a] < w->first[a] || at[a] >= w->first[a] + w->count[a])
+            return 0;
+    return 1;
+}
+
 /* ---- the whole ---- */
 
 /* Returns how many slices a volume yields. ERR_ARGUMENT: too few slices, or the crop lies outside. */
@@ -41,8 +62,12 @@ status preprocess_count(const slmt_preprocess *p, const int64_t dims[3], const d
 status preprocess_volume(mem *m, const slmt_preprocess *p, const int64_t dims[3], const double affine[16],
                          const float *voxels, float **slices, int *count, intensity_facts *facts);
 
-/* The same for a label map, whose values are not scaled. ERR_ARGUMENT also if a voxel is not a whole number
- * from -2^24 to 2^24. */
+/* The same for voxels that are grey values from 0 to 1 already. */
+status preprocess_greys(mem *m, const slmt_preprocess *p, const int64_t dims[3], const double affine[16],
+                        const float *voxels, float **slices, int *count);
+
+/* The same as preprocess_volume() for a label map, whose values are not scaled. ERR_ARGUMENT also if a voxel
+ * is not a whole number from -2^24 to 2^24. */
 status preprocess_labels(mem *m, const slmt_preprocess *p, const int64_t dims[3], const double affine[16],
                          const float *voxels, int32_t **slices, int *count);
 

@@ -196,6 +196,22 @@ void dataset_file_close(dataset_file *f)
     mem_give(f->mem, f);
 }
 
+/* ---- numbers ---- */
+
+status dataset_file_read_numbers(const dataset_file *f, size_t record, int n, const char *const *names,
+                                 double *values, int *has)
+{
+    char path[STORED_PATH_MAX + 1];
+    snprintf(path, sizeof path, "%s/%s", dataset_records_path(f), f->records[record].id);
+    const catalogue_group *g = catalogue_find_group(&f->catalogue, path);
+    *has = 0;
+    for (int i = 0; i < n; i++)
+        *has |= catalogue_find_attribute(&f->catalogue, g, names[i]) != NULL;
+    for (int i = 0; i < n && *has; i++)
+        TRY(catalogue_real(&f->catalogue, path, names[i], &values[i]));
+    return OK;
+}
+
 /* ---- tensors ---- */
 
 static status check_values(const dataset_file *f, size_t record, size_t field, int64_t first, int64_t count,

@@ -48,6 +48,10 @@ const char *dataset_file_writer_label(const dataset_file_writer *w);
  * After a failed write, the writer can only finish (which fails) or cancel. */
 status dataset_file_begin(dataset_file_writer *w, const slmt_record *record);
 status dataset_file_append(dataset_file_writer *w, size_t field, const int64_t *dims, const void *values);
+/* Writes numbers of the current record as attributes; at most DATASET_NUMBERS, all in one call. */
+enum { DATASET_NUMBERS = 13 };
+status dataset_file_numbers(dataset_file_writer *w, int n, const char *const *names, const double *values);
+
 status dataset_file_end(dataset_file_writer *w);  /* undoes an incomplete record */
 status dataset_file_undo(dataset_file_writer *w); /* the message of an earlier failure stays */
 
@@ -80,6 +84,11 @@ const char *dataset_file_place(const dataset_file *f, size_t record, size_t fiel
 
 /* Returns the extents of a record's tensor; NULL: it has none, or an index is past the last. */
 const int64_t *dataset_file_shape(const dataset_file *f, size_t record, size_t field);
+
+/* Reads numbers of a record. *has: 0 if it has none of them; then nothing is read. ERR_SCHEMA: some are
+ * missing. */
+status dataset_file_read_numbers(const dataset_file *f, size_t record, int n, const char *const *names,
+                                 double *values, int *has);
 
 /* Reads rows [first, first + count) of an existing tensor; they must be in range. ERR_CORRUPT. */
 status dataset_file_read(const dataset_file *f, size_t record, size_t field, int64_t first, int64_t count,

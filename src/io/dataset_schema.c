@@ -31,7 +31,7 @@ static status check_group(const dataset_file *f, const catalogue_group *g, size_
     }
     if (dataset_child(g->path, "records", &name) && dataset_record_name_ok(name)) {
         ++*records;
-        return check_counts(f, g, 3, 4, 1);
+        return check_counts(f, g, 3, 4 + DATASET_NUMBERS, 1);
     }
     return fail(ERR_SCHEMA, "%s: /%s is unexpected", f->label, g->path);
 }
@@ -171,7 +171,7 @@ static status read_tensors(dataset_file *f, const catalogue_group *g, tensor_pla
 static status read_empty(dataset_file *f, const catalogue_group *g, tensor_place *tensors)
 {
     const char *names;
-    if (g->attribute_count == 3)
+    if (!catalogue_find_attribute(&f->catalogue, g, "empty"))
         return OK;
     TRY(catalogue_text(&f->catalogue, g->path, "empty", &names));
     for (;;) {
@@ -215,6 +215,20 @@ static status check_axes(const dataset_file *f, const catalogue_group *g, const 
     return OK;
 }
 
+/* Beside index, split, group and empty a record of MR volumes may have all numbers, others have none. */
+static status check_attributes(const dataset_file *f, const catalogue_group *g)
+{
+    size_t known = 3 + (catalogue_find_attribute(&f->catalogue, g, "empty") != NULL);
+    int is_mr = strcmp(dataset_file_source(f), "mr") == 0;
+    if (g->attribute_count == known || (is_mr && g->attribute_count == known + DATASET_NUMBERS))
+        return OK;
+    const char *empty;
+    if (g->attribute_count == 4)
+        TRY(catalogue_text(&f->catalogue, g->path, "empty", &empty));
+    return fail(ERR_SCHEMA, "%s: /%s has %zu attributes, expected %zu%s", f->label, g->path,
+                g->attribute_count, known, is_mr ? ", or those and its geometry" : "");
+}
+
 static status read_record(dataset_file *f, const catalogue_group *g, const char *id, const axis_ids *axes)
 {
     size_t record;
@@ -224,6 +238,7 @@ static status read_record(dataset_file *f, const catalogue_group *g, const char 
     if (!dataset_record_name_ok(group))
         return fail(ERR_SCHEMA, "%s: /%s: attribute group is not a name", f->label, g->path);
     f->records[record].group = group;
+    TRY(check_attributes(f, g));
     tensor_place *tensors = f->tensors + record * f->n_fields;
     TRY(read_tensors(f, g, tensors));
     TRY(read_empty(f, g, tensors));

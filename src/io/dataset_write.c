@@ -396,6 +396,20 @@ status dataset_file_append(dataset_file_writer *w, size_t field, const int64_t *
     return OK;
 }
 
+status dataset_file_numbers(dataset_file_writer *w, int n, const char *const *names, const double *values)
+{
+    hdf5_guard guard;
+    int result = 0;
+    TRY(sealed_file_ready(&w->file));
+    if (w->record < 0)
+        return fail(ERR_STATE, "%s: no record has been begun", sealed_file_label(&w->file));
+    hdf5_enter(&guard);
+    for (int i = 0; i < n && result >= 0; i++)
+        result = hdf5_put_real(w->record, names[i], values[i]);
+    hdf5_leave(&guard);
+    return sealed_file_written(&w->file, w->record_path, names[0], result);
+}
+
 /* ---- ends of records ---- */
 
 static status check_complete(const dataset_file_writer *w)

@@ -90,7 +90,8 @@ static status not_finite(const voxel_form *f, const char *path, uint64_t at, dou
     if (isfinite(value))
         return fail(ERR_NONFINITE, "%s: voxel [%llu,%llu,%llu] is %g, beyond float32, whose largest is %g",
                     path, i, j, k, value, (double)FLT_MAX);
-    return fail(ERR_NONFINITE, "%s: voxel [%llu,%llu,%llu] is a NaN or an infinity", path, i, j, k);
+    return fail(ERR_NONFINITE, "%s: voxel [%llu,%llu,%llu] is a NaN or an infinity%s", path, i, j, k,
+                isnan(value) ? "; --nan zero (SLMT_NAN_ZERO) takes NaN as 0, the background" : "");
 }
 
 status voxel_convert(const voxel_form *f, const char *path, unsigned char *raw, uint64_t start, size_t n,

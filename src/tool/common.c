@@ -4,6 +4,8 @@
 
 #include <sched.h>
 
+#include <inttypes.h>
+
 #include "console.h"
 #include "tool.h"
 
@@ -50,6 +52,19 @@ const field log_fields[] = {{"log", "FILE", "write JSON lines", FIELD_TEXT, COMM
 
 const field seed_fields[] = {{"seed", "N", "drives everything random", FIELD_UINT, COMMON(seed)}, {0}};
 
+static const field_choice nans[] = {{"refuse", SLMT_NAN_REFUSE}, {"zero", SLMT_NAN_ZERO}, {0}};
+
+const field nan_fields[] = {{"nan", "refuse|zero",
+                             "what to make of scans with NaN, as some programs write outside the brain",
+                             FIELD_CHOICE, COMMON(nan), nans},
+                            {0}};
+
+void say_zeroed(const slmt_volume *volume, const char *file)
+{
+    if (slmt_volume_zeroed(volume) > 0)
+        say("%s: %" PRIu64 " voxels were NaN and are taken as 0", file, slmt_volume_zeroed(volume));
+}
+
 static void on_log(void *user, int32_t level, const char *text)
 {
     (void)user;
@@ -95,5 +110,7 @@ int common_context(const common *c, slmt_context **context)
     slmt_status status = slmt_context_create(&config, context);
     if (status == SLMT_OK)
         status = slmt_context_set_warning(*context, warn_from_library, NULL);
+    if (status == SLMT_OK)
+        status = slmt_context_set_nan(*context, c->nan);
     return status == SLMT_OK ? 0 : fail(status, "context");
 }

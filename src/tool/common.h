@@ -16,16 +16,21 @@ typedef struct common {
     const char *log;
     bool quiet;
     bool strict;
+    int32_t nan; /* SLMT_NAN_..., refused unless the command has nan_fields */
     uint64_t max_memory;
 } common;
 
 extern const field common_fields[];  /* for every subcommand */
 extern const field weights_fields[]; /* for those that read a model and do not train it */
 extern const field log_fields[];     /* for those that have something to log */
+extern const field nan_fields[];     /* for those that read scans */
 extern const field seed_fields[];    /* for those that draw random numbers */
 
 /* "full", "bf16" or "f16". */
 const char *weights_name(int32_t weights);
+
+/* Says how many voxels of a file were NaN and became 0, if there are any. */
+void say_zeroed(const slmt_volume *volume, const char *file);
 
 /* Makes a context as the options say; complains and returns an exit code. */
 int common_context(const common *c, slmt_context **context);

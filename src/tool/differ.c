@@ -70,7 +70,8 @@ static const char doc[] =
     "from "
     "-1 to 1 as in the paper, so the map goes from 0 to 2. It lies on the volumes' grid, which must be the "
     "same; outside the head, the crop and the slices of the training it is 0. NAME is a sequence of the "
-    "model.";
+    "model; of a model that makes one contrast, its source or its target, which is compared with what is "
+    "made from the source.";
 
 /* ---- arguments ---- */
 
@@ -110,8 +111,28 @@ static int check_files(const differ *d)
     return EXIT_OK;
 }
 
-static int check_names(const differ *d)
+/* A model that makes one contrast from one other: its target is no source, whatever --self says. */
+static int check_single(differ *d)
 {
+    const char *from = slmt_model_card(d->model, "source_contrast"),
+               *to = slmt_model_card(d->model, "target_contrast");
+    if (!*from || !*to)
+        return fail_with(EXIT_DATA, "%s: does not know its contrasts yet; training names them",
+                         d->model_path);
+    if (strcmp(d->to, to) != 0)
+        return fail_with(EXIT_USAGE, "%s: makes %s, not %s", d->model_path, to, d->to);
+    for (size_t i = 0; i < d->count; i++)
+        if (strcmp(d->sources[i].name, from) != 0 && strcmp(d->sources[i].name, to) != 0)
+            return fail_with(EXIT_USAGE, "%s: makes %s from %s, not from %s", d->model_path, to, from,
+                             d->sources[i].name);
+    d->self = 0;
+    return d->count == 2 ? EXIT_OK : fail_with(EXIT_USAGE, "a volume %s=FILE is needed", from);
+}
+
+static int check_names(differ *d)
+{
+    if (!takes_sequence(d->model))
+        return check_single(d);
     int code = need_sequences(d->model, d->model_path);
     for (size_t i = 0; i < d->count && code == EXIT_OK; i++)
         if (sequence_index(d->model, d->sources[i].name) < 0)
@@ -134,7 +155,8 @@ static int open_session(differ *d)
         code = slice_session(d->model, d->batch, &d->session);
     if (code != EXIT_OK)
         return code;
-    status = choose_sequence(d->session, sequence_index(d->model, d->to));
+    if (takes_sequence(d->model))
+        status = choose_sequence(d->session, sequence_index(d->model, d->to));
     return status == SLMT_OK ? EXIT_OK : fail(status, "session");
 }
 
@@ -182,6 +204,7 @@ static int read_truth(differ *d)
 {
     slmt_volume *volume = NULL;
     const char *file = find_source(d, d->to)->file;
+    warn_about(file);
     slmt_status status = slmt_volume_read(d->context, file, &volume);
     if (status == SLMT_OK)
         status = slmt_normalize_volume(d->model, volume, &d->truth);
@@ -205,6 +228,7 @@ static int make_target(differ *d, source *s)
 {
     slmt_volume *volume = NULL;
     int code = EXIT_OK;
+    warn_about(s->file);
     slmt_status status = slmt_volume_read(d->context, s->file, &volume);
     if (status == SLMT_OK && !same_grid(volume, d->truth))
         code = fail_with(EXIT_DATA, "%s: lies on another grid than %s", s->file, find_source(d, d->to)->file);
@@ -259,8 +283,8 @@ static int write_map(const differ *d, const slmt_volume *map, double mean, size_
         return fail(status, "%s", d->out);
     int code = d->png ? picture_slices(d->png, map, 0.5) : EXIT_OK;
     if (code == EXIT_OK)
-        say("%s: map of %s from %zu sources, mean %.4g over the %s", d->out, d->to, sources, mean,
-            d->mask ? "head" : "volume");
+        say("%s: map of %s from %zu source%s, mean %.4g over the %s", d->out, d->to, sources,
+            sources == 1 ? "" : "s", mean, d->mask ? "head" : "volume");
     return code;
 }
 

@@ -12,6 +12,7 @@
 
 #include "common.h"
 #include "console.h"
+#include "geometry.h"
 #include "must.h"
 #include "numbers.h"
 #include "options.h"
@@ -86,6 +87,21 @@ static bool trainer_number(const void *trainer, const char *name, double *value)
     return slmt_trainer_setting(trainer, name, value) == SLMT_OK;
 }
 
+static int print_geometry(slmt_status status, const slmt_geometry *geometry)
+{
+    if (status != SLMT_OK)
+        return fail(status, "geometry");
+    puts("\ngeometry");
+    geometry_rows(geometry, print_row);
+    return EXIT_OK;
+}
+
+static int print_model_geometry(const slmt_model *model)
+{
+    slmt_geometry geometry = {.struct_size = sizeof geometry};
+    return print_geometry(slmt_model_get_geometry(model, &geometry), &geometry);
+}
+
 static int print_options(const slmt_model *model)
 {
     slmt_preprocess preprocess;
@@ -97,7 +113,7 @@ static int print_options(const slmt_model *model)
         return fail(status, "options");
     puts("\npreprocessing");
     print_fields(preprocess_fields, &preprocess);
-    return EXIT_OK;
+    return print_model_geometry(model);
 }
 
 static void print_card(const slmt_model *model)
@@ -426,7 +442,8 @@ static int print_preprocess(const char *path, const slmt_dataset *set)
         return fail(status, "%s", path);
     puts("\npreprocessing");
     print_fields(preprocess_fields, &preprocess);
-    return EXIT_OK;
+    slmt_geometry geometry = {.struct_size = sizeof geometry};
+    return print_geometry(slmt_dataset_geometry(set, SLMT_SPLIT_ALL, &geometry), &geometry);
 }
 
 static int print_set(const char *path, const slmt_dataset *set, bool all)

@@ -33,6 +33,7 @@ typedef struct prepare {
     const char *validation; /* likewise */
     int32_t subjects;       /* training subjects at most; 0: all */
     bool unpaired;
+    bool any_spacing;
     uint64_t seed;
     scans scans;
     reasons reasons;
@@ -84,6 +85,8 @@ static const field prepare_fields[] = {
      PREPARE(subjects), .low = 0, .high = INT32_MAX},
     {"unpaired", NULL, "it is meant that no subject has two contrasts: the set is for pre-training alone",
      FIELD_FLAG, PREPARE(unpaired)},
+    {"any-spacing", NULL, "it is meant that scans have voxels of different sizes", FIELD_FLAG,
+     PREPARE(any_spacing)},
     {"seed", "N", "shuffle the subjects before splitting; default: they stay in the order of their names",
      FIELD_UINT, PREPARE(seed), .flags = FIELD_HIDDEN},
     {0}};
@@ -262,6 +265,7 @@ static size_t read_volumes(prepare *p, slmt_context *context, const scan_subject
         if (!s->file[c])
             continue;
         slmt_status status = slmt_volume_read(context, s->file[c], &volumes[c]);
+        say_zeroed(volumes[c], s->file[c]);
         if (status == SLMT_OK) {
             count++;
         } else {
@@ -372,6 +376,8 @@ static slmt_status create_set(const prepare *p, slmt_context *context, const slm
     slmt_status status = slmt_dataset_writer_create_mr(context, p->out, preprocess, names, contrasts, writer);
     for (size_t c = contrasts; status == SLMT_OK && c < s->source_count; c++)
         status = slmt_dataset_writer_add_labels(*writer, s->sources[c].name);
+    if (status == SLMT_OK && p->any_spacing)
+        status = slmt_dataset_writer_any_spacing(*writer);
     return status;
 }
 
@@ -473,11 +479,10 @@ int command_prepare(int argc, char **argv)
     prepare p = {.test_fraction = 0.2};
     slmt_preprocess preprocess;
     slmt_preprocess_init(&preprocess);
-    const option_group groups[] = {{"Files:", prepare_fields, &p},
-                                   {"Preprocessing:", preprocess_fields, &preprocess},
-                                   {"Common:", common_fields, &options},
-                                   {"", log_fields, &options},
-                                   {0}};
+    const option_group groups[] = {
+        {"Files:", prepare_fields, &p}, {"Preprocessing:", preprocess_fields, &preprocess},
+        {"", nan_fields, &options},     {"Common:", common_fields, &options},
+        {"", log_fields, &options},     {0}};
     command_line line = {.doc = doc, .groups = groups};
     options_parse(&line, argc, argv);
     int code;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "console.h"
+#include "geometry.h"
 #include "settings.h"
 #include "tool.h"
 
@@ -51,6 +52,22 @@ int scored_open(scored *s)
     return status == SLMT_OK ? EXIT_OK : fail(status, "%s", s->set_path);
 }
 
+/* Voxels of another size than those of the training are told. */
+static int check_spacing(const scored *s)
+{
+    slmt_geometry own = {.struct_size = sizeof own}, data = own;
+    char was[GEOMETRY_TEXT], is[GEOMETRY_TEXT];
+    slmt_status status = slmt_model_get_geometry(s->model, &own);
+    if (status == SLMT_OK)
+        status = slmt_dataset_geometry(s->set, SLMT_SPLIT_ALL, &data);
+    if (status != SLMT_OK)
+        return fail(status, "%s", s->set_path);
+    if (!geometry_differs(&own, &data))
+        return EXIT_OK;
+    return warn("%s: its voxels are %s, those of the model's training %s", s->set_path,
+                geometry_spacing(&data, is), geometry_spacing(&own, was));
+}
+
 int scored_check(const scored *s, slmt_preprocess *data)
 {
     const char *path = s->set_path;
@@ -68,7 +85,7 @@ int scored_check(const scored *s, slmt_preprocess *data)
     const char *other = settings_difference(preprocess_fields, &own, data);
     if (other)
         return warn("%s: its %s is not that of the model's training", path, other);
-    return EXIT_OK;
+    return check_spacing(s);
 }
 
 static int open_csv(const char *path, FILE **csv)

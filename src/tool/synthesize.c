@@ -34,6 +34,8 @@ typedef struct synthesis {
     const char *suffix;
     int32_t sidecars; /* SIDECAR_... */
     int32_t batch;
+    bool resample;
+    bool any_spacing;
     common common;
     report report;
     path_list inputs;
@@ -70,6 +72,11 @@ static const field synthesis_fields[] = {
      "result that --out names, on: in a folder too",
      FIELD_CHOICE, SYNTHESIS(sidecars), sidecar_choices},
     {"batch", "N", "slices computed together, at most", FIELD_INT, SYNTHESIS(batch), .low = 1, .high = 65536},
+    {"resample", NULL,
+     "take scans whose voxels are not of the training's size, through voxels of that size and back",
+     FIELD_FLAG, SYNTHESIS(resample)},
+    {"any-spacing", NULL, "take scans of any voxel size as they are: crop and slices count their voxels",
+     FIELD_FLAG, SYNTHESIS(any_spacing)},
     {0}};
 
 static const char doc[] = "Make the target contrast of volumes, or with --to one of those that the model can "
@@ -242,6 +249,10 @@ static int make_session(synthesis *s, slmt_model *model)
     slmt_status status = slmt_session_set_progress(s->session, on_progress, s);
     if (status == SLMT_OK && several)
         status = choose_sequence(s->session, target);
+    if (status == SLMT_OK)
+        status = slmt_session_set_spacing(s->session, s->resample      ? SLMT_SPACING_RESAMPLE
+                                                      : s->any_spacing ? SLMT_SPACING_ANY
+                                                                       : SLMT_SPACING_REFUSE);
     return status == SLMT_OK ? EXIT_OK : fail(status, "session");
 }
 
@@ -290,6 +301,7 @@ static int synthesize_file(synthesis *s, const char *input, const char *output)
     progress_begin(&s->bar, file_name(input), "slices", 0);
     warn_about(input);
     slmt_status status = slmt_volume_read(s->context, input, &source);
+    say_zeroed(source, input);
     if (status == SLMT_OK)
         status = slmt_synthesize_volume(s->session, source, &target);
     if (status == SLMT_ERR_CANCELLED && interrupted())
@@ -347,9 +359,13 @@ static int synthesize(synthesis *s, const command_line *line)
 int command_synthesize(int argc, char **argv)
 {
     synthesis s = {.batch = 1, .sidecars = SIDECAR_AUTO, .common.weights = SLMT_WEIGHTS_STORED};
-    const option_group groups[] = {{"Files and run:", synthesis_fields, &s}, {"", weights_fields, &s.common},
-                                   {"Common:", common_fields, &s.common},    {"", log_fields, &s.common},
-                                   {"", report_fields, &s.report},           {0}};
+    const option_group groups[] = {{"Files and run:", synthesis_fields, &s},
+                                   {"", nan_fields, &s.common},
+                                   {"", weights_fields, &s.common},
+                                   {"Common:", common_fields, &s.common},
+                                   {"", log_fields, &s.common},
+                                   {"", report_fields, &s.report},
+                                   {0}};
     command_line line = {.doc = doc,
                          .arguments = "INPUT...",
                          .argument_flags = FIELD_INPUT,
@@ -357,7 +373,9 @@ int command_synthesize(int argc, char **argv)
                          .most_arguments = MOST_INPUTS,
                          .groups = groups};
     options_parse(&line, argc, argv);
-    int code = synthesize(&s, &line);
+    int code = s.resample && s.any_spacing
+                   ? fail_with(EXIT_USAGE, "--resample and --any-spacing exclude each other")
+                   : synthesize(&s, &line);
     int report_code = report_close(&s.report, s.profile);
     int log_code = journal_close(&s.log);
     sidecar_close(&s.sidecar);

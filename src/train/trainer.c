@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "core/dataset.h"
+#include "core/geometry.h"
+#include "data/mr_set.h"
 #include "lib/random.h"
 #include "slmt/slmt_net.h"
 #include "train/schedules/schedule.h"
@@ -133,10 +135,35 @@ typedef struct run {
     const char *source, *target;
     slmt_step_fn step;
     void *user;
-    card_change card;     /* for the model, after the first step */
+    card_change card; /* for the model, after the first step */
+    slmt_geometry geometry;
     char set[DIGEST_HEX]; /* dataset_identity() */
     int32_t recorded;
 } run;
+
+/* What the model will know of the volumes, and a warning where that is nothing, or not what it knew before. A
+ * trainer says it once. */
+static status find_geometry(run *r)
+{
+    slmt_trainer *t = r->trainer;
+    const slmt_geometry *before = &t->model->geometry, *g = &r->geometry;
+    char is[GEOMETRY_TEXT], was[GEOMETRY_TEXT];
+    TRY(mr_set_geometry(r->feed.set->file, SLMT_SPLIT_TRAIN, &r->geometry));
+    if (t->told_of_geometry)
+        return OK;
+    t->told_of_geometry = 1;
+    if (g->volumes == 0)
+        return context_warn(
+            t->context,
+            "the training set does not know the voxel size of its volumes, so that the model will not "
+            "compare scans with them: prepare the set anew");
+    if (before->volumes == 0 ||
+        (geometry_has_spacing(before, g->spacing_least) && geometry_has_spacing(before, g->spacing_most)))
+        return OK;
+    return context_warn(t->context, "the set's voxels are %s, and the model was trained on %s before",
+                        geometry_text(g->spacing_least, g->spacing_most, is),
+                        geometry_text(before->spacing_least, before->spacing_most, was));
+}
 
 /* Takes the memory for what the model will say of the set that it learned from. */
 static status prepare_record(run *r)
@@ -147,6 +174,7 @@ static status prepare_record(run *r)
     if (r->recorded)
         return OK;
     TRY(model_check_preprocess(m, &r->feed.preprocess));
+    TRY(find_geometry(r));
     if (r->target) {
         TRY(card_prepare(m, &r->card, "source_contrast", r->source));
         return card_prepare(m, &r->card, "target_contrast", r->target);
@@ -163,6 +191,7 @@ static void record_set(run *r)
     if (r->recorded)
         return;
     r->trainer->model->preprocess = r->feed.preprocess;
+    r->trainer->model->geometry = r->geometry;
     card_commit(r->trainer->model, &r->card);
     r->recorded = 1;
 }

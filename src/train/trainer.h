@@ -17,6 +17,7 @@ struct slmt_trainer {
     uint64_t set_records;        /* how many records it had */
     void *samples[METHOD_PORTS]; /* room for one batch of inputs, in slmt_trainer_run() */
     atomic_int cancel;
+    int told_of_geometry; /* what it had to say of the set's volumes */
 };
 
 /* A trainer whose states and step are those of a fresh one. */

@@ -43,6 +43,8 @@ int main(void)
     printf("constant SLMT_LOG_WARNING %lld\n", (long long)SLMT_LOG_WARNING);
     printf("constant SLMT_LOG_INFO %lld\n", (long long)SLMT_LOG_INFO);
     printf("constant SLMT_LOG_DEBUG %lld\n", (long long)SLMT_LOG_DEBUG);
+    printf("constant SLMT_NAN_REFUSE %lld\n", (long long)SLMT_NAN_REFUSE);
+    printf("constant SLMT_NAN_ZERO %lld\n", (long long)SLMT_NAN_ZERO);
     printf("constant SLMT_NUMBER_WHOLE %lld\n", (long long)SLMT_NUMBER_WHOLE);
     printf("constant SLMT_NUMBER_REAL %lld\n", (long long)SLMT_NUMBER_REAL);
     printf("constant SLMT_NUMBER_CHOICE %lld\n", (long long)SLMT_NUMBER_CHOICE);
@@ -72,6 +74,9 @@ int main(void)
     printf("constant SLMT_BACKGROUND_CORNER %lld\n", (long long)SLMT_BACKGROUND_CORNER);
     printf("constant SLMT_BACKGROUND_SURFACE %lld\n", (long long)SLMT_BACKGROUND_SURFACE);
     printf("constant SLMT_CENTRE %lld\n", (long long)SLMT_CENTRE);
+    printf("constant SLMT_SPACING_REFUSE %lld\n", (long long)SLMT_SPACING_REFUSE);
+    printf("constant SLMT_SPACING_RESAMPLE %lld\n", (long long)SLMT_SPACING_RESAMPLE);
+    printf("constant SLMT_SPACING_ANY %lld\n", (long long)SLMT_SPACING_ANY);
     printf("constant SLMT_DEFINITION_VOLUME %lld\n", (long long)SLMT_DEFINITION_VOLUME);
     printf("constant SLMT_DEFINITION_SLICE %lld\n", (long long)SLMT_DEFINITION_SLICE);
     printf("constant SLMT_DEFINITION_PAPER %lld\n", (long long)SLMT_DEFINITION_PAPER);
@@ -186,6 +191,19 @@ int main(void)
     printf("field slmt_preprocess high_percentile %zu %zu\n", offsetof(slmt_preprocess, high_percentile), sizeof(((slmt_preprocess *)0)->high_percentile));
     printf("field slmt_preprocess scaling %zu %zu\n", offsetof(slmt_preprocess, scaling), sizeof(((slmt_preprocess *)0)->scaling));
     printf("field slmt_preprocess background %zu %zu\n", offsetof(slmt_preprocess, background), sizeof(((slmt_preprocess *)0)->background));
+    printf("struct slmt_geometry %zu\n", sizeof(slmt_geometry));
+    printf("field slmt_geometry struct_size %zu %zu\n", offsetof(slmt_geometry, struct_size), sizeof(((slmt_geometry *)0)->struct_size));
+    printf("field slmt_geometry volumes %zu %zu\n", offsetof(slmt_geometry, volumes), sizeof(((slmt_geometry *)0)->volumes));
+    printf("field slmt_geometry spacing_least %zu %zu\n", offsetof(slmt_geometry, spacing_least), sizeof(((slmt_geometry *)0)->spacing_least));
+    printf("field slmt_geometry field_least %zu %zu\n", offsetof(slmt_geometry, field_least), sizeof(((slmt_geometry *)0)->field_least));
+    printf("field slmt_geometry head_least %zu %zu\n", offsetof(slmt_geometry, head_least), sizeof(((slmt_geometry *)0)->head_least));
+    printf("field slmt_geometry place_least %zu %zu\n", offsetof(slmt_geometry, place_least), sizeof(((slmt_geometry *)0)->place_least));
+    printf("field slmt_geometry part_least %zu %zu\n", offsetof(slmt_geometry, part_least), sizeof(((slmt_geometry *)0)->part_least));
+    printf("field slmt_geometry spacing_most %zu %zu\n", offsetof(slmt_geometry, spacing_most), sizeof(((slmt_geometry *)0)->spacing_most));
+    printf("field slmt_geometry field_most %zu %zu\n", offsetof(slmt_geometry, field_most), sizeof(((slmt_geometry *)0)->field_most));
+    printf("field slmt_geometry head_most %zu %zu\n", offsetof(slmt_geometry, head_most), sizeof(((slmt_geometry *)0)->head_most));
+    printf("field slmt_geometry place_most %zu %zu\n", offsetof(slmt_geometry, place_most), sizeof(((slmt_geometry *)0)->place_most));
+    printf("field slmt_geometry part_most %zu %zu\n", offsetof(slmt_geometry, part_most), sizeof(((slmt_geometry *)0)->part_most));
     printf("struct slmt_tensor_info %zu\n", sizeof(slmt_tensor_info));
     printf("field slmt_tensor_info struct_size %zu %zu\n", offsetof(slmt_tensor_info, struct_size), sizeof(((slmt_tensor_info *)0)->struct_size));
     printf("field slmt_tensor_info rank %zu %zu\n", offsetof(slmt_tensor_info, rank), sizeof(((slmt_tensor_info *)0)->rank));

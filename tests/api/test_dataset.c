@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -716,6 +717,17 @@ static void put_number(hid_t file, const char *object, const char *name, int64_t
     H5Sclose(space);
 }
 
+static void put_real(hid_t file, const char *object, const char *name, double value)
+{
+    H5Adelete_by_name(file, object, name, H5P_DEFAULT);
+    hid_t space = H5Screate(H5S_SCALAR);
+    hid_t a =
+        H5Acreate_by_name(file, object, name, H5T_IEEE_F64LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    assert_true(H5Awrite(a, H5T_NATIVE_DOUBLE, &value) >= 0);
+    H5Aclose(a);
+    H5Sclose(space);
+}
+
 static void put_text(hid_t file, const char *object, const char *name, const char *value)
 {
     H5Adelete_by_name(file, object, name, H5P_DEFAULT);
@@ -842,6 +854,46 @@ static void wrong_attributes_of_the_source_are_named(void **state)
     f = spoil(path);
     put_slices(f, "/records/zoe.1/T1", H5T_IEEE_F32LE, SLICES - 1, CROP, 0);
     assert_spoilt(f, path, "/records/zoe.1: axis slice of T1 has extent 3, that of T2-flair_x 4");
+}
+
+/* The geometry of a record is whole, or not there: then nothing is known of the set, and it is read all the
+ * same. */
+static void a_records_geometry_is_whole_or_missing(void **state)
+{
+    (void)state;
+    static const char *const axes[] = {"spacing", "field", "head", "place"};
+    const char *path = in_folder("set.h5");
+    slmt_geometry g = {.struct_size = sizeof g};
+    slmt_dataset *d;
+    hid_t f = spoil(path);
+    H5Adelete_by_name(f, "/records/adam", "head_y", H5P_DEFAULT);
+    assert_spoilt(f, path, "/records/adam has 15 attributes");
+    f = spoil(path);
+    put_real(f, "/records/adam", "spacing_x", -1);
+    assert_spoilt(f, path, "/records/adam: its geometry");
+    f = spoil(path);
+    put_real(f, "/records/adam", "part", NAN);
+    assert_spoilt(f, path, "/records/adam: its geometry");
+    f = spoil(path);
+    for (int i = 0; i < 12; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%s_%c", axes[i / 3], "xyz"[i % 3]);
+        H5Adelete_by_name(f, "/records/adam", name, H5P_DEFAULT);
+    }
+    H5Adelete_by_name(f, "/records/adam", "part", H5P_DEFAULT);
+    H5Fclose(f);
+    assert_int_equal(slmt_dataset_open(context, path, &d), SLMT_OK);
+    assert_int_equal(slmt_dataset_geometry(d, SLMT_SPLIT_ALL, &g), SLMT_OK);
+    assert_int_equal(g.volumes, 0);
+    assert_int_equal(slmt_dataset_geometry(d, SLMT_SPLIT_TRAIN, &g), SLMT_OK);
+    assert_int_equal(g.volumes, 2); /* adam is for testing */
+    assert_true(g.spacing_least[0] == 1 && g.spacing_most[2] == 1);
+    slmt_dataset_free(d);
+    copy_example_1(path);
+    assert_int_equal(slmt_dataset_open(context, path, &d), SLMT_OK);
+    assert_int_equal(slmt_dataset_geometry(d, SLMT_SPLIT_ALL, &g), SLMT_OK);
+    assert_int_equal(g.volumes, 0);
+    slmt_dataset_free(d);
 }
 
 /* A file of version 1, made by the library that wrote it, and one of version 2 with the same contents. */
@@ -992,6 +1044,7 @@ int main(void)
         CASE(wrong_attributes_of_version_1_are_named),
         CASE(wrong_groups_and_tensors_of_version_1_are_named),
         CASE(wrong_attributes_of_the_source_are_named),
+        CASE(a_records_geometry_is_whole_or_missing),
         CASE(a_set_of_version_1_is_read_as_one_of_version_2),
         CASE(a_slice_outside_0_to_1_is_corrupt),
         CASE(a_damaged_slice_is_corrupt),

@@ -3,6 +3,9 @@
  *   make_phantom make DIR N [3]  writes DIR/t1/sNN.nii.gz and DIR/t2/sNN.nii.gz for N subjects; 3: and
  *                                DIR/flair/sNN.nii.gz
  *   make_phantom labels DIR N    writes DIR/sNN.nii.gz: the number of the tissue, from 1 on; 0 outside
+ *   make_phantom finer IN OUT    writes IN with voxels of half the size along i and j
+ *   make_phantom raise IN OUT N  writes IN with N empty slices below
+ *   make_phantom air IN OUT X    writes IN with X where it is 0; X may be nan
  *   make_phantom cut FILE SLICE  makes the slices of FILE from SLICE on 0
  *   make_phantom corner FILE     prints the largest value in the 8 x 8 corners of its slices
  *   make_phantom show FILE       prints "NX NY NZ minimum maximum first-filled-slice last-filled-slice"
@@ -182,6 +185,57 @@ static slmt_status cut(slmt_context *context, const char *path, int slice)
     return status;
 }
 
+/* ---- scans as people have them ---- */
+
+/* Writes voxels with NaN too, which no volume holds: float32 behind the volume's own header. */
+static slmt_status write_raw(const slmt_volume *grid, const float *voxels, size_t count, const char *path)
+{
+    unsigned char header[352] = {0};
+    slmt_status status = slmt_volume_nifti_header(grid, header);
+    FILE *f = status == SLMT_OK ? fopen(path, "wb") : NULL;
+    if (!f)
+        return status == SLMT_OK ? SLMT_ERR_IO : status;
+    int whole = fwrite(header, 1, sizeof header, f) == sizeof header &&
+                fwrite(voxels, sizeof *voxels, count, f) == count;
+    return fclose(f) == 0 && whole ? SLMT_OK : SLMT_ERR_IO;
+}
+
+static slmt_status change(slmt_context *context, char *const *argv, double amount)
+{
+    int64_t dims[3], old[3];
+    double affine[16];
+    int finer = strcmp(argv[1], "finer") == 0, raised = strcmp(argv[1], "raise") == 0;
+    slmt_volume *in = NULL, *out = NULL;
+    slmt_status status = slmt_volume_read(context, argv[2], &in);
+    if (status != SLMT_OK)
+        return status;
+    slmt_volume_dims(in, old);
+    slmt_volume_affine(in, affine);
+    int64_t step = finer ? 2 : 1, below = raised ? (int64_t)amount : 0;
+    for (int a = 0; a < 3; a++)
+        dims[a] = a < 2 ? old[a] * step : old[a] + below;
+    affine[0] /= (double)step;
+    affine[5] /= (double)step;
+    size_t count = (size_t)(dims[0] * dims[1] * dims[2]);
+    float *voxels = calloc(count, sizeof *voxels);
+    const float *from = slmt_volume_voxels(in);
+    for (int64_t k = below; k < dims[2]; k++)
+        for (int64_t j = 0; j < dims[1]; j++)
+            for (int64_t i = 0; i < dims[0]; i++)
+                voxels[i + dims[0] * (j + dims[1] * k)] =
+                    from[i / step + old[0] * (j / step + old[1] * (k - below))];
+    status = slmt_volume_create(context, dims, affine, voxels, &out);
+    for (size_t i = 0; i < count; i++)
+        if (voxels[i] == 0 && !finer && !raised)
+            voxels[i] = (float)amount;
+    if (status == SLMT_OK)
+        status = write_raw(out, voxels, count, argv[3]);
+    free(voxels);
+    slmt_volume_free(in);
+    slmt_volume_free(out);
+    return status;
+}
+
 static slmt_status read_and(slmt_context *context, const char *path, void (*print)(const slmt_volume *))
 {
     slmt_volume *volume = NULL;
@@ -249,6 +303,10 @@ int main(int argc, char **argv)
         status = make(context, argv[2], atoi(argv[3]), argc == 5 && strcmp(argv[4], "3") == 0 ? 3 : 2);
     else if (status == SLMT_OK && argc == 4 && strcmp(argv[1], "labels") == 0)
         status = make_labels(context, argv[2], atoi(argv[3]));
+    else if (status == SLMT_OK && argc == 4 && strcmp(argv[1], "finer") == 0)
+        status = change(context, argv, 0);
+    else if (status == SLMT_OK && argc == 5 && (strcmp(argv[1], "raise") == 0 || strcmp(argv[1], "air") == 0))
+        status = change(context, argv, strtod(argv[4], NULL));
     else if (status == SLMT_OK && argc == 4 && strcmp(argv[1], "cut") == 0)
         status = cut(context, argv[2], atoi(argv[3]));
     else if (status == SLMT_OK && argc == 3 && strcmp(argv[1], "show") == 0)

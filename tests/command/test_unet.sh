@@ -67,6 +67,23 @@ claim "each size of a batch makes the same volume"
 expect 0 "$slmt" synthesize --model unet.h5 scans/t1/s03.nii.gz --out many.nii.gz --batch 5 "${one[@]}"
 cmp made.nii.gz many.nii.gz || die "the volumes differ"
 
+claim "the map of what its source cannot make is drawn of its target, and of nothing else"
+expect 0 "$slmt" differ --model unet.h5 --to t2 t1=scans/t1/s03.nii.gz t2=scans/t2/s03.nii.gz --out map.nii.gz \
+    --threads 1
+holds "map of t2 from 1 source, mean" stderr
+expect 2 "$slmt" differ --model unet.h5 --to t1 t1=scans/t1/s03.nii.gz t2=scans/t2/s03.nii.gz --out x.nii.gz "${one[@]}"
+holds "makes t2, not t1" stderr
+expect 2 "$slmt" differ --model unet.h5 --to t2 flair=scans/flair/s03.nii.gz t2=scans/t2/s03.nii.gz --out x.nii.gz \
+    "${one[@]}"
+holds "from t1, not from flair" stderr
+expect 2 "$slmt" differ --model unet.h5 --to t2 t2=scans/t2/s03.nii.gz --out x.nii.gz "${one[@]}"
+holds "a volume t1=FILE is needed" stderr
+
+claim "its figures stand beside those of the source and of the best monotone map"
+expect 0 "$slmt" evaluate --model unet.h5 --data set.h5 --baselines "${one[@]}"
+holds "monotone-map" stdout
+grep -q '^unet ' stdout || die "no row of unet: $(cat stdout)"
+
 claim "contrasts that are not named, images of another size and options out of range are refused"
 expect 2 "$slmt" train unet --data set.h5 --image-size 64 --out x.h5 "${one[@]}"
 expect 2 "$slmt" train unet --data set.h5 --source t1 --target t2 --image-size 32 --depth 3 --out x.h5 "${one[@]}"

@@ -59,6 +59,10 @@ SLMT_LOG_WARNING = 1  # the result is right, and something may still be wrong
 SLMT_LOG_INFO = 2  # what was chosen or done
 SLMT_LOG_DEBUG = 3  # for who works on the library
 
+# What reading makes of a NaN, as many programs write outside the brain.
+SLMT_NAN_REFUSE = 0  # an error, with the place of the first
+SLMT_NAN_ZERO = 1  # 0; slmt_volume_zeroed() tells how many. Infinities are errors all the same
+
 # Kinds of numbers.
 SLMT_NUMBER_WHOLE = 1  # a whole number
 SLMT_NUMBER_REAL = 2  # a finite real number
@@ -104,6 +108,11 @@ SLMT_BACKGROUND_SURFACE = 1
 
 # Which slices of a volume.
 SLMT_CENTRE = -1  # of a crop's first index: in the middle
+
+# What volumes of another voxel size than the training's become.
+SLMT_SPACING_REFUSE = 0  # an error, with both sizes
+SLMT_SPACING_RESAMPLE = 1  # voxels of the training's size, and the result those of the volume again
+SLMT_SPACING_ANY = 2  # what they are: crop and slices are counted in their voxels
 
 # By what definition the figures of slices become those of a subject. A slice has signal if its target holds
 # a value above 0.01, a hundredth of the range of intensities.
@@ -341,6 +350,27 @@ class slmt_preprocess(Structure):
         ("high_percentile", c_double),  # 99.8
         ("scaling", c_int32),  # SLMT_SCALE_PERCENTILES; how intensities become 0 to 1
         ("background", c_int32),  # SLMT_BACKGROUND_SURFACE; how the background is found
+    ]
+
+
+class slmt_geometry(Structure):
+    r"""Sizes and places of volumes, in millimetres along x (to the left), y (to the back), z (up): of one volume,
+    or the ranges of those in a training set, or that a model was trained on. Sizes are the same when they
+    differ by 2 % at most. The head is what is not background."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_geometry), set by the caller
+        ("volumes", c_int32),  # how many; 0: nothing is known, all other fields are 0
+        ("spacing_least", c_double * 3),  # from the middle of a voxel to that of the next
+        ("field_least", c_double * 3),  # field of view: number of voxels times spacing
+        ("head_least", c_double * 3),  # size of the head
+        ("place_least", c_double * 3),  # from the middle of crop and slices to the middle of the head
+        ("part_least", c_double),  # part of the head's voxels that lies in crop and slices, 0 to 1
+        ("spacing_most", c_double * 3),  # the same, the upper ends of the ranges
+        ("field_most", c_double * 3),  # see field_least
+        ("head_most", c_double * 3),  # see head_least
+        ("place_most", c_double * 3),  # see place_least
+        ("part_most", c_double),  # see part_least
     ]
 
 
@@ -734,6 +764,24 @@ slmt_context_live_bytes = _bind(
     Returns: bytes
 
     Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_context_set_nan = _bind(
+    "slmt_context_set_nan", slmt_status, [POINTER(slmt_context), c_int32],
+    r"""slmt_status slmt_context_set_nan(slmt_context *context, int32_t nan)
+
+    Choose what slmt_volume_read() and slmt_volume_from_nifti() make of voxels that are NaN. A new context
+    refuses them.
+
+    context: not NULL
+    nan: SLMT_NAN_REFUSE or SLMT_NAN_ZERO
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+    Threads: while no other thread uses the context
 
     Since 0.1.
     """)
@@ -1137,6 +1185,41 @@ slmt_model_set_preprocess = _bind(
     """)
 
 
+slmt_model_get_geometry = _bind(
+    "slmt_model_get_geometry", slmt_status, [POINTER(slmt_model), POINTER(slmt_geometry)],
+    r"""slmt_status slmt_model_get_geometry(const slmt_model *model, slmt_geometry *geometry)
+
+    Sizes and places of the volumes that a model was trained on. slmt_trainer_run() takes them from its
+    training set, whose test and validation parts do not count.
+
+    model: not NULL
+    geometry: struct_size set by the caller; filled; `volumes` is 0 where the model does not know
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+    Threads: any thread, while no trainer is changing the model
+
+    Since 0.1.
+    """)
+
+
+slmt_model_set_geometry = _bind(
+    "slmt_model_set_geometry", slmt_status, [POINTER(slmt_model), POINTER(slmt_geometry)],
+    r"""slmt_status slmt_model_set_geometry(slmt_model *model, const slmt_geometry *geometry)
+
+    Replace what a model knows of the volumes it was trained on, as a converter does.
+
+    model: not NULL
+    geometry: copied; NULL, or `volumes` 0: nothing is known
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT: a number is not finite, a size is not above 0, or a range is empty
+
+    Threads: while nothing else uses the model
+
+    Since 0.1.
+    """)
+
+
 slmt_model_tensor_count = _bind(
     "slmt_model_tensor_count", c_size_t, [POINTER(slmt_model)],
     r"""size_t slmt_model_tensor_count(const slmt_model *model)
@@ -1456,6 +1539,22 @@ slmt_volume_affine = _bind(
     """)
 
 
+slmt_volume_zeroed = _bind(
+    "slmt_volume_zeroed", c_uint64, [POINTER(slmt_volume)],
+    r"""uint64_t slmt_volume_zeroed(const slmt_volume *volume)
+
+    Voxels that were NaN in the file and became 0 (slmt_context_set_nan()).
+
+    volume: NULL: 0
+
+    Returns: how many; 0 of a volume that was not read
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
 slmt_volume_voxels = _bind(
     "slmt_volume_voxels", POINTER(c_float), [POINTER(slmt_volume)],
     r"""const float *slmt_volume_voxels(const slmt_volume *volume)
@@ -1465,6 +1564,24 @@ slmt_volume_voxels = _bind(
     volume: NULL: no voxels
 
     Returns: an array that lives with the volume, or NULL
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_volume_geometry = _bind(
+    "slmt_volume_geometry", slmt_status, [POINTER(slmt_volume), POINTER(slmt_preprocess), POINTER(slmt_geometry)],
+    r"""slmt_status slmt_volume_geometry(const slmt_volume *volume, const slmt_preprocess *preprocess, slmt_geometry *geometry)
+
+    Measure a volume: size of its voxels, field of view, its head, and how that lies to crop and slices.
+
+    volume: not NULL
+    preprocess: crop and slices; NULL for the defaults
+    geometry: struct_size set by the caller; filled, as of one volume
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also: too few slices), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
     Threads: any thread
 
@@ -1957,6 +2074,42 @@ slmt_dataset_writer_add = _bind(
     SLMT_ERR_STATE (the set is not one of MR volumes), SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
     Threads: one thread at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_writer_any_spacing = _bind(
+    "slmt_dataset_writer_any_spacing", slmt_status, [POINTER(slmt_dataset_writer)],
+    r"""slmt_status slmt_dataset_writer_any_spacing(slmt_dataset_writer *writer)
+
+    Let the volumes of a set have voxels of different sizes, before its first subject. Without this call the
+    first subject decides the size, and subjects of another one are refused.
+
+    writer: from slmt_dataset_writer_create_mr()
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the set is not one of MR volumes)
+
+    Threads: one thread at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_dataset_geometry = _bind(
+    "slmt_dataset_geometry", slmt_status, [POINTER(slmt_dataset), c_int32, POINTER(slmt_geometry)],
+    r"""slmt_status slmt_dataset_geometry(const slmt_dataset *dataset, int32_t split, slmt_geometry *geometry)
+
+    Sizes and places of the volumes of a set of MR volumes, one for each subject.
+
+    dataset: not NULL
+    split: SLMT_SPLIT_ALL, or one part of the set
+    geometry: struct_size set by the caller; filled; `volumes` is 0 where the set does not know, as of
+        an older file, or the split has no subject
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the set was not made from MR volumes)
+
+    Threads: any thread
 
     Since 0.1.
     """)
@@ -2462,6 +2615,25 @@ slmt_session_set_progress = _bind(
     """)
 
 
+slmt_session_set_spacing = _bind(
+    "slmt_session_set_spacing", slmt_status, [POINTER(slmt_session), c_int32],
+    r"""slmt_status slmt_session_set_spacing(slmt_session *session, int32_t spacing)
+
+    Choose what slmt_synthesize_volume() makes of volumes whose voxels are not of the size that the model was
+    trained on. A new session refuses them. A model that does not know that size takes any volume, and the
+    first call says so in a warning.
+
+    session: not NULL
+    spacing: SLMT_SPACING_REFUSE, SLMT_SPACING_RESAMPLE or SLMT_SPACING_ANY
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+    Threads: one thread per session at a time
+
+    Since 0.1.
+    """)
+
+
 slmt_session_set_target = _bind(
     "slmt_session_set_target", slmt_status, [POINTER(slmt_session), c_char_p],
     r"""slmt_status slmt_session_set_target(slmt_session *session, const char *contrast)
@@ -2527,6 +2699,10 @@ slmt_synthesize_volume = _bind(
     Synthesize a whole volume: reorient, normalise, crop, resize with the model's preprocessing, synthesize,
     and bring the result back to the source's own grid, where everything outside crop and slice range is 0.
 
+    Voxels must be of the size that the model was trained on, or slmt_session_set_spacing() says what to do. A
+    volume that lies otherwise than those of the training, whose slices are empty, or whose result is 0 in most
+    of the head gives a warning (slmt_context_set_warning()).
+
     Slices become slices as by slmt_synthesize(). The session's height and width are those of the model's
     preprocessing.
 
@@ -2534,7 +2710,8 @@ slmt_synthesize_volume = _bind(
     source: a raw volume of the source contrast, any orientation
     target: receives a volume on the same grid with values in [0, 1]; the caller frees it
 
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices, another image size),
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices, another image size, voxels of
+    another size),
     SLMT_ERR_UNSUPPORTED (the task takes no slices), SLMT_ERR_STATE (a shared input was not set),
     SLMT_ERR_CANCELLED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
 
@@ -2554,7 +2731,8 @@ slmt_normalize_volume = _bind(
     source: a raw volume, any orientation
     normalized: receives a volume on the source's grid with values in [0, 1]; the caller frees it
 
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices, voxels of another size than the
+    training's), SLMT_ERR_CANCELLED (a warning was refused), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
     Threads: any thread
 

@@ -23,6 +23,7 @@ WEIGHTS = {
     "stored": _api.SLMT_WEIGHTS_STORED,
 }
 _ARITHMETIC = {"float32": _api.SLMT_ARITHMETIC_FLOAT32, "bf16": _api.SLMT_ARITHMETIC_BFLOAT16}
+_NANS = {"refuse": _api.SLMT_NAN_REFUSE, "zero": _api.SLMT_NAN_ZERO}
 _LEVELS = (
     (_api.SLMT_LOG_ERROR, logging.ERROR),
     (_api.SLMT_LOG_WARNING, logging.WARNING),
@@ -41,7 +42,8 @@ class Context(Handle):
     """What everything else is made in. Other objects keep their context alive. Any number of threads may use it.
 
     threads: of a call; 0: the cores this process may run on. max_bytes: a hard limit on the library's memory; 0: none.
-    weights: how models hold the matrices of linear layers; 16 bits synthesize and do not train. logger: receives the
+    weights: how models hold the matrices of linear layers; 16 bits synthesize and do not train. nan: what
+    reading makes of voxels that are NaN: an error, or 0, the background. logger: receives the
     library's log, from `log_level` (of `logging`) on; on the thread whose call has something to say. Warnings of the
     library are issued as `warnings.warn(..., slmt.Warning)`; a filter that makes them errors ends the call."""
 
@@ -55,6 +57,7 @@ class Context(Handle):
         max_bytes: int = 0,
         weights: Literal["full", "bf16", "f16", "stored"] = "full",
         arithmetic: Literal["float32", "bf16"] = "float32",
+        nan: Literal["refuse", "zero"] = "refuse",
         logger: logging.Logger | None = None,
         log_level: int = logging.INFO,
     ) -> None:
@@ -73,6 +76,7 @@ class Context(Handle):
         check(_api.slmt_context_create(config, pointer))
         super().__init__(pointer, _api.slmt_context_free)
         check(_api.slmt_context_set_warning(pointer, _WARNING, None))
+        check(_api.slmt_context_set_nan(pointer, choice("nan", nan, _NANS)))
 
     @property
     def live_bytes(self) -> int:

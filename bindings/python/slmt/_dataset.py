@@ -15,6 +15,7 @@ from slmt import _api
 from slmt._arrays import SET_TYPES, AnyArray, ArrayIn, FloatArray, Shape, Tensors, floats_at, given, taken
 from slmt._context import Context, choice, context_or_default
 from slmt._errors import ArgumentError, NotFoundError, check
+from slmt._geometry import Geometry
 from slmt._handle import Handle
 from slmt._methods import text
 from slmt._model import RESIZES, Preprocess
@@ -154,7 +155,8 @@ class DatasetWriter(Handle):
     exception in the block there is none, and a file that was there stays as it was. One thread at a time.
 
     contrasts: their names. preprocess: None for the defaults; kept in the file. labels: names of fields of label
-    maps, whose values stay as they are."""
+    maps, whose values stay as they are. any_spacing: take voxels of different sizes; else the first subject decides the
+    size, and others raise ArgumentError."""
 
     def __init__(
         self,
@@ -163,6 +165,7 @@ class DatasetWriter(Handle):
         preprocess: Preprocess | None = None,
         *,
         labels: Sequence[str] = (),
+        any_spacing: bool = False,
         context: Context | None = None,
     ) -> None:
         self._path = path
@@ -177,6 +180,8 @@ class DatasetWriter(Handle):
         self._free.atexit = True  # the unfinished file goes
         for name in labels:
             check(_api.slmt_dataset_writer_add_labels(pointer, name.encode()), path)
+        if any_spacing:
+            check(_api.slmt_dataset_writer_any_spacing(pointer), path)
 
     def add(
         self, subject: str, volumes: Mapping[str, Any], split: Split = "train", group: str | None = None
@@ -273,6 +278,12 @@ class Dataset(Handle):
     def preprocess(self) -> Preprocess:
         """What its slices went through."""
         return Preprocess._read(_api.slmt_dataset_get_preprocess, self._pointer)
+
+    def geometry(self, split: Split | Literal["all"] = "all") -> Geometry | None:
+        """Sizes and places of the volumes of the set or one of its parts, one for each subject; None: the set does not
+        know, as of an older file."""
+        part = choice("split", split, {"all": _api.SLMT_SPLIT_ALL, **_SPLITS})
+        return Geometry._read(_api.slmt_dataset_geometry, self._pointer, part)
 
     def split(self, subject: str) -> Split:
         """The part of the set that a subject belongs to."""

@@ -5,7 +5,7 @@ import ctypes
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, BinaryIO, Union
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Union
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from slmt import _api
 from slmt._arrays import ArrayIn, FloatArray, floats_at, taken
 from slmt._context import WEIGHTS, Context, choice, context_or_default
 from slmt._errors import ArgumentError, NotFoundError, check
+from slmt._geometry import Geometry
 from slmt._handle import Handle
 from slmt._methods import Number, Value, coded, methods, text
 from slmt._volume import Volume
@@ -272,11 +273,27 @@ class Model(Handle):
     def preprocess(self, value: Preprocess) -> None:
         check(_api.slmt_model_set_preprocess(self._pointer, value._struct()))
 
-    def session(self, task: str = "synthesize", *, to: str | None = None, **settings: Value) -> "Session":
+    @property
+    def geometry(self) -> Geometry | None:
+        """Sizes and places of the volumes that the model was trained on; None: it does not know. May be set."""
+        return Geometry._read(_api.slmt_model_get_geometry, self._pointer)
+
+    @geometry.setter
+    def geometry(self, value: Geometry | None) -> None:
+        check(_api.slmt_model_set_geometry(self._pointer, None if value is None else value._struct()))
+
+    def session(
+        self,
+        task: str = "synthesize",
+        *,
+        to: str | None = None,
+        spacing: Literal["refuse", "resample", "any"] = "refuse",
+        **settings: Value,
+    ) -> "Session":
         """Session(self, ...)"""
         from slmt._session import Session
 
-        return Session(self, task, to=to, **settings)
+        return Session(self, task, to=to, spacing=spacing, **settings)
 
     def normalize(self, volume: Volume) -> Volume:
         """The volume as the model sees it: [i][j][k] in [0, 1], what synthesis gives if the network changes nothing."""

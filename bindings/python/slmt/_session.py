@@ -4,14 +4,16 @@
 import ctypes
 import os
 from collections.abc import Mapping
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from slmt import _api
 from slmt._arrays import AnyArray, ArrayIn, FloatArray, Shape, Tensors, floats_at, given, taken
 from slmt._call import Call, ProgressLike, reporting
+from slmt._context import choice
 from slmt._errors import ArgumentError, NotFoundError, check
+from slmt._geometry import SPACINGS
 from slmt._handle import Handle
 from slmt._methods import Port, Task, Value, coded, task_of
 from slmt._model import Model
@@ -25,10 +27,21 @@ class Session(Handle):
     it was trained for. settings: by name, see methods(); `batch` is how many samples are computed together, at most.
     `height` and `width` are those of the model's preprocessing where they are not given.
 
+    spacing: what synthesize_volume() makes of volumes whose voxels are not of the size that the model was trained on:
+    an error, voxels of that size and back ("resample"), or what they are.
+
     One call at a time: other threads wait for it, while Python goes on in them. Sessions are independent of each other,
     also those of one model: for two syntheses at once take two sessions. cancel() may be called from any thread."""
 
-    def __init__(self, model: Model, task: str = "synthesize", *, to: str | None = None, **settings: Value) -> None:
+    def __init__(
+        self,
+        model: Model,
+        task: str = "synthesize",
+        *,
+        to: str | None = None,
+        spacing: Literal["refuse", "resample", "any"] = "refuse",
+        **settings: Value,
+    ) -> None:
         self._task: Task = task_of(model.method, task)
         self.settings = with_sizes(model, self._task, settings)
         pointer = ctypes.POINTER(_api.slmt_session)()
@@ -38,6 +51,7 @@ class Session(Handle):
         self.to = to
         if to is not None:
             check(_api.slmt_session_set_target(self._pointer, to.encode()))
+        check(_api.slmt_session_set_spacing(self._pointer, choice("spacing", spacing, SPACINGS)))
 
     @staticmethod
     def memory(model: Model, task: str = "synthesize", **settings: Value) -> int:

@@ -104,6 +104,11 @@ class Volume(Handle):
         return np.array(numbers).reshape(4, 4)
 
     @property
+    def zeroed(self) -> int:
+        """Voxels that were NaN in the file and became 0: Context(nan="zero")."""
+        return _api.slmt_volume_zeroed(self._pointer)
+
+    @property
     def voxels(self) -> FloatArray:
         """[i][j][k] float32, i fastest: a read-only view that keeps the volume alive."""
         memory = self._memory() if self._memory else None

@@ -54,6 +54,10 @@ const SLMT_LOG_WARNING = Int32(1)  # the result is right, and something may stil
 const SLMT_LOG_INFO = Int32(2)  # what was chosen or done
 const SLMT_LOG_DEBUG = Int32(3)  # for who works on the library
 
+# What reading makes of a NaN, as many programs write outside the brain.
+const SLMT_NAN_REFUSE = Int32(0)  # an error, with the place of the first
+const SLMT_NAN_ZERO = Int32(1)  # 0; slmt_volume_zeroed() tells how many. Infinities are errors all the same
+
 # Kinds of numbers.
 const SLMT_NUMBER_WHOLE = Int32(1)  # a whole number
 const SLMT_NUMBER_REAL = Int32(2)  # a finite real number
@@ -99,6 +103,11 @@ const SLMT_BACKGROUND_SURFACE = Int32(1)
 
 # Which slices of a volume.
 const SLMT_CENTRE = Int32(-1)  # of a crop's first index: in the middle
+
+# What volumes of another voxel size than the training's become.
+const SLMT_SPACING_REFUSE = Int32(0)  # an error, with both sizes
+const SLMT_SPACING_RESAMPLE = Int32(1)  # voxels of the training's size, and the result those of the volume again
+const SLMT_SPACING_ANY = Int32(2)  # what they are: crop and slices are counted in their voxels
 
 # By what definition the figures of slices become those of a subject. A slice has signal if its target holds
 # a value above 0.01, a hundredth of the range of intensities.
@@ -328,6 +337,26 @@ struct slmt_preprocess
     high_percentile::Cdouble  # 99.8
     scaling::Int32  # SLMT_SCALE_PERCENTILES; how intensities become 0 to 1
     background::Int32  # SLMT_BACKGROUND_SURFACE; how the background is found
+end
+
+@doc raw"""
+Sizes and places of volumes, in millimetres along x (to the left), y (to the back), z (up): of one volume,
+or the ranges of those in a training set, or that a model was trained on. Sizes are the same when they
+differ by 2 % at most. The head is what is not background.
+"""
+struct slmt_geometry
+    struct_size::UInt32  # sizeof(slmt_geometry), set by the caller
+    volumes::Int32  # how many; 0: nothing is known, all other fields are 0
+    spacing_least::NTuple{3,Cdouble}  # from the middle of a voxel to that of the next
+    field_least::NTuple{3,Cdouble}  # field of view: number of voxels times spacing
+    head_least::NTuple{3,Cdouble}  # size of the head
+    place_least::NTuple{3,Cdouble}  # from the middle of crop and slices to the middle of the head
+    part_least::Cdouble  # part of the head's voxels that lies in crop and slices, 0 to 1
+    spacing_most::NTuple{3,Cdouble}  # the same, the upper ends of the ranges
+    field_most::NTuple{3,Cdouble}  # see field_least
+    head_most::NTuple{3,Cdouble}  # see head_least
+    place_most::NTuple{3,Cdouble}  # see place_least
+    part_most::Cdouble  # see part_least
 end
 
 @doc raw"""
@@ -716,6 +745,24 @@ Since 0.1.
 """
 slmt_context_live_bytes(context) =
     ccall((:slmt_context_live_bytes, libslmt), UInt64, (Ptr{slmt_context}, ), context)
+
+@doc raw"""
+    slmt_status slmt_context_set_nan(slmt_context *context, int32_t nan)
+
+Choose what slmt_volume_read() and slmt_volume_from_nifti() make of voxels that are NaN. A new context
+refuses them.
+
+context: not NULL
+nan: SLMT_NAN_REFUSE or SLMT_NAN_ZERO
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+Threads: while no other thread uses the context
+
+Since 0.1.
+"""
+slmt_context_set_nan(context, nan) =
+    ccall((:slmt_context_set_nan, libslmt), slmt_status, (Ptr{slmt_context}, Int32, ), context, nan)
 
 @doc raw"""
     slmt_status slmt_context_set_warning(slmt_context *context, slmt_warning_fn warning, void *user)
@@ -1116,6 +1163,41 @@ slmt_model_set_preprocess(model, preprocess) =
     ccall((:slmt_model_set_preprocess, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{slmt_preprocess}, ), model, preprocess)
 
 @doc raw"""
+    slmt_status slmt_model_get_geometry(const slmt_model *model, slmt_geometry *geometry)
+
+Sizes and places of the volumes that a model was trained on. slmt_trainer_run() takes them from its
+training set, whose test and validation parts do not count.
+
+model: not NULL
+geometry: struct_size set by the caller; filled; `volumes` is 0 where the model does not know
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+Threads: any thread, while no trainer is changing the model
+
+Since 0.1.
+"""
+slmt_model_get_geometry(model, geometry) =
+    ccall((:slmt_model_get_geometry, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{slmt_geometry}, ), model, geometry)
+
+@doc raw"""
+    slmt_status slmt_model_set_geometry(slmt_model *model, const slmt_geometry *geometry)
+
+Replace what a model knows of the volumes it was trained on, as a converter does.
+
+model: not NULL
+geometry: copied; NULL, or `volumes` 0: nothing is known
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT: a number is not finite, a size is not above 0, or a range is empty
+
+Threads: while nothing else uses the model
+
+Since 0.1.
+"""
+slmt_model_set_geometry(model, geometry) =
+    ccall((:slmt_model_set_geometry, libslmt), slmt_status, (Ptr{slmt_model}, Ptr{slmt_geometry}, ), model, geometry)
+
+@doc raw"""
     size_t slmt_model_tensor_count(const slmt_model *model)
 
 Number of tensors, used and unused.
@@ -1435,6 +1517,22 @@ slmt_volume_affine(volume, affine) =
     ccall((:slmt_volume_affine, libslmt), Cvoid, (Ptr{slmt_volume}, Ptr{Cdouble}, ), volume, affine)
 
 @doc raw"""
+    uint64_t slmt_volume_zeroed(const slmt_volume *volume)
+
+Voxels that were NaN in the file and became 0 (slmt_context_set_nan()).
+
+volume: NULL: 0
+
+Returns: how many; 0 of a volume that was not read
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_volume_zeroed(volume) =
+    ccall((:slmt_volume_zeroed, libslmt), UInt64, (Ptr{slmt_volume}, ), volume)
+
+@doc raw"""
     const float *slmt_volume_voxels(const slmt_volume *volume)
 
 The voxels, i fastest.
@@ -1449,6 +1547,24 @@ Since 0.1.
 """
 slmt_volume_voxels(volume) =
     ccall((:slmt_volume_voxels, libslmt), Ptr{Cfloat}, (Ptr{slmt_volume}, ), volume)
+
+@doc raw"""
+    slmt_status slmt_volume_geometry(const slmt_volume *volume, const slmt_preprocess *preprocess, slmt_geometry *geometry)
+
+Measure a volume: size of its voxels, field of view, its head, and how that lies to crop and slices.
+
+volume: not NULL
+preprocess: crop and slices; NULL for the defaults
+geometry: struct_size set by the caller; filled, as of one volume
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also: too few slices), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_volume_geometry(volume, preprocess, geometry) =
+    ccall((:slmt_volume_geometry, libslmt), slmt_status, (Ptr{slmt_volume}, Ptr{slmt_preprocess}, Ptr{slmt_geometry}, ), volume, preprocess, geometry)
 
 @doc raw"""
     slmt_status slmt_volume_write(const slmt_volume *volume, const char *path)
@@ -1939,6 +2055,42 @@ Since 0.1.
 """
 slmt_dataset_writer_add(writer, subject, volumes, split) =
     ccall((:slmt_dataset_writer_add, libslmt), slmt_status, (Ptr{slmt_dataset_writer}, Cstring, Ptr{Ptr{slmt_volume}}, Int32, ), writer, subject, volumes, split)
+
+@doc raw"""
+    slmt_status slmt_dataset_writer_any_spacing(slmt_dataset_writer *writer)
+
+Let the volumes of a set have voxels of different sizes, before its first subject. Without this call the
+first subject decides the size, and subjects of another one are refused.
+
+writer: from slmt_dataset_writer_create_mr()
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the set is not one of MR volumes)
+
+Threads: one thread at a time
+
+Since 0.1.
+"""
+slmt_dataset_writer_any_spacing(writer) =
+    ccall((:slmt_dataset_writer_any_spacing, libslmt), slmt_status, (Ptr{slmt_dataset_writer}, ), writer)
+
+@doc raw"""
+    slmt_status slmt_dataset_geometry(const slmt_dataset *dataset, int32_t split, slmt_geometry *geometry)
+
+Sizes and places of the volumes of a set of MR volumes, one for each subject.
+
+dataset: not NULL
+split: SLMT_SPLIT_ALL, or one part of the set
+geometry: struct_size set by the caller; filled; `volumes` is 0 where the set does not know, as of
+    an older file, or the split has no subject
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the set was not made from MR volumes)
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_dataset_geometry(dataset, split, geometry) =
+    ccall((:slmt_dataset_geometry, libslmt), slmt_status, (Ptr{slmt_dataset}, Int32, Ptr{slmt_geometry}, ), dataset, split, geometry)
 
 @doc raw"""
     slmt_status slmt_dataset_writer_add_subject(slmt_dataset_writer *writer, const slmt_record *subject, const slmt_volume *const *volumes)
@@ -2441,6 +2593,25 @@ slmt_session_set_progress(session, progress, user) =
     ccall((:slmt_session_set_progress, libslmt), slmt_status, (Ptr{slmt_session}, Ptr{Cvoid}, Ptr{Cvoid}, ), session, progress, user)
 
 @doc raw"""
+    slmt_status slmt_session_set_spacing(slmt_session *session, int32_t spacing)
+
+Choose what slmt_synthesize_volume() makes of volumes whose voxels are not of the size that the model was
+trained on. A new session refuses them. A model that does not know that size takes any volume, and the
+first call says so in a warning.
+
+session: not NULL
+spacing: SLMT_SPACING_REFUSE, SLMT_SPACING_RESAMPLE or SLMT_SPACING_ANY
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT
+
+Threads: one thread per session at a time
+
+Since 0.1.
+"""
+slmt_session_set_spacing(session, spacing) =
+    ccall((:slmt_session_set_spacing, libslmt), slmt_status, (Ptr{slmt_session}, Int32, ), session, spacing)
+
+@doc raw"""
     slmt_status slmt_session_set_target(slmt_session *session, const char *contrast)
 
 Choose the contrast that slmt_synthesize() and slmt_synthesize_volume() make from now on, by its name.
@@ -2504,6 +2675,10 @@ slmt_synthesize(session, source, count, target) =
 Synthesize a whole volume: reorient, normalise, crop, resize with the model's preprocessing, synthesize,
 and bring the result back to the source's own grid, where everything outside crop and slice range is 0.
 
+Voxels must be of the size that the model was trained on, or slmt_session_set_spacing() says what to do. A
+volume that lies otherwise than those of the training, whose slices are empty, or whose result is 0 in most
+of the head gives a warning (slmt_context_set_warning()).
+
 Slices become slices as by slmt_synthesize(). The session's height and width are those of the model's
 preprocessing.
 
@@ -2511,7 +2686,8 @@ session: as slmt_synthesize()
 source: a raw volume of the source contrast, any orientation
 target: receives a volume on the same grid with values in [0, 1]; the caller frees it
 
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices, another image size),
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices, another image size, voxels of
+another size),
 SLMT_ERR_UNSUPPORTED (the task takes no slices), SLMT_ERR_STATE (a shared input was not set),
 SLMT_ERR_CANCELLED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
 
@@ -2531,7 +2707,8 @@ model: not NULL
 source: a raw volume, any orientation
 normalized: receives a volume on the source's grid with values in [0, 1]; the caller frees it
 
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices, voxels of another size than the
+training's), SLMT_ERR_CANCELLED (a warning was refused), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
 Threads: any thread
 

@@ -2,13 +2,13 @@
 # Contexts, and what the loaded library is.
 
 """
-    Context(; log = nothing, fields...)
+    Context(; log = nothing, nan = :refuse, fields...)
     Context(f; ...)
 
 What everything else is made in: back end, threads, limits. The fields are those of `SLMT.slmt_context_config`, such as
 `threads = 2`, `max_bytes = 2^30`, `backend = SLMT.SLMT_BACKEND_REFERENCE`, `weights = SLMT.SLMT_WEIGHTS_BFLOAT16`.
 `log(level, text)` gets lines that are as serious as the field `log_level`. Warnings of the library are logged by
-`@warn`.
+`@warn`. `nan` is what reading makes of voxels that are NaN: an error, or with `:zero` the background.
 
     Context(threads = 2) do context
         ...
@@ -21,7 +21,8 @@ mutable struct Context
     Context(pointer::Ptr{slmt_context}, log) = owned(new(pointer, log))
 end
 
-function Context(; log = nothing, fields...)
+function Context(; log = nothing, nan = :refuse, fields...)
+    nan in (:refuse, :zero) || throw(ArgumentError("nan is $nan, expected :refuse or :zero"))
     config = Ref{slmt_context_config}()
     slmt_context_config_init(config)
     config[] = with(config[]; fields...)
@@ -32,6 +33,7 @@ function Context(; log = nothing, fields...)
     end
     pointer = GC.@preserve callback made(room -> slmt_context_create(config, room), slmt_context)
     check(slmt_context_set_warning(pointer, @cfunction(warning_from_c, Int32, (Ptr{Cvoid}, Cstring)), C_NULL))
+    check(slmt_context_set_nan(pointer, nan == :zero ? SLMT_NAN_ZERO : SLMT_NAN_REFUSE))
     return Context(pointer, callback)
 end
 

@@ -132,6 +132,12 @@ function index_of(name, names, what)
     return index === nothing ? throw(SLMTError(SLMT_ERR_NOT_FOUND, "the set has no $what $name")) : index
 end
 
+function geometry(set::Dataset)
+    fields = sized(slmt_geometry)
+    check(slmt_dataset_geometry(set, SLMT_SPLIT_ALL, fields))
+    return named(fields[])
+end
+
 function preprocess(set::Dataset)
     fields = sized(slmt_preprocess)
     check(slmt_dataset_get_preprocess(set, fields))
@@ -139,10 +145,10 @@ function preprocess(set::Dataset)
 end
 
 """
-    DatasetWriter(context, path, contrasts; labels = [], fields...)
+    DatasetWriter(context, path, contrasts; labels = [], any_spacing = false, fields...)
     DatasetWriter(f, context, path, contrasts; ...)
 
-Writes a training set of MR volumes; `labels` names fields of label maps, whose values stay; `fields` are those of `SLMT.slmt_preprocess` that differ from the defaults. The file appears, whole,
+Writes a training set of MR volumes; `labels` names fields of label maps, whose values stay; `any_spacing` takes voxels of different sizes; `fields` are those of `SLMT.slmt_preprocess` that differ from the defaults. The file appears, whole,
 when `finish!` succeeds or the `do`-block ends; `close`, or an exception in the block, drops it.
 
     DatasetWriter(context, "set.h5", ["t1", "t2"], slice_first = 0, slice_count = 0) do writer
@@ -157,7 +163,7 @@ mutable struct DatasetWriter
     DatasetWriter(pointer::Ptr{slmt_dataset_writer}, context, contrasts) = owned(new(pointer, context, contrasts))
 end
 
-function DatasetWriter(context::Context, path::AbstractString, contrasts; labels = String[], fields...)
+function DatasetWriter(context::Context, path::AbstractString, contrasts; labels = String[], any_spacing = false, fields...)
     names = String[string(name) for name in contrasts]
     preprocess = Ref{slmt_preprocess}()
     slmt_preprocess_init(preprocess)
@@ -168,6 +174,7 @@ function DatasetWriter(context::Context, path::AbstractString, contrasts; labels
         check(slmt_dataset_writer_add_labels(writer, string(name)))
         push!(writer.contrasts, string(name))
     end
+    any_spacing && check(slmt_dataset_writer_any_spacing(writer))
     return writer
 end
 

@@ -131,6 +131,19 @@ function preprocess(model::Model)
     return named(fields[])
 end
 
+"""
+    SLMT.geometry(model)
+    SLMT.geometry(set)
+
+Sizes and places of the volumes that a model was trained on, or of those of a set, in millimetres: the fields of
+`SLMT.slmt_geometry`. `volumes` is 0 where nothing is known.
+"""
+function geometry(model::Model)
+    fields = sized(slmt_geometry)
+    check(slmt_model_get_geometry(model, fields))
+    return named(fields[])
+end
+
 "Changes fields of a model's preprocessing: `SLMT.set_preprocess!(model, slice_first = 0, slice_count = 0)`."
 function set_preprocess!(model::Model; fields...)
     kept = sized(slmt_preprocess)

@@ -56,6 +56,18 @@ Chooses the contrast that `synthesize` makes from now on, by its name; see `cont
 set_target!(session::Session, contrast) = check(slmt_session_set_target(session, string(contrast)))
 
 """
+    SLMT.set_spacing!(session, spacing)
+
+Chooses what `synthesize` makes of volumes whose voxels are not of the size that the model was trained on: `:refuse` (a new
+session), `:resample` (voxels of that size, and back), or `:any` (what they are).
+"""
+function set_spacing!(session::Session, spacing::Symbol)
+    known = (refuse = SLMT_SPACING_REFUSE, resample = SLMT_SPACING_RESAMPLE, any = SLMT_SPACING_ANY)
+    haskey(known, spacing) || throw(ArgumentError("spacing is $spacing, expected :refuse, :resample or :any"))
+    check(slmt_session_set_spacing(session, known[spacing]))
+end
+
+"""
     synthesize(session, source)
     synthesize(f, session, source)
 

@@ -235,6 +235,23 @@ end
         @test e.status == SLMT.SLMT_ERR_ARGUMENT
     end
 
+    @testset "voxels of another size are refused, or resampled" begin
+        model = tiny()
+        SLMT.set_preprocess!(model; cut...)
+        @test SLMT.geometry(model).volumes == 0
+        DatasetWriter(context, path("geometry.h5"), ["t1"]; cut...) do writer
+            add!(writer, "a", (t1 = scan(1),))
+            half = Volume(context, waves(2), affine = [-0.5 0 0 0; 0 -1 0 0; 0 0 1 0; 0 0 0 1])
+            e = failure(() -> add!(writer, "b", (t1 = half,)))
+            @test e.status == SLMT.SLMT_ERR_ARGUMENT && occursin("0.5 x 1 x 1 mm", e.text)
+        end
+        known = SLMT.geometry(Dataset(context, path("geometry.h5")))
+        @test known.volumes == 1 && known.spacing_least == (1.0, 1.0, 1.0) && known.field_most == (40.0, 36.0, 6.0)
+        session = Session(model)
+        SLMT.set_spacing!(session, :resample)
+        @test_throws ArgumentError SLMT.set_spacing!(session, :guess)
+    end
+
     @testset "a set gives back what was added, and is not there when writing it failed" begin
         DatasetWriter(context, path("set.h5"), ["t1", "t2"]; cut...) do writer
             add!(writer, "one", (t1 = scan(1), t2 = scan(2)))
