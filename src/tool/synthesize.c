@@ -289,6 +289,16 @@ static void log_file(synthesis *s, size_t index, int code)
     journal_write(&s->log, event);
 }
 
+static int open_sidecar(synthesis *s)
+{
+    int code = sidecar_open(&s->sidecar, s->session, s->model_path, s->to);
+    sidecar_set_number(&s->sidecar, "batch", s->batch);
+    sidecar_set_text(&s->sidecar, "weights", weights_name(s->common.weights));
+    sidecar_set_text(&s->sidecar, "nan", s->common.nan == SLMT_NAN_ZERO ? "zero" : "refuse");
+    sidecar_set_text(&s->sidecar, "spacing", s->resample ? "resample" : s->any_spacing ? "any" : "refuse");
+    return code;
+}
+
 /* What the inputs are, as far as it is known; NULL: it is not. */
 static const char *source_contrast(const synthesis *s)
 {
@@ -352,8 +362,7 @@ static int synthesize(synthesis *s, const command_line *line)
     if (code == EXIT_OK)
         code = name_outputs(s, line);
     if (code == EXIT_OK && s->sidecars)
-        code = sidecar_open(&s->sidecar, s->session, s->model_path, s->to, s->batch,
-                            weights_name(s->common.weights));
+        code = open_sidecar(s);
     if (code == EXIT_OK)
         code = journal_open(&s->log, s->common.log, false);
     return code == EXIT_OK ? synthesize_files(s) : code;
