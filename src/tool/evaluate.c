@@ -295,8 +295,8 @@ static void print_comparison(evaluation *e, size_t other)
     const split_scores *s = &e->scores;
     const figure *f = &s->figures.row[0]; /* the most telling one */
     paired p = split_paired(s, SCORE_NETWORK, other, e->run.measure.definition, 0);
-    printf("%s against %s: %s %+.*f", s->method[SCORE_NETWORK], s->method[other], f->column, f->decimals,
-           p.mean);
+    printf("%s against %s: %s %+.*f%s%s", s->method[SCORE_NETWORK], s->method[other], f->title, f->decimals,
+           p.mean, *f->unit ? " " : "", f->unit);
     if (s->count > 1)
         printf(" (95 %% interval %+.*f to %+.*f)", f->decimals, p.low, f->decimals, p.high);
     printf(", better in %zu of %zu subjects\n", p.better, s->count);

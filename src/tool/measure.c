@@ -106,12 +106,11 @@ static int find_mask(measure *m)
 int measure_open(measure *m, const measure_options *o, slmt_context *context, slmt_dataset *set, size_t side,
                  int32_t batch)
 {
-    slmt_preprocess p;
-    slmt_preprocess_init(&p);
     *m = (measure){.context = context, .set = set, .side = side, .mask_name = o->mask};
-    slmt_status status = slmt_dataset_get_preprocess(set, &p);
+    slmt_preprocess_init(&m->preprocess);
+    slmt_status status = slmt_dataset_get_preprocess(set, &m->preprocess);
     int code = status == SLMT_OK ? find_mask(m) : fail(status, "--mask");
-    m->crop = p.crop_size;
+    m->crop = m->preprocess.crop_size;
     if (code == EXIT_OK && o->perceptual)
         code = perceptual_open(&m->judge, context, o->perceptual, side, batch);
     if (code != EXIT_OK)
@@ -161,6 +160,32 @@ static const char *file_for(const measure *m, const char *name)
     return own ? own->file[0] : single ? s->subjects[0].file[0] : NULL;
 }
 
+static bool lies_within(const double size[3], const double least[3], const double most[3])
+{
+    for (int axis = 0; axis < 3; axis++)
+        if (size[axis] < 0.98 * least[axis] || size[axis] > 1.02 * most[axis])
+            return false;
+    return true;
+}
+
+/* Refuses a mask whose voxels or field of view are of a size that no volume of the set has. */
+static int check_grid(const measure *m, const slmt_volume *mask, const char *file)
+{
+    slmt_geometry own = {.struct_size = sizeof own}, set = own;
+    if (slmt_dataset_geometry(m->set, SLMT_SPLIT_ALL, &set) != SLMT_OK || set.volumes == 0 ||
+        slmt_volume_geometry(mask, &m->preprocess, &own) != SLMT_OK)
+        return EXIT_OK; /* nothing is known */
+    if (lies_within(own.spacing_least, set.spacing_least, set.spacing_most) &&
+        lies_within(own.field_least, set.field_least, set.field_most))
+        return EXIT_OK;
+    const double *s = own.spacing_least, *f = own.field_least, *t = set.spacing_least, *g = set.field_least;
+    return fail_with(
+        EXIT_DATA,
+        "--mask: %s: has voxels of %.4g x %.4g x %.4g mm in a field of %.4g x %.4g x %.4g mm; the volumes "
+        "of the set have %.4g x %.4g x %.4g mm in %.4g x %.4g x %.4g mm",
+        file, s[0], s[1], s[2], f[0], f[1], f[2], t[0], t[1], t[2], g[0], g[1], g[2]);
+}
+
 static int cut_file(const measure *m, size_t subject, int32_t *labels)
 {
     const char *name = slmt_dataset_subject(m->set, subject), *file = file_for(m, name);
@@ -168,9 +193,11 @@ static int cut_file(const measure *m, size_t subject, int32_t *labels)
     if (!file)
         return fail_with(EXIT_USAGE, "--mask: %s has no file for subject %s", m->mask_name, name);
     slmt_status status = slmt_volume_read(m->context, file, &volume);
-    if (status == SLMT_OK)
+    int code = status == SLMT_OK ? check_grid(m, volume, file) : EXIT_OK;
+    if (status == SLMT_OK && code == EXIT_OK)
         status = slmt_dataset_cut_labels(m->set, volume, m->slices, labels);
-    int code = status == SLMT_OK ? EXIT_OK : fail(status, "--mask: %s", file);
+    if (status != SLMT_OK)
+        code = fail(status, "--mask: %s", file);
     slmt_volume_free(volume);
     return code == EXIT_USAGE ? EXIT_DATA : code; /* the library calls an unfit volume an argument */
 }

@@ -39,7 +39,8 @@ typedef enum mask_kind { MASK_NONE, MASK_HEAD, MASK_LABELS, MASK_FILES } mask_ki
 typedef struct measure {
     slmt_context *context;
     slmt_dataset *set;
-    size_t side; /* pixels */
+    size_t side;                /* pixels */
+    slmt_preprocess preprocess; /* of the set */
     int64_t crop;
     const char *mask_name;
     mask_kind kind;

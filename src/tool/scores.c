@@ -16,7 +16,11 @@ static const char perceptual_key[] = "perceptual";
 static void add_figure(figure_list *list, const slmt_metric_info *info)
 {
     figure *f = &list->row[list->count++];
-    *f = (figure){.key = info->name, .decimals = info->decimals, .direction = info->direction};
+    *f = (figure){.key = info->name,
+                  .title = info->title,
+                  .unit = info->unit,
+                  .decimals = info->decimals,
+                  .direction = info->direction};
     snprintf(f->column, sizeof f->column, "%s%s%s", info->title, *info->unit ? " " : "", info->unit);
 }
 

@@ -12,10 +12,11 @@
 enum { MOST_FIGURES = 16 };
 
 typedef struct figure {
-    const char *key; /* in CSV and JSON */
-    char column[48]; /* in tables */
-    int decimals;    /* in tables */
-    int direction;   /* SLMT_METRIC_... */
+    const char *key;          /* in CSV and JSON */
+    const char *title, *unit; /* the unit may be "" */
+    char column[48];          /* "PSNR dB", the head of a column */
+    int decimals;             /* in tables */
+    int direction;            /* SLMT_METRIC_... */
 } figure;
 
 typedef struct figure_list {

@@ -165,8 +165,8 @@ static void print_corner(const slmt_volume *volume)
 }
 
 /* Changes the voxels of a file in place. */
-static slmt_status change(slmt_context *context, const char *path, void (*edit)(float *voxels, int number),
-                          int number)
+static slmt_status edit_file(slmt_context *context, const char *path, void (*edit)(float *voxels, int number),
+                             int number)
 {
     static float voxels[VOXELS];
     int64_t dims[3];
@@ -323,9 +323,9 @@ int main(int argc, char **argv)
     else if (status == SLMT_OK && argc == 5 && (strcmp(argv[1], "raise") == 0 || strcmp(argv[1], "air") == 0))
         status = change_grid(context, argv, strtod(argv[4], NULL));
     else if (status == SLMT_OK && argc == 4 && strcmp(argv[1], "cut") == 0)
-        status = change(context, argv[2], cut, atoi(argv[3]));
+        status = edit_file(context, argv[2], cut, atoi(argv[3]));
     else if (status == SLMT_OK && argc == 3 && strcmp(argv[1], "invert") == 0)
-        status = change(context, argv[2], invert, 0);
+        status = edit_file(context, argv[2], invert, 0);
     else if (status == SLMT_OK && argc == 3 && strcmp(argv[1], "show") == 0)
         status = read_and(context, argv[2], print_volume);
     else if (status == SLMT_OK && argc == 3 && strcmp(argv[1], "corner") == 0)
