@@ -10,12 +10,13 @@
 
 /* ---- writing ---- */
 
-status dataset_writer_open(slmt_context *context, const char *path, slmt_dataset_writer **writer)
+status dataset_writer_open(slmt_context *context, const char *path, const char *records_group,
+                           slmt_dataset_writer **writer)
 {
     void *block;
     TRY(mem_zeros(&context->mem, 1, sizeof(slmt_dataset_writer), &block));
     slmt_dataset_writer *w = block;
-    status s = dataset_file_create(&context->mem, path, &w->file);
+    status s = dataset_file_create(&context->mem, path, records_group, &w->file);
     if (s != OK) {
         mem_give(&context->mem, w);
         return s;
@@ -30,7 +31,7 @@ slmt_status slmt_dataset_writer_create(slmt_context *context, const char *path, 
     REQUIRE(context);
     REQUIRE(path);
     REQUIRE(writer);
-    return dataset_writer_open(context, path, writer);
+    return dataset_writer_open(context, path, "records", writer);
 }
 
 static status need_records(const slmt_dataset_writer *w, const char *call)

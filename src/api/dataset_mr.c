@@ -49,7 +49,7 @@ slmt_status slmt_dataset_writer_create_mr(slmt_context *context, const char *pat
         TRY(struct_read(&p, sizeof p, preprocess, "slmt_preprocess"));
     TRY(preprocess_check(&p));
     TRY(check_contrasts(contrasts, count));
-    TRY(dataset_writer_open(context, path, &w));
+    TRY(dataset_writer_open(context, path, "subjects", &w));
     status s = mr_set_start(w->file, &p, contrasts, count);
     if (s != OK) {
         slmt_dataset_writer_cancel(w);

@@ -27,7 +27,8 @@ struct slmt_dataset {
 };
 
 /* Opens a writer over a file that has no fields yet. */
-status dataset_writer_open(slmt_context *context, const char *path, slmt_dataset_writer **writer);
+status dataset_writer_open(slmt_context *context, const char *path, const char *records_group,
+                           slmt_dataset_writer **writer);
 
 /* Computes a digest of what a set is: fields, records, shapes, and one row of each training record. A set
  * that was moved or renamed has the same. ERR_CORRUPT, ERR_MEMORY, ERR_LIMIT. */

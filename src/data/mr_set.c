@@ -157,9 +157,9 @@ static status read_geometry(const dataset_file *f, size_t record, scan_geometry 
     TRY(dataset_file_read_numbers(f, record, GEOMETRY_NUMBERS, geometry_names, geometry_numbers(one), has));
     if (*has && !geometry_ok(one))
         return fail(ERR_SCHEMA,
-                    "%s: /records/%s: its geometry cannot be: a number is not finite, or a size not "
+                    "%s: /%s/%s: its geometry cannot be: a number is not finite, or a size not "
                     "above 0",
-                    dataset_file_label(f), dataset_file_record(f, record)->id);
+                    dataset_file_label(f), dataset_records_path(f), dataset_file_record(f, record)->id);
     return OK;
 }
 

@@ -40,7 +40,7 @@ const slmt_record *dataset_file_record(const dataset_file *f, size_t index)
 
 const char *dataset_records_path(const dataset_file *f)
 {
-    return f->version == 1 ? "subjects" : "records";
+    return f->records_group;
 }
 
 const catalogue *dataset_file_source_at(const dataset_file *f, const char **group)
@@ -144,9 +144,10 @@ static status parse(dataset_file *f)
     uint64_t size;
     TRY(input_file_open(f->label, &f->fd, &size));
     TRY(read_block(f));
-    f->catalogue.user_names = dataset_records_path(f);
     hdf5_enter(&guard);
     f->file = hdf5_open_file(&f->bytes, f->fd, size);
+    f->records_group = f->file >= 0 && hdf5_has_link(f->file, "subjects") > 0 ? "subjects" : "records";
+    f->catalogue.user_names = f->records_group;
     status s = f->file < 0 ? fail(ERR_FORMAT, "%s: HDF5 cannot open it: damaged or cut short", f->label)
                            : hdf5_catalogue(f->file, size, &f->catalogue);
     hdf5_leave(&guard);

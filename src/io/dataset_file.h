@@ -23,8 +23,9 @@
 
 typedef struct dataset_file_writer dataset_file_writer;
 
-/* ERR_IO, ERR_MEMORY, ERR_LIMIT. */
-status dataset_file_create(mem *m, const char *path, dataset_file_writer **out);
+/* The group of records is called records_group: "records", or "subjects" in a set of MR volumes. The text
+ * must outlive the writer. ERR_IO, ERR_MEMORY, ERR_LIMIT. */
+status dataset_file_create(mem *m, const char *path, const char *records_group, dataset_file_writer **out);
 
 /* Adds a field, before the first record. ERR_ARGUMENT, ERR_STATE, ERR_MEMORY, ERR_LIMIT. */
 status dataset_file_add_field(dataset_file_writer *w, const slmt_field *field);
@@ -76,6 +77,9 @@ const slmt_record *dataset_file_record(const dataset_file *f, size_t index); /* 
 /* Returns the importer's name, "" without one, and the group of its attributes. */
 const char *dataset_file_source(const dataset_file *f);
 const catalogue *dataset_file_source_at(const dataset_file *f, const char **group);
+
+/* The name of the group of records, "records" or "subjects". */
+const char *dataset_records_path(const dataset_file *f);
 
 /* "records/ID/NAME", for messages: with the path of the version that the file has. */
 enum { DATASET_PLACE_MAX = 400 };

@@ -21,7 +21,7 @@ static status check_counts(const dataset_file *f, const catalogue_group *g, size
 static status check_group(const dataset_file *f, const catalogue_group *g, size_t *fields, size_t *records)
 {
     const char *name;
-    if (g->path[0] == 0 || strcmp(g->path, "fields") == 0 || strcmp(g->path, "records") == 0)
+    if (g->path[0] == 0 || strcmp(g->path, "fields") == 0 || strcmp(g->path, f->records_group) == 0)
         return check_counts(f, g, 0, 0, 0);
     if (strcmp(g->path, "source") == 0)
         return check_counts(f, g, 1, 64, 0);
@@ -29,7 +29,7 @@ static status check_group(const dataset_file *f, const catalogue_group *g, size_
         ++*fields;
         return check_counts(f, g, 5, 6, 0);
     }
-    if (dataset_child(g->path, "records", &name) && dataset_record_name_ok(name)) {
+    if (dataset_child(g->path, f->records_group, &name) && dataset_record_name_ok(name)) {
         ++*records;
         return check_counts(f, g, 3, 4 + DATASET_NUMBERS, 1);
     }
@@ -40,8 +40,9 @@ static status check_groups(const dataset_file *f, size_t *fields, size_t *record
 {
     for (size_t i = 0; i < f->catalogue.group_count; i++)
         TRY(check_group(f, &f->catalogue.groups[i], fields, records));
-    if (!catalogue_find_group(&f->catalogue, "fields") || !catalogue_find_group(&f->catalogue, "records"))
-        return fail(ERR_SCHEMA, "%s: /fields or /records is missing", f->label);
+    if (!catalogue_find_group(&f->catalogue, "fields") ||
+        !catalogue_find_group(&f->catalogue, f->records_group))
+        return fail(ERR_SCHEMA, "%s: /fields or /%s is missing", f->label, f->records_group);
     if (*fields < 1 || *fields > FIELDS_MAX)
         return fail(ERR_SCHEMA, "%s: /fields has %zu fields, expected 1 to %d", f->label, *fields,
                     FIELDS_MAX);
@@ -269,7 +270,7 @@ status dataset_schema_2(dataset_file *f)
     dataset_axis_ids(f->fields, f->n_fields, &axes);
     for (size_t i = 0; i < f->catalogue.group_count; i++) {
         const catalogue_group *g = &f->catalogue.groups[i];
-        if (dataset_child(g->path, "records", &id))
+        if (dataset_child(g->path, f->records_group, &id))
             TRY(read_record(f, g, id, &axes));
     }
     return OK;

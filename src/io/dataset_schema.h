@@ -26,6 +26,7 @@ struct dataset_file {
     hdf5_bytes bytes;
     hid_t file;
     int version;
+    const char *records_group; /* the name of the group of records: "records", or "subjects" */
     catalogue catalogue;
     char *contrast_text; /* version 1: the names, each ended by a zero; NULL */
     slmt_field fields[FIELDS_MAX];
@@ -35,9 +36,6 @@ struct dataset_file {
     size_t n_records;
     tensor_place *tensors; /* [record][field] */
 };
-
-/* The path of records: "records" or, in version 1, "subjects". */
-const char *dataset_records_path(const dataset_file *f);
 
 /* Returns 1 if a group's path is "PARENT/NAME"; *name is then its last part. */
 int dataset_child(const char *path, const char *parent, const char **name);

@@ -32,6 +32,7 @@ struct dataset_file_writer {
     int64_t n_records, n_objects;
     hid_t record; /* the group being filled; negative between records */
     int64_t record_objects;
+    const char *records_group;              /* "records", or "subjects" */
     char record_path[RECORD_NAME_MAX + 16]; /* "records/ID" */
 };
 
@@ -71,21 +72,22 @@ static status put_groups(dataset_file_writer *w)
 {
     hdf5_guard guard;
     hdf5_enter(&guard);
-    hid_t fields = hdf5_group(w->file.file, "fields"), records = hdf5_group(w->file.file, "records");
+    hid_t fields = hdf5_group(w->file.file, "fields"), records = hdf5_group(w->file.file, w->records_group);
     int done = fields >= 0 && records >= 0 ? 0 : -1;
     H5Gclose(fields);
     H5Gclose(records);
     hdf5_leave(&guard);
-    return sealed_file_written(&w->file, "records", "", done);
+    return sealed_file_written(&w->file, w->records_group, "", done);
 }
 
-status dataset_file_create(mem *m, const char *path, dataset_file_writer **out)
+status dataset_file_create(mem *m, const char *path, const char *records_group, dataset_file_writer **out)
 {
     void *p;
     TRY(mem_zeros(m, 1, sizeof **out, &p));
     dataset_file_writer *w = p;
     w->mem = m;
     w->record = -1;
+    w->records_group = records_group;
     w->n_objects = 2;
     status s = sealed_file_begin(m, path, DATASET_BLOCK, &w->file);
     if (s != OK) {
@@ -214,7 +216,7 @@ status dataset_file_collect_classes(dataset_file_writer *w, size_t field)
 
 static int record_is_taken(const dataset_file_writer *w, const char *id)
 {
-    hid_t records = hdf5_group(w->file.file, "records");
+    hid_t records = hdf5_group(w->file.file, w->records_group);
     int taken = records < 0 ? -1 : hdf5_has_link(records, id);
     H5Gclose(records);
     return taken;
@@ -254,7 +256,7 @@ status dataset_file_begin(dataset_file_writer *w, const slmt_record *r)
     hdf5_enter(&guard);
     int taken = record_is_taken(w, r->id), result = taken;
     if (taken == 0) {
-        snprintf(w->record_path, sizeof w->record_path, "records/%s", r->id);
+        snprintf(w->record_path, sizeof w->record_path, "%s/%s", w->records_group, r->id);
         result = begin_record(w, r);
     }
     hdf5_leave(&guard);
@@ -456,8 +458,8 @@ static int leave_record(dataset_file_writer *w, int keep)
         result = -1;
     w->record = -1;
     if (!keep) {
-        hid_t records = hdf5_group(w->file.file, "records");
-        result = H5Ldelete(records, w->record_path + strlen("records/"), H5P_DEFAULT);
+        hid_t records = hdf5_group(w->file.file, w->records_group);
+        result = H5Ldelete(records, w->record_path + strlen(w->records_group) + 1, H5P_DEFAULT);
         H5Gclose(records);
     }
     hdf5_leave(&guard);

@@ -49,16 +49,35 @@ typedef struct images {
     float *a, *b;
 } images;
 
-/* Whether the middle slices of a subject are equal, bit for bit. A slice that cannot be read is reported by
- * those who need it. */
-static bool is_one_image(const images *im, size_t subject)
+/* Reads a slice in both contrasts. What cannot be read is reported by those who need it. */
+static bool read_both(const images *im, size_t subject, size_t slice)
 {
-    size_t slice = slices_of_both(im->set, subject, im->one, im->other) / 2;
     return slmt_dataset_read_slice(im->set, subject, im->one, slice, SLMT_RESIZE_BILINEAR, im->a) ==
                SLMT_OK &&
            slmt_dataset_read_slice(im->set, subject, im->other, slice, SLMT_RESIZE_BILINEAR, im->b) ==
-               SLMT_OK &&
-           memcmp(im->a, im->b, im->pixels * sizeof *im->a) == 0;
+               SLMT_OK;
+}
+
+static bool has_signal(const images *im)
+{
+    for (size_t i = 1; i < im->pixels; i++)
+        if (im->a[i] != im->a[0])
+            return true;
+    return false;
+}
+
+/* Whether the slices of a subject are equal, bit for bit, from the middle one on: two contrasts differ in the
+ * first that shows something. Slices that are empty in both say nothing. */
+static bool is_one_image(const images *im, size_t subject)
+{
+    bool seen = false;
+    size_t n = slices_of_both(im->set, subject, im->one, im->other);
+    for (size_t k = 0; k < n; k++) {
+        if (!read_both(im, subject, (n / 2 + k) % n) || memcmp(im->a, im->b, im->pixels * sizeof *im->a) != 0)
+            return false;
+        seen = seen || has_signal(im);
+    }
+    return seen;
 }
 
 static size_t count_equal(const images *im, const char **first)

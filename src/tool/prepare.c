@@ -276,14 +276,27 @@ static size_t read_volumes(prepare *p, slmt_context *context, const scan_subject
     return count;
 }
 
+/* Whether more than a few voxels differ from the first one: without a head in them two volumes may be equal
+ * by chance. */
+static bool shows_something(const float *voxels, size_t n)
+{
+    enum { FEW = 64 };
+    size_t other = 0;
+    for (size_t i = 0; i < n && other <= FEW; i++)
+        other += voxels[i] != voxels[0];
+    return other > FEW;
+}
+
 static bool equal_voxels(const slmt_volume *a, const slmt_volume *b)
 {
     int64_t one[3], other[3];
     slmt_volume_dims(a, one);
     slmt_volume_dims(b, other);
-    return memcmp(one, other, sizeof one) == 0 &&
-           memcmp(slmt_volume_voxels(a), slmt_volume_voxels(b),
-                  (size_t)(one[0] * one[1] * one[2]) * sizeof(float)) == 0;
+    if (memcmp(one, other, sizeof one) != 0)
+        return false;
+    size_t n = (size_t)(one[0] * one[1] * one[2]);
+    const float *voxels = slmt_volume_voxels(a);
+    return memcmp(voxels, slmt_volume_voxels(b), n * sizeof *voxels) == 0 && shows_something(voxels, n);
 }
 
 /* Complains of two contrasts of a subject that are copies of one image. */

@@ -131,8 +131,7 @@ static int add_software(cJSON *facts)
     return EXIT_OK;
 }
 
-int sidecar_open(sidecar *s, slmt_session *session, const char *model_path, const char *to, int32_t batch,
-                 const char *weights)
+int sidecar_open(sidecar *s, slmt_session *session, const char *model_path, const char *to)
 {
     const slmt_model *m = slmt_session_model(session);
     s->facts = cJSON_CreateObject();
@@ -145,10 +144,18 @@ int sidecar_open(sidecar *s, slmt_session *session, const char *model_path, cons
     add_model(model, m);
     if (code == EXIT_OK)
         code = add_software(s->facts);
-    cJSON *settings = cJSON_AddObjectToObject(s->facts, "settings");
-    cJSON_AddNumberToObject(settings, "batch", batch);
-    cJSON_AddStringToObject(settings, "weights", weights);
+    cJSON_AddObjectToObject(s->facts, "settings");
     return code;
+}
+
+void sidecar_set_number(sidecar *s, const char *name, double value)
+{
+    cJSON_AddNumberToObject(cJSON_GetObjectItemCaseSensitive(s->facts, "settings"), name, value);
+}
+
+void sidecar_set_text(sidecar *s, const char *name, const char *value)
+{
+    add_text(cJSON_GetObjectItemCaseSensitive(s->facts, "settings"), name, value);
 }
 
 void sidecar_close(sidecar *s)

@@ -125,7 +125,10 @@ static int find_inputs(synthesis *s, char *const *inputs, size_t count)
         else if (!path_list_add_folder(&s->inputs, inputs[i]))
             return fail_with(EXIT_DATA, "%s: %s", inputs[i], strerror(errno));
         else if (s->inputs.count == before)
-            return fail_with(EXIT_DATA, "%s: there is no scan in it", inputs[i]);
+            return fail_with(
+                EXIT_DATA,
+                "%s: there is no scan in it; scans in folders below it are given by a pattern: %s/*/*.nii.gz",
+                inputs[i], inputs[i]);
         else
             leave_results(s, inputs[i], before);
     }
@@ -286,6 +289,16 @@ static void log_file(synthesis *s, size_t index, int code)
     journal_write(&s->log, event);
 }
 
+static int open_sidecar(synthesis *s)
+{
+    int code = sidecar_open(&s->sidecar, s->session, s->model_path, s->to);
+    sidecar_set_number(&s->sidecar, "batch", s->batch);
+    sidecar_set_text(&s->sidecar, "weights", weights_name(s->common.weights));
+    sidecar_set_text(&s->sidecar, "nan", s->common.nan == SLMT_NAN_ZERO ? "zero" : "refuse");
+    sidecar_set_text(&s->sidecar, "spacing", s->resample ? "resample" : s->any_spacing ? "any" : "refuse");
+    return code;
+}
+
 /* What the inputs are, as far as it is known; NULL: it is not. */
 static const char *source_contrast(const synthesis *s)
 {
@@ -349,8 +362,7 @@ static int synthesize(synthesis *s, const command_line *line)
     if (code == EXIT_OK)
         code = name_outputs(s, line);
     if (code == EXIT_OK && s->sidecars)
-        code = sidecar_open(&s->sidecar, s->session, s->model_path, s->to, s->batch,
-                            weights_name(s->common.weights));
+        code = open_sidecar(s);
     if (code == EXIT_OK)
         code = journal_open(&s->log, s->common.log, false);
     return code == EXIT_OK ? synthesize_files(s) : code;

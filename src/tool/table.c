@@ -25,11 +25,20 @@ void table_cell(table *t, const char *format, ...)
     t->cells[t->count++] = must_copy(text);
 }
 
+/* Characters of a text in UTF-8. */
+static int text_width(const char *text)
+{
+    int width = 0;
+    for (; *text; text++)
+        width += ((unsigned char)*text & 0xC0) != 0x80;
+    return width;
+}
+
 static int column_width(const table *t, size_t column)
 {
     int width = 0;
     for (size_t i = column; i < t->count; i += t->columns) {
-        int length = (int)strlen(t->cells[i]);
+        int length = text_width(t->cells[i]);
         width = length > width ? length : width;
     }
     return width;
@@ -38,7 +47,8 @@ static int column_width(const table *t, size_t column)
 static void print_cell(const table *t, size_t column, int width, const char *text)
 {
     bool left = t->left || column == 0;
-    printf("%s%*s", column == 0 ? "" : "  ", left ? -width : width, text);
+    int blanks = width > text_width(text) ? width - text_width(text) : 0;
+    printf("%s%*s%s%*s", column == 0 ? "" : "  ", left ? 0 : blanks, "", text, left ? blanks : 0, "");
 }
 
 void table_print(table *t)

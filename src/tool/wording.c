@@ -15,6 +15,8 @@ static const char *const names[][2] = {{"crop_size", "crop"},       {"slice_firs
                                        {"high_percentile", "high"}, {"max_bytes", "max-memory"},
                                        {"slice_step", "slices"}};
 
+static const char slices[] = "(FIRST:COUNT)"; /* what the library says of the two fields */
+
 /* Appends the option that a field goes by. */
 static void put_option(FILE *out, const char *field, size_t length)
 {
@@ -49,6 +51,9 @@ char *for_users(const char *text)
             size_t field = strspn(at + length + 1, lower);
             put_option(out, at + length + 1, field);
             at += length + 1 + field;
+        } else if (strncmp(at, slices, strlen(slices)) == 0) {
+            fputs("(--slices FIRST:COUNT)", out);
+            at += strlen(slices);
         } else {
             putc(*at++, out);
         }

@@ -852,8 +852,8 @@ static void wrong_attributes_of_the_source_are_named(void **state)
     put_text(f, "/fields/T1", "axes", "slice,column,row");
     assert_spoilt(f, path, "/fields/T1: a set of MR volumes has images");
     f = spoil(path);
-    put_slices(f, "/records/zoe.1/T1", H5T_IEEE_F32LE, SLICES - 1, CROP, 0);
-    assert_spoilt(f, path, "/records/zoe.1: axis slice of T1 has extent 3, that of T2-flair_x 4");
+    put_slices(f, "/subjects/zoe.1/T1", H5T_IEEE_F32LE, SLICES - 1, CROP, 0);
+    assert_spoilt(f, path, "/subjects/zoe.1: axis slice of T1 has extent 3, that of T2-flair_x 4");
 }
 
 /* The geometry of a record is whole, or not there: then nothing is known of the set, and it is read all the
@@ -866,21 +866,21 @@ static void a_records_geometry_is_whole_or_missing(void **state)
     slmt_geometry g = {.struct_size = sizeof g};
     slmt_dataset *d;
     hid_t f = spoil(path);
-    H5Adelete_by_name(f, "/records/adam", "head_y", H5P_DEFAULT);
-    assert_spoilt(f, path, "/records/adam has 15 attributes");
+    H5Adelete_by_name(f, "/subjects/adam", "head_y", H5P_DEFAULT);
+    assert_spoilt(f, path, "/subjects/adam has 15 attributes");
     f = spoil(path);
-    put_real(f, "/records/adam", "spacing_x", -1);
-    assert_spoilt(f, path, "/records/adam: its geometry");
+    put_real(f, "/subjects/adam", "spacing_x", -1);
+    assert_spoilt(f, path, "/subjects/adam: its geometry");
     f = spoil(path);
-    put_real(f, "/records/adam", "part", NAN);
-    assert_spoilt(f, path, "/records/adam: its geometry");
+    put_real(f, "/subjects/adam", "part", NAN);
+    assert_spoilt(f, path, "/subjects/adam: its geometry");
     f = spoil(path);
     for (int i = 0; i < 12; i++) {
         char name[32];
         snprintf(name, sizeof name, "%s_%c", axes[i / 3], "xyz"[i % 3]);
-        H5Adelete_by_name(f, "/records/adam", name, H5P_DEFAULT);
+        H5Adelete_by_name(f, "/subjects/adam", name, H5P_DEFAULT);
     }
-    H5Adelete_by_name(f, "/records/adam", "part", H5P_DEFAULT);
+    H5Adelete_by_name(f, "/subjects/adam", "part", H5P_DEFAULT);
     H5Fclose(f);
     assert_int_equal(slmt_dataset_open(context, path, &d), SLMT_OK);
     assert_int_equal(slmt_dataset_geometry(d, SLMT_SPLIT_ALL, &g), SLMT_OK);
@@ -944,12 +944,12 @@ static void a_slice_outside_0_to_1_is_corrupt(void **state)
     slmt_dataset *d;
     for (int i = 0; i < 3; i++) {
         hid_t f = spoil(in_folder("set.h5"));
-        put_slices(f, "/records/adam/T1", H5T_IEEE_F32LE, SLICES, CROP, wrong[i]);
+        put_slices(f, "/subjects/adam/T1", H5T_IEEE_F32LE, SLICES, CROP, wrong[i]);
         H5Fclose(f);
         assert_int_equal(slmt_dataset_open(context, in_folder("set.h5"), &d), SLMT_OK);
         assert_fails(slmt_dataset_read_slice(d, 1, 0, 2, 0, pixels), SLMT_ERR_CORRUPT,
-                     i < 2 ? "/records/adam/T1: slice 2 holds a value outside [0, 1]"
-                           : "/records/adam/T1: row 2 holds a value that is not finite");
+                     i < 2 ? "/subjects/adam/T1: slice 2 holds a value outside [0, 1]"
+                           : "/subjects/adam/T1: row 2 holds a value that is not finite");
         slmt_dataset_free(d);
     }
 }
@@ -964,7 +964,7 @@ static void a_damaged_slice_is_corrupt(void **state)
     slmt_dataset *d;
     write_example(path);
     hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT),
-          data = H5Dopen2(file, "/records/adam/T1", H5P_DEFAULT);
+          data = H5Dopen2(file, "/subjects/adam/T1", H5P_DEFAULT);
     hsize_t at[3];
     unsigned mask;
     haddr_t address;
@@ -980,7 +980,7 @@ static void a_damaged_slice_is_corrupt(void **state)
     assert_int_equal(slmt_dataset_open(context, path, &d), SLMT_OK);
     assert_int_equal(slmt_dataset_read_slice(d, 1, 0, 1, 0, pixels), SLMT_OK);
     assert_fails(slmt_dataset_read_slice(d, 1, 0, 2, 0, pixels), SLMT_ERR_CORRUPT,
-                 "/records/adam/T1: cannot read rows 2 to 2");
+                 "/subjects/adam/T1: cannot read rows 2 to 2");
     assert_int_equal(slmt_dataset_read_slice(d, 1, 0, 3, 0, pixels), SLMT_OK);
     slmt_dataset_free(d);
     free(bytes);

@@ -606,7 +606,7 @@ static void a_model_keeps_the_geometry_of_what_it_was_trained_on(void **state)
 /* As an older library wrote it: records without their geometry. */
 static void strip_geometry(const char *path)
 {
-    static const char *const records[] = {"/records/a", "/records/b", "/records/c"};
+    static const char *const records[] = {"/subjects/a", "/subjects/b", "/subjects/c"};
     hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
     assert_true(file >= 0);
     for (size_t r = 0; r < 3; r++)

@@ -64,6 +64,12 @@ holds '"name":	"libslmt"' one.json
 holds "\"version\":	\"$("$slmt" --version | head -n 1 | cut -d ' ' -f 2)\"" one.json
 holds '"numerics_version":	' one.json
 holds '"batch":	3' one.json
+holds '"weights":	"stored"' one.json
+holds '"nan":	"refuse"' one.json
+holds '"spacing":	"refuse"' one.json
+expect 0 "${synthesize[@]}" $scan --out other_settings.nii.gz --nan zero --any-spacing
+holds '"nan":	"zero"' other_settings.json
+holds '"spacing":	"any"' other_settings.json
 ! ls | grep -q 'slmt.tmp' || die "a temporary file was left"
 
 claim "the same run writes the same bytes again, over its own earlier files"

@@ -249,4 +249,5 @@ cut=(--crop 64 --image-size 64)
 prepare 3 --contrast t1=raw/t1 --contrast t2=raw/t2
 [ "$(grep -c 'too few slices' said)" -le 2 ] || die "said too often: $(cat said)"
 holds "3 more: s01, s02, s03" said
+holds "slices 50:60 (--slices FIRST:COUNT)" said
 echo "all true"

@@ -103,7 +103,7 @@ typedef struct unet_settings {
 } unet_settings;
 
 static const number train_rows[] = {
-    TRAIN_NUMBERS(8, 50, 2e-3, 0.999, 1, SLMT_RECOMPUTE_NOTHING),
+    TRAIN_NUMBERS(4, 50, 2e-3, 0.999, 1, SLMT_RECOMPUTE_NOTHING),
     OPTIMIZER_NUMBERS(OPTIMIZER_ADAM, 0),
     SCHEDULE_NUMBERS(SCHEDULE_COSINE, RATE_BY_STEP, 0, 1e-5),
     SLICE_STEP(unet_settings),

@@ -50,6 +50,25 @@ function state(trainer::Trainer)
     return named(now[])
 end
 
+"""
+    describe_run(trainer, set; source = nothing, target = nothing)
+
+What `train!` with these arguments would be: `(is_other_set, samples, samples_used, records, records_used, steps_in_epoch,
+total_steps, checkpoint_bytes)`. `is_other_set` is 1 if the trainer has learned from a set with other contents.
+"""
+function describe_run(trainer::Trainer, set::Dataset; source = nothing, target = nothing)
+    info = sized(slmt_run_info)
+    check(slmt_trainer_describe_run(trainer, set, contrast(source), contrast(target), info))
+    return named(info[])
+end
+
+"Seconds that a step takes, measured on zeros: weights and state stay. The optimiser's few per cent are missing."
+function time_step(trainer::Trainer)
+    seconds = Ref{Cdouble}()
+    check(slmt_trainer_time_step(trainer, seconds))
+    return seconds[]
+end
+
 "The values of the last step: losses under the names of the task's outputs, and the learning rate."
 function losses(trainer)
     names = Tuple(Symbol(unsafe_string(slmt_trainer_value_name(trainer, i))) for i in 0:slmt_trainer_value_count(trainer)-1)

@@ -360,6 +360,10 @@ end
         set = Dataset(context, path("set.h5"))
         run_for() = Trainer(tiny(), "finetune", batch = 2, epochs = 3, data_rate = 1, warmup_epochs = 0)
         trainer, seen = run_for(), []
+        info = SLMT.describe_run(trainer, set, source = "t1", target = "t2")
+        @test info.total_steps == 6 && info.samples == info.samples_used >= 2 * info.steps_in_epoch && info.is_other_set == 0
+        @test info.checkpoint_bytes > 0 && SLMT.time_step(trainer) > 0 && SLMT.state(trainer).step == 0
+        @test failure(() -> SLMT.describe_run(trainer, set, source = "t1", target = "t3")).status == SLMT.SLMT_ERR_NOT_FOUND
         state = train!((state, losses) -> push!(seen, (state.step, losses.total)), trainer, set, source = "t1", target = :t2)
         @test state.step == state.total_steps == 6 && [s for (s, l) in seen] == 1:6
         @test all(l > 0 for (s, l) in seen)
