@@ -393,10 +393,12 @@ static dnnl_status_t part_desc(const cpu_device *dev, const bk_call *call, opera
                                dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *pd)
 {
     if (ordered) {
-        FREE_DESC(o->any);
-        dnnl_status_t status = COPY_DESC(&o->any, ordered);
+        dnnl_memory_desc_t any;
+        dnnl_status_t status = COPY_DESC(&any, ordered);
         if (status != dnnl_success)
             return status;
+        FREE_DESC(o->any);
+        o->any = any;
     }
     dnnl_status_t status = conv_desc(pd, dev, call, o, attr);
     return status == dnnl_success && !is_fast(*pd) ? dnnl_unimplemented : status;
