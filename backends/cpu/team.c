@@ -109,19 +109,6 @@ static void take_pieces(const slot *s, int thread)
 
 /* ---- workers ---- */
 
-static int enter(slot *s, int number)
-{
-    unsigned state = atomic_load_explicit(&s->state, memory_order_acquire);
-    while (state & OPEN) {
-        if (number >= s->threads)
-            return 0;
-        if (atomic_compare_exchange_weak_explicit(&s->state, &state, state + 1, memory_order_acquire,
-                                                  memory_order_acquire))
-            return 1;
-    }
-    return 0;
-}
-
 static void leave(cpu_team *t, slot *s)
 {
     unsigned before = atomic_fetch_sub_explicit(&s->state, 1, memory_order_acq_rel);
@@ -132,13 +119,30 @@ static void leave(cpu_team *t, slot *s)
     }
 }
 
+/* Only from inside does a thread see a slot that does not change: before, the job may be over and another one
+ * in its place, which has fewer threads. */
+static int enter(cpu_team *t, slot *s, int number)
+{
+    unsigned state = atomic_load_explicit(&s->state, memory_order_acquire);
+    while (state & OPEN) {
+        if (!atomic_compare_exchange_weak_explicit(&s->state, &state, state + 1, memory_order_acquire,
+                                                   memory_order_acquire))
+            continue;
+        if (number < s->threads)
+            return 1;
+        leave(t, s);
+        return 0;
+    }
+    return 0;
+}
+
 /* Works in every open slot; returns whether there was one. */
 static int work(cpu_team *t, int number)
 {
     int any = 0;
     for (int i = 0; i < SLOTS; i++) {
         slot *s = &t->slots[i];
-        if (enter(s, number)) {
+        if (enter(t, s, number)) {
             take_pieces(s, number);
             leave(t, s);
             any = 1;

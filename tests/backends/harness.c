@@ -354,8 +354,8 @@ subject subjects[SUBJECTS] = {
      .threads = 2,
      .level = BEST},
     {.name = "cpu, plain C, 2 threads", .backend = bk_cpu, .threads = 2, .level = PLAIN_C},
-    {.name = "cpu, x86-64-v2, 2 threads", .backend = bk_cpu, .threads = 2, .level = 2},
-    {.name = "cpu, x86-64-v3, 2 threads", .backend = bk_cpu, .threads = 2, .level = 3},
+    {.name = "cpu, x86-64-v2, 3 threads", .backend = bk_cpu, .threads = 3, .level = 2},
+    {.name = "cpu, x86-64-v3, 5 threads", .backend = bk_cpu, .threads = 5, .level = 3},
 };
 
 /* Levels that the machine lacks fall to the next lower one. */
