@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* conv_depthwise.c - convolution and its gradients if each channel is a group, with the kernels of
  * depthwise.c. */
-#include <omp.h>
 
 #include "backends/cpu/depthwise.h"
 #include "backends/cpu/team.h"

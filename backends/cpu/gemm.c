@@ -15,8 +15,6 @@
 #include "backends/cpu/team.h"
 #include "backends/cpu/work.h"
 
-#include <omp.h>
-
 enum {
     MR = CPU_LEVEL == 4 ? 14 : 6, /* MR * VECTORS sums, VECTORS values of b and one of a fill the registers */
     VECTORS = 2,

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "backends/cpu/conv_parts.h"
 #include "backends/cpu/library.h"
 #include "backends/cpu/work.h"
 
@@ -237,122 +238,6 @@ static int is_fast(const_dnnl_primitive_desc_t pd)
            name && strstr(name, "ref") == NULL && strstr(name, "gemm") == NULL;
 }
 
-/* ---- parts ---- */
-
-static int64_t down(int64_t a, int64_t b) /* a / b, rounded down */
-{
-    return a >= 0 ? a / b : -((b - 1 - a) / b);
-}
-
-/* Samples batch to batch + batches - 1, or rows first to end - 1 of the target of one sample: of x in the
- * gradient of the input, else of y. */
-typedef struct share {
-    int64_t batch, batches, first, end;
-} share;
-
-/* The axis along which a sample is cut: the call's first. */
-static int cut_axis(const conv *c)
-{
-    return SPACE - c->axes;
-}
-
-/* Narrows c to the target rows of a share, and sets the first rows that it reads or writes; returns 0 if the
- * rows are no convolution of their own. */
-static int narrow_forward(const share *s, conv *c, int64_t *x_row, int64_t *y_row)
-{
-    int a = cut_axis(c);
-    int64_t extent = c->dilation[a] * (c->kernel[a] - 1) + 1;
-    int64_t from = s->first * c->stride[a] - c->pad[a], to = (s->end - 1) * c->stride[a] - c->pad[a] + extent;
-    int64_t low = work_max(0, from), high = work_min(c->x[a], to);
-    c->y[a] = s->end - s->first;
-    c->x[a] = high - low;
-    c->pad[a] = low - from;
-    c->pad_end[a] = to - high;
-    *x_row = low;
-    *y_row = s->first;
-    return high > low;
-}
-
-static int narrow_backward(const share *s, conv *c, int64_t *x_row, int64_t *y_row)
-{
-    int a = cut_axis(c);
-    int64_t stride = c->stride[a], extent = c->dilation[a] * (c->kernel[a] - 1) + 1;
-    int64_t low = work_max(0, -down(-(s->first + c->pad[a] - extent + 1), stride));
-    int64_t high = work_min(c->y[a], down(s->end - 1 + c->pad[a], stride) + 1);
-    c->pad[a] += s->first - low * stride;
-    c->x[a] = s->end - s->first;
-    c->y[a] = high - low;
-    int64_t missing = (c->y[a] - 1) * stride + extent - c->pad[a] - c->x[a];
-    c->pad_end[a] = work_max(0, missing);
-    *x_row = s->first;
-    *y_row = low;
-    return high > low && c->pad[a] >= 0 && -missing < stride;
-}
-
-static int64_t row_floats(const conv *c, const int64_t *size, int64_t channels)
-{
-    for (int i = cut_axis(c) + 1; i < SPACE; i++)
-        channels *= size[i];
-    return channels;
-}
-
-/* The convolution of a share; its first elements are x_at and y_at. */
-static int conv_of_share(const conv *whole, bk_op op, const share *s, conv *c, part *t)
-{
-    int64_t x_row = 0, y_row = 0, x_floats = row_floats(whole, whole->x, whole->in);
-    int64_t y_floats = row_floats(whole, whole->y, whole->out);
-    int a = cut_axis(whole), good = 1, back = op == BK_CONV_GRAD_INPUT;
-    *c = *whole;
-    c->batch = s->batches;
-    if (s->end - s->first < (back ? whole->x : whole->y)[a])
-        good = (back ? narrow_backward : narrow_forward)(s, c, &x_row, &y_row);
-    t->x_at = (s->batch * whole->x[a] + x_row) * x_floats;
-    t->y_at = (s->batch * whole->y[a] + y_row) * y_floats;
-    return good;
-}
-
-/* How a call is cut: `cuts` pieces of each sample, or pieces of several samples (cuts is 1). */
-typedef struct cutting {
-    int64_t parts, cuts;
-} cutting;
-
-static cutting cutting_of(const conv *c, bk_op op, int threads)
-{
-    enum {
-        EACH = 4,
-        LEAST_ROWS = 4,
-        FEW = 1 << 18
-    }; /* parts of a thread; rows; multiplications of one part */
-    int64_t target = (op == BK_CONV_GRAD_INPUT ? c->x : c->y)[cut_axis(c)];
-    int64_t work = c->batch * conv_count(c->y) * c->taps * c->in / c->groups * c->out;
-    int64_t wanted = op == BK_CONV_GRAD_WEIGHT ? threads : (int64_t)EACH * threads;
-    wanted = threads == 1 ? 1 : work_max(1, work_min(wanted, work / FEW));
-    if (c->batch >= wanted)
-        return (cutting){wanted, 1};
-    int64_t cuts = work_max(1, work_min(work_pieces(wanted, c->batch), target / LEAST_ROWS));
-    return (cutting){c->batch * cuts, cuts};
-}
-
-/* Rows of a gradient of the input begin where a window does. */
-static int64_t cut_at(const conv *c, bk_op op, int64_t cuts, int64_t index)
-{
-    int a = cut_axis(c);
-    int64_t target = (op == BK_CONV_GRAD_INPUT ? c->x : c->y)[a], row = target * index / cuts;
-    if (op == BK_CONV_GRAD_INPUT && index > 0 && index < cuts)
-        row = work_max(0, row - (row + c->pad[a]) % c->stride[a]);
-    return row;
-}
-
-static share share_of(const conv *c, bk_op op, const cutting *k, int64_t index)
-{
-    if (k->cuts == 1) {
-        int64_t first = c->batch * index / k->parts;
-        return (share){first, c->batch * (index + 1) / k->parts - first, 0, cut_at(c, op, 1, 1)};
-    }
-    int64_t piece = index % k->cuts;
-    return (share){index / k->cuts, 1, cut_at(c, op, k->cuts, piece), cut_at(c, op, k->cuts, piece + 1)};
-}
-
 /* ---- a prepared call ---- */
 
 /* Makes the primitive of a description, with a memory object for its scratch. */
@@ -532,16 +417,19 @@ static dnnl_status_t make_turns(const cpu_device *dev, const conv *c, const bk_c
     return status;
 }
 
-static dnnl_status_t make_call(const cpu_device *dev, const conv *c, const bk_call *call, const cutting *k,
+static dnnl_status_t make_call(const cpu_device *dev, const conv *c, const bk_call *call, conv_cutting k,
                                conv_call *p)
 {
     dnnl_primitive_desc_t first = NULL;
     dnnl_status_t status = dnnl_success;
-    for (int64_t i = 0; status == dnnl_success && i < k->parts; i++) {
-        share s = share_of(c, call->op, k, i);
-        conv own;
-        status = conv_of_share(c, call->op, &s, &own, &p->part[i]) ? make_part(dev, &own, call, p, i, &first)
-                                                                   : dnnl_unimplemented;
+    for (int64_t i = 0; status == dnnl_success && i < k.parts; i++) {
+        conv_part own;
+        status = dnnl_unimplemented;
+        if (!conv_part_of(c, call->op, k, i, &own))
+            continue;
+        p->part[i].x_at = own.x_at;
+        p->part[i].y_at = own.y_at;
+        status = make_part(dev, &own.c, call, p, i, &first);
     }
     if (status == dnnl_success)
         status = make_turns(dev, c, call, p, weights_of(call, first));
@@ -766,14 +654,14 @@ bk_status onednn_conv_prepare(cpu_device *dev, const conv *c, bk_call *call)
 {
     if (!is_trusted(c, call) || is_slow(c, call))
         return BK_ERR_UNSUPPORTED;
-    cutting k = cutting_of(c, call->op, dev->threads);
+    conv_cutting k = conv_cutting_of(c, call->op, dev->threads);
     bk_status taken = new_call(dev, c, call, k.parts);
     if (taken != BK_OK)
         return taken;
     conv_call *p = call->state;
     int before = omp_get_max_threads();
     omp_set_num_threads(1);
-    dnnl_status_t status = make_call(dev, c, call, &k, p);
+    dnnl_status_t status = make_call(dev, c, call, k, p);
     omp_set_num_threads(before);
     if (status == dnnl_success && p->is_ordered && is_worth_keeping(c, call))
         call->kept_bytes = p->ordered_bytes;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* openblas.c - matrix products by OpenBLAS, tile by tile. Only this file uses OpenBLAS.
  *
- * OpenBLAS itself never starts a thread for us. Its OpenMP build runs serially inside a parallel region, or
- * if OpenMP may use only one thread; its pthread build is limited to one thread at open(). Its serial build
+ * OpenBLAS itself never starts a thread for us. Its OpenMP build runs serially if OpenMP may use only
+ * one thread, which team.c sees to; its pthread build is limited to one thread at open(). Its serial build
  * is refused: without USE_LOCKING, which cannot be queried, it computes wrong results when two threads call
  * it at once (Debian 12's build does, and Debian's alternatives may install it in place of the build that the
  * library was linked to). */

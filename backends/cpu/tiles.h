@@ -13,8 +13,8 @@ typedef struct tile {
     float beta; /* y = a b + beta y; 0 or 1 */
 } tile;
 
-/* Multiplies one tile of product p on the calling thread, without starting others: it is called inside a
- * parallel region, or when OpenMP may use only one thread. Returns 1, or 0 if the library failed. */
+/* Multiplies one tile of product p on the calling thread, for which OpenMP has one thread (team.h), so that
+ * the library starts no others. Returns 1, or 0 if the library failed. */
 typedef int (*serial_product)(const product *p, const tile *t);
 
 /* Computes the product with the device's library, tile by tile. */

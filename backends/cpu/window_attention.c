@@ -12,8 +12,6 @@
 #include "backends/cpu/team.h"
 #include "backends/cpu/work.h"
 
-#include <omp.h>
-
 enum {
     WINDOWS = 8,
     WINDOW_SETS = CPU_LEVEL == 4 ? 1 : SETS, /* one: biases leave no registers for two sets of lanes */

@@ -120,6 +120,10 @@ static void convolution_matches_float64_for_channels_and_sizes_around_a_block(vo
         {"1x5x5x2", "2x2", 3, 4, 1},
         {"2x3x5x9x16", "5x7x7", 3, 2, 3},
         {"1x18x18x3", "1x1", 3, 2, 0},
+        /* Windows far apart, so that few rows of x hold none that begins there. */
+        {"1x64x64x16", "32x32", 16, 32, 0},
+        {"1x67x64x16", "32x16", 16, 32, 3},
+        {"1x96x95x16", "8x8", 32, 8, 3},
     };
     for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
         check_conv(&rows[r]);
