@@ -1,20 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # What the slmt command says of itself: completion and manual pages, made by it and tried here: test_completion.sh SLMT.
-# One line a claim; the first claim that is not true ends the test.
-set -u
 slmt=$1
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
+. "$(dirname "$0")/claims.sh"
+
 commands=(methods fit prepare pretrain finetune train synthesize evaluate differ rank convert info)
-
-die() {
-    echo "FAILED: $*"
-    exit 1
-}
-
-claim() { echo "- $*"; }
 
 # complete_words WORD...: what is offered for the last word, which bash has split at "=" as it does
 complete_words() {

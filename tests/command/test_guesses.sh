@@ -1,30 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # A guess is answered with the line that was meant, and a wrong value with the option's name: test_guesses.sh SLMT.
-# Says what is true, one line a claim; the first claim that is not ends the test.
-set -u
 slmt=$1
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-
-die() {
-    echo "FAILED: $*"
-    tail -n 20 stderr 2>/dev/null
-    exit 1
-}
-
-# expect CODE COMMAND...: the command ends with this exit code. Its output is in files stdout, stderr.
-expect() {
-    local wanted=$1 code=0
-    shift
-    "$@" >stdout 2>stderr || code=$?
-    [ "$code" -eq "$wanted" ] || die "exit code $code, not $wanted: $*"
-}
-
-holds() { grep -qF -- "$1" "$2" || die "'$1' is not in $2: $(cat "$2")"; }
-
-claim() { echo "- $*"; }
+. "$(dirname "$0")/claims.sh"
 
 claim "help and version are answered by any usual word"
 expect 0 "$slmt" --help

@@ -1,32 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # No output of any command destroys an input, and what cannot be written is told before the work:
-# test_outputs.sh SLMT MAKE_PHANTOM. Says what is true, one line a claim; the first claim that is not ends the test.
-set -u
+# test_outputs.sh SLMT MAKE_PHANTOM.
 slmt=$1
 make_phantom=$2
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-export OMP_WAIT_POLICY=passive
-
-die() {
-    echo "FAILED: $*"
-    tail -n 20 stderr 2>/dev/null
-    exit 1
-}
-
-# expect CODE COMMAND...: the command ends with this exit code. Its output is in files stdout, stderr.
-expect() {
-    local wanted=$1 code=0
-    shift
-    "$@" >stdout 2>stderr || code=$?
-    [ "$code" -eq "$wanted" ] || die "exit code $code, not $wanted: $*"
-}
-
-holds() { grep -qF -- "$1" "$2" || die "'$1' is not in $2: $(cat "$2")"; }
-
-claim() { echo "- $*"; }
+. "$(dirname "$0")/claims.sh"
 
 # unchanged: all files of the folder `kept` are those of `safe`
 unchanged() { diff -r kept safe >difference || die "$* changed: $(cat difference)"; }

@@ -2,39 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # What slmt synthesize reads and writes: names, files that are no scans, one volume of several, headers of results and
 # the files beside them: test_results.sh SLMT MAKE_PHANTOM.
-# Says what is true, one line a claim; the first claim that is not ends the test.
-set -u
 slmt=$1
 make_phantom=$2
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-
-die() {
-    echo "FAILED: $*"
-    tail -n 20 stderr 2>/dev/null
-    exit 1
-}
-
-# expect CODE COMMAND...: the command ends with this exit code. Its output is in files stdout, stderr.
-expect() {
-    local wanted=$1 code=0
-    shift
-    "$@" >stdout 2>stderr || code=$?
-    [ "$code" -eq "$wanted" ] || die "exit code $code, not $wanted: $*"
-}
-
-# holds TEXT FILE, lacks TEXT FILE
-holds() { grep -qF -- "$1" "$2" || die "'$1' is not in $2: $(cat "$2")"; }
-lacks() { ! grep -qF -- "$1" "$2" || die "'$1' is in $2: $(cat "$2")"; }
+. "$(dirname "$0")/claims.sh"
 
 # number OFFSET TYPE FILE: a number of an uncompressed file's header, as od prints it
 number() { od -An -j "$1" -N "${2:1}" -t "$2" "$3" | tr -d ' '; }
 
 # patch OFFSET BYTES FILE: BYTES as printf takes them
 patch() { printf "$2" | dd of="$3" bs=1 seek="$1" conv=notrunc status=none; }
-
-claim() { echo "- $*"; }
 
 sizes=(--image-size 128 --embed-dim 8 --depth 1 --num-heads 2 --decoder-dim 8 --decoder-depth 1
     --decoder-heads 2 --generator-heads 2,2,4,8)

@@ -1,32 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # The U-Net from scans to a volume by the slmt command: test_unet.sh SLMT MAKE_PHANTOM.
-# Says what is true, one line a claim; the first claim that is not ends the test.
-set -u
 slmt=$1
 make_phantom=$2
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-
-die() {
-    echo "FAILED: $*"
-    tail -n 20 stderr 2>/dev/null
-    exit 1
-}
-
-# expect CODE COMMAND...: the command ends with this exit code. Its output is in files stdout, stderr.
-expect() {
-    local wanted=$1 code=0
-    shift
-    "$@" >stdout 2>stderr || code=$?
-    [ "$code" -eq "$wanted" ] || die "exit code $code, not $wanted: $*"
-}
-
-# holds TEXT FILE
-holds() { grep -qF -- "$1" "$2" || die "'$1' is not in $2: $(cat "$2")"; }
-
-claim() { echo "- $*"; }
+. "$(dirname "$0")/claims.sh"
 
 one=(--threads 1 --quiet)
 mkdir -p scans/t1 scans/t2 scans/flair
