@@ -2,59 +2,17 @@
 /* NIfTI-2, MGH, one volume of several, headers in memory, and what a reader assumes: written here byte by
  * byte from the formats' descriptions, and read by the library. Works in a folder of its own beside where it
  * is started. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <dirent.h>
 #include <math.h>
-#include <nifti1.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
-#include <unistd.h>
-#include <zlib.h>
 
-#include "core/volume.h"
 #include "lib/random.h"
-#include "slmt/slmt.h"
-
-#include <cmocka.h> /* after lib/status.h: it makes fail() a macro */
-
-static slmt_context *context;
-static char folder[] = "test_formats_XXXXXX";
+#include "tests/api/scan_folder.h"
 
 enum { NX = 4, NY = 3, NZ = 2, NVOX = NX * NY * NZ, ROOM = 4000 };
 
 /* ---- files ---- */
-
-static const char *in_folder(const char *name)
-{
-    static char path[4][512];
-    static int turn;
-    turn = (turn + 1) % 4;
-    snprintf(path[turn], sizeof path[turn], "%s/%s", folder, name);
-    return path[turn];
-}
-
-static void put_file(const char *path, const void *bytes, size_t n)
-{
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, n, f), n);
-    assert_int_equal(fclose(f), 0);
-}
-
-static void put_compressed(const char *path, const void *bytes, size_t n)
-{
-    gzFile f = gzopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(gzwrite(f, bytes, (unsigned)n), n);
-    assert_int_equal(gzclose(f), Z_OK);
-}
 
 /* Stores a number at a place: b, h, i, q integers of 1, 2, 4, 8 bytes, f and d floats. */
 static void put(unsigned char *bytes, size_t at, char type, double value, int big)
@@ -137,11 +95,7 @@ static int clean(void **state)
     (void)state;
     warned[0] = '\0';
     warning_result = 0;
-    DIR *d = opendir(folder);
-    assert_non_null(d);
-    for (struct dirent *e = readdir(d); e; e = readdir(d))
-        unlink(in_folder(e->d_name));
-    closedir(d);
+    empty_folder();
     return 0;
 }
 

@@ -1,52 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Files under a scan's name that hold something else are called what they are; voxels that no float32 can be
  * are told apart from NaN. Works in a folder of its own beside where it is started. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <dirent.h>
 #include <math.h>
-#include <nifti1.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include <zlib.h>
 
-#include "core/volume.h"
-#include "slmt/slmt.h"
-
-#include <cmocka.h> /* after lib/status.h: it makes fail() a macro */
-
-static slmt_context *context;
-static char folder[] = "test_kinds_XXXXXX";
-
-static const char *in_folder(const char *name)
-{
-    static char path[4][512];
-    static int turn;
-    turn = (turn + 1) % 4;
-    snprintf(path[turn], sizeof path[turn], "%s/%s", folder, name);
-    return path[turn];
-}
-
-static void put_file(const char *path, const void *bytes, size_t n)
-{
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, n, f), n);
-    assert_int_equal(fclose(f), 0);
-}
-
-static void put_compressed(const char *path, const void *bytes, size_t n)
-{
-    gzFile f = gzopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(gzwrite(f, bytes, (unsigned)n), n);
-    assert_int_equal(gzclose(f), Z_OK);
-}
+#include "tests/api/scan_folder.h"
 
 static void assert_refused(const char *path, slmt_status want, const char *text)
 {
@@ -75,11 +33,7 @@ static int tear_down(void **state)
 static int clean(void **state)
 {
     (void)state;
-    DIR *d = opendir(folder);
-    assert_non_null(d);
-    for (struct dirent *e = readdir(d); e; e = readdir(d))
-        unlink(in_folder(e->d_name));
-    closedir(d);
+    empty_folder();
     return 0;
 }
 
