@@ -3,6 +3,7 @@
  * or OpenBLAS, everything else by its own vector kernels. All state is in the device. */
 #include "backends/cpu/cpu.h"
 
+#include "backends/cpu/amx.h"
 #include "backends/cpu/library.h"
 
 #include <stdio.h>
@@ -74,9 +75,10 @@ static bk_status open_parts(cpu_device *dev, const char *options, int level)
         status = dev->library->open(dev);
     if (status != BK_OK)
         return status;
+    dev->amx = dev->bf16_arithmetic && dev->kernels == cpu_kernels_for(CPU_LEVEL_BEST) && cpu_has_amx();
     dev->library->describe(library, sizeof library);
-    snprintf(dev->text, sizeof dev->text, "cpu: %s, %s%s", dev->kernels->name, library,
-             dev->bf16_arithmetic ? ", bfloat16 arithmetic" : "");
+    snprintf(dev->text, sizeof dev->text, "cpu: %s, %s%s%s", dev->kernels->name, library,
+             dev->bf16_arithmetic ? ", bfloat16 arithmetic" : "", dev->amx ? " on AMX" : "");
     return BK_OK;
 }
 
