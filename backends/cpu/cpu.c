@@ -218,6 +218,14 @@ static int is_served(void *device, const bk_call *call)
     return !kernel || !kernel->fits || kernel->fits(call);
 }
 
+/* The op on the matrix units, whose factors are bfloat16; BK_ERR_UNSUPPORTED: its kernel serves it. */
+static bk_status prepare_rounded(cpu_device *dev, bk_call *call)
+{
+    if (dev->amx && (call->op == BK_ATTENTION || call->op == BK_ATTENTION_GRAD))
+        return amx_prepare_attention(dev, call);
+    return BK_ERR_UNSUPPORTED;
+}
+
 static bk_status cpu_prepare(void *device, bk_call *call)
 {
     cpu_device *dev = device;
@@ -229,6 +237,9 @@ static bk_status cpu_prepare(void *device, bk_call *call)
     }
     if (device_ops[call->op].prepare)
         return device_ops[call->op].prepare(dev, call);
+    bk_status rounded = prepare_rounded(dev, call);
+    if (rounded != BK_ERR_UNSUPPORTED)
+        return rounded;
     const cpu_kernel *kernel = dev->kernels->op[call->op];
     if (kernel->scratch)
         call->scratch_bytes = kernel->scratch(call, dev->threads);
