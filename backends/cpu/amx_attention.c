@@ -47,91 +47,84 @@ static tile_words *values_of(const head_sizes *s, forward_thread *t)
     return (tile_words *)((unsigned char *)(t + 1) + key_bytes(s));
 }
 
-static float largest_token(const float *x, int64_t step, int64_t n, int64_t depth, float scale)
-{
-    float most = 0.0f;
-    for (int64_t i = 0; i < n; i++) {
-        __m512 v = load_token(x + i * step, depth) * scale;
-        float square = _mm512_reduce_add_ps(v * v);
-        most = square > most || square != square ? square : most;
-    }
-    return most;
-}
-
 static void pack_keys(const head_sizes *s, const float *k, const float *v, forward_thread *t)
 {
-    static const float ones[EXTRA] = {1, 1, 1};
+    behind ones;
+    __m512 most = _mm512_setzero_ps();
     vf word[SIDE];
+    for (int i = 0; i < EXTRA; i++)
+        _mm512_store_ps(ones.part[i], _mm512_set1_ps(1.0f));
     for (int64_t i = 0; i < s->cells * HALVES; i++) {
-        token_words(k + i * SIDE * s->token, s->token, s->n - i * SIDE, s->depth, 1.0f, ones, 0, word);
+        token_words(k + i * SIDE * s->token, s->token, s->n - i * SIDE, s->depth, 1.0f, &ones, word);
         transpose_words(word);
         store_words(word, s->words, keys_of(t) + i * s->words);
+        most = _mm512_max_ps(squares(word, s->depth), most);
     }
+    t->square_k = _mm512_reduce_max_ps(most);
     for (int64_t i = 0; i < s->cells; i++) {
         pair_words(v + i * CELL * s->token, s->token, s->n - i * CELL, s->depth, 1.0f, 1.0f, word);
         store_words(word, SIDE, values_of(s, t)[i].at);
     }
 }
 
-/* Queries of a cell, their scores lower by `top`. */
-static void pack_queries(const head_sizes *s, const float *q, int64_t n, const float *top, forward_thread *t)
+/* Packs the queries of a cell, their scores lower by `top`. Returns their largest squared length. */
+static float pack_queries(const head_sizes *s, const float *q, int64_t n, const float *top, forward_thread *t)
 {
-    float behind[SIDE][EXTRA];
+    __m512 most = _mm512_setzero_ps();
     vf word[SIDE];
     for (int h = 0; h < HALVES; h++) {
-        for (int i = 0; i < SIDE; i++)
-            split_value(-top[h * SIDE + i], behind[i]);
-        token_words(q + h * SIDE * s->token, s->token, n - h * SIDE, s->depth, s->scale, behind[0], EXTRA,
-                    word);
+        const behind b = behind_of(-_mm512_loadu_ps(top + h * SIDE));
+        token_words(q + h * SIDE * s->token, s->token, n - h * SIDE, s->depth, s->scale, &b, word);
         store_words(word, SIDE, t->query[h].at);
+        transpose_words(word);
+        most = _mm512_max_ps(squares(word, s->depth), most);
     }
+    return _mm512_reduce_max_ps(most);
 }
 
 /* ---- a cell ----
- * Tiles: 0, 1 sums of values; 2, 3 scores; 4 powers; 5 values; 6 queries; 7 keys. */
+ * Tiles: 0, 1 sums of values; 2, 3 scores; 3 values and 4 powers; 5 keys; 6, 7 queries. */
 
-#define SCORES(sum, query, key, words, to)                                                                   \
-    do {                                                                                                     \
-        TILE_WORDS(7, key);                                                                                  \
-        TILE_WORDS(6, query);                                                                                \
-        TILE_ZERO(sum);                                                                                      \
-        TILE_ADD(sum, 6, 7);                                                                                 \
-        TILE_STORE(sum, to, CELL * sizeof(float));                                                           \
-    } while (0)
-
-/* Tile `part` (0 to 3) of a cell's scores. */
-INLINE void cell_scores(const forward_thread *t, const uint32_t (*key)[SIDE], int words, int part,
-                        score_cell *to)
+/* Tile `part` (0 to 3) of a cell's scores: both halves of the queries with the first half of the keys, then
+ * with the second. */
+INLINE void cell_scores(const uint32_t (*key)[SIDE], int words, const int part, score_cell *to)
 {
-    int q = part / HALVES, k = part % HALVES;
-    if (part % 2)
-        SCORES(2, t->query[q].at, key + k * words, words, &to->at[q * SIDE][k * SIDE]);
-    else
-        SCORES(3, t->query[q].at, key + k * words, words, &to->at[q * SIDE][k * SIDE]);
+    enum { STEP = CELL * sizeof(float) };
+    if (part % 2 == 0) {
+        TILE_WORDS(5, key + part / 2 * words);
+        TILE_ZERO(2);
+        TILE_ADD(2, 6, 5);
+        TILE_STORE(2, &to->at[0][part / 2 * SIDE], STEP);
+    } else {
+        TILE_ZERO(3);
+        TILE_ADD(3, 7, 5);
+        TILE_STORE(3, &to->at[SIDE][part / 2 * SIDE], STEP);
+    }
 }
 
 /* Powers of `rows` rows of scores from `row` on. */
-INLINE void cell_powers(const score_cell *score, int row, const int rows, tile_words *power)
+INLINE void cell_powers(const score_cell *score, int row, const int rows, const int bounded,
+                        tile_words *power)
 {
 #pragma GCC unroll 8
     for (int i = row; i < row + rows; i++) {
-        __m512 low = rough_power(_mm512_load_ps(score->at[i]));
-        __m512 high = rough_power(_mm512_load_ps(score->at[i] + SIDE));
+        __m512 low = rough_power(_mm512_load_ps(score->at[i]), bounded);
+        __m512 high = rough_power(_mm512_load_ps(score->at[i] + SIDE), bounded);
         _mm512_store_si512(power[i / SIDE].at[i % SIDE], round_two(low, high));
     }
 }
 
 INLINE void add_values(const forward_thread *t, const tile_words *value)
 {
-    TILE_WORDS(5, value);
+    TILE_WORDS(3, value);
     TILE_WORDS(4, &t->power[0]);
-    TILE_ADD(0, 4, 5);
+    TILE_ADD(0, 4, 3);
     TILE_WORDS(4, &t->power[1]);
-    TILE_ADD(1, 4, 5);
+    TILE_ADD(1, 4, 3);
 }
 
 /* out = the sums of powers times values of the packed queries, over all keys. */
-static void attend_cells(const head_sizes *s, forward_thread *t)
+INLINE void attend_cells(const head_sizes *s, forward_thread *t, const int bounded)
 {
     enum { PARTS = HALVES * HALVES, ROWS = CELL / PARTS };
     const uint32_t(*key)[SIDE] = (const uint32_t(*)[SIDE])keys_of(t);
@@ -139,14 +132,16 @@ static void attend_cells(const head_sizes *s, forward_thread *t)
     const int64_t step = HALVES * s->words;
     TILE_ZERO(0);
     TILE_ZERO(1);
+    TILE_WORDS(6, &t->query[0]);
+    TILE_WORDS(7, &t->query[1]);
     for (int part = 0; part < PARTS; part++)
-        cell_scores(t, key, s->words, part, &t->score[0]);
+        cell_scores(key, s->words, part, &t->score[0]);
     for (int64_t c = 0; c < s->cells; c++) {
         int64_t next = work_min(c + 1, s->cells - 1);
 #pragma GCC unroll 4
         for (int part = 0; part < PARTS; part++) {
-            cell_scores(t, key + next * step, s->words, part, &t->score[(c + 1) % 2]);
-            cell_powers(&t->score[c % 2], part * ROWS, ROWS, t->power);
+            cell_scores(key + next * step, s->words, part, &t->score[(c + 1) % 2]);
+            cell_powers(&t->score[c % 2], part * ROWS, ROWS, bounded, t->power);
         }
         add_values(t, value + c);
     }
@@ -161,9 +156,11 @@ static void largest_scores(const head_sizes *s, forward_thread *t, float top[CEL
     __m512 most[CELL];
     for (int i = 0; i < CELL; i++)
         most[i] = _mm512_set1_ps(-INFINITY);
+    TILE_WORDS(6, &t->query[0]);
+    TILE_WORDS(7, &t->query[1]);
     for (int64_t c = 0; c < s->cells; c++) {
         for (int part = 0; part < HALVES * HALVES; part++)
-            cell_scores(t, key + c * HALVES * s->words, s->words, part, &t->score[0]);
+            cell_scores(key + c * HALVES * s->words, s->words, part, &t->score[0]);
         for (int i = 0; i < CELL; i++)
             for (int64_t k = 0; k < HALVES; k++)
                 most[i] = _mm512_mask_max_ps(most[i], first_lanes(s->n - c * CELL - k * SIDE), most[i],
@@ -181,7 +178,7 @@ static void store_out(const head_sizes *s, const forward_thread *t, const float 
     for (int64_t i = 0; i < work_min(n, CELL); i++) {
         const float *sums = t->out[i / SIDE].at[i % SIDE];
         __m512 v = _mm512_loadu_ps(sums) * (1.0f / sums[s->depth]);
-        _mm512_mask_storeu_ps(out + i * s->width, depth_lanes(s->depth), v);
+        _mm512_mask_storeu_ps(out + i * s->width, first_lanes(s->depth), v);
         if (lse)
             lse[i] = (float)(top[i] * 0.6931471805599453) + logf(sums[s->depth]);
     }
@@ -195,16 +192,16 @@ static void forward_unit(const bk_call *call, const head_sizes *s, int64_t head,
     float *lse = call->out[1].data ? (float *)call->out[1].data + head * s->n + i : NULL;
     if (head != t->head) {
         pack_keys(s, x + s->width, x + 2 * s->width, t);
-        t->square_k = largest_token(x + s->width, s->token, s->n, s->depth, 1.0f);
         t->head = head;
     }
-    pack_queries(s, q, s->n - i, top, t);
-    float square = t->square_k * largest_token(q, s->token, work_min(CELL, s->n - i), s->depth, s->scale);
-    if (!(sqrtf(square) < rough_bound)) {
+    float square_q = pack_queries(s, q, s->n - i, top, t);
+    if (sqrtf(square_q * t->square_k) < rough_bound) {
+        attend_cells(s, t, 1);
+    } else {
         largest_scores(s, t, top);
         pack_queries(s, q, s->n - i, top, t);
+        attend_cells(s, t, 0);
     }
-    attend_cells(s, t);
     store_out(s, t, top, s->n - i, out, lse);
 }
 
@@ -223,8 +220,8 @@ static void forward_units(const void *job, int64_t first, int64_t end, int threa
     const forward_job *j = job;
     const head_sizes *s = j->s;
     const uint8_t words = (uint8_t)s->words;
-    attention_tiles((const uint8_t[]){SIDE, SIDE, SIDE, SIDE, SIDE, SIDE, SIDE, words},
-                    (const uint8_t[]){SIDE, SIDE, SIDE, SIDE, SIDE, SIDE, words, SIDE});
+    attention_tiles((const uint8_t[]){SIDE, SIDE, SIDE, SIDE, SIDE, words, SIDE, SIDE},
+                    (const uint8_t[]){SIDE, SIDE, SIDE, SIDE, SIDE, SIDE, words, words});
     for (int64_t t = first; t < end; t++)
         forward_unit(j->call, s, t / s->cells, t % s->cells * CELL, thread_of(j->call, s, thread));
     tiles_end();

@@ -15,7 +15,7 @@ enum {
     CELL = 32,       /* queries, and keys, that are computed together */
     HALVES = 2,      /* tiles of a cell on each axis */
     EXTRA = 3,       /* values of a row behind those of the head */
-    MOST_DEPTH = 15, /* of a head: one more column of a tile sums the powers */
+    MOST_DEPTH = 13, /* of a head: with EXTRA a vector, and one more column of a tile sums the powers */
     FEWEST = 64      /* tokens: below, packing costs more than products */
 };
 
@@ -40,44 +40,56 @@ static inline head_sizes head_sizes_of(const bk_call *call)
     return s;
 }
 
-/* A token's row with room behind it. */
-typedef struct token_row {
-    float at[DEPTH];
-} token_row;
-
-/* x = the parts of three values of bfloat16 whose sum it is. */
-INLINE void split_value(float x, float part[EXTRA])
+/* The first values of a token's row, `step` floats from one token to the next, zeros behind them. The
+ * processor's own prefetcher does not follow such steps. */
+INLINE __m512 load_token(const float *x, int64_t step, int64_t i, int64_t n, int64_t depth)
 {
-    for (int i = 0; i < EXTRA; i++) {
-        uint32_t bits = (uint32_t)_mm_cvtsi128_si32((__m128i)_mm_cvtneps_pbh(_mm_set1_ps(x))) << 16;
-        memcpy(&part[i], &bits, sizeof bits);
-        x -= part[i];
+    enum { AHEAD = 12 };
+    if (i >= n)
+        return _mm512_setzero_ps();
+    __builtin_prefetch(x + work_min(i + AHEAD, n - 1) * step);
+    return _mm512_maskz_loadu_ps(first_lanes(depth), x + i * step);
+}
+
+/* What stands behind the values of each of 16 tokens: three parts of bfloat16 that sum to a number. */
+typedef struct behind {
+    float part[EXTRA][SIDE];
+} __attribute__((aligned(64))) behind;
+
+INLINE behind behind_of(__m512 x)
+{
+    behind b;
+    for (int k = 0; k < EXTRA; k++) {
+        __m512 part =
+            _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(x)), 16));
+        _mm512_store_ps(b.part[k], part);
+        x -= part;
     }
+    return b;
 }
 
-INLINE __mmask16 depth_lanes(int64_t depth)
+/* The word rows of up to 16 tokens: `scale` times their values, then what is behind them. Rows of tokens that
+ * are not there are zeros. */
+INLINE void token_words(const float *x, int64_t step, int64_t n, int64_t depth, float scale, const behind *b,
+                        vf word[SIDE])
 {
-    return first_lanes(depth);
-}
-
-INLINE __m512 load_token(const float *x, int64_t depth)
-{
-    return _mm512_maskz_loadu_ps(depth_lanes(depth), x);
-}
-
-/* The word rows of up to 16 tokens: `scale` times their values, then the three of `behind` (of each token, or
- * the same ones if step is 0). Rows of tokens that are not there are zeros. */
-INLINE void token_words(const float *x, int64_t step, int64_t n, int64_t depth, float scale,
-                        const float *behind, int64_t behind_step, vf word[SIDE])
-{
+#pragma GCC unroll 4
     for (int64_t i = 0; i < SIDE; i++) {
-        token_row row = {{0}};
-        if (i < n) {
-            _mm512_storeu_ps(row.at, load_token(x + i * step, depth) * scale);
-            memcpy(row.at + depth, behind + i * behind_step, EXTRA * sizeof(float));
-        }
-        word[i] = (vf)round_two(_mm512_loadu_ps(row.at), _mm512_loadu_ps(row.at + SIDE));
+        __m512 v = load_token(x, step, i, n, depth) * scale;
+        for (int k = 0; k < EXTRA && i < n; k++)
+            v = _mm512_mask_mov_ps(v, (__mmask16)(1u << (depth + k)), _mm512_set1_ps(b->part[k][i]));
+        word[i] = (vf)_mm512_zextsi256_si512((__m256i)_mm512_cvtneps_pbh(v));
     }
+}
+
+/* The squared lengths of 16 tokens, after rounding, from their word rows: lanes. They may count what is
+ * behind an odd number of values. */
+INLINE __m512 squares(const vf column[SIDE], int64_t depth)
+{
+    __m512 sum = _mm512_setzero_ps();
+    for (int64_t w = 0; 2 * w < depth; w++)
+        sum = _mm512_dpbf16_ps(sum, (__m512bh)column[w], (__m512bh)column[w]);
+    return sum;
 }
 
 INLINE void store_words(const vf word[SIDE], int rows, uint32_t (*to)[SIDE])
@@ -86,24 +98,28 @@ INLINE void store_words(const vf word[SIDE], int rows, uint32_t (*to)[SIDE])
         _mm512_store_si512(to[i], (__m512i)word[i]);
 }
 
-/* Tokens as pairs along k: words [pair][value], one more value of each token being `behind` (at `depth`). */
+/* Tokens as pairs along k: words [pair][value]; at `depth` each token has one more value, `behind`. */
 INLINE void pair_words(const float *x, int64_t step, int64_t n, int64_t depth, float scale, float behind,
                        vf word[SIDE])
 {
-    __mmask16 last = (__mmask16)(1u << depth);
+    const __mmask16 last = (__mmask16)(1u << depth);
+    const __m512 value = _mm512_set1_ps(behind);
+#pragma GCC unroll 4
     for (int64_t i = 0; i < SIDE; i++) {
-        __m512 token[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
-        for (int64_t k = 0; k < 2 && 2 * i + k < n; k++)
-            token[k] = _mm512_mask_mov_ps(load_token(x + (2 * i + k) * step, depth) * scale, last,
-                                          _mm512_set1_ps(behind));
-        word[i] = (vf)round_pairs(token[0], token[1]);
+        __m512 even = load_token(x, step, 2 * i, n, depth) * scale;
+        __m512 odd = load_token(x, step, 2 * i + 1, n, depth) * scale;
+        even = _mm512_mask_mov_ps(even, 2 * i < n ? last : 0, value);
+        odd = _mm512_mask_mov_ps(odd, 2 * i + 1 < n ? last : 0, value);
+        word[i] = (vf)round_pairs(even, odd);
     }
 }
 
-/* 2^x to 2^-13 of itself, a quarter of what bfloat16 rounds; 0 below the normal numbers. A minimax
- * polynomial on [0, 1]. */
-INLINE __m512 rough_power(__m512 x)
+/* 2^x to 2^-13 of itself, a quarter of what bfloat16 rounds, for -126 <= x < 126; x is raised to that if it
+ * is not bounded. A minimax polynomial on [0, 1]. */
+INLINE __m512 rough_power(__m512 x, const int bounded)
 {
+    if (!bounded)
+        x = _mm512_max_ps(_mm512_set1_ps(-60.0f), x); /* a NaN stays one */
     __m512 r = _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
     __m512 p = _mm512_set1_ps(0.0780242756f) * r + 0.22606726f;
     p = p * r + 0.695833623f;

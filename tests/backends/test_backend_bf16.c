@@ -140,6 +140,113 @@ static void matmul_of_rounded_factors_is_float32s_for_all_transposes(void **stat
     assert_no_failures();
 }
 
+/* ---- attention ----
+ * With alpha = log 2, whole numbers as queries and quarters as keys, no rounding changes a score to base 2.
+ * What is left: a power is off by 2^-9 of itself, when it is rounded, and by 2^-13 before. A weighted mean of
+ * many values, whose errors have both signs, is then off by less than that. dS = P (dout v - delta) is
+ * rounded too, and its sums have both signs. */
+
+#define BF16 0x1p-9
+
+/* Queries and keys are up to `most`, values multiples of 1/64 in [0.2, 3.2]. */
+static op_case exact_attention(int64_t images, int64_t tokens, int64_t heads, int64_t width, int most)
+{
+    op_case c = attention_case(images, tokens, heads, width);
+    int64_t row = 3 * heads * width, n = images * tokens * row;
+    c.attr.alpha = 0.6931471805599453;
+    c.in_value[0] = new_array(n, sizeof(double));
+    for (int64_t i = 0; i < n; i++) {
+        int64_t part = i % row / (row / 3), fine = part == 0 ? 1 : part == 1 ? 4 : 64;
+        double x = part == 2 ? draw(POSITIVE, i, 0) : (draw(ANY_VALUE, i, 0) - 0.25) * most;
+        c.in_value[0][i] = round((double)fine * x) / (double)fine;
+    }
+    return c;
+}
+
+static void check_prepared(op_case *c)
+{
+    double *truth[BK_MAX_OUT];
+    compute_truth(c, c->in_value, truth);
+    for (int i = 0; i < ROUGH; i++)
+        if (rough[i].open)
+            check_on(&rough[i], c, truth);
+    free_values(truth, c->n_out);
+    free_case(c);
+}
+
+/* Below, at and above a tile and a cell of tokens; widths that the matrix units take, and others; scores that
+ * need no maximum subtracted, and those that do. */
+static const struct {
+    int64_t images, tokens, heads, width;
+    int most;
+} attention_sizes[] = {{1, 64, 1, 8, 2},  {2, 65, 2, 8, 2},   {1, 95, 1, 1, 2},  {1, 96, 3, 13, 1},
+                       {1, 127, 2, 5, 2}, {1, 129, 2, 12, 1}, {1, 200, 2, 8, 9}, {1, 81, 1, 13, 30},
+                       {1, 70, 2, 14, 1}, {1, 70, 1, 16, 9},  {1, 63, 2, 8, 2},  {1, 5, 2, 8, 9}};
+enum { ATTENTION_SIZES = sizeof attention_sizes / sizeof *attention_sizes };
+
+static op_case attention_of_size(int i)
+{
+    return exact_attention(attention_sizes[i].images, attention_sizes[i].tokens, attention_sizes[i].heads,
+                           attention_sizes[i].width, attention_sizes[i].most);
+}
+
+static void attention_errs_by_what_rounding_its_powers_does(void **state)
+{
+    (void)state;
+    for (int i = 0; i < ATTENTION_SIZES; i++) {
+        op_case c = attention_of_size(i);
+        c.tolerance = BF16;
+        check_prepared(&c);
+    }
+    assert_no_failures();
+}
+
+static void the_gradient_of_attention_errs_by_what_rounding_its_powers_and_slopes_does(void **state)
+{
+    (void)state;
+    for (int i = 0; i < ATTENTION_SIZES; i++) {
+        op_case forward = attention_of_size(i);
+        op_case c = gradient_case(BK_ATTENTION_GRAD, &forward, round_to_float);
+        round_input(&c, 3);
+        c.thirds = true;
+        c.tolerance = 6 * BF16;
+        check_prepared(&c);
+        free_case(&forward);
+    }
+    assert_no_failures();
+}
+
+/* Scores of zero: every key counts the same, and what lies behind the last one does not count. */
+static void equal_scores_give_the_mean_of_all_values(void **state)
+{
+    (void)state;
+    op_case c = exact_attention(1, 101, 2, 8, 0);
+    c.tolerance = 8 * U;
+    check_prepared(&c);
+    assert_no_failures();
+}
+
+/* How a batch's heads are shared among threads changes no bit. */
+static void attention_gives_the_same_bits_with_any_number_of_threads(void **state)
+{
+    (void)state;
+    enum { TOKENS = 130, HEADS = 5, WIDTH = 8, OUT = TOKENS * HEADS * WIDTH };
+    static float out[2][OUT], lse[2][HEADS * TOKENS], dx[2][3 * OUT];
+    if (!rough[0].open || !rough[1].open)
+        return;
+    op_case c = attention_case(1, TOKENS, HEADS, WIDTH);
+    op_case g = gradient_case(BK_ATTENTION_GRAD, &c, round_to_float);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(run_case(&rough[i], &c, (void *[]){out[i], lse[i]}), BK_OK);
+        assert_int_equal(run_case(&rough[i], &g, (void *[]){dx[i]}), BK_OK);
+    }
+    assert_memory_equal(out[0], out[1], sizeof out[0]);
+    assert_memory_equal(lse[0], lse[1], sizeof lse[0]);
+    assert_memory_equal(dx[0], dx[1], sizeof dx[0]);
+    free_case(&c);
+    free_case(&g);
+}
+
 /* ---- rounding of factors, and what is kept ---- */
 
 /* A prepared product with memory of its own. */
@@ -276,6 +383,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         COUNTED(linear_of_rounded_factors_is_float32s_with_every_epilogue),
         COUNTED(matmul_of_rounded_factors_is_float32s_for_all_transposes),
+        COUNTED(attention_errs_by_what_rounding_its_powers_does),
+        COUNTED(the_gradient_of_attention_errs_by_what_rounding_its_powers_and_slopes_does),
+        COUNTED(equal_scores_give_the_mean_of_all_values),
+        COUNTED(attention_gives_the_same_bits_with_any_number_of_threads),
         COUNTED(factors_are_rounded_to_the_nearest),
         COUNTED(a_kept_weight_gives_the_same_bits_until_its_version_changes),
         COUNTED(matrix_units_keep_weights_in_half_the_memory_and_share_work_without_a_trace),
