@@ -22,6 +22,7 @@
 
 static const char *const presets[] = {"base", "small", "tiny"};
 static const char *const matrices[] = {"auto", "onednn", "openblas"};
+static const char *const arithmetics[] = {"float32", "bf16"};
 enum { MOST_CHOICES = 16 };
 
 typedef struct choice {
@@ -32,7 +33,7 @@ typedef struct choice {
 typedef struct settings {
     int preset;
     int repeats;
-    choice jobs, threads, matrices, beside;
+    choice jobs, threads, matrices, arithmetics, beside;
     int shapes;       /* print the table of op shapes */
     const char *json; /* or NULL */
 } settings;
@@ -66,12 +67,12 @@ static const struct argp_option options[] = {
      0},
     {"threads", 't', "LIST", 0, "thread counts (1,2)", 0},
     {"matrix", 'm', "LIST", 0, "of auto,onednn,openblas (all)", 0},
+    {"arithmetic", 'a', "LIST", 0, "of float32,bf16 (float32)", 0},
     {"beside", 'b', "LIST", 0,
-     "measure again beside each of these numbers of busy loops, which share the cores evenly, and print how "
-     "many "
-     "times the idle time a job took, how many times its ideal share of the cores, and how many times the "
-     "time of "
-     "one thread beside the same loops",
+     "measure again beside each of these numbers of busy loops, which share the cores evenly; three columns "
+     "more: the time over the idle one, over that of an equal share of the cores, and over that of one "
+     "thread "
+     "beside the same loops",
      0},
     {"repeats", 'r', "N", 0, "runs of a synthesis that are timed, and half as many training steps (8)", 0},
     {"shapes", 's', NULL, 0, "a second table: time and rate of every op and shape", 0},
@@ -141,6 +142,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case 'b':
         read_beside(text, &s->beside, state);
+        return 0;
+    case 'a':
+        read_list(text, arithmetics, 2, &s->arithmetics, state);
         return 0;
     case 'r':
         s->repeats = atoi(text) > 1 ? atoi(text) : 2;
@@ -359,7 +363,7 @@ static double yardstick_rate(yardstick *y, double seconds)
 
 /* What one child does. */
 typedef struct task {
-    int preset, matrix, threads, repeats;
+    int preset, matrix, arithmetic, threads, repeats;
     int best_matrix; /* the library of the large product */
     int beside;      /* busy loops */
     const job *job;  /* NULL: only the rate of the large product, by `matrix` */
@@ -505,7 +509,8 @@ static void work(const task *t, result *r)
         yardstick y;
         if (!yardstick_open(&y, t->matrix, t->threads))
             return;
-        for (int i = 0; i < 10; i++) {
+        double until = profile_clock() + 0.3;
+        for (int i = 0; i < 2 || profile_clock() < until; i++) {
             double rate = yardstick_rate(&y, 0);
             r->gemm_rate = rate > r->gemm_rate ? rate : r->gemm_rate;
         }
@@ -514,6 +519,7 @@ static void work(const task *t, result *r)
     }
     slmt_context_config_init(&c);
     c.matrix = t->matrix;
+    c.arithmetic = t->arithmetic;
     c.threads = t->threads;
     need(slmt_context_create(&c, &context), "context");
     model = make_model(context, t);
@@ -556,12 +562,12 @@ typedef struct standing {
     double times_single; /* its time over that of one thread beside the same loops */
 } standing;
 
-/* The medians of one thread by library, job and number of loops; 0: not measured. */
-static double single_median[3][JOBS][MOST_BUSY + 1];
+/* The medians of one thread by library, arithmetic, job and number of loops; 0: not measured. */
+static double single_median[3][2][JOBS][MOST_BUSY + 1];
 
 static double *single_of(const task *t)
 {
-    return &single_median[t->matrix][t->job - jobs][t->beside];
+    return &single_median[t->matrix][t->arithmetic][t->job - jobs][t->beside];
 }
 
 /* Runs a task in a child process beside the task's busy loops. 1: r is filled. */
@@ -589,7 +595,7 @@ static int know_single(const task *t, result *spare)
 static standing standing_of(const task *t, double median, double idle)
 {
     double at_work = t->beside + t->threads, cores = busy_cores();
-    double ideal = at_work > cores ? at_work / cores : 1;
+    double ideal = t->beside && at_work > cores ? at_work / cores : 1;
     return (standing){median / idle, median / idle / ideal, median / *single_of(t)};
 }
 
@@ -597,9 +603,9 @@ static standing standing_of(const task *t, double median, double idle)
 
 static void print_heading(double best_rate, int best_matrix, int threads, int beside)
 {
-    printf("\n%d thread%s, fastest large product %.0f GFLOP/s (%s)\n%-9s %-14s %8s %8s %6s %6s %5s  ",
-           threads, threads > 1 ? "s" : "", 1e-9 * best_rate, matrices[best_matrix], "matrix", "job",
-           "median s", "min s", "GFLOP", "sgemm", "E");
+    printf("\n%d thread%s, fastest large product %.0f GFLOP/s (%s)\n%-9s %-8s %-14s %8s %8s %6s %6s %5s  ",
+           threads, threads > 1 ? "s" : "", 1e-9 * best_rate, matrices[best_matrix], "matrix", "products",
+           "job", "median s", "min s", "GFLOP", "sgemm", "E");
     for (int k = 0; k < KINDS; k++)
         printf("%10s", kind_names[k]);
     printf(" %10s %8s", "planned MB", "peak MB");
@@ -616,8 +622,8 @@ static void print_standing(const task *t, const standing *st)
 /* st: NULL without busy loops. */
 static void print_row(const task *t, const result *r, const standing *st)
 {
-    printf("%-9s %-14s %8.3f %8.3f %6.0f %6.1f %5.2f  ", matrices[t->matrix], t->job->name, r->median,
-           r->minimum, 1e-9 * r->flops, 1e-9 * r->gemm_rate, r->efficiency);
+    printf("%-9s %-8s %-14s %8.3f %8.3f %6.0f %6.1f %5.2f  ", matrices[t->matrix], arithmetics[t->arithmetic],
+           t->job->name, r->median, r->minimum, 1e-9 * r->flops, 1e-9 * r->gemm_rate, r->efficiency);
     for (int k = 0; k < KINDS; k++)
         printf("%9.1f%%", 100 * r->share[k]);
     printf(" %10.1f %8.1f", 1e-6 * r->planned, 1e-6 * r->peak);
@@ -660,6 +666,7 @@ static void add_json(cJSON *rows, const task *t, const result *r, const standing
     cJSON_AddItemToArray(rows, row);
     cJSON_AddStringToObject(row, "job", t->job->name);
     cJSON_AddStringToObject(row, "matrix", matrices[t->matrix]);
+    cJSON_AddStringToObject(row, "arithmetic", arithmetics[t->arithmetic]);
     cJSON_AddStringToObject(row, "describe", r->describe);
     cJSON_AddNumberToObject(row, "threads", t->threads);
     add_standing(row, t, st);
@@ -733,7 +740,7 @@ static int bench_beside(const choice *beside, task t, double idle, const output 
 }
 
 /* Measures a job on a machine without other work, then beside what was asked for. 0: one failed. */
-static int bench_job(const settings *s, const task *t, const output *o)
+static int bench_task(const settings *s, const task *t, const output *o)
 {
     if (!run_task(t, o->r))
         return 0;
@@ -745,6 +752,17 @@ static int bench_job(const settings *s, const task *t, const output *o)
     standing st = standing_of(t, idle, idle);
     show(o, t, &st);
     return bench_beside(&s->beside, *t, idle, o);
+}
+
+/* One job and library with each arithmetic. 0: one failed. */
+static int bench_job(const settings *s, task t, const output *o)
+{
+    int good = 1;
+    for (int a = 0; a < s->arithmetics.n; a++) {
+        t.arithmetic = s->arithmetics.list[a];
+        good &= bench_task(s, &t, o);
+    }
+    return good;
 }
 
 static int bench(const settings *s, const output *o)
@@ -760,7 +778,7 @@ static int bench(const settings *s, const output *o)
                 t.threads = s->threads.list[n];
                 t.best_matrix = best;
                 t.job = &jobs[s->jobs.list[j]];
-                failed |= !bench_job(s, &t, o);
+                failed |= !bench_job(s, t, o);
             }
     }
     return failed;
@@ -786,6 +804,7 @@ int main(int argc, char **argv)
                   .repeats = 8,
                   .jobs = {JOBS, {0, 1, 2, 3, 4, 5, 6, 7, 8}},
                   .threads = {2, {1, 2}},
+                  .arithmetics = {1, {SLMT_ARITHMETIC_FLOAT32}},
                   .matrices = {3, {SLMT_MATRIX_AUTO, SLMT_MATRIX_ONEDNN, SLMT_MATRIX_OPENBLAS}}};
     argp_parse(&argp, argc, argv, 0, NULL, &s);
     output o = {.rows = cJSON_CreateArray(), .shapes = s.shapes};
