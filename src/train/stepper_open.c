@@ -60,6 +60,7 @@ static status open_set(stepper *s, int32_t index)
         .nesterov = setting_of(t, row->name, "nesterov", v[TRAIN_NESTEROV]),
         .weight_decay = setting_of(t, row->name, "weight_decay", v[TRAIN_WEIGHT_DECAY]),
         .trust = setting_of(t, row->name, "trust", v[TRAIN_TRUST]),
+        .vector_rate = setting_of(t, row->name, "vector_rate", v[TRAIN_VECTOR_RATE]),
     };
     set->clip = setting_of(t, row->name, "clip_norm", v[TRAIN_CLIP]);
     return OK;
