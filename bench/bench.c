@@ -21,6 +21,7 @@
 
 static const char *const presets[] = {"base", "small", "tiny"};
 static const char *const matrices[] = {"auto", "onednn", "openblas"};
+static const char *const arithmetics[] = {"float32", "bf16"};
 enum { MOST_CHOICES = 16 };
 
 typedef struct choice {
@@ -31,7 +32,7 @@ typedef struct choice {
 typedef struct settings {
     int preset;
     int repeats;
-    choice jobs, threads, matrices;
+    choice jobs, threads, matrices, arithmetics;
     int shapes;       /* print the table of op shapes */
     const char *json; /* or NULL */
 } settings;
@@ -65,6 +66,7 @@ static const struct argp_option options[] = {
      0},
     {"threads", 't', "LIST", 0, "thread counts (1,2)", 0},
     {"matrix", 'm', "LIST", 0, "of auto,onednn,openblas (all)", 0},
+    {"arithmetic", 'a', "LIST", 0, "of float32,bf16 (float32)", 0},
     {"repeats", 'r', "N", 0, "runs of a synthesis that are timed, and half as many training steps (8)", 0},
     {"shapes", 's', NULL, 0, "a second table: time and rate of every op and shape", 0},
     {"json", 'J', "FILE", 0, "write all figures to FILE too", 0},
@@ -117,6 +119,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case 'm':
         read_list(text, matrices, 3, &s->matrices, state);
+        return 0;
+    case 'a':
+        read_list(text, arithmetics, 2, &s->arithmetics, state);
         return 0;
     case 'r':
         s->repeats = atoi(text) > 1 ? atoi(text) : 2;
@@ -335,7 +340,7 @@ static double yardstick_rate(yardstick *y, double seconds)
 
 /* What one child does. */
 typedef struct task {
-    int preset, matrix, threads, repeats;
+    int preset, matrix, arithmetic, threads, repeats;
     int best_matrix; /* the library of the large product */
     const job *job;  /* NULL: only the rate of the large product, by `matrix` */
 } task;
@@ -489,6 +494,7 @@ static void work(const task *t, result *r)
     }
     slmt_context_config_init(&c);
     c.matrix = t->matrix;
+    c.arithmetic = t->arithmetic;
     c.threads = t->threads;
     need(slmt_context_create(&c, &context), "context");
     model = make_model(context, t);
@@ -526,9 +532,9 @@ static int run_task(const task *t, result *r)
 
 static void print_heading(double best_rate, int best_matrix, int threads)
 {
-    printf("\n%d thread%s, fastest large product %.0f GFLOP/s (%s)\n%-9s %-14s %8s %8s %6s %6s %5s  ",
-           threads, threads > 1 ? "s" : "", 1e-9 * best_rate, matrices[best_matrix], "matrix", "job",
-           "median s", "min s", "GFLOP", "sgemm", "E");
+    printf("\n%d thread%s, fastest large product %.0f GFLOP/s (%s)\n%-9s %-8s %-14s %8s %8s %6s %6s %5s  ",
+           threads, threads > 1 ? "s" : "", 1e-9 * best_rate, matrices[best_matrix], "matrix", "products",
+           "job", "median s", "min s", "GFLOP", "sgemm", "E");
     for (int k = 0; k < KINDS; k++)
         printf("%10s", kind_names[k]);
     printf(" %10s %8s\n", "planned MB", "peak MB");
@@ -536,8 +542,8 @@ static void print_heading(double best_rate, int best_matrix, int threads)
 
 static void print_row(const task *t, const result *r)
 {
-    printf("%-9s %-14s %8.3f %8.3f %6.0f %6.1f %5.2f  ", matrices[t->matrix], t->job->name, r->median,
-           r->minimum, 1e-9 * r->flops, 1e-9 * r->gemm_rate, r->efficiency);
+    printf("%-9s %-8s %-14s %8.3f %8.3f %6.0f %6.1f %5.2f  ", matrices[t->matrix], arithmetics[t->arithmetic],
+           t->job->name, r->median, r->minimum, 1e-9 * r->flops, 1e-9 * r->gemm_rate, r->efficiency);
     for (int k = 0; k < KINDS; k++)
         printf("%9.1f%%", 100 * r->share[k]);
     printf(" %10.1f %8.1f\n", 1e-6 * r->planned, 1e-6 * r->peak);
@@ -567,6 +573,7 @@ static void add_json(cJSON *rows, const task *t, const result *r)
     cJSON_AddItemToArray(rows, row);
     cJSON_AddStringToObject(row, "job", t->job->name);
     cJSON_AddStringToObject(row, "matrix", matrices[t->matrix]);
+    cJSON_AddStringToObject(row, "arithmetic", arithmetics[t->arithmetic]);
     cJSON_AddStringToObject(row, "describe", r->describe);
     cJSON_AddNumberToObject(row, "threads", t->threads);
     cJSON_AddNumberToObject(row, "median_s", r->median);
@@ -607,6 +614,29 @@ static int best_matrix(int threads, double *rate, result *r)
     return best;
 }
 
+/* One row of the table. Returns 1 if it failed. */
+static int bench_task(const settings *s, const task *t, cJSON *rows, result *r)
+{
+    if (!run_task(t, r))
+        return 1;
+    print_row(t, r);
+    if (s->shapes)
+        print_shapes(r);
+    add_json(rows, t, r);
+    return 0;
+}
+
+/* One job and library with each arithmetic. */
+static int bench_job(const settings *s, task t, cJSON *rows, result *r)
+{
+    int failed = 0;
+    for (int a = 0; a < s->arithmetics.n; a++) {
+        t.arithmetic = s->arithmetics.list[a];
+        failed |= bench_task(s, &t, rows, r);
+    }
+    return failed;
+}
+
 static int bench(const settings *s, cJSON *rows, result *r)
 {
     int failed = 0;
@@ -620,14 +650,7 @@ static int bench(const settings *s, cJSON *rows, result *r)
                 t.threads = s->threads.list[n];
                 t.best_matrix = best;
                 t.job = &jobs[s->jobs.list[j]];
-                if (!run_task(&t, r)) {
-                    failed = 1;
-                    continue;
-                }
-                print_row(&t, r);
-                if (s->shapes)
-                    print_shapes(r);
-                add_json(rows, &t, r);
+                failed |= bench_job(s, t, rows, r);
             }
     }
     return failed;
@@ -653,6 +676,7 @@ int main(int argc, char **argv)
                   .repeats = 8,
                   .jobs = {JOBS, {0, 1, 2, 3, 4, 5, 6, 7, 8}},
                   .threads = {2, {1, 2}},
+                  .arithmetics = {1, {SLMT_ARITHMETIC_FLOAT32}},
                   .matrices = {3, {SLMT_MATRIX_AUTO, SLMT_MATRIX_ONEDNN, SLMT_MATRIX_OPENBLAS}}};
     argp_parse(&argp, argc, argv, 0, NULL, &s);
     cJSON *rows = cJSON_CreateArray();
