@@ -21,7 +21,7 @@ experiments: build
 test:
 	scripts/install-deps
 	$(MAKE) --no-print-directory build
-	ctest --preset release
+	ctest --preset release --output-junit results.xml
 
 # The whole training of examples/seq2seq-toy and its checks: minutes on one thread. `make test` runs its first part.
 toy: build
@@ -51,5 +51,6 @@ check:
 	scripts/check-format
 	scripts/check-layering
 	scripts/check-headers
+	scripts/trace-requirements --check
 	build/venv/bin/python scripts/generate-api --check
 	build/venv/bin/python -B tests/api/test_generate_api.py
