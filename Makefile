@@ -52,5 +52,6 @@ check:
 	scripts/check-layering
 	scripts/check-headers
 	scripts/trace-requirements --check
+	scripts/check-contributing
 	build/venv/bin/python scripts/generate-api --check
 	build/venv/bin/python -B tests/api/test_generate_api.py
