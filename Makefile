@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Shortcuts for the usual commands. CMake does the build itself: see CMakePresets.json.
 
-.PHONY: build demo experiments test toy bench parity manual format api check
+.PHONY: build demo experiments test toy bench parity coverage manual format api check
 
 build:
 	cmake --preset release
@@ -31,6 +31,10 @@ toy: build
 SLMT_PARITY_DIR ?= $(CURDIR)/../shared/parity
 parity: build
 	SLMT_PARITY_DIR=$(SLMT_PARITY_DIR) ctest --preset release --tests-regex parity
+
+# Lines of lib/, src/ and backends/ that the tests run, and the least that they must be: a build of its own, minutes.
+coverage:
+	scripts/check-coverage
 
 # Time and memory of the main jobs; BENCH="--jobs synth1 --shapes" measures one of them, with every op.
 bench: build
