@@ -15,8 +15,9 @@ static status check_slices(const stacks *k, const float *source, const float *ta
 {
     const bk_shape *in = &k->runner->task.shape[0];
     size_t width = (size_t)in->dim[in->rank - 1];
-    if (k->count == 0 || k->count > SIZE_MAX / k->pixels / sizeof(float))
-        return fail(ERR_ARGUMENT, "slmt_synthesize: count is %zu, expected at least 1", k->count);
+    if (k->count == 0 || k->count > SIZE_MAX / 4 / k->pixels / sizeof(float))
+        return fail(ERR_ARGUMENT, "slmt_synthesize: count is %zu, expected at least 1, and what memory holds",
+                    k->count);
     uintptr_t a = (uintptr_t)source, b = (uintptr_t)target, bytes = k->count * k->pixels * sizeof(float);
     if (a < b + bytes && b < a + bytes)
         return fail(ERR_ARGUMENT, "slmt_synthesize: source and target overlap");
