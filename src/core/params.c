@@ -136,6 +136,17 @@ static double sobel_value(size_t element)
     return filters[element % 18];
 }
 
+/* 1 - |i - (k - 1) / 2| / (k / 2) along both axes where row and column name the same class, else 0. */
+static double bilinear_value(const param *t, size_t element)
+{
+    const int64_t *dim = t->shape.dim;
+    int64_t k = dim[3], at = (int64_t)element, x = at % k, y = at / k % dim[2], plane = at / (k * dim[2]);
+    double middle = (double)(k - 1) / 2, reach = (double)((k + 1) / 2);
+    if (plane / dim[1] != plane % dim[1])
+        return 0;
+    return (1 - fabs((double)x - middle) / reach) * (1 - fabs((double)y - middle) / reach);
+}
+
 static double draw(const param *t, random_stream *r, size_t element)
 {
     double rows = (double)t->shape.dim[0], columns = (double)t->count / rows;
@@ -156,6 +167,12 @@ static double draw(const param *t, random_stream *r, size_t element)
         return position_value(t, element);
     case INIT_SOBEL:
         return sobel_value(element);
+    case INIT_SMALL:
+        return 0.001 * random_normal(r);
+    case INIT_QUARTER:
+        return 0.25;
+    case INIT_BILINEAR:
+        return bilinear_value(t, element);
     default:
         return 0;
     }
