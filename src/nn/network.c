@@ -197,8 +197,27 @@ value nn_join(graph *g, const value *x, int32_t count)
 
 /* ---- pooling by twos ---- */
 
+/* An axis of one pixel cannot be halved. */
+static status check_halves(const graph *g, value x)
+{
+    int64_t size[BK_MAX_SPACE];
+    int axes = nn_size(g, x, size);
+    for (int i = 0; i < axes; i++)
+        if (size[i] < 2 && g->error == OK)
+            return fail(
+                ERR_ARGUMENT,
+                "the network halves the image until one of its sides has a single pixel, and then once "
+                "more: give it more rows, columns or slices");
+    return OK;
+}
+
 value nn_pool(graph *g, value x, int ceil, value *index)
 {
+    status s = check_halves(g, x);
+    if (index)
+        *index = NONE;
+    if (s != OK)
+        return graph_fail(g, s);
     return op_max_pool(g, x, &(pool_window){.kernel = {2, 2, 2}, .ceil = ceil}, index);
 }
 

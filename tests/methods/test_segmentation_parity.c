@@ -359,6 +359,7 @@ static size_t count_of(const network *w, int extra)
 static void start(network *w, hid_t file, hid_t group, const char *list, const char *numbers)
 {
     char tag[64];
+    const uint64_t salt = (uint64_t)parity_attr(file, "salt", 0);
     if (H5Lexists(group, list, H5P_DEFAULT) <= 0)
         return;
     names r = names_open(group, list);
@@ -369,10 +370,8 @@ static void start(network *w, hid_t file, hid_t group, const char *list, const c
         int32_t index = tensor_of(w, &r, k, name);
         snprintf(text, sizeof text, "%s/%s", tag, name);
         for (size_t i = 0; i < w->p.list[index].count; i++)
-            real_set(
-                w->bound[index], w->real, i,
-                (float)(init.x[2 * k] +
-                        init.x[2 * k + 1] * parity_uniform(text, (uint64_t)parity_attr(file, "salt", 0), i)));
+            real_set(w->bound[index], w->real, i,
+                     (float)(init.x[2 * k] + init.x[2 * k + 1] * parity_uniform(text, salt, i)));
     }
     free(init.x);
     free(r.all);
