@@ -150,7 +150,8 @@ SLMT_API slmt_status slmt_session_set_target(slmt_session *session, const char *
  * @return SLMT_OK, or
  *         SLMT_ERR_ARGUMENT    a pointer is NULL, count is 0, the arrays overlap;
  *         SLMT_ERR_NONFINITE   source holds a NaN or an infinity (the text names the first): target is
- *                              untouched;
+ *                              untouched. Or the result does, because the network overflows (the text says
+ *                              of how many values, and names target and the first): target is no picture;
  *         SLMT_ERR_UNSUPPORTED the task takes no slices, or not with its options and settings;
  *         SLMT_ERR_STATE       a shared input was not set;
  *         SLMT_ERR_CANCELLED   target is undefined; SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
@@ -175,7 +176,7 @@ SLMT_API slmt_status slmt_synthesize(slmt_session *session, const float *source,
  * @param source   a raw volume of the source contrast, any orientation
  * @param target   receives a volume on the same grid with values in [0, 1]; the caller frees it
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices, another image size, voxels of
- *         another size),
+ *         another size), SLMT_ERR_NONFINITE (the result holds a NaN or an infinity: no volume is made),
  *         SLMT_ERR_UNSUPPORTED (the task takes no slices), SLMT_ERR_STATE (a shared input was not set),
  *         SLMT_ERR_CANCELLED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
  * @threads one thread per session at a time
@@ -191,7 +192,8 @@ SLMT_API slmt_status slmt_synthesize_volume(slmt_session *session, const slmt_vo
  * @param source      a raw volume, any orientation
  * @param normalized  receives a volume on the source's grid with values in [0, 1]; the caller frees it
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices, voxels of another size than the
- *         training's), SLMT_ERR_CANCELLED (a warning was refused), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ *         training's), SLMT_ERR_NONFINITE, SLMT_ERR_CANCELLED (a warning was refused), SLMT_ERR_MEMORY,
+ * SLMT_ERR_LIMIT
  * @threads any thread
  * \since 0.1
  */
@@ -236,7 +238,8 @@ SLMT_API slmt_status slmt_session_set(slmt_session *session, const slmt_tensor *
  * @return SLMT_OK, or
  *         SLMT_ERR_ARGUMENT  one is missing, or of another type or shape than the text says;
  *         SLMT_ERR_NOT_FOUND one is for no input or output of the task;
- *         SLMT_ERR_NONFINITE an input holds a NaN or an infinity: nothing was written;
+ *         SLMT_ERR_NONFINITE an input holds a NaN or an infinity: nothing was written. Or an output does
+ *                            (the text names it, the number of such elements and the first one);
  *         SLMT_ERR_CANCELLED outputs are undefined; SLMT_ERR_BACKEND
  * @threads one thread per session at a time
  * \since 0.1

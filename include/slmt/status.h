@@ -25,7 +25,7 @@ enum {
     SLMT_OK = 0, /**< done */
 
     SLMT_ERR_ARGUMENT = 100,  /**< an argument is NULL, out of range, or does not fit another */
-    SLMT_ERR_NONFINITE = 101, /**< an input, a loss or a gradient holds a NaN or an infinity */
+    SLMT_ERR_NONFINITE = 101, /**< an input, a result, a loss or a gradient holds a NaN or an infinity */
     SLMT_ERR_STATE = 102,     /**< the handle cannot do this (now) */
 
     SLMT_ERR_MEMORY = 200, /**< the allocator had none left */

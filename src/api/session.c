@@ -4,8 +4,10 @@
 #include "api/session.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "core/finite.h"
 #include "core/structs.h"
 
 /* ---- life ---- */
@@ -125,6 +127,20 @@ slmt_status slmt_session_shape(const slmt_session *session, const char *name, in
     return task_shape_named(&session->runner.task, name, session->runner.batch, shape, rank);
 }
 
+/* by_port: the tensors of the outputs. */
+static status check_outputs(const task *t, const slmt_tensor *const *by_port)
+{
+    for (int32_t i = 0; i < t->kind->outputs.n; i++) {
+        const slmt_tensor *y = by_port[i];
+        char what[PARAM_NAME_MAX + 8];
+        if (!y || y->type != SLMT_TENSOR_FLOAT32)
+            continue;
+        snprintf(what, sizeof what, "tensor %s", y->name);
+        TRY(check_made(what, y->data, y->shape, y->rank));
+    }
+    return OK;
+}
+
 slmt_status slmt_session_run(slmt_session *session, const slmt_tensor *inputs, size_t n_inputs,
                              const slmt_tensor *outputs, size_t n_outputs)
 {
@@ -145,6 +161,8 @@ slmt_status slmt_session_run(slmt_session *session, const slmt_tensor *inputs, s
     }
     a.samples = samples > 0 ? (size_t)samples : 1;
     status s = runner_run_all(&session->runner, &a);
+    if (s == OK)
+        s = check_outputs(t, by_port + n);
     atomic_store(&session->runner.cancel, 0);
     return s;
 }

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "api/session.h"
+#include "core/finite.h"
 #include "core/stacks.h"
 #include "core/structs.h"
 #include "data/volume_slices.h"
@@ -14,8 +15,9 @@ static status check_slices(const stacks *k, const float *source, const float *ta
 {
     const bk_shape *in = &k->runner->task.shape[0];
     size_t width = (size_t)in->dim[in->rank - 1];
-    if (k->count == 0 || k->count > SIZE_MAX / k->pixels / sizeof(float))
-        return fail(ERR_ARGUMENT, "slmt_synthesize: count is %zu, expected at least 1", k->count);
+    if (k->count == 0 || k->count > SIZE_MAX / 4 / k->pixels / sizeof(float))
+        return fail(ERR_ARGUMENT, "slmt_synthesize: count is %zu, expected at least 1, and what memory holds",
+                    k->count);
     uintptr_t a = (uintptr_t)source, b = (uintptr_t)target, bytes = k->count * k->pixels * sizeof(float);
     if (a < b + bytes && b < a + bytes)
         return fail(ERR_ARGUMENT, "slmt_synthesize: source and target overlap");
@@ -24,6 +26,14 @@ static status check_slices(const stacks *k, const float *source, const float *ta
             return fail(ERR_NONFINITE, "slmt_synthesize: source[%zu][%zu][%zu] is not finite", i / k->pixels,
                         i % k->pixels / width, i % width);
     return OK;
+}
+
+static status check_target(const stacks *k, const float *target)
+{
+    const bk_shape *in = &k->runner->task.shape[0];
+    const int64_t width = in->dim[in->rank - 1];
+    return check_made("target", target,
+                      (const int64_t[]){(int64_t)k->count, (int64_t)k->pixels / width, width}, 3);
 }
 
 slmt_status slmt_synthesize(slmt_session *session, const float *source, size_t count, float *target)
@@ -35,6 +45,8 @@ slmt_status slmt_synthesize(slmt_session *session, const float *source, size_t c
     TRY(stacks_open(&session->runner, count, &k));
     TRY(check_slices(&k, source, target));
     status s = stacks_run(&k, source, target);
+    if (s == OK)
+        s = check_target(&k, target);
     atomic_store(&session->runner.cancel, 0);
     return s;
 }
@@ -80,12 +92,14 @@ static status tell_of_no_spacing(slmt_session *session)
         "they are not compared");
 }
 
-/* Writes slices back and looks at the result. */
+/* Writes slices back and looks at the result: resampling may overflow, too. */
 static status make_target(const volume_view *view, const float *slices, slmt_volume **target)
 {
     slmt_volume *made;
     TRY(volume_of_slices(view, slices, &made));
-    status s = volume_check_result(view, made);
+    status s = volume_check_finite(made);
+    if (s == OK)
+        s = volume_check_result(view, made);
     if (s == OK)
         volume_mark_synthetic(*target = made);
     else
@@ -111,9 +125,23 @@ slmt_status slmt_synthesize_volume(slmt_session *session, const slmt_volume *sou
     if (s == OK)
         s = replace_slices(&k, &slices);
     if (s == OK)
+        s = check_target(&k, slices);
+    if (s == OK)
         s = make_target(&view, slices, target);
     atomic_store(&r->cancel, 0);
     mem_give(m, slices);
+    return s;
+}
+
+static status make_normalized(const volume_view *view, const float *slices, slmt_volume **normalized)
+{
+    slmt_volume *made;
+    TRY(volume_of_slices(view, slices, &made));
+    status s = volume_check_finite(made);
+    if (s == OK)
+        *normalized = made;
+    else
+        volume_free(made);
     return s;
 }
 
@@ -128,7 +156,7 @@ slmt_status slmt_normalize_volume(const slmt_model *model, const slmt_volume *so
     volume_view view;
     status s = volume_slices(model, m, source, SLMT_SPACING_REFUSE, &view, &slices);
     if (s == OK)
-        s = volume_of_slices(&view, slices, normalized);
+        s = make_normalized(&view, slices, normalized);
     mem_give(m, slices);
     return s;
 }

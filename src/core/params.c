@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/graph.h"
 #include "lib/half.h"
 #include "lib/random.h"
+#include "lib/size.h"
 
 void params_init(params *p, mem *m, bk_dtype real, bk_dtype matrix)
 {
@@ -61,15 +63,15 @@ static void add(params *p, param_init init, param_role role, int used, int matri
                 const int64_t *dim, const char *name)
 {
     bk_dtype type = matrix ? p->matrix : p->real;
+    const bk_shape shape = shape_of(type, rank, dim);
+    if (p->error == OK)
+        p->error = size_check(&shape, name);
     if (p->error == OK)
         p->error = room_for_one(p);
     if (p->error != OK)
         return;
-    param t = {
-        .init = init, .role = role, .used = used, .matrix = matrix, .shape = {.dtype = type, .rank = rank}};
+    param t = {.init = init, .role = role, .used = used, .matrix = matrix, .shape = shape};
     snprintf(t.name, sizeof t.name, "%s", name);
-    for (int32_t i = 0; i < rank; i++)
-        t.shape.dim[i] = dim[i];
     t.count = (size_t)bk_count(&t.shape);
     if (used) {
         t.offset = p->total;

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "core/finite.h"
 #include "slmt/version.h"
 
 status volume_new(slmt_context *context, const nifti_scan *scan, slmt_volume **volume)
@@ -52,6 +53,13 @@ void volume_describe(slmt_volume *volume, const char *what)
 void volume_mark_synthetic(slmt_volume *volume)
 {
     volume_describe(volume, "synthetic MR, not for diagnosis");
+}
+
+status volume_check_finite(const slmt_volume *volume)
+{
+    const int64_t *dims = volume->scan.dims;
+    return check_made("the result's voxels", volume->scan.voxels,
+                      (const int64_t[]){dims[2], dims[1], dims[0]}, 3);
 }
 
 void volume_free(slmt_volume *volume)

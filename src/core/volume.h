@@ -33,4 +33,7 @@ void volume_describe(slmt_volume *volume, const char *what);
 /* Says that it is synthetic and not for diagnosis. */
 void volume_mark_synthetic(slmt_volume *volume);
 
+/* Checks that every voxel is a number. ERR_NONFINITE. */
+status volume_check_finite(const slmt_volume *volume);
+
 #endif

@@ -350,6 +350,7 @@ int command_differ(int argc, char **argv)
     differ d = {.self = 1, .mask = 1, .batch = 1, .common.weights = SLMT_WEIGHTS_STORED};
     const option_group groups[] = {{"Files and run:", differ_fields, &d},
                                    {"", weights_fields, &d.common},
+                                   {"", arithmetic_fields, &d.common},
                                    {"Common:", common_fields, &d.common},
                                    {0}};
     command_line line = {.doc = doc,

@@ -95,8 +95,13 @@ char *fit_request(const fit *f)
                     "--validation-fraction %g --test-fraction %g",
                     f->places.source, f->places.target, f->method, f->seconds, (unsigned long long)f->memory,
                     (unsigned long long)f->common.seed, f->validation_part, f->test_part);
-    const char *const more[][2] = {
-        {"validation", f->validation}, {"test", f->test}, {"person", f->places.person}, {"plan", f->plan_in}};
+    const char *arithmetic =
+        f->common.arithmetic == SLMT_ARITHMETIC_FLOAT32 ? NULL : arithmetic_name(f->common.arithmetic);
+    const char *const more[][2] = {{"validation", f->validation},
+                                   {"test", f->test},
+                                   {"person", f->places.person},
+                                   {"plan", f->plan_in},
+                                   {"arithmetic", arithmetic}};
     for (size_t i = 0; i < sizeof more / sizeof *more + f->places.extra_count; i++) {
         size_t named = sizeof more / sizeof *more;
         const char *name = i < named ? more[i][0] : "extra";

@@ -327,5 +327,9 @@ int training_open(training *t)
         code = describe_model(t);
     if (code == EXIT_OK)
         code = open_profile(t);
-    return code == EXIT_OK ? journal_open(&t->log, o->common.log, o->files.resume != NULL) : code;
+    if (code == EXIT_OK)
+        code = journal_open(&t->log, o->common.log, o->files.resume != NULL);
+    if (code == EXIT_OK)
+        log_computer(&t->log, t->context, &o->common);
+    return code;
 }

@@ -13,7 +13,7 @@ ABI = 0
 # The status numbers, in ranges of a hundred by kind.
 SLMT_OK = 0  # done
 SLMT_ERR_ARGUMENT = 100  # an argument is NULL, out of range, or does not fit another
-SLMT_ERR_NONFINITE = 101  # an input, a loss or a gradient holds a NaN or an infinity
+SLMT_ERR_NONFINITE = 101  # an input, a result, a loss or a gradient holds a NaN or an infinity
 SLMT_ERR_STATE = 102  # the handle cannot do this (now)
 SLMT_ERR_MEMORY = 200  # the allocator had none left
 SLMT_ERR_LIMIT = 201  # the call would pass the context's max_bytes
@@ -2722,7 +2722,8 @@ slmt_synthesize = _bind(
     Returns: SLMT_OK, or
     SLMT_ERR_ARGUMENT    a pointer is NULL, count is 0, the arrays overlap;
     SLMT_ERR_NONFINITE   source holds a NaN or an infinity (the text names the first): target is
-                         untouched;
+                         untouched. Or the result does, because the network overflows (the text says
+                         of how many values, and names target and the first): target is no picture;
     SLMT_ERR_UNSUPPORTED the task takes no slices, or not with its options and settings;
     SLMT_ERR_STATE       a shared input was not set;
     SLMT_ERR_CANCELLED   target is undefined; SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
@@ -2754,7 +2755,7 @@ slmt_synthesize_volume = _bind(
     target: receives a volume on the same grid with values in [0, 1]; the caller frees it
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices, another image size, voxels of
-    another size),
+    another size), SLMT_ERR_NONFINITE (the result holds a NaN or an infinity: no volume is made),
     SLMT_ERR_UNSUPPORTED (the task takes no slices), SLMT_ERR_STATE (a shared input was not set),
     SLMT_ERR_CANCELLED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
 
@@ -2775,7 +2776,8 @@ slmt_normalize_volume = _bind(
     normalized: receives a volume on the source's grid with values in [0, 1]; the caller frees it
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices, voxels of another size than the
-    training's), SLMT_ERR_CANCELLED (a warning was refused), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+            training's), SLMT_ERR_NONFINITE, SLMT_ERR_CANCELLED (a warning was refused), SLMT_ERR_MEMORY,
+    SLMT_ERR_LIMIT
 
     Threads: any thread
 
@@ -2836,7 +2838,8 @@ slmt_session_run = _bind(
     Returns: SLMT_OK, or
     SLMT_ERR_ARGUMENT  one is missing, or of another type or shape than the text says;
     SLMT_ERR_NOT_FOUND one is for no input or output of the task;
-    SLMT_ERR_NONFINITE an input holds a NaN or an infinity: nothing was written;
+    SLMT_ERR_NONFINITE an input holds a NaN or an infinity: nothing was written. Or an output does
+                       (the text names it, the number of such elements and the first one);
     SLMT_ERR_CANCELLED outputs are undefined; SLMT_ERR_BACKEND
 
     Threads: one thread per session at a time

@@ -86,7 +86,12 @@ void segment_train_build(task_graph *t, const segment_network *f);
 
 /* ---- the tasks: of slices (2d), and of volumes (3d) ---- */
 
-enum { SEGMENT_ROWS_2d = 3, SEGMENT_ROWS_3d = 4, SEGMENT_TRAIN_ROWS_2d = 45, SEGMENT_TRAIN_ROWS_3d = 46 };
+enum {
+    SEGMENT_ROWS_2d = 3,
+    SEGMENT_ROWS_3d = 4,
+    SEGMENT_TRAIN_ROWS_2d = TRAIN_SETTINGS + 23,
+    SEGMENT_TRAIN_ROWS_3d
+};
 extern const number segment_rows_2d[SEGMENT_ROWS_2d], segment_rows_3d[SEGMENT_ROWS_3d];
 extern const number segment_train_rows_2d[SEGMENT_TRAIN_ROWS_2d],
     segment_train_rows_3d[SEGMENT_TRAIN_ROWS_3d];

@@ -8,7 +8,7 @@ const ABI = 0
 # The status numbers, in ranges of a hundred by kind.
 const SLMT_OK = Int32(0)  # done
 const SLMT_ERR_ARGUMENT = Int32(100)  # an argument is NULL, out of range, or does not fit another
-const SLMT_ERR_NONFINITE = Int32(101)  # an input, a loss or a gradient holds a NaN or an infinity
+const SLMT_ERR_NONFINITE = Int32(101)  # an input, a result, a loss or a gradient holds a NaN or an infinity
 const SLMT_ERR_STATE = Int32(102)  # the handle cannot do this (now)
 const SLMT_ERR_MEMORY = Int32(200)  # the allocator had none left
 const SLMT_ERR_LIMIT = Int32(201)  # the call would pass the context's max_bytes
@@ -2698,7 +2698,8 @@ target: [count][height][width] float32, written in [0, 1]; may not overlap sourc
 Returns: SLMT_OK, or
 SLMT_ERR_ARGUMENT    a pointer is NULL, count is 0, the arrays overlap;
 SLMT_ERR_NONFINITE   source holds a NaN or an infinity (the text names the first): target is
-                     untouched;
+                     untouched. Or the result does, because the network overflows (the text says
+                     of how many values, and names target and the first): target is no picture;
 SLMT_ERR_UNSUPPORTED the task takes no slices, or not with its options and settings;
 SLMT_ERR_STATE       a shared input was not set;
 SLMT_ERR_CANCELLED   target is undefined; SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
@@ -2730,7 +2731,7 @@ source: a raw volume of the source contrast, any orientation
 target: receives a volume on the same grid with values in [0, 1]; the caller frees it
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices, another image size, voxels of
-another size),
+another size), SLMT_ERR_NONFINITE (the result holds a NaN or an infinity: no volume is made),
 SLMT_ERR_UNSUPPORTED (the task takes no slices), SLMT_ERR_STATE (a shared input was not set),
 SLMT_ERR_CANCELLED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
 
@@ -2751,7 +2752,8 @@ source: a raw volume, any orientation
 normalized: receives a volume on the source's grid with values in [0, 1]; the caller frees it
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices, voxels of another size than the
-training's), SLMT_ERR_CANCELLED (a warning was refused), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+        training's), SLMT_ERR_NONFINITE, SLMT_ERR_CANCELLED (a warning was refused), SLMT_ERR_MEMORY,
+SLMT_ERR_LIMIT
 
 Threads: any thread
 
@@ -2812,7 +2814,8 @@ n_outputs: outputs given
 Returns: SLMT_OK, or
 SLMT_ERR_ARGUMENT  one is missing, or of another type or shape than the text says;
 SLMT_ERR_NOT_FOUND one is for no input or output of the task;
-SLMT_ERR_NONFINITE an input holds a NaN or an infinity: nothing was written;
+SLMT_ERR_NONFINITE an input holds a NaN or an infinity: nothing was written. Or an output does
+                   (the text names it, the number of such elements and the first one);
 SLMT_ERR_CANCELLED outputs are undefined; SLMT_ERR_BACKEND
 
 Threads: one thread per session at a time
