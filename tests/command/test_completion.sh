@@ -106,7 +106,7 @@ slmt prepare --contrast=t1=folder/
 slmt differ t1=other/scan.nii.
 slmt rank --baseline
 END
-    timeout 60 zsh -f ask.zsh "slmt con" "slmt train --matrix=one" "slmt methods se" "slmt train seq2seq --smoo" "slmt rank --model=fi" \
+    timeout 60 zsh -f ask.zsh "slmt con" "slmt train --matrix=one" "slmt methods seq" "slmt train seq2seq --smoo" "slmt rank --model=fi" \
         "slmt prepare --contrast=t1=fo" "slmt differ t1=other/s" "slmt rank --baseline" | sed 's/ $/./' >got
     diff got wanted || die "zsh completes otherwise"
 fi
