@@ -201,6 +201,20 @@ SLMT_API slmt_status slmt_normalize_volume(const slmt_model *model, const slmt_v
                                            slmt_volume **normalized);
 
 /**
+ * The volume as a session's model sees it: slmt_normalize_volume(), with voxels of another size than the
+ * training's taken as slmt_session_set_spacing() says.
+ *
+ * @param session     not NULL
+ * @param source      a raw volume, any orientation
+ * @param normalized  receives a volume on the source's grid with values in [0, 1]; the caller frees it
+ * @return as slmt_normalize_volume()
+ * @threads one thread per session at a time
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_session_normalize_volume(slmt_session *session, const slmt_volume *source,
+                                                   slmt_volume **normalized);
+
+/**
  * The shape of an input or output under the session's settings.
  *
  * @param session  not NULL

@@ -1516,6 +1516,31 @@ slmt_volume_like = _bind(
     """)
 
 
+slmt_volume_resample = _bind(
+    "slmt_volume_resample", slmt_status, [POINTER(slmt_volume), POINTER(c_double), c_int32, POINTER(POINTER(slmt_volume))],
+    r"""slmt_status slmt_volume_resample(const slmt_volume *volume, const double spacing[3], int32_t resize, slmt_volume **resampled)
+
+    Make a volume of another voxel size over the same field of view: its middle stays from left to right and
+    from front to back, and its lower end from bottom to top, as crops and slices are counted. Linear between
+    centres; a voxel larger than the old ones is the mean over its width.
+
+    volume: not NULL; not modified
+    spacing: millimetres from the middle of a voxel to that of the next, from left to right, from
+        front to back and upwards; above 0
+    resize: SLMT_RESIZE_BILINEAR, or SLMT_RESIZE_NEAREST for label maps: the nearest old voxel's
+        value
+    resampled: receives a volume whose axes go to the left, to the back and up; the caller frees it with
+        slmt_volume_free()
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also: there would be too many voxels), SLMT_ERR_MEMORY,
+    SLMT_ERR_LIMIT
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
 slmt_volume_free = _bind(
     "slmt_volume_free", None, [POINTER(slmt_volume)],
     r"""void slmt_volume_free(slmt_volume *volume)
@@ -2780,6 +2805,25 @@ slmt_normalize_volume = _bind(
     SLMT_ERR_LIMIT
 
     Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_session_normalize_volume = _bind(
+    "slmt_session_normalize_volume", slmt_status, [POINTER(slmt_session), POINTER(slmt_volume), POINTER(POINTER(slmt_volume))],
+    r"""slmt_status slmt_session_normalize_volume(slmt_session *session, const slmt_volume *source, slmt_volume **normalized)
+
+    The volume as a session's model sees it: slmt_normalize_volume(), with voxels of another size than the
+    training's taken as slmt_session_set_spacing() says.
+
+    session: not NULL
+    source: a raw volume, any orientation
+    normalized: receives a volume on the source's grid with values in [0, 1]; the caller frees it
+
+    Returns: as slmt_normalize_volume()
+
+    Threads: one thread per session at a time
 
     Since 0.1.
     """)
