@@ -79,6 +79,8 @@ const SLMT_ROLE_SOURCE = Int32(16)  # port: images to start from; their last two
 const SLMT_ROLE_TARGET = Int32(17)  # port: images to make, or as an input, images to learn to make; likewise
 const SLMT_ROLE_SOURCE_CONTRAST = Int32(18)  # port: index of the contrast that the source shows
 const SLMT_ROLE_TARGET_CONTRAST = Int32(19)  # port: index of the contrast to make
+const SLMT_ROLE_LABELS = Int32(20)  # port: the class of each pixel, an index from 0; -1: it does not count
+const SLMT_ROLE_PROBABILITIES = Int32(21)  # port: the probability of each class at each pixel
 
 # Kinds of elements of a tensor.
 const SLMT_TENSOR_FLOAT32 = Int32(1)  # float
