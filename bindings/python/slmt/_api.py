@@ -84,6 +84,8 @@ SLMT_ROLE_SOURCE = 16  # port: images to start from; their last two axes are row
 SLMT_ROLE_TARGET = 17  # port: images to make, or as an input, images to learn to make; likewise
 SLMT_ROLE_SOURCE_CONTRAST = 18  # port: index of the contrast that the source shows
 SLMT_ROLE_TARGET_CONTRAST = 19  # port: index of the contrast to make
+SLMT_ROLE_LABELS = 20  # port: the class of each pixel, an index from 0; -1: it does not count
+SLMT_ROLE_PROBABILITIES = 21  # port: the probability of each class at each pixel
 
 # Kinds of elements of a tensor.
 SLMT_TENSOR_FLOAT32 = 1  # float
@@ -2729,9 +2731,11 @@ slmt_synthesize = _bind(
 
     Any method whose task takes slices. "synthesize" of seq2seq needs the sequence to make first, which
     slmt_session_set() gives. With SLMT-Net each slice stands alone, and the call allocates
-    nothing unless the session has a profile. Seq2seq takes the slices for neighbours in one volume, bottom to
-    top: in 2D each is made with those beside it, in 3D in blocks of `depth`; the first and the last are
-    repeated where there are none, and room for one run is taken and given back.
+    nothing unless the session has a profile; oneDNN takes some small blocks from malloc() and gives them back,
+    and where there are none the call is SLMT_ERR_MEMORY and the next one works. Seq2seq takes the slices for
+    neighbours in one volume, bottom to top: in 2D each is made with those beside it, in 3D in blocks of
+    `depth`; the first and the last are repeated where there are none, and room for one run is taken and given
+    back.
 
     A slice's result does not depend on earlier calls, and with SLMT-Net not on the other slices of the call;
     on a processor with AVX2 and no AVX-512 the latter holds with SLMT_MATRIX_AUTO only, as the kernels of
@@ -2868,7 +2872,8 @@ slmt_session_run = _bind(
     "slmt_session_run", slmt_status, [POINTER(slmt_session), POINTER(slmt_tensor), c_size_t, POINTER(slmt_tensor), c_size_t],
     r"""slmt_status slmt_session_run(slmt_session *session, const slmt_tensor *inputs, size_t n_inputs, const slmt_tensor *outputs, size_t n_outputs)
 
-    Run the session's task. Allocates nothing, unless the session has a profile.
+    Run the session's task. Allocates nothing, unless the session has a profile; as slmt_synthesize() says,
+    oneDNN takes small blocks for itself.
 
     session: not NULL
     inputs: n_inputs tensors, one for each input of the task, in any order; compact and row-major,
