@@ -228,16 +228,22 @@ static int others_sleep(void)
     return asleep;
 }
 
-/* The caller's piece lasts until the other thread has done its piece and sleeps, or for 30 seconds. */
+static atomic_int begun;
+
+/* The other thread's piece lasts until the caller has begun one, and that until the other thread has done its
+ * piece and sleeps, or for 30 seconds. */
 static void wait_for_sleep(const void *job, int64_t first, int64_t end, int thread)
 {
     atomic_int *slept = (atomic_int *)(uintptr_t)job;
     (void)first;
     (void)end;
     if (thread != 0) {
+        while (!atomic_load(&begun))
+            usleep(1000);
         atomic_store(&released, 1);
         return;
     }
+    atomic_store(&begun, 1);
     for (int turn = 0; turn < 30000 && !atomic_load(slept); turn++) {
         usleep(1000);
         atomic_store(slept, atomic_load(&released) && others_sleep());
@@ -249,6 +255,7 @@ static void a_thread_without_pieces_sleeps_while_another_finishes(void **state)
     (void)state;
     atomic_int slept = 0;
     cpu_team *team = team_of(2);
+    atomic_store(&begun, 0);
     atomic_store(&released, 0);
     cpu_team_begin(team);
     cpu_team_run(team, 2, 2, 1, wait_for_sleep, &slept);
