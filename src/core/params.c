@@ -138,6 +138,17 @@ static double sobel_value(size_t element)
     return filters[element % 18];
 }
 
+/* 1 - |i - (k - 1) / 2| / (k / 2) along both axes where row and column name the same class, else 0. */
+static double bilinear_value(const param *t, size_t element)
+{
+    const int64_t *dim = t->shape.dim;
+    int64_t k = dim[3], at = (int64_t)element, x = at % k, y = at / k % dim[2], plane = at / (k * dim[2]);
+    double middle = (double)(k - 1) / 2, reach = (double)((k + 1) / 2);
+    if (plane / dim[1] != plane % dim[1])
+        return 0;
+    return (1 - fabs((double)x - middle) / reach) * (1 - fabs((double)y - middle) / reach);
+}
+
 /* Tensors are drawn in parts of so many elements. */
 enum { PART = 4096 };
 
@@ -152,9 +163,18 @@ static void draw_uniform(random_stream *r, double times, double over, size_t n, 
 
 static double fixed_value(const param *t, size_t element)
 {
-    if (t->init == INIT_POSITION)
+    switch (t->init) {
+    case INIT_POSITION:
         return position_value(t, element);
-    return t->init == INIT_SOBEL ? sobel_value(element) : t->init == INIT_ONE;
+    case INIT_SOBEL:
+        return sobel_value(element);
+    case INIT_BILINEAR:
+        return bilinear_value(t, element);
+    case INIT_QUARTER:
+        return 0.25;
+    default:
+        return t->init == INIT_ONE;
+    }
 }
 
 /* Elements `first` to first + n - 1; those that are drawn follow each other in the stream. */
@@ -168,6 +188,9 @@ static void draw(const param *t, random_stream *r, size_t first, size_t n, float
         return;
     case INIT_NORMAL:
         random_fill_normal(f, r, 0.02, n, x);
+        return;
+    case INIT_SMALL:
+        random_fill_normal(f, r, 0.001, n, x);
         return;
     case INIT_TRUNCATED:
         random_fill_truncated(f, r, 0.02, n, x);
