@@ -5,7 +5,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "tests/plugins/walled_host.h"
+#include "tests/plugins/carrier.h"
+#ifdef CUDA_EMULATION
+#include "tests/cuda/cuda_host.h"
+#endif
 
 /* ---- tolerances ---- */
 
@@ -331,6 +334,9 @@ void free_values(double *value[], int32_t n)
 subject subjects[SUBJECTS] = {
     {.name = "reference", .backend = bk_reference, .threads = 1, .level = BEST},
     {.name = "walled", .backend = bk_walled_host, .threads = 1, .level = BEST},
+#ifdef CUDA_EMULATION
+    {.name = "cuda, emulated", .backend = bk_cuda_host, .threads = 1, .level = BEST},
+#endif
     {.name = "cpu, auto, 1 thread", .backend = bk_cpu, .threads = 1, .level = BEST},
     {.name = "cpu, auto, 2 threads", .backend = bk_cpu, .threads = 2, .level = BEST},
     {.name = "cpu, onednn, 1 thread",

@@ -99,7 +99,11 @@ typedef struct subject {
 } subject;
 
 enum { BEST = CPU_LEVEL_BEST, PLAIN_C = 0 };
+#ifdef CUDA_EMULATION
+enum { SUBJECTS = 12 };
+#else
 enum { SUBJECTS = 11 };
+#endif
 extern subject subjects[SUBJECTS];
 
 bk_status open_subject(const subject *s, const bk_host *host, void **device);
