@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cuda_host.h - the emulated cuda backend for callers with host memory: each call runs under three orders of
- * threads and blocks, which must give the same bits. */
+/* cuda_host.h - the emulated cuda backend for callers with host memory: three calls in turn run under three
+ * orders of threads and blocks. */
 #ifndef SLMT_TESTS_CUDA_HOST_H
 #define SLMT_TESTS_CUDA_HOST_H
 

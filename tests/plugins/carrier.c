@@ -11,7 +11,8 @@ typedef struct carrier {
     carried what;
     bk_host host, lent; /* lent: to the backend */
     void *device;
-    int running; /* memory for operands is the carrier's own affair */
+    int32_t runs; /* so far */
+    int running;  /* memory for operands is the carrier's own affair */
 } carrier;
 
 static bk_status lend(void *user, size_t bytes, void **out)
@@ -136,12 +137,12 @@ static void *up(cargo *c, void *host, size_t bytes)
     return device;
 }
 
-static void *counterpart(const cargo *c, const void *host)
+static void down(cargo *c, void *host)
 {
-    for (int i = 0; i < c->n; i++)
+    for (int i = 0; i < c->n && c->status == BK_OK; i++)
         if (c->load[i].host == host)
-            return c->load[i].device;
-    return NULL;
+            c->status = backend_of(c)->copy(c->carrier->device, host, c->load[i].device, c->load[i].bytes,
+                                            BK_DOWN);
 }
 
 static void unload(cargo *c)
@@ -174,46 +175,19 @@ static void run_there(cargo *c, const bk_call *call)
     }
 }
 
-/* Brings one output of the first run down, if the same output of all other runs has the same bits. */
-static bk_status bring_down(const carrier *c, const cargo *runs, void *host, size_t bytes)
-{
-    unsigned char *other = malloc(bytes ? bytes : 1);
-    bk_status status =
-        other ? c->what.backend->copy(c->device, host, counterpart(&runs[0], host), bytes, BK_DOWN)
-              : BK_ERR_MEMORY;
-    for (int k = 1; k < c->what.runs && status == BK_OK; k++) {
-        status = c->what.backend->copy(c->device, other, counterpart(&runs[k], host), bytes, BK_DOWN);
-        if (status == BK_OK && memcmp(host, other, bytes) != 0) {
-            c->host.log(c->host.user, 0, "carrier: another order of threads gave other bits");
-            status = BK_ERR_FAILED;
-        }
-    }
-    free(other);
-    return status;
-}
-
-enum { MAX_RUNS = 3 };
-
 static bk_status carrier_run(void *device, bk_call *call)
 {
     carrier *c = device;
-    cargo runs[MAX_RUNS] = {{0}};
-    bk_status status = BK_OK;
+    cargo load = {.carrier = c};
     c->running = 1;
-    for (int k = 0; k < c->what.runs; k++) {
-        runs[k] = (cargo){.carrier = c};
-        if (c->what.set_order)
-            c->what.set_order(k);
-        run_there(&runs[k], call);
-        status = status == BK_OK ? runs[k].status : status;
-    }
-    for (int32_t i = 0; i < call->n_out && status == BK_OK; i++)
-        if (call->out[i].data)
-            status = bring_down(c, runs, call->out[i].data, bytes_of(&call->out[i]));
-    for (int k = 0; k < c->what.runs; k++)
-        unload(&runs[k]);
+    if (c->what.before_run)
+        c->what.before_run(c->runs++);
+    run_there(&load, call);
+    for (int32_t i = 0; i < call->n_out; i++)
+        down(&load, call->out[i].data);
+    unload(&load);
     c->running = 0;
-    return status;
+    return load.status;
 }
 
 bk_backend carrier_table(void)
@@ -233,7 +207,7 @@ bk_backend carrier_table(void)
 
 static bk_status open_walled(const bk_host *host, const char *options, void **device)
 {
-    return carrier_open(&(carried){.backend = bk_walled(), .runs = 1}, host, options, device);
+    return carrier_open(&(carried){.backend = bk_walled()}, host, options, device);
 }
 
 const bk_backend *bk_walled_host(void)

@@ -6,12 +6,9 @@
 
 #include "backends/backend.h"
 
-/* What is carried, and how often each call runs: set_order(k) is called before run k, and all runs must give the
- * same bits. */
 typedef struct carried {
     const bk_backend *backend;
-    int runs;
-    void (*set_order)(int k); /* NULL: none */
+    void (*before_run)(int32_t number); /* of the run, from 0; NULL: nothing is to be done */
 } carried;
 
 /* The open() of a carrier. */

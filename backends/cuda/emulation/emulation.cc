@@ -460,6 +460,8 @@ struct block_of_memory {
     size_t bytes, whole;
 };
 static std::map<void *, block_of_memory> blocks_in_use;
+static std::multimap<size_t, unsigned char *> spare_pages; /* by size, where nothing is strict */
+static bool strict = true;
 
 static void explain_access(int, siginfo_t *info, void *)
 {
@@ -496,6 +498,8 @@ static void open_block(const block_of_memory &b, int access)
 
 static void open_memory(bool open)
 {
+    if (!strict)
+        return;
     for (const auto &b : blocks_in_use)
         open_block(b.second, open ? PROT_READ | PROT_WRITE : PROT_NONE);
 }
@@ -511,26 +515,55 @@ void emulation::set_memory(size_t bytes)
     memory_bytes = bytes;
 }
 
-/* A block ends within 64 bytes of a page that is nobody's. Addresses are never given out twice. */
+extern "C" void emulation_set_strict(int s)
+{
+    strict = s != 0;
+}
+
+/* Pages that nobody uses, with one behind them that stays nobody's; NULL: there are no more addresses. */
+static unsigned char *take_pages(size_t whole)
+{
+    auto spare = spare_pages.find(whole);
+    if (spare != spare_pages.end()) {
+        unsigned char *pages = spare->second;
+        spare_pages.erase(spare);
+        return pages;
+    }
+    unsigned char *pages = unused;
+    if (whole + page > (size_t)(room + room_bytes - unused))
+        return nullptr;
+    unused += whole + page;
+    if (mprotect(pages, whole, PROT_READ | PROT_WRITE) != 0)
+        fault("mprotect() of the device's memory failed");
+    return pages;
+}
+
+/* A block ends within 64 bytes of a page that is nobody's. */
 cudaError_t cudaMalloc(void **p, size_t bytes)
 {
     std::lock_guard<std::recursive_mutex> hold(lock);
     *p = nullptr;
     make_room();
-    size_t used = (bytes + 63) / 64 * 64, whole = (used + page - 1) / page * page;
-    if (bytes > memory_bytes - memory_used || whole + page > (size_t)(room + room_bytes - unused))
+    size_t used = (bytes + 63) / 64 * 64 + (bytes == 0) * 64, whole = (used + page - 1) / page * page;
+    unsigned char *pages = bytes <= memory_bytes - memory_used ? take_pages(whole) : nullptr;
+    if (!pages)
         return cudaErrorMemoryAllocation;
-    block_of_memory b = {unused, bytes, whole};
-    unused += whole + page;
-    if (whole) {
-        open_block(b, PROT_READ | PROT_WRITE);
-        memset(b.pages, 0xFF, b.whole);
+    block_of_memory b = {pages, bytes, whole};
+    memset(pages, 0xFF, whole);
+    if (strict)
         open_block(b, PROT_NONE);
-    }
-    *p = b.pages + whole - used;
+    *p = pages + whole - used;
     blocks_in_use[*p] = b;
     memory_used += bytes;
     return cudaSuccess;
+}
+
+static void give_pages(const block_of_memory &b)
+{
+    if (!strict)
+        spare_pages.insert({b.whole, b.pages});
+    else if (madvise(b.pages, b.whole, MADV_DONTNEED) != 0) /* the addresses are never given out again */
+        fault("madvise() of the device's memory failed");
 }
 
 static void run_all();
@@ -546,8 +579,7 @@ cudaError_t cudaFree(void *p)
         fault("memory is given back that is not in use: %p", p);
     block_of_memory &b = found->second;
     memory_used -= b.bytes;
-    if (b.whole && madvise(b.pages, b.whole, MADV_DONTNEED) != 0)
-        fault("madvise() of the device's memory failed");
+    give_pages(b);
     blocks_in_use.erase(found);
     return cudaSuccess;
 }

@@ -39,6 +39,10 @@ struct alignas(16) float4 {
 /* 0: threads and blocks in order; 1: in reverse order; 2: scattered. */
 extern "C" void emulation_set_order(int order);
 
+/* 0: the host may touch memory of the device, and memory that was given back is used again, which is quicker.
+ * Before any memory is taken. */
+extern "C" void emulation_set_strict(int strict);
+
 namespace emulation
 {
 enum class meeting { barrier, shuffle, vote, product_tf32, product_bf16 };
