@@ -341,7 +341,7 @@ subject subjects[SUBJECTS] = {
      .threads = 1,
      .level = BEST,
      .repeats = 2,
-     .largest = 40000},
+     .largest = 12000},
 #endif
     {.name = "cpu, auto, 1 thread", .backend = bk_cpu, .threads = 1, .level = BEST},
     {.name = "cpu, auto, 2 threads", .backend = bk_cpu, .threads = 2, .level = BEST},
