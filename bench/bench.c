@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "backends/backend.h"
+#include "bench/busy.h"
 #include "lib/profile.h"
 #include "slmt/slmt.h"
 #include "slmt/slmt_net.h"
@@ -21,6 +22,7 @@
 
 static const char *const presets[] = {"base", "small", "tiny"};
 static const char *const matrices[] = {"auto", "onednn", "openblas"};
+static const char *const arithmetics[] = {"float32", "bf16"};
 enum { MOST_CHOICES = 16 };
 
 typedef struct choice {
@@ -31,7 +33,7 @@ typedef struct choice {
 typedef struct settings {
     int preset;
     int repeats;
-    choice jobs, threads, matrices;
+    choice jobs, threads, matrices, arithmetics, beside;
     int shapes;       /* print the table of op shapes */
     const char *json; /* or NULL */
 } settings;
@@ -65,6 +67,13 @@ static const struct argp_option options[] = {
      0},
     {"threads", 't', "LIST", 0, "thread counts (1,2)", 0},
     {"matrix", 'm', "LIST", 0, "of auto,onednn,openblas (all)", 0},
+    {"arithmetic", 'a', "LIST", 0, "of float32,bf16 (float32)", 0},
+    {"beside", 'b', "LIST", 0,
+     "measure again beside each of these numbers of busy loops, which share the cores evenly; three columns "
+     "more: the time over the idle one, over that of an equal share of the cores, and over that of one "
+     "thread "
+     "beside the same loops",
+     0},
     {"repeats", 'r', "N", 0, "runs of a synthesis that are timed, and half as many training steps (8)", 0},
     {"shapes", 's', NULL, 0, "a second table: time and rate of every op and shape", 0},
     {"json", 'J', "FILE", 0, "write all figures to FILE too", 0},
@@ -83,6 +92,19 @@ static int index_of(const char *name, const char *const *names, int n)
         if (strcmp(name, names[i]) == 0)
             return i;
     return -1;
+}
+
+/* Numbers of busy loops. */
+static void read_beside(char *text, choice *c, struct argp_state *state)
+{
+    c->n = 0;
+    for (char *rest, *word = strtok_r(text, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
+        char *end;
+        long value = strtol(word, &end, 10);
+        if (*end || value < 1 || value > MOST_BUSY)
+            argp_error(state, "--beside: %s is not a number from 1 to %d", word, MOST_BUSY);
+        add_choice(c, (int)value, state);
+    }
 }
 
 /* A list of names, or of numbers where names is NULL. */
@@ -117,6 +139,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case 'm':
         read_list(text, matrices, 3, &s->matrices, state);
+        return 0;
+    case 'b':
+        read_beside(text, &s->beside, state);
+        return 0;
+    case 'a':
+        read_list(text, arithmetics, 2, &s->arithmetics, state);
         return 0;
     case 'r':
         s->repeats = atoi(text) > 1 ? atoi(text) : 2;
@@ -335,8 +363,9 @@ static double yardstick_rate(yardstick *y, double seconds)
 
 /* What one child does. */
 typedef struct task {
-    int preset, matrix, threads, repeats;
+    int preset, matrix, arithmetic, threads, repeats;
     int best_matrix; /* the library of the large product */
+    int beside;      /* busy loops */
     const job *job;  /* NULL: only the rate of the large product, by `matrix` */
 } task;
 
@@ -480,7 +509,8 @@ static void work(const task *t, result *r)
         yardstick y;
         if (!yardstick_open(&y, t->matrix, t->threads))
             return;
-        for (int i = 0; i < 10; i++) {
+        double until = profile_clock() + 0.3;
+        for (int i = 0; i < 2 || profile_clock() < until; i++) {
             double rate = yardstick_rate(&y, 0);
             r->gemm_rate = rate > r->gemm_rate ? rate : r->gemm_rate;
         }
@@ -489,6 +519,7 @@ static void work(const task *t, result *r)
     }
     slmt_context_config_init(&c);
     c.matrix = t->matrix;
+    c.arithmetic = t->arithmetic;
     c.threads = t->threads;
     need(slmt_context_create(&c, &context), "context");
     model = make_model(context, t);
@@ -499,7 +530,7 @@ static void work(const task *t, result *r)
 }
 
 /* Runs a task in a child process. 1: r is filled. */
-static int run_task(const task *t, result *r)
+static int run_child(const task *t, result *r)
 {
     int ends[2], status;
     memset(r, 0, sizeof *r);
@@ -522,25 +553,83 @@ static int run_task(const task *t, result *r)
     return got;
 }
 
-/* ---- tables ---- */
+/* ---- beside busy loops ---- */
 
-static void print_heading(double best_rate, int best_matrix, int threads)
+/* How a job did beside other work. */
+typedef struct standing {
+    double times_idle; /* its time over that on an idle machine */
+    double share;      /* the same over what it would be if threads and loops had equal parts of the cores */
+    double times_single; /* its time over that of one thread beside the same loops */
+} standing;
+
+/* The medians of one thread by library, arithmetic, job and number of loops; 0: not measured. */
+static double single_median[3][2][JOBS][MOST_BUSY + 1];
+
+static double *single_of(const task *t)
 {
-    printf("\n%d thread%s, fastest large product %.0f GFLOP/s (%s)\n%-9s %-14s %8s %8s %6s %6s %5s  ",
-           threads, threads > 1 ? "s" : "", 1e-9 * best_rate, matrices[best_matrix], "matrix", "job",
-           "median s", "min s", "GFLOP", "sgemm", "E");
-    for (int k = 0; k < KINDS; k++)
-        printf("%10s", kind_names[k]);
-    printf(" %10s %8s\n", "planned MB", "peak MB");
+    return &single_median[t->matrix][t->arithmetic][t->job - jobs][t->beside];
 }
 
-static void print_row(const task *t, const result *r)
+/* Runs a task in a child process beside the task's busy loops. 1: r is filled. */
+static int run_task(const task *t, result *r)
 {
-    printf("%-9s %-14s %8.3f %8.3f %6.0f %6.1f %5.2f  ", matrices[t->matrix], t->job->name, r->median,
-           r->minimum, 1e-9 * r->flops, 1e-9 * r->gemm_rate, r->efficiency);
+    if (!busy_start(t->beside)) {
+        fprintf(stderr, "bench: %d busy loops could not be started\n", t->beside);
+        return 0;
+    }
+    int done = run_child(t, r);
+    busy_stop();
+    if (done && t->job && t->threads == 1)
+        *single_of(t) = r->median;
+    return done;
+}
+
+/* Measures one thread beside the same loops unless that is known. */
+static int know_single(const task *t, result *spare)
+{
+    task one = *t;
+    one.threads = 1;
+    return *single_of(t) > 0 || run_task(&one, spare);
+}
+
+static standing standing_of(const task *t, double median, double idle)
+{
+    double at_work = t->beside + t->threads, cores = busy_cores();
+    double ideal = t->beside && at_work > cores ? at_work / cores : 1;
+    return (standing){median / idle, median / idle / ideal, median / *single_of(t)};
+}
+
+/* ---- tables ---- */
+
+static void print_heading(double best_rate, int best_matrix, int threads, int beside)
+{
+    printf("\n%d thread%s, fastest large product %.0f GFLOP/s (%s)\n%-9s %-8s %-14s %8s %8s %6s %6s %5s  ",
+           threads, threads > 1 ? "s" : "", 1e-9 * best_rate, matrices[best_matrix], "matrix", "products",
+           "job", "median s", "min s", "GFLOP", "sgemm", "E");
+    for (int k = 0; k < KINDS; k++)
+        printf("%10s", kind_names[k]);
+    printf(" %10s %8s", "planned MB", "peak MB");
+    if (beside)
+        printf(" %7s %6s %6s %9s", "beside", "idle x", "share", "1 thread");
+    putchar('\n');
+}
+
+static void print_standing(const task *t, const standing *st)
+{
+    printf(" %7d %6.2f %6.2f %9.2f", t->beside, st->times_idle, st->share, st->times_single);
+}
+
+/* st: NULL without busy loops. */
+static void print_row(const task *t, const result *r, const standing *st)
+{
+    printf("%-9s %-8s %-14s %8.3f %8.3f %6.0f %6.1f %5.2f  ", matrices[t->matrix], arithmetics[t->arithmetic],
+           t->job->name, r->median, r->minimum, 1e-9 * r->flops, 1e-9 * r->gemm_rate, r->efficiency);
     for (int k = 0; k < KINDS; k++)
         printf("%9.1f%%", 100 * r->share[k]);
-    printf(" %10.1f %8.1f\n", 1e-6 * r->planned, 1e-6 * r->peak);
+    printf(" %10.1f %8.1f", 1e-6 * r->planned, 1e-6 * r->peak);
+    if (st)
+        print_standing(t, st);
+    putchar('\n');
     fflush(stdout);
 }
 
@@ -561,14 +650,26 @@ static void print_shapes(result *r)
     }
 }
 
-static void add_json(cJSON *rows, const task *t, const result *r)
+static void add_standing(cJSON *row, const task *t, const standing *st)
+{
+    cJSON_AddNumberToObject(row, "beside", t->beside);
+    if (!st)
+        return;
+    cJSON_AddNumberToObject(row, "times_idle", st->times_idle);
+    cJSON_AddNumberToObject(row, "times_ideal_share", st->share);
+    cJSON_AddNumberToObject(row, "times_one_thread", st->times_single);
+}
+
+static void add_json(cJSON *rows, const task *t, const result *r, const standing *st)
 {
     cJSON *row = cJSON_CreateObject(), *share = cJSON_CreateObject(), *shapes = cJSON_CreateArray();
     cJSON_AddItemToArray(rows, row);
     cJSON_AddStringToObject(row, "job", t->job->name);
     cJSON_AddStringToObject(row, "matrix", matrices[t->matrix]);
+    cJSON_AddStringToObject(row, "arithmetic", arithmetics[t->arithmetic]);
     cJSON_AddStringToObject(row, "describe", r->describe);
     cJSON_AddNumberToObject(row, "threads", t->threads);
+    add_standing(row, t, st);
     cJSON_AddNumberToObject(row, "median_s", r->median);
     cJSON_AddNumberToObject(row, "minimum_s", r->minimum);
     cJSON_AddNumberToObject(row, "flop", r->flops);
@@ -607,27 +708,77 @@ static int best_matrix(int threads, double *rate, result *r)
     return best;
 }
 
-static int bench(const settings *s, cJSON *rows, result *r)
+/* Where the rows go, and memory for one result and a spare one. */
+typedef struct output {
+    cJSON *rows;
+    int shapes;
+    result *r, *spare;
+} output;
+
+static void show(const output *o, const task *t, const standing *st)
+{
+    print_row(t, o->r, st);
+    if (o->shapes)
+        print_shapes(o->r);
+    add_json(o->rows, t, o->r, st);
+}
+
+/* Measures a job again beside each number of loops. 0: one failed. */
+static int bench_beside(const choice *beside, task t, double idle, const output *o)
+{
+    int good = 1;
+    for (int i = 0; i < beside->n; i++) {
+        t.beside = beside->list[i];
+        int measured = run_task(&t, o->r) && know_single(&t, o->spare);
+        if (measured) {
+            standing st = standing_of(&t, o->r->median, idle);
+            show(o, &t, &st);
+        }
+        good &= measured;
+    }
+    return good;
+}
+
+/* Measures a job on a machine without other work, then beside what was asked for. 0: one failed. */
+static int bench_task(const settings *s, const task *t, const output *o)
+{
+    if (!run_task(t, o->r))
+        return 0;
+    double idle = o->r->median;
+    if (s->beside.n == 0 || !know_single(t, o->spare)) {
+        show(o, t, NULL);
+        return s->beside.n == 0;
+    }
+    standing st = standing_of(t, idle, idle);
+    show(o, t, &st);
+    return bench_beside(&s->beside, *t, idle, o);
+}
+
+/* One job and library with each arithmetic. 0: one failed. */
+static int bench_job(const settings *s, task t, const output *o)
+{
+    int good = 1;
+    for (int a = 0; a < s->arithmetics.n; a++) {
+        t.arithmetic = s->arithmetics.list[a];
+        good &= bench_task(s, &t, o);
+    }
+    return good;
+}
+
+static int bench(const settings *s, const output *o)
 {
     int failed = 0;
     for (int n = 0; n < s->threads.n; n++) {
         double rate;
-        int best = best_matrix(s->threads.list[n], &rate, r);
-        print_heading(rate, best, s->threads.list[n]);
+        int best = best_matrix(s->threads.list[n], &rate, o->r);
+        print_heading(rate, best, s->threads.list[n], s->beside.n);
         for (int m = 0; m < s->matrices.n; m++)
             for (int j = 0; j < s->jobs.n; j++) {
                 task t = {.preset = s->preset, .matrix = s->matrices.list[m], .repeats = s->repeats};
                 t.threads = s->threads.list[n];
                 t.best_matrix = best;
                 t.job = &jobs[s->jobs.list[j]];
-                if (!run_task(&t, r)) {
-                    failed = 1;
-                    continue;
-                }
-                print_row(&t, r);
-                if (s->shapes)
-                    print_shapes(r);
-                add_json(rows, &t, r);
+                failed |= !bench_job(s, t, o);
             }
     }
     return failed;
@@ -653,14 +804,17 @@ int main(int argc, char **argv)
                   .repeats = 8,
                   .jobs = {JOBS, {0, 1, 2, 3, 4, 5, 6, 7, 8}},
                   .threads = {2, {1, 2}},
+                  .arithmetics = {1, {SLMT_ARITHMETIC_FLOAT32}},
                   .matrices = {3, {SLMT_MATRIX_AUTO, SLMT_MATRIX_ONEDNN, SLMT_MATRIX_OPENBLAS}}};
     argp_parse(&argp, argc, argv, 0, NULL, &s);
-    cJSON *rows = cJSON_CreateArray();
-    result *r = need_memory(malloc(sizeof *r));
-    int failed = bench(&s, rows, r);
+    output o = {.rows = cJSON_CreateArray(), .shapes = s.shapes};
+    o.r = need_memory(malloc(sizeof *o.r));
+    o.spare = need_memory(malloc(sizeof *o.spare));
+    int failed = bench(&s, &o);
     if (s.json)
-        failed |= write_json(s.json, rows);
-    free(r);
-    cJSON_Delete(rows);
+        failed |= write_json(s.json, o.rows);
+    free(o.r);
+    free(o.spare);
+    cJSON_Delete(o.rows);
     return failed;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/ops/rules.h"
+#include "lib/size.h"
 
 status graph_create(mem *m, bk_dtype real, graph **out)
 {
@@ -90,7 +91,9 @@ static status grow(mem *m, void **array, int32_t used, int32_t *capacity, size_t
 
 value graph_add_value(graph *g, value_info info)
 {
-    status s = grow(g->mem, (void **)&g->values, g->n_values, &g->cap_values, sizeof *g->values);
+    status s = size_check(&info.shape, "an array of the network");
+    if (s == OK)
+        s = grow(g->mem, (void **)&g->values, g->n_values, &g->cap_values, sizeof *g->values);
     if (s != OK)
         return graph_fail(g, s);
     info.output = info.held = -1;
@@ -158,9 +161,13 @@ value graph_constant(graph *g, bk_shape shape, const double *values)
         return NONE;
     if (bk_is_half(shape.dtype))
         return graph_fail(g, fail(ERR_INTERNAL, "a constant is not stored as 16-bit floats"));
-    int64_t n = bk_count(&shape);
+    int64_t n = 0;
     void *block;
-    status s = grow(g->mem, (void **)&g->constants, g->n_constants, &g->cap_constants, sizeof *g->constants);
+    status s = size_check(&shape, "a constant of the network");
+    if (s == OK) {
+        n = bk_count(&shape);
+        s = grow(g->mem, (void **)&g->constants, g->n_constants, &g->cap_constants, sizeof *g->constants);
+    }
     if (s == OK)
         s = mem_array(g->mem, (size_t)n, bk_dtype_size(shape.dtype), &block);
     if (s != OK)

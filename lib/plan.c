@@ -14,6 +14,7 @@
 #include "lib/ops/rules.h"
 
 enum { ALIGN = 64 };
+#define NOT_HELD SIZE_MAX
 
 typedef struct block {
     size_t bytes, offset;
@@ -28,6 +29,13 @@ typedef struct assignment {
     bk_shape shape;
     int32_t slot;
 } assignment;
+
+/* An operand of a call, or its scratch memory, whose place in the arena is known before the arena is. */
+typedef struct place {
+    size_t offset;
+    int32_t call, operand;
+} place;
+enum { SCRATCH = BK_MAX_IN + BK_MAX_OUT };
 
 /* The origin of a call, for profiles. */
 typedef struct origin {
@@ -53,10 +61,13 @@ struct plan {
     int32_t n_constants;
     size_t arena_bytes;
     void *arena;
+    int is_lent;   /* the arena belongs to the caller */
+    place *places; /* until the arena is there */
+    int32_t n_places;
     size_t kept_bytes;
     void *kept;      /* memory of calls whose contents persist from run to run, or NULL */
     int32_t n_bound; /* slots in use: highest + 1 */
-    void **held;     /* by number */
+    size_t *held;    /* by number: offset in the arena, or NOT_HELD */
     int32_t n_held;
     assignment *assignments;
     int32_t n_assignments;
@@ -377,6 +388,12 @@ static status place_blocks(builder *b)
 
 /* ---- pointers ---- */
 
+static void put(plan *p, int32_t call, int32_t operand, size_t offset)
+{
+    if (p->places)
+        p->places[p->n_places++] = (place){offset, call, operand};
+}
+
 static void point(builder *b, int32_t call, int32_t operand, bk_tensor *t, value v)
 {
     plan *p = b->p;
@@ -390,8 +407,8 @@ static void point(builder *b, int32_t call, int32_t operand, bk_tensor *t, value
             p->n_bound = k->slot + 1;
     } else if (k->kind == CONSTANT) {
         t->data = p->constants[k->slot];
-    } else if (p->arena) {
-        t->data = (unsigned char *)p->arena + k->offset;
+    } else {
+        put(p, call, operand, k->offset);
     }
 }
 
@@ -407,8 +424,8 @@ static void point_all(builder *b, const int32_t *scratch_block)
             point(b, call, i, &c->in[i], n->in[i]);
         for (int32_t o = 0; o < n->n_out; o++)
             point(b, call, BK_MAX_IN + o, &c->out[o], n->out[o]);
-        if (scratch_block[call] >= 0 && b->p->arena)
-            c->scratch = (unsigned char *)b->p->arena + b->blocks[scratch_block[call]].offset;
+        if (scratch_block[call] >= 0)
+            put(b->p, call, SCRATCH, b->blocks[scratch_block[call]].offset);
         call++;
     }
 }
@@ -421,12 +438,13 @@ static status find_held(builder *b)
     for (value v = 0; v < g->n_values; v++)
         if (g->values[v].held >= p->n_held)
             p->n_held = g->values[v].held + 1;
-    TRY(mem_zeros(p->mem, (size_t)p->n_held, sizeof(void *), &held));
+    TRY(mem_array(p->mem, (size_t)p->n_held, sizeof(size_t), &held));
     p->held = held;
-    for (value v = 0; p->arena && v < g->n_values; v++)
+    for (int32_t i = 0; i < p->n_held; i++)
+        p->held[i] = NOT_HELD;
+    for (value v = 0; v < g->n_values; v++)
         if (g->values[v].held >= 0)
-            p->held[g->values[v].held] =
-                (unsigned char *)p->arena + b->blocks[b->block_of[op_storage(g, v)]].offset;
+            p->held[g->values[v].held] = b->blocks[b->block_of[op_storage(g, v)]].offset;
     return OK;
 }
 
@@ -513,6 +531,28 @@ static status take_kept(plan *p)
     return OK;
 }
 
+static bk_tensor *operand_of(bk_call *c, int32_t operand)
+{
+    return operand < BK_MAX_IN ? &c->in[operand] : &c->out[operand - BK_MAX_IN];
+}
+
+/* Points all calls into the arena. */
+static void settle(plan *p, void *arena)
+{
+    p->arena = arena;
+    for (int32_t i = 0; i < p->n_places; i++) {
+        bk_call *c = &p->calls[p->places[i].call];
+        void *at = (unsigned char *)arena + p->places[i].offset;
+        if (p->places[i].operand == SCRATCH)
+            c->scratch = at;
+        else
+            operand_of(c, p->places[i].operand)->data = at;
+    }
+    mem_give(p->mem, p->places);
+    p->places = NULL;
+    p->n_places = 0;
+}
+
 /* Loads the plan into a backend that runs plans as a whole. */
 static status load(plan *p)
 {
@@ -539,6 +579,26 @@ static status builder_open(builder *b, void *work[5])
     return OK;
 }
 
+static status take_pointers(plan *p, int flags)
+{
+    void *list;
+    TRY(mem_array(p->mem, (size_t)p->n_calls * (BK_MAX_IN + BK_MAX_OUT), sizeof(bk_binding), &list));
+    p->bindings = list;
+    if (!(flags & (PLAN_ARENA | PLAN_LENT)))
+        return OK;
+    TRY(mem_array(p->mem, (size_t)p->n_calls * (SCRATCH + 1), sizeof(place), &list));
+    p->places = list;
+    return OK;
+}
+
+static status take_arena(plan *p)
+{
+    void *arena;
+    TRY(device_take(p->dev, p->mem, p->arena_bytes, &arena));
+    settle(p, arena);
+    return load(p);
+}
+
 static status build(builder *b, int flags, void *work[5])
 {
     plan *p = b->p;
@@ -555,17 +615,15 @@ static status build(builder *b, int flags, void *work[5])
     find_assignments(b, slot_of);
     make_blocks(b, slot_of, scratch_block);
     TRY(place_blocks(b));
-    void *bindings;
-    TRY(mem_array(p->mem, (size_t)p->n_calls * (BK_MAX_IN + BK_MAX_OUT), sizeof(bk_binding), &bindings));
-    p->bindings = bindings;
-    if (flags & PLAN_ARENA)
-        TRY(device_take(p->dev, p->mem, p->arena_bytes, &p->arena));
-    if (flags & PLAN_ARENA)
+    TRY(take_pointers(p, flags));
+    if (flags & (PLAN_ARENA | PLAN_LENT))
         TRY(take_kept(p));
     point_all(b, scratch_block);
     TRY(list_assignments(b));
     TRY(find_held(b));
-    return load(p);
+    if (flags & PLAN_ARENA)
+        return take_arena(p);
+    return flags & PLAN_LENT ? OK : load(p);
 }
 
 status plan_create(const graph *g, device dev, int flags, plan **out)
@@ -578,6 +636,7 @@ status plan_create(const graph *g, device dev, int flags, plan **out)
     p->mem = g->mem;
     p->dev = dev;
     p->in_place = (flags & PLAN_IN_PLACE) != 0;
+    p->is_lent = (flags & PLAN_LENT) != 0;
     builder b = {.g = g, .p = p, .list = {.g = g}};
     status s = build(&b, flags, work);
     node_list_free(&b.list);
@@ -588,6 +647,12 @@ status plan_create(const graph *g, device dev, int flags, plan **out)
     else
         *out = p;
     return s;
+}
+
+status plan_lend(plan *p, void *arena)
+{
+    settle(p, arena);
+    return load(p);
 }
 
 void plan_free(plan *p)
@@ -611,7 +676,9 @@ void plan_free(plan *p)
     mem_give(p->mem, p->entries);
     mem_give(p->mem, p->calls);
     mem_give(p->mem, p->bindings);
-    device_give(p->dev, p->mem, p->arena, p->arena_bytes);
+    mem_give(p->mem, p->places);
+    if (!p->is_lent)
+        device_give(p->dev, p->mem, p->arena, p->arena_bytes);
     device_give(p->dev, p->mem, p->kept, p->kept_bytes);
     mem_give(p->mem, p);
 }
@@ -674,16 +741,16 @@ status plan_profile(plan *p, profile *to)
 
 void *plan_held(const plan *p, int32_t held)
 {
-    return held >= 0 && held < p->n_held ? p->held[held] : NULL;
+    if (!p->arena || held < 0 || held >= p->n_held || p->held[held] == NOT_HELD)
+        return NULL;
+    return (unsigned char *)p->arena + p->held[held];
 }
 
 static void bind(plan *p, void *const *bound)
 {
     for (int32_t i = 0; i < p->n_bindings; i++) {
         const bk_binding *f = &p->bindings[i];
-        bk_call *c = &p->calls[f->call];
-        bk_tensor *t = f->operand < BK_MAX_IN ? &c->in[f->operand] : &c->out[f->operand - BK_MAX_IN];
-        t->data = bound[f->slot];
+        operand_of(&p->calls[f->call], f->operand)->data = bound[f->slot];
     }
 }
 

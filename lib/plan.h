@@ -16,9 +16,10 @@ enum {
     PLAN_DRY = 0,   /* nothing is reserved for values, only plan_arena_bytes() can be asked */
     PLAN_ARENA = 1, /* the plan can run; plan_assign() moves the next values of states to where they belong */
     PLAN_IN_PLACE =
-        2 /* with PLAN_ARENA: a run itself replaces the states, and where no reader of the old value
-             comes later, a kernel writes the next value straight into the state's memory. A run
-             that fails leaves the states undefined: for graphs whose inputs have been checked */
+        2, /* with either of the others: a run itself replaces the states, and where no reader of the old
+              value comes later, a kernel writes the next value straight into the state's memory. A run
+              that fails leaves the states undefined: for graphs whose inputs have been checked */
+    PLAN_LENT = 4 /* instead of PLAN_ARENA: the arena is the caller's, who gives it by plan_lend() */
 };
 
 /* Plans what the graph's outputs and states need. The graph is not needed afterwards. flags: PLAN_...
@@ -27,6 +28,12 @@ status plan_create(const graph *g, device dev, int flags, plan **out);
 void plan_free(plan *p); /* NULL is allowed */
 
 size_t plan_arena_bytes(const plan *p);
+
+/* Gives a plan that was made with PLAN_LENT its arena, once, before its first run: plan_arena_bytes() bytes
+ * of the device's memory, 64-byte aligned, which stay the caller's and outlive the plan's runs. Plans that
+ * never run at the same time may have the same arena, if what one holds, and its next values, are read before
+ * another one runs. ERR_BACKEND. */
+status plan_lend(plan *p, void *arena);
 
 /* Bytes of memory beside the arena in which calls keep what they derive from invariant inputs, such as packed
  * weights. */

@@ -2,11 +2,12 @@
 /* attention.cu - attention of every token to every token of its image, and its gradient.
  *
  *   s_j = scale q.k_j,  lse = log sum_j exp(s_j),  p_j = exp(s_j - lse),  o = sum_j p_j v_j
- *   ds_j = p_j (do.v_j - do.o),  dq = scale sum_j ds_j k_j,  dk_j = scale sum_i ds_ij q_i,  dv_j = sum_i p_ij do_i
+ *   ds_j = p_j (do.v_j - do.o),  dq = scale sum_j ds_j k_j,  dk_j = scale sum_i ds_ij q_i,  dv_j = sum_i p_ij
+ * do_i
  *
- * A thread has one query (or, for dk and dv, one key) in registers, and all threads of a block walk along the keys
- * (the queries) together, which pass through shared memory in tiles. A running maximum makes one pass over the
- * keys enough. Nothing is added by two threads: each has its own sum, in the order of the tokens. */
+ * A thread has one query (or, for dk and dv, one key) in registers, and all threads of a block walk along the
+ * keys (the queries) together, which pass through shared memory in tiles. A running maximum makes one pass
+ * over the keys enough. Nothing is added by two threads: each has its own sum, in the order of the tokens. */
 #include "backends/cuda/kernel.h"
 
 constexpr int QUERIES = 64, KEYS = 64; /* threads of a block; tokens of a tile */
@@ -28,7 +29,7 @@ template <int D>
 static __device__ __forceinline__ void read_head(const tokens &t, const float *x, int64_t at, bool there,
                                                  float factor, float to[D])
 {
-UNROLL
+    UNROLL
     for (int d = 0; d < D; d++)
         to[d] = there && d < t.width ? x[at + d] * factor : 0;
 }
@@ -37,7 +38,7 @@ template <int D>
 static __device__ __forceinline__ void write_head(const tokens &t, float *y, int64_t at, float factor,
                                                   const float from[D])
 {
-UNROLL
+    UNROLL
     for (int d = 0; d < D; d++)
         if (d < t.width)
             y[at + d] = from[d] * factor;
@@ -58,7 +59,7 @@ static __device__ __forceinline__ void read_tile(const tokens &t, const float *x
 template <int D> static __device__ __forceinline__ float dot(const float a[D], const float *b)
 {
     float sum = 0;
-UNROLL
+    UNROLL
     for (int d = 0; d < D; d++)
         sum += a[d] * b[d];
     return sum;
@@ -66,7 +67,7 @@ UNROLL
 
 template <int D> static __device__ __forceinline__ void add_scaled(float y[D], float factor, const float *x)
 {
-UNROLL
+    UNROLL
     for (int d = 0; d < D; d++)
         y[d] += factor * x[d];
 }
@@ -89,7 +90,7 @@ template <int D> __global__ void attend(const float *qkv, float *out, float *lse
             if (score > most) {
                 float shrink = expf(most - score);
                 total *= shrink;
-UNROLL
+                UNROLL
                 for (int d = 0; d < D; d++)
                     sum[d] *= shrink;
                 most = score;
@@ -112,7 +113,8 @@ UNROLL
 /* delta[B,H,N] = do.o */
 template <int D> __global__ void find_delta(const float *out, const float *dout, float *delta, tokens t)
 {
-    EACH(i, t.images * t.heads * t.n) {
+    EACH(i, t.images * t.heads * t.n)
+    {
         int64_t at = place_of_head(t, 1, i / t.n / t.heads, i % t.n, 0, i / t.n % t.heads);
         float sum = 0;
         for (int d = 0; d < t.width; d++)

@@ -7,8 +7,8 @@
  *   dx = (h - mean(h) - z mean(h z)) / s,  dgain = sum a z,  dbias = sum a
  * Instance norm has one channel a group, gain 1 and bias 0.
  *
- * All sums begin as two numbers for each sample, part of its pixels and channel: a thread has a channel and walks
- * along the pixels in order. They are in double, in which x^2 - mean^2 is safe for floats. */
+ * All sums begin as two numbers for each sample, part of its pixels and channel: a thread has a channel and
+ * walks along the pixels in order. They are in double, in which x^2 - mean^2 is safe for floats. */
 #include "backends/cuda/kernel.h"
 
 struct grouping {
@@ -60,7 +60,8 @@ static __device__ __forceinline__ float bias_of(const grouping &s, int64_t chann
 /* x, x^2 */
 __global__ void sum_values(const float *x, two *sums, grouping s)
 {
-    EACH(i, s.batch * s.parts * s.channels) {
+    EACH(i, s.batch * s.parts * s.channels)
+    {
         int64_t channel = i % s.channels, part = i / s.channels % s.parts, image = i / s.channels / s.parts;
         const float *here = x + image * s.pixels * s.channels + channel;
         two sum = {0, 0};
@@ -76,7 +77,8 @@ __global__ void sum_values(const float *x, two *sums, grouping s)
 /* a, a z */
 __global__ void sum_slopes(const float *x, const float *dy, const group_moments *m, two *sums, grouping s)
 {
-    EACH(i, s.batch * s.parts * s.channels) {
+    EACH(i, s.batch * s.parts * s.channels)
+    {
         int64_t channel = i % s.channels, part = i / s.channels % s.parts, image = i / s.channels / s.parts;
         int64_t first = image * s.pixels * s.channels + channel;
         group_moments g = m[image * s.groups + channel / s.width];
@@ -97,7 +99,8 @@ __global__ void sum_slopes(const float *x, const float *dy, const group_moments 
 /* The parts of each channel, added in order, in the place of the first. */
 __global__ void join_parts(two *sums, grouping s)
 {
-    EACH(i, s.batch * s.channels) {
+    EACH(i, s.batch * s.channels)
+    {
         int64_t first = i / s.channels * s.parts * s.channels + i % s.channels;
         two sum = sums[first];
         for (int64_t part = 1; part < s.parts; part++) {
@@ -112,7 +115,8 @@ __global__ void join_parts(two *sums, grouping s)
 
 __global__ void find_moments(const two *sums, group_moments *m, float *mean, float *variance, grouping s)
 {
-    EACH(i, s.batch * s.groups) {
+    EACH(i, s.batch * s.groups)
+    {
         const two *first = sums + i / s.groups * s.parts * s.channels + i % s.groups * s.width;
         double a = 0, b = 0, n = (double)(s.pixels * s.width);
         for (int64_t c = 0; c < s.width; c++) {
@@ -132,7 +136,8 @@ __global__ void find_moments(const two *sums, group_moments *m, float *mean, flo
 /* mean(h), mean(h z) */
 __global__ void find_slopes(const two *sums, two *means, grouping s)
 {
-    EACH(i, s.batch * s.groups) {
+    EACH(i, s.batch * s.groups)
+    {
         int64_t channel = i % s.groups * s.width;
         const two *first = sums + i / s.groups * s.parts * s.channels + channel;
         double n = (double)(s.pixels * s.width);
@@ -147,7 +152,8 @@ __global__ void find_slopes(const two *sums, two *means, grouping s)
 
 __global__ void sum_samples(const two *sums, float *dgain, float *dbias, grouping s)
 {
-    EACH(c, s.channels) {
+    EACH(c, s.channels)
+    {
         two sum = {0, 0};
         for (int64_t image = 0; image < s.batch; image++) {
             sum.a += sums[image * s.parts * s.channels + c].a;
@@ -164,7 +170,8 @@ __global__ void sum_samples(const two *sums, float *dgain, float *dbias, groupin
 
 __global__ void normalise(const float *x, const group_moments *m, float *y, grouping s)
 {
-    EACH(i, s.batch * s.pixels * s.channels) {
+    EACH(i, s.batch * s.pixels * s.channels)
+    {
         int64_t channel = i % s.channels, image = i / s.channels / s.pixels;
         group_moments g = m[image * s.groups + channel / s.width];
         float t = (float)((x[i] - g.mean) * g.scale) * gain_of(s, channel) + bias_of(s, channel);
@@ -175,7 +182,8 @@ __global__ void normalise(const float *x, const group_moments *m, float *y, grou
 __global__ void normalise_dx(const float *x, const float *dy, const group_moments *m, const two *means,
                              float *dx, grouping s)
 {
-    EACH(i, s.batch * s.pixels * s.channels) {
+    EACH(i, s.batch * s.pixels * s.channels)
+    {
         int64_t channel = i % s.channels, at = i / s.channels / s.pixels * s.groups + channel / s.width;
         double z = (x[i] - m[at].mean) * m[at].scale, h = (double)dy[i] * gain_of(s, channel);
         if (!(z * gain_of(s, channel) + bias_of(s, channel) > 0))
@@ -207,7 +215,8 @@ static places places_of(const bk_call *call, const grouping *s)
 static void start_moments(const bk_call *call, execution *e, const grouping *s, const places *p, float *mean,
                           float *variance)
 {
-    start(e, sum_values, blocks_for(s->batch * s->parts * s->channels), BLOCK, 0, input(call, 0), p->sums, *s);
+    start(e, sum_values, blocks_for(s->batch * s->parts * s->channels), BLOCK, 0, input(call, 0), p->sums,
+          *s);
     start(e, join_parts, blocks_for(s->batch * s->channels), BLOCK, 0, p->sums, *s);
     start(e, find_moments, blocks_for(s->batch * s->groups), BLOCK, 0, (const two *)p->sums, p->m, mean,
           variance, *s);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* conv.cu - convolution and its two gradients, each an implicit product: the matrices of windows are never there,
- * their elements are read from x and dy when the product asks for them.
+/* conv.cu - convolution and its two gradients, each an implicit product: the matrices of windows are never
+ * there, their elements are read from x and dy when the product asks for them.
  *
  *   y[pixel, o]     = sum over (tap, c)   x[window(pixel, tap), c] w[o, c, tap]
  *   dx[pixel, c]    = sum over (tap, o)   dy[window'(pixel, tap), o] w[o, c, tap]
@@ -16,7 +16,8 @@ struct convolution {
     int64_t taps;
     int x[SPACE], y[SPACE], kernel[SPACE], stride[SPACE], dilation[SPACE], pad[SPACE];
 
-    /* The place in x that a tap of the window at a place of y reads. Returns its number in the image, or -1. */
+    /* The place in x that a tap of the window at a place of y reads. Returns its number in the image, or -1.
+     */
     __device__ __forceinline__ int64_t window(const place &out, const place &tap) const
     {
         int64_t number = 0;
@@ -43,7 +44,8 @@ struct convolution {
     }
 };
 
-static convolution convolution_of(const bk_attr *attr, const bk_shape *x, const bk_shape *w, const bk_shape *y)
+static convolution convolution_of(const bk_attr *attr, const bk_shape *x, const bk_shape *w,
+                                  const bk_shape *y)
 {
     convolution c = {};
     c.images = x->dim[0];
@@ -139,8 +141,7 @@ struct conv_forward : windows {
 
 static windows forward_of(const bk_call *call)
 {
-    convolution c =
-        convolution_of(&call->attr, &call->in[0].shape, &call->in[1].shape, &call->out[0].shape);
+    convolution c = convolution_of(&call->attr, &call->in[0].shape, &call->in[1].shape, &call->out[0].shape);
     return windows_of(c, c.images * volume(c.y), c.outs, c.ins * c.taps);
 }
 
@@ -202,8 +203,7 @@ struct conv_dx : windows {
 
 static windows dx_of(const bk_call *call)
 {
-    convolution c =
-        convolution_of(&call->attr, &call->out[0].shape, &call->in[0].shape, &call->in[1].shape);
+    convolution c = convolution_of(&call->attr, &call->out[0].shape, &call->in[0].shape, &call->in[1].shape);
     return windows_of(c, c.images * volume(c.x), c.ins, c.outs * c.taps);
 }
 
@@ -264,8 +264,7 @@ struct conv_dw : windows {
 
 static windows dw_of(const bk_call *call)
 {
-    convolution c =
-        convolution_of(&call->attr, &call->in[0].shape, &call->out[0].shape, &call->in[1].shape);
+    convolution c = convolution_of(&call->attr, &call->in[0].shape, &call->out[0].shape, &call->in[1].shape);
     return windows_of(c, c.outs, c.ins * c.taps, c.images * volume(c.y));
 }
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cuda.cu - the cuda backend: devices, memory, calls and whole plans. The kernels are in the other files of this
- * folder.
+/* cuda.cu - the cuda backend: devices, memory, calls and whole plans. The kernels are in the other files of
+ * this folder.
  *
- * A call fits if the reference backend, the definition, takes it and it is in float32. Each plan has a stream of
- * its own, so that two sessions overlap; calls outside plans and copies share the device's. What a kernel finds
- * wrong, such as an index out of range, it writes to a word of the device, which is read where the host waits. */
+ * A call fits if the reference backend, the definition, takes it and it is in float32. Each plan has a stream
+ * of its own, so that two sessions overlap; calls outside plans and copies share the device's. What a kernel
+ * finds wrong, such as an index out of range, it writes to a word of the device, which is read where the host
+ * waits. */
 #include "backends/cuda/cuda.h"
 #include "backends/cuda/kernel.h"
 
@@ -29,7 +30,7 @@ struct cuda_device {
     int index, processors, arithmetic;
     size_t limit, used; /* bytes of memory that may be and are taken by alloc() */
     block *blocks;
-    void *definition;   /* the reference backend, opened */
+    void *definition; /* the reference backend, opened */
     cudaStream_t stream;
     int *fault, *flags;   /* memory of the device */
     pthread_mutex_t lock; /* of used, blocks and running */
@@ -55,7 +56,8 @@ static void say(const bk_host *host, const char *what, const char *detail)
         host->log(host->user, 0, message);
 }
 
-/* The status of a call of the CUDA runtime. Its error is taken, so that the caller's own calls do not find it. */
+/* The status of a call of the CUDA runtime. Its error is taken, so that the caller's own calls do not find
+ * it. */
 static bk_status status_of(const bk_host *host, cudaError_t error, const char *what)
 {
     if (error == cudaSuccess)
@@ -164,12 +166,13 @@ static bk_status describe_device(cuda_device *d)
 {
     static const char *const arithmetic[] = {"float32", "tf32 products", "bfloat16 products"};
     cudaDeviceProp p;
-    bk_status s = status_of(&d->host, cudaGetDeviceProperties(&p, d->index), "cannot ask for the device's properties");
+    bk_status s =
+        status_of(&d->host, cudaGetDeviceProperties(&p, d->index), "cannot ask for the device's properties");
     if (s != BK_OK)
         return s;
     d->processors = p.multiProcessorCount;
-    snprintf(d->text, sizeof d->text, "cuda: %.200s (%d.%d, %d multiprocessors), %s", p.name, p.major, p.minor,
-             p.multiProcessorCount, arithmetic[d->arithmetic]);
+    snprintf(d->text, sizeof d->text, "cuda: %.200s (%d.%d, %d multiprocessors), %s", p.name, p.major,
+             p.minor, p.multiProcessorCount, arithmetic[d->arithmetic]);
     return BK_OK;
 }
 
@@ -184,8 +187,9 @@ static bk_status take_words(cuda_device *d)
     d->flags = d->fault + 1;
     s = status_of(&d->host, cudaMemcpyAsync(p, zeros, sizeof zeros, cudaMemcpyHostToDevice, d->stream),
                   "cannot write memory of the device");
-    return s == BK_OK ? status_of(&d->host, cudaStreamSynchronize(d->stream), "cannot write memory of the device")
-                      : s;
+    return s == BK_OK
+               ? status_of(&d->host, cudaStreamSynchronize(d->stream), "cannot write memory of the device")
+               : s;
 }
 
 static bk_status set_up(cuda_device *d, const char *options)
@@ -198,7 +202,8 @@ static bk_status set_up(cuda_device *d, const char *options)
     if (s != BK_OK)
         return s;
     on_device here(d->index);
-    s = status_of(&d->host, cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking), "cannot make a stream");
+    s = status_of(&d->host, cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking),
+                  "cannot make a stream");
     if (s == BK_OK)
         s = take_words(d);
     return s == BK_OK ? describe_device(d) : s;
@@ -249,7 +254,7 @@ static const char *cuda_describe(void *device)
 
 static const cuda_kernel *const kernels[BK_OP_COUNT] = {
 #define BK_VIEW(ID, name) nullptr,
-#define BK_OP(ID, name) &cuda_##name,
+#define BK_OP(ID, name)   &cuda_##name,
 #include "backends/ops.def"
 };
 
@@ -426,7 +431,8 @@ static bk_status wait_for_plans(cuda_device *d)
 
 static bk_status cuda_copy(void *device, void *to, const void *from, size_t bytes, bk_direction way)
 {
-    static const cudaMemcpyKind kind[] = {cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice};
+    static const cudaMemcpyKind kind[] = {cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost,
+                                          cudaMemcpyDeviceToDevice};
     cuda_device *d = (cuda_device *)device;
     on_device here(d->index);
     bk_status s = wait_for_plans(d);
@@ -440,16 +446,18 @@ static bk_status cuda_copy(void *device, void *to, const void *from, size_t byte
 template <class T> __global__ void look_for_others(const T *x, int64_t n, int *found)
 {
     EACH(i, n)
-        if (!(x[i] - x[i] == 0))
-            *found = 1; /* all that write, write this */
+    if (!(x[i] - x[i] == 0))
+        *found = 1; /* all that write, write this */
 }
 
 static cudaError_t start_look(cuda_device *d, const bk_tensor *t, int *found)
 {
     int64_t n = bk_count(&t->shape);
     if (t->shape.dtype == BK_F64)
-        return launch(d->stream, look_for_others<double>, blocks_for(n), BLOCK, 0, (const double *)t->data, n, found);
-    return launch(d->stream, look_for_others<float>, blocks_for(n), BLOCK, 0, (const float *)t->data, n, found);
+        return launch(d->stream, look_for_others<double>, blocks_for(n), BLOCK, 0, (const double *)t->data, n,
+                      found);
+    return launch(d->stream, look_for_others<float>, blocks_for(n), BLOCK, 0, (const float *)t->data, n,
+                  found);
 }
 
 /* Of at most FLAGS arrays. */
@@ -478,7 +486,8 @@ static bk_status cuda_finite(void *device, const bk_tensor *arrays, int32_t n, i
     bk_status s = wait_for_plans(d);
     for (int32_t at = 0; at < n && s == BK_OK && *first < 0; at += FLAGS) {
         int found = -1, some = n - at < FLAGS ? n - at : FLAGS;
-        s = status_of(&d->host, find_others(d, arrays + at, some, &found), "the check for finite numbers failed");
+        s = status_of(&d->host, find_others(d, arrays + at, some, &found),
+                      "the check for finite numbers failed");
         *first = found < 0 ? -1 : at + found;
     }
     return s;
@@ -599,9 +608,9 @@ static bk_status cuda_wait(void *device, void *loaded)
 
 const bk_backend *bk_cuda(void)
 {
-    static const bk_backend table = {BK_API,      "cuda",       0,           cuda_open, cuda_close, cuda_supports,
-                                     cuda_prepare, cuda_release, cuda_begin,  cuda_end,  cuda_run,   cuda_describe,
-                                     cuda_alloc,  cuda_free,    cuda_copy,   cuda_finite,
-                                     cuda_load,   cuda_unload,  cuda_launch, cuda_wait};
+    static const bk_backend table = {
+        BK_API,       "cuda",      0,         cuda_open,   cuda_close,    cuda_supports, cuda_prepare,
+        cuda_release, cuda_begin,  cuda_end,  cuda_run,    cuda_describe, cuda_alloc,    cuda_free,
+        cuda_copy,    cuda_finite, cuda_load, cuda_unload, cuda_launch,   cuda_wait};
     return &table;
 }

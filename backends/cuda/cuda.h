@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cuda.h - the cuda backend: kernels for NVIDIA's graphics cards.
  *
- * Options: device=N (0 unless given), memory=BYTES (the most that tensors may take of the device), tf32 or bf16
- * (products by tensor cores in that arithmetic; everything else, and without them products too, is float32). */
+ * Options: device=N (0 unless given), memory=BYTES (the most that tensors may take of the device), tf32 or
+ * bf16 (products by tensor cores in that arithmetic; everything else, and without them products too, is
+ * float32). */
 #ifndef SLMT_CUDA_CUDA_H
 #define SLMT_CUDA_CUDA_H
 

@@ -62,7 +62,8 @@ static bool is_wide(const void *p)
 
 template <class F> __global__ void map_wide(const float4 *x, float4 *y, int64_t n, parameters p)
 {
-    EACH(i, n) {
+    EACH(i, n)
+    {
         float4 v = x[i];
         y[i] = {F::of(v.x, p), F::of(v.y, p), F::of(v.z, p), F::of(v.w, p)};
     }
@@ -71,7 +72,7 @@ template <class F> __global__ void map_wide(const float4 *x, float4 *y, int64_t 
 template <class F> __global__ void map(const float *x, float *y, int64_t n, parameters p)
 {
     EACH(i, n)
-        y[i] = F::of(x[i], p);
+    y[i] = F::of(x[i], p);
 }
 
 template <class F> static void run_map(const bk_call *call, execution *e)
@@ -90,16 +91,17 @@ template <class F> static void run_map(const bk_call *call, execution *e)
 
 template <class F> __global__ void pair_wide(const float4 *a, const float4 *b, float4 *y, int64_t n)
 {
-    EACH(i, n) {
+    EACH(i, n)
+    {
         float4 u = a[i], v = b[i];
         y[i] = {F::of(u.x, v.x), F::of(u.y, v.y), F::of(u.z, v.z), F::of(u.w, v.w)};
     }
 }
 
-template <class F>
-__global__ void pair(const float *a, const float *b, float *y, int64_t n, strided<2> walk)
+template <class F> __global__ void pair(const float *a, const float *b, float *y, int64_t n, strided<2> walk)
 {
-    EACH(i, n) {
+    EACH(i, n)
+    {
         int64_t at[2];
         walk.places(i, at);
         y[i] = F::of(a[at[0]], b[at[1]]);
@@ -130,7 +132,8 @@ template <class F> static void run_pair(const bk_call *call, execution *e)
 __global__ void choose(const float *mask, const float *a, const float *b, float *y, int64_t n,
                        strided<3> walk)
 {
-    EACH(i, n) {
+    EACH(i, n)
+    {
         int64_t at[3];
         walk.places(i, at);
         y[i] = mask[at[0]] != 0 ? a[at[1]] : b[at[2]];
@@ -151,7 +154,7 @@ static void run_where(const bk_call *call, execution *e)
 
 /* ---- the table ---- */
 
-#define MAP(op, f) const cuda_kernel cuda_##op = {nullptr, run_map<functor::f>, nullptr};
+#define MAP(op, f)  const cuda_kernel cuda_##op = {nullptr, run_map<functor::f>, nullptr};
 #define PAIR(op, f) const cuda_kernel cuda_##op = {nullptr, run_pair<functor::f>, nullptr};
 
 MAP(affine, affine)

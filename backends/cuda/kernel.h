@@ -14,9 +14,9 @@ extern "C" {
 /* Where and how a call runs. */
 struct execution {
     cudaStream_t stream;
-    int *fault;       /* memory of the device: a kernel that meets an index out of range writes 1 */
-    int processors;   /* multiprocessors */
-    int arithmetic;   /* of products: enum arithmetic */
+    int *fault;        /* memory of the device: a kernel that meets an index out of range writes 1 */
+    int processors;    /* multiprocessors */
+    int arithmetic;    /* of products: enum arithmetic */
     cudaError_t error; /* the first error of a launch */
 };
 

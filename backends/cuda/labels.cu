@@ -9,7 +9,7 @@
 __global__ void cast(const int *x, float *y, int64_t n)
 {
     EACH(i, n)
-        y[i] = (float)x[i];
+    y[i] = (float)x[i];
 }
 
 static void run_cast(const bk_call *call, execution *e)
@@ -46,7 +46,8 @@ struct labelling {
 
 __global__ void one_hot(labelling s, float *y)
 {
-    EACH(i, s.rows * s.classes) {
+    EACH(i, s.rows * s.classes)
+    {
         int64_t row = i / s.classes;
         y[i] = s.is_valid(row) && !s.is_ignored(row) && s.label[row] == i % s.classes ? 1 : 0;
     }
@@ -54,8 +55,12 @@ __global__ void one_hot(labelling s, float *y)
 
 static void run_one_hot(const bk_call *call, execution *e)
 {
-    labelling s = {elements(&call->in[0]), last_dim(&call->out[0].shape), call->attr.ignored,
-                   input<int>(call, 0),    nullptr,                       e->fault};
+    labelling s = {elements(&call->in[0]),
+                   last_dim(&call->out[0].shape),
+                   call->attr.ignored,
+                   input<int>(call, 0),
+                   nullptr,
+                   e->fault};
     start(e, one_hot, blocks_for(s.rows * s.classes), BLOCK, 0, s, output(call, 0));
 }
 
@@ -65,7 +70,8 @@ const cuda_kernel cuda_one_hot = {nullptr, run_one_hot, nullptr};
 
 __global__ void argmax(const float *x, int *y, int64_t rows, int64_t n, int64_t inner)
 {
-    EACH(i, rows) {
+    EACH(i, rows)
+    {
         const float *here = x + i / inner * n * inner + i % inner;
         int64_t at = 0;
         for (int64_t k = 1; k < n && here[at * inner] == here[at * inner]; k++)
@@ -102,14 +108,14 @@ static __device__ __forceinline__ double log_sum_exp(const float *x, int64_t n)
 
 __global__ void cross_entropy(const float *x, labelling s, float *loss, float *weight)
 {
-    EACH(row, s.rows) {
+    EACH(row, s.rows)
+    {
         const float *here = x + row * s.classes;
         if (!s.is_valid(row))
             continue;
         float w = s.weight_of(row);
-        loss[row] = s.is_ignored(row)
-                        ? 0
-                        : (float)(w * (log_sum_exp(here, s.classes) - (double)here[s.label[row]]));
+        loss[row] =
+            s.is_ignored(row) ? 0 : (float)(w * (log_sum_exp(here, s.classes) - (double)here[s.label[row]]));
         if (weight)
             weight[row] = w;
     }
@@ -117,7 +123,8 @@ __global__ void cross_entropy(const float *x, labelling s, float *loss, float *w
 
 __global__ void cross_entropy_grad(const float *x, labelling s, const float *dloss, float *dx)
 {
-    EACH(row, s.rows) {
+    EACH(row, s.rows)
+    {
         const float *here = x + row * s.classes;
         if (!s.is_valid(row))
             continue;
@@ -131,15 +138,19 @@ __global__ void cross_entropy_grad(const float *x, labelling s, const float *dlo
 
 static labelling entropy_of(const bk_call *call, execution *e)
 {
-    return {elements(&call->in[1]), last_dim(&call->in[0].shape),
-            call->attr.ignored,     input<int>(call, 1),
-            call->attr.has_weight ? input(call, 2) : nullptr, e->fault};
+    return {elements(&call->in[1]),
+            last_dim(&call->in[0].shape),
+            call->attr.ignored,
+            input<int>(call, 1),
+            call->attr.has_weight ? input(call, 2) : nullptr,
+            e->fault};
 }
 
 static void run_cross_entropy(const bk_call *call, execution *e)
 {
     labelling s = entropy_of(call, e);
-    start(e, cross_entropy, blocks_for(s.rows), BLOCK, 0, input(call, 0), s, output(call, 0), output(call, 1));
+    start(e, cross_entropy, blocks_for(s.rows), BLOCK, 0, input(call, 0), s, output(call, 0),
+          output(call, 1));
 }
 
 const cuda_kernel cuda_cross_entropy = {nullptr, run_cross_entropy, nullptr};

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* movement.cu - ops that move elements: transpose, slice, pad, concat and broadcast are one strided copy; gather
- * and pick read, scatter and put add, by an index.
+/* movement.cu - ops that move elements: transpose, slice, pad, concat and broadcast are one strided copy;
+ * gather and pick read, scatter and put add, by an index.
  *
- * Sums without atomic additions: the numbers of the elements that go to one place are chained there (their order in
- * a chain is by chance), and the place adds them in the order of their numbers, the next larger one each time. A
- * chain is as long as an index occurs: 1, or a few. */
+ * Sums without atomic additions: the numbers of the elements that go to one place are chained there (their
+ * order in a chain is by chance), and the place adds them in the order of their numbers, the next larger one
+ * each time. A chain is as long as an index occurs: 1, or a few. */
 #include "backends/cuda/strided.h"
 
 /* ---- one strided copy ---- */
 
 template <class T> __global__ void copy_strided(const T *x, T *y, int64_t n, strided<2> walk)
 {
-    EACH(i, n) {
+    EACH(i, n)
+    {
         int64_t at[2];
         walk.places(i, at);
         y[at[1]] = x[at[0]];
@@ -26,11 +27,14 @@ static void start_copy(execution *e, const void *x, void *y, size_t size, stride
         n *= walk.dim[axis];
     simplify(&walk);
     if (size == 8)
-        start(e, copy_strided<uint64_t>, blocks_for(n), BLOCK, 0, (const uint64_t *)x, (uint64_t *)y, n, walk);
+        start(e, copy_strided<uint64_t>, blocks_for(n), BLOCK, 0, (const uint64_t *)x, (uint64_t *)y, n,
+              walk);
     else if (size == 4)
-        start(e, copy_strided<uint32_t>, blocks_for(n), BLOCK, 0, (const uint32_t *)x, (uint32_t *)y, n, walk);
+        start(e, copy_strided<uint32_t>, blocks_for(n), BLOCK, 0, (const uint32_t *)x, (uint32_t *)y, n,
+              walk);
     else
-        start(e, copy_strided<uint16_t>, blocks_for(n), BLOCK, 0, (const uint16_t *)x, (uint16_t *)y, n, walk);
+        start(e, copy_strided<uint16_t>, blocks_for(n), BLOCK, 0, (const uint16_t *)x, (uint16_t *)y, n,
+              walk);
 }
 
 static strided<2> walk_over(const bk_shape *s)
@@ -149,7 +153,8 @@ static __device__ __forceinline__ int64_t element_of(const indexing &s, const in
 
 template <class T> __global__ void read_by_index(const T *x, const int *index, T *y, indexing s, int *fault)
 {
-    EACH(i, s.batch * s.picked * s.channels) {
+    EACH(i, s.batch * s.picked * s.channels)
+    {
         int64_t from = element_of(s, index, i, fault);
         if (from >= 0)
             y[i] = x[from];
@@ -179,12 +184,13 @@ const cuda_kernel cuda_pick = {nullptr, run_read, nullptr};
 
 /* ---- sums by an index ---- */
 
-/* head[] of a place and next[] of an element: the number of an element, or -1. Chained are whole rows, or where
- * each element has its index, elements. */
+/* head[] of a place and next[] of an element: the number of an element, or -1. Chained are whole rows, or
+ * where each element has its index, elements. */
 __global__ void chain(const int *index, int *head, int *next, indexing s, int *fault)
 {
     int64_t width = s.each ? s.channels : 1;
-    EACH(i, s.batch * s.picked * width) {
+    EACH(i, s.batch * s.picked * width)
+    {
         int64_t row = i / width, at = index[i];
         if (at < 0 || at >= s.all)
             *fault = 1;
@@ -203,10 +209,10 @@ static __device__ __forceinline__ int next_number(const int *next, int first, in
     return least;
 }
 
-template <class T>
-__global__ void add_chains(const T *y, const int *head, const int *next, T *x, indexing s)
+template <class T> __global__ void add_chains(const T *y, const int *head, const int *next, T *x, indexing s)
 {
-    EACH(i, s.batch * s.all * s.channels) {
+    EACH(i, s.batch * s.all * s.channels)
+    {
         int first = head[s.each ? i : i / s.channels];
         T sum = 0;
         for (int k = next_number(next, first, -1); k >= 0; k = next_number(next, first, k))

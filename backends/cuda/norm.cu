@@ -5,8 +5,8 @@
  *   y = z gain + bias
  *   dx = (g - mean(g) - z mean(g z)) / s,  dgain = sum dy z,  dbias = sum dy
  *
- * A warp has a row: its lanes walk along it, and their sums meet by shuffles. The sums over rows have a thread for
- * each column and part of the rows; a second kernel adds the parts in order. */
+ * A warp has a row: its lanes walk along it, and their sums meet by shuffles. The sums over rows have a
+ * thread for each column and part of the rows; a second kernel adds the parts in order. */
 #include "backends/cuda/kernel.h"
 
 constexpr int ROWS = BLOCK / WARP; /* of a block */
@@ -29,10 +29,10 @@ static __device__ __forceinline__ moments moments_of(const float *x, int64_t n, 
 {
     float sum = 0, square = 0;
     ALONG(i, n)
-        sum += x[i];
+    sum += x[i];
     float mean = warp_sum(sum) / (float)n;
     ALONG(i, n)
-        square += (x[i] - mean) * (x[i] - mean);
+    square += (x[i] - mean) * (x[i] - mean);
     return {mean, 1 / sqrtf(warp_sum(square) / (float)n + eps)};
 }
 
@@ -41,10 +41,11 @@ static __device__ __forceinline__ moments moments_of(const float *x, int64_t n, 
 __global__ void layer_norm(const float *x, const float *gain, const float *bias, float *y, int64_t rows,
                            int64_t n, float eps)
 {
-    EACH_ROW(row, rows) {
+    EACH_ROW(row, rows)
+    {
         moments m = moments_of(x + row * n, n, eps);
         ALONG(i, n)
-            y[row * n + i] = (x[row * n + i] - m.mean) * m.scale * gain[i] + bias[i];
+        y[row * n + i] = (x[row * n + i] - m.mean) * m.scale * gain[i] + bias[i];
     }
 }
 
@@ -61,19 +62,20 @@ const cuda_kernel cuda_layer_norm = {nullptr, run_layer_norm, nullptr};
 __global__ void layer_norm_dx(const float *x, const float *gain, const float *dy, float *dx, moments *kept,
                               int64_t rows, int64_t n, float eps)
 {
-    EACH_ROW(row, rows) {
+    EACH_ROW(row, rows)
+    {
         const float *here = x + row * n, *d = dy + row * n;
         moments m = moments_of(here, n, eps);
         float sum_g = 0, sum_gz = 0;
-        ALONG(i, n) {
+        ALONG(i, n)
+        {
             float g = d[i] * gain[i];
             sum_g += g;
             sum_gz += g * ((here[i] - m.mean) * m.scale);
         }
         float mean_g = warp_sum(sum_g) / (float)n, mean_gz = warp_sum(sum_gz) / (float)n;
         ALONG(i, n)
-            dx[row * n + i] =
-                (d[i] * gain[i] - mean_g - (here[i] - m.mean) * m.scale * mean_gz) * m.scale;
+        dx[row * n + i] = (d[i] * gain[i] - mean_g - (here[i] - m.mean) * m.scale * mean_gz) * m.scale;
         if (threadIdx.x % WARP == 0)
             kept[row] = m;
     }
@@ -83,7 +85,8 @@ __global__ void layer_norm_dx(const float *x, const float *gain, const float *dy
 __global__ void layer_norm_sums(const float *x, const float *dy, const moments *kept, double *sums,
                                 int64_t rows, int64_t n, int64_t parts)
 {
-    EACH(i, n * parts) {
+    EACH(i, n * parts)
+    {
         int64_t part = i / n, column = i % n;
         double dgain = 0, dbias = 0;
         for (int64_t row = part * rows / parts; row < (part + 1) * rows / parts; row++) {
@@ -98,7 +101,8 @@ __global__ void layer_norm_sums(const float *x, const float *dy, const moments *
 
 __global__ void join_sums(const double *sums, float *dgain, float *dbias, int64_t n, int64_t parts)
 {
-    EACH(i, 2 * n) {
+    EACH(i, 2 * n)
+    {
         double sum = 0;
         for (int64_t part = 0; part < parts; part++)
             sum += sums[part * 2 * n + i];
@@ -120,14 +124,14 @@ static void run_layer_norm_grad(const bk_call *call, execution *e)
     double *sums = (double *)call->scratch;
     moments *kept = (moments *)(sums + 2 * n * parts);
     const float *x = input(call, 0), *dy = input(call, 2);
-    start(e, layer_norm_dx, blocks_of_rows(rows), BLOCK, 0, x, input(call, 1), dy, output(call, 0), kept, rows,
-          n, (float)call->attr.eps);
+    start(e, layer_norm_dx, blocks_of_rows(rows), BLOCK, 0, x, input(call, 1), dy, output(call, 0), kept,
+          rows, n, (float)call->attr.eps);
     if (!call->out[1].data && !call->out[2].data)
         return;
     start(e, layer_norm_sums, blocks_for(n * parts), BLOCK, 0, x, dy, (const moments *)kept, sums, rows, n,
           parts);
-    start(e, join_sums, blocks_for(2 * n), BLOCK, 0, (const double *)sums, output(call, 1), output(call, 2), n,
-          parts);
+    start(e, join_sums, blocks_for(2 * n), BLOCK, 0, (const double *)sums, output(call, 1), output(call, 2),
+          n, parts);
 }
 
 const cuda_kernel cuda_layer_norm_grad = {scratch_layer_norm_grad, run_layer_norm_grad, nullptr};
@@ -136,18 +140,19 @@ const cuda_kernel cuda_layer_norm_grad = {scratch_layer_norm_grad, run_layer_nor
 
 __global__ void softmax(const float *x, float *y, int64_t rows, int64_t n, int logarithm)
 {
-    EACH_ROW(row, rows) {
+    EACH_ROW(row, rows)
+    {
         const float *here = x + row * n;
         float max = -INFINITY, sum = 0;
         ALONG(i, n)
-            max = fmaxf(max, here[i]);
+        max = fmaxf(max, here[i]);
         max = warp_max(max);
         ALONG(i, n)
-            sum += expf(here[i] - max);
+        sum += expf(here[i] - max);
         sum = warp_sum(sum);
         float log_sum = logf(sum);
         ALONG(i, n)
-            y[row * n + i] = logarithm ? here[i] - max - log_sum : expf(here[i] - max) / sum;
+        y[row * n + i] = logarithm ? here[i] - max - log_sum : expf(here[i] - max) / sum;
     }
 }
 

@@ -26,7 +26,8 @@ static __device__ __forceinline__ taps taps_of(const pooling &p, int axis, int i
 
 __global__ void max_pool(const float *x, float *y, int *index, pooling p)
 {
-    EACH(i, p.images * volume(p.to) * p.channels) {
+    EACH(i, p.images * volume(p.to) * p.channels)
+    {
         int64_t pixel = i / p.channels, pixels = volume(p.to), best = -1;
         const float *here = x + pixel / pixels * volume(p.from) * p.channels + i % p.channels;
         place to = place_of(pixel % pixels, p.to);

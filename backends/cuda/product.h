@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* product.h - the matrix product: y[row, column] = sum over k of a[row, k] b[k, column], for operands that a type P
- * describes, so that a convolution is one too.
+/* product.h - the matrix product: y[row, column] = sum over k of a[row, k] b[k, column], for operands that a
+ * type P describes, so that a convolution is one too.
  *
  * P has batch, rows, columns, depth, and
- *   P::row at_row(batch, row), P::column at_column(batch, column)   what is computed once for a row, a column;
- *   float a(P::row, k), float b(P::column, k);
- *   void store(batch, row, column, sum);
- *   a_by_depth, b_by_depth: whether neighbours in memory are neighbours along the depth.
+ *   P::row at_row(batch, row), P::column at_column(batch, column)   what is computed once for a row, a
+ * column; float a(P::row, k), float b(P::column, k); void store(batch, row, column, sum); a_by_depth,
+ * b_by_depth: whether neighbours in memory are neighbours along the depth.
  *
- * A block makes a tile of 64 x 64 results from slices 16 deep, which it reads into shared memory. In float32 each
- * thread has 4 x 4 sums in registers; in tf32 and bfloat16 each of the 8 warps has 16 x 32, by tensor cores. A product
- * with few rows or columns has a thread for each result instead. Where there are few tiles, the depth is split
- * over several blocks, and a second kernel adds their sums in order. How depends on shapes alone. */
+ * A block makes a tile of 64 x 64 results from slices 16 deep, which it reads into shared memory. In float32
+ * each thread has 4 x 4 sums in registers; in tf32 and bfloat16 each of the 8 warps has 16 x 32, by tensor
+ * cores. A product with few rows or columns has a thread for each result instead. Where there are few tiles,
+ * the depth is split over several blocks, and a second kernel adds their sums in order. How depends on shapes
+ * alone. */
 #ifndef SLMT_CUDA_PRODUCT_H
 #define SLMT_CUDA_PRODUCT_H
 
@@ -61,7 +61,8 @@ __device__ __forceinline__ void deliver(const P &p, float *sums, int64_t part, i
 template <class P> __global__ void multiply_narrow(P p, float *sums, int64_t parts)
 {
     int64_t results = p.batch * p.rows * p.columns;
-    EACH(i, results * parts) {
+    EACH(i, results * parts)
+    {
         int64_t part = i / results, at = i % results;
         int64_t batch = p.batch_is_inner ? at % p.batch : at / (p.rows * p.columns);
         at = p.batch_is_inner ? at / p.batch : at % (p.rows * p.columns);
@@ -98,19 +99,19 @@ struct tile_sums {
 __device__ __forceinline__ void add_slice_f32(const float *a, const float *b, tile_sums *s)
 {
     const float *rows = a + threadIdx.x / 16 * 4 * LINE, *columns = b + threadIdx.x % 16 * 4 * LINE;
-UNROLL
+    UNROLL
     for (int k = 0; k < DEPTH; k++) {
         float x[4], y[4];
-UNROLL
+        UNROLL
         for (int i = 0; i < 4; i++) {
             x[i] = rows[i * LINE + k];
             y[i] = columns[i * LINE + k];
         }
-UNROLL
+        UNROLL
         for (int i = 0; i < 4; i++)
-UNROLL
-            for (int j = 0; j < 4; j++)
-                s->of[i][j] += x[i] * y[j];
+            UNROLL
+        for (int j = 0; j < 4; j++)
+            s->of[i][j] += x[i] * y[j];
     }
 }
 
@@ -120,12 +121,12 @@ __device__ __forceinline__ void add_slice_tensor(const float *a, const float *b,
 {
     int warp = (int)threadIdx.x / WARP, g = (int)threadIdx.x % WARP / 4, t = (int)threadIdx.x % 4;
     const float *rows = a + (warp % 4 * 16 + g) * LINE, *columns = b + (warp / 4 * 32 + g) * LINE;
-UNROLL
+    UNROLL
     for (int k = 0; k < DEPTH; k += 8) {
         if (ARITHMETIC == ARITHMETIC_TF32) {
             uint32_t x[4] = {to_tf32(rows[k + t]), to_tf32(rows[8 * LINE + k + t]), to_tf32(rows[k + t + 4]),
                              to_tf32(rows[8 * LINE + k + t + 4])};
-UNROLL
+            UNROLL
             for (int j = 0; j < 4; j++) {
                 const float *c = columns + j * 8 * LINE + k + t;
                 uint32_t y[2] = {to_tf32(c[0]), to_tf32(c[4])};
@@ -134,7 +135,7 @@ UNROLL
         } else {
             const float *r = rows + k + 2 * t;
             uint32_t x[2] = {to_bf16_pair(r[0], r[1]), to_bf16_pair(r[8 * LINE], r[8 * LINE + 1])};
-UNROLL
+            UNROLL
             for (int j = 0; j < 4; j++) {
                 const float *c = columns + j * 8 * LINE + k + 2 * t;
                 uint32_t y[1] = {to_bf16_pair(c[0], c[1])};
@@ -161,12 +162,14 @@ template <class P, int ARITHMETIC>
 __global__ void __launch_bounds__(BLOCK) multiply_tiles(P p, float *sums, int64_t parts)
 {
     float *a = shared_memory<float>(), *b = a + TILE * LINE;
-    int64_t tiles = divide_tiles(p.columns), top = blockIdx.x / tiles * TILE, left = blockIdx.x % tiles * TILE;
+    int64_t tiles = divide_tiles(p.columns), top = blockIdx.x / tiles * TILE,
+            left = blockIdx.x % tiles * TILE;
     int64_t batch = blockIdx.y, part = blockIdx.z, end = (part + 1) * p.depth / parts;
     int a_side[4], a_depth[4], b_side[4], b_depth[4];
     typename P::row rows[4];
     typename P::column columns[4];
     tile_sums s = {};
+    UNROLL
     for (int j = 0; j < 4; j++) {
         place_in_slice(p.a_by_depth, j, &a_side[j], &a_depth[j]);
         place_in_slice(p.b_by_depth, j, &b_side[j], &b_depth[j]);
@@ -174,6 +177,7 @@ __global__ void __launch_bounds__(BLOCK) multiply_tiles(P p, float *sums, int64_
         columns[j] = p.at_column(batch, left + b_side[j] < p.columns ? left + b_side[j] : p.columns - 1);
     }
     for (int64_t k = part * p.depth / parts; k < end; k += DEPTH) {
+        UNROLL
         for (int j = 0; j < 4; j++) {
             a[a_side[j] * LINE + a_depth[j]] = k + a_depth[j] < end ? p.a(rows[j], k + a_depth[j]) : 0;
             b[b_side[j] * LINE + b_depth[j]] = k + b_depth[j] < end ? p.b(columns[j], k + b_depth[j]) : 0;
@@ -185,18 +189,21 @@ __global__ void __launch_bounds__(BLOCK) multiply_tiles(P p, float *sums, int64_
             add_slice_tensor<ARITHMETIC>(a, b, &s);
         __syncthreads();
     }
+    UNROLL
     for (int i = 0; i < 4; i++)
-        for (int j = 0; j < 4; j++) {
-            int row, column;
-            place_in_tile<ARITHMETIC>(i, j, &row, &column);
-            deliver(p, sums, part, batch, top + row, left + column, s.of[i][j]);
-        }
+        UNROLL
+    for (int j = 0; j < 4; j++) {
+        int row, column;
+        place_in_tile<ARITHMETIC>(i, j, &row, &column);
+        deliver(p, sums, part, batch, top + row, left + column, s.of[i][j]);
+    }
 }
 
 template <class P> __global__ void join_products(P p, const float *sums, int64_t parts)
 {
     int64_t results = p.batch * p.rows * p.columns;
-    EACH(i, results) {
+    EACH(i, results)
+    {
         float sum = sums[i];
         for (int64_t part = 1; part < parts; part++)
             sum += sums[part * results + i];

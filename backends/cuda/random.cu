@@ -13,7 +13,8 @@
 
 __global__ void draw(const int *key, float *y, int64_t n, uint64_t purpose, int normal)
 {
-    EACH(block, (n + 3) / 4) {
+    EACH(block, (n + 3) / 4)
+    {
         uint32_t word[4];
         double z[4];
         uint64_t seed = (uint32_t)key[0] | (uint64_t)(uint32_t)key[1] << 32;

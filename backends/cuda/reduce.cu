@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* reduce.cu - sum and maximum over any set of axes.
  *
- * A block makes `wide` outputs, with BLOCK / wide threads for each: 32 outputs where the last axis stays, so that
- * neighbours read neighbours, else 1. Each thread adds its elements in order, in double; then the threads' sums
- * are added as a tree. Long sums are split over several blocks, and a second kernel adds their parts in order. */
+ * A block makes `wide` outputs, with BLOCK / wide threads for each: 32 outputs where the last axis stays, so
+ * that neighbours read neighbours, else 1. Each thread adds its elements in order, in double; then the
+ * threads' sums are added as a tree. Long sums are split over several blocks, and a second kernel adds their
+ * parts in order. */
 #include "backends/cuda/strided.h"
 
 struct reduction {
@@ -81,7 +82,8 @@ template <class F> __global__ void reduce(const float *x, double *parts, reducti
 
 template <class F> __global__ void join_parts(const double *parts, float *y, int64_t outputs, int64_t n)
 {
-    EACH(i, outputs) {
+    EACH(i, outputs)
+    {
         double sum = parts[i];
         for (int64_t part = 1; part < n; part++)
             sum = F::of(sum, parts[part * outputs + i]);
@@ -101,8 +103,8 @@ template <class F> static void run_reduce(const bk_call *call, execution *e)
     double *parts = (double *)call->scratch;
     dim3 grid((unsigned)divide_up(r.outputs, r.wide), (unsigned)r.parts);
     start(e, reduce<F>, grid, BLOCK, BLOCK * sizeof(double), input(call, 0), parts, r);
-    start(e, join_parts<F>, blocks_for(r.outputs), BLOCK, 0, (const double *)parts, output(call, 0), r.outputs,
-          r.parts);
+    start(e, join_parts<F>, blocks_for(r.outputs), BLOCK, 0, (const double *)parts, output(call, 0),
+          r.outputs, r.parts);
 }
 
 const cuda_kernel cuda_sum = {scratch_reduce, run_reduce<add>, nullptr};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sort.cu - ops along the last axis that depend on the order of its elements: sort and cumulative sum.
  *
- * The sort is a merge sort without merging: in a pass, an element of a sorted run finds by bisection how many of
- * the neighbouring run go before it, and writes itself to its place in the joined run. */
+ * The sort is a merge sort without merging: in a pass, an element of a sorted run finds by bisection how many
+ * of the neighbouring run go before it, and writes itself to its place in the joined run. */
 #include "backends/cuda/kernel.h"
 
 static __device__ __forceinline__ bool goes_first(float b, float a) /* strictly */
@@ -13,13 +13,14 @@ static __device__ __forceinline__ bool goes_first(float b, float a) /* strictly 
 __global__ void number(int *index, int64_t all, int64_t n)
 {
     EACH(i, all)
-        index[i] = (int)(i % n);
+    index[i] = (int)(i % n);
 }
 
 /* Joins runs of `width`. */
 __global__ void join_runs(const float *x, const int *from, int *to, int64_t all, int64_t n, int64_t width)
 {
-    EACH(i, all) {
+    EACH(i, all)
+    {
         int64_t row = i - i % n, at = i % n, run = at / width, first = run / 2 * 2 * width;
         int64_t middle = first + width < n ? first + width : n;
         int64_t last = middle + width < n ? middle + width : n;
@@ -42,7 +43,8 @@ __global__ void join_runs(const float *x, const int *from, int *to, int64_t all,
 
 __global__ void deliver_sorted(const float *x, const int *from, float *y, int *index, int64_t all, int64_t n)
 {
-    EACH(i, all) {
+    EACH(i, all)
+    {
         y[i] = x[i - i % n + from[i]];
         if (index)
             index[i] = from[i];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* space.cu - linear maps over space: mirrored borders, linear interpolation, and their gradients. A gradient is not
- * scattered: each element finds those that read it, and adds them in order, in double. */
+/* space.cu - linear maps over space: mirrored borders, linear interpolation, and their gradients. A gradient
+ * is not scattered: each element finds those that read it, and adds them in order, in double. */
 #include "backends/cuda/space.h"
 #include "backends/cuda/strided.h"
 
@@ -24,7 +24,8 @@ static mirroring mirroring_of(const bk_attr *attr, const bk_shape *small, const 
 
 __global__ void reflect(const float *x, float *y, int64_t n, mirroring m)
 {
-    EACH(i, n) {
+    EACH(i, n)
+    {
         int64_t rest = i, from = 0, step = 1;
         for (int axis = m.rank - 1; axis >= 0; axis--) {
             int64_t at = rest % m.large[axis], border = m.border[axis];
@@ -47,7 +48,8 @@ static void run_reflect(const bk_call *call, execution *e)
 
 const cuda_kernel cuda_reflect = {nullptr, run_reflect, nullptr};
 
-/* The places of the large axis that mirror place `at` of the small one: itself, and those in either border. */
+/* The places of the large axis that mirror place `at` of the small one: itself, and those in either border.
+ */
 static __device__ __forceinline__ int images_of(const mirroring &m, int axis, int64_t at, int64_t place[3])
 {
     int n = 0;
@@ -62,7 +64,8 @@ static __device__ __forceinline__ int images_of(const mirroring &m, int axis, in
 
 __global__ void reflect_grad(const float *dy, float *dx, int64_t n, mirroring m)
 {
-    EACH(i, n) {
+    EACH(i, n)
+    {
         int64_t place[BK_MAX_RANK][3], rest = i;
         int count[BK_MAX_RANK], all = 1;
         double sum = 0;
@@ -132,7 +135,8 @@ static __device__ __forceinline__ between neighbours(const resizing &r, int axis
 
 __global__ void resize(const float *x, float *y, resizing r)
 {
-    EACH(i, r.images * volume(r.to) * r.channels) {
+    EACH(i, r.images * volume(r.to) * r.channels)
+    {
         int64_t pixel = i / r.channels, pixels = volume(r.to);
         place to = place_of(pixel % pixels, r.to);
         between b[SPACE];
@@ -190,7 +194,8 @@ static __device__ __forceinline__ double weight_in(const resizing &r, int axis, 
 
 __global__ void resize_grad(const float *dy, float *dx, resizing r)
 {
-    EACH(i, r.images * volume(r.from) * r.channels) {
+    EACH(i, r.images * volume(r.from) * r.channels)
+    {
         int64_t pixel = i / r.channels, pixels = volume(r.from), image = pixel / pixels;
         place from = place_of(pixel % pixels, r.from);
         int first[SPACE], end[SPACE];
@@ -204,7 +209,8 @@ __global__ void resize_grad(const float *dy, float *dx, resizing r)
                 double weight = weight_in(r, 0, p, from.at[0]) * weight_in(r, 1, q, from.at[1]);
                 int64_t row = ((image * r.to[0] + p) * r.to[1] + q) * r.to[2];
                 for (int s = first[2]; weight != 0 && s < end[2]; s++)
-                    sum += weight * weight_in(r, 2, s, from.at[2]) * dy[(row + s) * r.channels + i % r.channels];
+                    sum +=
+                        weight * weight_in(r, 2, s, from.at[2]) * dy[(row + s) * r.channels + i % r.channels];
             }
         dx[i] = (float)sum;
     }

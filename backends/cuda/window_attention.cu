@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* window_attention.cu - attention inside (shifted) windows with a table of relative position biases, and its
- * gradient (Liu et al., "Swin Transformer", ICCV 2021). The formulas are those of attention.cu, with the table's
- * entry added to each score, and -100 where the two tokens lie in different regions of the rolled grid.
+ * gradient (Liu et al., "Swin Transformer", ICCV 2021). The formulas are those of attention.cu, with the
+ * table's entry added to each score, and -100 where the two tokens lie in different regions of the rolled
+ * grid.
  *
- * A window is small: a thread has one query (or key) of one head of one window and reads the others where they are,
- * from the cache. The gradient of the table is summed for each window and each relative position in the order of the
- * pairs, then over windows and images in order. */
+ * A window is small: a thread has one query (or key) of one head of one window and reads the others where
+ * they are, from the cache. The gradient of the table is summed for each window and each relative position in
+ * the order of the pairs, then over windows and images in order. */
 #include "backends/cuda/kernel.h"
 
 struct windows_of_grid {
@@ -43,7 +44,8 @@ static __device__ __forceinline__ head_of_window head_at(const windows_of_grid &
 
 static __device__ __forceinline__ int64_t token_of(const windows_of_grid &w, const head_of_window &h, int i)
 {
-    int row = (h.top + i / w.window + w.shift) % w.grid_h, column = (h.left + i % w.window + w.shift) % w.grid_w;
+    int row = (h.top + i / w.window + w.shift) % w.grid_h,
+        column = (h.left + i % w.window + w.shift) % w.grid_w;
     return (int64_t)row * w.grid_w + column;
 }
 
@@ -58,7 +60,8 @@ static __device__ __forceinline__ int region_of(const windows_of_grid &w, const 
            band(h.left + i % w.window, w.grid_w, w.window, w.shift);
 }
 
-static __device__ __forceinline__ float bias_of(const windows_of_grid &w, const head_of_window &h, int i, int j)
+static __device__ __forceinline__ float bias_of(const windows_of_grid &w, const head_of_window &h, int i,
+                                                int j)
 {
     int row = i / w.window - j / w.window + w.window - 1, column = i % w.window - j % w.window + w.window - 1;
     float bias = w.table[(int64_t)(row * w.side() + column) * w.heads + h.head];
@@ -80,7 +83,8 @@ static __device__ __forceinline__ float dot(const float *a, const float *b, int6
     return sum;
 }
 
-static __device__ __forceinline__ float score_of(const windows_of_grid &w, const head_of_window &h, int i, int j)
+static __device__ __forceinline__ float score_of(const windows_of_grid &w, const head_of_window &h, int i,
+                                                 int j)
 {
     const float *q = w.qkv + at_part(w, h, i, 3, 0), *k = w.qkv + at_part(w, h, j, 3, 1);
     return w.scale * dot(q, k, w.width) + bias_of(w, h, i, j);
@@ -96,7 +100,8 @@ static __device__ __forceinline__ int64_t lse_at(const windows_of_grid &w, const
 __global__ void attend_window(windows_of_grid w, float *out, float *lse)
 {
     int n = w.tokens();
-    EACH(t, w.images * w.windows() * w.heads * n) {
+    EACH(t, w.images * w.windows() * w.heads * n)
+    {
         head_of_window h = head_at(w, t / n);
         int i = (int)(t % n);
         float most = -INFINITY, total = 0;
@@ -142,7 +147,8 @@ static __device__ __forceinline__ pair_slope slope_of(const windows_of_grid &w, 
 __global__ void attend_window_grad(windows_of_grid w, results r, float *dqkv)
 {
     int n = w.tokens();
-    EACH(t, w.images * w.windows() * w.heads * n) {
+    EACH(t, w.images * w.windows() * w.heads * n)
+    {
         head_of_window h = head_at(w, t / n);
         int i = (int)(t % n);
         float *dq = dqkv + at_part(w, h, i, 3, 0), *dk = dqkv + at_part(w, h, i, 3, 1);
@@ -167,9 +173,11 @@ __global__ void sum_pairs(windows_of_grid w, results r, float *sums)
 {
     int n = w.tokens(), side = w.side();
     int64_t entries = (int64_t)side * side * w.heads;
-    EACH(t, w.images * w.windows() * entries) {
+    EACH(t, w.images * w.windows() * entries)
+    {
         int64_t entry = t % entries;
-        int row = (int)(entry / w.heads / side) - (w.window - 1), column = (int)(entry / w.heads % side) - (w.window - 1);
+        int row = (int)(entry / w.heads / side) - (w.window - 1),
+            column = (int)(entry / w.heads % side) - (w.window - 1);
         head_of_window h = head_at(w, t / entries * w.heads + entry % w.heads);
         float sum = 0;
         for (int i = 0; i < n; i++) {
@@ -183,7 +191,8 @@ __global__ void sum_pairs(windows_of_grid w, results r, float *sums)
 
 __global__ void sum_windows(const float *sums, float *dtable, int64_t entries, int64_t windows)
 {
-    EACH(i, entries) {
+    EACH(i, entries)
+    {
         double sum = 0;
         for (int64_t k = 0; k < windows; k++)
             sum += sums[k * entries + i];
@@ -197,15 +206,16 @@ static windows_of_grid windows_of(const bk_call *call)
 {
     const bk_attr *a = &call->attr;
     const bk_shape *qkv = &call->in[0].shape;
-    return {qkv->dim[0], qkv->dim[1], a->heads,         qkv->dim[2] / 3 / a->heads, a->grid_h,
-            a->grid_w,   a->window,   a->shift,         (float)a->alpha,            input(call, 0),
-            input(call, 1)};
+    return {qkv->dim[0],     qkv->dim[1],    a->heads,      qkv->dim[2] / 3 / a->heads,
+            a->grid_h,       a->grid_w,      a->window,     a->shift,
+            (float)a->alpha, input(call, 0), input(call, 1)};
 }
 
 static void run_window_attention(const bk_call *call, execution *e)
 {
     windows_of_grid w = windows_of(call);
-    start(e, attend_window, blocks_for(w.images * w.n * w.heads), BLOCK, 0, w, output(call, 0), output(call, 1));
+    start(e, attend_window, blocks_for(w.images * w.n * w.heads), BLOCK, 0, w, output(call, 0),
+          output(call, 1));
 }
 
 const cuda_kernel cuda_window_attention = {nullptr, run_window_attention, nullptr};
@@ -226,7 +236,8 @@ static void run_window_grad(const bk_call *call, execution *e)
     if (!call->out[1].data)
         return;
     start(e, sum_pairs, blocks_for(windows * entries), BLOCK, 0, w, r, sums);
-    start(e, sum_windows, blocks_for(entries), BLOCK, 0, (const float *)sums, output(call, 1), entries, windows);
+    start(e, sum_windows, blocks_for(entries), BLOCK, 0, (const float *)sums, output(call, 1), entries,
+          windows);
 }
 
 const cuda_kernel cuda_window_attention_grad = {scratch_window_grad, run_window_grad, nullptr};

@@ -375,7 +375,7 @@ static status check_tensors(const checkpoint *c, slmt_context *context, const me
     void *names = NULL;
     params_init(&all, &context->mem, BK_F32, BK_F32);
     method->tensors(&all, option);
-    status s = all.error;
+    status s = all.error == ERR_ARGUMENT ? fail_prefix(ERR_SCHEMA, checkpoint_label(c)) : all.error;
     if (s == OK)
         s = mem_array(&context->mem, (size_t)all.n, sizeof(char *), &names);
     if (s == OK)

@@ -4,8 +4,8 @@
 #define SLMT_CORE_RUNNER_H
 
 #include "core/profile.h"
+#include "core/shared_arena.h"
 #include "core/task.h"
-#include "lib/plan.h"
 #include "slmt/session.h"
 
 typedef struct runner {
@@ -14,7 +14,8 @@ typedef struct runner {
     task task;     /* its batch is that of one run, at most `batch` */
     int32_t batch; /* of the task's setting, before it was cut */
     plan *plan;
-    plan *fold;      /* computes what depends on weights and shared inputs alone, or NULL */
+    plan *fold; /* computes what depends on weights and shared inputs alone, or NULL */
+    shared_arena arena;
     int32_t hoisted; /* how many values that is; their memory is bound behind the task's slots */
     uint64_t seen;   /* the version of the weights in the last run; 0: none, or a shared input has changed */
     slmt_profile *profile;         /* or NULL */

@@ -4,7 +4,6 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "core/dry_run.h"
 #include "core/runner.h"
 #include "lib/fold.h"
 
@@ -49,7 +48,7 @@ static status fold(const runner *r, graph *g, fold_part part, folded *out)
 }
 
 /* Plans the whole task where out is NULL, else one half of it. */
-static status plan_part(runner *r, int arena, fold_part part, folded *out, plan **made_plan)
+static status plan_part(runner *r, int flags, fold_part part, folded *out, plan **made_plan)
 {
     graph *g;
     task_values made = {0};
@@ -58,19 +57,19 @@ static status plan_part(runner *r, int arena, fold_part part, folded *out, plan 
     if (st == OK)
         st = fold(r, g, part, out);
     if (st == OK)
-        st = context_plan(r->context, g, arena, made_plan);
+        st = context_plan(r->context, g, flags, made_plan);
     task_values_close(&made, g);
     graph_free(g);
     return st;
 }
 
-static status make_plan(runner *r, int arena, folded *kept)
+static status make_plan(runner *r, int flags, folded *kept)
 {
     kept->n = 0;
     if (!has_shared_input(&r->task))
-        return plan_part(r, arena, FOLD_READS, NULL, &r->plan);
-    TRY(plan_part(r, arena, FOLD_READS, kept, &r->plan));
-    return kept->n == 0 ? OK : plan_part(r, arena, FOLD_MAKES, kept, &r->fold);
+        return plan_part(r, flags, FOLD_READS, NULL, &r->plan);
+    TRY(plan_part(r, flags, FOLD_READS, kept, &r->plan));
+    return kept->n == 0 ? OK : plan_part(r, flags, FOLD_MAKES, kept, &r->fold);
 }
 
 static void drop_plans(runner *r)
@@ -97,7 +96,7 @@ static status cut_batch(runner *r)
         return OK;
     TRY(set_batch(r, 1));
     folded kept;
-    TRY(make_plan(r, 0, &kept));
+    TRY(make_plan(r, PLAN_DRY, &kept));
     size_t most = fast / (plan_arena_bytes(r->plan) + 1);
     drop_plans(r);
     together = (int32_t)(most < 1 ? 1 : most < (size_t)batch ? most : (size_t)batch);
@@ -140,24 +139,13 @@ static status take_ports(runner *r, dry_run *t)
     return OK;
 }
 
-/* Counts what a plan takes that a dry run leaves out. */
-static uint64_t plan_cost(const runner *r, const plan *p)
-{
-    device dev = r->context->dev;
-    if (!p)
-        return 0;
-    return device_cost(dev, plan_arena_bytes(p)) +
-           (plan_kept_bytes(p) > 0 ? device_cost(dev, plan_kept_bytes(p)) : 0);
-}
-
 static status fill(runner *r, dry_run *t)
 {
     folded kept;
     r->batch = runner_samples(r);
     TRY(cut_batch(r));
-    TRY(make_plan(r, !t->dry, &kept));
-    if (t->dry)
-        t->bytes += plan_cost(r, r->plan) + plan_cost(r, r->fold);
+    TRY(make_plan(r, shared_arena_flag(t), &kept));
+    TRY(shared_arena_lend(&r->arena, r->context->dev, t, (plan *const[]){r->plan, r->fold}, 2));
     TRY(take_hoisted(r, &kept, t));
     task_bind_weights(&r->task, r->bound);
     return take_ports(r, t);
@@ -180,6 +168,7 @@ void runner_close(runner *r)
     mem *m = &r->context->mem;
     device dev = r->context->dev;
     drop_plans(r);
+    shared_arena_free(&r->arena);
     profile_release(r->profile);
     for (int32_t i = 0; i < r->hoisted; i++)
         device_give(dev, m, r->bound[task_slots(&r->task) + i], r->hoisted_bytes[i]);

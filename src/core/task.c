@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/ops/rules.h"
+#include "lib/size.h"
 
 int32_t port_with_role(port_table t, int32_t role)
 {
@@ -237,6 +238,10 @@ static status match_one(const port *p, const bk_shape *want, const slmt_tensor *
         return fail(ERR_ARGUMENT, "tensor %s is %s, expected %s [%s]%s", p->name, shape_text(&have, is),
                     shape_text(want, text), p->axes, batched ? ", with any number of samples" : "");
     }
+    int64_t elements;
+    if (!size_product(g->shape, g->rank, (int64_t)(SIZE_MAX / 2 / sizeof(float)), &elements))
+        return fail(ERR_ARGUMENT, "tensor %s holds %lld samples, more than memory has addresses for", p->name,
+                    (long long)g->shape[0]);
     if (!is_compact(g))
         return fail(ERR_ARGUMENT, "tensor %s has strides of no compact row-major array", p->name);
     if (!batched || want->rank == 0)

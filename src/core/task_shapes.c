@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* task_shapes.c - the shapes of a task's ports, which follow from the names of their axes. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/task.h"
+#include "lib/size.h"
 
 /* Axes that are called alike in every method, whatever number gives their extent. */
 static const struct {
@@ -62,6 +64,13 @@ static bk_shape shape_by_axes(const task *t, const port *p, bk_dtype real)
     return shape;
 }
 
+static status check_size(const task *t, int32_t i)
+{
+    char what[PARAM_NAME_MAX + 32];
+    snprintf(what, sizeof what, "%s %s", i < t->kind->inputs.n ? "input" : "output", task_port(t, i)->name);
+    return size_check(&t->shape[i], what);
+}
+
 static status check_known(const task *t)
 {
     for (int32_t i = 0; i < task_ports(t); i++)
@@ -70,6 +79,8 @@ static status check_known(const task *t)
                 return fail(ERR_INTERNAL,
                             "task %s: axis %d of %s [%s] is called like no setting and no option",
                             t->kind->name, (int)k, task_port(t, i)->name, task_port(t, i)->axes);
+    for (int32_t i = 0; i < task_ports(t); i++)
+        TRY(check_size(t, i));
     return OK;
 }
 

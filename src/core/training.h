@@ -19,7 +19,8 @@ enum { TASK_GRAPHS = 8, TASK_SETS = 8, TASK_STATES = 8 }; /* at most, of a task 
 typedef struct train_settings {
     int32_t batch, epochs, augment, recompute, optimizer, nesterov, schedule, rate_by, warmup_epochs,
         decay_epochs;
-    double learning_rate, beta1, beta2, epsilon, data_rate, momentum, weight_decay, trust, clip_norm;
+    double learning_rate, beta1, beta2, epsilon, data_rate, momentum, weight_decay, trust, vector_rate,
+        clip_norm;
     double minimum_rate, decay_factor, power;
 } train_settings;
 
@@ -39,6 +40,7 @@ enum {
     TRAIN_NESTEROV,
     TRAIN_WEIGHT_DECAY,
     TRAIN_TRUST,
+    TRAIN_VECTOR_RATE,
     TRAIN_CLIP,
     TRAIN_SCHEDULE,
     TRAIN_RATE_BY,
@@ -79,6 +81,8 @@ enum { RATE_BY_STEP, RATE_BY_EPOCH };
                 "pull of the weights to 0: added to the gradient, with adamw apart from it"),                \
     NUMBER_REAL(train_settings, trust, 0.001, 0, 1e3,                                                        \
                 "size of a change relative to the size of the tensor (lars)"),                               \
+    NUMBER_REAL_LATER(train_settings, vector_rate, 1, 0, 1e3,                                                \
+                      "learning rate of tensors of one axis, such as biases, over the others' (lars)"),      \
     NUMBER_REAL(train_settings, clip_norm, 0, 0, 1e30,                                                       \
                 "a set's gradient is scaled down to this Euclidean norm; 0: never")
 

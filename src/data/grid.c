@@ -78,7 +78,7 @@ grid grid_with_spacing(const grid *g, const double spacing[3])
     grid to = *g;
     for (int a = 0; a < 3; a++) {
         double n = round((double)g->dims[a] * g->spacing[a] / spacing[a]), step = spacing[a] / g->spacing[a];
-        to.dims[a] = n < 1 ? 1 : (int64_t)n;
+        to.dims[a] = !(n >= 1) ? 1 : n > INT32_MAX ? INT32_MAX : (int64_t)n;
         to.spacing[a] = spacing[a];
         /* where the new first voxel's centre lies, in old voxels */
         double first = a == 2 ? 0.5 * step - 0.5

@@ -10,6 +10,7 @@
 #include "data/resample.h"
 #include "data/resize.h"
 #include "data/scan_place.h"
+#include "lib/size.h"
 
 static size_t grid_voxels(const grid *g)
 {
@@ -17,6 +18,20 @@ static size_t grid_voxels(const grid *g)
 }
 
 /* ---- to slices ---- */
+
+static status check_grid(const volume_view *v)
+{
+    int64_t voxels;
+    const int64_t *dims = v->used.dims;
+    if (size_product(dims, 3, SIZE_MOST, &voxels))
+        return OK;
+    return fail(
+        ERR_ARGUMENT,
+        "with voxels of %g x %g x %g mm, as in the training, the volume would have %lld x %lld x %lld of "
+        "them, more than %lld",
+        v->used.spacing[0], v->used.spacing[1], v->used.spacing[2], (long long)dims[0], (long long)dims[1],
+        (long long)dims[2], (long long)SIZE_MOST);
+}
 
 static status choose_grid(volume_view *v, int32_t spacing)
 {
@@ -32,7 +47,7 @@ static status choose_grid(volume_view *v, int32_t spacing)
         wanted[a] = fmin(fmax(v->own.spacing[a], training->spacing_least[a]), training->spacing_most[a]);
     v->used = grid_with_spacing(&v->own, wanted);
     v->resampled = 1;
-    return OK;
+    return check_grid(v);
 }
 
 /* The volume's grey values from 0 to 1 in canonical order: a block of m. */

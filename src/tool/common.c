@@ -20,6 +20,12 @@ static const field_choice weights[] = {{"stored", SLMT_WEIGHTS_STORED},
                                        {"f16", SLMT_WEIGHTS_FLOAT16},
                                        {0}};
 
+/* The first name of a value is the default's: auto is float32. */
+static const field_choice arithmetics[] = {{"auto", SLMT_ARITHMETIC_FLOAT32},
+                                           {"float32", SLMT_ARITHMETIC_FLOAT32},
+                                           {"bf16", SLMT_ARITHMETIC_BFLOAT16},
+                                           {0}};
+
 #define COMMON(member) .offset = offsetof(common, member)
 const field common_fields[] = {
     {"threads", "N", "threads to use; 0: all cores this process may run on", FIELD_INT, COMMON(threads)},
@@ -44,6 +50,17 @@ const char *weights_name(int32_t value)
     while (c->name && c->value != value)
         c++;
     return c->name ? c->name : "?";
+}
+
+const field arithmetic_fields[] = {
+    {"arithmetic", "auto|float32|bf16",
+     "what products multiply; bf16 rounds their factors to bfloat16, sums stay float32; auto: float32",
+     FIELD_CHOICE, COMMON(arithmetic), arithmetics},
+    {0}};
+
+const char *arithmetic_name(int32_t arithmetic)
+{
+    return arithmetic == SLMT_ARITHMETIC_BFLOAT16 ? "bf16" : "float32";
 }
 
 const field log_fields[] = {{"log", "FILE", "write JSON lines", FIELD_TEXT, COMMON(log),
@@ -105,6 +122,7 @@ int common_context(const common *c, slmt_context **context)
     config.matrix = c->matrix;
     config.threads = c->threads;
     config.weights = c->weights;
+    config.arithmetic = c->arithmetic;
     config.max_bytes = c->max_memory;
     config.log = on_log;
     slmt_status status = slmt_context_create(&config, context);
@@ -112,5 +130,15 @@ int common_context(const common *c, slmt_context **context)
         status = slmt_context_set_warning(*context, warn_from_library, NULL);
     if (status == SLMT_OK)
         status = slmt_context_set_nan(*context, c->nan);
+    if (status == SLMT_ERR_UNSUPPORTED && c->arithmetic != SLMT_ARITHMETIC_FLOAT32)
+        return fail(status, "--arithmetic %s", arithmetic_name(c->arithmetic));
     return status == SLMT_OK ? 0 : fail(status, "context");
+}
+
+void log_computer(journal *log, const slmt_context *context, const common *c)
+{
+    cJSON *event = journal_event("start");
+    cJSON_AddStringToObject(event, "computes", slmt_context_describe(context));
+    cJSON_AddStringToObject(event, "arithmetic", arithmetic_name(c->arithmetic));
+    journal_write(log, event);
 }

@@ -6,13 +6,15 @@
 #include "slmt/slmt.h"
 
 #include "field.h"
+#include "journal.h"
 
 typedef struct common {
     int32_t threads;
     uint64_t seed;
     int32_t backend;
     int32_t matrix;
-    int32_t weights; /* SLMT_WEIGHTS_..., 0 unless the command has weights_fields */
+    int32_t weights;    /* SLMT_WEIGHTS_..., 0 unless the command has weights_fields */
+    int32_t arithmetic; /* SLMT_ARITHMETIC_..., 0 unless the command has arithmetic_fields */
     const char *log;
     bool quiet;
     bool strict;
@@ -20,19 +22,26 @@ typedef struct common {
     uint64_t max_memory;
 } common;
 
-extern const field common_fields[];  /* for every subcommand */
-extern const field weights_fields[]; /* for those that read a model and do not train it */
-extern const field log_fields[];     /* for those that have something to log */
-extern const field nan_fields[];     /* for those that read scans */
-extern const field seed_fields[];    /* for those that draw random numbers */
+extern const field common_fields[];     /* for every subcommand */
+extern const field weights_fields[];    /* for those that read a model and do not train it */
+extern const field arithmetic_fields[]; /* for those that run networks */
+extern const field log_fields[];        /* for those that have something to log */
+extern const field nan_fields[];        /* for those that read scans */
+extern const field seed_fields[];       /* for those that draw random numbers */
 
 /* "full", "bf16" or "f16". */
 const char *weights_name(int32_t weights);
+
+/* "float32" or "bf16". */
+const char *arithmetic_name(int32_t arithmetic);
 
 /* Says how many voxels of a file were NaN and became 0, if there are any. */
 void say_zeroed(const slmt_volume *volume, const char *file);
 
 /* Makes a context as the options say; complains and returns an exit code. */
 int common_context(const common *c, slmt_context **context);
+
+/* Writes what the run computes with to the log: its first event. */
+void log_computer(journal *log, const slmt_context *context, const common *c);
 
 #endif

@@ -186,6 +186,8 @@ static int fit_all(fit *f)
         code = check_files(f);
     if (code == EXIT_OK)
         code = journal_open(&f->log, f->common.log, false);
+    if (code == EXIT_OK)
+        log_computer(&f->log, f->context, &f->common);
     fit_notes_begin(&f->notes, &f->log); /* those that there were, too */
     if (code == EXIT_OK)
         code = open_work(f);
@@ -218,11 +220,9 @@ int command_fit(int argc, char **argv)
 {
     fit f = {
         .method = "auto", .seconds = 3600, .validation_part = 0.2, .test_part = 0.2, .began = seconds_now()};
-    const option_group groups[] = {{"Files and run:", fit_fields, &f},
-                                   {"Common:", common_fields, &f.common},
-                                   {"", log_fields, &f.common},
-                                   {"", seed_fields, &f.common},
-                                   {0}};
+    const option_group groups[] = {{"Files and run:", fit_fields, &f}, {"Common:", common_fields, &f.common},
+                                   {"", arithmetic_fields, &f.common}, {"", log_fields, &f.common},
+                                   {"", seed_fields, &f.common},       {0}};
     command_line line = {.doc = doc, .groups = groups};
     options_parse(&line, argc, argv);
     f.line = &line;

@@ -12,7 +12,7 @@
 #include "sequences.h"
 #include "tool.h"
 
-enum { SOURCE, TARGET, BATCH = 4 };
+enum { BATCH = 4 };
 static const double error_range = 0.25; /* of grey: a larger error has the colour of this one */
 
 /* ---- figures ---- */
@@ -70,7 +70,7 @@ static void error_colour(double error, unsigned char *rgb)
 }
 
 /* The middle one of the slices with signal. */
-static size_t picture_slice(const fit_slices *s)
+static size_t picture_slice(const pair_slices *s)
 {
     size_t pixels = s->side * s->side, first = s->count, last = 0;
     for (size_t i = 0; i < s->count; i++)
@@ -85,7 +85,7 @@ static size_t picture_slice(const fit_slices *s)
 
 /* Rows of a set's slices go to the patient's left and columns to the back. A picture has the front at its top
  * and the patient's right at its left, as radiologists look at it. */
-static void make_picture(const fit_slices *s, fit_picture *p)
+static void make_picture(const pair_slices *s, fit_picture *p)
 {
     size_t side = s->side, pixels = side * side;
     p->slice = picture_slice(s);
@@ -147,25 +147,25 @@ static int open_session(evaluating *v, size_t candidate)
 }
 
 /* Makes the slices of a row. *made: there is something that makes them. */
-static int make_row(evaluating *v, size_t row, fit_slices *s, bool *made)
+static int make_row(evaluating *v, size_t row, pair_slices *s, bool *made)
 {
     size_t candidates = v->run->plan->candidate_count;
     *made = row >= candidates || v->sessions[row];
     if (row == candidates)
-        fit_slices_by_map(s, &v->map);
+        pair_slices_by_map(s, &v->map);
     else if (row > candidates)
-        fit_slices_by_source(s);
+        pair_slices_by_source(s);
     else if (*made)
-        return fit_slices_by_model(s, v->sessions[row]);
+        return pair_slices_by_model(s, v->sessions[row]);
     return EXIT_OK;
 }
 
-static int score_row(evaluating *v, size_t row, fit_slices *s, fit_score *score)
+static int score_row(evaluating *v, size_t row, pair_slices *s, fit_score *score)
 {
     bool made;
     *score = (fit_score){NAN, NAN, NAN, NAN, 0};
     int code = make_row(v, row, s, &made);
-    return code == EXIT_OK && made ? fit_slices_score(s, score) : code;
+    return code == EXIT_OK && made ? fit_score_slices(s, score) : code;
 }
 
 /* The figures of the baselines on the validation subjects, as the candidates have theirs. */
@@ -177,15 +177,15 @@ static int validate_baselines(evaluating *v)
     for (size_t i = 0; i < slmt_dataset_subject_count(v->run->set) && code == EXIT_OK; i++) {
         if (slmt_dataset_subject_split(v->run->set, i) != SLMT_SPLIT_VALIDATION)
             continue;
-        fit_slices s;
+        pair_slices s;
         fit_score score;
-        code = fit_slices_read(v->run->set, i, 0, &s);
+        code = pair_slices_read(fit_pair(v->run->set), i, 0, &s);
         for (size_t k = 0; k < 2 && code == EXIT_OK && s.count; k++) {
             code = score_row(v, candidates + k, &s, &score);
             sum[k] += score.psnr;
         }
         n += s.count > 0;
-        fit_slices_free(&s);
+        pair_slices_free(&s);
     }
     for (size_t k = 0; k < 2; k++)
         v->e->validation[candidates + k] = sum[k] / (double)n;
@@ -195,8 +195,8 @@ static int validate_baselines(evaluating *v)
 static int evaluate_subject(evaluating *v, size_t index)
 {
     fit_evaluation *e = v->e;
-    fit_slices s;
-    int code = fit_slices_read(v->run->set, e->subjects[index], 0, &s);
+    pair_slices s;
+    int code = pair_slices_read(fit_pair(v->run->set), e->subjects[index], 0, &s);
     for (size_t row = 0; row < e->row_count && code == EXIT_OK; row++) {
         code = score_row(v, row, &s, &e->scores[row][index]);
         if (code == EXIT_OK && row == e->winner)
@@ -205,7 +205,7 @@ static int evaluate_subject(evaluating *v, size_t index)
     e->side = s.side;
     e->slices += s.count;
     e->empty += e->scores[e->winner][index].empty;
-    fit_slices_free(&s);
+    pair_slices_free(&s);
     return code == EXIT_OK && interrupted() ? EXIT_INTERRUPTED : code;
 }
 
@@ -216,8 +216,7 @@ static void list_subjects(const fit_run *run, fit_evaluation *e)
     for (e->split = SLMT_SPLIT_TEST; e->subject_count == 0;) {
         for (size_t i = 0; i < all; i++)
             if (slmt_dataset_subject_split(run->set, i) == e->split &&
-                slmt_dataset_slice_count(run->set, i, SOURCE) &&
-                slmt_dataset_slice_count(run->set, i, TARGET))
+                pair_slices_count(fit_pair(run->set), i) > 0)
                 e->subjects[e->subject_count++] = i;
         if (e->subject_count || e->split == SLMT_SPLIT_VALIDATION)
             break;
@@ -226,6 +225,13 @@ static void list_subjects(const fit_run *run, fit_evaluation *e)
     for (size_t row = 0; row < e->row_count; row++)
         e->scores[row] = must_alloc(e->subject_count, sizeof **e->scores);
     e->pictures = must_alloc(e->subject_count, sizeof *e->pictures);
+}
+
+static int learn_map(evaluating *v)
+{
+    bool found;
+    int code = pair_map_learn(fit_pair(v->run->set), &v->map, &found);
+    return code == EXIT_OK && !found ? fail_with(EXIT_DATA, "no training subject has both contrasts") : code;
 }
 
 int fit_evaluate(const fit_run *run, fit_evaluation *e)
@@ -237,7 +243,7 @@ int fit_evaluate(const fit_run *run, fit_evaluation *e)
     if (code == EXIT_OK && e->subject_count == 0)
         code = fail_with(EXIT_DATA, "no subject is left to evaluate on");
     if (code == EXIT_OK)
-        code = fit_map_learn(run->set, &v.map);
+        code = learn_map(&v);
     for (size_t i = 0; i < run->plan->candidate_count && code == EXIT_OK; i++)
         code = open_session(&v, i);
     if (code == EXIT_OK)

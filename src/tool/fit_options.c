@@ -82,6 +82,8 @@ const field fit_fields[] = {
     {"test-fraction", "PART", "part of the persons that the report's figures are taken on", FIELD_REAL,
      FIT(test_part)},
     {"test", "A,B,...", "the subjects that the report's figures are taken on", FIELD_TEXT, FIT(test)},
+    {"resample", NULL, "bring scans of other voxels than the first one's to those", FIELD_FLAG,
+     FIT(places.resample)},
     {"person", "PATTERN", "which part of a subject's name is the person, as for `slmt prepare'", FIELD_TEXT,
      FIT(places.person)},
     {0}};
@@ -95,8 +97,18 @@ char *fit_request(const fit *f)
                     "--validation-fraction %g --test-fraction %g",
                     f->places.source, f->places.target, f->method, f->seconds, (unsigned long long)f->memory,
                     (unsigned long long)f->common.seed, f->validation_part, f->test_part);
-    const char *const more[][2] = {
-        {"validation", f->validation}, {"test", f->test}, {"person", f->places.person}, {"plan", f->plan_in}};
+    const char *arithmetic =
+        f->common.arithmetic == SLMT_ARITHMETIC_FLOAT32 ? NULL : arithmetic_name(f->common.arithmetic);
+    const char *const more[][2] = {{"validation", f->validation},
+                                   {"test", f->test},
+                                   {"person", f->places.person},
+                                   {"plan", f->plan_in},
+                                   {"arithmetic", arithmetic}};
+    if (f->places.resample) {
+        char *longer = must_format("%s --resample", text);
+        free(text);
+        text = longer;
+    }
     for (size_t i = 0; i < sizeof more / sizeof *more + f->places.extra_count; i++) {
         size_t named = sizeof more / sizeof *more;
         const char *name = i < named ? more[i][0] : "extra";

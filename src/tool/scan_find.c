@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <utf8proc.h>
+
 #include "console.h"
 #include "must.h"
 #include "scan_pattern.h"
@@ -42,6 +44,17 @@ static size_t shown_length(const unsigned char *text, size_t left)
     return longer_than_needed || control || surrogate || beyond || mark ? 0 : size;
 }
 
+/* "é" is one character or "e" and an accent: two systems write one name in two ways, and macOS in both. The
+ * name in composed characters is that of both. */
+static char *composed(char *name)
+{
+    char *one = (char *)utf8proc_NFC((const utf8proc_uint8_t *)name);
+    if (!one)
+        return name;
+    free(name);
+    return one;
+}
+
 char *scan_name(const char *text, size_t length)
 {
     char *name = must_alloc(3 * length + 1, 1);
@@ -54,7 +67,7 @@ char *scan_name(const char *text, size_t length)
             name[used++] = text[i++];
     }
     name[used] = '\0';
-    return name;
+    return composed(name);
 }
 
 scan *scan_add(scan_source *source, char *path, char *name)

@@ -200,11 +200,24 @@ static scan_subject *subject_of(scans *s, const scan *one)
     return last;
 }
 
+/* Names that look the same but are other bytes: "é" in one, "e" and an accent in the other. */
+static bool look_alike(const char *one, const char *other)
+{
+    const char *a = file_name(one), *b = file_name(other);
+    char *a_name = scan_name(a, strlen(a)), *b_name = scan_name(b, strlen(b));
+    bool alike = strcmp(a, b) != 0 && strcmp(a_name, b_name) == 0;
+    free(a_name);
+    free(b_name);
+    return alike;
+}
+
 static void add_scan(scans *s, const entry *e)
 {
     scan_subject *subject = subject_of(s, e->scan);
     if (subject->file[e->source]) {
-        complain("%s: left out: %s has the same subject name", e->scan->path, subject->file[e->source]);
+        const char *first = subject->file[e->source];
+        complain("%s: left out: %s has the same subject name%s", e->scan->path, first,
+                 look_alike(e->scan->path, first) ? ", with its accents stored in another way" : "");
         s->failures++;
         return;
     }

@@ -9,6 +9,7 @@
 #include "interrupt.h"
 #include "monotone_map.h"
 #include "must.h"
+#include "pair_slices.h"
 #include "pairs.h"
 #include "scored_set.h"
 #include "sequences.h"
@@ -17,14 +18,11 @@
 typedef struct scoring {
     const score_options *options;
     slmt_model *model;
-    slmt_dataset *set;
+    pair_of pair;
     slmt_session *session;
     split_scores *out;
-    size_t source, target; /* contrasts */
-    size_t side;           /* pixels */
-    int32_t target_resize;
-    size_t room;                                       /* slices that the arrays hold */
-    float *source_slices, *target_slices, *prediction; /* of one subject */
+    size_t side;        /* pixels */
+    pair_slices slices; /* of one subject */
     monotone_map map;
     measure measure;
 } scoring;
@@ -37,31 +35,30 @@ static int find_contrast(const scoring *s, const char *asked, const char *card, 
     if (!*name)
         return fail_with(EXIT_USAGE, "%s: its card has no %s; give --source and --target",
                          s->options->model_name, card);
-    for (*index = 0; *index < slmt_dataset_contrast_count(s->set); ++*index)
-        if (strcmp(slmt_dataset_contrast(s->set, *index), name) == 0)
+    for (*index = 0; *index < slmt_dataset_contrast_count(s->pair.set); ++*index)
+        if (strcmp(slmt_dataset_contrast(s->pair.set, *index), name) == 0)
             return EXIT_OK;
     return fail_with(EXIT_USAGE, "%s: has no contrast '%s'", s->options->set_name, name);
 }
 
 static int find_contrasts(scoring *s)
 {
-    int code = find_contrast(s, s->options->source, "source_contrast", &s->source);
+    int code = find_contrast(s, s->options->source, "source_contrast", &s->pair.source);
     if (code == EXIT_OK)
-        code = find_contrast(s, s->options->target, "target_contrast", &s->target);
+        code = find_contrast(s, s->options->target, "target_contrast", &s->pair.target);
     if (code != EXIT_OK)
         return code;
-    s->out->source = slmt_dataset_contrast(s->set, s->source);
-    s->out->target = slmt_dataset_contrast(s->set, s->target);
+    s->out->source = slmt_dataset_contrast(s->pair.set, s->pair.source);
+    s->out->target = slmt_dataset_contrast(s->pair.set, s->pair.target);
     return pairs_differ(s->out->source, s->out->target);
 }
 
-static int read_preprocess(scoring *s)
+static int read_side(scoring *s)
 {
     slmt_preprocess p;
     slmt_preprocess_init(&p);
-    slmt_status status = slmt_dataset_get_preprocess(s->set, &p);
+    slmt_status status = slmt_dataset_get_preprocess(s->pair.set, &p);
     s->side = (size_t)p.image_size;
-    s->target_resize = p.target_resize;
     return status == SLMT_OK ? EXIT_OK : fail(status, "%s", s->options->set_name);
 }
 
@@ -78,22 +75,15 @@ static int open_session(scoring *s)
     return status == SLMT_OK ? EXIT_OK : fail(status, "session");
 }
 
-static size_t pair_count(const scoring *s, size_t subject)
-{
-    size_t source = slmt_dataset_slice_count(s->set, subject, s->source);
-    size_t target = slmt_dataset_slice_count(s->set, subject, s->target);
-    return source < target ? source : target;
-}
-
 static bool is_used(const scoring *s, size_t subject, int32_t split)
 {
-    return in_split(s->set, subject, split) && pair_count(s, subject) > 0;
+    return in_split(s->pair.set, subject, split) && pair_slices_count(s->pair, subject) > 0;
 }
 
 static size_t count_used(const scoring *s, int32_t split)
 {
     size_t count = 0;
-    for (size_t i = 0; i < slmt_dataset_subject_count(s->set); i++)
+    for (size_t i = 0; i < slmt_dataset_subject_count(s->pair.set); i++)
         count += is_used(s, i, split);
     return count;
 }
@@ -110,18 +100,6 @@ static int no_subjects(const scoring *s)
         validation, test);
 }
 
-/* Room for the slices of the largest subject. */
-static void make_room(scoring *s)
-{
-    for (size_t i = 0; i < slmt_dataset_subject_count(s->set); i++)
-        if (pair_count(s, i) > s->room)
-            s->room = pair_count(s, i);
-    size_t values = s->room * s->side * s->side;
-    s->source_slices = must_alloc(values, sizeof(float));
-    s->target_slices = must_alloc(values, sizeof(float));
-    s->prediction = must_alloc(values, sizeof(float));
-}
-
 static int open_all(scoring *s, slmt_context *context)
 {
     int code = figures_of(s->model, s->options->measure.perceptual != NULL, &s->out->figures);
@@ -130,15 +108,14 @@ static int open_all(scoring *s, slmt_context *context)
     if (code == EXIT_OK)
         code = find_contrasts(s);
     if (code == EXIT_OK)
-        code = read_preprocess(s);
+        code = read_side(s);
     if (code == EXIT_OK && count_used(s, s->options->split) == 0)
         code = no_subjects(s);
     if (code == EXIT_OK)
         code = open_session(s);
     if (code == EXIT_OK)
-        code = measure_open(&s->measure, &s->options->measure, context, s->set, s->side, s->options->batch);
-    if (code == EXIT_OK)
-        make_room(s);
+        code =
+            measure_open(&s->measure, &s->options->measure, context, s->pair.set, s->side, s->options->batch);
     return code;
 }
 
@@ -146,49 +123,30 @@ static int open_all(scoring *s, slmt_context *context)
 
 static int read_pair(scoring *s, size_t subject)
 {
-    size_t pixels = s->side * s->side, count = pair_count(s, subject);
-    slmt_status status = SLMT_OK;
-    for (size_t i = 0; i < count && status == SLMT_OK; i++) {
-        status = slmt_dataset_read_slice(s->set, subject, s->source, i, SLMT_RESIZE_BILINEAR,
-                                         s->source_slices + i * pixels);
-        if (status == SLMT_OK)
-            status = slmt_dataset_read_slice(s->set, subject, s->target, i, s->target_resize,
-                                             s->target_slices + i * pixels);
-    }
-    if (status != SLMT_OK)
-        return fail(status, "%s", slmt_dataset_subject(s->set, subject));
-    return interrupted() ? fail_with(EXIT_INTERRUPTED, "interrupted") : EXIT_OK;
+    pair_slices_free(&s->slices);
+    int code = pair_slices_read(s->pair, subject, 0, &s->slices);
+    return code == EXIT_OK && interrupted() ? fail_with(EXIT_INTERRUPTED, "interrupted") : code;
 }
 
-/* The best map over the pairs of the training subjects. */
-static int fit_map(scoring *s)
+static int learn_map(scoring *s)
 {
-    int code = EXIT_OK;
-    for (size_t i = 0; i < slmt_dataset_subject_count(s->set) && code == EXIT_OK; i++) {
-        if (!is_used(s, i, SLMT_SPLIT_TRAIN))
-            continue;
-        code = read_pair(s, i);
-        if (code == EXIT_OK)
-            monotone_map_add(&s->map, s->source_slices, s->target_slices,
-                             pair_count(s, i) * s->side * s->side);
-    }
-    if (code == EXIT_OK && !monotone_map_fit(&s->map))
+    bool found;
+    int code = pair_map_learn(s->pair, &s->map, &found);
+    if (code == EXIT_OK && !found)
         code = fail_with(EXIT_USAGE, "%s: --baselines: no training subject has both %s and %s",
                          s->options->set_name, s->out->source, s->out->target);
     return code;
 }
 
-static int predict(scoring *s, size_t method, size_t count)
+static int predict(scoring *s, size_t method)
 {
-    size_t pixels = count * s->side * s->side;
-    slmt_status status = SLMT_OK;
     if (method == SCORE_NETWORK)
-        status = slmt_synthesize(s->session, s->source_slices, count, s->prediction);
-    else if (method == SCORE_SOURCE)
-        memcpy(s->prediction, s->source_slices, pixels * sizeof(float));
+        return pair_slices_by_model(&s->slices, s->session);
+    if (method == SCORE_SOURCE)
+        pair_slices_by_source(&s->slices);
     else
-        monotone_map_apply(&s->map, s->source_slices, pixels, s->prediction);
-    return status == SLMT_OK ? EXIT_OK : fail(status, "synthesis");
+        pair_slices_by_map(&s->slices, &s->map);
+    return EXIT_OK;
 }
 
 /* ---- scoring ---- */
@@ -209,9 +167,9 @@ static void keep(scoring *s, subject_scores *subject, size_t method, const measu
 static int score_method(scoring *s, subject_scores *subject, size_t method)
 {
     measured slices = {0};
-    int code = predict(s, method, s->measure.slices);
+    int code = predict(s, method);
     if (code == EXIT_OK)
-        code = measure_slices(&s->measure, s->prediction, s->target_slices, &slices);
+        code = measure_slices(&s->measure, s->slices.made, s->slices.target, &slices);
     if (code == EXIT_OK) {
         keep(s, subject, method, &slices);
         if (s->options->on_slices)
@@ -225,10 +183,10 @@ static int score_subject(scoring *s, size_t index)
 {
     split_scores *out = s->out;
     subject_scores *subject = &out->subjects[out->count];
-    *subject = (subject_scores){.subject = index, .name = slmt_dataset_subject(s->set, index)};
+    *subject = (subject_scores){.subject = index, .name = slmt_dataset_subject(s->pair.set, index)};
     int code = read_pair(s, index);
     if (code == EXIT_OK)
-        code = measure_subject(&s->measure, index, s->source_slices, s->target_slices, pair_count(s, index));
+        code = measure_subject(&s->measure, index, s->slices.source, s->slices.target, s->slices.count);
     for (size_t m = 0; m < out->methods && code == EXIT_OK; m++)
         code = score_method(s, subject, m);
     if (code != EXIT_OK)
@@ -245,7 +203,7 @@ static int score_subjects(scoring *s)
     size_t total = count_used(s, s->options->split);
     int code = EXIT_OK;
     s->out->subjects = must_alloc(total, sizeof *s->out->subjects);
-    for (size_t i = 0; i < slmt_dataset_subject_count(s->set) && code == EXIT_OK; i++)
+    for (size_t i = 0; i < slmt_dataset_subject_count(s->pair.set) && code == EXIT_OK; i++)
         if (is_used(s, i, s->options->split)) {
             code = score_subject(s, i);
             if (code == EXIT_OK && s->options->on_subject)
@@ -260,21 +218,19 @@ static int score_subjects(scoring *s)
 int score_split(slmt_context *context, slmt_model *model, slmt_dataset *set, const score_options *o,
                 split_scores *out)
 {
-    scoring s = {.options = o, .model = model, .set = set, .out = out};
+    scoring s = {.options = o, .model = model, .pair = {.set = set}, .out = out};
     *out = (split_scores){.method = {slmt_model_method(model), "source", "monotone-map"},
                           .methods = o->baselines ? SCORE_METHODS : 1};
     int code = open_all(&s, context);
     if (code == EXIT_OK && o->on_begin)
         code = o->on_begin(o->user, out);
     if (code == EXIT_OK && o->baselines)
-        code = fit_map(&s);
+        code = learn_map(&s);
     if (code == EXIT_OK)
         code = score_subjects(&s);
     measure_close(&s.measure);
     slmt_session_free(s.session);
-    free(s.source_slices);
-    free(s.target_slices);
-    free(s.prediction);
+    pair_slices_free(&s.slices);
     return code;
 }
 

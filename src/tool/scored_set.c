@@ -31,10 +31,13 @@ bool in_split(const slmt_dataset *set, size_t subject, int32_t split)
 
 void scored_parse(command_line *line, const field *fields, void *target, scored *s, int argc, char **argv)
 {
-    const option_group groups[] = {
-        {"Files and run:", fields, target}, {"Figures:", measure_fields, &s->measure},
-        {"", weights_fields, &s->common},   {"Common:", common_fields, &s->common},
-        {"", log_fields, &s->common},       {0}};
+    const option_group groups[] = {{"Files and run:", fields, target},
+                                   {"Figures:", measure_fields, &s->measure},
+                                   {"", weights_fields, &s->common},
+                                   {"", arithmetic_fields, &s->common},
+                                   {"Common:", common_fields, &s->common},
+                                   {"", log_fields, &s->common},
+                                   {0}};
     line->groups = groups;
     options_parse(line, argc, argv);
     line->groups = NULL; /* they end here */
@@ -108,7 +111,11 @@ static int close_csv(const char *path, FILE *csv)
 int scored_begin(scored *s)
 {
     int code = open_csv(s->csv_path, &s->csv);
-    return code == EXIT_OK ? journal_open(&s->log, s->common.log, false) : code;
+    if (code == EXIT_OK)
+        code = journal_open(&s->log, s->common.log, false);
+    if (code == EXIT_OK)
+        log_computer(&s->log, s->context, &s->common);
+    return code;
 }
 
 int scored_close(scored *s)

@@ -294,6 +294,7 @@ static int open_sidecar(synthesis *s)
     int code = sidecar_open(&s->sidecar, s->session, s->model_path, s->to);
     sidecar_set_number(&s->sidecar, "batch", s->batch);
     sidecar_set_text(&s->sidecar, "weights", weights_name(s->common.weights));
+    sidecar_set_text(&s->sidecar, "arithmetic", arithmetic_name(s->common.arithmetic));
     sidecar_set_text(&s->sidecar, "nan", s->common.nan == SLMT_NAN_ZERO ? "zero" : "refuse");
     sidecar_set_text(&s->sidecar, "spacing", s->resample ? "resample" : s->any_spacing ? "any" : "refuse");
     return code;
@@ -365,19 +366,19 @@ static int synthesize(synthesis *s, const command_line *line)
         code = open_sidecar(s);
     if (code == EXIT_OK)
         code = journal_open(&s->log, s->common.log, false);
+    if (code == EXIT_OK)
+        log_computer(&s->log, s->context, &s->common);
     return code == EXIT_OK ? synthesize_files(s) : code;
 }
 
 int command_synthesize(int argc, char **argv)
 {
     synthesis s = {.batch = 1, .sidecars = SIDECAR_AUTO, .common.weights = SLMT_WEIGHTS_STORED};
-    const option_group groups[] = {{"Files and run:", synthesis_fields, &s},
-                                   {"", nan_fields, &s.common},
-                                   {"", weights_fields, &s.common},
-                                   {"Common:", common_fields, &s.common},
-                                   {"", log_fields, &s.common},
-                                   {"", report_fields, &s.report},
-                                   {0}};
+    const option_group groups[] = {
+        {"Files and run:", synthesis_fields, &s}, {"", nan_fields, &s.common},
+        {"", weights_fields, &s.common},          {"", arithmetic_fields, &s.common},
+        {"Common:", common_fields, &s.common},    {"", log_fields, &s.common},
+        {"", report_fields, &s.report},           {0}};
     command_line line = {.doc = doc,
                          .arguments = "INPUT...",
                          .argument_flags = FIELD_INPUT,

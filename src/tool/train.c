@@ -177,6 +177,7 @@ static void fill_groups(train_groups *g, const train_form *form, training_option
         add_numbers(g, must_format("Options of %s:", method), (number_owner){method, NULL},
                     &o->options_given);
     add_group(g, "Common:", common_fields, &o->common);
+    add_group(g, "", arithmetic_fields, &o->common);
     add_group(g, "", log_fields, &o->common);
     add_group(g, "", report_fields, &o->report);
     add_group(g, "", seed_fields, &o->common);

@@ -33,6 +33,20 @@ static void print_files(FILE *out)
     free(program);
 }
 
+/* Whether this machine multiplies bfloat16, or why not. */
+static void print_arithmetic(FILE *out)
+{
+    slmt_context_config config;
+    slmt_context *context = NULL;
+    slmt_context_config_init(&config);
+    config.threads = 1;
+    config.arithmetic = SLMT_ARITHMETIC_BFLOAT16;
+    bool rounds = slmt_context_create(&config, &context) == SLMT_OK;
+    fprintf(out, "%-10s%s%s\n", "products",
+            rounds ? "float32, bf16" : "float32; bf16 is refused: ", rounds ? "" : slmt_error_text());
+    slmt_context_free(context);
+}
+
 void version_print(FILE *out)
 {
     slmt_build_info info = {.struct_size = sizeof info};
@@ -42,5 +56,6 @@ void version_print(FILE *out)
     fprintf(out, "%-10s%s\n", "commit", *info.commit ? info.commit : "unknown");
     fprintf(out, "%-10s%" PRId32 "\n", "numerics", info.numerics);
     fprintf(out, "%-10s%s, %s\n", "computes", info.backends, info.matrix);
+    print_arithmetic(out);
     print_files(out);
 }

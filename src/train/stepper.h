@@ -10,8 +10,8 @@
 #include <stdatomic.h>
 
 #include "core/profile.h"
+#include "core/shared_arena.h"
 #include "core/task.h"
-#include "lib/plan.h"
 #include "train/optimizers/optimizer.h"
 
 /* ---- for a task's own step ---- */
@@ -77,6 +77,8 @@ struct step {
     step_graph graph[TASK_GRAPHS];
     step_set set[TASK_SETS];
     step_state state[TASK_STATES];
+    shared_arena graphs;           /* gradients lie in it until the next graph runs */
+    shared_arena updates;          /* of the updates, which read them */
     int32_t *set_of;               /* by tensor: the set that has it, -1: none */
     size_t *place;                 /* by tensor: its first real in the arrays of its set */
     void **bound;                  /* by slot of the task, in the device's memory */

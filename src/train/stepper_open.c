@@ -60,6 +60,7 @@ static status open_set(stepper *s, int32_t index)
         .nesterov = setting_of(t, row->name, "nesterov", v[TRAIN_NESTEROV]),
         .weight_decay = setting_of(t, row->name, "weight_decay", v[TRAIN_WEIGHT_DECAY]),
         .trust = setting_of(t, row->name, "trust", v[TRAIN_TRUST]),
+        .vector_rate = setting_of(t, row->name, "vector_rate", v[TRAIN_VECTOR_RATE]),
     };
     set->clip = setting_of(t, row->name, "clip_norm", v[TRAIN_CLIP]);
     return OK;
@@ -126,14 +127,6 @@ static status add_minimised(stepper *s, step_graph *to, graph *g, const task_val
     return add_gradients(s, to, g, made, t->out[kind->outputs.n - 1], -1);
 }
 
-/* Counts what a plan takes that a dry run leaves out. */
-static uint64_t plan_cost(const stepper *s, const plan *p)
-{
-    device dev = s->context->dev;
-    return device_cost(dev, plan_arena_bytes(p)) +
-           (plan_kept_bytes(p) > 0 ? device_cost(dev, plan_kept_bytes(p)) : 0);
-}
-
 static status plan_graph(stepper *s, int32_t index, dry_run *y)
 {
     graph *g;
@@ -151,11 +144,9 @@ static status plan_graph(stepper *s, int32_t index, dry_run *y)
     if (st == OK)
         st = graph_recompute(g, (recompute_level)s->task.setting[TRAIN_RECOMPUTE]);
     if (st == OK)
-        st = context_plan(s->context, g, y->dry ? PLAN_DRY : PLAN_ARENA, &to->plan);
+        st = context_plan(s->context, g, shared_arena_flag(y), &to->plan);
     task_values_close(&made, g);
     graph_free(g);
-    if (st == OK && y->dry)
-        y->bytes += plan_cost(s, to->plan);
     return st;
 }
 
@@ -234,12 +225,22 @@ static status plan_update(stepper *s, step_graph *from, int32_t set, dry_run *y)
     TRY(graph_create(&s->context->mem, real_of(s), &g));
     graph_layer(g, "optimizer");
     build_update(s, from, set, g);
-    status st =
-        context_plan(s->context, g, PLAN_IN_PLACE | (y->dry ? PLAN_DRY : PLAN_ARENA), &from->update[set]);
+    status st = context_plan(s->context, g, PLAN_IN_PLACE | shared_arena_flag(y), &from->update[set]);
     graph_free(g);
-    if (st == OK && y->dry)
-        y->bytes += plan_cost(s, from->update[set]);
     return st;
+}
+
+/* Graphs run one after the other, and what one leaves is read before the next one runs; so do updates. */
+static status lend_arenas(stepper *s, dry_run *y)
+{
+    plan *graphs[TASK_GRAPHS], *updates[TASK_GRAPHS * TASK_SETS];
+    for (int32_t i = 0; i < TASK_GRAPHS; i++) {
+        graphs[i] = s->graph[i].plan;
+        memcpy(updates + i * TASK_SETS, s->graph[i].update, sizeof s->graph[i].update);
+    }
+    device dev = s->context->dev;
+    TRY(shared_arena_lend(&s->graphs, dev, y, graphs, TASK_GRAPHS));
+    return shared_arena_lend(&s->updates, dev, y, updates, TASK_GRAPHS * TASK_SETS);
 }
 
 static status make_plans(stepper *s, dry_run *y)
@@ -250,7 +251,7 @@ static status make_plans(stepper *s, dry_run *y)
         for (int32_t set = 0; set < task_set_count(kind); set++)
             TRY(plan_update(s, &s->graph[i], set, y));
     }
-    return OK;
+    return lend_arenas(s, y);
 }
 
 /* ---- memory ---- */
@@ -418,6 +419,8 @@ void stepper_close(stepper *s)
     void *blocks[] = {s->bound, s->updating, s->set_of, s->place, s->draws, s->room};
     for (int32_t i = 0; i < TASK_GRAPHS; i++)
         close_graph(s, &s->graph[i]);
+    shared_arena_free(&s->graphs);
+    shared_arena_free(&s->updates);
     profile_release(s->profile);
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         mem_give(m, blocks[i]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_cuda.c - models, sessions and trainers on the cuda backend, whose plug-in here is the one for the emulation:
- * the values of the reference within float32's errors, the same bits twice, and checkpoints that other backends
- * go on from. */
+/* test_cuda.c - models, sessions and trainers on the cuda backend, whose plug-in here is the one for the
+ * emulation: the values of the reference within float32's errors, the same bits twice, and checkpoints that
+ * other backends go on from. */
 #include <math.h>
 
 #include "tests/api/api_fixture.h"

@@ -199,6 +199,24 @@ for n in "${names[@]}" $'bad\xff' $'line\nend'; do scan t1 0 "odd/t1/$n.nii.gz" 
 prepare 0 --contrast t1=odd/t1 --contrast t2=odd/t2 --test-fraction 0
 for n in "${names[@]}" 'bad%FF' 'line%0Aend'; do holds "$n train t1 t2" records; done
 
+claim "one name is one subject, whether its letters are composed or have their accents behind them"
+mkdir -p accents/t1 accents/t2 accents/both
+composed=$'Jos\u00e9' apart=$'Jose\u0301' hangul=$'\u1112\u1161\u11ab'
+scan t1 0 "accents/t1/$composed.nii.gz" && scan t2 0 "accents/t2/$apart.nii.gz"
+scan t1 1 "accents/t1/$hangul.nii.gz" && scan t2 1 "accents/t2/"$'\ud55c'".nii.gz"
+prepare 0 --contrast t1=accents/t1 --contrast t2=accents/t2 --test-fraction 0
+subjects "$composed train t1 t2" $'\ud55c'" train t1 t2"
+mv set.h5 folders.h5
+prepare 0 --contrast 't1=accents/t1/*.nii.gz' --contrast 't2=accents/t2/*.nii.gz' --test-fraction 0
+cmp set.h5 folders.h5 || die "the sets differ"
+printf 'subject,t1,t2\n%s,accents/t1/%s.nii.gz,\n%s,,accents/t2/%s.nii.gz\n' "$apart" "$composed" "$composed" "$apart" >two.csv
+prepare 0 --table two.csv --test-fraction 0
+subjects "$composed train t1 t2"
+scan t1 2 "accents/both/$composed.nii.gz" && scan t1 3 "accents/both/$apart.nii.gz"
+prepare 1 --contrast t1=accents/both --test-fraction 0
+holds "has the same subject name, with its accents stored in another way" said
+subjects "$composed train t1"
+
 claim "what looks like a scan and is not taken is named and counted; notes beside scans are not"
 mkdir messy
 cp raw/t1/s00.nii.gz messy && cp raw/t1/s01.nii.gz "messy/s01.nii (1).gz" && touch messy/s02.dcm messy/s00.json messy/._s00.nii.gz

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_cuda_backend.cpp - the cuda backend under emulation, beside the conformance of its ops: why it does not open,
- * its memory, errors that come late, several plans at once, and products in tf32 and bfloat16. */
+/* test_cuda_backend.cpp - the cuda backend under emulation, beside the conformance of its ops: why it does
+ * not open, its memory, errors that come late, several plans at once, and products in tf32 and bfloat16. */
 extern "C" {
 #include <setjmp.h>
 #include <stdarg.h>
@@ -149,7 +149,8 @@ static void the_caller_s_device_is_as_before(void **)
 
 static void a_device_says_what_it_is_and_computes_in(void **)
 {
-    assert_string_equal(bk_cuda()->describe(fixture().device), "cuda: emulation (9.0, 2 multiprocessors), float32");
+    assert_string_equal(bk_cuda()->describe(fixture().device),
+                        "cuda: emulation (9.0, 2 multiprocessors), float32");
     assert_non_null(strstr(bk_cuda()->describe(fixture("tf32").device), "tf32 products"));
 }
 
@@ -184,7 +185,8 @@ static void find_non_finite()
     assert_int_equal(first, -1);
     const float bad[] = {NAN, -INFINITY};
     for (int at : {1090, 1030, 7}) {
-        assert_int_equal(bk_cuda()->copy(f.device, (float *)arrays[(size_t)at].data + 2, &bad[at % 2], 4, BK_UP), BK_OK);
+        assert_int_equal(
+            bk_cuda()->copy(f.device, (float *)arrays[(size_t)at].data + 2, &bad[at % 2], 4, BK_UP), BK_OK);
         assert_int_equal(bk_cuda()->finite(f.device, arrays.data(), 1100, &first), BK_OK);
         assert_int_equal(first, at);
     }
@@ -283,7 +285,8 @@ static std::vector<float> numbers(size_t n, unsigned seed)
 }
 
 /* x[70,100] w[66,100]^T, under three orders of threads. */
-static std::vector<float> product_in(const char *options, const std::vector<float> &x, const std::vector<float> &w)
+static std::vector<float> product_in(const char *options, const std::vector<float> &x,
+                                     const std::vector<float> &w)
 {
     fixture f(options);
     std::vector<float> first;
@@ -314,7 +317,8 @@ static std::vector<float> product_in(const char *options, const std::vector<floa
 }
 
 /* |y - truth| / |truth|, over all elements. */
-static double relative_error(const std::vector<float> &y, const std::vector<float> &x, const std::vector<float> &w)
+static double relative_error(const std::vector<float> &y, const std::vector<float> &x,
+                             const std::vector<float> &w)
 {
     double error = 0, size = 0;
     for (size_t i = 0; i < y.size(); i++) {
@@ -327,8 +331,8 @@ static double relative_error(const std::vector<float> &y, const std::vector<floa
     return sqrt(error / size);
 }
 
-/* A factor is rounded to 11 or 8 bits: relative errors of at most 2^-11 or 2^-8 (2^-9 and 2^-12 are about their root
- * mean squares), two in a product, whose errors add like the products themselves. */
+/* A factor is rounded to 11 or 8 bits: relative errors of at most 2^-11 or 2^-8 (2^-9 and 2^-12 are about
+ * their root mean squares), two in a product, whose errors add like the products themselves. */
 static void products_have_the_precision_of_their_arithmetic(void **)
 {
     std::vector<float> x = numbers(ROWS_OF_A * LENGTH, 1), w = numbers(COLUMNS_OF_B * LENGTH, 2);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_emulation.cpp - the emulation of CUDA: each fault that it is to find is planted, in a process of its own whose
- * last words are read; and what is no fault gives right values under every order of threads. */
+/* test_emulation.cpp - the emulation of CUDA: each fault that it is to find is planted, in a process of its
+ * own whose last words are read; and what is no fault gives right values under every order of threads. */
 extern "C" {
 #include <setjmp.h>
 #include <stdarg.h>
@@ -62,7 +62,8 @@ static void expect_fault(void (*plant)(), const char *words)
         fail_msg("expected a fault with '%s', found state %d and '%s'", words, state, text);
 }
 
-template <class... P, class... A> static void run_one(void (*kernel)(P...), unsigned threads, size_t shared, A... a)
+template <class... P, class... A>
+static void run_one(void (*kernel)(P...), unsigned threads, size_t shared, A... a)
 {
     cudaStream_t s = new_stream();
     launch(s, kernel, dim3(1), threads, shared, a...);
@@ -164,7 +165,8 @@ static void a_kernel_that_leaves_its_memory_is_found(void **)
 
 static void the_host_cannot_touch_memory_of_the_device(void **)
 {
-    expect_fault([] { *(volatile float *)device_array<float>(4) = 1; }, "the host touches memory of the device");
+    expect_fault([] { *(volatile float *)device_array<float>(4) = 1; },
+                 "the host touches memory of the device");
     expect_fault(
         [] {
             float *x = device_array<float>(4);
@@ -289,11 +291,13 @@ __global__ void tensor_product(float *d, int bf16)
     auto a = [](int row, int k) { return (float)row - (float)k / 4; };
     auto b = [](int k, int column) { return (float)k + (float)column / 2; };
     if (bf16) {
-        uint32_t x[2] = {to_bf16_pair(a(g, 2 * t), a(g, 2 * t + 1)), to_bf16_pair(a(g + 8, 2 * t), a(g + 8, 2 * t + 1))};
+        uint32_t x[2] = {to_bf16_pair(a(g, 2 * t), a(g, 2 * t + 1)),
+                         to_bf16_pair(a(g + 8, 2 * t), a(g + 8, 2 * t + 1))};
         uint32_t y[1] = {to_bf16_pair(b(2 * t, g), b(2 * t + 1, g))};
         multiply_bf16(own, x, y);
     } else {
-        uint32_t x[4] = {to_tf32(a(g, t)), to_tf32(a(g + 8, t)), to_tf32(a(g, t + 4)), to_tf32(a(g + 8, t + 4))};
+        uint32_t x[4] = {to_tf32(a(g, t)), to_tf32(a(g + 8, t)), to_tf32(a(g, t + 4)),
+                         to_tf32(a(g + 8, t + 4))};
         uint32_t y[2] = {to_tf32(b(t, g)), to_tf32(b(t + 4, g))};
         multiply_tf32(own, x, y);
     }

@@ -979,6 +979,52 @@ static void random_graphs_give_the_numbers_of_a_naive_evaluation(void **state)
     assert_true(arena < values / 2); /* memory is used again, and a lot */
 }
 
+/* A plan that is to be lent an arena, and the bytes that one without an arena holds. */
+static plan *planned_without_arena(trial *t, uint64_t seed, uint64_t *of_plan)
+{
+    plan *bare, *p;
+    trial_open_on(t, bk_reference(), BK_F64, seed);
+    grow_tangle(t, seed, 40, seed % 2 == 1);
+    uint64_t before = t->e.m.live;
+    assert_int_equal(plan_create(t->g, t->e.dev, PLAN_DRY, &bare), OK);
+    *of_plan = t->e.m.live - before;
+    plan_free(bare);
+    assert_int_equal(plan_create(t->g, t->e.dev, PLAN_LENT, &p), OK);
+    return p;
+}
+
+static void plans_that_are_lent_one_arena_give_their_numbers_one_after_the_other(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 50; seed++) {
+        trial t[2];
+        plan *p[2];
+        size_t bytes = 0;
+        uint64_t of_plan[2], before[2];
+        for (int i = 0; i < 2; i++) {
+            p[i] = planned_without_arena(&t[i], seed + 500 * (uint64_t)i, &of_plan[i]);
+            before[i] = t[i].e.m.live;
+            bytes = plan_arena_bytes(p[i]) > bytes ? plan_arena_bytes(p[i]) : bytes;
+        }
+        void *arena = aligned_alloc(LINE, bytes + LINE);
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(plan_lend(p[i], arena), OK);
+            assert_true(t[i].e.m.live < before[i]); /* what was needed to lend it is gone */
+        }
+        for (int round = 0; round < 4; round++) {
+            run(&t[round % 2], p[round % 2]);
+            assert_outputs_are_naive(&t[round % 2], seed);
+        }
+        for (int i = 0; i < 2; i++) {
+            uint64_t live = t[i].e.m.live;
+            plan_free(p[i]);
+            assert_int_equal(live - t[i].e.m.live, of_plan[i]); /* the arena was not the plan's */
+            trial_close(&t[i]);
+        }
+        free(arena);
+    }
+}
+
 /* What rounding may do to each output, the tolerance: the largest change, of several evaluations in float64,
  * when each node's numbers are moved at random by 16 u, u = 2^-24, of the largest - what
  * test_backend_elementwise lets a float32 kernel miss in these sizes. */
@@ -1293,6 +1339,7 @@ int main(void)
         cmocka_unit_test(outputs_may_be_inputs_constants_views_and_each_other),
         cmocka_unit_test(the_arena_is_as_small_as_lifetimes_allow),
         cmocka_unit_test(random_graphs_give_the_numbers_of_a_naive_evaluation),
+        cmocka_unit_test(plans_that_are_lent_one_arena_give_their_numbers_one_after_the_other),
         cmocka_unit_test(random_graphs_agree_on_the_cpu_in_float32),
         cmocka_unit_test(a_cancelled_run_stops_at_once_and_the_plan_runs_again),
         cmocka_unit_test(an_op_that_the_back_end_lacks_is_named_when_planned),

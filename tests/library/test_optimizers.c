@@ -155,7 +155,7 @@ static void lars_follows_its_formula(void **unused)
 static void lars_leaves_vectors_and_zeros_alone(void **unused)
 {
     (void)unused;
-    const optimizer_settings set = {.momentum = 0.9, .trust = 0.001};
+    const optimizer_settings set = {.momentum = 0.9, .trust = 0.001, .vector_rate = 1};
     trial t = {.w = {3, 4}, .g = {0.6, 0.8}};
     run_steps(&optimizer_lars, &set, 1, 1, 2, &t);
     expect_near(t.w, (const double[N]){2.997, 3.996});
@@ -168,6 +168,28 @@ static void lars_leaves_vectors_and_zeros_alone(void **unused)
     t = (trial){.w = {3, 4}};
     run_steps(&optimizer_lars, &set, 1, 1, 2, &t);
     expect_near(t.w, (const double[N]){3, 4});
+}
+
+/* The rate of vectors is a factor of its own: of a matrix nothing changes, a vector takes half the steps. */
+static void lars_has_a_second_rate_for_vectors(void **unused)
+{
+    (void)unused;
+    const optimizer_settings one = {.momentum = 0.9, .weight_decay = 0.05, .trust = 0.01, .vector_rate = 1};
+    const optimizer_settings half = {
+        .momentum = 0.9, .weight_decay = 0.05, .trust = 0.01, .vector_rate = 0.5};
+    trial a = start(), b = start();
+    run_steps(&optimizer_lars, &one, 0.5, STEPS, 2, &a);
+    run_steps(&optimizer_lars, &half, 0.5, STEPS, 2, &b);
+    assert_memory_equal(a.w, b.w, sizeof a.w);
+    trial t = start(), e = start();
+    run_steps(&optimizer_lars, &half, 0.5, STEPS, 1, &t);
+    for (int step = 0; step < STEPS; step++)
+        for (int i = 0; i < N; i++) {
+            e.state[0][i] = 0.9 * e.state[0][i] + gradient_at(step, i);
+            e.w[i] -= 0.25 * e.state[0][i];
+        }
+    expect_near(t.w, e.w);
+    expect_near(t.state[0], e.state[0]);
 }
 
 /* ---- rows ---- */
@@ -207,6 +229,7 @@ static void settings_name_the_rows_in_their_order(void **unused)
                      {TRAIN_NESTEROV, "nesterov"},
                      {TRAIN_WEIGHT_DECAY, "weight_decay"},
                      {TRAIN_TRUST, "trust"},
+                     {TRAIN_VECTOR_RATE, "vector_rate"},
                      {TRAIN_CLIP, "clip_norm"},
                      {TRAIN_SCHEDULE, "schedule"},
                      {TRAIN_RATE_BY, "rate_by"},
@@ -315,6 +338,7 @@ int main(void)
         cmocka_unit_test(adam_and_adamw_differ_in_where_they_decay),
         cmocka_unit_test(lars_follows_its_formula),
         cmocka_unit_test(lars_leaves_vectors_and_zeros_alone),
+        cmocka_unit_test(lars_has_a_second_rate_for_vectors),
         cmocka_unit_test(settings_name_the_rows_in_their_order),
         cmocka_unit_test(schedules_follow_their_formulas),
         cmocka_unit_test(every_method_keeps_to_the_limits_of_the_table),

@@ -483,6 +483,32 @@ static void the_memory_query_is_exact_and_steps_take_nothing(void **state)
     assert_int_equal(c.live, 0);
 }
 
+/* The method's graphs run one after the other, and so do its updates: each kind has one arena, not one each.
+ */
+static void all_graphs_work_in_one_arena(void **state)
+{
+    (void)state;
+    slmt_context *context = open_context(1, NULL);
+    slmt_model *model = make_model(context, 3, 64);
+    slmt_trainer *trainer = make_trainer(model, "train", 1);
+    const stepper *s = &trainer->stepper;
+    size_t largest = 0, sum = 0;
+    for (int i = 0; i < TASK_GRAPHS; i++) {
+        size_t bytes = s->graph[i].plan ? plan_arena_bytes(s->graph[i].plan) : 0;
+        largest = bytes > largest ? bytes : largest;
+        sum += bytes;
+        for (int set = 0; set < TASK_SETS; set++)
+            if (s->graph[i].update[set])
+                assert_true(plan_arena_bytes(s->graph[i].update[set]) <= s->updates.bytes);
+    }
+    assert_true(largest < sum);
+    assert_int_equal(s->graphs.bytes, largest);
+    assert_ptr_not_equal(s->graphs.memory, s->updates.memory); /* updates read gradients there */
+    slmt_trainer_free(trainer);
+    slmt_model_free(model);
+    slmt_context_free(context);
+}
+
 static void memory_comes_back_wherever_it_runs_out(void **state)
 {
     (void)state;
@@ -525,6 +551,7 @@ int main(void)
         cmocka_unit_test(a_second_model_is_attached_by_name),
         cmocka_unit_test(a_gradient_is_clipped_to_its_norm),
         cmocka_unit_test(the_memory_query_is_exact_and_steps_take_nothing),
+        cmocka_unit_test(all_graphs_work_in_one_arena),
         cmocka_unit_test(memory_comes_back_wherever_it_runs_out),
     };
     return cmocka_run_group_tests(tests, set_up, delete_folder);

@@ -141,8 +141,8 @@ static void down(cargo *c, void *host)
 {
     for (int i = 0; i < c->n && c->status == BK_OK; i++)
         if (c->load[i].host == host)
-            c->status = backend_of(c)->copy(c->carrier->device, host, c->load[i].device, c->load[i].bytes,
-                                            BK_DOWN);
+            c->status =
+                backend_of(c)->copy(c->carrier->device, host, c->load[i].device, c->load[i].bytes, BK_DOWN);
 }
 
 static void unload(cargo *c)

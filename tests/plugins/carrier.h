@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* carrier.h - backends with memory of their own for callers with host memory, such as the conformance suite: each
- * call's operands are taken up, and its outputs down again. */
+/* carrier.h - backends with memory of their own for callers with host memory, such as the conformance suite:
+ * each call's operands are taken up, and its outputs down again. */
 #ifndef SLMT_TESTS_CARRIER_H
 #define SLMT_TESTS_CARRIER_H
 

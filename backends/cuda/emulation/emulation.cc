@@ -178,8 +178,7 @@ static void work()
     for (;;) {
         (*body)();
         running->state = thread::ended;
-        while (next_fresh < threads.size() &&
-               threads[order_of_threads[next_fresh]].state != thread::fresh)
+        while (next_fresh < threads.size() && threads[order_of_threads[next_fresh]].state != thread::fresh)
             next_fresh++;
         if (next_fresh < threads.size()) {
             running = &threads[order_of_threads[next_fresh++]];

@@ -93,9 +93,9 @@ template <class T> T exchange_value(T value, unsigned mask, int from, const char
 } // namespace emulation
 
 #define threadIdx (emulation::running->index)
-#define blockIdx (emulation::block_index)
-#define blockDim (emulation::block_size)
-#define gridDim (emulation::grid_size)
+#define blockIdx  (emulation::block_index)
+#define blockDim  (emulation::block_size)
+#define gridDim   (emulation::grid_size)
 
 inline void __syncthreads(const char *file = __builtin_FILE(), int line = __builtin_LINE())
 {

@@ -22,7 +22,11 @@ WEIGHTS = {
     "f16": _api.SLMT_WEIGHTS_FLOAT16,
     "stored": _api.SLMT_WEIGHTS_STORED,
 }
-_ARITHMETIC = {"float32": _api.SLMT_ARITHMETIC_FLOAT32, "bf16": _api.SLMT_ARITHMETIC_BFLOAT16}
+_ARITHMETIC = {
+    "auto": _api.SLMT_ARITHMETIC_FLOAT32,
+    "float32": _api.SLMT_ARITHMETIC_FLOAT32,
+    "bf16": _api.SLMT_ARITHMETIC_BFLOAT16,
+}
 _NANS = {"refuse": _api.SLMT_NAN_REFUSE, "zero": _api.SLMT_NAN_ZERO}
 _LEVELS = (
     (_api.SLMT_LOG_ERROR, logging.ERROR),
@@ -42,7 +46,8 @@ class Context(Handle):
     """What everything else is made in. Other objects keep their context alive. Any number of threads may use it.
 
     threads: of a call; 0: the cores this process may run on. max_bytes: a hard limit on the library's memory; 0: none.
-    weights: how models hold the matrices of linear layers; 16 bits synthesize and do not train. nan: what
+    weights: how models hold the matrices of linear layers; 16 bits synthesize and do not train.
+    arithmetic: "bf16" rounds the factors of products to bfloat16, in synthesis and training; "auto" is "float32". nan: what
     reading makes of voxels that are NaN: an error, or 0, the background. logger: receives the
     library's log, from `log_level` (of `logging`) on; on the thread whose call has something to say. Warnings of the
     library are issued as `warnings.warn(..., slmt.Warning)`; a filter that makes them errors ends the call."""
@@ -56,7 +61,7 @@ class Context(Handle):
         threads: int = 0,
         max_bytes: int = 0,
         weights: Literal["full", "bf16", "f16", "stored"] = "full",
-        arithmetic: Literal["float32", "bf16"] = "float32",
+        arithmetic: Literal["auto", "float32", "bf16"] = "auto",
         nan: Literal["refuse", "zero"] = "refuse",
         logger: logging.Logger | None = None,
         log_level: int = logging.INFO,

@@ -69,6 +69,20 @@ def test_16_bits_halve_a_models_memory_and_are_told(tmp_path: Path, model: slmt.
     assert {info.weights for info in model.tensors.info().values()} == {"full"}
 
 
+def test_the_arithmetic_is_chosen_by_name() -> None:
+    for name in ("auto", "float32"):
+        with slmt.Context(arithmetic=name, threads=1) as context:
+            assert "bfloat16" not in repr(context)
+    with pytest.raises(slmt.ArgumentError, match="expected auto or float32 or bf16"):
+        slmt.Context(arithmetic="half")  # type: ignore[arg-type]
+    try:
+        context = slmt.Context(arithmetic="bf16", threads=1)
+    except slmt.Error as error:
+        assert "bfloat16 arithmetic needs" in str(error)
+    else:
+        assert "bfloat16 arithmetic" in repr(context)
+
+
 def test_card_and_preprocessing_can_be_changed(model: slmt.Model) -> None:
     model.card["name"] = "grün"
     assert model.card["name"] == "grün"

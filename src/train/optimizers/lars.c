@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lars.c - layer-wise rates (You, Gitman & Ginsburg 2017), as in Barlow Twins' code: u = g + decay w,
  * q = trust |w| / |u| where both norms are above 0, else 1; m' = mu m + q u; w' = w - rate m'. Tensors of one
- * axis (biases, gains) take u = g and q = 1. */
+ * axis (biases, gains) take u = g and q = 1, and have a rate of their own: rate times vector_rate. */
 #include "lib/ops.h"
 #include "train/optimizers/optimizer.h"
 
 static void scalars_lars(const optimizer_settings *set, double rate, double t, double *scalar)
 {
-    (void)set, (void)t;
+    (void)t;
     scalar[0] = rate;
-    scalar[1] = scalar[2] = 0;
+    scalar[1] = rate * set->vector_rate;
+    scalar[2] = 0;
 }
 
 static value norm(graph *g, value x)
@@ -32,14 +33,15 @@ static value trust_ratio(const update_values *u, value way)
 static void build_lars(const update_values *u)
 {
     graph *g = u->g;
-    value way = u->gradient;
+    value way = u->gradient, rate = u->scalar[1];
     if (u->weight != NONE && graph_shape(g, u->weight)->rank > 1) {
         way = decayed_gradient(u);
         way = op_mul(g, way, trust_ratio(u, way));
+        rate = u->scalar[0];
     }
     value momentum = op_add(g, op_affine(g, u->state[0], u->set->momentum, 0), way);
     graph_assign(g, u->state[0], momentum);
-    graph_assign(g, u->weight, op_sub(g, u->weight, op_mul(g, momentum, u->scalar[0])));
+    graph_assign(g, u->weight, op_sub(g, u->weight, op_mul(g, momentum, rate)));
 }
 
 const optimizer optimizer_lars = {

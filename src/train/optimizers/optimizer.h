@@ -12,7 +12,7 @@
 enum { OPTIMIZER_STATES = 2, OPTIMIZER_SCALARS = 3 }; /* at most */
 
 typedef struct optimizer_settings {
-    double beta1, beta2, epsilon, momentum, nesterov, weight_decay, trust;
+    double beta1, beta2, epsilon, momentum, nesterov, weight_decay, trust, vector_rate;
 } optimizer_settings;
 
 /* One tensor of a set in an update graph. */

@@ -2,13 +2,14 @@
 # Contexts, and what the loaded library is.
 
 """
-    Context(; log = nothing, nan = :refuse, fields...)
+    Context(; log = nothing, nan = :refuse, arithmetic = :auto, fields...)
     Context(f; ...)
 
 What everything else is made in: backend, threads, limits. The fields are those of `SLMT.slmt_context_config`, such as
 `threads = 2`, `max_bytes = 2^30`, `backend = SLMT.SLMT_BACKEND_REFERENCE`, `weights = SLMT.SLMT_WEIGHTS_BFLOAT16`.
 `log(level, text)` gets lines that are as serious as the field `log_level`. Warnings of the library are logged by
 `@warn`. `nan` is what reading makes of voxels that are NaN: an error, or with `:zero` the background.
+`arithmetic = :bf16` rounds the factors of products to bfloat16, in synthesis and training; `:auto` is `:float32`.
 
     Context(threads = 2) do context
         ...
@@ -21,11 +22,21 @@ mutable struct Context
     Context(pointer::Ptr{slmt_context}, log) = owned(new(pointer, log))
 end
 
-function Context(; log = nothing, nan = :refuse, fields...)
+const ARITHMETICS = Dict(:auto => SLMT_ARITHMETIC_FLOAT32, :float32 => SLMT_ARITHMETIC_FLOAT32,
+                         :bf16 => SLMT_ARITHMETIC_BFLOAT16)
+
+arithmetic_code(code::Integer) = code
+
+function arithmetic_code(name::Symbol)
+    haskey(ARITHMETICS, name) || throw(ArgumentError("arithmetic is $name, expected :auto, :float32 or :bf16"))
+    return ARITHMETICS[name]
+end
+
+function Context(; log = nothing, nan = :refuse, arithmetic = :auto, fields...)
     nan in (:refuse, :zero) || throw(ArgumentError("nan is $nan, expected :refuse or :zero"))
     config = Ref{slmt_context_config}()
     slmt_context_config_init(config)
-    config[] = with(config[]; fields...)
+    config[] = with(config[]; arithmetic = arithmetic_code(arithmetic), fields...)
     callback = log === nothing ? nothing : Callback(log, nothing)
     if callback !== nothing  # it lives as long as the context, which every object holds
         config[] = with(config[], log = @cfunction(log_from_c, Cvoid, (Ptr{Cvoid}, Int32, Cstring)),

@@ -141,6 +141,19 @@ end
         @test failure(() -> synthesize(session, source)).status == SLMT.SLMT_ERR_CANCELLED
     end
 
+    @testset "the arithmetic is chosen by name" begin
+        for name in (:auto, :float32)
+            @test !occursin("bfloat16", SLMT.describe(Context(threads = 1, arithmetic = name)))
+        end
+        @test_throws ArgumentError Context(arithmetic = :half)
+        made = try
+            SLMT.describe(Context(threads = 1, arithmetic = :bf16))
+        catch error
+            sprint(showerror, error)
+        end
+        @test occursin("bfloat16 arithmetic", made)
+    end
+
     @testset "a log gets lines, and what it throws stays there" begin
         lines = []
         open_with(log) = failure(() -> Context(backend = SLMT.SLMT_BACKEND_REFERENCE,
@@ -228,6 +241,8 @@ end
         @test all(target[:, :, 1] .== 0) && maximum(target[:, :, 2]) > 0
         @test SLMT.affine(target) == SLMT.affine(volume)
         @test 0.9 < maximum(SLMT.normalize(model, volume)) <= 1
+        @test SLMT.normalize(Session(model), volume)[:, :, :] == SLMT.normalize(model, volume)[:, :, :]
+        @test size(SLMT.resample(volume, (0.5, 0.5, 0.5))) == 2 .* size(volume)
         seen = []
         synthesize((stage, done, total) -> push!(seen, total), Session(model), volume)
         @test last(seen) == 4
