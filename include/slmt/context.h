@@ -15,8 +15,11 @@ typedef struct slmt_context slmt_context;
 
 /** Backends. \since 0.1 */
 enum {
-    SLMT_BACKEND_CPU = 0,      /**< fast: oneDNN and OpenBLAS for products, own vector kernels for the rest */
-    SLMT_BACKEND_REFERENCE = 1 /**< plain loops: slow, simple, the truth the others are tested against */
+    SLMT_BACKEND_CPU = 0, /**< fast: oneDNN and OpenBLAS for products, own vector kernels for the rest */
+    SLMT_BACKEND_REFERENCE = 1, /**< plain loops: slow, simple, the truth the others are tested against */
+    SLMT_BACKEND_CUDA =
+        2 /**< NVIDIA's graphics cards, by the plug-in libslmt_cuda.so at backend_path, or without
+               one in the folder of this library (docs/cuda.md); backend_options names the card */
 };
 
 /** Arithmetic. \since 0.1 */

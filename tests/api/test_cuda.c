@@ -137,9 +137,29 @@ static void another_backend_goes_on_from_its_checkpoint(void **state)
     slmt_context_free(reference);
 }
 
+/* Without a path the plug-in is looked for beside the library, which here is this program. */
+static void the_backend_is_chosen_by_its_number_too(void **state)
+{
+    (void)state;
+    slmt_context_config c = config_for(SLMT_BACKEND_CUDA, 1, NULL);
+    slmt_context *context = NULL;
+    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "/libslmt_cuda.so", slmt_context_create(&c, &context));
+    c.precision = SLMT_FLOAT64;
+    EXPECT_TEXT(SLMT_ERR_UNSUPPORTED, "float64", slmt_context_create(&c, &context));
+    c.precision = SLMT_FLOAT32;
+    c.backend_path = PLUGINS;
+    c.backend_options = "device=3";
+    EXPECT_TEXT(SLMT_ERR_UNSUPPORTED, "there is no device 3", slmt_context_create(&c, &context));
+    c.backend_options = NULL;
+    GOOD(slmt_context_create(&c, &context));
+    assert_memory_equal(slmt_context_describe(context), "cuda: ", 6);
+    slmt_context_free(context);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_backend_is_chosen_by_its_number_too),
         cmocka_unit_test(synthesis_gives_the_reference_s_values_and_the_same_bits_twice),
         cmocka_unit_test(losses_of_steps_are_the_reference_s),
         cmocka_unit_test(a_resumed_run_equals_the_uninterrupted_one_bit_for_bit),

@@ -31,6 +31,7 @@ SLMT_ERR_INTERNAL = 900  # a bug in the library; please report the text
 # Backends.
 SLMT_BACKEND_CPU = 0  # fast: oneDNN and OpenBLAS for products, own vector kernels for the rest
 SLMT_BACKEND_REFERENCE = 1  # plain loops: slow, simple, the truth the others are tested against
+SLMT_BACKEND_CUDA = 2
 
 # Arithmetic.
 SLMT_FLOAT32 = 0  # float32

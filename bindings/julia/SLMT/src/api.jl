@@ -26,6 +26,7 @@ const SLMT_ERR_INTERNAL = Int32(900)  # a bug in the library; please report the 
 # Backends.
 const SLMT_BACKEND_CPU = Int32(0)  # fast: oneDNN and OpenBLAS for products, own vector kernels for the rest
 const SLMT_BACKEND_REFERENCE = Int32(1)  # plain loops: slow, simple, the truth the others are tested against
+const SLMT_BACKEND_CUDA = Int32(2)
 
 # Arithmetic.
 const SLMT_FLOAT32 = Int32(0)  # float32
