@@ -24,7 +24,7 @@ static status in_range(const char *name, int32_t value, int32_t low, int32_t hig
 
 static status check(const slmt_context_config *c)
 {
-    TRY(in_range("backend", c->backend, SLMT_BACKEND_CPU, SLMT_BACKEND_REFERENCE));
+    TRY(in_range("backend", c->backend, SLMT_BACKEND_CPU, SLMT_BACKEND_CUDA));
     TRY(in_range("precision", c->precision, SLMT_FLOAT32, SLMT_FLOAT64));
     TRY(in_range("matrix", c->matrix, SLMT_MATRIX_AUTO, SLMT_MATRIX_OPENBLAS));
     TRY(in_range("threads", c->threads, 0, 1024));

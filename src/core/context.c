@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "core/context.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -99,11 +100,25 @@ static status find_named(slmt_context *context)
     return OK;
 }
 
+/* The plug-in is where the caller says, else beside the library. */
+static status find_cuda(slmt_context *context)
+{
+    char folder[PATH_MAX];
+    const char *path = context->config.backend_path;
+    if (!path)
+        TRY(plugin_folder(folder));
+    TRY(plugin_open("cuda", path ? path : folder, &context->plugin));
+    context->dev.backend = context->plugin.backend;
+    return OK;
+}
+
 static status find_backend(slmt_context *context)
 {
     const char *name = context->config.backend == SLMT_BACKEND_REFERENCE ? "reference" : "cpu";
     if (context->config.backend_name)
         return find_named(context);
+    if (context->config.backend == SLMT_BACKEND_CUDA)
+        return find_cuda(context);
     context->dev.backend = backend_find(name);
     return context->dev.backend ? OK : fail(ERR_UNSUPPORTED, "backend %s is not in this build", name);
 }
