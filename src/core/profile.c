@@ -3,17 +3,21 @@
 #include "core/profile.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "core/handles.h"
 #include "io/atomic_file.h"
+#include "io/descriptor.h"
 
 status profile_open(slmt_context *context, slmt_profile **out)
 {
     void *p;
     TRY(mem_zeros(&context->mem, 1, sizeof(slmt_profile), &p));
     slmt_profile *made = p;
+    made->word = HANDLE_PROFILE;
     atomic_init(&made->owners, 1);
     made->context = context_retain(context);
     profile_init(&made->records, &context->mem);
@@ -27,6 +31,7 @@ void profile_release(slmt_profile *profile)
         return;
     slmt_context *context = profile->context;
     profile_close(&profile->records);
+    handle_end(profile);
     mem_give(&context->mem, profile);
     context_release(context);
 }
@@ -61,7 +66,8 @@ static void write_events(const profile *p, FILE *f)
 
 static status write_trace(const profile *p, const char *path)
 {
-    FILE *f = fopen(path, "w");
+    int fd = descriptor_open(path, O_WRONLY | O_TRUNC, 0);
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
     if (!f)
         return fail(ERR_IO, "%s: %s", path, strerror(errno));
     write_events(p, f);
