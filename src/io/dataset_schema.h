@@ -6,7 +6,7 @@
 
 #include "io/dataset_file.h"
 #include "io/dataset_format.h"
-#include "io/hdf5.h"
+#include "io/dialect.h"
 
 typedef struct class_list {
     int32_t *values; /* ascending; NULL if n is 0 */
@@ -22,9 +22,7 @@ typedef struct tensor_place {
 struct dataset_file {
     mem *mem;
     char *label;
-    int fd;
-    hdf5_bytes bytes;
-    hid_t file;
+    source bytes;
     int version;
     const char *records_group; /* the name of the group of records: "records", or "subjects" */
     catalogue catalogue;
