@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Shortcuts for the usual commands. CMake does the build itself: see CMakePresets.json.
 
-.PHONY: build demo experiments test toy bench parity manual format api check
+.PHONY: build demo experiments test toy bench parity coverage manual format api check
 
 build:
 	cmake --preset release
@@ -21,7 +21,7 @@ experiments: build
 test:
 	scripts/install-deps
 	$(MAKE) --no-print-directory build
-	ctest --preset release
+	ctest --preset release --output-junit results.xml
 
 # The whole training of examples/seq2seq-toy and its checks: minutes on one thread. `make test` runs its first part.
 toy: build
@@ -31,6 +31,10 @@ toy: build
 SLMT_PARITY_DIR ?= $(CURDIR)/../shared/parity
 parity: build
 	SLMT_PARITY_DIR=$(SLMT_PARITY_DIR) ctest --preset release --tests-regex parity
+
+# Lines of lib/, src/ and backends/ that the tests run, and the least that they must be: a build of its own, minutes.
+coverage:
+	scripts/check-coverage
 
 # Time and memory of the main jobs; BENCH="--jobs synth1 --shapes" measures one of them, with every op.
 bench: build
@@ -51,5 +55,7 @@ check:
 	scripts/check-format
 	scripts/check-layering
 	scripts/check-headers
+	scripts/trace-requirements --check
+	scripts/check-contributing
 	build/venv/bin/python scripts/generate-api --check
 	build/venv/bin/python -B tests/api/test_generate_api.py

@@ -3,6 +3,7 @@
  * or OpenBLAS, everything else by its own vector kernels. All state is in the device. */
 #include "backends/cpu/cpu.h"
 
+#include "backends/cpu/amx.h"
 #include "backends/cpu/library.h"
 
 #include <stdio.h>
@@ -74,9 +75,10 @@ static bk_status open_parts(cpu_device *dev, const char *options, int level)
         status = dev->library->open(dev);
     if (status != BK_OK)
         return status;
+    dev->amx = dev->bf16_arithmetic && dev->kernels == cpu_kernels_for(CPU_LEVEL_BEST) && cpu_has_amx();
     dev->library->describe(library, sizeof library);
-    snprintf(dev->text, sizeof dev->text, "cpu: %s, %s%s", dev->kernels->name, library,
-             dev->bf16_arithmetic ? ", bfloat16 arithmetic" : "");
+    snprintf(dev->text, sizeof dev->text, "cpu: %s, %s%s%s", dev->kernels->name, library,
+             dev->bf16_arithmetic ? ", bfloat16 arithmetic" : "", dev->amx ? " on AMX" : "");
     return BK_OK;
 }
 
@@ -216,6 +218,14 @@ static int is_served(void *device, const bk_call *call)
     return !kernel || !kernel->fits || kernel->fits(call);
 }
 
+/* The op on the matrix units, whose factors are bfloat16; BK_ERR_UNSUPPORTED: its kernel serves it. */
+static bk_status prepare_rounded(cpu_device *dev, bk_call *call)
+{
+    if (dev->amx && (call->op == BK_ATTENTION || call->op == BK_ATTENTION_GRAD))
+        return amx_prepare_attention(dev, call);
+    return BK_ERR_UNSUPPORTED;
+}
+
 static bk_status cpu_prepare(void *device, bk_call *call)
 {
     cpu_device *dev = device;
@@ -227,6 +237,9 @@ static bk_status cpu_prepare(void *device, bk_call *call)
     }
     if (device_ops[call->op].prepare)
         return device_ops[call->op].prepare(dev, call);
+    bk_status rounded = prepare_rounded(dev, call);
+    if (rounded != BK_ERR_UNSUPPORTED)
+        return rounded;
     const cpu_kernel *kernel = dev->kernels->op[call->op];
     if (kernel->scratch)
         call->scratch_bytes = kernel->scratch(call, dev->threads);

@@ -101,7 +101,8 @@ typedef struct cpu_device {
     cpu_team *team;
     const cpu_library *library;
     int own_products;    /* gemm.c computes the products that it supports */
-    int bf16_arithmetic; /* the library computes all products, and may round factors to bfloat16 */
+    int bf16_arithmetic; /* all products may round their factors to bfloat16 */
+    int amx;             /* with it: matrix units compute what amx.h has */
     const cpu_kernels *kernels;
     void *onednn; /* see onednn.h; NULL without it */
     char text[160];

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* isa.c - picks the kernels for the processor. Only this file queries its features. */
-#include "backends/cpu/cpu.h"
+#include "backends/cpu/amx.h"
+
+#ifdef SLMT_HAVE_AMX
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 extern const cpu_kernels cpu_kernels_base;
 
@@ -36,12 +42,47 @@ const cpu_kernels *cpu_kernels_for(int level)
     return level >= 2 && has_v2() ? &cpu_kernels_v2 : &cpu_kernels_base;
 }
 
+#ifdef SLMT_HAVE_AMX
+
+static int processor_has_amx(void)
+{
+    enum { LEAF = 7, AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24, AVX512_BF16 = 1 << 5 };
+    unsigned a, b, c, d, a1, d1;
+    if (!__get_cpuid_count(LEAF, 0, &a, &b, &c, &d) || !__get_cpuid_count(LEAF, 1, &a1, &b, &c, &d1))
+        return 0;
+    return (d & AMX_BF16) && (d & AMX_TILE) && (a1 & AVX512_BF16);
+}
+
+/* Linux saves tiles only of processes that have asked for it; it refuses those with too small a stack for
+ * signals. */
+static int kernel_saves_tiles(void)
+{
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+}
+
+int cpu_has_amx(void)
+{
+    return has_v4() && processor_has_amx() && kernel_saves_tiles();
+}
+
+#endif
+
 #else
 
 const cpu_kernels *cpu_kernels_for(int level)
 {
     (void)level;
     return &cpu_kernels_base;
+}
+
+#endif
+
+#ifndef SLMT_HAVE_AMX
+
+int cpu_has_amx(void)
+{
+    return 0;
 }
 
 #endif

@@ -3,6 +3,7 @@
  * opened with or, if it has few rows, to the backend's own kernels (gemm.c, thin.c). */
 #include "backends/cpu/matrix.h"
 
+#include "backends/cpu/amx.h"
 #include "backends/cpu/library.h"
 
 static int same_leading(const bk_shape *s, const bk_shape *y)
@@ -173,13 +174,20 @@ static bk_status prepare_own(cpu_device *dev, const product *p, bk_call *call)
     return BK_OK;
 }
 
+/* Products whose factors are rounded to bfloat16. */
+static bk_status prepare_rounded(cpu_device *dev, const product *p, bk_call *call)
+{
+    bk_status status = dev->amx ? amx_prepare_product(dev, p, call) : BK_ERR_UNSUPPORTED;
+    return status == BK_ERR_UNSUPPORTED ? dev->library->prepare(dev, p, call) : status;
+}
+
 bk_status matrix_prepare(cpu_device *dev, bk_call *call)
 {
     product p;
     if (!product_of(call, &p))
         return BK_ERR_UNSUPPORTED;
     if (dev->bf16_arithmetic)
-        return dev->library->prepare(dev, &p, call);
+        return prepare_rounded(dev, &p, call);
     if (is_thin(dev, call, &p))
         return prepare_thin(dev, &p, call);
     if (is_own(dev, call, &p))

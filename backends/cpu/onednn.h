@@ -5,8 +5,7 @@
 #define SLMT_CPU_ONEDNN_H
 
 #include "backends/cpu/cpu.h"
-
-#include <oneapi/dnnl/dnnl.h>
+#include "backends/cpu/onednn_guard.h"
 
 #if DNNL_VERSION_MAJOR >= 3
 typedef const_dnnl_memory_desc_t desc_view;

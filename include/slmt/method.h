@@ -48,7 +48,9 @@ enum {
     SLMT_ROLE_SOURCE = 16, /**< port: images to start from; their last two axes are rows and columns */
     SLMT_ROLE_TARGET = 17, /**< port: images to make, or as an input, images to learn to make; likewise */
     SLMT_ROLE_SOURCE_CONTRAST = 18, /**< port: index of the contrast that the source shows */
-    SLMT_ROLE_TARGET_CONTRAST = 19  /**< port: index of the contrast to make */
+    SLMT_ROLE_TARGET_CONTRAST = 19, /**< port: index of the contrast to make */
+    SLMT_ROLE_LABELS = 20,       /**< port: the class of each pixel, an index from 0; -1: it does not count */
+    SLMT_ROLE_PROBABILITIES = 21 /**< port: the probability of each class at each pixel */
 };
 
 /** An option of a method, or a setting of a task. All texts live as long as the library. \since 0.1 */

@@ -135,9 +135,11 @@ SLMT_API slmt_status slmt_session_set_target(slmt_session *session, const char *
  *
  * Any method whose task takes slices. "synthesize" of seq2seq needs the sequence to make first, which
  * slmt_session_set() gives. With SLMT-Net each slice stands alone, and the call allocates
- * nothing unless the session has a profile. Seq2seq takes the slices for neighbours in one volume, bottom to
- * top: in 2D each is made with those beside it, in 3D in blocks of `depth`; the first and the last are
- * repeated where there are none, and room for one run is taken and given back.
+ * nothing unless the session has a profile; oneDNN takes some small blocks from malloc() and gives them back,
+ * and where there are none the call is SLMT_ERR_MEMORY and the next one works. Seq2seq takes the slices for
+ * neighbours in one volume, bottom to top: in 2D each is made with those beside it, in 3D in blocks of
+ * `depth`; the first and the last are repeated where there are none, and room for one run is taken and given
+ * back.
  *
  * A slice's result does not depend on earlier calls, and with SLMT-Net not on the other slices of the call;
  * on a processor with AVX2 and no AVX-512 the latter holds with SLMT_MATRIX_AUTO only, as the kernels of
@@ -201,6 +203,20 @@ SLMT_API slmt_status slmt_normalize_volume(const slmt_model *model, const slmt_v
                                            slmt_volume **normalized);
 
 /**
+ * The volume as a session's model sees it: slmt_normalize_volume(), with voxels of another size than the
+ * training's taken as slmt_session_set_spacing() says.
+ *
+ * @param session     not NULL
+ * @param source      a raw volume, any orientation
+ * @param normalized  receives a volume on the source's grid with values in [0, 1]; the caller frees it
+ * @return as slmt_normalize_volume()
+ * @threads one thread per session at a time
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_session_normalize_volume(slmt_session *session, const slmt_volume *source,
+                                                   slmt_volume **normalized);
+
+/**
  * The shape of an input or output under the session's settings.
  *
  * @param session  not NULL
@@ -227,7 +243,8 @@ SLMT_API slmt_status slmt_session_shape(const slmt_session *session, const char 
 SLMT_API slmt_status slmt_session_set(slmt_session *session, const slmt_tensor *input);
 
 /**
- * Run the session's task. Allocates nothing, unless the session has a profile.
+ * Run the session's task. Allocates nothing, unless the session has a profile; as slmt_synthesize() says,
+ * oneDNN takes small blocks for itself.
  *
  * @param session    not NULL
  * @param inputs     n_inputs tensors, one for each input of the task, in any order; compact and row-major,

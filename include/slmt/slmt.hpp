@@ -557,6 +557,13 @@ class session
         detail::expect_size("the target", target.size(), source.size());
         check_call(slmt_synthesize(get(), source.data(), count, target.data()));
     }
+    /** The volume as the session sees it: slmt_session_normalize_volume(). */
+    volume normalize(const volume &source)
+    {
+        slmt_volume *made = nullptr;
+        check(slmt_session_normalize_volume(get(), source.get(), &made));
+        return volume(made);
+    }
     volume synthesize(const volume &source)
     {
         slmt_volume *made = nullptr;

@@ -87,6 +87,26 @@ SLMT_API slmt_status slmt_volume_like(const slmt_volume *source, const float *vo
                                       slmt_volume **volume);
 
 /**
+ * Make a volume of another voxel size over the same field of view: its middle stays from left to right and
+ * from front to back, and its lower end from bottom to top, as crops and slices are counted. Linear between
+ * centres; a voxel larger than the old ones is the mean over its width.
+ *
+ * @param volume     not NULL; not modified
+ * @param spacing    millimetres from the middle of a voxel to that of the next, from left to right, from
+ * front to back and upwards; above 0
+ * @param resize     SLMT_RESIZE_BILINEAR, or SLMT_RESIZE_NEAREST for label maps: the nearest old voxel's
+ * value
+ * @param resampled  receives a volume whose axes go to the left, to the back and up; the caller frees it with
+ *                   slmt_volume_free()
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (also: there would be too many voxels), SLMT_ERR_MEMORY,
+ *         SLMT_ERR_LIMIT
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_volume_resample(const slmt_volume *volume, const double spacing[3], int32_t resize,
+                                          slmt_volume **resampled);
+
+/**
  * Free a volume.
  *
  * @param volume  may be NULL

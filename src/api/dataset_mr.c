@@ -96,8 +96,8 @@ static status check_spacing(const slmt_dataset_writer *w, const grid *g)
     if (w->any_spacing || w->geometry.volumes == 0 || geometry_has_spacing(&w->geometry, g->spacing))
         return OK;
     return fail(ERR_ARGUMENT,
-                "its voxels are %s, those of the subjects before it %s: resample it, or let sizes differ by "
-                "--any-spacing",
+                "its voxels are %s, those of the subjects before it %s: --resample brings it to theirs, "
+                "--any-spacing lets sizes differ",
                 geometry_text(g->spacing, g->spacing, is),
                 geometry_text(w->geometry.spacing_least, w->geometry.spacing_most, was));
 }

@@ -145,18 +145,33 @@ static status make_normalized(const volume_view *view, const float *slices, slmt
     return s;
 }
 
+static status normalize(const slmt_model *model, const slmt_volume *source, int32_t spacing,
+                        slmt_volume **normalized)
+{
+    mem *m = &model->context->mem;
+    float *slices = NULL;
+    volume_view view;
+    status s = volume_slices(model, m, source, spacing, &view, &slices);
+    if (s == OK)
+        s = make_normalized(&view, slices, normalized);
+    mem_give(m, slices);
+    return s;
+}
+
 slmt_status slmt_normalize_volume(const slmt_model *model, const slmt_volume *source,
                                   slmt_volume **normalized)
 {
     REQUIRE(model);
     REQUIRE(source);
     REQUIRE(normalized);
-    mem *m = &model->context->mem;
-    float *slices = NULL;
-    volume_view view;
-    status s = volume_slices(model, m, source, SLMT_SPACING_REFUSE, &view, &slices);
-    if (s == OK)
-        s = make_normalized(&view, slices, normalized);
-    mem_give(m, slices);
-    return s;
+    return normalize(model, source, SLMT_SPACING_REFUSE, normalized);
+}
+
+slmt_status slmt_session_normalize_volume(slmt_session *session, const slmt_volume *source,
+                                          slmt_volume **normalized)
+{
+    REQUIRE(session);
+    REQUIRE(source);
+    REQUIRE(normalized);
+    return normalize(session->runner.model, source, session->spacing, normalized);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/cores.h"
+#include "io/hdf5_setup.h"
 #include "lib/registry.h"
 
 /* ---- the host's services to a backend ---- */
@@ -177,6 +178,7 @@ static void give_context(slmt_context *context)
 
 status context_open(const slmt_context_config *config, slmt_context **out)
 {
+    TRY(hdf5_set_up());
     slmt_context *made = take_context(config);
     if (!made)
         return fail_memory();

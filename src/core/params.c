@@ -8,7 +8,7 @@
 
 #include "lib/graph.h"
 #include "lib/half.h"
-#include "lib/random.h"
+#include "lib/random_fill.h"
 #include "lib/size.h"
 
 void params_init(params *p, mem *m, bk_dtype real, bk_dtype matrix)
@@ -138,40 +138,99 @@ static double sobel_value(size_t element)
     return filters[element % 18];
 }
 
-static double draw(const param *t, random_stream *r, size_t element)
+/* 1 - |i - (k - 1) / 2| / (k / 2) along both axes where row and column name the same class, else 0. */
+static double bilinear_value(const param *t, size_t element)
 {
+    const int64_t *dim = t->shape.dim;
+    int64_t k = dim[3], at = (int64_t)element, x = at % k, y = at / k % dim[2], plane = at / (k * dim[2]);
+    double middle = (double)(k - 1) / 2, reach = (double)((k + 1) / 2);
+    if (plane / dim[1] != plane % dim[1])
+        return 0;
+    return (1 - fabs((double)x - middle) / reach) * (1 - fabs((double)y - middle) / reach);
+}
+
+/* Tensors are drawn in parts of so many elements. */
+enum { PART = 4096 };
+
+/* x[i] = a uniform number between -times / over and times / over */
+static void draw_uniform(random_stream *r, double times, double over, size_t n, float *x)
+{
+    double u[PART];
+    random_fill_uniform(random_filler_for(4), r, n, u);
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)((2 * u[i] - 1) * times / over);
+}
+
+static double fixed_value(const param *t, size_t element)
+{
+    if (t->init == INIT_POSITION)
+        return position_value(t, element);
+    if (t->init == INIT_SOBEL)
+        return sobel_value(element);
+    if (t->init == INIT_BILINEAR)
+        return bilinear_value(t, element);
+    return t->init == INIT_ONE ? 1 : t->init == INIT_QUARTER ? 0.25 : 0;
+}
+
+/* Elements `first` to first + n - 1; those that are drawn follow each other in the stream. */
+static void draw(const param *t, random_stream *r, size_t first, size_t n, float *x)
+{
+    const random_filler *f = random_filler_for(4);
     double rows = (double)t->shape.dim[0], columns = (double)t->count / rows;
     switch (t->init) {
-    case INIT_ONE:
-        return 1;
     case INIT_XAVIER:
-        return (2 * random_uniform(r) - 1) * sqrt(6 / (rows + columns));
+        draw_uniform(r, sqrt(6 / (rows + columns)), 1, n, x);
+        return;
     case INIT_NORMAL:
-        return 0.02 * random_normal(r);
+        random_fill_normal(f, r, 0.02, n, x);
+        return;
     case INIT_TRUNCATED:
-        return 0.02 * random_truncated(r);
+        random_fill_truncated(f, r, 0.02, n, x);
+        return;
     case INIT_FAN_IN:
-        return (2 * random_uniform(r) - 1) / sqrt(columns);
+        draw_uniform(r, 1, sqrt(columns), n, x);
+        return;
     case INIT_HE:
-        return random_normal(r) * sqrt(2 / columns);
-    case INIT_POSITION:
-        return position_value(t, element);
-    case INIT_SOBEL:
-        return sobel_value(element);
+        random_fill_normal(f, r, sqrt(2 / columns), n, x);
+        return;
+    case INIT_SMALL:
+        random_fill_normal(f, r, 0.001, n, x);
+        return;
     default:
-        return 0;
+        for (size_t i = 0; i < n; i++)
+            x[i] = (float)fixed_value(t, first + i);
     }
+}
+
+static void store(const float *x, bk_dtype type, size_t first, size_t n, void *array)
+{
+    if (bk_is_half(type))
+        half_narrow_all(type, x, n, (uint16_t *)array + first);
+    else if (type == BK_F64)
+        for (size_t i = 0; i < n; i++)
+            ((double *)array)[first + i] = x[i];
+    else
+        memcpy((float *)array + first, x, n * sizeof *x);
+}
+
+/* Values are rounded to float32 for every type: one start for all. What lies behind the last is 0. */
+static void fill_tensor(const param *t, uint64_t seed, void *array)
+{
+    bk_dtype type = (bk_dtype)t->shape.dtype;
+    size_t size = bk_dtype_size(type), behind = padded(t->count, type) - t->count;
+    float x[PART];
+    random_stream r = random_open(seed, random_purpose(t->name, 0));
+    for (size_t first = 0; first < t->count; first += PART) {
+        size_t n = t->count - first < PART ? t->count - first : PART;
+        draw(t, &r, first, n, x);
+        store(x, type, first, n, array);
+    }
+    memset((unsigned char *)array + t->count * size, 0, behind * size);
 }
 
 void params_fill(const params *p, uint64_t seed, void *weights)
 {
-    memset(weights, 0, p->bytes);
-    for (int32_t k = 0; k < p->n; k++) {
-        const param *t = &p->list[k];
-        void *at = (unsigned char *)weights + t->byte;
-        random_stream r = random_open(seed, random_purpose(t->name, 0));
-        for (size_t i = 0; t->used && i < t->count;
-             i++) /* rounded to float32 on every type: one start for all */
-            real_set(at, (bk_dtype)t->shape.dtype, i, (float)draw(t, &r, i));
-    }
+    for (int32_t k = 0; k < p->n; k++)
+        if (p->list[k].used)
+            fill_tensor(&p->list[k], seed, (unsigned char *)weights + p->list[k].byte);
 }

@@ -16,7 +16,10 @@ typedef enum param_init {
     INIT_FAN_IN,    /* U(+-1/sqrt(elements of one output)) */
     INIT_HE,        /* N(0, sqrt(2 / elements of one output)) */
     INIT_POSITION,  /* two-dimensional sine-cosine table [1, 1+n*n, C] */
-    INIT_SOBEL      /* pair of 3x3 Sobel filters [2,1,3,3] */
+    INIT_SOBEL,     /* pair of 3x3 Sobel filters [2,1,3,3] */
+    INIT_SMALL,     /* N(0, 0.001) */
+    INIT_QUARTER,   /* 1/4: the slopes of a PReLU */
+    INIT_BILINEAR /* [C,C,k,k]: class by class, the kernel that a transposed convolution interpolates with */
 } param_init;
 
 /* Who changes a tensor. */

@@ -28,6 +28,12 @@ static axis axis_between(const grid *from, const grid *to, int a, int64_t stride
     return x;
 }
 
+static int64_t nearest_to(const axis *x, int64_t i)
+{
+    double at = round(x->first + x->step * (double)i);
+    return (int64_t)fmin(fmax(at, 0), (double)(x->n_in - 1));
+}
+
 /* Adds the two old voxels around a place, each with its part of `weight`. */
 static void add_place(const axis *x, double at, double weight, int64_t least, double *weights)
 {
@@ -110,4 +116,17 @@ status resample_volume(mem *m, const grid *from, const float *voxels, const grid
         memcpy(out, now, (size_t)(to->dims[0] * to->dims[1] * to->dims[2]) * sizeof(float));
     mem_give(m, now);
     return s;
+}
+
+void resample_labels(const grid *from, const float *voxels, const grid *to, float *out)
+{
+    axis along[3];
+    for (int a = 0; a < 3; a++)
+        along[a] = axis_between(from, to, a, 1);
+    for (int64_t z = 0; z < to->dims[2]; z++)
+        for (int64_t y = 0; y < to->dims[1]; y++) {
+            int64_t row = nearest_to(&along[2], z) * from->dims[1] + nearest_to(&along[1], y);
+            for (int64_t x = 0; x < to->dims[0]; x++)
+                *out++ = voxels[row * from->dims[0] + nearest_to(&along[0], x)];
+        }
 }

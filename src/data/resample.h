@@ -10,4 +10,7 @@
  * width, so that none is skipped. Beyond the ends the outermost voxel goes on. ERR_MEMORY, ERR_LIMIT. */
 status resample_volume(mem *m, const grid *from, const float *voxels, const grid *to, float *out);
 
+/* The same for values that are names: each voxel has that of the old one nearest to its centre. */
+void resample_labels(const grid *from, const float *voxels, const grid *to, float *out);
+
 #endif

@@ -150,7 +150,7 @@ static size_t field_named(const dataset_file *f, const char *name, size_t length
 {
     size_t i = 0;
     while (i < f->n_fields &&
-           (strlen(f->fields[i].name) != length || strncmp(f->fields[i].name, name, length)))
+           (strlen(f->fields[i].name) != length || strncmp(f->fields[i].name, name, length) != 0))
         i++;
     return i;
 }

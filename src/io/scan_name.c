@@ -25,7 +25,7 @@ int name_is_nifti(const char *path)
 /* Length of the path before "[N]"; 0: it does not end so. */
 static size_t before_index(const char *path)
 {
-    size_t n = strlen(path), i = n;
+    size_t n = strlen(path), i;
     if (n < 4 || path[n - 1] != ']')
         return 0;
     for (i = n - 1; i > 0 && isdigit((unsigned char)path[i - 1]); i--)

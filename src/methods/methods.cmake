@@ -17,6 +17,9 @@ slmt_method(slmt_net)
 slmt_method(seq2seq NETWORKS vgg19)
 slmt_method(unet)
 slmt_method(vgg19)
+foreach(network IN ITEMS unet_seg fcn8s segnet segnet_basic attn_unet vnet fpn pspnet deeplabv3p hrnet_s)
+  slmt_method(${network} NETWORKS segmentation)
+endforeach()
 
 list(TRANSFORM SLMT_KNOWN_METHODS REPLACE _ - OUTPUT_VARIABLE known)
 # The default is a word and not the list, so that an existing build folder takes a new method up.

@@ -17,6 +17,10 @@ typedef struct nn {
     int32_t slot;       /* weight k is bound to plan slot `slot + k` */
     value *weights; /* NULL, or by tensor index: its value, NONE until it is used; a method may set another
                        value first, such as a weight after a step that looks ahead */
+    /* What the parts of nn/network.h need besides. */
+    int32_t statistics;         /* NORM_...: where batch norms take mean and variance from */
+    struct task_graph *dropout; /* the task that trains with dropout; NULL: nothing is dropped */
+    struct nn_listing *listing; /* NULL: ops are added; else tensors are listed, by nn_list() */
 } nn;
 
 /* The network of a task whose tensors' names begin with `prefix`, over the model's weights or those of a

@@ -165,6 +165,71 @@ value loss_dice(graph *g, value p, value target, value valid, dice_options o)
     return op_affine(g, op_mean_all(g, op_div(g, op_affine(g, both, 2, o.smooth), size)), -1, 1);
 }
 
+/* Sums over pixels of each sample: [B,1...,K]. */
+static value over_pixels(graph *g, value x)
+{
+    return op_sum(g, x, g->error == OK ? last_axis(g, x) - 2 : 0);
+}
+
+static value counted(graph *g, value x, value valid)
+{
+    return valid == NONE ? x : op_mul(g, x, valid);
+}
+
+value loss_generalized_dice(graph *g, value p, value target, value valid, double smooth)
+{
+    uint32_t classes = last_axis(g, p);
+    p = counted(g, p, valid);
+    target = counted(g, target, valid);
+    value size = over_pixels(g, target), none = op_number(g, 0);
+    value present = op_less(g, none, size);
+    value square = op_where(g, present, op_mul(g, size, size), op_number(g, 1));
+    value weight = op_where(g, present, op_div(g, op_number(g, 1), square), none);
+    weight = op_where(g, present, weight, op_reduce_max(g, weight, classes));
+    value both = op_mul(g, weight, over_pixels(g, op_mul(g, p, target)));
+    value all = op_mul(g, weight, op_add(g, over_pixels(g, p), size));
+    both = op_affine(g, op_sum(g, both, classes), 2, smooth);
+    all = op_affine(g, op_sum(g, all, classes), 1, smooth);
+    return op_affine(g, op_mean_all(g, op_div(g, both, all)), -1, 1);
+}
+
+value loss_tversky(graph *g, value p, value target, value valid, tversky_options o)
+{
+    p = counted(g, p, valid);
+    target = counted(g, target, valid);
+    value hit = over_pixels(g, op_mul(g, p, target));
+    value extra = op_affine(g, op_sub(g, over_pixels(g, p), hit), o.false_positives, o.smooth);
+    value missed = op_affine(g, op_sub(g, over_pixels(g, target), hit), o.false_negatives, 0);
+    value all = op_add(g, hit, op_add(g, extra, missed));
+    value loss = op_affine(g, op_div(g, op_affine(g, hit, 1, o.smooth), all), -1, 1);
+    if (o.power != 1) {
+        value above = op_maximum(g, loss, op_number(g, 1e-30)), none = op_number(g, 0);
+        value raised = op_exp(g, op_affine(g, op_log(g, above), o.power, 0));
+        loss = op_where(g, op_less(g, none, loss), raised, none);
+    }
+    return op_mean_all(g, loss);
+}
+
+/* Differences of neighbours along an axis, without the first and without the last two of the other axis. */
+static value difference(graph *g, value p, int axis)
+{
+    int other = 3 - axis;
+    int64_t length = graph_dim(g, p, axis) - 2;
+    p = op_slice(g, p, other, 0, graph_dim(g, p, other) - 2);
+    return op_sub(g, op_slice(g, p, axis, 2, length), op_slice(g, p, axis, 1, length));
+}
+
+value loss_active_contour(graph *g, value p, value target, double lambda)
+{
+    value dx = difference(g, p, 1), dy = difference(g, p, 2), out = op_affine(g, target, 1, -1);
+    value square = op_add(g, op_mul(g, dx, dx), op_mul(g, dy, dy));
+    value length = op_mean_all(g, op_sqrt(g, op_affine(g, square, 1, 1e-8)));
+    value inside = op_mean_all(g, op_mul(g, p, op_mul(g, out, out)));
+    value outside = op_mean_all(g, op_mul(g, op_affine(g, p, -1, 1), op_mul(g, target, target)));
+    value regions = op_add(g, op_abs(g, inside), op_abs(g, outside));
+    return op_add(g, length, op_affine(g, regions, lambda, 0));
+}
+
 /* x[B,P,K] as [B,K,P]. */
 static value by_class(graph *g, value x)
 {

@@ -56,6 +56,24 @@ typedef struct dice_options {
  * are [B,S...,K]; valid is a mask [B,S...,1], or NONE. */
 value loss_dice(graph *g, value p, value target, value valid, dice_options o);
 
+/* Generalised Dice (Sudre et al. 2017): of each sample 1 - (2 sum_k w_k I_k + s) / (sum_k w_k (P_k + G_k) +
+ * s), w_k = 1 / G_k^2, and of a class that the target lacks the sample's largest weight. Arguments as of
+ * loss_dice().
+ */
+value loss_generalized_dice(graph *g, value p, value target, value valid, double smooth);
+
+/* Tversky (Salehi et al. 2017): the mean over samples and classes of
+ * (1 - (TP + s) / (TP + a FP + b FN + s))^power; with a power of 3/4 it is focal (Abraham and Khan 2019). */
+typedef struct tversky_options {
+    double false_positives, false_negatives, smooth, power;
+} tversky_options;
+value loss_tversky(graph *g, value p, value target, value valid, tversky_options o);
+
+/* Active contour (Chen et al. 2019) of a foreground's probabilities and its target, [B,H,W]: the mean length
+ * of the contour, on the grid of the published code, and lambda times the means of p (t - 1)^2 and (1 - p)
+ * t^2. */
+value loss_active_contour(graph *g, value p, value target, double lambda);
+
 /* The Lovasz extension of the Jaccard index (Berman et al. 2018): the mean over the classes that labels hold,
  * of the whole batch or per image. p [B,S...,K] are probabilities. */
 value loss_lovasz(graph *g, value p, value label, int32_t ignored, int per_image);

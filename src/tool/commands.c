@@ -29,7 +29,7 @@ const subcommand subcommands[] = {
                "slmt synthesize --model any.h5 --to flair folder --out made"),
     SUBCOMMAND(evaluate, "compare with the true target contrast",
                "slmt evaluate --model model.h5 --data set.h5 --baselines --csv scores.csv"),
-    SUBCOMMAND(differ, "map of what the other sequences of a subject cannot make",
+    SUBCOMMAND(differ, "map of what the other sequences of a subject do not show",
                "slmt differ --model any.h5 --to flair t1=p_t1.nii.gz t2=p_t2.nii.gz flair=p_flair.nii.gz "
                "--out map.nii.gz --png map.png"),
     SUBCOMMAND(

@@ -33,6 +33,7 @@ typedef struct differ {
     int32_t self;
     int32_t mask;
     int32_t batch;
+    bool resample;
     common common;
     source sources[MOST_SEQUENCES];
     size_t count;
@@ -61,6 +62,9 @@ static const field differ_fields[] = {
     {"mask", "head|none", "where there is a map: inside the head alone, or in the air around it too",
      FIELD_CHOICE, DIFFER(mask), masks},
     {"batch", "N", "slices computed together, at most", FIELD_INT, DIFFER(batch), .low = 1, .high = 65536},
+    {"resample", NULL,
+     "take volumes whose voxels are not of the training's size, through voxels of that size and back",
+     FIELD_FLAG, DIFFER(resample)},
     {0}};
 
 static const char doc[] =
@@ -157,6 +161,8 @@ static int open_session(differ *d)
         return code;
     if (takes_sequence(d->model))
         status = choose_sequence(d->session, sequence_index(d->model, d->to));
+    if (status == SLMT_OK && d->resample)
+        status = slmt_session_set_spacing(d->session, SLMT_SPACING_RESAMPLE);
     return status == SLMT_OK ? EXIT_OK : fail(status, "session");
 }
 
@@ -207,7 +213,7 @@ static int read_truth(differ *d)
     warn_about(file);
     slmt_status status = slmt_volume_read(d->context, file, &volume);
     if (status == SLMT_OK)
-        status = slmt_normalize_volume(d->model, volume, &d->truth);
+        status = slmt_session_normalize_volume(d->session, volume, &d->truth);
     if (status == SLMT_OK)
         see(d, d->truth);
     slmt_volume_free(volume);
@@ -217,7 +223,7 @@ static int read_truth(differ *d)
 static slmt_status see_source(differ *d, const slmt_volume *volume)
 {
     slmt_volume *normalized = NULL;
-    slmt_status status = slmt_normalize_volume(d->model, volume, &normalized);
+    slmt_status status = slmt_session_normalize_volume(d->session, volume, &normalized);
     if (status == SLMT_OK)
         see(d, normalized);
     slmt_volume_free(normalized);

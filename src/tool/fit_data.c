@@ -120,6 +120,7 @@ static int find_extra(fit_data *data, const char *text, const char *person)
 
 int fit_data_find(fit_data *data, const fit_places *places)
 {
+    data->resample = places->resample;
     int code = find_pairs(data, places);
     if (code != EXIT_OK)
         return code;
@@ -144,17 +145,29 @@ path_list fit_data_files(const fit_data *data)
     return files;
 }
 
+/* Reads a scan, with --resample in the voxel size of the first one. */
+static slmt_status read_scan(fit_data *data, slmt_context *context, const char *file, slmt_volume **volume)
+{
+    slmt_status status = slmt_volume_read(context, file, volume);
+    return status == SLMT_OK && data->resample ? one_spacing_bring(&data->spacing, volume, false) : status;
+}
+
 /* ---- looking ---- */
 
 static int look_at(fit_data *data, slmt_context *context, size_t subject, size_t contrast)
 {
     const char *file = data->subjects[subject].file[contrast];
     slmt_volume *volume = NULL;
-    slmt_status status = slmt_volume_read(context, file, &volume);
+    slmt_status status = read_scan(data, context, file, &volume);
+    int code = EXIT_OK;
     if (status == SLMT_ERR_MEMORY || status == SLMT_ERR_LIMIT)
-        return fail(status, "%s", file);
-    if (status != SLMT_OK)
-        return warn("%s: cannot be used: %s", file, slmt_error_text());
+        code = fail(status, "%s", file);
+    else if (status != SLMT_OK)
+        code = warn("%s: cannot be used: %s", file, slmt_error_text());
+    if (status != SLMT_OK) {
+        slmt_volume_free(volume);
+        return code;
+    }
     data->looked = must_grow(data->looked, data->looked_count + 1, sizeof *data->looked);
     data->looked[data->looked_count++] = (fit_scan){subject, contrast, fit_look_at(volume)};
     slmt_volume_free(volume);
@@ -195,14 +208,13 @@ static int check_spacing(const fit_data *data)
     const fit_scan *first = &data->looked[0];
     for (size_t i = 1; i < data->looked_count; i++) {
         const double *a = first->look.spacing, *b = data->looked[i].look.spacing;
-        for (int w = 0; w < 3; w++)
-            if (fabs(a[w] - b[w]) > fmax(0.01 * a[w], 0.001))
-                return fail_with(
-                    EXIT_USAGE,
-                    "%s has voxels of %.3g x %.3g x %.3g mm, %s of %.3g x %.3g x %.3g mm: bring all scans "
-                    "to one voxel size first",
-                    scan_file(data, first), a[0], a[1], a[2], scan_file(data, &data->looked[i]), b[0], b[1],
-                    b[2]);
+        if (!spacings_agree(a, b))
+            return fail_with(
+                EXIT_USAGE,
+                "%s has voxels of %.3g x %.3g x %.3g mm, %s of %.3g x %.3g x %.3g mm: --resample brings all "
+                "scans to the voxels of the first one",
+                scan_file(data, first), a[0], a[1], a[2], scan_file(data, &data->looked[i]), b[0], b[1],
+                b[2]);
     }
     return EXIT_OK;
 }
@@ -387,13 +399,15 @@ int fit_data_check_split(const fit_data *data, const fit_plan *plan)
 
 /* ---- the set ---- */
 
-static int read_volumes(const fit_data *data, slmt_context *context, const fit_subject *s,
-                        slmt_volume **volumes)
+static int read_volumes(fit_data *data, slmt_context *context, const fit_subject *s, slmt_volume **volumes)
 {
     int code = EXIT_OK;
     for (size_t c = 0; c < data->contrast_count && code == EXIT_OK; c++)
-        if (s->file[c] && slmt_volume_read(context, s->file[c], &volumes[c]) != SLMT_OK)
+        if (s->file[c] && read_scan(data, context, s->file[c], &volumes[c]) != SLMT_OK) {
             code = warn("%s: left out: %s", s->file[c], slmt_error_text());
+            slmt_volume_free(volumes[c]);
+            volumes[c] = NULL;
+        }
     return code;
 }
 
@@ -405,8 +419,8 @@ static int32_t split_of(const fit_plan *plan, const fit_subject *s)
 }
 
 /* Other scans of a person who is held out are used for nothing. */
-static int write_subject(const fit_data *data, slmt_context *context, const fit_plan *plan,
-                         const fit_subject *s, slmt_dataset_writer *writer)
+static int write_subject(fit_data *data, slmt_context *context, const fit_plan *plan, const fit_subject *s,
+                         slmt_dataset_writer *writer)
 {
     slmt_volume *volumes[FIT_CONTRASTS] = {0};
     int32_t split = split_of(plan, s);
@@ -431,7 +445,7 @@ static int write_subject(const fit_data *data, slmt_context *context, const fit_
     return code;
 }
 
-int fit_data_write(const fit_data *data, slmt_context *context, const fit_plan *plan, const char *path)
+int fit_data_write(fit_data *data, slmt_context *context, const fit_plan *plan, const char *path)
 {
     slmt_dataset_writer *writer = NULL;
     slmt_status status =

@@ -8,6 +8,7 @@
 
 #include "fit_look.h"
 #include "fit_plan.h"
+#include "one_spacing.h"
 #include "paths.h"
 #include "scans.h"
 
@@ -39,6 +40,8 @@ typedef struct fit_data {
     size_t looked_count;
     size_t scan_count;
     double look_seconds; /* a scan */
+    bool resample;       /* all scans are brought to one voxel size, */
+    one_spacing spacing; /* that of the first one that is read */
 } fit_data;
 
 /* What --source, --target and --extra say. */
@@ -46,6 +49,7 @@ typedef struct fit_places {
     const char *source, *target; /* "PLACE" or "NAME=PLACE" */
     const char *extras[FIT_EXTRAS];
     size_t extra_count;
+    bool resample;
     const char *person; /* NULL, or a pattern of names whose first star is the person */
 } fit_places;
 
@@ -70,7 +74,7 @@ int fit_data_split(const fit_data *data, double validation, double test, fit_pla
 int fit_data_check_split(const fit_data *data, const fit_plan *plan);
 
 /* Writes the training set. A subject that cannot be used is told and left out. */
-int fit_data_write(const fit_data *data, slmt_context *context, const fit_plan *plan, const char *path);
+int fit_data_write(fit_data *data, slmt_context *context, const fit_plan *plan, const char *path);
 
 bool fit_has_pair(const fit_subject *subject);
 

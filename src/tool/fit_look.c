@@ -49,6 +49,11 @@ static axes find_axes(const slmt_volume *volume, double spacing[3])
     return a;
 }
 
+void fit_spacing_of(const slmt_volume *volume, double spacing[3])
+{
+    find_axes(volume, spacing);
+}
+
 /* ---- values ---- */
 
 static int by_value(const void *a, const void *b)

@@ -17,6 +17,9 @@ typedef struct fit_look {
     int64_t slices[2];  /* the same for axial slices with enough of it to learn from */
 } fit_look;
 
+/* The voxel size of a volume, along those axes. */
+void fit_spacing_of(const slmt_volume *volume, double spacing[3]);
+
 /* Looks at a volume. */
 fit_look fit_look_at(const slmt_volume *volume);
 

@@ -82,6 +82,8 @@ const field fit_fields[] = {
     {"test-fraction", "PART", "part of the persons that the report's figures are taken on", FIELD_REAL,
      FIT(test_part)},
     {"test", "A,B,...", "the subjects that the report's figures are taken on", FIELD_TEXT, FIT(test)},
+    {"resample", NULL, "bring scans of other voxels than the first one's to those", FIELD_FLAG,
+     FIT(places.resample)},
     {"person", "PATTERN", "which part of a subject's name is the person, as for `slmt prepare'", FIELD_TEXT,
      FIT(places.person)},
     {0}};
@@ -102,6 +104,11 @@ char *fit_request(const fit *f)
                                    {"person", f->places.person},
                                    {"plan", f->plan_in},
                                    {"arithmetic", arithmetic}};
+    if (f->places.resample) {
+        char *longer = must_format("%s --resample", text);
+        free(text);
+        text = longer;
+    }
     for (size_t i = 0; i < sizeof more / sizeof *more + f->places.extra_count; i++) {
         size_t named = sizeof more / sizeof *more;
         const char *name = i < named ? more[i][0] : "extra";

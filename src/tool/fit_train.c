@@ -16,6 +16,7 @@
 #include "interrupt.h"
 #include "must.h"
 #include "tool.h"
+#include "training.h"
 
 enum { PIECES = 12, VALIDATION_SLICES = 24 };
 static const double looking_part = 0.15; /* of a stage's time, at most */
@@ -101,22 +102,13 @@ static double allowed_seconds(const stage_run *s)
 
 /* ---- beginning ---- */
 
-static slmt_status append_card(slmt_model *model, const char *key, const char *text)
-{
-    const char *old = slmt_model_card(model, key);
-    char *both = must_format("%s%s%s", old, *old ? "\n" : "", text);
-    slmt_status status = slmt_model_set_card(model, key, both);
-    free(both);
-    return status;
-}
-
 static slmt_status fill_card(const stage_run *s, slmt_model *model)
 {
     char *settings =
         number_list_text(&s->stage->settings, (number_owner){s->candidate->method, s->stage->task});
     char *text =
         must_format("%s by slmt fit: %s, seed %" PRIu64, s->stage->task, settings, s->run->plan->seed);
-    slmt_status status = append_card(model, "training", text);
+    slmt_status status = training_append_card(model, "training", text);
     if (status == SLMT_OK)
         status = slmt_model_set_card(model, "intended_use", "Research. Not for diagnosis.");
     free(settings);

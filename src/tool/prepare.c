@@ -15,6 +15,7 @@
 #include "interrupt.h"
 #include "journal.h"
 #include "must.h"
+#include "one_spacing.h"
 #include "options.h"
 #include "outputs.h"
 #include "pairs.h"
@@ -33,7 +34,8 @@ typedef struct prepare {
     const char *validation; /* likewise */
     int32_t subjects;       /* training subjects at most; 0: all */
     bool unpaired;
-    bool any_spacing;
+    bool any_spacing, resample;
+    one_spacing spacing; /* with --resample: that of all scans */
     uint64_t seed;
     scans scans;
     reasons reasons;
@@ -85,6 +87,8 @@ static const field prepare_fields[] = {
      PREPARE(subjects), .low = 0, .high = INT32_MAX},
     {"unpaired", NULL, "it is meant that no subject has two contrasts: the set is for pre-training alone",
      FIELD_FLAG, PREPARE(unpaired)},
+    {"resample", NULL, "bring scans, and label maps, of other voxels than the first one's to those",
+     FIELD_FLAG, PREPARE(resample)},
     {"any-spacing", NULL, "it is meant that scans have voxels of different sizes", FIELD_FLAG,
      PREPARE(any_spacing)},
     {"seed", "N", "shuffle the subjects before splitting; default: they stay in the order of their names",
@@ -266,10 +270,15 @@ static size_t read_volumes(prepare *p, slmt_context *context, const scan_subject
             continue;
         slmt_status status = slmt_volume_read(context, s->file[c], &volumes[c]);
         say_zeroed(volumes[c], s->file[c]);
+        if (status == SLMT_OK && p->resample)
+            status = one_spacing_bring(&p->spacing, &volumes[c],
+                                       c >= p->scans.source_count - p->scans.label_count);
         if (status == SLMT_OK) {
             count++;
         } else {
             fail(status, "%s", s->file[c]);
+            slmt_volume_free(volumes[c]);
+            volumes[c] = NULL;
             p->failures++;
         }
     }
@@ -503,6 +512,8 @@ int command_prepare(int argc, char **argv)
         code = fail_with(EXIT_USAGE, "--test and --test-fraction exclude each other");
     else if (p.validation && options_given(&line, &p, "validation-fraction"))
         code = fail_with(EXIT_USAGE, "--validation and --validation-fraction exclude each other");
+    else if (p.resample && p.any_spacing)
+        code = fail_with(EXIT_USAGE, "--resample and --any-spacing exclude each other");
     else
         code = prepare_set(&p, &line, &options, &preprocess);
     scans_free(&p.scans);

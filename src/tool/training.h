@@ -48,4 +48,7 @@ int training_check(const training_options *o, const char *sizes, const char *set
 /* Trains. Returns an exit code. */
 int training_run(const training_options *o);
 
+/* Adds a line to a field of a model's card: what each stage did stays readable. */
+slmt_status training_append_card(slmt_model *model, const char *key, const char *text);
+
 #endif

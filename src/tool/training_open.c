@@ -43,8 +43,7 @@ static int find_task(training *t)
 
 /* ---- the model card ---- */
 
-/* Adds a line to a card field: what each stage did stays readable. */
-static slmt_status append_card(slmt_model *model, const char *key, const char *text)
+slmt_status training_append_card(slmt_model *model, const char *key, const char *text)
 {
     const char *old = slmt_model_card(model, key);
     char *both = must_format("%s%s%s", old, *old ? "\n" : "", text);
@@ -82,7 +81,7 @@ static char *contrast_key(const training *t)
 static slmt_status append_data(const training *t, slmt_model *model)
 {
     char *data = data_text(t);
-    slmt_status status = append_card(model, "data", data);
+    slmt_status status = training_append_card(model, "data", data);
     free(data);
     return status;
 }
@@ -90,7 +89,7 @@ static slmt_status append_data(const training *t, slmt_model *model)
 static slmt_status fill_card(const training *t, slmt_model *model)
 {
     char *training = training_text(t);
-    slmt_status status = append_card(model, "training", training);
+    slmt_status status = training_append_card(model, "training", training);
     free(training);
     if (status == SLMT_OK)
         status = append_data(t, model);

@@ -62,6 +62,8 @@ int main(void)
     printf("constant SLMT_ROLE_TARGET %lld\n", (long long)SLMT_ROLE_TARGET);
     printf("constant SLMT_ROLE_SOURCE_CONTRAST %lld\n", (long long)SLMT_ROLE_SOURCE_CONTRAST);
     printf("constant SLMT_ROLE_TARGET_CONTRAST %lld\n", (long long)SLMT_ROLE_TARGET_CONTRAST);
+    printf("constant SLMT_ROLE_LABELS %lld\n", (long long)SLMT_ROLE_LABELS);
+    printf("constant SLMT_ROLE_PROBABILITIES %lld\n", (long long)SLMT_ROLE_PROBABILITIES);
     printf("constant SLMT_TENSOR_FLOAT32 %lld\n", (long long)SLMT_TENSOR_FLOAT32);
     printf("constant SLMT_TENSOR_INT32 %lld\n", (long long)SLMT_TENSOR_INT32);
     printf("constant SLMT_TENSOR_FLOAT16 %lld\n", (long long)SLMT_TENSOR_FLOAT16);

@@ -24,6 +24,10 @@
 
 #include <cmocka.h> /* last: its fail() is a macro, ours a function */
 
+#include "tests/file_bytes.h"
+#define OWN_FOLDER "/tmp/slmt-dataset-XXXXXX"
+#include "tests/own_folder.h"
+
 enum {
     NX = 12,
     NY = 10,
@@ -35,31 +39,6 @@ enum {
     PIXELS = IMAGE * IMAGE,
     PATH = 512
 };
-
-static char folder[] = "/tmp/slmt-dataset-XXXXXX";
-
-static const char *in_folder(const char *name)
-{
-    static _Thread_local char path[4][PATH];
-    static _Thread_local int next;
-    char *p = path[next++ % 4];
-    snprintf(p, PATH, "%s/%s", folder, name);
-    return p;
-}
-
-static int count_files(int delete)
-{
-    int count = 0;
-    DIR *d = opendir(folder);
-    for (struct dirent *e; (e = readdir(d));)
-        if (e->d_name[0] != '.') {
-            count++;
-            if (delete)
-                remove(in_folder(e->d_name));
-        }
-    closedir(d);
-    return count;
-}
 
 /* ---- a context whose allocator can fail ---- */
 
@@ -106,18 +85,6 @@ static int free_context(void **state)
     slmt_context_free(context);
     count_files(1);
     return allocations_live == 0 ? 0 : (int)(1 + live);
-}
-
-static int enter_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int leave_folder(void **state)
-{
-    (void)state;
-    return rmdir(folder);
 }
 
 /* ---- volumes and sets ---- */
@@ -215,27 +182,6 @@ static void assert_fails(slmt_status s, slmt_status expected, const char *part)
         fail_msg("status %d, expected %d: %s", s, expected, slmt_error_text());
     if (!strstr(slmt_error_text(), part))
         fail_msg("\"%s\" does not say \"%s\"", slmt_error_text(), part);
-}
-
-static size_t load(const char *path, unsigned char **bytes)
-{
-    FILE *f = fopen(path, "rb");
-    assert_non_null(f);
-    fseek(f, 0, SEEK_END);
-    size_t size = (size_t)ftell(f);
-    rewind(f);
-    *bytes = malloc(size + 1);
-    assert_int_equal(fread(*bytes, 1, size, f), size);
-    fclose(f);
-    return size;
-}
-
-static void store(const char *path, const void *bytes, size_t size)
-{
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, size, f), size);
-    fclose(f);
 }
 
 /* ---- round trip ---- */

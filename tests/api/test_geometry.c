@@ -244,6 +244,91 @@ static void resampling_keeps_a_ramp_and_the_same_spacing_every_bit(void **state)
     assert_memory_equal(in, out, sizeof in);
 }
 
+static double at_voxel(const slmt_volume *v, const int64_t at[3], double mm[3])
+{
+    double affine[16];
+    int64_t dims[3];
+    slmt_volume_affine(v, affine);
+    slmt_volume_dims(v, dims);
+    for (int r = 0; r < 3; r++) {
+        mm[r] = affine[4 * r + 3];
+        for (int a = 0; a < 3; a++)
+            mm[r] += affine[4 * r + a] * (double)at[a];
+    }
+    return slmt_volume_voxels(v)[at[0] + dims[0] * (at[1] + dims[1] * at[2])];
+}
+
+/* Grey values change by at most 0.25 * 200 + 0.3 * 100 + ... < 120 from one millimetre to the next, and bend
+ * far less: between voxels half a millimetre apart a straight line misses them by less than 3. */
+static void a_resampled_volume_shows_the_same_head_at_the_same_place(void **state)
+{
+    (void)state;
+    scan half = one_mm;
+    half.spacing[0] = half.spacing[1] = half.spacing[2] = 0.5;
+    slmt_volume *v = make_scan(&half), *made = NULL;
+    GOOD(slmt_volume_resample(v, (const double[3]){0.75, 0.6, 0.5}, SLMT_RESIZE_BILINEAR, &made));
+    int64_t at[3], dims[3], inside = 0;
+    double mm[3];
+    slmt_volume_dims(made, dims);
+    assert_int_equal(dims[0], 80);
+    assert_int_equal(dims[1], 120);
+    assert_int_equal(dims[2], 48);
+    for (at[2] = 0; at[2] < dims[2]; at[2]++)
+        for (at[1] = 0; at[1] < dims[1]; at[1]++)
+            for (at[0] = 0; at[0] < dims[0]; at[0]++) {
+                double is = at_voxel(made, at, mm);
+                if (head_at(mm, 0, 0.9) == 0) /* near the edge the air is mixed in */
+                    continue;
+                inside++;
+                assert_true(fabs(is - head_at(mm, 0, 1)) < 3);
+            }
+    assert_true(inside > 50000);
+    slmt_volume_free(made);
+    slmt_volume_free(v);
+}
+
+static void resampled_labels_are_labels_that_were_there(void **state)
+{
+    (void)state;
+    const int64_t dims[3] = {3, 4, 2};
+    float labels[24];
+    int64_t at[3], count[24] = {0};
+    double mm[3];
+    slmt_volume *v = NULL, *made = NULL;
+    for (int i = 0; i < 24; i++)
+        labels[i] = (float)i;
+    GOOD(slmt_volume_create(context, dims, NULL, labels, &v));
+    GOOD(slmt_volume_resample(v, (const double[3]){0.5, 0.5, 0.5}, SLMT_RESIZE_NEAREST, &made));
+    for (at[2] = 0; at[2] < 4; at[2]++)
+        for (at[1] = 0; at[1] < 8; at[1]++)
+            for (at[0] = 0; at[0] < 6; at[0]++) {
+                double is = at_voxel(made, at, mm); /* the old voxels' centres are whole millimetres */
+                assert_true(is == lround(mm[0]) + 3 * (lround(mm[1]) + 4 * lround(mm[2])));
+                count[(int)is]++;
+            }
+    for (int i = 0; i < 24; i++)
+        assert_int_equal(count[i], 8);
+    slmt_volume_free(made);
+    slmt_volume_free(v);
+}
+
+static void resampling_refuses_what_cannot_be(void **state)
+{
+    (void)state;
+    slmt_volume *v = make_scan(&one_mm), *made = NULL;
+    const double one[3] = {1, 1, 1};
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "spacing[1] is 0",
+                slmt_volume_resample(v, (const double[3]){1, 0, 1}, SLMT_RESIZE_BILINEAR, &made));
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "spacing[2] is nan",
+                slmt_volume_resample(v, (const double[3]){1, 1, NAN}, SLMT_RESIZE_BILINEAR, &made));
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "would have more than",
+                slmt_volume_resample(v, (const double[3]){1e-9, 1e-9, 1e-9}, SLMT_RESIZE_BILINEAR, &made));
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "resize is 2", slmt_volume_resample(v, one, 2, &made));
+    EXPECT(SLMT_ERR_ARGUMENT, slmt_volume_resample(NULL, one, SLMT_RESIZE_BILINEAR, &made));
+    assert_null(made);
+    slmt_volume_free(v);
+}
+
 /* ---- a scan of other voxels, as a model sees it ---- */
 
 static float *slices_of(const slmt_model *model, const scan *s, int32_t spacing, volume_view *view,
@@ -421,12 +506,16 @@ static void a_session_refuses_other_voxels_unless_it_is_told_what_to_do(void **s
                 "its voxels are 0.5 x 0.5 x 1 mm, those of the model's training 1 x 1 x 1 mm",
                 slmt_synthesize_volume(session, v, &target));
     EXPECT_TEXT(SLMT_ERR_ARGUMENT, "0.5 x 0.5 x 1 mm", slmt_normalize_volume(model, v, &target));
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "0.5 x 0.5 x 1 mm", slmt_session_normalize_volume(session, v, &target));
     assert_null(target);
     GOOD(slmt_synthesize_volume(session, near, &target));
     slmt_volume_free(target);
     for (int32_t spacing = SLMT_SPACING_RESAMPLE; spacing <= SLMT_SPACING_ANY; spacing++) {
         GOOD(slmt_session_set_spacing(session, spacing));
         GOOD(slmt_synthesize_volume(session, v, &target));
+        assert_memory_equal(target->scan.dims, v->scan.dims, sizeof v->scan.dims);
+        slmt_volume_free(target);
+        GOOD(slmt_session_normalize_volume(session, v, &target));
         assert_memory_equal(target->scan.dims, v->scan.dims, sizeof v->scan.dims);
         slmt_volume_free(target);
         target = NULL;
@@ -660,6 +749,9 @@ int main(void)
         cmocka_unit_test(grids_that_differ_are_told_in_voxels_or_millimetres),
         cmocka_unit_test(a_grid_of_another_spacing_has_the_same_middle_and_lower_end),
         cmocka_unit_test(resampling_keeps_a_ramp_and_the_same_spacing_every_bit),
+        cmocka_unit_test(a_resampled_volume_shows_the_same_head_at_the_same_place),
+        cmocka_unit_test(resampled_labels_are_labels_that_were_there),
+        cmocka_unit_test(resampling_refuses_what_cannot_be),
         cmocka_unit_test(resampled_slices_show_what_those_of_the_trainings_voxels_show),
         cmocka_unit_test(a_resampled_result_lies_on_the_scans_own_voxels),
         cmocka_unit_test(a_scan_that_lies_otherwise_is_told_with_numbers),

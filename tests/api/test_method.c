@@ -11,7 +11,12 @@ static void check_number(const slmt_number_info *n)
 {
     int32_t elements = 0, choices = 1;
     assert_true(n->name[0] && n->help[0]);
-    assert_true(n->kind >= SLMT_NUMBER_WHOLE && n->kind <= SLMT_NUMBER_LIST);
+    assert_true(n->kind >= SLMT_NUMBER_WHOLE && n->kind <= SLMT_NUMBER_TEXT);
+    assert_int_equal(n->pattern[0] != 0, n->kind == SLMT_NUMBER_TEXT);
+    if (n->kind == SLMT_NUMBER_TEXT) {
+        assert_in_range(n->count, 1, 255);
+        return;
+    }
     assert_true(n->low <= n->high);
     assert_int_equal(n->choices[0] != 0, n->kind == SLMT_NUMBER_CHOICE);
     assert_int_equal(n->list[0] != 0, n->kind == SLMT_NUMBER_LIST);
@@ -137,6 +142,10 @@ static void numbers_and_ports_say_what_they_are_for(void **state)
         {"unet", NULL, "image_size", SLMT_ROLE_SIDE},
         {"unet", "synthesize", "batch", SLMT_ROLE_BATCH},
         {"unet", "train", "batch", SLMT_ROLE_BATCH},
+        {"fcn8s", NULL, "channels", SLMT_ROLE_CONTRASTS},
+        {"fcn8s", "segment", "rows", SLMT_ROLE_HEIGHT},
+        {"fcn8s", "train", "crops", SLMT_ROLE_CROPS},
+        {"vnet", "segment", "slices", SLMT_ROLE_DEPTH},
         {"vgg19", "distance", "width", SLMT_ROLE_WIDTH},
         {"vgg19", NULL, "width", SLMT_ROLE_NONE}, /* of the network */
     };
@@ -154,6 +163,10 @@ static void numbers_and_ports_say_what_they_are_for(void **state)
         {"seq2seq", "train", "target_sequence", SLMT_ROLE_TARGET_CONTRAST, 0},
         {"unet", "train", "source", SLMT_ROLE_SOURCE, 1},
         {"unet", "synthesize", "target", SLMT_ROLE_TARGET, 1},
+        {"fcn8s", "segment", "image", SLMT_ROLE_SOURCE, 1},
+        {"fcn8s", "segment", "labels", SLMT_ROLE_LABELS, 1},
+        {"fcn8s", "segment", "probabilities", SLMT_ROLE_PROBABILITIES, 1},
+        {"fcn8s", "train", "labels", SLMT_ROLE_LABELS, 1},
         {"vgg19", "distance", "a", SLMT_ROLE_NONE, 1},
         {"vgg19", "distance", "distance", SLMT_ROLE_NONE, 1},
     };

@@ -17,44 +17,11 @@
 
 #include <cmocka.h> /* last: its fail() is a macro, ours a function */
 
-static char folder[] = "/tmp/slmt-records-XXXXXX";
+#define OWN_FOLDER "/tmp/slmt-records-XXXXXX"
+#include "tests/own_folder.h"
+
 static slmt_context *context;
 static uint64_t live_at_first;
-
-static const char *in_folder(const char *name)
-{
-    static char path[4][512];
-    static int next;
-    char *p = path[next++ % 4];
-    snprintf(p, 512, "%s/%s", folder, name);
-    return p;
-}
-
-static int count_files(int delete)
-{
-    int count = 0;
-    DIR *d = opendir(folder);
-    for (struct dirent *e; (e = readdir(d));)
-        if (e->d_name[0] != '.') {
-            count++;
-            if (delete)
-                remove(in_folder(e->d_name));
-        }
-    closedir(d);
-    return count;
-}
-
-static int enter_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int leave_folder(void **state)
-{
-    (void)state;
-    return rmdir(folder);
-}
 
 static int make_context_of(uint64_t limit)
 {

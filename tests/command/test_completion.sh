@@ -36,7 +36,8 @@ offers "bash zsh" slmt --completion ""
 offers "--source" slmt finetune --so
 offers "base small tiny" slmt pretrain --preset ""
 offers "onednn openblas" slmt train --matrix = o
-offers "slmt-net seq2seq unet vgg19" slmt train ""
+offers "$("$slmt" methods | cut -d' ' -f1 | xargs)" slmt train ""
+offers "segnet segnet-basic" slmt train segn
 offers "--mask-ratio" slmt train slmt-net --mas
 offers "--smooth-l1-beta" slmt train --quiet seq2seq --smo
 offers "off on" slmt train seq2seq --augment ""
@@ -105,7 +106,7 @@ slmt prepare --contrast=t1=folder/
 slmt differ t1=other/scan.nii.
 slmt rank --baseline
 END
-    timeout 60 zsh -f ask.zsh "slmt con" "slmt train --matrix=one" "slmt methods se" "slmt train seq2seq --smoo" "slmt rank --model=fi" \
+    timeout 60 zsh -f ask.zsh "slmt con" "slmt train --matrix=one" "slmt methods seq" "slmt train seq2seq --smoo" "slmt rank --model=fi" \
         "slmt prepare --contrast=t1=fo" "slmt differ t1=other/s" "slmt rank --baseline" | sed 's/ $/./' >got
     diff got wanted || die "zsh completes otherwise"
 fi

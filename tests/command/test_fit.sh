@@ -109,11 +109,21 @@ claim "another request does not go on with a folder's run"
 expect 2 "${fit[@]}" --out cut.h5 --plan plan.json
 holds "was asked for something else" stderr
 
-claim "two persons: no test, and that is told"
+claim "scans of other voxels are refused, with both sizes"
 mkdir -p two/t1 two/t2
-for c in t1 t2; do cp raw/$c/s00.nii.gz raw/$c/s01.nii.gz two/$c; done
+for c in t1 t2; do
+    cp raw/$c/s00.nii.gz two/$c
+    expect 0 "$make_phantom" finer raw/$c/s01.nii.gz two/$c/s01.nii
+done
+two=("$slmt" fit --source two/t1 --target two/t2 --out two.h5 --threads 1)
+expect 2 "${two[@]}"
+holds "two/t1/s00.nii.gz has voxels of 1 x 1 x 1 mm, two/t1/s01.nii of 0.5 x 0.5 x 1 mm: --resample brings" stderr
+
+claim "two persons: no test, and that is told; --resample brings all scans to the voxels of the first one"
 plan_of 2 | sed 's/"s03"/"s01"/; s/"s04", "s02"//' >two.json
-expect 0 "$slmt" fit --source two/t1 --target two/t2 --plan two.json --out two.h5 --threads 1
+expect 0 "${two[@]}" --plan two.json --resample
+expect 0 "$slmt" info two.h5.fit/set.h5
+grep -Eq '^  voxel size +1 x 1 x 1 mm$' stdout || die "the set's voxels are not those of the first scan: $(cat stdout)"
 holds "no subject is kept for testing" stderr
 holds "no subject is kept for testing" two.html
 

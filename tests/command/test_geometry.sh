@@ -39,6 +39,18 @@ expect 0 "$slmt" prepare --contrast t1=mixed --any-spacing "${cut[@]}" --out mix
 expect 0 "$slmt" info mixed.h5
 grep -Eq '^  voxel size +0.5 to 1 x 0.5 to 1 x 1 mm$' stdout || die "no range of voxel sizes: $(cat stdout)"
 
+claim "prepare --resample brings scans and label maps to the voxels of the first one"
+mkdir -p labels
+expect 0 "$make_phantom" labels labels 2
+cp labels/s01.nii.gz labels/a.nii.gz
+expect 0 "$make_phantom" finer labels/s00.nii.gz labels/b.nii
+rm labels/s0?.nii.gz
+expect 2 "$slmt" prepare --contrast t1=mixed --any-spacing --resample "${cut[@]}" --out mixed.h5
+expect 0 "$slmt" prepare --contrast t1=mixed --labels tissue=labels --resample "${cut[@]}" --out mixed.h5
+expect 0 "$slmt" info mixed.h5
+grep -Eq '^  voxel size +1 x 1 x 1 mm$' stdout || die "the voxel size is not that of the first scan: $(cat stdout)"
+grep -Eq '^  field of view +64 x 64 x 20 mm$' stdout || die "the field of view has changed: $(cat stdout)"
+
 synthesize=(synthesize --model model.h5 "${run[@]}")
 claim "synthesize refuses a scan of other voxels, with both sizes and the way out"
 expect 3 "$slmt" "${synthesize[@]}" odd/finer.nii --out out.nii
@@ -51,6 +63,16 @@ claim "with --resample the result lies on the scan's own voxels, in the slices o
 expect 0 "$slmt" "${synthesize[@]}" odd/finer.nii --out finer_out.nii --resample
 lacks "lies in crop" stderr
 expect 0 "$make_phantom" show finer_out.nii
+read -r x y z _ _ first last <stdout
+[ "$x $y $z $first $last" = "128 128 20 2 17" ] || die "$(cat stdout)"
+
+claim "differ refuses volumes of other voxels; with --resample the map lies on their own"
+expect 0 "$make_phantom" finer raw/t2/s00.nii.gz odd/finer_t2.nii
+differ=(differ --model model.h5 --to t2 t1=odd/finer.nii t2=odd/finer_t2.nii --out map.nii "${run[@]}")
+expect 3 "$slmt" "${differ[@]}"
+holds "its voxels are 0.5 x 0.5 x 1 mm, those of the model's training 1 x 1 x 1 mm" stderr
+expect 0 "$slmt" "${differ[@]}" --resample
+expect 0 "$make_phantom" show map.nii
 read -r x y z _ _ first last <stdout
 [ "$x $y $z $first $last" = "128 128 20 2 17" ] || die "$(cat stdout)"
 

@@ -15,6 +15,8 @@
 
 #include <cmocka.h> /* last: its fail() is a macro, ours a function */
 
+#include "tests/file_bytes.h"
+
 static mem memory;
 
 static int fresh_memory(void **state)
@@ -68,19 +70,6 @@ static void write_chunked_tensors(const char *path)
     FILE *f = fopen(path, "r+b");
     assert_int_equal(fwrite(block, 1, sizeof block, f), sizeof block);
     fclose(f);
-}
-
-static size_t load(const char *path, unsigned char **bytes)
-{
-    FILE *f = fopen(path, "rb");
-    assert_non_null(f);
-    fseek(f, 0, SEEK_END);
-    size_t size = (size_t)ftell(f);
-    rewind(f);
-    *bytes = malloc(size);
-    assert_int_equal(fread(*bytes, 1, size, f), size);
-    fclose(f);
-    return size;
 }
 
 static void assert_six_axes(const catalogue_tensor *t)

@@ -24,24 +24,11 @@
 
 #include <cmocka.h> /* last: its fail() is a macro, ours a function */
 
+#include "tests/file_bytes.h"
+#define OWN_FOLDER "/tmp/slmt-checkpoint-XXXXXX"
+#include "tests/own_folder.h"
+
 enum { ROWS = 100, COLUMNS = 37, PATH = 512 };
-
-static char folder[] = "/tmp/slmt-checkpoint-XXXXXX";
-
-static const char *in_folder(const char *name)
-{
-    static _Thread_local char path[4][PATH];
-    static _Thread_local int next;
-    char *p = path[next++ % 4];
-    snprintf(p, PATH, "%s/%s", folder, name);
-    return p;
-}
-
-static int enter_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
 
 static void for_each_file(int (*act)(const char *))
 {
@@ -52,11 +39,10 @@ static void for_each_file(int (*act)(const char *))
     closedir(d);
 }
 
-static int leave_folder(void **state)
+static int delete_folder(void **state)
 {
-    (void)state;
-    for_each_file(remove);
-    return rmdir(folder);
+    count_files(1);
+    return leave_folder(state);
 }
 
 /* ---- a memory that can fail ---- */
@@ -140,27 +126,6 @@ static status write_example(const char *path)
         return checkpoint_finish(w);
     checkpoint_cancel(w);
     return s;
-}
-
-static size_t load(const char *path, unsigned char **bytes)
-{
-    FILE *f = fopen(path, "rb");
-    assert_non_null(f);
-    fseek(f, 0, SEEK_END);
-    size_t size = (size_t)ftell(f);
-    rewind(f);
-    *bytes = malloc(size + 1);
-    assert_int_equal(fread(*bytes, 1, size, f), size);
-    fclose(f);
-    return size;
-}
-
-static void store(const char *path, const void *bytes, size_t size)
-{
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, size, f), size);
-    fclose(f);
 }
 
 static status try_open(const char *path)
@@ -1020,5 +985,5 @@ int main(void)
         CASE(two_threads_read_two_files),
         CASE(the_hosts_hdf5_error_printing_stays_as_it_was),
     };
-    return cmocka_run_group_tests(tests, enter_folder, leave_folder);
+    return cmocka_run_group_tests(tests, enter_folder, delete_folder);
 }

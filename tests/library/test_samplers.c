@@ -16,9 +16,11 @@
 
 #include <cmocka.h> /* last: its fail() is a macro, ours a function */
 
+#define OWN_FOLDER "/tmp/slmt-samplers-XXXXXX"
+#include "tests/own_folder.h"
+
 enum { ROWS = 9, COLUMNS = 11, RECORDS = 5, H = 4, W = 5, BATCH = 2, CROPS = 4 };
 
-static char folder[] = "/tmp/slmt-samplers-XXXXXX";
 static char path[64];
 static slmt_context *context;
 static slmt_dataset *set;
@@ -99,18 +101,6 @@ static int free_context(void **state)
     set = NULL;
     remove(path);
     return 0;
-}
-
-static int enter_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int leave_folder(void **state)
-{
-    (void)state;
-    return rmdir(folder);
 }
 
 /* ---- feeds ---- */

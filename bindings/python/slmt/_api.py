@@ -84,6 +84,8 @@ SLMT_ROLE_SOURCE = 16  # port: images to start from; their last two axes are row
 SLMT_ROLE_TARGET = 17  # port: images to make, or as an input, images to learn to make; likewise
 SLMT_ROLE_SOURCE_CONTRAST = 18  # port: index of the contrast that the source shows
 SLMT_ROLE_TARGET_CONTRAST = 19  # port: index of the contrast to make
+SLMT_ROLE_LABELS = 20  # port: the class of each pixel, an index from 0; -1: it does not count
+SLMT_ROLE_PROBABILITIES = 21  # port: the probability of each class at each pixel
 
 # Kinds of elements of a tensor.
 SLMT_TENSOR_FLOAT32 = 1  # float
@@ -1514,6 +1516,31 @@ slmt_volume_like = _bind(
     """)
 
 
+slmt_volume_resample = _bind(
+    "slmt_volume_resample", slmt_status, [POINTER(slmt_volume), POINTER(c_double), c_int32, POINTER(POINTER(slmt_volume))],
+    r"""slmt_status slmt_volume_resample(const slmt_volume *volume, const double spacing[3], int32_t resize, slmt_volume **resampled)
+
+    Make a volume of another voxel size over the same field of view: its middle stays from left to right and
+    from front to back, and its lower end from bottom to top, as crops and slices are counted. Linear between
+    centres; a voxel larger than the old ones is the mean over its width.
+
+    volume: not NULL; not modified
+    spacing: millimetres from the middle of a voxel to that of the next, from left to right, from
+        front to back and upwards; above 0
+    resize: SLMT_RESIZE_BILINEAR, or SLMT_RESIZE_NEAREST for label maps: the nearest old voxel's
+        value
+    resampled: receives a volume whose axes go to the left, to the back and up; the caller frees it with
+        slmt_volume_free()
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also: there would be too many voxels), SLMT_ERR_MEMORY,
+    SLMT_ERR_LIMIT
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
 slmt_volume_free = _bind(
     "slmt_volume_free", None, [POINTER(slmt_volume)],
     r"""void slmt_volume_free(slmt_volume *volume)
@@ -2704,9 +2731,11 @@ slmt_synthesize = _bind(
 
     Any method whose task takes slices. "synthesize" of seq2seq needs the sequence to make first, which
     slmt_session_set() gives. With SLMT-Net each slice stands alone, and the call allocates
-    nothing unless the session has a profile. Seq2seq takes the slices for neighbours in one volume, bottom to
-    top: in 2D each is made with those beside it, in 3D in blocks of `depth`; the first and the last are
-    repeated where there are none, and room for one run is taken and given back.
+    nothing unless the session has a profile; oneDNN takes some small blocks from malloc() and gives them back,
+    and where there are none the call is SLMT_ERR_MEMORY and the next one works. Seq2seq takes the slices for
+    neighbours in one volume, bottom to top: in 2D each is made with those beside it, in 3D in blocks of
+    `depth`; the first and the last are repeated where there are none, and room for one run is taken and given
+    back.
 
     A slice's result does not depend on earlier calls, and with SLMT-Net not on the other slices of the call;
     on a processor with AVX2 and no AVX-512 the latter holds with SLMT_MATRIX_AUTO only, as the kernels of
@@ -2783,6 +2812,25 @@ slmt_normalize_volume = _bind(
     """)
 
 
+slmt_session_normalize_volume = _bind(
+    "slmt_session_normalize_volume", slmt_status, [POINTER(slmt_session), POINTER(slmt_volume), POINTER(POINTER(slmt_volume))],
+    r"""slmt_status slmt_session_normalize_volume(slmt_session *session, const slmt_volume *source, slmt_volume **normalized)
+
+    The volume as a session's model sees it: slmt_normalize_volume(), with voxels of another size than the
+    training's taken as slmt_session_set_spacing() says.
+
+    session: not NULL
+    source: a raw volume, any orientation
+    normalized: receives a volume on the source's grid with values in [0, 1]; the caller frees it
+
+    Returns: as slmt_normalize_volume()
+
+    Threads: one thread per session at a time
+
+    Since 0.1.
+    """)
+
+
 slmt_session_shape = _bind(
     "slmt_session_shape", slmt_status, [POINTER(slmt_session), c_char_p, POINTER(c_int64), POINTER(c_int32)],
     r"""slmt_status slmt_session_shape(const slmt_session *session, const char *name, int64_t shape[6], int32_t *rank)
@@ -2824,7 +2872,8 @@ slmt_session_run = _bind(
     "slmt_session_run", slmt_status, [POINTER(slmt_session), POINTER(slmt_tensor), c_size_t, POINTER(slmt_tensor), c_size_t],
     r"""slmt_status slmt_session_run(slmt_session *session, const slmt_tensor *inputs, size_t n_inputs, const slmt_tensor *outputs, size_t n_outputs)
 
-    Run the session's task. Allocates nothing, unless the session has a profile.
+    Run the session's task. Allocates nothing, unless the session has a profile; as slmt_synthesize() says,
+    oneDNN takes small blocks for itself.
 
     session: not NULL
     inputs: n_inputs tensors, one for each input of the task, in any order; compact and row-major,

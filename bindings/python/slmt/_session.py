@@ -117,6 +117,12 @@ class Session(Handle):
         target = Volume._of(pointer)
         return target if isinstance(source, (Volume, str, os.PathLike)) else target.to_nibabel()
 
+    def normalize(self, volume: Volume) -> Volume:
+        """The volume as the session sees it, with its spacing: what synthesis gives if the network changes nothing."""
+        pointer = ctypes.POINTER(_api.slmt_volume)()
+        check(_api.slmt_session_normalize_volume(self._pointer, volume._pointer, pointer))
+        return Volume._of(pointer)
+
     def run(
         self,
         inputs: Mapping[str, ArrayIn],

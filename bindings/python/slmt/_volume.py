@@ -84,6 +84,15 @@ class Volume(Handle):
         check(_api.slmt_volume_like(self._pointer, floats_at(compact), description.encode(), pointer))
         return Volume._of(pointer)
 
+    def resample(self, spacing: tuple[float, float, float], *, labels: bool = False) -> "Volume":
+        """A volume of other voxels, in mm from left to right, front to back and upwards, over the same field of view; its
+        axes go to the left, to the back and up. Interpolates linearly; labels: takes the nearest voxel's value."""
+        size = (ctypes.c_double * 3)(*spacing)
+        resize = _api.SLMT_RESIZE_NEAREST if labels else _api.SLMT_RESIZE_BILINEAR
+        pointer = ctypes.POINTER(_api.slmt_volume)()
+        check(_api.slmt_volume_resample(self._pointer, size, resize, pointer))
+        return Volume._of(pointer)
+
     def write(self, path: str | os.PathLike[str]) -> None:
         """Writes float32 NIfTI-1, compressed if the name ends in .gz; under a new name, then renamed over `path`. The
         header is that of the file that it was read from; what was made from such a volume keeps the geometry alone."""

@@ -45,6 +45,23 @@ def test_a_volume_of_other_voxels_is_refused_or_resampled_onto_its_own_grid(taug
     np.testing.assert_array_equal(made.affine, finer().affine)
 
 
+def test_a_volume_is_resampled_and_labels_are_not_mixed() -> None:
+    labels = finer().resample((1, 1, 3), labels=True)
+    np.testing.assert_array_equal(labels.voxels[::-1, ::-1], head_voxels(0, 0))  # to the left, and to the back
+    mixed = finer().resample((1, 1, 3))
+    assert mixed.shape == labels.shape and abs(mixed.voxels.mean() - labels.voxels.mean()) < 0.01 * labels.voxels.mean()
+    with pytest.raises(slmt.ArgumentError, match="spacing"):
+        finer().resample((1, 0, 3))
+
+
+def test_a_session_shows_a_volume_of_other_voxels_as_it_sees_it(taught: slmt.Model) -> None:
+    with taught.session() as session, pytest.raises(slmt.ArgumentError, match="0.5 x 0.5 x 3 mm"):
+        session.normalize(finer())
+    with taught.session(spacing="resample") as session:
+        seen = session.normalize(finer())
+    assert seen.shape == finer().shape and 0.9 < seen.voxels.max() <= 1
+
+
 def test_a_set_refuses_to_mix_voxel_sizes_unless_it_is_meant(tmp_path: Path, small: slmt.Preprocess) -> None:
     one = slmt.Volume(head_voxels(0, 0), AFFINE)
     with slmt.DatasetWriter(tmp_path / "set.h5", ["t1"], small) as writer:

@@ -175,6 +175,8 @@ one stops.
 """
 cancel(session::Session) = slmt_session_cancel(session)
 
-"The volume as a model sees it: what `synthesize` would give if the network changed nothing."
+"The volume as a model, or a session with its spacing, sees it: what `synthesize` would give if the network changed nothing."
 normalize(model::Model, source::Volume) =
     Volume(made(room -> slmt_normalize_volume(model, source, room), slmt_volume), source.context)
+normalize(session::Session, source::Volume) =
+    Volume(made(room -> slmt_session_normalize_volume(session, source, room), slmt_volume), source.context)

@@ -36,6 +36,18 @@ function Volume(source::Volume, voxels::StridedArray{Float32,3}; description = "
     return Volume(made(create, slmt_volume), source.context)
 end
 
+"""
+    resample(volume, spacing; labels = false)
+
+A volume of other voxels over the same field of view; `spacing` is in mm from left to right, front to back and upwards, and
+the axes go that way. Interpolates linearly; `labels` takes the nearest voxel's value.
+"""
+function resample(volume::Volume, spacing; labels = false)
+    resize = labels ? SLMT_RESIZE_NEAREST : SLMT_RESIZE_BILINEAR
+    create(room) = slmt_volume_resample(volume, collect(Float64, spacing), resize, room)
+    return Volume(made(create, slmt_volume), volume.context)
+end
+
 function row_major(affine)
     size(affine) == (4, 4) || throw(DimensionMismatch("an affine is 4x4, not $(join(size(affine), 'x'))"))
     return Matrix{Float64}(permutedims(affine))

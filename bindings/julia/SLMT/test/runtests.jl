@@ -241,6 +241,8 @@ end
         @test all(target[:, :, 1] .== 0) && maximum(target[:, :, 2]) > 0
         @test SLMT.affine(target) == SLMT.affine(volume)
         @test 0.9 < maximum(SLMT.normalize(model, volume)) <= 1
+        @test SLMT.normalize(Session(model), volume)[:, :, :] == SLMT.normalize(model, volume)[:, :, :]
+        @test size(SLMT.resample(volume, (0.5, 0.5, 0.5))) == 2 .* size(volume)
         seen = []
         synthesize((stage, done, total) -> push!(seen, total), Session(model), volume)
         @test last(seen) == 4

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* amx_attention.h - what attention on the matrix units and its gradient share: sizes, packed heads, powers.
+ *
+ * A score minus a number of its query (its maximum, or lse) is one product: the query's row is longer by
+ * three values of bfloat16, whose sum is minus that number to float32's precision, and the key's row by three
+ * ones. Scores are exponents to base 2. */
+#ifndef SLMT_CPU_AMX_ATTENTION_H
+#define SLMT_CPU_AMX_ATTENTION_H
+
+#include "backends/cpu/amx.h"
+#include "backends/cpu/amx_tile.h"
+#include "backends/cpu/work.h"
+
+enum {
+    CELL = 32,       /* queries, and keys, that are computed together */
+    HALVES = 2,      /* tiles of a cell on each axis */
+    EXTRA = 3,       /* values of a row behind those of the head */
+    MOST_DEPTH = 13, /* of a head: with EXTRA a vector, and one more column of a tile sums the powers */
+    FEWEST = 64      /* tokens: below, packing costs more than products */
+};
+
+typedef struct head_sizes {
+    int64_t batch, n, heads, depth;
+    int64_t token; /* floats of one token in qkv */
+    int64_t width; /* and in the output */
+    int64_t cells; /* of CELL tokens in a sequence */
+    int words;     /* pairs along k of a row: its values and EXTRA */
+    float scale;   /* of q: alpha log2(e) */
+} head_sizes;
+
+static inline head_sizes head_sizes_of(const bk_call *call)
+{
+    const bk_shape *qkv = &call->in[0].shape;
+    head_sizes s = {.batch = qkv->dim[0], .n = qkv->dim[1], .heads = call->attr.heads, .token = qkv->dim[2]};
+    s.depth = s.token / (3 * s.heads);
+    s.width = s.heads * s.depth;
+    s.cells = work_pieces(s.n, CELL);
+    s.words = (int)work_pieces(s.depth + EXTRA, 2);
+    s.scale = (float)(call->attr.alpha * 1.4426950408889634);
+    return s;
+}
+
+/* The first values of a token's row, `step` floats from one token to the next, zeros behind them. The
+ * processor's own prefetcher does not follow such steps. */
+INLINE __m512 load_token(const float *x, int64_t step, int64_t i, int64_t n, int64_t depth)
+{
+    enum { AHEAD = 12 };
+    if (i >= n)
+        return _mm512_setzero_ps();
+    __builtin_prefetch(x + work_min(i + AHEAD, n - 1) * step);
+    return _mm512_maskz_loadu_ps(first_lanes(depth), x + i * step);
+}
+
+/* What stands behind the values of each of 16 tokens: three parts of bfloat16 that sum to a number. */
+typedef struct behind {
+    float part[EXTRA][SIDE];
+} __attribute__((aligned(64))) behind;
+
+INLINE behind behind_of(__m512 x)
+{
+    behind b;
+    for (int k = 0; k < EXTRA; k++) {
+        __m512 part =
+            _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(x)), 16));
+        _mm512_store_ps(b.part[k], part);
+        x -= part;
+    }
+    return b;
+}
+
+/* The word rows of up to 16 tokens: `scale` times their values, then what is behind them. Rows of tokens that
+ * are not there are zeros. */
+INLINE void token_words(const float *x, int64_t step, int64_t n, int64_t depth, float scale, const behind *b,
+                        vf word[SIDE])
+{
+#pragma GCC unroll 4
+    for (int64_t i = 0; i < SIDE; i++) {
+        __m512 v = load_token(x, step, i, n, depth) * scale;
+        for (int k = 0; k < EXTRA && i < n; k++)
+            v = _mm512_mask_mov_ps(v, (__mmask16)(1u << (depth + k)), _mm512_set1_ps(b->part[k][i]));
+        word[i] = (vf)_mm512_zextsi256_si512((__m256i)_mm512_cvtneps_pbh(v));
+    }
+}
+
+/* The squared lengths of 16 tokens, after rounding, from their word rows: lanes. They may count what is
+ * behind an odd number of values. */
+INLINE __m512 squares(const vf column[SIDE], int64_t depth)
+{
+    __m512 sum = _mm512_setzero_ps();
+    for (int64_t w = 0; 2 * w < depth; w++)
+        sum = _mm512_dpbf16_ps(sum, (__m512bh)column[w], (__m512bh)column[w]);
+    return sum;
+}
+
+INLINE void store_words(const vf word[SIDE], int rows, uint32_t (*to)[SIDE])
+{
+    for (int i = 0; i < rows; i++)
+        _mm512_store_si512(to[i], (__m512i)word[i]);
+}
+
+/* Tokens as pairs along k: words [pair][value]; at `depth` each token has one more value, `behind`. */
+INLINE void pair_words(const float *x, int64_t step, int64_t n, int64_t depth, float scale, float behind,
+                       vf word[SIDE])
+{
+    const __mmask16 last = (__mmask16)(1u << depth);
+    const __m512 value = _mm512_set1_ps(behind);
+#pragma GCC unroll 4
+    for (int64_t i = 0; i < SIDE; i++) {
+        __m512 even = load_token(x, step, 2 * i, n, depth) * scale;
+        __m512 odd = load_token(x, step, 2 * i + 1, n, depth) * scale;
+        even = _mm512_mask_mov_ps(even, 2 * i < n ? last : 0, value);
+        odd = _mm512_mask_mov_ps(odd, 2 * i + 1 < n ? last : 0, value);
+        word[i] = (vf)round_pairs(even, odd);
+    }
+}
+
+/* 2^x to 2^-13 of itself, a quarter of what bfloat16 rounds, for -126 <= x < 126; x is raised to that if it
+ * is not bounded. A minimax polynomial on [0, 1]. */
+INLINE __m512 rough_power(__m512 x, const int bounded)
+{
+    if (!bounded)
+        x = _mm512_max_ps(_mm512_set1_ps(-60.0f), x); /* a NaN stays one */
+    __m512 r = _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    __m512 p = _mm512_set1_ps(0.0780242756f) * r + 0.22606726f;
+    p = p * r + 0.695833623f;
+    p = p * r + 0.999925196f;
+    return _mm512_scalef_ps(p, x);
+}
+
+/* The sizes of the tiles of a thread: rows, and words of a row. */
+INLINE void attention_tiles(const uint8_t rows[8], const uint8_t words[8])
+{
+    struct {
+        uint8_t palette, start_row, reserved[14];
+        uint16_t row_bytes[16];
+        uint8_t rows[16];
+    } __attribute__((aligned(64))) shape = {.palette = 1};
+    for (int t = 0; t < 8; t++) {
+        shape.row_bytes[t] = (uint16_t)(words[t] * sizeof(uint32_t));
+        shape.rows[t] = rows[t];
+    }
+    __asm__ volatile("ldtilecfg (%0)" ::"r"(&shape) : "memory");
+}
+
+/* Scores of the largest magnitude that need no maximum subtracted; see attention_block.h. */
+static const float rough_bound = 48.0f;
+
+bk_status amx_prepare_attention_grad(cpu_device *dev, bk_call *call);
+
+#endif

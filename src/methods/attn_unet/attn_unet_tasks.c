@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* attn_unet_tasks.c - Attention U-Net as a method of the library: its options, labelling, training. */
+#include "methods/attn_unet/attn_unet.h"
+
+static const attn_unet_options presets[] = {
+    {SEGMENT_PRESET(64), 0},
+    {SEGMENT_PRESET(16), 0},
+};
+
+static const number options_rows[] = {
+    SEGMENT_OPTIONS(16),
+    NUMBER_CHOICE(attn_unet_options, deep, 0, 1, "off|on",
+                  "whether every level of the decoder has a head (deep supervision)"),
+};
+NUMBERS_OF(attn_unet_options, options)
+
+static void fill_preset(int32_t index, double *option)
+{
+    numbers_write(options_table, &presets[index], option);
+}
+
+static value forward(nn *n, const double *option, value x, value *auxiliary)
+{
+    const attn_unet_options o = options_of(option);
+    (void)auxiliary;
+    return attn_unet_forward(n, &o, x, NULL);
+}
+
+static const segment_network network = {forward, INIT_HE, NULL};
+SEGMENT_FUNCTIONS
+
+static const method_task tasks[] = {SEGMENT_TASKS(2d)};
+
+const method method_attn_unet = {
+    .name = "attn-unet",
+    .title = "Attention U-Net: labels of pixels, with gated skip connections",
+    .source = "Oktay et al., Attention U-Net: Learning Where to Look for the Pancreas, MIDL 2018",
+    .options = NUMBERS(options_rows),
+    .presets = "paper|compact",
+    .preset = fill_preset,
+    .check = segment_check,
+    .tensors = network_tensors,
+    .tasks = tasks,
+    .n_tasks = sizeof tasks / sizeof *tasks,
+};

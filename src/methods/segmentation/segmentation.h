@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* segmentation.h - what the networks that label every pixel have in common: the options that say what is
+ * labelled, the task that labels, and the one that trains.
+ *
+ * A network is a folder of its own: NAME.c is the function that builds it, NAME_tasks.c its options and its
+ * table, with the rows below. It gets images whose channels come last, and returns logits of the same size.
+ */
+#ifndef SLMT_METHODS_SEGMENTATION_H
+#define SLMT_METHODS_SEGMENTATION_H
+
+#include "core/method.h"
+#include "data/label_metrics.h"
+#include "nn/network.h"
+
+/* ---- options ---- */
+
+enum { SEGMENT_CLASSES = 64 }; /* at most */
+
+/* The first member of each network's options. */
+typedef struct segment_options {
+    int32_t channels;  /* of an image: contrasts */
+    char classes[256]; /* "VALUE,VALUE=NAME,...": the value of each class in label maps */
+    int32_t normalize; /* 1: the network begins with a z-score of each image */
+    int32_t width;     /* channels of the first layer */
+} segment_options;
+
+#define SEGMENT_PATTERN "-?[0-9]{1,8}(=[^,=]{1,60})?(,-?[0-9]{1,8}(=[^,=]{1,60})?)*"
+
+/* Their rows, first in each table. */
+#define SEGMENT_OPTIONS(width_)                                                                              \
+    NUMBER_ROLE(segment_options, channels, CONTRASTS, 1, 1, 64, "contrasts of an image, each a channel"),    \
+        NUMBER_TEXT(                                                                                         \
+            segment_options, classes, "0,1", SEGMENT_PATTERN,                                                \
+            "the value of each class in label maps, rising, the background first: 0,1,2,4; each may "        \
+            "have a name, 1=oedema"),                                                                        \
+        NUMBER_CHOICE(segment_options, normalize, 1, 1, "off|on",                                            \
+                      "whether each image is brought to mean 0 and standard deviation 1 where it is not 0"), \
+        NUMBER_WHOLE(segment_options, width, width_, 1, 1024, "channels of the first layer")
+
+/* The values of these in a preset. */
+#define SEGMENT_PRESET(width_)                                                                               \
+    {                                                                                                        \
+        1, "0,1", 1, width_                                                                                  \
+    }
+
+/* How many classes there are: the channels of the logits. */
+int64_t segment_classes(const segment_options *o);
+
+/* Writes the value of each class; returns how many there are. */
+int32_t segment_values(const segment_options *o, int32_t values[SEGMENT_CLASSES]);
+
+/* Reads the common options of any network. */
+segment_options segment_options_of(const double *option);
+
+/* For `check` of a method: two classes or more, with rising values. ERR_ARGUMENT. */
+status segment_check(const double *option);
+
+/* ---- a network ---- */
+
+typedef struct segment_network {
+    /* x [B,S...,channels] -> logits [B,S...,classes]; auxiliary (NULL: not wanted): those of a second head
+     * that training has, if there is one. Under nn_list() it lists the tensors. */
+    value (*forward)(nn *n, const double *option, value x, value *auxiliary);
+    param_init init;                   /* of the kernels of convolutions */
+    int (*axes)(const double *option); /* of space: 2 or 3; NULL: 2 */
+} segment_network;
+
+void segment_tensors(params *p, const double *option, const segment_network *f);
+void segment_build(task_graph *t, const segment_network *f);
+void segment_train_build(task_graph *t, const segment_network *f);
+
+/* The functions of a method's table, for a segment_network called `network`. */
+#define SEGMENT_FUNCTIONS                                                                                    \
+    static void network_tensors(params *p, const double *option)                                             \
+    {                                                                                                        \
+        segment_tensors(p, option, &network);                                                                \
+    }                                                                                                        \
+    static void network_segment(task_graph *t)                                                               \
+    {                                                                                                        \
+        segment_build(t, &network);                                                                          \
+    }                                                                                                        \
+    static void network_train(task_graph *t)                                                                 \
+    {                                                                                                        \
+        segment_train_build(t, &network);                                                                    \
+    }
+
+/* ---- the tasks: of slices (2d), and of volumes (3d) ---- */
+
+enum {
+    SEGMENT_ROWS_2d = 3,
+    SEGMENT_ROWS_3d = 4,
+    SEGMENT_TRAIN_ROWS_2d = TRAIN_SETTINGS + 23,
+    SEGMENT_TRAIN_ROWS_3d
+};
+extern const number segment_rows_2d[SEGMENT_ROWS_2d], segment_rows_3d[SEGMENT_ROWS_3d];
+extern const number segment_train_rows_2d[SEGMENT_TRAIN_ROWS_2d],
+    segment_train_rows_3d[SEGMENT_TRAIN_ROWS_3d];
+extern const port segment_inputs_2d[1], segment_inputs_3d[1];
+extern const port segment_outputs_2d[2], segment_outputs_3d[2];
+extern const port segment_train_inputs_2d[2], segment_train_inputs_3d[2];
+extern const port segment_train_outputs[3];
+extern const feeding segment_feeding;
+status segment_shapes(numbers at, bk_dtype real, bk_shape *shape);
+
+/* The rows of a method's table of tasks, behind SEGMENT_FUNCTIONS; d is 2d or 3d. */
+#define SEGMENT_TASKS(d)                                                                                     \
+    {.name = "segment",                                                                                      \
+     .help = "say of every pixel of an image which class it belongs to",                                     \
+     .settings = {segment_rows_##d, SEGMENT_ROWS_##d},                                                       \
+     .inputs = {segment_inputs_##d, 1},                                                                      \
+     .outputs = {segment_outputs_##d, 2},                                                                    \
+     .shapes = segment_shapes,                                                                               \
+     .build = network_segment,                                                                               \
+     .metrics = &label_metrics},                                                                             \
+    {                                                                                                        \
+        .name = "train", .help = "train on crops of images and their label maps", .trains = 1,               \
+        .settings = {segment_train_rows_##d, SEGMENT_TRAIN_ROWS_##d},                                        \
+        .inputs = {segment_train_inputs_##d, 2}, .outputs = {segment_train_outputs, 3},                      \
+        .build = network_train, .feeding = &segment_feeding                                                  \
+    }
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* segnet_basic_tasks.c - SegNet-Basic as a method of the library: its options, labelling, training. */
+#include "methods/segnet_basic/segnet_basic.h"
+
+static const segnet_basic_options presets[] = {
+    {SEGMENT_PRESET(64)},
+    {SEGMENT_PRESET(32)},
+};
+
+static const number options_rows[] = {
+    SEGMENT_OPTIONS(32),
+};
+NUMBERS_OF(segnet_basic_options, options)
+
+static void fill_preset(int32_t index, double *option)
+{
+    numbers_write(options_table, &presets[index], option);
+}
+
+static value forward(nn *n, const double *option, value x, value *auxiliary)
+{
+    const segnet_basic_options o = options_of(option);
+    (void)auxiliary;
+    return segnet_basic_forward(n, &o, x);
+}
+
+static const segment_network network = {forward, INIT_HE, NULL};
+SEGMENT_FUNCTIONS
+
+static const method_task tasks[] = {SEGMENT_TASKS(2d)};
+
+const method method_segnet_basic = {
+    .name = "segnet-basic",
+    .title = "SegNet-Basic: four 7x7 convolutions each way",
+    .source = "Badrinarayanan et al., SegNet, IEEE TPAMI 39 (2017) 2481-2495",
+    .options = NUMBERS(options_rows),
+    .presets = "paper|compact",
+    .preset = fill_preset,
+    .check = segment_check,
+    .tensors = network_tensors,
+    .tasks = tasks,
+    .n_tasks = sizeof tasks / sizeof *tasks,
+};

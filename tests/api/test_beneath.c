@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_beneath.c - memory that runs out beneath the context's allocator: in oneDNN and in the C library. This
+ * program's malloc() stands in front of the C library's, for every library in it. */
+#include <errno.h>
+
+#include "tests/api/small_methods.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
+#define HAS_MALLOC 0
+#else
+#define HAS_MALLOC 1
+#endif
+
+/* ---- a malloc() that counts and fails ---- */
+
+static _Atomic long calls, fail_at;
+static _Atomic int is_counting, fails_once;
+
+#if HAS_MALLOC
+extern void *__libc_malloc(size_t bytes), *__libc_calloc(size_t count, size_t size),
+    *__libc_realloc(void *p, size_t bytes), *__libc_memalign(size_t alignment, size_t bytes);
+
+static int fails(void)
+{
+    if (!atomic_load(&is_counting))
+        return 0;
+    long call = atomic_fetch_add(&calls, 1) + 1, at = atomic_load(&fail_at);
+    int failed = at > 0 && (atomic_load(&fails_once) ? call == at : call >= at);
+    if (failed)
+        errno = ENOMEM;
+    return failed;
+}
+
+void *malloc(size_t bytes)
+{
+    return fails() ? NULL : __libc_malloc(bytes);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : __libc_calloc(count, size);
+}
+
+void *realloc(void *p, size_t bytes)
+{
+    return fails() ? NULL : __libc_realloc(p, bytes);
+}
+
+void *aligned_alloc(size_t alignment, size_t bytes)
+{
+    return fails() ? NULL : __libc_memalign(alignment, bytes);
+}
+
+int posix_memalign(void **p, size_t alignment, size_t bytes)
+{
+    void *taken = fails() ? NULL : __libc_memalign(alignment, bytes);
+    if (taken)
+        *p = taken;
+    return taken ? 0 : ENOMEM;
+}
+#endif
+
+/* From now on allocations are counted; the n-th fails, and all after it unless `once` is set; 0: none does.
+ */
+static void watch(long n, int once)
+{
+    atomic_store(&calls, 0);
+    atomic_store(&fail_at, n);
+    atomic_store(&fails_once, once);
+    atomic_store(&is_counting, 1);
+}
+
+static long watched(void)
+{
+    atomic_store(&is_counting, 0);
+    return atomic_load(&calls);
+}
+
+/* ---- a session that has run ---- */
+
+typedef struct warm {
+    slmt_context *context;
+    slmt_model *model;
+    slmt_session *session;
+    float source[2 * AREA], first[2 * AREA], target[2 * AREA];
+} warm;
+
+static warm *open_warm(const small *s, int32_t matrix)
+{
+    warm *w = calloc(1, sizeof *w);
+    slmt_context_config config = config_for(SLMT_BACKEND_CPU, 1, NULL);
+    const slmt_tensor which = {"sequence", &(int32_t){0}, (const int64_t[]){1}, NULL, 1, SLMT_TENSOR_INT32};
+    config.matrix = matrix;
+    if (slmt_context_create(&config, &w->context) != SLMT_OK) {
+        free(w);
+        return NULL;
+    }
+    w->model = model_of(w->context, s);
+    GOOD(slmt_session_create(w->model, NULL, s->settings, (size_t)s->n_settings, &w->session));
+    if (strcmp(s->method, "seq2seq") == 0)
+        GOOD(slmt_session_set(w->session, &which));
+    for (int i = 0; i < 2 * AREA; i++)
+        w->source[i] = (float)(i % 97) / 97;
+    GOOD(slmt_synthesize(w->session, w->source, 2, w->first));
+    return w;
+}
+
+static void close_warm(warm *w)
+{
+    slmt_session_free(w->session);
+    slmt_model_free(w->model);
+    slmt_context_free(w->context);
+    free(w);
+}
+
+static slmt_status run_warm(warm *w, long n, int once, long *used)
+{
+    watch(n, once);
+    slmt_status s = slmt_synthesize(w->session, w->source, 2, w->target);
+    *used = watched();
+    return s;
+}
+
+/* ---- tests ---- */
+
+/* At about fifty places of all, each once and from there on. */
+static void a_warm_call_survives_a_lack_of_memory_beneath_the_allocator(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        warm *w = open_warm(&smalls[i], SLMT_MATRIX_AUTO);
+        long all, used;
+        GOOD(run_warm(w, 0, 0, &all));
+        for (long n = 1; n <= all; n += all / 50 + 1)
+            for (int once = 0; once < 2; once++) {
+                EXPECT_TEXT(SLMT_ERR_MEMORY, "memory", run_warm(w, n, once, &used));
+                GOOD(run_warm(w, 0, 0, &used));
+                assert_int_equal(used, all); /* nothing more than before */
+                assert_memory_equal(w->first, w->target, sizeof w->first);
+            }
+        close_warm(w);
+    }
+}
+
+/* What oneDNN takes while it works is all that is taken: the library itself takes nothing. */
+static void a_warm_call_takes_no_memory_without_onednn(void **state)
+{
+    (void)state;
+    warm *w = open_warm(&smalls[0], SLMT_MATRIX_OPENBLAS);
+    long used;
+    if (!w)
+        skip();
+    GOOD(run_warm(w, 0, 0, &used));
+    assert_int_equal(used, 0);
+    close_warm(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_warm_call_survives_a_lack_of_memory_beneath_the_allocator),
+        cmocka_unit_test(a_warm_call_takes_no_memory_without_onednn),
+    };
+    return HAS_MALLOC ? cmocka_run_group_tests(tests, NULL, NULL) : 0;
+}

@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Networks that label pixels, from scans and label maps to a checkpoint, by the slmt command:
+# test_segment.sh SLMT MAKE_PHANTOM.
+slmt=$1
+make_phantom=$2
+. "$(dirname "$0")/claims.sh"
+
+one=(--threads 1 --quiet)
+mkdir -p scans/t1 scans/t2 tissues
+expect 0 "$make_phantom" make scans 4
+expect 0 "$make_phantom" labels tissues 4
+prepare=(prepare --contrast t1=scans/t1 --contrast t2=scans/t2 --crop 64 --slices 2:16 --image-size 64)
+expect 0 "$slmt" "${prepare[@]}" --labels tissue=tissues --out set.h5 "${one[@]}"
+small=(--channels 2 --classes 0,1,2,3,4 --width 4 --rows 48 --columns 48 --batch 4 --epochs 3 --learning-rate 0.01 --seed 5 "${one[@]}")
+
+claim "a network learns tissues from two contrasts, and logs its losses by name"
+expect 0 "$slmt" train segnet-basic --data set.h5 "${small[@]}" --out segnet.h5 --log train.jsonl
+first=$(grep -m1 '"event":"step"' train.jsonl | sed 's/.*"loss":\([0-9.e-]*\).*/\1/')
+last=$(grep '"event":"step"' train.jsonl | tail -n 1 | sed 's/.*"loss":\([0-9.e-]*\).*/\1/')
+awk "BEGIN { exit !($last < 0.9 * $first) }" || die "the loss went from $first to $last"
+grep -q '"cross_entropy":.*"dice":' train.jsonl || die "the log does not name the losses"
+
+claim "a run that was cut and resumed writes the same file"
+expect 0 "$slmt" train segnet-basic --data set.h5 "${small[@]}" --out part.h5 --max-steps 7
+expect 0 "$slmt" train --data set.h5 --resume part.h5 --out whole.h5 "${one[@]}"
+cmp segnet.h5 whole.h5 || die "the files differ"
+
+claim "its checkpoint tells classes and contrasts"
+expect 0 "$slmt" info segnet.h5
+holds "classes             0,1,2,3,4" stdout
+holds "contrasts           t1, t2" stdout
+
+claim "volumes are learnt in three dimensions, from one contrast that is named, with any of the losses"
+expect 0 "$slmt" train vnet --data set.h5 --source t2 --classes 0=ground,1,2,3,4 --width 2 --rows 32 --columns 48 \
+    --slices 16 --crops 2 --batch 2 --epochs 2 --focal 1 --hard 1 --lovasz 1 --generalized-dice 1 --tversky 1 \
+    --class-weights 0.1,1,1,1,2 --label-smoothing 0.1 --out vnet.h5 "${one[@]}"
+expect 0 "$slmt" info vnet.h5
+holds "contrasts           t2" stdout
+
+claim "pixels of a value that does not count are left out"
+expect 0 "$slmt" train segnet-basic --data set.h5 "${small[@]}" --classes 0,1,2,3 --ignored-value 4 --max-steps 1 --out x.h5
+rm x.h5
+
+claim "sets and options that do not fit are refused, and nothing is written"
+expect 2 "$slmt" train segnet-basic --data set.h5 "${small[@]}" --classes 0,1,2,3 --out x.h5
+holds "the label map tissue has the value 4, and the model's classes are 0,1,2,3" stderr
+expect 2 "$slmt" train segnet-basic --data set.h5 "${small[@]}" --channels 1 --out x.h5
+holds "the set has 2 contrasts, t1, t2, and the model takes 1" stderr
+expect 2 "$slmt" train segnet-basic --data set.h5 "${small[@]}" --rows 65 --out x.h5
+holds "crops have 1 of 65 x 48" stderr
+expect 3 "$slmt" train segnet-basic --data set.h5 "${small[@]}" --labels organ --out x.h5
+holds "no label map organ; it has tissue" stderr
+expect 2 "$slmt" train segnet-basic --data set.h5 "${small[@]}" --class-weights 1,2 --out x.h5
+holds "class_weights has 2 numbers for 5 classes" stderr
+expect 2 "$slmt" train segnet-basic --data set.h5 "${small[@]}" --classes 0,two --out x.h5
+holds "classes" stderr
+expect 0 "$slmt" "${prepare[@]}" --out bare.h5 "${one[@]}"
+expect 2 "$slmt" train segnet-basic --data bare.h5 "${small[@]}" --out x.h5
+holds "no label maps" stderr
+[ ! -e x.h5 ] || die "a file was written"
