@@ -11,6 +11,8 @@
 #include "io/dataset_schema.h"
 #include "io/input_file.h"
 
+enum { SCRATCH_MAX = 32 << 20 };
+
 /* ---- look-ups ---- */
 
 const char *dataset_file_label(const dataset_file *f)
@@ -138,13 +140,28 @@ static status read_block(dataset_file *f)
     return OK;
 }
 
+/* Takes what reading any row needs, so that it cannot run out of memory in the middle of a training; but for
+ * huge rows, which a small file may claim to have. */
+static status take_scratch(dataset_file *f)
+{
+    uint64_t most = 0;
+    for (size_t i = 0; i < f->catalogue.tensor_count; i++) {
+        uint64_t size = dialect_scratch_size(&f->catalogue.tensors[i]);
+        most = size > most && size <= SCRATCH_MAX ? size : most;
+    }
+    TRY(mem_take(f->mem, (size_t)most, &f->scratch.bytes));
+    f->scratch.size = (size_t)most;
+    return OK;
+}
+
 static status parse(dataset_file *f)
 {
     TRY(input_file_open(f->label, &f->bytes.fd, &f->bytes.size));
     TRY(read_block(f));
     TRY(dialect_catalogue(&f->bytes, DATASET_BLOCK, &f->catalogue));
     f->records_group = catalogue_find_group(&f->catalogue, "subjects") ? "subjects" : "records";
-    return f->version == 1 ? dataset_schema_1(f) : dataset_schema_2(f);
+    TRY(f->version == 1 ? dataset_schema_1(f) : dataset_schema_2(f));
+    return take_scratch(f);
 }
 
 status dataset_file_open(mem *m, const char *path, dataset_file **out)
@@ -154,6 +171,7 @@ status dataset_file_open(mem *m, const char *path, dataset_file **out)
     dataset_file *f = p;
     f->mem = m;
     status s = mem_text(m, path, &f->label);
+    pthread_mutex_init(&f->reading, NULL);
     f->bytes = (source){.mem = m, .label = f->label, .fd = -1};
     catalogue_init(&f->catalogue, m, f->label);
     f->catalogue.types = STORED_IN_SETS;
@@ -173,6 +191,8 @@ void dataset_file_close(dataset_file *f)
         return;
     if (f->bytes.fd >= 0)
         close(f->bytes.fd);
+    pthread_mutex_destroy(&f->reading);
+    mem_give(f->mem, f->scratch.bytes);
     catalogue_free(&f->catalogue);
     for (size_t i = 0; i < FIELDS_MAX; i++)
         mem_give(f->mem, f->classes[i].values);
@@ -225,6 +245,10 @@ status dataset_file_read(const dataset_file *f, size_t record, size_t field, int
     const catalogue_tensor *t = tensor_at(f, record, field)->stored;
     if (count == 0)
         return OK;
-    TRY(dialect_read_rows(&f->bytes, DATASET_BLOCK, t, first, count, values));
+    pthread_mutex_t *reading = (pthread_mutex_t *)&f->reading; /* an open set is not changed otherwise */
+    pthread_mutex_lock(reading);
+    status s = dialect_read_rows(&f->bytes, DATASET_BLOCK, t, first, count, f->scratch, values);
+    pthread_mutex_unlock(reading);
+    TRY(s);
     return check_values(f, record, field, first, count, values);
 }

@@ -4,6 +4,8 @@
 #ifndef SLMT_IO_DATASET_SCHEMA_H
 #define SLMT_IO_DATASET_SCHEMA_H
 
+#include <pthread.h>
+
 #include "io/dataset_file.h"
 #include "io/dataset_format.h"
 #include "io/dialect.h"
@@ -23,6 +25,8 @@ struct dataset_file {
     mem *mem;
     char *label;
     source bytes;
+    pthread_mutex_t reading; /* guards the scratch */
+    dialect_scratch scratch;
     int version;
     const char *records_group; /* the name of the group of records: "records", or "subjects" */
     catalogue catalogue;

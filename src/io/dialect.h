@@ -18,11 +18,20 @@
  * chunks cover the extent exactly. ERR_FORMAT, ERR_SCHEMA, ERR_IO, ERR_CORRUPT, ERR_MEMORY, ERR_LIMIT. */
 status dialect_catalogue(const source *bytes, uint64_t user_block, catalogue *c);
 
+/* Memory to read chunks with: two chunks and a bit for each of them. */
+typedef struct dialect_scratch {
+    void *bytes;
+    size_t size;
+} dialect_scratch;
+
+/* Returns how much of it a tensor of that catalogue needs. */
+uint64_t dialect_scratch_size(const catalogue_tensor *t);
+
 /* Reads all values of a tensor of that catalogue, or its rows [first, first + count), which must be in range,
- * as they are stored. A chunk is inflated into exactly its size. ERR_FORMAT, ERR_CORRUPT, ERR_IO, ERR_MEMORY,
- * ERR_LIMIT. */
+ * as they are stored. A chunk is inflated into exactly its size. Memory is allocated only if the scratch is
+ * too small. ERR_FORMAT, ERR_CORRUPT, ERR_IO, ERR_MEMORY, ERR_LIMIT. */
 status dialect_read(const source *bytes, uint64_t user_block, const catalogue_tensor *t, void *values);
 status dialect_read_rows(const source *bytes, uint64_t user_block, const catalogue_tensor *t, int64_t first,
-                         int64_t count, void *values);
+                         int64_t count, dialect_scratch scratch, void *values);
 
 #endif

@@ -13,13 +13,16 @@ typedef struct node {
     int level; /* 0: a leaf; -1: the root, of any level */
 } node;
 
+/* A node lists at most 64 others, one level below it. */
+enum { PENDING_MAX = ENTRIES_MAX * (LEVELS_MAX + 1), ENTRY_MAX = 8 + 8 * (STORED_RANK_MAX + 1) + 8 };
+
 typedef struct grid {
     uint64_t along[STORED_RANK_MAX]; /* chunks along an axis */
     uint64_t count;
     unsigned char *seen; /* a bit for each */
     uint64_t seen_count;
-    node *pending;
-    size_t pending_count, pending_room;
+    node pending[PENDING_MAX];
+    size_t pending_count;
 } grid;
 
 static uint64_t chunk_bytes(const catalogue_tensor *t)
@@ -38,20 +41,16 @@ static size_t entry_size(const catalogue_tensor *t)
 }
 
 /* Each chunk takes an entry of the index: more of them than the file has room for are not stored. */
-static status make_grid(dialect *d, const catalogue_tensor *t, grid *g)
+static status make_grid(const dialect *d, const catalogue_tensor *t, grid *g)
 {
-    void *p;
+    g->pending_count = g->seen_count = 0;
     g->count = 1;
     for (int i = 0; i < t->rank; i++) {
         g->along[i] = (uint64_t)((t->dims[i] - 1) / t->chunk[i] + 1);
         if (__builtin_mul_overflow(g->count, g->along[i], &g->count))
             return dialect_refuse(d, "is not stored in full");
     }
-    if (g->count > d->bytes->size / entry_size(t))
-        return dialect_refuse(d, "is not stored in full");
-    TRY(mem_zeros(d->mem, (size_t)(g->count / 8 + 1), 1, &p));
-    g->seen = p;
-    return OK;
+    return g->count > d->bytes->size / entry_size(t) ? dialect_refuse(d, "is not stored in full") : OK;
 }
 
 /* Takes the offsets of a chunk and finds its place in the grid. Returns 0 if it has none. */
@@ -106,16 +105,6 @@ static status take_chunk(dialect *d, const catalogue_tensor *t, grid *g, block *
     return mark_seen(d, at, g, k);
 }
 
-static status add_pending(dialect *d, grid *g, node n)
-{
-    void *array = g->pending;
-    status s = dialect_grow(d, &array, g->pending_count, &g->pending_room, sizeof *g->pending);
-    g->pending = array;
-    TRY(s);
-    g->pending[g->pending_count++] = n;
-    return OK;
-}
-
 static status visit_entries(dialect *d, const catalogue_tensor *t, grid *g, block *b, int level, int count,
                             chunk_visit visit, void *user)
 {
@@ -126,7 +115,7 @@ static status visit_entries(dialect *d, const catalogue_tensor *t, grid *g, bloc
             TRY(visit(d, &k, user));
         } else {
             block_skip(b, entry_size(t) - 8);
-            TRY(add_pending(d, g, (node){block_take(b, 8), level - 1}));
+            g->pending[g->pending_count++] = (node){block_take(b, 8), level - 1};
         }
     }
     return OK;
@@ -154,35 +143,27 @@ static status visit_node(dialect *d, const catalogue_tensor *t, grid *g, const n
                          void *user)
 {
     int level = 0, count = 0;
-    block b = {0};
+    unsigned char bytes[NODE_HEAD + (ENTRIES_MAX + 1) * ENTRY_MAX];
     TRY(take_head(d, n, &level, &count));
     uint64_t size = NODE_HEAD + (uint64_t)count * entry_size(t) + entry_size(t) - 8;
-    status s = block_load(d, n->address, size, "an index of chunks is not in the file", &b);
-    block_skip(&b, NODE_HEAD);
-    if (s == OK)
-        s = visit_entries(d, t, g, &b, level, count, visit, user);
-    block_free(d, &b);
-    return s;
+    block b = {.data = bytes, .at = d->base + n->address, .size = (size_t)size, .next = NODE_HEAD};
+    TRY(dialect_claim(d, n->address, size, "an index of chunks is not in the file"));
+    TRY(source_read(d->bytes, b.at, size, bytes));
+    return visit_entries(d, t, g, &b, level, count, visit, user);
 }
 
-static status visit_grid(dialect *d, const catalogue_tensor *t, grid *g, chunk_visit visit, void *user)
+/* seen: room for a bit for each chunk of the grid. */
+static status visit_grid(dialect *d, const catalogue_tensor *t, grid *g, unsigned char *seen,
+                         chunk_visit visit, void *user)
 {
-    TRY(make_grid(d, t, g));
-    TRY(add_pending(d, g, (node){t->address, -1}));
+    memset(seen, 0, (size_t)(g->count / 8 + 1));
+    g->seen = seen;
+    g->pending[g->pending_count++] = (node){t->address, -1};
     while (g->pending_count > 0) {
         node n = g->pending[--g->pending_count];
         TRY(visit_node(d, t, g, &n, visit, user));
     }
     return g->seen_count == g->count ? OK : dialect_refuse(d, "is not stored in full");
-}
-
-status chunks_visit(dialect *d, const catalogue_tensor *t, chunk_visit visit, void *user)
-{
-    grid g = {0};
-    status s = visit_grid(d, t, &g, visit, user);
-    mem_give(d->mem, g.seen);
-    mem_give(d->mem, g.pending);
-    return s;
 }
 
 static status claim_chunk(dialect *d, const chunk *k, void *user)
@@ -193,7 +174,13 @@ static status claim_chunk(dialect *d, const chunk *k, void *user)
 
 status chunks_claim(dialect *d, const catalogue_tensor *t)
 {
-    return chunks_visit(d, t, claim_chunk, NULL);
+    void *p;
+    grid g;
+    TRY(make_grid(d, t, &g));
+    TRY(mem_take(d->mem, (size_t)(g.count / 8 + 1), &p));
+    status s = visit_grid(d, t, &g, p, claim_chunk, NULL);
+    mem_give(d->mem, p);
+    return s;
 }
 
 /* ---- values ---- */
@@ -262,17 +249,36 @@ static status read_chunk(dialect *d, const chunk *k, void *user)
     return OK;
 }
 
-static status read_chunks(dialect *d, reading *r)
+/* The largest chunk as it is read and as it is inflated, and the bits of the grid. */
+uint64_t dialect_scratch_size(const catalogue_tensor *t)
 {
-    void *p;
-    uint64_t bytes = chunk_bytes(r->t);
+    uint64_t count = 1, most = most_stored(chunk_bytes(t));
+    for (int i = 0; i < t->rank && t->chunk[0] > 0; i++)
+        count *= (uint64_t)((t->dims[i] - 1) / t->chunk[i] + 1);
+    return t->rank > 0 && t->chunk[0] > 0 ? 2 * most + count / 8 + 1 : 0;
+}
+
+static status read_chunks(dialect *d, reading *r, unsigned char *scratch)
+{
+    grid g;
+    uint64_t most = most_stored(chunk_bytes(r->t));
     for (int i = 1; i < r->t->rank; i++)
         if (r->t->chunk[i] != r->t->dims[i])
             return dialect_refuse(d, "has chunks that are not whole rows");
-    TRY(mem_array(d->mem, (size_t)most_stored(bytes), 2, &p));
-    r->raw = p;
-    r->shuffled = r->raw + most_stored(bytes);
-    status s = chunks_visit(d, r->t, read_chunk, r);
+    r->raw = scratch;
+    r->shuffled = scratch + most;
+    TRY(make_grid(d, r->t, &g));
+    return visit_grid(d, r->t, &g, scratch + 2 * most, read_chunk, r);
+}
+
+/* Takes memory where the caller gave none, or not enough. */
+static status read_chunked(dialect *d, reading *r, dialect_scratch scratch)
+{
+    void *p = NULL;
+    uint64_t need = dialect_scratch_size(r->t);
+    if (scratch.size < need)
+        TRY(mem_take(d->mem, (size_t)need, &p));
+    status s = read_chunks(d, r, p ? p : scratch.bytes);
     mem_give(d->mem, p);
     return s;
 }
@@ -296,14 +302,14 @@ static void to_native(unsigned char *values, uint64_t count, size_t size)
 }
 #endif
 
-static status read_rows(const source *bytes, uint64_t user_block, reading *r)
+static status read_rows(const source *bytes, uint64_t user_block, reading *r, dialect_scratch scratch)
 {
     const catalogue_tensor *t = r->t;
     dialect d = {.bytes = bytes, .mem = bytes->mem, .base = user_block, .path = t->group, .name = t->name};
     uint64_t size = r->row_bytes * r->count;
     status s;
     if (t->rank > 0 && t->chunk[0] > 0)
-        s = read_chunks(&d, r);
+        s = read_chunked(&d, r, scratch);
     else
         s = source_read(bytes, user_block + t->address + r->first * r->row_bytes, size, r->values);
     if (s == OK)
@@ -312,14 +318,14 @@ static status read_rows(const source *bytes, uint64_t user_block, reading *r)
 }
 
 status dialect_read_rows(const source *bytes, uint64_t user_block, const catalogue_tensor *t, int64_t first,
-                         int64_t count, void *values)
+                         int64_t count, dialect_scratch scratch, void *values)
 {
     reading r = {.t = t, .first = (uint64_t)first, .count = (uint64_t)count, .values = values};
     r.row_bytes = stored_bytes(t->type, t->rank, t->dims) / (t->rank ? (uint64_t)t->dims[0] : 1);
-    return read_rows(bytes, user_block, &r);
+    return read_rows(bytes, user_block, &r, scratch);
 }
 
 status dialect_read(const source *bytes, uint64_t user_block, const catalogue_tensor *t, void *values)
 {
-    return dialect_read_rows(bytes, user_block, t, 0, t->rank ? t->dims[0] : 1, values);
+    return dialect_read_rows(bytes, user_block, t, 0, t->rank ? t->dims[0] : 1, (dialect_scratch){0}, values);
 }

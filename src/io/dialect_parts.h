@@ -144,11 +144,9 @@ typedef struct chunk {
     uint32_t mask;  /* a bit for each filter that was left out */
 } chunk;
 
-/* Calls visit() with each chunk of a tensor; checks that each chunk of the grid is there once. */
 typedef status (*chunk_visit)(dialect *d, const chunk *k, void *user);
-status chunks_visit(dialect *d, const catalogue_tensor *t, chunk_visit visit, void *user);
 
-/* Claims a tensor's chunks. */
+/* Claims a tensor's chunks, and checks that each chunk of its grid is there once. */
 status chunks_claim(dialect *d, const catalogue_tensor *t);
 
 #endif
