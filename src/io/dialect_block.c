@@ -128,10 +128,23 @@ int block_is(block *b, const void *bytes, size_t size)
     return !part.cut && memcmp(part.data, bytes, size) == 0;
 }
 
+/* A fuzzer cannot find checksums: built for one, all are taken for right. */
+int dialect_sum_ok(uint64_t stored, const void *bytes, size_t size)
+{
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+    (void)stored;
+    (void)bytes;
+    (void)size;
+    return 1;
+#else
+    return stored == lookup3(bytes, size);
+#endif
+}
+
 status block_checksum(const dialect *d, const block *b, size_t size)
 {
     block sum = {.data = b->data, .size = b->size, .next = size};
-    if (size > b->size || block_take(&sum, 4) != lookup3(b->data, size) || sum.cut)
+    if (size > b->size || !dialect_sum_ok(block_take(&sum, 4), b->data, size) || sum.cut)
         return dialect_broken(d, b->at, "its checksum is wrong");
     return OK;
 }

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "io/dialect_parts.h"
-#include "io/lookup3.h"
 
 enum {
     WIDTH = 4,
@@ -121,12 +120,12 @@ static status check_sum(const dialect *d, block *b)
 {
     unsigned char stored[4];
     unsigned char *at = b->data + b->next;
-    uint32_t sum = (uint32_t)block_take(b, 4);
+    uint64_t sum = block_take(b, 4);
     for (int i = 0; i < 4; i++) {
         stored[i] = at[i];
         at[i] = 0;
     }
-    int same = lookup3(b->data, b->size) == sum;
+    int same = dialect_sum_ok(sum, b->data, b->size);
     for (int i = 0; i < 4; i++)
         at[i] = stored[i];
     return same ? OK : dialect_broken(d, b->at, "its checksum is wrong");

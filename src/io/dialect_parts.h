@@ -66,6 +66,9 @@ int block_is(block *b, const void *bytes, size_t size);
 /* Checks the four bytes behind the first `size` ones, which are their checksum. */
 status block_checksum(const dialect *d, const block *b, size_t size);
 
+/* Returns whether a checksum is that of the bytes. */
+int dialect_sum_ok(uint64_t stored, const void *bytes, size_t size);
+
 /* ---- object headers ---- */
 
 typedef struct message {
