@@ -32,7 +32,7 @@ SLMT_PARITY_DIR ?= $(CURDIR)/../shared/parity
 parity: build
 	SLMT_PARITY_DIR=$(SLMT_PARITY_DIR) ctest --preset release --tests-regex parity
 
-# The fuzz targets under libFuzzer, each for so many minutes; needs clang. What they find lies in build/fuzz/found: put it
+# The fuzz targets under libFuzzer, each for so many minutes; needs clang and libclang-rt-dev. What they find lies in build/fuzz/found: put it
 # into tests/data/found, so that `make test` replays it.
 MINUTES ?= 30
 fuzz:

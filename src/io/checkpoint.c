@@ -143,6 +143,15 @@ int checkpoint_has_text(const checkpoint *c, const char *group, const char *name
     return a && a->type == STORED_TEXT;
 }
 
+const char *checkpoint_group_at(const checkpoint *c, size_t index, int *has_tensors)
+{
+    if (index >= c->catalogue.group_count)
+        return NULL;
+    const catalogue_group *g = &c->catalogue.groups[index];
+    *has_tensors = g->tensor_count > 0;
+    return g->path;
+}
+
 const char *checkpoint_attribute_name(const checkpoint *c, const char *group, size_t index)
 {
     const catalogue_group *g = catalogue_find_group(&c->catalogue, group);

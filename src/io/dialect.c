@@ -81,9 +81,10 @@ static status add_attribute(dialect *d, block *message, void *user)
 
 static status check_attributes(dialect *d, const catalogue_group *g)
 {
+    if (g->attribute_count < 2)
+        return OK;
     catalogue_attribute *a = d->c->attributes + g->first_attribute;
-    if (g->attribute_count > 1)
-        qsort(a, g->attribute_count, sizeof *a, by_attribute_name);
+    qsort(a, g->attribute_count, sizeof *a, by_attribute_name);
     for (size_t i = 1; i < g->attribute_count; i++)
         if (strcmp(a[i - 1].name, a[i].name) == 0) {
             d->name = a[i].name;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "io/dialect_parts.h"
+#include "io/utf8.h"
 
 enum { CLASS_FIXED = 0, CLASS_FLOAT = 1, CLASS_TEXT = 3, CLASS_VARIABLE = 9, TYPE_HEAD = 8 };
 enum { FILTER_DEFLATE = 1, FILTER_SHUFFLE = 2 };
@@ -139,9 +140,13 @@ static status take_text(dialect *d, block *type, block *value, catalogue_attribu
     a->type = STORED_TEXT;
     a->text = p;
     memcpy(a->text, text.data, (size_t)size);
-    for (size_t i = strlen(a->text); i < size; i++)
+    size_t length = strlen(a->text);
+    for (size_t i = length; i < size; i++)
         if (a->text[i])
             return dialect_refuse(d, "is a text with a zero inside");
+    for (size_t i = 0; i < length; i++)
+        if (ascii_steers(a->text[i]))
+            return dialect_refuse(d, "is a text with a control character inside");
     return OK;
 }
 

@@ -3,7 +3,10 @@
 #include "io/hdf5.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "io/utf8.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -114,6 +117,25 @@ int hdf5_put_real(hid_t group, const char *name, double value)
     return put_attribute(group, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &value);
 }
 
+/* Copies a text; what would steer a terminal becomes '?', because no reader takes it. */
+static void copy_plain(const char *from, size_t length, char *to)
+{
+    for (size_t i = 0; i < length; i++)
+        to[i] = ascii_steers(from[i]) ? '?' : from[i];
+    to[length] = 0;
+}
+
+static int put_plain(hid_t group, const char *name, hid_t type, const char *value, size_t length)
+{
+    char *plain = malloc(length + 1);
+    if (!plain)
+        return -1;
+    copy_plain(value, length, plain);
+    int done = put_attribute(group, name, type, type, plain);
+    free(plain);
+    return done;
+}
+
 int hdf5_put_text(hid_t group, const char *name, const char *value)
 {
     hid_t type = H5Tcopy(H5T_C_S1);
@@ -121,7 +143,7 @@ int hdf5_put_text(hid_t group, const char *name, const char *value)
     size_t length = strlen(value);
     if (type >= 0 && H5Tset_size(type, length ? length : 1) >= 0 &&
         H5Tset_strpad(type, H5T_STR_NULLPAD) >= 0 && H5Tset_cset(type, H5T_CSET_UTF8) >= 0)
-        done = put_attribute(group, name, type, type, value);
+        done = put_plain(group, name, type, value, length);
     H5Tclose(type);
     return done;
 }
