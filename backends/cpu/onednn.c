@@ -331,7 +331,7 @@ static int onednn_multiply(const product *p, const tile *t)
 
 /* ---- bfloat16 arithmetic: rounded factors lie in scratch memory, before the primitive's own ---- */
 
-static size_t rounded_bytes(int64_t n)
+size_t onednn_rounded_bytes(int64_t n)
 {
     return (size_t)work_pieces(n, 32) * 64;
 }
@@ -339,8 +339,8 @@ static size_t rounded_bytes(int64_t n)
 static size_t factor_bytes(const bk_call *call)
 {
     int is_rounded = call->in[1].shape.dtype == BK_BF16;
-    return rounded_bytes(bk_count(&call->in[0].shape)) +
-           (is_rounded ? 0 : rounded_bytes(bk_count(&call->in[1].shape)));
+    return onednn_rounded_bytes(bk_count(&call->in[0].shape)) +
+           (is_rounded ? 0 : onednn_rounded_bytes(bk_count(&call->in[1].shape)));
 }
 
 typedef struct rounding {
@@ -360,7 +360,7 @@ static void round_pieces(const void *job, int64_t first, int64_t end, int thread
                             j->to + at);
 }
 
-static const void *round_factor(const cpu_device *dev, const bk_tensor *x, void *to)
+const void *onednn_round(const cpu_device *dev, const bk_tensor *x, void *to)
 {
     int64_t n = bk_count(&x->shape);
     if (x->shape.dtype == BK_BF16)
@@ -376,9 +376,9 @@ static bk_call rounded(const cpu_device *dev, const bk_call *call)
     unsigned char *at = call->scratch;
     if (!dev->bf16_arithmetic)
         return r;
-    r.in[0].data = (void *)(uintptr_t)round_factor(dev, &call->in[0], at);
-    r.in[1].data =
-        (void *)(uintptr_t)round_factor(dev, &call->in[1], at + rounded_bytes(bk_count(&call->in[0].shape)));
+    r.in[0].data = (void *)(uintptr_t)onednn_round(dev, &call->in[0], at);
+    r.in[1].data = (void *)(uintptr_t)onednn_round(dev, &call->in[1],
+                                                   at + onednn_rounded_bytes(bk_count(&call->in[0].shape)));
     r.scratch = at + factor_bytes(call);
     return r;
 }

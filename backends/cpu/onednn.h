@@ -9,20 +9,20 @@
 
 #if DNNL_VERSION_MAJOR >= 3
 typedef const_dnnl_memory_desc_t desc_view;
-#define VIEW(d)              (d)
-#define TYPED_DESC           dnnl_memory_desc_create_with_strides
-#define ANY_DESC(d, n, dims) dnnl_memory_desc_create_with_tag(d, n, dims, dnnl_f32, dnnl_format_tag_any)
-#define FREE_DESC(d)         dnnl_memory_desc_destroy(d)
-#define COPY_DESC(d, from)   dnnl_memory_desc_clone(d, from)
-#define SUB_DESC             dnnl_memory_desc_create_submemory
+#define VIEW(d)                    (d)
+#define TYPED_DESC                 dnnl_memory_desc_create_with_strides
+#define ANY_DESC(d, n, dims, type) dnnl_memory_desc_create_with_tag(d, n, dims, type, dnnl_format_tag_any)
+#define FREE_DESC(d)               dnnl_memory_desc_destroy(d)
+#define COPY_DESC(d, from)         dnnl_memory_desc_clone(d, from)
+#define SUB_DESC                   dnnl_memory_desc_create_submemory
 #else
 typedef const dnnl_memory_desc_t *desc_view;
-#define VIEW(d)              (&(d))
-#define TYPED_DESC           dnnl_memory_desc_init_by_strides
-#define ANY_DESC(d, n, dims) dnnl_memory_desc_init_by_tag(d, n, dims, dnnl_f32, dnnl_format_tag_any)
-#define FREE_DESC(d)         ((void)(d))
-#define COPY_DESC(d, from)   (*(d) = *(from), dnnl_success)
-#define SUB_DESC             dnnl_memory_desc_init_submemory
+#define VIEW(d)                    (&(d))
+#define TYPED_DESC                 dnnl_memory_desc_init_by_strides
+#define ANY_DESC(d, n, dims, type) dnnl_memory_desc_init_by_tag(d, n, dims, type, dnnl_format_tag_any)
+#define FREE_DESC(d)               ((void)(d))
+#define COPY_DESC(d, from)         (*(d) = *(from), dnnl_success)
+#define SUB_DESC                   dnnl_memory_desc_init_submemory
 #endif
 
 #define DESC_OF(d, n, dims, strides) TYPED_DESC(d, n, dims, dnnl_f32, strides)
@@ -34,6 +34,10 @@ static inline dnnl_status_t onednn_memory(dnnl_memory_t *m, desc_view d, const c
 {
     return dnnl_memory_create(m, d, dev->onednn, DNNL_MEMORY_NONE);
 }
+
+/* Rounds a tensor to bfloat16 in `to`, or returns its own data if it is of that type already (onednn.c). */
+size_t onednn_rounded_bytes(int64_t n);
+const void *onednn_round(const cpu_device *dev, const bk_tensor *x, void *to);
 
 /* Appends an activation, if there is one, to the post-ops of a primitive (onednn.c). */
 dnnl_status_t onednn_append(dnnl_post_ops_t ops, cpu_activation act);

@@ -5,8 +5,9 @@
  * backend's own threads share them. Images are read and written in place, channels last, so that a part's
  * rows are one piece of memory. oneDNN's kernels need weights in another order: each run reorders them into
  * scratch memory before a product, and their gradient out of it afterwards, where each part has made a sum of
- * its own. As in onednn.c, prepare() sets up everything except data pointers, and scratch memory belongs to
- * the caller. */
+ * its own. With bfloat16 arithmetic, images that the library reads are rounded into scratch memory first, and
+ * weights as they are reordered; results and gradients of weights are float32. As in onednn.c, prepare() sets
+ * up everything except data pointers, and scratch memory belongs to the caller. */
 #include "backends/cpu/onednn.h"
 
 #include <omp.h>
@@ -39,6 +40,7 @@ typedef struct conv_call {
     int64_t parts, turns;
     part *part;
     turn *turn;
+    int rounds;                         /* factors are bfloat16 */
     int is_ordered;                     /* 0: the library reads the weights in their own layout */
     size_t ordered_bytes, thread_bytes; /* of weights in order; of the library's scratch for each thread */
     const void *kept_data; /* the invariant weights that the call's kept memory holds in order, */
@@ -47,6 +49,18 @@ typedef struct conv_call {
 
 /* ---- descriptions ---- */
 
+/* The types of the three tensors as the library sees them. */
+typedef struct kinds {
+    dnnl_data_type_t x, w, y;
+} kinds;
+
+static kinds kinds_of(int op, int rounds)
+{
+    dnnl_data_type_t rounded = rounds ? dnnl_bf16 : dnnl_f32;
+    return (kinds){op == BK_CONV_GRAD_INPUT ? dnnl_f32 : rounded,
+                   op == BK_CONV_GRAD_WEIGHT ? dnnl_f32 : rounded, op == BK_CONV ? dnnl_f32 : rounded};
+}
+
 typedef struct operands {
     dnnl_memory_desc_t x, w, any, bias, y;
     int made;                                   /* of the five, in this order */
@@ -54,8 +68,8 @@ typedef struct operands {
 } operands;
 
 /* Describes [B,S...,C], which the library calls [B,C,S...] with channels last. */
-static dnnl_status_t describe_image(dnnl_memory_desc_t *d, const conv *c, int64_t channels,
-                                    const int64_t *size)
+static dnnl_status_t describe_image(dnnl_memory_desc_t *d, dnnl_data_type_t type, const conv *c,
+                                    int64_t channels, const int64_t *size)
 {
     dnnl_dims_t dims = {c->batch, channels}, strides = {0, 1};
     int64_t step = channels;
@@ -65,7 +79,7 @@ static dnnl_status_t describe_image(dnnl_memory_desc_t *d, const conv *c, int64_
         step *= dims[2 + i];
     }
     strides[0] = step;
-    return DESC_OF(d, c->axes + 2, dims, strides);
+    return TYPED_DESC(d, c->axes + 2, dims, type, strides);
 }
 
 /* [O,C,K...] or, in groups, [G,O,C,K...] with O and C of a group. */
@@ -98,20 +112,20 @@ static void read_window(const conv *c, operands *o)
     }
 }
 
-static dnnl_status_t describe(const conv *c, operands *o)
+static dnnl_status_t describe(const conv *c, kinds k, operands *o)
 {
     dnnl_dims_t dims, strides, channels = {c->out}, one = {1};
     int rank = describe_weights(c, dims, strides);
     read_window(c, o);
-    dnnl_status_t status = describe_image(&o->x, c, c->in, c->x);
+    dnnl_status_t status = describe_image(&o->x, k.x, c, c->in, c->x);
     if (status == dnnl_success && ++o->made)
         status = DESC_OF(&o->w, rank, dims, strides);
     if (status == dnnl_success && ++o->made)
-        status = ANY_DESC(&o->any, rank, dims);
+        status = ANY_DESC(&o->any, rank, dims, k.w);
     if (status == dnnl_success && ++o->made)
         status = DESC_OF(&o->bias, 1, channels, one);
     if (status == dnnl_success && ++o->made)
-        status = describe_image(&o->y, c, c->out, c->y);
+        status = describe_image(&o->y, k.y, c, c->out, c->y);
     if (status == dnnl_success)
         ++o->made;
     return status;
@@ -185,12 +199,13 @@ static dnnl_status_t weight_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine
 #endif
 
 static dnnl_status_t conv_desc(dnnl_primitive_desc_t *pd, const cpu_device *dev, const bk_call *call,
-                               const operands *o, dnnl_primitive_attr_t attr)
+                               const operands *o, int rounds, dnnl_primitive_attr_t attr)
 {
     dnnl_primitive_desc_t hint = NULL;
     if (call->op == BK_CONV)
         return forward_desc(pd, dev->onednn, o, call->attr.has_bias, attr);
-    dnnl_status_t status = forward_desc(&hint, dev->onednn, o, 0, attr);
+    /* a forward convolution has no float32 image beside rounded ones, and the library needs no hint */
+    dnnl_status_t status = rounds ? dnnl_success : forward_desc(&hint, dev->onednn, o, 0, attr);
     if (status == dnnl_success)
         status = (call->op == BK_CONV_GRAD_INPUT ? input_desc : weight_desc)(pd, dev->onednn, o, hint, attr);
     if (hint)
@@ -274,8 +289,8 @@ static dnnl_status_t attributes_of(const bk_call *call, dnnl_primitive_attr_t *a
 
 /* Makes the description of a part's primitive. The first part lets the library choose the order of the
  * weights, which the others share. */
-static dnnl_status_t part_desc(const cpu_device *dev, const bk_call *call, operands *o, desc_view ordered,
-                               dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *pd)
+static dnnl_status_t part_desc(const cpu_device *dev, const bk_call *call, operands *o, int rounds,
+                               desc_view ordered, dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *pd)
 {
     if (ordered) {
         dnnl_memory_desc_t any;
@@ -285,7 +300,7 @@ static dnnl_status_t part_desc(const cpu_device *dev, const bk_call *call, opera
         FREE_DESC(o->any);
         o->any = any;
     }
-    dnnl_status_t status = conv_desc(pd, dev, call, o, attr);
+    dnnl_status_t status = conv_desc(pd, dev, call, o, rounds, attr);
     return status == dnnl_success && !is_fast(*pd) ? dnnl_unimplemented : status;
 }
 
@@ -316,13 +331,13 @@ static dnnl_status_t make_part(const cpu_device *dev, const conv *c, const bk_ca
     part *t = &p->part[index];
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t pd = NULL;
-    dnnl_status_t status = describe(c, &o);
+    dnnl_status_t status = describe(c, kinds_of(call->op, p->rounds), &o);
     if (status == dnnl_success)
         status = attributes_of(call, &attr);
     if (status == dnnl_success)
         status = dnnl_stream_create(&t->stream, dev->onednn, dnnl_stream_default_flags);
     if (status == dnnl_success)
-        status = part_desc(dev, call, &o, *first ? weights_of(call, *first) : NULL, attr, &pd);
+        status = part_desc(dev, call, &o, p->rounds, *first ? weights_of(call, *first) : NULL, attr, &pd);
     if (status == dnnl_success)
         status = make_primitive(dev, p, pd, &t->conv, &t->scratch);
     if (status == dnnl_success)
@@ -408,7 +423,7 @@ static dnnl_status_t make_turns(const cpu_device *dev, const conv *c, const bk_c
                                 desc_view ordered)
 {
     operands o = {0};
-    dnnl_status_t status = describe(c, &o);
+    dnnl_status_t status = describe(c, kinds_of(call->op, p->rounds), &o);
     p->ordered_bytes = (dnnl_memory_desc_get_size(ordered) + LINE - 1) / LINE * LINE;
     p->is_ordered = status == dnnl_success && !dnnl_memory_desc_equal(ordered, VIEW(o.w));
     for (int64_t i = 0; status == dnnl_success && p->is_ordered && i < p->turns; i++)
@@ -476,6 +491,11 @@ static void note(const conv_job *j, dnnl_status_t status)
         atomic_store(j->status, (int)status);
 }
 
+static const void *element(const void *data, dnnl_data_type_t type, int64_t index)
+{
+    return (const char *)data + index * (type == dnnl_bf16 ? 2 : 4);
+}
+
 static dnnl_status_t run_part(const conv_job *j, int64_t index, int thread)
 {
     static const int ids[][3] = {{DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST},
@@ -484,13 +504,14 @@ static dnnl_status_t run_part(const conv_job *j, int64_t index, int thread)
     const bk_call *call = j->call;
     const part *t = &j->p->part[index];
     const int *id = ids[call->op - BK_CONV];
+    const kinds k = kinds_of(call->op, j->p->rounds);
     dnnl_exec_arg_t args[MAX_ARGS];
     int n = 0;
-    dnnl_status_t status = onednn_arg(args, &n, id[0], t->x, (const float *)conv_x(call)->data + t->x_at);
+    dnnl_status_t status = onednn_arg(args, &n, id[0], t->x, element(conv_x(call)->data, k.x, t->x_at));
     if (status == dnnl_success)
         status = onednn_arg(args, &n, id[1], t->w, part_weights(j->p, call, index));
     if (status == dnnl_success)
-        status = onednn_arg(args, &n, id[2], t->y, (const float *)conv_y(call)->data + t->y_at);
+        status = onednn_arg(args, &n, id[2], t->y, element(conv_y(call)->data, k.y, t->y_at));
     if (status == dnnl_success)
         status = onednn_arg(args, &n, DNNL_ARG_BIAS, t->bias, conv_bias(call));
     if (status == dnnl_success)
@@ -573,9 +594,41 @@ static void put_in_order(cpu_device *dev, conv_call *p, const conv_job *j)
     }
 }
 
-static bk_status run_call(cpu_device *dev, bk_call *call)
+/* ---- rounded images lie at the front of the scratch memory ---- */
+
+/* Which inputs are images that the library reads rounded. */
+static int is_rounded(const conv_call *p, const bk_call *call, int input)
 {
-    conv_call *p = call->state;
+    const bk_tensor *t = &call->in[input];
+    return p->rounds && (t == conv_x(call) || t == conv_y(call));
+}
+
+static size_t images_bytes(const conv_call *p, const bk_call *call)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < call->n_in; i++)
+        bytes += is_rounded(p, call, i) ? onednn_rounded_bytes(bk_count(&call->in[i].shape)) : 0;
+    return bytes;
+}
+
+/* The call with its images as the library reads them. */
+static bk_call rounded(const cpu_device *dev, const conv_call *p, const bk_call *call)
+{
+    bk_call r = *call;
+    unsigned char *at = call->scratch;
+    for (int i = 0; i < call->n_in; i++)
+        if (is_rounded(p, call, i)) {
+            r.in[i].data = (void *)(uintptr_t)onednn_round(dev, &call->in[i], at);
+            at += onednn_rounded_bytes(bk_count(&call->in[i].shape));
+        }
+    r.scratch = at;
+    return r;
+}
+
+static bk_status run_call(cpu_device *dev, bk_call *given)
+{
+    conv_call *p = given->state;
+    const bk_call whole = rounded(dev, p, given), *call = &whole;
     atomic_int status = dnnl_success;
     conv_job j = {p, call, &status};
     int back = call->op == BK_CONV_GRAD_WEIGHT;
@@ -650,23 +703,40 @@ static bk_status new_call(cpu_device *dev, const conv *c, bk_call *call, int64_t
     return BK_OK;
 }
 
-bk_status onednn_conv_prepare(cpu_device *dev, const conv *c, bk_call *call)
+/* With few channels on a side, rounding an image costs more than a faster product saves. */
+static int is_worth_rounding(const cpu_device *dev, const conv *c)
 {
-    if (!is_trusted(c, call) || is_slow(c, call))
-        return BK_ERR_UNSUPPORTED;
+    enum { FEW_CHANNELS = 16 };
+    return dev->bf16_arithmetic && c->groups == 1 && c->in >= FEW_CHANNELS && c->out >= FEW_CHANNELS;
+}
+
+static bk_status prepare_kind(cpu_device *dev, const conv *c, int rounds, bk_call *call)
+{
     conv_cutting k = conv_cutting_of(c, call->op, dev->threads);
     bk_status taken = new_call(dev, c, call, k.parts);
     if (taken != BK_OK)
         return taken;
     conv_call *p = call->state;
+    p->rounds = rounds;
     int before = omp_get_max_threads();
     omp_set_num_threads(1);
     dnnl_status_t status = make_call(dev, c, call, k, p);
     omp_set_num_threads(before);
     if (status == dnnl_success && p->is_ordered && is_worth_keeping(c, call))
         call->kept_bytes = p->ordered_bytes;
-    call->scratch_bytes = sums_bytes(p, call) + p->thread_bytes * (size_t)dev->threads;
+    call->scratch_bytes =
+        images_bytes(p, call) + sums_bytes(p, call) + p->thread_bytes * (size_t)dev->threads;
     if (status != dnnl_success)
         cpu_way_free(dev, call);
     return status == dnnl_unimplemented ? BK_ERR_UNSUPPORTED : onednn_status(dev, "convolution", status);
+}
+
+bk_status onednn_conv_prepare(cpu_device *dev, const conv *c, bk_call *call)
+{
+    bk_status status = BK_ERR_UNSUPPORTED;
+    if (!is_trusted(c, call) || is_slow(c, call))
+        return BK_ERR_UNSUPPORTED;
+    if (is_worth_rounding(dev, c))
+        status = prepare_kind(dev, c, 1, call);
+    return status == BK_ERR_UNSUPPORTED ? prepare_kind(dev, c, 0, call) : status;
 }

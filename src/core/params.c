@@ -163,13 +163,18 @@ static void draw_uniform(random_stream *r, double times, double over, size_t n, 
 
 static double fixed_value(const param *t, size_t element)
 {
-    if (t->init == INIT_POSITION)
+    switch (t->init) {
+    case INIT_POSITION:
         return position_value(t, element);
-    if (t->init == INIT_SOBEL)
+    case INIT_SOBEL:
         return sobel_value(element);
-    if (t->init == INIT_BILINEAR)
+    case INIT_BILINEAR:
         return bilinear_value(t, element);
-    return t->init == INIT_ONE ? 1 : t->init == INIT_QUARTER ? 0.25 : 0;
+    case INIT_QUARTER:
+        return 0.25;
+    default:
+        return t->init == INIT_ONE;
+    }
 }
 
 /* Elements `first` to first + n - 1; those that are drawn follow each other in the stream. */
@@ -184,6 +189,9 @@ static void draw(const param *t, random_stream *r, size_t first, size_t n, float
     case INIT_NORMAL:
         random_fill_normal(f, r, 0.02, n, x);
         return;
+    case INIT_SMALL:
+        random_fill_normal(f, r, 0.001, n, x);
+        return;
     case INIT_TRUNCATED:
         random_fill_truncated(f, r, 0.02, n, x);
         return;
@@ -192,9 +200,6 @@ static void draw(const param *t, random_stream *r, size_t first, size_t n, float
         return;
     case INIT_HE:
         random_fill_normal(f, r, sqrt(2 / columns), n, x);
-        return;
-    case INIT_SMALL:
-        random_fill_normal(f, r, 0.001, n, x);
         return;
     default:
         for (size_t i = 0; i < n; i++)

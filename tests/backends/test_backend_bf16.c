@@ -140,6 +140,39 @@ static void matmul_of_rounded_factors_is_float32s_for_all_transposes(void **stat
     assert_no_failures();
 }
 
+/* ---- convolutions ---- */
+
+static void check_convolution(const conv_row *r, int activation)
+{
+    op_case plain = conv_case(r, false), biased = conv_case(r, true);
+    int64_t weights = bk_count(&plain.in[1]), outs = plain.in[1].dim[0];
+    op_case input = gradient_case(BK_CONV_GRAD_INPUT, &plain, round_to_float);
+    op_case weight = gradient_case(BK_CONV_GRAD_WEIGHT, &plain, round_to_float);
+    input.tolerance = sum_tolerance(weights / plain.in[1].dim[1]);
+    weight.tolerance = sum_tolerance(bk_count(&plain.out[0]) / outs);
+    biased.attr.activation = activation;
+    biased.attr.alpha = activation == BK_ACT_LEAKY_RELU ? 0.25 : 0;
+    biased.tolerance += activation == BK_ACT_NONE ? 0 : ONE_FUNCTION;
+    check_rounded(&biased);
+    check_rounded(&plain);
+    check_rounded(&input);
+    check_rounded(&weight);
+}
+
+/* Few channels, which stay float32, and many; strides, pads, one to three axes. */
+static void convolutions_of_rounded_factors_are_float32s_with_their_gradients(void **state)
+{
+    (void)state;
+    static const conv_row rows[] = {{"1x9x12x3", "3x3", 16, 1, 1},    {"2x5x6x64", "3x3", 64, 1, 1},
+                                    {"1x12x13x130", "3x3", 17, 1, 0}, {"3x6x5x17", "3x3", 130, 2, 1},
+                                    {"1x11x10x64", "1x1", 130, 1, 0}, {"1x11x10x64", "1x1", 16, 2, 0},
+                                    {"1x41x40x16", "3x3", 64, 2, 1},  {"2x40x40x32", "3x3", 32, 1, 1},
+                                    {"1x70x32", "3", 48, 1, 1},       {"1x6x7x9x16", "3x3x3", 32, 1, 1}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        check_convolution(&rows[i], (int)(i % 3));
+    assert_no_failures();
+}
+
 /* ---- attention ----
  * With alpha = log 2, whole numbers as queries and quarters as keys, no rounding changes a score to base 2.
  * What is left: a power is off by 2^-9 of itself, when it is rounded, and by 2^-13 before. A weighted mean of
@@ -383,6 +416,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         COUNTED(linear_of_rounded_factors_is_float32s_with_every_epilogue),
         COUNTED(matmul_of_rounded_factors_is_float32s_for_all_transposes),
+        COUNTED(convolutions_of_rounded_factors_are_float32s_with_their_gradients),
         COUNTED(attention_errs_by_what_rounding_its_powers_does),
         COUNTED(the_gradient_of_attention_errs_by_what_rounding_its_powers_and_slopes_does),
         COUNTED(equal_scores_give_the_mean_of_all_values),
