@@ -57,7 +57,11 @@ thread *running;
 dim3 block_index, block_size, grid_size;
 
 struct fiber {
-    char *stack;
+    char *stack = nullptr;
+    ~fiber()
+    {
+        free(stack);
+    }
 #if OWN_SWITCH
     void *top;
 #else
