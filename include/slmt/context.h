@@ -36,7 +36,8 @@ enum {
     SLMT_WEIGHTS_STORED = 3    /**< as the file has them; of a new model SLMT_WEIGHTS_FULL */
 };
 
-/** What matrix products may do with their factors on the cpu backend. \since 0.1 */
+/** What products of matrices, convolutions and attention may do with their factors on the cpu backend, in
+ *  synthesis and in training; sums stay float32. \since 0.1 */
 enum {
     SLMT_ARITHMETIC_FLOAT32 = 0, /**< take them as they are */
     SLMT_ARITHMETIC_BFLOAT16 = 1 /**< round them to bfloat16: needs oneDNN, and AVX512-BF16 or AMX-BF16 */

@@ -54,7 +54,8 @@ slmt_status slmt_context_create(const slmt_context_config *config, slmt_context 
 
 void slmt_context_free(slmt_context *context)
 {
-    context_release(context);
+    if (context && HANDLE_IS(context))
+        context_release(context);
 }
 
 uint64_t slmt_context_live_bytes(const slmt_context *context)

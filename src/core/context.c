@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/cores.h"
+#include "core/handles.h"
 #include "io/hdf5_setup.h"
 #include "lib/registry.h"
 
@@ -176,8 +177,10 @@ static void close_device(slmt_context *context)
 static void *take_context(const slmt_context_config *c)
 {
     void *p = c->alloc ? c->alloc(c->alloc_user, sizeof(slmt_context)) : malloc(sizeof(slmt_context));
-    if (p)
+    if (p) {
         memset(p, 0, sizeof(slmt_context));
+        ((slmt_context *)p)->word = HANDLE_CONTEXT;
+    }
     return p;
 }
 
@@ -185,6 +188,7 @@ static void give_context(slmt_context *context)
 {
     slmt_context_config c = context->config;
     pthread_mutex_destroy(&context->sets_lock);
+    handle_end(context);
     if (c.free)
         c.free(c.alloc_user, context);
     else

@@ -45,7 +45,8 @@ SLMT_WEIGHTS_BFLOAT16 = 1  # 8 bits of mantissa, float32's range
 SLMT_WEIGHTS_FLOAT16 = 2  # IEEE binary16: 11 bits of mantissa; a weight beyond 65504 is an error
 SLMT_WEIGHTS_STORED = 3  # as the file has them; of a new model SLMT_WEIGHTS_FULL
 
-# What matrix products may do with their factors on the cpu backend.
+# What products of matrices, convolutions and attention may do with their factors on the cpu backend, in
+# synthesis and in training; sums stay float32.
 SLMT_ARITHMETIC_FLOAT32 = 0  # take them as they are
 SLMT_ARITHMETIC_BFLOAT16 = 1  # round them to bfloat16: needs oneDNN, and AVX512-BF16 or AMX-BF16
 
