@@ -264,6 +264,10 @@ int main(void)
     printf("field slmt_profile_entry calls %zu %zu\n", offsetof(slmt_profile_entry, calls), sizeof(((slmt_profile_entry *)0)->calls));
     printf("field slmt_profile_entry seconds %zu %zu\n", offsetof(slmt_profile_entry, seconds), sizeof(((slmt_profile_entry *)0)->seconds));
     printf("field slmt_profile_entry flops %zu %zu\n", offsetof(slmt_profile_entry, flops), sizeof(((slmt_profile_entry *)0)->flops));
+    printf("struct slmt_segmentation %zu\n", sizeof(slmt_segmentation));
+    printf("field slmt_segmentation struct_size %zu %zu\n", offsetof(slmt_segmentation, struct_size), sizeof(((slmt_segmentation *)0)->struct_size));
+    printf("field slmt_segmentation mirror %zu %zu\n", offsetof(slmt_segmentation, mirror), sizeof(((slmt_segmentation *)0)->mirror));
+    printf("field slmt_segmentation overlap %zu %zu\n", offsetof(slmt_segmentation, overlap), sizeof(((slmt_segmentation *)0)->overlap));
     printf("struct slmt_training_state %zu\n", sizeof(slmt_training_state));
     printf("field slmt_training_state struct_size %zu %zu\n", offsetof(slmt_training_state, struct_size), sizeof(((slmt_training_state *)0)->struct_size));
     printf("field slmt_training_state reserved %zu %zu\n", offsetof(slmt_training_state, reserved), sizeof(((slmt_training_state *)0)->reserved));
