@@ -4,13 +4,16 @@
  *
  *   dk = dS^T q,  dv = P^T dout,  dq = dS k.
  *
- * A task is a head. For 32 keys it walks over all queries, 32 at a time: S - lse and dout V^T - delta are two
- * products of rows that are longer by three values (amx_attention.h), with keys as rows and queries as
- * columns; P and dS, rounded, are then left factors of dv and dk as they are, and right factors of dq^T once
- * neighbouring rows are interleaved. That leaves the queries of dq^T in another order, as order_of_query()
- * has it.
- * Checked against backends/reference/attention.c by tests/backends/test_backend_bf16.c. */
+ * A task is a few heads that lie in the same cache lines; they are packed and stored together, token by
+ * token, because in memory a token's row is about as far from the next one as a page. For 32 keys it walks
+ * over all queries, 32 at a time: S - lse and dout V^T - delta are two products of rows that are longer by
+ * three values (amx_attention.h), with keys as rows and queries as columns; P and dS, rounded, are then left
+ * factors of dv and dk as they are, and right factors of dq^T once neighbouring rows are interleaved. That
+ * leaves the queries of dq^T in another order, as order_of_query() has it. Checked against
+ * backends/reference/attention.c by tests/backends/test_backend_bf16.c. */
 #include "backends/cpu/amx_attention.h"
+
+enum { TOGETHER = 2 }; /* heads of a task: 8 floats each, half a cache line */
 
 typedef struct score_rows {
     float at[CELL][CELL]; /* [key][query] */
@@ -36,7 +39,7 @@ typedef struct grad_thread {
     tile_words power[HALVES], slope[HALVES]; /* P and dS as left factors */
     tile_words turned[HALVES];               /* dS as a right factor */
     tile_sums dk[HALVES], dv[HALVES];
-    query_cell query[];
+    query_cell query[]; /* [TOGETHER][cells] */
 } __attribute__((aligned(64))) grad_thread;
 
 typedef struct grad_call {
@@ -46,7 +49,7 @@ typedef struct grad_call {
 
 static size_t thread_bytes(const head_sizes *s)
 {
-    return sizeof(grad_thread) + (size_t)s->cells * sizeof(query_cell);
+    return sizeof(grad_thread) + TOGETHER * (size_t)s->cells * sizeof(query_cell);
 }
 
 /* ---- packing ---- */
@@ -94,27 +97,23 @@ static __m512 pack_columns(const head_sizes *s, const float *x, int64_t step, in
     return squares(word, s->depth);
 }
 
-/* Packs all queries of a head. Returns the largest squared length of one. */
-static float pack_queries(const head_sizes *s, const head_rows *r, grad_thread *t)
+/* Packs the queries of a cell. Returns the squared lengths of some of them, the largest of all among them. */
+static __m512 pack_queries(const head_sizes *s, const head_rows *r, int64_t i, query_cell *to)
 {
     __m512 most = _mm512_setzero_ps();
     vf word[SIDE];
-    for (int64_t c = 0; c < s->cells; c++) {
-        query_cell *to = &t->query[c];
-        for (int64_t h = 0; h < HALVES; h++) {
-            int64_t i = c * CELL + h * SIDE;
-            __m512 lse = _mm512_maskz_loadu_ps(first_lanes(s->n - i), r->lse + i) * -1.4426950408889634f;
-            most = _mm512_max_ps(pack_columns(s, r->q, s->token, i, s->scale, lse, &to->q[h]), most);
-            pack_columns(s, r->dout, s->width, i, 1.0f, minus_delta(s, r, i), &to->dout[h]);
-        }
-        int64_t i = c * CELL;
-        pair_words(r->q + i * s->token, s->token, s->n - i, s->depth, s->scale, 0.0f, word);
-        store_words(word, SIDE, to->q_pairs.at);
-        pair_words(r->dout + i * s->width, s->width, s->n - i, s->depth, 1.0f, 0.0f, word);
-        store_words(word, SIDE, to->dout_pairs.at);
-        memset(to->dq, 0, sizeof to->dq);
+    for (int64_t h = 0; h < HALVES; h++) {
+        int64_t at = i + h * SIDE;
+        __m512 lse = _mm512_maskz_loadu_ps(first_lanes(s->n - at), r->lse + at) * -1.4426950408889634f;
+        most = _mm512_max_ps(pack_columns(s, r->q, s->token, at, s->scale, lse, &to->q[h]), most);
+        pack_columns(s, r->dout, s->width, at, 1.0f, minus_delta(s, r, at), &to->dout[h]);
     }
-    return _mm512_reduce_max_ps(most);
+    pair_words(r->q + i * s->token, s->token, s->n - i, s->depth, s->scale, 0.0f, word);
+    store_words(word, SIDE, to->q_pairs.at);
+    pair_words(r->dout + i * s->width, s->width, s->n - i, s->depth, 1.0f, 0.0f, word);
+    store_words(word, SIDE, to->dout_pairs.at);
+    memset(to->dq, 0, sizeof to->dq);
+    return most;
 }
 
 static void pack_rows(const head_sizes *s, const float *x, int64_t i, tile_words *to)
@@ -139,18 +138,14 @@ static void pack_keys(const head_sizes *s, const head_rows *r, int64_t i, key_ce
     store_words(word, SIDE, to->k_pairs.at);
 }
 
-/* The largest squared length of a key, after rounding. */
-static float largest_key(const head_sizes *s, const head_rows *r)
+/* The squared lengths of 16 keys from i on, after rounding. */
+static __m512 key_squares(const head_sizes *s, const head_rows *r, int64_t i)
 {
     const behind none = {{{0}}};
-    __m512 most = _mm512_setzero_ps();
     vf word[SIDE];
-    for (int64_t i = 0; i < s->n; i += SIDE) {
-        token_words(r->k + i * s->token, s->token, s->n - i, s->depth, 1.0f, &none, word);
-        transpose_words(word);
-        most = _mm512_max_ps(squares(word, s->depth), most);
-    }
-    return _mm512_reduce_max_ps(most);
+    token_words(r->k + i * s->token, s->token, s->n - i, s->depth, 1.0f, &none, word);
+    transpose_words(word);
+    return squares(word, s->depth);
 }
 
 /* ---- a cell ----
@@ -235,7 +230,7 @@ INLINE void add_cell(grad_thread *t, query_cell *query)
 }
 
 /* dk and dv of the packed keys, over all queries; adds to dq. */
-INLINE void walk_queries(const head_sizes *s, grad_thread *t, const int bounded)
+INLINE void walk_queries(const head_sizes *s, grad_thread *t, query_cell *query, const int bounded)
 {
     enum { PARTS = HALVES * HALVES, ROWS = CELL / PARTS };
     TILE_ZERO(0);
@@ -243,16 +238,16 @@ INLINE void walk_queries(const head_sizes *s, grad_thread *t, const int bounded)
     TILE_ZERO(2);
     TILE_ZERO(3);
     for (int part = 0; part < PARTS; part++)
-        cell_scores(&t->key, &t->query[0], part, &t->score[0], &t->grad[0]);
+        cell_scores(&t->key, query, part, &t->score[0], &t->grad[0]);
     for (int64_t c = 0; c < s->cells; c++) {
-        const query_cell *next = &t->query[work_min(c + 1, s->cells - 1)];
+        const query_cell *next = &query[work_min(c + 1, s->cells - 1)];
         int64_t now = c % 2, then = (c + 1) % 2;
 #pragma GCC unroll 4
         for (int part = 0; part < PARTS; part++) {
             cell_scores(&t->key, next, part, &t->score[then], &t->grad[then]);
             cell_slopes(t, &t->score[now], &t->grad[now], part * ROWS, ROWS, bounded);
         }
-        add_cell(t, &t->query[c]);
+        add_cell(t, &query[c]);
     }
     TILE_SUMS(&t->dv[0], 0);
     TILE_SUMS(&t->dv[1], 1);
@@ -260,7 +255,7 @@ INLINE void walk_queries(const head_sizes *s, grad_thread *t, const int bounded)
     TILE_SUMS(&t->dk[1], 3);
 }
 
-/* ---- a head ---- */
+/* ---- a task ---- */
 
 static void store_rows(const tile_sums *sums, int64_t n, int64_t depth, float scale, float *x, int64_t step)
 {
@@ -285,22 +280,54 @@ static void store_queries(const head_sizes *s, const tile_sums *dq, int64_t i, f
     }
 }
 
-static void grad_of_head(const bk_call *call, const head_sizes *s, int64_t head, grad_thread *t)
+/* The heads of a task, packed: their rows in memory, and whether all of their scores are bounded. */
+typedef struct head_group {
+    int count;
+    head_rows rows[TOGETHER];
+    int bounded[TOGETHER];
+} head_group;
+
+static head_group pack_group(const bk_call *call, const head_sizes *s, int64_t task, grad_thread *t)
 {
-    head_rows r = rows_of(call, s, head);
-    float square_q = pack_queries(s, &r, t);
-    int bounded = sqrtf(square_q * largest_key(s, &r)) < rough_bound;
-    for (int64_t i = 0; i < s->n; i += CELL) {
-        pack_keys(s, &r, i, &t->key);
-        if (bounded)
-            walk_queries(s, t, 1);
-        else
-            walk_queries(s, t, 0);
-        store_rows(t->dk, s->n - i, s->depth, log_of_2, r.dk + i * s->token, s->token);
-        store_rows(t->dv, s->n - i, s->depth, 1.0f, r.dv + i * s->token, s->token);
-    }
+    int64_t each = work_pieces(s->heads, TOGETHER), first = task % each * TOGETHER;
+    head_group g = {.count = (int)work_min(TOGETHER, s->heads - first)};
+    __m512 queries[TOGETHER] = {{0}}, keys[TOGETHER] = {{0}};
+    for (int h = 0; h < g.count; h++)
+        g.rows[h] = rows_of(call, s, task / each * s->heads + first + h);
     for (int64_t c = 0; c < s->cells; c++)
-        store_queries(s, t->query[c].dq, c * CELL, (float)call->attr.alpha, r.dq);
+        for (int h = 0; h < g.count; h++) {
+            query_cell *to = &t->query[h * s->cells + c];
+            queries[h] = _mm512_max_ps(pack_queries(s, &g.rows[h], c * CELL, to), queries[h]);
+            for (int64_t i = c * CELL; i < (c + 1) * CELL; i += SIDE)
+                keys[h] = _mm512_max_ps(key_squares(s, &g.rows[h], i), keys[h]);
+        }
+    for (int h = 0; h < g.count; h++)
+        g.bounded[h] = sqrtf(_mm512_reduce_max_ps(queries[h]) * _mm512_reduce_max_ps(keys[h])) < rough_bound;
+    return g;
+}
+
+/* Computes dk and dv of the keys of a cell, from i on, and adds to dq. */
+static void keys_of_head(const head_sizes *s, const head_rows *r, int bounded, int64_t i, grad_thread *t,
+                         query_cell *query)
+{
+    pack_keys(s, r, i, &t->key);
+    if (bounded)
+        walk_queries(s, t, query, 1);
+    else
+        walk_queries(s, t, query, 0);
+    store_rows(t->dk, s->n - i, s->depth, log_of_2, r->dk + i * s->token, s->token);
+    store_rows(t->dv, s->n - i, s->depth, 1.0f, r->dv + i * s->token, s->token);
+}
+
+static void grad_of_group(const bk_call *call, const head_sizes *s, int64_t task, grad_thread *t)
+{
+    const head_group g = pack_group(call, s, task, t);
+    for (int64_t i = 0; i < s->n; i += CELL)
+        for (int h = 0; h < g.count; h++)
+            keys_of_head(s, &g.rows[h], g.bounded[h], i, t, t->query + h * s->cells);
+    for (int64_t c = 0; c < s->cells; c++)
+        for (int h = 0; h < g.count; h++)
+            store_queries(s, t->query[h * s->cells + c].dq, c * CELL, (float)call->attr.alpha, g.rows[h].dq);
 }
 
 typedef struct grad_job {
@@ -308,22 +335,22 @@ typedef struct grad_job {
     const head_sizes *s;
 } grad_job;
 
-static void grad_heads(const void *job, int64_t first, int64_t end, int thread)
+static void grad_groups(const void *job, int64_t first, int64_t end, int thread)
 {
     const grad_job *j = job;
     grad_thread *t = (grad_thread *)((unsigned char *)j->call->scratch + thread_bytes(j->s) * (size_t)thread);
     tiles_begin();
-    for (int64_t h = first; h < end; h++)
-        grad_of_head(j->call, j->s, h, t);
+    for (int64_t i = first; i < end; i++)
+        grad_of_group(j->call, j->s, i, t);
     tiles_end();
 }
 
 static bk_status run_grad(cpu_device *dev, bk_call *call)
 {
     const head_sizes *s = &((const grad_call *)call->state)->s;
-    int64_t heads = s->batch * s->heads;
-    int threads = work_team(dev->threads, heads, heads * s->n * s->n);
-    cpu_team_run(dev->team, threads, heads, 1, grad_heads, &(grad_job){call, s});
+    int64_t tasks = s->batch * work_pieces(s->heads, TOGETHER);
+    int threads = work_team(dev->threads, tasks, tasks * s->n * s->n);
+    cpu_team_run(dev->team, threads, tasks, 1, grad_groups, &(grad_job){call, s});
     return BK_OK;
 }
 

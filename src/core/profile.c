@@ -3,11 +3,13 @@
 #include "core/profile.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "io/atomic_file.h"
+#include "io/descriptor.h"
 
 status profile_open(slmt_context *context, slmt_profile **out)
 {
@@ -61,7 +63,8 @@ static void write_events(const profile *p, FILE *f)
 
 static status write_trace(const profile *p, const char *path)
 {
-    FILE *f = fopen(path, "w");
+    int fd = descriptor_open(path, O_WRONLY | O_TRUNC, 0);
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
     if (!f)
         return fail(ERR_IO, "%s: %s", path, strerror(errno));
     write_events(p, f);

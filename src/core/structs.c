@@ -5,10 +5,13 @@
 #include <stdint.h>
 #include <string.h>
 
+/* No struct of a later library will be larger; a number that was never set mostly is. */
+enum { LARGEST = 4096 };
+
 static status given_size(const void *given, const char *name, uint32_t *size)
 {
     memcpy(size, given, sizeof *size);
-    if (*size < 8)
+    if (*size < 8 || *size > LARGEST)
         return fail(ERR_ARGUMENT,
                     "%s.struct_size is %u; fill the struct with its init function, or set it to "
                     "sizeof the struct",

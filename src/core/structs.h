@@ -11,7 +11,8 @@
 #include "lib/status.h"
 
 /* Copies the caller's struct over `known` (already filled with defaults, struct_size = size included; kept).
- * name is for the text. ERR_ARGUMENT: struct_size below 8 or not set; ERR_VERSION: unknown tail not zero. */
+ * name is for the text. ERR_ARGUMENT: struct_size below 8, above 4096, or not set; ERR_VERSION: unknown tail
+ * not zero. */
 status struct_read(void *known, size_t size, const void *given, const char *name);
 
 /* Copies `known` into the caller's struct as far as both go; the caller's struct_size stays. */

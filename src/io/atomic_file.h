@@ -20,12 +20,15 @@
 
 typedef struct atomic_file {
     mem *mem;
-    char *path;
+    char *path;      /* as the caller named it */
+    char *target;    /* what is replaced: path, or what it points to as a link */
     char *temporary; /* "<folder>/slmt.tmp.<pid>.<n>", created empty for this call alone */
+    int lock;        /* an open descriptor of it, which holds a lock (left_files.h) */
 } atomic_file;
 
-/* Creates the empty temporary file, with the access rights of the file it will replace, or of a new file.
- * ERR_IO (the folder cannot be written, path is a folder), ERR_MEMORY, ERR_LIMIT; then f need not be ended.
+/* Deletes what killed runs have left in the folder, and creates the empty temporary file, with the access
+ * rights of the file it will replace, or of a new file. ERR_IO (the folder cannot be written, path is a
+ * folder, a device or a pipe), ERR_MEMORY, ERR_LIMIT; then f need not be ended.
  */
 status atomic_file_begin(mem *m, const char *path, atomic_file *f);
 

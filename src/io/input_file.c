@@ -8,10 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/descriptor.h"
+
 status input_file_open(const char *path, int *fd, uint64_t *size)
 {
     struct stat info;
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int file = descriptor_open(path, O_RDONLY | O_NONBLOCK, 0);
     if (file < 0)
         return fail(errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : ERR_IO, "%s: cannot open: %s", path,
                     strerror(errno));

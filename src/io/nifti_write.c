@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* nifti_write.c - one volume to a NIfTI-1 file; nifti.h says which part niftiio does. */
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <nifti1_io.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "io/atomic_file.h"
+#include "io/descriptor.h"
 #include "io/nifti_layout.h"
 #include "io/nifti_space.h"
 #include "io/scan_name.h"
@@ -155,10 +158,14 @@ static int put_scan(gzFile file, const nifti_scan *scan)
 static status write_to(const char *temporary, const char *path, const nifti_scan *scan)
 {
     errno = 0;
-    gzFile file = gzopen(temporary, name_ends_in(path, ".gz") ? "wb" : "wbT"); /* T: not compressed */
-    if (!file)
-        return fail(ERR_IO, "%s cannot be opened: %s", temporary,
-                    errno != 0 ? strerror(errno) : "no memory in zlib");
+    int fd = descriptor_open(temporary, O_WRONLY | O_TRUNC, 0);
+    if (fd < 0)
+        return fail(ERR_IO, "%s cannot be opened: %s", temporary, strerror(errno));
+    gzFile file = gzdopen(fd, name_ends_in(path, ".gz") ? "wb" : "wbT"); /* T: not compressed */
+    if (!file) {
+        close(fd);
+        return fail_memory();
+    }
     int written = put_scan(file, scan);
     int reason = errno;
     int closed = gzclose_w(file) == Z_OK;

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "io/descriptor.h"
+
 const char *sealed_file_label(const sealed_file *f)
 {
     return f->target.path;
@@ -15,7 +17,7 @@ const char *sealed_file_label(const sealed_file *f)
 static status start_file(sealed_file *f, uint64_t user_block)
 {
     hdf5_guard guard;
-    f->fd = open(f->target.temporary, O_RDWR | O_CLOEXEC);
+    f->fd = descriptor_open(f->target.temporary, O_RDWR, 0);
     if (f->fd < 0)
         return fail(ERR_IO, "%s: cannot open: %s", f->target.temporary, strerror(errno));
     hdf5_enter(&guard);

@@ -14,6 +14,7 @@
 #include "describe.h"
 #include "guess.h"
 #include "interrupt.h"
+#include "standard.h"
 #include "version.h"
 
 enum { FIRST_KEY = 0x1000, MOST_OPTIONS = 8 };
@@ -95,6 +96,7 @@ static void parse(program *p, int argc, char **argv)
 int main(int argc, char **argv)
 {
     program p = {0};
+    standard_open();
     argv = guess_program(&argc, argv);
     parse(&p, argc, argv);
     if (p.options.manual)

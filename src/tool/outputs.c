@@ -189,6 +189,19 @@ static int check_ending(const field *f, const char *path)
                   : EXIT_OK;
 }
 
+/* Tables and logs are written as they come, and may go to a pipe. All else replaces a file when it is whole.
+ */
+static bool is_stream(const field *f)
+{
+    return f->endings && (strstr(f->endings, ".csv") || strstr(f->endings, ".jsonl"));
+}
+
+static bool is_special(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+}
+
 static int check_place(const field *f, const char *path)
 {
     char *folder = folder_of(path);
@@ -200,6 +213,9 @@ static int check_place(const field *f, const char *path)
                : access(path, W_OK | X_OK)
                    ? fail_with(EXIT_DATA, "--%s: %s: %s", f->name, path, strerror(errno))
                    : EXIT_OK;
+    else if (is_special(path) && !is_stream(f))
+        code = fail_with(EXIT_DATA, "--%s: %s is a device or a pipe, which is not replaced by a file",
+                         f->name, path);
     else if (!takes_folder && path[length - 1] == '/')
         code = fail_with(EXIT_DATA, "--%s: %s is the name of a folder", f->name, path);
     else if (!is_folder(folder) && !(takes_folder && path[length - 1] == '/'))

@@ -60,6 +60,11 @@ static void a_struct_whose_size_is_not_set_is_refused(void **state)
         c.struct_size = size;
         EXPECT_TEXT(SLMT_ERR_ARGUMENT, "struct_size", slmt_context_create(&c, &context));
     }
+    const uint32_t never_set[] = {4097, 0x55555555, 0xAAAAAAAA, UINT32_MAX};
+    for (size_t i = 0; i < 4; i++) { /* and no byte behind the struct is read or written */
+        c.struct_size = never_set[i];
+        EXPECT_TEXT(SLMT_ERR_ARGUMENT, "struct_size", slmt_context_create(&c, &context));
+    }
     assert_null(context);
 }
 

@@ -549,6 +549,24 @@ static void a_volume_made_from_an_array_is_described_too(void **state)
     slmt_volume_free(v);
 }
 
+static void an_affine_that_no_file_holds_is_refused_when_it_is_set(void **state)
+{
+    static const double scales[] = {1e300, 1e150, 1e39, 1e-46, 1e-150, 1e-300, NAN, INFINITY};
+    float voxels[NVOX] = {1};
+    slmt_volume *v = NULL;
+    (void)state;
+    for (size_t i = 0; i < sizeof scales / sizeof scales[0]; i++) {
+        const double s = scales[i], affine[16] = {s, 0, 0, 0, 0, s, 0, 0, 0, 0, s, 0, 0, 0, 0, 1};
+        assert_int_equal(slmt_volume_create(context, (int64_t[]){NX, NY, NZ}, affine, voxels, &v),
+                         SLMT_ERR_ARGUMENT);
+        assert_non_null(strstr(slmt_error_text(), "affine must be finite and not singular"));
+    }
+    const double far[16] = {1, 0, 0, 1e300, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
+    assert_int_equal(slmt_volume_create(context, (int64_t[]){NX, NY, NZ}, far, voxels, &v),
+                     SLMT_ERR_ARGUMENT);
+    assert_null(v);
+}
+
 static void malformed_extensions_are_left_behind(void **state)
 {
     static const int32_t sizes[] = {0, 8, 24, -16, 48, 1 << 30, 16};
@@ -1112,6 +1130,7 @@ int main(void)
         TEST(a_volume_of_other_voxels_keeps_the_geometry_and_nothing_that_spoke_of_the_old_ones),
         TEST(a_description_follows_the_librarys_name_and_is_cut_to_fit),
         TEST(a_volume_made_from_an_array_is_described_too),
+        TEST(an_affine_that_no_file_holds_is_refused_when_it_is_set),
         TEST(malformed_extensions_are_left_behind),
         TEST(a_pair_is_written_as_one_file_with_its_extensions),
         TEST(a_volume_from_an_array_is_read_back_by_niftiio),

@@ -8,6 +8,8 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,7 @@
 #include <unistd.h>
 
 #include "io/atomic_file.h"
+#include "io/descriptor.h"
 
 #include <cmocka.h> /* after lib/status.h: it makes fail() a macro */
 
@@ -68,6 +71,14 @@ static status write_text(const char *path, const char *text)
         fclose(file);
     }
     return atomic_file_finish(&f);
+}
+
+static void write_file(const char *name, const char *text)
+{
+    FILE *file = fopen(in_folder(name), "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
 }
 
 static void assert_holds(const char *path, const char *text)
@@ -226,6 +237,109 @@ static void a_path_that_cannot_be_a_file_is_refused_at_the_beginning(void **stat
     assert_int_equal(files_in_folder(), 0);
 }
 
+/* ---- what is there already ---- */
+
+static void a_link_stays_and_its_target_is_replaced(void **state)
+{
+    struct stat s;
+    (void)state;
+    assert_int_equal(write_text(in_folder("real"), "old"), OK);
+    assert_int_equal(symlink("real", in_folder("link")), 0);
+    assert_int_equal(symlink("link", in_folder("second")), 0);
+    assert_int_equal(write_text(in_folder("second"), "new"), OK);
+    assert_holds(in_folder("real"), "new");
+    assert_int_equal(lstat(in_folder("second"), &s), 0);
+    assert_true(S_ISLNK(s.st_mode));
+    assert_int_equal(lstat(in_folder("link"), &s), 0);
+    assert_true(S_ISLNK(s.st_mode));
+    assert_int_equal(files_in_folder(), 3);
+    assert_int_equal(symlink("not there yet", in_folder("third")), 0);
+    assert_int_equal(write_text(in_folder("third"), "made"), OK);
+    assert_holds(in_folder("not there yet"), "made");
+    assert_int_equal(symlink("circle", in_folder("circle")), 0);
+    assert_int_equal(write_text(in_folder("circle"), "x"), ERR_IO);
+    assert_non_null(strstr(status_text(), strerror(ELOOP)));
+}
+
+static void a_pipe_or_a_device_is_not_replaced(void **state)
+{
+    struct stat s;
+    atomic_file f;
+    (void)state;
+    assert_int_equal(mkfifo(in_folder("pipe"), 0600), 0);
+    assert_int_equal(symlink("pipe", in_folder("link")), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(atomic_file_begin(&memory, in_folder(i ? "link" : "pipe"), &f), ERR_IO);
+        assert_non_null(strstr(status_text(), "a device or a pipe"));
+    }
+    assert_int_equal(atomic_file_begin(&memory, "/dev/null", &f), ERR_IO);
+    assert_int_equal(stat(in_folder("pipe"), &s), 0);
+    assert_true(S_ISFIFO(s.st_mode));
+    assert_int_equal(files_in_folder(), 2);
+}
+
+/* ---- runs that are killed ---- */
+
+/* In a process of its own, begins a file and waits for its end, by a signal or by `end`. */
+static pid_t writer(const char *name, int ready, int end)
+{
+    atomic_file f;
+    char byte = 0;
+    pid_t child = fork();
+    if (child != 0)
+        return child;
+    if (atomic_file_begin(&memory, in_folder(name), &f) != OK || write(ready, &byte, 1) != 1)
+        _exit(1);
+    if (read(end, &byte, 1) < 0)
+        _exit(1);
+    _exit(atomic_file_finish(&f) == OK ? 0 : 1);
+}
+
+static void what_a_killed_run_left_is_deleted_and_what_a_running_one_writes_is_not(void **state)
+{
+    int ready[2], end[2], code;
+    char byte;
+    (void)state;
+    assert_int_equal(pipe(ready) | pipe(end), 0);
+    pid_t killed = writer("a", ready[1], end[0]), running = writer("b", ready[1], end[0]);
+    assert_int_equal(read(ready[0], &byte, 1) + read(ready[0], &byte, 1), 2);
+    assert_int_equal(files_in_folder(), 2);
+    kill(killed, SIGKILL);
+    waitpid(killed, &code, 0);
+    assert_int_equal(files_in_folder(), 2);
+    write_file("slmt.tmp.1.x", "a user's own");
+    pid_t next = fork(); /* a process looks once */
+    if (next == 0)
+        _exit(write_text(in_folder("c"), "text") == OK && files_in_folder() == 3 ? 0 : 1);
+    waitpid(next, &code, 0);
+    assert_int_equal(code, 0);
+    assert_holds(in_folder("slmt.tmp.1.x"), "a user's own");
+    assert_int_equal(write(end[1], &byte, 1), 1);
+    waitpid(running, &code, 0);
+    assert_int_equal(code, 0);
+    assert_int_equal(access(in_folder("b"), F_OK), 0);
+}
+
+/* ---- descriptors ---- */
+
+static void no_file_gets_the_number_of_a_standard_stream(void **state)
+{
+    int code;
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        close(0);
+        close(1);
+        close(2);
+        int fd = descriptor_open(in_folder("a"), O_RDWR | O_CREAT, 0600), again = dup(fd);
+        _exit(fd > 2 && again == 0 && (fcntl(fd, F_GETFD) & FD_CLOEXEC) ? 0 : 1);
+    }
+    waitpid(child, &code, 0);
+    assert_int_equal(code, 0);
+    assert_int_equal(descriptor_open(in_folder("none"), O_RDONLY, 0), -1);
+    assert_int_equal(errno, ENOENT);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, clean)
 
 int main(void)
@@ -238,6 +352,10 @@ int main(void)
         TEST(a_name_as_long_as_the_system_takes_is_written_and_a_longer_one_refused_at_once),
         TEST(every_name_that_the_system_takes_is_written),
         TEST(a_path_that_cannot_be_a_file_is_refused_at_the_beginning),
+        TEST(a_link_stays_and_its_target_is_replaced),
+        TEST(a_pipe_or_a_device_is_not_replaced),
+        TEST(what_a_killed_run_left_is_deleted_and_what_a_running_one_writes_is_not),
+        TEST(no_file_gets_the_number_of_a_standard_stream),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -479,6 +479,98 @@ static void bfloat16_arithmetic_runs_where_the_processor_has_it_and_is_refused_e
     assert_null(context);
 }
 
+/* Steps of fine-tuning from full.slmt, or, with `resumed`, from trainer.slmt; saves as trainer.slmt. Returns
+ * the last step's l1. */
+static double fine_tune(slmt_context *context, int resumed, int steps)
+{
+    slmt_net_trainer_config c;
+    slmt_model *model = NULL;
+    slmt_trainer *trainer = NULL;
+    float *slices = make_slices(2, 0);
+    GOOD(slmt_net_trainer_config_init(&c, SLMT_NET_STAGE_FINETUNE));
+    c.batch = 1;
+    if (resumed) {
+        GOOD(slmt_trainer_load(context, in_folder("trainer.slmt"), &trainer));
+    } else {
+        model = load(context, "full.slmt");
+        GOOD(slmt_net_trainer_create(model, &c, &trainer));
+    }
+    for (int i = 0; i < steps; i++)
+        GOOD(slmt_net_finetune_step(trainer, slices, slices + PIXELS, 1e-3));
+    double loss = step_value(trainer, "l1");
+    GOOD(slmt_trainer_save(trainer, in_folder("trainer.slmt")));
+    slmt_trainer_free(trainer);
+    slmt_model_free(model);
+    free(slices);
+    return loss;
+}
+
+static float *trained_values(slmt_context *context, const char *name, size_t *n)
+{
+    slmt_model *model = load(context, "trainer.slmt");
+    float *x = tensor_values(model, name, n);
+    slmt_model_free(model);
+    return x;
+}
+
+/* The part of n values whose lower half is not zero: bfloat16 cannot hold them. */
+static double part_beyond_bfloat16(const float *x, size_t n)
+{
+    size_t beyond = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        beyond += (bits & 0xFFFF) != 0;
+    }
+    return (double)beyond / (double)n;
+}
+
+/* Gradients are off by about 2^-8 of themselves, and Adam's first steps are as long as their signs say: of a
+ * few weights, whose gradients are next to nothing, the sign changes. Weights keep all of their bits, and
+ * three steps are the same as two and one more. */
+static void
+training_in_bfloat16_keeps_float32_weights_comes_near_float32_and_resumes_bit_for_bit(void **state)
+{
+    (void)state;
+    static const char name[] = "G.to_img.linear.weight";
+    slmt_context_config c = config_for(SLMT_BACKEND_CPU, 2, NULL);
+    slmt_context *plain = open_context(2, NULL), *rough = NULL;
+    size_t n;
+    c.arithmetic = SLMT_ARITHMETIC_BFLOAT16;
+    if (slmt_context_create(&c, &rough) != SLMT_OK) { /* the test above says when */
+        slmt_context_free(plain);
+        return;
+    }
+    slmt_model *model = small_model(plain, 7);
+    float *start = tensor_values(model, name, &n);
+    GOOD(slmt_model_save(model, in_folder("full.slmt")));
+    double exact_loss = fine_tune(plain, 0, 3);
+    float *exact = trained_values(plain, name, &n);
+    double loss = fine_tune(rough, 0, 3);
+    float *near = trained_values(rough, name, &n);
+    fine_tune(rough, 0, 2);
+    assert_true(fine_tune(rough, 1, 1) == loss);
+    float *again = trained_values(rough, name, &n);
+    assert_memory_equal(near, again, n * sizeof *near);
+    double both = 0, first = 0, second = 0;
+    for (size_t i = 0; i < n; i++) {
+        both += (double)(exact[i] - start[i]) * (near[i] - start[i]);
+        first += (double)(exact[i] - start[i]) * (exact[i] - start[i]);
+        second += (double)(near[i] - start[i]) * (near[i] - start[i]);
+    }
+    print_message("  losses %.6f and %.6f, cosine of the changes %.4f\n", exact_loss, loss,
+                  both / sqrt(first * second));
+    assert_true(loss != exact_loss && fabs(loss - exact_loss) < 0x1p-6 * exact_loss);
+    assert_true(first > 0 && both > 0.9 * sqrt(first * second));
+    assert_true(part_beyond_bfloat16(near, n) > 0.95);
+    float *all[] = {start, exact, near, again};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+    slmt_model_free(model);
+    slmt_context_free(rough);
+    slmt_context_free(plain);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -493,6 +585,8 @@ int main(void)
         cmocka_unit_test(synthesis_allocates_nothing_and_its_memory_is_known),
         cmocka_unit_test(trainers_refuse_what_rounding_would_stop),
         cmocka_unit_test(bfloat16_arithmetic_runs_where_the_processor_has_it_and_is_refused_elsewhere),
+        cmocka_unit_test(
+            training_in_bfloat16_keeps_float32_weights_comes_near_float32_and_resumes_bit_for_bit),
     };
     return cmocka_run_group_tests(tests, make_folder, delete_folder);
 }

@@ -20,6 +20,7 @@ from slmt._geometry import Geometry
 from slmt._handle import Handle
 from slmt._methods import text
 from slmt._model import RESIZES, Preprocess
+from slmt._paths import encoded
 from slmt._volume import Volume
 
 Split = Literal["train", "test", "validation"]
@@ -98,7 +99,7 @@ class RecordWriter(Handle):
         self.fields = tuple(fields)
         pointer = ctypes.POINTER(_api.slmt_dataset_writer)()
         where = context_or_default(context)._pointer
-        check(_api.slmt_dataset_writer_create(where, os.fsencode(path), pointer), path)
+        check(_api.slmt_dataset_writer_create(where, encoded(path), pointer), path)
         super().__init__(pointer, _api.slmt_dataset_writer_cancel)
         self._free.atexit = True  # the unfinished file goes
         for one in self.fields:
@@ -175,7 +176,7 @@ class DatasetWriter(Handle):
         pointer = ctypes.POINTER(_api.slmt_dataset_writer)()
         struct = (preprocess or Preprocess())._struct()
         where = context_or_default(context)._pointer
-        file = os.fsencode(path)
+        file = encoded(path)
         check(_api.slmt_dataset_writer_create_mr(where, file, struct, names, len(contrasts), pointer), path)
         super().__init__(pointer, _api.slmt_dataset_writer_cancel)
         self._free.atexit = True  # the unfinished file goes
@@ -229,7 +230,7 @@ class Dataset(Handle):
 
     def __init__(self, path: str | os.PathLike[str], *, context: Context | None = None) -> None:
         pointer = ctypes.POINTER(_api.slmt_dataset)()
-        check(_api.slmt_dataset_open(context_or_default(context)._pointer, os.fsencode(path), pointer), path)
+        check(_api.slmt_dataset_open(context_or_default(context)._pointer, encoded(path), pointer), path)
         super().__init__(pointer, _api.slmt_dataset_free)
         contrasts, subjects = _api.slmt_dataset_contrast_count(pointer), _api.slmt_dataset_subject_count(pointer)
         self.contrasts = tuple(text(_api.slmt_dataset_contrast(pointer, index)) for index in range(contrasts))

@@ -16,6 +16,7 @@ from slmt._errors import ArgumentError, NotFoundError, check
 from slmt._geometry import Geometry
 from slmt._handle import Handle
 from slmt._methods import Number, Value, coded, methods, text
+from slmt._paths import encoded
 from slmt._volume import Volume
 
 if TYPE_CHECKING:
@@ -222,14 +223,14 @@ class Model(Handle):
             data = ctypes.cast(ctypes.c_char_p(source), ctypes.c_void_p)
             check(_api.slmt_model_load_memory(where, data, len(source), pointer))
         elif isinstance(source, (str, os.PathLike)):
-            check(_api.slmt_model_load(where, os.fsencode(source), pointer), source)
+            check(_api.slmt_model_load(where, encoded(source), pointer), source)
         else:
             _load_file(where, source, pointer)
         return cls._of(pointer)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a checkpoint under a new name, then renames it: `path` is the old file or the new one, whole."""
-        check(_api.slmt_model_save(self._pointer, os.fsencode(path)), path)
+        check(_api.slmt_model_save(self._pointer, encoded(path)), path)
 
     @property
     def method(self) -> str:

@@ -25,7 +25,7 @@ class Reference:
 
     method: str
     tensors: dict[str, Array]
-    options: dict[str, int]  # what the shapes tell
+    options: Mapping[str, int | str]  # what the shapes tell
     untold: tuple[str, ...] = ()  # options that no shape tells
     preprocess: dict[str, float] = field(default_factory=dict)  # where the reference's is not the library's initial one
     may_lack: Callable[[str], bool] = lambda name: False  # tensors that then keep fresh values

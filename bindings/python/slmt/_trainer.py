@@ -17,6 +17,7 @@ from slmt._errors import check
 from slmt._handle import Handle
 from slmt._methods import Task, Value, coded, task_of, text
 from slmt._model import Model
+from slmt._paths import encoded
 from slmt._session import port_shape, taken_for
 
 
@@ -81,7 +82,7 @@ class Trainer(Handle):
     def load(cls, path: str | os.PathLike[str], *, context: Context | None = None) -> "Trainer":
         """Goes on where the trainer that save() wrote stopped: the run equals one that never stopped, bit for bit."""
         pointer = ctypes.POINTER(_api.slmt_trainer)()
-        check(_api.slmt_trainer_load(context_or_default(context)._pointer, os.fsencode(path), pointer), path)
+        check(_api.slmt_trainer_load(context_or_default(context)._pointer, encoded(path), pointer), path)
         trainer = cls.__new__(cls)
         trainer._take(pointer)
         return trainer
@@ -89,7 +90,7 @@ class Trainer(Handle):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes model and training state in one checkpoint, whole or not at all. Model.load() reads its model."""
         with self._alone():
-            check(_api.slmt_trainer_save(self._pointer, os.fsencode(path)), path)
+            check(_api.slmt_trainer_save(self._pointer, encoded(path)), path)
 
     @staticmethod
     def memory(model: Model, task: str, **settings: Value) -> int:

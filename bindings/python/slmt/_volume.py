@@ -15,6 +15,7 @@ from slmt._arrays import AnyArray, ArrayIn, FloatArray, as_numpy, floats_at, tak
 from slmt._context import Context, context_or_default
 from slmt._errors import ArgumentError, StateError, check
 from slmt._handle import Handle
+from slmt._paths import encoded
 
 
 class _Memory:
@@ -71,7 +72,7 @@ class Volume(Handle):
         """Reads a scan of NIfTI-1, NIfTI-2 or MGH; scaling is applied. Of a file of several volumes, "scan.nii.gz[2]"
         is the third. slmt_volume_read() in slmt/volume.h has the rules."""
         pointer = ctypes.POINTER(_api.slmt_volume)()
-        check(_api.slmt_volume_read(context_or_default(context)._pointer, os.fsencode(path), pointer), path)
+        check(_api.slmt_volume_read(context_or_default(context)._pointer, encoded(path), pointer), path)
         return cls._of(pointer)
 
     def like(self, voxels: ArrayIn, description: str = "") -> "Volume":
@@ -96,7 +97,7 @@ class Volume(Handle):
     def write(self, path: str | os.PathLike[str]) -> None:
         """Writes float32 NIfTI-1, compressed if the name ends in .gz; under a new name, then renamed over `path`. The
         header is that of the file that it was read from; what was made from such a volume keeps the geometry alone."""
-        check(_api.slmt_volume_write(self._pointer, os.fsencode(path)), path)
+        check(_api.slmt_volume_write(self._pointer, encoded(path)), path)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -6,19 +6,21 @@
     python -m slmt.convert --seq2seq ckpt_best.pth any.h5            Seq2Seq
     python -m slmt.convert --unet net.pth unet.h5                    U-Net, by the names of the library's
     python -m slmt.convert --vgg19 vgg19-dcbb9e9d.pth vgg19.h5       VGG19, as torchvision has it
+    python -m slmt.convert --network fpn resnet18.pth fpn.h5         a network that labels pixels, or its backbone
 
 Nothing is written unless every tensor has its place, its shape and finite values."""
 
 import argparse
 import hashlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from slmt import _reference, torchfile
 from slmt._errors import Error
 from slmt._model import Model
 from slmt._reference import ConversionError, Reference, Tensors
+from slmt._reference_labels import NETWORKS, labels
 
 _KINDS: dict[str, tuple[tuple[str, ...], Callable[[Sequence[Tensors]], Reference]]] = {
     "slmt-net": (("Edge-MAE", "generator"), lambda files: _reference.slmt_net(files[0], files[1])),
@@ -29,19 +31,27 @@ _KINDS: dict[str, tuple[tuple[str, ...], Callable[[Sequence[Tensors]], Reference
 }
 
 
+def _network(method: str) -> Callable[[Sequence[Tensors]], Reference]:
+    return lambda files: labels(method, files[0])
+
+
+_KINDS |= {name: ((name,), _network(name)) for name in NETWORKS}
+
+
 def convert(
     kind: str,
     inputs: Sequence[str | Path],
     output: str | Path,
     *,
-    options: dict[str, float] | None = None,
+    options: Mapping[str, float | str] | None = None,
     preprocess: dict[str, float] | None = None,
     card: dict[str, str] | None = None,
     contrasts: Sequence[str] = (),
     key: str | None = None,
     reader: torchfile.Reader = "auto",
 ) -> list[str]:
-    """Converts checkpoints of a kind ("slmt-net", "edge-mae", "seq2seq", "unet", "vgg19") into a model file.
+    """Converts checkpoints of a kind ("slmt-net", "edge-mae", "seq2seq", "unet", "vgg19", or a network that labels
+    pixels, such as "fcn8s") into a model file.
 
     options and preprocess overrule what shapes and papers tell; card holds texts by field, contrasts the names of
     those that a seq2seq tells apart, by index; key names the dictionary of tensors where a file has several. Returns lines that say what was done and what was assumed.
@@ -78,7 +88,7 @@ def _sha256(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def _fill(model: Model, reference: Reference, given: dict[str, float]) -> list[str]:
+def _fill(model: Model, reference: Reference, given: Mapping[str, float | str]) -> list[str]:
     """Gives the model its tensors, after a check of all of them. Returns what was assumed."""
     wanted = {name: (info.shape, info.used) for name, info in model.tensors.info().items()}
     if wrong := _reference.problems(reference, wanted):
@@ -104,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     text = __doc__ or ""
     parser = argparse.ArgumentParser(
         prog="python -m slmt.convert",
-        usage="%(prog)s [--edge-mae | --seq2seq | --unet | --vgg19] [options] CHECKPOINT... OUT",
+        usage="%(prog)s [--edge-mae | --seq2seq | --unet | --vgg19 | --network NAME] [options] CHECKPOINT... OUT",
         description=text,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -116,6 +126,12 @@ def _parser() -> argparse.ArgumentParser:
         ("vgg19", "the checkpoint is VGG19 as torchvision has it"),
     ):
         kind.add_argument(f"--{name}", dest="kind", action="store_const", const=name, default="slmt-net", help=what)
+    kind.add_argument(
+        "--network", dest="kind", choices=NETWORKS, help="the checkpoint is of this network, which labels pixels"
+    )
+    parser.add_argument(
+        "--classes", metavar="VALUE[=NAME],...", help="of such a network: the value of each class in label maps"
+    )
     parser.add_argument("files", nargs="+", metavar="CHECKPOINT... OUT", help="one or two to read, one to write")
     for name, what, example in (
         ("option", "an option of the method that shapes do not tell, or tell wrongly", "num_heads=16"),
@@ -169,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             given.kind,
             given.files[:-1],
             given.files[-1],
-            options=_numbers(parser, "option", given.option),
+            options=_numbers(parser, "option", given.option) | ({"classes": given.classes} if given.classes else {}),
             preprocess=_numbers(parser, "preprocess", given.preprocess),
             card=card,
             contrasts=given.contrasts,

@@ -14,6 +14,7 @@ import pytest
 import checkpoints
 from samples import Array
 from slmt import Model, _reference, convert
+from slmt._reference_labels import labels
 from small import NANO, SEQ2SEQ
 
 HEADS = ["--option", "num_heads=2", "--option", "decoder_heads=2"]
@@ -240,6 +241,59 @@ def test_a_unet_becomes_a_model_whose_options_its_shapes_tell(
 def test_what_is_no_unet_is_refused() -> None:
     with pytest.raises(_reference.ConversionError, match="missing enc1.conv1.weight"):
         _reference.unet(vgg19(4))
+
+
+# ---- networks that label pixels ----
+
+SMALL_LABELS: dict[str, dict[str, float]] = {
+    "unet-seg": {"channels": 2, "width": 2, "axes": 3},
+    "attn-unet": {"channels": 2, "width": 2, "deep": 1},
+    "vnet": {"channels": 2, "width": 4, "kernel": 5, "axes": 2, "down_convs_1": 1, "up_convs_0": 2},
+    "fcn8s": {"channels": 3, "width": 2, "fc": 5},
+    "segnet": {"channels": 1, "width": 2},
+    "segnet-basic": {"channels": 1, "width": 2},
+    "fpn": {"channels": 1, "width": 2, "bottleneck": 1, "layers_2": 3, "pyramid": 6, "branch": 8},
+    "pspnet": {"channels": 1, "width": 2, "layers_0": 1, "hidden": 3, "auxiliary": 5},
+    "deeplabv3p": {"channels": 1, "width": 2, "atrous": 6, "low": 3, "one_conv": 1, "separable": 1},
+    "hrnet-s": {"channels": 1, "width": 2, "stem": 6, "first": 3, "first_blocks": 2, "modules_1": 2, "blocks": 1},
+}
+
+
+@pytest.mark.parametrize("method", SMALL_LABELS)
+def test_a_network_that_labels_becomes_a_model_whose_options_its_shapes_tell(
+    method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = SMALL_LABELS[method] | {"classes": "0,1,2"}
+    tensors = expected(method, options)  # type: ignore[arg-type]
+    counters: dict[str, Array] = {"enc1.bn1.num_batches_tracked": np.zeros(1, np.int64)}
+    checkpoints.write(tmp_path / "net.pth", tensors | counters)
+    told = labels(method, tensors).options
+    assert {name: told[name] for name in options} == options
+    files = [str(tmp_path / "net.pth"), str(tmp_path / "out.h5")]
+    assert convert.main(["--network", method, *files]) == 0
+    hold(tmp_path / "out.h5", tensors)
+    assert "classes=0,1,2" in capsys.readouterr().out
+    assert convert.main(["--network", method, "--classes", "0,1=lesion,4", *files]) == 0
+    with Model.load(files[1]) as model:
+        assert model.options["classes"] == "0,1=lesion,4"
+    assert convert.main(["--network", method, "--classes", "0,1", *files]) == 1
+    assert "expected" in capsys.readouterr().err
+
+
+def test_torchvisions_backbone_gets_a_fresh_head(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = expected("pspnet", SMALL_LABELS["pspnet"])
+    backbone = part({name: values for name, values in whole.items() if name.startswith("backbone.")}, "backbone.")
+    classifier: dict[str, Array] = {"fc.weight": np.zeros((10, 16), np.float32), "fc.bias": np.zeros(10, np.float32)}
+    checkpoints.write(tmp_path / "resnet.pth", backbone | classifier)
+    arguments = ["--network", "pspnet", "--classes", "0,1,2", str(tmp_path / "resnet.pth"), str(tmp_path / "out.h5")]
+    assert convert.main(arguments) == 0
+    assert "fresh values for" in capsys.readouterr().out
+    hold(tmp_path / "out.h5", {name: values for name, values in whole.items() if name.startswith("backbone.")})
+
+
+def test_what_is_no_network_of_this_name_is_refused() -> None:
+    with pytest.raises(_reference.ConversionError, match="missing score_fr"):
+        labels("fcn8s", vgg19(4))
 
 
 # ---- the command ----
