@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "slmt/session.h"
+#include "slmt/volume.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -62,6 +63,39 @@ SLMT_API void slmt_segmentation_init(slmt_segmentation *how);
 SLMT_API slmt_status slmt_segment_volume(slmt_session *session, const slmt_volume *const *sources,
                                          size_t n_sources, const slmt_segmentation *how, slmt_volume **labels,
                                          slmt_volume **probabilities);
+
+/** How well the voxels of one class agree with the truth: T are those that have it in truth, A those of the
+ *  answer. A figure is NaN where it is 0/0. \since 0.1 */
+typedef struct slmt_label_scores {
+    uint32_t struct_size;    /**< sizeof(slmt_label_scores), set by the caller */
+    int32_t reserved;        /**< 0 */
+    int64_t truth;           /**< voxels of T */
+    int64_t answer;          /**< voxels of A */
+    int64_t both;            /**< voxels of T and A */
+    double dice;             /**< 2 |T and A| / (|T| + |A|) */
+    double iou;              /**< |T and A| / |T or A| */
+    double precision;        /**< |T and A| / |A| */
+    double recall;           /**< |T and A| / |T| */
+    double specificity;      /**< of the voxels outside T, the share outside A */
+    double hausdorff95;      /**< mm: the 95th percentile of the distances from the surface of one to that of
+                                  the other, of the worse direction; infinite if one alone is empty */
+    double surface_distance; /**< mm: the mean of those distances, both directions together */
+} slmt_label_scores;
+
+/**
+ * Compare a label map with the truth, for one of its labels.
+ *
+ * @param labels  the answer
+ * @param truth   on the same grid
+ * @param label   value of the class
+ * @param scores  struct_size set by the caller; filled
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (also: grids that differ), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ * @threads any thread
+ * @source Reinke et al., Nature Methods 21 (2024), for the definitions
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_compare_labels(const slmt_volume *labels, const slmt_volume *truth, int32_t label,
+                                         slmt_label_scores *scores);
 
 #ifdef __cplusplus
 }

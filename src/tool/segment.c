@@ -3,6 +3,7 @@
 #include "tool.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,6 +27,8 @@ typedef struct segment {
     const char *model_path;
     const char *out;
     const char *probabilities;
+    const char *truth_path;
+    const char *csv;
     int32_t window[3]; /* slices, rows, columns; 0: those of the training's crops */
     double overlap;
     bool mirror;
@@ -38,7 +41,7 @@ typedef struct segment {
     size_t channels, classes;
     const char *files[MOST_CHANNELS]; /* in the order of the model's contrasts */
     slmt_volume *scans[MOST_CHANNELS];
-    slmt_volume *labels;
+    slmt_volume *labels, *truth;
     slmt_volume *made[MOST_CLASSES]; /* probabilities */
     char *paths[MOST_CLASSES];       /* where they go */
     journal log;
@@ -55,6 +58,10 @@ static const field segment_fields[] = {
     {"probabilities", "DIR",
      "also write the probability of each class, VALUE.nii.gz, into this folder, made if missing", FIELD_TEXT,
      SEGMENT(probabilities), .flags = FIELD_OUTPUT},
+    {"truth", "FILE", "label map to compare with, on the same grid", FIELD_TEXT, SEGMENT(truth_path),
+     .flags = FIELD_INPUT},
+    {"csv", "FILE", "write how each class agrees with --truth: a row for each class", FIELD_TEXT,
+     SEGMENT(csv), .flags = FIELD_OUTPUT, .endings = ".csv"},
     {"slices", "N", "slices of a window, of networks in three dimensions; 0: as in the training", FIELD_INT,
      SEGMENT(window[0]), .low = 0, .high = 4096},
     {"rows", "N", "rows of a window; 0: as in the training", FIELD_INT, SEGMENT(window[1]), .low = 0,
@@ -259,7 +266,12 @@ static int read_scans(segment *s)
             return fail_file(status, s->files[i]);
         say_zeroed(s->scans[i], s->files[i]);
     }
-    return EXIT_OK;
+    if (!s->truth_path)
+        return EXIT_OK;
+    warn_about(s->truth_path);
+    slmt_status status = slmt_volume_read(s->context, s->truth_path, &s->truth);
+    warn_about(NULL);
+    return status == SLMT_OK ? EXIT_OK : fail_file(status, s->truth_path);
 }
 
 static int make_labels(segment *s)
@@ -275,6 +287,44 @@ static int make_labels(segment *s)
     if (status == SLMT_ERR_CANCELLED && interrupted())
         return fail_with(EXIT_INTERRUPTED, "interrupted; nothing was written");
     return status == SLMT_OK ? EXIT_OK : fail_file(status, s->files[0]);
+}
+
+/* ---- against the truth ---- */
+
+static int score_class(segment *s, size_t i, FILE *csv)
+{
+    int length;
+    slmt_label_scores r = {.struct_size = sizeof r};
+    const char *text = class_text(s, i, &length);
+    const int32_t value = (int32_t)strtol(text, NULL, 10);
+    slmt_status status = slmt_compare_labels(s->labels, s->truth, value, &r);
+    if (status != SLMT_OK)
+        return fail_file(status, s->truth_path);
+    say("  %-16.*s Dice %.4f  IoU %.4f  HD95 %.2f mm  ASSD %.2f mm", length, text, r.dice, r.iou,
+        r.hausdorff95, r.surface_distance);
+    if (csv)
+        fprintf(csv, "%.*s,%d,%lld,%lld,%lld,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g\n", length, text, (int)value,
+                (long long)r.truth, (long long)r.answer, (long long)r.both, r.dice, r.iou, r.precision,
+                r.recall, r.specificity, r.hausdorff95, r.surface_distance);
+    return EXIT_OK;
+}
+
+static int score(segment *s)
+{
+    FILE *csv = NULL;
+    if (!s->truth_path)
+        return EXIT_OK;
+    if (s->csv && !(csv = fopen(s->csv, "w")))
+        return fail_with(EXIT_DATA, "%s: %s", s->csv, strerror(errno));
+    if (csv)
+        fprintf(csv, "class,label,truth,answer,both,dice,iou,precision,recall,specificity,hausdorff95,"
+                     "surface_distance\n");
+    int code = EXIT_OK;
+    for (size_t i = 0; i < s->classes && code == EXIT_OK; i++)
+        code = score_class(s, i, csv);
+    if (csv && fclose(csv) != 0 && code == EXIT_OK)
+        code = fail_with(EXIT_DATA, "%s: %s", s->csv, strerror(errno));
+    return code;
 }
 
 static int write_all(segment *s)
@@ -337,7 +387,7 @@ static int label(segment *s, const command_line *line)
         code = write_all(s);
     if (code == EXIT_OK)
         tell(s);
-    return code;
+    return code == EXIT_OK ? score(s) : code;
 }
 
 static void close_segment(segment *s)
@@ -349,6 +399,7 @@ static void close_segment(segment *s)
         free(s->paths[i]);
     }
     slmt_volume_free(s->labels);
+    slmt_volume_free(s->truth);
     slmt_session_free(s->session);
     slmt_model_free(s->model);
     slmt_context_free(s->context);
@@ -371,9 +422,13 @@ int command_segment(int argc, char **argv)
                          .most_arguments = MOST_CHANNELS,
                          .groups = groups};
     options_parse(&line, argc, argv);
-    int code = s.resample && s.any_spacing
-                   ? fail_with(EXIT_USAGE, "--resample and --any-spacing exclude each other")
-                   : label(&s, &line);
+    int code = EXIT_OK;
+    if (s.resample && s.any_spacing)
+        code = fail_with(EXIT_USAGE, "--resample and --any-spacing exclude each other");
+    else if (s.csv && !s.truth_path)
+        code = fail_with(EXIT_USAGE, "--csv needs --truth");
+    if (code == EXIT_OK)
+        code = label(&s, &line);
     int log_code = journal_close(&s.log);
     close_segment(&s);
     options_free(&line);

@@ -514,6 +514,26 @@ class slmt_segmentation(Structure):
     ]
 
 
+class slmt_label_scores(Structure):
+    r"""How well the voxels of one class agree with the truth: T are those that have it in truth, A those of the
+    answer. A figure is NaN where it is 0/0."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_label_scores), set by the caller
+        ("reserved", c_int32),  # 0
+        ("truth", c_int64),  # voxels of T
+        ("answer", c_int64),  # voxels of A
+        ("both", c_int64),  # voxels of T and A
+        ("dice", c_double),  # 2 |T and A| / (|T| + |A|)
+        ("iou", c_double),  # |T and A| / |T or A|
+        ("precision", c_double),  # |T and A| / |A|
+        ("recall", c_double),  # |T and A| / |T|
+        ("specificity", c_double),  # of the voxels outside T, the share outside A
+        ("hausdorff95", c_double),  # mm: the 95th percentile of the distances from the surface of one to that of the other, of the worse direction; infinite if one alone is empty
+        ("surface_distance", c_double),  # mm: the mean of those distances, both directions together
+    ]
+
+
 class slmt_trainer(Structure):
     r"""A trainer: a model it may write, optimiser, schedule, step, random state."""
 
@@ -2951,6 +2971,27 @@ slmt_segment_volume = _bind(
     Threads: one thread per session at a time
 
     Source: the windows and their weights: Isensee et al., Nature Methods 18 (2021), section "Inference"
+
+    Since 0.1.
+    """)
+
+
+slmt_compare_labels = _bind(
+    "slmt_compare_labels", slmt_status, [POINTER(slmt_volume), POINTER(slmt_volume), c_int32, POINTER(slmt_label_scores)],
+    r"""slmt_status slmt_compare_labels(const slmt_volume *labels, const slmt_volume *truth, int32_t label, slmt_label_scores *scores)
+
+    Compare a label map with the truth, for one of its labels.
+
+    labels: the answer
+    truth: on the same grid
+    label: value of the class
+    scores: struct_size set by the caller; filled
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also: grids that differ), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: any thread
+
+    Source: Reinke et al., Nature Methods 21 (2024), for the definitions
 
     Since 0.1.
     """)

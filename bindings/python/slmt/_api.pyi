@@ -316,6 +316,20 @@ class slmt_segmentation(Structure):
     mirror: int
     overlap: float
 
+class slmt_label_scores(Structure):
+    struct_size: int
+    reserved: int
+    truth: int
+    answer: int
+    both: int
+    dice: float
+    iou: float
+    precision: float
+    recall: float
+    specificity: float
+    hausdorff95: float
+    surface_distance: float
+
 class slmt_trainer(Structure): ...
 
 class slmt_training_state(Structure):
@@ -526,6 +540,7 @@ def slmt_session_set(session: _In[slmt_session], input: _In[slmt_tensor]) -> int
 def slmt_session_run(session: _In[slmt_session], inputs: _In[slmt_tensor], n_inputs: int, outputs: _In[slmt_tensor], n_outputs: int) -> int: ...
 def slmt_segmentation_init(how: _In[slmt_segmentation]) -> None: ...
 def slmt_segment_volume(session: _In[slmt_session], sources: _In[_Pointer[slmt_volume]], n_sources: int, how: _In[slmt_segmentation], labels: _In[_Pointer[slmt_volume]], probabilities: _In[_Pointer[slmt_volume]]) -> int: ...
+def slmt_compare_labels(labels: _In[slmt_volume], truth: _In[slmt_volume], label: int, scores: _In[slmt_label_scores]) -> int: ...
 def slmt_trainer_create(model: _In[slmt_model], task: bytes | None, settings: _In[slmt_number], count: int, seed: int, trainer: _In[_Pointer[slmt_trainer]]) -> int: ...
 def slmt_trainer_memory(model: _In[slmt_model], task: bytes | None, settings: _In[slmt_number], count: int, bytes: _In[c_uint64]) -> int: ...
 def slmt_trainer_task(trainer: _In[slmt_trainer]) -> bytes | None: ...

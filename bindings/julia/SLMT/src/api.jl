@@ -497,6 +497,25 @@ struct slmt_segmentation
 end
 
 @doc raw"""
+How well the voxels of one class agree with the truth: T are those that have it in truth, A those of the
+answer. A figure is NaN where it is 0/0.
+"""
+struct slmt_label_scores
+    struct_size::UInt32  # sizeof(slmt_label_scores), set by the caller
+    reserved::Int32  # 0
+    truth::Int64  # voxels of T
+    answer::Int64  # voxels of A
+    both::Int64  # voxels of T and A
+    dice::Cdouble  # 2 |T and A| / (|T| + |A|)
+    iou::Cdouble  # |T and A| / |T or A|
+    precision::Cdouble  # |T and A| / |A|
+    recall::Cdouble  # |T and A| / |T|
+    specificity::Cdouble  # of the voxels outside T, the share outside A
+    hausdorff95::Cdouble  # mm: the 95th percentile of the distances from the surface of one to that of the other, of the worse direction; infinite if one alone is empty
+    surface_distance::Cdouble  # mm: the mean of those distances, both directions together
+end
+
+@doc raw"""
 A trainer: a model it may write, optimiser, schedule, step, random state.
 """
 mutable struct slmt_trainer end
@@ -2931,6 +2950,27 @@ Since 0.1.
 """
 slmt_segment_volume(session, sources, n_sources, how, labels, probabilities) =
     ccall((:slmt_segment_volume, libslmt), slmt_status, (Ptr{slmt_session}, Ptr{Ptr{slmt_volume}}, Csize_t, Ptr{slmt_segmentation}, Ptr{Ptr{slmt_volume}}, Ptr{Ptr{slmt_volume}}, ), session, sources, n_sources, how, labels, probabilities)
+
+@doc raw"""
+    slmt_status slmt_compare_labels(const slmt_volume *labels, const slmt_volume *truth, int32_t label, slmt_label_scores *scores)
+
+Compare a label map with the truth, for one of its labels.
+
+labels: the answer
+truth: on the same grid
+label: value of the class
+scores: struct_size set by the caller; filled
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also: grids that differ), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: any thread
+
+Source: Reinke et al., Nature Methods 21 (2024), for the definitions
+
+Since 0.1.
+"""
+slmt_compare_labels(labels, truth, label, scores) =
+    ccall((:slmt_compare_labels, libslmt), slmt_status, (Ptr{slmt_volume}, Ptr{slmt_volume}, Int32, Ptr{slmt_label_scores}, ), labels, truth, label, scores)
 
 @doc raw"""
     slmt_status slmt_trainer_create(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t seed, slmt_trainer **trainer)
