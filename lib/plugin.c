@@ -90,6 +90,16 @@ status plugin_open(const char *name, const char *path, plugin *out)
     return s;
 }
 
+status plugin_folder(char folder[PATH_MAX])
+{
+    static const char here;
+    Dl_info info;
+    if (!dladdr(&here, &info) || !info.dli_fname || !realpath(info.dli_fname, folder))
+        return fail(ERR_NOT_FOUND, "the loader does not know where this library lies");
+    *strrchr(folder, '/') = '\0';
+    return OK;
+}
+
 void plugin_close(plugin *p)
 {
     if (p->object)

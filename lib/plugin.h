@@ -3,6 +3,8 @@
 #ifndef SLMT_LIB_PLUGIN_H
 #define SLMT_LIB_PLUGIN_H
 
+#include <limits.h>
+
 #include "backends/backend.h"
 #include "lib/status.h"
 
@@ -16,6 +18,10 @@ typedef struct plugin {
  * ERR_FORMAT: the file is not a plug-in; ERR_VERSION: it was built for another version of the contract;
  * ERR_UNSUPPORTED: it cannot be loaded on this machine, and the message states the loader's reason. */
 status plugin_open(const char *name, const char *path, plugin *out);
+
+/* Writes the folder of the object file that holds this library: libslmt.so, or a program that is linked with
+ * it. ERR_NOT_FOUND. */
+status plugin_folder(char folder[PATH_MAX]);
 
 /* All devices that were opened with the backend must be closed first. */
 void plugin_close(plugin *p);

@@ -34,6 +34,7 @@ typedef struct range {
 
 typedef struct slot {
     _Alignas(LINE) _Atomic unsigned state;
+    _Atomic unsigned number; /* of jobs that were in it, with the one now */
     int threads;
     int64_t chunk;
     cpu_pieces run;
@@ -102,7 +103,8 @@ static void take_pieces(const slot *s, int thread)
     for (int i = 0; i < s->threads; i++) {
         range *r = &s->ranges[(thread + i) % s->threads];
         int64_t first;
-        while ((first = atomic_fetch_add_explicit(&r->next, s->chunk, memory_order_relaxed)) < r->end)
+        while (atomic_load_explicit(&r->next, memory_order_relaxed) < r->end &&
+               (first = atomic_fetch_add_explicit(&r->next, s->chunk, memory_order_relaxed)) < r->end)
             s->run(s->job, first, work_min(first + s->chunk, r->end), thread);
     }
 }
@@ -136,13 +138,21 @@ static int enter(cpu_team *t, slot *s, int number)
     return 0;
 }
 
-/* Works in every open slot; returns whether there was one. */
-static int work(cpu_team *t, int number)
+static unsigned number_of(const slot *s)
+{
+    return atomic_load_explicit(&s->number, memory_order_acquire);
+}
+
+/* Works in every open slot but those whose job has no piece left for it: done[slot] is the number of the last
+ * such job. While others finish that job, the thread must not enter again and again, which would take the
+ * memory that they count pieces in from their cores, and never sleep. Returns whether there was a slot. */
+static int work(cpu_team *t, int number, unsigned done[SLOTS])
 {
     int any = 0;
     for (int i = 0; i < SLOTS; i++) {
         slot *s = &t->slots[i];
-        if (enter(t, s, number)) {
+        if (number_of(s) != done[i] && enter(t, s, number)) {
+            done[i] = number_of(s);
             take_pieces(s, number);
             leave(t, s);
             any = 1;
@@ -182,11 +192,12 @@ static void *worker_main(void *argument)
 {
     const worker *w = argument;
     cpu_team *t = w->team;
+    unsigned done[SLOTS] = {0};
     int go_on = 1;
     omp_set_num_threads(1); /* of this thread: libraries called here compute serially */
     while (go_on) {
         unsigned seen = atomic_load_explicit(&t->jobs, memory_order_acquire);
-        if (!work(t, w->number) && !watch(t, seen))
+        if (!work(t, w->number, done) && !watch(t, seen))
             go_on = sleep_until_posted(t, seen);
     }
     return NULL;
@@ -288,6 +299,7 @@ static void wait_for_workers(cpu_team *t, slot *s)
 
 static void run_together(cpu_team *t, slot *s)
 {
+    atomic_fetch_add_explicit(&s->number, 1, memory_order_release);
     atomic_store_explicit(&s->state, CLAIMED | OPEN, memory_order_release);
     wake_workers(t);
     take_pieces(s, 0);

@@ -15,8 +15,9 @@ typedef struct slmt_context slmt_context;
 
 /** Backends. \since 0.1 */
 enum {
-    SLMT_BACKEND_CPU = 0,      /**< fast: oneDNN and OpenBLAS for products, own vector kernels for the rest */
-    SLMT_BACKEND_REFERENCE = 1 /**< plain loops: slow, simple, the truth the others are tested against */
+    SLMT_BACKEND_CPU = 0, /**< fast: oneDNN and OpenBLAS for products, own vector kernels for the rest */
+    SLMT_BACKEND_REFERENCE = 1, /**< plain loops: slow, simple, the truth the others are tested against */
+    SLMT_BACKEND_CUDA = 2       /**< graphics cards, by the plug-in libslmt_cuda.so (docs/cuda.md) */
 };
 
 /** Arithmetic. \since 0.1 */
@@ -35,7 +36,8 @@ enum {
     SLMT_WEIGHTS_STORED = 3    /**< as the file has them; of a new model SLMT_WEIGHTS_FULL */
 };
 
-/** What matrix products may do with their factors on the cpu backend. \since 0.1 */
+/** What products of matrices, convolutions and attention may do with their factors on the cpu backend, in
+ *  synthesis and in training; sums stay float32. \since 0.1 */
 enum {
     SLMT_ARITHMETIC_FLOAT32 = 0, /**< take them as they are */
     SLMT_ARITHMETIC_BFLOAT16 = 1 /**< round them to bfloat16: needs oneDNN, and AVX512-BF16 or AMX-BF16 */
@@ -104,7 +106,8 @@ typedef struct slmt_context_config {
     const char *backend_name; /**< a backend by its name, instead of `backend`: "cpu", "reference", or a
                                  plug-in; NULL: none */
     const char *backend_path; /**< where a plug-in is looked for: a directory that holds libslmt_NAME.so, or
-                                 that file; NULL: nowhere. Nothing else is searched */
+                                 that file; NULL: nowhere, but for SLMT_BACKEND_CUDA the folder of
+                                 this library. Nothing else is searched */
     const char *backend_options; /**< more options, in the backend's own words, such as "matrix=onednn,bf16";
                                       NULL: none */
 } slmt_context_config;

@@ -24,7 +24,7 @@ static status in_range(const char *name, int32_t value, int32_t low, int32_t hig
 
 static status check(const slmt_context_config *c)
 {
-    TRY(in_range("backend", c->backend, SLMT_BACKEND_CPU, SLMT_BACKEND_REFERENCE));
+    TRY(in_range("backend", c->backend, SLMT_BACKEND_CPU, SLMT_BACKEND_CUDA));
     TRY(in_range("precision", c->precision, SLMT_FLOAT32, SLMT_FLOAT64));
     TRY(in_range("matrix", c->matrix, SLMT_MATRIX_AUTO, SLMT_MATRIX_OPENBLAS));
     TRY(in_range("threads", c->threads, 0, 1024));
@@ -54,7 +54,8 @@ slmt_status slmt_context_create(const slmt_context_config *config, slmt_context 
 
 void slmt_context_free(slmt_context *context)
 {
-    context_release(context);
+    if (context && HANDLE_IS(context))
+        context_release(context);
 }
 
 uint64_t slmt_context_live_bytes(const slmt_context *context)

@@ -16,6 +16,7 @@ status dataset_writer_open(slmt_context *context, const char *path, const char *
     void *block;
     TRY(mem_zeros(&context->mem, 1, sizeof(slmt_dataset_writer), &block));
     slmt_dataset_writer *w = block;
+    w->word = HANDLE_WRITER;
     status s = dataset_file_create(&context->mem, path, records_group, &w->file);
     if (s != OK) {
         mem_give(&context->mem, w);
@@ -108,6 +109,7 @@ slmt_status slmt_dataset_writer_undo(slmt_dataset_writer *writer)
 static void writer_free(slmt_dataset_writer *writer)
 {
     slmt_context *context = writer->context;
+    handle_end(writer);
     mem_give(&context->mem, writer);
     context_release(context);
 }
@@ -122,7 +124,7 @@ slmt_status slmt_dataset_writer_finish(slmt_dataset_writer *writer)
 
 void slmt_dataset_writer_cancel(slmt_dataset_writer *writer)
 {
-    if (!writer)
+    if (!writer || !HANDLE_IS(writer))
         return;
     dataset_file_cancel(writer->file);
     writer_free(writer);
@@ -160,6 +162,7 @@ slmt_status slmt_dataset_open(slmt_context *context, const char *path, slmt_data
     REQUIRE(dataset);
     TRY(mem_zeros(&context->mem, 1, sizeof(slmt_dataset), &block));
     slmt_dataset *d = block;
+    d->word = HANDLE_DATASET;
     status s = open_set(&context->mem, path, d);
     if (s != OK) {
         mem_give(&context->mem, d);
@@ -173,12 +176,13 @@ slmt_status slmt_dataset_open(slmt_context *context, const char *path, slmt_data
 
 void slmt_dataset_free(slmt_dataset *dataset)
 {
-    if (!dataset)
+    if (!dataset || !HANDLE_IS(dataset))
         return;
     slmt_context *context = dataset->context;
     open_sets_remove(context, &dataset->open);
     dataset_file_close(dataset->file);
     mem_give(&context->mem, dataset->slice);
+    handle_end(dataset);
     mem_give(&context->mem, dataset);
     context_release(context);
 }

@@ -32,7 +32,8 @@ slmt_model *slmt_model_retain(slmt_model *model)
 
 void slmt_model_free(slmt_model *model)
 {
-    model_release(model);
+    if (model && HANDLE_IS(model))
+        model_release(model);
 }
 
 /* ---- files ---- */

@@ -69,6 +69,7 @@ static const struct {
     {"SLMT_ERR_INTERNAL", 900},
     {"SLMT_BACKEND_CPU", 0},
     {"SLMT_BACKEND_REFERENCE", 1},
+    {"SLMT_BACKEND_CUDA", 2},
     {"SLMT_FLOAT32", 0},
     {"SLMT_FLOAT64", 1},
     {"SLMT_WEIGHTS_FULL", 0},

@@ -14,7 +14,8 @@ slmt_status slmt_profile_create(slmt_context *context, slmt_profile **profile)
 
 void slmt_profile_free(slmt_profile *profile)
 {
-    profile_release(profile);
+    if (profile && HANDLE_IS(profile))
+        profile_release(profile);
 }
 
 void slmt_profile_clear(slmt_profile *profile)

@@ -19,6 +19,7 @@ status session_open(const task *t, slmt_session **session)
     void *p;
     TRY(mem_zeros(&context->mem, 1, sizeof(slmt_session), &p));
     slmt_session *made = p;
+    made->word = HANDLE_SESSION;
     status s = runner_open(&made->runner, context, t, &y);
     if (s != OK) {
         mem_give(&context->mem, made);
@@ -66,10 +67,11 @@ slmt_status slmt_session_memory(slmt_model *model, const char *name, const slmt_
 
 void slmt_session_free(slmt_session *session)
 {
-    if (!session)
+    if (!session || !HANDLE_IS(session))
         return;
     slmt_context *context = context_retain(session->runner.context);
     runner_close(&session->runner);
+    handle_end(session);
     mem_give(&context->mem, session);
     context_release(context);
 }

@@ -6,6 +6,7 @@
 #include "core/runner.h"
 
 struct slmt_session {
+    uint64_t word; /* HANDLE_SESSION, first */
     runner runner;
     int32_t spacing;        /* SLMT_SPACING_...: what becomes of volumes with other voxels */
     int told_of_no_spacing; /* the model does not know its voxels, and a warning has said so */

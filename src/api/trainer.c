@@ -62,7 +62,8 @@ slmt_status slmt_trainer_set_profile(slmt_trainer *trainer, slmt_profile *profil
 
 void slmt_trainer_free(slmt_trainer *trainer)
 {
-    trainer_release(trainer);
+    if (trainer && HANDLE_IS(trainer))
+        trainer_release(trainer);
 }
 
 slmt_model *slmt_trainer_model(slmt_trainer *trainer)

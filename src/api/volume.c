@@ -137,7 +137,8 @@ slmt_status slmt_volume_like(const slmt_volume *source, const float *voxels, con
 
 void slmt_volume_free(slmt_volume *volume)
 {
-    volume_free(volume);
+    if (volume && HANDLE_IS(volume))
+        volume_free(volume);
 }
 
 /* ---- reading and writing ---- */

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "core/context.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #include "core/cores.h"
+#include "core/handles.h"
 #include "io/hdf5_setup.h"
 #include "lib/registry.h"
 
@@ -98,11 +100,25 @@ static status find_named(slmt_context *context)
     return OK;
 }
 
+/* The plug-in is where the caller says, else beside the library. */
+static status find_cuda(slmt_context *context)
+{
+    char folder[PATH_MAX];
+    const char *path = context->config.backend_path;
+    if (!path)
+        TRY(plugin_folder(folder));
+    TRY(plugin_open("cuda", path ? path : folder, &context->plugin));
+    context->dev.backend = context->plugin.backend;
+    return OK;
+}
+
 static status find_backend(slmt_context *context)
 {
     const char *name = context->config.backend == SLMT_BACKEND_REFERENCE ? "reference" : "cpu";
     if (context->config.backend_name)
         return find_named(context);
+    if (context->config.backend == SLMT_BACKEND_CUDA)
+        return find_cuda(context);
     context->dev.backend = backend_find(name);
     return context->dev.backend ? OK : fail(ERR_UNSUPPORTED, "backend %s is not in this build", name);
 }
@@ -161,8 +177,10 @@ static void close_device(slmt_context *context)
 static void *take_context(const slmt_context_config *c)
 {
     void *p = c->alloc ? c->alloc(c->alloc_user, sizeof(slmt_context)) : malloc(sizeof(slmt_context));
-    if (p)
+    if (p) {
         memset(p, 0, sizeof(slmt_context));
+        ((slmt_context *)p)->word = HANDLE_CONTEXT;
+    }
     return p;
 }
 
@@ -170,6 +188,7 @@ static void give_context(slmt_context *context)
 {
     slmt_context_config c = context->config;
     pthread_mutex_destroy(&context->sets_lock);
+    handle_end(context);
     if (c.free)
         c.free(c.alloc_user, context);
     else

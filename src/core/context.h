@@ -13,6 +13,7 @@
 #include "slmt/context.h"
 
 struct slmt_context {
+    uint64_t word; /* HANDLE_CONTEXT, first */
     _Atomic int64_t owners;
     mem mem; /* every allocation of every handle of this context goes through it */
     slmt_context_config config;

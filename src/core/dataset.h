@@ -9,6 +9,7 @@
 #include "slmt/dataset.h"
 
 struct slmt_dataset_writer {
+    uint64_t word;         /* HANDLE_WRITER, first */
     slmt_context *context; /* one owner */
     dataset_file_writer *file;
     size_t contrasts; /* of a set of MR volumes; 0: of another */
@@ -18,6 +19,7 @@ struct slmt_dataset_writer {
 };
 
 struct slmt_dataset {
+    uint64_t word;         /* HANDLE_DATASET, first */
     slmt_context *context; /* one owner */
     dataset_file *file;
     size_t contrasts; /* of a set of MR volumes; 0: of another */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/geometry.h"
+#include "core/handles.h"
 #include "core/preprocess_rules.h"
 #include "lib/half.h"
 
@@ -37,6 +38,7 @@ status model_make(slmt_context *context, const method *method, const double *opt
     TRY(method_check(method, option));
     TRY(mem_zeros(&context->mem, 1, sizeof(slmt_model), &p));
     slmt_model *m = p;
+    m->word = HANDLE_MODEL;
     atomic_init(&m->owners, 1);
     atomic_init(&m->version, 1);
     m->context = context_retain(context);
@@ -83,6 +85,7 @@ void model_release(slmt_model *m)
     model_give_weights(m);
     if (m->params.mem)
         params_clear(&m->params);
+    handle_end(m);
     mem_give(memory, m);
     context_release(context);
 }

@@ -14,6 +14,7 @@ typedef struct card_field {
 } card_field;
 
 struct slmt_model {
+    uint64_t word; /* HANDLE_MODEL, first */
     _Atomic int64_t owners;
     slmt_context *context;
     const method *method;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/handles.h"
 #include "io/atomic_file.h"
 #include "io/descriptor.h"
 
@@ -16,6 +17,7 @@ status profile_open(slmt_context *context, slmt_profile **out)
     void *p;
     TRY(mem_zeros(&context->mem, 1, sizeof(slmt_profile), &p));
     slmt_profile *made = p;
+    made->word = HANDLE_PROFILE;
     atomic_init(&made->owners, 1);
     made->context = context_retain(context);
     profile_init(&made->records, &context->mem);
@@ -29,6 +31,7 @@ void profile_release(slmt_profile *profile)
         return;
     slmt_context *context = profile->context;
     profile_close(&profile->records);
+    handle_end(profile);
     mem_give(&context->mem, profile);
     context_release(context);
 }

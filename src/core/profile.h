@@ -8,6 +8,7 @@
 #include "slmt/profile.h"
 
 struct slmt_profile {
+    uint64_t word; /* HANDLE_PROFILE, first */
     _Atomic int64_t owners;
     slmt_context *context;
     profile records;

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 
+#include "core/handles.h"
 #include "lib/status.h"
 
 /* Copies the caller's struct over `known` (already filled with defaults, struct_size = size included; kept).
@@ -22,11 +23,15 @@ status struct_write(void *given, const void *known, size_t size, const char *nam
  * ERR_ARGUMENT. */
 status struct_check(const void *given, const char *name);
 
-/* Fails with ERR_ARGUMENT "function: name is NULL" when pointer is NULL. */
+/* Fails with ERR_ARGUMENT "function: name is NULL" when pointer is NULL, and where it points to a handle that
+ * was freed or is of another kind. */
 #define REQUIRE(pointer)                                                                                     \
     do {                                                                                                     \
         if (!(pointer))                                                                                      \
             return fail(ERR_ARGUMENT, "%s: " #pointer " is NULL", __func__);                                 \
+        if (!HANDLE_IS(pointer))                                                                             \
+            return fail(ERR_ARGUMENT, "%s: " #pointer " is a handle that was freed, or one of another kind", \
+                        __func__);                                                                           \
     } while (0)
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "core/finite.h"
+#include "core/handles.h"
 #include "slmt/version.h"
 
 status volume_new(slmt_context *context, const nifti_scan *scan, slmt_volume **volume)
@@ -12,6 +13,7 @@ status volume_new(slmt_context *context, const nifti_scan *scan, slmt_volume **v
     void *p;
     TRY(mem_take(&context->mem, sizeof(slmt_volume), &p));
     slmt_volume *v = p;
+    v->word = HANDLE_VOLUME;
     v->context = context_retain(context);
     v->scan = *scan;
     *volume = v;
@@ -75,6 +77,7 @@ void volume_free(slmt_volume *volume)
         return;
     slmt_context *context = volume->context;
     nifti_scan_free(&context->mem, &volume->scan);
+    handle_end(volume);
     mem_give(&context->mem, volume);
     context_release(context);
 }

@@ -8,6 +8,7 @@
 #include "slmt/volume.h"
 
 struct slmt_volume {
+    uint64_t word;         /* HANDLE_VOLUME, first */
     slmt_context *context; /* one owner */
     nifti_scan scan;       /* in the context's memory */
 };

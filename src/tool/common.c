@@ -10,7 +10,7 @@
 #include "tool.h"
 
 static const field_choice backends[] = {
-    {"cpu", SLMT_BACKEND_CPU}, {"reference", SLMT_BACKEND_REFERENCE}, {0}};
+    {"cpu", SLMT_BACKEND_CPU}, {"reference", SLMT_BACKEND_REFERENCE}, {"cuda", SLMT_BACKEND_CUDA}, {0}};
 static const field_choice matrices[] = {
     {"auto", SLMT_MATRIX_AUTO}, {"onednn", SLMT_MATRIX_ONEDNN}, {"openblas", SLMT_MATRIX_OPENBLAS}, {0}};
 
@@ -29,8 +29,9 @@ static const field_choice arithmetics[] = {{"auto", SLMT_ARITHMETIC_FLOAT32},
 #define COMMON(member) .offset = offsetof(common, member)
 const field common_fields[] = {
     {"threads", "N", "threads to use; 0: all cores this process may run on", FIELD_INT, COMMON(threads)},
-    {"backend", "cpu|reference", "what computes; reference is slow and plain", FIELD_CHOICE, COMMON(backend),
-     backends},
+    {"backend", "cpu|reference|cuda",
+     "what computes; reference is slow and plain; cuda needs libslmt_cuda.so beside the library",
+     FIELD_CHOICE, COMMON(backend), backends},
     {"matrix", "auto|onednn|openblas", "library for matrix products", FIELD_CHOICE, COMMON(matrix), matrices},
     {"quiet", NULL, "no progress, no messages but warnings and failures", FIELD_FLAG, COMMON(quiet)},
     {"strict", NULL, "make every warning a failure", FIELD_FLAG, COMMON(strict)},

@@ -7,6 +7,7 @@
 
 #include "core/dataset.h"
 #include "core/geometry.h"
+#include "core/handles.h"
 #include "data/mr_set.h"
 #include "lib/random.h"
 #include "train/schedules/schedule.h"
@@ -35,6 +36,7 @@ void trainer_release(slmt_trainer *t)
     for (int i = 0; i < METHOD_PORTS; i++)
         mem_give(&context->mem, t->samples[i]);
     model_release(t->model);
+    handle_end(t);
     mem_give(&context->mem, t);
     context_release(context);
 }
@@ -57,6 +59,7 @@ status trainer_open(slmt_context *context, const task *task, uint64_t seed, dry_
     void *p;
     TRY(mem_zeros(&context->mem, 1, sizeof(slmt_trainer), &p));
     slmt_trainer *t = p;
+    t->word = HANDLE_TRAINER;
     t->context = context_retain(context);
     t->model = model_retain(task->model);
     t->seed = seed;

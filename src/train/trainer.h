@@ -8,6 +8,7 @@
 #include "train/stepper.h"
 
 struct slmt_trainer {
+    uint64_t word;         /* HANDLE_TRAINER, first */
     slmt_context *context; /* whose memory it takes: the model's, or a counting one */
     slmt_model *model;
     uint64_t seed;

@@ -28,6 +28,7 @@ int main(void)
     printf("constant SLMT_ERR_INTERNAL %lld\n", (long long)SLMT_ERR_INTERNAL);
     printf("constant SLMT_BACKEND_CPU %lld\n", (long long)SLMT_BACKEND_CPU);
     printf("constant SLMT_BACKEND_REFERENCE %lld\n", (long long)SLMT_BACKEND_REFERENCE);
+    printf("constant SLMT_BACKEND_CUDA %lld\n", (long long)SLMT_BACKEND_CUDA);
     printf("constant SLMT_FLOAT32 %lld\n", (long long)SLMT_FLOAT32);
     printf("constant SLMT_FLOAT64 %lld\n", (long long)SLMT_FLOAT64);
     printf("constant SLMT_WEIGHTS_FULL %lld\n", (long long)SLMT_WEIGHTS_FULL);

@@ -43,8 +43,7 @@ static slmt_volume *scan(int channel, int mirrored)
     for (int n = 0; n < VOXELS; n++) {
         int at = n % WIDE, i = mirrored ? WIDE - 1 - at : at, j = n / WIDE % WIDE, k = n / WIDE / WIDE;
         double a = (i - 15.5) / 13, b = (j - 15.5) / 14;
-        x[n] = a * a + b * b > 1 ? 0
-                                 : (float)(500 + 200 * sin(0.4 * i + channel) * cos(0.3 * j) + 30 * k);
+        x[n] = a * a + b * b > 1 ? 0 : (float)(500 + 200 * sin(0.4 * i + channel) * cos(0.3 * j) + 30 * k);
     }
     GOOD(slmt_volume_create(context, (const int64_t[]){WIDE, WIDE, DEEP}, affine, x, &v));
     return v;
@@ -119,7 +118,8 @@ static void a_window_as_large_as_the_slices_gives_what_the_network_gives(void **
         const slmt_tensor outputs[] = {{"labels", labels, map, NULL, 3, SLMT_TENSOR_INT32},
                                        {"probabilities", p, out, NULL, 4, SLMT_TENSOR_FLOAT32}};
         for (int c = 0; c < CHANNELS; c++)
-            memcpy(image + c * WIDE * WIDE, slmt_volume_voxels(seen[c]) + k * WIDE * WIDE, sizeof image / CHANNELS);
+            memcpy(image + c * WIDE * WIDE, slmt_volume_voxels(seen[c]) + k * WIDE * WIDE,
+                   sizeof image / CHANNELS);
         GOOD(slmt_session_run(session, &input, 1, outputs, 2));
         for (int i = 0; i < WIDE * WIDE; i++)
             for (int c = 0; c < CLASSES; c++)
@@ -196,7 +196,8 @@ static void what_does_not_fit_is_refused(void **state)
     double affine[16];
     slmt_volume_affine(a, affine);
     affine[3] += 5;
-    GOOD(slmt_volume_create(context, (const int64_t[]){WIDE, WIDE, DEEP}, affine, slmt_volume_voxels(a), &shifted));
+    GOOD(slmt_volume_create(context, (const int64_t[]){WIDE, WIDE, DEEP}, affine, slmt_volume_voxels(a),
+                            &shifted));
     const slmt_volume *same[] = {a, a}, *apart[] = {a, shifted}, *none[] = {a, NULL};
     EXPECT_TEXT(SLMT_ERR_ARGUMENT, "1 volumes are given, the model takes 2",
                 slmt_segment_volume(session, same, 1, NULL, &labels, NULL));
@@ -205,7 +206,8 @@ static void what_does_not_fit_is_refused(void **state)
     EXPECT_TEXT(SLMT_ERR_ARGUMENT, "sources[1]", slmt_segment_volume(session, none, 2, NULL, &labels, NULL));
     slmt_segmentation_init(&how);
     how.overlap = 1;
-    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "overlap is 1", slmt_segment_volume(session, same, 2, &how, &labels, NULL));
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "overlap is 1",
+                slmt_segment_volume(session, same, 2, &how, &labels, NULL));
     assert_null(labels);
     GOOD(slmt_segment_volume(session, same, 2, NULL, &labels, NULL)); /* the session is as it was */
     slmt_volume_free(labels);

@@ -92,14 +92,20 @@ typedef struct subject {
     const bk_backend *(*backend)(void);
     const char *options;
     int32_t threads;
-    int32_t level; /* instruction level of the cpu backend's kernels, or BEST */
+    int32_t level;   /* instruction level of the cpu backend's kernels, or BEST */
+    int32_t repeats; /* of the first run, whose bits must be the same; 0: 1 */
+    int64_t largest; /* cases with more elements are left out; 0: none is */
     test_host host;
     void *device;
     bool open;
 } subject;
 
 enum { BEST = CPU_LEVEL_BEST, PLAIN_C = 0 };
+#ifdef CUDA_EMULATION
+enum { SUBJECTS = 12 };
+#else
 enum { SUBJECTS = 11 };
+#endif
 extern subject subjects[SUBJECTS];
 
 bk_status open_subject(const subject *s, const bk_host *host, void **device);

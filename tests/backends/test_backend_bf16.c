@@ -411,6 +411,37 @@ static void matrix_units_keep_weights_in_half_the_memory_and_share_work_without_
     held_free(&three);
 }
 
+/* Every allocation of prepare() is refused once; the call then fails, and nothing stays behind. */
+static void prepare_without_memory_fails_and_leaves_nothing(void **state)
+{
+    (void)state;
+    static const conv_row wide = {"1x9x9x32", "3x3", 32, 1, 1};
+    for (int i = 0; i < ROUGH; i++) {
+        subject *s = &rough[i];
+        op_case cases[] = {linear_case("40", 64, 48, 3, BK_F32), attention_case(1, 70, 2, 8),
+                           conv_case(&wide, true)};
+        op_case gradient = gradient_case(BK_ATTENTION_GRAD, &cases[1], round_to_float);
+        op_case *all[] = {&cases[0], &cases[1], &cases[2], &gradient};
+        for (size_t k = 0; s->open && k < sizeof all / sizeof *all; k++) {
+            int64_t live = s->host.live, calls = s->host.calls;
+            bk_call call = call_of(all[k]);
+            assert_int_equal(bk_cpu()->prepare(s->device, &call), BK_OK);
+            bk_cpu()->release(s->device, &call);
+            int64_t needed = s->host.calls - calls;
+            for (int64_t n = 1; n <= needed; n++) {
+                call = call_of(all[k]);
+                s->host.fail_at = s->host.calls + n;
+                assert_int_equal(bk_cpu()->prepare(s->device, &call), BK_ERR_MEMORY);
+                assert_null(call.state);
+                assert_int_equal(s->host.live, live);
+                s->host.fail_at = 0;
+            }
+        }
+        for (size_t k = 0; k < sizeof all / sizeof *all; k++)
+            free_case(all[k]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -424,6 +455,7 @@ int main(void)
         COUNTED(factors_are_rounded_to_the_nearest),
         COUNTED(a_kept_weight_gives_the_same_bits_until_its_version_changes),
         COUNTED(matrix_units_keep_weights_in_half_the_memory_and_share_work_without_a_trace),
+        COUNTED(prepare_without_memory_fails_and_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, open_rough, close_rough);
 }

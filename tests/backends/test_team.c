@@ -7,8 +7,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -204,6 +206,64 @@ static void a_thread_that_is_held_up_keeps_one_piece_only(void **state)
     cpu_team_close(team);
 }
 
+/* ---- a thread without work ---- */
+
+/* Whether all threads of this process but the caller sleep, as the system says. */
+static int others_sleep(void)
+{
+    char path[300], state;
+    int asleep = 1;
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    for (const struct dirent *d = readdir(tasks); d; d = readdir(tasks)) {
+        if (d->d_name[0] == '.' || atoi(d->d_name) == (int)getpid())
+            continue;
+        snprintf(path, sizeof path, "/proc/self/task/%s/stat", d->d_name);
+        FILE *file = fopen(path, "r");
+        asleep &= !file || (fscanf(file, "%*d (%*[^)]) %c", &state) == 1 && state == 'S');
+        if (file)
+            fclose(file);
+    }
+    closedir(tasks);
+    return asleep;
+}
+
+static atomic_int begun;
+
+/* The other thread's piece lasts until the caller has begun one, and that until the other thread has done its
+ * piece and sleeps, or for 30 seconds. */
+static void wait_for_sleep(const void *job, int64_t first, int64_t end, int thread)
+{
+    atomic_int *slept = (atomic_int *)(uintptr_t)job;
+    (void)first;
+    (void)end;
+    if (thread != 0) {
+        while (!atomic_load(&begun))
+            usleep(1000);
+        atomic_store(&released, 1);
+        return;
+    }
+    atomic_store(&begun, 1);
+    for (int turn = 0; turn < 30000 && !atomic_load(slept); turn++) {
+        usleep(1000);
+        atomic_store(slept, atomic_load(&released) && others_sleep());
+    }
+}
+
+static void a_thread_without_pieces_sleeps_while_another_finishes(void **state)
+{
+    (void)state;
+    atomic_int slept = 0;
+    cpu_team *team = team_of(2);
+    atomic_store(&begun, 0);
+    atomic_store(&released, 0);
+    cpu_team_begin(team);
+    cpu_team_run(team, 2, 2, 1, wait_for_sleep, &slept);
+    cpu_team_end(team);
+    assert_int_equal(atomic_load(&slept), 1);
+    cpu_team_close(team);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +276,7 @@ int main(void)
         cmocka_unit_test(a_child_may_close_a_team_that_it_never_used),
 #endif
         cmocka_unit_test(a_thread_that_is_held_up_keeps_one_piece_only),
+        cmocka_unit_test(a_thread_without_pieces_sleeps_while_another_finishes),
     };
     test_host_init(&host, 1);
     return cmocka_run_group_tests(tests, NULL, NULL);

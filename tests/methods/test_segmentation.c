@@ -351,6 +351,70 @@ static void what_was_pooled_goes_back_to_its_place(void **state)
     assert_true(kept == N * N / 4 || kept == N * N / 4 - 1); /* one maximum may be 0 */
 }
 
+/* Weights of a gate for two channels and a signal of one, by name, on the reference backend. */
+static void gate_with(double psi_weight, double psi_bias, double map[9], double passed[2 * 36])
+{
+    enum { N = 6, C = 2 };
+    static double x[N * N * C], signal[9];
+    nn_listing l;
+    params p;
+    sheet s = {.bound = {x, signal}};
+    value found, v;
+    void *weights[32];
+    sheet_open(&s);
+    params_init(&p, &s.e.m, BK_F64, BK_F64);
+    nn lister = nn_list(&l, &p, INIT_HE), n;
+    nn_attention_gate(&lister, at("gate"), NONE, NONE, (gate_shape){C, 1, 2}, NULL);
+    for (int i = 0; i < N * N * C; i++)
+        x[i] = sin(i);
+    for (int i = 0; i < 9; i++)
+        signal[i] = cos(3 * i);
+    assert_int_equal(nn_open(&n, s.g, &p, "", 4), OK);
+    assert_true(p.n <= 32);
+    for (int32_t k = 0; k < p.n; k++) {
+        int is_psi = strstr(p.list[k].name, "psi") != NULL, is_bias = strstr(p.list[k].name, "bias") != NULL;
+        weights[k] = calloc(p.list[k].count, sizeof(double));
+        for (size_t i = 0; i < p.list[k].count; i++)
+            ((double *)weights[k])[i] = is_psi ? (is_bias ? psi_bias : psi_weight) : 0.3 * cos(5.0 * k + i);
+    }
+    value in = graph_bound(s.g, 0, shape_of(BK_F64, 4, (const int64_t[]){1, N, N, C}));
+    value coarse = graph_bound(s.g, 1, shape_of(BK_F64, 4, (const int64_t[]){1, 3, 3, 1}));
+    n.statistics = NORM_BATCH;
+    v = nn_attention_gate(&n, at("gate"), in, coarse, (gate_shape){C, 1, 2}, &found);
+    graph_output(s.g, found, 2);
+    s.bound[2] = map;
+    void *bound[64] = {x, signal, map, passed};
+    memcpy(bound + 4, weights, (size_t)p.n * sizeof *weights);
+    graph_output(s.g, v, 3);
+    plan *made;
+    assert_int_equal(graph_status(s.g), OK);
+    assert_int_equal(plan_create(s.g, s.e.dev, PLAN_ARENA, &made), OK);
+    assert_int_equal(plan_run(made, bound, 4 + p.n, NULL), OK);
+    plan_free(made);
+    for (int32_t k = 0; k < p.n; k++)
+        free(weights[k]);
+    nn_close(&n);
+    graph_free(s.g);
+    params_clear(&p);
+    assert_true(engine_close(&s.e));
+}
+
+/* Attention lies in [0, 1]; a gate that is wide open passes what any gate twice as open does. */
+static void a_gate_weighs_by_numbers_from_0_to_1(void **state)
+{
+    (void)state;
+    double map[9], other[9], open[72], wider[72], shut[72];
+    gate_with(2, 0.1, map, shut);
+    for (int i = 0; i < 9; i++)
+        assert_true(map[i] >= 0 && map[i] <= 1);
+    gate_with(0, 20, map, open);
+    gate_with(0, 40, other, wider);
+    for (int i = 0; i < 9; i++)
+        assert_true(map[i] > 1 - 1e-8 && other[i] > 1 - 1e-8);
+    for (int i = 0; i < 72; i++)
+        assert_true(fabs(open[i] - wider[i]) < 1e-6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -360,6 +424,7 @@ int main(void)
         cmocka_unit_test(an_image_too_small_for_the_network_is_refused),
         cmocka_unit_test(options_that_do_not_fit_are_refused),
         cmocka_unit_test(a_bilinear_start_enlarges),
+        cmocka_unit_test(a_gate_weighs_by_numbers_from_0_to_1),
         cmocka_unit_test(what_was_pooled_goes_back_to_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -672,7 +672,6 @@ static void compare_steps(network *w, hid_t file, hid_t group, const char *path,
     reference_data losses = parity_read(group, path);
     double *state = state_of(w), top = parity_max_abs(losses.x, losses.n);
     start_all(w, file, group);
-    plan_step(w, NORM_UPDATE);
     int steps = (int)losses.n / 4;
     for (int t = 0; t < steps; t++) {
         run(w);
@@ -682,7 +681,6 @@ static void compare_steps(network *w, hid_t file, hid_t group, const char *path,
         if (t < steps - 1)
             update(w, r, state, t + 1);
     }
-    plan_free(w->plan);
     free(state);
     free(losses.x);
 }
@@ -697,9 +695,11 @@ static void compare_runs(network *w, hid_t file, hid_t group)
                        .beta1 = parity_attr(file, "adam_betas", 0),
                        .beta2 = parity_attr(file, "adam_betas", 1),
                        .eps = parity_attr(file, "adam_eps", 0)};
+    plan_step(w, NORM_UPDATE);
     compare_steps(w, file, group, "run_sgd_losses", &sgd);
     compare_table(w, group, "names", "final_sgd", 0, w->real == BK_F64 ? 1e3 : 1);
     compare_steps(w, file, group, "run_adam_losses", &adam);
+    plan_free(w->plan);
 }
 
 static int compare_group(hid_t file, hid_t group, const char *name, const bk_backend *backend, bk_dtype real)

@@ -31,6 +31,7 @@ SLMT_ERR_INTERNAL = 900  # a bug in the library; please report the text
 # Backends.
 SLMT_BACKEND_CPU = 0  # fast: oneDNN and OpenBLAS for products, own vector kernels for the rest
 SLMT_BACKEND_REFERENCE = 1  # plain loops: slow, simple, the truth the others are tested against
+SLMT_BACKEND_CUDA = 2  # graphics cards, by the plug-in libslmt_cuda.so (docs/cuda.md)
 
 # Arithmetic.
 SLMT_FLOAT32 = 0  # float32
@@ -44,7 +45,8 @@ SLMT_WEIGHTS_BFLOAT16 = 1  # 8 bits of mantissa, float32's range
 SLMT_WEIGHTS_FLOAT16 = 2  # IEEE binary16: 11 bits of mantissa; a weight beyond 65504 is an error
 SLMT_WEIGHTS_STORED = 3  # as the file has them; of a new model SLMT_WEIGHTS_FULL
 
-# What matrix products may do with their factors on the cpu backend.
+# What products of matrices, convolutions and attention may do with their factors on the cpu backend, in
+# synthesis and in training; sums stay float32.
 SLMT_ARITHMETIC_FLOAT32 = 0  # take them as they are
 SLMT_ARITHMETIC_BFLOAT16 = 1  # round them to bfloat16: needs oneDNN, and AVX512-BF16 or AMX-BF16
 
@@ -228,7 +230,7 @@ class slmt_context_config(Structure):
         ("weights", c_int32),  # SLMT_WEIGHTS_FULL; others only with precision SLMT_FLOAT32
         ("arithmetic", c_int32),  # SLMT_ARITHMETIC_FLOAT32
         ("backend_name", c_char_p),  # a backend by its name, instead of `backend`: "cpu", "reference", or a plug-in; NULL: none
-        ("backend_path", c_char_p),  # where a plug-in is looked for: a directory that holds libslmt_NAME.so, or that file; NULL: nowhere. Nothing else is searched
+        ("backend_path", c_char_p),  # where a plug-in is looked for: a directory that holds libslmt_NAME.so, or that file; NULL: nowhere, but for SLMT_BACKEND_CUDA the folder of this library. Nothing else is searched
         ("backend_options", c_char_p),  # more options, in the backend's own words, such as "matrix=onednn,bf16"; NULL: none
     ]
 

@@ -13,7 +13,7 @@ from slmt import _api
 from slmt._errors import ArgumentError, Warning, check, refused
 from slmt._handle import Handle
 
-_BACKENDS = {"cpu": _api.SLMT_BACKEND_CPU, "reference": _api.SLMT_BACKEND_REFERENCE}
+_BACKENDS = {"cpu": _api.SLMT_BACKEND_CPU, "reference": _api.SLMT_BACKEND_REFERENCE, "cuda": _api.SLMT_BACKEND_CUDA}
 _PRECISIONS = {"float32": _api.SLMT_FLOAT32, "float64": _api.SLMT_FLOAT64}
 _MATRICES = {"auto": _api.SLMT_MATRIX_AUTO, "onednn": _api.SLMT_MATRIX_ONEDNN, "openblas": _api.SLMT_MATRIX_OPENBLAS}
 WEIGHTS = {
@@ -55,7 +55,7 @@ class Context(Handle):
     def __init__(
         self,
         *,
-        backend: Literal["cpu", "reference"] = "cpu",
+        backend: Literal["cpu", "reference", "cuda"] = "cpu",
         precision: Literal["float32", "float64"] = "float32",
         matrix: Literal["auto", "onednn", "openblas"] = "auto",
         threads: int = 0,

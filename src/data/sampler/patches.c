@@ -172,8 +172,11 @@ static status no_class(const feed *f, const patches *own, int32_t value)
     size_t at = 0;
     for (int32_t k = 0; k < own->classes && at + 16 < sizeof text; k++)
         at += (size_t)snprintf(text + at, sizeof text - at, "%s%d", k ? "," : "", own->values[k]);
-    return fail(ERR_ARGUMENT, "%s: the label map %s has the value %d, and the model's classes are %s",
-                label_of(f), dataset_file_field(f->set->file, own->field[own->channels])->name, value, text);
+    return fail(
+        ERR_ARGUMENT,
+        "%s: the label map %s has the value %d, and the model's classes are %s: list all values in its "
+        "option classes, or name the one that does not count in the setting ignored_value",
+        label_of(f), dataset_file_field(f->set->file, own->field[own->channels])->name, value, text);
 }
 
 /* Each value that the set lists is one of the model's. */

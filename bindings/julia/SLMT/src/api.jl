@@ -26,6 +26,7 @@ const SLMT_ERR_INTERNAL = Int32(900)  # a bug in the library; please report the 
 # Backends.
 const SLMT_BACKEND_CPU = Int32(0)  # fast: oneDNN and OpenBLAS for products, own vector kernels for the rest
 const SLMT_BACKEND_REFERENCE = Int32(1)  # plain loops: slow, simple, the truth the others are tested against
+const SLMT_BACKEND_CUDA = Int32(2)  # graphics cards, by the plug-in libslmt_cuda.so (docs/cuda.md)
 
 # Arithmetic.
 const SLMT_FLOAT32 = Int32(0)  # float32
@@ -39,7 +40,8 @@ const SLMT_WEIGHTS_BFLOAT16 = Int32(1)  # 8 bits of mantissa, float32's range
 const SLMT_WEIGHTS_FLOAT16 = Int32(2)  # IEEE binary16: 11 bits of mantissa; a weight beyond 65504 is an error
 const SLMT_WEIGHTS_STORED = Int32(3)  # as the file has them; of a new model SLMT_WEIGHTS_FULL
 
-# What matrix products may do with their factors on the cpu backend.
+# What products of matrices, convolutions and attention may do with their factors on the cpu backend, in
+# synthesis and in training; sums stay float32.
 const SLMT_ARITHMETIC_FLOAT32 = Int32(0)  # take them as they are
 const SLMT_ARITHMETIC_BFLOAT16 = Int32(1)  # round them to bfloat16: needs oneDNN, and AVX512-BF16 or AMX-BF16
 
@@ -222,7 +224,7 @@ struct slmt_context_config
     weights::Int32  # SLMT_WEIGHTS_FULL; others only with precision SLMT_FLOAT32
     arithmetic::Int32  # SLMT_ARITHMETIC_FLOAT32
     backend_name::Cstring  # a backend by its name, instead of `backend`: "cpu", "reference", or a plug-in; NULL: none
-    backend_path::Cstring  # where a plug-in is looked for: a directory that holds libslmt_NAME.so, or that file; NULL: nowhere. Nothing else is searched
+    backend_path::Cstring  # where a plug-in is looked for: a directory that holds libslmt_NAME.so, or that file; NULL: nowhere, but for SLMT_BACKEND_CUDA the folder of this library. Nothing else is searched
     backend_options::Cstring  # more options, in the backend's own words, such as "matrix=onednn,bf16"; NULL: none
 end
 

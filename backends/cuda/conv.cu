@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conv.cu - convolution and its two gradients, each an implicit product: the matrices of windows are never
+ * there, their elements are read from x and dy when the product asks for them.
+ *
+ *   y[pixel, o]     = sum over (tap, c)   x[window(pixel, tap), c] w[o, c, tap]
+ *   dx[pixel, c]    = sum over (tap, o)   dy[window'(pixel, tap), o] w[o, c, tap]
+ *   dw[o, (tap, c)] = sum over pixel      dy[pixel, o] x[window(pixel, tap), c]
+ *
+ * The groups of a convolution are the batch of the product. */
+#include "backends/cuda/activation.h"
+#include "backends/cuda/product.h"
+#include "backends/cuda/space.h"
+
+struct convolution {
+    int64_t images, groups, ins, outs; /* channels of a group */
+    int64_t taps;
+    int x[SPACE], y[SPACE], kernel[SPACE], stride[SPACE], dilation[SPACE], pad[SPACE];
+
+    /* The place in x that a tap of the window at a place of y reads. Returns its number in the image, or -1.
+     */
+    __device__ __forceinline__ int64_t window(const place &out, const place &tap) const
+    {
+        int64_t number = 0;
+        for (int i = 0; i < SPACE; i++) {
+            int at = out.at[i] * stride[i] + tap.at[i] * dilation[i] - pad[i];
+            if (at < 0 || at >= x[i])
+                return -1;
+            number = number * x[i] + at;
+        }
+        return number;
+    }
+
+    /* The place in y whose window reads a place of x by a tap. Returns its number in the image, or -1. */
+    __device__ __forceinline__ int64_t reader(const place &in, const place &tap) const
+    {
+        int64_t number = 0;
+        for (int i = 0; i < SPACE; i++) {
+            int at = in.at[i] + pad[i] - tap.at[i] * dilation[i];
+            if (at < 0 || at % stride[i] != 0 || at / stride[i] >= y[i])
+                return -1;
+            number = number * y[i] + at / stride[i];
+        }
+        return number;
+    }
+};
+
+static convolution convolution_of(const bk_attr *attr, const bk_shape *x, const bk_shape *w,
+                                  const bk_shape *y)
+{
+    convolution c = {};
+    c.images = x->dim[0];
+    c.groups = attr->groups;
+    c.ins = last_dim(x) / c.groups;
+    c.outs = last_dim(y) / c.groups;
+    c.taps = 1;
+    read_sizes(x, c.x);
+    read_sizes(y, c.y);
+    for (int i = 0; i < SPACE; i++) {
+        int axis = i - SPACE + x->rank - 2;
+        c.kernel[i] = axis < 0 ? 1 : (int)w->dim[axis + 2];
+        c.stride[i] = axis < 0 ? 1 : attr->stride[axis];
+        c.dilation[i] = axis < 0 ? 1 : attr->dilation[axis];
+        c.pad[i] = axis < 0 ? 0 : attr->pad[axis];
+        c.taps *= c.kernel[i];
+    }
+    return c;
+}
+
+/* What the three products have in common: the groups are neighbours in memory. */
+struct windows {
+    int64_t batch, rows, columns, depth;
+    convolution c;
+    const float *from, *with;
+    float *to;
+    static constexpr bool batch_is_inner = true;
+};
+
+static windows windows_of(const convolution &c, int64_t rows, int64_t columns, int64_t depth)
+{
+    return {c.groups, rows, columns, depth, c, nullptr, nullptr, nullptr};
+}
+
+static size_t scratch_of(const windows &w)
+{
+    shape_of_product s = {w.batch, w.rows, w.columns, w.depth};
+    return product_scratch(&s);
+}
+
+static bool is_served(const windows &w)
+{
+    shape_of_product s = {w.batch, w.rows, w.columns, w.depth};
+    return product_is_served(&s) && volume(w.c.x) <= INT32_MAX && volume(w.c.y) <= INT32_MAX;
+}
+
+/* A pixel of an image, for the channels of a group. */
+struct pixel {
+    int64_t image, group;
+    place at;
+};
+
+static __device__ __forceinline__ pixel pixel_of(int64_t group, int64_t number, const int size[SPACE])
+{
+    int64_t n = volume(size);
+    return {number / n, group, place_of(number % n, size)};
+}
+
+/* ---- forward ---- */
+
+struct conv_forward : windows {
+    const float *bias;
+    activation act;
+    enum { a_by_depth = 1, b_by_depth = 1 };
+    typedef pixel row;
+    typedef int64_t column;
+
+    __device__ __forceinline__ row at_row(int64_t group, int64_t r) const
+    {
+        return pixel_of(group, r, c.y);
+    }
+    __device__ __forceinline__ column at_column(int64_t group, int64_t o) const
+    {
+        return (group * c.outs + o) * c.ins * c.taps;
+    }
+    __device__ __forceinline__ float a(const row &p, int64_t k) const
+    {
+        int64_t at = c.window(p.at, place_of(k / c.ins, c.kernel));
+        if (at < 0)
+            return 0;
+        return from[((p.image * volume(c.x) + at) * c.groups + p.group) * c.ins + k % c.ins];
+    }
+    __device__ __forceinline__ float b(column first, int64_t k) const
+    {
+        return with[first + k % c.ins * c.taps + k / c.ins];
+    }
+    __device__ __forceinline__ void store(int64_t group, int64_t r, int64_t o, float sum) const
+    {
+        int64_t channel = group * c.outs + o;
+        to[r * c.groups * c.outs + channel] = activate(act, bias ? sum + bias[channel] : sum);
+    }
+};
+
+static windows forward_of(const bk_call *call)
+{
+    convolution c = convolution_of(&call->attr, &call->in[0].shape, &call->in[1].shape, &call->out[0].shape);
+    return windows_of(c, c.images * volume(c.y), c.outs, c.ins * c.taps);
+}
+
+static void run_conv(const bk_call *call, execution *e)
+{
+    conv_forward p = {};
+    (windows &)p = forward_of(call);
+    p.from = input(call, 0);
+    p.with = input(call, 1);
+    p.to = output(call, 0);
+    p.bias = call->attr.has_bias ? input(call, 2) : nullptr;
+    p.act = activation_of(call);
+    start_product(e, p, call->scratch);
+}
+
+static size_t scratch_conv(const bk_call *call)
+{
+    return scratch_of(forward_of(call));
+}
+
+static bool serves_conv(const bk_call *call)
+{
+    return is_served(forward_of(call));
+}
+
+const cuda_kernel cuda_conv = {scratch_conv, run_conv, serves_conv};
+
+/* ---- gradient of x ---- */
+
+struct conv_dx : windows {
+    enum { a_by_depth = 1, b_by_depth = 0 };
+    typedef pixel row;
+    typedef int64_t column;
+
+    __device__ __forceinline__ row at_row(int64_t group, int64_t r) const
+    {
+        return pixel_of(group, r, c.x);
+    }
+    __device__ __forceinline__ column at_column(int64_t group, int64_t i) const
+    {
+        return (group * c.outs * c.ins + i) * c.taps;
+    }
+    __device__ __forceinline__ float a(const row &p, int64_t k) const
+    {
+        int64_t at = c.reader(p.at, place_of(k / c.outs, c.kernel));
+        if (at < 0)
+            return 0;
+        return from[((p.image * volume(c.y) + at) * c.groups + p.group) * c.outs + k % c.outs];
+    }
+    __device__ __forceinline__ float b(column first, int64_t k) const
+    {
+        return with[first + k % c.outs * c.ins * c.taps + k / c.outs];
+    }
+    __device__ __forceinline__ void store(int64_t group, int64_t r, int64_t i, float sum) const
+    {
+        to[(r * c.groups + group) * c.ins + i] = sum;
+    }
+};
+
+static windows dx_of(const bk_call *call)
+{
+    convolution c = convolution_of(&call->attr, &call->out[0].shape, &call->in[0].shape, &call->in[1].shape);
+    return windows_of(c, c.images * volume(c.x), c.ins, c.outs * c.taps);
+}
+
+static void run_conv_dx(const bk_call *call, execution *e)
+{
+    conv_dx p = {};
+    (windows &)p = dx_of(call);
+    p.from = input(call, 1);
+    p.with = input(call, 0);
+    p.to = output(call, 0);
+    start_product(e, p, call->scratch);
+}
+
+static size_t scratch_conv_dx(const bk_call *call)
+{
+    return scratch_of(dx_of(call));
+}
+
+static bool serves_conv_dx(const bk_call *call)
+{
+    return is_served(dx_of(call));
+}
+
+const cuda_kernel cuda_conv_grad_input = {scratch_conv_dx, run_conv_dx, serves_conv_dx};
+
+/* ---- gradient of w ---- */
+
+struct conv_dw : windows {
+    enum { a_by_depth = 0, b_by_depth = 0 };
+    typedef int64_t row;
+    struct column {
+        int64_t channel;
+        place tap;
+    };
+
+    __device__ __forceinline__ row at_row(int64_t group, int64_t o) const
+    {
+        return group * c.outs + o;
+    }
+    __device__ __forceinline__ column at_column(int64_t group, int64_t i) const
+    {
+        return {group * c.ins + i % c.ins, place_of(i / c.ins, c.kernel)};
+    }
+    __device__ __forceinline__ float a(row channel, int64_t k) const
+    {
+        return from[k * c.groups * c.outs + channel];
+    }
+    __device__ __forceinline__ float b(const column &o, int64_t k) const
+    {
+        int64_t n = volume(c.y), at = c.window(place_of(k % n, c.y), o.tap);
+        return at < 0 ? 0 : with[(k / n * volume(c.x) + at) * c.groups * c.ins + o.channel];
+    }
+    __device__ __forceinline__ void store(int64_t group, int64_t o, int64_t i, float sum) const
+    {
+        to[((group * c.outs + o) * c.ins + i % c.ins) * c.taps + i / c.ins] = sum;
+    }
+};
+
+static windows dw_of(const bk_call *call)
+{
+    convolution c = convolution_of(&call->attr, &call->in[0].shape, &call->out[0].shape, &call->in[1].shape);
+    return windows_of(c, c.outs, c.ins * c.taps, c.images * volume(c.y));
+}
+
+static void run_conv_dw(const bk_call *call, execution *e)
+{
+    conv_dw p = {};
+    (windows &)p = dw_of(call);
+    p.from = input(call, 1);
+    p.with = input(call, 0);
+    p.to = output(call, 0);
+    start_product(e, p, call->scratch);
+}
+
+static size_t scratch_conv_dw(const bk_call *call)
+{
+    return scratch_of(dw_of(call));
+}
+
+static bool serves_conv_dw(const bk_call *call)
+{
+    return is_served(dw_of(call));
+}
+
+const cuda_kernel cuda_conv_grad_weight = {scratch_conv_dw, run_conv_dw, serves_conv_dw};

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cuda.h - the cuda backend: kernels for NVIDIA's graphics cards.
+ *
+ * Options: device=N (0 unless given), memory=BYTES (the most that tensors may take of the device), tf32 or
+ * bf16 (products by tensor cores in that arithmetic; everything else, and without them products too, is
+ * float32). */
+#ifndef SLMT_CUDA_CUDA_H
+#define SLMT_CUDA_CUDA_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#include "backends/backend.h"
+
+const bk_backend *bk_cuda(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,736 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* emulation.cc - blocks, fibers and meetings; streams; and the device's memory. See emulation.h. */
+#include "backends/cuda/emulation/emulation.h"
+
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include <map>
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#define OWN_SWITCH 1
+#else
+#include <ucontext.h>
+#define OWN_SWITCH 0
+#endif
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/common_interface_defs.h>
+#define ASAN 1
+#else
+#define ASAN 0
+#endif
+
+/* ---- faults ---- */
+
+static bool in_kernel;
+
+__attribute__((noreturn, format(printf, 1, 2))) static void fault(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fprintf(stderr, "emulation: ");
+    vfprintf(stderr, format, args);
+    va_end(args);
+    if (in_kernel && emulation::running)
+        fprintf(stderr, " (block %u, %u, %u; thread %u of %u)", emulation::block_index.x,
+                emulation::block_index.y, emulation::block_index.z, emulation::running->index.x,
+                emulation::block_size.x);
+    fprintf(stderr, "\n");
+    abort();
+}
+
+/* ---- fibers ---- */
+
+namespace emulation
+{
+thread *running;
+dim3 block_index, block_size, grid_size;
+
+struct fiber {
+    char *stack;
+#if OWN_SWITCH
+    void *top;
+#else
+    ucontext_t context;
+#endif
+    void *shadow; /* of the address sanitizer */
+    thread *runs;
+};
+} // namespace emulation
+
+using namespace emulation;
+
+enum { STACK = 96 * 1024 };
+
+static std::vector<std::unique_ptr<fiber>> fibers; /* all that were ever made */
+static std::vector<fiber *> idle;
+static fiber scheduler; /* the host's own stack */
+#if ASAN
+static const void *host_stack;
+static size_t host_stack_size;
+#endif
+
+#if OWN_SWITCH
+/* Saves the registers that a call keeps on this stack, and goes on with another one. */
+extern "C" void slmt_switch_stack(void **from, void *to);
+__asm__(".text\n"
+        ".type slmt_switch_stack,@function\n"
+        "slmt_switch_stack:\n"
+        "push %rbp\n push %rbx\n push %r12\n push %r13\n push %r14\n push %r15\n"
+        "mov %rsp, (%rdi)\n mov %rsi, %rsp\n"
+        "pop %r15\n pop %r14\n pop %r13\n pop %r12\n pop %rbx\n pop %rbp\n"
+        "ret\n"
+        ".size slmt_switch_stack, .-slmt_switch_stack\n");
+#endif
+
+static void work();
+
+static void entry()
+{
+#if ASAN
+    __sanitizer_finish_switch_fiber(nullptr, &host_stack, &host_stack_size);
+#endif
+    work();
+}
+
+static void jump(fiber *from, fiber *to)
+{
+#if ASAN
+    bool home = to == &scheduler;
+    __sanitizer_start_switch_fiber(&from->shadow, home ? host_stack : to->stack,
+                                   home ? host_stack_size : (size_t)STACK);
+#endif
+#if OWN_SWITCH
+    slmt_switch_stack(&from->top, to->top);
+#else
+    swapcontext(&from->context, &to->context);
+#endif
+#if ASAN
+    bool on_host = from == &scheduler;
+    __sanitizer_finish_switch_fiber(from->shadow, on_host ? nullptr : &host_stack,
+                                    on_host ? nullptr : &host_stack_size);
+#endif
+}
+
+static fiber *new_fiber()
+{
+    fibers.push_back(std::make_unique<fiber>());
+    fiber *f = fibers.back().get();
+    f->stack = (char *)aligned_alloc(64, STACK);
+    if (!f->stack)
+        fault("there is no memory for a fiber's stack");
+#if OWN_SWITCH
+    void **top = (void **)(f->stack + STACK) - 2; /* 16-byte aligned, as it is before a call */
+    *--top = nullptr;                             /* entry() returns nowhere */
+    *--top = (void *)entry;
+    f->top = top - 6;
+    memset(f->top, 0, 6 * sizeof(void *));
+#else
+    getcontext(&f->context);
+    f->context.uc_stack.ss_sp = f->stack;
+    f->context.uc_stack.ss_size = STACK;
+    makecontext(&f->context, entry, 0);
+#endif
+    return f;
+}
+
+/* ---- a block ---- */
+
+static std::vector<thread> threads;
+static std::vector<unsigned> order_of_threads; /* the order in which they run */
+static size_t next_fresh;
+static const std::function<void()> *body;
+static int chosen_order;
+static std::vector<unsigned char> shared;
+
+static unsigned greatest_divisor(unsigned a, unsigned b)
+{
+    return b ? greatest_divisor(b, a % b) : a;
+}
+
+/* Element i of a permutation of 0 to n - 1. */
+static unsigned permuted(unsigned i, unsigned n)
+{
+    if (chosen_order == 0)
+        return i;
+    if (chosen_order == 1)
+        return n - 1 - i;
+    unsigned step = n / 3 + 1;
+    while (greatest_divisor(step, n) != 1)
+        step++;
+    return (unsigned)(((uint64_t)i * step + n / 2) % n);
+}
+
+/* What a fiber does: threads that have not begun, one after the other. One that waits keeps the fiber. */
+static void work()
+{
+    fiber *self = running->on;
+    for (;;) {
+        (*body)();
+        running->state = thread::ended;
+        while (next_fresh < threads.size() && threads[order_of_threads[next_fresh]].state != thread::fresh)
+            next_fresh++;
+        if (next_fresh < threads.size()) {
+            running = &threads[order_of_threads[next_fresh++]];
+            running->on = self;
+            running->state = thread::ready;
+            self->runs = running;
+            continue;
+        }
+        idle.push_back(self);
+        jump(self, &scheduler);
+    }
+}
+
+static void resume(thread *t)
+{
+    running = t;
+    if (t->state == thread::fresh) {
+        if (idle.empty())
+            idle.push_back(new_fiber());
+        t->on = idle.back();
+        idle.pop_back();
+        t->state = thread::ready;
+    }
+    t->on->runs = t;
+    in_kernel = true;
+    jump(&scheduler, t->on);
+    in_kernel = false;
+}
+
+void *emulation::shared_bytes()
+{
+    return shared.data();
+}
+
+extern "C" void emulation_set_order(int order) /* for tests in C */
+{
+    chosen_order = order;
+}
+
+/* ---- meetings ---- */
+
+static thread *lane_of(size_t warp, unsigned lane)
+{
+    size_t i = warp * 32 + lane;
+    return i < threads.size() ? &threads[i] : nullptr;
+}
+
+static float truncated(uint32_t bits) /* what a tensor core reads of a float: 10 bits of fraction */
+{
+    float x;
+    bits &= 0xFFFFE000u;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static float half_of(uint32_t pair, int which)
+{
+    float x;
+    uint32_t bits = which ? pair & 0xFFFF0000u : pair << 16;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* The fragments of mma.m16n8k8 (PTX ISA): g = lane / 4, t = lane % 4. d: rows g and g + 8, columns 2 t and
+ * 2 t + 1. tf32: a has rows g, g + 8 of columns t, t + 4, and b rows t, t + 4 of column g. bf16: in each
+ * register two neighbours, 2 t and 2 t + 1, along the depth. given[] holds d, a, b. */
+static void multiply(size_t warp, bool bf16)
+{
+    float a[16][8], b[8][8];
+    for (unsigned lane = 0; lane < 32; lane++) {
+        const uint32_t *r = lane_of(warp, lane)->given;
+        unsigned g = lane / 4, t = lane % 4;
+        for (unsigned i = 0; i < 4; i++) {
+            if (bf16)
+                a[g + i / 2 * 8][2 * t + i % 2] = half_of(r[4 + i / 2], i % 2);
+            else
+                a[g + i % 2 * 8][t + i / 2 * 4] = truncated(r[4 + i]);
+        }
+        for (unsigned i = 0; i < 2; i++) {
+            if (bf16)
+                b[2 * t + i][g] = half_of(r[8], (int)i);
+            else
+                b[t + i * 4][g] = truncated(r[8 + i]);
+        }
+    }
+    for (unsigned lane = 0; lane < 32; lane++)
+        for (unsigned i = 0; i < 4; i++) {
+            uint32_t *r = lane_of(warp, lane)->given;
+            unsigned row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
+            float sum;
+            memcpy(&sum, &r[i], sizeof sum);
+            for (unsigned k = 0; k < 8; k++)
+                sum += a[row][k] * b[k][column];
+            memcpy(&r[i], &sum, sizeof sum);
+        }
+}
+
+static void exchange_lanes(size_t warp, unsigned mask)
+{
+    uint32_t given[32] = {0};
+    for (unsigned lane = 0; lane < 32; lane++)
+        if (mask >> lane & 1)
+            given[lane] = lane_of(warp, lane)->given[0];
+    for (unsigned lane = 0; lane < 32; lane++)
+        if (mask >> lane & 1) {
+            thread *t = lane_of(warp, lane);
+            if (!(mask >> t->from & 1))
+                fault("%s:%d: a shuffle reads a lane that is not in its mask", t->file, t->line);
+            t->given[0] = given[t->from];
+        }
+}
+
+static void vote(size_t warp, unsigned mask)
+{
+    uint32_t all = 0;
+    for (unsigned lane = 0; lane < 32; lane++)
+        if (mask >> lane & 1)
+            all |= lane_of(warp, lane)->given[0] << lane;
+    for (unsigned lane = 0; lane < 32; lane++)
+        if (mask >> lane & 1)
+            lane_of(warp, lane)->given[0] = all;
+}
+
+static bool same_place(const thread *a, const thread *b)
+{
+    return a->at == b->at && a->line == b->line && strcmp(a->file, b->file) == 0 && a->mask == b->mask;
+}
+
+static void check_places(const thread *a, const thread *b, const char *who)
+{
+    if (!same_place(a, b))
+        fault("%s wait in different places: %s:%d and %s:%d", who, a->file, a->line, b->file, b->line);
+}
+
+/* Lets the lanes go on that all are at one meeting. Returns false if some are missing. */
+static bool complete_warp(size_t warp, const thread *here)
+{
+    for (unsigned lane = 0; lane < 32; lane++) {
+        const thread *t = lane_of(warp, lane);
+        if (!(here->mask >> lane & 1))
+            continue;
+        if (!t || t->state == thread::ended)
+            fault("%s:%d: lane %u of the mask has ended, or the warp has no such lane", here->file,
+                  here->line, lane);
+        if (t->state != thread::waiting)
+            return false;
+        check_places(here, t, "lanes of a warp");
+    }
+    if (here->at == meeting::shuffle)
+        exchange_lanes(warp, here->mask);
+    else if (here->at == meeting::vote)
+        vote(warp, here->mask);
+    else
+        multiply(warp, here->at == meeting::product_bf16);
+    unsigned mask = here->mask; /* `here` is one of them */
+    for (unsigned lane = 0; lane < 32; lane++)
+        if (mask >> lane & 1)
+            lane_of(warp, lane)->state = thread::ready;
+    return true;
+}
+
+static bool complete_barrier()
+{
+    const thread *first = nullptr;
+    for (const thread &t : threads) {
+        if (t.state != thread::waiting || t.at != meeting::barrier)
+            return false;
+        if (!first)
+            first = &t;
+        check_places(first, &t, "threads of a block");
+    }
+    for (thread &t : threads)
+        t.state = thread::ready;
+    return true;
+}
+
+void emulation::meet(meeting kind, unsigned mask, const char *file, int line)
+{
+    thread *self = running;
+    self->at = kind;
+    self->mask = mask;
+    self->file = file;
+    self->line = line;
+    self->state = thread::waiting;
+    size_t warp = self->index.x / 32;
+    if (kind != meeting::barrier && !(mask >> (self->index.x % 32) & 1))
+        fault("%s:%d: the mask lacks the lane that calls", file, line);
+    if (kind != meeting::barrier && complete_warp(warp, self))
+        return; /* it came last */
+    jump(self->on, &scheduler);
+}
+
+/* Nobody can go on: says why. */
+__attribute__((noreturn)) static void explain_standstill()
+{
+    for (const thread &t : threads)
+        if (t.state == thread::waiting && t.at != meeting::barrier) {
+            running = (thread *)&t;
+            in_kernel = true;
+            complete_warp(t.index.x / 32, &t);
+            fault("%s:%d: a lane waits for others of its warp that do not come", t.file, t.line);
+        }
+    for (const thread &t : threads)
+        if (t.state == thread::waiting) {
+            running = (thread *)&t;
+            in_kernel = true;
+            fault("%s:%d: a barrier is not reached by all threads of the block", t.file, t.line);
+        }
+    fault("a block came to a standstill");
+}
+
+static void begin_block(size_t shared_size)
+{
+    for (unsigned i = 0; i < threads.size(); i++) {
+        threads[i] = {};
+        threads[i].index = dim3(i, 0, 0);
+    }
+    next_fresh = 0;
+    if (shared_size)
+        memset(shared.data(), 0xFF, shared_size);
+}
+
+static void run_block()
+{
+    for (;;) {
+        bool moved = false;
+        size_t ended = 0;
+        for (size_t i = 0; i < threads.size(); i++) {
+            thread *t = &threads[order_of_threads[i]];
+            if (t->state != thread::fresh && t->state != thread::ready)
+                continue;
+            resume(t);
+            moved = true;
+        }
+        for (const thread &t : threads)
+            ended += t.state == thread::ended;
+        if (ended == threads.size())
+            return;
+        if (!moved && !complete_barrier())
+            explain_standstill();
+    }
+}
+
+static void run_grid(dim3 grid, dim3 block, size_t shared_size, const std::function<void()> &f)
+{
+    unsigned blocks = grid.x * grid.y * grid.z;
+    if (block.y != 1 || block.z != 1 || block.x < 1 || block.x > 1024)
+        fault("a block of %u x %u x %u threads: expected 1 to 1024 in one row", block.x, block.y, block.z);
+    if (shared_size > 227 * 1024 || blocks == 0 || grid.y > 65535 || grid.z > 65535)
+        fault("a launch of %u x %u x %u blocks with %zu bytes of shared memory", grid.x, grid.y, grid.z,
+              shared_size);
+    block_size = block;
+    grid_size = grid;
+    body = &f;
+    threads.resize(block.x);
+    shared.resize(shared_size + 16);
+    order_of_threads.resize(block.x);
+    for (unsigned i = 0; i < block.x; i++)
+        order_of_threads[i] = permuted(i, block.x);
+    for (unsigned i = 0; i < blocks; i++) {
+        unsigned b = permuted(i, blocks);
+        block_index = dim3(b % grid.x, b / grid.x % grid.y, b / grid.x / grid.y);
+        begin_block(shared_size);
+        run_block();
+    }
+    running = nullptr;
+}
+
+/* ---- memory of the device ---- */
+
+static std::recursive_mutex lock; /* of all that follows, and of the one block that runs */
+static unsigned char *room, *unused;
+static const size_t room_bytes = (size_t)64 << 30, page = 4096; /* addresses, not memory */
+static size_t memory_bytes = (size_t)8 << 30, memory_used;
+
+struct block_of_memory {
+    unsigned char *pages;
+    size_t bytes, whole;
+};
+static std::map<void *, block_of_memory> blocks_in_use;
+static std::multimap<size_t, unsigned char *> spare_pages; /* by size, where nothing is strict */
+static bool strict = true;
+
+static void explain_access(int, siginfo_t *info, void *)
+{
+    unsigned char *at = (unsigned char *)info->si_addr;
+    if (at < room || at >= room + room_bytes) {
+        signal(SIGSEGV, SIG_DFL); /* none of ours: it happens again, and ends the process */
+        return;
+    }
+    if (in_kernel)
+        fault("a kernel uses memory of the device that is not in use at %p: given back, or past an end",
+              (void *)at);
+    fault("the host touches memory of the device at %p", (void *)at);
+}
+
+static void make_room()
+{
+    struct sigaction action = {};
+    if (room)
+        return;
+    room = unused = (unsigned char *)mmap(nullptr, room_bytes, PROT_NONE,
+                                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == (unsigned char *)MAP_FAILED)
+        fault("there are no addresses for the device's memory");
+    action.sa_sigaction = explain_access;
+    action.sa_flags = SA_SIGINFO | SA_NODEFER;
+    sigaction(SIGSEGV, &action, nullptr);
+}
+
+static void open_block(const block_of_memory &b, int access)
+{
+    if (mprotect(b.pages, b.whole, access) != 0)
+        fault("mprotect() of the device's memory failed");
+}
+
+static void open_memory(bool open)
+{
+    if (!strict)
+        return;
+    for (const auto &b : blocks_in_use)
+        open_block(b.second, open ? PROT_READ | PROT_WRITE : PROT_NONE);
+}
+
+size_t emulation::used_bytes()
+{
+    std::lock_guard<std::recursive_mutex> hold(lock);
+    return memory_used;
+}
+
+void emulation::set_memory(size_t bytes)
+{
+    memory_bytes = bytes;
+}
+
+extern "C" void emulation_set_strict(int s)
+{
+    strict = s != 0;
+}
+
+/* Pages that nobody uses, with one behind them that stays nobody's; NULL: there are no more addresses. */
+static unsigned char *take_pages(size_t whole)
+{
+    auto spare = spare_pages.find(whole);
+    if (spare != spare_pages.end()) {
+        unsigned char *pages = spare->second;
+        spare_pages.erase(spare);
+        return pages;
+    }
+    unsigned char *pages = unused;
+    if (whole + page > (size_t)(room + room_bytes - unused))
+        return nullptr;
+    unused += whole + page;
+    if (mprotect(pages, whole, PROT_READ | PROT_WRITE) != 0)
+        fault("mprotect() of the device's memory failed");
+    return pages;
+}
+
+/* A block ends within 64 bytes of a page that is nobody's. */
+cudaError_t cudaMalloc(void **p, size_t bytes)
+{
+    std::lock_guard<std::recursive_mutex> hold(lock);
+    *p = nullptr;
+    make_room();
+    size_t used = (bytes + 63) / 64 * 64 + (bytes == 0) * 64, whole = (used + page - 1) / page * page;
+    unsigned char *pages = bytes <= memory_bytes - memory_used ? take_pages(whole) : nullptr;
+    if (!pages)
+        return cudaErrorMemoryAllocation;
+    block_of_memory b = {pages, bytes, whole};
+    memset(pages, 0xFF, whole);
+    if (strict)
+        open_block(b, PROT_NONE);
+    *p = pages + whole - used;
+    blocks_in_use[*p] = b;
+    memory_used += bytes;
+    return cudaSuccess;
+}
+
+static void give_pages(const block_of_memory &b)
+{
+    if (!strict)
+        spare_pages.insert({b.whole, b.pages});
+    else if (madvise(b.pages, b.whole, MADV_DONTNEED) != 0) /* the addresses are never given out again */
+        fault("madvise() of the device's memory failed");
+}
+
+static void run_all();
+
+cudaError_t cudaFree(void *p)
+{
+    std::lock_guard<std::recursive_mutex> hold(lock);
+    if (!p)
+        return cudaSuccess;
+    run_all(); /* as CUDA does */
+    auto found = blocks_in_use.find(p);
+    if (found == blocks_in_use.end())
+        fault("memory is given back that is not in use: %p", p);
+    block_of_memory &b = found->second;
+    memory_used -= b.bytes;
+    give_pages(b);
+    blocks_in_use.erase(found);
+    return cudaSuccess;
+}
+
+/* ---- streams ---- */
+
+struct emulated_stream {
+    std::deque<std::function<void()>> waiting;
+};
+
+static std::vector<emulated_stream *> streams;
+
+static void run_stream(cudaStream_t s)
+{
+    if (s->waiting.empty())
+        return;
+    open_memory(true);
+    while (!s->waiting.empty()) {
+        std::function<void()> next = std::move(s->waiting.front());
+        s->waiting.pop_front();
+        next();
+    }
+    open_memory(false);
+}
+
+static void run_all()
+{
+    for (cudaStream_t s : streams)
+        run_stream(s);
+}
+
+void emulation::enqueue(cudaStream_t s, dim3 grid, dim3 block, size_t shared_size, std::function<void()> f)
+{
+    std::lock_guard<std::recursive_mutex> hold(lock);
+    s->waiting.push_back([=] { run_grid(grid, block, shared_size, f); });
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned)
+{
+    std::lock_guard<std::recursive_mutex> hold(lock);
+    *s = new emulated_stream;
+    streams.push_back(*s);
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t s)
+{
+    std::lock_guard<std::recursive_mutex> hold(lock);
+    run_stream(s);
+    for (size_t i = 0; i < streams.size(); i++)
+        if (streams[i] == s)
+            streams.erase(streams.begin() + (ptrdiff_t)i);
+    delete s;
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t s)
+{
+    std::lock_guard<std::recursive_mutex> hold(lock);
+    run_stream(s);
+    return cudaSuccess;
+}
+
+static bool is_device_memory(const void *p)
+{
+    return room && (unsigned char *)p >= room && (unsigned char *)p < room + room_bytes;
+}
+
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind, cudaStream_t s)
+{
+    std::lock_guard<std::recursive_mutex> hold(lock);
+    if (is_device_memory(to) != (kind != cudaMemcpyDeviceToHost) ||
+        is_device_memory(from) != (kind != cudaMemcpyHostToDevice))
+        fault("a copy's direction does not fit its pointers");
+    s->waiting.push_back([=] { memcpy(to, from, bytes); });
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t s)
+{
+    std::lock_guard<std::recursive_mutex> hold(lock);
+    if (!is_device_memory(to))
+        fault("memory to be filled is not of the device");
+    s->waiting.push_back([=] { memset(to, value, bytes); });
+    return cudaSuccess;
+}
+
+/* ---- devices ---- */
+
+static cudaError_t count_error = cudaSuccess;
+static int count_devices = 1;
+static thread_local int current_device;
+
+void emulation::pretend(int error, int devices)
+{
+    count_error = (cudaError_t)error;
+    count_devices = devices;
+}
+
+cudaError_t cudaGetDeviceCount(int *count)
+{
+    *count = count_error == cudaSuccess ? count_devices : 0;
+    return count_error;
+}
+
+cudaError_t cudaGetDevice(int *device)
+{
+    *device = current_device;
+    return cudaSuccess;
+}
+
+cudaError_t cudaSetDevice(int device)
+{
+    if (device < 0 || device >= count_devices)
+        return cudaErrorInvalidDevice;
+    current_device = device;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int)
+{
+    *p = {};
+    snprintf(p->name, sizeof p->name, "emulation");
+    p->totalGlobalMem = memory_bytes;
+    p->major = 9;
+    p->multiProcessorCount = 2;
+    return cudaSuccess;
+}
+
+cudaError_t cudaDriverGetVersion(int *version)
+{
+    *version = count_error == cudaErrorInsufficientDriver ? 0 : 13000;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGetLastError()
+{
+    return cudaSuccess;
+}
+
+const char *cudaGetErrorString(cudaError_t error)
+{
+    switch (error) {
+    case cudaSuccess:
+        return "no error";
+    case cudaErrorMemoryAllocation:
+        return "out of memory";
+    case cudaErrorInsufficientDriver:
+        return "CUDA driver version is insufficient for CUDA runtime version";
+    case cudaErrorNoDevice:
+        return "no CUDA-capable device is detected";
+    default:
+        return "invalid device ordinal";
+    }
+}

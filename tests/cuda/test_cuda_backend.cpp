@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_cuda_backend.cpp - the cuda backend under emulation, beside the conformance of its ops: why it does
+ * not open, its memory, errors that come late, several plans at once, and products in tf32 and bfloat16. */
+extern "C" {
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+}
+
+#include "backends/cuda/cuda.h"
+#include "backends/cuda/kernel.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+/* ---- help ---- */
+
+struct test_host {
+    bk_host host;
+    int live;
+    char said[512];
+};
+
+static bk_status host_alloc(void *user, size_t bytes, void **out)
+{
+    *out = malloc(bytes);
+    ((test_host *)user)->live++;
+    return *out ? BK_OK : BK_ERR_MEMORY;
+}
+
+static void host_free(void *user, void *p)
+{
+    if (p)
+        ((test_host *)user)->live--;
+    free(p);
+}
+
+static void host_log(void *user, int, const char *message)
+{
+    snprintf(((test_host *)user)->said, sizeof(test_host::said), "%s", message);
+}
+
+static bk_status open_on(test_host *t, const char *options, void **device)
+{
+    *t = {};
+    t->host = {t, host_alloc, host_free, host_log, 1};
+    return bk_cuda()->open(&t->host, options, device);
+}
+
+static void expect_closed(const char *options, const char *words)
+{
+    test_host t;
+    void *device = &t;
+    assert_int_equal(open_on(&t, options, &device), BK_ERR_UNSUPPORTED);
+    assert_null(device);
+    assert_int_equal(t.live, 0);
+    if (!strstr(t.said, words))
+        fail_msg("expected '%s' in '%s'", words, t.said);
+}
+
+/* An open device, which leaves nothing behind. */
+class fixture
+{
+  public:
+    test_host host;
+    void *device = nullptr;
+
+    explicit fixture(const char *options = "") : before_(emulation::used_bytes())
+    {
+        assert_int_equal(open_on(&host, options, &device), BK_OK);
+    }
+    ~fixture()
+    {
+        bk_cuda()->close(device);
+        assert_int_equal(host.live, 0);
+        assert_int_equal(emulation::used_bytes(), before_);
+    }
+    fixture(const fixture &) = delete;
+    fixture &operator=(const fixture &) = delete;
+
+    template <class T> T *up(const std::vector<T> &values)
+    {
+        void *p = nullptr;
+        assert_int_equal(bk_cuda()->alloc(device, values.size() * sizeof(T), &p), BK_OK);
+        assert_int_equal(bk_cuda()->copy(device, p, values.data(), values.size() * sizeof(T), BK_UP), BK_OK);
+        return (T *)p;
+    }
+    template <class T> std::vector<T> down(const T *p, size_t n)
+    {
+        std::vector<T> values(n);
+        assert_int_equal(bk_cuda()->copy(device, values.data(), p, n * sizeof(T), BK_DOWN), BK_OK);
+        return values;
+    }
+    void free(void *p)
+    {
+        bk_cuda()->free(device, p);
+    }
+
+  private:
+    size_t before_;
+};
+
+static bk_shape shape_of(bk_dtype type, std::vector<int64_t> dims)
+{
+    bk_shape s = {};
+    s.dtype = type;
+    for (int64_t d : dims)
+        s.dim[s.rank++] = d;
+    return s;
+}
+
+static bk_tensor tensor_of(bk_shape s, const void *data)
+{
+    return {s, (void *)data, 0};
+}
+
+/* ---- opening ---- */
+
+static void each_reason_for_no_device_has_its_sentence(void **)
+{
+    emulation::pretend(cudaErrorInsufficientDriver, 0);
+    expect_closed("", "this machine has no NVIDIA driver");
+    emulation::pretend(cudaErrorNoDevice, 0);
+    expect_closed("", "no graphics card that it can use");
+    emulation::pretend(cudaSuccess, 2);
+    expect_closed("device=2", "there is no device 2: this machine has devices 0 to 1");
+    emulation::pretend(cudaSuccess, 1);
+    expect_closed("fast", "and not: fast");
+    expect_closed("device=x", "and not: device=x");
+}
+
+static void the_caller_s_device_is_as_before(void **)
+{
+    int now;
+    emulation::pretend(cudaSuccess, 3);
+    assert_int_equal(cudaSetDevice(2), cudaSuccess);
+    {
+        fixture f("device=1");
+        float *x = f.up(std::vector<float>(4, 1.0f));
+        f.free(x);
+        assert_int_equal(cudaGetDevice(&now), cudaSuccess);
+        assert_int_equal(now, 2);
+    }
+    cudaSetDevice(0);
+    emulation::pretend(cudaSuccess, 1);
+}
+
+static void a_device_says_what_it_is_and_computes_in(void **)
+{
+    assert_string_equal(bk_cuda()->describe(fixture().device),
+                        "cuda: emulation (9.0, 2 multiprocessors), float32");
+    assert_non_null(strstr(bk_cuda()->describe(fixture("tf32").device), "tf32 products"));
+}
+
+/* ---- memory ---- */
+
+static void memory_is_limited_by_the_option_and_by_the_device(void **)
+{
+    void *a = nullptr, *b = nullptr;
+    fixture f("memory=1000");
+    assert_int_equal(bk_cuda()->alloc(f.device, 600, &a), BK_OK);
+    assert_int_equal(bk_cuda()->alloc(f.device, 401, &b), BK_ERR_MEMORY);
+    assert_null(b);
+    assert_non_null(strstr(f.host.said, "memory="));
+    f.free(a);
+    assert_int_equal(bk_cuda()->alloc(f.device, 1000, &a), BK_OK);
+    f.free(a);
+    fixture all;
+    emulation::set_memory(emulation::used_bytes() + 500);
+    assert_int_equal(bk_cuda()->alloc(all.device, 501, &b), BK_ERR_MEMORY);
+    assert_non_null(strstr(all.host.said, "out of memory"));
+    emulation::set_memory((size_t)8 << 30);
+}
+
+static void find_non_finite()
+{
+    fixture f;
+    std::vector<bk_tensor> arrays;
+    int32_t first = 5;
+    for (int k = 0; k < 1100; k++)
+        arrays.push_back(tensor_of(shape_of(BK_F32, {3}), f.up(std::vector<float>{1, 2, -3e38f})));
+    assert_int_equal(bk_cuda()->finite(f.device, arrays.data(), 1100, &first), BK_OK);
+    assert_int_equal(first, -1);
+    const float bad[] = {NAN, -INFINITY};
+    for (int at : {1090, 1030, 7}) {
+        assert_int_equal(
+            bk_cuda()->copy(f.device, (float *)arrays[(size_t)at].data + 2, &bad[at % 2], 4, BK_UP), BK_OK);
+        assert_int_equal(bk_cuda()->finite(f.device, arrays.data(), 1100, &first), BK_OK);
+        assert_int_equal(first, at);
+    }
+    for (const bk_tensor &t : arrays)
+        f.free(t.data);
+}
+
+static void the_first_array_with_a_non_finite_number_is_found(void **)
+{
+    emulation_set_strict(0); /* many arrays: more than one check looks at */
+    find_non_finite();
+    emulation_set_strict(1);
+}
+
+/* ---- plans ---- */
+
+/* y[b] = x[index[b]] for x[1,4,1], index[1,2]. */
+static bk_call gather_call(const void *x, const void *index, const void *y)
+{
+    bk_call c = {};
+    c.op = BK_GATHER;
+    c.n_in = 2;
+    c.n_out = 1;
+    c.in[0] = tensor_of(shape_of(BK_F32, {1, 4, 1}), x);
+    c.in[1] = tensor_of(shape_of(BK_I32, {1, 2}), index);
+    c.out[0] = tensor_of(shape_of(BK_F32, {1, 2, 1}), y);
+    return c;
+}
+
+static void an_index_out_of_range_is_the_status_of_the_wait(void **)
+{
+    fixture f;
+    float *x = f.up(std::vector<float>{10, 11, 12, 13}), *y = f.up(std::vector<float>(2));
+    int *good = f.up(std::vector<int>{3, 1}), *bad = f.up(std::vector<int>{0, 4});
+    bk_call call = gather_call(x, nullptr, y);
+    const bk_binding binding = {0, 1, 0};
+    const bk_plan plan = {&call, 1, &binding, 1};
+    void *program;
+    assert_int_equal(bk_cuda()->prepare(f.device, &call), BK_OK);
+    assert_int_equal(bk_cuda()->load(f.device, &plan, &program), BK_OK);
+    assert_int_equal(bk_cuda()->wait(f.device, program), BK_ERR_FAILED); /* nothing runs */
+    for (int i = 0; i < 2; i++) {
+        void *bound = bad;
+        assert_int_equal(bk_cuda()->launch(f.device, program, &bound), BK_OK);
+        assert_int_equal(bk_cuda()->launch(f.device, program, &bound), BK_ERR_FAILED); /* it runs */
+        assert_int_equal(bk_cuda()->wait(f.device, program), BK_ERR_FAILED);
+        assert_non_null(strstr(f.host.said, "an index or a label is out of range"));
+        bound = good;
+        assert_int_equal(bk_cuda()->launch(f.device, program, &bound), BK_OK);
+        assert_int_equal(bk_cuda()->wait(f.device, program), BK_OK);
+        assert_true(f.down(y, 2) == (std::vector<float>{13, 11}));
+    }
+    bk_cuda()->unload(f.device, program);
+    bk_cuda()->release(f.device, &call);
+    for (void *p : {(void *)x, (void *)y, (void *)good, (void *)bad})
+        f.free(p);
+}
+
+static void a_copy_comes_after_all_plans_that_were_launched_before(void **)
+{
+    fixture f;
+    float *x = f.up(std::vector<float>{10, 11, 12, 13}), *y[2];
+    int *index = f.up(std::vector<int>{2, 0});
+    bk_call call[2];
+    void *program[2];
+    bk_plan plan[2];
+    for (int k = 0; k < 2; k++) {
+        y[k] = f.up(std::vector<float>(2));
+        call[k] = gather_call(x, index, y[k]);
+        plan[k] = {&call[k], 1, nullptr, 0};
+        assert_int_equal(bk_cuda()->prepare(f.device, &call[k]), BK_OK);
+        assert_int_equal(bk_cuda()->load(f.device, &plan[k], &program[k]), BK_OK);
+        assert_int_equal(bk_cuda()->launch(f.device, program[k], nullptr), BK_OK);
+    }
+    for (int k = 0; k < 2; k++)
+        assert_true(f.down(y[k], 2) == (std::vector<float>{12, 10}));
+    for (int k = 0; k < 2; k++) {
+        assert_int_equal(bk_cuda()->wait(f.device, program[k]), BK_OK);
+        bk_cuda()->unload(f.device, program[k]);
+        f.free(y[k]);
+    }
+    f.free(x);
+    f.free(index);
+}
+
+/* ---- arithmetic of products ---- */
+
+enum { ROWS_OF_A = 70, COLUMNS_OF_B = 66, LENGTH = 100 };
+
+static std::vector<float> numbers(size_t n, unsigned seed)
+{
+    std::vector<float> x(n);
+    for (float &v : x)
+        v = (float)((seed = seed * 1664525u + 1013904223u) >> 8) / 8388608.0f - 1;
+    return x;
+}
+
+/* x[70,100] w[66,100]^T, under three orders of threads. */
+static std::vector<float> product_in(const char *options, const std::vector<float> &x,
+                                     const std::vector<float> &w)
+{
+    fixture f(options);
+    std::vector<float> first;
+    float *a = f.up(x), *b = f.up(w), *y = f.up(std::vector<float>(ROWS_OF_A * COLUMNS_OF_B));
+    bk_call c = {};
+    c.op = BK_LINEAR;
+    c.n_in = 2;
+    c.n_out = 1;
+    c.in[0] = tensor_of(shape_of(BK_F32, {ROWS_OF_A, LENGTH}), a);
+    c.in[1] = tensor_of(shape_of(BK_F32, {COLUMNS_OF_B, LENGTH}), b);
+    c.out[0] = tensor_of(shape_of(BK_F32, {ROWS_OF_A, COLUMNS_OF_B}), y);
+    assert_int_equal(bk_cuda()->prepare(f.device, &c), BK_OK);
+    assert_int_equal(c.scratch_bytes, 0);
+    for (int order = 0; order < 3; order++) {
+        emulation_set_order(order);
+        assert_int_equal(bk_cuda()->begin(f.device), BK_OK);
+        assert_int_equal(bk_cuda()->run(f.device, &c), BK_OK);
+        assert_int_equal(bk_cuda()->end(f.device), BK_OK);
+        std::vector<float> now = f.down(y, ROWS_OF_A * COLUMNS_OF_B);
+        if (order > 0)
+            assert_memory_equal(now.data(), first.data(), now.size() * sizeof(float));
+        first = now;
+    }
+    emulation_set_order(0);
+    for (float *p : {a, b, y})
+        f.free(p);
+    return first;
+}
+
+/* |y - truth| / |truth|, over all elements. */
+static double relative_error(const std::vector<float> &y, const std::vector<float> &x,
+                             const std::vector<float> &w)
+{
+    double error = 0, size = 0;
+    for (size_t i = 0; i < y.size(); i++) {
+        double sum = 0;
+        for (size_t k = 0; k < LENGTH; k++)
+            sum += (double)x[i / COLUMNS_OF_B * LENGTH + k] * w[i % COLUMNS_OF_B * LENGTH + k];
+        error += (y[i] - sum) * (y[i] - sum);
+        size += sum * sum;
+    }
+    return sqrt(error / size);
+}
+
+/* A factor is rounded to 11 or 8 bits: relative errors of at most 2^-11 or 2^-8 (2^-9 and 2^-12 are about
+ * their root mean squares), two in a product, whose errors add like the products themselves. */
+static void products_have_the_precision_of_their_arithmetic(void **)
+{
+    std::vector<float> x = numbers(ROWS_OF_A * LENGTH, 1), w = numbers(COLUMNS_OF_B * LENGTH, 2);
+    double f32 = relative_error(product_in("", x, w), x, w);
+    double tf32 = relative_error(product_in("tf32", x, w), x, w);
+    double bf16 = relative_error(product_in("bf16", x, w), x, w);
+    assert_true(f32 < 1e-6);
+    assert_true(tf32 > 1e-5 && tf32 < 1.5 * 0x1p-11);
+    assert_true(bf16 > 1e-4 && bf16 < 1.5 * 0x1p-8);
+}
+
+int main()
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_reason_for_no_device_has_its_sentence),
+        cmocka_unit_test(the_caller_s_device_is_as_before),
+        cmocka_unit_test(a_device_says_what_it_is_and_computes_in),
+        cmocka_unit_test(memory_is_limited_by_the_option_and_by_the_device),
+        cmocka_unit_test(the_first_array_with_a_non_finite_number_is_found),
+        cmocka_unit_test(an_index_out_of_range_is_the_status_of_the_wait),
+        cmocka_unit_test(a_copy_comes_after_all_plans_that_were_launched_before),
+        cmocka_unit_test(products_have_the_precision_of_their_arithmetic),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
