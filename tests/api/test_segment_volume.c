@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_segment_volume.c - labels of whole volumes: those of the network's own slices, windows that cover
  * everything, mirrored runs, what is refused; and label maps against the truth, computed by hand. */
+#include <dirent.h> /* before nifti1.h, whose macros take its names */
+
 #include "core/volume.h"
 
 #include "tests/api/api_fixture.h"
@@ -98,6 +100,12 @@ static void assert_consistent(const made *m)
     }
 }
 
+/* Rows of a slice go along x, voxels of a volume have x fastest. */
+static int in_slice(int voxel)
+{
+    return voxel % WIDE * WIDE + voxel / WIDE;
+}
+
 static void a_window_as_large_as_the_slices_gives_what_the_network_gives(void **state)
 {
     (void)state;
@@ -118,13 +126,13 @@ static void a_window_as_large_as_the_slices_gives_what_the_network_gives(void **
         const slmt_tensor outputs[] = {{"labels", labels, map, NULL, 3, SLMT_TENSOR_INT32},
                                        {"probabilities", p, out, NULL, 4, SLMT_TENSOR_FLOAT32}};
         for (int c = 0; c < CHANNELS; c++)
-            memcpy(image + c * WIDE * WIDE, slmt_volume_voxels(seen[c]) + k * WIDE * WIDE,
-                   sizeof image / CHANNELS);
+            for (int i = 0; i < WIDE * WIDE; i++)
+                image[c * WIDE * WIDE + in_slice(i)] = slmt_volume_voxels(seen[c])[k * WIDE * WIDE + i];
         GOOD(slmt_session_run(session, &input, 1, outputs, 2));
         for (int i = 0; i < WIDE * WIDE; i++)
             for (int c = 0; c < CLASSES; c++)
-                assert_true(fabsf(slmt_volume_voxels(m.p[c])[k * WIDE * WIDE + i] - p[c * WIDE * WIDE + i]) <
-                            1e-5f);
+                assert_true(fabsf(slmt_volume_voxels(m.p[c])[k * WIDE * WIDE + i] -
+                                  p[c * WIDE * WIDE + in_slice(i)]) < 1e-5f);
     }
     for (int c = 0; c < CHANNELS; c++)
         slmt_volume_free(seen[c]);
@@ -165,7 +173,6 @@ static void mirrored_runs_make_mirrored_labels_of_a_mirrored_scan(void **state)
 static void a_label_map_is_written_as_integers(void **state)
 {
     (void)state;
-    char path[400];
     made m = segment(WIDE, 0, 0);
     nifti_1_header header;
     slmt_volume *back;
@@ -174,9 +181,8 @@ static void a_label_map_is_written_as_integers(void **state)
     GOOD(slmt_volume_nifti_header(m.labels, &header));
     assert_int_equal(header.datatype, DT_INT32);
     assert_int_equal(header.intent_code, NIFTI_INTENT_LABEL);
-    snprintf(path, sizeof path, "%s/labels.nii.gz", folder);
-    GOOD(slmt_volume_write(m.labels, path));
-    GOOD(slmt_volume_read(context, path, &back));
+    GOOD(slmt_volume_write(m.labels, in_folder("labels.nii.gz")));
+    GOOD(slmt_volume_read(context, in_folder("labels.nii.gz"), &back));
     assert_memory_equal(slmt_volume_voxels(back), slmt_volume_voxels(m.labels), VOXELS * sizeof(float));
     slmt_volume_free(back);
     for (int i = 0; i < VOXELS; i++)
