@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Shortcuts for the usual commands. CMake does the build itself: see CMakePresets.json.
 
-.PHONY: build demo experiments test toy bench parity coverage manual format api check
+.PHONY: build demo experiments test toy fuzz bench parity coverage manual format api check
 
 build:
 	cmake --preset release
@@ -31,6 +31,14 @@ toy: build
 SLMT_PARITY_DIR ?= $(CURDIR)/../shared/parity
 parity: build
 	SLMT_PARITY_DIR=$(SLMT_PARITY_DIR) ctest --preset release --tests-regex parity
+
+# The fuzz targets under libFuzzer, each for so many minutes; needs clang and libclang-rt-dev. What they find lies in build/fuzz/found: put it
+# into tests/data/found, so that `make test` replays it.
+MINUTES ?= 30
+fuzz:
+	cmake --preset fuzz
+	cmake --build --preset fuzz --target fuzz_dialect fuzz_set fuzz_checkpoint fuzz_trainer
+	scripts/fuzz $(MINUTES)
 
 # Lines of lib/, src/ and backends/ that the tests run, and the least that they must be: a build of its own, minutes.
 coverage:

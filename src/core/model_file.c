@@ -510,12 +510,42 @@ static status get_description(const checkpoint *c, slmt_model *m)
     return move_card_names(m);
 }
 
+static int is_place(const char *path)
+{
+    static const char *const places[] = {
+        "",           "model",       "model/options", "model/preprocess", "model/geometry",
+        "model/card", "model/names", "weights",       "training"};
+    static const char below[] = "training/";
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        if (strcmp(places[i], path) == 0)
+            return 1;
+    return strncmp(path, below, sizeof below - 1) == 0 && !strchr(path + sizeof below - 1, '/');
+}
+
+/* What no version of this library writes is refused: it would be lost when the model is saved again. */
+static status check_places(const checkpoint *c)
+{
+    const char *path;
+    int has_tensors;
+    for (size_t i = 0; (path = checkpoint_group_at(c, i, &has_tensors)) != NULL; i++) {
+        if (!is_place(path))
+            return fail(ERR_SCHEMA, "%s: /%s is unexpected", checkpoint_label(c), path);
+        if (has_tensors && strcmp(path, "weights") != 0 && strncmp(path, "training/", 9) != 0)
+            return fail(ERR_SCHEMA, "%s: /%s holds tensors, expected attributes alone", checkpoint_label(c),
+                        path);
+    }
+    if (checkpoint_attribute_name(c, "", 0) || checkpoint_attribute_name(c, "weights", 0))
+        return fail(ERR_SCHEMA, "%s: / or /weights has an attribute, expected none", checkpoint_label(c));
+    return OK;
+}
+
 status model_get(const checkpoint *c, slmt_context *context, slmt_model **out)
 {
     const method *method;
     double option[METHOD_NUMBERS];
     slmt_model *m;
     int32_t stored;
+    TRY(check_places(c));
     TRY(get_method(c, &method));
     TRY(numbers_get(c, "model/options", method->options, option));
     status s = method_check(method, option);

@@ -4,7 +4,7 @@
  *
  * Only plain files have a catalogue: groups, datasets and attributes, reached by one hard link each, of
  * permitted types, ranks and filters, stored inside the file and together not larger than the file. The walk
- * that makes the catalogue is in hdf5_catalogue.c; this header does not depend on HDF5. */
+ * that makes the catalogue is in dialect.c; this header does not depend on HDF5. */
 #ifndef SLMT_IO_CATALOGUE_H
 #define SLMT_IO_CATALOGUE_H
 
@@ -19,6 +19,7 @@ enum {
     STORED_PATH_MAX = 1023,  /* bytes of a group's path */
     STORED_TEXT_MAX = 65535, /* bytes of a text attribute */
     STORED_RANK_MAX = 6,     /* axes of a tensor */
+    STORED_FILTERS_MAX = 2,
     STORED_OBJECTS_MAX = 1 << 20
 };
 
@@ -40,6 +41,9 @@ enum {
     STORED_IN_SETS = (1 << STORED_TEXT) - 1
 };
 
+/* What is done to a chunk before it is written. */
+enum { STORED_SHUFFLED, STORED_DEFLATED };
+
 typedef struct catalogue_attribute {
     char *name;
     stored_type type; /* F64, I64 or TEXT */
@@ -55,6 +59,9 @@ typedef struct catalogue_tensor {
     int rank;
     int64_t dims[STORED_RANK_MAX];  /* unused ones 0 */
     int64_t chunk[STORED_RANK_MAX]; /* all 0 if stored in one piece */
+    uint64_t address;               /* of the values, or of the index of the chunks */
+    int filter_count;
+    unsigned char filters[STORED_FILTERS_MAX]; /* STORED_SHUFFLED, _DEFLATED, in the order of writing */
 } catalogue_tensor;
 
 /* A group's attributes and tensors are the `count` ones from `first` on, in order of names. The groups lie in
@@ -67,9 +74,9 @@ typedef struct catalogue_group {
 
 typedef struct catalogue {
     mem *mem;
-    const char *label;      /* the file, for messages; not owned */
-    unsigned types;         /* types that tensors may have; catalogue_init() sets STORED_IN_CHECKPOINTS */
-    const char *user_names; /* path of the group whose groups have names that users give; NULL: none */
+    const char *label; /* the file, for messages; not owned */
+    unsigned types;    /* types that tensors may have; catalogue_init() sets STORED_IN_CHECKPOINTS */
+    int user_names;    /* 1: users name the groups in /records and /subjects */
     catalogue_group *groups;
     size_t group_count, group_room;
     catalogue_attribute *attributes;

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "io/checkpoint_seal.h"
-#include "io/hdf5.h"
+#include "io/dialect.h"
 #include "io/input_file.h"
 #include "lib/half.h"
 
@@ -20,25 +20,18 @@ _Static_assert(CHECKPOINT_F32 == (int)STORED_F32 && CHECKPOINT_F64 == (int)STORE
 struct checkpoint {
     mem *mem;
     char *label;
-    int fd; /* -1: memory */
-    hdf5_bytes bytes;
-    hid_t file;
+    source bytes;
     catalogue catalogue;
     checkpoint_tensor *tensors; /* the catalogue's, in its order */
 };
 
 void checkpoint_close(checkpoint *c)
 {
-    hdf5_guard guard;
     if (!c)
         return;
-    if (c->file >= 0) {
-        hdf5_enter(&guard);
-        hdf5_close(&c->bytes, c->file);
-        hdf5_leave(&guard);
-    }
-    if (c->fd >= 0)
-        close(c->fd);
+    if (c->bytes.fd >= 0)
+        close(c->bytes.fd);
+    source_release(&c->bytes);
     catalogue_free(&c->catalogue);
     mem_give(c->mem, c->tensors);
     mem_give(c->mem, c->label);
@@ -60,16 +53,12 @@ static status list_tensors(checkpoint *c)
     return OK;
 }
 
-/* Opens the contents of a file whose seal has been checked. data: NULL for a file. */
-static status parse(checkpoint *c, const void *data, uint64_t size)
+/* Checks the seal, then reads everything except tensors. */
+static status parse(checkpoint *c)
 {
-    hdf5_guard guard;
-    hdf5_enter(&guard);
-    c->file = data ? hdf5_open_memory(&c->bytes, data, size) : hdf5_open_file(&c->bytes, c->fd, size);
-    status s = c->file < 0 ? fail(ERR_FORMAT, "%s: HDF5 cannot open it", c->label)
-                           : hdf5_catalogue(c->file, size, &c->catalogue);
-    hdf5_leave(&guard);
-    return s == OK ? list_tensors(c) : s;
+    TRY(seal_check(&c->bytes));
+    TRY(dialect_catalogue(&c->bytes, SEAL_SIZE, &c->catalogue));
+    return list_tensors(c);
 }
 
 static status take(mem *m, const char *label, checkpoint **out)
@@ -78,9 +67,8 @@ static status take(mem *m, const char *label, checkpoint **out)
     TRY(mem_zeros(m, 1, sizeof **out, &p));
     checkpoint *c = p;
     c->mem = m;
-    c->fd = -1;
-    c->file = -1;
     status s = mem_text(m, label, &c->label);
+    c->bytes = (source){.mem = m, .label = c->label, .fd = -1};
     catalogue_init(&c->catalogue, m, c->label);
     if (s != OK)
         mem_give(m, c);
@@ -89,42 +77,31 @@ static status take(mem *m, const char *label, checkpoint **out)
     return s;
 }
 
-static status open_path(checkpoint *c)
+/* Ends an attempt to open. */
+static status opened(checkpoint *c, status s, checkpoint **out)
 {
-    uint64_t size;
-    TRY(input_file_open(c->label, &c->fd, &size));
-    TRY(seal_check_file(c->fd, size, c->label));
-    return parse(c, NULL, size);
-}
-
-static status open_memory(checkpoint *c, const void *data, size_t size)
-{
-    TRY(seal_check_memory(data, size, c->label));
-    return parse(c, data, size);
+    if (s == OK)
+        *out = c;
+    else
+        checkpoint_close(c);
+    return s;
 }
 
 status checkpoint_open(mem *m, const char *path, checkpoint **out)
 {
     checkpoint *c;
     TRY(take(m, path, &c));
-    status s = open_path(c);
-    if (s == OK)
-        *out = c;
-    else
-        checkpoint_close(c);
-    return s;
+    status s = input_file_open(c->label, &c->bytes.fd, &c->bytes.size);
+    return opened(c, s == OK ? parse(c) : s, out);
 }
 
 status checkpoint_open_memory(mem *m, const void *data, size_t size, checkpoint **out)
 {
     checkpoint *c;
     TRY(take(m, "checkpoint in memory", &c));
-    status s = open_memory(c, data, size);
-    if (s == OK)
-        *out = c;
-    else
-        checkpoint_close(c);
-    return s;
+    c->bytes.data = data;
+    c->bytes.size = size;
+    return opened(c, parse(c), out);
 }
 
 const char *checkpoint_label(const checkpoint *c)
@@ -164,6 +141,15 @@ int checkpoint_has_text(const checkpoint *c, const char *group, const char *name
     const catalogue_group *g = catalogue_find_group(&c->catalogue, group);
     const catalogue_attribute *a = g ? catalogue_find_attribute(&c->catalogue, g, name) : NULL;
     return a && a->type == STORED_TEXT;
+}
+
+const char *checkpoint_group_at(const checkpoint *c, size_t index, int *has_tensors)
+{
+    if (index >= c->catalogue.group_count)
+        return NULL;
+    const catalogue_group *g = &c->catalogue.groups[index];
+    *has_tensors = g->tensor_count > 0;
+    return g->path;
 }
 
 const char *checkpoint_attribute_name(const checkpoint *c, const char *group, size_t index)
@@ -278,18 +264,38 @@ static status check_finite(const checkpoint *c, const catalogue_tensor *t, store
                 (unsigned long long)i);
 }
 
+static void convert(const catalogue_tensor *t, stored_type type, const void *from, void *to)
+{
+    uint64_t count = stored_elements(t->rank, t->dims);
+    if (type == STORED_F32)
+        for (uint64_t i = 0; i < count; i++)
+            ((float *)to)[i] = (float)((const double *)from)[i];
+    else
+        for (uint64_t i = 0; i < count; i++)
+            ((double *)to)[i] = (double)((const float *)from)[i];
+}
+
+/* Reads values of the other width of floats first to memory of their own. */
+static status read_values(const checkpoint *c, const catalogue_tensor *t, stored_type type, void *values)
+{
+    void *p;
+    if (t->type == type)
+        return dialect_read(&c->bytes, SEAL_SIZE, t, values);
+    TRY(mem_take(c->mem, (size_t)stored_bytes(t->type, t->rank, t->dims), &p));
+    status s = dialect_read(&c->bytes, SEAL_SIZE, t, p);
+    if (s == OK)
+        convert(t, type, p, values);
+    mem_give(c->mem, p);
+    return s;
+}
+
 status checkpoint_read(const checkpoint *c, const char *group, const char *name, checkpoint_type type,
                        int rank, const int64_t *dims, const char *need, void *values)
 {
-    hdf5_guard guard;
     const catalogue_tensor *t = find(c, group, name);
     if (!t)
         return fail(ERR_SCHEMA, "%s: /%s/%s is missing", c->label, group, name);
     TRY(check_shape(c, t, (stored_type)type, rank, dims, need));
-    hdf5_enter(&guard);
-    int done = hdf5_get_tensor(c->file, t, (stored_type)type, values);
-    hdf5_leave(&guard);
-    if (done < 0)
-        return fail(ERR_CORRUPT, "%s: /%s/%s: cannot read its values", c->label, group, name);
+    TRY(read_values(c, t, (stored_type)type, values));
     return check_finite(c, t, (stored_type)type, values);
 }

@@ -85,6 +85,10 @@ int checkpoint_has(const checkpoint *c, const char *group, const char *name);
 /* Whether an attribute is there and holds a text. */
 int checkpoint_has_text(const checkpoint *c, const char *group, const char *name);
 
+/* Returns the path of the group of this number, in the order of the file, and whether tensors lie in it; NULL
+ * past the last. */
+const char *checkpoint_group_at(const checkpoint *c, size_t index, int *has_tensors);
+
 /* Returns the name of a group's attribute by index, in order of names; NULL past the last. The name is valid
  * until the checkpoint is closed. */
 const char *checkpoint_attribute_name(const checkpoint *c, const char *group, size_t index);

@@ -75,6 +75,8 @@ static status check_head(const char *seal, size_t have, uint64_t size, const cha
     if (claimed != UINT64_MAX && size < claimed)
         return fail(ERR_CORRUPT, "%s: cut short: %llu of %llu bytes", label, (unsigned long long)size,
                     (unsigned long long)claimed);
+    if (claimed != size)
+        return fail(ERR_CORRUPT, "%s: damaged: its SHA-256 or size differs from the recorded one", label);
     return OK;
 }
 
@@ -88,29 +90,15 @@ static status check_digest(const char *seal, uint64_t size, const char *hex, con
     return OK;
 }
 
-status seal_check_file(int fd, uint64_t size, const char *label)
+status seal_check(source *s)
 {
     char seal[SEAL_SIZE] = {0}, hex[DIGEST_HEX];
-    uint64_t rest;
-    size_t have = size < SEAL_SIZE ? (size_t)size : SEAL_SIZE;
-    ssize_t n;
-    do
-        n = pread(fd, seal, have, 0);
-    while (n < 0 && errno == EINTR);
-    if (n != (ssize_t)have)
-        return fail(ERR_IO, "%s: cannot read: %s", label,
-                    n < 0 ? strerror(errno) : "the file changed while it was read");
-    TRY(check_head(seal, have, size, label));
-    TRY(digest_file(fd, SEAL_SIZE, label, hex, &rest));
-    return check_digest(seal, SEAL_SIZE + rest, hex, label);
-}
-
-status seal_check_memory(const void *data, uint64_t size, const char *label)
-{
-    char seal[SEAL_SIZE] = {0}, hex[DIGEST_HEX];
-    size_t have = size < SEAL_SIZE ? (size_t)size : SEAL_SIZE;
-    memcpy(seal, data, have);
-    TRY(check_head(seal, have, size, label));
-    digest_memory((const char *)data + SEAL_SIZE, size - SEAL_SIZE, hex);
-    return check_digest(seal, size, hex, label);
+    size_t have = s->size < SEAL_SIZE ? (size_t)s->size : SEAL_SIZE;
+    TRY(source_read(s, 0, have, seal));
+    TRY(check_head(seal, have, s->size, s->label));
+    if (s->fd >= 0)
+        TRY(source_sum(s, SEAL_SIZE, hex));
+    else
+        digest_memory(s->data + SEAL_SIZE, s->size - SEAL_SIZE, hex);
+    return check_digest(seal, s->size, hex, s->label);
 }

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "io/source.h"
 #include "lib/status.h"
 
 enum { SEAL_SIZE = 512 };
@@ -17,8 +18,8 @@ enum { SEAL_SIZE = 512 };
 /* Digests everything after the first SEAL_SIZE bytes of an open file and writes the seal to these. ERR_IO. */
 status seal_write(int fd, const char *label);
 
-/* Check a file against its seal. ERR_FORMAT: no checkpoint; ERR_VERSION; ERR_CORRUPT; ERR_IO. */
-status seal_check_file(int fd, uint64_t size, const char *label);
-status seal_check_memory(const void *data, uint64_t size, const char *label);
+/* Checks a file or memory against its seal; a file's source keeps the sums of the bytes that were digested.
+ * ERR_FORMAT: no checkpoint; ERR_VERSION; ERR_CORRUPT; ERR_IO, ERR_MEMORY, ERR_LIMIT. */
+status seal_check(source *s);
 
 #endif

@@ -11,6 +11,8 @@
 #include "io/dataset_schema.h"
 #include "io/input_file.h"
 
+enum { SCRATCH_MAX = 32 << 20 };
+
 /* ---- look-ups ---- */
 
 const char *dataset_file_label(const dataset_file *f)
@@ -122,8 +124,8 @@ static status read_block(dataset_file *f)
 {
     char block[DATASET_BLOCK + 1] = {0}, expected[DATASET_BLOCK];
     const size_t magic = strlen(DATASET_MAGIC);
-    if (pread(f->fd, block, DATASET_BLOCK, 0) < 0)
-        return fail(ERR_IO, "%s: cannot read: %s", f->label, strerror(errno));
+    size_t have = f->bytes.size < DATASET_BLOCK ? (size_t)f->bytes.size : DATASET_BLOCK;
+    TRY(source_read(&f->bytes, 0, have, block));
     if (memcmp(block, DATASET_MAGIC "version ", magic + 8) != 0)
         return fail(ERR_FORMAT, "%s: not a libslmt training set", f->label);
     long version = strtol(block + magic + 8, NULL, 10);
@@ -138,21 +140,28 @@ static status read_block(dataset_file *f)
     return OK;
 }
 
+/* Takes what reading any row needs, so that it cannot run out of memory in the middle of a training; but for
+ * huge rows, which a small file may claim to have. */
+static status take_scratch(dataset_file *f)
+{
+    uint64_t most = 0;
+    for (size_t i = 0; i < f->catalogue.tensor_count; i++) {
+        uint64_t size = dialect_scratch_size(&f->catalogue.tensors[i]);
+        most = size > most && size <= SCRATCH_MAX ? size : most;
+    }
+    TRY(mem_take(f->mem, (size_t)most, &f->scratch.bytes));
+    f->scratch.size = (size_t)most;
+    return OK;
+}
+
 static status parse(dataset_file *f)
 {
-    hdf5_guard guard;
-    uint64_t size;
-    TRY(input_file_open(f->label, &f->fd, &size));
+    TRY(input_file_open(f->label, &f->bytes.fd, &f->bytes.size));
     TRY(read_block(f));
-    hdf5_enter(&guard);
-    f->file = hdf5_open_file(&f->bytes, f->fd, size);
-    f->records_group = f->file >= 0 && hdf5_has_link(f->file, "subjects") > 0 ? "subjects" : "records";
-    f->catalogue.user_names = f->records_group;
-    status s = f->file < 0 ? fail(ERR_FORMAT, "%s: HDF5 cannot open it: damaged or cut short", f->label)
-                           : hdf5_catalogue(f->file, size, &f->catalogue);
-    hdf5_leave(&guard);
-    TRY(s);
-    return f->version == 1 ? dataset_schema_1(f) : dataset_schema_2(f);
+    TRY(dialect_catalogue(&f->bytes, DATASET_BLOCK, &f->catalogue));
+    f->records_group = catalogue_find_group(&f->catalogue, "subjects") ? "subjects" : "records";
+    TRY(f->version == 1 ? dataset_schema_1(f) : dataset_schema_2(f));
+    return take_scratch(f);
 }
 
 status dataset_file_open(mem *m, const char *path, dataset_file **out)
@@ -161,11 +170,12 @@ status dataset_file_open(mem *m, const char *path, dataset_file **out)
     TRY(mem_zeros(m, 1, sizeof **out, &p));
     dataset_file *f = p;
     f->mem = m;
-    f->fd = -1;
-    f->file = -1;
     status s = mem_text(m, path, &f->label);
+    pthread_mutex_init(&f->reading, NULL);
+    f->bytes = (source){.mem = m, .label = f->label, .fd = -1};
     catalogue_init(&f->catalogue, m, f->label);
     f->catalogue.types = STORED_IN_SETS;
+    f->catalogue.user_names = 1;
     if (s == OK)
         s = parse(f);
     if (s != OK)
@@ -177,16 +187,12 @@ status dataset_file_open(mem *m, const char *path, dataset_file **out)
 
 void dataset_file_close(dataset_file *f)
 {
-    hdf5_guard guard;
     if (!f)
         return;
-    if (f->file >= 0) {
-        hdf5_enter(&guard);
-        hdf5_close(&f->bytes, f->file);
-        hdf5_leave(&guard);
-    }
-    if (f->fd >= 0)
-        close(f->fd);
+    if (f->bytes.fd >= 0)
+        close(f->bytes.fd);
+    pthread_mutex_destroy(&f->reading);
+    mem_give(f->mem, f->scratch.bytes);
     catalogue_free(&f->catalogue);
     for (size_t i = 0; i < FIELDS_MAX; i++)
         mem_give(f->mem, f->classes[i].values);
@@ -236,17 +242,13 @@ static status check_values(const dataset_file *f, size_t record, size_t field, i
 status dataset_file_read(const dataset_file *f, size_t record, size_t field, int64_t first, int64_t count,
                          void *values)
 {
-    hdf5_guard guard;
-    char place[DATASET_PLACE_MAX];
     const catalogue_tensor *t = tensor_at(f, record, field)->stored;
     if (count == 0)
         return OK;
-    hdf5_enter(&guard);
-    int done = hdf5_get_rows(f->file, t, first, count, values);
-    hdf5_leave(&guard);
-    if (done < 0)
-        return fail(ERR_CORRUPT, "%s: /%s: cannot read rows %lld to %lld", f->label,
-                    dataset_file_place(f, record, field, place), (long long)first,
-                    (long long)(first + count - 1));
+    pthread_mutex_t *reading = (pthread_mutex_t *)&f->reading; /* an open set is not changed otherwise */
+    pthread_mutex_lock(reading);
+    status s = dialect_read_rows(&f->bytes, DATASET_BLOCK, t, first, count, f->scratch, values);
+    pthread_mutex_unlock(reading);
+    TRY(s);
     return check_values(f, record, field, first, count, values);
 }

@@ -4,9 +4,11 @@
 #ifndef SLMT_IO_DATASET_SCHEMA_H
 #define SLMT_IO_DATASET_SCHEMA_H
 
+#include <pthread.h>
+
 #include "io/dataset_file.h"
 #include "io/dataset_format.h"
-#include "io/hdf5.h"
+#include "io/dialect.h"
 
 typedef struct class_list {
     int32_t *values; /* ascending; NULL if n is 0 */
@@ -22,9 +24,9 @@ typedef struct tensor_place {
 struct dataset_file {
     mem *mem;
     char *label;
-    int fd;
-    hdf5_bytes bytes;
-    hid_t file;
+    source bytes;
+    pthread_mutex_t reading; /* guards the scratch */
+    dialect_scratch scratch;
     int version;
     const char *records_group; /* the name of the group of records: "records", or "subjects" */
     catalogue catalogue;

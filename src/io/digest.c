@@ -11,7 +11,7 @@
 
 enum { PIECE = 16384 };
 
-static void finish(struct sha256_ctx *sha, char hex[DIGEST_HEX])
+void digest_finish(struct sha256_ctx *sha, char hex[DIGEST_HEX])
 {
     static const char digit[] = "0123456789abcdef";
     uint8_t raw[SHA256_DIGEST_SIZE];
@@ -28,7 +28,7 @@ void digest_memory(const void *data, size_t size, char hex[DIGEST_HEX])
     struct sha256_ctx sha;
     sha256_init(&sha);
     sha256_update(&sha, size, data);
-    finish(&sha, hex);
+    digest_finish(&sha, hex);
 }
 
 status digest_file(int fd, uint64_t start, const char *label, char hex[DIGEST_HEX], uint64_t *size)
@@ -48,6 +48,6 @@ status digest_file(int fd, uint64_t start, const char *label, char hex[DIGEST_HE
         sha256_update(&sha, (size_t)n, piece);
         *size += (uint64_t)n;
     }
-    finish(&sha, hex);
+    digest_finish(&sha, hex);
     return OK;
 }

@@ -10,6 +10,10 @@
 
 enum { DIGEST_HEX = 65 }; /* 64 digits and the zero */
 
+/* Writes the digest of what went into a SHA-256 of Nettle. */
+struct sha256_ctx;
+void digest_finish(struct sha256_ctx *sha, char hex[DIGEST_HEX]);
+
 void digest_memory(const void *data, size_t size, char hex[DIGEST_HEX]);
 
 /* Digests the bytes from `start` to the end of an open file. size receives their number. label: the file's

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hdf5.c - the lock, and helpers that write and read groups, attributes and tensors. */
+/* hdf5.c - the lock, and helpers that write groups, attributes and tensors. */
 #include "io/hdf5.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "io/utf8.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -114,6 +117,25 @@ int hdf5_put_real(hid_t group, const char *name, double value)
     return put_attribute(group, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &value);
 }
 
+/* Copies a text; what would steer a terminal becomes '?', because no reader takes it. */
+static void copy_plain(const char *from, size_t length, char *to)
+{
+    for (size_t i = 0; i < length; i++)
+        to[i] = ascii_steers(from[i]) ? '?' : from[i];
+    to[length] = 0;
+}
+
+static int put_plain(hid_t group, const char *name, hid_t type, const char *value, size_t length)
+{
+    char *plain = malloc(length + 1);
+    if (!plain)
+        return -1;
+    copy_plain(value, length, plain);
+    int done = put_attribute(group, name, type, type, plain);
+    free(plain);
+    return done;
+}
+
 int hdf5_put_text(hid_t group, const char *name, const char *value)
 {
     hid_t type = H5Tcopy(H5T_C_S1);
@@ -121,7 +143,7 @@ int hdf5_put_text(hid_t group, const char *name, const char *value)
     size_t length = strlen(value);
     if (type >= 0 && H5Tset_size(type, length ? length : 1) >= 0 &&
         H5Tset_strpad(type, H5T_STR_NULLPAD) >= 0 && H5Tset_cset(type, H5T_CSET_UTF8) >= 0)
-        done = put_attribute(group, name, type, type, value);
+        done = put_plain(group, name, type, value, length);
     H5Tclose(type);
     return done;
 }
@@ -230,17 +252,16 @@ int hdf5_put_tensor(hid_t group, const char *name, stored_type type, int rank, c
     return done;
 }
 
-/* Reads or writes rows [first, first + dims[0]) of a dataset. */
-static int move_rows(hid_t dataset, hid_t native, int rank, const int64_t *dims, int64_t first, void *read,
-                     const void *write)
+/* Writes rows [first, first + dims[0]) of a dataset. */
+static int write_rows(hid_t dataset, hid_t native, int rank, const int64_t *dims, int64_t first,
+                      const void *values)
 {
     hsize_t start[STORED_RANK_MAX] = {(hsize_t)first}, count[STORED_RANK_MAX];
     to_hsize(rank, dims, count);
     hid_t space = H5Dget_space(dataset), part = H5Screate_simple(rank, count, NULL);
     int done = -1;
     if (space >= 0 && part >= 0 && H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0)
-        done = read ? H5Dread(dataset, native, part, space, H5P_DEFAULT, read)
-                    : H5Dwrite(dataset, native, part, space, H5P_DEFAULT, write);
+        done = H5Dwrite(dataset, native, part, space, H5P_DEFAULT, values);
     H5Sclose(part);
     H5Sclose(space);
     return done;
@@ -255,39 +276,9 @@ int hdf5_append_rows(hid_t group, const char *name, stored_type type, int rank, 
     hid_t dataset = H5Dopen2(group, name, H5P_DEFAULT), native = hdf5_native_type(type);
     int done = -1;
     if (dataset >= 0 && H5Dset_extent(dataset, extent) >= 0)
-        done = move_rows(dataset, native, rank, dims, first, NULL, values);
+        done = write_rows(dataset, native, rank, dims, first, values);
     if (dataset >= 0 && H5Dclose(dataset) < 0)
         done = -1;
     H5Tclose(native);
-    return done;
-}
-
-/* Opens a tensor of the file; negative on failure. */
-static hid_t open_dataset(hid_t file, const catalogue_tensor *t)
-{
-    hid_t group = H5Gopen2(file, *t->group ? t->group : "/", H5P_DEFAULT);
-    hid_t dataset = group < 0 ? -1 : H5Dopen2(group, t->name, H5P_DEFAULT);
-    H5Gclose(group);
-    return dataset;
-}
-
-int hdf5_get_tensor(hid_t file, const catalogue_tensor *t, stored_type type, void *values)
-{
-    hid_t dataset = open_dataset(file, t), native = hdf5_native_type(type);
-    int done = dataset < 0 ? -1 : H5Dread(dataset, native, H5S_ALL, H5S_ALL, H5P_DEFAULT, values);
-    H5Tclose(native);
-    H5Dclose(dataset);
-    return done;
-}
-
-int hdf5_get_rows(hid_t file, const catalogue_tensor *t, int64_t first, int64_t count, void *values)
-{
-    int64_t dims[STORED_RANK_MAX];
-    memcpy(dims, t->dims, sizeof dims);
-    dims[0] = count;
-    hid_t dataset = open_dataset(file, t), native = hdf5_native_type(t->type);
-    int done = dataset < 0 ? -1 : move_rows(dataset, native, t->rank, dims, first, values, NULL);
-    H5Tclose(native);
-    H5Dclose(dataset);
     return done;
 }

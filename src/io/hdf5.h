@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hdf5.h - HDF5 as src/io uses it: the lock, files that are read and written through the library's own
- * driver, and helpers for attributes and tensors. Only .c files of src/io include it: no other header exposes
- * an HDF5 type. */
+/* hdf5.h - HDF5 as src/io uses it, which is to write: the lock, files that are written through the library's
+ * own driver, and helpers for attributes and tensors. Files are read by dialect.h, without HDF5. Only .c
+ * files of src/io include this header: no other one exposes an HDF5 type. */
 #ifndef SLMT_IO_HDF5_H
 #define SLMT_IO_HDF5_H
 
@@ -27,19 +27,18 @@ typedef struct hdf5_guard {
 void hdf5_enter(hdf5_guard *g);
 void hdf5_leave(hdf5_guard *g);
 
-/* The bytes that HDF5 reads or writes: an open file, or memory. The struct must not move while HDF5 uses it.
+/* The file that HDF5 writes, and reads back from while it does. The struct must not move while HDF5 uses it.
  *
  * A write that fails while HDF5 closes a file leaves HDF5 in a broken state, so the driver never reports one
  * to it: the first error is stored in `error`, later writes are dropped, and the function that finishes the
  * file checks `error`. */
 typedef struct hdf5_bytes {
     H5FD_t base;
-    hid_t driver;              /* HDF5's id of the driver while the file is open */
-    int fd;                    /* -1: memory */
-    const unsigned char *data; /* read only */
-    uint64_t size;             /* end of the bytes */
-    uint64_t allocated;        /* end of the allocated addresses */
-    int error;                 /* errno of the first write that failed; 0 */
+    hid_t driver; /* HDF5's id of the driver while the file is open */
+    int fd;
+    uint64_t size;      /* end of the bytes */
+    uint64_t allocated; /* end of the allocated addresses */
+    int error;          /* errno of the first write that failed; 0 */
 } hdf5_bytes;
 
 /* Creates a file at an open descriptor of an empty file, in the format of HDF5 1.8 and without times, so that
@@ -48,10 +47,6 @@ hid_t hdf5_create(hdf5_bytes *b, int fd, uint64_t user_block);
 
 /* Closes a file of these bytes; returns 1, or 0 if HDF5 failed. */
 int hdf5_close(hdf5_bytes *b, hid_t file);
-
-/* Read-only. */
-hid_t hdf5_open_file(hdf5_bytes *b, int fd, uint64_t size);
-hid_t hdf5_open_memory(hdf5_bytes *b, const void *data, uint64_t size);
 
 /* Flushes and closes a file being written. ERR_IO with the system's reason. */
 status hdf5_close_written(hdf5_bytes *b, hid_t file, const char *label);
@@ -83,16 +78,5 @@ int hdf5_put_tensor(hid_t group, const char *name, stored_type type, int rank, c
 /* Adds dims[0] rows to a chunked tensor of `first` rows. Negative on failure. */
 int hdf5_append_rows(hid_t group, const char *name, stored_type type, int rank, const int64_t *dims,
                      int64_t first, const void *values);
-
-/* Reads all of a tensor, converted to `type`. Negative on failure. */
-int hdf5_get_tensor(hid_t file, const catalogue_tensor *t, stored_type type, void *values);
-
-/* Reads rows [first, first + count) of a tensor, count at least 1, as they are stored. Negative on failure.
- */
-int hdf5_get_rows(hid_t file, const catalogue_tensor *t, int64_t first, int64_t count, void *values);
-
-/* Walks the whole file into an empty catalogue, checking every object as catalogue.h says. c->label is set.
- */
-status hdf5_catalogue(hid_t file, uint64_t file_size, catalogue *c);
 
 #endif

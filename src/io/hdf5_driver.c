@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hdf5_driver.c - a virtual file driver over an open descriptor or bytes in memory.
+/* hdf5_driver.c - a virtual file driver over an open descriptor.
  *
  * HDF5's own drivers open paths, so that another file could be moved to the path after the digest was
  * checked, and they copy memory. They also report a failed write to HDF5, which then cannot close the file
@@ -58,17 +58,14 @@ static haddr_t driver_get_eof(const H5FD_t *file, H5FD_mem_t type)
     return ((const hdf5_bytes *)file)->size;
 }
 
-/* Reads bytes from memory, or from the file up to its end; negative on failure. */
+/* Reads bytes up to the end of the file; negative on failure. */
 static int64_t read_some(const hdf5_bytes *b, uint64_t at, size_t size, unsigned char *to)
 {
     if (at >= b->size)
         return 0;
     if (size > b->size - at)
         size = (size_t)(b->size - at);
-    if (b->fd >= 0)
-        return pread(b->fd, to, size, (off_t)at);
-    memcpy(to, b->data + at, size);
-    return (int64_t)size;
+    return pread(b->fd, to, size, (off_t)at);
 }
 
 /* Like HDF5's own drivers, this reads zeros past the end of the file. */
@@ -200,29 +197,4 @@ hid_t hdf5_create(hdf5_bytes *b, int fd, uint64_t user_block)
     H5Pclose(creation);
     H5Pclose(access);
     return opened(b, file);
-}
-
-static hid_t open_read_only(hdf5_bytes *b)
-{
-    hid_t access = access_list(b);
-    hid_t file = access < 0 ? -1 : H5Fopen("slmt", H5F_ACC_RDONLY, access);
-    H5Pclose(access);
-    return opened(b, file);
-}
-
-hid_t hdf5_open_file(hdf5_bytes *b, int fd, uint64_t size)
-{
-    memset(b, 0, sizeof *b);
-    b->fd = fd;
-    b->size = size;
-    return open_read_only(b);
-}
-
-hid_t hdf5_open_memory(hdf5_bytes *b, const void *data, uint64_t size)
-{
-    memset(b, 0, sizeof *b);
-    b->fd = -1;
-    b->data = data;
-    b->size = size;
-    return open_read_only(b);
 }

@@ -46,3 +46,9 @@ int utf8_printable(const char *text, size_t length)
     }
     return 1;
 }
+
+int ascii_steers(char c)
+{
+    unsigned char byte = (unsigned char)c;
+    return (byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7F;
+}

@@ -9,4 +9,8 @@
  * change the direction of writing. */
 int utf8_printable(const char *text, size_t length);
 
+/* Returns 1 if a character of ASCII would steer a terminal: a control character other than tab, line feed and
+ * carriage return. */
+int ascii_steers(char c);
+
 #endif

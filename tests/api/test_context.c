@@ -98,7 +98,7 @@ static void every_bad_field_is_named(void **state)
         size_t offset;
         int32_t bad[2];
     } fields[] = {
-        {"backend", offsetof(slmt_context_config, backend), {-1, 2}},
+        {"backend", offsetof(slmt_context_config, backend), {-1, 3}},
         {"precision", offsetof(slmt_context_config, precision), {-1, 2}},
         {"matrix", offsetof(slmt_context_config, matrix), {-1, 3}},
         {"threads", offsetof(slmt_context_config, threads), {-1, 1025}},

@@ -180,6 +180,14 @@ static void the_host_cannot_touch_memory_of_the_device(void **)
             cudaMemcpyAsync(device_array<float>(4), x, sizeof x, cudaMemcpyDeviceToHost, new_stream());
         },
         "a copy's direction does not fit its pointers");
+    expect_fault(
+        [] {
+            float x[4] = {};
+            cudaStream_t s = new_stream();
+            cudaMemcpyAsync(device_array<float>(3), x, sizeof x, cudaMemcpyHostToDevice, s);
+            cudaStreamSynchronize(s);
+        },
+        "a copy uses memory of the device that is not in use");
     expect_fault([] { run_one(lanes_part, 2048, 0); }, "expected 1 to 1024 in one row");
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "io/address_set.h"
+#include "io/dialect.h"
 #include "io/hdf5.h"
 #include "slmt/dataset.h"
 
@@ -58,7 +59,10 @@ static void write_chunked_tensors(const char *path)
     static const char block[512] = "libslmt dataset\nversion 1\n";
     hid_t plist = H5Pcreate(H5P_FILE_CREATE);
     H5Pset_userblock(plist, sizeof block);
-    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, plist, H5P_DEFAULT);
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
+    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, plist, access);
+    H5Pclose(access);
     assert_true(file >= 0);
     put_chunked_tensors(file);
     H5Fclose(file);
@@ -83,18 +87,12 @@ static void a_tensor_of_six_axes_keeps_its_extents_and_its_chunks(void **state)
     char path[] = "/tmp/slmt-catalogue-XXXXXX";
     unsigned char *bytes;
     catalogue c;
-    hdf5_guard guard;
-    hdf5_bytes b;
     close(mkstemp(path));
     write_chunked_tensors(path);
     size_t size = load(path, &bytes);
     catalogue_init(&c, &memory, path);
-    hdf5_enter(&guard);
-    hid_t file = hdf5_open_memory(&b, bytes, size);
-    assert_true(file >= 0);
-    status s = hdf5_catalogue(file, size, &c);
-    hdf5_close(&b, file);
-    hdf5_leave(&guard);
+    source from = {.mem = &memory, .label = path, .fd = -1, .data = bytes, .size = size};
+    status s = dialect_catalogue(&from, 512, &c);
     assert_int_equal(s, OK);
     assert_int_equal(c.tensor_count, TENSORS);
     for (size_t i = 0; i < TENSORS; i++)

@@ -527,8 +527,11 @@ static void other_files_and_newer_versions_are_told_apart(void **state)
 static hid_t forge(const char *path)
 {
     hid_t creation = H5Pcreate(H5P_FILE_CREATE);
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_userblock(creation, SEAL_SIZE);
-    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, creation, H5P_DEFAULT);
+    H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
+    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, creation, access);
+    H5Pclose(access);
     H5Pclose(creation);
     assert_true(file >= 0);
     return file;
@@ -571,7 +574,6 @@ static void a_plain_forgery_opens(void **state)
     H5Pset_chunk(plist, 1, (hsize_t[]){10});
     H5Pset_shuffle(plist);
     H5Pset_deflate(plist, 1);
-    H5Pset_fletcher32(plist);
     put_dataset(file, "chunked", H5T_IEEE_F32LE, plist, 1, hundred);
     H5Pclose(plist);
     H5Fclose(file);
@@ -616,6 +618,13 @@ static void filters_that_could_load_plugins_are_refused(void **state)
     put_dataset(file, "x", H5T_IEEE_F32LE, plist, 1, hundred);
     H5Pclose(plist);
     assert_forgery_fails(file, path, "/x uses a filter other than");
+    plist = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_chunk(plist, 1, (hsize_t[]){10});
+    H5Pset_fletcher32(plist);
+    file = forge(path);
+    put_dataset(file, "x", H5T_IEEE_F32LE, plist, 1, hundred);
+    H5Pclose(plist);
+    assert_forgery_fails(file, path, "/x uses a filter other than");
     plist = H5Pcreate(H5P_GROUP_CREATE);
     H5Pset_deflate(plist, 1);
     file = forge(path);
@@ -635,7 +644,7 @@ static void values_outside_the_file_are_refused(void **state)
     assert_forgery_fails(file, path, "/x has its values in other files");
 
     hid_t access = H5Pcreate(H5P_FILE_ACCESS), space = H5Screate_simple(1, hundred, NULL);
-    H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST);
+    H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_LATEST);
     hid_t creation = H5Pcreate(H5P_FILE_CREATE);
     H5Pset_userblock(creation, SEAL_SIZE);
     file = H5Fcreate(path, H5F_ACC_TRUNC, creation, access);
@@ -722,13 +731,84 @@ static void other_attributes_are_refused(void **state)
     H5Tclose(text);
 }
 
-static void a_sealed_file_that_hdf5_cannot_open_is_refused(void **state)
+static void chunks_that_were_never_stored_are_refused(void **state)
+{
+    (void)state;
+    const char *path = in_folder("unchunked.h5");
+    hid_t file = forge(path), plist = H5Pcreate(H5P_DATASET_CREATE);
+    hid_t space = H5Screate_simple(2, (hsize_t[]){1ull << 40, 8}, NULL);
+    static const float values[8] = {0};
+    H5Pset_chunk(plist, 2, (hsize_t[]){1, 8});
+    hid_t x = H5Dcreate2(file, "x", H5T_IEEE_F32LE, space, H5P_DEFAULT, plist, H5P_DEFAULT);
+    hid_t part = H5Screate_simple(2, (hsize_t[]){1, 8}, NULL);
+    H5Sselect_hyperslab(space, H5S_SELECT_SET, (hsize_t[]){3, 0}, NULL, (hsize_t[]){1, 8}, NULL);
+    assert_true(H5Dwrite(x, H5T_NATIVE_FLOAT, part, space, H5P_DEFAULT, values) >= 0); /* one row alone */
+    H5Dclose(x);
+    H5Sclose(part);
+    H5Sclose(space);
+    H5Pclose(plist);
+    assert_forgery_fails(file, path, "/x is not stored in full");
+}
+
+static void put_text(hid_t file, const char *bytes, size_t size)
+{
+    hid_t text = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
+    H5Tset_size(text, size);
+    H5Tset_strpad(text, H5T_STR_NULLPAD);
+    hid_t a = H5Acreate2(file, "a", text, space, H5P_DEFAULT, H5P_DEFAULT);
+    assert_true(H5Awrite(a, text, bytes) >= 0);
+    H5Aclose(a);
+    H5Sclose(space);
+    H5Tclose(text);
+}
+
+static void texts_with_zeros_or_control_characters_inside_are_refused(void **state)
+{
+    (void)state;
+    const char *path = in_folder("text.h5");
+    hid_t file = forge(path);
+    put_text(file, "one\0two", 7);
+    assert_forgery_fails(file, path, "/a is a text with a zero inside");
+    file = forge(path);
+    put_text(file, "\033]0;title\007", 11);
+    assert_forgery_fails(file, path, "/a is a text with a control character inside");
+    file = forge(path);
+    put_text(file, "two\n\tlines", 10);
+    H5Fclose(file);
+    seal_file(path);
+    assert_int_equal(try_open(path), OK);
+}
+
+/* A single byte of the file is changed in place after the seal was checked, for each of many places. */
+static void a_file_that_changes_after_its_seal_was_checked_is_refused(void **state)
+{
+    (void)state;
+    static float buffer[ROWS * COLUMNS];
+    const char *path = in_folder("changed.h5");
+    checkpoint *c;
+    unsigned char *bytes;
+    assert_int_equal(write_example(path), OK);
+    size_t size = load(path, &bytes);
+    assert_int_equal(checkpoint_open(&memory, path, &c), OK);
+    int fd = open(path, O_WRONLY);
+    for (size_t at = SEAL_SIZE; at < size; at++)
+        bytes[at] ^= 1;
+    assert_int_equal(pwrite(fd, bytes, size, 0), size);
+    close(fd);
+    status s = checkpoint_read(c, "weights", "E.blocks.0.attn.qkv.weight", CHECKPOINT_F32, 2, weight_dims,
+                               NULL, buffer);
+    checkpoint_close(c);
+    free(bytes);
+    assert_fails(s, ERR_CORRUPT, path, "the file was changed while it was read");
+}
+
+static void a_sealed_file_that_is_not_hdf5_is_refused(void **state)
 {
     (void)state;
     const char *path = in_folder("garbage.h5");
     store(path, (char[2048]){0}, 2048);
     seal_file(path);
-    assert_fails(try_open(path), ERR_FORMAT, path, "HDF5 cannot open it");
+    assert_fails(try_open(path), ERR_FORMAT, path, "HDF5's superblock is expected here");
 }
 
 /* Opens the example with one byte after another flipped and the seal made right; returns what went wrong. */
@@ -965,9 +1045,12 @@ int main(void)
         CASE(filters_that_could_load_plugins_are_refused),
         CASE(values_outside_the_file_are_refused),
         CASE(values_that_were_never_stored_are_refused),
+        CASE(chunks_that_were_never_stored_are_refused),
+        CASE(texts_with_zeros_or_control_characters_inside_are_refused),
+        CASE(a_file_that_changes_after_its_seal_was_checked_is_refused),
         CASE(other_types_and_ranks_are_refused),
         CASE(other_attributes_are_refused),
-        CASE(a_sealed_file_that_hdf5_cannot_open_is_refused),
+        CASE(a_sealed_file_that_is_not_hdf5_is_refused),
         CASE(a_forged_byte_under_a_correct_seal_never_crashes),
         CASE(every_failed_allocation_is_reported_and_leaks_nothing),
         CASE(a_full_disk_leaves_the_old_file_whole),

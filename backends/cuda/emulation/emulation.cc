@@ -57,7 +57,11 @@ thread *running;
 dim3 block_index, block_size, grid_size;
 
 struct fiber {
-    char *stack;
+    char *stack = nullptr;
+    ~fiber()
+    {
+        free(stack);
+    }
 #if OWN_SWITCH
     void *top;
 #else
@@ -148,6 +152,7 @@ static fiber *new_fiber()
 
 static std::vector<thread> threads;
 static std::vector<unsigned> order_of_threads; /* the order in which they run */
+static std::vector<int> waiting_lanes;         /* of each warp */
 static size_t next_fresh;
 static const std::function<void()> *body;
 static int chosen_order;
@@ -304,7 +309,8 @@ static void vote(size_t warp, unsigned mask)
 
 static bool same_place(const thread *a, const thread *b)
 {
-    return a->at == b->at && a->line == b->line && strcmp(a->file, b->file) == 0 && a->mask == b->mask;
+    bool same_file = a->file == b->file || strcmp(a->file, b->file) == 0;
+    return a->at == b->at && a->line == b->line && same_file && a->mask == b->mask;
 }
 
 static void check_places(const thread *a, const thread *b, const char *who)
@@ -334,6 +340,7 @@ static bool complete_warp(size_t warp, const thread *here)
     else
         multiply(warp, here->at == meeting::product_bf16);
     unsigned mask = here->mask; /* `here` is one of them */
+    waiting_lanes[warp] -= __builtin_popcount(mask);
     for (unsigned lane = 0; lane < 32; lane++)
         if (mask >> lane & 1)
             lane_of(warp, lane)->state = thread::ready;
@@ -366,7 +373,8 @@ void emulation::meet(meeting kind, unsigned mask, const char *file, int line)
     size_t warp = self->index.x / 32;
     if (kind != meeting::barrier && !(mask >> (self->index.x % 32) & 1))
         fault("%s:%d: the mask lacks the lane that calls", file, line);
-    if (kind != meeting::barrier && complete_warp(warp, self))
+    if (kind != meeting::barrier && ++waiting_lanes[warp] >= __builtin_popcount(mask) &&
+        complete_warp(warp, self))
         return; /* it came last */
     jump(self->on, &scheduler);
 }
@@ -397,6 +405,7 @@ static void begin_block(size_t shared_size)
         threads[i].index = dim3(i, 0, 0);
     }
     next_fresh = 0;
+    waiting_lanes.assign(threads.size() / 32 + 1, 0);
     if (shared_size)
         memset(shared.data(), 0xFF, shared_size);
 }
@@ -585,23 +594,64 @@ cudaError_t cudaFree(void *p)
 
 /* ---- streams ---- */
 
-struct emulated_stream {
-    std::deque<std::function<void()>> waiting;
+/* A kernel, which may use all memory, or a copy, which names what it uses. */
+struct emulated_work {
+    std::function<void()> run;
+    void *used[2]; /* memory of the device, NULL where less is used; of a kernel both NULL */
+    size_t bytes;
 };
+
+struct emulated_stream {
+    std::deque<emulated_work> waiting;
+};
+
+/* Opens or closes the block around [p, p + bytes). */
+static void open_around(void *p, size_t bytes, int access)
+{
+    auto found = blocks_in_use.upper_bound(p);
+    if (!p || bytes == 0)
+        return;
+    if (found == blocks_in_use.begin())
+        fault("a copy uses memory of the device that is not in use: %p", p);
+    --found;
+    unsigned char *end = (unsigned char *)found->first + found->second.bytes;
+    if ((unsigned char *)p > end || bytes > (size_t)(end - (unsigned char *)p))
+        fault("a copy uses memory of the device that is not in use: %p", p);
+    if (strict)
+        open_block(found->second, access);
+}
+
+static void run_copy(const emulated_work &w)
+{
+    for (void *p : w.used)
+        open_around(p, w.bytes, PROT_READ | PROT_WRITE);
+    w.run();
+    for (void *p : w.used)
+        open_around(p, w.bytes, PROT_NONE);
+}
+
+static bool is_kernel(const emulated_work &w)
+{
+    return !w.used[0] && !w.used[1];
+}
 
 static std::vector<emulated_stream *> streams;
 
 static void run_stream(cudaStream_t s)
 {
-    if (s->waiting.empty())
-        return;
-    open_memory(true);
-    while (!s->waiting.empty()) {
-        std::function<void()> next = std::move(s->waiting.front());
-        s->waiting.pop_front();
-        next();
+    while (!s->waiting.empty()) { /* kernels in a row share one opening of all memory */
+        bool kernel = is_kernel(s->waiting.front());
+        if (kernel)
+            open_memory(true);
+        for (; !s->waiting.empty() && is_kernel(s->waiting.front()) == kernel; s->waiting.pop_front()) {
+            if (kernel)
+                s->waiting.front().run();
+            else
+                run_copy(s->waiting.front());
+        }
+        if (kernel)
+            open_memory(false);
     }
-    open_memory(false);
 }
 
 static void run_all()
@@ -613,7 +663,7 @@ static void run_all()
 void emulation::enqueue(cudaStream_t s, dim3 grid, dim3 block, size_t shared_size, std::function<void()> f)
 {
     std::lock_guard<std::recursive_mutex> hold(lock);
-    s->waiting.push_back([=] { run_grid(grid, block, shared_size, f); });
+    s->waiting.push_back({[=] { run_grid(grid, block, shared_size, f); }, {nullptr, nullptr}, 0});
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned)
@@ -653,7 +703,8 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
     if (is_device_memory(to) != (kind != cudaMemcpyDeviceToHost) ||
         is_device_memory(from) != (kind != cudaMemcpyHostToDevice))
         fault("a copy's direction does not fit its pointers");
-    s->waiting.push_back([=] { memcpy(to, from, bytes); });
+    void *used[2] = {is_device_memory(to) ? to : nullptr, is_device_memory(from) ? (void *)from : nullptr};
+    s->waiting.push_back({[=] { memcpy(to, from, bytes); }, {used[0], used[1]}, bytes});
     return cudaSuccess;
 }
 
@@ -662,7 +713,7 @@ cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t s)
     std::lock_guard<std::recursive_mutex> hold(lock);
     if (!is_device_memory(to))
         fault("memory to be filled is not of the device");
-    s->waiting.push_back([=] { memset(to, value, bytes); });
+    s->waiting.push_back({[=] { memset(to, value, bytes); }, {to, nullptr}, bytes});
     return cudaSuccess;
 }
 

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* source.c - reads bytes of a file or of memory, and checks them against the sums of their blocks. */
+#include "io/source.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <nettle/sha2.h>
+#include <nettle/umac.h>
+
+enum { BLOCK = 16384 };
+
+struct source_sums {
+    struct umac64_ctx mac;
+    uint64_t *of_block;
+    uint64_t start;  /* the byte at which the first block begins */
+    uint64_t cached; /* number of the block in `bytes`; UINT64_MAX: none */
+    unsigned char bytes[BLOCK];
+};
+
+static status changed(const source *s)
+{
+    return fail(ERR_CORRUPT, "%s: the file was changed while it was read", s->label);
+}
+
+/* Reads from the descriptor. Fewer bytes than there were when it was opened mean that the file was cut. */
+static status read_file(const source *s, uint64_t at, uint64_t size, unsigned char *to)
+{
+    while (size > 0) {
+        ssize_t n = pread(s->fd, to, size < ((size_t)1 << 30) ? (size_t)size : (size_t)1 << 30, (off_t)at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return fail(ERR_IO, "%s: cannot read: %s", s->label, strerror(errno));
+        if (n == 0)
+            return changed(s);
+        at += (uint64_t)n;
+        to += n;
+        size -= (uint64_t)n;
+    }
+    return OK;
+}
+
+static uint64_t sum_of(source_sums *sums, uint64_t block, const void *bytes, size_t size)
+{
+    uint8_t nonce[8], digest[8];
+    uint64_t sum;
+    memcpy(nonce, &block, sizeof nonce);
+    umac64_set_nonce(&sums->mac, sizeof nonce, nonce);
+    umac64_update(&sums->mac, size, bytes);
+    umac64_digest(&sums->mac, sizeof digest, digest);
+    memcpy(&sum, digest, sizeof sum);
+    return sum;
+}
+
+static size_t block_size(const source *s, uint64_t block)
+{
+    uint64_t rest = s->size - s->sums->start - block * BLOCK;
+    return rest < BLOCK ? (size_t)rest : BLOCK;
+}
+
+static status take_sums(source *s, uint64_t start)
+{
+    void *p;
+    uint8_t key[UMAC_KEY_SIZE];
+    if (getrandom(key, sizeof key, 0) != (ssize_t)sizeof key)
+        return fail(ERR_IO, "%s: the system gives no random numbers: %s", s->label, strerror(errno));
+    TRY(mem_zeros(s->mem, 1, sizeof *s->sums, &p));
+    s->sums = p;
+    s->sums->start = start;
+    s->sums->cached = UINT64_MAX;
+    umac64_set_key(&s->sums->mac, key);
+    TRY(mem_zeros(s->mem, (size_t)((s->size - start) / BLOCK + 1), sizeof(uint64_t), &p));
+    s->sums->of_block = p;
+    return OK;
+}
+
+status source_sum(source *s, uint64_t start, char hex[DIGEST_HEX])
+{
+    struct sha256_ctx sha;
+    TRY(take_sums(s, start));
+    sha256_init(&sha);
+    for (uint64_t block = 0, at = start; at < s->size; block++, at += BLOCK) {
+        size_t size = block_size(s, block);
+        TRY(read_file(s, at, size, s->sums->bytes));
+        sha256_update(&sha, size, s->sums->bytes);
+        s->sums->of_block[block] = sum_of(s->sums, block, s->sums->bytes, size);
+    }
+    digest_finish(&sha, hex);
+    return OK;
+}
+
+/* Reads a whole block to a place of its size and checks it. */
+static status read_block(const source *s, uint64_t block, unsigned char *to)
+{
+    size_t size = block_size(s, block);
+    TRY(read_file(s, s->sums->start + block * BLOCK, size, to));
+    return sum_of(s->sums, block, to, size) == s->sums->of_block[block] ? OK : changed(s);
+}
+
+static status read_cached(const source *s, uint64_t block)
+{
+    if (s->sums->cached == block)
+        return OK;
+    s->sums->cached = UINT64_MAX;
+    TRY(read_block(s, block, s->sums->bytes));
+    s->sums->cached = block;
+    return OK;
+}
+
+/* Whole blocks go to the caller's memory, parts of blocks through the block that is kept. */
+static status read_summed(const source *s, uint64_t at, uint64_t size, unsigned char *to)
+{
+    for (at -= s->sums->start; size > 0;) {
+        uint64_t block = at / BLOCK;
+        size_t skip = (size_t)(at % BLOCK), n = block_size(s, block) - skip;
+        if (n > size)
+            n = (size_t)size;
+        if (n == block_size(s, block)) {
+            TRY(read_block(s, block, to));
+        } else {
+            TRY(read_cached(s, block));
+            memcpy(to, s->sums->bytes + skip, n);
+        }
+        at += n;
+        to += n;
+        size -= n;
+    }
+    return OK;
+}
+
+status source_read(const source *s, uint64_t at, uint64_t size, void *to)
+{
+    if (at > s->size || size > s->size - at || (s->sums && at < s->sums->start))
+        return fail(ERR_FORMAT, "%s: byte %llu: %llu bytes are expected here, beyond the end of the file",
+                    s->label, (unsigned long long)at, (unsigned long long)size);
+    if (size == 0)
+        return OK;
+    if (s->sums)
+        return read_summed(s, at, size, to);
+    if (s->fd >= 0)
+        return read_file(s, at, size, to);
+    memcpy(to, s->data + at, (size_t)size);
+    return OK;
+}
+
+void source_release(source *s)
+{
+    if (s->sums)
+        mem_give(s->mem, s->sums->of_block);
+    mem_give(s->mem, s->sums);
+    s->sums = NULL;
+}
