@@ -8,7 +8,7 @@
  *  A context (context.h) chooses backend, threads and memory. A model (model.h) is made, or loaded from a
  *  checkpoint; a trainer (trainer.h) changes it, fed by a dataset (dataset.h); a session (session.h)
  *  synthesizes slices and volumes (volume.h) with it. A profile (profile.h) tells where their time went, and
- *  differentiation.h what errors of synthesis tell of the sequences. */
+ *  differentiation.h what errors of synthesis tell of the sequences. segment.h labels volumes. */
 #ifndef SLMT_H
 #define SLMT_H
 
@@ -18,6 +18,7 @@
 #include "slmt/method.h"
 #include "slmt/model.h"
 #include "slmt/profile.h"
+#include "slmt/segment.h"
 #include "slmt/session.h"
 #include "slmt/status.h"
 #include "slmt/trainer.h"

@@ -169,7 +169,8 @@ SLMT_API slmt_status slmt_volume_geometry(const slmt_volume *volume, const slmt_
                                           slmt_geometry *geometry);
 
 /**
- * Write a volume as float32 NIfTI-1, gzip-compressed if the name ends in .gz. Written beside `path` and
+ * Write a volume as float32 NIfTI-1, the labels of slmt_segment_volume() as integers of 16 bits, or of 32
+ * where those are too few; gzip-compressed if the name ends in .gz. Written beside `path` and
  * renamed over it. A volume that was read from a file keeps that file's header with its extensions. One that
  * was made from such a volume has its geometry and units, and nothing that spoke of the old values: no
  * display range, intent, slice timing, names or extensions; its description says what it is, and of a

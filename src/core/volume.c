@@ -35,7 +35,7 @@ status volume_like(const slmt_volume *source, float *voxels, slmt_volume **volum
     nifti_scan scan = source->scan;
     TRY(nifti_result_header(m, &source->scan, "", &scan.header));
     scan.zeroed = 0;
-    scan.notes = 0;
+    scan.notes = scan.is_whole = 0;
     scan.voxels = voxels;
     status s = volume_new(source->context, &scan, volume);
     if (s == OK)
@@ -55,6 +55,13 @@ void volume_describe(slmt_volume *volume, const char *what)
 void volume_mark_synthetic(slmt_volume *volume)
 {
     volume_describe(volume, "synthetic MR, not for diagnosis");
+}
+
+void volume_mark_labels(slmt_volume *volume)
+{
+    volume->scan.is_whole = 1;
+    volume->scan.header->fields.intent_code = NIFTI_INTENT_LABEL;
+    volume_describe(volume, "labels by a network, not for diagnosis");
 }
 
 status volume_check_finite(const slmt_volume *volume)

@@ -34,6 +34,9 @@ void volume_describe(slmt_volume *volume, const char *what);
 /* Says that it is synthetic and not for diagnosis. */
 void volume_mark_synthetic(slmt_volume *volume);
 
+/* Says that its voxels are whole numbers, each a label, and that it is not for diagnosis. */
+void volume_mark_labels(slmt_volume *volume);
+
 /* Checks that every voxel is a number. ERR_NONFINITE. */
 status volume_check_finite(const slmt_volume *volume);
 

@@ -41,6 +41,7 @@ typedef struct nifti_scan {
     float *voxels;     /* i fastest; finite */
     uint64_t zeroed;   /* voxels that were NaN and became 0 */
     int notes;
+    int is_whole; /* a label map: whole numbers, written as integers */
 } nifti_scan;
 
 /* Fills scan with blocks of m; on failure scan is empty. rules: flags from above. A path that is no file and
@@ -51,7 +52,8 @@ status nifti_scan_read(mem *m, const char *path, int rules, nifti_scan *scan);
 /* The text of note number i, 0 to NIFTI_NOTES - 1: a sentence about the file without a full stop. */
 const char *nifti_note_text(int i);
 
-/* Writes one file, atomically: float32, slope 1, intercept 0, compressed if the name ends in .gz.
+/* Writes one file, atomically: float32, or for label maps int16 or where that is too small int32; slope 1,
+ * intercept 0, compressed if the name ends in .gz.
  * ERR_ARGUMENT (the name, or an axis too long for NIfTI-1), ERR_IO, ERR_MEMORY, ERR_LIMIT. */
 status nifti_scan_write(mem *m, const char *path, const nifti_scan *scan);
 

@@ -55,6 +55,21 @@ void nifti_fields_from_affine(const nifti_scan *scan, nifti_1_header *h)
     qform_from_affine(scan->affine, h);
 }
 
+static size_t voxel_count(const nifti_scan *scan)
+{
+    return (size_t)(scan->dims[0] * scan->dims[1] * scan->dims[2]);
+}
+
+static int type_to_write(const nifti_scan *scan)
+{
+    if (!scan->is_whole)
+        return DT_FLOAT32;
+    for (size_t i = 0; i < voxel_count(scan); i++)
+        if (fabsf(scan->voxels[i]) > INT16_MAX)
+            return DT_INT32;
+    return DT_INT16;
+}
+
 static nifti_1_header fields_to_write(const nifti_scan *scan)
 {
     nifti_1_header h;
@@ -63,8 +78,8 @@ static nifti_1_header fields_to_write(const nifti_scan *scan)
     else
         nifti_fields_from_affine(scan, &h);
     h.sizeof_hdr = NIFTI1_BYTES;
-    h.datatype = DT_FLOAT32;
-    h.bitpix = 32;
+    h.datatype = (short)type_to_write(scan);
+    h.bitpix = h.datatype == DT_INT16 ? 16 : 32;
     h.scl_slope = 1;
     h.scl_inter = 0;
     h.vox_offset =
@@ -103,15 +118,41 @@ static int put(gzFile file, const void *data, size_t bytes)
     return 1;
 }
 
+enum { BLOCK = 4096 };
+
+/* Voxels as integers, a block at a time. */
+static int put_whole(gzFile file, int type, const float *x, size_t n)
+{
+    int16_t small[BLOCK];
+    int32_t large[BLOCK];
+    for (size_t first = 0; first < n; first += BLOCK) {
+        size_t count = n - first < BLOCK ? n - first : BLOCK;
+        for (size_t i = 0; i < count; i++) {
+            large[i] = (int32_t)x[first + i];
+            small[i] = (int16_t)large[i];
+        }
+        if (!(type == DT_INT16 ? put(file, small, count * sizeof *small)
+                               : put(file, large, count * sizeof *large)))
+            return 0;
+    }
+    return 1;
+}
+
+static int put_voxels(gzFile file, int type, const nifti_scan *scan)
+{
+    size_t n = voxel_count(scan);
+    return type == DT_FLOAT32 ? put(file, scan->voxels, n * sizeof(float))
+                              : put_whole(file, type, scan->voxels, n);
+}
+
 static int put_scan(gzFile file, const nifti_scan *scan)
 {
     nifti_1_header h = fields_to_write(scan);
     size_t extension_bytes = scan->header ? scan->header->extension_bytes : 0;
     unsigned char extender[EXTENDER_BYTES] = {extension_bytes > 0};
-    size_t voxels = (size_t)(scan->dims[0] * scan->dims[1] * scan->dims[2]);
     return put(file, &h, sizeof h) && put(file, extender, sizeof extender) &&
            (extension_bytes == 0 || put(file, scan->header->extensions, extension_bytes)) &&
-           put(file, scan->voxels, voxels * sizeof(float));
+           put_voxels(file, h.datatype, scan);
 }
 
 static status write_to(const char *temporary, const char *path, const nifti_scan *scan)

@@ -27,6 +27,8 @@ const subcommand subcommands[] = {
     SUBCOMMAND(synthesize, "make the target contrast of volumes",
                "slmt synthesize --model model.h5 new_t1.nii.gz --out new_t2.nii.gz\n"
                "slmt synthesize --model any.h5 --to flair folder --out made"),
+    SUBCOMMAND(segment, "label the voxels of scans by a network that was trained for it",
+               "slmt segment --model lesions.h5 flair=p_flair.nii.gz t1=p_t1.nii.gz --out p_lesions.nii.gz"),
     SUBCOMMAND(evaluate, "compare with the true target contrast",
                "slmt evaluate --model model.h5 --data set.h5 --baselines --csv scores.csv"),
     SUBCOMMAND(differ, "map of what the other sequences of a subject do not show",

@@ -35,6 +35,7 @@ int command_pretrain(int argc, char **argv);
 int command_finetune(int argc, char **argv);
 int command_train(int argc, char **argv);
 int command_synthesize(int argc, char **argv);
+int command_segment(int argc, char **argv);
 int command_evaluate(int argc, char **argv);
 int command_differ(int argc, char **argv);
 int command_rank(int argc, char **argv);

@@ -15,6 +15,7 @@
 #include "slmt/differentiation.h"
 #include "slmt/profile.h"
 #include "slmt/session.h"
+#include "slmt/segment.h"
 #include "slmt/trainer.h"
 #include "slmt/version.h"
 #include "slmt/slmt_net.h"
@@ -143,6 +144,9 @@ static const struct {
     {"slmt_session_shape", "SLMT_1", (void (*)(void))slmt_session_shape},
     {"slmt_session_set", "SLMT_1", (void (*)(void))slmt_session_set},
     {"slmt_session_run", "SLMT_1", (void (*)(void))slmt_session_run},
+    {"slmt_segmentation_init", "SLMT_1", (void (*)(void))slmt_segmentation_init},
+    {"slmt_segment_volume", "SLMT_1", (void (*)(void))slmt_segment_volume},
+    {"slmt_compare_labels", "SLMT_1", (void (*)(void))slmt_compare_labels},
     {"slmt_trainer_create", "SLMT_1", (void (*)(void))slmt_trainer_create},
     {"slmt_trainer_memory", "SLMT_1", (void (*)(void))slmt_trainer_memory},
     {"slmt_trainer_task", "SLMT_1", (void (*)(void))slmt_trainer_task},

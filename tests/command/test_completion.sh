@@ -4,7 +4,7 @@
 slmt=$1
 . "$(dirname "$0")/claims.sh"
 
-commands=(methods fit prepare pretrain finetune train synthesize evaluate differ rank convert info)
+commands=(methods fit prepare pretrain finetune train synthesize segment evaluate differ rank convert info)
 
 # complete_words WORD...: what is offered for the last word, which bash has split at "=" as it does
 complete_words() {

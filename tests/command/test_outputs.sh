@@ -30,6 +30,7 @@ fill() {
         fit) line+=(--source t1=kept/t1 --target t2=kept/t2 --out new.h5) ;;
         prepare) line+=(--contrast t1=kept/t1 --out new.h5) ;;
         synthesize) line+=(--model kept/model.h5 --out new.nii.gz kept/t1/s00.nii.gz) ;;
+        segment) line+=(--model kept/model.h5 --out new.nii.gz t1=kept/t1/s00.nii.gz) ;;
         evaluate | rank) line+=(--model kept/model.h5 --data kept/set.h5) ;;
         differ) line+=(--model kept/model.h5 --to t2 --out new.nii.gz t1=kept/t1/s00.nii.gz t2=kept/t2/s00.nii.gz) ;;
         *) ;;
@@ -38,8 +39,8 @@ fill() {
 
 claim "every option of every command that takes a file is known to read it or to write it"
 commands=$("$slmt" --help | sed -n '/^Commands/,/^`slmt/p' | awk '/^  [a-z]/ { print $1 }')
-outputs=" out log csv png trace ranking report json csv-pairs "
-inputs=" data model resume judge table contrast labels mask perceptual plan source target extra test validation from "
+outputs=" out log csv png probabilities trace ranking report json csv-pairs "
+inputs=" data model truth resume judge table contrast labels mask perceptual plan source target extra test validation from "
 known=0
 for command in $commands; do
     words=("$command")

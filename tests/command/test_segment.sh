@@ -31,6 +31,26 @@ expect 0 "$slmt" info segnet.h5
 holds "classes             0,1,2,3,4" stdout
 holds "contrasts           t1, t2" stdout
 
+claim "scans get a label map of whole numbers on their own grid, and figures against the truth"
+expect 0 "$slmt" segment --model segnet.h5 t2=scans/t2/s03.nii.gz t1=scans/t1/s03.nii.gz --out labels.nii.gz \
+    --probabilities p --truth tissues/s03.nii.gz --csv scores.csv --mirror "${one[@]}" --log segment.jsonl
+grep -q '"event":"labels"' segment.jsonl || die "the log does not tell the labels"
+[ "$(cut -d , -f 1 scores.csv | tr '\n' ' ')" = "class 0 1 2 3 4 " ] || die "scores.csv has other rows"
+awk -F , 'NR > 1 { truth += $3; answer += $4 } END { exit !(truth == answer) }' scores.csv || die "voxels are missing"
+[ "$(od -An -tu2 -j 70 -N 2 <(gzip -dc labels.nii.gz))" -eq 4 ] || die "labels are not int16"
+for value in 0 1 2 3 4; do
+    [ -s p/$value.nii.gz ] || die "p/$value.nii.gz is missing"
+done
+
+claim "segment refuses what does not fit, by name, and writes nothing"
+expect 2 "$slmt" segment --model segnet.h5 t1=scans/t1/s03.nii.gz --out no.nii.gz "${one[@]}"
+holds "t2=FILE is missing" stderr
+expect 2 "$slmt" segment --model segnet.h5 t1=scans/t1/s03.nii.gz pd=scans/t2/s03.nii.gz --out no.nii.gz "${one[@]}"
+holds "is trained on t1, t2, not on pd" stderr
+expect 2 "$slmt" segment --model segnet.h5 t1=scans/t1/s03.nii.gz t2=scans/t2/s03.nii.gz --out scans/t2/s03.nii.gz "${one[@]}"
+[ "$(od -An -tu2 -j 70 -N 2 <(gzip -dc scans/t2/s03.nii.gz))" -ne 0 ] || die "an input was replaced"
+[ ! -e no.nii.gz ] || die "a file was written"
+
 claim "volumes are learnt in three dimensions, from one contrast that is named, with any of the losses"
 expect 0 "$slmt" train vnet --data set.h5 --source t2 --classes 0=ground,1,2,3,4 --width 2 --rows 32 --columns 48 \
     --slices 16 --crops 2 --batch 2 --epochs 2 --focal 1 --hard 1 --lovasz 1 --generalized-dice 1 --tversky 1 \

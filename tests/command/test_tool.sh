@@ -28,7 +28,7 @@ expect 0 "$slmt" --help
 holds "Exit codes" stdout
 expect 0 "$slmt" --version
 holds "slmt 0." stdout
-for sub in methods fit prepare pretrain finetune train synthesize evaluate differ rank convert info; do
+for sub in methods fit prepare pretrain finetune train synthesize segment evaluate differ rank convert info; do
     expect 0 "$slmt" $sub --help
     holds "Usage: slmt $sub" stdout
 done

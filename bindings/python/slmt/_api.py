@@ -506,6 +506,36 @@ class slmt_session(Structure):
     r"""A session. Sessions that share a model are independent."""
 
 
+class slmt_segmentation(Structure):
+    r"""How a volume is labelled. Fill with slmt_segmentation_init()."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_segmentation), set by the init function
+        ("mirror", c_int32),  # 0; 1: the mean of four runs, with rows and columns mirrored or not: slower, often a little better
+        ("overlap", c_double),  # 0.5: the share of a window that the next one covers too, 0 to 0.9
+    ]
+
+
+class slmt_label_scores(Structure):
+    r"""How well the voxels of one class agree with the truth: T are those that have it in truth, A those of the
+    answer. A figure is NaN where it is 0/0."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),  # sizeof(slmt_label_scores), set by the caller
+        ("reserved", c_int32),  # 0
+        ("truth", c_int64),  # voxels of T
+        ("answer", c_int64),  # voxels of A
+        ("both", c_int64),  # voxels of T and A
+        ("dice", c_double),  # 2 |T and A| / (|T| + |A|)
+        ("iou", c_double),  # |T and A| / |T or A|
+        ("precision", c_double),  # |T and A| / |A|
+        ("recall", c_double),  # |T and A| / |T|
+        ("specificity", c_double),  # of the voxels outside T, the share outside A
+        ("hausdorff95", c_double),  # mm: the 95th percentile of the distances from the surface of one to that of the other, of the worse direction; infinite if one alone is empty
+        ("surface_distance", c_double),  # mm: the mean of those distances, both directions together
+    ]
+
+
 class slmt_trainer(Structure):
     r"""A trainer: a model it may write, optimiser, schedule, step, random state."""
 
@@ -1641,7 +1671,8 @@ slmt_volume_write = _bind(
     "slmt_volume_write", slmt_status, [POINTER(slmt_volume), c_char_p],
     r"""slmt_status slmt_volume_write(const slmt_volume *volume, const char *path)
 
-    Write a volume as float32 NIfTI-1, gzip-compressed if the name ends in .gz. Written beside `path` and
+    Write a volume as float32 NIfTI-1, the labels of slmt_segment_volume() as integers of 16 bits, or of 32
+    where those are too few; gzip-compressed if the name ends in .gz. Written beside `path` and
     renamed over it. A volume that was read from a file keeps that file's header with its extensions. One that
     was made from such a volume has its geometry and units, and nothing that spoke of the old values: no
     display range, intent, slice timing, names or extensions; its description says what it is, and of a
@@ -2892,6 +2923,77 @@ slmt_session_run = _bind(
     SLMT_ERR_CANCELLED outputs are undefined; SLMT_ERR_BACKEND
 
     Threads: one thread per session at a time
+
+    Since 0.1.
+    """)
+
+
+slmt_segmentation_init = _bind(
+    "slmt_segmentation_init", None, [POINTER(slmt_segmentation)],
+    r"""void slmt_segmentation_init(slmt_segmentation *how)
+
+    The defaults: windows that overlap by half, no mirroring.
+
+    how: filled; NULL: nothing happens
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_segment_volume = _bind(
+    "slmt_segment_volume", slmt_status, [POINTER(slmt_session), POINTER(POINTER(slmt_volume)), c_size_t, POINTER(slmt_segmentation), POINTER(POINTER(slmt_volume)), POINTER(POINTER(slmt_volume))],
+    r"""slmt_status slmt_segment_volume(slmt_session *session, const slmt_volume *const *sources, size_t n_sources, const slmt_segmentation *how, slmt_volume **labels, slmt_volume **probabilities)
+
+    Label a whole volume: bring each contrast to the slices that the model was trained on, run the network on
+    windows of the session's size, put their probabilities together, and give each voxel of the scan's own grid
+    the value of its most probable class.
+
+    Windows overlap; a probability counts most where it is in the middle of its window (a Gaussian whose
+    standard deviation is an eighth of the window). Where the model's slices are smaller than a window, zeros
+    are put behind them. Networks of slices take each slice alone. Outside crop and slices of the model's
+    preprocessing the first class, the background, is certain.
+
+    session: of task "segment"; its batch need not be above 1
+    sources: n_sources raw volumes of any orientation on one grid, in the order of
+        slmt_model_contrast()
+    n_sources: as many as the model's option `channels`
+    how: NULL: the defaults
+    labels: receives a volume on the grid of sources[0], of the values that option `classes`
+        names; slmt_volume_write() writes it as integers. The caller frees it with slmt_volume_free()
+    probabilities: NULL, or receives a volume for each class in the order of `classes`, from 0 to 1; the
+        caller frees each with slmt_volume_free()
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (another number of volumes, grids that differ, voxels of another size
+    than the training's, a constant volume), SLMT_ERR_UNSUPPORTED (the session's task labels nothing),
+    SLMT_ERR_NONFINITE (the network overflows), SLMT_ERR_CANCELLED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT,
+    SLMT_ERR_BACKEND; on an error nothing is made
+
+    Threads: one thread per session at a time
+
+    Source: the windows and their weights: Isensee et al., Nature Methods 18 (2021), section "Inference"
+
+    Since 0.1.
+    """)
+
+
+slmt_compare_labels = _bind(
+    "slmt_compare_labels", slmt_status, [POINTER(slmt_volume), POINTER(slmt_volume), c_int32, POINTER(slmt_label_scores)],
+    r"""slmt_status slmt_compare_labels(const slmt_volume *labels, const slmt_volume *truth, int32_t label, slmt_label_scores *scores)
+
+    Compare a label map with the truth, for one of its labels.
+
+    labels: the answer
+    truth: on the same grid
+    label: value of the class
+    scores: struct_size set by the caller; filled
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also: grids that differ), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: any thread
+
+    Source: Reinke et al., Nature Methods 21 (2024), for the definitions
 
     Since 0.1.
     """)

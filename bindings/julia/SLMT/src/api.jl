@@ -490,6 +490,34 @@ A session. Sessions that share a model are independent.
 mutable struct slmt_session end
 
 @doc raw"""
+How a volume is labelled. Fill with slmt_segmentation_init().
+"""
+struct slmt_segmentation
+    struct_size::UInt32  # sizeof(slmt_segmentation), set by the init function
+    mirror::Int32  # 0; 1: the mean of four runs, with rows and columns mirrored or not: slower, often a little better
+    overlap::Cdouble  # 0.5: the share of a window that the next one covers too, 0 to 0.9
+end
+
+@doc raw"""
+How well the voxels of one class agree with the truth: T are those that have it in truth, A those of the
+answer. A figure is NaN where it is 0/0.
+"""
+struct slmt_label_scores
+    struct_size::UInt32  # sizeof(slmt_label_scores), set by the caller
+    reserved::Int32  # 0
+    truth::Int64  # voxels of T
+    answer::Int64  # voxels of A
+    both::Int64  # voxels of T and A
+    dice::Cdouble  # 2 |T and A| / (|T| + |A|)
+    iou::Cdouble  # |T and A| / |T or A|
+    precision::Cdouble  # |T and A| / |A|
+    recall::Cdouble  # |T and A| / |T|
+    specificity::Cdouble  # of the voxels outside T, the share outside A
+    hausdorff95::Cdouble  # mm: the 95th percentile of the distances from the surface of one to that of the other, of the worse direction; infinite if one alone is empty
+    surface_distance::Cdouble  # mm: the mean of those distances, both directions together
+end
+
+@doc raw"""
 A trainer: a model it may write, optimiser, schedule, step, random state.
 """
 mutable struct slmt_trainer end
@@ -1617,7 +1645,8 @@ slmt_volume_geometry(volume, preprocess, geometry) =
 @doc raw"""
     slmt_status slmt_volume_write(const slmt_volume *volume, const char *path)
 
-Write a volume as float32 NIfTI-1, gzip-compressed if the name ends in .gz. Written beside `path` and
+Write a volume as float32 NIfTI-1, the labels of slmt_segment_volume() as integers of 16 bits, or of 32
+where those are too few; gzip-compressed if the name ends in .gz. Written beside `path` and
 renamed over it. A volume that was read from a file keeps that file's header with its extensions. One that
 was made from such a volume has its geometry and units, and nothing that spoke of the old values: no
 display range, intent, slice timing, names or extensions; its description says what it is, and of a
@@ -2873,6 +2902,77 @@ Since 0.1.
 """
 slmt_session_run(session, inputs, n_inputs, outputs, n_outputs) =
     ccall((:slmt_session_run, libslmt), slmt_status, (Ptr{slmt_session}, Ptr{slmt_tensor}, Csize_t, Ptr{slmt_tensor}, Csize_t, ), session, inputs, n_inputs, outputs, n_outputs)
+
+@doc raw"""
+    void slmt_segmentation_init(slmt_segmentation *how)
+
+The defaults: windows that overlap by half, no mirroring.
+
+how: filled; NULL: nothing happens
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_segmentation_init(how) =
+    ccall((:slmt_segmentation_init, libslmt), Cvoid, (Ptr{slmt_segmentation}, ), how)
+
+@doc raw"""
+    slmt_status slmt_segment_volume(slmt_session *session, const slmt_volume *const *sources, size_t n_sources, const slmt_segmentation *how, slmt_volume **labels, slmt_volume **probabilities)
+
+Label a whole volume: bring each contrast to the slices that the model was trained on, run the network on
+windows of the session's size, put their probabilities together, and give each voxel of the scan's own grid
+the value of its most probable class.
+
+Windows overlap; a probability counts most where it is in the middle of its window (a Gaussian whose
+standard deviation is an eighth of the window). Where the model's slices are smaller than a window, zeros
+are put behind them. Networks of slices take each slice alone. Outside crop and slices of the model's
+preprocessing the first class, the background, is certain.
+
+session: of task "segment"; its batch need not be above 1
+sources: n_sources raw volumes of any orientation on one grid, in the order of
+    slmt_model_contrast()
+n_sources: as many as the model's option `channels`
+how: NULL: the defaults
+labels: receives a volume on the grid of sources[0], of the values that option `classes`
+    names; slmt_volume_write() writes it as integers. The caller frees it with slmt_volume_free()
+probabilities: NULL, or receives a volume for each class in the order of `classes`, from 0 to 1; the
+    caller frees each with slmt_volume_free()
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (another number of volumes, grids that differ, voxels of another size
+than the training's, a constant volume), SLMT_ERR_UNSUPPORTED (the session's task labels nothing),
+SLMT_ERR_NONFINITE (the network overflows), SLMT_ERR_CANCELLED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT,
+SLMT_ERR_BACKEND; on an error nothing is made
+
+Threads: one thread per session at a time
+
+Source: the windows and their weights: Isensee et al., Nature Methods 18 (2021), section "Inference"
+
+Since 0.1.
+"""
+slmt_segment_volume(session, sources, n_sources, how, labels, probabilities) =
+    ccall((:slmt_segment_volume, libslmt), slmt_status, (Ptr{slmt_session}, Ptr{Ptr{slmt_volume}}, Csize_t, Ptr{slmt_segmentation}, Ptr{Ptr{slmt_volume}}, Ptr{Ptr{slmt_volume}}, ), session, sources, n_sources, how, labels, probabilities)
+
+@doc raw"""
+    slmt_status slmt_compare_labels(const slmt_volume *labels, const slmt_volume *truth, int32_t label, slmt_label_scores *scores)
+
+Compare a label map with the truth, for one of its labels.
+
+labels: the answer
+truth: on the same grid
+label: value of the class
+scores: struct_size set by the caller; filled
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also: grids that differ), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+Threads: any thread
+
+Source: Reinke et al., Nature Methods 21 (2024), for the definitions
+
+Since 0.1.
+"""
+slmt_compare_labels(labels, truth, label, scores) =
+    ccall((:slmt_compare_labels, libslmt), slmt_status, (Ptr{slmt_volume}, Ptr{slmt_volume}, Int32, Ptr{slmt_label_scores}, ), labels, truth, label, scores)
 
 @doc raw"""
     slmt_status slmt_trainer_create(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t seed, slmt_trainer **trainer)

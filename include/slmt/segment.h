@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file segment.h
+ * Labels of whole volumes, by networks that say of each pixel which class it belongs to. Their output is not
+ * for diagnosis.
+ */
+#ifndef SLMT_SEGMENT_H
+#define SLMT_SEGMENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "slmt/session.h"
+#include "slmt/volume.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** How a volume is labelled. Fill with slmt_segmentation_init(). \since 0.1 */
+typedef struct slmt_segmentation {
+    uint32_t struct_size; /**< sizeof(slmt_segmentation), set by the init function */
+    int32_t mirror; /**< 0; 1: the mean of four runs, with rows and columns mirrored or not: slower, often
+                       a little better */
+    double overlap; /**< 0.5: the share of a window that the next one covers too, 0 to 0.9 */
+} slmt_segmentation;
+
+/**
+ * The defaults: windows that overlap by half, no mirroring.
+ *
+ * @param how  filled; NULL: nothing happens
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API void slmt_segmentation_init(slmt_segmentation *how);
+
+/**
+ * Label a whole volume: bring each contrast to the slices that the model was trained on, run the network on
+ * windows of the session's size, put their probabilities together, and give each voxel of the scan's own grid
+ * the value of its most probable class.
+ *
+ * Windows overlap; a probability counts most where it is in the middle of its window (a Gaussian whose
+ * standard deviation is an eighth of the window). Where the model's slices are smaller than a window, zeros
+ * are put behind them. Networks of slices take each slice alone. Outside crop and slices of the model's
+ * preprocessing the first class, the background, is certain.
+ *
+ * @param session        of task "segment"; its batch need not be above 1
+ * @param sources        n_sources raw volumes of any orientation on one grid, in the order of
+ *                       slmt_model_contrast()
+ * @param n_sources      as many as the model's option `channels`
+ * @param how            NULL: the defaults
+ * @param labels         receives a volume on the grid of sources[0], of the values that option `classes`
+ * names; slmt_volume_write() writes it as integers. The caller frees it with slmt_volume_free()
+ * @param probabilities  NULL, or receives a volume for each class in the order of `classes`, from 0 to 1; the
+ *                       caller frees each with slmt_volume_free()
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (another number of volumes, grids that differ, voxels of another size
+ *         than the training's, a constant volume), SLMT_ERR_UNSUPPORTED (the session's task labels nothing),
+ *         SLMT_ERR_NONFINITE (the network overflows), SLMT_ERR_CANCELLED, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT,
+ *         SLMT_ERR_BACKEND; on an error nothing is made
+ * @threads one thread per session at a time
+ * @source the windows and their weights: Isensee et al., Nature Methods 18 (2021), section "Inference"
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_segment_volume(slmt_session *session, const slmt_volume *const *sources,
+                                         size_t n_sources, const slmt_segmentation *how, slmt_volume **labels,
+                                         slmt_volume **probabilities);
+
+/** How well the voxels of one class agree with the truth: T are those that have it in truth, A those of the
+ *  answer. A figure is NaN where it is 0/0. \since 0.1 */
+typedef struct slmt_label_scores {
+    uint32_t struct_size;    /**< sizeof(slmt_label_scores), set by the caller */
+    int32_t reserved;        /**< 0 */
+    int64_t truth;           /**< voxels of T */
+    int64_t answer;          /**< voxels of A */
+    int64_t both;            /**< voxels of T and A */
+    double dice;             /**< 2 |T and A| / (|T| + |A|) */
+    double iou;              /**< |T and A| / |T or A| */
+    double precision;        /**< |T and A| / |A| */
+    double recall;           /**< |T and A| / |T| */
+    double specificity;      /**< of the voxels outside T, the share outside A */
+    double hausdorff95;      /**< mm: the 95th percentile of the distances from the surface of one to that of
+                                  the other, of the worse direction; infinite if one alone is empty */
+    double surface_distance; /**< mm: the mean of those distances, both directions together */
+} slmt_label_scores;
+
+/**
+ * Compare a label map with the truth, for one of its labels.
+ *
+ * @param labels  the answer
+ * @param truth   on the same grid
+ * @param label   value of the class
+ * @param scores  struct_size set by the caller; filled
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (also: grids that differ), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ * @threads any thread
+ * @source Reinke et al., Nature Methods 21 (2024), for the definitions
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_compare_labels(const slmt_volume *labels, const slmt_volume *truth, int32_t label,
+                                         slmt_label_scores *scores);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
