@@ -122,10 +122,10 @@ holds "two/t1/s00.nii.gz has voxels of 1 x 1 x 1 mm, two/t1/s01.nii of 0.5 x 0.5
 claim "two persons: no test, and that is told; --resample brings all scans to the voxels of the first one"
 plan_of 2 | sed 's/"s03"/"s01"/; s/"s04", "s02"//' >two.json
 expect 0 "${two[@]}" --plan two.json --resample
-expect 0 "$slmt" info two.h5.fit/set.h5
-grep -Eq '^  voxel size +1 x 1 x 1 mm$' stdout || die "the set's voxels are not those of the first scan: $(cat stdout)"
 holds "no subject is kept for testing" stderr
 holds "no subject is kept for testing" two.html
+expect 0 "$slmt" info two.h5.fit/set.h5
+grep -Eq '^  voxel size +1 x 1 x 1 mm$' stdout || die "the set's voxels are not those of the first scan: $(cat stdout)"
 
 claim "one person is not enough; scans without a pair are told"
 mkdir -p one/t1 one/t2

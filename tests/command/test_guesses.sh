@@ -38,8 +38,8 @@ for pair in synthesise:synthesize sythesize:synthesize fine-tune:finetune evalut
     expect 2 "$slmt" help "${pair%:*}"
     holds "did you mean \`slmt ${pair#*:}'?" stderr
 done
-expect 2 "$slmt" segmentation
-holds "there is no command 'segmentation'" stderr
+expect 2 "$slmt" painting
+holds "there is no command 'painting'" stderr
 ! grep -q "did you mean" stderr || die "a guess that is none: $(cat stderr)"
 grep -q "^Commands: methods .*synthesize" stderr || die "no list of commands"
 expect 2 "$slmt"
