@@ -17,7 +17,11 @@
 #define HANDLE_VOLUME  UINT64_C(0x9d3f1c65a8e27b07)
 #define HANDLE_PROFILE UINT64_C(0x9d3f1c65a8e27b08)
 
-/* The word of handles of the pointer's type; 0: it points to no handle. */
+/* The word of handles of the pointer's type; 0: it points to no handle. cppcheck 2.10 cannot parse _Generic
+ * in a condition. */
+#ifdef __cppcheck__
+#define HANDLE_WORD(pointer) UINT64_C(0)
+#else
 #define HANDLE_WORD(pointer)                                                                                 \
     _Generic((pointer),                                                                                      \
         struct slmt_context *: HANDLE_CONTEXT,                                                               \
@@ -37,6 +41,7 @@
         struct slmt_profile *: HANDLE_PROFILE,                                                               \
         const struct slmt_profile *: HANDLE_PROFILE,                                                         \
         default: UINT64_C(0))
+#endif
 
 struct slmt_context;
 struct slmt_model;

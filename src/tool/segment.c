@@ -68,8 +68,8 @@ static const field segment_fields[] = {
      .high = 8192},
     {"columns", "N", "columns of a window; 0: as in the training", FIELD_INT, SEGMENT(window[2]), .low = 0,
      .high = 8192},
-    {"overlap", "X", "share of a window that the next one covers too", FIELD_REAL, SEGMENT(overlap), .low = 0,
-     .high = 0.9},
+    {"overlap", "X", "share of a window that the next one covers too, 0 to 0.9", FIELD_REAL,
+     SEGMENT(overlap)},
     {"mirror", NULL, "take the mean of four runs, with rows and columns mirrored or not: four times the time",
      FIELD_FLAG, SEGMENT(mirror)},
     {"resample", NULL,
@@ -425,6 +425,8 @@ int command_segment(int argc, char **argv)
     int code = EXIT_OK;
     if (s.resample && s.any_spacing)
         code = fail_with(EXIT_USAGE, "--resample and --any-spacing exclude each other");
+    else if (!(s.overlap >= 0 && s.overlap <= 0.9))
+        code = fail_with(EXIT_USAGE, "--overlap: %g, expected a number from 0 to 0.9", s.overlap);
     else if (s.csv && !s.truth_path)
         code = fail_with(EXIT_USAGE, "--csv needs --truth");
     if (code == EXIT_OK)

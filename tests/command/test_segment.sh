@@ -49,6 +49,8 @@ expect 2 "$slmt" segment --model segnet.h5 t1=scans/t1/s03.nii.gz pd=scans/t2/s0
 holds "is trained on t1, t2, not on pd" stderr
 expect 2 "$slmt" segment --model segnet.h5 t1=scans/t1/s03.nii.gz t2=scans/t2/s03.nii.gz --out scans/t2/s03.nii.gz "${one[@]}"
 [ "$(od -An -tu2 -j 70 -N 2 <(gzip -dc scans/t2/s03.nii.gz))" -ne 0 ] || die "an input was replaced"
+expect 2 "$slmt" segment --model segnet.h5 t1=scans/t1/s03.nii.gz t2=scans/t2/s03.nii.gz --overlap 1 --out no.nii.gz "${one[@]}"
+holds "--overlap: 1, expected a number from 0 to 0.9" stderr
 [ ! -e no.nii.gz ] || die "a file was written"
 
 claim "volumes are learnt in three dimensions, from one contrast that is named, with any of the losses"
