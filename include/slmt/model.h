@@ -202,7 +202,7 @@ typedef int64_t (*slmt_read_fn)(void *user, void *buffer, size_t size);
  * Load a model from whatever a callback reads.
  *
  * @param context  not NULL
- * @param read     called until it returns 0
+ * @param read     called until it returns 0, or until the bytes can be no checkpoint
  * @param user     handed to read
  * @param model    receives the model; the caller frees it with slmt_model_free()
  * @return as slmt_model_load(), and SLMT_ERR_IO where read fails

@@ -6,6 +6,7 @@
 #include "core/open_sets.h"
 #include "core/preprocess_rules.h"
 #include "core/structs.h"
+#include "io/checkpoint_seal.h"
 
 /* ---- life ---- */
 
@@ -69,6 +70,7 @@ static status read_all(mem *m, slmt_read_fn read, void *user, void **data, size_
         if (n == 0)
             return OK;
         *size += (size_t)n;
+        TRY(seal_check_start(*data, *size, "the callback's bytes"));
     }
 }
 

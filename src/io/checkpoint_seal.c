@@ -55,12 +55,32 @@ static uint64_t number_at(const char *from, const char *end, const char **next)
     return *next == from ? UINT64_MAX : value;
 }
 
+/* Checks as much of the magic as there is. */
+static status check_magic(const char *seal, size_t have, const char *label)
+{
+    size_t compared = have < sizeof magic - 1 ? have : sizeof magic - 1;
+    return memcmp(seal, magic, compared) == 0 ? OK : fail(ERR_FORMAT, "%s: not a libslmt checkpoint", label);
+}
+
+status seal_check_start(const void *bytes, size_t n, const char *label)
+{
+    const char *seal = bytes, *size_line, *end = seal + SEAL_SIZE;
+    TRY(check_magic(seal, n, label));
+    if (n < SEAL_SIZE)
+        return OK;
+    number_at(seal + sizeof magic - 1 + sizeof version_word - 1, end, &size_line);
+    uint64_t claimed =
+        memcmp(size_line, "\nsize ", 6) == 0 ? number_at(size_line + 6, end, &size_line) : UINT64_MAX;
+    if (n <= claimed)
+        return OK;
+    return fail(ERR_CORRUPT, "%s: damaged: there are more bytes than the %llu that its first lines promise",
+                label, (unsigned long long)claimed);
+}
+
 /* Checks magic, version and size, which do not need the digest. size: the file's. */
 static status check_head(const char *seal, size_t have, uint64_t size, const char *label)
 {
-    size_t compared = have < sizeof magic - 1 ? have : sizeof magic - 1;
-    if (memcmp(seal, magic, compared) != 0)
-        return fail(ERR_FORMAT, "%s: not a libslmt checkpoint", label);
+    TRY(check_magic(seal, have, label));
     if (have < SEAL_SIZE)
         return fail(ERR_CORRUPT, "%s: cut short: %llu bytes, not even the first %d are there", label,
                     (unsigned long long)size, SEAL_SIZE);

@@ -22,4 +22,8 @@ status seal_write(int fd, const char *label);
  * ERR_FORMAT: no checkpoint; ERR_VERSION; ERR_CORRUPT; ERR_IO, ERR_MEMORY, ERR_LIMIT. */
 status seal_check(source *s);
 
+/* Checks the first n bytes of what is still being read, so that what is no checkpoint is not read to its end.
+ * ERR_FORMAT; ERR_CORRUPT: more bytes than the seal promises. */
+status seal_check_start(const void *bytes, size_t n, const char *label);
+
 #endif

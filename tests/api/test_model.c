@@ -560,6 +560,18 @@ static void memory_and_callback_load_what_a_path_loads(void **state)
     EXPECT(SLMT_ERR_IO, slmt_model_load_callback(context, read_stream, &greedy, &loaded));
     EXPECT(SLMT_ERR_CORRUPT, slmt_model_load_callback(context, read_stream, &brief, &loaded));
     EXPECT(SLMT_ERR_CORRUPT, slmt_model_load_callback(context, read_stream, &empty, &loaded));
+    stream other = {bytes + 1, size - 1, 7, 0}; /* no checkpoint: refused after the first piece */
+    EXPECT_TEXT(SLMT_ERR_FORMAT, "not a libslmt checkpoint",
+                slmt_model_load_callback(context, read_stream, &other, &loaded));
+    assert_int_equal(other.left, size - 8);
+    unsigned char *twice = malloc(2 * size); /* refused with the first piece that is too much */
+    memcpy(twice, bytes, size);
+    memcpy(twice + size, bytes, size);
+    stream longer = {twice, 2 * size, 1000, 0};
+    EXPECT_TEXT(SLMT_ERR_CORRUPT, "more bytes than the",
+                slmt_model_load_callback(context, read_stream, &longer, &loaded));
+    assert_in_range(longer.left, size - 1000, size);
+    free(twice);
     assert_null(loaded);
     assert_int_equal(slmt_context_live_bytes(context), start);
     free(bytes);

@@ -1142,7 +1142,7 @@ slmt_model_load_callback = _bind(
     Load a model from whatever a callback reads.
 
     context: not NULL
-    read: called until it returns 0
+    read: called until it returns 0, or until the bytes can be no checkpoint
     user: handed to read
     model: receives the model; the caller frees it with slmt_model_free()
 

@@ -1116,7 +1116,7 @@ slmt_model_load_memory(context, data, size, model) =
 Load a model from whatever a callback reads.
 
 context: not NULL
-read: called until it returns 0
+read: called until it returns 0, or until the bytes can be no checkpoint
 user: handed to read
 model: receives the model; the caller frees it with slmt_model_free()
 
