@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Shortcuts for the usual commands. CMake does the build itself: see CMakePresets.json.
 
-.PHONY: build demo experiments test toy fuzz bench parity coverage manual format api check
+.PHONY: build demo demo-segmentation experiments test toy fuzz bench parity coverage manual format api check
 
 build:
 	cmake --preset release
@@ -11,6 +11,12 @@ demo:
 	scripts/install-deps --demo
 	$(MAKE) --no-print-directory build
 	examples/demo/run
+
+# The tissues of the demo's heads, labelled by a U-Net; and lesions of patients, where SLMT_DATA_DIR has them.
+demo-segmentation:
+	scripts/install-deps --demo
+	$(MAKE) --no-print-directory build
+	examples/segmentation/run
 
 # Does pre-training help when pairs are few? A study on real scans (SLMT_DATA_DIR): a day or two, and it goes on where it
 # was stopped. FORM=short: minutes, to see that it works.

@@ -186,7 +186,8 @@ def make_subject(anatomy, seed, index):
     flair = csf * tissue["csf"] + grey * tissue["grey"] + white * tissue["white"]
     rng = np.random.default_rng([seed, index, FLAIR_STREAM])
     flair = rician(rng, flair.astype(np.float32), NOISE_FLAIR * tissue["grey"]) * inside
-    return {"t1": t1, "t2": t2, "flair": flair}
+    labels = np.argmax([1 - brain, csf, grey, white], axis=0)
+    return {"t1": t1, "t2": t2, "flair": flair, "tissues": labels.astype(np.uint8)}
 
 
 def save(path, volume, affine):
@@ -196,6 +197,11 @@ def save(path, volume, affine):
     image.header.set_xyzt_units("mm", "sec")
     path.parent.mkdir(parents=True, exist_ok=True)
     nibabel.save(image, path)
+
+
+def save_labels(path, labels, affine):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nibabel.save(nibabel.Nifti1Image(labels, affine), path)
 
 
 def thick_affine(affine):
@@ -215,6 +221,8 @@ def write_subject(job):
     volumes = make_subject(WORKER["anatomy"], WORKER["seed"], index)
     for contrast in contrasts:
         save(WORKER["out"] / contrast / f"{name}.nii.gz", volumes[contrast], thick_affine(WORKER["affine"]))
+    if WORKER["tissues"]:
+        save_labels(WORKER["out"] / "tissues" / f"{name}.nii.gz", volumes["tissues"], thick_affine(WORKER["affine"]))
     return name
 
 
@@ -240,11 +248,13 @@ def main():
     parser.add_argument("--t1-only", type=int, default=3, help="training subjects without T2")
     parser.add_argument("--t2-only", type=int, default=3, help="training subjects without T1")
     parser.add_argument("--held-out", type=int, default=3)
+    parser.add_argument("--tissues", action="store_true",
+                        help="write label maps too: 1 cerebrospinal fluid, 2 grey matter, 3 white matter")
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
 
     affine, anatomy = load_anatomy(args.nilearn)
-    WORKER.update(affine=affine, anatomy=anatomy, seed=args.seed, out=args.out)
+    WORKER.update(affine=affine, anatomy=anatomy, seed=args.seed, out=args.out, tissues=args.tissues)
     if args.colin:
         write_colin(args.colin, args.out / "colin27.nii.gz", affine, anatomy["t1"].shape)
     jobs = list(enumerate(plan(args.paired, args.t1_only, args.t2_only, args.held_out)))
