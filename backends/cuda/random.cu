@@ -7,6 +7,9 @@
 #include <stdint.h>
 #include <string.h>
 /* The header's functions are for the host; here they run on the device. */
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wkeyword-macro"
+#endif
 #define inline __device__ __forceinline__
 #include "backends/philox.h"
 #undef inline
