@@ -3,13 +3,13 @@
  * probable class of each voxel of the scan's own grid. */
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/session.h"
 #include "core/finite.h"
 #include "core/structs.h"
 #include "data/blend.h"
+#include "data/label_values.h"
 #include "data/volume_slices.h"
 #include "slmt/segment.h"
 
@@ -235,18 +235,13 @@ static status run_windows(segmenting *s)
 
 /* ---- back to the scan ---- */
 
-/* The value of each class in label maps: those of the option `classes`, "VALUE,VALUE=NAME,...". */
+/* The value of each class in label maps: those of the option `classes`. */
 static status class_values(const segmenting *s, int32_t values[MOST_CLASSES])
 {
-    const char *text = slmt_model_option_text(s->r->model, "classes");
-    int64_t n = 0;
-    for (const char *p = text; p && *p && n < MOST_CLASSES; p = strchr(p, ',')) {
-        p += *p == ',';
-        values[n++] = (int32_t)strtol(p, NULL, 10);
-    }
+    int32_t n = label_values(slmt_model_option_text(s->r->model, "classes"), values, MOST_CLASSES);
     if (n == s->classes)
         return OK;
-    return fail(ERR_INTERNAL, "option classes has %d values for %d classes", (int)n, (int)s->classes);
+    return fail(ERR_INTERNAL, "option classes has %d values for %d classes", n, (int)s->classes);
 }
 
 static int64_t scan_voxels(const segmenting *s)

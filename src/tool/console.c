@@ -207,6 +207,12 @@ int fail(slmt_status status, const char *format, ...)
     return exit_code(status);
 }
 
+int fail_file(slmt_status status, const char *file)
+{
+    int code = fail(status, "%s", file);
+    return code == EXIT_USAGE ? EXIT_DATA : code;
+}
+
 int fail_with(int code, const char *format, ...)
 {
     va_list values;

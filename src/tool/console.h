@@ -52,6 +52,10 @@ int exit_code(slmt_status status);
  * function that failed. */
 int fail(slmt_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same of a file that the user named: the library calls an unfit volume an argument, here it is
+ * EXIT_DATA. */
+int fail_file(slmt_status status, const char *file);
+
 /* Complains and returns `code`: failures the library does not know of. */
 int fail_with(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -166,13 +166,6 @@ static int open_session(differ *d)
     return status == SLMT_OK ? EXIT_OK : fail(status, "session");
 }
 
-/* The library calls an unfit volume an argument; here it is a file. */
-static int fail_file(slmt_status status, const char *file)
-{
-    int code = fail(status, "%s", file);
-    return code == EXIT_USAGE ? EXIT_DATA : code;
-}
-
 /* Equal dimensions and places: voxel by voxel the same point of the patient, to a hundredth of a millimetre.
  */
 static bool same_grid(const slmt_volume *a, const slmt_volume *b)

@@ -250,13 +250,6 @@ static int open_model(segment *s)
 
 /* ---- the work ---- */
 
-/* The library calls an unfit volume an argument; here it is a file. */
-static int fail_file(slmt_status status, const char *file)
-{
-    int code = fail(status, "%s", file);
-    return code == EXIT_USAGE ? EXIT_DATA : code;
-}
-
 static int read_scans(segment *s)
 {
     for (size_t i = 0; i < s->channels; i++) {

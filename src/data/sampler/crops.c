@@ -7,6 +7,7 @@
 
 #include "core/dataset.h"
 #include "data/sampler/draw.h"
+#include "data/sampler/epoch.h"
 #include "lib/half.h"
 
 /* The source of an input. */
@@ -27,11 +28,6 @@ typedef struct crops {
     uint64_t epoch;  /* UINT64_MAX: no epoch yet */
     void *room;      /* buffer for the stored rows of a crop, or for a stored slice */
 } crops;
-
-static uint64_t samples_together(const feed *f)
-{
-    return (uint64_t)f->at.setting[TRAIN_BATCH] * (uint64_t)f->ranks;
-}
 
 /* ---- fields ---- */
 
@@ -132,19 +128,6 @@ static status list_records(feed *f, crops *own)
     return OK;
 }
 
-static status make_order(feed *f, crops *own)
-{
-    void *p;
-    uint64_t n = (uint64_t)own->n * (uint64_t)own->shape.crops;
-    f->steps_in_epoch = n / samples_together(f);
-    if (f->steps_in_epoch == 0 || n > UINT32_MAX)
-        return fail(ERR_ARGUMENT, "the training set gives %llu samples an epoch, a batch needs %d",
-                    (unsigned long long)n, (int)samples_together(f));
-    TRY(mem_array(f->mem, n, sizeof(uint32_t), &p));
-    own->order = p;
-    return OK;
-}
-
 /* ---- opening ---- */
 
 void crops_close(feed *f)
@@ -171,7 +154,7 @@ status crops_open(feed *f)
     for (int32_t i = 0; i < rule->n; i++)
         TRY(find_field(f, own, i));
     TRY(list_records(f, own));
-    return make_order(f, own);
+    return epoch_open(f, (uint64_t)own->n * (uint64_t)own->shape.crops, &own->order);
 }
 
 /* ---- a step ---- */

@@ -10,6 +10,7 @@
 #include "core/dataset.h"
 #include "core/model.h"
 #include "data/sampler/draw.h"
+#include "data/sampler/epoch.h"
 #include "lib/half.h"
 
 enum { CHANNELS = 64, IGNORED = -1 };
@@ -257,24 +258,6 @@ static status list_records(feed *f, patches *own)
     return OK;
 }
 
-static uint64_t samples_together(const feed *f)
-{
-    return (uint64_t)f->at.setting[TRAIN_BATCH] * (uint64_t)f->ranks;
-}
-
-static status make_order(feed *f, patches *own)
-{
-    void *p;
-    uint64_t n = f->samples_used;
-    f->steps_in_epoch = n / samples_together(f);
-    if (f->steps_in_epoch == 0 || n > UINT32_MAX)
-        return fail(ERR_ARGUMENT, "the training set gives %llu samples an epoch, a batch needs %d",
-                    (unsigned long long)n, (int)samples_together(f));
-    TRY(mem_array(f->mem, n, sizeof(uint32_t), &p));
-    own->order = p;
-    return OK;
-}
-
 /* ---- opening ---- */
 
 void patches_close(feed *f)
@@ -321,7 +304,7 @@ status patches_open(feed *f)
     TRY(check_classes(f, own));
     TRY(order_images(f, own));
     TRY(list_records(f, own));
-    return make_order(f, own);
+    return epoch_open(f, f->samples_used, &own->order);
 }
 
 /* ---- a step ---- */

@@ -8,6 +8,7 @@
 #include "core/model.h"
 #include "data/mr_set.h"
 #include "data/sampler/draw.h"
+#include "data/sampler/epoch.h"
 #include "io/dataset_format.h"
 
 typedef struct stack_shape {
@@ -32,11 +33,6 @@ typedef struct stack_pairs {
 static uint64_t epoch_samples(const stack_pairs *own)
 {
     return (uint64_t)own->n * (uint64_t)own->shape.crops;
-}
-
-static uint64_t samples_together(const feed *f)
-{
-    return (uint64_t)f->at.setting[TRAIN_BATCH] * (uint64_t)f->ranks;
 }
 
 /* Returns the number of slices at which a stack of both contrasts can begin; 0: none. */

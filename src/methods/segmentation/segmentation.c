@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/label_values.h"
 #include "data/sampler/patches.h"
 #include "nn/losses.h"
 #include "slmt/trainer.h"
@@ -21,12 +22,7 @@ segment_options segment_options_of(const double *option)
 
 int32_t segment_values(const segment_options *o, int32_t values[SEGMENT_CLASSES])
 {
-    int32_t n = 0;
-    for (const char *p = o->classes; p && n < SEGMENT_CLASSES; p = strchr(p, ',')) {
-        p += *p == ',';
-        values[n++] = (int32_t)strtol(p, NULL, 10);
-    }
-    return n;
+    return label_values(o->classes, values, SEGMENT_CLASSES);
 }
 
 int64_t segment_classes(const segment_options *o)
