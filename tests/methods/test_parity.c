@@ -329,12 +329,10 @@ static void check_pretrain_forward(bench *b, stepper *s)
         s->data[IMAGES], s->data[KEEP], s->data[RESTORE], s->data[WEIGHT], s->data[EDGES], rec, edge};
     assert_int_equal(graph_create(&b->context->mem, b->real64 ? BK_F64 : BK_F32, &g), OK);
     assert_int_equal(nn_open(&e, g, all, "E.", 0), OK);
-    edge_mae_graph v = {.images = graph_bound(g, slot + IMAGES, s->task.shape[IMAGES]),
-                        .keep = graph_bound(g, slot + KEEP, s->task.shape[KEEP]),
-                        .restore = graph_bound(g, slot + RESTORE, s->task.shape[RESTORE]),
-                        .weight = graph_bound(g, slot + WEIGHT, s->task.shape[WEIGHT]),
-                        .edges = graph_bound(g, slot + EDGES, s->task.shape[EDGES])};
-    edge_mae_pretrain(&e, &net, (edge_mae_losses){1, 0}, &v);
+    value in[MAE_INPUTS];
+    for (int i = 0; i < MAE_INPUTS; i++)
+        in[i] = graph_bound(g, slot + i, s->task.shape[i]);
+    edge_mae_graph v = edge_mae_pretrain(&e, &net, &(edge_mae_settings){.rec_weight = 1}, in);
     graph_output(g, v.rec_pred, slot + REC_PRED);
     graph_output(g, v.edge_pred, slot + EDGE_PRED);
     restart(b);
@@ -363,9 +361,9 @@ static void check_finetune_forward(bench *b, stepper *s)
     assert_int_equal(nn_open(&part[0], g, all, "E.", 0), OK);
     assert_int_equal(nn_open(&part[1], g, all, "G.", 0), OK);
     assert_int_equal(nn_open(&part[2], g, all, "E.", all->n), OK);
-    mt_net_graph v = {.source = graph_bound(g, slot + SOURCE, s->task.shape[0]),
-                      .target = graph_bound(g, slot + TARGET, s->task.shape[1])};
-    mt_net_finetune(&part[0], &part[1], &part[2], &net, 1, &v);
+    value source = graph_bound(g, slot + SOURCE, s->task.shape[0]);
+    value target = graph_bound(g, slot + TARGET, s->task.shape[1]);
+    mt_net_graph v = mt_net_finetune(&part[0], &part[1], &part[2], &net, 1, source, target);
     graph_output(g, v.pred, slot + PRED);
     graph_output(g, v.block1, slot + BLOCK1);
     graph_output(g, v.tokens, slot + TOKENS);
