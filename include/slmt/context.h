@@ -55,7 +55,7 @@ enum {
     SLMT_LOG_ERROR = 0,   /**< a call failed, and why */
     SLMT_LOG_WARNING = 1, /**< the result is right, and something may still be wrong */
     SLMT_LOG_INFO = 2,    /**< what was chosen or done */
-    SLMT_LOG_DEBUG = 3    /**< for who works on the library */
+    SLMT_LOG_DEBUG = 3    /**< for developers of the library */
 };
 
 /**

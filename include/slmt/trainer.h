@@ -157,7 +157,7 @@ SLMT_API slmt_status slmt_trainer_shape(const slmt_trainer *trainer, const char 
  * @param rate     learning rate, at least 0
  * @return as slmt_session_run(), and SLMT_ERR_STATE: a model is to be attached first; SLMT_ERR_NONFINITE also
  * where a loss or a gradient is not finite: the weights are as before
- * @threads one thread per trainer at a time, nobody else using the model
+ * @threads one thread per trainer at a time; do not use its model elsewhere meanwhile
  * \since 0.1
  */
 SLMT_API slmt_status slmt_trainer_step(slmt_trainer *trainer, const slmt_tensor *inputs, size_t count,
@@ -304,7 +304,7 @@ SLMT_API slmt_status slmt_trainer_describe_run(slmt_trainer *trainer, slmt_datas
  * @param trainer  not NULL
  * @param seconds  receives the time
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (a model is to be attached first), SLMT_ERR_BACKEND
- * @threads one thread per trainer at a time, nobody else using the model
+ * @threads one thread per trainer at a time; do not use its model elsewhere meanwhile
  * \since 0.1
  */
 SLMT_API slmt_status slmt_trainer_time_step(slmt_trainer *trainer, double *seconds);

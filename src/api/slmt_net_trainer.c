@@ -100,7 +100,7 @@ slmt_status slmt_net_trainer_config_init(slmt_net_trainer_config *config, int32_
     return OK;
 }
 
-/* Makes a task of the model from a caller's struct, on the defaults of its own stage. */
+/* Fills in the defaults of the stage, then what the caller's struct has, and makes the task. */
 static status read_config(slmt_model *model, const slmt_net_trainer_config *given, uint64_t *seed, task *t)
 {
     slmt_net_trainer_config theirs = {.struct_size = sizeof theirs}, c;

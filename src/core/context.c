@@ -28,7 +28,7 @@ static void host_free(void *user, void *p)
     mem_give(&((slmt_context *)user)->mem, p);
 }
 
-/* While the backend is being opened, on one thread, its complaint is kept for the error message. */
+/* While the backend is being opened, on one thread, its message is kept for the error. */
 static void host_log(void *user, int level, const char *message)
 {
     slmt_context *context = user;

@@ -59,7 +59,7 @@ SLMT_MATRIX_OPENBLAS = 2  # OpenBLAS
 SLMT_LOG_ERROR = 0  # a call failed, and why
 SLMT_LOG_WARNING = 1  # the result is right, and something may still be wrong
 SLMT_LOG_INFO = 2  # what was chosen or done
-SLMT_LOG_DEBUG = 3  # for who works on the library
+SLMT_LOG_DEBUG = 3  # for developers of the library
 
 # What reading makes of a NaN, as many programs write outside the brain.
 SLMT_NAN_REFUSE = 0  # an error, with the place of the first
@@ -139,7 +139,7 @@ SLMT_FIELD_VECTOR = 4  # numbers of any meaning; any type
 SLMT_FIELD_IDS = 5  # whom or what a row shows; uint8 or int32
 SLMT_FIELD_CLASSES = 6  # a class for each row; uint8 or int32
 
-# What becomes of rows whose source is their target.
+# How rows are treated whose source is their target.
 SLMT_SELF_EXCLUDE = 0  # as if they were not there (the code of the paper has none)
 SLMT_SELF_INCLUDE = 1  # rows like all others
 SLMT_SELF_ZSCORE_ONLY = 2  # in the means and deviations, not in the sums (the paper's table 3)
@@ -294,7 +294,7 @@ class slmt_metric_info(Structure):
 
 
 class slmt_tensor(Structure):
-    r"""A tensor of the caller's, in the terms of DLPack. Its fields are fixed for ever."""
+    r"""A tensor that the caller owns, described as in DLPack. Its fields are fixed for ever."""
 
     _fields_ = [
         ("name", c_char_p),  # the port it is for
@@ -3127,7 +3127,7 @@ slmt_trainer_step = _bind(
     Returns: as slmt_session_run(), and SLMT_ERR_STATE: a model is to be attached first; SLMT_ERR_NONFINITE also
     where a loss or a gradient is not finite: the weights are as before
 
-    Threads: one thread per trainer at a time, nobody else using the model
+    Threads: one thread per trainer at a time; do not use its model elsewhere meanwhile
 
     Since 0.1.
     """)
@@ -3335,7 +3335,7 @@ slmt_trainer_time_step = _bind(
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (a model is to be attached first), SLMT_ERR_BACKEND
 
-    Threads: one thread per trainer at a time, nobody else using the model
+    Threads: one thread per trainer at a time; do not use its model elsewhere meanwhile
 
     Since 0.1.
     """)
@@ -3641,7 +3641,7 @@ slmt_net_pretrain_step = _bind(
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (another stage), SLMT_ERR_NONFINITE (input, a
     loss or a gradient: the weights are as before), SLMT_ERR_CANCELLED (likewise), SLMT_ERR_BACKEND
 
-    Threads: one thread per trainer at a time, nobody else using the model
+    Threads: one thread per trainer at a time; do not use its model elsewhere meanwhile
 
     Source: Li et al., section III-A
 

@@ -54,7 +54,7 @@ const SLMT_MATRIX_OPENBLAS = Int32(2)  # OpenBLAS
 const SLMT_LOG_ERROR = Int32(0)  # a call failed, and why
 const SLMT_LOG_WARNING = Int32(1)  # the result is right, and something may still be wrong
 const SLMT_LOG_INFO = Int32(2)  # what was chosen or done
-const SLMT_LOG_DEBUG = Int32(3)  # for who works on the library
+const SLMT_LOG_DEBUG = Int32(3)  # for developers of the library
 
 # What reading makes of a NaN, as many programs write outside the brain.
 const SLMT_NAN_REFUSE = Int32(0)  # an error, with the place of the first
@@ -134,7 +134,7 @@ const SLMT_FIELD_VECTOR = Int32(4)  # numbers of any meaning; any type
 const SLMT_FIELD_IDS = Int32(5)  # whom or what a row shows; uint8 or int32
 const SLMT_FIELD_CLASSES = Int32(6)  # a class for each row; uint8 or int32
 
-# What becomes of rows whose source is their target.
+# How rows are treated whose source is their target.
 const SLMT_SELF_EXCLUDE = Int32(0)  # as if they were not there (the code of the paper has none)
 const SLMT_SELF_INCLUDE = Int32(1)  # rows like all others
 const SLMT_SELF_ZSCORE_ONLY = Int32(2)  # in the means and deviations, not in the sums (the paper's table 3)
@@ -283,7 +283,7 @@ struct slmt_metric_info
 end
 
 @doc raw"""
-A tensor of the caller's, in the terms of DLPack. Its fields are fixed for ever.
+A tensor that the caller owns, described as in DLPack. Its fields are fixed for ever.
 """
 struct slmt_tensor
     name::Cstring  # the port it is for
@@ -3101,7 +3101,7 @@ rate: learning rate, at least 0
 Returns: as slmt_session_run(), and SLMT_ERR_STATE: a model is to be attached first; SLMT_ERR_NONFINITE also
 where a loss or a gradient is not finite: the weights are as before
 
-Threads: one thread per trainer at a time, nobody else using the model
+Threads: one thread per trainer at a time; do not use its model elsewhere meanwhile
 
 Since 0.1.
 """
@@ -3309,7 +3309,7 @@ seconds: receives the time
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (a model is to be attached first), SLMT_ERR_BACKEND
 
-Threads: one thread per trainer at a time, nobody else using the model
+Threads: one thread per trainer at a time; do not use its model elsewhere meanwhile
 
 Since 0.1.
 """
@@ -3615,7 +3615,7 @@ rate: learning rate, at least 0
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (another stage), SLMT_ERR_NONFINITE (input, a
 loss or a gradient: the weights are as before), SLMT_ERR_CANCELLED (likewise), SLMT_ERR_BACKEND
 
-Threads: one thread per trainer at a time, nobody else using the model
+Threads: one thread per trainer at a time; do not use its model elsewhere meanwhile
 
 Source: Li et al., section III-A
 
