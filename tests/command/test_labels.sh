@@ -106,7 +106,7 @@ holds "--classes: 'zero' is not VALUE or VALUE=NAME" stderr
 expect 2 "$slmt" evaluate --answer made --truth true --classes 0,1 "${one[@]}"
 holds "b: the truth has the value 2" stderr
 
-mkdir t1 && "$make_phantom" make . 4 || die "no phantoms"
+mkdir t1 t2 && "$make_phantom" make . 4 || die "no phantoms"
 prepare=(prepare --contrast t1=t1 --labels tissue=scans --slices 0:20 --test s02,s03)
 expect 0 "$slmt" "${prepare[@]}" --crop 64 --image-size 64 --out set.h5 "${one[@]}"
 expect 0 "$slmt" "${prepare[@]}" --crop 64 --image-size 128 --out large.h5 "${one[@]}"
