@@ -101,6 +101,21 @@ SLMT_API slmt_status slmt_trainer_memory(slmt_model *model, const char *task, co
                                          size_t count, uint64_t *bytes);
 
 /**
+ * How much of slmt_trainer_memory() is memory of a device; see slmt_session_device_memory().
+ *
+ * @param model     not NULL
+ * @param task      as slmt_trainer_create()
+ * @param settings  likewise
+ * @param count     likewise
+ * @param bytes     receives the number; 0 on a backend that works on the host's memory
+ * @return as slmt_trainer_create()
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_trainer_device_memory(slmt_model *model, const char *task,
+                                                const slmt_number *settings, size_t count, uint64_t *bytes);
+
+/**
  * Name of the task that a trainer runs.
  *
  * @param trainer  not NULL
