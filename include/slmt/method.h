@@ -131,6 +131,8 @@ typedef struct slmt_task_info {
     int32_t outputs;      /**< how many; of a task that trains, those without axes are what
                                slmt_trainer_value() reports */
     int32_t metrics;      /**< how many; 0: no truth is defined for its outputs */
+    const char *second_model; /**< what slmt_trainer_attach() calls the model that it learns from besides the
+                                   samples, such as "teacher"; "": it learns from none */
 } slmt_task_info;
 
 /** A method. \since 0.1 */

@@ -284,6 +284,28 @@ int number_list_add(number_list *list, number_owner owner, const command_line *l
     return code;
 }
 
+static void put_of_model(number_list *list, const slmt_number_info *info, const slmt_model *model)
+{
+    double value = 0;
+    if (info->kind == SLMT_NUMBER_TEXT) {
+        put(list, must_format("%s=%s", info->name, slmt_model_option_text(model, info->name)), 0);
+        return;
+    }
+    bool is_list = info->kind == SLMT_NUMBER_LIST;
+    for (int32_t i = 0; i < (is_list ? info->count : 1); i++) {
+        char *name = is_list ? element_name(info, i) : must_copy(info->name);
+        slmt_model_option(model, name, &value);
+        put(list, name, value);
+    }
+}
+
+void number_list_of_model(number_list *list, const slmt_model *model)
+{
+    slmt_number_info info;
+    for (size_t i = 0; number_at((number_owner){slmt_model_method(model), NULL}, i, &info); i++)
+        put_of_model(list, &info, model);
+}
+
 bool number_list_set(number_list *list, number_owner owner, const char *name, const char *text,
                      char reason[NUMBER_REASON])
 {
@@ -488,14 +510,16 @@ const char *synthesis_task(const char *method)
     return NULL;
 }
 
-const char *only_training_task(const char *method)
+const char *only_training_task(const char *method, bool with_teacher)
 {
     slmt_task_info info;
     const char *only = NULL;
     for (size_t i = 0; task_at(method, i, &info); i++) {
-        if (info.trains && only)
+        if (!info.trains || (*info.second_model != '\0') != with_teacher)
+            continue;
+        if (only)
             return NULL;
-        only = info.trains ? info.name : only;
+        only = info.name;
     }
     return only;
 }
