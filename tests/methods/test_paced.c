@@ -318,24 +318,24 @@ static void pixels_without_a_label_do_not_count(void **state)
 
 /* ---- the task ---- */
 
-enum { SIDE = 32, RECORDS = 12, TRAINING = 9, PIXELS = SIDE * SIDE, BATCH = 3 };
+enum { EDGE = 32, RECORDS = 12, TRAINING = 9, AREA = EDGE * EDGE, BATCH = 3 };
 
 static slmt_context *context;
 static slmt_dataset *set;
 static char set_path[512], checkpoint_path[512];
 
 /* An ellipse with noise; every third label map has a wrong square. */
-static void draw_record(int32_t record, float image[PIXELS], int32_t labels[PIXELS])
+static void draw_record(int32_t record, float image[AREA], int32_t labels[AREA])
 {
     random_stream r = random_open(9, (uint64_t)record);
     double a = 6 + 5 * random_uniform(&r), b = 6 + 5 * random_uniform(&r);
-    for (int i = 0; i < PIXELS; i++) {
-        double y = (i / SIDE - 15.5) / a, x = (i % SIDE - 15.5) / b;
+    for (int i = 0; i < AREA; i++) {
+        double y = (i / EDGE - 15.5) / a, x = (i % EDGE - 15.5) / b;
         labels[i] = y * y + x * x < 1;
         image[i] = (float)(0.3 + 0.3 * labels[i] + 0.4 * random_uniform(&r));
     }
     for (int i = 0; record % 3 == 0 && i < 64; i++)
-        labels[(4 + i / 8) * SIDE + 4 + i % 8] ^= 1;
+        labels[(4 + i / 8) * EDGE + 4 + i % 8] ^= 1;
 }
 
 static void append(slmt_dataset_writer *w, size_t field, const void *data, int32_t type)
@@ -343,13 +343,13 @@ static void append(slmt_dataset_writer *w, size_t field, const void *data, int32
     GOOD(slmt_dataset_writer_append(
         w, field,
         &(slmt_tensor){
-            .data = (void *)data, .shape = (const int64_t[]){SIDE, SIDE}, .rank = 2, .type = type}));
+            .data = (void *)data, .shape = (const int64_t[]){EDGE, EDGE}, .rank = 2, .type = type}));
 }
 
 static void write_set(void)
 {
-    static float image[PIXELS];
-    static int32_t labels[PIXELS];
+    static float image[AREA];
+    static int32_t labels[AREA];
     slmt_dataset_writer *w;
     GOOD(slmt_dataset_writer_create(context, set_path, &w));
     for (int i = 0; i < 2; i++) {
@@ -389,7 +389,7 @@ static slmt_model *teacher_of(uint64_t seed)
 {
     slmt_model *model = fresh("classes=0,1", seed);
     slmt_trainer *trainer = NULL;
-    const slmt_number settings[] = {{"rows", SIDE}, {"columns", SIDE}, {"batch", BATCH}, {"crops", 1},
+    const slmt_number settings[] = {{"rows", EDGE}, {"columns", EDGE}, {"batch", BATCH}, {"crops", 1},
                                     {"epochs", 12}, {"augment", 0},    {"learning_rate", 1e-2}};
     GOOD(slmt_trainer_create(model, "train", settings, 7, seed, &trainer));
     GOOD(slmt_trainer_run(trainer, set, NULL, NULL, 0, NULL, NULL));
@@ -398,7 +398,7 @@ static slmt_model *teacher_of(uint64_t seed)
 }
 
 #define DISTILL                                                                                              \
-    {"rows", SIDE}, {"columns", SIDE}, {"batch", BATCH}, {"crops", 1}, {"augment", 0}, {"epochs", 5},        \
+    {"rows", EDGE}, {"columns", EDGE}, {"batch", BATCH}, {"crops", 1}, {"augment", 0}, {"epochs", 5},        \
         {"period", 1}, {"select", 1}, {"data_rate", 1}
 enum { DISTILL_SETTINGS = 9 };
 
@@ -423,11 +423,11 @@ static double setting_of(const slmt_trainer *trainer, const char *name)
 /* Scores of all training pixels, by a session: independent of the trainer. */
 static size_t scores_of(slmt_model *teacher, double temperature, double *scores)
 {
-    static float image[PIXELS], p[2 * PIXELS];
-    static int32_t labels[PIXELS], answer[PIXELS];
+    static float image[AREA], p[2 * AREA];
+    static int32_t labels[AREA], answer[AREA];
     slmt_session *session = NULL;
-    const slmt_number settings[] = {{"rows", SIDE}, {"columns", SIDE}};
-    const int64_t in[] = {1, 1, SIDE, SIDE}, out[] = {1, 2, SIDE, SIDE}, flat[] = {1, SIDE, SIDE};
+    const slmt_number settings[] = {{"rows", EDGE}, {"columns", EDGE}};
+    const int64_t in[] = {1, 1, EDGE, EDGE}, out[] = {1, 2, EDGE, EDGE}, flat[] = {1, EDGE, EDGE};
     size_t n = 0;
     GOOD(slmt_session_create(teacher, "segment", settings, 2, &session));
     for (int32_t k = 0; k < TRAINING; k++) {
@@ -436,8 +436,8 @@ static size_t scores_of(slmt_model *teacher, double temperature, double *scores)
         const slmt_tensor made[] = {{"labels", answer, flat, NULL, 3, SLMT_TENSOR_INT32},
                                     {"probabilities", p, out, NULL, 4, SLMT_TENSOR_FLOAT32}};
         GOOD(slmt_session_run(session, &source, 1, made, 2));
-        for (int i = 0; i < PIXELS; i++) {
-            double own = log(p[labels[i] * PIXELS + i]), other = log(p[(1 - labels[i]) * PIXELS + i]);
+        for (int i = 0; i < AREA; i++) {
+            double own = log(p[labels[i] * AREA + i]), other = log(p[(1 - labels[i]) * AREA + i]);
             scores[n++] = 1 / (1 + exp((other - own) / temperature));
         }
     }
@@ -449,7 +449,7 @@ static size_t scores_of(slmt_model *teacher, double temperature, double *scores)
 static void the_first_threshold_has_the_two_sided_property(void **state)
 {
     (void)state;
-    enum { ALL = TRAINING * PIXELS };
+    enum { ALL = TRAINING * AREA };
     static double scores[ALL];
     static const slmt_number settings[] = {DISTILL, {"beta", 0.6}};
     slmt_model *teacher = teacher_of(1);
@@ -618,19 +618,19 @@ static void every_network_can_be_a_student(void **state)
         int volume = i < 2;
         slmt_model *teacher = NULL, *model = NULL;
         slmt_trainer *trainer = NULL;
-        static float image[2 * 2 * PIXELS * 4];
-        static int32_t labels[2 * 2 * PIXELS * 4];
+        static float image[2 * 2 * AREA * 4];
+        static int32_t labels[2 * 2 * AREA * 4];
         const slmt_number options[] = {{"width", 4}, {"axes", 2}};
-        const slmt_number settings[] = {{"rows", SIDE},     {"columns", SIDE},  {"batch", 2},
+        const slmt_number settings[] = {{"rows", EDGE},     {"columns", EDGE},  {"batch", 2},
                                         {"dropout", 0},     {"threshold", 0.5}, {"calibration", 1},
                                         {"slices", 2}};
-        const int64_t flat[2][5] = {{2, 1, SIDE, SIDE}, {2, SIDE, SIDE}};
-        const int64_t deep[2][5] = {{2, 1, 2, SIDE, SIDE}, {2, 2, SIDE, SIDE}};
+        const int64_t flat[2][5] = {{2, 1, EDGE, EDGE}, {2, EDGE, EDGE}};
+        const int64_t deep[2][5] = {{2, 1, 2, EDGE, EDGE}, {2, 2, EDGE, EDGE}};
         const int64_t(*shape)[5] = volume ? deep : flat;
         const slmt_tensor in[] = {{"image", image, shape[0], NULL, 4 + volume, SLMT_TENSOR_FLOAT32},
                                   {"labels", labels, shape[1], NULL, 3 + volume, SLMT_TENSOR_INT32}};
         for (int32_t k = 0; k < 4; k++)
-            draw_record(k, image + k * PIXELS, labels + k * PIXELS);
+            draw_record(k, image + k * AREA, labels + k * AREA);
         GOOD(slmt_model_create(context, names[i], options, volume ? 2 : 1, 1, &teacher));
         GOOD(slmt_model_create(context, names[i], options, volume ? 2 : 1, 2, &model));
         GOOD(slmt_trainer_create(model, "distill", settings, volume ? 7 : 6, 1, &trainer));
