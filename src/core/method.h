@@ -145,8 +145,8 @@ typedef struct task_needs {
     size_t room;  /* bytes of working memory for prepare() */
 } task_needs;
 
-/* Which records a run's samples come from: the training part, as far as data_rate leaves it; the rest of that;
- * or the validation part. A sampler that knows only the first is for tasks that ask for no other. */
+/* Which records a run's samples come from: the training part, as far as data_rate leaves it; the rest of
+ * that; or the validation part. A sampler that knows only the first is for tasks that ask for no other. */
 enum { FEED_TRAINING, FEED_HELD_OUT, FEED_VALIDATION };
 
 /* Where a run's samples come from: a set, and what the sampler keeps beside it. What a step gets is a
@@ -201,11 +201,11 @@ struct task;
 /* A run over a set that is about to begin, for a task that finds some of its settings by the set. */
 typedef struct settling {
     slmt_context *context;
-    const struct task *task;            /* of the trainer */
-    double *setting;                    /* of the task: may be changed, but for those that fix shapes */
-    const feed *feed;                   /* the run's; a copy of it without `own` can be opened anew */
-    slmt_model *attached[TASK_STATES];  /* by state of the task, or NULL */
-    void *const *samples;               /* by input, room for a batch */
+    const struct task *task;           /* of the trainer */
+    double *setting;                   /* of the task: may be changed, but for those that fix shapes */
+    const feed *feed;                  /* the run's; a copy of it without `own` can be opened anew */
+    slmt_model *attached[TASK_STATES]; /* by state of the task, or NULL */
+    void *const *samples;              /* by input, room for a batch */
     const atomic_int *cancel;
 } settling;
 

@@ -25,8 +25,7 @@ void pacing_add(pacing_scores *s, double score)
 /* part / whole in thousandths, rounded, half to even. */
 static int64_t thousandths(int64_t part, int64_t whole)
 {
-    int64_t down = part / whole * 1000 + part % whole * 1000 / whole,
-            rest = part % whole * 1000 % whole;
+    int64_t down = part / whole * 1000 + part % whole * 1000 / whole, rest = part % whole * 1000 % whole;
     return down + (2 * rest > whole || (2 * rest == whole && down % 2 == 1));
 }
 

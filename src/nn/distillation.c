@@ -16,7 +16,8 @@ static value sum_last(graph *g, value x)
 
 value loss_distillation(graph *g, value student, value teacher, double temperature)
 {
-    value theirs = op_affine(g, teacher, 1 / temperature, 0), ours = op_affine(g, student, 1 / temperature, 0);
+    value theirs = op_affine(g, teacher, 1 / temperature, 0),
+          ours = op_affine(g, student, 1 / temperature, 0);
     value apart = op_sub(g, op_log_softmax(g, theirs), op_log_softmax(g, ours));
     value sum = sum_last(g, op_mul(g, op_softmax(g, theirs), apart));
     return op_affine(g, sum, temperature * temperature / (double)graph_dim(g, student, -1), 0);
@@ -91,7 +92,8 @@ paced_loss loss_paced(graph *g, const paced_values *v, const paced_options *o)
         each = op_mul(g, each, at_least(g, v->boundary, v->limit));
     paced_loss made = {.cross_entropy = mean_of(g, ce, count), .teacher = mean_of(g, kl, count)};
     made.loss = is_hard(o) ? weighted(g, o, weight, each, count) : mean_of(g, each, count);
-    value share = o->mode == PACE_SCORE_BOUNDARY ? op_mul(g, weight, at_least(g, v->boundary, v->limit)) : weight;
+    value share =
+        o->mode == PACE_SCORE_BOUNDARY ? op_mul(g, weight, at_least(g, v->boundary, v->limit)) : weight;
     made.admitted = mean_of(g, soft == NONE ? share : op_mul(g, share, soft), count);
     return made;
 }

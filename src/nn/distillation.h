@@ -29,7 +29,7 @@ typedef enum pace_soft { SOFT_CROSS_ENTROPY, SOFT_TEACHER, SOFT_BOTH } pace_soft
 typedef struct paced_options {
     pace_mode mode;
     pace_soft soft;
-    int batch_mean;     /* 1: the weights of a pixel are their mean over the batch, as in the published code */
+    int batch_mean; /* 1: the weights of a pixel are their mean over the batch, as in the published code */
     double temperature; /* T of loss_distillation() */
     int32_t ignored;    /* label of pixels that do not count */
 } paced_options;

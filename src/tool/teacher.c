@@ -25,8 +25,8 @@ static int no_teacher(const training *t)
 {
     const char *name = slmt_model_card(slmt_trainer_model(t->trainer), "teacher");
     if (t->options->files.resume && *name)
-        return fail_with(EXIT_USAGE, "--teacher is needed: %s began with the model %s", t->options->files.resume,
-                         name);
+        return fail_with(EXIT_USAGE, "--teacher is needed: %s began with the model %s",
+                         t->options->files.resume, name);
     return fail_with(EXIT_USAGE, "--teacher is needed: task %s learns from a second model", t->task);
 }
 
@@ -47,7 +47,8 @@ int teacher_attach(training *t)
     if (!takes && !file)
         return EXIT_OK;
     if (!takes)
-        return fail_with(EXIT_USAGE, "--teacher: task %s of %s learns from no second model", t->task, t->method);
+        return fail_with(EXIT_USAGE, "--teacher: task %s of %s learns from no second model", t->task,
+                         t->method);
     if (!file)
         return no_teacher(t);
     slmt_status status = slmt_trainer_attach(t->trainer, info.second_model, t->teacher);

@@ -25,8 +25,8 @@ int training_check(const training_options *o, const char *sizes, const char *set
         settings = "model";
     const char *given = f->resume && settings ? settings : f->resume || f->model ? sizes : NULL;
     if (f->teacher && sizes && !given)
-        return fail_with(EXIT_USAGE, "--%s cannot be used with --teacher: the student has the teacher's options",
-                         sizes);
+        return fail_with(EXIT_USAGE,
+                         "--%s cannot be used with --teacher: the student has the teacher's options", sizes);
     if (given)
         return fail_with(EXIT_USAGE, "--%s cannot be used with --%s: the checkpoint has its own", given,
                          f->resume ? "resume" : "model");

@@ -23,7 +23,9 @@ static int other_method(const training *t, const char *file)
 
 static int find_task(training *t)
 {
-    const char *asked = t->options->files.task ? t->options->files.task : only_training_task(t->method, t->options->files.teacher != NULL);
+    const char *asked = t->options->files.task
+                            ? t->options->files.task
+                            : only_training_task(t->method, t->options->files.teacher != NULL);
     char *names = task_names(t->method, true);
     int code = EXIT_USAGE;
     slmt_task_info info;

@@ -66,9 +66,9 @@ typedef struct step_set {
 /* An array of state beside the model, of STATE_COPY or STATE_TENSOR, in the device's memory. */
 typedef struct step_state {
     size_t bytes;
-    void *array;       /* NULL while dry */
-    size_t *byte;      /* STATE_COPY: by tensor, SIZE_MAX where it has none */
-    slmt_model *model; /* STATE_MODEL: attached, NULL: not yet */
+    void *array;             /* NULL while dry */
+    size_t *byte;            /* STATE_COPY: by tensor, SIZE_MAX where it has none */
+    slmt_model *model;       /* STATE_MODEL: attached, NULL: not yet */
     char digest[DIGEST_HEX]; /* of the model that is attached, or that a checkpoint says was; "": of none */
     int is_kept;             /* 1: a checkpoint says it, so that no other model may be attached */
 } step_state;

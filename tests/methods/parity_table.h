@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* parity_table.h - what recorded results of networks have besides parity_file.h: texts, lists of names of equal
- * length, and rows [sum, L2 norm, 16 entries at flat index j * size / 16] that tell of a tensor each. */
+/* parity_table.h - what recorded results of networks have besides parity_file.h: texts, lists of names of
+ * equal length, and rows [sum, L2 norm, 16 entries at flat index j * size / 16] that tell of a tensor each.
+ */
 #ifndef SLMT_TESTS_PARITY_TABLE_H
 #define SLMT_TESTS_PARITY_TABLE_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_paced.c - paced-curriculum distillation: the values that its paper's formulas give by hand, what equals
- * what, and the task "distill" over a set: what it finds before the first step, how the threshold falls, how a
- * run goes on with its teacher, and what is refused. test_pcd_parity.c compares the numbers. */
+/* test_paced.c - paced-curriculum distillation: the values that its paper's formulas give by hand, what
+ * equals what, and the task "distill" over a set: what it finds before the first step, how the threshold
+ * falls, how a run goes on with its teacher, and what is refused. test_pcd_parity.c compares the numbers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -56,8 +56,8 @@ static void boundary_scores_are_those_of_the_shapes(void **state)
         for (int x = 2; x < 8; x++)
             map[y][x] = 1; /* a rectangle */
     for (int x = 2; x < 14; x++)
-        map[10][x] = 1; /* a line */
-    map[4][12] = 1;     /* a pixel */
+        map[10][x] = 1;                                        /* a line */
+    map[4][12] = 1;                                            /* a pixel */
     assert_true(fabs(score_in(map, 4, 5) - 1) < 1e-12);        /* inside */
     assert_true(fabs(score_in(map, 4, 2) - 0.8278074) < 1e-6); /* both sides of an edge */
     assert_true(fabs(score_in(map, 4, 1) - 0.8278074) < 1e-6);
@@ -160,7 +160,21 @@ static void the_search_finds_the_temperature_of_logits_that_are_too_large(void *
 
 /* ---- losses ---- */
 
-enum { B = 2, C = 3, P = 12, STUDENT = 0, TEACHER, LABELS, EDGES, LIMIT, SOFT_LIMIT, SCALE, VALUE, GRADIENT, SLOTS };
+enum {
+    B = 2,
+    C = 3,
+    P = 12,
+    STUDENT = 0,
+    TEACHER,
+    LABELS,
+    EDGES,
+    LIMIT,
+    SOFT_LIMIT,
+    SCALE,
+    VALUE,
+    GRADIENT,
+    SLOTS
+};
 
 typedef struct sheet {
     int64_t batch, pixels, classes;
@@ -176,8 +190,8 @@ static void run_sheet(sheet *s, const paced_options *o)
     plan *p;
     value gradient;
     const int64_t shape[] = {s->batch, s->pixels, 1, s->classes}, one = 1;
-    void *bound[SLOTS] = {s->student, s->teacher,     s->labels, s->edges,   &s->limit,
-                          &s->soft_limit, &s->scale, &s->value, s->gradient};
+    void *bound[SLOTS] = {s->student,     s->teacher, s->labels, s->edges,   &s->limit,
+                          &s->soft_limit, &s->scale,  &s->value, s->gradient};
     assert_int_equal(engine_open(&e, bk_reference()), BK_OK);
     assert_int_equal(graph_create(&e.m, BK_F64, &g), OK);
     paced_values v = {.student = graph_bound(g, STUDENT, shape_of(BK_F64, 4, shape)),
@@ -237,7 +251,8 @@ static void the_terms_of_one_pixel_are_those_by_hand(void **state)
     }
     for (int label = 0; label < 2; label++) { /* c is just above and just below the threshold */
         double c = label ? 0.3107077 : 0.6892923;
-        sheet s = {.batch = 1, .pixels = 1, .classes = 2, .teacher = {2, 0}, .labels = {label}, .scale = 1 / 2.51};
+        sheet s = {
+            .batch = 1, .pixels = 1, .classes = 2, .teacher = {2, 0}, .labels = {label}, .scale = 1 / 2.51};
         paced_options o = plain;
         o.mode = PACE_SCORE;
         s.limit = c - 1e-6;
@@ -389,7 +404,7 @@ static slmt_model *teacher_of(uint64_t seed)
 {
     slmt_model *model = fresh("classes=0,1", seed);
     slmt_trainer *trainer = NULL;
-    const slmt_number settings[] = {{"rows", EDGE}, {"columns", EDGE}, {"batch", BATCH}, {"crops", 1},
+    const slmt_number settings[] = {{"rows", EDGE}, {"columns", EDGE}, {"batch", BATCH},       {"crops", 1},
                                     {"epochs", 12}, {"augment", 0},    {"learning_rate", 1e-2}};
     GOOD(slmt_trainer_create(model, "train", settings, 7, seed, &trainer));
     GOOD(slmt_trainer_run(trainer, set, NULL, NULL, 0, NULL, NULL));
@@ -399,7 +414,10 @@ static slmt_model *teacher_of(uint64_t seed)
 
 #define DISTILL                                                                                              \
     {"rows", EDGE}, {"columns", EDGE}, {"batch", BATCH}, {"crops", 1}, {"augment", 0}, {"epochs", 5},        \
-        {"period", 1}, {"select", 1}, {"data_rate", 1}
+        {"period", 1}, {"select", 1},                                                                        \
+    {                                                                                                        \
+        "data_rate", 1                                                                                       \
+    }
 enum { DISTILL_SETTINGS = 9 };
 
 static slmt_trainer *student_of(const slmt_number *settings, size_t n, slmt_model *teacher)
@@ -584,7 +602,8 @@ static void what_cannot_be_found_is_refused(void **state)
     EXPECT_TEXT(SLMT_ERR_ARGUMENT, "odd", slmt_trainer_run(trainer, set, NULL, NULL, 0, NULL, NULL));
     slmt_trainer_free(trainer);
     trainer = student_of(good, DISTILL_SETTINGS, named);
-    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "classes are 0,7", slmt_trainer_run(trainer, set, NULL, NULL, 0, NULL, NULL));
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "classes are 0,7",
+                slmt_trainer_run(trainer, set, NULL, NULL, 0, NULL, NULL));
     slmt_trainer_free(trainer);
     trainer = student_of(good, DISTILL_SETTINGS, NULL);
     EXPECT_TEXT(SLMT_ERR_STATE, "teacher", slmt_trainer_run(trainer, set, NULL, NULL, 0, NULL, NULL));
@@ -621,9 +640,8 @@ static void every_network_can_be_a_student(void **state)
         static float image[2 * 2 * AREA * 4];
         static int32_t labels[2 * 2 * AREA * 4];
         const slmt_number options[] = {{"width", 4}, {"axes", 2}};
-        const slmt_number settings[] = {{"rows", EDGE},     {"columns", EDGE},  {"batch", 2},
-                                        {"dropout", 0},     {"threshold", 0.5}, {"calibration", 1},
-                                        {"slices", 2}};
+        const slmt_number settings[] = {{"rows", EDGE},     {"columns", EDGE},  {"batch", 2}, {"dropout", 0},
+                                        {"threshold", 0.5}, {"calibration", 1}, {"slices", 2}};
         const int64_t flat[2][5] = {{2, 1, EDGE, EDGE}, {2, EDGE, EDGE}};
         const int64_t deep[2][5] = {{2, 1, 2, EDGE, EDGE}, {2, 2, EDGE, EDGE}};
         const int64_t(*shape)[5] = volume ? deep : flat;
@@ -641,7 +659,8 @@ static void every_network_can_be_a_student(void **state)
             last = value_of(trainer, "loss");
             first = step == 0 ? last : first;
         }
-        print_message("  %s: %.4f to %.4f, %.2f admitted\n", names[i], first, last, value_of(trainer, "admitted"));
+        print_message("  %s: %.4f to %.4f, %.2f admitted\n", names[i], first, last,
+                      value_of(trainer, "admitted"));
         assert_true(last < first);
         slmt_trainer_free(trainer);
         slmt_model_free(model);

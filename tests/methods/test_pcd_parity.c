@@ -66,7 +66,8 @@ static void compare_boundaries(hid_t group, const char *name)
         assert_true(fabs(own - g.x[i]) < 1e-12);
         for (int c = 0; c < classes; c++) {
             double share = boundary_share(&k, map, size, i % one, c);
-            assert_true(fabs(share - planes.x[(i / one * (size_t)classes + (size_t)c) * one + i % one]) < 1e-12);
+            assert_true(fabs(share - planes.x[(i / one * (size_t)classes + (size_t)c) * one + i % one]) <
+                        1e-12);
             sum += share;
         }
         assert_true(fabs(sum - 1) < 1e-12);
@@ -128,8 +129,8 @@ static void compare_pacing(hid_t group, const char *name)
     reference_data mu = parity_read(group, "mu");
     double start = parity_attr(group, "mu0", 0);
     int32_t period = (int32_t)parity_attr(group, "period", 0);
-    double fall = pacing_fall(start, parity_attr(group, "gamma", 0), (int32_t)parity_attr(group, "epochs", 0),
-                              period);
+    double fall =
+        pacing_fall(start, parity_attr(group, "gamma", 0), (int32_t)parity_attr(group, "epochs", 0), period);
     const pacing p = {start, fall, period};
     assert_true(fabs(fall - parity_attr(group, "delta", 0)) < 1e-12);
     for (size_t e = 0; e < mu.n; e++)
@@ -390,7 +391,8 @@ static void compare_losses(hid_t group, const char *name)
         real_set(s.bound[SOFT_LIMIT], s.real, 0, soft.x[row]);
         run_loss(&s, &o);
         char what[96];
-        snprintf(what, sizeof what, "%s row %zu (mode %d, batch mean %d)", name, row, (int)o.mode, o.batch_mean);
+        snprintf(what, sizeof what, "%s row %zu (mode %d, batch mean %d)", name, row, (int)o.mode,
+                 o.batch_mean);
         judge(what, fabs(real_get(s.bound[VALUE], s.real, 0) - values.x[row]),
               tolerance_of(value_err.x[row], fabs(values.x[row])), &s.worst);
         const double *expected = grads.x + row * one;
@@ -581,11 +583,10 @@ static void open_network(network *w, hid_t group)
     assert_true(w->p.n <= MOST);
     check_size(w, group);
     for (int32_t k = 0; k < 2 * w->p.n + EXTRA; k++)
-        assert_int_equal(mem_zeros(&w->e.m,
-                                   k < 2 * w->p.n ? w->p.list[k % w->p.n].count
-                                                  : extra_count(w, k - 2 * w->p.n),
-                                   sizeof(double), &w->bound[k]),
-                         OK);
+        assert_int_equal(
+            mem_zeros(&w->e.m, k < 2 * w->p.n ? w->p.list[k % w->p.n].count : extra_count(w, k - 2 * w->p.n),
+                      sizeof(double), &w->bound[k]),
+            OK);
     start_student(w, group);
     start(w, group, "names", "init", "tag_teacher", w->p.n);
     start(w, group, "buffer_names", "buffer_init", "tag_teacher", w->p.n);

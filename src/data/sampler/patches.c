@@ -249,11 +249,13 @@ static void choose_part(const feed *f, patches *own)
 static status no_records(const feed *f)
 {
     if (f->part == FEED_VALIDATION)
-        return fail(ERR_ARGUMENT, "%s: the set has no validation subject with images and labels", label_of(f));
-    return fail(ERR_ARGUMENT,
-                "%s: a data_rate of %g holds no training subject out: choose a smaller one, or measure on the "
-                "validation subjects, by the setting select",
-                label_of(f), f->at.setting[TRAIN_DATA_RATE]);
+        return fail(ERR_ARGUMENT, "%s: the set has no validation subject with images and labels",
+                    label_of(f));
+    return fail(
+        ERR_ARGUMENT,
+        "%s: a data_rate of %g holds no training subject out: choose a smaller one, or measure on the "
+        "validation subjects, by the setting select",
+        label_of(f), f->at.setting[TRAIN_DATA_RATE]);
 }
 
 static status list_records(feed *f, patches *own)

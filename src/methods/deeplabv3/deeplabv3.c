@@ -16,7 +16,8 @@ static value stage_of(nn *n, const deeplabv3_options *o, int stage, value x)
 {
     int64_t out = (int64_t)o->segment.width << (stage - 1);
     for (int j = 0; j < o->layers[stage - 1]; j++) {
-        residual_block block = {.in = out, .out = out, .stride = 1, .dilation = stage <= 2 ? 1 : 2 * (stage - 2)};
+        residual_block block = {
+            .in = out, .out = out, .stride = 1, .dilation = stage <= 2 ? 1 : 2 * (stage - 2)};
         if (stage > 1 && j == 0)
             block.in = out / 2;
         if (stage == 2 && j == 0)
@@ -70,9 +71,8 @@ static value pyramid(nn *n, const deeplabv3_options *o, value x)
     }
     all[4] = mean_of(n, x, one);
     x = convolved(n, "1x1_3", nn_join(n->g, all, 5), (conv_shape){.in = 5 * one.out, .out = one.out});
-    return nn_convolution(
-        n, at("aspp.conv_1x1_4"), x,
-        (conv_shape){.in = one.out, .out = segment_classes(&o->segment), .bias = 1});
+    return nn_convolution(n, at("aspp.conv_1x1_4"), x,
+                          (conv_shape){.in = one.out, .out = segment_classes(&o->segment), .bias = 1});
 }
 
 value deeplabv3_forward(nn *n, const deeplabv3_options *o, value x)

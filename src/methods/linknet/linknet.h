@@ -2,7 +2,8 @@
 /* linknet.h - LinkNet.
  *
  * Chaurasia and Culurciello, "LinkNet: Exploiting Encoder Representations for Efficient Semantic
- * Segmentation", VCIP 2017: a residual encoder of four stages, whose maps are added to what the decoder makes.
+ * Segmentation", VCIP 2017: a residual encoder of four stages, whose maps are added to what the decoder
+ * makes.
  */
 #ifndef SLMT_METHODS_LINKNET_H
 #define SLMT_METHODS_LINKNET_H

@@ -406,8 +406,9 @@ static void take_threshold(const settling *s, const pass *p, const char *name, d
 {
     double found = pacing_start(&p->scores, beta);
     s->setting[place_of(s->task->kind->settings, name)] = found;
-    context_log(s->context, SLMT_LOG_INFO, "%s is %.3f at first, which admits %.1f %% of the pixels by their score",
-                name, found, 100 * pacing_admitted(&p->scores, found));
+    context_log(s->context, SLMT_LOG_INFO,
+                "%s is %.3f at first, which admits %.1f %% of the pixels by their score", name, found,
+                100 * pacing_admitted(&p->scores, found));
 }
 
 static status find_thresholds(const settling *s, pass *p, const paced_settings *settings)

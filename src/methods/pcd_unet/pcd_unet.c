@@ -46,7 +46,6 @@ value pcd_unet_forward(nn *n, const pcd_unet_options *o, value x)
         x = block(n, at("up%d.conv", LEVELS - i), x, 2 * width_of(o, i), width_of(o, i),
                   i > 1 ? width_of(o, i - 1) : width_of(o, 1));
     }
-    return nn_convolution(
-        n, at("out"), x,
-        (conv_shape){.in = width_of(o, 1), .out = segment_classes(&o->segment), .bias = 1});
+    return nn_convolution(n, at("out"), x,
+                          (conv_shape){.in = width_of(o, 1), .out = segment_classes(&o->segment), .bias = 1});
 }

@@ -143,12 +143,14 @@ status segment_shapes(numbers at, bk_dtype real, bk_shape *shape);
      .shapes = segment_shapes,                                                                               \
      .build = network_segment,                                                                               \
      .metrics = &label_metrics},                                                                             \
-    {                                                                                                        \
-        .name = "train", .help = "train on crops of images and their label maps", .trains = 1,               \
-        .settings = {segment_train_rows_##d, SEGMENT_TRAIN_ROWS_##d},                                        \
-        .inputs = {segment_train_inputs_##d, 2}, .outputs = {segment_train_outputs, 3},                      \
-        .build = network_train, .feeding = &segment_feeding                                                  \
-    },                                                                                                       \
+        {.name = "train",                                                                                    \
+         .help = "train on crops of images and their label maps",                                            \
+         .trains = 1,                                                                                        \
+         .settings = {segment_train_rows_##d, SEGMENT_TRAIN_ROWS_##d},                                       \
+         .inputs = {segment_train_inputs_##d, 2},                                                            \
+         .outputs = {segment_train_outputs, 3},                                                              \
+         .build = network_train,                                                                             \
+         .feeding = &segment_feeding},                                                                       \
         PACED_TASK(d)
 
 #endif
