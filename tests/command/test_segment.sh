@@ -82,36 +82,60 @@ expect 2 "$slmt" train segnet-basic --data bare.h5 "${small[@]}" --out x.h5
 holds "no label maps" stderr
 [ ! -e x.h5 ] || die "a file was written"
 
-claim "a student is trained from a teacher, whose options it has, and finds its settings before the first step"
-paced=(--rows 48 --columns 48 --batch 2 --crops 2 --epochs 4 --period 1 --data-rate 0.7 --learning-rate 0.01 --seed 7 --threads 1)
-expect 0 "$slmt" train segnet-basic --teacher segnet.h5 --data set.h5 "${paced[@]}" --out student.h5 --log paced.jsonl
-holds "found before the first step: calibration" stderr
-holds "found before the first step: threshold" stderr
-grep -q '"threshold":.*"admitted":' paced.jsonl || die "the log does not tell the threshold"
-expect 0 "$slmt" info student.h5
-holds "classes             0,1,2,3,4" stdout
-holds "segnet.h5" stdout
+# ---- what scans and label maps may be like ----
 
-claim "a student's run that was cut goes on with its teacher to the same file, and with no other"
-expect 0 "$slmt" train segnet-basic --teacher segnet.h5 --data set.h5 "${paced[@]}" --out cut.h5 --max-steps 3 --quiet
-expect 2 "$slmt" train --data set.h5 --resume cut.h5 --out on.h5 "${one[@]}"
-holds "cut.h5 began with the model segnet.h5" stderr
-expect 2 "$slmt" train --data set.h5 --resume cut.h5 --teacher student.h5 --out on.h5 "${one[@]}"
-holds "is another model than the one that training began with" stderr
-[ ! -e on.h5 ] || die "a file was written"
-expect 0 "$slmt" train --data set.h5 --resume cut.h5 --teacher segnet.h5 --out on.h5 "${one[@]}"
-cmp student.h5 on.h5 || die "the files differ"
-expect 0 "$slmt" segment --model student.h5 t1=scans/t1/s03.nii.gz t2=scans/t2/s03.nii.gz --out labels.nii.gz "${one[@]}"
+claim "label maps that are not whole numbers, or lie on another grid, are left out by name, with their subject's scans kept"
+mkdir half grids
+for s in s00 s01 s02 s03; do
+    cp tissues/$s.nii.gz half && cp tissues/$s.nii.gz grids
+done
+"$make_phantom" air tissues/s01.nii.gz half/s01.nii.gz 0.5 && "$make_phantom" raise tissues/s01.nii.gz grids/s01.nii.gz 1 || die
+expect 1 "$slmt" "${prepare[@]}" --labels tissue=half --out half.h5 "${one[@]}"
+holds "s01: left out" stderr
+holds "whole number" stderr
+expect 1 "$slmt" "${prepare[@]}" --labels tissue=grids --out grids.h5 "${one[@]}"
+holds "s01" stderr
+holds "grid" stderr
 
-claim "what does not fit a teacher is refused by the option's name"
-expect 2 "$slmt" train segnet-basic --teacher segnet.h5 --data set.h5 --width 8 --out x.h5 "${one[@]}"
-holds "--width cannot be used with --teacher" stderr
-expect 2 "$slmt" train segnet-basic --task train --teacher segnet.h5 --data set.h5 --out x.h5 "${one[@]}"
-holds "--teacher: task train of segnet-basic learns from no second model" stderr
-expect 2 "$slmt" train segnet-basic --task distill --data set.h5 --channels 2 --classes 0,1,2,3,4 --out x.h5 "${one[@]}"
-holds "--teacher is needed" stderr
-expect 2 "$slmt" train vnet --teacher segnet.h5 --data set.h5 --out x.h5 "${one[@]}"
-holds "segnet.h5: is a model of segnet-basic, not of vnet" stderr
-expect 2 "$slmt" train segnet-basic --teacher segnet.h5 --data set.h5 "${paced[@]}" --data-rate 1 --out x.h5 --quiet
-holds "data_rate of 1 holds no training subject out" stderr
-[ ! -e x.h5 ] || die "a file was written"
+claim "a class that never occurs may be named: the network learns that it is absent"
+expect 0 "$slmt" train segnet-basic --data set.h5 "${small[@]}" --classes 0,1,2,3,4,9=rare --epochs 12 --out rare.h5
+expect 0 "$slmt" evaluate --model rare.h5 --data set.h5 --split all --csv rare.csv "${one[@]}"
+[ "$(grep -c '^segnet-basic,subject,s0.,9=rare,9,,,,,' rare.csv)" -eq 4 ] || die "$(grep rare, rare.csv)"
+awk -F , '$2 == "subject" && $4 == "9=rare" { answers += $14 } END { exit answers > 0 }' rare.csv || die "it is found"
+
+claim "subjects that are all background train and are scored: they have figures of the background alone"
+mkdir empty && cp tissues/*.nii.gz empty && "$make_phantom" cut empty/s00.nii.gz 0 && "$make_phantom" cut empty/s03.nii.gz 0
+expect 0 "$slmt" "${prepare[@]}" --labels tissue=empty --test s02,s03 --out empty.h5 "${one[@]}"
+expect 0 "$slmt" train segnet-basic --data empty.h5 "${small[@]}" --out empty_model.h5
+expect 0 "$slmt" evaluate --model empty_model.h5 --data empty.h5 --csv empty.csv "${one[@]}"
+grep -q '^segnet-basic,subject,s03,0,0,[01.]' empty.csv || die "$(cat empty.csv)"
+expect 0 "$slmt" evaluate --model rare.h5 --data empty.h5 --csv empty.csv "${one[@]}"
+grep -q '^segnet-basic,subject,s03,9=rare,9,,,,,1,,,0,0,0$' empty.csv || die "$(cat empty.csv)"
+
+claim "scans that are smaller than the crop are labelled on their own grid, and those with too few slices are refused by name"
+wide=(prepare --contrast t1=scans/t1 --labels tissue=tissues --crop 80 --slices 2:16 --image-size 80)
+expect 0 "$slmt" "${wide[@]}" --out wide.h5 "${one[@]}"
+expect 0 "$slmt" train segnet-basic --data wide.h5 "${small[@]}" --channels 1 --out wide_model.h5
+expect 0 "$slmt" segment --model wide_model.h5 scans/t1/s03.nii.gz --out wide.nii.gz --truth tissues/s03.nii.gz --csv wide.csv \
+    "${one[@]}"
+awk -F , 'NR > 1 { answer += $4 } END { exit answer != 64 * 64 * 20 }' wide.csv || die "voxels are missing"
+"$make_phantom" box short.nii.gz 100 4 4 2 4 4 2 || die
+expect 3 "$slmt" segment --model wide_model.h5 short.nii.gz --any-spacing --out no.nii.gz "${one[@]}"
+holds "short.nii.gz: " stderr
+holds "too few slices: the volume has 6 axial slices" stderr
+expect 2 "$slmt" train segnet-basic --data set.h5 "${small[@]}" --rows 80 --columns 80 --out x.h5
+holds "choose fewer by the settings slices, rows and columns" stderr
+
+claim "a random field refines labels, and its numbers are checked"
+expect 0 "$slmt" segment --model segnet.h5 t1=scans/t1/s03.nii.gz t2=scans/t2/s03.nii.gz --out crf.nii.gz --crf "${one[@]}"
+expect 0 "$slmt" segment --model segnet.h5 t1=scans/t1/s03.nii.gz t2=scans/t2/s03.nii.gz --out crf3.nii.gz --crf --crf-axes 3 \
+    --crf-steps 2 "${one[@]}"
+cmp -s crf.nii.gz crf3.nii.gz && die "slices and the volume give the same"
+for bad in "--crf-weight -1" "--crf-near-sd 0" "--crf-intensity-sd 0" "--crf-axes 1"; do
+    # shellcheck disable=SC2086 # an option and its value
+    expect 2 "$slmt" segment --model segnet.h5 t1=scans/t1/s03.nii.gz t2=scans/t2/s03.nii.gz --out no.nii.gz --crf $bad "${one[@]}"
+    holds "${bad% *}: " stderr
+done
+expect 2 "$slmt" segment --model segnet.h5 t1=scans/t1/s03.nii.gz t2=scans/t2/s03.nii.gz --out no.nii.gz --crf-steps 2 "${one[@]}"
+holds "--crf-steps needs --crf" stderr
+[ ! -e no.nii.gz ] || die "a file was written"
