@@ -284,26 +284,29 @@ int number_list_add(number_list *list, number_owner owner, const command_line *l
     return code;
 }
 
-static void put_of_model(number_list *list, const slmt_number_info *info, const slmt_model *model)
+static void put_read(number_list *list, const slmt_number_info *info, number_reader *read, const void *from)
 {
     double value = 0;
-    if (info->kind == SLMT_NUMBER_TEXT) {
-        put(list, must_format("%s=%s", info->name, slmt_model_option_text(model, info->name)), 0);
+    const char *text = "";
+    bool is_list = info->kind == SLMT_NUMBER_LIST;
+    if (info->kind == SLMT_NUMBER_TEXT && read(from, info->name, NULL, &text)) {
+        put(list, must_format("%s=%s", info->name, text), 0);
         return;
     }
-    bool is_list = info->kind == SLMT_NUMBER_LIST;
     for (int32_t i = 0; i < (is_list ? info->count : 1); i++) {
         char *name = is_list ? element_name(info, i) : must_copy(info->name);
-        slmt_model_option(model, name, &value);
-        put(list, name, value);
+        if (read(from, name, &value, NULL))
+            put(list, name, value);
+        else
+            free(name);
     }
 }
 
-void number_list_of_model(number_list *list, const slmt_model *model)
+void number_list_read(number_list *list, number_owner owner, number_reader *read, const void *from)
 {
     slmt_number_info info;
-    for (size_t i = 0; number_at((number_owner){slmt_model_method(model), NULL}, i, &info); i++)
-        put_of_model(list, &info, model);
+    for (size_t i = 0; number_at(owner, i, &info); i++)
+        put_read(list, &info, read, from);
 }
 
 bool number_list_set(number_list *list, number_owner owner, const char *name, const char *text,

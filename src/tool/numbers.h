@@ -42,8 +42,8 @@ void number_range(const slmt_number_info *info, char *text, size_t size);
  * says what there is. */
 int number_list_add(number_list *list, number_owner owner, const command_line *line, const void *target);
 
-/* Adds the options of a model. */
-void number_list_of_model(number_list *list, const slmt_model *model);
+/* Adds all numbers of the owner that there are to be read. */
+void number_list_read(number_list *list, number_owner owner, number_reader *read, const void *from);
 
 enum { NUMBER_REASON = 1024 /* room for a reason */ };
 

@@ -213,13 +213,20 @@ static int take_side(const training *t, number_list *options)
                      t->options->files.data, (int)p.image_size);
 }
 
+/* A number_reader over a model's options. */
+static bool option_of_model(const void *model, const char *name, double *value, const char **text)
+{
+    return value ? slmt_model_option(model, name, value) == SLMT_OK
+                 : (*text = slmt_model_option_text(model, name)) != NULL;
+}
+
 static int make_model(training *t, slmt_model **model)
 {
     const training_options *o = t->options;
     number_list options = {0};
     int code = number_list_add(&options, (number_owner){t->method, NULL}, o->line, &o->options_given);
     if (code == EXIT_OK && t->teacher)
-        number_list_of_model(&options, t->teacher);
+        number_list_read(&options, (number_owner){t->method, NULL}, option_of_model, t->teacher);
     else if (code == EXIT_OK)
         code = take_side(t, &options);
     if (code == EXIT_OK) {
