@@ -17,7 +17,7 @@ slmt_method(slmt_net)
 slmt_method(seq2seq NETWORKS vgg19)
 slmt_method(unet)
 slmt_method(vgg19)
-foreach(network IN ITEMS unet_seg fcn8s segnet segnet_basic attn_unet vnet fpn pspnet deeplabv3p hrnet_s)
+foreach(network IN ITEMS unet_seg fcn8s segnet segnet_basic attn_unet vnet fpn pspnet deeplabv3p hrnet_s contrastive)
   slmt_method(${network} NETWORKS segmentation)
 endforeach()
 
