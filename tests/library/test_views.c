@@ -290,7 +290,8 @@ static void ranks_draw_samples_of_their_own(void **state)
     run r;
     for (int32_t rank = 0; rank < 2; rank++) {
         open_model(&r, "local", NULL, 0, SIDE, 2);
-        assert_int_equal(open_feed(&r, VIEWS, SIDE, rank, 2), OK);
+        if (open_feed(&r, VIEWS, SIDE, rank, 2) != OK)
+            fail_msg("%s", status_text());
         assert_int_equal(r.kind->feeding->fill(&r.f, 3, (void *const[]){images}), OK);
         if (rank == 0)
             memcpy(first, images, sizeof first);

@@ -217,8 +217,6 @@ static view_plan plan_of(const pretrain_settings *s, int32_t views)
                        .partitions = s->partitions,
                        .brightness = s->brightness,
                        .contrast = s->contrast,
-                       .crop = s->crop,
-                       .corner = {s->crop_first, s->crop_last},
                        .steps = s->steps};
 }
 
@@ -230,6 +228,9 @@ static view_plan global_plan(numbers at)
                                                   {VIEW_PLAIN, VIEW_CUT, VIEW_CUT}};
     const pretrain_settings s = global_of(at.setting);
     view_plan p = plan_of(&s, global_views((global_strategy)s.strategy));
+    p.crop = s.crop;
+    p.corner[0] = s.crop_first;
+    p.corner[1] = s.crop_last;
     if (s.strategy == GLOBAL_GR)
         p.partitions = 0;
     for (int32_t i = 0; i < p.views; i++) {

@@ -36,8 +36,8 @@ value weighted_cross_entropy(graph *g, value logits, value target)
     for (int64_t k = 0; k < classes && k < 64; k++)
         weight[k] = k == 0 ? 0.1 : 0.9 / (double)(classes - 1);
     value w = op_mul(g, target, graph_constant(g, shape_of(g->real, 1, &classes), weight));
-    value each = op_mul(g, op_log_softmax(g, logits), target);
-    uint32_t last = g->error == OK ? 1u << (graph_shape(g, each)->rank - 1) : 0;
-    value loss = op_mul(g, op_sum(g, each, last), op_sum(g, w, last));
-    return op_affine(g, op_mean_all(g, loss), -1, 0);
+    uint32_t last = g->error == OK ? 1u << (graph_shape(g, logits)->rank - 1) : 0;
+    value all = op_mul(g, op_sum(g, target, last), op_log_sum_exp(g, logits, last));
+    value loss = op_sub(g, all, op_sum(g, op_mul(g, logits, target), last));
+    return op_mean_all(g, op_mul(g, loss, op_sum(g, w, last)));
 }
