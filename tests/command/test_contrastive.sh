@@ -7,7 +7,7 @@ make_phantom=$2
 . "$(dirname "$0")/claims.sh"
 
 one=(--threads 1 --quiet)
-mkdir -p scans/t1 tissues
+mkdir -p scans/t1 scans/t2 tissues
 expect 0 "$make_phantom" make scans 4
 expect 0 "$make_phantom" labels tissues 4
 prepare=(prepare --contrast t1=scans/t1 --crop 64 --slices 2:16 --image-size 64 --test s03)
