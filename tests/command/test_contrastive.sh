@@ -29,8 +29,8 @@ expect 0 "$slmt" train --data plain.h5 --resume part.h5 --out whole.h5 "${one[@]
 cmp global.h5 whole.h5 || die "the files differ"
 
 claim "the decoder learns behind that encoder, then all of it learns labels"
-expect 0 "$slmt" train --task local --model global.h5 --data plain.h5 --steps 3 --epochs 1 --batch 4 "${one[@]}" --out local.h5
-expect 0 "$slmt" train --task finetune --model local.h5 --data labelled.h5 --steps 30 --epochs 1 --batch 4 --data-rate 0.4 \
+expect 0 "$slmt" train contrastive --task local --model global.h5 --data plain.h5 --steps 3 --epochs 1 --batch 4 "${one[@]}" --out local.h5
+expect 0 "$slmt" train contrastive --task finetune --model local.h5 --data labelled.h5 --steps 30 --epochs 1 --batch 4 --data-rate 0.4 \
     --learning-rate 0.01 "${one[@]}" --log train.jsonl --out model.h5
 first=$(grep -m1 '"event":"step"' train.jsonl | sed 's/.*"loss":\([0-9.e-]*\).*/\1/')
 last=$(grep '"event":"step"' train.jsonl | tail -n 1 | sed 's/.*"loss":\([0-9.e-]*\).*/\1/')
@@ -42,9 +42,9 @@ expect 0 "$slmt" segment --model model.h5 scans/t1/s03.nii.gz --out labels.nii.g
 [ "$(cut -d , -f 1 scores.csv | tr '\n' ' ')" = "class 0 1 2 3 4 " ] || die "scores.csv has other rows"
 
 claim "what does not fit is refused by name"
-expect 1 "$slmt" train --task finetune --model local.h5 --data plain.h5 --out no.h5 "${one[@]}"
+expect 2 "$slmt" train contrastive --task finetune --model local.h5 --data plain.h5 --out no.h5 "${one[@]}"
 holds "the set has no label maps" stderr
-expect 1 "$slmt" train contrastive --task global --data plain.h5 "${network[@]}" --batch 16 --crop-last 20 --out no.h5 "${one[@]}"
+expect 2 "$slmt" train contrastive --task global --data plain.h5 "${network[@]}" --batch 16 --crop-last 20 --out no.h5 "${one[@]}"
 holds "is of 4 volumes, and the set has 3" stderr
 expect 2 "$slmt" train contrastive --data plain.h5 --out no.h5 "${one[@]}"
 holds "contrastive trains global, local, finetune" stderr
