@@ -135,10 +135,10 @@ INLINE __m512 rough_power(__m512 x)
 }
 
 /* ---- powers in 16-bit integers ----
- * bfloat16 is an exponent and 7 bits of a mantissa side by side, so that x in units of 2^-7, with a multiple of
- * 1 added, almost is 2^x already: 2^x = 1 + x - c(x) for x in [0, 1). Here x comes in units of 2^-9, two
- * vectors of scores fill one of 16-bit integers, and c is looked up for 64 intervals. That errs by 2^-10.3 of a
- * power in the mean square where rounding an exact power errs by 2^-9.2; the mean error is 2^-16, and 1 is
+ * bfloat16 is an exponent and 7 bits of a mantissa side by side, so that x in units of 2^-7, with a multiple
+ * of 1 added, almost is 2^x already: 2^x = 1 + x - c(x) for x in [0, 1). Here x comes in units of 2^-9, two
+ * vectors of scores fill one of 16-bit integers, and c is looked up for 64 intervals. That errs by 2^-10.3 of
+ * a power in the mean square where rounding an exact power errs by 2^-9.2; the mean error is 2^-16, and 1 is
  * exact. */
 
 enum {
@@ -151,17 +151,17 @@ enum {
 /* What is to be added to a score in units; with 2 it is rounded when two bits are dropped. */
 static const float power_raise = POWER_RAISE * POWER_UNIT + 2;
 
-/* 32 powers of two vectors of raised scores (0 of one that is not positive then), in the order 0..3, 16..19, 4..7, 20..23 and so on. */
+/* 32 powers of two vectors of raised scores (0 of one that is not positive then), in the order
+ * 0..3, 16..19, 4..7, 20..23 and so on. */
 INLINE __m512i unit_powers(__m512 low, __m512 high)
 {
-    static const uint8_t c[64] __attribute__((
-        aligned(64))) = {1,  3,  6,  8,  10, 12, 15, 17, 19, 20, 22, 24, 26, 27, 29, 30, 32, 33, 35, 36, 37, 38,
-                         39, 40, 41, 41, 42, 43, 43, 44, 44, 44, 44, 45, 45, 44, 44, 44, 44, 43, 43, 42, 41, 41,
-                         40, 39, 38, 36, 35, 34, 32, 31, 29, 27, 25, 23, 21, 19, 16, 14, 11, 9,  6,  3};
+    static const uint8_t c[64] __attribute__((aligned(64))) = {
+        1,  3,  6,  8,  10, 12, 15, 17, 19, 20, 22, 24, 26, 27, 29, 30, 32, 33, 35, 36, 37, 38,
+        39, 40, 41, 41, 42, 43, 43, 44, 44, 44, 44, 45, 45, 44, 44, 44, 44, 43, 43, 42, 41, 41,
+        40, 39, 38, 36, 35, 34, 32, 31, 29, 27, 25, 23, 21, 19, 16, 14, 11, 9,  6,  3};
     const __mmask64 low_bytes = 0x5555555555555555;
     __m512i x = _mm512_packus_epi32(_mm512_cvtps_epi32(low), _mm512_cvtps_epi32(high));
-    __m512i less =
-        _mm512_maskz_permutexvar_epi8(low_bytes, _mm512_srli_epi16(x, 3), _mm512_load_si512(c));
+    __m512i less = _mm512_maskz_permutexvar_epi8(low_bytes, _mm512_srli_epi16(x, 3), _mm512_load_si512(c));
     return _mm512_srli_epi16(_mm512_subs_epu16(x, less), 2);
 }
 

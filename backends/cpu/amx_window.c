@@ -3,9 +3,9 @@
  * bfloat16, scores, biases and sums in float32.
  *
  * A unit is a head of a window: its queries, keys and values are packed into tiles, token by token. Sums of
- * scores begin with the biases, so that these cost nothing; scores, in units of POWER_UNIT, then become powers
- * (amx_attention.h), and one more column of the values, ones, sums them. Scores that are not bounded, infinities
- * and NaNs among them, have their row's maximum subtracted first. */
+ * scores begin with the biases, so that these cost nothing; scores, in units of POWER_UNIT, then become
+ * powers (amx_attention.h), and one more column of the values, ones, sums them. Scores that are not bounded,
+ * infinities and NaNs among them, have their row's maximum subtracted first. */
 #include "backends/cpu/amx_attention.h"
 #include "backends/cpu/window.h"
 
@@ -108,7 +108,8 @@ static void spread_table(const window_job *j, int64_t head)
         place[i] = window_place_of(s->grid.side, i) * s->heads;
     for (int64_t q = 0; q < s->padded; q++, bias += s->padded)
         for (int64_t k = 0; k < s->padded; k++) {
-            float b = q < s->grid.tokens && k < s->grid.tokens ? table[place[q] - place[k]] * log2_of_e : 0.0f;
+            float b =
+                q < s->grid.tokens && k < s->grid.tokens ? table[place[q] - place[k]] * log2_of_e : 0.0f;
             bias[k] = k < s->grid.tokens ? b * POWER_UNIT + power_raise : nothing;
             most = fabsf(b) <= most ? most : b == b ? fabsf(b) : INFINITY;
         }
@@ -127,8 +128,8 @@ static void add_mask(const window_sizes *s, const int32_t *region, const float *
 {
     for (int64_t q = 0; q < s->padded; q++)
         for (int64_t k = 0; k < s->padded; k++)
-            masked[q * s->padded + k] = bias[q * s->padded + k] -
-                                        (region[q] == region[k] ? 0.0f : 100.0f * log2_of_e * POWER_UNIT);
+            masked[q * s->padded + k] =
+                bias[q * s->padded + k] - (region[q] == region[k] ? 0.0f : 100.0f * log2_of_e * POWER_UNIT);
 }
 
 /* ---- packing ---- */
@@ -190,8 +191,8 @@ static float pack_keys(const window_sizes *s, const window_thread *t, const floa
 }
 
 /* Column `col` of the values of a cell's tokens, as pairs in the order of powers. */
-INLINE void value_pairs(const window_sizes *s, const window_thread *t, const float *x, int64_t cell, int64_t col,
-                        tile_words *to)
+INLINE void value_pairs(const window_sizes *s, const window_thread *t, const float *x, int64_t cell,
+                        int64_t col, tile_words *to)
 {
     const __mmask16 lanes = first_lanes(s->depth - col * SIDE);
 #pragma GCC unroll 4
@@ -325,7 +326,8 @@ static void store_block(const window_sizes *s, const window_thread *t, int64_t b
 }
 
 /* The powers were 2^(score / POWER_UNIT - x), where x is 40 or less / POWER_UNIT. */
-static void store_lse(const window_sizes *s, const window_thread *t, int64_t block, const float *less, float *lse)
+static void store_lse(const window_sizes *s, const window_thread *t, int64_t block, const float *less,
+                      float *lse)
 {
     const int64_t first = block * CELL;
     for (int64_t i = 0; i < work_min(CELL, s->grid.tokens - first); i++) {
@@ -338,8 +340,8 @@ static void store_lse(const window_sizes *s, const window_thread *t, int64_t blo
 
 /* ---- a unit ---- */
 
-static void attend_block(const window_sizes *s, const window_thread *t, int64_t block, int bounded, float *out,
-                         float *lse)
+static void attend_block(const window_sizes *s, const window_thread *t, int64_t block, int bounded,
+                         float *out, float *lse)
 {
     float less[CELL];
     if (bounded)

@@ -37,8 +37,8 @@ static inline int64_t window_wrap(int64_t at, int64_t size)
     return at < size ? at : at - size;
 }
 
-/* token[i] and region[i] of the tokens of a window of an image, window `place` of it; returns whether there is
- * more than one region. */
+/* token[i] and region[i] of the tokens of a window of an image, window `place` of it; returns whether there
+ * is more than one region. */
 static inline int window_find(const bk_attr *a, const window_grid *g, int64_t place, int32_t *token,
                               int32_t *region)
 {

@@ -262,9 +262,9 @@ static void window_attention_errs_by_what_rounding_its_powers_does(void **state)
     static const struct {
         int64_t size[7]; /* images, rows and columns, window, shift, heads, width */
         int most;
-    } rows[] = {{{1, 16, 8, 8, 0, 2, 16}, 2}, {{2, 16, 16, 8, 4, 3, 16}, 2}, {{1, 8, 8, 8, 4, 1, 32}, 1},
-                {{1, 8, 16, 8, 3, 2, 65}, 1}, {{1, 14, 7, 7, 3, 2, 8}, 2},   {{1, 4, 6, 2, 1, 2, 4}, 2},
-                {{1, 24, 12, 12, 5, 1, 20}, 1}, {{2, 8, 8, 8, 4, 2, 16}, 9}, {{1, 10, 5, 5, 2, 2, 40}, 30},
+    } rows[] = {{{1, 16, 8, 8, 0, 2, 16}, 2},   {{2, 16, 16, 8, 4, 3, 16}, 2}, {{1, 8, 8, 8, 4, 1, 32}, 1},
+                {{1, 8, 16, 8, 3, 2, 65}, 1},   {{1, 14, 7, 7, 3, 2, 8}, 2},   {{1, 4, 6, 2, 1, 2, 4}, 2},
+                {{1, 24, 12, 12, 5, 1, 20}, 1}, {{2, 8, 8, 8, 4, 2, 16}, 9},   {{1, 10, 5, 5, 2, 2, 40}, 30},
                 {{1, 17, 17, 17, 0, 1, 8}, 2}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         op_case c = window_case(rows[i].size);
@@ -279,8 +279,9 @@ static void window_attention_errs_by_what_rounding_its_powers_does(void **state)
     assert_no_failures();
 }
 
-/* Where a NaN, or an infinity, is among a head's keys, no query has a result; where it is in a query, that query
- * alone has none. Of other heads' results no bit changes. */
+/* Where a NaN, or an infinity, is among a head's keys, no query has a result; where it is in a query, that
+ * query alone has none. Other queries of the head may be computed the longer way then: a power of one way and
+ * of the other differ by less than 2^-6 of it. Of other heads' results no bit changes. */
 static void check_spoilt(op_case *c, int64_t at, float value, int64_t first, int64_t tokens)
 {
     int64_t row = c->out[0].dim[2], n = bk_count(&c->out[0]), heads = c->attr.heads;
@@ -292,9 +293,9 @@ static void check_spoilt(op_case *c, int64_t at, float value, int64_t first, int
         assert_int_equal(run_case(&rough[0], c, (void *[]){out[i], lse}), BK_OK);
     }
     for (int64_t i = 0; i < n; i++) {
-        int spoilt = i % row < row / heads && i / row >= first && i / row < first + tokens;
-        assert_int_equal(isnan(out[1][i]), spoilt);
-        assert_true(spoilt || out[0][i] == out[1][i]);
+        int head = i % row < row / heads, spoilt = head && i / row >= first && i / row < first + tokens;
+        assert_int_equal(isnan(out[1][i]) != 0, spoilt);
+        assert_true(spoilt || fabsf(out[0][i] - out[1][i]) <= (head ? 0x1p-6f * fabsf(out[0][i]) : 0.0f));
     }
     c->in_value[0][at] = was;
     free(out[0]);
