@@ -17,7 +17,7 @@ typedef struct forward_thread {
     int64_t head; /* -1: none */
     float square_k;
     score_cell score[2];
-    tile_words power[HALVES], query[HALVES];
+    tile_words power[2][HALVES], query[HALVES];
     tile_sums out[HALVES];
 } __attribute__((aligned(64))) forward_thread;
 
@@ -86,23 +86,31 @@ static float pack_queries(const head_sizes *s, const float *q, int64_t n, float 
 }
 
 /* ---- a cell ----
- * Tiles: 0, 1 sums of values; 2, 3 scores; 3 values and 4 powers; 5 keys; 6, 7 queries. */
+ * Tiles: 0, 1 sums of values; 2, 3 scores; 4 powers; 5 keys; 6 queries; 7 values. Part `part` (0 to 3) of a
+ * cell's scores is half part / 2 of the queries with half part % 2 of the keys. */
 
-/* Tile `part` (0 to 3) of a cell's scores: both halves of the queries with the first half of the keys, then
- * with the second. */
-INLINE void cell_scores(const uint32_t (*key)[SIDE], int words, const int part, score_cell *to)
+/* A product takes a while: it is started in tile 2 or 3, and stored when that is needed again. */
+INLINE void start_scores(const forward_thread *t, const uint32_t (*key)[SIDE], int words, const int part)
 {
-    enum { STEP = CELL * sizeof(float) };
+    if (part % 2 == 0)
+        TILE_WORDS(6, &t->query[part / 2]);
+    TILE_WORDS(5, key + part % 2 * words);
     if (part % 2 == 0) {
-        TILE_WORDS(5, key + part / 2 * words);
         TILE_ZERO(2);
         TILE_ADD(2, 6, 5);
-        TILE_STORE(2, &to->at[0][part / 2 * SIDE], STEP);
     } else {
         TILE_ZERO(3);
-        TILE_ADD(3, 7, 5);
-        TILE_STORE(3, &to->at[SIDE][part / 2 * SIDE], STEP);
+        TILE_ADD(3, 6, 5);
     }
+}
+
+INLINE void store_scores(const int part, score_cell *to)
+{
+    enum { STEP = CELL * sizeof(float) };
+    if (part % 2 == 0)
+        TILE_STORE(2, &to->at[part / 2 * SIDE][0], STEP);
+    else
+        TILE_STORE(3, &to->at[part / 2 * SIDE][SIDE], STEP);
 }
 
 /* Powers of `rows` rows of scores from `row` on. */
@@ -112,22 +120,24 @@ INLINE void cell_powers(const score_cell *score, int row, const int rows, const 
 #pragma GCC unroll 8
     for (int i = row; i < row + rows; i++) {
         __m512 low = _mm512_load_ps(score->at[i]), high = _mm512_load_ps(score->at[i] + SIDE);
-        __m512i both =
-            bounded ? unit_powers(low, high) : in_unit_order(round_two(rough_power(low), rough_power(high)));
+        __m512i both = bounded ? unit_powers(low, high)
+                               : in_unit_order(round_two(rough_power(low), rough_power(high)));
         _mm512_store_si512(power[i / SIDE].at[i % SIDE], both);
     }
 }
 
-INLINE void add_values(const forward_thread *t, const tile_words *value)
+INLINE void add_values(const tile_words *power, const tile_words *value)
 {
-    TILE_WORDS(3, value);
-    TILE_WORDS(4, &t->power[0]);
-    TILE_ADD(0, 4, 3);
-    TILE_WORDS(4, &t->power[1]);
-    TILE_ADD(1, 4, 3);
+    TILE_WORDS(7, value);
+    TILE_WORDS(4, &power[0]);
+    TILE_ADD(0, 4, 7);
+    TILE_WORDS(4, &power[1]);
+    TILE_ADD(1, 4, 7);
 }
 
-/* out = the sums of powers times values of the packed queries, over all keys. */
+/* out = the sums of powers times values of the packed queries, over all keys. Powers of a cell are computed
+ * while the scores of the next one are; those of its second half are stored just before they are read. Its
+ * values are added one cell later, when its powers have reached the cache. */
 INLINE void attend_cells(const head_sizes *s, forward_thread *t, const int bounded)
 {
     enum { PARTS = HALVES * HALVES, ROWS = CELL / PARTS };
@@ -136,19 +146,25 @@ INLINE void attend_cells(const head_sizes *s, forward_thread *t, const int bound
     const int64_t step = HALVES * s->words;
     TILE_ZERO(0);
     TILE_ZERO(1);
-    TILE_WORDS(6, &t->query[0]);
-    TILE_WORDS(7, &t->query[1]);
-    for (int part = 0; part < PARTS; part++)
-        cell_scores(key, s->words, part, &t->score[0]);
+    start_scores(t, key, s->words, 0);
+    start_scores(t, key, s->words, 1);
+    for (int part = HALVES; part < PARTS; part++) {
+        store_scores(part - HALVES, &t->score[0]);
+        start_scores(t, key, s->words, part);
+    }
     for (int64_t c = 0; c < s->cells; c++) {
         int64_t next = work_min(c + 1, s->cells - 1);
+        score_cell *now = &t->score[c % 2], *then = &t->score[(c + 1) % 2];
 #pragma GCC unroll 4
         for (int part = 0; part < PARTS; part++) {
-            cell_scores(key + next * step, s->words, part, &t->score[(c + 1) % 2]);
-            cell_powers(&t->score[c % 2], part * ROWS, ROWS, bounded, t->power);
+            store_scores((part + HALVES) % PARTS, part < HALVES ? now : then);
+            start_scores(t, key + next * step, s->words, part);
+            cell_powers(now, part * ROWS, ROWS, bounded, t->power[c % 2]);
+            if (part == 1 && c > 0)
+                add_values(t->power[(c + 1) % 2], value + c - 1);
         }
-        add_values(t, value + c);
     }
+    add_values(t->power[(s->cells + 1) % 2], value + s->cells - 1);
     TILE_SUMS(&t->out[0], 0);
     TILE_SUMS(&t->out[1], 1);
 }
@@ -160,11 +176,11 @@ static void largest_scores(const head_sizes *s, forward_thread *t, float top[CEL
     __m512 most[CELL];
     for (int i = 0; i < CELL; i++)
         most[i] = _mm512_set1_ps(-INFINITY);
-    TILE_WORDS(6, &t->query[0]);
-    TILE_WORDS(7, &t->query[1]);
     for (int64_t c = 0; c < s->cells; c++) {
-        for (int part = 0; part < HALVES * HALVES; part++)
-            cell_scores(key + c * HALVES * s->words, s->words, part, &t->score[0]);
+        for (int part = 0; part < HALVES * HALVES; part++) {
+            start_scores(t, key + c * HALVES * s->words, s->words, part);
+            store_scores(part, &t->score[0]);
+        }
         for (int i = 0; i < CELL; i++)
             for (int64_t k = 0; k < HALVES; k++)
                 most[i] = _mm512_mask_max_ps(most[i], first_lanes(s->n - c * CELL - k * SIDE), most[i],
@@ -254,7 +270,7 @@ static void forward_units(const void *job, int64_t first, int64_t end, int threa
     const head_sizes *s = j->s;
     const uint8_t words = (uint8_t)s->words;
     attention_tiles((const uint8_t[]){SIDE, SIDE, SIDE, SIDE, SIDE, words, SIDE, SIDE},
-                    (const uint8_t[]){SIDE, SIDE, SIDE, SIDE, SIDE, SIDE, words, words});
+                    (const uint8_t[]){SIDE, SIDE, SIDE, SIDE, SIDE, SIDE, words, SIDE});
     for (int64_t t = first; t < end; t++)
         run_unit(j->call, s, t / s->cells, t % s->cells * CELL, thread_of(j->call, s, thread));
     tiles_end();
