@@ -137,7 +137,7 @@ INLINE __m512 rough_power(__m512 x)
 /* ---- powers in 16-bit integers ----
  * bfloat16 is an exponent and 7 bits of a mantissa side by side, so that x in units of 2^-7, with a multiple
  * of 1 added, almost is 2^x already: 2^x = 1 + x - c(x) for x in [0, 1). Here x comes in units of 2^-9, two
- * vectors of scores fill one of 16-bit integers, and c is looked up for 64 intervals. That errs by 2^-10.3 of
+ * vectors of scores fill one of 16-bit integers, and c is looked up for 64 intervals. That errs by 2^-9.1 of
  * a power in the mean square where rounding an exact power errs by 2^-9.2; the mean error is 2^-16, and 1 is
  * exact. */
 
