@@ -19,9 +19,9 @@ typedef struct header {
     size_t bytes;
 } header;
 
-/* Weights and activations are read from end to end, over and over: with pages of 4096 bytes the processor looks
- * up addresses for a part of that time. Where the system gives larger pages to those who ask, large blocks get
- * them; where it does not, nothing changes. */
+/* Weights and activations are read from end to end, over and over: with pages of 4096 bytes the processor
+ * looks up addresses for a part of that time. Where the system gives larger pages to those who ask, large
+ * blocks get them; where it does not, nothing changes. */
 static void ask_for_large_pages(void *p, size_t bytes)
 {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
