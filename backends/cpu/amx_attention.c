@@ -120,8 +120,8 @@ INLINE void cell_powers(const score_cell *score, int row, const int rows, const 
 #pragma GCC unroll 8
     for (int i = row; i < row + rows; i++) {
         __m512 low = _mm512_load_ps(score->at[i]), high = _mm512_load_ps(score->at[i] + SIDE);
-        __m512i both = bounded ? unit_powers(low, high)
-                               : in_unit_order(round_two(rough_power(low), rough_power(high)));
+        __m512i both =
+            bounded ? unit_powers(low, high) : in_unit_order(round_two(rough_power(low), rough_power(high)));
         _mm512_store_si512(power[i / SIDE].at[i % SIDE], both);
     }
 }
