@@ -14,7 +14,8 @@
 
 #define MAGIC "libslmt dataset\n"
 
-/* Magic, "version <n>\n", from version 3 on the table's place and digest, zeros: one form for given numbers. */
+/* Magic, "version <n>\n", from version 3 on the table's place and digest, zeros: one form for given numbers.
+ */
 static void compose(char block[DATASET_BLOCK], long version, uint64_t table, const char *hex)
 {
     memset(block, 0, DATASET_BLOCK);

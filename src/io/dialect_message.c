@@ -132,7 +132,8 @@ static status take_text(dialect *d, block *type, block *value, catalogue_attribu
     uint64_t size = block_take(type, 4);
     if ((type->data[0] & 15) != CLASS_TEXT || (fields & 15) > 1 || fields >> 4 > 1 ||
         type->next != type->size || size == 0 || size > STORED_TEXT_MAX)
-        return dialect_refuse(d, "is a text that is not of fixed length, zero padded and up to 65535 bytes" DIALECT_OTHERS);
+        return dialect_refuse(
+            d, "is a text that is not of fixed length, zero padded and up to 65535 bytes" DIALECT_OTHERS);
     block text = block_part(value, size);
     if (text.cut || value->next != value->size)
         return dialect_broken(d, value->at, "an attribute has the wrong length");
@@ -145,7 +146,8 @@ static status take_text(dialect *d, block *type, block *value, catalogue_attribu
         if (a->text[i])
             return dialect_refuse(d, "is a text with a zero inside");
     if (utf8_plain(a->text, length) < length)
-        return dialect_refuse(d, "is a text with a control character inside, or not of UTF-8");
+        return dialect_refuse(
+            d, "is a text with a control character inside, a mark of writing direction, or not of UTF-8");
     return OK;
 }
 

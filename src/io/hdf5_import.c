@@ -79,8 +79,8 @@ static status copy_links(importer *m, hid_t from, hid_t to, int depth)
     if (H5Gget_info(from, &info) < 0)
         return import_unreadable(m, "");
     for (hsize_t i = 0; i < info.nlinks; i++) {
-        ssize_t length = H5Lget_name_by_idx(from, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name,
-                                            H5P_DEFAULT);
+        ssize_t length =
+            H5Lget_name_by_idx(from, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name, H5P_DEFAULT);
         if (length < 0)
             return import_unreadable(m, "");
         if (length > STORED_NAME_MAX || !stored_user_name_ok(name))
@@ -109,8 +109,9 @@ static status find_kind(const importer *m, hid_t root, hdf5_import_kind *kind)
     *kind = hdf5_has_link(root, "model") > 0 ? HDF5_IMPORT_CHECKPOINT : HDF5_IMPORT_SET;
     if (*kind == HDF5_IMPORT_CHECKPOINT || hdf5_has_link(root, "fields") > 0)
         return OK;
-    return import_refuse(m, "", "has neither /model nor /fields: it is no checkpoint, and no training set of "
-                                "version 2 or later");
+    return import_refuse(m, "",
+                         "has neither /model nor /fields: it is no checkpoint, and no training set of "
+                         "version 2 or later");
 }
 
 static status copy_all(importer *m, hid_t file, hdf5_import_kind *kind)

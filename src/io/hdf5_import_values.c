@@ -99,8 +99,7 @@ status import_attributes(importer *m, hid_t from, hid_t to)
     if (H5Oget_info2(from, &info, H5O_INFO_NUM_ATTRS) < 0)
         return import_unreadable(m, "");
     for (hsize_t i = 0; i < info.num_attrs; i++) {
-        hid_t attribute =
-            H5Aopen_by_idx(from, ".", H5_INDEX_NAME, H5_ITER_INC, i, H5P_DEFAULT, H5P_DEFAULT);
+        hid_t attribute = H5Aopen_by_idx(from, ".", H5_INDEX_NAME, H5_ITER_INC, i, H5P_DEFAULT, H5P_DEFAULT);
         status s = attribute < 0 ? import_unreadable(m, "") : copy_attribute(m, attribute, to);
         H5Aclose(attribute);
         TRY(s);
@@ -135,9 +134,13 @@ static status check_chunks(const importer *m, hid_t dataset, hid_t plist, const 
     if (H5Pget_chunk(plist, STORED_RANK_MAX, sizes) != t->rank)
         return import_unreadable(m, t->name);
     for (int i = 0; i < t->rank; i++)
-        if (sizes[i] == 0 || __builtin_mul_overflow(wanted, ((hsize_t)t->dims[i] - 1) / sizes[i] + 1, &wanted))
+        if (sizes[i] == 0 ||
+            __builtin_mul_overflow(wanted, ((hsize_t)t->dims[i] - 1) / sizes[i] + 1, &wanted))
             return import_unreadable(m, t->name);
-    if (H5Dget_num_chunks(dataset, H5S_ALL, &count) < 0)
+    hid_t space = H5Dget_space(dataset); /* H5S_ALL is not taken by all versions */
+    int counted = H5Dget_num_chunks(dataset, space, &count) >= 0;
+    H5Sclose(space);
+    if (!counted)
         return import_unreadable(m, t->name);
     return count == wanted ? OK : import_refuse(m, t->name, "is not stored in full");
 }
@@ -162,7 +165,8 @@ static status read_extent(importer *m, hid_t dataset, hid_t plist, catalogue_ten
         return import_refuse(m, t->name, "has its values in other files");
     hid_t space = H5Dget_space(dataset);
     t->rank = H5Sget_simple_extent_ndims(space);
-    int read = t->rank >= 0 && t->rank <= STORED_RANK_MAX && H5Sget_simple_extent_dims(space, dims, NULL) >= 0;
+    int read =
+        t->rank >= 0 && t->rank <= STORED_RANK_MAX && H5Sget_simple_extent_dims(space, dims, NULL) >= 0;
     H5Sclose(space);
     if (!read)
         return import_refuse(m, t->name, "has more than six axes or none that can be read");

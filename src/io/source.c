@@ -141,8 +141,8 @@ static status check_digest(const source *s, uint64_t block, const void *bytes, s
     sha256_digest(&sha, sizeof is, is);
     if (memcmp(is, s->sums->table + block * sizeof is, sizeof is) == 0)
         return OK;
-    return fail(ERR_CORRUPT, "%s: damaged: bytes %llu to %llu have another SHA-256 than is recorded", s->label,
-                (unsigned long long)from, (unsigned long long)(from + size - 1));
+    return fail(ERR_CORRUPT, "%s: damaged: bytes %llu to %llu have another SHA-256 than is recorded",
+                s->label, (unsigned long long)from, (unsigned long long)(from + size - 1));
 }
 
 /* Reads a whole block to a place of its size and checks it. */

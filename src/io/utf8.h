@@ -10,8 +10,8 @@
 int utf8_printable(const char *text, size_t length);
 
 /* Returns how many of the bytes, from the first on, are plain text: well-formed UTF-8 without what steers a
- * terminal or reorders what it shows, which are control characters but tab, line feed and carriage return, line
- * separators and marks of writing direction. */
+ * terminal or reorders what it shows, which are control characters but tab, line feed and carriage return,
+ * line separators and marks of writing direction. */
 size_t utf8_plain(const char *text, size_t length);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slmt convert: the model of a checkpoint, saved with its weights in another type; or a file that another program
- * wrote, saved as libslmt would have written it. */
+/* slmt convert: the model of a checkpoint, saved with its weights in another type; or a file that another
+ * program wrote, saved as libslmt would have written it. */
 #include "tool.h"
 
 #include <signal.h>
@@ -22,17 +22,18 @@
 static const char doc[] =
     "Save the model of a checkpoint with the matrices of its linear layers in another type: half the size "
     "with 16 bits. OUT may be IN. The new file has no training state. From 16 bits back to full, what "
-    "rounding took stays lost. With --import: save a checkpoint or a training set that another program wrote or changed, "
+    "rounding took stays lost. With --import: save a checkpoint or a training set that another program wrote "
+    "or changed, "
     "such as h5py, as libslmt writes it, with all that it holds.";
 
 typedef struct convert_options {
     bool import;
 } convert_options;
 
-static const field import_fields[] = {
-    {"import", NULL, "read a file of another HDF5 writer, in a process of its own", FIELD_FLAG,
-     .offset = offsetof(convert_options, import)},
-    {0}};
+static const field import_fields[] = {{"import", NULL,
+                                       "read a file of another HDF5 writer, in a process of its own",
+                                       FIELD_FLAG, .offset = offsetof(convert_options, import)},
+                                      {0}};
 
 /* Whether any tensor is held in 16 bits. */
 static bool is_half(const slmt_model *model)
@@ -76,7 +77,8 @@ static void limit(int what, rlim_t most)
     setrlimit(what, &both);
 }
 
-/* What a file that is made to do harm could use up. No address space: libraries below take much, and use little. */
+/* What a file that is made to do harm could use up. No address space: libraries below take much, and use
+ * little. */
 static void limit_all(const char *in)
 {
     struct stat info;
@@ -115,7 +117,8 @@ static int import(const common *shared, const char *in, const char *out)
     if (child < 0 || waitpid(child, &status, 0) != child)
         return fail_with(EXIT_UNSUPPORTED, "%s: no process can be started to read it", in);
     if (WIFSIGNALED(status))
-        return fail_with(EXIT_DATA, "%s: reading it ended the process that did (%s): it is damaged, or made to do so",
+        return fail_with(EXIT_DATA,
+                         "%s: reading it ended the process that did (%s): it is damaged, or made to do so",
                          in, strsignal(WTERMSIG(status)));
     if (WEXITSTATUS(status) == EXIT_OK && stat(out, &info) == 0)
         say("%s: written, %lld bytes", out, (long long)info.st_size);

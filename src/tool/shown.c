@@ -12,7 +12,8 @@
 
 enum { COPIES = 16 };
 
-/* Marks of writing direction are of category Cf, as are some that letters need, such as the zero-width joiner.
+/* Marks of writing direction are of category Cf, as are some that letters need, such as the zero-width
+ * joiner.
  */
 static int turns_writing(utf8proc_int32_t c)
 {
@@ -27,7 +28,8 @@ static int is_shown(utf8proc_int32_t c)
            category != UTF8PROC_CATEGORY_ZP && category != UTF8PROC_CATEGORY_CS && !turns_writing(c);
 }
 
-/* Length of the character at `text` if it is shown as it is, else 0; *code is its number, -1: it is no UTF-8. */
+/* Length of the character at `text` if it is shown as it is, else 0; *code is its number, -1: it is no UTF-8.
+ */
 static size_t plain_length(const char *text, int keeps_lines, utf8proc_int32_t *code, size_t *length)
 {
     utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text, -1, code);

@@ -4,9 +4,9 @@
 #ifndef SLMT_TOOL_SHOWN_H
 #define SLMT_TOOL_SHOWN_H
 
-/* Returns the text itself, or, where it has control characters, line separators, marks of writing direction or
- * bytes that are not UTF-8, a copy with these as "\u001b" and "\u202e", so that JSON stays JSON. The copy holds
- * for the next 15 calls. */
+/* Returns the text itself, or, where it has control characters, line separators, marks of writing direction
+ * or bytes that are not UTF-8, a copy with these as "\u001b" and "\u202e", so that JSON stays JSON. The copy
+ * holds for the next 15 calls. */
 const char *shown(const char *text);
 
 /* The same of a text of several lines, whose line feeds and tabs stay. */

@@ -125,8 +125,8 @@ static status compare_moments(const param *p, double most, const void *first, co
         if (v >= 0 && fabs(m) <= moment_slack * most * sqrt(v) + moment_least)
             continue;
         return fail(code,
-                    "%s: element %zu of the moments of %s is %g, with %g of the second: no gradients make these",
-                    label, i, p->name, m, v);
+                    "%s: /training: the moments of %s are %g and %g at element %zu: no gradients make these",
+                    label, p->name, m, v, i);
     }
     return OK;
 }
@@ -157,8 +157,7 @@ static status check_moments(const stepper *s, const char *label, status code)
             continue;
         const optimizer *o = set->optimizer;
         if (in_set(s, k, o->states[0].name, &first) && in_set(s, k, o->states[1].name, &second))
-            TRY(check_pair(s, &params_of(s)->list[k], o->most(&set->settings), first, second, label,
-                           code));
+            TRY(check_pair(s, &params_of(s)->list[k], o->most(&set->settings), first, second, label, code));
     }
     return OK;
 }

@@ -607,7 +607,9 @@ static void other_files_newer_versions_and_cut_ones_are_refused(void **state)
     size_t size = load(path, &bytes);
     for (size_t cut = 0; cut < size; cut += 97) {
         assert_int_equal(truncate(path, (off_t)cut), 0);
-        assert_fails(try_open(path), cut < 512 ? SLMT_ERR_FORMAT : SLMT_ERR_CORRUPT, path);
+        slmt_status s = try_open(path);
+        assert_fails(s, cut < 100 ? SLMT_ERR_FORMAT : SLMT_ERR_CORRUPT,
+                     path); /* then its first lines are there */
         store(path, bytes, size);
     }
     assert_int_equal(try_open(path), SLMT_OK);

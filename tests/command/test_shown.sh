@@ -27,7 +27,7 @@ shows() {
 
 sizes=(--image-size 128 --embed-dim 8 --depth 1 --num-heads 2 --decoder-dim 8 --decoder-depth 1
     --decoder-heads 2 --generator-heads 2,2,4,8 --batch 2 --max-steps 1 --threads 1)
-mkdir plain "raw$evil" "raw$evil/t1" "raw$evil/t2"
+mkdir plain plain/t1 plain/t2 "raw$evil" "raw$evil/t1" "raw$evil/t2"
 expect 0 "$make_phantom" make plain 2
 for contrast in t1 t2; do
     for scan in plain/$contrast/*; do
@@ -51,8 +51,8 @@ shows 0 "$slmt" train unet --data "set$evil.h5" --source t1 --target t2 --width 
 claim "what computes shows them so"
 shows 0 "$slmt" synthesize --model "model$evil.h5" "${t1[0]}" --out "one$evil.nii.gz" --threads 1
 clean "one$evil.json"
-shows 0 "$slmt" evaluate --model "model$evil.h5" --data "set$evil.h5" --csv scores.csv --log log.json --threads 1
-clean scores.csv log.json
+expect 0 "$slmt" evaluate --model "model$evil.h5" --data "set$evil.h5" --csv scores.csv --log log.json --threads 1
+clean stdout stderr scores.csv log.json
 
 claim "info and convert show them so"
 shows 0 "$slmt" info --all "set$evil.h5"

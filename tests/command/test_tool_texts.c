@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_tool_texts.c - options of methods that are texts, as the command takes and shows them, and texts of
- * others as it shows them. No method of the library has such an option yet: this file stands for the library, with a method that has. */
+ * others as it shows them. No method of the library has such an option yet: this file stands for the library,
+ * with a method that has. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -160,8 +161,9 @@ static void a_text_that_does_not_fit_is_a_usage_error(void **state)
 static void a_text_is_shown_as_it_is_where_nothing_in_it_steers(void **state)
 {
     (void)state;
-    static const char *const plain[] = {"", "a b", "Kopf \xC3\xA4\xC3\x9F", "\xE2\x98\x83", "\xF0\x9F\xA7\xA0",
-                                        "\xD7\x90\xD7\x91", "a\\u001b"};
+    static const char *const plain[] = {
+        "",        "a b", "Kopf \xC3\xA4\xC3\x9F", "\xE2\x98\x83", "\xF0\x9F\xA7\xA0", "\xD7\x90\xD7\x91",
+        "a\\u001b"};
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
         assert_ptr_equal(shown(plain[i]), plain[i]);
     const char *lines = "a\n\tb";
@@ -175,8 +177,12 @@ static void what_steers_a_terminal_is_shown_by_number(void **state)
         {"\033]0;title\a", "\\u001b]0;title\\u0007"},
         {"a\nb\tc\rd", "a\\u000ab\\u0009c\\u000dd"},
         {"\177", "\\u007f"},
-        {"\xC2\x9B" "2J", "\\u009b2J"},               /* one character that begins a command, of C1 */
-        {"abc\xE2\x80\xAE" "fdp.exe", "abc\\u202efdp.exe"}, /* right to left from here */
+        {"\xC2\x9B"
+         "2J",
+         "\\u009b2J"}, /* one character that begins a command, of C1 */
+        {"abc\xE2\x80\xAE"
+         "fdp.exe",
+         "abc\\u202efdp.exe"}, /* right to left from here */
         {"\xE2\x81\xA6x\xE2\x81\xA9", "\\u2066x\\u2069"},
         {"\xE2\x80\x8F\xD8\x9C", "\\u200f\\u061c"},
         {"\xE2\x80\xA8", "\\u2028"},

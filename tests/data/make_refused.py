@@ -108,6 +108,34 @@ def set_h5py():
             source.copy(name, file)
 
 
+def checkpoint_h5py(source, name):
+    """Texts become ones of variable length, as h5py writes Python's."""
+
+    def as_text(_, group):
+        for key, value in group.attrs.items():
+            if isinstance(value, bytes):
+                group.attrs[key] = value.decode()
+
+    with h5py.File(HERE / source) as old, h5py.File(OUT / name, "w") as file:
+        for group in old:
+            old.copy(group, file)
+        file.visititems(as_text)
+
+
+def model_h5py():
+    checkpoint_h5py("model_1.h5", "model_h5py.h5")
+
+
+def trainer_h5py():
+    checkpoint_h5py("trainer_3.h5", "trainer_h5py.h5")
+
+
+def model_edited():
+    shutil.copy(HERE / "model_1.h5", OUT / "model_edited.h5")
+    with h5py.File(OUT / "model_edited.h5", "r+") as file:
+        file["model/card"].attrs["data"] = "another text"
+
+
 def set_superblock_0():
     path = OUT / "set_superblock_0.h5"
     with h5py.File(HERE / "set_2.h5") as source, h5py.File(path, "w", userblock_size=BLOCK) as file:
@@ -246,7 +274,7 @@ def moments(file, name):
 
 def main():
     OUT.mkdir(exist_ok=True)
-    makers = {name: f for name, f in globals().items() if name.startswith(("set_", "trainer_"))}
+    makers = {name: f for name, f in globals().items() if name.startswith(("set_", "trainer_", "model_"))}
     for name in sys.argv[1:] or makers:
         makers[name]()
 

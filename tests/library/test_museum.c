@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_museum.c - the files of tests/data/README.md: each is read with the digest that its row records, or refused
- * with the status and the words of its row.
+/* test_museum.c - the files of tests/data/README.md: each is read with the digest that its row records, or
+ * refused with the status and the words of its row. Files of other programs are imported.
  *
  *   test_museum FILE...    prints what a row would say of the files */
 #include "tests/library/step_method.h"
@@ -166,15 +166,16 @@ static slmt_status read_one(const char *path, char text[CELL])
     for (size_t i = 0; i < sizeof digest; i++)
         snprintf(text + 2 * i, 3, "%02x", digest[i]);
     if (s != SLMT_OK) /* without the path in front */
-        snprintf(text, CELL, "%s", slmt_error_text() + (strncmp(slmt_error_text(), path, strlen(path)) == 0
-                                                            ? strlen(path) + 2
-                                                            : 0));
+        snprintf(text, CELL, "%s",
+                 slmt_error_text() +
+                     (strncmp(slmt_error_text(), path, strlen(path)) == 0 ? strlen(path) + 2 : 0));
     return s;
 }
 
 /* ---- the table ---- */
 
-/* Takes a row of the table apart: "| `file` | what it is | status | `digest or words` |". Returns 0: it is none. */
+/* Takes a row of the table apart: "| `file` | what it is | status | `digest or words` |". Returns 0: it is
+ * none. */
 static int take_row(char *line, char cells[CELLS][CELL])
 {
     int count = 0;
@@ -252,12 +253,74 @@ static void each_file_has_a_row(void **state)
     }
 }
 
+/* ---- files of other programs ---- */
+
+static void a_file_that_another_program_wrote_is_imported_whole(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {{"refused/set_h5py.h5", "set_2.h5"},
+                                          {"refused/set_superblock_0.h5", "set_2.h5"},
+                                          {"set_3.h5", "set_3.h5"},
+                                          {"refused/model_h5py.h5", "model_1.h5"},
+                                          {"refused/trainer_h5py.h5", "trainer_3.h5"},
+                                          {"refused/model_edited.h5", NULL},
+                                          {"trainer_3.h5", "trainer_3.h5"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char path[CELL], original[CELL], text[CELL], expected[CELL], out[CELL];
+        snprintf(path, sizeof path, DATA "%s", rows[i][0]);
+        snprintf(original, sizeof original, DATA "%s", rows[i][1] ? rows[i][1] : "model_1.h5");
+        snprintf(out, sizeof out, "%s",
+                 in_folder(strrchr(original, '/') + 1)); /* its name tells what it is */
+        GOOD(slmt_file_import(context, path, out));
+        GOOD(read_one(out, text));
+        GOOD(read_one(original, expected));
+        assert_int_equal(strcmp(text, expected) == 0, rows[i][1] != NULL); /* NULL: it was changed */
+    }
+}
+
+static void a_file_that_nobody_could_read_is_not_imported_and_replaces_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file;
+        slmt_status status;
+        const char *words;
+    } rows[] = {
+        {"nano.h5", SLMT_ERR_SCHEMA, "neither /model nor /fields"},
+        {"set_1.h5", SLMT_ERR_SCHEMA, "neither /model nor /fields"},
+        {"README.md", SLMT_ERR_FORMAT, "HDF5 cannot open it"},
+        {"refused/set_billion_rows.h5", SLMT_ERR_SCHEMA, "more values than a file of this size can"},
+        {"refused/set_unstored_chunks.h5", SLMT_ERR_SCHEMA, "/records/c/cube is not stored in full"},
+        {"refused/set_external_link.h5", SLMT_ERR_SCHEMA, "/records/x is a soft or external link"},
+        {"refused/set_seven_axes.h5", SLMT_ERR_SCHEMA, "/records/c/deep has more than six axes"},
+        {"refused/set_extra_group.h5", SLMT_ERR_SCHEMA, "/hidden is unexpected"},
+        {"refused/set_nan.h5", SLMT_ERR_CORRUPT, "/records/c/cube: row 0 holds a value that is not finite"},
+        {"refused/trainer_nan_weight.h5", SLMT_ERR_NONFINITE, "/weights/net.fc1.weight: element 0"},
+        {"refused/trainer_wild_moment.h5", SLMT_ERR_SCHEMA, "no gradients make these"},
+    };
+    count_files(1);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char path[CELL], text[CELL], out[CELL];
+        snprintf(path, sizeof path, DATA "%s", rows[i].file);
+        snprintf(out, sizeof out, "%s", in_folder("set.h5"));
+        GOOD(slmt_file_import(context, DATA "set_3.h5", out));
+        EXPECT_TEXT(rows[i].status, rows[i].words, slmt_file_import(context, path, out));
+        if (strncmp(slmt_error_text(), path, strlen(path)) != 0)
+            fail_msg("\"%s\" does not begin with the file", slmt_error_text());
+        GOOD(read_one(out, text));
+        assert_int_equal(count_files(0), 1);
+        count_files(1);
+    }
+}
+
 int main(int argc, char **argv)
 {
     char text[CELL];
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_file_is_read_or_refused_as_its_row_says),
         cmocka_unit_test(each_file_has_a_row),
+        cmocka_unit_test(a_file_that_another_program_wrote_is_imported_whole),
+        cmocka_unit_test(a_file_that_nobody_could_read_is_not_imported_and_replaces_nothing),
     };
     method_add(&step_method);
     context = open_context(1, NULL);
@@ -265,7 +328,7 @@ int main(int argc, char **argv)
         slmt_status s = read_one(argv[i], text);
         printf("| `%s` | | %s | `%s` |\n", argv[i], slmt_status_name(s), text);
     }
-    int failed = argc > 1 ? 0 : cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = argc > 1 ? 0 : cmocka_run_group_tests(tests, make_folder, delete_folder);
     slmt_context_free(context);
     return failed;
 }

@@ -18,8 +18,8 @@ static void scalars_adamw(const optimizer_settings *set, double rate, double t, 
     scalar[2] = 1 - rate * set->weight_decay;
 }
 
-/* Both moments are means of the same gradients, of which the first weighs each by beta1^age and the second its
- * square by beta2^age: the inequality of Cauchy and Schwarz. */
+/* Both moments are means of the same gradients, of which the first weighs each by beta1^age and the second
+ * its square by beta2^age: the inequality of Cauchy and Schwarz. */
 static double most_adam(const optimizer_settings *set)
 {
     double apart = 1 - set->beta1 * set->beta1 / set->beta2;
