@@ -496,6 +496,13 @@ struct slmt_segmentation
     struct_size::UInt32  # sizeof(slmt_segmentation), set by the init function
     mirror::Int32  # 0; 1: the mean of four runs, with rows and columns mirrored or not: slower, often a little better
     overlap::Cdouble  # 0.5: the share of a window that the next one covers too, 0 to 0.9
+    crf_steps::Int32  # 0: none; above: so many steps of a conditional random field refine the probabilities by the image, of 8 contrasts at most. 10 is usual
+    crf_axes::Int32  # what the field sees: 2: each slice alone; 3: the volume; 0: what the network sees
+    crf_near_weight::Cdouble  # 3: weight of neighbours by distance alone
+    crf_near_sd::Cdouble  # 3: their standard deviation in mm
+    crf_weight::Cdouble  # 10: weight of voxels that are alike
+    crf_position_sd::Cdouble  # 80: standard deviation of their distance in mm
+    crf_intensity_sd::Cdouble  # 13: that of their intensities, counted from 0 to 255
 end
 
 @doc raw"""
@@ -1152,21 +1159,21 @@ slmt_model_save(model, path) =
 @doc raw"""
     slmt_status slmt_file_import(slmt_context *context, const char *path, const char *out)
 
-Write a checkpoint or a training set anew that another program has written or changed, such as h5py or h5repack,
-and that this library refuses because of that. All groups, attributes and tensors are copied; the new file is
-then loaded, or opened and read to its end, before it takes its place.
+Write a checkpoint or a training set anew that another program has written or changed, such as h5py or
+h5repack, and that this library refuses because of that. All groups, attributes and tensors are copied; the
+new file is then loaded, or opened and read to its end, before it takes its place.
 
-HDF5 reads the file, which is no parser for bytes of a stranger: such a file can end the process. Call it in a
-process of its own, with limits, as `slmt convert --import` does.
+HDF5 reads the file, which is no parser for bytes of a stranger: such a file can end the process. Call it
+in a process of its own, with limits, as `slmt convert --import` does.
 
 context: not NULL; a checkpoint is loaded with its computing type
 path: the file to read. Training sets of version 1 cannot be imported
 out: replaced if it exists, may be path
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also where out is a training set that is open in this context),
-SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (HDF5 cannot read it), SLMT_ERR_SCHEMA (it holds what no file of
-this library does), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, or as slmt_trainer_load(), slmt_model_load() or
-slmt_dataset_read()
+SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (HDF5 cannot read it), SLMT_ERR_SCHEMA (it holds what no
+file of this library does), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, or as slmt_trainer_load(), slmt_model_load()
+or slmt_dataset_read()
 
 Threads: any thread; writers of other files wait while it reads
 
@@ -2932,7 +2939,7 @@ slmt_session_run(session, inputs, n_inputs, outputs, n_outputs) =
 @doc raw"""
     void slmt_segmentation_init(slmt_segmentation *how)
 
-The defaults: windows that overlap by half, no mirroring.
+The defaults: windows that overlap by half, no mirroring, no random field.
 
 how: filled; NULL: nothing happens
 
@@ -2946,9 +2953,9 @@ slmt_segmentation_init(how) =
 @doc raw"""
     slmt_status slmt_segment_volume(slmt_session *session, const slmt_volume *const *sources, size_t n_sources, const slmt_segmentation *how, slmt_volume **labels, slmt_volume **probabilities)
 
-Label a whole volume: bring each contrast to the slices that the model was trained on, run the network on
-windows of the session's size, put their probabilities together, and give each voxel of the scan's own grid
-the value of its most probable class.
+Label a whole volume: bring each contrast to crops as the training set had them (of its crop_size, which
+are not resized to image_size), run the network on windows of the session's size, put their probabilities
+together, and give each voxel of the scan's own grid the value of its most probable class.
 
 Windows overlap; a probability counts most where it is in the middle of its window (a Gaussian whose
 standard deviation is an eighth of the window). Where the model's slices are smaller than a window, zeros
@@ -2980,6 +2987,35 @@ slmt_segment_volume(session, sources, n_sources, how, labels, probabilities) =
     ccall((:slmt_segment_volume, libslmt), slmt_status, (Ptr{slmt_session}, Ptr{Ptr{slmt_volume}}, Csize_t, Ptr{slmt_segmentation}, Ptr{Ptr{slmt_volume}}, Ptr{Ptr{slmt_volume}}, ), session, sources, n_sources, how, labels, probabilities)
 
 @doc raw"""
+    slmt_status slmt_segment_slices(slmt_session *session, const float *image, const int64_t size[3], const double spacing[3], const slmt_segmentation *how, int32_t *labels, float *probabilities)
+
+Label slices that are prepared already, such as those that slmt_dataset_read() gives of a training set:
+what slmt_segment_volume() does between a scan and its label map.
+
+session: of task "segment"
+image: [channels][size[0]][size[1]][size[2]]: the slices of each contrast, in the order of
+    slmt_model_contrast(), with intensities as in the training
+size: slices, rows and columns, each at least 1
+spacing: mm from a slice to the next, from a row, from a column: for the random field; NULL: 1
+how: NULL: the defaults
+labels: [size[0]][size[1]][size[2]]: receives values of the option `classes`
+probabilities: NULL, or [classes][size[0]][size[1]][size[2]]: receives numbers from 0 to 1
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_UNSUPPORTED (the session's task labels nothing),
+SLMT_ERR_NONFINITE (the image has, or the network makes, what is no number), SLMT_ERR_CANCELLED,
+SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND; on an error labels and probabilities are
+undefined
+
+Threads: one thread per session at a time
+
+Source: as slmt_segment_volume(); the random field: Kraehenbuehl and Koltun, NIPS 24 (2011)
+
+Since 0.1.
+"""
+slmt_segment_slices(session, image, size, spacing, how, labels, probabilities) =
+    ccall((:slmt_segment_slices, libslmt), slmt_status, (Ptr{slmt_session}, Ptr{Cfloat}, Ptr{Int64}, Ptr{Cdouble}, Ptr{slmt_segmentation}, Ptr{Int32}, Ptr{Cfloat}, ), session, image, size, spacing, how, labels, probabilities)
+
+@doc raw"""
     slmt_status slmt_compare_labels(const slmt_volume *labels, const slmt_volume *truth, int32_t label, slmt_label_scores *scores)
 
 Compare a label map with the truth, for one of its labels.
@@ -2999,6 +3035,29 @@ Since 0.1.
 """
 slmt_compare_labels(labels, truth, label, scores) =
     ccall((:slmt_compare_labels, libslmt), slmt_status, (Ptr{slmt_volume}, Ptr{slmt_volume}, Int32, Ptr{slmt_label_scores}, ), labels, truth, label, scores)
+
+@doc raw"""
+    slmt_status slmt_label_scores_of_counts(const int64_t *counts, size_t classes, size_t index, slmt_label_scores *scores)
+
+The figures of one class that follow from counts of voxels, such as those of all subjects together: all but
+the distances of the surfaces, which are NaN.
+
+counts: [classes][classes]: row by truth, how many voxels of each class of the truth got each class
+    of the answer
+classes: 1 to 64
+index: of the class, below `classes`
+scores: struct_size set by the caller; filled
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also: a count below 0)
+
+Threads: any thread
+
+Source: Reinke et al., Nature Methods 21 (2024), for the definitions
+
+Since 0.1.
+"""
+slmt_label_scores_of_counts(counts, classes, index, scores) =
+    ccall((:slmt_label_scores_of_counts, libslmt), slmt_status, (Ptr{Int64}, Csize_t, Csize_t, Ptr{slmt_label_scores}, ), counts, classes, index, scores)
 
 @doc raw"""
     slmt_status slmt_trainer_create(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t seed, slmt_trainer **trainer)
