@@ -492,12 +492,20 @@ static int show_model(slmt_context *context, const char *path, bool all)
     return code;
 }
 
+/* What the library says more of a file that is no training set: that it is HDF5 of another program. */
+static const char *what_else(void)
+{
+    static const char said[] = "not a libslmt training set";
+    const char *at = strstr(slmt_error_text(), said);
+    return at ? at + sizeof said - 1 : "";
+}
+
 static int show_set(slmt_context *context, const char *path, bool all)
 {
     slmt_dataset *set = NULL;
     slmt_status status = slmt_dataset_open(context, path, &set);
     if (status == SLMT_ERR_FORMAT)
-        return fail_with(EXIT_DATA, "%s: is neither a checkpoint nor a training set", path);
+        return fail_with(EXIT_DATA, "%s: is neither a checkpoint nor a training set%s", path, what_else());
     if (status != SLMT_OK)
         return fail(status, "%s", path);
     int code = print_set(path, set, all);
