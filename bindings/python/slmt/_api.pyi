@@ -197,6 +197,7 @@ class slmt_task_info(Structure):
     inputs: int
     outputs: int
     metrics: int
+    second_model: bytes | None
 
 class slmt_method_info(Structure):
     struct_size: int

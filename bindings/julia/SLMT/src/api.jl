@@ -307,6 +307,7 @@ struct slmt_task_info
     inputs::Int32  # how many
     outputs::Int32  # how many; of a task that trains, those without axes are what slmt_trainer_value() reports
     metrics::Int32  # how many; 0: no truth is defined for its outputs
+    second_model::Cstring  # what slmt_trainer_attach() calls the model that it learns from besides the samples, such as "teacher"; "": it learns from none
 end
 
 @doc raw"""
@@ -3255,15 +3256,15 @@ slmt_trainer_step(trainer, inputs, count, rate) =
     slmt_status slmt_trainer_attach(slmt_trainer *trainer, const char *name, slmt_model *model)
 
 Attach a second model to a task that reads one: a teacher, or whatever the task names. The trainer keeps
-the model and does not change it; its checkpoint does not hold it, so that it is attached again after
-slmt_trainer_load().
+the model and does not change it; its checkpoint does not hold it but a digest of it, and after
+slmt_trainer_load() that model is attached again.
 
 trainer: not NULL
 name: as the task calls it
 model: of the same method, with the same options and precision; takes the place of the one before
 
 Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (the task reads no such model), SLMT_ERR_ARGUMENT (another method,
-other shapes, or the model that is trained itself)
+other shapes, the model that is trained itself, or another one than the loaded trainer's)
 
 Threads: one thread per trainer at a time, nobody changing the model from then on
 
