@@ -36,6 +36,7 @@ typedef struct conv_shape {
                         NO_PADDING: none; SAME_PADDING: an even kernel has one zero more at the end */
     int axes;        /* of space: 2 */
     int bias;        /* 1: it has one */
+    int more;        /* of a transposed convolution: rows and columns behind those that the rest gives: 0 */
 } conv_shape;
 
 /* .weight [out,in/groups,K...] and maybe .bias [out]. */

@@ -421,6 +421,5 @@ const method method_contrastive = {
     .options = NUMBERS(options_rows),
     .check = segment_check,
     .tensors = tensors,
-    .tasks = tasks,
-    .n_tasks = sizeof tasks / sizeof *tasks,
+    TASKS(tasks),
 };
