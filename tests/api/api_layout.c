@@ -37,6 +37,7 @@ int main(void)
     printf("constant SLMT_WEIGHTS_STORED %lld\n", (long long)SLMT_WEIGHTS_STORED);
     printf("constant SLMT_ARITHMETIC_FLOAT32 %lld\n", (long long)SLMT_ARITHMETIC_FLOAT32);
     printf("constant SLMT_ARITHMETIC_BFLOAT16 %lld\n", (long long)SLMT_ARITHMETIC_BFLOAT16);
+    printf("constant SLMT_ARITHMETIC_TF32 %lld\n", (long long)SLMT_ARITHMETIC_TF32);
     printf("constant SLMT_MATRIX_AUTO %lld\n", (long long)SLMT_MATRIX_AUTO);
     printf("constant SLMT_MATRIX_ONEDNN %lld\n", (long long)SLMT_MATRIX_ONEDNN);
     printf("constant SLMT_MATRIX_OPENBLAS %lld\n", (long long)SLMT_MATRIX_OPENBLAS);

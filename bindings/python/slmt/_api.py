@@ -45,10 +45,11 @@ SLMT_WEIGHTS_BFLOAT16 = 1  # 8 bits of mantissa, float32's range
 SLMT_WEIGHTS_FLOAT16 = 2  # IEEE binary16: 11 bits of mantissa; a weight beyond 65504 is an error
 SLMT_WEIGHTS_STORED = 3  # as the file has them; of a new model SLMT_WEIGHTS_FULL
 
-# What products of matrices, convolutions and attention may do with their factors on the cpu backend, in
-# synthesis and in training; sums stay float32.
+# What products of matrices, convolutions and attention may do with their factors, in synthesis and in
+# training; sums stay float32. The reference backend has SLMT_ARITHMETIC_FLOAT32 alone.
 SLMT_ARITHMETIC_FLOAT32 = 0  # take them as they are
-SLMT_ARITHMETIC_BFLOAT16 = 1  # round them to bfloat16: needs oneDNN, and AVX512-BF16 or AMX-BF16
+SLMT_ARITHMETIC_BFLOAT16 = 1  # round them to bfloat16: the cpu backend needs oneDNN for it, and AVX512-BF16 or AMX-BF16
+SLMT_ARITHMETIC_TF32 = 2  # round them to 10 bits of fraction (TensorFloat-32): the cuda backend
 
 # The library for matrix products on the cpu backend.
 SLMT_MATRIX_AUTO = 0  # the better one of those built in, or the library's own kernel where that is
@@ -59,7 +60,7 @@ SLMT_MATRIX_OPENBLAS = 2  # OpenBLAS
 SLMT_LOG_ERROR = 0  # a call failed, and why
 SLMT_LOG_WARNING = 1  # the result is right, and something may still be wrong
 SLMT_LOG_INFO = 2  # what was chosen or done
-SLMT_LOG_DEBUG = 3  # for who works on the library
+SLMT_LOG_DEBUG = 3  # for developers of the library
 
 # What reading makes of a NaN, as many programs write outside the brain.
 SLMT_NAN_REFUSE = 0  # an error, with the place of the first
@@ -139,7 +140,7 @@ SLMT_FIELD_VECTOR = 4  # numbers of any meaning; any type
 SLMT_FIELD_IDS = 5  # whom or what a row shows; uint8 or int32
 SLMT_FIELD_CLASSES = 6  # a class for each row; uint8 or int32
 
-# What becomes of rows whose source is their target.
+# How rows are treated whose source is their target.
 SLMT_SELF_EXCLUDE = 0  # as if they were not there (the code of the paper has none)
 SLMT_SELF_INCLUDE = 1  # rows like all others
 SLMT_SELF_ZSCORE_ONLY = 2  # in the means and deviations, not in the sums (the paper's table 3)
@@ -230,8 +231,8 @@ class slmt_context_config(Structure):
         ("weights", c_int32),  # SLMT_WEIGHTS_FULL; others only with precision SLMT_FLOAT32
         ("arithmetic", c_int32),  # SLMT_ARITHMETIC_FLOAT32
         ("backend_name", c_char_p),  # a backend by its name, instead of `backend`: "cpu", "reference", or a plug-in; NULL: none
-        ("backend_path", c_char_p),  # where a plug-in is looked for: a directory that holds libslmt_NAME.so, or that file; NULL: nowhere, but for SLMT_BACKEND_CUDA the folder of this library. Nothing else is searched
-        ("backend_options", c_char_p),  # more options, in the backend's own words, such as "matrix=onednn,bf16"; NULL: none
+        ("backend_path", c_char_p),  # where a plug-in is looked for: a directory that holds libslmt_NAME.so, or that file; NULL: nowhere, but for SLMT_BACKEND_CUDA the folder of this library and the folder slmt in it. Nothing else is searched
+        ("backend_options", c_char_p),  # more options, in the backend's own words, such as "device=1,memory=8000000000" for cuda; NULL: none
     ]
 
 
@@ -294,7 +295,7 @@ class slmt_metric_info(Structure):
 
 
 class slmt_tensor(Structure):
-    r"""A tensor of the caller's, in the terms of DLPack. Its fields are fixed for ever."""
+    r"""A tensor that the caller owns, described as in DLPack. Its fields are fixed for ever."""
 
     _fields_ = [
         ("name", c_char_p),  # the port it is for
@@ -800,12 +801,28 @@ slmt_context_live_bytes = _bind(
 
     Memory that the context and everything made in it hold now.
 
-    Counts what goes through the context's allocator. What oneDNN, HDF5 and niftiio take for
-    themselves while they work is not in it.
+    Counts what goes through the context's allocator, and tensors in memory of a device. What oneDNN, HDF5 and
+    niftiio take for themselves while they work is not in it.
 
     context: not NULL
 
     Returns: bytes
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_context_device_bytes = _bind(
+    "slmt_context_device_bytes", c_uint64, [POINTER(slmt_context)],
+    r"""uint64_t slmt_context_device_bytes(const slmt_context *context)
+
+    How much of slmt_context_live_bytes() is memory of a device, such as a graphics card: the tensors.
+
+    context: not NULL
+
+    Returns: bytes; 0 on a backend that works on the host's memory
 
     Threads: any thread
 
@@ -2627,15 +2644,36 @@ slmt_session_memory = _bind(
     "slmt_session_memory", slmt_status, [POINTER(slmt_model), c_char_p, POINTER(slmt_number), c_size_t, POINTER(c_uint64)],
     r"""slmt_status slmt_session_memory(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t *bytes)
 
-    Bytes that a session holds through the context's allocator, exactly. While it is made, planning holds a
-    little more for a moment (well below 1 MB for a small network): a max_bytes cut to the last byte may refuse
-    it.
+    Bytes that a session holds through the context's allocator and in memory of a device, exactly. While it is
+    made, planning holds a little more for a moment (well below 1 MB for a small network): a max_bytes cut to
+    the last byte may refuse it.
 
     model: not NULL
     task: as slmt_session_create()
     settings: likewise
     count: likewise
     bytes: receives the number
+
+    Returns: as slmt_session_create()
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_session_device_memory = _bind(
+    "slmt_session_device_memory", slmt_status, [POINTER(slmt_model), c_char_p, POINTER(slmt_number), c_size_t, POINTER(c_uint64)],
+    r"""slmt_status slmt_session_device_memory(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t *bytes)
+
+    How much of slmt_session_memory() is memory of a device, such as a graphics card. The weights, which the
+    sessions of a model share there, are not in it.
+
+    model: not NULL
+    task: as slmt_session_create()
+    settings: likewise
+    count: likewise
+    bytes: receives the number; 0 on a backend that works on the host's memory
 
     Returns: as slmt_session_create()
 
@@ -3102,6 +3140,26 @@ slmt_trainer_memory = _bind(
     """)
 
 
+slmt_trainer_device_memory = _bind(
+    "slmt_trainer_device_memory", slmt_status, [POINTER(slmt_model), c_char_p, POINTER(slmt_number), c_size_t, POINTER(c_uint64)],
+    r"""slmt_status slmt_trainer_device_memory(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t *bytes)
+
+    How much of slmt_trainer_memory() is memory of a device; see slmt_session_device_memory().
+
+    model: not NULL
+    task: as slmt_trainer_create()
+    settings: likewise
+    count: likewise
+    bytes: receives the number; 0 on a backend that works on the host's memory
+
+    Returns: as slmt_trainer_create()
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
 slmt_trainer_task = _bind(
     "slmt_trainer_task", c_char_p, [POINTER(slmt_trainer)],
     r"""const char *slmt_trainer_task(const slmt_trainer *trainer)
@@ -3187,7 +3245,7 @@ slmt_trainer_step = _bind(
     Returns: as slmt_session_run(), and SLMT_ERR_STATE: a model is to be attached first; SLMT_ERR_NONFINITE also
     where a loss or a gradient is not finite: the weights are as before
 
-    Threads: one thread per trainer at a time, nobody else using the model
+    Threads: one thread per trainer at a time; do not use its model elsewhere meanwhile
 
     Since 0.1.
     """)
@@ -3395,7 +3453,7 @@ slmt_trainer_time_step = _bind(
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (a model is to be attached first), SLMT_ERR_BACKEND
 
-    Threads: one thread per trainer at a time, nobody else using the model
+    Threads: one thread per trainer at a time; do not use its model elsewhere meanwhile
 
     Since 0.1.
     """)
@@ -3701,7 +3759,7 @@ slmt_net_pretrain_step = _bind(
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (another stage), SLMT_ERR_NONFINITE (input, a
     loss or a gradient: the weights are as before), SLMT_ERR_CANCELLED (likewise), SLMT_ERR_BACKEND
 
-    Threads: one thread per trainer at a time, nobody else using the model
+    Threads: one thread per trainer at a time; do not use its model elsewhere meanwhile
 
     Source: Li et al., section III-A
 

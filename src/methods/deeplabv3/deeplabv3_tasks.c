@@ -14,11 +14,6 @@ static const number options_rows[] = {
 };
 NUMBERS_OF(deeplabv3_options, options)
 
-static void fill_preset(int32_t index, double *option)
-{
-    numbers_write(options_table, &presets[index], option);
-}
-
 static value forward(nn *n, const double *option, value x, value *auxiliary)
 {
     const deeplabv3_options o = options_of(option);
@@ -36,10 +31,8 @@ const method method_deeplabv3 = {
     .title = "DeepLabv3: labels of pixels, with an atrous pyramid and no decoder",
     .source = "Chen et al., Rethinking Atrous Convolution for Semantic Image Segmentation, 2017",
     .options = NUMBERS(options_rows),
-    .presets = "paper|compact",
-    .preset = fill_preset,
+    PRESETS("paper|compact", presets),
     .check = segment_check,
     .tensors = network_tensors,
-    .tasks = tasks,
-    .n_tasks = sizeof tasks / sizeof *tasks,
+    TASKS(tasks),
 };

@@ -13,11 +13,6 @@ static const number options_rows[] = {
 };
 NUMBERS_OF(linknet_options, options)
 
-static void fill_preset(int32_t index, double *option)
-{
-    numbers_write(options_table, &presets[index], option);
-}
-
 static status check(const double *option)
 {
     const linknet_options o = options_of(option);
@@ -45,10 +40,8 @@ const method method_linknet = {
     .source = "Chaurasia and Culurciello, LinkNet: Exploiting Encoder Representations for Efficient Semantic "
               "Segmentation, VCIP 2017",
     .options = NUMBERS(options_rows),
-    .presets = "paper|compact",
-    .preset = fill_preset,
+    PRESETS("paper|compact", presets),
     .check = check,
     .tensors = network_tensors,
-    .tasks = tasks,
-    .n_tasks = sizeof tasks / sizeof *tasks,
+    TASKS(tasks),
 };

@@ -7,11 +7,6 @@ static const pcd_unet_options presets[] = {{SEGMENT_PRESET(64)}, {SEGMENT_PRESET
 static const number options_rows[] = {SEGMENT_OPTIONS(16)};
 NUMBERS_OF(pcd_unet_options, options)
 
-static void fill_preset(int32_t index, double *option)
-{
-    numbers_write(options_table, &presets[index], option);
-}
-
 static value forward(nn *n, const double *option, value x, value *auxiliary)
 {
     const pcd_unet_options o = options_of(option);
@@ -30,10 +25,8 @@ const method method_pcd_unet = {
     .source = "Islam et al., Paced-Curriculum Distillation with Prediction and Label Uncertainty for Image "
               "Segmentation, IJCARS 2023",
     .options = NUMBERS(options_rows),
-    .presets = "paper|compact",
-    .preset = fill_preset,
+    PRESETS("paper|compact", presets),
     .check = segment_check,
     .tensors = network_tensors,
-    .tasks = tasks,
-    .n_tasks = sizeof tasks / sizeof *tasks,
+    TASKS(tasks),
 };
