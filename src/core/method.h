@@ -190,6 +190,16 @@ typedef struct slicing {
 /* From 0 to 1. */
 extern const slicing slices_alone;
 
+/* How many slices a sample has: it is a stack of neighbours, the first one repeated below the volume and the
+ * last one above. The last axis before rows and columns counts them. Of an output the middle slice counts,
+ * which may be the only one; or if that axis is called depth, all of them, and then the stacks lie side by
+ * side. */
+typedef struct stacking {
+    int32_t slices; /* of a sample; 0: with these options and settings it is no stack of slices */
+    int32_t whole;  /* all slices of an output count */
+} stacking;
+stacking stacking_of(const port *p, const bk_shape *shape);
+
 struct task;
 
 /* A run over a set that is about to begin, for a task that finds some of its settings by the set. */
@@ -202,16 +212,6 @@ typedef struct settling {
     void *const *samples;              /* by input, room for a batch */
     const atomic_int *cancel;
 } settling;
-
-/* How many slices a sample has: it is a stack of neighbours, the first one repeated below the volume and the
- * last one above. The last axis before rows and columns counts them. Of an output the middle slice counts,
- * which may be the only one; or if that axis is called depth, all of them, and then the stacks lie side by
- * side. */
-typedef struct stacking {
-    int32_t slices; /* of a sample; 0: with these options and settings it is no stack of slices */
-    int32_t whole;  /* all slices of an output count */
-} stacking;
-stacking stacking_of(const port *p, const bk_shape *shape);
 
 typedef struct method_task {
     const char *name, *help;
