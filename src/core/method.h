@@ -199,6 +199,7 @@ typedef struct stacking {
     int32_t whole;  /* all slices of an output count */
 } stacking;
 stacking stacking_of(const port *p, const bk_shape *shape);
+
 struct task;
 
 /* A run over a set that is about to begin, for a task that finds some of its settings by the set. */
