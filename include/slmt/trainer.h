@@ -101,6 +101,21 @@ SLMT_API slmt_status slmt_trainer_memory(slmt_model *model, const char *task, co
                                          size_t count, uint64_t *bytes);
 
 /**
+ * How much of slmt_trainer_memory() is memory of a device; see slmt_session_device_memory().
+ *
+ * @param model     not NULL
+ * @param task      as slmt_trainer_create()
+ * @param settings  likewise
+ * @param count     likewise
+ * @param bytes     receives the number; 0 on a backend that works on the host's memory
+ * @return as slmt_trainer_create()
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_trainer_device_memory(slmt_model *model, const char *task,
+                                                const slmt_number *settings, size_t count, uint64_t *bytes);
+
+/**
  * Name of the task that a trainer runs.
  *
  * @param trainer  not NULL
@@ -165,14 +180,14 @@ SLMT_API slmt_status slmt_trainer_step(slmt_trainer *trainer, const slmt_tensor 
 
 /**
  * Attach a second model to a task that reads one: a teacher, or whatever the task names. The trainer keeps
- * the model and does not change it; its checkpoint does not hold it, so that it is attached again after
- * slmt_trainer_load().
+ * the model and does not change it; its checkpoint does not hold it but a digest of it, and after
+ * slmt_trainer_load() that model is attached again.
  *
  * @param trainer  not NULL
  * @param name     as the task calls it
  * @param model    of the same method, with the same options and precision; takes the place of the one before
  * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (the task reads no such model), SLMT_ERR_ARGUMENT (another method,
- *         other shapes, or the model that is trained itself)
+ *         other shapes, the model that is trained itself, or another one than the loaded trainer's)
  * @threads one thread per trainer at a time, nobody changing the model from then on
  * \since 0.1
  */

@@ -96,8 +96,11 @@ slmt_status slmt_net_session_memory(slmt_model *model, const slmt_net_session_co
 {
     slmt_net_session_config c;
     task t;
+    held_bytes held;
     REQUIRE(model);
     REQUIRE(bytes);
     TRY(synthesis(model, config, &c, &t));
-    return runner_count(&t, sizeof(slmt_session), bytes);
+    TRY(runner_count(&t, sizeof(slmt_session), &held));
+    *bytes = held.all;
+    return OK;
 }

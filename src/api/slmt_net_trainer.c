@@ -140,11 +140,14 @@ slmt_status slmt_net_trainer_memory(slmt_model *model, const slmt_net_trainer_co
 {
     task task;
     uint64_t seed;
+    held_bytes held;
     REQUIRE(model);
     REQUIRE(config);
     REQUIRE(bytes);
     TRY(read_config(model, config, &seed, &task));
-    return trainer_count(&task, bytes);
+    TRY(trainer_count(&task, &held));
+    *bytes = held.all;
+    return OK;
 }
 
 slmt_status slmt_net_trainer_get_config(const slmt_trainer *trainer, slmt_net_trainer_config *config)

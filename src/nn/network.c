@@ -79,7 +79,8 @@ value nn_up_convolution(nn *n, layer_name layer, value x, conv_shape c, param_in
     nn_enter(n, layer);
     op_window w = window_of(c);
     value bias = c.bias ? nn_weight(n, layer, "bias") : NONE;
-    return op_conv_transpose(n->g, x, nn_weight(n, layer, "weight"), bias, &w, NULL);
+    const int32_t more[BK_MAX_SPACE] = {c.more, c.more, c.more};
+    return op_conv_transpose(n->g, x, nn_weight(n, layer, "weight"), bias, &w, c.more ? more : NULL);
 }
 
 value nn_norm(nn *n, layer_name layer, value x, int64_t channels, double slope)

@@ -35,6 +35,7 @@ typedef struct conv_shape {
     int pad;         /* zeros around the image: as many as keep its size at stride 1; NO_PADDING: none */
     int axes;        /* of space: 2 */
     int bias;        /* 1: it has one */
+    int more;        /* of a transposed convolution: rows and columns behind those that the rest gives: 0 */
 } conv_shape;
 
 /* .weight [out,in/groups,K...] and maybe .bias [out]. */

@@ -148,6 +148,16 @@ static status put_updates(checkpoint_writer *w, const stepper *s)
     return OK;
 }
 
+/* Writes what attached models are; they are not in the file. */
+static status put_attached(checkpoint_writer *w, const stepper *s)
+{
+    for (int32_t i = 0; i < s->task.kind->n_states; i++)
+        if (s->state[i].digest[0])
+            TRY(checkpoint_put_text(w, "training/attached", s->task.kind->states[i].name,
+                                    s->state[i].digest));
+    return OK;
+}
+
 /* Writes what the trainer learned from, if it was a set. */
 static status put_set(checkpoint_writer *w, const slmt_trainer *t)
 {
@@ -169,6 +179,7 @@ static status put_training(checkpoint_writer *w, const slmt_trainer *t)
     TRY(checkpoint_put_int(w, "training", "steps_in_epoch", (int64_t)t->steps_in_epoch));
     TRY(checkpoint_put_int(w, "training", "total_steps", (int64_t)t->total_steps));
     TRY(put_set(w, t));
+    TRY(put_attached(w, s));
     TRY(put_updates(w, s));
     for (int32_t i = 0; i < n; i++)
         TRY(put_group(w, s, &list[i]));
@@ -361,17 +372,36 @@ static status get_updates(const checkpoint *c, stepper *s)
     return OK;
 }
 
+static status get_digest(const checkpoint *c, const char *group, const char *name, char to[DIGEST_HEX])
+{
+    const char *digest;
+    TRY(checkpoint_text(c, group, name, &digest));
+    if (strlen(digest) != DIGEST_HEX - 1)
+        return fail(ERR_SCHEMA, "%s: attribute %s of /%s has %zu characters, expected %d",
+                    checkpoint_label(c), name, group, strlen(digest), DIGEST_HEX - 1);
+    memcpy(to, digest, DIGEST_HEX);
+    return OK;
+}
+
+/* Reads what attached models have to be; a trainer saved before any was attached does not say. */
+static status get_attached(const checkpoint *c, stepper *s)
+{
+    for (int32_t i = 0; i < s->task.kind->n_states; i++) {
+        const char *name = s->task.kind->states[i].name;
+        if (s->task.kind->states[i].kind != STATE_MODEL || !checkpoint_has(c, "training/attached", name))
+            continue;
+        TRY(get_digest(c, "training/attached", name, s->state[i].digest));
+        s->state[i].is_kept = 1;
+    }
+    return OK;
+}
+
 /* Reads what the trainer learned from; older files do not say. */
 static status get_set(const checkpoint *c, slmt_trainer *t)
 {
-    const char *digest;
     if (!checkpoint_has(c, "training", "set"))
         return OK;
-    TRY(checkpoint_text(c, "training", "set", &digest));
-    if (strlen(digest) != DIGEST_HEX - 1)
-        return fail(ERR_SCHEMA, "%s: attribute set of /training has %zu characters, expected %d",
-                    checkpoint_label(c), strlen(digest), DIGEST_HEX - 1);
-    memcpy(t->set, digest, DIGEST_HEX);
+    TRY(get_digest(c, "training", "set", t->set));
     return get_count(c, "training", "set_records", &t->set_records);
 }
 
@@ -384,6 +414,7 @@ static status get_training(const checkpoint *c, slmt_trainer *t)
     TRY(get_count(c, "training", "steps_in_epoch", &t->steps_in_epoch));
     TRY(get_count(c, "training", "total_steps", &t->total_steps));
     TRY(get_set(c, t));
+    TRY(get_attached(c, s));
     TRY(get_updates(c, s));
     for (int32_t i = 0; i < n; i++)
         TRY(get_group(c, s, &list[i]));

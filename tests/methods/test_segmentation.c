@@ -69,6 +69,12 @@ static void networks_have_as_many_weights_as_their_papers(void **state)
         {"pspnet", FOUR, COMPACT, 1, 0, 883640},
         {"deeplabv3p", TWENTYONE, PAPER, 3, 0, 40352181},
         {"deeplabv3p", FOUR, COMPACT, 1, 0, 1040716},
+        {"pcd-unet", "classes=0,1", PAPER, 3, 0, 17267458},
+        {"pcd-unet", FOUR, COMPACT, 1, 0, 1081796},
+        {"linknet", "classes=0,1", PAPER, 3, 0, 11533506},
+        {"linknet", FOUR, COMPACT, 1, 0, 723364},
+        {"deeplabv3", "classes=0,1", PAPER, 3, 0, 15310402},
+        {"deeplabv3", FOUR, COMPACT, 1, 0, 959988},
         {"hrnet-s", NINETEEN, PAPER, 3, 0, 65859379},
         {"hrnet-s", NINETEEN, COMPACT, 3, 0, 1540819},
         {"hrnet-s", FOUR, COMPACT, 1, 0, 1536052},
@@ -113,6 +119,9 @@ static const small networks[] = {
     {"pspnet", {COMMON, {"width", 4}, {"hidden", 8}}, 4, 0},
     {"deeplabv3p", {COMMON, {"width", 4}, {"separable", 1}}, 4, 0},
     {"hrnet-s", {COMMON, {"width", 4}, {"stem", 8}, {"first", 4}}, 5, 0},
+    {"pcd-unet", {COMMON, {"width", 4}}, 3, 0},
+    {"linknet", {COMMON, {"width", 12}}, 3, 0},
+    {"deeplabv3", {COMMON, {"width", 4}, {"atrous", 8}}, 4, 0},
 };
 enum { NETWORKS = sizeof networks / sizeof *networks, CLASSES = 3, CHANNELS = 2 };
 

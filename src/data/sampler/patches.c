@@ -213,11 +213,12 @@ static int extents_of(const feed *f, uint32_t record, size_t field, int64_t size
     return size[0] > 0;
 }
 
-/* Returns 1 for a training record with all fields; raises `most` to the pixels of its slices. */
+/* Returns 1 for a record of the split with all fields; raises `most` to the pixels of its slices. */
 static status take_record(const feed *f, const patches *own, uint32_t record, int *has, int64_t *most)
 {
     int64_t size[3];
-    *has = dataset_file_record(f->set->file, record)->split == SLMT_SPLIT_TRAIN;
+    int32_t split = f->part == FEED_VALIDATION ? SLMT_SPLIT_VALIDATION : SLMT_SPLIT_TRAIN;
+    *has = dataset_file_record(f->set->file, record)->split == split;
     for (int64_t i = 0; *has && i <= own->channels; i++) {
         if (!(*has = extents_of(f, record, own->field[i], size)))
             return OK;
@@ -232,6 +233,29 @@ static status take_record(const feed *f, const patches *own, uint32_t record, in
             *most = size[1] * size[2];
     }
     return OK;
+}
+
+/* The first records of the training part are trained on, as many as data_rate says. */
+static void choose_part(const feed *f, patches *own)
+{
+    uint32_t used = (uint32_t)floor(own->n * f->at.setting[TRAIN_DATA_RATE] + 1e-9);
+    if (f->part == FEED_HELD_OUT) {
+        own->n -= used;
+        memmove(own->records, own->records + used, own->n * sizeof *own->records);
+    } else if (f->part == FEED_TRAINING)
+        own->n = used;
+}
+
+static status no_records(const feed *f)
+{
+    if (f->part == FEED_VALIDATION)
+        return fail(ERR_ARGUMENT, "%s: the set has no validation subject with images and labels",
+                    label_of(f));
+    return fail(
+        ERR_ARGUMENT,
+        "%s: a data_rate of %g holds no training subject out: choose a smaller one, or measure on the "
+        "validation subjects, by the setting select",
+        label_of(f), f->at.setting[TRAIN_DATA_RATE]);
 }
 
 static status list_records(feed *f, patches *own)
@@ -249,7 +273,9 @@ static status list_records(feed *f, patches *own)
     }
     f->records = own->n;
     f->samples = (uint64_t)own->n * (uint64_t)own->crops;
-    own->n = (uint32_t)floor(own->n * f->at.setting[TRAIN_DATA_RATE] + 1e-9);
+    choose_part(f, own);
+    if (f->part != FEED_TRAINING && own->n == 0)
+        return no_records(f);
     f->records_used = own->n;
     f->samples_used = (uint64_t)own->n * (uint64_t)own->crops;
     TRY(mem_array(f->mem, (size_t)(most * own->size[0]), 4, &own->room));

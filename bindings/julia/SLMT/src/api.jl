@@ -40,10 +40,11 @@ const SLMT_WEIGHTS_BFLOAT16 = Int32(1)  # 8 bits of mantissa, float32's range
 const SLMT_WEIGHTS_FLOAT16 = Int32(2)  # IEEE binary16: 11 bits of mantissa; a weight beyond 65504 is an error
 const SLMT_WEIGHTS_STORED = Int32(3)  # as the file has them; of a new model SLMT_WEIGHTS_FULL
 
-# What products of matrices, convolutions and attention may do with their factors on the cpu backend, in
-# synthesis and in training; sums stay float32.
+# What products of matrices, convolutions and attention may do with their factors, in synthesis and in
+# training; sums stay float32. The reference backend has SLMT_ARITHMETIC_FLOAT32 alone.
 const SLMT_ARITHMETIC_FLOAT32 = Int32(0)  # take them as they are
-const SLMT_ARITHMETIC_BFLOAT16 = Int32(1)  # round them to bfloat16: needs oneDNN, and AVX512-BF16 or AMX-BF16
+const SLMT_ARITHMETIC_BFLOAT16 = Int32(1)  # round them to bfloat16: the cpu backend needs oneDNN for it, and AVX512-BF16 or AMX-BF16
+const SLMT_ARITHMETIC_TF32 = Int32(2)  # round them to 10 bits of fraction (TensorFloat-32): the cuda backend
 
 # The library for matrix products on the cpu backend.
 const SLMT_MATRIX_AUTO = Int32(0)  # the better one of those built in, or the library's own kernel where that is
@@ -224,8 +225,8 @@ struct slmt_context_config
     weights::Int32  # SLMT_WEIGHTS_FULL; others only with precision SLMT_FLOAT32
     arithmetic::Int32  # SLMT_ARITHMETIC_FLOAT32
     backend_name::Cstring  # a backend by its name, instead of `backend`: "cpu", "reference", or a plug-in; NULL: none
-    backend_path::Cstring  # where a plug-in is looked for: a directory that holds libslmt_NAME.so, or that file; NULL: nowhere, but for SLMT_BACKEND_CUDA the folder of this library. Nothing else is searched
-    backend_options::Cstring  # more options, in the backend's own words, such as "matrix=onednn,bf16"; NULL: none
+    backend_path::Cstring  # where a plug-in is looked for: a directory that holds libslmt_NAME.so, or that file; NULL: nowhere, but for SLMT_BACKEND_CUDA the folder of this library and the folder slmt in it. Nothing else is searched
+    backend_options::Cstring  # more options, in the backend's own words, such as "device=1,memory=8000000000" for cuda; NULL: none
 end
 
 @doc raw"""
@@ -306,6 +307,7 @@ struct slmt_task_info
     inputs::Int32  # how many
     outputs::Int32  # how many; of a task that trains, those without axes are what slmt_trainer_value() reports
     metrics::Int32  # how many; 0: no truth is defined for its outputs
+    second_model::Cstring  # what slmt_trainer_attach() calls the model that it learns from besides the samples, such as "teacher"; "": it learns from none
 end
 
 @doc raw"""
@@ -773,8 +775,8 @@ slmt_context_free(context) =
 
 Memory that the context and everything made in it hold now.
 
-Counts what goes through the context's allocator. What oneDNN, HDF5 and niftiio take for
-themselves while they work is not in it.
+Counts what goes through the context's allocator, and tensors in memory of a device. What oneDNN, HDF5 and
+niftiio take for themselves while they work is not in it.
 
 context: not NULL
 
@@ -786,6 +788,22 @@ Since 0.1.
 """
 slmt_context_live_bytes(context) =
     ccall((:slmt_context_live_bytes, libslmt), UInt64, (Ptr{slmt_context}, ), context)
+
+@doc raw"""
+    uint64_t slmt_context_device_bytes(const slmt_context *context)
+
+How much of slmt_context_live_bytes() is memory of a device, such as a graphics card: the tensors.
+
+context: not NULL
+
+Returns: bytes; 0 on a backend that works on the host's memory
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_context_device_bytes(context) =
+    ccall((:slmt_context_device_bytes, libslmt), UInt64, (Ptr{slmt_context}, ), context)
 
 @doc raw"""
     slmt_status slmt_context_set_nan(slmt_context *context, int32_t nan)
@@ -2600,9 +2618,9 @@ slmt_session_create(model, task, settings, count, session) =
 @doc raw"""
     slmt_status slmt_session_memory(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t *bytes)
 
-Bytes that a session holds through the context's allocator, exactly. While it is made, planning holds a
-little more for a moment (well below 1 MB for a small network): a max_bytes cut to the last byte may refuse
-it.
+Bytes that a session holds through the context's allocator and in memory of a device, exactly. While it is
+made, planning holds a little more for a moment (well below 1 MB for a small network): a max_bytes cut to
+the last byte may refuse it.
 
 model: not NULL
 task: as slmt_session_create()
@@ -2618,6 +2636,27 @@ Since 0.1.
 """
 slmt_session_memory(model, task, settings, count, bytes) =
     ccall((:slmt_session_memory, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Ptr{slmt_number}, Csize_t, Ptr{UInt64}, ), model, task, settings, count, bytes)
+
+@doc raw"""
+    slmt_status slmt_session_device_memory(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t *bytes)
+
+How much of slmt_session_memory() is memory of a device, such as a graphics card. The weights, which the
+sessions of a model share there, are not in it.
+
+model: not NULL
+task: as slmt_session_create()
+settings: likewise
+count: likewise
+bytes: receives the number; 0 on a backend that works on the host's memory
+
+Returns: as slmt_session_create()
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_session_device_memory(model, task, settings, count, bytes) =
+    ccall((:slmt_session_device_memory, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Ptr{slmt_number}, Csize_t, Ptr{UInt64}, ), model, task, settings, count, bytes)
 
 @doc raw"""
     void slmt_session_free(slmt_session *session)
@@ -3077,6 +3116,26 @@ slmt_trainer_memory(model, task, settings, count, bytes) =
     ccall((:slmt_trainer_memory, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Ptr{slmt_number}, Csize_t, Ptr{UInt64}, ), model, task, settings, count, bytes)
 
 @doc raw"""
+    slmt_status slmt_trainer_device_memory(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t *bytes)
+
+How much of slmt_trainer_memory() is memory of a device; see slmt_session_device_memory().
+
+model: not NULL
+task: as slmt_trainer_create()
+settings: likewise
+count: likewise
+bytes: receives the number; 0 on a backend that works on the host's memory
+
+Returns: as slmt_trainer_create()
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_trainer_device_memory(model, task, settings, count, bytes) =
+    ccall((:slmt_trainer_device_memory, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Ptr{slmt_number}, Csize_t, Ptr{UInt64}, ), model, task, settings, count, bytes)
+
+@doc raw"""
     const char *slmt_trainer_task(const slmt_trainer *trainer)
 
 Name of the task that a trainer runs.
@@ -3171,15 +3230,15 @@ slmt_trainer_step(trainer, inputs, count, rate) =
     slmt_status slmt_trainer_attach(slmt_trainer *trainer, const char *name, slmt_model *model)
 
 Attach a second model to a task that reads one: a teacher, or whatever the task names. The trainer keeps
-the model and does not change it; its checkpoint does not hold it, so that it is attached again after
-slmt_trainer_load().
+the model and does not change it; its checkpoint does not hold it but a digest of it, and after
+slmt_trainer_load() that model is attached again.
 
 trainer: not NULL
 name: as the task calls it
 model: of the same method, with the same options and precision; takes the place of the one before
 
 Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (the task reads no such model), SLMT_ERR_ARGUMENT (another method,
-other shapes, or the model that is trained itself)
+other shapes, the model that is trained itself, or another one than the loaded trainer's)
 
 Threads: one thread per trainer at a time, nobody changing the model from then on
 
