@@ -18,7 +18,7 @@ slmt_method(seq2seq NETWORKS vgg19)
 slmt_method(unet)
 slmt_method(vgg19)
 foreach(network IN ITEMS unet_seg fcn8s segnet segnet_basic attn_unet vnet fpn pspnet deeplabv3p hrnet_s pcd_unet
-        linknet deeplabv3)
+        linknet deeplabv3 contrastive)
   slmt_method(${network} NETWORKS segmentation paced)
 endforeach()
 

@@ -58,8 +58,7 @@ void segment_tensors(params *p, const double *option, const segment_network *f)
 
 /* ---- images ---- */
 
-/* A z-score over the pixels that are not 0, which stay 0: the background of a scan. */
-static value normalized(graph *g, value x)
+value segment_normalized(graph *g, value x)
 {
     int64_t size[BK_MAX_SPACE];
     uint32_t space = ((1u << nn_size(g, x, size)) - 1) << 1;
@@ -93,7 +92,7 @@ static value image_of(task_graph *t, const segment_network *f)
         if (axes_of(t, f) == 2)
             x = op_view(g, x, 4, -1, graph_dim(g, x, 2), graph_dim(g, x, 3), graph_dim(g, x, 4));
     }
-    return segment_options_of(t->at.option).normalize ? normalized(g, x) : x;
+    return segment_options_of(t->at.option).normalize ? segment_normalized(g, x) : x;
 }
 
 value segment_logits(task_graph *t, const segment_network *f, nn *n, value *auxiliary)

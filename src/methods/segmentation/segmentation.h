@@ -76,6 +76,10 @@ void segment_tensors(params *p, const double *option, const segment_network *f);
 void segment_build(task_graph *t, const segment_network *f);
 void segment_train_build(task_graph *t, const segment_network *f);
 
+/* A z-score of each image [B,S...,C] over the pixels that are not 0, which stay 0: the background of a scan.
+ */
+value segment_normalized(graph *g, value x);
+
 /* The functions of a method's table, for a segment_network called `network`. */
 #define SEGMENT_FUNCTIONS                                                                                    \
     static void network_tensors(params *p, const double *option)                                             \
