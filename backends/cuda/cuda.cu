@@ -9,6 +9,7 @@
  *
  * A plan that runs on the same addresses a second time is captured as a graph, which that run and later ones
  * start at once; with other addresses it is started call by call again. */
+#include "backends/cuda/cublaslt.h"
 #include "backends/cuda/cuda.h"
 #include "backends/cuda/kernel.h"
 
@@ -18,6 +19,13 @@
 #include <pthread.h>
 
 enum { FLAGS = 1024 }; /* arrays that one check for finite numbers looks at */
+
+/* One of them. */
+struct looked_at {
+    const void *data;
+    int64_t n;
+    int is_double;
+};
 
 struct program;
 
@@ -32,12 +40,16 @@ struct block {
 struct cuda_device {
     bk_host host;
     int index, processors, arithmetic;
-    bool eager; /* nothing is captured */
+    bool eager;        /* nothing is captured */
+    char library[512]; /* the file of cuBLASLt, or "" */
+    bool wants_library;
+    cublaslt *lt; /* NULL: not used */
     size_t limit, used; /* bytes of memory that may be and are taken by alloc() */
     block *blocks;
     void *definition; /* the reference backend, opened */
     cudaStream_t stream;
     int *fault, *flags;   /* memory of the device */
+    looked_at *list;      /* likewise, FLAGS of them */
     pthread_mutex_t lock; /* of used, blocks and running */
     program *running;     /* those that were launched and not waited for */
     char text[320];       /* for describe() */
@@ -111,6 +123,19 @@ static bool read_number(const char *item, size_t length, const char *name, unsig
     return end == item + length;
 }
 
+/* "cublaslt", or "cublaslt=FILE". */
+static bool read_library(cuda_device *d, const char *item, size_t length)
+{
+    static const char name[] = "cublaslt=";
+    size_t n = sizeof name - 1;
+    if (bk_option_is(item, length, "cublaslt"))
+        return d->wants_library = true;
+    if (length <= n || memcmp(item, name, n) != 0 || length - n >= sizeof d->library)
+        return false;
+    memcpy(d->library, item + n, length - n);
+    return d->wants_library = true;
+}
+
 static bk_status read_options(cuda_device *d, const char *options)
 {
     const char *item;
@@ -123,13 +148,15 @@ static bk_status read_options(cuda_device *d, const char *options)
             d->arithmetic = ARITHMETIC_TF32;
         else if (bk_option_is(item, n, "eager"))
             d->eager = true;
+        else if (read_library(d, item, n))
+            continue;
         else if (read_number(item, n, "device=", &value) && value <= INT32_MAX)
             d->index = (int)value;
         else if (read_number(item, n, "memory=", &value))
             d->limit = (size_t)value;
         else {
             snprintf(unknown, sizeof unknown, "%.*s", (int)(n < 60 ? n : 60), item);
-            say(&d->host, "expected the options device=N, memory=BYTES, tf32, bf16 or eager, and not", unknown);
+            say(&d->host, "expected the options device=N, memory=BYTES, tf32, bf16, eager or cublaslt, and not", unknown);
             return BK_ERR_UNSUPPORTED;
         }
     }
@@ -180,25 +207,41 @@ static bk_status describe_device(cuda_device *d)
     if (s != BK_OK)
         return s;
     d->processors = p.multiProcessorCount;
-    snprintf(d->text, sizeof d->text, "cuda: %.200s (%d.%d, %d multiprocessors), %s", p.name, p.major,
-             p.minor, p.multiProcessorCount, arithmetic[d->arithmetic]);
+    snprintf(d->text, sizeof d->text, "cuda: %.200s (%d.%d, %d multiprocessors), %s%s", p.name, p.major,
+             p.minor, p.multiProcessorCount, arithmetic[d->arithmetic], d->lt ? ", cuBLASLt" : "");
     return BK_OK;
 }
 
 static bk_status take_words(cuda_device *d)
 {
     static const int zeros[1 + FLAGS] = {};
-    void *p = nullptr;
+    void *p = nullptr, *list = nullptr;
     bk_status s = status_of(&d->host, cudaMalloc(&p, sizeof zeros), "cannot take memory of the device");
     if (s != BK_OK)
         return s;
     d->fault = (int *)p;
     d->flags = d->fault + 1;
+    s = status_of(&d->host, cudaMalloc(&list, FLAGS * sizeof(looked_at)), "cannot take memory of the device");
+    if (s != BK_OK)
+        return s;
+    d->list = (looked_at *)list;
     s = status_of(&d->host, cudaMemcpyAsync(p, zeros, sizeof zeros, cudaMemcpyHostToDevice, d->stream),
                   "cannot write memory of the device");
     return s == BK_OK
                ? status_of(&d->host, cudaStreamSynchronize(d->stream), "cannot write memory of the device")
                : s;
+}
+
+static bk_status open_library(cuda_device *d)
+{
+    char why[400];
+    if (!d->wants_library)
+        return BK_OK;
+    d->lt = cublaslt_open(d->library, why, sizeof why);
+    if (d->lt)
+        return BK_OK;
+    say(&d->host, why, nullptr);
+    return BK_ERR_UNSUPPORTED;
 }
 
 static bk_status set_up(cuda_device *d, const char *options)
@@ -215,6 +258,8 @@ static bk_status set_up(cuda_device *d, const char *options)
                   "cannot make a stream");
     if (s == BK_OK)
         s = take_words(d);
+    if (s == BK_OK)
+        s = open_library(d);
     return s == BK_OK ? describe_device(d) : s;
 }
 
@@ -226,7 +271,9 @@ static void cuda_close(void *device)
     if (d->stream) {
         on_device here(d->index);
         cudaStreamSynchronize(d->stream);
+        cublaslt_close(d->lt);
         cudaFree(d->fault);
+        cudaFree(d->list);
         cudaStreamDestroy(d->stream);
     }
     bk_reference()->close(d->definition);
@@ -291,6 +338,7 @@ static bk_status cuda_prepare(void *device, bk_call *call)
         return s;
     bk_reference()->release(d->definition, call);
     call->scratch_bytes = 0;
+    call->state = nullptr;
     const cuda_kernel *k = kernels[call->op];
     if (has_doubles(call) || (k->serves && !k->serves(call))) {
         char message[128];
@@ -300,11 +348,14 @@ static bk_status cuda_prepare(void *device, bk_call *call)
         return BK_ERR_UNSUPPORTED;
     }
     call->scratch_bytes = k->scratch ? k->scratch(call) : 0;
+    if (d->lt && k->plan)
+        k->plan(call, d->lt, d->arithmetic);
     return BK_OK;
 }
 
 static void cuda_release(void *, bk_call *call)
 {
+    cublaslt_release((cublaslt_product *)call->state); /* no other call has a state */
     call->state = nullptr;
 }
 
@@ -450,33 +501,43 @@ static bk_status cuda_copy(void *device, void *to, const void *from, size_t byte
 
 /* ---- finite numbers ---- */
 
-template <class T> __global__ void look_for_others(const T *x, int64_t n, int *found)
+template <class T> __device__ __forceinline__ void look_for_others(const T *x, int64_t n, int *found)
 {
     EACH(i, n)
     if (!(x[i] - x[i] == 0))
         *found = 1; /* all that write, write this */
 }
 
-static cudaError_t start_look(cuda_device *d, const bk_tensor *t, int *found)
+/* Row y of the grid looks at array y. */
+__global__ void look_at_all(const looked_at *list, int *found)
 {
-    int64_t n = bk_count(&t->shape);
-    if (t->shape.dtype == BK_F64)
-        return launch(d->stream, look_for_others<double>, blocks_for(n), BLOCK, 0, (const double *)t->data, n,
-                      found);
-    return launch(d->stream, look_for_others<float>, blocks_for(n), BLOCK, 0, (const float *)t->data, n,
-                  found);
+    looked_at a = list[blockIdx.y];
+    if (a.is_double)
+        look_for_others((const double *)a.data, a.n, found + blockIdx.y);
+    else
+        look_for_others((const float *)a.data, a.n, found + blockIdx.y);
 }
+
+constexpr unsigned LOOKERS = 64; /* blocks for one array, at most */
 
 /* Of at most FLAGS arrays. */
 static cudaError_t find_others(cuda_device *d, const bk_tensor *arrays, int n, int *first)
 {
+    looked_at list[FLAGS];
     int found[FLAGS];
-    size_t bytes = (size_t)n * sizeof *found;
-    cudaError_t error = cudaMemsetAsync(d->flags, 0, bytes, d->stream);
-    for (int k = 0; k < n && error == cudaSuccess; k++)
-        error = start_look(d, &arrays[k], d->flags + k);
+    unsigned blocks = 1;
+    for (int k = 0; k < n; k++) {
+        list[k] = {arrays[k].data, bk_count(&arrays[k].shape), arrays[k].shape.dtype == BK_F64};
+        blocks = blocks_for(list[k].n) > blocks ? blocks_for(list[k].n) : blocks;
+    }
+    dim3 grid(blocks < LOOKERS ? blocks : LOOKERS, (unsigned)n);
+    cudaError_t error = cudaMemsetAsync(d->flags, 0, (size_t)n * sizeof *found, d->stream);
     if (error == cudaSuccess)
-        error = cudaMemcpyAsync(found, d->flags, bytes, cudaMemcpyDeviceToHost, d->stream);
+        error = cudaMemcpyAsync(d->list, list, (size_t)n * sizeof *list, cudaMemcpyHostToDevice, d->stream);
+    if (error == cudaSuccess)
+        error = launch(d->stream, look_at_all, grid, BLOCK, 0, (const looked_at *)d->list, d->flags);
+    if (error == cudaSuccess)
+        error = cudaMemcpyAsync(found, d->flags, (size_t)n * sizeof *found, cudaMemcpyDeviceToHost, d->stream);
     if (error == cudaSuccess)
         error = cudaStreamSynchronize(d->stream);
     for (int k = n - 1; k >= 0 && error == cudaSuccess; k--)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "console.h"
+#include "shown.h"
 #include "tool.h"
 
 static void keep_warning(void *user, const char *text)
@@ -38,7 +39,7 @@ void journal_write(journal *j, cJSON *object)
 {
     char *line = j->file ? cJSON_PrintUnformatted(object) : NULL;
     if (line) {
-        fprintf(j->file, "%s\n", line);
+        fprintf(j->file, "%s\n", shown(line));
         fflush(j->file);
     }
     cJSON_free(line);

@@ -13,8 +13,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 /* Changes bytes in place, mostly near the signatures of HDF5's structures; returns the new size, at most
- * `most`. Then makes the checksums right whose place it knows, and the seal of a checkpoint, so that the
- * change reaches what lies behind them. */
+ * `most`. Then makes the checksums right whose place it knows, and the seal of a checkpoint or the
+ * digests of a set, so that the change reaches what lies behind them. */
 size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t most, unsigned seed);
 
 #endif

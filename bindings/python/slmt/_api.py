@@ -1199,6 +1199,32 @@ slmt_model_save = _bind(
     """)
 
 
+slmt_file_import = _bind(
+    "slmt_file_import", slmt_status, [POINTER(slmt_context), c_char_p, c_char_p],
+    r"""slmt_status slmt_file_import(slmt_context *context, const char *path, const char *out)
+
+    Write a checkpoint or a training set anew that another program has written or changed, such as h5py or
+    h5repack, and that this library refuses because of that. All groups, attributes and tensors are copied; the
+    new file is then loaded, or opened and read to its end, before it takes its place.
+
+    HDF5 reads the file, which is no parser for bytes of a stranger: such a file can end the process. Call it
+    in a process of its own, with limits, as `slmt convert --import` does.
+
+    context: not NULL; a checkpoint is loaded with its computing type
+    path: the file to read. Training sets of version 1 cannot be imported
+    out: replaced if it exists, may be path
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also where out is a training set that is open in this context),
+    SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (HDF5 cannot read it), SLMT_ERR_SCHEMA (it holds what no
+    file of this library does), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, or as slmt_trainer_load(), slmt_model_load()
+    or slmt_dataset_read()
+
+    Threads: any thread; writers of other files wait while it reads
+
+    Since 0.1.
+    """)
+
+
 slmt_model_retain = _bind(
     "slmt_model_retain", POINTER(slmt_model), [POINTER(slmt_model)],
     r"""slmt_model *slmt_model_retain(slmt_model *model)
