@@ -108,8 +108,6 @@ static value forward(graph *g, value x, value w, const bk_attr *of)
 
 static void grad_conv(graph *g, const node *n, const value *dy, value *dx)
 {
-    if (g->error != OK)
-        return;
     value x = n->in[0], w = n->in[1];
     bk_shape to = *graph_shape(g, x);
     dx[0] = grad_input(g, w, dy[0], &n->attr, &to);
@@ -131,8 +129,6 @@ static void grad_conv_grad_input(graph *g, const node *n, const value *d, value 
 
 static void grad_conv_grad_weight(graph *g, const node *n, const value *d, value *dx)
 {
-    if (g->error != OK)
-        return;
     value x = n->in[0], dy = n->in[1];
     bk_shape to = *graph_shape(g, x);
     dx[0] = grad_input(g, d[0], dy, &n->attr, &to);

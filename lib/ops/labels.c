@@ -184,8 +184,6 @@ OP_RULE(CROSS_ENTROPY, cross_entropy, .arity = {2, 3, 2}, .shape = shape_cross_e
  *   d/dx = w dloss p (v - sum(v p)),  d/ddloss = w sum(v u),  d/dw sums dloss sum(v u) over each class. */
 static void grad_cross_entropy_grad(graph *g, const node *n, const value *v, value *d)
 {
-    if (g->error != OK)
-        return;
     int32_t rank = graph_shape(g, n->in[0])->rank, last = n->n_in - 1;
     uint32_t classes = 1u << (rank - 1);
     value weight, dloss = n->in[last], p = op_softmax(g, n->in[0]);

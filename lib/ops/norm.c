@@ -50,8 +50,6 @@ static value like_row(graph *g, value v, int32_t rank)
 
 static void grad_layer_norm_grad(graph *g, const node *n, const value *d, value *dx)
 {
-    if (g->error != OK)
-        return;
     int32_t rank = graph_shape(g, n->in[0])->rank;
     norm_grad of = {.z = normal_of(g, n->in[0], 1u << (rank - 1), n->attr.eps),
                     .gain = like_row(g, n->in[1], rank),
@@ -134,8 +132,6 @@ static void grad_instance_norm(graph *g, const node *n, const value *dy, value *
 
 static void grad_instance_norm_grad(graph *g, const node *n, const value *d, value *dx)
 {
-    if (g->error != OK)
-        return;
     uint32_t space = (1u << (graph_shape(g, n->in[0])->rank - 1)) - 2u;
     norm_grad of = {
         .z = normal_of(g, n->in[0], space, n->attr.eps), .gain = NONE, .dy = n->in[1], .slope = NONE};

@@ -273,8 +273,7 @@ typedef struct method {
     /* Sets of options that go by a name, "base|small|tiny": a struct of the options for each. NULL: none. */
     const char *presets;
     const void *preset_rows;
-    size_t preset_size;                            /* of a struct */
-    void (*preset)(int32_t index, double *option); /* what fills them in, where there are no structs */
+    size_t preset_size; /* of a struct */
     status (*check)(
         const double *option); /* rules between options; their ranges are checked before. NULL: none */
     void (*tensors)(params *p, const double *option);

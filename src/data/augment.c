@@ -139,12 +139,12 @@ void augment_finetune(float *source, float *target, int size, float *scratch, ra
 {
     int flip = (int)random_below(r, 3);
     int turns = random_below(r, 2) == 0 ? 1 + (int)random_below(r, 3) : 0;
-    if (flip > 0) {
-        augment_flip(source, size, flip - 1);
-        augment_flip(target, size, flip - 1);
+    float *const both[] = {source, target};
+    for (int i = 0; i < (target ? 2 : 1); i++) {
+        if (flip > 0)
+            augment_flip(both[i], size, flip - 1);
+        augment_rotate(both[i], size, turns, scratch);
     }
-    augment_rotate(source, size, turns, scratch);
-    augment_rotate(target, size, turns, scratch);
     float brightness = draw_tenths(r, 7, 13), contrast = draw_tenths(r, 4, 11);
     augment_tone(source, size, brightness, contrast, draw_tenths(r, 7, 13), scratch);
 }

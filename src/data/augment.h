@@ -15,7 +15,8 @@
 void augment_pretrain(float *image, int size, float *scratch, random_stream *r);
 
 /* Fine-tuning: the same flip and, with probability 1/2, the same 1 to 3 quarter turns for both; then for the
- * source alone, on 8 bits, brightness 0.7..1.3, contrast 0.4..1.1, sharpness 0.7..1.3. */
+ * source alone, on 8 bits, brightness 0.7..1.3, contrast 0.4..1.1, sharpness 0.7..1.3. target NULL: a
+ * neighbour of a source, to which the same stream does what it does to the source. */
 void augment_finetune(float *source, float *target, int size, float *scratch, random_stream *r);
 
 /* The steps, for tests. */

@@ -50,10 +50,7 @@ const method_task *task_synthesis(const method *m)
 
 void method_preset(const method *m, int32_t index, double *option)
 {
-    if (m->preset)
-        m->preset(index, option);
-    else
-        numbers_write(m->options, (const char *)m->preset_rows + (size_t)index * m->preset_size, option);
+    numbers_write(m->options, (const char *)m->preset_rows + (size_t)index * m->preset_size, option);
 }
 
 static status take_preset(const method *m, double index, double *option)

@@ -5,7 +5,6 @@
 
 #include "train.h"
 
-#define FILES(member) .offset = offsetof(training_files, member)
 static const field fields[] = {
     {"data", "FILE", "training set", FIELD_TEXT, FILES(data), .flags = FIELD_REQUIRED | FIELD_INPUT},
     {"out", "FILE", "checkpoint to write", FIELD_TEXT, FILES(out), .flags = FIELD_REQUIRED | FIELD_OUTPUT,
@@ -16,14 +15,7 @@ static const field fields[] = {
     {"target", "NAME", "contrast to make", FIELD_TEXT, FILES(target)},
     {"resume", "FILE", "go on from a checkpoint, with its sizes, settings and contrasts", FIELD_TEXT,
      FILES(resume), .flags = FIELD_INPUT | FIELD_INPLACE},
-    {"checkpoint-every", "EPOCHS", "write the checkpoint so often; 0: at the end only", FIELD_INT,
-     FILES(checkpoint_every)},
-    {"validate-every", "EPOCHS", "score the validation subjects so often, and at the end; 0: never",
-     FIELD_INT, FILES(validate_every)},
-    {"keep", "last|best", "weights that --out has in the end; best: of the highest validation PSNR",
-     FIELD_CHOICE, FILES(keep), keep_choices},
-    {"max-steps", "N", "stop, and save, after so many steps of this run; 0: at the end of the schedule",
-     FIELD_UINT, FILES(max_steps)},
+    RUN_OPTIONS,
     {0}};
 
 static const char doc[] = "Train the whole network on pairs of slices: --source is given to it, --target is "

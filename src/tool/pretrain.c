@@ -5,7 +5,6 @@
 
 #include "train.h"
 
-#define FILES(member) .offset = offsetof(training_files, member)
 static const field fields[] = {
     {"data", "FILE", "training set", FIELD_TEXT, FILES(data), .flags = FIELD_REQUIRED | FIELD_INPUT},
     {"out", "FILE", "checkpoint to write", FIELD_TEXT, FILES(out), .flags = FIELD_REQUIRED | FIELD_OUTPUT,

@@ -38,7 +38,8 @@ static int find_contrast(const scoring *s, const char *asked, const char *card, 
     for (*index = 0; *index < slmt_dataset_contrast_count(s->pair.set); ++*index)
         if (strcmp(slmt_dataset_contrast(s->pair.set, *index), name) == 0)
             return EXIT_OK;
-    return fail_with(EXIT_USAGE, "%s: has no contrast '%s'", s->options->set_name, name);
+    return fail_with(EXIT_USAGE, "%s: has no contrast '%s'; `slmt info %s' lists those of the set",
+                     s->options->set_name, name, s->options->set_name);
 }
 
 static int find_contrasts(scoring *s)

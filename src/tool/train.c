@@ -12,7 +12,6 @@
 #include "pairs.h"
 #include "tool.h"
 
-#define FILES(member) .offset = offsetof(training_files, member)
 static const field fields[] = {
     {"task", "NAME", "what to train; not needed where one task of the method fits the line", FIELD_TEXT,
      FILES(task)},
@@ -32,14 +31,7 @@ static const field fields[] = {
     {"target", "NAME", "contrast to make, of tasks that are told one", FIELD_TEXT, FILES(target)},
     {"resume", "FILE", "go on from a checkpoint, with its options, settings and contrasts", FIELD_TEXT,
      FILES(resume), .flags = FIELD_INPUT | FIELD_INPLACE},
-    {"checkpoint-every", "EPOCHS", "write the checkpoint so often; 0: at the end only", FIELD_INT,
-     FILES(checkpoint_every)},
-    {"validate-every", "EPOCHS", "score the validation subjects so often, and at the end; 0: never",
-     FIELD_INT, FILES(validate_every)},
-    {"keep", "last|best", "weights that --out has in the end; best: of the highest validation PSNR",
-     FIELD_CHOICE, FILES(keep), keep_choices},
-    {"max-steps", "N", "stop, and save, after so many steps of this run; 0: at the end of the schedule",
-     FIELD_UINT, FILES(max_steps)},
+    RUN_OPTIONS,
     {0}};
 
 static const char doc[] =

@@ -15,6 +15,9 @@ static const char *const names[][2] = {{"crop_size", "crop"},       {"slice_firs
                                        {"high_percentile", "high"}, {"max_bytes", "max-memory"},
                                        {"slice_step", "slices"}};
 
+/* The limit of memory, as the library's message has it. */
+static const char limit[] = "limit max_bytes";
+
 static const char slices[] = "(FIRST:COUNT)"; /* what the library says of the two fields */
 
 /* Appends the option that a field goes by. */
@@ -51,6 +54,9 @@ char *for_users(const char *text)
             size_t field = strspn(at + length + 1, lower);
             put_option(out, at + length + 1, field);
             at += length + 1 + field;
+        } else if (strncmp(at, limit, strlen(limit)) == 0) {
+            fputs("limit --max-memory", out);
+            at += strlen(limit);
         } else if (strncmp(at, slices, strlen(slices)) == 0) {
             fputs("(--slices FIRST:COUNT)", out);
             at += strlen(slices);

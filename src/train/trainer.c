@@ -209,6 +209,16 @@ static status run_one(run *r)
     return OK;
 }
 
+/* Fails with the contrasts that there are, as far as a message has room. */
+static status no_such_contrast(const slmt_dataset *set, const char *name)
+{
+    char list[200] = "";
+    for (size_t i = 0, n = 0; i < set->contrasts && n < sizeof list; i++)
+        n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", i ? ", " : "",
+                              dataset_file_field(set->file, i)->name);
+    return fail(ERR_NOT_FOUND, "the training set has no contrast %s; it has %s", name, list);
+}
+
 static status find_contrast(const slmt_dataset *set, const char *name, int32_t *index)
 {
     *index = -1;
@@ -217,7 +227,7 @@ static status find_contrast(const slmt_dataset *set, const char *name, int32_t *
     for (size_t i = 0; i < set->contrasts; i++)
         if (strcmp(dataset_file_field(set->file, i)->name, name) == 0)
             *index = (int32_t)i;
-    return *index >= 0 ? OK : fail(ERR_NOT_FOUND, "the training set has no contrast %s", name);
+    return *index >= 0 ? OK : no_such_contrast(set, name);
 }
 
 static status open_feed(run *r, slmt_dataset *set)

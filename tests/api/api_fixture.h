@@ -292,4 +292,16 @@ static inline int same_files(const char *a, const char *b)
     return same;
 }
 
+/* ---- sessions ---- */
+
+static inline slmt_session *open_net_session(slmt_model *model, int32_t batch)
+{
+    slmt_net_session_config config;
+    slmt_session *session = NULL;
+    slmt_net_session_config_init(&config);
+    config.batch = batch;
+    GOOD(slmt_net_session_create(model, &config, &session));
+    return session;
+}
+
 #endif

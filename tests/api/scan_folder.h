@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -58,6 +59,18 @@ static inline void put_compressed(const char *path, const void *bytes, size_t n)
     assert_non_null(f);
     assert_int_equal(gzwrite(f, bytes, (unsigned)n), n);
     assert_int_equal(gzclose(f), Z_OK);
+}
+
+/* The file is refused with this status, and the message says `text`. */
+static inline void assert_refused(const char *path, slmt_status want, const char *text)
+{
+    slmt_volume *v = NULL;
+    slmt_status s = slmt_volume_read(context, path, &v);
+    if (s != want)
+        fail_msg("%s: %d instead of %d (%s)", path, s, want, slmt_error_text());
+    if (!strstr(slmt_error_text(), text))
+        fail_msg("\"%s\" does not say \"%s\"", slmt_error_text(), text);
+    assert_null(v);
 }
 
 #endif

@@ -46,17 +46,6 @@ static slmt_volume *read_ok(const char *path)
     return v;
 }
 
-static void assert_refused(const char *path, slmt_status want, const char *text)
-{
-    slmt_volume *v = NULL;
-    slmt_status s = slmt_volume_read(context, path, &v);
-    if (s != want)
-        fail_msg("%s: %d instead of %d (%s)", path, s, want, slmt_error_text());
-    if (!strstr(slmt_error_text(), text))
-        fail_msg("\"%s\" does not say \"%s\"", slmt_error_text(), text);
-    assert_null(v);
-}
-
 /* ---- warnings ---- */
 
 static char warned[4000];

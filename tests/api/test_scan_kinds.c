@@ -6,17 +6,6 @@
 
 #include "tests/api/scan_folder.h"
 
-static void assert_refused(const char *path, slmt_status want, const char *text)
-{
-    slmt_volume *v = NULL;
-    slmt_status s = slmt_volume_read(context, path, &v);
-    if (s != want)
-        fail_msg("%s: %d instead of %d (%s)", path, s, want, slmt_error_text());
-    if (!strstr(slmt_error_text(), text))
-        fail_msg("\"%s\" does not say \"%s\"", slmt_error_text(), text);
-    assert_null(v);
-}
-
 static int set_up(void **state)
 {
     (void)state;

@@ -5,16 +5,6 @@
 
 #include "tests/api/api_fixture.h"
 
-static slmt_session *open_session(slmt_model *model, int32_t batch)
-{
-    slmt_net_session_config config;
-    slmt_session *session = NULL;
-    slmt_net_session_config_init(&config);
-    config.batch = batch;
-    GOOD(slmt_net_session_create(model, &config, &session));
-    return session;
-}
-
 static float *synthesize(slmt_session *session, const float *source, size_t count)
 {
     float *target = malloc(count * PIXELS * sizeof *target);
@@ -63,7 +53,7 @@ static void the_result_is_an_image(void **state)
     (void)state;
     slmt_context *context = open_context(2, NULL);
     slmt_model *model = small_model(context, 1);
-    slmt_session *session = open_session(model, 1);
+    slmt_session *session = open_net_session(model, 1);
     float *source = make_slices(2, 0), *copy = make_slices(2, 0);
     float *target = synthesize(session, source, 2);
     for (size_t i = 0; i < 2 * PIXELS; i++)
@@ -94,7 +84,7 @@ static void synthesis_allocates_nothing(void **state)
                 continue; /* not in this build */
             GOOD(s);
             slmt_model *model = small_model(context, 1);
-            slmt_session *session = open_session(model, 2);
+            slmt_session *session = open_net_session(model, 2);
             float *source = make_slices(3, 0), *target = malloc(3 * PIXELS * sizeof *target);
             counter_fail(&c, 1);
             GOOD(slmt_synthesize(session, source, 3, target));
@@ -114,7 +104,7 @@ static void a_result_does_not_depend_on_what_ran_before(void **state)
     (void)state;
     slmt_context *context = open_context(2, NULL);
     slmt_model *model = small_model(context, 1);
-    slmt_session *fresh = open_session(model, 2), *used = open_session(model, 2);
+    slmt_session *fresh = open_net_session(model, 2), *used = open_net_session(model, 2);
     float *a = make_slices(2, 0), *b = make_slices(3, 1);
     float *expected = synthesize(fresh, a, 2);
     free(synthesize(used, b, 3));
@@ -142,7 +132,7 @@ static void a_result_does_not_depend_on_its_place_in_the_batch(void **state)
         slmt_context_config config = config_for(backend, 2, NULL);
         slmt_context *context = open_with(&config);
         slmt_model *model = small_model(context, 1);
-        slmt_session *session = open_session(model, 4);
+        slmt_session *session = open_net_session(model, 4);
         float *source = make_slices(N, 0), *turned = malloc(N * PIXELS * sizeof *turned);
         for (size_t k = 0; k < N; k++)
             memcpy(turned + k * PIXELS, source + (N - 1 - k) * PIXELS, PIXELS * sizeof *turned);
@@ -174,7 +164,7 @@ static void a_result_does_not_depend_on_where_the_arrays_lie(void **state)
         if (slmt_context_create(&config, &context) == SLMT_ERR_UNSUPPORTED)
             continue; /* not in this build */
         slmt_model *model = small_model(context, 1);
-        slmt_session *session = open_session(model, 4);
+        slmt_session *session = open_net_session(model, 4);
         float *source = make_slices(N, 0), *expected = synthesize(session, source, N);
         for (size_t shift = 1; shift <= SHIFTS; shift++) {
             float *from = malloc((N * PIXELS + SHIFTS) * sizeof *from);
@@ -212,7 +202,7 @@ static void batch_sizes_and_threads_agree_to_rounding(void **state)
         for (int32_t batch = 1; batch <= 4; batch += 3) {
             slmt_context *context = open_context(threads, NULL);
             slmt_model *model = small_model(context, 1);
-            slmt_session *session = open_session(model, batch);
+            slmt_session *session = open_net_session(model, batch);
             float *target = synthesize(session, source, N);
             if (!expected)
                 expected = target;
@@ -250,7 +240,7 @@ static void a_large_batch_runs_in_parts(void **state)
         batch *= 2;
     assert_in_range(memory_of(model, batch), fast / 4, fast + fast / 4);
     assert_true(memory_of(model, batch) == memory_of(model, 2 * batch));
-    slmt_session *cut = open_session(model, batch), *single = open_session(model, 1);
+    slmt_session *cut = open_net_session(model, batch), *single = open_net_session(model, 1);
     float *source = make_slices((size_t)batch, 0);
     float *x = synthesize(cut, source, (size_t)batch), *y = synthesize(single, source, (size_t)batch);
     assert_true(largest_difference(x, y, (size_t)batch) < 2e-6);
@@ -268,7 +258,7 @@ static void bad_arrays_are_refused_and_the_target_stays(void **state)
     (void)state;
     slmt_context *context = open_context(1, NULL);
     slmt_model *model = small_model(context, 1);
-    slmt_session *session = open_session(model, 1);
+    slmt_session *session = open_net_session(model, 1);
     float *source = make_slices(3, 0), *target = make_slices(3, 1), *before = make_slices(3, 1);
     static const float bad[] = {NAN, INFINITY, -INFINITY};
     for (int i = 0; i < 3; i++) {
@@ -347,7 +337,7 @@ static void a_cancel_before_a_call_stops_the_next_one_only(void **state)
     (void)state;
     slmt_context *context = open_context(1, NULL);
     slmt_model *model = small_model(context, 1);
-    slmt_session *session = open_session(model, 1);
+    slmt_session *session = open_net_session(model, 1);
     float *source = make_slices(1, 0), *expected = synthesize(session, source, 1);
     float *target = malloc(PIXELS * sizeof *target);
     slmt_session_cancel(session);
@@ -461,7 +451,7 @@ static void sessions_over_one_model_are_independent(void **state)
     for (int32_t threads = 1; threads <= 2; threads++) {
         slmt_context *context = open_context(threads, NULL);
         slmt_model *model = small_model(context, 1);
-        slmt_session *a = open_session(model, 2), *b = open_session(model, 2);
+        slmt_session *a = open_net_session(model, 2), *b = open_net_session(model, 2);
         expect_independent(a, b);
         slmt_session_free(a);
         slmt_session_free(b);
@@ -476,7 +466,7 @@ static void models_are_independent(void **state)
     for (int32_t threads = 1; threads <= 2; threads++) {
         slmt_context *context = open_context(threads, NULL), *other = open_context(3 - threads, NULL);
         slmt_model *x = small_model(context, 1), *y = small_model(other, 2);
-        slmt_session *a = open_session(x, 1), *b = open_session(y, 3);
+        slmt_session *a = open_net_session(x, 1), *b = open_net_session(y, 3);
         expect_independent(a, b);
         slmt_session_free(a);
         slmt_session_free(b);
@@ -503,7 +493,7 @@ static void the_memory_query_is_exact(void **state)
             config.batch = batch;
             GOOD(slmt_net_session_memory(model, &config, &bytes));
             assert_int_equal(slmt_context_live_bytes(context), before);
-            slmt_session *session = open_session(model, batch);
+            slmt_session *session = open_net_session(model, batch);
             assert_int_equal(slmt_context_live_bytes(context) - before, bytes);
             float *source = make_slices(1, 0);
             free(synthesize(session, source, 1));
@@ -716,7 +706,7 @@ static void a_volume_comes_back_on_its_own_grid_whatever_its_orientation(void **
     };
     slmt_context *context = open_context(2, NULL);
     slmt_model *model = model_for_volumes(context);
-    slmt_session *session = open_session(model, 3);
+    slmt_session *session = open_net_session(model, 3);
     float *expected = malloc(NX * NY * NZ * sizeof *expected);
     for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {
         slmt_volume *source = make_volume(context, &layouts[i]), *target = NULL;
@@ -756,7 +746,7 @@ static void a_volume_that_does_not_fit_is_refused(void **state)
     static const layout straight = {{0, 1, 2}, {0, 0, 0}};
     slmt_context *context = open_context(1, NULL);
     slmt_model *model = model_for_volumes(context);
-    slmt_session *session = open_session(model, 1);
+    slmt_session *session = open_net_session(model, 1);
     slmt_volume *constant = NULL, *flat = NULL, *target = NULL;
     float ones[NX * NY * 3];
     for (size_t i = 0; i < NX * NY * 3; i++)
@@ -789,7 +779,7 @@ static void a_volume_gives_all_memory_back_wherever_it_runs_out(void **state)
     counter c = {0};
     slmt_context *context = open_context(1, &c);
     slmt_model *model = model_for_volumes(context);
-    slmt_session *session = open_session(model, 5);
+    slmt_session *session = open_net_session(model, 5);
     slmt_volume *source = make_volume(context, &straight);
     long live = c.live;
     slmt_status s = SLMT_ERR_MEMORY;

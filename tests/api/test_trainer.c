@@ -599,7 +599,8 @@ static void a_set_that_does_not_fit_is_refused(void **state)
     GOOD(run_set(fine, set, 1, NULL, NULL));
     save(fine, "before.slmt");
     uint64_t live = slmt_context_live_bytes(context);
-    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "pd", slmt_trainer_run(pre, set, "pd", NULL, 0, NULL, NULL));
+    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "no contrast pd; it has t1, t2",
+                slmt_trainer_run(pre, set, "pd", NULL, 0, NULL, NULL));
     EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "pd", slmt_trainer_run(fine, set, "pd", "t2", 0, NULL, NULL));
     EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "pd", slmt_trainer_run(fine, set, "t1", "pd", 0, NULL, NULL));
     EXPECT(SLMT_ERR_ARGUMENT, slmt_trainer_run(pre, set, "t1", "t2", 0, NULL, NULL));

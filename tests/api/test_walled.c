@@ -27,16 +27,6 @@ static slmt_context *open_kind(int kind, int32_t precision, int32_t weights)
     return open_with(&c);
 }
 
-static slmt_session *open_session(slmt_model *model, int32_t batch)
-{
-    slmt_net_session_config config;
-    slmt_session *session = NULL;
-    slmt_net_session_config_init(&config);
-    config.batch = batch;
-    GOOD(slmt_net_session_create(model, &config, &session));
-    return session;
-}
-
 /* ---- SLMT-Net ---- */
 
 enum { SLICES = 3 };
@@ -46,7 +36,7 @@ static float *synthesize_all(int kind, int32_t precision, int32_t weights, int32
 {
     slmt_context *context = open_kind(kind, precision, weights);
     slmt_model *model = small_model(context, 5);
-    slmt_session *session = open_session(model, batch);
+    slmt_session *session = open_net_session(model, batch);
     float *source = make_slices(SLICES, 0), *target = calloc((SLICES + 1) * PIXELS, sizeof *target);
     GOOD(slmt_synthesize(session, source, SLICES, target));
     GOOD(slmt_synthesize(session, source + PIXELS, 1, target + SLICES * PIXELS));
@@ -84,7 +74,7 @@ static void a_model_that_was_on_a_device_is_saved_as_it_would_be_without(void **
         snprintf(name, sizeof name, "model%d.h5", kind);
         slmt_context *context = open_kind(kind, SLMT_FLOAT32, SLMT_WEIGHTS_FULL);
         slmt_model *model = small_model(context, 5), *loaded = NULL;
-        slmt_session *session = open_session(model, 1);
+        slmt_session *session = open_net_session(model, 1);
         GOOD(slmt_model_save(model, in_folder(name)));
         GOOD(slmt_model_load(context, in_folder(name), &loaded));
         assert_true(same_weights(model, loaded));
@@ -186,7 +176,7 @@ static void memory_is_known_to_the_byte_before_it_is_taken(void **state)
             GOOD(slmt_session_device_memory(model, NULL, &setting, 1, &on_device));
             assert_true(on_device > 0 && on_device < bytes);
             assert_int_equal(slmt_context_live_bytes(context), before);
-            slmt_session *session = open_session(model, batch);
+            slmt_session *session = open_net_session(model, batch);
             assert_int_equal(slmt_context_live_bytes(context) - before, bytes);
             assert_int_equal(slmt_context_device_bytes(context) - device_before, on_device);
             slmt_session_free(session);
@@ -262,7 +252,7 @@ static void two_sessions_of_one_model_run_at_once(void **state)
     worker w[2];
     pthread_t thread[2];
     for (int i = 0; i < 2; i++) {
-        w[i] = (worker){open_session(model, 1), source + i * PIXELS, target + i * PIXELS};
+        w[i] = (worker){open_net_session(model, 1), source + i * PIXELS, target + i * PIXELS};
         assert_int_equal(pthread_create(&thread[i], NULL, work, &w[i]), 0);
     }
     for (int i = 0; i < 2; i++) {

@@ -134,6 +134,7 @@ holds "not made from MR volumes" stderr
 
 claim "a limit on memory ends with 4"
 expect 4 "$slmt" "${pretrain[@]}" "${sizes[@]}" --max-memory 1K --out x.h5
+grep -q 'limit --max-memory = 1024' stderr || die "the limit is not called by its option: $(cat stderr)"
 [ ! -e x.h5 ] || die "a checkpoint was written all the same"
 
 claim "sizes that break a rule, or do not fit the set, end with 2"

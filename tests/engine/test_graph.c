@@ -1000,6 +1000,39 @@ BAD(bad_resize, "op resize_linear got [4,5]", op_resize_linear(g, x[2], (const i
 BAD(bad_resize_length, "a length must be at least 1", op_resize_linear(g, x[0], (const int64_t[]){0}))
 BAD(bad_instance_norm, "op instance_norm got [4,5]", op_instance_norm(g, x[2], 1e-5, 1))
 BAD(bad_table, "expected a bias table", op_window_attention(g, x[3], x[2], (window_grid){3, 1, 1, 0}, 1, 1))
+BAD(bad_slot, "slot -1 is below 0", graph_bound(g, -1, SHAPE(1, 2)))
+BAD(bad_group_norm, "op group_norm got [2,3,4], [4], [4]: expected x[B,S...,C], gain[C], bias[C], and groups",
+    graph_node(g, BK_GROUP_NORM, &(bk_attr){.groups = 3}, (const value[]){x[0], x[1], x[1]}, 3, NULL))
+BAD(bad_group_norm_grad, "op group_norm_grad got [2,3,4], [4], [4], [4,5]",
+    graph_node(g, BK_GROUP_NORM_GRAD, &(bk_attr){.groups = 2}, (const value[]){x[0], x[1], x[1], x[2]}, 4,
+               NULL))
+BAD(bad_layer_norm_grad, "op layer_norm_grad got [4,5], [4], [4,5]: expected x[...,C], gain[C], dy like x",
+    graph_node(g, BK_LAYER_NORM_GRAD, &(bk_attr){0}, (const value[]){x[2], x[1], x[2]}, 3, NULL))
+BAD(bad_cross_entropy_grad, "op cross_entropy_grad got [2,3,4], [2,2], [4]: expected x[...,K]",
+    graph_node(g, BK_CROSS_ENTROPY_GRAD, &(bk_attr){0}, (const value[]){x[0], x[4], x[1]}, 3, NULL))
+BAD(bad_adam, "weight, gradient and both moments must have equal shapes",
+    graph_node(g, BK_ADAM, &(bk_attr){0}, (const value[]){x[2], x[0], x[2], x[2], x[1]}, 5, NULL))
+BAD(bad_adam_scalars, "expected three scalars in float64",
+    graph_node(g, BK_ADAM, &(bk_attr){0}, (const value[]){x[2], x[2], x[2], x[2], x[1]}, 5, NULL))
+BAD(bad_pick, "op pick got [2,3,4], [2,2]: expected x[B,N,C] and an int32 index[B,K,C]",
+    graph_node(g, BK_PICK, &(bk_attr){0}, (const value[]){x[0], x[4]}, 2, NULL))
+BAD(bad_put, "op put got [2,3,4], [2,2]: expected y[B,K,C]",
+    graph_node(g, BK_PUT, &(bk_attr){0}, (const value[]){x[0], x[4]}, 2, &SHAPE(3, 2, 9, 4)))
+BAD(bad_max_pool, "op max_pool got [4,5]: expected x[B,S...,C]",
+    graph_node(g, BK_MAX_POOL, &(bk_attr){0}, &x[2], 1, &SHAPE(2, 4, 5)))
+BAD(bad_average_pool, "op average_pool got [4,5]: expected x[B,S...,C] with 1 to 3 axes S",
+    op_average_pool(g, x[2], &(pool_window){.kernel = {1}, .stride = {1}}))
+BAD(bad_average_window, "a window of 2 with padding 2 does not fit an axis of 3",
+    op_average_pool(g, x[0], &(pool_window){.kernel = {2}, .stride = {1}, .pad = {2}}))
+BAD(bad_adaptive_pool, "op adaptive_average_pool: a size must be at least 1",
+    op_adaptive_average_pool(g, x[0], (const int64_t[]){0}))
+BAD(bad_linear_type, "expected a weight of the input's type, or of 16-bit floats",
+    op_linear(g, op_slice(g, x[0], 2, 0, 2), x[4], NONE))
+BAD(bad_linear_residual, "the residual must have the result's shape",
+    graph_node(g, BK_LINEAR, &(bk_attr){.has_residual = 1},
+               (const value[]){x[0], op_permute(g, op_view(g, x[0], 2, 4, 6), 1, 0), x[2]}, 3, NULL))
+BAD(bad_resize_mode, "expected a mode of enum bk_resize",
+    graph_node(g, BK_RESIZE_LINEAR, &(bk_attr){.mode = 99}, &x[0], 1, &SHAPE(3, 2, 6, 4)))
 
 #define ROW(name)                                                                                            \
     {                                                                                                        \
@@ -1017,6 +1050,22 @@ static const struct {
     ROW(bad_transpose_axis),
     ROW(bad_slice_end),
     ROW(bad_slice_first),
+    ROW(bad_slot),
+    ROW(bad_group_norm),
+    ROW(bad_group_norm_grad),
+    ROW(bad_layer_norm_grad),
+    ROW(bad_cross_entropy_grad),
+    ROW(bad_adam),
+    ROW(bad_adam_scalars),
+    ROW(bad_pick),
+    ROW(bad_put),
+    ROW(bad_max_pool),
+    ROW(bad_average_pool),
+    ROW(bad_average_window),
+    ROW(bad_adaptive_pool),
+    ROW(bad_linear_type),
+    ROW(bad_linear_residual),
+    ROW(bad_resize_mode),
     ROW(bad_slice_far),
     ROW(bad_slice_axis),
     ROW(bad_slice_negative_axis),
@@ -1105,6 +1154,8 @@ static void check_stays_failed(graph *g, const value *x, status first)
     assert_int_equal(op_attention(g, NONE, 1, 1), NONE);
     assert_int_equal(op_window_attention(g, NONE, NONE, (window_grid){1, 1, 1, 0}, 1, 1), NONE);
     assert_int_equal(op_sum_to(g, NONE, &SHAPE(1, 2)), NONE);
+    assert_int_equal(op_adam(g, (adam_values){NONE, NONE, NONE}, NONE, NONE, (adam_settings){0}).weight,
+                     NONE);
     assert_int_equal(graph_dim(g, NONE, -1), 1);
     graph_output(g, NONE, 0);
     graph_output(g, x[0], 0);
@@ -1245,6 +1296,61 @@ static void an_allocation_that_fails_anywhere_fails_the_graph_and_leaks_nothing(
     graph_free(NULL);
 }
 
+/* Builds a function, and the gradients of a sum of its gradients. Returns the last of them, or NONE. */
+static value build_and_differentiate_twice(graph *g, const function *f)
+{
+    value in[MAX_INPUTS], d[MAX_INPUTS], sum = NONE;
+    for (int i = 0; i < f->n_in; i++)
+        in[i] = graph_bound(g, i, shape(f->in[i].rank, f->in[i].dim));
+    graph_layer(g, f->name);
+    if (g->error != OK)
+        return NONE;
+    value y = f->build(g, in, f->p);
+    if (graph_gradients(g, op_sum_all(g, op_mul(g, y, y)), in, f->n_in, d) != OK)
+        return NONE;
+    for (int i = 0; i < f->n_in; i++) {
+        value part = op_sum_all(g, op_mul(g, d[i], d[i]));
+        sum = i ? op_add(g, sum, part) : part;
+    }
+    return graph_gradients(g, sum, in, f->n_in, d) == OK ? d[f->n_in - 1] : NONE;
+}
+
+/* Returns 1 if the n-th allocation was beyond the last. */
+static int built_with_failure(const function *f, int64_t n)
+{
+    test_memory memory;
+    mem m;
+    graph *g = NULL;
+    test_memory_init(&memory);
+    mem_init(&m, guard_alloc, guard_free, &memory, 0);
+    memory.fail_from = memory.fail_to = n;
+    status s = graph_create(&m, BK_F64, &g);
+    if (s == OK) {
+        value last = build_and_differentiate_twice(g, f);
+        s = graph_status(g);
+        if ((last == NONE) != (s != OK))
+            fail_msg("%s, allocation %lld", f->name, (long long)n);
+    }
+    if (s != OK && s != ERR_MEMORY)
+        fail_msg("%s, allocation %lld: %s", f->name, (long long)n, status_text());
+    graph_free(g);
+    assert_int_equal(memory.live, 0);
+    assert_int_equal(m.live, 0);
+    assert_true(test_memory_is_whole(&memory));
+    return s == OK;
+}
+
+static void an_allocation_that_fails_in_the_gradients_of_any_op_fails_the_graph(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_SMOOTH; i++) {
+        int64_t n = 1;
+        while (!built_with_failure(&smooth_functions[i], n))
+            n++;
+        assert_true(n > 5);
+    }
+}
+
 /* ---- the transposed convolution ---- */
 
 static value ramp(graph *g, bk_shape s)
@@ -1309,6 +1415,7 @@ int main(void)
         cmocka_unit_test(shapes_that_do_not_fit_are_named_and_the_graph_stays_failed),
         cmocka_unit_test(a_missing_input_on_a_good_graph_is_an_error),
         cmocka_unit_test(an_allocation_that_fails_anywhere_fails_the_graph_and_leaks_nothing),
+        cmocka_unit_test(an_allocation_that_fails_in_the_gradients_of_any_op_fails_the_graph),
         cmocka_unit_test(gradients_of_every_op_match_finite_differences),
         cmocka_unit_test(gradients_of_gradients_match_finite_differences),
         cmocka_unit_test(an_op_without_a_rule_is_named),

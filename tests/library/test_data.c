@@ -794,6 +794,23 @@ static void a_pairs_target_is_only_flipped_and_turned_with_the_papers_odds(void 
     free(target);
 }
 
+static void a_neighbour_without_a_target_changes_as_its_source_did(void **state)
+{
+    float *image = random_image(PIXELS, 9);
+    float s[PIXELS], t[PIXELS], alone[PIXELS], scratch[PIXELS];
+    (void)state;
+    for (uint64_t n = 0; n < 50; n++) {
+        random_stream r = random_open(12, n), again = r;
+        memcpy(s, image, sizeof s);
+        memcpy(t, image, sizeof t);
+        memcpy(alone, image, sizeof alone);
+        augment_finetune(s, t, SIDE, scratch, &r);
+        augment_finetune(alone, NULL, SIDE, scratch, &again);
+        assert_memory_equal(alone, s, sizeof s);
+    }
+    free(image);
+}
+
 static int is_a_tone_of(const float *image, const float *toned)
 {
     float a[PIXELS], scratch[PIXELS];
@@ -898,6 +915,7 @@ int main(void)
         cmocka_unit_test(pretraining_slices_stay_in_range_on_8_bits),
         cmocka_unit_test(noise_and_specks_come_with_their_odds),
         cmocka_unit_test(a_pairs_target_is_only_flipped_and_turned_with_the_papers_odds),
+        cmocka_unit_test(a_neighbour_without_a_target_changes_as_its_source_did),
         cmocka_unit_test(a_pairs_source_moves_with_its_target_and_changes_tone),
         cmocka_unit_test(running_out_of_memory_leaves_nothing_behind),
     };

@@ -295,21 +295,11 @@ static void converting_gives_all_memory_back_wherever_it_runs_out(void **state)
 
 /* ---- synthesis ---- */
 
-static slmt_session *open_session(slmt_model *model, int32_t batch)
-{
-    slmt_net_session_config config;
-    slmt_session *session = NULL;
-    slmt_net_session_config_init(&config);
-    config.batch = batch;
-    GOOD(slmt_net_session_create(model, &config, &session));
-    return session;
-}
-
 /* Of 2 slices; the caller frees it. */
 static float *synthesize(slmt_context *context, const char *file, int32_t batch)
 {
     slmt_model *model = load(context, file);
-    slmt_session *session = open_session(model, batch);
+    slmt_session *session = open_net_session(model, batch);
     float *source = make_slices(2, 0), *target = malloc(2 * PIXELS * sizeof *target);
     GOOD(slmt_synthesize(session, source, 2, target));
     free(source);
@@ -368,7 +358,7 @@ static void synthesis_allocates_nothing_and_its_memory_is_known(void **state)
         uint64_t bytes, before = slmt_context_live_bytes(context);
         slmt_net_session_config_init(&session_config);
         GOOD(slmt_net_session_memory(model, &session_config, &bytes));
-        slmt_session *session = open_session(model, 1);
+        slmt_session *session = open_net_session(model, 1);
         assert_int_equal(slmt_context_live_bytes(context) - before, bytes);
         float *source = make_slices(1, 0), *target = malloc(PIXELS * sizeof *target);
         counter_fail(&c, 1);
