@@ -39,12 +39,13 @@ parity: build
 	SLMT_PARITY_DIR=$(SLMT_PARITY_DIR) ctest --preset release --tests-regex parity
 
 # The fuzz targets under libFuzzer, each for so many minutes; needs clang and libclang-rt-dev. What they find lies in build/fuzz/found: put it
-# into tests/data/found, so that `make test` replays it.
+# into tests/data/found (files of HDF5) or tests/fuzz/corpus, so that `make test` replays it.
 MINUTES ?= 30
+FUZZ ?= dialect set checkpoint trainer volume numbers tensors arguments table plan scans
 fuzz:
 	cmake --preset fuzz
-	cmake --build --preset fuzz --target fuzz_dialect fuzz_set fuzz_checkpoint fuzz_trainer
-	scripts/fuzz $(MINUTES)
+	cmake --build --preset fuzz --target $(addprefix fuzz_,$(FUZZ))
+	scripts/fuzz $(MINUTES) $(FUZZ)
 
 # Lines of lib/, src/ and backends/ that the tests run, and the least that they must be: a build of its own, minutes.
 coverage:
