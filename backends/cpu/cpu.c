@@ -37,9 +37,10 @@ static bk_status choose_library(cpu_device *dev, bk_matrix matrix)
 static bk_status refuse_option(const cpu_device *dev, const char *item, size_t length)
 {
     char message[160];
-    snprintf(message, sizeof message,
-             "cpu: there is no option %.*s, only matrix=auto, matrix=onednn, matrix=openblas, bf16 and name-only",
-             (int)(length < 64 ? length : 64), item);
+    snprintf(
+        message, sizeof message,
+        "cpu: there is no option %.*s, only matrix=auto, matrix=onednn, matrix=openblas, bf16 and name-only",
+        (int)(length < 64 ? length : 64), item);
     cpu_log(dev, 0, message);
     return BK_ERR_UNSUPPORTED;
 }

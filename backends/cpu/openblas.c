@@ -7,9 +7,9 @@
  * it at once (Debian 12's build does, and Debian's alternatives may install it in place of the build that the
  * library was linked to).
  *
- * Where oneDNN is built in too (SLMT_OPENBLAS_FILE), OpenBLAS is loaded when a device first computes with it, not
- * where it is only named: while it is loaded it reserves memory for every core, and waits for ever where a limit on
- * the address space allows none. */
+ * Where oneDNN is built in too (SLMT_OPENBLAS_FILE), OpenBLAS is loaded when a device first computes with it,
+ * not where it is only named: while it is loaded it reserves memory for every core, and waits for ever where
+ * a limit on the address space allows none. */
 #include "backends/cpu/library.h"
 
 #include <cblas.h>

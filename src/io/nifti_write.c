@@ -105,17 +105,41 @@ status nifti_scan_header(const nifti_scan *scan, nifti_1_header *header)
     return OK;
 }
 
+/* zlib gives up where a signal interrupts a write; it can go on with what it has not written. */
+static int was_interrupted(gzFile file)
+{
+    int code, reason = errno;
+    gzerror(file, &code);
+    if (code != Z_ERRNO || reason != EINTR)
+        return 0;
+    gzclearerr(file);
+    return 1;
+}
+
+/* Of a write that was interrupted zlib has taken what gztell() says. */
 static int put(gzFile file, const void *data, size_t bytes)
 {
     const unsigned char *p = data;
     while (bytes > 0) {
         unsigned n = bytes < (1u << 30) ? (unsigned)bytes : 1u << 30;
-        if (gzwrite(file, p, n) != (int)n)
+        z_off_t before = gztell(file);
+        if (gzwrite(file, p, n) != (int)n && !was_interrupted(file))
             return 0;
-        p += n;
-        bytes -= n;
+        size_t taken = (size_t)(gztell(file) - before);
+        p += taken;
+        bytes -= taken;
     }
     return 1;
+}
+
+/* Writes all that zlib holds back. */
+static int finish(gzFile file)
+{
+    int code;
+    do
+        code = gzflush(file, Z_FINISH);
+    while (code != Z_OK && was_interrupted(file));
+    return code == Z_OK;
 }
 
 enum { BLOCK = 4096 };
@@ -166,7 +190,7 @@ static status write_to(const char *temporary, const char *path, const nifti_scan
         close(fd);
         return fail_memory();
     }
-    int written = put_scan(file, scan);
+    int written = put_scan(file, scan) && finish(file);
     int reason = errno;
     int closed = gzclose_w(file) == Z_OK;
     if (written && !closed)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_arguments.c - the command's line of words, up to where a command begins its work.
  *
- * The input is the words behind "slmt", one a line. The whole command is linked in; where it would end the process or
- * begin to work, the linker puts the functions below (-Wl,--wrap), which go back to the target. What a line that was
- * refused has taken is not given back: the process would have ended. */
+ * The input is the words behind "slmt", one a line. The whole command is linked in; where it would end the
+ * process or begin to work, the linker puts the functions below (-Wl,--wrap), which go back to the target.
+ * What a line that was refused has taken is not given back: the process would have ended. */
 #define _GNU_SOURCE
 #include <argp.h>
 #include <setjmp.h>
@@ -27,8 +27,10 @@ static int running, refused;
 
 _Noreturn void __real_exit(int code);
 _Noreturn void __wrap_exit(int code);
-error_t __real_argp_parse(const struct argp *argp, int argc, char **argv, unsigned flags, int *index, void *input);
-error_t __wrap_argp_parse(const struct argp *argp, int argc, char **argv, unsigned flags, int *index, void *input);
+error_t __real_argp_parse(const struct argp *argp, int argc, char **argv, unsigned flags, int *index,
+                          void *input);
+error_t __wrap_argp_parse(const struct argp *argp, int argc, char **argv, unsigned flags, int *index,
+                          void *input);
 void __wrap_argp_error(const struct argp_state *state, const char *format, ...);
 void __wrap_argp_failure(const struct argp_state *state, int code, int error, const char *format, ...);
 void __real_options_parse(command_line *line, int argc, char **argv);
@@ -42,7 +44,8 @@ void __wrap_exit(int code)
 }
 
 /* argp frees its own before the line is left. */
-error_t __wrap_argp_parse(const struct argp *argp, int argc, char **argv, unsigned flags, int *index, void *input)
+error_t __wrap_argp_parse(const struct argp *argp, int argc, char **argv, unsigned flags, int *index,
+                          void *input)
 {
     refused = 0;
     error_t code = __real_argp_parse(argp, argc, argv, flags | ARGP_NO_EXIT | ARGP_NO_ERRS, index, input);

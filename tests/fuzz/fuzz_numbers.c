@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_numbers.c - options of methods and settings of tasks, as a caller gives them.
  *
- * The input is text: the name of a method, then lines "t TASK", "o NAME=VALUE" (an option) and "s NAME=VALUE" (a
- * setting). */
+ * The input is text: the name of a method, then lines "t TASK", "o NAME=VALUE" (an option) and "s NAME=VALUE"
+ * (a setting). */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +59,8 @@ static void use_session(slmt_model *model, const request *r)
 {
     uint64_t bytes;
     slmt_session *session = NULL;
-    if (slmt_session_memory(model, r->task, r->settings, r->n_settings, &bytes) == SLMT_OK && bytes < SMALL_ENOUGH)
+    if (slmt_session_memory(model, r->task, r->settings, r->n_settings, &bytes) == SLMT_OK &&
+        bytes < SMALL_ENOUGH)
         slmt_session_create(model, r->task, r->settings, r->n_settings, &session);
     slmt_session_free(session);
 }
@@ -68,7 +69,8 @@ static void use_trainer(slmt_model *model, const request *r)
 {
     uint64_t bytes;
     slmt_trainer *trainer = NULL;
-    if (slmt_trainer_memory(model, r->task, r->settings, r->n_settings, &bytes) == SLMT_OK && bytes < SMALL_ENOUGH)
+    if (slmt_trainer_memory(model, r->task, r->settings, r->n_settings, &bytes) == SLMT_OK &&
+        bytes < SMALL_ENOUGH)
         slmt_trainer_create(model, r->task, r->settings, r->n_settings, 3, &trainer);
     slmt_trainer_free(trainer);
 }

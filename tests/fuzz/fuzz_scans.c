@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_scans.c - names of scans: folders of any names, BIDS trees among them, and the places and patterns that find
- * scans in them.
+/* fuzz_scans.c - names of scans: folders of any names, BIDS trees among them, and the places and patterns
+ * that find scans in them.
  *
  * The input is text: a source ("t1=PLACE"), another one, a pattern of persons, then the files of a folder. */
 #define _GNU_SOURCE

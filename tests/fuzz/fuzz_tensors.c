@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_tensors.c - tensors of a caller: names, types, ranks, extents and strides that do not fit, and values that are
- * no numbers.
+/* fuzz_tensors.c - tensors of a caller: names, types, ranks, extents and strides that do not fit, and values
+ * that are no numbers.
  *
- * The input chooses a job (a session or a trainer), then changes the tensors that it wants, three bytes each. Memory is
- * as large as a tensor says, where it says little enough. */
+ * The input chooses a job (a session or a trainer), then changes the tensors that it wants, three bytes each.
+ * Memory is as large as a tensor says, where it says little enough. */
 #define _GNU_SOURCE
 #include <math.h>
 #include <stdlib.h>
@@ -41,8 +41,9 @@ static slmt_model *make_model(const char *method, const slmt_number *options, si
 static void open_jobs(void)
 {
     static const slmt_number unet[] = {{"image_size", 16}, {"width", 2}};
-    static const slmt_number seq2seq[] = {{"channels", 1},   {"widths_0", 2}, {"widths_1", 2},    {"widths_2", 2},
-                                          {"lstm_width", 2}, {"bank", 2},     {"code_length", 2}, {"residual_blocks", 1}};
+    static const slmt_number seq2seq[] = {{"channels", 1},    {"widths_0", 2},       {"widths_1", 2},
+                                          {"widths_2", 2},    {"lstm_width", 2},     {"bank", 2},
+                                          {"code_length", 2}, {"residual_blocks", 1}};
     static const slmt_number size[] = {{"height", 16}, {"width", 16}, {"batch", 2}};
     slmt_context_config config;
     slmt_context_config_init(&config);
@@ -107,8 +108,8 @@ static void compact(view *v)
 /* Extents that are small, or so large that no memory could hold them. */
 static int64_t odd_extent(uint8_t value)
 {
-    static const int64_t odd[] = {-1,        0,         1,         2,         3,          5,
-                                  16,        INT64_MAX, INT64_MIN, INT64_MAX / 2 + 1, INT64_MAX / 4 + 1, 7};
+    static const int64_t odd[] = {
+        -1, 0, 1, 2, 3, 5, 16, INT64_MAX, INT64_MIN, INT64_MAX / 2 + 1, INT64_MAX / 4 + 1, 7};
     return odd[value % (sizeof odd / sizeof *odd)];
 }
 

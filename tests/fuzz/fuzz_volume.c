@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_volume.c - scans: NIfTI-1, NIfTI-2 and MGH, as files, compressed, as pairs of files, and in memory. What is
- * read is written and read again.
+/* fuzz_volume.c - scans: NIfTI-1, NIfTI-2 and MGH, as files, compressed, as pairs of files, and in memory.
+ * What is read is written and read again.
  *
  * The first byte may choose: 'Z' compresses what follows; 'P' makes it a header and its voxels, two files. */
 #define _GNU_SOURCE
@@ -90,7 +90,8 @@ static void read_memory(mem *m, const uint8_t *bytes, size_t size)
     size_t header = size > HEADER_2 && (bytes[0] == 28 || bytes[1] == 2) ? HEADER_2 : HEADER_1;
     if (size < header + 4)
         return;
-    if (nifti_scan_from_memory(m, bytes, header, bytes + header + 4, size - header - 4, NIFTI_NAN_TO_ZERO, &scan) != OK)
+    if (nifti_scan_from_memory(m, bytes, header, bytes + header + 4, size - header - 4, NIFTI_NAN_TO_ZERO,
+                               &scan) != OK)
         return;
     check_scan(&scan);
     nifti_scan_free(m, &scan);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* plain_mutator.c - changes bytes and numbers written as text, for replay.c; libFuzzer has mutations of its own. */
+/* plain_mutator.c - changes bytes and numbers written as text, for replay.c; libFuzzer has mutations of its
+ * own. */
 #include <ctype.h>
 #include <string.h>
 
@@ -42,8 +43,8 @@ static size_t put_number(uint8_t *bytes, size_t size, size_t most)
 /* A value of two, four or eight bytes, in either order. */
 static size_t put_value(uint8_t *bytes, size_t size, size_t at)
 {
-    static const uint64_t odd[] = {0, 1, 127, 128, 255, 32767, 32768, 65535, INT32_MAX, 1ull << 31, INT64_MAX,
-                                   UINT64_MAX};
+    static const uint64_t odd[] = {0,     1,     127,       128,        255,       32767,
+                                   32768, 65535, INT32_MAX, 1ull << 31, INT64_MAX, UINT64_MAX};
     uint64_t value = odd[draw(sizeof odd / sizeof *odd)];
     size_t width = (size_t)2 << draw(3);
     int backwards = (int)draw(2);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* scratch.h - a folder of a fuzz target's own, in memory where there is such a place, which goes with the process. */
+/* scratch.h - a folder of a fuzz target's own, in memory where there is such a place, which goes with the
+ * process. */
 #ifndef SLMT_TESTS_FUZZ_SCRATCH_H
 #define SLMT_TESTS_FUZZ_SCRATCH_H
 
@@ -32,7 +33,8 @@ static inline void scratch_leave(void)
 /* Makes the folder, and makes it the current one. */
 static inline void scratch_enter(void)
 {
-    snprintf(scratch_folder, sizeof scratch_folder, "%s/slmt-fuzz-XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
+    snprintf(scratch_folder, sizeof scratch_folder, "%s/slmt-fuzz-XXXXXX",
+             access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
     if (!mkdtemp(scratch_folder) || chdir(scratch_folder) != 0)
         abort();
     atexit(scratch_leave);

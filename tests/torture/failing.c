@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* failing.c - a library for LD_PRELOAD that lets calls of the system fail, one after the other: what a program does
- * where memory, a disk or a descriptor runs out.
+/* failing.c - a library for LD_PRELOAD that lets calls of the system fail, one after the other: what a
+ * program does where memory, a disk or a descriptor runs out.
  *
- * FAILING_CALL     the class of calls that fails: memory, open, read, write, sync, rename, close or map; none: all are
- *                  counted
- * FAILING_AT       the number of the first call that fails, from 1
- * FAILING_ERRNO    what errno is then
- * FAILING_EVER     set: all later calls of the class fail, too
- * FAILING_FOLDER   calls about files outside this folder are neither counted nor failed
- * FAILING_COUNTS   a file that gets one number for each class, in the order above
+ * FAILING_CALL     the class of calls that fails: memory, open, read, write, sync, rename, close or map;
+ * none: all are counted FAILING_AT       the number of the first call that fails, from 1 FAILING_ERRNO what
+ * errno is then FAILING_EVER     set: all later calls of the class fail, too FAILING_FOLDER   calls about
+ * files outside this folder are neither counted nor failed FAILING_COUNTS   a file that gets one number for
+ * each class, in the order above
  *
- * Calls count from main() on. Files of stdio are opened through fopencookie(), so that their calls count, too. */
+ * Calls count from main() on. Files of stdio are opened through fopencookie(), so that their calls count,
+ * too. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -27,7 +26,8 @@
 
 enum { MEMORY, OPEN, READ, WRITE, SYNC, RENAME, CLOSE, MAP, CLASSES, DESCRIPTORS = 4096 };
 
-static const char *const names[CLASSES] = {"memory", "open", "read", "write", "sync", "rename", "close", "map"};
+static const char *const names[CLASSES] = {"memory", "open",   "read",  "write",
+                                           "sync",   "rename", "close", "map"};
 static _Atomic long counts[CLASSES];
 static _Atomic int armed;
 static int failing = -1, reason, ever;
@@ -122,6 +122,7 @@ static int (*real_rename)(const char *, const char *);
 static int (*real_ftruncate)(int, off_t);
 static void *(*real_mmap)(void *, size_t, int, int, int, off_t);
 static FILE *(*real_fopen)(const char *, const char *);
+static FILE *(*real_fdopen)(int, const char *);
 
 static mode_t rights_in(int flags, va_list more)
 {
@@ -224,13 +225,16 @@ int rename(const char *from, const char *to)
     return in_folder(to) && fails(RENAME) ? -1 : real_rename(from, to);
 }
 
-/* Memory that a library maps, such as that of code that it makes; glibc's malloc() and loader have calls of their own. */
+/* Memory that a library maps, such as that of code that it makes; glibc's malloc() and loader have calls of
+ * their own. */
 void *mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
 {
-    return (fd < 0 || is_ours(fd)) && fails(MAP) ? MAP_FAILED : real_mmap(at, size, protection, flags, fd, offset);
+    return (fd < 0 || is_ours(fd)) && fails(MAP) ? MAP_FAILED
+                                                 : real_mmap(at, size, protection, flags, fd, offset);
 }
 
-void *mmap64(void *at, size_t size, int protection, int flags, int fd, off_t offset) __attribute__((alias("mmap")));
+void *mmap64(void *at, size_t size, int protection, int flags, int fd, off_t offset)
+    __attribute__((alias("mmap")));
 
 /* ---- stdio ---- */
 
@@ -259,8 +263,17 @@ static int stream_close(void *cookie)
 static int flags_of(const char *mode)
 {
     int flags = mode[0] == 'r' ? 0 : mode[0] == 'w' ? O_CREAT | O_TRUNC : O_CREAT | O_APPEND;
-    return flags | (strchr(mode, '+') ? O_RDWR : mode[0] == 'r' ? O_RDONLY : O_WRONLY) |
+    return flags |
+           (strchr(mode, '+') ? O_RDWR
+            : mode[0] == 'r'  ? O_RDONLY
+                              : O_WRONLY) |
            (strchr(mode, 'x') ? O_EXCL : 0) | (strchr(mode, 'e') ? O_CLOEXEC : 0);
+}
+
+FILE *fdopen(int fd, const char *mode)
+{
+    cookie_io_functions_t calls = {stream_read, stream_write, stream_seek, stream_close};
+    return is_ours(fd) ? fopencookie((void *)(intptr_t)fd, mode, calls) : real_fdopen(fd, mode);
 }
 
 FILE *fopen(const char *path, const char *mode)
@@ -268,8 +281,7 @@ FILE *fopen(const char *path, const char *mode)
     if (!in_folder(path))
         return real_fopen(path, mode);
     int fd = open(path, flags_of(mode), 0666);
-    cookie_io_functions_t calls = {stream_read, stream_write, stream_seek, stream_close};
-    return fd < 0 ? NULL : fopencookie((void *)(intptr_t)fd, mode, calls);
+    return fd < 0 ? NULL : fdopen(fd, mode);
 }
 
 FILE *fopen64(const char *path, const char *mode) __attribute__((alias("fopen")));
@@ -298,6 +310,7 @@ static void find_all(void)
     find(&real_ftruncate, "ftruncate");
     find(&real_mmap, "mmap");
     find(&real_fopen, "fopen");
+    find(&real_fdopen, "fdopen");
 }
 
 static const char *setting(const char *name)
