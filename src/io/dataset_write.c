@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "io/dataset_format.h"
+#include "io/descriptor.h"
 #include "io/sealed_file.h"
 
 typedef struct field_writer {
@@ -554,8 +555,7 @@ static status put_block(int fd, const char *label)
 {
     char block[DATASET_BLOCK];
     dataset_block(block, DATASET_VERSION);
-    errno = EIO; /* of a short write */
-    if (pwrite(fd, block, sizeof block, 0) != (ssize_t)sizeof block)
+    if (descriptor_write(fd, block, sizeof block, 0) != 0)
         return fail(ERR_IO, "%s: cannot write: %s", label, strerror(errno));
     return OK;
 }

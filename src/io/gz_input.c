@@ -54,13 +54,13 @@ static int is_compressed(gzFile file)
     return !direct;
 }
 
-/* gzread(). What an interrupted call had read is read again. */
+/* gzread(). zlib loses what an interrupted call had unpacked: it begins anew. */
 static int read_part(gzFile file, void *out, unsigned bytes)
 {
     z_off_t from = gztell(file);
     int n = gzread(file, out, bytes);
     while (n < 0 && was_interrupted(file))
-        n = gzseek(file, from, SEEK_SET) == from ? gzread(file, out, bytes) : -1;
+        n = gzrewind(file) == 0 && gzseek(file, from, SEEK_SET) == from ? gzread(file, out, bytes) : -1;
     return n;
 }
 

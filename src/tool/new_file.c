@@ -10,6 +10,7 @@
 
 #include "must.h"
 #include "paths.h"
+#include "stream.h"
 
 enum { FIRST = 1000000, TRIES = 100 }; /* numbers that the library's own do not come to */
 
@@ -42,11 +43,9 @@ bool new_file_begin(new_file *f, const char *path)
     }
     if (f->fd >= 0)
         (void)!flock(f->fd, LOCK_EX | LOCK_NB); /* a file system may have no locks */
-    f->out = f->fd >= 0 ? fdopen(f->fd, "w") : NULL;
+    f->out = f->fd >= 0 ? stream_on(f->fd) : NULL;
     if (f->out)
         return true;
-    if (f->fd >= 0)
-        close(f->fd);
     drop(f);
     return false;
 }
@@ -54,13 +53,17 @@ bool new_file_begin(new_file *f, const char *path)
 /* A file system may have no such call. */
 static bool sync_file(int fd)
 {
-    return fsync(fd) == 0 || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP;
+    int result;
+    do
+        result = fsync(fd);
+    while (result != 0 && errno == EINTR);
+    return result == 0 || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP;
 }
 
 /* What the disk refuses can show here for the first time. */
 static bool write_out(new_file *f)
 {
-    return !ferror(f->out) && fflush(f->out) == 0 && sync_file(f->fd);
+    return fflush(f->out) == 0 && sync_file(f->fd);
 }
 
 bool new_file_finish(new_file *f, bool good)

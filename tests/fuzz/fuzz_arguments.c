@@ -4,7 +4,6 @@
  * The input is the words behind "slmt", one a line. The whole command is linked in; where it would end the
  * process or begin to work, the linker puts the functions below (-Wl,--wrap), which go back to the target.
  * What a line that was refused has taken is not given back: the process would have ended. */
-#define _GNU_SOURCE
 #include <argp.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -125,6 +124,14 @@ static void begin(void)
         abort();
 }
 
+static void run_line(int count, char **words)
+{
+    running = 1;
+    if (setjmp(back) == 0)
+        slmt_main(count, words);
+    running = 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     static char text[MOST_BYTES + 1], name[] = "slmt";
@@ -141,9 +148,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     for (char *word; count <= MOST_WORDS && (word = strsep(&at, "\n"));)
         words[count++] = word;
     words[count] = NULL;
-    running = 1;
-    if (setjmp(back) == 0)
-        slmt_main(count, words);
-    running = 0;
+    run_line(count, words);
     return 0;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_plan.c - the command's JSON files: the plan of a fit, which is written and read again; the state of
  * one; and what may be the sidecar of a result. */
-#define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

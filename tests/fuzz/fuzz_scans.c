@@ -3,7 +3,6 @@
  * that find scans in them.
  *
  * The input is text: a source ("t1=PLACE"), another one, a pattern of persons, then the files of a folder. */
-#define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_table.c - a table of scans (CSV): its cells, written and read again, and the subjects that it tells
  * of. */
-#define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +22,7 @@ static void begin(void)
     static const char *const names[] = {"a.nii", "b.nii.gz", "c.mgz", "a"};
     scratch_enter();
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        scratch_put(names[i], NULL, 0);
+        scratch_put(names[i], (const uint8_t *)"", 0);
     stderr = fopen("/dev/null", "w");
     abort_unless(stderr != NULL);
 }

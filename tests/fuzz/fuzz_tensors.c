@@ -6,6 +6,7 @@
  * Memory is as large as a tensor says, where it says little enough. */
 #define _GNU_SOURCE
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,8 +28,10 @@ static job jobs[JOBS];
 
 static void demand(slmt_status status)
 {
-    if (status != SLMT_OK)
-        abort();
+    if (status == SLMT_OK)
+        return;
+    fprintf(stderr, "%s\n", slmt_error_text());
+    abort();
 }
 
 static slmt_model *make_model(const char *method, const slmt_number *options, size_t count)
@@ -40,7 +43,7 @@ static slmt_model *make_model(const char *method, const slmt_number *options, si
 
 static void open_jobs(void)
 {
-    static const slmt_number unet[] = {{"image_size", 16}, {"width", 2}};
+    static const slmt_number unet[] = {{"image_size", 32}, {"width", 2}};
     static const slmt_number seq2seq[] = {{"channels", 1},    {"widths_0", 2},       {"widths_1", 2},
                                           {"widths_2", 2},    {"lstm_width", 2},     {"bank", 2},
                                           {"code_length", 2}, {"residual_blocks", 1}};

@@ -2,11 +2,14 @@
 /* failing.c - a library for LD_PRELOAD that lets calls of the system fail, one after the other: what a
  * program does where memory, a disk or a descriptor runs out.
  *
- * FAILING_CALL     the class of calls that fails: memory, open, read, write, sync, rename, close or map;
- * none: all are counted FAILING_AT       the number of the first call that fails, from 1 FAILING_ERRNO what
- * errno is then FAILING_EVER     set: all later calls of the class fail, too FAILING_FOLDER   calls about
- * files outside this folder are neither counted nor failed FAILING_COUNTS   a file that gets one number for
- * each class, in the order above
+ * FAILING_CALL names the class of calls that fails: memory, open, read, write, sync, rename or close; budget:
+ * those that would take more memory than there is; none: all are counted.
+ * FAILING_AT is the number of the first call that fails, from 1; of budget: KiB that there are.
+ * FAILING_ERRNO is what errno is then.
+ * FAILING_EVER, if set: all later calls of the class fail, too.
+ * FAILING_FOLDER: calls about files outside this folder are neither counted nor failed.
+ * FAILING_COUNTS: a file that gets one number for each class, in the order above; of budget the most KiB
+ * taken.
  *
  * Calls count from main() on. Files of stdio are opened through fopencookie(), so that their calls count,
  * too. */
@@ -20,14 +23,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
+#include <malloc.h>
 #include <unistd.h>
 
-enum { MEMORY, OPEN, READ, WRITE, SYNC, RENAME, CLOSE, MAP, CLASSES, DESCRIPTORS = 4096 };
+enum { MEMORY, OPEN, READ, WRITE, SYNC, RENAME, CLOSE, BUDGET, CLASSES, DESCRIPTORS = 4096 };
 
 static const char *const names[CLASSES] = {"memory", "open",   "read",  "write",
-                                           "sync",   "rename", "close", "map"};
+                                           "sync",   "rename", "close", "budget"};
 static _Atomic long counts[CLASSES];
 static _Atomic int armed;
 static int failing = -1, reason, ever;
@@ -73,24 +75,61 @@ void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *old, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
 
+void __libc_free(void *block);
+
+static _Atomic long taken; /* bytes */
+
+static int is_past_budget(size_t size)
+{
+    if (!atomic_load(&armed) || failing != BUDGET)
+        return 0;
+    if (size <= (size_t)LONG_MAX && atomic_load(&taken) + (long)size <= first * 1024)
+        return 0;
+    errno = ENOMEM;
+    return 1;
+}
+
+static void *took(void *block)
+{
+    long size = (long)malloc_usable_size(block), now = atomic_fetch_add(&taken, size) + size;
+    if (atomic_load(&armed) && now / 1024 > atomic_load(&counts[BUDGET]))
+        atomic_store(&counts[BUDGET], now / 1024);
+    return block;
+}
+
+void free(void *block)
+{
+    atomic_fetch_sub(&taken, (long)malloc_usable_size(block));
+    __libc_free(block);
+}
+
 void *malloc(size_t size)
 {
-    return fails(MEMORY) ? NULL : __libc_malloc(size);
+    return fails(MEMORY) || is_past_budget(size) ? NULL : took(__libc_malloc(size));
 }
 
 void *calloc(size_t count, size_t size)
 {
-    return fails(MEMORY) ? NULL : __libc_calloc(count, size);
+    size_t all;
+    if (__builtin_mul_overflow(count, size, &all))
+        return NULL;
+    return fails(MEMORY) || is_past_budget(all) ? NULL : took(__libc_calloc(count, size));
 }
 
 void *realloc(void *old, size_t size)
 {
-    return fails(MEMORY) ? NULL : __libc_realloc(old, size);
+    size_t before = malloc_usable_size(old);
+    if (fails(MEMORY) || (size > before && is_past_budget(size - before)))
+        return NULL;
+    void *new = __libc_realloc(old, size);
+    if (new || size == 0)
+        atomic_fetch_sub(&taken, (long)before);
+    return took(new);
 }
 
 void *memalign(size_t alignment, size_t size)
 {
-    return fails(MEMORY) ? NULL : __libc_memalign(alignment, size);
+    return fails(MEMORY) || is_past_budget(size) ? NULL : took(__libc_memalign(alignment, size));
 }
 
 void *aligned_alloc(size_t alignment, size_t size)
@@ -120,7 +159,6 @@ static ssize_t (*real_pwrite)(int, const void *, size_t, off_t);
 static int (*real_fsync)(int);
 static int (*real_rename)(const char *, const char *);
 static int (*real_ftruncate)(int, off_t);
-static void *(*real_mmap)(void *, size_t, int, int, int, off_t);
 static FILE *(*real_fopen)(const char *, const char *);
 static FILE *(*real_fdopen)(int, const char *);
 
@@ -225,17 +263,6 @@ int rename(const char *from, const char *to)
     return in_folder(to) && fails(RENAME) ? -1 : real_rename(from, to);
 }
 
-/* Memory that a library maps, such as that of code that it makes; glibc's malloc() and loader have calls of
- * their own. */
-void *mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
-{
-    return (fd < 0 || is_ours(fd)) && fails(MAP) ? MAP_FAILED
-                                                 : real_mmap(at, size, protection, flags, fd, offset);
-}
-
-void *mmap64(void *at, size_t size, int protection, int flags, int fd, off_t offset)
-    __attribute__((alias("mmap")));
-
 /* ---- stdio ---- */
 
 static ssize_t stream_read(void *cookie, char *to, size_t size)
@@ -308,7 +335,6 @@ static void find_all(void)
     find(&real_fsync, "fsync");
     find(&real_rename, "rename");
     find(&real_ftruncate, "ftruncate");
-    find(&real_mmap, "mmap");
     find(&real_fopen, "fopen");
     find(&real_fdopen, "fdopen");
 }

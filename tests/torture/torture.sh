@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # What the command does where memory, disks and descriptors fail, and where it is killed:
-# torture.sh SLMT MAKE_PHANTOM LIBFAILING short|long.
+# torture.sh SLMT MAKE_PHANTOM LIBFAILING short|long [PART...]
 #
 # Each command runs on small data while a call of the system fails: the n-th of its class, or all from the n-th on. Then
 # no signal ends it; the exit code is 0 only with whole results; results of an earlier run are whole otherwise, as inputs
@@ -11,9 +11,10 @@ slmt=$1
 make_phantom=$2
 failing=$3
 form=$4
+parts=" ${*:5} "
 . "$(dirname "$0")/../command/claims.sh"
 MOST=${MOST:-60}
-[ "$form" = long ] || MOST=2
+[ "$form" = long ] || MOST=1
 
 one=(--threads 1 --quiet)
 failures=0
@@ -68,6 +69,7 @@ check_results() {
         cmp -s "expected/$file" "out/$file" && continue
         [ "$1" -ne 0 ] || { complain "exit code 0, and $file is not what it should be"; continue; }
         is_old "$file" && continue
+        [ "$1" -ne 1 ] || [ "$name" != prepare ] || continue # a set without the scan that could not be read
         [[ $file = *.h5 && $name = train* ]] && "$slmt" info "out/$file" >/dev/null 2>&1 && continue
         complain "exit code $1, and $file is neither old nor new"
     done
@@ -106,6 +108,8 @@ declare -A texts=([EIO]="Input/output error" [EINTR]="Interrupted system call" [
 
 # check_cause CODE CLASS EVER ERRNO: the exit code and the message are those of the cause.
 check_cause() {
+    # Of several scans some may fail: the message tells which.
+    if [ "$1" -eq 1 ] && [ "$name" = prepare ]; then grep -qF "${texts[$4]}" stderr || complain "the message does not tell the cause"; return; fi
     [ "$1" -ne 0 ] || return 0
     if [ "$4" = EINTR ]; then
         complain "exit code $1: the call was not tried again"
@@ -120,28 +124,41 @@ check_cause() {
 
 # ---- all places of a class ----
 
-# places COUNT: at most MOST numbers from 1 to COUNT, the first and the last among them.
+# places COUNT: at most MOST numbers from 1 to COUNT, the first and the last among them; one alone is from the middle.
 places() {
     awk -v n="$1" -v most="$MOST" 'BEGIN {
         if (n <= most) for (i = 1; i <= n; i++) print i
+        else if (most == 1) print int((n + 1) / 2)
         else for (i = 0; i < most; i++) print 1 + int(i * (n - 1) / (most - 1) + 0.5) }'
 }
 
 # torment CLASS ERRNO...: each place with one of the errors in turn.
 torment() {
-    local class=$1 i=0 count at
+    local class=$1 i=0 at
     shift
-    count=$(sed -n "$(class_line "$class")p" counts.whole)
-    for at in $(places "$count"); do
+    for at in $(places "$(count_of "$class")"); do
         run "$class" "$at" "" "${@:1 + i++ % $#:1}"
-        [ "${*: -1}" = EINTR ] || run "$class" "$at" ever "${@:1 + i % $#:1}"
+        [ "$form" = short ] || [ "${*: -1}" = EINTR ] || run "$class" "$at" ever "${@:1 + i % $#:1}"
     done
 }
 
-class_line() {
-    case $1 in memory) echo 1 ;; open) echo 2 ;; read) echo 3 ;; write) echo 4 ;; sync) echo 5 ;; rename) echo 6 ;; close) echo 7 ;;
-    map) echo 8 ;; esac
+# Less and less memory, from what the command needs down to nothing.
+starve() {
+    local at
+    for at in $(places "$(count_of budget)"); do
+        run budget "$((at - 1))" "" ENOMEM
+    done
 }
+
+count_of() {
+    local classes=(memory open read write sync rename close budget) i
+    for i in "${!classes[@]}"; do
+        [ "${classes[i]}" != "$1" ] || sed -n "$((i + 1))p" counts.whole
+    done
+}
+
+# wanted PART: all parts are done where none is named.
+wanted() { [ "$parts" = "  " ] || [[ $parts = *" $1 "* ]]; }
 
 # A run without failures: what should come out, and how many calls there are.
 run_whole() {
@@ -152,12 +169,15 @@ run_whole() {
     mv out expected
 }
 
-# torture NAME: `command` with `stable` results, which are the same in every run, and `loose` ones.
+# torture NAME computes|copies: `command` with `stable` results, which are the same in every run, and `loose` ones. A
+# command that computes does so by oneDNN, which looks at none of its small allocations: the library looks beforehand
+# whether there is memory (backends/cpu/onednn_guard.cpp), so that memory may be short, but not fail once.
 torture() {
     name=$1
+    wanted "$1" || return 0
     run_whole
-    torment memory ENOMEM
-    torment map ENOMEM
+    [ "$2" = computes ] || torment memory ENOMEM
+    starve
     torment open EIO EMFILE
     torment open EINTR
     torment read EIO
@@ -175,45 +195,47 @@ torture() {
 moved=()
 stable=(set.h5) loose=()
 command=("${prepare[@]}" "${one[@]}")
-torture prepare
+torture prepare copies
 
 stable=(model.h5) loose=(log.jsonl)
 command=("${train[@]}" --out out/model.h5 --log out/log.jsonl "${one[@]}")
-torture train
+torture train computes
 
 stable=(model.h5) loose=() moved=(model.h5)
 command=(train --data in/set.h5 --resume out/model.h5 --out out/model.h5 "${one[@]}")
-torture train-resumed
+torture train-resumed computes
 
 moved=()
 stable=(t2.nii.gz) loose=(t2.json)
 command=(synthesize --model in/unet.h5 in/scans/t1/s00.nii.gz --out out/t2.nii.gz "${one[@]}")
-torture synthesize
+torture synthesize computes
 
-stable=(labels.nii.gz scores.csv) loose=(labels.json)
+stable=(labels.nii.gz) loose=(scores.csv)
 command=(segment --model in/segnet.h5 t1=in/scans/t1/s00.nii.gz t2=in/scans/t2/s00.nii.gz --out out/labels.nii.gz
     --truth in/tissues/s00.nii.gz --csv out/scores.csv "${one[@]}")
-torture segment
+torture segment computes
 
-stable=(scores.csv) loose=()
+stable=() loose=(scores.csv)
 command=(evaluate --model in/unet.h5 --data in/set.h5 --csv out/scores.csv "${one[@]}")
-torture evaluate
+torture evaluate computes
 
 stable=(half.h5) loose=()
 command=(convert --weights bf16 in/unet.h5 out/half.h5 "${one[@]}")
-torture convert
+torture convert copies
 
 stable=() loose=()
 command=(info in/unet.h5)
-torture info
+torture info computes
 
 # ---- killed at any moment ----
 
 # The next run takes the results of the killed one for what they are, and removes what it left.
 kill_one() {
-    local code=0
     what="killed after $1 s"
-    timeout -s KILL "$1" "$slmt" "${command[@]}" >stdout 2>stderr || code=$?
+    "$slmt" "${command[@]}" >stdout 2>stderr &
+    sleep "$1"
+    kill -KILL $! 2>/dev/null
+    wait $! 2>/dev/null
     check_results 137
     expect 0 "$slmt" "${command[@]}"
     what="the run after one that was killed"
@@ -223,6 +245,7 @@ kill_one() {
 
 kill_all() {
     name=$1
+    wanted kill || return 0
     run_whole
     local i seconds
     seconds=$({ TIMEFORMAT=%R; time "$slmt" "${command[@]}" >stdout 2>stderr; } 2>&1)
@@ -234,7 +257,7 @@ kill_all() {
 }
 
 kills=70
-[ "$form" = long ] || kills=3
+[ "$form" = long ] || kills=1
 stable=(set.h5) loose=()
 command=("${prepare[@]}" "${one[@]}")
 kill_all prepare "$kills"
@@ -248,6 +271,7 @@ kill_all synthesize "$kills"
 # ---- files that may not grow, folders that may not be written ----
 
 name=limits
+wanted limits || exit "$((failures > 0))"
 stable=(model.h5) loose=(log.jsonl)
 command=("${train[@]}" --out out/model.h5 "${one[@]}")
 run_whole
