@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Shortcuts for the usual commands. CMake does the build itself: see CMakePresets.json.
 
-.PHONY: build demo demo-segmentation experiments test toy fuzz torture bench parity coverage manual format api check
+.PHONY: build demo demo-segmentation experiments test toy fuzz torture bench parity parity-cuda coverage manual format api check
 
 build:
 	cmake --preset release
@@ -37,6 +37,11 @@ toy: build
 SLMT_PARITY_DIR ?= $(CURDIR)/../shared/parity
 parity: build
 	SLMT_PARITY_DIR=$(SLMT_PARITY_DIR) ctest --preset release --tests-regex parity
+
+# The same of the cuda backend, under emulation: two networks, minutes.
+parity-cuda: build
+	for name in nano tiny; do build/release/bin/test_parity --cuda build/release/tests/cuda/plugins/libslmt_cuda.so \
+	    $(SLMT_PARITY_DIR)/$$name.h5 || exit 1; done
 
 # The fuzz targets under libFuzzer, each for so many minutes; needs clang and libclang-rt-dev. What they find lies in build/fuzz/found: put it
 # into tests/data/found (files of HDF5) or tests/fuzz/corpus, so that `make test` replays it.

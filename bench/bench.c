@@ -38,21 +38,37 @@ typedef struct settings {
     const char *json; /* or NULL */
 } settings;
 
+enum { MOST_NUMBERS = 4 };
 typedef struct job {
     const char *name, *method, *task;
     int32_t batch;
-    int32_t recompute; /* SLMT_RECOMPUTE_..., -1: the task's default */
+    int32_t recompute;                 /* SLMT_RECOMPUTE_..., -1: the task's default */
+    slmt_number options[MOST_NUMBERS]; /* of the model; those without a name are not there */
+    slmt_number settings[MOST_NUMBERS];
 } job;
 
-static const job jobs[] = {{"synth1", "slmt-net", "synthesize", 1, -1},
-                           {"synth10", "slmt-net", "synthesize", 10, -1},
-                           {"pretrain20", "slmt-net", "pretrain", 20, -1},
-                           {"finetune10", "slmt-net", "finetune", 10, -1},
-                           {"finetune10r", "slmt-net", "finetune", 10, SLMT_RECOMPUTE_LINEAR},
-                           {"seq2seq1", "seq2seq", "synthesize", 1, -1},
-                           {"seq2seq-train1", "seq2seq", "train", 1, -1},
-                           {"unet1", "unet", "synthesize", 1, -1},
-                           {"unet-train8", "unet", "train", 8, -1}};
+/* The U-Net that labels pixels: of the paper's width with 4 classes over 256x256, and the small one in three
+ * dimensions over its default crops. */
+#define LABEL_SLICES                                                                                         \
+    .options = {{"classes=0,1,2,3", 0}, {"width", 64}},                                                      \
+    .settings = {{"rows", 256}, {"columns", 256}, {"slices", 1}}
+#define LABEL_VOLUME                                                                                         \
+    .options = {{"classes=0,1,2,3", 0}, {"axes", 3}},                                                        \
+    .settings = {{"rows", 128}, {"columns", 128}, {"slices", 32}}
+
+static const job jobs[] = {{"synth1", "slmt-net", "synthesize", 1, .recompute = -1},
+                           {"synth10", "slmt-net", "synthesize", 10, .recompute = -1},
+                           {"pretrain20", "slmt-net", "pretrain", 20, .recompute = -1},
+                           {"finetune10", "slmt-net", "finetune", 10, .recompute = -1},
+                           {"finetune10r", "slmt-net", "finetune", 10, .recompute = SLMT_RECOMPUTE_LINEAR},
+                           {"seq2seq1", "seq2seq", "synthesize", 1, .recompute = -1},
+                           {"seq2seq-train1", "seq2seq", "train", 1, .recompute = -1},
+                           {"unet1", "unet", "synthesize", 1, .recompute = -1},
+                           {"unet-train8", "unet", "train", 8, .recompute = -1},
+                           {"label8", "unet-seg", "segment", 8, .recompute = -1, LABEL_SLICES},
+                           {"label-train8", "unet-seg", "train", 8, .recompute = -1, LABEL_SLICES},
+                           {"label3d", "unet-seg", "segment", 1, .recompute = -1, LABEL_VOLUME},
+                           {"label3d-train", "unet-seg", "train", 1, .recompute = -1, LABEL_VOLUME}};
 enum { JOBS = sizeof jobs / sizeof *jobs };
 
 static const struct argp_option options[] = {
@@ -61,9 +77,10 @@ static const struct argp_option options[] = {
      "256x256",
      0},
     {"jobs", 'j', "LIST", 0,
-     "of synth1,synth10,pretrain20,finetune10,finetune10r,seq2seq1,seq2seq-train1,unet1,unet-train8 (all); "
-     "r: "
-     "SLMT_RECOMPUTE_LINEAR",
+     "of synth1,synth10,pretrain20,finetune10,finetune10r,seq2seq1,seq2seq-train1,unet1,unet-train8,label8,"
+     "label-train8,label3d,label3d-train (all); r: SLMT_RECOMPUTE_LINEAR; label: unet-seg, of the paper's "
+     "width "
+     "over 256x256, and the small one over 32x128x128",
      0},
     {"threads", 't', "LIST", 0, "thread counts (1,2)", 0},
     {"matrix", 'm', "LIST", 0, "of auto,onednn,openblas (all)", 0},
@@ -460,11 +477,23 @@ static int trains(const job *j)
     return 0;
 }
 
+/* Copies those that have a name; returns how many. */
+static size_t copy_numbers(const slmt_number *from, slmt_number *to)
+{
+    size_t n = 0;
+    while (n < MOST_NUMBERS && from[n].name) {
+        to[n] = from[n];
+        n++;
+    }
+    return n;
+}
+
 static void measure_job(slmt_context *context, slmt_model *model, const task *t, result *r)
 {
     const job *j = t->job;
-    const slmt_number settings[] = {{"batch", j->batch}, {"recompute", j->recompute}};
+    slmt_number settings[MOST_NUMBERS + 2] = {{"batch", j->batch}, {"recompute", j->recompute}};
     size_t n = j->recompute >= 0 ? 2 : 1;
+    n += copy_numbers(j->settings, settings + n);
     subject s = {0};
     uint64_t planned;
     if (trains(j)) {
@@ -490,7 +519,9 @@ static slmt_model *make_model(slmt_context *context, const task *t)
     slmt_net_options o;
     slmt_model *model = NULL;
     if (strcmp(t->job->method, "slmt-net") != 0) {
-        need(slmt_model_create(context, t->job->method, NULL, 0, 0, &model), "model");
+        slmt_number options[MOST_NUMBERS];
+        size_t n = copy_numbers(t->job->options, options);
+        need(slmt_model_create(context, t->job->method, options, n, 0, &model), "model");
         return model;
     }
     need(slmt_net_options_init(&o, t->preset), "options");

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# install.cmake - installation in four components: runtime (the shared library), devel (headers, libslmt.a, the packages for
-# CMake and pkg-config), tools (the command, its manual pages, completion for shells), doc (licences, documentation,
-# an example). An installed tree may be moved, because no file in it holds its path.
+# install.cmake - installation in components: runtime (the shared library), devel (headers, libslmt.a, the packages for
+# CMake and pkg-config), tools (the command, its manual pages, completion for shells), cuda (the plug-in for graphics
+# cards, where SLMT_CUDA is on), doc (licences, documentation, an example). An installed tree may be moved, because no
+# file in it holds its path.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/slmt)
@@ -19,6 +20,10 @@ if(TARGET slmt_tool)
   install(TARGETS slmt_tool EXPORT slmt-tools RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT tools)
   install(EXPORT slmt-tools NAMESPACE slmt:: DESTINATION ${package} COMPONENT tools)
 endif()
+if(TARGET slmt_cuda) # in the folder where slmt_context_create() looks
+  install(TARGETS slmt_cuda LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/slmt COMPONENT cuda)
+  install(FILES cmake/slmt-cuda.cmake DESTINATION ${package} COMPONENT cuda)
+endif()
 if(TARGET slmt_pages)
   get_target_property(pages slmt_pages FOLDER_OF_PAGES)
   install(DIRECTORY ${pages}/man1 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT tools)
@@ -28,7 +33,7 @@ endif()
 install(FILES LICENSE NOTICE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT doc)
 install(DIRECTORY docs examples/minimal DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT doc)
 
-# ---- find_package(slmt COMPONENTS core tools) ----
+# ---- find_package(slmt COMPONENTS core tools cuda) ----
 
 # Before 1.0 a minor release may change the ABI.
 set(compatible SameMinorVersion)

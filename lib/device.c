@@ -36,12 +36,12 @@ status device_take(device dev, mem *m, size_t bytes, void **out)
     if (device_is_host(dev))
         return mem_take(m, bytes, out);
     *out = NULL;
-    TRY(mem_reserve(m, bytes));
+    TRY(mem_reserve_elsewhere(m, bytes));
     bk_status s = dev.backend->alloc(dev.handle, bytes, out);
     if (s == BK_OK)
         return OK;
     *out = NULL;
-    mem_unreserve(m, bytes);
+    mem_unreserve_elsewhere(m, bytes);
     return device_failure(dev, s, "taking memory");
 }
 
@@ -75,7 +75,7 @@ void device_give(device dev, mem *m, void *p, size_t bytes)
         mem_give(m, p);
     } else if (p) {
         dev.backend->free(dev.handle, p);
-        mem_unreserve(m, bytes);
+        mem_unreserve_elsewhere(m, bytes);
     }
 }
 

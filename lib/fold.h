@@ -17,11 +17,11 @@ typedef struct folded {
 } folded;
 
 /* Turns a graph with its outputs into one half. A value is hoisted if it depends only on constants and on
- * bound values whose slot is marked steady[slot], if at least one op that is not a view computes it, and if a
- * node that depends on other inputs reads it. Hoisted value i is bound at slot first + i: FOLD_MAKES writes
- * it, and has no other outputs; FOLD_READS reads it. To obtain both halves, build the same graph twice and
- * turn each copy into one of them: the slots of the two agree. */
-status graph_fold(graph *g, const unsigned char *steady, int32_t n_slots, int32_t first, fold_part part,
+ * bound values whose slot is marked invariant[slot], if at least one op that is not a view computes it, and
+ * if a node that depends on other inputs reads it. Hoisted value i is bound at slot first + i: FOLD_MAKES
+ * writes it, and has no other outputs; FOLD_READS reads it. To obtain both halves, build the same graph twice
+ * and turn each copy into one of them: the slots of the two agree. */
+status graph_fold(graph *g, const unsigned char *invariant, int32_t n_slots, int32_t first, fold_part part,
                   folded *out);
 
 #endif

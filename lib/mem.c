@@ -42,7 +42,7 @@ uint64_t mem_cost(size_t bytes)
     return (uint64_t)bytes + ALIGN + sizeof(header);
 }
 
-status mem_reserve(mem *m, uint64_t cost)
+static status reserve(mem *m, uint64_t cost)
 {
     uint64_t live = atomic_fetch_add(&m->live, cost) + cost;
     if (m->limit == 0 || live <= m->limit)
@@ -52,9 +52,17 @@ status mem_reserve(mem *m, uint64_t cost)
                 (unsigned long long)(live - cost), (unsigned long long)cost, (unsigned long long)m->limit);
 }
 
-void mem_unreserve(mem *m, uint64_t cost)
+status mem_reserve_elsewhere(mem *m, uint64_t bytes)
 {
-    atomic_fetch_sub(&m->live, cost);
+    TRY(reserve(m, bytes));
+    atomic_fetch_add(&m->elsewhere, bytes);
+    return OK;
+}
+
+void mem_unreserve_elsewhere(mem *m, uint64_t bytes)
+{
+    atomic_fetch_sub(&m->elsewhere, bytes);
+    atomic_fetch_sub(&m->live, bytes);
 }
 
 status mem_take(mem *m, size_t bytes, void **out)
@@ -63,7 +71,7 @@ status mem_take(mem *m, size_t bytes, void **out)
     if (bytes > SIZE_MAX / 2)
         return fail_memory();
     uint64_t cost = mem_cost(bytes);
-    TRY(mem_reserve(m, cost));
+    TRY(reserve(m, cost));
     unsigned char *base = m->alloc(m->user, (size_t)cost);
     if (!base) {
         atomic_fetch_sub(&m->live, cost);

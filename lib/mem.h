@@ -17,8 +17,9 @@ typedef struct mem {
     mem_alloc_fn alloc; /* with the alignment of malloc() */
     mem_free_fn free;
     void *user;
-    uint64_t limit;        /* 0: none */
-    _Atomic uint64_t live; /* allocated and not yet freed, headers included */
+    uint64_t limit;             /* 0: none */
+    _Atomic uint64_t live;      /* allocated and not yet freed, headers included */
+    _Atomic uint64_t elsewhere; /* of these, what mem_reserve_elsewhere() counted */
 } mem;
 
 /* If alloc and free are NULL, malloc() and free() are used. */
@@ -45,8 +46,8 @@ void mem_give(mem *m, void *p); /* NULL is allowed */
 
 /* Counts bytes that are allocated elsewhere, for example on a device, as if they were part of this mem.
  * ERR_LIMIT with a message. */
-status mem_reserve(mem *m, uint64_t bytes);
-void mem_unreserve(mem *m, uint64_t bytes);
+status mem_reserve_elsewhere(mem *m, uint64_t bytes);
+void mem_unreserve_elsewhere(mem *m, uint64_t bytes);
 
 /* Returns how much a block of this many bytes adds to `live` and counts towards the limit. */
 uint64_t mem_cost(size_t bytes);

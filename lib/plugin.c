@@ -90,7 +90,7 @@ status plugin_open(const char *name, const char *path, plugin *out)
     return s;
 }
 
-status plugin_folder(char folder[PATH_MAX])
+static status find_own_folder(char folder[PATH_MAX])
 {
     static const char here;
     Dl_info info;
@@ -98,6 +98,23 @@ status plugin_folder(char folder[PATH_MAX])
         return fail(ERR_NOT_FOUND, "the loader does not know where this library lies");
     *strrchr(folder, '/') = '\0';
     return OK;
+}
+
+status plugin_open_beside(const char *name, plugin *out)
+{
+    static const char *const places[] = {"", "/slmt"};
+    char folder[PATH_MAX], file[2 * PATH_MAX];
+    struct stat st;
+    *out = (plugin){NULL, NULL};
+    TRY(check_name(name));
+    TRY(find_own_folder(folder));
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        snprintf(file, sizeof file, "%s%s/libslmt_%s.so", folder, places[i], name);
+        if (stat(file, &st) == 0)
+            return plugin_open(name, file, out);
+    }
+    return fail(ERR_NOT_FOUND, "backend %s: there is neither %s/libslmt_%s.so nor %s", name, folder, name,
+                file);
 }
 
 void plugin_close(plugin *p)

@@ -3,8 +3,6 @@
 #ifndef SLMT_LIB_PLUGIN_H
 #define SLMT_LIB_PLUGIN_H
 
-#include <limits.h>
-
 #include "backends/backend.h"
 #include "lib/status.h"
 
@@ -19,9 +17,9 @@ typedef struct plugin {
  * ERR_UNSUPPORTED: it cannot be loaded on this machine, and the message states the loader's reason. */
 status plugin_open(const char *name, const char *path, plugin *out);
 
-/* Writes the folder of the object file that holds this library: libslmt.so, or a program that is linked with
- * it. ERR_NOT_FOUND. */
-status plugin_folder(char folder[PATH_MAX]);
+/* Opens backend `name` from the folder of the object file that holds this library (libslmt.so, or a program
+ * that is linked with it), else from the folder slmt in that one. Errors as plugin_open(). */
+status plugin_open_beside(const char *name, plugin *out);
 
 /* All devices that were opened with the backend must be closed first. */
 void plugin_close(plugin *p);

@@ -8,21 +8,9 @@
  * A thread has one query (or, for dk and dv, one key) in registers, and all threads of a block walk along the
  * keys (the queries) together, which pass through shared memory in tiles. A running maximum makes one pass
  * over the keys enough. Nothing is added by two threads: each has its own sum, in the order of the tokens. */
-#include "backends/cuda/kernel.h"
+#include "backends/cuda/attention.h"
 
 constexpr int QUERIES = 64, KEYS = 64; /* threads of a block; tokens of a tile */
-
-struct tokens {
-    int64_t images, n, heads, width;
-    float scale;
-};
-
-/* Part 0, 1, 2 (q, k, v) of qkv[B,N,3,H,D], or the only one of out[B,N,H,D]. */
-static __device__ __forceinline__ int64_t place_of_head(const tokens &t, int parts, int64_t image,
-                                                        int64_t token, int part, int64_t head)
-{
-    return (((image * t.n + token) * parts + part) * t.heads + head) * t.width;
-}
 
 /* D: the width, rounded up; what is beyond the width is 0. */
 template <int D>
@@ -111,7 +99,7 @@ template <int D> __global__ void attend(const float *qkv, float *out, float *lse
 /* ---- gradient ---- */
 
 /* delta[B,H,N] = do.o */
-template <int D> __global__ void find_delta(const float *out, const float *dout, float *delta, tokens t)
+__global__ void find_delta(const float *out, const float *dout, float *delta, tokens t)
 {
     EACH(i, t.images * t.heads * t.n)
     {
@@ -189,6 +177,17 @@ static tokens tokens_of(const bk_call *call)
     return {qkv->dim[0], qkv->dim[1], heads, qkv->dim[2] / 3 / heads, (float)call->attr.alpha};
 }
 
+static attention_arrays arrays_of(const bk_call *call)
+{
+    return {input(call, 0), output(call, 0), output(call, 1), nullptr, nullptr, nullptr};
+}
+
+static attention_arrays gradient_arrays_of(const bk_call *call)
+{
+    return {input(call, 0), nullptr,        (float *)input(call, 2), input(call, 3), (float *)call->scratch,
+            output(call, 0)};
+}
+
 template <int D> static void start_attention(const bk_call *call, execution *e)
 {
     tokens t = tokens_of(call);
@@ -204,7 +203,6 @@ template <int D> static void start_attention_grad(const bk_call *call, execution
     float *delta = (float *)call->scratch, *dqkv = output(call, 0);
     dim3 grid((unsigned)divide_up(t.n, QUERIES), (unsigned)t.heads, (unsigned)t.images);
     size_t shared = 2 * KEYS * D * sizeof(float);
-    start(e, find_delta<D>, blocks_for(t.images * t.heads * t.n), BLOCK, 0, input(call, 1), dout, delta, t);
     start(e, attend_dq<D>, grid, QUERIES, shared, qkv, lse, dout, (const float *)delta, dqkv, t);
     start(e, attend_dkv<D>, grid, QUERIES, shared + 2 * KEYS * sizeof(float), qkv, lse, dout,
           (const float *)delta, dqkv, t);
@@ -213,7 +211,10 @@ template <int D> static void start_attention_grad(const bk_call *call, execution
 /* The least of the widths that there are kernels for. */
 static void run_attention(const bk_call *call, execution *e)
 {
-    int64_t width = tokens_of(call).width;
+    tokens t = tokens_of(call);
+    int64_t width = t.width;
+    if (attention_has_tensor_kernel(e, t))
+        return start_attention_tensor(e, arrays_of(call), t);
     width <= 4    ? start_attention<4>(call, e)
     : width <= 8  ? start_attention<8>(call, e)
     : width <= 16 ? start_attention<16>(call, e)
@@ -224,7 +225,12 @@ static void run_attention(const bk_call *call, execution *e)
 
 static void run_attention_grad(const bk_call *call, execution *e)
 {
-    int64_t width = tokens_of(call).width;
+    tokens t = tokens_of(call);
+    int64_t width = t.width;
+    start(e, find_delta, blocks_for(t.images * t.heads * t.n), BLOCK, 0, input(call, 1), input(call, 3),
+          (float *)call->scratch, t);
+    if (attention_has_tensor_kernel(e, t))
+        return start_attention_tensor_grad(e, gradient_arrays_of(call), t);
     width <= 4    ? start_attention_grad<4>(call, e)
     : width <= 8  ? start_attention_grad<8>(call, e)
     : width <= 16 ? start_attention_grad<16>(call, e)

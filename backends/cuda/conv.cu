@@ -72,7 +72,12 @@ struct windows {
     convolution c;
     const float *from, *with;
     float *to;
-    static constexpr bool batch_is_inner = true;
+    static constexpr bool batch_is_inner = true, has_fours = false;
+
+    bool in_fours() const
+    {
+        return false;
+    }
 };
 
 static windows windows_of(const convolution &c, int64_t rows, int64_t columns, int64_t depth)

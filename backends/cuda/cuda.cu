@@ -5,7 +5,10 @@
  * A call fits if the reference backend, the definition, takes it and it is in float32. Each plan has a stream
  * of its own, so that two sessions overlap; calls outside plans and copies share the device's. What a kernel
  * finds wrong, such as an index out of range, it writes to a word of the device, which is read where the host
- * waits. */
+ * waits.
+ *
+ * A plan that runs on the same addresses a second time is captured as a graph, which that run and later ones
+ * start at once; with other addresses it is started call by call again. */
 #include "backends/cuda/cuda.h"
 #include "backends/cuda/kernel.h"
 
@@ -18,7 +21,8 @@ enum { FLAGS = 1024 }; /* arrays that one check for finite numbers looks at */
 
 struct program;
 
-/* Memory of the device that is in use. */
+/* Memory of the device that is in use. A block's own memory is malloc()'s, as that of the CUDA runtime is: what
+ * is told of memory beforehand counts tensors. */
 struct block {
     block *next;
     void *p;
@@ -28,6 +32,7 @@ struct block {
 struct cuda_device {
     bk_host host;
     int index, processors, arithmetic;
+    bool eager; /* nothing is captured */
     size_t limit, used; /* bytes of memory that may be and are taken by alloc() */
     block *blocks;
     void *definition; /* the reference backend, opened */
@@ -43,6 +48,8 @@ struct program {
     cudaStream_t stream;
     int *fault;
     int launched;
+    cudaGraphExec_t captured; /* all calls on the addresses that they have now; NULL: none */
+    enum { FRESH, REPEATED, SETTLED } state; /* runs on these addresses: none, one, tried to capture */
     program *next, **link; /* of device->running */
 };
 
@@ -114,13 +121,15 @@ static bk_status read_options(cuda_device *d, const char *options)
             d->arithmetic = ARITHMETIC_BF16;
         else if (bk_option_is(item, n, "tf32"))
             d->arithmetic = ARITHMETIC_TF32;
+        else if (bk_option_is(item, n, "eager"))
+            d->eager = true;
         else if (read_number(item, n, "device=", &value) && value <= INT32_MAX)
             d->index = (int)value;
         else if (read_number(item, n, "memory=", &value))
             d->limit = (size_t)value;
         else {
             snprintf(unknown, sizeof unknown, "%.*s", (int)(n < 60 ? n : 60), item);
-            say(&d->host, "expected the options device=N, memory=BYTES, tf32 or bf16, and not", unknown);
+            say(&d->host, "expected the options device=N, memory=BYTES, tf32, bf16 or eager, and not", unknown);
             return BK_ERR_UNSUPPORTED;
         }
     }
@@ -299,11 +308,11 @@ static void cuda_release(void *, bk_call *call)
     call->state = nullptr;
 }
 
-static bk_status start_call(cuda_device *d, const bk_call *call, cudaStream_t stream, int *fault)
+static cudaError_t start_call(const cuda_device *d, const bk_call *call, cudaStream_t stream, int *fault)
 {
     execution e = {stream, fault, d->processors, d->arithmetic, cudaSuccess};
     kernels[call->op]->run(call, &e);
-    return status_of(&d->host, e.error, bk_op_name(call->op));
+    return e.error;
 }
 
 /* Waits, and returns what the kernels found wrong. */
@@ -330,7 +339,7 @@ static bk_status cuda_run(void *device, bk_call *call)
 {
     cuda_device *d = (cuda_device *)device;
     on_device here(d->index);
-    return start_call(d, call, d->stream, d->fault);
+    return status_of(&d->host, start_call(d, call, d->stream, d->fault), bk_op_name(call->op));
 }
 
 static bk_status cuda_end(void *device)
@@ -387,13 +396,11 @@ static block *drop_block(cuda_device *d, bool (*found)(const block *, const void
 static bk_status cuda_alloc(void *device, size_t bytes, void **out)
 {
     cuda_device *d = (cuda_device *)device;
-    void *memory;
     *out = nullptr;
-    bk_status s = d->host.alloc(d->host.user, sizeof(block), &memory);
-    if (s != BK_OK)
-        return s;
-    block *b = new (memory) block{nullptr, nullptr, bytes};
-    s = count_block(d, b);
+    block *b = new (std::nothrow) block{nullptr, nullptr, bytes};
+    if (!b)
+        return BK_ERR_MEMORY;
+    bk_status s = count_block(d, b);
     if (s == BK_OK) {
         on_device here(d->index);
         s = status_of(&d->host, cudaMalloc(&b->p, bytes ? bytes : 1), "cannot take memory of the device");
@@ -401,7 +408,7 @@ static bk_status cuda_alloc(void *device, size_t bytes, void **out)
             drop_block(d, is_same, b);
     }
     if (s != BK_OK)
-        d->host.free(d->host.user, b);
+        delete b;
     else
         *out = b->p;
     return s;
@@ -415,7 +422,7 @@ static void cuda_free(void *device, void *p)
         return;
     on_device here(d->index);
     cudaFree(p);
-    d->host.free(d->host.user, b);
+    delete b;
 }
 
 /* What was started before is done first: on the device's stream by its order, in plans by waiting. */
@@ -495,6 +502,14 @@ static bk_status cuda_finite(void *device, const bk_tensor *arrays, int32_t n, i
 
 /* ---- whole plans ---- */
 
+static void forget_captured(program *p)
+{
+    if (p->captured)
+        cudaGraphExecDestroy(p->captured);
+    p->captured = nullptr;
+    p->state = program::FRESH;
+}
+
 static void cuda_unload(void *device, void *loaded)
 {
     cuda_device *d = (cuda_device *)device;
@@ -504,6 +519,7 @@ static void cuda_unload(void *device, void *loaded)
     on_device here(d->index);
     if (p->stream) {
         cudaStreamSynchronize(p->stream);
+        forget_captured(p);
         cudaStreamDestroy(p->stream);
     }
     cudaFree(p->fault);
@@ -559,14 +575,63 @@ static void set_running(cuda_device *d, program *p, bool running)
     pthread_mutex_unlock(&d->lock);
 }
 
-static void bind(program *p, void *const *bound)
+/* Returns whether any address is another one than in the last run. */
+static bool bind(program *p, void *const *bound)
 {
+    bool changed = false;
     for (int32_t i = 0; i < p->plan.n_bindings; i++) {
         const bk_binding *b = &p->plan.bindings[i];
         bk_call *c = &p->plan.calls[b->call];
         bk_tensor *t = b->operand < BK_MAX_IN ? &c->in[b->operand] : &c->out[b->operand - BK_MAX_IN];
+        changed = changed || t->data != bound[b->slot];
         t->data = bound[b->slot];
     }
+    return changed;
+}
+
+/* Starts the calls one by one. *failed: the call that could not be started. */
+static cudaError_t start_calls(const cuda_device *d, const program *p, bk_op *failed)
+{
+    cudaError_t error = cudaSuccess;
+    for (int32_t i = 0; i < p->plan.n_calls && error == cudaSuccess; i++) {
+        *failed = p->plan.calls[i].op;
+        error = start_call(d, &p->plan.calls[i], p->stream, p->fault);
+    }
+    return error;
+}
+
+/* Captures the calls. Where that fails, runs go on as they did before. */
+static void capture(const cuda_device *d, program *p)
+{
+    cudaGraph_t graph = nullptr;
+    bk_op failed;
+    cudaError_t error = cudaStreamBeginCapture(p->stream, cudaStreamCaptureModeThreadLocal);
+    if (error == cudaSuccess) {
+        error = start_calls(d, p, &failed);
+        cudaError_t end = cudaStreamEndCapture(p->stream, &graph);
+        error = error == cudaSuccess ? end : error;
+    }
+    if (error == cudaSuccess)
+        error = cudaGraphInstantiate(&p->captured, graph, 0);
+    if (graph)
+        cudaGraphDestroy(graph);
+    if (error != cudaSuccess) {
+        cudaGetLastError();
+        p->captured = nullptr;
+    }
+}
+
+static bk_status start_program(cuda_device *d, program *p)
+{
+    bk_op failed = BK_OP_COUNT;
+    if (p->state == program::REPEATED && !d->eager)
+        capture(d, p);
+    if (p->state != program::SETTLED)
+        p->state = p->state == program::FRESH ? program::REPEATED : program::SETTLED;
+    if (p->captured)
+        return status_of(&d->host, cudaGraphLaunch(p->captured, p->stream), "a captured plan");
+    cudaError_t error = start_calls(d, p, &failed);
+    return status_of(&d->host, error, bk_op_name(failed));
 }
 
 static bk_status cuda_launch(void *device, void *loaded, void *const *bound)
@@ -578,11 +643,10 @@ static bk_status cuda_launch(void *device, void *loaded, void *const *bound)
         return BK_ERR_FAILED;
     }
     on_device here(d->index);
-    bk_status s = BK_OK;
-    bind(p, bound);
+    if (bind(p, bound))
+        forget_captured(p);
     set_running(d, p, true);
-    for (int32_t i = 0; i < p->plan.n_calls && s == BK_OK; i++)
-        s = start_call(d, &p->plan.calls[i], p->stream, p->fault);
+    bk_status s = start_program(d, p);
     if (s == BK_OK)
         return BK_OK;
     cudaStreamSynchronize(p->stream);

@@ -3,7 +3,7 @@
  *
  * Options: device=N (0 unless given), memory=BYTES (the most that tensors may take of the device), tf32 or
  * bf16 (products by tensor cores in that arithmetic; everything else, and without them products too, is
- * float32). */
+ * float32), eager (no captured graphs). */
 #ifndef SLMT_CUDA_CUDA_H
 #define SLMT_CUDA_CUDA_H
 

@@ -3,6 +3,7 @@
 set(CUDA_FILES
     adam.cu
     attention.cu
+    attention_tensor.cu
     channel_norm.cu
     conv.cu
     cuda.cu

@@ -102,6 +102,18 @@ __device__ __forceinline__ uint32_t to_bf16_pair(float low, float high)
     return pair;
 }
 
+/* 2^x within two units in the last place; 2^-inf is 0. */
+__device__ __forceinline__ float quick_exp2(float x)
+{
+#ifdef __CUDACC__
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+#else
+    return exp2f(x);
+#endif
+}
+
 /* d[16][8] += a[16][8] b[8][8] by the 32 lanes of a warp, each with its fragment of all three: see multiply()
  * in emulation.cc, or "mma.m16n8k8" of the PTX ISA. */
 #ifdef __CUDACC__

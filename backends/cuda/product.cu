@@ -37,7 +37,7 @@ struct matrices {
 
     typedef int64_t row;
     typedef int64_t column;
-    static constexpr bool batch_is_inner = false;
+    static constexpr bool batch_is_inner = false, has_fours = true;
 
     __device__ __forceinline__ row at_row(int64_t i, int64_t r) const
     {
@@ -54,6 +54,19 @@ struct matrices {
     __device__ __forceinline__ float b(column at, int64_t k) const
     {
         return widen(type, with, at + k * b_depth);
+    }
+    __device__ __forceinline__ float4 a4(row at, int64_t k) const
+    {
+        return *(const float4 *)(from + at + k * a_depth);
+    }
+    __device__ __forceinline__ float4 b4(column at, int64_t k) const
+    {
+        return *(const float4 *)((const float *)with + at + k * b_depth);
+    }
+    bool in_fours() const
+    {
+        uintptr_t places = (uintptr_t)from | (uintptr_t)with;
+        return type == BK_F32 && (places & 15) == 0 && ((rows | columns | depth) & 3) == 0;
     }
     __device__ __forceinline__ void store(int64_t i, int64_t r, int64_t c, float sum) const
     {

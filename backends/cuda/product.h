@@ -5,9 +5,13 @@
  * P has batch, rows, columns, depth, and
  *   P::row at_row(batch, row), P::column at_column(batch, column)   what is computed once for a row, a
  * column; float a(P::row, k), float b(P::column, k); void store(batch, row, column, sum); a_by_depth,
- * b_by_depth: whether neighbours in memory are neighbours along the depth.
+ * b_by_depth: whether neighbours in memory are neighbours along the depth;
+ *   bool in_fours()   whether four neighbours in memory, of each factor, can be read at once: float4 a4(row,
+ * k), b4(column, k) are they, and 4 divides depth, rows and columns. has_fours: whether there are types for
+ * which that can be.
  *
- * A block makes a tile of 64 x 64 results from slices 16 deep, which it reads into shared memory. In float32
+ * A block makes a tile of 64 x 64 results from slices 16 deep, which it reads into shared memory while the
+ * slice before is multiplied. In float32
  * each thread has 4 x 4 sums in registers; in tf32 and bfloat16 each of the 8 warps has 16 x 32, by tensor
  * cores. A product with few rows or columns has a thread for each result instead. Where there are few tiles,
  * the depth is split over several blocks, and a second kernel adds their sums in order. How depends on shapes
@@ -83,11 +87,93 @@ __device__ __forceinline__ int64_t divide_tiles(int64_t n)
 }
 
 /* Element j of 4 that a thread reads of a slice: its place along the tile's side and along the depth. */
+template <bool FOURS>
 __device__ __forceinline__ void place_in_slice(bool by_depth, int j, int *side, int *depth)
 {
     int t = (int)threadIdx.x;
-    *side = by_depth ? t / DEPTH + j * (BLOCK / DEPTH) : t % TILE;
-    *depth = by_depth ? t % DEPTH : t / TILE + j * (BLOCK / TILE);
+    if (FOURS) {
+        *side = by_depth ? t / (DEPTH / 4) : t % (TILE / 4) * 4 + j;
+        *depth = by_depth ? t % (DEPTH / 4) * 4 + j : t / (TILE / 4);
+    } else {
+        *side = by_depth ? t / DEPTH + j * (BLOCK / DEPTH) : t % TILE;
+        *depth = by_depth ? t % DEPTH : t / TILE + j * (BLOCK / TILE);
+    }
+}
+
+/* A thread's 4 elements of a slice of one factor. */
+struct piece {
+    float of[4];
+};
+
+__device__ __forceinline__ piece piece_of(float4 x)
+{
+    return {{x.x, x.y, x.z, x.w}};
+}
+
+/* The places of a thread's elements of each slice, and where they come from. */
+template <class P, bool FOURS> struct reader {
+    int a_side[4], a_depth[4], b_side[4], b_depth[4];
+    typename P::row rows[4];
+    typename P::column columns[4];
+
+    __device__ __forceinline__ reader(const P &p, int64_t batch, int64_t top, int64_t left)
+    {
+        constexpr int last = FOURS ? 4 : 1; /* beyond the edge the last ones are read */
+        UNROLL
+        for (int j = 0; j < 4; j++) {
+            place_in_slice<FOURS>(p.a_by_depth, j, &a_side[j], &a_depth[j]);
+            place_in_slice<FOURS>(p.b_by_depth, j, &b_side[j], &b_depth[j]);
+            int64_t row = top + a_side[j], column = left + b_side[j];
+            rows[j] = p.at_row(batch, row < p.rows ? row : p.rows - last);
+            columns[j] = p.at_column(batch, column < p.columns ? column : p.columns - last);
+        }
+    }
+    __device__ __forceinline__ piece read_a(const P &p, int64_t k, int64_t end) const
+    {
+        piece x = {};
+        if constexpr (FOURS) {
+            if (k + a_depth[0] < end)
+                x = piece_of(p.a4(rows[0], k + a_depth[0]));
+        } else {
+            UNROLL
+            for (int j = 0; j < 4; j++)
+                x.of[j] = k + a_depth[j] < end ? p.a(rows[j], k + a_depth[j]) : 0;
+        }
+        return x;
+    }
+    __device__ __forceinline__ piece read_b(const P &p, int64_t k, int64_t end) const
+    {
+        piece x = {};
+        if constexpr (FOURS) {
+            if (k + b_depth[0] < end)
+                x = piece_of(p.b4(columns[0], k + b_depth[0]));
+        } else {
+            UNROLL
+            for (int j = 0; j < 4; j++)
+                x.of[j] = k + b_depth[j] < end ? p.b(columns[j], k + b_depth[j]) : 0;
+        }
+        return x;
+    }
+};
+
+template <bool FOURS>
+__device__ __forceinline__ void put(float *slice, const piece &x, bool by_depth, const int side[4],
+                                    const int depth[4])
+{
+    if (FOURS && by_depth) {
+        *(float4 *)(slice + side[0] * LINE + depth[0]) = {x.of[0], x.of[1], x.of[2], x.of[3]};
+        return;
+    }
+    UNROLL
+    for (int j = 0; j < 4; j++)
+        slice[side[j] * LINE + depth[j]] = x.of[j];
+}
+
+/* Where part `part` of the depth begins, a multiple of 4: how factors are read changes no sum. */
+__device__ __forceinline__ int64_t begin_of_part(int64_t part, int64_t parts, int64_t depth)
+{
+    int64_t k = part * ((depth + 3) / 4) / parts * 4;
+    return k < depth ? k : depth;
 }
 
 /* The sums of one thread, or its fragments of those of a warp. */
@@ -158,31 +244,23 @@ template <int ARITHMETIC> __device__ __forceinline__ void place_in_tile(int i, i
     }
 }
 
-template <class P, int ARITHMETIC>
+template <class P, int ARITHMETIC, bool FOURS>
 __global__ void __launch_bounds__(BLOCK) multiply_tiles(P p, float *sums, int64_t parts)
 {
     float *a = shared_memory<float>(), *b = a + TILE * LINE;
     int64_t tiles = divide_tiles(p.columns), top = blockIdx.x / tiles * TILE,
             left = blockIdx.x % tiles * TILE;
-    int64_t batch = blockIdx.y, part = blockIdx.z, end = (part + 1) * p.depth / parts;
-    int a_side[4], a_depth[4], b_side[4], b_depth[4];
-    typename P::row rows[4];
-    typename P::column columns[4];
+    int64_t batch = blockIdx.y, part = blockIdx.z, k = begin_of_part(part, parts, p.depth);
+    int64_t end = begin_of_part(part + 1, parts, p.depth);
+    const reader<P, FOURS> from(p, batch, top, left);
     tile_sums s = {};
-    UNROLL
-    for (int j = 0; j < 4; j++) {
-        place_in_slice(p.a_by_depth, j, &a_side[j], &a_depth[j]);
-        place_in_slice(p.b_by_depth, j, &b_side[j], &b_depth[j]);
-        rows[j] = p.at_row(batch, top + a_side[j] < p.rows ? top + a_side[j] : p.rows - 1);
-        columns[j] = p.at_column(batch, left + b_side[j] < p.columns ? left + b_side[j] : p.columns - 1);
-    }
-    for (int64_t k = part * p.depth / parts; k < end; k += DEPTH) {
-        UNROLL
-        for (int j = 0; j < 4; j++) {
-            a[a_side[j] * LINE + a_depth[j]] = k + a_depth[j] < end ? p.a(rows[j], k + a_depth[j]) : 0;
-            b[b_side[j] * LINE + b_depth[j]] = k + b_depth[j] < end ? p.b(columns[j], k + b_depth[j]) : 0;
-        }
+    piece x = from.read_a(p, k, end), y = from.read_b(p, k, end);
+    for (; k < end; k += DEPTH) {
+        put<FOURS>(a, x, p.a_by_depth, from.a_side, from.a_depth);
+        put<FOURS>(b, y, p.b_by_depth, from.b_side, from.b_depth);
         __syncthreads();
+        x = from.read_a(p, k + DEPTH, end);
+        y = from.read_b(p, k + DEPTH, end);
         if (ARITHMETIC == ARITHMETIC_F32)
             add_slice_f32(a, b, &s);
         else
@@ -213,17 +291,17 @@ template <class P> __global__ void join_products(P p, const float *sums, int64_t
 
 /* ---- the start ---- */
 
-template <class P> void start_tiles(execution *e, const P &p, float *sums, int64_t parts)
+template <class P, bool FOURS> void start_tiles(execution *e, const P &p, float *sums, int64_t parts)
 {
     unsigned tiles = (unsigned)(divide_up(p.rows, TILE) * divide_up(p.columns, TILE));
     dim3 grid(tiles, (unsigned)p.batch, (unsigned)parts);
     size_t shared = 2 * TILE * LINE * sizeof(float);
     if (e->arithmetic == ARITHMETIC_TF32)
-        start(e, multiply_tiles<P, ARITHMETIC_TF32>, grid, BLOCK, shared, p, sums, parts);
+        start(e, multiply_tiles<P, ARITHMETIC_TF32, FOURS>, grid, BLOCK, shared, p, sums, parts);
     else if (e->arithmetic == ARITHMETIC_BF16)
-        start(e, multiply_tiles<P, ARITHMETIC_BF16>, grid, BLOCK, shared, p, sums, parts);
+        start(e, multiply_tiles<P, ARITHMETIC_BF16, FOURS>, grid, BLOCK, shared, p, sums, parts);
     else
-        start(e, multiply_tiles<P, ARITHMETIC_F32>, grid, BLOCK, shared, p, sums, parts);
+        start(e, multiply_tiles<P, ARITHMETIC_F32, FOURS>, grid, BLOCK, shared, p, sums, parts);
 }
 
 template <class P> void start_product(execution *e, const P &p, void *scratch)
@@ -233,8 +311,10 @@ template <class P> void start_product(execution *e, const P &p, void *scratch)
     float *sums = parts > 1 ? (float *)scratch : nullptr;
     if (is_narrow(&s))
         start(e, multiply_narrow<P>, blocks_for(results * parts), BLOCK, 0, p, sums, parts);
+    else if (p.in_fours())
+        start_tiles<P, P::has_fours>(e, p, sums, parts);
     else
-        start_tiles(e, p, sums, parts);
+        start_tiles<P, false>(e, p, sums, parts);
     if (parts > 1)
         start(e, join_products<P>, blocks_for(results), BLOCK, 0, p, (const float *)sums, parts);
 }

@@ -7,6 +7,7 @@ within each row, so that a machine that gets slower does so for all."""
 import argparse
 import json
 import os
+import resource
 import signal
 import statistics
 import subprocess
@@ -16,7 +17,7 @@ import time
 import engines
 
 TIMEOUT = 1800
-CHECKED = ("synth1", "seq2seq1")
+CHECKED = ("synth1", "seq2seq1", "label8", "label3d")
 
 
 def measure(engine, job, threads, arithmetic, repeats):
@@ -31,7 +32,8 @@ def measure(engine, job, threads, arithmetic, repeats):
         start = time.perf_counter()
         once()
         times.append(time.perf_counter() - start)
-    return {"median": statistics.median(times), "minimum": min(times)}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"median": statistics.median(times), "minimum": min(times), "peak_mb": peak}
 
 
 class Busy:
@@ -62,13 +64,15 @@ def figure(engine, job, threads, arithmetic, repeats):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def cell(result):
-    return f"{result['median']:.3f}" if "median" in result else "-"
+def cell(result, memory):
+    if "median" not in result:
+        return "-"
+    return f"{result['median']:.3f}" + (f" {result['peak_mb']:.0f} MB" if memory else "")
 
 
 def table(chosen, repeats, rows):
-    names = chosen.engines
-    print(f"{'job':12} {'products':8} {'threads':>7} {'beside':>6}" + "".join(f" {name:>13}" for name in names))
+    names, wide = chosen.engines, 18 if chosen.memory else 13
+    print(f"{'job':12} {'products':8} {'threads':>7} {'beside':>6}" + "".join(f" {name:>{wide}}" for name in names))
     for beside in chosen.beside:
         for arithmetic in chosen.arithmetic:
             for threads in chosen.threads:
@@ -79,14 +83,14 @@ def table(chosen, repeats, rows):
                             result = figure(engine, job, threads, arithmetic, repeats)
                         rows.append({"job": job, "arithmetic": arithmetic, "threads": threads, "beside": beside,
                                      "engine": engine, **result})
-                        print(f" {cell(result):>13}", end="", flush=True)
+                        print(f" {cell(result, chosen.memory):>{wide}}", end="", flush=True)
                     print()
     reasons = {(r["engine"], r["job"], r["arithmetic"], r["missing"]) for r in rows if "missing" in r}
     for engine, job, arithmetic, reason in sorted(reasons):
         print(f"- {engine}, {job}, {arithmetic}: {reason}")
 
 
-def check():
+def check(jobs):
     """Both networks make the same image from the same weights."""
     import numpy as np
     import slmt
@@ -94,13 +98,15 @@ def check():
 
     for name in CHECKED:
         job = engines.JOBS[name]
-        model = slmt.Model.create(job.network, seed=1)
-        network, x = engines.network_of(job).eval(), engines.images(job)
+        if job.network not in {engines.JOBS[chosen].network for chosen in jobs}:
+            continue
+        model = slmt.Model.create(job.network, job.options, seed=1)
+        network, x = engines.network_of(job).eval(), torch.from_numpy(engines.network_images(job))
         module = sys.modules[type(network).__module__]
         module.load(network, model.tensors)
         with torch.inference_mode():
-            theirs = network(torch.from_numpy(x)).numpy()
-        ours = engines.session_run(model, job, x)()
+            theirs = (network.labels(x)[1] if job.network == "unet-seg" else network(x)).numpy()
+        ours = engines.session_run(model, job, engines.images(job))()
         apart = float(np.abs(ours.reshape(theirs.shape) - theirs).max())
         spread = float(theirs.max() - theirs.min())
         print(f"{job.network}: the same weights make images that differ by {apart:.1e} at most, of a range of {spread:.2f}")
@@ -131,6 +137,7 @@ def main():
     parser.add_argument("--threads", type=numbers, default=[len(os.sched_getaffinity(0))])
     parser.add_argument("--beside", type=numbers, default=[0], help="numbers of busy loops")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--memory", action="store_true", help="also show the peak memory of each process, in MB")
     parser.add_argument("--json", help="a file for all figures")
     parser.add_argument("--no-check", action="store_true", help="do not compare the networks' images first")
     parser.add_argument("--one", help=argparse.SUPPRESS)
@@ -140,7 +147,7 @@ def main():
         return
     rows = []
     if not chosen.no_check:
-        check()
+        check(chosen.jobs)
     table(chosen, chosen.repeats, rows)
     if chosen.json:
         with open(chosen.json, "w") as file:

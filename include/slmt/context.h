@@ -36,11 +36,13 @@ enum {
     SLMT_WEIGHTS_STORED = 3    /**< as the file has them; of a new model SLMT_WEIGHTS_FULL */
 };
 
-/** What products of matrices, convolutions and attention may do with their factors on the cpu backend, in
- *  synthesis and in training; sums stay float32. \since 0.1 */
+/** What products of matrices, convolutions and attention may do with their factors, in synthesis and in
+ *  training; sums stay float32. The reference backend has SLMT_ARITHMETIC_FLOAT32 alone. \since 0.1 */
 enum {
-    SLMT_ARITHMETIC_FLOAT32 = 0, /**< take them as they are */
-    SLMT_ARITHMETIC_BFLOAT16 = 1 /**< round them to bfloat16: needs oneDNN, and AVX512-BF16 or AMX-BF16 */
+    SLMT_ARITHMETIC_FLOAT32 = 0,  /**< take them as they are */
+    SLMT_ARITHMETIC_BFLOAT16 = 1, /**< round them to bfloat16: the cpu backend needs oneDNN for it, and
+                                       AVX512-BF16 or AMX-BF16 */
+    SLMT_ARITHMETIC_TF32 = 2      /**< round them to 10 bits of fraction (TensorFloat-32): the cuda backend */
 };
 
 /** The library for matrix products on the cpu backend. \since 0.1 */
@@ -55,7 +57,7 @@ enum {
     SLMT_LOG_ERROR = 0,   /**< a call failed, and why */
     SLMT_LOG_WARNING = 1, /**< the result is right, and something may still be wrong */
     SLMT_LOG_INFO = 2,    /**< what was chosen or done */
-    SLMT_LOG_DEBUG = 3    /**< for who works on the library */
+    SLMT_LOG_DEBUG = 3    /**< for developers of the library */
 };
 
 /**
@@ -107,9 +109,9 @@ typedef struct slmt_context_config {
                                  plug-in; NULL: none */
     const char *backend_path; /**< where a plug-in is looked for: a directory that holds libslmt_NAME.so, or
                                  that file; NULL: nowhere, but for SLMT_BACKEND_CUDA the folder of
-                                 this library. Nothing else is searched */
-    const char *backend_options; /**< more options, in the backend's own words, such as "matrix=onednn,bf16";
-                                      NULL: none */
+                                 this library and the folder slmt in it. Nothing else is searched */
+    const char *backend_options; /**< more options, in the backend's own words, such as
+                                      "device=1,memory=8000000000" for cuda; NULL: none */
 } slmt_context_config;
 
 /**
@@ -152,8 +154,8 @@ SLMT_API void slmt_context_free(slmt_context *context);
 /**
  * Memory that the context and everything made in it hold now.
  *
- * Counts what goes through the context's allocator. What oneDNN, HDF5 and niftiio take for
- * themselves while they work is not in it.
+ * Counts what goes through the context's allocator, and tensors in memory of a device. What oneDNN, HDF5 and
+ * niftiio take for themselves while they work is not in it.
  *
  * @param context  not NULL
  * @return bytes
@@ -161,6 +163,16 @@ SLMT_API void slmt_context_free(slmt_context *context);
  * \since 0.1
  */
 SLMT_API uint64_t slmt_context_live_bytes(const slmt_context *context);
+
+/**
+ * How much of slmt_context_live_bytes() is memory of a device, such as a graphics card: the tensors.
+ *
+ * @param context  not NULL
+ * @return bytes; 0 on a backend that works on the host's memory
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API uint64_t slmt_context_device_bytes(const slmt_context *context);
 
 /** What reading makes of a NaN, as many programs write outside the brain. \since 0.1 */
 enum {

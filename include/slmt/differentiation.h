@@ -26,7 +26,7 @@ typedef struct slmt_pair_score {
     double lpips;     /**< less is better */
 } slmt_pair_score;
 
-/** What becomes of rows whose source is their target. \since 0.1 */
+/** How rows are treated whose source is their target. \since 0.1 */
 enum {
     SLMT_SELF_EXCLUDE = 0,    /**< as if they were not there (the code of the paper has none) */
     SLMT_SELF_INCLUDE = 1,    /**< rows like all others */

@@ -110,7 +110,7 @@ typedef struct slmt_metric_info {
         by_class; /**< 1: there is a value for each class of a label map, and their mean; 0: there is one */
 } slmt_metric_info;
 
-/** A tensor of the caller's, in the terms of DLPack. Its fields are fixed for ever. \since 0.1 */
+/** A tensor that the caller owns, described as in DLPack. Its fields are fixed for ever. \since 0.1 */
 typedef struct slmt_tensor {
     const char *name;       /**< the port it is for */
     void *data;             /**< its first element; read only where it is an input */

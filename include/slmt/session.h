@@ -35,9 +35,9 @@ SLMT_API slmt_status slmt_session_create(slmt_model *model, const char *task, co
                                          size_t count, slmt_session **session);
 
 /**
- * Bytes that a session holds through the context's allocator, exactly. While it is made, planning holds a
- * little more for a moment (well below 1 MB for a small network): a max_bytes cut to the last byte may refuse
- * it.
+ * Bytes that a session holds through the context's allocator and in memory of a device, exactly. While it is
+ * made, planning holds a little more for a moment (well below 1 MB for a small network): a max_bytes cut to
+ * the last byte may refuse it.
  *
  * @param model     not NULL
  * @param task      as slmt_session_create()
@@ -50,6 +50,22 @@ SLMT_API slmt_status slmt_session_create(slmt_model *model, const char *task, co
  */
 SLMT_API slmt_status slmt_session_memory(slmt_model *model, const char *task, const slmt_number *settings,
                                          size_t count, uint64_t *bytes);
+
+/**
+ * How much of slmt_session_memory() is memory of a device, such as a graphics card. The weights, which the
+ * sessions of a model share there, are not in it.
+ *
+ * @param model     not NULL
+ * @param task      as slmt_session_create()
+ * @param settings  likewise
+ * @param count     likewise
+ * @param bytes     receives the number; 0 on a backend that works on the host's memory
+ * @return as slmt_session_create()
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_session_device_memory(slmt_model *model, const char *task,
+                                                const slmt_number *settings, size_t count, uint64_t *bytes);
 
 /**
  * Free a session.

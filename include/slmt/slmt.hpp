@@ -309,6 +309,10 @@ class context
     {
         return slmt_context_live_bytes(get());
     }
+    std::uint64_t device_bytes() const
+    {
+        return slmt_context_device_bytes(get());
+    }
     const char *describe() const
     {
         return slmt_context_describe(get());
@@ -532,6 +536,13 @@ class session
     {
         std::uint64_t bytes = 0;
         check(slmt_session_memory(model.get(), task, settings.data(), settings.size(), &bytes));
+        return bytes;
+    }
+    static std::uint64_t device_memory(const model &model, const char *task = nullptr,
+                                       const numbers &settings = {})
+    {
+        std::uint64_t bytes = 0;
+        check(slmt_session_device_memory(model.get(), task, settings.data(), settings.size(), &bytes));
         return bytes;
     }
     /** From now on; an empty function: no calls. */
@@ -844,6 +855,13 @@ class trainer
     {
         std::uint64_t bytes = 0;
         check(slmt_trainer_memory(model.get(), task, settings.data(), settings.size(), &bytes));
+        return bytes;
+    }
+    static std::uint64_t device_memory(const slmt::model &model, const char *task,
+                                       const numbers &settings = {})
+    {
+        std::uint64_t bytes = 0;
+        check(slmt_trainer_device_memory(model.get(), task, settings.data(), settings.size(), &bytes));
         return bytes;
     }
     /** One more owner of the model in training. */

@@ -233,7 +233,7 @@ SLMT_API slmt_status slmt_net_trainer_get_config(const slmt_trainer *trainer,
  * @param rate     learning rate, at least 0
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (another stage), SLMT_ERR_NONFINITE (input, a
  * loss or a gradient: the weights are as before), SLMT_ERR_CANCELLED (likewise), SLMT_ERR_BACKEND
- * @threads one thread per trainer at a time, nobody else using the model
+ * @threads one thread per trainer at a time; do not use its model elsewhere meanwhile
  * @source Li et al., section III-A
  * \since 0.1
  */

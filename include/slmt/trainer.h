@@ -101,6 +101,21 @@ SLMT_API slmt_status slmt_trainer_memory(slmt_model *model, const char *task, co
                                          size_t count, uint64_t *bytes);
 
 /**
+ * How much of slmt_trainer_memory() is memory of a device; see slmt_session_device_memory().
+ *
+ * @param model     not NULL
+ * @param task      as slmt_trainer_create()
+ * @param settings  likewise
+ * @param count     likewise
+ * @param bytes     receives the number; 0 on a backend that works on the host's memory
+ * @return as slmt_trainer_create()
+ * @threads any thread
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_trainer_device_memory(slmt_model *model, const char *task,
+                                                const slmt_number *settings, size_t count, uint64_t *bytes);
+
+/**
  * Name of the task that a trainer runs.
  *
  * @param trainer  not NULL
@@ -157,7 +172,7 @@ SLMT_API slmt_status slmt_trainer_shape(const slmt_trainer *trainer, const char 
  * @param rate     learning rate, at least 0
  * @return as slmt_session_run(), and SLMT_ERR_STATE: a model is to be attached first; SLMT_ERR_NONFINITE also
  * where a loss or a gradient is not finite: the weights are as before
- * @threads one thread per trainer at a time, nobody else using the model
+ * @threads one thread per trainer at a time; do not use its model elsewhere meanwhile
  * \since 0.1
  */
 SLMT_API slmt_status slmt_trainer_step(slmt_trainer *trainer, const slmt_tensor *inputs, size_t count,
@@ -304,7 +319,7 @@ SLMT_API slmt_status slmt_trainer_describe_run(slmt_trainer *trainer, slmt_datas
  * @param trainer  not NULL
  * @param seconds  receives the time
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (a model is to be attached first), SLMT_ERR_BACKEND
- * @threads one thread per trainer at a time, nobody else using the model
+ * @threads one thread per trainer at a time; do not use its model elsewhere meanwhile
  * \since 0.1
  */
 SLMT_API slmt_status slmt_trainer_time_step(slmt_trainer *trainer, double *seconds);

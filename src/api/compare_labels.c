@@ -9,6 +9,7 @@
 #include "slmt/segment.h"
 
 enum { OUTSIDE, INSIDE, CLASSES };
+enum { MOST_CLASSES = 64 };
 
 /* The voxels that have the label, as a mask that the caller gives back. */
 static status mask_of(mem *m, const slmt_volume *v, int32_t label, size_t n, uint8_t **mask)
@@ -21,19 +22,26 @@ static status mask_of(mem *m, const slmt_volume *v, int32_t label, size_t n, uin
     return OK;
 }
 
+static void fill(const int64_t *counts, int32_t classes, int32_t i, slmt_label_scores *scores)
+{
+    scores->both = counts[i * classes + i];
+    for (int32_t k = 0; k < classes; k++) {
+        scores->truth += counts[i * classes + k];
+        scores->answer += counts[k * classes + i];
+    }
+    scores->dice = label_dice(counts, classes, i, LABEL_SKIP);
+    scores->iou = label_iou(counts, classes, i, LABEL_SKIP);
+    scores->precision = label_precision(counts, classes, i);
+    scores->recall = label_recall(counts, classes, i);
+    scores->specificity = label_specificity(counts, classes, i);
+}
+
 static void count(const uint8_t *truth, const uint8_t *answer, size_t n, slmt_label_scores *scores)
 {
     int64_t counts[CLASSES * CLASSES] = {0};
     for (size_t i = 0; i < n; i++)
         counts[truth[i] * CLASSES + answer[i]]++;
-    scores->both = counts[INSIDE * CLASSES + INSIDE];
-    scores->truth = scores->both + counts[INSIDE * CLASSES + OUTSIDE];
-    scores->answer = scores->both + counts[OUTSIDE * CLASSES + INSIDE];
-    scores->dice = label_dice(counts, CLASSES, INSIDE, LABEL_SKIP);
-    scores->iou = label_iou(counts, CLASSES, INSIDE, LABEL_SKIP);
-    scores->precision = label_precision(counts, CLASSES, INSIDE);
-    scores->recall = label_recall(counts, CLASSES, INSIDE);
-    scores->specificity = label_specificity(counts, CLASSES, INSIDE);
+    fill(counts, CLASSES, INSIDE, scores);
 }
 
 /* Voxels lie with i fastest, so that the grid's axes are k, j, i. */
@@ -79,4 +87,22 @@ slmt_status slmt_compare_labels(const slmt_volume *labels, const slmt_volume *tr
     mem_give(m, wanted);
     mem_give(m, made);
     return s == OK ? struct_write(scores, &found, sizeof found, "slmt_label_scores") : s;
+}
+
+slmt_status slmt_label_scores_of_counts(const int64_t *counts, size_t classes, size_t index,
+                                        slmt_label_scores *scores)
+{
+    REQUIRE(counts);
+    REQUIRE(scores);
+    if (classes < 1 || classes > MOST_CLASSES || index >= classes)
+        return fail(ERR_ARGUMENT,
+                    "slmt_label_scores_of_counts: class %zu of %zu, expected one of 1 to %d classes", index,
+                    classes, MOST_CLASSES);
+    for (size_t i = 0; i < classes * classes; i++)
+        if (counts[i] < 0)
+            return fail(ERR_ARGUMENT, "slmt_label_scores_of_counts: counts[%zu] is %lld, below 0", i,
+                        (long long)counts[i]);
+    slmt_label_scores found = {.struct_size = sizeof found, .hausdorff95 = NAN, .surface_distance = NAN};
+    fill(counts, (int32_t)classes, (int32_t)index, &found);
+    return struct_write(scores, &found, sizeof found, "slmt_label_scores");
 }

@@ -30,7 +30,7 @@ static status check(const slmt_context_config *c)
     TRY(in_range("threads", c->threads, 0, 1024));
     TRY(in_range("log_level", c->log_level, SLMT_LOG_ERROR, SLMT_LOG_DEBUG));
     TRY(in_range("weights", c->weights, SLMT_WEIGHTS_FULL, SLMT_WEIGHTS_STORED));
-    TRY(in_range("arithmetic", c->arithmetic, SLMT_ARITHMETIC_FLOAT32, SLMT_ARITHMETIC_BFLOAT16));
+    TRY(in_range("arithmetic", c->arithmetic, SLMT_ARITHMETIC_FLOAT32, SLMT_ARITHMETIC_TF32));
     if (!c->alloc != !c->free)
         return fail(ERR_ARGUMENT, "slmt_context_config: set both alloc and free, or neither");
     if (c->precision == SLMT_FLOAT64 && c->backend != SLMT_BACKEND_REFERENCE && !c->backend_name)
@@ -61,6 +61,11 @@ void slmt_context_free(slmt_context *context)
 uint64_t slmt_context_live_bytes(const slmt_context *context)
 {
     return context ? context_live_bytes(context) : 0;
+}
+
+uint64_t slmt_context_device_bytes(const slmt_context *context)
+{
+    return context ? context_device_bytes(context) : 0;
 }
 
 slmt_status slmt_context_set_nan(slmt_context *context, int32_t nan)

@@ -78,6 +78,7 @@ static const struct {
     {"SLMT_WEIGHTS_STORED", 3},
     {"SLMT_ARITHMETIC_FLOAT32", 0},
     {"SLMT_ARITHMETIC_BFLOAT16", 1},
+    {"SLMT_ARITHMETIC_TF32", 2},
     {"SLMT_MATRIX_AUTO", 0},
     {"SLMT_MATRIX_ONEDNN", 1},
     {"SLMT_MATRIX_OPENBLAS", 2},

@@ -53,16 +53,35 @@ slmt_status slmt_session_create(slmt_model *model, const char *name, const slmt_
     return session_open(&t, session);
 }
 
-slmt_status slmt_session_memory(slmt_model *model, const char *name, const slmt_number *settings,
-                                size_t count, uint64_t *bytes)
+static status count_memory(slmt_model *model, const char *name, const slmt_number *settings, size_t count,
+                           held_bytes *held)
 {
     task t;
     REQUIRE(model);
-    REQUIRE(bytes);
     if (count > 0)
         REQUIRE(settings);
     TRY(named_task(model, name, settings, count, &t));
-    return runner_count(&t, sizeof(slmt_session), bytes);
+    return runner_count(&t, sizeof(slmt_session), held);
+}
+
+slmt_status slmt_session_memory(slmt_model *model, const char *name, const slmt_number *settings,
+                                size_t count, uint64_t *bytes)
+{
+    held_bytes held;
+    REQUIRE(bytes);
+    TRY(count_memory(model, name, settings, count, &held));
+    *bytes = held.all;
+    return OK;
+}
+
+slmt_status slmt_session_device_memory(slmt_model *model, const char *name, const slmt_number *settings,
+                                       size_t count, uint64_t *bytes)
+{
+    held_bytes held;
+    REQUIRE(bytes);
+    TRY(count_memory(model, name, settings, count, &held));
+    *bytes = held.device;
+    return OK;
 }
 
 void slmt_session_free(slmt_session *session)

@@ -11,10 +11,21 @@
 
 /* ---- models ---- */
 
+static status read_preset(slmt_net_options *o, int32_t preset)
+{
+    double option[METHOD_NUMBERS];
+    if (preset < SLMT_NET_PRESET_BASE || preset > SLMT_NET_PRESET_TINY)
+        return fail(ERR_ARGUMENT,
+                    "there is no preset %d; SLMT_NET_PRESET_BASE, _SMALL and _TINY are 0, 1 and 2", preset);
+    method_preset(&method_slmt_net, preset, option);
+    *o = slmt_net_of(option).options;
+    return OK;
+}
+
 slmt_status slmt_net_options_init(slmt_net_options *options, int32_t preset)
 {
     REQUIRE(options);
-    return slmt_net_preset(options, preset);
+    return read_preset(options, preset);
 }
 
 slmt_status slmt_net_create(slmt_context *context, const slmt_net_options *options, uint64_t seed,
@@ -24,10 +35,10 @@ slmt_status slmt_net_create(slmt_context *context, const slmt_net_options *optio
     double option[METHOD_NUMBERS];
     REQUIRE(context);
     REQUIRE(model);
-    TRY(slmt_net_preset(&o, SLMT_NET_PRESET_BASE));
+    TRY(read_preset(&o, SLMT_NET_PRESET_BASE));
     if (options)
         TRY(struct_read(&o, sizeof o, options, "slmt_net_options"));
-    slmt_net_numbers(&o, option);
+    numbers_write(method_slmt_net.options, &o, option);
     return model_fresh(context, &method_slmt_net, option, seed, model);
 }
 
@@ -85,8 +96,11 @@ slmt_status slmt_net_session_memory(slmt_model *model, const slmt_net_session_co
 {
     slmt_net_session_config c;
     task t;
+    held_bytes held;
     REQUIRE(model);
     REQUIRE(bytes);
     TRY(synthesis(model, config, &c, &t));
-    return runner_count(&t, sizeof(slmt_session), bytes);
+    TRY(runner_count(&t, sizeof(slmt_session), &held));
+    *bytes = held.all;
+    return OK;
 }

@@ -100,7 +100,7 @@ slmt_status slmt_net_trainer_config_init(slmt_net_trainer_config *config, int32_
     return OK;
 }
 
-/* Makes a task of the model from a caller's struct, on the defaults of its own stage. */
+/* Fills in the defaults of the stage, then what the caller's struct has, and makes the task. */
 static status read_config(slmt_model *model, const slmt_net_trainer_config *given, uint64_t *seed, task *t)
 {
     slmt_net_trainer_config theirs = {.struct_size = sizeof theirs}, c;
@@ -140,11 +140,14 @@ slmt_status slmt_net_trainer_memory(slmt_model *model, const slmt_net_trainer_co
 {
     task task;
     uint64_t seed;
+    held_bytes held;
     REQUIRE(model);
     REQUIRE(config);
     REQUIRE(bytes);
     TRY(read_config(model, config, &seed, &task));
-    return trainer_count(&task, bytes);
+    TRY(trainer_count(&task, &held));
+    *bytes = held.all;
+    return OK;
 }
 
 slmt_status slmt_net_trainer_get_config(const slmt_trainer *trainer, slmt_net_trainer_config *config)

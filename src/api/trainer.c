@@ -41,17 +41,36 @@ slmt_status slmt_trainer_create(slmt_model *model, const char *name, const slmt_
     return trainer_open(model->context, &task, seed, &y, trainer);
 }
 
-slmt_status slmt_trainer_memory(slmt_model *model, const char *name, const slmt_number *settings,
-                                size_t count, uint64_t *bytes)
+static status count_memory(slmt_model *model, const char *name, const slmt_number *settings, size_t count,
+                           held_bytes *held)
 {
     task task;
     REQUIRE(model);
     REQUIRE(name);
-    REQUIRE(bytes);
     if (count > 0)
         REQUIRE(settings);
     TRY(named_task(model, name, settings, count, &task));
-    return trainer_count(&task, bytes);
+    return trainer_count(&task, held);
+}
+
+slmt_status slmt_trainer_memory(slmt_model *model, const char *name, const slmt_number *settings,
+                                size_t count, uint64_t *bytes)
+{
+    held_bytes held;
+    REQUIRE(bytes);
+    TRY(count_memory(model, name, settings, count, &held));
+    *bytes = held.all;
+    return OK;
+}
+
+slmt_status slmt_trainer_device_memory(slmt_model *model, const char *name, const slmt_number *settings,
+                                       size_t count, uint64_t *bytes)
+{
+    held_bytes held;
+    REQUIRE(bytes);
+    TRY(count_memory(model, name, settings, count, &held));
+    *bytes = held.device;
+    return OK;
 }
 
 slmt_status slmt_trainer_set_profile(slmt_trainer *trainer, slmt_profile *profile)

@@ -3,7 +3,6 @@
 #define _GNU_SOURCE
 #include "core/context.h"
 
-#include <limits.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -28,7 +27,7 @@ static void host_free(void *user, void *p)
     mem_give(&((slmt_context *)user)->mem, p);
 }
 
-/* While the backend is being opened, on one thread, its complaint is kept for the error message. */
+/* While the backend is being opened, on one thread, its message is kept for the error. */
 static void host_log(void *user, int level, const char *message)
 {
     slmt_context *context = user;
@@ -70,11 +69,12 @@ status context_warn(const slmt_context *context, const char *format, ...)
 static status write_options(const slmt_context *context, char *options, size_t size)
 {
     static const char *const matrix[] = {"", "matrix=onednn,", "matrix=openblas,"};
+    static const char *const arithmetic[] = {"", "bf16,", "tf32,"};
     const slmt_context_config *c = &context->config;
     const char *own = c->backend_options ? c->backend_options : "";
     int is_cpu = strcmp(context->dev.backend->name, "cpu") == 0;
-    int n = snprintf(options, size, "%s%s%s", is_cpu ? matrix[c->matrix] : "",
-                     c->arithmetic == SLMT_ARITHMETIC_BFLOAT16 ? "bf16," : "", own);
+    int n =
+        snprintf(options, size, "%s%s%s", is_cpu ? matrix[c->matrix] : "", arithmetic[c->arithmetic], own);
     if (n < 0 || (size_t)n >= size)
         return fail(ERR_ARGUMENT, "slmt_context_config.backend_options has %zu characters, at most %zu fit",
                     strlen(own), size - 32);
@@ -103,11 +103,11 @@ static status find_named(slmt_context *context)
 /* The plug-in is where the caller says, else beside the library. */
 static status find_cuda(slmt_context *context)
 {
-    char folder[PATH_MAX];
     const char *path = context->config.backend_path;
-    if (!path)
-        TRY(plugin_folder(folder));
-    TRY(plugin_open("cuda", path ? path : folder, &context->plugin));
+    if (path)
+        TRY(plugin_open("cuda", path, &context->plugin));
+    else
+        TRY(plugin_open_beside("cuda", &context->plugin));
     context->dev.backend = context->plugin.backend;
     return OK;
 }
@@ -237,4 +237,9 @@ void context_release(slmt_context *context)
 uint64_t context_live_bytes(const slmt_context *context)
 {
     return atomic_load(&((slmt_context *)context)->mem.live);
+}
+
+uint64_t context_device_bytes(const slmt_context *context)
+{
+    return atomic_load(&((slmt_context *)context)->mem.elsewhere);
 }

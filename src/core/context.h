@@ -41,6 +41,7 @@ void context_release(slmt_context *context);
 
 /* Returns the bytes that its handles hold. */
 uint64_t context_live_bytes(const slmt_context *context);
+uint64_t context_device_bytes(const slmt_context *context);
 
 /* Calls plan_create() on the context's device. */
 status context_plan(slmt_context *context, const graph *g, int flags, plan **out);

@@ -61,6 +61,8 @@ typedef struct port_table {
     {                                                                                                        \
         table, (int32_t)(sizeof(table) / sizeof *(table))                                                    \
     }
+/* The same for rows that stand in the table of tasks: PORT_ROWS(PORT_ROLE(...), PORT_LOSS(...)). */
+#define PORT_ROWS(...) PORTS(((const port[]){__VA_ARGS__}))
 
 /* Returns the index of the port that has a role, or -1. */
 int32_t port_with_role(port_table t, int32_t role);
@@ -172,22 +174,24 @@ typedef struct feeding {
     const void *rule; /* of the sampler's own type: see its header */
 } feeding;
 
-/* How slices of a volume become samples of input 0, and output 0 slices again: a sample is a stack of
- * neighbouring slices, the first ones repeated below the volume and the last ones above, whose values go from
- * low to high instead of from 0 to 1. Of the output the middle slice counts, which may be the only one; or
- * all of them, and then the stacks lie side by side. */
-typedef struct stacking {
-    int32_t slices; /* of a sample; 0: these settings take no slices of a volume */
-    int32_t whole;  /* all slices of an output count */
-} stacking;
-
+/* The values of slices in samples: they go from low to high instead of from 0 to 1. How slices of a volume
+ * become samples of input 0, and output 0 slices again, follows from the axes of the ports; see stacking. */
 typedef struct slicing {
-    stacking (*stack)(numbers at); /* NULL: each slice alone */
     double low, high;
 } slicing;
 
-/* Slices alone, from 0 to 1. */
+/* From 0 to 1. */
 extern const slicing slices_alone;
+
+/* How many slices a sample has: it is a stack of neighbours, the first one repeated below the volume and the
+ * last one above. The last axis before rows and columns counts them. Of an output the middle slice counts,
+ * which may be the only one; or if that axis is called depth, all of them, and then the stacks lie side by
+ * side. */
+typedef struct stacking {
+    int32_t slices; /* of a sample; 0: with these options and settings it is no stack of slices */
+    int32_t whole;  /* all slices of an output count */
+} stacking;
+stacking stacking_of(const port *p, const bk_shape *shape);
 
 typedef struct method_task {
     const char *name, *help;
@@ -197,8 +201,9 @@ typedef struct method_task {
     /* Checks how options and settings fit each other, whose ranges are checked before: ERR_ARGUMENT, with the
      * setting and its rule. The shapes of inputs, then outputs, follow from their axes: a number, the number
      * of that role ("batch", "depth", "height", "width"; "height" and "width" are otherwise the option of
-     * role SIDE), or the setting or the option of that name. Extents that no number gives are 0, and are
-     * filled in here, or the whole shape, in the graph's `real` or BK_I32. NULL: there is nothing to do. */
+     * role SIDE), or the setting or the option of that name. An axis in parentheses, "(depth,)", is there
+     * unless the option `ndims` is 2. Extents that no number gives are 0, and are filled in here. NULL: there
+     * is nothing to do. */
     status (*shapes)(numbers at, bk_dtype real, bk_shape *shape);
     void (*build)(task_graph *t); /* sets every output */
     const slicing *slices;        /* NULL: no volumes */
@@ -223,6 +228,10 @@ typedef struct method_task {
     .name = #name_, .help = text, .settings = NUMBERS(name_##_rows), .inputs = PORTS(name_##_inputs),        \
     .outputs = PORTS(name_##_outputs), .build = name_##_build
 
+/* The same without the tables of inputs and outputs, whose rows follow. */
+#define TASK_OF(name_, text)                                                                                 \
+    .name = #name_, .help = text, .settings = NUMBERS(name_##_rows), .build = name_##_build
+
 /* Tells of the graphs of a task: its own, or `build` as the only one. */
 int32_t task_graph_count(const method_task *kind);
 const char *task_graph_name(const method_task *kind, int32_t graph);
@@ -238,15 +247,21 @@ const param_set *task_set(const method_task *kind, int32_t set);
 typedef struct method {
     const char *name, *title, *source;
     number_table options;
-    /* Sets of options that go by a name, "base|small|tiny", and what fills them in; NULL: none. */
+    /* Sets of options that go by a name, "base|small|tiny": a struct of the options for each. NULL: none. */
     const char *presets;
-    void (*preset)(int32_t index, double *option);
+    const void *preset_rows;
+    size_t preset_size;                            /* of a struct */
+    void (*preset)(int32_t index, double *option); /* what fills them in, where there are no structs */
     status (*check)(
         const double *option); /* rules between options; their ranges are checked before. NULL: none */
     void (*tensors)(params *p, const double *option);
     const method_task *tasks;
     int32_t n_tasks;
 } method;
+
+/* The fields of a method: its presets, from their names and an array of structs, and its tasks. */
+#define PRESETS(names, rows) .presets = names, .preset_rows = rows, .preset_size = sizeof *(rows)
+#define TASKS(rows)          .tasks = rows, .n_tasks = (int32_t)(sizeof(rows) / sizeof *(rows))
 
 const method *method_at(size_t index);        /* NULL past the last */
 const method *method_named(const char *name); /* NULL: none */
@@ -262,6 +277,9 @@ const method_task *task_synthesis(const method *m);
 /* Fills in the defaults, or those of the preset that is among the given numbers (its index, "preset"), then
  * the other given ones. ERR_NOT_FOUND, ERR_ARGUMENT. */
 status method_options(const method *m, const slmt_number *given, size_t n, double *option);
+
+/* Fills in the options of a preset of the method, by its index. */
+void method_preset(const method *m, int32_t index, double *option);
 
 /* Checks options as a whole: ranges, then rules. ERR_ARGUMENT. */
 status method_check(const method *m, const double *option);

@@ -225,7 +225,8 @@ static void read_one(const number *r, const double *values, unsigned char *at)
 void numbers_read(number_table t, const double *values, void *to)
 {
     for (int32_t i = 0; i < t.n; values += values_of(&t.rows[i++]))
-        read_one(&t.rows[i], values, (unsigned char *)to + t.rows[i].offset);
+        if (t.rows[i].offset != NO_MEMBER)
+            read_one(&t.rows[i], values, (unsigned char *)to + t.rows[i].offset);
 }
 
 static void write_one(const number *r, const unsigned char *at, double *values)
@@ -245,5 +246,6 @@ static void write_one(const number *r, const unsigned char *at, double *values)
 void numbers_write(number_table t, const void *from, double *values)
 {
     for (int32_t i = 0; i < t.n; values += values_of(&t.rows[i++]))
-        write_one(&t.rows[i], (const unsigned char *)from + t.rows[i].offset, values);
+        if (t.rows[i].offset != NO_MEMBER)
+            write_one(&t.rows[i], (const unsigned char *)from + t.rows[i].offset, values);
 }

@@ -27,9 +27,13 @@ typedef struct number {
     size_t offset; /* in the struct of numbers_read(): int32_t, double, int32_t[count], char[count + 1] */
     int32_t role;  /* SLMT_ROLE_... */
     const char *pattern; /* of a text: the whole of it matches this extended regular expression of POSIX */
+    int32_t multiple;    /* of a setting: it is a multiple of this; 0: of anything */
 } number;
 
 enum { LIST_MOST = 8, TEXT_MOST = 255 };
+
+/* The offset of a row that no struct has a member for. */
+#define NO_MEMBER ((size_t)-1)
 
 /* Rows for the members of a struct. */
 #define NUMBER_WHOLE(type, member, first, least, most, text)                                                 \
@@ -42,6 +46,12 @@ enum { LIST_MOST = 8, TEXT_MOST = 255 };
     {                                                                                                        \
         .name = #member, .kind = SLMT_NUMBER_WHOLE, .initial = first, .low = least, .high = most,            \
         .help = text, .offset = offsetof(type, member), .role = SLMT_ROLE_##role_                            \
+    }
+/* The same for an extent that is a multiple of a number. */
+#define NUMBER_MULTIPLE(type, member, role_, multiple_, first, least, most, text)                            \
+    {                                                                                                        \
+        .name = #member, .kind = SLMT_NUMBER_WHOLE, .initial = first, .low = least, .high = most,            \
+        .help = text, .offset = offsetof(type, member), .role = SLMT_ROLE_##role_, .multiple = multiple_     \
     }
 #define NUMBER_REAL(type, member, first, least, most, text)                                                  \
     {                                                                                                        \
@@ -103,7 +113,7 @@ typedef struct number_table {
 #define NUMBER_EXTENT(name_, role_, first, least, most, text)                                                \
     {                                                                                                        \
         .name = #name_, .kind = SLMT_NUMBER_WHOLE, .initial = first, .low = least, .high = most,             \
-        .help = text, .role = SLMT_ROLE_##role_                                                              \
+        .help = text, .role = SLMT_ROLE_##role_, .offset = NO_MEMBER                                         \
     }
 #define NUMBER_BATCH(text) NUMBER_EXTENT(batch, BATCH, 1, 1, 65536, text)
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* params.h - the list of a network's tensors: names, shapes, initial values, and where each lies in one
- * array. It holds no weights itself; whoever owns the array does (a model, a trainer's frozen copy). */
+ * array. It holds no weights itself; whoever owns the array does (a model, a trainer's snapshot). */
 #ifndef SLMT_CORE_PARAMS_H
 #define SLMT_CORE_PARAMS_H
 

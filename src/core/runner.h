@@ -37,7 +37,7 @@ status runner_open(runner *r, slmt_context *context, const task *t, dry_run *y);
 void runner_close(runner *r);
 
 /* Counts the bytes that a runner and `own` bytes around it hold, exactly. */
-status runner_count(const task *t, size_t own, uint64_t *bytes);
+status runner_count(const task *t, size_t own, held_bytes *held);
 
 status runner_profile(runner *r, slmt_profile *profile); /* NULL: no more */
 

@@ -183,7 +183,7 @@ void runner_close(runner *r)
     context_release(r->context);
 }
 
-status runner_count(const task *t, size_t own, uint64_t *bytes)
+status runner_count(const task *t, size_t own, held_bytes *held)
 {
     slmt_context *counting;
     runner r = {0};
@@ -192,7 +192,8 @@ status runner_count(const task *t, size_t own, uint64_t *bytes)
     uint64_t before = context_live_bytes(counting);
     status s = runner_open(&r, counting, t, &y);
     if (s == OK) {
-        *bytes = context_live_bytes(counting) - before + y.bytes + mem_cost(own);
+        *held = dry_run_held(&y, counting, before);
+        held->all += mem_cost(own);
         runner_close(&r);
     }
     context_release(counting);

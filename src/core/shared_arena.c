@@ -9,10 +9,10 @@ int shared_arena_flag(const dry_run *t)
 
 static void count(const shared_arena *a, dry_run *t, plan *const *plans, int32_t n)
 {
-    t->bytes += device_cost(a->dev, a->bytes);
+    dry_run_count_on(t, a->dev, a->bytes);
     for (int32_t i = 0; i < n; i++)
         if (plans[i] && plan_kept_bytes(plans[i]) > 0)
-            t->bytes += device_cost(a->dev, plan_kept_bytes(plans[i]));
+            dry_run_count_on(t, a->dev, plan_kept_bytes(plans[i]));
 }
 
 status shared_arena_lend(shared_arena *a, device dev, dry_run *t, plan *const *plans, int32_t n)

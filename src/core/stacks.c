@@ -2,7 +2,15 @@
 /* stacks.c - filling stacks from slices, and taking slices from stacks. */
 #include "core/stacks.h"
 
-const slicing slices_alone = {NULL, 0, 1};
+const slicing slices_alone = {0, 1};
+
+/* What is no stack on one side is none on the other. */
+static stacking find_stacking(const task *t)
+{
+    stacking in = stacking_of(task_port(t, 0), &t->shape[0]);
+    stacking out = stacking_of(task_port(t, t->kind->inputs.n), &t->shape[t->kind->inputs.n]);
+    return out.slices == 0 ? out : in;
+}
 
 status stacks_open(runner *r, size_t count, stacks *k)
 {
@@ -10,7 +18,7 @@ status stacks_open(runner *r, size_t count, stacks *k)
     const slicing *rule = t->kind->slices;
     *k = (stacks){.runner = r, .count = count};
     if (rule)
-        k->of = rule->stack ? rule->stack((numbers){r->model->option, t->setting}) : (stacking){1, 0};
+        k->of = find_stacking(t);
     if (k->of.slices == 0)
         return fail(ERR_UNSUPPORTED, "task %s of method %s takes no slices of a volume%s", t->kind->name,
                     r->model->method->name, rule ? " with these options and settings" : "");

@@ -77,7 +77,7 @@ int32_t task_slots(const task *t)
     return task_slot_key(t) + 1;
 }
 
-/* Checks that what was to come from elsewhere and is read has come: of an array of weights (not of biases),
+/* Checks that the weights that the caller supplies (ROLE_GIVEN) have been set: of an array (not of biases),
  * an element is not 0. */
 static status check_given(const task *t, const task_values *made)
 {

@@ -50,18 +50,42 @@ static int64_t extent_of(const task *t, const char *axis)
     return value_with_name(t, axis);
 }
 
+/* Returns 1 if the axis in parentheses is there. */
+static int has_depth(const task *t)
+{
+    return value_with_name(t, "ndims") != 2;
+}
+
 static bk_shape shape_by_axes(const task *t, const port *p, bk_dtype real)
 {
     bk_shape shape = {.dtype = p->type == SLMT_TENSOR_INT32 ? BK_I32 : real};
     const char *axis = p->axes;
     while (*axis && shape.rank < BK_MAX_RANK) {
         char name[PARAM_NAME_MAX] = "";
+        int is_optional = *axis == '(';
+        axis += is_optional;
         size_t length = strcspn(axis, ",");
         memcpy(name, axis, length < sizeof name ? length : sizeof name - 1);
-        shape.dim[shape.rank++] = extent_of(t, name);
-        axis += length + (axis[length] == ',');
+        if (!is_optional || has_depth(t))
+            shape.dim[shape.rank++] = extent_of(t, name);
+        axis += length + strspn(axis + length, ",)");
     }
     return shape;
+}
+
+/* Checks settings that are multiples of a number, but for the depth of images that have none. */
+static status check_multiples(const task *t)
+{
+    number_table s = t->kind->settings;
+    for (int32_t i = 0; i < s.n; i++) {
+        const number *r = &s.rows[i];
+        int64_t value = (int64_t)t->setting[number_place(s, i)];
+        int is_read = r->role != SLMT_ROLE_DEPTH || has_depth(t);
+        if (r->multiple && is_read && value % r->multiple != 0)
+            return fail(ERR_ARGUMENT, "setting %s is %lld, expected a multiple of %d", r->name,
+                        (long long)value, (int)r->multiple);
+    }
+    return OK;
 }
 
 static status check_size(const task *t, int32_t i)
@@ -87,9 +111,30 @@ static status check_known(const task *t)
 status task_shapes(task *t)
 {
     bk_dtype real = model_real(t->model);
+    TRY(check_multiples(t));
     for (int32_t i = 0; i < task_ports(t); i++)
         t->shape[i] = shape_by_axes(t, task_port(t, i), real);
     if (t->kind->shapes)
         TRY(t->kind->shapes((numbers){t->model->option, t->setting}, real, t->shape));
     return check_known(t);
+}
+
+/* Counts the axes of a port, with the one in parentheses. */
+static int32_t axis_count(const port *p)
+{
+    int32_t n = 1;
+    for (const char *c = p->axes; *c; c++)
+        n += *c == ',';
+    return n;
+}
+
+stacking stacking_of(const port *p, const bk_shape *shape)
+{
+    int32_t stack = shape->rank - 3; /* the axis that counts slices; 0: there is none */
+    for (int32_t i = 1; i < stack; i++)
+        if (shape->dim[i] != 1)
+            return (stacking){0, 0};
+    if (stack < 1)
+        return (stacking){1, 0};
+    return (stacking){(int32_t)shape->dim[stack], strstr(p->axes, "depth,") && axis_count(p) == shape->rank};
 }

@@ -7,7 +7,7 @@
 
 #include "data/lattice.h"
 
-enum { KERNELS = 2, CHANNELS = 8, FEATURES = 3 + CHANNELS };
+enum { KERNELS = 2, FEATURES = 3 + CRF_CHANNELS };
 
 crf_options crf_defaults(void)
 {
@@ -162,8 +162,8 @@ static status check(const crf_options *o, const crf_image *x)
 {
     if (x->axes < 2 || x->axes > 3 || x->dim[0] < 1 || x->dim[1] < 1 || x->dim[2] < 1 || x->classes < 1)
         return fail(ERR_ARGUMENT, "a CRF refines a slice or a volume of at least one class");
-    if (x->channels < 0 || x->channels > CHANNELS)
-        return fail(ERR_ARGUMENT, "a CRF takes up to %d channels, not %d", CHANNELS, x->channels);
+    if (x->channels < 0 || x->channels > CRF_CHANNELS)
+        return fail(ERR_ARGUMENT, "a CRF takes up to %d channels, not %d", CRF_CHANNELS, x->channels);
     if (!(o->near_sd > 0 && o->position_sd > 0 && o->intensity_sd > 0))
         return fail(ERR_ARGUMENT, "the standard deviations of a CRF must be above 0");
     if (o->steps < 0 || o->reach < 0)

@@ -41,11 +41,13 @@ typedef struct crf_options {
  * intensities from 0 to 255. */
 crf_options crf_defaults(void);
 
+enum { CRF_CHANNELS = 8 }; /* at most */
+
 /* A slice (dim[0] = 1) or a volume. */
 typedef struct crf_image {
     int64_t dim[3];
     int32_t axes;     /* 2 or 3 */
-    int32_t channels; /* at most 8 */
+    int32_t channels; /* at most CRF_CHANNELS */
     int32_t classes;
     const double *intensity; /* [channels][voxels] */
     const double *p;         /* [classes][voxels]: probabilities */

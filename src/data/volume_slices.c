@@ -58,7 +58,7 @@ static status make_greys(const volume_view *v, mem *m, float **greys, intensity_
     size_t n = grid_voxels(&v->own);
     intensity scale;
     void *block;
-    TRY(intensity_find(m, &v->model->preprocess, scan->voxels, scan->dims, o.corner, &scale, facts));
+    TRY(intensity_find(m, &v->preprocess, scan->voxels, scan->dims, o.corner, &scale, facts));
     TRY(mem_array(m, n, sizeof(float), &block));
     *greys = block;
     orient_to_canonical(&o, scan->voxels, *greys);
@@ -70,7 +70,7 @@ static status make_greys(const volume_view *v, mem *m, float **greys, intensity_
 static status cut_resampled(volume_view *v, mem *m, const float *greys, float **crops)
 {
     static const background black = {.count = 1};
-    const slmt_preprocess *p = &v->model->preprocess;
+    const slmt_preprocess *p = &v->preprocess;
     void *block;
     TRY(mem_array(m, grid_voxels(&v->used), sizeof(float), &block));
     status s = resample_volume(m, &v->own, greys, &v->used, block);
@@ -84,7 +84,7 @@ static status cut_resampled(volume_view *v, mem *m, const float *greys, float **
 
 static status make_crops(volume_view *v, mem *m, float **crops, intensity_facts *facts)
 {
-    const slmt_preprocess *p = &v->model->preprocess;
+    const slmt_preprocess *p = &v->preprocess;
     const nifti_scan *scan = &v->source->scan;
     float *greys = NULL;
     if (v->resampled) {
@@ -105,7 +105,7 @@ static status make_crops(volume_view *v, mem *m, float **crops, intensity_facts 
 
 static status resize_crops(const volume_view *v, mem *m, const float *crops, float **slices)
 {
-    const slmt_preprocess *p = &v->model->preprocess;
+    const slmt_preprocess *p = &v->preprocess;
     size_t area = (size_t)p->crop_size * (size_t)p->crop_size,
            pixels = (size_t)p->image_size * (size_t)p->image_size;
     void *to;
@@ -121,7 +121,7 @@ static status resize_crops(const volume_view *v, mem *m, const float *crops, flo
 
 static int count_empty(const volume_view *v, const float *crops)
 {
-    size_t area = (size_t)v->model->preprocess.crop_size * (size_t)v->model->preprocess.crop_size;
+    size_t area = (size_t)v->preprocess.crop_size * (size_t)v->preprocess.crop_size;
     int empty = 0;
     for (int k = 0; k < v->count; k++) {
         size_t i = 0;
@@ -135,7 +135,7 @@ static int count_empty(const volume_view *v, const float *crops)
 static status warn_of_place(const volume_view *v, const float *crops)
 {
     const slmt_context *c = v->model->context;
-    int empty = count_empty(v, crops), first = v->model->preprocess.slice_first;
+    int empty = count_empty(v, crops), first = v->preprocess.slice_first;
     if (empty == v->count)
         return context_warn(
             c,
@@ -147,22 +147,35 @@ static status warn_of_place(const volume_view *v, const float *crops)
     return scan_place_warn(c, &v->model->geometry, &v->place);
 }
 
-status volume_slices(const slmt_model *model, mem *m, const slmt_volume *source, int32_t spacing,
-                     volume_view *v, float **slices)
+static status make_slices(volume_view *v, mem *m, int32_t spacing, float **slices)
 {
     float *crops = NULL;
     intensity_facts facts;
-    *v = (volume_view){.model = model, .source = source};
     TRY(choose_grid(v, spacing));
     TRY(make_crops(v, m, &crops, &facts));
     v->back = facts.back;
-    status s = intensity_warn(model->context, &facts, NULL);
+    status s = intensity_warn(v->model->context, &facts, NULL);
     if (s == OK)
         s = warn_of_place(v, crops);
     if (s == OK)
         s = resize_crops(v, m, crops, slices);
     mem_give(m, crops);
     return s;
+}
+
+status volume_slices(const slmt_model *model, mem *m, const slmt_volume *source, int32_t spacing,
+                     volume_view *v, float **slices)
+{
+    *v = (volume_view){.model = model, .source = source, .preprocess = model->preprocess};
+    return make_slices(v, m, spacing, slices);
+}
+
+status volume_crops(const slmt_model *model, mem *m, const slmt_volume *source, int32_t spacing,
+                    volume_view *v, float **slices)
+{
+    *v = (volume_view){.model = model, .source = source, .preprocess = model->preprocess};
+    v->preprocess.image_size = v->preprocess.crop_size;
+    return make_slices(v, m, spacing, slices);
 }
 
 /* ---- back ---- */
@@ -173,7 +186,7 @@ static status restore_resampled(const volume_view *v, mem *m, const float *slice
     orient o = orient_from_affine(scan->dims, scan->affine);
     void *used, *own = NULL;
     TRY(mem_array(m, grid_voxels(&v->used), sizeof(float), &used));
-    status s = preprocess_restore(m, &v->model->preprocess, v->used.dims, v->used.affine, slices, used);
+    status s = preprocess_restore(m, &v->preprocess, v->used.dims, v->used.affine, slices, used);
     if (s == OK)
         s = mem_array(m, grid_voxels(&v->own), sizeof(float), &own);
     if (s == OK)
@@ -191,9 +204,8 @@ status volume_of_slices(const volume_view *v, const float *slices, slmt_volume *
     const nifti_scan *scan = &v->source->scan;
     void *voxels;
     TRY(mem_array(m, grid_voxels(&v->own), sizeof(float), &voxels));
-    status s = v->resampled
-                   ? restore_resampled(v, m, slices, voxels)
-                   : preprocess_restore(m, &v->model->preprocess, scan->dims, scan->affine, slices, voxels);
+    status s = v->resampled ? restore_resampled(v, m, slices, voxels)
+                            : preprocess_restore(m, &v->preprocess, scan->dims, scan->affine, slices, voxels);
     if (s == OK)
         s = volume_like(v->source, voxels, target);
     if (s != OK)

@@ -12,6 +12,7 @@
 typedef struct volume_view {
     const slmt_model *model;
     const slmt_volume *source;
+    slmt_preprocess preprocess; /* the model's, but image_size is that of the slices */
     grid own,
         used; /* the volume's grid, and that of the slices: the same, or one of the training's spacing */
     int resampled;
@@ -25,6 +26,12 @@ typedef struct volume_view {
  * size than the training's; ERR_CANCELLED: a warning was refused. */
 status volume_slices(const slmt_model *model, mem *m, const slmt_volume *source, int32_t spacing,
                      volume_view *view, float **slices);
+
+/* The same for models that are trained on crops as a set has them, which are not resized:
+ * [count][crop][crop].
+ */
+status volume_crops(const slmt_model *model, mem *m, const slmt_volume *source, int32_t spacing,
+                    volume_view *view, float **slices);
 
 /* Writes slices [count][side][side] back to the source's grid, with zeros around them. */
 status volume_of_slices(const volume_view *view, const float *slices, slmt_volume **target);

@@ -48,6 +48,14 @@ const method_task *task_synthesis(const method *m)
     return NULL;
 }
 
+void method_preset(const method *m, int32_t index, double *option)
+{
+    if (m->preset)
+        m->preset(index, option);
+    else
+        numbers_write(m->options, (const char *)m->preset_rows + (size_t)index * m->preset_size, option);
+}
+
 static status take_preset(const method *m, double index, double *option)
 {
     size_t length;
@@ -56,7 +64,7 @@ static status take_preset(const method *m, double index, double *option)
     if (!(index >= 0 && index < 64) || index != (int32_t)index ||
         !choice_name(m->presets, (int32_t)index, &length))
         return fail(ERR_ARGUMENT, "preset is %.10g, expected the index of one of %s", index, m->presets);
-    m->preset((int32_t)index, option);
+    method_preset(m, (int32_t)index, option);
     return OK;
 }
 

@@ -24,14 +24,19 @@ static const field_choice weights[] = {{"stored", SLMT_WEIGHTS_STORED},
 static const field_choice arithmetics[] = {{"auto", SLMT_ARITHMETIC_FLOAT32},
                                            {"float32", SLMT_ARITHMETIC_FLOAT32},
                                            {"bf16", SLMT_ARITHMETIC_BFLOAT16},
+                                           {"tf32", SLMT_ARITHMETIC_TF32},
                                            {0}};
 
 #define COMMON(member) .offset = offsetof(common, member)
 const field common_fields[] = {
     {"threads", "N", "threads to use; 0: all cores this process may run on", FIELD_INT, COMMON(threads)},
     {"backend", "cpu|reference|cuda",
-     "what computes; reference is slow and plain; cuda needs libslmt_cuda.so beside the library",
+     "what computes; reference is slow and plain; cuda needs libslmt_cuda.so and a graphics card",
      FIELD_CHOICE, COMMON(backend), backends},
+    {"backend-options", "LIST", "options of the backend; cuda: device=N, memory=BYTES", FIELD_TEXT,
+     COMMON(backend_options)},
+    {"backend-path", "PATH", "where libslmt_cuda.so is, or its folder; the library's folder unless given",
+     FIELD_TEXT, COMMON(backend_path), .flags = FIELD_INPUT, .endings = ".so"},
     {"matrix", "auto|onednn|openblas", "library for matrix products", FIELD_CHOICE, COMMON(matrix), matrices},
     {"quiet", NULL, "no progress, no messages but warnings and failures", FIELD_FLAG, COMMON(quiet)},
     {"strict", NULL, "make every warning a failure", FIELD_FLAG, COMMON(strict)},
@@ -54,14 +59,15 @@ const char *weights_name(int32_t value)
 }
 
 const field arithmetic_fields[] = {
-    {"arithmetic", "auto|float32|bf16",
-     "what products multiply; bf16 rounds their factors to bfloat16, sums stay float32; auto: float32",
+    {"arithmetic", "auto|float32|bf16|tf32",
+     "what products multiply; bf16 and (on cuda) tf32 round their factors, sums stay float32; auto: float32",
      FIELD_CHOICE, COMMON(arithmetic), arithmetics},
     {0}};
 
 const char *arithmetic_name(int32_t arithmetic)
 {
-    return arithmetic == SLMT_ARITHMETIC_BFLOAT16 ? "bf16" : "float32";
+    static const char *const names[] = {"float32", "bf16", "tf32"};
+    return names[arithmetic];
 }
 
 const field log_fields[] = {{"log", "FILE", "write JSON lines", FIELD_TEXT, COMMON(log),
@@ -120,6 +126,8 @@ int common_context(const common *c, slmt_context **context)
     slmt_context_config config;
     slmt_context_config_init(&config);
     config.backend = c->backend;
+    config.backend_path = c->backend_path;
+    config.backend_options = c->backend_options;
     config.matrix = c->matrix;
     config.threads = c->threads;
     config.weights = c->weights;

@@ -12,6 +12,8 @@ typedef struct common {
     int32_t threads;
     uint64_t seed;
     int32_t backend;
+    const char *backend_path;
+    const char *backend_options;
     int32_t matrix;
     int32_t weights;    /* SLMT_WEIGHTS_..., 0 unless the command has weights_fields */
     int32_t arithmetic; /* SLMT_ARITHMETIC_..., 0 unless the command has arithmetic_fields */
@@ -32,7 +34,7 @@ extern const field seed_fields[];       /* for those that draw random numbers */
 /* "full", "bf16" or "f16". */
 const char *weights_name(int32_t weights);
 
-/* "float32" or "bf16". */
+/* "float32", "bf16" or "tf32". */
 const char *arithmetic_name(int32_t arithmetic);
 
 /* Says how many voxels of a file were NaN and became 0, if there are any. */

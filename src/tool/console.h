@@ -10,7 +10,7 @@
 
 #include "slmt/status.h"
 
-/* Quiet: only complaints and warnings. */
+/* Quiet: only errors and warnings. */
 void console_set_quiet(bool quiet);
 
 /* Strict: a warning is a failure. */

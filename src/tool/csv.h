@@ -14,7 +14,7 @@ typedef struct csv {
 
 /* Reads a table: UTF-8, with or without its mark; lines end as on Unix, Windows or old Macs; cells are
  * separated by ',' or, if the heading says so, by ';' or tabs, and may be quoted. Empty lines are passed
- * over, blanks around cells dropped. Complains and returns an exit code. */
+ * over, blanks around cells dropped. Reports an error and returns its exit code. */
 int csv_read(const char *path, csv *table);
 
 const char *csv_cell(const csv *table, size_t row, size_t column);

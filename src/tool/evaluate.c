@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* evaluate.c - slmt evaluate: figures of what a model makes of a set's slices, as tables, CSV and log. */
+/* evaluate.c - slmt evaluate: figures of what a model makes of a set's slices, as tables, CSV and log; of
+ * models that label pixels see evaluate_labels.c. */
 #include "tool.h"
 
 #include <math.h>
@@ -10,6 +11,7 @@
 #include "common.h"
 #include "console.h"
 #include "csv.h"
+#include "evaluate_labels.h"
 #include "journal.h"
 #include "options.h"
 #include "score_split.h"
@@ -24,6 +26,7 @@ typedef struct evaluate_options {
 
 typedef struct evaluation {
     evaluate_options options;
+    evaluate_labels_options labels;
     scored run;
     split_scores scores;
     progress bar;
@@ -32,14 +35,15 @@ typedef struct evaluation {
 
 #define EVALUATE(member) .offset = offsetof(evaluation, member)
 static const field evaluate_fields[] = {
-    {"model", "FILE", "checkpoint of a model that makes a contrast", FIELD_TEXT, EVALUATE(run.model_path),
-     .flags = FIELD_REQUIRED | FIELD_INPUT},
-    {"data", "FILE", "training set", FIELD_TEXT, EVALUATE(run.set_path),
-     .flags = FIELD_REQUIRED | FIELD_INPUT},
+    {"model", "FILE", "checkpoint of a model that makes a contrast, or that labels pixels (needed)",
+     FIELD_TEXT, EVALUATE(run.model_path), .flags = FIELD_INPUT},
+    {"data", "FILE", "training set (needed)", FIELD_TEXT, EVALUATE(run.set_path), .flags = FIELD_INPUT},
     {"split", "test|validation|train|all", "which subjects", FIELD_CHOICE, EVALUATE(run.split),
      split_choices},
     {"csv", "FILE",
-     "write the figures of each slice, and by every definition of each subject, their mean and sd",
+     "write the figures of each slice, and by every definition of each subject, their mean and sd; of labels "
+     "those of "
+     "each class",
      FIELD_TEXT, EVALUATE(run.csv_path), .flags = FIELD_OUTPUT, .endings = ".csv .tsv .txt"},
     {"source", "NAME", "contrast to start from; default: the one of the training", FIELD_TEXT,
      EVALUATE(options.source)},
@@ -56,8 +60,12 @@ static const field evaluate_fields[] = {
 static const char doc[] = "Compare synthesized slices with the true ones: the figures that the model's task "
                           "is judged by, such as PSNR, "
                           "SSIM, NMSE and MAE, for each subject, then mean and standard deviation (divisor n "
-                          "- 1) over subjects. A slice "
-                          "is empty if its target has no value above 0.01, a hundredth of the range.";
+                          "- 1) over subjects. A slice is "
+                          "empty if its target has no value above 0.01, a hundredth of the range. Of a model "
+                          "that labels pixels, or of label "
+                          "maps that are there already (--answer), compare the labels with the true ones: "
+                          "Dice, IoU and others of each class, "
+                          "and which class was taken for which.";
 
 /* ---- CSV ---- */
 
@@ -311,14 +319,89 @@ static void on_subject(void *user, const split_scores *s, size_t total)
     progress_update(&e->bar, s->count, total, "");
 }
 
-static int open_all(evaluation *e)
+/* Whether an option was given that the run has no use for; complains. */
+static bool refuse_options(const command_line *line, const field *fields, const void *target, const char *why)
+{
+    for (const field *f = fields; f->name; f++)
+        if (options_given(line, target, f->name)) {
+            fail_with(EXIT_USAGE, "--%s: %s", f->name, why);
+            return true;
+        }
+    return false;
+}
+
+static bool refuse_named(const command_line *line, const void *target, const char *const *names,
+                         const char *why)
+{
+    for (; *names; names++)
+        if (options_given(line, target, *names)) {
+            fail_with(EXIT_USAGE, "--%s: %s", *names, why);
+            return true;
+        }
+    return false;
+}
+
+/* Options of one kind of model, where the other is evaluated. */
+static int check_options(const evaluation *e, const command_line *line, bool labels)
+{
+    static const char *const of_images[] = {"source", "target", "baselines", "batch", NULL},
+                             *const of_files[] = {"truth", "classes", NULL};
+    static const char no_images[] = "is for models that make a contrast, and here labels are compared",
+                      no_labels[] = "is for models that label pixels, and this one makes a contrast";
+    bool refused;
+    if (labels)
+        refused = refuse_named(line, e, of_images, no_images) ||
+                  refuse_options(line, measure_fields, &e->run.measure, no_images) ||
+                  (!e->labels.answer && refuse_named(line, &e->labels, of_files, "needs --answer"));
+    else
+        refused = refuse_options(line, evaluate_labels_fields, &e->labels, no_labels) ||
+                  refuse_options(line, labelling_fields, &e->labels.how, no_labels) ||
+                  refuse_options(line, crf_fields, &e->labels.how, no_labels);
+    return refused ? EXIT_USAGE : EXIT_OK;
+}
+
+/* Options of models, where files are compared. */
+static int check_files(const evaluation *e, const command_line *line)
+{
+    static const char *const of_models[] = {"model", "data", "split", NULL}, *const of_sets[] = {"labels",
+                                                                                                 NULL};
+    static const char why[] = "is not for --answer, which compares files";
+    if (!e->labels.truth)
+        return fail_with(EXIT_USAGE, "--answer needs --truth");
+    return refuse_named(line, e, of_models, why) || refuse_named(line, &e->labels, of_sets, why) ||
+                   refuse_options(line, labelling_fields, &e->labels.how, why) ||
+                   refuse_options(line, crf_fields, &e->labels.how, why)
+               ? EXIT_USAGE
+               : EXIT_OK;
+}
+
+static int check_line(const evaluation *e, const command_line *line)
+{
+    if (e->labels.answer)
+        return check_files(e, line);
+    if (!e->run.model_path || !e->run.set_path)
+        return fail_with(EXIT_USAGE,
+                         "--%s is needed, or --answer and --truth for label maps that are there already",
+                         e->run.model_path ? "data" : "model");
+    return labelling_check(&e->labels.how, line);
+}
+
+/* *labels: it is labels that are compared. */
+static int open_all(evaluation *e, const command_line *line, bool *labels)
 {
     slmt_preprocess data;
     figure_list figures;
-    int code = scored_open(&e->run);
+    int code = check_line(e, line);
+    *labels = e->labels.answer != NULL;
     if (code == EXIT_OK)
-        code =
-            figures_of(e->run.model, false, &figures); /* a set need not fit a model that makes no images */
+        code = *labels ? common_context(&e->run.common, &e->run.context) : scored_open(&e->run);
+    if (code != EXIT_OK)
+        return code;
+    *labels = *labels || labels_pixels(e->run.model);
+    code = check_options(e, line, *labels);
+    if (code != EXIT_OK || *labels)
+        return code;
+    code = figures_of(e->run.model, false, &figures); /* a set need not fit a model that makes no images */
     return code == EXIT_OK ? scored_check(&e->run, &data) : code;
 }
 
@@ -361,12 +444,23 @@ static int evaluate(evaluation *e)
 
 int command_evaluate(int argc, char **argv)
 {
-    evaluation e = {.run = SCORED_DEFAULTS};
-    command_line line = {.doc = doc};
-    scored_parse(&line, evaluate_fields, &e, &e.run, argc, argv);
-    int code = open_all(&e);
+    evaluation e = {.run = SCORED_DEFAULTS, .labels = evaluate_labels_defaults()};
+    const option_group groups[] = {{"Files and run:", evaluate_fields, &e},
+                                   {"Figures:", measure_fields, &e.run.measure},
+                                   {"Labels:", evaluate_labels_fields, &e.labels},
+                                   {"", labelling_fields, &e.labels.how},
+                                   {"Random field:", crf_fields, &e.labels.how},
+                                   {"Computing:", weights_fields, &e.run.common},
+                                   {"", arithmetic_fields, &e.run.common},
+                                   {"Common:", common_fields, &e.run.common},
+                                   {"", log_fields, &e.run.common},
+                                   {0}};
+    command_line line = {.doc = doc, .groups = groups};
+    bool labels;
+    options_parse(&line, argc, argv);
+    int code = open_all(&e, &line, &labels);
     if (code == EXIT_OK)
-        code = evaluate(&e);
+        code = labels ? evaluate_labels(&e.run, &e.labels, &line) : evaluate(&e);
     split_scores_free(&e.scores);
     int close_code = scored_close(&e.run);
     options_free(&line);

@@ -59,7 +59,7 @@ double fit_elapsed(const fit *f);
 /* When the trainings must be done, on the clock of seconds_now(). */
 double fit_deadline(const fit *f);
 
-/* Looks at the scans, and reads or makes the plan. Complains and returns an exit code. */
+/* Looks at the scans, and reads or makes the plan. Reports an error and returns its exit code. */
 int fit_make_plan(fit *f);
 
 #endif

@@ -53,7 +53,7 @@ typedef struct fit_places {
     const char *person; /* NULL, or a pattern of names whose first star is the person */
 } fit_places;
 
-/* Finds the scans. Complains and returns an exit code, also if no subject has both contrasts. */
+/* Finds the scans. Reports an error and returns its exit code, also if no subject has both contrasts. */
 int fit_data_find(fit_data *data, const fit_places *places);
 
 /* All files; to be freed by path_list_free(). */

@@ -27,7 +27,7 @@ typedef struct fit_evaluation {
 } fit_evaluation;
 
 /* Chooses the winner: the plan's method, or the candidate with the highest PSNR on the validation subjects.
- * Then scores everything. Complains and returns an exit code. */
+ * Then scores everything. Reports an error and returns its exit code. */
 int fit_evaluate(const fit_run *run, fit_evaluation *e);
 
 /* Mean and standard deviation (divisor n - 1; NaN of one subject) of a figure over the subjects. */

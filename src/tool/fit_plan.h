@@ -49,7 +49,7 @@ int fit_plan_read(const char *path, fit_plan *plan);
 /* The plan as JSON; the caller frees the text. */
 char *fit_plan_text(const fit_plan *plan);
 
-/* Writes fit_plan_text(). Complains and returns an exit code. */
+/* Writes fit_plan_text(). Reports an error and returns its exit code. */
 int fit_plan_write(const char *path, const fit_plan *plan);
 
 void fit_plan_free(fit_plan *plan);

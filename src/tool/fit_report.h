@@ -21,7 +21,7 @@ typedef struct fit_story {
     int32_t threads;
 } fit_story;
 
-/* Complains and returns an exit code. */
+/* Reports an error and returns its exit code. */
 int fit_report_write(const char *path, const fit_story *story);
 
 #endif

@@ -15,7 +15,7 @@ typedef struct fit_score {
 /* The pair of a set of slmt fit: contrasts 0 and 1. */
 pair_of fit_pair(slmt_dataset *set);
 
-/* Compares `made` with the target. Complains and returns an exit code. */
+/* Compares `made` with the target. Reports an error and returns its exit code. */
 int fit_score_slices(const pair_slices *slices, fit_score *score);
 
 /* Mean PSNR of a model over the subjects of a split, each by its middle `most` slices (0: all). */

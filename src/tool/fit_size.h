@@ -22,8 +22,8 @@ typedef struct fit_size {
 } fit_size;
 
 /* Adds a candidate to the plan for each method that this library has and knows a recipe for, and chooses the
- * image size. `sizes` receives one for each candidate. Takes some seconds: steps are measured. Complains and
- * returns an exit code. */
+ * image size. `sizes` receives one for each candidate. Takes some seconds: steps are measured. Reports an
+ * error and returns its exit code. */
 int fit_size_choose(slmt_context *context, const fit_budget *budget, fit_plan *plan,
                     fit_size sizes[FIT_CANDIDATES]);
 

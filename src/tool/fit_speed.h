@@ -14,7 +14,7 @@ typedef struct fit_speed {
 
 /* Makes a model and trains it for a few steps on noise, which takes about `patience` seconds, and one step at
  * least. A trainer that would hold more than `most_bytes` (0: any) is not made: then `seconds` is infinite.
- * Complains and returns an exit code. */
+ * Reports an error and returns its exit code. */
 int fit_speed_measure(slmt_context *context, const char *method, const number_list *options, const char *task,
                       const number_list *settings, double patience, uint64_t most_bytes, fit_speed *speed);
 

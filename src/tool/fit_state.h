@@ -17,14 +17,14 @@ typedef struct fit_state {
  * code. */
 int fit_state_open(fit_state *state, const char *folder, const char *request);
 
-/* Makes the folder if need be and writes the state into it. Complains and returns an exit code. */
+/* Makes the folder if need be and writes the state into it. Reports an error and returns its exit code. */
 int fit_state_begin(const fit_state *state, const char *folder);
 
 /* Numbers by part ("slmt-net-finetune") and name ("seconds"). */
 double fit_state_get(const fit_state *state, const char *part, const char *name, double otherwise);
 void fit_state_set(fit_state *state, const char *part, const char *name, double value);
 
-/* Complains and returns an exit code. */
+/* Reports an error and returns its exit code. */
 int fit_state_save(const fit_state *state);
 
 void fit_state_free(fit_state *state);

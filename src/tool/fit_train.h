@@ -22,7 +22,7 @@ typedef struct fit_run {
 
 /* Trains every stage that is not done yet. Of the last one the weights that do best on the validation
  * subjects are kept. A candidate whose training fails (its loss is no number) is told and has no model.
- * Interrupted, it saves, and EXIT_INTERRUPTED is returned. Complains and returns an exit code. */
+ * Interrupted, it saves, and EXIT_INTERRUPTED is returned. Reports an error and returns its exit code. */
 int fit_train(const fit_run *run, const fit_candidate *candidate);
 
 /* Name of a stage's part of the state, and the beginning of its files' names: "slmt-net-finetune". The caller

@@ -16,7 +16,7 @@ typedef struct journal {
 
 /* Opens (path NULL: keeps none); `append` goes on where an earlier run stopped. From now on warnings are
  * written too, and those before are caught up on, so that j must stay where it is until it is closed.
- * Complains and returns an exit code. */
+ * Reports an error and returns its exit code. */
 int journal_open(journal *j, const char *path, bool append);
 
 /* A new object with its "event" field. */

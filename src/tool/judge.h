@@ -6,8 +6,8 @@
 #include "slmt/slmt.h"
 
 /* Copies every tensor of the model in `file` into `model`, where its method's name stands in front:
- * features.0 of a vgg19 becomes vgg19.features.0. Complains and returns an exit code; then some may have been
- * copied. */
+ * features.0 of a vgg19 becomes vgg19.features.0. Reports an error and returns its exit code; then some may
+ * have been copied. */
 int judge_copy(slmt_context *context, const char *file, slmt_model *model);
 
 #endif

@@ -59,7 +59,7 @@ typedef struct measured {
     double *distance; /* NaN without a judge */
 } measured;
 
-/* Complains and returns an exit code, as the others. What failed is closed too. */
+/* Reports an error and returns its exit code, as the others. What failed is closed too. */
 int measure_open(measure *m, const measure_options *o, slmt_context *context, slmt_dataset *set, size_t side,
                  int32_t batch);
 

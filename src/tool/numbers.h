@@ -38,8 +38,8 @@ char *number_text(const slmt_number_info *info, number_reader *read, const void 
 /* "1 to 64", or "off|on". */
 void number_range(const slmt_number_info *info, char *text, size_t size);
 
-/* Adds what was given of the options that set `target`. Complains and returns an exit code; the complaint
- * says what there is. */
+/* Adds what was given of the options that set `target`. Reports an error and returns its exit code; the
+ * complaint says what there is. */
 int number_list_add(number_list *list, number_owner owner, const command_line *line, const void *target);
 
 enum { NUMBER_REASON = 1024 /* room for a reason */ };

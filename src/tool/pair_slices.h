@@ -24,8 +24,8 @@ typedef struct pair_slices {
 /* How many slices of a subject have both contrasts. */
 size_t pair_slices_count(pair_of pair, size_t subject);
 
-/* Reads a subject's source and target: all slices, or the middle `most` of them (0: all). Complains and
- * returns an exit code; free the slices in any case. */
+/* Reads a subject's source and target: all slices, or the middle `most` of them (0: all). Reports an error
+ * and returns its exit code; free the slices in any case. */
 int pair_slices_read(pair_of pair, size_t subject, size_t most, pair_slices *slices);
 void pair_slices_free(pair_slices *slices);
 
@@ -35,7 +35,7 @@ void pair_slices_by_source(pair_slices *slices);
 void pair_slices_by_map(pair_slices *slices, const monotone_map *map);
 
 /* Learns the best monotone map from source to target over the training subjects. *found: one of them has
- * both contrasts. Complains and returns an exit code. */
+ * both contrasts. Reports an error and returns its exit code. */
 int pair_map_learn(pair_of pair, monotone_map *map, bool *found);
 
 #endif

@@ -310,7 +310,7 @@ static bool equal_voxels(const slmt_volume *a, const slmt_volume *b)
     return memcmp(voxels, slmt_volume_voxels(b), n * sizeof *voxels) == 0 && shows_something(voxels, n);
 }
 
-/* Complains of two contrasts of a subject that are copies of one image. */
+/* Reports two contrasts of a subject that are copies of one image. */
 static bool has_copies(const prepare *p, const scan_subject *s, slmt_volume *const *volumes)
 {
     size_t contrasts = p->scans.source_count - p->scans.label_count;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* reasons.h - one complaint for one cause, however many subjects share it. */
+/* reasons.h - one message for one cause, however many subjects share it. */
 #ifndef SLMT_TOOL_REASONS_H
 #define SLMT_TOOL_REASONS_H
 

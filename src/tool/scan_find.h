@@ -6,7 +6,7 @@
 #include "scans.h"
 
 /* Fills the source's scans, in the order of their paths. Warns of what looks like a scan and is not taken,
- * and counts it. Complains and returns an exit code. */
+ * and counts it. Reports an error and returns its exit code. */
 int scan_find(scan_source *source, size_t *left_out);
 
 /* A name as a set takes it: bytes that are no UTF-8, control characters and '/' become %XX, and letters are

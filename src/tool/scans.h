@@ -62,7 +62,7 @@ typedef struct scans {
     scan_subject *subjects; /* in the order of their names */
     size_t subject_count;
     size_t left_out; /* files that look like scans and were not taken, each with a warning */
-    size_t failures; /* scans that were left out with a complaint, for their subject has another */
+    size_t failures; /* scans that were left out with a message, because their subject has another */
 } scans;
 
 /* Adds a source from "NAME=PLACE"; false: `reason` says what is wrong with it. */
@@ -72,13 +72,13 @@ bool scans_add(scans *s, const char *text, bool labels, char reason[FIELD_REASON
 scan_source *scans_new_source(scans *s, const char *text, bool labels, char reason[FIELD_REASON]);
 
 /* Adds the contrasts that a table (CSV) has columns of, and the label maps of columns "labels:NAME". Columns
- * "subject", "person" and "split" say whose they are; paths count from the table's folder. Complains and
- * returns an exit code. */
+ * "subject", "person" and "split" say whose they are; paths count from the table's folder. Reports an error
+ * and returns its exit code. */
 int scans_add_table(scans *s, const char *path);
 
 /* Finds the scans of all sources and makes subjects of them. `person` is NULL, or a pattern of subjects'
- * names whose first star is the person. One file or one folder as two sources is refused. Complains and
- * returns an exit code. */
+ * names whose first star is the person. One file or one folder as two sources is refused. Reports an error
+ * and returns its exit code. */
 int scans_find(scans *s, const char *person);
 
 /* The subject of a name, or NULL. */

@@ -58,7 +58,7 @@ typedef struct score_options {
 
 /* Scores the model on the subjects that have both contrasts. The model may belong to a trainer that is not
  * running a step: a session is made for the call and freed. Subjects whose target has no signal are warned of
- * and left out. Complains and returns an exit code; free `s` in any case. */
+ * and left out. Reports an error and returns its exit code; free `s` in any case. */
 int score_split(slmt_context *context, slmt_model *model, slmt_dataset *set, const score_options *o,
                 split_scores *s);
 

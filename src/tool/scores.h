@@ -25,7 +25,7 @@ typedef struct figure_list {
 } figure_list;
 
 /* The figures that judge the task of a model that makes a target, and the perceptual distance if wanted.
- * Complains and returns an exit code where the method lists none that images have. */
+ * Reports an error and returns its exit code where the method lists none that images have. */
 int figures_of(const slmt_model *model, bool perceptual, figure_list *list);
 
 typedef struct scores {

@@ -15,6 +15,7 @@
 #include "field.h"
 #include "interrupt.h"
 #include "journal.h"
+#include "labelling.h"
 #include "must.h"
 #include "options.h"
 #include "outputs.h"
@@ -22,7 +23,7 @@
 #include "sequences.h"
 #include "stream.h"
 
-enum { MOST_CHANNELS = 64, MOST_CLASSES = 64 };
+enum { MOST_CHANNELS = 64 };
 
 typedef struct segment {
     const char *model_path;
@@ -30,16 +31,15 @@ typedef struct segment {
     const char *probabilities;
     const char *truth_path;
     const char *csv;
-    int32_t window[3]; /* slices, rows, columns; 0: those of the training's crops */
-    double overlap;
-    bool mirror;
+    labelling how;
     bool resample;
     bool any_spacing;
     common common;
     slmt_context *context;
     slmt_model *model;
     slmt_session *session;
-    size_t channels, classes;
+    size_t channels;
+    label_classes classes;
     const char *files[MOST_CHANNELS]; /* in the order of the model's contrasts */
     slmt_volume *scans[MOST_CHANNELS];
     slmt_volume *labels, *truth;
@@ -63,16 +63,6 @@ static const field segment_fields[] = {
      .flags = FIELD_INPUT},
     {"csv", "FILE", "write how each class agrees with --truth: a row for each class", FIELD_TEXT,
      SEGMENT(csv), .flags = FIELD_OUTPUT, .endings = ".csv"},
-    {"slices", "N", "slices of a window, of networks in three dimensions; 0: as in the training", FIELD_INT,
-     SEGMENT(window[0]), .low = 0, .high = 4096},
-    {"rows", "N", "rows of a window; 0: as in the training", FIELD_INT, SEGMENT(window[1]), .low = 0,
-     .high = 8192},
-    {"columns", "N", "columns of a window; 0: as in the training", FIELD_INT, SEGMENT(window[2]), .low = 0,
-     .high = 8192},
-    {"overlap", "X", "share of a window that the next one covers too, 0 to 0.9", FIELD_REAL,
-     SEGMENT(overlap)},
-    {"mirror", NULL, "take the mean of four runs, with rows and columns mirrored or not: four times the time",
-     FIELD_FLAG, SEGMENT(mirror)},
     {"resample", NULL,
      "take scans whose voxels are not of the training's size, through voxels of that size and back",
      FIELD_FLAG, SEGMENT(resample)},
@@ -143,7 +133,7 @@ static int check_files(const segment *s, const command_line *line)
     for (size_t i = 0; i < s->channels; i++)
         path_list_add(&inputs, must_copy(s->files[i]));
     path_list_add(&outputs, must_copy(s->out));
-    for (size_t i = 0; i < s->classes && s->paths[i]; i++)
+    for (size_t i = 0; i < s->classes.count && s->paths[i]; i++)
         path_list_add(&outputs, must_copy(s->paths[i]));
     int code = outputs_check_files(line, &inputs, &outputs);
     path_list_free(&inputs);
@@ -153,66 +143,19 @@ static int check_files(const segment *s, const command_line *line)
 
 /* ---- classes ---- */
 
-/* The text of class i, VALUE or VALUE=NAME; its length. */
-static const char *class_text(const segment *s, size_t i, int *length)
-{
-    const char *text = slmt_model_option_text(s->model, "classes");
-    for (size_t k = 0; k < i; k++)
-        text += strcspn(text, ",") + 1;
-    *length = (int)strcspn(text, ",");
-    return text;
-}
-
-static int count_classes(segment *s)
-{
-    const char *text = slmt_model_option_text(s->model, "classes");
-    for (s->classes = text && *text; text && *text; text++)
-        s->classes += *text == ',';
-    if (s->classes < 2 || s->classes > MOST_CLASSES)
-        return fail_with(EXIT_USAGE, "%s: is of %s, which labels nothing", s->model_path,
-                         slmt_model_method(s->model));
-    return EXIT_OK;
-}
-
 static int name_probabilities(segment *s)
 {
     if (!s->probabilities)
         return EXIT_OK;
     if (mkdir(s->probabilities, 0777) != 0 && errno != EEXIST)
         return fail_with(EXIT_DATA, "%s: %s", s->probabilities, strerror(errno));
-    for (size_t i = 0; i < s->classes; i++) {
-        int length;
-        const char *text = class_text(s, i, &length);
-        s->paths[i] = must_format("%s/%.*s.nii.gz", s->probabilities, (int)strcspn(text, "=,"), text);
-    }
+    for (size_t i = 0; i < s->classes.count; i++)
+        s->paths[i] = must_format("%s/%.*s.nii.gz", s->probabilities, (int)strcspn(s->classes.text[i], "="),
+                                  s->classes.text[i]);
     return EXIT_OK;
 }
 
 /* ---- the session ---- */
-
-/* The crops of the training, of which the card tells: ", rows 48". 0: it does not. */
-static int32_t trained_with(const slmt_model *model, const char *name)
-{
-    const char *training = slmt_model_card(model, "training");
-    char *wanted = must_format(", %s ", name);
-    const char *found = strstr(training, wanted);
-    long number = found ? strtol(found + strlen(wanted), NULL, 10) : 0;
-    free(wanted);
-    return number > 0 && number <= 8192 ? (int32_t)number : 0;
-}
-
-/* Settings for those extents that are known; `slices` is one of networks that take volumes alone. */
-static size_t window_settings(const segment *s, slmt_number *settings)
-{
-    static const char *const names[] = {"slices", "rows", "columns"};
-    size_t count = 0;
-    for (size_t i = 0; i < 3; i++) {
-        int32_t extent = s->window[i] ? s->window[i] : trained_with(s->model, names[i]);
-        if (extent)
-            settings[count++] = (slmt_number){names[i], extent};
-    }
-    return count;
-}
 
 static int32_t on_progress(void *user, const char *stage, uint64_t done, uint64_t total)
 {
@@ -224,11 +167,10 @@ static int32_t on_progress(void *user, const char *stage, uint64_t done, uint64_
 
 static int open_session(segment *s)
 {
-    slmt_number settings[3];
-    size_t count = window_settings(s, settings);
-    slmt_status status = slmt_session_create(s->model, "segment", settings, count, &s->session);
-    if (status == SLMT_OK)
-        status = slmt_session_set_progress(s->session, on_progress, s);
+    int code = labelling_session(s->model, &s->how, &s->session);
+    if (code != EXIT_OK)
+        return code;
+    slmt_status status = slmt_session_set_progress(s->session, on_progress, s);
     if (status == SLMT_OK)
         status = slmt_session_set_spacing(s->session, s->resample      ? SLMT_SPACING_RESAMPLE
                                                       : s->any_spacing ? SLMT_SPACING_ANY
@@ -241,12 +183,8 @@ static int open_model(segment *s)
     slmt_status status = slmt_model_load(s->context, s->model_path, &s->model);
     if (status != SLMT_OK)
         return fail(status, "%s", s->model_path);
-    double channels = 1;
-    int code = count_classes(s);
-    if (code == EXIT_OK && slmt_model_option(s->model, "channels", &channels) != SLMT_OK)
-        code = fail_with(EXIT_USAGE, "%s: has no option channels", s->model_path);
-    s->channels = (size_t)channels;
-    return code;
+    int code = label_classes_of(s->model, s->model_path, &s->classes);
+    return code == EXIT_OK ? label_channels(s->model, s->model_path, &s->channels) : code;
 }
 
 /* ---- the work ---- */
@@ -271,9 +209,7 @@ static int read_scans(segment *s)
 static int make_labels(segment *s)
 {
     slmt_segmentation how;
-    slmt_segmentation_init(&how);
-    how.overlap = s->overlap;
-    how.mirror = s->mirror;
+    labelling_how(&s->how, &how);
     progress_begin(&s->bar, s->files[0], "windows", 0);
     slmt_status status = slmt_segment_volume(s->session, (const slmt_volume *const *)s->scans, s->channels,
                                              &how, &s->labels, s->probabilities ? s->made : NULL);
@@ -287,17 +223,16 @@ static int make_labels(segment *s)
 
 static int score_class(segment *s, size_t i, FILE *csv)
 {
-    int length;
     slmt_label_scores r = {.struct_size = sizeof r};
-    const char *text = class_text(s, i, &length);
-    const int32_t value = (int32_t)strtol(text, NULL, 10);
+    const char *text = s->classes.text[i];
+    const int32_t value = s->classes.value[i];
     slmt_status status = slmt_compare_labels(s->labels, s->truth, value, &r);
     if (status != SLMT_OK)
         return fail_file(status, s->truth_path);
-    say("  %-16.*s Dice %.4f  IoU %.4f  HD95 %.2f mm  ASSD %.2f mm", length, text, r.dice, r.iou,
-        r.hausdorff95, r.surface_distance);
+    say("  %-16s Dice %.4f  IoU %.4f  HD95 %.2f mm  ASSD %.2f mm", text, r.dice, r.iou, r.hausdorff95,
+        r.surface_distance);
     if (csv)
-        fprintf(csv, "%.*s,%d,%lld,%lld,%lld,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g\n", length, text, (int)value,
+        fprintf(csv, "%s,%d,%lld,%lld,%lld,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g\n", text, (int)value,
                 (long long)r.truth, (long long)r.answer, (long long)r.both, r.dice, r.iou, r.precision,
                 r.recall, r.specificity, r.hausdorff95, r.surface_distance);
     return EXIT_OK;
@@ -314,7 +249,7 @@ static int score(segment *s)
         fprintf(csv, "class,label,truth,answer,both,dice,iou,precision,recall,specificity,hausdorff95,"
                      "surface_distance\n");
     int code = EXIT_OK;
-    for (size_t i = 0; i < s->classes && code == EXIT_OK; i++)
+    for (size_t i = 0; i < s->classes.count && code == EXIT_OK; i++)
         code = score_class(s, i, csv);
     if (csv && fclose(csv) != 0 && code == EXIT_OK)
         code = fail_with(EXIT_DATA, "%s: %s", s->csv, strerror(errno));
@@ -326,7 +261,7 @@ static int write_all(segment *s)
     slmt_status status = slmt_volume_write(s->labels, s->out);
     if (status != SLMT_OK)
         return fail(status, "%s", s->out);
-    for (size_t i = 0; i < s->classes && s->paths[i]; i++)
+    for (size_t i = 0; i < s->classes.count && s->paths[i]; i++)
         if ((status = slmt_volume_write(s->made[i], s->paths[i])) != SLMT_OK)
             return fail(status, "%s", s->paths[i]);
     return EXIT_OK;
@@ -341,17 +276,13 @@ static void tell(segment *s)
     slmt_volume_dims(s->labels, dims);
     cJSON_AddStringToObject(event, "output", s->out);
     say("%s: written", s->out);
-    for (size_t c = 0; c < s->classes; c++) {
-        int length;
-        const char *text = class_text(s, c, &length);
-        const float value = (float)strtol(text, NULL, 10);
+    for (size_t c = 0; c < s->classes.count; c++) {
+        const float value = (float)s->classes.value[c];
         int64_t count = 0;
         for (int64_t i = 0; i < dims[0] * dims[1] * dims[2]; i++)
             count += voxels[i] == value;
-        char *label = must_format("%.*s", length, text);
-        say("  %-16s %10lld voxels", label, (long long)count);
-        cJSON_AddNumberToObject(counts, label, (double)count);
-        free(label);
+        say("  %-16s %10lld voxels", s->classes.text[c], (long long)count);
+        cJSON_AddNumberToObject(counts, s->classes.text[c], (double)count);
     }
     journal_write(&s->log, event);
 }
@@ -392,6 +323,7 @@ static void close_segment(segment *s)
         slmt_volume_free(s->made[i]);
         free(s->paths[i]);
     }
+    label_classes_free(&s->classes);
     slmt_volume_free(s->labels);
     slmt_volume_free(s->truth);
     slmt_session_free(s->session);
@@ -401,8 +333,10 @@ static void close_segment(segment *s)
 
 int command_segment(int argc, char **argv)
 {
-    segment s = {.overlap = 0.5, .common.weights = SLMT_WEIGHTS_STORED};
+    segment s = {.how = labelling_defaults(), .common.weights = SLMT_WEIGHTS_STORED};
     const option_group groups[] = {{"Files and run:", segment_fields, &s},
+                                   {"", labelling_fields, &s.how},
+                                   {"Random field:", crf_fields, &s.how},
                                    {"", nan_fields, &s.common},
                                    {"", weights_fields, &s.common},
                                    {"", arithmetic_fields, &s.common},
@@ -419,10 +353,10 @@ int command_segment(int argc, char **argv)
     int code = EXIT_OK;
     if (s.resample && s.any_spacing)
         code = fail_with(EXIT_USAGE, "--resample and --any-spacing exclude each other");
-    else if (!(s.overlap >= 0 && s.overlap <= 0.9))
-        code = fail_with(EXIT_USAGE, "--overlap: %g, expected a number from 0 to 0.9", s.overlap);
     else if (s.csv && !s.truth_path)
         code = fail_with(EXIT_USAGE, "--csv needs --truth");
+    if (code == EXIT_OK)
+        code = labelling_check(&s.how, &line);
     if (code == EXIT_OK)
         code = label(&s, &line);
     int log_code = journal_close(&s.log);

@@ -9,7 +9,7 @@
 
 enum { MOST_SEQUENCES = 64 };
 
-/* Whether the model is told which sequence to make. */
+/* Returns true if the model can make several sequences and takes one of them as an input. */
 bool takes_sequence(const slmt_model *model);
 
 /* The names of the contrasts that the model tells apart, joined by `between`; the caller frees them. */
@@ -18,18 +18,18 @@ char *sequence_names(const slmt_model *model, const char *between);
 /* The index of a contrast's name; -1: the model has no such name. */
 int32_t sequence_index(const slmt_model *model, const char *name);
 
-/* Complains, of the file `path`, if the model is not told which contrast to make, or has no names for them.
+/* Reports an error of the file `path` if no contrast to make was named, or the model has no names for them.
  */
 int need_sequences(const slmt_model *model, const char *path);
 
-/* Complains, of the file `path`, that a name is none of the model's sequences. Returns EXIT_USAGE. */
+/* Reports an error of the file `path`: a name is none of the model's sequences. Returns EXIT_USAGE. */
 int no_such_sequence(const slmt_model *model, const char *path, const char *name);
 
-/* Complains, of the file `path`, unless `method` is NULL or the model's. */
+/* Reports an error of the file `path` unless `method` is NULL or the model's. */
 int check_method(const slmt_model *model, const char *path, const char *method);
 
 /* Makes a session for slices of the size that the model's preprocessing makes, with this
- * batch. Complains and returns an exit code. */
+ * batch. Reports an error and returns its exit code. */
 int slice_session(slmt_model *model, int32_t batch, slmt_session **session);
 
 /* From now on the session makes this sequence of slices and volumes. */

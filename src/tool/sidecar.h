@@ -21,7 +21,7 @@ char *sidecar_path(const char *result);
 int sidecar_may_replace(const char *path);
 
 /* Takes down the facts of a run; digests the model's file. to: contrast that is made, NULL: the one of the
- * model's card. Complains and returns an exit code. */
+ * model's card. Reports an error and returns its exit code. */
 int sidecar_open(sidecar *s, slmt_session *session, const char *model_path, const char *to);
 
 /* Adds a setting of the run by its option's name. Nothing happens where no sidecars are written. */
@@ -29,7 +29,7 @@ void sidecar_set_number(sidecar *s, const char *name, double value);
 void sidecar_set_text(sidecar *s, const char *name, const char *value);
 
 /* Writes the sidecar of a result made from `input`, whose contrast may be NULL, with the warnings from number
- * `first_warning` on. Complains and returns an exit code. */
+ * `first_warning` on. Reports an error and returns its exit code. */
 int sidecar_write(const sidecar *s, const char *input, const char *from, const char *result,
                   size_t first_warning);
 

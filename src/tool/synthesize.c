@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slmt synthesize: the target contrast of volumes, file by file. One bad file does not end the others. */
+/* slmt synthesize: the target contrast of volumes, file by file. A bad file is reported and
+ * skipped. */
 #include "tool.h"
 
 #include <errno.h>

@@ -11,6 +11,10 @@
 
 #include "paths.h"
 
+#ifndef SECURITY_CONTACT /* CMake's option SLMT_SECURITY_CONTACT */
+#define SECURITY_CONTACT ""
+#endif
+
 static void print_digest(FILE *out, const char *what, const char *path)
 {
     char digest[SLMT_DIGEST_SIZE];
@@ -58,4 +62,6 @@ void version_print(FILE *out)
     fprintf(out, "%-10s%s, %s\n", "computes", info.backends, info.matrix);
     print_arithmetic(out);
     print_files(out);
+    if (*SECURITY_CONTACT)
+        fprintf(out, "%-10s%s\n", "faults", SECURITY_CONTACT);
 }

@@ -77,7 +77,7 @@ status trainer_open(slmt_context *context, const task *task, uint64_t seed, dry_
     return OK;
 }
 
-status trainer_count(const task *task, uint64_t *bytes)
+status trainer_count(const task *task, held_bytes *held)
 {
     slmt_context *counting;
     slmt_trainer *t = NULL;
@@ -86,7 +86,7 @@ status trainer_count(const task *task, uint64_t *bytes)
     uint64_t before = context_live_bytes(counting);
     status s = trainer_open(counting, task, 0, &y, &t);
     if (s == OK)
-        *bytes = context_live_bytes(counting) - before + y.bytes;
+        *held = dry_run_held(&y, counting, before);
     trainer_release(t);
     context_release(counting);
     return s;

@@ -26,7 +26,7 @@ status trainer_open(slmt_context *context, const task *t, uint64_t seed, dry_run
 void trainer_release(slmt_trainer *t); /* NULL is allowed */
 
 /* Counts the bytes that such a trainer would hold. */
-status trainer_count(const task *task, uint64_t *bytes);
+status trainer_count(const task *task, held_bytes *held);
 
 slmt_training_state trainer_state_of(const slmt_trainer *t);
 

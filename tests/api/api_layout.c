@@ -37,6 +37,7 @@ int main(void)
     printf("constant SLMT_WEIGHTS_STORED %lld\n", (long long)SLMT_WEIGHTS_STORED);
     printf("constant SLMT_ARITHMETIC_FLOAT32 %lld\n", (long long)SLMT_ARITHMETIC_FLOAT32);
     printf("constant SLMT_ARITHMETIC_BFLOAT16 %lld\n", (long long)SLMT_ARITHMETIC_BFLOAT16);
+    printf("constant SLMT_ARITHMETIC_TF32 %lld\n", (long long)SLMT_ARITHMETIC_TF32);
     printf("constant SLMT_MATRIX_AUTO %lld\n", (long long)SLMT_MATRIX_AUTO);
     printf("constant SLMT_MATRIX_ONEDNN %lld\n", (long long)SLMT_MATRIX_ONEDNN);
     printf("constant SLMT_MATRIX_OPENBLAS %lld\n", (long long)SLMT_MATRIX_OPENBLAS);
@@ -269,6 +270,13 @@ int main(void)
     printf("field slmt_segmentation struct_size %zu %zu\n", offsetof(slmt_segmentation, struct_size), sizeof(((slmt_segmentation *)0)->struct_size));
     printf("field slmt_segmentation mirror %zu %zu\n", offsetof(slmt_segmentation, mirror), sizeof(((slmt_segmentation *)0)->mirror));
     printf("field slmt_segmentation overlap %zu %zu\n", offsetof(slmt_segmentation, overlap), sizeof(((slmt_segmentation *)0)->overlap));
+    printf("field slmt_segmentation crf_steps %zu %zu\n", offsetof(slmt_segmentation, crf_steps), sizeof(((slmt_segmentation *)0)->crf_steps));
+    printf("field slmt_segmentation crf_axes %zu %zu\n", offsetof(slmt_segmentation, crf_axes), sizeof(((slmt_segmentation *)0)->crf_axes));
+    printf("field slmt_segmentation crf_near_weight %zu %zu\n", offsetof(slmt_segmentation, crf_near_weight), sizeof(((slmt_segmentation *)0)->crf_near_weight));
+    printf("field slmt_segmentation crf_near_sd %zu %zu\n", offsetof(slmt_segmentation, crf_near_sd), sizeof(((slmt_segmentation *)0)->crf_near_sd));
+    printf("field slmt_segmentation crf_weight %zu %zu\n", offsetof(slmt_segmentation, crf_weight), sizeof(((slmt_segmentation *)0)->crf_weight));
+    printf("field slmt_segmentation crf_position_sd %zu %zu\n", offsetof(slmt_segmentation, crf_position_sd), sizeof(((slmt_segmentation *)0)->crf_position_sd));
+    printf("field slmt_segmentation crf_intensity_sd %zu %zu\n", offsetof(slmt_segmentation, crf_intensity_sd), sizeof(((slmt_segmentation *)0)->crf_intensity_sd));
     printf("struct slmt_label_scores %zu\n", sizeof(slmt_label_scores));
     printf("field slmt_label_scores struct_size %zu %zu\n", offsetof(slmt_label_scores, struct_size), sizeof(((slmt_label_scores *)0)->struct_size));
     printf("field slmt_label_scores reserved %zu %zu\n", offsetof(slmt_label_scores, reserved), sizeof(((slmt_label_scores *)0)->reserved));

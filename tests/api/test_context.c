@@ -104,7 +104,7 @@ static void every_bad_field_is_named(void **state)
         {"threads", offsetof(slmt_context_config, threads), {-1, 1025}},
         {"log_level", offsetof(slmt_context_config, log_level), {-1, 4}},
         {"weights", offsetof(slmt_context_config, weights), {-1, 4}},
-        {"arithmetic", offsetof(slmt_context_config, arithmetic), {-1, 2}},
+        {"arithmetic", offsetof(slmt_context_config, arithmetic), {-1, 3}},
     };
     slmt_context *context = NULL;
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)

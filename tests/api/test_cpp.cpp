@@ -120,6 +120,7 @@ void typed_calls_and_calls_by_name_agree(const slmt::context &context)
     CHECK(named.shape("source") == std::vector<std::int64_t>({1, side, side}));
     CHECK(slmt::session::memory(model, slmt::session_config()) == slmt::session::memory(model, "synthesize"));
     CHECK(slmt::session::memory(model) == slmt::session::memory(model, "synthesize"));
+    CHECK(slmt::session::device_memory(model) == 0);
 }
 
 void what_a_callback_throws_arrives_and_the_session_goes_on(const slmt::context &context)

@@ -137,13 +137,78 @@ static void another_backend_goes_on_from_its_checkpoint(void **state)
     slmt_context_free(reference);
 }
 
+/* ---- memory ---- */
+
+static void memory_of_the_device_is_known_before_it_is_taken(void **state)
+{
+    (void)state;
+    slmt_context *context = open_kind(1);
+    slmt_model *model = small_model(context, 3);
+    const slmt_number setting = {"batch", 2};
+    slmt_session *session = NULL;
+    slmt_trainer *trainer = NULL;
+    uint64_t all = 0, device = 0, before = slmt_context_device_bytes(context);
+    assert_true(before > 0); /* the weights */
+    GOOD(slmt_session_device_memory(model, NULL, &setting, 1, &device));
+    GOOD(slmt_session_memory(model, NULL, &setting, 1, &all));
+    GOOD(slmt_session_create(model, NULL, &setting, 1, &session));
+    assert_true(device > 0 && device < all);
+    assert_int_equal(slmt_context_device_bytes(context) - before, device);
+    slmt_session_free(session);
+    GOOD(slmt_trainer_device_memory(model, "finetune", &setting, 1, &device));
+    GOOD(slmt_trainer_create(model, "finetune", &setting, 1, 7, &trainer));
+    assert_int_equal(slmt_context_device_bytes(context) - before, device);
+    slmt_trainer_free(trainer);
+    slmt_model_free(model);
+    assert_int_equal(slmt_context_device_bytes(context), 0);
+    slmt_context_free(context);
+}
+
+static void a_limit_of_the_device_is_kept(void **state)
+{
+    (void)state;
+    slmt_context *context = open_kind(1);
+    slmt_model *model = small_model(context, 3);
+    uint64_t weights = slmt_context_device_bytes(context);
+    char options[64];
+    slmt_model_free(model);
+    slmt_context_free(context);
+    slmt_context_config c = config_for(SLMT_BACKEND_CUDA, 1, NULL);
+    snprintf(options, sizeof options, "device=0,memory=%llu", (unsigned long long)weights);
+    c.backend_path = PLUGINS;
+    c.backend_options = options;
+    context = open_with(&c);
+    model = small_model(context, 3); /* it just fits */
+    slmt_session *session = NULL;
+    EXPECT(SLMT_ERR_MEMORY, slmt_session_create(model, NULL, NULL, 0, &session));
+    assert_int_equal(slmt_context_device_bytes(context), weights);
+    slmt_model_free(model);
+    slmt_context_free(context);
+}
+
+/* The names of products of the backend are in its description. */
+static void arithmetic_reaches_the_backend(void **state)
+{
+    (void)state;
+    static const char *const said[] = {"float32", "bfloat16 products", "tf32 products"};
+    slmt_context_config c = config_for(SLMT_BACKEND_CUDA, 1, NULL);
+    c.backend_path = PLUGINS;
+    for (c.arithmetic = SLMT_ARITHMETIC_FLOAT32; c.arithmetic <= SLMT_ARITHMETIC_TF32; c.arithmetic++) {
+        slmt_context *context = open_with(&c);
+        if (!strstr(slmt_context_describe(context), said[c.arithmetic]))
+            fail_msg("%s lacks %s", slmt_context_describe(context), said[c.arithmetic]);
+        slmt_context_free(context);
+    }
+}
+
 /* Without a path the plug-in is looked for beside the library, which here is this program. */
 static void the_backend_is_chosen_by_its_number_too(void **state)
 {
     (void)state;
     slmt_context_config c = config_for(SLMT_BACKEND_CUDA, 1, NULL);
     slmt_context *context = NULL;
-    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "/libslmt_cuda.so", slmt_context_create(&c, &context));
+    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "/libslmt_cuda.so nor ", slmt_context_create(&c, &context));
+    EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "/slmt/libslmt_cuda.so", slmt_context_create(&c, &context));
     c.precision = SLMT_FLOAT64;
     EXPECT_TEXT(SLMT_ERR_UNSUPPORTED, "float64", slmt_context_create(&c, &context));
     c.precision = SLMT_FLOAT32;
@@ -160,6 +225,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_backend_is_chosen_by_its_number_too),
+        cmocka_unit_test(arithmetic_reaches_the_backend),
+        cmocka_unit_test(memory_of_the_device_is_known_before_it_is_taken),
+        cmocka_unit_test(a_limit_of_the_device_is_kept),
         cmocka_unit_test(synthesis_gives_the_reference_s_values_and_the_same_bits_twice),
         cmocka_unit_test(losses_of_steps_are_the_reference_s),
         cmocka_unit_test(a_resumed_run_equals_the_uninterrupted_one_bit_for_bit),

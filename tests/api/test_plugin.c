@@ -154,7 +154,7 @@ static void options_of_the_cpu_backend_work_by_text(void **state)
     slmt_context_free(by_field);
 }
 
-static void bfloat16_arithmetic_is_refused_where_it_would_change_nothing(void **state)
+static void an_arithmetic_is_refused_where_it_would_change_nothing(void **state)
 {
     (void)state;
     slmt_context *context;
@@ -163,6 +163,12 @@ static void bfloat16_arithmetic_is_refused_where_it_would_change_nothing(void **
     c.backend = SLMT_BACKEND_REFERENCE;
     c.arithmetic = SLMT_ARITHMETIC_BFLOAT16;
     EXPECT_TEXT(SLMT_ERR_UNSUPPORTED, "bf16", slmt_context_create(&c, &context));
+    c.arithmetic = SLMT_ARITHMETIC_TF32;
+    EXPECT_TEXT(SLMT_ERR_UNSUPPORTED, "tf32", slmt_context_create(&c, &context));
+    c.backend = SLMT_BACKEND_CPU;
+    EXPECT_TEXT(SLMT_ERR_UNSUPPORTED, "there is no option tf32", slmt_context_create(&c, &context));
+    c.arithmetic = SLMT_ARITHMETIC_TF32 + 1;
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "arithmetic is 3, expected 0 to 2", slmt_context_create(&c, &context));
 }
 
 int main(void)
@@ -176,7 +182,7 @@ int main(void)
         cmocka_unit_test(nothing_but_the_path_is_searched),
         cmocka_unit_test(an_unknown_option_is_refused_in_the_backend_s_words),
         cmocka_unit_test(options_of_the_cpu_backend_work_by_text),
-        cmocka_unit_test(bfloat16_arithmetic_is_refused_where_it_would_change_nothing),
+        cmocka_unit_test(an_arithmetic_is_refused_where_it_would_change_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

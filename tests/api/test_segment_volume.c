@@ -170,6 +170,154 @@ static void mirrored_runs_make_mirrored_labels_of_a_mirrored_scan(void **state)
     free_made(&plain);
 }
 
+/* The network's image of a scan: [CHANNELS][DEEP][WIDE][WIDE]. */
+static void image_of_scan(slmt_session *session, float *image)
+{
+    for (int c = 0; c < CHANNELS; c++) {
+        slmt_volume *seen, *source = scan(c, 0);
+        GOOD(slmt_session_normalize_volume(session, source, &seen));
+        for (int k = 0; k < DEEP; k++)
+            for (int i = 0; i < WIDE * WIDE; i++)
+                image[(c * DEEP + k) * WIDE * WIDE + in_slice(i)] =
+                    slmt_volume_voxels(seen)[k * WIDE * WIDE + i];
+        slmt_volume_free(seen);
+        slmt_volume_free(source);
+    }
+}
+
+static const int64_t whole[3] = {DEEP, WIDE, WIDE};
+
+static void slices_that_are_prepared_get_the_labels_of_their_volume(void **state)
+{
+    (void)state;
+    static float image[CHANNELS * VOXELS], p[CLASSES * VOXELS];
+    static int32_t labels[VOXELS], again[VOXELS];
+    made m = segment(16, 0, 0);
+    slmt_session *session = session_of(16);
+    image_of_scan(session, image);
+    GOOD(slmt_segment_slices(session, image, whole, NULL, NULL, labels, p));
+    GOOD(slmt_segment_slices(session, image, whole, NULL, NULL, again, NULL));
+    assert_memory_equal(labels, again, sizeof labels);
+    for (int k = 0; k < DEEP; k++)
+        for (int i = 0; i < WIDE * WIDE; i++) {
+            int in = k * WIDE * WIDE + in_slice(i), at = k * WIDE * WIDE + i;
+            assert_true((float)labels[in] == slmt_volume_voxels(m.labels)[at]);
+            for (int c = 0; c < CLASSES; c++)
+                assert_true(fabsf(p[c * VOXELS + in] - slmt_volume_voxels(m.p[c])[at]) < 1e-6f);
+        }
+    slmt_session_free(session);
+    free_made(&m);
+}
+
+/* Training crops are those of a set, which are not resized to image_size. */
+static void the_size_of_images_does_not_change_what_a_labelling_network_sees(void **state)
+{
+    (void)state;
+    slmt_preprocess p;
+    made one = segment(WIDE, 0, 0);
+    GOOD(slmt_model_get_preprocess(model, (slmt_preprocess_init(&p), &p)));
+    p.image_size = 48;
+    GOOD(slmt_model_set_preprocess(model, &p));
+    made other = segment(WIDE, 0, 0);
+    p.image_size = WIDE;
+    GOOD(slmt_model_set_preprocess(model, &p));
+    assert_memory_equal(slmt_volume_voxels(one.labels), slmt_volume_voxels(other.labels),
+                        VOXELS * sizeof(float));
+    free_made(&one);
+    free_made(&other);
+}
+
+/* Pairs of neighbours along a row that have different labels. */
+static int count_edges(const int32_t *labels)
+{
+    int edges = 0;
+    for (int i = 0; i + 1 < VOXELS; i++)
+        edges += i % WIDE < WIDE - 1 && labels[i] != labels[i + 1];
+    return edges;
+}
+
+static void a_random_field_without_weights_changes_nothing_and_with_them_smooths(void **state)
+{
+    (void)state;
+    static float image[CHANNELS * VOXELS], plain[CLASSES * VOXELS], p[CLASSES * VOXELS];
+    static int32_t labels[VOXELS], refined[VOXELS];
+    slmt_segmentation how;
+    slmt_session *session = session_of(WIDE);
+    image_of_scan(session, image);
+    GOOD(slmt_segment_slices(session, image, whole, NULL, NULL, labels, plain));
+    slmt_segmentation_init(&how);
+    how.crf_steps = 5;
+    how.crf_near_weight = how.crf_weight = 0;
+    GOOD(slmt_segment_slices(session, image, whole, NULL, &how, refined, p));
+    for (int i = 0; i < CLASSES * VOXELS; i++)
+        assert_true(fabsf(p[i] - plain[i]) < 4e-5f); /* what is below 1e-5 counts as that */
+    slmt_segmentation_init(&how);
+    how.crf_steps = 5;
+    for (how.crf_axes = 2; how.crf_axes <= 3; how.crf_axes++) {
+        GOOD(slmt_segment_slices(session, image, whole, (const double[]){3, 1, 1}, &how, refined, p));
+        assert_true(count_edges(labels) > 0 && count_edges(refined) < count_edges(labels));
+        for (int i = 0; i < VOXELS; i++)
+            assert_true(fabsf(p[i] + p[VOXELS + i] + p[2 * VOXELS + i] - 1) < 1e-5f);
+    }
+    slmt_session_free(session);
+}
+
+static void a_random_field_of_a_volume_is_that_of_its_slices_in_millimetres(void **state)
+{
+    (void)state;
+    static float image[CHANNELS * VOXELS];
+    static int32_t labels[VOXELS];
+    slmt_segmentation how;
+    slmt_volume *made, *sources[CHANNELS] = {scan(0, 0), scan(1, 0)};
+    slmt_session *session = session_of(WIDE);
+    image_of_scan(session, image);
+    slmt_segmentation_init(&how);
+    how.crf_steps = 3;
+    how.crf_axes = 3;
+    GOOD(slmt_segment_slices(session, image, whole, NULL, &how, labels, NULL)); /* voxels of 1 mm */
+    GOOD(slmt_segment_volume(session, (const slmt_volume *const *)sources, CHANNELS, &how, &made, NULL));
+    for (int k = 0; k < DEEP; k++)
+        for (int i = 0; i < WIDE * WIDE; i++)
+            assert_true(slmt_volume_voxels(made)[k * WIDE * WIDE + i] ==
+                        (float)labels[k * WIDE * WIDE + in_slice(i)]);
+    for (int c = 0; c < CHANNELS; c++)
+        slmt_volume_free(sources[c]);
+    slmt_volume_free(made);
+    slmt_session_free(session);
+}
+
+static void slices_and_fields_that_do_not_fit_are_refused(void **state)
+{
+    (void)state;
+    static float image[CHANNELS * VOXELS];
+    static int32_t labels[VOXELS];
+    slmt_segmentation how;
+    slmt_session *session = session_of(WIDE);
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "size[1] is 0",
+                slmt_segment_slices(session, image, (const int64_t[]){1, 0, 4}, NULL, NULL, labels, NULL));
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "spacing[2] is -1",
+                slmt_segment_slices(session, image, whole, (const double[]){1, 1, -1}, NULL, labels, NULL));
+    slmt_segmentation_init(&how);
+    how.crf_steps = -1;
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "crf_steps is -1",
+                slmt_segment_slices(session, image, whole, NULL, &how, labels, NULL));
+    slmt_segmentation_init(&how);
+    how.crf_steps = 1;
+    how.crf_axes = 1;
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "crf_axes is 1, expected 0, 2 or 3",
+                slmt_segment_slices(session, image, whole, NULL, &how, labels, NULL));
+    how.crf_axes = 0;
+    how.crf_position_sd = 0;
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "crf_position_sd is 0",
+                slmt_segment_slices(session, image, whole, NULL, &how, labels, NULL));
+    image[5] = NAN;
+    EXPECT_TEXT(SLMT_ERR_NONFINITE, "the image",
+                slmt_segment_slices(session, image, whole, NULL, NULL, labels, NULL));
+    image[5] = 0;
+    GOOD(slmt_segment_slices(session, image, (const int64_t[]){1, 9, 11}, NULL, NULL, labels, NULL));
+    slmt_session_free(session);
+}
+
 static void a_label_map_is_written_as_integers(void **state)
 {
     (void)state;
@@ -266,9 +414,33 @@ static void a_shifted_box_has_the_figures_of_geometry(void **state)
     slmt_volume_free(truth);
 }
 
+static void counts_of_pixels_have_the_figures_of_fractions(void **state)
+{
+    (void)state;
+    /* Truth: 10 of class 0, 6 of class 1, none of class 2. */
+    const int64_t counts[9] = {8, 1, 1, 2, 4, 0, 0, 0, 0};
+    slmt_label_scores r = {.struct_size = sizeof r};
+    GOOD(slmt_label_scores_of_counts(counts, 3, 1, &r));
+    assert_true(r.truth == 6 && r.answer == 5 && r.both == 4);
+    assert_true(fabs(r.dice - 8.0 / 11) < 1e-15 && fabs(r.iou - 4.0 / 7) < 1e-15);
+    assert_true(fabs(r.precision - 4.0 / 5) < 1e-15 && fabs(r.recall - 4.0 / 6) < 1e-15);
+    assert_true(fabs(r.specificity - 9.0 / 10) < 1e-15 && isnan(r.hausdorff95) && isnan(r.surface_distance));
+    GOOD(slmt_label_scores_of_counts(counts, 3, 2, &r));
+    assert_true(r.dice == 0 && isnan(r.recall) && r.truth == 0 && r.answer == 1);
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "class 3 of 3", slmt_label_scores_of_counts(counts, 3, 3, &r));
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "counts[2] is -1",
+                slmt_label_scores_of_counts((const int64_t[]){1, 1, -1, 1}, 2, 0, &r));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(slices_that_are_prepared_get_the_labels_of_their_volume),
+        cmocka_unit_test(the_size_of_images_does_not_change_what_a_labelling_network_sees),
+        cmocka_unit_test(a_random_field_without_weights_changes_nothing_and_with_them_smooths),
+        cmocka_unit_test(a_random_field_of_a_volume_is_that_of_its_slices_in_millimetres),
+        cmocka_unit_test(slices_and_fields_that_do_not_fit_are_refused),
+        cmocka_unit_test(counts_of_pixels_have_the_figures_of_fractions),
         cmocka_unit_test(a_window_as_large_as_the_slices_gives_what_the_network_gives),
         cmocka_unit_test(smaller_and_larger_windows_cover_every_voxel),
         cmocka_unit_test(mirrored_runs_make_mirrored_labels_of_a_mirrored_scan),

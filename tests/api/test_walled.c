@@ -177,16 +177,22 @@ static void memory_is_known_to_the_byte_before_it_is_taken(void **state)
             slmt_context *context = open_kind(k, SLMT_FLOAT32, SLMT_WEIGHTS_FULL);
             slmt_model *model = small_model(context, 5);
             slmt_net_session_config config;
-            uint64_t bytes = 0, before = slmt_context_live_bytes(context);
+            const slmt_number setting = {"batch", batch};
+            uint64_t bytes = 0, on_device = 0, before = slmt_context_live_bytes(context);
+            uint64_t device_before = slmt_context_device_bytes(context);
             slmt_net_session_config_init(&config);
             config.batch = batch;
             GOOD(slmt_net_session_memory(model, &config, &bytes));
+            GOOD(slmt_session_device_memory(model, NULL, &setting, 1, &on_device));
+            assert_true(on_device > 0 && on_device < bytes);
             assert_int_equal(slmt_context_live_bytes(context), before);
             slmt_session *session = open_session(model, batch);
             assert_int_equal(slmt_context_live_bytes(context) - before, bytes);
+            assert_int_equal(slmt_context_device_bytes(context) - device_before, on_device);
             slmt_session_free(session);
             assert_int_equal(slmt_context_live_bytes(context), before);
             slmt_model_free(model);
+            assert_int_equal(slmt_context_device_bytes(context), 0);
             slmt_context_free(context);
         }
 }

@@ -95,6 +95,7 @@ typedef struct subject {
     int32_t level;   /* instruction level of the cpu backend's kernels, or BEST */
     int32_t repeats; /* of the first run, whose bits must be the same; 0: 1 */
     int64_t largest; /* cases with more elements are left out; 0: none is */
+    double rounding; /* of factors: tolerances other than EXACT are at least this */
     test_host host;
     void *device;
     bool open;
@@ -109,7 +110,11 @@ enum { SUBJECTS = 11 };
 extern subject subjects[SUBJECTS];
 
 bk_status open_subject(const subject *s, const bk_host *host, void **device);
-int open_subjects(void **state);  /* setup of a group of tests */
+
+/* Setup of a group of tests. Where the environment's SLMT_TEST_CUDA names the file of a plug-in, the cuda
+ * backend is tested alone, by that plug-in, with the options SLMT_TEST_CUDA_OPTIONS and cases of at most
+ * SLMT_TEST_CUDA_LARGEST elements. */
+int open_subjects(void **state);
 int close_subjects(void **state); /* its teardown */
 
 /* ---- checks: failures are counted, so that one run shows all of them ---- */

@@ -11,6 +11,8 @@
  *   make_phantom corner FILE     prints the largest value in the 8 x 8 corners of its slices
  *   make_phantom show FILE       prints "NX NY NZ minimum maximum first-filled-slice last-filled-slice"
  *   make_phantom psnr FILE       prints the mean PSNR of the filled slices, were the file a map of 2 |error|
+ *   make_phantom box FILE V X Y Z WX WY WZ  gives a box of FILE the value V; FILE begins as 16 x 12 x 6 zeros
+ *                                of 1 x 1 x 2 mm
  *   make_phantom vgg19 FILE      writes a narrow VGG19 whose weights nobody trained
  *   make_phantom picture FILE    prints "WIDTH HEIGHT darkest brightest" of a PNG file, in grey */
 #include <slmt/slmt.h>
@@ -308,6 +310,46 @@ static slmt_status make_vgg19(slmt_context *context, const char *path)
     return status;
 }
 
+/* ---- boxes ---- */
+
+enum { BOX_X = 16, BOX_Y = 12, BOX_Z = 6, BOX = BOX_X * BOX_Y * BOX_Z };
+
+static int in_box(int voxel, const int *box)
+{
+    const int at[] = {voxel % BOX_X, voxel / BOX_X % BOX_Y, voxel / (BOX_X * BOX_Y)};
+    int inside = 1;
+    for (int a = 0; a < 3; a++)
+        inside = inside && at[a] >= box[a] && at[a] < box[a] + box[a + 3];
+    return inside;
+}
+
+static slmt_status draw_box(slmt_context *context, const char *path, float value, const int *box)
+{
+    static const int64_t dims[3] = {BOX_X, BOX_Y, BOX_Z};
+    static const double affine[16] = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0, 0, 1};
+    static float voxels[BOX];
+    slmt_volume *volume = NULL;
+    if (slmt_volume_read(context, path, &volume) == SLMT_OK)
+        memcpy(voxels, slmt_volume_voxels(volume), sizeof voxels);
+    slmt_volume_free(volume);
+    for (int i = 0; i < BOX; i++)
+        if (in_box(i, box))
+            voxels[i] = value;
+    slmt_status status = slmt_volume_create(context, dims, affine, voxels, &volume);
+    if (status == SLMT_OK)
+        status = slmt_volume_write(volume, path);
+    slmt_volume_free(volume);
+    return status;
+}
+
+static slmt_status make_box(slmt_context *context, char **argv)
+{
+    int box[6];
+    for (int i = 0; i < 6; i++)
+        box[i] = atoi(argv[4 + i]);
+    return draw_box(context, argv[2], strtof(argv[3], NULL), box);
+}
+
 int main(int argc, char **argv)
 {
     slmt_context *context = NULL;
@@ -332,6 +374,8 @@ int main(int argc, char **argv)
         status = read_and(context, argv[2], print_corner);
     else if (status == SLMT_OK && argc == 3 && strcmp(argv[1], "psnr") == 0)
         status = read_and(context, argv[2], print_psnr);
+    else if (status == SLMT_OK && argc == 10 && strcmp(argv[1], "box") == 0)
+        status = make_box(context, argv);
     else if (status == SLMT_OK && argc == 3 && strcmp(argv[1], "vgg19") == 0)
         status = make_vgg19(context, argv[2]);
     else if (status == SLMT_OK)

@@ -5,11 +5,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "tool/head_mask.h"
+#include "tool/label_figures.h"
 #include "tool/scores.h"
 
 static void assert_near(double value, double expected, double tolerance)
@@ -111,9 +113,47 @@ static void an_empty_slice_has_no_head_and_a_full_one_no_outside(void **state)
         assert_int_equal(mask[i], 1);
 }
 
+/* The command's table of the figures of labels has the rows of the library's. */
+static void figures_of_labels_are_those_that_the_task_lists(void **state)
+{
+    (void)state;
+    static const char method[] = "unet-seg", task[] = "segment";
+    slmt_metric_info info = {.struct_size = sizeof info};
+    if (slmt_task_metric(method, task, 0, &info) != SLMT_OK)
+        skip(); /* a library without that method */
+    for (size_t i = 0; i < LABEL_FIGURES; i++) {
+        char column[64];
+        assert_int_equal(slmt_task_metric(method, task, i, &info), SLMT_OK);
+        snprintf(column, sizeof column, "%s%s%s", info.title, *info.unit ? " " : "", info.unit);
+        assert_string_equal(label_figures[i].key, info.name);
+        assert_string_equal(label_figures[i].column, column);
+        assert_int_equal(label_figures[i].decimals, info.decimals);
+    }
+    assert_int_not_equal(slmt_task_metric(method, task, LABEL_FIGURES, &info), SLMT_OK);
+}
+
+static void classes_are_read_from_text(void **state)
+{
+    (void)state;
+    char reason[FIELD_REASON];
+    label_classes c;
+    assert_true(label_classes_read("-1=outside,0,4=a tumour", &c, reason));
+    assert_true(c.count == 3 && c.value[0] == -1 && c.value[2] == 4);
+    assert_string_equal(c.text[2], "4=a tumour");
+    assert_true(label_class_of(&c, 4) == 2 && label_class_of(&c, 1) == -1 && label_class_of(&c, 0.5) == -1);
+    label_classes_free(&c);
+    static const char *const wrong[] = {"", "a", "0,,1", "0,0", "1,0", "0,1x", "0,99999999999"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_false(label_classes_read(wrong[i], &c, reason));
+        label_classes_free(&c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(figures_of_labels_are_those_that_the_task_lists),
+        cmocka_unit_test(classes_are_read_from_text),
         cmocka_unit_test(means_and_deviations_are_those_of_a_sample),
         cmocka_unit_test(intervals_have_the_quantiles_of_students_t),
         cmocka_unit_test(better_is_higher_or_lower_as_the_figure_has_it),

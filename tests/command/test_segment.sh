@@ -81,3 +81,61 @@ expect 0 "$slmt" "${prepare[@]}" --out bare.h5 "${one[@]}"
 expect 2 "$slmt" train segnet-basic --data bare.h5 "${small[@]}" --out x.h5
 holds "no label maps" stderr
 [ ! -e x.h5 ] || die "a file was written"
+
+# ---- what scans and label maps may be like ----
+
+claim "label maps that are not whole numbers, or lie on another grid, are left out by name, with their subject's scans kept"
+mkdir half grids
+for s in s00 s01 s02 s03; do
+    cp tissues/$s.nii.gz half && cp tissues/$s.nii.gz grids
+done
+"$make_phantom" air tissues/s01.nii.gz half/s01.nii.gz 0.5 && "$make_phantom" raise tissues/s01.nii.gz grids/s01.nii.gz 1 || die
+expect 1 "$slmt" "${prepare[@]}" --labels tissue=half --out half.h5 "${one[@]}"
+holds "s01: left out" stderr
+holds "whole number" stderr
+expect 1 "$slmt" "${prepare[@]}" --labels tissue=grids --out grids.h5 "${one[@]}"
+holds "s01" stderr
+holds "grid" stderr
+
+claim "a class that never occurs may be named: the network learns that it is absent"
+expect 0 "$slmt" train segnet-basic --data set.h5 "${small[@]}" --classes 0,1,2,3,4,9=rare --epochs 12 --out rare.h5
+expect 0 "$slmt" evaluate --model rare.h5 --data set.h5 --split all --csv rare.csv "${one[@]}"
+[ "$(grep -c '^segnet-basic,subject,s0.,9=rare,9,,,,,' rare.csv)" -eq 4 ] || die "$(grep rare, rare.csv)"
+awk -F , '$2 == "subject" && $4 == "9=rare" { answers += $14 } END { exit answers > 0 }' rare.csv || die "it is found"
+
+claim "subjects that are all background train and are scored: they have figures of the background alone"
+mkdir empty && cp tissues/*.nii.gz empty && "$make_phantom" cut empty/s00.nii.gz 0 && "$make_phantom" cut empty/s03.nii.gz 0
+expect 0 "$slmt" "${prepare[@]}" --labels tissue=empty --test s02,s03 --out empty.h5 "${one[@]}"
+expect 0 "$slmt" train segnet-basic --data empty.h5 "${small[@]}" --out empty_model.h5
+expect 0 "$slmt" evaluate --model empty_model.h5 --data empty.h5 --csv empty.csv "${one[@]}"
+grep -q '^segnet-basic,subject,s03,0,0,[01.]' empty.csv || die "$(cat empty.csv)"
+expect 0 "$slmt" evaluate --model rare.h5 --data empty.h5 --csv empty.csv "${one[@]}"
+grep -q '^segnet-basic,subject,s03,9=rare,9,,,,,1,,,0,0,0$' empty.csv || die "$(cat empty.csv)"
+
+claim "scans that are smaller than the crop are labelled on their own grid, and those with too few slices are refused by name"
+wide=(prepare --contrast t1=scans/t1 --labels tissue=tissues --crop 80 --slices 2:16 --image-size 80)
+expect 0 "$slmt" "${wide[@]}" --out wide.h5 "${one[@]}"
+expect 0 "$slmt" train segnet-basic --data wide.h5 "${small[@]}" --channels 1 --out wide_model.h5
+expect 0 "$slmt" segment --model wide_model.h5 scans/t1/s03.nii.gz --out wide.nii.gz --truth tissues/s03.nii.gz --csv wide.csv \
+    "${one[@]}"
+awk -F , 'NR > 1 { answer += $4 } END { exit answer != 64 * 64 * 20 }' wide.csv || die "voxels are missing"
+"$make_phantom" box short.nii.gz 100 4 4 2 4 4 2 || die
+expect 3 "$slmt" segment --model wide_model.h5 short.nii.gz --any-spacing --out no.nii.gz "${one[@]}"
+holds "short.nii.gz: " stderr
+holds "too few slices: the volume has 6 axial slices" stderr
+expect 2 "$slmt" train segnet-basic --data set.h5 "${small[@]}" --rows 80 --columns 80 --out x.h5
+holds "choose fewer by the settings slices, rows and columns" stderr
+
+claim "a random field refines labels, and its numbers are checked"
+expect 0 "$slmt" segment --model segnet.h5 t1=scans/t1/s03.nii.gz t2=scans/t2/s03.nii.gz --out crf.nii.gz --crf "${one[@]}"
+expect 0 "$slmt" segment --model segnet.h5 t1=scans/t1/s03.nii.gz t2=scans/t2/s03.nii.gz --out crf3.nii.gz --crf --crf-axes 3 \
+    --crf-steps 2 "${one[@]}"
+cmp -s crf.nii.gz crf3.nii.gz && die "slices and the volume give the same"
+for bad in "--crf-weight -1" "--crf-near-sd 0" "--crf-intensity-sd 0" "--crf-axes 1"; do
+    # shellcheck disable=SC2086 # an option and its value
+    expect 2 "$slmt" segment --model segnet.h5 t1=scans/t1/s03.nii.gz t2=scans/t2/s03.nii.gz --out no.nii.gz --crf $bad "${one[@]}"
+    holds "${bad% *}: " stderr
+done
+expect 2 "$slmt" segment --model segnet.h5 t1=scans/t1/s03.nii.gz t2=scans/t2/s03.nii.gz --out no.nii.gz --crf-steps 2 "${one[@]}"
+holds "--crf-steps needs --crf" stderr
+[ ! -e no.nii.gz ] || die "a file was written"

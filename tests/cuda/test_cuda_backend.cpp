@@ -11,6 +11,7 @@ extern "C" {
 #include "backends/cuda/cuda.h"
 #include "backends/cuda/kernel.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <vector>
@@ -272,6 +273,128 @@ static void a_copy_comes_after_all_plans_that_were_launched_before(void **)
     f.free(index);
 }
 
+/* A plan whose index is bound, on values that the host changes between runs. */
+class gather_plan
+{
+  public:
+    fixture f;
+    float *x, *y;
+    int *first, *second;
+    void *program = nullptr;
+
+    explicit gather_plan(const char *options = "") : f(options)
+    {
+        x = f.up(std::vector<float>{10, 11, 12, 13});
+        y = f.up(std::vector<float>(2));
+        first = f.up(std::vector<int>{3, 1});
+        second = f.up(std::vector<int>{0, 2});
+        call_ = gather_call(x, nullptr, y);
+        const bk_plan plan = {&call_, 1, &binding_, 1};
+        assert_int_equal(bk_cuda()->prepare(f.device, &call_), BK_OK);
+        assert_int_equal(bk_cuda()->load(f.device, &plan, &program), BK_OK);
+    }
+    ~gather_plan()
+    {
+        bk_cuda()->unload(f.device, program);
+        for (void *p : {(void *)x, (void *)y, (void *)first, (void *)second})
+            f.free(p);
+    }
+    bk_status run(int *index)
+    {
+        void *bound = index;
+        bk_status s = bk_cuda()->launch(f.device, program, &bound);
+        return s == BK_OK ? bk_cuda()->wait(f.device, program) : s;
+    }
+    void expect(int *index, std::vector<float> values)
+    {
+        assert_int_equal(run(index), BK_OK);
+        assert_true(f.down(y, 2) == values);
+    }
+    void write_x(const std::vector<float> &values)
+    {
+        assert_int_equal(bk_cuda()->copy(f.device, x, values.data(), 4 * sizeof(float), BK_UP), BK_OK);
+    }
+
+  private:
+    bk_call call_;
+    const bk_binding binding_ = {0, 1, 0};
+};
+
+static int launches_of(void (*run)())
+{
+    int before = emulation::graph_launches();
+    run();
+    return emulation::graph_launches() - before;
+}
+
+static void run_four_times_on_new_values()
+{
+    gather_plan p;
+    for (int i = 0; i < 4; i++) {
+        float v = (float)i;
+        p.write_x({v, v + 1, v + 2, v + 3});
+        p.expect(p.first, {v + 3, v + 1});
+    }
+}
+
+static void run_on_other_addresses()
+{
+    gather_plan p;
+    for (int i = 0; i < 2; i++) {
+        for (int k = 0; k < 3; k++)
+            p.expect(p.first, {13, 11});
+        for (int k = 0; k < 3; k++)
+            p.expect(p.second, {10, 12});
+    }
+}
+
+static void run_on_addresses_that_alternate()
+{
+    gather_plan p;
+    for (int i = 0; i < 3; i++) {
+        p.expect(p.first, {13, 11});
+        p.expect(p.second, {10, 12});
+    }
+}
+
+static void run_eagerly()
+{
+    gather_plan p("eager");
+    for (int i = 0; i < 3; i++)
+        p.expect(p.first, {13, 11});
+}
+
+static void a_plan_is_a_graph_from_its_second_run_on_the_same_addresses(void **)
+{
+    assert_int_equal(launches_of(run_four_times_on_new_values), 3);
+    assert_int_equal(launches_of(run_on_other_addresses), 4 * 2);
+    assert_int_equal(launches_of(run_on_addresses_that_alternate), 0);
+    assert_int_equal(launches_of(run_eagerly), 0);
+}
+
+static void a_plan_that_cannot_be_captured_runs_all_the_same(void **)
+{
+    emulation::refuse_capture(true);
+    assert_int_equal(launches_of(run_four_times_on_new_values), 0);
+    emulation::refuse_capture(false);
+}
+
+static void a_graph_reports_an_index_out_of_range_too(void **)
+{
+    gather_plan p;
+    const int bad[] = {0, 4}, good[] = {1, 0};
+    for (int i = 0; i < 2; i++) {
+        p.expect(p.second, {10, 12});
+        p.expect(p.second, {10, 12});
+        assert_int_equal(bk_cuda()->copy(p.f.device, p.second, bad, sizeof bad, BK_UP), BK_OK);
+        assert_int_equal(p.run(p.second), BK_ERR_FAILED);
+        assert_int_equal(bk_cuda()->copy(p.f.device, p.second, good, sizeof good, BK_UP), BK_OK);
+        p.expect(p.second, {11, 10});
+        const int again[] = {0, 2};
+        assert_int_equal(bk_cuda()->copy(p.f.device, p.second, again, sizeof again, BK_UP), BK_OK);
+    }
+}
+
 /* ---- arithmetic of products ---- */
 
 enum { ROWS_OF_A = 70, COLUMNS_OF_B = 66, LENGTH = 100 };
@@ -344,6 +467,170 @@ static void products_have_the_precision_of_their_arithmetic(void **)
     assert_true(bf16 > 1e-4 && bf16 < 1.5 * 0x1p-8);
 }
 
+/* ---- attention by tensor cores ---- */
+
+enum { IMAGES = 2, HEADS = 3 };
+
+/* Attention or its gradient, from inputs that are given. */
+struct attention_case {
+    int64_t tokens, width;
+    bool gradient;
+    std::vector<float> in[4]; /* qkv; out, lse and dout of the gradient */
+
+    std::vector<bk_shape> shapes(bk_dtype type) const
+    {
+        int64_t c = HEADS * width;
+        bk_shape qkv = shape_of(type, {IMAGES, tokens, 3 * c}), out = shape_of(type, {IMAGES, tokens, c});
+        bk_shape lse = shape_of(type, {IMAGES, HEADS, tokens});
+        if (gradient)
+            return {qkv, out, lse, out, qkv};
+        return {qkv, out, lse};
+    }
+    bk_call call(bk_dtype type) const
+    {
+        std::vector<bk_shape> s = shapes(type);
+        bk_call c = {};
+        c.op = gradient ? BK_ATTENTION_GRAD : BK_ATTENTION;
+        c.attr.heads = HEADS;
+        c.attr.alpha = 1 / sqrt((double)width);
+        c.n_in = gradient ? 4 : 1;
+        c.n_out = gradient ? 1 : 2;
+        for (int k = 0; k < c.n_in; k++)
+            c.in[k].shape = s[(size_t)k];
+        for (int k = 0; k < c.n_out; k++)
+            c.out[k].shape = s[(size_t)(c.n_in + k)];
+        return c;
+    }
+};
+
+static std::vector<std::vector<double>> attention_in_float64(const attention_case &a)
+{
+    test_host host = {};
+    void *device;
+    host.host = {&host, host_alloc, host_free, host_log, 1};
+    bk_call c = a.call(BK_F64);
+    std::vector<std::vector<double>> in, out;
+    for (int k = 0; k < c.n_in; k++)
+        in.emplace_back(a.in[k].begin(), a.in[k].end());
+    for (int k = 0; k < c.n_out; k++)
+        out.emplace_back((size_t)bk_count(&c.out[k].shape));
+    for (int k = 0; k < c.n_in; k++)
+        c.in[k].data = in[(size_t)k].data();
+    for (int k = 0; k < c.n_out; k++)
+        c.out[k].data = out[(size_t)k].data();
+    assert_int_equal(bk_reference()->open(&host.host, "", &device), BK_OK);
+    assert_int_equal(bk_reference()->prepare(device, &c), BK_OK);
+    std::vector<double> scratch(c.scratch_bytes / sizeof(double) + 1);
+    c.scratch = scratch.data();
+    assert_int_equal(bk_reference()->run(device, &c), BK_OK);
+    bk_reference()->release(device, &c);
+    bk_reference()->close(device);
+    return out;
+}
+
+/* Inputs lie where 16 bytes can be read at once, or, shifted, a number beside. */
+static std::vector<std::vector<float>> attention_in(const char *options, const attention_case &a,
+                                                    bool shifted)
+{
+    fixture f(options);
+    bk_call c = a.call(BK_F32);
+    std::vector<std::vector<float>> out;
+    for (int k = 0; k < c.n_in; k++) {
+        std::vector<float> values = a.in[k];
+        if (shifted)
+            values.insert(values.begin(), NAN);
+        c.in[k].data = f.up(values) + shifted;
+    }
+    for (int k = 0; k < c.n_out; k++)
+        c.out[k].data = f.up(std::vector<float>((size_t)bk_count(&c.out[k].shape), NAN));
+    assert_int_equal(bk_cuda()->prepare(f.device, &c), BK_OK);
+    c.scratch = f.up(std::vector<float>(c.scratch_bytes / sizeof(float) + 1));
+    for (int order = 0; order < 3; order++) {
+        emulation_set_order(order);
+        assert_int_equal(bk_cuda()->run(f.device, &c), BK_OK);
+        assert_int_equal(bk_cuda()->end(f.device), BK_OK);
+        for (int k = 0; k < c.n_out; k++) {
+            std::vector<float> now = f.down((float *)c.out[k].data, (size_t)bk_count(&c.out[k].shape));
+            if (order == 0)
+                out.push_back(now);
+            assert_memory_equal(now.data(), out[(size_t)k].data(), now.size() * sizeof(float));
+        }
+    }
+    emulation_set_order(0);
+    for (int k = 0; k < c.n_in; k++)
+        f.free((float *)c.in[k].data - shifted);
+    for (int k = 0; k < c.n_out; k++)
+        f.free(c.out[k].data);
+    f.free(c.scratch);
+    return out;
+}
+
+static double distance(const std::vector<float> &y, const std::vector<double> &truth)
+{
+    double error = 0, size = 0;
+    for (size_t i = 0; i < y.size(); i++) {
+        error += (y[i] - truth[i]) * (y[i] - truth[i]);
+        size += truth[i] * truth[i];
+    }
+    return sqrt(error / size);
+}
+
+/* Scores are about as large as 1, so that the absolute error of a score, which is the relative one of a
+ * weight, is about that of a product; weights and values are rounded once more. */
+static void expect_attention_within(const char *options, const attention_case &a, double least, double most)
+{
+    std::vector<std::vector<double>> truth = attention_in_float64(a);
+    std::vector<std::vector<float>> y = attention_in(options, a, false),
+                                    same = attention_in(options, a, true);
+    double error = distance(y[0], truth[0]);
+    if (!(error > least && error < most))
+        fail_msg("%s, %d tokens, width %d, gradient %d: the error %g is not in %g to %g", options,
+                 (int)a.tokens, (int)a.width, (int)a.gradient, error, least, most);
+    for (size_t k = 0; k < y.size(); k++) {
+        assert_true(distance(y[k], truth[k]) < most);
+        assert_memory_equal(y[k].data(), same[k].data(), y[k].size() * sizeof(float));
+    }
+}
+
+static void check_attention_of(int64_t tokens, int64_t width)
+{
+    size_t n = (size_t)(IMAGES * tokens * HEADS * width);
+    attention_case forward = {tokens, width, false, {numbers(3 * n, 5)}};
+    std::vector<std::vector<double>> made = attention_in_float64(forward);
+    attention_case gradient = {tokens, width, true, {forward.in[0], {}, {}, numbers(n, 6)}};
+    gradient.in[1].assign(made[0].begin(), made[0].end());
+    gradient.in[2].assign(made[1].begin(), made[1].end());
+    for (const attention_case *a : {&forward, &gradient}) {
+        expect_attention_within("", *a, -1, 1e-6);
+        expect_attention_within("tf32", *a, 1e-5, 1.5 * 0x1p-11);
+        expect_attention_within("bf16", *a, 1e-4, 1.5 * 0x1p-8);
+    }
+}
+
+static void attention_has_the_precision_of_its_arithmetic(void **)
+{
+    for (int64_t width : {8, 16, 32})
+        check_attention_of(70, width);
+    for (int64_t tokens : {1, 15, 64, 65}) /* parts of a warp, of a block, whole ones */
+        check_attention_of(tokens, 8);
+}
+
+/* Scores up to about 700 in powers of e: exp() of any of them would overflow. */
+static void attention_by_tensor_cores_survives_large_scores(void **)
+{
+    attention_case a = {70, 8, false, {numbers((size_t)(3 * IMAGES * 70 * HEADS * 8), 5)}};
+    for (size_t i = 0; i < a.in[0].size(); i++)
+        if (i / (HEADS * 8) % 3 < 2)                        /* q and k */
+            a.in[0][i] = ldexpf(roundf(a.in[0][i] * 8), 1); /* exact in bfloat16 */
+    std::vector<std::vector<double>> truth = attention_in_float64(a);
+    double largest = *std::max_element(truth[1].begin(), truth[1].end());
+    assert_true(largest > 200);
+    for (const char *options : {"tf32", "bf16"})
+        for (const std::vector<float> &y : attention_in(options, a, false))
+            for (float v : y)
+                assert_true(std::isfinite(v));
+}
+
 int main()
 {
     const struct CMUnitTest tests[] = {
@@ -354,6 +641,11 @@ int main()
         cmocka_unit_test(the_first_array_with_a_non_finite_number_is_found),
         cmocka_unit_test(an_index_out_of_range_is_the_status_of_the_wait),
         cmocka_unit_test(a_copy_comes_after_all_plans_that_were_launched_before),
+        cmocka_unit_test(a_plan_is_a_graph_from_its_second_run_on_the_same_addresses),
+        cmocka_unit_test(a_plan_that_cannot_be_captured_runs_all_the_same),
+        cmocka_unit_test(a_graph_reports_an_index_out_of_range_too),
+        cmocka_unit_test(attention_has_the_precision_of_its_arithmetic),
+        cmocka_unit_test(attention_by_tensor_cores_survives_large_scores),
         cmocka_unit_test(products_have_the_precision_of_their_arithmetic),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);

@@ -349,6 +349,57 @@ static void roundings_to_tf32_and_bfloat16_are_those_of_the_hardware(void **)
     assert_int_equal(to_bf16_pair(NAN, 0) & 0x7FFF, 0x7FFF);
 }
 
+/* ---- graphs ---- */
+
+__global__ void add_one(float *x)
+{
+    x[threadIdx.x] += 1;
+}
+
+static void a_captured_kernel_runs_when_its_graph_does_and_not_before(void **)
+{
+    cudaStream_t s = new_stream();
+    cudaGraph_t graph;
+    cudaGraphExec_t exec;
+    float *x = device_array<float>(32), y[32];
+    cudaMemsetAsync(x, 0, 32 * sizeof(float), s);
+    assert_int_equal(cudaStreamBeginCapture(s, cudaStreamCaptureModeThreadLocal), cudaSuccess);
+    launch(s, add_one, dim3(1), 32, 0, x);
+    assert_int_equal(cudaStreamEndCapture(s, &graph), cudaSuccess);
+    assert_int_equal(cudaGraphInstantiate(&exec, graph, 0), cudaSuccess);
+    cudaGraphDestroy(graph);
+    fetch(y, x, 32, s);
+    assert_true(y[31] == 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(cudaGraphLaunch(exec, s), cudaSuccess);
+    fetch(y, x, 32, s);
+    assert_true(y[0] == 3 && y[31] == 3);
+    cudaGraphExecDestroy(exec);
+    cudaFree(x);
+    cudaStreamDestroy(s);
+}
+
+static void wait_while_capturing()
+{
+    cudaStream_t s = new_stream();
+    cudaStreamBeginCapture(s, cudaStreamCaptureModeThreadLocal);
+    cudaStreamSynchronize(s);
+}
+
+static void capture_a_copy_to_the_host()
+{
+    cudaStream_t s = new_stream();
+    float *x = device_array<float>(4), y[4];
+    cudaStreamBeginCapture(s, cudaStreamCaptureModeThreadLocal);
+    cudaMemcpyAsync(y, x, sizeof y, cudaMemcpyDeviceToHost, s);
+}
+
+static void what_cannot_be_captured_is_found(void **)
+{
+    expect_fault(wait_while_capturing, "waited for while it is captured");
+    expect_fault(capture_a_copy_to_the_host, "a copy to or from the host is captured");
+}
+
 int main()
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +414,8 @@ int main()
         cmocka_unit_test(a_forgotten_barrier_gives_nans_and_a_barrier_the_sum),
         cmocka_unit_test(shuffles_and_votes_have_the_values_of_their_warp),
         cmocka_unit_test(a_tensor_core_product_is_that_of_its_fragments),
+        cmocka_unit_test(a_captured_kernel_runs_when_its_graph_does_and_not_before),
+        cmocka_unit_test(what_cannot_be_captured_is_found),
         cmocka_unit_test(roundings_to_tf32_and_bfloat16_are_those_of_the_hardware),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);

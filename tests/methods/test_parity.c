@@ -3,9 +3,10 @@
  * every gradient, and training runs, on the cpu backend with each matrix library and its own choice, and on
  * the reference backend in float64.
  *
- *   test_parity [FILE.h5 ...]
+ *   test_parity [--cuda PLUGIN] [FILE.h5 ...]
  *
- * Without arguments: every file of this form in the folder SLMT_PARITY_DIR; if that is not set, tiny.h5 of
+ * With --cuda: on the cuda backend alone, whose plug-in is this file. Without files: every file of this form
+ * in the folder SLMT_PARITY_DIR; if that is not set, tiny.h5 of
  * ../shared/parity. Exit code 77 (skipped) where there is nothing to read. */
 #include <dirent.h>
 #include <setjmp.h>
@@ -24,13 +25,16 @@
 typedef struct engine {
     const char *name;
     int32_t backend, precision, matrix;
+    const char *plugin; /* NULL: built in */
 } engine;
 
+static engine cuda = {"cuda", SLMT_BACKEND_CUDA, SLMT_FLOAT32, SLMT_MATRIX_AUTO, NULL};
+
 static const engine engines[] = {
-    {"reference float64", SLMT_BACKEND_REFERENCE, SLMT_FLOAT64, SLMT_MATRIX_AUTO},
-    {"cpu auto", SLMT_BACKEND_CPU, SLMT_FLOAT32, SLMT_MATRIX_AUTO},
-    {"cpu oneDNN", SLMT_BACKEND_CPU, SLMT_FLOAT32, SLMT_MATRIX_ONEDNN},
-    {"cpu OpenBLAS", SLMT_BACKEND_CPU, SLMT_FLOAT32, SLMT_MATRIX_OPENBLAS},
+    {"reference float64", SLMT_BACKEND_REFERENCE, SLMT_FLOAT64, SLMT_MATRIX_AUTO, NULL},
+    {"cpu auto", SLMT_BACKEND_CPU, SLMT_FLOAT32, SLMT_MATRIX_AUTO, NULL},
+    {"cpu oneDNN", SLMT_BACKEND_CPU, SLMT_FLOAT32, SLMT_MATRIX_ONEDNN, NULL},
+    {"cpu OpenBLAS", SLMT_BACKEND_CPU, SLMT_FLOAT32, SLMT_MATRIX_OPENBLAS, NULL},
 };
 
 enum { N_ENGINES = sizeof engines / sizeof *engines, MAX_FILES = 64, PATH_LENGTH = 1024 };
@@ -118,6 +122,17 @@ static void check_number(bench *b, const char *path, size_t index, double ours)
     free(r.x);
 }
 
+/* The same of an array in the device's memory. */
+static void check_on_device(bench *b, const char *group, const char *name, const void *array, size_t n)
+{
+    size_t bytes = n * bk_dtype_size(b->real64 ? BK_F64 : BK_F32);
+    void *copy = malloc(bytes);
+    assert_non_null(array);
+    assert_int_equal(device_read(b->context->dev, copy, array, bytes), OK);
+    check(b, group, name, copy, n);
+    free(copy);
+}
+
 /* Every data set of a group against the tensor of the same name in a flat array of the model's layout. */
 static void check_group(bench *b, const char *group, const char *prefix, const void *array, size_t reals,
                         const stepper *gradients)
@@ -140,11 +155,11 @@ static void check_group(bench *b, const char *group, const char *prefix, const v
         const param *p = &b->model->params.list[k];
         if (!p->used || p->offset >= reals)
             continue;
-        const void *values =
-            gradients ? stepper_gradient(gradients, k)
-                      : (const unsigned char *)array + p->offset * bk_dtype_size(model_real(b->model));
-        assert_non_null(values);
-        check(b, group, name, values, p->count);
+        size_t real = bk_dtype_size(model_real(b->model));
+        if (gradients)
+            check_on_device(b, group, name, stepper_gradient(gradients, k), p->count);
+        else
+            check(b, group, name, (const unsigned char *)array + p->offset * real, p->count);
     }
     H5Gclose(g);
 }
@@ -159,6 +174,7 @@ static slmt_context *open_context(const engine *e)
     c.backend = e->backend;
     c.precision = e->precision;
     c.matrix = e->matrix;
+    c.backend_path = e->plugin;
     slmt_status s = slmt_context_create(&c, &context);
     if (s == SLMT_ERR_UNSUPPORTED) /* a build without this matrix library */
         print_message("  left out: %s\n", slmt_error_text());
@@ -204,6 +220,7 @@ static void start_values(bench *b)
                 model_tensor(b->model, k), model_real(b->model), i,
                 parity_start(tag, p->name + 2, p->shape.rank, p->count, (size_t)p->shape.dim[0], b->salt, i));
     }
+    model_host_wrote(b->model);
 }
 
 static void restart(bench *b)
@@ -303,16 +320,38 @@ static void run_graph(bench *b, graph *g, void *const *data, int32_t n_data)
     assert_int_equal(plan_create(g, b->context->dev, 1, &p), OK);
     for (int32_t k = 0; k < all->n; k++)
         if (all->list[k].used)
-            bound[k] = bound[all->n + k] = model_tensor(b->model, k);
+            bound[k] = bound[all->n + k] = model_on_device(b->model, k);
+    assert_int_equal(model_push(b->model), OK);
     memcpy(bound + 2 * all->n, data, (size_t)n_data * sizeof *data);
     assert_int_equal(plan_run(p, bound, n, NULL), OK);
     free(bound);
     plan_free(p);
 }
 
+static size_t real_bytes(const bench *b, size_t n)
+{
+    return n * bk_dtype_size(b->real64 ? BK_F64 : BK_F32);
+}
+
+/* Room for an output of n reals, in the device's memory. */
 static void *reals(const bench *b, size_t n)
 {
-    return calloc(n, bk_dtype_size(b->real64 ? BK_F64 : BK_F32));
+    void *p;
+    assert_int_equal(device_zeros(b->context->dev, &b->context->mem, real_bytes(b, n), &p), OK);
+    return p;
+}
+
+/* Checks such an output, and gives its memory back. */
+static void check_output(bench *b, const char *group, const char *name, void *array, size_t n)
+{
+    check_on_device(b, group, name, array, n);
+    device_give(b->context->dev, &b->context->mem, array, real_bytes(b, n));
+}
+
+/* Where graphs read input i of the last step. */
+static void *input_of(const stepper *s, int32_t i)
+{
+    return s->on_device[i] ? s->on_device[i] : s->data[i];
 }
 
 static void check_pretrain_forward(bench *b, stepper *s)
@@ -325,26 +364,27 @@ static void check_pretrain_forward(bench *b, stepper *s)
     nn e;
     size_t pixels = (size_t)b->batch * (size_t)net.options.image_size * (size_t)net.options.image_size;
     void *rec = reals(b, pixels), *edge = reals(b, pixels);
-    void *data[SLOTS] = {
-        s->data[IMAGES], s->data[KEEP], s->data[RESTORE], s->data[WEIGHT], s->data[EDGES], rec, edge};
+    void *data[SLOTS] = {input_of(s, IMAGES),
+                         input_of(s, KEEP),
+                         input_of(s, RESTORE),
+                         input_of(s, WEIGHT),
+                         input_of(s, EDGES),
+                         rec,
+                         edge};
     assert_int_equal(graph_create(&b->context->mem, b->real64 ? BK_F64 : BK_F32, &g), OK);
     assert_int_equal(nn_open(&e, g, all, "E.", 0), OK);
-    edge_mae_graph v = {.images = graph_bound(g, slot + IMAGES, s->task.shape[IMAGES]),
-                        .keep = graph_bound(g, slot + KEEP, s->task.shape[KEEP]),
-                        .restore = graph_bound(g, slot + RESTORE, s->task.shape[RESTORE]),
-                        .weight = graph_bound(g, slot + WEIGHT, s->task.shape[WEIGHT]),
-                        .edges = graph_bound(g, slot + EDGES, s->task.shape[EDGES])};
-    edge_mae_pretrain(&e, &net, (edge_mae_losses){1, 0}, &v);
+    value in[MAE_INPUTS];
+    for (int i = 0; i < MAE_INPUTS; i++)
+        in[i] = graph_bound(g, slot + i, s->task.shape[i]);
+    edge_mae_graph v = edge_mae_pretrain(&e, &net, &(edge_mae_settings){.rec_weight = 1}, in);
     graph_output(g, v.rec_pred, slot + REC_PRED);
     graph_output(g, v.edge_pred, slot + EDGE_PRED);
     restart(b);
     run_graph(b, g, data, SLOTS);
-    check(b, "pre", "rec_pred", rec, pixels);
-    check(b, "pre", "edge_pred", edge, pixels);
+    check_output(b, "pre", "rec_pred", rec, pixels);
+    check_output(b, "pre", "edge_pred", edge, pixels);
     nn_close(&e);
     graph_free(g);
-    free(rec);
-    free(edge);
 }
 
 static void check_finetune_forward(bench *b, stepper *s)
@@ -358,28 +398,25 @@ static void check_finetune_forward(bench *b, stepper *s)
     size_t side = (size_t)net.options.image_size, pixels = (size_t)b->batch * side * side;
     size_t tokens = (size_t)b->batch * (size_t)patches(b) * (size_t)net.options.embed_dim;
     void *pred = reals(b, pixels), *block1 = reals(b, tokens), *last = reals(b, tokens);
-    void *data[SLOTS] = {s->data[0], s->data[1], pred, block1, last};
+    void *data[SLOTS] = {input_of(s, 0), input_of(s, 1), pred, block1, last};
     assert_int_equal(graph_create(&b->context->mem, b->real64 ? BK_F64 : BK_F32, &g), OK);
     assert_int_equal(nn_open(&part[0], g, all, "E.", 0), OK);
     assert_int_equal(nn_open(&part[1], g, all, "G.", 0), OK);
     assert_int_equal(nn_open(&part[2], g, all, "E.", all->n), OK);
-    mt_net_graph v = {.source = graph_bound(g, slot + SOURCE, s->task.shape[0]),
-                      .target = graph_bound(g, slot + TARGET, s->task.shape[1])};
-    mt_net_finetune(&part[0], &part[1], &part[2], &net, 1, &v);
+    value source = graph_bound(g, slot + SOURCE, s->task.shape[0]);
+    value target = graph_bound(g, slot + TARGET, s->task.shape[1]);
+    mt_net_graph v = mt_net_finetune(&part[0], &part[1], &part[2], &net, 1, source, target);
     graph_output(g, v.pred, slot + PRED);
     graph_output(g, v.block1, slot + BLOCK1);
     graph_output(g, v.tokens, slot + TOKENS);
     restart(b);
     run_graph(b, g, data, SLOTS);
-    check(b, "fine", "pred", pred, pixels);
-    check(b, "fine", "encoder_block1", block1, tokens);
-    check(b, "fine", "encoder_tokens", last, tokens);
+    check_output(b, "fine", "pred", pred, pixels);
+    check_output(b, "fine", "encoder_block1", block1, tokens);
+    check_output(b, "fine", "encoder_tokens", last, tokens);
     for (int i = 0; i < 3; i++)
         nn_close(&part[i]);
     graph_free(g);
-    free(pred);
-    free(block1);
-    free(last);
 }
 
 /* ---- stages ---- */
@@ -431,6 +468,7 @@ static step_losses take_step(const bench *b, stepper *s, const training_data *d,
 static void check_final_weights(bench *b, const stepper *s)
 {
     const void *weights = b->model->weights;
+    assert_int_equal(model_pull(b->model), OK);
     if (is_pretraining(s)) {
         check_group(b, "pre_run_final", "E.", weights, trained(s), NULL);
     } else {
@@ -549,8 +587,11 @@ static void check_guided(bench *b, int32_t stage)
     float *guide = guide_of(b, stage);
     training_data d = open_stage(b, stage, &s);
     for (int step = 0; step < b->steps; step++) {
-        if (step > 0)
+        if (step > 0) {
+            assert_int_equal(model_pull(b->model), OK);
             memcpy(b->model->weights, guide + (size_t)(step - 1) * trained(&s), trained(&s) * sizeof *guide);
+            model_host_wrote(b->model);
+        }
         take_step(b, &s, &d, step, d.rate);
     }
     check_final_weights(b, &s);
@@ -627,13 +668,20 @@ int main(int argc, char **argv)
     static parity_case cases[MAX_FILES * N_ENGINES];
     static struct CMUnitTest tests[MAX_FILES * N_ENGINES];
     const char *folder = getenv("SLMT_PARITY_DIR");
-    int n = 0, n_tests = 0;
+    int n = 0, n_tests = 0, n_engines = N_ENGINES, first = 1;
+    const engine *list = engines;
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-    for (int i = 1; i < argc && n < MAX_FILES; i++)
+    if (argc > 2 && strcmp(argv[1], "--cuda") == 0) {
+        cuda.plugin = argv[2];
+        list = &cuda;
+        n_engines = 1;
+        first = 3;
+    }
+    for (int i = first; i < argc && n < MAX_FILES; i++)
         snprintf(paths[n++], PATH_LENGTH, "%s", argv[i]);
-    if (argc == 1 && folder)
+    if (argc == first && folder)
         n = find_files(folder, paths);
-    else if (argc == 1 && is_model_file(SLMT_SOURCE_DIR "/../shared/parity/tiny.h5"))
+    else if (argc == first && is_model_file(SLMT_SOURCE_DIR "/../shared/parity/tiny.h5"))
         snprintf(paths[n++], PATH_LENGTH, "%s", SLMT_SOURCE_DIR "/../shared/parity/tiny.h5");
     if (n == 0) {
         printf("SKIPPED: no reference results in %s\n",
@@ -641,12 +689,12 @@ int main(int argc, char **argv)
         return 77;
     }
     for (int i = 0; i < n; i++)
-        for (int e = 0; e < N_ENGINES; e++) {
+        for (int e = 0; e < n_engines; e++) {
             parity_case *c = &cases[n_tests];
             memcpy(c->path, paths[i], PATH_LENGTH);
-            c->engine = &engines[e];
+            c->engine = &list[e];
             const char *slash = strrchr(c->path, '/');
-            snprintf(c->name, sizeof c->name, "%.200s on %s", slash ? slash + 1 : c->path, engines[e].name);
+            snprintf(c->name, sizeof c->name, "%.200s on %s", slash ? slash + 1 : c->path, c->engine->name);
             tests[n_tests++] =
                 (struct CMUnitTest){c->name, matches_the_reference_implementation, NULL, NULL, c};
         }

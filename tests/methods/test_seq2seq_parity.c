@@ -212,15 +212,15 @@ static void make_step(network *w, hid_t file, step_plan *s)
         s->bound[k] = tensor(w, k);
     assert_int_equal(graph_create(&w->e.m, w->real, &g), OK);
     assert_int_equal(nn_open(&n, g, &w->p, "", 0), OK);
-    seq2seq_step step = {.source = bind(g, s, w, SOURCE, image_shape(w)),
+    seq2seq_pair pair = {.source = bind(g, s, w, SOURCE, image_shape(w)),
                          .target = bind(g, s, w, TARGET, image_shape(w)),
                          .source_code = bind(g, s, w, SOURCE_CODE, code),
-                         .target_code = bind(g, s, w, TARGET_CODE, code),
-                         .times = w->times,
-                         .rec_weight = parity_attr(file, "rec_weight", 0),
-                         .cyc_weight = parity_attr(file, "cyc_weight", 0),
-                         .beta = 1};
-    seq2seq_losses v = seq2seq_train(&n, &w->o, &step);
+                         .target_code = bind(g, s, w, TARGET_CODE, code)};
+    seq2seq_settings settings = {.times = (int32_t)w->times,
+                                 .rec_weight = parity_attr(file, "rec_weight", 0),
+                                 .cyc_weight = parity_attr(file, "cyc_weight", 0),
+                                 .smooth_l1_beta = 1};
+    seq2seq_losses v = seq2seq_train(&n, NULL, &w->o, &settings, &pair);
     if (graph_status(g) != OK)
         print_error("%s\n", status_text());
     give(g, s, w, LATENT, v.latent);

@@ -471,13 +471,21 @@ static std::map<void *, block_of_memory> blocks_in_use;
 static std::multimap<size_t, unsigned char *> spare_pages; /* by size, where nothing is strict */
 static bool strict = true;
 
-static void explain_access(int, siginfo_t *info, void *)
+static struct sigaction other_accesses; /* what was done before */
+
+static void pass_on(int signal, siginfo_t *info, void *context)
+{
+    if (other_accesses.sa_flags & SA_SIGINFO)
+        other_accesses.sa_sigaction(signal, info, context);
+    else
+        sigaction(SIGSEGV, &other_accesses, nullptr); /* it happens again */
+}
+
+static void explain_access(int signal, siginfo_t *info, void *context)
 {
     unsigned char *at = (unsigned char *)info->si_addr;
-    if (at < room || at >= room + room_bytes) {
-        signal(SIGSEGV, SIG_DFL); /* none of ours: it happens again, and ends the process */
-        return;
-    }
+    if (at < room || at >= room + room_bytes)
+        return pass_on(signal, info, context);
     if (in_kernel)
         fault("a kernel uses memory of the device that is not in use at %p: given back, or past an end",
               (void *)at);
@@ -494,8 +502,8 @@ static void make_room()
     if (room == (unsigned char *)MAP_FAILED)
         fault("there are no addresses for the device's memory");
     action.sa_sigaction = explain_access;
-    action.sa_flags = SA_SIGINFO | SA_NODEFER;
-    sigaction(SIGSEGV, &action, nullptr);
+    action.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK;
+    sigaction(SIGSEGV, &action, &other_accesses);
 }
 
 static void open_block(const block_of_memory &b, int access)
@@ -601,9 +609,28 @@ struct emulated_work {
     size_t bytes;
 };
 
+struct emulated_graph {
+    std::vector<emulated_work> works;
+};
+
 struct emulated_stream {
     std::deque<emulated_work> waiting;
+    emulated_graph *capturing = nullptr;
 };
+
+static void add_work(cudaStream_t s, const emulated_work &work)
+{
+    if (s->capturing)
+        s->capturing->works.push_back(work);
+    else
+        s->waiting.push_back(work);
+}
+
+static void expect_no_capture(const emulated_stream *s)
+{
+    if (s->capturing)
+        fault("a stream is waited for while it is captured");
+}
 
 /* Opens or closes the block around [p, p + bytes). */
 static void open_around(void *p, size_t bytes, int access)
@@ -663,7 +690,7 @@ static void run_all()
 void emulation::enqueue(cudaStream_t s, dim3 grid, dim3 block, size_t shared_size, std::function<void()> f)
 {
     std::lock_guard<std::recursive_mutex> hold(lock);
-    s->waiting.push_back({[=] { run_grid(grid, block, shared_size, f); }, {nullptr, nullptr}, 0});
+    add_work(s, {[=] { run_grid(grid, block, shared_size, f); }, {nullptr, nullptr}, 0});
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned)
@@ -677,6 +704,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned)
 cudaError_t cudaStreamDestroy(cudaStream_t s)
 {
     std::lock_guard<std::recursive_mutex> hold(lock);
+    expect_no_capture(s);
     run_stream(s);
     for (size_t i = 0; i < streams.size(); i++)
         if (streams[i] == s)
@@ -688,7 +716,70 @@ cudaError_t cudaStreamDestroy(cudaStream_t s)
 cudaError_t cudaStreamSynchronize(cudaStream_t s)
 {
     std::lock_guard<std::recursive_mutex> hold(lock);
+    expect_no_capture(s);
     run_stream(s);
+    return cudaSuccess;
+}
+
+/* ---- graphs ---- */
+
+static int launches;
+static bool refusing;
+
+int emulation::graph_launches()
+{
+    return launches;
+}
+
+void emulation::refuse_capture(bool refuse)
+{
+    refusing = refuse;
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode)
+{
+    std::lock_guard<std::recursive_mutex> hold(lock);
+    if (refusing)
+        return cudaErrorNotSupported;
+    expect_no_capture(s);
+    s->capturing = new emulated_graph;
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t *graph)
+{
+    std::lock_guard<std::recursive_mutex> hold(lock);
+    if (!s->capturing)
+        fault("the end of a capture that did not begin");
+    *graph = s->capturing;
+    s->capturing = nullptr;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long)
+{
+    *exec = new emulated_graph(*graph);
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t s)
+{
+    std::lock_guard<std::recursive_mutex> hold(lock);
+    for (const emulated_work &w : exec->works)
+        add_work(s, w);
+    launches++;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph)
+{
+    delete graph;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec)
+{
+    delete exec;
     return cudaSuccess;
 }
 
@@ -704,7 +795,9 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
         is_device_memory(from) != (kind != cudaMemcpyHostToDevice))
         fault("a copy's direction does not fit its pointers");
     void *used[2] = {is_device_memory(to) ? to : nullptr, is_device_memory(from) ? (void *)from : nullptr};
-    s->waiting.push_back({[=] { memcpy(to, from, bytes); }, {used[0], used[1]}, bytes});
+    if (s->capturing && kind != cudaMemcpyDeviceToDevice)
+        fault("a copy to or from the host is captured");
+    add_work(s, {[=] { memcpy(to, from, bytes); }, {used[0], used[1]}, bytes});
     return cudaSuccess;
 }
 
@@ -713,7 +806,7 @@ cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t s)
     std::lock_guard<std::recursive_mutex> hold(lock);
     if (!is_device_memory(to))
         fault("memory to be filled is not of the device");
-    s->waiting.push_back({[=] { memset(to, value, bytes); }, {to, nullptr}, bytes});
+    add_work(s, {[=] { memset(to, value, bytes); }, {to, nullptr}, bytes});
     return cudaSuccess;
 }
 
@@ -781,6 +874,8 @@ const char *cudaGetErrorString(cudaError_t error)
         return "CUDA driver version is insufficient for CUDA runtime version";
     case cudaErrorNoDevice:
         return "no CUDA-capable device is detected";
+    case cudaErrorNotSupported:
+        return "operation not supported";
     default:
         return "invalid device ordinal";
     }

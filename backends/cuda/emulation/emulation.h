@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* emulation.h - enough of CUDA for g++ to compile and run the kernels of this folder on the host.
  *
- * Kernels are launched into streams, and a stream runs only when the host waits for it. One block runs at a
+ * Kernels are launched into streams, and a stream runs only when the host waits for it, or are captured in
+ * graphs. One block runs at a
  * time, each of its threads on a fiber when it has to wait for others, in an order that a test chooses.
  * Barriers, shuffles, votes and tensor-core products are places where threads meet. Shared memory is full of
  * NaNs when a block begins, and so is fresh memory of the device. The host cannot touch memory of the device,
@@ -68,6 +69,10 @@ void *shared_bytes();
 
 /* The next calls of cudaGetDeviceCount() return this, with this many devices. */
 void pretend(int error, int devices);
+
+/* Returns how many graphs were launched so far; whether the next captures fail. */
+int graph_launches();
+void refuse_capture(bool refuse);
 
 /* Returns how many bytes of the device are in use, and sets how many it has. */
 size_t used_bytes();
@@ -157,7 +162,8 @@ enum cudaError_t {
     cudaErrorMemoryAllocation = 2,
     cudaErrorInsufficientDriver = 35,
     cudaErrorNoDevice = 100,
-    cudaErrorInvalidDevice = 101
+    cudaErrorInvalidDevice = 101,
+    cudaErrorNotSupported = 801
 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3 };
 enum { cudaStreamNonBlocking = 1 };
@@ -169,6 +175,9 @@ struct cudaDeviceProp {
 };
 
 typedef struct emulated_stream *cudaStream_t;
+typedef struct emulated_graph *cudaGraph_t;
+typedef struct emulated_graph *cudaGraphExec_t;
+enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };
 
 cudaError_t cudaGetDeviceCount(int *count);
 cudaError_t cudaGetDevice(int *device);
@@ -184,6 +193,12 @@ cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t s);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t s);
 cudaError_t cudaStreamSynchronize(cudaStream_t s);
+cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode mode);
+cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t *graph);
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long flags);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t s);
+cudaError_t cudaGraphDestroy(cudaGraph_t graph);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
 
 namespace emulation
 {

@@ -45,10 +45,11 @@ SLMT_WEIGHTS_BFLOAT16 = 1  # 8 bits of mantissa, float32's range
 SLMT_WEIGHTS_FLOAT16 = 2  # IEEE binary16: 11 bits of mantissa; a weight beyond 65504 is an error
 SLMT_WEIGHTS_STORED = 3  # as the file has them; of a new model SLMT_WEIGHTS_FULL
 
-# What products of matrices, convolutions and attention may do with their factors on the cpu backend, in
-# synthesis and in training; sums stay float32.
+# What products of matrices, convolutions and attention may do with their factors, in synthesis and in
+# training; sums stay float32. The reference backend has SLMT_ARITHMETIC_FLOAT32 alone.
 SLMT_ARITHMETIC_FLOAT32 = 0  # take them as they are
-SLMT_ARITHMETIC_BFLOAT16 = 1  # round them to bfloat16: needs oneDNN, and AVX512-BF16 or AMX-BF16
+SLMT_ARITHMETIC_BFLOAT16 = 1  # round them to bfloat16: the cpu backend needs oneDNN for it, and AVX512-BF16 or AMX-BF16
+SLMT_ARITHMETIC_TF32 = 2  # round them to 10 bits of fraction (TensorFloat-32): the cuda backend
 
 # The library for matrix products on the cpu backend.
 SLMT_MATRIX_AUTO = 0  # the better one of those built in, or the library's own kernel where that is
@@ -59,7 +60,7 @@ SLMT_MATRIX_OPENBLAS = 2  # OpenBLAS
 SLMT_LOG_ERROR = 0  # a call failed, and why
 SLMT_LOG_WARNING = 1  # the result is right, and something may still be wrong
 SLMT_LOG_INFO = 2  # what was chosen or done
-SLMT_LOG_DEBUG = 3  # for who works on the library
+SLMT_LOG_DEBUG = 3  # for developers of the library
 
 # What reading makes of a NaN, as many programs write outside the brain.
 SLMT_NAN_REFUSE = 0  # an error, with the place of the first
@@ -139,7 +140,7 @@ SLMT_FIELD_VECTOR = 4  # numbers of any meaning; any type
 SLMT_FIELD_IDS = 5  # whom or what a row shows; uint8 or int32
 SLMT_FIELD_CLASSES = 6  # a class for each row; uint8 or int32
 
-# What becomes of rows whose source is their target.
+# How rows are treated whose source is their target.
 SLMT_SELF_EXCLUDE = 0  # as if they were not there (the code of the paper has none)
 SLMT_SELF_INCLUDE = 1  # rows like all others
 SLMT_SELF_ZSCORE_ONLY = 2  # in the means and deviations, not in the sums (the paper's table 3)
@@ -230,8 +231,8 @@ class slmt_context_config(Structure):
         ("weights", c_int32),  # SLMT_WEIGHTS_FULL; others only with precision SLMT_FLOAT32
         ("arithmetic", c_int32),  # SLMT_ARITHMETIC_FLOAT32
         ("backend_name", c_char_p),  # a backend by its name, instead of `backend`: "cpu", "reference", or a plug-in; NULL: none
-        ("backend_path", c_char_p),  # where a plug-in is looked for: a directory that holds libslmt_NAME.so, or that file; NULL: nowhere, but for SLMT_BACKEND_CUDA the folder of this library. Nothing else is searched
-        ("backend_options", c_char_p),  # more options, in the backend's own words, such as "matrix=onednn,bf16"; NULL: none
+        ("backend_path", c_char_p),  # where a plug-in is looked for: a directory that holds libslmt_NAME.so, or that file; NULL: nowhere, but for SLMT_BACKEND_CUDA the folder of this library and the folder slmt in it. Nothing else is searched
+        ("backend_options", c_char_p),  # more options, in the backend's own words, such as "device=1,memory=8000000000" for cuda; NULL: none
     ]
 
 
@@ -294,7 +295,7 @@ class slmt_metric_info(Structure):
 
 
 class slmt_tensor(Structure):
-    r"""A tensor of the caller's, in the terms of DLPack. Its fields are fixed for ever."""
+    r"""A tensor that the caller owns, described as in DLPack. Its fields are fixed for ever."""
 
     _fields_ = [
         ("name", c_char_p),  # the port it is for
@@ -513,6 +514,13 @@ class slmt_segmentation(Structure):
         ("struct_size", c_uint32),  # sizeof(slmt_segmentation), set by the init function
         ("mirror", c_int32),  # 0; 1: the mean of four runs, with rows and columns mirrored or not: slower, often a little better
         ("overlap", c_double),  # 0.5: the share of a window that the next one covers too, 0 to 0.9
+        ("crf_steps", c_int32),  # 0: none; above: so many steps of a conditional random field refine the probabilities by the image, of 8 contrasts at most. 10 is usual
+        ("crf_axes", c_int32),  # what the field sees: 2: each slice alone; 3: the volume; 0: what the network sees
+        ("crf_near_weight", c_double),  # 3: weight of neighbours by distance alone
+        ("crf_near_sd", c_double),  # 3: their standard deviation in mm
+        ("crf_weight", c_double),  # 10: weight of voxels that are alike
+        ("crf_position_sd", c_double),  # 80: standard deviation of their distance in mm
+        ("crf_intensity_sd", c_double),  # 13: that of their intensities, counted from 0 to 255
     ]
 
 
@@ -792,12 +800,28 @@ slmt_context_live_bytes = _bind(
 
     Memory that the context and everything made in it hold now.
 
-    Counts what goes through the context's allocator. What oneDNN, HDF5 and niftiio take for
-    themselves while they work is not in it.
+    Counts what goes through the context's allocator, and tensors in memory of a device. What oneDNN, HDF5 and
+    niftiio take for themselves while they work is not in it.
 
     context: not NULL
 
     Returns: bytes
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_context_device_bytes = _bind(
+    "slmt_context_device_bytes", c_uint64, [POINTER(slmt_context)],
+    r"""uint64_t slmt_context_device_bytes(const slmt_context *context)
+
+    How much of slmt_context_live_bytes() is memory of a device, such as a graphics card: the tensors.
+
+    context: not NULL
+
+    Returns: bytes; 0 on a backend that works on the host's memory
 
     Threads: any thread
 
@@ -2619,15 +2643,36 @@ slmt_session_memory = _bind(
     "slmt_session_memory", slmt_status, [POINTER(slmt_model), c_char_p, POINTER(slmt_number), c_size_t, POINTER(c_uint64)],
     r"""slmt_status slmt_session_memory(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t *bytes)
 
-    Bytes that a session holds through the context's allocator, exactly. While it is made, planning holds a
-    little more for a moment (well below 1 MB for a small network): a max_bytes cut to the last byte may refuse
-    it.
+    Bytes that a session holds through the context's allocator and in memory of a device, exactly. While it is
+    made, planning holds a little more for a moment (well below 1 MB for a small network): a max_bytes cut to
+    the last byte may refuse it.
 
     model: not NULL
     task: as slmt_session_create()
     settings: likewise
     count: likewise
     bytes: receives the number
+
+    Returns: as slmt_session_create()
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_session_device_memory = _bind(
+    "slmt_session_device_memory", slmt_status, [POINTER(slmt_model), c_char_p, POINTER(slmt_number), c_size_t, POINTER(c_uint64)],
+    r"""slmt_status slmt_session_device_memory(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t *bytes)
+
+    How much of slmt_session_memory() is memory of a device, such as a graphics card. The weights, which the
+    sessions of a model share there, are not in it.
+
+    model: not NULL
+    task: as slmt_session_create()
+    settings: likewise
+    count: likewise
+    bytes: receives the number; 0 on a backend that works on the host's memory
 
     Returns: as slmt_session_create()
 
@@ -2932,7 +2977,7 @@ slmt_segmentation_init = _bind(
     "slmt_segmentation_init", None, [POINTER(slmt_segmentation)],
     r"""void slmt_segmentation_init(slmt_segmentation *how)
 
-    The defaults: windows that overlap by half, no mirroring.
+    The defaults: windows that overlap by half, no mirroring, no random field.
 
     how: filled; NULL: nothing happens
 
@@ -2946,9 +2991,9 @@ slmt_segment_volume = _bind(
     "slmt_segment_volume", slmt_status, [POINTER(slmt_session), POINTER(POINTER(slmt_volume)), c_size_t, POINTER(slmt_segmentation), POINTER(POINTER(slmt_volume)), POINTER(POINTER(slmt_volume))],
     r"""slmt_status slmt_segment_volume(slmt_session *session, const slmt_volume *const *sources, size_t n_sources, const slmt_segmentation *how, slmt_volume **labels, slmt_volume **probabilities)
 
-    Label a whole volume: bring each contrast to the slices that the model was trained on, run the network on
-    windows of the session's size, put their probabilities together, and give each voxel of the scan's own grid
-    the value of its most probable class.
+    Label a whole volume: bring each contrast to crops as the training set had them (of its crop_size, which
+    are not resized to image_size), run the network on windows of the session's size, put their probabilities
+    together, and give each voxel of the scan's own grid the value of its most probable class.
 
     Windows overlap; a probability counts most where it is in the middle of its window (a Gaussian whose
     standard deviation is an eighth of the window). Where the model's slices are smaller than a window, zeros
@@ -2978,6 +3023,35 @@ slmt_segment_volume = _bind(
     """)
 
 
+slmt_segment_slices = _bind(
+    "slmt_segment_slices", slmt_status, [POINTER(slmt_session), POINTER(c_float), POINTER(c_int64), POINTER(c_double), POINTER(slmt_segmentation), POINTER(c_int32), POINTER(c_float)],
+    r"""slmt_status slmt_segment_slices(slmt_session *session, const float *image, const int64_t size[3], const double spacing[3], const slmt_segmentation *how, int32_t *labels, float *probabilities)
+
+    Label slices that are prepared already, such as those that slmt_dataset_read() gives of a training set:
+    what slmt_segment_volume() does between a scan and its label map.
+
+    session: of task "segment"
+    image: [channels][size[0]][size[1]][size[2]]: the slices of each contrast, in the order of
+        slmt_model_contrast(), with intensities as in the training
+    size: slices, rows and columns, each at least 1
+    spacing: mm from a slice to the next, from a row, from a column: for the random field; NULL: 1
+    how: NULL: the defaults
+    labels: [size[0]][size[1]][size[2]]: receives values of the option `classes`
+    probabilities: NULL, or [classes][size[0]][size[1]][size[2]]: receives numbers from 0 to 1
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_UNSUPPORTED (the session's task labels nothing),
+    SLMT_ERR_NONFINITE (the image has, or the network makes, what is no number), SLMT_ERR_CANCELLED,
+    SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND; on an error labels and probabilities are
+    undefined
+
+    Threads: one thread per session at a time
+
+    Source: as slmt_segment_volume(); the random field: Kraehenbuehl and Koltun, NIPS 24 (2011)
+
+    Since 0.1.
+    """)
+
+
 slmt_compare_labels = _bind(
     "slmt_compare_labels", slmt_status, [POINTER(slmt_volume), POINTER(slmt_volume), c_int32, POINTER(slmt_label_scores)],
     r"""slmt_status slmt_compare_labels(const slmt_volume *labels, const slmt_volume *truth, int32_t label, slmt_label_scores *scores)
@@ -2990,6 +3064,29 @@ slmt_compare_labels = _bind(
     scores: struct_size set by the caller; filled
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also: grids that differ), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+
+    Threads: any thread
+
+    Source: Reinke et al., Nature Methods 21 (2024), for the definitions
+
+    Since 0.1.
+    """)
+
+
+slmt_label_scores_of_counts = _bind(
+    "slmt_label_scores_of_counts", slmt_status, [POINTER(c_int64), c_size_t, c_size_t, POINTER(slmt_label_scores)],
+    r"""slmt_status slmt_label_scores_of_counts(const int64_t *counts, size_t classes, size_t index, slmt_label_scores *scores)
+
+    The figures of one class that follow from counts of voxels, such as those of all subjects together: all but
+    the distances of the surfaces, which are NaN.
+
+    counts: [classes][classes]: row by truth, how many voxels of each class of the truth got each class
+        of the answer
+    classes: 1 to 64
+    index: of the class, below `classes`
+    scores: struct_size set by the caller; filled
+
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also: a count below 0)
 
     Threads: any thread
 
@@ -3033,6 +3130,26 @@ slmt_trainer_memory = _bind(
     settings: likewise
     count: likewise
     bytes: receives the number
+
+    Returns: as slmt_trainer_create()
+
+    Threads: any thread
+
+    Since 0.1.
+    """)
+
+
+slmt_trainer_device_memory = _bind(
+    "slmt_trainer_device_memory", slmt_status, [POINTER(slmt_model), c_char_p, POINTER(slmt_number), c_size_t, POINTER(c_uint64)],
+    r"""slmt_status slmt_trainer_device_memory(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t *bytes)
+
+    How much of slmt_trainer_memory() is memory of a device; see slmt_session_device_memory().
+
+    model: not NULL
+    task: as slmt_trainer_create()
+    settings: likewise
+    count: likewise
+    bytes: receives the number; 0 on a backend that works on the host's memory
 
     Returns: as slmt_trainer_create()
 
@@ -3127,7 +3244,7 @@ slmt_trainer_step = _bind(
     Returns: as slmt_session_run(), and SLMT_ERR_STATE: a model is to be attached first; SLMT_ERR_NONFINITE also
     where a loss or a gradient is not finite: the weights are as before
 
-    Threads: one thread per trainer at a time, nobody else using the model
+    Threads: one thread per trainer at a time; do not use its model elsewhere meanwhile
 
     Since 0.1.
     """)
@@ -3335,7 +3452,7 @@ slmt_trainer_time_step = _bind(
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (a model is to be attached first), SLMT_ERR_BACKEND
 
-    Threads: one thread per trainer at a time, nobody else using the model
+    Threads: one thread per trainer at a time; do not use its model elsewhere meanwhile
 
     Since 0.1.
     """)
@@ -3641,7 +3758,7 @@ slmt_net_pretrain_step = _bind(
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (another stage), SLMT_ERR_NONFINITE (input, a
     loss or a gradient: the weights are as before), SLMT_ERR_CANCELLED (likewise), SLMT_ERR_BACKEND
 
-    Threads: one thread per trainer at a time, nobody else using the model
+    Threads: one thread per trainer at a time; do not use its model elsewhere meanwhile
 
     Source: Li et al., section III-A
 

@@ -26,6 +26,7 @@ _ARITHMETIC = {
     "auto": _api.SLMT_ARITHMETIC_FLOAT32,
     "float32": _api.SLMT_ARITHMETIC_FLOAT32,
     "bf16": _api.SLMT_ARITHMETIC_BFLOAT16,
+    "tf32": _api.SLMT_ARITHMETIC_TF32,
 }
 _NANS = {"refuse": _api.SLMT_NAN_REFUSE, "zero": _api.SLMT_NAN_ZERO}
 _LEVELS = (
@@ -47,8 +48,9 @@ class Context(Handle):
 
     threads: of a call; 0: the cores this process may run on. max_bytes: a hard limit on the library's memory; 0: none.
     weights: how models hold the matrices of linear layers; 16 bits synthesize and do not train.
-    arithmetic: "bf16" rounds the factors of products to bfloat16, in synthesis and training; "auto" is "float32". nan: what
-    reading makes of voxels that are NaN: an error, or 0, the background. logger: receives the
+    arithmetic: "bf16" rounds the factors of products to bfloat16, in synthesis and training, and "tf32", on cuda, to 10 bits
+    of fraction; "auto" is "float32". backend_options: of cuda, such as "device=1,memory=8000000000". backend_path: where
+    libslmt_cuda.so is, or its folder; None: the folder of the library. nan: what reading makes of voxels that are NaN: an error, or 0, the background. logger: receives the
     library's log, from `log_level` (of `logging`) on; on the thread whose call has something to say. Warnings of the
     library are issued as `warnings.warn(..., slmt.Warning)`; a filter that makes them errors ends the call."""
 
@@ -61,7 +63,9 @@ class Context(Handle):
         threads: int = 0,
         max_bytes: int = 0,
         weights: Literal["full", "bf16", "f16", "stored"] = "full",
-        arithmetic: Literal["auto", "float32", "bf16"] = "auto",
+        arithmetic: Literal["auto", "float32", "bf16", "tf32"] = "auto",
+        backend_options: str = "",
+        backend_path: str | os.PathLike[str] | None = None,
         nan: Literal["refuse", "zero"] = "refuse",
         logger: logging.Logger | None = None,
         log_level: int = logging.INFO,
@@ -73,6 +77,8 @@ class Context(Handle):
         config.matrix = choice("matrix", matrix, _MATRICES)
         config.weights = choice("weights", weights, WEIGHTS)
         config.arithmetic = choice("arithmetic", arithmetic, _ARITHMETIC)
+        config.backend_options = backend_options.encode()
+        config.backend_path = None if backend_path is None else os.fsencode(backend_path)
         config.threads = threads
         config.max_bytes = max_bytes
         config.log_level = max(code for code, level in _LEVELS if level >= min(log_level, logging.ERROR))
@@ -87,6 +93,11 @@ class Context(Handle):
     def live_bytes(self) -> int:
         """Memory that the context and everything made in it hold now, in bytes."""
         return _api.slmt_context_live_bytes(self._pointer)
+
+    @property
+    def device_bytes(self) -> int:
+        """How much of `live_bytes` is memory of a device, such as a graphics card."""
+        return _api.slmt_context_device_bytes(self._pointer)
 
     def __repr__(self) -> str:
         if self.closed:

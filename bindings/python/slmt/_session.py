@@ -3,7 +3,7 @@
 
 import ctypes
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -18,6 +18,13 @@ from slmt._handle import Handle
 from slmt._methods import Port, Task, Value, coded, task_of
 from slmt._model import Model
 from slmt._volume import Volume
+
+
+def _memory(query: Callable[..., int], model: Model, task: str, settings: Mapping[str, Value]) -> int:
+    described = task_of(model.method, task)
+    numbers, count = coded(with_sizes(model, described, settings), described.settings), ctypes.c_uint64()
+    check(query(model._pointer, task.encode(), numbers, len(numbers), count))
+    return count.value
 
 
 class Session(Handle):
@@ -56,11 +63,12 @@ class Session(Handle):
     @staticmethod
     def memory(model: Model, task: str = "synthesize", **settings: Value) -> int:
         """Bytes that such a session would hold."""
-        described = task_of(model.method, task)
-        wanted, count = with_sizes(model, described, settings), ctypes.c_uint64()
-        numbers = coded(wanted, described.settings)
-        check(_api.slmt_session_memory(model._pointer, task.encode(), numbers, len(numbers), count))
-        return count.value
+        return _memory(_api.slmt_session_memory, model, task, settings)
+
+    @staticmethod
+    def device_memory(model: Model, task: str = "synthesize", **settings: Value) -> int:
+        """How many of these bytes are memory of a device, such as a graphics card."""
+        return _memory(_api.slmt_session_device_memory, model, task, settings)
 
     @property
     def task(self) -> Task:

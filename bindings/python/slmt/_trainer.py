@@ -58,6 +58,12 @@ OnStep = Callable[[TrainingState, Losses], object]
 """Called after each step. False ends the run, between steps: Cancelled."""
 
 
+def _memory(query: Callable[..., int], model: Model, task: str, settings: Mapping[str, Value]) -> int:
+    numbers, count = coded(settings, task_of(model.method, task).settings), ctypes.c_uint64()
+    check(query(model._pointer, task.encode(), numbers, len(numbers), count))
+    return count.value
+
+
 class Trainer(Handle):
     """Trains a model: "pretrain" and "finetune" of slmt-net, "train" of seq2seq, any task that trains.
 
@@ -95,9 +101,12 @@ class Trainer(Handle):
     @staticmethod
     def memory(model: Model, task: str, **settings: Value) -> int:
         """Bytes that such a trainer would hold."""
-        numbers, count = coded(settings, task_of(model.method, task).settings), ctypes.c_uint64()
-        check(_api.slmt_trainer_memory(model._pointer, task.encode(), numbers, len(numbers), count))
-        return count.value
+        return _memory(_api.slmt_trainer_memory, model, task, settings)
+
+    @staticmethod
+    def device_memory(model: Model, task: str, **settings: Value) -> int:
+        """How many of these bytes are memory of a device, such as a graphics card."""
+        return _memory(_api.slmt_trainer_device_memory, model, task, settings)
 
     @property
     def model(self) -> Model:

@@ -197,6 +197,14 @@ def test_the_librarys_log_goes_to_logging(caplog: pytest.LogCaptureFixture) -> N
 
 def test_a_context_says_what_it_computes_with() -> None:
     assert "reference" in repr(slmt.Context(backend="reference"))
+    with pytest.raises(slmt.NotFoundError, match="slmt/libslmt_cuda.so"):
+        slmt.Context(backend="cuda")
+    with pytest.raises(slmt.NotFoundError, match="there is no /no/such/folder"):
+        slmt.Context(backend="cuda", backend_path="/no/such/folder")
+    with pytest.raises(slmt.UnsupportedError, match="there is no option fast"):
+        slmt.Context(backend="reference", backend_options="fast")
+    with pytest.raises(slmt.UnsupportedError, match="tf32"):
+        slmt.Context(arithmetic="tf32")
     with pytest.raises(ValueError, match="cpu or reference or cuda"):
         slmt.Context(backend="gpu")  # type: ignore[arg-type]
     assert slmt.build().version == slmt.__version__

@@ -86,6 +86,7 @@ def test_memory_is_told_before_it_is_taken(model: slmt.Model, context: slmt.Cont
     with model.session(batch=4):
         assert context.live_bytes - before == wanted
     assert wanted > slmt.Session.memory(model)
+    assert slmt.Session.device_memory(model) == context.device_bytes == 0  # the cpu's is the host's
 
 
 # ---- volumes ----

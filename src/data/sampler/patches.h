@@ -5,7 +5,7 @@
  *
  * An epoch has as many crops of each training record as the setting says, in an order drawn for the epoch. A
  * crop lies anywhere in its record; of a slice network it is in a slice drawn. If samples are changed at all,
- * rows and columns are each mirrored with probability 1/2, and square crops turned by 0 to 3 quarters. */
+ * rows and columns are each mirrored with probability 1/2, and square crops rotated by 0 to 3 quarters. */
 #ifndef SLMT_DATA_SAMPLER_PATCHES_H
 #define SLMT_DATA_SAMPLER_PATCHES_H
 

@@ -25,7 +25,14 @@ typedef struct slice_rule {
     NUMBER_WHOLE_LATER(type, slice_step, 1, 1, 1000000,                                                      \
                        "train on every so many-th slice of a subject; 1: on all")
 
-/* SLICE_FEEDING(rule): the row of a task's table. */
+/* The settings of a task that has no others. */
+typedef struct slice_settings {
+    train_settings train;
+    int32_t slice_step;
+} slice_settings;
+
+/* The row of a task's table: from a rule, or from its function augment() in a task with that setting. */
+#define SLICES_FED(augment) &(const feeding)SLICE_FEEDING((&(const slice_rule){augment, "slice_step"}))
 #define SLICE_FEEDING(slice_rule)                                                                            \
     {                                                                                                        \
         slices_open, slices_fill, slices_close, slice_rule                                                   \

@@ -141,8 +141,7 @@ static status find_inputs(const feed *f, int32_t input[STACK_INPUTS])
         if ((input[i] = port_with_role(f->kind->inputs, roles[i])) < 0)
             return fail(ERR_INTERNAL, "task %s lacks an input that the sampler of stacks fills",
                         f->kind->name);
-    if (!f->kind->slices || !f->kind->slices->stack ||
-        number_with_role(f->kind->settings, SLMT_ROLE_CROPS) < 0)
+    if (!f->kind->slices || number_with_role(f->kind->settings, SLMT_ROLE_CROPS) < 0)
         return fail(ERR_INTERNAL, "task %s does not say how the sampler of stacks makes samples",
                     f->kind->name);
     return OK;
@@ -152,7 +151,7 @@ static stack_shape shape_of_samples(const feed *f, int32_t source)
 {
     const slicing *rule = f->kind->slices;
     const bk_shape *s = &f->shape[source];
-    return (stack_shape){.slices = rule->stack(f->at).slices,
+    return (stack_shape){.slices = stacking_of(&f->kind->inputs.rows[source], s).slices,
                          .rows = s->dim[s->rank - 2],
                          .columns = s->dim[s->rank - 1],
                          .crops =

@@ -14,11 +14,6 @@ static const number options_rows[] = {
 };
 NUMBERS_OF(attn_unet_options, options)
 
-static void fill_preset(int32_t index, double *option)
-{
-    numbers_write(options_table, &presets[index], option);
-}
-
 static value forward(nn *n, const double *option, value x, value *auxiliary)
 {
     const attn_unet_options o = options_of(option);
@@ -36,10 +31,8 @@ const method method_attn_unet = {
     .title = "Attention U-Net: labels of pixels, with gated skip connections",
     .source = "Oktay et al., Attention U-Net: Learning Where to Look for the Pancreas, MIDL 2018",
     .options = NUMBERS(options_rows),
-    .presets = "paper|compact",
-    .preset = fill_preset,
+    PRESETS("paper|compact", presets),
     .check = segment_check,
     .tensors = network_tensors,
-    .tasks = tasks,
-    .n_tasks = sizeof tasks / sizeof *tasks,
+    TASKS(tasks),
 };

@@ -26,11 +26,6 @@ static const number options_rows[] = {
 };
 NUMBERS_OF(deeplabv3p_options, options)
 
-static void fill_preset(int32_t index, double *option)
-{
-    numbers_write(options_table, &presets[index], option);
-}
-
 static status check(const double *option)
 {
     const deeplabv3p_options o = options_of(option);
@@ -58,10 +53,8 @@ const method method_deeplabv3p = {
     .source = "Chen et al., Encoder-Decoder with Atrous Separable Convolution for Semantic Image "
               "Segmentation, ECCV 2018",
     .options = NUMBERS(options_rows),
-    .presets = "paper|compact",
-    .preset = fill_preset,
+    PRESETS("paper|compact", presets),
     .check = check,
     .tensors = network_tensors,
-    .tasks = tasks,
-    .n_tasks = sizeof tasks / sizeof *tasks,
+    TASKS(tasks),
 };

@@ -18,11 +18,6 @@ static const number options_rows[] = {
 };
 NUMBERS_OF(fcn8s_options, options)
 
-static void fill_preset(int32_t index, double *option)
-{
-    numbers_write(options_table, &presets[index], option);
-}
-
 static value forward(nn *n, const double *option, value x, value *auxiliary)
 {
     const fcn8s_options o = options_of(option);
@@ -40,10 +35,8 @@ const method method_fcn8s = {
     .title = "FCN-8s: labels of pixels, from scores of three depths",
     .source = "Long et al., Fully Convolutional Networks for Semantic Segmentation, CVPR 2015",
     .options = NUMBERS(options_rows),
-    .presets = "paper|compact",
-    .preset = fill_preset,
+    PRESETS("paper|compact", presets),
     .check = segment_check,
     .tensors = network_tensors,
-    .tasks = tasks,
-    .n_tasks = sizeof tasks / sizeof *tasks,
+    TASKS(tasks),
 };

@@ -17,11 +17,6 @@ static const number options_rows[] = {
 };
 NUMBERS_OF(fpn_options, options)
 
-static void fill_preset(int32_t index, double *option)
-{
-    numbers_write(options_table, &presets[index], option);
-}
-
 static status check(const double *option)
 {
     const fpn_options o = options_of(option);
@@ -50,10 +45,8 @@ const method method_fpn = {
     .source = "Kirillov et al., Panoptic Feature Pyramid Networks, CVPR 2019; Lin et al., Feature Pyramid "
               "Networks, CVPR 2017",
     .options = NUMBERS(options_rows),
-    .presets = "paper|compact",
-    .preset = fill_preset,
+    PRESETS("paper|compact", presets),
     .check = check,
     .tensors = network_tensors,
-    .tasks = tasks,
-    .n_tasks = sizeof tasks / sizeof *tasks,
+    TASKS(tasks),
 };

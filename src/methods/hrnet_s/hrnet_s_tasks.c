@@ -17,11 +17,6 @@ static const number options_rows[] = {
 };
 NUMBERS_OF(hrnet_s_options, options)
 
-static void fill_preset(int32_t index, double *option)
-{
-    numbers_write(options_table, &presets[index], option);
-}
-
 static value forward(nn *n, const double *option, value x, value *auxiliary)
 {
     const hrnet_s_options o = options_of(option);
@@ -40,10 +35,8 @@ const method method_hrnet_s = {
     .source = "Wang et al., Deep High-Resolution Representation Learning for Visual Recognition, IEEE TPAMI "
               "43 (2021) 3349-3364",
     .options = NUMBERS(options_rows),
-    .presets = "w48|compact",
-    .preset = fill_preset,
+    PRESETS("w48|compact", presets),
     .check = segment_check,
     .tensors = network_tensors,
-    .tasks = tasks,
-    .n_tasks = sizeof tasks / sizeof *tasks,
+    TASKS(tasks),
 };

@@ -19,11 +19,6 @@ static const number options_rows[] = {
 };
 NUMBERS_OF(pspnet_options, options)
 
-static void fill_preset(int32_t index, double *option)
-{
-    numbers_write(options_table, &presets[index], option);
-}
-
 static value forward(nn *n, const double *option, value x, value *auxiliary)
 {
     const pspnet_options o = options_of(option);
@@ -40,10 +35,8 @@ const method method_pspnet = {
     .title = "PSPNet: labels of pixels, with pyramid pooling",
     .source = "Zhao et al., Pyramid Scene Parsing Network, CVPR 2017",
     .options = NUMBERS(options_rows),
-    .presets = "paper|compact",
-    .preset = fill_preset,
+    PRESETS("paper|compact", presets),
     .check = segment_check,
     .tensors = network_tensors,
-    .tasks = tasks,
-    .n_tasks = sizeof tasks / sizeof *tasks,
+    TASKS(tasks),
 };

@@ -12,11 +12,6 @@ static const number options_rows[] = {
 };
 NUMBERS_OF(segnet_options, options)
 
-static void fill_preset(int32_t index, double *option)
-{
-    numbers_write(options_table, &presets[index], option);
-}
-
 static value forward(nn *n, const double *option, value x, value *auxiliary)
 {
     const segnet_options o = options_of(option);
@@ -34,10 +29,8 @@ const method method_segnet = {
     .title = "SegNet: labels of pixels, with each value put back where its maximum was",
     .source = "Badrinarayanan et al., SegNet, IEEE TPAMI 39 (2017) 2481-2495",
     .options = NUMBERS(options_rows),
-    .presets = "paper|compact",
-    .preset = fill_preset,
+    PRESETS("paper|compact", presets),
     .check = segment_check,
     .tensors = network_tensors,
-    .tasks = tasks,
-    .n_tasks = sizeof tasks / sizeof *tasks,
+    TASKS(tasks),
 };

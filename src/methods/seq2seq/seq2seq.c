@@ -226,26 +226,44 @@ static value perceptual(nn *judge, value a, value b)
     return op_mean_all(g, vgg19_distance(judge, slices(g, a), slices(g, b)));
 }
 
-seq2seq_losses seq2seq_train(nn *n, const seq2seq_options *o, const seq2seq_step *s)
+status seq2seq_check_perceptual(seq2seq_options o, seq2seq_settings s)
+{
+    const int32_t sides[] = {s.height, s.width};
+    if (s.perceptual_weight == 0)
+        return OK;
+    if (o.perceptual_width == 0)
+        return fail(ERR_ARGUMENT,
+                    "setting perceptual_weight is %g, which needs a model made with option perceptual_width "
+                    "(64), whose tensors vgg19.* are set",
+                    s.perceptual_weight);
+    for (int i = 0; i < 2; i++)
+        if (sides[i] < VGG19_LEAST_SIDE)
+            return fail(ERR_ARGUMENT, "setting %s is %d, a perceptual term needs at least %d",
+                        i ? "width" : "height", (int)sides[i], VGG19_LEAST_SIDE);
+    return OK;
+}
+
+seq2seq_losses seq2seq_train(nn *n, nn *judge, const seq2seq_options *o, const seq2seq_settings *s,
+                             const seq2seq_pair *x)
 {
     graph *g = n->g;
     seq2seq_losses v;
-    v.latent = seq2seq_encode(n, o, s->source, s->times);
+    v.latent = seq2seq_encode(n, o, x->source, s->times);
     value unrolled = seq2seq_unroll(n, v.latent, s->times); /* does not depend on the code: one for both */
-    v.y_target = seq2seq_decode(n, o, unrolled, s->target_code);
-    v.y_source = seq2seq_decode(n, o, unrolled, s->source_code);
+    v.y_target = seq2seq_decode(n, o, unrolled, x->target_code);
+    v.y_source = seq2seq_decode(n, o, unrolled, x->source_code);
     value again = seq2seq_unroll(n, seq2seq_encode(n, o, v.y_target, s->times), s->times);
-    v.y_cycle = seq2seq_decode(n, o, again, s->source_code);
+    v.y_cycle = seq2seq_decode(n, o, again, x->source_code);
     graph_layer(g, "loss");
-    v.rec =
-        op_add(g, smooth_l1(g, v.y_target, s->target, s->beta), smooth_l1(g, v.y_source, s->source, s->beta));
-    v.cyc = smooth_l1(g, v.y_cycle, s->source, s->beta);
+    v.rec = op_add(g, smooth_l1(g, v.y_target, x->target, s->smooth_l1_beta),
+                   smooth_l1(g, v.y_source, x->source, s->smooth_l1_beta));
+    v.cyc = smooth_l1(g, v.y_cycle, x->source, s->smooth_l1_beta);
     v.total = op_add(g, op_affine(g, v.rec, s->rec_weight, 0), op_affine(g, v.cyc, s->cyc_weight, 0));
     v.perceptual = op_affine(g, v.rec, 0, 0);
     if (s->perceptual_weight == 0)
         return v;
     v.perceptual =
-        op_add(g, perceptual(s->judge, v.y_target, s->target), perceptual(s->judge, v.y_source, s->source));
+        op_add(g, perceptual(judge, v.y_target, x->target), perceptual(judge, v.y_source, x->source));
     v.total = op_add(g, v.total, op_affine(g, v.perceptual, s->perceptual_weight, 0));
     return v;
 }

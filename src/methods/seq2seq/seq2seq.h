@@ -6,6 +6,7 @@
 #ifndef SLMT_METHODS_SEQ2SEQ_H
 #define SLMT_METHODS_SEQ2SEQ_H
 
+#include "core/training.h"
 #include "methods/vgg19/vgg19.h"
 #include "nn/conv.h"
 
@@ -41,23 +42,34 @@ value seq2seq_unroll(nn *n, value latent, int64_t times);
 /* Unrolled latents -> images [T*B,S...,C] in (-1,1) of the sequence that the code [1,code_length] names. */
 value seq2seq_decode(nn *n, const seq2seq_options *o, value unrolled, value code);
 
-/* One training step: y_t = G(x_s,t), y_s = G(x_s,s), y_c = G(y_t,s);
- * total = rec_weight (SL1(y_t,x_t) + SL1(y_s,x_s)) + cyc_weight SL1(y_c,x_s)
- *       + perceptual_weight (P(y_t,x_t) + P(y_s,x_s)). */
-typedef struct seq2seq_step {
+/* The settings of training. */
+typedef struct seq2seq_settings {
+    train_settings train;
+    int32_t times, crops, depth, height, width;
+    double rec_weight, cyc_weight, smooth_l1_beta;
+    double perceptual_weight; /* 0: P is not computed */
+} seq2seq_settings;
+
+/* What a step learns from. */
+typedef struct seq2seq_pair {
     value source, target;           /* [T*B,S...,C] */
     value source_code, target_code; /* [1,code_length] */
-    int64_t times;
-    double rec_weight, cyc_weight, beta;
-    double perceptual_weight; /* 0: P is not computed */
-    nn *judge;                /* the perceptual network, a VGG19, of P; may be NULL if the weight is 0 */
-} seq2seq_step;
+} seq2seq_pair;
 
 typedef struct seq2seq_losses {
     value latent, y_target, y_source, y_cycle;
     value rec, cyc, perceptual, total; /* rec = SL1(y_t,x_t) + SL1(y_s,x_s), perceptual = P + P, or 0 */
 } seq2seq_losses;
 
-seq2seq_losses seq2seq_train(nn *n, const seq2seq_options *o, const seq2seq_step *s);
+/* Checks that the perceptual weight is 0, or that the model has a perceptual network and the images are large
+ * enough for it. ERR_ARGUMENT. */
+status seq2seq_check_perceptual(seq2seq_options o, seq2seq_settings s);
+
+/* One training step: y_t = G(x_s,t), y_s = G(x_s,s), y_c = G(y_t,s);
+ * total = rec_weight (SL1(y_t,x_t) + SL1(y_s,x_s)) + cyc_weight SL1(y_c,x_s)
+ *       + perceptual_weight (P(y_t,x_t) + P(y_s,x_s)).
+ * judge: the perceptual network, a VGG19, of P; may be NULL if the weight is 0. */
+seq2seq_losses seq2seq_train(nn *n, nn *judge, const seq2seq_options *o, const seq2seq_settings *s,
+                             const seq2seq_pair *x);
 
 #endif

@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+#include "slmt/trainer.h"
+
 /* ---- the encoder ---- */
 
 /* Embeds images as patches with their positions, [B,N,C]. */
@@ -42,27 +44,27 @@ static value join(graph *g, value a, value b) /* along the tokens */
 }
 
 /* Encodes cls and the visible patches with all blocks: [B,1+K,C]. */
-static value encode_kept(nn *e, const slmt_net *net, int batch, const edge_mae_graph *v)
+static value encode_kept(nn *e, const slmt_net *net, int batch, const value *in)
 {
     graph *g = e->g;
     value cls = op_add(g, nn_weight(e, at("%s", ""), "cls_token"),
                        op_slice(g, nn_weight(e, at("%s", ""), "pos_embed"), 1, 0, 1));
-    value x = join(g, repeat(g, cls, batch, 1), op_gather(g, embed(e, net, v->images), v->keep));
+    value x = join(g, repeat(g, cls, batch, 1), op_gather(g, embed(e, net, in[MAE_IMAGES]), in[MAE_KEEP]));
     for (int i = 0; i < net->options.depth; i++)
         x = nn_vit_block(e, at("blocks.%d", i), x, net->options.num_heads);
     return nn_layer_norm(e, at("norm"), x);
 }
 
 /* Inserts mask tokens for the removed patches, restores the order and applies the decoder: [B,N,D]. */
-static value decode(nn *e, const slmt_net *net, int batch, int kept, value encoded, const edge_mae_graph *v)
+static value decode(nn *e, const slmt_net *net, int batch, int kept, value encoded, value restore)
 {
     graph *g = e->g;
-    int64_t n = graph_dim(g, v->restore, 1);
+    int64_t n = graph_dim(g, restore, 1);
     value x = nn_linear(e, at("decoder_embed"), encoded);
     value cls = op_slice(g, x, 1, 0, 1), tokens = op_slice(g, x, 1, 1, kept);
     tokens = join(g, tokens,
                   repeat(g, nn_weight(e, at("%s", ""), "mask_token"), batch, 1)); /* row K: the mask token */
-    x = join(g, cls, op_gather(g, tokens, v->restore));
+    x = join(g, cls, op_gather(g, tokens, restore));
     x = op_add(g, x, nn_weight(e, at("%s", ""), "decoder_pos_embed"));
     for (int i = 0; i < net->options.decoder_depth; i++)
         x = nn_vit_block(e, at("decoder_blocks.%d", i), x, net->options.decoder_heads);
@@ -81,38 +83,35 @@ static value patch_loss(graph *g, value pred, value target, value weight)
     return op_sum_all(g, op_mul(g, op_mul(g, d, d), weight));
 }
 
-int edge_mae_kept(const slmt_net *net, double mask_ratio)
-{
-    int n = net->mae_grid * net->mae_grid;
-    return (int)(n * (1 - mask_ratio));
-}
-
 /* The mean square error of kept patches: those whose weight in the other losses is 0. */
-static value visible_loss(graph *g, const slmt_net *net, value target, const edge_mae_graph *v)
+static value visible_loss(graph *g, const slmt_net *net, value pred, value target, const value *in)
 {
-    double patches = (double)graph_dim(g, v->images, 0) * (double)graph_dim(g, v->keep, 1);
+    double patches = (double)graph_dim(g, in[MAE_IMAGES], 0) * (double)graph_dim(g, in[MAE_KEEP], 1);
     double pixels = (double)net->options.mae_patch * net->options.mae_patch;
-    value is_visible = op_equal(g, v->weight, op_number(g, 0));
-    return patch_loss(g, v->rec_pred, target, op_affine(g, is_visible, 1 / (patches * pixels), 0));
+    value is_visible = op_equal(g, in[MAE_WEIGHT], op_number(g, 0));
+    return patch_loss(g, pred, target, op_affine(g, is_visible, 1 / (patches * pixels), 0));
 }
 
-void edge_mae_pretrain(nn *e, const slmt_net *net, edge_mae_losses losses, edge_mae_graph *v)
+edge_mae_graph edge_mae_pretrain(nn *e, const slmt_net *net, const edge_mae_settings *s,
+                                 const value in[MAE_INPUTS])
 {
     graph *g = e->g;
-    int batch = (int)graph_dim(g, v->images, 0), kept = (int)graph_dim(g, v->keep, 1);
-    value x = decode(e, net, batch, kept, encode_kept(e, net, batch, v), v);
-    v->rec_pred = head(e, "rec", x);
-    v->edge_pred = head(e, "edge", x);
+    edge_mae_graph v;
+    int batch = (int)graph_dim(g, in[MAE_IMAGES], 0), kept = (int)graph_dim(g, in[MAE_KEEP], 1);
+    value x = decode(e, net, batch, kept, encode_kept(e, net, batch, in), in[MAE_RESTORE]);
+    v.rec_pred = head(e, "rec", x);
+    v.edge_pred = head(e, "edge", x);
 
     int p = net->options.mae_patch;
     graph_layer(g, "loss");
-    value target = nn_patchify(g, v->images, net->mae_grid, p);
-    v->rec_loss = patch_loss(g, v->rec_pred, target, v->weight);
-    if (losses.visible_weight > 0)
-        v->rec_loss =
-            op_add(g, v->rec_loss, op_affine(g, visible_loss(g, net, target, v), losses.visible_weight, 0));
-    v->edge_loss = patch_loss(g, v->edge_pred, nn_patchify(g, v->edges, net->mae_grid, p), v->weight);
-    v->total = op_add(g, op_affine(g, v->rec_loss, losses.rec_weight, 0), v->edge_loss);
+    value target = nn_patchify(g, in[MAE_IMAGES], net->mae_grid, p);
+    v.rec_loss = patch_loss(g, v.rec_pred, target, in[MAE_WEIGHT]);
+    if (s->visible_weight > 0)
+        v.rec_loss = op_add(g, v.rec_loss,
+                            op_affine(g, visible_loss(g, net, v.rec_pred, target, in), s->visible_weight, 0));
+    v.edge_loss = patch_loss(g, v.edge_pred, nn_patchify(g, in[MAE_EDGES], net->mae_grid, p), in[MAE_WEIGHT]);
+    v.total = op_add(g, op_affine(g, v.rec_loss, s->rec_weight, 0), v.edge_loss);
+    return v;
 }
 
 /* ---- masks, weights, edges ---- */
@@ -200,10 +199,33 @@ void edge_mae_edges(const float *image, int size, const double filters[18], bk_d
 
 /* ---- a whole step ---- */
 
-/* The room is for an order and a mask. */
-task_needs edge_mae_needs(const slmt_net *net, size_t batch)
+static int patch_count(const slmt_net *net)
 {
-    size_t n = (size_t)net->mae_grid * (size_t)net->mae_grid;
+    return net->mae_grid * net->mae_grid;
+}
+
+static int kept_count(const slmt_net *net, const edge_mae_settings *s)
+{
+    return (int)(patch_count(net) * (1 - s->mask_ratio));
+}
+
+status edge_mae_shapes(const slmt_net *net, const edge_mae_settings *s, bk_shape shape[MAE_INPUTS])
+{
+    int patches = patch_count(net), kept = kept_count(net, s);
+    if (kept < 1 || kept >= patches)
+        return fail(ERR_ARGUMENT,
+                    "mask_ratio %g keeps %d of %d patches; at least one patch must be kept and one removed",
+                    s->mask_ratio, kept, patches);
+    shape[MAE_KEEP].dim[1] = kept;
+    shape[MAE_RESTORE].dim[1] = shape[MAE_WEIGHT].dim[1] = patches;
+    return OK;
+}
+
+/* The room is for an order and a mask. */
+task_needs edge_mae_needs(numbers at)
+{
+    const slmt_net net = slmt_net_of(at.option);
+    size_t n = (size_t)patch_count(&net), batch = (size_t)at.setting[TRAIN_BATCH];
     return (task_needs){batch * n, n * (sizeof(int32_t) + 1)};
 }
 
@@ -219,20 +241,22 @@ static void read_filters(const task_step *s, double filters[18])
         filters[i] = real_get((const unsigned char *)s->weights + p->byte, s->real, i);
 }
 
-void edge_mae_prepare(const task_step *s, const slmt_net *net, int kept, int easy)
+void edge_mae_prepare(const task_step *step, const edge_mae_settings *s)
 {
-    size_t n = (size_t)net->mae_grid * (size_t)net->mae_grid, batch = (size_t)s->at.setting[TRAIN_BATCH];
-    size_t side = (size_t)net->options.image_size;
-    double area = (double)net->options.mae_patch * net->options.mae_patch, filters[18];
-    int32_t *order = s->room;
+    const slmt_net net = slmt_net_of(step->at.option);
+    size_t n = (size_t)patch_count(&net), kept = (size_t)kept_count(&net, s), batch = (size_t)s->train.batch;
+    size_t side = (size_t)net.options.image_size;
+    int easy = s->patch_weight == SLMT_NET_PATCH_WEIGHT_EASY_THEN_HARD && step->epoch < 0.5 * s->train.epochs;
+    double area = (double)net.options.mae_patch * net.options.mae_patch, filters[18];
+    int32_t *order = step->room;
     unsigned char *mask = (unsigned char *)(order + n);
-    read_filters(s, filters);
+    read_filters(step, filters);
     for (size_t b = 0; b < batch; b++) {
-        edge_mae_mask(s->draws + b * n, (int)n, kept, shift(s->in[MAE_KEEP], BK_I32, b * (size_t)kept),
-                      shift(s->in[MAE_RESTORE], BK_I32, b * n), mask, order);
-        edge_mae_weights(mask, net->mae_grid, easy, (double)batch * (double)(n - (size_t)kept) * area,
-                         s->real, shift(s->in[MAE_WEIGHT], s->real, b * n));
-        edge_mae_edges((const float *)s->given[MAE_IMAGES] + b * side * side, net->options.image_size,
-                       filters, s->real, shift(s->in[MAE_EDGES], s->real, b * side * side));
+        edge_mae_mask(step->draws + b * n, (int)n, (int)kept, shift(step->in[MAE_KEEP], BK_I32, b * kept),
+                      shift(step->in[MAE_RESTORE], BK_I32, b * n), mask, order);
+        edge_mae_weights(mask, net.mae_grid, easy, (double)batch * (double)(n - kept) * area, step->real,
+                         shift(step->in[MAE_WEIGHT], step->real, b * n));
+        edge_mae_edges((const float *)step->given[MAE_IMAGES] + b * side * side, net.options.image_size,
+                       filters, step->real, shift(step->in[MAE_EDGES], step->real, b * side * side));
     }
 }

@@ -9,30 +9,36 @@
  * [B,N,C]: tokens after embedding, after each block, after the last norm. */
 void edge_mae_encode(nn *e, const slmt_net *net, value images, value *features);
 
-/* The inputs and outputs of a pre-training graph. B is the batch, N the number of patches, P the pixels of a
- * patch. */
+/* ---- pre-training ---- */
+
+/* Its settings. */
+typedef struct edge_mae_settings {
+    train_settings train;
+    int32_t patch_weight, slice_step; /* patch_weight: SLMT_NET_PATCH_WEIGHT_... */
+    double mask_ratio, rec_weight, visible_weight;
+} edge_mae_settings;
+
+/* The inputs of a graph, in the order of its table. B is the batch, N the number of patches, K that of
+ * visible ones, P the pixels of a patch. */
+enum {
+    MAE_IMAGES,  /* [B,S,S] */
+    MAE_KEEP,    /* int32 [B,K]: visible patches, in the order in which they are encoded */
+    MAE_RESTORE, /* int32 [B,N]: index of each patch among the visible ones, K if removed */
+    MAE_WEIGHT,  /* [B,N,1]: weight of a patch in the losses, 0 if visible */
+    MAE_EDGES,   /* [B,S,S]: the target edge map */
+    MAE_INPUTS
+};
+
 typedef struct edge_mae_graph {
-    /* set by the caller */
-    value images;  /* [B,S,S] */
-    value keep;    /* int32 [B,K]: visible patches, in the order in which they are encoded */
-    value restore; /* int32 [B,N]: index of each patch among the visible ones, K if removed */
-    value weight;  /* [B,N,1]: weight of a patch in the losses, 0 if visible */
-    value edges;   /* [B,S,S]: the target edge map */
-    /* made */
     value rec_pred;  /* [B,N,P] */
     value edge_pred; /* [B,N,P] */
     value rec_loss, edge_loss, total;
 } edge_mae_graph;
 
-/* Returns the number of visible patches: floor(N (1 - mask_ratio)). */
-int edge_mae_kept(const slmt_net *net, double mask_ratio);
-
 /* total = rec_weight * rec_loss + edge_loss; rec_loss is that of the removed patches plus visible_weight
  * times the mean square error of the kept ones. */
-typedef struct edge_mae_losses {
-    double rec_weight, visible_weight;
-} edge_mae_losses;
-void edge_mae_pretrain(nn *e, const slmt_net *net, edge_mae_losses losses, edge_mae_graph *v);
+edge_mae_graph edge_mae_pretrain(nn *e, const slmt_net *net, const edge_mae_settings *s,
+                                 const value in[MAE_INPUTS]);
 
 /* ---- inputs of a step beside the images ---- */
 
@@ -50,12 +56,12 @@ void edge_mae_weights(const unsigned char *mask, int grid, int easy, double divi
  * filters of E.operator.filter.weight: Sobel's, unless a checkpoint has others. */
 void edge_mae_edges(const float *image, int size, const double filters[18], bk_dtype real, void *edges);
 
-/* The inputs of pre-training, in the order of its table. */
-enum { MAE_IMAGES, MAE_KEEP, MAE_RESTORE, MAE_WEIGHT, MAE_EDGES };
+/* The extents N and K of the inputs' shapes. ERR_ARGUMENT: no patch is kept, or none removed. */
+status edge_mae_shapes(const slmt_net *net, const edge_mae_settings *s, bk_shape shape[MAE_INPUTS]);
 
-/* Fills in all inputs of a step but the images: removes all but `kept` patches of each image at random, and
- * computes loss weights and edge maps. It draws a number for each patch. */
-task_needs edge_mae_needs(const slmt_net *net, size_t batch);
-void edge_mae_prepare(const task_step *s, const slmt_net *net, int kept, int easy);
+/* Fills in all inputs of a step but the images: removes all but floor(N (1 - mask_ratio)) patches of each
+ * image at random, and computes loss weights and edge maps. A number is drawn for each patch. */
+task_needs edge_mae_needs(numbers at);
+void edge_mae_prepare(const task_step *step, const edge_mae_settings *s);
 
 #endif

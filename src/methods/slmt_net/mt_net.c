@@ -98,17 +98,20 @@ static value feature_consistency(nn *frozen, const slmt_net *net, value pred, va
     return sum;
 }
 
-void mt_net_finetune(nn *e, nn *gen, nn *frozen, const slmt_net *net, double l1_weight, mt_net_graph *v)
+mt_net_graph mt_net_finetune(nn *e, nn *gen, nn *frozen, const slmt_net *net, double l1_weight, value source,
+                             value target)
 {
     graph *g = e->g;
+    mt_net_graph v;
     value features[MAX_FEATURES];
-    edge_mae_encode(e, net, v->source, features);
-    v->block1 = features[1];
-    v->tokens = features[net->options.depth + 1];
-    v->pred = mt_net_generate(gen, net, v->tokens);
+    edge_mae_encode(e, net, source, features);
+    v.block1 = features[1];
+    v.tokens = features[net->options.depth + 1];
+    v.pred = mt_net_generate(gen, net, v.tokens);
     graph_layer(g, "loss");
-    v->l1_loss = op_mean_all(g, op_abs(g, op_sub(g, v->pred, v->target)));
-    v->fc_loss = feature_consistency(frozen, net, v->pred, v->target);
+    v.l1_loss = op_mean_all(g, op_abs(g, op_sub(g, v.pred, target)));
+    v.fc_loss = feature_consistency(frozen, net, v.pred, target);
     graph_layer(g, "loss");
-    v->total = op_add(g, op_affine(g, v->l1_loss, l1_weight, 0), v->fc_loss);
+    v.total = op_add(g, op_affine(g, v.l1_loss, l1_weight, 0), v.fc_loss);
+    return v;
 }

@@ -12,7 +12,6 @@ value mt_net_generate(nn *gen, const slmt_net *net, value tokens);
 value mt_net_synthesize(nn *e, nn *gen, const slmt_net *net, value source);
 
 typedef struct mt_net_graph {
-    value source, target; /* [B,S,S]; set by the caller */
     value pred;           /* [B,S,S] */
     value block1, tokens; /* [B,N,C]: encoder after block 1, after the last norm */
     value l1_loss, fc_loss, total;
@@ -23,6 +22,7 @@ enum { MAX_FEATURES = 66 };
 
 /* total = l1_weight * l1_loss + fc_loss; fc_loss compares features of the teacher, a snapshot of the encoder.
  */
-void mt_net_finetune(nn *e, nn *gen, nn *frozen, const slmt_net *net, double l1_weight, mt_net_graph *v);
+mt_net_graph mt_net_finetune(nn *e, nn *gen, nn *frozen, const slmt_net *net, double l1_weight, value source,
+                             value target);
 
 #endif

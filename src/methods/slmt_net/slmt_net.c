@@ -1,67 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slmt_net.c - options and the list of tensors, in the reference's names and order of use. */
+/* slmt_net.c - the sizes that fit each other, and the list of tensors, in the reference's names and order of
+ * use. */
 #include "methods/slmt_net/slmt_net.h"
 
-/* ---- options ---- */
-
-static const slmt_net_options presets[] = {
-    [SLMT_NET_PRESET_BASE] =
-        {sizeof(slmt_net_options), 256, 8, 4, 128, 12, 16, 4, 64, 8, 8, {2, 2, 2, 2}, {8, 8, 16, 32}, 8},
-    [SLMT_NET_PRESET_SMALL] =
-        {sizeof(slmt_net_options), 256, 8, 4, 48, 6, 6, 4, 32, 4, 4, {2, 2, 2, 2}, {3, 6, 12, 24}, 8},
-    [SLMT_NET_PRESET_TINY] =
-        {sizeof(slmt_net_options), 128, 8, 4, 32, 4, 4, 4, 32, 2, 4, {2, 2, 2, 2}, {2, 4, 8, 16}, 8},
-};
-
-#define SIZE(member, initial, low, high, help)                                                               \
-    NUMBER_WHOLE(slmt_net_options, member, initial, low, high, help)
-const number slmt_net_rows[SLMT_NET_OPTIONS] = {
-    NUMBER_ROLE(slmt_net_options, image_size, SIDE, 256, 16, 4096,
-                "side of a slice in pixels; a multiple of 16 mae_patch"),
-    SIZE(mae_patch, 8, 2, 256, "side of an encoder patch in pixels; divides image_size"),
-    SIZE(patch, 4, 1, 128, "side of a generator patch in pixels: half of mae_patch"),
-    SIZE(embed_dim, 128, 4, 4096, "token width of encoder and generator; a multiple of 4"),
-    SIZE(depth, 12, 1, 64, "encoder blocks"),
-    SIZE(num_heads, 16, 1, 512, "encoder heads; divides embed_dim"),
-    SIZE(mlp_ratio, 4, 1, 16, "MLP width over token width"),
-    SIZE(decoder_dim, 64, 4, 4096, "token width of the Edge-MAE decoder; a multiple of 4"),
-    SIZE(decoder_depth, 8, 1, 64, "blocks of the Edge-MAE decoder"),
-    SIZE(decoder_heads, 8, 1, 512, "heads of the Edge-MAE decoder; divides decoder_dim"),
-    NUMBER_LIST(slmt_net_options, generator_depths, "2,2,2,2", 1, 64, NULL,
-                "Swin blocks of each stage, finest first"),
-    NUMBER_LIST(slmt_net_options, generator_heads, "8,8,16,32", 1, 512, NULL,
-                "heads of each stage, finest first"),
-    SIZE(window, 8, 1, 64, "side of an attention window in tokens"),
-};
-static const number_table table = NUMBERS(slmt_net_rows);
-
-slmt_net slmt_net_of(const double *option)
-{
-    slmt_net net = {.options = {.struct_size = sizeof net.options}};
-    numbers_read(table, option, &net.options);
-    net.mae_grid = net.options.image_size / net.options.mae_patch;
-    net.grid = 2 * net.mae_grid;
-    return net;
-}
-
-void slmt_net_numbers(const slmt_net_options *o, double *option)
-{
-    numbers_write(table, o, option);
-}
-
-void slmt_net_fill_preset(int32_t index, double *option)
-{
-    slmt_net_numbers(&presets[index], option);
-}
-
-status slmt_net_preset(slmt_net_options *o, int32_t preset)
-{
-    if (preset < 0 || preset >= (int32_t)(sizeof presets / sizeof *presets))
-        return fail(ERR_ARGUMENT,
-                    "there is no preset %d; SLMT_NET_PRESET_BASE, _SMALL and _TINY are 0, 1 and 2", preset);
-    *o = presets[preset];
-    return OK;
-}
+/* ---- rules between options ---- */
 
 static status divides(const char *name, int64_t value, const char *whole_name, int64_t whole)
 {

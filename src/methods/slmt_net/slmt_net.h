@@ -22,20 +22,11 @@ typedef struct slmt_net {
     int grid;     /* and at the fine scale: image_size / patch = 2 * mae_grid */
 } slmt_net;
 
-/* The options as a struct, and back. */
+/* Reads the options into the struct. */
 slmt_net slmt_net_of(const double *option);
-void slmt_net_numbers(const slmt_net_options *o, double *option);
-
-/* The presets, in the order of SLMT_NET_PRESET_... */
-#define SLMT_NET_PRESETS "base|small|tiny"
-status slmt_net_preset(slmt_net_options *o, int32_t preset);
-void slmt_net_fill_preset(int32_t index, double *option);
 
 /* Checks the rules between options: ERR_ARGUMENT with the option and its rule. */
 status slmt_net_check(const double *option);
-
-enum { SLMT_NET_OPTIONS = 13 }; /* rows */
-extern const number slmt_net_rows[SLMT_NET_OPTIONS];
 
 void slmt_net_tensors(params *p, const double *option);
 

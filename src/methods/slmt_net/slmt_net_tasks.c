@@ -1,20 +1,55 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slmt_net_tasks.c - SLMT-Net as a method of the library: pre-training, fine-tuning, synthesis. */
+/* slmt_net_tasks.c - SLMT-Net as a method of the library: its options, pre-training, fine-tuning, synthesis.
+ */
 #include "data/augment.h"
 #include "data/image_metrics.h"
 #include "data/sampler/slices.h"
 #include "methods/slmt_net/mt_net.h"
 #include "slmt/trainer.h"
 
+/* ---- options ---- */
+
+#define SIZE(member, initial, low, high, help)                                                               \
+    NUMBER_WHOLE(slmt_net_options, member, initial, low, high, help)
+static const number options_rows[] = {
+    NUMBER_ROLE(slmt_net_options, image_size, SIDE, 256, 16, 4096,
+                "side of a slice in pixels; a multiple of 16 mae_patch"),
+    SIZE(mae_patch, 8, 2, 256, "side of an encoder patch in pixels; divides image_size"),
+    SIZE(patch, 4, 1, 128, "side of a generator patch in pixels: half of mae_patch"),
+    SIZE(embed_dim, 128, 4, 4096, "token width of encoder and generator; a multiple of 4"),
+    SIZE(depth, 12, 1, 64, "encoder blocks"),
+    SIZE(num_heads, 16, 1, 512, "encoder heads; divides embed_dim"),
+    SIZE(mlp_ratio, 4, 1, 16, "MLP width over token width"),
+    SIZE(decoder_dim, 64, 4, 4096, "token width of the Edge-MAE decoder; a multiple of 4"),
+    SIZE(decoder_depth, 8, 1, 64, "blocks of the Edge-MAE decoder"),
+    SIZE(decoder_heads, 8, 1, 512, "heads of the Edge-MAE decoder; divides decoder_dim"),
+    NUMBER_LIST(slmt_net_options, generator_depths, "2,2,2,2", 1, 64, NULL,
+                "Swin blocks of each stage, finest first"),
+    NUMBER_LIST(slmt_net_options, generator_heads, "8,8,16,32", 1, 512, NULL,
+                "heads of each stage, finest first"),
+    SIZE(window, 8, 1, 64, "side of an attention window in tokens"),
+};
+NUMBERS_OF(slmt_net_options, options)
+
+/* In the order of SLMT_NET_PRESET_... */
+static const slmt_net_options presets[] = {
+    {sizeof *presets, 256, 8, 4, 128, 12, 16, 4, 64, 8, 8, {2, 2, 2, 2}, {8, 8, 16, 32}, 8},
+    {sizeof *presets, 256, 8, 4, 48, 6, 6, 4, 32, 4, 4, {2, 2, 2, 2}, {3, 6, 12, 24}, 8},
+    {sizeof *presets, 128, 8, 4, 32, 4, 4, 4, 32, 2, 4, {2, 2, 2, 2}, {2, 4, 8, 16}, 8},
+};
+
+slmt_net slmt_net_of(const double *option)
+{
+    slmt_net net = {.options = options_of(option)};
+    net.options.struct_size = sizeof net.options;
+    net.mae_grid = net.options.image_size / net.options.mae_patch;
+    net.grid = 2 * net.mae_grid;
+    return net;
+}
+
 /* ---- synthesize ---- */
 
 static const number synthesize_rows[] = {NUMBER_BATCH("slices computed together, at most")};
-static const port synthesize_inputs[] = {
-    PORT_ROLE("source", "batch,height,width", SOURCE, "slices of the source contrast in [0, 1]"),
-};
-static const port synthesize_outputs[] = {
-    PORT_ROLE("target", "batch,height,width", TARGET, "slices of the target contrast in [0, 1]"),
-};
 
 static void synthesize_build(task_graph *t)
 {
@@ -25,83 +60,44 @@ static void synthesize_build(task_graph *t)
 
 /* ---- pretrain ---- */
 
-typedef struct pretrain_settings {
-    train_settings train;
-    int32_t patch_weight, slice_step;
-    double mask_ratio, rec_weight, visible_weight;
-} pretrain_settings;
-
 static const number pretrain_rows[] = {
     TRAIN_NUMBERS(20, 100, 3e-3, 0.95, 1, SLMT_RECOMPUTE_LINEAR),
     OPTIMIZER_NUMBERS(OPTIMIZER_ADAM, 0),
     SCHEDULE_NUMBERS(SCHEDULE_STEPS, RATE_BY_STEP, 0, 1e-5),
-    NUMBER_CHOICE(pretrain_settings, patch_weight, 0, 1, "hard|easy-then-hard",
+    NUMBER_CHOICE(edge_mae_settings, patch_weight, 0, 1, "hard|easy-then-hard",
                   "weights of removed patches: the paper's code, or its text"),
-    NUMBER_REAL(pretrain_settings, mask_ratio, 0.7, 0, 1, "part of the patches that is removed"),
-    NUMBER_REAL(pretrain_settings, rec_weight, 10, 0, 1e9,
+    NUMBER_REAL(edge_mae_settings, mask_ratio, 0.7, 0, 1, "part of the patches that is removed"),
+    NUMBER_REAL(edge_mae_settings, rec_weight, 10, 0, 1e9,
                 "weight of the reconstruction loss beside the edge loss"),
-    NUMBER_REAL_LATER(pretrain_settings, visible_weight, 0, 0, 1e9,
+    NUMBER_REAL_LATER(edge_mae_settings, visible_weight, 0, 0, 1e9,
                       "weight of kept patches in the reconstruction loss beside removed ones; 0: the paper"),
-    SLICE_STEP(pretrain_settings),
+    SLICE_STEP(edge_mae_settings),
 };
-NUMBERS_OF(pretrain_settings, pretrain)
-
-static const port pretrain_inputs[] = {
-    PORT_ROLE("images", "batch,height,width", SOURCE, "slices in [0, 1]"),
-    PORT_MADE("keep", "batch,kept", INT32, "visible patches"),
-    PORT_MADE("restore", "batch,patches", INT32, "index of each patch among the visible ones"),
-    PORT_MADE("weight", "batch,patches,1", FLOAT32, "weight of a patch in the losses"),
-    PORT_MADE("edges", "batch,height,width", FLOAT32, "target edge maps"),
-};
-static const port pretrain_outputs[] = {
-    PORT_LOSS("reconstruction", "mean square error of removed patches, and with visible_weight of kept ones"),
-    PORT_LOSS("edge", "mean square error of the edge map"),
-    PORT_LOSS("total", "rec_weight * reconstruction + edge"),
-};
+NUMBERS_OF(edge_mae_settings, pretrain)
 
 static status pretrain_shapes(numbers at, bk_dtype real, bk_shape *shape)
 {
     const slmt_net net = slmt_net_of(at.option);
-    const double mask_ratio = pretrain_of(at.setting).mask_ratio;
-    int patches = net.mae_grid * net.mae_grid, kept = edge_mae_kept(&net, mask_ratio);
+    const edge_mae_settings s = pretrain_of(at.setting);
     (void)real;
-    if (kept < 1 || kept >= patches)
-        return fail(ERR_ARGUMENT,
-                    "mask_ratio %g keeps %d of %d patches; at least one patch must be kept and one removed",
-                    mask_ratio, kept, patches);
-    shape[MAE_KEEP].dim[1] = kept;
-    shape[MAE_RESTORE].dim[1] = shape[MAE_WEIGHT].dim[1] = patches;
-    return OK;
+    return edge_mae_shapes(&net, &s, shape);
 }
 
 static void pretrain_build(task_graph *t)
 {
     const slmt_net net = slmt_net_of(t->at.option);
-    const pretrain_settings s = pretrain_of(t->at.setting);
+    const edge_mae_settings s = pretrain_of(t->at.setting);
     nn encoder = nn_of(t, "E.");
-    edge_mae_graph v = {.images = t->in[MAE_IMAGES],
-                        .keep = t->in[MAE_KEEP],
-                        .restore = t->in[MAE_RESTORE],
-                        .weight = t->in[MAE_WEIGHT],
-                        .edges = t->in[MAE_EDGES]};
-    edge_mae_pretrain(&encoder, &net, (edge_mae_losses){s.rec_weight, s.visible_weight}, &v);
+    const edge_mae_graph v = edge_mae_pretrain(&encoder, &net, &s, t->in);
     t->out[0] = v.rec_loss;
     t->out[1] = v.edge_loss;
     t->out[2] = v.total;
 }
 
-static task_needs pretrain_needs(numbers at)
+static void pretrain_prepare(const task_step *step)
 {
-    const slmt_net net = slmt_net_of(at.option);
-    return edge_mae_needs(&net, (size_t)at.setting[TRAIN_BATCH]);
-}
-
-static void pretrain_prepare(const task_step *s)
-{
-    const slmt_net net = slmt_net_of(s->at.option);
-    const pretrain_settings set = pretrain_of(s->at.setting);
-    int easy = set.patch_weight == SLMT_NET_PATCH_WEIGHT_EASY_THEN_HARD && s->epoch < 0.5 * set.train.epochs;
-    edge_mae_prepare(s, &net, edge_mae_kept(&net, set.mask_ratio), easy);
+    const edge_mae_settings s = pretrain_of(step->at.setting);
+    edge_mae_prepare(step, &s);
 }
 
 /* ---- finetune ---- */
@@ -125,16 +121,6 @@ static const number finetune_rows[] = {
 };
 NUMBERS_OF(finetune_settings, finetune)
 
-static const port finetune_inputs[] = {
-    PORT_ROLE("source", "batch,height,width", SOURCE, "slices of the source contrast in [0, 1]"),
-    PORT_ROLE("target", "batch,height,width", TARGET, "the same slices of the target contrast"),
-};
-static const port finetune_outputs[] = {
-    PORT_LOSS("l1", "mean |prediction - target|"),
-    PORT_LOSS("consistency", "feature consistency, by a snapshot of the encoder"),
-    PORT_LOSS("total", "l1_weight * l1 + consistency"),
-};
-
 static const param_set finetune_sets[] = {{"encoder", "E.", NULL, SET_JOINED},
                                           {"generator", "G.", NULL, SET_JOINED}};
 
@@ -146,14 +132,15 @@ static void finetune_build(task_graph *t)
 {
     const slmt_net net = slmt_net_of(t->at.option);
     nn encoder = nn_of(t, "E."), generator = nn_of(t, "G."), teacher = nn_of_state(t, "E.", TEACHER);
-    mt_net_graph v = {.source = t->in[0], .target = t->in[1]};
-    mt_net_finetune(&encoder, &generator, &teacher, &net, finetune_of(t->at.setting).l1_weight, &v);
+    const double l1_weight = finetune_of(t->at.setting).l1_weight;
+    const mt_net_graph v =
+        mt_net_finetune(&encoder, &generator, &teacher, &net, l1_weight, t->in[0], t->in[1]);
     t->out[0] = v.l1_loss;
     t->out[1] = v.fc_loss;
     t->out[2] = v.total;
 }
 
-/* ---- samples from a set ---- */
+/* ---- the method ---- */
 
 static void augment_single(float *image, float *none, int side, float *spare, random_stream *r)
 {
@@ -161,22 +148,36 @@ static void augment_single(float *image, float *none, int side, float *spare, ra
     augment_pretrain(image, side, spare, r);
 }
 
-static const slice_rule single_slices = {augment_single, "slice_step"};
-static const slice_rule pairs_of_slices = {augment_finetune, "slice_step"};
-static const feeding pretrain_feeding = SLICE_FEEDING(&single_slices);
-static const feeding finetune_feeding = SLICE_FEEDING(&pairs_of_slices);
-
-/* ---- the method ---- */
+#define SLICES      "batch,height,width"
+#define PORT_SOURCE PORT_ROLE("source", SLICES, SOURCE, "slices of the source contrast in [0, 1]")
 
 static const method_task tasks[] = {
-    {TASK(synthesize, "make slices of the target contrast from slices of the source contrast"),
+    {TASK_OF(synthesize, "make slices of the target contrast from slices of the source contrast"),
+     .inputs = PORT_ROWS(PORT_SOURCE),
+     .outputs = PORT_ROWS(PORT_ROLE("target", SLICES, TARGET, "slices of the target contrast in [0, 1]")),
      .slices = &slices_alone, .metrics = &image_metrics},
-    {TASK(pretrain, "train the Edge-MAE on single slices (section III-A)"), .trains = 1,
-     .shapes = pretrain_shapes, .needs = pretrain_needs, .prepare = pretrain_prepare,
-     .feeding = &pretrain_feeding},
-    {TASK(finetune, "train the whole network on pairs of slices (section III-B)"), .trains = 1,
+    {TASK_OF(pretrain, "train the Edge-MAE on single slices (section III-A)"), .trains = 1,
+     .inputs =
+         PORT_ROWS(PORT_ROLE("images", SLICES, SOURCE, "slices in [0, 1]"),
+                   PORT_MADE("keep", "batch,kept", INT32, "visible patches"),
+                   PORT_MADE("restore", "batch,patches", INT32, "index of each patch among the visible ones"),
+                   PORT_MADE("weight", "batch,patches,1", FLOAT32, "weight of a patch in the losses"),
+                   PORT_MADE("edges", SLICES, FLOAT32, "target edge maps")),
+     .outputs =
+         PORT_ROWS(PORT_LOSS("reconstruction",
+                             "mean square error of removed patches, and with visible_weight of kept ones"),
+                   PORT_LOSS("edge", "mean square error of the edge map"),
+                   PORT_LOSS("total", "rec_weight * reconstruction + edge")),
+     .shapes = pretrain_shapes, .needs = edge_mae_needs, .prepare = pretrain_prepare,
+     .feeding = SLICES_FED(augment_single)},
+    {TASK_OF(finetune, "train the whole network on pairs of slices (section III-B)"), .trains = 1,
+     .inputs = PORT_ROWS(PORT_SOURCE,
+                         PORT_ROLE("target", SLICES, TARGET, "the same slices of the target contrast")),
+     .outputs = PORT_ROWS(PORT_LOSS("l1", "mean |prediction - target|"),
+                          PORT_LOSS("consistency", "feature consistency, by a snapshot of the encoder"),
+                          PORT_LOSS("total", "l1_weight * l1 + consistency")),
      .sets = finetune_sets, .n_sets = 2, .states = finetune_states, .n_states = 1,
-     .feeding = &finetune_feeding},
+     .feeding = SLICES_FED(augment_finetune)},
 };
 
 const method method_slmt_net = {
@@ -184,11 +185,9 @@ const method method_slmt_net = {
     .title = "SLMT-Net: one contrast from another, after pre-training on single slices",
     .source = "Li et al., Multi-scale Transformer Network with Edge-aware Pre-training for Cross-Modality MR "
               "Image Synthesis, IEEE TMI 2023",
-    .options = NUMBERS(slmt_net_rows),
-    .presets = SLMT_NET_PRESETS,
-    .preset = slmt_net_fill_preset,
+    .options = NUMBERS(options_rows),
+    PRESETS("base|small|tiny", presets),
     .check = slmt_net_check,
     .tensors = slmt_net_tensors,
-    .tasks = tasks,
-    .n_tasks = sizeof tasks / sizeof *tasks,
+    TASKS(tasks),
 };

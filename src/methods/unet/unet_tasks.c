@@ -32,11 +32,6 @@ static const number options_rows[] = {
 };
 NUMBERS_OF(unet_options, options)
 
-static void fill_preset(int32_t index, double *option)
-{
-    numbers_write(options_table, &presets[index], option);
-}
-
 static status check(const double *option)
 {
     enum { LEAST = 4 }; /* pixels along a side at the coarsest level, where a norm needs some */
@@ -68,54 +63,22 @@ static value translate(task_graph *t, norm_statistics from)
     return unet_translate(&n, &o, t->in[0], from);
 }
 
-#define SOURCE_AXES "batch,slices,height,width"
-#define TARGET_AXES "batch,height,width"
-#define SOURCE_HELP "slices of the source contrast in [0, 1], each with its neighbours below and above"
-#define TARGET_HELP "the same slices in the target contrast, in [0, 1]"
-
 /* ---- synthesize ---- */
 
 static const number synthesize_rows[] = {NUMBER_BATCH("slices computed together, at most")};
-static const port synthesize_inputs[] = {
-    PORT_ROLE("source", SOURCE_AXES, SOURCE, SOURCE_HELP),
-};
-static const port synthesize_outputs[] = {
-    PORT_ROLE("target", TARGET_AXES, TARGET, TARGET_HELP),
-};
-
 static void synthesize_build(task_graph *t)
 {
     t->out[0] = op_clamp(t->g, translate(t, NORM_RUNNING), 0, 1);
 }
 
-static stacking synthesize_stack(numbers at)
-{
-    return (stacking){options_of(at.option).slices, 0};
-}
-
-static const slicing synthesize_slices = {synthesize_stack, 0, 1};
-
 /* ---- train ---- */
-
-typedef struct unet_settings {
-    train_settings train;
-    int32_t slice_step;
-} unet_settings;
 
 static const number train_rows[] = {
     TRAIN_NUMBERS(4, 50, 2e-3, 0.999, 1, SLMT_RECOMPUTE_NOTHING),
     OPTIMIZER_NUMBERS(OPTIMIZER_ADAM, 0),
     SCHEDULE_NUMBERS(SCHEDULE_COSINE, RATE_BY_STEP, 0, 1e-5),
-    SLICE_STEP(unet_settings),
+    SLICE_STEP(slice_settings),
 };
-static const port train_inputs[] = {
-    PORT_ROLE("source", SOURCE_AXES, SOURCE, SOURCE_HELP),
-    PORT_ROLE("target", TARGET_AXES, TARGET, TARGET_HELP),
-};
-static const port train_outputs[] = {
-    PORT_LOSS("l1", "mean |made - target|"),
-};
-
 static void train_build(task_graph *t)
 {
     t->out[0] = unet_l1(t->g, translate(t, NORM_UPDATE), t->in[1]);
@@ -132,15 +95,20 @@ static void mirror(float *source, float *target, int side, float *spare, random_
         augment_flip(target, side, 1);
 }
 
-static const slice_rule pairs_of_stacks = {mirror, "slice_step"};
-static const feeding train_feeding = SLICE_FEEDING(&pairs_of_stacks);
-
 /* ---- the method ---- */
 
+#define PORT_SOURCE                                                                                          \
+    PORT_ROLE("source", "batch,slices,height,width", SOURCE,                                                 \
+              "slices of the source contrast in [0, 1], each with its neighbours below and above")
+#define PORT_TARGET                                                                                          \
+    PORT_ROLE("target", "batch,height,width", TARGET, "the same slices in the target contrast, in [0, 1]")
+
 static const method_task tasks[] = {
-    {TASK(synthesize, "make slices of the target contrast from slices of the source contrast"),
-     .slices = &synthesize_slices, .metrics = &image_metrics},
-    {TASK(train, "train on pairs of slices"), .trains = 1, .feeding = &train_feeding},
+    {TASK_OF(synthesize, "make slices of the target contrast from slices of the source contrast"),
+     .inputs = PORT_ROWS(PORT_SOURCE), .outputs = PORT_ROWS(PORT_TARGET), .slices = &slices_alone,
+     .metrics = &image_metrics},
+    {TASK_OF(train, "train on pairs of slices"), .trains = 1, .inputs = PORT_ROWS(PORT_SOURCE, PORT_TARGET),
+     .outputs = PORT_ROWS(PORT_LOSS("l1", "mean |made - target|")), .feeding = SLICES_FED(mirror)},
 };
 
 const method method_unet = {
@@ -151,10 +119,8 @@ const method method_unet = {
         "2015; norm and residual output as in Isensee et al., Nature Methods 18 (2021) 203-211, and Zhang "
         "et al., IEEE TIP 26 (2017) 3142-3155",
     .options = NUMBERS(options_rows),
-    .presets = "base|small|tiny",
-    .preset = fill_preset,
+    PRESETS("base|small|tiny", presets),
     .check = check,
     .tensors = tensors,
-    .tasks = tasks,
-    .n_tasks = sizeof tasks / sizeof *tasks,
+    TASKS(tasks),
 };

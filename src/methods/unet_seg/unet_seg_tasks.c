@@ -18,11 +18,6 @@ static const number options_rows[] = {
 };
 NUMBERS_OF(unet_seg_options, options)
 
-static void fill_preset(int32_t index, double *option)
-{
-    numbers_write(options_table, &presets[index], option);
-}
-
 static status check(const double *option)
 {
     const unet_seg_options o = options_of(option);
@@ -75,10 +70,8 @@ const method method_unet_seg = {
     .source = "Ronneberger et al., U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI "
               "2015; Cicek et al., 3D U-Net, MICCAI 2016",
     .options = NUMBERS(options_rows),
-    .presets = "paper|compact|volume",
-    .preset = fill_preset,
+    PRESETS("paper|compact|volume", presets),
     .check = check,
     .tensors = network_tensors,
-    .tasks = tasks,
-    .n_tasks = sizeof tasks / sizeof *tasks,
+    TASKS(tasks),
 };

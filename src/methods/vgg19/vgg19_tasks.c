@@ -49,6 +49,5 @@ const method method_vgg19 = {
               "Super-Resolution, ECCV 2016",
     .options = NUMBERS(options_rows),
     .tensors = tensors,
-    .tasks = tasks,
-    .n_tasks = sizeof tasks / sizeof *tasks,
+    TASKS(tasks),
 };

@@ -17,11 +17,6 @@ static const number options_rows[] = {
 };
 NUMBERS_OF(vnet_options, options)
 
-static void fill_preset(int32_t index, double *option)
-{
-    numbers_write(options_table, &presets[index], option);
-}
-
 static status check(const double *option)
 {
     const vnet_options o = options_of(option);
@@ -57,10 +52,8 @@ const method method_vnet = {
     .source = "Milletari et al., V-Net: Fully Convolutional Neural Networks for Volumetric Medical Image "
               "Segmentation, 3DV 2016",
     .options = NUMBERS(options_rows),
-    .presets = "paper|compact",
-    .preset = fill_preset,
+    PRESETS("paper|compact", presets),
     .check = check,
     .tensors = network_tensors,
-    .tasks = tasks,
-    .n_tasks = sizeof tasks / sizeof *tasks,
+    TASKS(tasks),
 };

@@ -40,10 +40,11 @@ const SLMT_WEIGHTS_BFLOAT16 = Int32(1)  # 8 bits of mantissa, float32's range
 const SLMT_WEIGHTS_FLOAT16 = Int32(2)  # IEEE binary16: 11 bits of mantissa; a weight beyond 65504 is an error
 const SLMT_WEIGHTS_STORED = Int32(3)  # as the file has them; of a new model SLMT_WEIGHTS_FULL
 
-# What products of matrices, convolutions and attention may do with their factors on the cpu backend, in
-# synthesis and in training; sums stay float32.
+# What products of matrices, convolutions and attention may do with their factors, in synthesis and in
+# training; sums stay float32. The reference backend has SLMT_ARITHMETIC_FLOAT32 alone.
 const SLMT_ARITHMETIC_FLOAT32 = Int32(0)  # take them as they are
-const SLMT_ARITHMETIC_BFLOAT16 = Int32(1)  # round them to bfloat16: needs oneDNN, and AVX512-BF16 or AMX-BF16
+const SLMT_ARITHMETIC_BFLOAT16 = Int32(1)  # round them to bfloat16: the cpu backend needs oneDNN for it, and AVX512-BF16 or AMX-BF16
+const SLMT_ARITHMETIC_TF32 = Int32(2)  # round them to 10 bits of fraction (TensorFloat-32): the cuda backend
 
 # The library for matrix products on the cpu backend.
 const SLMT_MATRIX_AUTO = Int32(0)  # the better one of those built in, or the library's own kernel where that is
@@ -54,7 +55,7 @@ const SLMT_MATRIX_OPENBLAS = Int32(2)  # OpenBLAS
 const SLMT_LOG_ERROR = Int32(0)  # a call failed, and why
 const SLMT_LOG_WARNING = Int32(1)  # the result is right, and something may still be wrong
 const SLMT_LOG_INFO = Int32(2)  # what was chosen or done
-const SLMT_LOG_DEBUG = Int32(3)  # for who works on the library
+const SLMT_LOG_DEBUG = Int32(3)  # for developers of the library
 
 # What reading makes of a NaN, as many programs write outside the brain.
 const SLMT_NAN_REFUSE = Int32(0)  # an error, with the place of the first
@@ -134,7 +135,7 @@ const SLMT_FIELD_VECTOR = Int32(4)  # numbers of any meaning; any type
 const SLMT_FIELD_IDS = Int32(5)  # whom or what a row shows; uint8 or int32
 const SLMT_FIELD_CLASSES = Int32(6)  # a class for each row; uint8 or int32
 
-# What becomes of rows whose source is their target.
+# How rows are treated whose source is their target.
 const SLMT_SELF_EXCLUDE = Int32(0)  # as if they were not there (the code of the paper has none)
 const SLMT_SELF_INCLUDE = Int32(1)  # rows like all others
 const SLMT_SELF_ZSCORE_ONLY = Int32(2)  # in the means and deviations, not in the sums (the paper's table 3)
@@ -224,8 +225,8 @@ struct slmt_context_config
     weights::Int32  # SLMT_WEIGHTS_FULL; others only with precision SLMT_FLOAT32
     arithmetic::Int32  # SLMT_ARITHMETIC_FLOAT32
     backend_name::Cstring  # a backend by its name, instead of `backend`: "cpu", "reference", or a plug-in; NULL: none
-    backend_path::Cstring  # where a plug-in is looked for: a directory that holds libslmt_NAME.so, or that file; NULL: nowhere, but for SLMT_BACKEND_CUDA the folder of this library. Nothing else is searched
-    backend_options::Cstring  # more options, in the backend's own words, such as "matrix=onednn,bf16"; NULL: none
+    backend_path::Cstring  # where a plug-in is looked for: a directory that holds libslmt_NAME.so, or that file; NULL: nowhere, but for SLMT_BACKEND_CUDA the folder of this library and the folder slmt in it. Nothing else is searched
+    backend_options::Cstring  # more options, in the backend's own words, such as "device=1,memory=8000000000" for cuda; NULL: none
 end
 
 @doc raw"""
@@ -283,7 +284,7 @@ struct slmt_metric_info
 end
 
 @doc raw"""
-A tensor of the caller's, in the terms of DLPack. Its fields are fixed for ever.
+A tensor that the caller owns, described as in DLPack. Its fields are fixed for ever.
 """
 struct slmt_tensor
     name::Cstring  # the port it is for
@@ -496,6 +497,13 @@ struct slmt_segmentation
     struct_size::UInt32  # sizeof(slmt_segmentation), set by the init function
     mirror::Int32  # 0; 1: the mean of four runs, with rows and columns mirrored or not: slower, often a little better
     overlap::Cdouble  # 0.5: the share of a window that the next one covers too, 0 to 0.9
+    crf_steps::Int32  # 0: none; above: so many steps of a conditional random field refine the probabilities by the image, of 8 contrasts at most. 10 is usual
+    crf_axes::Int32  # what the field sees: 2: each slice alone; 3: the volume; 0: what the network sees
+    crf_near_weight::Cdouble  # 3: weight of neighbours by distance alone
+    crf_near_sd::Cdouble  # 3: their standard deviation in mm
+    crf_weight::Cdouble  # 10: weight of voxels that are alike
+    crf_position_sd::Cdouble  # 80: standard deviation of their distance in mm
+    crf_intensity_sd::Cdouble  # 13: that of their intensities, counted from 0 to 255
 end
 
 @doc raw"""
@@ -766,8 +774,8 @@ slmt_context_free(context) =
 
 Memory that the context and everything made in it hold now.
 
-Counts what goes through the context's allocator. What oneDNN, HDF5 and niftiio take for
-themselves while they work is not in it.
+Counts what goes through the context's allocator, and tensors in memory of a device. What oneDNN, HDF5 and
+niftiio take for themselves while they work is not in it.
 
 context: not NULL
 
@@ -779,6 +787,22 @@ Since 0.1.
 """
 slmt_context_live_bytes(context) =
     ccall((:slmt_context_live_bytes, libslmt), UInt64, (Ptr{slmt_context}, ), context)
+
+@doc raw"""
+    uint64_t slmt_context_device_bytes(const slmt_context *context)
+
+How much of slmt_context_live_bytes() is memory of a device, such as a graphics card: the tensors.
+
+context: not NULL
+
+Returns: bytes; 0 on a backend that works on the host's memory
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_context_device_bytes(context) =
+    ccall((:slmt_context_device_bytes, libslmt), UInt64, (Ptr{slmt_context}, ), context)
 
 @doc raw"""
     slmt_status slmt_context_set_nan(slmt_context *context, int32_t nan)
@@ -2593,9 +2617,9 @@ slmt_session_create(model, task, settings, count, session) =
 @doc raw"""
     slmt_status slmt_session_memory(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t *bytes)
 
-Bytes that a session holds through the context's allocator, exactly. While it is made, planning holds a
-little more for a moment (well below 1 MB for a small network): a max_bytes cut to the last byte may refuse
-it.
+Bytes that a session holds through the context's allocator and in memory of a device, exactly. While it is
+made, planning holds a little more for a moment (well below 1 MB for a small network): a max_bytes cut to
+the last byte may refuse it.
 
 model: not NULL
 task: as slmt_session_create()
@@ -2611,6 +2635,27 @@ Since 0.1.
 """
 slmt_session_memory(model, task, settings, count, bytes) =
     ccall((:slmt_session_memory, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Ptr{slmt_number}, Csize_t, Ptr{UInt64}, ), model, task, settings, count, bytes)
+
+@doc raw"""
+    slmt_status slmt_session_device_memory(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t *bytes)
+
+How much of slmt_session_memory() is memory of a device, such as a graphics card. The weights, which the
+sessions of a model share there, are not in it.
+
+model: not NULL
+task: as slmt_session_create()
+settings: likewise
+count: likewise
+bytes: receives the number; 0 on a backend that works on the host's memory
+
+Returns: as slmt_session_create()
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_session_device_memory(model, task, settings, count, bytes) =
+    ccall((:slmt_session_device_memory, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Ptr{slmt_number}, Csize_t, Ptr{UInt64}, ), model, task, settings, count, bytes)
 
 @doc raw"""
     void slmt_session_free(slmt_session *session)
@@ -2906,7 +2951,7 @@ slmt_session_run(session, inputs, n_inputs, outputs, n_outputs) =
 @doc raw"""
     void slmt_segmentation_init(slmt_segmentation *how)
 
-The defaults: windows that overlap by half, no mirroring.
+The defaults: windows that overlap by half, no mirroring, no random field.
 
 how: filled; NULL: nothing happens
 
@@ -2920,9 +2965,9 @@ slmt_segmentation_init(how) =
 @doc raw"""
     slmt_status slmt_segment_volume(slmt_session *session, const slmt_volume *const *sources, size_t n_sources, const slmt_segmentation *how, slmt_volume **labels, slmt_volume **probabilities)
 
-Label a whole volume: bring each contrast to the slices that the model was trained on, run the network on
-windows of the session's size, put their probabilities together, and give each voxel of the scan's own grid
-the value of its most probable class.
+Label a whole volume: bring each contrast to crops as the training set had them (of its crop_size, which
+are not resized to image_size), run the network on windows of the session's size, put their probabilities
+together, and give each voxel of the scan's own grid the value of its most probable class.
 
 Windows overlap; a probability counts most where it is in the middle of its window (a Gaussian whose
 standard deviation is an eighth of the window). Where the model's slices are smaller than a window, zeros
@@ -2954,6 +2999,35 @@ slmt_segment_volume(session, sources, n_sources, how, labels, probabilities) =
     ccall((:slmt_segment_volume, libslmt), slmt_status, (Ptr{slmt_session}, Ptr{Ptr{slmt_volume}}, Csize_t, Ptr{slmt_segmentation}, Ptr{Ptr{slmt_volume}}, Ptr{Ptr{slmt_volume}}, ), session, sources, n_sources, how, labels, probabilities)
 
 @doc raw"""
+    slmt_status slmt_segment_slices(slmt_session *session, const float *image, const int64_t size[3], const double spacing[3], const slmt_segmentation *how, int32_t *labels, float *probabilities)
+
+Label slices that are prepared already, such as those that slmt_dataset_read() gives of a training set:
+what slmt_segment_volume() does between a scan and its label map.
+
+session: of task "segment"
+image: [channels][size[0]][size[1]][size[2]]: the slices of each contrast, in the order of
+    slmt_model_contrast(), with intensities as in the training
+size: slices, rows and columns, each at least 1
+spacing: mm from a slice to the next, from a row, from a column: for the random field; NULL: 1
+how: NULL: the defaults
+labels: [size[0]][size[1]][size[2]]: receives values of the option `classes`
+probabilities: NULL, or [classes][size[0]][size[1]][size[2]]: receives numbers from 0 to 1
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_UNSUPPORTED (the session's task labels nothing),
+SLMT_ERR_NONFINITE (the image has, or the network makes, what is no number), SLMT_ERR_CANCELLED,
+SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND; on an error labels and probabilities are
+undefined
+
+Threads: one thread per session at a time
+
+Source: as slmt_segment_volume(); the random field: Kraehenbuehl and Koltun, NIPS 24 (2011)
+
+Since 0.1.
+"""
+slmt_segment_slices(session, image, size, spacing, how, labels, probabilities) =
+    ccall((:slmt_segment_slices, libslmt), slmt_status, (Ptr{slmt_session}, Ptr{Cfloat}, Ptr{Int64}, Ptr{Cdouble}, Ptr{slmt_segmentation}, Ptr{Int32}, Ptr{Cfloat}, ), session, image, size, spacing, how, labels, probabilities)
+
+@doc raw"""
     slmt_status slmt_compare_labels(const slmt_volume *labels, const slmt_volume *truth, int32_t label, slmt_label_scores *scores)
 
 Compare a label map with the truth, for one of its labels.
@@ -2973,6 +3047,29 @@ Since 0.1.
 """
 slmt_compare_labels(labels, truth, label, scores) =
     ccall((:slmt_compare_labels, libslmt), slmt_status, (Ptr{slmt_volume}, Ptr{slmt_volume}, Int32, Ptr{slmt_label_scores}, ), labels, truth, label, scores)
+
+@doc raw"""
+    slmt_status slmt_label_scores_of_counts(const int64_t *counts, size_t classes, size_t index, slmt_label_scores *scores)
+
+The figures of one class that follow from counts of voxels, such as those of all subjects together: all but
+the distances of the surfaces, which are NaN.
+
+counts: [classes][classes]: row by truth, how many voxels of each class of the truth got each class
+    of the answer
+classes: 1 to 64
+index: of the class, below `classes`
+scores: struct_size set by the caller; filled
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also: a count below 0)
+
+Threads: any thread
+
+Source: Reinke et al., Nature Methods 21 (2024), for the definitions
+
+Since 0.1.
+"""
+slmt_label_scores_of_counts(counts, classes, index, scores) =
+    ccall((:slmt_label_scores_of_counts, libslmt), slmt_status, (Ptr{Int64}, Csize_t, Csize_t, Ptr{slmt_label_scores}, ), counts, classes, index, scores)
 
 @doc raw"""
     slmt_status slmt_trainer_create(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t seed, slmt_trainer **trainer)
@@ -3016,6 +3113,26 @@ Since 0.1.
 """
 slmt_trainer_memory(model, task, settings, count, bytes) =
     ccall((:slmt_trainer_memory, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Ptr{slmt_number}, Csize_t, Ptr{UInt64}, ), model, task, settings, count, bytes)
+
+@doc raw"""
+    slmt_status slmt_trainer_device_memory(slmt_model *model, const char *task, const slmt_number *settings, size_t count, uint64_t *bytes)
+
+How much of slmt_trainer_memory() is memory of a device; see slmt_session_device_memory().
+
+model: not NULL
+task: as slmt_trainer_create()
+settings: likewise
+count: likewise
+bytes: receives the number; 0 on a backend that works on the host's memory
+
+Returns: as slmt_trainer_create()
+
+Threads: any thread
+
+Since 0.1.
+"""
+slmt_trainer_device_memory(model, task, settings, count, bytes) =
+    ccall((:slmt_trainer_device_memory, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, Ptr{slmt_number}, Csize_t, Ptr{UInt64}, ), model, task, settings, count, bytes)
 
 @doc raw"""
     const char *slmt_trainer_task(const slmt_trainer *trainer)
@@ -3101,7 +3218,7 @@ rate: learning rate, at least 0
 Returns: as slmt_session_run(), and SLMT_ERR_STATE: a model is to be attached first; SLMT_ERR_NONFINITE also
 where a loss or a gradient is not finite: the weights are as before
 
-Threads: one thread per trainer at a time, nobody else using the model
+Threads: one thread per trainer at a time; do not use its model elsewhere meanwhile
 
 Since 0.1.
 """
@@ -3309,7 +3426,7 @@ seconds: receives the time
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (a model is to be attached first), SLMT_ERR_BACKEND
 
-Threads: one thread per trainer at a time, nobody else using the model
+Threads: one thread per trainer at a time; do not use its model elsewhere meanwhile
 
 Since 0.1.
 """
@@ -3615,7 +3732,7 @@ rate: learning rate, at least 0
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (another stage), SLMT_ERR_NONFINITE (input, a
 loss or a gradient: the weights are as before), SLMT_ERR_CANCELLED (likewise), SLMT_ERR_BACKEND
 
-Threads: one thread per trainer at a time, nobody else using the model
+Threads: one thread per trainer at a time; do not use its model elsewhere meanwhile
 
 Source: Li et al., section III-A
 

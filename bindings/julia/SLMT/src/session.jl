@@ -25,6 +25,10 @@ end
 memory(::Type{Session}, model::Model, task = "synthesize"; settings...) =
     memory_by(slmt_session_memory, model, task, settings)
 
+"How many of the bytes that `memory` tells are memory of a device, such as a graphics card."
+device_memory(::Type{Session}, model::Model, task = "synthesize"; settings...) =
+    memory_by(slmt_session_device_memory, model, task, settings)
+
 function memory_by(call, model, task, settings)
     numbers = numbers_by_name(settings, SLMT.settings(method(model), task))
     bytes = Ref{UInt64}()

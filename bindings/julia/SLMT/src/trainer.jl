@@ -31,6 +31,8 @@ end
 save(trainer::Trainer, path::AbstractString) = check(slmt_trainer_save(trainer, path))
 
 memory(::Type{Trainer}, model::Model, task; settings...) = memory_by(slmt_trainer_memory, model, task, settings)
+device_memory(::Type{Trainer}, model::Model, task; settings...) =
+    memory_by(slmt_trainer_device_memory, model, task, settings)
 
 Base.size(trainer::Trainer, name::Union{AbstractString,Symbol}) = shape_by(slmt_trainer_shape, trainer, string(name))
 

@@ -76,6 +76,7 @@ end
         session = Session(model)
         held = SLMT.live_bytes(context)
         @test held - before > SLMT.memory(Session, model) > 0
+        @test SLMT.device_memory(Session, model) == SLMT.device_bytes(context) == 0
         close(session)
         @test !isopen(session)
         @test SLMT.live_bytes(context) <= held - SLMT.memory(Session, model)
@@ -354,6 +355,7 @@ end
         @test SLMT.setting(trainer, "recompute") == 0 && size(trainer, "target") == (SIDE, SIDE, 2)
         @test Trainer(model, "finetune", batch = 2, recompute = :linear) |> t -> SLMT.setting(t, :recompute) == 2
         @test SLMT.memory(Trainer, model, "finetune", batch = 2) > 0
+        @test SLMT.device_memory(Trainer, model, "finetune", batch = 2) == 0
         losses = [step!(trainer, 3e-3, source = source, target = target).total for _ in 1:12]
         @test last(losses) < 0.9 * first(losses)
         @test SLMT.state(trainer).step == 12

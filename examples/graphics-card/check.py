@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks and times the cuda backend on this machine's graphics card, in at most eight minutes: python3 check.py [--emulate]
+
+It lies in the folder that examples/graphics-card/pack makes. Each part runs in processes of its own and within its own time;
+one that fails does not end the others. The end is a table and a JSON file. --emulate does it all without a card, with small
+networks, to see that it works."""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+SECONDS = 480
+ARITHMETICS = ("float32", "tf32", "bf16")
+FAMILIES = ("movement", "elementwise", "reduce", "product", "norm", "labels", "random", "pool", "conv", "space", "attention",
+            "adam", "contract")
+SANITIZERS = ("memcheck", "racecheck", "initcheck")
+
+
+class LeftOut(Exception):
+    """A part that this machine cannot run, and why."""
+
+
+class Failed(Exception):
+    """What a part found wrong."""
+
+
+class Machine:
+    """How the parts call programs: with the folder's libraries, in processes that end in time."""
+
+    def __init__(self, emulate, deadline):
+        self.emulate, self.deadline, self.limit = emulate, deadline, deadline
+        self.plugin = HERE / ("emulated" if emulate else "lib") / "libslmt_cuda.so"
+        self.python = dict(os.environ, SLMT_LIBRARY=str(HERE / "lib/libslmt.so.0"), SLMT_PLUGIN=str(self.plugin),
+                           SLMT_EMULATE="1" if emulate else "", PYTHONDONTWRITEBYTECODE="1",
+                           PYTHONPATH=os.pathsep.join([str(HERE / "python"), str(HERE / "peers")]))
+        self.python.setdefault("TORCHINDUCTOR_CACHE_DIR", str(HERE / "inductor"))
+        for environment in (self.python, os.environ):
+            environment["LD_LIBRARY_PATH"] = os.pathsep.join(
+                [str(HERE / "lib")] + [p for p in [os.environ.get("LD_LIBRARY_PATH")] if p])
+
+    def call(self, command, environment=None, seconds=None):
+        """Its output. A process that takes too long is ended with all that it started."""
+        left = min(self.limit - time.monotonic(), seconds or SECONDS)
+        if left <= 1:
+            raise Failed("no time was left")
+        process = subprocess.Popen([str(word) for word in command], env=environment, text=True, start_new_session=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        try:
+            text = process.communicate(timeout=left)[0]
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            raise Failed(f"{pathlib.Path(command[0]).name} took longer than {left:.0f} s") from None
+        if process.returncode:
+            raise Failed("\n".join(text.strip().splitlines()[-12:]) or f"exit code {process.returncode}")
+        return text
+
+    def json_of(self, script, *arguments, seconds=None):
+        """What a script of this folder prints as its last line."""
+        text = self.call([sys.executable, HERE / script, *arguments], self.python, seconds)
+        return json.loads(text.strip().splitlines()[-1])
+
+
+# ---- the parts ----
+
+
+def card(machine):
+    found = machine.json_of("jobs.py", "describe")
+    if shutil.which("nvidia-smi") and not machine.emulate:
+        query = "name,driver_version,memory.total,clocks.max.sm,power.limit"
+        found["nvidia-smi"] = machine.call(["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader"]).strip()
+    return found
+
+
+def ceilings(machine):
+    if machine.emulate:
+        raise LeftOut("an emulation has no ceilings")
+    return machine.json_of("ceilings.py")
+
+
+def conformance(machine, arithmetic):
+    environment = dict(os.environ, SLMT_TEST_CUDA=str(machine.plugin))
+    if arithmetic != "float32":
+        environment["SLMT_TEST_CUDA_OPTIONS"] = arithmetic
+    if machine.emulate:
+        environment["SLMT_TEST_CUDA_LARGEST"] = "3000"
+    families = FAMILIES if arithmetic == "float32" else ("product", "conv")
+    for family in families:
+        machine.call([HERE / "bin" / f"test_backend_{family}"], environment)
+    return {"families": len(families)}
+
+
+def sanitizer(machine):
+    if machine.emulate or not shutil.which("compute-sanitizer"):
+        raise LeftOut("there is no compute-sanitizer" if not machine.emulate else "the emulation checks by itself")
+    for tool in SANITIZERS:
+        machine.call(["compute-sanitizer", "--tool", tool, "--error-exitcode", "9", HERE / "bin/test_parity", "--cuda",
+                      machine.plugin, HERE / "parity/nano.h5"], os.environ)
+    return {"tools": list(SANITIZERS)}
+
+
+def parity(machine, name):
+    file = HERE / "parity" / f"{name}.h5"
+    if machine.emulate and name != "nano":
+        raise LeftOut("too large for the emulation")
+    if not file.exists():
+        raise LeftOut("its reference results were not packed")
+    text = machine.call([HERE / "bin/test_parity", "--cuda", machine.plugin, file])
+    return {"worst": next((line.strip() for line in text.splitlines() if "worst" in line), "")}
+
+
+def bits(machine):
+    return machine.json_of("bits.py")
+
+
+def jobs(machine, arithmetic):
+    """Milliseconds by engine and job."""
+    figures = {}
+    for engine in ("libslmt", "PyTorch", "compiled"):
+        try:
+            figures[engine] = machine.json_of("jobs.py", "time", engine, arithmetic, seconds=60)
+        except Failed as problem:
+            figures[engine] = {"failed": str(problem)}
+    if "failed" in figures["libslmt"]:
+        raise Failed(figures["libslmt"]["failed"])
+    return figures
+
+
+# name, seconds, function, arguments
+PARTS = [("card", 30, card, ()), ("ceilings", 40, ceilings, ())]
+PARTS += [(f"conformance {a}", 60, conformance, (a,)) for a in ARITHMETICS]
+PARTS += [(f"parity {n}", s, parity, (n,)) for n, s in (("nano", 20), ("tiny", 30), ("base", 60))]
+PARTS += [("bits", 60, bits, ())]
+PARTS += [(f"jobs {a}", 110, jobs, (a,)) for a in ARITHMETICS]
+PARTS += [("sanitizer", 60, sanitizer, ())]
+
+
+def run(machine, part):
+    name, seconds, function, arguments = part
+    begin = time.monotonic()
+    machine.limit = min(machine.deadline, begin + seconds * (4 if machine.emulate else 1))
+    row = {"part": name}
+    try:
+        row.update(state="passed", figures=function(machine, *arguments))
+    except LeftOut as reason:
+        row.update(state="left out", reason=str(reason))
+    except (Failed, OSError, ValueError) as reason:
+        row.update(state="failed", reason=str(reason))
+    row["seconds"] = round(time.monotonic() - begin, 1)
+    print(f"{name:22} {row['state']:9} {row['seconds']:6.1f} s", flush=True)
+    for line in row.get("reason", "").splitlines():
+        print(f"    {line}", flush=True)
+    return row
+
+
+# ---- the table ----
+
+
+def milliseconds(figures, engine, job):
+    value = figures.get(engine, {}).get(job)
+    return f"{value:.2f}" if isinstance(value, float) else "-"
+
+
+def table(rows):
+    print(f"\n{'job':13} {'products':9} {'libslmt':>9} {'PyTorch':>9} {'compiled':>9}   ms")
+    for row in rows:
+        if not row["part"].startswith("jobs ") or "figures" not in row:
+            continue
+        figures = row["figures"]
+        for job in figures["libslmt"]:
+            cells = " ".join(f"{milliseconds(figures, engine, job):>9}" for engine in ("libslmt", "PyTorch", "compiled"))
+            print(f"{job:13} {row['part'][5:]:9} {cells}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--emulate", action="store_true", help="without a card, with small networks")
+    parser.add_argument("--only", help="the parts whose names begin so")
+    parser.add_argument("--out", default="graphics-card.json", help="the JSON file")
+    chosen = parser.parse_args()
+    machine = Machine(chosen.emulate, time.monotonic() + SECONDS)
+    if not machine.plugin.exists():
+        sys.exit(f"there is no {machine.plugin}: pack was run without nvcc" if not chosen.emulate else "pack is not complete")
+    warming = None
+    if not chosen.emulate and not chosen.only: # PyTorch compiles meanwhile; its cache keeps the result
+        warming = subprocess.Popen([sys.executable, str(HERE / "jobs.py"), "warm"], env=machine.python, start_new_session=True,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    rows = []
+    for part in PARTS:
+        if chosen.only and not part[0].startswith(chosen.only):
+            continue
+        if warming and part[0].startswith("jobs "): # nothing else runs beside what is timed
+            try:
+                warming.wait(timeout=max(0, min(60, machine.deadline - time.monotonic() - 240)))
+            except subprocess.TimeoutExpired:
+                os.killpg(warming.pid, signal.SIGKILL)
+                warming.wait()
+            warming = None
+        rows.append(run(machine, part))
+    table(rows)
+    with open(chosen.out, "w") as file:
+        json.dump({"emulated": chosen.emulate, "parts": rows}, file, indent=1)
+    failed = [row["part"] for row in rows if row["state"] == "failed"]
+    print(f"\n{len(rows) - len(failed)} of {len(rows)} parts have not failed; all figures are in {chosen.out}")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
