@@ -100,7 +100,7 @@ static void honest_views(views *v, const job *j)
 static void compact(view *v)
 {
     int64_t stride = 1;
-    for (int i = v->tensor.rank - 1; i >= 0; i--) {
+    for (int i = (v->tensor.rank < RANK ? v->tensor.rank : RANK) - 1; i >= 0; i--) {
         v->strides[i] = stride;
         if (__builtin_mul_overflow(stride, v->shape[i], &stride))
             stride = 1;

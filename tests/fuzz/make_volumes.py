@@ -30,9 +30,9 @@ def nifti2(order, datatype, bitpix, dims):
     return head
 
 
-def mgh(kind, code, dims, good=1):
+def mgh(kind, code, dims, good=1, far=1):
     head = struct.pack(">7ih", 1, *dims, code, 0, good)
-    head += struct.pack(">15f", 1, 1.5, 2, -1, 0, 0, 0, 0, -1, 0, 1, 0, 1, 2, 3)
+    head += struct.pack(">15f", far, 1.5, 2, -far, 0, 0, 0, 0, -1, 0, 1, 0, 1, 2, 3)
     count = dims[0] * dims[1] * dims[2] * dims[3]
     return head.ljust(284, b"\0") + struct.pack(">%d%s" % (count, kind), *range(count))
 
@@ -56,6 +56,7 @@ def main():
         "nifti2_big_endian": nifti2(">", 256, 8, (3, 2, 1)) + bytes(4) + bytes(range(6)),
         "mgh_int16": mgh("h", 4, (2, 3, 2, 1)),
         "mgh_float": mgh("f", 3, (2, 1, 2, 1), good=0),
+        "mgh_far": mgh("h", 4, (2, 1, 1, 1), far=1e30),  # a product that float32 cannot hold
         "mgz": b"Z" + mgh("B", 0, (2, 2, 2, 1)),
     }
     for name, content in files.items():
