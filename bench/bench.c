@@ -92,7 +92,8 @@ static const struct argp_option options[] = {
      "beside the same loops",
      0},
     {"repeats", 'r', "N", 0, "runs of a synthesis that are timed, and half as many training steps (8)", 0},
-    {"shapes", 's', NULL, 0, "a second table: time and rate of every op and shape", 0},
+    {"shapes", 's', NULL, 0,
+     "a second table: time and rate of every op and shape, each layer's from the fastest of several runs", 0},
     {"json", 'J', "FILE", 0, "write all figures to FILE too", 0},
     {0}};
 
@@ -267,12 +268,14 @@ static void add_shape(result *r, const slmt_profile_entry *e)
     row->flops += e->flops;
 }
 
-static void read_profile(const slmt_profile *profile, result *r)
+/* `least` holds the seconds that count for each entry. */
+static void read_profile(const slmt_profile *profile, const double *least, result *r)
 {
     double all = 0;
     for (size_t i = 0; i < slmt_profile_entry_count(profile); i++) {
         slmt_profile_entry e = {.struct_size = sizeof e};
         need(slmt_profile_entry_at(profile, i, &e), "profile");
+        e.seconds = least[i];
         r->share[kind_of(e.op)] += e.seconds;
         r->flops += e.backward == 2 ? 0 : e.flops; /* what is needed, without recomputation */
         all += e.seconds;
@@ -383,6 +386,7 @@ typedef struct task {
     int preset, matrix, arithmetic, threads, repeats;
     int best_matrix; /* the library of the large product */
     int beside;      /* busy loops */
+    int shapes;      /* the table of shapes is wanted */
     const job *job;  /* NULL: only the rate of the large product, by `matrix` */
 } task;
 
@@ -404,7 +408,34 @@ static void run_once(const subject *s)
         need(slmt_trainer_step(s->trainer, s->in, s->n_in, 1e-4), "step");
 }
 
-/* The first run touches the memory, the last one is profiled; those between are timed. A machine that is
+/* Each layer's time is the least of several runs, so that a table of shapes can be compared with another one
+ * from a machine that is shared. */
+static void profile_runs(const subject *s, slmt_context *context, int runs, result *r)
+{
+    slmt_profile *profile;
+    double *least = NULL;
+    for (int run = 0; run < runs; run++) {
+        need(slmt_profile_create(context, &profile), "profile");
+        need(s->session ? slmt_session_set_profile(s->session, profile)
+                        : slmt_trainer_set_profile(s->trainer, profile),
+             "profile");
+        run_once(s);
+        size_t n = slmt_profile_entry_count(profile);
+        if (!least)
+            least = need_memory(calloc(n + 1, sizeof *least));
+        for (size_t i = 0; i < n; i++) {
+            slmt_profile_entry e = {.struct_size = sizeof e};
+            need(slmt_profile_entry_at(profile, i, &e), "profile");
+            least[i] = run == 0 || e.seconds < least[i] ? e.seconds : least[i];
+        }
+        if (run == runs - 1)
+            read_profile(profile, least, r);
+        slmt_profile_free(profile);
+    }
+    free(least);
+}
+
+/* The first run touches the memory, the last ones are profiled; those between are timed. A machine that is
  * shared changes its speed by the second: a large product runs beside every one of them, for a tenth of its
  * time, and what counts is their ratio. */
 static void measure(const subject *s, slmt_context *context, const task *t, result *r)
@@ -412,7 +443,6 @@ static void measure(const subject *s, slmt_context *context, const task *t, resu
     int n = s->session ? t->repeats : (t->repeats + 1) / 2;
     double *times = need_memory(calloc(3 * (size_t)n, sizeof *times)), *rates = times + n,
            *ratios = rates + n;
-    slmt_profile *profile;
     yardstick yard;
     run_once(s);
     r->peak = peak_bytes();
@@ -426,13 +456,7 @@ static void measure(const subject *s, slmt_context *context, const task *t, resu
         ratios[i] = 1 / (times[i] * rates[i]);
     }
     yardstick_close(&yard);
-    need(slmt_profile_create(context, &profile), "profile");
-    need(s->session ? slmt_session_set_profile(s->session, profile)
-                    : slmt_trainer_set_profile(s->trainer, profile),
-         "profile");
-    run_once(s);
-    read_profile(profile, r);
-    slmt_profile_free(profile);
+    profile_runs(s, context, t->shapes ? n : 1, r);
     r->median = median(times, n);
     r->minimum = times[0]; /* they are in order now */
     r->gemm_rate = median(rates, n);
@@ -672,13 +696,16 @@ static int slower_first(const void *a, const void *b)
 static void print_shapes(result *r)
 {
     qsort(r->shapes, (size_t)r->n_shapes, sizeof *r->shapes, slower_first);
+    double sum = 0;
     printf("  %-24s %8s %6s %9s %8s  %s\n", "op", "ms", "calls", "us a call", "GFLOP/s", "inputs");
     for (int i = 0; i < r->n_shapes; i++) {
         const shape_row *s = &r->shapes[i];
+        sum += s->seconds;
         printf("  %-24s %8.2f %6.0f %9.1f %8.1f  %s%s\n", s->op, 1e3 * s->seconds, s->calls,
                1e6 * s->seconds / s->calls, 1e-9 * s->flops / s->seconds, s->shape,
                (const char *[]){"", " (backward)", " (again)"}[s->backward]);
     }
+    printf("  %-24s %8.2f\n", "all", 1e3 * sum);
 }
 
 static void add_standing(cJSON *row, const task *t, const standing *st)
@@ -808,6 +835,7 @@ static int bench(const settings *s, const output *o)
                 task t = {.preset = s->preset, .matrix = s->matrices.list[m], .repeats = s->repeats};
                 t.threads = s->threads.list[n];
                 t.best_matrix = best;
+                t.shapes = s->shapes;
                 t.job = &jobs[s->jobs.list[j]];
                 failed |= !bench_job(s, t, o);
             }

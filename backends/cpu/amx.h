@@ -14,6 +14,7 @@ int cpu_has_amx(void);
 #ifdef SLMT_HAVE_AMX
 bk_status amx_prepare_product(cpu_device *dev, const product *p, bk_call *call);
 bk_status amx_prepare_attention(cpu_device *dev, bk_call *call); /* BK_ATTENTION, BK_ATTENTION_GRAD */
+bk_status amx_prepare_window(cpu_device *dev, bk_call *call);    /* BK_WINDOW_ATTENTION */
 #else
 static inline bk_status amx_prepare_product(cpu_device *dev, const product *p, bk_call *call)
 {
@@ -21,6 +22,11 @@ static inline bk_status amx_prepare_product(cpu_device *dev, const product *p, b
     return BK_ERR_UNSUPPORTED;
 }
 static inline bk_status amx_prepare_attention(cpu_device *dev, bk_call *call)
+{
+    (void)dev, (void)call;
+    return BK_ERR_UNSUPPORTED;
+}
+static inline bk_status amx_prepare_window(cpu_device *dev, bk_call *call)
 {
     (void)dev, (void)call;
     return BK_ERR_UNSUPPORTED;

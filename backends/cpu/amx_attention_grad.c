@@ -13,7 +13,10 @@
  * backends/reference/attention.c by tests/backends/test_backend_bf16.c. */
 #include "backends/cpu/amx_attention.h"
 
-enum { TOGETHER = 2 }; /* heads of a task: 8 floats each, half a cache line */
+enum {
+    TOGETHER = 2,    /* heads of a task: 8 floats each, half a cache line */
+    GRAD_RAISE = 127 /* of S - lse, which is hardly above 0: powers then need no factor */
+};
 
 typedef struct score_rows {
     float at[CELL][CELL]; /* [key][query] */
@@ -97,23 +100,36 @@ static __m512 pack_columns(const head_sizes *s, const float *x, int64_t step, in
     return squares(word, s->depth);
 }
 
-/* Packs the queries of a cell. Returns the squared lengths of some of them, the largest of all among them. */
+/* Packs the queries of a cell as factors of S - lse: in units, raised, or as they are. Returns the squared
+ * lengths of some of them, the largest of all among them. */
+static __m512 pack_scores(const head_sizes *s, const head_rows *r, int64_t i, int units, query_cell *to)
+{
+    const float unit = units ? POWER_UNIT : 1.0f, raise = units ? GRAD_RAISE * POWER_UNIT + 2 : 0.0f;
+    __m512 most = _mm512_setzero_ps();
+    for (int64_t h = 0; h < HALVES; h++) {
+        int64_t at = i + h * SIDE;
+        __m512 lse = _mm512_maskz_loadu_ps(first_lanes(s->n - at), r->lse + at);
+        __m512 number = lse * (-1.4426950408889634f * unit) + raise;
+        most = longer(pack_columns(s, r->q, s->token, at, s->scale * unit, number, &to->q[h]), most);
+    }
+    return most;
+}
+
+/* Packs the queries of a cell. Returns what pack_scores() does. */
 static __m512 pack_queries(const head_sizes *s, const head_rows *r, int64_t i, query_cell *to)
 {
-    __m512 most = _mm512_setzero_ps();
     vf word[SIDE];
     for (int64_t h = 0; h < HALVES; h++) {
         int64_t at = i + h * SIDE;
-        __m512 lse = _mm512_maskz_loadu_ps(first_lanes(s->n - at), r->lse + at) * -1.4426950408889634f;
-        most = _mm512_max_ps(pack_columns(s, r->q, s->token, at, s->scale, lse, &to->q[h]), most);
         pack_columns(s, r->dout, s->width, at, 1.0f, minus_delta(s, r, at), &to->dout[h]);
     }
     pair_words(r->q + i * s->token, s->token, s->n - i, s->depth, s->scale, 0.0f, word);
     store_words(word, SIDE, to->q_pairs.at);
     pair_words(r->dout + i * s->width, s->width, s->n - i, s->depth, 1.0f, 0.0f, word);
-    store_words(word, SIDE, to->dout_pairs.at);
+    for (int k = 0; k < SIDE; k++)
+        _mm512_store_si512(to->dout_pairs.at[k], (__m512i)word[unit_pair(k)]);
     memset(to->dq, 0, sizeof to->dq);
-    return most;
+    return pack_scores(s, r, i, 1, to);
 }
 
 static void pack_rows(const head_sizes *s, const float *x, int64_t i, tile_words *to)
@@ -179,10 +195,19 @@ INLINE void cell_scores(const key_cell *key, const query_cell *query, int part, 
 /* P and dS of one key, rounded; dS is also returned. */
 INLINE __m512i key_slopes(grad_thread *t, const float *score, const float *grad, int row, const int bounded)
 {
-    __m512 p0 = rough_power(_mm512_load_ps(score), bounded);
-    __m512 p1 = rough_power(_mm512_load_ps(score + SIDE), bounded);
+    __m512 p0 = _mm512_load_ps(score), p1 = _mm512_load_ps(score + SIDE);
+    __m512i power;
+    if (bounded) {
+        power = unit_powers(p0, p1);
+        p0 = (__m512)_mm512_unpacklo_epi16(_mm512_setzero_si512(), power);
+        p1 = (__m512)_mm512_unpackhi_epi16(_mm512_setzero_si512(), power);
+    } else {
+        p0 = rough_power(p0);
+        p1 = rough_power(p1);
+        power = in_unit_order(round_two(p0, p1));
+    }
     __m512i slope = round_two(p0 * _mm512_load_ps(grad), p1 * _mm512_load_ps(grad + SIDE));
-    _mm512_store_si512(t->power[row / SIDE].at[row % SIDE], round_two(p0, p1));
+    _mm512_store_si512(t->power[row / SIDE].at[row % SIDE], power);
     _mm512_store_si512(t->slope[row / SIDE].at[row % SIDE], slope);
     return slope;
 }
@@ -297,12 +322,16 @@ static head_group pack_group(const bk_call *call, const head_sizes *s, int64_t t
     for (int64_t c = 0; c < s->cells; c++)
         for (int h = 0; h < g.count; h++) {
             query_cell *to = &t->query[h * s->cells + c];
-            queries[h] = _mm512_max_ps(pack_queries(s, &g.rows[h], c * CELL, to), queries[h]);
+            queries[h] = longer(pack_queries(s, &g.rows[h], c * CELL, to), queries[h]);
             for (int64_t i = c * CELL; i < (c + 1) * CELL; i += SIDE)
-                keys[h] = _mm512_max_ps(key_squares(s, &g.rows[h], i), keys[h]);
+                keys[h] = longer(key_squares(s, &g.rows[h], i), keys[h]);
         }
-    for (int h = 0; h < g.count; h++)
-        g.bounded[h] = sqrtf(_mm512_reduce_max_ps(queries[h]) * _mm512_reduce_max_ps(keys[h])) < rough_bound;
+    for (int h = 0; h < g.count; h++) {
+        float most = sqrtf(_mm512_reduce_max_ps(queries[h]) * _mm512_reduce_max_ps(keys[h]));
+        g.bounded[h] = most < POWER_BOUND * POWER_UNIT;
+        for (int64_t c = 0; !g.bounded[h] && c < s->cells; c++)
+            pack_scores(s, &g.rows[h], c * CELL, 0, &t->query[h * s->cells + c]);
+    }
     return g;
 }
 

@@ -3,23 +3,19 @@
  *
  * Both factors are packed into tiles first; b only once if it is a weight that does not change between runs.
  * A task then computes some rows of tiles by some columns of tiles, two by two, a block of k at a time. Sums
- * that are not complete wait in the thread's own memory. How tasks are cut changes no sum. */
-#include "backends/cpu/amx.h"
-#include "backends/cpu/amx_tile.h"
-#include "backends/cpu/work.h"
+ * that are not complete wait in the thread's own memory. How tasks are cut changes no sum.
+ *
+ * If b stays in the second-level cache, a task is some rows of a and of y with all columns, and its thread
+ * packs these rows of a by itself: then they never leave its cache, and ops that follow, which divide rows
+ * among threads the same way, find theirs there. */
+#include "backends/cpu/amx_square.h"
 
 enum {
     STEPS = 16, /* tiles along k of a block: two columns of them stay in the first-level cache */
-    PAIR = 2,   /* tiles side by side in a square of sums */
-    EDGE = PAIR * SIDE,
     MOST_ROWS = 4,
-    MOST_COLS = 8 /* squares of a task */
+    MOST_COLS = 8,           /* squares of a task, or of a part of it */
+    FEW_WEIGHTS = 512 * 1024 /* bytes that stay in the second-level cache */
 };
-
-/* A square of sums, or what the thread keeps of it: [PAIR tiles below][PAIR tiles beside]. */
-typedef struct square {
-    float at[EDGE][EDGE];
-} __attribute__((aligned(64))) square;
 
 typedef struct amx_call {
     cpu_way way;
@@ -27,24 +23,13 @@ typedef struct amx_call {
     int64_t rows, cols, steps;        /* in tiles */
     int64_t row_squares, col_squares; /* of a task */
     int64_t down, tasks;
+    int by_rows;    /* a task has all columns, and packs its rows */
     size_t b_bytes; /* of scratch: 0 if b is kept */
     uint64_t kept_version;
     const void *kept_data;
 } amx_call;
 
 /* ---- packing ---- */
-
-static factor left_of(const product *p, const bk_call *call)
-{
-    const bk_tensor *a = &call->in[0];
-    return (factor){a->data, a->shape.dtype, p->m, p->k, p->trans_a ? 1 : p->k, p->trans_a ? p->m : 1};
-}
-
-static factor right_of(const product *p, const bk_call *call)
-{
-    const bk_tensor *b = &call->in[1];
-    return (factor){b->data, b->shape.dtype, p->n, p->k, p->trans_b ? p->k : 1, p->trans_b ? 1 : p->n};
-}
 
 typedef struct pack_job {
     factor f;
@@ -54,97 +39,24 @@ typedef struct pack_job {
 } pack_job;
 
 /* Tiles lie [i][k]. */
+static void pack_strips_to(const pack_job *j, int64_t first, int64_t end, tile_words *to)
+{
+    for (int64_t i = first; i < end; i++)
+        for (int64_t s = 0; s < j->steps; s++)
+            pack_tile(&j->f, i * SIDE, s * DEPTH, j->form, to++);
+}
+
 static void pack_strips(const void *job, int64_t first, int64_t end, int thread)
 {
     const pack_job *j = job;
     (void)thread;
-    for (int64_t i = first; i < end; i++)
-        for (int64_t s = 0; s < j->steps; s++)
-            pack_tile(&j->f, i * SIDE, s * DEPTH, j->form, j->to + i * j->steps + s);
+    pack_strips_to(j, first, end, j->to + first * j->steps);
 }
 
 static void pack_factor(cpu_device *dev, factor f, int form, tile_words *to)
 {
     pack_job j = {f, form, work_pieces(f.n_k, DEPTH), to};
     cpu_team_share(dev->team, work_pieces(f.n_i, SIDE), f.n_i * f.n_k, pack_strips, &j);
-}
-
-/* ---- a square: up to two by two tiles of sums ---- */
-
-/* Tiles 0 to 3 are sums, 4 and 5 of the left factor, 6 and 7 of the right one. */
-typedef struct strips {
-    const tile_words *a[PAIR], *b[PAIR]; /* the first of `steps` tiles along k */
-    int64_t steps;
-} strips;
-
-static void square_of_four(const strips *s)
-{
-    for (int64_t k = 0; k < s->steps; k++) {
-        TILE_WORDS(4, s->a[0] + k);
-        TILE_WORDS(6, s->b[0] + k);
-        TILE_ADD(0, 4, 6);
-        TILE_WORDS(7, s->b[1] + k);
-        TILE_ADD(1, 4, 7);
-        TILE_WORDS(5, s->a[1] + k);
-        TILE_ADD(2, 5, 6);
-        TILE_ADD(3, 5, 7);
-    }
-}
-
-static void square_of_row(const strips *s)
-{
-    for (int64_t k = 0; k < s->steps; k++) {
-        TILE_WORDS(4, s->a[0] + k);
-        TILE_WORDS(6, s->b[0] + k);
-        TILE_ADD(0, 4, 6);
-        TILE_WORDS(7, s->b[1] + k);
-        TILE_ADD(1, 4, 7);
-    }
-}
-
-static void square_of_column(const strips *s)
-{
-    for (int64_t k = 0; k < s->steps; k++) {
-        TILE_WORDS(6, s->b[0] + k);
-        TILE_WORDS(4, s->a[0] + k);
-        TILE_ADD(0, 4, 6);
-        TILE_WORDS(5, s->a[1] + k);
-        TILE_ADD(2, 5, 6);
-    }
-}
-
-static void square_of_one(const strips *s)
-{
-    for (int64_t k = 0; k < s->steps; k++) {
-        TILE_WORDS(4, s->a[0] + k);
-        TILE_WORDS(6, s->b[0] + k);
-        TILE_ADD(0, 4, 6);
-    }
-}
-
-#define SQUARE_TILE(sum, i, j) (&(sum)->at[(i)*SIDE][(j)*SIDE])
-
-/* sum += the product of these strips, or = if they are the first. */
-static void add_square(const strips *s, int first, square *sum)
-{
-    static void (*const add[])(const strips *) = {square_of_one, square_of_row, square_of_column,
-                                                  square_of_four};
-    enum { STEP = EDGE * sizeof(float) };
-    TILE_ZERO(0);
-    TILE_ZERO(1);
-    TILE_ZERO(2);
-    TILE_ZERO(3);
-    if (!first) {
-        TILE_LOAD(0, SQUARE_TILE(sum, 0, 0), STEP);
-        TILE_LOAD(1, SQUARE_TILE(sum, 0, 1), STEP);
-        TILE_LOAD(2, SQUARE_TILE(sum, 1, 0), STEP);
-        TILE_LOAD(3, SQUARE_TILE(sum, 1, 1), STEP);
-    }
-    add[(s->a[1] ? 2 : 0) + (s->b[1] ? 1 : 0)](s);
-    TILE_STORE(0, SQUARE_TILE(sum, 0, 0), STEP);
-    TILE_STORE(1, SQUARE_TILE(sum, 0, 1), STEP);
-    TILE_STORE(2, SQUARE_TILE(sum, 1, 0), STEP);
-    TILE_STORE(3, SQUARE_TILE(sum, 1, 1), STEP);
 }
 
 /* ---- a task ---- */
@@ -154,13 +66,54 @@ typedef struct product_job {
     const bk_call *call;
     const amx_call *c;
     const tile_words *a, *b;
-    square *sums; /* of thread 0 */
+    unsigned char *memory; /* of thread 0 */
 } product_job;
+
+/* Tiles of y, and the rows of a for them. */
+typedef struct product_task {
+    const tile_words *a; /* of the first row */
+    int64_t row, rows, col, cols;
+} product_task;
 
 /* Squares of a task of which sums wait; one if k is one block. */
 static int64_t waiting_squares(const amx_call *c)
 {
     return c->steps > STEPS ? c->row_squares * c->col_squares : 1;
+}
+
+/* A thread's memory: sums, then the rows that it packed. */
+static size_t thread_bytes(const amx_call *c)
+{
+    int64_t rows = c->by_rows ? PAIR * c->row_squares * c->steps : 0;
+    return (size_t)waiting_squares(c) * sizeof(square) + (size_t)rows * sizeof(tile_words);
+}
+
+static square *sums_of_thread(const product_job *j, int thread)
+{
+    return (square *)(j->memory + thread_bytes(j->c) * (size_t)thread);
+}
+
+/* The epilogue of a whole square: two rows of two vectors side by side, with the operations of epilogue.c. */
+INLINE void finish_whole(const cpu_epilogue *e, const int activation)
+{
+    enum { ROWS = 2, SIDES = 2 };
+    const vf zero = vset(0.0f),
+             bias[SIDES] = {e->bias ? vload(e->bias) : zero, e->bias ? vload(e->bias + VL) : zero};
+    for (int64_t r = 0; r < EDGE; r += ROWS) {
+        vf v[ROWS * SIDES];
+#pragma GCC unroll 4
+        for (int i = 0; i < ROWS * SIDES; i++)
+            v[i] = vload(e->product + (r + i / SIDES) * EDGE + i % SIDES * VL) + bias[i % SIDES];
+        if (activation == BK_ACT_GELU)
+            vgelu(v, ROWS * SIDES);
+#pragma GCC unroll 4
+        for (int i = 0; i < ROWS * SIDES; i++) {
+            int64_t at = (r + i / SIDES) * e->y_step + i % SIDES * VL;
+            if (activation == BK_ACT_LEAKY_RELU)
+                v[i] = vselect(v[i] > zero, v[i], e->act.slope * v[i]);
+            vstore(e->y + at, e->residual ? v[i] + vload(e->residual + at) : v[i]);
+        }
+    }
 }
 
 static void finish_square(const product_job *j, int64_t row, int64_t col, const square *sum)
@@ -176,44 +129,78 @@ static void finish_square(const product_job *j, int64_t row, int64_t col, const 
     e.bias = bias ? bias + col : NULL;
     e.residual = residual ? residual + at : NULL;
     e.act = p->act;
-    j->dev->kernels->epilogue(&e);
+    if (e.rows < EDGE || e.cols < EDGE)
+        j->dev->kernels->epilogue(&e);
+    else if (p->act.kind == BK_ACT_GELU)
+        finish_whole(&e, BK_ACT_GELU);
+    else if (p->act.kind == BK_ACT_LEAKY_RELU)
+        finish_whole(&e, BK_ACT_LEAKY_RELU);
+    else
+        finish_whole(&e, BK_ACT_NONE);
 }
 
-static strips strips_of(const product_job *j, int64_t row, int64_t col, int64_t k)
+static strips strips_of(const product_job *j, const product_task *t, int64_t y, int64_t x, int64_t k)
 {
     const amx_call *c = j->c;
-    const tile_words *a = j->a + row * c->steps + k, *b = j->b + col * c->steps + k;
-    return (strips){{a, row + 1 < c->rows ? a + c->steps : NULL},
-                    {b, col + 1 < c->cols ? b + c->steps : NULL},
+    const tile_words *a = t->a + y * c->steps + k, *b = j->b + (t->col + x) * c->steps + k;
+    return (strips){{a, y + 1 < t->rows ? a + c->steps : NULL},
+                    {b, x + 1 < t->cols ? b + c->steps : NULL},
                     work_min(STEPS, c->steps - k)};
 }
 
 /* All squares of a task, for a block of k. */
-static void task_block(const product_job *j, int64_t row, int64_t col, int64_t k, square *sums)
+static void task_block(const product_job *j, const product_task *t, int64_t k, square *sums)
 {
-    const amx_call *c = j->c;
-    int64_t rows = work_min(c->rows, row + PAIR * c->row_squares);
-    int64_t cols = work_min(c->cols, col + PAIR * c->col_squares);
-    int64_t each = waiting_squares(c) > 1;
-    for (int64_t x = col; x < cols; x += PAIR)
-        for (int64_t y = row; y < rows; y += PAIR) {
-            strips s = strips_of(j, y, x, k);
+    int64_t each = waiting_squares(j->c) > 1;
+    for (int64_t x = 0; x < t->cols; x += PAIR)
+        for (int64_t y = 0; y < t->rows; y += PAIR) {
+            strips s = strips_of(j, t, y, x, k);
             add_square(&s, k == 0, sums);
-            if (k + STEPS >= c->steps)
-                finish_square(j, y * SIDE, x * SIDE, sums);
+            if (k + STEPS >= j->c->steps)
+                finish_square(j, (t->row + y) * SIDE, (t->col + x) * SIDE, sums);
             sums += each;
         }
+}
+
+static void run_task(const product_job *j, const product_task *t, square *sums)
+{
+    for (int64_t k = 0; k < j->c->steps; k += STEPS)
+        task_block(j, t, k, sums);
 }
 
 static void product_tasks(const void *job, int64_t first, int64_t end, int thread)
 {
     const product_job *j = job;
     const amx_call *c = j->c;
-    square *sums = j->sums + thread * waiting_squares(c);
     tiles_begin();
-    for (int64_t t = first; t < end; t++)
-        for (int64_t k = 0; k < c->steps; k += STEPS)
-            task_block(j, t % c->down * PAIR * c->row_squares, t / c->down * PAIR * c->col_squares, k, sums);
+    for (int64_t i = first; i < end; i++) {
+        product_task t = {.row = i % c->down * PAIR * c->row_squares,
+                          .col = i / c->down * PAIR * c->col_squares};
+        t.a = j->a + t.row * c->steps;
+        t.rows = work_min(PAIR * c->row_squares, c->rows - t.row);
+        t.cols = work_min(PAIR * c->col_squares, c->cols - t.col);
+        run_task(j, &t, sums_of_thread(j, thread));
+    }
+    tiles_end();
+}
+
+/* Tasks with all columns. */
+static void row_tasks(const void *job, int64_t first, int64_t end, int thread)
+{
+    const product_job *j = job;
+    const amx_call *c = j->c;
+    square *sums = sums_of_thread(j, thread);
+    pack_job pack = {left_of(&c->p, j->call), LEFT, c->steps, (tile_words *)(sums + waiting_squares(c))};
+    tiles_begin();
+    for (int64_t i = first; i < end; i++) {
+        product_task t = {.a = pack.to, .row = i * PAIR * c->row_squares};
+        t.rows = work_min(PAIR * c->row_squares, c->rows - t.row);
+        pack_strips_to(&pack, t.row, t.row + t.rows, pack.to);
+        for (; t.col < c->cols; t.col += PAIR * c->col_squares) {
+            t.cols = work_min(PAIR * c->col_squares, c->cols - t.col);
+            run_task(j, &t, sums);
+        }
+    }
     tiles_end();
 }
 
@@ -232,23 +219,41 @@ static const tile_words *right_tiles(cpu_device *dev, amx_call *c, const bk_call
     return to;
 }
 
+/* Scratch: b if it is not kept, a if it is packed at once, memory of each thread. */
+static size_t a_bytes(const amx_call *c)
+{
+    return c->by_rows ? 0 : (size_t)(c->rows * c->steps) * sizeof(tile_words);
+}
+
 static bk_status run_product(cpu_device *dev, bk_call *call)
 {
     amx_call *c = call->state;
-    tile_words *a = call->scratch, *b = a + c->rows * c->steps;
-    product_job j = {dev, call, c, a, b, NULL};
-    j.sums = (square *)((unsigned char *)b + c->b_bytes);
-    pack_factor(dev, left_of(&c->p, call), LEFT, a);
-    j.b = right_tiles(dev, c, call, b);
+    unsigned char *scratch = call->scratch;
+    tile_words *a = (tile_words *)(scratch + c->b_bytes);
+    product_job j = {dev, call, c, a, NULL, scratch + c->b_bytes + a_bytes(c)};
+    if (!c->by_rows)
+        pack_factor(dev, left_of(&c->p, call), LEFT, a);
+    j.b = right_tiles(dev, c, call, call->scratch);
     cpu_team_run(dev->team, work_team(dev->threads, c->tasks, c->p.m * c->p.n * c->p.k / 64), c->tasks, 1,
-                 product_tasks, &j);
+                 c->by_rows ? row_tasks : product_tasks, &j);
     return BK_OK;
+}
+
+enum { TASKS = 4 }; /* of a thread, at least */
+
+static void cut_rows(amx_call *c, int threads)
+{
+    int64_t down = work_pieces(c->rows, PAIR);
+    c->row_squares = work_min(MOST_ROWS, down);
+    c->col_squares = work_min(MOST_COLS, work_pieces(c->cols, PAIR));
+    while (threads > 1 && c->row_squares > 1 && work_pieces(down, c->row_squares) < TASKS * threads)
+        c->row_squares = work_pieces(c->row_squares, 2);
+    c->down = c->tasks = work_pieces(down, c->row_squares);
 }
 
 /* Squares of a task: fewer where a thread would otherwise not have several tasks. */
 static void cut_tasks(amx_call *c, int threads)
 {
-    enum { TASKS = 4 };
     int64_t down = work_pieces(c->rows, PAIR), beside = work_pieces(c->cols, PAIR);
     c->row_squares = work_min(MOST_ROWS, down);
     c->col_squares = work_min(MOST_COLS, beside);
@@ -267,6 +272,8 @@ bk_status amx_prepare_product(cpu_device *dev, const product *p, bk_call *call)
 {
     if (p->batch > 1)
         return BK_ERR_UNSUPPORTED;
+    if (amx_is_deep(p))
+        return amx_prepare_deep(dev, p, call);
     bk_status taken = cpu_way_new(dev, call, sizeof(amx_call), run_product);
     if (taken != BK_OK)
         return taken;
@@ -275,13 +282,16 @@ bk_status amx_prepare_product(cpu_device *dev, const product *p, bk_call *call)
     c->rows = work_pieces(p->m, SIDE);
     c->cols = work_pieces(p->n, SIDE);
     c->steps = work_pieces(p->k, DEPTH);
-    cut_tasks(c, dev->threads);
     size_t b_bytes = (size_t)(c->cols * c->steps) * sizeof(tile_words);
+    c->by_rows = b_bytes <= FEW_WEIGHTS && p->m >= p->n && !p->trans_a;
+    if (c->by_rows)
+        cut_rows(c, dev->threads);
+    else
+        cut_tasks(c, dev->threads);
     if (call->in[1].version > 0)
         call->kept_bytes = b_bytes;
     else
         c->b_bytes = b_bytes;
-    call->scratch_bytes = (size_t)(c->rows * c->steps) * sizeof(tile_words) + c->b_bytes +
-                          (size_t)(dev->threads * waiting_squares(c)) * sizeof(square);
+    call->scratch_bytes = c->b_bytes + a_bytes(c) + (size_t)dev->threads * thread_bytes(c);
     return BK_OK;
 }

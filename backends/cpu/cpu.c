@@ -231,6 +231,8 @@ static bk_status prepare_rounded(cpu_device *dev, bk_call *call)
 {
     if (dev->amx && (call->op == BK_ATTENTION || call->op == BK_ATTENTION_GRAD))
         return amx_prepare_attention(dev, call);
+    if (dev->amx && call->op == BK_WINDOW_ATTENTION)
+        return amx_prepare_window(dev, call);
     return BK_ERR_UNSUPPORTED;
 }
 

@@ -46,11 +46,11 @@ const cpu_kernels *cpu_kernels_for(int level)
 
 static int processor_has_amx(void)
 {
-    enum { LEAF = 7, AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24, AVX512_BF16 = 1 << 5 };
-    unsigned a, b, c, d, a1, d1;
-    if (!__get_cpuid_count(LEAF, 0, &a, &b, &c, &d) || !__get_cpuid_count(LEAF, 1, &a1, &b, &c, &d1))
+    enum { LEAF = 7, AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24, AVX512_BF16 = 1 << 5, AVX512_VBMI = 1 << 1 };
+    unsigned a, b, c, d, a1, b1, c1, d1;
+    if (!__get_cpuid_count(LEAF, 0, &a, &b, &c, &d) || !__get_cpuid_count(LEAF, 1, &a1, &b1, &c1, &d1))
         return 0;
-    return (d & AMX_BF16) && (d & AMX_TILE) && (a1 & AVX512_BF16);
+    return (d & AMX_BF16) && (d & AMX_TILE) && (a1 & AVX512_BF16) && (c & AVX512_VBMI);
 }
 
 /* Linux saves tiles only of processes that have asked for it; it refuses those with too small a stack for

@@ -10,6 +10,7 @@
 #include "backends/cpu/attention_block.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/team.h"
+#include "backends/cpu/window.h"
 #include "backends/cpu/work.h"
 
 enum {
@@ -19,9 +20,10 @@ enum {
 };
 
 typedef struct sizes {
+    window_grid grid;
     int64_t batch, n, heads, depth, token;
     int64_t side, tokens, padded; /* window: w, w^2, and that rounded up to AT_ONCE */
-    int64_t across, windows;      /* windows in a row of windows, in the batch */
+    int64_t windows;              /* in the batch */
     int64_t groups;               /* of WINDOWS windows */
     int64_t table;                /* rows of the table */
     float scale;                  /* the scale of q: alpha, and log2(e) for scores to base 2 */
@@ -33,11 +35,11 @@ static sizes sizes_of(const bk_call *call)
     const bk_attr *a = &call->attr;
     sizes s = {.batch = qkv->dim[0], .n = qkv->dim[1], .heads = a->heads, .token = qkv->dim[2]};
     s.depth = s.token / (3 * s.heads);
-    s.side = a->window;
-    s.tokens = s.side * s.side;
+    s.grid = window_grid_of(call);
+    s.side = s.grid.side;
+    s.tokens = s.grid.tokens;
     s.padded = work_pieces(s.tokens, AT_ONCE) * AT_ONCE;
-    s.across = a->grid_w / s.side;
-    s.windows = s.batch * (s.n / s.tokens);
+    s.windows = s.batch * s.grid.each;
     s.groups = work_pieces(s.windows, WINDOWS);
     s.scale = (float)(call->attr.alpha * 1.4426950408889634);
     s.table = (2 * s.side - 1) * (2 * s.side - 1);
@@ -133,13 +135,6 @@ static window window_of_thread(const sizes *s, int gradient, const scratch *x, i
     return place_window(s, gradient, &mine);
 }
 
-/* Returns a token's position in its window, numbered so that the difference of two, plus half the table, is
- * the table's row for the pair. */
-static int64_t place_of(const sizes *s, int64_t token)
-{
-    return token / s->side * (2 * s->side - 1) + token % s->side;
-}
-
 /* bias[row][lane], to base 2, and the largest magnitude: rows are keys and lanes queries, or, `by_query`, the
  * reverse. Lanes past the window are 0. */
 static float spread_table(const bk_call *call, const sizes *s, int64_t head, int by_query, float *bias)
@@ -150,7 +145,7 @@ static float spread_table(const bk_call *call, const sizes *s, int64_t head, int
     memset(bias, 0, (size_t)(s->tokens * s->padded) * sizeof(float));
     for (int64_t row = 0; row < s->tokens; row++) {
         float *lane = bias + row * s->padded;
-        int64_t place = place_of(s, row);
+        int64_t place = window_place_of(s->side, row);
         for (int64_t r = 0; r < s->side; r++)
             for (int64_t c = 0; c < s->side; c++, lane++) {
                 *lane = table[(r * (2 * s->side - 1) + c - place) * step] * log2_of_e;
@@ -177,35 +172,12 @@ static void spread_tables(const void *job, int64_t first, int64_t end, int threa
             spread_table(j->call, &j->s, h, j->gradient, j->x.bias + h * j->s.tokens * j->s.padded);
 }
 
-/* Returns which of the three bands of the rolled grid a row (or column) lies in. */
-static int32_t band(int64_t at, int64_t size, int64_t side, int64_t shift)
-{
-    return at < size - side ? 0 : at < size - shift ? 1 : 2;
-}
-
-static int64_t wrap(int64_t at, int64_t size)
-{
-    return at < size ? at : at - size;
-}
-
 static void find_tokens(const bk_attr *a, const sizes *s, int64_t index, window *w)
 {
-    int64_t each = s->n / s->tokens, place = index % each, i = 0;
-    int64_t top = place / s->across * s->side, left = place % s->across * s->side;
-    w->image = index / each;
-    w->mixed = 0;
-    for (int64_t r = top; r < top + s->side; r++) {
-        int64_t row = wrap(r + a->shift, a->grid_h) * a->grid_w;
-        int32_t rows = 3 * band(r, a->grid_h, s->side, a->shift);
-        for (int64_t c = left; c < left + s->side; c++, i++) {
-            w->token[i] = (int32_t)(row + wrap(c + a->shift, a->grid_w));
-            w->region[i] = rows + band(c, a->grid_w, s->side, a->shift);
-            w->mixed |= w->region[i] != w->region[0];
-        }
-    }
-    for (; i < s->padded; i++)
+    w->image = index / s->grid.each;
+    w->mixed = window_find(a, &s->grid, index % s->grid.each, w->token, w->region);
+    for (int64_t i = s->tokens; i < s->padded; i++)
         w->region[i] = w->region[0];
-    w->mixed = w->mixed && a->shift > 0;
 }
 
 /* masked = bias - 100 if the regions of row and lane differ. */
@@ -369,7 +341,7 @@ static void fold_scores(const sizes *s, const float *dscore, float *table)
     memset(table, 0, (size_t)s->table * sizeof(float));
     for (int64_t i = 0; i < s->tokens; i++)
         for (int64_t r = 0; r < s->side; r++) { /* along a row of keys the position decreases by one */
-            float *at = table + s->table / 2 + place_of(s, i) - r * (2 * s->side - 1);
+            float *at = table + s->table / 2 + window_place_of(s->side, i) - r * (2 * s->side - 1);
             for (int64_t c = 0; c < s->side; c++)
                 at[-c] += dscore[i * s->padded + r * s->side + c];
         }

@@ -9,6 +9,7 @@
  *
  * A plan that runs on the same addresses a second time is captured as a graph, which that run and later ones
  * start at once; with other addresses it is started call by call again. */
+#include "backends/cuda/cublaslt.h"
 #include "backends/cuda/cuda.h"
 #include "backends/cuda/kernel.h"
 
@@ -32,7 +33,10 @@ struct block {
 struct cuda_device {
     bk_host host;
     int index, processors, arithmetic;
-    bool eager; /* nothing is captured */
+    bool eager;        /* nothing is captured */
+    char library[512]; /* the file of cuBLASLt, or "" */
+    bool wants_library;
+    cublaslt *lt; /* NULL: not used */
     size_t limit, used; /* bytes of memory that may be and are taken by alloc() */
     block *blocks;
     void *definition; /* the reference backend, opened */
@@ -111,6 +115,19 @@ static bool read_number(const char *item, size_t length, const char *name, unsig
     return end == item + length;
 }
 
+/* "cublaslt", or "cublaslt=FILE". */
+static bool read_library(cuda_device *d, const char *item, size_t length)
+{
+    static const char name[] = "cublaslt=";
+    size_t n = sizeof name - 1;
+    if (bk_option_is(item, length, "cublaslt"))
+        return d->wants_library = true;
+    if (length <= n || memcmp(item, name, n) != 0 || length - n >= sizeof d->library)
+        return false;
+    memcpy(d->library, item + n, length - n);
+    return d->wants_library = true;
+}
+
 static bk_status read_options(cuda_device *d, const char *options)
 {
     const char *item;
@@ -123,13 +140,15 @@ static bk_status read_options(cuda_device *d, const char *options)
             d->arithmetic = ARITHMETIC_TF32;
         else if (bk_option_is(item, n, "eager"))
             d->eager = true;
+        else if (read_library(d, item, n))
+            continue;
         else if (read_number(item, n, "device=", &value) && value <= INT32_MAX)
             d->index = (int)value;
         else if (read_number(item, n, "memory=", &value))
             d->limit = (size_t)value;
         else {
             snprintf(unknown, sizeof unknown, "%.*s", (int)(n < 60 ? n : 60), item);
-            say(&d->host, "expected the options device=N, memory=BYTES, tf32, bf16 or eager, and not", unknown);
+            say(&d->host, "expected the options device=N, memory=BYTES, tf32, bf16, eager or cublaslt, and not", unknown);
             return BK_ERR_UNSUPPORTED;
         }
     }
@@ -180,8 +199,8 @@ static bk_status describe_device(cuda_device *d)
     if (s != BK_OK)
         return s;
     d->processors = p.multiProcessorCount;
-    snprintf(d->text, sizeof d->text, "cuda: %.200s (%d.%d, %d multiprocessors), %s", p.name, p.major,
-             p.minor, p.multiProcessorCount, arithmetic[d->arithmetic]);
+    snprintf(d->text, sizeof d->text, "cuda: %.200s (%d.%d, %d multiprocessors), %s%s", p.name, p.major,
+             p.minor, p.multiProcessorCount, arithmetic[d->arithmetic], d->lt ? ", cuBLASLt" : "");
     return BK_OK;
 }
 
@@ -201,6 +220,18 @@ static bk_status take_words(cuda_device *d)
                : s;
 }
 
+static bk_status open_library(cuda_device *d)
+{
+    char why[400];
+    if (!d->wants_library)
+        return BK_OK;
+    d->lt = cublaslt_open(d->library, why, sizeof why);
+    if (d->lt)
+        return BK_OK;
+    say(&d->host, why, nullptr);
+    return BK_ERR_UNSUPPORTED;
+}
+
 static bk_status set_up(cuda_device *d, const char *options)
 {
     bk_status s = read_options(d, options);
@@ -215,6 +246,8 @@ static bk_status set_up(cuda_device *d, const char *options)
                   "cannot make a stream");
     if (s == BK_OK)
         s = take_words(d);
+    if (s == BK_OK)
+        s = open_library(d);
     return s == BK_OK ? describe_device(d) : s;
 }
 
@@ -226,6 +259,7 @@ static void cuda_close(void *device)
     if (d->stream) {
         on_device here(d->index);
         cudaStreamSynchronize(d->stream);
+        cublaslt_close(d->lt);
         cudaFree(d->fault);
         cudaStreamDestroy(d->stream);
     }
@@ -291,6 +325,7 @@ static bk_status cuda_prepare(void *device, bk_call *call)
         return s;
     bk_reference()->release(d->definition, call);
     call->scratch_bytes = 0;
+    call->state = nullptr;
     const cuda_kernel *k = kernels[call->op];
     if (has_doubles(call) || (k->serves && !k->serves(call))) {
         char message[128];
@@ -300,11 +335,14 @@ static bk_status cuda_prepare(void *device, bk_call *call)
         return BK_ERR_UNSUPPORTED;
     }
     call->scratch_bytes = k->scratch ? k->scratch(call) : 0;
+    if (d->lt && k->plan)
+        k->plan(call, d->lt, d->arithmetic);
     return BK_OK;
 }
 
 static void cuda_release(void *, bk_call *call)
 {
+    cublaslt_release((cublaslt_product *)call->state); /* no other call has a state */
     call->state = nullptr;
 }
 

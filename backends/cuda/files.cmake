@@ -6,6 +6,7 @@ set(CUDA_FILES
     attention_tensor.cu
     channel_norm.cu
     conv.cu
+    cublaslt.cu
     cuda.cu
     elementwise.cu
     labels.cu

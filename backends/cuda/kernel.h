@@ -22,10 +22,14 @@ struct execution {
 
 enum arithmetic { ARITHMETIC_F32, ARITHMETIC_TF32, ARITHMETIC_BF16 };
 
+struct cublaslt;
+
 struct cuda_kernel {
     size_t (*scratch)(const bk_call *call); /* bytes; NULL: none */
     void (*run)(const bk_call *call, execution *e);
     bool (*serves)(const bk_call *call); /* what fits the definition and is not served; NULL: all is */
+    /* Gives a product of the library as call->state, which may need more scratch; NULL: no library is used */
+    void (*plan)(bk_call *call, const cublaslt *lt, int arithmetic) = nullptr;
 };
 
 /* cuda_conv of BK_CONV: every op has one. */

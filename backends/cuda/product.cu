@@ -6,6 +6,7 @@
  * b may be stored as 16-bit floats, which are widened as they are read. */
 #include "backends/cuda/product.h"
 #include "backends/cuda/activation.h"
+#include "backends/cuda/cublaslt.h"
 
 static __device__ __forceinline__ float widen(int type, const void *p, int64_t i)
 {
@@ -91,6 +92,52 @@ static void set_strides(matrices *p, int trans_a, int trans_b)
     p->b_by_depth = trans_b;
 }
 
+/* ---- by the library ---- */
+
+static matrix_product library_product(const matrices &p, int trans_a, int trans_b, int arithmetic)
+{
+    return {p.batch, p.rows, p.columns, p.depth, p.a_step, p.b_step, trans_a != 0, trans_b != 0, arithmetic};
+}
+
+/* Narrow products and 16-bit weights stay with the kernels here. The library's sums go where they do not
+ * overwrite the residual. */
+static void plan_by_library(bk_call *call, const cublaslt *lt, const matrices &p, const matrix_product &m)
+{
+    shape_of_product s = shape_of(&p);
+    if (is_narrow(&s) || p.type != BK_F32)
+        return;
+    call->state = cublaslt_prepare(lt, &m);
+    size_t sums = (size_t)(p.batch * p.rows * p.columns) * sizeof(float);
+    if (call->state && call->attr.has_residual && call->scratch_bytes < sums)
+        call->scratch_bytes = sums;
+}
+
+__global__ void finish_products(matrices p, const float *sums)
+{
+    EACH(i, p.batch * p.rows * p.columns)
+    p.store(i / (p.rows * p.columns), i / p.columns % p.rows, i % p.columns, sums[i]);
+}
+
+/* Returns false if the call has no product of the library, or its addresses do not fit it. */
+static bool run_by_library(const bk_call *call, execution *e, const matrices &p)
+{
+    const cublaslt_product *product = (const cublaslt_product *)call->state;
+    float *sums = p.residual ? (float *)call->scratch : p.y;
+    if (!product || !cublaslt_fits(p.from, p.with, sums))
+        return false;
+    if (!cublaslt_run(product, p.from, (const float *)p.with, sums, e->stream))
+        e->error = cudaErrorUnknown;
+    else if (p.bias || p.residual || p.act.kind != BK_ACT_NONE)
+        start(e, finish_products, blocks_for(p.batch * p.rows * p.columns), BLOCK, 0, p, (const float *)sums);
+    return true;
+}
+
+static void run_product(const bk_call *call, execution *e, const matrices &p)
+{
+    if (!run_by_library(call, e, p))
+        start_product(e, p, call->scratch);
+}
+
 /* ---- matmul ---- */
 
 static matrices matmul_of(const bk_call *call)
@@ -130,10 +177,17 @@ static bool serves_matmul(const bk_call *call)
 
 static void run_matmul(const bk_call *call, execution *e)
 {
-    start_product(e, matmul_of(call), call->scratch);
+    run_product(call, e, matmul_of(call));
 }
 
-const cuda_kernel cuda_matmul = {scratch_matmul, run_matmul, serves_matmul};
+static void plan_matmul(bk_call *call, const cublaslt *lt, int arithmetic)
+{
+    matrices p = matmul_of(call);
+    plan_by_library(call, lt, p,
+                    library_product(p, call->attr.trans_a, call->attr.trans_b, arithmetic));
+}
+
+const cuda_kernel cuda_matmul = {scratch_matmul, run_matmul, serves_matmul, plan_matmul};
 
 /* ---- linear ---- */
 
@@ -164,7 +218,13 @@ static size_t scratch_linear(const bk_call *call)
 
 static void run_linear(const bk_call *call, execution *e)
 {
-    start_product(e, linear_of(call), call->scratch);
+    run_product(call, e, linear_of(call));
 }
 
-const cuda_kernel cuda_linear = {scratch_linear, run_linear, nullptr};
+static void plan_linear(bk_call *call, const cublaslt *lt, int arithmetic)
+{
+    matrices p = linear_of(call);
+    plan_by_library(call, lt, p, library_product(p, 0, 1, arithmetic));
+}
+
+const cuda_kernel cuda_linear = {scratch_linear, run_linear, nullptr, plan_linear};

@@ -48,51 +48,57 @@ static void run_reflect(const bk_call *call, execution *e)
 
 const cuda_kernel cuda_reflect = {nullptr, run_reflect, nullptr};
 
-/* The places of the large axis that mirror place `at` of the small one: itself, and those in either border.
- */
-static __device__ __forceinline__ int images_of(const mirroring &m, int axis, int64_t at, int64_t place[3])
+/* The place of the large axis that mirrors place `at` of the small one in the border before (which is 0), itself
+ * (1), or in the border behind (2); -1: there is none. */
+static __device__ __forceinline__ int64_t image_of(const mirroring &m, int axis, int64_t at, int which)
 {
-    int n = 0;
     int64_t border = m.border[axis], last = m.small[axis] - 1;
-    if (at >= 1 && at <= border)
-        place[n++] = border - at;
-    place[n++] = border + at;
-    if (at <= last - 1 && at >= last - border)
-        place[n++] = border + 2 * last - at;
-    return n;
+    if (which == 0)
+        return at >= 1 && at <= border ? border - at : -1;
+    if (which == 2)
+        return at <= last - 1 && at >= last - border ? border + 2 * last - at : -1;
+    return border + at;
 }
 
-__global__ void reflect_grad(const float *dy, float *dx, int64_t n, mirroring m)
+/* Adds every choice of one image on each axis. */
+__global__ void reflect_grad(const float *dy, float *dx, int64_t n, mirroring m, int choices)
 {
     EACH(i, n)
     {
-        int64_t place[BK_MAX_RANK][3], rest = i;
-        int count[BK_MAX_RANK], all = 1;
         double sum = 0;
-        for (int axis = m.rank - 1; axis >= 0; axis--) {
-            count[axis] = images_of(m, axis, rest % m.small[axis], place[axis]);
-            rest /= m.small[axis];
-            all *= count[axis];
-        }
-        for (int k = 0; k < all; k++) { /* every choice of one image on each axis */
+        for (int k = 0; k < choices; k++) {
             int choice = k;
-            int64_t at = 0, step = 1;
+            int64_t rest = i, at = 0, step = 1;
+            bool there = true;
             for (int axis = m.rank - 1; axis >= 0; axis--) {
-                at += place[axis][choice % count[axis]] * step;
-                choice /= count[axis];
+                int images = m.border[axis] > 0 ? 3 : 1;
+                int64_t image = image_of(m, axis, rest % m.small[axis], images == 3 ? choice % 3 : 1);
+                choice /= images;
+                rest /= m.small[axis];
+                there = there && image >= 0;
+                at += image * step;
                 step *= m.large[axis];
             }
-            sum += dy[at];
+            if (there)
+                sum += dy[at];
         }
         dx[i] = (float)sum;
     }
 }
 
+static int choices_of(const mirroring &m)
+{
+    int choices = 1;
+    for (int axis = 0; axis < m.rank; axis++)
+        choices *= m.border[axis] > 0 ? 3 : 1;
+    return choices;
+}
+
 static void run_reflect_grad(const bk_call *call, execution *e)
 {
     int64_t n = elements(&call->out[0]);
-    start(e, reflect_grad, blocks_for(n), BLOCK, 0, input(call, 0), output(call, 0), n,
-          mirroring_of(&call->attr, &call->out[0].shape, &call->in[0].shape));
+    mirroring m = mirroring_of(&call->attr, &call->out[0].shape, &call->in[0].shape);
+    start(e, reflect_grad, blocks_for(n), BLOCK, 0, input(call, 0), output(call, 0), n, m, choices_of(m));
 }
 
 const cuda_kernel cuda_reflect_grad = {nullptr, run_reflect_grad, nullptr};

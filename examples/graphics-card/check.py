@@ -16,7 +16,8 @@ import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-SECONDS = 480
+SECONDS, SLOWER = 480, 8  # SLOWER: what an emulation may take
+ENGINES = ("libslmt", "cuBLASLt", "PyTorch", "compiled")  # libslmt with its own products, and with the library's
 ARITHMETICS = ("float32", "tf32", "bf16")
 FAMILIES = ("movement", "elementwise", "reduce", "product", "norm", "labels", "random", "pool", "conv", "space", "attention",
             "adam", "contract")
@@ -47,7 +48,7 @@ class Machine:
 
     def call(self, command, environment=None, seconds=None):
         """Its output. A process that takes too long is ended with all that it started."""
-        left = min(self.limit - time.monotonic(), seconds or SECONDS)
+        left = min(self.limit - time.monotonic(), seconds or self.limit)
         if left <= 1:
             raise Failed("no time was left")
         process = subprocess.Popen([str(word) for word in command], env=environment, text=True, start_new_session=True,
@@ -123,9 +124,9 @@ def bits(machine):
 def jobs(machine, arithmetic):
     """Milliseconds by engine and job."""
     figures = {}
-    for engine in ("libslmt", "PyTorch", "compiled"):
+    for engine in ENGINES:
         try:
-            figures[engine] = machine.json_of("jobs.py", "time", engine, arithmetic, seconds=60)
+            figures[engine] = machine.json_of("jobs.py", "time", engine, arithmetic, seconds=None if machine.emulate else 60)
         except Failed as problem:
             figures[engine] = {"failed": str(problem)}
     if "failed" in figures["libslmt"]:
@@ -145,7 +146,7 @@ PARTS += [("sanitizer", 60, sanitizer, ())]
 def run(machine, part):
     name, seconds, function, arguments = part
     begin = time.monotonic()
-    machine.limit = min(machine.deadline, begin + seconds * (4 if machine.emulate else 1))
+    machine.limit = min(machine.deadline, begin + seconds * (SLOWER if machine.emulate else 1))
     row = {"part": name}
     try:
         row.update(state="passed", figures=function(machine, *arguments))
@@ -169,13 +170,13 @@ def milliseconds(figures, engine, job):
 
 
 def table(rows):
-    print(f"\n{'job':13} {'products':9} {'libslmt':>9} {'PyTorch':>9} {'compiled':>9}   ms")
+    print(f"\n{'job':13} {'products':9}" + "".join(f" {engine:>9}" for engine in ENGINES) + "   ms")
     for row in rows:
         if not row["part"].startswith("jobs ") or "figures" not in row:
             continue
         figures = row["figures"]
         for job in figures["libslmt"]:
-            cells = " ".join(f"{milliseconds(figures, engine, job):>9}" for engine in ("libslmt", "PyTorch", "compiled"))
+            cells = " ".join(f"{milliseconds(figures, engine, job):>9}" for engine in ENGINES)
             print(f"{job:13} {row['part'][5:]:9} {cells}")
 
 
@@ -185,7 +186,7 @@ def main():
     parser.add_argument("--only", help="the parts whose names begin so")
     parser.add_argument("--out", default="graphics-card.json", help="the JSON file")
     chosen = parser.parse_args()
-    machine = Machine(chosen.emulate, time.monotonic() + SECONDS)
+    machine = Machine(chosen.emulate, time.monotonic() + SECONDS * (SLOWER if chosen.emulate else 1))
     if not machine.plugin.exists():
         sys.exit(f"there is no {machine.plugin}: pack was run without nvcc" if not chosen.emulate else "pack is not complete")
     warming = None

@@ -20,16 +20,16 @@ import engines
 
 RATE = 1e-4
 EMULATE = bool(os.environ.get("SLMT_EMULATE"))
-SMALL = {"image_size": 32, "embed_dim": 8, "depth": 1, "num_heads": 2, "decoder_dim": 8, "decoder_depth": 1,
-         "decoder_heads": 2, "generator_heads": (2, 2, 4, 8)}
+SMALL = {"image_size": 32, "mae_patch": 2, "patch": 1, "embed_dim": 16, "depth": 1, "num_heads": 2, "mlp_ratio": 2,
+         "decoder_dim": 8, "decoder_depth": 1, "decoder_heads": 1, "generator_depths": (1, 1, 1, 1),
+         "generator_heads": (1, 2, 4, 8), "window": 4}
 WARM, LEAST, MOST, SECONDS = 3, 5, 50, 2.0
 
 
 def jobs():
     if not EMULATE:
         return engines.JOBS
-    return {name: engines.Job(job.network, job.task, 1 if job.batch == 1 else 2) for name, job in engines.JOBS.items()
-            if job.network == "slmt-net"}
+    return {name: engines.Job("slmt-net", engines.JOBS[name].task, 1) for name in ("synth1", "finetune10")}
 
 
 def images(name):
@@ -51,13 +51,19 @@ def new_model(name, device):
     return slmt.Model.create(jobs()[name].network, SMALL if EMULATE else None, seed=1, context=device)
 
 
-def libslmt(name, arithmetic):
-    job, x, model = jobs()[name], images(name), new_model(name, context(arithmetic))
+def libslmt(name, arithmetic, options=""):
+    job, x, model = jobs()[name], images(name), new_model(name, context(arithmetic, options))
     if not job.trains:
         return engines.session_run(model, job, x)
     trainer = slmt.Trainer(model, job.task, batch=job.batch)
     given = {"images": x} if job.task == "pretrain" else {"source": x, "target": x[::-1].copy()}
     return lambda: trainer.step(given, RATE)
+
+
+def cublaslt(name, arithmetic):
+    import torch  # noqa: F401  its copy of the library is then loaded
+
+    return libslmt(name, arithmetic, "cublaslt")
 
 
 # ---- PyTorch ----
@@ -125,7 +131,8 @@ def pytorch(name, arithmetic, compiled=False):
     return lambda: (given.copy_(x), graph.replay(), float(loss))[2]
 
 
-ENGINES = {"libslmt": libslmt, "PyTorch": pytorch, "compiled": lambda name, arithmetic: pytorch(name, arithmetic, True)}
+ENGINES = {"libslmt": libslmt, "cuBLASLt": cublaslt, "PyTorch": pytorch,
+           "compiled": lambda name, arithmetic: pytorch(name, arithmetic, True)}
 
 
 # ---- timing ----

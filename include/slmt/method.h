@@ -122,15 +122,17 @@ typedef struct slmt_tensor {
 
 /** A task of a method. \since 0.1 */
 typedef struct slmt_task_info {
-    uint32_t struct_size; /**< sizeof(slmt_task_info), set by the caller */
-    int32_t trains;       /**< 1: for a trainer; 0: for a session */
-    const char *name;     /**< "synthesize", "train", ... */
-    const char *help;     /**< one sentence */
-    int32_t settings;     /**< how many */
-    int32_t inputs;       /**< how many */
-    int32_t outputs;      /**< how many; of a task that trains, those without axes are what
-                               slmt_trainer_value() reports */
-    int32_t metrics;      /**< how many; 0: no truth is defined for its outputs */
+    uint32_t struct_size;     /**< sizeof(slmt_task_info), set by the caller */
+    int32_t trains;           /**< 1: for a trainer; 0: for a session */
+    const char *name;         /**< "synthesize", "train", ... */
+    const char *help;         /**< one sentence */
+    int32_t settings;         /**< how many */
+    int32_t inputs;           /**< how many */
+    int32_t outputs;          /**< how many; of a task that trains, those without axes are what
+                                   slmt_trainer_value() reports */
+    int32_t metrics;          /**< how many; 0: no truth is defined for its outputs */
+    const char *second_model; /**< what slmt_trainer_attach() calls the model that it learns from besides the
+                                   samples, such as "teacher"; "": it learns from none */
 } slmt_task_info;
 
 /** A method. \since 0.1 */

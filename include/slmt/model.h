@@ -227,6 +227,26 @@ SLMT_API slmt_status slmt_model_load_callback(slmt_context *context, slmt_read_f
 SLMT_API slmt_status slmt_model_save(const slmt_model *model, const char *path);
 
 /**
+ * Write a checkpoint or a training set anew that another program has written or changed, such as h5py or
+ * h5repack, and that this library refuses because of that. All groups, attributes and tensors are copied; the
+ * new file is then loaded, or opened and read to its end, before it takes its place.
+ *
+ * HDF5 reads the file, which is no parser for bytes of a stranger: such a file can end the process. Call it
+ * in a process of its own, with limits, as `slmt convert --import` does.
+ *
+ * @param context  not NULL; a checkpoint is loaded with its computing type
+ * @param path     the file to read. Training sets of version 1 cannot be imported
+ * @param out      replaced if it exists, may be path
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (also where out is a training set that is open in this context),
+ * SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (HDF5 cannot read it), SLMT_ERR_SCHEMA (it holds what no
+ * file of this library does), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, or as slmt_trainer_load(), slmt_model_load()
+ * or slmt_dataset_read()
+ * @threads any thread; writers of other files wait while it reads
+ * \since 0.1
+ */
+SLMT_API slmt_status slmt_file_import(slmt_context *context, const char *path, const char *out);
+
+/**
  * One more owner.
  *
  * @param model  not NULL

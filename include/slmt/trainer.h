@@ -180,14 +180,14 @@ SLMT_API slmt_status slmt_trainer_step(slmt_trainer *trainer, const slmt_tensor 
 
 /**
  * Attach a second model to a task that reads one: a teacher, or whatever the task names. The trainer keeps
- * the model and does not change it; its checkpoint does not hold it, so that it is attached again after
- * slmt_trainer_load().
+ * the model and does not change it; its checkpoint does not hold it but a digest of it, and after
+ * slmt_trainer_load() that model is attached again.
  *
  * @param trainer  not NULL
  * @param name     as the task calls it
  * @param model    of the same method, with the same options and precision; takes the place of the one before
  * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (the task reads no such model), SLMT_ERR_ARGUMENT (another method,
- *         other shapes, or the model that is trained itself)
+ *         other shapes, the model that is trained itself, or another one than the loaded trainer's)
  * @threads one thread per trainer at a time, nobody changing the model from then on
  * \since 0.1
  */

@@ -104,6 +104,15 @@ slmt_status slmt_method_option(const char *method, size_t index, slmt_number_inf
     return describe_number(m->options, index, "option", info);
 }
 
+/* The first model that is to be attached; "": none is. */
+static const char *second_model(const method_task *t)
+{
+    for (int32_t i = 0; i < t->n_states; i++)
+        if (t->states[i].kind == STATE_MODEL)
+            return t->states[i].name;
+    return "";
+}
+
 slmt_status slmt_method_task(const char *method, size_t index, slmt_task_info *info)
 {
     const struct method *m;
@@ -118,7 +127,8 @@ slmt_status slmt_method_task(const char *method, size_t index, slmt_task_info *i
                             .help = t->help,
                             .settings = t->settings.n,
                             .outputs = t->outputs.n,
-                            .metrics = t->metrics ? t->metrics->n : 0};
+                            .metrics = t->metrics ? t->metrics->n : 0,
+                            .second_model = second_model(t)};
     visible(t->inputs, 0, &known.inputs);
     return struct_write(info, &known, sizeof known, "slmt_task_info");
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/model.h"
+#include "io/utf8.h"
 
 enum { NAME_MOST = 64, LIST_BYTES = 1024 };
 
@@ -42,10 +43,7 @@ const char *contrasts_text(const slmt_model *model, char *text, size_t size)
 static int name_is_good(const char *name)
 {
     size_t length = strnlen(name, NAME_MOST + 1);
-    for (size_t i = 0; i < length; i++)
-        if (name[i] == ',' || (unsigned char)name[i] < ' ' || name[i] == 127)
-            return 0;
-    return length >= 1 && length <= NAME_MOST;
+    return length >= 1 && length <= NAME_MOST && !memchr(name, ',', length) && utf8_printable(name, length);
 }
 
 static status check_names(const slmt_model *model, const char *const *names, size_t count)
@@ -60,8 +58,10 @@ static status check_names(const slmt_model *model, const char *const *names, siz
                     most);
     for (size_t i = 0; i < count; i++) {
         if (!names[i] || !name_is_good(names[i]))
-            return fail(ERR_ARGUMENT, "the name of contrast %zu must have 1 to %d bytes, and no comma", i + 1,
-                        NAME_MOST);
+            return fail(ERR_ARGUMENT,
+                        "the name of contrast %zu must have 1 to %d bytes of UTF-8, and no comma or control "
+                        "character",
+                        i + 1, NAME_MOST);
         for (size_t k = 0; k < i; k++)
             if (strcmp(names[i], names[k]) == 0)
                 return fail(ERR_ARGUMENT, "two contrasts are called %s", names[i]);

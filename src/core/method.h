@@ -6,6 +6,8 @@
 #ifndef SLMT_CORE_METHOD_H
 #define SLMT_CORE_METHOD_H
 
+#include <stdatomic.h>
+
 #include "core/numbers.h"
 #include "core/params.h"
 #include "core/training.h"
@@ -145,6 +147,10 @@ typedef struct task_needs {
     size_t room;  /* bytes of working memory for prepare() */
 } task_needs;
 
+/* Which records a run's samples come from: the training part, as far as data_rate leaves it; the rest of
+ * that; or the validation part. A sampler that knows only the first is for tasks that ask for no other. */
+enum { FEED_TRAINING, FEED_HELD_OUT, FEED_VALIDATION };
+
 /* Where a run's samples come from: a set, and what the sampler keeps beside it. What a step gets is a
  * function of the seed, the step and the rank alone. */
 typedef struct feed {
@@ -158,6 +164,7 @@ typedef struct feed {
     uint64_t seed;
     int32_t rank, ranks;        /* this process, and how many share a step: each takes samples of its own */
     int32_t source, target;     /* contrasts named by the caller, -1: none */
+    int32_t part;               /* FEED_... */
     slmt_preprocess preprocess; /* of a set of MR volumes; zeros: of another */
     uint64_t steps_in_epoch;    /* set by open */
     /* Likewise: the samples of an epoch and the records that they are of, of the whole training part and of
@@ -192,6 +199,18 @@ typedef struct stacking {
     int32_t whole;  /* all slices of an output count */
 } stacking;
 stacking stacking_of(const port *p, const bk_shape *shape);
+struct task;
+
+/* A run over a set that is about to begin, for a task that finds some of its settings by the set. */
+typedef struct settling {
+    slmt_context *context;
+    const struct task *task;           /* of the trainer */
+    double *setting;                   /* of the task: may be changed, but for those that fix shapes */
+    const feed *feed;                  /* the run's; a copy of it without `own` can be opened anew */
+    slmt_model *attached[TASK_STATES]; /* by state of the task, or NULL */
+    void *const *samples;              /* by input, room for a batch */
+    const atomic_int *cancel;
+} settling;
 
 typedef struct method_task {
     const char *name, *help;
@@ -220,6 +239,9 @@ typedef struct method_task {
     task_needs (*needs)(numbers at);     /* NULL: nothing */
     void (*prepare)(const task_step *s); /* NULL: no hidden inputs */
     const feeding *feeding;              /* NULL: no training sets */
+    /* Called before the first step of a trainer over a set: fills in settings whose initial value says that
+     * they are to be found. The trainer's checkpoint has what was found. NULL: there are none. */
+    status (*settle)(const settling *s);
 } method_task;
 
 /* The fields that every task has, from tables and a function whose names begin with the task's: NAME_rows,

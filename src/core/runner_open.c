@@ -21,6 +21,16 @@ static int has_shared_input(const task *t)
     return any != 0;
 }
 
+/* Norms with running statistics become part of the weights before them: that is done once, and not with every
+ * sample. */
+static int has_statistics(const slmt_model *model)
+{
+    int any = 0;
+    for (int32_t k = 0; k < model->params.n; k++)
+        any |= model->params.list[k].role == ROLE_BUFFER;
+    return any;
+}
+
 /* Weights, shared inputs and what is hoisted change rarely, other inputs with every sample. */
 static void mark_invariant(const runner *r, unsigned char *invariant)
 {
@@ -66,7 +76,7 @@ static status plan_part(runner *r, int flags, fold_part part, folded *out, plan 
 static status make_plan(runner *r, int flags, folded *kept)
 {
     kept->n = 0;
-    if (!has_shared_input(&r->task))
+    if (!has_shared_input(&r->task) && !has_statistics(r->model))
         return plan_part(r, flags, FOLD_READS, NULL, &r->plan);
     TRY(plan_part(r, flags, FOLD_READS, kept, &r->plan));
     return kept->n == 0 ? OK : plan_part(r, flags, FOLD_MAKES, kept, &r->fold);

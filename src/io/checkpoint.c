@@ -2,15 +2,14 @@
 /* checkpoint.c - reads a checkpoint: the seal, then the catalogue, then each tensor on request. */
 #include "io/checkpoint.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "io/checkpoint_seal.h"
+#include "io/checkpoint_values.h"
 #include "io/dialect.h"
 #include "io/input_file.h"
-#include "lib/half.h"
 
 _Static_assert(CHECKPOINT_F32 == (int)STORED_F32 && CHECKPOINT_F64 == (int)STORED_F64 &&
                    CHECKPOINT_I64 == (int)STORED_I64 && CHECKPOINT_U64 == (int)STORED_U64 &&
@@ -242,28 +241,6 @@ static status check_shape(const checkpoint *c, const catalogue_tensor *t, stored
     return OK;
 }
 
-static status check_finite(const checkpoint *c, const catalogue_tensor *t, stored_type type,
-                           const void *values)
-{
-    uint64_t count = stored_elements(t->rank, t->dims), i = 0;
-    if (type == STORED_F32)
-        while (i < count && isfinite(((const float *)values)[i]))
-            i++;
-    else if (type == STORED_F64)
-        while (i < count && isfinite(((const double *)values)[i]))
-            i++;
-    else if (type == STORED_BF16 || type == STORED_F16)
-        while (i < count &&
-               half_is_finite(type == STORED_F16 ? BK_F16 : BK_BF16, ((const uint16_t *)values)[i]))
-            i++;
-    else
-        return OK;
-    if (i == count)
-        return OK;
-    return fail(ERR_NONFINITE, "%s: /%s/%s: element %llu is not a finite number", c->label, t->group, t->name,
-                (unsigned long long)i);
-}
-
 static void convert(const catalogue_tensor *t, stored_type type, const void *from, void *to)
 {
     uint64_t count = stored_elements(t->rank, t->dims);
@@ -297,5 +274,6 @@ status checkpoint_read(const checkpoint *c, const char *group, const char *name,
         return fail(ERR_SCHEMA, "%s: /%s/%s is missing", c->label, group, name);
     TRY(check_shape(c, t, (stored_type)type, rank, dims, need));
     TRY(read_values(c, t, (stored_type)type, values));
-    return check_finite(c, t, (stored_type)type, values);
+    return checkpoint_check_finite(c->label, t->group, t->name, type, stored_elements(t->rank, t->dims),
+                                   values);
 }

@@ -40,7 +40,8 @@ status checkpoint_put_int(checkpoint_writer *w, const char *group, const char *n
 status checkpoint_put_real(checkpoint_writer *w, const char *group, const char *name, double value);
 status checkpoint_put_text(checkpoint_writer *w, const char *group, const char *name, const char *value);
 
-/* Writes a row-major tensor of rank 0 to 6, each extent at least 1, straight to the file. */
+/* Writes a row-major tensor of rank 0 to 6, each extent at least 1, straight to the file. ERR_NONFINITE: it
+ * has a float that no reader takes. */
 status checkpoint_put_tensor(checkpoint_writer *w, const char *group, const char *name, checkpoint_type type,
                              int rank, const int64_t *dims, const void *values);
 

@@ -10,6 +10,7 @@
 
 #include "io/checkpoint.h"
 #include "io/descriptor.h"
+#include "io/dialect.h"
 #include "io/digest.h"
 
 static const char magic[] = "libslmt checkpoint\n";
@@ -48,7 +49,10 @@ static uint64_t number_at(const char *from, const char *end, const char **next)
 static status check_magic(const char *seal, size_t have, const char *label)
 {
     size_t compared = have < sizeof magic - 1 ? have : sizeof magic - 1;
-    return memcmp(seal, magic, compared) == 0 ? OK : fail(ERR_FORMAT, "%s: not a libslmt checkpoint", label);
+    if (memcmp(seal, magic, compared) == 0)
+        return OK;
+    return fail(ERR_FORMAT, "%s: not a libslmt checkpoint%s", label,
+                dialect_is_plain_hdf5(seal, have) ? ", but another HDF5 file" DIALECT_OTHERS : "");
 }
 
 status seal_check_start(const void *bytes, size_t n, const char *label)

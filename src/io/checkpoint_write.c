@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "io/checkpoint_seal.h"
+#include "io/checkpoint_values.h"
 #include "io/sealed_file.h"
 
 struct checkpoint_writer {
@@ -111,6 +112,7 @@ status checkpoint_put_tensor(checkpoint_writer *w, const char *group, const char
     if (rank < 0 || rank > STORED_RANK_MAX || stored_bytes((stored_type)type, rank, dims) == 0)
         return fail(ERR_ARGUMENT, "%s: /%s/%s has rank %d or an extent that no tensor has", label_of(w),
                     group, name, rank);
+    TRY(checkpoint_check_finite(label_of(w), group, name, type, stored_elements(rank, dims), values));
     hdf5_enter(&guard);
     status s = put_tensor(w, group, name, (stored_type)type, rank, dims, values);
     hdf5_leave(&guard);

@@ -2,13 +2,12 @@
 /* dataset_file.c - opens a training set's file of either version, and reads rows of its tensors. */
 #include "io/dataset_file.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "io/dataset_schema.h"
+#include "io/dataset_seal.h"
 #include "io/input_file.h"
 
 enum { SCRATCH_MAX = 32 << 20 };
@@ -120,26 +119,6 @@ status dataset_record_of(dataset_file *f, const catalogue_group *g, const char *
 
 /* ---- opening ---- */
 
-static status read_block(dataset_file *f)
-{
-    char block[DATASET_BLOCK + 1] = {0}, expected[DATASET_BLOCK];
-    const size_t magic = strlen(DATASET_MAGIC);
-    size_t have = f->bytes.size < DATASET_BLOCK ? (size_t)f->bytes.size : DATASET_BLOCK;
-    TRY(source_read(&f->bytes, 0, have, block));
-    if (memcmp(block, DATASET_MAGIC "version ", magic + 8) != 0)
-        return fail(ERR_FORMAT, "%s: not a libslmt training set", f->label);
-    long version = strtol(block + magic + 8, NULL, 10);
-    if (version > DATASET_VERSION)
-        return fail(ERR_VERSION, "%s: training set version %ld, this library reads up to %d: use a newer one",
-                    f->label, version, DATASET_VERSION);
-    f->version = version == 1 ? 1 : DATASET_VERSION;
-    dataset_block(expected, f->version);
-    if (memcmp(block, expected, DATASET_BLOCK) != 0)
-        return fail(ERR_FORMAT, "%s: its first %d bytes are not those of a training set", f->label,
-                    DATASET_BLOCK);
-    return OK;
-}
-
 /* Takes what reading any row needs, so that it cannot run out of memory in the middle of a training; but for
  * huge rows, which a small file may claim to have. */
 static status take_scratch(dataset_file *f)
@@ -157,7 +136,7 @@ static status take_scratch(dataset_file *f)
 static status parse(dataset_file *f)
 {
     TRY(input_file_open(f->label, &f->bytes.fd, &f->bytes.size));
-    TRY(read_block(f));
+    TRY(dataset_seal_check(&f->bytes, &f->version));
     TRY(dialect_catalogue(&f->bytes, DATASET_BLOCK, &f->catalogue));
     f->records_group = catalogue_find_group(&f->catalogue, "subjects") ? "subjects" : "records";
     TRY(f->version == 1 ? dataset_schema_1(f) : dataset_schema_2(f));
@@ -191,6 +170,7 @@ void dataset_file_close(dataset_file *f)
         return;
     if (f->bytes.fd >= 0)
         close(f->bytes.fd);
+    source_release(&f->bytes);
     pthread_mutex_destroy(&f->reading);
     mem_give(f->mem, f->scratch.bytes);
     catalogue_free(&f->catalogue);
@@ -239,6 +219,15 @@ static status check_values(const dataset_file *f, size_t record, size_t field, i
                 classes->n ? "none of the field's classes" : "not finite");
 }
 
+/* Adds what was read to the message about damaged bytes. */
+static status say_rows(const dataset_file *f, size_t record, size_t field, int64_t first, int64_t count)
+{
+    char place[DATASET_PLACE_MAX], damage[STATUS_TEXT_MAX];
+    snprintf(damage, sizeof damage, "%s", status_text());
+    return fail(ERR_CORRUPT, "%s (read for rows %lld to %lld of /%s)", damage, (long long)first,
+                (long long)(first + count - 1), dataset_file_place(f, record, field, place));
+}
+
 status dataset_file_read(const dataset_file *f, size_t record, size_t field, int64_t first, int64_t count,
                          void *values)
 {
@@ -249,6 +238,8 @@ status dataset_file_read(const dataset_file *f, size_t record, size_t field, int
     pthread_mutex_lock(reading);
     status s = dialect_read_rows(&f->bytes, DATASET_BLOCK, t, first, count, f->scratch, values);
     pthread_mutex_unlock(reading);
+    if (s == ERR_CORRUPT)
+        return say_rows(f, record, field, first, count);
     TRY(s);
     return check_values(f, record, field, first, count, values);
 }

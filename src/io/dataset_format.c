@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dataset_format.c - user block, names, and the rules of a training set's fields. */
+/* dataset_format.c - names, and the rules of a training set's fields. */
 #include "io/dataset_format.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-void dataset_block(char block[DATASET_BLOCK], int64_t version)
-{
-    memset(block, 0, DATASET_BLOCK);
-    snprintf(block, DATASET_BLOCK, "%sversion %lld\n", DATASET_MAGIC, (long long)version);
-}
 
 /* ---- names ---- */
 

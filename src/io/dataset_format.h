@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dataset_format.h - the common part of the writer and the reader of a training set's file: the user block,
- * names, and the rules for fields. */
+/* dataset_format.h - the common part of the writer and the reader of a training set's file: names, and the
+ * rules for fields. */
 #ifndef SLMT_IO_DATASET_FORMAT_H
 #define SLMT_IO_DATASET_FORMAT_H
 
@@ -9,11 +9,6 @@
 
 #include "io/catalogue.h"
 #include "slmt/dataset.h"
-
-/* Version 2 is written; version 1, which held only MR volumes, is read too. */
-enum { DATASET_VERSION = 2, DATASET_BLOCK = 512 };
-
-#define DATASET_MAGIC "libslmt dataset\n"
 
 enum {
     FIELDS_MAX = 64,
@@ -28,9 +23,6 @@ enum {
 /* The most bytes that HDF5 decompresses at once to read a single row, which limits the memory that a hostile
  * file can cause. */
 #define DATASET_ROW_MAX ((uint64_t)256 << 20)
-
-/* The user block of a version: magic, "version <n>\n", zeros. */
-void dataset_block(char block[DATASET_BLOCK], int64_t version);
 
 /* Returns 1 if a name is allowed for a field, and so for a contrast; or for a record or a group, and so for a
  * subject. */

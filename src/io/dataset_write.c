@@ -3,14 +3,12 @@
  */
 #include "io/dataset_file.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "io/dataset_format.h"
-#include "io/descriptor.h"
+#include "io/dataset_seal.h"
 #include "io/sealed_file.h"
 
 typedef struct field_writer {
@@ -551,15 +549,6 @@ static void put_fields(dataset_file_writer *w)
     }
 }
 
-static status put_block(int fd, const char *label)
-{
-    char block[DATASET_BLOCK];
-    dataset_block(block, DATASET_VERSION);
-    if (descriptor_write(fd, block, sizeof block, 0) != 0)
-        return fail(ERR_IO, "%s: cannot write: %s", label, strerror(errno));
-    return OK;
-}
-
 static status check_end(const dataset_file_writer *w)
 {
     if (w->file.failure != OK)
@@ -577,7 +566,7 @@ status dataset_file_finish(dataset_file_writer *w)
         return s;
     }
     put_fields(w);
-    s = sealed_file_finish(&w->file, w->record, put_block);
+    s = sealed_file_finish(&w->file, w->record, dataset_seal_write);
     release(w);
     return s;
 }

@@ -34,10 +34,10 @@ static status read_superblock(dialect *d, uint64_t *root)
     if (s == OK && !block_is(&b, "\x89HDF\r\n\x1a\n", 8))
         s = dialect_broken(d, b.at, "HDF5's superblock is expected here: damaged or cut short");
     if (s == OK && block_take(&b, 1) != 2)
-        s = fail(
-            ERR_SCHEMA,
-            "%s: byte %llu: its HDF5 superblock is not of version 2: another program wrote or rewrote it",
-            d->bytes->label, (unsigned long long)b.at + 8);
+        s = fail(ERR_SCHEMA,
+                 "%s: byte %llu: its HDF5 superblock is not of version 2: another program wrote or rewrote "
+                 "it" DIALECT_OTHERS,
+                 d->bytes->label, (unsigned long long)b.at + 8);
     int ok = block_take(&b, 1) == 8 && block_take(&b, 1) == 8 && block_take(&b, 1) == 0 &&
              block_take(&b, 8) == d->base && block_take(&b, 8) == NOWHERE;
     uint64_t end = block_take(&b, 8);
@@ -149,7 +149,7 @@ static status read_links(dialect *d, header *h, frame *f)
         if (h->messages[i].type == MESSAGE_LINK)
             TRY(add_link(d, &h->messages[i].body, f));
     if (!m)
-        return dialect_broken(d, h->at, "a group without symbol tables is expected here");
+        return dialect_broken(d, h->at, "a group without symbol tables is expected here" DIALECT_OTHERS);
     TRY(message_info(d, &m->body, &where));
     if (where.heap != NOWHERE)
         TRY(heap_visit(d, &where, 5, add_link, f));

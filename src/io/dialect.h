@@ -13,6 +13,12 @@
 #include "io/catalogue.h"
 #include "io/source.h"
 
+/* What messages say of files and forms that other programs write. */
+#define DIALECT_OTHERS "; `slmt convert --import` reads files that another program wrote"
+
+/* Returns 1 if the first bytes are those of HDF5, without a block of ours in front. */
+int dialect_is_plain_hdf5(const void *bytes, size_t have);
+
 /* Reads everything except the values of tensors into an empty catalogue, whose label is set. user_block: the
  * number of bytes before HDF5's own. Each tensor's storage is there in full: its bytes lie in the file, its
  * chunks cover the extent exactly. ERR_FORMAT, ERR_SCHEMA, ERR_IO, ERR_CORRUPT, ERR_MEMORY, ERR_LIMIT. */

@@ -6,6 +6,13 @@
 #include "io/dialect_parts.h"
 #include "io/lookup3.h"
 
+static const char signature[] = "\x89HDF\r\n\x1a\n";
+
+int dialect_is_plain_hdf5(const void *bytes, size_t have)
+{
+    return have >= sizeof signature - 1 && memcmp(bytes, signature, sizeof signature - 1) == 0;
+}
+
 status dialect_broken(const dialect *d, uint64_t at, const char *what)
 {
     return fail(ERR_FORMAT, "%s: byte %llu, of /%s%s%s: %s", d->bytes->label, (unsigned long long)at, d->path,

@@ -78,7 +78,8 @@ static status load_first(dialect *d, header *h, uint64_t address)
     TRY(source_read(d->bytes, h->at, have, bytes));
     block b = {.data = bytes, .at = h->at, .size = (size_t)have};
     if (!block_is(&b, "OHDR", 4) || block_take(&b, 1) != 2)
-        return dialect_broken(d, h->at, "an object header of version 2 (OHDR) is expected here");
+        return dialect_broken(d, h->at,
+                              "an object header of version 2 (OHDR) is expected here" DIALECT_OTHERS);
     int flags = (int)block_take(&b, 1);
     if (flags & ~FLAGS_KNOWN)
         return dialect_broken(d, h->at, "an object header has unknown flags");

@@ -63,7 +63,7 @@ static status take_space(const dialect *d, block *b, int *rank, uint64_t dims[ST
     *rank = (int)block_take(b, 1);
     int has_most = (int)block_take(b, 1), kind = (int)block_take(b, 1);
     if (version != 2 || has_most > 1 || kind > 2)
-        return dialect_broken(d, b->at, "a dataspace of version 2 is expected here");
+        return dialect_broken(d, b->at, "a dataspace of version 2 is expected here" DIALECT_OTHERS);
     if (kind == 2)
         *rank = -1;
     if (*rank > STORED_RANK_MAX)
@@ -132,7 +132,8 @@ static status take_text(dialect *d, block *type, block *value, catalogue_attribu
     uint64_t size = block_take(type, 4);
     if ((type->data[0] & 15) != CLASS_TEXT || (fields & 15) > 1 || fields >> 4 > 1 ||
         type->next != type->size || size == 0 || size > STORED_TEXT_MAX)
-        return dialect_refuse(d, "is a text that is not of fixed length, zero padded and up to 65535 bytes");
+        return dialect_refuse(
+            d, "is a text that is not of fixed length, zero padded and up to 65535 bytes" DIALECT_OTHERS);
     block text = block_part(value, size);
     if (text.cut || value->next != value->size)
         return dialect_broken(d, value->at, "an attribute has the wrong length");
@@ -144,9 +145,9 @@ static status take_text(dialect *d, block *type, block *value, catalogue_attribu
     for (size_t i = length; i < size; i++)
         if (a->text[i])
             return dialect_refuse(d, "is a text with a zero inside");
-    for (size_t i = 0; i < length; i++)
-        if (ascii_steers(a->text[i]))
-            return dialect_refuse(d, "is a text with a control character inside");
+    if (utf8_plain(a->text, length) < length)
+        return dialect_refuse(
+            d, "is a text with a control character inside, a mark of writing direction, or not of UTF-8");
     return OK;
 }
 
@@ -154,7 +155,7 @@ static status take_number(const dialect *d, const block *type, block *value, cat
 {
     a->type = number_type(type);
     if (a->type != STORED_I64 && a->type != STORED_F64)
-        return dialect_refuse(d, "is an attribute that is neither int64, float64 nor text");
+        return dialect_refuse(d, "is an attribute that is neither int64, float64 nor text" DIALECT_OTHERS);
     uint64_t bits = block_take(value, 8);
     if (value->cut || value->next != value->size)
         return dialect_broken(d, value->at, "an attribute has the wrong length");
@@ -184,7 +185,7 @@ status message_attribute(dialect *d, block *b, catalogue_attribute *a)
     int version = (int)block_take(b, 1), flags = (int)block_take(b, 1);
     uint64_t name = block_take(b, 2), type_size = block_take(b, 2), space_size = block_take(b, 2);
     if (version != 3 || block_take(b, 1) > 1 || b->cut || name == 0)
-        return dialect_broken(d, b->at, "an attribute of version 3 is expected here");
+        return dialect_broken(d, b->at, "an attribute of version 3 is expected here" DIALECT_OTHERS);
     if (flags)
         return dialect_refuse(d, "holds an attribute that shares a part with others");
     TRY(take_name(d, b, name - 1, &a->name));
@@ -252,7 +253,7 @@ static status take_layout(dialect *d, block *b, catalogue_tensor *t)
     if (version == 4 && kind == 3)
         return dialect_refuse(d, "is a virtual dataset: its values are in other files");
     if (version != 3)
-        return dialect_broken(d, b->at, "a layout of version 3 is expected here");
+        return dialect_broken(d, b->at, "a layout of version 3 is expected here" DIALECT_OTHERS);
     if (kind == 1)
         return take_one_piece(d, b, t);
     return kind == 2 ? take_chunks(d, b, t)

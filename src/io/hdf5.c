@@ -165,11 +165,16 @@ int hdf5_put_real(hid_t group, const char *name, double value)
     return put_attribute(group, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &value);
 }
 
-/* Copies a text; what would steer a terminal becomes '?', because no reader takes it. */
+/* Copies a text; each byte that is not plain text becomes '?', because no reader takes it. */
 static void copy_plain(const char *from, size_t length, char *to)
 {
-    for (size_t i = 0; i < length; i++)
-        to[i] = ascii_steers(from[i]) ? '?' : from[i];
+    for (size_t i = 0; i < length;) {
+        size_t plain = utf8_plain(from + i, length - i);
+        memcpy(to + i, from + i, plain);
+        i += plain;
+        if (i < length)
+            to[i++] = '?';
+    }
     to[length] = 0;
 }
 

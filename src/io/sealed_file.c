@@ -78,14 +78,24 @@ static void close_descriptor(sealed_file *f)
     f->fd = -1;
 }
 
-status sealed_file_finish(sealed_file *f, hid_t group, sealed_file_block block)
+status sealed_file_seal(sealed_file *f, hid_t group, sealed_file_block block)
 {
     status s = close_and_seal(f, group, block);
     close_descriptor(f);
-    if (s == OK)
-        return atomic_file_finish(&f->target);
-    atomic_file_abandon(&f->target);
+    if (s != OK)
+        atomic_file_abandon(&f->target);
     return s;
+}
+
+status sealed_file_publish(sealed_file *f)
+{
+    return atomic_file_finish(&f->target);
+}
+
+status sealed_file_finish(sealed_file *f, hid_t group, sealed_file_block block)
+{
+    TRY(sealed_file_seal(f, group, block));
+    return sealed_file_publish(f);
 }
 
 void sealed_file_cancel(sealed_file *f, hid_t group)

@@ -33,8 +33,14 @@ status sealed_file_written(sealed_file *f, const char *group, const char *name, 
 /* Writes the user block of a complete file that HDF5 has closed. */
 typedef status (*sealed_file_block)(int fd, const char *label);
 
-/* Closes the group that the caller still has open (negative: none) and the file, writes the block, syncs and
- * renames. Ends f, also on failure; then the path is unchanged. */
+/* Closes the group that the caller still has open (negative: none) and the file, and writes the block; the
+ * file is then complete, under its temporary name. A failure ends f. */
+status sealed_file_seal(sealed_file *f, hid_t group, sealed_file_block block);
+
+/* Syncs and renames such a file. Ends f, also on failure; then the path is unchanged. */
+status sealed_file_publish(sealed_file *f);
+
+/* Both. Ends f, also on failure; then the path is unchanged. */
 status sealed_file_finish(sealed_file *f, hid_t group, sealed_file_block block);
 
 /* Deletes the file and ends f. */

@@ -11,14 +11,22 @@
 #include <nettle/sha2.h>
 #include <nettle/umac.h>
 
-enum { BLOCK = 16384 };
+#include "io/block_table.h"
+
+enum { BLOCK = BLOCK_TABLE_BLOCK, KEPT = 16 };
+
+typedef struct kept_block {
+    uint64_t number; /* UINT64_MAX: none */
+    unsigned char bytes[BLOCK];
+} kept_block;
 
 struct source_sums {
     struct umac64_ctx mac;
-    uint64_t *of_block;
-    uint64_t start;  /* the byte at which the first block begins */
-    uint64_t cached; /* number of the block in `bytes`; UINT64_MAX: none */
-    unsigned char bytes[BLOCK];
+    uint64_t *of_block;   /* our sum of each block; NULL: there is a table */
+    unsigned char *table; /* the SHA-256 of each block; NULL */
+    uint64_t start;       /* the byte at which the first block begins */
+    size_t kept_count;
+    kept_block kept[]; /* block n is kept in place n modulo kept_count */
 };
 
 static status changed(const source *s)
@@ -62,16 +70,25 @@ static size_t block_size(const source *s, uint64_t block)
     return rest < BLOCK ? (size_t)rest : BLOCK;
 }
 
+static status take(source *s, uint64_t start, size_t kept)
+{
+    void *p;
+    TRY(mem_zeros(s->mem, 1, sizeof *s->sums + kept * sizeof(kept_block), &p));
+    s->sums = p;
+    s->sums->start = start;
+    s->sums->kept_count = kept;
+    for (size_t i = 0; i < kept; i++)
+        s->sums->kept[i].number = UINT64_MAX;
+    return OK;
+}
+
 static status take_sums(source *s, uint64_t start)
 {
     void *p;
     uint8_t key[UMAC_KEY_SIZE];
     if (getrandom(key, sizeof key, 0) != (ssize_t)sizeof key)
         return fail(ERR_IO, "%s: the system gives no random numbers: %s", s->label, strerror(errno));
-    TRY(mem_zeros(s->mem, 1, sizeof *s->sums, &p));
-    s->sums = p;
-    s->sums->start = start;
-    s->sums->cached = UINT64_MAX;
+    TRY(take(s, start, 1));
     umac64_set_key(&s->sums->mac, key);
     TRY(mem_zeros(s->mem, (size_t)((s->size - start) / BLOCK + 1), sizeof(uint64_t), &p));
     s->sums->of_block = p;
@@ -85,12 +102,47 @@ status source_sum(source *s, uint64_t start, char hex[DIGEST_HEX])
     sha256_init(&sha);
     for (uint64_t block = 0, at = start; at < s->size; block++, at += BLOCK) {
         size_t size = block_size(s, block);
-        TRY(read_file(s, at, size, s->sums->bytes));
-        sha256_update(&sha, size, s->sums->bytes);
-        s->sums->of_block[block] = sum_of(s->sums, block, s->sums->bytes, size);
+        unsigned char *bytes = s->sums->kept[0].bytes;
+        TRY(read_file(s, at, size, bytes));
+        sha256_update(&sha, size, bytes);
+        s->sums->of_block[block] = sum_of(s->sums, block, bytes, size);
     }
     digest_finish(&sha, hex);
     return OK;
+}
+
+status source_take_table(source *s, uint64_t start, uint64_t at, const char *hex)
+{
+    void *p;
+    char is[DIGEST_HEX];
+    uint64_t count = at >= start && at <= s->size ? block_table_count(at - start) : UINT64_MAX;
+    if (count > s->size / BLOCK_TABLE_DIGEST || s->size - at != count * BLOCK_TABLE_DIGEST)
+        return fail(ERR_CORRUPT, "%s: damaged or cut short: it has %llu bytes, not as many as it says",
+                    s->label, (unsigned long long)s->size);
+    TRY(take(s, start, KEPT));
+    TRY(mem_take(s->mem, (size_t)(s->size - at), &p));
+    s->sums->table = p;
+    TRY(read_file(s, at, s->size - at, p));
+    digest_memory(p, (size_t)(s->size - at), is);
+    if (strcmp(is, hex) != 0)
+        return fail(ERR_CORRUPT, "%s: damaged: its table of digests has another SHA-256 than is recorded",
+                    s->label);
+    s->size = at;
+    return OK;
+}
+
+static status check_digest(const source *s, uint64_t block, const void *bytes, size_t size)
+{
+    struct sha256_ctx sha;
+    uint8_t is[BLOCK_TABLE_DIGEST];
+    uint64_t from = s->sums->start + block * BLOCK;
+    sha256_init(&sha);
+    sha256_update(&sha, size, bytes);
+    sha256_digest(&sha, sizeof is, is);
+    if (memcmp(is, s->sums->table + block * sizeof is, sizeof is) == 0)
+        return OK;
+    return fail(ERR_CORRUPT, "%s: damaged: bytes %llu to %llu have another SHA-256 than is recorded",
+                s->label, (unsigned long long)from, (unsigned long long)(from + size - 1));
 }
 
 /* Reads a whole block to a place of its size and checks it. */
@@ -98,16 +150,20 @@ static status read_block(const source *s, uint64_t block, unsigned char *to)
 {
     size_t size = block_size(s, block);
     TRY(read_file(s, s->sums->start + block * BLOCK, size, to));
+    if (s->sums->table)
+        return check_digest(s, block, to, size);
     return sum_of(s->sums, block, to, size) == s->sums->of_block[block] ? OK : changed(s);
 }
 
-static status read_cached(const source *s, uint64_t block)
+static status read_kept(const source *s, uint64_t block, const unsigned char **bytes)
 {
-    if (s->sums->cached == block)
+    kept_block *kept = &s->sums->kept[block % s->sums->kept_count];
+    *bytes = kept->bytes;
+    if (kept->number == block)
         return OK;
-    s->sums->cached = UINT64_MAX;
-    TRY(read_block(s, block, s->sums->bytes));
-    s->sums->cached = block;
+    kept->number = UINT64_MAX;
+    TRY(read_block(s, block, kept->bytes));
+    kept->number = block;
     return OK;
 }
 
@@ -122,8 +178,9 @@ static status read_summed(const source *s, uint64_t at, uint64_t size, unsigned 
         if (n == block_size(s, block)) {
             TRY(read_block(s, block, to));
         } else {
-            TRY(read_cached(s, block));
-            memcpy(to, s->sums->bytes + skip, n);
+            const unsigned char *bytes;
+            TRY(read_kept(s, block, &bytes));
+            memcpy(to, bytes + skip, n);
         }
         at += n;
         to += n;
@@ -149,8 +206,10 @@ status source_read(const source *s, uint64_t at, uint64_t size, void *to)
 
 void source_release(source *s)
 {
-    if (s->sums)
+    if (s->sums) {
         mem_give(s->mem, s->sums->of_block);
+        mem_give(s->mem, s->sums->table);
+    }
     mem_give(s->mem, s->sums);
     s->sums = NULL;
 }

@@ -34,21 +34,29 @@ static int is_shown(uint32_t c)
     return !control && !surrogate && !separator && !direction;
 }
 
-int utf8_printable(const char *text, size_t length)
+static int is_layout(uint32_t c)
 {
-    const unsigned char *bytes = (const unsigned char *)text;
-    for (size_t i = 0; i < length;) {
-        uint32_t character;
-        size_t size = decode(bytes + i, length - i, &character);
-        if (size == 0 || !is_shown(character))
-            return 0;
-        i += size;
-    }
-    return 1;
+    return c == '\t' || c == '\n' || c == '\r';
 }
 
-int ascii_steers(char c)
+int utf8_printable(const char *text, size_t length)
 {
-    unsigned char byte = (unsigned char)c;
-    return (byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7F;
+    for (size_t i = 0; i < length; i++)
+        if (is_layout((unsigned char)text[i]))
+            return 0;
+    return utf8_plain(text, length) == length;
+}
+
+size_t utf8_plain(const char *text, size_t length)
+{
+    const unsigned char *bytes = (const unsigned char *)text;
+    size_t i = 0;
+    while (i < length) {
+        uint32_t character;
+        size_t size = decode(bytes + i, length - i, &character);
+        if (size == 0 || (!is_shown(character) && !is_layout(character)))
+            break;
+        i += size;
+    }
+    return i;
 }

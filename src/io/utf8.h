@@ -9,8 +9,9 @@
  * change the direction of writing. */
 int utf8_printable(const char *text, size_t length);
 
-/* Returns 1 if a character of ASCII would steer a terminal: a control character other than tab, line feed and
- * carriage return. */
-int ascii_steers(char c);
+/* Returns how many of the bytes, from the first on, are plain text: well-formed UTF-8 without what steers a
+ * terminal or reorders what it shows, which are control characters but tab, line feed and carriage return,
+ * line separators and marks of writing direction. */
+size_t utf8_plain(const char *text, size_t length);
 
 #endif

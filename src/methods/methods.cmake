@@ -17,8 +17,9 @@ slmt_method(slmt_net)
 slmt_method(seq2seq NETWORKS vgg19)
 slmt_method(unet)
 slmt_method(vgg19)
-foreach(network IN ITEMS unet_seg fcn8s segnet segnet_basic attn_unet vnet fpn pspnet deeplabv3p hrnet_s)
-  slmt_method(${network} NETWORKS segmentation)
+foreach(network IN ITEMS unet_seg fcn8s segnet segnet_basic attn_unet vnet fpn pspnet deeplabv3p hrnet_s pcd_unet
+        linknet deeplabv3 contrastive)
+  slmt_method(${network} NETWORKS segmentation paced)
 endforeach()
 
 list(TRANSFORM SLMT_KNOWN_METHODS REPLACE _ - OUTPUT_VARIABLE known)

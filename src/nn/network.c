@@ -40,7 +40,7 @@ static conv_shape completed(conv_shape c, int pad)
     c.dilation = or_else(c.dilation, 1);
     c.groups = or_else(c.groups, 1);
     c.axes = or_else(c.axes, 2);
-    c.pad = c.pad == NO_PADDING ? 0 : or_else(c.pad, pad);
+    c.pad = c.pad == NO_PADDING ? 0 : c.pad == SAME_PADDING ? pad : or_else(c.pad, pad);
     return c;
 }
 
@@ -63,11 +63,14 @@ static op_window window_of(conv_shape c)
 
 value nn_convolution(nn *n, layer_name layer, value x, conv_shape c)
 {
+    int same = c.pad == SAME_PADDING;
     c = completed(c, or_else(c.dilation, 1) * (or_else(c.kernel, 1) - 1) / 2);
     if (n->listing)
         list_kernel(n, n->listing->init, layer, c.out, c.in / c.groups, c);
     nn_enter(n, layer);
     op_window w = window_of(c);
+    for (int i = 0; same && i < BK_MAX_SPACE; i++)
+        w.pad_end[i] = c.dilation * (c.kernel - 1) - c.pad;
     return op_convolve(n->g, x, nn_weight(n, layer, "weight"), c.bias ? nn_weight(n, layer, "bias") : NONE,
                        &w);
 }
@@ -79,16 +82,23 @@ value nn_up_convolution(nn *n, layer_name layer, value x, conv_shape c, param_in
     nn_enter(n, layer);
     op_window w = window_of(c);
     value bias = c.bias ? nn_weight(n, layer, "bias") : NONE;
-    return op_conv_transpose(n->g, x, nn_weight(n, layer, "weight"), bias, &w, NULL);
+    const int32_t more[BK_MAX_SPACE] = {c.more, c.more, c.more};
+    return op_conv_transpose(n->g, x, nn_weight(n, layer, "weight"), bias, &w, c.more ? more : NULL);
 }
 
-value nn_norm(nn *n, layer_name layer, value x, int64_t channels, double slope)
+value nn_norm_by(nn *n, layer_name layer, value x, int64_t channels, batch_norm how)
 {
     list_row(n, INIT_ONE, layer, "weight", channels);
     list_row(n, INIT_ZERO, layer, "bias", channels);
     list(n, ROLE_BUFFER, INIT_ZERO, layer, "running_mean", 1, &channels);
     list(n, ROLE_BUFFER, INIT_ONE, layer, "running_var", 1, &channels);
-    return nn_batch_norm(n, layer, x, batch_norm_of((norm_statistics)n->statistics, slope));
+    how.from = (norm_statistics)n->statistics;
+    return nn_batch_norm(n, layer, x, how);
+}
+
+value nn_norm(nn *n, layer_name layer, value x, int64_t channels, double slope)
+{
+    return nn_norm_by(n, layer, x, channels, batch_norm_of(NORM_RUNNING, slope));
 }
 
 value nn_group_norm_relu(nn *n, layer_name layer, value x, int64_t channels, int groups)

@@ -23,7 +23,7 @@ nn nn_list(nn_listing *l, params *p, param_init init);
 
 /* ---- convolutions ---- */
 
-enum { NO_PADDING = -1 };
+enum { NO_PADDING = -1, SAME_PADDING = -2 };
 
 /* Numbers that are 0 have the value that stands behind them. */
 typedef struct conv_shape {
@@ -32,9 +32,11 @@ typedef struct conv_shape {
     int stride;      /* 1 */
     int dilation;    /* 1 */
     int groups;      /* 1 */
-    int pad;         /* zeros around the image: as many as keep its size at stride 1; NO_PADDING: none */
+    int pad;         /* zeros around the image: as many as keep its size at stride 1, of an odd kernel;
+                        NO_PADDING: none; SAME_PADDING: an even kernel has one zero more at the end */
     int axes;        /* of space: 2 */
     int bias;        /* 1: it has one */
+    int more;        /* of a transposed convolution: rows and columns behind those that the rest gives: 0 */
 } conv_shape;
 
 /* .weight [out,in/groups,K...] and maybe .bias [out]. */
@@ -47,6 +49,9 @@ value nn_up_convolution(nn *n, layer_name layer, value x, conv_shape c, param_in
 /* Batch norm of `channels`, then a leaky ReLU (slope 1: none): .weight, .bias, .running_mean, .running_var.
  */
 value nn_norm(nn *n, layer_name layer, value x, int64_t channels, double slope);
+
+/* The same with numbers of its own; where its statistics come from is the builder's. */
+value nn_norm_by(nn *n, layer_name layer, value x, int64_t channels, batch_norm how);
 
 /* Group norm with weights, then ReLU: .weight, .bias. */
 value nn_group_norm_relu(nn *n, layer_name layer, value x, int64_t channels, int groups);

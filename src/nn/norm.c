@@ -40,9 +40,21 @@ static value with_batch_statistics(nn *n, layer_name layer, value x, batch_norm 
     return y;
 }
 
+static value with_frozen_estimates(nn *n, layer_name layer, value x, batch_norm how)
+{
+    graph *g = n->g;
+    value off = op_sub(g, x, nn_weight(n, layer, "running_mean"));
+    value deviation = op_sqrt(g, op_affine(g, nn_weight(n, layer, "running_var"), 1, how.eps));
+    value y = op_mul(g, op_div(g, off, deviation), nn_weight(n, layer, "weight"));
+    y = op_add(g, y, nn_weight(n, layer, "bias"));
+    return how.slope == 1 ? y : op_leaky_relu(g, y, how.slope);
+}
+
 value nn_batch_norm(nn *n, layer_name layer, value x, batch_norm how)
 {
     nn_enter(n, layer);
+    if (how.from == NORM_FROZEN)
+        return with_frozen_estimates(n, layer, x, how);
     if (how.from != NORM_RUNNING)
         return with_batch_statistics(n, layer, x, how);
     value y = op_batch_norm_inference(n->g, x, nn_weight(n, layer, "weight"), nn_weight(n, layer, "bias"),

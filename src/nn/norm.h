@@ -8,9 +8,11 @@
 
 /* Where a batch norm takes mean and variance from. */
 typedef enum norm_statistics {
-    NORM_RUNNING, /* the running estimates: inference, layers that are frozen */
+    NORM_RUNNING, /* the running estimates: inference */
     NORM_BATCH,   /* the batch, and nothing is updated: a frozen encoder, a step that looks ahead */
-    NORM_UPDATE   /* the batch, and after the run the running estimates have moved towards it: training */
+    NORM_UPDATE,  /* the batch, and after the run the running estimates have moved towards it: training */
+    NORM_FROZEN /* the running estimates, of a layer through which gradients pass: it never becomes a part of
+                   the convolution before it, whose gradient would lose digits of the gain's */
 } norm_statistics;
 
 typedef struct batch_norm {

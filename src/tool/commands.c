@@ -38,7 +38,8 @@ const subcommand subcommands[] = {
         rank, "which sequences make the others, and which are hard to make",
         "slmt rank --model any.h5 --data set.h5 --csv pairs.csv --ranking ranking.csv --png ranking.png"),
     SUBCOMMAND(convert, "save a checkpoint's weights in another type",
-               "slmt convert model.h5 small.h5 --weights bf16"),
+               "slmt convert model.h5 small.h5 --weights bf16\n"
+               "slmt convert --import changed.h5 set.h5"),
     SUBCOMMAND(info, "what a checkpoint or training set holds", "slmt info --all set.h5\nslmt info model.h5"),
     {0}};
 

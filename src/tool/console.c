@@ -14,6 +14,7 @@
 
 #include "must.h"
 #include "paths.h"
+#include "shown.h"
 #include "tool.h"
 #include "wording.h"
 
@@ -49,12 +50,16 @@ void say(const char *format, ...)
 {
     if (is_quiet)
         return;
+    char *text;
     va_list values;
-    progress_end();
     va_start(values, format);
-    vfprintf(stderr, format, values);
+    int length = vasprintf(&text, format, values);
     va_end(values);
-    fputc('\n', stderr);
+    progress_end();
+    if (length < 0)
+        return;
+    fprintf(stderr, "%s\n", shown_lines(text));
+    free(text);
 }
 
 /* Says "what: reason", or the reason alone where it begins with what: many of the library's texts do. */
@@ -64,11 +69,11 @@ static void complain_values(const char *format, va_list values, const char *reas
     vsnprintf(what, sizeof what, format, values);
     progress_end();
     if (!reason)
-        fprintf(stderr, "slmt: %s\n", what);
+        fprintf(stderr, "slmt: %s\n", shown_lines(what));
     else if (strncmp(reason, what, strlen(what)) == 0)
-        fprintf(stderr, "slmt: %s\n", reason);
+        fprintf(stderr, "slmt: %s\n", shown_lines(reason));
     else
-        fprintf(stderr, "slmt: %s: %s\n", what, reason);
+        fprintf(stderr, "slmt: %s: %s\n", shown_lines(what), shown_lines(reason));
 }
 
 void complain(const char *format, ...)
@@ -272,7 +277,7 @@ static void draw_bar(const char *label, double part, const char *rest)
     memset(bar, '#', full);
     bar[BAR_WIDTH] = '\0';
     snprintf(line, sizeof line, "%s [%s] %s", label, bar, rest);
-    fprintf(stderr, "\r%.*s\033[K", (int)columns - 1, line);
+    fprintf(stderr, "\r%.*s\033[K", (int)columns - 1, shown(line));
     fflush(stderr);
     bar_is_open = true;
 }

@@ -16,6 +16,7 @@
 #include "options.h"
 #include "score_split.h"
 #include "scored_set.h"
+#include "shown.h"
 #include "table.h"
 
 typedef struct evaluate_options {
@@ -257,11 +258,11 @@ static void print_heading(const evaluation *e)
         slices += s->subjects[i].slices;
         empty += s->subjects[i].empty;
     }
-    printf("%s to %s, subjects: %zu\n", s->source, s->target, s->count);
+    printf("%s to %s, subjects: %zu\n", shown(s->source), shown(s->target), s->count);
     printf("slices: %lld, of which %lld are empty\n", slices, empty);
     printf("definition %s: %s\n", definition_name(definition), definition_text(definition));
     if (e->run.measure.mask)
-        printf("mask: %s\n", e->run.measure.mask);
+        printf("mask: %s\n", shown(e->run.measure.mask));
     putchar('\n');
 }
 
@@ -303,8 +304,8 @@ static void print_comparison(evaluation *e, size_t other)
     const split_scores *s = &e->scores;
     const figure *f = &s->figures.row[0]; /* the most telling one */
     paired p = split_paired(s, SCORE_NETWORK, other, e->run.measure.definition, 0);
-    printf("%s against %s: %s %+.*f%s%s", s->method[SCORE_NETWORK], s->method[other], f->title, f->decimals,
-           p.mean, *f->unit ? " " : "", f->unit);
+    printf("%s against %s: %s %+.*f%s%s", shown(s->method[SCORE_NETWORK]), shown(s->method[other]), f->title,
+           f->decimals, p.mean, *f->unit ? " " : "", f->unit);
     if (s->count > 1)
         printf(" (95 %% interval %+.*f to %+.*f)", f->decimals, p.low, f->decimals, p.high);
     printf(", better in %zu of %zu subjects\n", p.better, s->count);

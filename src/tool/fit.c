@@ -17,6 +17,7 @@
 #include "journal.h"
 #include "must.h"
 #include "outputs.h"
+#include "shown.h"
 
 static const char doc[] = "Make a model from scans: look at them, plan sizes and epochs for the time and "
                           "memory there is, train SLMT-Net in "
@@ -113,7 +114,7 @@ static int report(fit *f, const fit_run *run)
         return code;
     const fit_evaluation *e = &f->evaluation;
     for (size_t row = 0; row < e->row_count; row++)
-        printf("%-14s validation %6.2f dB, %s %6.2f dB%s\n", e->names[row], e->validation[row],
+        printf("%-14s validation %6.2f dB, %s %6.2f dB%s\n", shown(e->names[row]), e->validation[row],
                e->split == SLMT_SPLIT_TEST ? "test" : "again", fit_mean(e, row, fit_psnr_of),
                row == e->winner ? "  kept" : "");
     say("%s: written\n%s: the report", f->out, f->report_path);

@@ -32,9 +32,12 @@ static size_t character_length(const unsigned char *text)
                 return 0;
             code = code << 6 | (text[k] & 0x3f);
         }
+        int turns_writing = code == 0x61c || code == 0x200e || code == 0x200f ||
+                            (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
         int surrogate = code >= 0xd800 && code < 0xe000, none = (code & 0xfffe) == 0xfffe;
-        return code < rows[i].least || code == 0x7f || code > 0x10ffff || surrogate || none ? 0
-                                                                                            : rows[i].length;
+        return code < rows[i].least || code == 0x7f || code > 0x10ffff || surrogate || none || turns_writing
+                   ? 0
+                   : rows[i].length;
     }
     return 0;
 }

@@ -20,6 +20,7 @@
 #include "scored_set.h"
 #include "sequences.h"
 #include "settings.h"
+#include "shown.h"
 #include "table.h"
 
 typedef struct info_options {
@@ -35,8 +36,8 @@ static const char doc[] = "Show what a checkpoint or a training set holds.";
 
 static void print_row(const char *name, const char *value)
 {
-    printf("  %-20s", name);
-    for (const char *c = value; *c; c++) {
+    printf("  %-20s", shown(name));
+    for (const char *c = shown_lines(value); *c; c++) {
         putchar(*c);
         if (*c == '\n')
             printf("  %-20s", "");
@@ -223,7 +224,7 @@ static void print_parts(const part_list *parts)
 
 static void print_tensor(const slmt_tensor_info *info)
 {
-    printf("  %s [", info->name);
+    printf("  %s [", shown(info->name));
     for (int32_t i = 0; i < info->rank; i++)
         printf("%s%" PRId64, i ? "," : "", info->dim[i]);
     printf("]%s%s%s\n", info->used ? "" : " unused", info->weights ? " " : "",
@@ -272,7 +273,7 @@ static int print_training(const slmt_model *model, const slmt_trainer *trainer)
 /* `trainer` is NULL where the file holds none. */
 static int print_checkpoint(const char *path, const slmt_model *model, const slmt_trainer *trainer, bool all)
 {
-    printf("%s: checkpoint of %s\n", path, slmt_model_method(model));
+    printf("%s: checkpoint of %s\n", shown(path), slmt_model_method(model));
     print_identity(path);
     int code = print_options(model);
     if (code != EXIT_OK)
@@ -422,14 +423,14 @@ static void print_records(const slmt_dataset *set, bool mr)
     for (size_t i = 0; i < slmt_dataset_record_count(set); i++) {
         slmt_record record = {.struct_size = sizeof record};
         slmt_dataset_record(set, i, &record);
-        printf("  %s %s", record.id, split_name(record.split));
+        printf("  %s %s", shown(record.id), split_name(record.split));
         if (strcmp(record.group, record.id) != 0)
-            printf(" of %s:", record.group);
+            printf(" of %s:", shown(record.group));
         for (size_t c = 0; c < slmt_dataset_field_count(set); c++) {
             slmt_field f = {.struct_size = sizeof f};
             int64_t shape[6];
             if (slmt_dataset_field(set, c, &f) == SLMT_OK && slmt_dataset_shape(set, i, c, shape) == SLMT_OK)
-                printf(" %s", f.name);
+                printf(" %s", shown(f.name));
         }
         putchar('\n');
     }
@@ -451,7 +452,8 @@ static int print_preprocess(const char *path, const slmt_dataset *set)
 static int print_set(const char *path, const slmt_dataset *set, bool all)
 {
     bool mr = strcmp(slmt_dataset_source(set), "mr") == 0;
-    printf("%s: training set of %zu %s\n", path, slmt_dataset_record_count(set), mr ? "subjects" : "records");
+    printf("%s: training set of %zu %s\n", shown(path), slmt_dataset_record_count(set),
+           mr ? "subjects" : "records");
     if (all) /* sets are large */
         print_identity(path);
     int code = mr ? print_preprocess(path, set) : EXIT_OK;
@@ -490,12 +492,20 @@ static int show_model(slmt_context *context, const char *path, bool all)
     return code;
 }
 
+/* What the library says more of a file that is no training set: that it is HDF5 of another program. */
+static const char *what_else(void)
+{
+    static const char said[] = "not a libslmt training set";
+    const char *at = strstr(slmt_error_text(), said);
+    return at ? at + sizeof said - 1 : "";
+}
+
 static int show_set(slmt_context *context, const char *path, bool all)
 {
     slmt_dataset *set = NULL;
     slmt_status status = slmt_dataset_open(context, path, &set);
     if (status == SLMT_ERR_FORMAT)
-        return fail_with(EXIT_DATA, "%s: is neither a checkpoint nor a training set", path);
+        return fail_with(EXIT_DATA, "%s: is neither a checkpoint nor a training set%s", path, what_else());
     if (status != SLMT_OK)
         return fail(status, "%s", path);
     int code = print_set(path, set, all);

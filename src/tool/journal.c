@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "console.h"
+#include "shown.h"
 #include "stream.h"
 #include "tool.h"
 
@@ -39,7 +40,7 @@ void journal_write(journal *j, cJSON *object)
 {
     char *line = j->file ? cJSON_PrintUnformatted(object) : NULL;
     if (line) {
-        fprintf(j->file, "%s\n", line);
+        fprintf(j->file, "%s\n", shown(line));
         fflush(j->file);
     }
     cJSON_free(line);

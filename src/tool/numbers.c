@@ -292,6 +292,31 @@ int number_list_add(number_list *list, number_owner owner, const command_line *l
     return code;
 }
 
+static void put_read(number_list *list, const slmt_number_info *info, number_reader *read, const void *from)
+{
+    double value = 0;
+    const char *text = "";
+    bool is_list = info->kind == SLMT_NUMBER_LIST;
+    if (info->kind == SLMT_NUMBER_TEXT && read(from, info->name, NULL, &text)) {
+        put(list, must_format("%s=%s", info->name, text), 0);
+        return;
+    }
+    for (int32_t i = 0; i < (is_list ? info->count : 1); i++) {
+        char *name = is_list ? element_name(info, i) : must_copy(info->name);
+        if (read(from, name, &value, NULL))
+            put(list, name, value);
+        else
+            free(name);
+    }
+}
+
+void number_list_read(number_list *list, number_owner owner, number_reader *read, const void *from)
+{
+    slmt_number_info info;
+    for (size_t i = 0; number_at(owner, i, &info); i++)
+        put_read(list, &info, read, from);
+}
+
 bool number_list_set(number_list *list, number_owner owner, const char *name, const char *text,
                      char reason[NUMBER_REASON])
 {
@@ -496,14 +521,16 @@ const char *synthesis_task(const char *method)
     return NULL;
 }
 
-const char *only_training_task(const char *method)
+const char *only_training_task(const char *method, bool with_teacher)
 {
     slmt_task_info info;
     const char *only = NULL;
     for (size_t i = 0; task_at(method, i, &info); i++) {
-        if (info.trains && only)
+        if (!info.trains || (*info.second_model != '\0') != with_teacher)
+            continue;
+        if (only)
             return NULL;
-        only = info.trains ? info.name : only;
+        only = info.name;
     }
     return only;
 }

@@ -42,6 +42,9 @@ void number_range(const slmt_number_info *info, char *text, size_t size);
  * complaint says what there is. */
 int number_list_add(number_list *list, number_owner owner, const command_line *line, const void *target);
 
+/* Adds all numbers of the owner that there are to be read. */
+void number_list_read(number_list *list, number_owner owner, number_reader *read, const void *from);
+
 enum { NUMBER_REASON = 1024 /* room for a reason */ };
 
 /* Sets a number, a choice or a list from a text as an option of the command would have it; false: there is no
@@ -87,8 +90,9 @@ bool input_for(const char *method, const char *task, int32_t role, slmt_port_inf
 /* The name of the task that makes a target; NULL: there is none. */
 const char *synthesis_task(const char *method);
 
-/* The name of the only task that trains; NULL: there are several, or none. */
-const char *only_training_task(const char *method);
+/* The name of the only task that trains, among those that learn from a second model (with_teacher) or among
+ * the others; NULL: there are several, or none. */
+const char *only_training_task(const char *method, bool with_teacher);
 
 /* Complains that there is no such method, and which there are. Returns EXIT_USAGE. */
 int no_such_method(const char *name);

@@ -10,6 +10,7 @@
 #include "console.h"
 #include "must.h"
 #include "paths.h"
+#include "shown.h"
 #include "tool.h"
 #include "volume_name.h"
 #include "whole_file.h"
@@ -205,7 +206,7 @@ int sidecar_write(const sidecar *s, const char *input, const char *from, const c
     char *text = cJSON_Print(object);
     if (code == EXIT_OK && strlen(file_name(path)) > NAME_MAX)
         code = warn("%s: no sidecar is written: its name would be too long", result);
-    else if (code == EXIT_OK && !write_whole_file(path, text))
+    else if (code == EXIT_OK && !write_whole_file(path, shown_lines(text)))
         code = fail_with(EXIT_DATA, "%s: %s", path, strerror(errno));
     cJSON_free(text);
     cJSON_Delete(object);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "must.h"
+#include "shown.h"
 
 void table_begin(table *t, size_t columns)
 {
@@ -22,7 +23,7 @@ void table_cell(table *t, const char *format, ...)
     vsnprintf(text, sizeof text, format, values);
     va_end(values);
     t->cells = must_grow(t->cells, t->count + 1, sizeof *t->cells);
-    t->cells[t->count++] = must_copy(text);
+    t->cells[t->count++] = must_copy(shown(text));
 }
 
 /* Characters of a text in UTF-8. */

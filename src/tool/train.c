@@ -14,13 +14,17 @@
 
 #define FILES(member) .offset = offsetof(training_files, member)
 static const field fields[] = {
-    {"task", "NAME", "what to train; not needed where a method has one training task", FIELD_TEXT,
+    {"task", "NAME", "what to train; not needed where one task of the method fits the line", FIELD_TEXT,
      FILES(task)},
     {"data", "FILE", "training set", FIELD_TEXT, FILES(data), .flags = FIELD_REQUIRED | FIELD_INPUT},
     {"out", "FILE", "checkpoint to write", FIELD_TEXT, FILES(out), .flags = FIELD_REQUIRED | FIELD_OUTPUT,
      .endings = ".h5 .hdf5"},
     {"model", "FILE", "checkpoint whose model to start from, instead of a fresh one", FIELD_TEXT,
      FILES(model), .flags = FIELD_INPUT},
+    {"teacher", "FILE",
+     "model to learn from besides the set: a fresh model of its method and options is trained, by the task "
+     "that learns from one",
+     FIELD_TEXT, FILES(teacher), .flags = FIELD_INPUT},
     {"judge", "FILE",
      "model of another method that this one carries, such as a vgg19 for seq2seq's perceptual term",
      FIELD_TEXT, FILES(judge), .flags = FIELD_INPUT},
@@ -134,7 +138,7 @@ static int check(const command_line *line, const training_options *o, const trai
     const char *settings = options_given(line, &o->settings_given, NULL);
     if (!settings)
         settings = options_given(line, &o->common, "seed");
-    if (!f->method && !f->model && !f->resume)
+    if (!f->method && !f->model && !f->teacher && !f->resume)
         return fail_with(EXIT_USAGE, "METHOD is needed, or --model, or --resume; see slmt methods");
     if (form->pairs && !f->resume && !(f->source && f->target))
         return fail_with(EXIT_USAGE,
@@ -160,7 +164,7 @@ static int check_numbers(const training_options *o)
     if (method)
         code = number_list_add(&list, (number_owner){method, NULL}, o->line, &o->options_given);
     if (method && !task)
-        task = only_training_task(method);
+        task = only_training_task(method, o->files.teacher != NULL);
     if (code == EXIT_OK && method && task && task_find(method, task, &info))
         code = number_list_add(&list, (number_owner){method, task}, o->line, &o->settings_given);
     number_list_free(&list);

@@ -24,6 +24,9 @@ int training_check(const training_options *o, const char *sizes, const char *set
     if (!settings && f->model)
         settings = "model";
     const char *given = f->resume && settings ? settings : f->resume || f->model ? sizes : NULL;
+    if (f->teacher && sizes && !given)
+        return fail_with(EXIT_USAGE,
+                         "--%s cannot be used with --teacher: the student has the teacher's options", sizes);
     if (given)
         return fail_with(EXIT_USAGE, "--%s cannot be used with --%s: the checkpoint has its own", given,
                          f->resume ? "resume" : "model");
@@ -89,11 +92,19 @@ static double slice_error(const training *t)
     return slmt_trainer_value(t->trainer, "l1", &error) == SLMT_OK ? error : NAN;
 }
 
+/* A loss that is told which pixels count grows with them; their mean cross-entropy does not. */
+static double watched_loss(const training *t)
+{
+    double loss;
+    bool is_paced = t->teacher && slmt_trainer_value(t->trainer, "cross_entropy", &loss) == SLMT_OK;
+    return is_paced ? loss : value_at(t, loss_index(t));
+}
+
 /* Hours would be lost on what learns nothing. */
 static void watch_loss(training *t, const slmt_training_state *state)
 {
     bool is_last = state->step % state->steps_in_epoch == 0;
-    char *why = watch_step(&t->watch, epoch_of(state), is_last, value_at(t, loss_index(t)), slice_error(t));
+    char *why = watch_step(&t->watch, epoch_of(state), is_last, watched_loss(t), slice_error(t));
     if (why && warn("%s: still on its plateau: %s; the learning rate may be too high or too low, or the "
                     "contrasts may not be registered",
                     t->task, why) != EXIT_OK)
@@ -115,11 +126,29 @@ static bool checkpoint_due(const training *t, const slmt_training_state *state)
     return interval && state->step % interval == 0 && state->step < state->total_steps;
 }
 
+/* Settings that the first step found, because the line did not give them. */
+static void say_found(training *t)
+{
+    slmt_number_info info;
+    const number_owner owner = {t->method, t->task};
+    for (size_t i = 0; number_at(owner, i, &info); i++) {
+        double given = info.initial, now = given;
+        bool is_number = info.kind == SLMT_NUMBER_REAL || info.kind == SLMT_NUMBER_WHOLE;
+        if (!is_number || slmt_trainer_setting(t->trainer, info.name, &now) != SLMT_OK)
+            continue;
+        number_list_default(&t->settings, info.name, &given);
+        if (now != given)
+            say("found before the first step: %s %.4g", info.name, now);
+    }
+}
+
 static int32_t on_step(void *user, slmt_trainer *trainer, const slmt_training_state *state)
 {
     training *t = user;
     (void)trainer; /* t has it */
     t->steps++;
+    if (state->step == 1)
+        say_found(t);
     log_step(t, state);
     show_step(t, state);
     watch_loss(t, state);
@@ -179,8 +208,10 @@ static void say_how_to_go_on(const training *t)
     char *validation = f->validate_every ? must_format(" --validate-every %" PRId32 "%s", f->validate_every,
                                                        f->keep == KEEP_BEST ? " --keep best" : "")
                                          : must_copy("");
-    say("go on with: %s --data %s --resume %s --out %s%s", t->options->command, f->data, f->out, f->out,
-        validation);
+    char *teacher = f->teacher ? must_format(" --teacher %s", f->teacher) : must_copy("");
+    say("go on with: %s --data %s --resume %s --out %s%s%s", t->options->command, f->data, f->out, f->out,
+        teacher, validation);
+    free(teacher);
     free(validation);
 }
 
@@ -215,6 +246,7 @@ int training_run(const training_options *o)
     int report_code = report_close(&o->report, t.profile);
     int log_code = journal_close(&t.log);
     slmt_trainer_free(t.trainer);
+    slmt_model_free(t.teacher);
     slmt_dataset_free(t.dataset);
     slmt_context_free(t.context);
     number_list_free(&t.settings);

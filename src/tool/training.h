@@ -22,6 +22,7 @@ typedef struct training_files {
     const char *out;
     const char *resume;       /* checkpoint to go on from, or NULL */
     const char *model;        /* model to start from, or NULL */
+    const char *teacher;      /* model that the task learns from, or NULL */
     const char *judge;        /* model of another method that this one carries, or NULL */
     const char *source;       /* contrast, or NULL: all, or whatever the method draws */
     const char *target;       /* contrast, or NULL */

@@ -23,7 +23,9 @@ static int other_method(const training *t, const char *file)
 
 static int find_task(training *t)
 {
-    const char *asked = t->options->files.task ? t->options->files.task : only_training_task(t->method);
+    const char *asked = t->options->files.task
+                            ? t->options->files.task
+                            : only_training_task(t->method, t->options->files.teacher != NULL);
     char *names = task_names(t->method, true);
     int code = EXIT_USAGE;
     slmt_task_info info;
@@ -211,12 +213,21 @@ static int take_side(const training *t, number_list *options)
                      t->options->files.data, (int)p.image_size);
 }
 
+/* A number_reader over a model's options. */
+static bool option_of_model(const void *model, const char *name, double *value, const char **text)
+{
+    return value ? slmt_model_option(model, name, value) == SLMT_OK
+                 : (*text = slmt_model_option_text(model, name)) != NULL;
+}
+
 static int make_model(training *t, slmt_model **model)
 {
     const training_options *o = t->options;
     number_list options = {0};
     int code = number_list_add(&options, (number_owner){t->method, NULL}, o->line, &o->options_given);
-    if (code == EXIT_OK)
+    if (code == EXIT_OK && t->teacher)
+        number_list_read(&options, (number_owner){t->method, NULL}, option_of_model, t->teacher);
+    else if (code == EXIT_OK)
         code = take_side(t, &options);
     if (code == EXIT_OK) {
         slmt_status status =
@@ -237,6 +248,8 @@ static int start_model(training *t, slmt_model **model)
         return no_such_method(f->method);
     if (f->model)
         code = load_model(t, model);
+    else if (t->teacher)
+        t->method = slmt_model_method(t->teacher);
     else
         t->method = info.name;
     if (code == EXIT_OK)
@@ -319,7 +332,11 @@ int training_open(training *t)
     if (!o->files.resume && o->files.source && o->files.target)
         code = pairs_check(t->dataset, o->files.data, o->files.source, o->files.target);
     if (code == EXIT_OK)
+        code = teacher_load(t);
+    if (code == EXIT_OK)
         code = o->files.resume ? resume_trainer(t) : new_trainer(t);
+    if (code == EXIT_OK)
+        code = teacher_attach(t);
     if (code == EXIT_OK)
         code = describe_run(t);
     if (code == EXIT_OK)

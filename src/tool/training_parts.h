@@ -23,6 +23,7 @@ typedef struct training {
     slmt_context *context;
     slmt_dataset *dataset;
     slmt_trainer *trainer;
+    slmt_model *teacher; /* or NULL */
     slmt_profile *profile;
     const char *method;
     const char *task;
@@ -42,6 +43,10 @@ typedef struct training {
 /* training_open.c: the set, the trainer, new or resumed, and the contrasts. Complains and returns an exit
  * code; what was opened is closed by training_run(). */
 int training_open(training *t);
+
+/* teacher.c: loads --teacher, and attaches it to the trainer. */
+int teacher_load(training *t);
+int teacher_attach(training *t);
 
 /* "50 of 72 pairs of slices of 7 of 9 training subjects"; the caller frees it. */
 char *training_samples(const training *t);

@@ -10,6 +10,7 @@
 #include "slmt/slmt.h"
 
 #include "paths.h"
+#include "shown.h"
 
 #ifndef SECURITY_CONTACT /* CMake's option SLMT_SECURITY_CONTACT */
 #define SECURITY_CONTACT ""
@@ -19,7 +20,7 @@ static void print_digest(FILE *out, const char *what, const char *path)
 {
     char digest[SLMT_DIGEST_SIZE];
     if (slmt_file_digest(path, digest, sizeof digest) == SLMT_OK)
-        fprintf(out, "%-10s%s, SHA-256 %s\n", what, file_name(path), digest);
+        fprintf(out, "%-10s%s, SHA-256 %s\n", what, shown(file_name(path)), digest);
 }
 
 /* The file that the library's functions come from: the program itself where they are linked into it. */

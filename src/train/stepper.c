@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/model_digest.h"
+
 static const params *params_of(const stepper *s)
 {
     return &s->task.model->params;
@@ -386,13 +388,28 @@ static status check_model(const stepper *s, const char *name, const slmt_model *
     return OK;
 }
 
+/* A run that goes on does so with the model that it began with. */
+static status check_digest(const step_state *state, const char *name, const char *digest)
+{
+    if (!state->is_kept || strcmp(state->digest, digest) == 0)
+        return OK;
+    return fail(ERR_ARGUMENT,
+                "%s is another model than the one that training began with: its digest is %.12s..., expected "
+                "%.12s...",
+                name, digest, state->digest);
+}
+
 status stepper_attach(stepper *s, const char *name, slmt_model *model)
 {
     const method_task *kind = s->task.kind;
     for (int32_t i = 0; i < kind->n_states; i++) {
         if (kind->states[i].kind != STATE_MODEL || strcmp(kind->states[i].name, name) != 0)
             continue;
+        char digest[DIGEST_HEX];
         TRY(check_model(s, name, model));
+        TRY(model_digest(model, digest));
+        TRY(check_digest(&s->state[i], name, digest));
+        memcpy(s->state[i].digest, digest, sizeof digest);
         model_retain(model);
         model_release(s->state[i].model);
         s->state[i].model = model;

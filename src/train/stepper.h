@@ -12,6 +12,7 @@
 #include "core/profile.h"
 #include "core/shared_arena.h"
 #include "core/task.h"
+#include "io/digest.h"
 #include "train/optimizers/optimizer.h"
 
 /* ---- for a task's own step ---- */
@@ -65,9 +66,11 @@ typedef struct step_set {
 /* An array of state beside the model, of STATE_COPY or STATE_TENSOR, in the device's memory. */
 typedef struct step_state {
     size_t bytes;
-    void *array;       /* NULL while dry */
-    size_t *byte;      /* STATE_COPY: by tensor, SIZE_MAX where it has none */
-    slmt_model *model; /* STATE_MODEL: attached, NULL: not yet */
+    void *array;             /* NULL while dry */
+    size_t *byte;            /* STATE_COPY: by tensor, SIZE_MAX where it has none */
+    slmt_model *model;       /* STATE_MODEL: attached, NULL: not yet */
+    char digest[DIGEST_HEX]; /* of the model that is attached, or that a checkpoint says was; "": of none */
+    int is_kept;             /* 1: a checkpoint says it, so that no other model may be attached */
 } step_state;
 
 struct step {
@@ -111,7 +114,7 @@ void stepper_close(stepper *s);
 status stepper_profile(stepper *s, slmt_profile *profile);
 
 /* Attaches a model as state `name`, in place of the one before. ERR_NOT_FOUND: the task has no such state;
- * ERR_ARGUMENT: another method or other shapes. */
+ * ERR_ARGUMENT: another method, other shapes, or another model than the checkpoint's. */
 status stepper_attach(stepper *s, const char *name, slmt_model *model);
 
 /* Runs one step. given: by input of the task, the caller's values (hidden ones NULL), finite. The n_draws

@@ -288,10 +288,30 @@ static status open_run(run *r, slmt_dataset *set)
     return OK;
 }
 
+/* A trainer that has done no step finds what its settings leave open. */
+static status settle(run *r)
+{
+    stepper *s = &r->trainer->stepper;
+    settling found = {.context = r->trainer->context,
+                      .task = &s->task,
+                      .setting = s->task.setting,
+                      .feed = &r->feed,
+                      .samples = r->trainer->samples,
+                      .cancel = &r->trainer->cancel};
+    if (!s->task.kind->settle || s->step > 0)
+        return OK;
+    TRY(stepper_check_attached(s));
+    for (int32_t i = 0; i < TASK_STATES; i++)
+        found.attached[i] = s->state[i].model;
+    return s->task.kind->settle(&found);
+}
+
 status trainer_run(slmt_trainer *t, trainer_run_options o)
 {
     run r = {.trainer = t, .source = o.source, .target = o.target, .step = o.step, .user = o.user};
     status s = open_run(&r, o.set);
+    if (s == OK)
+        s = settle(&r);
     uint64_t end = t->total_steps, done = t->stepper.step;
     if (s == OK && o.max_steps > 0 && o.max_steps < end - (end < done ? end : done))
         end = done + o.max_steps;

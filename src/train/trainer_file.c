@@ -3,6 +3,7 @@
  * the step: every random number is a function of the two. */
 #include "train/trainer_file.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -101,16 +102,74 @@ static size_t bytes_of(const bk_shape *shape)
     return (size_t)bk_count(shape) * bk_dtype_size(shape->dtype);
 }
 
+/* Reads an array of the device to the host, or is it. */
+static status window_read(const stepper *s, void *array, size_t bytes, void **host)
+{
+    TRY(window_open(s, array, bytes, host));
+    status st = *host == array ? OK : device_read(s->context->dev, *host, array, bytes);
+    if (st != OK)
+        window_close(s, array, *host);
+    return st;
+}
+
+/* ---- moments ---- */
+
+/* What floats lose, and what the smallest of them lose: a square of 1e-18 is next to none. */
+static const double moment_slack = 10, moment_least = 1e-15;
+
+static status compare_moments(const param *p, double most, const void *first, const void *second,
+                              const char *label, status code)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        double m = real_get(first, p->shape.dtype, i), v = real_get(second, p->shape.dtype, i);
+        if (v >= 0 && fabs(m) <= moment_slack * most * sqrt(v) + moment_least)
+            continue;
+        return fail(code,
+                    "%s: /training: the moments of %s are %g and %g at element %zu: no gradients make these",
+                    label, p->name, m, v, i);
+    }
+    return OK;
+}
+
+static status check_pair(const stepper *s, const param *p, double most, void *first, void *second,
+                         const char *label, status code)
+{
+    void *a, *b;
+    size_t bytes = bytes_of(&p->shape);
+    TRY(window_read(s, first, bytes, &a));
+    status st = window_read(s, second, bytes, &b);
+    if (st == OK) {
+        st = compare_moments(p, most, a, b, label, code);
+        window_close(s, second, b);
+    }
+    window_close(s, first, a);
+    return st;
+}
+
+/* Checks that the optimisers' states can be ones: a step from others could be of any size. `code` is returned
+ * where they cannot. */
+static status check_moments(const stepper *s, const char *label, status code)
+{
+    void *first, *second;
+    for (int32_t k = 0; k < params_of(s)->n; k++) {
+        const step_set *set = s->set_of[k] >= 0 ? &s->set[s->set_of[k]] : NULL;
+        if (!set || !set->optimizer || !set->optimizer->most)
+            continue;
+        const optimizer *o = set->optimizer;
+        if (in_set(s, k, o->states[0].name, &first) && in_set(s, k, o->states[1].name, &second))
+            TRY(check_pair(s, &params_of(s)->list[k], o->most(&set->settings), first, second, label, code));
+    }
+    return OK;
+}
+
 /* ---- writing ---- */
 
 static status put_array(checkpoint_writer *w, const stepper *s, const char *group, const char *name,
                         const bk_shape *shape, void *array)
 {
     void *host;
-    TRY(window_open(s, array, bytes_of(shape), &host));
-    status st = host == array ? OK : device_read(s->context->dev, host, array, bytes_of(shape));
-    if (st == OK)
-        st = checkpoint_put_tensor(w, group, name, type_of(shape->dtype), shape->rank, shape->dim, host);
+    TRY(window_read(s, array, bytes_of(shape), &host));
+    status st = checkpoint_put_tensor(w, group, name, type_of(shape->dtype), shape->rank, shape->dim, host);
     window_close(s, array, host);
     return st;
 }
@@ -148,6 +207,16 @@ static status put_updates(checkpoint_writer *w, const stepper *s)
     return OK;
 }
 
+/* Writes what attached models are; they are not in the file. */
+static status put_attached(checkpoint_writer *w, const stepper *s)
+{
+    for (int32_t i = 0; i < s->task.kind->n_states; i++)
+        if (s->state[i].digest[0])
+            TRY(checkpoint_put_text(w, "training/attached", s->task.kind->states[i].name,
+                                    s->state[i].digest));
+    return OK;
+}
+
 /* Writes what the trainer learned from, if it was a set. */
 static status put_set(checkpoint_writer *w, const slmt_trainer *t)
 {
@@ -169,6 +238,7 @@ static status put_training(checkpoint_writer *w, const slmt_trainer *t)
     TRY(checkpoint_put_int(w, "training", "steps_in_epoch", (int64_t)t->steps_in_epoch));
     TRY(checkpoint_put_int(w, "training", "total_steps", (int64_t)t->total_steps));
     TRY(put_set(w, t));
+    TRY(put_attached(w, s));
     TRY(put_updates(w, s));
     for (int32_t i = 0; i < n; i++)
         TRY(put_group(w, s, &list[i]));
@@ -196,6 +266,7 @@ uint64_t trainer_file_bytes(const slmt_trainer *t)
 status trainer_save_path(const slmt_trainer *t, const char *path)
 {
     checkpoint_writer *w;
+    TRY(check_moments(&t->stepper, path, ERR_NONFINITE));
     TRY(checkpoint_create(&t->context->mem, path, &w));
     status s = model_put(w, t->model);
     if (s == OK)
@@ -361,17 +432,36 @@ static status get_updates(const checkpoint *c, stepper *s)
     return OK;
 }
 
+static status get_digest(const checkpoint *c, const char *group, const char *name, char to[DIGEST_HEX])
+{
+    const char *digest;
+    TRY(checkpoint_text(c, group, name, &digest));
+    if (strlen(digest) != DIGEST_HEX - 1)
+        return fail(ERR_SCHEMA, "%s: attribute %s of /%s has %zu characters, expected %d",
+                    checkpoint_label(c), name, group, strlen(digest), DIGEST_HEX - 1);
+    memcpy(to, digest, DIGEST_HEX);
+    return OK;
+}
+
+/* Reads what attached models have to be; a trainer saved before any was attached does not say. */
+static status get_attached(const checkpoint *c, stepper *s)
+{
+    for (int32_t i = 0; i < s->task.kind->n_states; i++) {
+        const char *name = s->task.kind->states[i].name;
+        if (s->task.kind->states[i].kind != STATE_MODEL || !checkpoint_has(c, "training/attached", name))
+            continue;
+        TRY(get_digest(c, "training/attached", name, s->state[i].digest));
+        s->state[i].is_kept = 1;
+    }
+    return OK;
+}
+
 /* Reads what the trainer learned from; older files do not say. */
 static status get_set(const checkpoint *c, slmt_trainer *t)
 {
-    const char *digest;
     if (!checkpoint_has(c, "training", "set"))
         return OK;
-    TRY(checkpoint_text(c, "training", "set", &digest));
-    if (strlen(digest) != DIGEST_HEX - 1)
-        return fail(ERR_SCHEMA, "%s: attribute set of /training has %zu characters, expected %d",
-                    checkpoint_label(c), strlen(digest), DIGEST_HEX - 1);
-    memcpy(t->set, digest, DIGEST_HEX);
+    TRY(get_digest(c, "training", "set", t->set));
     return get_count(c, "training", "set_records", &t->set_records);
 }
 
@@ -384,9 +474,11 @@ static status get_training(const checkpoint *c, slmt_trainer *t)
     TRY(get_count(c, "training", "steps_in_epoch", &t->steps_in_epoch));
     TRY(get_count(c, "training", "total_steps", &t->total_steps));
     TRY(get_set(c, t));
+    TRY(get_attached(c, s));
     TRY(get_updates(c, s));
     for (int32_t i = 0; i < n; i++)
         TRY(get_group(c, s, &list[i]));
+    TRY(check_moments(s, checkpoint_label(c), ERR_SCHEMA));
     TRY(check_others(c, s, list, n));
     return get_tensors(c, s);
 }

@@ -175,6 +175,7 @@ int main(void)
     printf("field slmt_task_info inputs %zu %zu\n", offsetof(slmt_task_info, inputs), sizeof(((slmt_task_info *)0)->inputs));
     printf("field slmt_task_info outputs %zu %zu\n", offsetof(slmt_task_info, outputs), sizeof(((slmt_task_info *)0)->outputs));
     printf("field slmt_task_info metrics %zu %zu\n", offsetof(slmt_task_info, metrics), sizeof(((slmt_task_info *)0)->metrics));
+    printf("field slmt_task_info second_model %zu %zu\n", offsetof(slmt_task_info, second_model), sizeof(((slmt_task_info *)0)->second_model));
     printf("struct slmt_method_info %zu\n", sizeof(slmt_method_info));
     printf("field slmt_method_info struct_size %zu %zu\n", offsetof(slmt_method_info, struct_size), sizeof(((slmt_method_info *)0)->struct_size));
     printf("field slmt_method_info reserved %zu %zu\n", offsetof(slmt_method_info, reserved), sizeof(((slmt_method_info *)0)->reserved));

@@ -11,8 +11,10 @@
 #include "data/grid.h"
 #include "data/resample.h"
 #include "data/volume_slices.h"
+#include "io/dataset_seal.h"
 
 #include "tests/api/api_fixture.h"
+#include "tests/sealed_set.h"
 
 static slmt_context *context;
 static counter memory_of_context;
@@ -701,7 +703,7 @@ static void strip_geometry(const char *path)
     for (size_t r = 0; r < 3; r++)
         for (int i = 0; i < GEOMETRY_NUMBERS; i++)
             assert_true(H5Adelete_by_name(file, records[r], geometry_names[i], H5P_DEFAULT) >= 0);
-    assert_true(H5Fclose(file) >= 0);
+    close_and_seal_set(file, path);
 }
 
 static void training_on_other_voxels_or_unknown_ones_is_told_once(void **state)

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_model.c - models through the public functions: options, initial values, tensors, card, and files of
  * every wrong kind. Wrong files are made with the checkpoint writer, so that their digest is right. */
+#define _GNU_SOURCE /* memmem */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 
 #include "io/checkpoint.h"
+#include "io/checkpoint_seal.h"
 
 #include "tests/api/api_fixture.h"
 
@@ -665,6 +668,8 @@ static void copy_attribute(const checkpoint *from, checkpoint_writer *to, const 
     }
 }
 
+static const float poison_mark = 0x1.23456p-90f; /* which no tensor has */
+
 static void copy_tensor(const checkpoint *from, checkpoint_writer *to, const checkpoint_tensor *t,
                         const change *c)
 {
@@ -681,7 +686,7 @@ static void copy_tensor(const checkpoint *from, checkpoint_writer *to, const che
         rank = 1;
     }
     if (mine && c->what == POISON)
-        x[n / 2] = (float)c->real;
+        x[n / 2] = poison_mark;
     if (mine && c->what == AS_INTEGERS)
         GOOD(checkpoint_put_tensor(to, t->group, t->name, CHECKPOINT_I64, rank, dims, whole));
     else if (mine && c->what == AS_BFLOAT16)
@@ -690,6 +695,21 @@ static void copy_tensor(const checkpoint *from, checkpoint_writer *to, const che
         GOOD(checkpoint_put_tensor(to, t->group, t->name, CHECKPOINT_F32, rank, dims, x));
     free(x);
     free(whole);
+}
+
+/* Puts in the number that no writer takes, and seals the file again. */
+static void poison(const char *path, float value)
+{
+    size_t size;
+    unsigned char *bytes = read_file(path, &size);
+    unsigned char *at = memmem(bytes, size, &poison_mark, sizeof poison_mark);
+    assert_non_null(at);
+    memcpy(at, &value, sizeof value);
+    write_file(path, bytes, size);
+    free(bytes);
+    int fd = open(path, O_RDWR);
+    GOOD(seal_write(fd, path));
+    close(fd);
 }
 
 static void rewrite(const char *path, const char *to_path, const change *c, const char *extra_tensor)
@@ -716,6 +736,8 @@ static void rewrite(const char *path, const char *to_path, const change *c, cons
                                    (const int64_t[]){1}, &(float){0}));
     GOOD(checkpoint_finish(to));
     checkpoint_close(from);
+    if (c->what == POISON)
+        poison(to_path, (float)c->real);
 }
 
 /* The original, saved under a name of its own. */

@@ -2,8 +2,9 @@
 /* test_records.c - training sets of any fields: what was written comes back, whole or in part; what does not
  * fit is refused with its place and changes nothing; a forged file is refused.
  *
- *   test_records FILE    writes the example instead, as tests/data/set_2.h5 was written */
+ *   test_records FILE    writes the example instead, as tests/data/set_2.h5 and set_3.h5 were written */
 #include <dirent.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,12 +14,14 @@
 
 #include <hdf5.h>
 
+#include "io/dataset_seal.h"
 #include "slmt/slmt.h"
 
 #include <cmocka.h> /* last: its fail() is a macro, ours a function */
 
 #define OWN_FOLDER "/tmp/slmt-records-XXXXXX"
 #include "tests/own_folder.h"
+#include "tests/sealed_set.h"
 
 static slmt_context *context;
 static uint64_t live_at_first;
@@ -292,11 +295,12 @@ static void tensors_written_in_pieces_are_the_same(void **state)
     }
 }
 
-/* A file that was kept: a later library must read it. */
-static void the_kept_file_of_version_2_is_read(void **state)
+/* Files that were kept: a later library must read them. */
+static void the_kept_files_of_versions_2_and_3_are_read(void **state)
 {
     (void)state;
     assert_example(SLMT_SOURCE_DIR "/tests/data/set_2.h5");
+    assert_example(SLMT_SOURCE_DIR "/tests/data/set_3.h5");
 }
 
 /* 64 MiB pass through a context that may take 1 MiB beside its backend. */
@@ -575,7 +579,7 @@ static hid_t spoil(const char *path)
 static void assert_spoilt(hid_t file, const char *path, const char *part)
 {
     slmt_dataset *d = NULL;
-    H5Fclose(file);
+    close_and_seal_set(file, path);
     assert_fails(slmt_dataset_open(context, path, &d), SLMT_ERR_SCHEMA, part);
     assert_null(d);
 }
@@ -712,7 +716,7 @@ static void values_that_a_field_does_not_hold_are_corrupt(void **state)
     data = H5Dopen2(f, "/records/b/box", H5P_DEFAULT);
     assert_true(H5Dwrite(data, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, boxes) >= 0);
     H5Dclose(data);
-    H5Fclose(f);
+    close_and_seal_set(f, in_folder("set.h5"));
     slmt_dataset *d = open_set(in_folder("set.h5"));
     slmt_tensor t = tensor(&fields[BOX_CLASS], (const int64_t[]){2}, class);
     assert_fails(slmt_dataset_read(d, 0, BOX_CLASS, 0, 2, &t), SLMT_ERR_CORRUPT,
@@ -735,8 +739,95 @@ static void a_file_cut_anywhere_is_refused(void **state)
     for (long cut = size - 1; cut > 0; cut -= 1009) {
         slmt_dataset *d = NULL;
         assert_int_equal(truncate(path, cut), 0);
-        assert_int_equal(slmt_dataset_open(context, path, &d), SLMT_ERR_FORMAT);
+        slmt_status s = slmt_dataset_open(context, path, &d);
+        assert_true(s == SLMT_ERR_FORMAT || s == SLMT_ERR_CORRUPT);
     }
+}
+
+/* Opens a set and reads each row of each tensor; returns the first failure. */
+static slmt_status read_all(const char *path)
+{
+    static unsigned char row[6 * 5 * 900 * 4];
+    slmt_dataset *d = NULL;
+    slmt_status s = slmt_dataset_open(context, path, &d);
+    for (size_t r = 0; s == SLMT_OK && r < EXAMPLES; r++)
+        for (size_t k = 0; s == SLMT_OK && k < FIELDS; k++) {
+            int64_t shape[6];
+            if (slmt_dataset_shape(d, r, k, shape) != SLMT_OK)
+                continue;
+            slmt_tensor t = tensor(&fields[k], shape, row);
+            s = slmt_dataset_read(d, r, k, 0, shape[0], &t);
+        }
+    slmt_dataset_free(d);
+    return s;
+}
+
+static void a_set_with_any_changed_byte_is_refused_when_all_of_it_is_read(void **state)
+{
+    (void)state;
+    const char *path = in_folder("set.h5");
+    write_example(path, 0);
+    assert_int_equal(read_all(path), SLMT_OK);
+    int fd = open(path, O_RDWR);
+    off_t size = lseek(fd, 0, SEEK_END);
+    for (off_t at = 0; at < size; at++) {
+        unsigned char is, changed;
+        assert_int_equal(pread(fd, &is, 1, at), 1);
+        changed = (unsigned char)(is ^ 1 << at * 5 % 8);
+        assert_int_equal(pwrite(fd, &changed, 1, at), 1);
+        slmt_status s = read_all(path);
+        if (s != SLMT_ERR_FORMAT && s != SLMT_ERR_VERSION && s != SLMT_ERR_CORRUPT)
+            fail_msg("byte %lld: status %d", (long long)at, s);
+        assert_int_equal(pwrite(fd, &is, 1, at), 1);
+    }
+    close(fd);
+    assert_int_equal(read_all(path), SLMT_OK);
+}
+
+/* A changed block of values spoils what lies in it and nothing else. */
+static void damage_is_found_where_it_is_read_and_named(void **state)
+{
+    (void)state;
+    enum { ROWS = 64, SIDE = 64 };
+    static float row[SIDE * SIDE];
+    const slmt_field f = {
+        sizeof f, SLMT_FIELD_IMAGE, SLMT_TENSOR_FLOAT32, 3, {0, SIDE, SIDE}, "big", "slice,y,x", NULL};
+    const int64_t shape[3] = {1, SIDE, SIDE};
+    slmt_dataset_writer *w;
+    slmt_record record = {sizeof record, SLMT_SPLIT_TRAIN, "one", NULL};
+    const char *path = in_folder("big.h5");
+    GOOD(slmt_dataset_writer_create(context, path, &w));
+    GOOD(slmt_dataset_writer_add_field(w, &f));
+    GOOD(slmt_dataset_writer_begin(w, &record));
+    slmt_tensor t = tensor(&f, shape, row);
+    for (int i = 0; i < ROWS; i++) {
+        for (int k = 0; k < SIDE * SIDE; k++)
+            row[k] = (float)((k * 7919 + i * 104729) % 65537) / 65537;
+        GOOD(slmt_dataset_writer_append(w, 0, &t));
+    }
+    GOOD(slmt_dataset_writer_end(w));
+    GOOD(slmt_dataset_writer_finish(w));
+    int fd = open(path, O_RDWR);
+    off_t middle = lseek(fd, 0, SEEK_END) / 2;
+    unsigned char was;
+    assert_int_equal(pread(fd, &was, 1, middle), 1);
+    was ^= 4;
+    assert_int_equal(pwrite(fd, &was, 1, middle), 1);
+    close(fd);
+    slmt_dataset *d = open_set(path);
+    int refused = 0;
+    for (int i = 0; i < ROWS; i++) {
+        slmt_status s = slmt_dataset_read(d, 0, 0, i, 1, &t);
+        if (s == SLMT_OK)
+            continue;
+        char place[64];
+        snprintf(place, sizeof place, "read for rows %d to %d of /records/one/big", i, i);
+        assert_fails(s, SLMT_ERR_CORRUPT, place);
+        assert_fails(s, SLMT_ERR_CORRUPT, "have another SHA-256 than is recorded");
+        refused++;
+    }
+    slmt_dataset_free(d);
+    assert_in_range(refused, 1, 4);
 }
 
 /* ---- label maps of MR volumes ---- */
@@ -853,7 +944,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         CASE(every_kind_of_field_comes_back),
         CASE(tensors_written_in_pieces_are_the_same),
-        CASE(the_kept_file_of_version_2_is_read),
+        CASE(the_kept_files_of_versions_2_and_3_are_read),
         CASE(a_record_may_be_larger_than_memory),
         CASE(a_set_of_records_has_no_contrasts),
         CASE(a_field_that_breaks_a_rule_is_refused),
@@ -865,6 +956,8 @@ int main(int argc, char **argv)
         CASE(wrong_groups_and_tensors_of_a_file_are_named),
         CASE(values_that_a_field_does_not_hold_are_corrupt),
         CASE(a_file_cut_anywhere_is_refused),
+        CASE(a_set_with_any_changed_byte_is_refused_when_all_of_it_is_read),
+        CASE(damage_is_found_where_it_is_read_and_named),
         CASE(label_maps_keep_their_values_and_name_their_classes),
     };
     if (argc == 2) {

@@ -53,6 +53,7 @@ static const struct {
     {"slmt_model_load_memory", "SLMT_1", (void (*)(void))slmt_model_load_memory},
     {"slmt_model_load_callback", "SLMT_1", (void (*)(void))slmt_model_load_callback},
     {"slmt_model_save", "SLMT_1", (void (*)(void))slmt_model_save},
+    {"slmt_file_import", "SLMT_1", (void (*)(void))slmt_file_import},
     {"slmt_model_retain", "SLMT_1", (void (*)(void))slmt_model_retain},
     {"slmt_model_free", "SLMT_1", (void (*)(void))slmt_model_free},
     {"slmt_model_get_preprocess", "SLMT_1", (void (*)(void))slmt_model_get_preprocess},

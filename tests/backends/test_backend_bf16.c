@@ -182,17 +182,22 @@ static void convolutions_of_rounded_factors_are_float32s_with_their_gradients(vo
 #define BF16 0x1p-9
 
 /* Queries and keys are up to `most`, values multiples of 1/64 in [0.2, 3.2]. */
-static op_case exact_attention(int64_t images, int64_t tokens, int64_t heads, int64_t width, int most)
+static void set_exact(op_case *c, int most)
 {
-    op_case c = attention_case(images, tokens, heads, width);
-    int64_t row = 3 * heads * width, n = images * tokens * row;
-    c.attr.alpha = 0.6931471805599453;
-    c.in_value[0] = new_array(n, sizeof(double));
+    int64_t row = c->in[0].dim[2], n = bk_count(&c->in[0]);
+    c->attr.alpha = 0.6931471805599453;
+    c->in_value[0] = new_array(n, sizeof(double));
     for (int64_t i = 0; i < n; i++) {
         int64_t part = i % row / (row / 3), fine = part == 0 ? 1 : part == 1 ? 4 : 64;
         double x = part == 2 ? draw(POSITIVE, i, 0) : (draw(ANY_VALUE, i, 0) - 0.25) * most;
-        c.in_value[0][i] = round((double)fine * x) / (double)fine;
+        c->in_value[0][i] = round((double)fine * x) / (double)fine;
     }
+}
+
+static op_case exact_attention(int64_t images, int64_t tokens, int64_t heads, int64_t width, int most)
+{
+    op_case c = attention_case(images, tokens, heads, width);
+    set_exact(&c, most);
     return c;
 }
 
@@ -247,6 +252,75 @@ static void the_gradient_of_attention_errs_by_what_rounding_its_powers_and_slope
         free_case(&forward);
     }
     assert_no_failures();
+}
+
+/* Windows of one tile of tokens, of several, and of parts of one; heads of one step along k and of several;
+ * shifts, whose masks no power survives; scores that need no maximum subtracted, and those that do. */
+static void window_attention_errs_by_what_rounding_its_powers_does(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t size[7]; /* images, rows and columns, window, shift, heads, width */
+        int most;
+    } rows[] = {{{1, 16, 8, 8, 0, 2, 16}, 2},   {{2, 16, 16, 8, 4, 3, 16}, 2}, {{1, 8, 8, 8, 4, 1, 32}, 1},
+                {{1, 8, 16, 8, 3, 2, 65}, 1},   {{1, 14, 7, 7, 3, 2, 8}, 2},   {{1, 4, 6, 2, 1, 2, 4}, 2},
+                {{1, 24, 12, 12, 5, 1, 20}, 1}, {{2, 8, 8, 8, 4, 2, 16}, 9},   {{1, 10, 5, 5, 2, 2, 40}, 30},
+                {{1, 17, 17, 17, 0, 1, 8}, 2}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        op_case c = window_case(rows[i].size);
+        set_exact(&c, rows[i].most);
+        int64_t n = bk_count(&c.in[1]);
+        c.in_value[1] = new_array(n, sizeof(double));
+        for (int64_t k = 0; k < n; k++)
+            c.in_value[1][k] = (float)draw(ANY_VALUE, k, 1);
+        c.tolerance = BF16;
+        check_prepared(&c);
+    }
+    assert_no_failures();
+}
+
+/* Where a NaN, or an infinity, is among a head's keys, no query has a result; where it is in a query, that
+ * query alone has none. Other queries of the head may be computed the longer way then: a power of one way and
+ * of the other differ by less than 2^-6 of it. Of other heads' results no bit changes. */
+static void check_spoilt(op_case *c, int64_t at, float value, int64_t first, int64_t tokens)
+{
+    int64_t row = c->out[0].dim[2], n = bk_count(&c->out[0]), heads = c->attr.heads;
+    float *out[2] = {new_array(n, sizeof(float)), new_array(n, sizeof(float))};
+    float *lse = new_array(bk_count(&c->out[1]), sizeof(float));
+    double was = c->in_value[0][at];
+    for (int i = 0; i < 2; i++) {
+        c->in_value[0][at] = i == 0 ? was : value;
+        assert_int_equal(run_case(&rough[0], c, (void *[]){out[i], lse}), BK_OK);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        int head = i % row < row / heads, spoilt = head && i / row >= first && i / row < first + tokens;
+        assert_int_equal(isnan(out[1][i]) != 0, spoilt);
+        assert_true(spoilt || fabsf(out[0][i] - out[1][i]) <= (head ? 0x1p-6f * fabsf(out[0][i]) : 0.0f));
+    }
+    c->in_value[0][at] = was;
+    free(out[0]);
+    free(out[1]);
+    free(lse);
+}
+
+static void a_nan_in_a_query_or_a_key_is_not_lost(void **state)
+{
+    (void)state;
+    enum { TOKENS = 128, HEADS = 2, WIDTH = 8, PART = HEADS * WIDTH, ROW = 3 * PART, TOKEN = 70 };
+    if (!rough[0].open)
+        return;
+    op_case all = exact_attention(1, TOKENS, HEADS, WIDTH, 2);
+    op_case windows = window_case((const int64_t[]){1, 16, 8, 8, 0, HEADS, WIDTH});
+    set_exact(&windows, 2);
+    windows.in_value[1] = new_array(bk_count(&windows.in[1]), sizeof(double));
+    check_spoilt(&all, TOKEN * ROW + 3, NAN, TOKEN, 1);
+    check_spoilt(&all, TOKEN * ROW + 3, INFINITY, TOKEN, 1);
+    check_spoilt(&all, TOKEN * ROW + PART + 3, NAN, 0, TOKENS);
+    check_spoilt(&windows, TOKEN * ROW + 3, NAN, TOKEN, 1);
+    check_spoilt(&windows, TOKEN * ROW + 3, INFINITY, TOKEN, 1);
+    check_spoilt(&windows, TOKEN * ROW + PART + 3, NAN, TOKENS / 2, TOKENS / 2);
+    free_case(&all);
+    free_case(&windows);
 }
 
 /* Scores of zero: every key counts the same, and what lies behind the last one does not count. */
@@ -419,9 +493,9 @@ static void prepare_without_memory_fails_and_leaves_nothing(void **state)
     for (int i = 0; i < ROUGH; i++) {
         subject *s = &rough[i];
         op_case cases[] = {linear_case("40", 64, 48, 3, BK_F32), attention_case(1, 70, 2, 8),
-                           conv_case(&wide, true)};
+                           conv_case(&wide, true), window_case((const int64_t[]){1, 16, 8, 8, 4, 2, 16})};
         op_case gradient = gradient_case(BK_ATTENTION_GRAD, &cases[1], round_to_float);
-        op_case *all[] = {&cases[0], &cases[1], &cases[2], &gradient};
+        op_case *all[] = {&cases[0], &cases[1], &cases[2], &cases[3], &gradient};
         for (size_t k = 0; s->open && k < sizeof all / sizeof *all; k++) {
             int64_t live = s->host.live, calls = s->host.calls;
             bk_call call = call_of(all[k]);
@@ -466,6 +540,8 @@ int main(void)
         COUNTED(convolutions_of_rounded_factors_are_float32s_with_their_gradients),
         COUNTED(attention_errs_by_what_rounding_its_powers_does),
         COUNTED(the_gradient_of_attention_errs_by_what_rounding_its_powers_and_slopes_does),
+        COUNTED(window_attention_errs_by_what_rounding_its_powers_does),
+        COUNTED(a_nan_in_a_query_or_a_key_is_not_lost),
         COUNTED(equal_scores_give_the_mean_of_all_values),
         COUNTED(attention_gives_the_same_bits_with_any_number_of_threads),
         COUNTED(factors_are_rounded_to_the_nearest),

@@ -232,6 +232,26 @@ expect 0 "$slmt" synthesize --model model.h5 --weights bf16 raw/t1/s04.nii.gz --
 cmp a.nii b.nii || die "rounded on loading and before differ"
 expect 0 "$slmt" synthesize --model model.h5 --weights f16 raw/t1/s04.nii.gz --out c.nii "${common[@]}"
 ! cmp -s a.nii c.nii || die "f16 is bf16"
+claim "a file that h5py wrote is refused with the command that imports it, which makes a file of libslmt of it"
+for file in model_h5py set_h5py; do
+    expect 3 "$slmt" info "$data/refused/$file.h5"
+    holds "slmt convert --import" stderr
+    expect 0 "$slmt" convert --import "$data/refused/$file.h5" imported.h5
+    expect 0 "$slmt" info --all imported.h5
+done
+cp "$data/refused/set_h5py.h5" itself.h5
+expect 0 "$slmt" convert --import itself.h5 itself.h5 --quiet
+cmp itself.h5 imported.h5 || die "imported over itself it is another file"
+expect 3 "$slmt" convert --import text imported.h5
+holds "HDF5 cannot open it" stderr
+expect 3 "$slmt" convert --import not-there.h5 imported.h5
+expect 3 "$slmt" convert --import "$data/refused/set_nan.h5" imported.h5
+holds "not finite" stderr
+cmp itself.h5 imported.h5 || die "a file that was not imported replaced one"
+expect 2 "$slmt" convert --import model.h5 x.h5 --weights bf16
+holds "keeps the types of its tensors" stderr
+
+claim "convert is told what to do"
 expect 2 "$slmt" convert model.h5 x.h5
 holds "--weights is needed" stderr
 expect 2 "$slmt" convert model.h5 x.h5 --weights int8

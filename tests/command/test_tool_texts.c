@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_tool_texts.c - options of methods that are texts, as the command takes and shows them. No method of
- * the library has such an option yet: this file stands for the library, with a method that has. */
+/* test_tool_texts.c - options of methods that are texts, as the command takes and shows them, and texts of
+ * others as it shows them. No method of the library has such an option yet: this file stands for the library,
+ * with a method that has. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include "src/tool/must.h"
 #include "src/tool/numbers.h"
 #include "src/tool/paths.h"
+#include "src/tool/shown.h"
 #include "src/tool/tool.h"
 
 #include <cmocka.h>
@@ -154,12 +156,62 @@ static void a_text_that_does_not_fit_is_a_usage_error(void **state)
     number_list_free(&list);
 }
 
+/* ---- texts of others ---- */
+
+static void a_text_is_shown_as_it_is_where_nothing_in_it_steers(void **state)
+{
+    (void)state;
+    static const char *const plain[] = {
+        "",        "a b", "Kopf \xC3\xA4\xC3\x9F", "\xE2\x98\x83", "\xF0\x9F\xA7\xA0", "\xD7\x90\xD7\x91",
+        "a\\u001b"};
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        assert_ptr_equal(shown(plain[i]), plain[i]);
+    const char *lines = "a\n\tb";
+    assert_ptr_equal(shown_lines(lines), lines);
+}
+
+static void what_steers_a_terminal_is_shown_by_number(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"\033]0;title\a", "\\u001b]0;title\\u0007"},
+        {"a\nb\tc\rd", "a\\u000ab\\u0009c\\u000dd"},
+        {"\177", "\\u007f"},
+        {"\xC2\x9B"
+         "2J",
+         "\\u009b2J"}, /* one character that begins a command, of C1 */
+        {"abc\xE2\x80\xAE"
+         "fdp.exe",
+         "abc\\u202efdp.exe"}, /* right to left from here */
+        {"\xE2\x81\xA6x\xE2\x81\xA9", "\\u2066x\\u2069"},
+        {"\xE2\x80\x8F\xD8\x9C", "\\u200f\\u061c"},
+        {"\xE2\x80\xA8", "\\u2028"},
+        {"\x9B", "\\u009b"}, /* no UTF-8 */
+        {"\xC0\x9B\xED\xA0\x80", "\\u00c0\\u009b\\u00ed\\u00a0\\u0080"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_string_equal(shown(rows[i][0]), rows[i][1]);
+    assert_string_equal(shown_lines("a\n\033"), "a\n\\u001b");
+}
+
+static void fifteen_other_texts_can_be_shown_beside_one(void **state)
+{
+    (void)state;
+    const char *first = shown("\001");
+    for (int i = 0; i < 15; i++)
+        assert_string_equal(shown("\002"), "\\u0002");
+    assert_string_equal(first, "\\u0001");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_text_is_an_option_with_its_default_and_its_pattern),
         cmocka_unit_test(a_text_is_given_by_name_and_the_last_one_counts),
         cmocka_unit_test(a_text_that_does_not_fit_is_a_usage_error),
+        cmocka_unit_test(a_text_is_shown_as_it_is_where_nothing_in_it_steers),
+        cmocka_unit_test(what_steers_a_terminal_is_shown_by_number),
+        cmocka_unit_test(fifteen_other_texts_can_be_shown_beside_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mutator.c - changes a file where it hurts, then gives it the checksums and the seal of an honest one. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include <nettle/sha2.h>
+
 #include "fuzz.h"
+#include "io/block_table.h"
 #include "io/digest.h"
 #include "io/lookup3.h"
 
@@ -116,10 +120,34 @@ static void sum_structure(uint8_t *bytes, size_t size, size_t at)
         put_sum(bytes, size, at, header_length(bytes + at, size - at));
 }
 
+/* A set's table begins where its first lines say, in front of which its digests are counted. */
+static void seal_set(uint8_t *bytes, size_t size)
+{
+    static const char head[] = "libslmt dataset\nversion 3\ntable ";
+    char hex[DIGEST_HEX];
+    if (memcmp(bytes, head, sizeof head - 1) != 0)
+        return;
+    size_t table = (size_t)strtoull((const char *)bytes + sizeof head - 1, NULL, 10);
+    if (table < BLOCK || table > size || size - table != 32 * block_table_count(table - BLOCK))
+        return;
+    for (size_t at = BLOCK, to = table; at < table; at += BLOCK_TABLE_BLOCK, to += 32) {
+        struct sha256_ctx sha;
+        sha256_init(&sha);
+        sha256_update(&sha, table - at < BLOCK_TABLE_BLOCK ? table - at : BLOCK_TABLE_BLOCK, bytes + at);
+        sha256_digest(&sha, 32, bytes + to);
+    }
+    digest_memory(bytes + table, size - table, hex);
+    memset(bytes, 0, BLOCK);
+    snprintf((char *)bytes, BLOCK, "%s%zu\nsha256 %s\n", head, table, hex);
+}
+
 static void seal(uint8_t *bytes, size_t size)
 {
     char hex[DIGEST_HEX];
-    if (size < BLOCK || memcmp(bytes, "libslmt checkpoint", 18) != 0)
+    if (size < BLOCK)
+        return;
+    seal_set(bytes, size);
+    if (memcmp(bytes, "libslmt checkpoint", 18) != 0)
         return;
     digest_memory(bytes + BLOCK, size - BLOCK, hex);
     memset(bytes, 0, BLOCK);

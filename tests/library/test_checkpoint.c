@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_checkpoint.c - checkpoints come back as written, and whatever is wrong with a file is said, never
  * swallowed: damage by the digest, forgeries with a correct digest by the walk over the file. */
+#define _GNU_SOURCE /* memmem */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -247,6 +248,21 @@ static void read_by_hdf5(const char *path, const char *name, double *values)
     H5Fclose(file);
 }
 
+static void seal_file(const char *path);
+
+/* Replaces bytes of a file that are there once, as its author could, and seals it again. */
+static void forge_bytes(const char *path, const void *from, const void *to, size_t length)
+{
+    unsigned char *bytes;
+    size_t size = load(path, &bytes);
+    unsigned char *at = memmem(bytes, size, from, length);
+    assert_non_null(at);
+    memcpy(at, to, length);
+    store(path, bytes, size);
+    seal_file(path);
+    free(bytes);
+}
+
 static void floats_of_16_bits_are_numbers_to_every_reader_and_convert_to_nothing(void **state)
 {
     (void)state;
@@ -257,16 +273,22 @@ static void floats_of_16_bits_are_numbers_to_every_reader_and_convert_to_nothing
     const char *path = in_folder("half.h5");
     for (int t = 0; t < 2; t++)
         for (int bad = 0; bad < 2; bad++) {
-            uint16_t values[4] = {0, 0x8001, one_third[t], bad ? infinite[t] : 0xBC00}, back[4];
+            const uint16_t values[4] = {0, 0x8001, one_third[t], 0xBC00};
+            const uint16_t forged[4] = {0, 0x8001, one_third[t], infinite[t]};
+            uint16_t back[4];
             float wide[4];
             double numbers[4];
             checkpoint_writer *w;
             checkpoint *c;
             char text[64];
             assert_int_equal(checkpoint_create(&memory, path, &w), OK);
+            assert_fails(checkpoint_put_tensor(w, "weights", "x", types[t], 1, (int64_t[]){4}, forged),
+                         ERR_NONFINITE, path, "/weights/x: element 3");
             assert_int_equal(checkpoint_put_tensor(w, "weights", "x", types[t], 1, (int64_t[]){4}, values),
                              OK);
             assert_int_equal(checkpoint_finish(w), OK);
+            if (bad)
+                forge_bytes(path, values, forged, sizeof values);
             assert_int_equal(checkpoint_open(&memory, path, &c), OK);
             assert_int_equal(checkpoint_tensor_find(c, "weights", "x")->type, types[t]);
             status s = checkpoint_read(c, "weights", "x", types[t], 1, (int64_t[]){4}, NULL, back);
@@ -410,15 +432,18 @@ static void a_value_that_is_not_finite_is_named(void **state)
 {
     (void)state;
     const char *path = in_folder("nan.h5");
-    const float values[4] = {0, 1, NAN, 3};
+    const float values[4] = {0, 1, 2, 3}, forged[4] = {0, 1, NAN, 3};
     const double large = 1e300;
     float back[4];
     checkpoint_writer *w;
     checkpoint *c;
     assert_int_equal(checkpoint_create(&memory, path, &w), OK);
+    assert_fails(checkpoint_put_tensor(w, "weights", "a", CHECKPOINT_F32, 1, (int64_t[]){4}, forged),
+                 ERR_NONFINITE, path, ": /weights/a: element 2 is not a finite number");
     assert_int_equal(checkpoint_put_tensor(w, "weights", "a", CHECKPOINT_F32, 1, (int64_t[]){4}, values), OK);
     assert_int_equal(checkpoint_put_tensor(w, "weights", "b", CHECKPOINT_F64, 0, NULL, &large), OK);
     assert_int_equal(checkpoint_finish(w), OK);
+    forge_bytes(path, values, forged, sizeof values);
     assert_int_equal(checkpoint_open(&memory, path, &c), OK);
     assert_fails(checkpoint_read(c, "weights", "a", CHECKPOINT_F32, 1, (int64_t[]){4}, NULL, back),
                  ERR_NONFINITE, path, ": /weights/a: element 2 is not a finite number");

@@ -69,6 +69,12 @@ static void networks_have_as_many_weights_as_their_papers(void **state)
         {"pspnet", FOUR, COMPACT, 1, 0, 883640},
         {"deeplabv3p", TWENTYONE, PAPER, 3, 0, 40352181},
         {"deeplabv3p", FOUR, COMPACT, 1, 0, 1040716},
+        {"pcd-unet", "classes=0,1", PAPER, 3, 0, 17267458},
+        {"pcd-unet", FOUR, COMPACT, 1, 0, 1081796},
+        {"linknet", "classes=0,1", PAPER, 3, 0, 11533506},
+        {"linknet", FOUR, COMPACT, 1, 0, 723364},
+        {"deeplabv3", "classes=0,1", PAPER, 3, 0, 15310402},
+        {"deeplabv3", FOUR, COMPACT, 1, 0, 959988},
         {"hrnet-s", NINETEEN, PAPER, 3, 0, 65859379},
         {"hrnet-s", NINETEEN, COMPACT, 3, 0, 1540819},
         {"hrnet-s", FOUR, COMPACT, 1, 0, 1536052},
@@ -113,6 +119,9 @@ static const small networks[] = {
     {"pspnet", {COMMON, {"width", 4}, {"hidden", 8}}, 4, 0},
     {"deeplabv3p", {COMMON, {"width", 4}, {"separable", 1}}, 4, 0},
     {"hrnet-s", {COMMON, {"width", 4}, {"stem", 8}, {"first", 4}}, 5, 0},
+    {"pcd-unet", {COMMON, {"width", 4}}, 3, 0},
+    {"linknet", {COMMON, {"width", 12}}, 3, 0},
+    {"deeplabv3", {COMMON, {"width", 4}, {"atrous", 8}}, 4, 0},
 };
 enum { NETWORKS = sizeof networks / sizeof *networks, CLASSES = 3, CHANNELS = 2 };
 
@@ -415,6 +424,73 @@ static void a_gate_weighs_by_numbers_from_0_to_1(void **state)
         assert_true(fabs(open[i] - wider[i]) < 1e-6);
 }
 
+/* ---- norms within weights ---- */
+
+enum { FOLDED_SIDE = 32 };
+
+static void label_noise(slmt_session *session, float *p)
+{
+    float x[FOLDED_SIDE * FOLDED_SIDE];
+    int32_t labels[FOLDED_SIDE * FOLDED_SIDE];
+    const int64_t in[] = {1, 1, FOLDED_SIDE, FOLDED_SIDE}, map[] = {1, FOLDED_SIDE, FOLDED_SIDE},
+                  out[] = {1, 2, FOLDED_SIDE, FOLDED_SIDE};
+    for (int i = 0; i < FOLDED_SIDE * FOLDED_SIDE; i++)
+        x[i] = (float)sin(0.7 * i);
+    const slmt_tensor input = {"image", x, in, NULL, 4, SLMT_TENSOR_FLOAT32};
+    const slmt_tensor outputs[] = {{"labels", labels, map, NULL, 3, SLMT_TENSOR_INT32},
+                                   {"probabilities", p, out, NULL, 4, SLMT_TENSOR_FLOAT32}};
+    GOOD(slmt_session_run(session, &input, 1, outputs, 2));
+}
+
+static uint64_t count_ops(const slmt_profile *profile, const char *op)
+{
+    uint64_t found = 0;
+    for (size_t i = 0; i < slmt_profile_entry_count(profile); i++) {
+        slmt_profile_entry e = {.struct_size = sizeof e};
+        GOOD(slmt_profile_entry_at(profile, i, &e));
+        found += strcmp(e.op, op) == 0 ? e.calls : 0;
+    }
+    return found;
+}
+
+/* The square roots are those of variances: images are not normalized here. */
+static void norms_become_weights_once_and_anew_when_weights_change(void **state)
+{
+    (void)state;
+    const slmt_number options[] = {{"normalize", 0}, {"width", 4}},
+                      settings[] = {{"rows", FOLDED_SIDE}, {"columns", FOLDED_SIDE}};
+    enum { N = 2 * FOLDED_SIDE * FOLDED_SIDE };
+    float first[N], again[N], changed[N], fresh[N], variance[4] = {2, 0.5f, 3, 1};
+    slmt_context *context = open_context(1, NULL);
+    slmt_model *model;
+    slmt_session *session, *other;
+    slmt_profile *profile;
+    GOOD(slmt_model_create(context, "segnet", options, 2, 7, &model));
+    GOOD(slmt_session_create(model, "segment", settings, 2, &session));
+    GOOD(slmt_profile_create(context, &profile));
+    label_noise(session, first);
+    GOOD(slmt_session_set_profile(session, profile));
+    label_noise(session, again);
+    assert_true(count_ops(profile, "conv") > 0 && count_ops(profile, "sqrt") == 0);
+    assert_memory_equal(first, again, sizeof first);
+    slmt_tensor_info info = {.struct_size = sizeof info};
+    size_t k = 0;
+    while (slmt_model_tensor_info(model, k, &info) == SLMT_OK && !strstr(info.name, "running_var"))
+        k++;
+    GOOD(slmt_model_set_tensor(model, info.name, variance, 4));
+    label_noise(session, changed);
+    assert_true(count_ops(profile, "sqrt") > 0);
+    GOOD(slmt_session_create(model, "segment", settings, 2, &other));
+    label_noise(other, fresh);
+    assert_memory_equal(changed, fresh, sizeof changed);
+    assert_true(memcmp(first, changed, sizeof first) != 0);
+    slmt_session_free(session);
+    slmt_session_free(other);
+    slmt_profile_free(profile);
+    slmt_model_free(model);
+    slmt_context_free(context);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -425,6 +501,7 @@ int main(void)
         cmocka_unit_test(options_that_do_not_fit_are_refused),
         cmocka_unit_test(a_bilinear_start_enlarges),
         cmocka_unit_test(a_gate_weighs_by_numbers_from_0_to_1),
+        cmocka_unit_test(norms_become_weights_once_and_anew_when_weights_change),
         cmocka_unit_test(what_was_pooled_goes_back_to_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,6 +82,7 @@ class Task:
     inputs: Mapping[str, Port]
     outputs: Mapping[str, Port]  # of a task that trains: losses, the last is what is minimised
     metrics: Mapping[str, Metric]  # the most telling one first
+    second_model: str = ""  # what Trainer.attach() calls the model that it also learns from: "teacher"; "": none
 
     def input_for(self, role: str) -> Port | None:
         """The input that has a role."""
@@ -195,6 +196,7 @@ def _task(method: bytes, info: Any) -> Task:
         _ports(_all(info.inputs, _api.slmt_port_info, _api.slmt_task_input, *where)),
         _ports(_all(info.outputs, _api.slmt_port_info, _api.slmt_task_output, *where)),
         _metrics(_all(info.metrics, _api.slmt_metric_info, _api.slmt_task_metric, *where)),
+        text(info.second_model),
     )
 
 

@@ -78,6 +78,16 @@ def _hrnet_s(sizes: _Sizes, tensors: Tensors) -> Options:
     return options | {f"modules_{k}": sizes.count(rf"stage{k + 2}\.(\d+)\.") for k in range(3)}
 
 
+def _linknet(sizes: _Sizes, tensors: Tensors) -> Options:
+    return {f"layers_{k}": sizes.count(rf"encoder{k + 1}\.(\d+)\.") for k in range(4)}
+
+
+def _deeplabv3(sizes: _Sizes, tensors: Tensors) -> Options:
+    stages = (r"resnet\.4", r"resnet\.5", "layer4", "layer5")
+    options: Options = {f"layers_{k}": sizes.count(rf"resnet\.{name}\.(\d+)\.") for k, name in enumerate(stages)}
+    return options | {"atrous": sizes.dim("aspp.conv_1x1_1.weight", 0, 4)}
+
+
 def _nothing(sizes: _Sizes, tensors: Tensors) -> Options:
     return {}
 
@@ -97,11 +107,20 @@ NETWORKS: dict[str, tuple[str, tuple[str, ...], _Understand, tuple[str, ...]]] =
     "pspnet": ("backbone.conv1", ("cls.head",), _pspnet, _DILATED),
     "deeplabv3p": ("backbone.conv1", ("head",), _deeplabv3p, (*_DILATED, "output_stride", "low_first")),
     "hrnet-s": ("conv1", ("last_layer.3",), _hrnet_s, ()),
+    "pcd-unet": ("inp.double_conv.0", ("out",), _nothing, ()),
+    "linknet": ("in_block.0", ("tp_conv2",), _linknet, ()),
+    "deeplabv3": ("resnet.resnet.0", ("aspp.conv_1x1_4",), _deeplabv3, ()),
 }
 
 
 def _is_bare_backbone(first: str, tensors: Tensors) -> bool:
     return first.startswith("backbone.") and "layer1.0.conv1.weight" in tensors
+
+
+def _classes(tensors: Tensors, head: str) -> int:
+    """A transposed convolution has its outputs second."""
+    bias = tensors.get(f"{head}.bias")
+    return int((tensors[f"{head}.weight"] if bias is None else bias).shape[0])
 
 
 def labels(method: str, tensors: Tensors) -> Reference:
@@ -117,7 +136,7 @@ def labels(method: str, tensors: Tensors) -> Reference:
     options: Options = {"channels": shape[1], "width": shape[0], **understand(sizes, tensors)}
     found = [head for head in heads if f"{head}.weight" in tensors]
     if found:
-        options["classes"] = ",".join(map(str, range(tensors[f"{found[0]}.weight"].shape[0])))
+        options["classes"] = ",".join(map(str, range(_classes(tensors, found[0]))))
     elif not bare:
         raise ConversionError(f"not the tensors of {method}: missing {heads[0]}.weight")
     sizes.check(method)

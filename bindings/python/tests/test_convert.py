@@ -256,6 +256,9 @@ SMALL_LABELS: dict[str, dict[str, float]] = {
     "pspnet": {"channels": 1, "width": 2, "layers_0": 1, "hidden": 3, "auxiliary": 5},
     "deeplabv3p": {"channels": 1, "width": 2, "atrous": 6, "low": 3, "one_conv": 1, "separable": 1},
     "hrnet-s": {"channels": 1, "width": 2, "stem": 6, "first": 3, "first_blocks": 2, "modules_1": 2, "blocks": 1},
+    "pcd-unet": {"channels": 3, "width": 2},
+    "linknet": {"channels": 1, "width": 4, "layers_2": 3},
+    "deeplabv3": {"channels": 1, "width": 2, "atrous": 6, "layers_3": 1},
 }
 
 

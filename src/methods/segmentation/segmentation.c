@@ -58,8 +58,7 @@ void segment_tensors(params *p, const double *option, const segment_network *f)
 
 /* ---- images ---- */
 
-/* A z-score over the pixels that are not 0, which stay 0: the background of a scan. */
-static value normalized(graph *g, value x)
+value segment_normalized(graph *g, value x)
 {
     int64_t size[BK_MAX_SPACE];
     uint32_t space = ((1u << nn_size(g, x, size)) - 1) << 1;
@@ -93,7 +92,12 @@ static value image_of(task_graph *t, const segment_network *f)
         if (axes_of(t, f) == 2)
             x = op_view(g, x, 4, -1, graph_dim(g, x, 2), graph_dim(g, x, 3), graph_dim(g, x, 4));
     }
-    return segment_options_of(t->at.option).normalize ? normalized(g, x) : x;
+    return segment_options_of(t->at.option).normalize ? segment_normalized(g, x) : x;
+}
+
+value segment_logits(task_graph *t, const segment_network *f, nn *n, value *auxiliary)
+{
+    return f->forward(n, t->at.option, image_of(t, f), auxiliary);
 }
 
 static value logits_of(task_graph *t, const segment_network *f, norm_statistics from, int drops,
@@ -102,25 +106,20 @@ static value logits_of(task_graph *t, const segment_network *f, norm_statistics 
     nn n = nn_of(t, "");
     n.statistics = from;
     n.dropout = drops ? t : NULL;
-    return f->forward(&n, t->at.option, image_of(t, f), auxiliary);
+    return segment_logits(t, f, &n, auxiliary);
 }
 
 /* ---- segment ---- */
 
-#define IMAGE_HELP                                                                                           \
-    "images, a channel for each contrast: in the order of the model's contrasts, as the training set has "   \
-    "them"
+#define IMAGE_HELP  SEGMENT_IMAGE_HELP
 #define LABELS_HELP "the index of each pixel's class in the option classes"
-#define TRUTH_HELP  "the index of each pixel's class in the option classes; -1: the pixel does not count"
+#define TRUTH_HELP  SEGMENT_TRUTH_HELP
 
 const port segment_inputs_2d[1] = {PORT_ROLE("image", "batch,channels,height,width", SOURCE, IMAGE_HELP)};
 const port segment_inputs_3d[1] = {
     PORT_ROLE("image", "batch,channels,depth,height,width", SOURCE, IMAGE_HELP)};
 
-#define PORT_LABELS(axes_, text)                                                                             \
-    {                                                                                                        \
-        .name = "labels", .axes = axes_, .type = SLMT_TENSOR_INT32, .help = text, .role = SLMT_ROLE_LABELS   \
-    }
+#define PORT_LABELS        SEGMENT_PORT_LABELS
 #define PROBABILITIES_HELP "the probability of each class"
 
 const port segment_outputs_2d[2] = {
@@ -132,10 +131,8 @@ const port segment_outputs_3d[2] = {
     PORT_ROLE("probabilities", "batch,classes,depth,height,width", PROBABILITIES, PROBABILITIES_HELP),
 };
 
-#define EXTENTS                                                                                              \
-    NUMBER_EXTENT(rows, HEIGHT, 128, 8, 8192, "rows of an image"),                                           \
-        NUMBER_EXTENT(columns, WIDTH, 128, 8, 8192, "columns of an image")
-#define DEPTH NUMBER_EXTENT(slices, DEPTH, 32, 1, 4096, "slices of an image")
+#define EXTENTS SEGMENT_EXTENTS
+#define DEPTH   SEGMENT_DEPTH
 
 const number segment_rows_2d[SEGMENT_ROWS_2d] = {NUMBER_BATCH("images computed together, at most"), EXTENTS};
 const number segment_rows_3d[SEGMENT_ROWS_3d] = {NUMBER_BATCH("images computed together, at most"), DEPTH,
@@ -364,13 +361,12 @@ static value loss_of(graph *g, const segment_settings *s, const answer *a, value
     return sum == NONE ? op_affine(g, op_mean_all(g, a->p), 0, 0) : sum;
 }
 
-/* The label maps as the network sees its image. */
-static value labels_of(task_graph *t, const segment_network *f)
+value segment_beside(task_graph *t, const segment_network *f, value map)
 {
     graph *g = t->g;
     if (!is_volume(t) || axes_of(t, f) == 3)
-        return t->in[1];
-    return op_view(g, t->in[1], 3, -1, graph_dim(g, t->in[1], 2), graph_dim(g, t->in[1], 3));
+        return map;
+    return op_view(g, map, 3, -1, graph_dim(g, map, 2), graph_dim(g, map, 3));
 }
 
 void segment_train_build(task_graph *t, const segment_network *f)
@@ -379,7 +375,7 @@ void segment_train_build(task_graph *t, const segment_network *f)
     static const double auxiliary_weight = 0.4; /* Zhao et al. 2017 */
     const segment_settings s = settings_of(t->at.setting);
     graph *g = t->g;
-    value auxiliary = NONE, label = labels_of(t, f);
+    value auxiliary = NONE, label = segment_beside(t, f, t->in[1]);
     value logits = logits_of(t, f, NORM_UPDATE, s.dropout, &auxiliary);
     answer a = answer_of(g, logits, label);
     value total = loss_of(g, &s, &a, &t->out[CROSS_ENTROPY]);
@@ -398,5 +394,5 @@ static int32_t values_of(numbers at, int32_t values[PATCH_CLASSES])
     return segment_values(&o, values);
 }
 
-static const patch_rule rule = {values_of, "crops", "labels", "ignored_value"};
-const feeding segment_feeding = PATCH_FEEDING(&rule);
+const patch_rule segment_patches = {values_of, "crops", "labels", "ignored_value"};
+const feeding segment_feeding = PATCH_FEEDING(&segment_patches);

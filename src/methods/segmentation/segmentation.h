@@ -10,6 +10,7 @@
 
 #include "core/method.h"
 #include "data/label_metrics.h"
+#include "methods/paced/paced.h"
 #include "nn/network.h"
 
 /* ---- options ---- */
@@ -57,17 +58,27 @@ status segment_check(const double *option);
 
 /* ---- a network ---- */
 
-typedef struct segment_network {
+typedef struct segment_network segment_network;
+struct segment_network {
     /* x [B,S...,channels] -> logits [B,S...,classes]; auxiliary (NULL: not wanted): those of a second head
      * that training has, if there is one. Under nn_list() it lists the tensors. */
     value (*forward)(nn *n, const double *option, value x, value *auxiliary);
     param_init init;                   /* of the kernels of convolutions */
     int (*axes)(const double *option); /* of space: 2 or 3; NULL: 2 */
-} segment_network;
+};
+
+/* Parts of a task: the logits of a network (n: its tensors), and label maps (t->in[label]) as they lie beside
+ * the logits, which a network of slices makes of a volume's slices as a batch. */
+value segment_logits(task_graph *t, const segment_network *f, nn *n, value *auxiliary);
+value segment_beside(task_graph *t, const segment_network *f, value map);
 
 void segment_tensors(params *p, const double *option, const segment_network *f);
 void segment_build(task_graph *t, const segment_network *f);
 void segment_train_build(task_graph *t, const segment_network *f);
+
+/* A z-score of each image [B,S...,C] over the pixels that are not 0, which stay 0: the background of a scan.
+ */
+value segment_normalized(graph *g, value x);
 
 /* The functions of a method's table, for a segment_network called `network`. */
 #define SEGMENT_FUNCTIONS                                                                                    \
@@ -82,9 +93,32 @@ void segment_train_build(task_graph *t, const segment_network *f);
     static void network_train(task_graph *t)                                                                 \
     {                                                                                                        \
         segment_train_build(t, &network);                                                                    \
+    }                                                                                                        \
+    static void network_distill(task_graph *t)                                                               \
+    {                                                                                                        \
+        paced_build(t, &network);                                                                            \
+    }                                                                                                        \
+    static void network_prepare(const task_step *s)                                                          \
+    {                                                                                                        \
+        paced_prepare(s, &network);                                                                          \
     }
 
 /* ---- the tasks: of slices (2d), and of volumes (3d) ---- */
+
+/* Rows of ports and settings that they share. */
+#define SEGMENT_IMAGE_HELP                                                                                   \
+    "images, a channel for each contrast: in the order of the model's contrasts, as the training set has "   \
+    "them"
+#define SEGMENT_TRUTH_HELP                                                                                   \
+    "the index of each pixel's class in the option classes; -1: the pixel does not count"
+#define SEGMENT_PORT_LABELS(axes_, text)                                                                     \
+    {                                                                                                        \
+        .name = "labels", .axes = axes_, .type = SLMT_TENSOR_INT32, .help = text, .role = SLMT_ROLE_LABELS   \
+    }
+#define SEGMENT_EXTENTS                                                                                      \
+    NUMBER_EXTENT(rows, HEIGHT, 128, 8, 8192, "rows of an image"),                                           \
+        NUMBER_EXTENT(columns, WIDTH, 128, 8, 8192, "columns of an image")
+#define SEGMENT_DEPTH NUMBER_EXTENT(slices, DEPTH, 32, 1, 4096, "slices of an image")
 
 enum {
     SEGMENT_ROWS_2d = 3,
@@ -100,6 +134,7 @@ extern const port segment_outputs_2d[2], segment_outputs_3d[2];
 extern const port segment_train_inputs_2d[2], segment_train_inputs_3d[2];
 extern const port segment_train_outputs[3];
 extern const feeding segment_feeding;
+extern const struct patch_rule segment_patches;
 status segment_shapes(numbers at, bk_dtype real, bk_shape *shape);
 
 /* The rows of a method's table of tasks, behind SEGMENT_FUNCTIONS; d is 2d or 3d. */
@@ -112,11 +147,14 @@ status segment_shapes(numbers at, bk_dtype real, bk_shape *shape);
      .shapes = segment_shapes,                                                                               \
      .build = network_segment,                                                                               \
      .metrics = &label_metrics},                                                                             \
-    {                                                                                                        \
-        .name = "train", .help = "train on crops of images and their label maps", .trains = 1,               \
-        .settings = {segment_train_rows_##d, SEGMENT_TRAIN_ROWS_##d},                                        \
-        .inputs = {segment_train_inputs_##d, 2}, .outputs = {segment_train_outputs, 3},                      \
-        .build = network_train, .feeding = &segment_feeding                                                  \
-    }
+        {.name = "train",                                                                                    \
+         .help = "train on crops of images and their label maps",                                            \
+         .trains = 1,                                                                                        \
+         .settings = {segment_train_rows_##d, SEGMENT_TRAIN_ROWS_##d},                                       \
+         .inputs = {segment_train_inputs_##d, 2},                                                            \
+         .outputs = {segment_train_outputs, 3},                                                              \
+         .build = network_train,                                                                             \
+         .feeding = &segment_feeding},                                                                       \
+        PACED_TASK(d)
 
 #endif

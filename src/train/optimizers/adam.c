@@ -18,6 +18,14 @@ static void scalars_adamw(const optimizer_settings *set, double rate, double t, 
     scalar[2] = 1 - rate * set->weight_decay;
 }
 
+/* Both moments are means of the same gradients, of which the first weighs each by beta1^age and the second
+ * its square by beta2^age: the inequality of Cauchy and Schwarz. */
+static double most_adam(const optimizer_settings *set)
+{
+    double apart = 1 - set->beta1 * set->beta1 / set->beta2;
+    return apart > 0 ? (1 - set->beta1) / sqrt((1 - set->beta2) * apart) : INFINITY;
+}
+
 static void step_of(const update_values *u, value gradient)
 {
     adam_values now = {u->weight, u->state[0], u->state[1]};
@@ -42,10 +50,12 @@ const optimizer optimizer_adam = {.name = "adam",
                                   .n_states = 2,
                                   .states = {{"moment1", 0}, {"moment2", 1}},
                                   .scalars = scalars_adam,
-                                  .build = build_adam};
+                                  .build = build_adam,
+                                  .most = most_adam};
 
 const optimizer optimizer_adamw = {.name = "adamw",
                                    .n_states = 2,
                                    .states = {{"moment1", 0}, {"moment2", 1}},
                                    .scalars = scalars_adamw,
-                                   .build = build_adamw};
+                                   .build = build_adamw,
+                                   .most = most_adam};

@@ -37,6 +37,9 @@ typedef struct optimizer {
     /* The scalars of update t, from 1. */
     void (*scalars)(const optimizer_settings *set, double rate, double t, double scalar[OPTIMIZER_SCALARS]);
     void (*build)(const update_values *u);
+    /* Returns how many times the square root of the second state the first can be at most, whatever the
+     * gradients were; INFINITY: any number. NULL: the states have nothing to do with each other. */
+    double (*most)(const optimizer_settings *set);
 } optimizer;
 
 extern const optimizer optimizer_sgd, optimizer_adam, optimizer_adamw, optimizer_lars;

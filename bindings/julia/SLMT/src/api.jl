@@ -307,6 +307,7 @@ struct slmt_task_info
     inputs::Int32  # how many
     outputs::Int32  # how many; of a task that trains, those without axes are what slmt_trainer_value() reports
     metrics::Int32  # how many; 0: no truth is defined for its outputs
+    second_model::Cstring  # what slmt_trainer_attach() calls the model that it learns from besides the samples, such as "teacher"; "": it learns from none
 end
 
 @doc raw"""
@@ -1172,6 +1173,32 @@ Since 0.1.
 """
 slmt_model_save(model, path) =
     ccall((:slmt_model_save, libslmt), slmt_status, (Ptr{slmt_model}, Cstring, ), model, path)
+
+@doc raw"""
+    slmt_status slmt_file_import(slmt_context *context, const char *path, const char *out)
+
+Write a checkpoint or a training set anew that another program has written or changed, such as h5py or
+h5repack, and that this library refuses because of that. All groups, attributes and tensors are copied; the
+new file is then loaded, or opened and read to its end, before it takes its place.
+
+HDF5 reads the file, which is no parser for bytes of a stranger: such a file can end the process. Call it
+in a process of its own, with limits, as `slmt convert --import` does.
+
+context: not NULL; a checkpoint is loaded with its computing type
+path: the file to read. Training sets of version 1 cannot be imported
+out: replaced if it exists, may be path
+
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also where out is a training set that is open in this context),
+SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (HDF5 cannot read it), SLMT_ERR_SCHEMA (it holds what no
+file of this library does), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, or as slmt_trainer_load(), slmt_model_load()
+or slmt_dataset_read()
+
+Threads: any thread; writers of other files wait while it reads
+
+Since 0.1.
+"""
+slmt_file_import(context, path, out) =
+    ccall((:slmt_file_import, libslmt), slmt_status, (Ptr{slmt_context}, Cstring, Cstring, ), context, path, out)
 
 @doc raw"""
     slmt_model *slmt_model_retain(slmt_model *model)
@@ -3229,15 +3256,15 @@ slmt_trainer_step(trainer, inputs, count, rate) =
     slmt_status slmt_trainer_attach(slmt_trainer *trainer, const char *name, slmt_model *model)
 
 Attach a second model to a task that reads one: a teacher, or whatever the task names. The trainer keeps
-the model and does not change it; its checkpoint does not hold it, so that it is attached again after
-slmt_trainer_load().
+the model and does not change it; its checkpoint does not hold it but a digest of it, and after
+slmt_trainer_load() that model is attached again.
 
 trainer: not NULL
 name: as the task calls it
 model: of the same method, with the same options and precision; takes the place of the one before
 
 Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (the task reads no such model), SLMT_ERR_ARGUMENT (another method,
-other shapes, or the model that is trained itself)
+other shapes, the model that is trained itself, or another one than the loaded trainer's)
 
 Threads: one thread per trainer at a time, nobody changing the model from then on
 

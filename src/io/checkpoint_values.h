@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* checkpoint_values.h - what holds for a checkpoint's numbers when it is written as when it is read, so that
+ * no file is written that nobody can read. */
+#ifndef SLMT_IO_CHECKPOINT_VALUES_H
+#define SLMT_IO_CHECKPOINT_VALUES_H
+
+#include "io/checkpoint.h"
+
+/* Checks that all floats of a tensor are finite. label: the file's name, for the message. ERR_NONFINITE. */
+status checkpoint_check_finite(const char *label, const char *group, const char *name, checkpoint_type type,
+                               uint64_t count, const void *values);
+
+#endif

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* contrastive_tasks.c - contrastive pre-training as a method of the library: the global and the local loss,
+ * fine-tuning, labelling. */
+#include "data/sampler/labelled_slices.h"
+#include "data/sampler/views.h"
+#include "methods/contrastive/contrastive.h"
+#include "methods/contrastive/losses.h"
+#include "slmt/trainer.h"
+
+/* ---- options ---- */
+
+static const number options_rows[] = {
+    NUMBER_ROLE(contrastive_options, channels, CONTRASTS, 1, 1, 64, "contrasts of an image, each a channel"),
+    NUMBER_TEXT(contrastive_options, classes, "0,1", SEGMENT_PATTERN,
+                "the value of each class in label maps, rising, the background first: 0,1,2,4; each may "
+                "have a name, 1=oedema"),
+    NUMBER_CHOICE(contrastive_options, normalize, 0, 1, "off|on",
+                  "whether each image is brought to mean 0 and standard deviation 1 where it is not 0, which "
+                  "takes the views' brightness away"),
+    NUMBER_LIST(contrastive_options, widths, "16,32,64,128,128,128", 1, 1024, NULL,
+                "channels of each level of the encoder"),
+    NUMBER_ROLE(contrastive_options, image_size, SIDE, 192, 32, 1024, "rows and columns of a slice"),
+    NUMBER_WHOLE(contrastive_options, blocks, 3, 1, CONTRASTIVE_BLOCKS,
+                 "blocks of the decoder that the local loss trains"),
+    NUMBER_WHOLE(contrastive_options, hidden, 1024, 1, 65536,
+                 "width of the hidden layer behind the encoder in the global loss"),
+    NUMBER_WHOLE(contrastive_options, embedding, 128, 1, 65536, "numbers of an embedding in the global loss"),
+    NUMBER_WHOLE(contrastive_options, dense, 128, 0, 65536,
+                 "numbers that a region of 3x3 is mapped to in the local loss; 0: it is used as it is"),
+};
+NUMBERS_OF(contrastive_options, options)
+
+static void tensors(params *p, const double *option)
+{
+    const contrastive_options o = options_of(option);
+    contrastive_tensors(p, &o);
+}
+
+/* ---- segment ---- */
+
+static value forward(nn *n, const double *option, value x, value *auxiliary)
+{
+    const contrastive_options o = options_of(option);
+    (void)auxiliary;
+    return contrastive_forward(n, &o, x);
+}
+
+static const segment_network network = {forward, INIT_HE, NULL};
+static const number segment_rows[] = {NUMBER_BATCH("images computed together, at most")};
+
+static void labels_build(task_graph *t)
+{
+    segment_build(t, &network);
+}
+
+/* ---- encode ---- */
+
+static const number encode_rows[] = {NUMBER_BATCH("images computed together, at most")};
+static const port encode_outputs[] = {
+    PORT_REAL("features", "batch,features", "what the encoder makes of an image, pixel by pixel"),
+};
+
+static status encode_shapes(numbers at, bk_dtype real, bk_shape *shape)
+{
+    const contrastive_options o = options_of(at.option);
+    (void)real;
+    shape[1].dim[1] = contrastive_cells(&o) * o.widths[CONTRASTIVE_BLOCKS];
+    return OK;
+}
+
+/* Input 0 with its channels last. */
+static value image_of(task_graph *t, const contrastive_options *o)
+{
+    value x = op_permute(t->g, t->in[0], 0, 2, 3, 1);
+    return o->normalize ? segment_normalized(t->g, x) : x;
+}
+
+static void encode_build(task_graph *t)
+{
+    const contrastive_options o = options_of(t->at.option);
+    nn n = nn_of(t, "");
+    contrastive_levels l = contrastive_encoder(&n, &o, image_of(t, &o));
+    t->out[0] =
+        op_view(t->g, l.at[CONTRASTIVE_BLOCKS], 2, -1, contrastive_cells(&o) * o.widths[CONTRASTIVE_BLOCKS]);
+}
+
+/* ---- pre-training ---- */
+
+/* Settings of both tasks; each has some of them. */
+typedef struct pretrain_settings {
+    train_settings train;
+    int32_t steps, strategy, partitions, reference_scale;
+    int32_t crop, crop_first, crop_last; /* of the global loss */
+    int32_t region, negatives;           /* of the local one */
+    double temperature, brightness, contrast;
+} pretrain_settings;
+
+/* clang-format off */
+#define PRETRAIN_NUMBERS(batch_, recompute_)                                                                 \
+    TRAIN_NUMBERS(batch_, 100, 1e-3, 0.999, 1, recompute_),                                                  \
+    OPTIMIZER_NUMBERS(OPTIMIZER_ADAM, 0),                                                                    \
+    SCHEDULE_NUMBERS(SCHEDULE_CONSTANT, RATE_BY_STEP, 0, 0),                                                 \
+    NUMBER_WHOLE(pretrain_settings, steps, 100, 1, 1000000, "steps of an epoch"),                            \
+    NUMBER_WHOLE(pretrain_settings, partitions, 4, 2, 1024,                                                  \
+                 "parts of equal length that the slices of a volume are divided into"),                      \
+    NUMBER_CHOICE(pretrain_settings, reference_scale, 0, 1, "off|on",                                        \
+                  "whether the loss is as many times the mean of its terms as in the authors' code"),        \
+    NUMBER_REAL(pretrain_settings, temperature, 0.1, 1e-3, 1e3, "similarities are divided by this"),         \
+    NUMBER_REAL(pretrain_settings, brightness, 0.3, 0, 10, "up to so much is added to a view, or taken off"),\
+    NUMBER_REAL(pretrain_settings, contrast, 0.3, 0, 1,                                                      \
+                "a view's contrast is multiplied by a number that differs from 1 by up to so much")
+/* clang-format on */
+
+static const port pretrain_inputs[] = {
+    PORT_ROLE("images", "batch,views,channels,height,width", SOURCE, "views of slices"),
+};
+static const port pretrain_outputs[] = {PORT_LOSS("loss", "mean of the terms, or as reference_scale says")};
+
+/* The views of a step as images [B,H,W,C]: of each group of slices first all first views. */
+static value images_of(task_graph *t, int64_t group)
+{
+    graph *g = t->g;
+    const contrastive_options o = options_of(t->at.option);
+    if (g->error != OK)
+        return NONE;
+    const bk_shape s = *graph_shape(g, t->in[0]);
+    value x = op_view(g, t->in[0], 5, -1, group, s.dim[1], s.dim[2], s.dim[3] * s.dim[4]);
+    x = op_view(g, op_permute(g, x, 0, 2, 1, 4, 3), 4, -1, s.dim[3], s.dim[4], s.dim[2]);
+    return o.normalize ? segment_normalized(g, x) : x;
+}
+
+/* A network in training. */
+static nn training_of(const task_graph *t)
+{
+    nn n = nn_of(t, "");
+    n.statistics = NORM_UPDATE;
+    return n;
+}
+
+static value mean_of(graph *g, value terms, int scaled, double scale)
+{
+    return op_affine(g, op_mean_all(g, terms), scaled ? scale : 1, 0);
+}
+
+static status check_partitions(const pretrain_settings *s)
+{
+    int32_t batch = s->train.batch;
+    if (batch % s->partitions == 0)
+        return OK;
+    return fail(ERR_ARGUMENT, "setting batch is %d, expected a multiple of the %d partitions", (int)batch,
+                (int)s->partitions);
+}
+
+/* ---- global: the encoder ---- */
+
+static const number global_rows[] = {
+    PRETRAIN_NUMBERS(12, SLMT_RECOMPUTE_CHEAP),
+    NUMBER_CHOICE(
+        pretrain_settings, strategy, GLOBAL_GD, 3, "gr|gd-minus|gd|gd4",
+        "gr: views of one slice are near; gd-minus: those of other partitions are far; gd: slices of "
+        "one partition in two volumes are near; gd4: with two views of each"),
+    NUMBER_WHOLE(pretrain_settings, crop, 100, 1, 1024, "rows and columns of the part that a view shows"),
+    NUMBER_WHOLE(pretrain_settings, crop_first, 10, 0, 1023,
+                 "first row and column that such a part begins at"),
+    NUMBER_WHOLE(pretrain_settings, crop_last, 69, 0, 1023, "last row and column that such a part begins at"),
+};
+NUMBERS_OF(pretrain_settings, global)
+
+static global_batch global_batch_of(const pretrain_settings *s)
+{
+    return (global_batch){(global_strategy)s->strategy, s->train.batch, s->partitions};
+}
+
+static status global_shapes(numbers at, bk_dtype real, bk_shape *shape)
+{
+    const pretrain_settings s = global_of(at.setting);
+    const contrastive_options o = options_of(at.option);
+    (void)real;
+    shape[0].dim[1] = global_views((global_strategy)s.strategy);
+    if (s.crop_last < s.crop_first || s.crop_last >= o.image_size)
+        return fail(
+            ERR_ARGUMENT,
+            "setting crop_last is %d, expected crop_first, which is %d, or more, and less than the %d "
+            "rows of an image",
+            (int)s.crop_last, (int)s.crop_first, (int)o.image_size);
+    if (s.strategy == GLOBAL_GR && s.train.batch < 2)
+        return fail(ERR_ARGUMENT, "setting batch is 1; a slice is compared with others, expected 2 or more");
+    return s.strategy == GLOBAL_GR ? OK : check_partitions(&s);
+}
+
+static value global_terms_of(task_graph *t, value z, const pretrain_settings *s)
+{
+    global_terms terms;
+    const global_batch b = global_batch_of(s);
+    status made = global_terms_open(&terms, t->g->mem, &b);
+    value loss = made == OK ? global_loss(t->g, z, &terms, s->temperature) : graph_fail(t->g, made);
+    loss = mean_of(t->g, loss, s->reference_scale, terms.scale);
+    global_terms_close(&terms);
+    return loss;
+}
+
+static void global_build(task_graph *t)
+{
+    const contrastive_options o = options_of(t->at.option);
+    const pretrain_settings s = global_of(t->at.setting);
+    const global_batch b = global_batch_of(&s);
+    nn n = training_of(t);
+    contrastive_levels l = contrastive_encoder(&n, &o, images_of(t, global_group(&b)));
+    value z = contrastive_g1(&n, &o, l.at[CONTRASTIVE_BLOCKS], contrastive_cells(&o));
+    t->out[0] = global_terms_of(t, z, &s);
+}
+
+/* What both tasks ask of the sampler. */
+static view_plan plan_of(const pretrain_settings *s, int32_t views)
+{
+    return (view_plan){.views = views,
+                       .partitions = s->partitions,
+                       .brightness = s->brightness,
+                       .contrast = s->contrast,
+                       .steps = s->steps};
+}
+
+static view_plan global_plan(numbers at)
+{
+    static const view_kind kinds[][VIEWS_MOST] = {{VIEW_CUT, VIEW_CUT},
+                                                  {VIEW_PLAIN, VIEW_CUT, VIEW_CUT},
+                                                  {VIEW_PLAIN, VIEW_CUT, VIEW_PLAIN, VIEW_CUT},
+                                                  {VIEW_PLAIN, VIEW_CUT, VIEW_CUT}};
+    const pretrain_settings s = global_of(at.setting);
+    view_plan p = plan_of(&s, global_views((global_strategy)s.strategy));
+    p.crop = s.crop;
+    p.corner[0] = s.crop_first;
+    p.corner[1] = s.crop_last;
+    if (s.strategy == GLOBAL_GR)
+        p.partitions = 0;
+    for (int32_t i = 0; i < p.views; i++) {
+        p.view[i].kind = kinds[s.strategy][i];
+        p.view[i].draw = s.strategy == GLOBAL_GD ? i / 2 : 0;
+    }
+    return p;
+}
+
+static const param_set global_sets[] = {{"encoder", "enc_|reg_", NULL, 0}};
+static const view_rule global_rule = {global_plan};
+static const feeding global_feeding = VIEW_FEEDING(&global_rule);
+
+/* ---- local: the first blocks of the decoder ---- */
+
+enum { NEGATIVES_PAPER, NEGATIVES_FOUR, NEGATIVES_FIVE, NEGATIVES_ALL };
+
+static const number local_rows[] = {
+    PRETRAIN_NUMBERS(10, SLMT_RECOMPUTE_CHEAP),
+    NUMBER_CHOICE(pretrain_settings, strategy, LOCAL_LR, 1, "lr|ld",
+                  "lr: the same region of two views is near; ld: also that of other volumes"),
+    NUMBER_CHOICE(pretrain_settings, region, 0, 1, "3x3|1x1", "pixels of a region of the feature map"),
+    NUMBER_CHOICE(pretrain_settings, negatives, NEGATIVES_PAPER, 3, "paper|four|five|all",
+                  "how many other regions of each map are far; paper: five with lr, four with ld"),
+};
+NUMBERS_OF(pretrain_settings, local)
+
+static local_batch local_batch_of(const pretrain_settings *s)
+{
+    const int32_t negatives[] = {s->strategy == LOCAL_LR ? 5 : 4, 4, 5, LOCAL_ALL};
+    return (local_batch){.strategy = (local_strategy)s->strategy,
+                         .images = 2 * s->train.batch,
+                         .partitions = s->partitions,
+                         .region = s->region ? 1 : 3,
+                         .negatives = negatives[s->negatives]};
+}
+
+static status local_shapes(numbers at, bk_dtype real, bk_shape *shape)
+{
+    const pretrain_settings s = local_of(at.setting);
+    const contrastive_options o = options_of(at.option);
+    int32_t side = o.image_size >> (CONTRASTIVE_BLOCKS - o.blocks);
+    (void)real;
+    shape[0].dim[1] = 2;
+    if (side < 8)
+        return fail(ERR_ARGUMENT,
+                    "the feature map of %d blocks has %d rows, and its regions need 8: set the option blocks "
+                    "or image_size",
+                    (int)o.blocks, (int)side);
+    return s.strategy == LOCAL_LR ? OK : check_partitions(&s);
+}
+
+/* The batch norms of the encoder take the batch's statistics here, too. */
+static void local_build(task_graph *t)
+{
+    const contrastive_options o = options_of(t->at.option);
+    const pretrain_settings s = local_of(t->at.setting);
+    const local_batch b = local_batch_of(&s);
+    nn n = training_of(t);
+    contrastive_levels l =
+        contrastive_encoder(&n, &o, images_of(t, s.strategy == LOCAL_LR ? 1 : s.train.batch));
+    value f = contrastive_g2(&n, &o, contrastive_decoder(&n, &o, &l, o.blocks));
+    value matrix = b.region == 3 ? contrastive_region_matrix(&n, &o) : NONE;
+    value terms = local_loss(t->g, f, matrix, &b, s.temperature);
+    t->out[0] = mean_of(t->g, terms, s.reference_scale, local_scale(&b));
+}
+
+static view_plan local_plan(numbers at)
+{
+    const pretrain_settings s = local_of(at.setting);
+    view_plan p = plan_of(&s, 2);
+    p.view[0].kind = p.view[1].kind = VIEW_TONED;
+    if (s.strategy == LOCAL_LR)
+        p.partitions = 0;
+    return p;
+}
+
+static const param_set local_sets[] = {{"encoder", "enc_", NULL, SET_FIXED},
+                                       {"decoder", "dec_|local.", NULL, 0}};
+static const view_rule local_rule = {local_plan};
+static const feeding local_feeding = VIEW_FEEDING(&local_rule);
+
+/* ---- finetune: the whole network ---- */
+
+typedef struct finetune_settings {
+    train_settings train;
+    int32_t steps, loss, intensity;
+    double bend;
+    char labels[65];
+} finetune_settings;
+
+enum { LOSS_DICE, LOSS_FOREGROUND, LOSS_CROSS_ENTROPY };
+
+static const number finetune_rows[] = {
+    TRAIN_NUMBERS(20, 100, 1e-3, 0.999, 1, SLMT_RECOMPUTE_NOTHING),
+    OPTIMIZER_NUMBERS(OPTIMIZER_ADAM, 0),
+    SCHEDULE_NUMBERS(SCHEDULE_CONSTANT, RATE_BY_STEP, 0, 0),
+    NUMBER_WHOLE(finetune_settings, steps, 100, 1, 1000000, "steps of an epoch"),
+    NUMBER_TEXT(finetune_settings, labels, "", "[A-Za-z0-9_-]*",
+                "which of the set's label maps is learnt; not needed if it has one"),
+    NUMBER_CHOICE(finetune_settings, loss, LOSS_DICE, 2, "dice|dice-foreground|cross-entropy",
+                  "1 - Dice, the same without the first class, or cross-entropy, in which the first class "
+                  "weighs 0.1 and the others share 0.9"),
+    NUMBER_REAL(finetune_settings, bend, 5, 0, 1e3,
+                "slices are bent by displacements of this standard deviation, in pixels; 0: not at all"),
+    NUMBER_CHOICE(finetune_settings, intensity, 1, 1, "off|on",
+                  "whether slices change in contrast or brightness; the authors' code never does it"),
+};
+NUMBERS_OF(finetune_settings, finetune)
+
+static const port finetune_inputs[] = {
+    PORT_ROLE("image", "batch,channels,height,width", SOURCE,
+              "images, a channel for each contrast, in the order of the model's contrasts"),
+    PORT_ROLE("target", "batch,classes,height,width", PROBABILITIES, "the share of each class in each pixel"),
+};
+static const port finetune_outputs[] = {PORT_LOSS("loss", "as the setting loss says")};
+
+static status finetune_shapes(numbers at, bk_dtype real, bk_shape *shape)
+{
+    const segment_options o = segment_options_of(at.option);
+    (void)real;
+    shape[1].dim[1] = segment_classes(&o);
+    return OK;
+}
+
+static void finetune_build(task_graph *t)
+{
+    graph *g = t->g;
+    const contrastive_options o = options_of(t->at.option);
+    const int32_t loss = finetune_of(t->at.setting).loss;
+    nn n = training_of(t);
+    value logits = contrastive_forward(&n, &o, image_of(t, &o)), target = op_permute(g, t->in[1], 0, 2, 3, 1);
+    t->out[0] = loss == LOSS_CROSS_ENTROPY
+                    ? weighted_cross_entropy(g, logits, target)
+                    : overlap_loss(g, op_softmax(g, logits), target, loss == LOSS_FOREGROUND);
+}
+
+static int32_t class_values(numbers at, int32_t *values)
+{
+    const segment_options o = segment_options_of(at.option);
+    return segment_values(&o, values);
+}
+
+static labelled_plan finetune_plan(numbers at)
+{
+    const finetune_settings s = finetune_of(at.setting);
+    return (labelled_plan){.bend = s.bend, .intensity = s.intensity, .steps = s.steps};
+}
+
+static const param_set finetune_sets[] = {{"network", "enc_|dec_|seg_", NULL, 0}};
+static const labelled_rule finetune_rule = {class_values, finetune_plan, "labels"};
+static const feeding finetune_feeding = LABELLED_FEEDING(&finetune_rule);
+
+/* ---- the method ---- */
+
+#define PRETRAINING(name_, text, n_sets_)                                                                    \
+    .name = #name_, .help = text, .trains = 1, .settings = NUMBERS(name_##_rows),                            \
+    .inputs = PORTS(pretrain_inputs), .outputs = PORTS(pretrain_outputs), .shapes = name_##_shapes,          \
+    .build = name_##_build, .sets = name_##_sets, .n_sets = n_sets_, .feeding = &name_##_feeding
+
+static const method_task tasks[] = {
+    {.name = "segment",
+     .help = "say of every pixel of an image which class it belongs to",
+     .settings = NUMBERS(segment_rows),
+     .inputs = {segment_inputs_2d, 1},
+     .outputs = {segment_outputs_2d, 2},
+     .shapes = segment_shapes,
+     .build = labels_build,
+     .metrics = &label_metrics},
+    {.name = "encode",
+     .help = "give the encoder's features of an image, in which slices of one anatomy are near each other",
+     .settings = NUMBERS(encode_rows),
+     .inputs = {segment_inputs_2d, 1},
+     .outputs = PORTS(encode_outputs),
+     .shapes = encode_shapes,
+     .build = encode_build},
+    {PRETRAINING(global, "train the encoder without labels, on where in a volume slices lie", 1)},
+    {PRETRAINING(local, "train the first blocks of the decoder without labels, on regions of slices", 2)},
+    {TASK(finetune, "train the whole network on few slices with labels"), .trains = 1,
+     .shapes = finetune_shapes, .sets = finetune_sets, .n_sets = 1, .feeding = &finetune_feeding},
+};
+
+const method method_contrastive = {
+    .name = "contrastive",
+    .title = "Contrastive pre-training: a U-Net that labels pixels, of few labels",
+    .source = "Chaitanya et al., Contrastive learning of global and local features for medical image "
+              "segmentation with limited annotations, NeurIPS 2020",
+    .options = NUMBERS(options_rows),
+    .check = segment_check,
+    .tensors = tensors,
+    TASKS(tasks),
+};
