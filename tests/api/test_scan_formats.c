@@ -681,6 +681,7 @@ int main(void)
         TEST(the_scale_of_integers_in_mgh_has_their_signs),
         TEST(mgh_without_geometry_is_coronal_and_a_warning),
         TEST(wrong_headers_of_mgh_are_refused_with_their_reason),
+        TEST(directions_of_mgh_that_no_nifti_file_holds_are_refused),
         TEST(a_file_cut_anywhere_is_refused),
         TEST(random_damage_never_crashes),
         TEST(one_volume_of_several_is_named_by_its_number),
