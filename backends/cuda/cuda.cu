@@ -20,6 +20,13 @@
 
 enum { FLAGS = 1024 }; /* arrays that one check for finite numbers looks at */
 
+/* One of them. */
+struct looked_at {
+    const void *data;
+    int64_t n;
+    int is_double;
+};
+
 struct program;
 
 /* Memory of the device that is in use. A block's own memory is malloc()'s, as that of the CUDA runtime is: what
@@ -42,6 +49,7 @@ struct cuda_device {
     void *definition; /* the reference backend, opened */
     cudaStream_t stream;
     int *fault, *flags;   /* memory of the device */
+    looked_at *list;      /* likewise, FLAGS of them */
     pthread_mutex_t lock; /* of used, blocks and running */
     program *running;     /* those that were launched and not waited for */
     char text[320];       /* for describe() */
@@ -207,12 +215,16 @@ static bk_status describe_device(cuda_device *d)
 static bk_status take_words(cuda_device *d)
 {
     static const int zeros[1 + FLAGS] = {};
-    void *p = nullptr;
+    void *p = nullptr, *list = nullptr;
     bk_status s = status_of(&d->host, cudaMalloc(&p, sizeof zeros), "cannot take memory of the device");
     if (s != BK_OK)
         return s;
     d->fault = (int *)p;
     d->flags = d->fault + 1;
+    s = status_of(&d->host, cudaMalloc(&list, FLAGS * sizeof(looked_at)), "cannot take memory of the device");
+    if (s != BK_OK)
+        return s;
+    d->list = (looked_at *)list;
     s = status_of(&d->host, cudaMemcpyAsync(p, zeros, sizeof zeros, cudaMemcpyHostToDevice, d->stream),
                   "cannot write memory of the device");
     return s == BK_OK
@@ -261,6 +273,7 @@ static void cuda_close(void *device)
         cudaStreamSynchronize(d->stream);
         cublaslt_close(d->lt);
         cudaFree(d->fault);
+        cudaFree(d->list);
         cudaStreamDestroy(d->stream);
     }
     bk_reference()->close(d->definition);
@@ -488,33 +501,43 @@ static bk_status cuda_copy(void *device, void *to, const void *from, size_t byte
 
 /* ---- finite numbers ---- */
 
-template <class T> __global__ void look_for_others(const T *x, int64_t n, int *found)
+template <class T> __device__ __forceinline__ void look_for_others(const T *x, int64_t n, int *found)
 {
     EACH(i, n)
     if (!(x[i] - x[i] == 0))
         *found = 1; /* all that write, write this */
 }
 
-static cudaError_t start_look(cuda_device *d, const bk_tensor *t, int *found)
+/* Row y of the grid looks at array y. */
+__global__ void look_at_all(const looked_at *list, int *found)
 {
-    int64_t n = bk_count(&t->shape);
-    if (t->shape.dtype == BK_F64)
-        return launch(d->stream, look_for_others<double>, blocks_for(n), BLOCK, 0, (const double *)t->data, n,
-                      found);
-    return launch(d->stream, look_for_others<float>, blocks_for(n), BLOCK, 0, (const float *)t->data, n,
-                  found);
+    looked_at a = list[blockIdx.y];
+    if (a.is_double)
+        look_for_others((const double *)a.data, a.n, found + blockIdx.y);
+    else
+        look_for_others((const float *)a.data, a.n, found + blockIdx.y);
 }
+
+constexpr unsigned LOOKERS = 64; /* blocks for one array, at most */
 
 /* Of at most FLAGS arrays. */
 static cudaError_t find_others(cuda_device *d, const bk_tensor *arrays, int n, int *first)
 {
+    looked_at list[FLAGS];
     int found[FLAGS];
-    size_t bytes = (size_t)n * sizeof *found;
-    cudaError_t error = cudaMemsetAsync(d->flags, 0, bytes, d->stream);
-    for (int k = 0; k < n && error == cudaSuccess; k++)
-        error = start_look(d, &arrays[k], d->flags + k);
+    unsigned blocks = 1;
+    for (int k = 0; k < n; k++) {
+        list[k] = {arrays[k].data, bk_count(&arrays[k].shape), arrays[k].shape.dtype == BK_F64};
+        blocks = blocks_for(list[k].n) > blocks ? blocks_for(list[k].n) : blocks;
+    }
+    dim3 grid(blocks < LOOKERS ? blocks : LOOKERS, (unsigned)n);
+    cudaError_t error = cudaMemsetAsync(d->flags, 0, (size_t)n * sizeof *found, d->stream);
     if (error == cudaSuccess)
-        error = cudaMemcpyAsync(found, d->flags, bytes, cudaMemcpyDeviceToHost, d->stream);
+        error = cudaMemcpyAsync(d->list, list, (size_t)n * sizeof *list, cudaMemcpyHostToDevice, d->stream);
+    if (error == cudaSuccess)
+        error = launch(d->stream, look_at_all, grid, BLOCK, 0, (const looked_at *)d->list, d->flags);
+    if (error == cudaSuccess)
+        error = cudaMemcpyAsync(found, d->flags, (size_t)n * sizeof *found, cudaMemcpyDeviceToHost, d->stream);
     if (error == cudaSuccess)
         error = cudaStreamSynchronize(d->stream);
     for (int k = n - 1; k >= 0 && error == cudaSuccess; k--)

@@ -22,7 +22,7 @@ typedef struct kept_block {
 
 struct source_sums {
     struct umac64_ctx mac;
-    uint64_t *of_block;   /* our sum of each block; NULL: there is a table */
+    uint64_t *of_block;   /* our sum of each block; with a table 0 until the block is read first */
     unsigned char *table; /* the SHA-256 of each block; NULL */
     uint64_t start;       /* the byte at which the first block begins */
     size_t kept_count;
@@ -70,27 +70,21 @@ static size_t block_size(const source *s, uint64_t block)
     return rest < BLOCK ? (size_t)rest : BLOCK;
 }
 
-static status take(source *s, uint64_t start, size_t kept)
+/* count: of blocks. */
+static status take(source *s, uint64_t start, uint64_t count, size_t kept)
 {
     void *p;
+    uint8_t key[UMAC_KEY_SIZE];
+    if (getrandom(key, sizeof key, 0) != (ssize_t)sizeof key)
+        return fail(ERR_IO, "%s: the system gives no random numbers: %s", s->label, strerror(errno));
     TRY(mem_zeros(s->mem, 1, sizeof *s->sums + kept * sizeof(kept_block), &p));
     s->sums = p;
     s->sums->start = start;
     s->sums->kept_count = kept;
     for (size_t i = 0; i < kept; i++)
         s->sums->kept[i].number = UINT64_MAX;
-    return OK;
-}
-
-static status take_sums(source *s, uint64_t start)
-{
-    void *p;
-    uint8_t key[UMAC_KEY_SIZE];
-    if (getrandom(key, sizeof key, 0) != (ssize_t)sizeof key)
-        return fail(ERR_IO, "%s: the system gives no random numbers: %s", s->label, strerror(errno));
-    TRY(take(s, start, 1));
     umac64_set_key(&s->sums->mac, key);
-    TRY(mem_zeros(s->mem, (size_t)((s->size - start) / BLOCK + 1), sizeof(uint64_t), &p));
+    TRY(mem_zeros(s->mem, (size_t)count + 1, sizeof(uint64_t), &p));
     s->sums->of_block = p;
     return OK;
 }
@@ -98,7 +92,7 @@ static status take_sums(source *s, uint64_t start)
 status source_sum(source *s, uint64_t start, char hex[DIGEST_HEX])
 {
     struct sha256_ctx sha;
-    TRY(take_sums(s, start));
+    TRY(take(s, start, block_table_count(s->size - start), 1));
     sha256_init(&sha);
     for (uint64_t block = 0, at = start; at < s->size; block++, at += BLOCK) {
         size_t size = block_size(s, block);
@@ -119,7 +113,7 @@ status source_take_table(source *s, uint64_t start, uint64_t at, const char *hex
     if (count > s->size / BLOCK_TABLE_DIGEST || s->size - at != count * BLOCK_TABLE_DIGEST)
         return fail(ERR_CORRUPT, "%s: damaged or cut short: it has %llu bytes, not as many as it says",
                     s->label, (unsigned long long)s->size);
-    TRY(take(s, start, KEPT));
+    TRY(take(s, start, count, KEPT));
     TRY(mem_take(s->mem, (size_t)(s->size - at), &p));
     s->sums->table = p;
     TRY(read_file(s, at, s->size - at, p));
@@ -131,16 +125,22 @@ status source_take_table(source *s, uint64_t start, uint64_t at, const char *hex
     return OK;
 }
 
+/* The SHA-256 is compared once; from then on the faster sum. */
 static status check_digest(const source *s, uint64_t block, const void *bytes, size_t size)
 {
     struct sha256_ctx sha;
+    uint64_t sum = sum_of(s->sums, block, bytes, size);
+    if (s->sums->of_block[block] == sum && sum != 0)
+        return OK;
     uint8_t is[BLOCK_TABLE_DIGEST];
     uint64_t from = s->sums->start + block * BLOCK;
     sha256_init(&sha);
     sha256_update(&sha, size, bytes);
     sha256_digest(&sha, sizeof is, is);
-    if (memcmp(is, s->sums->table + block * sizeof is, sizeof is) == 0)
+    if (memcmp(is, s->sums->table + block * sizeof is, sizeof is) == 0) {
+        s->sums->of_block[block] = sum;
         return OK;
+    }
     return fail(ERR_CORRUPT, "%s: damaged: bytes %llu to %llu have another SHA-256 than is recorded",
                 s->label, (unsigned long long)from, (unsigned long long)(from + size - 1));
 }

@@ -7,6 +7,7 @@
 
 #include "console.h"
 #include "geometry.h"
+#include "labelling.h"
 #include "settings.h"
 #include "stream.h"
 #include "tool.h"
@@ -83,6 +84,8 @@ int scored_check(const scored *s, slmt_preprocess *data)
         status = slmt_dataset_get_preprocess(s->set, data);
     if (status != SLMT_OK)
         return fail(status, "%s", path);
+    if (labels_pixels(s->model))
+        own.image_size = data->image_size; /* its crops are not resized */
     if (own.image_size != data->image_size)
         return fail_with(EXIT_USAGE, "%s: has slices of %d pixels, the model takes %d", path,
                          data->image_size, own.image_size);

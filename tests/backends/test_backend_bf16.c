@@ -354,6 +354,35 @@ static void attention_gives_the_same_bits_with_any_number_of_threads(void **stat
     free_case(&g);
 }
 
+/* Nor does it change a bit of attention in windows, of a product whose threads pack their own rows, or of one
+ * that is cut along its inner dimension. */
+static void windows_and_products_give_the_same_bits_with_any_number_of_threads(void **state)
+{
+    (void)state;
+    if (!rough[0].open || !rough[1].open)
+        return;
+    op_case deep = {.op = BK_MATMUL, .n_in = 2, .n_out = 1, .attr = {.trans_a = 1}};
+    deep.in[0] = shape_of(2, 4099, 40, 0);
+    deep.in[1] = shape_of(2, 4099, 24, 0);
+    deep.out[0] = shape_of(2, 40, 24, 0);
+    op_case cases[] = {window_case((const int64_t[]){1, 16, 24, 8, 4, 3, 16}),
+                       linear_case("300", 600, 70, 3, BK_F32), deep};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t bytes = (size_t)bk_count(&cases[i].out[0]) * sizeof(float);
+        void *out[2] = {new_array(bk_count(&cases[i].out[0]), sizeof(float)),
+                        new_array(bk_count(&cases[i].out[0]), sizeof(float))};
+        float *lse = new_array(bk_count(&cases[i].out[0]), sizeof(float));
+        draw_inputs(&cases[i]);
+        for (int k = 0; k < 2; k++)
+            assert_int_equal(run_case(&rough[k], &cases[i], (void *[]){out[k], lse}), BK_OK);
+        assert_memory_equal(out[0], out[1], bytes);
+        free(out[0]);
+        free(out[1]);
+        free(lse);
+        free_case(&cases[i]);
+    }
+}
+
 /* ---- rounding of factors, and what is kept ---- */
 
 /* A prepared product with memory of its own. */
@@ -544,6 +573,7 @@ int main(void)
         COUNTED(a_nan_in_a_query_or_a_key_is_not_lost),
         COUNTED(equal_scores_give_the_mean_of_all_values),
         COUNTED(attention_gives_the_same_bits_with_any_number_of_threads),
+        COUNTED(windows_and_products_give_the_same_bits_with_any_number_of_threads),
         COUNTED(factors_are_rounded_to_the_nearest),
         COUNTED(a_kept_weight_gives_the_same_bits_until_its_version_changes),
         COUNTED(matrix_units_keep_weights_in_half_the_memory_and_share_work_without_a_trace),

@@ -132,6 +132,8 @@ awk -F , '/^subject,s03/ { for (i = 4; i <= NF; i++) sum += $i } END { exit sum 
 claim "a set whose slices are larger images of its crops is labelled as it was trained: in the crops' own pixels"
 expect 0 "$slmt" evaluate --model large_model.h5 --data large.h5 --csv l.csv "${one[@]}"
 cmp e.csv l.csv || die "the size of images, which training does not use, changes labels"
+expect 0 "$slmt" evaluate --model model.h5 --data large.h5 --csv l.csv --strict "${one[@]}"
+cmp e.csv l.csv || die "a set of larger images is refused, or labelled otherwise"
 expect 0 "$slmt" segment --model large_model.h5 t1/s03.nii.gz --out l03.nii.gz --truth scans/s03.nii.gz --csv ls.csv "${one[@]}"
 cmp s.csv ls.csv || die "segment sees other pixels than the training"
 

@@ -40,7 +40,7 @@ fill() {
 claim "every option of every command that takes a file is known to read it or to write it"
 commands=$("$slmt" --help | sed -n '/^Commands/,/^`slmt/p' | awk '/^  [a-z]/ { print $1 }')
 outputs=" out log csv png probabilities trace ranking report json csv-pairs confusion "
-inputs=" data model truth answer resume judge table contrast labels mask perceptual plan source target extra test validation from "
+inputs=" data model teacher truth answer resume judge table contrast labels mask perceptual plan source target extra test validation from "
 known=0
 for command in $commands; do
     words=("$command")

@@ -683,6 +683,33 @@ static void labels_are_the_most_probable_classes(void **state)
     slmt_context_free(context);
 }
 
+/* Features of an image do not depend on those beside it, and there are as many as the last level has. */
+static void features_are_those_of_each_image(void **state)
+{
+    (void)state;
+    enum { FEATURES = 8, MANY = 3 };
+    static float image[MANY * SLICE], one[FEATURES], all[MANY * FEATURES];
+    slmt_context *context = open_context(1, NULL);
+    slmt_model *model = staged_model(context);
+    for (int i = 0; i < MANY * SLICE; i++)
+        image[i] = (float)(i % 97) / 97;
+    for (int batch = 1; batch <= MANY; batch += MANY - 1) {
+        slmt_session *session = NULL;
+        const slmt_number setting = {"batch", batch};
+        const int64_t in_shape[] = {batch, 1, SIDE_OF, SIDE_OF}, out_shape[] = {batch, FEATURES};
+        const slmt_tensor in = {"image", image, in_shape, NULL, 4, SLMT_TENSOR_FLOAT32};
+        const slmt_tensor out = {"features", batch == 1 ? one : all, out_shape, NULL, 2, SLMT_TENSOR_FLOAT32};
+        GOOD(slmt_session_create(model, "encode", &setting, 1, &session));
+        GOOD(slmt_session_run(session, &in, 1, &out, 1));
+        slmt_session_free(session);
+    }
+    for (int i = 0; i < FEATURES; i++)
+        near_to(all[i], one[i], 1e-6);
+    assert_true(memcmp(all, all + FEATURES, sizeof one) != 0);
+    slmt_model_free(model);
+    slmt_context_free(context);
+}
+
 static void settings_that_do_not_fit_are_refused(void **state)
 {
     (void)state;
@@ -732,6 +759,7 @@ int main(void)
         cmocka_unit_test(a_stage_starts_from_the_file_of_the_one_before),
         cmocka_unit_test(running_estimates_keep_099_of_themselves),
         cmocka_unit_test(labels_are_the_most_probable_classes),
+        cmocka_unit_test(features_are_those_of_each_image),
         cmocka_unit_test(settings_that_do_not_fit_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

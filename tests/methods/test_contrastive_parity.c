@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_contrastive_parity.c - contrastive pre-training against recorded results of a second implementation:
  * who is compared with whom, every term, loss and gradient; the network of each stage in training and in
- * inference, with its running statistics, and steps of Adam; views, bent slices, partitions. In float64 on
- * the reference backend, in float32 on cpu.
+ * inference, with its running statistics, and steps of Adam; views, bent slices, partitions, Dice. In float64
+ * on the reference backend, in float32 on cpu.
  *
  * The recorded file is contrastive.h5 in the folder SLMT_PARITY_DIR, or ../shared/parity: all of its groups.
  */
@@ -11,6 +11,8 @@
 #include <stddef.h>
 
 #include "backends/cpu/cpu.h"
+#include "data/label_metrics.h"
+#include "data/resize.h"
 #include "data/sampler/views.h"
 #include "data/view.h"
 #include "data/warp.h"
@@ -949,6 +951,84 @@ static void partitions_are_as_recorded(void **state)
     H5Fclose(file);
 }
 
+/* ---- the metric ---- */
+
+/* One class of one slice, [rows,columns], put back into its frame: where that is larger, zeros stay around.
+ */
+static void put_back(const double *p, const int64_t *size, const int64_t frame[2], size_t classes, float *to)
+{
+    int64_t shift[2];
+    for (int i = 0; i < 2; i++)
+        shift[i] = frame[i] >= size[i] ? (frame[i] - size[i]) / 2 : -((size[i] - frame[i]) / 2);
+    for (int64_t y = 0; y < frame[0]; y++)
+        for (int64_t x = 0; x < frame[1]; x++) {
+            int64_t row = y - shift[0], column = x - shift[1];
+            int inside = row >= 0 && row < size[0] && column >= 0 && column < size[1];
+            *to++ = inside ? (float)p[(size_t)(row * size[1] + column) * classes] : 0;
+        }
+}
+
+/* The most probable class of each pixel of the scan, whose frame is resized. */
+static void label_slice(const double *p, const int64_t *size, const int64_t frame[2], const int64_t native[2],
+                        size_t classes, int32_t *labels)
+{
+    size_t pixels = (size_t)(native[0] * native[1]);
+    float *framed = malloc((size_t)(frame[0] * frame[1]) * sizeof *framed),
+          *resized = malloc(classes * pixels * sizeof *resized);
+    for (size_t k = 0; k < classes; k++) {
+        put_back(p + k, size, frame, classes, framed);
+        resize_bilinear(framed, (int)frame[0], (int)frame[1], resized + k * pixels, (int)native[0],
+                        (int)native[1]);
+    }
+    for (size_t i = 0; i < pixels; i++) {
+        labels[i] = 0;
+        for (size_t k = 1; k < classes; k++)
+            if (resized[k * pixels + i] > resized[(size_t)labels[i] * pixels + i])
+                labels[i] = (int32_t)k;
+    }
+    free(framed), free(resized);
+}
+
+static int differs_from_labels(hid_t group, const int32_t *labels, size_t n)
+{
+    reference_data r = parity_read(group, "labels");
+    int wrong = r.n != n;
+    for (size_t i = 0; i < n && !wrong; i++)
+        wrong = r.x[i] != labels[i];
+    free(r.x);
+    return wrong;
+}
+
+static int compare_metric(hid_t group, const char *name, const bk_backend *backend, bk_dtype real)
+{
+    enum { MOST_CLASSES = 16 };
+    int64_t size[4], frame[2], native[2], counts[MOST_CLASSES * MOST_CLASSES] = {0};
+    double dice[MOST_CLASSES];
+    reference_data p = parity_read(group, "prob"), truth = parity_read(group, "truth");
+    (void)name, (void)backend;
+    extents(group, "prob", size);
+    for (int i = 0; i < 2; i++) {
+        frame[i] = (int64_t)parity_attr(group, "frame", i);
+        native[i] = (int64_t)parity_attr(group, "native", i);
+    }
+    size_t classes = (size_t)size[3], slices = (size_t)size[0], pixels = (size_t)(native[0] * native[1]);
+    int32_t *labels = malloc(2 * slices * pixels * sizeof *labels), *known = labels + slices * pixels;
+    assert_true(classes <= MOST_CLASSES && truth.n == slices * pixels);
+    for (size_t z = 0; z < slices; z++)
+        label_slice(p.x + z * p.n / slices, size + 1, frame, native, classes, labels + z * pixels);
+    for (size_t i = 0; i < truth.n; i++)
+        known[i] = (int32_t)truth.x[i];
+    label_count(known, labels, truth.n, (int32_t)classes, counts);
+    for (size_t k = 0; k < classes; k++)
+        dice[k] = label_dice(counts, (int32_t)classes, (int32_t)k, LABEL_SKIP);
+    double mean = label_mean(dice + 1, classes - 1);
+    int wrong = differs_from_labels(group, labels, truth.n) + differs(group, "dice", dice, classes, real) +
+                differs(group, "mean_foreground", &mean, 1, real);
+    free(labels);
+    free(p.x), free(truth.x);
+    return wrong;
+}
+
 #define BOTH(name, folder, compare)                                                                          \
     {name " in float64", in_float64, NULL, NULL, &(part){folder, compare}},                                  \
     {                                                                                                        \
@@ -965,6 +1045,7 @@ int main(void)
         BOTH("the_local_loss", "local", compare_local),
         BOTH("losses_of_labels", "dice_loss", compare_label),
         BOTH("the_network_of_each_stage", "net", compare_net),
+        {"labels_and_dice_of_volumes", in_float64, NULL, NULL, &(part){"metric", compare_metric}},
         cmocka_unit_test(views_are_cut_and_toned_as_recorded),
         cmocka_unit_test(slices_are_bent_as_recorded),
         cmocka_unit_test(partitions_are_as_recorded),

@@ -91,7 +91,7 @@ status scan_find_images(feed *f, scan_fields *own)
     char names[512];
     size_t n = list_fields(f, SLMT_FIELD_IMAGE, names), at = next_field(f, SLMT_FIELD_IMAGE, 0);
     if (f->target >= 0)
-        return fail(ERR_ARGUMENT, "this task learns label maps, so that it takes no target contrast");
+        return fail(ERR_ARGUMENT, "this task makes no contrast, so that it takes no target contrast");
     if (f->source >= 0 && own->channels == 1) {
         own->field[0] = (size_t)f->source;
         return check_field(f, dataset_file_field(f->set->file, own->field[0]));
