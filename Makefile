@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Shortcuts for the usual commands. CMake does the build itself: see CMakePresets.json.
 
-.PHONY: build demo demo-segmentation experiments test toy fuzz bench parity parity-cuda coverage manual format api check
+.PHONY: build demo demo-segmentation experiments test toy fuzz torture bench parity parity-cuda coverage manual format api check
 
 build:
 	cmake --preset release
@@ -44,12 +44,20 @@ parity-cuda: build
 	    $(SLMT_PARITY_DIR)/$$name.h5 || exit 1; done
 
 # The fuzz targets under libFuzzer, each for so many minutes; needs clang and libclang-rt-dev. What they find lies in build/fuzz/found: put it
-# into tests/data/found, so that `make test` replays it.
+# into tests/data/found (files of HDF5) or tests/fuzz/corpus, so that `make test` replays it.
 MINUTES ?= 30
+FUZZ ?= dialect set checkpoint trainer volume numbers tensors arguments table plan scans
 fuzz:
 	cmake --preset fuzz
-	cmake --build --preset fuzz --target fuzz_dialect fuzz_set fuzz_checkpoint fuzz_trainer
-	scripts/fuzz $(MINUTES)
+	cmake --build --preset fuzz --target $(addprefix fuzz_,$(FUZZ))
+	scripts/fuzz $(MINUTES) $(FUZZ)
+
+# Every place where memory, a disk or a descriptor can fail under the command, and kills at random moments: an hour.
+# `make test` takes a few of each. MOST: how many places of a class.
+MOST ?= 60
+torture: build
+	MOST=$(MOST) tests/torture/torture.sh $(CURDIR)/build/release/bin/slmt $(CURDIR)/build/release/bin/make_phantom \
+	    $(CURDIR)/build/release/tests/libfailing.so long
 
 # Lines of lib/, src/ and backends/ that the tests run, and the least that they must be: a build of its own, minutes.
 coverage:

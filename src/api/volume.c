@@ -78,15 +78,6 @@ static status check_voxels(const char *function, const int64_t dims[3], const fl
     return OK;
 }
 
-/* NIfTI has float32: a volume of another affine could be written and not read back. */
-static int is_valid_in_file(const double affine[16])
-{
-    double rounded[16];
-    for (int i = 0; i < 16; i++)
-        rounded[i] = (double)(float)affine[i];
-    return affine_is_valid(rounded);
-}
-
 slmt_status slmt_volume_create(slmt_context *context, const int64_t dims[3], const double *affine,
                                const float *voxels, slmt_volume **volume)
 {
@@ -98,7 +89,7 @@ slmt_status slmt_volume_create(slmt_context *context, const int64_t dims[3], con
     REQUIRE(voxels);
     REQUIRE(volume);
     TRY(count_voxels(dims, &count));
-    if (affine && !(affine_is_valid(affine) && is_valid_in_file(affine)))
+    if (affine && !affine_is_storable(affine))
         return fail(
             ERR_ARGUMENT,
             "slmt_volume_create: affine must be finite and not singular, also in the float32 of a file, "

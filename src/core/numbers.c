@@ -124,13 +124,18 @@ static status check_text(const number *r, const char *what, const char *text)
     if (!memchr(text, '\0', (size_t)r->count + 1))
         return fail(ERR_ARGUMENT, "%s %s has no end", what, r->name);
     snprintf(whole, sizeof whole, "^(%s)$", r->pattern);
-    if (regcomp(&form, whole, REG_EXTENDED | REG_NOSUB) != 0)
+    int code = regcomp(&form, whole, REG_EXTENDED | REG_NOSUB);
+    if (code == REG_ESPACE)
+        return fail_memory();
+    if (code != 0)
         return fail(ERR_INTERNAL, "the pattern of %s %s is no regular expression", what, r->name);
-    int matches = regexec(&form, text, 0, NULL, 0) == 0;
+    code = regexec(&form, text, 0, NULL, 0);
     regfree(&form);
-    return matches ? OK
-                   : fail(ERR_ARGUMENT, "%s %s is '%s', expected a text that matches %s", what, r->name, text,
-                          r->pattern);
+    if (code == REG_ESPACE)
+        return fail_memory();
+    return code == 0 ? OK
+                     : fail(ERR_ARGUMENT, "%s %s is '%s', expected a text that matches %s", what, r->name,
+                            text, r->pattern);
 }
 
 /* ---- values ---- */

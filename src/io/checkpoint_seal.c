@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "io/checkpoint.h"
+#include "io/descriptor.h"
 #include "io/dialect.h"
 #include "io/digest.h"
 
@@ -22,27 +23,15 @@ static void compose(char seal[SEAL_SIZE], uint64_t size, const char *hex)
              (unsigned long long)size, hex);
 }
 
-static status write_all(int fd, const char *from, size_t size, const char *label)
-{
-    size_t done = 0;
-    while (done < size) {
-        ssize_t n = pwrite(fd, from + done, size - done, (off_t)done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return fail(ERR_IO, "%s: cannot write: %s", label, strerror(errno));
-        done += (size_t)n;
-    }
-    return OK;
-}
-
 status seal_write(int fd, const char *label)
 {
     char seal[SEAL_SIZE], hex[DIGEST_HEX];
     uint64_t rest;
     TRY(digest_file(fd, SEAL_SIZE, label, hex, &rest));
     compose(seal, SEAL_SIZE + rest, hex);
-    return write_all(fd, seal, SEAL_SIZE, label);
+    if (descriptor_write(fd, seal, SEAL_SIZE, 0) != 0)
+        return fail(ERR_IO, "%s: cannot write: %s", label, strerror(errno));
+    return OK;
 }
 
 /* Reads the digits after `from`, up to `end`, and sets *next to their end. Returns UINT64_MAX if there are

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "io/block_table.h"
+#include "io/descriptor.h"
 #include "io/dialect.h"
 
 #define MAGIC "libslmt dataset\n"
@@ -32,8 +33,7 @@ status dataset_seal_write(int fd, const char *label)
     uint64_t table = 0;
     TRY(block_table_append(fd, DATASET_BLOCK, label, &table, hex));
     compose(block, DATASET_VERSION, table, hex);
-    errno = EIO; /* of a short write */
-    if (pwrite(fd, block, sizeof block, 0) != (ssize_t)sizeof block)
+    if (descriptor_write(fd, block, sizeof block, 0) != 0)
         return fail(ERR_IO, "%s: cannot write: %s", label, strerror(errno));
     return OK;
 }

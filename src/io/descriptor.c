@@ -25,6 +25,24 @@ int descriptor_open(const char *path, int flags, mode_t rights)
     return fd >= 0 && fd <= STDERR_FILENO ? move_up(fd) : fd;
 }
 
+int descriptor_write(int fd, const void *from, size_t size, off_t at)
+{
+    const char *p = from;
+    while (size > 0) {
+        ssize_t n = pwrite(fd, p, size, at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n == 0)
+            errno = EIO;
+        if (n <= 0)
+            return -1;
+        p += n;
+        size -= (size_t)n;
+        at += n;
+    }
+    return 0;
+}
+
 int descriptor_sync(int fd)
 {
     int result;

@@ -13,4 +13,7 @@ int descriptor_open(const char *path, int flags, mode_t rights);
 /* fsync(), again after a signal. Returns -1 with errno. */
 int descriptor_sync(int fd);
 
+/* Writes all of it from a position on, again after a signal. Returns -1 with errno. */
+int descriptor_write(int fd, const void *from, size_t size, off_t at);
+
 #endif

@@ -4,8 +4,11 @@
 
 #include <errno.h>
 #include <string.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "io/descriptor.h"
 
 enum {
     MAX_RATIO = 1032, /* deflate cannot compress better than 1032:1 */
@@ -30,6 +33,37 @@ static status not_there(const char *path, int reason)
     return fail(ERR_NOT_FOUND, "%s is a link to %s, which is not there", path, target);
 }
 
+/* zlib gives up where a signal interrupts a read; it can go on. */
+static int was_interrupted(gzFile file)
+{
+    int code, reason = errno;
+    gzerror(file, &code);
+    if (code != Z_ERRNO || reason != EINTR)
+        return 0;
+    gzclearerr(file);
+    return 1;
+}
+
+static int is_compressed(gzFile file)
+{
+    int direct;
+    do {
+        errno = 0;
+        direct = gzdirect(file);
+    } while (was_interrupted(file));
+    return !direct;
+}
+
+/* gzread(). zlib loses what an interrupted call had unpacked: it begins anew. */
+static int read_part(gzFile file, void *out, unsigned bytes)
+{
+    z_off_t from = gztell(file);
+    int n = gzread(file, out, bytes);
+    while (n < 0 && was_interrupted(file))
+        n = gzrewind(file) == 0 && gzseek(file, from, SEEK_SET) == from ? gzread(file, out, bytes) : -1;
+    return n;
+}
+
 status gz_input_open(const char *path, gz_input *in)
 {
     struct stat s;
@@ -39,13 +73,16 @@ status gz_input_open(const char *path, gz_input *in)
     if (!S_ISREG(s.st_mode))
         return fail(ERR_IO, "%s is %s, not a regular file", path,
                     S_ISDIR(s.st_mode) ? "a folder" : "a device or a pipe");
-    errno = 0;
-    in->file = gzopen(path, "rb");
-    if (!in->file)
-        return fail(ERR_IO, "%s cannot be opened: %s", path,
-                    errno != 0 ? strerror(errno) : "no memory in zlib");
+    int fd = descriptor_open(path, O_RDONLY, 0);
+    if (fd < 0)
+        return fail(ERR_IO, "%s cannot be opened: %s", path, strerror(errno));
+    in->file = gzdopen(fd, "rb");
+    if (!in->file) {
+        close(fd);
+        return fail_memory();
+    }
     gzbuffer(in->file, 1 << 17);
-    in->compressed = !gzdirect(in->file);
+    in->compressed = is_compressed(in->file);
     in->most = (uint64_t)s.st_size * (in->compressed ? MAX_RATIO : 1);
     return OK;
 }
@@ -57,14 +94,23 @@ void gz_input_close(gz_input *in)
     in->file = NULL;
 }
 
+/* The reason in zlib's text "<fd:3>: Input/output error": errno may be another one by now. */
+static const char *reason_in(const char *text)
+{
+    const char *end = strstr(text, ": ");
+    return end ? end + 2 : text;
+}
+
 static status failed(const gz_input *in)
 {
     int code;
     const char *text = gzerror(in->file, &code);
     if (code == Z_ERRNO)
-        return fail(ERR_IO, "%s cannot be read: %s", in->path, strerror(errno));
+        return fail(ERR_IO, "%s cannot be read: %s", in->path, reason_in(text));
+    if (code == Z_MEM_ERROR)
+        return fail_memory();
     if (code == Z_DATA_ERROR)
-        return fail(ERR_CORRUPT, "%s is damaged: %s", in->path, text);
+        return fail(ERR_CORRUPT, "%s is damaged: %s", in->path, reason_in(text));
     return fail(ERR_CORRUPT, "%s is cut short", in->path);
 }
 
@@ -74,7 +120,7 @@ status gz_input_read_some(gz_input *in, void *out, size_t bytes, size_t *got)
     *got = 0;
     while (*got < bytes) {
         size_t left = bytes - *got;
-        int n = gzread(in->file, p + *got, left < (1u << 30) ? (unsigned)left : 1u << 30);
+        int n = read_part(in->file, p + *got, left < (1u << 30) ? (unsigned)left : 1u << 30);
         if (n < 0)
             return failed(in);
         if (n == 0)
@@ -103,7 +149,7 @@ status gz_input_check_end(gz_input *in)
     char rest[4096];
     int code, got = 1;
     for (int i = 0; i < MAX_TRAILING / (int)sizeof rest && got > 0; i++)
-        got = gzread(in->file, rest, sizeof rest);
+        got = read_part(in->file, rest, sizeof rest);
     gzerror(in->file, &code);
     return got < 0 || (code != Z_OK && code != Z_STREAM_END) ? failed(in) : OK;
 }

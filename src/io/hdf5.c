@@ -10,15 +10,60 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* ---- memory ---- */
+
+/* HDF5 crashes where it finds no memory to open a file, and cannot close one where it finds none for that.
+ * What it needs for either is less than this. */
+enum { RESERVE = 4 << 20 };
+
+static _Thread_local int ran_out; /* since hdf5_enter() */
+
+static herr_t look(unsigned index, const H5E_error2_t *error, void *user)
+{
+    (void)index;
+    (void)user;
+    ran_out |= error->maj_num == H5E_RESOURCE;
+    return 0;
+}
+
+/* In the place of what prints errors. */
+static herr_t note(hid_t stack, void *user)
+{
+    return H5Ewalk2(stack, H5E_WALK_DOWNWARD, look, user);
+}
+
+int hdf5_has_memory(void)
+{
+    void *block = malloc(RESERVE);
+    free(block);
+    ran_out |= !block;
+    return block != NULL;
+}
+
+void hdf5_take_reserve(hdf5_bytes *b)
+{
+    b->reserve = malloc(RESERVE);
+    ran_out |= !b->reserve;
+}
+
+void hdf5_give_reserve(hdf5_bytes *b)
+{
+    free(b->reserve);
+    b->reserve = NULL;
+}
+
+/* ---- the lock ---- */
+
 void hdf5_enter(hdf5_guard *g)
 {
     pthread_mutex_lock(&lock);
     memset(g, 0, sizeof *g);
+    ran_out = 0;
     g->is_v2 = 1;
     H5Eauto_is_v2(H5E_DEFAULT, &g->is_v2);
     if (g->is_v2) {
         H5Eget_auto2(H5E_DEFAULT, &g->print2, &g->data);
-        H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+        H5Eset_auto2(H5E_DEFAULT, note, NULL);
     } else {
         H5Eget_auto1(&g->print1, &g->data);
         H5Eset_auto1(NULL, NULL);
@@ -37,6 +82,8 @@ void hdf5_leave(hdf5_guard *g)
 status hdf5_write_failed(const hdf5_bytes *b, const char *label, const char *group, const char *name)
 {
     const char *reason = b->error ? strerror(b->error) : "HDF5 refused";
+    if (ran_out)
+        return fail_memory();
     if (!name)
         return fail(ERR_IO, "%s: cannot write: %s", label, reason);
     return fail(ERR_IO, "%s: cannot write /%s%s%s: %s", label, group, *group ? "/" : "", name, reason);
@@ -44,6 +91,7 @@ status hdf5_write_failed(const hdf5_bytes *b, const char *label, const char *gro
 
 status hdf5_close_written(hdf5_bytes *b, hid_t file, const char *label)
 {
+    hdf5_give_reserve(b);
     int flushed = H5Fflush(file, H5F_SCOPE_GLOBAL) >= 0;
     int closed = hdf5_close(b, file);
     return flushed && closed && !b->error ? OK : hdf5_write_failed(b, label, "", NULL);

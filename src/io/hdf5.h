@@ -39,7 +39,15 @@ typedef struct hdf5_bytes {
     uint64_t size;      /* end of the bytes */
     uint64_t allocated; /* end of the allocated addresses */
     int error;          /* errno of the first write that failed; 0 */
+    void *reserve;      /* memory that is given back before the file is closed */
 } hdf5_bytes;
+
+/* Whether there is as much memory as HDF5 needs to open a file, and besides to close it. To be asked before
+ * it opens one. */
+int hdf5_has_memory(void);
+
+void hdf5_take_reserve(hdf5_bytes *b);
+void hdf5_give_reserve(hdf5_bytes *b);
 
 /* Creates a file at an open descriptor of an empty file, in the format of HDF5 1.8 and without times, so that
  * equal contents are equal bytes. Negative on failure. */
@@ -48,10 +56,11 @@ hid_t hdf5_create(hdf5_bytes *b, int fd, uint64_t user_block);
 /* Closes a file of these bytes; returns 1, or 0 if HDF5 failed. */
 int hdf5_close(hdf5_bytes *b, hid_t file);
 
-/* Flushes and closes a file being written. ERR_IO with the system's reason. */
+/* Flushes and closes a file being written. ERR_IO with the system's reason, ERR_MEMORY. */
 status hdf5_close_written(hdf5_bytes *b, hid_t file, const char *label);
 
-/* Returns ERR_IO for a call that failed on a file being written, with the system's reason if there is one. */
+/* Returns ERR_IO for a call that failed on a file being written, with the system's reason if there is one;
+ * ERR_MEMORY where HDF5, on this thread since hdf5_enter(), found none. */
 status hdf5_write_failed(const hdf5_bytes *b, const char *label, const char *group, const char *name);
 
 /* Opens the group "a/b/c" ("" is the root) below file, creating missing groups. Negative on failure. */

@@ -125,7 +125,11 @@ static herr_t driver_truncate(H5FD_t *file, hid_t dxpl, hbool_t closing)
     hdf5_bytes *b = (hdf5_bytes *)file;
     if (b->size == b->allocated)
         return 0;
-    if (!b->error && ftruncate(b->fd, (off_t)b->allocated) != 0)
+    int result = 0;
+    do
+        result = b->error ? 0 : ftruncate(b->fd, (off_t)b->allocated);
+    while (result != 0 && errno == EINTR);
+    if (result != 0)
         b->error = errno;
     b->size = b->allocated;
     return 0;
@@ -169,6 +173,7 @@ static hid_t access_list(hdf5_bytes *b)
 
 int hdf5_close(hdf5_bytes *b, hid_t file)
 {
+    hdf5_give_reserve(b);
     int closed = file < 0 || H5Fclose(file) >= 0;
     if (b->driver > 0)
         H5FDunregister(b->driver);
@@ -188,6 +193,11 @@ hid_t hdf5_create(hdf5_bytes *b, int fd, uint64_t user_block)
 {
     memset(b, 0, sizeof *b);
     b->fd = fd;
+    hdf5_take_reserve(b);
+    if (!b->reserve || !hdf5_has_memory()) {
+        hdf5_give_reserve(b);
+        return -1;
+    }
     hid_t access = access_list(b);
     hid_t creation = H5Pcreate(H5P_FILE_CREATE);
     hid_t file = -1;

@@ -8,6 +8,8 @@
 static hid_t new_file(void)
 {
     enum { STEP = 1 << 16, IN_MEMORY_ALONE = 0 };
+    if (!hdf5_has_memory())
+        return -1;
     hid_t list = H5Pcreate(H5P_FILE_ACCESS), file = -1;
     if (list >= 0 && H5Pset_fapl_core(list, STEP, IN_MEMORY_ALONE) >= 0)
         file = H5Fcreate("slmt", H5F_ACC_TRUNC, H5P_DEFAULT, list);

@@ -113,7 +113,7 @@ static status read_affine(const char *path, const unsigned char *head, nifti_sca
             a[4 * r + 3] -= columns[3 * c + r] * (double)scan->dims[c] / 2;
         }
     }
-    if (!affine_is_valid(a))
+    if (!affine_is_storable(a))
         return fail(ERR_FORMAT, "%s: the directions of the header's axes are singular or not finite", path);
     return OK;
 }

@@ -80,4 +80,7 @@ void nifti_scan_free(mem *m, nifti_scan *scan);
 /* True if the upper 3x3 part is finite and invertible, and the last row is 0 0 0 1. */
 int affine_is_valid(const double affine[16]);
 
+/* The same also as it is stored, in float32. */
+int affine_is_storable(const double affine[16]);
+
 #endif

@@ -30,6 +30,14 @@ int affine_is_valid(const double a[16])
     return isfinite(volume) && fabs(volume) > 1e-12 * longest * longest * longest;
 }
 
+int affine_is_storable(const double a[16])
+{
+    double rounded[16];
+    for (int i = 0; i < 16; i++)
+        rounded[i] = (float)a[i];
+    return affine_is_valid(a) && affine_is_valid(rounded);
+}
+
 void nifti_space_of_fields(const nifti_1_header *h, nifti_space *s)
 {
     *s = (nifti_space){.sform_code = h->sform_code,
@@ -129,13 +137,13 @@ status nifti_space_affine(const char *path, const nifti_space *s, double affine[
         if (lacks_spacing(s))
             *notes |= NIFTI_NO_SPACING;
     }
-    if (!affine_is_valid(affine))
+    if (to_millimetres(s, affine))
+        *notes |= NIFTI_OTHER_UNITS;
+    if (!affine_is_storable(affine))
         return fail(ERR_FORMAT, "%s: the affine of the header's %s is singular or not finite", path,
                     s->sform_code > 0 ? "sform" : "qform");
     if (s->sform_code > 0 && s->qform_code > 0 && forms_differ(s))
         *notes |= NIFTI_FORMS_DIFFER;
-    if (to_millimetres(s, affine))
-        *notes |= NIFTI_OTHER_UNITS;
     return OK;
 }
 

@@ -6,10 +6,10 @@
 #include <nifti1_io.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "io/atomic_file.h"
 #include "io/descriptor.h"
+#include "io/gz_output.h"
 #include "io/nifti_layout.h"
 #include "io/nifti_space.h"
 #include "io/scan_name.h"
@@ -105,23 +105,10 @@ status nifti_scan_header(const nifti_scan *scan, nifti_1_header *header)
     return OK;
 }
 
-static int put(gzFile file, const void *data, size_t bytes)
-{
-    const unsigned char *p = data;
-    while (bytes > 0) {
-        unsigned n = bytes < (1u << 30) ? (unsigned)bytes : 1u << 30;
-        if (gzwrite(file, p, n) != (int)n)
-            return 0;
-        p += n;
-        bytes -= n;
-    }
-    return 1;
-}
-
 enum { BLOCK = 4096 };
 
 /* Voxels as integers, a block at a time. */
-static int put_whole(gzFile file, int type, const float *x, size_t n)
+static status put_whole(gz_output *file, int type, const float *x, size_t n)
 {
     int16_t small[BLOCK];
     int32_t large[BLOCK];
@@ -131,49 +118,43 @@ static int put_whole(gzFile file, int type, const float *x, size_t n)
             large[i] = (int32_t)x[first + i];
             small[i] = (int16_t)large[i];
         }
-        if (!(type == DT_INT16 ? put(file, small, count * sizeof *small)
-                               : put(file, large, count * sizeof *large)))
-            return 0;
+        TRY(type == DT_INT16 ? gz_output_put(file, small, count * sizeof *small)
+                             : gz_output_put(file, large, count * sizeof *large));
     }
-    return 1;
+    return OK;
 }
 
-static int put_voxels(gzFile file, int type, const nifti_scan *scan)
+static status put_voxels(gz_output *file, int type, const nifti_scan *scan)
 {
     size_t n = voxel_count(scan);
-    return type == DT_FLOAT32 ? put(file, scan->voxels, n * sizeof(float))
+    return type == DT_FLOAT32 ? gz_output_put(file, scan->voxels, n * sizeof(float))
                               : put_whole(file, type, scan->voxels, n);
 }
 
-static int put_scan(gzFile file, const nifti_scan *scan)
+static status put_scan(gz_output *file, const nifti_scan *scan)
 {
     nifti_1_header h = fields_to_write(scan);
     size_t extension_bytes = scan->header ? scan->header->extension_bytes : 0;
     unsigned char extender[EXTENDER_BYTES] = {extension_bytes > 0};
-    return put(file, &h, sizeof h) && put(file, extender, sizeof extender) &&
-           (extension_bytes == 0 || put(file, scan->header->extensions, extension_bytes)) &&
-           put_voxels(file, h.datatype, scan);
+    TRY(gz_output_put(file, &h, sizeof h));
+    TRY(gz_output_put(file, extender, sizeof extender));
+    if (extension_bytes > 0)
+        TRY(gz_output_put(file, scan->header->extensions, extension_bytes));
+    return put_voxels(file, h.datatype, scan);
 }
 
 static status write_to(const char *temporary, const char *path, const nifti_scan *scan)
 {
-    errno = 0;
+    gz_output file;
     int fd = descriptor_open(temporary, O_WRONLY | O_TRUNC, 0);
     if (fd < 0)
         return fail(ERR_IO, "%s cannot be opened: %s", temporary, strerror(errno));
-    gzFile file = gzdopen(fd, name_ends_in(path, ".gz") ? "wb" : "wbT"); /* T: not compressed */
-    if (!file) {
-        close(fd);
-        return fail_memory();
-    }
-    int written = put_scan(file, scan);
-    int reason = errno;
-    int closed = gzclose_w(file) == Z_OK;
-    if (written && !closed)
-        reason = errno;
-    if (!written || !closed)
-        return fail(ERR_IO, "%s cannot be written: %s", path, reason != 0 ? strerror(reason) : "zlib failed");
-    return OK;
+    status s = gz_output_begin(&file, fd, name_ends_in(path, ".gz"), path);
+    if (s == OK)
+        s = gz_output_end(&file, put_scan(&file, scan));
+    if (close(fd) != 0 && errno != EINTR && s == OK)
+        s = fail(ERR_IO, "%s cannot be written: %s", path, strerror(errno));
+    return s;
 }
 
 status nifti_scan_write(mem *m, const char *path, const nifti_scan *scan)

@@ -10,6 +10,8 @@
 #include "must.h"
 #include "tool.h"
 
+static const char mark[] = "\xEF\xBB\xBF"; /* of UTF-8, at the start of a file */
+
 /* The whole file, ended by a zero; NULL: errno says why not. */
 static char *read_text(const char *path, size_t *length)
 {
@@ -65,10 +67,19 @@ static void keep_cell(reader *r, const char *text, size_t length)
     r->cells[r->count++] = must_format("%.*s", (int)length, text);
 }
 
+/* At least the length of a cell whose quotes begin here. */
+static size_t quoted_length(const char *at)
+{
+    const char *end = at + 1;
+    while (*end && !(*end == '"' && end[1] != '"'))
+        end += *end == '"' ? 2 : 1;
+    return (size_t)(end - at);
+}
+
 /* A cell in quotes, in which "" is a quote; false: it does not end. */
 static bool read_quoted(reader *r)
 {
-    char *text = must_alloc(strlen(r->at) + 1, 1);
+    char *text = must_alloc(quoted_length(r->at) + 1, 1);
     size_t length = 0;
     for (r->at++; *r->at && !(*r->at == '"' && r->at[1] != '"'); r->at++) {
         r->at += *r->at == '"';
@@ -175,8 +186,8 @@ int csv_read(const char *path, csv *table)
     reader r = {.at = text, .line = 1};
     if (strlen(text) != length)
         code = fail_with(EXIT_DATA, "%s: is not a table of UTF-8 text", path);
-    if (strncmp(text, "\xEF\xBB\xBF", 3) == 0)
-        r.at += 3;
+    if (strncmp(text, mark, strlen(mark)) == 0)
+        r.at += strlen(mark);
     r.separator = separator_of(r.at);
     if (code == EXIT_OK)
         code = read_rows(&r, path, table);
@@ -205,7 +216,9 @@ void csv_free(csv *table)
 
 void csv_put(FILE *out, const char *text)
 {
-    if (!strpbrk(text, ",;\"\r\n\t") && *text != ' ') {
+    size_t length = strlen(text);
+    if (length == 0 || (!strpbrk(text, ",;\"\r\n\t") && *text != ' ' && text[length - 1] != ' ' &&
+                        strncmp(text, mark, strlen(mark)) != 0)) {
         fputs(text, out);
         return;
     }

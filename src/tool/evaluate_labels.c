@@ -13,6 +13,7 @@
 #include "must.h"
 #include "outputs.h"
 #include "overlay.h"
+#include "stream.h"
 #include "tool.h"
 
 #define LABELS(member) .offset = offsetof(evaluate_labels_options, member)
@@ -97,7 +98,7 @@ static int open_all(labels_run *r, const command_line *line)
         code = scored_begin(r->run);
     if (code != EXIT_OK || !r->options->confusion)
         return code;
-    r->confusion = fopen(r->options->confusion, "w");
+    r->confusion = stream_open(r->options->confusion, false);
     return r->confusion ? EXIT_OK : fail_with(EXIT_DATA, "%s: %s", r->options->confusion, strerror(errno));
 }
 
@@ -204,10 +205,9 @@ static int close_confusion(const labels_run *r)
 {
     if (!r->confusion)
         return EXIT_OK;
-    bool failed = ferror(r->confusion) != 0;
-    failed = fclose(r->confusion) != 0 || failed;
-    return failed ? fail_with(EXIT_DATA, "%s: not all of it could be written", r->options->confusion)
-                  : EXIT_OK;
+    return fclose(r->confusion) == 0 ? EXIT_OK
+                                     : fail_with(EXIT_DATA, "%s: not all of it could be written: %s",
+                                                 r->options->confusion, strerror(errno));
 }
 
 static int close_all(labels_run *r)

@@ -15,6 +15,7 @@
 #include "fit_score.h"
 #include "interrupt.h"
 #include "must.h"
+#include "stream.h"
 #include "tool.h"
 #include "training.h"
 
@@ -150,7 +151,7 @@ static int open_stage(stage_run *s)
     if (status != SLMT_OK)
         return fail(status, "%s", goes_on ? s->checkpoint : s->name);
     char *path = fit_stage_file(s->run, s->candidate, s->index, "curves");
-    s->curves = fopen(path, goes_on ? "a" : "w");
+    s->curves = stream_open(path, goes_on);
     int code = s->curves ? EXIT_OK : fail_with(EXIT_DATA, "%s: %s", path, strerror(errno));
     free(path);
     s->before = goes_on ? get(s, "seconds", 0) : 0;

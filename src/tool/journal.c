@@ -7,6 +7,7 @@
 
 #include "console.h"
 #include "shown.h"
+#include "stream.h"
 #include "tool.h"
 
 static void keep_warning(void *user, const char *text)
@@ -21,7 +22,7 @@ int journal_open(journal *j, const char *path, bool append)
     *j = (journal){.path = path};
     if (!path)
         return EXIT_OK;
-    j->file = fopen(path, append ? "a" : "w");
+    j->file = stream_open(path, append);
     if (!j->file)
         return fail_with(EXIT_DATA, "%s: %s", path, strerror(errno));
     warnings_keep(keep_warning, j);
@@ -51,8 +52,9 @@ int journal_close(journal *j)
     if (!j->file)
         return EXIT_OK;
     warnings_keep(NULL, NULL);
-    bool failed = ferror(j->file) != 0;
-    failed = fclose(j->file) != 0 || failed;
+    bool written = fclose(j->file) == 0;
     j->file = NULL;
-    return failed ? fail_with(EXIT_DATA, "%s: not all of the log could be written", j->path) : EXIT_OK;
+    return written ? EXIT_OK
+                   : fail_with(EXIT_DATA, "%s: not all of the log could be written: %s", j->path,
+                               strerror(errno));
 }

@@ -39,7 +39,8 @@ typedef struct prepare {
     uint64_t seed;
     scans scans;
     reasons reasons;
-    int pairs_code; /* whether there are pairs, as an exit code */
+    int pairs_code;  /* whether there are pairs, as an exit code */
+    int memory_code; /* EXIT_MEMORY where a scan could not be read for want of memory, which ends the work */
     size_t failures;
     size_t added;
 } prepare;
@@ -276,7 +277,8 @@ static size_t read_volumes(prepare *p, slmt_context *context, const scan_subject
         if (status == SLMT_OK) {
             count++;
         } else {
-            fail(status, "%s", s->file[c]);
+            int code = fail(status, "%s", s->file[c]);
+            p->memory_code = status == SLMT_ERR_MEMORY ? code : p->memory_code;
             slmt_volume_free(volumes[c]);
             volumes[c] = NULL;
             p->failures++;
@@ -346,7 +348,8 @@ static slmt_status add_volumes(slmt_dataset_writer *writer, const scan_subject *
     return slmt_dataset_writer_add_subject(writer, &record, (const slmt_volume *const *)volumes);
 }
 
-/* One bad subject is counted and left out; only a set that cannot be written ends the work. */
+/* One bad subject is counted and left out; only a set that cannot be written, or a lack of memory, ends the
+ * work. */
 static int add_subject(prepare *p, slmt_context *context, slmt_dataset_writer *writer, const scan_subject *s,
                        journal *log)
 {
@@ -366,7 +369,9 @@ static int add_subject(prepare *p, slmt_context *context, slmt_dataset_writer *w
     for (size_t c = 0; c < p->scans.source_count; c++)
         slmt_volume_free(volumes[c]);
     warn_about(NULL);
-    return status == SLMT_ERR_IO ? exit_code(status) : EXIT_OK;
+    if (p->memory_code != EXIT_OK)
+        return p->memory_code;
+    return status == SLMT_ERR_IO || status == SLMT_ERR_MEMORY ? exit_code(status) : EXIT_OK;
 }
 
 static int add_subjects(prepare *p, slmt_context *context, slmt_dataset_writer *writer, journal *log)

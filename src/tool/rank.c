@@ -25,6 +25,7 @@
 #include "scored_set.h"
 #include "sequences.h"
 #include "settings.h"
+#include "stream.h"
 #include "table.h"
 
 typedef struct rank_options {
@@ -381,7 +382,7 @@ static void print_ranking(const ranking *r)
 static int write_ranking(const ranking *r)
 {
     const char *path = r->options.ranking;
-    FILE *file = path ? fopen(path, "w") : NULL;
+    FILE *file = path ? stream_open(path, false) : NULL;
     if (!path)
         return EXIT_OK;
     if (!file)
@@ -391,9 +392,9 @@ static int write_ranking(const ranking *r)
         fprintf(file, "%s,%.9g,%zu,%.9g,%zu\n", name_of(r, i), r->totipotency[i],
                 place_of(r->totipotency, r->count, i), r->differentiation[i],
                 place_of(r->differentiation, r->count, i));
-    bool failed = ferror(file) != 0;
-    failed = fclose(file) != 0 || failed;
-    return failed ? fail_with(EXIT_DATA, "%s: not all of it could be written", path) : EXIT_OK;
+    return fclose(file) == 0
+               ? EXIT_OK
+               : fail_with(EXIT_DATA, "%s: not all of it could be written: %s", path, strerror(errno));
 }
 
 static int draw_ranking(const ranking *r)

@@ -3,13 +3,10 @@
 #include "report_html.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "must.h"
-#include "paths.h"
+#include "new_file.h"
 #include "report_style.h"
 
 /* ---- tables ---- */
@@ -170,32 +167,11 @@ static void write_page(FILE *out, const html_report *r)
     html(out, "</main>\n<footer>\n<p>%s</p>\n</footer>\n</body>\n</html>\n", r->footer);
 }
 
-/* Closes the file; what the disk refuses can show here for the first time. */
-static bool close_page(FILE *out)
-{
-    bool good = !ferror(out) && fflush(out) == 0;
-    int reason = errno;
-    if (fclose(out) != 0 && good)
-        return false;
-    errno = reason;
-    return good;
-}
-
 bool html_report_write(const char *path, const html_report *report)
 {
-    /* short: the path's own name may be as long as the file system takes */
-    char *part = must_format("%.*sslmt.tmp.%ld", (int)(file_name(path) - path), path, (long)getpid());
-    FILE *out = fopen(part, "w");
-    bool good = out != NULL;
-    if (good) {
-        write_page(out, report);
-        good = close_page(out) && rename(part, path) == 0;
-    }
-    if (out && !good) {
-        int reason = errno;
-        unlink(part);
-        errno = reason;
-    }
-    free(part);
-    return good;
+    new_file f;
+    if (!new_file_begin(&f, path))
+        return false;
+    write_page(f.out, report);
+    return new_file_finish(&f, true);
 }

@@ -9,6 +9,7 @@
 #include "geometry.h"
 #include "labelling.h"
 #include "settings.h"
+#include "stream.h"
 #include "tool.h"
 
 const field_choice split_choices[] = {{"test", SLMT_SPLIT_TEST},
@@ -98,7 +99,7 @@ static int open_csv(const char *path, FILE **csv)
 {
     if (!path)
         return EXIT_OK;
-    *csv = fopen(path, "w");
+    *csv = stream_open(path, false);
     return *csv ? EXIT_OK : fail_with(EXIT_DATA, "%s: %s", path, strerror(errno));
 }
 
@@ -106,9 +107,9 @@ static int close_csv(const char *path, FILE *csv)
 {
     if (!csv)
         return EXIT_OK;
-    bool failed = ferror(csv) != 0;
-    failed = fclose(csv) != 0 || failed;
-    return failed ? fail_with(EXIT_DATA, "%s: not all of it could be written", path) : EXIT_OK;
+    return fclose(csv) == 0
+               ? EXIT_OK
+               : fail_with(EXIT_DATA, "%s: not all of it could be written: %s", path, strerror(errno));
 }
 
 int scored_begin(scored *s)

@@ -21,6 +21,7 @@
 #include "outputs.h"
 #include "paths.h"
 #include "sequences.h"
+#include "stream.h"
 
 enum { MOST_CHANNELS = 64 };
 
@@ -242,7 +243,7 @@ static int score(segment *s)
     FILE *csv = NULL;
     if (!s->truth_path)
         return EXIT_OK;
-    if (s->csv && !(csv = fopen(s->csv, "w")))
+    if (s->csv && !(csv = stream_open(s->csv, false)))
         return fail_with(EXIT_DATA, "%s: %s", s->csv, strerror(errno));
     if (csv)
         fprintf(csv, "class,label,truth,answer,both,dice,iou,precision,recall,specificity,hausdorff95,"

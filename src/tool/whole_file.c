@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* whole_file.c - reading to the end, and writing beside the old file. */
+/* whole_file.c - reading to the end, and writing in one piece. */
 #include "whole_file.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "must.h"
-#include "paths.h"
+#include "new_file.h"
 
 char *whole_file(const char *path, size_t most)
 {
@@ -28,18 +27,8 @@ char *whole_file(const char *path, size_t most)
 
 bool write_whole_file(const char *path, const char *text)
 {
-    /* Short: the path's own name may be as long as the file system takes. */
-    char *part = must_format("%.*sslmt.tmp.%ld", (int)(file_name(path) - path), path, (long)getpid());
-    FILE *out = fopen(part, "w");
-    bool good = out && fputs(text, out) >= 0 && fputc('\n', out) != EOF;
-    int reason = errno;
-    if (out && fclose(out) != 0 && good)
-        good = false, reason = errno;
-    if (good && rename(part, path) != 0)
-        good = false, reason = errno;
-    if (!good && out)
-        unlink(part);
-    free(part);
-    errno = reason;
-    return good;
+    new_file f;
+    if (!new_file_begin(&f, path))
+        return false;
+    return new_file_finish(&f, fputs(text, f.out) >= 0 && fputc('\n', f.out) != EOF);
 }

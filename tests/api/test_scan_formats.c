@@ -379,6 +379,19 @@ static void wrong_headers_of_mgh_are_refused_with_their_reason(void **state)
     assert_refused(in_folder("a.mgh"), SLMT_ERR_NONFINITE, "voxel [1,1,0] is a NaN");
 }
 
+static void directions_of_mgh_that_no_nifti_file_holds_are_refused(void **state)
+{
+    unsigned char bytes[ROOM];
+    (void)state;
+    size_t n = mgh(bytes, 1, 1);
+    for (size_t k = 0; k < 3; k++)
+        put(bytes, 30 + 4 * k, 'f', 1e30, 1); /* spacings */
+    for (size_t k = 0; k < 9; k++)
+        put(bytes, 42 + 4 * k, 'f', k % 4 == 0 ? 1e10 : 0, 1); /* directions */
+    put_file(in_folder("a.mgh"), bytes, n);
+    assert_refused(in_folder("a.mgh"), SLMT_ERR_FORMAT, "not finite");
+}
+
 /* ---- damage ---- */
 
 static size_t raw_bytes(const char *path, unsigned char *bytes)
@@ -657,6 +670,7 @@ int main(void)
         TEST(the_scale_of_integers_in_mgh_has_their_signs),
         TEST(mgh_without_geometry_is_coronal_and_a_warning),
         TEST(wrong_headers_of_mgh_are_refused_with_their_reason),
+        TEST(directions_of_mgh_that_no_nifti_file_holds_are_refused),
         TEST(a_file_cut_anywhere_is_refused),
         TEST(random_damage_never_crashes),
         TEST(one_volume_of_several_is_named_by_its_number),

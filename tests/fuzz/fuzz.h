@@ -12,9 +12,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
-/* Changes bytes in place, mostly near the signatures of HDF5's structures; returns the new size, at most
- * `most`. Then makes the checksums right whose place it knows, and the seal of a checkpoint or the
- * digests of a set, so that the change reaches what lies behind them. */
+/* Changes bytes in place, the same for a seed; returns the new size, at most `most`. Files of HDF5
+ * (mutator.c) are changed mostly near the signatures of structures; then the checksums are made right whose
+ * place is known, and the seal of a checkpoint or the digests of a set, so that the change reaches what lies
+ * behind them. All else has plain_mutator.c, and under libFuzzer none. */
 size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t most, unsigned seed);
 
 #endif

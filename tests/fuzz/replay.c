@@ -8,6 +8,8 @@
 
 #include "fuzz.h"
 
+enum { GROWTH = 4096 /* as much longer may a mutation be */ };
+
 static uint8_t *load(const char *path, size_t *size)
 {
     FILE *f = fopen(path, "rb");
@@ -29,13 +31,13 @@ static uint8_t *load(const char *path, size_t *size)
 static void replay(const char *path, unsigned mutations)
 {
     size_t size;
-    uint8_t *bytes = load(path, &size), *changed = malloc(size + 1);
+    uint8_t *bytes = load(path, &size), *changed = malloc(size + GROWTH);
     if (!changed)
         exit(1);
     LLVMFuzzerTestOneInput(bytes, size);
     for (unsigned seed = 0; seed < mutations; seed++) {
         memcpy(changed, bytes, size);
-        size_t now = LLVMFuzzerCustomMutator(changed, size, size, seed);
+        size_t now = LLVMFuzzerCustomMutator(changed, size, size + GROWTH, seed);
         LLVMFuzzerTestOneInput(changed, now);
     }
     free(changed);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* stream.h - text files that are written as they come. Where a signal interrupts a write it is done again;
+ * and what went wrong first, fclose() tells. */
+#ifndef SLMT_TOOL_STREAM_H
+#define SLMT_TOOL_STREAM_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Opens a file for writing, empty or at its end. NULL: errno says why not. fclose() returns 0 only if all was
+ * written; else errno is that of the first failure. */
+FILE *stream_open(const char *path, bool append);
+
+/* The same on a descriptor, which fclose() closes. NULL: no memory; then the descriptor is closed. */
+FILE *stream_on(int fd);
+
+#endif
