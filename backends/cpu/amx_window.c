@@ -103,7 +103,7 @@ static void spread_table(const window_job *j, int64_t head)
     const int64_t line = 2 * s->grid.side - 1;
     const float *table = (const float *)j->call->in[1].data + line * line / 2 * s->heads + head;
     float *bias = j->bias + head * s->padded * s->padded, most = 0.0f;
-    int64_t place[MOST_TOKENS];
+    int64_t place[MOST_TOKENS] = {0};
     for (int64_t i = 0; i < s->grid.tokens; i++)
         place[i] = window_place_of(s->grid.side, i) * s->heads;
     for (int64_t q = 0; q < s->padded; q++, bias += s->padded)

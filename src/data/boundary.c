@@ -11,7 +11,8 @@ static int count_of(const boundary_kernel *k)
 
 static double square_of(int i, int size)
 {
-    double d = i - size / 2;
+    const int middle = size / 2;
+    double d = i - middle;
     return d * d;
 }
 

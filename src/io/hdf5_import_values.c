@@ -229,9 +229,15 @@ static int write_rows(const importer *m, hid_t to, const catalogue_tensor *t, in
                       : hdf5_append_rows(to, t->name, t->type, t->rank, dims, first, values);
 }
 
+/* At least one: read_extent() refuses what is empty. */
+static int64_t rows_of(const catalogue_tensor *t)
+{
+    return t->rank > 0 && t->dims[0] > 1 ? t->dims[0] : 1;
+}
+
 static int64_t rows_at_once(const importer *m, const catalogue_tensor *t)
 {
-    int64_t rows = t->rank ? t->dims[0] : 1;
+    int64_t rows = rows_of(t);
     uint64_t all = stored_bytes(t->type, t->rank, t->dims), row = all / (uint64_t)rows;
     if (!m->is_set || all <= PART)
         return rows;
@@ -241,7 +247,7 @@ static int64_t rows_at_once(const importer *m, const catalogue_tensor *t)
 static status copy_rows(importer *m, hid_t from, hid_t to, const catalogue_tensor *t)
 {
     void *values;
-    int64_t rows = t->rank ? t->dims[0] : 1, step = rows_at_once(m, t);
+    int64_t rows = rows_of(t), step = rows_at_once(m, t);
     uint64_t row = stored_bytes(t->type, t->rank, t->dims) / (uint64_t)rows;
     TRY(mem_take(m->mem, (size_t)(row * (uint64_t)step), &values));
     status s = OK;

@@ -83,8 +83,8 @@ static const double truth_colour[3] = {0.20, 0.60, 1.00}, answer_colour[3] = {1.
 /* Pixels of the picture for a voxel: a whole number. */
 static double zoom_of(const overlay *o)
 {
-    const size_t side = o->wide > o->high ? o->wide : o->high;
-    return side < LEAST_SIDE ? (double)((LEAST_SIDE + side - 1) / side) : 1;
+    const size_t side = o->wide > o->high ? o->wide : o->high, zoom = (LEAST_SIDE + side - 1) / side;
+    return side < LEAST_SIDE ? (double)zoom : 1;
 }
 
 static double width_of(const overlay *o)

@@ -103,8 +103,10 @@ static int64_t list_pixels(const local_batch *b, int64_t rows, int64_t columns, 
     int64_t n = 0, corner[2];
     for (int32_t k = 0; k < LOCAL_PLACES; k++) {
         local_corner(k, b->region, rows, columns, corner);
-        for (int32_t i = 0; i < b->region * b->region; i++)
-            pixel[n++] = (double)((corner[0] + i / b->region) * columns + corner[1] + i % b->region);
+        for (int32_t i = 0; i < b->region * b->region; i++) {
+            int64_t row = corner[0] + i / b->region, column = corner[1] + i % b->region;
+            pixel[n++] = (double)(row * columns + column);
+        }
     }
     return n;
 }
