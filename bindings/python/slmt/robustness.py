@@ -39,7 +39,7 @@ def impulse(image: Image, c: float, where: Values, which: Values) -> Values:
 def contrast(image: Image, c: float) -> Values:
     x = image / 255.0
     mean = x.mean(axis=(0, 1), keepdims=True)
-    return np.clip((x - mean) * c + mean, 0, 1) * 255
+    return np.asarray(np.clip((x - mean) * c + mean, 0, 1) * 255)
 
 
 def brightness(image: Image, c: float) -> Values:
@@ -72,7 +72,7 @@ def pixelate(image: Image, c: float) -> Image:
     small = _shrunk(_shrunk(image.astype(float), 1, columns), 0, rows)
     y = np.floor((np.arange(height) + 0.5) * rows / height).astype(int)
     x = np.floor((np.arange(width) + 0.5) * columns / width).astype(int)
-    return small[y][:, x].astype(np.uint8)
+    return np.asarray(small[y][:, x], np.uint8)
 
 
 def jpeg(image: Image, c: int) -> Image:

@@ -30,10 +30,10 @@ def test_corruptions_equal_the_recorded_ones(recorded: Any) -> None:
         image, normal = group["image"][()], group["normal"][()]
         where, which = group["uniform_a"][()], group["uniform_b"][()]
         constants = {name: tuple(map(float, values)) for name, values in group.attrs.items()}
-        for name, values in constants.items():
-            assert values == pytest.approx(robustness.CORRUPTIONS[name].constants)
+        for name, wanted in constants.items():
+            assert wanted == pytest.approx(robustness.CORRUPTIONS[name].constants)
         for i in range(5):
-            made = {
+            made: dict[str, Any] = {
                 "gaussian": robustness.gaussian(image, constants["gaussian"][i], normal),
                 "impulse": robustness.impulse(image, constants["impulse"][i], where, which),
                 "contrast": robustness.contrast(image, constants["contrast"][i]),
@@ -64,7 +64,7 @@ def test_each_corruption_keeps_the_form_of_an_image_and_is_repeatable() -> None:
             for severity in robustness.SEVERITIES:
                 made = [robustness.corrupted(image, name, severity, np.random.default_rng(7)) for _ in range(2)]
                 assert made[0].shape == image.shape and made[0].dtype == np.uint8
-                assert np.array_equal(*made) and not np.array_equal(made[0], image)
+                assert np.array_equal(made[0], made[1]) and not np.array_equal(made[0], image)
 
 
 def test_a_class_that_is_nowhere_counts_1_and_is_told_apart() -> None:
