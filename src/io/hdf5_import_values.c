@@ -209,6 +209,12 @@ static int read_rows(hid_t dataset, const catalogue_tensor *t, int64_t first, in
     return done;
 }
 
+/* At least one: read_extent() refuses what is empty. */
+static int64_t rows_of(const catalogue_tensor *t)
+{
+    return t->rank > 0 && t->dims[0] > 1 ? t->dims[0] : 1;
+}
+
 /* Writes rows as a set does: small tensors in one piece, others in chunks of whole rows. A checkpoint's
  * tensors are in one piece. */
 static int write_rows(const importer *m, hid_t to, const catalogue_tensor *t, int64_t first, int64_t count,
@@ -220,19 +226,13 @@ static int write_rows(const importer *m, hid_t to, const catalogue_tensor *t, in
     memcpy(chunk, t->dims, sizeof chunk);
     if (!m->is_set || t->rank == 0 || all <= CHUNK)
         return hdf5_put_tensor(to, t->name, t->type, t->rank, dims, NULL, values);
-    uint64_t row = all / (uint64_t)t->dims[0];
+    uint64_t row = all / (uint64_t)rows_of(t);
     chunk[0] = row < CHUNK ? (int64_t)(CHUNK / row) : 1;
     dims[0] = count;
     if (chunk[0] > count)
         chunk[0] = count;
     return first == 0 ? hdf5_put_tensor(to, t->name, t->type, t->rank, dims, chunk, values)
                       : hdf5_append_rows(to, t->name, t->type, t->rank, dims, first, values);
-}
-
-/* At least one: read_extent() refuses what is empty. */
-static int64_t rows_of(const catalogue_tensor *t)
-{
-    return t->rank > 0 && t->dims[0] > 1 ? t->dims[0] : 1;
 }
 
 static int64_t rows_at_once(const importer *m, const catalogue_tensor *t)
