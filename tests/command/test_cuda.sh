@@ -28,10 +28,12 @@ expect 0 "${prepare[@]}" --backend cuda --backend-path "$(dirname "$plugin")"
 claim "the plug-in is found in the folder slmt beside the library"
 mkdir -p lib/slmt
 cp "$library" lib/libslmt.so.0
-expect 3 env LD_PRELOAD="$PWD/lib/libslmt.so.0" "${prepare[@]}" --backend cuda
+sanitizer=$(ldd "$slmt" | awk '/lib(clang_rt\.)?asan/ {print $3}') # it must come first where there is one
+preload=${sanitizer:+$sanitizer:}$PWD/lib/libslmt.so.0
+expect 3 env LD_PRELOAD="$preload" "${prepare[@]}" --backend cuda
 holds "$PWD/lib/slmt/libslmt_cuda.so" stderr
 cp "$plugin" lib/slmt/
-expect 0 env LD_PRELOAD="$PWD/lib/libslmt.so.0" "${prepare[@]}" --backend cuda
+expect 0 env LD_PRELOAD="$preload" "${prepare[@]}" --backend cuda
 
 cuda=(--backend cuda --backend-path "$plugin")
 claim "an option that the backend lacks is refused in its words"
