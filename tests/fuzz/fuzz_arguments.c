@@ -107,7 +107,7 @@ int __wrap_completion_print(int shell)
 
 /* ---- the target ---- */
 
-int __lsan_is_turned_off(void);
+__attribute__((visibility("default"))) int __lsan_is_turned_off(void);
 
 /* Asked by the leak detector, which ASAN_OPTIONS may have turned on. */
 int __lsan_is_turned_off(void)
