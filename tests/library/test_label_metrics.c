@@ -114,25 +114,10 @@ static void shifted_squares_are_as_far_apart_as_they_were_shifted(void **state)
 
 /* ---- recorded ---- */
 
-static hid_t open_file(void)
-{
-    char path[1024];
-    const char *given = getenv("SLMT_PARITY_DIR");
-    snprintf(path, sizeof path, "%s/seg_losses_metrics.h5",
-             given ? given : SLMT_SOURCE_DIR "/../shared/parity");
-    FILE *f = fopen(path, "rb");
-    if (!f) {
-        print_message("%s is not there: skipped\n", path);
-        return -1;
-    }
-    fclose(f);
-    return H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-}
-
 /* Calls `check` for each group below `kind`. */
 static void each_case(const char *kind, void (*check)(hid_t all, hid_t one, const char *name))
 {
-    hid_t file = open_file();
+    hid_t file = parity_open(PARITY_FOLDER, "seg_losses_metrics.h5");
     H5G_info_t info;
     if (file < 0)
         skip();

@@ -158,16 +158,10 @@ static herr_t run_lars(hid_t group, const char *name, const H5L_info_t *info, vo
 
 static hid_t open_recorded(const char *name)
 {
-    char path[1024];
-    const char *given = getenv("SLMT_PARITY_DIR");
-    snprintf(path, sizeof path, "%s/%s", given ? given : SLMT_SOURCE_DIR "/../shared/parity", name);
-    FILE *f = fopen(path, "rb");
-    if (!f) {
-        print_message("there is no %s\n", path);
+    hid_t file = parity_open(PARITY_FOLDER, name);
+    if (file < 0)
         skip();
-    }
-    fclose(f);
-    return H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    return file;
 }
 
 static void lars_makes_the_steps_of_barlow_twins(void **state)

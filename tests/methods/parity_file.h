@@ -38,6 +38,41 @@ static inline double parity_attr(hid_t at, const char *name, int i)
     return values[i];
 }
 
+/* Where recorded results are unless SLMT_PARITY_DIR says otherwise. */
+#define PARITY_FOLDER SLMT_SOURCE_DIR "/../shared/parity"
+
+/* Opens NAME of the folder SLMT_PARITY_DIR, or of `folder`; below 0: it is not there. */
+static inline hid_t parity_open(const char *folder, const char *name)
+{
+    char path[1024];
+    const char *given = getenv("SLMT_PARITY_DIR");
+    snprintf(path, sizeof path, "%s/%s", given ? given : folder, name);
+    FILE *f = fopen(path, "rb");
+    if (!f) {
+        printf("%s is not there: skipped\n", path);
+        return -1;
+    }
+    fclose(f);
+    return H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+}
+
+/* Reads a text attribute, of fixed or variable length. */
+static inline void parity_text(hid_t at, const char *name, char text[64])
+{
+    char *p = NULL, fixed[64] = "";
+    hid_t a = H5Aopen(at, name, H5P_DEFAULT), type = H5Aget_type(a);
+    if (H5Tis_variable_str(type) > 0) {
+        H5Aread(a, type, &p);
+        snprintf(text, 64, "%s", p);
+        H5free_memory(p);
+    } else if (H5Tget_size(type) < sizeof fixed) {
+        H5Aread(a, type, fixed);
+        snprintf(text, 64, "%s", fixed);
+    }
+    H5Tclose(type);
+    H5Aclose(a);
+}
+
 static inline int parity_mode_full(hid_t file)
 {
     return H5Lexists(file, "W", H5P_DEFAULT) > 0;

@@ -1,42 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* parity_table.h - what recorded results of networks have besides parity_file.h: texts, lists of names of
- * equal length, and rows [sum, L2 norm, 16 entries at flat index j * size / 16] that tell of a tensor each.
+/* parity_table.h - what recorded results of networks have besides parity_file.h: lists of names of equal
+ * length, and rows [sum, L2 norm, 16 entries at flat index j * size / 16] that tell of a tensor each.
  */
 #ifndef SLMT_TESTS_PARITY_TABLE_H
 #define SLMT_TESTS_PARITY_TABLE_H
 
 #include "tests/methods/parity_file.h"
-
-/* Opens NAME of the folder SLMT_PARITY_DIR, or of `folder`; below 0: it is not there. */
-static inline hid_t parity_open(const char *folder, const char *name)
-{
-    char path[1024];
-    const char *given = getenv("SLMT_PARITY_DIR");
-    snprintf(path, sizeof path, "%s/%s", given ? given : folder, name);
-    FILE *f = fopen(path, "rb");
-    if (!f) {
-        printf("%s is not there: skipped\n", path);
-        return -1;
-    }
-    fclose(f);
-    return H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-}
-
-static inline void parity_text(hid_t at, const char *name, char text[64])
-{
-    char *p = NULL, fixed[64] = "";
-    hid_t a = H5Aopen(at, name, H5P_DEFAULT), type = H5Aget_type(a);
-    if (H5Tis_variable_str(type) > 0) {
-        H5Aread(a, type, &p);
-        snprintf(text, 64, "%s", p);
-        H5free_memory(p);
-    } else if (H5Tget_size(type) < sizeof fixed) {
-        H5Aread(a, type, fixed);
-        snprintf(text, 64, "%s", fixed);
-    }
-    H5Tclose(type);
-    H5Aclose(a);
-}
 
 typedef struct parity_names {
     char *all;

@@ -25,43 +25,11 @@
 
 /* ---- the recorded file ---- */
 
-static hid_t open_file(void)
-{
-    char path[1024];
-    const char *given = getenv("SLMT_PARITY_DIR");
-    snprintf(path, sizeof path, "%s/contrastive.h5", given ? given : SLMT_SOURCE_DIR "/../shared/parity");
-    FILE *f = fopen(path, "rb");
-    if (!f) {
-        print_message("%s is not there: skipped\n", path);
-        return -1;
-    }
-    fclose(f);
-    return H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-}
-
 static int is_text(hid_t at, const char *name, const char *text)
 {
-    char *p = NULL;
-    hid_t a = H5Aopen(at, name, H5P_DEFAULT), type = H5Aget_type(a);
-    assert_true(a >= 0);
-    assert_true(H5Aread(a, type, &p) >= 0);
-    int equal = strcmp(p, text) == 0;
-    H5free_memory(p);
-    H5Tclose(type);
-    H5Aclose(a);
-    return equal;
-}
-
-static void read_text(hid_t at, const char *name, char text[64])
-{
-    char *p = NULL;
-    hid_t a = H5Aopen(at, name, H5P_DEFAULT), type = H5Aget_type(a);
-    assert_true(a >= 0);
-    assert_true(H5Aread(a, type, &p) >= 0);
-    snprintf(text, 64, "%s", p);
-    H5free_memory(p);
-    H5Tclose(type);
-    H5Aclose(a);
+    char kept[64];
+    parity_text(at, name, kept);
+    return strcmp(kept, text) == 0;
 }
 
 static int32_t whole(hid_t group, const char *name)
@@ -509,7 +477,7 @@ static size_t count_of(const stage *s, int extra)
 static void start(stage *s, hid_t file, const table *t, const char *init)
 {
     char tag[64], name[PARAM_NAME_MAX], text[192];
-    read_text(s->group, "tag", tag);
+    parity_text(s->group, "tag", tag);
     reference_data r = parity_read(s->group, init);
     uint64_t salt = (uint64_t)parity_attr(file, "salt", 0);
     for (size_t k = 0; k < t->n; k++) {
@@ -837,7 +805,7 @@ typedef struct part {
 
 static void equals_the_recorded_results(const part *p, const bk_backend *backend, bk_dtype real)
 {
-    hid_t file = open_file();
+    hid_t file = parity_open(PARITY_FOLDER, "contrastive.h5");
     if (file < 0)
         skip();
     int failures = each_group(file, p->folder, p->compare, backend, real);
@@ -876,7 +844,7 @@ static int differs_in_float32(hid_t group, const char *path, const float *ours, 
 static void views_are_cut_and_toned_as_recorded(void **state)
 {
     (void)state;
-    hid_t file = open_file();
+    hid_t file = parity_open(PARITY_FOLDER, "contrastive.h5");
     if (file < 0)
         skip();
     hid_t group = H5Gopen2(file, "augment/view", H5P_DEFAULT);
@@ -905,7 +873,7 @@ static void views_are_cut_and_toned_as_recorded(void **state)
 static void slices_are_bent_as_recorded(void **state)
 {
     (void)state;
-    hid_t file = open_file();
+    hid_t file = parity_open(PARITY_FOLDER, "contrastive.h5");
     if (file < 0)
         skip();
     hid_t group = H5Gopen2(file, "augment/warp", H5P_DEFAULT);
@@ -933,7 +901,7 @@ static void slices_are_bent_as_recorded(void **state)
 static void partitions_are_as_recorded(void **state)
 {
     (void)state;
-    hid_t file = open_file();
+    hid_t file = parity_open(PARITY_FOLDER, "contrastive.h5");
     if (file < 0)
         skip();
     reference_data slices = parity_read(file, "partition/slices"),

@@ -26,7 +26,7 @@
 
 static hid_t open_or_skip(void)
 {
-    hid_t file = parity_open(SLMT_SOURCE_DIR "/../shared/parity", "pcd.h5");
+    hid_t file = parity_open(PARITY_FOLDER, "pcd.h5");
     if (file < 0)
         skip();
     return file;

@@ -71,32 +71,6 @@ struct network {
 
 /* ---- the recorded file ---- */
 
-static hid_t open_file(void)
-{
-    char path[1024];
-    const char *given = getenv("SLMT_PARITY_DIR");
-    snprintf(path, sizeof path, "%s/seg_nets.h5", given ? given : SLMT_SOURCE_DIR "/../shared/parity");
-    FILE *f = fopen(path, "rb");
-    if (!f) {
-        print_message("%s is not there: skipped\n", path);
-        return -1;
-    }
-    fclose(f);
-    return H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-}
-
-static void read_text(hid_t at, const char *name, char text[64])
-{
-    char *p = NULL;
-    hid_t a = H5Aopen(at, name, H5P_DEFAULT), type = H5Aget_type(a);
-    assert_true(a >= 0);
-    assert_true(H5Aread(a, type, &p) >= 0);
-    snprintf(text, 64, "%s", p);
-    H5free_memory(p);
-    H5Tclose(type);
-    H5Aclose(a);
-}
-
 /* A whole number; 0: the group has none of this name. */
 static int32_t whole(hid_t group, const char *name)
 {
@@ -324,7 +298,7 @@ enum { KINDS = sizeof kinds / sizeof *kinds };
 static const kind *kind_of(hid_t group)
 {
     char net[64];
-    read_text(group, "net", net);
+    parity_text(group, "net", net);
     for (int i = 0; i < KINDS; i++)
         if (strcmp(net, kinds[i].net) == 0)
             return &kinds[i];
@@ -364,7 +338,7 @@ static void start(network *w, hid_t file, hid_t group, const char *list, const c
         return;
     names r = names_open(group, list);
     reference_data init = parity_read(group, numbers);
-    read_text(group, "tag", tag);
+    parity_text(group, "tag", tag);
     for (size_t k = 0; k < r.n; k++) {
         char name[PARAM_NAME_MAX], text[160];
         int32_t index = tensor_of(w, &r, k, name);
@@ -720,7 +694,7 @@ static int compare_group(hid_t file, hid_t group, const char *name, const bk_bac
 static void equals_the_recorded_results(const bk_backend *backend, bk_dtype real)
 {
     int failures = 0;
-    hid_t file = open_file();
+    hid_t file = parity_open(PARITY_FOLDER, "seg_nets.h5");
     H5G_info_t info;
     if (file < 0)
         skip();

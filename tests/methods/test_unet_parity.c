@@ -35,32 +35,6 @@ typedef struct network {
 
 /* ---- the recorded file ---- */
 
-static hid_t open_file(void)
-{
-    char path[1024];
-    const char *given = getenv("SLMT_PARITY_DIR");
-    snprintf(path, sizeof path, "%s/seg_nets.h5", given ? given : SLMT_SOURCE_DIR "/../shared/parity");
-    FILE *f = fopen(path, "rb");
-    if (!f) {
-        print_message("%s is not there: skipped\n", path);
-        return -1;
-    }
-    fclose(f);
-    return H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-}
-
-static void read_text(hid_t at, const char *name, char text[64])
-{
-    char *p = NULL;
-    hid_t a = H5Aopen(at, name, H5P_DEFAULT), type = H5Aget_type(a);
-    assert_true(a >= 0);
-    assert_true(H5Aread(a, type, &p) >= 0);
-    snprintf(text, 64, "%s", p);
-    H5free_memory(p);
-    H5Tclose(type);
-    H5Aclose(a);
-}
-
 /* Row `k` of a list of names of equal length. */
 static void read_name(hid_t group, const char *list, size_t k, char text[PARAM_NAME_MAX])
 {
@@ -129,7 +103,7 @@ static void open_network(network *w, const bk_backend *backend, bk_dtype real, h
         pixels_of(w) * (size_t)w->channels, pixels_of(w), pixels_of(w) * (size_t)w->classes, 1, 1, 1};
     for (int32_t k = 0; k < w->p.n + EXTRA; k++)
         w->bound[k] = room(w, k < w->p.n ? w->p.list[k].count : sizes[k - w->p.n]);
-    read_text(group, "tag", tag);
+    parity_text(group, "tag", tag);
     start(w, group, "names", "init", tag, (uint64_t)parity_attr(file, "salt", 0));
     start(w, group, "buffer_names", "buffer_init", tag, (uint64_t)parity_attr(file, "salt", 0));
 }
@@ -309,7 +283,7 @@ static void compare_group(hid_t file, hid_t group, const char *name, const bk_ba
 static int is_ours(hid_t group)
 {
     char net[64];
-    read_text(group, "net", net);
+    parity_text(group, "net", net);
     return strcmp(net, "unet") == 0 &&
            (H5Aexists(group, "valid") <= 0 || parity_attr(group, "valid", 0) == 0);
 }
@@ -317,7 +291,7 @@ static int is_ours(hid_t group)
 static void equals_the_recorded_results(const bk_backend *backend, bk_dtype real)
 {
     int seen = 0;
-    hid_t file = open_file();
+    hid_t file = parity_open(PARITY_FOLDER, "seg_nets.h5");
     H5G_info_t info;
     if (file < 0)
         skip();
