@@ -227,12 +227,12 @@ SLMT_API slmt_status slmt_model_load_callback(slmt_context *context, slmt_read_f
 SLMT_API slmt_status slmt_model_save(const slmt_model *model, const char *path);
 
 /**
- * Write a checkpoint or a training set anew that another program has written or changed, such as h5py or
- * h5repack, and that this library refuses because of that. All groups, attributes and tensors are copied; the
- * new file is then loaded, or opened and read to its end, before it takes its place.
+ * Save a checkpoint or a training set again that another program, such as h5py or h5repack, has written or
+ * changed, and that this library therefore refuses. All groups, attributes and tensors are copied. The new
+ * file is loaded, or opened and read to its end, before it takes its place.
  *
- * HDF5 reads the file, which is no parser for bytes of a stranger: such a file can end the process. Call it
- * in a process of its own, with limits, as `slmt convert --import` does.
+ * HDF5 reads the file, and HDF5 is not made for hostile files: such a file can end the process. Call this
+ * function in a process of its own, with limits, as `slmt convert --import` does.
  *
  * @param context  not NULL; a checkpoint is loaded with its computing type
  * @param path     the file to read. Training sets of version 1 cannot be imported
