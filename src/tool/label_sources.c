@@ -301,8 +301,8 @@ static int keep_pairs(label_source *s)
         if (one->file[ANSWER] && one->file[TRUTH])
             s->subjects[s->count++] = i;
         else
-            code =
-                warn("%s: is left out: it has no %s", one->name, one->file[TRUTH] ? "--answer" : "--truth");
+            code = warn("%s is left out: there is no label map of it in %s", one->name,
+                        one->file[TRUTH] ? "--answer" : "--truth");
     }
     return code == EXIT_OK && s->count == 0 ? scans_complain_unpaired(f, ANSWER, TRUTH) : code;
 }

@@ -13,17 +13,16 @@
 #include "tool.h"
 
 static const field fields[] = {
-    {"task", "NAME", "what to train; not needed where one task of the method fits the line", FIELD_TEXT,
-     FILES(task)},
+    {"task", "NAME", "task to train; may be left out if only one task of the method takes these options",
+     FIELD_TEXT, FILES(task)},
     {"data", "FILE", "training set", FIELD_TEXT, FILES(data), .flags = FIELD_REQUIRED | FIELD_INPUT},
     {"out", "FILE", "checkpoint to write", FIELD_TEXT, FILES(out), .flags = FIELD_REQUIRED | FIELD_OUTPUT,
      .endings = ".h5 .hdf5"},
     {"model", "FILE", "checkpoint whose model to start from, instead of a fresh one", FIELD_TEXT,
      FILES(model), .flags = FIELD_INPUT},
     {"teacher", "FILE",
-     "model to learn from besides the set: a fresh model of its method and options is trained, by the task "
-     "that learns from one",
-     FIELD_TEXT, FILES(teacher), .flags = FIELD_INPUT},
+     "model to learn from besides the set; a new model with its method and options is trained", FIELD_TEXT,
+     FILES(teacher), .flags = FIELD_INPUT},
     {"judge", "FILE",
      "model of another method that this one carries, such as a vgg19 for seq2seq's perceptual term",
      FIELD_TEXT, FILES(judge), .flags = FIELD_INPUT},

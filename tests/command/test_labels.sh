@@ -86,7 +86,7 @@ holds "finer: the label map has 128 x 128 x 20 voxels" stderr
 claim "subjects without a partner are told, and options of other uses are refused"
 cp made/a.nii.gz made/d.nii.gz
 expect 0 "$slmt" evaluate --answer made --truth true "${one[@]}"
-holds "d: is left out: it has no --truth" stderr
+holds "d is left out: there is no label map of it in --truth" stderr
 mkdir others && cp true/a.nii.gz others/z.nii.gz
 expect 2 "$slmt" evaluate --answer others --truth true "${one[@]}"
 holds "no subject has both answer and truth" stderr
