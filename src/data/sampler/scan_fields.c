@@ -128,7 +128,7 @@ status scan_order_images(feed *f, scan_fields *own)
 
 /* ---- classes ---- */
 
-/* The class of a value; -2: it has none. */
+/* Returns the class of a value; -2: the value has none. */
 int32_t scan_class(const scan_fields *own, int32_t value)
 {
     if (value == own->ignored)

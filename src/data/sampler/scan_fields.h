@@ -27,7 +27,8 @@ status scan_find_labels(feed *f, scan_fields *own, const char *setting);
  * ERR_NOT_FOUND. */
 status scan_order_images(feed *f, scan_fields *own);
 
-/* The class of a value in label maps, or SCAN_IGNORED; less: it has none, and scan_no_class() says so. */
+/* Returns the class of a value in label maps, SCAN_IGNORED, or a smaller number if the value has no class;
+ * scan_no_class() then gives the error. */
 int32_t scan_class(const scan_fields *own, int32_t value);
 status scan_no_class(const feed *f, const scan_fields *own, int32_t value);
 
