@@ -71,16 +71,18 @@ void *new_array(int64_t n, size_t size)
     return p;
 }
 
-/* The pattern of the largest 16-bit float not above a magnitude; patterns are in the order of their values.
- */
+/* The pattern of the largest finite 16-bit float not above a magnitude. With p bits of fraction a number
+ * between 2^e and 2^(e + 1) is a whole multiple of 2^(e - p). Its pattern is that whole number, plus 2^p for
+ * each step of e above the smallest exponent. */
 static uint16_t half_below(int32_t type, double magnitude)
 {
-    uint16_t low = 0, high = type == BK_F16 ? 0x7C00 : 0x7F80;
-    while (high - low > 1) {
-        uint16_t middle = (uint16_t)((low + high) / 2);
-        *(bk_widen(type, middle) <= magnitude ? &low : &high) = middle;
-    }
-    return low;
+    const int fraction = type == BK_F16 ? 10 : 7, smallest = type == BK_F16 ? -14 : -126;
+    const uint16_t most = type == BK_F16 ? 0x7BFF : 0x7F7F;
+    int e = magnitude > 0 ? ilogb(magnitude) : smallest;
+    if (e < smallest)
+        e = smallest;
+    double pattern = floor(ldexp(magnitude, fraction - e)) + ldexp(e - smallest, fraction);
+    return pattern < most ? (uint16_t)pattern : most;
 }
 
 static uint16_t to_half(int32_t type, double x)
