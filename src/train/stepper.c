@@ -224,21 +224,6 @@ numbers step_numbers(const step *s)
     return (numbers){s->task.model->option, s->task.setting};
 }
 
-double step_epoch(const step *s)
-{
-    return s->epoch;
-}
-
-uint64_t step_index(const step *s)
-{
-    return s->step;
-}
-
-const double *step_draws(const step *s)
-{
-    return s->draws;
-}
-
 /* ---- the way back ---- */
 
 /* An output that this step neither makes nor reports is 0. */

@@ -36,9 +36,6 @@ bk_dtype step_real(const step *s);
 void step_report(step *s, int32_t output, double x);
 
 numbers step_numbers(const step *s);
-double step_epoch(const step *s);        /* steps done / steps of an epoch; 0 while no set is known */
-uint64_t step_index(const step *s);      /* steps done */
-const double *step_draws(const step *s); /* task_needs.draws numbers in [0,1), drawn for this step */
 
 /* ---- for trainers ---- */
 

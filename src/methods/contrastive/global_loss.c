@@ -13,7 +13,7 @@ int32_t global_views(global_strategy s)
     return views[s];
 }
 
-int32_t global_images(const global_batch *b)
+static int32_t global_images(const global_batch *b)
 {
     return b->slices * global_views(b->strategy);
 }

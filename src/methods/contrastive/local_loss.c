@@ -76,7 +76,7 @@ int32_t local_pairs(const local_batch *b)
     return b->strategy == LOCAL_LR ? b->images : b->images / 2 * volumes_of(b);
 }
 
-void local_pair(const local_batch *b, int32_t pair, int32_t *anchor, int32_t *positive)
+static void local_pair(const local_batch *b, int32_t pair, int32_t *anchor, int32_t *positive)
 {
     int32_t slices = b->images / 2, volumes = volumes_of(b);
     if (b->strategy == LOCAL_LR) {

@@ -27,7 +27,6 @@ typedef struct global_batch {
 } global_batch;
 
 int32_t global_views(global_strategy s);
-int32_t global_images(const global_batch *b);
 int32_t global_group(const global_batch *b); /* slices of a group */
 
 /* The terms: by term the anchor, the positive one, and for each image whether it is a negative one. */
@@ -69,9 +68,8 @@ void local_corner(int32_t place, int32_t region, int64_t rows, int64_t columns, 
 /* The place of negative `k` of a region. */
 int32_t local_negative(const local_batch *b, int32_t region, int32_t k);
 
-/* Pairs of maps: anchor and positive. */
+/* How many pairs of maps there are, each an anchor and its positive. */
 int32_t local_pairs(const local_batch *b);
-void local_pair(const local_batch *b, int32_t pair, int32_t *anchor, int32_t *positive);
 
 /* The authors' code reports this multiple of the mean. */
 double local_scale(const local_batch *b);
