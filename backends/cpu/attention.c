@@ -8,6 +8,7 @@
  * of keys after the other, and accumulates dq meanwhile.
  * Checked against backends/reference/attention.c by tests/backends/test_backend_attention.c. */
 #include "backends/cpu/attention_block.h"
+#include "backends/cpu/attention_step.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/team.h"
 #include "backends/cpu/work.h"
@@ -46,6 +47,34 @@ static void pack(const float *x, int64_t step, int64_t n, int64_t depth, float s
         __builtin_prefetch(x + work_min(i + AHEAD, n - 1) * step);
         copy_row(row + i * depth, x + i * step, depth, scale);
     }
+}
+
+/* Prefetches n rows of a head, `step` floats apart, into the second-level cache. */
+static void expect(const float *x, int64_t step, int64_t n, int64_t depth)
+{
+    enum { LINE = 16 };
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t d = 0; d < depth; d += LINE)
+            __builtin_prefetch(x + i * step + d, 0, 2);
+}
+
+/* Where a head's queries begin in a tensor with `token` floats for each token. */
+static int64_t place_of_head(const sizes *s, int64_t head, int64_t token)
+{
+    return head / s->heads * s->n * token + head % s->heads * s->depth;
+}
+
+/* Prefetches what a unit of tokens from i on has of the head after this one, which is probably the thread's
+ * next: its rows lie too far apart for the processor's own prefetcher. */
+static void expect_qkv(const bk_call *call, const sizes *s, int64_t head, int64_t i)
+{
+    int64_t width = s->heads * s->depth, n = work_min(s->unit, s->n - i);
+    if (head + 1 >= s->batch * s->heads)
+        return;
+    const float *x =
+        (const float *)call->in[0].data + place_of_head(s, head + 1, s->token) + i * s->token;
+    for (int part = 0; part < 3; part++)
+        expect(x + part * width, s->token, n, s->depth);
 }
 
 /* Stores the first n tokens of a unit's lanes to x; `row` is scratch for their rows. */
@@ -99,6 +128,7 @@ static void forward_unit(const bk_call *call, const sizes *s, int64_t head, int6
         pack(x + 2 * width, s->token, s->n, s->depth, 1.0f, v);
         *packed = (packed_head){head, largest_square(k, s->n, s->depth, lanes)};
     }
+    expect_qkv(call, s, head, i);
     to_lanes(q + i * s->depth, left, s->depth, s->sets, lanes);
     attend(lanes, (rows){k, s->n, s->depth}, v, (bias_rows){0}, packed->square_k, o, lse, sets_of(s->depth));
     unpack(s, o, row, left, 1.0f, out, width);
@@ -227,9 +257,24 @@ static void keys_of_head(const sizes *s, const grad_head *h, int64_t i, float *d
     lay_keys(h->k + i * s->depth, left, s->depth, s->sets, h->lane[K_ROWS]);
     to_lanes(h->k + i * s->depth, left, s->depth, s->sets, h->lane[K_LANES]);
     to_lanes(h->v + i * s->depth, left, s->depth, s->sets, h->lane[V_LANES]);
-    gradient_of_keys(&key, &h->query, (bias_rows){0}, NULL, sets_of(s->depth));
+    if (HAS_STEPS && s->depth == STEP_DEPTH)
+        gradient_of_step(&key, &h->query);
+    else
+        gradient_of_keys(&key, &h->query, (bias_rows){0}, NULL, sets_of(s->depth));
     unpack(s, key.dk, h->lane[ROWS], left, log_of_2, dk, s->token);
     unpack(s, key.dv, h->lane[ROWS], left, 1.0f, dv, s->token);
+}
+
+/* The same as expect_qkv() with out and dout. */
+static void expect_head(const bk_call *call, const sizes *s, int64_t head, int64_t i)
+{
+    int64_t width = s->heads * s->depth, n = work_min(s->unit, s->n - i);
+    expect_qkv(call, s, head, i);
+    if (head + 1 >= s->batch * s->heads)
+        return;
+    int64_t at = place_of_head(s, head + 1, width) + i * width;
+    expect((const float *)call->in[1].data + at, width, n, s->depth);
+    expect((const float *)call->in[3].data + at, width, n, s->depth);
 }
 
 static float *head_of_dx(const bk_call *call, const sizes *s, int64_t head)
@@ -264,8 +309,10 @@ static void grad_task(const bk_call *call, const sizes *s, int64_t t, grad_head 
     h->number = head;
     h->query.dq = chunks > 1 ? (float *)call->scratch + t * dq_floats(s) : h->dq;
     memset(h->query.dq, 0, (size_t)dq_floats(s) * sizeof(float));
-    for (int64_t v = from; v < to; v++)
+    for (int64_t v = from; v < to; v++) {
+        expect_head(call, s, head, v * s->unit);
         keys_of_head(s, h, v * s->unit, dx);
+    }
     if (chunks == 1)
         store_queries(call, s, h->query.dq, dx);
 }
