@@ -7,7 +7,6 @@
  * then runs the blocks of attention_block.h. The gradient recomputes probabilities from lse once, one vector
  * of keys after the other, and accumulates dq meanwhile.
  * Checked against backends/reference/attention.c by tests/backends/test_backend_attention.c. */
-#include "backends/cpu/attention_block.h"
 #include "backends/cpu/attention_step.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/team.h"
@@ -42,39 +41,11 @@ static sizes sizes_of(const bk_call *call)
  * prefetcher does not follow steps of about a page. */
 static void pack(const float *x, int64_t step, int64_t n, int64_t depth, float scale, float *row)
 {
-    enum { AHEAD = 12 };
+    enum { AHEAD = 24 };
     for (int64_t i = 0; i < n; i++) {
         __builtin_prefetch(x + work_min(i + AHEAD, n - 1) * step);
         copy_row(row + i * depth, x + i * step, depth, scale);
     }
-}
-
-/* Prefetches n rows of a head, `step` floats apart, into the second-level cache. */
-static void expect(const float *x, int64_t step, int64_t n, int64_t depth)
-{
-    enum { LINE = 16 };
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t d = 0; d < depth; d += LINE)
-            __builtin_prefetch(x + i * step + d, 0, 2);
-}
-
-/* Where a head's queries begin in a tensor with `token` floats for each token. */
-static int64_t place_of_head(const sizes *s, int64_t head, int64_t token)
-{
-    return head / s->heads * s->n * token + head % s->heads * s->depth;
-}
-
-/* Prefetches what a unit of tokens from i on has of the head after this one, which is probably the thread's
- * next: its rows lie too far apart for the processor's own prefetcher. */
-static void expect_qkv(const bk_call *call, const sizes *s, int64_t head, int64_t i)
-{
-    int64_t width = s->heads * s->depth, n = work_min(s->unit, s->n - i);
-    if (head + 1 >= s->batch * s->heads)
-        return;
-    const float *x =
-        (const float *)call->in[0].data + place_of_head(s, head + 1, s->token) + i * s->token;
-    for (int part = 0; part < 3; part++)
-        expect(x + part * width, s->token, n, s->depth);
 }
 
 /* Stores the first n tokens of a unit's lanes to x; `row` is scratch for their rows. */
@@ -128,7 +99,6 @@ static void forward_unit(const bk_call *call, const sizes *s, int64_t head, int6
         pack(x + 2 * width, s->token, s->n, s->depth, 1.0f, v);
         *packed = (packed_head){head, largest_square(k, s->n, s->depth, lanes)};
     }
-    expect_qkv(call, s, head, i);
     to_lanes(q + i * s->depth, left, s->depth, s->sets, lanes);
     attend(lanes, (rows){k, s->n, s->depth}, v, (bias_rows){0}, packed->square_k, o, lse, sets_of(s->depth));
     unpack(s, o, row, left, 1.0f, out, width);
@@ -248,33 +218,29 @@ static void pack_head(const bk_call *call, const sizes *s, int64_t head, grad_he
                                   largest_square(h->k, s->n, s->depth, h->lane[0]), 0.0f);
 }
 
+static int has_steps(const sizes *s)
+{
+    return HAS_STEPS && s->depth == STEP_DEPTH;
+}
+
 /* Computes dk and dv of the keys from i on into dx, and adds to dq. */
 static void keys_of_head(const sizes *s, const grad_head *h, int64_t i, float *dx)
 {
     int64_t left = s->n - i, width = s->heads * s->depth;
     float *dk = dx + width + i * s->token, *dv = dk + width;
     key_vector key = {h->lane[K_LANES], h->lane[V_LANES], h->lane[K_ROWS], h->lane[DK], h->lane[DV]};
-    lay_keys(h->k + i * s->depth, left, s->depth, s->sets, h->lane[K_ROWS]);
+    if (has_steps(s) && left >= s->unit)
+        lay_whole(h->k + i * s->depth, h->lane[K_ROWS]);
+    else
+        lay_keys(h->k + i * s->depth, left, s->depth, s->sets, h->lane[K_ROWS]);
     to_lanes(h->k + i * s->depth, left, s->depth, s->sets, h->lane[K_LANES]);
     to_lanes(h->v + i * s->depth, left, s->depth, s->sets, h->lane[V_LANES]);
-    if (HAS_STEPS && s->depth == STEP_DEPTH)
+    if (has_steps(s))
         gradient_of_step(&key, &h->query);
     else
         gradient_of_keys(&key, &h->query, (bias_rows){0}, NULL, sets_of(s->depth));
     unpack(s, key.dk, h->lane[ROWS], left, log_of_2, dk, s->token);
     unpack(s, key.dv, h->lane[ROWS], left, 1.0f, dv, s->token);
-}
-
-/* The same as expect_qkv() with out and dout. */
-static void expect_head(const bk_call *call, const sizes *s, int64_t head, int64_t i)
-{
-    int64_t width = s->heads * s->depth, n = work_min(s->unit, s->n - i);
-    expect_qkv(call, s, head, i);
-    if (head + 1 >= s->batch * s->heads)
-        return;
-    int64_t at = place_of_head(s, head + 1, width) + i * width;
-    expect((const float *)call->in[1].data + at, width, n, s->depth);
-    expect((const float *)call->in[3].data + at, width, n, s->depth);
 }
 
 static float *head_of_dx(const bk_call *call, const sizes *s, int64_t head)
@@ -284,8 +250,12 @@ static float *head_of_dx(const bk_call *call, const sizes *s, int64_t head)
 
 static void store_queries(const bk_call *call, const sizes *s, const float *dq, float *dx)
 {
+    const float alpha = (float)call->attr.alpha;
     for (int64_t i = 0; i < s->n; i++)
-        store_query(dx + i * s->token, dq + i * lane_row(s->depth), s->depth, (float)call->attr.alpha);
+        if (has_steps(s))
+            store_step(dx + i * s->token, dq + i * VL, alpha);
+        else
+            store_query(dx + i * s->token, dq + i * lane_row(s->depth), s->depth, alpha);
 }
 
 typedef struct grad_job {
@@ -309,10 +279,8 @@ static void grad_task(const bk_call *call, const sizes *s, int64_t t, grad_head 
     h->number = head;
     h->query.dq = chunks > 1 ? (float *)call->scratch + t * dq_floats(s) : h->dq;
     memset(h->query.dq, 0, (size_t)dq_floats(s) * sizeof(float));
-    for (int64_t v = from; v < to; v++) {
-        expect_head(call, s, head, v * s->unit);
+    for (int64_t v = from; v < to; v++)
         keys_of_head(s, h, v * s->unit, dx);
-    }
     if (chunks == 1)
         store_queries(call, s, h->query.dq, dx);
 }

@@ -17,13 +17,17 @@ enum {
     SUM_ROWS = 8   /* rows of dq in step */
 };
 
-/* sum[j] = a . row[j] - minus[j] for `count` rows; minus NULL: nothing. */
+/* sum[j] = a . row[j] - minus[j] for `count` rows; minus NULL: nothing. The order is that of dot_lanes(),
+ * also where the compiler joins products and sums. */
 INLINE void dot_step(const vf *a, const float *row, const float *minus, vf *sum, const int count)
 {
 #pragma GCC unroll 4
     for (int j = 0; j < count; j++) {
         vf x = vset(row[j * STEP_DEPTH]);
-        sum[j] = minus ? a[0] * x - vset(minus[j]) : a[0] * x;
+        if (minus)
+            sum[j] = a[0] * x - vset(minus[j]);
+        else
+            sum[j] = vset(0.0f) + a[0] * x;
     }
 #pragma GCC unroll 8
     for (int d = 1; d < STEP_DEPTH; d++)
@@ -97,6 +101,34 @@ INLINE void sum_rows(const float *ds, int64_t n, const float *laid, float *dq)
         sum_few(key, ds + i * SETS * VL, dq + i * VL, SUM_ROWS);
     for (; i < n; i++)
         sum_few(key, ds + i * SETS * VL, dq + i * VL, 1);
+}
+
+/* lay_keys() of whole vectors: two keys beside each other in memory become pairs of their values. */
+static void lay_whole(const float *row, float *laid)
+{
+#if CPU_LEVEL == 4
+    for (int64_t l = 0; l < SETS * VL / 2; l++) {
+        vf two = vload(row + l * VL);
+        vstore(laid + l * VL,
+               __builtin_shufflevector(two, two, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15));
+    }
+#else
+    lay_keys(row, SETS * VL, STEP_DEPTH, SETS, laid);
+#endif
+}
+
+/* store_query() in vectors. */
+INLINE void store_step(float *to, const float *dq, float scale)
+{
+#if CPU_LEVEL == 4
+    vf sum = vload(dq);
+    __m512 even =
+        (__m512)__builtin_shufflevector(sum, sum, 0, 2, 4, 6, 8, 10, 12, 14, 0, 0, 0, 0, 0, 0, 0, 0);
+    __m512 odd = (__m512)__builtin_shufflevector(sum, sum, 1, 3, 5, 7, 9, 11, 13, 15, 0, 0, 0, 0, 0, 0, 0, 0);
+    _mm256_storeu_ps(to, (_mm512_castps512_ps256(even) + _mm512_castps512_ps256(odd)) * scale);
+#else
+    store_query(to, dq, STEP_DEPTH, scale);
+#endif
 }
 
 INLINE void gradient_in_steps(const key_vector *key, const query_rows *query, const int bounded)

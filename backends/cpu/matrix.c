@@ -83,7 +83,7 @@ static int is_half(const bk_call *call)
 }
 
 /* With few rows, and weights in the layout of BK_LINEAR, the backend's own kernels are faster than any
- * library. If gemm.c is as good as a library, it takes over from thin.c at 9 rows. */
+ * library. If gemm.c is as good as a library, it takes over from thin.c at 9 rows, else at 33. */
 static int has_few_rows(const bk_call *call, const product *p, int64_t rows)
 {
     return !is_half(call) && p->batch == 1 && p->trans_b && !p->trans_a && p->m <= rows;
@@ -121,10 +121,20 @@ static bk_status prepare_thin(cpu_device *dev, const product *p, bk_call *call)
     return BK_OK;
 }
 
+/* Returns up to how many rows gemm.c serves with every library. At x86-64-v4 it is faster only where it
+ * computes the transposed product, which packs no weights and divides them among threads: two threads of
+ * oneDNN, which divides rows, read them twice. */
+static int64_t own_rows(const cpu_device *dev, const product *p)
+{
+    enum { FEW_ROWS = 64, LEAST_DEPTH = 256 };
+    if (dev->kernels->own_products)
+        return FEW_ROWS;
+    return dev->kernels != cpu_kernels_for(0) && p->k >= LEAST_DEPTH && 4 * p->m <= p->n ? FEW_ROWS : 0;
+}
+
 static int is_own(const cpu_device *dev, const bk_call *call, const product *p)
 {
-    int64_t few = dev->kernels->own_products ? 64 : 0;
-    return p->batch == 1 && (dev->own_products || is_half(call) || has_few_rows(call, p, few));
+    return p->batch == 1 && (dev->own_products || is_half(call) || has_few_rows(call, p, own_rows(dev, p)));
 }
 
 /* Sums over a part of k need memory of their own: with an activation the residual is added last, and it may

@@ -310,12 +310,13 @@ static extent extent_of(const product *p, int64_t parts, int64_t index)
 }
 
 /* This rule comes from timing both ways on all shapes of the base model (oneDNN 2.6, AVX-512, two cores;
- * bench/bench.c). Tiles win by 5 to 20 % in gradients and if the inner dimension is short; the primitive wins
+ * bench/bench.c). Tiles win by 5 to 25 % in gradients and if the inner dimension is short; the primitive wins
  * if there are few rows or columns, or if sgemm would pack a transposed matrix with rows of 4096 bytes and
  * more. */
 static int is_tiled(const cpu_device *dev, const product *p)
 {
-    if (dev->bf16_arithmetic || p->batch > 1 || p->m < 128 || p->n <= 64)
+    int64_t few = p->trans_a && p->n >= 256 ? 64 : 128;
+    if (dev->bf16_arithmetic || p->batch > 1 || p->m < few || p->n <= 64)
         return 0;
     if (p->trans_a)
         return p->m < 1024 || p->n > 512;
