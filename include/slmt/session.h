@@ -174,7 +174,7 @@ SLMT_API slmt_status slmt_session_set_target(slmt_session *session, const char *
  *         SLMT_ERR_STATE       a shared input was not set;
  *         SLMT_ERR_CANCELLED   target is undefined; SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
  * @threads one thread per session at a time
- * @source Li et al., IEEE TMI 2023, section III-B (MT-UNet)
+ * @source the paper of the method, as slmt_method_info names it; of SLMT-Net section III-B (MT-UNet)
  * \since 0.1
  */
 SLMT_API slmt_status slmt_synthesize(slmt_session *session, const float *source, size_t count, float *target);

@@ -110,7 +110,7 @@ SLMT_API slmt_status slmt_volume_resample(const slmt_volume *volume, const doubl
  * Free a volume.
  *
  * @param volume  may be NULL
- * @threads any thread
+ * @threads any thread; no other thread may be using the volume
  * \since 0.1
  */
 SLMT_API void slmt_volume_free(slmt_volume *volume);

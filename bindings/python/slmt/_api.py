@@ -1636,7 +1636,7 @@ slmt_volume_free = _bind(
 
     volume: may be NULL
 
-    Threads: any thread
+    Threads: any thread; no other thread may be using the volume
 
     Since 0.1.
     """)
@@ -2871,7 +2871,7 @@ slmt_synthesize = _bind(
 
     Threads: one thread per session at a time
 
-    Source: Li et al., IEEE TMI 2023, section III-B (MT-UNet)
+    Source: the paper of the method, as slmt_method_info names it; of SLMT-Net section III-B (MT-UNet)
 
     Since 0.1.
     """)

@@ -1610,7 +1610,7 @@ Free a volume.
 
 volume: may be NULL
 
-Threads: any thread
+Threads: any thread; no other thread may be using the volume
 
 Since 0.1.
 """
@@ -2845,7 +2845,7 @@ SLMT_ERR_CANCELLED   target is undefined; SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_
 
 Threads: one thread per session at a time
 
-Source: Li et al., IEEE TMI 2023, section III-B (MT-UNet)
+Source: the paper of the method, as slmt_method_info names it; of SLMT-Net section III-B (MT-UNet)
 
 Since 0.1.
 """
