@@ -15,7 +15,8 @@ typedef struct calibration {
 } calibration;
 
 /* A search over a grid of temperatures in one pass over pixels. The error of a temperature is the expected
- * calibration error: the mean over answers of |accuracy - mean confidence| of their bin; 0 without answers. */
+ * calibration error: the mean over answers of |accuracy - mean confidence| of their bin; 0 without answers.
+ */
 typedef struct temperature_search {
     int32_t n; /* of the grid */
     double temperature[CALIBRATION_MOST];
