@@ -93,22 +93,22 @@ def motion(image: Image, random: Random, radius: int, sd: float) -> Values:
 
 
 def _enlarged(values: Values, factor: float) -> Values:
-    """The middle of an image, as large as the whole by linear interpolation."""
+    """The middle of an image, at least as large as the whole, by linear interpolation."""
     from scipy import ndimage
 
     rows, columns = values.shape[:2]
     high, wide = int(np.ceil(rows / factor)), int(np.ceil(columns / factor))
     top, left = (rows - high) // 2, (columns - wide) // 2
     factors = (factor, factor, 1)[: values.ndim]
-    made = ndimage.zoom(values[top : top + high, left : left + wide], factors, order=1, mode="nearest")
-    return np.asarray(made[:rows, :columns])
+    return np.asarray(ndimage.zoom(values[top : top + high, left : left + wide], factors, order=1, mode="nearest"))
 
 
 def zoom(image: Image, last: float, step: float) -> Values:
     """The mean of the image and of enlargements by factors of 1 and up, `step` apart and below `last`."""
     x = image / 255.0
+    rows, columns = image.shape[:2]
     factors = np.arange(1, last, step)
-    return _scaled((x + np.sum([_enlarged(x, factor) for factor in factors], axis=0)) / (len(factors) + 1))
+    return _scaled((x + sum(_enlarged(x, factor)[:rows, :columns] for factor in factors)) / (len(factors) + 1))
 
 
 # ---- weather ----
@@ -123,6 +123,7 @@ def snow(
     flakes = _enlarged(random.normal(mean, sd, x.shape[:2]), size)
     flakes = np.clip(np.where(flakes < least, 0, flakes), 0, 1)
     flakes = np.round(_moved(flakes, radius, blur, random.uniform(-135, -45)) * 255) / 255
+    flakes = flakes[: x.shape[0], : x.shape[1]]
     grey = x if x.ndim == 2 else x @ GREY
     x = part * x + (1 - part) * np.maximum(x, _beside(grey * 1.5 + 0.5, x))
     return _scaled(x + _beside(flakes + np.rot90(flakes, 2), x))
