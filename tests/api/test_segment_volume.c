@@ -235,8 +235,9 @@ enum { LARGE = 2 * WIDE, LARGE_VOXELS = LARGE * LARGE * DEEP };
 /* Of images of WIDE x WIDE, which the training made of slices of crop x crop. */
 static slmt_model *model_of_crop(int32_t crop)
 {
-    const slmt_number options[] = {
-        {"image_size", WIDE}, {"widths=2,2,2,2,2,2", 0}, {"hidden", 4}, {"dense", 4}};
+    const slmt_number options[] = {{"image_size", WIDE}, {"widths_0", 2}, {"widths_1", 2},
+                                   {"widths_2", 2},      {"widths_3", 2}, {"widths_4", 2},
+                                   {"widths_5", 2},      {"hidden", 4},   {"dense", 4}};
     slmt_model *made;
     slmt_preprocess p;
     slmt_preprocess_init(&p);
@@ -246,7 +247,7 @@ static slmt_model *model_of_crop(int32_t crop)
     p.slice_count = DEEP;
     p.low_percentile = 0; /* the same for a scan of four times the voxels */
     p.high_percentile = 100;
-    GOOD(slmt_model_create(context, "contrastive", options, 4, 7, &made));
+    GOOD(slmt_model_create(context, "contrastive", options, sizeof options / sizeof *options, 7, &made));
     GOOD(slmt_model_set_preprocess(made, &p));
     return made;
 }
