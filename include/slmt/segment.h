@@ -42,9 +42,10 @@ typedef struct slmt_segmentation {
 SLMT_API void slmt_segmentation_init(slmt_segmentation *how);
 
 /**
- * Label a whole volume: bring each contrast to crops as the training set had them (of its crop_size, which
- * are not resized to image_size), run the network on windows of the session's size, put their probabilities
- * together, and give each voxel of the scan's own grid the value of its most probable class.
+ * Label a whole volume: bring each contrast to crops as the training set had them (of its crop_size; only for
+ * models with an option image_size are they resized to it, as in their training), run the network on windows
+ * of the session's size, put their probabilities together, and give each voxel of the scan's own grid the
+ * value of its most probable class.
  *
  * Windows overlap; a probability counts most where it is in the middle of its window (a Gaussian whose
  * standard deviation is an eighth of the window). Where the model's slices are smaller than a window, zeros
@@ -75,7 +76,8 @@ SLMT_API slmt_status slmt_segment_volume(slmt_session *session, const slmt_volum
 
 /**
  * Label slices that are prepared already, such as those that slmt_dataset_read() gives of a training set:
- * what slmt_segment_volume() does between a scan and its label map.
+ * what slmt_segment_volume() does between a scan and its label map. Slices of the training's crop_size are
+ * resized for models with an option image_size, and their probabilities back; others are not.
  *
  * @param session        of task "segment"
  * @param image          [channels][size[0]][size[1]][size[2]] float32, row-major: the slices of each
