@@ -67,6 +67,7 @@ static void matmul_matches_float64_for_all_transposes_and_batches(void **state)
     for (int trans = 0; trans < 4; trans++) {
         check_matmul("", "", (const int64_t[]){130, 1030, 129}, trans & 1, trans >> 1);
         check_matmul("", "", (const int64_t[]){14, 300, 280}, trans & 1, trans >> 1);
+        check_matmul("", "", (const int64_t[]){70, 90, 260}, trans & 1, trans >> 1);
         check_matmul("", "", (const int64_t[]){1210, 40, 20}, trans & 1, trans >> 1); /* tasks of rows */
         check_matmul("2", "2", (const int64_t[]){40, 4099, 24}, trans & 1, trans >> 1);
     }
@@ -112,7 +113,7 @@ static void linear_matches_float64_with_every_epilogue(void **state)
         {"", 1, 1},        {"", 5, 7},       {"1", 16, 1},    {"3", 1, 17},    {"17", 33, 9},
         {"2x5", 8, 24},    {"2x16", 96, 48}, {"65", 70, 67},  {"2x3x4", 7, 5}, {"1x2x1x3x2", 9, 33},
         {"130", 1030, 96}, {"14", 300, 280}, {"1210", 20, 9}, {"9", 256, 37},  {"3x7", 260, 91},
-        {"67", 530, 271}, /* few rows, which pass over the weights */
+        {"40", 300, 170},  {"67", 530, 271}, /* few rows, which pass over the weights */
     };
     check_linear(sizes, sizeof sizes / sizeof sizes[0], BK_F32);
     assert_no_failures();
