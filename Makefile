@@ -38,7 +38,7 @@ SLMT_PARITY_DIR ?= $(CURDIR)/../shared/parity
 parity: build
 	SLMT_PARITY_DIR=$(SLMT_PARITY_DIR) ctest --preset release --tests-regex parity
 
-# The same of the cuda backend, under emulation: two networks, minutes.
+# The same of the cuda backend, under emulation: two networks.
 parity-cuda: build
 	for name in nano tiny; do build/release/bin/test_parity --cuda build/release/tests/cuda/plugins/libslmt_cuda.so \
 	    $(SLMT_PARITY_DIR)/$$name.h5 || exit 1; done
