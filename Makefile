@@ -29,7 +29,8 @@ test:
 	$(MAKE) --no-print-directory build
 	ctest --preset release --output-junit results.xml
 
-# The whole training of examples/seq2seq-toy and its checks: minutes on one thread. `make test` runs its first part.
+# The whole training of examples/seq2seq-toy and its checks: about five minutes of one quiet core, on a busy machine as many
+# times longer as there are programs for each core. `make test` runs its first part.
 toy: build
 	build/release/bin/seq2seq-toy --seed 0 --threads 1
 
