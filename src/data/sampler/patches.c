@@ -68,7 +68,7 @@ static status no_records(const feed *f)
                     dataset_file_label(f->set->file));
     return fail(
         ERR_ARGUMENT,
-        "%s: a data_rate of %g holds no training subject out: choose a smaller one, or measure on the "
+        "%s: setting data_rate is %g and holds no training subject out: choose a smaller one, or measure on the "
         "validation subjects, by the setting select",
         dataset_file_label(f->set->file), f->at.setting[TRAIN_DATA_RATE]);
 }
