@@ -144,6 +144,11 @@ const char *file_kind(const unsigned char *head, size_t size)
     return kind_of_text(head, size);
 }
 
+int file_kind_is_ours(const void *head, size_t size)
+{
+    return dialect_is_plain_hdf5(head, size) || (size >= 8 && memcmp(head, "libslmt ", 8) == 0);
+}
+
 /* A model or a set is not unpacked, so that a compressed scan is one here. */
 static const char *kind_of_packed(const unsigned char *head, size_t size)
 {

@@ -99,12 +99,13 @@ static const subcommand *find_command(const char *word)
 static const struct {
     const char *word, *command;
 } synonyms[] = {
-    {"predict", "synthesize"}, {"infer", "synthesize"},    {"inference", "synthesize"}, {"generate", "synthesize"},
-    {"translate", "synthesize"}, {"apply", "synthesize"},  {"test", "evaluate"},        {"validate", "evaluate"},
-    {"score", "evaluate"},     {"compare", "evaluate"},    {"metrics", "evaluate"},     {"plan", "fit"},
-    {"preprocess", "prepare"}, {"import", "prepare"},      {"label", "segment"},        {"list", "methods"},
-    {"models", "methods"},     {"show", "info"},           {"inspect", "info"},         {"export", "convert"},
-    {NULL, NULL},
+    {"predict", "synthesize"},  {"infer", "synthesize"},     {"inference", "synthesize"},
+    {"generate", "synthesize"}, {"translate", "synthesize"}, {"apply", "synthesize"},
+    {"test", "evaluate"},       {"validate", "evaluate"},    {"score", "evaluate"},
+    {"compare", "evaluate"},    {"metrics", "evaluate"},     {"plan", "fit"},
+    {"preprocess", "prepare"},  {"import", "prepare"},       {"label", "segment"},
+    {"list", "methods"},        {"models", "methods"},       {"show", "info"},
+    {"inspect", "info"},        {"export", "convert"},       {NULL, NULL},
 };
 
 static const char *nearest_command(const char *word)

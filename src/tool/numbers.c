@@ -546,8 +546,8 @@ int no_such_method(const char *name)
         join(&names, info.name);
         nearest_try(&n, info.name);
     }
-    int code = n.found ? fail_with(EXIT_USAGE, "there is no method '%s'; did you mean '%s'? There are %s", name,
-                                   n.found, names)
+    int code = n.found ? fail_with(EXIT_USAGE, "there is no method '%s'; did you mean '%s'? There are %s",
+                                   name, n.found, names)
                        : fail_with(EXIT_USAGE, "there is no method '%s'; there are %s", name, names);
     free(names);
     return code;

@@ -70,7 +70,7 @@ static const field prepare_fields[] = {
      "labels:NAME; paths count from its folder",
      FIELD_TEXT, PREPARE(table), .flags = FIELD_INPUT},
     {"out", "FILE", "the training set to write", FIELD_TEXT, PREPARE(out),
-     .flags = FIELD_REQUIRED | FIELD_OUTPUT, .endings = ".h5 .hdf5"},
+     .flags = FIELD_REQUIRED | FIELD_OUTPUT, .endings = ".h5 .hdf5", .magic = MAGIC_SET},
     {"test-fraction", "PART", "part of the subjects that is kept for testing, the last ones", FIELD_REAL,
      PREPARE(test_fraction)},
     {"test", "A,B,...", "the subjects or persons kept for testing, instead of --test-fraction", FIELD_TEXT,

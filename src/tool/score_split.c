@@ -43,7 +43,8 @@ static int find_contrast(const scoring *s, const char *asked, const char *card, 
 }
 
 /* A model that makes one contrast may be scored with others, which is seldom meant. */
-static int check_asked(const scoring *s, const char *option, const char *name, const char *does, const char *key)
+static int check_asked(const scoring *s, const char *option, const char *name, const char *does,
+                       const char *key)
 {
     const char *card = slmt_model_card(s->model, key);
     if (!*card || strcmp(card, name) == 0 || takes_sequence(s->model))

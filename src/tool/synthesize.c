@@ -206,7 +206,8 @@ static int check_contrast(const synthesis *s, const slmt_model *model, const cha
         return EXIT_OK;
     const char *does = strcmp(option, "from") == 0 ? "starts from" : "makes";
     if (!*card)
-        return fail_with(EXIT_USAGE, "--%s: %s does not say which contrast it %s", option, s->model_path, does);
+        return fail_with(EXIT_USAGE, "--%s: %s does not say which contrast it %s", option, s->model_path,
+                         does);
     return fail_with(EXIT_USAGE, "--%s: %s %s %s, not %s", option, s->model_path, does, card, name);
 }
 

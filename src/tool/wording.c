@@ -49,7 +49,8 @@ static int is_ours(const char *text, const char *at)
 static size_t announced(const char *text, const char *at)
 {
     static const char *const words[] = {"option ", "setting "};
-    static const char *const others[] = {"and ", "of ", "that ", "which ", "is ", "has ", "or ", "in ", "for ", "to "};
+    static const char *const others[] = {"and ", "of ", "that ", "which ", "is ",
+                                         "has ", "or ", "in ",   "for ",   "to "};
     if (at != text && at[-1] != ' ')
         return 0;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
@@ -71,7 +72,8 @@ static size_t compared(const char *text, const char *at)
     return length && memchr(at, '_', length) && strncmp(at + length, " = ", 3) == 0 ? length : 0;
 }
 
-/* Puts the words of the command for those of the library that begin here; returns the length of the latter, 0 if none do. */
+/* Puts the words of the command for those of the library that begin here; returns the length of the latter, 0
+ * if none do. */
 static size_t put_words(FILE *out, const char *text, const char *at)
 {
     size_t ours = is_ours(text, at) ? strspn(at, lower) : 0;
