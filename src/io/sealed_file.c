@@ -39,9 +39,10 @@ static status check_replaced(const char *path)
     close(fd);
     if (size <= 0 || file_kind_is_ours(head, (size_t)size))
         return OK;
-    const char *kind = file_kind(head, (size_t)size);
-    return fail(ERR_IO, "%s is there and is not replaced: it is %s", path,
-                kind ? kind : "neither a checkpoint nor a training set");
+    char kind[FILE_KIND_TEXT];
+    file_kind_instead(head, (size_t)size, kind, sizeof kind);
+    return fail(ERR_IO, "%s is there and is not replaced%s", path,
+                *kind ? kind : ": it is neither a checkpoint nor a training set");
 }
 
 status sealed_file_begin(mem *m, const char *path, uint64_t user_block, sealed_file *f)

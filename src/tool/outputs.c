@@ -247,7 +247,12 @@ static int check_place(const field *f, const char *path)
     bool takes_folder = strstr(f->arg, "DIR") != NULL, there = access(path, F_OK) == 0;
     size_t length = strlen(path);
     int code = EXIT_OK;
-    if (is_folder(path))
+    if (strcmp(path, "-") == 0)
+        code = fail_with(
+            EXIT_USAGE,
+            "--%s: '-' is no file here: results are not written to the standard output; ./- names a file",
+            f->name);
+    else if (is_folder(path))
         code = !takes_folder ? fail_with(EXIT_DATA, "--%s: %s is a folder", f->name, path)
                : access(path, W_OK | X_OK)
                    ? fail_with(EXIT_DATA, "--%s: %s: %s", f->name, path, strerror(errno))

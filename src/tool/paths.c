@@ -222,7 +222,7 @@ char *nearby_file(const char *path)
     path_list files = {0}, folders = {0};
     char *folder = folder_of(path), *found = NULL;
     nearest n = nearest_to(file_name(path));
-    if (stat(path, &status) != 0 && errno == ENOENT && folder_list(folder, &files, &folders))
+    if (lstat(path, &status) != 0 && errno == ENOENT && folder_list(folder, &files, &folders))
         for (size_t i = 0; i < files.count; i++)
             nearest_try(&n, file_name(files.items[i]));
     for (size_t i = 0; i < folders.count; i++)

@@ -462,7 +462,7 @@ static void one_volume_of_several_is_named_by_its_number(void **state)
         slmt_volume_free(v);
     }
     assert_refused(in_folder("a.mgz"), SLMT_ERR_FORMAT, "add [0] to [2] to its name");
-    assert_refused(in_folder("a.mgz[3]"), SLMT_ERR_FORMAT, "there is no volume [3]: the file holds 3");
+    assert_refused(in_folder("a.mgz[3]"), SLMT_ERR_FORMAT, "[3]: there is no such volume: the file holds 3");
     assert_refused(in_folder("a.mgz[99999999999999999999]"), SLMT_ERR_FORMAT, "the file holds 3");
     for (int k = 0; k < 4; k++) {
         static const char *const names[] = {"a.mgz[]", "a.mgz[-1]", "a.mgz[1", "a.mgz[x]"};
