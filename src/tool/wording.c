@@ -51,7 +51,7 @@ static size_t announced(const char *text, const char *at)
     static const char *const words[] = {"option ", "setting "};
     static const char *const others[] = {"and ", "of ", "that ", "which ", "is ",
                                          "has ", "or ", "in ",   "for ",   "to "};
-    if (at != text && at[-1] != ' ')
+    if (at != text && at[-1] != ' ' && at[-1] != '(')
         return 0;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         size_t length = strlen(words[i]);

@@ -117,7 +117,7 @@ cp two.img two.safe
 ln two.img image.txt
 ln two.hdr header.txt
 expect 2 "$slmt" prepare --contrast t1=two.hdr --out new.h5 --log image.txt
-holds "--log image.txt would destroy the input two.img" stderr
+holds "--log image.txt would destroy --contrast two.img" stderr
 expect 2 "$slmt" synthesize --model kept/model.h5 two.hdr --out new.nii.gz --log image.txt
 holds "--log image.txt would destroy the input two.img" stderr
 expect 2 "$slmt" synthesize --model kept/model.h5 two.img --out new.nii.gz --log header.txt

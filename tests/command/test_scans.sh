@@ -131,6 +131,11 @@ holds "a and b are of one person, x, on two sides of the split" said
 printf 'subject,t1\na,nowhere.nii\n' >bad.csv
 prepare 3 --table bad.csv
 prepare 3 --table missing.csv
+printf 'subject,t1,t2\na,gone/a.nii.gz,own/p0/t2.nii.gz\nb,gone/b.nii.gz,own/p1/t2.nii.gz\n' >gone.csv
+prepare 1 --table gone.csv
+holds "gone/a.nii.gz: No such file" said
+holds "gone/b.nii.gz: No such file" said
+subjects "a train t2" "b train t2"
 prepare 2
 holds "--contrast or --table is needed" said
 
