@@ -633,7 +633,7 @@ static void what_a_reader_assumes_is_a_warning_that_names_the_file(void **state)
         {1, 0, {1, 3, 2, 2}, 0, 2, 2, "another size than its sform"},
         {1, 0, {1, 2.03f, 2, 2}, 0, 2, 2, NULL},
         {0, 1, {1, 2, 2, 2}, 0.4f, 2, 1.36, "more than 30 degrees off"}, /* a turn by 47 degrees */
-        {0, 1, {1, 2, 2, 2}, 0.125f, 2, 1.9375, NULL},                /* by 14 */
+        {0, 1, {1, 2, 2, 2}, 0.125f, 2, 1.9375, NULL},                   /* by 14 */
     };
     double affine[16];
     (void)state;
