@@ -1829,8 +1829,8 @@ slmt_metrics_value(metrics, name, value) =
 Start writing a training set. Its fields are added next, then its records.
 
 context: not NULL
-path: appears, whole, when slmt_dataset_writer_finish() succeeds. A file of HDF5 is replaced; another
-    one, such as a scan, is not (SLMT_ERR_IO), nor is a set that is open (SLMT_ERR_ARGUMENT)
+path: appears, whole, when slmt_dataset_writer_finish() succeeds. A file of HDF5 is replaced;
+    another one, such as a scan, is not (SLMT_ERR_IO), nor is a set that is open (SLMT_ERR_ARGUMENT)
 writer: receives the writer; the caller ends it with finish or cancel
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
