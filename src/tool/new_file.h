@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 typedef struct new_file {
-    const char *path; /* the caller's */
+    char *path;       /* the caller's, or what it leads to by symbolic links */
     char *part;       /* its name until it is whole: one that the library takes away if this run is killed */
     FILE *out;
     int fd;
