@@ -189,8 +189,8 @@ static int check_ending(const field *f, const char *path)
                   : EXIT_OK;
 }
 
-/* Tables and logs may go to a pipe, as they come. All else, and a table that goes to a file, replaces a file when
- * it is whole. */
+/* Tables and logs may go to a pipe, as they come. All else, and a table that goes to a file, replaces a file
+ * when it is whole. */
 static bool is_stream(const field *f)
 {
     return f->endings && (strstr(f->endings, ".csv") || strstr(f->endings, ".jsonl"));

@@ -51,8 +51,8 @@ void scored_parse(command_line *line, const field *fields, void *target, scored 
 int scored_open(scored *s);
 int scored_begin(scored *s);
 
-/* Closes everything that is open, and writes the table if the run's code is EXIT_OK. Returns that code, or another, for
- * what is written last can fail. */
+/* Closes everything that is open, and writes the table if the run's code is EXIT_OK. Returns that code, or
+ * another, for what is written last can fail. */
 int scored_close(scored *s, int code);
 
 /* The set's preprocessing. Slices of another size cannot be used: complains and returns an exit code; slices
