@@ -153,7 +153,7 @@ static int open_files(ranking *r)
     const char *const outputs[] = {r->run.csv_path, o->ranking, o->png};
     for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++)
         if (outputs[i] && !can_write(outputs[i]))
-            return fail_with(EXIT_DATA, "%s: %s", outputs[i], strerror(errno));
+            return fail_errno(errno, "%s", outputs[i]);
     return scored_open(&r->run);
 }
 

@@ -148,7 +148,7 @@ static int name_probabilities(segment *s)
     if (!s->probabilities)
         return EXIT_OK;
     if (mkdir(s->probabilities, 0777) != 0 && errno != EEXIST)
-        return fail_with(EXIT_DATA, "%s: %s", s->probabilities, strerror(errno));
+        return fail_errno(errno, "%s", s->probabilities);
     for (size_t i = 0; i < s->classes.count; i++)
         s->paths[i] = must_format("%s/%.*s.nii.gz", s->probabilities, (int)strcspn(s->classes.text[i], "="),
                                   s->classes.text[i]);

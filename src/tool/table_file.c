@@ -20,16 +20,11 @@ static bool is_stream(const char *path)
            (stat(path, &status) == 0 && !S_ISREG(status.st_mode));
 }
 
-static int told(const char *path, const char *what, int reason)
-{
-    return fail_with(reason == ENOMEM ? EXIT_MEMORY : EXIT_DATA, "%s: %s%s", path, what, strerror(reason));
-}
-
 int table_file_begin(table_file *t, const char *path)
 {
     *t = (table_file){.path = path, .is_stream = is_stream(path)};
     t->out = t->is_stream ? stream_open(path, false) : open_memstream(&t->text, &t->size);
-    return t->out ? EXIT_OK : told(path, "", errno);
+    return t->out ? EXIT_OK : fail_errno(errno, "%s", path);
 }
 
 static bool write_lines(const table_file *t)
@@ -50,5 +45,5 @@ int table_file_finish(table_file *t, bool good)
         complete = false, reason = errno;
     free(t->text);
     *t = (table_file){.path = t->path};
-    return complete || !good ? EXIT_OK : told(t->path, "not all of it could be written: ", reason);
+    return complete || !good ? EXIT_OK : fail_errno(reason, "%s: not all of it could be written", t->path);
 }

@@ -8,8 +8,8 @@
  * FAILING_AT is the number of the first call that fails, from 1; of budget: KiB that there are.
  * FAILING_ERRNO is what errno is then.
  * FAILING_EVER, if set: all later calls of the class fail, too.
- * FAILING_SPARED: a library, such as libdnnl, whose own calls for memory and maps are neither counted nor
- * failed.
+ * FAILING_SPARED: libraries, such as libdnnl,libhdf5, whose own calls for memory and maps are neither counted
+ * nor failed.
  * FAILING_FOLDER: calls about files outside this folder are neither counted nor failed.
  * FAILING_COUNTS: a file that gets one number for each class, in the order above; of budget the most KiB
  * taken.
@@ -73,29 +73,48 @@ static int opened(const char *path, int fd)
     return fd;
 }
 
-/* ---- a library that is spared ---- */
+/* ---- libraries that are spared ---- */
 
-static uintptr_t spared_from, spared_to;
+enum { SPARED = 8 };
 
-static int find_spared(struct dl_phdr_info *info, size_t size, void *name)
+static struct {
+    uintptr_t from, to;
+} spared[SPARED];
+
+static int spared_count;
+
+static int is_spared(const char *path)
+{
+    char list[256];
+    snprintf(list, sizeof list, "%s", getenv("FAILING_SPARED"));
+    for (char *name = strtok(list, ","); name; name = strtok(NULL, ","))
+        if (strstr(path, name))
+            return 1;
+    return 0;
+}
+
+static int find_spared(struct dl_phdr_info *info, size_t size, void *unused)
 {
     (void)size;
-    if (!strstr(info->dlpi_name, name))
-        return 0;
-    for (int i = 0; i < info->dlpi_phnum; i++) {
+    (void)unused;
+    for (int i = 0; i < info->dlpi_phnum && is_spared(info->dlpi_name); i++) {
         const ElfW(Phdr) *part = &info->dlpi_phdr[i];
-        if (part->p_type != PT_LOAD || !(part->p_flags & PF_X))
+        if (part->p_type != PT_LOAD || !(part->p_flags & PF_X) || spared_count == SPARED)
             continue;
-        spared_from = info->dlpi_addr + part->p_vaddr;
-        spared_to = spared_from + part->p_memsz;
+        spared[spared_count].from = info->dlpi_addr + part->p_vaddr;
+        spared[spared_count].to = spared[spared_count].from + part->p_memsz;
+        spared_count++;
     }
-    return 1;
+    return 0;
 }
 
 static int fails_for(const void *caller, int class)
 {
     uintptr_t at = (uintptr_t)caller;
-    return (at < spared_from || at >= spared_to) && fails(class);
+    for (int i = 0; i < spared_count; i++)
+        if (at >= spared[i].from && at < spared[i].to)
+            return 0;
+    return fails(class);
 }
 
 #define CALLER __builtin_return_address(0)
@@ -157,6 +176,14 @@ void *realloc(void *old, size_t size)
     if (new || size == 0)
         atomic_fetch_sub(&taken, (long)before);
     return took(new);
+}
+
+/* The C library's own calls malloc() itself, whoever it is for. */
+char *strdup(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = fails_for(CALLER, MEMORY) || is_past_budget(size) ? NULL : took(__libc_malloc(size));
+    return copy ? memcpy(copy, text, size) : NULL;
 }
 
 static void *take_aligned(const void *caller, size_t alignment, size_t size)
@@ -401,7 +428,7 @@ __attribute__((constructor)) static void read_settings(void)
     reason = atoi(setting("FAILING_ERRNO"));
     ever = *setting("FAILING_EVER") != '\0';
     if (*setting("FAILING_SPARED"))
-        dl_iterate_phdr(find_spared, (void *)setting("FAILING_SPARED"));
+        dl_iterate_phdr(find_spared, NULL);
     snprintf(folder, sizeof folder, "%s", setting("FAILING_FOLDER"));
 }
 
