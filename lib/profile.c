@@ -39,13 +39,15 @@ void profile_close(profile *p)
     *p = (profile){.mem = p->mem};
 }
 
-double profile_flops(const bk_call *c)
+/* ---- entries ---- */
+
+/* Multiplications and additions in a call's matrix products, by definition: linear layers, products, the two
+ * products of attention and the four of its gradient. 0 for every other op. */
+static double flops_of(const bk_call *c)
 {
     const op_rule *rule = op_rules[c->op];
     return rule->flops ? rule->flops(c) : 0;
 }
-
-/* ---- entries ---- */
 
 static void write_shapes(const bk_call *c, char text[PROFILE_TEXT_MAX])
 {
@@ -88,16 +90,9 @@ static status find_or_add(profile *p, const profile_entry *wanted, int32_t *entr
 
 status profile_entry_of(profile *p, const bk_call *call, const char *layer, int backward, int32_t *entry)
 {
-    profile_entry e = {.op = op_rules[call->op]->name, .backward = backward, .flops = profile_flops(call)};
+    profile_entry e = {.op = op_rules[call->op]->name, .backward = backward, .flops = flops_of(call)};
     snprintf(e.layer, sizeof e.layer, "%s", layer);
     write_shapes(call, e.shape);
-    return find_or_add(p, &e, entry);
-}
-
-status profile_named(profile *p, const char *op, const char *layer, int32_t *entry)
-{
-    profile_entry e = {.op = op};
-    snprintf(e.layer, sizeof e.layer, "%s", layer);
     return find_or_add(p, &e, entry);
 }
 

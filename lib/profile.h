@@ -45,17 +45,10 @@ void profile_close(profile *p);
 /* The entry for calls like this one, made if there is none yet. */
 status profile_entry_of(profile *p, const bk_call *call, const char *layer, int backward, int32_t *entry);
 
-/* The same for work that is not an op of a plan, such as "adam". */
-status profile_named(profile *p, const char *op, const char *layer, int32_t *entry);
-
 /* Adds one call that began at `start` (profile_clock) and ends now. */
 void profile_add(profile *p, int32_t entry, double start);
 
 /* Returns monotonic seconds. */
 double profile_clock(void);
-
-/* Multiplications and additions in a call's matrix products, by definition: linear layers, products, the two
- * products of attention and the four of its gradient. 0 for every other op. */
-double profile_flops(const bk_call *call);
 
 #endif

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "backends/cpu/turns.h"
 #include "backends/cpu/work.h"
 
 enum {
@@ -194,6 +195,7 @@ static void *worker_main(void *argument)
     cpu_team *t = w->team;
     unsigned done[SLOTS] = {0};
     int go_on = 1;
+    turns_shorten();
     omp_set_num_threads(1); /* of this thread: libraries called here compute serially */
     while (go_on) {
         unsigned seen = atomic_load_explicit(&t->jobs, memory_order_acquire);
@@ -352,14 +354,19 @@ int cpu_team_threads(const cpu_team *t)
     return t ? t->threads : 1;
 }
 
+/* What turns_shorten() returned to the calling thread, whose turns the team only borrows. */
+static _Thread_local uint64_t turns_before;
+
 void cpu_team_begin(cpu_team *t)
 {
+    turns_before = t->threads > 1 ? turns_shorten() : 0;
     atomic_fetch_add_explicit(&t->runs, 1, memory_order_relaxed);
 }
 
 void cpu_team_end(cpu_team *t)
 {
     atomic_fetch_sub_explicit(&t->runs, 1, memory_order_relaxed);
+    turns_restore(turns_before);
 }
 
 /* The team, its workers and the ranges of its slots are one piece of memory. */

@@ -36,7 +36,8 @@ void cpu_team_run(cpu_team *team, int threads, int64_t pieces, int64_t chunk, cp
  * takes a few microseconds, and in chunks that are worth handing out. */
 void cpu_team_share(cpu_team *team, int64_t pieces, int64_t elements, cpu_pieces run, const void *job);
 
-/* Before and after a run, on the thread that runs: between them threads may wait awake. */
+/* Before and after a run, on the thread that runs: between them threads may wait awake, and the calling
+ * thread has the short turns of turns.h. */
 void cpu_team_begin(cpu_team *team);
 void cpu_team_end(cpu_team *team);
 

@@ -352,59 +352,76 @@ static void write_results(const results *r, const char *folder)
     fclose(raw);
 }
 
-int main(int argc, char **argv)
+/* ---- the program ---- */
+
+typedef struct arguments {
+    long seed, steps, threads;
+    const char *folder; /* NULL: nothing is written */
+    int is_short;
+} arguments;
+
+/* Reads one option. Returns 0 where there is no such option. */
+static int take(arguments *a, const char *name, const char *value)
 {
-    static results r;
-    const char *folder = NULL;
-    long seed = 0, steps = 8000, threads = 0;
-    int is_short = 0;
-    course loss = {NAN, NAN};
-    for (int i = 1; i < argc; i += 2) {
-        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-        if (value && strcmp(argv[i], "--seed") == 0)
-            seed = atol(value);
-        else if (value && strcmp(argv[i], "--steps") == 0)
-            steps = atol(value);
-        else if (value && strcmp(argv[i], "--threads") == 0)
-            threads = atol(value);
-        else if (value && strcmp(argv[i], "--out") == 0)
-            folder = value;
-        else if (value && strcmp(argv[i], "--facts") == 0 &&
-                 (!strcmp(value, "all") || !strcmp(value, "short")))
-            is_short = value[0] == 's';
-        else {
-            fprintf(stderr, "usage: seq2seq-toy [--seed N] [--steps N] [--threads N] [--out DIR] "
-                            "[--facts all|short]\n");
-            return 2;
-        }
-    }
-    slmt_context_config config;
-    slmt_context *context = NULL;
-    slmt_context_config_init(&config);
-    config.threads = (int32_t)threads;
-    must(slmt_context_create(&config, &context));
+    if (strcmp(name, "--seed") == 0)
+        a->seed = atol(value);
+    else if (strcmp(name, "--steps") == 0)
+        a->steps = atol(value);
+    else if (strcmp(name, "--threads") == 0)
+        a->threads = atol(value);
+    else if (strcmp(name, "--out") == 0)
+        a->folder = value;
+    else if (strcmp(name, "--facts") == 0 && (!strcmp(value, "all") || !strcmp(value, "short")))
+        a->is_short = value[0] == 's';
+    else
+        return 0;
+    return 1;
+}
 
-    slmt_model *model = train(context, (uint64_t)seed, (int)steps, &loss);
-    synthesize(model, (uint64_t)seed, &r);
-    map(&r);
-    score(&r);
-    ranking exclude = rank(&r, SLMT_SELF_EXCLUDE), zscore_only = rank(&r, SLMT_SELF_ZSCORE_ONLY);
-
+/* Ranks, prints and, with a folder, writes what was found. Returns how many facts do not hold. */
+static int report(const arguments *a, const results *r, const course *loss)
+{
+    ranking exclude = rank(r, SLMT_SELF_EXCLUDE), zscore_only = rank(r, SLMT_SELF_ZSCORE_ONLY);
     FILE *ranks = NULL, *facts = NULL;
-    if (folder) {
-        mkdir(folder, 0777);
-        write_results(&r, folder);
-        ranks = create(folder, "ranking.csv");
-        facts = create(folder, "facts.csv");
+    if (a->folder) {
+        mkdir(a->folder, 0777);
+        write_results(r, a->folder);
+        ranks = create(a->folder, "ranking.csv");
+        facts = create(a->folder, "facts.csv");
         fprintf(ranks, "self,sequence,totipotency,differentiation\n");
     }
     print_ranking("exclude", &exclude, ranks);
     print_ranking("zscore-only", &zscore_only, ranks);
-    int broken = is_short ? check_short(&r, &exclude, &loss, facts) : check_facts(&r, &exclude, facts);
-    if (folder) {
+    int broken = a->is_short ? check_short(r, &exclude, loss, facts) : check_facts(r, &exclude, facts);
+    if (a->folder) {
         fclose(ranks);
         fclose(facts);
     }
+    return broken;
+}
+
+int main(int argc, char **argv)
+{
+    static results r;
+    arguments a = {.steps = 8000};
+    course loss = {NAN, NAN};
+    for (int i = 1; i < argc; i += 2)
+        if (i + 1 == argc || !take(&a, argv[i], argv[i + 1])) {
+            fprintf(stderr, "usage: seq2seq-toy [--seed N] [--steps N] [--threads N] [--out DIR] "
+                            "[--facts all|short]\n");
+            return 2;
+        }
+    slmt_context_config config;
+    slmt_context *context = NULL;
+    slmt_context_config_init(&config);
+    config.threads = (int32_t)a.threads;
+    must(slmt_context_create(&config, &context));
+
+    slmt_model *model = train(context, (uint64_t)a.seed, (int)a.steps, &loss);
+    synthesize(model, (uint64_t)a.seed, &r);
+    map(&r);
+    score(&r);
+    int broken = report(&a, &r, &loss);
     slmt_model_free(model);
     slmt_context_free(context);
     return broken ? 1 : 0;

@@ -129,14 +129,16 @@ SLMT_API void slmt_context_config_init(slmt_context_config *config);
  * @param config   NULL for the defaults; copied
  * @param context  receives the context; the caller frees it with slmt_context_free()
  * @return SLMT_OK, or
- *         SLMT_ERR_ARGUMENT    a pointer is NULL, a field is out of range (the text names it), or weights of
- *                              16 bits are asked for in float64;
- *         SLMT_ERR_VERSION     struct_size is larger than this library knows and its tail is not zero;
+ *         SLMT_ERR_ARGUMENT    a pointer is NULL, a field is out of range (the message names it), or weights
+ *                              of 16 bits are asked for in float64;
+ *         SLMT_ERR_VERSION     struct_size is larger than this library knows and its tail is not zero, or
+ *                              the plug-in was built for another version of the library;
  *         SLMT_ERR_UNSUPPORTED the backend, precision or matrix library is not in this build, the backend
- * does not know an option, or the machine lacks what it needs (the message says what); SLMT_ERR_NOT_FOUND
- * there is no backend of this name, or no plug-in at backend_path; SLMT_ERR_FORMAT      the file is no
- * plug-in, or holds another backend; SLMT_ERR_VERSION     the plug-in was built for another version of the
- * library; SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ *                              does not know an option, or the machine lacks what it needs (the message
+ *                              says what);
+ *         SLMT_ERR_NOT_FOUND   there is no backend of this name, or no plug-in at backend_path;
+ *         SLMT_ERR_FORMAT      the file is no plug-in, or holds another backend;
+ *         SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads any thread; a context may be used by many threads at once
  * \since 0.1
  */

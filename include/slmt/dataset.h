@@ -3,9 +3,11 @@
  *  Training sets: an HDF5 file of records, written once, streamed in training.
  *
  *  A set has fields (images, labels, boxes, vectors, ids, classes) and records. A record belongs to a split
- * and to a group, such as a patient, and holds a tensor for each field, or for some of them. Sets of MR
- * volumes are sets like any other; the calls at the end of this header show their contrasts, subjects and
- * slices. */
+ *  and to a group, such as a patient, and holds a tensor for each field, or for some of them. Sets of MR
+ *  volumes are sets like any other; the calls at the end of this header show their contrasts, subjects and
+ *  slices.
+ *
+ *  "One thread at a time" at a call below means: of those that use this set, or this writer. */
 #ifndef SLMT_DATASET_H
 #define SLMT_DATASET_H
 
@@ -94,7 +96,8 @@ SLMT_API slmt_status slmt_dataset_writer_add_field(slmt_dataset_writer *writer, 
  *
  * @param writer  not NULL
  * @param record  an id that is new to the set, its group (NULL: the id) and its split
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the record before has not ended), SLMT_ERR_IO
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the record before has not ended), SLMT_ERR_IO,
+ *         SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads one thread at a time
  * \since 0.1
  */
@@ -118,7 +121,8 @@ SLMT_API slmt_status slmt_dataset_writer_append(slmt_dataset_writer *writer, int
                                                 const slmt_tensor *tensor);
 
 /**
- * Complete the record. A record that is not complete is dropped, and the set stays as it was before it.
+ * Complete the record. A record that is not complete is an error, and dropped: the set stays as it was before
+ * it.
  *
  * @param writer  not NULL
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (no tensors, too few rows, axes of one name that differ),
@@ -164,8 +168,10 @@ SLMT_API void slmt_dataset_writer_cancel(slmt_dataset_writer *writer);
  * @param context  not NULL
  * @param path     a file that slmt_dataset_writer_finish() wrote
  * @param dataset  receives the set; the caller frees it with slmt_dataset_free()
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT, SLMT_ERR_SCHEMA,
- *         SLMT_ERR_VERSION, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (no training set),
+ *         SLMT_ERR_CORRUPT (a digest does not match, or the file is cut short), SLMT_ERR_SCHEMA (written or
+ *         changed by another program: see slmt_file_import()), SLMT_ERR_VERSION (written by a newer library),
+ *         SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads any thread; a set is used by one thread at a time
  * \since 0.1
  */
@@ -249,7 +255,8 @@ SLMT_API slmt_status slmt_dataset_shape(const slmt_dataset *dataset, size_t reco
  * @param tensor   where they go: of the field's type, of shape [count] and the other extents; its data is
  *                 written; its name is not looked at
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND (the record has no such tensor), SLMT_ERR_CORRUPT
- *         (floats that are not finite, values that are no class of the field, damage)
+ *         (floats that are not finite, values that are no class of the field, damage), SLMT_ERR_IO,
+ *         SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads one thread at a time
  * \since 0.1
  */
@@ -334,7 +341,7 @@ SLMT_API slmt_status slmt_dataset_writer_any_spacing(slmt_dataset_writer *writer
  * @param dataset   not NULL
  * @param split     SLMT_SPLIT_ALL, or one part of the set
  * @param geometry  struct_size set by the caller; filled; `volumes` is 0 where the set does not know, as of
- * an older file, or the split has no subject
+ *                  an older file, or the split has no subject
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the set was not made from MR volumes)
  * @threads any thread
  * \since 0.1
@@ -442,7 +449,8 @@ SLMT_API size_t slmt_dataset_slice_count(const slmt_dataset *dataset, size_t sub
  * @param resize    SLMT_RESIZE_BILINEAR, or SLMT_RESIZE_NEAREST for a target as the reference makes it; the
  *                  file holds the cropped slice and resizing happens here
  * @param pixels    receives [image_size][image_size] float32 in [0, 1]
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_CORRUPT
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND (the subject lacks the contrast), SLMT_ERR_IO,
+ *         SLMT_ERR_CORRUPT (damage, or a value outside [0, 1]), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads one thread at a time
  * \since 0.1
  */

@@ -64,10 +64,10 @@ SLMT_API void slmt_ranking_options_init(slmt_ranking_options *options);
  * @param differentiation  [N], written
  * @param agreement        [N][N], A with a row for each source, written; may be NULL
  * @return SLMT_OK, or
- *         SLMT_ERR_ARGUMENT  a pointer is NULL, no row is left, an index is not below N (the text names the
- *                            row), `self` is none of SLMT_SELF_...;
- *         SLMT_ERR_NONFINITE a score is an infinity (the text names it: bound it as slmt_compare() does), or
- *                            scores are too large for their squares;
+ *         SLMT_ERR_ARGUMENT  a pointer is NULL, no row is left, an index is not below N (the message names
+ *                            the row), `self` is none of SLMT_SELF_...;
+ *         SLMT_ERR_NONFINITE a score is an infinity (the message names it: bound it as slmt_compare() does),
+ *                            or scores are too large for their squares;
  *         SLMT_ERR_VERSION, SLMT_ERR_MEMORY. Nothing is written where it fails
  * @threads any thread
  * @source Han et al., Medical Image Analysis 92 (2024) 103044, C_t and C_d
@@ -92,7 +92,7 @@ SLMT_API slmt_status slmt_rank_sequences(const slmt_pair_score *scores, size_t c
  * @param map          [count] float32, written; may not overlap the others
  * @return SLMT_OK, or
  *         SLMT_ERR_ARGUMENT  a pointer is NULL, n or count is 0, map overlaps another array;
- *         SLMT_ERR_NONFINITE an image holds a NaN or an infinity (the text names the first). Nothing is
+ *         SLMT_ERR_NONFINITE an image holds a NaN or an infinity (the message names the first). Nothing is
  *                            written where it fails
  * @threads any thread
  * @source Han et al., Medical Image Analysis 92 (2024) 103044, M_d

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file experimental.h
  *  Functions that may change or go in any release, whatever the ABI's number. slmt.h does not bring this
- * header: a program that includes it has chosen so. There are none now. */
+ *  header: a program that includes it has chosen so. There are none now. */
 #ifndef SLMT_EXPERIMENTAL_H
 #define SLMT_EXPERIMENTAL_H
 

@@ -90,10 +90,11 @@ typedef struct slmt_tensor_info {
     uint32_t struct_size; /**< sizeof(slmt_tensor_info), set by the caller */
     int32_t rank;         /**< 1 to 6 */
     int64_t dim[6];       /**< row-major extents; unused ones 0 */
-    const char
-        *name; /**< state_dict key with "E." (Edge-MAE) or "G." (generator) in front; lives with the model */
-    int32_t used;    /**< 1; 0 for tensors that the reference stores and nothing reads */
-    int32_t weights; /**< how the model holds it: SLMT_WEIGHTS_FULL, _BFLOAT16 or _FLOAT16 */
+    const char *name;     /**< as the files of the reference implementation call it, in front of it what the
+                               method's networks are told apart by, such as "E." of SLMT-Net's encoder; lives
+                               with the model */
+    int32_t used;         /**< 1; 0 for tensors that the reference stores and nothing reads */
+    int32_t weights;      /**< how the model holds it: SLMT_WEIGHTS_FULL, _BFLOAT16 or _FLOAT16 */
 } slmt_tensor_info;
 
 /**
@@ -114,8 +115,8 @@ SLMT_API void slmt_preprocess_init(slmt_preprocess *preprocess);
  * @param count    options given, 0 or more
  * @param seed     equal seeds give equal weights, whatever backend and threads
  * @param model    receives the model; the caller frees it with slmt_model_free()
- * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (no such method or option), SLMT_ERR_ARGUMENT (the text names the
- * option and its rule), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (no such method or option), SLMT_ERR_ARGUMENT (the message names
+ *         the option and its rule), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads any thread
  * \since 0.1
  */
@@ -164,12 +165,14 @@ SLMT_API const char *slmt_model_option_text(const slmt_model *model, const char 
  * @param path     a file written by slmt_model_save() or slmt_trainer_save()
  * @param model    receives the model; the caller frees it with slmt_model_free()
  * @return SLMT_OK, or
- *         SLMT_ERR_ARGUMENT  also: a weight is too large for the context's 16-bit type (the text names it);
+ *         SLMT_ERR_ARGUMENT  also: a weight is too large for the context's 16-bit type (the message names
+ *                            it);
  *         SLMT_ERR_NOT_FOUND, SLMT_ERR_IO;
  *         SLMT_ERR_FORMAT    not a libslmt checkpoint;
  *         SLMT_ERR_CORRUPT   the digest does not match, or the file is cut short;
  *         SLMT_ERR_VERSION   written by a newer library;
- *         SLMT_ERR_SCHEMA    tensors missing, unexpected, of another shape or type (the text lists names);
+ *         SLMT_ERR_SCHEMA    tensors missing, unexpected, of another shape or type (the message lists
+ *                            names), or a method that this build does not have;
  *         SLMT_ERR_NONFINITE a weight is a NaN or an infinity;
  *         SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads any thread
@@ -220,7 +223,7 @@ SLMT_API slmt_status slmt_model_load_callback(slmt_context *context, slmt_read_f
  * @param model  not NULL
  * @param path   replaced if it exists
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open in this context),
- * SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ *         SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads any thread, while no trainer is changing the model
  * \since 0.1
  */
@@ -238,9 +241,9 @@ SLMT_API slmt_status slmt_model_save(const slmt_model *model, const char *path);
  * @param path     the file to read. Training sets of version 1 cannot be imported
  * @param out      replaced if it exists, may be path
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (also where out is a training set that is open in this context),
- * SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (HDF5 cannot read it), SLMT_ERR_SCHEMA (it holds what no
- * file of this library does), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, or as slmt_trainer_load(), slmt_model_load()
- * or slmt_dataset_read()
+ *         SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (HDF5 cannot read it), SLMT_ERR_SCHEMA (it holds
+ *         what no file of this library does), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, or as slmt_trainer_load(),
+ *         slmt_model_load() or slmt_dataset_read()
  * @threads any thread; writers of other files wait while it reads
  * \since 0.1
  */
@@ -348,7 +351,7 @@ SLMT_API slmt_status slmt_model_get_tensor(const slmt_model *model, const char *
  * @param values  count float32, row-major, finite
  * @param count   the tensor's number of elements
  * @return as slmt_model_get_tensor(), SLMT_ERR_NONFINITE, and SLMT_ERR_ARGUMENT also where a value is too
- * large for the 16-bit type (nothing is changed)
+ *         large for the 16-bit type (nothing is changed)
  * @threads while nothing else uses the model
  * \since 0.1
  */
@@ -417,11 +420,11 @@ SLMT_API const char *slmt_model_contrast(const slmt_model *model, size_t index);
  * Replace the names of the contrasts that a model tells apart, as a converter does.
  *
  * @param model  not NULL
- * @param names  count names in the order of their indices, each of 1 to 64 bytes without a comma, none twice;
- * may be NULL if count is 0
+ * @param names  count names in the order of their indices, each of 1 to 64 bytes without a comma, none
+ *               twice; may be NULL if count is 0
  * @param count  at most the option of SLMT_ROLE_CONTRASTS; 0 takes the names away
  * @return SLMT_OK, or SLMT_ERR_UNSUPPORTED (the method makes one contrast), SLMT_ERR_ARGUMENT,
- * SLMT_ERR_MEMORY, SLMT_ERR_LIMIT: nothing is changed
+ *         SLMT_ERR_MEMORY, SLMT_ERR_LIMIT: nothing is changed
  * @threads while nothing else uses the model
  * \since 0.1
  */

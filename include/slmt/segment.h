@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file segment.h
- * Labels of whole volumes, by networks that say of each pixel which class it belongs to. Their output is not
- * for diagnosis.
- */
+ *  Labels of whole volumes, by networks that say of each pixel which class it belongs to. Their output is not
+ *  for diagnosis. */
 #ifndef SLMT_SEGMENT_H
 #define SLMT_SEGMENT_H
 
@@ -43,9 +42,10 @@ typedef struct slmt_segmentation {
 SLMT_API void slmt_segmentation_init(slmt_segmentation *how);
 
 /**
- * Label a whole volume: bring each contrast to crops as the training set had them (of its crop_size, which
- * are not resized to image_size), run the network on windows of the session's size, put their probabilities
- * together, and give each voxel of the scan's own grid the value of its most probable class.
+ * Label a whole volume: bring each contrast to crops as the training set had them (of its crop_size; only for
+ * models with an option image_size are they resized to it, as in their training), run the network on windows
+ * of the session's size, put their probabilities together, and give each voxel of the scan's own grid the
+ * value of its most probable class.
  *
  * Windows overlap; a probability counts most where it is in the middle of its window (a Gaussian whose
  * standard deviation is an eighth of the window). Where the model's slices are smaller than a window, zeros
@@ -58,7 +58,8 @@ SLMT_API void slmt_segmentation_init(slmt_segmentation *how);
  * @param n_sources      as many as the model's option `channels`
  * @param how            NULL: the defaults
  * @param labels         receives a volume on the grid of sources[0], of the values that option `classes`
- * names; slmt_volume_write() writes it as integers. The caller frees it with slmt_volume_free()
+ *                       names; slmt_volume_write() writes it as integers. The caller frees it with
+ *                       slmt_volume_free()
  * @param probabilities  NULL, or receives a volume for each class in the order of `classes`, from 0 to 1; the
  *                       caller frees each with slmt_volume_free()
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (another number of volumes, grids that differ, voxels of another size
@@ -75,16 +76,18 @@ SLMT_API slmt_status slmt_segment_volume(slmt_session *session, const slmt_volum
 
 /**
  * Label slices that are prepared already, such as those that slmt_dataset_read() gives of a training set:
- * what slmt_segment_volume() does between a scan and its label map.
+ * what slmt_segment_volume() does between a scan and its label map. Slices of the training's crop_size are
+ * resized for models with an option image_size, and their probabilities back; others are not.
  *
  * @param session        of task "segment"
- * @param image          [channels][size[0]][size[1]][size[2]]: the slices of each contrast, in the order of
- *                       slmt_model_contrast(), with intensities as in the training
+ * @param image          [channels][size[0]][size[1]][size[2]] float32, row-major: the slices of each
+ *                       contrast, in the order of slmt_model_contrast(), with intensities as in the training,
+ *                       which for sets of MR volumes are in [0, 1]; not modified
  * @param size           slices, rows and columns, each at least 1
  * @param spacing        mm from a slice to the next, from a row, from a column: for the random field; NULL: 1
  * @param how            NULL: the defaults
- * @param labels         [size[0]][size[1]][size[2]]: receives values of the option `classes`
- * @param probabilities  NULL, or [classes][size[0]][size[1]][size[2]]: receives numbers from 0 to 1
+ * @param labels         [size[0]][size[1]][size[2]] int32: receives values of the option `classes`
+ * @param probabilities  NULL, or [classes][size[0]][size[1]][size[2]] float32: receives numbers from 0 to 1
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_UNSUPPORTED (the session's task labels nothing),
  *         SLMT_ERR_NONFINITE (the image has, or the network makes, what is no number), SLMT_ERR_CANCELLED,
  *         SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND; on an error labels and probabilities are
@@ -97,8 +100,8 @@ SLMT_API slmt_status slmt_segment_slices(slmt_session *session, const float *ima
                                          const double spacing[3], const slmt_segmentation *how,
                                          int32_t *labels, float *probabilities);
 
-/** How well the voxels of one class agree with the truth: T are those that have it in truth, A those of the
- *  answer. A figure is NaN where it is 0/0. \since 0.1 */
+/** How well the voxels of one class agree with the truth: T are those that have it in the truth, A those that
+ *  have it in the labels that are compared. A figure is NaN where it is 0/0. \since 0.1 */
 typedef struct slmt_label_scores {
     uint32_t struct_size;    /**< sizeof(slmt_label_scores), set by the caller */
     int32_t reserved;        /**< 0 */
@@ -118,7 +121,7 @@ typedef struct slmt_label_scores {
 /**
  * Compare a label map with the truth, for one of its labels.
  *
- * @param labels  the answer
+ * @param labels  what is judged, such as the labels of slmt_segment_volume()
  * @param truth   on the same grid
  * @param label   value of the class
  * @param scores  struct_size set by the caller; filled
@@ -134,8 +137,8 @@ SLMT_API slmt_status slmt_compare_labels(const slmt_volume *labels, const slmt_v
  * The figures of one class that follow from counts of voxels, such as those of all subjects together: all but
  * the distances of the surfaces, which are NaN.
  *
- * @param counts   [classes][classes]: row by truth, how many voxels of each class of the truth got each class
- * of the answer
+ * @param counts   [classes][classes], a row for each class of the truth: how many of its voxels have each
+ *                 class in the labels
  * @param classes  1 to 64
  * @param index    of the class, below `classes`
  * @param scores   struct_size set by the caller; filled

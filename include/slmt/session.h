@@ -139,7 +139,7 @@ SLMT_API slmt_status slmt_session_set_spacing(slmt_session *session, int32_t spa
  *
  * @param session   not NULL
  * @param contrast  its name
- * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (the model does not make it; the text says what it makes),
+ * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (the model does not make it; the message says what it makes),
  *         SLMT_ERR_ARGUMENT
  * @threads one thread per session at a time
  * \since 0.1
@@ -167,14 +167,14 @@ SLMT_API slmt_status slmt_session_set_target(slmt_session *session, const char *
  * @param target   [count][height][width] float32, written in [0, 1]; may not overlap source
  * @return SLMT_OK, or
  *         SLMT_ERR_ARGUMENT    a pointer is NULL, count is 0, the arrays overlap;
- *         SLMT_ERR_NONFINITE   source holds a NaN or an infinity (the text names the first): target is
- *                              untouched. Or the result does, because the network overflows (the text says
+ *         SLMT_ERR_NONFINITE   source holds a NaN or an infinity (the message names the first): target is
+ *                              untouched. Or the result does, because the network overflows (the message says
  *                              of how many values, and names target and the first): target is no picture;
  *         SLMT_ERR_UNSUPPORTED the task takes no slices, or not with its options and settings;
  *         SLMT_ERR_STATE       a shared input was not set;
  *         SLMT_ERR_CANCELLED   target is undefined; SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
  * @threads one thread per session at a time
- * @source Li et al., IEEE TMI 2023, section III-B (MT-UNet)
+ * @source the paper of the method, as slmt_method_info names it; of SLMT-Net section III-B (MT-UNet)
  * \since 0.1
  */
 SLMT_API slmt_status slmt_synthesize(slmt_session *session, const float *source, size_t count, float *target);
@@ -211,7 +211,7 @@ SLMT_API slmt_status slmt_synthesize_volume(slmt_session *session, const slmt_vo
  * @param normalized  receives a volume on the source's grid with values in [0, 1]; the caller frees it
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices, voxels of another size than the
  *         training's), SLMT_ERR_NONFINITE, SLMT_ERR_CANCELLED (a warning was refused), SLMT_ERR_MEMORY,
- * SLMT_ERR_LIMIT
+ *         SLMT_ERR_LIMIT
  * @threads any thread
  * \since 0.1
  */
@@ -269,10 +269,10 @@ SLMT_API slmt_status slmt_session_set(slmt_session *session, const slmt_tensor *
  * @param outputs    n_outputs tensors, one for each output, likewise; written. None may overlap an input
  * @param n_outputs  outputs given
  * @return SLMT_OK, or
- *         SLMT_ERR_ARGUMENT  one is missing, or of another type or shape than the text says;
+ *         SLMT_ERR_ARGUMENT  one is missing, or of another type or shape than the message says;
  *         SLMT_ERR_NOT_FOUND one is for no input or output of the task;
  *         SLMT_ERR_NONFINITE an input holds a NaN or an infinity: nothing was written. Or an output does
- *                            (the text names it, the number of such elements and the first one);
+ *                            (the message names it, the number of such elements and the first one);
  *         SLMT_ERR_CANCELLED outputs are undefined; SLMT_ERR_BACKEND
  * @threads one thread per session at a time
  * \since 0.1

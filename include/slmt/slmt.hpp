@@ -3,9 +3,9 @@
  *  libslmt for C++17: the handles as move-only objects, statuses as exceptions, arrays as views.
  *
  *  A thin layer, in this header alone: each call is one of the C API's, whose pages (slmt.h, slmt_net.h) say
- * what it does, which errors it has, and which threads may call it. Images are neither copied nor kept: a
- * view is a pointer and a size. The structs of options are the C API's own, filled with its defaults by the
- * functions named after them. What is not here is called in C: get() gives the handle.
+ *  what it does, which errors it has, and which threads may call it. Images are neither copied nor kept: a
+ *  view is a pointer and a size. The structs of options are the C API's own, filled with its defaults by the
+ *  functions named after them. What is not here is called in C: get() gives the handle.
  *
  *      slmt::context context;
  *      slmt::model model = slmt::model::load(context, "model.h5");
@@ -13,8 +13,8 @@
  *      session.synthesize(source, target); // std::vector<float>, or anything with data() and size()
  *
  *  A call that fails throws slmt::error; one that was cancelled throws slmt::cancelled. What a callback
- * throws passes through the library unharmed: the running call is cancelled and the exception thrown from
- * there. */
+ *  throws passes through the library unharmed: the running call is cancelled and the exception thrown from
+ *  there. */
 #ifndef SLMT_HPP
 #define SLMT_HPP
 

@@ -3,8 +3,8 @@
  *  SLMT-Net by structs: its options, its sessions, and the trainers of its two stages.
  *
  *  Each call does what a call by name does (model.h, session.h, trainer.h) with the method "slmt-net", and
- * gives the same bits. Its handles are those of the other headers, and all other calls take them. The
- * functions are in builds with this method only, so that slmt.h does not bring this header.
+ *  gives the same bits. Its handles are those of the other headers, and all other calls take them. The
+ *  functions are in builds with this method only, so that slmt.h does not bring this header.
  *
  *  Source: Li et al., "Multi-scale Transformer Network with Edge-aware Pre-training for
  *  Cross-Modality MR Image Synthesis", IEEE TMI 2023 (arXiv 2212.01108). */
@@ -67,7 +67,7 @@ SLMT_API slmt_status slmt_net_options_init(slmt_net_options *options, int32_t pr
  * @param options  NULL for SLMT_NET_PRESET_BASE
  * @param seed     equal seeds give equal weights, whatever backend and threads
  * @param model    receives the model; the caller frees it with slmt_model_free()
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT (the text names the option and its rule), SLMT_ERR_VERSION,
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (the message names the option and its rule), SLMT_ERR_VERSION,
  *         SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads any thread
  * @source sections III-A and III-B
@@ -200,7 +200,8 @@ SLMT_API slmt_status slmt_net_trainer_memory(slmt_model *model, const slmt_net_t
                                              uint64_t *bytes);
 
 /**
- * Make a trainer. For fine-tuning, the encoder as it is now becomes the frozen judge of feature consistency.
+ * Make a trainer. For fine-tuning, a snapshot of the encoder as it is now becomes the teacher of feature
+ * consistency.
  *
  * @param model    kept alive by the trainer, changed by its steps
  * @param config   not NULL
@@ -231,8 +232,8 @@ SLMT_API slmt_status slmt_net_trainer_get_config(const slmt_trainer *trainer,
  * @param trainer  of SLMT_NET_STAGE_PRETRAIN
  * @param images   [batch][image_size][image_size] float32 in [0, 1]
  * @param rate     learning rate, at least 0
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (another stage), SLMT_ERR_NONFINITE (input, a
- * loss or a gradient: the weights are as before), SLMT_ERR_CANCELLED (likewise), SLMT_ERR_BACKEND
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (another stage), SLMT_ERR_NONFINITE (input, a loss
+ *         or a gradient: the weights are as before), SLMT_ERR_CANCELLED (likewise), SLMT_ERR_BACKEND
  * @threads one thread per trainer at a time; do not use its model elsewhere meanwhile
  * @source Li et al., section III-A
  * \since 0.1

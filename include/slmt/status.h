@@ -31,7 +31,7 @@ enum {
     SLMT_ERR_MEMORY = 200, /**< the allocator had none left */
     SLMT_ERR_LIMIT = 201,  /**< the call would pass the context's max_bytes */
 
-    SLMT_ERR_IO = 300,        /**< reading or writing failed; the text has the system's reason */
+    SLMT_ERR_IO = 300,        /**< reading or writing failed; the message has the system's reason */
     SLMT_ERR_NOT_FOUND = 301, /**< no such file, subject, contrast or tensor */
     SLMT_ERR_CORRUPT = 302,   /**< the file is damaged: its digest does not match, or it is cut short */
     SLMT_ERR_FORMAT = 303,    /**< the file is not of the expected kind */
@@ -44,7 +44,7 @@ enum {
 
     SLMT_ERR_CANCELLED = 600, /**< the progress callback, or a cancel call, asked to stop */
 
-    SLMT_ERR_INTERNAL = 900 /**< a bug in the library; please report the text */
+    SLMT_ERR_INTERNAL = 900 /**< a bug in the library; please report the message */
 };
 
 /**

@@ -20,8 +20,8 @@ typedef struct slmt_trainer slmt_trainer;
  *  @source Chen et al. 2016, Training deep nets with sublinear memory cost \since 0.1 */
 enum {
     SLMT_RECOMPUTE_NOTHING = 0, /**< everything is kept */
-    SLMT_RECOMPUTE_CHEAP = 1, /**< activations, layer norms, copies, and the frozen encoder's linear layers */
-    SLMT_RECOMPUTE_LINEAR = 2 /**< and the linear layers before activations and attention */
+    SLMT_RECOMPUTE_CHEAP = 1,   /**< activations, layer norms, copies, and the linear layers of a snapshot */
+    SLMT_RECOMPUTE_LINEAR = 2   /**< and the linear layers before activations and attention */
 };
 
 /** Where training is. \since 0.1 */
@@ -171,7 +171,7 @@ SLMT_API slmt_status slmt_trainer_shape(const slmt_trainer *trainer, const char 
  * @param count    inputs given
  * @param rate     learning rate, at least 0
  * @return as slmt_session_run(), and SLMT_ERR_STATE: a model is to be attached first; SLMT_ERR_NONFINITE also
- * where a loss or a gradient is not finite: the weights are as before
+ *         where a loss or a gradient is not finite. On every error the weights are as before
  * @threads one thread per trainer at a time; do not use its model elsewhere meanwhile
  * \since 0.1
  */
@@ -274,21 +274,25 @@ SLMT_API void slmt_trainer_cancel(slmt_trainer *trainer);
  * first step the model takes over the set's preprocessing, as it learns from slices made so, and its card the
  * contrasts: "source_contrast" and "target_contrast", or without a target "TASK_contrast".
  *
- * Pre-training uses every slice of the training subjects in the named contrast, or in all contrasts.
- * Fine-tuning uses the slices that have both contrasts. Order, augmentation and masks depend on the seed and
- * the step alone.
+ * The task decides what a sample is. SLMT-Net's pre-training uses every slice of the training subjects in the
+ * named contrast, or in all contrasts; its fine-tuning and the U-Net's training use the slices that have both
+ * contrasts. Seq2Seq draws its contrasts itself. A task that labels pixels takes all contrasts of the set, or
+ * the named one where the model has one channel. Order, augmentation and masks depend on the seed and the
+ * step alone.
  *
  * @param trainer    not NULL
  * @param dataset    not NULL
- * @param source     contrast name; NULL with pre-training: all contrasts of the set
- * @param target     contrast name for fine-tuning; NULL with pre-training
+ * @param source     name of the contrast to start from; NULL: all contrasts of the set, or those that the
+ *                   task draws
+ * @param target     name of the contrast to make; NULL for a task that does not learn from named pairs
  * @param max_steps  0: to the end of the schedule
  * @param step       called after each step; may be NULL
  * @param user       handed to step
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT (image sizes differ, fewer slices than a batch), SLMT_ERR_NOT_FOUND
- * (no such contrast), SLMT_ERR_UNSUPPORTED (the task takes no sets), SLMT_ERR_STATE (the set is of another
- * kind than the task takes, or a model is to be attached first), SLMT_ERR_CANCELLED, and as
- * slmt_trainer_step() and slmt_dataset_read_slice()
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (image sizes differ, fewer slices than a batch, a contrast that the
+ *         task takes is not named, or one that it does not take is), SLMT_ERR_NOT_FOUND (no such contrast),
+ *         SLMT_ERR_UNSUPPORTED (the task takes no sets), SLMT_ERR_STATE (the set is of another kind than the
+ *         task takes, or a model is to be attached first), SLMT_ERR_CANCELLED, and as slmt_trainer_step() and
+ *         slmt_dataset_read_slice()
  * @threads one thread per trainer and set at a time
  * \since 0.1
  */
@@ -331,7 +335,7 @@ SLMT_API slmt_status slmt_trainer_time_step(slmt_trainer *trainer, double *secon
  * @param trainer  not NULL
  * @param path     replaced if it exists
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open in this context),
- * SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ *         SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads one thread per trainer at a time
  * \since 0.1
  */
@@ -343,7 +347,8 @@ SLMT_API slmt_status slmt_trainer_save(const slmt_trainer *trainer, const char *
  * @param context  not NULL
  * @param path     the file
  * @param trainer  receives a trainer with a new model, see slmt_trainer_model()
- * @return as slmt_model_load(), and SLMT_ERR_STATE: the file holds a model and no training state
+ * @return as slmt_model_load(), and SLMT_ERR_STATE: the file holds a model and no training state;
+ *         SLMT_ERR_UNSUPPORTED: the context's weights are of 16 bits, which cannot be trained
  * @threads any thread
  * \since 0.1
  */

@@ -12,7 +12,7 @@ extern "C" {
 
 /** @name Release number
  *  At compile time; semver.org says what each part means. The build reads these numbers: they are written
- * down here and nowhere else. @{ */
+ *  down here and nowhere else. @{ */
 #define SLMT_VERSION_MAJOR  0       /**< first part */
 #define SLMT_VERSION_MINOR  1       /**< second part */
 #define SLMT_VERSION_PATCH  0       /**< third part */

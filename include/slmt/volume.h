@@ -26,8 +26,8 @@ typedef struct slmt_volume slmt_volume;
  * @param context  not NULL
  * @param path     the file
  * @param volume   receives the volume; the caller frees it with slmt_volume_free()
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (no scan: the text
- *         says what it is; not scalar, several volumes), SLMT_ERR_CORRUPT (damaged, cut short),
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (no scan: the
+ *         message says what it is; not scalar, several volumes), SLMT_ERR_CORRUPT (damaged, cut short),
  *         SLMT_ERR_NONFINITE (a NaN, an infinity, a number beyond float32), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT,
  *         SLMT_ERR_CANCELLED (a warning was not accepted)
  * @threads any thread
@@ -40,8 +40,8 @@ SLMT_API slmt_status slmt_volume_read(slmt_context *context, const char *path, s
  * its voxels. What a program has as such a header, slmt_volume_create() would have to interpret anew.
  *
  * @param context       not NULL
- * @param header        NIfTI-1 (348 bytes) or NIfTI-2 (540 bytes), in either byte order, for one volume;
- * where it says that voxels lie in the file does not count
+ * @param header        NIfTI-1 (348 bytes) or NIfTI-2 (540 bytes), in either byte order, for one volume; what
+ *                      it says of their place in a file does not count
  * @param header_bytes  bytes of it, at least as many
  * @param voxels        what the header promises, of its type and byte order, i fastest; copied
  * @param voxel_bytes   bytes of them
@@ -77,7 +77,7 @@ SLMT_API slmt_status slmt_volume_create(slmt_context *context, const int64_t dim
  * @param source       not NULL
  * @param voxels       as many float32 as source has, i fastest; copied; finite
  * @param description  what they are, for the header's description; cut with "libslmt VERSION: " in front of
- * it to 79 bytes. NULL: nothing is said
+ *                     it to 79 bytes. NULL: nothing is said
  * @param volume       receives the volume, of source's context; the caller frees it with slmt_volume_free()
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NONFINITE, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads any thread
@@ -93,9 +93,9 @@ SLMT_API slmt_status slmt_volume_like(const slmt_volume *source, const float *vo
  *
  * @param volume     not NULL; not modified
  * @param spacing    millimetres from the middle of a voxel to that of the next, from left to right, from
- * front to back and upwards; above 0
+ *                   front to back and upwards; above 0
  * @param resize     SLMT_RESIZE_BILINEAR, or SLMT_RESIZE_NEAREST for label maps: the nearest old voxel's
- * value
+ *                   value
  * @param resampled  receives a volume whose axes go to the left, to the back and up; the caller frees it with
  *                   slmt_volume_free()
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (also: there would be too many voxels), SLMT_ERR_MEMORY,
@@ -110,7 +110,7 @@ SLMT_API slmt_status slmt_volume_resample(const slmt_volume *volume, const doubl
  * Free a volume.
  *
  * @param volume  may be NULL
- * @threads any thread
+ * @threads any thread; no other thread may be using the volume
  * \since 0.1
  */
 SLMT_API void slmt_volume_free(slmt_volume *volume);
@@ -179,8 +179,7 @@ SLMT_API slmt_status slmt_volume_geometry(const slmt_volume *volume, const slmt_
  * @param volume  not NULL
  * @param path    ends in .nii or .nii.gz; replaced if it exists
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (the name ends in neither .nii nor .nii.gz, or is that of a
- *         training set that is open in this context), SLMT_ERR_IO,
- *         SLMT_ERR_MEMORY
+ *         training set that is open in this context), SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads any thread
  * \since 0.1
  */
@@ -209,7 +208,7 @@ enum {
 };
 
 /** Agreement of two slices, or of two stacks of them; intensities in [0, 1]. p is the prediction, t the
- * target. A figure that is not defined is a NaN. \since 0.1 */
+ *  target. A figure that is not defined is a NaN. \since 0.1 */
 typedef struct slmt_metrics {
     uint32_t struct_size; /**< sizeof(slmt_metrics), set by the caller */
     int32_t reserved;     /**< 0 */

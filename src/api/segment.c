@@ -32,7 +32,9 @@ static status draw_source(volume_job *j, const slmt_volume *source, int32_t spac
     segmenting *s = &j->slices;
     volume_view view;
     float *slices = NULL;
-    status made = volume_crops(s->r->model, s->m, source, spacing, &view, &slices);
+    const slmt_model *model = s->r->model;
+    status made = model_image_side(model) ? volume_slices(model, s->m, source, spacing, &view, &slices)
+                                          : volume_crops(model, s->m, source, spacing, &view, &slices);
     if (made == OK && channel == 0) {
         const int64_t side = view.preprocess.image_size;
         j->view = view;
@@ -48,7 +50,8 @@ static status draw_source(volume_job *j, const slmt_volume *source, int32_t spac
 static status run(volume_job *j)
 {
     const double *mm = j->view.used.spacing;
-    return segment_run(&j->slices, (const double[]){mm[2], mm[0], mm[1]});
+    const double pixel = (double)j->view.preprocess.crop_size / j->view.preprocess.image_size;
+    return segment_run(&j->slices, (const double[]){mm[2], pixel * mm[0], pixel * mm[1]});
 }
 
 /* ---- back to the scan ---- */

@@ -3,7 +3,14 @@
 #include "api/segment.h"
 #include "core/finite.h"
 #include "core/structs.h"
+#include "data/resize.h"
 #include "lib/size.h"
+
+typedef struct slices_job {
+    segmenting s;
+    const int64_t *size; /* of the slices that are given */
+    float *resized;      /* [slices][rows][columns] of the canvas; NULL: the slices are taken as they are */
+} slices_job;
 
 static status check_image(const segmenting *s, const float *image, const int64_t size[3])
 {
@@ -29,33 +36,91 @@ static status check_spacing(const double *given, double spacing[3])
     return OK;
 }
 
-/* The value of the most probable class of each pixel; the first of equals. */
-static void choose(const segmenting *s, const int32_t *values, const float *p, int32_t *labels)
+/* ---- models of one image size ---- */
+
+/* Whether the training resized slices of this size to the model's images. */
+static int is_resized(const segmenting *s, const int64_t size[3])
 {
-    const int64_t n = s->size[0] * s->size[1] * s->size[2];
+    const int64_t side = model_image_side(s->r->model), crop = s->r->model->preprocess.crop_size;
+    return side && side != crop && size[1] == crop && size[2] == crop;
+}
+
+static void resize_all(const float *from, const int64_t in[3], float *to, const int64_t out[3])
+{
+    for (int64_t z = 0; z < in[0]; z++)
+        resize_bilinear(from + z * in[1] * in[2], (int)in[1], (int)in[2], to + z * out[1] * out[2],
+                        (int)out[1], (int)out[2]);
+}
+
+static status open_canvas(slices_job *j)
+{
+    segmenting *s = &j->s;
+    const int64_t side = model_image_side(s->r->model);
+    void *block;
+    if (!is_resized(s, j->size))
+        return segment_canvas(s, j->size);
+    TRY(segment_canvas(s, (const int64_t[]){j->size[0], side, side}));
+    TRY(mem_array(s->m, (size_t)(j->size[0] * side * side), sizeof(float), &block));
+    j->resized = block;
+    return OK;
+}
+
+static void draw_slices(slices_job *j, int64_t c, const float *image)
+{
+    if (j->resized)
+        resize_all(image, j->size, j->resized, j->s.size);
+    segment_draw(&j->s, c, j->resized ? j->resized : image);
+}
+
+static void read_probability(slices_job *j, int64_t c, float *p)
+{
+    segment_probability(&j->s, c, j->resized ? j->resized : p);
+    if (j->resized)
+        resize_all(j->resized, j->s.size, p, j->size);
+}
+
+/* ---- labels ---- */
+
+static int64_t pixels_of(const slices_job *j)
+{
+    return j->size[0] * j->size[1] * j->size[2];
+}
+
+/* The value of the most probable class of each pixel; the first of equals. */
+static void choose(const slices_job *j, const int32_t *values, const float *p, int32_t *labels)
+{
+    const int64_t n = pixels_of(j);
     for (int64_t i = 0; i < n; i++) {
         int64_t best = 0;
-        for (int64_t c = 1; c < s->classes; c++)
+        for (int64_t c = 1; c < j->s.classes; c++)
             if (p[c * n + i] > p[best * n + i])
                 best = c;
         labels[i] = values[best];
     }
 }
 
-static status make_labels(segmenting *s, int32_t *labels, float *probabilities)
+static status make_labels(slices_job *j, int32_t *labels, float *probabilities)
 {
     int32_t values[SEGMENT_MOST_CLASSES];
     void *own = NULL;
-    const int64_t n = s->size[0] * s->size[1] * s->size[2];
-    TRY(segment_class_values(s, values));
+    const int64_t n = pixels_of(j), classes = j->s.classes;
+    TRY(segment_class_values(&j->s, values));
     if (!probabilities)
-        TRY(mem_array(s->m, (size_t)(n * s->classes), sizeof(float), &own));
+        TRY(mem_array(j->s.m, (size_t)(n * classes), sizeof(float), &own));
     float *p = probabilities ? probabilities : own;
-    for (int64_t c = 0; c < s->classes; c++)
-        segment_probability(s, c, p + c * n);
-    choose(s, values, p, labels);
-    mem_give(s->m, own);
+    for (int64_t c = 0; c < classes; c++)
+        read_probability(j, c, p + c * n);
+    choose(j, values, p, labels);
+    mem_give(j->s.m, own);
     return OK;
+}
+
+static status run(slices_job *j, const double spacing[3])
+{
+    const segmenting *s = &j->s;
+    const double mm[] = {spacing[0], spacing[1] * (double)j->size[1] / (double)s->size[1],
+                         spacing[2] * (double)j->size[2] / (double)s->size[2]};
+    return segment_run(&j->s, mm);
 }
 
 slmt_status slmt_segment_slices(slmt_session *session, const float *image, const int64_t size[3],
@@ -66,18 +131,19 @@ slmt_status slmt_segment_slices(slmt_session *session, const float *image, const
     REQUIRE(image);
     REQUIRE(size);
     REQUIRE(labels);
-    segmenting s;
+    slices_job j = {.size = size};
     double distance[3];
-    TRY(segment_begin(&s, session, -1, how));
-    TRY(check_image(&s, image, size));
+    TRY(segment_begin(&j.s, session, -1, how));
+    TRY(check_image(&j.s, image, size));
     TRY(check_spacing(spacing, distance));
-    status done = segment_canvas(&s, size);
-    for (int64_t c = 0; c < s.channels && done == OK; c++)
-        segment_draw(&s, c, image + c * size[0] * size[1] * size[2]);
+    status done = open_canvas(&j);
+    for (int64_t c = 0; c < j.s.channels && done == OK; c++)
+        draw_slices(&j, c, image + c * pixels_of(&j));
     if (done == OK)
-        done = segment_run(&s, distance);
+        done = run(&j, distance);
     if (done == OK)
-        done = make_labels(&s, labels, probabilities);
-    segment_end(&s);
+        done = make_labels(&j, labels, probabilities);
+    mem_give(j.s.m, j.resized);
+    segment_end(&j.s);
     return done;
 }

@@ -23,7 +23,8 @@ int64_t blend_start(const blend_axis *a, int64_t index)
     return at < last ? at : last;
 }
 
-double blend_weight_at(blend_weight kind, int64_t i, int64_t n)
+/* The weight of pixel i of a window of n pixels along one axis. */
+static double weight_at(blend_weight kind, int64_t i, int64_t n)
 {
     double off = ((double)i - (double)(n - 1) / 2) / (0.125 * (double)n);
     return kind == BLEND_GAUSSIAN ? exp(-off * off / 2) : 1;
@@ -36,10 +37,10 @@ void blend_add(const blend_axis axis[3], blend_weight kind, const int64_t start[
     int64_t pixels = axis[0].size * axis[1].size * axis[2].size;
     for (int64_t z = 0; z < d; z++)
         for (int64_t y = 0; y < h; y++) {
-            double row = blend_weight_at(kind, z, d) * blend_weight_at(kind, y, h);
+            double row = weight_at(kind, z, d) * weight_at(kind, y, h);
             int64_t to = ((start[0] + z) * axis[1].size + start[1] + y) * axis[2].size + start[2];
             for (int64_t x = 0; x < w; x++) {
-                float weight = (float)(row * blend_weight_at(kind, x, w));
+                float weight = (float)(row * weight_at(kind, x, w));
                 total[to + x] += weight;
                 for (int64_t c = 0; c < channels; c++)
                     sum[c * pixels + to + x] += weight * window[((c * d + z) * h + y) * w + x];

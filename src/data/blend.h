@@ -23,9 +23,6 @@ typedef enum blend_weight {
     BLEND_GAUSSIAN /* in the middle 1, with a standard deviation of an eighth of the window along each axis */
 } blend_weight;
 
-/* The weight of pixel i of a window of n pixels along one axis. */
-double blend_weight_at(blend_weight kind, int64_t i, int64_t n);
-
 /* Adds the results of a window, [channels][window...], to sum[channels][size...], and their weights to
  * total[size...]. Three axes; those that there are not have size 1. */
 void blend_add(const blend_axis axis[3], blend_weight kind, const int64_t start[3], const float *window,

@@ -18,7 +18,7 @@ static int bin_of(double confidence)
     return i;
 }
 
-void calibration_add(calibration *c, double confidence, int right)
+static void add(calibration *c, double confidence, int right)
 {
     int i = bin_of(confidence);
     c->count[i]++;
@@ -34,19 +34,13 @@ static int64_t total(const calibration *c)
     return n;
 }
 
-/* The sum over answers of what calibration_error() is the mean of. */
+/* The sum over answers of what the expected calibration error is the mean of. */
 static double summed(const calibration *c)
 {
     double sum = 0;
     for (int i = 0; i < CALIBRATION_BINS; i++)
         sum += fabs((double)c->right[i] - c->confidence[i]);
     return sum;
-}
-
-double calibration_error(const calibration *c)
-{
-    int64_t n = total(c);
-    return n ? summed(c) / (double)n : 0;
 }
 
 /* ---- the temperature ---- */
@@ -78,7 +72,7 @@ void temperature_search_add(temperature_search *s, const double *logits, int32_t
         double sum = 0;
         for (int32_t k = 0; k < classes; k++)
             sum += k == best ? 1 : exp((logits[k] - logits[best]) / s->temperature[i]);
-        calibration_add(&s->bins[i], 1 / sum, best == label);
+        add(&s->bins[i], 1 / sum, best == label);
     }
 }
 

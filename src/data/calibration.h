@@ -14,15 +14,9 @@ typedef struct calibration {
     double confidence[CALIBRATION_BINS]; /* sums */
 } calibration;
 
-void calibration_add(calibration *c, double confidence, int right);
-
-/* Returns the expected calibration error: the mean over answers of |accuracy - mean confidence| of their bin.
- * Without answers it is 0. */
-double calibration_error(const calibration *c);
-
-/* ---- the temperature ---- */
-
-/* A search over a grid of temperatures in one pass over pixels. */
+/* A search over a grid of temperatures in one pass over pixels. The error of a temperature is the expected
+ * calibration error: the mean over answers of |accuracy - mean confidence| of their bin; 0 without answers.
+ */
 typedef struct temperature_search {
     int32_t n; /* of the grid */
     double temperature[CALIBRATION_MOST];

@@ -42,7 +42,6 @@ status dataset_file_source_text(dataset_file_writer *w, const char *name, const 
 
 size_t dataset_file_writer_fields(const dataset_file_writer *w);
 const slmt_field *dataset_file_writer_field(const dataset_file_writer *w, size_t index); /* that is there */
-int dataset_file_writer_has_records(const dataset_file_writer *w);
 const char *dataset_file_writer_label(const dataset_file_writer *w);
 
 /* A record is begun, appended to field by field, then ended or undone; slmt/dataset.h describes the checks.

@@ -62,7 +62,7 @@ int32_t dataset_kind_of(const char *name)
     return 0;
 }
 
-int dataset_type_ok(int32_t type)
+static int type_ok(int32_t type)
 {
     return type >= SLMT_TENSOR_FLOAT32 && type <= SLMT_TENSOR_UINT8;
 }
@@ -302,7 +302,7 @@ static int extents_are_ok(const slmt_field *f)
 static status check_kind(const slmt_field *f)
 {
     int whole = f->type == SLMT_TENSOR_UINT8 || f->type == SLMT_TENSOR_INT32;
-    if (!dataset_kind_name(f->kind) || !dataset_type_ok(f->type))
+    if (!dataset_kind_name(f->kind) || !type_ok(f->type))
         return fail(ERR_ARGUMENT, "field %s: kind %d or type %d is unknown", f->name, f->kind, f->type);
     if (has_whole_numbers(f->kind) && !whole)
         return fail(ERR_ARGUMENT, "field %s: %s are float, expected uint8 or int32", f->name,

@@ -41,7 +41,6 @@ int32_t dataset_type_of(const char *name);
 
 /* Returns how a type SLMT_TENSOR_..., which must be valid, is stored. */
 stored_type dataset_stored(int32_t type);
-int dataset_type_ok(int32_t type);
 
 /* Writes the extents as text, "*,200,200", in which * is an extent that differs between records; and back:
  * returns the rank, 0 for a bad text. */

@@ -45,11 +45,6 @@ const slmt_field *dataset_file_writer_field(const dataset_file_writer *w, size_t
     return &w->fields[index];
 }
 
-int dataset_file_writer_has_records(const dataset_file_writer *w)
-{
-    return w->n_records > 0 || w->record >= 0;
-}
-
 const char *dataset_file_writer_label(const dataset_file_writer *w)
 {
     return sealed_file_label(&w->file);
@@ -189,7 +184,7 @@ static status keep_field(dataset_file_writer *w, const slmt_field *field)
 status dataset_file_add_field(dataset_file_writer *w, const slmt_field *field)
 {
     TRY(dataset_field_check(field));
-    if (dataset_file_writer_has_records(w))
+    if (w->n_records > 0 || w->record >= 0)
         return fail(ERR_STATE, "%s: field %s comes after a record", sealed_file_label(&w->file), field->name);
     if (w->n_fields == FIELDS_MAX)
         return fail(ERR_ARGUMENT, "%s: field %s is one too many, at most %d", sealed_file_label(&w->file),

@@ -50,6 +50,22 @@ static short to_short(int64_t x)
     return (short)(x > INT16_MAX ? INT16_MAX : x < INT16_MIN ? INT16_MIN : x);
 }
 
+static void narrow_arrays(const nifti_2_header *h, nifti_1_header *n)
+{
+    for (int i = 0; i < 8; i++) {
+        n->dim[i] = to_short(h->dim[i]);
+        n->pixdim[i] = (float)h->pixdim[i];
+    }
+    for (int i = 0; i < 4; i++) {
+        n->srow_x[i] = (float)h->srow_x[i];
+        n->srow_y[i] = (float)h->srow_y[i];
+        n->srow_z[i] = (float)h->srow_z[i];
+    }
+    memcpy(n->descrip, h->descrip, sizeof n->descrip);
+    memcpy(n->aux_file, h->aux_file, sizeof n->aux_file);
+    memcpy(n->intent_name, h->intent_name, sizeof n->intent_name);
+}
+
 /* What NIfTI-1 can hold of it: numbers are rounded, what is too large is cut. */
 static void narrow(const nifti_2_header *h, nifti_1_header *n)
 {
@@ -80,18 +96,7 @@ static void narrow(const nifti_2_header *h, nifti_1_header *n)
                           .qoffset_x = (float)h->qoffset_x,
                           .qoffset_y = (float)h->qoffset_y,
                           .qoffset_z = (float)h->qoffset_z};
-    for (int i = 0; i < 8; i++) {
-        n->dim[i] = to_short(h->dim[i]);
-        n->pixdim[i] = (float)h->pixdim[i];
-    }
-    for (int i = 0; i < 4; i++) {
-        n->srow_x[i] = (float)h->srow_x[i];
-        n->srow_y[i] = (float)h->srow_y[i];
-        n->srow_z[i] = (float)h->srow_z[i];
-    }
-    memcpy(n->descrip, h->descrip, sizeof n->descrip);
-    memcpy(n->aux_file, h->aux_file, sizeof n->aux_file);
-    memcpy(n->intent_name, h->intent_name, sizeof n->intent_name);
+    narrow_arrays(h, n);
     memcpy(n->magic, h->magic, 2);
     n->magic[2] = '1';
 }

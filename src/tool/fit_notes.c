@@ -8,7 +8,7 @@
 #include "console.h"
 #include "must.h"
 
-void fit_notes_add(fit_notes *notes, const char *text)
+static void add(fit_notes *notes, const char *text)
 {
     for (size_t i = 0; i < notes->count; i++)
         if (strcmp(notes->items[i], text) == 0)
@@ -21,7 +21,7 @@ void fit_notes_add(fit_notes *notes, const char *text)
 static void keep_warning(void *user, const char *text)
 {
     fit_notes *notes = user;
-    fit_notes_add(notes, text);
+    add(notes, text);
     cJSON *event = journal_event("warning");
     cJSON_AddStringToObject(event, "text", text);
     journal_write(notes->log, event);

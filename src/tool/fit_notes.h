@@ -16,8 +16,6 @@ typedef struct fit_notes {
 /* From now on every warning goes into the notes, as it goes into the log. */
 void fit_notes_begin(fit_notes *notes, journal *log);
 
-void fit_notes_add(fit_notes *notes, const char *text);
-
 void fit_notes_free(fit_notes *notes);
 
 #endif

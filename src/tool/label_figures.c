@@ -20,7 +20,7 @@ const label_figure label_figures[LABEL_FIGURES] = {
     {"surface_distance", "ASSD mm", 2, FIGURE(surface_distance)},
 };
 
-label_row label_row_of(const slmt_label_scores *scores)
+static label_row figures_of(const slmt_label_scores *scores)
 {
     label_row row;
     for (size_t i = 0; i < LABEL_FIGURES; i++)
@@ -104,7 +104,7 @@ static slmt_status score_class(const label_case *c, const slmt_volume *answer, c
         r->hausdorff95 = surface.hausdorff95;
         r->surface_distance = surface.surface_distance;
     }
-    out->row[i] = label_row_of(r);
+    out->row[i] = figures_of(r);
     return status;
 }
 
@@ -178,6 +178,6 @@ void label_means_of(const label_subject *subjects, size_t count, const label_cla
         out->all[i] = (slmt_label_scores){.struct_size = sizeof out->all[i]};
         slmt_label_scores_of_counts(out->counts, n, i,
                                     &out->all[i]); /* cannot fail: counts and index are right */
-        out->pooled[i] = label_row_of(&out->all[i]);
+        out->pooled[i] = figures_of(&out->all[i]);
     }
 }

@@ -25,8 +25,6 @@ typedef struct label_row {
     double value[LABEL_FIGURES]; /* NaN: not defined */
 } label_row;
 
-label_row label_row_of(const slmt_label_scores *scores);
-
 /* A label map on the grid of its truth. */
 typedef struct label_case {
     char *name;

@@ -32,7 +32,9 @@ static void fill_row(const char *one, const char *other, size_t i, const size_t 
     }
 }
 
-size_t text_distance(const char *one, const char *other)
+/* How many characters must be put in, taken out, replaced or swapped with their neighbour to make one text of
+ * the other (optimal string alignment); small and capital letters count as equal. */
+static size_t distance_of(const char *one, const char *other)
 {
     size_t columns = strlen(other) + 1;
     size_t *rows = must_alloc(3 * columns, sizeof *rows);
@@ -58,7 +60,7 @@ nearest nearest_to(const char *asked)
 
 void nearest_try(nearest *n, const char *word)
 {
-    size_t distance = text_distance(n->asked, word);
+    size_t distance = distance_of(n->asked, word);
     if (distance >= n->distance || distance >= strlen(word))
         return;
     n->distance = distance;

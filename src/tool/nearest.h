@@ -5,10 +5,6 @@
 
 #include <stddef.h>
 
-/* How many characters must be put in, taken out, replaced or swapped with their neighbour to make one text of
- * the other (optimal string alignment); small and capital letters count as equal. */
-size_t text_distance(const char *one, const char *other);
-
 typedef struct nearest {
     const char *asked;
     const char *found; /* NULL: nothing is near */

@@ -4,6 +4,7 @@
 #include <dirent.h> /* before nifti1.h, whose macros take its names */
 
 #include "core/volume.h"
+#include "data/resize.h"
 
 #include "tests/api/api_fixture.h"
 
@@ -227,6 +228,109 @@ static void the_size_of_images_does_not_change_what_a_labelling_network_sees(voi
     free_made(&other);
 }
 
+/* ---- models whose images have one size ---- */
+
+enum { LARGE = 2 * WIDE, LARGE_VOXELS = LARGE * LARGE * DEEP };
+
+/* Of images of WIDE x WIDE, which the training made of slices of crop x crop. */
+static slmt_model *model_of_crop(int32_t crop)
+{
+    const slmt_number options[] = {{"image_size", WIDE}, {"widths_0", 2}, {"widths_1", 2},
+                                   {"widths_2", 2},      {"widths_3", 2}, {"widths_4", 2},
+                                   {"widths_5", 2},      {"hidden", 4},   {"dense", 4}};
+    slmt_model *made;
+    slmt_preprocess p;
+    slmt_preprocess_init(&p);
+    p.crop_size = crop;
+    p.image_size = WIDE;
+    p.slice_first = 0;
+    p.slice_count = DEEP;
+    p.low_percentile = 0; /* the same for a scan of four times the voxels */
+    p.high_percentile = 100;
+    GOOD(slmt_model_create(context, "contrastive", options, sizeof options / sizeof *options, 7, &made));
+    GOOD(slmt_model_set_preprocess(made, &p));
+    return made;
+}
+
+/* A head of side x side voxels, all of which repeat those of WIDE x WIDE. */
+static slmt_volume *scan_of_side(int side)
+{
+    static float x[LARGE_VOXELS];
+    static const double affine[16] = {-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
+    slmt_volume *v, *small = scan(0, 0);
+    for (int n = 0; n < side * side * DEEP; n++) {
+        int i = n % side * WIDE / side, j = n / side % side * WIDE / side, k = n / side / side;
+        x[n] = slmt_volume_voxels(small)[(k * WIDE + j) * WIDE + i];
+    }
+    slmt_volume_free(small);
+    GOOD(slmt_volume_create(context, (const int64_t[]){side, side, DEEP}, affine, x, &v));
+    return v;
+}
+
+/* Probabilities of the second of two classes, slice by slice. */
+static void probabilities_of(int32_t crop, float *p)
+{
+    slmt_model *own = model_of_crop(crop);
+    slmt_session *session;
+    slmt_volume *source = scan_of_side(crop), *labels, *made[2];
+    const slmt_volume *sources[] = {source};
+    GOOD(slmt_session_create(own, "segment", NULL, 0, &session));
+    GOOD(slmt_segment_volume(session, sources, 1, NULL, &labels, made));
+    memcpy(p, slmt_volume_voxels(made[1]), (size_t)(crop * crop * DEEP) * sizeof *p);
+    slmt_volume_free(labels);
+    slmt_volume_free(made[0]);
+    slmt_volume_free(made[1]);
+    slmt_volume_free(source);
+    slmt_session_free(session);
+    slmt_model_free(own);
+}
+
+/* Slices of LARGE x LARGE, made of those that a model of WIDE x WIDE sees. */
+static void large_image(float *image)
+{
+    slmt_model *own = model_of_crop(WIDE);
+    slmt_session *session;
+    slmt_volume *seen, *source = scan_of_side(WIDE);
+    GOOD(slmt_session_create(own, "segment", NULL, 0, &session));
+    GOOD(slmt_session_normalize_volume(session, source, &seen));
+    for (int n = 0; n < LARGE_VOXELS; n++) {
+        int j = n % LARGE / 2, i = n / LARGE % LARGE / 2, k = n / LARGE / LARGE;
+        image[n] = slmt_volume_voxels(seen)[(k * WIDE + j) * WIDE + i];
+    }
+    slmt_volume_free(seen);
+    slmt_volume_free(source);
+    slmt_session_free(session);
+    slmt_model_free(own);
+}
+
+/* A pixel of the network is the mean of four, and its probability goes back to their size. */
+static void a_model_of_one_image_size_sees_slices_resized_as_in_its_training(void **state)
+{
+    (void)state;
+    static float small[VOXELS], large[LARGE_VOXELS], expected[LARGE * LARGE], image[LARGE_VOXELS],
+        p[2 * LARGE_VOXELS];
+    static int32_t labels[LARGE_VOXELS];
+    const int64_t size[] = {DEEP, LARGE, LARGE};
+    slmt_model *own = model_of_crop(LARGE);
+    slmt_session *session;
+    probabilities_of(WIDE, small);
+    probabilities_of(LARGE, large);
+    large_image(image);
+    GOOD(slmt_session_create(own, "segment", NULL, 0, &session));
+    GOOD(slmt_segment_slices(session, image, size, NULL, NULL, labels, p));
+    for (int k = 0; k < DEEP; k++) {
+        resize_bilinear(small + k * WIDE * WIDE, WIDE, WIDE, expected, LARGE, LARGE);
+        for (int n = 0; n < LARGE * LARGE; n++) {
+            int at = k * LARGE * LARGE + n, slice = k * LARGE * LARGE + n % LARGE * LARGE + n / LARGE;
+            assert_true(fabsf(large[at] - expected[n]) < 1e-5f);
+            assert_true(fabsf(p[LARGE_VOXELS + slice] - expected[n]) < 1e-5f);
+            assert_int_equal(labels[slice], p[LARGE_VOXELS + slice] > p[slice]);
+        }
+    }
+    slmt_session_free(session);
+    slmt_model_free(own);
+}
+
 /* Pairs of neighbours along a row that have different labels. */
 static int count_edges(const int32_t *labels)
 {
@@ -437,6 +541,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slices_that_are_prepared_get_the_labels_of_their_volume),
         cmocka_unit_test(the_size_of_images_does_not_change_what_a_labelling_network_sees),
+        cmocka_unit_test(a_model_of_one_image_size_sees_slices_resized_as_in_its_training),
         cmocka_unit_test(a_random_field_without_weights_changes_nothing_and_with_them_smooths),
         cmocka_unit_test(a_random_field_of_a_volume_is_that_of_its_slices_in_millimetres),
         cmocka_unit_test(slices_and_fields_that_do_not_fit_are_refused),

@@ -160,7 +160,7 @@ static void print_number(char *text, size_t size, const char *name, double value
         snprintf(text + at, size - at, ", %s %g", name, value);
 }
 
-const char *describe_case(const op_case *c)
+static const char *describe_case(const op_case *c)
 {
     static char text[1024];
     const bk_attr *a = &c->attr;
@@ -216,7 +216,7 @@ const char *describe_case(const op_case *c)
 
 /* ---- values in and out of tensors ---- */
 
-void put_values(void *data, const bk_shape *s, const double *value)
+static void put_values(void *data, const bk_shape *s, const double *value)
 {
     int64_t n = bk_count(s);
     for (int64_t i = 0; i < n; i++) {
@@ -770,7 +770,7 @@ static bool reads_input(bk_op op, int32_t k)
 }
 
 /* The forward op's input whose gradient is output 0; those that follow are of the next inputs. */
-int32_t first_gradient(bk_op op)
+static int32_t first_gradient(bk_op op)
 {
     return op == BK_CONV_GRAD_WEIGHT;
 }

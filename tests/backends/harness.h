@@ -75,10 +75,8 @@ void free_case(op_case *c);
 bk_shape shape(const char *text); /* "2x3x4"; "": a scalar */
 bk_shape shape_of(int32_t rank, int64_t d0, int64_t d1, int64_t d2);
 bk_shape with_type(bk_shape s, bk_dtype dtype);
-const char *describe_case(const op_case *c);
 const char *type_name(int32_t type);
 bool is_index(const op_case *c, int32_t k); /* in[k] is an index */
-void put_values(void *data, const bk_shape *s, const double *value);
 bk_call call_of(const op_case *c);
 
 /* The outputs by the reference in float64; free_values() frees them. */
@@ -133,7 +131,6 @@ void expect_refused(const op_case *c); /* by prepare(), on every backend */
 /* The case of a gradient op: the inputs of a forward case, its outputs where they are read, a random dy. */
 op_case gradient_case(bk_op op, op_case *forward, void (*rounding)(double *, int64_t));
 void round_to_float(double *value, int64_t n);
-int32_t first_gradient(bk_op op);
 
 /* Runs a case on one subject, with the outputs in out[]; gives what run() did. */
 bk_status run_case(const subject *s, op_case *c, void *const out[]);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "backends/cpu/team.h"
+#include "backends/cpu/turns.h"
 #include "tests/backend_host.h"
 
 enum { MOST = 5000 };
@@ -264,6 +265,38 @@ static void a_thread_without_pieces_sleeps_while_another_finishes(void **state)
     cpu_team_close(team);
 }
 
+/* A thread whose turns are short already is not changed, for which turns_shorten() returns 0. */
+static void shorten_again(const void *job, int64_t first, int64_t end, int thread)
+{
+    uint64_t *before = (uint64_t *)(uintptr_t)job;
+    (void)end;
+    (void)thread;
+    before[first] = turns_shorten();
+}
+
+static void a_run_has_short_turns_and_gives_the_callers_back(void **state)
+{
+    (void)state;
+    enum { PIECES = 64 };
+    uint64_t in_run[PIECES], before = turns_shorten();
+    if (before == 0) {
+        print_message("this system gives a thread no turns of its own\n");
+        skip();
+    }
+    turns_restore(before);
+    cpu_team *team = team_of(2);
+    memset(in_run, 1, sizeof in_run);
+    cpu_team_begin(team);
+    cpu_team_run(team, 2, PIECES, 1, shorten_again, in_run);
+    cpu_team_end(team);
+    for (int i = 0; i < PIECES; i++)
+        assert_int_equal(in_run[i], 0);
+    uint64_t after = turns_shorten();
+    assert_int_equal(after, before);
+    turns_restore(after);
+    cpu_team_close(team);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +310,7 @@ int main(void)
 #endif
         cmocka_unit_test(a_thread_that_is_held_up_keeps_one_piece_only),
         cmocka_unit_test(a_thread_without_pieces_sleeps_while_another_finishes),
+        cmocka_unit_test(a_run_has_short_turns_and_gives_the_callers_back),
     };
     test_host_init(&host, 1);
     return cmocka_run_group_tests(tests, NULL, NULL);

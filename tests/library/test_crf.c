@@ -7,6 +7,7 @@
 
 #include "data/crf.h"
 #include "data/lattice.h"
+#include "lib/random.h"
 #include "tests/methods/parity_file.h"
 
 #include <cmocka.h> /* last: it has a macro fail() */
@@ -235,6 +236,119 @@ static void volumes_and_windows_are_what_they_say(void **state)
     }
 }
 
+/* A pair's kernel, as it is published. */
+static double kernel_of(const crf_options *o, const double *intensity, int kind, int i, int j)
+{
+    double y = i / W - j / W, x = i % W - j % W, d = y * y + x * x;
+    double shade = intensity[i] - intensity[j];
+    return kind == 0 ? exp(-d / (2 * o->near_sd * o->near_sd))
+                     : exp(-d / (2 * o->position_sd * o->position_sd) -
+                           shade * shade / (2 * o->intensity_sd * o->intensity_sd));
+}
+
+/* What pixel i hears from all others about class k. */
+static double message(const crf_options *o, const double *intensity, const double *q, int i, int k)
+{
+    double sum = 0;
+    for (int kind = 0; kind < 2; kind++) {
+        double own = 0;
+        for (int j = 0; j < N; j++)
+            own += kernel_of(o, intensity, kind, i, j);
+        for (int j = 0; j < N; j++) {
+            double its = 0;
+            for (int l = 0; l < N; l++)
+                its += kernel_of(o, intensity, kind, j, l);
+            sum += o->weight[kind] * kernel_of(o, intensity, kind, i, j) / sqrt(own * its) * q[k * N + j];
+        }
+    }
+    return sum;
+}
+
+/* One step from p: each pair of pixels, in the plainest way. */
+static void step_plainly(const crf_options *o, const double *intensity, const double *p, const double *q,
+                         double *next)
+{
+    for (int i = 0; i < N; i++) {
+        double sum = 0;
+        for (int k = 0; k < K; k++)
+            sum += next[k * N + i] = p[k * N + i] * exp(message(o, intensity, q, i, k));
+        for (int k = 0; k < K; k++)
+            next[k * N + i] /= sum;
+    }
+}
+
+static void an_exact_field_and_a_window_as_large_as_the_image_are_double_loops(void **state)
+{
+    (void)state;
+    double intensity[N], p[K * N], q[K * N], once[K * N], twice[K * N];
+    const crf_image x = image_of(intensity, p);
+    crf_options o = crf_defaults();
+    o.steps = 2;
+    o.position_sd = 4;
+    o.weight[0] = 0.3;
+    o.weight[1] = 0.7;
+    step_plainly(&o, intensity, p, p, once);
+    step_plainly(&o, intensity, p, once, twice);
+    for (o.engine = CRF_EXACT; o.engine <= CRF_WINDOW; o.engine++) {
+        o.reach = H;
+        assert_int_equal(crf_refine(&m, &o, &x, q), OK);
+        for (int i = 0; i < K * N; i++)
+            assert_true(fabs(q[i] - twice[i]) < 1e-12);
+    }
+}
+
+/* ---- a disc whose labels are partly wrong ---- */
+
+enum { DISC = 24, DISC_PIXELS = DISC * DISC };
+
+static int in_disc(int i)
+{
+    double y = i / DISC - 11.5, x = i % DISC - 11.5;
+    return y * y + x * x <= 49;
+}
+
+static double disc_dice(const double *p)
+{
+    int both = 0, all = 0;
+    for (int i = 0; i < DISC_PIXELS; i++) {
+        int answer = p[DISC_PIXELS + i] > p[i];
+        both += answer && in_disc(i);
+        all += answer + in_disc(i);
+    }
+    return 2.0 * both / all;
+}
+
+/* A fifth of the pixels, at random, holds the wrong class for the likelier one, 0.7 to 0.3. */
+static void draw_disc(double *intensity, double *p, uint64_t seed)
+{
+    random_stream r = random_open(seed, 0);
+    for (int i = 0; i < DISC_PIXELS; i++) {
+        int wrong = random_uniform(&r) < 0.2, believed = in_disc(i) != wrong;
+        intensity[i] = 60 + 120 * in_disc(i) + 8 * random_normal(&r);
+        p[DISC_PIXELS + i] = believed ? 0.7 : 0.3;
+        p[i] = 1 - p[DISC_PIXELS + i];
+    }
+}
+
+static void a_disc_whose_labels_are_partly_wrong_is_found_by_its_brightness(void **state)
+{
+    (void)state;
+    double intensity[DISC_PIXELS], p[2 * DISC_PIXELS], q[2 * DISC_PIXELS];
+    const crf_image x = {
+        .dim = {1, DISC, DISC}, .axes = 2, .channels = 1, .classes = 2, .intensity = intensity, .p = p};
+    crf_options o = crf_defaults();
+    o.position_sd = 40;
+    for (o.engine = CRF_EXACT; o.engine <= CRF_LATTICE; o.engine++)
+        for (uint64_t seed = 1; seed <= 3; seed++) {
+            o.reach = DISC;
+            draw_disc(intensity, p, seed);
+            assert_int_equal(crf_refine(&m, &o, &x, q), OK);
+            print_message("  engine %d: Dice from %.3f to %.3f\n", o.engine, disc_dice(p), disc_dice(q));
+            assert_true(disc_dice(p) > 0.6 && disc_dice(p) < 0.78);
+            assert_true(disc_dice(q) >= 0.98);
+        }
+}
+
 static void options_that_cannot_be_are_refused(void **state)
 {
     (void)state;
@@ -253,6 +367,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_kernels_probabilities_stay),
         cmocka_unit_test(volumes_and_windows_are_what_they_say),
+        cmocka_unit_test(an_exact_field_and_a_window_as_large_as_the_image_are_double_loops),
+        cmocka_unit_test(a_disc_whose_labels_are_partly_wrong_is_found_by_its_brightness),
         cmocka_unit_test(options_that_cannot_be_are_refused),
         cmocka_unit_test(fields_of_every_engine_are_as_recorded),
         cmocka_unit_test(lattices_are_as_recorded),

@@ -367,6 +367,220 @@ static void comparisons_are_false_for_what_is_not_a_number(void **state)
     }
 }
 
+/* ---- what losses have in common ---- */
+
+enum { IMAGES = 2, PIXELS = 6, KINDS = 3, SCORES = IMAGES * PIXELS * KINDS, SKIPPED = 255 };
+static const double true_kinds[IMAGES * PIXELS] = {0, 1, 1, 2, SKIPPED, 0, 2, 2, 1, 0, 1, 2};
+
+static void draw_scores(double *x)
+{
+    random_stream r = random_open(11, 0);
+    for (int i = 0; i < SCORES; i++)
+        x[i] = 2 * random_uniform(&r) - 1;
+}
+
+/* One of several losses of the same scores. */
+typedef struct question {
+    value scores, p, label, target, valid;
+} question;
+
+typedef value (*answer)(graph *g, const question *q);
+
+static value plain(graph *g, const question *q)
+{
+    label_options o = label_defaults();
+    o.ignored = SKIPPED;
+    return loss_cross_entropy(g, q->scores, q->label, &o);
+}
+
+static value smoothed(graph *g, const question *q)
+{
+    label_options o = label_defaults();
+    o.ignored = SKIPPED;
+    o.smoothing = 0.1;
+    return loss_cross_entropy(g, q->scores, q->label, &o);
+}
+
+static value summed(graph *g, const question *q)
+{
+    value weight;
+    return op_sum_all(g, op_cross_entropy(g, q->scores, q->label, NONE, SKIPPED, &weight));
+}
+
+static value focal_0(graph *g, const question *q)
+{
+    return loss_focal(g, q->scores, q->label, SKIPPED, 0, 1);
+}
+
+static value focal_2(graph *g, const question *q)
+{
+    return loss_focal(g, q->scores, q->label, SKIPPED, 2, 0.25);
+}
+
+static value hard(graph *g, const question *q)
+{
+    return loss_hard_cross_entropy(g, q->scores, q->label, SKIPPED, 3, 0.2);
+}
+
+static value dice(graph *g, const question *q)
+{
+    return loss_dice(g, q->p, q->target, q->valid, (dice_options){.smooth = 0});
+}
+
+static value dice_of_squares(graph *g, const question *q)
+{
+    return loss_dice(g, q->p, q->target, q->valid, (dice_options){.smooth = 1e-5, .squared = 1, .batch = 1});
+}
+
+static value generalised(graph *g, const question *q)
+{
+    return loss_generalized_dice(g, q->p, q->target, q->valid, 0);
+}
+
+static value tversky_of_halves(graph *g, const question *q)
+{
+    return loss_tversky(g, q->p, q->target, q->valid, (tversky_options){0.5, 0.5, 0, 1});
+}
+
+static value focal_tversky(graph *g, const question *q)
+{
+    return loss_tversky(g, q->p, q->target, q->valid, (tversky_options){0.3, 0.7, 1e-5, 0.75});
+}
+
+static value lovasz(graph *g, const question *q)
+{
+    return loss_lovasz(g, q->p, q->label, SKIPPED, 0);
+}
+
+/* The loss in float64, and its gradient unless dx is NULL. */
+static double ask(answer a, const double *x, const double *labels, double *dx)
+{
+    sheet s;
+    double loss;
+    question q;
+    sheet_open(&s, bk_reference(), BK_F64);
+    q.scores = sheet_input(&s, BK_F64, 3, DIMS(IMAGES, PIXELS, KINDS), x);
+    q.label = sheet_input(&s, BK_I32, 2, DIMS(IMAGES, PIXELS), labels);
+    q.p = op_softmax(s.g, q.scores);
+    q.target = op_one_hot(s.g, q.label, KINDS, SKIPPED);
+    q.valid = op_sum(s.g, q.target, 4);
+    sheet_run(&s, a(s.g, &q), &loss, dx ? (double *[MAX_INPUTS]){dx} : NULL);
+    sheet_close(&s);
+    return loss;
+}
+
+static void same_loss(answer one, answer other)
+{
+    double x[SCORES], dx[2][SCORES];
+    draw_scores(x);
+    double loss = ask(one, x, true_kinds, dx[0]), again = ask(other, x, true_kinds, dx[1]);
+    assert_close(&loss, &again, 1);
+    assert_close(dx[0], dx[1], SCORES);
+}
+
+static void a_focal_loss_without_an_exponent_is_the_cross_entropy(void **state)
+{
+    (void)state;
+    same_loss(focal_0, plain);
+}
+
+static void a_tversky_loss_of_two_halves_is_dice(void **state)
+{
+    (void)state;
+    same_loss(tversky_of_halves, dice);
+}
+
+/* Its weight is above and below, and nothing is left of it. */
+static void the_generalised_dice_of_one_class_is_dice(void **state)
+{
+    (void)state;
+    static const double p[8] = {0.9, 0.2, 0.4, 0.7, 0.1, 0.6, 0.3, 0.8}, target[8] = {1, 0, 1, 1, 0, 1, 0, 0};
+    double loss[2], dp[2][8];
+    for (int general = 0; general < 2; general++) {
+        sheet s;
+        sheet_open(&s, bk_reference(), BK_F64);
+        value x = sheet_input(&s, BK_F64, 3, DIMS(2, 4, 1), p),
+              t = sheet_input(&s, BK_F64, 3, DIMS(2, 4, 1), target);
+        value made = general ? loss_generalized_dice(s.g, x, t, NONE, 0)
+                             : loss_dice(s.g, x, t, NONE, (dice_options){.smooth = 0});
+        sheet_run(&s, made, &loss[general], (double *[MAX_INPUTS]){dp[general]});
+        sheet_close(&s);
+    }
+    assert_close(&loss[1], &loss[0], 1);
+    assert_close(dp[1], dp[0], 8);
+}
+
+/* The share of the pixels of a class, in truth or answer, that have it in one of them alone; mean over
+ * classes. */
+static double jaccard_loss(const double *labels, const int *answers)
+{
+    double sum = 0;
+    for (int k = 0; k < KINDS; k++) {
+        int both = 0, any = 0;
+        for (int i = 0; i < IMAGES * PIXELS; i++) {
+            int truth = labels[i] == k, answer = answers[i] == k;
+            both += labels[i] != SKIPPED && truth && answer;
+            any += labels[i] != SKIPPED && (truth || answer);
+        }
+        sum += 1 - (double)both / any;
+    }
+    return sum / KINDS;
+}
+
+static void the_lovasz_loss_of_hard_answers_is_what_lacks_to_the_mean_iou(void **state)
+{
+    (void)state;
+    static const int answers[IMAGES * PIXELS] = {0, 1, 2, 2, 1, 1, 2, 0, 1, 0, 1, 2};
+    double x[SCORES];
+    for (int i = 0; i < SCORES; i++)
+        x[i] = answers[i / KINDS] == i % KINDS ? 400 : -400; /* probabilities are 0 and 1 */
+    double loss = ask(lovasz, x, true_kinds, NULL), want = jaccard_loss(true_kinds, answers);
+    assert_true(want > 0.1 && want < 0.9);
+    assert_close(&loss, &want, 1);
+}
+
+/* So that a step with the mean is that with the sum, at a rate smaller by the pixels that count. */
+static void a_summed_loss_has_as_many_times_the_slope_of_the_mean_as_pixels_count(void **state)
+{
+    (void)state;
+    enum { COUNT = IMAGES * PIXELS - 1 };
+    double x[SCORES], dx[2][SCORES];
+    draw_scores(x);
+    double mean = ask(plain, x, true_kinds, dx[0]), sum = ask(summed, x, true_kinds, dx[1]);
+    mean *= COUNT;
+    assert_close(&sum, &mean, 1);
+    for (int i = 0; i < SCORES; i++)
+        dx[0][i] *= COUNT;
+    assert_close(dx[1], dx[0], SCORES);
+}
+
+/* Of two points 2e-5 apart, whose rounding is 1e-11 of a slope and whose curvature less. */
+static void every_loss_has_the_slope_of_its_differences(void **state)
+{
+    (void)state;
+    static const answer losses[] = {plain,           smoothed,    focal_2,           hard,          dice,
+                                    dice_of_squares, generalised, tversky_of_halves, focal_tversky, lovasz};
+    const double h = 1e-5;
+    for (size_t k = 0; k < sizeof losses / sizeof *losses; k++) {
+        double x[SCORES], dx[SCORES], top = 0;
+        draw_scores(x);
+        ask(losses[k], x, true_kinds, dx);
+        for (int i = 0; i < SCORES; i++) {
+            double was = x[i], loss[2];
+            for (int way = 0; way < 2; way++) {
+                x[i] = was + (way ? h : -h);
+                loss[way] = ask(losses[k], x, true_kinds, NULL);
+            }
+            x[i] = was;
+            top = fmax(top, fabs(dx[i]));
+            if (!(fabs(dx[i] - (loss[1] - loss[0]) / (2 * h)) <= 1e-8))
+                fail_msg("loss %zu: slope %d is %.12g, not %.12g", k, i, dx[i],
+                         (loss[1] - loss[0]) / (2 * h));
+        }
+        assert_true(top > 1e-3);
+    }
+}
+
 /* ---- whole losses, recorded ---- */
 
 static const char *parity_path(void)
@@ -610,6 +824,12 @@ int main(void)
         cmocka_unit_test(cosine_similarity_is_that_of_pytorch),
         cmocka_unit_test(log_sum_exp_of_large_numbers_is_that_of_pytorch),
         cmocka_unit_test(comparisons_are_false_for_what_is_not_a_number),
+        cmocka_unit_test(a_focal_loss_without_an_exponent_is_the_cross_entropy),
+        cmocka_unit_test(a_tversky_loss_of_two_halves_is_dice),
+        cmocka_unit_test(the_generalised_dice_of_one_class_is_dice),
+        cmocka_unit_test(the_lovasz_loss_of_hard_answers_is_what_lacks_to_the_mean_iou),
+        cmocka_unit_test(a_summed_loss_has_as_many_times_the_slope_of_the_mean_as_pixels_count),
+        cmocka_unit_test(every_loss_has_the_slope_of_its_differences),
         cmocka_unit_test(losses_of_labels_and_their_gradients_are_as_recorded),
         cmocka_unit_test(binary_losses_and_their_gradients_are_as_recorded),
     };

@@ -77,6 +77,25 @@ static void a_constant_map_has_no_boundary_at_the_border_of_the_image_either(voi
         assert_true(fabs(score_in(map, i / W, i % W) - 1) < 1e-12);
 }
 
+static void the_shares_of_all_classes_are_1_together(void **state)
+{
+    (void)state;
+    static const int64_t size[3] = {1, H, W};
+    int32_t map[H][W];
+    boundary_kernel k;
+    random_stream r = random_open(2, 0);
+    boundary_kernel_of(&k, 2, 3, 1);
+    for (int i = 0; i < H * W; i++)
+        map[i / W][i % W] = (int32_t)(random_uniform(&r) * 4);
+    for (size_t i = 0; i < H * W; i++) {
+        double sum = 0;
+        for (int c = 0; c < 4; c++)
+            sum += boundary_share(&k, map[0], size, i, c);
+        assert_true(fabs(sum - 1) < 1e-12);
+        assert_true(boundary_score(&k, map[0], size, i) == boundary_share(&k, map[0], size, i, map[i / W][i % W]));
+    }
+}
+
 /* The same map in every slice: a kernel of volumes gives what one of slices gives only inside of regions. */
 static void a_volume_has_boundaries_between_slices(void **state)
 {
@@ -693,6 +712,7 @@ int main(void)
         cmocka_unit_test(the_kernel_of_boundaries_is_the_published_one),
         cmocka_unit_test(boundary_scores_are_those_of_the_shapes),
         cmocka_unit_test(a_constant_map_has_no_boundary_at_the_border_of_the_image_either),
+        cmocka_unit_test(the_shares_of_all_classes_are_1_together),
         cmocka_unit_test(a_volume_has_boundaries_between_slices),
         cmocka_unit_test(the_start_threshold_admits_a_little_more_than_beta),
         cmocka_unit_test(a_confident_teacher_admits_more_than_it_has_to),

@@ -10,6 +10,7 @@
 #include "core/method.h"
 #include "lib/plan.h"
 #include "lib/random.h"
+#include "methods/unet_seg/unet_seg.h"
 #include "nn/pyramid.h"
 #include "tests/engine/engine_host.h"
 
@@ -334,6 +335,71 @@ static void a_bilinear_start_enlarges(void **state)
     assert_true(fabs(made[0][0] - made[1][0]) > 1e-3);
 }
 
+/* A kernel with zeros between its taps. */
+static void stuff(const double *kernel, int n, int rate, double *stuffed)
+{
+    int side = rate * (n - 1) + 1;
+    memset(stuffed, 0, (size_t)(side * side) * sizeof *stuffed);
+    for (int i = 0; i < n * n; i++)
+        stuffed[i / n * rate * side + i % n * rate] = kernel[i];
+}
+
+static void a_dilated_convolution_has_zeros_between_its_taps(void **state)
+{
+    (void)state;
+    enum { N = 11, TAPS = 3, MOST_TAPS = 4 * (TAPS - 1) + 1 };
+    double x[N * N], kernel[TAPS * TAPS], stuffed[MOST_TAPS * MOST_TAPS], made[2][N * N];
+    for (int i = 0; i < N * N; i++)
+        x[i] = sin(i);
+    for (int i = 0; i < TAPS * TAPS; i++)
+        kernel[i] = cos(2 * i);
+    for (int rate = 2; rate <= 4; rate++) {
+        stuff(kernel, TAPS, rate, stuffed);
+        for (int way = 0; way < 2; way++) {
+            const int64_t taps = way ? rate * (TAPS - 1) + 1 : TAPS;
+            sheet s = {.bound = {x, way ? stuffed : kernel}};
+            sheet_open(&s);
+            value in = graph_bound(s.g, 0, shape_of(BK_F64, 4, (const int64_t[]){1, N, N, 1}));
+            value w = graph_bound(s.g, 1, shape_of(BK_F64, 4, (const int64_t[]){1, 1, taps, taps}));
+            op_window window = op_window_of(1, rate);
+            window.dilation[0] = window.dilation[1] = way ? 1 : rate;
+            sheet_run(&s, op_convolve(s.g, in, w, NONE, &window), 2, made[way]);
+        }
+        for (int i = 0; i < N * N; i++)
+            assert_true(fabs(made[0][i] - made[1][i]) < 1e-14);
+    }
+}
+
+/* Without padding 188 pixels become 4 (Ronneberger et al. 2015: 572 become 388). */
+static void the_published_u_net_gives_fewer_pixels_than_it_takes(void **state)
+{
+    (void)state;
+    const unet_seg_options o = {
+        .segment = {.channels = 1, .classes = "0,1", .width = 1}, .axes = 2, .valid = 1};
+    static const int64_t sizes[][2] = {{188, 4}, {572, 388}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        nn_listing l;
+        params p;
+        sheet s = {.g = NULL};
+        sheet_open(&s);
+        params_init(&p, &s.e.m, BK_F64, BK_F64);
+        nn lister = nn_list(&l, &p, INIT_HE), n;
+        unet_seg_forward(&lister, &o, NONE);
+        assert_int_equal(nn_open(&n, s.g, &p, "", 1), OK);
+        const int64_t in[] = {1, sizes[i][0], sizes[i][0], 1};
+        const bk_shape *out =
+            graph_shape(s.g, unet_seg_forward(&n, &o, graph_bound(s.g, 0, shape_of(BK_F64, 4, in))));
+        assert_int_equal(graph_status(s.g), OK);
+        assert_int_equal(out->dim[1], sizes[i][1]);
+        assert_int_equal(out->dim[2], sizes[i][1]);
+        assert_int_equal(out->dim[3], 2);
+        nn_close(&n);
+        params_clear(&p);
+        graph_free(s.g);
+        assert_true(engine_close(&s.e));
+    }
+}
+
 static void what_was_pooled_goes_back_to_its_place(void **state)
 {
     (void)state;
@@ -502,6 +568,8 @@ int main(void)
         cmocka_unit_test(a_bilinear_start_enlarges),
         cmocka_unit_test(a_gate_weighs_by_numbers_from_0_to_1),
         cmocka_unit_test(norms_become_weights_once_and_anew_when_weights_change),
+        cmocka_unit_test(a_dilated_convolution_has_zeros_between_its_taps),
+        cmocka_unit_test(the_published_u_net_gives_fewer_pixels_than_it_takes),
         cmocka_unit_test(what_was_pooled_goes_back_to_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,7 +17,7 @@ SLMT_ERR_NONFINITE = 101  # an input, a result, a loss or a gradient holds a NaN
 SLMT_ERR_STATE = 102  # the handle cannot do this (now)
 SLMT_ERR_MEMORY = 200  # the allocator had none left
 SLMT_ERR_LIMIT = 201  # the call would pass the context's max_bytes
-SLMT_ERR_IO = 300  # reading or writing failed; the text has the system's reason
+SLMT_ERR_IO = 300  # reading or writing failed; the message has the system's reason
 SLMT_ERR_NOT_FOUND = 301  # no such file, subject, contrast or tensor
 SLMT_ERR_CORRUPT = 302  # the file is damaged: its digest does not match, or it is cut short
 SLMT_ERR_FORMAT = 303  # the file is not of the expected kind
@@ -26,7 +26,7 @@ SLMT_ERR_VERSION = 401  # the file or struct is of a newer version than this lib
 SLMT_ERR_BACKEND = 500  # a backend or a library under it failed
 SLMT_ERR_UNSUPPORTED = 501  # not available in this build, on this machine, or on this backend
 SLMT_ERR_CANCELLED = 600  # the progress callback, or a cancel call, asked to stop
-SLMT_ERR_INTERNAL = 900  # a bug in the library; please report the text
+SLMT_ERR_INTERNAL = 900  # a bug in the library; please report the message
 
 # Backends.
 SLMT_BACKEND_CPU = 0  # fast: oneDNN and OpenBLAS for products, own vector kernels for the rest
@@ -147,7 +147,7 @@ SLMT_SELF_ZSCORE_ONLY = 2  # in the means and deviations, not in the sums (the p
 
 # What is computed again for the gradients instead of being kept, by growing time and falling memory.
 SLMT_RECOMPUTE_NOTHING = 0  # everything is kept
-SLMT_RECOMPUTE_CHEAP = 1  # activations, layer norms, copies, and the frozen encoder's linear layers
+SLMT_RECOMPUTE_CHEAP = 1  # activations, layer norms, copies, and the linear layers of a snapshot
 SLMT_RECOMPUTE_LINEAR = 2  # and the linear layers before activations and attention
 
 # Named sets of options.
@@ -389,7 +389,7 @@ class slmt_tensor_info(Structure):
         ("struct_size", c_uint32),  # sizeof(slmt_tensor_info), set by the caller
         ("rank", c_int32),  # 1 to 6
         ("dim", c_int64 * 6),  # row-major extents; unused ones 0
-        ("name", c_char_p),  # state_dict key with "E." (Edge-MAE) or "G." (generator) in front; lives with the model
+        ("name", c_char_p),  # as the files of the reference implementation call it, in front of it what the method's networks are told apart by, such as "E." of SLMT-Net's encoder; lives with the model
         ("used", c_int32),  # 1; 0 for tensors that the reference stores and nothing reads
         ("weights", c_int32),  # how the model holds it: SLMT_WEIGHTS_FULL, _BFLOAT16 or _FLOAT16
     ]
@@ -526,8 +526,8 @@ class slmt_segmentation(Structure):
 
 
 class slmt_label_scores(Structure):
-    r"""How well the voxels of one class agree with the truth: T are those that have it in truth, A those of the
-    answer. A figure is NaN where it is 0/0."""
+    r"""How well the voxels of one class agree with the truth: T are those that have it in the truth, A those that
+    have it in the labels that are compared. A figure is NaN where it is 0/0."""
 
     _fields_ = [
         ("struct_size", c_uint32),  # sizeof(slmt_label_scores), set by the caller
@@ -766,14 +766,16 @@ slmt_context_create = _bind(
     context: receives the context; the caller frees it with slmt_context_free()
 
     Returns: SLMT_OK, or
-            SLMT_ERR_ARGUMENT    a pointer is NULL, a field is out of range (the text names it), or weights of
-                                 16 bits are asked for in float64;
-            SLMT_ERR_VERSION     struct_size is larger than this library knows and its tail is not zero;
-            SLMT_ERR_UNSUPPORTED the backend, precision or matrix library is not in this build, the backend
-    does not know an option, or the machine lacks what it needs (the message says what); SLMT_ERR_NOT_FOUND
-    there is no backend of this name, or no plug-in at backend_path; SLMT_ERR_FORMAT      the file is no
-    plug-in, or holds another backend; SLMT_ERR_VERSION     the plug-in was built for another version of the
-    library; SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+    SLMT_ERR_ARGUMENT    a pointer is NULL, a field is out of range (the message names it), or weights
+                         of 16 bits are asked for in float64;
+    SLMT_ERR_VERSION     struct_size is larger than this library knows and its tail is not zero, or
+                         the plug-in was built for another version of the library;
+    SLMT_ERR_UNSUPPORTED the backend, precision or matrix library is not in this build, the backend
+                         does not know an option, or the machine lacks what it needs (the message
+                         says what);
+    SLMT_ERR_NOT_FOUND   there is no backend of this name, or no plug-in at backend_path;
+    SLMT_ERR_FORMAT      the file is no plug-in, or holds another backend;
+    SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
     Threads: any thread; a context may be used by many threads at once
 
@@ -1053,8 +1055,8 @@ slmt_model_create = _bind(
     seed: equal seeds give equal weights, whatever backend and threads
     model: receives the model; the caller frees it with slmt_model_free()
 
-    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such method or option), SLMT_ERR_ARGUMENT (the text names the
-    option and its rule), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (no such method or option), SLMT_ERR_ARGUMENT (the message names
+    the option and its rule), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
     Threads: any thread
 
@@ -1126,12 +1128,14 @@ slmt_model_load = _bind(
     model: receives the model; the caller frees it with slmt_model_free()
 
     Returns: SLMT_OK, or
-    SLMT_ERR_ARGUMENT  also: a weight is too large for the context's 16-bit type (the text names it);
+    SLMT_ERR_ARGUMENT  also: a weight is too large for the context's 16-bit type (the message names
+                       it);
     SLMT_ERR_NOT_FOUND, SLMT_ERR_IO;
     SLMT_ERR_FORMAT    not a libslmt checkpoint;
     SLMT_ERR_CORRUPT   the digest does not match, or the file is cut short;
     SLMT_ERR_VERSION   written by a newer library;
-    SLMT_ERR_SCHEMA    tensors missing, unexpected, of another shape or type (the text lists names);
+    SLMT_ERR_SCHEMA    tensors missing, unexpected, of another shape or type (the message lists
+                       names), or a method that this build does not have;
     SLMT_ERR_NONFINITE a weight is a NaN or an infinity;
     SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
@@ -1215,9 +1219,9 @@ slmt_file_import = _bind(
     out: replaced if it exists, may be path
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also where out is a training set that is open in this context),
-    SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (HDF5 cannot read it), SLMT_ERR_SCHEMA (it holds what no
-    file of this library does), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, or as slmt_trainer_load(), slmt_model_load()
-    or slmt_dataset_read()
+    SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (HDF5 cannot read it), SLMT_ERR_SCHEMA (it holds
+    what no file of this library does), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, or as slmt_trainer_load(),
+    slmt_model_load() or slmt_dataset_read()
 
     Threads: any thread; writers of other files wait while it reads
 
@@ -1492,8 +1496,8 @@ slmt_model_set_contrasts = _bind(
     Replace the names of the contrasts that a model tells apart, as a converter does.
 
     model: not NULL
-    names: count names in the order of their indices, each of 1 to 64 bytes without a comma, none twice;
-        may be NULL if count is 0
+    names: count names in the order of their indices, each of 1 to 64 bytes without a comma, none
+        twice; may be NULL if count is 0
     count: at most the option of SLMT_ROLE_CONTRASTS; 0 takes the names away
 
     Returns: SLMT_OK, or SLMT_ERR_UNSUPPORTED (the method makes one contrast), SLMT_ERR_ARGUMENT,
@@ -1522,8 +1526,8 @@ slmt_volume_read = _bind(
     path: the file
     volume: receives the volume; the caller frees it with slmt_volume_free()
 
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (no scan: the text
-    says what it is; not scalar, several volumes), SLMT_ERR_CORRUPT (damaged, cut short),
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (no scan: the
+    message says what it is; not scalar, several volumes), SLMT_ERR_CORRUPT (damaged, cut short),
     SLMT_ERR_NONFINITE (a NaN, an infinity, a number beyond float32), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT,
     SLMT_ERR_CANCELLED (a warning was not accepted)
 
@@ -1541,8 +1545,8 @@ slmt_volume_from_nifti = _bind(
     its voxels. What a program has as such a header, slmt_volume_create() would have to interpret anew.
 
     context: not NULL
-    header: NIfTI-1 (348 bytes) or NIfTI-2 (540 bytes), in either byte order, for one volume;
-        where it says that voxels lie in the file does not count
+    header: NIfTI-1 (348 bytes) or NIfTI-2 (540 bytes), in either byte order, for one volume; what
+        it says of their place in a file does not count
     header_bytes: bytes of it, at least as many
     voxels: what the header promises, of its type and byte order, i fastest; copied
     voxel_bytes: bytes of them
@@ -1632,7 +1636,7 @@ slmt_volume_free = _bind(
 
     volume: may be NULL
 
-    Threads: any thread
+    Threads: any thread; no other thread may be using the volume
 
     Since 0.1.
     """)
@@ -1733,8 +1737,7 @@ slmt_volume_write = _bind(
     path: ends in .nii or .nii.gz; replaced if it exists
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the name ends in neither .nii nor .nii.gz, or is that of a
-    training set that is open in this context), SLMT_ERR_IO,
-    SLMT_ERR_MEMORY
+    training set that is open in this context), SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
     Threads: any thread
 
@@ -1891,7 +1894,8 @@ slmt_dataset_writer_begin = _bind(
     writer: not NULL
     record: an id that is new to the set, its group (NULL: the id) and its split
 
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the record before has not ended), SLMT_ERR_IO
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (the record before has not ended), SLMT_ERR_IO,
+    SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
     Threads: one thread at a time
 
@@ -1925,7 +1929,8 @@ slmt_dataset_writer_end = _bind(
     "slmt_dataset_writer_end", slmt_status, [POINTER(slmt_dataset_writer)],
     r"""slmt_status slmt_dataset_writer_end(slmt_dataset_writer *writer)
 
-    Complete the record. A record that is not complete is dropped, and the set stays as it was before it.
+    Complete the record. A record that is not complete is an error, and dropped: the set stays as it was before
+    it.
 
     writer: not NULL
 
@@ -1995,8 +2000,10 @@ slmt_dataset_open = _bind(
     path: a file that slmt_dataset_writer_finish() wrote
     dataset: receives the set; the caller frees it with slmt_dataset_free()
 
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT, SLMT_ERR_SCHEMA,
-    SLMT_ERR_VERSION, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (no training set),
+    SLMT_ERR_CORRUPT (a digest does not match, or the file is cut short), SLMT_ERR_SCHEMA (written or
+    changed by another program: see slmt_file_import()), SLMT_ERR_VERSION (written by a newer library),
+    SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
     Threads: any thread; a set is used by one thread at a time
 
@@ -2120,7 +2127,8 @@ slmt_dataset_read = _bind(
         written; its name is not looked at
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND (the record has no such tensor), SLMT_ERR_CORRUPT
-    (floats that are not finite, values that are no class of the field, damage)
+    (floats that are not finite, values that are no class of the field, damage), SLMT_ERR_IO,
+    SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
     Threads: one thread at a time
 
@@ -2396,7 +2404,8 @@ slmt_dataset_read_slice = _bind(
         file holds the cropped slice and resizing happens here
     pixels: receives [image_size][image_size] float32 in [0, 1]
 
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_CORRUPT
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_NOT_FOUND (the subject lacks the contrast), SLMT_ERR_IO,
+    SLMT_ERR_CORRUPT (damage, or a value outside [0, 1]), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
     Threads: one thread at a time
 
@@ -2465,10 +2474,10 @@ slmt_rank_sequences = _bind(
     agreement: [N][N], A with a row for each source, written; may be NULL
 
     Returns: SLMT_OK, or
-    SLMT_ERR_ARGUMENT  a pointer is NULL, no row is left, an index is not below N (the text names the
-                       row), `self` is none of SLMT_SELF_...;
-    SLMT_ERR_NONFINITE a score is an infinity (the text names it: bound it as slmt_compare() does), or
-                       scores are too large for their squares;
+    SLMT_ERR_ARGUMENT  a pointer is NULL, no row is left, an index is not below N (the message names
+                       the row), `self` is none of SLMT_SELF_...;
+    SLMT_ERR_NONFINITE a score is an infinity (the message names it: bound it as slmt_compare() does),
+                       or scores are too large for their squares;
     SLMT_ERR_VERSION, SLMT_ERR_MEMORY. Nothing is written where it fails
 
     Threads: any thread
@@ -2498,7 +2507,7 @@ slmt_differentiation_map = _bind(
 
     Returns: SLMT_OK, or
     SLMT_ERR_ARGUMENT  a pointer is NULL, n or count is 0, map overlaps another array;
-    SLMT_ERR_NONFINITE an image holds a NaN or an infinity (the text names the first). Nothing is
+    SLMT_ERR_NONFINITE an image holds a NaN or an infinity (the message names the first). Nothing is
                        written where it fails
 
     Threads: any thread
@@ -2819,7 +2828,7 @@ slmt_session_set_target = _bind(
     session: not NULL
     contrast: its name
 
-    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (the model does not make it; the text says what it makes),
+    Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (the model does not make it; the message says what it makes),
     SLMT_ERR_ARGUMENT
 
     Threads: one thread per session at a time
@@ -2853,8 +2862,8 @@ slmt_synthesize = _bind(
 
     Returns: SLMT_OK, or
     SLMT_ERR_ARGUMENT    a pointer is NULL, count is 0, the arrays overlap;
-    SLMT_ERR_NONFINITE   source holds a NaN or an infinity (the text names the first): target is
-                         untouched. Or the result does, because the network overflows (the text says
+    SLMT_ERR_NONFINITE   source holds a NaN or an infinity (the message names the first): target is
+                         untouched. Or the result does, because the network overflows (the message says
                          of how many values, and names target and the first): target is no picture;
     SLMT_ERR_UNSUPPORTED the task takes no slices, or not with its options and settings;
     SLMT_ERR_STATE       a shared input was not set;
@@ -2862,7 +2871,7 @@ slmt_synthesize = _bind(
 
     Threads: one thread per session at a time
 
-    Source: Li et al., IEEE TMI 2023, section III-B (MT-UNet)
+    Source: the paper of the method, as slmt_method_info names it; of SLMT-Net section III-B (MT-UNet)
 
     Since 0.1.
     """)
@@ -2908,7 +2917,7 @@ slmt_normalize_volume = _bind(
     normalized: receives a volume on the source's grid with values in [0, 1]; the caller frees it
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (a constant volume, too few slices, voxels of another size than the
-            training's), SLMT_ERR_NONFINITE, SLMT_ERR_CANCELLED (a warning was refused), SLMT_ERR_MEMORY,
+    training's), SLMT_ERR_NONFINITE, SLMT_ERR_CANCELLED (a warning was refused), SLMT_ERR_MEMORY,
     SLMT_ERR_LIMIT
 
     Threads: any thread
@@ -2988,10 +2997,10 @@ slmt_session_run = _bind(
     n_outputs: outputs given
 
     Returns: SLMT_OK, or
-    SLMT_ERR_ARGUMENT  one is missing, or of another type or shape than the text says;
+    SLMT_ERR_ARGUMENT  one is missing, or of another type or shape than the message says;
     SLMT_ERR_NOT_FOUND one is for no input or output of the task;
     SLMT_ERR_NONFINITE an input holds a NaN or an infinity: nothing was written. Or an output does
-                       (the text names it, the number of such elements and the first one);
+                       (the message names it, the number of such elements and the first one);
     SLMT_ERR_CANCELLED outputs are undefined; SLMT_ERR_BACKEND
 
     Threads: one thread per session at a time
@@ -3018,9 +3027,10 @@ slmt_segment_volume = _bind(
     "slmt_segment_volume", slmt_status, [POINTER(slmt_session), POINTER(POINTER(slmt_volume)), c_size_t, POINTER(slmt_segmentation), POINTER(POINTER(slmt_volume)), POINTER(POINTER(slmt_volume))],
     r"""slmt_status slmt_segment_volume(slmt_session *session, const slmt_volume *const *sources, size_t n_sources, const slmt_segmentation *how, slmt_volume **labels, slmt_volume **probabilities)
 
-    Label a whole volume: bring each contrast to crops as the training set had them (of its crop_size, which
-    are not resized to image_size), run the network on windows of the session's size, put their probabilities
-    together, and give each voxel of the scan's own grid the value of its most probable class.
+    Label a whole volume: bring each contrast to crops as the training set had them (of its crop_size; only for
+    models with an option image_size are they resized to it, as in their training), run the network on windows
+    of the session's size, put their probabilities together, and give each voxel of the scan's own grid the
+    value of its most probable class.
 
     Windows overlap; a probability counts most where it is in the middle of its window (a Gaussian whose
     standard deviation is an eighth of the window). Where the model's slices are smaller than a window, zeros
@@ -3033,7 +3043,8 @@ slmt_segment_volume = _bind(
     n_sources: as many as the model's option `channels`
     how: NULL: the defaults
     labels: receives a volume on the grid of sources[0], of the values that option `classes`
-        names; slmt_volume_write() writes it as integers. The caller frees it with slmt_volume_free()
+        names; slmt_volume_write() writes it as integers. The caller frees it with
+        slmt_volume_free()
     probabilities: NULL, or receives a volume for each class in the order of `classes`, from 0 to 1; the
         caller frees each with slmt_volume_free()
 
@@ -3055,16 +3066,18 @@ slmt_segment_slices = _bind(
     r"""slmt_status slmt_segment_slices(slmt_session *session, const float *image, const int64_t size[3], const double spacing[3], const slmt_segmentation *how, int32_t *labels, float *probabilities)
 
     Label slices that are prepared already, such as those that slmt_dataset_read() gives of a training set:
-    what slmt_segment_volume() does between a scan and its label map.
+    what slmt_segment_volume() does between a scan and its label map. Slices of the training's crop_size are
+    resized for models with an option image_size, and their probabilities back; others are not.
 
     session: of task "segment"
-    image: [channels][size[0]][size[1]][size[2]]: the slices of each contrast, in the order of
-        slmt_model_contrast(), with intensities as in the training
+    image: [channels][size[0]][size[1]][size[2]] float32, row-major: the slices of each
+        contrast, in the order of slmt_model_contrast(), with intensities as in the training,
+        which for sets of MR volumes are in [0, 1]; not modified
     size: slices, rows and columns, each at least 1
     spacing: mm from a slice to the next, from a row, from a column: for the random field; NULL: 1
     how: NULL: the defaults
-    labels: [size[0]][size[1]][size[2]]: receives values of the option `classes`
-    probabilities: NULL, or [classes][size[0]][size[1]][size[2]]: receives numbers from 0 to 1
+    labels: [size[0]][size[1]][size[2]] int32: receives values of the option `classes`
+    probabilities: NULL, or [classes][size[0]][size[1]][size[2]] float32: receives numbers from 0 to 1
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_UNSUPPORTED (the session's task labels nothing),
     SLMT_ERR_NONFINITE (the image has, or the network makes, what is no number), SLMT_ERR_CANCELLED,
@@ -3085,7 +3098,7 @@ slmt_compare_labels = _bind(
 
     Compare a label map with the truth, for one of its labels.
 
-    labels: the answer
+    labels: what is judged, such as the labels of slmt_segment_volume()
     truth: on the same grid
     label: value of the class
     scores: struct_size set by the caller; filled
@@ -3107,8 +3120,8 @@ slmt_label_scores_of_counts = _bind(
     The figures of one class that follow from counts of voxels, such as those of all subjects together: all but
     the distances of the surfaces, which are NaN.
 
-    counts: [classes][classes]: row by truth, how many voxels of each class of the truth got each class
-        of the answer
+    counts: [classes][classes], a row for each class of the truth: how many of its voxels have each
+        class in the labels
     classes: 1 to 64
     index: of the class, below `classes`
     scores: struct_size set by the caller; filled
@@ -3269,7 +3282,7 @@ slmt_trainer_step = _bind(
     rate: learning rate, at least 0
 
     Returns: as slmt_session_run(), and SLMT_ERR_STATE: a model is to be attached first; SLMT_ERR_NONFINITE also
-    where a loss or a gradient is not finite: the weights are as before
+    where a loss or a gradient is not finite. On every error the weights are as before
 
     Threads: one thread per trainer at a time; do not use its model elsewhere meanwhile
 
@@ -3422,22 +3435,26 @@ slmt_trainer_run = _bind(
     first step the model takes over the set's preprocessing, as it learns from slices made so, and its card the
     contrasts: "source_contrast" and "target_contrast", or without a target "TASK_contrast".
 
-    Pre-training uses every slice of the training subjects in the named contrast, or in all contrasts.
-    Fine-tuning uses the slices that have both contrasts. Order, augmentation and masks depend on the seed and
-    the step alone.
+    The task decides what a sample is. SLMT-Net's pre-training uses every slice of the training subjects in the
+    named contrast, or in all contrasts; its fine-tuning and the U-Net's training use the slices that have both
+    contrasts. Seq2Seq draws its contrasts itself. A task that labels pixels takes all contrasts of the set, or
+    the named one where the model has one channel. Order, augmentation and masks depend on the seed and the
+    step alone.
 
     trainer: not NULL
     dataset: not NULL
-    source: contrast name; NULL with pre-training: all contrasts of the set
-    target: contrast name for fine-tuning; NULL with pre-training
+    source: name of the contrast to start from; NULL: all contrasts of the set, or those that the
+        task draws
+    target: name of the contrast to make; NULL for a task that does not learn from named pairs
     max_steps: 0: to the end of the schedule
     step: called after each step; may be NULL
     user: handed to step
 
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (image sizes differ, fewer slices than a batch), SLMT_ERR_NOT_FOUND
-    (no such contrast), SLMT_ERR_UNSUPPORTED (the task takes no sets), SLMT_ERR_STATE (the set is of another
-    kind than the task takes, or a model is to be attached first), SLMT_ERR_CANCELLED, and as
-    slmt_trainer_step() and slmt_dataset_read_slice()
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (image sizes differ, fewer slices than a batch, a contrast that the
+    task takes is not named, or one that it does not take is), SLMT_ERR_NOT_FOUND (no such contrast),
+    SLMT_ERR_UNSUPPORTED (the task takes no sets), SLMT_ERR_STATE (the set is of another kind than the
+    task takes, or a model is to be attached first), SLMT_ERR_CANCELLED, and as slmt_trainer_step() and
+    slmt_dataset_read_slice()
 
     Threads: one thread per trainer and set at a time
 
@@ -3514,7 +3531,8 @@ slmt_trainer_load = _bind(
     path: the file
     trainer: receives a trainer with a new model, see slmt_trainer_model()
 
-    Returns: as slmt_model_load(), and SLMT_ERR_STATE: the file holds a model and no training state
+    Returns: as slmt_model_load(), and SLMT_ERR_STATE: the file holds a model and no training state;
+    SLMT_ERR_UNSUPPORTED: the context's weights are of 16 bits, which cannot be trained
 
     Threads: any thread
 
@@ -3620,7 +3638,7 @@ slmt_net_create = _bind(
     seed: equal seeds give equal weights, whatever backend and threads
     model: receives the model; the caller frees it with slmt_model_free()
 
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the text names the option and its rule), SLMT_ERR_VERSION,
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the message names the option and its rule), SLMT_ERR_VERSION,
     SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
     Threads: any thread
@@ -3740,7 +3758,8 @@ slmt_net_trainer_create = _bind(
     "slmt_net_trainer_create", slmt_status, [POINTER(slmt_model), POINTER(slmt_net_trainer_config), POINTER(POINTER(slmt_trainer))],
     r"""slmt_status slmt_net_trainer_create(slmt_model *model, const slmt_net_trainer_config *config, slmt_trainer **trainer)
 
-    Make a trainer. For fine-tuning, the encoder as it is now becomes the frozen judge of feature consistency.
+    Make a trainer. For fine-tuning, a snapshot of the encoder as it is now becomes the teacher of feature
+    consistency.
 
     model: kept alive by the trainer, changed by its steps
     config: not NULL
@@ -3782,8 +3801,8 @@ slmt_net_pretrain_step = _bind(
     images: [batch][image_size][image_size] float32 in [0, 1]
     rate: learning rate, at least 0
 
-    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (another stage), SLMT_ERR_NONFINITE (input, a
-    loss or a gradient: the weights are as before), SLMT_ERR_CANCELLED (likewise), SLMT_ERR_BACKEND
+    Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_STATE (another stage), SLMT_ERR_NONFINITE (input, a loss
+    or a gradient: the weights are as before), SLMT_ERR_CANCELLED (likewise), SLMT_ERR_BACKEND
 
     Threads: one thread per trainer at a time; do not use its model elsewhere meanwhile
 

@@ -2,9 +2,10 @@
 """How much a network that labels pixels loses on worse images: corruptions of five severities, and the figures of label
 maps by image that go with them.
 
-The corruptions are those of Hendrycks and Dietterich (ICLR 2019) that need no textures and no warping, with the constants
-of the package imagecorruptions: noise (gaussian, shot, impulse), contrast, brightness, pixelate, and jpeg where Pillow is
-installed. Their blurs, weather and elastic changes are not here."""
+The corruptions are the fifteen of Hendrycks and Dietterich (ICLR 2019), with the constants of the package imagecorruptions:
+noise (gaussian, shot, impulse), blurs (defocus, glass, motion, zoom), weather (snow, fog, brightness), contrast, elastic,
+pixelate and jpeg. frosted() is the fifteenth, for which the caller has to bring photographs of frost. Blurs, snow and elastic
+need SciPy, and jpeg needs Pillow."""
 
 import io
 from collections.abc import Callable
@@ -13,6 +14,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from slmt._corruptions import defocus as defocus
+from slmt._corruptions import elastic as elastic
+from slmt._corruptions import fog as fog
+from slmt._corruptions import frost
+from slmt._corruptions import glass as glass
+from slmt._corruptions import motion as motion
+from slmt._corruptions import snow as snow
+from slmt._corruptions import zoom as zoom
 
 Image = NDArray[np.uint8]
 Values = NDArray[np.float64]
@@ -86,7 +96,7 @@ def jpeg(image: Image, c: int) -> Image:
 
 @dataclass(frozen=True)
 class Corruption:
-    constants: tuple[float, ...]  # of severity 1 to 5
+    constants: tuple[Any, ...]  # of severity 1 to 5: a number, or several
     apply: Callable[[Image, Any, Random], Any]
 
 
@@ -99,8 +109,35 @@ CORRUPTIONS = {
         (0.03, 0.06, 0.09, 0.17, 0.27),
         lambda image, c, random: impulse(image, c, random.random(image.shape), random.random(image.shape)),
     ),
+    "defocus": Corruption(
+        ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)), lambda image, c, random: defocus(image, *c)
+    ),
+    "glass": Corruption(
+        ((0.7, 1, 2), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2)),
+        lambda image, c, random: glass(image, random, *c),
+    ),
+    "motion": Corruption(
+        ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15)), lambda image, c, random: motion(image, random, *c)
+    ),
+    "zoom": Corruption(
+        ((1.11, 0.01), (1.16, 0.01), (1.21, 0.02), (1.26, 0.02), (1.31, 0.03)), lambda image, c, random: zoom(image, *c)
+    ),
+    "snow": Corruption(
+        (
+            (0.1, 0.3, 3, 0.5, 10, 4, 0.8),
+            (0.2, 0.3, 2, 0.5, 12, 4, 0.7),
+            (0.55, 0.3, 4, 0.9, 12, 8, 0.7),
+            (0.55, 0.3, 4.5, 0.85, 12, 8, 0.65),
+            (0.55, 0.3, 2.5, 0.85, 12, 12, 0.55),
+        ),
+        lambda image, c, random: snow(image, random, *c),
+    ),
+    "fog": Corruption(
+        ((1.5, 2), (2, 2), (2.5, 1.7), (2.5, 1.5), (3, 1.4)), lambda image, c, random: fog(image, random, *c)
+    ),
     "contrast": Corruption((0.4, 0.3, 0.2, 0.1, 0.05), lambda image, c, random: contrast(image, c)),
     "brightness": Corruption((0.1, 0.2, 0.3, 0.4, 0.5), lambda image, c, random: brightness(image, c)),
+    "elastic": Corruption((12.5, 16.25, 21.25, 25, 30), elastic),
     "pixelate": Corruption((0.6, 0.5, 0.4, 0.3, 0.25), lambda image, c, random: pixelate(image, c)),
     "jpeg": Corruption((25, 18, 15, 10, 7), lambda image, c, random: jpeg(image, c)),
 }
@@ -113,6 +150,18 @@ def corrupted(image: Image, name: str, severity: int, random: Random | None = No
     kind = CORRUPTIONS[name]
     made = kind.apply(image, kind.constants[severity - 1], random or np.random.default_rng())
     return np.asarray(made).astype(np.uint8)
+
+
+FROST = ((1, 0.4), (0.8, 0.6), (0.7, 0.7), (0.65, 0.7), (0.6, 0.75))
+
+
+def frosted(image: Image, severity: int, texture: Image, random: Random | None = None) -> Image:
+    """The image under a part of a photograph of frost [rows][columns][3], or without colours, which is at least as large."""
+    if any(have < need for have, need in zip(texture.shape, image.shape[:2], strict=False)):
+        raise ValueError(f"the texture has {texture.shape[:2]} pixels, the image {image.shape[:2]}")
+    if severity == 0:
+        return image
+    return frost(image, random or np.random.default_rng(), texture, *FROST[severity - 1]).astype(np.uint8)
 
 
 # ---- figures of label maps, by image ----

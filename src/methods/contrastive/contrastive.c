@@ -73,7 +73,8 @@ static int64_t classes_of(const contrastive_options *o)
     return segment_classes(&common);
 }
 
-value contrastive_head(nn *n, const contrastive_options *o, value x)
+/* What the decoder makes -> logits [B,H,W,classes] */
+static value head(nn *n, const contrastive_options *o, value x)
 {
     int64_t width = o->widths[0];
     x = conv3(n, at("seg_c1_a"), x, width, width);
@@ -85,7 +86,7 @@ value contrastive_head(nn *n, const contrastive_options *o, value x)
 value contrastive_forward(nn *n, const contrastive_options *o, value x)
 {
     contrastive_levels l = contrastive_encoder(n, o, x);
-    return contrastive_head(n, o, contrastive_decoder(n, o, &l, CONTRASTIVE_BLOCKS));
+    return head(n, o, contrastive_decoder(n, o, &l, CONTRASTIVE_BLOCKS));
 }
 
 /* ---- g1 and g2 ---- */

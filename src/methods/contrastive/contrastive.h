@@ -38,9 +38,6 @@ contrastive_levels contrastive_encoder(nn *n, const contrastive_options *o, valu
 /* The first `blocks` blocks of the decoder: [B,H/2^k,W/2^k,widths[k]], k = 5 - blocks. */
 value contrastive_decoder(nn *n, const contrastive_options *o, const contrastive_levels *l, int blocks);
 
-/* What the decoder makes -> logits [B,H,W,classes] */
-value contrastive_head(nn *n, const contrastive_options *o, value x);
-
 /* The whole network: x [B,H,W,channels] -> logits [B,H,W,classes] */
 value contrastive_forward(nn *n, const contrastive_options *o, value x);
 

@@ -2,9 +2,7 @@
 /* contrastive_tasks.c - contrastive pre-training as a method of the library: the global and the local loss,
  * fine-tuning, labelling. */
 #include "data/sampler/labelled_slices.h"
-#include "data/sampler/views.h"
-#include "methods/contrastive/contrastive.h"
-#include "methods/contrastive/losses.h"
+#include "methods/contrastive/pretrain.h"
 #include "slmt/trainer.h"
 
 /* ---- options ---- */
@@ -86,15 +84,6 @@ static void encode_build(task_graph *t)
 
 /* ---- pre-training ---- */
 
-/* Settings of both tasks; each has some of them. */
-typedef struct pretrain_settings {
-    train_settings train;
-    int32_t steps, strategy, partitions, reference_scale;
-    int32_t crop, crop_first, crop_last; /* of the global loss */
-    int32_t region, negatives;           /* of the local one */
-    double temperature, brightness, contrast;
-} pretrain_settings;
-
 /* clang-format off */
 #define PRETRAIN_NUMBERS(batch_, recompute_)                                                                 \
     TRAIN_NUMBERS(batch_, 100, 1e-3, 0.999, 1, recompute_),                                                  \
@@ -116,40 +105,29 @@ static const port pretrain_inputs[] = {
 };
 static const port pretrain_outputs[] = {PORT_LOSS("loss", "mean of the terms, or as reference_scale says")};
 
-/* The views of a step as images [B,H,W,C]: of each group of slices first all first views. */
-static value images_of(task_graph *t, int64_t group)
-{
-    graph *g = t->g;
-    const contrastive_options o = options_of(t->at.option);
-    if (g->error != OK)
-        return NONE;
-    const bk_shape s = *graph_shape(g, t->in[0]);
-    value x = op_view(g, t->in[0], 5, -1, group, s.dim[1], s.dim[2], s.dim[3] * s.dim[4]);
-    x = op_view(g, op_permute(g, x, 0, 2, 1, 4, 3), 4, -1, s.dim[3], s.dim[4], s.dim[2]);
-    return o.normalize ? segment_normalized(g, x) : x;
-}
-
-/* A network in training. */
-static nn training_of(const task_graph *t)
-{
-    nn n = nn_of(t, "");
-    n.statistics = NORM_UPDATE;
-    return n;
-}
-
-static value mean_of(graph *g, value terms, int scaled, double scale)
-{
-    return op_affine(g, op_mean_all(g, terms), scaled ? scale : 1, 0);
-}
-
-static status check_partitions(const pretrain_settings *s)
-{
-    int32_t batch = s->train.batch;
-    if (batch % s->partitions == 0)
-        return OK;
-    return fail(ERR_ARGUMENT, "setting batch is %d, expected a multiple of the %d partitions", (int)batch,
-                (int)s->partitions);
-}
+/* The functions of a stage, from those of pretrain.h. */
+#define STAGE(name)                                                                                          \
+    NUMBERS_OF(pretrain_settings, name)                                                                      \
+    static status name##_shapes(numbers at, bk_dtype real, bk_shape *shape)                                  \
+    {                                                                                                        \
+        const contrastive_options o = options_of(at.option);                                                 \
+        const pretrain_settings s = name##_of(at.setting);                                                   \
+        (void)real;                                                                                          \
+        return name##_views_of(&o, &s, &shape[0].dim[1]);                                                    \
+    }                                                                                                        \
+    static view_plan name##_plan(numbers at)                                                                 \
+    {                                                                                                        \
+        const pretrain_settings s = name##_of(at.setting);                                                   \
+        return name##_view_plan(&s);                                                                         \
+    }                                                                                                        \
+    static void name##_build(task_graph *t)                                                                  \
+    {                                                                                                        \
+        const contrastive_options o = options_of(t->at.option);                                              \
+        const pretrain_settings s = name##_of(t->at.setting);                                                \
+        t->out[0] = name##_stage(t, &o, &s);                                                                 \
+    }                                                                                                        \
+    static const view_rule name##_rule = {name##_plan};                                                      \
+    static const feeding name##_feeding = VIEW_FEEDING(&name##_rule);
 
 /* ---- global: the encoder ---- */
 
@@ -164,89 +142,10 @@ static const number global_rows[] = {
                  "first row and column that such a part begins at"),
     NUMBER_WHOLE(pretrain_settings, crop_last, 69, 0, 1023, "last row and column that such a part begins at"),
 };
-NUMBERS_OF(pretrain_settings, global)
-
-static global_batch global_batch_of(const pretrain_settings *s)
-{
-    return (global_batch){(global_strategy)s->strategy, s->train.batch, s->partitions};
-}
-
-static status global_shapes(numbers at, bk_dtype real, bk_shape *shape)
-{
-    const pretrain_settings s = global_of(at.setting);
-    const contrastive_options o = options_of(at.option);
-    (void)real;
-    shape[0].dim[1] = global_views((global_strategy)s.strategy);
-    if (s.crop_last < s.crop_first || s.crop_last >= o.image_size)
-        return fail(
-            ERR_ARGUMENT,
-            "setting crop_last is %d, expected crop_first, which is %d, or more, and less than the %d "
-            "rows of an image",
-            (int)s.crop_last, (int)s.crop_first, (int)o.image_size);
-    if (s.strategy == GLOBAL_GR && s.train.batch < 2)
-        return fail(ERR_ARGUMENT, "setting batch is 1; a slice is compared with others, expected 2 or more");
-    return s.strategy == GLOBAL_GR ? OK : check_partitions(&s);
-}
-
-static value global_terms_of(task_graph *t, value z, const pretrain_settings *s)
-{
-    global_terms terms;
-    const global_batch b = global_batch_of(s);
-    status made = global_terms_open(&terms, t->g->mem, &b);
-    value loss = made == OK ? global_loss(t->g, z, &terms, s->temperature) : graph_fail(t->g, made);
-    loss = mean_of(t->g, loss, s->reference_scale, terms.scale);
-    global_terms_close(&terms);
-    return loss;
-}
-
-static void global_build(task_graph *t)
-{
-    const contrastive_options o = options_of(t->at.option);
-    const pretrain_settings s = global_of(t->at.setting);
-    const global_batch b = global_batch_of(&s);
-    nn n = training_of(t);
-    contrastive_levels l = contrastive_encoder(&n, &o, images_of(t, global_group(&b)));
-    value z = contrastive_g1(&n, &o, l.at[CONTRASTIVE_BLOCKS], contrastive_cells(&o));
-    t->out[0] = global_terms_of(t, z, &s);
-}
-
-/* What both tasks ask of the sampler. */
-static view_plan plan_of(const pretrain_settings *s, int32_t views)
-{
-    return (view_plan){.views = views,
-                       .partitions = s->partitions,
-                       .brightness = s->brightness,
-                       .contrast = s->contrast,
-                       .steps = s->steps};
-}
-
-static view_plan global_plan(numbers at)
-{
-    static const view_kind kinds[][VIEWS_MOST] = {{VIEW_CUT, VIEW_CUT},
-                                                  {VIEW_PLAIN, VIEW_CUT, VIEW_CUT},
-                                                  {VIEW_PLAIN, VIEW_CUT, VIEW_PLAIN, VIEW_CUT},
-                                                  {VIEW_PLAIN, VIEW_CUT, VIEW_CUT}};
-    const pretrain_settings s = global_of(at.setting);
-    view_plan p = plan_of(&s, global_views((global_strategy)s.strategy));
-    p.crop = s.crop;
-    p.corner[0] = s.crop_first;
-    p.corner[1] = s.crop_last;
-    if (s.strategy == GLOBAL_GR)
-        p.partitions = 0;
-    for (int32_t i = 0; i < p.views; i++) {
-        p.view[i].kind = kinds[s.strategy][i];
-        p.view[i].draw = s.strategy == GLOBAL_GD ? i / 2 : 0;
-    }
-    return p;
-}
-
+STAGE(global)
 static const param_set global_sets[] = {{"encoder", "enc_|reg_", NULL, 0}};
-static const view_rule global_rule = {global_plan};
-static const feeding global_feeding = VIEW_FEEDING(&global_rule);
 
 /* ---- local: the first blocks of the decoder ---- */
-
-enum { NEGATIVES_PAPER, NEGATIVES_FOUR, NEGATIVES_FIVE, NEGATIVES_ALL };
 
 static const number local_rows[] = {
     PRETRAIN_NUMBERS(10, SLMT_RECOMPUTE_CHEAP),
@@ -256,62 +155,9 @@ static const number local_rows[] = {
     NUMBER_CHOICE(pretrain_settings, negatives, NEGATIVES_PAPER, 3, "paper|four|five|all",
                   "how many other regions of each map are far; paper: five with lr, four with ld"),
 };
-NUMBERS_OF(pretrain_settings, local)
-
-static local_batch local_batch_of(const pretrain_settings *s)
-{
-    const int32_t negatives[] = {s->strategy == LOCAL_LR ? 5 : 4, 4, 5, LOCAL_ALL};
-    return (local_batch){.strategy = (local_strategy)s->strategy,
-                         .images = 2 * s->train.batch,
-                         .partitions = s->partitions,
-                         .region = s->region ? 1 : 3,
-                         .negatives = negatives[s->negatives]};
-}
-
-static status local_shapes(numbers at, bk_dtype real, bk_shape *shape)
-{
-    const pretrain_settings s = local_of(at.setting);
-    const contrastive_options o = options_of(at.option);
-    int32_t side = o.image_size >> (CONTRASTIVE_BLOCKS - o.blocks);
-    (void)real;
-    shape[0].dim[1] = 2;
-    if (side < 8)
-        return fail(ERR_ARGUMENT,
-                    "the feature map of %d blocks has %d rows, and its regions need 8: set the option blocks "
-                    "or image_size",
-                    (int)o.blocks, (int)side);
-    return s.strategy == LOCAL_LR ? OK : check_partitions(&s);
-}
-
-/* The batch norms of the encoder take the batch's statistics here, too. */
-static void local_build(task_graph *t)
-{
-    const contrastive_options o = options_of(t->at.option);
-    const pretrain_settings s = local_of(t->at.setting);
-    const local_batch b = local_batch_of(&s);
-    nn n = training_of(t);
-    contrastive_levels l =
-        contrastive_encoder(&n, &o, images_of(t, s.strategy == LOCAL_LR ? 1 : s.train.batch));
-    value f = contrastive_g2(&n, &o, contrastive_decoder(&n, &o, &l, o.blocks));
-    value matrix = b.region == 3 ? contrastive_region_matrix(&n, &o) : NONE;
-    value terms = local_loss(t->g, f, matrix, &b, s.temperature);
-    t->out[0] = mean_of(t->g, terms, s.reference_scale, local_scale(&b));
-}
-
-static view_plan local_plan(numbers at)
-{
-    const pretrain_settings s = local_of(at.setting);
-    view_plan p = plan_of(&s, 2);
-    p.view[0].kind = p.view[1].kind = VIEW_TONED;
-    if (s.strategy == LOCAL_LR)
-        p.partitions = 0;
-    return p;
-}
-
+STAGE(local)
 static const param_set local_sets[] = {{"encoder", "enc_", NULL, SET_FIXED},
                                        {"decoder", "dec_|local.", NULL, 0}};
-static const view_rule local_rule = {local_plan};
-static const feeding local_feeding = VIEW_FEEDING(&local_rule);
 
 /* ---- finetune: the whole network ---- */
 
@@ -361,7 +207,8 @@ static void finetune_build(task_graph *t)
     graph *g = t->g;
     const contrastive_options o = options_of(t->at.option);
     const int32_t loss = finetune_of(t->at.setting).loss;
-    nn n = training_of(t);
+    nn n = nn_of(t, "");
+    n.statistics = NORM_UPDATE;
     value logits = contrastive_forward(&n, &o, image_of(t, &o)), target = op_permute(g, t->in[1], 0, 2, 3, 1);
     t->out[0] = loss == LOSS_CROSS_ENTROPY
                     ? weighted_cross_entropy(g, logits, target)
@@ -400,13 +247,9 @@ static const method_task tasks[] = {
      .shapes = segment_shapes,
      .build = labels_build,
      .metrics = &label_metrics},
-    {.name = "encode",
-     .help = "give the encoder's features of an image, in which slices of one anatomy are near each other",
-     .settings = NUMBERS(encode_rows),
-     .inputs = {segment_inputs_2d, 1},
-     .outputs = PORTS(encode_outputs),
-     .shapes = encode_shapes,
-     .build = encode_build},
+    {TASK_OF(encode,
+             "give the encoder's features of an image, in which slices of one anatomy are near each other"),
+     .inputs = {segment_inputs_2d, 1}, .outputs = PORTS(encode_outputs), .shapes = encode_shapes},
     {PRETRAINING(global, "train the encoder without labels, on where in a volume slices lie", 1)},
     {PRETRAINING(local, "train the first blocks of the decoder without labels, on regions of slices", 2)},
     {TASK(finetune, "train the whole network on few slices with labels"), .trains = 1,

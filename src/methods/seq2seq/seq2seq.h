@@ -42,10 +42,11 @@ value seq2seq_unroll(nn *n, value latent, int64_t times);
 /* Unrolled latents -> images [T*B,S...,C] in (-1,1) of the sequence that the code [1,code_length] names. */
 value seq2seq_decode(nn *n, const seq2seq_options *o, value unrolled, value code);
 
-/* The settings of training. */
+/* The settings of both tasks; each has some of them. */
 typedef struct seq2seq_settings {
     train_settings train;
-    int32_t times, crops, depth, height, width;
+    int32_t times, times_out; /* of the source, or in training of both images; of the target */
+    int32_t crops, depth, height, width;
     double rec_weight, cyc_weight, smooth_l1_beta;
     double perceptual_weight; /* 0: P is not computed */
 } seq2seq_settings;

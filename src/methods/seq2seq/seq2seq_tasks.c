@@ -39,32 +39,28 @@ static void tensors(params *p, const double *option)
 /* ---- images ---- */
 
 /* Settings of an image's size, the same for both tasks. */
-#define SIZE_NUMBERS(type)                                                                                   \
-    NUMBER_MULTIPLE(type, height, HEIGHT, 4, 192, 8, 8192, "rows of an image; a multiple of 4"),             \
-        NUMBER_MULTIPLE(type, width, WIDTH, 4, 192, 8, 8192, "columns of an image; a multiple of 4"),        \
-        NUMBER_MULTIPLE(type, depth, DEPTH, 4, 32, 8, 8192,                                                  \
-                        "slices of an image with ndims 3; a multiple of 4")
+#define SIZE(member, role, first, help)                                                                      \
+    NUMBER_MULTIPLE(seq2seq_settings, member, role, 4, first, 8, 8192, help "; a multiple of 4")
+#define SIZE_NUMBERS                                                                                         \
+    SIZE(height, HEIGHT, 192, "rows of an image"), SIZE(width, WIDTH, 192, "columns of an image"),           \
+        SIZE(depth, DEPTH, 32, "slices of an image with ndims 3")
 
 #define IMAGE_AXES(times) "batch," times ",channels,(depth,)height,width"
 
 /* ---- synthesize ---- */
 
-typedef struct synthesize_settings {
-    int32_t batch, times, times_out, depth, height, width;
-} synthesize_settings;
-
 static const number synthesize_rows[] = {
-    NUMBER_ROLE(synthesize_settings, batch, BATCH, 1, 1, 65536, "images computed together, at most"),
-    NUMBER_WHOLE(synthesize_settings, times, 1, 1, SEQ2SEQ_MAX_TIMES, "time points of the source"),
-    NUMBER_WHOLE(synthesize_settings, times_out, 1, 1, SEQ2SEQ_MAX_TIMES, "time points of the target"),
-    SIZE_NUMBERS(synthesize_settings),
+    NUMBER_BATCH("images computed together, at most"),
+    NUMBER_WHOLE(seq2seq_settings, times, 1, 1, SEQ2SEQ_MAX_TIMES, "time points of the source"),
+    NUMBER_WHOLE(seq2seq_settings, times_out, 1, 1, SEQ2SEQ_MAX_TIMES, "time points of the target"),
+    SIZE_NUMBERS,
 };
-NUMBERS_OF(synthesize_settings, synthesize)
+NUMBERS_OF(seq2seq_settings, synthesize)
 
 static void synthesize_build(task_graph *t)
 {
     const seq2seq_options o = options_of(t->at.option);
-    const synthesize_settings s = synthesize_of(t->at.setting);
+    const seq2seq_settings s = synthesize_of(t->at.setting);
     nn n = nn_of(t, "");
     value latent = seq2seq_encode(&n, &o, seq2seq_images(t->g, &o, t->in[0]), s.times);
     value y =
@@ -79,7 +75,7 @@ static const number train_rows[] = {
     OPTIMIZER_NUMBERS(OPTIMIZER_ADAM, 0),
     SCHEDULE_NUMBERS(SCHEDULE_POLYNOMIAL, RATE_BY_EPOCH, 0, 1e-6),
     NUMBER_WHOLE(seq2seq_settings, times, 1, 1, SEQ2SEQ_MAX_TIMES, "time points of source and target"),
-    SIZE_NUMBERS(seq2seq_settings),
+    SIZE_NUMBERS,
     NUMBER_ROLE(seq2seq_settings, crops, CROPS, 8, 1, 1000000, "samples of a subject in an epoch"),
     NUMBER_REAL(seq2seq_settings, rec_weight, 10, 0, 1e9, "weight of the two reconstructions"),
     NUMBER_REAL(seq2seq_settings, cyc_weight, 10, 0, 1e9, "weight of the cycle back to the source"),

@@ -49,7 +49,8 @@ static value double_nearest(graph *g, value x, int grid)
     return op_view(g, op_broadcast(g, cells, &wide), 3, b, 4 * (int64_t)grid * grid, c);
 }
 
-value mt_net_generate(nn *n, const slmt_net *net, value tokens)
+/* tokens [B,N,C] of the encoder -> images [B,S,S] in (0,1). */
+static value generate(nn *n, const slmt_net *net, value tokens)
 {
     graph *g = n->g;
     const slmt_net_options *o = &net->options;
@@ -80,7 +81,7 @@ value mt_net_synthesize(nn *e, nn *gen, const slmt_net *net, value source)
 {
     value features[MAX_FEATURES];
     edge_mae_encode(e, net, source, features);
-    return mt_net_generate(gen, net, features[net->options.depth + 1]);
+    return generate(gen, net, features[net->options.depth + 1]);
 }
 
 /* Feature consistency: sum over the encoder's list, last norm left out, of mean |FC(pred) - FC(target)|. */
@@ -107,7 +108,7 @@ mt_net_graph mt_net_finetune(nn *e, nn *gen, nn *frozen, const slmt_net *net, do
     edge_mae_encode(e, net, source, features);
     v.block1 = features[1];
     v.tokens = features[net->options.depth + 1];
-    v.pred = mt_net_generate(gen, net, v.tokens);
+    v.pred = generate(gen, net, v.tokens);
     graph_layer(g, "loss");
     v.l1_loss = op_mean_all(g, op_abs(g, op_sub(g, v.pred, target)));
     v.fc_loss = feature_consistency(frozen, net, v.pred, target);

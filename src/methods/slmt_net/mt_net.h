@@ -5,9 +5,6 @@
 
 #include "methods/slmt_net/edge_mae.h"
 
-/* tokens [B,N,C] of the encoder -> images [B,S,S] in (0,1). */
-value mt_net_generate(nn *gen, const slmt_net *net, value tokens);
-
 /* source [B,S,S] -> target [B,S,S]. */
 value mt_net_synthesize(nn *e, nn *gen, const slmt_net *net, value source);
 
