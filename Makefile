@@ -29,7 +29,8 @@ test:
 	$(MAKE) --no-print-directory build
 	ctest --preset release --output-junit results.xml
 
-# The whole training of examples/seq2seq-toy and its checks: minutes on one thread. `make test` runs its first part.
+# The whole training of examples/seq2seq-toy and its checks: about five minutes of one quiet core, on a busy machine as many
+# times longer as there are programs for each core. `make test` runs its first part.
 toy: build
 	build/release/bin/seq2seq-toy --seed 0 --threads 1
 
@@ -38,7 +39,7 @@ SLMT_PARITY_DIR ?= $(CURDIR)/../shared/parity
 parity: build
 	SLMT_PARITY_DIR=$(SLMT_PARITY_DIR) ctest --preset release --tests-regex parity
 
-# The same of the cuda backend, under emulation: two networks, minutes.
+# The same of the cuda backend, under emulation: two networks.
 parity-cuda: build
 	for name in nano tiny; do build/release/bin/test_parity --cuda build/release/tests/cuda/plugins/libslmt_cuda.so \
 	    $(SLMT_PARITY_DIR)/$$name.h5 || exit 1; done

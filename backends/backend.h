@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { BK_API = 8 }; /* bumped when anything in this file or in ops.def changes */
+enum { BK_API = 9 }; /* bumped when anything in this file or in ops.def changes */
 enum { BK_MAX_RANK = 6, BK_MAX_IN = 8, BK_MAX_OUT = 3, BK_MAX_SPACE = 3 };
 
 /* BK_BF16 (bfloat16) and BK_F16 (IEEE binary16), held as uint16_t, store BK_LINEAR's w and views of it, and
@@ -128,6 +128,13 @@ typedef enum bk_direction {
     BK_ACROSS = 2 /* from the device to the device; the two do not overlap */
 } bk_direction;
 
+/* Bytes of the device that the host wants. */
+typedef struct bk_read {
+    void *to;
+    const void *from;
+    size_t bytes;
+} bk_read;
+
 typedef struct bk_backend {
     uint32_t api; /* BK_API. This field stays the first one in every version */
     const char *name;
@@ -156,10 +163,13 @@ typedef struct bk_backend {
      * call lie in memory of alloc(), which only the backend reads or writes. */
     bk_status (*alloc)(void *device, size_t bytes, void **out); /* 64-byte aligned, contents undefined */
     void (*free)(void *device, void *p);                        /* NULL is allowed */
-    /* Returns when `to` holds the bytes; work started earlier on this device is done first. */
+    /* Work started earlier on this device is done first, and work started later finds the bytes at `to`.
+     * Returns when the host may change `from` (BK_UP) or read `to` (BK_DOWN). */
     bk_status (*copy)(void *device, void *to, const void *from, size_t bytes, bk_direction way);
-    /* Sets *first to the index of the first of n arrays that has a non-finite element, or to -1. */
-    bk_status (*finite)(void *device, const bk_tensor *arrays, int32_t n, int32_t *first);
+    /* Sets *first to the index of the first of n arrays that has a non-finite element, or to -1, and copies
+     * down what is to be read: after all work started earlier, and with one wait for all of it. */
+    bk_status (*look)(void *device, const bk_tensor *arrays, int32_t n, int32_t *first, const bk_read *reads,
+                      int32_t n_reads);
 
     /* ---- whole plans: all four functions, or none ----
      * With them, a plan is loaded once and each run is launch() and wait() in place of begin(), run() and
@@ -167,8 +177,9 @@ typedef struct bk_backend {
     /* In a dry run, tensors and scratch are NULL, and the program is never launched. */
     bk_status (*load)(void *device, const bk_plan *plan, void **program);
     void (*unload)(void *device, void *program); /* NULL is allowed */
-    /* Starts all calls on these pointers. One run of a program at a time. */
-    bk_status (*launch)(void *device, void *program, void *const *bound);
+    /* Starts all calls on these pointers, after those of a program that was launched before and not yet
+     * waited for (NULL: of none). One run of a program at a time. */
+    bk_status (*launch)(void *device, void *program, void *const *bound, void *after);
     /* Returns when the run's results are complete. Errors that the device reports are its status. */
     bk_status (*wait)(void *device, void *program);
 } bk_backend;

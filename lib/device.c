@@ -121,12 +121,15 @@ static int is_finite(const bk_tensor *t)
     return finite;
 }
 
-status device_finite(device dev, const bk_tensor *arrays, int32_t n, int32_t *first)
+status device_look(device dev, const bk_tensor *arrays, int32_t n, int32_t *first, const bk_read *reads,
+                   int32_t n_reads)
 {
     *first = -1;
     if (!device_is_host(dev))
-        return device_failure(dev, dev.backend->finite(dev.handle, arrays, n, first),
+        return device_failure(dev, dev.backend->look(dev.handle, arrays, n, first, reads, n_reads),
                               "the check for finite numbers");
+    for (int32_t i = 0; i < n_reads; i++)
+        memcpy(reads[i].to, reads[i].from, reads[i].bytes);
     for (int32_t i = 0; *first < 0 && i < n; i++)
         if (!is_finite(&arrays[i]))
             *first = i;

@@ -36,8 +36,10 @@ status device_write(device dev, void *to, const void *from, size_t bytes);
 status device_read(device dev, void *to, const void *from, size_t bytes);
 status device_copy(device dev, void *to, const void *from, size_t bytes);
 
-/* Sets *first to the index of the first of n arrays of reals that has a non-finite element, or to -1. */
-status device_finite(device dev, const bk_tensor *arrays, int32_t n, int32_t *first);
+/* Sets *first to the index of the first of n arrays of reals that has a non-finite element, or to -1, and
+ * copies to the host what is to be read. A device of its own memory is waited for once. */
+status device_look(device dev, const bk_tensor *arrays, int32_t n, int32_t *first, const bk_read *reads,
+                   int32_t n_reads);
 
 /* Returns the status, and writes the message, for the result of a backend's function during `what`. */
 status device_failure(device dev, bk_status s, const char *what);

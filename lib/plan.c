@@ -55,6 +55,7 @@ void plan_free(plan *p)
 {
     if (!p)
         return;
+    plan_finish(p);
     if (p->program)
         p->dev.backend->unload(p->dev.handle, p->program);
     for (int32_t i = 0; i < p->n_prepared; i++)
@@ -175,13 +176,15 @@ status plan_assign(const plan *p, void *const *bound)
     return OK;
 }
 
-static status run_program(plan *p, void *const *bound, const atomic_int *cancel)
+static status start_program(plan *p, void *const *bound, const atomic_int *cancel, plan *after)
 {
     const bk_backend *b = p->dev.backend;
     if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
         return fail(ERR_CANCELLED, "cancelled");
-    TRY(device_failure(p->dev, b->launch(p->dev.handle, p->program, bound), "the launch of a plan"));
-    return device_failure(p->dev, b->wait(p->dev.handle, p->program), "a plan");
+    void *earlier = after && after->works ? after->program : NULL;
+    TRY(device_failure(p->dev, b->launch(p->dev.handle, p->program, bound, earlier), "the launch of a plan"));
+    p->works = 1;
+    return OK;
 }
 
 static status run_calls(plan *p, const atomic_int *cancel)
@@ -199,10 +202,8 @@ static status run_calls(plan *p, const atomic_int *cancel)
     return OK;
 }
 
-static status run_all(plan *p, void *const *bound, const atomic_int *cancel)
+static status run_one_by_one(plan *p, void *const *bound, const atomic_int *cancel)
 {
-    if (p->program && !p->profile)
-        return run_program(p, bound, cancel);
     const bk_backend *b = p->dev.backend;
     bind(p, bound);
     TRY(device_failure(p->dev, b->begin(p->dev.handle), "the start of a run"));
@@ -211,10 +212,34 @@ static status run_all(plan *p, void *const *bound, const atomic_int *cancel)
     return s == OK ? device_failure(p->dev, end, "a run") : s;
 }
 
-status plan_run(plan *p, void *const *bound, int32_t n_bound, const atomic_int *cancel)
+status plan_start(plan *p, void *const *bound, int32_t n_bound, const atomic_int *cancel, plan *after)
 {
     if (n_bound < p->n_bound)
         return fail(ERR_INTERNAL, "the plan reads %d slots, but %d are bound", p->n_bound, n_bound);
-    TRY(run_all(p, bound, cancel));
+    if (p->program && !p->profile) {
+        TRY(start_program(p, bound, cancel, after));
+    } else {
+        TRY(after ? plan_finish(after) : OK);
+        TRY(run_one_by_one(p, bound, cancel));
+    }
     return p->in_place ? plan_assign(p, bound) : OK;
+}
+
+status plan_finish(plan *p)
+{
+    if (!p->works)
+        return OK;
+    p->works = 0;
+    return device_failure(p->dev, p->dev.backend->wait(p->dev.handle, p->program), "a plan");
+}
+
+int plan_works(const plan *p)
+{
+    return p->works;
+}
+
+status plan_run(plan *p, void *const *bound, int32_t n_bound, const atomic_int *cancel)
+{
+    status s = plan_start(p, bound, n_bound, cancel, NULL), end = plan_finish(p);
+    return s == OK ? end : s;
 }

@@ -73,4 +73,15 @@ status plan_assign(const plan *p, void *const *bound);
  * ERR_BACKEND. */
 status plan_run(plan *p, void *const *bound, int32_t n_bound, const atomic_int *cancel);
 
+/* plan_run() in two parts. A backend that runs plans as a whole works from the start on, after a plan that
+ * was started before and is not finished (after, NULL: none); its results are there, and its errors are told,
+ * when the plan is finished. With another backend, and in a run that is profiled, the start is the whole run.
+ * Every plan that was started is to be finished before it starts again; a plan that was not needs no finish,
+ * which is OK. */
+status plan_start(plan *p, void *const *bound, int32_t n_bound, const atomic_int *cancel, plan *after);
+status plan_finish(plan *p);
+
+/* Whether a plan was started and is not finished. */
+int plan_works(const plan *p);
+
 #endif

@@ -54,7 +54,7 @@ static status check_backend(const char *name, const char *file, const bk_backend
             name, file, (unsigned)b->api, BK_API);
     if (strcmp(b->name, name) != 0)
         return fail(ERR_FORMAT, "backend %s: %s holds backend %s", name, file, b->name);
-    int memory = !!b->alloc + !!b->free + !!b->copy + !!b->finite;
+    int memory = !!b->alloc + !!b->free + !!b->copy + !!b->look;
     int plans = !!b->load + !!b->unload + !!b->launch + !!b->wait;
     if ((memory != 0 && memory != 4) || (plans != 0 && plans != 4))
         return fail(ERR_FORMAT, "backend %s: %s offers some of the functions for %s and lacks others", name,

@@ -39,11 +39,28 @@ static __device__ __forceinline__ void write_head(const tokens &t, float *y, int
             y[at + place_of_number<S>(d)] = from[d] * factor;
 }
 
+/* read_tile() of heads of D numbers that lie side by side on 16-byte boundaries. */
+template <int D>
+static __device__ __forceinline__ void read_tile_in_fours(const tokens &t, const float *x, int parts, int part,
+                                                          int64_t image, int64_t head, int64_t first,
+                                                          float *tile)
+{
+    for (int i = threadIdx.x; i < KEYS * D / 4; i += blockDim.x) {
+        int64_t token = first + i / (D / 4);
+        four numbers = {};
+        if (token < t.n)
+            numbers = *(const four *)(x + place_of_head(t, parts, image, token, part, head) + i % (D / 4) * 4);
+        *(four *)(tile + 4 * i) = numbers;
+    }
+}
+
 /* Reads a tile of one part of the tokens from `first` on into shared memory. */
 template <int D>
 static __device__ __forceinline__ void read_tile(const tokens &t, const float *x, int parts, int part,
                                                  int64_t image, int64_t head, int64_t first, float *tile)
 {
+    if (t.width == D && ((uintptr_t)x & 15) == 0)
+        return read_tile_in_fours<D>(t, x, parts, part, image, head, first, tile);
     for (int i = threadIdx.x; i < KEYS * D; i += blockDim.x) {
         int64_t token = first + i / D, d = i % D;
         bool there = token < t.n && d < t.width;

@@ -72,13 +72,26 @@ struct windows {
     convolution c;
     const float *from, *with;
     float *to;
-    static constexpr bool batch_is_inner = true, has_fours = false;
+    static constexpr bool batch_is_inner = true, has_fours = true;
 
-    bool in_fours() const
+    /* Channels of a pixel are neighbours in memory; those of a weight are as far apart as it has taps. */
+    bool reads_fours(const float *pixels, int64_t channels) const
     {
-        return false;
+        return ((uintptr_t)pixels & 15) == 0 && (channels & 3) == 0;
     }
 };
+
+/* Four floats of a pixel that lie side by side; zeros where the window is outside the image. */
+static __device__ __forceinline__ float4 four_at(const float *x, int64_t pixel, int64_t place)
+{
+    return pixel < 0 ? float4{0, 0, 0, 0} : *(const float4 *)(x + place);
+}
+
+/* Four of a weight, `apart` from each other. */
+static __device__ __forceinline__ float4 four_apart(const float *w, int64_t apart)
+{
+    return {w[0], w[apart], w[2 * apart], w[3 * apart]};
+}
 
 static windows windows_of(const convolution &c, int64_t rows, int64_t columns, int64_t depth)
 {
@@ -136,6 +149,19 @@ struct conv_forward : windows {
     __device__ __forceinline__ float b(column first, int64_t k) const
     {
         return with[first + k % c.ins * c.taps + k / c.ins];
+    }
+    __device__ __forceinline__ float4 a4(const row &p, int64_t k) const
+    {
+        int64_t at = c.window(p.at, place_of(k / c.ins, c.kernel));
+        return four_at(from, at, ((p.image * volume(c.x) + at) * c.groups + p.group) * c.ins + k % c.ins);
+    }
+    __device__ __forceinline__ float4 b4(column first, int64_t k) const
+    {
+        return four_apart(with + first + k % c.ins * c.taps + k / c.ins, c.taps);
+    }
+    bool in_fours() const
+    {
+        return reads_fours(from, c.ins);
     }
     __device__ __forceinline__ void store(int64_t group, int64_t r, int64_t o, float sum) const
     {
@@ -200,6 +226,19 @@ struct conv_dx : windows {
     {
         return with[first + k % c.outs * c.ins * c.taps + k / c.outs];
     }
+    __device__ __forceinline__ float4 a4(const row &p, int64_t k) const
+    {
+        int64_t at = c.reader(p.at, place_of(k / c.outs, c.kernel));
+        return four_at(from, at, ((p.image * volume(c.y) + at) * c.groups + p.group) * c.outs + k % c.outs);
+    }
+    __device__ __forceinline__ float4 b4(column first, int64_t k) const
+    {
+        return four_apart(with + first + k % c.outs * c.ins * c.taps + k / c.outs, c.taps);
+    }
+    bool in_fours() const
+    {
+        return reads_fours(from, c.outs) && (c.ins & 3) == 0;
+    }
     __device__ __forceinline__ void store(int64_t group, int64_t r, int64_t i, float sum) const
     {
         to[(r * c.groups + group) * c.ins + i] = sum;
@@ -260,6 +299,19 @@ struct conv_dw : windows {
     {
         int64_t n = volume(c.y), at = c.window(place_of(k % n, c.y), o.tap);
         return at < 0 ? 0 : with[(k / n * volume(c.x) + at) * c.groups * c.ins + o.channel];
+    }
+    __device__ __forceinline__ float4 a4(row channel, int64_t k) const
+    {
+        return *(const float4 *)(from + k * c.groups * c.outs + channel);
+    }
+    __device__ __forceinline__ float4 b4(const column &o, int64_t k) const
+    {
+        int64_t n = volume(c.y), at = c.window(place_of(k % n, c.y), o.tap);
+        return four_at(with, at, (k / n * volume(c.x) + at) * c.groups * c.ins + o.channel);
+    }
+    bool in_fours() const
+    {
+        return reads_fours(from, c.outs) && reads_fours(with, c.ins);
     }
     __device__ __forceinline__ void store(int64_t group, int64_t o, int64_t i, float sum) const
     {

@@ -3,12 +3,14 @@
  * this folder.
  *
  * A call fits if the reference backend, the definition, takes it and it is in float32. Each plan has a stream
- * of its own, so that two sessions overlap; calls outside plans and copies share the device's. What a kernel
- * finds wrong, such as an index out of range, it writes to a word of the device, which is read where the host
- * waits.
+ * of its own, so that two sessions overlap; calls outside plans and copies share the device's. Copies to the
+ * device, and inside it, are started and not waited for: events keep the order, and what the host gave lies in
+ * memory of its own until it is copied. What a kernel finds wrong, such as an index out of range, it writes to a
+ * word of the device, which is read where the host waits.
  *
  * A plan that runs on the same addresses a second time is captured as a graph, which that run and later ones
  * start at once; with other addresses it is started call by call again. */
+#include "backends/cuda/adam.h"
 #include "backends/cuda/cublaslt.h"
 #include "backends/cuda/cuda.h"
 #include "backends/cuda/kernel.h"
@@ -19,6 +21,8 @@
 #include <pthread.h>
 
 enum { FLAGS = 1024 }; /* arrays that one check for finite numbers looks at */
+constexpr size_t LUGGAGE = (size_t)8 << 20; /* bytes on their way to the device, at most */
+constexpr size_t REPORTS = 4096;            /* bytes that one wait reads beside the flags, at most */
 
 /* One of them. */
 struct looked_at {
@@ -48,9 +52,15 @@ struct cuda_device {
     block *blocks;
     void *definition; /* the reference backend, opened */
     cudaStream_t stream;
-    int *fault, *flags;   /* memory of the device */
-    looked_at *list;      /* likewise, FLAGS of them */
-    pthread_mutex_t lock; /* of used, blocks and running */
+    cudaEvent_t copied; /* all that was started on it */
+    int *fault, *flags; /* memory of the device */
+    looked_at *list;    /* likewise, FLAGS of them */
+    /* Memory of the host that the device reads and writes while the host goes on: copies up, of which so many bytes
+     * may not have left; and FLAGS flags and other reports. */
+    unsigned char *luggage;
+    size_t packed;
+    int *reports;
+    pthread_mutex_t lock; /* of used, blocks, running, luggage and the order of works on the stream */
     program *running;     /* those that were launched and not waited for */
     char text[320];       /* for describe() */
 };
@@ -58,8 +68,14 @@ struct cuda_device {
 struct program {
     bk_plan plan;
     cudaStream_t stream;
-    int *fault;
+    int *fault, *found; /* the word of the device, and where the host finds it */
+    cudaEvent_t ended;
     int launched;
+    bool is_bound;       /* the calls have addresses, and steps are listed */
+    int steps;           /* calls of BK_ADAM: neighbours among them are one launch */
+    int *together;       /* by call: how many are one launch from this one on; NULL: there are no steps */
+    adam_arrays *listed; /* of each step, on the host */
+    adam_arrays *list;   /* likewise, in the device's memory */
     cudaGraphExec_t captured; /* all calls on the addresses that they have now; NULL: none */
     enum { FRESH, REPEATED, SETTLED } state; /* runs on these addresses: none, one, tried to capture */
     program *next, **link; /* of device->running */
@@ -212,6 +228,19 @@ static bk_status describe_device(cuda_device *d)
     return BK_OK;
 }
 
+static bk_status take_host_memory(cuda_device *d)
+{
+    void *luggage = nullptr, *reports = nullptr;
+    cudaError_t error = cudaMallocHost(&luggage, LUGGAGE);
+    d->luggage = (unsigned char *)luggage;
+    if (error == cudaSuccess)
+        error = cudaMallocHost(&reports, FLAGS * sizeof(int) + REPORTS);
+    d->reports = (int *)reports;
+    if (error == cudaSuccess)
+        error = cudaEventCreateWithFlags(&d->copied, cudaEventDisableTiming);
+    return status_of(&d->host, error, "cannot take memory of the host");
+}
+
 static bk_status take_words(cuda_device *d)
 {
     static const int zeros[1 + FLAGS] = {};
@@ -257,6 +286,8 @@ static bk_status set_up(cuda_device *d, const char *options)
     s = status_of(&d->host, cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking),
                   "cannot make a stream");
     if (s == BK_OK)
+        s = take_host_memory(d);
+    if (s == BK_OK)
         s = take_words(d);
     if (s == BK_OK)
         s = open_library(d);
@@ -274,6 +305,10 @@ static void cuda_close(void *device)
         cublaslt_close(d->lt);
         cudaFree(d->fault);
         cudaFree(d->list);
+        cudaFreeHost(d->luggage);
+        cudaFreeHost(d->reports);
+        if (d->copied)
+            cudaEventDestroy(d->copied);
         cudaStreamDestroy(d->stream);
     }
     bk_reference()->close(d->definition);
@@ -366,6 +401,14 @@ static cudaError_t start_call(const cuda_device *d, const bk_call *call, cudaStr
     return e.error;
 }
 
+/* What the kernels found wrong is a failure, and the next run finds nothing wrong. */
+static bk_status out_of_range(const cuda_device *d, cudaStream_t stream, int *fault)
+{
+    say(&d->host, "an index or a label is out of range", nullptr);
+    bk_status s = status_of(&d->host, cudaMemsetAsync(fault, 0, sizeof *fault, stream), "a run failed");
+    return s == BK_OK ? BK_ERR_FAILED : s;
+}
+
 /* Waits, and returns what the kernels found wrong. */
 static bk_status finish(cuda_device *d, cudaStream_t stream, int *fault)
 {
@@ -374,16 +417,7 @@ static bk_status finish(cuda_device *d, cudaStream_t stream, int *fault)
     if (error == cudaSuccess)
         error = cudaStreamSynchronize(stream);
     bk_status s = status_of(&d->host, error, "a run failed");
-    if (s != BK_OK || !found)
-        return s;
-    say(&d->host, "an index or a label is out of range", nullptr);
-    s = status_of(&d->host, cudaMemsetAsync(fault, 0, sizeof *fault, stream), "a run failed");
-    return s == BK_OK ? BK_ERR_FAILED : s;
-}
-
-static bk_status cuda_begin(void *)
-{
-    return BK_OK;
+    return s == BK_OK && found ? out_of_range(d, stream, fault) : s;
 }
 
 static bk_status cuda_run(void *device, bk_call *call)
@@ -476,27 +510,76 @@ static void cuda_free(void *device, void *p)
     delete b;
 }
 
-/* What was started before is done first: on the device's stream by its order, in plans by waiting. */
-static bk_status wait_for_plans(cuda_device *d)
+/* ---- the order of works ----
+ * With the lock: what comes next on the device's stream comes after all plans that run, and what plans start later
+ * comes after it. */
+
+static cudaError_t come_after_plans(cuda_device *d)
 {
-    bk_status s = BK_OK;
+    cudaError_t error = cudaSuccess;
+    for (program *p = d->running; p && error == cudaSuccess; p = p->next)
+        error = cudaStreamWaitEvent(d->stream, p->ended, 0);
+    return error;
+}
+
+static cudaError_t wait_for_stream(cuda_device *d)
+{
+    d->packed = 0; /* it has left, or nothing more will be sent */
+    return cudaStreamSynchronize(d->stream);
+}
+
+/* Starts a copy of bytes that the host may change at once. More of them than luggage holds are waited for. */
+static cudaError_t send(cuda_device *d, void *to, const void *from, size_t bytes)
+{
+    if (bytes > LUGGAGE) {
+        cudaError_t error = cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, d->stream);
+        return error == cudaSuccess ? wait_for_stream(d) : error;
+    }
+    if (bytes > LUGGAGE - d->packed) {
+        cudaError_t error = wait_for_stream(d);
+        if (error != cudaSuccess)
+            return error;
+    }
+    unsigned char *packed = d->luggage + d->packed;
+    d->packed += (bytes + 63) / 64 * 64;
+    d->packed = d->packed < LUGGAGE ? d->packed : LUGGAGE;
+    memcpy(packed, from, bytes);
+    return cudaMemcpyAsync(to, packed, bytes, cudaMemcpyHostToDevice, d->stream);
+}
+
+static cudaError_t start_copy(cuda_device *d, void *to, const void *from, size_t bytes, bk_direction way)
+{
+    cudaError_t error = come_after_plans(d);
+    if (error != cudaSuccess)
+        return error;
+    if (way == BK_UP)
+        return send(d, to, from, bytes);
+    if (way == BK_ACROSS)
+        return cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, d->stream);
+    error = cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, d->stream);
+    return error == cudaSuccess ? wait_for_stream(d) : error;
+}
+
+static bk_status cuda_begin(void *device)
+{
+    cuda_device *d = (cuda_device *)device;
+    on_device here(d->index);
     pthread_mutex_lock(&d->lock);
-    for (program *p = d->running; p && s == BK_OK; p = p->next)
-        s = status_of(&d->host, cudaStreamSynchronize(p->stream), "a run failed");
+    cudaError_t error = come_after_plans(d);
     pthread_mutex_unlock(&d->lock);
-    return s;
+    return status_of(&d->host, error, "the start of a run");
 }
 
 static bk_status cuda_copy(void *device, void *to, const void *from, size_t bytes, bk_direction way)
 {
-    static const cudaMemcpyKind kind[] = {cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost,
-                                          cudaMemcpyDeviceToDevice};
     cuda_device *d = (cuda_device *)device;
     on_device here(d->index);
-    bk_status s = wait_for_plans(d);
-    if (s == BK_OK)
-        s = status_of(&d->host, cudaMemcpyAsync(to, from, bytes, kind[way], d->stream), "a copy failed");
-    return s == BK_OK ? status_of(&d->host, cudaStreamSynchronize(d->stream), "a copy failed") : s;
+    pthread_mutex_lock(&d->lock);
+    cudaError_t error = start_copy(d, to, from, bytes, way);
+    if (error == cudaSuccess)
+        error = cudaEventRecord(d->copied, d->stream);
+    pthread_mutex_unlock(&d->lock);
+    return status_of(&d->host, error, "a copy failed");
 }
 
 /* ---- finite numbers ---- */
@@ -520,103 +603,96 @@ __global__ void look_at_all(const looked_at *list, int *found)
 
 constexpr unsigned LOOKERS = 64; /* blocks for one array, at most */
 
-/* Of at most FLAGS arrays. */
-static cudaError_t find_others(cuda_device *d, const bk_tensor *arrays, int n, int *first)
+/* Starts the check of at most FLAGS arrays, whose flags will be among the reports. */
+static cudaError_t start_check(cuda_device *d, const bk_tensor *arrays, int n)
 {
     looked_at list[FLAGS];
-    int found[FLAGS];
     unsigned blocks = 1;
     for (int k = 0; k < n; k++) {
         list[k] = {arrays[k].data, bk_count(&arrays[k].shape), arrays[k].shape.dtype == BK_F64};
         blocks = blocks_for(list[k].n) > blocks ? blocks_for(list[k].n) : blocks;
     }
     dim3 grid(blocks < LOOKERS ? blocks : LOOKERS, (unsigned)n);
-    cudaError_t error = cudaMemsetAsync(d->flags, 0, (size_t)n * sizeof *found, d->stream);
+    cudaError_t error = cudaMemsetAsync(d->flags, 0, (size_t)n * sizeof(int), d->stream);
     if (error == cudaSuccess)
-        error = cudaMemcpyAsync(d->list, list, (size_t)n * sizeof *list, cudaMemcpyHostToDevice, d->stream);
+        error = send(d, d->list, list, (size_t)n * sizeof *list);
     if (error == cudaSuccess)
         error = launch(d->stream, look_at_all, grid, BLOCK, 0, (const looked_at *)d->list, d->flags);
     if (error == cudaSuccess)
-        error = cudaMemcpyAsync(found, d->flags, (size_t)n * sizeof *found, cudaMemcpyDeviceToHost, d->stream);
-    if (error == cudaSuccess)
-        error = cudaStreamSynchronize(d->stream);
-    for (int k = n - 1; k >= 0 && error == cudaSuccess; k--)
-        if (found[k])
-            *first = k;
+        error =
+            cudaMemcpyAsync(d->reports, d->flags, (size_t)n * sizeof(int), cudaMemcpyDeviceToHost, d->stream);
     return error;
 }
 
-static bk_status cuda_finite(void *device, const bk_tensor *arrays, int32_t n, int32_t *first)
+/* Where a read finds its bytes among the reports; NULL: there is no room. */
+static unsigned char *report_of(const cuda_device *d, const bk_read *reads, int k)
+{
+    size_t at = 0;
+    for (int i = 0; i < k; i++)
+        at += reads[i].bytes;
+    return at + reads[k].bytes <= REPORTS ? (unsigned char *)(d->reports + FLAGS) + at : nullptr;
+}
+
+static cudaError_t start_reads(const cuda_device *d, const bk_read *reads, int n)
+{
+    cudaError_t error = cudaSuccess;
+    for (int k = 0; k < n && error == cudaSuccess; k++) {
+        void *report = report_of(d, reads, k);
+        error = cudaMemcpyAsync(report ? report : reads[k].to, reads[k].from, reads[k].bytes,
+                                cudaMemcpyDeviceToHost, d->stream);
+    }
+    return error;
+}
+
+static void deliver_reads(const cuda_device *d, const bk_read *reads, int n)
+{
+    for (int k = 0; k < n; k++)
+        if (const void *report = report_of(d, reads, k))
+            memcpy(reads[k].to, report, reads[k].bytes);
+}
+
+static void find_first(const cuda_device *d, int n, int32_t at, int32_t *first)
+{
+    for (int k = 0; k < n && *first < 0; k++)
+        if (d->reports[k])
+            *first = at + k;
+}
+
+/* With the lock. More arrays than there are flags are checked one lot after the other. */
+static cudaError_t look_at(cuda_device *d, const bk_tensor *arrays, int32_t n, int32_t *first)
+{
+    cudaError_t error = cudaSuccess;
+    for (int32_t at = 0; error == cudaSuccess && *first < 0 && (at < n || at == 0); at += FLAGS) {
+        int some = n - at < FLAGS ? n - at : FLAGS;
+        if (some > 0)
+            error = start_check(d, arrays + at, some);
+        if (error == cudaSuccess)
+            error = wait_for_stream(d);
+        if (error == cudaSuccess)
+            find_first(d, some, at, first);
+    }
+    return error;
+}
+
+static bk_status cuda_look(void *device, const bk_tensor *arrays, int32_t n, int32_t *first, const bk_read *reads,
+                           int32_t n_reads)
 {
     cuda_device *d = (cuda_device *)device;
     on_device here(d->index);
     *first = -1;
-    bk_status s = wait_for_plans(d);
-    for (int32_t at = 0; at < n && s == BK_OK && *first < 0; at += FLAGS) {
-        int found = -1, some = n - at < FLAGS ? n - at : FLAGS;
-        s = status_of(&d->host, find_others(d, arrays + at, some, &found),
-                      "the check for finite numbers failed");
-        *first = found < 0 ? -1 : at + found;
-    }
-    return s;
+    pthread_mutex_lock(&d->lock);
+    cudaError_t error = come_after_plans(d);
+    if (error == cudaSuccess)
+        error = start_reads(d, reads, n_reads);
+    if (error == cudaSuccess)
+        error = look_at(d, arrays, n, first);
+    if (error == cudaSuccess)
+        deliver_reads(d, reads, n_reads);
+    pthread_mutex_unlock(&d->lock);
+    return status_of(&d->host, error, "the check for finite numbers failed");
 }
 
 /* ---- whole plans ---- */
-
-static void forget_captured(program *p)
-{
-    if (p->captured)
-        cudaGraphExecDestroy(p->captured);
-    p->captured = nullptr;
-    p->state = program::FRESH;
-}
-
-static void cuda_unload(void *device, void *loaded)
-{
-    cuda_device *d = (cuda_device *)device;
-    program *p = (program *)loaded;
-    if (!p)
-        return;
-    on_device here(d->index);
-    if (p->stream) {
-        cudaStreamSynchronize(p->stream);
-        forget_captured(p);
-        cudaStreamDestroy(p->stream);
-    }
-    cudaFree(p->fault);
-    d->host.free(d->host.user, p);
-}
-
-static cudaError_t set_up_program(program *p)
-{
-    void *word = nullptr;
-    cudaError_t error = cudaStreamCreateWithFlags(&p->stream, cudaStreamNonBlocking);
-    if (error == cudaSuccess)
-        error = cudaMalloc(&word, sizeof *p->fault);
-    p->fault = (int *)word;
-    if (error == cudaSuccess)
-        error = cudaMemsetAsync(p->fault, 0, sizeof *p->fault, p->stream);
-    return error;
-}
-
-static bk_status cuda_load(void *device, const bk_plan *plan, void **out)
-{
-    cuda_device *d = (cuda_device *)device;
-    void *memory;
-    *out = nullptr;
-    bk_status s = d->host.alloc(d->host.user, sizeof(program), &memory);
-    if (s != BK_OK)
-        return s;
-    on_device here(d->index);
-    program *p = new (memory) program();
-    p->plan = *plan;
-    s = status_of(&d->host, set_up_program(p), "cannot load a plan");
-    if (s != BK_OK)
-        cuda_unload(d, p);
-    else
-        *out = p;
-    return s;
-}
 
 static void set_running(cuda_device *d, program *p, bool running)
 {
@@ -636,6 +712,96 @@ static void set_running(cuda_device *d, program *p, bool running)
     pthread_mutex_unlock(&d->lock);
 }
 
+static void forget_captured(program *p)
+{
+    if (p->captured)
+        cudaGraphExecDestroy(p->captured);
+    p->captured = nullptr;
+    p->state = program::FRESH;
+}
+
+static void cuda_unload(void *device, void *loaded)
+{
+    cuda_device *d = (cuda_device *)device;
+    program *p = (program *)loaded;
+    if (!p)
+        return;
+    on_device here(d->index);
+    if (p->launched)
+        set_running(d, p, false);
+    if (p->stream) {
+        cudaStreamSynchronize(p->stream);
+        forget_captured(p);
+        cudaStreamDestroy(p->stream);
+    }
+    if (p->ended)
+        cudaEventDestroy(p->ended);
+    cudaFree(p->fault);
+    cudaFreeHost(p->found);
+    cudaFree(p->list);
+    d->host.free(d->host.user, p->together);
+    d->host.free(d->host.user, p->listed);
+    d->host.free(d->host.user, p);
+}
+
+static cudaError_t set_up_program(program *p)
+{
+    void *word = nullptr, *found = nullptr;
+    cudaError_t error = cudaStreamCreateWithFlags(&p->stream, cudaStreamNonBlocking);
+    if (error == cudaSuccess)
+        error = cudaEventCreateWithFlags(&p->ended, cudaEventDisableTiming);
+    if (error == cudaSuccess)
+        error = cudaMalloc(&word, sizeof *p->fault);
+    p->fault = (int *)word;
+    if (error == cudaSuccess)
+        error = cudaMallocHost(&found, sizeof *p->found);
+    p->found = (int *)found;
+    if (error == cudaSuccess)
+        error = cudaMemsetAsync(p->fault, 0, sizeof *p->fault, p->stream);
+    return error;
+}
+
+/* Takes room for the list of arrays that steps of Adam have. */
+static bk_status take_list(cuda_device *d, program *p)
+{
+    void *together = nullptr, *listed = nullptr, *list = nullptr;
+    for (int32_t i = 0; i < p->plan.n_calls; i++)
+        p->steps += p->plan.calls[i].op == BK_ADAM;
+    if (p->steps == 0)
+        return BK_OK;
+    size_t bytes = (size_t)p->steps * sizeof *p->list;
+    bk_status s = d->host.alloc(d->host.user, (size_t)p->plan.n_calls * sizeof *p->together, &together);
+    p->together = (int *)together;
+    if (s == BK_OK)
+        s = d->host.alloc(d->host.user, bytes, &listed);
+    p->listed = (adam_arrays *)listed;
+    if (s == BK_OK)
+        s = status_of(&d->host, cudaMalloc(&list, bytes), "cannot load a plan");
+    p->list = (adam_arrays *)list;
+    return s;
+}
+
+static bk_status cuda_load(void *device, const bk_plan *plan, void **out)
+{
+    cuda_device *d = (cuda_device *)device;
+    void *memory;
+    *out = nullptr;
+    bk_status s = d->host.alloc(d->host.user, sizeof(program), &memory);
+    if (s != BK_OK)
+        return s;
+    on_device here(d->index);
+    program *p = new (memory) program();
+    p->plan = *plan;
+    s = status_of(&d->host, set_up_program(p), "cannot load a plan");
+    if (s == BK_OK)
+        s = take_list(d, p);
+    if (s != BK_OK)
+        cuda_unload(d, p);
+    else
+        *out = p;
+    return s;
+}
+
 /* Returns whether any address is another one than in the last run. */
 static bool bind(program *p, void *const *bound)
 {
@@ -650,15 +816,38 @@ static bool bind(program *p, void *const *bound)
     return changed;
 }
 
-/* Starts the calls one by one. *failed: the call that could not be started. */
+/* Lists the arrays of steps of Adam, whose addresses are others now, and starts the copy to the device. */
+static cudaError_t list_steps(program *p)
+{
+    adam_arrays *next = p->listed;
+    if (p->steps == 0)
+        return cudaSuccess;
+    for (int32_t i = 0, n; i < p->plan.n_calls; i += n ? n : 1) {
+        n = p->together[i] = adam_together(p->plan.calls + i, p->plan.n_calls - i);
+        for (int32_t k = 0; k < n; k++)
+            *next++ = adam_arrays_of(&p->plan.calls[i + k]);
+    }
+    return cudaMemcpyAsync(p->list, p->listed, (size_t)p->steps * sizeof *p->list, cudaMemcpyHostToDevice,
+                           p->stream);
+}
+
+/* Starts the calls one after the other. *failed: the call that could not be started. */
 static cudaError_t start_calls(const cuda_device *d, const program *p, bk_op *failed)
 {
-    cudaError_t error = cudaSuccess;
-    for (int32_t i = 0; i < p->plan.n_calls && error == cudaSuccess; i++) {
-        *failed = p->plan.calls[i].op;
-        error = start_call(d, &p->plan.calls[i], p->stream, p->fault);
+    const adam_arrays *list = p->list;
+    execution e = {p->stream, p->fault, d->processors, d->arithmetic, cudaSuccess};
+    for (int32_t i = 0; i < p->plan.n_calls && e.error == cudaSuccess;) {
+        int n = p->together ? p->together[i] : 0;
+        const bk_call *call = &p->plan.calls[i];
+        *failed = call->op;
+        if (n > 0)
+            start_adam(&e, call, n, list);
+        else
+            kernels[call->op]->run(call, &e);
+        list += n;
+        i += n > 0 ? n : 1;
     }
-    return error;
+    return e.error;
 }
 
 /* Captures the calls. Where that fails, runs go on as they did before. */
@@ -695,7 +884,25 @@ static bk_status start_program(cuda_device *d, program *p)
     return status_of(&d->host, error, bk_op_name(failed));
 }
 
-static bk_status cuda_launch(void *device, void *loaded, void *const *bound)
+/* What the plan does comes after all copies, and after another plan. */
+static cudaError_t come_after_others(cuda_device *d, const program *p, const program *after)
+{
+    pthread_mutex_lock(&d->lock);
+    cudaError_t error = cudaStreamWaitEvent(p->stream, d->copied, 0);
+    if (error == cudaSuccess && after && after->launched)
+        error = cudaStreamWaitEvent(p->stream, after->ended, 0);
+    pthread_mutex_unlock(&d->lock);
+    return error;
+}
+
+/* Has the word with what the kernels find wrong copied behind them. */
+static cudaError_t end_program(program *p)
+{
+    cudaError_t error = cudaMemcpyAsync(p->found, p->fault, sizeof *p->found, cudaMemcpyDeviceToHost, p->stream);
+    return error == cudaSuccess ? cudaEventRecord(p->ended, p->stream) : error;
+}
+
+static bk_status cuda_launch(void *device, void *loaded, void *const *bound, void *after)
 {
     cuda_device *d = (cuda_device *)device;
     program *p = (program *)loaded;
@@ -704,14 +911,22 @@ static bk_status cuda_launch(void *device, void *loaded, void *const *bound)
         return BK_ERR_FAILED;
     }
     on_device here(d->index);
-    if (bind(p, bound))
+    cudaError_t error = come_after_others(d, p, (const program *)after);
+    if (bind(p, bound) || !p->is_bound) {
         forget_captured(p);
-    set_running(d, p, true);
-    bk_status s = start_program(d, p);
+        if (error == cudaSuccess)
+            error = list_steps(p);
+        p->is_bound = error == cudaSuccess;
+    }
+    bk_status s = status_of(&d->host, error, "the order of plans");
     if (s == BK_OK)
-        return BK_OK;
-    cudaStreamSynchronize(p->stream);
-    set_running(d, p, false);
+        s = start_program(d, p);
+    if (s == BK_OK)
+        s = status_of(&d->host, end_program(p), "the end of a plan");
+    if (s == BK_OK)
+        set_running(d, p, true);
+    else
+        cudaStreamSynchronize(p->stream);
     return s;
 }
 
@@ -724,9 +939,9 @@ static bk_status cuda_wait(void *device, void *loaded)
         return BK_ERR_FAILED;
     }
     on_device here(d->index);
-    bk_status s = finish(d, p->stream, p->fault);
+    bk_status s = status_of(&d->host, cudaStreamSynchronize(p->stream), "a run failed");
     set_running(d, p, false);
-    return s;
+    return s == BK_OK && *p->found ? out_of_range(d, p->stream, p->fault) : s;
 }
 
 /* ---- the table ---- */
@@ -736,6 +951,6 @@ const bk_backend *bk_cuda(void)
     static const bk_backend table = {
         BK_API,       "cuda",      0,         cuda_open,   cuda_close,    cuda_supports, cuda_prepare,
         cuda_release, cuda_begin,  cuda_end,  cuda_run,    cuda_describe, cuda_alloc,    cuda_free,
-        cuda_copy,    cuda_finite, cuda_load, cuda_unload, cuda_launch,   cuda_wait};
+        cuda_copy,    cuda_look,   cuda_load, cuda_unload, cuda_launch,   cuda_wait};
     return &table;
 }

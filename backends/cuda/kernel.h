@@ -65,6 +65,13 @@ static inline unsigned blocks_for(int64_t n)
     for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < (n);                                \
          i += (int64_t)gridDim.x * blockDim.x)
 
+/* ---- memory ---- */
+
+/* Four floats that lie side by side, read and written at once. */
+struct alignas(16) four {
+    float of[4];
+};
+
 /* ---- shapes ---- */
 
 static inline int64_t last_dim(const bk_shape *s)

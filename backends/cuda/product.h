@@ -6,8 +6,9 @@
  *   P::row at_row(batch, row), P::column at_column(batch, column)   what is computed once for a row, a
  * column; float a(P::row, k), float b(P::column, k); void store(batch, row, column, sum); a_by_depth,
  * b_by_depth: whether neighbours in memory are neighbours along the depth;
- *   bool in_fours()   whether four neighbours in memory, of each factor, can be read at once: float4 a4(row,
- * k), b4(column, k) are they, and 4 divides depth, rows and columns. has_fours: whether there are types for
+ *   bool in_fours()   whether four neighbours along the depth, or along the side, of each factor can be read
+ * at once: float4 a4(row, k), b4(column, k) are they. 4 then divides the depth where a_by_depth or
+ * b_by_depth, rows where not a_by_depth, columns where not b_by_depth. has_fours: whether there are types for
  * which that can be.
  *
  * A block makes a tile of 64 x 64 results from slices 16 deep, which it reads into shared memory while the

@@ -78,7 +78,15 @@ static __device__ __forceinline__ int64_t at_part(const windows_of_grid &w, cons
 static __device__ __forceinline__ float dot(const float *a, const float *b, int64_t n)
 {
     float sum = 0;
-    for (int64_t d = 0; d < n; d++)
+    int64_t d = 0;
+    if ((((uintptr_t)a | (uintptr_t)b) & 15) == 0)
+        for (; d + 4 <= n; d += 4) {
+            four x = *(const four *)(a + d), y = *(const four *)(b + d);
+            UNROLL
+            for (int j = 0; j < 4; j++)
+                sum += x.of[j] * y.of[j];
+        }
+    for (; d < n; d++)
         sum += a[d] * b[d];
     return sum;
 }

@@ -30,7 +30,9 @@ static attention_head place_head(const bk_call *call)
     return head;
 }
 
-static bk_status run_attention(const bk_call *call)
+/* Calls `run` for each head of each image, with its q, k and v. */
+static bk_status each_head(const bk_call *call,
+                           void (*run)(const bk_call *call, const token_set *set, attention_head *head))
 {
     attention_head head = place_head(call);
     int64_t images = call->in[0].shape.dim[0];
@@ -38,25 +40,32 @@ static bk_status run_attention(const bk_call *call)
         for (int64_t h = 0; h < call->attr.heads; h++) {
             token_set set = {.image = b, .head = h, .n = head.tokens};
             load_qkv(call, &set, &head);
-            attention_head_forward(&head);
-            store_out(call, &set, &head);
+            run(call, &set, &head);
         }
     return BK_OK;
 }
 
+static void forward(const bk_call *call, const token_set *set, attention_head *head)
+{
+    attention_head_forward(head);
+    store_out(call, set, head);
+}
+
+static void backward(const bk_call *call, const token_set *set, attention_head *head)
+{
+    load_out(call, set, 1, head);
+    attention_head_backward(head);
+    store_dqkv(call, set, head);
+}
+
+static bk_status run_attention(const bk_call *call)
+{
+    return each_head(call, forward);
+}
+
 static bk_status run_attention_grad(const bk_call *call)
 {
-    attention_head head = place_head(call);
-    int64_t images = call->in[0].shape.dim[0];
-    for (int64_t b = 0; b < images; b++)
-        for (int64_t h = 0; h < call->attr.heads; h++) {
-            token_set set = {.image = b, .head = h, .n = head.tokens};
-            load_qkv(call, &set, &head);
-            load_out(call, &set, 1, &head);
-            attention_head_backward(&head);
-            store_dqkv(call, &set, &head);
-        }
-    return BK_OK;
+    return each_head(call, backward);
 }
 
 const reference_kernel REAL_NAME(reference_attention) = {

@@ -16,7 +16,7 @@ WHEEL = pathlib.Path(__file__).parents[2] / "build" / "download" / "nilearn-0.14
 SEED, FULL, SIDE = 1, 192, 96  # of the demo's heads; pixels of a side of a slice, and of what a network sees
 # By the number of the head, as in the demo: two that are learnt from for each seed, one for validation, three for the test.
 LABELLED, VALIDATION, TEST = ((0, 1), (2, 3), (4, 5)), (6,), (8, 9, 10)
-SLICES = {"train": range(28, 76, 2), "validation": range(28, 76, 4), "test": range(28, 76, 6)}
+SLICES = {"train": range(28, 76, 2), "validation": range(28, 76, 4), "test": range(28, 76, 12)}
 
 
 def keep(path, arrays):

@@ -58,7 +58,7 @@ SIDE = 48
 COUNTS = {"train": 64, "validation": 32, "test": 100}
 ARMS = {"plain": None, "kd": "kd"}
 DRAWN = Study(SIDE, 2, 8, 20, 30, ARMS | {"pcd": "tpl_uncert"}, ("gaussian", "contrast", "pixelate"))
-HEADS = Study(96, 4, 8, 20, 30, ARMS | {"tpl_uncert": "tpl_uncert", "tpl": "tpl"}, tuple(robustness.CORRUPTIONS))
+HEADS = Study(96, 4, 16, 20, 30, ARMS | {"tpl_uncert": "tpl_uncert", "tpl": "tpl"}, tuple(robustness.CORRUPTIONS))
 
 # ---- data ----
 

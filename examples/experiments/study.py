@@ -13,6 +13,7 @@ monotone map: at a rate too high for it, everything else would seem to win. A be
 Every run leaves its files and figures in the work folder and is not repeated: the study goes on where it was stopped.
 
     study.py --form short --out experiments      minutes: shows that everything works, and nothing else
+    study.py --form evening --out experiments    about five hours on one core with AMX: fewer arms, slices and epochs, in bf16
     study.py --form full --out experiments       a day or two on two cores
 
 The scans are those of SLMT_DATA_DIR, or ../shared/data, folder nifti/registered."""
@@ -22,6 +23,7 @@ import csv
 import json
 import os
 import pathlib
+import statistics
 import subprocess
 import sys
 
@@ -35,18 +37,35 @@ VALIDATION = ["L04s1"]
 TEST = ["C26", "L12s1", "Stroke"]
 UNPAIRED = ["L01s2", "L03s1", "L19s2", "L20s2"]  # more scans to pre-train on
 
-NETWORK = {
-    "full": "--preset small --depth 8",
-    "short": "--embed-dim 16 --depth 2 --num-heads 2 --decoder-dim 16 --decoder-depth 1 --decoder-heads 2 "
-             "--generator-heads 2,2,4,8",
-}
+# "finetune" has the settings of fine-tuning by the number of people whose pairs are learned from.
 FORMS = {
-    "full": {"prepare": "--crop 182 --slices 14:32 --image-size 128", "people": [1, 2, 4], "seeds": 3,
-             "rates": [3e-4, 1e-3, 3e-3], "unet_rates": [1e-3, 3e-3, 1e-2],
-             "pretrain": "--epochs 200 --batch 20", "finetune": "--epochs 100 --warmup-epochs 5 --batch 4", "every": 5},
-    "short": {"prepare": "--crop 182 --slices 22:4 --image-size 128", "people": [2], "seeds": 1,
-              "rates": [1e-3, 4e-3], "unet_rates": [2e-3, 8e-3],
-              "pretrain": "--epochs 6 --batch 8", "finetune": "--epochs 10 --warmup-epochs 2 --batch 2", "every": 5},
+    "full": {
+        "arithmetic": "float32", "network": "--preset small --depth 8",
+        "arms": ["fresh", "paper", "visible", "autoencoder", "slow", "frozen", "unet"],
+        "prepare": "--crop 182 --slices 14:32 --image-size 128", "seeds": 3,
+        "rates": [3e-4, 1e-3, 3e-3], "unet_rates": [1e-3, 3e-3, 1e-2],
+        "pretrain": "--epochs 200 --batch 20",
+        "finetune": dict.fromkeys([1, 2, 4], "--epochs 100 --warmup-epochs 5 --batch 4"), "every": 5,
+    },
+    # 1600 steps on pairs of one person and of four.
+    "evening": {
+        "arithmetic": "bf16", "network": "--preset small --depth 8",
+        "arms": ["fresh", "paper", "visible", "autoencoder", "unet"],
+        "prepare": "--crop 182 --slices 20:16 --image-size 128", "seeds": 3,
+        "rates": [3e-4, 1e-3, 3e-3], "unet_rates": [1e-3, 3e-3, 1e-2],
+        "pretrain": "--epochs 200 --decay-epochs 100 --batch 20",
+        "finetune": {1: "--epochs 200 --warmup-epochs 10 --batch 2", 4: "--epochs 50 --warmup-epochs 3 --batch 2"},
+        "every": 10,
+    },
+    "short": {
+        "arithmetic": "float32",
+        "network": "--embed-dim 16 --depth 2 --num-heads 2 --decoder-dim 16 --decoder-depth 1 --decoder-heads 2 "
+                   "--generator-heads 2,2,4,8",
+        "arms": ["fresh", "paper", "visible", "autoencoder", "slow", "frozen", "unet"],
+        "prepare": "--crop 182 --slices 22:4 --image-size 128", "seeds": 1,
+        "rates": [1e-3, 4e-3], "unet_rates": [2e-3, 8e-3],
+        "pretrain": "--epochs 6 --batch 8", "finetune": {2: "--epochs 10 --warmup-epochs 2 --batch 2"}, "every": 5,
+    },
 }
 
 # Pre-trainings by name, and arms: what they start from and what they set.
@@ -69,10 +88,10 @@ ARMS = {
 class Study:
     def __init__(self, arguments):
         self.form = FORMS[arguments.form]
-        self.network = NETWORK[arguments.form].split()
+        self.network = self.form["network"].split()
         self.out = arguments.out.resolve() / arguments.form
         self.slmt = [str(arguments.slmt.resolve())]
-        self.threads = ["--threads", str(arguments.threads)]
+        self.computing = ["--threads", str(arguments.threads), "--arithmetic", self.form["arithmetic"]]
         self.scans = arguments.data / "nifti" / "registered"
         self.out.mkdir(parents=True, exist_ok=True)
 
@@ -114,10 +133,10 @@ class Study:
         if done.exists():
             return path
         data = words[words.index("--data") + 1]
-        watch = [w for key in ("--validate-every", "--keep") if key in words for w in (key, words[words.index(key) + 1])]
+        watch = [w for key in ("--validate-every", "--keep", "--max-steps") if key in words for w in (key, words[words.index(key) + 1])]
         if path.exists():
             words = ["--data", data, "--resume", path, *watch]
-        self.run(*command, *words, *self.threads, "--quiet", "--checkpoint-every", 10, "--out", path, "--log", f"{name}.jsonl")
+        self.run(*command, *words, *self.computing, "--quiet", "--checkpoint-every", 10, "--out", path, "--log", f"{name}.jsonl")
         done.touch()
         return path
 
@@ -129,16 +148,21 @@ class Study:
         with open(self.out / f"{name}.jsonl", encoding="utf-8") as file:
             return [e for e in map(json.loads, file) if e["event"] == event]
 
+    def step_seconds(self, name, command, *words):
+        """The median of the seconds between twenty steps of a run that is thrown away."""
+        self.train(command, name, *words, "--max-steps", 21)
+        at = [step["seconds"] for step in self.log(name, "step")]
+        return statistics.median(after - before for before, after in zip(at, at[1:]))
+
     def unet_epochs(self, people):
-        """As many as take the time of fine-tuning the fresh encoder, both measured by the same clock."""
-        fresh = self.log(f"fresh-{people}-{self.form['rates'][0]:g}-0", "step")
-        seconds = fresh[-1]["seconds"]
-        name = f"unet-{people}-time"
-        self.train(["train", "unet"], name, "--data", self.paired_set(people), "--source", SOURCE, "--target", TARGET,
-                   "--epochs", 1)
-        steps = self.log(name, "step")
-        epoch = steps[-1]["seconds"]
-        return max(1, round(seconds / epoch))
+        """As many as take the time of fine-tuning the fresh encoder: steps of both are timed one after the other."""
+        words = ["--data", self.paired_set(people), "--source", SOURCE, "--target", TARGET]
+        fresh = self.step_seconds(f"time-fresh-{people}", ["finetune"], *words, *self.network, "--data-rate", 1,
+                                  *self.form["finetune"][people].split())
+        unet = self.step_seconds(f"time-unet-{people}", ["train", "unet"], *words)
+        whole, = {run["steps"] for run in self.log(f"fresh-{people}-{self.form['rates'][0]:g}-0", "run")}
+        epoch = self.log(f"time-unet-{people}", "run")[0]["steps_in_epoch"]
+        return max(1, round(whole * fresh / (unet * epoch)))
 
     def arm(self, arm, people, rate, seed):
         """Trains an arm and returns its figures on the validation and the test people."""
@@ -154,14 +178,14 @@ class Study:
             model = self.train(["train", "unet"], name, *words, "--epochs", self.unet_epochs(people))
         else:
             encoder = ["--model", self.pretrained(start)] if start else self.network
-            model = self.train(["finetune"], name, *words, "--data-rate", 1, *self.form["finetune"].split(), *encoder)
+            model = self.train(["finetune"], name, *words, "--data-rate", 1, *self.form["finetune"][people].split(), *encoder)
         figures = {split: self.evaluate(model, data, split, name) for split in ("validation", "test")}
         kept.write_text(json.dumps(figures), encoding="utf-8")
         return figures
 
     def evaluate(self, model, data, split, name, *more):
         table = self.out / f"{name}-{split}.csv"
-        self.run("evaluate", "--model", model, "--data", data, "--split", split, "--csv", table, "--quiet", *self.threads,
+        self.run("evaluate", "--model", model, "--data", data, "--split", split, "--csv", table, "--quiet", *self.computing,
                  *more)
         with open(table, encoding="utf-8") as file:
             return {row["method"]: float(row["psnr"]) for row in csv.DictReader(file)
@@ -188,7 +212,7 @@ class Study:
     def people(self, people):
         """A row for each arm: [arm, rate, at the end of the list, PSNR by seed]."""
         rows = []
-        for arm in ARMS:
+        for arm in self.form["arms"]:
             rate = self.tuned(arm, people)
             rates = self.form["unet_rates" if arm == "unet" else "rates"]
             network = "unet" if arm == "unet" else "slmt-net"
@@ -198,20 +222,21 @@ class Study:
 
     def report(self):
         lines = []
-        for people in self.form["people"]:
+        for people in self.form["finetune"]:
             rows = self.people(people)
             base = self.baselines(people, rows[0][1])
-            lines += section(people, rows, base, self.form["seeds"])
+            lines += section(people, rows, base, self.form)
         text = "\n".join(lines) + "\n"
         (self.out / "report.md").write_text(text, encoding="utf-8")
         print(text)
 
 
-def section(people, rows, base, seeds):
+def section(people, rows, base, form):
+    seeds = form["seeds"]
     fresh = sum(rows[0][3]) / seeds
     learned = fresh > base["monotone-map"]
     lines = [f"## Pairs of {people} {'person' if people == 1 else 'people'}, {seeds} seed{'s' if seeds > 1 else ''}, "
-             f"{len(TEST)} test people", "",
+             f"{len(TEST)} test people, {form['arithmetic']}", "",
              f"Source {base['source']:.2f} dB, monotone map {base['monotone-map']:.2f} dB.", "",
              "| arm | best rate | PSNR, dB | lowest to highest | over fresh |", "|---|---|---|---|---|"]
     for arm, rate, at_end, values in rows:

@@ -17,26 +17,39 @@ import numpy as np
 import slmt
 
 import engines
+from engines import Job
 
 RATE = 1e-4
-EMULATE = bool(os.environ.get("SLMT_EMULATE"))
-SMALL = {"image_size": 32, "mae_patch": 2, "patch": 1, "embed_dim": 16, "depth": 1, "num_heads": 2, "mlp_ratio": 2,
-         "decoder_dim": 8, "decoder_depth": 1, "decoder_heads": 1, "generator_depths": (1, 1, 1, 1),
-         "generator_heads": (1, 2, 4, 8), "window": 4}
+EMULATE = bool(os.environ.get("SLMT_EMULATE"))  # small networks, and PyTorch on the processor
+DEVICE = "cpu" if EMULATE else "cuda"
+SMALL = {
+    "slmt-net": {"image_size": 32, "mae_patch": 2, "patch": 1, "embed_dim": 16, "depth": 1, "num_heads": 2, "mlp_ratio": 2,
+                 "decoder_dim": 8, "decoder_depth": 1, "decoder_heads": 1, "generator_depths": (1, 1, 1, 1),
+                 "generator_heads": (1, 2, 4, 8), "window": 4},
+    "seq2seq": {"channels": 3, "widths": (4, 6, 8), "lstm_width": 8, "residual_blocks": 1, "code_length": 5, "bank": 2},
+}
+# The constants of the networks in PyTorch that are the same.
+SMALL_PEERS = {
+    "slmt_net": {"IMAGE": 32, "PATCH": 2, "FINE_PATCH": 1, "WINDOW": 4, "WIDTH": 16, "DEPTH": 1, "HEADS": 2, "RATIO": 2,
+                 "DECODER_WIDTH": 8, "DECODER_DEPTH": 1, "DECODER_HEADS": 1, "GENERATOR_HEADS": (1, 2, 4, 8)},
+    "seq2seq": {"WIDTHS": (4, 6, 8), "RESIDUAL_BLOCKS": 1},
+}
 WARM, LEAST, MOST, SECONDS = 3, 5, 50, 2.0
 
-
-def jobs():
-    if not EMULATE:
-        return engines.JOBS
-    return {name: engines.Job("slmt-net", engines.JOBS[name].task, 1) for name in ("synth1", "finetune10")}
+JOBS = {name: engines.JOBS[name] for name in ("synth1", "synth10", "pretrain20", "finetune10", "seq2seq1")}
+JOBS["seq2seq-train1"] = Job("seq2seq", "train", 1)
+if EMULATE:
+    JOBS = {name: Job(job.network, job.task, 1) for name, job in JOBS.items()}
 
 
 def images(name):
-    job = jobs()[name]
-    if EMULATE:
-        return np.random.default_rng(1).random((job.batch, 32, 32), np.float32)
-    return engines.images(job)
+    job = JOBS[name]
+    if not EMULATE:
+        return engines.images(job)
+    random = np.random.default_rng(1)
+    if job.network == "seq2seq":
+        return random.uniform(-1, 1, (job.batch, 3, 16, 16)).astype(np.float32)
+    return random.random((job.batch, 32, 32), np.float32)
 
 
 # ---- libslmt ----
@@ -48,15 +61,26 @@ def context(arithmetic, options=""):
 
 
 def new_model(name, device):
-    return slmt.Model.create(jobs()[name].network, SMALL if EMULATE else None, seed=1, context=device)
+    network = JOBS[name].network
+    return slmt.Model.create(network, SMALL[network] if EMULATE else None, seed=1, context=device)
+
+
+def given_to(job, x):
+    """The inputs of a step, and the settings that they need."""
+    if job.task == "pretrain":
+        return {"images": x}, {}
+    if job.task == "finetune":
+        return {"source": x, "target": x[::-1].copy()}, {}
+    sequences = {"source_sequence": np.zeros(1, np.int32), "target_sequence": np.ones(1, np.int32)}
+    return {"source": x[:, None], "target": -x[:, None], **sequences}, {"height": x.shape[2], "width": x.shape[3]}
 
 
 def libslmt(name, arithmetic, options=""):
-    job, x, model = jobs()[name], images(name), new_model(name, context(arithmetic, options))
+    job, x, model = JOBS[name], images(name), new_model(name, context(arithmetic, options))
     if not job.trains:
         return engines.session_run(model, job, x)
-    trainer = slmt.Trainer(model, job.task, batch=job.batch)
-    given = {"images": x} if job.task == "pretrain" else {"source": x, "target": x[::-1].copy()}
+    given, settings = given_to(job, x)
+    trainer = slmt.Trainer(model, job.task, batch=job.batch, **settings)
     return lambda: trainer.step(given, RATE)
 
 
@@ -69,18 +93,37 @@ def cublaslt(name, arithmetic):
 # ---- PyTorch ----
 
 
+def network_of(job):
+    import seq2seq
+    import slmt_net
+
+    for peer in (slmt_net, seq2seq) if EMULATE else ():
+        for constant, value in SMALL_PEERS[peer.__name__].items():
+            setattr(peer, constant, value)
+    return engines.network_of(job)
+
+
 def settle_arithmetic(arithmetic):
     import torch
 
     rough = arithmetic != "float32"
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = rough
-    return torch.autocast("cuda", torch.bfloat16, enabled=arithmetic == "bf16")
+    return torch.autocast(DEVICE, torch.bfloat16, enabled=arithmetic == "bf16")
+
+
+class Repeated:
+    """What stands for a graph where there is no card: the function itself."""
+
+    def __init__(self, run):
+        self.replay = run
 
 
 def captured(run, settle=3):
-    """A function's kernels as a graph."""
+    """A function's kernels as a graph, and what it makes in place in each replay."""
     import torch
 
+    if EMULATE:
+        return Repeated(run), run()
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
@@ -93,42 +136,74 @@ def captured(run, settle=3):
     return graph, result
 
 
-def pytorch(name, arithmetic, compiled=False):
+def pytorch_synthesis(network, x, half, compiled):
     import torch
 
-    job, x = jobs()[name], torch.from_numpy(images(name))
-    half = settle_arithmetic(arithmetic)
-    torch.manual_seed(1)
-    torch.set_default_device("cuda")
-    network, given = engines.network_of(job), x.cuda()
-    if not job.trains:
-        network = network.eval()
-        forward = torch.compile(network) if compiled else network
+    network, given = network.eval(), x.to(DEVICE, copy=True)
+    forward = torch.compile(network) if compiled else network
 
-        def make():
-            with torch.inference_mode(), half:
-                return forward(given)
+    def make():
+        with torch.inference_mode(), half:
+            return forward(given)
 
-        if compiled:
-            return lambda: (given.copy_(x), make().cpu())[1]
-        graph, made = captured(make)
-        return lambda: (given.copy_(x), graph.replay(), made.cpu())[2]
     if compiled:
-        raise engines.Missing("training is not compiled: it takes minutes")
-    part = network.E if job.task == "pretrain" else network
-    adam = torch.optim.Adam([p for p in part.parameters() if p.requires_grad], lr=RATE, foreach=True, capturable=True)
-    frozen, target = engines.network_of(job).E.requires_grad_(False), given.flip(0)
+        return lambda: (given.copy_(x), make().cpu())[1]
+    graph, made = captured(make)
+    return lambda: (given.copy_(x), graph.replay(), made.cpu())[2]
+
+
+def seq2seq_loss(network, source, target):
+    """Both reconstructions and the cycle, by the kernels of one target sequence."""
+    from torch.nn import functional as F
+
+    def encode(x):
+        return network.enc_convlstm(network.encoder_res(network.encoder(x)))
+
+    def decode(code):
+        x = network.decoder_res(network.dec_convlstm(code))
+        for conv in network.convs:
+            x = conv(F.interpolate(x, scale_factor=2, mode="bilinear"))
+        return network.conv_last(x).tanh()
+
+    code = encode(source)
+    made, again = decode(code), decode(code)
+    back = decode(encode(made))
+    return 10 * sum(F.smooth_l1_loss(x, y) for x, y in ((again, source), (made, target), (back, source)))
+
+
+def pytorch_training(job, network, x, half):
+    import torch
+
+    part, given, target = network.E if job.task == "pretrain" else network, x.to(DEVICE, copy=True), x.flip(0).to(DEVICE)
+    frozen = network_of(job).E.requires_grad_(False) if job.task == "finetune" else None
+    loss_of = {"pretrain": lambda: part.pretrain_loss(given), "finetune": lambda: part.finetune_loss(given, target, frozen),
+               "train": lambda: seq2seq_loss(part, given, target)}[job.task]
+    adam = torch.optim.Adam([p for p in part.parameters() if p.requires_grad], lr=RATE, foreach=True,
+                            capturable=not EMULATE)
 
     def step():
         adam.zero_grad(set_to_none=True)
         with half:
-            loss = part.pretrain_loss(given) if job.task == "pretrain" else network.finetune_loss(given, target, frozen)
+            loss = loss_of()
         loss.backward()
         adam.step()
         return loss.detach()
 
     graph, loss = captured(step)
     return lambda: (given.copy_(x), graph.replay(), float(loss))[2]
+
+
+def pytorch(name, arithmetic, compiled=False):
+    import torch
+
+    job, x = JOBS[name], torch.from_numpy(images(name))
+    if compiled and job.trains:
+        raise engines.Missing("training is not compiled: it takes minutes")
+    half = settle_arithmetic(arithmetic)
+    torch.manual_seed(1)
+    torch.set_default_device(DEVICE)
+    network = network_of(job)
+    return pytorch_training(job, network, x, half) if job.trains else pytorch_synthesis(network, x, half, compiled)
 
 
 ENGINES = {"libslmt": libslmt, "cuBLASLt": cublaslt, "PyTorch": pytorch,
@@ -153,7 +228,7 @@ def median(once):
 
 def timed(engine, arithmetic):
     figures = {}
-    for name in jobs():
+    for name in JOBS:
         try:
             figures[name] = median(ENGINES[engine](name, arithmetic))
         except Exception as problem:
@@ -168,13 +243,10 @@ def main():
     if what == "describe":
         print(json.dumps({"context": repr(context("float32")), "version": slmt.build().version}))
     elif what == "time":
-        if EMULATE and sys.argv[2] != "libslmt":
-            print("{}")
-        else:
-            print(json.dumps(timed(*sys.argv[2:4])))
+        print(json.dumps(timed(*sys.argv[2:4])))
     elif what == "warm":
-        for arithmetic in ("float32", "tf32", "bf16"):
-            for name, job in jobs().items():
+        for arithmetic in ("float32",) if EMULATE else ("float32", "tf32", "bf16"):
+            for name, job in JOBS.items():
                 if not job.trains:
                     pytorch(name, arithmetic, compiled=True)()
 

@@ -69,7 +69,8 @@ typedef struct slmt_record {
  * Start writing a training set. Its fields are added next, then its records.
  *
  * @param context  not NULL
- * @param path     appears, whole, when slmt_dataset_writer_finish() succeeds; replaced if it exists
+ * @param path     appears, whole, when slmt_dataset_writer_finish() succeeds. A file of HDF5 is replaced; another
+ *                 one, such as a scan, is not (SLMT_ERR_IO), nor is a set that is open (SLMT_ERR_ARGUMENT)
  * @param writer   receives the writer; the caller ends it with finish or cancel
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads one thread at a time
@@ -278,7 +279,8 @@ SLMT_API const char *slmt_dataset_source(const slmt_dataset *dataset);
  * slices, "slice,row,column" in float32.
  *
  * @param context     not NULL
- * @param path        appears, whole, when slmt_dataset_writer_finish() succeeds; replaced if it exists
+ * @param path        appears, whole, when slmt_dataset_writer_finish() succeeds; what it may replace:
+ *                    slmt_dataset_writer_create()
  * @param preprocess  NULL for the defaults; recorded in the file
  * @param contrasts   count names, each 1 to 64 letters, digits, '-', '_'
  * @param count       1 to 64

@@ -221,7 +221,7 @@ SLMT_API slmt_status slmt_model_load_callback(slmt_context *context, slmt_read_f
  * file or the new one, whole.
  *
  * @param model  not NULL
- * @param path   replaced if it exists
+ * @param path   a file of HDF5 or an empty one is replaced, another one, such as a scan, is not
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open in this context),
  *         SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads any thread, while no trainer is changing the model

@@ -333,7 +333,7 @@ SLMT_API slmt_status slmt_trainer_time_step(slmt_trainer *trainer, double *secon
  * slmt_trainer_load() all of it.
  *
  * @param trainer  not NULL
- * @param path     replaced if it exists
+ * @param path     a file of HDF5 or an empty one is replaced, another one, such as a scan, is not
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open in this context),
  *         SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads one thread per trainer at a time

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "core/open_sets.h"
 #include "core/structs.h"
 #include "data/mr_set.h"
 
@@ -14,6 +15,7 @@ status dataset_writer_open(slmt_context *context, const char *path, const char *
                            slmt_dataset_writer **writer)
 {
     void *block;
+    TRY(open_sets_check(context, path));
     TRY(mem_zeros(&context->mem, 1, sizeof(slmt_dataset_writer), &block));
     slmt_dataset_writer *w = block;
     w->word = HANDLE_WRITER;

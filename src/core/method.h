@@ -134,7 +134,7 @@ typedef struct task_step {
     numbers at;
     bk_dtype real;
     const params *params;
-    const void *weights;      /* the model's array */
+    const void *weights;      /* the model's array, for tensors that no step changes */
     const void *const *given; /* by input, the caller's: float32 or int32; NULL: hidden */
     void *const *in;          /* by input, as the graph reads it; prepare() fills the hidden ones */
     double epoch;             /* steps done / steps of an epoch */

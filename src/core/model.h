@@ -7,6 +7,7 @@
 
 #include "core/context.h"
 #include "core/method.h"
+#include "lib/plan.h"
 #include "slmt/model.h"
 
 typedef struct card_field {
@@ -24,7 +25,8 @@ struct slmt_model {
     void *weights;            /* params.bytes on the host; model_pull() makes them the present ones */
     void *on_device;          /* the same in the device's memory, by model_push(); or `weights` itself */
     uint64_t host_version, device_version; /* which version the two hold, if they are apart */
-    pthread_mutex_t refresh;               /* while one is made from the other */
+    pthread_mutex_t refresh;               /* while one is made from the other; of writer */
+    plan *writer;   /* an update of the device's weights that was started and not finished, or NULL */
     float **unread; /* by tensor: values that a reference checkpoint stores and nothing reads, NULL where
                        absent */
     slmt_preprocess preprocess;
@@ -80,6 +82,12 @@ void *model_on_device(const slmt_model *model, int32_t k);
  * thread. ERR_BACKEND: the device cannot be reached. */
 status model_push(slmt_model *model);
 status model_pull(const slmt_model *model);
+
+/* Names the update that the device works on: model_push() finishes it, so that plans that start later read
+ * what it wrote. model_push_behind() leaves this one alone, for a plan that starts after it. */
+void model_set_writer(slmt_model *model, plan *writer);
+status model_finish_writer(slmt_model *model, plan *writer); /* NULL is allowed */
+status model_push_behind(slmt_model *model, const plan *writer);
 
 /* Says that the weights were changed, on the host or by the device: the version rises. */
 void model_host_wrote(slmt_model *model);

@@ -40,14 +40,42 @@ void *model_on_device(const slmt_model *m, int32_t k)
     return (unsigned char *)m->on_device + m->params.list[k].byte;
 }
 
+/* With the lock. */
+static status finish(slmt_model *m, plan *writer)
+{
+    if (m->writer == writer)
+        m->writer = NULL;
+    return writer ? plan_finish(writer) : OK;
+}
+
+void model_set_writer(slmt_model *m, plan *writer)
+{
+    pthread_mutex_lock(&m->refresh);
+    m->writer = writer;
+    pthread_mutex_unlock(&m->refresh);
+}
+
+status model_finish_writer(slmt_model *m, plan *writer)
+{
+    pthread_mutex_lock(&m->refresh);
+    status s = finish(m, writer);
+    pthread_mutex_unlock(&m->refresh);
+    return s;
+}
+
 status model_push(slmt_model *m)
 {
-    status s = OK;
+    return model_push_behind(m, NULL);
+}
+
+status model_push_behind(slmt_model *m, const plan *writer)
+{
     if (m->on_device == m->weights)
         return OK;
     pthread_mutex_lock(&m->refresh);
+    status s = m->writer == writer ? OK : finish(m, m->writer);
     uint64_t version = atomic_load(&m->version);
-    if (m->device_version != version)
+    if (s == OK && m->device_version != version)
         s = device_write(device_of(m), m->on_device, m->weights, m->params.bytes);
     if (s == OK)
         m->device_version = version;

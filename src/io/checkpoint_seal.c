@@ -10,8 +10,8 @@
 
 #include "io/checkpoint.h"
 #include "io/descriptor.h"
-#include "io/dialect.h"
 #include "io/digest.h"
+#include "io/file_kind.h"
 
 static const char magic[] = "libslmt checkpoint\n";
 static const char version_word[] = "version ";
@@ -51,8 +51,9 @@ static status check_magic(const char *seal, size_t have, const char *label)
     size_t compared = have < sizeof magic - 1 ? have : sizeof magic - 1;
     if (memcmp(seal, magic, compared) == 0)
         return OK;
-    return fail(ERR_FORMAT, "%s: not a libslmt checkpoint%s", label,
-                dialect_is_plain_hdf5(seal, have) ? ", but another HDF5 file" DIALECT_OTHERS : "");
+    char instead[FILE_KIND_TEXT];
+    file_kind_instead(seal, have, instead, sizeof instead);
+    return fail(ERR_FORMAT, "%s: not a libslmt checkpoint%s", label, instead);
 }
 
 status seal_check_start(const void *bytes, size_t n, const char *label)

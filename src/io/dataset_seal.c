@@ -11,7 +11,7 @@
 
 #include "io/block_table.h"
 #include "io/descriptor.h"
-#include "io/dialect.h"
+#include "io/file_kind.h"
 
 #define MAGIC "libslmt dataset\n"
 
@@ -38,12 +38,13 @@ status dataset_seal_write(int fd, const char *label)
     return OK;
 }
 
-static status check_version(const char *block, const char *label, long *version)
+static status check_version(const char *block, size_t have, const char *label, long *version)
 {
-    if (memcmp(block, MAGIC "version ", sizeof MAGIC - 1 + 8) != 0)
-        return fail(ERR_FORMAT, "%s: not a libslmt training set%s", label,
-                    dialect_is_plain_hdf5(block, DATASET_BLOCK) ? ", but another HDF5 file" DIALECT_OTHERS
-                                                                : "");
+    char instead[FILE_KIND_TEXT];
+    if (memcmp(block, MAGIC "version ", sizeof MAGIC - 1 + 8) != 0) {
+        file_kind_instead(block, have, instead, sizeof instead);
+        return fail(ERR_FORMAT, "%s: not a libslmt training set%s", label, instead);
+    }
     *version = strtol(block + sizeof MAGIC - 1 + 8, NULL, 10);
     if (*version > DATASET_VERSION)
         return fail(ERR_VERSION, "%s: training set version %ld, this library reads up to %d: use a newer one",
@@ -73,7 +74,7 @@ status dataset_seal_check(source *s, int *version)
     uint64_t table = 0;
     long number = 0;
     TRY(source_read(s, 0, have, block));
-    TRY(check_version(block, s->label, &number));
+    TRY(check_version(block, have, s->label, &number));
     TRY(check_form(block, s->label, number, &table, hex));
     *version = (int)number;
     return number < 3 ? OK : source_take_table(s, DATASET_BLOCK, table, hex);

@@ -3,8 +3,11 @@
 #include "io/file_kind.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
+
+#include "io/dialect.h"
 
 typedef struct signature {
     size_t at, size;
@@ -139,4 +142,29 @@ const char *file_kind(const unsigned char *head, size_t size)
     if (is_zero(head, size))
         return "nothing but zeros: perhaps a copy or a download that was not finished";
     return kind_of_text(head, size);
+}
+
+int file_kind_is_ours(const void *head, size_t size)
+{
+    return dialect_is_plain_hdf5(head, size) || (size >= 8 && memcmp(head, "libslmt ", 8) == 0);
+}
+
+/* A model or a set is not unpacked, so that a compressed scan is one here. */
+static const char *kind_of_packed(const unsigned char *head, size_t size)
+{
+    if (size >= 2 && memcmp(head, "\x1f\x8b", 2) == 0)
+        return "a file compressed with gzip, as scans are";
+    if (size >= 348 && (memcmp(head + 344, "n+1", 3) == 0 || memcmp(head + 4, "n+2", 3) == 0))
+        return "a NIfTI scan";
+    return file_kind(head, size);
+}
+
+void file_kind_instead(const void *head, size_t size, char *text, size_t room)
+{
+    const char *kind = kind_of_packed(head, size);
+    text[0] = '\0';
+    if (dialect_is_plain_hdf5(head, size))
+        snprintf(text, room, ", but another HDF5 file" DIALECT_OTHERS);
+    else if (kind)
+        snprintf(text, room, ": it is %s", kind);
 }

@@ -31,7 +31,9 @@ enum {
     NIFTI_NO_SPACING = 2,     /* a spacing is 0 or no number; 1 was taken */
     NIFTI_FORMS_DIFFER = 4,   /* qform and sform turn or mirror the volume differently; sform was taken */
     NIFTI_OTHER_UNITS = 8,    /* lengths are in metres or micrometres; they were made millimetres */
-    NIFTI_NOTES = 4           /* their number */
+    NIFTI_SIZES_DIFFER = 16,  /* pixdim has another voxel size than sform, which was taken */
+    NIFTI_OBLIQUE = 32,       /* an axis is more than 30 degrees off the nearest one of the patient */
+    NIFTI_NOTES = 6           /* their number */
 };
 
 typedef struct nifti_scan {

@@ -114,6 +114,28 @@ static int forms_differ(const nifti_space *s)
     return 0;
 }
 
+static int sizes_differ(const nifti_space *s)
+{
+    double a[16];
+    from_sform(s, a);
+    for (int c = 0; c < 3; c++)
+        if (fabs(column_length(a, c) - spacing(s, c + 1)) > 0.02 * spacing(s, c + 1))
+            return 1;
+    return 0;
+}
+
+/* Whether an axis of voxels is more than 30 degrees off all axes of the patient. */
+static int is_oblique(const double a[16])
+{
+    const double cosine = 0.866;
+    for (int c = 0; c < 3; c++) {
+        double nearest = fmax(fmax(fabs(a[c]), fabs(a[4 + c])), fabs(a[8 + c]));
+        if (nearest < cosine * column_length(a, c))
+            return 1;
+    }
+    return 0;
+}
+
 static int to_millimetres(const nifti_space *s, double a[16])
 {
     double factor = s->units == NIFTI_UNITS_METER ? 1e3 : s->units == NIFTI_UNITS_MICRON ? 1e-3 : 1;
@@ -144,6 +166,10 @@ status nifti_space_affine(const char *path, const nifti_space *s, double affine[
                     s->sform_code > 0 ? "sform" : "qform");
     if (s->sform_code > 0 && s->qform_code > 0 && forms_differ(s))
         *notes |= NIFTI_FORMS_DIFFER;
+    if (s->sform_code > 0 && !lacks_spacing(s) && sizes_differ(s))
+        *notes |= NIFTI_SIZES_DIFFER;
+    if (is_oblique(affine))
+        *notes |= NIFTI_OBLIQUE;
     return OK;
 }
 
@@ -208,6 +234,10 @@ const char *nifti_note_text(int i)
         "the header gives no voxel size for an axis; 1 mm is taken",
         "the header's qform and sform turn or mirror the volume differently; the sform is taken",
         "the header counts in metres or micrometres; lengths are turned into millimetres",
+        "the header's pixdim gives voxels of another size than its sform; the sform is taken",
+        ("the volume lies more than 30 degrees off the patient's axes; its slices are taken along its own "
+         "axes, as if these were "
+         "the nearest ones of the patient"),
     };
     return texts[i];
 }

@@ -57,8 +57,9 @@ status scan_name_volume(const char *path, int64_t wanted, uint64_t volumes, uint
             "one of them",
             path, (unsigned long long)volumes, (unsigned long long)volumes - 1);
     if (wanted != WHOLE_FILE && (uint64_t)wanted >= volumes)
-        return fail(ERR_FORMAT, "%s: there is no volume [%lld]: the file holds %llu, and they count from 0",
-                    path, (long long)wanted, (unsigned long long)volumes);
+        return fail(ERR_FORMAT,
+                    "%s[%lld]: there is no such volume: the file holds %llu, and they count from 0", path,
+                    (long long)wanted, (unsigned long long)volumes);
     *index = wanted == WHOLE_FILE ? 0 : (uint64_t)wanted;
     return OK;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "io/descriptor.h"
+#include "io/file_kind.h"
 
 const char *sealed_file_label(const sealed_file *f)
 {
@@ -26,9 +27,28 @@ static status start_file(sealed_file *f, uint64_t user_block)
     return f->file >= 0 ? OK : hdf5_write_failed(&f->bytes, f->target.path, "", NULL);
 }
 
+/* A scan or a text under this path would be lost. An empty file holds nothing, and a file that cannot be read
+ * is left to the rename. */
+static status check_replaced(const char *path)
+{
+    unsigned char head[FILE_KIND_BYTES];
+    int fd = descriptor_open(path, O_RDONLY | O_NONBLOCK, 0);
+    if (fd < 0)
+        return OK;
+    ssize_t size = read(fd, head, sizeof head);
+    close(fd);
+    if (size <= 0 || file_kind_is_ours(head, (size_t)size))
+        return OK;
+    char kind[FILE_KIND_TEXT];
+    file_kind_instead(head, (size_t)size, kind, sizeof kind);
+    return fail(ERR_IO, "%s is there and is not replaced%s", path,
+                *kind ? kind : ": it is neither a checkpoint nor a training set");
+}
+
 status sealed_file_begin(mem *m, const char *path, uint64_t user_block, sealed_file *f)
 {
     *f = (sealed_file){.fd = -1, .file = -1};
+    TRY(check_replaced(path));
     TRY(atomic_file_begin(m, path, &f->target));
     status s = start_file(f, user_block);
     if (s != OK)

@@ -18,7 +18,8 @@ typedef struct sealed_file {
     status failure; /* of an earlier write */
 } sealed_file;
 
-/* Starts a file with an empty user block. ERR_IO, ERR_MEMORY, ERR_LIMIT; then f need not be ended. */
+/* Starts a file with an empty user block. ERR_IO (also where path is a file of another kind, such as a scan),
+ * ERR_MEMORY, ERR_LIMIT; then f need not be ended. */
 status sealed_file_begin(mem *m, const char *path, uint64_t user_block, sealed_file *f);
 
 /* The path, for messages. */

@@ -140,15 +140,15 @@ static void draw_axes(const frame *f)
 static void draw_curve(const frame *f, size_t index)
 {
     const chart_curve *c = &f->chart->curves[index];
-    char step = 'M';
+    size_t shown = 0;
     fprintf(f->out, "<path class=\"curve c%zu\" d=\"", index % COLOURS);
     for (size_t i = 0; i < c->count; i++)
         if (is_shown(f->chart, c->x[i], c->y[i])) {
-            fprintf(f->out, "%c%.1f %.1f", step, x_at(f, c->x[i]), y_at(f, c->y[i]));
-            step = 'L';
+            fprintf(f->out, "%c%.1f %.1f", shown ? 'L' : 'M', x_at(f, c->x[i]), y_at(f, c->y[i]));
+            shown++;
         }
     fputs("\"/>\n", f->out);
-    for (size_t i = 0; c->dots && i < c->count; i++)
+    for (size_t i = 0; (c->dots || shown == 1) && i < c->count; i++) /* a line of one point is not seen */
         if (is_shown(f->chart, c->x[i], c->y[i]))
             fprintf(f->out, "<circle class=\"dot c%zu\" cx=\"%.1f\" cy=\"%.1f\" r=\"3.2\"/>\n",
                     index % COLOURS, x_at(f, c->x[i]), y_at(f, c->y[i]));

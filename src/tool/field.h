@@ -50,8 +50,12 @@ typedef struct field {
     const char *initial; /* FIELD_NUMBER: its default */
     int32_t low, high;   /* FIELD_INT: the range; both 0: any */
     const char *endings; /* FIELD_OUTPUT: those that the name may have, ".nii.gz .nii"; NULL: any */
+    const char *magic;   /* FIELD_OUTPUT: how a file that it may replace begins; NULL: as it likes */
     bool (*set)(void *target, const char *text, char reason[FIELD_REASON]);
 } field;
+
+#define MAGIC_CHECKPOINT "libslmt checkpoint\n"
+#define MAGIC_SET        "libslmt dataset\n"
 
 /* Sets the field of `target` from a text; false: `reason` says why the text will not do. `text` must outlive
  * the target (FIELD_TEXT keeps the pointer). */

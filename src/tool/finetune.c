@@ -8,7 +8,7 @@
 static const field fields[] = {
     {"data", "FILE", "training set", FIELD_TEXT, FILES(data), .flags = FIELD_REQUIRED | FIELD_INPUT},
     {"out", "FILE", "checkpoint to write", FIELD_TEXT, FILES(out), .flags = FIELD_REQUIRED | FIELD_OUTPUT,
-     .endings = ".h5 .hdf5"},
+     .endings = ".h5 .hdf5", .magic = MAGIC_CHECKPOINT},
     {"model", "FILE", "pre-trained checkpoint; without it the encoder starts fresh", FIELD_TEXT, FILES(model),
      .flags = FIELD_INPUT},
     {"source", "NAME", "contrast to start from", FIELD_TEXT, FILES(source)},

@@ -418,6 +418,22 @@ static int32_t split_of(const fit_plan *plan, const fit_subject *s)
                                                         : SLMT_SPLIT_TRAIN;
 }
 
+/* A subject of whom two contrasts are one picture is left out: *usable is false then. */
+static int check_likeness(fit_data *data, const fit_subject *s, slmt_volume *const *volumes, bool *usable)
+{
+    likeness_subject l;
+    int code = EXIT_OK;
+    *usable = !likeness_of_subject(volumes, data->contrast_count, &l);
+    if (!*usable)
+        code = warn("%s: left out: %s (%s) and %s (%s) %s", s->name, s->file[l.one], data->contrasts[l.one],
+                    s->file[l.other], data->contrasts[l.other], l.are);
+    for (size_t c = 0; c < data->contrast_count && *usable && code == EXIT_OK; c++)
+        if (l.of[c])
+            code = likeness_list_add(&data->seen, s->name, s->person, data->contrasts[c], l.of[c]);
+    likeness_subject_free(&l);
+    return code;
+}
+
 /* Other scans of a person who is held out are used for nothing. */
 static int write_subject(fit_data *data, slmt_context *context, const fit_plan *plan, const fit_subject *s,
                          slmt_dataset_writer *writer)
@@ -430,6 +446,8 @@ static int write_subject(fit_data *data, slmt_context *context, const fit_plan *
     bool any = false;
     for (size_t c = 0; c < data->contrast_count; c++)
         any |= volumes[c] != NULL;
+    if (code == EXIT_OK && any)
+        code = check_likeness(data, s, volumes, &any);
     slmt_record record = {.struct_size = sizeof record, .split = split, .id = s->name, .group = s->person};
     slmt_status status = SLMT_OK;
     warn_about(s->name);
@@ -481,6 +499,7 @@ void fit_data_free(fit_data *data)
     }
     free(data->subjects);
     free(data->looked);
+    likeness_list_free(&data->seen);
     scans_free(&data->pairs);
     for (size_t i = 0; i < data->extra_count; i++)
         scans_free(&data->extras[i]);

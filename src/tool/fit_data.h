@@ -8,6 +8,7 @@
 
 #include "fit_look.h"
 #include "fit_plan.h"
+#include "likeness.h"
 #include "one_spacing.h"
 #include "paths.h"
 #include "scans.h"
@@ -42,6 +43,7 @@ typedef struct fit_data {
     double look_seconds; /* a scan */
     bool resample;       /* all scans are brought to one voxel size, */
     one_spacing spacing; /* that of the first one that is read */
+    likeness_list seen;  /* the pictures that are in the set */
 } fit_data;
 
 /* What --source, --target and --extra say. */

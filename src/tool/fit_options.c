@@ -63,7 +63,7 @@ const field fit_fields[] = {
      "once",
      FIELD_CUSTOM, .set = set_extra, .flags = FIELD_INPUT | FIELD_NAMED},
     {"out", "MODEL", "the model to write; the work is kept beside it in the folder MODEL.fit", FIELD_TEXT,
-     FIT(out), .flags = FIELD_REQUIRED | FIELD_OUTPUT, .endings = ".h5 .hdf5"},
+     FIT(out), .flags = FIELD_REQUIRED | FIELD_OUTPUT, .endings = ".h5 .hdf5", .magic = MAGIC_CHECKPOINT},
     {"report", "FILE", "the report to write; default: MODEL with the ending .html", FIELD_TEXT, FIT(report),
      .flags = FIELD_OUTPUT, .endings = ".html .htm"},
     {"time", "TIME", "how long all of it may take, such as 30m or 2h; default: 1h", FIELD_CUSTOM,

@@ -300,8 +300,8 @@ static int tell_time(const stage_run *s)
 {
     if (!s->time_is_up)
         return EXIT_OK;
-    return warn("%s: stopped after step %.0f of %.0f, as its %.0f seconds were used up", s->name,
-                get(s, "step", 0), get(s, "steps", 0), s->allowed);
+    return warn("%s: stopped after step %.0f of %.0f, as the time for it was used up", s->name,
+                get(s, "step", 0), get(s, "steps", 0));
 }
 
 static int train_stage(const fit_run *run, const fit_candidate *candidate, size_t index)
@@ -321,7 +321,8 @@ static int train_stage(const fit_run *run, const fit_candidate *candidate, size_
         if (code == EXIT_OK)
             code = tell_time(&s);
         if (code == EXIT_OK)
-            say("%s: %.0f steps in %.0f s", s.name, get(&s, "step", 0), get(&s, "seconds", 0));
+            say("%s: %.0f %s in %.0f s", s.name, get(&s, "step", 0),
+                get(&s, "step", 0) == 1 ? "step" : "steps", get(&s, "seconds", 0));
     }
     slmt_trainer_free(s.trainer);
     if (s.curves)

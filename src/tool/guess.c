@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "commands.h"
 #include "console.h"
@@ -94,8 +95,24 @@ static const subcommand *find_command(const char *word)
     return NULL;
 }
 
+/* What other programs call the work of a command. */
+static const struct {
+    const char *word, *command;
+} synonyms[] = {
+    {"predict", "synthesize"},  {"infer", "synthesize"},     {"inference", "synthesize"},
+    {"generate", "synthesize"}, {"translate", "synthesize"}, {"apply", "synthesize"},
+    {"test", "evaluate"},       {"validate", "evaluate"},    {"score", "evaluate"},
+    {"compare", "evaluate"},    {"metrics", "evaluate"},     {"plan", "fit"},
+    {"preprocess", "prepare"},  {"import", "prepare"},       {"label", "segment"},
+    {"list", "methods"},        {"models", "methods"},       {"show", "info"},
+    {"inspect", "info"},        {"export", "convert"},       {NULL, NULL},
+};
+
 static const char *nearest_command(const char *word)
 {
+    for (size_t i = 0; synonyms[i].word; i++)
+        if (strcasecmp(synonyms[i].word, word) == 0)
+            return synonyms[i].command;
     nearest n = nearest_to(word);
     for (const subcommand *c = subcommands; c->name; c++)
         nearest_try(&n, c->name);

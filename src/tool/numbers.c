@@ -10,6 +10,7 @@
 
 #include "console.h"
 #include "must.h"
+#include "nearest.h"
 #include "tool.h"
 
 /* Adds a name to a list of them, joined by ", ". */
@@ -538,12 +539,16 @@ const char *only_training_task(const char *method, bool with_teacher)
 int no_such_method(const char *name)
 {
     char *names = must_copy("");
+    nearest n = nearest_to(name);
     for (size_t i = 0; i < slmt_method_count(); i++) {
         slmt_method_info info = {.struct_size = sizeof info};
         slmt_method_describe(i, &info);
         join(&names, info.name);
+        nearest_try(&n, info.name);
     }
-    int code = fail_with(EXIT_USAGE, "there is no method '%s'; there are %s", name, names);
+    int code = n.found ? fail_with(EXIT_USAGE, "there is no method '%s'; did you mean '%s'? There are %s",
+                                   name, n.found, names)
+                       : fail_with(EXIT_USAGE, "there is no method '%s'; there are %s", name, names);
     free(names);
     return code;
 }

@@ -105,6 +105,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
     switch (key) {
     case ARGP_KEY_ARG:
+        if (!*text)
+            argp_error(state, "one argument is empty");
         if (line->input_count == line->most_arguments)
             argp_error(state, "one argument too many: '%s'", text);
         line->inputs = must_grow(line->inputs, line->input_count + 1, sizeof *line->inputs);

@@ -28,6 +28,7 @@ typedef struct named_file {
 typedef struct file_list {
     named_file *items;
     size_t count;
+    path_list made; /* paths that were not given as they are here */
 } file_list;
 
 /* False: devices, pipes, folders and what cannot be told apart cannot be destroyed. */
@@ -63,11 +64,25 @@ static void add_file(file_list *list, const char *path, char *what, uint32_t fla
     list->items[list->count++] = f;
 }
 
+/* Of a volume of a file of several the file, and of a scan in two files both. */
+static void add_input(file_list *list, const char *given, const char *what, uint32_t flags)
+{
+    char *path = must_format("%.*s", (int)(strlen(given) - volume_index_length(given)), given);
+    char *other = half_of_pair(path);
+    path_list_add(&list->made, path);
+    add_file(list, path, must_copy(what), flags);
+    if (!other)
+        return;
+    path_list_add(&list->made, other);
+    add_file(list, other, must_copy(what), flags);
+}
+
 static void free_files(file_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
         free(list->items[i].what);
     free(list->items);
+    path_list_free(&list->made);
 }
 
 /* ---- what the line names ---- */
@@ -82,9 +97,12 @@ static void add_options(file_list *list, const command_line *line)
 {
     for (size_t i = 0; i < line->given_count; i++) {
         const option_given *g = &line->given[i];
-        if (g->field->flags & (FIELD_INPUT | FIELD_OUTPUT))
-            add_file(list, path_in(g->text, g->field->flags), must_format("--%s", g->field->name),
-                     g->field->flags);
+        char *what = must_format("--%s", g->field->name);
+        if (g->field->flags & FIELD_INPUT)
+            add_input(list, path_in(g->text, g->field->flags), what, g->field->flags);
+        else if (g->field->flags & FIELD_OUTPUT)
+            add_file(list, path_in(g->text, g->field->flags), must_copy(what), g->field->flags);
+        free(what);
     }
 }
 
@@ -95,7 +113,10 @@ static void add_arguments(file_list *list, const command_line *line)
         uint32_t flags = last                   ? FIELD_OUTPUT
                          : line->last_is_output ? line->argument_flags | FIELD_INPLACE
                                                 : line->argument_flags;
-        add_file(list, path_in(line->inputs[i], flags), must_copy(last ? "OUT" : "the input"), flags);
+        if (last)
+            add_file(list, line->inputs[i], must_copy("OUT"), flags);
+        else
+            add_input(list, path_in(line->inputs[i], flags), "the input", flags);
     }
 }
 
@@ -202,13 +223,36 @@ static bool is_special(const char *path)
     return stat(path, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
 }
 
+/* A file that is there may be replaced by one of its kind only; an empty one holds nothing. */
+static int check_replaced(const field *f, const char *path)
+{
+    char head[32] = "";
+    FILE *file = f->magic ? fopen(path, "rb") : NULL;
+    if (!file)
+        return EXIT_OK;
+    size_t size = fread(head, 1, sizeof head - 1, file);
+    fclose(file);
+    if (size == 0 || strncmp(head, f->magic, strlen(f->magic)) == 0)
+        return EXIT_OK;
+    const char *is = strncmp(head, MAGIC_SET, strlen(MAGIC_SET)) == 0                 ? "a training set"
+                     : strncmp(head, MAGIC_CHECKPOINT, strlen(MAGIC_CHECKPOINT)) == 0 ? "a checkpoint"
+                     : strcmp(f->magic, MAGIC_SET) == 0                               ? "no training set"
+                                                                                      : "no checkpoint";
+    return fail_with(EXIT_DATA, "--%s: %s is there and is %s: it is not replaced", f->name, path, is);
+}
+
 static int check_place(const field *f, const char *path)
 {
     char *folder = folder_of(path);
     bool takes_folder = strstr(f->arg, "DIR") != NULL, there = access(path, F_OK) == 0;
     size_t length = strlen(path);
     int code = EXIT_OK;
-    if (is_folder(path))
+    if (strcmp(path, "-") == 0)
+        code = fail_with(
+            EXIT_USAGE,
+            "--%s: '-' is no file here: results are not written to the standard output; ./- names a file",
+            f->name);
+    else if (is_folder(path))
         code = !takes_folder               ? fail_with(EXIT_DATA, "--%s: %s is a folder", f->name, path)
                : access(path, W_OK | X_OK) ? fail_errno(errno, "--%s: %s", f->name, path)
                                            : EXIT_OK;
@@ -235,6 +279,8 @@ static int check_places(const command_line *line)
         code = check_place(g->field, g->text);
         if (code == EXIT_OK && !is_folder(g->text))
             code = check_ending(g->field, g->text);
+        if (code == EXIT_OK && !is_folder(g->text) && !is_special(g->text))
+            code = check_replaced(g->field, g->text);
     }
     return code;
 }
@@ -260,28 +306,22 @@ static bool is_out(const command_line *line, const char *path)
     return false;
 }
 
-static void add_found(file_list *list, const command_line *line, const path_list *paths, const char *what,
-                      uint32_t flags)
+static void add_results(file_list *list, const command_line *line, const path_list *paths)
 {
     for (size_t i = 0; paths && i < paths->count; i++)
-        if (!(flags & FIELD_OUTPUT) || !is_out(line, paths->items[i]))
-            add_file(list, paths->items[i], must_copy(what), flags);
+        if (!is_out(line, paths->items[i]))
+            add_file(list, paths->items[i], must_copy("the result"), FIELD_OUTPUT);
 }
 
 int outputs_check_files(const command_line *line, const path_list *inputs, const path_list *outputs)
 {
     file_list list = {0};
-    path_list whole = {0};
     add_options(&list, line);
-    for (size_t i = 0; inputs && i < inputs->count; i++) {
-        const char *path = inputs->items[i];
-        path_list_add(&whole, must_format("%.*s", (int)(strlen(path) - volume_index_length(path)), path));
-    }
-    add_found(&list, line, &whole, "the input", FIELD_INPUT);
-    add_found(&list, line, outputs, "the result", FIELD_OUTPUT);
+    for (size_t i = 0; inputs && i < inputs->count; i++)
+        add_input(&list, inputs->items[i], "the input", FIELD_INPUT);
+    add_results(&list, line, outputs);
     int code = check_list(&list);
     free_files(&list);
-    path_list_free(&whole);
     return code;
 }
 

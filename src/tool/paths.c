@@ -53,25 +53,39 @@ bool is_scan_name(const char *path)
     return ending_length(file_name(path), read_endings) > 0;
 }
 
-/* The second file of a pair .hdr and .img. */
-static bool is_half_of_pair(const char *path)
+static const char *const image_endings[] = {".img", ".IMG", ".img.gz", ".IMG.GZ", NULL};
+static const char *const header_endings[] = {".hdr", ".HDR", ".hdr.gz", ".HDR.GZ", NULL};
+
+/* The file of this name with one of these endings in place of its own; NULL: there is none. */
+static char *file_with_ending(const char *path, size_t ending, const char *const *endings)
 {
-    static const char *const image_endings[] = {".img", ".img.gz", NULL};
-    static const char *const header_endings[] = {".hdr", ".HDR", ".hdr.gz", ".HDR.GZ", NULL};
-    size_t ending = ending_length(path, image_endings);
-    bool pair = false;
-    for (const char *const *header = header_endings; ending && *header && !pair; header++) {
-        char *other = must_format("%.*s%s", (int)(strlen(path) - ending), path, *header);
-        pair = access(other, F_OK) == 0;
+    for (; ending && *endings; endings++) {
+        char *other = must_format("%.*s%s", (int)(strlen(path) - ending), path, *endings);
+        if (access(other, F_OK) == 0)
+            return other;
         free(other);
     }
-    return pair;
+    return NULL;
+}
+
+char *half_of_pair(const char *path)
+{
+    char *image = file_with_ending(path, ending_length(path, header_endings), image_endings);
+    return image ? image : file_with_ending(path, ending_length(path, image_endings), header_endings);
+}
+
+/* The second file of a pair .hdr and .img. */
+static bool is_image_of_pair(const char *path)
+{
+    char *header = file_with_ending(path, ending_length(path, image_endings), header_endings);
+    free(header);
+    return header != NULL;
 }
 
 bool looks_like_scan(const char *path)
 {
     const char *name = file_name(path);
-    if (is_scan_name(path) || ending_length(name, note_endings) > 0 || is_half_of_pair(path))
+    if (is_scan_name(path) || ending_length(name, note_endings) > 0 || is_image_of_pair(path))
         return false;
     for (const char *const *mark = scan_marks; *mark; mark++)
         if (strcasestr(name, *mark))
@@ -208,7 +222,7 @@ char *nearby_file(const char *path)
     path_list files = {0}, folders = {0};
     char *folder = folder_of(path), *found = NULL;
     nearest n = nearest_to(file_name(path));
-    if (stat(path, &status) != 0 && errno == ENOENT && folder_list(folder, &files, &folders))
+    if (lstat(path, &status) != 0 && errno == ENOENT && folder_list(folder, &files, &folders))
         for (size_t i = 0; i < files.count; i++)
             nearest_try(&n, file_name(files.items[i]));
     for (size_t i = 0; i < folders.count; i++)

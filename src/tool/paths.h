@@ -36,6 +36,9 @@ bool is_scan_name(const char *path);
 /* The file is no scan by its name, but looks like one: "x.nii (1).gz", DICOM, formats that are not read. */
 bool looks_like_scan(const char *path);
 
+/* Of a scan in two files, .hdr and .img, the other one; NULL: there is none. The caller frees it. */
+char *half_of_pair(const char *path);
+
 /* Warns of such a file. */
 void warn_not_taken(const char *path);
 

@@ -14,6 +14,7 @@
 #include "console.h"
 #include "interrupt.h"
 #include "journal.h"
+#include "likeness.h"
 #include "must.h"
 #include "one_spacing.h"
 #include "options.h"
@@ -39,6 +40,7 @@ typedef struct prepare {
     uint64_t seed;
     scans scans;
     reasons reasons;
+    likeness_list seen;
     int pairs_code;  /* whether there are pairs, as an exit code */
     int memory_code; /* EXIT_MEMORY where a scan could not be read for want of memory, which ends the work */
     size_t failures;
@@ -70,7 +72,7 @@ static const field prepare_fields[] = {
      "labels:NAME; paths count from its folder",
      FIELD_TEXT, PREPARE(table), .flags = FIELD_INPUT},
     {"out", "FILE", "the training set to write", FIELD_TEXT, PREPARE(out),
-     .flags = FIELD_REQUIRED | FIELD_OUTPUT, .endings = ".h5 .hdf5"},
+     .flags = FIELD_REQUIRED | FIELD_OUTPUT, .endings = ".h5 .hdf5", .magic = MAGIC_SET},
     {"test-fraction", "PART", "part of the subjects that is kept for testing, the last ones", FIELD_REAL,
      PREPARE(test_fraction)},
     {"test", "A,B,...", "the subjects or persons kept for testing, instead of --test-fraction", FIELD_TEXT,
@@ -228,7 +230,7 @@ static int split_subjects(prepare *p)
     return code;
 }
 
-static void limit_subjects(prepare *p)
+static int limit_subjects(prepare *p)
 {
     size_t kept = 0;
     int32_t train = 0;
@@ -240,6 +242,33 @@ static void limit_subjects(prepare *p)
     }
     if (p->subjects)
         p->scans.subject_count = kept;
+    return p->subjects && train < p->subjects
+               ? warn("--subjects %d: there are only %d training subjects", p->subjects, train)
+               : EXIT_OK;
+}
+
+static bool has_training_pair(const scan_subject *s, size_t contrasts)
+{
+    size_t files = 0;
+    for (size_t c = 0; c < contrasts; c++)
+        files += s->file[c] != NULL;
+    return s->split == SLMT_SPLIT_TRAIN && files > 1;
+}
+
+/* Sets that are made to measure on alone are warned of as well: they say so by their split. */
+static int check_training(const prepare *p)
+{
+    size_t contrasts = p->scans.source_count - p->scans.label_count, train = 0, paired = 0;
+    for (size_t i = 0; i < p->scans.subject_count; i++) {
+        train += p->scans.subjects[i].split == SLMT_SPLIT_TRAIN;
+        paired += has_training_pair(&p->scans.subjects[i], contrasts);
+    }
+    if (train == 0)
+        return warn("no subject is left to train on: all are kept for validation or testing");
+    if (contrasts > 1 && paired == 0 && p->pairs_code == EXIT_OK && !p->unpaired)
+        return warn(
+            "no training subject has two contrasts: those that have are kept for validation or testing");
+    return EXIT_OK;
 }
 
 /* ---- pairs ---- */
@@ -287,41 +316,22 @@ static size_t read_volumes(prepare *p, slmt_context *context, const scan_subject
     return count;
 }
 
-/* Whether more than a few voxels differ from the first one: without a head in them two volumes may be equal
- * by chance. */
-static bool shows_something(const float *voxels, size_t n)
+/* Reports two contrasts of a subject that are copies of one image, or keeps in mind what its scans are like.
+ */
+static int check_likeness(prepare *p, const scan_subject *s, slmt_volume *const *volumes, bool *copies)
 {
-    enum { FEW = 64 };
-    size_t other = 0;
-    for (size_t i = 0; i < n && other <= FEW; i++)
-        other += voxels[i] != voxels[0];
-    return other > FEW;
-}
-
-static bool equal_voxels(const slmt_volume *a, const slmt_volume *b)
-{
-    int64_t one[3], other[3];
-    slmt_volume_dims(a, one);
-    slmt_volume_dims(b, other);
-    if (memcmp(one, other, sizeof one) != 0)
-        return false;
-    size_t n = (size_t)(one[0] * one[1] * one[2]);
-    const float *voxels = slmt_volume_voxels(a);
-    return memcmp(voxels, slmt_volume_voxels(b), n * sizeof *voxels) == 0 && shows_something(voxels, n);
-}
-
-/* Reports two contrasts of a subject that are copies of one image. */
-static bool has_copies(const prepare *p, const scan_subject *s, slmt_volume *const *volumes)
-{
+    likeness_subject l;
+    int code = EXIT_OK;
     size_t contrasts = p->scans.source_count - p->scans.label_count;
-    for (size_t i = 0; i < contrasts; i++)
-        for (size_t k = 0; k < i; k++)
-            if (volumes[i] && volumes[k] && equal_voxels(volumes[i], volumes[k])) {
-                complain("%s: left out: %s (%s) and %s (%s) have the same voxels", s->name, s->file[k],
-                         p->scans.sources[k].name, s->file[i], p->scans.sources[i].name);
-                return true;
-            }
-    return false;
+    *copies = likeness_of_subject(volumes, contrasts, &l);
+    if (*copies)
+        complain("%s: left out: %s (%s) and %s (%s) %s", s->name, s->file[l.one],
+                 p->scans.sources[l.one].name, s->file[l.other], p->scans.sources[l.other].name, l.are);
+    for (size_t i = 0; i < contrasts && !*copies && code == EXIT_OK; i++)
+        if (l.of[i])
+            code = likeness_list_add(&p->seen, s->name, s->person, p->scans.sources[i].name, l.of[i]);
+    likeness_subject_free(&l);
+    return code;
 }
 
 static void log_subject(const prepare *p, journal *log, const scan_subject *s, slmt_volume *const *volumes,
@@ -356,8 +366,8 @@ static int add_subject(prepare *p, slmt_context *context, slmt_dataset_writer *w
     slmt_volume *volumes[MOST_SOURCES] = {0};
     slmt_status status = SLMT_OK;
     warn_about(s->name);
-    bool any = read_volumes(p, context, s, volumes) > 0;
-    bool copies = any && has_copies(p, s, volumes);
+    bool any = read_volumes(p, context, s, volumes) > 0, copies = false;
+    int code = any ? check_likeness(p, s, volumes, &copies) : EXIT_OK;
     if (any && !copies)
         status = add_volumes(writer, s, volumes);
     bool added = any && !copies && status == SLMT_OK;
@@ -371,7 +381,7 @@ static int add_subject(prepare *p, slmt_context *context, slmt_dataset_writer *w
     warn_about(NULL);
     if (p->memory_code != EXIT_OK)
         return p->memory_code;
-    return status == SLMT_ERR_IO || status == SLMT_ERR_MEMORY ? exit_code(status) : EXIT_OK;
+    return status == SLMT_ERR_IO || status == SLMT_ERR_MEMORY ? exit_code(status) : code;
 }
 
 static int add_subjects(prepare *p, slmt_context *context, slmt_dataset_writer *writer, journal *log)
@@ -467,8 +477,9 @@ static int choose_subjects(prepare *p, const command_line *line, bool shuffled)
         shuffle(p);
     if (code == EXIT_OK)
         code = split_subjects(p);
-    limit_subjects(p);
-    return code;
+    if (code == EXIT_OK)
+        code = limit_subjects(p);
+    return code == EXIT_OK ? check_training(p) : code;
 }
 
 /* No network takes every size; the networks halve a slice several times. */
@@ -521,6 +532,7 @@ int command_prepare(int argc, char **argv)
         code = fail_with(EXIT_USAGE, "--resample and --any-spacing exclude each other");
     else
         code = prepare_set(&p, &line, &options, &preprocess);
+    likeness_list_free(&p.seen);
     scans_free(&p.scans);
     options_free(&line);
     return code;

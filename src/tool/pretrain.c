@@ -8,7 +8,7 @@
 static const field fields[] = {
     {"data", "FILE", "training set", FIELD_TEXT, FILES(data), .flags = FIELD_REQUIRED | FIELD_INPUT},
     {"out", "FILE", "checkpoint to write", FIELD_TEXT, FILES(out), .flags = FIELD_REQUIRED | FIELD_OUTPUT,
-     .endings = ".h5 .hdf5"},
+     .endings = ".h5 .hdf5", .magic = MAGIC_CHECKPOINT},
     {"contrast", "NAME", "train on this contrast only; default: all of the set", FIELD_TEXT, FILES(source)},
     {"resume", "FILE", "go on from a checkpoint, with its sizes and settings", FIELD_TEXT, FILES(resume),
      .flags = FIELD_INPUT | FIELD_INPLACE},

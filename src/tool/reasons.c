@@ -14,8 +14,10 @@ enum { MOST_NAMED = 10 };
 static const char *without_subject(const char *subject, const char *text)
 {
     char *head = must_format("subject %s: ", subject);
-    size_t length = strlen(head);
-    const char *rest = strncmp(text, head, length) == 0 ? text + length : text;
+    const char *name = head + strlen("subject ");
+    const char *rest = strncmp(text, head, strlen(head)) == 0   ? text + strlen(head)
+                       : strncmp(text, name, strlen(name)) == 0 ? text + strlen(name)
+                                                                : text;
     free(head);
     return rest;
 }

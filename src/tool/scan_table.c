@@ -9,6 +9,7 @@
 #include "console.h"
 #include "csv.h"
 #include "must.h"
+#include "paths.h"
 #include "scan_find.h"
 #include "tool.h"
 
@@ -36,14 +37,15 @@ static char *path_in(const scan_table *t, const char *cell)
                                                        : must_format("%s/%s", t->folder, cell);
 }
 
-/* Whether any cell of a column is the path of something that is there. */
+/* Whether any cell of a column is the path of something that is there, or is called as a scan is. */
 static bool names_files(const scan_table *t, size_t column)
 {
     bool any = false;
     for (size_t row = 1; row < t->rows.rows && !any; row++) {
         const char *cell = csv_cell(&t->rows, row, column);
         char *path = path_in(t, cell);
-        any = *cell && access(path, F_OK) == 0;
+        path[strlen(path) - volume_index_length(path)] = '\0';
+        any = *cell && (is_scan_name(path) || access(path, F_OK) == 0);
         free(path);
     }
     return any;

@@ -42,6 +42,23 @@ static int find_contrast(const scoring *s, const char *asked, const char *card, 
                      s->options->set_name, name, s->options->set_name);
 }
 
+/* A model that makes one contrast may be scored with others, which is seldom meant. */
+static int check_asked(const scoring *s, const char *option, const char *name, const char *does,
+                       const char *key)
+{
+    const char *card = slmt_model_card(s->model, key);
+    if (!*card || strcmp(card, name) == 0 || takes_sequence(s->model))
+        return EXIT_OK;
+    return warn("--%s: %s %s %s, not %s: the figures are not those of what it was trained for", option,
+                s->options->model_name, does, card, name);
+}
+
+static int check_direction(const scoring *s)
+{
+    int code = check_asked(s, "source", s->out->source, "starts from", "source_contrast");
+    return code == EXIT_OK ? check_asked(s, "target", s->out->target, "makes", "target_contrast") : code;
+}
+
 static int find_contrasts(scoring *s)
 {
     int code = find_contrast(s, s->options->source, "source_contrast", &s->pair.source);
@@ -51,7 +68,8 @@ static int find_contrasts(scoring *s)
         return code;
     s->out->source = slmt_dataset_contrast(s->pair.set, s->pair.source);
     s->out->target = slmt_dataset_contrast(s->pair.set, s->pair.target);
-    return pairs_differ(s->out->source, s->out->target);
+    int same = pairs_differ(s->out->source, s->out->target);
+    return same == EXIT_OK ? check_direction(s) : same;
 }
 
 static int read_side(scoring *s)

@@ -204,11 +204,11 @@ static int check_contrast(const synthesis *s, const slmt_model *model, const cha
     const char *card = slmt_model_card(model, key);
     if (!name || strcmp(name, card) == 0)
         return EXIT_OK;
+    const char *does = strcmp(option, "from") == 0 ? "starts from" : "makes";
     if (!*card)
-        return fail_with(EXIT_USAGE, "%s: its card has no %s that --%s could equal", s->model_path, key,
-                         option);
-    return fail_with(EXIT_USAGE, "--%s: %s was trained with %s %s, not %s", option, s->model_path, key, card,
-                     name);
+        return fail_with(EXIT_USAGE, "--%s: %s does not say which contrast it %s", option, s->model_path,
+                         does);
+    return fail_with(EXIT_USAGE, "--%s: %s %s %s, not %s", option, s->model_path, does, card, name);
 }
 
 static int check_contrasts(const synthesis *s, const slmt_model *model)

@@ -17,7 +17,7 @@ static const field fields[] = {
      FIELD_TEXT, FILES(task)},
     {"data", "FILE", "training set", FIELD_TEXT, FILES(data), .flags = FIELD_REQUIRED | FIELD_INPUT},
     {"out", "FILE", "checkpoint to write", FIELD_TEXT, FILES(out), .flags = FIELD_REQUIRED | FIELD_OUTPUT,
-     .endings = ".h5 .hdf5"},
+     .endings = ".h5 .hdf5", .magic = MAGIC_CHECKPOINT},
     {"model", "FILE", "checkpoint whose model to start from, instead of a fresh one", FIELD_TEXT,
      FILES(model), .flags = FIELD_INPUT},
     {"teacher", "FILE",

@@ -3,8 +3,9 @@
 #ifndef SLMT_TOOL_WORDING_H
 #define SLMT_TOOL_WORDING_H
 
-/* Fields of structs become options ("slmt_preprocess.image_size" "--image-size"), and the name of a function
- * in front of a message goes. The caller frees the text. */
+/* Fields of structs, options and settings become options of the command ("slmt_preprocess.image_size"
+ * "--image-size", "setting mask_ratio is 1" "--mask-ratio is 1"), and the name of a function in front of a
+ * message goes. The caller frees the text. */
 char *for_users(const char *text);
 
 #endif

@@ -59,39 +59,50 @@ status stepper_profile(stepper *s, slmt_profile *profile)
 
 /* ---- checks ---- */
 
-/* Gradients are checked so many at a time: a device is waited for once for all of them. */
-typedef struct gradients {
-    bk_tensor array[32];
-    int32_t tensor[32], n;
-} gradients;
-
-static status check_together(const stepper *s, gradients *some)
+static const char *state_name(const stepper *s, int32_t slot)
 {
-    int32_t bad;
-    TRY(device_finite(s->context->dev, some->array, some->n, &bad));
-    some->n = 0;
-    if (bad < 0)
-        return OK;
-    return fail(ERR_NONFINITE,
-                "step %llu: the gradient of %s is not finite; the weights are as before the step",
-                (unsigned long long)s->step, params_of(s)->list[some->tensor[bad]].name);
+    int32_t n = params_of(s)->n;
+    return slot < n ? params_of(s)->list[slot].name : s->task.kind->states[slot / n - 1].name;
 }
 
-/* A loss can be finite where its gradient has overflowed: no optimiser must see that. set below 0: all. */
-static status check_gradients(const stepper *s, int32_t set)
+/* Lists the gradients of the graph that was run last. set below 0: of all sets. Returns how many they are. */
+static int32_t list_gradients(stepper *s, int32_t set)
 {
     const params *all = params_of(s);
-    gradients some = {.n = 0};
+    int32_t n = 0;
     for (int32_t k = 0; k < all->n; k++) {
         void *gradient = plan_held(s->graph[s->last_graph].plan, k);
         if (!gradient || (set >= 0 && s->set_of[k] != set))
             continue;
-        some.tensor[some.n] = k;
-        some.array[some.n++] = (bk_tensor){.shape = all->list[k].shape, .data = gradient};
-        if (some.n == 32)
-            TRY(check_together(s, &some));
+        s->checked_slot[n] = k;
+        s->checked[n++] = (bk_tensor){.shape = all->list[k].shape, .data = gradient};
     }
-    return some.n > 0 ? check_together(s, &some) : OK;
+    return n;
+}
+
+/* Lists, behind n others, the next values of states that wait for their assignment. Returns how many are
+ * listed.
+ */
+static int32_t list_states(stepper *s, int32_t n)
+{
+    const plan *p = s->graph[s->last_graph].plan;
+    for (int32_t i = 0; i < plan_next_count(p); i++, n++)
+        s->checked[n] = plan_next(p, i, &s->checked_slot[n]);
+    return n;
+}
+
+/* Says which of the arrays that are listed, the gradients first, is not finite; below 0: none. A loss can be
+ * finite where its gradient has overflowed: no optimiser must see that. */
+static status report_listed(const stepper *s, int32_t gradients, int32_t bad)
+{
+    if (bad < 0)
+        return OK;
+    if (bad < gradients)
+        return fail(ERR_NONFINITE,
+                    "step %llu: the gradient of %s is not finite; the weights are as before the step",
+                    (unsigned long long)s->step, params_of(s)->list[s->checked_slot[bad]].name);
+    return fail(ERR_NONFINITE, "step %llu: the next value of %s is not finite; all is as before the step",
+                (unsigned long long)s->step, state_name(s, s->checked_slot[bad]));
 }
 
 static status report(stepper *s, int32_t output, double x)
@@ -116,37 +127,48 @@ static status read_scalars(stepper *s)
 
 /* ---- what a step is made of ---- */
 
-static status run_graph(stepper *s, int32_t graph)
+/* What works on the device while the host prepares what comes next. */
+static void work_beside(stepper *s, const plan *p)
 {
-    const method_task *k = s->task.kind;
-    if (graph < 0 || graph >= task_graph_count(k))
-        return fail(ERR_INTERNAL, "task %s has no graph %d", k->name, graph);
-    s->last_graph = graph;
+    const host_work *work = s->beside;
+    s->beside = NULL;
+    if (work && plan_works(p))
+        work->run(work->user);
+}
+
+status stepper_finish(stepper *s)
+{
+    status st = OK;
+    s->updating_now = NULL;
+    for (int32_t i = 0; i < task_graph_count(s->task.kind); i++)
+        for (int32_t set = 0; set < TASK_SETS; set++) {
+            plan *update = s->graph[i].update[set];
+            status end = update ? model_finish_writer(s->task.model, update) : OK;
+            st = st == OK ? end : st;
+        }
+    return st;
+}
+
+/* Runs the graph `last_graph` behind the last update, and looks at the first n arrays that are listed. The
+ * device is waited for once. */
+static status run_and_look(stepper *s, int32_t n, int32_t *bad)
+{
+    plan *p = s->graph[s->last_graph].plan;
     TRY(stepper_upload(s));
-    TRY(plan_run(s->graph[graph].plan, s->bound, task_slots(&s->task), s->cancel));
-    TRY(stepper_download(s));
+    status st = plan_start(p, s->bound, task_slots(&s->task), s->cancel, s->updating_now);
+    if (st == OK) {
+        work_beside(s, p);
+        st = stepper_look(s, s->checked, n, bad);
+    }
+    status end = plan_finish(p); /* an index out of range is told, not what came of it */
+    TRY(end != OK ? end : st);
+    TRY(stepper_finish(s));
     return read_scalars(s);
 }
 
-static const char *state_name(const stepper *s, int32_t slot)
-{
-    int32_t n = params_of(s)->n;
-    return slot < n ? params_of(s)->list[slot].name : s->task.kind->states[slot / n - 1].name;
-}
-
-/* The states of the graph that was run last take their next values, if all of those are numbers. */
+/* The states of the graph that was run last take their next values. */
 static status assign_states(stepper *s)
 {
-    const plan *p = s->graph[s->last_graph].plan;
-    int32_t slot, bad;
-    for (int32_t i = 0; i < plan_next_count(p); i++) {
-        bk_tensor next = plan_next(p, i, &slot);
-        TRY(device_finite(s->context->dev, &next, 1, &bad));
-        if (bad >= 0)
-            return fail(ERR_NONFINITE,
-                        "step %llu: the next value of %s is not finite; all is as before the step",
-                        (unsigned long long)s->step, state_name(s, slot));
-    }
     model_device_wrote(s->task.model);
     return plan_assign(s->graph[s->last_graph].plan, s->bound);
 }
@@ -169,7 +191,8 @@ static void bind_update(stepper *s, int32_t set)
         s->updating[update_slot(s, UPDATE_SCALARS, i)] = stepper_scalar(s, set, i);
 }
 
-/* Runs the set's optimiser, on gradients that have been checked. */
+/* Starts the set's optimiser, on gradients that have been checked. The device may be at it when the step has
+ * ended: who reads the weights there comes after it. */
 static status update_set(stepper *s, int32_t set)
 {
     step_set *own = &s->set[set];
@@ -177,17 +200,26 @@ static status update_set(stepper *s, int32_t set)
     own->optimizer->scalars(&own->settings, s->rate * own->rate_factor, (double)own->updates + 1, own->exact);
     for (int32_t i = 0; i < OPTIMIZER_SCALARS; i++)
         real_set(&own->scalars[i], step_real(s), 0, own->exact[i]);
+    TRY(model_finish_writer(s->task.model, update));
     TRY(stepper_push_scalars(s, set));
     bind_update(s, set);
     model_device_wrote(s->task.model);
-    TRY(plan_run(update, s->updating, update_slots(s), NULL));
+    TRY(plan_start(update, s->updating, update_slots(s), NULL, s->updating_now));
+    s->updating_now = update;
+    model_set_writer(s->task.model, update);
     own->updates++;
     return OK;
 }
 
 status step_run(step *s, int32_t graph)
 {
-    TRY(run_graph(s, graph));
+    const method_task *k = s->task.kind;
+    int32_t bad;
+    if (graph < 0 || graph >= task_graph_count(k))
+        return fail(ERR_INTERNAL, "task %s has no graph %d", k->name, graph);
+    s->last_graph = graph;
+    TRY(run_and_look(s, list_states(s, 0), &bad));
+    TRY(report_listed(s, 0, bad));
     return assign_states(s);
 }
 
@@ -197,7 +229,10 @@ status step_update(step *s, int32_t set)
     if (set < 0 || set >= task_set_count(k) || !s->graph[s->last_graph].update[set])
         return fail(ERR_INTERNAL, "graph %s of task %s makes no gradients for set %d",
                     task_graph_name(k, s->last_graph), k->name, set);
-    TRY(check_gradients(s, set));
+    int32_t n = list_gradients(s, set), bad = -1;
+    if (n > 0)
+        TRY(device_look(s->context->dev, s->checked, n, &bad, NULL, 0));
+    TRY(report_listed(s, n, bad));
     return update_set(s, set);
 }
 
@@ -259,8 +294,10 @@ static status own_step(stepper *s)
 /* Nothing is changed before all checks have passed. */
 static status default_step(stepper *s)
 {
-    TRY(run_graph(s, 0));
-    TRY(check_gradients(s, -1));
+    s->last_graph = 0;
+    int32_t gradients = list_gradients(s, -1), n = list_states(s, gradients), bad;
+    TRY(run_and_look(s, n, &bad));
+    TRY(report_listed(s, gradients, bad));
     TRY(assign_states(s));
     for (int32_t set = 0; set < task_set_count(s->task.kind); set++)
         if (s->graph[0].update[set])
@@ -270,8 +307,7 @@ static status default_step(stepper *s)
 
 /* ---- steps ---- */
 
-/* Copies the caller's values, and has prepare() fill in the rest. */
-static status take_inputs(stepper *s, const void *const *given)
+void stepper_take_inputs(stepper *s, uint64_t number, const void *const *given, double epoch)
 {
     const method_task *k = s->task.kind;
     for (int32_t i = 0; i < k->inputs.n; i++) {
@@ -292,14 +328,18 @@ static status take_inputs(stepper *s, const void *const *given)
                       .weights = s->task.model->weights,
                       .given = given,
                       .in = s->data,
-                      .epoch = s->epoch,
+                      .epoch = epoch,
                       .draws = s->draws,
                       .room = s->room};
-    if (!k->prepare)
-        return OK;
-    TRY(model_pull(s->task.model));
-    k->prepare(&step);
-    return OK;
+    if (k->prepare)
+        k->prepare(&step);
+    s->taken = number + 1;
+}
+
+/* A step of the task's own may read its inputs at any time. */
+int stepper_takes_ahead(const stepper *s)
+{
+    return !device_is_host(s->context->dev) && !s->task.kind->step;
 }
 
 status stepper_check_attached(const stepper *s)
@@ -312,23 +352,19 @@ status stepper_check_attached(const stepper *s)
     return OK;
 }
 
-static status start_step(stepper *s, const void *const *given)
-{
-    TRY(take_inputs(s, given));
-    return stepper_push(s);
-}
-
-status stepper_run(stepper *s, const void *const *given, double epoch, double rate, const atomic_int *cancel)
+status stepper_run(stepper *s, double rate, const atomic_int *cancel, const host_work *beside)
 {
     double value[METHOD_PORTS], rate_before = s->rate;
+    s->taken = 0;
     TRY(stepper_check_attached(s));
     memcpy(value, s->value, sizeof value);
-    s->epoch = epoch;
     s->rate = rate;
     s->cancel = cancel;
-    status st = start_step(s, given);
+    s->beside = beside;
+    status st = stepper_push(s);
     if (st == OK)
         st = s->task.kind->step ? own_step(s) : default_step(s);
+    s->beside = NULL;
     if (st != OK) {
         memcpy(s->value, value, sizeof value);
         s->rate = rate_before;

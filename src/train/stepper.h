@@ -70,6 +70,12 @@ typedef struct step_state {
     int is_kept;             /* 1: a checkpoint says it, so that no other model may be attached */
 } step_state;
 
+/* Work of the host. */
+typedef struct host_work {
+    void (*run)(void *user);
+    void *user;
+} host_work;
+
 struct step {
     slmt_context *context;
     task task;             /* its model is borrowed */
@@ -87,17 +93,21 @@ struct step {
     void *data[METHOD_PORTS];      /* one batch of inputs, then the outputs, on the host */
     void *on_device[METHOD_PORTS]; /* the same in the device's memory; NULL if that is the host's */
     int is_newer[METHOD_PORTS];    /* data has changed since it was copied to the device */
+    uint64_t taken;                /* data has the inputs of this step, counted from 1; 0: of none */
+    const host_work *beside;       /* what the host does while a device runs the next graph; NULL: nothing */
+    plan *updating_now;            /* the last update; a device may still be at it. NULL: it is not */
     void *key_on_device;           /* NULL if that is the host's */
     double *draws;                 /* random numbers of a step */
     int32_t key[4];                /* of the random ops of a step */
     size_t n_draws;
     void *room;
+    bk_tensor *checked;    /* what is looked at for finite numbers, all at once */
+    int32_t *checked_slot; /* of each: the tensor, or the slot of a state */
     void *backup; /* of all that a step of the task's own can change, on the device; NULL: the default step */
     size_t backup_bytes;
     double value[METHOD_PORTS]; /* by output: the scalars of the last step */
     int32_t has_values;         /* 1 after the first step */
     double rate;                /* of this step */
-    double epoch;
     int32_t last_graph;
     const atomic_int *cancel;
 };
@@ -114,9 +124,17 @@ status stepper_profile(stepper *s, slmt_profile *profile);
  * ERR_ARGUMENT: another method, other shapes, or another model than the checkpoint's. */
 status stepper_attach(stepper *s, const char *name, slmt_model *model);
 
-/* Runs one step. given: by input of the task, the caller's values (hidden ones NULL), finite. The n_draws
- * numbers at s->draws are in [0,1). Values of scalars are in s->value afterwards. */
-status stepper_run(stepper *s, const void *const *given, double epoch, double rate, const atomic_int *cancel);
+/* Copies the inputs of a step, and computes those that the task adds. given: by input of the task, the
+ * caller's values (hidden ones NULL), finite. The n_draws numbers at s->draws are in [0,1). */
+void stepper_take_inputs(stepper *s, uint64_t step, const void *const *given, double epoch);
+
+/* Whether inputs may be taken while a graph runs, which then has its own in the device's memory. */
+int stepper_takes_ahead(const stepper *s);
+
+/* Runs one step, on inputs that were taken. beside: what the host does while a device works on the first
+ * graph, once; left undone where nothing works beside the host, and in a profiled step. NULL: nothing. Values
+ * of scalars are in s->value afterwards. */
+status stepper_run(stepper *s, double rate, const atomic_int *cancel, const host_work *beside);
 
 /* Measures the seconds of a step: runs each graph of the task, twice if that is quick, on inputs of zeros,
  * and drops what they make. Weights and states stay as they are; the optimisers' own time is left out. */
@@ -144,9 +162,15 @@ status stepper_take(stepper *s, dry_run *y, size_t bytes, void **out);
 status stepper_take_device(stepper *s, dry_run *y);
 void stepper_give_device(stepper *s);
 
-/* Copies what the host wrote since the last graph to the device, and what that graph made to the host. */
+/* Waits for the updates that a device may still be at. */
+status stepper_finish(stepper *s);
+
+/* Copies what the host wrote since the last graph to the device. */
 status stepper_upload(stepper *s);
-status stepper_download(stepper *s);
+
+/* Waits, once, for the graph that was started last: copies what it made to the host, and sets *first to the
+ * index of the first of n arrays that is not finite, or to -1. */
+status stepper_look(stepper *s, const bk_tensor *arrays, int32_t n, int32_t *first);
 
 /* Copies the weights of the model and of attached ones, and the key, as this step starts with them. */
 status stepper_push(stepper *s);

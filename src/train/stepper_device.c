@@ -83,20 +83,20 @@ status stepper_upload(stepper *s)
     return OK;
 }
 
-status stepper_download(stepper *s)
+status stepper_look(stepper *s, const bk_tensor *arrays, int32_t n, int32_t *first)
 {
     const step_graph *ran = &s->graph[s->last_graph];
-    int32_t first = s->task.kind->inputs.n;
-    for (int32_t i = 0; is_apart(s) && i < s->task.kind->outputs.n; i++)
+    bk_read reads[METHOD_PORTS];
+    int32_t n_reads = 0, port = s->task.kind->inputs.n;
+    for (int32_t i = 0; is_apart(s) && i < s->task.kind->outputs.n; i++, port++)
         if (ran->makes[i])
-            TRY(device_read(device_of(s), s->data[first + i], s->on_device[first + i],
-                            port_bytes(s, first + i)));
-    return OK;
+            reads[n_reads++] = (bk_read){s->data[port], s->on_device[port], port_bytes(s, port)};
+    return device_look(device_of(s), arrays, n, first, reads, n_reads);
 }
 
 status stepper_push(stepper *s)
 {
-    TRY(model_push(s->task.model));
+    TRY(model_push_behind(s->task.model, s->updating_now));
     for (int32_t i = 0; i < s->task.kind->n_states; i++)
         if (s->state[i].model)
             TRY(model_push(s->state[i].model));

@@ -388,6 +388,24 @@ static status take_tables(stepper *s)
     return OK;
 }
 
+/* Room for the gradients and next values of any graph. */
+static status take_checked(stepper *s)
+{
+    mem *m = &s->context->mem;
+    void *p;
+    int32_t most = 0;
+    for (int32_t i = 0; i < task_graph_count(s->task.kind); i++) {
+        int32_t n = plan_next_count(s->graph[i].plan);
+        most = n > most ? n : most;
+    }
+    size_t n = (size_t)params_of(s)->n + (size_t)most;
+    TRY(mem_array(m, n, sizeof(bk_tensor), &p));
+    s->checked = p;
+    TRY(mem_array(m, n, sizeof(int32_t), &p));
+    s->checked_slot = p;
+    return OK;
+}
+
 status stepper_open(stepper *s, slmt_context *context, const task *t, dry_run *y)
 {
     *s = (stepper){.context = context, .task = *t};
@@ -396,6 +414,7 @@ status stepper_open(stepper *s, slmt_context *context, const task *t, dry_run *y
     for (int32_t i = 0; i < task_set_count(t->kind); i++)
         TRY(open_set(s, i));
     TRY(make_plans(s, y));
+    TRY(take_checked(s));
     TRY(take_sets(s, y));
     TRY(take_states(s, y));
     TRY(take_batch(s, y));
@@ -416,7 +435,9 @@ static void close_graph(stepper *s, step_graph *g)
 void stepper_close(stepper *s)
 {
     mem *m = &s->context->mem;
-    void *blocks[] = {s->bound, s->updating, s->set_of, s->place, s->draws, s->room};
+    void *blocks[] = {s->bound, s->updating, s->set_of,  s->place,
+                      s->draws, s->room,     s->checked, s->checked_slot};
+    stepper_finish(s); /* what failed there is told to nobody any more */
     for (int32_t i = 0; i < TASK_GRAPHS; i++)
         close_graph(s, &s->graph[i]);
     shared_arena_free(&s->graphs);

@@ -105,20 +105,33 @@ slmt_training_state trainer_state_of(const slmt_trainer *t)
 
 /* ---- one step ---- */
 
-/* Returns the fractional epoch of the next step; 0 while no set is known. */
-static double epoch_of(const slmt_trainer *t)
+/* Returns the fractional epoch of a step; 0 while no set is known. */
+static double epoch_of(const slmt_trainer *t, uint64_t step)
 {
-    return t->steps_in_epoch ? (double)t->stepper.step / (double)t->steps_in_epoch : 0;
+    return t->steps_in_epoch ? (double)step / (double)t->steps_in_epoch : 0;
+}
+
+/* Draws the random numbers of a step, and takes its inputs. */
+static void take_inputs(slmt_trainer *t, uint64_t step, const void *const *given)
+{
+    stepper *s = &t->stepper;
+    random_stream r = random_open(t->seed, random_purpose("mask", step));
+    for (size_t i = 0; i < s->n_draws; i++)
+        s->draws[i] = random_uniform(&r);
+    stepper_take_inputs(s, step, given, epoch_of(t, step));
+}
+
+/* Runs a step on inputs that were taken. */
+static status run_step(slmt_trainer *t, double rate, const host_work *beside)
+{
+    random_key(t->seed, t->stepper.step, t->stepper.key);
+    return stepper_run(&t->stepper, rate, &t->cancel, beside);
 }
 
 status trainer_step(slmt_trainer *t, const void *const *given, double rate)
 {
-    stepper *s = &t->stepper;
-    random_stream r = random_open(t->seed, random_purpose("mask", s->step));
-    for (size_t i = 0; i < s->n_draws; i++)
-        s->draws[i] = random_uniform(&r);
-    random_key(t->seed, s->step, s->key);
-    return stepper_run(s, given, epoch_of(t), rate, &t->cancel);
+    take_inputs(t, t->stepper.step, given);
+    return run_step(t, rate, NULL);
 }
 
 /* ---- a run over a set ---- */
@@ -134,6 +147,8 @@ typedef struct run {
     slmt_geometry geometry;
     char set[DIGEST_HEX]; /* dataset_identity() */
     int32_t recorded;
+    uint64_t end,
+        read; /* no step has this number, from 0; the samples are of this step, from 1, 0: of none */
 } run;
 
 /* What the model will know of the volumes, and a warning where that is nothing, or not what it knew before. A
@@ -191,16 +206,47 @@ static void record_set(run *r)
     r->recorded = 1;
 }
 
+/* Reads the samples of a step, unless they are there. */
+static status read_samples(run *r, uint64_t step)
+{
+    slmt_trainer *t = r->trainer;
+    if (r->read == step + 1)
+        return OK;
+    r->read = 0;
+    TRY(t->stepper.task.kind->feeding->fill(&r->feed, step, t->samples));
+    r->read = step + 1;
+    return OK;
+}
+
+static void take_samples(run *r, uint64_t step)
+{
+    slmt_trainer *t = r->trainer;
+    const void *given[METHOD_PORTS];
+    for (int i = 0; i < METHOD_PORTS; i++)
+        given[i] = t->samples[i];
+    take_inputs(t, step, given);
+}
+
+/* Prepares the step after the one that a device is working on, which has its own inputs already. If that
+ * fails, it is done again when the step begins, and fails then. */
+static void prepare_next(void *user)
+{
+    run *r = user;
+    const stepper *s = &r->trainer->stepper;
+    if (s->step + 1 < r->end && read_samples(r, s->step + 1) == OK && stepper_takes_ahead(s))
+        take_samples(r, s->step + 1);
+}
+
 static status run_one(run *r)
 {
     slmt_trainer *t = r->trainer;
-    const method_task *kind = t->stepper.task.kind;
-    const void *given[METHOD_PORTS];
-    double rate = schedule_rate(t->stepper.task.setting, epoch_of(t));
-    TRY(kind->feeding->fill(&r->feed, t->stepper.step, t->samples));
-    for (int i = 0; i < METHOD_PORTS; i++)
-        given[i] = t->samples[i];
-    TRY(trainer_step(t, given, rate));
+    const uint64_t step = t->stepper.step;
+    const host_work beside = {prepare_next, r};
+    if (t->stepper.taken != step + 1) {
+        TRY(read_samples(r, step));
+        take_samples(r, step);
+    }
+    TRY(run_step(t, schedule_rate(t->stepper.task.setting, epoch_of(t, step)), &beside));
     record_set(r);
     slmt_training_state state = trainer_state_of(t);
     if (r->step && r->step(r->user, t, &state) != 0)
@@ -325,6 +371,8 @@ status trainer_run(slmt_trainer *t, trainer_run_options o)
     uint64_t end = t->total_steps, done = t->stepper.step;
     if (s == OK && o.max_steps > 0 && o.max_steps < end - (end < done ? end : done))
         end = done + o.max_steps;
+    r.end = end;
+    t->stepper.taken = 0;
     while (s == OK && t->stepper.step < end)
         s = run_one(&r);
     card_cancel(t->model, &r.card);

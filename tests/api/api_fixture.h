@@ -292,6 +292,17 @@ static inline int same_files(const char *a, const char *b)
     return same;
 }
 
+/* A trainer in the folder, and whether two that were saved there are alike. */
+static inline void save_trainer(const slmt_trainer *trainer, const char *name)
+{
+    GOOD(slmt_trainer_save(trainer, in_folder(name)));
+}
+
+static inline int same_saved(const char *a, const char *b)
+{
+    return same_files(in_folder(a), in_folder(b));
+}
+
 /* ---- sessions ---- */
 
 static inline slmt_session *open_net_session(slmt_model *model, int32_t batch)

@@ -438,10 +438,11 @@ static void a_name_that_a_terminal_would_obey_is_refused(void **state)
     slmt_dataset_writer_cancel(w);
 }
 
-static void no_volume_or_model_takes_the_place_of_an_open_set(void **state)
+static void no_volume_model_or_set_takes_the_place_of_an_open_set(void **state)
 {
     (void)state;
     slmt_dataset *d;
+    slmt_dataset_writer *w;
     slmt_model *m;
     const slmt_number tiny = {"preset", SLMT_NET_PRESET_TINY};
     slmt_volume *v = volume(1);
@@ -455,6 +456,7 @@ static void no_volume_or_model_takes_the_place_of_an_open_set(void **state)
     assert_fails(slmt_volume_write(v, set), SLMT_ERR_ARGUMENT, "is a training set that is open");
     assert_fails(slmt_volume_write(v, other), SLMT_ERR_ARGUMENT, "is a training set that is open");
     assert_fails(slmt_model_save(m, set), SLMT_ERR_ARGUMENT, "is a training set that is open");
+    assert_fails(start(other, &w), SLMT_ERR_ARGUMENT, "is a training set that is open");
     assert_slices(d, 0, 0, 1);
     slmt_dataset_free(d);
     assert_int_equal(slmt_volume_write(v, set), SLMT_OK);
@@ -986,7 +988,7 @@ int main(void)
         CASE(wrong_arguments_of_read_are_named),
         CASE(a_subject_may_be_called_as_a_file_is),
         CASE(a_name_that_a_terminal_would_obey_is_refused),
-        CASE(no_volume_or_model_takes_the_place_of_an_open_set),
+        CASE(no_volume_model_or_set_takes_the_place_of_an_open_set),
         CASE(two_subjects_of_one_person_are_of_one_group),
         CASE(a_cancelled_writer_leaves_nothing_and_the_old_set),
         CASE(a_full_disk_is_reported_and_leaves_the_old_set),

@@ -945,13 +945,47 @@ static void the_old_file_survives_when_memory_runs_out(void **state)
     assert_int_equal(c.live, 0);
 }
 
+static void a_file_of_another_kind_is_not_replaced(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t size;
+        const char *kind;
+    } rows[] = {
+        {"\x1f\x8b\x08\0scan", 8, "it is a file compressed with gzip, as scans are"},
+        {"subject,t1,t2\n", 14, "it is a text file"},
+        {"\0\0\0\0\0\0\0\0", 8, "it is nothing but zeros"},
+        {"\x01\x02\x03\x04", 4, "is not replaced"},
+    };
+    slmt_context *context = open_context(1, NULL);
+    slmt_model *model = small_model(context, 9);
+    const char *path = in_folder("theirs");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        size_t size;
+        write_file(path, rows[i].bytes, rows[i].size);
+        int files = count_files(0);
+        EXPECT_TEXT(SLMT_ERR_IO, "is there and is not replaced", slmt_model_save(model, path));
+        EXPECT_TEXT(SLMT_ERR_IO, rows[i].kind, slmt_model_save(model, path));
+        unsigned char *bytes = read_file(path, &size);
+        assert_true(size == rows[i].size && memcmp(bytes, rows[i].bytes, size) == 0);
+        assert_int_equal(count_files(0), files);
+        free(bytes);
+    }
+    write_file(path, "", 0);
+    GOOD(slmt_model_save(model, path));
+    GOOD(slmt_model_save(model, path));
+    slmt_model_free(model);
+    slmt_context_free(context);
+}
+
 static void the_old_file_survives_a_full_disk(void **state)
 {
     (void)state;
     slmt_context *context = open_context(1, NULL);
     slmt_model *model = small_model(context, 9);
     const char *path = in_folder("kept.slmt");
-    write_file(path, "old", 3);
+    write_file(path, "libslmt old", 11);
     int files = count_files(0);
     struct rlimit old, tight = {4096, 0};
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
@@ -964,7 +998,7 @@ static void the_old_file_survives_a_full_disk(void **state)
     EXPECT_TEXT(SLMT_ERR_IO, strerror(EFBIG), s);
     size_t size;
     unsigned char *bytes = read_file(path, &size);
-    assert_true(size == 3 && memcmp(bytes, "old", 3) == 0);
+    assert_true(size == 11 && memcmp(bytes, "libslmt old", 11) == 0);
     assert_int_equal(count_files(0), files);
     free(bytes);
 
@@ -1061,6 +1095,7 @@ int main(void)
         cmocka_unit_test(a_trainers_file_is_checked_as_closely),
         cmocka_unit_test(hostile_options_are_refused_before_memory_is_taken),
         cmocka_unit_test(the_old_file_survives_when_memory_runs_out),
+        cmocka_unit_test(a_file_of_another_kind_is_not_replaced),
         cmocka_unit_test(the_old_file_survives_a_full_disk),
         cmocka_unit_test(loading_gives_all_memory_back_wherever_it_runs_out),
         cmocka_unit_test(creating_gives_all_memory_back_wherever_it_runs_out),

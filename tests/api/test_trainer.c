@@ -140,16 +140,6 @@ static slmt_status step_by_hand(slmt_trainer *trainer, const float *a, const flo
     return slmt_net_finetune_step(trainer, a, b, rate);
 }
 
-static void save(const slmt_trainer *trainer, const char *name)
-{
-    GOOD(slmt_trainer_save(trainer, in_folder(name)));
-}
-
-static int same_saved(const char *a, const char *b)
-{
-    return same_files(in_folder(a), in_folder(b));
-}
-
 /* ---- configuration ---- */
 
 static void the_defaults_are_the_papers(void **state)
@@ -472,7 +462,7 @@ static void the_frozen_encoder_stays(void **state)
     float *a = make_slices(BATCH, 0), *b = make_slices(BATCH, 1);
     for (int i = 0; i < 3; i++)
         GOOD(step_by_hand(trainer, a, b, 1e-3));
-    save(trainer, "frozen.slmt");
+    save_trainer(trainer, "frozen.slmt");
     mem m;
     checkpoint *c;
     const checkpoint_tensor *t;
@@ -505,7 +495,7 @@ static void steps_refuse_what_they_cannot_use(void **state)
     for (int32_t stage = SLMT_NET_STAGE_PRETRAIN; stage <= SLMT_NET_STAGE_FINETUNE; stage++) {
         slmt_trainer *trainer = open_stage(context, stage);
         GOOD(step_by_hand(trainer, a, b, 1e-3));
-        save(trainer, "before.slmt");
+        save_trainer(trainer, "before.slmt");
         float *at = &a[PIXELS + 2 * SIDE + 3], good = *at;
         *at = NAN;
         EXPECT_TEXT(SLMT_ERR_NONFINITE, "[1][2][3]", step_by_hand(trainer, a, b, 1e-3));
@@ -524,7 +514,7 @@ static void steps_refuse_what_they_cannot_use(void **state)
         slmt_trainer_cancel(trainer);
         b[7] = 0;
         EXPECT(SLMT_ERR_CANCELLED, step_by_hand(trainer, a, b, 1e-3));
-        save(trainer, "after.slmt");
+        save_trainer(trainer, "after.slmt");
         assert_true(same_saved("before.slmt", "after.slmt"));
         GOOD(step_by_hand(trainer, a, b, 1e-3));
         slmt_trainer_free(trainer);
@@ -545,9 +535,9 @@ static void a_loss_that_is_no_number_leaves_the_weights(void **state)
         slmt_trainer *trainer = open_stage(context, stage);
         GOOD(step_by_hand(trainer, a, b, 1e-3));
         GOOD(slmt_model_set_tensor(slmt_trainer_model(trainer), "E.patch_embed.proj.bias", huge, 8));
-        save(trainer, "before.slmt");
+        save_trainer(trainer, "before.slmt");
         EXPECT_TEXT(SLMT_ERR_NONFINITE, "loss", step_by_hand(trainer, a, b, 1e-3));
-        save(trainer, "after.slmt");
+        save_trainer(trainer, "after.slmt");
         assert_true(same_saved("before.slmt", "after.slmt"));
         slmt_trainer_free(trainer);
     }
@@ -578,9 +568,9 @@ static void a_gradient_that_is_no_number_leaves_the_weights(void **state)
     float *a = make_slices(BATCH, 0), *b = make_slices(BATCH, 1);
     fill_tensor(model, "G.norm_up.weight", 1e34f, 8);
     fill_tensor(model, "G.to_img.linear.weight", 1e-34f, 8 * 16);
-    save(trainer, "before.slmt");
+    save_trainer(trainer, "before.slmt");
     EXPECT_TEXT(SLMT_ERR_NONFINITE, "gradient of G.to_img.linear.weight", step_by_hand(trainer, a, b, 1e-3));
-    save(trainer, "after.slmt");
+    save_trainer(trainer, "after.slmt");
     assert_true(same_saved("before.slmt", "after.slmt"));
     slmt_trainer_free(trainer);
     free(a);
@@ -597,7 +587,7 @@ static void a_set_that_does_not_fit_is_refused(void **state)
     slmt_trainer *pre = open_stage(context, SLMT_NET_STAGE_PRETRAIN),
                  *fine = open_stage(context, SLMT_NET_STAGE_FINETUNE);
     GOOD(run_set(fine, set, 1, NULL, NULL));
-    save(fine, "before.slmt");
+    save_trainer(fine, "before.slmt");
     uint64_t live = slmt_context_live_bytes(context);
     EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "no contrast pd; it has t1, t2",
                 slmt_trainer_run(pre, set, "pd", NULL, 0, NULL, NULL));
@@ -610,7 +600,7 @@ static void a_set_that_does_not_fit_is_refused(void **state)
     EXPECT_TEXT(SLMT_ERR_ARGUMENT, "256", run_set(fine, large, 0, NULL, NULL));
     EXPECT_TEXT(SLMT_ERR_ARGUMENT, "1 slices",
                 run_set(fine, single, 0, NULL, NULL)); /* 0.7 of 2, a batch is 2 */
-    save(fine, "after.slmt");
+    save_trainer(fine, "after.slmt");
     assert_true(same_saved("before.slmt", "after.slmt"));
     assert_int_equal(slmt_context_live_bytes(context), live);
     GOOD(run_set(pre, single, 1, NULL, NULL)); /* 5 slices */
@@ -633,7 +623,7 @@ static void run_and_save(int32_t threads, int32_t stage, uint64_t seed, uint64_t
     c.seed = seed;
     slmt_trainer *trainer = open_trainer(context, &c);
     GOOD(run_set(trainer, set, steps, NULL, NULL));
-    save(trainer, name);
+    save_trainer(trainer, name);
     slmt_trainer_free(trainer);
     slmt_dataset_free(set);
     slmt_context_free(context);
@@ -679,10 +669,10 @@ static void a_resumed_run_equals_the_uninterrupted_one_bit_for_bit(void **state)
         GOOD(slmt_net_trainer_get_config(trainer, &back));
         assert_memory_equal(&back, &c, sizeof c);
         assert_int_equal(state_of(trainer).step, runs[i].k);
-        save(trainer, "again.slmt");
+        save_trainer(trainer, "again.slmt");
         assert_true(same_saved("half.slmt", "again.slmt"));
         GOOD(run_set(trainer, set, runs[i].k, NULL, NULL));
-        save(trainer, "resumed.slmt");
+        save_trainer(trainer, "resumed.slmt");
         assert_true(same_saved("whole.slmt", "resumed.slmt"));
         slmt_trainer_free(trainer);
         slmt_dataset_free(set);
@@ -735,10 +725,10 @@ static void a_run_stopped_by_its_callback_stops_between_steps_and_goes_on(void *
         slmt_trainer *trainer = open_stage(context, stage);
         record r = {.stop_after = 3};
         EXPECT_TEXT(SLMT_ERR_CANCELLED, "step 3", run_set(trainer, set, 0, keep_record, &r));
-        save(trainer, "stopped.slmt");
+        save_trainer(trainer, "stopped.slmt");
         assert_true(same_saved("three.slmt", "stopped.slmt"));
         GOOD(run_set(trainer, set, 3, NULL, NULL));
-        save(trainer, "stopped.slmt");
+        save_trainer(trainer, "stopped.slmt");
         assert_true(same_saved("six.slmt", "stopped.slmt"));
         slmt_trainer_free(trainer);
         slmt_dataset_free(set);
@@ -771,7 +761,7 @@ static int32_t validate(void *user, slmt_trainer *trainer, const slmt_training_s
     slmt_context *context = open_context(1, NULL);
     memcpy(v->made[0], v->made[1], sizeof *v->made);
     make_slice(slmt_trainer_model(trainer), v->source, v->made[1]);
-    save(trainer, "now.slmt");
+    save_trainer(trainer, "now.slmt");
     GOOD(slmt_model_load(context, in_folder("now.slmt"), &saved));
     make_slice(saved, v->source, made_by_saved);
     assert_memory_equal(v->made[1], made_by_saved, sizeof made_by_saved);
@@ -793,7 +783,7 @@ static void sessions_between_steps_see_the_weights_and_leave_the_run_as_it_was(v
     GOOD(slmt_dataset_read_slice(set, TRAIN_SUBJECTS, 0, 2, SLMT_RESIZE_BILINEAR, v.source));
     GOOD(run_set(trainer, set, 4, validate, &v));
     assert_int_equal(v.steps, 4);
-    save(trainer, "validated.slmt");
+    save_trainer(trainer, "validated.slmt");
     assert_true(same_saved("whole.slmt", "validated.slmt"));
     slmt_trainer_free(trainer);
     slmt_dataset_free(set);
@@ -841,13 +831,13 @@ static void a_step_cancelled_in_the_middle_leaves_the_trainer_as_it_was(void **s
     uint64_t done = state_of(trainer).step;
     assert_true(done >= 2 && done == (uint64_t)cancel.steps);
     GOOD(run_set(whole, set, done, NULL, NULL));
-    save(trainer, "cancelled.slmt");
-    save(whole, "whole.slmt");
+    save_trainer(trainer, "cancelled.slmt");
+    save_trainer(whole, "whole.slmt");
     assert_true(same_saved("cancelled.slmt", "whole.slmt"));
     GOOD(run_set(whole, set, 2, NULL, NULL));
     GOOD(run_set(trainer, set, 2, NULL, NULL));
-    save(trainer, "cancelled.slmt");
-    save(whole, "whole.slmt");
+    save_trainer(trainer, "cancelled.slmt");
+    save_trainer(whole, "whole.slmt");
     assert_true(same_saved("cancelled.slmt", "whole.slmt"));
     slmt_trainer_free(trainer);
     slmt_trainer_free(whole);
@@ -870,7 +860,7 @@ static void a_plain_model_is_no_trainer(void **state)
     write_file(in_folder("text.slmt"), "hello", 5);
     EXPECT(SLMT_ERR_FORMAT, slmt_trainer_load(context, in_folder("text.slmt"), &trainer));
     assert_null(trainer);
-    save(made, "trainer.slmt");
+    save_trainer(made, "trainer.slmt");
     assert_int_equal(slmt_context_live_bytes(context), live);
     GOOD(slmt_model_load(context, in_folder("trainer.slmt"), &loaded));
     assert_true(same_weights(loaded, slmt_trainer_model(made)));
@@ -899,7 +889,7 @@ static void a_state_that_no_gradients_make_is_not_saved(void **state)
     float *first = trainer->stepper.set[0].state[0], *second = trainer->stepper.set[0].state[1];
     first[3] = 0.072f; /* gradients of nearly this size for ten steps, after many without */
     second[3] = 1e-4f;
-    save(trainer, "state.slmt");
+    save_trainer(trainer, "state.slmt");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         first[3] = rows[i].first;
         second[3] = rows[i].second;
@@ -980,7 +970,7 @@ static void memory_comes_back_wherever_it_runs_out(void **state)
         counter_fail(&c, 0);
         GOOD(slmt_net_trainer_create(model, &config, &trainer));
         total = c.calls;
-        save(trainer, "whole.slmt");
+        save_trainer(trainer, "whole.slmt");
         slmt_trainer_free(trainer);
         for (long n = 1; n <= total; n += n < 10 || n > total - 30 ? 1 : 13) {
             trainer = NULL;
@@ -1014,7 +1004,7 @@ static void a_run_that_finds_no_memory_changes_nothing(void **state)
     slmt_context *context = open_context(1, &c);
     slmt_dataset *set = open_set(context, set_path());
     slmt_trainer *trainer = open_stage(context, SLMT_NET_STAGE_FINETUNE);
-    save(trainer, "before.slmt");
+    save_trainer(trainer, "before.slmt");
     long live = c.live;
     slmt_status s = SLMT_ERR_MEMORY;
     for (long n = 1; s != SLMT_OK; n++) {
@@ -1024,7 +1014,7 @@ static void a_run_that_finds_no_memory_changes_nothing(void **state)
         counter_fail(&c, 0);
         if (s != SLMT_OK) {
             EXPECT(SLMT_ERR_MEMORY, s);
-            save(trainer, "after.slmt");
+            save_trainer(trainer, "after.slmt");
             assert_true(same_saved("before.slmt", "after.slmt"));
         }
         assert_true(n < 100);

@@ -68,6 +68,22 @@ static void reflect_and_its_gradient_match_float64_up_to_the_whole_length(void *
     assert_no_failures();
 }
 
+/* Resizing, by mode BK_RESIZE_..., and its gradient. */
+static void check_resize(int32_t mode, const char *from, const char *to)
+{
+    op_case c = {.op = BK_RESIZE_LINEAR, .n_in = 1, .n_out = 1, .attr.mode = mode};
+    c.tolerance = mode == BK_RESIZE_NEAREST ? EXACT : sum_tolerance(8);
+    c.in[0] = shape(from);
+    c.out[0] = shape(to);
+    op_case g = gradient_case(BK_RESIZE_LINEAR_GRAD, &c, round_to_float);
+    double shares = 1; /* that a pixel has */
+    for (int32_t i = 1; i < c.in[0].rank - 1; i++)
+        shares *= 2 + 2 * (double)c.out[0].dim[i] / (double)c.in[0].dim[i];
+    g.tolerance = sum_tolerance((int64_t)shares);
+    check_case(&c);
+    check_case(&g);
+}
+
 static void resizing_and_its_gradient_match_float64_up_and_down(void **state)
 {
     (void)state;
@@ -79,18 +95,8 @@ static void resizing_and_its_gradient_match_float64_up_and_down(void **state)
         {"1x1x9x5", "1x3x4x5"},       {"1x40x41x16", "1x80x82x16"}, {"1x3x4x5x3", "1x6x8x10x3"},
         {"2x4x3x5x17", "2x6x2x5x17"}, {"1x6x5x4x64", "1x1x1x1x64"}, {"1x2x2x2x1", "1x9x11x13x1"},
     };
-    for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
-        op_case c = {.op = BK_RESIZE_LINEAR, .n_in = 1, .n_out = 1, .tolerance = sum_tolerance(8)};
-        c.in[0] = shape(rows[r][0]);
-        c.out[0] = shape(rows[r][1]);
-        op_case g = gradient_case(BK_RESIZE_LINEAR_GRAD, &c, round_to_float);
-        double shares = 1; /* that a pixel has */
-        for (int32_t i = 1; i < c.in[0].rank - 1; i++)
-            shares *= 2 + 2 * (double)c.out[0].dim[i] / (double)c.in[0].dim[i];
-        g.tolerance = sum_tolerance((int64_t)shares);
-        check_case(&c);
-        check_case(&g);
-    }
+    for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
+        check_resize(BK_RESIZE_HALF_PIXEL, rows[r][0], rows[r][1]);
     assert_no_failures();
 }
 
@@ -104,19 +110,8 @@ static void resizing_to_corners_and_to_the_nearest_match_float64_up_and_down(voi
         {"1x40x41x16", "1x80x82x16"}, {"2x4x3x5x17", "2x6x2x5x17"}, {"1x2x2x2x1", "1x9x11x13x1"},
     };
     for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
-        for (int32_t mode = BK_RESIZE_CORNERS; mode <= BK_RESIZE_NEAREST; mode++) {
-            op_case c = {.op = BK_RESIZE_LINEAR, .n_in = 1, .n_out = 1, .attr.mode = mode};
-            c.tolerance = mode == BK_RESIZE_NEAREST ? EXACT : sum_tolerance(8);
-            c.in[0] = shape(rows[r][0]);
-            c.out[0] = shape(rows[r][1]);
-            op_case g = gradient_case(BK_RESIZE_LINEAR_GRAD, &c, round_to_float);
-            double shares = 1; /* that a pixel has */
-            for (int32_t i = 1; i < c.in[0].rank - 1; i++)
-                shares *= 2 + 2 * (double)c.out[0].dim[i] / (double)c.in[0].dim[i];
-            g.tolerance = sum_tolerance((int64_t)shares);
-            check_case(&c);
-            check_case(&g);
-        }
+        for (int32_t mode = BK_RESIZE_CORNERS; mode <= BK_RESIZE_NEAREST; mode++)
+            check_resize(mode, rows[r][0], rows[r][1]);
     assert_no_failures();
 }
 

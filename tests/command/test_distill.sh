@@ -45,5 +45,5 @@ holds "--teacher is needed" stderr
 expect 2 "$slmt" train vnet --teacher segnet.h5 --data set.h5 --out x.h5 "${one[@]}"
 holds "segnet.h5: is a model of segnet-basic, not of vnet" stderr
 expect 2 "$slmt" train segnet-basic --teacher segnet.h5 --data set.h5 "${paced[@]}" --data-rate 1 --out x.h5 --quiet
-holds "data_rate of 1 holds no training subject out" stderr
+holds "--data-rate is 1 and holds no training subject out" stderr
 [ ! -e x.h5 ] || die "a file was written"

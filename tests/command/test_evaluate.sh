@@ -43,6 +43,14 @@ grep -Eq '^method +subject +PSNR dB +SSIM +SSIM range 2 +NMSE +MAE$' stdout || d
 grep -Eq '^slmt-net against monotone-map: PSNR [+-][0-9.]+ dB \(95 % interval [+-][0-9.]+ to [+-][0-9.]+\), better in [012] of 2 subjects$' stdout ||
     die "no comparison: $(cat stdout)"
 
+claim "a model that is scored in another direction than its own is warned of, and only that"
+expect 0 "$slmt" "${evaluate[@]}" --data half.h5 --source t2 --target t1
+holds "warning: --source: model.h5 starts from t1, not t2: the figures are not those of what it was trained for" stderr
+holds "warning: --target: model.h5 makes t2, not t1: the figures" stderr
+expect 6 "$slmt" "${evaluate[@]}" --data half.h5 --source t2 --target t1 --strict
+expect 0 "$slmt" "${evaluate[@]}" --data half.h5 --source t1 --target t2 --strict
+lacks warning stderr
+
 claim "empty slices have rows of their own, without an NMSE"
 [ "$(grep -c '^source,slice,' half.csv)" -eq 24 ] || die "not 24 slices"
 [ "$(grep -c '^source,empty,' half.csv)" -eq 16 ] || die "not 16 empty slices"

@@ -38,12 +38,27 @@ for pair in synthesise:synthesize sythesize:synthesize fine-tune:finetune evalut
     expect 2 "$slmt" help "${pair%:*}"
     holds "did you mean \`slmt ${pair#*:}'?" stderr
 done
+for pair in predict:synthesize inference:synthesize Translate:synthesize score:evaluate preprocess:prepare list:methods \
+    inspect:info; do
+    expect 2 "$slmt" "${pair%:*}"
+    holds "there is no command '${pair%:*}'; did you mean \`slmt ${pair#*:}'?" stderr
+done
 expect 2 "$slmt" painting
 holds "there is no command 'painting'" stderr
 ! grep -q "did you mean" stderr || die "a guess that is none: $(cat stderr)"
 grep -q "^Commands: methods .*synthesize" stderr || die "no list of commands"
 expect 2 "$slmt"
 holds "a command is needed" stderr
+
+claim "a name that is no method is answered with the nearest and all there are"
+for pair in Unet:unet slmt_net:slmt-net u-net:unet SEQ2SEQ:seq2seq; do
+    expect 2 "$slmt" train "${pair%:*}" --data set.h5 --out x.h5
+    holds "there is no method '${pair%:*}'; did you mean '${pair#*:}'? There are slmt-net, " stderr
+    expect 2 "$slmt" methods "${pair%:*}"
+    holds "did you mean '${pair#*:}'?" stderr
+done
+expect 2 "$slmt" train painting --data set.h5 --out x.h5
+holds "there is no method 'painting'; there are slmt-net, " stderr
 
 claim "options in front of their command are put behind it"
 expect 2 "$slmt" --threads 1 synthesize scan.nii --out made.nii
@@ -81,6 +96,27 @@ expect 3 "$slmt" evaluate --model ./Model.h5 --data set.h5
 holds "; there is ./model.h5" stderr
 expect 3 "$slmt" prepare --contrast t1=scan --out set.h5
 holds "t1: there is no file or folder scan; there is scans" stderr
+
+claim "what is no model or no set is called what it is"
+printf 'libslmt dataset\nversion 3\n' >set.h5
+printf 'libslmt checkpoint\nversion 1\n' >a_model.h5
+printf '\037\213\010\000scan' >scan.nii.gz
+printf '<!DOCTYPE html><title>Sign in</title>' >page.h5
+{ head -c 344 /dev/zero; printf 'n+1\0'; } >scan.nii
+is() {
+    expect 3 "$slmt" evaluate --model "$1" --data set.h5
+    holds "$1: not a libslmt checkpoint: it is $2" stderr
+}
+is set.h5 "a training set of libslmt"
+is scan.nii.gz "a file compressed with gzip, as scans are"
+is scan.nii "a NIfTI scan"
+is page.h5 "an HTML page"
+for file in a_model.h5:"a checkpoint of libslmt" scan.nii.gz:"a file compressed with gzip" page.h5:"an HTML page"; do
+    expect 3 "$slmt" pretrain --data "${file%%:*}" --out x.h5
+    holds "${file%%:*}: not a libslmt training set: it is ${file#*:}" stderr
+done
+expect 3 "$slmt" info scan.nii.gz
+holds "is neither a checkpoint nor a training set: it is a file compressed with gzip" stderr
 
 claim "wrong values are answered with the option's name and what it takes"
 expect 2 "$slmt" prepare --contrast t1=scans --contrast t1=scans --out set.h5

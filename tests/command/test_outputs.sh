@@ -101,7 +101,50 @@ holds "would destroy" stderr
 ln -s t1 kept/again && ln -s t1 safe/again
 expect 2 "$slmt" synthesize --model kept/model.h5 kept/t1 --out kept/again
 unchanged "a file"
+expect 2 "$slmt" differ --model kept/model.h5 --to t2 't1=kept/t1/s00.nii.gz[0]' t2=kept/t2/s00.nii.gz \
+    --out kept/t1/s00.nii.gz
+holds "would destroy the input kept/t1/s00.nii.gz" stderr
+unchanged "a file"
 [ ! -e new.h5 ] || die "something was written"
+
+claim "a scan's header and image are one input, whichever of the two is named"
+gunzip -c kept/t1/s00.nii.gz >two.nii
+head -c 348 two.nii >two.hdr
+tail -c +353 two.nii >two.img
+printf 'ni1\0' | dd of=two.hdr bs=1 seek=344 conv=notrunc status=none
+printf '\0\0\0\0' | dd of=two.hdr bs=1 seek=108 conv=notrunc status=none # voxels begin at the image's start
+cp two.img two.safe
+ln two.img image.txt
+ln two.hdr header.txt
+expect 2 "$slmt" prepare --contrast t1=two.hdr --out new.h5 --log image.txt
+holds "--log image.txt would destroy --contrast two.img" stderr
+expect 2 "$slmt" synthesize --model kept/model.h5 two.hdr --out new.nii.gz --log image.txt
+holds "--log image.txt would destroy the input two.img" stderr
+expect 2 "$slmt" synthesize --model kept/model.h5 two.img --out new.nii.gz --log header.txt
+holds "--log header.txt would destroy the input two.hdr" stderr
+cmp two.img two.safe || die "a file changed"
+
+claim "a checkpoint replaces a checkpoint or an empty file, and a set replaces a set, whether they are read or not"
+cp kept/set.h5 other-set
+cp kept/model.h5 other-model
+cp kept/t1/s00.nii.gz other-scan
+touch empty
+train=(pretrain --data kept/set.h5 --preset tiny --max-steps 1 --threads 1 --batch 1 --quiet)
+expect 3 "$slmt" "${train[@]}" --out other-set
+holds "--out: other-set is there and is a training set: it is not replaced" stderr
+expect 3 "$slmt" "${train[@]}" --out other-scan
+holds "--out: other-scan is there and is no checkpoint: it is not replaced" stderr
+expect 3 "$slmt" "${prepare[@]}" --out other-model
+holds "--out: other-model is there and is a checkpoint: it is not replaced" stderr
+expect 3 "$slmt" "${prepare[@]}" --out other-scan
+holds "--out: other-scan is there and is no training set: it is not replaced" stderr
+expect 3 "$slmt" convert kept/model.h5 other-scan --weights bf16
+holds "other-scan is there and is not replaced: it is a file compressed with gzip, as scans are" stderr
+cmp kept/set.h5 other-set && cmp kept/model.h5 other-model && cmp kept/t1/s00.nii.gz other-scan || die "a file changed"
+expect 0 "$slmt" "${train[@]}" --out other-model
+expect 0 "$slmt" "${train[@]}" --out empty
+expect 0 "$slmt" "${prepare[@]}" --out other-set --quiet
+rm other-*
 
 claim "two outputs are two files, also if neither is there yet"
 expect 2 "$slmt" evaluate --model kept/model.h5 --data kept/set.h5 --csv new.txt --log ./new.txt

@@ -143,6 +143,17 @@ static void values_that_cannot_be_drawn_are_left_out(void **state)
     free(text);
 }
 
+static void a_curve_of_one_point_is_a_dot(void **state)
+{
+    (void)state;
+    static const double x[] = {1}, y[] = {4};
+    chart_curve curve = {"loss", x, y, 1, false};
+    chart c = {.title = "t", .x_name = "x", .y_name = "y", .curves = &curve, .count = 1};
+    char *text = text_of(write_chart, &c);
+    assert_non_null(strstr(text, "<circle class=\"dot c0\""));
+    free(text);
+}
+
 static void a_chart_without_points_says_so(void **state)
 {
     (void)state;
@@ -300,6 +311,7 @@ int main(void)
         cmocka_unit_test(a_picture_of_no_size_writes_nothing),
         cmocka_unit_test(a_curve_runs_from_corner_to_corner_of_its_axes),
         cmocka_unit_test(values_that_cannot_be_drawn_are_left_out),
+        cmocka_unit_test(a_curve_of_one_point_is_a_dot),
         cmocka_unit_test(a_chart_without_points_says_so),
         cmocka_unit_test(a_curve_of_equal_values_has_axes),
         cmocka_unit_test_setup_teardown(the_page_holds_what_it_was_given, make_folder, remove_folder),

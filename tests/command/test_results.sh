@@ -152,7 +152,7 @@ expect 0 "${synthesize[@]}" 'four.nii[0]' 'four.nii[1]' --out volumes
 cmp volumes/four_0.nii of_plain.nii || die "volume 0 gives another result"
 cmp volumes/four_1.nii of_s01.nii || die "volume 1 gives another result"
 expect 3 "${synthesize[@]}" 'four.nii[2]' --out x.nii
-holds "there is no volume [2]" stderr
+holds "[2]: there is no such volume" stderr
 cp four.nii in.nii
 expect 2 "${synthesize[@]}" 'in.nii[1]' --out in.nii
 cmp in.nii four.nii || die "an input was replaced"

@@ -131,6 +131,11 @@ holds "a and b are of one person, x, on two sides of the split" said
 printf 'subject,t1\na,nowhere.nii\n' >bad.csv
 prepare 3 --table bad.csv
 prepare 3 --table missing.csv
+printf 'subject,t1,t2\na,gone/a.nii.gz,own/p0/t2.nii.gz\nb,gone/b.nii.gz,own/p1/t2.nii.gz\n' >gone.csv
+prepare 1 --table gone.csv
+holds "gone/a.nii.gz: No such file" said
+holds "gone/b.nii.gz: No such file" said
+subjects "a train t2" "b train t2"
 prepare 2
 holds "--contrast or --table is needed" said
 
@@ -147,6 +152,12 @@ prepare 2 --contrast t1=raw/t1 --labels t2=raw/hard
 mkdir -p raw/copies && cp raw/t1/s00.nii.gz raw/copies && cp raw/t2/s0[123].nii.gz raw/copies
 prepare 1 --contrast t1=raw/t1 --contrast t2=raw/copies
 holds "s00: left out: raw/t1/s00.nii.gz (t1) and raw/copies/s00.nii.gz (t2) have the same voxels" said
+subjects "s01 train t1 t2" "s02 train t1 t2" "s03 test t1 t2"
+gunzip -c raw/t1/s00.nii.gz >raw/copies/s00.nii && rm raw/copies/s00.nii.gz
+printf '\0\0\0\100' | dd of=raw/copies/s00.nii bs=1 seek=112 conv=notrunc status=none # twice the values, by the header
+prepare 1 --contrast t1=raw/t1 --contrast t2=raw/copies
+holds "raw/copies/s00.nii (t2) are one picture, but for scale, rounding or the order of axes" said
+expect 0 "$slmt" fit --source t1=raw/t1 --target t2=raw/copies --out fit.h5 --time 20s --plan-only --quiet
 subjects "s01 train t1 t2" "s02 train t1 t2" "s03 test t1 t2"
 prepare 0 --contrast t1=raw/hard --contrast t2=raw/t2 --unpaired
 cp -r raw/hard twice && ln twice/other.nii.gz twice/again.nii.gz
@@ -169,6 +180,24 @@ prepare 2 --contrast t1=raw/hard --contrast t2=near
 mkdir -p first && cp raw/t1/s00.nii.gz first
 prepare 2 --contrast t1=first --contrast t2=near
 holds "t1 has 's00', t2 has 'S_00', which nearly match" said
+
+claim "one scan under two names is told, and a set without anything to train on"
+mkdir -p alike/t1 alike/t2
+for c in t1 t2; do cp raw/$c/s0[12].nii.gz alike/$c && cp raw/$c/s01.nii.gz alike/$c/other.nii.gz; done
+prepare 0 --contrast t1=alike/t1 --contrast t2=alike/t2
+holds "warning: s01: its t1 is the same picture as that of other: if it is one person under two names, say so (--person)" said
+holds "2 warnings" said
+prepare 0 --contrast t1=raw/t1 --contrast t2=raw/t2
+lacks warning said
+prepare 0 --contrast t1=raw/t1 --contrast t2=raw/t2 --test s00,s01,s02,s03
+holds "warning: no subject is left to train on" said
+cp raw/t2/s03.nii.gz near/s03.nii.gz
+prepare 0 --contrast t1=raw/t1 --contrast t2=near
+holds "warning: no training subject has two contrasts" said
+prepare 0 --contrast t1=raw/t1 --contrast t2=raw/t2 --subjects 9
+holds "warning: --subjects 9: there are only 3 training subjects" said
+prepare 2 --contrast t1=raw/t1 --contrast t2=raw/t2 --low 99 --high 1
+holds "--low 99 and --high 1 must be 0 to 100" said
 
 claim "training on pairs says how many there are, and refuses none, one contrast twice and equal images"
 train=(finetune --preset tiny --image-size 128 --max-steps 1 --threads 1 --batch 1 --out model.h5)

@@ -351,7 +351,7 @@ holds "vgg19.features.0.weight, which has never been set" stderr
 expect 3 "$slmt" "${train[@]}" "${options[@]}" --judge vgg19.h5 --out x.h5
 holds "no tensor vgg19.features.0.weight" stderr
 expect 2 "$slmt" "${train[@]}" "${options[@]}" --perceptual-weight 0.01 --out x.h5
-holds "option perceptual_width" stderr
+holds "--perceptual-width" stderr
 expect 2 "$slmt" train --data three.h5 --resume judged.h5 --judge vgg19.h5 --out x.h5 "${single[@]}"
 
 claim "options and settings that are not there, or out of range, are answered with what is there"

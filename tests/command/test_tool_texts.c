@@ -12,6 +12,7 @@
 #include "src/tool/numbers.h"
 #include "src/tool/paths.h"
 #include "src/tool/shown.h"
+#include "src/tool/wording.h"
 #include "src/tool/tool.h"
 
 #include <cmocka.h>
@@ -203,6 +204,33 @@ static void fifteen_other_texts_can_be_shown_beside_one(void **state)
     assert_string_equal(first, "\\u0001");
 }
 
+/* ---- messages of the library ---- */
+
+static void messages_name_options_as_the_command_does(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"slmt_preprocess.slice_first is 9, must be 0 to 8", "--slices is 9, must be 0 to 8"},
+        {"slmt_volume_create: dims[0] is 0", "dims[0] is 0"},
+        {"setting mask_ratio is 1, which keeps none", "--mask-ratio is 1, which keeps none"},
+        {"the set gives 8 (setting slice_step is 9)", "the set gives 8 (--slice-step is 9)"},
+        {"option mae_patch = 8 must divide image_size = 100",
+         "--mae-patch = 8 must divide --image-size = 100"},
+        {"set the option blocks or more", "set the --blocks or more"},
+        {"method unet has no option colour", "method unet has no --colour"},
+        {"called like no setting and no option", "called like no setting and no option"},
+        {"option of a name, the setting which is meant", "option of a name, the setting which is meant"},
+        {"/scans/option x/slmt_a.nii: cannot open", "/scans/option x/slmt_a.nii: cannot open"},
+        {"my_scan: damaged", "my_scan: damaged"},
+        {"9 bytes would exceed the limit max_bytes = 5", "9 bytes would exceed the limit --max-memory = 5"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *text = for_users(rows[i][0]);
+        assert_string_equal(text, rows[i][1]);
+        free(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +240,7 @@ int main(void)
         cmocka_unit_test(a_text_is_shown_as_it_is_where_nothing_in_it_steers),
         cmocka_unit_test(what_steers_a_terminal_is_shown_by_number),
         cmocka_unit_test(fifteen_other_texts_can_be_shown_beside_one),
+        cmocka_unit_test(messages_name_options_as_the_command_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

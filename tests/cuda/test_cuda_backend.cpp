@@ -81,13 +81,13 @@ static void find_non_finite()
     int32_t first = 5;
     for (int k = 0; k < 1100; k++)
         arrays.push_back(tensor_of(shape_of(BK_F32, {3}), f.up(std::vector<float>{1, 2, -3e38f})));
-    assert_int_equal(bk_cuda()->finite(f.device, arrays.data(), 1100, &first), BK_OK);
+    assert_int_equal(bk_cuda()->look(f.device, arrays.data(), 1100, &first, nullptr, 0), BK_OK);
     assert_int_equal(first, -1);
     const float bad[] = {NAN, -INFINITY};
     for (int at : {1090, 1030, 7}) {
         assert_int_equal(
             bk_cuda()->copy(f.device, (float *)arrays[(size_t)at].data + 2, &bad[at % 2], 4, BK_UP), BK_OK);
-        assert_int_equal(bk_cuda()->finite(f.device, arrays.data(), 1100, &first), BK_OK);
+        assert_int_equal(bk_cuda()->look(f.device, arrays.data(), 1100, &first, nullptr, 0), BK_OK);
         assert_int_equal(first, at);
     }
     for (const bk_tensor &t : arrays)
@@ -130,12 +130,12 @@ static void an_index_out_of_range_is_the_status_of_the_wait(void **)
     assert_int_equal(bk_cuda()->wait(f.device, program), BK_ERR_FAILED); /* nothing runs */
     for (int i = 0; i < 2; i++) {
         void *bound = bad;
-        assert_int_equal(bk_cuda()->launch(f.device, program, &bound), BK_OK);
-        assert_int_equal(bk_cuda()->launch(f.device, program, &bound), BK_ERR_FAILED); /* it runs */
+        assert_int_equal(bk_cuda()->launch(f.device, program, &bound, nullptr), BK_OK);
+        assert_int_equal(bk_cuda()->launch(f.device, program, &bound, nullptr), BK_ERR_FAILED); /* it runs */
         assert_int_equal(bk_cuda()->wait(f.device, program), BK_ERR_FAILED);
         assert_non_null(strstr(f.host.said, "an index or a label is out of range"));
         bound = good;
-        assert_int_equal(bk_cuda()->launch(f.device, program, &bound), BK_OK);
+        assert_int_equal(bk_cuda()->launch(f.device, program, &bound, nullptr), BK_OK);
         assert_int_equal(bk_cuda()->wait(f.device, program), BK_OK);
         assert_true(f.down(y, 2) == (std::vector<float>{13, 11}));
     }
@@ -159,7 +159,7 @@ static void a_copy_comes_after_all_plans_that_were_launched_before(void **)
         plan[k] = {&call[k], 1, nullptr, 0};
         assert_int_equal(bk_cuda()->prepare(f.device, &call[k]), BK_OK);
         assert_int_equal(bk_cuda()->load(f.device, &plan[k], &program[k]), BK_OK);
-        assert_int_equal(bk_cuda()->launch(f.device, program[k], nullptr), BK_OK);
+        assert_int_equal(bk_cuda()->launch(f.device, program[k], nullptr, nullptr), BK_OK);
     }
     for (int k = 0; k < 2; k++)
         assert_true(f.down(y[k], 2) == (std::vector<float>{12, 10}));
@@ -170,6 +170,96 @@ static void a_copy_comes_after_all_plans_that_were_launched_before(void **)
     }
     f.free(x);
     f.free(index);
+}
+
+/* y = x[2], x[0], twice in a row: what the second plan gathers from is what the first one made. */
+static void a_plan_that_is_launched_after_another_one_reads_what_it_made(void **)
+{
+    fixture f;
+    float *x = f.up(std::vector<float>{10, 11, 12, 13}), *y = f.up(std::vector<float>{0, 1, 2, 3}),
+          *z = f.up(std::vector<float>(2));
+    int *index = f.up(std::vector<int>{2, 0}), *swap = f.up(std::vector<int>{1, 0});
+    bk_call call[2] = {gather_call(x, index, y), gather_call(y, swap, z)};
+    void *program[2];
+    bk_plan plan[2];
+    for (int k = 0; k < 2; k++) {
+        plan[k] = {&call[k], 1, nullptr, 0};
+        assert_int_equal(bk_cuda()->prepare(f.device, &call[k]), BK_OK);
+        assert_int_equal(bk_cuda()->load(f.device, &plan[k], &program[k]), BK_OK);
+    }
+    assert_int_equal(bk_cuda()->launch(f.device, program[0], nullptr, nullptr), BK_OK);
+    assert_int_equal(bk_cuda()->launch(f.device, program[1], nullptr, program[0]), BK_OK);
+    assert_int_equal(bk_cuda()->wait(f.device, program[1]), BK_OK);
+    assert_true(f.down(z, 2) == (std::vector<float>{10, 12}));
+    assert_int_equal(bk_cuda()->wait(f.device, program[0]), BK_OK);
+    for (int k = 0; k < 2; k++)
+        bk_cuda()->unload(f.device, program[k]);
+    for (void *p : {(void *)x, (void *)y, (void *)z, (void *)index, (void *)swap})
+        f.free(p);
+}
+
+/* ---- waiting ---- */
+
+static int waits_since(int before)
+{
+    return emulation::waits() - before;
+}
+
+/* As in a training step: copies up, a plan, a look at what it made, the end of the plan. */
+static void one_look_is_the_one_wait_for_copies_a_plan_a_check_and_reads(void **)
+{
+    fixture f;
+    float *x = f.up(std::vector<float>(4)), *y = f.up(std::vector<float>(2)), in[] = {10, 11, NAN, 13},
+          out[2];
+    int *index = f.up(std::vector<int>{0, 0});
+    const int chosen[] = {3, 2};
+    bk_call call = gather_call(x, index, y);
+    bk_plan plan = {&call, 1, nullptr, 0};
+    void *program;
+    int32_t first;
+    assert_int_equal(bk_cuda()->prepare(f.device, &call), BK_OK);
+    assert_int_equal(bk_cuda()->load(f.device, &plan, &program), BK_OK);
+    f.down(x, 4);
+    int before = emulation::waits();
+    assert_int_equal(bk_cuda()->copy(f.device, x, in, sizeof in, BK_UP), BK_OK);
+    assert_int_equal(bk_cuda()->copy(f.device, index, chosen, sizeof chosen, BK_UP), BK_OK);
+    in[3] = 99; /* it may change at once */
+    assert_int_equal(bk_cuda()->launch(f.device, program, nullptr, nullptr), BK_OK);
+    assert_int_equal(waits_since(before), 0);
+    const bk_tensor arrays[] = {tensor_of(shape_of(BK_F32, {2}), x), tensor_of(shape_of(BK_F32, {2}), y)};
+    const bk_read reads[] = {{out + 1, y, sizeof *out}, {out, y + 1, sizeof *out}};
+    assert_int_equal(bk_cuda()->look(f.device, arrays, 2, &first, reads, 2), BK_OK);
+    assert_int_equal(waits_since(before), 1);
+    assert_int_equal(bk_cuda()->wait(f.device, program), BK_OK);
+    assert_int_equal(waits_since(before), 1);
+    assert_int_equal(first, 1);
+    assert_true(out[1] == 13 && std::isnan(out[0]));
+    bk_cuda()->unload(f.device, program);
+    f.free(x);
+    f.free(y);
+    f.free(index);
+}
+
+/* 8 MiB are on their way at most; a read of more than a few numbers has no room among the reports. */
+static void copies_of_any_size_arrive(void **)
+{
+    fixture f;
+    std::vector<float> small = ::numbers(300000, 1), large = ::numbers(3000000, 2), out(large.size());
+    float *x[12], *y = f.up(large);
+    int32_t first;
+    for (int k = 0; k < 12; k++) {
+        small[0] = (float)k;
+        x[k] = f.up(small);
+    }
+    for (int k = 0; k < 12; k++) {
+        small[0] = (float)k;
+        assert_true(f.down(x[k], small.size()) == small);
+        f.free(x[k]);
+    }
+    const bk_read read = {out.data(), y, large.size() * sizeof(float)};
+    assert_int_equal(bk_cuda()->look(f.device, nullptr, 0, &first, &read, 1), BK_OK);
+    assert_true(out == large);
+    f.free(y);
 }
 
 /* A plan whose index is bound, on values that the host changes between runs. */
@@ -201,7 +291,7 @@ class gather_plan
     bk_status run(int *index)
     {
         void *bound = index;
-        bk_status s = bk_cuda()->launch(f.device, program, &bound);
+        bk_status s = bk_cuda()->launch(f.device, program, &bound, nullptr);
         return s == BK_OK ? bk_cuda()->wait(f.device, program) : s;
     }
     void expect(int *index, std::vector<float> values)
@@ -292,6 +382,179 @@ static void a_graph_reports_an_index_out_of_range_too(void **)
         const int again[] = {0, 2};
         assert_int_equal(bk_cuda()->copy(p.f.device, p.second, again, sizeof again, BK_UP), BK_OK);
     }
+}
+
+/* ---- steps of Adam ---- */
+
+/* Steps of Adam on arrays of these sizes, as a plan. */
+class adam_plan
+{
+  public:
+    fixture f;
+    double *numbers;
+    std::vector<float *> w, g, m, v;
+    std::vector<bk_call> calls;
+    void *program = nullptr;
+
+    explicit adam_plan(const std::vector<int64_t> &sizes, const char *options = "")
+        : f(options), sizes_(sizes)
+    {
+        numbers = f.up(std::vector<double>{1e-3, 0.5, 0.9});
+        for (int64_t n : sizes) {
+            unsigned seed = (unsigned)(4 * w.size());
+            w.push_back(f.up(::numbers((size_t)n, seed)));
+            g.push_back(f.up(::numbers((size_t)n, seed + 1)));
+            m.push_back(f.up(::numbers((size_t)n, seed + 2)));
+            v.push_back(f.up(std::vector<float>((size_t)n, 0.25f)));
+            calls.push_back(call_of(w.size() - 1));
+        }
+    }
+    ~adam_plan()
+    {
+        bk_cuda()->unload(f.device, program);
+        f.free(numbers);
+        for (size_t k = 0; k < w.size(); k++)
+            for (float *p : {w[k], g[k], m[k], v[k]})
+                f.free(p);
+    }
+    void load()
+    {
+        plan_ = {calls.data(), (int32_t)calls.size(), nullptr, 0};
+        for (bk_call &c : calls)
+            assert_int_equal(bk_cuda()->prepare(f.device, &c), BK_OK);
+        assert_int_equal(bk_cuda()->load(f.device, &plan_, &program), BK_OK);
+    }
+    void run()
+    {
+        assert_int_equal(bk_cuda()->launch(f.device, program, nullptr, nullptr), BK_OK);
+        assert_int_equal(bk_cuda()->wait(f.device, program), BK_OK);
+    }
+    void run_apart()
+    {
+        for (bk_call &c : calls) {
+            assert_int_equal(bk_cuda()->prepare(f.device, &c), BK_OK);
+            assert_int_equal(bk_cuda()->begin(f.device), BK_OK);
+            assert_int_equal(bk_cuda()->run(f.device, &c), BK_OK);
+            assert_int_equal(bk_cuda()->end(f.device), BK_OK);
+        }
+    }
+    void write_rate(double rate)
+    {
+        assert_int_equal(bk_cuda()->copy(f.device, numbers, &rate, sizeof rate, BK_UP), BK_OK);
+    }
+    /* All weights and moments. */
+    std::vector<float> values()
+    {
+        std::vector<float> all;
+        for (size_t k = 0; k < w.size(); k++)
+            for (float *p : {w[k], m[k], v[k]}) {
+                std::vector<float> one = f.down(p, (size_t)sizes_[k]);
+                all.insert(all.end(), one.begin(), one.end());
+            }
+        return all;
+    }
+
+  private:
+    std::vector<int64_t> sizes_;
+    bk_plan plan_;
+
+    bk_call call_of(size_t k)
+    {
+        bk_shape shape = shape_of(BK_F32, {sizes_[k]});
+        bk_call c = {};
+        c.op = BK_ADAM;
+        c.attr.alpha = 0.9;
+        c.attr.beta = 0.99;
+        c.attr.eps = 1e-8;
+        c.n_in = 5;
+        c.n_out = 3;
+        const float *in[] = {w[k], g[k], m[k], v[k]};
+        for (int i = 0; i < 4; i++)
+            c.in[i] = tensor_of(shape, in[i]);
+        c.in[4] = tensor_of(shape_of(BK_F64, {3}), numbers);
+        c.out[0] = c.in[0];
+        c.out[1] = c.in[2];
+        c.out[2] = c.in[3];
+        return c;
+    }
+};
+
+static const std::vector<int64_t> many_sizes = {1, 64, 7, 1030, 4, 300, 2};
+
+static bool same_bits(const std::vector<float> &a, const std::vector<float> &b)
+{
+    return a.size() == b.size() && memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+/* Runs a plan once, eagerly, or its calls apart. Returns the launches of kernels. */
+static int launches_of_adam(const std::vector<int64_t> &sizes, void (*change)(adam_plan &), bool apart,
+                            std::vector<float> *values)
+{
+    adam_plan p(sizes, "eager");
+    change(p);
+    p.load();
+    int before = emulation::kernel_launches();
+    if (apart)
+        p.run_apart();
+    else
+        p.run();
+    int launches = emulation::kernel_launches() - before;
+    *values = p.values();
+    return launches;
+}
+
+static void change_nothing(adam_plan &)
+{
+}
+
+/* Other decay of moments; a step on what another one wrote. */
+static void let_some_not_fit(adam_plan &p)
+{
+    p.calls[1].attr.beta = 0.9;
+    p.calls.push_back(p.calls[3]);
+}
+
+static void steps_of_adam_in_a_plan_are_one_launch_and_have_the_bits_of_single_ones(void **)
+{
+    std::vector<float> together, apart, before = adam_plan(many_sizes).values();
+    assert_int_equal(launches_of_adam(many_sizes, change_nothing, false, &together), 1);
+    assert_int_equal(launches_of_adam(many_sizes, change_nothing, true, &apart), many_sizes.size());
+    assert_true(same_bits(together, apart));
+    assert_false(same_bits(together, before));
+}
+
+static void steps_that_do_not_fit_together_are_launches_of_their_own(void **)
+{
+    std::vector<float> together, apart;
+    const std::vector<int64_t> sizes = {5, 6, 7, 8};
+    assert_int_equal(launches_of_adam(sizes, let_some_not_fit, false, &together), 4); /* 0; 1; 2 and 3; 3 */
+    assert_int_equal(launches_of_adam(sizes, let_some_not_fit, true, &apart), 5);
+    assert_true(same_bits(together, apart));
+}
+
+/* The number of the step is in the rate and the corrections, which are memory of the device. */
+static std::vector<float> after_four_rates(const char *options, int *graphs)
+{
+    adam_plan p(many_sizes, options);
+    int before = emulation::graph_launches();
+    std::vector<float> all;
+    p.load();
+    for (double rate : {1e-3, 5e-3, 2e-3, 7e-3}) {
+        p.write_rate(rate);
+        p.run();
+        std::vector<float> now = p.values();
+        all.insert(all.end(), now.begin(), now.end());
+    }
+    *graphs = emulation::graph_launches() - before;
+    return all;
+}
+
+static void a_captured_step_takes_the_numbers_that_are_there_when_it_runs(void **)
+{
+    int captured, eager;
+    assert_true(same_bits(after_four_rates("", &captured), after_four_rates("eager", &eager)));
+    assert_int_equal(captured, 3);
+    assert_int_equal(eager, 0);
 }
 
 /* ---- arithmetic of products ---- */
@@ -535,6 +798,12 @@ int main()
         cmocka_unit_test(a_plan_is_a_graph_from_its_second_run_on_the_same_addresses),
         cmocka_unit_test(a_plan_that_cannot_be_captured_runs_all_the_same),
         cmocka_unit_test(a_graph_reports_an_index_out_of_range_too),
+        cmocka_unit_test(a_plan_that_is_launched_after_another_one_reads_what_it_made),
+        cmocka_unit_test(one_look_is_the_one_wait_for_copies_a_plan_a_check_and_reads),
+        cmocka_unit_test(copies_of_any_size_arrive),
+        cmocka_unit_test(steps_of_adam_in_a_plan_are_one_launch_and_have_the_bits_of_single_ones),
+        cmocka_unit_test(steps_that_do_not_fit_together_are_launches_of_their_own),
+        cmocka_unit_test(a_captured_step_takes_the_numbers_that_are_there_when_it_runs),
         cmocka_unit_test(attention_has_the_precision_of_its_arithmetic),
         cmocka_unit_test(attention_by_tensor_cores_survives_large_scores),
         cmocka_unit_test(products_have_the_precision_of_their_arithmetic),

@@ -180,7 +180,7 @@ static void a_captured_plan_has_the_library_s_products(void **)
         assert_int_equal(
             bk_cuda()->copy(p.f.device, p.call.out[0].data, nothing.data(), p.n * sizeof(float), BK_UP),
             BK_OK);
-        assert_int_equal(bk_cuda()->launch(p.f.device, program, nullptr), BK_OK);
+        assert_int_equal(bk_cuda()->launch(p.f.device, program, nullptr, nullptr), BK_OK);
         assert_int_equal(bk_cuda()->wait(p.f.device, program), BK_OK);
         assert_true(p.f.down((float *)p.call.out[0].data, p.n) == first);
     }

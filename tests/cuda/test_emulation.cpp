@@ -209,6 +209,38 @@ static void a_stream_runs_only_when_the_host_waits(void **)
     cudaFree(x);
 }
 
+__global__ void increase(float *x)
+{
+    *x += 1;
+}
+
+/* A stream waits for what the event has seen of another one, and for no more. */
+static void a_stream_waits_for_an_event_of_another_stream(void **)
+{
+    float seen = 0, zero = 0;
+    float *x = device_array<float>(1);
+    cudaStream_t first = new_stream(), second = new_stream();
+    cudaEvent_t e;
+    assert_int_equal(cudaEventCreateWithFlags(&e, cudaEventDisableTiming), cudaSuccess);
+    cudaMemcpyAsync(x, &zero, sizeof zero, cudaMemcpyHostToDevice, first);
+    launch(first, increase, dim3(1), 1, 0, x);
+    cudaEventRecord(e, first);
+    launch(first, increase, dim3(1), 1, 0, x);
+    cudaStreamWaitEvent(second, e, 0);
+    cudaEventRecord(e, first); /* a wait is for what the event was when it was asked for */
+    cudaMemcpyAsync(&seen, x, sizeof seen, cudaMemcpyDeviceToHost, second);
+    cudaStreamSynchronize(second);
+    assert_true(seen == 1);
+    cudaStreamSynchronize(first);
+    cudaMemcpyAsync(&seen, x, sizeof seen, cudaMemcpyDeviceToHost, second);
+    cudaStreamSynchronize(second);
+    assert_true(seen == 2);
+    cudaEventDestroy(e);
+    cudaStreamDestroy(first);
+    cudaStreamDestroy(second);
+    cudaFree(x);
+}
+
 __global__ void read_shared(float *y)
 {
     y[threadIdx.x] = shared_memory<float>()[threadIdx.x];
@@ -410,6 +442,7 @@ int main()
         cmocka_unit_test(a_kernel_that_leaves_its_memory_is_found),
         cmocka_unit_test(the_host_cannot_touch_memory_of_the_device),
         cmocka_unit_test(a_stream_runs_only_when_the_host_waits),
+        cmocka_unit_test(a_stream_waits_for_an_event_of_another_stream),
         cmocka_unit_test(what_nobody_wrote_is_nan),
         cmocka_unit_test(a_forgotten_barrier_gives_nans_and_a_barrier_the_sum),
         cmocka_unit_test(shuffles_and_votes_have_the_values_of_their_warp),

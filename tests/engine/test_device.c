@@ -239,6 +239,62 @@ static void a_cancelled_plan_runs_not_at_all_or_to_some_call(void **state)
     }
 }
 
+/* The programs of "walled" have done nothing before somebody waits. */
+static void a_plan_that_was_started_works_until_it_is_finished(void **state)
+{
+    (void)state;
+    for (int i = 0; i < WALLS; i++) {
+        trial truth, t;
+        atomic_int cancel = 1;
+        open_trial(&truth, bk_reference(), BK_F32);
+        run_trial(&truth);
+        open_trial(&t, wall(i), BK_F32);
+        assert_int_equal(plan_start(t.plan, t.bound, SLOTS, &cancel, NULL), ERR_CANCELLED);
+        assert_false(plan_works(t.plan));
+        assert_int_equal(plan_start(t.plan, t.bound, SLOTS, NULL, NULL), OK);
+        assert_int_equal(plan_works(t.plan), wall(i)->launch != NULL);
+        if (wall(i)->launch)
+            assert_int_equal(plan_start(t.plan, t.bound, SLOTS, NULL, NULL), ERR_BACKEND);
+        for (int again = 0; again < 2; again++)
+            assert_int_equal(plan_finish(t.plan), OK);
+        assert_false(plan_works(t.plan));
+        read_results(&t);
+        assert_memory_equal(t.y, truth.y, sizeof t.y);
+        close_trial(&t);
+        close_trial(&truth);
+    }
+}
+
+/* A plan reads what one before it wrote, though neither was waited for, and so does one that runs call by
+ * call. */
+static void a_plan_can_start_after_another_one_that_works(void **state)
+{
+    (void)state;
+    for (int profiled = 0; profiled < 2; profiled++) {
+        trial truth, first, second;
+        profile p;
+        open_trial(&truth, bk_reference(), BK_F32);
+        run_trial(&truth);
+        open_trial(&first, bk_walled(), BK_F32);
+        second = first;
+        assert_int_equal(make_plan(&second, 1), OK);
+        profile_init(&p, &first.e.m);
+        if (profiled)
+            assert_int_equal(plan_profile(second.plan, &p), OK);
+        assert_int_equal(plan_start(first.plan, first.bound, SLOTS, NULL, NULL), OK);
+        assert_int_equal(plan_start(second.plan, first.bound, SLOTS, NULL, first.plan), OK);
+        assert_int_equal(plan_works(first.plan), !profiled);
+        assert_int_equal(plan_finish(second.plan), OK);
+        assert_int_equal(plan_finish(first.plan), OK);
+        read_results(&first);
+        assert_memory_equal(first.y, truth.y, sizeof first.y);
+        plan_free(second.plan);
+        profile_close(&p);
+        close_trial(&first);
+        close_trial(&truth);
+    }
+}
+
 static void a_profile_has_every_call_of_a_plan_that_runs_as_a_whole(void **state)
 {
     (void)state;
@@ -281,7 +337,7 @@ static void the_first_array_that_is_not_finite_is_named(void **state)
                                                       real == BK_F64 ? (void *)&d : (void *)&f, size),
                                          OK);
                 }
-                assert_int_equal(device_finite(e.dev, t, 3, &first), OK);
+                assert_int_equal(device_look(e.dev, t, 3, &first, NULL, 0), OK);
                 assert_int_equal(first, bad);
                 for (int32_t i = 0; i < 3; i++)
                     device_give(e.dev, &e.m, t[i].data, 37 * size);
@@ -473,6 +529,8 @@ int main(void)
         cmocka_unit_test(a_full_device_is_out_of_memory_and_loses_nothing),
         cmocka_unit_test(host_memory_in_place_of_the_device_s_is_an_error_and_the_next_run_is_right),
         cmocka_unit_test(a_cancelled_plan_runs_not_at_all_or_to_some_call),
+        cmocka_unit_test(a_plan_that_was_started_works_until_it_is_finished),
+        cmocka_unit_test(a_plan_can_start_after_another_one_that_works),
         cmocka_unit_test(a_profile_has_every_call_of_a_plan_that_runs_as_a_whole),
         cmocka_unit_test(the_first_array_that_is_not_finite_is_named),
         cmocka_unit_test(zeros_are_zeros_at_any_length),

@@ -16,7 +16,7 @@
 #include <cmocka.h> /* last: its fail() is a macro, ours a function */
 
 #define OWN_FOLDER "/tmp/slmt-patches-XXXXXX"
-#include "tests/own_folder.h"
+#include "tests/own_set.h"
 
 #define GOOD(call)                                                                                           \
     do {                                                                                                     \
@@ -26,10 +26,6 @@
     } while (0)
 
 enum { DEPTH = 5, ROWS = 9, COLUMNS = 11, RECORDS = 3, SIDE = 6, SLICES = 2, BATCH = 4, CHANNELS = 2 };
-
-static char path[64];
-static slmt_context *context;
-static slmt_dataset *set;
 
 /* Of every voxel of a record another number, in both channels. */
 static int32_t number_of(int32_t record, int64_t z, int64_t y, int64_t x)
@@ -92,24 +88,7 @@ static void write_set(void)
 
 static int make_set(void **state)
 {
-    slmt_context_config config;
-    slmt_context_config_init(&config);
-    config.threads = 1;
-    if (enter_folder(state))
-        return -1;
-    snprintf(path, sizeof path, "%s/set.h5", folder);
-    if (slmt_context_create(&config, &context) != SLMT_OK)
-        return -1;
-    write_set();
-    return slmt_dataset_open(context, path, &set);
-}
-
-static int free_set(void **state)
-{
-    slmt_dataset_free(set);
-    slmt_context_free(context);
-    remove(path);
-    return leave_folder(state);
+    return open_set(state, write_set);
 }
 
 /* ---- feeds ---- */
@@ -260,5 +239,5 @@ int main(void)
         cmocka_unit_test(ranks_together_get_what_one_process_gets),
         cmocka_unit_test(a_value_without_a_class_is_named),
     };
-    return cmocka_run_group_tests(tests, make_set, free_set);
+    return cmocka_run_group_tests(tests, make_set, close_set);
 }

@@ -62,16 +62,6 @@ static slmt_status one_step(slmt_trainer *trainer)
     return step_on(trainer, x, y);
 }
 
-static void save(const slmt_trainer *trainer, const char *name)
-{
-    GOOD(slmt_trainer_save(trainer, in_folder(name)));
-}
-
-static int same_saved(const char *a, const char *b)
-{
-    return same_files(in_folder(a), in_folder(b));
-}
-
 /* ---- learning ---- */
 
 static void five_losses_are_reported_by_name(void **state)
@@ -149,7 +139,7 @@ static void state_is_saved_under_its_own_names(void **state)
     int64_t updates;
     for (int i = 0; i < 3; i++)
         GOOD(one_step(trainer));
-    save(trainer, "state.slmt");
+    save_trainer(trainer, "state.slmt");
     mem_init(&m, NULL, NULL, NULL, 0);
     GOOD(checkpoint_open(&m, in_folder("state.slmt"), &c));
     assert_int_equal(count_tensors(c, "weights"), 8);
@@ -176,15 +166,15 @@ static void a_resumed_run_equals_the_uninterrupted_one_bit_for_bit(void **state)
     for (int i = 0; i < 10; i++) {
         GOOD(one_step(trainer));
         if (i == 3)
-            save(trainer, "half.slmt");
+            save_trainer(trainer, "half.slmt");
     }
-    save(trainer, "whole.slmt");
+    save_trainer(trainer, "whole.slmt");
     GOOD(slmt_trainer_load(context, in_folder("half.slmt"), &resumed));
-    save(resumed, "again.slmt");
+    save_trainer(resumed, "again.slmt");
     assert_true(same_saved("half.slmt", "again.slmt"));
     for (int i = 4; i < 10; i++)
         GOOD(one_step(resumed));
-    save(resumed, "resumed.slmt");
+    save_trainer(resumed, "resumed.slmt");
     assert_true(same_saved("whole.slmt", "resumed.slmt"));
     slmt_trainer_free(trainer);
     slmt_trainer_free(resumed);
@@ -203,26 +193,26 @@ static void a_step_that_fails_late_leaves_everything_as_it_was(void **state)
     slmt_trainer *trainer = make_trainer(model, "train", 1);
     for (int i = 0; i < 2; i++)
         GOOD(one_step(trainer));
-    save(trainer, "before.slmt");
+    save_trainer(trainer, "before.slmt");
     double fit = step_value(trainer, "fit");
     sm_fails_late = 1;
     EXPECT_TEXT(SLMT_ERR_BACKEND, "asked", one_step(trainer));
     sm_fails_late = 0;
-    save(trainer, "after.slmt");
+    save_trainer(trainer, "after.slmt");
     assert_true(same_saved("before.slmt", "after.slmt"));
     assert_true(step_value(trainer, "fit") == fit);
     slmt_trainer_cancel(trainer);
     EXPECT(SLMT_ERR_CANCELLED, one_step(trainer));
-    save(trainer, "after.slmt");
+    save_trainer(trainer, "after.slmt");
     assert_true(same_saved("before.slmt", "after.slmt"));
     GOOD(one_step(trainer));
-    save(trainer, "after.slmt");
+    save_trainer(trainer, "after.slmt");
     slmt_trainer_free(trainer);
 
     /* The next step is the one that would have come without the failures. */
     GOOD(slmt_trainer_load(context, in_folder("before.slmt"), &trainer));
     GOOD(one_step(trainer));
-    save(trainer, "plain.slmt");
+    save_trainer(trainer, "plain.slmt");
     assert_true(same_saved("plain.slmt", "after.slmt"));
     slmt_trainer_free(trainer);
     slmt_model_free(model);
@@ -235,9 +225,9 @@ static void a_step_fails_in_its_last_graph_but_one(void **state)
     slmt_context *context = open_context(1, NULL);
     slmt_model *model = make_model(context, 3, 5);
     slmt_trainer *trainer = make_trainer(model, "train", 1e30);
-    save(trainer, "before.slmt");
+    save_trainer(trainer, "before.slmt");
     EXPECT_TEXT(SLMT_ERR_NONFINITE, "look_ahead", one_step(trainer));
-    save(trainer, "after.slmt");
+    save_trainer(trainer, "after.slmt");
     assert_true(same_saved("before.slmt", "after.slmt"));
     slmt_trainer_free(trainer);
     slmt_model_free(model);
@@ -369,11 +359,11 @@ static void a_default_step_that_fails_leaves_the_statistics(void **state)
     float x[BATCH][SM_IN], y[BATCH];
     GOOD(slmt_trainer_attach(trainer, "guide", guide));
     GOOD(one_step(trainer));
-    save(trainer, "before.slmt");
+    save_trainer(trainer, "before.slmt");
     make_samples(0, x, y);
     x[0][0] = 3e38f; /* the variance overflows, and the loss does not */
     EXPECT_TEXT(SLMT_ERR_NONFINITE, "net.bn.running_var", step_on(trainer, x, y));
-    save(trainer, "after.slmt");
+    save_trainer(trainer, "after.slmt");
     assert_true(same_saved("before.slmt", "after.slmt"));
     slmt_trainer_free(trainer);
     slmt_model_free(model);
@@ -404,14 +394,14 @@ static void a_second_model_is_attached_by_name(void **state)
         GOOD(one_step(trainer));
     assert_true(step_value(trainer, "distance") < 0.5 * first);
     assert_true(same_weights(trainer->stepper.state[0].model, same)); /* not changed */
-    save(trainer, "distil.slmt");
+    save_trainer(trainer, "distil.slmt");
     GOOD(slmt_trainer_load(context, in_folder("distil.slmt"), &loaded));
     EXPECT_TEXT(SLMT_ERR_STATE, "guide", one_step(loaded));
     GOOD(slmt_trainer_attach(loaded, "guide", same));
     GOOD(one_step(loaded));
     GOOD(one_step(trainer));
-    save(loaded, "loaded.slmt");
-    save(trainer, "distil.slmt");
+    save_trainer(loaded, "loaded.slmt");
+    save_trainer(trainer, "distil.slmt");
     assert_true(same_saved("loaded.slmt", "distil.slmt"));
     slmt_trainer_free(trainer);
     slmt_trainer_free(loaded);

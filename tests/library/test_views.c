@@ -17,7 +17,7 @@
 #include <cmocka.h> /* last: its fail() is a macro, ours a function */
 
 #define OWN_FOLDER "/tmp/slmt-views-XXXXXX"
-#include "tests/own_folder.h"
+#include "tests/own_set.h"
 
 #define GOOD(call)                                                                                           \
     do {                                                                                                     \
@@ -38,10 +38,6 @@ enum {
     CLASSES = 3,
     MOST_VIEWS = 4
 };
-
-static char path[64];
-static slmt_context *context;
-static slmt_dataset *set;
 
 /* A square of class 1 in the upper left, one of class 2 in the lower right. */
 static int32_t class_at(int y, int x)
@@ -98,24 +94,7 @@ static void write_set(void)
 
 static int make_set(void **state)
 {
-    slmt_context_config config;
-    slmt_context_config_init(&config);
-    config.threads = 1;
-    if (enter_folder(state))
-        return -1;
-    snprintf(path, sizeof path, "%s/set.h5", folder);
-    if (slmt_context_create(&config, &context) != SLMT_OK)
-        return -1;
-    write_set();
-    return slmt_dataset_open(context, path, &set);
-}
-
-static int free_set(void **state)
-{
-    slmt_dataset_free(set);
-    slmt_context_free(context);
-    remove(path);
-    return leave_folder(state);
+    return open_set(state, write_set);
 }
 
 /* ---- feeds ---- */
@@ -535,5 +514,5 @@ int main(void)
         cmocka_unit_test(quarter_turns_move_pixels_exactly),
         cmocka_unit_test(a_flat_grid_moves_everything_alike),
     };
-    return cmocka_run_group_tests(tests, make_set, free_set);
+    return cmocka_run_group_tests(tests, make_set, close_set);
 }

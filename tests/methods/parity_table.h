@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* parity_table.h - what recorded results of networks have besides parity_file.h: lists of names of equal
- * length, and rows [sum, L2 norm, 16 entries at flat index j * size / 16] that tell of a tensor each.
- */
+ * length, start values by formula, and rows [sum, L2 norm, 16 entries at flat index j * size / 16] that tell
+ * of a tensor each. */
 #ifndef SLMT_TESTS_PARITY_TABLE_H
 #define SLMT_TESTS_PARITY_TABLE_H
 
+#include "core/params.h"
 #include "tests/methods/parity_file.h"
 
 typedef struct parity_names {
@@ -27,6 +28,74 @@ static inline parity_names parity_names_open(hid_t group, const char *list)
 static inline void parity_names_at(const parity_names *r, size_t k, char *text, size_t size)
 {
     snprintf(text, size, "%.*s", (int)r->each, r->all + k * r->each);
+}
+
+/* The index of the tensor that name k of a list means. */
+static inline int32_t parity_tensor(const params *p, const parity_names *r, size_t k,
+                                    char name[PARAM_NAME_MAX])
+{
+    parity_names_at(r, k, name, PARAM_NAME_MAX);
+    int32_t index = params_find(p, name);
+    if (index < 0) {
+        fprintf(stderr, "the network has no tensor %s\n", name);
+        abort();
+    }
+    return index;
+}
+
+/* Fills in start values of the tensors that a list names: offset + scale * u of the formula, from the numbers
+ * and the attribute `tag` of a group. values: by tensor. */
+static inline void parity_fill(const params *p, void *const *values, bk_dtype real, hid_t group,
+                               const char *list, const char *numbers, const char *tag)
+{
+    char name[PARAM_NAME_MAX], text[192], prefix[64];
+    hid_t file = H5Iget_file_id(group);
+    const uint64_t salt = (uint64_t)parity_attr(file, "salt", 0);
+    parity_names r = parity_names_open(group, list);
+    reference_data init = parity_read(group, numbers);
+    parity_text(group, tag, prefix);
+    for (size_t k = 0; k < r.n; k++) {
+        int32_t index = parity_tensor(p, &r, k, name);
+        snprintf(text, sizeof text, "%s/%s", prefix, name);
+        for (size_t i = 0; i < p->list[index].count; i++)
+            real_set(values[index], real, i,
+                     (float)(init.x[2 * k] + init.x[2 * k + 1] * parity_uniform(text, salt, i)));
+    }
+    free(init.x);
+    free(r.all);
+    H5Fclose(file);
+}
+
+/* What the rule of parity_file.h allows: err is the error of float32 in the reference, top the largest
+ * magnitude. */
+static inline double parity_bound(bk_dtype real, double err, double top)
+{
+    return real == BK_F64 ? 1e-9 * top + 1e-12 : fmax(8 * err, 2e-6 * top);
+}
+
+/* The largest magnitude that a row tells of a tensor. */
+static inline double parity_row_top(const double *row, size_t size)
+{
+    return fmax(parity_max_abs(row + 2, 16), row[1] / sqrt((double)size));
+}
+
+/* The largest deviation of a tensor from its row. ours: NULL: zeros. at: where in it the 16 entries are;
+ * NULL: in the recorded order. */
+static inline double parity_row_deviation(const double *row, const void *ours, bk_dtype real, size_t size,
+                                          const size_t at[16])
+{
+    double sum = 0, square = 0, worst = 0, root = sqrt((double)size);
+    for (size_t i = 0; ours && i < size; i++) {
+        double x = real_get(ours, real, i);
+        sum += x;
+        square += x * x;
+    }
+    for (size_t j = 0; j < 16; j++) {
+        double x = ours ? real_get(ours, real, at ? at[j] : j * size / 16) : 0;
+        worst = fmax(worst, fabs(x - row[2 + j]));
+    }
+    worst = fmax(worst, fmax(fabs(sum - row[0]), fabs(sqrt(square) - row[1])) / root);
+    return isnan(sum) ? INFINITY : worst;
 }
 
 /* The extents of a data set; returns the rank. */

@@ -18,7 +18,7 @@
 #include "data/warp.h"
 #include "methods/contrastive/contrastive.h"
 #include "methods/contrastive/losses.h"
-#include "tests/methods/parity_file.h"
+#include "tests/methods/parity_table.h"
 #include "tests/methods/small_graph.h"
 
 #include <cmocka.h> /* last: it has a macro fail() */
@@ -79,16 +79,11 @@ static int each_group(hid_t file, const char *folder, comparison compare, const 
     return failures;
 }
 
-static double tolerance_of(bk_dtype real, double err, double top)
-{
-    return real == BK_F64 ? 1e-9 * top + 1e-12 : fmax(8 * err, 2e-6 * top);
-}
-
 /* 1: ours[n] differ from what was recorded. */
 static int differs(hid_t group, const char *path, const double *ours, size_t n, bk_dtype real)
 {
     reference_data r = parity_read(group, path);
-    double worst = 0, tolerance = tolerance_of(real, r.fp32_err, parity_max_abs(r.x, r.n));
+    double worst = 0, tolerance = parity_bound(real, r.fp32_err, parity_max_abs(r.x, r.n));
     hid_t d = H5Dopen2(group, path, H5P_DEFAULT);
     if (H5Aexists(d, "tolerance") > 0)
         tolerance = parity_attr(d, "tolerance", 0);
@@ -398,28 +393,21 @@ static void our_name(const stage *s, const char *recorded, char name[PARAM_NAME_
 
 /* A list of recorded tensors: names, shapes. */
 typedef struct table {
-    char *names;
-    size_t each, n;
+    parity_names names;
+    size_t n;
     double *shapes;
 } table;
 
 static table table_open(hid_t group, const char *names, const char *shapes)
 {
-    hid_t d = H5Dopen2(group, names, H5P_DEFAULT), type = H5Dget_type(d), space = H5Dget_space(d);
-    table t = {.each = H5Tget_size(type), .n = (size_t)H5Sget_simple_extent_npoints(space)};
-    t.names = malloc(t.n * t.each + 1);
-    assert_true(t.each < PARAM_NAME_MAX);
-    assert_true(H5Dread(d, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, t.names) >= 0);
-    t.shapes = parity_read(group, shapes).x;
-    H5Sclose(space);
-    H5Tclose(type);
-    H5Dclose(d);
+    table t = {.names = parity_names_open(group, names), .shapes = parity_read(group, shapes).x};
+    t.n = t.names.n;
     return t;
 }
 
 static void table_close(table *t)
 {
-    free(t->names);
+    free(t->names.all);
     free(t->shapes);
 }
 
@@ -436,7 +424,7 @@ static table buffers_of(const stage *s)
 static int32_t tensor_of(const stage *s, const table *t, size_t k, char recorded[PARAM_NAME_MAX])
 {
     char name[PARAM_NAME_MAX];
-    snprintf(recorded, PARAM_NAME_MAX, "%.*s", (int)t->each, t->names + k * t->each);
+    parity_names_at(&t->names, k, recorded, PARAM_NAME_MAX);
     our_name(s, recorded, name);
     int32_t index = params_find(&s->p, name);
     if (index < 0)
@@ -652,7 +640,7 @@ static void compare_output(stage *s, const char *path)
         double off = fabs(real_get(s->bound[s->p.n + OUTPUT], s->real, at) - r.x[j]);
         worst = isnan(off) ? INFINITY : fmax(worst, off);
     }
-    judge(s, path, worst, tolerance_of(s->real, r.fp32_err, parity_max_abs(r.x, r.n)));
+    judge(s, path, worst, parity_bound(s->real, r.fp32_err, parity_max_abs(r.x, r.n)));
     free(r.x);
 }
 
@@ -660,32 +648,8 @@ static void compare_loss(stage *s, const char *path)
 {
     reference_data r = parity_read(s->group, path);
     judge(s, path, fabs(real_get(s->bound[s->p.n + LOSS], s->real, 0) - r.x[0]),
-          tolerance_of(s->real, r.fp32_err, fabs(r.x[0])));
+          parity_bound(s->real, r.fp32_err, fabs(r.x[0])));
     free(r.x);
-}
-
-/* The largest magnitude that a row [sum, norm, 16 entries] tells of a tensor. */
-static double row_top(const double *row, size_t size)
-{
-    return fmax(parity_max_abs(row + 2, 16), row[1] / sqrt((double)size));
-}
-
-/* ours: the tensor; NULL: zeros. */
-static double row_deviation(const stage *s, const table *t, size_t k, const double *row, const void *ours,
-                            size_t size)
-{
-    double sum = 0, square = 0, worst = 0, root = sqrt((double)size);
-    for (size_t i = 0; ours && i < size; i++) {
-        double x = real_get(ours, s->real, i);
-        sum += x;
-        square += x * x;
-    }
-    for (size_t j = 0; j < 16; j++) {
-        double x = ours ? real_get(ours, s->real, our_place(t, k, j * size / 16)) : 0;
-        worst = fmax(worst, fabs(x - row[2 + j]));
-    }
-    worst = fmax(worst, fmax(fabs(sum - row[0]), fabs(sqrt(square) - row[1])) / root);
-    return isnan(sum) ? INFINITY : worst;
 }
 
 /* gradients: what the plan holds; else the bound tensors. loose: how many times the tolerance of float64. */
@@ -696,18 +660,21 @@ static void compare_table(stage *s, table t, const char *path, int gradients, do
     reference_data r = parity_read(s->group, path), err = parity_read(s->group, err_name);
     double top = 0;
     for (size_t k = 0; k < t.n; k++)
-        top = fmax(top, row_top(r.x + 18 * k, s->p.list[tensor_of(s, &t, k, name)].count));
+        top = fmax(top, parity_row_top(r.x + 18 * k, s->p.list[tensor_of(s, &t, k, name)].count));
     for (size_t k = 0; k < t.n; k++) {
         int32_t index = tensor_of(s, &t, k, name);
         size_t size = s->p.list[index].count;
-        double own = row_top(r.x + 18 * k, size);
+        double own = parity_row_top(r.x + 18 * k, size);
         if (s->real == BK_F64 && gradients)
             own = fmax(own, 1e-3 * top);
         const void *ours = !gradients               ? s->bound[index]
                            : s->has_gradient[index] ? plan_held(s->plan, index)
                                                     : NULL;
-        judge(s, name, row_deviation(s, &t, k, r.x + 18 * k, ours, size),
-              loose * tolerance_of(s->real, err.x[k], own));
+        size_t at[16];
+        for (size_t j = 0; j < 16; j++)
+            at[j] = our_place(&t, k, j * size / 16);
+        judge(s, name, parity_row_deviation(r.x + 18 * k, ours, s->real, size, at),
+              loose * parity_bound(s->real, err.x[k], own));
     }
     table_close(&t);
     free(r.x);
@@ -770,7 +737,7 @@ static void compare_steps(stage *s, hid_t file)
     for (size_t t = 0; t < losses.n; t++) {
         run(s);
         judge(s, "run_adam_losses", fabs(real_get(s->bound[s->p.n + LOSS], s->real, 0) - losses.x[t]),
-              fmax(tolerance_of(s->real, losses.fp32_err, top), s->real == BK_F64 ? 1e-8 * top : 0));
+              fmax(parity_bound(s->real, losses.fp32_err, top), s->real == BK_F64 ? 1e-8 * top : 0));
         if (t + 1 < losses.n)
             update(s, file, state, (int)t + 1);
     }

@@ -92,7 +92,8 @@ static void the_shares_of_all_classes_are_1_together(void **state)
         for (int c = 0; c < 4; c++)
             sum += boundary_share(&k, map[0], size, i, c);
         assert_true(fabs(sum - 1) < 1e-12);
-        assert_true(boundary_score(&k, map[0], size, i) == boundary_share(&k, map[0], size, i, map[i / W][i % W]));
+        assert_true(boundary_score(&k, map[0], size, i) ==
+                    boundary_share(&k, map[0], size, i, map[i / W][i % W]));
     }
 }
 

@@ -461,7 +461,8 @@ static step_losses take_step(const bench *b, stepper *s, const training_data *d,
         assert_int_equal(s->n_draws, d->n_noise);
         memcpy(s->draws, d->noise, d->n_noise * sizeof *d->noise);
     }
-    assert_int_equal(stepper_run(s, given, 0, rate, NULL), OK);
+    stepper_take_inputs(s, s->step, given, 0);
+    assert_int_equal(stepper_run(s, rate, NULL, NULL), OK);
     return (step_losses){{s->value[0], s->value[1]}};
 }
 

@@ -242,11 +242,6 @@ static void judge(const char *what, double deviation, double tolerance, double *
     *worst = fmax(*worst, deviation / tolerance);
 }
 
-static double tolerance_of(double err, double top)
-{
-    return real_now == BK_F64 ? 1e-9 * top + 1e-12 : fmax(8 * err, 2e-6 * top);
-}
-
 /* From [B,C,S...] as recorded to [B,S...,C]. */
 static size_t channels_last(size_t at, size_t channels, size_t space)
 {
@@ -394,14 +389,14 @@ static void compare_losses(hid_t group, const char *name)
         snprintf(what, sizeof what, "%s row %zu (mode %d, batch mean %d)", name, row, (int)o.mode,
                  o.batch_mean);
         judge(what, fabs(real_get(s.bound[VALUE], s.real, 0) - values.x[row]),
-              tolerance_of(value_err.x[row], fabs(values.x[row])), &s.worst);
+              parity_bound(real_now, value_err.x[row], fabs(values.x[row])), &s.worst);
         const double *expected = grads.x + row * one;
         double worst = 0;
         for (size_t i = 0; i < one; i++) {
             size_t at = channels_last(i, (size_t)s.classes, (size_t)(s.rows * s.columns));
             worst = fmax(worst, fabs(real_get(s.bound[GRADIENT], s.real, at) - expected[i]));
         }
-        judge(what, worst, tolerance_of(grad_err.x[row], parity_max_abs(expected, one)), &s.worst);
+        judge(what, worst, parity_bound(real_now, grad_err.x[row], parity_max_abs(expected, one)), &s.worst);
     }
     compare_maps(&s, group);
     print_message("  %s: worst %.3f of a tolerance\n", name, s.worst);
@@ -504,40 +499,10 @@ static size_t extra_count(const network *w, int extra)
     }
 }
 
-static int32_t tensor_of(const network *w, const parity_names *r, size_t k, char name[PARAM_NAME_MAX])
-{
-    parity_names_at(r, k, name, PARAM_NAME_MAX);
-    int32_t index = params_find(&w->p, name);
-    if (index < 0)
-        fail_msg("the network %s has no tensor %s", w->net, name);
-    return index;
-}
-
-/* Start values of the tensors that a list names: offset + scale * u of the formula. */
-static void start(network *w, hid_t group, const char *list, const char *numbers, const char *tag, int first)
-{
-    char name[PARAM_NAME_MAX], text[192], prefix[64];
-    hid_t file = H5Iget_file_id(group);
-    const uint64_t salt = (uint64_t)parity_attr(file, "salt", 0);
-    parity_names r = parity_names_open(group, list);
-    reference_data init = parity_read(group, numbers);
-    parity_text(group, tag, prefix);
-    for (size_t k = 0; k < r.n; k++) {
-        int32_t index = tensor_of(w, &r, k, name);
-        snprintf(text, sizeof text, "%s/%s", prefix, name);
-        for (size_t i = 0; i < w->p.list[index].count; i++)
-            real_set(w->bound[first + index], real_now, i,
-                     (float)(init.x[2 * k] + init.x[2 * k + 1] * parity_uniform(text, salt, i)));
-    }
-    free(init.x);
-    free(r.all);
-    H5Fclose(file);
-}
-
 static void start_student(network *w, hid_t group)
 {
-    start(w, group, "names", "init", "tag_student", 0);
-    start(w, group, "buffer_names", "buffer_init", "tag_student", 0);
+    parity_fill(&w->p, w->bound, real_now, group, "names", "init", "tag_student");
+    parity_fill(&w->p, w->bound, real_now, group, "buffer_names", "buffer_init", "tag_student");
 }
 
 static void read_images(network *w, hid_t group)
@@ -588,8 +553,8 @@ static void open_network(network *w, hid_t group)
                       sizeof(double), &w->bound[k]),
             OK);
     start_student(w, group);
-    start(w, group, "names", "init", "tag_teacher", w->p.n);
-    start(w, group, "buffer_names", "buffer_init", "tag_teacher", w->p.n);
+    parity_fill(&w->p, w->bound + w->p.n, real_now, group, "names", "init", "tag_teacher");
+    parity_fill(&w->p, w->bound + w->p.n, real_now, group, "buffer_names", "buffer_init", "tag_teacher");
     read_images(w, group);
 }
 
@@ -670,34 +635,14 @@ static void compare_logits(network *w, hid_t group, const char *path, int extra)
                         r.x[j]);
         worst = isnan(d) ? INFINITY : fmax(worst, d);
     }
-    judge(path, worst, tolerance_of(r.fp32_err, parity_max_abs(r.x, r.n)), &w->worst);
+    judge(path, worst, parity_bound(real_now, r.fp32_err, parity_max_abs(r.x, r.n)), &w->worst);
     free(r.x);
 }
 
 static void compare_loss(network *w, const char *what, const reference_data *r, size_t i)
 {
     judge(what, fabs(real_get(w->bound[2 * w->p.n + LOSS], real_now, 0) - r->x[i]),
-          tolerance_of(r->fp32_err, parity_max_abs(r->x, r->n)), &w->worst);
-}
-
-static double row_top(const double *row, size_t size)
-{
-    return fmax(parity_max_abs(row + 2, 16), row[1] / sqrt((double)size));
-}
-
-static void compare_row(network *w, const char *name, const double *row, double tolerance, const void *ours,
-                        size_t size)
-{
-    double sum = 0, square = 0, worst = 0, root = sqrt((double)size);
-    for (size_t i = 0; ours && i < size; i++) {
-        double x = real_get(ours, real_now, i);
-        sum += x;
-        square += x * x;
-    }
-    for (size_t j = 0; j < 16; j++)
-        worst = fmax(worst, fabs((ours ? real_get(ours, real_now, j * size / 16) : 0) - row[2 + j]));
-    worst = fmax(worst, fmax(fabs(sum - row[0]), fabs(sqrt(square) - row[1])) / root);
-    judge(name, isnan(sum) ? INFINITY : worst, tolerance, &w->worst);
+          parity_bound(real_now, r->fp32_err, parity_max_abs(r->x, r->n)), &w->worst);
 }
 
 /* gradients: what the plan holds; else the bound tensors. */
@@ -709,15 +654,16 @@ static void compare_table(network *w, hid_t group, const char *list, const char 
     parity_names all = parity_names_open(group, list);
     double top = 0;
     for (size_t k = 0; k < err.n; k++)
-        top = fmax(top, row_top(r.x + 18 * k, w->p.list[tensor_of(w, &all, k, name)].count));
+        top = fmax(top, parity_row_top(r.x + 18 * k, w->p.list[parity_tensor(&w->p, &all, k, name)].count));
     for (size_t k = 0; k < err.n; k++) {
-        int32_t index = tensor_of(w, &all, k, name);
+        int32_t index = parity_tensor(&w->p, &all, k, name);
         size_t size = w->p.list[index].count;
-        double own = row_top(r.x + 18 * k, size);
+        double own = parity_row_top(r.x + 18 * k, size);
         if (real_now == BK_F64 && gradients)
             own = fmax(own, 1e-3 * top);
-        compare_row(w, name, r.x + 18 * k, tolerance_of(err.x[k], own),
-                    gradients ? plan_held(w->plan, index) : w->bound[index], size);
+        const void *ours = gradients ? plan_held(w->plan, index) : w->bound[index];
+        judge(name, parity_row_deviation(r.x + 18 * k, ours, real_now, size, NULL),
+              parity_bound(real_now, err.x[k], own), &w->worst);
     }
     free(all.all);
     free(r.x);

@@ -21,7 +21,7 @@
 #include "methods/unet_seg/unet_seg.h"
 #include "methods/vnet/vnet.h"
 #include "nn/losses.h"
-#include "tests/methods/parity_file.h"
+#include "tests/methods/parity_table.h"
 
 #include "tests/engine/engine_host.h"
 
@@ -83,52 +83,17 @@ static void wholes(hid_t group, const char *name, int32_t *to, int n)
         to[i] = (int32_t)parity_attr(group, name, i);
 }
 
-/* Row `k` of a list of names of equal length. */
-typedef struct names {
-    char *all;
-    size_t each, n;
-} names;
-
-static names names_open(hid_t group, const char *list)
-{
-    hid_t d = H5Dopen2(group, list, H5P_DEFAULT), type = H5Dget_type(d), space = H5Dget_space(d);
-    names r = {.each = H5Tget_size(type), .n = (size_t)H5Sget_simple_extent_npoints(space)};
-    r.all = malloc(r.n * r.each + 1);
-    assert_true(r.each < PARAM_NAME_MAX);
-    assert_true(H5Dread(d, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, r.all) >= 0);
-    H5Sclose(space);
-    H5Tclose(type);
-    H5Dclose(d);
-    return r;
-}
-
-static void names_at(const names *r, size_t k, char text[PARAM_NAME_MAX])
-{
-    assert_true(k < r->n);
-    snprintf(text, PARAM_NAME_MAX, "%.*s", (int)r->each, r->all + k * r->each);
-}
-
-/* The index of the tensor that row `k` names. */
-static int32_t tensor_of(const network *w, const names *r, size_t k, char name[PARAM_NAME_MAX])
-{
-    names_at(r, k, name);
-    int32_t index = params_find(&w->p, name);
-    if (index < 0)
-        fail_msg("the network has no tensor %s", name);
-    return index;
-}
-
 /* ---- the networks ---- */
 
 /* The first extent of the first recorded tensor of this name: a width. */
 static int32_t rows_of(hid_t group, const char *tensor)
 {
-    names r = names_open(group, "names");
+    parity_names r = parity_names_open(group, "names");
     reference_data shapes = parity_read(group, "shapes");
     int32_t rows = 0;
     for (size_t k = 0; k < r.n && rows == 0; k++) {
         char name[PARAM_NAME_MAX];
-        names_at(&r, k, name);
+        parity_names_at(&r, k, name, sizeof name);
         if (strcmp(name, tensor) == 0)
             rows = (int32_t)shapes.x[5 * k];
     }
@@ -329,32 +294,11 @@ static size_t count_of(const network *w, int extra)
     }
 }
 
-/* Start values of the tensors that a list names: offset + scale * u of the formula. */
-static void start(network *w, hid_t file, hid_t group, const char *list, const char *numbers)
+static void start_all(network *w, hid_t group)
 {
-    char tag[64];
-    const uint64_t salt = (uint64_t)parity_attr(file, "salt", 0);
-    if (H5Lexists(group, list, H5P_DEFAULT) <= 0)
-        return;
-    names r = names_open(group, list);
-    reference_data init = parity_read(group, numbers);
-    parity_text(group, "tag", tag);
-    for (size_t k = 0; k < r.n; k++) {
-        char name[PARAM_NAME_MAX], text[160];
-        int32_t index = tensor_of(w, &r, k, name);
-        snprintf(text, sizeof text, "%s/%s", tag, name);
-        for (size_t i = 0; i < w->p.list[index].count; i++)
-            real_set(w->bound[index], w->real, i,
-                     (float)(init.x[2 * k] + init.x[2 * k + 1] * parity_uniform(text, salt, i)));
-    }
-    free(init.x);
-    free(r.all);
-}
-
-static void start_all(network *w, hid_t file, hid_t group)
-{
-    start(w, file, group, "names", "init");
-    start(w, file, group, "buffer_names", "buffer_init");
+    parity_fill(&w->p, w->bound, w->real, group, "names", "init", "tag");
+    if (H5Lexists(group, "buffer_names", H5P_DEFAULT) > 0)
+        parity_fill(&w->p, w->bound, w->real, group, "buffer_names", "buffer_init", "tag");
 }
 
 static void read_shapes(network *w, hid_t group)
@@ -401,7 +345,7 @@ static void open_network(network *w, const bk_backend *backend, bk_dtype real, h
         assert_int_equal(mem_zeros(&w->e.m, k < w->p.n ? w->p.list[k].count : count_of(w, k - w->p.n),
                                    sizeof(double), &w->bound[k]),
                          OK);
-    start_all(w, file, group);
+    start_all(w, group);
 }
 
 static void close_network(network *w)
@@ -503,11 +447,6 @@ static void judge(network *w, const char *what, double deviation, double toleran
     w->worst = fmax(w->worst, deviation / tolerance);
 }
 
-static double tolerance_of(const network *w, double err, double top)
-{
-    return w->real == BK_F64 ? 1e-9 * top + 1e-12 : fmax(8 * err, 2e-6 * top);
-}
-
 /* Entries at flat indices j * size / n of an image [B,C,S...]. */
 static void compare_image(network *w, hid_t group, const char *path, int extra, int64_t channels,
                           const int64_t size[3])
@@ -522,39 +461,17 @@ static void compare_image(network *w, hid_t group, const char *path, int extra, 
                         r.x[j]);
         worst = isnan(d) ? INFINITY : fmax(worst, d);
     }
-    judge(w, path, worst, tolerance_of(w, r.fp32_err, parity_max_abs(r.x, r.n)));
+    judge(w, path, worst, parity_bound(w->real, r.fp32_err, parity_max_abs(r.x, r.n)));
     free(r.x);
 }
 
 static void compare_losses(network *w, hid_t group, const char *path)
 {
     reference_data r = parity_read(group, path);
-    double tolerance = tolerance_of(w, r.fp32_err, parity_max_abs(r.x, 4));
+    double tolerance = parity_bound(w->real, r.fp32_err, parity_max_abs(r.x, 4));
     for (int i = 0; i < 4; i++)
         judge(w, path, fabs(real_get(w->bound[w->p.n + TOTAL + i], w->real, 0) - r.x[i]), tolerance);
     free(r.x);
-}
-
-/* The largest magnitude that a row [sum, norm, 16 entries] tells of a tensor. */
-static double row_top(const double *row, size_t size)
-{
-    return fmax(parity_max_abs(row + 2, 16), row[1] / sqrt((double)size));
-}
-
-/* ours: the tensor; NULL: zeros. */
-static void compare_row(network *w, const char *name, const double *row, double tolerance, const void *ours,
-                        size_t size)
-{
-    double sum = 0, square = 0, worst = 0, root = sqrt((double)size);
-    for (size_t i = 0; ours && i < size; i++) {
-        double x = real_get(ours, w->real, i);
-        sum += x;
-        square += x * x;
-    }
-    for (size_t j = 0; j < 16; j++)
-        worst = fmax(worst, fabs((ours ? real_get(ours, w->real, j * size / 16) : 0) - row[2 + j]));
-    worst = fmax(worst, fmax(fabs(sum - row[0]), fabs(sqrt(square) - row[1])) / root);
-    judge(w, name, isnan(sum) ? INFINITY : worst, tolerance);
 }
 
 /* gradients: what the plan holds; else the bound tensors. loose: how many times the tolerance of float64. */
@@ -564,20 +481,21 @@ static void compare_table(network *w, hid_t group, const char *list, const char 
     char err_name[64], name[PARAM_NAME_MAX];
     snprintf(err_name, sizeof err_name, "%s_err", table);
     reference_data r = parity_read(group, table), err = parity_read(group, err_name);
-    names all = names_open(group, list);
+    parity_names all = parity_names_open(group, list);
     double top = 0;
     for (size_t k = 0; k < err.n; k++)
-        top = fmax(top, row_top(r.x + 18 * k, w->p.list[tensor_of(w, &all, k, name)].count));
+        top = fmax(top, parity_row_top(r.x + 18 * k, w->p.list[parity_tensor(&w->p, &all, k, name)].count));
     for (size_t k = 0; k < err.n; k++) {
-        int32_t index = tensor_of(w, &all, k, name);
+        int32_t index = parity_tensor(&w->p, &all, k, name);
         size_t size = w->p.list[index].count;
-        double own = row_top(r.x + 18 * k, size);
+        double own = parity_row_top(r.x + 18 * k, size);
         if (w->real == BK_F64 && gradients)
             own = fmax(own, 1e-3 * top);
         const void *held = !gradients               ? w->bound[index]
                            : w->has_gradient[index] ? plan_held(w->plan, index)
                                                     : NULL;
-        compare_row(w, name, r.x + 18 * k, loose * tolerance_of(w, err.x[k], own), held, size);
+        judge(w, name, parity_row_deviation(r.x + 18 * k, held, w->real, size, NULL),
+              loose * parity_bound(w->real, err.x[k], own));
     }
     free(all.all);
     free(r.x);
@@ -641,17 +559,17 @@ static void update(network *w, const rule *r, double *state, int t)
 }
 
 /* Two steps from the start values: losses before each and after the last. */
-static void compare_steps(network *w, hid_t file, hid_t group, const char *path, const rule *r)
+static void compare_steps(network *w, hid_t group, const char *path, const rule *r)
 {
     reference_data losses = parity_read(group, path);
     double *state = state_of(w), top = parity_max_abs(losses.x, losses.n);
-    start_all(w, file, group);
+    start_all(w, group);
     int steps = (int)losses.n / 4;
     for (int t = 0; t < steps; t++) {
         run(w);
         for (int i = 0; i < 4; i++)
             judge(w, path, fabs(real_get(w->bound[w->p.n + TOTAL + i], w->real, 0) - losses.x[4 * t + i]),
-                  fmax(tolerance_of(w, losses.fp32_err, top), w->real == BK_F64 ? 1e-8 * top : 0));
+                  fmax(parity_bound(w->real, losses.fp32_err, top), w->real == BK_F64 ? 1e-8 * top : 0));
         if (t < steps - 1)
             update(w, r, state, t + 1);
     }
@@ -670,9 +588,9 @@ static void compare_runs(network *w, hid_t file, hid_t group)
                        .beta2 = parity_attr(file, "adam_betas", 1),
                        .eps = parity_attr(file, "adam_eps", 0)};
     plan_step(w, NORM_UPDATE);
-    compare_steps(w, file, group, "run_sgd_losses", &sgd);
+    compare_steps(w, group, "run_sgd_losses", &sgd);
     compare_table(w, group, "names", "final_sgd", 0, w->real == BK_F64 ? 1e3 : 1);
-    compare_steps(w, file, group, "run_adam_losses", &adam);
+    compare_steps(w, group, "run_adam_losses", &adam);
     plan_free(w->plan);
 }
 

@@ -13,7 +13,7 @@
 #include "lib/plan.h"
 #include "methods/unet/unet.h"
 #include "nn/losses.h"
-#include "tests/methods/parity_file.h"
+#include "tests/methods/parity_table.h"
 
 #include "tests/engine/engine_host.h"
 
@@ -35,40 +35,6 @@ typedef struct network {
 
 /* ---- the recorded file ---- */
 
-/* Row `k` of a list of names of equal length. */
-static void read_name(hid_t group, const char *list, size_t k, char text[PARAM_NAME_MAX])
-{
-    hid_t d = H5Dopen2(group, list, H5P_DEFAULT), type = H5Dget_type(d), space = H5Dget_space(d);
-    size_t each = H5Tget_size(type), n = (size_t)H5Sget_simple_extent_npoints(space);
-    char *all = malloc(n * each);
-    assert_true(k < n && each < PARAM_NAME_MAX);
-    assert_true(H5Dread(d, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, all) >= 0);
-    snprintf(text, PARAM_NAME_MAX, "%.*s", (int)each, all + k * each);
-    free(all);
-    H5Sclose(space);
-    H5Tclose(type);
-    H5Dclose(d);
-}
-
-/* Start values of the tensors that a list names: offset + scale * u of the formula. */
-static void start(network *w, hid_t group, const char *names, const char *numbers, const char *tag,
-                  uint64_t salt)
-{
-    reference_data r = parity_read(group, numbers);
-    for (size_t k = 0; k < r.n / 2; k++) {
-        char name[PARAM_NAME_MAX], text[160];
-        read_name(group, names, k, name);
-        snprintf(text, sizeof text, "%s/%s", tag, name);
-        int32_t index = params_find(&w->p, name);
-        if (index < 0)
-            fail_msg("the network has no tensor %s", name);
-        for (size_t i = 0; i < w->p.list[index].count; i++)
-            real_set(w->bound[index], w->real, i,
-                     (float)(r.x[2 * k] + r.x[2 * k + 1] * parity_uniform(text, salt, i)));
-    }
-    free(r.x);
-}
-
 /* ---- the network ---- */
 
 static void *room(network *w, size_t count)
@@ -83,9 +49,8 @@ static size_t pixels_of(const network *w)
     return (size_t)(w->batch * w->rows * w->columns);
 }
 
-static void open_network(network *w, const bk_backend *backend, bk_dtype real, hid_t file, hid_t group)
+static void open_network(network *w, const bk_backend *backend, bk_dtype real, hid_t group)
 {
-    char tag[64];
     reference_data shapes = parity_read(group, "shapes");
     *w = (network){.real = real, .o = {.depth = 5, .norm = BLOCK_BATCH, .upsampling = UP_TRANSPOSED}};
     w->o.width = (int32_t)shapes.x[0];
@@ -103,9 +68,8 @@ static void open_network(network *w, const bk_backend *backend, bk_dtype real, h
         pixels_of(w) * (size_t)w->channels, pixels_of(w), pixels_of(w) * (size_t)w->classes, 1, 1, 1};
     for (int32_t k = 0; k < w->p.n + EXTRA; k++)
         w->bound[k] = room(w, k < w->p.n ? w->p.list[k].count : sizes[k - w->p.n]);
-    parity_text(group, "tag", tag);
-    start(w, group, "names", "init", tag, (uint64_t)parity_attr(file, "salt", 0));
-    start(w, group, "buffer_names", "buffer_init", tag, (uint64_t)parity_attr(file, "salt", 0));
+    parity_fill(&w->p, w->bound, w->real, group, "names", "init", "tag");
+    parity_fill(&w->p, w->bound, w->real, group, "buffer_names", "buffer_init", "tag");
 }
 
 static void close_network(network *w)
@@ -177,11 +141,6 @@ static void judge(network *w, const char *what, double deviation, double toleran
     w->worst = fmax(w->worst, deviation / tolerance);
 }
 
-static double tolerance_of(const network *w, double err, double top)
-{
-    return w->real == BK_F64 ? 1e-9 * top + 1e-12 : fmax(8 * err, 2e-6 * top);
-}
-
 /* Entries at flat indices j * size / n of [B,K,H,W]. */
 static void compare_logits(network *w, hid_t group, const char *path)
 {
@@ -193,38 +152,17 @@ static void compare_logits(network *w, hid_t group, const char *path)
         worst = fmax(worst, fabs(real_get(w->bound[w->p.n + LOGITS], w->real, channels_last(w, at, classes)) -
                                  r.x[j]));
     }
-    judge(w, path, worst, tolerance_of(w, r.fp32_err, parity_max_abs(r.x, r.n)));
+    judge(w, path, worst, parity_bound(w->real, r.fp32_err, parity_max_abs(r.x, r.n)));
     free(r.x);
 }
 
 static void compare_losses(network *w, hid_t group, const char *path)
 {
     reference_data r = parity_read(group, path);
-    double tolerance = tolerance_of(w, r.fp32_err, parity_max_abs(r.x, 3));
+    double tolerance = parity_bound(w->real, r.fp32_err, parity_max_abs(r.x, 3));
     for (int i = 0; i < 3; i++)
         judge(w, path, fabs(real_get(w->bound[w->p.n + TOTAL + i], w->real, 0) - r.x[i]), tolerance);
     free(r.x);
-}
-
-/* The largest magnitude that a row [sum, norm, 16 entries] tells of a tensor. */
-static double row_top(const double *row, size_t size)
-{
-    return fmax(parity_max_abs(row + 2, 16), row[1] / sqrt((double)size));
-}
-
-/* ours: the tensor; top: its magnitude. */
-static void compare_row(network *w, const char *name, const double *row, double tolerance, const void *ours,
-                        size_t size)
-{
-    double sum = 0, square = 0, worst = 0, root = sqrt((double)size);
-    for (size_t i = 0; i < size; i++) {
-        double x = real_get(ours, w->real, i);
-        sum += x;
-        square += x * x;
-    }
-    for (size_t j = 0; j < 16; j++)
-        worst = fmax(worst, fabs(real_get(ours, w->real, j * size / 16) - row[2 + j]));
-    judge(w, name, fmax(worst, fmax(fabs(sum - row[0]), fabs(sqrt(square) - row[1])) / root), tolerance);
 }
 
 /* gradients: what the plan holds; else the bound tensors. */
@@ -233,21 +171,21 @@ static void compare_table(network *w, hid_t group, const char *names, const char
     char err_name[64], name[PARAM_NAME_MAX];
     snprintf(err_name, sizeof err_name, "%s_err", table);
     reference_data r = parity_read(group, table), err = parity_read(group, err_name);
+    parity_names all = parity_names_open(group, names);
     double top = 0;
+    for (size_t k = 0; k < err.n; k++)
+        top = fmax(top, parity_row_top(r.x + 18 * k, w->p.list[parity_tensor(&w->p, &all, k, name)].count));
     for (size_t k = 0; k < err.n; k++) {
-        read_name(group, names, k, name);
-        top = fmax(top, row_top(r.x + 18 * k, w->p.list[params_find(&w->p, name)].count));
-    }
-    for (size_t k = 0; k < err.n; k++) {
-        read_name(group, names, k, name);
-        int32_t index = params_find(&w->p, name);
+        int32_t index = parity_tensor(&w->p, &all, k, name);
         size_t size = w->p.list[index].count;
-        double own = row_top(r.x + 18 * k, size);
+        double own = parity_row_top(r.x + 18 * k, size);
         if (w->real == BK_F64 && gradients)
             own = fmax(own, 1e-3 * top);
-        compare_row(w, name, r.x + 18 * k, tolerance_of(w, err.x[k], own),
-                    gradients ? plan_held(w->plan, index) : w->bound[index], size);
+        const void *ours = gradients ? plan_held(w->plan, index) : w->bound[index];
+        judge(w, name, parity_row_deviation(r.x + 18 * k, ours, w->real, size, NULL),
+              parity_bound(w->real, err.x[k], own));
     }
+    free(all.all);
     free(r.x);
     free(err.x);
 }
@@ -269,7 +207,7 @@ static void compare_mode(network *w, hid_t group, double smooth, int training)
 static void compare_group(hid_t file, hid_t group, const char *name, const bk_backend *backend, bk_dtype real)
 {
     network w;
-    open_network(&w, backend, real, file, group);
+    open_network(&w, backend, real, group);
     read_images(&w, group);
     compare_mode(&w, group, parity_attr(file, "dice_smooth", 0), 0); /* before the estimates move */
     compare_mode(&w, group, parity_attr(file, "dice_smooth", 0), 1);

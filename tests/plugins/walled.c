@@ -26,8 +26,12 @@ typedef struct walled {
     unsigned char *inside; /* where the bytes are */
     block *blocks;
     size_t used, limit;
-    pthread_mutex_t lock; /* of the blocks */
+    pthread_mutex_t lock;     /* of the blocks */
+    struct program *launched; /* what has not run yet, in the order of launches */
+    pthread_mutex_t order;    /* of the programs, and while they run */
 } walled;
+
+static void run_launched(walled *w);
 
 static bk_status complain(const walled *w, const char *message)
 {
@@ -81,6 +85,7 @@ static void walled_close(void *device)
     if (w->inside)
         munmap(w->inside, ROOM);
     pthread_mutex_destroy(&w->lock);
+    pthread_mutex_destroy(&w->order);
     w->host.free(w->host.user, w);
 }
 
@@ -94,6 +99,7 @@ static bk_status walled_open(const bk_host *host, const char *options, void **de
     walled *w = p;
     *w = (walled){.host = *host, .limit = ROOM};
     pthread_mutex_init(&w->lock, NULL);
+    pthread_mutex_init(&w->order, NULL);
     status = !read_options(w, options) ? BK_ERR_UNSUPPORTED : !map_regions(w) ? BK_ERR_MEMORY : BK_OK;
     if (status == BK_OK)
         status = bk_reference()->open(&w->host, "", &w->reference);
@@ -204,6 +210,7 @@ static bk_status walled_copy(void *device, void *to, const void *from, size_t by
 {
     walled *w = device;
     int up = way == BK_UP, down = way == BK_DOWN;
+    run_launched(w);
     if ((up && is_behind_wall(w, from)) || (down && is_behind_wall(w, to)))
         return complain(w, "walled: a copy's host side is memory of the device");
     void *target = down ? to : inside(w, to, bytes);
@@ -227,10 +234,17 @@ static int is_finite(const void *data, const bk_shape *s)
     return 1;
 }
 
-static bk_status walled_finite(void *device, const bk_tensor *arrays, int32_t n, int32_t *first)
+static bk_status walled_look(void *device, const bk_tensor *arrays, int32_t n, int32_t *first,
+                             const bk_read *reads, int32_t n_reads)
 {
     walled *w = device;
     *first = -1;
+    run_launched(w);
+    for (int32_t i = 0; i < n_reads; i++) {
+        bk_status status = walled_copy(w, reads[i].to, reads[i].from, reads[i].bytes, BK_DOWN);
+        if (status != BK_OK)
+            return status;
+    }
     for (int32_t i = 0; *first < 0 && i < n; i++) {
         const void *data = inside(w, arrays[i].data, tensor_bytes(&arrays[i]));
         if (!data)
@@ -260,6 +274,7 @@ static void walled_release(void *device, bk_call *call)
 
 static bk_status walled_begin(void *device)
 {
+    run_launched(device);
     return bk_reference()->begin(((walled *)device)->reference);
 }
 
@@ -298,6 +313,9 @@ typedef struct program {
     bk_plan plan;
     void **bound; /* of the run that was launched; NULL: none */
     int32_t n_bound;
+    bk_status status; /* of the run, once it is out of the list */
+    struct program *next;
+    int is_listed;
 } program;
 
 static bk_status walled_load(void *device, const bk_plan *plan, void **out)
@@ -318,31 +336,15 @@ static bk_status walled_load(void *device, const bk_plan *plan, void **out)
 static void walled_unload(void *device, void *loaded)
 {
     program *p = loaded;
-    (void)device;
+    run_launched(device);
     if (p)
         free(p->bound);
     free(p);
 }
 
-/* The pointers are kept: their table is the caller's. */
-static bk_status walled_launch(void *device, void *loaded, void *const *bound)
+static bk_status run_program(walled *w, program *p)
 {
-    program *p = loaded;
-    if (p->bound)
-        return complain(device, "walled: a program is launched twice");
-    p->bound = malloc(((size_t)p->n_bound + 1) * sizeof(void *));
-    if (!p->bound)
-        return BK_ERR_MEMORY;
-    memcpy(p->bound, bound, (size_t)p->n_bound * sizeof(void *));
-    return BK_OK;
-}
-
-static bk_status walled_wait(void *device, void *loaded)
-{
-    program *p = loaded;
     bk_status status = BK_OK;
-    if (!p->bound)
-        return complain(device, "walled: nothing was launched");
     for (int32_t i = 0; i < p->plan.n_bindings; i++) {
         const bk_binding *b = &p->plan.bindings[i];
         bk_call *c = &p->plan.calls[b->call];
@@ -350,10 +352,59 @@ static bk_status walled_wait(void *device, void *loaded)
         t->data = p->bound[b->slot];
     }
     for (int32_t i = 0; status == BK_OK && i < p->plan.n_calls; i++)
-        status = walled_run(device, &p->plan.calls[i]);
+        status = walled_run(w, &p->plan.calls[i]);
+    return status;
+}
+
+/* What was launched runs when somebody waits for it, or for what comes after it. */
+static void run_launched(walled *w)
+{
+    pthread_mutex_lock(&w->order);
+    for (program *p; (p = w->launched);) {
+        w->launched = p->next;
+        p->status = run_program(w, p);
+        p->is_listed = 0;
+    }
+    pthread_mutex_unlock(&w->order);
+}
+
+static void list_program(walled *w, program *p)
+{
+    pthread_mutex_lock(&w->order);
+    program **link = &w->launched;
+    while (*link)
+        link = &(*link)->next;
+    *link = p;
+    p->next = NULL;
+    p->is_listed = 1;
+    pthread_mutex_unlock(&w->order);
+}
+
+/* The pointers are kept: their table is the caller's. Programs run in the order of launches. */
+static bk_status walled_launch(void *device, void *loaded, void *const *bound, void *after)
+{
+    program *p = loaded;
+    if (after && !((program *)after)->bound)
+        return complain(device, "walled: a program is to come after one that was not launched");
+    if (p->bound)
+        return complain(device, "walled: a program is launched twice");
+    p->bound = malloc(((size_t)p->n_bound + 1) * sizeof(void *));
+    if (!p->bound)
+        return BK_ERR_MEMORY;
+    memcpy(p->bound, bound, (size_t)p->n_bound * sizeof(void *));
+    list_program(device, p);
+    return BK_OK;
+}
+
+static bk_status walled_wait(void *device, void *loaded)
+{
+    program *p = loaded;
+    if (!p->bound)
+        return complain(device, "walled: nothing was launched");
+    run_launched(device);
     free(p->bound);
     p->bound = NULL;
-    return status;
+    return p->status;
 }
 
 /* ---- tables ---- */
@@ -362,7 +413,7 @@ static bk_status walled_wait(void *device, void *loaded)
     .api = BK_API, .open = walled_open, .close = walled_close, .supports = walled_supports,                  \
     .prepare = walled_prepare, .release = walled_release, .begin = walled_begin, .end = walled_end,          \
     .run = walled_run, .describe = walled_describe, .alloc = walled_alloc, .free = walled_free,              \
-    .copy = walled_copy, .finite = walled_finite
+    .copy = walled_copy, .look = walled_look
 
 const bk_backend *bk_walled(void)
 {

@@ -574,6 +574,19 @@ cudaError_t cudaMalloc(void **p, size_t bytes)
     return cudaSuccess;
 }
 
+/* Memory of the host that streams copy from and to while the host goes on. */
+cudaError_t cudaMallocHost(void **p, size_t bytes)
+{
+    *p = malloc(bytes);
+    return *p ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+
+cudaError_t cudaFreeHost(void *p)
+{
+    free(p);
+    return cudaSuccess;
+}
+
 static void give_pages(const block_of_memory &b)
 {
     if (!strict)
@@ -602,11 +615,12 @@ cudaError_t cudaFree(void *p)
 
 /* ---- streams ---- */
 
-/* A kernel, which may use all memory, or a copy, which names what it uses. */
+/* A kernel, which may use all memory, a copy, which names what it uses, or a wait for another stream. */
 struct emulated_work {
     std::function<void()> run;
     void *used[2]; /* memory of the device, NULL where less is used; of a kernel both NULL */
     size_t bytes;
+    bool waits = false;
 };
 
 struct emulated_graph {
@@ -615,7 +629,14 @@ struct emulated_graph {
 
 struct emulated_stream {
     std::deque<emulated_work> waiting;
+    uint64_t done = 0; /* works */
     emulated_graph *capturing = nullptr;
+};
+
+/* The moment when so many works of a stream are done. */
+struct emulated_event {
+    emulated_stream *stream = nullptr;
+    uint64_t done = 0;
 };
 
 static void add_work(cudaStream_t s, const emulated_work &work)
@@ -659,26 +680,43 @@ static void run_copy(const emulated_work &w)
 
 static bool is_kernel(const emulated_work &w)
 {
-    return !w.used[0] && !w.used[1];
+    return !w.used[0] && !w.used[1] && !w.waits;
 }
 
 static std::vector<emulated_stream *> streams;
+static int kernels_launched;
 
-static void run_stream(cudaStream_t s)
+/* Takes a work out of its stream. */
+static emulated_work next_work(cudaStream_t s)
 {
-    while (!s->waiting.empty()) { /* kernels in a row share one opening of all memory */
+    emulated_work w = s->waiting.front();
+    s->waiting.pop_front();
+    s->done++;
+    return w;
+}
+
+/* Runs works of a stream until so many are done. */
+static void run_until(cudaStream_t s, uint64_t done)
+{
+    while (!s->waiting.empty() && s->done < done) { /* kernels in a row share one opening of all memory */
         bool kernel = is_kernel(s->waiting.front());
         if (kernel)
             open_memory(true);
-        for (; !s->waiting.empty() && is_kernel(s->waiting.front()) == kernel; s->waiting.pop_front()) {
-            if (kernel)
-                s->waiting.front().run();
+        while (!s->waiting.empty() && s->done < done && is_kernel(s->waiting.front()) == kernel) {
+            emulated_work w = next_work(s);
+            if (kernel || w.waits)
+                w.run();
             else
-                run_copy(s->waiting.front());
+                run_copy(w);
         }
         if (kernel)
             open_memory(false);
     }
+}
+
+static void run_stream(cudaStream_t s)
+{
+    run_until(s, UINT64_MAX);
 }
 
 static void run_all()
@@ -690,6 +728,7 @@ static void run_all()
 void emulation::enqueue(cudaStream_t s, dim3 grid, dim3 block, size_t shared_size, std::function<void()> f)
 {
     std::lock_guard<std::recursive_mutex> hold(lock);
+    kernels_launched += !s->capturing;
     add_work(s, {[=] { run_grid(grid, block, shared_size, f); }, {nullptr, nullptr}, 0});
 }
 
@@ -713,11 +752,58 @@ cudaError_t cudaStreamDestroy(cudaStream_t s)
     return cudaSuccess;
 }
 
+static int host_waits;
+
+int emulation::waits()
+{
+    return host_waits;
+}
+
 cudaError_t cudaStreamSynchronize(cudaStream_t s)
 {
     std::lock_guard<std::recursive_mutex> hold(lock);
     expect_no_capture(s);
+    host_waits += !s->waiting.empty();
     run_stream(s);
+    return cudaSuccess;
+}
+
+/* ---- events ---- */
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned)
+{
+    *e = new emulated_event;
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t e)
+{
+    delete e;
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s)
+{
+    std::lock_guard<std::recursive_mutex> hold(lock);
+    expect_no_capture(s);
+    *e = {s, s->done + s->waiting.size()};
+    return cudaSuccess;
+}
+
+/* A stream that is gone has done all its work. */
+static void run_up_to(const emulated_event &moment)
+{
+    for (cudaStream_t s : streams)
+        if (s == moment.stream)
+            return run_until(s, moment.done);
+}
+
+cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned)
+{
+    std::lock_guard<std::recursive_mutex> hold(lock);
+    expect_no_capture(s);
+    const emulated_event moment = *e;
+    add_work(s, {[=] { run_up_to(moment); }, {nullptr, nullptr}, 0, true});
     return cudaSuccess;
 }
 
@@ -729,6 +815,11 @@ static bool refusing;
 int emulation::graph_launches()
 {
     return launches;
+}
+
+int emulation::kernel_launches()
+{
+    return kernels_launched;
 }
 
 void emulation::refuse_capture(bool refuse)

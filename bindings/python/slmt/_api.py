@@ -1192,7 +1192,7 @@ slmt_model_save = _bind(
     file or the new one, whole.
 
     model: not NULL
-    path: replaced if it exists
+    path: a file of HDF5 or an empty one is replaced, another one, such as a scan, is not
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open in this context),
     SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
@@ -1855,7 +1855,8 @@ slmt_dataset_writer_create = _bind(
     Start writing a training set. Its fields are added next, then its records.
 
     context: not NULL
-    path: appears, whole, when slmt_dataset_writer_finish() succeeds; replaced if it exists
+    path: appears, whole, when slmt_dataset_writer_finish() succeeds. A file of HDF5 is replaced; another
+        one, such as a scan, is not (SLMT_ERR_IO), nor is a set that is open (SLMT_ERR_ARGUMENT)
     writer: receives the writer; the caller ends it with finish or cancel
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
@@ -2160,7 +2161,8 @@ slmt_dataset_writer_create_mr = _bind(
     slices, "slice,row,column" in float32.
 
     context: not NULL
-    path: appears, whole, when slmt_dataset_writer_finish() succeeds; replaced if it exists
+    path: appears, whole, when slmt_dataset_writer_finish() succeeds; what it may replace:
+        slmt_dataset_writer_create()
     preprocess: NULL for the defaults; recorded in the file
     contrasts: count names, each 1 to 64 letters, digits, '-', '_'
     count: 1 to 64
@@ -3510,7 +3512,7 @@ slmt_trainer_save = _bind(
     slmt_trainer_load() all of it.
 
     trainer: not NULL
-    path: replaced if it exists
+    path: a file of HDF5 or an empty one is replaced, another one, such as a scan, is not
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open in this context),
     SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT

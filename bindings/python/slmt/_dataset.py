@@ -88,20 +88,46 @@ class Record:
     split: Split
 
 
-class RecordWriter(Handle):
+def _record(id: str, split: Split, group: str | None) -> _api.slmt_record:
+    struct = _api.slmt_record(struct_size=ctypes.sizeof(_api.slmt_record))
+    struct.split, struct.id = choice("split", split, _SPLITS), id.encode()
+    struct.group = None if group is None else group.encode()
+    return struct
+
+
+class _Writer(Handle):
+    """What the writers of sets have in common: the file appears when it is finished."""
+
+    def __init__(self, pointer: Any, path: str | os.PathLike[str]) -> None:
+        self._path = path
+        super().__init__(pointer, _api.slmt_dataset_writer_cancel)
+        self._free.atexit = True  # the unfinished file goes
+
+    def finish(self) -> None:
+        """Completes the file, and closes the writer, also on failure."""
+        with self._alone():
+            pointer = self._pointer
+            self._free.detach()
+            check(_api.slmt_dataset_writer_finish(pointer), self._path)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if kind is None and not self.closed:
+            self.finish()
+        self.close()
+
+
+class RecordWriter(_Writer):
     """Writes a training set of any fields. The file appears, whole, at the end of a `with` block, or with finish();
     after an exception in the block there is none, and a file that was there stays as it was. One thread at a time."""
 
     def __init__(
         self, path: str | os.PathLike[str], fields: Sequence[Field], *, context: Context | None = None
     ) -> None:
-        self._path = path
         self.fields = tuple(fields)
         pointer = ctypes.POINTER(_api.slmt_dataset_writer)()
         where = context_or_default(context)._pointer
         check(_api.slmt_dataset_writer_create(where, encoded(path), pointer), path)
-        super().__init__(pointer, _api.slmt_dataset_writer_cancel)
-        self._free.atexit = True  # the unfinished file goes
+        super().__init__(pointer, path)
         for one in self.fields:
             check(_api.slmt_dataset_writer_add_field(pointer, one._struct()), path)
 
@@ -114,9 +140,7 @@ class RecordWriter(Handle):
     @contextmanager
     def record(self, id: str, split: Split = "train", group: str | None = None) -> Iterator[None]:
         """A record whose arrays are appended in the block; after an exception in the block there is none."""
-        struct = _api.slmt_record(struct_size=ctypes.sizeof(_api.slmt_record))
-        struct.split, struct.id = choice("split", split, _SPLITS), id.encode()
-        struct.group = None if group is None else group.encode()
+        struct = _record(id, split, group)
         with self._alone():
             check(_api.slmt_dataset_writer_begin(self._pointer, struct), self._path)
         try:
@@ -139,20 +163,8 @@ class RecordWriter(Handle):
         with self._alone():
             check(_api.slmt_dataset_writer_append(self._pointer, index, tensors.array), self._path)
 
-    def finish(self) -> None:
-        """Completes the file, and closes the writer, also on failure."""
-        with self._alone():
-            pointer = self._pointer
-            self._free.detach()
-            check(_api.slmt_dataset_writer_finish(pointer), self._path)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if kind is None and not self.closed:
-            self.finish()
-        self.close()
-
-
-class DatasetWriter(Handle):
+class DatasetWriter(_Writer):
     """Writes a training set of MR volumes. The file appears, whole, at the end of a `with` block, or with finish(); after an
     exception in the block there is none, and a file that was there stays as it was. One thread at a time.
 
@@ -170,7 +182,6 @@ class DatasetWriter(Handle):
         any_spacing: bool = False,
         context: Context | None = None,
     ) -> None:
-        self._path = path
         self.contrasts, self.labels = tuple(contrasts), tuple(labels)
         names = (ctypes.c_char_p * len(contrasts))(*(name.encode() for name in contrasts))
         pointer = ctypes.POINTER(_api.slmt_dataset_writer)()
@@ -178,8 +189,7 @@ class DatasetWriter(Handle):
         where = context_or_default(context)._pointer
         file = encoded(path)
         check(_api.slmt_dataset_writer_create_mr(where, file, struct, names, len(contrasts), pointer), path)
-        super().__init__(pointer, _api.slmt_dataset_writer_cancel)
-        self._free.atexit = True  # the unfinished file goes
+        super().__init__(pointer, path)
         for name in labels:
             check(_api.slmt_dataset_writer_add_labels(pointer, name.encode()), path)
         if any_spacing:
@@ -203,23 +213,9 @@ class DatasetWriter(Handle):
         for index, name in enumerate(names):
             if name in held:
                 array[index] = held[name]._pointer
-        struct = _api.slmt_record(struct_size=ctypes.sizeof(_api.slmt_record))
-        struct.split, struct.id = choice("split", split, _SPLITS), subject.encode()
-        struct.group = None if group is None else group.encode()
+        struct = _record(subject, split, group)
         with self._alone():
             check(_api.slmt_dataset_writer_add_subject(self._pointer, struct, array), self._path)
-
-    def finish(self) -> None:
-        """Completes the file, and closes the writer, also on failure."""
-        with self._alone():
-            pointer = self._pointer
-            self._free.detach()
-            check(_api.slmt_dataset_writer_finish(pointer), self._path)
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if kind is None and not self.closed:
-            self.finish()
-        self.close()
 
 
 class Dataset(Handle):

@@ -179,6 +179,9 @@ class Model(Handle):
 
     _infos: dict[str, TensorInfo]  # its tensors, once they were asked for
 
+    def __init__(self, *_given: Any, **_options: Any) -> None:
+        raise TypeError("a Model is made by Model.create(method, options) or Model.load(path)")
+
     @classmethod
     def _of(cls, pointer: Any) -> "Model":
         model = cls.__new__(cls)

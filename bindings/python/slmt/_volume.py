@@ -198,6 +198,9 @@ class Volume(Handle):
             return source
         if isinstance(source, (str, os.PathLike)):
             return cls.read(source, context=context)
+        if not hasattr(source, "dataobj"):
+            raise ArgumentError(f"{type(source).__name__}: expected a Volume, a path or a nibabel image; of an array and an "
+                                "affine, slmt.Volume(array, affine) makes a volume")
         return cls.from_nibabel(source, context=context)
 
     def to_nibabel(self, header: Any = None) -> Any:

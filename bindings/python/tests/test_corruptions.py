@@ -189,15 +189,16 @@ def test_elastic_moves_pixels_by_a_smooth_field() -> None:
 
 
 def test_each_severity_changes_an_image_more_than_the_one_before() -> None:
-    y, x = np.mgrid[:96, :96]
-    image = (110 + 60 * np.sin(x / 5) * np.cos(y / 7) + 40 * (np.hypot(x - 48, y - 40) < 20)).astype(np.uint8)
+    y, x = np.mgrid[:64, :64]
+    image = (110 + 60 * np.sin(x / 5) * np.cos(y / 7) + 40 * (np.hypot(x - 32, y - 30) < 14)).astype(np.uint8)
     for name in robustness.CORRUPTIONS:
         if name == "jpeg":
             pytest.importorskip("PIL")
         changes = []
         for severity in robustness.SEVERITIES:
-            made = [robustness.corrupted(image, name, severity, np.random.default_rng(seed)) for seed in range(4)]
+            made = [robustness.corrupted(image, name, severity, np.random.default_rng(seed)) for seed in range(3)]
             changes.append(np.mean(np.abs(np.array(made, float) - image)))
-        # By the published constants, pixels change places twice with the next ones, and then once with the next but one.
-        rises = np.diff(changes)[1 if name == "glass" else 0 :]
+        # By the published constants, glass lets pixels change places twice with the next ones, and then once with the next but
+        # one; and snow has many small flakes, and then few large ones.
+        rises = np.delete(np.diff(changes), {"glass": [0], "snow": [1]}.get(name, []))
         assert np.all(rises > 0), (name, changes)

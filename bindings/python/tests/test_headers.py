@@ -228,6 +228,7 @@ def test_a_quaternion_that_nibabel_refuses_is_scaled_to_one(session: slmt.Sessio
         ("a spacing of 0", "no voxel size"),
         ("as nibabel writes it", "qform and sform"),
         ("micrometres", "micrometres"),
+        ("sform alone", "pixdim gives voxels of another size"),
     ],
 )
 def test_what_a_reader_assumes_is_a_warning(name: str, text: str, tmp_path: Path) -> None:
@@ -243,7 +244,7 @@ def test_what_a_reader_assumes_is_a_warning(name: str, text: str, tmp_path: Path
 
 
 def test_an_ordinary_header_is_no_warning(tmp_path: Path) -> None:
-    path = odd_file(tmp_path / "odd.nii", ODD["sform alone"])
+    path = odd_file(tmp_path / "odd.nii", (*ODD["sform alone"], (PIXDIM + 8, "f", 2)))  # both forms have one size
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         slmt.Volume.read(path)

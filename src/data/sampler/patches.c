@@ -66,11 +66,11 @@ static status no_records(const feed *f)
     if (f->part == FEED_VALIDATION)
         return fail(ERR_ARGUMENT, "%s: the set has no validation subject with images and labels",
                     dataset_file_label(f->set->file));
-    return fail(
-        ERR_ARGUMENT,
-        "%s: a data_rate of %g holds no training subject out: choose a smaller one, or measure on the "
-        "validation subjects, by the setting select",
-        dataset_file_label(f->set->file), f->at.setting[TRAIN_DATA_RATE]);
+    return fail(ERR_ARGUMENT,
+                "%s: setting data_rate is %g and holds no training subject out: choose a smaller one, or "
+                "measure on the "
+                "validation subjects, by the setting select",
+                dataset_file_label(f->set->file), f->at.setting[TRAIN_DATA_RATE]);
 }
 
 static status list_records(feed *f, patches *own)

@@ -149,8 +149,12 @@ status slices_open(feed *f)
     uint64_t together = (uint64_t)f->at.setting[TRAIN_BATCH] * (uint64_t)f->ranks;
     f->steps_in_epoch = own->n / together;
     if (f->steps_in_epoch == 0)
-        return fail(ERR_ARGUMENT, "the training set gives %u slices at data_rate %g, a batch needs %d",
-                    own->n, f->at.setting[TRAIN_DATA_RATE], (int)together);
+        return fail(ERR_ARGUMENT,
+                    "of the training set's %llu slices %u are used (setting data_rate is %g, and a slice is "
+                    "taken of every "
+                    "%zu), a batch needs %d",
+                    (unsigned long long)f->samples, own->n, f->at.setting[TRAIN_DATA_RATE], slice_step(f),
+                    (int)together);
     return OK;
 }
 

@@ -30,9 +30,7 @@ const method method_attn_unet = {
     .name = "attn-unet",
     .title = "Attention U-Net: labels of pixels, with gated skip connections",
     .source = "Oktay et al., Attention U-Net: Learning Where to Look for the Pancreas, MIDL 2018",
-    .options = NUMBERS(options_rows),
     PRESETS("paper|compact", presets),
     .check = segment_check,
-    .tensors = network_tensors,
-    TASKS(tasks),
+    SEGMENT_FIELDS,
 };

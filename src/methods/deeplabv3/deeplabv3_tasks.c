@@ -14,25 +14,13 @@ static const number options_rows[] = {
 };
 NUMBERS_OF(deeplabv3_options, options)
 
-static value forward(nn *n, const double *option, value x, value *auxiliary)
-{
-    const deeplabv3_options o = options_of(option);
-    (void)auxiliary;
-    return deeplabv3_forward(n, &o, x);
-}
-
-static const segment_network network = {forward, INIT_FAN_IN, NULL};
-SEGMENT_FUNCTIONS
-
-static const method_task tasks[] = {SEGMENT_TASKS(2d)};
+SEGMENT_NETWORK(deeplabv3, INIT_FAN_IN)
 
 const method method_deeplabv3 = {
     .name = "deeplabv3",
     .title = "DeepLabv3: labels of pixels, with an atrous pyramid and no decoder",
     .source = "Chen et al., Rethinking Atrous Convolution for Semantic Image Segmentation, 2017",
-    .options = NUMBERS(options_rows),
     PRESETS("paper|compact", presets),
     .check = segment_check,
-    .tensors = network_tensors,
-    TASKS(tasks),
+    SEGMENT_FIELDS,
 };

@@ -35,26 +35,14 @@ static status check(const double *option)
     return OK;
 }
 
-static value forward(nn *n, const double *option, value x, value *auxiliary)
-{
-    const deeplabv3p_options o = options_of(option);
-    (void)auxiliary;
-    return deeplabv3p_forward(n, &o, x);
-}
-
-static const segment_network network = {forward, INIT_HE, NULL};
-SEGMENT_FUNCTIONS
-
-static const method_task tasks[] = {SEGMENT_TASKS(2d)};
+SEGMENT_NETWORK(deeplabv3p, INIT_HE)
 
 const method method_deeplabv3p = {
     .name = "deeplabv3p",
     .title = "DeepLabv3+: labels of pixels, with an atrous pyramid",
     .source = "Chen et al., Encoder-Decoder with Atrous Separable Convolution for Semantic Image "
               "Segmentation, ECCV 2018",
-    .options = NUMBERS(options_rows),
     PRESETS("paper|compact", presets),
     .check = check,
-    .tensors = network_tensors,
-    TASKS(tasks),
+    SEGMENT_FIELDS,
 };

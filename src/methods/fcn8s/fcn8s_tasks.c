@@ -18,25 +18,13 @@ static const number options_rows[] = {
 };
 NUMBERS_OF(fcn8s_options, options)
 
-static value forward(nn *n, const double *option, value x, value *auxiliary)
-{
-    const fcn8s_options o = options_of(option);
-    (void)auxiliary;
-    return fcn8s_forward(n, &o, x);
-}
-
-static const segment_network network = {forward, INIT_HE, NULL};
-SEGMENT_FUNCTIONS
-
-static const method_task tasks[] = {SEGMENT_TASKS(2d)};
+SEGMENT_NETWORK(fcn8s, INIT_HE)
 
 const method method_fcn8s = {
     .name = "fcn8s",
     .title = "FCN-8s: labels of pixels, from scores of three depths",
     .source = "Long et al., Fully Convolutional Networks for Semantic Segmentation, CVPR 2015",
-    .options = NUMBERS(options_rows),
     PRESETS("paper|compact", presets),
     .check = segment_check,
-    .tensors = network_tensors,
-    TASKS(tasks),
+    SEGMENT_FIELDS,
 };

@@ -27,26 +27,14 @@ static status check(const double *option)
     return OK;
 }
 
-static value forward(nn *n, const double *option, value x, value *auxiliary)
-{
-    const fpn_options o = options_of(option);
-    (void)auxiliary;
-    return fpn_forward(n, &o, x);
-}
-
-static const segment_network network = {forward, INIT_HE, NULL};
-SEGMENT_FUNCTIONS
-
-static const method_task tasks[] = {SEGMENT_TASKS(2d)};
+SEGMENT_NETWORK(fpn, INIT_HE)
 
 const method method_fpn = {
     .name = "fpn",
     .title = "Semantic FPN: labels of pixels, from a feature pyramid",
     .source = "Kirillov et al., Panoptic Feature Pyramid Networks, CVPR 2019; Lin et al., Feature Pyramid "
               "Networks, CVPR 2017",
-    .options = NUMBERS(options_rows),
     PRESETS("paper|compact", presets),
     .check = check,
-    .tensors = network_tensors,
-    TASKS(tasks),
+    SEGMENT_FIELDS,
 };

@@ -17,26 +17,14 @@ static const number options_rows[] = {
 };
 NUMBERS_OF(hrnet_s_options, options)
 
-static value forward(nn *n, const double *option, value x, value *auxiliary)
-{
-    const hrnet_s_options o = options_of(option);
-    (void)auxiliary;
-    return hrnet_s_forward(n, &o, x);
-}
-
-static const segment_network network = {forward, INIT_SMALL, NULL};
-SEGMENT_FUNCTIONS
-
-static const method_task tasks[] = {SEGMENT_TASKS(2d)};
+SEGMENT_NETWORK(hrnet_s, INIT_SMALL)
 
 const method method_hrnet_s = {
     .name = "hrnet-s",
     .title = "HRNetV2-W18-small: labels of pixels, from branches of high resolution",
     .source = "Wang et al., Deep High-Resolution Representation Learning for Visual Recognition, IEEE TPAMI "
               "43 (2021) 3349-3364",
-    .options = NUMBERS(options_rows),
     PRESETS("w48|compact", presets),
     .check = segment_check,
-    .tensors = network_tensors,
-    TASKS(tasks),
+    SEGMENT_FIELDS,
 };

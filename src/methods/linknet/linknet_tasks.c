@@ -22,26 +22,14 @@ static status check(const double *option)
     return OK;
 }
 
-static value forward(nn *n, const double *option, value x, value *auxiliary)
-{
-    const linknet_options o = options_of(option);
-    (void)auxiliary;
-    return linknet_forward(n, &o, x);
-}
-
-static const segment_network network = {forward, INIT_FAN_IN, NULL};
-SEGMENT_FUNCTIONS
-
-static const method_task tasks[] = {SEGMENT_TASKS(2d)};
+SEGMENT_NETWORK(linknet, INIT_FAN_IN)
 
 const method method_linknet = {
     .name = "linknet",
     .title = "LinkNet: labels of pixels, with the encoder's maps added in the decoder",
     .source = "Chaurasia and Culurciello, LinkNet: Exploiting Encoder Representations for Efficient Semantic "
               "Segmentation, VCIP 2017",
-    .options = NUMBERS(options_rows),
     PRESETS("paper|compact", presets),
     .check = check,
-    .tensors = network_tensors,
-    TASKS(tasks),
+    SEGMENT_FIELDS,
 };

@@ -7,26 +7,14 @@ static const pcd_unet_options presets[] = {{SEGMENT_PRESET(64)}, {SEGMENT_PRESET
 static const number options_rows[] = {SEGMENT_OPTIONS(16)};
 NUMBERS_OF(pcd_unet_options, options)
 
-static value forward(nn *n, const double *option, value x, value *auxiliary)
-{
-    const pcd_unet_options o = options_of(option);
-    (void)auxiliary;
-    return pcd_unet_forward(n, &o, x);
-}
-
-static const segment_network network = {forward, INIT_FAN_IN, NULL};
-SEGMENT_FUNCTIONS
-
-static const method_task tasks[] = {SEGMENT_TASKS(2d)};
+SEGMENT_NETWORK(pcd_unet, INIT_FAN_IN)
 
 const method method_pcd_unet = {
     .name = "pcd-unet",
     .title = "U-Net of P-CD: labels of pixels, with pixels repeated on the way up",
     .source = "Islam et al., Paced-Curriculum Distillation with Prediction and Label Uncertainty for Image "
               "Segmentation, IJCARS 2023",
-    .options = NUMBERS(options_rows),
     PRESETS("paper|compact", presets),
     .check = segment_check,
-    .tensors = network_tensors,
-    TASKS(tasks),
+    SEGMENT_FIELDS,
 };

@@ -34,9 +34,7 @@ const method method_pspnet = {
     .name = "pspnet",
     .title = "PSPNet: labels of pixels, with pyramid pooling",
     .source = "Zhao et al., Pyramid Scene Parsing Network, CVPR 2017",
-    .options = NUMBERS(options_rows),
     PRESETS("paper|compact", presets),
     .check = segment_check,
-    .tensors = network_tensors,
-    TASKS(tasks),
+    SEGMENT_FIELDS,
 };

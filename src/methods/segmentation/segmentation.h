@@ -157,4 +157,20 @@ status segment_shapes(numbers at, bk_dtype real, bk_shape *shape);
          .feeding = &segment_feeding},                                                                       \
         PACED_TASK(d)
 
+/* What a method of slices whose network has one head needs behind its options: its forward function, called
+ * NAME_forward, with the initial values of its convolutions, the functions of its table, and its tasks. */
+#define SEGMENT_NETWORK(name, init)                                                                          \
+    static value forward(nn *n, const double *option, value x, value *auxiliary)                             \
+    {                                                                                                        \
+        const name##_options o = options_of(option);                                                         \
+        (void)auxiliary;                                                                                     \
+        return name##_forward(n, &o, x);                                                                     \
+    }                                                                                                        \
+    static const segment_network network = {forward, init, NULL};                                            \
+    SEGMENT_FUNCTIONS                                                                                        \
+    static const method_task tasks[] = {SEGMENT_TASKS(2d)};
+
+/* The fields of a method's table that are the same for all that label pixels. */
+#define SEGMENT_FIELDS .options = NUMBERS(options_rows), .tensors = network_tensors, TASKS(tasks)
+
 #endif

@@ -12,25 +12,13 @@ static const number options_rows[] = {
 };
 NUMBERS_OF(segnet_basic_options, options)
 
-static value forward(nn *n, const double *option, value x, value *auxiliary)
-{
-    const segnet_basic_options o = options_of(option);
-    (void)auxiliary;
-    return segnet_basic_forward(n, &o, x);
-}
-
-static const segment_network network = {forward, INIT_HE, NULL};
-SEGMENT_FUNCTIONS
-
-static const method_task tasks[] = {SEGMENT_TASKS(2d)};
+SEGMENT_NETWORK(segnet_basic, INIT_HE)
 
 const method method_segnet_basic = {
     .name = "segnet-basic",
     .title = "SegNet-Basic: four 7x7 convolutions each way",
     .source = "Badrinarayanan et al., SegNet, IEEE TPAMI 39 (2017) 2481-2495",
-    .options = NUMBERS(options_rows),
     PRESETS("paper|compact", presets),
     .check = segment_check,
-    .tensors = network_tensors,
-    TASKS(tasks),
+    SEGMENT_FIELDS,
 };

@@ -220,10 +220,10 @@ static value slices(graph *g, value x)
 }
 
 /* Mean perceptual distance of two images. */
-static value perceptual(nn *judge, value a, value b)
+static value perceptual(nn *vgg, value a, value b)
 {
-    graph *g = judge->g;
-    return op_mean_all(g, vgg19_distance(judge, slices(g, a), slices(g, b)));
+    graph *g = vgg->g;
+    return op_mean_all(g, vgg19_distance(vgg, slices(g, a), slices(g, b)));
 }
 
 status seq2seq_check_perceptual(seq2seq_options o, seq2seq_settings s)
@@ -243,7 +243,7 @@ status seq2seq_check_perceptual(seq2seq_options o, seq2seq_settings s)
     return OK;
 }
 
-seq2seq_losses seq2seq_train(nn *n, nn *judge, const seq2seq_options *o, const seq2seq_settings *s,
+seq2seq_losses seq2seq_train(nn *n, nn *vgg, const seq2seq_options *o, const seq2seq_settings *s,
                              const seq2seq_pair *x)
 {
     graph *g = n->g;
@@ -262,8 +262,7 @@ seq2seq_losses seq2seq_train(nn *n, nn *judge, const seq2seq_options *o, const s
     v.perceptual = op_affine(g, v.rec, 0, 0);
     if (s->perceptual_weight == 0)
         return v;
-    v.perceptual =
-        op_add(g, perceptual(judge, v.y_target, x->target), perceptual(judge, v.y_source, x->source));
+    v.perceptual = op_add(g, perceptual(vgg, v.y_target, x->target), perceptual(vgg, v.y_source, x->source));
     v.total = op_add(g, v.total, op_affine(g, v.perceptual, s->perceptual_weight, 0));
     return v;
 }

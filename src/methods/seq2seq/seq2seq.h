@@ -69,8 +69,8 @@ status seq2seq_check_perceptual(seq2seq_options o, seq2seq_settings s);
 /* One training step: y_t = G(x_s,t), y_s = G(x_s,s), y_c = G(y_t,s);
  * total = rec_weight (SL1(y_t,x_t) + SL1(y_s,x_s)) + cyc_weight SL1(y_c,x_s)
  *       + perceptual_weight (P(y_t,x_t) + P(y_s,x_s)).
- * judge: the perceptual network, a VGG19, of P; may be NULL if the weight is 0. */
-seq2seq_losses seq2seq_train(nn *n, nn *judge, const seq2seq_options *o, const seq2seq_settings *s,
+ * vgg: the perceptual network, a VGG19, of P; may be NULL if the weight is 0. */
+seq2seq_losses seq2seq_train(nn *n, nn *vgg, const seq2seq_options *o, const seq2seq_settings *s,
                              const seq2seq_pair *x);
 
 #endif

@@ -97,10 +97,10 @@ static void train_build(task_graph *t)
 {
     const seq2seq_options o = options_of(t->at.option);
     const seq2seq_settings s = train_of(t->at.setting);
-    nn n = nn_of(t, ""), judge = nn_of(t, "vgg19.");
+    nn n = nn_of(t, ""), vgg = nn_of(t, "vgg19.");
     const seq2seq_pair pair = {seq2seq_images(t->g, &o, t->in[0]), seq2seq_images(t->g, &o, t->in[1]),
                                seq2seq_code(t->g, &o, t->in[2]), seq2seq_code(t->g, &o, t->in[3])};
-    const seq2seq_losses l = seq2seq_train(&n, &judge, &o, &s, &pair);
+    const seq2seq_losses l = seq2seq_train(&n, &vgg, &o, &s, &pair);
     t->out[0] = l.rec;
     t->out[1] = l.cyc;
     t->out[2] = l.perceptual;

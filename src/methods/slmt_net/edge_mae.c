@@ -214,7 +214,8 @@ status edge_mae_shapes(const slmt_net *net, const edge_mae_settings *s, bk_shape
     int patches = patch_count(net), kept = kept_count(net, s);
     if (kept < 1 || kept >= patches)
         return fail(ERR_ARGUMENT,
-                    "mask_ratio %g keeps %d of %d patches; at least one patch must be kept and one removed",
+                    "setting mask_ratio is %g, which keeps %d of %d patches; at least one patch must be kept "
+                    "and one removed",
                     s->mask_ratio, kept, patches);
     shape[MAE_KEEP].dim[1] = kept;
     shape[MAE_RESTORE].dim[1] = shape[MAE_WEIGHT].dim[1] = patches;

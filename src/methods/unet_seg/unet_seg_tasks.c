@@ -69,9 +69,7 @@ const method method_unet_seg = {
     .title = "U-Net: labels of pixels, in two and three dimensions",
     .source = "Ronneberger et al., U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI "
               "2015; Cicek et al., 3D U-Net, MICCAI 2016",
-    .options = NUMBERS(options_rows),
     PRESETS("paper|compact|volume", presets),
     .check = check,
-    .tensors = network_tensors,
-    TASKS(tasks),
+    SEGMENT_FIELDS,
 };

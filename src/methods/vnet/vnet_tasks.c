@@ -51,9 +51,7 @@ const method method_vnet = {
     .title = "V-Net: labels of the voxels of volumes",
     .source = "Milletari et al., V-Net: Fully Convolutional Neural Networks for Volumetric Medical Image "
               "Segmentation, 3DV 2016",
-    .options = NUMBERS(options_rows),
     PRESETS("paper|compact", presets),
     .check = check,
-    .tensors = network_tensors,
-    TASKS(tasks),
+    SEGMENT_FIELDS,
 };

@@ -1166,7 +1166,7 @@ Written to a new file beside `path`, synced, and renamed over it: at any moment 
 file or the new one, whole.
 
 model: not NULL
-path: replaced if it exists
+path: a file of HDF5 or an empty one is replaced, another one, such as a scan, is not
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open in this context),
 SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
@@ -1829,7 +1829,8 @@ slmt_metrics_value(metrics, name, value) =
 Start writing a training set. Its fields are added next, then its records.
 
 context: not NULL
-path: appears, whole, when slmt_dataset_writer_finish() succeeds; replaced if it exists
+path: appears, whole, when slmt_dataset_writer_finish() succeeds. A file of HDF5 is replaced; another
+    one, such as a scan, is not (SLMT_ERR_IO), nor is a set that is open (SLMT_ERR_ARGUMENT)
 writer: receives the writer; the caller ends it with finish or cancel
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
@@ -2134,7 +2135,8 @@ Start writing a training set of MR volumes: a record for each subject; for each 
 slices, "slice,row,column" in float32.
 
 context: not NULL
-path: appears, whole, when slmt_dataset_writer_finish() succeeds; replaced if it exists
+path: appears, whole, when slmt_dataset_writer_finish() succeeds; what it may replace:
+    slmt_dataset_writer_create()
 preprocess: NULL for the defaults; recorded in the file
 contrasts: count names, each 1 to 64 letters, digits, '-', '_'
 count: 1 to 64
@@ -3484,7 +3486,7 @@ Save model and training state in one checkpoint, atomically. slmt_model_load() r
 slmt_trainer_load() all of it.
 
 trainer: not NULL
-path: replaced if it exists
+path: a file of HDF5 or an empty one is replaced, another one, such as a scan, is not
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open in this context),
 SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT

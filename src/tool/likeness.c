@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* likeness.c - a scan as 1728 numbers that neither the order of its axes nor its scale changes. */
+#include "likeness.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "console.h"
+#include "must.h"
+
+/* Rounding to integers, or compression, changes the means of blocks by less than a thousandth of their
+ * deviation. Scans of one person that were registered differ by several hundredths. */
+static const double most_difference = 2e-3;
+
+/* The same for single voxels, which rounding to a few hundred steps changes more. */
+static const double most_of_voxels = 4e-3;
+
+/* ---- one scan ---- */
+
+/* How a volume is walked along one of a patient's axes. */
+typedef struct walk {
+    int axis; /* of the voxels */
+    bool back;
+} walk;
+
+/* Gives each axis of voxels to the patient's axis that it lies nearest to, the clearest first. */
+static void find_walk(const double affine[16], walk to[3])
+{
+    bool row_taken[3] = {false}, column_taken[3] = {false};
+    for (int k = 0; k < 3; k++) {
+        int row = -1, column = -1;
+        double most = -1;
+        for (int r = 0; r < 3; r++)
+            for (int c = 0; c < 3; c++) {
+                double length = hypot(hypot(affine[c], affine[4 + c]), affine[8 + c]);
+                double share = fabs(affine[4 * r + c]) / (length > 0 ? length : 1);
+                if (!row_taken[r] && !column_taken[c] && share > most) {
+                    most = share;
+                    row = r;
+                    column = c;
+                }
+            }
+        row_taken[row] = column_taken[column] = true;
+        to[row] = (walk){column, affine[4 * row + column] < 0};
+    }
+}
+
+static void find_storage(const slmt_volume *volume, int64_t dims[3], walk to[3])
+{
+    double affine[16];
+    slmt_volume_dims(volume, dims);
+    slmt_volume_affine(volume, affine);
+    find_walk(affine, to);
+}
+
+/* Sums of the blocks, and how many voxels each has. The volume is walked as it is stored. */
+static void sum_blocks(const slmt_volume *volume, const int64_t dims[3], const walk to[3], double *sum,
+                       double *count)
+{
+    const float *voxel = slmt_volume_voxels(volume);
+    int64_t at[3];
+    for (at[2] = 0; at[2] < dims[2]; at[2]++)
+        for (at[1] = 0; at[1] < dims[1]; at[1]++)
+            for (at[0] = 0; at[0] < dims[0]; at[0]++, voxel++) {
+                size_t block = 0;
+                for (int r = 0; r < 3; r++) {
+                    int64_t n = dims[to[r].axis], i = at[to[r].axis];
+                    i = to[r].back ? n - 1 - i : i;
+                    block = block * LIKENESS_SIDE + (size_t)(i * LIKENESS_SIDE / n);
+                }
+                sum[block] += (double)*voxel;
+                count[block]++;
+            }
+}
+
+/* Takes the mean away and the deviation out; false: all blocks are equal. */
+static bool level(double *value, const double *count, likeness *l)
+{
+    double mean = 0, deviation = 0, filled = 0;
+    float *out = l->block;
+    for (size_t i = 0; i < LIKENESS_BLOCKS; i++) {
+        value[i] = count[i] > 0 ? value[i] / count[i] : 0;
+        mean += value[i];
+        filled += count[i] > 0;
+    }
+    mean /= filled;
+    for (size_t i = 0; i < LIKENESS_BLOCKS; i++)
+        deviation += count[i] > 0 ? fabs(value[i] - mean) / filled : 0;
+    for (size_t i = 0; i < LIKENESS_BLOCKS; i++)
+        out[i] = count[i] > 0 && deviation > 0 ? (float)((value[i] - mean) / deviation) : 0;
+    l->mean = mean;
+    l->deviation = deviation;
+    return deviation > 1e-6 * fabs(mean) && isfinite(deviation);
+}
+
+bool likeness_of(const slmt_volume *volume, likeness *l)
+{
+    enum { LEAST_BLOCKS = 64 };
+    int64_t dims[3];
+    walk to[3];
+    double *sum = must_alloc(2 * LIKENESS_BLOCKS, sizeof *sum);
+    find_storage(volume, dims, to);
+    for (int r = 0; r < 3; r++)
+        l->size[r] = dims[to[r].axis];
+    sum_blocks(volume, dims, to, sum, sum + LIKENESS_BLOCKS);
+    bool shows = level(sum, sum + LIKENESS_BLOCKS, l);
+    free(sum);
+    size_t other = 0;
+    for (size_t i = 1; i < LIKENESS_BLOCKS; i++)
+        other += l->block[i] != l->block[0];
+    return shows && other >= LEAST_BLOCKS;
+}
+
+bool likeness_is_same(const likeness *a, const likeness *b)
+{
+    double difference = 0, deviation = 0, limit = most_difference * LIKENESS_BLOCKS;
+    if (memcmp(a->size, b->size, sizeof a->size) != 0)
+        return false;
+    for (size_t i = 0; i < LIKENESS_BLOCKS && difference <= limit; i++) {
+        difference += fabs((double)a->block[i] - (double)b->block[i]);
+        deviation += fabs((double)a->block[i]);
+    }
+    return difference < most_difference * deviation;
+}
+
+/* Where the voxel at a patient's x, y, z is stored. */
+static size_t stored_at(const int64_t dims[3], const walk to[3], const int64_t patient[3])
+{
+    int64_t at[3];
+    for (int r = 0; r < 3; r++)
+        at[to[r].axis] = to[r].back ? dims[to[r].axis] - 1 - patient[r] : patient[r];
+    return (size_t)((at[2] * dims[1] + at[1]) * dims[0] + at[0]);
+}
+
+bool likeness_is_copy(const slmt_volume *volume, const likeness *a, const slmt_volume *other,
+                      const likeness *b)
+{
+    if (!likeness_is_same(a, b))
+        return false;
+    int64_t dims[3], other_dims[3], at[3];
+    walk to[3], other_to[3];
+    find_storage(volume, dims, to);
+    find_storage(other, other_dims, other_to);
+    const float *one = slmt_volume_voxels(volume), *two = slmt_volume_voxels(other);
+    double difference = 0, deviation = 0;
+    for (at[2] = 0; at[2] < a->size[2]; at[2]++)
+        for (at[1] = 0; at[1] < a->size[1]; at[1]++)
+            for (at[0] = 0; at[0] < a->size[0]; at[0]++) {
+                double x = (one[stored_at(dims, to, at)] - a->mean) / a->deviation;
+                double y = (two[stored_at(other_dims, other_to, at)] - b->mean) / b->deviation;
+                difference += fabs(x - y);
+                deviation += fabs(x);
+            }
+    return difference < most_of_voxels * deviation;
+}
+
+/* ---- those of a subject ---- */
+
+/* Whether more than a few voxels differ from the first one: without a head in them two volumes may be equal
+ * by chance. */
+static bool shows_something(const float *voxels, size_t n)
+{
+    enum { FEW = 64 };
+    size_t other = 0;
+    for (size_t i = 0; i < n && other <= FEW; i++)
+        other += voxels[i] != voxels[0];
+    return other > FEW;
+}
+
+static bool equal_voxels(const slmt_volume *a, const slmt_volume *b)
+{
+    int64_t one[3], other[3];
+    slmt_volume_dims(a, one);
+    slmt_volume_dims(b, other);
+    if (memcmp(one, other, sizeof one) != 0)
+        return false;
+    size_t n = (size_t)(one[0] * one[1] * one[2]);
+    const float *voxels = slmt_volume_voxels(a);
+    return memcmp(voxels, slmt_volume_voxels(b), n * sizeof *voxels) == 0 && shows_something(voxels, n);
+}
+
+static const char *what_they_are(slmt_volume *const *volumes, const likeness_subject *s, size_t i, size_t k)
+{
+    if (volumes[i] && volumes[k] && equal_voxels(volumes[i], volumes[k]))
+        return "have the same voxels";
+    if (s->of[i] && s->of[k] && likeness_is_copy(volumes[i], s->of[i], volumes[k], s->of[k]))
+        return "are one picture, but for scale, rounding or the order of axes";
+    return NULL;
+}
+
+bool likeness_of_subject(slmt_volume *const *volumes, size_t contrasts, likeness_subject *s)
+{
+    *s = (likeness_subject){.of = must_alloc(contrasts, sizeof *s->of), .count = contrasts};
+    for (size_t i = 0; i < contrasts && !s->are; i++) {
+        s->of[i] = must_alloc(1, sizeof **s->of);
+        if (!volumes[i] || !likeness_of(volumes[i], s->of[i])) {
+            free(s->of[i]);
+            s->of[i] = NULL;
+        }
+        for (size_t k = 0; k < i && !s->are; k++) {
+            s->are = what_they_are(volumes, s, i, k);
+            s->one = k;
+            s->other = i;
+        }
+    }
+    return s->are != NULL;
+}
+
+void likeness_subject_free(likeness_subject *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        free(s->of[i]);
+    free(s->of);
+}
+
+/* ---- those of a set ---- */
+
+typedef struct likeness_entry {
+    char *subject, *person, *contrast;
+    likeness of;
+} likeness_entry;
+
+static const likeness_entry *find_same(const likeness_list *list, const char *contrast, const likeness *l)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->items[i].contrast, contrast) == 0 && likeness_is_same(&list->items[i].of, l))
+            return &list->items[i];
+    return NULL;
+}
+
+int likeness_list_add(likeness_list *list, const char *subject, const char *person, const char *contrast,
+                      const likeness *l)
+{
+    const likeness_entry *same = find_same(list, contrast, l);
+    const char *advice = same && strcmp(same->person, person) != 0
+                             ? ": if it is one person under two names, say so (--person), or leave one out"
+                             : "";
+    int code = same ? warn("%s: its %s is the same picture as that of %s%s", subject, contrast, same->subject,
+                           advice)
+                    : 0;
+    list->items = must_grow(list->items, list->count + 1, sizeof *list->items);
+    list->items[list->count++] =
+        (likeness_entry){must_copy(subject), must_copy(person), must_copy(contrast), *l};
+    return code;
+}
+
+void likeness_list_free(likeness_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        free(list->items[i].subject);
+        free(list->items[i].person);
+        free(list->items[i].contrast);
+    }
+    free(list->items);
+    *list = (likeness_list){0};
+}
