@@ -37,17 +37,20 @@ static bk_status choose_library(cpu_device *dev, bk_matrix matrix)
 static bk_status refuse_option(const cpu_device *dev, const char *item, size_t length)
 {
     char message[160];
-    snprintf(message, sizeof message,
-             "cpu: there is no option %.*s, only matrix=auto, matrix=onednn, matrix=openblas and bf16",
-             (int)(length < 64 ? length : 64), item);
+    snprintf(
+        message, sizeof message,
+        "cpu: there is no option %.*s, only matrix=auto, matrix=onednn, matrix=openblas, bf16 and name-only",
+        (int)(length < 64 ? length : 64), item);
     cpu_log(dev, 0, message);
     return BK_ERR_UNSUPPORTED;
 }
 
-static bk_status read_options(cpu_device *dev, const char *options, bk_matrix *matrix)
+/* name_only: the device is described and computes nothing, so that the library need not be loaded. */
+static bk_status read_options(cpu_device *dev, const char *options, bk_matrix *matrix, int *name_only)
 {
     const char *item;
     *matrix = BK_MATRIX_AUTO;
+    *name_only = 0;
     for (size_t n; (n = bk_next_option(&options, &item)) > 0;) {
         if (bk_option_is(item, n, "matrix=auto"))
             *matrix = BK_MATRIX_AUTO;
@@ -57,6 +60,8 @@ static bk_status read_options(cpu_device *dev, const char *options, bk_matrix *m
             *matrix = BK_MATRIX_OPENBLAS;
         else if (bk_option_is(item, n, "bf16"))
             dev->bf16_arithmetic = 1;
+        else if (bk_option_is(item, n, "name-only"))
+            *name_only = 1;
         else
             return refuse_option(dev, item, n);
     }
@@ -67,10 +72,13 @@ static bk_status open_parts(cpu_device *dev, const char *options, int level)
 {
     char library[64];
     bk_matrix matrix;
+    int name_only;
     dev->kernels = cpu_kernels_for(level);
-    bk_status status = read_options(dev, options, &matrix);
+    bk_status status = read_options(dev, options, &matrix, &name_only);
     if (status == BK_OK)
         status = choose_library(dev, matrix);
+    if (status == BK_OK && name_only && dev->library->named)
+        dev->library = dev->library->named;
     if (status == BK_OK)
         status = dev->library->open(dev);
     if (status != BK_OK)

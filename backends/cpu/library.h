@@ -11,8 +11,10 @@
 
 struct cpu_library {
     bk_matrix id;
-    const char *name; /* as users write it: "oneDNN" */
-    int has_bf16;     /* may round factors to bfloat16 if the processor multiplies bfloat16 */
+    const char *name;         /* as users write it: "oneDNN" */
+    int has_bf16;             /* may round factors to bfloat16 if the processor multiplies bfloat16 */
+    const cpu_library *named; /* describes the library without loading it, and computes nothing; NULL: the
+                                 library itself, because it is loaded anyway */
     bk_status (*open)(cpu_device *dev);
     void (*close)(cpu_device *dev);            /* NULL: there is nothing to close */
     void (*describe)(char *text, size_t size); /* "oneDNN 2.6.3" */

@@ -84,9 +84,9 @@ slmt_status slmt_build_describe(slmt_build_info *info)
     char text[128];
     REQUIRE(info);
     TRY(struct_check(info, "slmt_build_info"));
-    if (ask("cpu", "matrix=onednn", text))
+    if (ask("cpu", "matrix=onednn,name-only", text))
         take_cpu(&b, text);
-    if (ask("cpu", "matrix=openblas", text))
+    if (ask("cpu", "matrix=openblas,name-only", text))
         take_cpu(&b, text);
     if (b.cpu_level[0])
         append(b.backends, sizeof b.backends, "cpu");

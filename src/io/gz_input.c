@@ -44,17 +44,18 @@ static int was_interrupted(gzFile file)
     return 1;
 }
 
+/* zlib loses what an interrupted call had read: it begins anew. */
 static int is_compressed(gzFile file)
 {
     int direct;
     do {
         errno = 0;
         direct = gzdirect(file);
-    } while (was_interrupted(file));
+    } while (was_interrupted(file) && gzrewind(file) == 0);
     return !direct;
 }
 
-/* gzread(). zlib loses what an interrupted call had unpacked: it begins anew. */
+/* gzread(), which begins anew likewise. */
 static int read_part(gzFile file, void *out, unsigned bytes)
 {
     z_off_t from = gztell(file);

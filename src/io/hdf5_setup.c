@@ -40,10 +40,13 @@ static int use_all(void)
     return H5Fclose(file) >= 0 && used;
 }
 
+/* HDF5 looks at none of the memory that it takes while it starts, with the first call of it. */
 status hdf5_set_up(void)
 {
     static int done; /* under the guard's lock */
     hdf5_guard guard;
+    if (!hdf5_has_memory())
+        return fail_memory();
     hdf5_enter(&guard);
     done = done || use_all();
     int is_done = done;

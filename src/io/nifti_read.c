@@ -106,8 +106,10 @@ static status keep_header(mem *m, gz_input *in, const nifti_layout *l, nifti_hea
     TRY(mem_take(m, sizeof(nifti_header) + room, &p));
     nifti_header *h = *out = p;
     h->fields = l->fields;
-    int got = room > 0 ? gzread(in->file, h->extensions, (unsigned)room) : 0;
-    h->extension_bytes = got > 0 ? well_formed(h->extensions, (size_t)got, l->form.swapped) : 0;
+    size_t got;
+    h->extension_bytes = 0;
+    TRY(gz_input_read_some(in, h->extensions, room, &got));
+    h->extension_bytes = got > 0 ? well_formed(h->extensions, got, l->form.swapped) : 0;
     return OK;
 }
 

@@ -2,6 +2,7 @@
 /* Messages and the progress bar share stderr, so they live together: a message first clears the bar. */
 #include "console.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -225,6 +226,15 @@ int fail_with(int code, const char *format, ...)
     complain_values(format, values, NULL);
     va_end(values);
     return code;
+}
+
+int fail_errno(int reason, const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    complain_values(format, values, strerror(reason));
+    va_end(values);
+    return reason == ENOMEM ? EXIT_MEMORY : EXIT_DATA;
 }
 
 double seconds_now(void)

@@ -59,6 +59,10 @@ int fail_file(slmt_status status, const char *file);
 /* Complains and returns `code`: failures the library does not know of. */
 int fail_with(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same with the reason that errno gives, as "WHAT: REASON": EXIT_MEMORY where that is a lack of memory,
+ * EXIT_DATA else. */
+int fail_errno(int reason, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 typedef struct progress {
     const char *label; /* lives as long as the progress */
     const char *unit;

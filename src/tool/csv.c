@@ -181,7 +181,7 @@ int csv_read(const char *path, csv *table)
     char *text = read_text(path, &length);
     *table = (csv){0};
     if (!text)
-        return fail_with(EXIT_DATA, "%s: %s", path, strerror(errno));
+        return fail_errno(errno, "%s", path);
     int code = EXIT_OK;
     reader r = {.at = text, .line = 1};
     if (strlen(text) != length)

@@ -109,9 +109,9 @@ static int check_files(const differ *d)
     if (!is_nifti_name(d->out))
         return fail_with(EXIT_USAGE, "%s: its name ends in neither .nii nor .nii.gz", d->out);
     if (!can_write(d->out))
-        return fail_with(EXIT_DATA, "%s: %s", d->out, strerror(errno));
+        return fail_errno(errno, "%s", d->out);
     if (d->png && !can_write(d->png))
-        return fail_with(EXIT_DATA, "%s: %s", d->png, strerror(errno));
+        return fail_errno(errno, "%s", d->png);
     return EXIT_OK;
 }
 

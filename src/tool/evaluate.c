@@ -82,12 +82,13 @@ static int on_begin(void *user, const split_scores *s)
 {
     evaluation *e = user;
     int code = scored_begin(&e->run);
-    if (!e->run.csv)
+    FILE *csv = e->run.table.out;
+    if (!csv)
         return code;
-    fputs("method,level,subject,slice", e->run.csv);
+    fputs("method,level,subject,slice", csv);
     for (size_t j = 0; j < s->figures.count; j++)
-        fprintf(e->run.csv, ",%s", s->figures.row[j].key);
-    fputs(",definition,slices,empty\n", e->run.csv);
+        fprintf(csv, ",%s", s->figures.row[j].key);
+    fputs(",definition,slices,empty\n", csv);
     return code;
 }
 
@@ -100,7 +101,7 @@ typedef struct csv_row {
 
 static void write_csv(evaluation *e, const figure_list *figures, csv_row row)
 {
-    FILE *csv = e->run.csv;
+    FILE *csv = e->run.table.out;
     if (!csv)
         return;
     fprintf(csv, "%s,%s,", row.method, row.level);
@@ -463,7 +464,7 @@ int command_evaluate(int argc, char **argv)
     if (code == EXIT_OK)
         code = labels ? evaluate_labels(&e.run, &e.labels, &line) : evaluate(&e);
     split_scores_free(&e.scores);
-    int close_code = scored_close(&e.run);
+    code = scored_close(&e.run, code);
     options_free(&line);
-    return code ? code : close_code;
+    return code;
 }

@@ -2,10 +2,8 @@
 /* evaluate_labels.c - figures of label maps by class and subject, their confusion, and a picture. */
 #include "evaluate_labels.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "console.h"
 #include "label_report.h"
@@ -13,7 +11,6 @@
 #include "must.h"
 #include "outputs.h"
 #include "overlay.h"
-#include "stream.h"
 #include "tool.h"
 
 #define LABELS(member) .offset = offsetof(evaluate_labels_options, member)
@@ -53,7 +50,7 @@ typedef struct labels_run {
     label_subject *subjects;
     overlay *panels; /* of each subject */
     size_t count;
-    FILE *confusion;
+    table_file confusion;
     progress bar;
 } labels_run;
 
@@ -98,8 +95,7 @@ static int open_all(labels_run *r, const command_line *line)
         code = scored_begin(r->run);
     if (code != EXIT_OK || !r->options->confusion)
         return code;
-    r->confusion = stream_open(r->options->confusion, false);
-    return r->confusion ? EXIT_OK : fail_with(EXIT_DATA, "%s: %s", r->options->confusion, strerror(errno));
+    return table_file_begin(&r->confusion, r->options->confusion);
 }
 
 /* ---- the work ---- */
@@ -144,8 +140,8 @@ static void report(labels_run *r)
                         .classes = &r->classes,
                         .subjects = r->subjects,
                         .count = r->count,
-                        .csv = r->run->csv,
-                        .confusion = r->confusion,
+                        .csv = r->run->table.out,
+                        .confusion = r->confusion.out,
                         .log = &r->run->log};
     label_report_write(l);
     free(l);
@@ -201,16 +197,7 @@ static int draw(const labels_run *r)
 
 /* ---- closing ---- */
 
-static int close_confusion(const labels_run *r)
-{
-    if (!r->confusion)
-        return EXIT_OK;
-    return fclose(r->confusion) == 0 ? EXIT_OK
-                                     : fail_with(EXIT_DATA, "%s: not all of it could be written: %s",
-                                                 r->options->confusion, strerror(errno));
-}
-
-static int close_all(labels_run *r)
+static int close_all(labels_run *r, int code)
 {
     for (size_t i = 0; i < r->count; i++) {
         free(r->subjects[i].name);
@@ -220,7 +207,8 @@ static int close_all(labels_run *r)
     free(r->panels);
     label_source_close(&r->source);
     label_classes_free(&r->classes);
-    return close_confusion(r);
+    int table_code = table_file_finish(&r->confusion, code == EXIT_OK);
+    return code ? code : table_code;
 }
 
 int evaluate_labels(scored *run, const evaluate_labels_options *o, const command_line *line)
@@ -233,6 +221,5 @@ int evaluate_labels(scored *run, const evaluate_labels_options *o, const command
         report(&r);
     if (code == EXIT_OK && o->png)
         code = draw(&r);
-    int close_code = close_all(&r);
-    return code ? code : close_code;
+    return close_all(&r, code);
 }

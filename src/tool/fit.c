@@ -171,7 +171,7 @@ static int open_work(fit *f)
 static int begin_work(fit *f)
 {
     if (f->plan_only && mkdir(f->folder, 0777) != 0 && errno != EEXIST)
-        return fail_with(EXIT_DATA, "%s: %s", f->folder, strerror(errno));
+        return fail_errno(errno, "%s", f->folder);
     int code = f->plan_only ? EXIT_OK : fit_state_begin(&f->state, f->folder);
     return code == EXIT_OK ? fit_plan_write(f->plan_path, &f->plan) : code;
 }

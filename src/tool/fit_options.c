@@ -148,7 +148,7 @@ int fit_check_options(const fit *f)
         return fail_with(EXIT_USAGE, "--method: fit has no recipe for '%s'; it has%s%s, and auto", f->method,
                          fit_knows("slmt-net") ? " slmt-net" : "", fit_knows("unet") ? " unet" : "");
     if (!can_write(f->report_path))
-        return fail_with(EXIT_DATA, "%s: %s", f->report_path, strerror(errno));
+        return fail_errno(errno, "%s", f->report_path);
     return EXIT_OK;
 }
 

@@ -136,5 +136,5 @@ int fit_plan_write(const char *path, const fit_plan *plan)
     char *text = fit_plan_text(plan);
     bool good = write_whole_file(path, text);
     free(text);
-    return good ? EXIT_OK : fail_with(EXIT_DATA, "%s: %s", path, strerror(errno));
+    return good ? EXIT_OK : fail_errno(errno, "%s", path);
 }

@@ -374,7 +374,7 @@ int fit_plan_read(const char *path, fit_plan *plan)
     const char *end = NULL;
     char *text = whole_file(path, MOST_BYTES);
     if (!text)
-        return fail_with(EXIT_DATA, "%s: %s", path, strerror(errno));
+        return fail_errno(errno, "%s", path);
     fit_plan_init(plan);
     cJSON *json = cJSON_ParseWithOpts(text, &end, true);
     int code = json ? read_object(&at, json, plan_members, plan)

@@ -675,5 +675,5 @@ int fit_report_write(const char *path, const fit_story *story)
         free(p.texts[i]);
     free(p.texts);
     free(all);
-    return good ? EXIT_OK : fail_with(EXIT_DATA, "%s: %s", path, strerror(reason));
+    return good ? EXIT_OK : fail_errno(reason, "%s", path);
 }

@@ -38,7 +38,7 @@ int fit_state_open(fit_state *state, const char *folder, const char *request)
         return EXIT_OK;
     }
     if (!text)
-        return fail_with(EXIT_DATA, "%s: %s", state->path, strerror(errno));
+        return fail_errno(errno, "%s", state->path);
     state->root = cJSON_Parse(text);
     state->resumed = true;
     free(text);
@@ -64,7 +64,7 @@ void fit_state_set(fit_state *state, const char *part, const char *name, double 
 int fit_state_begin(const fit_state *state, const char *folder)
 {
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-        return fail_with(EXIT_DATA, "%s: %s", folder, strerror(errno));
+        return fail_errno(errno, "%s", folder);
     return fit_state_save(state);
 }
 
@@ -73,7 +73,7 @@ int fit_state_save(const fit_state *state)
     char *text = cJSON_Print(state->root);
     bool good = text && write_whole_file(state->path, text);
     cJSON_free(text);
-    return good ? EXIT_OK : fail_with(EXIT_DATA, "%s: %s", state->path, strerror(errno));
+    return good ? EXIT_OK : fail_errno(errno, "%s", state->path);
 }
 
 void fit_state_free(fit_state *state)

@@ -152,7 +152,7 @@ static int open_stage(stage_run *s)
         return fail(status, "%s", goes_on ? s->checkpoint : s->name);
     char *path = fit_stage_file(s->run, s->candidate, s->index, "curves");
     s->curves = stream_open(path, goes_on);
-    int code = s->curves ? EXIT_OK : fail_with(EXIT_DATA, "%s: %s", path, strerror(errno));
+    int code = s->curves ? EXIT_OK : fail_errno(errno, "%s", path);
     free(path);
     s->before = goes_on ? get(s, "seconds", 0) : 0;
     s->began = seconds_now();

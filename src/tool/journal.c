@@ -24,7 +24,7 @@ int journal_open(journal *j, const char *path, bool append)
         return EXIT_OK;
     j->file = stream_open(path, append);
     if (!j->file)
-        return fail_with(EXIT_DATA, "%s: %s", path, strerror(errno));
+        return fail_errno(errno, "%s", path);
     warnings_keep(keep_warning, j);
     return EXIT_OK;
 }
@@ -54,7 +54,5 @@ int journal_close(journal *j)
     warnings_keep(NULL, NULL);
     bool written = fclose(j->file) == 0;
     j->file = NULL;
-    return written ? EXIT_OK
-                   : fail_with(EXIT_DATA, "%s: not all of the log could be written: %s", j->path,
-                               strerror(errno));
+    return written ? EXIT_OK : fail_errno(errno, "%s: not all of the log could be written", j->path);
 }

@@ -109,5 +109,5 @@ int main(int argc, char **argv)
         first++;
     argv[first] = (char *)p.found->title;
     interrupt_install();
-    return warnings_close(p.found->run(argc - first, argv + first));
+    return standard_end(warnings_close(p.found->run(argc - first, argv + first)));
 }

@@ -283,7 +283,7 @@ static int write_page(const char *folder, const subcommand *command, const char 
         put_program_page(out);
     bool written = out && !ferror(out) && code == EXIT_OK;
     if (!out || fclose(out) != 0 || !written)
-        code = fail_with(EXIT_DATA, "%s: %s", path, strerror(errno));
+        code = fail_errno(errno, "%s", path);
     free(path);
     free(page);
     return code;
@@ -292,7 +292,7 @@ static int write_page(const char *folder, const subcommand *command, const char 
 int manual_write(const char *folder)
 {
     if (!is_folder(folder) && mkdir(folder, 0777) != 0)
-        return fail_with(EXIT_DATA, "--manual: %s: %s", folder, strerror(errno));
+        return fail_errno(errno, "--manual: %s", folder);
     int code = write_page(folder, NULL, NULL);
     for (const subcommand *c = subcommands; c->name && code == EXIT_OK; c++) {
         code = write_page(folder, c, NULL);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tool.h"
 
@@ -13,7 +14,8 @@ static void *checked(void *memory)
 {
     if (!memory) {
         fputs("slmt: out of memory\n", stderr);
-        exit(EXIT_MEMORY);
+        fflush(stdout);
+        _exit(EXIT_MEMORY); /* as in standard_end() */
     }
     return memory;
 }

@@ -28,13 +28,15 @@ static void drop(new_file *f)
     if (f->fd >= 0)
         unlink(f->part);
     free(f->part);
+    free(f->path);
     *f = (new_file){.fd = -1};
     errno = reason;
 }
 
 bool new_file_begin(new_file *f, const char *path)
 {
-    *f = (new_file){.path = path, .fd = -1};
+    char *target = realpath(path, NULL); /* NULL: nothing is there yet */
+    *f = (new_file){.path = target ? target : must_copy(path), .fd = -1};
     for (int i = 0; i < TRIES && f->fd < 0; i++) {
         free(f->part);
         f->fd = open_part(f, FIRST + i);

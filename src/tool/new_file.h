@@ -7,8 +7,8 @@
 #include <stdio.h>
 
 typedef struct new_file {
-    const char *path; /* the caller's */
-    char *part;       /* its name until it is whole: one that the library takes away if this run is killed */
+    char *path; /* the caller's, or what it leads to by symbolic links */
+    char *part; /* its name until it is whole: one that the library takes away if this run is killed */
     FILE *out;
     int fd;
 } new_file;

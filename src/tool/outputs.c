@@ -210,8 +210,8 @@ static int check_ending(const field *f, const char *path)
                   : EXIT_OK;
 }
 
-/* Tables and logs are written as they come, and may go to a pipe. All else replaces a file when it is whole.
- */
+/* Tables and logs may go to a pipe, as they come. All else, and a table that goes to a file, replaces a file
+ * when it is whole. */
 static bool is_stream(const field *f)
 {
     return f->endings && (strstr(f->endings, ".csv") || strstr(f->endings, ".jsonl"));
@@ -253,10 +253,9 @@ static int check_place(const field *f, const char *path)
             "--%s: '-' is no file here: results are not written to the standard output; ./- names a file",
             f->name);
     else if (is_folder(path))
-        code = !takes_folder ? fail_with(EXIT_DATA, "--%s: %s is a folder", f->name, path)
-               : access(path, W_OK | X_OK)
-                   ? fail_with(EXIT_DATA, "--%s: %s: %s", f->name, path, strerror(errno))
-                   : EXIT_OK;
+        code = !takes_folder               ? fail_with(EXIT_DATA, "--%s: %s is a folder", f->name, path)
+               : access(path, W_OK | X_OK) ? fail_errno(errno, "--%s: %s", f->name, path)
+                                           : EXIT_OK;
     else if (is_special(path) && !is_stream(f))
         code = fail_with(EXIT_DATA, "--%s: %s is a device or a pipe, which is not replaced by a file",
                          f->name, path);
@@ -265,7 +264,7 @@ static int check_place(const field *f, const char *path)
     else if (!is_folder(folder) && !(takes_folder && path[length - 1] == '/'))
         code = fail_with(EXIT_DATA, "--%s: %s: there is no folder %s", f->name, path, folder);
     else if (!(there && access(path, W_OK) == 0) && access(folder, W_OK | X_OK) != 0)
-        code = fail_with(EXIT_DATA, "--%s: %s: %s", f->name, path, strerror(errno));
+        code = fail_errno(errno, "--%s: %s", f->name, path);
     free(folder);
     return code;
 }

@@ -25,7 +25,6 @@
 #include "scored_set.h"
 #include "sequences.h"
 #include "settings.h"
-#include "stream.h"
 #include "table.h"
 
 typedef struct rank_options {
@@ -143,8 +142,8 @@ static int open_session(ranking *r)
 static int begin_csv(ranking *r)
 {
     int code = scored_begin(&r->run);
-    if (r->run.csv)
-        fputs("subject,source,target,psnr,ssim,perceptual,definition,slices,empty\n", r->run.csv);
+    if (r->run.table.out)
+        fputs("subject,source,target,psnr,ssim,perceptual,definition,slices,empty\n", r->run.table.out);
     return code;
 }
 
@@ -154,7 +153,7 @@ static int open_files(ranking *r)
     const char *const outputs[] = {r->run.csv_path, o->ranking, o->png};
     for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++)
         if (outputs[i] && !can_write(outputs[i]))
-            return fail_with(EXIT_DATA, "%s: %s", outputs[i], strerror(errno));
+            return fail_errno(errno, "%s", outputs[i]);
     return scored_open(&r->run);
 }
 
@@ -243,7 +242,7 @@ static int measure_pair(ranking *r, pair *p)
 
 static void write_pair(ranking *r, const pair *p)
 {
-    FILE *csv = r->run.csv;
+    FILE *csv = r->run.table.out;
     if (!csv)
         return;
     csv_put(csv, slmt_dataset_subject(r->run.set, (size_t)p->score.subject));
@@ -381,20 +380,16 @@ static void print_ranking(const ranking *r)
 
 static int write_ranking(const ranking *r)
 {
-    const char *path = r->options.ranking;
-    FILE *file = path ? stream_open(path, false) : NULL;
-    if (!path)
-        return EXIT_OK;
-    if (!file)
-        return fail_with(EXIT_DATA, "%s: %s", path, strerror(errno));
-    fputs("sequence,c_t,c_t_rank,c_d,c_d_rank\n", file);
+    table_file table;
+    int code = r->options.ranking ? table_file_begin(&table, r->options.ranking) : EXIT_OK;
+    if (!r->options.ranking || code != EXIT_OK)
+        return code;
+    fputs("sequence,c_t,c_t_rank,c_d,c_d_rank\n", table.out);
     for (size_t i = 0; i < r->count; i++)
-        fprintf(file, "%s,%.9g,%zu,%.9g,%zu\n", name_of(r, i), r->totipotency[i],
+        fprintf(table.out, "%s,%.9g,%zu,%.9g,%zu\n", name_of(r, i), r->totipotency[i],
                 place_of(r->totipotency, r->count, i), r->differentiation[i],
                 place_of(r->differentiation, r->count, i));
-    return fclose(file) == 0
-               ? EXIT_OK
-               : fail_with(EXIT_DATA, "%s: not all of it could be written: %s", path, strerror(errno));
+    return table_file_finish(&table, true);
 }
 
 static int draw_ranking(const ranking *r)
@@ -444,10 +439,10 @@ static int rank(ranking *r)
     return code == EXIT_OK ? draw_ranking(r) : code;
 }
 
-static int close_all(ranking *r)
+static int close_all(ranking *r, int code)
 {
     measure_close(&r->measure);
-    int code = scored_close(&r->run);
+    code = scored_close(&r->run, code);
     free(r->source);
     free(r->target);
     free(r->predicted);
@@ -463,7 +458,7 @@ int command_rank(int argc, char **argv)
     int code = open_all(&r);
     if (code == EXIT_OK)
         code = rank(&r);
-    int close_code = close_all(&r);
+    code = close_all(&r, code);
     options_free(&line);
-    return code ? code : close_code;
+    return code;
 }

@@ -342,7 +342,7 @@ static int find_ending(scan_source *source, const char *root, const char *end, s
 {
     walk w = {0};
     if (!walk_folder(&w, root, 0))
-        return fail_with(EXIT_DATA, "%s: %s", root, strerror(errno));
+        return fail_errno(errno, "%s", root);
     add_ending(source, root, &w.scans, end);
     int code = source->count ? EXIT_OK : no_such_end(source, root, end, &w.scans);
     if (is_bids(root))
@@ -433,7 +433,7 @@ static int find_folder(scan_source *source, const char *root, size_t *left_out)
     walk w = {0};
     path_list files = {0}, folders = {0};
     if (!folder_list(root, &files, &folders))
-        return fail_with(EXIT_DATA, "%s: %s", root, strerror(errno));
+        return fail_errno(errno, "%s", root);
     take_files(&w, &files, 0);
     bool below = w.scans.count == 0 && folders.count > 0;
     path_list_free(&files);

@@ -2,14 +2,10 @@
 /* scored_set.c - opening, checking and closing of what a command scores. */
 #include "scored_set.h"
 
-#include <errno.h>
-#include <string.h>
-
 #include "console.h"
 #include "geometry.h"
 #include "labelling.h"
 #include "settings.h"
-#include "stream.h"
 #include "tool.h"
 
 const field_choice split_choices[] = {{"test", SLMT_SPLIT_TEST},
@@ -95,26 +91,9 @@ int scored_check(const scored *s, slmt_preprocess *data)
     return check_spacing(s);
 }
 
-static int open_csv(const char *path, FILE **csv)
-{
-    if (!path)
-        return EXIT_OK;
-    *csv = stream_open(path, false);
-    return *csv ? EXIT_OK : fail_with(EXIT_DATA, "%s: %s", path, strerror(errno));
-}
-
-static int close_csv(const char *path, FILE *csv)
-{
-    if (!csv)
-        return EXIT_OK;
-    return fclose(csv) == 0
-               ? EXIT_OK
-               : fail_with(EXIT_DATA, "%s: not all of it could be written: %s", path, strerror(errno));
-}
-
 int scored_begin(scored *s)
 {
-    int code = open_csv(s->csv_path, &s->csv);
+    int code = s->csv_path ? table_file_begin(&s->table, s->csv_path) : EXIT_OK;
     if (code == EXIT_OK)
         code = journal_open(&s->log, s->common.log, false);
     if (code == EXIT_OK)
@@ -122,13 +101,13 @@ int scored_begin(scored *s)
     return code;
 }
 
-int scored_close(scored *s)
+int scored_close(scored *s, int code)
 {
-    int csv_code = close_csv(s->csv_path, s->csv);
+    int table_code = table_file_finish(&s->table, code == EXIT_OK);
     int log_code = journal_close(&s->log);
     slmt_session_free(s->session);
     slmt_dataset_free(s->set);
     slmt_model_free(s->model);
     slmt_context_free(s->context);
-    return csv_code ? csv_code : log_code;
+    return code ? code : table_code ? table_code : log_code;
 }

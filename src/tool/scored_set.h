@@ -13,6 +13,7 @@
 #include "journal.h"
 #include "measure.h"
 #include "options.h"
+#include "table_file.h"
 
 extern const field_choice split_choices[]; /* of --split: SLMT_SPLIT_... */
 
@@ -24,7 +25,7 @@ bool in_split(const slmt_dataset *set, size_t subject, int32_t split);
 /* A run of such a command. */
 typedef struct scored {
     const char *model_path, *set_path;
-    const char *csv_path; /* NULL: no file, and csv stays NULL */
+    const char *csv_path; /* NULL: no table, and table.out stays NULL */
     int32_t split, batch;
     measure_options measure;
     common common;
@@ -33,7 +34,7 @@ typedef struct scored {
     slmt_dataset *set;
     slmt_session *session; /* opened by the command itself */
     journal log;
-    FILE *csv;
+    table_file table;
 } scored;
 
 #define SCORED_DEFAULTS                                                                                      \
@@ -50,8 +51,9 @@ void scored_parse(command_line *line, const field *fields, void *target, scored 
 int scored_open(scored *s);
 int scored_begin(scored *s);
 
-/* Closes everything that is open; an exit code, for what is written last can fail. */
-int scored_close(scored *s);
+/* Closes everything that is open, and writes the table if the run's code is EXIT_OK. Returns that code, or
+ * another, for what is written last can fail. */
+int scored_close(scored *s, int code);
 
 /* The set's preprocessing. Slices of another size cannot be used: complains and returns an exit code; slices
  * made otherwise can, but it should be known: warns. */

@@ -21,7 +21,7 @@
 #include "outputs.h"
 #include "paths.h"
 #include "sequences.h"
-#include "stream.h"
+#include "table_file.h"
 
 enum { MOST_CHANNELS = 64 };
 
@@ -148,7 +148,7 @@ static int name_probabilities(segment *s)
     if (!s->probabilities)
         return EXIT_OK;
     if (mkdir(s->probabilities, 0777) != 0 && errno != EEXIST)
-        return fail_with(EXIT_DATA, "%s: %s", s->probabilities, strerror(errno));
+        return fail_errno(errno, "%s", s->probabilities);
     for (size_t i = 0; i < s->classes.count; i++)
         s->paths[i] = must_format("%s/%.*s.nii.gz", s->probabilities, (int)strcspn(s->classes.text[i], "="),
                                   s->classes.text[i]);
@@ -240,20 +240,18 @@ static int score_class(segment *s, size_t i, FILE *csv)
 
 static int score(segment *s)
 {
-    FILE *csv = NULL;
+    table_file table = {0};
     if (!s->truth_path)
         return EXIT_OK;
-    if (s->csv && !(csv = stream_open(s->csv, false)))
-        return fail_with(EXIT_DATA, "%s: %s", s->csv, strerror(errno));
-    if (csv)
-        fprintf(csv, "class,label,truth,answer,both,dice,iou,precision,recall,specificity,hausdorff95,"
-                     "surface_distance\n");
-    int code = EXIT_OK;
+    int code = s->csv ? table_file_begin(&table, s->csv) : EXIT_OK;
+    if (table.out)
+        fputs("class,label,truth,answer,both,dice,iou,precision,recall,specificity,hausdorff95,"
+              "surface_distance\n",
+              table.out);
     for (size_t i = 0; i < s->classes.count && code == EXIT_OK; i++)
-        code = score_class(s, i, csv);
-    if (csv && fclose(csv) != 0 && code == EXIT_OK)
-        code = fail_with(EXIT_DATA, "%s: %s", s->csv, strerror(errno));
-    return code;
+        code = score_class(s, i, table.out);
+    int table_code = table_file_finish(&table, code == EXIT_OK);
+    return code ? code : table_code;
 }
 
 static int write_all(segment *s)

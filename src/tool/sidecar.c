@@ -94,7 +94,7 @@ int sidecar_may_replace(const char *path)
     if (!text && (errno == ENOENT || errno == ENAMETOOLONG)) /* the latter is told when it is written */
         return EXIT_OK;
     if (!text && errno != EFBIG)
-        return fail_with(EXIT_DATA, "%s: %s", path, strerror(errno));
+        return fail_errno(errno, "%s", path);
     bool may = text && is_sidecar(text);
     free(text);
     if (may)
@@ -207,7 +207,7 @@ int sidecar_write(const sidecar *s, const char *input, const char *from, const c
     if (code == EXIT_OK && strlen(file_name(path)) > NAME_MAX)
         code = warn("%s: no sidecar is written: its name would be too long", result);
     else if (code == EXIT_OK && !write_whole_file(path, shown_lines(text)))
-        code = fail_with(EXIT_DATA, "%s: %s", path, strerror(errno));
+        code = fail_errno(errno, "%s", path);
     cJSON_free(text);
     cJSON_Delete(object);
     free(path);

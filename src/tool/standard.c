@@ -24,6 +24,14 @@ static void close_output(void)
     _exit(EXIT_DATA);
 }
 
+int standard_end(int code)
+{
+    if (code != EXIT_MEMORY)
+        return code;
+    close_output();
+    _exit(code);
+}
+
 void standard_open(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)

@@ -8,4 +8,8 @@
  * if that fails (a full disk), the program says so and its exit code is EXIT_DATA. */
 void standard_open(void);
 
+/* Returns the exit code for main() to return. Where memory has run out it ends the process itself, without
+ * what other libraries do at the end: HDF5 needs memory for that, and crashes without it. */
+int standard_end(int code);
+
 #endif

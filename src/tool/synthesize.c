@@ -124,7 +124,7 @@ static int find_inputs(synthesis *s, char *const *inputs, size_t count)
         if (!is_folder(inputs[i]))
             path_list_add(&s->inputs, must_copy(inputs[i]));
         else if (!path_list_add_folder(&s->inputs, inputs[i]))
-            return fail_with(EXIT_DATA, "%s: %s", inputs[i], strerror(errno));
+            return fail_errno(errno, "%s", inputs[i]);
         else if (s->inputs.count == before)
             return fail_with(
                 EXIT_DATA,
@@ -164,7 +164,7 @@ static int check_folder(const synthesis *s, const command_line *line)
         return fail_with(EXIT_USAGE, "--out: %s is the name of one file, but a folder is needed for %s",
                          s->out, line->input_count == 1 ? line->inputs[0] : "several inputs");
     if (mkdir(s->out, 0777) != 0 && errno != EEXIST)
-        return fail_with(EXIT_DATA, "%s: %s", s->out, strerror(errno));
+        return fail_errno(errno, "%s", s->out);
     if (!is_folder(s->out))
         return fail_with(EXIT_USAGE, "%s: is neither a folder nor a .nii or .nii.gz name for one file",
                          s->out);

@@ -35,7 +35,7 @@ int training_check(const training_options *o, const char *sizes, const char *set
     if (f->validate_every < 0)
         return fail_with(EXIT_USAGE, "--validate-every: less than 0");
     if (!can_write(f->out))
-        return fail_with(EXIT_DATA, "%s: %s", f->out, strerror(errno));
+        return fail_errno(errno, "%s", f->out);
     return EXIT_OK;
 }
 

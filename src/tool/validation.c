@@ -224,7 +224,7 @@ int validation_close(training *t)
         return EXIT_OK;
     }
     if (rename(v->best_file, out) != 0)
-        return fail_with(EXIT_DATA, "%s: cannot become %s: %s", v->best_file, out, strerror(errno));
+        return fail_errno(errno, "%s: cannot become %s", v->best_file, out);
     say("%s: now the best weights, of step %" PRIu64, out, v->best_step);
     return EXIT_OK;
 }

@@ -2,6 +2,7 @@
 /* test_beneath.c - memory that runs out beneath the context's allocator: in oneDNN and in the C library. This
  * program's malloc() stands in front of the C library's, for every library in it. */
 #include <errno.h>
+#include <sys/mman.h>
 
 #include "tests/api/small_methods.h"
 
@@ -142,6 +143,84 @@ static void a_warm_call_survives_a_lack_of_memory_beneath_the_allocator(void **s
     }
 }
 
+/* ---- a trainer that has made steps ---- */
+
+static slmt_status step_of(slmt_trainer *trainer, const warm *w)
+{
+    return slmt_net_finetune_step(trainer, w->source, w->first, 1e-3);
+}
+
+/* At about fifty places of all, each once and from there on; a step that failed changes nothing. */
+static void a_warm_step_survives_a_lack_of_memory_beneath_the_allocator(void **state)
+{
+    (void)state;
+    warm *w = open_warm(&smalls[0], SLMT_MATRIX_AUTO);
+    slmt_trainer *trainer = NULL;
+    GOOD(slmt_trainer_create(w->model, "finetune", &(slmt_number){"batch", 2}, 1, 7, &trainer));
+    GOOD(step_of(trainer, w));
+    watch(0, 0);
+    GOOD(step_of(trainer, w));
+    const long all = watched();
+    for (long n = 1; n <= all; n += all / 50 + 1)
+        for (int once = 0; once < 2; once++) {
+            watch(n, once);
+            slmt_status s = step_of(trainer, w);
+            watched();
+            EXPECT_TEXT(SLMT_ERR_MEMORY, "memory", s);
+        }
+    watch(0, 0);
+    GOOD(step_of(trainer, w));
+    assert_int_equal(watched(), all);
+    slmt_trainer_free(trainer);
+    close_warm(w);
+}
+
+/* ---- a process that has nearly as many maps as it may ---- */
+
+/* Takes maps until none can be had, then gives back so many. Returns their number. */
+static size_t take_maps(char *pages, size_t page, size_t most, size_t left)
+{
+    size_t n = 0;
+    while (n < most && mprotect(pages + 2 * n * page, page, PROT_READ) == 0)
+        n++;
+    for (size_t i = 0; i < left && i < n; i++)
+        mprotect(pages + 2 * i * page, page, PROT_NONE);
+    return n;
+}
+
+/* oneDNN's kernels are maps of their own, and it does not look whether it got them. */
+static void a_session_is_made_or_refused_where_maps_run_out(void **state)
+{
+    (void)state;
+    long limit = 0;
+    FILE *f = fopen("/proc/sys/vm/max_map_count", "r");
+    if (!f || fscanf(f, "%ld", &limit) != 1 || limit > 200000)
+        skip();
+    fclose(f);
+    slmt_context *context = open_context(1, NULL);
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), most = (size_t)limit;
+    int refused = 0, made = 0;
+    for (size_t left = 0; left < 64; left += left < 16 ? 1 : 8) {
+        slmt_model *model = model_of(context, &smalls[2]);
+        const slmt_number settings[] = {{"batch", (double)(3 + left)}}; /* shapes of its own */
+        slmt_session *session = NULL;
+        char *pages =
+            mmap(NULL, 2 * most * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        assert_ptr_not_equal(pages, MAP_FAILED);
+        assert_in_range(take_maps(pages, page, most, left), 1, most - 1);
+        slmt_status s = slmt_session_create(model, NULL, settings, 1, &session);
+        munmap(pages, 2 * most * page);
+        if (s != SLMT_OK)
+            EXPECT(SLMT_ERR_MEMORY, s);
+        made += s == SLMT_OK;
+        refused += s != SLMT_OK;
+        slmt_session_free(session);
+        slmt_model_free(model);
+    }
+    assert_true(refused > 0 && made > 0);
+    slmt_context_free(context);
+}
+
 /* What oneDNN takes while it works is all that is taken: the library itself takes nothing. */
 static void a_warm_call_takes_no_memory_without_onednn(void **state)
 {
@@ -160,6 +239,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_warm_call_survives_a_lack_of_memory_beneath_the_allocator),
         cmocka_unit_test(a_warm_call_takes_no_memory_without_onednn),
+        cmocka_unit_test(a_warm_step_survives_a_lack_of_memory_beneath_the_allocator),
+        cmocka_unit_test(a_session_is_made_or_refused_where_maps_run_out),
     };
     return HAS_MALLOC ? cmocka_run_group_tests(tests, NULL, NULL) : 0;
 }

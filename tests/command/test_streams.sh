@@ -56,6 +56,28 @@ expect 0 "$slmt" convert model.h5 linked.h5 --weights bf16
 [ -L linked.h5 ] || die "the link was replaced"
 ! cmp -s model.h5 real.h5 || die "its target was not"
 cmp model.h5 kept.h5 || die "the input has changed"
+echo old >real.csv
+ln -s real.csv linked.csv
+expect 0 "$slmt" evaluate --model model.h5 --data set.h5 --threads 1 --quiet --csv linked.csv
+[ -L linked.csv ] || die "the link was replaced"
+holds "method,level" real.csv
+expect 0 "$slmt" "${synthesize[@]}" --out linked.nii
+mv linked.json real.json
+ln -s real.json linked.json
+expect 0 "$slmt" "${synthesize[@]}" --out linked.nii
+[ -L linked.json ] || die "the link was replaced"
+
+claim "a table is whole, or the older one is there"
+expect 0 "$slmt" evaluate --model model.h5 --data set.h5 --threads 1 --quiet --csv whole.csv
+cat pipe >from-pipe.csv &
+expect 0 "$slmt" evaluate --model model.h5 --data set.h5 --threads 1 --quiet --csv pipe
+wait $!
+cmp whole.csv from-pipe.csv || die "a pipe gets other lines than a file"
+cp whole.csv kept.csv
+(ulimit -f 0 && exec "$slmt" evaluate --model model.h5 --data set.h5 --threads 1 --quiet --csv whole.csv) 2>&1 | cat >stderr
+[ "${PIPESTATUS[0]}" -eq 3 ] || die "a table that cannot be written is no error"
+holds "whole.csv: not all of it could be written: File too large" stderr
+cmp whole.csv kept.csv || die "the older table is gone"
 
 claim "what a killed run left is gone after the next one"
 : >slmt.tmp.12345.0

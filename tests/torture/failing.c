@@ -2,11 +2,14 @@
 /* failing.c - a library for LD_PRELOAD that lets calls of the system fail, one after the other: what a
  * program does where memory, a disk or a descriptor runs out.
  *
- * FAILING_CALL names the class of calls that fails: memory, open, read, write, sync, rename or close; budget:
- * those that would take more memory than there is; none: all are counted.
+ * FAILING_CALL names the class of calls that fails: memory, open, read, write, sync, rename, close or map
+ * (mmap(), called by other libraries than the C library itself); budget: those that would take more memory
+ * than there is; none: all are counted.
  * FAILING_AT is the number of the first call that fails, from 1; of budget: KiB that there are.
  * FAILING_ERRNO is what errno is then.
  * FAILING_EVER, if set: all later calls of the class fail, too.
+ * FAILING_SPARED: libraries, such as libdnnl,libhdf5, whose own calls for memory and maps are neither counted
+ * nor failed.
  * FAILING_FOLDER: calls about files outside this folder are neither counted nor failed.
  * FAILING_COUNTS: a file that gets one number for each class, in the order above; of budget the most KiB
  * taken.
@@ -18,18 +21,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <link.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <malloc.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
-enum { MEMORY, OPEN, READ, WRITE, SYNC, RENAME, CLOSE, BUDGET, CLASSES, DESCRIPTORS = 4096 };
+enum { MEMORY, OPEN, READ, WRITE, SYNC, RENAME, CLOSE, BUDGET, MAP, CLASSES, DESCRIPTORS = 4096 };
 
-static const char *const names[CLASSES] = {"memory", "open",   "read",  "write",
-                                           "sync",   "rename", "close", "budget"};
+static const char *const names[CLASSES] = {"memory", "open",  "read",   "write", "sync",
+                                           "rename", "close", "budget", "map"};
 static _Atomic long counts[CLASSES];
 static _Atomic int armed;
 static int failing = -1, reason, ever;
@@ -68,6 +73,52 @@ static int opened(const char *path, int fd)
     return fd;
 }
 
+/* ---- libraries that are spared ---- */
+
+enum { SPARED = 8 };
+
+static struct {
+    uintptr_t from, to;
+} spared[SPARED];
+
+static int spared_count;
+
+static int is_spared(const char *path)
+{
+    char list[256];
+    snprintf(list, sizeof list, "%s", getenv("FAILING_SPARED"));
+    for (char *name = strtok(list, ","); name; name = strtok(NULL, ","))
+        if (strstr(path, name))
+            return 1;
+    return 0;
+}
+
+static int find_spared(struct dl_phdr_info *info, size_t size, void *unused)
+{
+    (void)size;
+    (void)unused;
+    for (int i = 0; i < info->dlpi_phnum && is_spared(info->dlpi_name); i++) {
+        const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+        if (part->p_type != PT_LOAD || !(part->p_flags & PF_X) || spared_count == SPARED)
+            continue;
+        spared[spared_count].from = info->dlpi_addr + part->p_vaddr;
+        spared[spared_count].to = spared[spared_count].from + part->p_memsz;
+        spared_count++;
+    }
+    return 0;
+}
+
+static int fails_for(const void *caller, int class)
+{
+    uintptr_t at = (uintptr_t)caller;
+    for (int i = 0; i < spared_count; i++)
+        if (at >= spared[i].from && at < spared[i].to)
+            return 0;
+    return fails(class);
+}
+
+#define CALLER __builtin_return_address(0)
+
 /* ---- memory: glibc's own names lead past this file ---- */
 
 void *__libc_malloc(size_t size);
@@ -105,7 +156,7 @@ void free(void *block)
 
 void *malloc(size_t size)
 {
-    return fails(MEMORY) || is_past_budget(size) ? NULL : took(__libc_malloc(size));
+    return fails_for(CALLER, MEMORY) || is_past_budget(size) ? NULL : took(__libc_malloc(size));
 }
 
 void *calloc(size_t count, size_t size)
@@ -113,13 +164,13 @@ void *calloc(size_t count, size_t size)
     size_t all;
     if (__builtin_mul_overflow(count, size, &all))
         return NULL;
-    return fails(MEMORY) || is_past_budget(all) ? NULL : took(__libc_calloc(count, size));
+    return fails_for(CALLER, MEMORY) || is_past_budget(all) ? NULL : took(__libc_calloc(count, size));
 }
 
 void *realloc(void *old, size_t size)
 {
     size_t before = malloc_usable_size(old);
-    if (fails(MEMORY) || (size > before && is_past_budget(size - before)))
+    if (fails_for(CALLER, MEMORY) || (size > before && is_past_budget(size - before)))
         return NULL;
     void *new = __libc_realloc(old, size);
     if (new || size == 0)
@@ -127,19 +178,32 @@ void *realloc(void *old, size_t size)
     return took(new);
 }
 
+/* The C library's own calls malloc() itself, whoever it is for. */
+char *strdup(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = fails_for(CALLER, MEMORY) || is_past_budget(size) ? NULL : took(__libc_malloc(size));
+    return copy ? memcpy(copy, text, size) : NULL;
+}
+
+static void *take_aligned(const void *caller, size_t alignment, size_t size)
+{
+    return fails_for(caller, MEMORY) || is_past_budget(size) ? NULL : took(__libc_memalign(alignment, size));
+}
+
 void *memalign(size_t alignment, size_t size)
 {
-    return fails(MEMORY) || is_past_budget(size) ? NULL : took(__libc_memalign(alignment, size));
+    return take_aligned(CALLER, alignment, size);
 }
 
 void *aligned_alloc(size_t alignment, size_t size)
 {
-    return memalign(alignment, size);
+    return take_aligned(CALLER, alignment, size);
 }
 
 int posix_memalign(void **result, size_t alignment, size_t size)
 {
-    void *p = memalign(alignment, size);
+    void *p = take_aligned(CALLER, alignment, size);
     if (p)
         *result = p;
     return p ? 0 : ENOMEM;
@@ -161,6 +225,7 @@ static int (*real_rename)(const char *, const char *);
 static int (*real_ftruncate)(int, off_t);
 static FILE *(*real_fopen)(const char *, const char *);
 static FILE *(*real_fdopen)(int, const char *);
+static void *(*real_mmap)(void *, size_t, int, int, int, off_t);
 
 static mode_t rights_in(int flags, va_list more)
 {
@@ -263,6 +328,13 @@ int rename(const char *from, const char *to)
     return in_folder(to) && fails(RENAME) ? -1 : real_rename(from, to);
 }
 
+void *mmap(void *at, size_t size, int rights, int flags, int fd, off_t from)
+{
+    return fails_for(CALLER, MAP) ? MAP_FAILED : real_mmap(at, size, rights, flags, fd, from);
+}
+
+void *mmap64(void *at, size_t size, int rights, int flags, int fd, off_t from) __attribute__((alias("mmap")));
+
 /* ---- stdio ---- */
 
 static ssize_t stream_read(void *cookie, char *to, size_t size)
@@ -337,6 +409,7 @@ static void find_all(void)
     find(&real_ftruncate, "ftruncate");
     find(&real_fopen, "fopen");
     find(&real_fdopen, "fdopen");
+    find(&real_mmap, "mmap");
 }
 
 static const char *setting(const char *name)
@@ -354,6 +427,8 @@ __attribute__((constructor)) static void read_settings(void)
     first = atol(setting("FAILING_AT"));
     reason = atoi(setting("FAILING_ERRNO"));
     ever = *setting("FAILING_EVER") != '\0';
+    if (*setting("FAILING_SPARED"))
+        dl_iterate_phdr(find_spared, NULL);
     snprintf(folder, sizeof folder, "%s", setting("FAILING_FOLDER"));
 }
 
