@@ -123,7 +123,9 @@ class Study:
         model = self.train("finetune", name, data, seed, *start)
         table = self.out / f"{name}.csv"
         if not table.exists():
-            self.run(self.slmt, "evaluate", "--model", model, "--data", data, "--csv", table, *self.common)
+            part = table.with_suffix(".part")
+            self.run(self.slmt, "evaluate", "--model", model, "--data", data, "--csv", part, *self.common)
+            part.rename(table)
         with open(table, encoding="utf-8") as file:
             dice = {row["class"].split("=")[-1]: float(row["dice"]) for row in csv.DictReader(file) if row["level"] == "mean"}
         return [dice[tissue] for tissue in TISSUES]
