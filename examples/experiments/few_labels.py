@@ -10,7 +10,8 @@ are trained on the same labels for the same number of steps:
 - gd + lr: the same network after the paper's proposal, the global loss `gd` for the encoder and the local loss `lr` for
   three blocks of the decoder, on the twelve scans without labels.
 
-Dice of cerebrospinal fluid, grey and white matter is that of `slmt evaluate` on the heads held out. Nothing is chosen on
+Dice of cerebrospinal fluid, grey and white matter is that of `slmt evaluate` on the heads held out. The size of slices and the
+steps of fine-tuning were chosen after a first run of the random start alone, which was scored on the same heads; nothing else on
 them. Every run leaves its files in the work folder and is not repeated: the study goes on where it was stopped.
 
     few_labels.py --out build/few-labels                  ten minutes on one idle core
