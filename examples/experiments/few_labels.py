@@ -10,7 +10,8 @@ are trained on the same labels for the same number of steps:
 - gd + lr: the same network after the paper's proposal, the global loss `gd` for the encoder and the local loss `lr` for
   three blocks of the decoder, on the twelve scans without labels.
 
-Dice of cerebrospinal fluid, grey and white matter is that of `slmt evaluate` on the heads held out. Nothing is chosen on
+Dice of cerebrospinal fluid, grey and white matter is that of `slmt evaluate` on the heads held out. The size of slices and the
+steps of fine-tuning were chosen after a first run of the random start alone, which was scored on the same heads; nothing else on
 them. Every run leaves its files in the work folder and is not repeated: the study goes on where it was stopped.
 
     few_labels.py --out build/few-labels                  ten minutes on one idle core
@@ -123,7 +124,9 @@ class Study:
         model = self.train("finetune", name, data, seed, *start)
         table = self.out / f"{name}.csv"
         if not table.exists():
-            self.run(self.slmt, "evaluate", "--model", model, "--data", data, "--csv", table, *self.common)
+            part = table.with_suffix(".part")
+            self.run(self.slmt, "evaluate", "--model", model, "--data", data, "--csv", part, *self.common)
+            part.rename(table)
         with open(table, encoding="utf-8") as file:
             dice = {row["class"].split("=")[-1]: float(row["dice"]) for row in csv.DictReader(file) if row["level"] == "mean"}
         return [dice[tissue] for tissue in TISSUES]
