@@ -598,7 +598,7 @@ static void a_set_that_does_not_fit_is_refused(void **state)
     EXPECT(SLMT_ERR_ARGUMENT, slmt_trainer_run(fine, set, "t1", NULL, 0, NULL, NULL));
     EXPECT_TEXT(SLMT_ERR_ARGUMENT, "256", run_set(pre, large, 0, NULL, NULL));
     EXPECT_TEXT(SLMT_ERR_ARGUMENT, "256", run_set(fine, large, 0, NULL, NULL));
-    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "1 slices",
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "2 slices 1 are used",
                 run_set(fine, single, 0, NULL, NULL)); /* 0.7 of 2, a batch is 2 */
     save_trainer(fine, "after.slmt");
     assert_true(same_saved("before.slmt", "after.slmt"));

@@ -74,7 +74,7 @@ holds "crops have 1 of 65 x 48" stderr
 expect 3 "$slmt" train segnet-basic --data set.h5 "${small[@]}" --labels organ --out x.h5
 holds "no label map organ; it has tissue" stderr
 expect 2 "$slmt" train segnet-basic --data set.h5 "${small[@]}" --class-weights 1,2 --out x.h5
-holds "class_weights has 2 numbers for 5 classes" stderr
+holds "--class-weights has 2 numbers for 5 classes" stderr
 expect 2 "$slmt" train segnet-basic --data set.h5 "${small[@]}" --classes 0,two --out x.h5
 holds "classes" stderr
 expect 0 "$slmt" "${prepare[@]}" --out bare.h5 "${one[@]}"

@@ -404,7 +404,7 @@ expect 2 "$slmt" synthesize --model any.h5 --to t2 --method slmt-net three/t1/s0
 expect 0 "$slmt" synthesize --model model.h5 --from t1 --to t2 raw/t1/s04.nii.gz --out same.nii --batch 3 "${common[@]}"
 cmp one.nii same.nii || die "naming the contrasts changes the result"
 expect 2 "$slmt" synthesize --model model.h5 --to t1 raw/t1/s04.nii.gz --out x.nii
-holds "target_contrast t2, not t1" stderr
+holds "--to: model.h5 makes t2, not t1" stderr
 
 claim "a map of what the others cannot make is written, from 0 to 2, and drawn"
 subject=(t1=three/t1/s04.nii.gz t2=three/t2/s04.nii.gz flair=three/flair/s04.nii.gz)
