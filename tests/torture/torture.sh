@@ -186,7 +186,8 @@ run_whole() {
 }
 
 # torture NAME [computes]: `command` with `stable` results, which are the same in every run, and `loose` ones. In one that
-# computes all allocations from one on fail only together with oneDNN's own (starve): it cannot throw an exception else.
+# computes all allocations from one on fail only together with oneDNN's own (starve): `train` ended in std::terminate()
+# where only its own failed, and the cause has not been found.
 torture() {
     name=$1 computes=${2:+yes}
     wanted "$1" || return 0
