@@ -98,7 +98,7 @@ bool likeness_of(const slmt_volume *volume, likeness *l)
 {
     enum { LEAST_BLOCKS = 64 };
     int64_t dims[3];
-    walk to[3];
+    walk to[3] = {{0, 0}};
     double *sum = must_alloc(2 * LIKENESS_BLOCKS, sizeof *sum);
     find_storage(volume, dims, to);
     for (int r = 0; r < 3; r++)
@@ -139,7 +139,7 @@ bool likeness_is_copy(const slmt_volume *volume, const likeness *a, const slmt_v
     if (!likeness_is_same(a, b))
         return false;
     int64_t dims[3], other_dims[3], at[3];
-    walk to[3], other_to[3];
+    walk to[3] = {{0, 0}}, other_to[3] = {{0, 0}};
     find_storage(volume, dims, to);
     find_storage(other, other_dims, other_to);
     const float *one = slmt_volume_voxels(volume), *two = slmt_volume_voxels(other);
