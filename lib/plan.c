@@ -181,9 +181,9 @@ static status start_program(plan *p, void *const *bound, const atomic_int *cance
     const bk_backend *b = p->dev.backend;
     if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
         return fail(ERR_CANCELLED, "cancelled");
-    void *earlier = after && after->works ? after->program : NULL;
+    void *earlier = after && after->running ? after->program : NULL;
     TRY(device_failure(p->dev, b->launch(p->dev.handle, p->program, bound, earlier), "the launch of a plan"));
-    p->works = 1;
+    p->running = 1;
     return OK;
 }
 
@@ -227,15 +227,15 @@ status plan_start(plan *p, void *const *bound, int32_t n_bound, const atomic_int
 
 status plan_finish(plan *p)
 {
-    if (!p->works)
+    if (!p->running)
         return OK;
-    p->works = 0;
+    p->running = 0;
     return device_failure(p->dev, p->dev.backend->wait(p->dev.handle, p->program), "a plan");
 }
 
-int plan_works(const plan *p)
+int plan_is_running(const plan *p)
 {
-    return p->works;
+    return p->running;
 }
 
 status plan_run(plan *p, void *const *bound, int32_t n_bound, const atomic_int *cancel)

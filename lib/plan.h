@@ -81,7 +81,7 @@ status plan_run(plan *p, void *const *bound, int32_t n_bound, const atomic_int *
 status plan_start(plan *p, void *const *bound, int32_t n_bound, const atomic_int *cancel, plan *after);
 status plan_finish(plan *p);
 
-/* Whether a plan was started and is not finished. */
-int plan_works(const plan *p);
+/* Whether a plan was started and has not been finished. */
+int plan_is_running(const plan *p);
 
 #endif

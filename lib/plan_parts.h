@@ -57,7 +57,7 @@ struct plan {
     assignment *assignments;
     int32_t n_assignments;
     int in_place; /* a run ends with the assignments */
-    int works;    /* the program was launched and not waited for */
+    int running;  /* the program was launched and not waited for */
 };
 
 /* Loads the plan into a backend that runs plans as a whole. */

@@ -39,9 +39,8 @@ status preprocess_check(const slmt_preprocess *p)
     TRY(check_range("background", p->background, SLMT_BACKGROUND_CORNER, SLMT_BACKGROUND_SURFACE));
     if (!(p->low_percentile >= 0 && p->low_percentile < p->high_percentile && p->high_percentile <= 100))
         return fail(ERR_ARGUMENT,
-                    "slmt_preprocess.low_percentile %g and slmt_preprocess.high_percentile %g must be 0 to "
-                    "100, the low one "
-                    "lower",
+                    "slmt_preprocess.low_percentile %g and slmt_preprocess.high_percentile %g must be from 0 "
+                    "to 100, and the low one below the high one",
                     p->low_percentile, p->high_percentile);
     return OK;
 }

@@ -236,8 +236,7 @@ const char *nifti_note_text(int i)
         "the header counts in metres or micrometres; lengths are turned into millimetres",
         "the header's pixdim gives voxels of another size than its sform; the sform is taken",
         ("the volume lies more than 30 degrees off the patient's axes; its slices are taken along its own "
-         "axes, as if these were "
-         "the nearest ones of the patient"),
+         "axes, as if these were the nearest ones of the patient"),
     };
     return texts[i];
 }

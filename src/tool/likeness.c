@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* likeness.c - a scan as 1728 numbers that neither the order of its axes nor its scale changes. */
+/* likeness.c - describes a scan by 1728 numbers that depend neither on the order of its axes nor on its
+ * scale. */
 #include "likeness.h"
 
 #include <math.h>
@@ -8,6 +9,7 @@
 
 #include "console.h"
 #include "must.h"
+#include "tool.h"
 
 /* Rounding to integers, or compression, changes the means of blocks by less than a thousandth of their
  * deviation. Scans of one person that were registered differ by several hundredths. */
@@ -74,7 +76,7 @@ static void sum_blocks(const slmt_volume *volume, const int64_t dims[3], const w
             }
 }
 
-/* Takes the mean away and the deviation out; false: all blocks are equal. */
+/* Standardises the means of the blocks. Returns false if all blocks are equal. */
 static bool level(double *value, const double *count, likeness *l)
 {
     double mean = 0, deviation = 0, filled = 0;
@@ -238,7 +240,7 @@ int likeness_list_add(likeness_list *list, const char *subject, const char *pers
                              : "";
     int code = same ? warn("%s: its %s is the same picture as that of %s%s", subject, contrast, same->subject,
                            advice)
-                    : 0;
+                    : EXIT_OK;
     list->items = must_grow(list->items, list->count + 1, sizeof *list->items);
     list->items[list->count++] =
         (likeness_entry){must_copy(subject), must_copy(person), must_copy(contrast), *l};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* likeness.h - whether two scans are one picture: also where it was stored in another order of axes, scaled,
- * shifted, rounded to integers, or written by another program. */
+/* likeness.h - finds copies: whether two scans show one picture, even if one of them was stored with its axes
+ * in another order, scaled, shifted, rounded to integers, or written by another program. */
 #ifndef SLMT_TOOL_LIKENESS_H
 #define SLMT_TOOL_LIKENESS_H
 
@@ -11,21 +11,22 @@
 
 enum { LIKENESS_SIDE = 12, LIKENESS_BLOCKS = LIKENESS_SIDE * LIKENESS_SIDE * LIKENESS_SIDE };
 
-/* The means of the blocks of a scan, in the order of a patient's axes, less their mean and over their mean
- * deviation. */
+/* A scan in few numbers: the mean of each of its blocks, standardised. Blocks and sizes are in the order of
+ * the patient's axes, so that the order in which the voxels are stored does not matter. */
 typedef struct likeness {
-    int64_t size[3];
-    double mean, deviation; /* of the blocks before */
+    int64_t size[3];        /* voxels along each axis */
+    double mean, deviation; /* of the blocks' means: what was subtracted, and what they were divided by */
     float block[LIKENESS_BLOCKS];
 } likeness;
 
-/* False: the scan shows nothing by which it could be known. */
+/* Computes the likeness of a volume. Returns false if the volume is too uniform to be recognised. */
 bool likeness_of(const slmt_volume *volume, likeness *l);
 
-/* Whether the means of blocks are those of one picture: as of a scan and the same scan without its noise. */
+/* Whether two likenesses agree. Two scans with different noise can agree, too; likeness_is_copy() tells more.
+ */
 bool likeness_is_same(const likeness *a, const likeness *b);
 
-/* Whether the voxels are, too, but for scale and rounding. */
+/* Whether the likenesses agree, and the voxels do, too, except for scale, shift and rounding. */
 bool likeness_is_copy(const slmt_volume *volume, const likeness *a, const slmt_volume *other,
                       const likeness *b);
 
@@ -33,11 +34,12 @@ bool likeness_is_copy(const slmt_volume *volume, const likeness *a, const slmt_v
 typedef struct likeness_subject {
     likeness **of; /* NULL where it has none, or one that shows nothing */
     size_t count;
-    size_t one, other; /* two that are one picture, */
-    const char *are;   /* how a message says it; NULL: there are no such two */
+    size_t one, other; /* two contrasts that are copies of each other, if `are` is not NULL */
+    const char *are;   /* what a message says of the two */
 } likeness_subject;
 
-/* Looks at the volumes, NULL where the subject lacks a contrast; true: two are one picture. To be freed. */
+/* Compares the volumes of a subject, of which those that are missing are NULL. Returns whether two of them
+ * are copies of each other. The caller frees `s` in any case. */
 bool likeness_of_subject(slmt_volume *const *volumes, size_t contrasts, likeness_subject *s);
 
 void likeness_subject_free(likeness_subject *s);
@@ -48,7 +50,8 @@ typedef struct likeness_list {
     size_t count;
 } likeness_list;
 
-/* Warns if another subject has had the same picture of this contrast, and keeps it. Returns an exit code. */
+/* Adds a scan, of which the list keeps a copy. Warns if an earlier scan of this contrast is the same picture.
+ * Returns an exit code. */
 int likeness_list_add(likeness_list *list, const char *subject, const char *person, const char *contrast,
                       const likeness *l);
 

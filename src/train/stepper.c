@@ -132,7 +132,7 @@ static void work_beside(stepper *s, const plan *p)
 {
     const host_work *work = s->beside;
     s->beside = NULL;
-    if (work && plan_works(p))
+    if (work && plan_is_running(p))
         work->run(work->user);
 }
 

@@ -147,8 +147,8 @@ typedef struct run {
     slmt_geometry geometry;
     char set[DIGEST_HEX]; /* dataset_identity() */
     int32_t recorded;
-    uint64_t end,
-        read; /* no step has this number, from 0; the samples are of this step, from 1, 0: of none */
+    uint64_t end;  /* the run stops before this step, counted from 0 */
+    uint64_t read; /* the step, counted from 1, whose samples have been read; 0: none */
 } run;
 
 /* What the model will know of the volumes, and a warning where that is nothing, or not what it knew before. A

@@ -197,7 +197,7 @@ holds "warning: no training subject has two contrasts" said
 prepare 0 --contrast t1=raw/t1 --contrast t2=raw/t2 --subjects 9
 holds "warning: --subjects 9: there are only 3 training subjects" said
 prepare 2 --contrast t1=raw/t1 --contrast t2=raw/t2 --low 99 --high 1
-holds "--low 99 and --high 1 must be 0 to 100" said
+holds "--low 99 and --high 1 must be from 0 to 100, and the low one below the high one" said
 
 claim "training on pairs says how many there are, and refuses none, one contrast twice and equal images"
 train=(finetune --preset tiny --image-size 128 --max-steps 1 --threads 1 --batch 1 --out model.h5)

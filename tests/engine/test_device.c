@@ -250,14 +250,14 @@ static void a_plan_that_was_started_works_until_it_is_finished(void **state)
         run_trial(&truth);
         open_trial(&t, wall(i), BK_F32);
         assert_int_equal(plan_start(t.plan, t.bound, SLOTS, &cancel, NULL), ERR_CANCELLED);
-        assert_false(plan_works(t.plan));
+        assert_false(plan_is_running(t.plan));
         assert_int_equal(plan_start(t.plan, t.bound, SLOTS, NULL, NULL), OK);
-        assert_int_equal(plan_works(t.plan), wall(i)->launch != NULL);
+        assert_int_equal(plan_is_running(t.plan), wall(i)->launch != NULL);
         if (wall(i)->launch)
             assert_int_equal(plan_start(t.plan, t.bound, SLOTS, NULL, NULL), ERR_BACKEND);
         for (int again = 0; again < 2; again++)
             assert_int_equal(plan_finish(t.plan), OK);
-        assert_false(plan_works(t.plan));
+        assert_false(plan_is_running(t.plan));
         read_results(&t);
         assert_memory_equal(t.y, truth.y, sizeof t.y);
         close_trial(&t);
@@ -283,7 +283,7 @@ static void a_plan_can_start_after_another_one_that_works(void **state)
             assert_int_equal(plan_profile(second.plan, &p), OK);
         assert_int_equal(plan_start(first.plan, first.bound, SLOTS, NULL, NULL), OK);
         assert_int_equal(plan_start(second.plan, first.bound, SLOTS, NULL, first.plan), OK);
-        assert_int_equal(plan_works(first.plan), !profiled);
+        assert_int_equal(plan_is_running(first.plan), !profiled);
         assert_int_equal(plan_finish(second.plan), OK);
         assert_int_equal(plan_finish(first.plan), OK);
         read_results(&first);
