@@ -47,6 +47,19 @@ static void the_caller_s_device_is_as_before(void **)
     emulation::pretend(cudaSuccess, 1);
 }
 
+/* cudaSetDevice() would make one on the device that was current before. */
+static void a_context_is_made_on_the_device_that_is_used_alone(void **)
+{
+    emulation::pretend(cudaSuccess, 2);
+    {
+        fixture f("device=1");
+        f.free(f.up(std::vector<float>(4, 1.0f)));
+    }
+    assert_true(emulation::has_context(1));
+    assert_false(emulation::has_context(0));
+    emulation::pretend(cudaSuccess, 1);
+}
+
 static void a_device_says_what_it_is_and_computes_in(void **)
 {
     assert_string_equal(bk_cuda()->describe(fixture().device),
@@ -790,6 +803,7 @@ int main()
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_reason_for_no_device_has_its_sentence),
         cmocka_unit_test(the_caller_s_device_is_as_before),
+        cmocka_unit_test(a_context_is_made_on_the_device_that_is_used_alone),
         cmocka_unit_test(a_device_says_what_it_is_and_computes_in),
         cmocka_unit_test(memory_is_limited_by_the_option_and_by_the_device),
         cmocka_unit_test(the_first_array_with_a_non_finite_number_is_found),
