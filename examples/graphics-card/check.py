@@ -31,7 +31,11 @@ class LeftOut(Exception):
 
 
 class Failed(Exception):
-    """What a part found wrong."""
+    """What a part found wrong, and the figures that it had by then."""
+
+    def __init__(self, message, figures=None):
+        super().__init__(message)
+        self.figures = figures
 
 
 class TookLonger(Failed):
@@ -186,7 +190,7 @@ def jobs(machine, arithmetic):
             figures[engine] = {"failed": str(problem)}
     for word in ("failed", "ended"):
         if word in figures["libslmt"]:
-            raise Failed(figures["libslmt"][word])
+            raise Failed(figures["libslmt"][word], figures)
     return figures
 
 
@@ -211,6 +215,8 @@ def run(machine, part):
         row.update(state="left out", reason=str(reason))
     except (Failed, OSError, ValueError) as reason:
         row.update(state="failed", reason=str(reason))
+        if getattr(reason, "figures", None):
+            row["figures"] = reason.figures
     row["seconds"] = round(time.monotonic() - begin, 1)
     print(f"{name:22} {row['state']:9} {row['seconds']:6.1f} s", flush=True)
     for line in row.get("reason", "").splitlines():
@@ -232,7 +238,7 @@ def table(rows):
         if not row["part"].startswith("jobs ") or "figures" not in row:
             continue
         figures = row["figures"]
-        for job in figures["libslmt"]:
+        for job in dict.fromkeys(job for jobs in figures.values() for job, value in jobs.items() if isinstance(value, float)):
             cells = " ".join(f"{milliseconds(figures, engine, job):>9}" for engine in ENGINES)
             print(f"{job:13} {row['part'][5:]:9} {cells}")
 
@@ -256,7 +262,8 @@ def main():
             continue
         if warming and part[0].startswith("jobs "): # nothing else runs beside what is timed
             try:
-                warming.wait(timeout=max(0, machine.deadline - time.monotonic() - sum(p[1] for p in PARTS if p[0] >= "jobs")))
+                behind = sum(p[1] for p in PARTS if p[0].startswith(("jobs ", "sanitizer"))) * (SLOWER if chosen.emulate else 1)
+                warming.wait(timeout=max(0, machine.deadline - time.monotonic() - behind))
             except subprocess.TimeoutExpired:
                 os.killpg(warming.pid, signal.SIGKILL)
                 warming.wait()
