@@ -87,8 +87,9 @@ __device__ __forceinline__ int64_t divide_tiles(int64_t n)
     return (n + TILE - 1) / TILE;
 }
 
-/* Element j of 4 that a thread reads of a slice: its place along the tile's side and along the depth. Four along
- * the side are written one by one: a warp has 16 numbers of 8 lines, no more than two of which fall into a bank at once. */
+/* Element j of 4 that a thread reads of a slice: its place along the tile's side and along the depth. Four
+ * along the side are written one by one: a warp has 16 numbers of 8 lines, no more than two of which fall
+ * into a bank at once. */
 template <bool FOURS>
 __device__ __forceinline__ void place_in_slice(bool by_depth, int j, int *side, int *depth)
 {
@@ -158,7 +159,8 @@ template <class P, bool FOURS> struct reader {
     }
 };
 
-/* A number as a slice has it: rounded once, by the thread that read it, and not by each that multiplies it. */
+/* A number as a slice has it: rounded once, by the thread that read it, and not by each that multiplies it.
+ */
 template <int ARITHMETIC> __device__ __forceinline__ float stored(float x)
 {
     if (ARITHMETIC == ARITHMETIC_TF32) {
@@ -169,7 +171,8 @@ template <int ARITHMETIC> __device__ __forceinline__ float stored(float x)
 }
 
 template <int ARITHMETIC, bool FOURS>
-__device__ __forceinline__ void put(float *slice, piece x, bool by_depth, const int side[4], const int depth[4])
+__device__ __forceinline__ void put(float *slice, piece x, bool by_depth, const int side[4],
+                                    const int depth[4])
 {
     UNROLL
     for (int j = 0; j < 4; j++)
@@ -195,9 +198,9 @@ struct tile_sums {
     float of[4][4];
 };
 
-/* The first row and column, in the tile, of a thread in float32: warp w has rows 16 (w % 4) to + 15 and columns
- * 32 (w / 4) to + 31, a lane every fourth of the rows and every eighth of the columns. Eight lanes that read four
- * numbers of a column each, as one access, then fall into all 32 banks. */
+/* The first row and column, in the tile, of a thread in float32: warp w has rows 16 (w % 4) to + 15 and
+ * columns 32 (w / 4) to + 31, a lane every fourth of the rows and every eighth of the columns. Eight lanes
+ * that read four numbers of a column each, as one access, then fall into all 32 banks. */
 struct corner {
     int row, column;
 };

@@ -20,8 +20,8 @@ __device__ __forceinline__ place place_of(int64_t number, const int size[SPACE])
     return p;
 }
 
-/* Division by a number that is known before a launch, of numbers below 2^31: a product, a sum and a shift, instead of the
- * tens of instructions that a card needs for a division (Granlund & Montgomery, PLDI 1994). */
+/* Division by a number that is known before a launch, of numbers below 2^31: a product, a sum and a shift,
+ * instead of the tens of instructions that a card needs for a division (Granlund & Montgomery, PLDI 1994). */
 struct divisor {
     uint32_t by, factor;
     int shift;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* planted.h - faults that are planted in kernels and host code, for the emulation to find, each in a process of its own. */
+/* planted.h - faults that are planted in kernels and host code, for the emulation to find, each in a process
+ * of its own. */
 #ifndef SLMT_TESTS_PLANTED_H
 #define SLMT_TESTS_PLANTED_H
 

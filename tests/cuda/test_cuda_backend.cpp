@@ -804,7 +804,8 @@ static void attention_by_tensor_cores_survives_large_scores(void **)
 static void division_by_a_known_number_is_exact_below_2_to_the_31(void **)
 {
     const uint32_t most = INT32_MAX;
-    for (uint32_t by : {1u, 2u, 3u, 5u, 7u, 9u, 27u, 64u, 641u, 65535u, 65537u, 1000003u, 1u << 30, most - 1, most}) {
+    for (uint32_t by :
+         {1u, 2u, 3u, 5u, 7u, 9u, 27u, 64u, 641u, 65535u, 65537u, 1000003u, 1u << 30, most - 1, most}) {
         divisor d = divisor_of(by);
         for (uint64_t times : {0u, 1u, 2u, 3u, 1000u, most / by})
             for (int64_t off : {-1, 0, 1}) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_races.cpp - what backends/cuda/emulation/races.cc finds: kernels with a planted race, and kernels without one. It is
- * compiled as races.cc says. */
+/* test_races.cpp - what backends/cuda/emulation/races.cc finds: kernels with a planted race, and kernels
+ * without one. It is compiled as races.cc says. */
 extern "C" {
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,8 @@ extern "C" {
 
 #include "tests/cuda/planted.h"
 
-/* Each thread writes its number, and reads its neighbour's, for some rounds. skipped: the barrier that is forgotten. */
+/* Each thread writes its number, and reads its neighbour's, for some rounds. skipped: the barrier that is
+ * forgotten. */
 enum { AFTER_WRITE = 1, AFTER_READ = 2 };
 
 __global__ void pass_numbers(float *y, int rounds, int skipped)
@@ -79,8 +80,9 @@ __global__ void read_four(const float *x, four *y, int from)
 
 static void an_access_of_16_bytes_off_their_multiples_is_found(void **)
 {
-    expect_fault([] { run_one(read_four, 1, 0, (const float *)device_array<float>(16), device_array<four>(1), 1); },
-                 "16 bytes are used at once");
+    expect_fault(
+        [] { run_one(read_four, 1, 0, (const float *)device_array<float>(16), device_array<four>(1), 1); },
+        "16 bytes are used at once");
 }
 
 __global__ void raise_and_count(int *flag, int *count)

@@ -221,7 +221,8 @@ void *emulation::shared_bytes()
 
 bool emulation::is_shared(const void *p)
 {
-    return (const unsigned char *)p >= shared.data() && (const unsigned char *)p < shared.data() + shared.size();
+    return (const unsigned char *)p >= shared.data() &&
+           (const unsigned char *)p < shared.data() + shared.size();
 }
 
 extern "C" void emulation_set_order(int order) /* for tests in C */

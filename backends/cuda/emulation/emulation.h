@@ -63,7 +63,8 @@ struct thread {
 extern thread *running;
 extern dim3 block_index, block_size, grid_size;
 
-/* For races.cc: whether a thread of a kernel runs, and how many kernels and blocks have begun, and these and barriers. */
+/* For races.cc: whether a thread of a kernel runs, and how many kernels and blocks have begun, and these and
+ * barriers. */
 extern bool in_kernel;
 extern uint32_t launches_begun, blocks_begun, moment;
 bool is_shared(const void *p);
@@ -150,8 +151,8 @@ inline int __any_sync(unsigned mask, int predicate, const char *file = __builtin
     return __ballot_sync(mask, predicate, file, line) != 0;
 }
 
-/* One block runs at a time, and in it one thread: plain operations are atomic. races.cc is not told of them, nor of what
- * all threads that write it write the same. */
+/* One block runs at a time, and in it one thread: plain operations are atomic. races.cc is not told of them,
+ * nor of what all threads that write it write the same. */
 #define UNWATCHED __attribute__((no_sanitize("thread")))
 
 UNWATCHED inline int atomicExch(int *at, int value)

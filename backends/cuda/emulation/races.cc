@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* races.cc - finds threads of a kernel that use the same memory with no order between them, one of them writing: two
- * threads of a block without a barrier in between, or threads of two blocks. A wrong order of theirs need not change a
- * result in the emulation, and on a card it does now and then.
+/* races.cc - finds threads of a kernel that use the same memory with no order between them, one of them
+ * writing: two threads of a block without a barrier in between, or threads of two blocks. A wrong order of
+ * theirs need not change a result in the emulation, and on a card it does now and then.
  *
- * The kernels are compiled with -fsanitize=thread, which puts a call before each access to memory. The functions that it
- * calls are these here, and not those of the sanitizer's library. */
+ * The kernels are compiled with -fsanitize=thread, which puts a call before each access to memory. The
+ * functions that it calls are these here, and not those of the sanitizer's library. */
 #include "backends/cuda/emulation/emulation.h"
 
 #include <dlfcn.h>
