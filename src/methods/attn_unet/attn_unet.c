@@ -25,9 +25,9 @@ static value head(nn *n, const attn_unet_options *o, value level[LEVELS + 1])
         const conv_shape each = {.in = width_of(o, i), .out = classes, .axes = o->axes, .bias = 1};
         score[i] = op_resize_linear(n->g, nn_convolution(n, at("dsv%d", i), level[i], each), size);
     }
-    return nn_convolution(n, at("final"), nn_join(n->g, score + 1, LEVELS - 1),
-                          (conv_shape){
-                              .in = (LEVELS - 1) * classes, .out = classes, .axes = o->axes, .bias = 1});
+    return nn_convolution(
+        n, at("final"), nn_join(n->g, score + 1, LEVELS - 1),
+        (conv_shape){.in = (LEVELS - 1) * classes, .out = classes, .axes = o->axes, .bias = 1});
 }
 
 value attn_unet_forward(nn *n, const attn_unet_options *o, value x, value maps[LEVELS])
@@ -39,7 +39,8 @@ value attn_unet_forward(nn *n, const attn_unet_options *o, value x, value maps[L
                                      width_of(o, i), o->axes);
     }
     int64_t deepest = width_of(o, LEVELS);
-    value signal = nn_conv_norm_relu(n, at("gating"), x, (conv_shape){.in = deepest, .out = deepest, .axes = o->axes});
+    value signal =
+        nn_conv_norm_relu(n, at("gating"), x, (conv_shape){.in = deepest, .out = deepest, .axes = o->axes});
     for (int i = LEVELS - 1; i >= 1; i--) {
         value skip = level[i];
         if (i > 1)
@@ -47,7 +48,8 @@ value attn_unet_forward(nn *n, const attn_unet_options *o, value x, value maps[L
                                      (gate_shape){width_of(o, i), width_of(o, i + 1), o->axes},
                                      maps ? &maps[i] : NULL);
         x = nn_unet_up(n, at("up%d", i), x, skip, width_of(o, i + 1), width_of(o, i), o->axes);
-        x = signal = level[i] = nn_unet_block(n, at("dec%d", i), x, 2 * width_of(o, i), width_of(o, i), o->axes);
+        x = signal = level[i] =
+            nn_unet_block(n, at("dec%d", i), x, 2 * width_of(o, i), width_of(o, i), o->axes);
     }
     return head(n, o, level);
 }
