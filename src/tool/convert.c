@@ -35,7 +35,7 @@ static const field import_fields[] = {{"import", NULL,
                                        FIELD_FLAG, .offset = offsetof(convert_options, import)},
                                       {0}};
 
-/* Whether any tensor is held in 16 bits. */
+/* Returns true if any tensor is held in 16 bits. */
 static bool is_half(const slmt_model *model)
 {
     bool half = false;

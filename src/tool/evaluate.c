@@ -321,7 +321,7 @@ static void on_subject(void *user, const split_scores *s, size_t total)
     progress_update(&e->bar, s->count, total, "");
 }
 
-/* Whether an option was given that the run has no use for; complains. */
+/* Returns true if an option was given that the run has no use for; complains. */
 static bool refuse_options(const command_line *line, const field *fields, const void *target, const char *why)
 {
     for (const field *f = fields; f->name; f++)

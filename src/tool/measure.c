@@ -57,7 +57,7 @@ const char *definition_text(int32_t definition)
 
 /* ---- opening ---- */
 
-/* Whether the set has a field of label maps of that name. */
+/* Returns true if the set has a field of label maps of that name. */
 static bool find_labels(measure *m)
 {
     slmt_field f = {.struct_size = sizeof f};

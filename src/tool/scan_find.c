@@ -211,7 +211,8 @@ static bool is_joint(char c)
     return c == '_' || c == '-' || c == '.';
 }
 
-/* Whether a scan's name ends in `end`; `length` becomes that of what is before it, 0 if there is nothing. */
+/* Returns true if a scan's name ends in `end`; `length` becomes that of what is before it, 0 if there is
+ * nothing. */
 static bool ends_in(const char *path, const char *end, size_t *length)
 {
     const char *name = file_name(path);
@@ -399,8 +400,8 @@ static size_t stem_length(const char *name)
     return length ? length - 1 : 0;
 }
 
-/* Whether each scan of the list, in the order of names, has a neighbour that is called like it but for the
- * end: several contrasts, or sessions, of each subject. */
+/* Returns true if each scan of the list, in the order of names, has a neighbour that is called like it but
+ * for the end: several contrasts, or sessions, of each subject. */
 static bool come_in_groups(const path_list *paths)
 {
     bool all = paths->count > 3;

@@ -157,8 +157,8 @@ static int is_updated(const stepper *s, const step_graph *from, int32_t set, int
     return from->has_gradient[k] && s->set_of[k] == set;
 }
 
-/* Whether tensor k counts in the norm of a set's gradients: it is of the set, or of one that it is joined
- * with. */
+/* Returns 1 if tensor k counts in the norm of a set's gradients: it is of the set, or of one that it is
+ * joined with. */
 static int is_in_norm(const stepper *s, const step_graph *from, int32_t set, int32_t k)
 {
     const method_task *kind = s->task.kind;
