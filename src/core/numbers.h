@@ -64,11 +64,6 @@ enum { LIST_MOST = 8, TEXT_MOST = 255 };
         .name = #member, .kind = SLMT_NUMBER_REAL, .initial = first, .low = least, .high = most,             \
         .help = text, .is_later = 1, .offset = offsetof(type, member)                                        \
     }
-#define NUMBER_WHOLE_LATER(type, member, first, least, most, text)                                           \
-    {                                                                                                        \
-        .name = #member, .kind = SLMT_NUMBER_WHOLE, .initial = first, .low = least, .high = most,            \
-        .help = text, .is_later = 1, .offset = offsetof(type, member)                                        \
-    }
 /* most: the index of the last one of `names`, "a|b|c". */
 #define NUMBER_CHOICE(type, member, first, most, names, text)                                                \
     {                                                                                                        \
