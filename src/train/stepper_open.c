@@ -437,7 +437,7 @@ void stepper_close(stepper *s)
     mem *m = &s->context->mem;
     void *blocks[] = {s->bound, s->updating, s->set_of,  s->place,
                       s->draws, s->room,     s->checked, s->checked_slot};
-    stepper_finish(s); /* what failed there is told to nobody any more */
+    stepper_finish(s); /* its failure no longer matters */
     for (int32_t i = 0; i < TASK_GRAPHS; i++)
         close_graph(s, &s->graph[i]);
     shared_arena_free(&s->graphs);

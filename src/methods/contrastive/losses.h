@@ -3,7 +3,7 @@
  *
  * Both contrastive losses are means of terms l(a, b; N) = -log(e^s(a,b) / (e^s(a,b) + sum over n in N of
  * e^s(a,n))), where s is the cosine of two vectors over tau: vector a is to be near b and far from the
- * negatives N. Who is compared with whom is a table that depends on sizes alone. */
+ * negatives N. A table that depends on sizes alone says which vectors are compared. */
 #ifndef SLMT_METHODS_CONTRASTIVE_LOSSES_H
 #define SLMT_METHODS_CONTRASTIVE_LOSSES_H
 
