@@ -43,8 +43,7 @@ static const field evaluate_fields[] = {
      split_choices},
     {"csv", "FILE",
      "write the figures of each slice, and by every definition of each subject, their mean and sd; of labels "
-     "those of "
-     "each class",
+     "those of each class",
      FIELD_TEXT, EVALUATE(run.csv_path), .flags = FIELD_OUTPUT, .endings = ".csv .tsv .txt"},
     {"source", "NAME", "contrast to start from; default: the one of the training", FIELD_TEXT,
      EVALUATE(options.source)},

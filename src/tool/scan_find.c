@@ -423,8 +423,7 @@ static void warn_of_groups(const scan_source *source, const char *root, const pa
         return;
     char *ends = ends_text(paths);
     warn("%s: each scan in %s has others that are called like it but for the end (%s), and all are taken as "
-         "%s; if they "
-         "are of several contrasts, say %s=%s:END",
+         "%s; if they are of several contrasts, say %s=%s:END",
          source->name, root, ends, source->name, source->name, root);
     free(ends);
 }
