@@ -155,6 +155,9 @@ void __tsan_func_entry(void *caller);
 void __tsan_func_exit();
 void __tsan_init();
 uint8_t __tsan_atomic8_load(const volatile uint8_t *p, int order);
+void *__tsan_memcpy(void *to, const void *from, size_t bytes);
+void *__tsan_memmove(void *to, const void *from, size_t bytes);
+void *__tsan_memset(void *to, int value, size_t bytes);
 
 void __tsan_read_range(void *p, size_t bytes)
 {
@@ -164,6 +167,25 @@ void __tsan_read_range(void *p, size_t bytes)
 void __tsan_write_range(void *p, size_t bytes)
 {
     note(p, bytes, true, __builtin_return_address(0));
+}
+
+/* clang's calls for copies that it does not resolve. */
+void *__tsan_memcpy(void *to, const void *from, size_t bytes)
+{
+    return __tsan_memmove(to, from, bytes);
+}
+
+void *__tsan_memmove(void *to, const void *from, size_t bytes)
+{
+    note((void *)from, bytes, false, __builtin_return_address(0));
+    note(to, bytes, true, __builtin_return_address(0));
+    return memmove(to, from, bytes);
+}
+
+void *__tsan_memset(void *to, int value, size_t bytes)
+{
+    note(to, bytes, true, __builtin_return_address(0));
+    return memset(to, value, bytes);
 }
 
 void __tsan_vptr_update(void **, void *)
