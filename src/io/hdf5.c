@@ -181,6 +181,7 @@ static void copy_plain(const char *from, size_t length, char *to)
 static int put_plain(hid_t group, const char *name, hid_t type, const char *value, size_t length)
 {
     char *plain = malloc(length + 1);
+    ran_out |= !plain;
     if (!plain)
         return -1;
     copy_plain(value, length, plain);

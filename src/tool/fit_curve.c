@@ -2,6 +2,7 @@
 /* fit_curve.c - curves as lines of text: a line cut short by a crash is no line. */
 #include "fit_curve.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,8 @@ fit_curve fit_curve_read(const char *path, const char *name)
     char line[256], word[64];
     double step, value;
     FILE *file = fopen(path, "r");
+    if (!file && errno == ENOMEM)
+        out_of_memory();
     while (file && fgets(line, sizeof line, file))
         if (strchr(line, ';') && sscanf(line, "%63s %lf %lf", word, &step, &value) == 3 &&
             strcmp(word, name) == 0)
