@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "must.h"
+#include "stream.h"
 
 void fit_curve_append(FILE *file, const char *name, uint64_t step, double value)
 {
@@ -29,7 +30,7 @@ fit_curve fit_curve_read(const char *path, const char *name)
     fit_curve curve = {0};
     char line[256], word[64];
     double step, value;
-    FILE *file = fopen(path, "r");
+    FILE *file = stream_read(path);
     if (!file && errno == ENOMEM)
         out_of_memory();
     while (file && fgets(line, sizeof line, file))

@@ -10,6 +10,7 @@
 
 #include "console.h"
 #include "must.h"
+#include "stream.h"
 #include "tool.h"
 
 /* ---- which file a path is ---- */
@@ -233,7 +234,7 @@ static bool may_hide(int reason)
 static int check_replaced(const field *f, const char *path)
 {
     char head[32] = "";
-    FILE *file = f->magic ? fopen(path, "rb") : NULL;
+    FILE *file = f->magic ? stream_read(path) : NULL;
     if (!file && f->magic && may_hide(errno))
         return fail_errno(errno, "--%s: %s", f->name, path);
     if (!file)

@@ -234,6 +234,8 @@ moved=()
 stable=(t2.nii.gz) loose=(t2.json)
 command=(synthesize --model in/unet.h5 in/scans/t1/s00.nii.gz --out out/t2.nii.gz "${one[@]}")
 torture synthesize
+# Its sidecar of an earlier run is opened in one place of them all.
+! wanted synthesize || [ "$form" = long ] || MOST=20 torment open EINTR
 
 stable=(labels.nii.gz scores.csv) loose=()
 command=(segment --model in/segnet.h5 t1=in/scans/t1/s00.nii.gz t2=in/scans/t2/s00.nii.gz --out out/labels.nii.gz
