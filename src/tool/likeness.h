@@ -27,11 +27,12 @@ bool likeness_of(const slmt_volume *volume, likeness *l);
  */
 static const double likeness_difference = 2e-3;
 
-/* Whether two likenesses agree. Two scans with different noise can agree, too; likeness_is_copy() tells more.
+/* Returns true if two likenesses agree. Two scans with different noise can agree, too; likeness_is_copy()
+ * tells more.
  */
 bool likeness_is_same(const likeness *a, const likeness *b);
 
-/* Whether the likenesses agree, and the voxels do, too, except for scale, shift and rounding. */
+/* Returns true if the likenesses agree, and the voxels do, too, except for scale, shift and rounding. */
 bool likeness_is_copy(const slmt_volume *volume, const likeness *a, const slmt_volume *other,
                       const likeness *b);
 
