@@ -39,13 +39,6 @@ static herr_t driver_query(const H5FD_t *file, unsigned long *flags)
     return 0;
 }
 
-/* No two files are one: HDF5, which would compare addresses, keeps a file in its list that it could not
- * finish to open for want of memory, and the next file may lie where that one lay. */
-static int driver_compare(const H5FD_t *a, const H5FD_t *b)
-{
-    return a < b ? -1 : 1;
-}
-
 static haddr_t driver_get_eoa(const H5FD_t *file, H5FD_mem_t type)
 {
     (void)type;
@@ -153,7 +146,6 @@ static const H5FD_class_t driver = {
     .fapl_size = sizeof(driver_info),
     .open = driver_open,
     .close = driver_close,
-    .cmp = driver_compare,
     .query = driver_query,
     .get_eoa = driver_get_eoa,
     .set_eoa = driver_set_eoa,
