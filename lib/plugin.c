@@ -4,6 +4,7 @@
 #include "lib/plugin.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +39,8 @@ static status find_file(const char *name, const char *path, char file[PATH_MAX])
     if (n < 0 || (size_t)n >= sizeof joined)
         return fail(ERR_ARGUMENT, "backend %s: the path of its plug-in is too long", name);
     if (!realpath(joined, file))
-        return fail(ERR_NOT_FOUND, "backend %s: there is no %s", name, joined);
+        return errno == ENOMEM ? fail_memory()
+                               : fail(ERR_NOT_FOUND, "backend %s: there is no %s", name, joined);
     return OK;
 }
 

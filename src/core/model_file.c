@@ -550,7 +550,7 @@ status model_get(const checkpoint *c, slmt_context *context, slmt_model **out)
     TRY(numbers_get(c, "model/options", method->options, option));
     status s = method_check(method, option);
     if (s != OK)
-        return fail_prefix(ERR_SCHEMA, checkpoint_label(c));
+        return fail_prefix(s == ERR_MEMORY ? s : ERR_SCHEMA, checkpoint_label(c));
     TRY(check_tensors(c, context, method, option, &stored));
     TRY(model_make(context, method, option, stored, &m));
     s = get_description(c, m);

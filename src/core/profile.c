@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/handles.h"
 #include "io/atomic_file.h"
@@ -64,16 +65,20 @@ static void write_events(const profile *p, FILE *f)
     fprintf(f, "],\"otherData\":{\"calls_not_in_the_trace\":\"%llu\"}}\n", (unsigned long long)p->lost);
 }
 
-static status write_trace(const profile *p, const char *path)
+static status write_trace(const profile *p, const char *temporary, const char *path)
 {
-    int fd = descriptor_open(path, O_WRONLY | O_TRUNC, 0);
-    FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
-    if (!f)
-        return fail(ERR_IO, "%s: %s", path, strerror(errno));
+    int fd = descriptor_open(temporary, O_WRONLY | O_TRUNC, 0);
+    if (fd < 0)
+        return fail(ERR_IO, "%s cannot be written: %s", path, strerror(errno));
+    FILE *f = fdopen(fd, "w");
+    if (!f) {
+        close(fd);
+        return fail_memory();
+    }
     write_events(p, f);
-    int wrong = ferror(f);
+    int wrong = ferror(f) ? errno : 0;
     if (fclose(f) != 0 || wrong)
-        return fail(ERR_IO, "%s: %s", path, strerror(errno));
+        return fail(ERR_IO, "%s cannot be written: %s", path, strerror(wrong ? wrong : errno));
     return OK;
 }
 
@@ -81,7 +86,7 @@ status profile_trace(const slmt_profile *profile, const char *path)
 {
     atomic_file f;
     TRY(atomic_file_begin(&profile->context->mem, path, &f));
-    status s = write_trace(&profile->records, f.temporary);
+    status s = write_trace(&profile->records, f.temporary, path);
     if (s != OK) {
         atomic_file_abandon(&f);
         return s;

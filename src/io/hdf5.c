@@ -82,7 +82,7 @@ void hdf5_leave(hdf5_guard *g)
 status hdf5_write_failed(const hdf5_bytes *b, const char *label, const char *group, const char *name)
 {
     const char *reason = b->error ? strerror(b->error) : "HDF5 refused";
-    if (ran_out)
+    if (ran_out || (!name && !b->error)) /* to begin and to end a file takes nothing but memory and writing */
         return fail_memory();
     if (!name)
         return fail(ERR_IO, "%s: cannot write: %s", label, reason);
@@ -181,6 +181,7 @@ static void copy_plain(const char *from, size_t length, char *to)
 static int put_plain(hid_t group, const char *name, hid_t type, const char *value, size_t length)
 {
     char *plain = malloc(length + 1);
+    ran_out |= !plain;
     if (!plain)
         return -1;
     copy_plain(value, length, plain);

@@ -27,6 +27,21 @@ static status start_file(sealed_file *f, uint64_t user_block)
     return f->file >= 0 ? OK : hdf5_write_failed(&f->bytes, f->target.path, "", NULL);
 }
 
+/* What says nothing about the file: it may be there, and a scan. */
+static int may_hide(int reason)
+{
+    return reason == EMFILE || reason == ENFILE || reason == ENOMEM || reason == EIO;
+}
+
+static ssize_t read_head(int fd, void *to, size_t size)
+{
+    ssize_t n;
+    do
+        n = read(fd, to, size);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
 /* A scan or a text under this path would be lost. An empty file holds nothing, and a file that cannot be read
  * is left to the rename. */
 static status check_replaced(const char *path)
@@ -34,9 +49,12 @@ static status check_replaced(const char *path)
     unsigned char head[FILE_KIND_BYTES];
     int fd = descriptor_open(path, O_RDONLY | O_NONBLOCK, 0);
     if (fd < 0)
-        return OK;
-    ssize_t size = read(fd, head, sizeof head);
+        return may_hide(errno) ? fail(ERR_IO, "%s: cannot open: %s", path, strerror(errno)) : OK;
+    ssize_t size = read_head(fd, head, sizeof head);
+    int reason = errno;
     close(fd);
+    if (size < 0 && may_hide(reason))
+        return fail(ERR_IO, "%s: cannot read: %s", path, strerror(reason));
     if (size <= 0 || file_kind_is_ours(head, (size_t)size))
         return OK;
     char kind[FILE_KIND_TEXT];

@@ -8,6 +8,7 @@
 
 #include "console.h"
 #include "must.h"
+#include "stream.h"
 #include "tool.h"
 
 static const char mark[] = "\xEF\xBB\xBF"; /* of UTF-8, at the start of a file */
@@ -15,7 +16,7 @@ static const char mark[] = "\xEF\xBB\xBF"; /* of UTF-8, at the start of a file *
 /* The whole file, ended by a zero; NULL: errno says why not. */
 static char *read_text(const char *path, size_t *length)
 {
-    FILE *file = fopen(path, "rb");
+    FILE *file = stream_read(path);
     if (!file)
         return NULL;
     char *text = NULL;
@@ -27,13 +28,13 @@ static char *read_text(const char *path, size_t *length)
         *length += got;
     } while (got > 0);
     text[*length] = '\0';
-    bool bad = ferror(file) != 0;
+    int reason = ferror(file) ? errno : 0;
     fclose(file);
-    if (bad) {
-        free(text);
-        text = NULL;
-    }
-    return text;
+    if (reason == 0)
+        return text;
+    free(text);
+    errno = reason;
+    return NULL;
 }
 
 /* ---- taking it apart ---- */

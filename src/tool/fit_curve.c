@@ -2,11 +2,13 @@
 /* fit_curve.c - curves as lines of text: a line cut short by a crash is no line. */
 #include "fit_curve.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "must.h"
+#include "stream.h"
 
 void fit_curve_append(FILE *file, const char *name, uint64_t step, double value)
 {
@@ -28,7 +30,9 @@ fit_curve fit_curve_read(const char *path, const char *name)
     fit_curve curve = {0};
     char line[256], word[64];
     double step, value;
-    FILE *file = fopen(path, "r");
+    FILE *file = stream_read(path);
+    if (!file && errno == ENOMEM)
+        out_of_memory();
     while (file && fgets(line, sizeof line, file))
         if (strchr(line, ';') && sscanf(line, "%63s %lf %lf", word, &step, &value) == 3 &&
             strcmp(word, name) == 0)

@@ -473,6 +473,8 @@ int fit_data_write(fit_data *data, slmt_context *context, const fit_plan *plan, 
         return fail(status, "%s", path);
     progress bar;
     int code = EXIT_OK;
+    likeness_list_free(&data->seen);
+    likeness_list_begin(&data->seen, path);
     progress_begin(&bar, "prepare", "subjects", 0);
     for (size_t i = 0; i < data->subject_count && code == EXIT_OK; i++) {
         code = write_subject(data, context, plan, &data->subjects[i], writer);

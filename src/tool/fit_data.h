@@ -8,7 +8,7 @@
 
 #include "fit_look.h"
 #include "fit_plan.h"
-#include "likeness.h"
+#include "likeness_list.h"
 #include "one_spacing.h"
 #include "paths.h"
 #include "scans.h"

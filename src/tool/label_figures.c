@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "console.h"
+#include "must.h"
 #include "tool.h"
 
 #define FIGURE(member) .offset = offsetof(slmt_label_scores, member)
@@ -82,9 +83,7 @@ static slmt_status masked_answer(const label_case *c, int32_t ignored, slmt_volu
 {
     const size_t n = voxels_of(c->truth);
     const float *truth = slmt_volume_voxels(c->truth), *answer = slmt_volume_voxels(c->answer);
-    float *voxels = malloc(n * sizeof *voxels);
-    if (!voxels)
-        return SLMT_ERR_MEMORY;
+    float *voxels = must_alloc(n, sizeof *voxels);
     for (size_t i = 0; i < n; i++)
         voxels[i] = truth[i] == (float)ignored ? truth[i] : answer[i];
     slmt_status status = slmt_volume_like(c->answer, voxels, "label map", masked);

@@ -7,13 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "console.h"
 #include "must.h"
 #include "tool.h"
-
-/* Rounding to integers, or compression, changes the means of blocks by less than a thousandth of their
- * deviation. Scans of one person that were registered differ by several hundredths. */
-static const double most_difference = 2e-3;
 
 /* The same for single voxels, which rounding to a few hundred steps changes more. */
 static const double most_of_voxels = 4e-3;
@@ -116,14 +111,14 @@ bool likeness_of(const slmt_volume *volume, likeness *l)
 
 bool likeness_is_same(const likeness *a, const likeness *b)
 {
-    double difference = 0, deviation = 0, limit = most_difference * LIKENESS_BLOCKS;
+    double difference = 0, deviation = 0, limit = likeness_difference * LIKENESS_BLOCKS;
     if (memcmp(a->size, b->size, sizeof a->size) != 0)
         return false;
     for (size_t i = 0; i < LIKENESS_BLOCKS && difference <= limit; i++) {
         difference += fabs((double)a->block[i] - (double)b->block[i]);
         deviation += fabs((double)a->block[i]);
     }
-    return difference < most_difference * deviation;
+    return difference < likeness_difference * deviation;
 }
 
 /* Where the voxel at a patient's x, y, z is stored. */
@@ -214,46 +209,4 @@ void likeness_subject_free(likeness_subject *s)
     for (size_t i = 0; i < s->count; i++)
         free(s->of[i]);
     free(s->of);
-}
-
-/* ---- those of a set ---- */
-
-typedef struct likeness_entry {
-    char *subject, *person, *contrast;
-    likeness of;
-} likeness_entry;
-
-static const likeness_entry *find_same(const likeness_list *list, const char *contrast, const likeness *l)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (strcmp(list->items[i].contrast, contrast) == 0 && likeness_is_same(&list->items[i].of, l))
-            return &list->items[i];
-    return NULL;
-}
-
-int likeness_list_add(likeness_list *list, const char *subject, const char *person, const char *contrast,
-                      const likeness *l)
-{
-    const likeness_entry *same = find_same(list, contrast, l);
-    const char *advice = same && strcmp(same->person, person) != 0
-                             ? ": if it is one person under two names, say so (--person), or leave one out"
-                             : "";
-    int code = same ? warn("%s: its %s is the same picture as that of %s%s", subject, contrast, same->subject,
-                           advice)
-                    : EXIT_OK;
-    list->items = must_grow(list->items, list->count + 1, sizeof *list->items);
-    list->items[list->count++] =
-        (likeness_entry){must_copy(subject), must_copy(person), must_copy(contrast), *l};
-    return code;
-}
-
-void likeness_list_free(likeness_list *list)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        free(list->items[i].subject);
-        free(list->items[i].person);
-        free(list->items[i].contrast);
-    }
-    free(list->items);
-    *list = (likeness_list){0};
 }

@@ -22,6 +22,11 @@ typedef struct likeness {
 /* Computes the likeness of a volume. Returns false if the volume is too uniform to be recognised. */
 bool likeness_of(const slmt_volume *volume, likeness *l);
 
+/* How much of their deviation the means of blocks may differ by in all. Rounding to integers, or compression,
+ * changes them by less than half of it. Scans of one person that were registered differ by ten times as much.
+ */
+static const double likeness_difference = 2e-3;
+
 /* Returns true if two likenesses agree. Two scans with different noise can agree, too; likeness_is_copy()
  * tells more.
  */
@@ -44,18 +49,5 @@ typedef struct likeness_subject {
 bool likeness_of_subject(slmt_volume *const *volumes, size_t contrasts, likeness_subject *s);
 
 void likeness_subject_free(likeness_subject *s);
-
-/* The scans of a set so far, by contrast. */
-typedef struct likeness_list {
-    struct likeness_entry *items;
-    size_t count;
-} likeness_list;
-
-/* Adds a scan, of which the list keeps a copy. Warns if an earlier scan of this contrast is the same picture.
- * Returns an exit code. */
-int likeness_list_add(likeness_list *list, const char *subject, const char *person, const char *contrast,
-                      const likeness *l);
-
-void likeness_list_free(likeness_list *list);
 
 #endif

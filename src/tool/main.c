@@ -3,6 +3,8 @@
 #include "tool.h"
 
 #include <argp.h>
+#include <cjson/cJSON.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,7 @@
 #include "describe.h"
 #include "guess.h"
 #include "interrupt.h"
+#include "must.h"
 #include "standard.h"
 #include "version.h"
 
@@ -28,15 +31,12 @@ static char *help_text(void)
 {
     char *text = NULL;
     size_t size;
-    FILE *out = open_memstream(&text, &size);
-    if (!out)
-        exit(EXIT_MEMORY);
+    FILE *out = must_open(&text, &size);
     fprintf(out, "%s\vCommands, in the order of work:\n", program_doc);
     for (const subcommand *c = subcommands; c->name; c++)
         fprintf(out, "  %-12s%s\n", c->name, c->summary);
     fputs("`slmt COMMAND --help' lists a command's options.\n\n" EXIT_CODE_TEXT, out);
-    fclose(out);
-    return text;
+    return must_close(out, &text);
 }
 
 static void print_version(FILE *stream, struct argp_state *state)
@@ -87,16 +87,25 @@ static void parse(program *p, int argc, char **argv)
         .options = options, .parser = find_subcommand, .args_doc = "COMMAND [OPTION...]", .doc = doc};
     argp_err_exit_status = EXIT_USAGE;
     argp_program_version_hook = print_version;
-    if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, p) != 0)
+    error_t failure = argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, p);
+    if (failure == ENOMEM)
+        out_of_memory();
+    if (failure)
         exit(EXIT_USAGE);
     argp_program_version_hook = NULL;
     free(doc);
+}
+
+static void *json_memory(size_t size)
+{
+    return must_alloc(size, 1);
 }
 
 int main(int argc, char **argv)
 {
     program p = {0};
     standard_open();
+    cJSON_InitHooks(&(cJSON_Hooks){json_memory, free}); /* else a text that finds no memory is "no JSON" */
     argv = guess_program(&argc, argv);
     parse(&p, argc, argv);
     if (p.options.manual)

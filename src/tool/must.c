@@ -3,20 +3,24 @@
 #include "must.h"
 
 #include <stdarg.h>
-#include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "tool.h"
 
+void out_of_memory(void)
+{
+    fputs("slmt: out of memory\n", stderr);
+    fflush(stdout);
+    _exit(EXIT_MEMORY); /* as in standard_end() */
+}
+
 static void *checked(void *memory)
 {
-    if (!memory) {
-        fputs("slmt: out of memory\n", stderr);
-        fflush(stdout);
-        _exit(EXIT_MEMORY); /* as in standard_end() */
-    }
+    if (!memory)
+        out_of_memory();
     return memory;
 }
 
@@ -33,6 +37,17 @@ void *must_grow(void *old, size_t count, size_t size)
 char *must_copy(const char *text)
 {
     return checked(strdup(text));
+}
+
+FILE *must_open(char **text, size_t *size)
+{
+    return checked(open_memstream(text, size));
+}
+
+char *must_close(FILE *out, char *const *text)
+{
+    bool complete = !ferror(out);
+    return checked(fclose(out) == 0 && complete ? *text : NULL);
 }
 
 char *must_format(const char *format, ...)

@@ -19,7 +19,7 @@ static int open_part(new_file *f, int number)
     /* Short: the path's own name may be as long as the file system takes. */
     int folder = (int)(file_name(f->path) - f->path);
     f->part = must_format("%.*sslmt.tmp.%ld.%d", folder, f->path, (long)getpid(), number);
-    return open(f->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    return open(f->part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 }
 
 static void drop(new_file *f)
@@ -35,7 +35,10 @@ static void drop(new_file *f)
 
 bool new_file_begin(new_file *f, const char *path)
 {
-    char *target = realpath(path, NULL); /* NULL: nothing is there yet */
+    *f = (new_file){.fd = -1};
+    char *target = realpath(path, NULL);
+    if (!target && errno == ENOMEM)
+        return false; /* what else it cannot tell is for open(); mostly nothing is there yet */
     *f = (new_file){.path = target ? target : must_copy(path), .fd = -1};
     for (int i = 0; i < TRIES && f->fd < 0; i++) {
         free(f->part);
@@ -82,4 +85,34 @@ bool new_file_finish(new_file *f, bool good)
     errno = reason;
     drop(f);
     return good;
+}
+
+/* Not every file system can make a file without a name. */
+static int named_file(const char *path)
+{
+    int fd = -1;
+    for (int i = 0; i < TRIES && fd < 0; i++) {
+        new_file f = {.path = (char *)path};
+        fd = open_part(&f, FIRST + i);
+        int reason = errno;
+        if (fd >= 0)
+            unlink(f.part);
+        free(f.part);
+        errno = reason;
+        if (fd < 0 && errno != EEXIST && errno != EINTR)
+            break;
+    }
+    return fd;
+}
+
+int nameless_file(const char *path)
+{
+    char *folder = folder_of(path);
+    int fd;
+    do
+        fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    while (fd < 0 && errno == EINTR);
+    free(folder);
+    bool is_known = fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL);
+    return is_known ? fd : named_file(path);
 }

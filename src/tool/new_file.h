@@ -20,4 +20,8 @@ bool new_file_begin(new_file *f, const char *path);
  * not, and what was at the path is still there. */
 bool new_file_finish(new_file *f, bool good);
 
+/* Opens a file in the folder of `path` to write and read again, which has no name and ends with its
+ * descriptor. -1: errno says why not. */
+int nameless_file(const char *path);
+
 #endif

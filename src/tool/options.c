@@ -4,6 +4,7 @@
 #include "options.h"
 
 #include <argp.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -149,6 +150,8 @@ void options_parse(command_line *line, int argc, char **argv)
         .doc = doc,
     };
     error_t failure = argp_parse(&argp, argc, argv, 0, NULL, line);
+    if (failure == ENOMEM)
+        out_of_memory();
     if (failure)
         argp_failure(NULL, argp_err_exit_status, failure, "%s", argv[0]);
     int code = outputs_check(line);

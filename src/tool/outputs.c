@@ -10,6 +10,7 @@
 
 #include "console.h"
 #include "must.h"
+#include "stream.h"
 #include "tool.h"
 
 /* ---- which file a path is ---- */
@@ -223,15 +224,26 @@ static bool is_special(const char *path)
     return stat(path, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
 }
 
+/* What says nothing about a file: it may be there, and of another kind. */
+static bool may_hide(int reason)
+{
+    return reason == EMFILE || reason == ENFILE || reason == ENOMEM || reason == EIO;
+}
+
 /* A file that is there may be replaced by one of its kind only; an empty one holds nothing. */
 static int check_replaced(const field *f, const char *path)
 {
     char head[32] = "";
-    FILE *file = f->magic ? fopen(path, "rb") : NULL;
+    FILE *file = f->magic ? stream_read(path) : NULL;
+    if (!file && f->magic && may_hide(errno))
+        return fail_errno(errno, "--%s: %s", f->name, path);
     if (!file)
         return EXIT_OK;
     size_t size = fread(head, 1, sizeof head - 1, file);
+    int reason = ferror(file) ? errno : 0;
     fclose(file);
+    if (reason && may_hide(reason))
+        return fail_errno(reason, "--%s: %s", f->name, path);
     if (size == 0 || strncmp(head, f->magic, strlen(f->magic)) == 0)
         return EXIT_OK;
     const char *is = strncmp(head, MAGIC_SET, strlen(MAGIC_SET)) == 0                 ? "a training set"

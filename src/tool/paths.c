@@ -156,20 +156,24 @@ void path_list_free(path_list *list)
 bool folder_list(const char *folder, path_list *files, path_list *folders)
 {
     DIR *stream = opendir(folder);
+    if (!stream && errno == ENOMEM)
+        out_of_memory();
     if (!stream)
         return false;
     size_t first_file = files->count, first_folder = folders->count;
     bool slash = *folder && folder[strlen(folder) - 1] == '/';
-    for (struct dirent *entry; (entry = readdir(stream));) {
+    for (struct dirent *entry; (errno = 0, entry = readdir(stream));) {
         if (entry->d_name[0] == '.')
             continue;
         char *path = must_format("%s%s%s", folder, slash ? "" : "/", entry->d_name);
         path_list_add(is_folder(path) ? folders : files, path);
     }
+    int reason = errno;
     closedir(stream);
     sort_from(files, first_file);
     sort_from(folders, first_folder);
-    return true;
+    errno = reason;
+    return reason == 0;
 }
 
 bool path_list_add_folder(path_list *list, const char *folder)

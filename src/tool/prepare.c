@@ -14,7 +14,7 @@
 #include "console.h"
 #include "interrupt.h"
 #include "journal.h"
-#include "likeness.h"
+#include "likeness_list.h"
 #include "must.h"
 #include "one_spacing.h"
 #include "options.h"
@@ -388,6 +388,7 @@ static int add_subjects(prepare *p, slmt_context *context, slmt_dataset_writer *
 {
     progress bar;
     int code = EXIT_OK;
+    likeness_list_begin(&p->seen, p->out);
     progress_begin(&bar, "prepare", "subjects", 0);
     for (size_t i = 0; i < p->scans.subject_count && code == EXIT_OK; i++) {
         code = add_subject(p, context, writer, &p->scans.subjects[i], log);

@@ -118,8 +118,11 @@ static void take_files(walk *w, path_list *files, int floor)
 static bool walk_folder(walk *w, const char *folder, int floor)
 {
     path_list files = {0}, folders = {0};
-    if (!folder_list(folder, &files, &folders))
+    if (!folder_list(folder, &files, &folders)) {
+        if (floor > 0)
+            warn("%s: cannot be read: %s: what is in it is left out", folder, strerror(errno));
         return false;
+    }
     bool bids = floor == 0 && is_bids(folder);
     take_files(w, &files, floor);
     for (size_t i = 0; i < folders.count && floor < MOST_FLOORS; i++)

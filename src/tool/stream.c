@@ -26,6 +26,16 @@ static ssize_t put(void *user, const char *text, size_t size)
     return n < 0 ? 0 : n;
 }
 
+static ssize_t take(void *user, char *text, size_t size)
+{
+    const stream *s = user;
+    ssize_t n;
+    do
+        n = read(s->fd, text, size);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
 /* Linux has closed a descriptor also where it says EINTR. */
 static int end(void *user)
 {
@@ -37,11 +47,11 @@ static int end(void *user)
     return closed ? 0 : -1;
 }
 
-FILE *stream_on(int fd)
+static FILE *open_on(int fd, const char *mode)
 {
-    static const cookie_io_functions_t calls = {.write = put, .close = end};
+    static const cookie_io_functions_t calls = {.read = take, .write = put, .close = end};
     stream *s = malloc(sizeof *s);
-    FILE *file = s ? fopencookie(s, "w", calls) : NULL;
+    FILE *file = s ? fopencookie(s, mode, calls) : NULL;
     if (file) {
         *s = (stream){.fd = fd};
         return file;
@@ -52,11 +62,28 @@ FILE *stream_on(int fd)
     return NULL;
 }
 
-FILE *stream_open(const char *path, bool append)
+static int open_file(const char *path, int flags)
 {
     int fd;
     do
-        fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (append ? O_APPEND : O_TRUNC), 0666);
+        fd = open(path, flags | O_CLOEXEC, 0666);
     while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+FILE *stream_on(int fd)
+{
+    return open_on(fd, "w");
+}
+
+FILE *stream_open(const char *path, bool append)
+{
+    int fd = open_file(path, O_WRONLY | O_CREAT | (append ? O_APPEND : O_TRUNC));
     return fd < 0 ? NULL : stream_on(fd);
+}
+
+FILE *stream_read(const char *path)
+{
+    int fd = open_file(path, O_RDONLY);
+    return fd < 0 ? NULL : open_on(fd, "r");
 }

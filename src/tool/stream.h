@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* stream.h - text files that are written as they come. Where a signal interrupts a write it is done again;
- * and what went wrong first, fclose() tells. */
+/* stream.h - text files that are read, or written as they come. Where a signal interrupts a call it is made
+ * again; and what went wrong first in writing, fclose() tells. */
 #ifndef SLMT_TOOL_STREAM_H
 #define SLMT_TOOL_STREAM_H
 
@@ -13,5 +13,8 @@ FILE *stream_open(const char *path, bool append);
 
 /* The same on a descriptor, which fclose() closes. NULL: no memory; then the descriptor is closed. */
 FILE *stream_on(int fd);
+
+/* Opens a file for reading. NULL: errno says why not. */
+FILE *stream_read(const char *path);
 
 #endif

@@ -41,7 +41,12 @@ int table_file_finish(table_file *t, bool good)
         return EXIT_OK;
     bool complete = !ferror(t->out) || t->is_stream; /* a stream tells when it is closed */
     int reason = ENOMEM;
-    if (fclose(t->out) != 0 || (complete && good && !t->is_stream && !write_lines(t)))
+    errno = ENOMEM; /* a text that found no memory does not say so */
+    if (fclose(t->out) != 0)
+        complete = false, reason = errno;
+    else if (!t->is_stream && !t->text)
+        complete = false;
+    else if (complete && good && !t->is_stream && !write_lines(t))
         complete = false, reason = errno;
     free(t->text);
     *t = (table_file){.path = t->path};

@@ -8,10 +8,11 @@
 
 #include "must.h"
 #include "new_file.h"
+#include "stream.h"
 
 char *whole_file(const char *path, size_t most)
 {
-    FILE *in = fopen(path, "rb");
+    FILE *in = stream_read(path);
     if (!in)
         return NULL;
     char *text = must_alloc(most + 2, 1);

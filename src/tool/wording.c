@@ -105,15 +105,12 @@ char *for_users(const char *text)
 {
     char *words = NULL;
     size_t size;
-    FILE *out = open_memstream(&words, &size);
-    if (!out)
-        return must_copy(text);
+    FILE *out = must_open(&words, &size);
     for (const char *at = text; *at;) {
         size_t length = put_words(out, text, at);
         if (length == 0)
             putc(*at++, out);
         at += length;
     }
-    fclose(out);
-    return words;
+    return must_close(out, &words);
 }

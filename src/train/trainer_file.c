@@ -508,7 +508,9 @@ static status get_task(const checkpoint *c, slmt_model *model, task *t)
         TRY(get_settings(c, kind->settings, setting));
         s = task_init(t, model, kind, setting);
     }
-    return s == OK ? OK : fail_prefix(ERR_SCHEMA, checkpoint_label(c));
+    if (s == OK || s == ERR_MEMORY || s == ERR_LIMIT) /* memory says nothing about the file */
+        return s;
+    return fail_prefix(ERR_SCHEMA, checkpoint_label(c));
 }
 
 static status get_trainer(const checkpoint *c, slmt_context *context, slmt_model *model, slmt_trainer **out)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_likeness.c - a scan that was stored otherwise, scaled or rounded is told to be the same picture;
  * another contrast, and a scan with its noise taken out, are not. */
-#include "tool/likeness.h"
+#include "tool/likeness_list.h"
+
+#include "tool/console.h" /* before CMocka, which has a fail() of its own */
 
 #include "tests/api/api_fixture.h"
 
@@ -154,13 +156,119 @@ static void two_that_show_nothing_are_not_called_copies(void **state)
     slmt_context_free(context);
 }
 
+/* ---- the list of a set ---- */
+
+enum { SCANS = 400 };
+
+/* Numbers from -1 to 1. */
+static double noise(void)
+{
+    static uint64_t now = 1;
+    now = now * 6364136223846793005u + 1442695040888963407u;
+    return (double)(int64_t)now / 0x1p63;
+}
+
+/* Blocks as standardised ones are: their sizes add up to their number. */
+static likeness other_head(void)
+{
+    likeness l = {.size = {X, Y, Z}, .mean = 100, .deviation = 40};
+    double all = 0;
+    for (size_t i = 0; i < LIKENESS_BLOCKS; i++)
+        all += fabs(l.block[i] = (float)(sin((double)i) + 0.3 * noise()));
+    for (size_t i = 0; i < LIKENESS_BLOCKS; i++)
+        l.block[i] = (float)(l.block[i] * LIKENESS_BLOCKS / all);
+    return l;
+}
+
+/* One whose difference is near what is allowed, on either side of it: spread over all blocks, or in one. */
+static likeness almost(likeness l, int k)
+{
+    double difference = likeness_difference * LIKENESS_BLOCKS * (k % 4 < 2 ? 0.99 : 1.01);
+    if (k % 2) {
+        l.block[k % LIKENESS_BLOCKS] += (float)difference;
+        return l;
+    }
+    for (size_t i = 0; i < LIKENESS_BLOCKS; i++)
+        l.block[i] += (float)((noise() < 0 ? -difference : difference) / LIKENESS_BLOCKS);
+    return l;
+}
+
+/* The first earlier scan of a contrast that is the same picture, by comparison with all. */
+static int first_same(const likeness *all, int k, int contrasts)
+{
+    for (int i = k % contrasts; i < k; i += contrasts)
+        if (likeness_is_same(&all[i], &all[k]))
+            return i;
+    return -1;
+}
+
+/* Adds scans in turn to several contrasts. Returns how many were the same as an earlier one. */
+static int add_all(const likeness *all, int contrasts)
+{
+    static const char *const names[] = {"t1", "t2"};
+    likeness_list list;
+    char subject[32], expected[128];
+    int found = 0;
+    likeness_list_begin(&list, in_folder("set.h5"));
+    for (int k = 0; k < SCANS; k++) {
+        size_t before = warnings_so_far();
+        int same = first_same(all, k, contrasts);
+        snprintf(subject, sizeof subject, "s%03d", k);
+        assert_int_equal(likeness_list_add(&list, subject, subject, names[k % contrasts], &all[k]), 0);
+        assert_int_equal(warnings_so_far() - before, same >= 0);
+        snprintf(expected, sizeof expected, "%s: its %s is the same picture as that of s%03d: ", subject,
+                 names[k % contrasts], same);
+        if (same >= 0)
+            assert_memory_equal(warning_text(before), expected, strlen(expected));
+        found += same >= 0;
+    }
+    likeness_list_free(&list);
+    return found;
+}
+
+static void a_list_finds_what_a_comparison_with_all_finds(void **state)
+{
+    (void)state;
+    likeness *all = malloc(SCANS * sizeof *all);
+    assert_non_null(all);
+    for (int k = 0; k < SCANS; k++)
+        all[k] = k % 5 < 3 ? other_head() : almost(all[k - 3], k);
+    assert_in_range(add_all(all, 1), SCANS / 10, SCANS / 3);
+    assert_int_equal(add_all(all, 2), 0); /* the scans that are alike are of different contrasts */
+    for (int k = 0; k < SCANS; k++)
+        all[k] = all[0];
+    assert_int_equal(add_all(all, 2), SCANS - 2);
+    for (int k = 0; k < SCANS; k++)
+        all[k].size[k % 3] += k;
+    assert_int_equal(add_all(all, 1), 0);
+    free(all);
+}
+
+static void a_list_leaves_no_file(void **state)
+{
+    (void)state;
+    likeness_list list = {0};
+    likeness_list_free(&list);
+    likeness_list_begin(&list, in_folder("nowhere/set.h5"));
+    likeness l = other_head();
+    assert_int_equal(likeness_list_add(&list, "s0", "s0", "t1", &l), 3);
+    likeness_list_free(&list);
+    likeness_list_begin(&list, in_folder("set.h5"));
+    assert_int_equal(likeness_list_add(&list, "s0", "s0", "t1", &l), 0);
+    assert_int_equal(count_files(0), 0);
+    likeness_list_free(&list);
+}
+
 int main(void)
 {
+
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_scan_stored_otherwise_is_the_same_picture),
         cmocka_unit_test(a_scan_scaled_or_rounded_is_the_same_picture),
         cmocka_unit_test(other_pictures_are_told_apart),
         cmocka_unit_test(two_that_show_nothing_are_not_called_copies),
+        cmocka_unit_test(a_list_finds_what_a_comparison_with_all_finds),
+        cmocka_unit_test(a_list_leaves_no_file),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_folder, delete_folder);
 }

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* likeness_list.h - the scans of a set so far, to tell that a scan shows the same picture as one of another
+ * subject. A scan takes some 200 bytes of memory, and a time that does not grow with the set. */
+#ifndef SLMT_TOOL_LIKENESS_LIST_H
+#define SLMT_TOOL_LIKENESS_LIST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "likeness.h"
+
+typedef struct likeness_list {
+    struct likeness_entry *items;
+    size_t count;
+    uint32_t *heads; /* of chains of items whose cells have one hash */
+    size_t head_count;
+    char *beside;
+    int fd; /* of the file with the likenesses themselves; it has no name */
+} likeness_list;
+
+/* Begins an empty list. What takes much room lies in a file without a name, beside `path`; it is made with
+ * the first scan. */
+void likeness_list_begin(likeness_list *list, const char *path);
+
+/* Adds a scan. Warns if an earlier scan of this contrast is the same picture, and reports errors of the file.
+ * Returns an exit code. */
+int likeness_list_add(likeness_list *list, const char *subject, const char *person, const char *contrast,
+                      const likeness *l);
+
+/* Frees what is in the list; one of zeros alone is left as it is. */
+void likeness_list_free(likeness_list *list);
+
+#endif
