@@ -144,11 +144,11 @@ static void the_first_losses_are_those_of_pytorch(void **state)
 }
 
 /* In float32 a gradient below rounding is a step of full size to Adam, and signs before a ReLU differ in the
- * next step. PyTorch's own losses in float32 were up to 0.3 % from those in float64, libslmt's 0.8 %. */
+ * next step. PyTorch's own losses in float32 were up to 1.4 % from those in float64, libslmt's 1.5 %. */
 static void in_float32_they_are_close(void **state)
 {
     (void)state;
-    static const double within[STEPS] = {1e-5, 2e-3, 2e-2, 2e-2, 2e-2};
+    static const double within[STEPS] = {1e-5, 2e-3, 2e-2, 5e-2, 5e-2};
     losses_are_the_recorded(open_context(1, NULL), within);
 }
 

@@ -122,6 +122,8 @@ value hrnet_s_forward(nn *n, const hrnet_s_options *o, value x)
 {
     int64_t size[BK_MAX_SPACE];
     value branch[BRANCHES];
+    if (n->listing && o->published_start)
+        n->listing->init = INIT_SMALL;
     nn_size(n->g, x, size);
     branch[0] = first_stage(n, o, x);
     for (int stage = 2; stage <= BRANCHES; stage++)

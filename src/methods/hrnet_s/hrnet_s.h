@@ -16,6 +16,7 @@ typedef struct hrnet_s_options {
     int32_t first_blocks;    /* how many there are */
     int32_t modules[3];      /* of stages 2 to 4 */
     int32_t blocks;          /* basic blocks of a branch */
+    int32_t published_start; /* 1: kernels start as the authors', with a deviation of 0.001; 0: He et al. */
 } hrnet_s_options;
 
 /* x [B,H,W,channels] -> logits [B,H,W,classes]. */

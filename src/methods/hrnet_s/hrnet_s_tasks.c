@@ -3,8 +3,8 @@
 #include "methods/hrnet_s/hrnet_s.h"
 
 static const hrnet_s_options presets[] = {
-    {SEGMENT_PRESET(48), 64, 64, 4, {1, 4, 3}, 4},
-    {SEGMENT_PRESET(16), 64, 32, 1, {1, 1, 1}, 2},
+    {SEGMENT_PRESET(48), 64, 64, 4, {1, 4, 3}, 4, 1},
+    {SEGMENT_PRESET(16), 64, 32, 1, {1, 1, 1}, 2, 0},
 };
 
 static const number options_rows[] = {
@@ -14,10 +14,13 @@ static const number options_rows[] = {
     NUMBER_WHOLE(hrnet_s_options, first_blocks, 1, 1, 64, "bottlenecks of the first stage"),
     NUMBER_LIST(hrnet_s_options, modules, "1,1,1", 1, 64, NULL, "modules of the other stages"),
     NUMBER_WHOLE(hrnet_s_options, blocks, 2, 1, 64, "residual blocks of each branch of a module"),
+    NUMBER_CHOICE(hrnet_s_options, published_start, 0, 1, "off|on",
+                  "whether convolutions start with the authors' deviation of 0.001, for long runs of SGD; or "
+                  "as in the other networks"),
 };
 NUMBERS_OF(hrnet_s_options, options)
 
-SEGMENT_NETWORK(hrnet_s, INIT_SMALL)
+SEGMENT_NETWORK(hrnet_s, INIT_HE)
 
 const method method_hrnet_s = {
     .name = "hrnet-s",
