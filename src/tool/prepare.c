@@ -12,6 +12,7 @@
 
 #include "common.h"
 #include "console.h"
+#include "exchanged.h"
 #include "interrupt.h"
 #include "journal.h"
 #include "likeness.h"
@@ -418,17 +419,21 @@ static slmt_status create_set(const prepare *p, slmt_context *context, const slm
     return status;
 }
 
-static void say_result(const prepare *p, slmt_context *context)
+static int say_result(const prepare *p, slmt_context *context)
 {
     slmt_dataset *set = NULL;
+    int code = EXIT_OK;
     say("%s: %zu of %zu subjects, %zu %s", p->out, p->added, p->scans.subject_count, p->failures,
         p->failures == 1 ? "failure" : "failures");
     if (p->scans.left_out)
         say("%zu %s not taken", p->scans.left_out,
             p->scans.left_out == 1 ? "file looks like a scan and was" : "files look like scans and were");
-    if (slmt_dataset_open(context, p->out, &set) == SLMT_OK)
+    if (slmt_dataset_open(context, p->out, &set) == SLMT_OK) {
         pairs_say(set);
+        code = exchanged_warn(set);
+    }
     slmt_dataset_free(set);
+    return code;
 }
 
 static int write_set(prepare *p, slmt_context *context, const slmt_preprocess *preprocess, journal *log)
@@ -445,7 +450,9 @@ static int write_set(prepare *p, slmt_context *context, const slmt_preprocess *p
     status = slmt_dataset_writer_finish(writer);
     if (status != SLMT_OK)
         return fail(status, "%s", p->out);
-    say_result(p, context);
+    code = say_result(p, context);
+    if (code != EXIT_OK)
+        return code;
     if (p->pairs_code != EXIT_OK)
         return p->pairs_code;
     return p->failures ? EXIT_SOME_FAILED : EXIT_OK;
