@@ -70,8 +70,9 @@ const char *choice_name(const char *choices, int32_t index, size_t *length)
 {
     for (; index > 0; index--) {
         choices = strchr(choices, '|');
-        if (!choices++)
+        if (!choices)
             return NULL;
+        choices++;
     }
     *length = strcspn(choices, "|");
     return choices;
