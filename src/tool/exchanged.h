@@ -3,11 +3,11 @@
 #ifndef SLMT_TOOL_EXCHANGED_H
 #define SLMT_TOOL_EXCHANGED_H
 
-#include "slmt/slmt.h"
+#include "likeness.h"
 
-/* Warns of each subject whose contrasts look like those of the others only if they are exchanged. Contrasts
- * that look much alike, such as T1 and FLAIR, and sets of fewer than four subjects with both are not judged.
- * Returns an exit code. */
-int exchanged_warn(slmt_dataset *set);
+/* Warns of each subject of a set whose contrasts look like those of the others only if they are exchanged.
+ * Contrasts that look much alike, such as T1 and FLAIR, and fewer than four subjects with both are not
+ * judged. Returns an exit code. */
+int exchanged_warn(const likeness_list *list);
 
 #endif

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "console.h"
-#include "exchanged.h"
 #include "fit.h"
 #include "fit_report.h"
 #include "fit_train.h"
@@ -54,8 +53,7 @@ static int save_time(fit *f)
 
 static int write_set(fit *f)
 {
-    bool fresh = fit_state_get(&f->state, "set", "done", 0) == 0;
-    if (fresh) {
+    if (fit_state_get(&f->state, "set", "done", 0) == 0) {
         int code = fit_data_write(&f->data, f->context, &f->plan, f->set_path);
         if (code != EXIT_OK)
             return code;
@@ -65,9 +63,7 @@ static int write_set(fit *f)
             return code;
     }
     slmt_status status = slmt_dataset_open(f->context, f->set_path, &f->set);
-    if (status != SLMT_OK)
-        return fail(status, "%s", f->set_path);
-    return fresh ? exchanged_warn(f->set) : EXIT_OK;
+    return status == SLMT_OK ? EXIT_OK : fail(status, "%s", f->set_path);
 }
 
 static int train(fit *f, const fit_run *run)

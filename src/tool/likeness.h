@@ -9,14 +9,20 @@
 
 #include "slmt/slmt.h"
 
-enum { LIKENESS_SIDE = 12, LIKENESS_BLOCKS = LIKENESS_SIDE * LIKENESS_SIDE * LIKENESS_SIDE };
+enum {
+    LIKENESS_SIDE = 12,
+    LIKENESS_BLOCKS = LIKENESS_SIDE * LIKENESS_SIDE * LIKENESS_SIDE,
+    LIKENESS_LEVELS = 19
+};
 
-/* A scan in few numbers: the mean of each of its blocks, standardised. Blocks and sizes are in the order of
- * the patient's axes, so that the order in which the voxels are stored does not matter. */
+/* A scan in few numbers: the mean of each of its blocks, standardised, and how its grey values are
+ * distributed. Blocks and sizes are in the order of the patient's axes, so that the order in which the voxels
+ * are stored does not matter. */
 typedef struct likeness {
     int64_t size[3];        /* voxels along each axis */
     double mean, deviation; /* of the blocks' means: what was subtracted, and what they were divided by */
     float block[LIKENESS_BLOCKS];
+    float level[LIKENESS_LEVELS]; /* quantiles 0.05, 0.1, ... 0.95 of the head, whose range is 0 to 1 */
 } likeness;
 
 /* Computes the likeness of a volume. Returns false if the volume is too uniform to be recognised. */
@@ -44,9 +50,14 @@ bool likeness_of_subject(slmt_volume *const *volumes, size_t contrasts, likeness
 
 void likeness_subject_free(likeness_subject *s);
 
-/* The scans of a set so far, by contrast. */
+typedef struct likeness_entry {
+    char *subject, *person, *contrast;
+    likeness of;
+} likeness_entry;
+
+/* The scans of a set so far, those of a subject one behind the other. */
 typedef struct likeness_list {
-    struct likeness_entry *items;
+    likeness_entry *items;
     size_t count;
 } likeness_list;
 

@@ -419,21 +419,17 @@ static slmt_status create_set(const prepare *p, slmt_context *context, const slm
     return status;
 }
 
-static int say_result(const prepare *p, slmt_context *context)
+static void say_result(const prepare *p, slmt_context *context)
 {
     slmt_dataset *set = NULL;
-    int code = EXIT_OK;
     say("%s: %zu of %zu subjects, %zu %s", p->out, p->added, p->scans.subject_count, p->failures,
         p->failures == 1 ? "failure" : "failures");
     if (p->scans.left_out)
         say("%zu %s not taken", p->scans.left_out,
             p->scans.left_out == 1 ? "file looks like a scan and was" : "files look like scans and were");
-    if (slmt_dataset_open(context, p->out, &set) == SLMT_OK) {
+    if (slmt_dataset_open(context, p->out, &set) == SLMT_OK)
         pairs_say(set);
-        code = exchanged_warn(set);
-    }
     slmt_dataset_free(set);
-    return code;
 }
 
 static int write_set(prepare *p, slmt_context *context, const slmt_preprocess *preprocess, journal *log)
@@ -443,6 +439,8 @@ static int write_set(prepare *p, slmt_context *context, const slmt_preprocess *p
     int code = status == SLMT_OK ? EXIT_OK : fail(status, "%s", p->out);
     if (code == EXIT_OK)
         code = add_subjects(p, context, writer, log);
+    if (code == EXIT_OK)
+        code = exchanged_warn(&p->seen);
     if (code != EXIT_OK) {
         slmt_dataset_writer_cancel(writer);
         return code;
@@ -450,9 +448,7 @@ static int write_set(prepare *p, slmt_context *context, const slmt_preprocess *p
     status = slmt_dataset_writer_finish(writer);
     if (status != SLMT_OK)
         return fail(status, "%s", p->out);
-    code = say_result(p, context);
-    if (code != EXIT_OK)
-        return code;
+    say_result(p, context);
     if (p->pairs_code != EXIT_OK)
         return p->pairs_code;
     return p->failures ? EXIT_SOME_FAILED : EXIT_OK;

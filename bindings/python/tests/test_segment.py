@@ -10,7 +10,7 @@ import slmt
 from conftest import small_preprocess
 from small import SIDE, head
 
-SMALL = {"channels": 2, "width": 2, "classes": "0,1,4"}
+SMALL: dict[str, slmt.Value] = {"channels": 2, "width": 2, "classes": "0,1,4"}
 
 
 @pytest.fixture(scope="module")
