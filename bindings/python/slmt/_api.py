@@ -2869,7 +2869,7 @@ slmt_synthesize = _bind(
                          untouched. Or the result does, because the network overflows (the message says
                          of how many values, and names target and the first): target is no picture;
     SLMT_ERR_UNSUPPORTED the task takes no slices, or not with its options and settings;
-    SLMT_ERR_STATE       a shared input was not set;
+    SLMT_ERR_STATE       a shared input was not set, or another thread is in a call of the session;
     SLMT_ERR_CANCELLED   target is undefined; SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
 
     Threads: one thread per session at a time

@@ -481,7 +481,7 @@ end
         snippets = [m[1] for m in eachmatch(r"^```julia\n(.*?)^```$"ms, readme)]
         @test length(snippets) == 7
         place, printed = Module(:Readme), ""
-        cd(folder) do
+        cd(mkdir(path("readme"))) do
             printed = output_of(() -> foreach(code -> include_string(place, code), snippets))
         end
         @test occursin("8 of 8 slices", printed) && occursin("(64, 64, 8)\n(8, 12, 1, 1, 1)\ntrue: no such file.h5", printed)
