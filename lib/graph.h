@@ -71,26 +71,28 @@ const bk_shape *graph_shape(const graph *g, value v); /* v must not be NONE */
 int64_t graph_dim(const graph *g, value v,
                   int axis); /* axis below 0 counts from the end; 1 on a failed graph */
 
-/* A value in the caller's memory, read at each run: an input or a parameter. Slots number the pointers
- * given to plan_run(). A slot has one value: who asks again gets it again, and the graph fails if the shape
- * is another. A parameter may be of 16-bit floats if linear layers alone read it, as their weight. */
+/* Returns a value in the caller's memory, read at each run: an input or a parameter. Slots number the
+ * pointers given to plan_run(). A slot has one value: a second call for it returns that value, and the graph
+ * fails if the shapes differ. A parameter may be of 16-bit floats if only linear layers read it, as their
+ * weight. */
 value graph_bound(graph *g, int32_t slot, bk_shape shape);
 
 /* The same, and a run may replace it: see graph_assign(). A value that was bound before becomes a state. */
 value graph_state(graph *g, int32_t slot, bk_shape shape);
 
 /* After the run the state holds `next`, which has its shape and type. Within the run every reader of `state`
- * sees the old value; the value that the run will leave is graph_latest(). Who updates a state twice in one
- * graph reads graph_latest() the second time: the last assignment is the one that counts. */
+ * sees the old value; graph_latest() returns the value that the run will leave. Code that updates a state
+ * twice in one graph must read graph_latest() the second time, because only the last assignment counts. */
 void graph_assign(graph *g, value state, value next);
 
-/* What the state will hold after the run, as assigned so far; the state itself if nothing was assigned. */
+/* Returns what the state will hold after the run, as assigned so far; the state itself if nothing was
+ * assigned. */
 value graph_latest(const graph *g, value state);
 
 /* Declares that values bound at slots marked invariant[slot] change only when plan_version() is called. */
 void graph_invariant(graph *g, const unsigned char *invariant, int32_t n_slots);
 
-/* A value held by the graph; values: one double for each element. */
+/* Returns a value held by the graph; values: one double for each element. */
 value graph_constant(graph *g, bk_shape shape, const double *values);
 
 /* Writes v to the caller's memory `slot` at each run. */
@@ -114,7 +116,7 @@ value graph_node(graph *g, bk_op op, const bk_attr *attr, const value *in, int32
 /* Adds a value that no node computes yet, for passes that rewrite a graph. It is not an output. */
 value graph_add_value(graph *g, value_info info);
 
-/* 1 for a value that a run is made for: an output, one that is held, or the next value of a state. */
+/* Returns 1 for a value that a run is made for: an output, one that is held, or the next value of a state. */
 int graph_is_root(const graph *g, value v);
 
 /* Marks the graph failed, keeping the thread's message; returns NONE. */

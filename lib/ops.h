@@ -144,9 +144,9 @@ op_window op_window_of(int stride, int pad);
 /* weight[O,C/groups,K...]; bias[O] may be NONE. */
 value op_convolve(graph *g, value x, value weight, value bias, const op_window *window);
 value op_conv(graph *g, value x, value weight, value bias, int stride, int pad); /* with op_window_of() */
-/* The transposed convolution, from x[B,S...,C] to [B,S'...,O]: weight[C,O/groups,K...], bias[O] may be NONE,
- * and S' = (S - 1) stride - pad - pad_end + dilation (K - 1) + 1 + more. `more` (PyTorch's output_padding;
- * NULL: zeros) is below the axis's stride or dilation. */
+/* Returns the transposed convolution, from x[B,S...,C] to [B,S'...,O]: weight[C,O/groups,K...], bias[O] may
+ * be NONE, and S' = (S - 1) stride - pad - pad_end + dilation (K - 1) + 1 + more. `more` (PyTorch's
+ * output_padding; NULL: zeros) is below the axis's stride or dilation. */
 value op_conv_transpose(graph *g, value x, value weight, value bias, const op_window *window,
                         const int32_t *more);
 value op_reflect(graph *g, value x, int64_t pad); /* mirrors x at both ends of each S */

@@ -31,8 +31,8 @@ size_t plan_arena_bytes(const plan *p);
 
 /* Gives a plan that was made with PLAN_LENT its arena, once, before its first run: plan_arena_bytes() bytes
  * of the device's memory, 64-byte aligned, which stay the caller's and outlive the plan's runs. Plans that
- * never run at the same time may have the same arena, if what one holds, and its next values, are read before
- * another one runs. ERR_BACKEND. */
+ * never run at the same time may share an arena, if the values that one plan holds and its next values are
+ * read before another one runs. ERR_BACKEND. */
 status plan_lend(plan *p, void *arena);
 
 /* Bytes of memory beside the arena in which calls keep what they derive from invariant inputs, such as packed
@@ -58,8 +58,8 @@ status plan_profile(plan *p, profile *to);
  * valid after a run; NULL if there is no such value, or the plan has no arena. */
 void *plan_held(const plan *p, int32_t held);
 
-/* The next values that wait in the arena after a run of a plan without PLAN_IN_PLACE, for who checks them
- * first: number i of plan_next_count(), and the slot of its state. */
+/* After a run of a plan without PLAN_IN_PLACE the next values of states wait in the arena, where the caller
+ * can check them. plan_next() returns value i of plan_next_count(), and the slot of its state. */
 int32_t plan_next_count(const plan *p);
 bk_tensor plan_next(const plan *p, int32_t i, int32_t *slot);
 
@@ -73,15 +73,15 @@ status plan_assign(const plan *p, void *const *bound);
  * ERR_BACKEND. */
 status plan_run(plan *p, void *const *bound, int32_t n_bound, const atomic_int *cancel);
 
-/* plan_run() in two parts. A backend that runs plans as a whole works from the start on, after a plan that
- * was started before and is not finished (after, NULL: none); its results are there, and its errors are told,
- * when the plan is finished. With another backend, and in a run that is profiled, the start is the whole run.
- * Every plan that was started is to be finished before it starts again; a plan that was not needs no finish,
- * which is OK. */
+/* plan_run() in two parts. A backend that runs plans as a whole begins to work in plan_start(); it runs the
+ * plan after another one that was started and is not finished yet (after; NULL: none). Results and errors
+ * are there when plan_finish() returns. With other backends, and in profiled runs, plan_start() is the whole
+ * run. A plan that was started must be finished before it starts again. Finishing a plan that was not started
+ * does nothing and returns OK. */
 status plan_start(plan *p, void *const *bound, int32_t n_bound, const atomic_int *cancel, plan *after);
 status plan_finish(plan *p);
 
-/* Whether a plan was started and has not been finished. */
+/* Returns 1 if a plan was started and has not been finished. */
 int plan_is_running(const plan *p);
 
 #endif

@@ -103,7 +103,7 @@ static size_t bytes_of(const bk_shape *s)
     return (size_t)bk_count(s) * bk_dtype_size(s->dtype);
 }
 
-/* Returns the caller's slot that the value's storage is written to, or -1. */
+/* Finds for each value the caller's slot to which its storage is written, or -1. */
 static void find_outputs(builder *b, int32_t *slot_of)
 {
     const graph *g = b->g;

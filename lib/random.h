@@ -26,7 +26,7 @@ uint32_t random_below(random_stream *r, uint32_t n); /* 0 .. n-1, unbiased; n mu
 double random_normal(random_stream *r);              /* mean 0, sd 1; Box-Muller, two words a draw */
 double random_truncated(random_stream *r);           /* the same, redrawn until |x| <= 2 */
 
-/* A stream number for a purpose and its index: FNV-1a of the text, mixed with the index. */
+/* Returns a stream number for a purpose and its index: FNV-1a of the text, mixed with the index. */
 uint64_t random_purpose(const char *purpose, uint64_t index);
 
 /* The key that the random ops of a graph read (BK_UNIFORM): a new one for each step, bound before each run.

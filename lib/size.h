@@ -12,7 +12,7 @@
 
 enum { SIZE_MOST = INT32_MAX }; /* elements */
 
-/* Multiplies extents that nobody has checked. Returns 0 if one is negative or the product is above `most`. */
+/* Multiplies unchecked extents. Returns 0 if one is negative or the product is above `most`. */
 int size_product(const int64_t *extents, int32_t rank, int64_t most, int64_t *product);
 
 /* Checks the shape of `what`, such as "tensor G.norm.bias". ERR_ARGUMENT: it has more than SIZE_MOST

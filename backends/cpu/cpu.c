@@ -238,10 +238,8 @@ static bk_status prepare_rounded(cpu_device *dev, bk_call *call)
 
 static bk_status cpu_prepare(void *device, bk_call *call)
 {
-    static unsigned char nothing[64] __attribute__((aligned(64)));
     cpu_device *dev = device;
     call->state = NULL;
-    call->scratch = nothing; /* stays if no bytes are asked for: C forbids adding even 0 to a null pointer */
     call->scratch_bytes = call->kept_bytes = 0;
     if (!is_served(dev, call)) {
         cpu_log(dev, 0, "cpu: an op with these types and shapes is not supported");

@@ -459,7 +459,7 @@ static void some_parts(const void *job, int64_t first, int64_t end, int thread)
     const onednn_call *c = j->call->state;
     for (int64_t i = first; i < end; i++) {
         dnnl_status_t status =
-            run_part(j, &c->part[i], (unsigned char *)j->call->scratch + c->thread_bytes * (size_t)thread);
+            run_part(j, &c->part[i], onednn_scratch(j->call, c->thread_bytes * (size_t)thread));
         if (status != dnnl_success)
             atomic_store(j->status, (int)status);
     }

@@ -39,6 +39,13 @@ static inline dnnl_status_t onednn_memory(dnnl_memory_t *m, desc_view d, const c
 size_t onednn_rounded_bytes(int64_t n);
 const void *onednn_round(const cpu_device *dev, const bk_tensor *x, void *to);
 
+/* Where a thread finds its part of the scratch memory, which may have no bytes and no address: C does not
+ * allow adding even 0 to a null pointer. */
+static inline void *onednn_scratch(const bk_call *call, size_t at)
+{
+    return at ? (unsigned char *)call->scratch + at : call->scratch;
+}
+
 /* Appends an activation, if there is one, to the post-ops of a primitive (onednn.c). */
 dnnl_status_t onednn_append(dnnl_post_ops_t ops, cpu_activation act);
 

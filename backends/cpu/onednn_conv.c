@@ -465,7 +465,7 @@ static size_t sums_bytes(const conv_call *p, const bk_call *call)
 
 static void *thread_scratch(const conv_call *p, const bk_call *call, int thread)
 {
-    return (unsigned char *)call->scratch + sums_bytes(p, call) + p->thread_bytes * (size_t)thread;
+    return onednn_scratch(call, sums_bytes(p, call) + p->thread_bytes * (size_t)thread);
 }
 
 /* Where a part reads the weights, or leaves its sum of their gradient. */

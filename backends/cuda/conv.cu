@@ -15,6 +15,8 @@ struct convolution {
     int64_t images, groups, ins, outs; /* channels of a group */
     int64_t taps;
     int x[SPACE], y[SPACE], kernel[SPACE], stride[SPACE], dilation[SPACE], pad[SPACE];
+    divisor by_ins, by_outs, by_pixels, by_stride[SPACE]; /* pixels: of y */
+    divisor_of_places by_kernel, by_y;
 
     /* The place in x that a tap of the window at a place of y reads. Returns its number in the image, or -1.
      */
@@ -36,9 +38,10 @@ struct convolution {
         int64_t number = 0;
         for (int i = 0; i < SPACE; i++) {
             int at = in.at[i] + pad[i] - tap.at[i] * dilation[i];
-            if (at < 0 || at % stride[i] != 0 || at / stride[i] >= y[i])
+            int step = (int)by_stride[i].quotient((uint32_t)(at < 0 ? 0 : at));
+            if (at < 0 || step * stride[i] != at || step >= y[i])
                 return -1;
-            number = number * y[i] + at / stride[i];
+            number = number * y[i] + step;
         }
         return number;
     }
@@ -62,8 +65,25 @@ static convolution convolution_of(const bk_attr *attr, const bk_shape *x, const 
         c.dilation[i] = axis < 0 ? 1 : attr->dilation[axis];
         c.pad[i] = axis < 0 ? 0 : attr->pad[axis];
         c.taps *= c.kernel[i];
+        c.by_stride[i] = divisor_of(c.stride[i]);
     }
+    c.by_ins = divisor_of(c.ins);
+    c.by_outs = divisor_of(c.outs);
+    c.by_pixels = divisor_of(volume(c.y));
+    c.by_kernel = divisor_of_sizes(c.kernel);
+    c.by_y = divisor_of_sizes(c.y);
     return c;
+}
+
+/* The numbers along the depth of a product: of the channels of a tap, or the pixels of an image, one after the other. */
+struct step_of_depth {
+    uint32_t outer, inner;
+};
+
+static __device__ __forceinline__ step_of_depth step_of(const divisor &inners, int64_t k)
+{
+    uint32_t outer = inners.quotient((uint32_t)k);
+    return {outer, (uint32_t)k - outer * inners.by};
 }
 
 /* What the three products have in common: the groups are neighbours in memory. */
@@ -107,7 +127,7 @@ static size_t scratch_of(const windows &w)
 static bool is_served(const windows &w)
 {
     shape_of_product s = {w.batch, w.rows, w.columns, w.depth};
-    return product_is_served(&s) && volume(w.c.x) <= INT32_MAX && volume(w.c.y) <= INT32_MAX;
+    return product_is_served(&s) && volume(w.c.x) <= INT32_MAX && volume(w.c.y) <= INT32_MAX && w.depth <= INT32_MAX;
 }
 
 /* A pixel of an image, for the channels of a group. */
@@ -141,23 +161,27 @@ struct conv_forward : windows {
     }
     __device__ __forceinline__ float a(const row &p, int64_t k) const
     {
-        int64_t at = c.window(p.at, place_of(k / c.ins, c.kernel));
+        step_of_depth s = step_of(c.by_ins, k);
+        int64_t at = c.window(p.at, c.by_kernel.place_of(s.outer));
         if (at < 0)
             return 0;
-        return from[((p.image * volume(c.x) + at) * c.groups + p.group) * c.ins + k % c.ins];
+        return from[((p.image * volume(c.x) + at) * c.groups + p.group) * c.ins + s.inner];
     }
     __device__ __forceinline__ float b(column first, int64_t k) const
     {
-        return with[first + k % c.ins * c.taps + k / c.ins];
+        step_of_depth s = step_of(c.by_ins, k);
+        return with[first + s.inner * c.taps + s.outer];
     }
     __device__ __forceinline__ float4 a4(const row &p, int64_t k) const
     {
-        int64_t at = c.window(p.at, place_of(k / c.ins, c.kernel));
-        return four_at(from, at, ((p.image * volume(c.x) + at) * c.groups + p.group) * c.ins + k % c.ins);
+        step_of_depth s = step_of(c.by_ins, k);
+        int64_t at = c.window(p.at, c.by_kernel.place_of(s.outer));
+        return four_at(from, at, ((p.image * volume(c.x) + at) * c.groups + p.group) * c.ins + s.inner);
     }
     __device__ __forceinline__ float4 b4(column first, int64_t k) const
     {
-        return four_apart(with + first + k % c.ins * c.taps + k / c.ins, c.taps);
+        step_of_depth s = step_of(c.by_ins, k);
+        return four_apart(with + first + s.inner * c.taps + s.outer, c.taps);
     }
     bool in_fours() const
     {
@@ -217,23 +241,27 @@ struct conv_dx : windows {
     }
     __device__ __forceinline__ float a(const row &p, int64_t k) const
     {
-        int64_t at = c.reader(p.at, place_of(k / c.outs, c.kernel));
+        step_of_depth s = step_of(c.by_outs, k);
+        int64_t at = c.reader(p.at, c.by_kernel.place_of(s.outer));
         if (at < 0)
             return 0;
-        return from[((p.image * volume(c.y) + at) * c.groups + p.group) * c.outs + k % c.outs];
+        return from[((p.image * volume(c.y) + at) * c.groups + p.group) * c.outs + s.inner];
     }
     __device__ __forceinline__ float b(column first, int64_t k) const
     {
-        return with[first + k % c.outs * c.ins * c.taps + k / c.outs];
+        step_of_depth s = step_of(c.by_outs, k);
+        return with[first + s.inner * c.ins * c.taps + s.outer];
     }
     __device__ __forceinline__ float4 a4(const row &p, int64_t k) const
     {
-        int64_t at = c.reader(p.at, place_of(k / c.outs, c.kernel));
-        return four_at(from, at, ((p.image * volume(c.y) + at) * c.groups + p.group) * c.outs + k % c.outs);
+        step_of_depth s = step_of(c.by_outs, k);
+        int64_t at = c.reader(p.at, c.by_kernel.place_of(s.outer));
+        return four_at(from, at, ((p.image * volume(c.y) + at) * c.groups + p.group) * c.outs + s.inner);
     }
     __device__ __forceinline__ float4 b4(column first, int64_t k) const
     {
-        return four_apart(with + first + k % c.outs * c.ins * c.taps + k / c.outs, c.taps);
+        step_of_depth s = step_of(c.by_outs, k);
+        return four_apart(with + first + s.inner * c.ins * c.taps + s.outer, c.taps);
     }
     bool in_fours() const
     {
@@ -297,8 +325,9 @@ struct conv_dw : windows {
     }
     __device__ __forceinline__ float b(const column &o, int64_t k) const
     {
-        int64_t n = volume(c.y), at = c.window(place_of(k % n, c.y), o.tap);
-        return at < 0 ? 0 : with[(k / n * volume(c.x) + at) * c.groups * c.ins + o.channel];
+        step_of_depth s = step_of(c.by_pixels, k);
+        int64_t at = c.window(c.by_y.place_of(s.inner), o.tap);
+        return at < 0 ? 0 : with[(s.outer * volume(c.x) + at) * c.groups * c.ins + o.channel];
     }
     __device__ __forceinline__ float4 a4(row channel, int64_t k) const
     {
@@ -306,8 +335,9 @@ struct conv_dw : windows {
     }
     __device__ __forceinline__ float4 b4(const column &o, int64_t k) const
     {
-        int64_t n = volume(c.y), at = c.window(place_of(k % n, c.y), o.tap);
-        return four_at(with, at, (k / n * volume(c.x) + at) * c.groups * c.ins + o.channel);
+        step_of_depth s = step_of(c.by_pixels, k);
+        int64_t at = c.window(c.by_y.place_of(s.inner), o.tap);
+        return four_at(with, at, (s.outer * volume(c.x) + at) * c.groups * c.ins + o.channel);
     }
     bool in_fours() const
     {

@@ -11,6 +11,7 @@
  * A plan that runs on the same addresses a second time is captured as a graph, which that run and later ones
  * start at once; with other addresses it is started call by call again. */
 #include "backends/cuda/adam.h"
+#include "backends/cuda/context.h"
 #include "backends/cuda/cublaslt.h"
 #include "backends/cuda/cuda.h"
 #include "backends/cuda/kernel.h"
@@ -44,6 +45,7 @@ struct block {
 struct cuda_device {
     bk_host host;
     int index, processors, arithmetic;
+    CUcontext context; /* of the device; NULL: see context.h */
     bool eager;        /* nothing is captured */
     char library[512]; /* the file of cuBLASLt, or "" */
     bool wants_library;
@@ -101,31 +103,6 @@ static bk_status status_of(const bk_host *host, cudaError_t error, const char *w
     say(host, what, cudaGetErrorString(error));
     return error == cudaErrorMemoryAllocation ? BK_ERR_MEMORY : BK_ERR_FAILED;
 }
-
-/* While it lives, the thread's current device is this one; then, the one it was. */
-class on_device
-{
-  public:
-    explicit on_device(int index)
-    {
-        if (cudaGetDevice(&before_) != cudaSuccess)
-            before_ = -1;
-        if (before_ != index)
-            cudaSetDevice(index);
-        changed_ = before_ != index;
-    }
-    ~on_device()
-    {
-        if (changed_ && before_ >= 0)
-            cudaSetDevice(before_);
-    }
-    on_device(const on_device &) = delete;
-    on_device &operator=(const on_device &) = delete;
-
-  private:
-    int before_ = -1;
-    bool changed_ = false;
-};
 
 /* ---- options ---- */
 
@@ -282,7 +259,8 @@ static bk_status set_up(cuda_device *d, const char *options)
         s = find_device(d);
     if (s != BK_OK)
         return s;
-    on_device here(d->index);
+    d->context = primary_context(d->index);
+    on_device here(d->index, d->context);
     s = status_of(&d->host, cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking),
                   "cannot make a stream");
     if (s == BK_OK)
@@ -300,7 +278,7 @@ static void cuda_close(void *device)
     if (!d)
         return;
     if (d->stream) {
-        on_device here(d->index);
+        on_device here(d->index, d->context);
         cudaStreamSynchronize(d->stream);
         cublaslt_close(d->lt);
         cudaFree(d->fault);
@@ -383,8 +361,10 @@ static bk_status cuda_prepare(void *device, bk_call *call)
         return BK_ERR_UNSUPPORTED;
     }
     call->scratch_bytes = k->scratch ? k->scratch(call) : 0;
-    if (d->lt && k->plan)
+    if (d->lt && k->plan) {
+        on_device here(d->index, d->context);
         k->plan(call, d->lt, d->arithmetic);
+    }
     return BK_OK;
 }
 
@@ -423,14 +403,14 @@ static bk_status finish(cuda_device *d, cudaStream_t stream, int *fault)
 static bk_status cuda_run(void *device, bk_call *call)
 {
     cuda_device *d = (cuda_device *)device;
-    on_device here(d->index);
+    on_device here(d->index, d->context);
     return status_of(&d->host, start_call(d, call, d->stream, d->fault), bk_op_name(call->op));
 }
 
 static bk_status cuda_end(void *device)
 {
     cuda_device *d = (cuda_device *)device;
-    on_device here(d->index);
+    on_device here(d->index, d->context);
     return finish(d, d->stream, d->fault);
 }
 
@@ -487,7 +467,7 @@ static bk_status cuda_alloc(void *device, size_t bytes, void **out)
         return BK_ERR_MEMORY;
     bk_status s = count_block(d, b);
     if (s == BK_OK) {
-        on_device here(d->index);
+        on_device here(d->index, d->context);
         s = status_of(&d->host, cudaMalloc(&b->p, bytes ? bytes : 1), "cannot take memory of the device");
         if (s != BK_OK)
             drop_block(d, is_same, b);
@@ -505,7 +485,7 @@ static void cuda_free(void *device, void *p)
     block *b = p ? drop_block(d, is_block, p) : nullptr;
     if (!b)
         return;
-    on_device here(d->index);
+    on_device here(d->index, d->context);
     cudaFree(p);
     delete b;
 }
@@ -563,7 +543,7 @@ static cudaError_t start_copy(cuda_device *d, void *to, const void *from, size_t
 static bk_status cuda_begin(void *device)
 {
     cuda_device *d = (cuda_device *)device;
-    on_device here(d->index);
+    on_device here(d->index, d->context);
     pthread_mutex_lock(&d->lock);
     cudaError_t error = come_after_plans(d);
     pthread_mutex_unlock(&d->lock);
@@ -573,7 +553,7 @@ static bk_status cuda_begin(void *device)
 static bk_status cuda_copy(void *device, void *to, const void *from, size_t bytes, bk_direction way)
 {
     cuda_device *d = (cuda_device *)device;
-    on_device here(d->index);
+    on_device here(d->index, d->context);
     pthread_mutex_lock(&d->lock);
     cudaError_t error = start_copy(d, to, from, bytes, way);
     if (error == cudaSuccess)
@@ -588,7 +568,7 @@ template <class T> __device__ __forceinline__ void look_for_others(const T *x, i
 {
     EACH(i, n)
     if (!(x[i] - x[i] == 0))
-        *found = 1; /* all that write, write this */
+        raise_flag(found);
 }
 
 /* Row y of the grid looks at array y. */
@@ -678,7 +658,7 @@ static bk_status cuda_look(void *device, const bk_tensor *arrays, int32_t n, int
                            int32_t n_reads)
 {
     cuda_device *d = (cuda_device *)device;
-    on_device here(d->index);
+    on_device here(d->index, d->context);
     *first = -1;
     pthread_mutex_lock(&d->lock);
     cudaError_t error = come_after_plans(d);
@@ -726,7 +706,7 @@ static void cuda_unload(void *device, void *loaded)
     program *p = (program *)loaded;
     if (!p)
         return;
-    on_device here(d->index);
+    on_device here(d->index, d->context);
     if (p->launched)
         set_running(d, p, false);
     if (p->stream) {
@@ -789,7 +769,7 @@ static bk_status cuda_load(void *device, const bk_plan *plan, void **out)
     bk_status s = d->host.alloc(d->host.user, sizeof(program), &memory);
     if (s != BK_OK)
         return s;
-    on_device here(d->index);
+    on_device here(d->index, d->context);
     program *p = new (memory) program();
     p->plan = *plan;
     s = status_of(&d->host, set_up_program(p), "cannot load a plan");
@@ -910,7 +890,7 @@ static bk_status cuda_launch(void *device, void *loaded, void *const *bound, voi
         say(&d->host, "a plan is launched that still runs", nullptr);
         return BK_ERR_FAILED;
     }
-    on_device here(d->index);
+    on_device here(d->index, d->context);
     cudaError_t error = come_after_others(d, p, (const program *)after);
     if (bind(p, bound) || !p->is_bound) {
         forget_captured(p);
@@ -938,7 +918,7 @@ static bk_status cuda_wait(void *device, void *loaded)
         say(&d->host, "a plan is waited for that does not run", nullptr);
         return BK_ERR_FAILED;
     }
-    on_device here(d->index);
+    on_device here(d->index, d->context);
     bk_status s = status_of(&d->host, cudaStreamSynchronize(p->stream), "a run failed");
     set_running(d, p, false);
     return s == BK_OK && *p->found ? out_of_range(d, p->stream, p->fault) : s;

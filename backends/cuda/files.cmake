@@ -5,6 +5,7 @@ set(CUDA_FILES
     attention.cu
     attention_tensor.cu
     channel_norm.cu
+    context.cu
     conv.cu
     cublaslt.cu
     cuda.cu

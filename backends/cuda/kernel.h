@@ -14,7 +14,7 @@ extern "C" {
 /* Where and how a call runs. */
 struct execution {
     cudaStream_t stream;
-    int *fault;        /* memory of the device: a kernel that meets an index out of range writes 1 */
+    int *fault;        /* memory of the device: raised by a kernel that meets an index out of range */
     int processors;    /* multiprocessors */
     int arithmetic;    /* of products: enum arithmetic */
     cudaError_t error; /* the first error of a launch */
@@ -66,6 +66,12 @@ static inline unsigned blocks_for(int64_t n)
          i += (int64_t)gridDim.x * blockDim.x)
 
 /* ---- memory ---- */
+
+/* Sets a word that is 0 until then; any number of threads may do that. */
+static __device__ UNWATCHED inline void raise_flag(int *word)
+{
+    *word = 1;
+}
 
 /* Four floats that lie side by side, read and written at once. */
 struct alignas(16) four {

@@ -35,7 +35,7 @@ struct labelling {
     {
         if (is_ignored(row) || (label[row] >= 0 && label[row] < classes))
             return true;
-        *fault = 1;
+        raise_flag(fault);
         return false;
     }
     __device__ __forceinline__ float weight_of(int64_t row) const

@@ -145,7 +145,7 @@ static __device__ __forceinline__ int64_t element_of(const indexing &s, const in
 {
     int64_t row = i / s.channels, at = index[s.each ? i : row];
     if (at < 0 || at >= s.all) {
-        *fault = 1;
+        raise_flag(fault);
         return -1;
     }
     return (row / s.picked * s.all + at) * s.channels + i % s.channels;
@@ -193,7 +193,7 @@ __global__ void chain(const int *index, int *head, int *next, indexing s, int *f
     {
         int64_t row = i / width, at = index[i];
         if (at < 0 || at >= s.all)
-            *fault = 1;
+            raise_flag(fault);
         else
             next[i] = atomicExch(&head[(row / s.picked * s.all + at) * width + i % width], (int)i);
     }

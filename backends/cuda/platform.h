@@ -15,6 +15,7 @@
 
 #ifdef __CUDACC__
 #define UNROLL _Pragma("unroll")
+#define UNWATCHED
 #else
 #define UNROLL
 #endif

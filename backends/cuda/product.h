@@ -87,14 +87,16 @@ __device__ __forceinline__ int64_t divide_tiles(int64_t n)
     return (n + TILE - 1) / TILE;
 }
 
-/* Element j of 4 that a thread reads of a slice: its place along the tile's side and along the depth. */
+/* Element j of 4 that a thread reads of a slice: its place along the tile's side and along the depth. Four
+ * along the side are written one by one: a warp has 16 numbers of 8 lines, no more than two of which fall
+ * into a bank at once. */
 template <bool FOURS>
 __device__ __forceinline__ void place_in_slice(bool by_depth, int j, int *side, int *depth)
 {
-    int t = (int)threadIdx.x;
+    int t = (int)threadIdx.x, warp = t / WARP;
     if (FOURS) {
-        *side = by_depth ? t / (DEPTH / 4) : t % (TILE / 4) * 4 + j;
-        *depth = by_depth ? t % (DEPTH / 4) * 4 + j : t / (TILE / 4);
+        *side = by_depth ? t / (DEPTH / 4) : warp % 4 * 16 + t % 4 * 4 + j;
+        *depth = by_depth ? t % (DEPTH / 4) * 4 + j : warp / 4 * 8 + t % WARP / 4;
     } else {
         *side = by_depth ? t / DEPTH + j * (BLOCK / DEPTH) : t % TILE;
         *depth = by_depth ? t % DEPTH : t / TILE + j * (BLOCK / TILE);
@@ -157,10 +159,24 @@ template <class P, bool FOURS> struct reader {
     }
 };
 
-template <bool FOURS>
-__device__ __forceinline__ void put(float *slice, const piece &x, bool by_depth, const int side[4],
+/* A number as a slice has it: rounded once, by the thread that read it, and not by each that multiplies it.
+ */
+template <int ARITHMETIC> __device__ __forceinline__ float stored(float x)
+{
+    if (ARITHMETIC == ARITHMETIC_TF32) {
+        uint32_t bits = to_tf32(x);
+        memcpy(&x, &bits, sizeof x);
+    }
+    return x;
+}
+
+template <int ARITHMETIC, bool FOURS>
+__device__ __forceinline__ void put(float *slice, piece x, bool by_depth, const int side[4],
                                     const int depth[4])
 {
+    UNROLL
+    for (int j = 0; j < 4; j++)
+        x.of[j] = stored<ARITHMETIC>(x.of[j]);
     if (FOURS && by_depth) {
         *(float4 *)(slice + side[0] * LINE + depth[0]) = {x.of[0], x.of[1], x.of[2], x.of[3]};
         return;
@@ -182,24 +198,46 @@ struct tile_sums {
     float of[4][4];
 };
 
-/* Rows 4 (t / 16), columns 4 (t % 16). */
+/* The first row and column, in the tile, of a thread in float32: warp w has rows 16 (w % 4) to + 15 and
+ * columns 32 (w / 4) to + 31, a lane every fourth of the rows and every eighth of the columns. Eight lanes
+ * that read four numbers of a column each, as one access, then fall into all 32 banks. */
+struct corner {
+    int row, column;
+};
+
+__device__ __forceinline__ corner corner_f32()
+{
+    int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP;
+    return {warp % 4 * 16 + lane / 8, warp / 4 * 32 + lane % 8};
+}
+
 __device__ __forceinline__ void add_slice_f32(const float *a, const float *b, tile_sums *s)
 {
-    const float *rows = a + threadIdx.x / 16 * 4 * LINE, *columns = b + threadIdx.x % 16 * 4 * LINE;
+    corner first = corner_f32();
+    const float *rows = a + first.row * LINE, *columns = b + first.column * LINE;
     UNROLL
-    for (int k = 0; k < DEPTH; k++) {
-        float x[4], y[4];
-        UNROLL
-        for (int i = 0; i < 4; i++) {
-            x[i] = rows[i * LINE + k];
-            y[i] = columns[i * LINE + k];
-        }
+    for (int k = 0; k < DEPTH; k += 4) {
+        four x[4];
         UNROLL
         for (int i = 0; i < 4; i++)
+            x[i] = *(const four *)(rows + 4 * i * LINE + k);
+        UNROLL
+        for (int j = 0; j < 4; j++) {
+            four y = *(const four *)(columns + 8 * j * LINE + k);
             UNROLL
-        for (int j = 0; j < 4; j++)
-            s->of[i][j] += x[i] * y[j];
+            for (int d = 0; d < 4; d++)
+                UNROLL
+            for (int i = 0; i < 4; i++)
+                s->of[i][j] += x[i].of[d] * y.of[d];
+        }
     }
+}
+
+__device__ __forceinline__ uint32_t bits_of(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
 }
 
 /* Warp w has rows 16 (w % 4) to + 15, columns 32 (w / 4) to + 31: four products of 16 x 8. */
@@ -211,12 +249,12 @@ __device__ __forceinline__ void add_slice_tensor(const float *a, const float *b,
     UNROLL
     for (int k = 0; k < DEPTH; k += 8) {
         if (ARITHMETIC == ARITHMETIC_TF32) {
-            uint32_t x[4] = {to_tf32(rows[k + t]), to_tf32(rows[8 * LINE + k + t]), to_tf32(rows[k + t + 4]),
-                             to_tf32(rows[8 * LINE + k + t + 4])};
+            uint32_t x[4] = {bits_of(rows[k + t]), bits_of(rows[8 * LINE + k + t]), bits_of(rows[k + t + 4]),
+                             bits_of(rows[8 * LINE + k + t + 4])};
             UNROLL
             for (int j = 0; j < 4; j++) {
                 const float *c = columns + j * 8 * LINE + k + t;
-                uint32_t y[2] = {to_tf32(c[0]), to_tf32(c[4])};
+                uint32_t y[2] = {bits_of(c[0]), bits_of(c[4])};
                 multiply_tf32(s->of[j], x, y);
             }
         } else {
@@ -237,8 +275,9 @@ template <int ARITHMETIC> __device__ __forceinline__ void place_in_tile(int i, i
 {
     int t = (int)threadIdx.x, warp = t / WARP;
     if (ARITHMETIC == ARITHMETIC_F32) {
-        *row = t / 16 * 4 + i;
-        *column = t % 16 * 4 + j;
+        corner first = corner_f32();
+        *row = first.row + 4 * i;
+        *column = first.column + 8 * j;
     } else {
         *row = warp % 4 * 16 + t % WARP / 4 + j / 2 * 8;
         *column = warp / 4 * 32 + i * 8 + t % 4 * 2 + j % 2;
@@ -257,8 +296,8 @@ __global__ void __launch_bounds__(BLOCK) multiply_tiles(P p, float *sums, int64_
     tile_sums s = {};
     piece x = from.read_a(p, k, end), y = from.read_b(p, k, end);
     for (; k < end; k += DEPTH) {
-        put<FOURS>(a, x, p.a_by_depth, from.a_side, from.a_depth);
-        put<FOURS>(b, y, p.b_by_depth, from.b_side, from.b_depth);
+        put<ARITHMETIC, FOURS>(a, x, p.a_by_depth, from.a_side, from.a_depth);
+        put<ARITHMETIC, FOURS>(b, y, p.b_by_depth, from.b_side, from.b_depth);
         __syncthreads();
         x = from.read_a(p, k + DEPTH, end);
         y = from.read_b(p, k + DEPTH, end);

@@ -5,7 +5,7 @@
  * grid.
  *
  * A window is small: a thread has one query (or key) of one head of one window and reads the others where
- * they are, from the cache. The gradient of the table is summed for each window and each relative position in
+ * they are, from the cache. It walks along them by row and column, which costs no division. The gradient of the table is summed for each window and each relative position in
  * the order of the pairs, then over windows and images in order. */
 #include "backends/cuda/kernel.h"
 
@@ -42,11 +42,32 @@ static __device__ __forceinline__ head_of_window head_at(const windows_of_grid &
             (int)(window % across * w.window)};
 }
 
-static __device__ __forceinline__ int64_t token_of(const windows_of_grid &w, const head_of_window &h, int i)
+/* A token of a window. */
+struct spot {
+    int row, column;
+};
+
+static __device__ __forceinline__ spot spot_of(const windows_of_grid &w, int i)
 {
-    int row = (h.top + i / w.window + w.shift) % w.grid_h,
-        column = (h.left + i % w.window + w.shift) % w.grid_w;
-    return (int64_t)row * w.grid_w + column;
+    return {i / w.window, i % w.window};
+}
+
+static __device__ __forceinline__ spot after(const windows_of_grid &w, spot i)
+{
+    return i.column + 1 < w.window ? spot{i.row, i.column + 1} : spot{i.row + 1, 0};
+}
+
+#define EACH_SPOT(i, w) for (spot i = {0, 0}; i.row < (w).window; i = after(w, i))
+
+/* A shift is less than a window: a place is rolled once round the grid at most. */
+static __device__ __forceinline__ int rolled(int at, int size)
+{
+    return at < size ? at : at - size;
+}
+
+static __device__ __forceinline__ int64_t token_of(const windows_of_grid &w, const head_of_window &h, spot i)
+{
+    return (int64_t)rolled(h.top + i.row + w.shift, w.grid_h) * w.grid_w + rolled(h.left + i.column + w.shift, w.grid_w);
 }
 
 static __device__ __forceinline__ int band(int at, int size, int window, int shift)
@@ -54,22 +75,21 @@ static __device__ __forceinline__ int band(int at, int size, int window, int shi
     return at < size - window ? 0 : at < size - shift ? 1 : 2;
 }
 
-static __device__ __forceinline__ int region_of(const windows_of_grid &w, const head_of_window &h, int i)
+static __device__ __forceinline__ int region_of(const windows_of_grid &w, const head_of_window &h, spot i)
 {
-    return 3 * band(h.top + i / w.window, w.grid_h, w.window, w.shift) +
-           band(h.left + i % w.window, w.grid_w, w.window, w.shift);
+    return 3 * band(h.top + i.row, w.grid_h, w.window, w.shift) + band(h.left + i.column, w.grid_w, w.window, w.shift);
 }
 
-static __device__ __forceinline__ float bias_of(const windows_of_grid &w, const head_of_window &h, int i,
-                                                int j)
+static __device__ __forceinline__ float bias_of(const windows_of_grid &w, const head_of_window &h, spot i,
+                                                spot j)
 {
-    int row = i / w.window - j / w.window + w.window - 1, column = i % w.window - j % w.window + w.window - 1;
+    int row = i.row - j.row + w.window - 1, column = i.column - j.column + w.window - 1;
     float bias = w.table[(int64_t)(row * w.side() + column) * w.heads + h.head];
     return w.shift > 0 && region_of(w, h, i) != region_of(w, h, j) ? bias - 100 : bias;
 }
 
 /* The place of token i of the window in part 0, 1, 2 of qkv, or in out. */
-static __device__ __forceinline__ int64_t at_part(const windows_of_grid &w, const head_of_window &h, int i,
+static __device__ __forceinline__ int64_t at_part(const windows_of_grid &w, const head_of_window &h, spot i,
                                                   int parts, int part)
 {
     return (((h.image * w.n + token_of(w, h, i)) * parts + part) * w.heads + h.head) * w.width;
@@ -91,42 +111,96 @@ static __device__ __forceinline__ float dot(const float *a, const float *b, int6
     return sum;
 }
 
-static __device__ __forceinline__ float score_of(const windows_of_grid &w, const head_of_window &h, int i,
-                                                 int j)
+static __device__ __forceinline__ float score_of(const windows_of_grid &w, const head_of_window &h, spot i,
+                                                 spot j)
 {
     const float *q = w.qkv + at_part(w, h, i, 3, 0), *k = w.qkv + at_part(w, h, j, 3, 1);
     return w.scale * dot(q, k, w.width) + bias_of(w, h, i, j);
 }
 
-static __device__ __forceinline__ int64_t lse_at(const windows_of_grid &w, const head_of_window &h, int i)
+static __device__ __forceinline__ int64_t lse_at(const windows_of_grid &w, const head_of_window &h, spot i)
 {
     return (h.image * w.heads + h.head) * w.n + token_of(w, h, i);
 }
 
 /* ---- forward ---- */
 
-__global__ void attend_window(windows_of_grid w, float *out, float *lse)
+/* The numbers of a head that a thread adds to: in registers where D is their number, else (0) where they go. */
+template <int D> struct head_sums {
+    float *to, of[D];
+
+    __device__ __forceinline__ head_sums(float *p, int64_t) : to(p)
+    {
+        UNROLL
+        for (int d = 0; d < D; d++)
+            of[d] = 0;
+    }
+    __device__ __forceinline__ void add(float factor, const float *x, int64_t)
+    {
+        UNROLL
+        for (int d = 0; d < D; d += 4) {
+            four part = *(const four *)(x + d);
+            UNROLL
+            for (int j = 0; j < 4; j++)
+                of[d + j] += factor * part.of[j];
+        }
+    }
+    __device__ __forceinline__ void divide(float by, int64_t)
+    {
+        UNROLL
+        for (int d = 0; d < D; d++)
+            of[d] /= by;
+    }
+    __device__ __forceinline__ void write() const
+    {
+        UNROLL
+        for (int d = 0; d < D; d += 4)
+            *(four *)(to + d) = {{of[d], of[d + 1], of[d + 2], of[d + 3]}};
+    }
+};
+
+template <> struct head_sums<0> {
+    float *to;
+
+    __device__ __forceinline__ head_sums(float *p, int64_t n) : to(p)
+    {
+        for (int64_t d = 0; d < n; d++)
+            to[d] = 0;
+    }
+    __device__ __forceinline__ void add(float factor, const float *x, int64_t n)
+    {
+        for (int64_t d = 0; d < n; d++)
+            to[d] += factor * x[d];
+    }
+    __device__ __forceinline__ void divide(float by, int64_t n)
+    {
+        for (int64_t d = 0; d < n; d++)
+            to[d] /= by;
+    }
+    __device__ __forceinline__ void write() const
+    {
+    }
+};
+
+template <int D> __global__ void attend_window(windows_of_grid w, float *out, float *lse)
 {
     int n = w.tokens();
     EACH(t, w.images * w.windows() * w.heads * n)
     {
         head_of_window h = head_at(w, t / n);
-        int i = (int)(t % n);
+        spot i = spot_of(w, (int)(t % n));
         float most = -INFINITY, total = 0;
-        for (int j = 0; j < n; j++)
-            most = fmaxf(most, score_of(w, h, i, j));
-        float *o = out + at_part(w, h, i, 1, 0);
-        for (int64_t d = 0; d < w.width; d++)
-            o[d] = 0;
-        for (int j = 0; j < n; j++) {
+        EACH_SPOT(j, w)
+        most = fmaxf(most, score_of(w, h, i, j));
+        head_sums<D> o(out + at_part(w, h, i, 1, 0), w.width);
+        EACH_SPOT(j, w)
+        {
             float p = expf(score_of(w, h, i, j) - most);
-            const float *v = w.qkv + at_part(w, h, j, 3, 2);
             total += p;
-            for (int64_t d = 0; d < w.width; d++)
-                o[d] += p * v[d];
+            o.add(p, w.qkv + at_part(w, h, j, 3, 2), w.width);
         }
-        for (int64_t d = 0; d < w.width; d++)
-            o[d] /= total;
+        o.divide(total, w.width);
+        o.write();
         if (lse)
             lse[lse_at(w, h, i)] = most + logf(total);
     }
@@ -144,7 +218,7 @@ struct pair_slope {
 };
 
 static __device__ __forceinline__ pair_slope slope_of(const windows_of_grid &w, const head_of_window &h,
-                                                      const results &r, int i, int j)
+                                                      const results &r, spot i, spot j)
 {
     const float *o = r.out + at_part(w, h, i, 1, 0), *d = r.dout + at_part(w, h, i, 1, 0);
     float p = expf(score_of(w, h, i, j) - r.lse[lse_at(w, h, i)]);
@@ -152,34 +226,32 @@ static __device__ __forceinline__ pair_slope slope_of(const windows_of_grid &w, 
 }
 
 /* One token as a query and as a key. */
-__global__ void attend_window_grad(windows_of_grid w, results r, float *dqkv)
+template <int D> __global__ void attend_window_grad(windows_of_grid w, results r, float *dqkv)
 {
     int n = w.tokens();
     EACH(t, w.images * w.windows() * w.heads * n)
     {
         head_of_window h = head_at(w, t / n);
-        int i = (int)(t % n);
-        float *dq = dqkv + at_part(w, h, i, 3, 0), *dk = dqkv + at_part(w, h, i, 3, 1);
-        float *dv = dqkv + at_part(w, h, i, 3, 2);
-        for (int64_t d = 0; d < w.width; d++)
-            dq[d] = dk[d] = dv[d] = 0;
-        for (int j = 0; j < n; j++) {
+        spot i = spot_of(w, (int)(t % n));
+        head_sums<D> dq(dqkv + at_part(w, h, i, 3, 0), w.width), dk(dqkv + at_part(w, h, i, 3, 1), w.width),
+            dv(dqkv + at_part(w, h, i, 3, 2), w.width);
+        EACH_SPOT(j, w)
+        {
             pair_slope as_query = slope_of(w, h, r, i, j), as_key = slope_of(w, h, r, j, i);
-            const float *q = w.qkv + at_part(w, h, j, 3, 0), *k = w.qkv + at_part(w, h, j, 3, 1);
-            const float *o = r.dout + at_part(w, h, j, 1, 0);
-            for (int64_t d = 0; d < w.width; d++) {
-                dq[d] += w.scale * as_query.ds * k[d];
-                dk[d] += w.scale * as_key.ds * q[d];
-                dv[d] += as_key.p * o[d];
-            }
+            dq.add(w.scale * as_query.ds, w.qkv + at_part(w, h, j, 3, 1), w.width);
+            dk.add(w.scale * as_key.ds, w.qkv + at_part(w, h, j, 3, 0), w.width);
+            dv.add(as_key.p, r.dout + at_part(w, h, j, 1, 0), w.width);
         }
+        dq.write();
+        dk.write();
+        dv.write();
     }
 }
 
 /* sums[image, window][relative position][head] */
 __global__ void sum_pairs(windows_of_grid w, results r, float *sums)
 {
-    int n = w.tokens(), side = w.side();
+    int side = w.side();
     int64_t entries = (int64_t)side * side * w.heads;
     EACH(t, w.images * w.windows() * entries)
     {
@@ -188,10 +260,11 @@ __global__ void sum_pairs(windows_of_grid w, results r, float *sums)
             column = (int)(entry / w.heads % side) - (w.window - 1);
         head_of_window h = head_at(w, t / entries * w.heads + entry % w.heads);
         float sum = 0;
-        for (int i = 0; i < n; i++) {
-            int y = i / w.window - row, x = i % w.window - column;
-            if (y >= 0 && y < w.window && x >= 0 && x < w.window)
-                sum += slope_of(w, h, r, i, y * w.window + x).ds;
+        EACH_SPOT(i, w)
+        {
+            spot j = {i.row - row, i.column - column};
+            if (j.row >= 0 && j.row < w.window && j.column >= 0 && j.column < w.window)
+                sum += slope_of(w, h, r, i, j).ds;
         }
         sums[t] = sum;
     }
@@ -219,11 +292,26 @@ static windows_of_grid windows_of(const bk_call *call)
             (float)a->alpha, input(call, 0), input(call, 1)};
 }
 
+constexpr unsigned THREADS = 64; /* of a block: few, as a thread has many registers, and a slice few blocks */
+
+static unsigned blocks_of_tokens(const windows_of_grid &w)
+{
+    return (unsigned)divide_up(w.images * w.n * w.heads, THREADS);
+}
+
+/* Heads of 8 and 16 numbers have kernels of their own, where they lie on 16-byte boundaries. */
+static int64_t width_in_registers(const windows_of_grid &w, const void *a, const void *b)
+{
+    uintptr_t places = (uintptr_t)w.qkv | (uintptr_t)a | (uintptr_t)b;
+    return (places & 15) == 0 && (w.width == 8 || w.width == 16) ? w.width : 0;
+}
+
 static void run_window_attention(const bk_call *call, execution *e)
 {
     windows_of_grid w = windows_of(call);
-    start(e, attend_window, blocks_for(w.images * w.n * w.heads), BLOCK, 0, w, output(call, 0),
-          output(call, 1));
+    int64_t width = width_in_registers(w, output(call, 0), nullptr);
+    start(e, width == 16 ? attend_window<16> : width == 8 ? attend_window<8> : attend_window<0>,
+          blocks_of_tokens(w), THREADS, 0, w, output(call, 0), output(call, 1));
 }
 
 const cuda_kernel cuda_window_attention = {nullptr, run_window_attention, nullptr};
@@ -240,7 +328,9 @@ static void run_window_grad(const bk_call *call, execution *e)
     results r = {input(call, 2), input(call, 3), input(call, 4)};
     int64_t entries = elements(&call->in[1]), windows = w.images * w.windows();
     float *sums = (float *)call->scratch;
-    start(e, attend_window_grad, blocks_for(w.images * w.n * w.heads), BLOCK, 0, w, r, output(call, 0));
+    int64_t width = width_in_registers(w, r.dout, output(call, 0));
+    start(e, width == 16 ? attend_window_grad<16> : width == 8 ? attend_window_grad<8> : attend_window_grad<0>,
+          blocks_of_tokens(w), THREADS, 0, w, r, output(call, 0));
     if (!call->out[1].data)
         return;
     start(e, sum_pairs, blocks_for(windows * entries), BLOCK, 0, w, r, sums);

@@ -9,10 +9,13 @@ trained on, with running statistics, by seed.
 
     segmentation.py                              all networks, 300 steps, 128 x 128, three seeds: hours on two cores
     segmentation.py --side 64 --seeds 1 fcn8s    one of them, in a minute
+    segmentation.py --peer --seeds 1 hrnet-s     PyTorch's twin of it, from the same weights on the same images
 
-It needs NumPy and the slmt package (bindings/python)."""
+It needs NumPy and the slmt package (bindings/python), and --peer PyTorch (examples/peers)."""
 
 import argparse
+import os
+import sys
 import time
 
 import numpy as np
@@ -20,6 +23,7 @@ import numpy as np
 import slmt
 
 NETWORKS = ["unet-seg", "attn-unet", "vnet", "fcn8s", "segnet", "segnet-basic", "fpn", "pspnet", "deeplabv3p", "hrnet-s"]
+VOLUMES = ["unet-seg", "attn-unet", "vnet"]  # whose arrays have slices
 CLASSES = 4
 BATCH = 8
 
@@ -59,29 +63,55 @@ def dice(truth, answer):
     return float(np.mean(scores))
 
 
-def train(network, side, steps, seed, context):
-    """Returns the Dice, and seconds of a step."""
-    side += network == "pspnet"  # 8 n + 1
+def rate(step, steps):
+    return 1e-3 * (1 - step / steps) ** 0.9
+
+
+def train(model, images, labels, steps, seed, random):
+    """Returns the labels that the network gives to the images in the end."""
+    sizes = {"rows": images.shape[2], "columns": images.shape[3]}
+    if model.method in VOLUMES:  # of one slice
+        images, labels, sizes = images[:, :, None], labels[:, None], sizes | {"slices": 1}
+    with slmt.Trainer(model, "train", seed=seed, batch=BATCH, epochs=steps, **sizes) as trainer:
+        for step in range(steps):
+            some, theirs = turned(images, labels, random)
+            trainer.step({"image": some, "labels": theirs}, rate(step, steps))
+    with slmt.Session(model, "segment", batch=BATCH, **sizes) as session:
+        return session.run({"image": images})["labels"]
+
+
+def train_peer(model, images, labels, steps, seed, random):
+    """The same by PyTorch, from the model's weights."""
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "peers"))
+    import networks
+    import torch
+
+    torch.manual_seed(seed)  # of dropout
+    network = networks.NETWORKS[model.method](**({"axes": 2} if model.method == "vnet" else {}))
+    networks.load(network, model.tensors)
+    adam = torch.optim.Adam(network.parameters())
+    for step in range(steps):
+        some, theirs = turned(images, labels, random)
+        adam.param_groups[0]["lr"] = rate(step, steps)
+        adam.zero_grad()
+        networks.loss(network, torch.from_numpy(some), torch.from_numpy(theirs).long()).backward()
+        adam.step()
+    with torch.inference_mode():
+        return network.eval()(torch.from_numpy(images)).argmax(1).numpy()
+
+
+def measured(network, seed, given, context):
+    """The Dice, and seconds of a step."""
+    side = given.side + (network == "pspnet")  # 8 n + 1
     random = np.random.default_rng(seed)
     drawn = [draw(side, random) for _ in range(BATCH)]
     images = np.stack([image for image, _ in drawn])[:, None]
     labels = np.stack([label for _, label in drawn])
-    sizes = {"rows": side, "columns": side}
-    options = {"classes": "0=ground,1=disc,2=square,3=ring"}
-    if network == "vnet":  # one slice of a volume
-        options["axes"] = 2
-    if network in ("vnet", "unet-seg"):
-        images, labels, sizes = images[:, :, None], labels[:, None], sizes | {"slices": 1}
+    options = {"classes": "0=ground,1=disc,2=square,3=ring"} | ({"axes": 2} if network in VOLUMES else {})
     model = slmt.Model.create(network, options, seed=seed, context=context)
     began = time.perf_counter()
-    with slmt.Trainer(model, "train", seed=seed, batch=BATCH, epochs=steps, **sizes) as trainer:
-        for step in range(steps):
-            some, theirs = turned(images, labels, random)
-            trainer.step({"image": some, "labels": theirs}, 1e-3 * (1 - step / steps) ** 0.9)
-    seconds = (time.perf_counter() - began) / steps
-    with slmt.Session(model, "segment", batch=BATCH, **sizes) as session:
-        answer = session.run({"image": images})["labels"]
-    return dice(labels, answer), seconds
+    answer = (train_peer if given.peer else train)(model, images, labels, given.steps, seed, random)
+    return dice(labels, answer.reshape(labels.shape)), (time.perf_counter() - began) / given.steps
 
 
 def main():
@@ -91,10 +121,11 @@ def main():
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--peer", action="store_true", help="train PyTorch's twins")
     given = parser.parse_args()
     context = slmt.Context(threads=given.threads)
     for network in given.networks:
-        results = [train(network, given.side, given.steps, seed, context) for seed in range(given.seeds)]
+        results = [measured(network, seed, given, context) for seed in range(given.seeds)]
         scores = " ".join(f"{score:.3f}" for score, _ in results)
         print(f"{network:14} Dice {scores}   {np.mean([seconds for _, seconds in results]):.3f} s a step", flush=True)
 

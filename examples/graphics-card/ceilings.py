@@ -33,7 +33,7 @@ def copied():
 
 
 def multiplied(kind, rough):
-    torch.backends.cuda.matmul.allow_tf32 = rough
+    torch.set_float32_matmul_precision("high" if rough else "highest")
     a, b = (torch.rand(SIDE, SIDE, device=DEVICE, dtype=kind) for _ in range(2))
     return 2 * SIDE**3 / seconds(lambda: a @ b) / 1e12
 

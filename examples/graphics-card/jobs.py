@@ -2,7 +2,8 @@
 """The jobs of examples/peers on a graphics card, by libslmt and by PyTorch. check.py runs it:
 
     jobs.py describe                    the card, as libslmt names it
-    jobs.py time ENGINE ARITHMETIC      milliseconds of each job, the median of some runs
+    jobs.py compute                     nothing: the plug-in makes a small image, or says why it cannot
+    jobs.py time ENGINE ARITHMETIC      milliseconds of each job, the median of some runs; a line more for each job
     jobs.py warm                        has PyTorch compile, and keep what it compiled
 
 Arrays begin and end in the host's memory, as a program has them; so copies are in the figures of all engines."""
@@ -60,6 +61,12 @@ def context(arithmetic, options=""):
                         arithmetic=arithmetic, threads=1)
 
 
+def compute():
+    """Any network will do."""
+    model = slmt.Model.create("slmt-net", SMALL["slmt-net"], seed=1, context=context("float32"))
+    model.session().synthesize(np.zeros((1, 32, 32), np.float32))
+
+
 def new_model(name, device):
     network = JOBS[name].network
     return slmt.Model.create(network, SMALL[network] if EMULATE else None, seed=1, context=device)
@@ -107,7 +114,8 @@ def settle_arithmetic(arithmetic):
     import torch
 
     rough = arithmetic != "float32"
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = rough
+    torch.set_float32_matmul_precision("high" if rough else "highest")
+    torch.backends.cudnn.allow_tf32 = rough
     return torch.autocast(DEVICE, torch.bfloat16, enabled=arithmetic == "bf16")
 
 
@@ -140,7 +148,9 @@ def pytorch_synthesis(network, x, half, compiled):
     import torch
 
     network, given = network.eval(), x.to(DEVICE, copy=True)
-    forward = torch.compile(network) if compiled else network
+    forward = network
+    if compiled:  # with captured graphs, and each batch of its own: PyTorch at its best
+        forward = torch.compile(network, dynamic=False, mode=None if EMULATE else "reduce-overhead")
 
     def make():
         with torch.inference_mode(), half:
@@ -237,7 +247,7 @@ def timed(engine, arithmetic):
             if engine == "libslmt":
                 raise
             figures[name] = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
-    return figures
+        print(json.dumps(figures), flush=True)
 
 
 def main():
@@ -245,7 +255,10 @@ def main():
     if what == "describe":
         print(json.dumps({"context": repr(context("float32")), "version": slmt.build().version}))
     elif what == "time":
-        print(json.dumps(timed(*sys.argv[2:4])))
+        timed(*sys.argv[2:4])
+    elif what == "compute":
+        compute()
+        print("{}")
     elif what == "warm":
         for arithmetic in ("float32",) if EMULATE else ("float32", "tf32", "bf16"):
             for name, job in JOBS.items():

@@ -27,8 +27,8 @@ enum {
 };
 
 /** How a model holds the matrices of its linear layers, nearly all of its memory; everything else is
- *  of the context's precision. They are rounded to the nearest, and results are computed in float32
- *  from what they are then. Models with 16-bit weights synthesize and do not train. \since 0.1 */
+ *  of the context's precision. They are rounded to the nearest value, and results are computed in float32
+ *  from the rounded values. Models with 16-bit weights synthesize and do not train. \since 0.1 */
 enum {
     SLMT_WEIGHTS_FULL = 0,     /**< in the context's precision */
     SLMT_WEIGHTS_BFLOAT16 = 1, /**< 8 bits of mantissa, float32's range */
@@ -62,21 +62,20 @@ enum {
 
 /**
  * Receives one line of log, without a line end.
- * @threads called on the thread whose call has something to say
+ * @threads called on the thread whose call writes the line
  * \since 0.1
  */
 typedef void (*slmt_log_fn)(void *user, int32_t level, const char *text);
 
 /**
- * Receives a warning: the call goes on and its result may be wrong, such as a scan that does not meet what a
- * model was trained on.
+ * Receives a warning: the call goes on and its result may be wrong, for instance because a scan differs
+ * from those that a model was trained on.
  *
  * @param user  the pointer given with the callback
  * @param text  one sentence or more for the user of the program, without a line end; valid during the call
- * @return 0 to go on; anything else ends the library's call with SLMT_ERR_CANCELLED and this text: then
- *         nothing is made or written
- * @threads called on the thread whose call has something to say, so on several threads at once where several
- *          use the context
+ * @return 0 to go on; anything else ends the library's call with SLMT_ERR_CANCELLED and this text, and the
+ *         call makes and writes nothing
+ * @threads called on the thread whose call warns: on several threads at once if several use the context
  * \since 0.1
  */
 typedef int32_t (*slmt_warning_fn)(void *user, const char *text);
@@ -176,14 +175,14 @@ SLMT_API uint64_t slmt_context_live_bytes(const slmt_context *context);
  */
 SLMT_API uint64_t slmt_context_device_bytes(const slmt_context *context);
 
-/** What reading makes of a NaN, as many programs write outside the brain. \since 0.1 */
+/** How readers treat a NaN, which many programs write outside the brain. \since 0.1 */
 enum {
-    SLMT_NAN_REFUSE = 0, /**< an error, with the place of the first */
-    SLMT_NAN_ZERO = 1    /**< 0; slmt_volume_zeroed() tells how many. Infinities are errors all the same */
+    SLMT_NAN_REFUSE = 0, /**< reading fails, and the message names the first one */
+    SLMT_NAN_ZERO = 1    /**< it becomes 0, and slmt_volume_zeroed() counts it; infinities stay errors */
 };
 
 /**
- * Choose what slmt_volume_read() and slmt_volume_from_nifti() make of voxels that are NaN. A new context
+ * Choose what slmt_volume_read() and slmt_volume_from_nifti() do with voxels that are NaN. A new context
  * refuses them.
  *
  * @param context  not NULL

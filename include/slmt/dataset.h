@@ -7,7 +7,7 @@
  *  volumes are sets like any other; the calls at the end of this header show their contrasts, subjects and
  *  slices.
  *
- *  "One thread at a time" at a call below means: of those that use this set, or this writer. */
+ *  "One thread at a time" means one of the threads that use this set, or this writer. */
 #ifndef SLMT_DATASET_H
 #define SLMT_DATASET_H
 
@@ -123,8 +123,8 @@ SLMT_API slmt_status slmt_dataset_writer_append(slmt_dataset_writer *writer, int
                                                 const slmt_tensor *tensor);
 
 /**
- * Complete the record. A record that is not complete is an error, and dropped: the set stays as it was before
- * it.
+ * Complete the record. If the record is not complete, the call fails and drops it: the set is as it was
+ * before the record.
  *
  * @param writer  not NULL
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (no tensors, too few rows, axes of one name that differ),
@@ -135,7 +135,7 @@ SLMT_API slmt_status slmt_dataset_writer_append(slmt_dataset_writer *writer, int
 SLMT_API slmt_status slmt_dataset_writer_end(slmt_dataset_writer *writer);
 
 /**
- * Drop the record that has been begun; without one nothing happens.
+ * Drop the record that has been begun. If there is none, nothing happens.
  *
  * @param writer  not NULL
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (writer is NULL), SLMT_ERR_IO

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file differentiation.h
- *  Imaging differentiation: what the errors of any-to-any synthesis tell of the sequences.
+ *  Imaging differentiation: what the errors of any-to-any synthesis say about the sequences.
  *
- *  A sequence that makes the others well is totipotent; one that the others make badly holds something that
- *  they lack, and should not be dropped. Where it holds that, a map shows. Both need predictions and their
- *  true images alone, from whatever method. They measure usefulness for synthesis, not for a diagnosis. */
+ *  A sequence from which the others are made well is totipotent. A sequence that is made badly from the
+ * others holds something that they lack, and should not be dropped; a map shows where. Both figures need only
+ *  predictions and their true images, from any method. They measure usefulness for synthesis, not for a
+ *  diagnosis. */
 #ifndef SLMT_DIFFERENTIATION_H
 #define SLMT_DIFFERENTIATION_H
 
@@ -82,8 +83,8 @@ SLMT_API slmt_status slmt_rank_sequences(const slmt_pair_score *scores, size_t c
  *
  *     map[k] = 1/n sum_s |predictions[s][k] - truth[k]|
  *
- * The paper's code has a prediction from each sequence in it, also the one that the image itself gives. Leave
- * that one out for what the others alone cannot make.
+ * The paper's code takes a prediction from each sequence, the image itself included. Leave that one out to
+ * see what the others cannot make.
  *
  * @param predictions  n pointers to [count] float32, each made from another source; not modified
  * @param n            at least 1

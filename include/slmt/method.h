@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file method.h
- *  Methods: what networks this library knows, described so that a program can use one it has never heard of.
+ *  Methods: the networks that this library knows, described so that a program can use one for which it was
+ *  not written.
  *
  *  A method has options (numbers that fix a network's size) and tasks: "synthesize", "train", ... A task has
  *  settings (numbers), inputs and outputs (tensors with names and axes). A model is made from a method's
@@ -31,10 +32,10 @@ enum {
     SLMT_NUMBER_TEXT = 5    /**< a text of at most `count` bytes that matches `pattern` */
 };
 
-/** What a number, an input or an output is for: a program finds by its role what it needs to set or to give,
- *  whatever a method calls it. No table has a role twice, but for SLMT_ROLE_NONE. \since 0.1 */
+/** What a number, an input or an output is for. By roles a program finds what it needs to set or to give,
+ *  whatever a method calls it. No table has a role twice, except SLMT_ROLE_NONE. \since 0.1 */
 enum {
-    SLMT_ROLE_NONE = 0, /**< a matter of this method alone */
+    SLMT_ROLE_NONE = 0, /**< it concerns this method alone */
 
     SLMT_ROLE_BATCH = 1,     /**< number: samples that are computed together */
     SLMT_ROLE_SIDE = 2,      /**< number: rows of an image, which are as many as its columns */

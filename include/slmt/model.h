@@ -60,11 +60,11 @@ typedef struct slmt_preprocess {
     int32_t background;     /**< SLMT_BACKGROUND_SURFACE; how the background is found */
 } slmt_preprocess;
 
-/** What volumes of another voxel size than the training's become. \since 0.1 */
+/** What is done with volumes whose voxels are not of the training's size. \since 0.1 */
 enum {
-    SLMT_SPACING_REFUSE = 0,   /**< an error, with both sizes */
-    SLMT_SPACING_RESAMPLE = 1, /**< voxels of the training's size, and the result those of the volume again */
-    SLMT_SPACING_ANY = 2       /**< what they are: crop and slices are counted in their voxels */
+    SLMT_SPACING_REFUSE = 0,   /**< the call fails, and the message names both sizes */
+    SLMT_SPACING_RESAMPLE = 1, /**< they are resampled to the training's size, and the result back */
+    SLMT_SPACING_ANY = 2       /**< they are taken as they are: crop and slices count their voxels */
 };
 
 /** Sizes and places of volumes, in millimetres along x (to the left), y (to the back), z (up): of one volume,
@@ -90,9 +90,9 @@ typedef struct slmt_tensor_info {
     uint32_t struct_size; /**< sizeof(slmt_tensor_info), set by the caller */
     int32_t rank;         /**< 1 to 6 */
     int64_t dim[6];       /**< row-major extents; unused ones 0 */
-    const char *name;     /**< as the files of the reference implementation call it, in front of it what the
-                               method's networks are told apart by, such as "E." of SLMT-Net's encoder; lives
-                               with the model */
+    const char *name;     /**< its name in files of the reference implementation, behind a prefix that tells a
+                               method's networks apart, such as "E." for SLMT-Net's encoder; lives as long as
+                               the model */
     int32_t used;         /**< 1; 0 for tensors that the reference stores and nothing reads */
     int32_t weights;      /**< how the model holds it: SLMT_WEIGHTS_FULL, _BFLOAT16 or _FLOAT16 */
 } slmt_tensor_info;
@@ -250,7 +250,7 @@ SLMT_API slmt_status slmt_model_save(const slmt_model *model, const char *path);
 SLMT_API slmt_status slmt_file_import(slmt_context *context, const char *path, const char *out);
 
 /**
- * One more owner.
+ * Add an owner to a model.
  *
  * @param model  not NULL
  * @return model
@@ -259,7 +259,13 @@ SLMT_API slmt_status slmt_file_import(slmt_context *context, const char *path, c
  */
 SLMT_API slmt_model *slmt_model_retain(slmt_model *model);
 
-/** One owner less; the last one frees. @param model may be NULL @threads any thread \since 0.1 */
+/**
+ * Give up ownership of a model; its last owner frees it.
+ *
+ * @param model  may be NULL
+ * @threads any thread
+ * \since 0.1
+ */
 SLMT_API void slmt_model_free(slmt_model *model);
 
 /**
@@ -297,7 +303,7 @@ SLMT_API slmt_status slmt_model_set_preprocess(slmt_model *model, const slmt_pre
 SLMT_API slmt_status slmt_model_get_geometry(const slmt_model *model, slmt_geometry *geometry);
 
 /**
- * Replace what a model knows of the volumes it was trained on, as a converter does.
+ * Replace what a model knows about the volumes that it was trained on. Converters use this.
  *
  * @param model     not NULL
  * @param geometry  copied; NULL, or `volumes` 0: nothing is known

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file profile.h
- *  Where the time goes: a profile takes down every kernel call of the sessions and trainers it is given to,
- *  by op, layer and shape, and can be written as a trace that Chrome and Perfetto show. */
+ *  Where the time goes. A profile records every kernel call of the sessions and trainers that it is given to,
+ * by op, layer and shape, and can be written as a trace that Chrome and Perfetto show. */
 #ifndef SLMT_PROFILE_H
 #define SLMT_PROFILE_H
 
@@ -30,7 +30,7 @@ typedef struct slmt_profile_entry {
 } slmt_profile_entry;
 
 /**
- * Make a profile that has taken nothing down yet.
+ * Make a profile, which has recorded nothing yet.
  *
  * @param context  not NULL
  * @param profile  receives the profile; the caller frees it with slmt_profile_free()
@@ -59,11 +59,11 @@ SLMT_API void slmt_profile_free(slmt_profile *profile);
 SLMT_API void slmt_profile_clear(slmt_profile *profile);
 
 /**
- * Take down the calls of a session from now on. That allocates: at first room for an entry a layer, later
- * for the events, 24 bytes each, of at most 2^20 calls; later calls are counted, and not in the trace.
+ * Record the calls of a session from now on. This allocates room for an entry for each layer, and later 24
+ * bytes for the event of each call. After 2^20 events, calls are counted, but they are not in the trace.
  *
  * @param session  not NULL
- * @param profile  kept alive by the session; NULL: none any more
+ * @param profile  kept alive by the session; NULL: calls are recorded no longer
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT (the session is as before)
  * @threads one thread per session at a time
  * \since 0.1
@@ -71,7 +71,7 @@ SLMT_API void slmt_profile_clear(slmt_profile *profile);
 SLMT_API slmt_status slmt_session_set_profile(struct slmt_session *session, slmt_profile *profile);
 
 /**
- * The same for a trainer's steps, the optimiser ("adam") among them.
+ * Record the calls of a trainer's steps from now on, those of the optimiser ("adam") included.
  *
  * @param trainer  not NULL
  * @param profile  as slmt_session_set_profile()

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file segment.h
- *  Labels of whole volumes, by networks that say of each pixel which class it belongs to. Their output is not
- *  for diagnosis. */
+ *  Labels of whole volumes, by networks that say for each pixel which class it belongs to. Their output is
+ * not for diagnosis. */
 #ifndef SLMT_SEGMENT_H
 #define SLMT_SEGMENT_H
 

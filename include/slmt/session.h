@@ -149,17 +149,19 @@ SLMT_API slmt_status slmt_session_set_target(slmt_session *session, const char *
 /**
  * Synthesize target-contrast slices from source-contrast slices.
  *
- * Any method whose task takes slices. "synthesize" of seq2seq needs the sequence to make first, which
- * slmt_session_set() gives. With SLMT-Net each slice stands alone, and the call allocates
- * nothing unless the session has a profile; oneDNN takes some small blocks from malloc() and gives them back,
- * and where there are none the call is SLMT_ERR_MEMORY and the next one works. Seq2seq takes the slices for
- * neighbours in one volume, bottom to top: in 2D each is made with those beside it, in 3D in blocks of
- * `depth`; the first and the last are repeated where there are none, and room for one run is taken and given
- * back.
+ * The session may be of any method whose task takes slices. The task "synthesize" of seq2seq must be told
+ * first which sequence to make (slmt_session_set()).
  *
- * A slice's result does not depend on earlier calls, and with SLMT-Net not on the other slices of the call;
- * on a processor with AVX2 and no AVX-512 the latter holds with SLMT_MATRIX_AUTO only, as the kernels of
- * oneDNN may round a row otherwise at another place of the batch.
+ * With SLMT-Net each slice stands alone, and the call allocates nothing unless the session has a profile.
+ * oneDNN takes some small blocks from malloc() and frees them; if malloc() fails there, the call returns
+ * SLMT_ERR_MEMORY, and the next call works. Seq2Seq takes the slices for neighbours in one volume, from
+ * bottom to top. In 2D it makes each slice with the slices beside it, in 3D it makes blocks of `depth`
+ * slices; the first and the last slice are repeated if a neighbour is missing. It allocates memory for one
+ * run, and frees it.
+ *
+ * A slice's result does not depend on earlier calls, and with SLMT-Net it does not depend on the other slices
+ * of the call. On a processor with AVX2 and without AVX-512 the latter holds only with SLMT_MATRIX_AUTO,
+ * because oneDNN's kernels may round a row differently at another place of the batch.
  *
  * @param session  of a task that takes slices; its images are height x width (SLMT-Net: image_size, both)
  * @param source   [count][height][width] float32 in [0, 1], row-major; not modified
@@ -168,8 +170,8 @@ SLMT_API slmt_status slmt_session_set_target(slmt_session *session, const char *
  * @return SLMT_OK, or
  *         SLMT_ERR_ARGUMENT    a pointer is NULL, count is 0, the arrays overlap;
  *         SLMT_ERR_NONFINITE   source holds a NaN or an infinity (the message names the first): target is
- *                              untouched. Or the result does, because the network overflows (the message says
- *                              of how many values, and names target and the first): target is no picture;
+ *                              untouched. Or the result holds some, because the network overflows (the
+ *                              message says how many, and where the first is): target is not usable;
  *         SLMT_ERR_UNSUPPORTED the task takes no slices, or not with its options and settings;
  *         SLMT_ERR_STATE       a shared input was not set, or another thread is in a call of the session;
  *         SLMT_ERR_CANCELLED   target is undefined; SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
@@ -187,8 +189,8 @@ SLMT_API slmt_status slmt_synthesize(slmt_session *session, const float *source,
  * volume that lies otherwise than those of the training, whose slices are empty, or whose result is 0 in most
  * of the head gives a warning (slmt_context_set_warning()).
  *
- * Slices become slices as by slmt_synthesize(). The session's height and width are those of the model's
- * preprocessing.
+ * The slices are synthesized as by slmt_synthesize(). The session's height and width must be those of the
+ * model's preprocessing.
  *
  * @param session  as slmt_synthesize()
  * @param source   a raw volume of the source contrast, any orientation
@@ -219,8 +221,8 @@ SLMT_API slmt_status slmt_normalize_volume(const slmt_model *model, const slmt_v
                                            slmt_volume **normalized);
 
 /**
- * The volume as a session's model sees it: slmt_normalize_volume(), with voxels of another size than the
- * training's taken as slmt_session_set_spacing() says.
+ * The volume as a session's model sees it, as by slmt_normalize_volume(). If its voxels are not of the
+ * training's size, the volume is treated as slmt_session_set_spacing() says.
  *
  * @param session     not NULL
  * @param source      a raw volume, any orientation

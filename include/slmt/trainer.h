@@ -34,7 +34,7 @@ typedef struct slmt_training_state {
     uint64_t seed;           /**< of slmt_trainer_create() */
 } slmt_training_state;
 
-/** What a run of a trainer over a set would be. \since 0.1 */
+/** A run of a trainer over a set, described before it begins. \since 0.1 */
 typedef struct slmt_run_info {
     uint32_t struct_size;    /**< sizeof(slmt_run_info), set by the caller */
     int32_t is_other_set;    /**< 1: the trainer has learned from a set with other contents; moved and renamed
@@ -180,15 +180,15 @@ SLMT_API slmt_status slmt_trainer_step(slmt_trainer *trainer, const slmt_tensor 
 
 /**
  * Attach a second model to a task that reads one: a teacher, or whatever the task names. The trainer keeps
- * the model and does not change it; its checkpoint does not hold it but a digest of it, and after
- * slmt_trainer_load() that model is attached again.
+ * the model and does not change it. The trainer's checkpoint holds only a digest of that model, so that the
+ * caller attaches the same model again after slmt_trainer_load().
  *
  * @param trainer  not NULL
  * @param name     as the task calls it
  * @param model    of the same method, with the same options and precision; takes the place of the one before
  * @return SLMT_OK, or SLMT_ERR_NOT_FOUND (the task reads no such model), SLMT_ERR_ARGUMENT (another method,
  *         other shapes, the model that is trained itself, or another one than the loaded trainer's)
- * @threads one thread per trainer at a time, nobody changing the model from then on
+ * @threads one thread per trainer at a time; no thread may change the model from then on
  * \since 0.1
  */
 SLMT_API slmt_status slmt_trainer_attach(slmt_trainer *trainer, const char *name, slmt_model *model);
@@ -250,7 +250,7 @@ SLMT_API void slmt_trainer_free(slmt_trainer *trainer);
 SLMT_API slmt_model *slmt_trainer_model(slmt_trainer *trainer);
 
 /**
- * Read where training is.
+ * Tell how far the training has come.
  *
  * @param trainer  not NULL
  * @param state    struct_size set; filled
@@ -261,7 +261,8 @@ SLMT_API slmt_model *slmt_trainer_model(slmt_trainer *trainer);
 SLMT_API slmt_status slmt_trainer_get_state(const slmt_trainer *trainer, slmt_training_state *state);
 
 /**
- * As slmt_session_cancel(): the running step is dropped whole, the trainer stays as before it.
+ * Ask the call that is running on a trainer to stop, as slmt_session_cancel() does. The running step is
+ * dropped as a whole, and the trainer is as it was before that step.
  *
  * @param trainer  not NULL
  * @threads any thread, any time before the trainer is freed
@@ -271,8 +272,8 @@ SLMT_API void slmt_trainer_cancel(slmt_trainer *trainer);
 
 /**
  * Train on a set: from where the trainer is to the end of its schedule, or for max_steps steps. After the
- * first step the model takes over the set's preprocessing, as it learns from slices made so, and its card the
- * contrasts: "source_contrast" and "target_contrast", or without a target "TASK_contrast".
+ * first step the model has the set's preprocessing, because it learns from slices that were made so. Its card
+ * then names the contrasts: "source_contrast" and "target_contrast", or without a target "TASK_contrast".
  *
  * The task decides what a sample is. SLMT-Net's pre-training uses every slice of the training subjects in the
  * named contrast, or in all contrasts; its fine-tuning and the U-Net's training use the slices that have both
@@ -300,8 +301,8 @@ SLMT_API slmt_status slmt_trainer_run(slmt_trainer *trainer, slmt_dataset *datas
                                       const char *target, uint64_t max_steps, slmt_step_fn step, void *user);
 
 /**
- * Say what slmt_trainer_run() with the same arguments would be, and find what it would refuse. The trainer
- * stays as it is.
+ * Describe the run that slmt_trainer_run() would begin with the same arguments, and fail where it would fail.
+ * The trainer stays as it is.
  *
  * @param trainer  not NULL
  * @param dataset  not NULL
@@ -355,7 +356,8 @@ SLMT_API slmt_status slmt_trainer_save(const slmt_trainer *trainer, const char *
 SLMT_API slmt_status slmt_trainer_load(slmt_context *context, const char *path, slmt_trainer **trainer);
 
 /**
- * Say where the training of a checkpoint is, without the memory and the time of slmt_trainer_load().
+ * Tell how far the training of a checkpoint has come, without the memory and the time of
+ * slmt_trainer_load().
  *
  * @param context  not NULL
  * @param path     the file

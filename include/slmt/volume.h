@@ -20,8 +20,8 @@ typedef struct slmt_volume slmt_volume;
  * name, from 0 on, as in "scan.nii.gz[2]"; a file of just that name comes first.
  *
  * The affine is that of the sform, else of the qform, else the spacing alone, with x to the right; lengths in
- * metres or micrometres are turned into millimetres. Warns where the file gives no orientation or no spacing,
- * where its forms contradict each other, and where it does not count in millimetres.
+ * metres or micrometres are turned into millimetres. The call warns if the file gives no orientation or no
+ * spacing, if its forms contradict each other, and if it does not count in millimetres.
  *
  * @param context  not NULL
  * @param path     the file
@@ -37,7 +37,8 @@ SLMT_API slmt_status slmt_volume_read(slmt_context *context, const char *path, s
 
 /**
  * Read a scan from memory by the rules of slmt_volume_read(): a NIfTI header as another library holds it, and
- * its voxels. What a program has as such a header, slmt_volume_create() would have to interpret anew.
+ * its voxels. This call interprets the header; for slmt_volume_create() a program would have to do that
+ * itself.
  *
  * @param context       not NULL
  * @param header        NIfTI-1 (348 bytes) or NIfTI-2 (540 bytes), in either byte order, for one volume; what
@@ -71,8 +72,8 @@ SLMT_API slmt_status slmt_volume_create(slmt_context *context, const int64_t dim
                                         const float *voxels, slmt_volume **volume);
 
 /**
- * Make a volume of other voxels on the grid of another one: its geometry and units are kept, and nothing that
- * spoke of its values.
+ * Make a volume of other voxels on the grid of another volume. The new volume has the geometry and units of
+ * the source, and nothing that described its values.
  *
  * @param source       not NULL
  * @param voxels       as many float32 as source has, i fastest; copied; finite
@@ -88,8 +89,8 @@ SLMT_API slmt_status slmt_volume_like(const slmt_volume *source, const float *vo
 
 /**
  * Make a volume of another voxel size over the same field of view: its middle stays from left to right and
- * from front to back, and its lower end from bottom to top, as crops and slices are counted. Linear between
- * centres; a voxel larger than the old ones is the mean over its width.
+ * from front to back, and its lower end from bottom to top, as crops and slices are counted. Values are
+ * interpolated linearly between centres; a voxel that is larger than the old ones is the mean over its width.
  *
  * @param volume     not NULL; not modified
  * @param spacing    millimetres from the middle of a voxel to that of the next, from left to right, from

@@ -30,8 +30,8 @@ typedef struct norm_grad_inputs {
     value x, gain, dy;
 } norm_grad_inputs;
 
-/* The gradients at the inputs of a gradient op, if the gradients at dx, dgain and dbias are u, v, w (each may
- * be NONE; of z's rank): D(u) gain + v z + w at a, the sum of a D(u) at gain. */
+/* Returns the gradients at the inputs of a gradient op, if the gradients at dx, dgain and dbias are u, v, w
+ * (each may be NONE; of z's rank): D(u) gain + v z + w at a, the sum of a D(u) at gain. */
 norm_grad_inputs norm_grad_again(graph *g, const norm_grad *n, value u, value v, value w);
 
 /* Returns a + b; either may be NONE. */

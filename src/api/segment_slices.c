@@ -38,7 +38,7 @@ static status check_spacing(const double *given, double spacing[3])
 
 /* ---- models of one image size ---- */
 
-/* Whether the training resized slices of this size to the model's images. */
+/* Returns 1 if the training resized slices of this size to the model's images. */
 static int is_resized(const segmenting *s, const int64_t size[3])
 {
     const int64_t side = model_image_side(s->r->model), crop = s->r->model->preprocess.crop_size;

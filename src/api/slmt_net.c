@@ -18,7 +18,8 @@ static status read_preset(slmt_net_options *o, int32_t preset)
         return fail(ERR_ARGUMENT,
                     "there is no preset %d; SLMT_NET_PRESET_BASE, _SMALL and _TINY are 0, 1 and 2", preset);
     method_preset(&method_slmt_net, preset, option);
-    *o = slmt_net_of(option).options;
+    *o = slmt_net_options_of(option);
+    o->struct_size = sizeof *o;
     return OK;
 }
 
@@ -47,8 +48,8 @@ slmt_status slmt_net_get_options(const slmt_model *model, slmt_net_options *opti
     REQUIRE(model);
     REQUIRE(options);
     TRY(model_require_slmt_net(model, __func__));
-    const slmt_net net = slmt_net_of(model->option);
-    return struct_write(options, &net.options, sizeof *options, "slmt_net_options");
+    const slmt_net_options o = slmt_net_options_of(model->option);
+    return struct_write(options, &o, sizeof o, "slmt_net_options");
 }
 
 /* ---- sessions ---- */

@@ -5,11 +5,12 @@
 
 #include <stdint.h>
 
-/* The cores that the process may run on, or fewer if its CPU quota is less: at least 1, at most 1024. */
+/* Returns the number of cores that the process may run on, or fewer if its CPU quota is less: at least 1, at
+ * most 1024. */
 int32_t usable_cores(void);
 
-/* The quota, in cores rounded down, that the control groups of a process grant; 0: no limit. `list` is the
- * text of /proc/self/cgroup, `root` the folder that it speaks of, /sys/fs/cgroup. */
+/* Returns the quota, in cores rounded down, that the control groups of a process grant; 0: no limit. `list`
+ * is the text of /proc/self/cgroup, `root` the folder that it speaks of, /sys/fs/cgroup. */
 int32_t quota_of_groups(const char *list, const char *root);
 
 #endif

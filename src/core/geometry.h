@@ -23,7 +23,7 @@ static inline double *geometry_numbers(scan_geometry *g)
     return (double *)(void *)g;
 }
 
-/* The lower or upper ends of the ranges. */
+/* These return the lower and the upper ends of the ranges. */
 static inline scan_geometry *geometry_least(slmt_geometry *g)
 {
     return (scan_geometry *)(void *)((char *)g + offsetof(slmt_geometry, spacing_least));
@@ -34,13 +34,13 @@ static inline scan_geometry *geometry_most(slmt_geometry *g)
     return (scan_geometry *)(void *)((char *)g + offsetof(slmt_geometry, spacing_most));
 }
 
-/* Whether numbers, which may come from a file, can be those of a volume. */
+/* Returns 1 if numbers, which may come from a file, can be those of a volume. */
 int geometry_ok(const scan_geometry *one);
 
 /* Widens the ranges. */
 void geometry_add(slmt_geometry *g, const scan_geometry *one);
 
-/* Whether voxels are of a size that g has, to 2 % along each axis. g knows at least one volume. */
+/* Returns 1 if voxels are of a size that g has, to 2 % along each axis. g knows at least one volume. */
 int geometry_has_spacing(const slmt_geometry *g, const double spacing[3]);
 
 /* Writes "1 x 1 x 3 mm" or "0.9 to 1 x 1 x 3 mm". most may be least. */

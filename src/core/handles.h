@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* handles.h - the word that every handle begins with: it tells a handle from one of another kind and, as long
- * as nobody uses its memory again, from one that was freed. */
+/* handles.h - the word that every handle begins with. It tells a handle from one of another kind, and from
+ * one that was freed, as long as nothing else uses that memory. */
 #ifndef SLMT_CORE_HANDLES_H
 #define SLMT_CORE_HANDLES_H
 
@@ -63,7 +63,7 @@ static inline int handle_has(uintptr_t at, uint64_t word)
 
 #define HANDLE_IS(pointer) handle_has((uintptr_t)(pointer), HANDLE_WORD(pointer))
 
-/* To be called before the handle's memory is given back. */
+/* Call this before the handle's memory is freed. */
 static inline void handle_end(void *handle)
 {
     *(volatile uint64_t *)handle = 0;

@@ -15,10 +15,8 @@
 #include "slmt/dataset.h"
 #include "slmt/method.h"
 
-enum {
-    METHOD_NUMBERS = 128,
-    METHOD_PORTS = 24
-}; /* at most: options, or settings; inputs and outputs of a task */
+/* The most options of a method or settings of a task, and the most inputs and outputs of a task together. */
+enum { METHOD_NUMBERS = 128, METHOD_PORTS = 24 };
 
 enum {
     PORT_SHARED = 1, /* the same for all samples of a batch: no batch axis */
@@ -187,7 +185,7 @@ typedef struct slicing {
     double low, high;
 } slicing;
 
-/* From 0 to 1. */
+/* The slicing with values from 0 to 1. */
 extern const slicing slices_alone;
 
 /* How many slices a sample has: it is a stack of neighbours, the first one repeated below the volume and the
@@ -245,15 +243,14 @@ typedef struct method_task {
     status (*settle)(const settling *s);
 } method_task;
 
-/* The fields that every task has, from tables and a function whose names begin with the task's: NAME_rows,
- * NAME_inputs, NAME_outputs, NAME_build(). */
+/* The beginning of a task's row: its name, its help, and what is named after it: its settings NAME_rows, and
+ * NAME_build(). Its ports follow. */
 #define TASK(name_, text)                                                                                    \
-    .name = #name_, .help = text, .settings = NUMBERS(name_##_rows), .inputs = PORTS(name_##_inputs),        \
-    .outputs = PORTS(name_##_outputs), .build = name_##_build
-
-/* The same without the tables of inputs and outputs, whose rows follow. */
-#define TASK_OF(name_, text)                                                                                 \
     .name = #name_, .help = text, .settings = NUMBERS(name_##_rows), .build = name_##_build
+
+/* The fields of a task that trains, from arrays. */
+#define SETS(rows)   .sets = rows, .n_sets = (int32_t)(sizeof(rows) / sizeof *(rows))
+#define STATES(rows) .states = rows, .n_states = (int32_t)(sizeof(rows) / sizeof *(rows))
 
 /* Tells of the graphs of a task: its own, or `build` as the only one. */
 int32_t task_graph_count(const method_task *kind);

@@ -64,11 +64,6 @@ enum { LIST_MOST = 8, TEXT_MOST = 255 };
         .name = #member, .kind = SLMT_NUMBER_REAL, .initial = first, .low = least, .high = most,             \
         .help = text, .is_later = 1, .offset = offsetof(type, member)                                        \
     }
-#define NUMBER_WHOLE_LATER(type, member, first, least, most, text)                                           \
-    {                                                                                                        \
-        .name = #member, .kind = SLMT_NUMBER_WHOLE, .initial = first, .low = least, .high = most,            \
-        .help = text, .is_later = 1, .offset = offsetof(type, member)                                        \
-    }
 /* most: the index of the last one of `names`, "a|b|c". */
 #define NUMBER_CHOICE(type, member, first, most, names, text)                                                \
     {                                                                                                        \
@@ -99,17 +94,20 @@ typedef struct number_table {
         table, (int32_t)(sizeof(table) / sizeof *(table))                                                    \
     }
 
-/* For rows called NAME_rows of a struct: the function NAME_of(), which reads values into it. */
-#define NUMBERS_OF(type, name)                                                                               \
-    static const number_table name##_table = NUMBERS(name##_rows);                                           \
-    static type name##_of(const double *values)                                                              \
+/* A function of this name, which reads values into the struct that `rows` describe. Members without a row are
+ * 0. */
+#define NUMBERS_READER(type, function, rows)                                                                 \
+    type function(const double *values)                                                                      \
     {                                                                                                        \
-        type read;                                                                                           \
-        numbers_read(name##_table, values, &read);                                                           \
+        type read = {0};                                                                                     \
+        numbers_read((number_table)NUMBERS(rows), values, &read);                                            \
         return read;                                                                                         \
     }
 
-/* Rows that no struct has a member for, because only their roles are asked for. */
+/* The same for rows called NAME_rows that only one file reads: the function is NAME_of(). */
+#define NUMBERS_OF(type, name) static NUMBERS_READER(type, name##_of, name##_rows)
+
+/* Rows that no struct has a member for, because only the library looks for them, by role or by name. */
 #define NUMBER_EXTENT(name_, role_, first, least, most, text)                                                \
     {                                                                                                        \
         .name = #name_, .kind = SLMT_NUMBER_WHOLE, .initial = first, .low = least, .high = most,             \

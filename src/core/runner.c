@@ -46,7 +46,7 @@ static int is_apart(const runner *r)
     return !device_is_host(r->context->dev);
 }
 
-/* If weights or shared inputs have changed, the plans are told so, and hoisted values are recomputed. */
+/* If weights or shared inputs have changed, gives the plans a new version and recomputes hoisted values. */
 static status refresh(runner *r)
 {
     uint64_t version = atomic_load(&r->model->version);

@@ -7,6 +7,7 @@
 #include "core/numbers.h"
 #include "core/params.h"
 #include "lib/graph.h"
+#include "slmt/trainer.h"
 
 enum { TASK_GRAPHS = 8, TASK_SETS = 8, TASK_STATES = 8 }; /* at most, of a task */
 
@@ -15,7 +16,8 @@ enum { TASK_GRAPHS = 8, TASK_SETS = 8, TASK_STATES = 8 }; /* at most, of a task 
 /* The settings that every task that trains has: the first member of its struct, and first in its table by
  * TRAIN_NUMBERS, then OPTIMIZER_NUMBERS, then SCHEDULE_NUMBERS. A set named "critic" may have settings of its
  * own beside them: "critic_optimizer", "critic_beta1" and so on, and "critic_rate_factor", which multiplies
- * the learning rate. In a task with the default step a factor of 0 makes the set fixed. */
+ * the learning rate. In a task with the default step a factor of 0 makes the set fixed. The stepper finds
+ * them by name. */
 typedef struct train_settings {
     int32_t batch, epochs, augment, recompute, optimizer, nesterov, schedule, rate_by, warmup_epochs,
         decay_epochs;
@@ -58,6 +60,7 @@ enum { SCHEDULE_CONSTANT, SCHEDULE_STEPS, SCHEDULE_COSINE, SCHEDULE_POLYNOMIAL }
 enum { RATE_BY_STEP, RATE_BY_EPOCH };
 
 /* clang-format off */
+/* recompute_: SLMT_RECOMPUTE_... */
 #define TRAIN_NUMBERS(batch_, epochs_, rate_, beta2_, data_rate_, recompute_)                                \
     NUMBER_ROLE(train_settings, batch, BATCH, batch_, 1, 65536, "samples a step"),                           \
     NUMBER_WHOLE(train_settings, epochs, epochs_, 1, 1000000, "passes over the training samples"),           \
@@ -99,6 +102,13 @@ enum { RATE_BY_STEP, RATE_BY_EPOCH };
     NUMBER_REAL(train_settings, decay_factor, 0.1, 0, 1,                                                     \
                 "factor by which the learning rate falls (steps)"),                                          \
     NUMBER_REAL(train_settings, power, 0.9, 0, 100, "exponent of the fall (polynomial)")
+
+/* The row of the factor of a set, which came after the first checkpoints. */
+#define NUMBER_RATE_FACTOR(set, text)                                                                        \
+    {                                                                                                        \
+        .name = #set "_rate_factor", .kind = SLMT_NUMBER_REAL, .initial = 1, .high = 100, .help = text,      \
+        .is_later = 1, .offset = NO_MEMBER                                                                   \
+    }
 /* clang-format on */
 
 /* ---- parameter sets ---- */
@@ -116,7 +126,7 @@ typedef struct param_set {
     int32_t flags;         /* SET_... */
 } param_set;
 
-/* 1 if the pattern of a set or a state names the tensor. */
+/* Returns 1 if the pattern of a set or a state names the tensor. */
 int pattern_holds(const char *pattern, const char *tensor);
 
 /* ---- state of the trainer ---- */

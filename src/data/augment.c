@@ -121,8 +121,9 @@ static float draw_tenths(random_stream *r, int from, int to)
     return (float)(from + (int)random_below(r, (uint32_t)(to - from + 1))) / 10;
 }
 
-void augment_pretrain(float *image, int size, float *scratch, random_stream *r)
+void augment_pretrain(float *image, float *target, int size, float *scratch, random_stream *r)
 {
+    (void)target;
     int flip = (int)random_below(r, 3);
     if (flip > 0)
         augment_flip(image, size, flip - 1);

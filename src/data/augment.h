@@ -10,9 +10,11 @@
 
 #include "lib/random.h"
 
-/* Pre-training: flip (none, rows, columns), 0 to 3 quarter turns, noise (probability 1/4), specks
- * (probability 1/4), then on 8 bits brightness 0.8..1.2, contrast 0.8..1.2, sharpness 0..3. */
-void augment_pretrain(float *image, int size, float *scratch, random_stream *r);
+/* Both have the form of slice_rule.augment.
+ *
+ * Pre-training, which has no target: flip (none, rows, columns), 0 to 3 quarter turns, noise (probability
+ * 1/4), specks (probability 1/4), then on 8 bits brightness 0.8..1.2, contrast 0.8..1.2, sharpness 0..3. */
+void augment_pretrain(float *image, float *target, int size, float *scratch, random_stream *r);
 
 /* Fine-tuning: the same flip and, with probability 1/2, the same 1 to 3 quarter turns for both; then for the
  * source alone, on 8 bits, brightness 0.7..1.3, contrast 0.4..1.1, sharpness 0.7..1.3. target NULL: a

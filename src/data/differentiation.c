@@ -34,7 +34,7 @@ static double mean(const tally *t)
     return t->count ? t->sum / (double)t->count : 0;
 }
 
-/* Whether a row counts in the means and deviations, and whether it counts in the sums too. */
+/* Returns 1 if a row counts in the means and deviations, and whether it counts in the sums too. */
 static int in_statistics(const slmt_pair_score *row, int32_t self)
 {
     return self != SLMT_SELF_EXCLUDE || row->source != row->target;

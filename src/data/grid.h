@@ -15,15 +15,15 @@ typedef struct grid {
 /* dims and affine as in slmt_volume_create(). */
 grid grid_of(const int64_t dims[3], const double affine[16]);
 
-/* The largest distance in mm between the same corner voxel of two grids of equal dims. */
+/* Returns the largest distance in mm between the same corner voxel of two grids of equal dims. */
 double grid_distance(const grid *a, const grid *b);
 
 /* ERR_ARGUMENT, with sizes or the distance: the grids differ by more than a tenth of the smaller voxel.
  * name, other: what lies on them, for the message. */
 status grid_same(const grid *a, const char *name, const grid *b, const char *other);
 
-/* A grid of other spacing over the same field of view: its middle stays along x and y, from which crops are
- * counted, and its lower end along z, from which slices are. */
+/* Returns a grid of other spacing over the same field of view: its middle stays along x and y, from which
+ * crops are counted, and its lower end along z, from which slices are. */
 grid grid_with_spacing(const grid *g, const double spacing[3]);
 
 #endif

@@ -7,7 +7,7 @@
 #include "core/method.h"
 #include "slmt/volume.h"
 
-/* For `metrics` of a task's table. */
+/* The figures of images, for `metrics` of a task's table. */
 extern const metric_table image_metrics;
 
 /* ERR_NOT_FOUND: the name is not one of image_metrics. */

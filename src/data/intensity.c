@@ -13,8 +13,9 @@ static const double apart_part = 0.05, apart_gap = 2;
 
 enum { FEW_VALUES = 32, FEW_VOXELS = 1000 };
 
-/* What is told: of label maps more neighbours are equal, of scans fewer; greys of nine tenths of a head that
- * the eye cannot tell apart; a head of which more than this is negative. */
+/* Limits of warnings. In label maps a larger part of neighbours is equal, in scans a smaller one. The eye
+ * cannot tell greys apart if nine tenths of a head lie in a part of the range as narrow as this. The last one
+ * is the part of a head that is negative. */
 static const double alike_least = 0.7, narrow_most = 0.04, negative_least = 0.02;
 
 /* ---- applying ---- */

@@ -7,7 +7,7 @@
 #include "core/method.h"
 #include "lib/mem.h"
 
-/* For `metrics` of a task that labels: the figures of a class. */
+/* The figures of a class, for `metrics` of a task that labels. */
 extern const metric_table label_metrics;
 
 /* ---- counts ---- */
@@ -39,7 +39,7 @@ double label_accuracy(const int64_t *counts, int32_t classes);
 double label_mean_accuracy(const int64_t *counts, int32_t classes);
 double label_weighted_iou(const int64_t *counts, int32_t classes);
 
-/* The mean of the values that are not NaN; NaN: there is none. */
+/* Returns the mean of the values that are not NaN; NaN: there is none. */
 double label_mean(const double *values, size_t n);
 
 /* ---- surfaces ---- */

@@ -142,8 +142,7 @@ status mr_set_read(const dataset_file *f, slmt_preprocess *p, size_t *contrasts)
         if (*contrasts == 0 || !is_slices(dataset_file_field(f, i), p, 1))
             return fail(ERR_SCHEMA,
                         "%s: /fields/%s: a set of MR volumes has images \"slice,row,column\" of float32 and "
-                        "crop_size "
-                        "%d, then labels of int32",
+                        "crop_size %d, then labels of int32",
                         dataset_file_label(f), dataset_file_field(f, i)->name, p->crop_size);
     return OK;
 }

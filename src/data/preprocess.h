@@ -42,7 +42,7 @@ typedef struct preprocess_window {
 status preprocess_window_of(const slmt_preprocess *p, const int64_t dims[3], const double affine[16],
                             preprocess_window *out);
 
-/* Whether a canonical voxel lies in crop and slices. */
+/* Returns 1 if a canonical voxel lies in crop and slices. */
 static inline int preprocess_window_has(const preprocess_window *w, const int64_t at[3])
 {
     for (int a = 0; a < 3; a++)

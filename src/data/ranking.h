@@ -25,18 +25,18 @@ static inline int ranking_has(const ranking *r, float value)
     return value != r->corner && !background_has(&r->back, value);
 }
 
-/* The value of a rank, from 0, below r->inside. */
+/* Returns the value of a rank, from 0, below r->inside. */
 float ranking_value(ranking *r, uint64_t rank);
 
 /* The same, too low by less than a hundredth of its size, without a pass over the volume. */
 float ranking_about(const ranking *r, double part);
 
-/* The percentile of `n` values from rank `first` on, linear between ranks. */
+/* Returns the percentile of `n` values from rank `first` on, linear between ranks. */
 float ranking_percentile(ranking *r, double percent, uint64_t first, uint64_t n);
 
-/* How many values stand apart at the upper (or lower) end: at most `most` of them, beyond a gap of more than
- * `width`. The gap is known to a hundredth of the values beside it. *edge: the outermost value before the
- * gap. */
+/* Returns how many values stand apart at the upper (or lower) end: at most `most` of them, beyond a gap of
+ * more than `width`. The gap is known to a hundredth of the values beside it. *edge: the outermost value
+ * before the gap. */
 uint64_t ranking_apart(const ranking *r, int upper, uint64_t most, double width, float *edge);
 
 #endif

@@ -150,8 +150,8 @@ status atomic_file_begin(mem *m, const char *path, atomic_file *f)
     return OK;
 }
 
-/* Whether an fsync() that failed says that data may be lost. All other errors say that this file system has
- * no such call. */
+/* Returns 1 if an fsync() that failed says that data may be lost. All other errors say that this file system
+ * has no such call. */
 static int data_is_lost(int reason)
 {
     return reason == EIO || reason == ENOSPC || reason == EDQUOT;

@@ -83,7 +83,7 @@ status checkpoint_int32(const checkpoint *c, const char *group, const char *name
 /* Returns 1 if the group, or its attribute (name not NULL), is in the file. */
 int checkpoint_has(const checkpoint *c, const char *group, const char *name);
 
-/* Whether an attribute is there and holds a text. */
+/* Returns 1 if an attribute is there and holds a text. */
 int checkpoint_has_text(const checkpoint *c, const char *group, const char *name);
 
 /* Returns the path of the group of this number, in the order of the file, and whether tensors lie in it; NULL

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* checkpoint_values.h - what holds for a checkpoint's numbers when it is written as when it is read, so that
- * no file is written that nobody can read. */
+/* checkpoint_values.h - the rules for a checkpoint's numbers, which hold for writing and for reading, so that
+ * every file that is written can be read. */
 #ifndef SLMT_IO_CHECKPOINT_VALUES_H
 #define SLMT_IO_CHECKPOINT_VALUES_H
 

@@ -77,7 +77,7 @@ const slmt_record *dataset_file_record(const dataset_file *f, size_t index); /* 
 const char *dataset_file_source(const dataset_file *f);
 const catalogue *dataset_file_source_at(const dataset_file *f, const char **group);
 
-/* The name of the group of records, "records" or "subjects". */
+/* Returns the name of the group of records, "records" or "subjects". */
 const char *dataset_records_path(const dataset_file *f);
 
 /* "records/ID/NAME", for messages: with the path of the version that the file has. */

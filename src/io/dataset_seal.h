@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dataset_seal.h - the first 512 bytes of a training set, and the digests of the rest.
  *
- * A set is streamed: nobody reads all of it before its first use. Behind HDF5's bytes lies a table with the
+ * A set is streamed, and used before all of it has been read. Behind HDF5's bytes lies a table with the
  * SHA-256 of each 16 KiB; the first bytes say where the table begins and give its SHA-256. The table is
  * checked when the set is opened, and each block when it is read, so that no changed byte is used. Versions 1
  * and 2 had neither. */

@@ -54,7 +54,7 @@ typedef struct block {
 status block_load(dialect *d, uint64_t address, uint64_t size, const char *what, block *b);
 void block_free(dialect *d, block *b);
 
-/* A part of a block, which remains the owner of the bytes. */
+/* Returns a part of a block, which remains the owner of the bytes. */
 block block_part(block *b, uint64_t size);
 
 uint64_t block_take(block *b, int bytes); /* 1 to 8 bytes, little-endian */

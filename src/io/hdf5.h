@@ -42,8 +42,8 @@ typedef struct hdf5_bytes {
     void *reserve;      /* memory that is given back before the file is closed */
 } hdf5_bytes;
 
-/* Whether there is as much memory as HDF5 needs to open a file, and besides to close it. To be asked before
- * it opens one. */
+/* Returns 1 if there is as much memory as HDF5 needs to open a file, and besides to close it. To be asked
+ * before it opens one. */
 int hdf5_has_memory(void);
 
 void hdf5_take_reserve(hdf5_bytes *b);

@@ -13,8 +13,9 @@ enum { TEMPORARY_NAME_MAX = 48 };
  * a left one, and deleted, before it was locked. A file system without locks is no failure. */
 int temporary_lock(int fd);
 
-/* Deletes the temporary files of a folder that nobody has locked: what wrote them was killed. A process does
- * it once for a folder, before it writes there. A file that cannot be deleted, or locked, stays. */
+/* Deletes the temporary files of a folder that no process has locked: the run that wrote them was killed. A
+ * process does it once for a folder, before it writes there. A file that cannot be deleted, or locked, stays.
+ */
 void left_files_delete(const char *folder);
 
 #endif

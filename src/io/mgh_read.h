@@ -8,7 +8,7 @@
 #include "io/gz_input.h"
 #include "io/nifti.h"
 
-/* The first bytes of a file are those of an MGH header. */
+/* Returns 1 if the first bytes of a file are those of an MGH header. */
 int mgh_is(const unsigned char *head, size_t size);
 
 /* Reads volume `wanted` (scan_name.h) of an open file whose first bytes are given. On failure scan may hold

@@ -52,7 +52,7 @@ typedef struct nifti_scan {
  * ERR_CORRUPT, ERR_NONFINITE, ERR_MEMORY, ERR_LIMIT. */
 status nifti_scan_read(mem *m, const char *path, int rules, nifti_scan *scan);
 
-/* The text of note number i, 0 to NIFTI_NOTES - 1: a sentence about the file without a full stop. */
+/* Returns the text of note number i, 0 to NIFTI_NOTES - 1: a sentence about the file without a full stop. */
 const char *nifti_note_text(int i);
 
 /* Writes one file, atomically: float32, or for label maps int16 or where that is too small int32; slope 1,
@@ -80,7 +80,7 @@ void nifti_header_describe(nifti_header *header, const char *what);
 /* Frees header and voxels. */
 void nifti_scan_free(mem *m, nifti_scan *scan);
 
-/* True if the upper 3x3 part is finite and invertible, and the last row is 0 0 0 1. */
+/* Returns 1 if the upper 3x3 part is finite and invertible, and the last row is 0 0 0 1. */
 int affine_is_valid(const double affine[16]);
 
 /* The same also as it is stored, in float32. */

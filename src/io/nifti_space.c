@@ -124,7 +124,7 @@ static int sizes_differ(const nifti_space *s)
     return 0;
 }
 
-/* Whether an axis of voxels is more than 30 degrees off all axes of the patient. */
+/* Returns 1 if an axis of voxels is more than 30 degrees off all axes of the patient. */
 static int is_oblique(const double a[16])
 {
     const double cosine = 0.866;

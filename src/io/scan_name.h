@@ -6,7 +6,7 @@
 
 #include "lib/mem.h"
 
-/* The path ends so, in whatever case, and something stands before it. */
+/* Returns 1 if the path ends so, in whatever case, and something stands before it. */
 int name_ends_in(const char *path, const char *ending);
 
 /* .nii or .nii.gz */

@@ -22,7 +22,7 @@ typedef struct sealed_file {
  * ERR_MEMORY, ERR_LIMIT; then f need not be ended. */
 status sealed_file_begin(mem *m, const char *path, uint64_t user_block, sealed_file *f);
 
-/* The path, for messages. */
+/* Returns the path, for messages. */
 const char *sealed_file_label(const sealed_file *f);
 
 /* Returns the failure of an earlier write, with a message. */

@@ -34,7 +34,7 @@ value nn_conv_norm(nn *n, layer_name layer, int i, value x, block_style style);
 void nn_double_conv_tensors(params *p, layer_name layer, int64_t out, int64_t in, block_norm norm);
 value nn_double_conv(nn *n, layer_name layer, value x, block_style style);
 
-/* The maxima of 2x2 pixels; an odd last row or column is left out. [B,H,W,C] -> [B,H/2,W/2,C] */
+/* Returns the maxima of 2x2 pixels; an odd last row or column is left out. [B,H,W,C] -> [B,H/2,W/2,C] */
 value nn_halve(nn *n, layer_name layer, value x);
 
 /* How an image is doubled. */

@@ -51,8 +51,8 @@ void nn_enter(nn *n, layer_name layer);
 /* Returns the tensor `layer.part`. */
 value nn_weight(nn *n, layer_name layer, const char *part);
 
-/* The buffer `layer.part` as a state: graph_assign() replaces it after a run. Who updates it a second time in
- * one graph starts from graph_latest(). */
+/* Returns the buffer `layer.part` as a state: graph_assign() replaces it after a run. A second update in one
+ * graph must start from graph_latest(). */
 value nn_buffer(nn *n, layer_name layer, const char *part);
 
 value nn_linear(nn *n, layer_name layer, value x);         /* .weight, .bias */

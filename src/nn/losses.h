@@ -28,10 +28,10 @@ value loss_cross_entropy(graph *g, value logits, value label, const label_option
 value loss_hard_cross_entropy(graph *g, value logits, value label, int32_t ignored, int64_t kept,
                               double threshold);
 
-/* The mean of -alpha (1 - p)^gamma log p (Lin et al. 2017), p the probability of the true class. */
+/* Returns the mean of -alpha (1 - p)^gamma log p (Lin et al. 2017), p the probability of the true class. */
 value loss_focal(graph *g, value logits, value label, int32_t ignored, double gamma, double alpha);
 
-/* The mean of -sum_k target log p over pixels, for targets that are distributions over classes. */
+/* Returns the mean of -sum_k target log p over pixels, for targets that are distributions over classes. */
 value loss_soft_cross_entropy(graph *g, value logits, value target);
 
 /* For each number: -(pos_weight t log p + (1 - t) log(1 - p)), p = sigmoid(x), exact however large x is.
@@ -74,8 +74,8 @@ value loss_tversky(graph *g, value p, value target, value valid, tversky_options
  * t^2. */
 value loss_active_contour(graph *g, value p, value target, double lambda);
 
-/* The Lovasz extension of the Jaccard index (Berman et al. 2018): the mean over the classes that labels hold,
- * of the whole batch or per image. p [B,S...,K] are probabilities. */
+/* Returns the Lovasz extension of the Jaccard index (Berman et al. 2018): the mean over the classes that
+ * labels hold, of the whole batch or per image. p [B,S...,K] are probabilities. */
 value loss_lovasz(graph *g, value p, value label, int32_t ignored, int per_image);
 
 #endif

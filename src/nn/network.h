@@ -42,8 +42,8 @@ typedef struct conv_shape {
 /* .weight [out,in/groups,K...] and maybe .bias [out]. */
 value nn_convolution(nn *n, layer_name layer, value x, conv_shape c);
 
-/* The transposed convolution: .weight [in,out,K...] with start values of its own, maybe .bias [out]. `pad`
- * rows and columns are cut off at each side; 0 is none. */
+/* Returns the transposed convolution: .weight [in,out,K...] with start values of its own, maybe .bias [out].
+ * `pad` rows and columns are cut off at each side; 0 is none. */
 value nn_up_convolution(nn *n, layer_name layer, value x, conv_shape c, param_init init);
 
 /* Batch norm of `channels`, then a leaky ReLU (slope 1: none): .weight, .bias, .running_mean, .running_var.
@@ -72,7 +72,7 @@ value nn_channel_dropout(nn *n, layer_name layer, value x, double rate);
 
 /* ---- sizes ---- */
 
-/* The extents of space; ones on a failed graph. Returns how many there are. */
+/* Writes the extents of space; ones on a failed graph. Returns how many there are. */
 int nn_size(const graph *g, value x, int64_t size[BK_MAX_SPACE]);
 
 /* Zeros behind x along each axis of space, up to `size`. */
@@ -81,7 +81,7 @@ value nn_pad_to(graph *g, value x, const int64_t *size);
 /* Zeros up to the next multiples of `m`. */
 value nn_pad_to_multiple(graph *g, value x, int64_t m);
 
-/* The part of x of this size whose first pixel lies at `first` along each axis. */
+/* Returns the part of x of this size whose first pixel lies at `first` along each axis. */
 value nn_crop(graph *g, value x, int64_t first, const int64_t *size);
 
 /* x joined behind each other along the channels. */

@@ -4,7 +4,7 @@
 
 /* ---- pooling ---- */
 
-/* Whether a norm of the batch would see one number for each channel. */
+/* Returns 1 if a norm of the batch would see one number for each channel. */
 static int is_alone(const nn *n, value x, int bins)
 {
     return n->statistics != NORM_RUNNING && bins == 1 && graph_dim(n->g, x, 0) == 1;

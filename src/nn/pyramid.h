@@ -21,7 +21,7 @@ typedef struct aspp_shape {
 /* aspp.0 (1x1) to aspp.3, pool (the image's mean), joined, and project to `out` channels. */
 value nn_atrous_pyramid(nn *n, value x, aspp_shape a);
 
-/* A 3x3 convolution with norm and ReLU: .conv, .bn; separable: .depthwise.* of each channel and then
+/* Returns a 3x3 convolution with norm and ReLU: .conv, .bn; separable: .depthwise.* of each channel and then
  * .pointwise.* */
 value nn_conv3_norm_relu(nn *n, layer_name layer, value x, conv_shape c, int separable);
 

@@ -74,13 +74,13 @@ const field log_fields[] = {{"log", "FILE", "write JSON lines", FIELD_TEXT, COMM
                              .flags = FIELD_OUTPUT, .endings = ".jsonl .json .log .txt"},
                             {0}};
 
-const field seed_fields[] = {{"seed", "N", "drives everything random", FIELD_UINT, COMMON(seed)}, {0}};
+const field seed_fields[] = {{"seed", "N", "seed of everything random", FIELD_UINT, COMMON(seed)}, {0}};
 
 static const field_choice nans[] = {{"refuse", SLMT_NAN_REFUSE}, {"zero", SLMT_NAN_ZERO}, {0}};
 
 const field nan_fields[] = {{"nan", "refuse|zero",
-                             "what to make of scans with NaN, as some programs write outside the brain",
-                             FIELD_CHOICE, COMMON(nan), nans},
+                             "what to do with NaN, which some programs write outside the brain", FIELD_CHOICE,
+                             COMMON(nan), nans},
                             {0}};
 
 void say_zeroed(const slmt_volume *volume, const char *file)

@@ -27,8 +27,8 @@ int warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * the next call. */
 void warn_about(const char *what);
 
-/* The library's warning: warn() with what it is about in front. If strict nothing is printed, and the result
- * is not 0: the library's call fails with the warning's text. A slmt_warning_fn. */
+/* Receives the library's warnings: warn() with what it is about in front. If strict nothing is printed, and
+ * the result is not 0: the library's call fails with the warning's text. A slmt_warning_fn. */
 int32_t warn_from_library(void *user, const char *text);
 
 /* Hands `keep` every warning that there was and every one to come; NULL: no longer. */
@@ -37,7 +37,7 @@ void warnings_keep(void (*keep)(void *user, const char *text), void *user);
 /* EXIT_WARNING if strict and there was a warning, else EXIT_OK: before what follows is begun. */
 int warnings_code(void);
 
-/* How many warnings there were so far, and the text of one, from 0 on. */
+/* Returns how many warnings there were so far, and the text of one, from 0 on. */
 size_t warnings_so_far(void);
 const char *warning_text(size_t index);
 
@@ -45,7 +45,8 @@ const char *warning_text(size_t index);
  * there were some. */
 int warnings_close(int code);
 
-/* The exit code that belongs to a status: EXIT_WARNING where the library's last warning was refused. */
+/* Returns the exit code that belongs to a status: EXIT_WARNING where the library's last warning was refused.
+ */
 int exit_code(slmt_status status);
 
 /* Complains "slmt: WHAT: <the library's error text>"; returns the exit code. Call it right after the

@@ -21,10 +21,9 @@
 
 static const char doc[] =
     "Save the model of a checkpoint with the matrices of its linear layers in another type: half the size "
-    "with 16 bits. OUT may be IN. The new file has no training state. From 16 bits back to full, what "
-    "rounding took stays lost. With --import: save a checkpoint or a training set that another program wrote "
-    "or changed, "
-    "such as h5py, as libslmt writes it, with all that it holds.";
+    "with 16 bits. OUT may be IN. The new file has no training state. What rounding to 16 bits took is not "
+    "restored by saving in full again. With --import: save a checkpoint or a training set that another "
+    "program wrote or changed, such as h5py, as libslmt writes it, with all that it holds.";
 
 typedef struct convert_options {
     bool import;
@@ -35,7 +34,7 @@ static const field import_fields[] = {{"import", NULL,
                                        FIELD_FLAG, .offset = offsetof(convert_options, import)},
                                       {0}};
 
-/* Whether any tensor is held in 16 bits. */
+/* Returns true if any tensor is held in 16 bits. */
 static bool is_half(const slmt_model *model)
 {
     bool half = false;

@@ -19,7 +19,7 @@ int describe_command(FILE *out, const subcommand *command, const char *method, d
 /* Method `index` of those that slmt train takes; NULL past the last. */
 const char *trained_method(size_t index);
 
-/* Whether a subcommand takes other options with each method. */
+/* Returns true if a subcommand takes other options with each method. */
 bool is_by_method(const subcommand *command);
 
 /* Writes slmt.1 and a page for each subcommand into a folder; complains and returns an exit code. */

@@ -63,19 +63,17 @@ static const field differ_fields[] = {
      FIELD_CHOICE, DIFFER(mask), masks},
     {"batch", "N", "slices computed together, at most", FIELD_INT, DIFFER(batch), .low = 1, .high = 65536},
     {"resample", NULL,
-     "take volumes whose voxels are not of the training's size, through voxels of that size and back",
+     "take volumes whose voxels are not of the training's size: resample them to it, and the map back",
      FIELD_FLAG, DIFFER(resample)},
     {0}};
 
 static const char doc[] =
     "Make the imaging-differentiation map of one subject's sequence: the mean difference between the "
-    "sequence "
-    "and what the model makes of it from each of the subject's volumes, itself included. Intensities count "
-    "from "
-    "-1 to 1 as in the paper, so the map goes from 0 to 2. It lies on the volumes' grid, which must be the "
-    "same; outside the head, the crop and the slices of the training it is 0. NAME is a sequence of the "
-    "model; of a model that makes one contrast, its source or its target, which is compared with what is "
-    "made from the source.";
+    "sequence and what the model makes of it from each of the subject's volumes, itself included. "
+    "Intensities count from -1 to 1 as in the paper, so the map goes from 0 to 2. It lies on the volumes' "
+    "grid, which must be the same; outside the head, the crop and the slices of the training it is 0. NAME "
+    "is a sequence of the model. With a model that makes one contrast it is the source or the target, and "
+    "the target is compared with what is made from the source.";
 
 /* ---- arguments ---- */
 

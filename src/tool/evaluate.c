@@ -43,8 +43,7 @@ static const field evaluate_fields[] = {
      split_choices},
     {"csv", "FILE",
      "write the figures of each slice, and by every definition of each subject, their mean and sd; of labels "
-     "those of "
-     "each class",
+     "those of each class",
      FIELD_TEXT, EVALUATE(run.csv_path), .flags = FIELD_OUTPUT, .endings = ".csv .tsv .txt"},
     {"source", "NAME", "contrast to start from; default: the one of the training", FIELD_TEXT,
      EVALUATE(options.source)},
@@ -321,7 +320,7 @@ static void on_subject(void *user, const split_scores *s, size_t total)
     progress_update(&e->bar, s->count, total, "");
 }
 
-/* Whether an option was given that the run has no use for; complains. */
+/* Returns true if an option was given that the run has no use for; complains. */
 static bool refuse_options(const command_line *line, const field *fields, const void *target, const char *why)
 {
     for (const field *f = fields; f->name; f++)

@@ -17,8 +17,7 @@
 const field evaluate_labels_fields[] = {
     {"answer", "SCANS",
      "label maps to compare with --truth, without a model and a set: a file, a folder, FOLDER:END or a "
-     "pattern, as "
-     "of slmt prepare",
+     "pattern, as of slmt prepare",
      FIELD_TEXT, LABELS(answer), .flags = FIELD_INPUT},
     {"truth", "SCANS", "the true label maps, by the same names, each on the grid of the other", FIELD_TEXT,
      LABELS(truth), .flags = FIELD_INPUT},
@@ -26,7 +25,7 @@ const field evaluate_labels_fields[] = {
      "values of their classes, rising, the background first, as 0,1=oedema; default: those that "
      "occur",
      FIELD_TEXT, LABELS(classes)},
-    {"labels", "NAME", "of a set with several kinds of label maps, the one to compare with", FIELD_TEXT,
+    {"labels", "NAME", "the kind of label maps to compare with, if the set has several", FIELD_TEXT,
      LABELS(labels)},
     {"ignored-value", "N", "voxels whose truth has this value do not count", FIELD_INT, LABELS(ignored),
      .low = -16777216, .high = 16777216},

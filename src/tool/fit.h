@@ -48,7 +48,7 @@ char *fit_request(const fit *f);
 /* Complains of what cannot be given together, and returns an exit code. */
 int fit_check_options(const fit *f);
 
-/* The report's file: --report, or MODEL without its ending and .html. The caller frees it. */
+/* Returns the report's file: --report, or MODEL without its ending and .html. The caller frees it. */
 char *fit_report_name(const fit *f);
 
 /* ---- fit_planning.c ---- */

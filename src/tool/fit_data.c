@@ -369,7 +369,7 @@ static int check_names(const fit_data *data, const fit_names *names, const fit_n
     return EXIT_OK;
 }
 
-/* Whether a person is among the subjects of these names. */
+/* Returns true if a person is among the subjects of these names. */
 static bool has_person(const fit_data *data, const fit_names *names, const char *person)
 {
     for (size_t i = 0; i < names->count; i++) {

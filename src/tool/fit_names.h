@@ -16,11 +16,11 @@ void fit_names_add(fit_names *names, const char *name);
 bool fit_names_have(const fit_names *names, const char *name);
 void fit_names_free(fit_names *names);
 
-/* The contrast that "NAME=PLACE" names, or that a place's file names end in: "scans/x_T1w.nii.gz" is t1w. The
- * caller frees it; NULL: there is no such word. */
+/* Returns the contrast that "NAME=PLACE" names, or that a place's file names end in: "scans/x_T1w.nii.gz" is
+ * t1w. The caller frees it; NULL: there is no such word. */
 char *fit_contrast_name(const char *text);
 
-/* The place of "NAME=PLACE", or the whole text. */
+/* Returns the place of "NAME=PLACE", or the whole text. */
 const char *fit_contrast_place(const char *text);
 
 #endif

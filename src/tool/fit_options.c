@@ -53,8 +53,7 @@ static bool set_time(void *target, const char *text, char reason[FIELD_REASON])
 const field fit_fields[] = {
     {"source", "[NAME=]SCANS",
      "scans of the contrast to start from: a folder, a pattern such as 'scans/*/*_T1w.nii.gz' whose first "
-     "star is the "
-     "subject, or what else `slmt prepare' takes",
+     "star is the subject, or what else `slmt prepare' takes",
      FIELD_TEXT, FIT(places.source), .flags = FIELD_REQUIRED | FIELD_INPUT | FIELD_NAMED},
     {"target", "[NAME=]SCANS", "scans of the contrast to make, likewise", FIELD_TEXT, FIT(places.target),
      .flags = FIELD_REQUIRED | FIELD_INPUT | FIELD_NAMED},
@@ -78,14 +77,14 @@ const field fit_fields[] = {
     {"plan", "FILE", "follow this plan, which an earlier fit has written, instead of making one", FIELD_TEXT,
      FIT(plan_in), .flags = FIELD_INPUT},
     {"plan-only", NULL, "write the plan to MODEL.fit/plan.json, and stop", FIELD_FLAG, FIT(plan_only)},
-    {"validation-fraction", "PART", "part of the persons that the models are compared on", FIELD_REAL,
+    {"validation-fraction", "PART", "part of the persons on whom the models are compared", FIELD_REAL,
      FIT(validation_part)},
-    {"validation", "A,B,...", "the subjects that the models are compared on", FIELD_TEXT, FIT(validation)},
-    {"test-fraction", "PART", "part of the persons that the report's figures are taken on", FIELD_REAL,
+    {"validation", "A,B,...", "the subjects on whom the models are compared", FIELD_TEXT, FIT(validation)},
+    {"test-fraction", "PART", "part of the persons on whom the report's figures are measured", FIELD_REAL,
      FIT(test_part)},
-    {"test", "A,B,...", "the subjects that the report's figures are taken on", FIELD_TEXT, FIT(test)},
-    {"resample", NULL, "bring scans of other voxels than the first one's to those", FIELD_FLAG,
-     FIT(places.resample)},
+    {"test", "A,B,...", "the subjects on whom the report's figures are measured", FIELD_TEXT, FIT(test)},
+    {"resample", NULL, "resample scans whose voxels differ in size from the first scan's to that size",
+     FIELD_FLAG, FIT(places.resample)},
     {"person", "PATTERN", "which part of a subject's name is the person, as for `slmt prepare'", FIELD_TEXT,
      FIT(places.person)},
     {0}};

@@ -46,7 +46,7 @@ void fit_plan_init(fit_plan *plan);
  * are complained of by name; returns an exit code. */
 int fit_plan_read(const char *path, fit_plan *plan);
 
-/* The plan as JSON; the caller frees the text. */
+/* Returns the plan as JSON; the caller frees the text. */
 char *fit_plan_text(const fit_plan *plan);
 
 /* Writes fit_plan_text(). Reports an error and returns its exit code. */

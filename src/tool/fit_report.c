@@ -194,16 +194,14 @@ static const char *why_kept(page *p)
 static const char *definition(page *p)
 {
     const fit_evaluation *e = p->e;
-    return text(
-        p,
-        "PSNR, NMSE and MAE are taken over all slices of a subject together, of grey values from 0 to 1; "
-        "SSIM "
-        "is the mean over slices with signal in the target (%zu of %zu slices have none). Shown are mean and "
-        "standard deviation over n = %zu %s subject%s%s. 'monotone-map' is the best map from grey value to "
-        "grey "
-        "value, 'source' the source itself: a network below them has learned nothing about anatomy.",
-        e->empty, e->slices, e->subject_count, parts_of_split(e), e->subject_count == 1 ? "" : "s",
-        e->subject_count == 1 ? "; of one subject there is no deviation" : "");
+    return text(p,
+                "PSNR, NMSE and MAE are taken over all slices of a subject together, of grey values from 0 "
+                "to 1; SSIM is the mean over slices with signal in the target (%zu of %zu slices have none). "
+                "Shown are mean and standard deviation over n = %zu %s subject%s%s. 'monotone-map' is the "
+                "best map from grey value to grey value, 'source' the source itself: a network below them "
+                "has learned nothing about anatomy.",
+                e->empty, e->slices, e->subject_count, parts_of_split(e), e->subject_count == 1 ? "" : "s",
+                e->subject_count == 1 ? "; of one subject there is no deviation" : "");
 }
 
 /* ---- pictures ---- */

@@ -12,7 +12,7 @@ typedef struct fit_score {
     size_t empty; /* slices without signal in the target */
 } fit_score;
 
-/* The pair of a set of slmt fit: contrasts 0 and 1. */
+/* Returns the pair of a set of slmt fit: contrasts 0 and 1. */
 pair_of fit_pair(slmt_dataset *set);
 
 /* Compares `made` with the target. Reports an error and returns its exit code. */

@@ -31,7 +31,7 @@ int fit_size_choose(slmt_context *context, const fit_budget *budget, fit_plan *p
  * useful. Of many samples an epoch may not fit: then `part` of them does. */
 int fit_epochs(double seconds, double step_seconds, size_t samples, size_t batch, double *part);
 
-/* Whether there is a recipe for a method, and the library has it. */
+/* Returns true if there is a recipe for a method, and the library has it. */
 bool fit_knows(const char *method);
 
 #endif

@@ -32,7 +32,7 @@ char *fit_stage_name(const fit_candidate *candidate, size_t stage);
 /* File of a stage in the work folder: NAME.ENDING. The caller frees it. */
 char *fit_stage_file(const fit_run *run, const fit_candidate *candidate, size_t stage, const char *ending);
 
-/* The kept weights of a candidate: a file of the work folder. The caller frees it. */
+/* Returns the kept weights of a candidate: a file of the work folder. The caller frees it. */
 char *fit_best_file(const fit_run *run, const fit_candidate *candidate);
 
 /* PSNR of the kept weights on the validation subjects, in dB; NaN: there is no model. */

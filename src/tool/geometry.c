@@ -22,7 +22,7 @@ const char *geometry_spacing(const slmt_geometry *g, char text[GEOMETRY_TEXT])
     return triple(g->spacing_least, g->spacing_most, text);
 }
 
-/* From crop and slices to the head, along each axis with its sign: left, back and up are positive. */
+/* The way from crop and slices to the head, along each axis with its sign: left, back and up are positive. */
 static const char *place(const slmt_geometry *g, char text[GEOMETRY_TEXT])
 {
     snprintf(text, GEOMETRY_TEXT, "%+.3g to %+.3g left, %+.3g to %+.3g back, %+.3g to %+.3g up (mm)",

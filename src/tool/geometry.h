@@ -14,7 +14,7 @@ void geometry_rows(const slmt_geometry *g, void (*row)(const char *name, const c
 enum { GEOMETRY_TEXT = 128 };
 const char *geometry_spacing(const slmt_geometry *g, char text[GEOMETRY_TEXT]);
 
-/* Whether both know their voxels, and those are of different sizes. */
+/* Returns true if both know their voxels, and those are of different sizes. */
 bool geometry_differs(const slmt_geometry *one, const slmt_geometry *other);
 
 #endif

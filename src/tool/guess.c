@@ -17,8 +17,8 @@
 
 static const char *const helps[] = {"help", "usage", NULL};
 
-/* Whether `name`, of this length, is the beginning of an option's name; what argp does with several is its
- * own affair. `takes_value` is that of the option of this very name, or of the last that begins so. */
+/* Returns true if `name`, of this length, is the beginning of an option's name; what argp does with several
+ * is its own affair. `takes_value` is that of the option of this very name, or of the last that begins so. */
 static bool is_option(const command_line *line, const char *name, size_t length, bool *takes_value)
 {
     bool found = false;

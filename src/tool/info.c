@@ -218,8 +218,7 @@ static void print_parts(const part_list *parts)
     table_print(&t);
     if (any_unused(parts))
         puts("  (Unused are tensors that the reference implementation stores and nothing reads; bytes are "
-             "those of "
-             "the others.)");
+             "those of the others.)");
 }
 
 static void print_tensor(const slmt_tensor_info *info)

@@ -8,7 +8,7 @@
 /* Signals that the process was started with ignored stay ignored. */
 void interrupt_install(void);
 
-/* An orderly end was asked for. */
+/* Returns true if an orderly end was asked for. */
 bool interrupted(void);
 
 #endif

@@ -19,7 +19,7 @@ typedef struct journal {
  * Reports an error and returns its exit code. */
 int journal_open(journal *j, const char *path, bool append);
 
-/* A new object with its "event" field. */
+/* Returns a new object with its "event" field. */
 cJSON *journal_event(const char *event);
 
 /* Writes the object as one line and frees it. */

@@ -31,12 +31,12 @@ typedef struct label_source {
     const char *pair[2]; /* two files that are compared whatever their names are; NULL: see files */
 } label_source;
 
-/* The subjects of a split that have the model's contrasts and label maps; labels: which, NULL: the only ones.
- * Complains and returns an exit code, as the others; close it in any case. */
+/* Opens the subjects of a split that have the model's contrasts and label maps; labels: which, NULL: the only
+ * ones. Complains and returns an exit code, as the others; close it in any case. */
 int label_source_open_set(label_source *s, slmt_model *model, slmt_dataset *set, const char *set_path,
                           const char *labels, int32_t split, const labelling *how);
 
-/* The name of the set's label maps. */
+/* Returns the name of the set's label maps. */
 const char *label_source_labels(const label_source *s);
 
 /* Files of label maps and of their truth, which have one name; of a file and a file, those two. Those that
@@ -46,7 +46,7 @@ int label_source_open_files(label_source *s, const char *answers, const char *tr
 /* All files; the list's items are to be freed by path_list_free(). */
 path_list label_source_files(const label_source *s);
 
-/* Of the files: the values that occur, as "0,1,4"; the caller frees it. */
+/* Returns the values that occur in the files, as "0,1,4"; the caller frees it. */
 int label_source_values(label_source *s, int32_t ignored, char **text);
 
 /* Reads, and labels, subject `index`; free it in any case. */

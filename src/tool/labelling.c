@@ -105,15 +105,18 @@ const field crf_fields[] = {
      "refine the probabilities by the scans: a dense conditional random field, in which voxels that lie near "
      "each other or look alike get the same label",
      FIELD_FLAG, LABELLING(crf)},
-    {"crf-steps", "N", "its steps", FIELD_INT, LABELLING(crf_steps), .low = 1, .high = 1000},
+    {"crf-steps", "N", "steps of the random field", FIELD_INT, LABELLING(crf_steps), .low = 1, .high = 1000},
     {"crf-axes", "0|2|3", "2: each slice alone; 3: the whole volume; 0: what the network sees", FIELD_INT,
      LABELLING(crf_axes), .low = 0, .high = 3},
     {"crf-near-weight", "X", "weight of voxels that lie near", FIELD_REAL, LABELLING(crf_near_weight)},
-    {"crf-near-sd", "MM", "standard deviation of their distance", FIELD_REAL, LABELLING(crf_near_sd)},
+    {"crf-near-sd", "MM", "standard deviation of the distance of voxels that lie near", FIELD_REAL,
+     LABELLING(crf_near_sd)},
     {"crf-weight", "X", "weight of voxels that look alike", FIELD_REAL, LABELLING(crf_weight)},
-    {"crf-position-sd", "MM", "standard deviation of their distance", FIELD_REAL, LABELLING(crf_position_sd)},
-    {"crf-intensity-sd", "X", "standard deviation of their intensities, which count from 0 to 255",
-     FIELD_REAL, LABELLING(crf_intensity_sd)},
+    {"crf-position-sd", "MM", "standard deviation of the distance of voxels that look alike", FIELD_REAL,
+     LABELLING(crf_position_sd)},
+    {"crf-intensity-sd", "X",
+     "standard deviation of the intensities of voxels that look alike, which count from 0 to 255", FIELD_REAL,
+     LABELLING(crf_intensity_sd)},
     {0}};
 
 labelling labelling_defaults(void)

@@ -25,16 +25,17 @@ typedef struct label_classes {
 bool label_classes_read(const char *text, label_classes *classes, char reason[FIELD_REASON]);
 void label_classes_free(label_classes *classes);
 
-/* The index of a value; -1: no class has it. */
+/* Returns the index of a value; -1: no class has it. */
 int32_t label_class_of(const label_classes *classes, double value);
 
-/* Whether the model labels pixels. */
+/* Returns true if the model labels pixels. */
 bool labels_pixels(const slmt_model *model);
 
-/* The classes of a model, of the file `path`. Complains and returns an exit code where it labels nothing. */
+/* Reads the classes of a model, of the file `path`. Complains and returns an exit code where it labels
+ * nothing. */
 int label_classes_of(const slmt_model *model, const char *path, label_classes *classes);
 
-/* How many contrasts the model takes. Complains and returns an exit code. */
+/* Tells how many contrasts the model takes. Complains and returns an exit code. */
 int label_channels(const slmt_model *model, const char *path, size_t *channels);
 
 /* ---- how ---- */

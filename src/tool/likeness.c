@@ -201,8 +201,8 @@ bool likeness_is_copy(const slmt_volume *volume, const likeness *a, const slmt_v
 
 /* ---- those of a subject ---- */
 
-/* Whether more than a few voxels differ from the first one: without a head in them two volumes may be equal
- * by chance. */
+/* Returns true if more than a few voxels differ from the first one: without a head in them two volumes may be
+ * equal by chance. */
 static bool shows_something(const float *voxels, size_t n)
 {
     enum { FEW = 64 };

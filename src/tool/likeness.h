@@ -28,11 +28,12 @@ typedef struct likeness {
 /* Computes the likeness of a volume. Returns false if the volume is too uniform to be recognised. */
 bool likeness_of(const slmt_volume *volume, likeness *l);
 
-/* Whether two likenesses agree. Two scans with different noise can agree, too; likeness_is_copy() tells more.
+/* Returns true if two likenesses agree. Two scans with different noise can agree, too; likeness_is_copy()
+ * tells more.
  */
 bool likeness_is_same(const likeness *a, const likeness *b);
 
-/* Whether the likenesses agree, and the voxels do, too, except for scale, shift and rounding. */
+/* Returns true if the likenesses agree, and the voxels do, too, except for scale, shift and rounding. */
 bool likeness_is_copy(const slmt_volume *volume, const likeness *a, const slmt_volume *other,
                       const likeness *b);
 

@@ -20,14 +20,11 @@ static const field_choice definitions[] = {{"volume", SLMT_DEFINITION_VOLUME},
 const field measure_fields[] = {
     {"definition", "volume|slice|paper",
      "whose figures the table shows: of a subject's whole volume; the mean over its slices with signal in "
-     "the "
-     "target; "
-     "or the mean over all its slices, as the code of SLMT-Net's paper has it",
+     "the target; or the mean over all its slices, as the code of SLMT-Net's paper has it",
      FIELD_CHOICE, MEASURE(definition), definitions},
     {"mask", "head|NAME|SCANS",
      "compare inside the head alone; or where label map NAME of the set is not 0; or where mask files are "
-     "not, "
-     "which lie on the volumes' grid: one file, or a folder or pattern as of slmt prepare; default: "
+     "not, which lie on the volumes' grid: one file, or a folder or pattern as of slmt prepare; default: "
      "everywhere",
      FIELD_TEXT, MEASURE(mask), .flags = FIELD_INPUT},
     {"perceptual", "FILE", "also measure the distance of features of this model of vgg19", FIELD_TEXT,
@@ -57,7 +54,7 @@ const char *definition_text(int32_t definition)
 
 /* ---- opening ---- */
 
-/* Whether the set has a field of label maps of that name. */
+/* Returns true if the set has a field of label maps of that name. */
 static bool find_labels(measure *m)
 {
     slmt_field f = {.struct_size = sizeof f};

@@ -11,9 +11,8 @@
 #include "table.h"
 
 static const char doc[] =
-    "List the methods; or, of the method METHOD, its options and its tasks with their settings, each with "
-    "its "
-    "default, its range, and what it is. `slmt train METHOD' takes all of them as options.";
+    "List the methods, or the options and tasks of METHOD with their settings, each with its default, its "
+    "range and its meaning. `slmt train METHOD' takes all of them as options.";
 
 static void list_methods(void)
 {

@@ -31,8 +31,8 @@ bool number_named(number_owner owner, const char *name, slmt_number_info *info);
  * counts. */
 typedef bool number_reader(const void *from, const char *name, double *value, const char **text);
 
-/* A value as text: the name of a choice, the elements of a list joined by ','. NULL for `read`: the default.
- * The caller frees it. */
+/* Returns a value as text: the name of a choice, the elements of a list joined by ','. NULL for `read`: the
+ * default. The caller frees it. */
 char *number_text(const slmt_number_info *info, number_reader *read, const void *from);
 
 /* "1 to 64", or "off|on". */
@@ -52,10 +52,10 @@ enum { NUMBER_REASON = 1024 /* room for a reason */ };
 bool number_list_set(number_list *list, number_owner owner, const char *name, const char *text,
                      char reason[NUMBER_REASON]);
 
-/* A number_reader over a list. */
+/* This is a number_reader over a list. */
 bool number_in_list(const void *list, const char *name, double *value, const char **text);
 
-/* Whether the list has a value for the number, or for the first element of a list of that name. */
+/* Returns true if the list has a value for the number, or for the first element of a list of that name. */
 bool number_list_has(const number_list *list, const char *name);
 
 /* "name value, name value, ..." of all numbers of the owner; the caller frees it. */
@@ -68,7 +68,7 @@ void number_list_free(number_list *list);
 
 /* ---- as options of the command ---- */
 
-/* An option for each number, ended by a NULL name; number_fields_free() frees them. */
+/* Returns an option for each number, ended by a NULL name; number_fields_free() frees them. */
 field *number_fields(number_owner owner);
 void number_fields_free(field *fields);
 
@@ -83,15 +83,15 @@ bool task_at(const char *method, size_t index, slmt_task_info *info);
 /* Describes a task of a method; false: there is none. */
 bool task_find(const char *method, const char *name, slmt_task_info *info);
 
-/* The number, or the input of a task, that has a role SLMT_ROLE_...; false: there is none. */
+/* Finds the number, or the input of a task, that has a role SLMT_ROLE_...; false: there is none. */
 bool number_for(number_owner owner, int32_t role, slmt_number_info *info);
 bool input_for(const char *method, const char *task, int32_t role, slmt_port_info *info);
 
-/* The name of the task that makes a target; NULL: there is none. */
+/* Returns the name of the task that makes a target; NULL: there is none. */
 const char *synthesis_task(const char *method);
 
-/* The name of the only task that trains, among those that learn from a second model (with_teacher) or among
- * the others; NULL: there are several, or none. */
+/* Returns the name of the only task that trains, among those that learn from a second model (with_teacher) or
+ * among the others; NULL: there are several, or none. */
 const char *only_training_task(const char *method, bool with_teacher);
 
 /* Complains that there is no such method, and which there are. Returns EXIT_USAGE. */

@@ -12,7 +12,7 @@ typedef struct one_spacing {
     double spacing[3]; /* along the patient's axes, mm */
 } one_spacing;
 
-/* Whether two voxel sizes are one, as headers round. */
+/* Returns true if two voxel sizes are one, as headers round. */
 bool spacings_agree(const double one[3], const double other[3]);
 
 /* Replaces the volume by one of the first volume's voxel size, unless it has that size; labels: values are

@@ -38,13 +38,13 @@ void options_parse(command_line *line, int argc, char **argv);
 /* Name of the first option given that sets `target` (and is called `name`, unless NULL); NULL: none was. */
 const char *options_given(const command_line *line, const void *target, const char *name);
 
-/* The help text of an option, with its default; to be freed. */
+/* Returns the help text of an option, with its default; to be freed. */
 char *options_help(const field *f, const void *target);
 
 /* From now on options_parse() hands its line to `describe`, which ends the process, and parses nothing. */
 void options_describe(void (*describe)(const command_line *line, void *user), void *user);
 
-/* Whether options_parse() describes its line: then a command must come as far as that call. */
+/* Returns true if options_parse() describes its line: then a command must come as far as that call. */
 bool options_described(void);
 
 void options_free(command_line *line);

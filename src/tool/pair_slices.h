@@ -21,7 +21,7 @@ typedef struct pair_slices {
     float *source, *target, *made;
 } pair_slices;
 
-/* How many slices of a subject have both contrasts. */
+/* Returns how many slices of a subject have both contrasts. */
 size_t pair_slices_count(pair_of pair, size_t subject);
 
 /* Reads a subject's source and target: all slices, or the middle `most` of them (0: all). Reports an error

@@ -66,8 +66,8 @@ static bool has_signal(const images *im)
     return false;
 }
 
-/* Whether the slices of a subject are equal, bit for bit, from the middle one on: two contrasts differ in the
- * first that shows something. Slices that are empty in both say nothing. */
+/* Returns true if the slices of a subject are equal, bit for bit, from the middle one on: two contrasts
+ * differ in the first that shows something. Slices that are empty in both say nothing. */
 static bool is_one_image(const images *im, size_t subject)
 {
     bool seen = false;

@@ -26,23 +26,24 @@ bool folder_list(const char *folder, path_list *files, path_list *folders);
 bool is_folder(const char *path);
 bool is_file(const char *path); /* of any kind but a folder */
 
-/* The name ends in .nii or .nii.gz. */
+/* Returns true if the name ends in .nii or .nii.gz. */
 bool is_nifti_name(const char *path);
 
-/* The name ends as that of a volume that can be read does: .nii, .nii.gz, .hdr, .mgz, .mgh, in small or
- * capital letters. */
+/* Returns true if the name ends as that of a volume that can be read does: .nii, .nii.gz, .hdr, .mgz, .mgh,
+ * in small or capital letters. */
 bool is_scan_name(const char *path);
 
-/* The file is no scan by its name, but looks like one: "x.nii (1).gz", DICOM, formats that are not read. */
+/* Returns true if the file is no scan by its name, but looks like one: "x.nii (1).gz", DICOM, formats that
+ * are not read. */
 bool looks_like_scan(const char *path);
 
-/* Of a scan in two files, .hdr and .img, the other one; NULL: there is none. The caller frees it. */
+/* Returns the other file of a scan in two files, .hdr and .img; NULL: there is none. The caller frees it. */
 char *half_of_pair(const char *path);
 
 /* Warns of such a file. */
 void warn_not_taken(const char *path);
 
-/* The part of a path after the last '/'. */
+/* Returns the part of a path after the last '/'. */
 const char *file_name(const char *path);
 
 /* Length of the "[N]" that names one volume of a file of several; 0: the path is that of a file itself. */
@@ -61,7 +62,8 @@ char *nearby_file(const char *path);
 /* "." for a name without a folder; the caller frees it. */
 char *folder_of(const char *path);
 
-/* A file can be made at `path`: its folder is there and may be written; false: errno says why not. */
+/* Returns true if a file can be made at `path`: its folder is there and may be written; false: errno says why
+ * not. */
 bool can_write(const char *path);
 
 #endif

@@ -18,8 +18,8 @@ typedef struct perceptual {
 /* Loads the model and plans for slices of this side. Reports an error and returns its exit code. */
 int perceptual_open(perceptual *p, slmt_context *context, const char *file, size_t side, int32_t batch);
 
-/* The distance of each pair of slices [side][side] in [0, 1]; a mask of the same shape (NULL: none) makes
- * both 0 outside. Reports an error and returns its exit code. */
+/* Computes the distance of each pair of slices [side][side] in [0, 1]; a mask of the same shape (NULL: none)
+ * makes both 0 outside. Reports an error and returns its exit code. */
 int perceptual_distances(perceptual *p, const float *a, const float *b, const uint8_t *mask, size_t slices,
                          double *distance);
 

@@ -16,7 +16,7 @@ typedef struct bar_group {
     double value[2];
 } bar_group;
 
-/* A chart with two bars for each group. */
+/* Draws a chart with two bars for each group. */
 int picture_bars(const char *path, const bar_group *groups, size_t count, const char *const series[2],
                  const char *title);
 

@@ -67,8 +67,7 @@ static const field rank_fields[] = {
      .endings = ".png"},
     {"self", "exclude|include|zscore-only",
      "what is made of a sequence from itself: left out, counted, or counted in means and deviations alone "
-     "(the "
-     "paper's table)",
+     "(the paper's table)",
      FIELD_CHOICE, RANK(options.self), selves},
     {"batch", "N", "slices computed together, at most", FIELD_INT, RANK(run.batch), .low = 1, .high = 65536},
     {0}};
@@ -78,7 +77,7 @@ static const char doc[] =
     "badly the others make them "
     "(C_d, differentiation). Each sequence of each subject is made from each other "
     "one; its PSNR and SSIM (range 0 to 1), and the perceptual distance if it is measured, "
-    "are compared as z-scores over all pairs. Both tell of synthesis, not of a diagnosis.";
+    "are compared as z-scores over all pairs. Both measure use for synthesis, not for a diagnosis.";
 
 /* ---- opening ---- */
 

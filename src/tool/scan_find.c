@@ -211,7 +211,8 @@ static bool is_joint(char c)
     return c == '_' || c == '-' || c == '.';
 }
 
-/* Whether a scan's name ends in `end`; `length` becomes that of what is before it, 0 if there is nothing. */
+/* Returns true if a scan's name ends in `end`; `length` becomes that of what is before it, 0 if there is
+ * nothing. */
 static bool ends_in(const char *path, const char *end, size_t *length)
 {
     const char *name = file_name(path);
@@ -399,8 +400,8 @@ static size_t stem_length(const char *name)
     return length ? length - 1 : 0;
 }
 
-/* Whether each scan of the list, in the order of names, has a neighbour that is called like it but for the
- * end: several contrasts, or sessions, of each subject. */
+/* Returns true if each scan of the list, in the order of names, has a neighbour that is called like it but
+ * for the end: several contrasts, or sessions, of each subject. */
 static bool come_in_groups(const path_list *paths)
 {
     bool all = paths->count > 3;
@@ -422,8 +423,7 @@ static void warn_of_groups(const scan_source *source, const char *root, const pa
         return;
     char *ends = ends_text(paths);
     warn("%s: each scan in %s has others that are called like it but for the end (%s), and all are taken as "
-         "%s; if they "
-         "are of several contrasts, say %s=%s:END",
+         "%s; if they are of several contrasts, say %s=%s:END",
          source->name, root, ends, source->name, source->name, root);
     free(ends);
 }

@@ -9,11 +9,11 @@
  * and counts it. Reports an error and returns its exit code. */
 int scan_find(scan_source *source, size_t *left_out);
 
-/* A name as a set takes it: bytes that are no UTF-8, control characters and '/' become %XX, and letters are
- * composed (Unicode's NFC). The caller frees it. */
+/* Returns a name as a set takes it: bytes that are no UTF-8, control characters and '/' become %XX, and
+ * letters are composed (Unicode's NFC). The caller frees it. */
 char *scan_name(const char *text, size_t length);
 
-/* The folder that a place is in, without pattern and END; the caller frees it. NULL: it has none. */
+/* Returns the folder that a place is in, without pattern and END; the caller frees it. NULL: it has none. */
 char *scan_folder(const char *place);
 
 /* Adds a scan; takes over path and name. */

@@ -37,7 +37,7 @@ static char *path_in(const scan_table *t, const char *cell)
                                                        : must_format("%s/%s", t->folder, cell);
 }
 
-/* Whether any cell of a column is the path of something that is there, or is called as a scan is. */
+/* Returns true if any cell of a column is the path of something that is there, or is called as a scan is. */
 static bool names_files(const scan_table *t, size_t column)
 {
     bool any = false;

@@ -307,7 +307,8 @@ static char *common_end(const scans *s, size_t source)
     return end;
 }
 
-/* Whether a subject that has one source is called as one that has the other, but for what their names end in.
+/* Returns true if a subject that has one source is called as one that has the other, but for what their names
+ * end in.
  */
 static bool match_without(const scans *s, size_t one, const char *end, size_t other, const char *other_end)
 {

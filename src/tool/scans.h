@@ -81,10 +81,10 @@ int scans_add_table(scans *s, const char *path);
  * and returns its exit code. */
 int scans_find(scans *s, const char *person);
 
-/* The subject of a name, or NULL. */
+/* Returns the subject of a name, or NULL. */
 scan_subject *scans_subject(const scans *s, const char *name);
 
-/* How many subjects have both sources. */
+/* Returns how many subjects have both sources. */
 size_t scans_shared(const scans *s, size_t one, size_t other);
 
 /* Complains, for sources that share no subject, what their names are and which nearly match. Returns

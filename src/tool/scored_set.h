@@ -55,8 +55,8 @@ int scored_begin(scored *s);
  * another, for what is written last can fail. */
 int scored_close(scored *s, int code);
 
-/* The set's preprocessing. Slices of another size cannot be used: complains and returns an exit code; slices
- * made otherwise can, but it should be known: warns. */
+/* Reads the set's preprocessing. Slices of another size cannot be used: complains and returns an exit code;
+ * slices made otherwise can, but it should be known: warns. */
 int scored_check(const scored *s, slmt_preprocess *data);
 
 #endif

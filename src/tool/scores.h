@@ -24,8 +24,8 @@ typedef struct figure_list {
     size_t count;
 } figure_list;
 
-/* The figures that judge the task of a model that makes a target, and the perceptual distance if wanted.
- * Reports an error and returns its exit code where the method lists none that images have. */
+/* Lists the figures that judge the task of a model that makes a target, and the perceptual distance if
+ * wanted. Reports an error and returns its exit code where the method lists none that images have. */
 int figures_of(const slmt_model *model, bool perceptual, figure_list *list);
 
 typedef struct scores {

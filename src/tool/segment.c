@@ -64,7 +64,7 @@ static const field segment_fields[] = {
     {"csv", "FILE", "write how each class agrees with --truth: a row for each class", FIELD_TEXT,
      SEGMENT(csv), .flags = FIELD_OUTPUT, .endings = ".csv"},
     {"resample", NULL,
-     "take scans whose voxels are not of the training's size, through voxels of that size and back",
+     "take scans whose voxels are not of the training's size: resample them to it, and the result back",
      FIELD_FLAG, SEGMENT(resample)},
     {"any-spacing", NULL, "take scans of any voxel size as they are: crop and slices count their voxels",
      FIELD_FLAG, SEGMENT(any_spacing)},
@@ -72,12 +72,10 @@ static const field segment_fields[] = {
 
 static const char doc[] =
     "Label the voxels of one subject with a network that slmt train has made. NAME is a contrast of the "
-    "model; "
-    "a model of one contrast takes a file without a name. The label map lies on the scans' grid, which must "
-    "be "
-    "the same; it has the values of the training's label maps, and outside the crop and the slices of the "
-    "training the first of them, the background. Scans larger than a window are covered by windows that "
-    "overlap.";
+    "model; a model of one contrast takes a file without a name. The label map lies on the scans' grid, "
+    "which must be the same; it has the values of the training's label maps, and outside the crop and the "
+    "slices of the training the first of them, the background. Scans larger than a window are covered by "
+    "windows that overlap.";
 
 /* ---- scans ---- */
 

@@ -12,10 +12,11 @@ enum { MOST_SEQUENCES = 64 };
 /* Returns true if the model can make several sequences and takes one of them as an input. */
 bool takes_sequence(const slmt_model *model);
 
-/* The names of the contrasts that the model tells apart, joined by `between`; the caller frees them. */
+/* Returns the names of the contrasts that the model tells apart, joined by `between`; the caller frees them.
+ */
 char *sequence_names(const slmt_model *model, const char *between);
 
-/* The index of a contrast's name; -1: the model has no such name. */
+/* Returns the index of a contrast's name; -1: the model has no such name. */
 int32_t sequence_index(const slmt_model *model, const char *name);
 
 /* Reports an error of the file `path` if no contrast to make was named, or the model has no names for them.
@@ -32,7 +33,7 @@ int check_method(const slmt_model *model, const char *path, const char *method);
  * batch. Reports an error and returns its exit code. */
 int slice_session(slmt_model *model, int32_t batch, slmt_session **session);
 
-/* From now on the session makes this sequence of slices and volumes. */
+/* Has the session make this sequence from slices and volumes from now on. */
 slmt_status choose_sequence(slmt_session *session, int32_t index);
 
 #endif

@@ -16,8 +16,8 @@ typedef struct sidecar {
 /* NAME.json for NAME.nii or NAME.nii.gz; the caller frees it. */
 char *sidecar_path(const char *result);
 
-/* The file at `path` may be replaced: it is not there, or an earlier sidecar. Complains and returns an exit
- * code. */
+/* Checks that the file at `path` may be replaced: it is not there, or an earlier sidecar. Complains and
+ * returns an exit code. */
 int sidecar_may_replace(const char *path);
 
 /* Takes down the facts of a run; digests the model's file. to: contrast that is made, NULL: the one of the

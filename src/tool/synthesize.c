@@ -74,7 +74,7 @@ static const field synthesis_fields[] = {
      FIELD_CHOICE, SYNTHESIS(sidecars), sidecar_choices},
     {"batch", "N", "slices computed together, at most", FIELD_INT, SYNTHESIS(batch), .low = 1, .high = 65536},
     {"resample", NULL,
-     "take scans whose voxels are not of the training's size, through voxels of that size and back",
+     "take scans whose voxels are not of the training's size: resample them to it, and the result back",
      FIELD_FLAG, SYNTHESIS(resample)},
     {"any-spacing", NULL, "take scans of any voxel size as they are: crop and slices count their voxels",
      FIELD_FLAG, SYNTHESIS(any_spacing)},

@@ -26,21 +26,19 @@ static const field fields[] = {
     {"judge", "FILE",
      "model of another method that this one carries, such as a vgg19 for seq2seq's perceptual term",
      FIELD_TEXT, FILES(judge), .flags = FIELD_INPUT},
-    {"source", "NAME", "contrast to start from, of tasks that are told one", FIELD_TEXT, FILES(source)},
-    {"target", "NAME", "contrast to make, of tasks that are told one", FIELD_TEXT, FILES(target)},
+    {"source", "NAME", "contrast to start from, for tasks that take one", FIELD_TEXT, FILES(source)},
+    {"target", "NAME", "contrast to make, for tasks that take one", FIELD_TEXT, FILES(target)},
     {"resume", "FILE", "go on from a checkpoint, with its options, settings and contrasts", FIELD_TEXT,
      FILES(resume), .flags = FIELD_INPUT | FIELD_INPLACE},
     RUN_OPTIONS,
     {0}};
 
 static const char doc[] =
-    "Train a model of the method METHOD, which is one of those that `slmt methods' lists. Every option of "
-    "the "
-    "method, which fix the network, and every setting of its tasks, which steer the training, is an option "
-    "of "
+    "Train a model of the method METHOD, which is one of those that `slmt methods' lists. All options of the "
+    "method, which fix the network, and all settings of its tasks, which steer the training, are options of "
     "this command: `slmt train METHOD --help' lists them. With --model or --resume METHOD can be left out. "
-    "The "
-    "first ctrl-C ends the run after the current step and saves the checkpoint, the second ends it at once.";
+    "The first ctrl-C ends the run after the current step and saves the checkpoint, the second ends it at "
+    "once.";
 
 int command_train(int argc, char **argv)
 {

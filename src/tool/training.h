@@ -35,10 +35,11 @@ typedef struct training_files {
 /* Rows of fields of a training_files: of how long a run goes on, what it writes, and what it keeps. */
 #define FILES(member) .offset = offsetof(training_files, member)
 #define RUN_OPTIONS                                                                                            \
-    {"checkpoint-every", "EPOCHS", "write the checkpoint so often; 0: at the end only", FIELD_INT,             \
-     FILES(checkpoint_every)},                                                                                 \
-        {"validate-every", "EPOCHS", "score the validation subjects so often, and at the end; 0: never",       \
-         FIELD_INT, FILES(validate_every)},                                                                    \
+    {"checkpoint-every", "EPOCHS", "write the checkpoint after every so many epochs; 0: at the end only",      \
+     FIELD_INT, FILES(checkpoint_every)},                                                                      \
+        {"validate-every", "EPOCHS",                                                                           \
+         "score the validation subjects after every so many epochs, and at the end; 0: never", FIELD_INT,      \
+         FILES(validate_every)},                                                                               \
         {"keep",       "last|best", "weights that --out has in the end; best: of the highest validation PSNR", \
          FIELD_CHOICE, FILES(keep), keep_choices},                                                             \
     {                                                                                                          \

@@ -10,7 +10,7 @@
  * goes on has found. Returns an exit code. */
 int validation_open(training *t);
 
-/* Whether figures are due after the step that was done last. */
+/* Returns true if figures are due after the step that was done last. */
 bool validation_due(const training *t, const slmt_training_state *state);
 
 /* Scores the model, logs the figures, and keeps the weights beside --out if they are the best so far and

@@ -38,7 +38,7 @@ static void print_files(FILE *out)
     free(program);
 }
 
-/* Whether this machine multiplies bfloat16, or why not. */
+/* Prints whether this machine multiplies bfloat16, or why not. */
 static void print_arithmetic(FILE *out)
 {
     slmt_context_config config;

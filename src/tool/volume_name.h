@@ -3,8 +3,8 @@
 #ifndef SLMT_TOOL_VOLUME_NAME_H
 #define SLMT_TOOL_VOLUME_NAME_H
 
-/* The file of an input: the path without [N], unless there is a file of that very name. *volume gets a copy
- * of N, or NULL. The caller frees both. */
+/* Returns the file of an input: the path without [N], unless there is a file of that very name. *volume gets
+ * a copy of N, or NULL. The caller frees both. */
 char *volume_file(const char *path, char **volume);
 
 /* Where the result of an input goes in a folder: named like the input, with _N for [N], then `suffix` (may be

@@ -25,8 +25,8 @@ void watch_begin(watch *w, double warmup_epochs, double epochs, double grey);
  * on its plateau, once; the caller frees it. Else NULL. */
 char *watch_step(watch *w, uint64_t epoch, bool is_last, double loss, double error);
 
-/* The mean |value - median| of some training slices of a contrast, as they are trained on; NaN if there is no
- * such contrast. */
+/* Returns the mean |value - median| of some training slices of a contrast, as they are trained on; NaN if
+ * there is no such contrast. */
 double watch_grey(slmt_dataset *set, const char *contrast);
 
 #endif

@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The file's text; the caller frees it. NULL: errno says why not; EFBIG: it has more than `most` bytes. */
+/* Returns the file's text; the caller frees it. NULL: errno says why not; EFBIG: it has more than `most`
+ * bytes. */
 char *whole_file(const char *path, size_t most);
 
 /* Writes the text and a line end beside `path`, then puts it in its place. false: errno says why not, and

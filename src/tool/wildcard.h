@@ -15,14 +15,14 @@ typedef struct stars {
     size_t count;
 } stars;
 
-/* Whether the text holds a '*' or a '?'. */
+/* Returns true if the text holds a '*' or a '?'. */
 bool is_wildcard(const char *text);
 
 /* Number of stars of a pattern. */
 size_t star_count(const char *pattern);
 
-/* Whether the whole text matches; it is added to `found` what each star stood for. Patterns of more than
- * MOST_STARS stars match nothing. */
+/* Returns true if the whole text matches; it is added to `found` what each star stood for. Patterns of more
+ * than MOST_STARS stars match nothing. */
 bool wildcard_match(const char *pattern, const char *text, stars *found);
 
 #endif

@@ -39,7 +39,7 @@ static void put_field(FILE *out, const char *field, size_t length)
     put_option(out, field, length);
 }
 
-/* Whether a word of the library begins here: "slmt_" that is not in the middle of a path or a name. */
+/* Returns 1 if a word of the library begins here: "slmt_" that is not in the middle of a path or a name. */
 static int is_ours(const char *text, const char *at)
 {
     return strncmp(at, "slmt_", 5) == 0 && (at == text || strchr(" (", at[-1]));

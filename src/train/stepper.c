@@ -160,7 +160,7 @@ static status run_and_look(stepper *s, int32_t n, int32_t *bad)
         work_beside(s, p);
         st = stepper_look(s, s->checked, n, bad);
     }
-    status end = plan_finish(p); /* an index out of range is told, not what came of it */
+    status end = plan_finish(p); /* an index out of range is the error, not what it led to */
     TRY(end != OK ? end : st);
     TRY(stepper_finish(s));
     return read_scalars(s);
@@ -191,8 +191,8 @@ static void bind_update(stepper *s, int32_t set)
         s->updating[update_slot(s, UPDATE_SCALARS, i)] = stepper_scalar(s, set, i);
 }
 
-/* Starts the set's optimiser, on gradients that have been checked. The device may be at it when the step has
- * ended: who reads the weights there comes after it. */
+/* Starts the set's optimiser, on gradients that have been checked. The device may still be at work when the
+ * step has ended; whatever reads the weights there waits for it. */
 static status update_set(stepper *s, int32_t set)
 {
     step_set *own = &s->set[set];

@@ -25,9 +25,9 @@ status step_run(step *s, int32_t graph);
  * of them is not finite. */
 status step_update(step *s, int32_t set);
 
-/* Both give arrays: an output as it was made last, and an input for graphs to come: arrays on the host in the
- * order of the port's shape, of int32 or of step_real(). What is written reaches the next graph that runs;
- * who writes again after that graph calls step_write() again. */
+/* step_read() returns an output as it was made last, step_write() an input for the graphs to come: arrays on
+ * the host in the order of the port's shape, of int32 or of step_real(). What is written reaches the next
+ * graph that runs. To write again after that graph, call step_write() again. */
 const void *step_read(const step *s, int32_t output);
 void *step_write(step *s, int32_t input);
 bk_dtype step_real(const step *s);
@@ -124,16 +124,16 @@ status stepper_profile(stepper *s, slmt_profile *profile);
  * ERR_ARGUMENT: another method, other shapes, or another model than the checkpoint's. */
 status stepper_attach(stepper *s, const char *name, slmt_model *model);
 
-/* Copies the inputs of a step, and computes those that the task adds. given: by input of the task, the
- * caller's values (hidden ones NULL), finite. The n_draws numbers at s->draws are in [0,1). */
+/* Copies the inputs of a step, and computes those that the task adds. given: the caller's finite values, by
+ * input of the task, NULL for hidden ones. The n_draws numbers at s->draws are in [0,1). */
 void stepper_take_inputs(stepper *s, uint64_t step, const void *const *given, double epoch);
 
-/* Whether inputs may be taken while a graph runs, which then has its own in the device's memory. */
+/* Returns 1 if inputs may be taken while a graph runs, which then has its own in the device's memory. */
 int stepper_takes_ahead(const stepper *s);
 
-/* Runs one step, on inputs that were taken. beside: what the host does while a device works on the first
- * graph, once; left undone where nothing works beside the host, and in a profiled step. NULL: nothing. Values
- * of scalars are in s->value afterwards. */
+/* Runs one step, on inputs that were taken. beside: what the host does once, while a device works on
+ * the first graph; it is not done if nothing works beside the host, nor in a profiled step. NULL: nothing.
+ * Values of scalars are in s->value afterwards. */
 status stepper_run(stepper *s, double rate, const atomic_int *cancel, const host_work *beside);
 
 /* Measures the seconds of a step: runs each graph of the task, twice if that is quick, on inputs of zeros,
@@ -172,7 +172,8 @@ status stepper_upload(stepper *s);
  * index of the first of n arrays that is not finite, or to -1. */
 status stepper_look(stepper *s, const bk_tensor *arrays, int32_t n, int32_t *first);
 
-/* Copies the weights of the model and of attached ones, and the key, as this step starts with them. */
+/* Copies to the device what this step starts with: the weights of the model and of attached ones, and the
+ * key. */
 status stepper_push(stepper *s);
 
 /* Copies the scalars of a set to where its updates read them. */
@@ -182,12 +183,13 @@ status stepper_push_scalars(stepper *s, int32_t set);
 status stepper_keep(stepper *s);
 status stepper_put_back(stepper *s);
 
-enum { SCALAR_PLACE = 64 };
+enum { SCALAR_PLACE = 64 }; /* bytes from one scalar to the next */
 
-/* Says where the updates of a set read its vector of exact scalars (i is 0), and scalar i - 1 as a real. */
+/* Returns where the updates of a set read its vector of exact scalars (i is 0), and scalar i - 1 as a real.
+ */
 void *stepper_scalar(stepper *s, int32_t set, int32_t i);
 
-/* The slots of an update graph: weights, gradients, states, then the scalars. */
+/* Returns a slot of an update graph. They are those of weights, gradients and states, then of the scalars. */
 static inline int32_t update_slot(const stepper *s, int32_t kind, int32_t k)
 {
     return kind * s->task.model->params.n + k;

@@ -157,8 +157,8 @@ static int is_updated(const stepper *s, const step_graph *from, int32_t set, int
     return from->has_gradient[k] && s->set_of[k] == set;
 }
 
-/* Whether tensor k counts in the norm of a set's gradients: it is of the set, or of one that it is joined
- * with. */
+/* Returns 1 if tensor k counts in the norm of a set's gradients: it is of the set, or of one that it is
+ * joined with. */
 static int is_in_norm(const stepper *s, const step_graph *from, int32_t set, int32_t k)
 {
     const method_task *kind = s->task.kind;
@@ -437,7 +437,7 @@ void stepper_close(stepper *s)
     mem *m = &s->context->mem;
     void *blocks[] = {s->bound, s->updating, s->set_of,  s->place,
                       s->draws, s->room,     s->checked, s->checked_slot};
-    stepper_finish(s); /* what failed there is told to nobody any more */
+    stepper_finish(s); /* its failure no longer matters */
     for (int32_t i = 0; i < TASK_GRAPHS; i++)
         close_graph(s, &s->graph[i]);
     shared_arena_free(&s->graphs);

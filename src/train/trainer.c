@@ -193,7 +193,8 @@ static status prepare_record(run *r)
     return card_prepare(m, &r->card, key, r->source);
 }
 
-/* The model keeps how the slices it learned from were made, and of which contrasts: once, after a step. */
+/* Records in the model how the slices from which it learns were made, and their contrasts: once, after a
+ * step. */
 static void record_set(run *r)
 {
     memcpy(r->trainer->set, r->set, sizeof r->set);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_cuda_backend.cpp - the cuda backend under emulation, beside the conformance of its ops: why it does
  * not open, its memory, errors that come late, several plans at once, and products in tf32 and bfloat16. */
+#include "backends/cuda/space.h"
 #include "tests/cuda/device_fixture.h"
 
 #include <algorithm>
@@ -44,6 +45,19 @@ static void the_caller_s_device_is_as_before(void **)
         assert_int_equal(now, 2);
     }
     cudaSetDevice(0);
+    emulation::pretend(cudaSuccess, 1);
+}
+
+/* cudaSetDevice() would make one on the device that was current before. */
+static void a_context_is_made_on_the_device_that_is_used_alone(void **)
+{
+    emulation::pretend(cudaSuccess, 2);
+    {
+        fixture f("device=1");
+        f.free(f.up(std::vector<float>(4, 1.0f)));
+    }
+    assert_true(emulation::has_context(1));
+    assert_false(emulation::has_context(0));
     emulation::pretend(cudaSuccess, 1);
 }
 
@@ -785,11 +799,36 @@ static void attention_by_tensor_cores_survives_large_scores(void **)
                 assert_true(std::isfinite(v));
 }
 
+/* ---- divisions ---- */
+
+static void division_by_a_known_number_is_exact_below_2_to_the_31(void **)
+{
+    const uint32_t most = INT32_MAX;
+    for (uint32_t by :
+         {1u, 2u, 3u, 5u, 7u, 9u, 27u, 64u, 641u, 65535u, 65537u, 1000003u, 1u << 30, most - 1, most}) {
+        divisor d = divisor_of(by);
+        for (uint64_t times : {0u, 1u, 2u, 3u, 1000u, most / by})
+            for (int64_t off : {-1, 0, 1}) {
+                int64_t n = (int64_t)(times * by) + off;
+                if (n >= 0 && n <= most)
+                    assert_int_equal(d.quotient((uint32_t)n), n / by);
+            }
+        assert_int_equal(d.quotient(most), most / by);
+    }
+    const int size[] = {5, 7, 3};
+    for (uint32_t i = 0; i < 105; i++) {
+        place one = place_of(i, size), other = divisor_of_sizes(size).place_of(i);
+        for (int axis = 0; axis < SPACE; axis++)
+            assert_int_equal(one.at[axis], other.at[axis]);
+    }
+}
+
 int main()
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_reason_for_no_device_has_its_sentence),
         cmocka_unit_test(the_caller_s_device_is_as_before),
+        cmocka_unit_test(a_context_is_made_on_the_device_that_is_used_alone),
         cmocka_unit_test(a_device_says_what_it_is_and_computes_in),
         cmocka_unit_test(memory_is_limited_by_the_option_and_by_the_device),
         cmocka_unit_test(the_first_array_with_a_non_finite_number_is_found),
@@ -807,6 +846,7 @@ int main()
         cmocka_unit_test(attention_has_the_precision_of_its_arithmetic),
         cmocka_unit_test(attention_by_tensor_cores_survives_large_scores),
         cmocka_unit_test(products_have_the_precision_of_their_arithmetic),
+        cmocka_unit_test(division_by_a_known_number_is_exact_below_2_to_the_31),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -724,11 +724,11 @@ static void the_same_stream_gives_the_same_slice_and_another_does_not(void **sta
         random_stream r = random_open(5, n), again = random_open(5, n), other = random_open(6, n);
         memcpy(a, image, sizeof a);
         memcpy(b, image, sizeof b);
-        augment_pretrain(a, SIDE, scratch, &r);
-        augment_pretrain(b, SIDE, scratch, &again);
+        augment_pretrain(a, NULL, SIDE, scratch, &r);
+        augment_pretrain(b, NULL, SIDE, scratch, &again);
         assert_memory_equal(a, b, sizeof a);
         memcpy(b, image, sizeof b);
-        augment_pretrain(b, SIDE, scratch, &other);
+        augment_pretrain(b, NULL, SIDE, scratch, &other);
         different += memcmp(a, b, sizeof a) != 0;
     }
     assert_true(different > 45);
@@ -742,7 +742,7 @@ static void pretraining_slices_stay_in_range_on_8_bits(void **state)
     for (uint64_t n = 0; n < 500; n++) {
         random_stream r = random_open(7, n);
         memcpy(a, image, sizeof a);
-        augment_pretrain(a, SIDE, scratch, &r);
+        augment_pretrain(a, NULL, SIDE, scratch, &r);
         for (int i = 0; i < PIXELS; i++) {
             assert_true(a[i] >= 0 && a[i] <= 1);
             assert_true(a[i] == roundf(a[i] * 255) / 255);
@@ -769,7 +769,7 @@ static void noise_and_specks_come_with_their_odds(void **state)
         random_stream r = random_open(8, n);
         for (int i = 0; i < S * S; i++)
             a[i] = 0.5f;
-        augment_pretrain(a, S, scratch, &r);
+        augment_pretrain(a, NULL, S, scratch, &r);
         int other = 0;
         for (int i = 0; i < S * S; i++)
             other += a[i] != a[0];

@@ -404,17 +404,12 @@ static void a_slice_comes_between_its_neighbours(void **state)
     slices_close(&f);
 }
 
-typedef struct step_settings {
-    int32_t batch, slice_step;
-} step_settings;
-
 /* Every third slice of a subject from the first on, each once an epoch, with its own neighbours. */
 static void every_third_slice_keeps_its_neighbours(void **state)
 {
     (void)state;
     static const slice_rule stacks = {add_constant, "slice_step"};
-    static const number rows[] = {NUMBER_ROLE(step_settings, batch, BATCH, 1, 1, 9, "batch"),
-                                  SLICE_STEP(step_settings)};
+    static const number rows[] = {NUMBER_BATCH("batch"), SLICE_STEP};
     static const method_task stepping = {.name = "pairs", .inputs = PORTS(two_inputs), .settings = {rows, 2}};
     static float source[1][3][SIDE][SIDE], target[1][SIDE][SIDE];
     const int thirds = (SLICES + 2) / 3;

@@ -64,7 +64,7 @@ static void no_tensors(params *p, const double *option)
 }
 
 static method_task tasks[] = {
-    {TASK(paint, "for tests")},
+    {TASK(paint, "for tests"), .inputs = PORTS(paint_inputs), .outputs = PORTS(paint_outputs)},
     {.name = "guess",
      .help = "for tests",
      .settings = NUMBERS(paint_rows),
@@ -208,7 +208,7 @@ static void a_row_without_a_member_leaves_the_struct_alone(void **state)
     assert_int_equal(s.times, 3);
     assert_int_equal(s.depth, 8);
     s.times = 2;
-    numbers_write(stack_table, &s, values);
+    numbers_write((number_table)NUMBERS(stack_rows), &s, values);
     assert_true(values[0] == 7 && values[1] == 2 && values[2] == 8);
 }
 

@@ -27,6 +27,7 @@ static const number options_rows[] = {
     NUMBER_WHOLE(toy_options, after, 7, 1, 9, "a number behind the text"),
 };
 NUMBERS_OF(toy_options, options)
+static const number_table options_table = NUMBERS(options_rows);
 
 typedef struct tell_settings {
     int32_t batch;
@@ -51,7 +52,8 @@ static void tensors(params *p, const double *option)
     params_add(p, INIT_ONE, 1, 1, &side, "w");
 }
 
-static const method_task tasks[] = {{TASK(tell, "for tests")}};
+static const method_task tasks[] = {
+    {TASK(tell, "for tests"), .inputs = PORTS(tell_inputs), .outputs = PORTS(tell_outputs)}};
 static const method toy = {.name = "toy",
                            .title = "for tests",
                            .source = "none",

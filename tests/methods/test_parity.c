@@ -304,8 +304,8 @@ enum { IMAGES, KEEP, RESTORE, WEIGHT, EDGES };
 
 static int patches(const bench *b)
 {
-    const slmt_net net = slmt_net_of(b->model->option);
-    return net.mae_grid * net.mae_grid;
+    const slmt_net_options o = slmt_net_options_of(b->model->option);
+    return slmt_net_grid(&o) * slmt_net_grid(&o);
 }
 
 /* ---- forward tensors ---- */
@@ -357,12 +357,12 @@ static void *input_of(const stepper *s, int32_t i)
 static void check_pretrain_forward(bench *b, stepper *s)
 {
     enum { REC_PRED = EDGES + 1, EDGE_PRED, SLOTS };
-    const slmt_net net = slmt_net_of(b->model->option);
+    const slmt_net_options o = slmt_net_options_of(b->model->option);
     const params *all = &b->model->params;
     int32_t slot = 2 * all->n;
     graph *g;
     nn e;
-    size_t pixels = (size_t)b->batch * (size_t)net.options.image_size * (size_t)net.options.image_size;
+    size_t pixels = (size_t)b->batch * (size_t)o.image_size * (size_t)o.image_size;
     void *rec = reals(b, pixels), *edge = reals(b, pixels);
     void *data[SLOTS] = {input_of(s, IMAGES),
                          input_of(s, KEEP),
@@ -373,10 +373,10 @@ static void check_pretrain_forward(bench *b, stepper *s)
                          edge};
     assert_int_equal(graph_create(&b->context->mem, b->real64 ? BK_F64 : BK_F32, &g), OK);
     assert_int_equal(nn_open(&e, g, all, "E.", 0), OK);
-    value in[MAE_INPUTS];
+    value in[MAE_INPUTS], loss[MAE_LOSSES];
     for (int i = 0; i < MAE_INPUTS; i++)
         in[i] = graph_bound(g, slot + i, s->task.shape[i]);
-    edge_mae_graph v = edge_mae_pretrain(&e, &net, &(edge_mae_settings){.rec_weight = 1}, in);
+    edge_mae_graph v = edge_mae_pretrain(&e, &o, &(slmt_net_settings){.rec_weight = 1}, in, loss);
     graph_output(g, v.rec_pred, slot + REC_PRED);
     graph_output(g, v.edge_pred, slot + EDGE_PRED);
     restart(b);
@@ -390,22 +390,23 @@ static void check_pretrain_forward(bench *b, stepper *s)
 static void check_finetune_forward(bench *b, stepper *s)
 {
     enum { SOURCE, TARGET, PRED, BLOCK1, TOKENS, SLOTS };
-    const slmt_net net = slmt_net_of(b->model->option);
+    const slmt_net_options o = slmt_net_options_of(b->model->option);
     const params *all = &b->model->params;
     int32_t slot = 2 * all->n;
     graph *g;
     nn part[3];
-    size_t side = (size_t)net.options.image_size, pixels = (size_t)b->batch * side * side;
-    size_t tokens = (size_t)b->batch * (size_t)patches(b) * (size_t)net.options.embed_dim;
+    size_t side = (size_t)o.image_size, pixels = (size_t)b->batch * side * side;
+    size_t tokens = (size_t)b->batch * (size_t)patches(b) * (size_t)o.embed_dim;
     void *pred = reals(b, pixels), *block1 = reals(b, tokens), *last = reals(b, tokens);
     void *data[SLOTS] = {input_of(s, 0), input_of(s, 1), pred, block1, last};
     assert_int_equal(graph_create(&b->context->mem, b->real64 ? BK_F64 : BK_F32, &g), OK);
     assert_int_equal(nn_open(&part[0], g, all, "E.", 0), OK);
     assert_int_equal(nn_open(&part[1], g, all, "G.", 0), OK);
     assert_int_equal(nn_open(&part[2], g, all, "E.", all->n), OK);
-    value source = graph_bound(g, slot + SOURCE, s->task.shape[0]);
-    value target = graph_bound(g, slot + TARGET, s->task.shape[1]);
-    mt_net_graph v = mt_net_finetune(&part[0], &part[1], &part[2], &net, 1, source, target);
+    value loss[MT_LOSSES];
+    const value in[MT_INPUTS] = {graph_bound(g, slot + SOURCE, s->task.shape[0]),
+                                 graph_bound(g, slot + TARGET, s->task.shape[1])};
+    mt_net_graph v = mt_net_finetune(&part[0], &part[1], &part[2], &o, 1, in, loss);
     graph_output(g, v.pred, slot + PRED);
     graph_output(g, v.block1, slot + BLOCK1);
     graph_output(g, v.tokens, slot + TOKENS);

@@ -45,7 +45,7 @@ static int64_t weights_of(const char *name, const slmt_number *given, size_t n)
 static void networks_have_as_many_weights_as_their_papers(void **state)
 {
     (void)state;
-    enum { PAPER, COMPACT };
+    enum { PAPER, COMPACT, VOLUME };
     static const struct {
         const char *method, *classes;
         int preset, channels, width; /* width 0: the preset's */
@@ -56,8 +56,10 @@ static void networks_have_as_many_weights_as_their_papers(void **state)
         {"unet-seg", "classes=0,1", PAPER, 1, 0, 31030658},
         {"unet-seg", FOUR, COMPACT, 1, 64, 31036676},
         {"unet-seg", FOUR, COMPACT, 1, 0, 1942340},
+        {"unet-seg", FOUR, VOLUME, 1, 0, 5646436},
         {"attn-unet", FOUR, PAPER, 1, 0, 34846983},
         {"attn-unet", FOUR, COMPACT, 1, 0, 2182215},
+        {"attn-unet", FOUR, VOLUME, 1, 0, 5972327},
         {"vnet", "classes=0,1", PAPER, 1, 0, 65191134},
         {"vnet", FOUR, COMPACT, 1, 0, 3681692},
         {"segnet", ELEVEN, PAPER, 3, 0, 29449355},
@@ -87,7 +89,7 @@ static void networks_have_as_many_weights_as_their_papers(void **state)
                                      {"width", rows[i].width}};
         int64_t weights = weights_of(rows[i].method, given, rows[i].width ? 4 : 3);
         if (weights != rows[i].weights)
-            fail_msg("%s, %s: %lld weights, not %lld", rows[i].method, rows[i].preset ? "compact" : "paper",
+            fail_msg("%s, preset %d: %lld weights, not %lld", rows[i].method, rows[i].preset,
                      (long long)weights, (long long)rows[i].weights);
     }
 }
@@ -113,7 +115,8 @@ static const small networks[] = {
     {"unet-seg", {COMMON, {"width", 4}}, 3, 1},
     {"unet-seg", {COMMON, {"width", 2}, {"axes", 3}}, 4, 1},
     {"unet-seg", {COMMON, {"width", 2}, {"valid", 1}}, 4, 1},
-    {"attn-unet", {COMMON, {"width", 4}, {"deep", 1}}, 4, 0},
+    {"attn-unet", {COMMON, {"width", 4}, {"deep", 1}}, 4, 1},
+    {"attn-unet", {COMMON, {"width", 2}, {"axes", 3}}, 4, 1},
     {"vnet", {COMMON, {"width", 4}, {"kernel", 3}}, 4, 1},
     {"vnet", {COMMON, {"width", 4}, {"axes", 2}}, 4, 1},
     {"fpn", {COMMON, {"width", 4}, {"groups", 4}}, 4, 0},

@@ -155,6 +155,7 @@ static value of_unet(nn *n, const any_options *o, value x, value *auxiliary)
 static void read_attn_unet(hid_t group, any_options *o)
 {
     o->of.segment.width = rows_of(group, "enc1.conv1.weight");
+    o->of.attn_unet.axes = whole(group, "ndims");
     o->of.attn_unet.deep = whole(group, "deep");
 }
 

@@ -32,9 +32,9 @@
 
 /* ---- faults ---- */
 
-static bool in_kernel;
+bool emulation::in_kernel;
 
-__attribute__((noreturn, format(printf, 1, 2))) static void fault(const char *format, ...)
+void emulation::fault(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -55,6 +55,7 @@ namespace emulation
 {
 thread *running;
 dim3 block_index, block_size, grid_size;
+uint32_t launches_begun, blocks_begun, moment;
 
 struct fiber {
     char *stack = nullptr;
@@ -218,6 +219,12 @@ void *emulation::shared_bytes()
     return shared.data();
 }
 
+bool emulation::is_shared(const void *p)
+{
+    return (const unsigned char *)p >= shared.data() &&
+           (const unsigned char *)p < shared.data() + shared.size();
+}
+
 extern "C" void emulation_set_order(int order) /* for tests in C */
 {
     chosen_order = order;
@@ -359,6 +366,7 @@ static bool complete_barrier()
     }
     for (thread &t : threads)
         t.state = thread::ready;
+    moment++;
     return true;
 }
 
@@ -405,6 +413,8 @@ static void begin_block(size_t shared_size)
         threads[i].index = dim3(i, 0, 0);
     }
     next_fresh = 0;
+    blocks_begun++;
+    moment++;
     waiting_lanes.assign(threads.size() / 32 + 1, 0);
     if (shared_size)
         memset(shared.data(), 0xFF, shared_size);
@@ -442,6 +452,7 @@ static void run_grid(dim3 grid, dim3 block, size_t shared_size, const std::funct
     block_size = block;
     grid_size = grid;
     body = &f;
+    launches_begun++;
     threads.resize(block.x);
     shared.resize(shared_size + 16);
     order_of_threads.resize(block.x);
@@ -874,7 +885,7 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec)
     return cudaSuccess;
 }
 
-static bool is_device_memory(const void *p)
+bool emulation::is_of_device(const void *p)
 {
     return room && (unsigned char *)p >= room && (unsigned char *)p < room + room_bytes;
 }
@@ -882,10 +893,10 @@ static bool is_device_memory(const void *p)
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind, cudaStream_t s)
 {
     std::lock_guard<std::recursive_mutex> hold(lock);
-    if (is_device_memory(to) != (kind != cudaMemcpyDeviceToHost) ||
-        is_device_memory(from) != (kind != cudaMemcpyHostToDevice))
+    if (is_of_device(to) != (kind != cudaMemcpyDeviceToHost) ||
+        is_of_device(from) != (kind != cudaMemcpyHostToDevice))
         fault("a copy's direction does not fit its pointers");
-    void *used[2] = {is_device_memory(to) ? to : nullptr, is_device_memory(from) ? (void *)from : nullptr};
+    void *used[2] = {is_of_device(to) ? to : nullptr, is_of_device(from) ? (void *)from : nullptr};
     if (s->capturing && kind != cudaMemcpyDeviceToDevice)
         fault("a copy to or from the host is captured");
     add_work(s, {[=] { memcpy(to, from, bytes); }, {used[0], used[1]}, bytes});
@@ -895,7 +906,7 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
 cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t s)
 {
     std::lock_guard<std::recursive_mutex> hold(lock);
-    if (!is_device_memory(to))
+    if (!is_of_device(to))
         fault("memory to be filled is not of the device");
     add_work(s, {[=] { memset(to, value, bytes); }, {to, nullptr}, bytes});
     return cudaSuccess;
@@ -905,12 +916,28 @@ cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t s)
 
 static cudaError_t count_error = cudaSuccess;
 static int count_devices = 1;
+enum { MOST_DEVICES = 8 };
+
+/* The primary context of a device. */
+struct emulated_context {
+    int device;
+    bool made;
+};
+static emulated_context contexts[MOST_DEVICES];
 static thread_local int current_device;
+static thread_local std::vector<CUcontext> pushed; /* over it */
 
 void emulation::pretend(int error, int devices)
 {
     count_error = (cudaError_t)error;
     count_devices = devices;
+    for (emulated_context &c : contexts)
+        c.made = false;
+}
+
+bool emulation::has_context(int device)
+{
+    return contexts[device].made;
 }
 
 cudaError_t cudaGetDeviceCount(int *count)
@@ -921,16 +948,45 @@ cudaError_t cudaGetDeviceCount(int *count)
 
 cudaError_t cudaGetDevice(int *device)
 {
-    *device = current_device;
+    *device = pushed.empty() ? current_device : pushed.back()->device;
     return cudaSuccess;
 }
 
+/* Makes a context there, as CUDA does since version 12. */
 cudaError_t cudaSetDevice(int device)
 {
-    if (device < 0 || device >= count_devices)
+    CUcontext context;
+    if (cuDevicePrimaryCtxRetain(&context, device) != CUDA_SUCCESS)
         return cudaErrorInvalidDevice;
-    current_device = device;
+    if (pushed.empty())
+        current_device = device;
+    else
+        pushed.back() = context;
     return cudaSuccess;
+}
+
+CUresult cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
+{
+    if (device < 0 || device >= count_devices || device >= MOST_DEVICES)
+        return CUDA_ERROR_INVALID_DEVICE;
+    contexts[device] = {device, true};
+    *context = &contexts[device];
+    return CUDA_SUCCESS;
+}
+
+CUresult cuCtxPushCurrent(CUcontext context)
+{
+    pushed.push_back(context);
+    return CUDA_SUCCESS;
+}
+
+CUresult cuCtxPopCurrent(CUcontext *context)
+{
+    if (pushed.empty())
+        return CUDA_ERROR_INVALID_CONTEXT;
+    *context = pushed.back();
+    pushed.pop_back();
+    return CUDA_SUCCESS;
 }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int)

@@ -63,12 +63,23 @@ struct thread {
 extern thread *running;
 extern dim3 block_index, block_size, grid_size;
 
+/* For races.cc: whether a thread of a kernel runs, and how many kernels and blocks have begun, and these and
+ * barriers. */
+extern bool in_kernel;
+extern uint32_t launches_begun, blocks_begun, moment;
+bool is_shared(const void *p);
+bool is_of_device(const void *p);
+
+/* Ends the process with a message. */
+__attribute__((noreturn, format(printf, 1, 2))) void fault(const char *format, ...);
+
 /* Returns when all that have to meet are here. */
 void meet(meeting kind, unsigned mask, const char *file, int line);
 void *shared_bytes();
 
-/* The next calls of cudaGetDeviceCount() return this, with this many devices. */
+/* The next calls of cudaGetDeviceCount() return this, with this many devices; none has a context then. */
 void pretend(int error, int devices);
+bool has_context(int device);
 
 /* Returns how many graphs, and how many kernels beside them, were launched so far; whether the next captures
  * fail. */
@@ -140,15 +151,18 @@ inline int __any_sync(unsigned mask, int predicate, const char *file = __builtin
     return __ballot_sync(mask, predicate, file, line) != 0;
 }
 
-/* One block runs at a time, and in it one thread: plain operations are atomic. */
-inline int atomicExch(int *at, int value)
+/* One block runs at a time, and in it one thread: plain operations are atomic. races.cc is not told of them,
+ * nor of what all threads that write it write the same. */
+#define UNWATCHED __attribute__((no_sanitize("thread")))
+
+UNWATCHED inline int atomicExch(int *at, int value)
 {
     int old = *at;
     *at = value;
     return old;
 }
 
-inline int atomicMax(int *at, int value)
+UNWATCHED inline int atomicMax(int *at, int value)
 {
     int old = *at;
     *at = old > value ? old : value;
@@ -212,6 +226,16 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsig
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t s);
 cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
+
+/* ---- the driver ---- */
+
+enum CUresult { CUDA_SUCCESS = 0, CUDA_ERROR_INVALID_DEVICE = 101, CUDA_ERROR_INVALID_CONTEXT = 201 };
+typedef int CUdevice;
+typedef struct emulated_context *CUcontext;
+
+CUresult cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device);
+CUresult cuCtxPushCurrent(CUcontext context);
+CUresult cuCtxPopCurrent(CUcontext *context);
 
 namespace emulation
 {

@@ -27,7 +27,8 @@ def _unet(sizes: _Sizes, tensors: Tensors) -> Options:
 
 
 def _attn_unet(sizes: _Sizes, tensors: Tensors) -> Options:
-    return {"deep": int("final.weight" in tensors)}
+    shape = sizes.shape("enc1.conv1.weight", (4, 5))
+    return {"axes": max(2, len(shape) - 2), "deep": int("final.weight" in tensors)}
 
 
 def _vnet(sizes: _Sizes, tensors: Tensors) -> Options:

@@ -247,7 +247,7 @@ def test_what_is_no_unet_is_refused() -> None:
 
 SMALL_LABELS: dict[str, dict[str, float]] = {
     "unet-seg": {"channels": 2, "width": 2, "axes": 3},
-    "attn-unet": {"channels": 2, "width": 2, "deep": 1},
+    "attn-unet": {"channels": 2, "width": 2, "axes": 3, "deep": 1},
     "vnet": {"channels": 2, "width": 4, "kernel": 5, "axes": 2, "down_convs_1": 1, "up_convs_0": 2},
     "fcn8s": {"channels": 3, "width": 2, "fc": 5},
     "segnet": {"channels": 1, "width": 2},

@@ -5,7 +5,7 @@
 
 #include "core/method.h"
 
-/* The samples of one step: a batch for each process. */
+/* Returns the number of samples of one step: a batch for each process. */
 uint64_t samples_together(const feed *f);
 
 /* Counts the steps of an epoch of n samples, and takes room for their order, a block of f's memory.

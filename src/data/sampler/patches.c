@@ -68,8 +68,7 @@ static status no_records(const feed *f)
                     dataset_file_label(f->set->file));
     return fail(ERR_ARGUMENT,
                 "%s: setting data_rate is %g and holds no training subject out: choose a smaller one, or "
-                "measure on the "
-                "validation subjects, by the setting select",
+                "measure on the validation subjects, by the setting select",
                 dataset_file_label(f->set->file), f->at.setting[TRAIN_DATA_RATE]);
 }
 

@@ -153,8 +153,7 @@ status slices_open(feed *f)
     if (f->steps_in_epoch == 0)
         return fail(ERR_ARGUMENT,
                     "of the training set's %llu slices %u are used (setting data_rate is %g, and a slice is "
-                    "taken of every "
-                    "%zu), a batch needs %d",
+                    "taken of every %zu), a batch needs %d",
                     (unsigned long long)f->samples, own->n, f->at.setting[TRAIN_DATA_RATE], slice_step(f),
                     (int)together);
     return OK;

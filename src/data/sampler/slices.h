@@ -20,16 +20,13 @@ typedef struct slice_rule {
                          first on, still with its own neighbours; NULL: all */
 } slice_rule;
 
-/* The row of that setting, of a struct of settings with the member slice_step. */
-#define SLICE_STEP(type)                                                                                     \
-    NUMBER_WHOLE_LATER(type, slice_step, 1, 1, 1000000,                                                      \
-                       "train on every so many-th slice of a subject; 1: on all")
-
-/* The settings of a task that has no others. */
-typedef struct slice_settings {
-    train_settings train;
-    int32_t slice_step;
-} slice_settings;
+/* The row of that setting, which only the sampler reads. */
+#define SLICE_STEP                                                                                           \
+    {                                                                                                        \
+        .name = "slice_step", .kind = SLMT_NUMBER_WHOLE, .initial = 1, .low = 1, .high = 1000000,            \
+        .help = "train on every so many-th slice of a subject; 1: on all", .is_later = 1,                    \
+        .offset = NO_MEMBER                                                                                  \
+    }
 
 /* The row of a task's table: from a rule, or from its function augment() in a task with that setting. */
 #define SLICES_FED(augment) &(const feeding)SLICE_FEEDING((&(const slice_rule){augment, "slice_step"}))

@@ -47,7 +47,7 @@ status views_open(feed *f);
 status views_fill(feed *f, uint64_t step, void *const *in);
 void views_close(feed *f);
 
-/* The first slice of a partition, and how many it has. */
+/* Returns the first slice of a partition, and how many it has. */
 int64_t partition_first(int64_t slices, int32_t partitions, int32_t k);
 int64_t partition_length(int64_t slices, int32_t partitions);
 

@@ -35,10 +35,10 @@ typedef struct contrastive_levels {
 /* x [B,H,W,channels] -> levels [B,H/2^k,W/2^k,widths[k]] */
 contrastive_levels contrastive_encoder(nn *n, const contrastive_options *o, value x);
 
-/* The first `blocks` blocks of the decoder: [B,H/2^k,W/2^k,widths[k]], k = 5 - blocks. */
+/* Returns the first `blocks` blocks of the decoder: [B,H/2^k,W/2^k,widths[k]], k = 5 - blocks. */
 value contrastive_decoder(nn *n, const contrastive_options *o, const contrastive_levels *l, int blocks);
 
-/* The whole network: x [B,H,W,channels] -> logits [B,H,W,classes] */
+/* Returns the whole network: x [B,H,W,channels] -> logits [B,H,W,classes] */
 value contrastive_forward(nn *n, const contrastive_options *o, value x);
 
 /* Pixels of the last level. */
@@ -50,7 +50,7 @@ value contrastive_g1(nn *n, const contrastive_options *o, value e, int64_t cells
 /* g2: a feature map of the decoder's first `blocks` blocks -> a map of the same shape */
 value contrastive_g2(nn *n, const contrastive_options *o, value f);
 
-/* The matrix that maps regions of 3x3, [dense,9C]; NONE: there is none. */
+/* Returns the matrix that maps regions of 3x3, [dense,9C]; NONE: there is none. */
 value contrastive_region_matrix(nn *n, const contrastive_options *o);
 
 /* Lists all tensors. */

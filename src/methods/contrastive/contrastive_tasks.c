@@ -3,7 +3,6 @@
  * fine-tuning, labelling. */
 #include "data/sampler/labelled_slices.h"
 #include "methods/contrastive/pretrain.h"
-#include "slmt/trainer.h"
 
 /* ---- options ---- */
 
@@ -233,10 +232,10 @@ static const feeding finetune_feeding = LABELLED_FEEDING(&finetune_rule);
 
 /* ---- the method ---- */
 
-#define PRETRAINING(name_, text, n_sets_)                                                                    \
+#define PRETRAINING(name_, text)                                                                             \
     .name = #name_, .help = text, .trains = 1, .settings = NUMBERS(name_##_rows),                            \
     .inputs = PORTS(pretrain_inputs), .outputs = PORTS(pretrain_outputs), .shapes = name_##_shapes,          \
-    .build = name_##_build, .sets = name_##_sets, .n_sets = n_sets_, .feeding = &name_##_feeding
+    .build = name_##_build, SETS(name_##_sets), .feeding = &name_##_feeding
 
 static const method_task tasks[] = {
     {.name = "segment",
@@ -247,13 +246,14 @@ static const method_task tasks[] = {
      .shapes = segment_shapes,
      .build = labels_build,
      .metrics = &label_metrics},
-    {TASK_OF(encode,
-             "give the encoder's features of an image, in which slices of one anatomy are near each other"),
+    {TASK(encode,
+          "give the encoder's features of an image, in which slices of one anatomy are near each other"),
      .inputs = {segment_inputs_2d, 1}, .outputs = PORTS(encode_outputs), .shapes = encode_shapes},
-    {PRETRAINING(global, "train the encoder without labels, on where in a volume slices lie", 1)},
-    {PRETRAINING(local, "train the first blocks of the decoder without labels, on regions of slices", 2)},
+    {PRETRAINING(global, "train the encoder without labels, on where in a volume slices lie")},
+    {PRETRAINING(local, "train the first blocks of the decoder without labels, on regions of slices")},
     {TASK(finetune, "train the whole network on few slices with labels"), .trains = 1,
-     .shapes = finetune_shapes, .sets = finetune_sets, .n_sets = 1, .feeding = &finetune_feeding},
+     .inputs = PORTS(finetune_inputs), .outputs = PORTS(finetune_outputs), .shapes = finetune_shapes,
+     SETS(finetune_sets), .feeding = &finetune_feeding},
 };
 
 const method method_contrastive = {

@@ -149,7 +149,8 @@ static value maps_of(graph *g, value v, const double *index, int64_t count)
     return op_view(g, v, 3, count, places_, width);
 }
 
-/* Who is compared along a row of similarities: the places in the anchor's map, then in the positive one's. */
+/* The places that are compared along a row of similarities: those of the anchor's map, then of the
+ * positive's. */
 static value mask_of(graph *g, const local_batch *b, int far)
 {
     double mask[LOCAL_REGIONS][2][LOCAL_PLACES] = {0};

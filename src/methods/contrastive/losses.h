@@ -3,7 +3,7 @@
  *
  * Both contrastive losses are means of terms l(a, b; N) = -log(e^s(a,b) / (e^s(a,b) + sum over n in N of
  * e^s(a,n))), where s is the cosine of two vectors over tau: vector a is to be near b and far from the
- * negatives N. Who is compared with whom is a table that depends on sizes alone. */
+ * negatives N. A table that depends on sizes alone says which vectors are compared. */
 #ifndef SLMT_METHODS_CONTRASTIVE_LOSSES_H
 #define SLMT_METHODS_CONTRASTIVE_LOSSES_H
 
@@ -65,13 +65,13 @@ typedef struct local_batch {
  */
 void local_corner(int32_t place, int32_t region, int64_t rows, int64_t columns, int64_t corner[2]);
 
-/* The place of negative `k` of a region. */
+/* Returns the place of negative `k` of a region. */
 int32_t local_negative(const local_batch *b, int32_t region, int32_t k);
 
-/* How many pairs of maps there are, each an anchor and its positive. */
+/* Returns how many pairs of maps there are, each an anchor and its positive. */
 int32_t local_pairs(const local_batch *b);
 
-/* The authors' code reports this multiple of the mean. */
+/* Returns the multiple of the mean that the authors' code reports. */
 double local_scale(const local_batch *b);
 
 /* f [images,H,W,C], matrix [D,9C] or NONE -> the terms [pairs,LOCAL_REGIONS] */
@@ -83,7 +83,7 @@ value local_loss(graph *g, value f, value matrix, const local_batch *b, double t
  */
 value overlap_loss(graph *g, value p, value target, int foreground);
 
-/* The mean over pixels of (sum_k w_k t_k) (-sum_k t_k log p_k): w_0 is 0.1, the others share 0.9. */
+/* Returns the mean over pixels of (sum_k w_k t_k) (-sum_k t_k log p_k): w_0 is 0.1, the others share 0.9. */
 value weighted_cross_entropy(graph *g, value logits, value target);
 
 #endif

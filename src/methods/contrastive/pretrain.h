@@ -23,12 +23,12 @@ enum { NEGATIVES_PAPER, NEGATIVES_FOUR, NEGATIVES_FIVE, NEGATIVES_ALL };
 status global_views_of(const contrastive_options *o, const pretrain_settings *s, int64_t *views);
 status local_views_of(const contrastive_options *o, const pretrain_settings *s, int64_t *views);
 
-/* The views that the sampler draws. */
+/* Returns the views that the sampler draws. */
 view_plan global_view_plan(const pretrain_settings *s);
 view_plan local_view_plan(const pretrain_settings *s);
 
-/* The loss over the views in input 0 of the task. The batch norms take the batch's statistics, also those of
- * the encoder in the local stage, which does not change its weights. */
+/* Returns the loss over the views in input 0 of the task. The batch norms take the batch's statistics, also
+ * those of the encoder in the local stage, which does not change its weights. */
 value global_stage(task_graph *t, const contrastive_options *o, const pretrain_settings *s);
 value local_stage(task_graph *t, const contrastive_options *o, const pretrain_settings *s);
 

@@ -28,7 +28,7 @@ static value branch_of(nn *n, const hrnet_s_options *o, layer_name module, value
     return x;
 }
 
-/* To a finer grid: 1x1 convolution, enlarged. */
+/* Brings x to a finer grid: a 1x1 convolution, whose result is enlarged. */
 static value refined(nn *n, const hrnet_s_options *o, layer_name layer, value x, int from, int to,
                      const int64_t *size)
 {
@@ -36,7 +36,8 @@ static value refined(nn *n, const hrnet_s_options *o, layer_name layer, value x,
     return op_resize_linear(n->g, pair(n, layer, x, c, 1), size);
 }
 
-/* To a coarser grid: 3x3 convolutions of stride 2, of which the last changes the width and has no ReLU. */
+/* Brings x to a coarser grid by 3x3 convolutions of stride 2. The last one changes the width, without ReLU.
+ */
 static value coarsened(nn *n, const hrnet_s_options *o, layer_name layer, value x, int from, int to)
 {
     for (int k = 0; k < to - from; k++) {

@@ -71,7 +71,7 @@ static void synthesize_build(task_graph *t)
 /* ---- train ---- */
 
 static const number train_rows[] = {
-    TRAIN_NUMBERS(1, 1000, 2e-4, 0.999, 1, 1),
+    TRAIN_NUMBERS(1, 1000, 2e-4, 0.999, 1, SLMT_RECOMPUTE_CHEAP),
     OPTIMIZER_NUMBERS(OPTIMIZER_ADAM, 0),
     SCHEDULE_NUMBERS(SCHEDULE_POLYNOMIAL, RATE_BY_EPOCH, 0, 1e-6),
     NUMBER_WHOLE(seq2seq_settings, times, 1, 1, SEQ2SEQ_MAX_TIMES, "time points of source and target"),
@@ -113,14 +113,14 @@ static void train_build(task_graph *t)
 static const slicing minus_1_to_1 = {-1, 1};
 
 static const method_task tasks[] = {
-    {TASK_OF(synthesize, "make images of any sequence from images of another"),
+    {TASK(synthesize, "make images of any sequence from images of another"),
      .inputs = PORT_ROWS(
          PORT_ROLE("source", IMAGE_AXES("times"), SOURCE, "images of one sequence, any, in [-1, 1]"),
          PORT_INDEX("sequence", TARGET_CONTRAST, "code_length", "index of the sequence to make")),
      .outputs = PORT_ROWS(
          PORT_ROLE("target", IMAGE_AXES("times_out"), TARGET, "images of that sequence in (-1, 1)")),
      .slices = &minus_1_to_1, .metrics = &image_metrics},
-    {TASK_OF(train, "train on pairs of sequences, drawn from those that a subject has"), .trains = 1,
+    {TASK(train, "train on pairs of sequences, drawn from those that a subject has"), .trains = 1,
      .inputs = PORT_ROWS(
          PORT_ROLE("source", IMAGE_AXES("times"), SOURCE, "images of one sequence in [-1, 1]"),
          PORT_ROLE("target", IMAGE_AXES("times"), TARGET, "the same images of another, or of the same"),

@@ -9,22 +9,20 @@
 /* ---- the encoder ---- */
 
 /* Embeds images as patches with their positions, [B,N,C]. */
-static value embed(nn *e, const slmt_net *net, value images)
+static value embed(nn *e, const slmt_net_options *o, value images)
 {
     graph *g = e->g;
     nn_enter(e, at("patch_embed"));
-    value patches = nn_patchify(g, images, net->mae_grid, net->options.mae_patch);
-    value projection =
-        op_view(g, nn_weight(e, at("patch_embed.proj"), "weight"), 2, net->options.embed_dim, -1);
+    value patches = nn_patchify(g, images, slmt_net_grid(o), o->mae_patch);
+    value projection = op_view(g, nn_weight(e, at("patch_embed.proj"), "weight"), 2, o->embed_dim, -1);
     value tokens = op_linear(g, patches, projection, nn_weight(e, at("patch_embed.proj"), "bias"));
     value positions = nn_weight(e, at("%s", ""), "pos_embed");
     return op_add(g, tokens, op_slice(g, positions, 1, 1, graph_dim(g, tokens, 1)));
 }
 
-void edge_mae_encode(nn *e, const slmt_net *net, value images, value *features)
+void edge_mae_encode(nn *e, const slmt_net_options *o, value images, value *features)
 {
-    const slmt_net_options *o = &net->options;
-    features[0] = embed(e, net, images);
+    features[0] = embed(e, o, images);
     for (int i = 0; i < o->depth; i++)
         features[i + 1] = nn_vit_block(e, at("blocks.%d", i), features[i], o->num_heads);
     features[o->depth + 1] = nn_layer_norm(e, at("norm"), features[o->depth]);
@@ -44,19 +42,19 @@ static value join(graph *g, value a, value b) /* along the tokens */
 }
 
 /* Encodes cls and the visible patches with all blocks: [B,1+K,C]. */
-static value encode_kept(nn *e, const slmt_net *net, int batch, const value *in)
+static value encode_kept(nn *e, const slmt_net_options *o, int batch, const value *in)
 {
     graph *g = e->g;
     value cls = op_add(g, nn_weight(e, at("%s", ""), "cls_token"),
                        op_slice(g, nn_weight(e, at("%s", ""), "pos_embed"), 1, 0, 1));
-    value x = join(g, repeat(g, cls, batch, 1), op_gather(g, embed(e, net, in[MAE_IMAGES]), in[MAE_KEEP]));
-    for (int i = 0; i < net->options.depth; i++)
-        x = nn_vit_block(e, at("blocks.%d", i), x, net->options.num_heads);
+    value x = join(g, repeat(g, cls, batch, 1), op_gather(g, embed(e, o, in[MAE_IMAGES]), in[MAE_KEEP]));
+    for (int i = 0; i < o->depth; i++)
+        x = nn_vit_block(e, at("blocks.%d", i), x, o->num_heads);
     return nn_layer_norm(e, at("norm"), x);
 }
 
 /* Inserts mask tokens for the removed patches, restores the order and applies the decoder: [B,N,D]. */
-static value decode(nn *e, const slmt_net *net, int batch, int kept, value encoded, value restore)
+static value decode(nn *e, const slmt_net_options *o, int batch, int kept, value encoded, value restore)
 {
     graph *g = e->g;
     int64_t n = graph_dim(g, restore, 1);
@@ -66,8 +64,8 @@ static value decode(nn *e, const slmt_net *net, int batch, int kept, value encod
                   repeat(g, nn_weight(e, at("%s", ""), "mask_token"), batch, 1)); /* row K: the mask token */
     x = join(g, cls, op_gather(g, tokens, restore));
     x = op_add(g, x, nn_weight(e, at("%s", ""), "decoder_pos_embed"));
-    for (int i = 0; i < net->options.decoder_depth; i++)
-        x = nn_vit_block(e, at("decoder_blocks.%d", i), x, net->options.decoder_heads);
+    for (int i = 0; i < o->decoder_depth; i++)
+        x = nn_vit_block(e, at("decoder_blocks.%d", i), x, o->decoder_heads);
     return op_slice(g, x, 1, 1, n);
 }
 
@@ -84,33 +82,34 @@ static value patch_loss(graph *g, value pred, value target, value weight)
 }
 
 /* The mean square error of kept patches: those whose weight in the other losses is 0. */
-static value visible_loss(graph *g, const slmt_net *net, value pred, value target, const value *in)
+static value visible_loss(graph *g, const slmt_net_options *o, value pred, value target, const value *in)
 {
     double patches = (double)graph_dim(g, in[MAE_IMAGES], 0) * (double)graph_dim(g, in[MAE_KEEP], 1);
-    double pixels = (double)net->options.mae_patch * net->options.mae_patch;
+    double pixels = (double)o->mae_patch * o->mae_patch;
     value is_visible = op_equal(g, in[MAE_WEIGHT], op_number(g, 0));
     return patch_loss(g, pred, target, op_affine(g, is_visible, 1 / (patches * pixels), 0));
 }
 
-edge_mae_graph edge_mae_pretrain(nn *e, const slmt_net *net, const edge_mae_settings *s,
-                                 const value in[MAE_INPUTS])
+edge_mae_graph edge_mae_pretrain(nn *e, const slmt_net_options *o, const slmt_net_settings *s,
+                                 const value in[MAE_INPUTS], value out[MAE_LOSSES])
 {
     graph *g = e->g;
     edge_mae_graph v;
     int batch = (int)graph_dim(g, in[MAE_IMAGES], 0), kept = (int)graph_dim(g, in[MAE_KEEP], 1);
-    value x = decode(e, net, batch, kept, encode_kept(e, net, batch, in), in[MAE_RESTORE]);
+    value x = decode(e, o, batch, kept, encode_kept(e, o, batch, in), in[MAE_RESTORE]);
     v.rec_pred = head(e, "rec", x);
     v.edge_pred = head(e, "edge", x);
 
-    int p = net->options.mae_patch;
+    int p = o->mae_patch;
     graph_layer(g, "loss");
-    value target = nn_patchify(g, in[MAE_IMAGES], net->mae_grid, p);
-    v.rec_loss = patch_loss(g, v.rec_pred, target, in[MAE_WEIGHT]);
+    value target = nn_patchify(g, in[MAE_IMAGES], slmt_net_grid(o), p);
+    out[MAE_REC] = patch_loss(g, v.rec_pred, target, in[MAE_WEIGHT]);
     if (s->visible_weight > 0)
-        v.rec_loss = op_add(g, v.rec_loss,
-                            op_affine(g, visible_loss(g, net, v.rec_pred, target, in), s->visible_weight, 0));
-    v.edge_loss = patch_loss(g, v.edge_pred, nn_patchify(g, in[MAE_EDGES], net->mae_grid, p), in[MAE_WEIGHT]);
-    v.total = op_add(g, op_affine(g, v.rec_loss, s->rec_weight, 0), v.edge_loss);
+        out[MAE_REC] = op_add(g, out[MAE_REC],
+                              op_affine(g, visible_loss(g, o, v.rec_pred, target, in), s->visible_weight, 0));
+    value edges = nn_patchify(g, in[MAE_EDGES], slmt_net_grid(o), p);
+    out[MAE_EDGE] = patch_loss(g, v.edge_pred, edges, in[MAE_WEIGHT]);
+    out[MAE_TOTAL] = op_add(g, op_affine(g, out[MAE_REC], s->rec_weight, 0), out[MAE_EDGE]);
     return v;
 }
 
@@ -199,24 +198,27 @@ void edge_mae_edges(const float *image, int size, const double filters[18], bk_d
 
 /* ---- a whole step ---- */
 
-static int patch_count(const slmt_net *net)
+static int patch_count(const slmt_net_options *o)
 {
-    return net->mae_grid * net->mae_grid;
+    return slmt_net_grid(o) * slmt_net_grid(o);
 }
 
-static int kept_count(const slmt_net *net, const edge_mae_settings *s)
+static int kept_count(const slmt_net_options *o, const slmt_net_settings *s)
 {
-    return (int)(patch_count(net) * (1 - s->mask_ratio));
+    return (int)(patch_count(o) * (1 - s->mask_ratio));
 }
 
-status edge_mae_shapes(const slmt_net *net, const edge_mae_settings *s, bk_shape shape[MAE_INPUTS])
+status edge_mae_shapes(numbers at, bk_dtype real, bk_shape *shape)
 {
-    int patches = patch_count(net), kept = kept_count(net, s);
+    const slmt_net_options o = slmt_net_options_of(at.option);
+    const slmt_net_settings s = edge_mae_settings_of(at.setting);
+    int patches = patch_count(&o), kept = kept_count(&o, &s);
+    (void)real;
     if (kept < 1 || kept >= patches)
         return fail(ERR_ARGUMENT,
                     "setting mask_ratio is %g, which keeps %d of %d patches; at least one patch must be kept "
                     "and one removed",
-                    s->mask_ratio, kept, patches);
+                    s.mask_ratio, kept, patches);
     shape[MAE_KEEP].dim[1] = kept;
     shape[MAE_RESTORE].dim[1] = shape[MAE_WEIGHT].dim[1] = patches;
     return OK;
@@ -225,8 +227,8 @@ status edge_mae_shapes(const slmt_net *net, const edge_mae_settings *s, bk_shape
 /* The room is for an order and a mask. */
 task_needs edge_mae_needs(numbers at)
 {
-    const slmt_net net = slmt_net_of(at.option);
-    size_t n = (size_t)patch_count(&net), batch = (size_t)at.setting[TRAIN_BATCH];
+    const slmt_net_options o = slmt_net_options_of(at.option);
+    size_t n = (size_t)patch_count(&o), batch = (size_t)at.setting[TRAIN_BATCH];
     return (task_needs){batch * n, n * (sizeof(int32_t) + 1)};
 }
 
@@ -242,22 +244,23 @@ static void read_filters(const task_step *s, double filters[18])
         filters[i] = real_get((const unsigned char *)s->weights + p->byte, s->real, i);
 }
 
-void edge_mae_prepare(const task_step *step, const edge_mae_settings *s)
+void edge_mae_prepare(const task_step *step)
 {
-    const slmt_net net = slmt_net_of(step->at.option);
-    size_t n = (size_t)patch_count(&net), kept = (size_t)kept_count(&net, s), batch = (size_t)s->train.batch;
-    size_t side = (size_t)net.options.image_size;
-    int easy = s->patch_weight == SLMT_NET_PATCH_WEIGHT_EASY_THEN_HARD && step->epoch < 0.5 * s->train.epochs;
-    double area = (double)net.options.mae_patch * net.options.mae_patch, filters[18];
+    const slmt_net_options o = slmt_net_options_of(step->at.option);
+    const slmt_net_settings s = edge_mae_settings_of(step->at.setting);
+    size_t n = (size_t)patch_count(&o), kept = (size_t)kept_count(&o, &s), batch = (size_t)s.train.batch;
+    size_t side = (size_t)o.image_size;
+    int easy = s.patch_weight == SLMT_NET_PATCH_WEIGHT_EASY_THEN_HARD && step->epoch < 0.5 * s.train.epochs;
+    double area = (double)o.mae_patch * o.mae_patch, filters[18];
     int32_t *order = step->room;
     unsigned char *mask = (unsigned char *)(order + n);
     read_filters(step, filters);
     for (size_t b = 0; b < batch; b++) {
         edge_mae_mask(step->draws + b * n, (int)n, (int)kept, shift(step->in[MAE_KEEP], BK_I32, b * kept),
                       shift(step->in[MAE_RESTORE], BK_I32, b * n), mask, order);
-        edge_mae_weights(mask, net.mae_grid, easy, (double)batch * (double)(n - kept) * area, step->real,
+        edge_mae_weights(mask, slmt_net_grid(&o), easy, (double)batch * (double)(n - kept) * area, step->real,
                          shift(step->in[MAE_WEIGHT], step->real, b * n));
-        edge_mae_edges((const float *)step->given[MAE_IMAGES] + b * side * side, net.options.image_size,
-                       filters, step->real, shift(step->in[MAE_EDGES], step->real, b * side * side));
+        edge_mae_edges((const float *)step->given[MAE_IMAGES] + b * side * side, o.image_size, filters,
+                       step->real, shift(step->in[MAE_EDGES], step->real, b * side * side));
     }
 }

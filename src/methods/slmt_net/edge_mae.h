@@ -7,16 +7,12 @@
 
 /* The encoder on whole images, without mask and cls token. images [B,S,S] -> features[0..depth+1], each
  * [B,N,C]: tokens after embedding, after each block, after the last norm. */
-void edge_mae_encode(nn *e, const slmt_net *net, value images, value *features);
+void edge_mae_encode(nn *e, const slmt_net_options *o, value images, value *features);
 
 /* ---- pre-training ---- */
 
-/* Its settings. */
-typedef struct edge_mae_settings {
-    train_settings train;
-    int32_t patch_weight, slice_step; /* patch_weight: SLMT_NET_PATCH_WEIGHT_... */
-    double mask_ratio, rec_weight, visible_weight;
-} edge_mae_settings;
+/* Reads the settings of pre-training. */
+slmt_net_settings edge_mae_settings_of(const double *setting);
 
 /* The inputs of a graph, in the order of its table. B is the batch, N the number of patches, K that of
  * visible ones, P the pixels of a patch. */
@@ -29,16 +25,18 @@ enum {
     MAE_INPUTS
 };
 
+/* The losses of a graph, in the order of its table. */
+enum { MAE_REC, MAE_EDGE, MAE_TOTAL, MAE_LOSSES };
+
 typedef struct edge_mae_graph {
     value rec_pred;  /* [B,N,P] */
     value edge_pred; /* [B,N,P] */
-    value rec_loss, edge_loss, total;
 } edge_mae_graph;
 
-/* total = rec_weight * rec_loss + edge_loss; rec_loss is that of the removed patches plus visible_weight
- * times the mean square error of the kept ones. */
-edge_mae_graph edge_mae_pretrain(nn *e, const slmt_net *net, const edge_mae_settings *s,
-                                 const value in[MAE_INPUTS]);
+/* Total = rec_weight * reconstruction + edge. The loss of reconstruction is the mean square error of removed
+ * patches plus visible_weight times the mean square error of kept ones. */
+edge_mae_graph edge_mae_pretrain(nn *e, const slmt_net_options *o, const slmt_net_settings *s,
+                                 const value in[MAE_INPUTS], value out[MAE_LOSSES]);
 
 /* ---- inputs of a step beside the images ---- */
 
@@ -56,12 +54,14 @@ void edge_mae_weights(const unsigned char *mask, int grid, int easy, double divi
  * filters of E.operator.filter.weight: Sobel's, unless a checkpoint has others. */
 void edge_mae_edges(const float *image, int size, const double filters[18], bk_dtype real, void *edges);
 
-/* The extents N and K of the inputs' shapes. ERR_ARGUMENT: no patch is kept, or none removed. */
-status edge_mae_shapes(const slmt_net *net, const edge_mae_settings *s, bk_shape shape[MAE_INPUTS]);
+/* These are functions of the task's table. */
+
+/* Fills in the extents N and K of the inputs' shapes. ERR_ARGUMENT: no patch is kept, or none removed. */
+status edge_mae_shapes(numbers at, bk_dtype real, bk_shape *shape);
 
 /* Fills in all inputs of a step but the images: removes all but floor(N (1 - mask_ratio)) patches of each
  * image at random, and computes loss weights and edge maps. A number is drawn for each patch. */
 task_needs edge_mae_needs(numbers at);
-void edge_mae_prepare(const task_step *step, const edge_mae_settings *s);
+void edge_mae_prepare(const task_step *step);
 
 #endif

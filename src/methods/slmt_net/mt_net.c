@@ -4,9 +4,8 @@
 #include "methods/slmt_net/mt_net.h"
 
 /* One stage of an encoder branch: Swin blocks, every second one shifted, then patch merging. */
-static value down_stage(nn *n, const slmt_net *net, int branch, int s, value x, int grid)
+static value down_stage(nn *n, const slmt_net_options *o, int branch, int s, value x, int grid)
 {
-    const slmt_net_options *o = &net->options;
     for (int b = 0; b < o->generator_depths[s]; b++)
         x = nn_swin_block(n, at("layers%d.%d.blocks.%d", branch, s, b), x, grid, o->window,
                           o->generator_heads[s], b % 2);
@@ -50,18 +49,17 @@ static value double_nearest(graph *g, value x, int grid)
 }
 
 /* tokens [B,N,C] of the encoder -> images [B,S,S] in (0,1). */
-static value generate(nn *n, const slmt_net *net, value tokens)
+static value generate(nn *n, const slmt_net_options *o, value tokens)
 {
     graph *g = n->g;
-    const slmt_net_options *o = &net->options;
     value skip1[STAGES - 1], skip2[STAGES];
-    value x1 = tokens, x2 = double_nearest(g, tokens, net->mae_grid);
+    int coarse = slmt_net_grid(o), fine = 2 * coarse, grid = fine >> STAGES;
+    value x1 = tokens, x2 = double_nearest(g, tokens, coarse);
     for (int s = 0; s < STAGES - 1; s++) /* nothing reads the coarse branch's last stage */
-        x1 = skip1[s] = down_stage(n, net, 1, s, x1, net->mae_grid >> s);
+        x1 = skip1[s] = down_stage(n, o, 1, s, x1, coarse >> s);
     for (int s = 0; s < STAGES; s++)
-        x2 = skip2[s] = down_stage(n, net, 2, s, x2, net->grid >> s);
+        x2 = skip2[s] = down_stage(n, o, 2, s, x2, fine >> s);
 
-    int grid = net->grid >> STAGES;
     value x = nn_patch_expand(n, at("layers_up.0"), nn_layer_norm(n, at("norm2"), x2), grid);
     for (int k = 1; k < STAGES; k++) {
         int s = STAGES - 1 - k;
@@ -74,24 +72,24 @@ static value generate(nn *n, const slmt_net *net, value tokens)
         x = nn_patch_expand(n, at("layers_up.%d.upsample", k), x, grid);
     }
     x = nn_linear(n, at("to_img.linear"), nn_layer_norm(n, at("norm_up"), x));
-    return op_sigmoid(g, nn_unpatchify(g, x, net->grid, o->patch));
+    return op_sigmoid(g, nn_unpatchify(g, x, fine, o->patch));
 }
 
-value mt_net_synthesize(nn *e, nn *gen, const slmt_net *net, value source)
+value mt_net_synthesize(nn *e, nn *gen, const slmt_net_options *o, value source)
 {
     value features[MAX_FEATURES];
-    edge_mae_encode(e, net, source, features);
-    return generate(gen, net, features[net->options.depth + 1]);
+    edge_mae_encode(e, o, source, features);
+    return generate(gen, o, features[o->depth + 1]);
 }
 
 /* Feature consistency: sum over the encoder's list, last norm left out, of mean |FC(pred) - FC(target)|. */
-static value feature_consistency(nn *frozen, const slmt_net *net, value pred, value target)
+static value feature_consistency(nn *teacher, const slmt_net_options *o, value pred, value target)
 {
-    graph *g = frozen->g;
+    graph *g = teacher->g;
     value ours[MAX_FEATURES], theirs[MAX_FEATURES], sum = NONE;
-    edge_mae_encode(frozen, net, target, theirs);
-    edge_mae_encode(frozen, net, pred, ours);
-    for (int j = 0; j < net->options.depth; j++) {
+    edge_mae_encode(teacher, o, target, theirs);
+    edge_mae_encode(teacher, o, pred, ours);
+    for (int j = 0; j < o->depth; j++) {
         graph_layer(g, "loss");
         value d = op_mean_all(g, op_abs(g, op_sub(g, ours[j], theirs[j])));
         sum = j == 0 ? d : op_add(g, sum, d);
@@ -99,20 +97,20 @@ static value feature_consistency(nn *frozen, const slmt_net *net, value pred, va
     return sum;
 }
 
-mt_net_graph mt_net_finetune(nn *e, nn *gen, nn *frozen, const slmt_net *net, double l1_weight, value source,
-                             value target)
+mt_net_graph mt_net_finetune(nn *e, nn *gen, nn *teacher, const slmt_net_options *o, double l1_weight,
+                             const value in[MT_INPUTS], value out[MT_LOSSES])
 {
     graph *g = e->g;
     mt_net_graph v;
     value features[MAX_FEATURES];
-    edge_mae_encode(e, net, source, features);
+    edge_mae_encode(e, o, in[MT_SOURCE], features);
     v.block1 = features[1];
-    v.tokens = features[net->options.depth + 1];
-    v.pred = generate(gen, net, v.tokens);
+    v.tokens = features[o->depth + 1];
+    v.pred = generate(gen, o, v.tokens);
     graph_layer(g, "loss");
-    v.l1_loss = op_mean_all(g, op_abs(g, op_sub(g, v.pred, target)));
-    v.fc_loss = feature_consistency(frozen, net, v.pred, target);
+    out[MT_L1] = op_mean_all(g, op_abs(g, op_sub(g, v.pred, in[MT_TARGET])));
+    out[MT_CONSISTENCY] = feature_consistency(teacher, o, v.pred, in[MT_TARGET]);
     graph_layer(g, "loss");
-    v.total = op_add(g, op_affine(g, v.l1_loss, l1_weight, 0), v.fc_loss);
+    out[MT_TOTAL] = op_add(g, op_affine(g, out[MT_L1], l1_weight, 0), out[MT_CONSISTENCY]);
     return v;
 }

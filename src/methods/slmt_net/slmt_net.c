@@ -3,6 +3,11 @@
  * use. */
 #include "methods/slmt_net/slmt_net.h"
 
+int slmt_net_grid(const slmt_net_options *o)
+{
+    return o->image_size / o->mae_patch;
+}
+
 /* ---- rules between options ---- */
 
 static status divides(const char *name, int64_t value, const char *whole_name, int64_t whole)
@@ -16,7 +21,7 @@ static status divides(const char *name, int64_t value, const char *whole_name, i
 /* Every grid a window attention runs on holds whole windows, or fits into one. */
 static status check_grids(const slmt_net_options *o)
 {
-    int64_t coarse = o->image_size / o->mae_patch;
+    int64_t coarse = slmt_net_grid(o);
     if (coarse % 16 != 0)
         return fail(ERR_ARGUMENT,
                     "option image_size = %d gives a grid of %lld patches of mae_patch = %d; the four "
@@ -31,8 +36,7 @@ static status check_grids(const slmt_net_options *o)
 
 status slmt_net_check(const double *option)
 {
-    const slmt_net net = slmt_net_of(option);
-    const slmt_net_options *o = &net.options;
+    const slmt_net_options options = slmt_net_options_of(option), *o = &options;
     TRY(divides("mae_patch", o->mae_patch, "image_size", o->image_size));
     TRY(divides("num_heads", o->num_heads, "embed_dim", o->embed_dim));
     TRY(divides("decoder_heads", o->decoder_heads, "decoder_dim", o->decoder_dim));
@@ -201,7 +205,8 @@ static void add_generator(params *p, const slmt_net_options *o, int64_t coarse)
 
 void slmt_net_tensors(params *p, const double *option)
 {
-    const slmt_net net = slmt_net_of(option);
-    add_edge_mae(p, &net.options, (int64_t)net.mae_grid * net.mae_grid);
-    add_generator(p, &net.options, net.mae_grid);
+    const slmt_net_options o = slmt_net_options_of(option);
+    const int64_t grid = slmt_net_grid(&o);
+    add_edge_mae(p, &o, grid * grid);
+    add_generator(p, &o, grid);
 }

@@ -16,14 +16,19 @@ extern const method method_slmt_net;
 
 enum { STAGES = 4 };
 
-typedef struct slmt_net {
-    slmt_net_options options;
-    int mae_grid; /* tokens along a side at the encoder's scale: image_size / mae_patch */
-    int grid;     /* and at the fine scale: image_size / patch = 2 * mae_grid */
-} slmt_net;
+/* Reads the options into the struct, but for struct_size. */
+slmt_net_options slmt_net_options_of(const double *option);
 
-/* Reads the options into the struct. */
-slmt_net slmt_net_of(const double *option);
+/* Returns the number of tokens along a side of the encoder's grid. The generator's finest grid has twice as
+ * many. */
+int slmt_net_grid(const slmt_net_options *o);
+
+/* The settings of both stages. The rows of a stage fill in those that it has. */
+typedef struct slmt_net_settings {
+    train_settings train;
+    int32_t patch_weight; /* SLMT_NET_PATCH_WEIGHT_... */
+    double mask_ratio, rec_weight, visible_weight, l1_weight;
+} slmt_net_settings;
 
 /* Checks the rules between options: ERR_ARGUMENT with the option and its rule. */
 status slmt_net_check(const double *option);

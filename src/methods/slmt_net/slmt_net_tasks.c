@@ -5,12 +5,11 @@
 #include "data/image_metrics.h"
 #include "data/sampler/slices.h"
 #include "methods/slmt_net/mt_net.h"
-#include "slmt/trainer.h"
 
 /* ---- options ---- */
 
-#define SIZE(member, initial, low, high, help)                                                               \
-    NUMBER_WHOLE(slmt_net_options, member, initial, low, high, help)
+#define SIZE(member, ...)  NUMBER_WHOLE(slmt_net_options, member, __VA_ARGS__)
+#define SIZES(member, ...) NUMBER_LIST(slmt_net_options, member, __VA_ARGS__)
 static const number options_rows[] = {
     NUMBER_ROLE(slmt_net_options, image_size, SIDE, 256, 16, 4096,
                 "side of a slice in pixels; a multiple of 16 mae_patch"),
@@ -23,13 +22,11 @@ static const number options_rows[] = {
     SIZE(decoder_dim, 64, 4, 4096, "token width of the Edge-MAE decoder; a multiple of 4"),
     SIZE(decoder_depth, 8, 1, 64, "blocks of the Edge-MAE decoder"),
     SIZE(decoder_heads, 8, 1, 512, "heads of the Edge-MAE decoder; divides decoder_dim"),
-    NUMBER_LIST(slmt_net_options, generator_depths, "2,2,2,2", 1, 64, NULL,
-                "Swin blocks of each stage, finest first"),
-    NUMBER_LIST(slmt_net_options, generator_heads, "8,8,16,32", 1, 512, NULL,
-                "heads of each stage, finest first"),
+    SIZES(generator_depths, "2,2,2,2", 1, 64, NULL, "Swin blocks of each stage, finest first"),
+    SIZES(generator_heads, "8,8,16,32", 1, 512, NULL, "heads of each stage, finest first"),
     SIZE(window, 8, 1, 64, "side of an attention window in tokens"),
 };
-NUMBERS_OF(slmt_net_options, options)
+NUMBERS_READER(slmt_net_options, slmt_net_options_of, options_rows)
 
 /* In the order of SLMT_NET_PRESET_... */
 static const slmt_net_options presets[] = {
@@ -38,24 +35,15 @@ static const slmt_net_options presets[] = {
     {sizeof *presets, 128, 8, 4, 32, 4, 4, 4, 32, 2, 4, {2, 2, 2, 2}, {2, 4, 8, 16}, 8},
 };
 
-slmt_net slmt_net_of(const double *option)
-{
-    slmt_net net = {.options = options_of(option)};
-    net.options.struct_size = sizeof net.options;
-    net.mae_grid = net.options.image_size / net.options.mae_patch;
-    net.grid = 2 * net.mae_grid;
-    return net;
-}
-
 /* ---- synthesize ---- */
 
 static const number synthesize_rows[] = {NUMBER_BATCH("slices computed together, at most")};
 
 static void synthesize_build(task_graph *t)
 {
-    const slmt_net net = slmt_net_of(t->at.option);
+    const slmt_net_options o = slmt_net_options_of(t->at.option);
     nn encoder = nn_of(t, "E."), generator = nn_of(t, "G.");
-    t->out[0] = mt_net_synthesize(&encoder, &generator, &net, t->in[0]);
+    t->out[0] = mt_net_synthesize(&encoder, &generator, &o, t->in[0]);
 }
 
 /* ---- pretrain ---- */
@@ -64,62 +52,38 @@ static const number pretrain_rows[] = {
     TRAIN_NUMBERS(20, 100, 3e-3, 0.95, 1, SLMT_RECOMPUTE_LINEAR),
     OPTIMIZER_NUMBERS(OPTIMIZER_ADAM, 0),
     SCHEDULE_NUMBERS(SCHEDULE_STEPS, RATE_BY_STEP, 0, 1e-5),
-    NUMBER_CHOICE(edge_mae_settings, patch_weight, 0, 1, "hard|easy-then-hard",
+    NUMBER_CHOICE(slmt_net_settings, patch_weight, 0, 1, "hard|easy-then-hard",
                   "weights of removed patches: the paper's code, or its text"),
-    NUMBER_REAL(edge_mae_settings, mask_ratio, 0.7, 0, 1, "part of the patches that is removed"),
-    NUMBER_REAL(edge_mae_settings, rec_weight, 10, 0, 1e9,
+    NUMBER_REAL(slmt_net_settings, mask_ratio, 0.7, 0, 1, "part of the patches that is removed"),
+    NUMBER_REAL(slmt_net_settings, rec_weight, 10, 0, 1e9,
                 "weight of the reconstruction loss beside the edge loss"),
-    NUMBER_REAL_LATER(edge_mae_settings, visible_weight, 0, 0, 1e9,
+    NUMBER_REAL_LATER(slmt_net_settings, visible_weight, 0, 0, 1e9,
                       "weight of kept patches in the reconstruction loss beside removed ones; 0: the paper"),
-    SLICE_STEP(edge_mae_settings),
+    SLICE_STEP,
 };
-NUMBERS_OF(edge_mae_settings, pretrain)
-
-static status pretrain_shapes(numbers at, bk_dtype real, bk_shape *shape)
-{
-    const slmt_net net = slmt_net_of(at.option);
-    const edge_mae_settings s = pretrain_of(at.setting);
-    (void)real;
-    return edge_mae_shapes(&net, &s, shape);
-}
+NUMBERS_READER(slmt_net_settings, edge_mae_settings_of, pretrain_rows)
 
 static void pretrain_build(task_graph *t)
 {
-    const slmt_net net = slmt_net_of(t->at.option);
-    const edge_mae_settings s = pretrain_of(t->at.setting);
+    const slmt_net_options o = slmt_net_options_of(t->at.option);
+    const slmt_net_settings s = edge_mae_settings_of(t->at.setting);
     nn encoder = nn_of(t, "E.");
-    const edge_mae_graph v = edge_mae_pretrain(&encoder, &net, &s, t->in);
-    t->out[0] = v.rec_loss;
-    t->out[1] = v.edge_loss;
-    t->out[2] = v.total;
-}
-
-static void pretrain_prepare(const task_step *step)
-{
-    const edge_mae_settings s = pretrain_of(step->at.setting);
-    edge_mae_prepare(step, &s);
+    edge_mae_pretrain(&encoder, &o, &s, t->in, t->out);
 }
 
 /* ---- finetune ---- */
-
-typedef struct finetune_settings {
-    train_settings train;
-    int32_t slice_step;
-    double l1_weight, encoder_rate_factor;
-} finetune_settings;
 
 static const number finetune_rows[] = {
     TRAIN_NUMBERS(10, 150, 1e-3, 0.999, 0.7, SLMT_RECOMPUTE_CHEAP),
     OPTIMIZER_NUMBERS(OPTIMIZER_ADAM, 0),
     SCHEDULE_NUMBERS(SCHEDULE_COSINE, RATE_BY_STEP, 5, 1e-5),
-    NUMBER_REAL(finetune_settings, l1_weight, 10000, 0, 1e9,
+    NUMBER_REAL(slmt_net_settings, l1_weight, 10000, 0, 1e9,
                 "weight of mean |error| beside feature consistency"),
-    NUMBER_REAL_LATER(
-        finetune_settings, encoder_rate_factor, 1, 0, 100,
-        "the encoder's learning rate over that of the generator; 0: the encoder stays as it is"),
-    SLICE_STEP(finetune_settings),
+    NUMBER_RATE_FACTOR(
+        encoder, "the encoder's learning rate over that of the generator; 0: the encoder stays as it is"),
+    SLICE_STEP,
 };
-NUMBERS_OF(finetune_settings, finetune)
+NUMBERS_OF(slmt_net_settings, finetune)
 
 static const param_set finetune_sets[] = {{"encoder", "E.", NULL, SET_JOINED},
                                           {"generator", "G.", NULL, SET_JOINED}};
@@ -130,33 +94,23 @@ static const trainer_state finetune_states[] = {{"frozen", STATE_COPY, "E.", NUL
 
 static void finetune_build(task_graph *t)
 {
-    const slmt_net net = slmt_net_of(t->at.option);
+    const slmt_net_options o = slmt_net_options_of(t->at.option);
     nn encoder = nn_of(t, "E."), generator = nn_of(t, "G."), teacher = nn_of_state(t, "E.", TEACHER);
     const double l1_weight = finetune_of(t->at.setting).l1_weight;
-    const mt_net_graph v =
-        mt_net_finetune(&encoder, &generator, &teacher, &net, l1_weight, t->in[0], t->in[1]);
-    t->out[0] = v.l1_loss;
-    t->out[1] = v.fc_loss;
-    t->out[2] = v.total;
+    mt_net_finetune(&encoder, &generator, &teacher, &o, l1_weight, t->in, t->out);
 }
 
 /* ---- the method ---- */
-
-static void augment_single(float *image, float *none, int side, float *spare, random_stream *r)
-{
-    (void)none;
-    augment_pretrain(image, side, spare, r);
-}
 
 #define SLICES      "batch,height,width"
 #define PORT_SOURCE PORT_ROLE("source", SLICES, SOURCE, "slices of the source contrast in [0, 1]")
 
 static const method_task tasks[] = {
-    {TASK_OF(synthesize, "make slices of the target contrast from slices of the source contrast"),
+    {TASK(synthesize, "make slices of the target contrast from slices of the source contrast"),
      .inputs = PORT_ROWS(PORT_SOURCE),
      .outputs = PORT_ROWS(PORT_ROLE("target", SLICES, TARGET, "slices of the target contrast in [0, 1]")),
      .slices = &slices_alone, .metrics = &image_metrics},
-    {TASK_OF(pretrain, "train the Edge-MAE on single slices (section III-A)"), .trains = 1,
+    {TASK(pretrain, "train the Edge-MAE on single slices (section III-A)"), .trains = 1,
      .inputs =
          PORT_ROWS(PORT_ROLE("images", SLICES, SOURCE, "slices in [0, 1]"),
                    PORT_MADE("keep", "batch,kept", INT32, "visible patches"),
@@ -168,16 +122,15 @@ static const method_task tasks[] = {
                              "mean square error of removed patches, and with visible_weight of kept ones"),
                    PORT_LOSS("edge", "mean square error of the edge map"),
                    PORT_LOSS("total", "rec_weight * reconstruction + edge")),
-     .shapes = pretrain_shapes, .needs = edge_mae_needs, .prepare = pretrain_prepare,
-     .feeding = SLICES_FED(augment_single)},
-    {TASK_OF(finetune, "train the whole network on pairs of slices (section III-B)"), .trains = 1,
+     .shapes = edge_mae_shapes, .needs = edge_mae_needs, .prepare = edge_mae_prepare,
+     .feeding = SLICES_FED(augment_pretrain)},
+    {TASK(finetune, "train the whole network on pairs of slices (section III-B)"), .trains = 1,
      .inputs = PORT_ROWS(PORT_SOURCE,
                          PORT_ROLE("target", SLICES, TARGET, "the same slices of the target contrast")),
      .outputs = PORT_ROWS(PORT_LOSS("l1", "mean |prediction - target|"),
                           PORT_LOSS("consistency", "feature consistency, by a snapshot of the encoder"),
                           PORT_LOSS("total", "l1_weight * l1 + consistency")),
-     .sets = finetune_sets, .n_sets = 2, .states = finetune_states, .n_states = 1,
-     .feeding = SLICES_FED(augment_finetune)},
+     SETS(finetune_sets), STATES(finetune_states), .feeding = SLICES_FED(augment_finetune)},
 };
 
 const method method_slmt_net = {

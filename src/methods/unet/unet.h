@@ -25,14 +25,14 @@ typedef struct unet_options {
 /* Lists every tensor of a network from `in` to `out` channels; a failure is stored in p->error. */
 void unet_params(params *p, const unet_options *o, int64_t in, int64_t out);
 
-/* The network: x [B,H,W,in] -> [B,H,W,out], for any H and W that are halved depth - 1 times without a rest of
- * 0. `from` says where batch norms take their statistics from. */
+/* Returns the network: x [B,H,W,in] -> [B,H,W,out], for any H and W that are halved depth - 1 times without a
+ * rest of 0. `from` says where batch norms take their statistics from. */
 value unet_forward(nn *n, const unet_options *o, value x, norm_statistics from);
 
 /* Slices of one contrast [B,slices,H,W] -> the middle one in another contrast, [B,H,W], not clamped. */
 value unet_translate(nn *n, const unet_options *o, value source, norm_statistics from);
 
-/* The mean of |made - target|. */
+/* Returns the mean of |made - target|. */
 value unet_l1(graph *g, value made, value target);
 
 #endif

@@ -5,7 +5,6 @@
 #include "data/image_metrics.h"
 #include "data/sampler/slices.h"
 #include "methods/unet/unet.h"
-#include "slmt/trainer.h"
 
 /* ---- options ---- */
 
@@ -77,7 +76,7 @@ static const number train_rows[] = {
     TRAIN_NUMBERS(4, 50, 2e-3, 0.999, 1, SLMT_RECOMPUTE_NOTHING),
     OPTIMIZER_NUMBERS(OPTIMIZER_ADAM, 0),
     SCHEDULE_NUMBERS(SCHEDULE_COSINE, RATE_BY_STEP, 0, 1e-5),
-    SLICE_STEP(slice_settings),
+    SLICE_STEP,
 };
 static void train_build(task_graph *t)
 {
@@ -104,10 +103,10 @@ static void mirror(float *source, float *target, int side, float *spare, random_
     PORT_ROLE("target", "batch,height,width", TARGET, "the same slices in the target contrast, in [0, 1]")
 
 static const method_task tasks[] = {
-    {TASK_OF(synthesize, "make slices of the target contrast from slices of the source contrast"),
+    {TASK(synthesize, "make slices of the target contrast from slices of the source contrast"),
      .inputs = PORT_ROWS(PORT_SOURCE), .outputs = PORT_ROWS(PORT_TARGET), .slices = &slices_alone,
      .metrics = &image_metrics},
-    {TASK_OF(train, "train on pairs of slices"), .trains = 1, .inputs = PORT_ROWS(PORT_SOURCE, PORT_TARGET),
+    {TASK(train, "train on pairs of slices"), .trains = 1, .inputs = PORT_ROWS(PORT_SOURCE, PORT_TARGET),
      .outputs = PORT_ROWS(PORT_LOSS("l1", "mean |made - target|")), .feeding = SLICES_FED(mirror)},
 };
 

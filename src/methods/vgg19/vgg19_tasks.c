@@ -22,14 +22,6 @@ static const number distance_rows[] = {
     NUMBER_EXTENT(height, HEIGHT, 192, VGG19_LEAST_SIDE, 8192, "rows of an image"),
     NUMBER_EXTENT(width, WIDTH, 192, VGG19_LEAST_SIDE, 8192, "columns of an image"),
 };
-static const port distance_inputs[] = {
-    PORT_REAL("a", "batch,height,width", "grey images in [-1, 1]"),
-    PORT_REAL("b", "batch,height,width", "the same number of other images"),
-};
-static const port distance_outputs[] = {
-    PORT_REAL("distance", "batch",
-              "for each pair, the sum over 13 layers of the mean square difference of features"),
-};
 
 static void distance_build(task_graph *t)
 {
@@ -38,7 +30,12 @@ static void distance_build(task_graph *t)
 }
 
 static const method_task tasks[] = {
-    {TASK(distance, "measure how different two images are to a network that was trained on photographs")},
+    {TASK(distance, "measure how different two images are to a network that was trained on photographs"),
+     .inputs = PORT_ROWS(PORT_REAL("a", "batch,height,width", "grey images in [-1, 1]"),
+                         PORT_REAL("b", "batch,height,width", "the same number of other images")),
+     .outputs = PORT_ROWS(
+         PORT_REAL("distance", "batch",
+                   "for each pair, the sum over 13 layers of the mean square difference of features"))},
 };
 
 const method method_vgg19 = {

@@ -33,8 +33,8 @@ const SLMT_FLOAT32 = Int32(0)  # float32
 const SLMT_FLOAT64 = Int32(1)  # float64: reference backend only
 
 # How a model holds the matrices of its linear layers, nearly all of its memory; everything else is
-# of the context's precision. They are rounded to the nearest, and results are computed in float32
-# from what they are then. Models with 16-bit weights synthesize and do not train.
+# of the context's precision. They are rounded to the nearest value, and results are computed in float32
+# from the rounded values. Models with 16-bit weights synthesize and do not train.
 const SLMT_WEIGHTS_FULL = Int32(0)  # in the context's precision
 const SLMT_WEIGHTS_BFLOAT16 = Int32(1)  # 8 bits of mantissa, float32's range
 const SLMT_WEIGHTS_FLOAT16 = Int32(2)  # IEEE binary16: 11 bits of mantissa; a weight beyond 65504 is an error
@@ -57,9 +57,9 @@ const SLMT_LOG_WARNING = Int32(1)  # the result is right, and something may stil
 const SLMT_LOG_INFO = Int32(2)  # what was chosen or done
 const SLMT_LOG_DEBUG = Int32(3)  # for developers of the library
 
-# What reading makes of a NaN, as many programs write outside the brain.
-const SLMT_NAN_REFUSE = Int32(0)  # an error, with the place of the first
-const SLMT_NAN_ZERO = Int32(1)  # 0; slmt_volume_zeroed() tells how many. Infinities are errors all the same
+# How readers treat a NaN, which many programs write outside the brain.
+const SLMT_NAN_REFUSE = Int32(0)  # reading fails, and the message names the first one
+const SLMT_NAN_ZERO = Int32(1)  # it becomes 0, and slmt_volume_zeroed() counts it; infinities stay errors
 
 # Kinds of numbers.
 const SLMT_NUMBER_WHOLE = Int32(1)  # a whole number
@@ -68,9 +68,9 @@ const SLMT_NUMBER_CHOICE = Int32(3)  # one of `choices`
 const SLMT_NUMBER_LIST = Int32(4)  # `count` whole numbers
 const SLMT_NUMBER_TEXT = Int32(5)  # a text of at most `count` bytes that matches `pattern`
 
-# What a number, an input or an output is for: a program finds by its role what it needs to set or to give,
-# whatever a method calls it. No table has a role twice, but for SLMT_ROLE_NONE.
-const SLMT_ROLE_NONE = Int32(0)  # a matter of this method alone
+# What a number, an input or an output is for. By roles a program finds what it needs to set or to give,
+# whatever a method calls it. No table has a role twice, except SLMT_ROLE_NONE.
+const SLMT_ROLE_NONE = Int32(0)  # it concerns this method alone
 const SLMT_ROLE_BATCH = Int32(1)  # number: samples that are computed together
 const SLMT_ROLE_SIDE = Int32(2)  # number: rows of an image, which are as many as its columns
 const SLMT_ROLE_HEIGHT = Int32(3)  # number: rows of an image
@@ -110,10 +110,10 @@ const SLMT_BACKGROUND_SURFACE = Int32(1)
 # Which slices of a volume.
 const SLMT_CENTRE = Int32(-1)  # of a crop's first index: in the middle
 
-# What volumes of another voxel size than the training's become.
-const SLMT_SPACING_REFUSE = Int32(0)  # an error, with both sizes
-const SLMT_SPACING_RESAMPLE = Int32(1)  # voxels of the training's size, and the result those of the volume again
-const SLMT_SPACING_ANY = Int32(2)  # what they are: crop and slices are counted in their voxels
+# What is done with volumes whose voxels are not of the training's size.
+const SLMT_SPACING_REFUSE = Int32(0)  # the call fails, and the message names both sizes
+const SLMT_SPACING_RESAMPLE = Int32(1)  # they are resampled to the training's size, and the result back
+const SLMT_SPACING_ANY = Int32(2)  # they are taken as they are: crop and slices count their voxels
 
 # By what definition the figures of slices become those of a subject. A slice has signal if its target holds
 # a value above 0.01, a hundredth of the range of intensities.
@@ -181,21 +181,20 @@ mutable struct slmt_context end
 # void slmt_log_fn(void *user, int32_t level, const char *text)
 # Receives one line of log, without a line end.
 #
-# Threads: called on the thread whose call has something to say
+# Threads: called on the thread whose call writes the line
 const slmt_log_fn = Ptr{Cvoid}
 
 # int32_t slmt_warning_fn(void *user, const char *text)
-# Receives a warning: the call goes on and its result may be wrong, such as a scan that does not meet what a
-# model was trained on.
+# Receives a warning: the call goes on and its result may be wrong, for instance because a scan differs
+# from those that a model was trained on.
 #
 # user: the pointer given with the callback
 # text: one sentence or more for the user of the program, without a line end; valid during the call
 #
-# Returns: 0 to go on; anything else ends the library's call with SLMT_ERR_CANCELLED and this text: then
-# nothing is made or written
+# Returns: 0 to go on; anything else ends the library's call with SLMT_ERR_CANCELLED and this text, and the
+# call makes and writes nothing
 #
-# Threads: called on the thread whose call has something to say, so on several threads at once where several
-# use the context
+# Threads: called on the thread whose call warns: on several threads at once if several use the context
 const slmt_warning_fn = Ptr{Cvoid}
 
 # void *slmt_alloc_fn(void *user, size_t bytes)
@@ -374,7 +373,7 @@ struct slmt_tensor_info
     struct_size::UInt32  # sizeof(slmt_tensor_info), set by the caller
     rank::Int32  # 1 to 6
     dim::NTuple{6,Int64}  # row-major extents; unused ones 0
-    name::Cstring  # as the files of the reference implementation call it, in front of it what the method's networks are told apart by, such as "E." of SLMT-Net's encoder; lives with the model
+    name::Cstring  # its name in files of the reference implementation, behind a prefix that tells a method's networks apart, such as "E." for SLMT-Net's encoder; lives as long as the model
     used::Int32  # 1; 0 for tensors that the reference stores and nothing reads
     weights::Int32  # how the model holds it: SLMT_WEIGHTS_FULL, _BFLOAT16 or _FLOAT16
 end
@@ -544,7 +543,7 @@ struct slmt_training_state
 end
 
 @doc raw"""
-What a run of a trainer over a set would be.
+A run of a trainer over a set, described before it begins.
 """
 struct slmt_run_info
     struct_size::UInt32  # sizeof(slmt_run_info), set by the caller
@@ -810,7 +809,7 @@ slmt_context_device_bytes(context) =
 @doc raw"""
     slmt_status slmt_context_set_nan(slmt_context *context, int32_t nan)
 
-Choose what slmt_volume_read() and slmt_volume_from_nifti() make of voxels that are NaN. A new context
+Choose what slmt_volume_read() and slmt_volume_from_nifti() do with voxels that are NaN. A new context
 refuses them.
 
 context: not NULL
@@ -1207,7 +1206,7 @@ slmt_file_import(context, path, out) =
 @doc raw"""
     slmt_model *slmt_model_retain(slmt_model *model)
 
-One more owner.
+Add an owner to a model.
 
 model: not NULL
 
@@ -1223,7 +1222,7 @@ slmt_model_retain(model) =
 @doc raw"""
     void slmt_model_free(slmt_model *model)
 
-One owner less; the last one frees.
+Give up ownership of a model; its last owner frees it.
 
 model: may be NULL
 
@@ -1289,7 +1288,7 @@ slmt_model_get_geometry(model, geometry) =
 @doc raw"""
     slmt_status slmt_model_set_geometry(slmt_model *model, const slmt_geometry *geometry)
 
-Replace what a model knows of the volumes it was trained on, as a converter does.
+Replace what a model knows about the volumes that it was trained on. Converters use this.
 
 model: not NULL
 geometry: copied; NULL, or `volumes` 0: nothing is known
@@ -1493,8 +1492,8 @@ alone. Trailing axes of length 1 are dropped. A file of several volumes needs th
 name, from 0 on, as in "scan.nii.gz[2]"; a file of just that name comes first.
 
 The affine is that of the sform, else of the qform, else the spacing alone, with x to the right; lengths in
-metres or micrometres are turned into millimetres. Warns where the file gives no orientation or no spacing,
-where its forms contradict each other, and where it does not count in millimetres.
+metres or micrometres are turned into millimetres. The call warns if the file gives no orientation or no
+spacing, if its forms contradict each other, and if it does not count in millimetres.
 
 context: not NULL
 path: the file
@@ -1516,7 +1515,8 @@ slmt_volume_read(context, path, volume) =
     slmt_status slmt_volume_from_nifti(slmt_context *context, const void *header, size_t header_bytes, const void *voxels, size_t voxel_bytes, slmt_volume **volume)
 
 Read a scan from memory by the rules of slmt_volume_read(): a NIfTI header as another library holds it, and
-its voxels. What a program has as such a header, slmt_volume_create() would have to interpret anew.
+its voxels. This call interprets the header; for slmt_volume_create() a program would have to do that
+itself.
 
 context: not NULL
 header: NIfTI-1 (348 bytes) or NIfTI-2 (540 bytes), in either byte order, for one volume; what
@@ -1560,8 +1560,8 @@ slmt_volume_create(context, dims, affine, voxels, volume) =
 @doc raw"""
     slmt_status slmt_volume_like(const slmt_volume *source, const float *voxels, const char *description, slmt_volume **volume)
 
-Make a volume of other voxels on the grid of another one: its geometry and units are kept, and nothing that
-spoke of its values.
+Make a volume of other voxels on the grid of another volume. The new volume has the geometry and units of
+the source, and nothing that described its values.
 
 source: not NULL
 voxels: as many float32 as source has, i fastest; copied; finite
@@ -1582,8 +1582,8 @@ slmt_volume_like(source, voxels, description, volume) =
     slmt_status slmt_volume_resample(const slmt_volume *volume, const double spacing[3], int32_t resize, slmt_volume **resampled)
 
 Make a volume of another voxel size over the same field of view: its middle stays from left to right and
-from front to back, and its lower end from bottom to top, as crops and slices are counted. Linear between
-centres; a voxel larger than the old ones is the mean over its width.
+from front to back, and its lower end from bottom to top, as crops and slices are counted. Values are
+interpolated linearly between centres; a voxel that is larger than the old ones is the mean over its width.
 
 volume: not NULL; not modified
 spacing: millimetres from the middle of a voxel to that of the next, from left to right, from
@@ -1905,8 +1905,8 @@ slmt_dataset_writer_append(writer, field, tensor) =
 @doc raw"""
     slmt_status slmt_dataset_writer_end(slmt_dataset_writer *writer)
 
-Complete the record. A record that is not complete is an error, and dropped: the set stays as it was before
-it.
+Complete the record. If the record is not complete, the call fails and drops it: the set is as it was
+before the record.
 
 writer: not NULL
 
@@ -1923,7 +1923,7 @@ slmt_dataset_writer_end(writer) =
 @doc raw"""
     slmt_status slmt_dataset_writer_undo(slmt_dataset_writer *writer)
 
-Drop the record that has been begun; without one nothing happens.
+Drop the record that has been begun. If there is none, nothing happens.
 
 writer: not NULL
 
@@ -2473,8 +2473,8 @@ Imaging-differentiation map: where an image holds what its sources lack.
 
     map[k] = 1/n sum_s |predictions[s][k] - truth[k]|
 
-The paper's code has a prediction from each sequence in it, also the one that the image itself gives. Leave
-that one out for what the others alone cannot make.
+The paper's code takes a prediction from each sequence, the image itself included. Leave that one out to
+see what the others cannot make.
 
 predictions: n pointers to [count] float32, each made from another source; not modified
 n: at least 1
@@ -2499,7 +2499,7 @@ slmt_differentiation_map(predictions, n, truth, count, map) =
 @doc raw"""
     slmt_status slmt_profile_create(slmt_context *context, slmt_profile **profile)
 
-Make a profile that has taken nothing down yet.
+Make a profile, which has recorded nothing yet.
 
 context: not NULL
 profile: receives the profile; the caller frees it with slmt_profile_free()
@@ -2544,11 +2544,11 @@ slmt_profile_clear(profile) =
 @doc raw"""
     slmt_status slmt_session_set_profile(struct slmt_session *session, slmt_profile *profile)
 
-Take down the calls of a session from now on. That allocates: at first room for an entry a layer, later
-for the events, 24 bytes each, of at most 2^20 calls; later calls are counted, and not in the trace.
+Record the calls of a session from now on. This allocates room for an entry for each layer, and later 24
+bytes for the event of each call. After 2^20 events, calls are counted, but they are not in the trace.
 
 session: not NULL
-profile: kept alive by the session; NULL: none any more
+profile: kept alive by the session; NULL: calls are recorded no longer
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT (the session is as before)
 
@@ -2562,7 +2562,7 @@ slmt_session_set_profile(session, profile) =
 @doc raw"""
     slmt_status slmt_trainer_set_profile(struct slmt_trainer *trainer, slmt_profile *profile)
 
-The same for a trainer's steps, the optimiser ("adam") among them.
+Record the calls of a trainer's steps from now on, those of the optimiser ("adam") included.
 
 trainer: not NULL
 profile: as slmt_session_set_profile()
@@ -2820,17 +2820,19 @@ slmt_session_set_target(session, contrast) =
 
 Synthesize target-contrast slices from source-contrast slices.
 
-Any method whose task takes slices. "synthesize" of seq2seq needs the sequence to make first, which
-slmt_session_set() gives. With SLMT-Net each slice stands alone, and the call allocates
-nothing unless the session has a profile; oneDNN takes some small blocks from malloc() and gives them back,
-and where there are none the call is SLMT_ERR_MEMORY and the next one works. Seq2seq takes the slices for
-neighbours in one volume, bottom to top: in 2D each is made with those beside it, in 3D in blocks of
-`depth`; the first and the last are repeated where there are none, and room for one run is taken and given
-back.
+The session may be of any method whose task takes slices. The task "synthesize" of seq2seq must be told
+first which sequence to make (slmt_session_set()).
 
-A slice's result does not depend on earlier calls, and with SLMT-Net not on the other slices of the call;
-on a processor with AVX2 and no AVX-512 the latter holds with SLMT_MATRIX_AUTO only, as the kernels of
-oneDNN may round a row otherwise at another place of the batch.
+With SLMT-Net each slice stands alone, and the call allocates nothing unless the session has a profile.
+oneDNN takes some small blocks from malloc() and frees them; if malloc() fails there, the call returns
+SLMT_ERR_MEMORY, and the next call works. Seq2Seq takes the slices for neighbours in one volume, from
+bottom to top. In 2D it makes each slice with the slices beside it, in 3D it makes blocks of `depth`
+slices; the first and the last slice are repeated if a neighbour is missing. It allocates memory for one
+run, and frees it.
+
+A slice's result does not depend on earlier calls, and with SLMT-Net it does not depend on the other slices
+of the call. On a processor with AVX2 and without AVX-512 the latter holds only with SLMT_MATRIX_AUTO,
+because oneDNN's kernels may round a row differently at another place of the batch.
 
 session: of a task that takes slices; its images are height x width (SLMT-Net: image_size, both)
 source: [count][height][width] float32 in [0, 1], row-major; not modified
@@ -2840,8 +2842,8 @@ target: [count][height][width] float32, written in [0, 1]; may not overlap sourc
 Returns: SLMT_OK, or
 SLMT_ERR_ARGUMENT    a pointer is NULL, count is 0, the arrays overlap;
 SLMT_ERR_NONFINITE   source holds a NaN or an infinity (the message names the first): target is
-                     untouched. Or the result does, because the network overflows (the message says
-                     of how many values, and names target and the first): target is no picture;
+                     untouched. Or the result holds some, because the network overflows (the
+                     message says how many, and where the first is): target is not usable;
 SLMT_ERR_UNSUPPORTED the task takes no slices, or not with its options and settings;
 SLMT_ERR_STATE       a shared input was not set, or another thread is in a call of the session;
 SLMT_ERR_CANCELLED   target is undefined; SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
@@ -2865,8 +2867,8 @@ Voxels must be of the size that the model was trained on, or slmt_session_set_sp
 volume that lies otherwise than those of the training, whose slices are empty, or whose result is 0 in most
 of the head gives a warning (slmt_context_set_warning()).
 
-Slices become slices as by slmt_synthesize(). The session's height and width are those of the model's
-preprocessing.
+The slices are synthesized as by slmt_synthesize(). The session's height and width must be those of the
+model's preprocessing.
 
 session: as slmt_synthesize()
 source: a raw volume of the source contrast, any orientation
@@ -2907,8 +2909,8 @@ slmt_normalize_volume(model, source, normalized) =
 @doc raw"""
     slmt_status slmt_session_normalize_volume(slmt_session *session, const slmt_volume *source, slmt_volume **normalized)
 
-The volume as a session's model sees it: slmt_normalize_volume(), with voxels of another size than the
-training's taken as slmt_session_set_spacing() says.
+The volume as a session's model sees it, as by slmt_normalize_volume(). If its voxels are not of the
+training's size, the volume is treated as slmt_session_set_spacing() says.
 
 session: not NULL
 source: a raw volume, any orientation
@@ -3273,8 +3275,8 @@ slmt_trainer_step(trainer, inputs, count, rate) =
     slmt_status slmt_trainer_attach(slmt_trainer *trainer, const char *name, slmt_model *model)
 
 Attach a second model to a task that reads one: a teacher, or whatever the task names. The trainer keeps
-the model and does not change it; its checkpoint does not hold it but a digest of it, and after
-slmt_trainer_load() that model is attached again.
+the model and does not change it. The trainer's checkpoint holds only a digest of that model, so that the
+caller attaches the same model again after slmt_trainer_load().
 
 trainer: not NULL
 name: as the task calls it
@@ -3283,7 +3285,7 @@ model: of the same method, with the same options and precision; takes the place 
 Returns: SLMT_OK, or SLMT_ERR_NOT_FOUND (the task reads no such model), SLMT_ERR_ARGUMENT (another method,
 other shapes, the model that is trained itself, or another one than the loaded trainer's)
 
-Threads: one thread per trainer at a time, nobody changing the model from then on
+Threads: one thread per trainer at a time; no thread may change the model from then on
 
 Since 0.1.
 """
@@ -3378,7 +3380,7 @@ slmt_trainer_model(trainer) =
 @doc raw"""
     slmt_status slmt_trainer_get_state(const slmt_trainer *trainer, slmt_training_state *state)
 
-Read where training is.
+Tell how far the training has come.
 
 trainer: not NULL
 state: struct_size set; filled
@@ -3395,7 +3397,8 @@ slmt_trainer_get_state(trainer, state) =
 @doc raw"""
     void slmt_trainer_cancel(slmt_trainer *trainer)
 
-As slmt_session_cancel(): the running step is dropped whole, the trainer stays as before it.
+Ask the call that is running on a trainer to stop, as slmt_session_cancel() does. The running step is
+dropped as a whole, and the trainer is as it was before that step.
 
 trainer: not NULL
 
@@ -3410,8 +3413,8 @@ slmt_trainer_cancel(trainer) =
     slmt_status slmt_trainer_run(slmt_trainer *trainer, slmt_dataset *dataset, const char *source, const char *target, uint64_t max_steps, slmt_step_fn step, void *user)
 
 Train on a set: from where the trainer is to the end of its schedule, or for max_steps steps. After the
-first step the model takes over the set's preprocessing, as it learns from slices made so, and its card the
-contrasts: "source_contrast" and "target_contrast", or without a target "TASK_contrast".
+first step the model has the set's preprocessing, because it learns from slices that were made so. Its card
+then names the contrasts: "source_contrast" and "target_contrast", or without a target "TASK_contrast".
 
 The task decides what a sample is. SLMT-Net's pre-training uses every slice of the training subjects in the
 named contrast, or in all contrasts; its fine-tuning and the U-Net's training use the slices that have both
@@ -3444,8 +3447,8 @@ slmt_trainer_run(trainer, dataset, source, target, max_steps, step, user) =
 @doc raw"""
     slmt_status slmt_trainer_describe_run(slmt_trainer *trainer, slmt_dataset *dataset, const char *source, const char *target, slmt_run_info *info)
 
-Say what slmt_trainer_run() with the same arguments would be, and find what it would refuse. The trainer
-stays as it is.
+Describe the run that slmt_trainer_run() would begin with the same arguments, and fail where it would fail.
+The trainer stays as it is.
 
 trainer: not NULL
 dataset: not NULL
@@ -3522,7 +3525,8 @@ slmt_trainer_load(context, path, trainer) =
 @doc raw"""
     slmt_status slmt_checkpoint_describe(slmt_context *context, const char *path, slmt_checkpoint_info *info)
 
-Say where the training of a checkpoint is, without the memory and the time of slmt_trainer_load().
+Tell how far the training of a checkpoint has come, without the memory and the time of
+slmt_trainer_load().
 
 context: not NULL
 path: the file
