@@ -41,8 +41,8 @@ void profile_close(profile *p)
 
 /* ---- entries ---- */
 
-/* Multiplications and additions in a call's matrix products, by definition: linear layers, products, the two
- * products of attention and the four of its gradient. 0 for every other op. */
+/* Multiplications and additions in a call's matrix products, by definition: linear layers, products,
+ * convolutions, the two products of attention and the four of its gradient. 0 for every other op. */
 static double flops_of(const bk_call *c)
 {
     const op_rule *rule = op_rules[c->op];

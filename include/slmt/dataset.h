@@ -70,7 +70,8 @@ typedef struct slmt_record {
  *
  * @param context  not NULL
  * @param path     appears, whole, when slmt_dataset_writer_finish() succeeds. A file of HDF5 is replaced;
- * another one, such as a scan, is not (SLMT_ERR_IO), nor is a set that is open (SLMT_ERR_ARGUMENT)
+ * another one, such as a scan, is not (SLMT_ERR_IO), nor is a set that is open, in whatever context or
+ * process (SLMT_ERR_ARGUMENT)
  * @param writer   receives the writer; the caller ends it with finish or cancel
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads one thread at a time

@@ -222,7 +222,7 @@ SLMT_API slmt_status slmt_model_load_callback(slmt_context *context, slmt_read_f
  *
  * @param model  not NULL
  * @param path   a file of HDF5 or an empty one is replaced, another one, such as a scan, is not
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open in this context),
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open anywhere),
  *         SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads any thread, while no trainer is changing the model
  * \since 0.1
@@ -240,7 +240,7 @@ SLMT_API slmt_status slmt_model_save(const slmt_model *model, const char *path);
  * @param context  not NULL; a checkpoint is loaded with its computing type
  * @param path     the file to read. Training sets of version 1 cannot be imported
  * @param out      replaced if it exists, may be path
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT (also where out is a training set that is open in this context),
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (also where out is a training set that is open anywhere),
  *         SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (HDF5 cannot read it), SLMT_ERR_SCHEMA (it holds
  *         what no file of this library does), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, or as slmt_trainer_load(),
  *         slmt_model_load() or slmt_dataset_read()

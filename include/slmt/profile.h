@@ -109,7 +109,7 @@ SLMT_API slmt_status slmt_profile_entry_at(const slmt_profile *profile, size_t i
  *
  * @param profile  not NULL
  * @param path     replaced if it exists
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open in this context),
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open anywhere),
  *         SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads as a run of what it is given to
  * @source Trace Event Format, "complete" events

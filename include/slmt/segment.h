@@ -52,7 +52,8 @@ SLMT_API void slmt_segmentation_init(slmt_segmentation *how);
  * are put behind them. Networks of slices take each slice alone. Outside crop and slices of the model's
  * preprocessing the first class, the background, is certain.
  *
- * @param session        of task "segment"; its batch need not be above 1
+ * @param session        of task "segment"; its settings rows and columns (and slices) are the window: best
+ * those of the training, which the command takes. Its batch need not be above 1
  * @param sources        n_sources raw volumes of any orientation on one grid, in the order of
  *                       slmt_model_contrast()
  * @param n_sources      as many as the model's option `channels`

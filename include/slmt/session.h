@@ -173,7 +173,7 @@ SLMT_API slmt_status slmt_session_set_target(slmt_session *session, const char *
  *                              untouched. Or the result holds some, because the network overflows (the
  *                              message says how many, and where the first is): target is not usable;
  *         SLMT_ERR_UNSUPPORTED the task takes no slices, or not with its options and settings;
- *         SLMT_ERR_STATE       a shared input was not set;
+ *         SLMT_ERR_STATE       a shared input was not set, or another thread is in a call of the session;
  *         SLMT_ERR_CANCELLED   target is undefined; SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
  * @threads one thread per session at a time
  * @source the paper of the method, as slmt_method_info names it; of SLMT-Net section III-B (MT-UNet)

@@ -335,7 +335,7 @@ SLMT_API slmt_status slmt_trainer_time_step(slmt_trainer *trainer, double *secon
  *
  * @param trainer  not NULL
  * @param path     a file of HDF5 or an empty one is replaced, another one, such as a scan, is not
- * @return SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open in this context),
+ * @return SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open anywhere),
  *         SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads one thread per trainer at a time
  * \since 0.1

@@ -180,7 +180,7 @@ SLMT_API slmt_status slmt_volume_geometry(const slmt_volume *volume, const slmt_
  * @param volume  not NULL
  * @param path    ends in .nii or .nii.gz; replaced if it exists
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (the name ends in neither .nii nor .nii.gz, or is that of a
- *         training set that is open in this context), SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+ *         training set that is open anywhere), SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads any thread
  * \since 0.1
  */

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* open_sets.c - a list by device and inode. */
+/* open_sets.c - a list by device and inode, and a lock on each file for the other contexts and processes.
+ * Where the file system has no locks, the list is all there is. */
+#define _GNU_SOURCE /* locks of an open file: F_OFD_SETLK */
 #include "core/open_sets.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static int identify(const char *path, set_file *set)
 {
@@ -14,9 +18,19 @@ static int identify(const char *path, set_file *set)
     return 1;
 }
 
+/* The file, locked for reading together with others, -1: it could not be opened. */
+static int open_shared(const char *path)
+{
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file >= 0)
+        (void)fcntl(file, F_OFD_SETLK, &lock);
+    return file;
+}
+
 void open_sets_add(slmt_context *context, const char *path, set_file *set)
 {
-    *set = (set_file){0};
+    *set = (set_file){.lock = open_shared(path)};
     identify(path, set); /* no file has inode 0 */
     pthread_mutex_lock(&context->sets_lock);
     set->next = context->sets;
@@ -33,17 +47,45 @@ void open_sets_remove(slmt_context *context, set_file *set)
     if (*at)
         *at = set->next;
     pthread_mutex_unlock(&context->sets_lock);
+    if (set->lock >= 0)
+        close(set->lock);
+    set->lock = -1;
+}
+
+static int is_listed(slmt_context *context, const set_file *asked)
+{
+    int listed = 0;
+    pthread_mutex_lock(&context->sets_lock);
+    for (const set_file *s = context->sets; s; s = s->next)
+        listed = listed || (s->device == asked->device && s->inode == asked->inode);
+    pthread_mutex_unlock(&context->sets_lock);
+    return listed;
+}
+
+/* Whether anybody holds such a lock. */
+static int is_shared(const char *path)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file < 0)
+        return 0;
+    int shared = fcntl(file, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_RDLCK;
+    close(file);
+    return shared;
 }
 
 status open_sets_check(slmt_context *context, const char *path)
 {
     set_file asked = {0};
-    int taken = 0;
     if (!identify(path, &asked))
         return OK;
-    pthread_mutex_lock(&context->sets_lock);
-    for (const set_file *s = context->sets; s; s = s->next)
-        taken = taken || (s->device == asked.device && s->inode == asked.inode);
-    pthread_mutex_unlock(&context->sets_lock);
-    return taken ? fail(ERR_ARGUMENT, "%s: is a training set that is open; it would be replaced", path) : OK;
+    if (is_listed(context, &asked))
+        return fail(ERR_ARGUMENT, "%s: is a training set that is open; it would be replaced", path);
+    if (is_shared(path))
+        return fail(
+            ERR_ARGUMENT,
+            "%s: is a training set that is open elsewhere, in this program or another one; it would be "
+            "replaced",
+            path);
+    return OK;
 }

@@ -143,7 +143,7 @@ static void copy_out(const runner *r, const part *parts)
     }
 }
 
-status runner_run(runner *r, const arrays *a, size_t first, size_t n)
+static status run_alone(runner *r, const arrays *a, size_t first, size_t n)
 {
     part parts[METHOD_PORTS] = {{0}};
     for (int32_t i = 0; i < task_ports(&r->task); i++)
@@ -163,6 +163,16 @@ status runner_run(runner *r, const arrays *a, size_t first, size_t n)
         TRY(download(r, parts));
     copy_out(r, parts);
     return OK;
+}
+
+status runner_run(runner *r, const arrays *a, size_t first, size_t n)
+{
+    if (atomic_exchange(&r->busy, 1))
+        return fail(ERR_STATE,
+                    "another thread is in a call of this session, which is for one thread at a time");
+    status s = run_alone(r, a, first, n);
+    atomic_store(&r->busy, 0);
+    return s;
 }
 
 status runner_report(const runner *r, size_t done, size_t total)

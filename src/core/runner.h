@@ -30,6 +30,7 @@ typedef struct runner {
     slmt_progress_fn progress;
     void *progress_user;
     atomic_int cancel;
+    atomic_int busy; /* a thread is in runner_run() */
 } runner;
 
 /* Fills *r, which the caller has zeroed; closes it again on failure. y counts the large blocks. */
@@ -55,7 +56,8 @@ int32_t runner_samples(const runner *r); /* of one run */
 /* Copies n elements of input i, float32 or int32; the rest are zeros. */
 void runner_take(runner *r, int32_t i, const void *x, size_t n);
 
-/* Runs n samples from `first` on, at most those of one run. An output may be the memory of an input. */
+/* Runs n samples from `first` on, at most those of one run. An output may be the memory of an input.
+ * ERR_STATE: another thread is in such a run. */
 status runner_run(runner *r, const arrays *a, size_t first, size_t n);
 
 /* Runs all samples, one run after the other, with progress. */

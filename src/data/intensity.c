@@ -377,5 +377,8 @@ status intensity_warn(const slmt_context *c, const intensity_facts *f, const cha
     if (f->head > 0 && (double)f->head < 0.005 * (double)f->voxels)
         TRY(context_warn(c, "%sonly %llu of %llu voxels are not background", name,
                          (unsigned long long)f->head, (unsigned long long)f->voxels));
+    if (f->gaps > 0)
+        TRY(context_warn(c, "%s%d empty slice%s between others that show the head: are slices missing?", name,
+                         f->gaps, f->gaps == 1 ? " lies" : "s lie"));
     return warn_of_range(c, f, name);
 }

@@ -29,6 +29,7 @@ typedef struct intensity_facts {
     float corner; /* the corner voxel where it sets the range, else 0 */
     float negative_part; /* part of the head that the corner's rule makes 0, if it is not small; else 0 */
     int inverted;        /* no background, and the surface is brighter than the inside */
+    int gaps;            /* slices without anything, between others that show something */
     surroundings around;
     float high; /* the upper end of the head's range */
 } intensity_facts;

@@ -131,6 +131,29 @@ static void cut(const preprocess_window *w, const intensity *scale, const float 
             }
 }
 
+static int is_empty(const float *slice, size_t pixels)
+{
+    size_t i = 0;
+    while (i < pixels && slice[i] == 0)
+        i++;
+    return i == pixels;
+}
+
+/* Empty slices that have filled ones below and above. */
+static int count_gaps(const float *slices, size_t pixels, size_t count)
+{
+    int gaps = 0, since = 0, begun = 0;
+    for (size_t k = 0; k < count; k++)
+        if (is_empty(slices + k * pixels, pixels))
+            since += begun;
+        else {
+            gaps += since;
+            since = 0;
+            begun = 1;
+        }
+    return gaps;
+}
+
 status preprocess_volume(mem *m, const slmt_preprocess *p, const int64_t dims[3], const double affine[16],
                          const float *voxels, float **slices, int *count, intensity_facts *facts)
 {
@@ -144,6 +167,8 @@ status preprocess_volume(mem *m, const slmt_preprocess *p, const int64_t dims[3]
     cut(&w, &scale, voxels, out);
     *slices = out;
     *count = (int)w.count[2];
+    if (facts)
+        facts->gaps = count_gaps(out, pixels, (size_t)w.count[2]);
     return OK;
 }
 

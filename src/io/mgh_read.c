@@ -96,7 +96,7 @@ static void directions(const unsigned char *head, double columns[9], double midd
                           : coronal[i];
     for (int i = 0; i < 3; i++)
         middle[i] = good ? float_at(head + AT_MIDDLE + 4 * i) : 0;
-    *notes = good ? 0 : NIFTI_NO_ORIENTATION;
+    *notes = good ? 0 : NIFTI_NO_GEOMETRY;
 }
 
 /* The middle is the place of voxel (width/2, height/2, depth/2). */

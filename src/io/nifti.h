@@ -33,7 +33,8 @@ enum {
     NIFTI_OTHER_UNITS = 8,    /* lengths are in metres or micrometres; they were made millimetres */
     NIFTI_SIZES_DIFFER = 16,  /* pixdim has another voxel size than sform, which was taken */
     NIFTI_OBLIQUE = 32,       /* an axis is more than 30 degrees off the nearest one of the patient */
-    NIFTI_NOTES = 6           /* their number */
+    NIFTI_NO_GEOMETRY = 64,   /* MGH without its geometry: coronal voxels of 1 mm were taken */
+    NIFTI_NOTES = 7           /* their number */
 };
 
 typedef struct nifti_scan {

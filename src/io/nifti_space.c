@@ -237,6 +237,8 @@ const char *nifti_note_text(int i)
         "the header's pixdim gives voxels of another size than its sform; the sform is taken",
         ("the volume lies more than 30 degrees off the patient's axes; its slices are taken along its own "
          "axes, as if these were the nearest ones of the patient"),
+        ("the header gives no orientation and no voxel size (its goodRASFlag is 0): coronal slices with "
+         "voxels of 1 mm are taken, as FreeSurfer does, and left and right may be exchanged"),
     };
     return texts[i];
 }

@@ -74,13 +74,21 @@ static bool set_bytes(const field *f, void *place, const char *text, char *reaso
     return true;
 }
 
+bool has_decimal_comma(const char *text)
+{
+    size_t before = strspn(text, "+-0123456789");
+    const char *after = text + before + 1;
+    return text[before] == ',' && *after && after[strspn(after, "0123456789eE+-")] == '\0';
+}
+
 static bool set_real(const field *f, void *place, const char *text, char *reason)
 {
     (void)f;
     char *end;
     double value = strtod(text, &end);
     if (end == text || *end != '\0' || !isfinite(value)) {
-        snprintf(reason, FIELD_REASON, "'%s' is not a number", text);
+        snprintf(reason, FIELD_REASON, "'%s' is not a number%s", text,
+                 has_decimal_comma(text) ? ": write a point, not a comma" : "");
         return false;
     }
     *(double *)place = value;

@@ -57,6 +57,9 @@ typedef struct field {
 #define MAGIC_CHECKPOINT "libslmt checkpoint\n"
 #define MAGIC_SET        "libslmt dataset\n"
 
+/* Whether a text is a number but for a comma in place of the point, such as "0,001". */
+bool has_decimal_comma(const char *text);
+
 /* Sets the field of `target` from a text; false: `reason` says why the text will not do. `text` must outlive
  * the target (FIELD_TEXT keeps the pointer). */
 bool field_set(const field *f, void *target, const char *text, char reason[FIELD_REASON]);

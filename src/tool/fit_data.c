@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "console.h"
+#include "exchanged.h"
 #include "fit_names.h"
 #include "interrupt.h"
 #include "must.h"
@@ -483,6 +484,8 @@ int fit_data_write(fit_data *data, slmt_context *context, const fit_plan *plan, 
             code = fail_with(EXIT_INTERRUPTED, "interrupted; the same command line goes on");
     }
     progress_end();
+    if (code == EXIT_OK)
+        code = exchanged_warn(&data->seen);
     if (code != EXIT_OK) {
         slmt_dataset_writer_cancel(writer);
         return code;

@@ -65,8 +65,10 @@ const field fit_fields[] = {
      FIT(out), .flags = FIELD_REQUIRED | FIELD_OUTPUT, .endings = ".h5 .hdf5", .magic = MAGIC_CHECKPOINT},
     {"report", "FILE", "the report to write; default: MODEL with the ending .html", FIELD_TEXT, FIT(report),
      .flags = FIELD_OUTPUT, .endings = ".html .htm"},
-    {"time", "TIME", "how long all of it may take, such as 30m or 2h; default: 1h", FIELD_CUSTOM,
-     .set = set_time},
+    {"time", "TIME",
+     "how long all of it is planned to take, such as 30m or 2h; training ends in time, reading and "
+     "evaluating are not cut short; default: 1h",
+     FIELD_CUSTOM, .set = set_time},
     {"memory", "SIZE", "memory that a training may take, such as 8G; 0: three quarters of what is free",
      FIELD_BYTES, FIT(memory)},
     {"method", "auto|NAME",

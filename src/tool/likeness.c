@@ -91,6 +91,47 @@ static bool level(double *value, const double *count, likeness *l)
     return deviation > 1e-6 * fabs(mean) && isfinite(deviation);
 }
 
+static int by_value(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* Removes the value that fills the most of sorted values, as a background does; returns how many are left. */
+static size_t without_background(float *values, size_t n)
+{
+    size_t first = 0, length = 0;
+    for (size_t i = 0, end; i < n; i = end) {
+        for (end = i; end < n && values[end] <= values[i]; end++)
+            ;
+        if (end - i > length) {
+            first = i;
+            length = end - i;
+        }
+    }
+    if (4 * length < n)
+        return n;
+    memmove(values + first, values + first + length, (n - first - length) * sizeof *values);
+    return n - length;
+}
+
+/* From some of the voxels. */
+static void find_levels(const slmt_volume *volume, const int64_t dims[3], float level[LIKENESS_LEVELS])
+{
+    enum { MOST = 100000 };
+    size_t voxels = (size_t)(dims[0] * dims[1] * dims[2]), step = voxels / MOST + 1, n = 0;
+    const float *voxel = slmt_volume_voxels(volume);
+    float *values = must_alloc(voxels / step + 1, sizeof *values);
+    for (size_t i = 0; i < voxels; i += step)
+        values[n++] = voxel[i];
+    qsort(values, n, sizeof *values, by_value);
+    n = without_background(values, n);
+    float low = n ? values[n / 500] : 0, high = n ? values[n - 1 - n / 500] : 0;
+    for (size_t i = 0; i < LIKENESS_LEVELS; i++)
+        level[i] = high > low ? (values[(i + 1) * n / (LIKENESS_LEVELS + 1)] - low) / (high - low) : 0;
+    free(values);
+}
+
 bool likeness_of(const slmt_volume *volume, likeness *l)
 {
     enum { LEAST_BLOCKS = 64 };
@@ -100,6 +141,7 @@ bool likeness_of(const slmt_volume *volume, likeness *l)
     find_storage(volume, dims, to);
     for (int r = 0; r < 3; r++)
         l->size[r] = dims[to[r].axis];
+    find_levels(volume, dims, l->level);
     sum_blocks(volume, dims, to, sum, sum + LIKENESS_BLOCKS);
     bool shows = level(sum, sum + LIKENESS_BLOCKS, l);
     free(sum);

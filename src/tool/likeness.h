@@ -9,14 +9,20 @@
 
 #include "slmt/slmt.h"
 
-enum { LIKENESS_SIDE = 12, LIKENESS_BLOCKS = LIKENESS_SIDE * LIKENESS_SIDE * LIKENESS_SIDE };
+enum {
+    LIKENESS_SIDE = 12,
+    LIKENESS_BLOCKS = LIKENESS_SIDE * LIKENESS_SIDE * LIKENESS_SIDE,
+    LIKENESS_LEVELS = 19
+};
 
-/* A scan in few numbers: the mean of each of its blocks, standardised. Blocks and sizes are in the order of
- * the patient's axes, so that the order in which the voxels are stored does not matter. */
+/* A scan in few numbers: the mean of each of its blocks, standardised, and how its grey values are
+ * distributed. Blocks and sizes are in the order of the patient's axes, so that the order in which the voxels
+ * are stored does not matter. */
 typedef struct likeness {
     int64_t size[3];        /* voxels along each axis */
     double mean, deviation; /* of the blocks' means: what was subtracted, and what they were divided by */
     float block[LIKENESS_BLOCKS];
+    float level[LIKENESS_LEVELS]; /* quantiles 0.05, 0.1, ... 0.95 of the head, whose range is 0 to 1 */
 } likeness;
 
 /* Computes the likeness of a volume. Returns false if the volume is too uniform to be recognised. */

@@ -19,19 +19,11 @@
 #include "new_file.h"
 #include "tool.h"
 
-enum { SUMS = 24, ALONG = 8, CELLS = 1 << ALONG, NONE = UINT32_MAX };
+enum { SUMS = LIKENESS_SUMS, ALONG = 8, CELLS = 1 << ALONG, NONE = UINT32_MAX };
 
 /* By how much sums of likenesses that agree can differ. The deviations of all blocks add up to at most
  * LIKENESS_BLOCKS; a thousandth more is for rounding. */
 static const double reach = 1.001 * likeness_difference * LIKENESS_BLOCKS;
-
-typedef struct likeness_entry {
-    char *subject, *person, *contrast;
-    int64_t size[3];
-    uint64_t cell;
-    float sum[SUMS];
-    uint32_t next; /* in the chain */
-} likeness_entry;
 
 /* ---- sums and cells ---- */
 
@@ -208,6 +200,7 @@ int likeness_list_add(likeness_list *list, const char *subject, const char *pers
     *one =
         (likeness_entry){.subject = (char *)subject, .person = (char *)person, .contrast = (char *)contrast};
     memcpy(one->size, l->size, sizeof one->size);
+    memcpy(one->level, l->level, sizeof one->level);
     add_up(l, one->sum);
     one->cell = cell_of(kind, one->sum, 0, 0);
     int code = find_same(list, one, kind, l, &same);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* likeness_list.h - the scans of a set so far, to tell that a scan shows the same picture as one of another
- * subject. A scan takes some 200 bytes of memory, and a time that does not grow with the set. */
+ * subject. A scan takes some 300 bytes of memory, and a time that does not grow with the set. */
 #ifndef SLMT_TOOL_LIKENESS_LIST_H
 #define SLMT_TOOL_LIKENESS_LIST_H
 
@@ -9,8 +9,21 @@
 
 #include "likeness.h"
 
+enum { LIKENESS_SUMS = 24 };
+
+typedef struct likeness_entry {
+    char *subject, *person, *contrast;
+    float level[LIKENESS_LEVELS]; /* of its likeness */
+    /* these are for the list alone */
+    int64_t size[3];
+    uint64_t cell;
+    float sum[LIKENESS_SUMS];
+    uint32_t next; /* in the chain */
+} likeness_entry;
+
+/* The scans of a subject are one behind the other. */
 typedef struct likeness_list {
-    struct likeness_entry *items;
+    likeness_entry *items;
     size_t count;
     uint32_t *heads; /* of chains of items whose cells have one hash */
     size_t head_count;

@@ -256,7 +256,8 @@ static void value_reason(const slmt_number_info *info, const char *text, char *r
         snprintf(form, sizeof form, "a text of at most %d bytes that matches ", (int)info->count);
     else if (info->kind == SLMT_NUMBER_WHOLE)
         snprintf(form, sizeof form, "a whole number of ");
-    snprintf(reason, size, "'%s', expected %s%s", text, form, range);
+    snprintf(reason, size, "'%s', expected %s%s%s", text, form, range,
+             info->kind == SLMT_NUMBER_REAL && has_decimal_comma(text) ? ", with a point, not a comma" : "");
 }
 
 static int bad_value(const slmt_number_info *info, const option_given *given)

@@ -12,6 +12,7 @@
 
 #include "common.h"
 #include "console.h"
+#include "exchanged.h"
 #include "interrupt.h"
 #include "journal.h"
 #include "likeness_list.h"
@@ -439,6 +440,8 @@ static int write_set(prepare *p, slmt_context *context, const slmt_preprocess *p
     int code = status == SLMT_OK ? EXIT_OK : fail(status, "%s", p->out);
     if (code == EXIT_OK)
         code = add_subjects(p, context, writer, log);
+    if (code == EXIT_OK)
+        code = exchanged_warn(&p->seen);
     if (code != EXIT_OK) {
         slmt_dataset_writer_cancel(writer);
         return code;

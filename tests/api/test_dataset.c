@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <hdf5.h>
@@ -462,6 +463,36 @@ static void no_volume_model_or_set_takes_the_place_of_an_open_set(void **state)
     assert_int_equal(slmt_volume_write(v, set), SLMT_OK);
     slmt_model_free(m);
     slmt_volume_free(v);
+}
+
+static void another_context_and_another_process_know_that_a_set_is_open(void **state)
+{
+    (void)state;
+    slmt_context *other;
+    slmt_dataset *d, *again;
+    slmt_dataset_writer *w;
+    const char *contrasts[] = {"t1"};
+    char set[256];
+    snprintf(set, sizeof set, "%s", in_folder("set.h5"));
+    write_example(set);
+    assert_int_equal(slmt_context_create(NULL, &other), SLMT_OK);
+    assert_int_equal(slmt_dataset_open(context, set, &d), SLMT_OK);
+    assert_int_equal(slmt_dataset_open(other, set, &again), SLMT_OK); /* any number may read */
+    slmt_dataset_free(again);
+    assert_fails(slmt_dataset_writer_create_mr(other, set, NULL, contrasts, 1, &w), SLMT_ERR_ARGUMENT,
+                 "open elsewhere");
+    pid_t child = fork();
+    if (child == 0) {
+        slmt_dataset_free(d); /* this process's; the parent's stays open */
+        _exit(slmt_dataset_writer_create_mr(other, set, NULL, contrasts, 1, &w) == SLMT_ERR_ARGUMENT ? 0 : 1);
+    }
+    int code;
+    assert_int_equal(waitpid(child, &code, 0), child);
+    assert_int_equal(code, 0);
+    slmt_dataset_free(d);
+    assert_int_equal(slmt_dataset_writer_create_mr(other, set, NULL, contrasts, 1, &w), SLMT_OK);
+    slmt_dataset_writer_cancel(w);
+    slmt_context_free(other);
 }
 
 static void two_subjects_of_one_person_are_of_one_group(void **state)
@@ -989,6 +1020,7 @@ int main(void)
         CASE(a_subject_may_be_called_as_a_file_is),
         CASE(a_name_that_a_terminal_would_obey_is_refused),
         CASE(no_volume_model_or_set_takes_the_place_of_an_open_set),
+        CASE(another_context_and_another_process_know_that_a_set_is_open),
         CASE(two_subjects_of_one_person_are_of_one_group),
         CASE(a_cancelled_writer_leaves_nothing_and_the_old_set),
         CASE(a_full_disk_is_reported_and_leaves_the_old_set),

@@ -347,6 +347,8 @@ static void mgh_without_geometry_is_coronal_and_a_warning(void **state)
     assert_memory_equal(affine, want, sizeof want);
     slmt_volume_free(v);
     assert_non_null(strstr(warned, "a.mgh: "));
+    assert_non_null(strstr(warned, "goodRASFlag is 0"));
+    assert_null(strstr(warned, "qform"));
     assert_non_null(strstr(warned, "orientation"));
 }
 

@@ -409,6 +409,55 @@ static void another_thread_can_cancel(void **state)
 
 /* ---- many threads ---- */
 
+typedef struct rival {
+    slmt_session *session;
+    const float *source, *expected;
+    int wrong, refused;
+} rival;
+
+enum { RIVAL_ROUNDS = 30, RIVAL_SLICES = 4 };
+
+static void *compete(void *user)
+{
+    rival *r = user;
+    float *target = malloc(RIVAL_SLICES * PIXELS * sizeof *target);
+    for (int i = 0; i < RIVAL_ROUNDS; i++) {
+        slmt_status status = slmt_synthesize(r->session, r->source, RIVAL_SLICES, target);
+        if (status == SLMT_OK)
+            r->wrong += !same_slices(r->expected, target, RIVAL_SLICES);
+        else if (status == SLMT_ERR_STATE && strstr(slmt_error_text(), "another thread"))
+            r->refused++;
+        else
+            r->wrong++;
+    }
+    free(target);
+    return NULL;
+}
+
+static void a_second_thread_on_a_session_is_refused_or_gets_the_right_slices(void **state)
+{
+    (void)state;
+    slmt_context *context = open_context(1, NULL);
+    slmt_model *model = small_model(context, 1);
+    slmt_session *session;
+    pthread_t threads[2];
+    GOOD(slmt_session_create(model, NULL, NULL, 0, &session));
+    float *source = make_slices(RIVAL_SLICES, 0), *expected = synthesize(session, source, RIVAL_SLICES);
+    rival rivals[2] = {{session, source, expected, 0, 0}, {session, source, expected, 0, 0}};
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, compete, &rivals[i]), 0);
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(rivals[i].wrong, 0);
+    }
+    GOOD(slmt_synthesize(session, source, RIVAL_SLICES, expected)); /* nobody is in it any more */
+    free(source);
+    free(expected);
+    slmt_session_free(session);
+    slmt_model_free(model);
+    slmt_context_free(context);
+}
+
 typedef struct worker {
     slmt_session *session;
     const float *source;
@@ -815,6 +864,7 @@ int main(void)
         cmocka_unit_test(progress_is_told_and_may_stop),
         cmocka_unit_test(a_cancel_before_a_call_stops_the_next_one_only),
         cmocka_unit_test(another_thread_can_cancel),
+        cmocka_unit_test(a_second_thread_on_a_session_is_refused_or_gets_the_right_slices),
         cmocka_unit_test(sessions_over_one_model_are_independent),
         cmocka_unit_test(models_are_independent),
         cmocka_unit_test(the_memory_query_is_exact),

@@ -134,6 +134,12 @@ for size in 800X M -1 1.5G 800MBB; do
     expect 2 "$slmt" info model.h5 --max-memory=$size
     holds "is not a size such as 800M or 12G" stderr
 done
+expect 2 "$slmt" prepare --contrast t1=scans --out set.h5 --low 0,2
+holds "--low: '0,2' is not a number: write a point, not a comma" stderr
+expect 2 "$slmt" train unet --data set.h5 --source t1 --target t2 --learning-rate 0,001 --out x.h5
+holds "--learning-rate: '0,001', expected 0 to 1000, with a point, not a comma" stderr
+expect 2 "$slmt" train unet --data set.h5 --source t1 --target t2 --learning-rate 5000 --out x.h5
+lacks "comma" stderr
 expect 2 "$slmt" convert model.h5 other.h5
 holds "--weights is needed" stderr
 

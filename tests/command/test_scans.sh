@@ -199,6 +199,19 @@ holds "warning: --subjects 9: there are only 3 training subjects" said
 prepare 2 --contrast t1=raw/t1 --contrast t2=raw/t2 --low 99 --high 1
 holds "--low 99 and --high 1 must be from 0 to 100, and the low one below the high one" said
 
+claim "two contrasts that were exchanged in one subject of four are told"
+mkdir -p crossed/t1 crossed/t2
+for c in t1 t2; do cp raw/$c/s0?.nii.gz crossed/$c; done
+cp raw/t1/s01.nii.gz crossed/t2 && cp raw/t2/s01.nii.gz crossed/t1
+prepare 0 --contrast t1=crossed/t1 --contrast t2=crossed/t2
+holds "warning: s01: its t1 looks like the t2 of the other subjects, and its t2 like their t1: are the two exchanged?" said
+holds "1 warning" said
+prepare 6 --contrast t1=crossed/t1 --contrast t2=crossed/t2 --strict
+[ ! -e set.h5 ] || die "a set was written all the same"
+rm crossed/t?/s01.nii.gz
+prepare 0 --contrast t1=crossed/t1 --contrast t2=crossed/t2
+lacks warning said
+
 claim "training on pairs says how many there are, and refuses none, one contrast twice and equal images"
 train=(finetune --preset tiny --image-size 128 --max-steps 1 --threads 1 --batch 1 --out model.h5)
 cut=(--crop 64 --slices 2:16 --image-size 128)

@@ -432,6 +432,33 @@ static void a_crop_smaller_or_larger_than_the_volume_goes_back_to_its_place(void
     check_crop(dims, over_the_edge, 8, 7, 1);
 }
 
+/* A head in the middle of the slices that are marked. */
+static int gaps_of(const char *marks)
+{
+    const int64_t dims[3] = {6, 6, (int64_t)strlen(marks)};
+    slmt_preprocess p = settings(6, 0, 0);
+    float *v = floats((size_t)(36 * dims[2])), *slices;
+    int count;
+    intensity_facts facts;
+    for (int64_t i = 0; i < 36 * dims[2]; i++) {
+        int64_t x = i % 6, y = i / 6 % 6, z = i / 36;
+        v[i] = marks[z] == 'x' && x > 0 && x < 5 && y > 0 && y < 5 ? (float)(10 + i % 7) : 0;
+    }
+    assert_int_equal(preprocess_volume(&counted, &p, dims, lps, v, &slices, &count, &facts), OK);
+    mem_give(&counted, slices);
+    free(v);
+    return facts.gaps;
+}
+
+static void empty_slices_are_gaps_where_others_show_something_below_and_above(void **state)
+{
+    (void)state;
+    assert_int_equal(gaps_of("xxxxxx"), 0);
+    assert_int_equal(gaps_of("..xx..."), 0);
+    assert_int_equal(gaps_of("x.x.x.x."), 3);
+    assert_int_equal(gaps_of(".xx..x."), 2);
+}
+
 static void the_way_back_turns_slices_into_the_orientation_of_the_file(void **state)
 {
     const int64_t dims[3] = {5, 6, 7}; /* axes: up, right, front */
@@ -901,6 +928,7 @@ int main(void)
         cmocka_unit_test(background_is_left_out_of_the_percentiles_and_not_clipped),
         cmocka_unit_test(a_volume_without_contrast_is_an_error),
         cmocka_unit_test(a_crop_smaller_or_larger_than_the_volume_goes_back_to_its_place),
+        cmocka_unit_test(empty_slices_are_gaps_where_others_show_something_below_and_above),
         cmocka_unit_test(the_way_back_turns_slices_into_the_orientation_of_the_file),
         cmocka_unit_test(the_way_back_resizes_from_the_image_to_the_crop),
         cmocka_unit_test(settings_that_cannot_be_are_named),

@@ -35,16 +35,26 @@ from slmt._errors import (
 )
 from slmt._geometry import Geometry
 from slmt._methods import Build, Method, Metric, Number, Port, Task, Value, build, methods
-from slmt._metrics import Metrics, PairScore, Ranking, compare, compare_volume, differentiation_map, rank_sequences
+from slmt._metrics import (
+    LabelScores,
+    Metrics,
+    PairScore,
+    Ranking,
+    compare,
+    compare_labels,
+    compare_volume,
+    differentiation_map,
+    rank_sequences,
+)
 from slmt._model import Card, Model, Preprocess, TensorInfo, Tensors
 from slmt._session import Session
 from slmt._trainer import Losses, RunInfo, Trainer, TrainingState
 from slmt._volume import Volume
 
 __all__ = [
-    "ArgumentError", "ArrayIn", "BackendError", "Build", "build", "Cancelled", "Card", "compare", "compare_volume", "Context",
-    "CorruptError", "Dataset", "DatasetWriter", "default_context", "differentiation_map", "Error", "Field", "FileError",
-    "FormatError", "Geometry", "InternalError", "LimitError", "Losses", "Method", "methods", "Metric", "Metrics", "Model",
+    "ArgumentError", "ArrayIn", "BackendError", "Build", "build", "Cancelled", "Card", "compare", "compare_labels", "compare_volume",
+    "Context", "CorruptError", "Dataset", "DatasetWriter", "default_context", "differentiation_map", "Error", "Field", "FileError",
+    "FormatError", "Geometry", "InternalError", "LabelScores", "LimitError", "Losses", "Method", "methods", "Metric", "Metrics", "Model",
     "NonFiniteError", "NoSuchFileError", "NotFoundError", "Number", "OutOfMemoryError", "PairScore", "Port",
     "Preprocess", "rank_sequences", "Ranking", "Record", "RecordWriter", "RunInfo", "SchemaError", "Session", "StateError", "SupportsDLPack", "Task",
     "TensorInfo", "Tensors", "Trainer", "TrainingState", "UnsupportedError", "Value", "VersionError", "Volume",

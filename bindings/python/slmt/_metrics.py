@@ -3,7 +3,7 @@
 
 import ctypes
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import nan
 from typing import Literal
 
@@ -14,6 +14,7 @@ from slmt import _api
 from slmt._arrays import ArrayIn, FloatArray, floats_at, given, taken
 from slmt._context import choice
 from slmt._errors import ArgumentError, check
+from slmt._volume import Volume
 
 _SELVES = {
     "exclude": _api.SLMT_SELF_EXCLUDE,
@@ -96,6 +97,29 @@ def compare_volume(
     metrics = _empty()
     check(_api.slmt_metrics_combine(slices, len(slices), choice("definition", definition, _DEFINITIONS), metrics))
     return Metrics._of(metrics)
+
+
+@dataclass(frozen=True)
+class LabelScores:
+    """Agreement of the voxels of one class with the truth. What is not defined is NaN."""
+
+    truth: int  # voxels that have it in the truth
+    answer: int  # voxels that have it in the labels that are judged
+    both: int
+    dice: float  # 2 both / (truth + answer)
+    iou: float
+    precision: float  # both / answer
+    recall: float  # both / truth
+    specificity: float  # of the voxels that have it not in the truth, those that have it not in the labels
+    hausdorff95: float  # mm; infinite if one of the two is empty
+    surface_distance: float  # mm, mean
+
+
+def compare_labels(labels: Volume, truth: Volume, label: int) -> LabelScores:
+    """Compares a label map, such as one of Session.segment_volume(), with the truth on the same grid, for one label."""
+    scores = _api.slmt_label_scores(struct_size=ctypes.sizeof(_api.slmt_label_scores))
+    check(_api.slmt_compare_labels(labels._pointer, truth._pointer, label, scores))
+    return LabelScores(*(getattr(scores, field.name) for field in fields(LabelScores)))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from slmt._context import choice
 from slmt._errors import ArgumentError, NotFoundError, check
 from slmt._geometry import SPACINGS
 from slmt._handle import Handle
-from slmt._methods import Port, Task, Value, coded, task_of
+from slmt._methods import Port, Task, Value, coded, task_of, text
 from slmt._model import Model
 from slmt._volume import Volume
 
@@ -125,6 +125,35 @@ class Session(Handle):
         target = Volume._of(pointer)
         return target if isinstance(source, (Volume, str, os.PathLike)) else target.to_nibabel()
 
+    @overload
+    def segment_volume(
+        self, sources: Any, *, probabilities: Literal[False] = False, progress: ProgressLike = None, **how: float
+    ) -> Volume: ...
+    @overload
+    def segment_volume(
+        self, sources: Any, *, probabilities: Literal[True], progress: ProgressLike = None, **how: float
+    ) -> tuple[Volume, list[Volume]]: ...
+    def segment_volume(
+        self, sources: Any, *, probabilities: bool = False, progress: ProgressLike = None, **how: float
+    ) -> Volume | tuple[Volume, list[Volume]]:
+        """Labels a scan by a session of task "segment": each voxel gets the value of its most probable class.
+
+        sources: a Volume, path or nibabel image of raw intensities; or a list of them on one grid, one for each of
+        model.contrasts. how: fields of slmt_segmentation (slmt/segment.h has their meanings), such as mirror=1,
+        overlap=0.25, crf_steps=10. With probabilities a list comes too: for each class a Volume from 0 to 1, in the order of
+        the model's option `classes`."""
+        volumes = [Volume.of(one) for one in (sources if isinstance(sources, (list, tuple)) else [sources])]
+        pointers = (ctypes.POINTER(_api.slmt_volume) * len(volumes))(*(one._pointer for one in volumes))
+        labels = ctypes.POINTER(_api.slmt_volume)()
+        rooms = (ctypes.POINTER(_api.slmt_volume) * self._class_count())() if probabilities else None
+        self._run(progress, _api.slmt_segment_volume, pointers, len(volumes), _segmentation(how), labels, rooms)
+        made = Volume._of(labels)
+        return made if rooms is None else (made, [Volume._of(room) for room in rooms])
+
+    def _class_count(self) -> int:
+        classes = _api.slmt_model_option_text(_api.slmt_session_model(self._pointer), b"classes")
+        return len(text(classes).split(",")) if classes else 0
+
     def normalize(self, volume: Volume) -> Volume:
         """The volume as the session sees it, with its spacing: what synthesis gives if the network changes nothing."""
         pointer = ctypes.POINTER(_api.slmt_volume)()
@@ -179,6 +208,17 @@ class Session(Handle):
 
     def __repr__(self) -> str:
         return "<slmt.Session, closed>" if self.closed else f"<slmt.Session {self._task.name}>"
+
+
+def _segmentation(fields: Mapping[str, float]) -> _api.slmt_segmentation:
+    how = _api.slmt_segmentation()
+    _api.slmt_segmentation_init(how)
+    known = [name for name, *_ in _api.slmt_segmentation._fields_ if name != "struct_size"]
+    for name, value in fields.items():
+        if name not in known:
+            raise ArgumentError(f"there is no {name} among {', '.join(known)}")
+        setattr(how, name, value)
+    return how
 
 
 def with_sizes(model: Model, task: Task, given: Mapping[str, Value]) -> dict[str, Value]:

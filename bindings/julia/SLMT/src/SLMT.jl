@@ -28,7 +28,7 @@ module SLMT
 using Libdl
 
 export Context, Model, Session, Trainer, Volume, Dataset, DatasetWriter, RecordWriter, SLMTError
-export load, save, synthesize, synthesize!, run!, step!, train!, attach, add!, finish!, cancel
+export load, save, synthesize, synthesize!, segment, run!, step!, train!, attach, add!, finish!, cancel
 
 const libslmt = "libslmt.so.0"  # the ABI that api.jl was made for
 
@@ -39,6 +39,7 @@ include("method.jl")
 include("model.jl")
 include("volume.jl")
 include("session.jl")
+include("segment.jl")
 include("dataset.jl")
 include("trainer.jl")
 include("differentiation.jl")

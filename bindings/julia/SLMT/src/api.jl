@@ -1167,7 +1167,7 @@ file or the new one, whole.
 model: not NULL
 path: a file of HDF5 or an empty one is replaced, another one, such as a scan, is not
 
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open in this context),
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open anywhere),
 SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
 Threads: any thread, while no trainer is changing the model
@@ -1191,7 +1191,7 @@ context: not NULL; a checkpoint is loaded with its computing type
 path: the file to read. Training sets of version 1 cannot be imported
 out: replaced if it exists, may be path
 
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also where out is a training set that is open in this context),
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also where out is a training set that is open anywhere),
 SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (HDF5 cannot read it), SLMT_ERR_SCHEMA (it holds
 what no file of this library does), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, or as slmt_trainer_load(),
 slmt_model_load() or slmt_dataset_read()
@@ -1711,7 +1711,7 @@ volume: not NULL
 path: ends in .nii or .nii.gz; replaced if it exists
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the name ends in neither .nii nor .nii.gz, or is that of a
-training set that is open in this context), SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
+training set that is open anywhere), SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
 Threads: any thread
 
@@ -1830,7 +1830,8 @@ Start writing a training set. Its fields are added next, then its records.
 
 context: not NULL
 path: appears, whole, when slmt_dataset_writer_finish() succeeds. A file of HDF5 is replaced;
-    another one, such as a scan, is not (SLMT_ERR_IO), nor is a set that is open (SLMT_ERR_ARGUMENT)
+    another one, such as a scan, is not (SLMT_ERR_IO), nor is a set that is open, in whatever context or
+    process (SLMT_ERR_ARGUMENT)
 writer: receives the writer; the caller ends it with finish or cancel
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
@@ -2617,7 +2618,7 @@ Write all calls as a trace in Chrome's JSON format (chrome://tracing, ui.perfett
 profile: not NULL
 path: replaced if it exists
 
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open in this context),
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open anywhere),
 SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
 Threads: as a run of what it is given to
@@ -2844,7 +2845,7 @@ SLMT_ERR_NONFINITE   source holds a NaN or an infinity (the message names the fi
                      untouched. Or the result holds some, because the network overflows (the
                      message says how many, and where the first is): target is not usable;
 SLMT_ERR_UNSUPPORTED the task takes no slices, or not with its options and settings;
-SLMT_ERR_STATE       a shared input was not set;
+SLMT_ERR_STATE       a shared input was not set, or another thread is in a call of the session;
 SLMT_ERR_CANCELLED   target is undefined; SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, SLMT_ERR_BACKEND
 
 Threads: one thread per session at a time
@@ -3015,7 +3016,8 @@ standard deviation is an eighth of the window). Where the model's slices are sma
 are put behind them. Networks of slices take each slice alone. Outside crop and slices of the model's
 preprocessing the first class, the background, is certain.
 
-session: of task "segment"; its batch need not be above 1
+session: of task "segment"; its settings rows and columns (and slices) are the window: best
+    those of the training, which the command takes. Its batch need not be above 1
 sources: n_sources raw volumes of any orientation on one grid, in the order of
     slmt_model_contrast()
 n_sources: as many as the model's option `channels`
@@ -3491,7 +3493,7 @@ slmt_trainer_load() all of it.
 trainer: not NULL
 path: a file of HDF5 or an empty one is replaced, another one, such as a scan, is not
 
-Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open in this context),
+Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also where path is a training set that is open anywhere),
 SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
 Threads: one thread per trainer at a time

@@ -251,6 +251,29 @@ end
         @test e.status == SLMT.SLMT_ERR_ARGUMENT
     end
 
+    @testset "a scan gets the label of its most probable class" begin
+        model = Model(context, "segnet-basic"; seed = 1, channels = 2, width = 2, classes = "0,1,4")
+        SLMT.set_preprocess!(model; cut...)
+        session, scans = Session(model, "segment", rows = 32, columns = 32), [scan(1), scan(2)]
+        labels, shares = segment(session, scans, probabilities = true)
+        @test size(labels) == size(scans[1]) && SLMT.affine(labels) == SLMT.affine(scans[1])
+        @test length(shares) == 3 && all(abs.(shares[1] .+ shares[2] .+ shares[3] .- 1) .< 1e-5)
+        most = [(0, 1, 4)[argmax([share[i] for share in shares])] for i in CartesianIndices(size(labels))]
+        @test labels == most
+        @test segment(session, scans) == labels
+        @test segment(session, scans, mirror = 1, probabilities = true)[2][1] != shares[1]
+        @test_throws ArgumentError segment(session, scans, mirrors = 1)
+        @test failure(() -> segment(session, scan(1))).status == SLMT.SLMT_ERR_ARGUMENT
+        @test failure(() -> segment(Session(tiny()), scan(1), probabilities = true)).status == SLMT.SLMT_ERR_UNSUPPORTED
+        @test failure(() -> segment((stage, done, total) -> false, session, scans)).status == SLMT.SLMT_ERR_CANCELLED
+        truth = zeros(Float32, 8, 8, 4)
+        truth[3:6, 3:6, :] .= 4
+        half = copy(truth)
+        half[3:4, 3:6, :] .= 0
+        scores = SLMT.compare_labels(Volume(context, half), Volume(context, truth), 4)
+        @test (scores.truth, scores.answer, scores.both) == (64, 32, 32) && scores.dice ≈ 2 / 3 && scores.hausdorff95 ≈ 2
+    end
+
     @testset "voxels of another size are refused, or resampled" begin
         model = tiny()
         SLMT.set_preprocess!(model; cut...)
@@ -456,9 +479,9 @@ end
     @testset "each snippet of the README runs" begin
         readme = read(joinpath(@__DIR__, "..", "..", "README.md"), String)
         snippets = [m[1] for m in eachmatch(r"^```julia\n(.*?)^```$"ms, readme)]
-        @test length(snippets) == 6
+        @test length(snippets) == 7
         place, printed = Module(:Readme), ""
-        cd(folder) do
+        cd(mkdir(path("readme"))) do
             printed = output_of(() -> foreach(code -> include_string(place, code), snippets))
         end
         @test occursin("8 of 8 slices", printed) && occursin("(64, 64, 8)\n(8, 12, 1, 1, 1)\ntrue: no such file.h5", printed)
