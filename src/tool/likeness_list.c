@@ -19,7 +19,9 @@
 #include "new_file.h"
 #include "tool.h"
 
-enum { SUMS = LIKENESS_SUMS, ALONG = 8, CELLS = 1 << ALONG, NONE = UINT32_MAX };
+enum { SUMS = LIKENESS_SUMS, ALONG = 8, CELLS = 1 << ALONG };
+
+static const uint32_t none = UINT32_MAX;
 
 /* By how much sums of likenesses that agree can differ. The deviations of all blocks add up to at most
  * LIKENESS_BLOCKS; a thousandth more is for rounding. */
@@ -86,7 +88,7 @@ static void grow(likeness_list *list)
     list->head_count = list->head_count ? 2 * list->head_count : 64;
     list->heads = must_grow(list->heads, list->head_count, sizeof *list->heads);
     for (size_t i = 0; i < list->head_count; i++)
-        list->heads[i] = NONE;
+        list->heads[i] = none;
     for (size_t i = 0; i < list->count; i++)
         chain(list, (uint32_t)i);
 }
@@ -101,13 +103,13 @@ static bool may_agree(const likeness_entry *a, const likeness_entry *b)
     return true;
 }
 
-/* The first entry from `from` on that may agree with one, or NONE. */
+/* The first entry from `from` on that may agree with one, or none. */
 static uint32_t next_candidate(const likeness_list *list, const likeness_entry *one,
                                const uint64_t cells[CELLS], uint32_t from)
 {
-    uint32_t first = NONE;
+    uint32_t first = none;
     for (int c = 0; c < CELLS && list->head_count; c++)
-        for (uint32_t i = list->heads[cells[c] & (list->head_count - 1)]; i != NONE; i = list->items[i].next)
+        for (uint32_t i = list->heads[cells[c] & (list->head_count - 1)]; i != none; i = list->items[i].next)
             if (list->items[i].cell == cells[c] && i >= from && i < first && may_agree(&list->items[i], one))
                 first = i;
     return first;
@@ -165,7 +167,7 @@ static int find_same(const likeness_list *list, const likeness_entry *one, uint6
     uint64_t cells[CELLS];
     for (unsigned c = 0; c < CELLS; c++)
         cells[c] = cell_of(kind, one->sum, -reach, c);
-    for (uint32_t i = 0; (i = next_candidate(list, one, cells, i)) != NONE; i++) {
+    for (uint32_t i = 0; (i = next_candidate(list, one, cells, i)) != none; i++) {
         if (!read_whole(list->fd, i, &earlier))
             return fail_errno(errno, "a file beside %s, to find scans that are there twice", list->beside);
         if (likeness_is_same(&earlier, l)) {

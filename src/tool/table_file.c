@@ -42,11 +42,10 @@ int table_file_finish(table_file *t, bool good)
     bool complete = !ferror(t->out) || t->is_stream; /* a stream tells when it is closed */
     int reason = ENOMEM;
     errno = ENOMEM; /* a text that found no memory does not say so */
-    if (fclose(t->out) != 0)
-        complete = false, reason = errno;
-    else if (!t->is_stream && !t->text)
+    bool closed = fclose(t->out) == 0;
+    if (closed && !t->is_stream && !t->text)
         complete = false;
-    else if (complete && good && !t->is_stream && !write_lines(t))
+    else if (!closed || (complete && good && !t->is_stream && !write_lines(t)))
         complete = false, reason = errno;
     free(t->text);
     *t = (table_file){.path = t->path};

@@ -298,6 +298,8 @@ static status open_feed(run *r, slmt_dataset *set)
         r->feed.preprocess = set->preprocess;
     TRY(find_contrast(set, r->source, &r->feed.source));
     TRY(find_contrast(set, r->target, &r->feed.target));
+    if (r->feed.target >= 0 && r->feed.source == r->feed.target)
+        return fail(ERR_ARGUMENT, "source and target are the same contrast, \"%s\"", r->target);
     return task->kind->feeding->open(&r->feed);
 }
 

@@ -594,6 +594,8 @@ static void a_set_that_does_not_fit_is_refused(void **state)
     EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "pd", slmt_trainer_run(fine, set, "pd", "t2", 0, NULL, NULL));
     EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "pd", slmt_trainer_run(fine, set, "t1", "pd", 0, NULL, NULL));
     EXPECT(SLMT_ERR_ARGUMENT, slmt_trainer_run(pre, set, "t1", "t2", 0, NULL, NULL));
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "source and target are the same contrast, \"t1\"",
+                slmt_trainer_run(fine, set, "t1", "t1", 0, NULL, NULL));
     EXPECT(SLMT_ERR_ARGUMENT, slmt_trainer_run(fine, set, NULL, "t2", 0, NULL, NULL));
     EXPECT(SLMT_ERR_ARGUMENT, slmt_trainer_run(fine, set, "t1", NULL, 0, NULL, NULL));
     EXPECT_TEXT(SLMT_ERR_ARGUMENT, "256", run_set(pre, large, 0, NULL, NULL));

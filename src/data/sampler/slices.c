@@ -122,8 +122,6 @@ static status check_run(const feed *f, int32_t source, int32_t target)
         return fail(
             ERR_ARGUMENT,
             "this task learns from pairs of slices: both the source and the target contrast are needed");
-    if (target >= 0 && f->source == f->target)
-        return fail(ERR_ARGUMENT, "source and target are the same contrast: there is nothing to learn");
     if (shape->dim[shape->rank - 1] != side || shape->dim[shape->rank - 2] != side)
         return fail(ERR_ARGUMENT, "the training set's images have %d x %d pixels, the model's %lld x %lld",
                     side, side, (long long)shape->dim[shape->rank - 2],

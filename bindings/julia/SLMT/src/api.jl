@@ -3432,10 +3432,10 @@ step: called after each step; may be NULL
 user: handed to step
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (image sizes differ, fewer slices than a batch, a contrast that the
-task takes is not named, or one that it does not take is), SLMT_ERR_NOT_FOUND (no such contrast),
-SLMT_ERR_UNSUPPORTED (the task takes no sets), SLMT_ERR_STATE (the set is of another kind than the
-task takes, or a model is to be attached first), SLMT_ERR_CANCELLED, and as slmt_trainer_step() and
-slmt_dataset_read_slice()
+        task takes is not named, one that it does not take is named, or one contrast is named as both),
+        SLMT_ERR_NOT_FOUND (no such contrast), SLMT_ERR_UNSUPPORTED (the task takes no sets),
+        SLMT_ERR_STATE (the set is of another kind than the task takes, or a model is to be attached
+first), SLMT_ERR_CANCELLED, and as slmt_trainer_step() and slmt_dataset_read_slice()
 
 Threads: one thread per trainer and set at a time
 

@@ -484,6 +484,6 @@ end
         cd(mkdir(path("readme"))) do
             printed = output_of(() -> foreach(code -> include_string(place, code), snippets))
         end
-        @test occursin("8 of 8 slices", printed) && occursin("(64, 64, 8)\n(8, 12, 1, 1, 1)\ntrue: no such file.h5", printed)
+        @test occursin("8 of 8 slices", printed) && occursin("(64, 64, 8)\n(8, 12, 1, 1, 1)\n", printed) && occursin("true: no such file.h5", printed)
     end
 end end
