@@ -104,7 +104,7 @@ static status close_and_seal(sealed_file *f, hid_t group, sealed_file_block bloc
     TRY(block(f->fd, f->target.path));
     int fd = f->fd;
     f->fd = -1;
-    if (close(fd) != 0)
+    if (close(fd) != 0 && errno != EINTR) /* Linux has closed it also then */
         return fail(ERR_IO, "%s: cannot close: %s", f->target.path, strerror(errno));
     return OK;
 }
