@@ -31,7 +31,7 @@ static int by_value(const void *a, const void *b)
 
 void label_frequency_weights(const label_frequency *f, int32_t classes, double *weight)
 {
-    double sorted[LABEL_CLASSES];
+    double sorted[LABEL_CLASSES] = {0};
     size_t n = 0;
     for (int32_t k = 0; k < classes; k++)
         if (f->pixels[k] > 0)
