@@ -10,7 +10,8 @@
 typedef struct volume_job {
     segmenting slices;
     volume_view view; /* of the first source */
-    float *voxels;    /* of the label map, on the scan's grid */
+    int32_t *classes; /* of the label map, on the scan's grid */
+    float *voxels;    /* its values */
 } volume_job;
 
 /* ---- to slices ---- */
@@ -91,15 +92,21 @@ static status choose_labels(volume_job *j, slmt_volume *const *probabilities, sl
     int32_t values[SEGMENT_MOST_CLASSES];
     void *block;
     TRY(segment_class_values(&j->slices, values));
-    TRY(mem_array(j->slices.m, (size_t)scan_voxels(j), sizeof(float), &block));
-    j->voxels = block;
+    TRY(mem_array(j->slices.m, (size_t)scan_voxels(j), sizeof(int32_t), &block));
+    j->classes = block;
     for (int64_t i = 0; i < scan_voxels(j); i++) {
-        int64_t best = 0;
-        for (int64_t c = 1; c < j->slices.classes; c++)
+        int32_t best = 0;
+        for (int32_t c = 1; c < j->slices.classes; c++)
             if (probabilities[c]->scan.voxels[i] > probabilities[best]->scan.voxels[i])
                 best = c;
-        j->voxels[i] = (float)values[best];
+        j->classes[i] = best;
     }
+    const int64_t *dims = j->view.source->scan.dims; /* x runs fastest */
+    TRY(segment_tidy(&j->slices, j->classes, (const int64_t[]){dims[2], dims[1], dims[0]}));
+    TRY(mem_array(j->slices.m, (size_t)scan_voxels(j), sizeof(float), &block));
+    j->voxels = block;
+    for (int64_t i = 0; i < scan_voxels(j); i++)
+        j->voxels[i] = (float)values[j->classes[i]];
     TRY(volume_like(j->view.source, j->voxels, labels));
     j->voxels = NULL; /* the volume has them */
     volume_mark_labels(*labels);
@@ -134,7 +141,7 @@ slmt_status slmt_segment_volume(slmt_session *session, const slmt_volume *const 
     for (size_t i = 0; i < n_sources; i++)
         if (!sources[i])
             return fail(ERR_ARGUMENT, "slmt_segment_volume: sources[%zu] is NULL", i);
-    volume_job j = {.voxels = NULL};
+    volume_job j = {.classes = NULL};
     TRY(segment_begin(&j.slices, session, (int64_t)n_sources, how));
     TRY(same_grids(sources, n_sources));
     status done = OK;
@@ -144,6 +151,7 @@ slmt_status slmt_segment_volume(slmt_session *session, const slmt_volume *const 
         done = run(&j);
     if (done == OK)
         done = restore(&j, labels, probabilities);
+    mem_give(j.slices.m, j.classes);
     mem_give(j.slices.m, j.voxels);
     segment_end(&j.slices);
     return done;

@@ -86,16 +86,16 @@ static int64_t pixels_of(const slices_job *j)
     return j->size[0] * j->size[1] * j->size[2];
 }
 
-/* The value of the most probable class of each pixel; the first of equals. */
-static void choose(const slices_job *j, const int32_t *values, const float *p, int32_t *labels)
+/* The most probable class of each pixel; the first of equals. */
+static void choose(const slices_job *j, const float *p, int32_t *labels)
 {
     const int64_t n = pixels_of(j);
     for (int64_t i = 0; i < n; i++) {
-        int64_t best = 0;
-        for (int64_t c = 1; c < j->s.classes; c++)
+        int32_t best = 0;
+        for (int32_t c = 1; c < j->s.classes; c++)
             if (p[c * n + i] > p[best * n + i])
                 best = c;
-        labels[i] = values[best];
+        labels[i] = best;
     }
 }
 
@@ -110,8 +110,11 @@ static status make_labels(slices_job *j, int32_t *labels, float *probabilities)
     float *p = probabilities ? probabilities : own;
     for (int64_t c = 0; c < classes; c++)
         read_probability(j, c, p + c * n);
-    choose(j, values, p, labels);
+    choose(j, p, labels);
     mem_give(j->s.m, own);
+    TRY(segment_tidy(&j->s, labels, j->size));
+    for (int64_t i = 0; i < n; i++)
+        labels[i] = values[labels[i]];
     return OK;
 }
 

@@ -7,6 +7,7 @@
 #include "core/finite.h"
 #include "core/structs.h"
 #include "data/crf.h"
+#include "data/label_objects.h"
 #include "data/label_values.h"
 
 /* Ports of a task that labels, in its order. */
@@ -66,6 +67,8 @@ static status read_how(const slmt_segmentation *given, slmt_segmentation *how)
     TRY(check_number("overlap", how->overlap, 0, 0.9));
     if (how->mirror != 0 && how->mirror != 1)
         return fail(ERR_ARGUMENT, "slmt_segmentation.mirror is %d, expected 0 or 1", (int)how->mirror);
+    if (how->largest != 0 && how->largest != 1)
+        return fail(ERR_ARGUMENT, "slmt_segmentation.largest is %d, expected 0 or 1", (int)how->largest);
     return OK;
 }
 
@@ -102,6 +105,22 @@ status segment_class_values(const segmenting *s, int32_t values[SEGMENT_MOST_CLA
     if (n == s->classes)
         return OK;
     return fail(ERR_INTERNAL, "option classes has %d values for %d classes", n, (int)s->classes);
+}
+
+status segment_tidy(const segmenting *s, int32_t *classes, const int64_t dim[3])
+{
+    void *object, *stack;
+    size_t n = (size_t)(dim[0] * dim[1] * dim[2]);
+    if (!s->how.largest)
+        return OK;
+    TRY(mem_array(s->m, n, sizeof(int32_t), &object));
+    status st = mem_array(s->m, n, sizeof(int64_t), &stack);
+    if (st == OK) {
+        label_keep_largest(classes, dim, object, stack);
+        mem_give(s->m, stack);
+    }
+    mem_give(s->m, object);
+    return st;
 }
 
 /* ---- the canvas ---- */

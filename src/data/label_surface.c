@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/distance.h"
 #include "data/label_metrics.h"
 
 /* ---- surfaces ---- */
@@ -32,68 +33,11 @@ void label_surface_mask(const uint8_t *mask, const label_grid *g, uint8_t *surfa
                 *surface++ = is_inside(mask, g->dim, z, y, x) && !is_inner(mask, g, z, y, x);
 }
 
-/* ---- the distance of every voxel to a surface (Felzenszwalb and Huttenlocher 2012) ---- */
-
-/* Room for one line. */
-typedef struct line {
-    double *value, *reach, *border;
-    int64_t *site;
-} line;
-
-/* The lower envelope of parabolas value[q] + (spacing (x - q))^2 over a line, written to value. */
-static void envelope(line *l, int64_t n, double spacing)
+static void distances(const uint8_t *surface, const label_grid *g, double *square, void *room)
 {
-    double square = spacing * spacing;
-    int64_t k = -1;
-    for (int64_t q = 0; q < n; q++) {
-        if (isinf(l->value[q]))
-            continue;
-        double at = -INFINITY;
-        while (k >= 0) {
-            int64_t v = l->site[k];
-            at = ((l->value[q] - l->value[v]) / square + (double)(q * q - v * v)) / (double)(2 * (q - v));
-            if (at > l->border[k])
-                break;
-            k--;
-        }
-        k++;
-        l->site[k] = q;
-        l->border[k] = k == 0 ? -INFINITY : at;
-    }
-    if (k < 0)
-        return;
-    for (int64_t x = 0, i = 0; x < n; x++) {
-        while (i < k && l->border[i + 1] < (double)x)
-            i++;
-        double d = (double)(x - l->site[i]) * spacing;
-        l->reach[x] = d * d + l->value[l->site[i]];
-    }
-    memcpy(l->value, l->reach, (size_t)n * sizeof *l->value);
-}
-
-/* Squared distances along one axis more. */
-static void sweep(double *square, const int64_t dim[3], int axis, double spacing, line *l)
-{
-    int64_t stride = axis == 2 ? 1 : axis == 1 ? dim[2] : dim[1] * dim[2], n = dim[axis];
-    int64_t all = dim[0] * dim[1] * dim[2];
-    for (int64_t first = 0; first < all; first++) {
-        if (first / stride % n != 0)
-            continue;
-        for (int64_t i = 0; i < n; i++)
-            l->value[i] = square[first + i * stride];
-        envelope(l, n, spacing);
-        for (int64_t i = 0; i < n; i++)
-            square[first + i * stride] = l->value[i];
-    }
-}
-
-static void distances(const uint8_t *surface, const int64_t dim[3], const double spacing[3], double *square,
-                      line *l)
-{
-    for (int64_t i = 0; i < dim[0] * dim[1] * dim[2]; i++)
+    for (int64_t i = 0; i < g->dim[0] * g->dim[1] * g->dim[2]; i++)
         square[i] = surface[i] ? 0 : INFINITY;
-    for (int axis = 2; axis >= 0; axis--)
-        sweep(square, dim, axis, spacing[axis], l);
+    distance_transform(square, g->dim, g->spacing, room);
 }
 
 /* ---- figures ---- */
@@ -146,24 +90,23 @@ static label_surface figures_of(double *list, size_t n, size_t other, double tol
 typedef struct rooms {
     uint8_t *surface[2];
     double *square[2], *list;
-    line l;
+    void *distance;
 } rooms;
 
-static status make_rooms(mem *m, size_t all, size_t longest, rooms *r)
+static status make_rooms(mem *m, size_t all, size_t distance, rooms *r)
 {
-    void *p[9] = {NULL};
-    const size_t bytes[9] = {1, 1, 8, 8, 16, 8, 8, 8, 8};
-    status s = OK;
-    for (int i = 0; i < 9 && s == OK; i++)
-        s = mem_array(m, i < 5 ? all : longest, bytes[i], &p[i]);
-    *r = (rooms){{p[0], p[1]}, {p[2], p[3]}, p[4], {p[5], p[6], p[7], p[8]}};
+    void *p[6] = {NULL};
+    const size_t bytes[5] = {1, 1, 8, 8, 16};
+    status s = mem_array(m, distance, 1, &p[5]);
+    for (int i = 0; i < 5 && s == OK; i++)
+        s = mem_array(m, all, bytes[i], &p[i]);
+    *r = (rooms){{p[0], p[1]}, {p[2], p[3]}, p[4], p[5]};
     return s;
 }
 
 static void free_rooms(mem *m, rooms *r)
 {
-    void *p[] = {r->surface[0], r->surface[1], r->square[0], r->square[1], r->list,
-                 r->l.value,    r->l.reach,    r->l.border,  r->l.site};
+    void *p[] = {r->surface[0], r->surface[1], r->square[0], r->square[1], r->list, r->distance};
     for (size_t i = 0; i < sizeof p / sizeof *p; i++)
         mem_give(m, p[i]);
 }
@@ -178,7 +121,7 @@ static label_surface compare(const uint8_t *const mask[2], const label_grid *g, 
     size_t all = voxels_of(g), n[2];
     for (int i = 0; i < 2; i++) {
         label_surface_mask(mask[i], g, r->surface[i]);
-        distances(r->surface[i], g->dim, g->spacing, r->square[i], &r->l);
+        distances(r->surface[i], g, r->square[i], r->distance);
     }
     n[0] = gather(r->surface[0], r->square[1], all, r->list);
     n[1] = gather(r->surface[1], r->square[0], all, r->list + n[0]);
@@ -195,9 +138,7 @@ status label_surfaces(mem *m, const uint8_t *truth, const uint8_t *answer, const
     rooms r;
     const uint8_t *const mask[2] = {truth, answer};
     size_t all = voxels_of(g);
-    int64_t longest = g->dim[0] > g->dim[1] ? g->dim[0] : g->dim[1];
-    longest = g->dim[2] > longest ? g->dim[2] : longest;
-    status s = make_rooms(m, all ? all : 1, (size_t)longest + 1, &r);
+    status s = make_rooms(m, all ? all : 1, distance_bytes(g->dim), &r);
     if (s == OK)
         *out = compare(mask, g, tolerance, &r);
     free_rooms(m, &r);

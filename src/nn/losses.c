@@ -267,3 +267,8 @@ value loss_lovasz(graph *g, value p, value label, int32_t ignored, int per_image
     value loss = op_mul(g, op_sum(g, op_mul(g, error, steps), 4), present);
     return op_mean_all(g, ratio(g, op_sum(g, loss, 2), op_sum(g, present, 2)));
 }
+
+value loss_adversarial(graph *g, value score)
+{
+    return op_mean_all(g, op_softplus(g, op_affine(g, score, -1, 0)));
+}

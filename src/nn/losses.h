@@ -74,6 +74,10 @@ value loss_tversky(graph *g, value p, value target, value valid, tversky_options
  * t^2. */
 value loss_active_contour(graph *g, value p, value target, double lambda);
 
+/* What a segmenter loses to a critic (Luc et al. 2016), which scores pairs of an image and its labels, above
+ * 0 where it takes them for true: the mean of softplus(-score). */
+value loss_adversarial(graph *g, value score);
+
 /* Returns the Lovasz extension of the Jaccard index (Berman et al. 2018): the mean over the classes that
  * labels hold, of the whole batch or per image. p [B,S...,K] are probabilities. */
 value loss_lovasz(graph *g, value p, value label, int32_t ignored, int per_image);

@@ -98,6 +98,10 @@ const field labelling_fields[] = {
      LABELLING(overlap)},
     {"mirror", NULL, "take the mean of four runs, with rows and columns mirrored or not: four times the time",
      FIELD_FLAG, LABELLING(mirror)},
+    {"largest", NULL,
+     "leave of each class but the background the largest object alone: voxels of the others become "
+     "background",
+     FIELD_FLAG, LABELLING(largest)},
     {0}};
 
 const field crf_fields[] = {
@@ -171,6 +175,7 @@ void labelling_how(const labelling *o, slmt_segmentation *how)
     slmt_segmentation_init(how);
     how->overlap = o->overlap;
     how->mirror = o->mirror;
+    how->largest = o->largest;
     how->crf_steps = o->crf ? o->crf_steps : 0;
     how->crf_axes = o->crf_axes;
     how->crf_near_weight = o->crf_near_weight;

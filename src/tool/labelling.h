@@ -43,7 +43,7 @@ int label_channels(const slmt_model *model, const char *path, size_t *channels);
 typedef struct labelling {
     int32_t window[3]; /* slices, rows, columns; 0: those of the training's crops */
     double overlap;
-    bool mirror;
+    bool mirror, largest;
     bool crf;
     int32_t crf_steps, crf_axes;
     double crf_near_weight, crf_near_sd, crf_weight, crf_position_sd, crf_intensity_sd;

@@ -278,6 +278,8 @@ int main(void)
     printf("field slmt_segmentation crf_weight %zu %zu\n", offsetof(slmt_segmentation, crf_weight), sizeof(((slmt_segmentation *)0)->crf_weight));
     printf("field slmt_segmentation crf_position_sd %zu %zu\n", offsetof(slmt_segmentation, crf_position_sd), sizeof(((slmt_segmentation *)0)->crf_position_sd));
     printf("field slmt_segmentation crf_intensity_sd %zu %zu\n", offsetof(slmt_segmentation, crf_intensity_sd), sizeof(((slmt_segmentation *)0)->crf_intensity_sd));
+    printf("field slmt_segmentation largest %zu %zu\n", offsetof(slmt_segmentation, largest), sizeof(((slmt_segmentation *)0)->largest));
+    printf("field slmt_segmentation reserved %zu %zu\n", offsetof(slmt_segmentation, reserved), sizeof(((slmt_segmentation *)0)->reserved));
     printf("struct slmt_label_scores %zu\n", sizeof(slmt_label_scores));
     printf("field slmt_label_scores struct_size %zu %zu\n", offsetof(slmt_label_scores, struct_size), sizeof(((slmt_label_scores *)0)->struct_size));
     printf("field slmt_label_scores reserved %zu %zu\n", offsetof(slmt_label_scores, reserved), sizeof(((slmt_label_scores *)0)->reserved));

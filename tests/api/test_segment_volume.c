@@ -4,6 +4,7 @@
 #include <dirent.h> /* before nifti1.h, whose macros take its names */
 
 #include "core/volume.h"
+#include "data/label_objects.h"
 #include "data/resize.h"
 
 #include "tests/api/api_fixture.h"
@@ -64,19 +65,24 @@ typedef struct made {
     slmt_volume *labels, *p[CLASSES];
 } made;
 
-static made segment(int64_t side, int32_t mirror, int mirrored)
+static made segment_how(int64_t side, const slmt_segmentation *how, int mirrored)
 {
     made m;
-    slmt_segmentation how;
     slmt_session *session = session_of(side);
     slmt_volume *sources[CHANNELS] = {scan(0, mirrored), scan(1, mirrored)};
-    slmt_segmentation_init(&how);
-    how.mirror = mirror;
-    GOOD(slmt_segment_volume(session, (const slmt_volume *const *)sources, CHANNELS, &how, &m.labels, m.p));
+    GOOD(slmt_segment_volume(session, (const slmt_volume *const *)sources, CHANNELS, how, &m.labels, m.p));
     for (int c = 0; c < CHANNELS; c++)
         slmt_volume_free(sources[c]);
     slmt_session_free(session);
     return m;
+}
+
+static made segment(int64_t side, int32_t mirror, int mirrored)
+{
+    slmt_segmentation how;
+    slmt_segmentation_init(&how);
+    how.mirror = mirror;
+    return segment_how(side, &how, mirrored);
 }
 
 static void free_made(made *m)
@@ -149,6 +155,32 @@ static void smaller_and_larger_windows_cover_every_voxel(void **state)
         assert_consistent(&m);
         free_made(&m);
     }
+}
+
+static void only_the_largest_object_of_each_class_is_left_if_that_is_wanted(void **state)
+{
+    (void)state;
+    static const int64_t dims[3] = {DEEP, WIDE, WIDE};
+    static int32_t class_of[VOXELS], object[VOXELS];
+    static int64_t stack[VOXELS];
+    slmt_segmentation how;
+    slmt_segmentation_init(&how);
+    made plain = segment_how(WIDE, &how, 0);
+    how.largest = 1;
+    made tidy = segment_how(WIDE, &how, 0);
+    for (int i = 0; i < VOXELS; i++)
+        for (int c = 0; c < CLASSES; c++)
+            if (slmt_volume_voxels(plain.labels)[i] == values[c])
+                class_of[i] = c;
+    assert_true(label_objects(class_of, dims, object, stack) > CLASSES);
+    label_keep_largest(class_of, dims, object, stack);
+    for (int i = 0; i < VOXELS; i++) {
+        assert_true(slmt_volume_voxels(tidy.labels)[i] == values[class_of[i]]);
+        for (int c = 0; c < CLASSES; c++)
+            assert_true(slmt_volume_voxels(tidy.p[c])[i] == slmt_volume_voxels(plain.p[c])[i]);
+    }
+    free_made(&plain);
+    free_made(&tidy);
 }
 
 /* The mean over mirrored runs commutes with mirroring the scan. */
@@ -548,6 +580,7 @@ int main(void)
         cmocka_unit_test(counts_of_pixels_have_the_figures_of_fractions),
         cmocka_unit_test(a_window_as_large_as_the_slices_gives_what_the_network_gives),
         cmocka_unit_test(smaller_and_larger_windows_cover_every_voxel),
+        cmocka_unit_test(only_the_largest_object_of_each_class_is_left_if_that_is_wanted),
         cmocka_unit_test(mirrored_runs_make_mirrored_labels_of_a_mirrored_scan),
         cmocka_unit_test(a_label_map_is_written_as_integers),
         cmocka_unit_test(what_does_not_fit_is_refused),

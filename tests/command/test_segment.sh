@@ -26,6 +26,28 @@ expect 0 "$slmt" train segnet-basic --data set.h5 "${small[@]}" --out part.h5 --
 expect 0 "$slmt" train --data set.h5 --resume part.h5 --out whole.h5 "${one[@]}"
 cmp segnet.h5 whole.h5 || die "the files differ"
 
+first_of() {
+    grep -m1 '"event":"step"' "$1" | sed 's/.*"'"$2"'":\([0-9.e-]*\).*/\1/'
+}
+
+claim "the weights of classes are found in the training crops, are logged, and make the run that has them given"
+expect 0 "$slmt" train segnet-basic --data set.h5 "${small[@]}" --class-weights median --out median.h5 --max-steps 2 --log median.jsonl
+expect 0 "$slmt" info median.h5
+found=$(sed -n 's/^.*class_weights  *\([0-9][0-9.e,-]*\) *$/\1/p' stdout | tail -n 1)
+[ "$(echo "$found" | tr -cd , | wc -c)" -eq 4 ] || die "the weights are '$found'"
+expect 0 "$slmt" train segnet-basic --data set.h5 "${small[@]}" --class-weights "$found" --out given.h5 --max-steps 2 --log given.jsonl
+steps_of() {
+    grep '"event":"step"' "$1" | sed 's/,"seconds".*//'
+}
+[ -n "$(steps_of median.jsonl)" ] && [ "$(steps_of median.jsonl)" = "$(steps_of given.jsonl)" ] || die "the steps differ"
+
+claim "pixels between objects weigh more in the cross-entropy, and classes keep their weights"
+expect 0 "$slmt" train segnet-basic --data set.h5 "${small[@]}" --class-weights "$found" --border-weight 1e-12 --out no.h5 --max-steps 1 --log little.jsonl
+expect 0 "$slmt" train segnet-basic --data set.h5 "${small[@]}" --class-weights "$found" --border-weight 10 --out no.h5 --max-steps 1 --log border.jsonl
+awk -v a="$(first_of given.jsonl cross_entropy)" -v b="$(first_of little.jsonl cross_entropy)" -v c="$(first_of border.jsonl cross_entropy)" \
+    'BEGIN { exit !((a - b) ^ 2 < 1e-10 && (a - c) ^ 2 > 1e-6) }' || die "the losses are not as they should be"
+rm no.h5
+
 claim "its checkpoint tells classes and contrasts"
 expect 0 "$slmt" info segnet.h5
 holds "classes             0,1,2,3,4" stdout

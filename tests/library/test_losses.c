@@ -596,6 +596,8 @@ typedef struct recorded {
     hid_t group;
     int64_t b, k, h, w;
     reference_data logits, labels, values, errors, grads, grad_errors, params, class_weights, pixel_weights;
+    reference_data critic_p, critic_x, image;
+    double critic_bias;
     char (*names)[32];
 } recorded;
 
@@ -636,13 +638,19 @@ static void open_recorded(recorded *r, hid_t file, const char *name)
     r->params = parity_read(r->group, "params");
     r->class_weights = read_if_there(r->group, "class_weights");
     r->pixel_weights = read_if_there(r->group, "pixel_weights");
+    r->critic_p = read_if_there(r->group, "critic_p");
+    r->critic_x = read_if_there(r->group, "critic_x");
+    r->image = read_if_there(r->group, "image");
+    if (r->critic_p.x)
+        r->critic_bias = parity_attr(r->group, "critic_bias", 0);
     read_names(r);
 }
 
 static void close_recorded(recorded *r)
 {
-    reference_data *all[] = {&r->logits,      &r->labels, &r->values,        &r->errors,       &r->grads,
-                             &r->grad_errors, &r->params, &r->class_weights, &r->pixel_weights};
+    reference_data *all[] = {&r->logits,        &r->labels,      &r->values,   &r->errors,
+                             &r->grads,         &r->grad_errors, &r->params,   &r->class_weights,
+                             &r->pixel_weights, &r->critic_p,    &r->critic_x, &r->image};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]->x);
     free(r->names);
@@ -663,7 +671,25 @@ enum { IGNORED = 255 };
 typedef struct pixels {
     value logits, label, class_weight, pixel_weight;
     int64_t classes;
+    const recorded *of;
 } pixels;
+
+/* The score that the recorded critic gives to each image with its probabilities: a sum of products, [B]. */
+static value score_of(graph *g, const pixels *x)
+{
+    static double w[MAX_NUMBERS], bias[MAX_NUMBERS];
+    const recorded *r = x->of;
+    const int64_t space = r->h * r->w;
+    swap_axes(r->critic_p.x, 1, r->k, space, w);
+    for (int64_t b = 0; b < r->b; b++) {
+        bias[b] = r->critic_bias;
+        for (size_t i = 0; i < r->critic_x.n; i++)
+            bias[b] += r->critic_x.x[i] * r->image.x[(size_t)b * r->critic_x.n + i];
+    }
+    value weight = graph_constant(g, shape_of(g->real, 4, DIMS(1, r->h, r->w, r->k)), w);
+    value of_image = graph_constant(g, shape_of(g->real, 4, DIMS(r->b, 1, 1, 1)), bias);
+    return op_add(g, op_sum(g, op_mul(g, op_softmax(g, x->logits), weight), 14), of_image);
+}
 
 /* Of binary labels and logits [B,H,W,1]. */
 static value binary_loss(graph *g, const char *name, const double *p, const pixels *x)
@@ -714,6 +740,9 @@ static value class_loss(graph *g, const char *name, const double *p, const pixel
         return loss_focal(g, x->logits, x->label, IGNORED, p[0], p[1]);
     if (!strcmp(name, "lovasz"))
         return loss_lovasz(g, op_softmax(g, x->logits), x->label, IGNORED, p[0] != 0);
+    if (!strcmp(name, "adv"))
+        return op_add(g, cross_entropy_loss(g, "ce", p, x),
+                      op_affine(g, loss_adversarial(g, score_of(g, x)), p[0], 0));
     if (!strcmp(name, "dice")) {
         value target = op_one_hot(g, x->label, x->classes, IGNORED);
         return loss_dice(g, op_softmax(g, x->logits), target, op_sum(g, target, 8), dice);
@@ -741,7 +770,7 @@ static int check_row(const recorded *r, size_t row, const bk_backend *backend, b
     const double *p = r->params.x + 4 * row, *want = r->grads.x + (int64_t)row * n;
     double loss;
     sheet s;
-    pixels in = {.classes = r->k};
+    pixels in = {.classes = r->k, .of = r};
     sheet_open(&s, backend, real);
     swap_axes(r->logits.x, r->b, r->k, space, x);
     in.logits = sheet_input(&s, real, 4, DIMS(r->b, r->h, r->w, r->k), x);

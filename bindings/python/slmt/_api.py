@@ -521,6 +521,8 @@ class slmt_segmentation(Structure):
         ("crf_weight", c_double),  # 10: weight of voxels that are alike
         ("crf_position_sd", c_double),  # 80: standard deviation of their distance in mm
         ("crf_intensity_sd", c_double),  # 13: that of their intensities, counted from 0 to 255
+        ("largest", c_int32),  # 0; 1: of each class but the background the largest object alone is left, whose voxels are joined by faces; the others become background. Probabilities stay as they are
+        ("reserved", c_int32),  # 0
     ]
 
 
@@ -3018,7 +3020,7 @@ slmt_segmentation_init = _bind(
     "slmt_segmentation_init", None, [POINTER(slmt_segmentation)],
     r"""void slmt_segmentation_init(slmt_segmentation *how)
 
-    The defaults: windows that overlap by half, no mirroring, no random field.
+    The defaults: windows that overlap by half, no mirroring, no random field, all objects.
 
     how: filled; NULL: nothing happens
 

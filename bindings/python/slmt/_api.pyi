@@ -325,6 +325,8 @@ class slmt_segmentation(Structure):
     crf_weight: float
     crf_position_sd: float
     crf_intensity_sd: float
+    largest: int
+    reserved: int
 
 class slmt_label_scores(Structure):
     struct_size: int

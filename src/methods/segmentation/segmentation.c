@@ -2,10 +2,14 @@
 /* segmentation.c - what the networks that label every pixel have in common. */
 #include "methods/segmentation/segmentation.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/runner.h"
+#include "data/label_objects.h"
 #include "data/label_values.h"
+#include "data/label_weights.h"
 #include "data/sampler/patches.h"
 #include "nn/losses.h"
 #include "slmt/trainer.h"
@@ -174,6 +178,7 @@ typedef struct segment_settings {
     int32_t crops, ignored_value, dropout;
     char labels[65], class_weights[256];
     double cross_entropy, dice, focal, hard, lovasz, generalized_dice, tversky;
+    double border_weight, border_sd;
     double label_smoothing, smooth, focal_gamma, hard_threshold, false_positives, tversky_power;
     int32_t dice_squared, dice_batch;
     int32_t dice_background;
@@ -200,8 +205,10 @@ typedef struct segment_settings {
     WEIGHT(lovasz, 0, "the Lovasz extension of the Jaccard index (Berman et al. 2018)"),                     \
     WEIGHT(generalized_dice, 0, "the generalised Dice loss (Sudre et al. 2017)"),                            \
     WEIGHT(tversky, 0, "the Tversky loss (Salehi et al. 2017)"),                                             \
-    NUMBER_TEXT(segment_settings, class_weights, "", "([0-9.]+(,[0-9.]+)*)?",                                \
-                "a weight for each class in the cross-entropy, 0.1,1,1; empty: all 1"),                      \
+    NUMBER_TEXT(segment_settings, class_weights, "", "median|([0-9.eE+-]+(,[0-9.eE+-]+)*)?",                 \
+                "a weight for each class in the cross-entropy, 0.1,1,1; empty: all 1; median: the median "   \
+                "frequency of classes in the crops of an epoch over that of the class (Eigen and Fergus "    \
+                "2015)"),                                                                                    \
     NUMBER_REAL(segment_settings, label_smoothing, 0, 0, 1,                                                  \
                 "share of each pixel's target that is spread over all classes (cross-entropy)"),             \
     NUMBER_REAL(segment_settings, smooth, 1e-5, 0, 1e6,                                                      \
@@ -213,6 +220,11 @@ typedef struct segment_settings {
                   "whether the first class counts in the Dice loss")
 
 #define EXTRA_ROWS                                                                                           \
+    NUMBER_REAL_LATER(segment_settings, border_weight, 0, 0, 1e6,                                            \
+                      "what a pixel on the border of two objects weighs more in the cross-entropy "          \
+                      "(Ronneberger et al. 2015: 10)"),                                                      \
+    NUMBER_REAL_LATER(segment_settings, border_sd, 5, 0.1, 1000,                                             \
+                      "standard deviation of that weight over the distances to both objects, in pixels"),    \
     NUMBER_REAL(segment_settings, focal_gamma, 2, 0, 100, "exponent of the focal loss"),                     \
     NUMBER_REAL(segment_settings, hard_threshold, 0.7, 0, 1,                                                 \
                 "pixels whose class has a lower probability are hard ones"),                                 \
@@ -231,13 +243,23 @@ _Static_assert(sizeof((const number[]){TRAIN_ROWS, EXTRA_ROWS, EXTENTS}) / sizeo
 static const number settings_rows[] = {TRAIN_ROWS, EXTRA_ROWS};
 NUMBERS_OF(segment_settings, settings)
 
-const port segment_train_inputs_2d[2] = {
+#define PORT_CLASS_WEIGHT                                                                                    \
+    PORT_MADE("class_weight", "classes", FLOAT32, "weight of each class in the cross-entropy")
+#define PORT_PIXEL_WEIGHT(axes_)                                                                             \
+    PORT_MADE("pixel_weight", axes_, FLOAT32, "weight of each pixel in the cross-entropy")
+
+enum { IMAGE, LABELS, CLASS_WEIGHT, PIXEL_WEIGHT };
+const port segment_train_inputs_2d[SEGMENT_TRAIN_INPUTS] = {
     PORT_ROLE("image", "batch,channels,height,width", SOURCE, IMAGE_HELP),
     PORT_LABELS("batch,height,width", TRUTH_HELP),
+    PORT_CLASS_WEIGHT,
+    PORT_PIXEL_WEIGHT("batch,height,width"),
 };
-const port segment_train_inputs_3d[2] = {
+const port segment_train_inputs_3d[SEGMENT_TRAIN_INPUTS] = {
     PORT_ROLE("image", "batch,channels,depth,height,width", SOURCE, IMAGE_HELP),
     PORT_LABELS("batch,depth,height,width", TRUTH_HELP),
+    PORT_CLASS_WEIGHT,
+    PORT_PIXEL_WEIGHT("batch,depth,height,width"),
 };
 const port segment_train_outputs[3] = {
     PORT_LOSS("cross_entropy", "mean cross-entropy of the pixels that count"),
@@ -250,39 +272,23 @@ enum { IGNORED = -1 };
 /* What the losses compare. */
 typedef struct answer {
     value logits, p, label, target, valid; /* target and valid [B,S...,K] and [B,S...,1] */
+    value class_weight, pixel_weight;      /* NONE: 1 */
 } answer;
 
-static answer answer_of(graph *g, value logits, value label)
+static answer answer_of(graph *g, value logits, answer a)
 {
     int64_t size[BK_MAX_SPACE];
-    answer a = {.logits = logits, .label = label};
+    a.logits = logits;
     int axes = nn_size(g, logits, size);
     a.p = op_softmax(g, logits);
-    a.target = op_one_hot(g, label, graph_dim(g, logits, -1), IGNORED);
+    a.target = op_one_hot(g, a.label, graph_dim(g, logits, -1), IGNORED);
     a.valid = op_sum(g, a.target, 1u << (axes + 1));
     return a;
 }
 
-static value class_weights(graph *g, const segment_settings *s, int64_t classes)
-{
-    double weight[SEGMENT_CLASSES];
-    int64_t n = 0;
-    for (const char *p = s->class_weights; p && *p && n < SEGMENT_CLASSES; p = strchr(p, ',')) {
-        p += *p == ',';
-        weight[n++] = strtod(p, NULL);
-    }
-    if (n == 0 || g->error != OK)
-        return NONE;
-    if (n != classes)
-        return graph_fail(g, fail(ERR_ARGUMENT, "setting class_weights has %d numbers for %d classes", (int)n,
-                                  (int)classes));
-    return graph_constant(g, shape_of(g->real, 1, &classes), weight);
-}
-
 static value cross_entropy_of(graph *g, const segment_settings *s, const answer *a)
 {
-    label_options o = {.ignored = IGNORED, .pixel_weight = NONE, .smoothing = s->label_smoothing};
-    o.class_weight = class_weights(g, s, graph_dim(g, a->logits, -1));
+    const label_options o = {IGNORED, a->class_weight, a->pixel_weight, s->label_smoothing};
     return loss_cross_entropy(g, a->logits, a->label, &o);
 }
 
@@ -369,18 +375,170 @@ value segment_beside(task_graph *t, const segment_network *f, value map)
     return op_view(g, map, 3, -1, graph_dim(g, map, 2), graph_dim(g, map, 3));
 }
 
+/* ---- weights of classes and pixels ---- */
+
+static const char median[] = "median";
+
+/* Weights of pixels take in those of classes. */
+static int weighs_classes(const segment_settings *s)
+{
+    return *s->class_weights && s->border_weight == 0;
+}
+
+/* Reads the weights into weight[classes], 1 each if there are none; returns how many there were. */
+static int64_t read_weights(const segment_settings *s, int64_t classes, double weight[SEGMENT_CLASSES])
+{
+    int64_t n = 0;
+    for (int64_t k = 0; k < classes; k++)
+        weight[k] = 1;
+    for (const char *p = s->class_weights; p && *p && n < SEGMENT_CLASSES; p = strchr(p, ',')) {
+        p += *p == ',';
+        weight[n++] = strtod(p, NULL);
+    }
+    return n;
+}
+
+status segment_train_shapes(numbers at, bk_dtype real, bk_shape *shape)
+{
+    const segment_options o = common_of(at.option);
+    const segment_settings s = settings_of(at.setting);
+    double weight[SEGMENT_CLASSES];
+    int64_t classes = segment_classes(&o), n = read_weights(&s, classes, weight);
+    (void)real;
+    if (strcmp(s.class_weights, median) != 0 && n > 0 && n != classes)
+        return fail(ERR_ARGUMENT, "setting class_weights has %d numbers for %d classes", (int)n,
+                    (int)classes);
+    shape[CLASS_WEIGHT].dim[0] = classes;
+    for (int i = 0; s.border_weight == 0 && i < shape[PIXEL_WEIGHT].rank; i++)
+        shape[PIXEL_WEIGHT].dim[i] = 1;
+    return OK;
+}
+
+/* Of a sample, or of each slice of it, if the network sees slices alone. */
+static void map_size(const task_step *s, const segment_network *f, int64_t dim[3], int64_t *maps)
+{
+    static const number_table volume = {segment_train_rows_3d, SEGMENT_TRAIN_ROWS_3d};
+    int deep = f->axes != NULL; /* networks of slices alone have no axis of them */
+    const double *setting = s->at.setting;
+    int64_t slices = deep ? (int64_t)setting[number_with_role(volume, SLMT_ROLE_DEPTH)] : 1;
+    int whole = deep && f->axes(s->at.option) == 3;
+    dim[0] = whole ? slices : 1;
+    dim[1] = (int64_t)setting[number_with_role(volume, SLMT_ROLE_HEIGHT)];
+    dim[2] = (int64_t)setting[number_with_role(volume, SLMT_ROLE_WIDTH)];
+    *maps = (int64_t)setting[TRAIN_BATCH] * (whole ? 1 : slices);
+}
+
+task_needs segment_train_needs(numbers at, const segment_network *f)
+{
+    const segment_settings s = settings_of(at.setting);
+    const task_step step = {.at = at};
+    int64_t dim[3], maps;
+    if (s.border_weight == 0)
+        return (task_needs){0, 0};
+    map_size(&step, f, dim, &maps);
+    size_t n = (size_t)(dim[0] * dim[1] * dim[2]);
+    return (task_needs){0, n * (sizeof(double) + sizeof(int64_t) + 2 * sizeof(int32_t)) + border_bytes(dim)};
+}
+
+/* Writes the weights of pixels: those of their classes, and what the borders of objects add. */
+static void weigh_pixels(const task_step *step, const segment_network *f, const segment_settings *s,
+                         const double *of_class)
+{
+    int64_t dim[3], maps;
+    map_size(step, f, dim, &maps);
+    size_t n = (size_t)(dim[0] * dim[1] * dim[2]);
+    double *weight = step->room;
+    int64_t *stack = (int64_t *)(void *)(weight + n);
+    void *room = stack + n;
+    int32_t *object = (int32_t *)(void *)((char *)room + border_bytes(dim));
+    const border_rule rule = {s->border_weight, s->border_sd};
+    for (size_t m = 0; m < (size_t)maps; m++) {
+        const int32_t *labels = (const int32_t *)step->given[LABELS] + m * n;
+        border_weights(&rule, object, label_objects(labels, dim, object, stack), dim, room, weight);
+        for (size_t i = 0; i < n; i++)
+            real_set(step->in[PIXEL_WEIGHT], step->real, m * n + i,
+                     labels[i] >= 0 ? of_class[labels[i]] + weight[i] : 0);
+    }
+}
+
+void segment_train_prepare(const task_step *step, const segment_network *f)
+{
+    const segment_options o = common_of(step->at.option);
+    const segment_settings s = settings_of(step->at.setting);
+    double weight[SEGMENT_CLASSES];
+    read_weights(&s, segment_classes(&o), weight);
+    for (size_t k = 0; k < (size_t)segment_classes(&o); k++)
+        real_set(step->in[CLASS_WEIGHT], step->real, k, weight[k]);
+    if (s.border_weight > 0)
+        weigh_pixels(step, f, &s, weight);
+}
+
+/* Counts the classes in the crops of an epoch, as they are stored. */
+static status count_classes(const settling *s, feed *f, int32_t classes, label_frequency *found)
+{
+    size_t n = (size_t)(bk_count(&s->task->shape[LABELS]) / s->task->shape[LABELS].dim[0]);
+    TRY(f->kind->feeding->open(f));
+    for (uint64_t step = 0; step < f->steps_in_epoch; step++) {
+        if (atomic_load(s->cancel))
+            return fail(ERR_CANCELLED, "cancelled before the first step");
+        TRY(f->kind->feeding->fill(f, step, s->samples));
+        label_frequency_add(found, classes, s->samples[LABELS], n);
+    }
+    return OK;
+}
+
+static status write_weights(const settling *s, const label_frequency *found, int32_t classes)
+{
+    static const char name[] = "class_weights=";
+    char text[sizeof name + SEGMENT_CLASSES * 16];
+    double weight[SEGMENT_CLASSES];
+    size_t at = sizeof name - 1;
+    memcpy(text, name, sizeof name);
+    label_frequency_weights(found, classes, weight);
+    for (int32_t k = 0; k < classes; k++)
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%.4g", k ? "," : "", weight[k]);
+    context_log(s->context, SLMT_LOG_INFO, "setting %s", text);
+    return numbers_set(s->task->kind->settings, "setting", &(slmt_number){.name = text}, 1, s->setting);
+}
+
+status segment_train_settle(const settling *s)
+{
+    const segment_options o = common_of(s->task->model->option);
+    const segment_settings given = settings_of(s->setting);
+    double setting[METHOD_NUMBERS];
+    label_frequency found = {{0}, {0}};
+    feed one = *s->feed;
+    if (strcmp(given.class_weights, median) != 0)
+        return OK;
+    memcpy(setting, s->setting, sizeof setting);
+    setting[TRAIN_BATCH] = 1;
+    setting[TRAIN_AUGMENT] = 0;
+    one.own = NULL;
+    one.at.setting = setting;
+    int32_t classes = (int32_t)segment_classes(&o);
+    status st = count_classes(s, &one, classes, &found);
+    one.kind->feeding->close(&one);
+    return st == OK ? write_weights(s, &found, classes) : st;
+}
+
+/* ---- train ---- */
+
 void segment_train_build(task_graph *t, const segment_network *f)
 {
     enum { CROSS_ENTROPY, DICE, LOSS };
     static const double auxiliary_weight = 0.4; /* Zhao et al. 2017 */
     const segment_settings s = settings_of(t->at.setting);
     graph *g = t->g;
-    value auxiliary = NONE, label = segment_beside(t, f, t->in[1]);
+    value auxiliary = NONE;
+    const answer given = {.label = segment_beside(t, f, t->in[LABELS]),
+                          .class_weight = weighs_classes(&s) ? t->in[CLASS_WEIGHT] : NONE,
+                          .pixel_weight =
+                              s.border_weight > 0 ? segment_beside(t, f, t->in[PIXEL_WEIGHT]) : NONE};
     value logits = logits_of(t, f, NORM_UPDATE, s.dropout, &auxiliary);
-    answer a = answer_of(g, logits, label);
+    answer a = answer_of(g, logits, given);
     value total = loss_of(g, &s, &a, &t->out[CROSS_ENTROPY]);
     if (auxiliary != NONE) {
-        a = answer_of(g, auxiliary, label);
+        a = answer_of(g, auxiliary, given);
         total = op_add(g, total, op_affine(g, loss_of(g, &s, &a, NULL), auxiliary_weight, 0));
     }
     t->out[LOSS] = total;

@@ -76,6 +76,15 @@ void segment_tensors(params *p, const double *option, const segment_network *f);
 void segment_build(task_graph *t, const segment_network *f);
 void segment_train_build(task_graph *t, const segment_network *f);
 
+/* The hidden inputs of training, the weights of classes and of pixels: their shapes, what computing them
+ * needs, and themselves. ERR_ARGUMENT: class_weights has another number of weights than there are classes. */
+status segment_train_shapes(numbers at, bk_dtype real, bk_shape *shape);
+task_needs segment_train_needs(numbers at, const segment_network *f);
+void segment_train_prepare(const task_step *s, const segment_network *f);
+
+/* Finds the weights of classes where the setting class_weights is "median". */
+status segment_train_settle(const settling *s);
+
 /* A z-score of each image [B,S...,C] over the pixels that are not 0, which stay 0: the background of a scan.
  */
 value segment_normalized(graph *g, value x);
@@ -101,6 +110,14 @@ value segment_normalized(graph *g, value x);
     static void network_prepare(const task_step *s)                                                          \
     {                                                                                                        \
         paced_prepare(s, &network);                                                                          \
+    }                                                                                                        \
+    static task_needs network_needs(numbers at)                                                              \
+    {                                                                                                        \
+        return segment_train_needs(at, &network);                                                            \
+    }                                                                                                        \
+    static void network_weigh(const task_step *s)                                                            \
+    {                                                                                                        \
+        segment_train_prepare(s, &network);                                                                  \
     }
 
 /* ---- the tasks: of slices (2d), and of volumes (3d) ---- */
@@ -123,15 +140,17 @@ value segment_normalized(graph *g, value x);
 enum {
     SEGMENT_ROWS_2d = 3,
     SEGMENT_ROWS_3d = 4,
-    SEGMENT_TRAIN_ROWS_2d = TRAIN_SETTINGS + 23,
-    SEGMENT_TRAIN_ROWS_3d
+    SEGMENT_TRAIN_ROWS_2d = TRAIN_SETTINGS + 25,
+    SEGMENT_TRAIN_ROWS_3d,
+    SEGMENT_TRAIN_INPUTS = 4
 };
 extern const number segment_rows_2d[SEGMENT_ROWS_2d], segment_rows_3d[SEGMENT_ROWS_3d];
 extern const number segment_train_rows_2d[SEGMENT_TRAIN_ROWS_2d],
     segment_train_rows_3d[SEGMENT_TRAIN_ROWS_3d];
 extern const port segment_inputs_2d[1], segment_inputs_3d[1];
 extern const port segment_outputs_2d[2], segment_outputs_3d[2];
-extern const port segment_train_inputs_2d[2], segment_train_inputs_3d[2];
+extern const port segment_train_inputs_2d[SEGMENT_TRAIN_INPUTS],
+    segment_train_inputs_3d[SEGMENT_TRAIN_INPUTS];
 extern const port segment_train_outputs[3];
 extern const feeding segment_feeding;
 extern const struct patch_rule segment_patches;
@@ -151,10 +170,14 @@ status segment_shapes(numbers at, bk_dtype real, bk_shape *shape);
          .help = "train on crops of images and their label maps",                                            \
          .trains = 1,                                                                                        \
          .settings = {segment_train_rows_##d, SEGMENT_TRAIN_ROWS_##d},                                       \
-         .inputs = {segment_train_inputs_##d, 2},                                                            \
+         .inputs = {segment_train_inputs_##d, SEGMENT_TRAIN_INPUTS},                                         \
          .outputs = {segment_train_outputs, 3},                                                              \
+         .shapes = segment_train_shapes,                                                                     \
          .build = network_train,                                                                             \
-         .feeding = &segment_feeding},                                                                       \
+         .needs = network_needs,                                                                             \
+         .prepare = network_weigh,                                                                           \
+         .feeding = &segment_feeding,                                                                        \
+         .settle = segment_train_settle},                                                                    \
         PACED_TASK(d)
 
 /* What a method of slices whose network has one head needs behind its options: its forward function, called

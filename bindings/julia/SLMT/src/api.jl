@@ -504,6 +504,8 @@ struct slmt_segmentation
     crf_weight::Cdouble  # 10: weight of voxels that are alike
     crf_position_sd::Cdouble  # 80: standard deviation of their distance in mm
     crf_intensity_sd::Cdouble  # 13: that of their intensities, counted from 0 to 255
+    largest::Int32  # 0; 1: of each class but the background the largest object alone is left, whose voxels are joined by faces; the others become background. Probabilities stay as they are
+    reserved::Int32  # 0
 end
 
 @doc raw"""
@@ -2992,7 +2994,7 @@ slmt_session_run(session, inputs, n_inputs, outputs, n_outputs) =
 @doc raw"""
     void slmt_segmentation_init(slmt_segmentation *how)
 
-The defaults: windows that overlap by half, no mirroring, no random field.
+The defaults: windows that overlap by half, no mirroring, no random field, all objects.
 
 how: filled; NULL: nothing happens
 
