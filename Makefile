@@ -85,5 +85,6 @@ check:
 	scripts/check-headers
 	scripts/trace-requirements --check
 	scripts/check-contributing
+	scripts/check-manual
 	build/venv/bin/python scripts/generate-api --check
 	build/venv/bin/python -B tests/api/test_generate_api.py
