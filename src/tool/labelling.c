@@ -98,10 +98,8 @@ const field labelling_fields[] = {
      LABELLING(overlap)},
     {"mirror", NULL, "take the mean of four runs, with rows and columns mirrored or not: four times the time",
      FIELD_FLAG, LABELLING(mirror)},
-    {"largest", NULL,
-     "leave of each class but the background the largest object alone: voxels of the others become "
-     "background",
-     FIELD_FLAG, LABELLING(largest)},
+    {"largest", NULL, "keep only the largest object of each class but the background", FIELD_FLAG,
+     LABELLING(largest)},
     {0}};
 
 const field crf_fields[] = {

@@ -59,6 +59,15 @@ offers "--model=file.h5" slmt rank --model=fi
 offers "t1=folder" slmt prepare --contrast t1=fo
 offers "--contrast=t1=folder" slmt prepare --contrast=t1=fo
 
+claim "help is set in columns, that of every method too" # argp of glibc 2.36 can misplace the blanks before a line
+misplaced() { awk '/^ +(-., )?--/ { options = 1 } /^          +(-., )?--/ || options && /^[a-z]/'; }
+mapfile -t trained < <("$slmt" methods | awk 'NF > 1 { print "train " $1 }')
+[ ${#trained[@]} -gt 1 ] || die "methods lists ${#trained[@]} methods"
+for command in "${commands[@]}" "${trained[@]}"; do
+    "$slmt" $command --help >help || die "$command: no help"
+    [ -z "$(misplaced <help)" ] || die "$command: these lines are misplaced: $(misplaced <help)"
+done
+
 claim "every option that --help lists is completed and has its place in the manual page"
 mkdir man
 "$slmt" --manual man || die "no manual pages"
