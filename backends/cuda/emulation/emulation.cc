@@ -924,8 +924,11 @@ struct emulated_context {
     bool made;
 };
 static emulated_context contexts[MOST_DEVICES];
-static thread_local int current_device;
-static thread_local std::vector<CUcontext> pushed; /* over it */
+/* Of a thread: the device, and the contexts that were pushed over it. Plain data: the leak checker of GCC 12
+ * cannot end with a destructor of a thread's in a plug-in. */
+enum { MOST_PUSHED = 16 };
+static thread_local int current_device, n_pushed;
+static thread_local CUcontext pushed[MOST_PUSHED];
 
 void emulation::pretend(int error, int devices)
 {
@@ -948,7 +951,7 @@ cudaError_t cudaGetDeviceCount(int *count)
 
 cudaError_t cudaGetDevice(int *device)
 {
-    *device = pushed.empty() ? current_device : pushed.back()->device;
+    *device = n_pushed == 0 ? current_device : pushed[n_pushed - 1]->device;
     return cudaSuccess;
 }
 
@@ -958,10 +961,10 @@ cudaError_t cudaSetDevice(int device)
     CUcontext context;
     if (cuDevicePrimaryCtxRetain(&context, device) != CUDA_SUCCESS)
         return cudaErrorInvalidDevice;
-    if (pushed.empty())
+    if (n_pushed == 0)
         current_device = device;
     else
-        pushed.back() = context;
+        pushed[n_pushed - 1] = context;
     return cudaSuccess;
 }
 
@@ -976,16 +979,17 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
 
 CUresult cuCtxPushCurrent(CUcontext context)
 {
-    pushed.push_back(context);
+    if (n_pushed == MOST_PUSHED)
+        return CUDA_ERROR_INVALID_CONTEXT;
+    pushed[n_pushed++] = context;
     return CUDA_SUCCESS;
 }
 
 CUresult cuCtxPopCurrent(CUcontext *context)
 {
-    if (pushed.empty())
+    if (n_pushed == 0)
         return CUDA_ERROR_INVALID_CONTEXT;
-    *context = pushed.back();
-    pushed.pop_back();
+    *context = pushed[--n_pushed];
     return CUDA_SUCCESS;
 }
 
