@@ -30,9 +30,9 @@ typedef struct slmt_segmentation {
     double crf_weight;       /**< 10: weight of voxels that are alike */
     double crf_position_sd;  /**< 80: standard deviation of their distance in mm */
     double crf_intensity_sd; /**< 13: that of their intensities, counted from 0 to 255 */
-    int32_t largest;         /**< 0; 1: of each class but the background the largest object alone is left,
-                                whose voxels are joined by faces; the others become background. Probabilities
-                                stay as they are */
+    int32_t largest;         /**< 0; 1: only the largest object of each class but the background is kept, and
+                                the others become background. The voxels of an object are joined by faces.
+                                Probabilities stay as they are */
     int32_t reserved;        /**< 0 */
 } slmt_segmentation;
 

@@ -49,8 +49,8 @@ void segment_end(segmenting *s);
 /* The value of each class in label maps: those of the option `classes`. ERR_INTERNAL. */
 status segment_class_values(const segmenting *s, int32_t values[SEGMENT_MOST_CLASSES]);
 
-/* If the caller wants it, leaves of each class the largest object alone. A map of indices of classes,
- * [dim[0]][dim[1]][dim[2]]. ERR_MEMORY, ERR_LIMIT. */
+/* Keeps only the largest object of each class in a map of indices of classes, [dim[0]][dim[1]][dim[2]], if
+ * the caller wants it. ERR_MEMORY, ERR_LIMIT. */
 status segment_tidy(const segmenting *s, int32_t *classes, const int64_t dim[3]);
 
 /* Replaces the probabilities on the canvas by those of a conditional random field (data/crf.h): of each

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/descriptor.h"
+
 static int identify(const char *path, set_file *set)
 {
     struct stat file;
@@ -18,11 +20,11 @@ static int identify(const char *path, set_file *set)
     return 1;
 }
 
-/* The file, locked for reading together with others, -1: it could not be opened. */
+/* Opens the file with a lock for reading, which others may hold too. Returns its descriptor, or -1. */
 static int open_shared(const char *path)
 {
     struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int file = descriptor_open(path, O_RDONLY | O_NONBLOCK, 0);
     if (file >= 0)
         (void)fcntl(file, F_OFD_SETLK, &lock);
     return file;
@@ -62,11 +64,11 @@ static int is_listed(slmt_context *context, const set_file *asked)
     return listed;
 }
 
-/* Whether anybody holds such a lock. */
+/* Returns 1 if another descriptor holds such a lock. */
 static int is_shared(const char *path)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int file = descriptor_open(path, O_RDONLY | O_NONBLOCK, 0);
     if (file < 0)
         return 0;
     int shared = fcntl(file, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_RDLCK;

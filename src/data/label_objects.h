@@ -12,8 +12,8 @@
  * many objects there are. */
 int32_t label_objects(const int32_t *labels, const int64_t dim[3], int32_t *object, int64_t *stack);
 
-/* Leaves of each class the largest object alone, of equal ones the first. The pixels of the others become
- * class 0. */
+/* Keeps only the largest object of each class, of equal ones the first. The pixels of the others become class
+ * 0. */
 void label_keep_largest(int32_t *labels, const int64_t dim[3], int32_t *object, int64_t *stack);
 
 #endif

@@ -27,10 +27,17 @@ static status start_file(sealed_file *f, uint64_t user_block)
     return f->file >= 0 ? OK : hdf5_write_failed(&f->bytes, f->target.path, "", NULL);
 }
 
-/* What says nothing about the file: it may be there, and a scan. */
+/* Returns 1 for a reason that says nothing about the file, which may be there and be a scan. */
 static int may_hide(int reason)
 {
     return reason == EMFILE || reason == ENFILE || reason == ENOMEM || reason == EIO;
+}
+
+static status cannot_look(const char *path, int reason)
+{
+    if (reason == ENOMEM)
+        return fail_memory();
+    return fail(ERR_IO, "%s: cannot look at the file that would be replaced: %s", path, strerror(reason));
 }
 
 static ssize_t read_head(int fd, void *to, size_t size)
@@ -49,12 +56,12 @@ static status check_replaced(const char *path)
     unsigned char head[FILE_KIND_BYTES];
     int fd = descriptor_open(path, O_RDONLY | O_NONBLOCK, 0);
     if (fd < 0)
-        return may_hide(errno) ? fail(ERR_IO, "%s: cannot open: %s", path, strerror(errno)) : OK;
+        return may_hide(errno) ? cannot_look(path, errno) : OK;
     ssize_t size = read_head(fd, head, sizeof head);
     int reason = errno;
     close(fd);
     if (size < 0 && may_hide(reason))
-        return fail(ERR_IO, "%s: cannot read: %s", path, strerror(reason));
+        return cannot_look(path, reason);
     if (size <= 0 || file_kind_is_ours(head, (size_t)size))
         return OK;
     char kind[FILE_KIND_TEXT];

@@ -275,6 +275,42 @@ static void options_that_do_not_fit_are_refused(void **state)
     slmt_context_free(context);
 }
 
+/* A label that no class has is refused, though weights of pixels are computed from labels before the loss. */
+static void weights_and_labels_that_do_not_fit_are_refused(void **state)
+{
+    (void)state;
+    enum { EDGE = 32 };
+    static float image[EDGE * EDGE];
+    static int32_t labels[EDGE * EDGE];
+    static const char *const wrong[] = {"class_weights=-1,1", "class_weights=1,,2", "class_weights=e",
+                                        "class_weights=1,2,3", "class_weights=mean"};
+    static const int64_t shape[2][4] = {{1, 1, EDGE, EDGE}, {1, EDGE, EDGE}};
+    const slmt_tensor in[] = {{"image", image, shape[0], NULL, 4, SLMT_TENSOR_FLOAT32},
+                              {"labels", labels, shape[1], NULL, 3, SLMT_TENSOR_INT32}};
+    slmt_number settings[] = {
+        {"rows", EDGE}, {"columns", EDGE}, {"batch", 1}, {"border_weight", 10}, {"class_weights=0.5,1", 0}};
+    slmt_context *context = open_context(1, NULL);
+    slmt_model *model;
+    slmt_trainer *trainer;
+    GOOD(slmt_model_create(context, "segnet", &(slmt_number){"width", 2}, 1, 1, &model));
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        const slmt_number given = {wrong[i], 0};
+        EXPECT_TEXT(SLMT_ERR_ARGUMENT, "class_weights",
+                    slmt_trainer_create(model, "train", &given, 1, 1, &trainer));
+    }
+    GOOD(slmt_trainer_create(model, "train", settings, 5, 1, &trainer));
+    draw_image(image, labels, 1, EDGE, EDGE, 0);
+    for (int i = 0; i < EDGE * EDGE; i++)
+        labels[i] = labels[i] > 0;
+    labels[7] = 1000000;
+    EXPECT_TEXT(SLMT_ERR_BACKEND, "one_hot", slmt_trainer_step(trainer, in, 2, 1e-3));
+    labels[7] = 1;
+    GOOD(slmt_trainer_step(trainer, in, 2, 1e-3));
+    slmt_trainer_free(trainer);
+    slmt_model_free(model);
+    slmt_context_free(context);
+}
+
 /* ---- parts ---- */
 
 /* Runs a graph of one input and one output on the reference backend, in double. */
@@ -568,6 +604,7 @@ int main(void)
         cmocka_unit_test(steps_learn_a_batch),
         cmocka_unit_test(an_image_too_small_for_the_network_is_refused),
         cmocka_unit_test(options_that_do_not_fit_are_refused),
+        cmocka_unit_test(weights_and_labels_that_do_not_fit_are_refused),
         cmocka_unit_test(a_bilinear_start_enlarges),
         cmocka_unit_test(a_gate_weighs_by_numbers_from_0_to_1),
         cmocka_unit_test(norms_become_weights_once_and_anew_when_weights_change),

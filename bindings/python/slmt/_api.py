@@ -521,7 +521,7 @@ class slmt_segmentation(Structure):
         ("crf_weight", c_double),  # 10: weight of voxels that are alike
         ("crf_position_sd", c_double),  # 80: standard deviation of their distance in mm
         ("crf_intensity_sd", c_double),  # 13: that of their intensities, counted from 0 to 255
-        ("largest", c_int32),  # 0; 1: of each class but the background the largest object alone is left, whose voxels are joined by faces; the others become background. Probabilities stay as they are
+        ("largest", c_int32),  # 0; 1: only the largest object of each class but the background is kept, and the others become background. The voxels of an object are joined by faces. Probabilities stay as they are
         ("reserved", c_int32),  # 0
     ]
 

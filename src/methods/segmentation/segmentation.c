@@ -187,6 +187,8 @@ typedef struct segment_settings {
 #define WEIGHT(member, first, text)                                                                          \
     NUMBER_REAL(segment_settings, member, first, 0, 1e6, "weight of " text " in the loss")
 
+#define WEIGHT_FORM "[0-9.]+(e[+-]?[0-9]+)?"
+
 /* clang-format off */
 #define TRAIN_ROWS                                                                                           \
     TRAIN_NUMBERS(8, 50, 1e-3, 0.999, 1, SLMT_RECOMPUTE_NOTHING),                                            \
@@ -205,7 +207,7 @@ typedef struct segment_settings {
     WEIGHT(lovasz, 0, "the Lovasz extension of the Jaccard index (Berman et al. 2018)"),                     \
     WEIGHT(generalized_dice, 0, "the generalised Dice loss (Sudre et al. 2017)"),                            \
     WEIGHT(tversky, 0, "the Tversky loss (Salehi et al. 2017)"),                                             \
-    NUMBER_TEXT(segment_settings, class_weights, "", "median|([0-9.eE+-]+(,[0-9.eE+-]+)*)?",                 \
+    NUMBER_TEXT(segment_settings, class_weights, "", "median|(" WEIGHT_FORM "(," WEIGHT_FORM ")*)?",         \
                 "a weight for each class in the cross-entropy, 0.1,1,1; empty: all 1; median: the median "   \
                 "frequency of classes in the crops of an epoch over that of the class (Eigen and Fergus "    \
                 "2015)"),                                                                                    \
@@ -379,18 +381,21 @@ value segment_beside(task_graph *t, const segment_network *f, value map)
 
 static const char median[] = "median";
 
-/* Weights of pixels take in those of classes. */
+/* Returns 1 if the loss takes the weights of classes by themselves: those of pixels include them. */
 static int weighs_classes(const segment_settings *s)
 {
     return *s->class_weights && s->border_weight == 0;
 }
 
-/* Reads the weights into weight[classes], 1 each if there are none; returns how many there were. */
+/* Reads the weights into weight[classes], and returns how many there were. Without any, or before the run
+ * over a set that finds them, each is 1. */
 static int64_t read_weights(const segment_settings *s, int64_t classes, double weight[SEGMENT_CLASSES])
 {
     int64_t n = 0;
     for (int64_t k = 0; k < classes; k++)
         weight[k] = 1;
+    if (strcmp(s->class_weights, median) == 0)
+        return 0;
     for (const char *p = s->class_weights; p && *p && n < SEGMENT_CLASSES; p = strchr(p, ',')) {
         p += *p == ',';
         weight[n++] = strtod(p, NULL);
@@ -405,7 +410,7 @@ status segment_train_shapes(numbers at, bk_dtype real, bk_shape *shape)
     double weight[SEGMENT_CLASSES];
     int64_t classes = segment_classes(&o), n = read_weights(&s, classes, weight);
     (void)real;
-    if (strcmp(s.class_weights, median) != 0 && n > 0 && n != classes)
+    if (n > 0 && n != classes)
         return fail(ERR_ARGUMENT, "setting class_weights has %d numbers for %d classes", (int)n,
                     (int)classes);
     shape[CLASS_WEIGHT].dim[0] = classes;
@@ -414,7 +419,8 @@ status segment_train_shapes(numbers at, bk_dtype real, bk_shape *shape)
     return OK;
 }
 
-/* Of a sample, or of each slice of it, if the network sees slices alone. */
+/* Writes the size of the maps in which objects are sought, and how many a step has: a map is a sample, or a
+ * slice of it if the network sees slices alone. */
 static void map_size(const task_step *s, const segment_network *f, int64_t dim[3], int64_t *maps)
 {
     static const number_table volume = {segment_train_rows_3d, SEGMENT_TRAIN_ROWS_3d};
@@ -440,9 +446,10 @@ task_needs segment_train_needs(numbers at, const segment_network *f)
     return (task_needs){0, n * (sizeof(double) + sizeof(int64_t) + 2 * sizeof(int32_t)) + border_bytes(dim)};
 }
 
-/* Writes the weights of pixels: those of their classes, and what the borders of objects add. */
+/* Writes the weights of pixels: those of their classes, and what the borders of objects add. A label that no
+ * class has is for the loss to refuse. */
 static void weigh_pixels(const task_step *step, const segment_network *f, const segment_settings *s,
-                         const double *of_class)
+                         const double *of_class, int64_t classes)
 {
     int64_t dim[3], maps;
     map_size(step, f, dim, &maps);
@@ -457,7 +464,7 @@ static void weigh_pixels(const task_step *step, const segment_network *f, const 
         border_weights(&rule, object, label_objects(labels, dim, object, stack), dim, room, weight);
         for (size_t i = 0; i < n; i++)
             real_set(step->in[PIXEL_WEIGHT], step->real, m * n + i,
-                     labels[i] >= 0 ? of_class[labels[i]] + weight[i] : 0);
+                     labels[i] >= 0 && labels[i] < classes ? of_class[labels[i]] + weight[i] : 0);
     }
 }
 
@@ -466,14 +473,15 @@ void segment_train_prepare(const task_step *step, const segment_network *f)
     const segment_options o = common_of(step->at.option);
     const segment_settings s = settings_of(step->at.setting);
     double weight[SEGMENT_CLASSES];
-    read_weights(&s, segment_classes(&o), weight);
-    for (size_t k = 0; k < (size_t)segment_classes(&o); k++)
+    int64_t classes = segment_classes(&o);
+    read_weights(&s, classes, weight);
+    for (size_t k = 0; k < (size_t)classes; k++)
         real_set(step->in[CLASS_WEIGHT], step->real, k, weight[k]);
     if (s.border_weight > 0)
-        weigh_pixels(step, f, &s, weight);
+        weigh_pixels(step, f, &s, weight, classes);
 }
 
-/* Counts the classes in the crops of an epoch, as they are stored. */
+/* Counts the classes in the crops of an epoch, without augmentation. */
 static status count_classes(const settling *s, feed *f, int32_t classes, label_frequency *found)
 {
     size_t n = (size_t)(bk_count(&s->task->shape[LABELS]) / s->task->shape[LABELS].dim[0]);

@@ -504,7 +504,7 @@ struct slmt_segmentation
     crf_weight::Cdouble  # 10: weight of voxels that are alike
     crf_position_sd::Cdouble  # 80: standard deviation of their distance in mm
     crf_intensity_sd::Cdouble  # 13: that of their intensities, counted from 0 to 255
-    largest::Int32  # 0; 1: of each class but the background the largest object alone is left, whose voxels are joined by faces; the others become background. Probabilities stay as they are
+    largest::Int32  # 0; 1: only the largest object of each class but the background is kept, and the others become background. The voxels of an object are joined by faces. Probabilities stay as they are
     reserved::Int32  # 0
 end
 
