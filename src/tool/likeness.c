@@ -115,7 +115,7 @@ static size_t without_background(float *values, size_t n)
     return n - length;
 }
 
-/* From some of the voxels. */
+/* Finds the quantiles of the head's values, from at most 100000 of the voxels. */
 static void find_levels(const slmt_volume *volume, const int64_t dims[3], float level[LIKENESS_LEVELS])
 {
     enum { MOST = 100000 };

@@ -8,6 +8,7 @@
 
 #include "backends/cpu/cpu.h"
 #include "core/method.h"
+#include "core/model.h"
 #include "lib/plan.h"
 #include "lib/random.h"
 #include "methods/unet_seg/unet_seg.h"
@@ -191,6 +192,50 @@ static void images_of_any_size_get_a_class_for_each_pixel(void **state)
     slmt_context_free(context);
 }
 
+/* The networks themselves take a single class, which models refuse: there is nothing to choose from. The
+ * softmax of one logit is 1. */
+static void networks_of_a_single_class_give_a_logit_for_each_pixel(void **state)
+{
+    (void)state;
+    enum { ROWS = 97, COLUMNS = 121, SLICES = 17, MOST = SLICES * ROWS * COLUMNS };
+    static float image[CHANNELS * MOST], p[MOST];
+    static int32_t labels[MOST];
+    static const int64_t flat[2][4] = {{1, CHANNELS, ROWS, COLUMNS}, {1, 1, ROWS, COLUMNS}};
+    static const int64_t deep[2][5] = {{1, CHANNELS, SLICES, ROWS, COLUMNS}, {1, 1, SLICES, ROWS, COLUMNS}};
+    slmt_context *context = open_context(1, NULL);
+    for (int i = 0; i < NETWORKS; i++) {
+        const small *s = &networks[i];
+        method unchecked = *method_named(s->method);
+        slmt_number given[8];
+        double option[METHOD_NUMBERS];
+        slmt_model *model;
+        slmt_session *session;
+        unchecked.check = NULL;
+        for (size_t k = 0; k < s->n; k++)
+            given[k] = s->options[k].name && !strncmp(s->options[k].name, "classes=", 8)
+                           ? (slmt_number){"classes=5", 0}
+                           : s->options[k];
+        assert_int_equal(method_options(&unchecked, given, s->n, option), OK);
+        assert_int_equal(model_fresh(context, &unchecked, option, 1, &model), OK);
+        int64_t slices = s->volume ? SLICES : 1, n = slices * ROWS * COLUMNS;
+        const slmt_number settings[] = {{"rows", ROWS}, {"columns", COLUMNS}, {"slices", SLICES}};
+        const int64_t *in = s->volume ? deep[0] : flat[0], *out = s->volume ? deep[1] : flat[1];
+        const int64_t map[2][4] = {{1, ROWS, COLUMNS}, {1, SLICES, ROWS, COLUMNS}};
+        const slmt_tensor x = {"image", image, in, NULL, 4 + s->volume, SLMT_TENSOR_FLOAT32};
+        const slmt_tensor y[] = {{"probabilities", p, out, NULL, 4 + s->volume, SLMT_TENSOR_FLOAT32},
+                                 {"labels", labels, map[s->volume], NULL, 3 + s->volume, SLMT_TENSOR_INT32}};
+        draw_image(image, NULL, slices, ROWS, COLUMNS, 0);
+        memset(p, 0, sizeof p);
+        GOOD(slmt_session_create(model, "segment", settings, s->volume ? 3 : 2, &session));
+        GOOD(slmt_session_run(session, &x, 1, y, 2));
+        for (int64_t k = 0; k < n; k++)
+            assert_true(p[k] == 1 && labels[k] == 0);
+        slmt_session_free(session);
+        slmt_model_free(model);
+    }
+    slmt_context_free(context);
+}
+
 /* One batch again and again: the loss falls, and is the sum of its parts where there is no auxiliary head. */
 static void steps_learn_a_batch(void **state)
 {
@@ -280,7 +325,7 @@ static void weights_and_labels_that_do_not_fit_are_refused(void **state)
 {
     (void)state;
     enum { EDGE = 32 };
-    static float image[EDGE * EDGE];
+    static float image[CHANNELS * EDGE * EDGE]; /* the network takes the first channel */
     static int32_t labels[EDGE * EDGE];
     static const char *const wrong[] = {"class_weights=-1,1", "class_weights=1,,2", "class_weights=e",
                                         "class_weights=1,2,3", "class_weights=mean"};
@@ -601,6 +646,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(networks_have_as_many_weights_as_their_papers),
         cmocka_unit_test(images_of_any_size_get_a_class_for_each_pixel),
+        cmocka_unit_test(networks_of_a_single_class_give_a_logit_for_each_pixel),
         cmocka_unit_test(steps_learn_a_batch),
         cmocka_unit_test(an_image_too_small_for_the_network_is_refused),
         cmocka_unit_test(options_that_do_not_fit_are_refused),
