@@ -392,7 +392,7 @@ SLMT_API const char *slmt_model_card_key(const slmt_model *model, size_t index);
  *
  * @param model  not NULL
  * @param key    as slmt_model_card()
- * @param text   at most 65535 bytes of UTF-8; NULL or "" removes the field
+ * @param text   at most 65000 bytes of UTF-8; NULL or "" removes the field
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads while nothing else uses the model
  * \since 0.1

@@ -5,7 +5,7 @@
 
 #include "core/model.h"
 
-enum { CARD_KEY_MAX = 64, CARD_TEXT_MAX = 65535 };
+enum { CARD_KEY_MAX = 64, CARD_TEXT_MAX = 65000 };
 
 static int32_t card_find(const slmt_model *model, const char *key)
 {

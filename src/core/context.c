@@ -11,7 +11,6 @@
 
 #include "core/cores.h"
 #include "core/handles.h"
-#include "io/hdf5_setup.h"
 #include "lib/registry.h"
 
 /* ---- the host's services to a backend ---- */
@@ -197,7 +196,6 @@ static void give_context(slmt_context *context)
 
 status context_open(const slmt_context_config *config, slmt_context **out)
 {
-    TRY(hdf5_set_up());
     slmt_context *made = take_context(config);
     if (!made)
         return fail_memory();

@@ -34,7 +34,7 @@ typedef struct checkpoint_writer checkpoint_writer;
 /* ERR_IO, ERR_MEMORY, ERR_LIMIT. m must outlive the writer. */
 status checkpoint_create(mem *m, const char *path, checkpoint_writer **out);
 
-/* Attributes of a group, which is made when first named. Text is at most 65535 bytes of UTF-8.
+/* Attributes of a group, which is made when first named. Text is at most 65000 bytes of UTF-8.
  * ERR_ARGUMENT: a bad or repeated name, or a text that is too long; ERR_IO. */
 status checkpoint_put_int(checkpoint_writer *w, const char *group, const char *name, int64_t value);
 status checkpoint_put_real(checkpoint_writer *w, const char *group, const char *name, double value);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* checkpoint_write.c - writes a checkpoint: HDF5 into a temporary file, then its seal, then the rename. */
+/* checkpoint_write.c - writes a checkpoint: into a temporary file, then its seal, then the rename. */
 #include "io/checkpoint.h"
 
 #include <string.h>
@@ -12,7 +12,7 @@ struct checkpoint_writer {
     mem *mem;
     sealed_file file;
     char group_path[STORED_PATH_MAX + 1];
-    hid_t group; /* the group written to last, negative before the first */
+    dialect_group *group; /* the group written to last, NULL before the first */
 };
 
 status checkpoint_create(mem *m, const char *path, checkpoint_writer **out)
@@ -21,7 +21,6 @@ status checkpoint_create(mem *m, const char *path, checkpoint_writer **out)
     TRY(mem_zeros(m, 1, sizeof **out, &p));
     checkpoint_writer *w = p;
     w->mem = m;
-    w->group = -1;
     status s = sealed_file_begin(m, path, SEAL_SIZE, &w->file);
     if (s != OK) {
         mem_give(m, w);
@@ -42,12 +41,10 @@ static status enter_group(checkpoint_writer *w, const char *path, const char *na
     if (!stored_path_ok(path) || !stored_name_ok(name))
         return fail(ERR_ARGUMENT, "%s: \"%.64s/%.64s\" is not a name: 1 to %d printable characters",
                     label_of(w), path, name, STORED_NAME_MAX);
-    if (w->group >= 0 && strcmp(w->group_path, path) == 0)
+    if (w->group && strcmp(w->group_path, path) == 0)
         return OK;
-    H5Gclose(w->group);
-    w->group = hdf5_group(w->file.file, path);
-    if (w->group < 0)
-        return hdf5_write_failed(&w->file.bytes, label_of(w), path, "");
+    w->group = NULL;
+    TRY(dialect_group_at(&w->file.file, path, &w->group));
     strcpy(w->group_path, path);
     return OK;
 }
@@ -55,34 +52,24 @@ static status enter_group(checkpoint_writer *w, const char *path, const char *na
 static status put_attribute(checkpoint_writer *w, const char *group, const char *name,
                             const catalogue_attribute *value)
 {
-    TRY(enter_group(w, group, name));
-    if (H5Aexists(w->group, name) > 0)
-        return fail(ERR_ARGUMENT, "%s: attribute %s of /%s is written twice", label_of(w), name, group);
-    int result = value->type == STORED_I64   ? hdf5_put_int(w->group, name, value->integer)
-                 : value->type == STORED_F64 ? hdf5_put_real(w->group, name, value->real)
-                                             : hdf5_put_text(w->group, name, value->text);
-    return sealed_file_written(&w->file, group, name, result);
-}
-
-static status put_locked(checkpoint_writer *w, const char *group, const char *name,
-                         const catalogue_attribute *value)
-{
-    hdf5_guard guard;
     TRY(sealed_file_ready(&w->file));
-    hdf5_enter(&guard);
-    status s = put_attribute(w, group, name, value);
-    hdf5_leave(&guard);
-    return s;
+    TRY(enter_group(w, group, name));
+    if (dialect_has_attribute(w->group, name))
+        return fail(ERR_ARGUMENT, "%s: attribute %s of /%s is written twice", label_of(w), name, group);
+    dialect_file *f = &w->file.file;
+    return value->type == STORED_I64   ? dialect_put_int(f, w->group, name, value->integer)
+           : value->type == STORED_F64 ? dialect_put_real(f, w->group, name, value->real)
+                                       : dialect_put_text(f, w->group, name, value->text);
 }
 
 status checkpoint_put_int(checkpoint_writer *w, const char *group, const char *name, int64_t value)
 {
-    return put_locked(w, group, name, &(catalogue_attribute){.type = STORED_I64, .integer = value});
+    return put_attribute(w, group, name, &(catalogue_attribute){.type = STORED_I64, .integer = value});
 }
 
 status checkpoint_put_real(checkpoint_writer *w, const char *group, const char *name, double value)
 {
-    return put_locked(w, group, name, &(catalogue_attribute){.type = STORED_F64, .real = value});
+    return put_attribute(w, group, name, &(catalogue_attribute){.type = STORED_F64, .real = value});
 }
 
 status checkpoint_put_text(checkpoint_writer *w, const char *group, const char *name, const char *value)
@@ -91,37 +78,35 @@ status checkpoint_put_text(checkpoint_writer *w, const char *group, const char *
         return fail(ERR_ARGUMENT, "%s: attribute %s of /%s is longer than %d bytes", label_of(w), name, group,
                     STORED_TEXT_MAX);
     /* put_attribute() does not write to the text */
-    return put_locked(w, group, name, &(catalogue_attribute){.type = STORED_TEXT, .text = (char *)value});
+    return put_attribute(w, group, name, &(catalogue_attribute){.type = STORED_TEXT, .text = (char *)value});
 }
 
 static status put_tensor(checkpoint_writer *w, const char *group, const char *name, stored_type type,
                          int rank, const int64_t *dims, const void *values)
 {
+    int is_there;
     TRY(enter_group(w, group, name));
-    if (hdf5_has_link(w->group, name) > 0)
+    TRY(dialect_has(w->group, name, &is_there));
+    if (is_there)
         return fail(ERR_ARGUMENT, "%s: /%s/%s is written twice", label_of(w), group, name);
-    return sealed_file_written(&w->file, group, name,
-                               hdf5_put_tensor(w->group, name, type, rank, dims, NULL, values));
+    return sealed_file_written(
+        &w->file, dialect_put_tensor(&w->file.file, w->group, name, type, rank, dims, values));
 }
 
 status checkpoint_put_tensor(checkpoint_writer *w, const char *group, const char *name, checkpoint_type type,
                              int rank, const int64_t *dims, const void *values)
 {
-    hdf5_guard guard;
     TRY(sealed_file_ready(&w->file));
     if (rank < 0 || rank > STORED_RANK_MAX || stored_bytes((stored_type)type, rank, dims) == 0)
         return fail(ERR_ARGUMENT, "%s: /%s/%s has rank %d or an extent that no tensor has", label_of(w),
                     group, name, rank);
     TRY(checkpoint_check_finite(label_of(w), group, name, type, stored_elements(rank, dims), values));
-    hdf5_enter(&guard);
-    status s = put_tensor(w, group, name, (stored_type)type, rank, dims, values);
-    hdf5_leave(&guard);
-    return s;
+    return put_tensor(w, group, name, (stored_type)type, rank, dims, values);
 }
 
 status checkpoint_finish(checkpoint_writer *w)
 {
-    status s = sealed_file_finish(&w->file, w->group, seal_write);
+    status s = sealed_file_finish(&w->file, seal_write);
     mem_give(w->mem, w);
     return s;
 }
@@ -130,6 +115,6 @@ void checkpoint_cancel(checkpoint_writer *w)
 {
     if (!w)
         return;
-    sealed_file_cancel(&w->file, w->group);
+    sealed_file_cancel(&w->file);
     mem_give(w->mem, w);
 }

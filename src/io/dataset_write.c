@@ -18,6 +18,7 @@ typedef struct field_writer {
     size_t kept;                   /* number of classes before the current record */
     char *collected;               /* buffer for the text of collected classes; NULL: it collects none */
     int has;                       /* the record has a tensor of it */
+    dialect_tensor *tensor;        /* that tensor if it is stored in chunks */
     int64_t dims[STORED_RANK_MAX]; /* of that tensor; the first is the number of rows written */
 } field_writer;
 
@@ -29,7 +30,8 @@ struct dataset_file_writer {
     size_t n_fields;
     axis_ids axes;
     int64_t n_records, n_objects;
-    hid_t record; /* the group being filled; negative between records */
+    dialect_group *records, *record; /* the one being filled; NULL between records */
+    uint64_t record_from;            /* where its bytes begin */
     int64_t record_objects;
     const char *records_group;              /* "records", or "subjects" */
     char record_path[RECORD_NAME_MAX + 16]; /* "records/ID" */
@@ -64,14 +66,9 @@ static void release(dataset_file_writer *w)
 
 static status put_groups(dataset_file_writer *w)
 {
-    hdf5_guard guard;
-    hdf5_enter(&guard);
-    hid_t fields = hdf5_group(w->file.file, "fields"), records = hdf5_group(w->file.file, w->records_group);
-    int done = fields >= 0 && records >= 0 ? 0 : -1;
-    H5Gclose(fields);
-    H5Gclose(records);
-    hdf5_leave(&guard);
-    return sealed_file_written(&w->file, w->records_group, "", done);
+    dialect_group *fields;
+    TRY(dialect_group_at(&w->file.file, "fields", &fields));
+    return dialect_group_at(&w->file.file, w->records_group, &w->records);
 }
 
 status dataset_file_create(mem *m, const char *path, const char *records_group, dataset_file_writer **out)
@@ -80,7 +77,6 @@ status dataset_file_create(mem *m, const char *path, const char *records_group, 
     TRY(mem_zeros(m, 1, sizeof **out, &p));
     dataset_file_writer *w = p;
     w->mem = m;
-    w->record = -1;
     w->records_group = records_group;
     w->n_objects = 2;
     status s = sealed_file_begin(m, path, DATASET_BLOCK, &w->file);
@@ -100,7 +96,7 @@ void dataset_file_cancel(dataset_file_writer *w)
 {
     if (!w)
         return;
-    sealed_file_cancel(&w->file, w->record);
+    sealed_file_cancel(&w->file);
     release(w);
 }
 
@@ -109,17 +105,13 @@ void dataset_file_cancel(dataset_file_writer *w)
 static status put_source(dataset_file_writer *w, const char *name, stored_type type, int64_t integer,
                          double real, const char *text)
 {
-    hdf5_guard guard;
+    dialect_group *group;
+    dialect_file *f = &w->file.file;
     TRY(sealed_file_ready(&w->file));
-    hdf5_enter(&guard);
-    hid_t group = hdf5_group(w->file.file, "source");
-    int done = group < 0            ? -1
-               : type == STORED_I64 ? hdf5_put_int(group, name, integer)
-               : type == STORED_F64 ? hdf5_put_real(group, name, real)
-                                    : hdf5_put_text(group, name, text);
-    H5Gclose(group);
-    hdf5_leave(&guard);
-    return sealed_file_written(&w->file, "source", name, done);
+    TRY(dialect_group_at(f, "source", &group));
+    return type == STORED_I64   ? dialect_put_int(f, group, name, integer)
+           : type == STORED_F64 ? dialect_put_real(f, group, name, real)
+                                : dialect_put_text(f, group, name, text);
 }
 
 status dataset_file_source_int(dataset_file_writer *w, const char *name, int64_t value)
@@ -184,7 +176,7 @@ static status keep_field(dataset_file_writer *w, const slmt_field *field)
 status dataset_file_add_field(dataset_file_writer *w, const slmt_field *field)
 {
     TRY(dataset_field_check(field));
-    if (w->n_records > 0 || w->record >= 0)
+    if (w->n_records > 0 || w->record)
         return fail(ERR_STATE, "%s: field %s comes after a record", sealed_file_label(&w->file), field->name);
     if (w->n_fields == FIELDS_MAX)
         return fail(ERR_ARGUMENT, "%s: field %s is one too many, at most %d", sealed_file_label(&w->file),
@@ -208,28 +200,22 @@ status dataset_file_collect_classes(dataset_file_writer *w, size_t field)
 
 /* ---- records ---- */
 
-static int record_is_taken(const dataset_file_writer *w, const char *id)
+static status begin_record(dataset_file_writer *w, const slmt_record *r)
 {
-    hid_t records = hdf5_group(w->file.file, w->records_group);
-    int taken = records < 0 ? -1 : hdf5_has_link(records, id);
-    H5Gclose(records);
-    return taken;
-}
-
-static int begin_record(dataset_file_writer *w, const slmt_record *r)
-{
-    w->record = hdf5_group(w->file.file, w->record_path);
-    if (w->record < 0 || hdf5_put_int(w->record, "index", w->n_records) < 0 ||
-        hdf5_put_text(w->record, "group", r->group ? r->group : r->id) < 0)
-        return -1;
-    return hdf5_put_text(w->record, "split", dataset_split_name(r->split));
+    dialect_file *f = &w->file.file;
+    w->record_from = f->end;
+    snprintf(w->record_path, sizeof w->record_path, "%s/%s", w->records_group, r->id);
+    TRY(dialect_new_group(f, w->records, r->id, &w->record));
+    TRY(dialect_put_int(f, w->record, "index", w->n_records));
+    TRY(dialect_put_text(f, w->record, "group", r->group ? r->group : r->id));
+    return dialect_put_text(f, w->record, "split", dataset_split_name(r->split));
 }
 
 static status check_record(const dataset_file_writer *w, const slmt_record *r)
 {
     static const char rule[] = RECORD_NAME_RULE;
     TRY(sealed_file_ready(&w->file));
-    if (w->record >= 0)
+    if (w->record)
         return fail(ERR_STATE, "%s: /%s has not ended", sealed_file_label(&w->file), w->record_path);
     if (!r->id || !dataset_record_name_ok(r->id))
         return fail(ERR_ARGUMENT, "%s: a record's id must be %s", sealed_file_label(&w->file), rule);
@@ -245,23 +231,18 @@ static status check_record(const dataset_file_writer *w, const slmt_record *r)
 
 status dataset_file_begin(dataset_file_writer *w, const slmt_record *r)
 {
-    hdf5_guard guard;
+    int taken;
     TRY(check_record(w, r));
-    hdf5_enter(&guard);
-    int taken = record_is_taken(w, r->id), result = taken;
-    if (taken == 0) {
-        snprintf(w->record_path, sizeof w->record_path, "%s/%s", w->records_group, r->id);
-        result = begin_record(w, r);
-    }
-    hdf5_leave(&guard);
-    if (taken > 0)
+    TRY(dialect_has(w->records, r->id, &taken));
+    if (taken)
         return fail(ERR_ARGUMENT, "%s: there is a record %s already", sealed_file_label(&w->file), r->id);
     w->record_objects = 1;
     for (size_t i = 0; i < w->n_fields; i++) {
         w->state[i].has = 0;
+        w->state[i].tensor = NULL;
         w->state[i].kept = w->state[i].n_classes;
     }
-    return sealed_file_written(&w->file, w->record_path, "", result);
+    return sealed_file_written(&w->file, begin_record(w, r));
 }
 
 /* ---- tensors ---- */
@@ -342,49 +323,46 @@ static int is_one_piece(const slmt_field *f, const int64_t *dims, uint64_t row)
     return f->dim[0] > 0 && dims[0] == f->dim[0] && row * (uint64_t)dims[0] <= 65536;
 }
 
-static void choose_chunk(const slmt_field *f, const int64_t *dims, uint64_t row, int64_t *chunk)
+static int64_t choose_chunk(const slmt_field *f, int64_t first_rows, uint64_t row)
 {
     size_t length;
     const char *axis = dataset_axis(f->axes, 0, &length);
     int64_t rows = (int64_t)(65536 / row);
     if (rows < 1 || (length == 5 && strncmp(axis, "slice", 5) == 0))
         rows = 1;
-    memcpy(chunk, dims, STORED_RANK_MAX * sizeof *chunk);
-    chunk[0] = rows < dims[0] ? rows : dims[0];
+    return rows < first_rows ? rows : first_rows;
 }
 
 /* A tensor without rows is not stored: the record's attribute "empty" names it. */
-static int put_rows(const dataset_file_writer *w, const slmt_field *f, int64_t rows, const int64_t *dims,
-                    const void *values)
+static status put_rows(dataset_file_writer *w, size_t field, const int64_t *dims, const void *values)
 {
-    int64_t chunk[STORED_RANK_MAX];
+    const slmt_field *f = &w->fields[field];
+    field_writer *state = &w->state[field];
+    stored_type type = dataset_stored(f->type);
     uint64_t row = dataset_row_bytes(f, dims);
     if (dims[0] == 0)
-        return 0;
-    if (rows > 0)
-        return hdf5_append_rows(w->record, f->name, dataset_stored(f->type), f->rank, dims, rows, values);
-    choose_chunk(f, dims, row, chunk);
-    return hdf5_put_tensor(w->record, f->name, dataset_stored(f->type), f->rank, dims,
-                           is_one_piece(f, dims, row) ? NULL : chunk, values);
+        return OK;
+    if (!state->tensor && is_one_piece(f, dims, row))
+        return dialect_put_tensor(&w->file.file, w->record, f->name, type, f->rank, dims, values);
+    if (!state->tensor)
+        TRY(dialect_new_tensor(&w->file.file, w->record, f->name, type, f->rank, dims,
+                               choose_chunk(f, dims[0], row), &state->tensor));
+    return dialect_add_rows(&w->file.file, state->tensor, dims[0], values);
 }
 
 status dataset_file_append(dataset_file_writer *w, size_t field, const int64_t *dims, const void *values)
 {
-    hdf5_guard guard;
     const slmt_field *f = &w->fields[field];
     field_writer *state = &w->state[field];
     int64_t given[STORED_RANK_MAX] = {0};
     memcpy(given, dims, (size_t)f->rank * sizeof *dims);
     TRY(sealed_file_ready(&w->file));
-    if (w->record < 0)
+    if (!w->record)
         return fail(ERR_STATE, "%s: no record has been begun", sealed_file_label(&w->file));
     TRY(check_extents(w, f, state, given));
     TRY(check_values(w, field, given, values));
     int64_t rows = state->has ? state->dims[0] : 0;
-    hdf5_enter(&guard);
-    int result = put_rows(w, f, rows, given, values);
-    hdf5_leave(&guard);
-    TRY(sealed_file_written(&w->file, w->record_path, f->name, result));
+    TRY(sealed_file_written(&w->file, put_rows(w, field, given, values)));
     w->record_objects += rows == 0 && given[0] > 0;
     memcpy(state->dims, given, sizeof given);
     state->dims[0] += rows;
@@ -394,16 +372,12 @@ status dataset_file_append(dataset_file_writer *w, size_t field, const int64_t *
 
 status dataset_file_numbers(dataset_file_writer *w, int n, const char *const *names, const double *values)
 {
-    hdf5_guard guard;
-    int result = 0;
     TRY(sealed_file_ready(&w->file));
-    if (w->record < 0)
+    if (!w->record)
         return fail(ERR_STATE, "%s: no record has been begun", sealed_file_label(&w->file));
-    hdf5_enter(&guard);
-    for (int i = 0; i < n && result >= 0; i++)
-        result = hdf5_put_real(w->record, names[i], values[i]);
-    hdf5_leave(&guard);
-    return sealed_file_written(&w->file, w->record_path, names[0], result);
+    for (int i = 0; i < n; i++)
+        TRY(sealed_file_written(&w->file, dialect_put_real(&w->file.file, w->record, names[i], values[i])));
+    return OK;
 }
 
 /* ---- ends of records ---- */
@@ -432,56 +406,47 @@ static status check_complete(const dataset_file_writer *w)
     return dataset_axes_agree(w->fields, w->n_fields, &w->axes, dims, ERR_ARGUMENT, where);
 }
 
-static int put_empty(const dataset_file_writer *w)
+static status put_empty(dataset_file_writer *w)
 {
     char text[FIELDS_MAX * (FIELD_NAME_MAX + 1) + 1] = "";
     size_t at = 0;
     for (size_t i = 0; i < w->n_fields; i++)
         if (w->state[i].has && w->state[i].dims[0] == 0)
             at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", at ? "," : "", w->fields[i].name);
-    return at ? hdf5_put_text(w->record, "empty", text) : 0;
-}
-
-/* Closes the record's group, or removes it from the file. */
-static int leave_record(dataset_file_writer *w, int keep)
-{
-    hdf5_guard guard;
-    hdf5_enter(&guard);
-    int result = keep ? put_empty(w) : 0;
-    if (H5Gclose(w->record) < 0)
-        result = -1;
-    w->record = -1;
-    if (!keep) {
-        hid_t records = hdf5_group(w->file.file, w->records_group);
-        result = H5Ldelete(records, w->record_path + strlen(w->records_group) + 1, H5P_DEFAULT);
-        H5Gclose(records);
-    }
-    hdf5_leave(&guard);
-    return result;
+    return at ? dialect_put_text(&w->file.file, w->record, "empty", text) : OK;
 }
 
 status dataset_file_undo(dataset_file_writer *w)
 {
-    if (w->record < 0)
+    if (!w->record)
         return OK;
     for (size_t i = 0; i < w->n_fields; i++)
         w->state[i].n_classes = w->state[i].kept; /* classes that only this record had are removed with it */
-    if (leave_record(w, 0) < 0)
-        w->file.failure = ERR_IO;
-    return w->file.failure == OK ? OK : ERR_IO;
+    dialect_drop_group(&w->file.file, w->record);
+    w->file.file.end = w->record_from;
+    w->record = NULL;
+    return w->file.failure;
+}
+
+static status end_record(dataset_file_writer *w)
+{
+    dialect_group *record = w->record;
+    TRY(put_empty(w));
+    w->record = NULL;
+    return dialect_close_group(&w->file.file, record);
 }
 
 status dataset_file_end(dataset_file_writer *w)
 {
     TRY(sealed_file_ready(&w->file));
-    if (w->record < 0)
+    if (!w->record)
         return fail(ERR_STATE, "%s: no record has been begun", sealed_file_label(&w->file));
     status s = check_complete(w);
     if (s != OK) {
         dataset_file_undo(w);
         return s;
     }
-    TRY(sealed_file_written(&w->file, w->record_path, "", leave_record(w, 1)));
+    TRY(sealed_file_written(&w->file, end_record(w)));
     w->n_records++;
     w->n_objects += w->record_objects;
     return OK;
@@ -509,46 +474,39 @@ static const char *classes_of(const dataset_file_writer *w, size_t i)
     return state->collected;
 }
 
-static int put_classes(const dataset_file_writer *w, size_t i, hid_t group)
+static status put_classes(dataset_file_writer *w, size_t i, dialect_group *group)
 {
     const char *text = classes_of(w, i);
-    return *text ? hdf5_put_text(group, "classes", text) : 0;
+    return *text ? dialect_put_text(&w->file.file, group, "classes", text) : OK;
 }
 
-static int put_field(const dataset_file_writer *w, size_t i)
+static status put_field(dataset_file_writer *w, size_t i)
 {
-    const slmt_field *f = &w->fields[i];
+    const slmt_field *field = &w->fields[i];
     char path[FIELD_NAME_MAX + 16], shape[SHAPE_TEXT];
-    snprintf(path, sizeof path, "fields/%s", f->name);
-    hid_t group = hdf5_group(w->file.file, path);
-    int done = group >= 0 && hdf5_put_int(group, "index", (int64_t)i) >= 0 &&
-                       hdf5_put_text(group, "kind", dataset_kind_name(f->kind)) >= 0 &&
-                       hdf5_put_text(group, "type", stored_type_name(dataset_stored(f->type))) >= 0 &&
-                       hdf5_put_text(group, "axes", f->axes) >= 0 &&
-                       hdf5_put_text(group, "shape", dataset_shape_text(f, shape)) >= 0 &&
-                       put_classes(w, i, group) >= 0
-                   ? 0
-                   : -1;
-    H5Gclose(group);
-    return done;
+    dialect_file *f = &w->file.file;
+    dialect_group *group;
+    snprintf(path, sizeof path, "fields/%s", field->name);
+    TRY(dialect_group_at(f, path, &group));
+    TRY(dialect_put_int(f, group, "index", (int64_t)i));
+    TRY(dialect_put_text(f, group, "kind", dataset_kind_name(field->kind)));
+    TRY(dialect_put_text(f, group, "type", stored_type_name(dataset_stored(field->type))));
+    TRY(dialect_put_text(f, group, "axes", field->axes));
+    TRY(dialect_put_text(f, group, "shape", dataset_shape_text(field, shape)));
+    return put_classes(w, i, group);
 }
 
 static void put_fields(dataset_file_writer *w)
 {
-    hdf5_guard guard;
-    for (size_t i = 0; i < w->n_fields && w->file.failure == OK; i++) {
-        hdf5_enter(&guard);
-        int done = put_field(w, i);
-        hdf5_leave(&guard);
-        sealed_file_written(&w->file, "fields", w->fields[i].name, done);
-    }
+    for (size_t i = 0; i < w->n_fields && w->file.failure == OK; i++)
+        sealed_file_written(&w->file, put_field(w, i));
 }
 
 static status check_end(const dataset_file_writer *w)
 {
     if (w->file.failure != OK)
         return OK; /* finishing the file reports this failure */
-    if (w->record >= 0)
+    if (w->record)
         return fail(ERR_STATE, "%s: /%s has not ended", sealed_file_label(&w->file), w->record_path);
     return w->n_fields > 0 ? OK : fail(ERR_STATE, "%s: the set has no field", sealed_file_label(&w->file));
 }
@@ -561,7 +519,7 @@ status dataset_file_finish(dataset_file_writer *w)
         return s;
     }
     put_fields(w);
-    s = sealed_file_finish(&w->file, w->record, dataset_seal_write);
+    s = sealed_file_finish(&w->file, dataset_seal_write);
     release(w);
     return s;
 }

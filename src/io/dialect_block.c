@@ -135,6 +135,16 @@ int block_is(block *b, const void *bytes, size_t size)
     return !part.cut && memcmp(part.data, bytes, size) == 0;
 }
 
+void dialect_swap(unsigned char *values, uint64_t count, size_t size)
+{
+    for (uint64_t i = 0; i < count; i++, values += size)
+        for (size_t a = 0, b = size - 1; a < b; a++, b--) {
+            unsigned char kept = values[a];
+            values[a] = values[b];
+            values[b] = kept;
+        }
+}
+
 /* A fuzzer cannot find checksums: built for one, all are taken for right. */
 int dialect_sum_ok(uint64_t stored, const void *bytes, size_t size)
 {

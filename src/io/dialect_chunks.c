@@ -283,25 +283,6 @@ static status read_chunked(dialect *d, reading *r, dialect_scratch scratch)
     return s;
 }
 
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-static void to_native(unsigned char *values, uint64_t count, size_t size)
-{
-    for (uint64_t i = 0; i < count; i++, values += size)
-        for (size_t a = 0, b = size - 1; a < b; a++, b--) {
-            unsigned char kept = values[a];
-            values[a] = values[b];
-            values[b] = kept;
-        }
-}
-#else
-static void to_native(unsigned char *values, uint64_t count, size_t size)
-{
-    (void)values;
-    (void)count;
-    (void)size;
-}
-#endif
-
 static status read_rows(const source *bytes, uint64_t user_block, reading *r, dialect_scratch scratch)
 {
     const catalogue_tensor *t = r->t;
@@ -312,8 +293,8 @@ static status read_rows(const source *bytes, uint64_t user_block, reading *r, di
         s = read_chunked(&d, r, scratch);
     else
         s = source_read(bytes, user_block + t->address + r->first * r->row_bytes, size, r->values);
-    if (s == OK)
-        to_native(r->values, size / stored_type_size(t->type), stored_type_size(t->type));
+    if (s == OK && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+        dialect_swap(r->values, size / stored_type_size(t->type), stored_type_size(t->type));
     return s;
 }
 

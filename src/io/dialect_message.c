@@ -27,6 +27,16 @@ static const number_form forms[] = {
     [STORED_I32] = {CLASS_FIXED, {0x08, 0, 0}, 4, {0, 0, 32, 0}, 4},
 };
 
+size_t message_type_form(stored_type type, unsigned char to[MESSAGE_TYPE_MAX])
+{
+    const number_form *f = &forms[type];
+    to[0] = (unsigned char)(1 << 4 | f->class); /* version 1 */
+    memcpy(to + 1, f->fields, 3);
+    memcpy(to + 4, (unsigned char[4]){f->size}, 4);
+    memcpy(to + TYPE_HEAD, f->properties, f->property_count);
+    return TYPE_HEAD + f->property_count;
+}
+
 static int has_form(block b, const number_form *form)
 {
     int class = (int)block_take(&b, 1) & 15;
@@ -131,7 +141,7 @@ static status take_text(dialect *d, block *type, block *value, catalogue_attribu
     int fields = (int)block_take(type, 3);
     uint64_t size = block_take(type, 4);
     if ((type->data[0] & 15) != CLASS_TEXT || (fields & 15) > 1 || fields >> 4 > 1 ||
-        type->next != type->size || size == 0 || size > STORED_TEXT_MAX)
+        type->next != type->size || size == 0 || size > STORED_TEXT_READ)
         return dialect_refuse(
             d, "is a text that is not of fixed length, zero padded and up to 65535 bytes" DIALECT_OTHERS);
     block text = block_part(value, size);

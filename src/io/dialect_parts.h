@@ -69,6 +69,9 @@ status block_checksum(const dialect *d, const block *b, size_t size);
 /* Returns whether a checksum is that of the bytes. */
 int dialect_sum_ok(uint64_t stored, const void *bytes, size_t size);
 
+/* Turns the bytes of each value round. */
+void dialect_swap(unsigned char *values, uint64_t count, size_t size);
+
 /* ---- object headers ---- */
 
 typedef struct message {
@@ -121,6 +124,10 @@ typedef struct hard_link {
 typedef struct info {
     uint64_t heap, tree;
 } info;
+
+/* The body of the message of a number's type, as it is written. Returns its size. */
+enum { MESSAGE_TYPE_MAX = 20 };
+size_t message_type_form(stored_type type, unsigned char to[MESSAGE_TYPE_MAX]);
 
 status message_link(dialect *d, block *b, hard_link *l);
 status message_info(dialect *d, block *b, info *i);

@@ -36,23 +36,27 @@ status import_count(importer *m, const char *name, uint64_t bytes)
 
 /* ---- groups ---- */
 
-static status copy_group(importer *m, hid_t from, const char *path, int depth);
+static status copy_group(importer *m, hid_t from, dialect_group *to, const char *path, int depth);
 
-static status copy_child(importer *m, hid_t from, const char *name, int depth)
+static status copy_child(importer *m, hid_t from, dialect_group *parent_to, const char *name, int depth)
 {
     char path[STORED_PATH_MAX + 1];
     const char *parent = m->path;
     int length = snprintf(path, sizeof path, "%s%s%s", parent, *parent ? "/" : "", name);
     if (depth >= DEPTH_MAX || length >= (int)sizeof path)
         return import_refuse(m, name, "is nested too deep");
+    dialect_group *to;
+    TRY(dialect_new_group(&m->out->file, parent_to, name, &to));
     hid_t child = H5Gopen2(from, name, H5P_DEFAULT);
-    status s = child < 0 ? import_unreadable(m, name) : copy_group(m, child, path, depth + 1);
+    status s = child < 0 ? import_unreadable(m, name) : copy_group(m, child, to, path, depth + 1);
     H5Gclose(child);
+    if (s == OK)
+        s = sealed_file_written(m->out, dialect_close_group(&m->out->file, to));
     m->path = parent;
     return s;
 }
 
-static status copy_link(importer *m, hid_t from, hid_t to, const char *name, int depth)
+static status copy_link(importer *m, hid_t from, dialect_group *to, const char *name, int depth)
 {
     H5L_info_t link;
     H5O_info_t object;
@@ -65,14 +69,14 @@ static status copy_link(importer *m, hid_t from, hid_t to, const char *name, int
     if (++m->objects > STORED_OBJECTS_MAX)
         return import_refuse(m, name, "is one object too many");
     if (object.type == H5O_TYPE_GROUP)
-        return copy_child(m, from, name, depth);
+        return copy_child(m, from, to, name, depth);
     if (object.type != H5O_TYPE_DATASET)
         return import_refuse(m, name, "is neither a group nor a dataset");
     return object.num_attrs == 0 ? import_tensor(m, from, to, name)
                                  : import_refuse(m, name, "is a dataset with attributes");
 }
 
-static status copy_links(importer *m, hid_t from, hid_t to, int depth)
+static status copy_links(importer *m, hid_t from, dialect_group *to, int depth)
 {
     H5G_info_t info;
     char name[STORED_NAME_MAX + 2];
@@ -90,16 +94,11 @@ static status copy_links(importer *m, hid_t from, hid_t to, int depth)
     return OK;
 }
 
-static status copy_group(importer *m, hid_t from, const char *path, int depth)
+static status copy_group(importer *m, hid_t from, dialect_group *to, const char *path, int depth)
 {
-    hid_t to = hdf5_group(m->out->file, path);
     m->path = path;
-    status s = to < 0 ? sealed_file_written(m->out, path, "", -1) : import_attributes(m, from, to);
-    if (s == OK)
-        s = copy_links(m, from, to, depth);
-    if (to >= 0)
-        H5Gclose(to);
-    return s;
+    TRY(import_attributes(m, from, to));
+    return copy_links(m, from, to, depth);
 }
 
 /* ---- the file ---- */
@@ -122,7 +121,7 @@ static status copy_all(importer *m, hid_t file, hdf5_import_kind *kind)
     status s = find_kind(m, root, kind);
     m->is_set = *kind == HDF5_IMPORT_SET;
     if (s == OK)
-        s = copy_group(m, root, "", 0);
+        s = copy_group(m, root, m->out->file.root, "", 0);
     H5Gclose(root);
     return s;
 }
@@ -155,12 +154,12 @@ static status say_of(const char *path, const char *temporary, status s)
 static status publish(importer *m, hdf5_import_kind kind, hdf5_import_check check, void *user)
 {
     sealed_file *out = m->out;
-    TRY(sealed_file_seal(out, -1, m->is_set ? dataset_seal_write : seal_write));
+    TRY(sealed_file_seal(out, m->is_set ? dataset_seal_write : seal_write));
     status s = check(user, kind, out->target.temporary);
     if (s == OK)
         return sealed_file_publish(out);
     s = say_of(m->label, out->target.temporary, s);
-    sealed_file_cancel(out, -1);
+    sealed_file_cancel(out);
     return s;
 }
 
@@ -176,6 +175,6 @@ status hdf5_import(mem *m, const char *path, const char *out, hdf5_import_check 
     status s = copy(&it, &kind);
     if (s == OK)
         return publish(&it, kind, check, user);
-    sealed_file_cancel(&file, -1);
+    sealed_file_cancel(&file);
     return s;
 }

@@ -3,6 +3,7 @@
 #ifndef SLMT_IO_HDF5_IMPORT_PARTS_H
 #define SLMT_IO_HDF5_IMPORT_PARTS_H
 
+#include "io/hdf5.h"
 #include "io/sealed_file.h"
 
 typedef struct importer {
@@ -23,7 +24,7 @@ status import_unreadable(const importer *m, const char *name);
 status import_count(importer *m, const char *name, uint64_t bytes);
 
 /* Copies all attributes of a group, and one tensor. */
-status import_attributes(importer *m, hid_t from, hid_t to);
-status import_tensor(importer *m, hid_t from, hid_t to, const char *name);
+status import_attributes(importer *m, hid_t from, dialect_group *to);
+status import_tensor(importer *m, hid_t from, dialect_group *to, const char *name);
 
 #endif

@@ -18,19 +18,19 @@ static hid_t text_type(hid_t type, size_t size)
     return -1;
 }
 
-static status put_text(importer *m, hid_t to, const char *name, const char *text)
+static status put_text(importer *m, dialect_group *to, const char *name, const char *text)
 {
     if (strnlen(text, STORED_TEXT_MAX + 1) > STORED_TEXT_MAX)
-        return import_refuse(m, name, "is a text of more than 65535 bytes");
-    return sealed_file_written(m->out, m->path, name, hdf5_put_text(to, name, text));
+        return import_refuse(m, name, "is a text of more than 65000 bytes");
+    return sealed_file_written(m->out, dialect_put_text(&m->out->file, to, name, text));
 }
 
-static status copy_fixed_text(importer *m, hid_t attribute, hid_t type, hid_t to, const char *name)
+static status copy_fixed_text(importer *m, hid_t attribute, hid_t type, dialect_group *to, const char *name)
 {
     void *text;
     size_t size = H5Tget_size(type);
     if (size > STORED_TEXT_MAX)
-        return import_refuse(m, name, "is a text of more than 65535 bytes");
+        return import_refuse(m, name, "is a text of more than 65000 bytes");
     TRY(mem_zeros(m->mem, size + 2, 1, &text));
     hid_t memory = text_type(type, size + 1);
     status s = memory >= 0 && H5Aread(attribute, memory, text) >= 0 ? OK : import_unreadable(m, name);
@@ -41,7 +41,7 @@ static status copy_fixed_text(importer *m, hid_t attribute, hid_t type, hid_t to
     return s;
 }
 
-static status copy_variable_text(importer *m, hid_t attribute, hid_t type, hid_t to, const char *name)
+static status copy_variable_text(importer *m, hid_t attribute, hid_t type, dialect_group *to, const char *name)
 {
     char *text = NULL;
     hid_t memory = text_type(type, H5T_VARIABLE);
@@ -53,7 +53,7 @@ static status copy_variable_text(importer *m, hid_t attribute, hid_t type, hid_t
     return s;
 }
 
-static status copy_value(importer *m, hid_t attribute, hid_t type, hid_t to, const char *name)
+static status copy_value(importer *m, hid_t attribute, hid_t type, dialect_group *to, const char *name)
 {
     int64_t whole = 0;
     double real = 0;
@@ -61,11 +61,11 @@ static status copy_value(importer *m, hid_t attribute, hid_t type, hid_t to, con
     case H5T_INTEGER:
         if (H5Aread(attribute, H5T_NATIVE_INT64, &whole) < 0)
             return import_unreadable(m, name);
-        return sealed_file_written(m->out, m->path, name, hdf5_put_int(to, name, whole));
+        return sealed_file_written(m->out, dialect_put_int(&m->out->file, to, name, whole));
     case H5T_FLOAT:
         if (H5Aread(attribute, H5T_NATIVE_DOUBLE, &real) < 0)
             return import_unreadable(m, name);
-        return sealed_file_written(m->out, m->path, name, hdf5_put_real(to, name, real));
+        return sealed_file_written(m->out, dialect_put_real(&m->out->file, to, name, real));
     case H5T_STRING:
         return H5Tis_variable_str(type) > 0 ? copy_variable_text(m, attribute, type, to, name)
                                             : copy_fixed_text(m, attribute, type, to, name);
@@ -74,7 +74,7 @@ static status copy_value(importer *m, hid_t attribute, hid_t type, hid_t to, con
     }
 }
 
-static status copy_attribute(importer *m, hid_t attribute, hid_t to)
+static status copy_attribute(importer *m, hid_t attribute, dialect_group *to)
 {
     char name[STORED_NAME_MAX + 2];
     hid_t type = H5Aget_type(attribute), space = H5Aget_space(attribute);
@@ -93,7 +93,7 @@ static status copy_attribute(importer *m, hid_t attribute, hid_t to)
     return s;
 }
 
-status import_attributes(importer *m, hid_t from, hid_t to)
+status import_attributes(importer *m, hid_t from, dialect_group *to)
 {
     H5O_info_t info;
     if (H5Oget_info2(from, &info, H5O_INFO_NUM_ATTRS) < 0)
@@ -216,23 +216,18 @@ static int64_t rows_of(const catalogue_tensor *t)
 }
 
 /* Writes rows as a set does: small tensors in one piece, others in chunks of whole rows. A checkpoint's
- * tensors are in one piece. */
-static int write_rows(const importer *m, hid_t to, const catalogue_tensor *t, int64_t first, int64_t count,
-                      const void *values)
+ * tensors are in one piece. *growing: NULL before the first rows. */
+static status write_rows(importer *m, dialect_group *to, const catalogue_tensor *t, int64_t count,
+                         const void *values, dialect_tensor **growing)
 {
-    int64_t dims[STORED_RANK_MAX], chunk[STORED_RANK_MAX];
-    uint64_t all = stored_bytes(t->type, t->rank, t->dims);
-    memcpy(dims, t->dims, sizeof dims);
-    memcpy(chunk, t->dims, sizeof chunk);
+    uint64_t all = stored_bytes(t->type, t->rank, t->dims), row = all / (uint64_t)rows_of(t);
+    int64_t chunk = row < CHUNK ? (int64_t)(CHUNK / row) : 1;
     if (!m->is_set || t->rank == 0 || all <= CHUNK)
-        return hdf5_put_tensor(to, t->name, t->type, t->rank, dims, NULL, values);
-    uint64_t row = all / (uint64_t)rows_of(t);
-    chunk[0] = row < CHUNK ? (int64_t)(CHUNK / row) : 1;
-    dims[0] = count;
-    if (chunk[0] > count)
-        chunk[0] = count;
-    return first == 0 ? hdf5_put_tensor(to, t->name, t->type, t->rank, dims, chunk, values)
-                      : hdf5_append_rows(to, t->name, t->type, t->rank, dims, first, values);
+        return dialect_put_tensor(&m->out->file, to, t->name, t->type, t->rank, t->dims, values);
+    if (!*growing)
+        TRY(dialect_new_tensor(&m->out->file, to, t->name, t->type, t->rank, t->dims,
+                               chunk < count ? chunk : count, growing));
+    return dialect_add_rows(&m->out->file, *growing, count, values);
 }
 
 static int64_t rows_at_once(const importer *m, const catalogue_tensor *t)
@@ -244,9 +239,10 @@ static int64_t rows_at_once(const importer *m, const catalogue_tensor *t)
     return row < PART ? (int64_t)(PART / row) : 1;
 }
 
-static status copy_rows(importer *m, hid_t from, hid_t to, const catalogue_tensor *t)
+static status copy_rows(importer *m, hid_t from, dialect_group *to, const catalogue_tensor *t)
 {
     void *values;
+    dialect_tensor *growing = NULL;
     int64_t rows = rows_of(t), step = rows_at_once(m, t);
     uint64_t row = stored_bytes(t->type, t->rank, t->dims) / (uint64_t)rows;
     TRY(mem_take(m->mem, (size_t)(row * (uint64_t)step), &values));
@@ -255,13 +251,13 @@ static status copy_rows(importer *m, hid_t from, hid_t to, const catalogue_tenso
         int64_t count = rows - first < step ? rows - first : step;
         s = read_rows(from, t, first, count, values) < 0
                 ? import_unreadable(m, t->name)
-                : sealed_file_written(m->out, m->path, t->name, write_rows(m, to, t, first, count, values));
+                : sealed_file_written(m->out, write_rows(m, to, t, count, values, &growing));
     }
     mem_give(m->mem, values);
     return s;
 }
 
-status import_tensor(importer *m, hid_t from, hid_t to, const char *name)
+status import_tensor(importer *m, hid_t from, dialect_group *to, const char *name)
 {
     catalogue_tensor t = {.name = (char *)name}; /* which is only read */
     hid_t dataset = H5Dopen2(from, name, H5P_DEFAULT);

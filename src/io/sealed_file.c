@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sealed_file.c - begins, finishes and cancels an HDF5 file that appears whole or not at all. */
+/* sealed_file.c - begins, finishes and cancels a file that appears whole or not at all. */
 #include "io/sealed_file.h"
 
 #include <errno.h>
@@ -15,16 +15,12 @@ const char *sealed_file_label(const sealed_file *f)
     return f->target.path;
 }
 
-static status start_file(sealed_file *f, uint64_t user_block)
+static status start_file(sealed_file *f, mem *m, uint64_t user_block)
 {
-    hdf5_guard guard;
     f->fd = descriptor_open(f->target.temporary, O_RDWR, 0);
     if (f->fd < 0)
         return fail(ERR_IO, "%s: cannot open: %s", f->target.temporary, strerror(errno));
-    hdf5_enter(&guard);
-    f->file = hdf5_create(&f->bytes, f->fd, user_block);
-    hdf5_leave(&guard);
-    return f->file >= 0 ? OK : hdf5_write_failed(&f->bytes, f->target.path, "", NULL);
+    return dialect_begin(m, f->fd, user_block, f->target.path, &f->file);
 }
 
 /* Returns 1 for a reason that says nothing about the file, which may be there and be a scan. */
@@ -72,42 +68,35 @@ static status check_replaced(const char *path)
 
 status sealed_file_begin(mem *m, const char *path, uint64_t user_block, sealed_file *f)
 {
-    *f = (sealed_file){.fd = -1, .file = -1};
+    *f = (sealed_file){.fd = -1};
     TRY(check_replaced(path));
     TRY(atomic_file_begin(m, path, &f->target));
-    status s = start_file(f, user_block);
+    status s = start_file(f, m, user_block);
     if (s != OK)
-        sealed_file_cancel(f, -1);
+        sealed_file_cancel(f);
     return s;
 }
 
 status sealed_file_ready(const sealed_file *f)
 {
-    return f->failure == OK ? OK : fail(f->failure, "%s: an earlier write failed", f->target.path);
+    int error = f->file.error;
+    if (f->failure == OK)
+        return OK;
+    return fail(f->failure, "%s: an earlier write failed%s%s", f->target.path, error ? ": " : "",
+                error ? strerror(error) : "");
 }
 
-status sealed_file_written(sealed_file *f, const char *group, const char *name, int result)
+status sealed_file_written(sealed_file *f, status result)
 {
-    if (result < 0 || f->bytes.error)
-        f->failure = hdf5_write_failed(&f->bytes, f->target.path, group, name);
-    return f->failure;
+    if (result != OK)
+        f->failure = result;
+    return result;
 }
 
-static status close_hdf5(sealed_file *f, hid_t group)
+static status end_and_seal(sealed_file *f, sealed_file_block block)
 {
-    hdf5_guard guard;
-    hdf5_enter(&guard);
-    H5Gclose(group);
-    status s = hdf5_close_written(&f->bytes, f->file, f->target.path);
-    hdf5_leave(&guard);
-    f->file = -1;
-    return s;
-}
-
-static status close_and_seal(sealed_file *f, hid_t group, sealed_file_block block)
-{
-    TRY(close_hdf5(f, group));
     TRY(sealed_file_ready(f));
+    TRY(dialect_end(&f->file));
     TRY(block(f->fd, f->target.path));
     int fd = f->fd;
     f->fd = -1;
@@ -123,9 +112,10 @@ static void close_descriptor(sealed_file *f)
     f->fd = -1;
 }
 
-status sealed_file_seal(sealed_file *f, hid_t group, sealed_file_block block)
+status sealed_file_seal(sealed_file *f, sealed_file_block block)
 {
-    status s = close_and_seal(f, group, block);
+    status s = end_and_seal(f, block);
+    dialect_free(&f->file);
     close_descriptor(f);
     if (s != OK)
         atomic_file_abandon(&f->target);
@@ -137,23 +127,15 @@ status sealed_file_publish(sealed_file *f)
     return atomic_file_finish(&f->target);
 }
 
-status sealed_file_finish(sealed_file *f, hid_t group, sealed_file_block block)
+status sealed_file_finish(sealed_file *f, sealed_file_block block)
 {
-    TRY(sealed_file_seal(f, group, block));
+    TRY(sealed_file_seal(f, block));
     return sealed_file_publish(f);
 }
 
-void sealed_file_cancel(sealed_file *f, hid_t group)
+void sealed_file_cancel(sealed_file *f)
 {
-    hdf5_guard guard;
-    if (f->file >= 0) {
-        f->bytes.error = ECANCELED; /* nothing more needs to reach the disk */
-        hdf5_enter(&guard);
-        H5Gclose(group);
-        hdf5_close(&f->bytes, f->file);
-        hdf5_leave(&guard);
-        f->file = -1;
-    }
+    dialect_free(&f->file);
     close_descriptor(f);
     atomic_file_abandon(&f->target);
 }
