@@ -155,7 +155,7 @@ SLMT_API void slmt_context_free(slmt_context *context);
 /**
  * Memory that the context and everything made in it hold now.
  *
- * Counts what goes through the context's allocator, and tensors in memory of a device. What oneDNN, HDF5 and
+ * Counts what goes through the context's allocator, and tensors in memory of a device. What oneDNN and
  * niftiio take for themselves while they work is not in it.
  *
  * @param context  not NULL

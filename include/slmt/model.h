@@ -235,16 +235,18 @@ SLMT_API slmt_status slmt_model_save(const slmt_model *model, const char *path);
  * file is loaded, or opened and read to its end, before it takes its place.
  *
  * HDF5 reads the file, and HDF5 is not made for hostile files: such a file can end the process. Call this
- * function in a process of its own, with limits, as `slmt convert --import` does.
+ * function in a process of its own, with limits, as `slmt convert --import` does. It is the only function
+ * that needs HDF5; a library that was built with SLMT_IMPORT=OFF does without.
  *
  * @param context  not NULL; a checkpoint is loaded with its computing type
  * @param path     the file to read. Training sets of version 1 cannot be imported
  * @param out      replaced if it exists, may be path
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (also where out is a training set that is open anywhere),
  *         SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (HDF5 cannot read it), SLMT_ERR_SCHEMA (it holds
- *         what no file of this library does), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, or as slmt_trainer_load(),
+ *         what no file of this library does), SLMT_ERR_UNSUPPORTED (a build without HDF5), SLMT_ERR_MEMORY,
+ *         SLMT_ERR_LIMIT, or as slmt_trainer_load(),
  *         slmt_model_load() or slmt_dataset_read()
- * @threads any thread; writers of other files wait while it reads
+ * @threads any thread; another import waits while it reads
  * \since 0.1
  */
 SLMT_API slmt_status slmt_file_import(slmt_context *context, const char *path, const char *out);

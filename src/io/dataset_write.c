@@ -211,6 +211,14 @@ static status begin_record(dataset_file_writer *w, const slmt_record *r)
     return dialect_put_text(f, w->record, "split", dataset_split_name(r->split));
 }
 
+static void drop_record(dataset_file_writer *w)
+{
+    if (w->record)
+        dialect_drop_group(&w->file.file, w->record);
+    w->file.file.end = w->record_from;
+    w->record = NULL;
+}
+
 static status check_record(const dataset_file_writer *w, const slmt_record *r)
 {
     static const char rule[] = RECORD_NAME_RULE;
@@ -242,7 +250,10 @@ status dataset_file_begin(dataset_file_writer *w, const slmt_record *r)
         w->state[i].tensor = NULL;
         w->state[i].kept = w->state[i].n_classes;
     }
-    return sealed_file_written(&w->file, begin_record(w, r));
+    status s = begin_record(w, r);
+    if (s != OK)
+        drop_record(w);
+    return s;
 }
 
 /* ---- tensors ---- */
@@ -422,18 +433,18 @@ status dataset_file_undo(dataset_file_writer *w)
         return OK;
     for (size_t i = 0; i < w->n_fields; i++)
         w->state[i].n_classes = w->state[i].kept; /* classes that only this record had are removed with it */
-    dialect_drop_group(&w->file.file, w->record);
-    w->file.file.end = w->record_from;
-    w->record = NULL;
+    drop_record(w);
+    if (w->file.failure == ERR_MEMORY || w->file.failure == ERR_LIMIT)
+        w->file.failure = OK; /* what found no memory was part of this record */
     return w->file.failure;
 }
 
 static status end_record(dataset_file_writer *w)
 {
-    dialect_group *record = w->record;
     TRY(put_empty(w));
+    TRY(dialect_close_group(&w->file.file, w->record));
     w->record = NULL;
-    return dialect_close_group(&w->file.file, record);
+    return OK;
 }
 
 status dataset_file_end(dataset_file_writer *w)
@@ -442,11 +453,12 @@ status dataset_file_end(dataset_file_writer *w)
     if (!w->record)
         return fail(ERR_STATE, "%s: no record has been begun", sealed_file_label(&w->file));
     status s = check_complete(w);
+    if (s == OK)
+        s = sealed_file_written(&w->file, end_record(w));
     if (s != OK) {
         dataset_file_undo(w);
         return s;
     }
-    TRY(sealed_file_written(&w->file, end_record(w)));
     w->n_records++;
     w->n_objects += w->record_objects;
     return OK;

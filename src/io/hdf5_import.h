@@ -16,7 +16,8 @@ typedef status (*hdf5_import_check)(void *user, hdf5_import_kind kind, const cha
 /* Copies all groups, attributes and tensors of the file at `path` to a new one at `out`: whole numbers become
  * int64, real ones float64, texts UTF-8 of fixed length; tensors keep their type. Whether they are what a
  * checkpoint or a set must hold, check() finds out. ERR_NOT_FOUND, ERR_IO, ERR_FORMAT (HDF5 cannot read it),
- * ERR_SCHEMA (it holds what no file of this library does), ERR_MEMORY, ERR_LIMIT, what check() returns. */
+ * ERR_SCHEMA (it holds what no file of this library does), ERR_MEMORY, ERR_LIMIT, what check() returns;
+ * ERR_UNSUPPORTED in a build without HDF5. */
 status hdf5_import(mem *m, const char *path, const char *out, hdf5_import_check check, void *user);
 
 #endif

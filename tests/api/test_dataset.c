@@ -587,20 +587,22 @@ static void every_failed_allocation_of_add_leaves_the_set_usable(void **state)
     slmt_dataset_writer *w;
     slmt_dataset *d;
     slmt_volume *v[2] = {volume(1), volume(2)};
-    long n;
+    long n, before = allocations_live;
     assert_int_equal(start(in_folder("set.h5"), &w), SLMT_OK);
     for (n = 0;; n++) {
         long live = allocations_live;
         allocations_left = n;
         slmt_status s = slmt_dataset_writer_add(w, "one", (const slmt_volume *const *)v, SLMT_SPLIT_TRAIN);
         allocations_left = -1;
-        assert_int_equal(allocations_live, live);
+        if (s != SLMT_OK)
+            assert_in_range(allocations_live - live, 0, 3); /* lists that grew stay for the next record */
         if (s == SLMT_OK)
             break;
         assert_int_equal(s, SLMT_ERR_MEMORY);
     }
-    assert_true(n >= 2);
+    assert_true(n >= 20);
     assert_int_equal(slmt_dataset_writer_finish(w), SLMT_OK);
+    assert_int_equal(allocations_live, before);
     for (n = 0;; n++) {
         long live = allocations_live;
         allocations_left = n;

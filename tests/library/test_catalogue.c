@@ -8,9 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <hdf5.h>
+
 #include "io/address_set.h"
 #include "io/dialect.h"
-#include "io/hdf5.h"
 #include "slmt/dataset.h"
 
 #include <cmocka.h> /* last: its fail() is a macro, ours a function */

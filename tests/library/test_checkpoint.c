@@ -29,7 +29,7 @@
 #define OWN_FOLDER "/tmp/slmt-checkpoint-XXXXXX"
 #include "tests/own_folder.h"
 
-enum { ROWS = 100, COLUMNS = 37, PATH = 512 };
+enum { ROWS = 200, COLUMNS = 37, PATH = 512 }; /* several blocks of digests */
 
 static void for_each_file(int (*act)(const char *))
 {

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define H5_USE_110_API
 #include <hdf5.h>
 
 #include "io/dialect.h"
