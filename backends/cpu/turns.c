@@ -20,7 +20,7 @@ typedef struct attributes {
     uint64_t runtime, deadline, period; /* nanoseconds; runtime: of a turn, for a usual thread */
 } attributes;
 
-enum { SHORT = 300000 }; /* nanoseconds; the kernel's usual turn is about 3 ms */
+enum { SHORT = 100000 }; /* nanoseconds, the least that the kernel takes; its usual turn is about 3 ms */
 
 /* Returns whether the calling thread is a usual one, and fills `a`. */
 static int read_attributes(attributes *a)
