@@ -364,6 +364,27 @@ static void zeros_are_zeros_at_any_length(void **state)
     assert_true(engine_close(&e));
 }
 
+static bk_status no_copy(void *handle, void *to, const void *from, size_t bytes, bk_direction way)
+{
+    (void)handle, (void)to, (void)from, (void)bytes, (void)way;
+    return BK_ERR_FAILED;
+}
+
+static void zeros_that_cannot_be_copied_are_an_error_and_take_no_memory(void **state)
+{
+    (void)state;
+    bk_backend broken = *bk_walled();
+    engine e;
+    void *p = &e;
+    broken.copy = no_copy;
+    assert_int_equal(engine_open(&e, &broken), BK_OK);
+    assert_int_equal(device_zeros(e.dev, &e.m, 100, &p), ERR_BACKEND);
+    assert_string_equal(status_text(), "backend walled failed in a copy");
+    assert_null(p);
+    assert_int_equal(e.m.live, 0);
+    assert_true(engine_close(&e));
+}
+
 /* ---- what calls keep ---- */
 
 /* The reference, whose linear layers keep the sum of their weight if it is invariant. */
@@ -534,6 +555,7 @@ int main(void)
         cmocka_unit_test(a_profile_has_every_call_of_a_plan_that_runs_as_a_whole),
         cmocka_unit_test(the_first_array_that_is_not_finite_is_named),
         cmocka_unit_test(zeros_are_zeros_at_any_length),
+        cmocka_unit_test(zeros_that_cannot_be_copied_are_an_error_and_take_no_memory),
         cmocka_unit_test(what_a_call_keeps_of_an_invariant_input_stays_until_its_version_changes),
         cmocka_unit_test(kept_memory_is_counted_and_taken_with_the_arena_alone),
         cmocka_unit_test(the_host_cannot_touch_the_device_s_memory),
