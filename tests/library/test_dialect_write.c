@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_dialect_write.c - files that the library writes without HDF5: HDF5 itself and the library's reader find in them
- * what was written, and no place where memory or the disk fails ends the process or leaves anything. */
+/* test_dialect_write.c - files that the library writes without HDF5: HDF5 itself and the library's reader
+ * find in them what was written, and no place where memory or the disk fails ends the process or leaves
+ * anything. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define H5_USE_110_API
@@ -77,7 +80,9 @@ static uint8_t noise(int64_t i)
     return (uint8_t)((uint64_t)i * 0x9e3779b97f4a7c15u >> 56);
 }
 
-static const char text_of_two_bytes[] = "Sch\xC3\xA4" "del", other[] = "bad\x1b[2J";
+static const char text_of_two_bytes[] = "Sch\xC3\xA4"
+                                        "del",
+                  other[] = "bad\x1b[2J";
 static const int64_t grid_dims[2] = {ROWS, COLUMNS}, cube_dims[4] = {DEEP_ROWS, 1, 5, 40};
 
 static status put_attributes(dialect_file *f)
@@ -385,6 +390,31 @@ static void a_text_that_no_header_holds_is_refused(void **state)
     free(text);
 }
 
+static void a_path_through_a_tensor_or_a_closed_group_is_refused(void **state)
+{
+    (void)state;
+    dialect_file f;
+    dialect_group *b, *g;
+    int fd = open(path, O_RDWR), has;
+    assert_int_equal(dialect_begin(&memory, fd, BLOCK, path, &f), OK);
+    assert_int_equal(dialect_group_at(&f, "a/b", &b), OK);
+    assert_int_equal(dialect_put_tensor(&f, b, "x", STORED_I32, 0, NULL, (int32_t[]){1}), OK);
+    assert_int_equal(dialect_group_at(&f, "a/b/x/y", &g), ERR_ARGUMENT);
+    assert_non_null(strstr(status_text(), "/a/b/x is no group, or is closed"));
+    assert_int_equal(dialect_group_at(&f, "a/b", &g), OK);
+    assert_ptr_equal(g, b);
+    assert_int_equal(dialect_close_group(&f, b), OK);
+    assert_int_equal(dialect_group_at(&f, "a/b", &g), ERR_ARGUMENT);
+    assert_non_null(strstr(status_text(), "/a/b is no group, or is closed"));
+    assert_int_equal(dialect_group_at(&f, "a", &g), OK);
+    assert_int_equal(dialect_has(g, "b", &has), OK);
+    assert_int_equal(has, 1);
+    assert_int_equal(dialect_has(g, "c", &has), OK);
+    assert_int_equal(has, 0);
+    dialect_free(&f);
+    close(fd);
+}
+
 static void every_failed_allocation_is_told_and_leaks_nothing(void **state)
 {
     (void)state;
@@ -407,6 +437,48 @@ static void a_full_disk_is_told(void **state)
     close(fd);
 }
 
+/* Writes a file that may have so many bytes. */
+static status write_at_most(rlim_t bytes)
+{
+    struct rlimit old, low;
+    int fd = open(path, O_RDWR | O_TRUNC);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    low = (struct rlimit){.rlim_cur = bytes, .rlim_max = old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+    status s = write_to(fd);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    close(fd);
+    return s;
+}
+
+static void a_write_that_fails_anywhere_is_told_and_leaks_nothing(void **state)
+{
+    (void)state;
+    unsigned char *bytes;
+    assert_int_equal(write_file(), OK);
+    size_t size = load(path, &bytes);
+    free(bytes);
+    void (*before)(int) = signal(SIGXFSZ, SIG_IGN);
+    for (size_t most = 0; most < size; most += 1 + size / 40) {
+        assert_int_equal(write_at_most(most), ERR_IO);
+        assert_non_null(strstr(status_text(), strerror(EFBIG)));
+        assert_int_equal(live, 0);
+    }
+    assert_int_equal(write_at_most(size), OK);
+    signal(SIGXFSZ, before);
+}
+
+/* The null device takes all that is written, but has no length. */
+static void an_end_that_cannot_be_set_is_told(void **state)
+{
+    (void)state;
+    int fd = open("/dev/null", O_RDWR);
+    assert_int_equal(write_to(fd), ERR_IO);
+    assert_non_null(strstr(status_text(), "cannot write /: "));
+    assert_non_null(strstr(status_text(), strerror(EINVAL)));
+    close(fd);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -418,8 +490,11 @@ int main(void)
         CASE(the_reader_finds_what_was_written),
         CASE(equal_contents_are_equal_bytes),
         CASE(a_text_that_no_header_holds_is_refused),
+        CASE(a_path_through_a_tensor_or_a_closed_group_is_refused),
         CASE(every_failed_allocation_is_told_and_leaks_nothing),
         CASE(a_full_disk_is_told),
+        CASE(a_write_that_fails_anywhere_is_told_and_leaks_nothing),
+        CASE(an_end_that_cannot_be_set_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
