@@ -415,6 +415,42 @@ static void a_path_through_a_tensor_or_a_closed_group_is_refused(void **state)
     close(fd);
 }
 
+/* One group with a tensor in chunks and one in one piece. */
+static status write_small(int fd)
+{
+    dialect_file f;
+    dialect_group *g;
+    dialect_tensor *t;
+    static const int16_t rows[7] = {1, 2, 3, 4, 5, 6, 7};
+    TRY(dialect_begin(&memory, fd, BLOCK, path, &f));
+    status s = dialect_group_at(&f, "group", &g);
+    if (s == OK)
+        s = dialect_put_tensor(&f, g, "whole", STORED_F16, 1, (int64_t[]){7}, rows);
+    if (s == OK)
+        s = dialect_new_tensor(&f, g, "rows", STORED_F16, 1, (int64_t[]){7}, 3, &t);
+    if (s == OK)
+        s = dialect_add_rows(&f, t, 7, rows);
+    if (s == OK)
+        s = dialect_end(&f);
+    dialect_free(&f);
+    return s;
+}
+
+static void any_single_failed_allocation_of_a_small_file_is_told(void **state)
+{
+    (void)state;
+    long n = -1;
+    int fd = open(path, O_RDWR);
+    for (status s = ERR_MEMORY; s != OK;) {
+        left = ++n;
+        s = write_small(fd);
+        assert_true(s == OK || s == ERR_MEMORY);
+        assert_int_equal(live, 0);
+    }
+    assert_true(n > 15);
+    close(fd);
+}
+
 static void every_failed_allocation_is_told_and_leaks_nothing(void **state)
 {
     (void)state;
@@ -491,6 +527,7 @@ int main(void)
         CASE(equal_contents_are_equal_bytes),
         CASE(a_text_that_no_header_holds_is_refused),
         CASE(a_path_through_a_tensor_or_a_closed_group_is_refused),
+        CASE(any_single_failed_allocation_of_a_small_file_is_told),
         CASE(every_failed_allocation_is_told_and_leaks_nothing),
         CASE(a_full_disk_is_told),
         CASE(a_write_that_fails_anywhere_is_told_and_leaks_nothing),
