@@ -404,7 +404,7 @@ static void missing_and_unexpected_and_misshapen_tensors_are_named(void **state)
         checkpoint_read(c, "weights", right[0], CHECKPOINT_F32, 2, (int64_t[]){50, 37},
                         "the options (embed_dim 96) need", buffer),
         ERR_SCHEMA, path,
-        ": /weights/E.blocks.0.attn.qkv.weight is [100,37], the options (embed_dim 96) need [50,37]");
+        ": /weights/E.blocks.0.attn.qkv.weight is [200,37], the options (embed_dim 96) need [50,37]");
     assert_fails(checkpoint_read(c, "weights", right[0], CHECKPOINT_F32, 1, (int64_t[]){3700}, NULL, buffer),
                  ERR_SCHEMA, path, " is [100,37], expected [3700]");
     checkpoint_close(c);
