@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dialect_write_tensor.c - tensors of a file being written: in one piece, or in chunks that a B-tree of version 1
- * lists. */
+/* dialect_write_tensor.c - tensors of a file being written: in one piece, or in chunks that a B-tree of
+ * version 1 lists. */
 #include <string.h>
 
 #include <zlib.h>
@@ -285,7 +285,8 @@ typedef struct level {
     size_t node_bytes;
 } level;
 
-static void make_node(const dialect_tensor *t, const level *l, size_t node, size_t nodes, unsigned char *bytes)
+static void make_node(const dialect_tensor *t, const level *l, size_t node, size_t nodes,
+                      unsigned char *bytes)
 {
     size_t first = node * ENTRIES, last = first + ENTRIES < l->children ? first + ENTRIES : l->children;
     unsigned char *at = dialect_add_bytes(bytes, "TREE\1", 5);

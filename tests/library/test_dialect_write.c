@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_dialect_write.c - files that the library writes without HDF5: HDF5 itself and the library's reader find in them
- * what was written, and no place where memory or the disk fails ends the process or leaves anything. */
+/* test_dialect_write.c - files that the library writes without HDF5: HDF5 itself and the library's reader
+ * find in them what was written, and no place where memory or the disk fails ends the process or leaves
+ * anything. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -77,7 +78,9 @@ static uint8_t noise(int64_t i)
     return (uint8_t)((uint64_t)i * 0x9e3779b97f4a7c15u >> 56);
 }
 
-static const char text_of_two_bytes[] = "Sch\xC3\xA4" "del", other[] = "bad\x1b[2J";
+static const char text_of_two_bytes[] = "Sch\xC3\xA4"
+                                        "del",
+                  other[] = "bad\x1b[2J";
 static const int64_t grid_dims[2] = {ROWS, COLUMNS}, cube_dims[4] = {DEEP_ROWS, 1, 5, 40};
 
 static status put_attributes(dialect_file *f)
