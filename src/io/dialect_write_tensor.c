@@ -310,6 +310,7 @@ static status write_index(dialect_file *f, const dialect_tensor *t, uint64_t *ro
     unsigned char bytes[NODE_MAX];
     level l = {.children = t->count, .each = 1};
     size_t nodes;
+    *root = NOWHERE;
     l.node_bytes = NODE_HEAD + ENTRIES * 8 + (ENTRIES + 1) * (8 + 8 * ((size_t)t->rank + 1));
     do {
         nodes = (l.children + ENTRIES - 1) / ENTRIES;
