@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_plugin.c - backends that are shared objects: opened by name from the place that is named, refused with
  * the reason otherwise. The plug-ins are made in tests/plugins/. */
+#include <limits.h>
+
 #include "backends/backend.h"
 
 #include "tests/api/api_fixture.h"
@@ -84,6 +86,7 @@ static void what_is_no_plugin_is_refused(void **state)
 {
     (void)state;
     EXPECT_TEXT(SLMT_ERR_FORMAT, "no function slmt_backend()", try_open("silent", PLUGINS));
+    EXPECT_TEXT(SLMT_ERR_FORMAT, "returns no backend", try_open("empty", PLUGINS));
     EXPECT_TEXT(SLMT_ERR_FORMAT, "holds backend other", try_open("stranger", PLUGINS));
     EXPECT_TEXT(SLMT_ERR_FORMAT, "functions for memory and lacks others", try_open("half", PLUGINS));
     EXPECT_TEXT(SLMT_ERR_FORMAT, "holds backend walled",
@@ -93,6 +96,18 @@ static void what_is_no_plugin_is_refused(void **state)
     EXPECT_TEXT(SLMT_ERR_NOT_FOUND, "/no/such/folder", try_open("walled", "/no/such/folder"));
     EXPECT_TEXT(SLMT_ERR_ARGUMENT, "'../walled'", try_open("../walled", PLUGINS));
     EXPECT_TEXT(SLMT_ERR_ARGUMENT, "''", try_open("", PLUGINS));
+}
+
+/* The folder's own path is as long as a path may be, so that none is left for the file in it. */
+static void a_folder_with_too_long_a_path_is_refused(void **state)
+{
+    (void)state;
+    char folder[PATH_MAX];
+    size_t n = (size_t)snprintf(folder, sizeof folder, "%s", PLUGINS);
+    while (n + 1 < sizeof folder)
+        folder[n++] = '/';
+    folder[n] = '\0';
+    EXPECT_TEXT(SLMT_ERR_ARGUMENT, "the path of its plug-in is too long", try_open("walled", folder));
 }
 
 /* Neither without a path, nor by a name in the current folder, nor by what the environment says. */
@@ -179,6 +194,7 @@ int main(void)
         cmocka_unit_test(a_built_in_backend_has_its_name_too_and_needs_no_path),
         cmocka_unit_test(a_plugin_of_another_contract_is_refused_with_both_numbers),
         cmocka_unit_test(what_is_no_plugin_is_refused),
+        cmocka_unit_test(a_folder_with_too_long_a_path_is_refused),
         cmocka_unit_test(nothing_but_the_path_is_searched),
         cmocka_unit_test(an_unknown_option_is_refused_in_the_backend_s_words),
         cmocka_unit_test(options_of_the_cpu_backend_work_by_text),

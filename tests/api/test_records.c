@@ -937,6 +937,51 @@ static void label_maps_keep_their_values_and_name_their_classes(void **state)
     slmt_dataset_free(d);
 }
 
+static int first_label;
+
+static float own_label(int i) /* a label for each voxel */
+{
+    return (float)(first_label + i);
+}
+
+/* 4 slices of 81 labels each in every record; the refused one takes its classes with it. */
+static void more_labels_than_a_field_has_are_refused_and_the_set_goes_on(void **state)
+{
+    (void)state;
+    enum { EACH = SLICES * CROP * CROP, FULL = 2048 / EACH };
+    slmt_dataset_writer *w;
+    slmt_preprocess p;
+    char name[16];
+    slmt_preprocess_init(&p);
+    p.crop_size = CROP;
+    p.slice_first = 1;
+    p.slice_count = SLICES;
+    p.image_size = 16;
+    GOOD(
+        slmt_dataset_writer_create_mr(context, in_folder("many.h5"), &p, (const char *const[]){"T1"}, 1, &w));
+    GOOD(slmt_dataset_writer_add_labels(w, "parcels"));
+    for (int i = 0; i < FULL; i++) {
+        first_label = i * NX * NY * NZ;
+        snprintf(name, sizeof name, "r%d", i);
+        GOOD(add(w, name, grey, own_label, NULL));
+    }
+    first_label = FULL * NX * NY * NZ;
+    assert_fails(add(w, "more", grey, own_label, NULL), SLMT_ERR_ARGUMENT,
+                 "field parcels has more than 2048 different labels");
+    first_label = 0;
+    GOOD(add(w, "again", grey, own_label, NULL));
+    GOOD(slmt_dataset_writer_finish(w));
+    slmt_dataset *d = open_set(in_folder("many.h5"));
+    slmt_field f = {.struct_size = sizeof f};
+    int classes = 1;
+    GOOD(slmt_dataset_field(d, 1, &f));
+    for (const char *c = f.classes; *c; c++)
+        classes += *c == ',';
+    assert_int_equal(classes, FULL * EACH);
+    assert_int_equal(slmt_dataset_record_count(d), FULL + 1);
+    slmt_dataset_free(d);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, make_context, free_context)
 
 int main(int argc, char **argv)
@@ -958,6 +1003,7 @@ int main(int argc, char **argv)
         CASE(a_file_cut_anywhere_is_refused),
         CASE(a_set_with_any_changed_byte_is_refused_when_all_of_it_is_read),
         CASE(damage_is_found_where_it_is_read_and_named),
+        CASE(more_labels_than_a_field_has_are_refused_and_the_set_goes_on),
         CASE(label_maps_keep_their_values_and_name_their_classes),
     };
     if (argc == 2) {

@@ -345,6 +345,28 @@ static void the_first_array_that_is_not_finite_is_named(void **state)
             }
 }
 
+static void what_is_to_be_read_comes_with_the_look(void **state)
+{
+    (void)state;
+    const bk_backend *backends[] = {bk_reference(), bk_walled()};
+    for (int b = 0; b < 2; b++) {
+        engine e;
+        const float mine[3] = {1, NAN, 3};
+        float one = 0, two[2] = {0};
+        bk_tensor t = {.shape = shape_of(BK_F32, 1, (const int64_t[]){3})};
+        int32_t first = 99;
+        assert_int_equal(engine_open(&e, backends[b]), BK_OK);
+        assert_int_equal(device_take(e.dev, &e.m, sizeof mine, &t.data), OK);
+        assert_int_equal(device_write(e.dev, t.data, mine, sizeof mine), OK);
+        const bk_read reads[] = {{two, t.data, sizeof two}, {&one, (float *)t.data + 2, sizeof one}};
+        assert_int_equal(device_look(e.dev, &t, 1, &first, reads, 2), OK);
+        assert_int_equal(first, 0);
+        assert_true(two[0] == 1 && isnan(two[1]) && one == 3);
+        device_give(e.dev, &e.m, t.data, sizeof mine);
+        assert_true(engine_close(&e));
+    }
+}
+
 static void zeros_are_zeros_at_any_length(void **state)
 {
     (void)state;
@@ -361,6 +383,27 @@ static void zeros_are_zeros_at_any_length(void **state)
             assert_int_equal(mine[k], k < lengths[i] ? 0 : 0xEE);
         device_give(e.dev, &e.m, p, lengths[i]);
     }
+    assert_true(engine_close(&e));
+}
+
+static bk_status no_copy(void *handle, void *to, const void *from, size_t bytes, bk_direction way)
+{
+    (void)handle, (void)to, (void)from, (void)bytes, (void)way;
+    return BK_ERR_FAILED;
+}
+
+static void zeros_that_cannot_be_copied_are_an_error_and_take_no_memory(void **state)
+{
+    (void)state;
+    bk_backend broken = *bk_walled();
+    engine e;
+    void *p = &e;
+    broken.copy = no_copy;
+    assert_int_equal(engine_open(&e, &broken), BK_OK);
+    assert_int_equal(device_zeros(e.dev, &e.m, 100, &p), ERR_BACKEND);
+    assert_string_equal(status_text(), "backend walled failed in a copy");
+    assert_null(p);
+    assert_int_equal(e.m.live, 0);
     assert_true(engine_close(&e));
 }
 
@@ -533,7 +576,9 @@ int main(void)
         cmocka_unit_test(a_plan_can_start_after_another_one_that_works),
         cmocka_unit_test(a_profile_has_every_call_of_a_plan_that_runs_as_a_whole),
         cmocka_unit_test(the_first_array_that_is_not_finite_is_named),
+        cmocka_unit_test(what_is_to_be_read_comes_with_the_look),
         cmocka_unit_test(zeros_are_zeros_at_any_length),
+        cmocka_unit_test(zeros_that_cannot_be_copied_are_an_error_and_take_no_memory),
         cmocka_unit_test(what_a_call_keeps_of_an_invariant_input_stays_until_its_version_changes),
         cmocka_unit_test(kept_memory_is_counted_and_taken_with_the_arena_alone),
         cmocka_unit_test(the_host_cannot_touch_the_device_s_memory),

@@ -159,6 +159,24 @@ static void dropout_scales_what_it_keeps_and_gradients_see_the_same_mask(void **
     sketch_close(&s);
 }
 
+static void a_key_has_no_gradient_and_does_not_stop_that_of_others(void **state)
+{
+    (void)state;
+    static sketch s;
+    sketch_open(&s);
+    const value of[] = {s.key, s.x};
+    value noise = op_add(s.g, op_normal(s.g, s.key, 1, &s.shape), op_uniform(s.g, s.key, 2, &s.shape));
+    value y = op_mul(s.g, s.x, noise), d[2];
+    assert_int_equal(graph_gradients(s.g, op_sum_all(s.g, y), of, 2, d), OK);
+    assert_int_equal(d[0], NONE);
+    graph_output(s.g, noise, OUT);
+    graph_output(s.g, d[1], DX);
+    sketch_plan(&s);
+    sketch_run(&s, 3, 4);
+    assert_int_equal(equal_numbers(s.out, s.gradient), N);
+    sketch_close(&s);
+}
+
 static void dropout_of_nothing_adds_no_node_and_of_all_gives_zeros(void **state)
 {
     (void)state;
@@ -234,6 +252,7 @@ int main(void)
         cmocka_unit_test(purposes_are_streams_of_their_own),
         cmocka_unit_test(a_bernoulli_mask_has_its_odds),
         cmocka_unit_test(dropout_scales_what_it_keeps_and_gradients_see_the_same_mask),
+        cmocka_unit_test(a_key_has_no_gradient_and_does_not_stop_that_of_others),
         cmocka_unit_test(dropout_of_nothing_adds_no_node_and_of_all_gives_zeros),
         cmocka_unit_test(numbers_that_are_drawn_again_are_the_same),
         cmocka_unit_test(draws_are_hoisted_with_a_steady_key_alone),

@@ -96,6 +96,7 @@ ONE(f_minimum, op_minimum(g, x[0], x[1]))
 ONE(f_clamp, op_clamp(g, x[0], -0.9, 1.1))
 ONE(f_prelu, op_prelu(g, x[0], x[1]))
 ONE(f_where, op_where(g, op_less(g, x[0], x[1]), op_mul(g, x[0], x[1]), x[2]))
+ONE(f_where_of_a_row, op_where(g, op_less(g, x[0], op_number(g, 0)), x[1], op_mul(g, x[0], x[2])))
 ONE(f_log_softmax, op_log_softmax(g, x[0]))
 ONE(f_log_sum_exp, op_log_sum_exp(g, x[0], (uint32_t)p[0]))
 ONE(f_cumsum, op_cumsum(g, x[0]))
@@ -369,6 +370,7 @@ static const function smooth_functions[] = {
     {"clamp", f_clamp, AWAY, 1, {{2, {3, 4}}}, {0}},
     {"prelu", f_prelu, AWAY, 2, {{3, {2, 4, 3}}, {1, {3}}}, {0}},
     {"where", f_where, REAL, 3, {{2, {3, 4}}, {2, {3, 1}}, {1, {4}}}, {0}},
+    {"where, one choice for a column", f_where_of_a_row, AWAY, 3, {{2, {1, 4}}, {2, {3, 4}}, {1, {4}}}, {0}},
     {"log_softmax", f_log_softmax, REAL, 1, {{3, {2, 2, 4}}}, {0}},
     {"log_sum_exp", f_log_sum_exp, REAL, 1, {{3, {2, 3, 4}}}, {4}},
     {"log_sum_exp over two axes", f_log_sum_exp, REAL, 1, {{3, {2, 3, 4}}}, {3}},
@@ -995,10 +997,18 @@ BAD(bad_conv_transpose_channels, "op conv_grad_input got [6,4,1], [2,3,4]",
 BAD(bad_conv_grad, "op conv_grad_input got [6,4,1], [2,3,4]: expected weight[O,C/groups,K...] and dy",
     graph_node(g, BK_CONV_GRAD_INPUT, &(bk_attr){.stride = {1}, .dilation = {1}, .groups = 1},
                (const value[]){op_view(g, x[0], 3, 6, 4, 1), x[0]}, 2, &SHAPE(3, 2, 3, 4)))
+BAD(bad_conv_grad_weight,
+    "op conv_grad_weight got [2,3,4], [2,3,4]: expected x[B,S...,C] and dy of the convolution",
+    graph_node(g, BK_CONV_GRAD_WEIGHT, &(bk_attr){.stride = {1}, .dilation = {1}, .groups = 1},
+               (const value[]){x[0], x[0]}, 2, &SHAPE(3, 6, 4, 1)))
 BAD(bad_reflect, "op reflect got [2,3,4]: a mirror must be shorter", op_reflect(g, x[0], 3))
+BAD(bad_reflect_grad, "op reflect_grad got [2,3,4]: a mirror must be shorter",
+    graph_node(g, BK_REFLECT_GRAD, &(bk_attr){.axes = {0, 2}}, &x[0], 1, NULL))
 BAD(bad_resize, "op resize_linear got [4,5]", op_resize_linear(g, x[2], (const int64_t[]){1}))
 BAD(bad_resize_length, "a length must be at least 1", op_resize_linear(g, x[0], (const int64_t[]){0}))
 BAD(bad_instance_norm, "op instance_norm got [4,5]", op_instance_norm(g, x[2], 1e-5, 1))
+BAD(bad_instance_norm_grad, "op instance_norm_grad got [2,3,4], [2,3,24]: expected x[B,S...,C], dy like x",
+    graph_node(g, BK_INSTANCE_NORM_GRAD, &(bk_attr){.alpha = 1}, (const value[]){x[0], x[3]}, 2, NULL))
 BAD(bad_table, "expected a bias table", op_window_attention(g, x[3], x[2], (window_grid){3, 1, 1, 0}, 1, 1))
 BAD(bad_slot, "slot -1 is below 0", graph_bound(g, -1, SHAPE(1, 2)))
 BAD(bad_group_norm, "op group_norm got [2,3,4], [4], [4]: expected x[B,S...,C], gain[C], bias[C], and groups",
@@ -1020,6 +1030,17 @@ BAD(bad_put, "op put got [2,3,4], [2,2]: expected y[B,K,C]",
     graph_node(g, BK_PUT, &(bk_attr){0}, (const value[]){x[0], x[4]}, 2, &SHAPE(3, 2, 9, 4)))
 BAD(bad_max_pool, "op max_pool got [4,5]: expected x[B,S...,C]",
     graph_node(g, BK_MAX_POOL, &(bk_attr){0}, &x[2], 1, &SHAPE(2, 4, 5)))
+BAD(bad_max_pool_rank, "op max_pool got [4,5]: expected x[B,S...,C] with 1 to 3 axes S",
+    op_max_pool(g, x[2], &(pool_window){.kernel = {1}}, NULL))
+BAD(bad_adaptive_max_pool_rank, "op max_pool got [4,5]: expected x[B,S...,C] with 1 to 3 axes S",
+    op_adaptive_max_pool(g, x[2], (const int64_t[]){1}, NULL))
+BAD(bad_unpool_rank, "op unpool got [4,5]: expected x[B,S...,C] with 1 to 3 axes S",
+    op_unpool(g, x[2], x[4], (const int64_t[]){1}))
+BAD(bad_adaptive_pool_rank, "op adaptive_average_pool got [4,5]: expected",
+    op_adaptive_average_pool(g, x[2], (const int64_t[]){1}))
+BAD(bad_global_average, "op global_average_pool got [4,5]: expected", op_global_average_pool(g, x[2]))
+BAD(bad_global_max, "op global_max_pool got [4,5]: expected", op_global_max_pool(g, x[2]))
+BAD(bad_take, "op gather got [1,4,1], [2,2]: expected x[B,N,C]", op_take(g, x[1], x[4]))
 BAD(bad_average_pool, "op average_pool got [4,5]: expected x[B,S...,C] with 1 to 3 axes S",
     op_average_pool(g, x[2], &(pool_window){.kernel = {1}, .stride = {1}}))
 BAD(bad_average_window, "a window of 2 with padding 2 does not fit an axis of 3",
@@ -1116,6 +1137,16 @@ static const struct {
     ROW(bad_conv_transpose),
     ROW(bad_conv_transpose_channels),
     ROW(bad_conv_grad),
+    ROW(bad_conv_grad_weight),
+    ROW(bad_reflect_grad),
+    ROW(bad_instance_norm_grad),
+    ROW(bad_max_pool_rank),
+    ROW(bad_adaptive_max_pool_rank),
+    ROW(bad_unpool_rank),
+    ROW(bad_adaptive_pool_rank),
+    ROW(bad_global_average),
+    ROW(bad_global_max),
+    ROW(bad_take),
     ROW(bad_reflect),
     ROW(bad_resize),
     ROW(bad_resize_length),
@@ -1123,14 +1154,49 @@ static const struct {
     ROW(bad_table),
 };
 
+/* Ops that are made of others, and those that have a second result, which is none either. */
+static void check_composed_ops_stay_failed(graph *g, const value *x)
+{
+    const pool_window window = {.kernel = {1}};
+    const op_window line = op_window_of(1, 0);
+    const int64_t one[] = {1};
+    batch_moments moments = {x[0], x[0]};
+    value second[4] = {x[0], x[0], x[0], x[0]};
+    assert_int_equal(op_where(g, NONE, x[0], x[0]), NONE);
+    assert_int_equal(op_one_hot(g, NONE, 3, -1), NONE);
+    assert_int_equal(op_argmax(g, NONE, 0), NONE);
+    assert_int_equal(op_cross_entropy(g, NONE, NONE, NONE, -1, &second[0]), NONE);
+    assert_int_equal(op_top_k(g, NONE, 1, &second[1]), NONE);
+    assert_int_equal(op_take(g, NONE, NONE), NONE);
+    assert_int_equal(op_put(g, NONE, NONE, 1), NONE);
+    assert_int_equal(op_batch_norm(g, NONE, NONE, NONE, 1, 1, &moments), NONE);
+    assert_int_equal(op_batch_norm_inference(g, NONE, NONE, NONE, NONE, NONE, 1), NONE);
+    assert_int_equal(op_conv_transpose(g, NONE, NONE, NONE, &line, NULL), NONE);
+    assert_int_equal(op_max_pool(g, NONE, &window, &second[2]), NONE);
+    assert_int_equal(op_adaptive_max_pool(g, NONE, one, &second[3]), NONE);
+    assert_int_equal(op_unpool(g, NONE, NONE, one), NONE);
+    assert_int_equal(op_average_pool(g, NONE, &window), NONE);
+    assert_int_equal(op_adaptive_average_pool(g, NONE, one), NONE);
+    assert_int_equal(op_global_average_pool(g, NONE), NONE);
+    assert_int_equal(op_global_max_pool(g, NONE), NONE);
+    assert_int_equal(op_dropout(g, NONE, NONE, 1, 0.5), NONE);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(second[i], NONE);
+    assert_true(moments.mean == NONE && moments.variance == NONE);
+}
+
 /* Every way to go on with a failed graph: nothing is added, nothing changes the first failure. */
 static void check_stays_failed(graph *g, const value *x, status first)
 {
-    int32_t values = g->n_values, nodes = g->n_nodes, constants = g->n_constants;
+    int32_t values = g->n_values, nodes = g->n_nodes, constants = g->n_constants, layers = g->n_layers;
     char text[STATUS_TEXT_MAX];
     double number = 1;
     value d;
     strcpy(text, status_text());
+    check_composed_ops_stay_failed(g, x);
+    graph_layer(g, "layer");
+    graph_assign(g, NONE, NONE);
+    graph_hold(g, x[0], 0);
     assert_int_equal(graph_bound(g, 9, SHAPE(1, 2)), NONE);
     assert_int_equal(graph_constant(g, SHAPE(0, 0), &number), NONE);
     assert_int_equal(op_exp(g, x[0]), NONE);
@@ -1163,6 +1229,8 @@ static void check_stays_failed(graph *g, const value *x, status first)
     assert_int_equal(graph_status(g), first);
     assert_string_equal(status_text(), text);
     assert_true(g->n_values == values && g->n_nodes == nodes && g->n_constants == constants);
+    assert_int_equal(g->n_layers, layers);
+    assert_true(g->values[x[0]].held < 0 && g->values[x[0]].output < 0);
 }
 
 static void shapes_that_do_not_fit_are_named_and_the_graph_stays_failed(void **state)
@@ -1351,6 +1419,39 @@ static void an_allocation_that_fails_in_the_gradients_of_any_op_fails_the_graph(
     }
 }
 
+/* Builds with nodes of its own so that `room` more fit into the list of nodes, which may not grow then. */
+static status built_with_room(const function *f, int room)
+{
+    enum { NODES = 64 };
+    sketch s;
+    sketch_open(&s);
+    value x = graph_bound(s.g, MAX_INPUTS, SHAPE(0, 0));
+    for (int i = room; i < NODES; i++)
+        x = op_exp(s.g, x);
+    assert_int_equal(s.g->cap_nodes, NODES);
+    s.m.limit = s.m.live + 2 * NODES * sizeof(node);
+    value last = build_and_differentiate_twice(s.g, f);
+    status result = graph_status(s.g);
+    if ((last == NONE) != (result != OK))
+        fail_msg("%s, room for %d nodes", f->name, room);
+    if (result != OK)
+        assert_non_null(strstr(status_text(), "max_bytes"));
+    sketch_close(&s);
+    return result;
+}
+
+static void a_limit_that_is_reached_at_any_node_of_a_gradient_fails_the_graph(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_SMOOTH; i++) {
+        assert_int_equal(built_with_room(&smooth_functions[i], 1), ERR_LIMIT);
+        for (int room = 2; room < 64; room++) {
+            status s = built_with_room(&smooth_functions[i], room);
+            assert_true(s == OK || s == ERR_LIMIT);
+        }
+    }
+}
+
 /* ---- the transposed convolution ---- */
 
 static value ramp(graph *g, bk_shape s)
@@ -1416,6 +1517,7 @@ int main(void)
         cmocka_unit_test(a_missing_input_on_a_good_graph_is_an_error),
         cmocka_unit_test(an_allocation_that_fails_anywhere_fails_the_graph_and_leaks_nothing),
         cmocka_unit_test(an_allocation_that_fails_in_the_gradients_of_any_op_fails_the_graph),
+        cmocka_unit_test(a_limit_that_is_reached_at_any_node_of_a_gradient_fails_the_graph),
         cmocka_unit_test(gradients_of_every_op_match_finite_differences),
         cmocka_unit_test(gradients_of_gradients_match_finite_differences),
         cmocka_unit_test(an_op_without_a_rule_is_named),

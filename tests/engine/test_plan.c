@@ -1153,11 +1153,12 @@ static void a_prepare_that_fails_releases_those_before_it(void **state)
         const char *text;
     } kind[] = {
         {BK_ERR_MEMORY, ERR_MEMORY, "out of memory"},
+        {BK_ERR_LIMIT, ERR_LIMIT, "the backend's memory: "},
         {BK_ERR_UNSUPPORTED, ERR_UNSUPPORTED, "does not serve op"},
         {BK_ERR_FAILED, ERR_BACKEND, "failed in op"},
     };
     for (int at = 1; at <= 5; at++) {
-        for (int k = 0; k < 3; k++) {
+        for (size_t k = 0; k < sizeof kind / sizeof *kind; k++) {
             trial t;
             plan *p;
             chain_open(&t);

@@ -129,6 +129,26 @@ static void nothing_is_replaced_before_it_is_assigned(void **unused)
 }
 
 /* The output is made after the next value, and reads the old one. */
+/* Where a state has no reader, its slot is bound only to be assigned. */
+static void a_state_that_nothing_reads_must_be_bound_too(void **unused)
+{
+    (void)unused;
+    EACH_WAY(flags)
+    {
+        trial t;
+        trial_open(&t);
+        graph_assign(t.g, state(&t, SLOTS - 1), op_affine(t.g, input(&t, 1), 2, 0));
+        plan *p = planned(&t, *flags);
+        assert_int_equal(plan_run(p, t.bound, SLOTS - 1, NULL), ERR_INTERNAL);
+        assert_string_equal(status_text(), "the plan reads 8 slots, but 7 are bound");
+        plan_free(p);
+        run(&t, *flags, 1);
+        for (int i = 0; i < N; i++)
+            assert_true(t.at[SLOTS - 1][i] == 2 * first(1, i));
+        trial_close(&t);
+    }
+}
+
 static void a_later_reader_sees_the_old_value(void **unused)
 {
     (void)unused;
@@ -453,6 +473,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_state_holds_the_next_value_after_each_run),
         cmocka_unit_test(nothing_is_replaced_before_it_is_assigned),
+        cmocka_unit_test(a_state_that_nothing_reads_must_be_bound_too),
         cmocka_unit_test(a_later_reader_sees_the_old_value),
         cmocka_unit_test(two_states_can_change_places),
         cmocka_unit_test(one_value_can_be_an_output_and_the_next_of_two_states),

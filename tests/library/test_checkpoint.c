@@ -984,6 +984,44 @@ static void a_folder_that_cannot_be_written_is_an_error(void **state)
     assert_null(w);
 }
 
+/* Begins a checkpoint while the process may open so many files more. */
+static status create_with_descriptors(const char *path, int more, checkpoint_writer **w)
+{
+    struct rlimit old, few;
+    int next = open("/dev/null", O_RDONLY);
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    few = (struct rlimit){(rlim_t)(next + more), old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    status s = checkpoint_create(&memory, path, w);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    return s;
+}
+
+static void without_a_descriptor_the_old_file_stays(void **state)
+{
+    (void)state;
+    const char *path = in_folder("few.h5");
+    checkpoint_writer *w = NULL;
+    unsigned char *bytes, *after;
+    assert_int_equal(write_example(path), OK);
+    size_t size = load(path, &bytes);
+    assert_fails(create_with_descriptors(path, 0, &w), ERR_IO, path,
+                 "cannot look at the file that would be replaced");
+    assert_non_null(strstr(status_text(), strerror(EMFILE)));
+    assert_fails(create_with_descriptors(path, 1, &w), ERR_IO, folder, "cannot open");
+    assert_non_null(strstr(status_text(), strerror(EMFILE)));
+    assert_null(w);
+    assert_int_equal(memory_state.live, 0);
+    assert_int_equal(load(path, &after), size);
+    assert_memory_equal(after, bytes, size);
+    assert_int_equal(create_with_descriptors(path, 2, &w), OK);
+    checkpoint_cancel(w);
+    for_each_file(is_temporary);
+    free(bytes);
+    free(after);
+}
+
 static void *read_often(void *path)
 {
     mem own;
@@ -1085,6 +1123,7 @@ int main(void)
         CASE(a_full_disk_leaves_the_old_file_whole),
         CASE(after_a_failed_write_nothing_is_put_in_place),
         CASE(a_folder_that_cannot_be_written_is_an_error),
+        CASE(without_a_descriptor_the_old_file_stays),
         CASE(two_threads_read_two_files),
         CASE(the_hosts_hdf5_error_printing_stays_as_it_was),
     };

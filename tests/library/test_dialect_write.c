@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define H5_USE_110_API
@@ -388,6 +390,67 @@ static void a_text_that_no_header_holds_is_refused(void **state)
     free(text);
 }
 
+static void a_path_through_a_tensor_or_a_closed_group_is_refused(void **state)
+{
+    (void)state;
+    dialect_file f;
+    dialect_group *b, *g;
+    int fd = open(path, O_RDWR), has;
+    assert_int_equal(dialect_begin(&memory, fd, BLOCK, path, &f), OK);
+    assert_int_equal(dialect_group_at(&f, "a/b", &b), OK);
+    assert_int_equal(dialect_put_tensor(&f, b, "x", STORED_I32, 0, NULL, (int32_t[]){1}), OK);
+    assert_int_equal(dialect_group_at(&f, "a/b/x/y", &g), ERR_ARGUMENT);
+    assert_non_null(strstr(status_text(), "/a/b/x is no group, or is closed"));
+    assert_int_equal(dialect_group_at(&f, "a/b", &g), OK);
+    assert_ptr_equal(g, b);
+    assert_int_equal(dialect_close_group(&f, b), OK);
+    assert_int_equal(dialect_group_at(&f, "a/b", &g), ERR_ARGUMENT);
+    assert_non_null(strstr(status_text(), "/a/b is no group, or is closed"));
+    assert_int_equal(dialect_group_at(&f, "a", &g), OK);
+    assert_int_equal(dialect_has(g, "b", &has), OK);
+    assert_int_equal(has, 1);
+    assert_int_equal(dialect_has(g, "c", &has), OK);
+    assert_int_equal(has, 0);
+    dialect_free(&f);
+    close(fd);
+}
+
+/* One group with a tensor in chunks and one in one piece. */
+static status write_small(int fd)
+{
+    dialect_file f;
+    dialect_group *g;
+    dialect_tensor *t;
+    static const int16_t rows[7] = {1, 2, 3, 4, 5, 6, 7};
+    TRY(dialect_begin(&memory, fd, BLOCK, path, &f));
+    status s = dialect_group_at(&f, "group", &g);
+    if (s == OK)
+        s = dialect_put_tensor(&f, g, "whole", STORED_F16, 1, (int64_t[]){7}, rows);
+    if (s == OK)
+        s = dialect_new_tensor(&f, g, "rows", STORED_F16, 1, (int64_t[]){7}, 3, &t);
+    if (s == OK)
+        s = dialect_add_rows(&f, t, 7, rows);
+    if (s == OK)
+        s = dialect_end(&f);
+    dialect_free(&f);
+    return s;
+}
+
+static void any_single_failed_allocation_of_a_small_file_is_told(void **state)
+{
+    (void)state;
+    long n = -1;
+    int fd = open(path, O_RDWR);
+    for (status s = ERR_MEMORY; s != OK;) {
+        left = ++n;
+        s = write_small(fd);
+        assert_true(s == OK || s == ERR_MEMORY);
+        assert_int_equal(live, 0);
+    }
+    assert_true(n > 15);
+    close(fd);
+}
+
 static void every_failed_allocation_is_told_and_leaks_nothing(void **state)
 {
     (void)state;
@@ -410,6 +473,48 @@ static void a_full_disk_is_told(void **state)
     close(fd);
 }
 
+/* Writes a file that may have so many bytes. */
+static status write_at_most(rlim_t bytes)
+{
+    struct rlimit old, low;
+    int fd = open(path, O_RDWR | O_TRUNC);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    low = (struct rlimit){.rlim_cur = bytes, .rlim_max = old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+    status s = write_to(fd);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    close(fd);
+    return s;
+}
+
+static void a_write_that_fails_anywhere_is_told_and_leaks_nothing(void **state)
+{
+    (void)state;
+    unsigned char *bytes;
+    assert_int_equal(write_file(), OK);
+    size_t size = load(path, &bytes);
+    free(bytes);
+    void (*before)(int) = signal(SIGXFSZ, SIG_IGN);
+    for (size_t most = 0; most < size; most += 1 + size / 40) {
+        assert_int_equal(write_at_most(most), ERR_IO);
+        assert_non_null(strstr(status_text(), strerror(EFBIG)));
+        assert_int_equal(live, 0);
+    }
+    assert_int_equal(write_at_most(size), OK);
+    signal(SIGXFSZ, before);
+}
+
+/* The null device takes all that is written, but has no length. */
+static void an_end_that_cannot_be_set_is_told(void **state)
+{
+    (void)state;
+    int fd = open("/dev/null", O_RDWR);
+    assert_int_equal(write_to(fd), ERR_IO);
+    assert_non_null(strstr(status_text(), "cannot write /: "));
+    assert_non_null(strstr(status_text(), strerror(EINVAL)));
+    close(fd);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -421,8 +526,12 @@ int main(void)
         CASE(the_reader_finds_what_was_written),
         CASE(equal_contents_are_equal_bytes),
         CASE(a_text_that_no_header_holds_is_refused),
+        CASE(a_path_through_a_tensor_or_a_closed_group_is_refused),
+        CASE(any_single_failed_allocation_of_a_small_file_is_told),
         CASE(every_failed_allocation_is_told_and_leaks_nothing),
         CASE(a_full_disk_is_told),
+        CASE(a_write_that_fails_anywhere_is_told_and_leaks_nothing),
+        CASE(an_end_that_cannot_be_set_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
