@@ -1923,7 +1923,8 @@ slmt_dataset_writer_append = _bind(
         and values of a field with classes are among them. Its name is not looked at.
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the record stays as it was), SLMT_ERR_NONFINITE, SLMT_ERR_STATE (no
-    record has been begun), SLMT_ERR_IO
+    record has been begun), SLMT_ERR_IO, SLMT_ERR_MEMORY or SLMT_ERR_LIMIT (the record can then only be
+    undone, after which the set is usable)
 
     Threads: one thread at a time
 
@@ -1941,7 +1942,7 @@ slmt_dataset_writer_end = _bind(
     writer: not NULL
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (no tensors, too few rows, axes of one name that differ),
-    SLMT_ERR_STATE (no record has been begun), SLMT_ERR_IO
+    SLMT_ERR_STATE (no record has been begun), SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
     Threads: one thread at a time
 

@@ -1897,7 +1897,8 @@ tensor: of the field's type; its extents but the first are the field's; compact;
     and values of a field with classes are among them. Its name is not looked at.
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the record stays as it was), SLMT_ERR_NONFINITE, SLMT_ERR_STATE (no
-record has been begun), SLMT_ERR_IO
+record has been begun), SLMT_ERR_IO, SLMT_ERR_MEMORY or SLMT_ERR_LIMIT (the record can then only be
+undone, after which the set is usable)
 
 Threads: one thread at a time
 
@@ -1915,7 +1916,7 @@ before the record.
 writer: not NULL
 
 Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (no tensors, too few rows, axes of one name that differ),
-SLMT_ERR_STATE (no record has been begun), SLMT_ERR_IO
+SLMT_ERR_STATE (no record has been begun), SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
 Threads: one thread at a time
 
