@@ -115,7 +115,8 @@ SLMT_API slmt_status slmt_dataset_writer_begin(slmt_dataset_writer *writer, cons
  * @param tensor  of the field's type; its extents but the first are the field's; compact; floats are finite,
  *                and values of a field with classes are among them. Its name is not looked at.
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (the record stays as it was), SLMT_ERR_NONFINITE, SLMT_ERR_STATE (no
- *         record has been begun), SLMT_ERR_IO
+ *         record has been begun), SLMT_ERR_IO, SLMT_ERR_MEMORY or SLMT_ERR_LIMIT (the record can then only be
+ *         undone, after which the set is usable)
  * @threads one thread at a time
  * \since 0.1
  */
@@ -128,7 +129,7 @@ SLMT_API slmt_status slmt_dataset_writer_append(slmt_dataset_writer *writer, int
  *
  * @param writer  not NULL
  * @return SLMT_OK, or SLMT_ERR_ARGUMENT (no tensors, too few rows, axes of one name that differ),
- *         SLMT_ERR_STATE (no record has been begun), SLMT_ERR_IO
+ *         SLMT_ERR_STATE (no record has been begun), SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
  * @threads one thread at a time
  * \since 0.1
  */

@@ -15,11 +15,11 @@
 #include "lib/status.h"
 
 enum {
-    STORED_NAME_MAX = 255,   /* bytes of a name */
-    STORED_PATH_MAX = 1023,  /* bytes of a group's path */
-    STORED_TEXT_MAX = 65000, /* bytes of a text attribute that is written; */
+    STORED_NAME_MAX = 255,    /* bytes of a name */
+    STORED_PATH_MAX = 1023,   /* bytes of a group's path */
+    STORED_TEXT_MAX = 65000,  /* bytes of a text attribute that is written; */
     STORED_TEXT_READ = 65535, /* of one that is read: HDF5 has written longer ones than fit a header */
-    STORED_RANK_MAX = 6,     /* axes of a tensor */
+    STORED_RANK_MAX = 6,      /* axes of a tensor */
     STORED_FILTERS_MAX = 2,
     STORED_OBJECTS_MAX = 1 << 20
 };

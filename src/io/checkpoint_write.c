@@ -89,8 +89,8 @@ static status put_tensor(checkpoint_writer *w, const char *group, const char *na
     TRY(dialect_has(w->group, name, &is_there));
     if (is_there)
         return fail(ERR_ARGUMENT, "%s: /%s/%s is written twice", label_of(w), group, name);
-    return sealed_file_written(
-        &w->file, dialect_put_tensor(&w->file.file, w->group, name, type, rank, dims, values));
+    return sealed_file_written(&w->file,
+                               dialect_put_tensor(&w->file.file, w->group, name, type, rank, dims, values));
 }
 
 status checkpoint_put_tensor(checkpoint_writer *w, const char *group, const char *name, checkpoint_type type,

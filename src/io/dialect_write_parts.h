@@ -40,7 +40,8 @@ unsigned char *dialect_add_head(unsigned char *at, int type, size_t size, int fl
 /* Makes room for `more` bytes. */
 status dialect_make_room(mem *m, messages *to, size_t more);
 
-/* Writes at the end of the file. *address: where. g and name are for the message; name may be NULL. ERR_IO. */
+/* Writes at the end of the file. *address: where. g and name are for the message; name may be NULL. ERR_IO.
+ */
 status dialect_append(dialect_file *f, const dialect_group *g, const char *name, const void *bytes,
                       size_t size, uint64_t *address);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dialect_write_tensor.c - tensors of a file being written: in one piece, or in chunks that a B-tree of version 1
- * lists. */
+/* dialect_write_tensor.c - tensors of a file being written: in one piece, or in chunks that a B-tree of
+ * version 1 lists. */
 #include <string.h>
 
 #include <zlib.h>
@@ -285,7 +285,8 @@ typedef struct level {
     size_t node_bytes;
 } level;
 
-static void make_node(const dialect_tensor *t, const level *l, size_t node, size_t nodes, unsigned char *bytes)
+static void make_node(const dialect_tensor *t, const level *l, size_t node, size_t nodes,
+                      unsigned char *bytes)
 {
     size_t first = node * ENTRIES, last = first + ENTRIES < l->children ? first + ENTRIES : l->children;
     unsigned char *at = dialect_add_bytes(bytes, "TREE\1", 5);
@@ -309,6 +310,7 @@ static status write_index(dialect_file *f, const dialect_tensor *t, uint64_t *ro
     unsigned char bytes[NODE_MAX];
     level l = {.children = t->count, .each = 1};
     size_t nodes;
+    *root = NOWHERE;
     l.node_bytes = NODE_HEAD + ENTRIES * 8 + (ENTRIES + 1) * (8 + 8 * ((size_t)t->rank + 1));
     do {
         nodes = (l.children + ENTRIES - 1) / ENTRIES;

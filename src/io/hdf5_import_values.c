@@ -41,7 +41,8 @@ static status copy_fixed_text(importer *m, hid_t attribute, hid_t type, dialect_
     return s;
 }
 
-static status copy_variable_text(importer *m, hid_t attribute, hid_t type, dialect_group *to, const char *name)
+static status copy_variable_text(importer *m, hid_t attribute, hid_t type, dialect_group *to,
+                                 const char *name)
 {
     char *text = NULL;
     hid_t memory = text_type(type, H5T_VARIABLE);

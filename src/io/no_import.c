@@ -8,6 +8,6 @@ status hdf5_import(mem *m, const char *path, const char *out, hdf5_import_check 
     (void)out;
     (void)check;
     (void)user;
-    return fail(ERR_UNSUPPORTED, "%s: this build reads no files that other programs wrote (SLMT_IMPORT=ON does)",
-                path);
+    return fail(ERR_UNSUPPORTED,
+                "%s: this build reads no files that other programs wrote (SLMT_IMPORT=ON does)", path);
 }

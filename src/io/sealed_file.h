@@ -33,7 +33,8 @@ status sealed_file_written(sealed_file *f, status result);
 /* Writes the user block of a complete file. */
 typedef status (*sealed_file_block)(int fd, const char *label);
 
-/* Ends the file and writes the block; the file is then complete, under its temporary name. A failure ends f. */
+/* Ends the file and writes the block; the file is then complete, under its temporary name. A failure ends f.
+ */
 status sealed_file_seal(sealed_file *f, sealed_file_block block);
 
 /* Syncs and renames such a file. Ends f, also on failure; then the path is unchanged. */

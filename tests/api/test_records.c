@@ -443,6 +443,39 @@ static void calls_out_of_order_are_refused(void **state)
     slmt_dataset_writer_cancel(w);
 }
 
+/* Rows of 1 MiB, which cannot be deflated in a context of 1 MiB, and rows of 400 bytes, which can. */
+static void after_a_record_without_memory_is_undone_the_set_goes_on(void **state)
+{
+    (void)state;
+    enum { SIDE = 512, SMALL = 10 };
+    static float row[SIDE * SIDE];
+    const slmt_field f = {sizeof f, SLMT_FIELD_IMAGE, SLMT_TENSOR_FLOAT32, 3, {0}, "x", "slice,y,x", NULL};
+    const int64_t large[3] = {1, SIDE, SIDE}, small[3] = {1, SMALL, SMALL};
+    slmt_record record = train("a");
+    slmt_dataset_writer *w;
+    slmt_context_free(context);
+    make_context_of(1 << 20);
+    GOOD(slmt_dataset_writer_create(context, in_folder("little.h5"), &w));
+    GOOD(slmt_dataset_writer_add_field(w, &f));
+    for (int i = 0; i < SIDE * SIDE; i++)
+        row[i] = (float)i;
+    slmt_tensor t = tensor(&f, large, row), other = tensor(&f, small, row);
+    GOOD(slmt_dataset_writer_begin(w, &record));
+    assert_fails(slmt_dataset_writer_append(w, 0, &t), SLMT_ERR_LIMIT, "");
+    assert_fails(slmt_dataset_writer_append(w, 0, &other), SLMT_ERR_LIMIT, "an earlier write failed");
+    GOOD(slmt_dataset_writer_undo(w));
+    GOOD(slmt_dataset_writer_begin(w, &record));
+    GOOD(slmt_dataset_writer_append(w, 0, &other));
+    GOOD(slmt_dataset_writer_end(w));
+    GOOD(slmt_dataset_writer_finish(w));
+    slmt_dataset *d = open_set(in_folder("little.h5"));
+    assert_int_equal(slmt_dataset_record_count(d), 1);
+    memset(row, 0, sizeof row);
+    GOOD(slmt_dataset_read(d, 0, 0, 0, 1, &other));
+    assert_true(row[1] == 1 && row[SMALL * SMALL - 1] == SMALL * SMALL - 1);
+    slmt_dataset_free(d);
+}
+
 static void records_that_are_wrong_or_incomplete_change_nothing(void **state)
 {
     (void)state;
@@ -994,6 +1027,7 @@ int main(int argc, char **argv)
         CASE(a_set_of_records_has_no_contrasts),
         CASE(a_field_that_breaks_a_rule_is_refused),
         CASE(calls_out_of_order_are_refused),
+        CASE(after_a_record_without_memory_is_undone_the_set_goes_on),
         CASE(records_that_are_wrong_or_incomplete_change_nothing),
         CASE(tensors_that_do_not_fit_are_refused_and_the_record_goes_on),
         CASE(reads_out_of_range_are_refused),

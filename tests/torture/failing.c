@@ -8,9 +8,8 @@
  * FAILING_AT is the number of the first call that fails, from 1; of budget: KiB that there are.
  * FAILING_ERRNO is what errno is then.
  * FAILING_EVER, if set: all later calls of the class fail, too.
- * FAILING_SPARED: libraries, such as libdnnl,libstdc++, whose own calls for memory and maps are neither counted
- * nor failed.
- * FAILING_FOLDER: calls about files outside this folder are neither counted nor failed.
+ * FAILING_SPARED: libraries, such as libdnnl,libstdc++, whose own calls for memory and maps are neither
+ * counted nor failed. FAILING_FOLDER: calls about files outside this folder are neither counted nor failed.
  * FAILING_COUNTS: a file that gets one number for each class, in the order above; of budget the most KiB
  * taken.
  *

@@ -804,7 +804,7 @@ slmt_context_live_bytes = _bind(
 
     Memory that the context and everything made in it hold now.
 
-    Counts what goes through the context's allocator, and tensors in memory of a device. What oneDNN, HDF5 and
+    Counts what goes through the context's allocator, and tensors in memory of a device. What oneDNN and
     niftiio take for themselves while they work is not in it.
 
     context: not NULL
@@ -1213,7 +1213,8 @@ slmt_file_import = _bind(
     file is loaded, or opened and read to its end, before it takes its place.
 
     HDF5 reads the file, and HDF5 is not made for hostile files: such a file can end the process. Call this
-    function in a process of its own, with limits, as `slmt convert --import` does.
+    function in a process of its own, with limits, as `slmt convert --import` does. It is the only function
+    that needs HDF5; a library that was built with SLMT_IMPORT=OFF does without.
 
     context: not NULL; a checkpoint is loaded with its computing type
     path: the file to read. Training sets of version 1 cannot be imported
@@ -1221,10 +1222,11 @@ slmt_file_import = _bind(
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (also where out is a training set that is open anywhere),
     SLMT_ERR_NOT_FOUND, SLMT_ERR_IO, SLMT_ERR_FORMAT (HDF5 cannot read it), SLMT_ERR_SCHEMA (it holds
-    what no file of this library does), SLMT_ERR_MEMORY, SLMT_ERR_LIMIT, or as slmt_trainer_load(),
+    what no file of this library does), SLMT_ERR_UNSUPPORTED (a build without HDF5), SLMT_ERR_MEMORY,
+    SLMT_ERR_LIMIT, or as slmt_trainer_load(),
     slmt_model_load() or slmt_dataset_read()
 
-    Threads: any thread; writers of other files wait while it reads
+    Threads: any thread; another import waits while it reads
 
     Since 0.1.
     """)
@@ -1445,7 +1447,7 @@ slmt_model_set_card = _bind(
 
     model: not NULL
     key: as slmt_model_card()
-    text: at most 65535 bytes of UTF-8; NULL or "" removes the field
+    text: at most 65000 bytes of UTF-8; NULL or "" removes the field
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
@@ -1921,7 +1923,8 @@ slmt_dataset_writer_append = _bind(
         and values of a field with classes are among them. Its name is not looked at.
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (the record stays as it was), SLMT_ERR_NONFINITE, SLMT_ERR_STATE (no
-    record has been begun), SLMT_ERR_IO
+    record has been begun), SLMT_ERR_IO, SLMT_ERR_MEMORY or SLMT_ERR_LIMIT (the record can then only be
+    undone, after which the set is usable)
 
     Threads: one thread at a time
 
@@ -1939,7 +1942,7 @@ slmt_dataset_writer_end = _bind(
     writer: not NULL
 
     Returns: SLMT_OK, or SLMT_ERR_ARGUMENT (no tensors, too few rows, axes of one name that differ),
-    SLMT_ERR_STATE (no record has been begun), SLMT_ERR_IO
+    SLMT_ERR_STATE (no record has been begun), SLMT_ERR_IO, SLMT_ERR_MEMORY, SLMT_ERR_LIMIT
 
     Threads: one thread at a time
 
