@@ -37,6 +37,8 @@ void dialect_free(dialect_file *f); /* also one that is zero */
 
 /* ---- groups ---- */
 
+/* Names have 1 to STORED_NAME_MAX bytes, as stored_path_ok() and stored_user_name_ok() find out. */
+
 /* Finds or makes the group "a/b/c" ("" is the root), which must not be closed. */
 status dialect_group_at(dialect_file *f, const char *path, dialect_group **g);
 
