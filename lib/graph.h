@@ -67,7 +67,9 @@ void graph_free(graph *g); /* NULL is allowed */
 status graph_status(const graph *g);
 
 bk_shape shape_of(bk_dtype dtype, int32_t rank, const int64_t *dim);
-const bk_shape *graph_shape(const graph *g, value v); /* v must not be NONE */
+
+/* Returns the shape of a value that is not NONE; the pointer is valid until the next node is added. */
+const bk_shape *graph_shape(const graph *g, value v);
 int64_t graph_dim(const graph *g, value v,
                   int axis); /* axis below 0 counts from the end; 1 on a failed graph */
 

@@ -53,6 +53,7 @@ value op_dropout(graph *g, value x, value key, uint64_t purpose, double rate)
         return x;
     if (rate >= 1)
         return op_affine(g, x, 0, 0);
-    value kept = op_bernoulli(g, key, purpose, graph_shape(g, x), 1 - rate);
+    bk_shape shape = *graph_shape(g, x); /* a copy: a new node may move the shapes of the graph */
+    value kept = op_bernoulli(g, key, purpose, &shape, 1 - rate);
     return op_mul(g, x, op_affine(g, kept, 1 / (1 - rate), 0));
 }

@@ -159,7 +159,14 @@ static value key(graph *g)
 }
 
 ONE(f_dropout, op_dropout(g, x[0], key(g), 5, 0.4))
-ONE(f_noise, op_mul(g, x[0], op_normal(g, key(g), 6, graph_shape(g, x[0]))))
+
+/* The shape is copied: the key is a new node, which may move it. */
+static value f_noise(graph *g, const value *x, const int *p)
+{
+    (void)p;
+    bk_shape shape = *graph_shape(g, x[0]);
+    return op_mul(g, x[0], op_normal(g, key(g), 6, &shape));
+}
 
 ONE(f_instance_norm, op_instance_norm(g, x[0], 1e-5, p[0] ? 0.2 : 1))
 ONE(f_conv, op_conv(g, x[0], x[1], NONE, p[0], p[1]))
