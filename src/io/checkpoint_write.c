@@ -11,8 +11,6 @@
 struct checkpoint_writer {
     mem *mem;
     sealed_file file;
-    char group_path[STORED_PATH_MAX + 1];
-    dialect_group *group; /* the group written to last, NULL before the first */
 };
 
 status checkpoint_create(mem *m, const char *path, checkpoint_writer **out)
@@ -35,31 +33,27 @@ static const char *label_of(const checkpoint_writer *w)
     return sealed_file_label(&w->file);
 }
 
-/* Makes `path` the group that later calls write to. */
-static status enter_group(checkpoint_writer *w, const char *path, const char *name)
+static status find_group(checkpoint_writer *w, const char *path, const char *name, dialect_group **group)
 {
     if (!stored_path_ok(path) || !stored_name_ok(name))
         return fail(ERR_ARGUMENT, "%s: \"%.64s/%.64s\" is not a name: 1 to %d printable characters",
                     label_of(w), path, name, STORED_NAME_MAX);
-    if (w->group && strcmp(w->group_path, path) == 0)
-        return OK;
-    w->group = NULL;
-    TRY(dialect_group_at(&w->file.file, path, &w->group));
-    strcpy(w->group_path, path);
-    return OK;
+    return dialect_group_at(&w->file.file, path, group);
 }
 
 static status put_attribute(checkpoint_writer *w, const char *group, const char *name,
                             const catalogue_attribute *value)
 {
     TRY(sealed_file_ready(&w->file));
-    TRY(enter_group(w, group, name));
-    if (dialect_has_attribute(w->group, name))
-        return fail(ERR_ARGUMENT, "%s: attribute %s of /%s is written twice", label_of(w), name, group);
+    dialect_group *g;
     dialect_file *f = &w->file.file;
-    return value->type == STORED_I64   ? dialect_put_int(f, w->group, name, value->integer)
-           : value->type == STORED_F64 ? dialect_put_real(f, w->group, name, value->real)
-                                       : dialect_put_text(f, w->group, name, value->text);
+    TRY(find_group(w, group, name, &g));
+    if (dialect_has_attribute(g, name))
+        return fail(ERR_ARGUMENT, "%s: attribute %s of /%s is written twice", label_of(w), name, group);
+    status s = value->type == STORED_I64   ? dialect_put_int(f, g, name, value->integer)
+               : value->type == STORED_F64 ? dialect_put_real(f, g, name, value->real)
+                                           : dialect_put_text(f, g, name, value->text);
+    return sealed_file_written(&w->file, s);
 }
 
 status checkpoint_put_int(checkpoint_writer *w, const char *group, const char *name, int64_t value)
@@ -85,12 +79,13 @@ static status put_tensor(checkpoint_writer *w, const char *group, const char *na
                          int rank, const int64_t *dims, const void *values)
 {
     int is_there;
-    TRY(enter_group(w, group, name));
-    TRY(dialect_has(w->group, name, &is_there));
+    dialect_group *g;
+    TRY(find_group(w, group, name, &g));
+    TRY(dialect_has(g, name, &is_there));
     if (is_there)
         return fail(ERR_ARGUMENT, "%s: /%s/%s is written twice", label_of(w), group, name);
     return sealed_file_written(&w->file,
-                               dialect_put_tensor(&w->file.file, w->group, name, type, rank, dims, values));
+                               dialect_put_tensor(&w->file.file, g, name, type, rank, dims, values));
 }
 
 status checkpoint_put_tensor(checkpoint_writer *w, const char *group, const char *name, checkpoint_type type,

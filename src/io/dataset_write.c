@@ -109,9 +109,10 @@ static status put_source(dataset_file_writer *w, const char *name, stored_type t
     dialect_file *f = &w->file.file;
     TRY(sealed_file_ready(&w->file));
     TRY(dialect_group_at(f, "source", &group));
-    return type == STORED_I64   ? dialect_put_int(f, group, name, integer)
-           : type == STORED_F64 ? dialect_put_real(f, group, name, real)
-                                : dialect_put_text(f, group, name, text);
+    status s = type == STORED_I64   ? dialect_put_int(f, group, name, integer)
+               : type == STORED_F64 ? dialect_put_real(f, group, name, real)
+                                    : dialect_put_text(f, group, name, text);
+    return sealed_file_written(&w->file, s);
 }
 
 status dataset_file_source_int(dataset_file_writer *w, const char *name, int64_t value)

@@ -127,7 +127,7 @@ static status add_link(dialect *d, block *message, void *user)
 {
     frame *f = user;
     void *array = f->links;
-    status s = dialect_grow(d, &array, f->count, &f->room, sizeof *f->links);
+    status s = dialect_grow(d->mem, &array, f->count, &f->room, sizeof *f->links);
     f->links = array;
     TRY(s);
     hard_link *l = &f->links[f->count++];

@@ -25,12 +25,12 @@ status dialect_refuse(const dialect *d, const char *what)
                 d->name, what);
 }
 
-status dialect_grow(dialect *d, void **array, size_t count, size_t *room, size_t size)
+status dialect_grow(mem *m, void **array, size_t count, size_t *room, size_t size)
 {
     if (count < *room)
         return OK;
     size_t larger = *room ? 2 * *room : 16;
-    TRY(mem_resize(d->mem, array, larger, size));
+    TRY(mem_resize(m, array, larger, size));
     *room = larger;
     return OK;
 }
@@ -45,7 +45,7 @@ static status note_extent(dialect *d, uint64_t from, uint64_t to)
         return OK;
     }
     void *array = d->extents;
-    status s = dialect_grow(d, &array, d->extent_count, &d->extent_room, sizeof *d->extents);
+    status s = dialect_grow(d->mem, &array, d->extent_count, &d->extent_room, sizeof *d->extents);
     d->extents = array;
     TRY(s);
     d->extents[d->extent_count++] = (extent){from, to};

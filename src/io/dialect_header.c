@@ -15,7 +15,7 @@ enum {
 static status add_message(dialect *d, header *h, const message *m)
 {
     void *array = h->messages;
-    status s = dialect_grow(d, &array, h->message_count, &h->message_room, sizeof *h->messages);
+    status s = dialect_grow(d->mem, &array, h->message_count, &h->message_room, sizeof *h->messages);
     h->messages = array;
     TRY(s);
     h->messages[h->message_count++] = *m;
@@ -52,7 +52,7 @@ static status list_messages(dialect *d, header *h, block *b)
 static status load_chunk(dialect *d, header *h, uint64_t address, uint64_t size, uint64_t skip)
 {
     void *array = h->chunks;
-    status s = dialect_grow(d, &array, h->chunk_count, &h->chunk_room, sizeof *h->chunks);
+    status s = dialect_grow(d->mem, &array, h->chunk_count, &h->chunk_room, sizeof *h->chunks);
     h->chunks = array;
     TRY(s);
     block *b = &h->chunks[h->chunk_count++];

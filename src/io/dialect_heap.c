@@ -102,7 +102,7 @@ static status take_head(dialect *d, heap *h, block *b)
 static status add_pending(dialect *d, heap *h, place p)
 {
     void *array = h->pending;
-    status s = dialect_grow(d, &array, h->pending_count, &h->pending_room, sizeof *h->pending);
+    status s = dialect_grow(d->mem, &array, h->pending_count, &h->pending_room, sizeof *h->pending);
     h->pending = array;
     TRY(s);
     h->pending[h->pending_count++] = p;
@@ -134,7 +134,7 @@ static status check_sum(const dialect *d, block *b)
 static status load_direct(dialect *d, heap *h, const place *p)
 {
     void *array = h->pieces;
-    status s = dialect_grow(d, &array, h->piece_count, &h->piece_room, sizeof *h->pieces);
+    status s = dialect_grow(d->mem, &array, h->piece_count, &h->piece_room, sizeof *h->pieces);
     h->pieces = array;
     TRY(s);
     piece *new = &h->pieces[h->piece_count++];
@@ -201,7 +201,7 @@ static status add_huge(dialect *d, block *record, void *user)
 {
     heap *h = user;
     void *array = h->huges;
-    status s = dialect_grow(d, &array, h->huges_count, &h->huges_room, sizeof *h->huges);
+    status s = dialect_grow(d->mem, &array, h->huges_count, &h->huges_room, sizeof *h->huges);
     h->huges = array;
     TRY(s);
     huge *new = &h->huges[h->huges_count++];

@@ -31,7 +31,7 @@ status dialect_broken(const dialect *d, uint64_t at, const char *what);
 status dialect_refuse(const dialect *d, const char *what);
 
 /* Makes room for one more of an array. */
-status dialect_grow(dialect *d, void **array, size_t count, size_t *room, size_t size);
+status dialect_grow(mem *m, void **array, size_t count, size_t *room, size_t size);
 
 /* Notes that a structure takes these bytes. ERR_FORMAT: they are not in the file, or the structures together
  * are larger than it, so that some overlap. */

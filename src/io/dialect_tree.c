@@ -52,7 +52,7 @@ static void measure(tree *t, int depth)
 static status add_pending(dialect *d, tree *t, node n)
 {
     void *array = t->pending;
-    status s = dialect_grow(d, &array, t->count, &t->room, sizeof *t->pending);
+    status s = dialect_grow(d->mem, &array, t->count, &t->room, sizeof *t->pending);
     t->pending = array;
     TRY(s);
     t->pending[t->count++] = n;

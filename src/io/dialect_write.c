@@ -86,7 +86,7 @@ status dialect_append_header(dialect_file *f, const dialect_group *g, const char
 
 /* ---- names ---- */
 
-/* FNV-1a. Names of one number are told apart by a look at all of them. */
+/* FNV-1a. Only names whose number has been seen are compared with those of all members. */
 static uint64_t number_of(const char *name)
 {
     uint64_t number = 14695981039346656037u;
@@ -95,7 +95,7 @@ static uint64_t number_of(const char *name)
     return number;
 }
 
-/* *found: NULL if there is none of the name. */
+/* *found: NULL if no member has the name. */
 static status find(dialect_group *g, const char *name, member **found)
 {
     int is_new;
@@ -119,13 +119,10 @@ status dialect_new_member(dialect_file *f, dialect_group *g, const char *name, m
 {
     int is_new;
     char *copy;
-    if (g->count == g->room) {
-        void *p = g->members;
-        size_t room = g->room ? 2 * g->room : 8;
-        TRY(mem_resize(f->mem, &p, room, sizeof *g->members));
-        g->members = p;
-        g->room = room;
-    }
+    void *array = g->members;
+    status s = dialect_grow(f->mem, &array, g->count, &g->room, sizeof *g->members);
+    g->members = array;
+    TRY(s);
     TRY(address_set_add(&g->names, number_of(name), &is_new));
     TRY(mem_text(f->mem, name, &copy));
     *m = &g->members[g->count++];
@@ -220,7 +217,7 @@ void dialect_drop_group(dialect_file *f, dialect_group *g)
 
 static int is_ascii(const char *name)
 {
-    while (*name > 0)
+    while (*name && !(*name & 0x80))
         name++;
     return !*name;
 }
@@ -256,7 +253,7 @@ static unsigned char *add_info(unsigned char *at, int type, int flags)
     return dialect_add(at, NOWHERE, 8);
 }
 
-/* HDF5 counts attributes only where it is told about their place. */
+/* HDF5 counts the attributes of a group only if the header has the message about their place. */
 static unsigned char *add_group_front(unsigned char *at, const dialect_group *g)
 {
     at = add_info(at, MESSAGE_LINK_INFO, 0);
@@ -386,7 +383,7 @@ static void copy_plain(const char *from, size_t length, unsigned char *to)
     }
 }
 
-/* A text without bytes has one, which is zero. */
+/* An empty text is stored as one zero byte, because a type of HDF5 has at least one. */
 status dialect_put_text(dialect_file *f, dialect_group *g, const char *name, const char *value)
 {
     enum { TEXT = 0x13, ZERO_PADDED_UTF8 = 0x11 };

@@ -206,13 +206,10 @@ static status need_scratch(dialect_file *f, size_t size)
 
 static status add_entry(dialect_file *f, dialect_tensor *t, const chunk_entry *e)
 {
-    if (t->count == t->room) {
-        void *p = t->entries;
-        size_t room = t->room ? 2 * t->room : 16;
-        TRY(mem_resize(f->mem, &p, room, sizeof *t->entries));
-        t->entries = p;
-        t->room = room;
-    }
+    void *array = t->entries;
+    status s = dialect_grow(f->mem, &array, t->count, &t->room, sizeof *t->entries);
+    t->entries = array;
+    TRY(s);
     t->entries[t->count++] = *e;
     return OK;
 }
