@@ -8,9 +8,10 @@ and 4 people. Its learning rate is chosen on a validation person, with the first
 that rate, and all are scored on test people whom nothing was chosen on.
 
 A gain over the fresh encoder is printed only if the fresh encoder, at its own best rate, has settled: on the validation
-person it was, after two thirds of its steps, within half a decibel of its best. At a rate too high for it, or with too few
-steps, everything else would seem to win. A best rate at the end of the list is marked, and so is a fresh encoder that is
-worse than the best monotone map.
+person it was, after two thirds of its steps, within half a decibel of its best. It must also come within 3 dB of the best
+monotone map, because a network that makes one grey has settled too. At a rate too high for it, or with too few steps,
+everything else would seem to win. A best rate at the end of the list is marked, and so is a fresh encoder that is worse than
+the map.
 
 Every run leaves its files and figures in the work folder and is not repeated: the study goes on where it was stopped.
 
@@ -245,17 +246,18 @@ class Study:
 def section(people, rows, base, form, settled):
     seeds = form["seeds"]
     fresh = sum(rows[0][3]) / seeds
+    learned = settled and fresh > base["monotone-map"] - 3
     lines = [f"## Pairs of {people} {'person' if people == 1 else 'people'}, {seeds} seed{'s' if seeds > 1 else ''}, "
              f"{len(TEST)} test people, {form['arithmetic']}", "",
              f"Source {base['source']:.2f} dB, monotone map {base['monotone-map']:.2f} dB.", "",
              "| arm | best rate | PSNR, dB | lowest to highest | over fresh |", "|---|---|---|---|---|"]
     for arm, rate, at_end, values in rows:
         mean = sum(values) / len(values)
-        gain = f"{mean - fresh:+.2f}" if settled and arm != "fresh" else "-"
+        gain = f"{mean - fresh:+.2f}" if learned and arm != "fresh" else "-"
         lines.append(f"| {arm} | {rate:g}{' (end of the list)' if at_end else ''} | {mean:.2f} | "
                      f"{min(values):.2f} to {max(values):.2f} | {gain} |")
-    if not settled:
-        lines += ["", "The fresh encoder was still learning: no gain over it is a finding."]
+    if not learned:
+        lines += ["", "The fresh encoder was still learning, or never began: no gain over it is a finding."]
     if fresh < base["monotone-map"]:
         lines += ["", "The fresh encoder is worse than a monotone map of grey values."]
     return [*lines, ""]
