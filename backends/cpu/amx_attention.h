@@ -7,7 +7,7 @@
 #ifndef SLMT_CPU_AMX_ATTENTION_H
 #define SLMT_CPU_AMX_ATTENTION_H
 
-#include "backends/cpu/amx.h"
+#include "backends/cpu/bf16.h"
 #include "backends/cpu/amx_tile.h"
 #include "backends/cpu/work.h"
 
@@ -192,6 +192,9 @@ INLINE void attention_tiles(const uint8_t rows[8], const uint8_t words[8])
     __asm__ volatile("ldtilecfg (%0)" ::"r"(&shape) : "memory");
 }
 
+/* Calls that the matrix units serve (bf16.h). */
+bk_status amx_prepare_attention(cpu_device *dev, bk_call *call);
 bk_status amx_prepare_attention_grad(cpu_device *dev, bk_call *call);
+bk_status amx_prepare_window(cpu_device *dev, bk_call *call);
 
 #endif

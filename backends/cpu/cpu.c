@@ -3,7 +3,7 @@
  * or OpenBLAS, everything else by its own vector kernels. All state is in the device. */
 #include "backends/cpu/cpu.h"
 
-#include "backends/cpu/amx.h"
+#include "backends/cpu/bf16.h"
 #include "backends/cpu/library.h"
 
 #include <stdio.h>
@@ -83,10 +83,11 @@ static bk_status open_parts(cpu_device *dev, const char *options, int level)
         status = dev->library->open(dev);
     if (status != BK_OK)
         return status;
-    dev->amx = dev->bf16_arithmetic && dev->kernels == cpu_kernels_for(CPU_LEVEL_BEST) && cpu_has_amx();
+    dev->bf16 = dev->bf16_arithmetic ? cpu_bf16_for(level) : NULL;
     dev->library->describe(library, sizeof library);
-    snprintf(dev->text, sizeof dev->text, "cpu: %s, %s%s%s", dev->kernels->name, library,
-             dev->bf16_arithmetic ? ", bfloat16 arithmetic" : "", dev->amx ? " on AMX" : "");
+    snprintf(dev->text, sizeof dev->text, "cpu: %s, %s%s%s%s", dev->kernels->name, library,
+             dev->bf16_arithmetic ? ", bfloat16 arithmetic" : "", dev->bf16 ? " on " : "",
+             dev->bf16 ? dev->bf16->name : "");
     return BK_OK;
 }
 
@@ -226,13 +227,14 @@ static int is_served(void *device, const bk_call *call)
     return !kernel || !kernel->fits || kernel->fits(call);
 }
 
-/* The op on the matrix units, whose factors are bfloat16; BK_ERR_UNSUPPORTED: its kernel serves it. */
+/* Attention whose products are in bfloat16; BK_ERR_UNSUPPORTED: its kernel serves it. */
 static bk_status prepare_rounded(cpu_device *dev, bk_call *call)
 {
-    if (dev->amx && (call->op == BK_ATTENTION || call->op == BK_ATTENTION_GRAD))
-        return amx_prepare_attention(dev, call);
-    if (dev->amx && call->op == BK_WINDOW_ATTENTION)
-        return amx_prepare_window(dev, call);
+    const cpu_bf16 *bf16 = dev->bf16;
+    if (bf16 && bf16->attention && (call->op == BK_ATTENTION || call->op == BK_ATTENTION_GRAD))
+        return bf16->attention(dev, call);
+    if (bf16 && bf16->window && call->op == BK_WINDOW_ATTENTION)
+        return bf16->window(dev, call);
     return BK_ERR_UNSUPPORTED;
 }
 

@@ -94,15 +94,16 @@ const cpu_kernels *cpu_kernels_for(int level);
 /* The library for matrix products. */
 typedef enum bk_matrix { BK_MATRIX_AUTO = 0, BK_MATRIX_ONEDNN = 1, BK_MATRIX_OPENBLAS = 2 } bk_matrix;
 typedef struct cpu_library cpu_library; /* library.h */
+typedef struct cpu_bf16 cpu_bf16;       /* bf16.h */
 
 typedef struct cpu_device {
     bk_host host;
     int threads; /* of the team */
     cpu_team *team;
     const cpu_library *library;
-    int own_products;    /* gemm.c computes the products that it supports */
-    int bf16_arithmetic; /* all products may round their factors to bfloat16 */
-    int amx;             /* with it: matrix units compute what amx.h has */
+    int own_products;     /* gemm.c computes the products that it supports */
+    int bf16_arithmetic;  /* all products may round their factors to bfloat16 */
+    const cpu_bf16 *bf16; /* with it: the kernels of bf16.h, or NULL */
     const cpu_kernels *kernels;
     void *onednn; /* see onednn.h; NULL without it */
     char text[160];

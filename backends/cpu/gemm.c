@@ -11,9 +11,8 @@
  *
  * Each element's sum runs along k in an order of its own: neither threads nor other rows change a result. */
 #include "backends/cpu/kernels.h"
-#include "backends/cpu/vec.h"
+#include "backends/cpu/prefetch.h"
 #include "backends/cpu/team.h"
-#include "backends/cpu/work.h"
 
 enum {
     MR = CPU_LEVEL == 4 ? 14 : 6, /* MR * VECTORS sums, VECTORS values of b and one of a fill the registers */
@@ -36,12 +35,6 @@ typedef struct task {
     int64_t row, row_end, col, cols;
     float *panels, *rows;
 } task;
-
-/* Memory that will be read soon, and is prefetched: `rows` rows of `width` bytes, `step` bytes apart. */
-typedef struct memory {
-    const char *from;
-    int64_t rows, width, step;
-} memory;
 
 /* What of a and of b is read next. */
 typedef struct upcoming {
@@ -109,14 +102,6 @@ static void pack_rows(const cpu_gemm *g, int64_t row, int64_t count, int64_t at,
     for (int64_t k = 0; k < depth; k++)
         for (int64_t i = 0; i < count; i++)
             rows[k * MR + i] = a[k * g->m + i];
-}
-
-/* Prefetches part `of` of `parts` of the data that is read next. */
-static void prefetch(const memory *next, int64_t of, int64_t parts)
-{
-    int64_t in_row = work_pieces(next->width, LINE * (int64_t)sizeof(float)), n = next->rows * in_row;
-    for (int64_t i = n * of / parts; i < n * (of + 1) / parts; i++)
-        __builtin_prefetch(next->from + i / in_row * next->step + i % in_row * LINE * (int64_t)sizeof(float));
 }
 
 /* ---- sums ---- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* isa.c - picks the kernels for the processor. Only this file queries its features. */
-#include "backends/cpu/amx.h"
+#include "backends/cpu/bf16.h"
 
-#ifdef SLMT_HAVE_AMX
+#ifdef SLMT_HAVE_BF16
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -42,15 +42,14 @@ const cpu_kernels *cpu_kernels_for(int level)
     return level >= 2 && has_v2() ? &cpu_kernels_v2 : &cpu_kernels_base;
 }
 
-#ifdef SLMT_HAVE_AMX
+#ifdef SLMT_HAVE_BF16
 
-static int processor_has_amx(void)
+extern const cpu_bf16 cpu_bf16_amx, cpu_bf16_avx512;
+
+static int processor_has_amx(unsigned c, unsigned d)
 {
-    enum { LEAF = 7, AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24, AVX512_BF16 = 1 << 5, AVX512_VBMI = 1 << 1 };
-    unsigned a, b, c, d, a1, b1, c1, d1;
-    if (!__get_cpuid_count(LEAF, 0, &a, &b, &c, &d) || !__get_cpuid_count(LEAF, 1, &a1, &b1, &c1, &d1))
-        return 0;
-    return (d & AMX_BF16) && (d & AMX_TILE) && (a1 & AVX512_BF16) && (c & AVX512_VBMI);
+    enum { AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24, AVX512_VBMI = 1 << 1 };
+    return (d & AMX_BF16) && (d & AMX_TILE) && (c & AVX512_VBMI);
 }
 
 /* Linux saves tiles only of processes that have asked for it; it refuses those with too small a stack for
@@ -61,9 +60,14 @@ static int kernel_saves_tiles(void)
     return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
 }
 
-int cpu_has_amx(void)
+const cpu_bf16 *cpu_bf16_for(int level)
 {
-    return has_v4() && processor_has_amx() && kernel_saves_tiles();
+    enum { LEAF = 7, AVX512_BF16 = 1 << 5 };
+    unsigned a, b, c, d, a1, b1, c1, d1;
+    if (level < 4 || !has_v4() || !__get_cpuid_count(LEAF, 0, &a, &b, &c, &d) ||
+        !__get_cpuid_count(LEAF, 1, &a1, &b1, &c1, &d1) || !(a1 & AVX512_BF16))
+        return NULL;
+    return level > 4 && processor_has_amx(c, d) && kernel_saves_tiles() ? &cpu_bf16_amx : &cpu_bf16_avx512;
 }
 
 #endif
@@ -78,11 +82,12 @@ const cpu_kernels *cpu_kernels_for(int level)
 
 #endif
 
-#ifndef SLMT_HAVE_AMX
+#ifndef SLMT_HAVE_BF16
 
-int cpu_has_amx(void)
+const cpu_bf16 *cpu_bf16_for(int level)
 {
-    return 0;
+    (void)level;
+    return NULL;
 }
 
 #endif

@@ -3,7 +3,7 @@
  * opened with or, if it has few rows, to the backend's own kernels (gemm.c, thin.c). */
 #include "backends/cpu/matrix.h"
 
-#include "backends/cpu/amx.h"
+#include "backends/cpu/bf16.h"
 #include "backends/cpu/library.h"
 
 static int same_leading(const bk_shape *s, const bk_shape *y)
@@ -187,7 +187,7 @@ static bk_status prepare_own(cpu_device *dev, const product *p, bk_call *call)
 /* Products whose factors are rounded to bfloat16. */
 static bk_status prepare_rounded(cpu_device *dev, const product *p, bk_call *call)
 {
-    bk_status status = dev->amx ? amx_prepare_product(dev, p, call) : BK_ERR_UNSUPPORTED;
+    bk_status status = dev->bf16 ? dev->bf16->product(dev, p, call) : BK_ERR_UNSUPPORTED;
     return status == BK_ERR_UNSUPPORTED ? dev->library->prepare(dev, p, call) : status;
 }
 

@@ -8,6 +8,7 @@
 static subject rough[] = {
     {.name = "cpu, bf16, 1 thread", .backend = bk_cpu, .options = "bf16", .threads = 1, .level = BEST},
     {.name = "cpu, bf16, 3 threads", .backend = bk_cpu, .options = "bf16", .threads = 3, .level = BEST},
+    {.name = "cpu, bf16 in vectors", .backend = bk_cpu, .options = "bf16", .threads = 2, .level = 4},
     {.name = "cpu, bf16 of the library", .backend = bk_cpu, .options = "bf16", .threads = 2, .level = 3},
 };
 enum { ROUGH = sizeof rough / sizeof *rough };
@@ -496,12 +497,12 @@ static void a_kept_weight_gives_the_same_bits_until_its_version_changes(void **s
     }
 }
 
-/* On the matrix units a weight is in the order that they read, and in half the memory; and how work is shared
- * changes no bit. */
-static void matrix_units_keep_weights_in_half_the_memory_and_share_work_without_a_trace(void **state)
+/* The kernels' own products keep a weight in the order that they read, and in half the memory; and how work
+ * is shared changes no bit. */
+static void products_keep_weights_in_half_the_memory_and_share_work_without_a_trace(void **state)
 {
     (void)state;
-    if (!rough[0].open || !strstr(bk_cpu()->describe(rough[0].device), "AMX"))
+    if (!rough[0].open || !strstr(bk_cpu()->describe(rough[0].device), "arithmetic on "))
         return;
     held one = held_new(&rough[0], 1), three = held_new(&rough[1], 1);
     memcpy(three.x, one.x, (size_t)one.n_x * sizeof(float));
@@ -576,7 +577,7 @@ int main(void)
         COUNTED(windows_and_products_give_the_same_bits_with_any_number_of_threads),
         COUNTED(factors_are_rounded_to_the_nearest),
         COUNTED(a_kept_weight_gives_the_same_bits_until_its_version_changes),
-        COUNTED(matrix_units_keep_weights_in_half_the_memory_and_share_work_without_a_trace),
+        COUNTED(products_keep_weights_in_half_the_memory_and_share_work_without_a_trace),
         COUNTED(prepare_without_memory_fails_and_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, open_rough, close_rough);

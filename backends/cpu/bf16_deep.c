@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* amx_deep.c - products on the matrix units whose inner dimension is long and whose result is small:
+/* bf16_deep.c - products in bfloat16 whose inner dimension is long and whose result is small:
  * gradients of weights, where k is the number of tokens.
  *
  * A task is a part of k. Its thread packs that part of both factors, a block at a time, and adds the product
  * to sums of the task's own; so each value of a factor is read once, and packed values never leave the cache.
  * The sums of all tasks are then added in order. How many tasks there are follows from k alone. */
-#include "backends/cpu/amx_square.h"
+#include "backends/cpu/bf16_square.h"
 
 enum {
     BLOCK = 8,               /* tiles along k that are packed at once */
@@ -48,11 +48,29 @@ static void pack_block(const factor *f, int form, int64_t n, int64_t step, int64
             pack_tile(f, i * SIDE, (step + k) * DEPTH, form, to + i * BLOCK + k);
 }
 
-static void add_block(const deep_call *c, const tile_words *a, const tile_words *b, int64_t count, int first,
-                      square *sums)
+/* What of the factors is packed after a block. Only factors that are stored along the other axis are
+ * prefetched: those of gradients. */
+typedef struct upcoming {
+    memory a, b;
+} upcoming;
+
+static memory block_of(const factor *f, int64_t step, int64_t stop)
 {
+    int64_t each = (int64_t)bk_dtype_size((bk_dtype)f->type);
+    int64_t k = step * DEPTH, end = work_min(f->n_k, work_min(step + BLOCK, stop) * DEPTH);
+    if (f->step_k == 1 || end <= k)
+        return (memory){0};
+    return (memory){(const char *)f->data + k * f->step_k * each, end - k, f->n_i * each, f->step_k * each};
+}
+
+static void add_block(const deep_call *c, const tile_words *a, const tile_words *b, int64_t count, int first,
+                      const upcoming *next, square *sums)
+{
+    int64_t part = 0;
     for (int64_t x = 0; x < c->cols; x += PAIR)
-        for (int64_t y = 0; y < c->rows; y += PAIR, sums++) {
+        for (int64_t y = 0; y < c->rows; y += PAIR, sums++, part++) {
+            prefetch(&next->a, part, squares_of(c));
+            prefetch(&next->b, part, squares_of(c));
             const tile_words *left = a + y * BLOCK, *right = b + x * BLOCK;
             strips s = {{left, y + 1 < c->rows ? left + BLOCK : NULL},
                         {right, x + 1 < c->cols ? right + BLOCK : NULL},
@@ -67,17 +85,18 @@ static void deep_parts(const void *job, int64_t first, int64_t end, int thread)
     const deep_call *c = j->c;
     const factor left = left_of(&c->p, j->call), right = right_of(&c->p, j->call);
     tile_words *a = j->packs + thread * packs_of(c), *b = a + c->rows * BLOCK;
-    tiles_begin();
+    squares_begin();
     for (int64_t part = first; part < end; part++) {
         int64_t begin = part * c->part_steps, stop = work_min(c->steps, begin + c->part_steps);
         for (int64_t k = begin; k < stop; k += BLOCK) {
             int64_t count = work_min(BLOCK, stop - k);
             pack_block(&left, LEFT, c->rows, k, count, a);
             pack_block(&right, RIGHT, c->cols, k, count, b);
-            add_block(c, a, b, count, k == begin, j->sums + part * squares_of(c));
+            upcoming next = {block_of(&left, k + count, stop), block_of(&right, k + count, stop)};
+            add_block(c, a, b, count, k == begin, &next, j->sums + part * squares_of(c));
         }
     }
-    tiles_end();
+    squares_end();
 }
 
 /* Adds the sums of a square over all tasks, and stores what y has of it. */
@@ -109,13 +128,13 @@ static bk_status run_deep(cpu_device *dev, bk_call *call)
     return BK_OK;
 }
 
-int amx_is_deep(const product *p)
+int KERNEL(bf16_is_deep)(const product *p)
 {
     return p->batch == 1 && !p->bias && !p->residual && p->act.kind == BK_ACT_NONE && p->k >= LEAST_DEPTH &&
            p->m * p->n <= MOST_VALUES && p->k >= 8 * work_max(p->m, p->n);
 }
 
-bk_status amx_prepare_deep(cpu_device *dev, const product *p, bk_call *call)
+bk_status KERNEL(bf16_prepare_deep)(cpu_device *dev, const product *p, bk_call *call)
 {
     bk_status taken = cpu_way_new(dev, call, sizeof(deep_call), run_deep);
     if (taken != BK_OK)

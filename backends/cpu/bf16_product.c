@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* amx_product.c - matrix products on the matrix units: y[m,n] = act(a[m,k] b[k,n] + bias) + residual.
+/* bf16_product.c - matrix products in bfloat16: y[m,n] = act(a[m,k] b[k,n] + bias) + residual.
  *
  * Both factors are packed into tiles first; b only once if it is a weight that does not change between runs.
  * A task then computes some rows of tiles by some columns of tiles, two by two, a block of k at a time. Sums
@@ -8,7 +8,11 @@
  * If b stays in the second-level cache, a task is some rows of a and of y with all columns, and its thread
  * packs these rows of a by itself: then they never leave its cache, and ops that follow, which divide rows
  * among threads the same way, find theirs there. */
-#include "backends/cpu/amx_square.h"
+#include "backends/cpu/bf16_square.h"
+
+#ifdef CPU_AMX
+#include "backends/cpu/amx_attention.h"
+#endif
 
 enum {
     STEPS = 16, /* tiles along k of a block: two columns of them stay in the first-level cache */
@@ -17,7 +21,7 @@ enum {
     FEW_WEIGHTS = 512 * 1024 /* bytes that stay in the second-level cache */
 };
 
-typedef struct amx_call {
+typedef struct bf16_call {
     cpu_way way;
     product p;
     int64_t rows, cols, steps;        /* in tiles */
@@ -27,7 +31,7 @@ typedef struct amx_call {
     size_t b_bytes; /* of scratch: 0 if b is kept */
     uint64_t kept_version;
     const void *kept_data;
-} amx_call;
+} bf16_call;
 
 /* ---- packing ---- */
 
@@ -53,10 +57,24 @@ static void pack_strips(const void *job, int64_t first, int64_t end, int thread)
     pack_strips_to(j, first, end, j->to + first * j->steps);
 }
 
+/* Tiles first to end along k of all strips: reads whole rows of a factor that is stored along i. */
+static void pack_steps(const void *job, int64_t first, int64_t end, int thread)
+{
+    const pack_job *j = job;
+    int64_t strips = work_pieces(j->f.n_i, SIDE);
+    (void)thread;
+    for (int64_t s = first; s < end; s++)
+        for (int64_t i = 0; i < strips; i++)
+            pack_tile(&j->f, i * SIDE, s * DEPTH, j->form, j->to + i * j->steps + s);
+}
+
 static void pack_factor(cpu_device *dev, factor f, int form, tile_words *to)
 {
     pack_job j = {f, form, work_pieces(f.n_k, DEPTH), to};
-    cpu_team_share(dev->team, work_pieces(f.n_i, SIDE), f.n_i * f.n_k, pack_strips, &j);
+    if (f.step_k == 1)
+        cpu_team_share(dev->team, work_pieces(f.n_i, SIDE), f.n_i * f.n_k, pack_strips, &j);
+    else
+        cpu_team_share(dev->team, j.steps, f.n_i * f.n_k, pack_steps, &j);
 }
 
 /* ---- a task ---- */
@@ -64,7 +82,7 @@ static void pack_factor(cpu_device *dev, factor f, int form, tile_words *to)
 typedef struct product_job {
     const cpu_device *dev;
     const bk_call *call;
-    const amx_call *c;
+    const bf16_call *c;
     const tile_words *a, *b;
     unsigned char *memory; /* of thread 0 */
 } product_job;
@@ -73,16 +91,17 @@ typedef struct product_job {
 typedef struct product_task {
     const tile_words *a; /* of the first row */
     int64_t row, rows, col, cols;
+    memory next; /* of a, read after this task; a part of it is prefetched with each square */
 } product_task;
 
 /* Squares of a task of which sums wait; one if k is one block. */
-static int64_t waiting_squares(const amx_call *c)
+static int64_t waiting_squares(const bf16_call *c)
 {
     return c->steps > STEPS ? c->row_squares * c->col_squares : 1;
 }
 
 /* A thread's memory: sums, then the rows that it packed. */
-static size_t thread_bytes(const amx_call *c)
+static size_t thread_bytes(const bf16_call *c)
 {
     int64_t rows = c->by_rows ? PAIR * c->row_squares * c->steps : 0;
     return (size_t)waiting_squares(c) * sizeof(square) + (size_t)rows * sizeof(tile_words);
@@ -141,7 +160,7 @@ static void finish_square(const product_job *j, int64_t row, int64_t col, const 
 
 static strips strips_of(const product_job *j, const product_task *t, int64_t y, int64_t x, int64_t k)
 {
-    const amx_call *c = j->c;
+    const bf16_call *c = j->c;
     const tile_words *a = t->a + y * c->steps + k, *b = j->b + (t->col + x) * c->steps + k;
     return (strips){{a, y + 1 < t->rows ? a + c->steps : NULL},
                     {b, x + 1 < t->cols ? b + c->steps : NULL},
@@ -151,10 +170,14 @@ static strips strips_of(const product_job *j, const product_task *t, int64_t y, 
 /* All squares of a task, for a block of k. */
 static void task_block(const product_job *j, const product_task *t, int64_t k, square *sums)
 {
-    int64_t each = waiting_squares(j->c) > 1;
+    int64_t each = waiting_squares(j->c) > 1, down = work_pieces(t->rows, PAIR);
+    int64_t parts = down * work_pieces(j->c->cols, PAIR) * work_pieces(j->c->steps, STEPS);
+    int64_t part =
+        down * (t->col / PAIR * work_pieces(j->c->steps, STEPS) + k / STEPS * work_pieces(t->cols, PAIR));
     for (int64_t x = 0; x < t->cols; x += PAIR)
         for (int64_t y = 0; y < t->rows; y += PAIR) {
             strips s = strips_of(j, t, y, x, k);
+            prefetch(&t->next, part++, parts);
             add_square(&s, k == 0, sums);
             if (k + STEPS >= j->c->steps)
                 finish_square(j, (t->row + y) * SIDE, (t->col + x) * SIDE, sums);
@@ -171,8 +194,8 @@ static void run_task(const product_job *j, const product_task *t, square *sums)
 static void product_tasks(const void *job, int64_t first, int64_t end, int thread)
 {
     const product_job *j = job;
-    const amx_call *c = j->c;
-    tiles_begin();
+    const bf16_call *c = j->c;
+    squares_begin();
     for (int64_t i = first; i < end; i++) {
         product_task t = {.row = i % c->down * PAIR * c->row_squares,
                           .col = i / c->down * PAIR * c->col_squares};
@@ -181,33 +204,43 @@ static void product_tasks(const void *job, int64_t first, int64_t end, int threa
         t.cols = work_min(PAIR * c->col_squares, c->cols - t.col);
         run_task(j, &t, sums_of_thread(j, thread));
     }
-    tiles_end();
+    squares_end();
+}
+
+/* Rows of a that lie below a task: its thread probably packs them next. */
+static memory rows_below(const bf16_call *c, const factor *a, const product_task *t)
+{
+    int64_t row = work_min(a->n_i, (t->row + t->rows) * SIDE);
+    int64_t end = work_min(a->n_i, row + PAIR * c->row_squares * SIDE);
+    int64_t each = a->step_i * (int64_t)bk_dtype_size((bk_dtype)a->type);
+    return (memory){(const char *)a->data + row * each, 1, (end - row) * each, 0};
 }
 
 /* Tasks with all columns. */
 static void row_tasks(const void *job, int64_t first, int64_t end, int thread)
 {
     const product_job *j = job;
-    const amx_call *c = j->c;
+    const bf16_call *c = j->c;
     square *sums = sums_of_thread(j, thread);
     pack_job pack = {left_of(&c->p, j->call), LEFT, c->steps, (tile_words *)(sums + waiting_squares(c))};
-    tiles_begin();
+    squares_begin();
     for (int64_t i = first; i < end; i++) {
         product_task t = {.a = pack.to, .row = i * PAIR * c->row_squares};
         t.rows = work_min(PAIR * c->row_squares, c->rows - t.row);
         pack_strips_to(&pack, t.row, t.row + t.rows, pack.to);
+        t.next = rows_below(c, &pack.f, &t);
         for (; t.col < c->cols; t.col += PAIR * c->col_squares) {
             t.cols = work_min(PAIR * c->col_squares, c->cols - t.col);
             run_task(j, &t, sums);
         }
     }
-    tiles_end();
+    squares_end();
 }
 
 /* ---- calls ---- */
 
 /* The right factor in tiles: kept, or packed in each run. */
-static const tile_words *right_tiles(cpu_device *dev, amx_call *c, const bk_call *call, tile_words *scratch)
+static const tile_words *right_tiles(cpu_device *dev, bf16_call *c, const bk_call *call, tile_words *scratch)
 {
     const bk_tensor *b = &call->in[1];
     tile_words *to = call->kept_bytes > 0 ? call->kept : scratch;
@@ -220,14 +253,14 @@ static const tile_words *right_tiles(cpu_device *dev, amx_call *c, const bk_call
 }
 
 /* Scratch: b if it is not kept, a if it is packed at once, memory of each thread. */
-static size_t a_bytes(const amx_call *c)
+static size_t a_bytes(const bf16_call *c)
 {
     return c->by_rows ? 0 : (size_t)(c->rows * c->steps) * sizeof(tile_words);
 }
 
 static bk_status run_product(cpu_device *dev, bk_call *call)
 {
-    amx_call *c = call->state;
+    bf16_call *c = call->state;
     unsigned char *scratch = call->scratch;
     tile_words *a = (tile_words *)(scratch + c->b_bytes);
     product_job j = {dev, call, c, a, NULL, scratch + c->b_bytes + a_bytes(c)};
@@ -241,7 +274,7 @@ static bk_status run_product(cpu_device *dev, bk_call *call)
 
 enum { TASKS = 4 }; /* of a thread, at least */
 
-static void cut_rows(amx_call *c, int threads)
+static void cut_rows(bf16_call *c, int threads)
 {
     int64_t down = work_pieces(c->rows, PAIR);
     c->row_squares = work_min(MOST_ROWS, down);
@@ -252,7 +285,7 @@ static void cut_rows(amx_call *c, int threads)
 }
 
 /* Squares of a task: fewer where a thread would otherwise not have several tasks. */
-static void cut_tasks(amx_call *c, int threads)
+static void cut_tasks(bf16_call *c, int threads)
 {
     int64_t down = work_pieces(c->rows, PAIR), beside = work_pieces(c->cols, PAIR);
     c->row_squares = work_min(MOST_ROWS, down);
@@ -268,16 +301,16 @@ static void cut_tasks(amx_call *c, int threads)
     c->tasks = c->down * work_pieces(beside, c->col_squares);
 }
 
-bk_status amx_prepare_product(cpu_device *dev, const product *p, bk_call *call)
+static bk_status prepare_product(cpu_device *dev, const product *p, bk_call *call)
 {
     if (p->batch > 1)
         return BK_ERR_UNSUPPORTED;
-    if (amx_is_deep(p))
-        return amx_prepare_deep(dev, p, call);
-    bk_status taken = cpu_way_new(dev, call, sizeof(amx_call), run_product);
+    if (KERNEL(bf16_is_deep)(p))
+        return KERNEL(bf16_prepare_deep)(dev, p, call);
+    bk_status taken = cpu_way_new(dev, call, sizeof(bf16_call), run_product);
     if (taken != BK_OK)
         return taken;
-    amx_call *c = call->state;
+    bf16_call *c = call->state;
     c->p = *p;
     c->rows = work_pieces(p->m, SIDE);
     c->cols = work_pieces(p->n, SIDE);
@@ -295,3 +328,9 @@ bk_status amx_prepare_product(cpu_device *dev, const product *p, bk_call *call)
     call->scratch_bytes = c->b_bytes + a_bytes(c) + (size_t)dev->threads * thread_bytes(c);
     return BK_OK;
 }
+
+#ifdef CPU_AMX
+const cpu_bf16 cpu_bf16_amx = {"AMX", prepare_product, amx_prepare_attention, amx_prepare_window};
+#else
+const cpu_bf16 cpu_bf16_avx512 = {"AVX512-BF16", prepare_product, NULL, NULL};
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* prefetch.h - asks for memory that will be read soon, a part at a time between pieces of other work:
+ * products would otherwise wait for the memory that they pack. */
+#ifndef SLMT_CPU_PREFETCH_H
+#define SLMT_CPU_PREFETCH_H
+
+#include "backends/cpu/vec.h"
+#include "backends/cpu/work.h"
+
+/* `rows` rows of `width` bytes, `step` bytes apart. */
+typedef struct memory {
+    const char *from;
+    int64_t rows, width, step;
+} memory;
+
+/* Prefetches part `of` of `parts` of the data that is read next. */
+INLINE void prefetch(const memory *next, int64_t of, int64_t parts)
+{
+    enum { LINE_BYTES = 64 };
+    int64_t in_row = work_pieces(next->width, LINE_BYTES), n = next->rows * in_row;
+    for (int64_t i = n * of / parts; i < n * (of + 1) / parts; i++)
+        __builtin_prefetch(next->from + i / in_row * next->step + i % in_row * LINE_BYTES);
+}
+
+#endif
