@@ -269,6 +269,8 @@ static int make_trainer(training *t, slmt_model *model)
         say("training takes %" PRIu64 " MiB besides the model", bytes >> 20);
     slmt_status status = slmt_trainer_create(model, t->task, settings->items, settings->count,
                                              t->options->common.seed, &t->trainer);
+    if ((status == SLMT_ERR_MEMORY || status == SLMT_ERR_LIMIT) && bytes > 0)
+        return fail(status, "trainer of %" PRIu64 " MiB (a smaller --batch takes less)", bytes >> 20);
     return status == SLMT_OK ? EXIT_OK : fail(status, "trainer");
 }
 

@@ -136,6 +136,8 @@ claim "a limit on memory ends with 4"
 expect 4 "$slmt" "${pretrain[@]}" "${sizes[@]}" --max-memory 1K --out x.h5
 grep -q 'limit --max-memory = 1024' stderr || die "the limit is not called by its option: $(cat stderr)"
 [ ! -e x.h5 ] || die "a checkpoint was written all the same"
+expect 4 "$slmt" "${pretrain[@]}" "${sizes[@]}" --batch 60000 --max-memory 2G --out x.h5
+holds "a smaller --batch takes less" stderr
 
 claim "sizes that break a rule, or do not fit the set, end with 2"
 expect 2 "$slmt" "${pretrain[@]}" "${sizes[@]}" --num-heads 3 --out x.h5
