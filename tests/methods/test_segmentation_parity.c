@@ -559,26 +559,37 @@ static void update(network *w, const rule *r, double *state, int t)
         }
 }
 
-/* Two steps from the start values: losses before each and after the last. */
-static void compare_steps(network *w, hid_t group, const char *path, const rule *r)
+static void copy_tensors(const network *from, network *to)
+{
+    for (int32_t k = 0; k < to->p.n; k++)
+        for (size_t i = 0; i < to->p.list[k].count; i++)
+            real_set(to->bound[k], to->real, i, real_get(from->bound[k], from->real, i));
+}
+
+/* Two steps of `guide` from the start values: w's losses before each and after the last. */
+static void compare_steps(network *w, network *guide, hid_t group, const char *path, const rule *r)
 {
     reference_data losses = parity_read(group, path);
-    double *state = state_of(w), top = parity_max_abs(losses.x, losses.n);
-    start_all(w, group);
+    double *state = state_of(guide), top = parity_max_abs(losses.x, losses.n);
+    start_all(guide, group);
     int steps = (int)losses.n / 4;
     for (int t = 0; t < steps; t++) {
+        if (guide != w)
+            copy_tensors(guide, w);
         run(w);
         for (int i = 0; i < 4; i++)
             judge(w, path, fabs(real_get(w->bound[w->p.n + TOTAL + i], w->real, 0) - losses.x[4 * t + i]),
                   fmax(parity_bound(w->real, losses.fp32_err, top), w->real == BK_F64 ? 1e-8 * top : 0));
+        if (guide != w)
+            run(guide);
         if (t < steps - 1)
-            update(w, r, state, t + 1);
+            update(guide, r, state, t + 1);
     }
     free(state);
     free(losses.x);
 }
 
-static void compare_runs(network *w, hid_t file, hid_t group)
+static void compare_runs(network *w, network *guide, hid_t file, hid_t group)
 {
     const rule sgd = {.rate = parity_attr(file, "sgd_lr", 0),
                       .momentum = parity_attr(file, "sgd_momentum", 0),
@@ -589,10 +600,32 @@ static void compare_runs(network *w, hid_t file, hid_t group)
                        .beta2 = parity_attr(file, "adam_betas", 1),
                        .eps = parity_attr(file, "adam_eps", 0)};
     plan_step(w, NORM_UPDATE);
-    compare_steps(w, group, "run_sgd_losses", &sgd);
-    compare_table(w, group, "names", "final_sgd", 0, w->real == BK_F64 ? 1e3 : 1);
-    compare_steps(w, group, "run_adam_losses", &adam);
+    if (guide != w)
+        plan_step(guide, NORM_UPDATE);
+    compare_steps(w, guide, group, "run_sgd_losses", &sgd);
+    if (guide == w)
+        compare_table(w, group, "names", "final_sgd", 0, 1e3);
+    compare_steps(w, guide, group, "run_adam_losses", &adam);
     plan_free(w->plan);
+    if (guide != w)
+        plan_free(guide->plan);
+}
+
+/* In float32 the weights of each step are those of a run in float64. A ReLU whose input is zero but for
+ * rounding may be open in one run and shut in another, and gradients then differ by its share of them (5 % in
+ * a network of this size), so that runs in float32 part. Losses at given weights do not: they are continuous.
+ */
+static void compare_guided_runs(network *w, hid_t file, hid_t group)
+{
+    network guide;
+    if (w->real == BK_F64) {
+        compare_runs(w, w, file, group);
+        return;
+    }
+    open_network(&guide, bk_reference(), BK_F64, file, group);
+    read_images(&guide, group);
+    compare_runs(w, &guide, file, group);
+    close_network(&guide);
 }
 
 static int compare_group(hid_t file, hid_t group, const char *name, const bk_backend *backend, bk_dtype real)
@@ -602,7 +635,7 @@ static int compare_group(hid_t file, hid_t group, const char *name, const bk_bac
     read_images(&w, group);
     compare_mode(&w, group, 0); /* before the estimates move */
     compare_mode(&w, group, 1);
-    compare_runs(&w, file, group);
+    compare_guided_runs(&w, file, group);
     print_message("  %s, %s: worst %.3f of a tolerance\n", name, real == BK_F64 ? "float64" : "float32",
                   w.worst);
     int failures = w.failures;
