@@ -724,7 +724,15 @@ static void update(stage *s, hid_t file, double *state, int t)
         }
 }
 
-static void compare_steps(stage *s, hid_t file)
+static void copy_tensors(const stage *from, stage *to)
+{
+    for (int32_t k = 0; k < to->p.n; k++)
+        for (size_t i = 0; i < to->p.list[k].count; i++)
+            real_set(to->bound[k], to->real, i, real_get(from->bound[k], from->real, i));
+}
+
+/* Steps of `guide` from the start values, and s's losses at its weights. */
+static void compare_steps(stage *s, stage *guide, hid_t file)
 {
     size_t all = 0;
     reference_data losses = parity_read(s->group, "run_adam_losses");
@@ -732,19 +740,41 @@ static void compare_steps(stage *s, hid_t file)
     for (int32_t k = 0; k < s->p.n; k++)
         all += s->p.list[k].count;
     double *state = calloc(2 * all, sizeof(double));
-    start_all(s, file);
+    start_all(guide, file);
     plan_step(s, NORM_UPDATE);
+    if (guide != s)
+        plan_step(guide, NORM_UPDATE);
     for (size_t t = 0; t < losses.n; t++) {
+        if (guide != s)
+            copy_tensors(guide, s);
         run(s);
         judge(s, "run_adam_losses", fabs(real_get(s->bound[s->p.n + LOSS], s->real, 0) - losses.x[t]),
               fmax(parity_bound(s->real, losses.fp32_err, top), s->real == BK_F64 ? 1e-8 * top : 0));
+        if (guide != s)
+            run(guide);
         if (t + 1 < losses.n)
-            update(s, file, state, (int)t + 1);
+            update(guide, file, state, (int)t + 1);
     }
-    compare_table(s, parameters_of(s), "final_adam", 0, s->real == BK_F64 ? 1e3 : 1);
+    if (guide == s)
+        compare_table(s, parameters_of(s), "final_adam", 0, 1e3);
+    else
+        plan_free(guide->plan);
     plan_free(s->plan);
     free(state);
     free(losses.x);
+}
+
+/* In float32 the weights of each step are those of a run in float64: test_segmentation_parity.c says why. */
+static void compare_guided_steps(stage *s, hid_t file)
+{
+    stage guide;
+    if (s->real == BK_F64) {
+        compare_steps(s, s, file);
+        return;
+    }
+    open_stage(&guide, bk_reference(), BK_F64, file, s->group);
+    compare_steps(s, &guide, file);
+    close_stage(&guide);
 }
 
 static int compare_net(hid_t group, const char *name, const bk_backend *backend, bk_dtype real)
@@ -754,7 +784,7 @@ static int compare_net(hid_t group, const char *name, const bk_backend *backend,
     open_stage(&s, backend, real, file, group);
     compare_inference(&s); /* before the estimates move */
     compare_training(&s);
-    compare_steps(&s, file);
+    compare_guided_steps(&s, file);
     print_message("  %s, %s: worst %.3f of a tolerance\n", name, real == BK_F64 ? "float64" : "float32",
                   s.worst);
     int failures = s.failures;
