@@ -96,4 +96,22 @@ INLINE void pack_tile(const factor *f, int64_t i, int64_t k, int form, tile_word
         _mm512_store_si512(tile->at[r], (__m512i)m[r]);
 }
 
+/* ---- a square: up to two by two tiles of sums ---- */
+
+enum {
+    PAIR = 2, /* tiles side by side in a square of sums */
+    EDGE = PAIR * SIDE
+};
+
+/* A square of sums, or what the thread keeps of it: [PAIR tiles below][PAIR tiles beside]. */
+typedef struct square {
+    float at[EDGE][EDGE];
+} __attribute__((aligned(64))) square;
+
+/* The first of `steps` tiles along k of each row and column of the square; a[1] and b[1] may be NULL. */
+typedef struct strips {
+    const tile_words *a[PAIR], *b[PAIR];
+    int64_t steps;
+} strips;
+
 #endif
