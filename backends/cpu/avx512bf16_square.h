@@ -50,6 +50,7 @@ static inline void add_square(const strips *s, int first, square *sum)
     }
 }
 
+/* Vectors need no preparation. */
 static inline void squares_begin(void)
 {
 }

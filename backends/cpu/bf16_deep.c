@@ -48,12 +48,8 @@ static void pack_block(const factor *f, int form, int64_t n, int64_t step, int64
             pack_tile(f, i * SIDE, (step + k) * DEPTH, form, to + i * BLOCK + k);
 }
 
-/* What of the factors is packed after a block. Only factors that are stored along the other axis are
- * prefetched: those of gradients. */
-typedef struct upcoming {
-    memory a, b;
-} upcoming;
-
+/* Returns the block of a factor that begins at tile `step` along k. It is empty if the factor is stored along
+ * k, because then no row of memory belongs to a block alone; the factors of a gradient of weights are not. */
 static memory block_of(const factor *f, int64_t step, int64_t stop)
 {
     int64_t each = (int64_t)bk_dtype_size((bk_dtype)f->type);

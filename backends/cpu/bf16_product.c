@@ -167,7 +167,8 @@ static strips strips_of(const product_job *j, const product_task *t, int64_t y, 
                     work_min(STEPS, c->steps - k)};
 }
 
-/* All squares of a task, for a block of k. */
+/* All squares of a task, for a block of k. `part` counts the squares of all blocks and columns of these rows:
+ * what is read next is prefetched in as many parts. */
 static void task_block(const product_job *j, const product_task *t, int64_t k, square *sums)
 {
     int64_t each = waiting_squares(j->c) > 1, down = work_pieces(t->rows, PAIR);

@@ -36,11 +36,6 @@ typedef struct task {
     float *panels, *rows;
 } task;
 
-/* What of a and of b is read next. */
-typedef struct upcoming {
-    memory a, b;
-} upcoming;
-
 /* ---- packing ---- */
 
 /* The micro-panel panel[depth][NR] from rows of b [n,k], `step` floats apart; zeros for rows that b does not

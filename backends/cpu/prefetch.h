@@ -13,6 +13,11 @@ typedef struct memory {
     int64_t rows, width, step;
 } memory;
 
+/* What of the left and of the right factor of a product is read next. */
+typedef struct upcoming {
+    memory a, b;
+} upcoming;
+
 /* Prefetches part `of` of `parts` of the data that is read next. */
 INLINE void prefetch(const memory *next, int64_t of, int64_t parts)
 {
