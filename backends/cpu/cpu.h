@@ -76,6 +76,7 @@ typedef struct cpu_kernels {
     const cpu_kernel *op[BK_OP_COUNT];       /* NULL for ops without a kernel of their own */
     void (*epilogue)(const cpu_epilogue *e); /* serial */
     int own_products;                        /* with BK_MATRIX_AUTO, gemm rather than a library */
+    int thin_rows; /* thin is faster than gemm up to as many rows: at most CPU_THIN_ROWS */
     size_t (*gemm_scratch)(const cpu_gemm *g, int threads);
     void (*gemm)(const cpu_gemm *g, cpu_team *team, float *scratch); /* team NULL: the caller alone */
     void (*thin)(const cpu_thin *t, cpu_team *team);
@@ -105,7 +106,7 @@ typedef struct cpu_device {
     int bf16_arithmetic;  /* all products may round their factors to bfloat16 */
     const cpu_bf16 *bf16; /* with it: the kernels of bf16.h, or NULL */
     const cpu_kernels *kernels;
-    void *onednn; /* see onednn.h; NULL without it */
+    _Atomic(void *) onednn; /* the engine of oneDNN, from the first call that uses it on (onednn.h) */
     char text[160];
 } cpu_device;
 

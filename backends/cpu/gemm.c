@@ -3,11 +3,12 @@
  *
  * The scheme and the names are those of Goto and van de Geijn, "Anatomy of High-Performance Matrix
  * Multiplication" (2008), and of BLIS. A block of b, KC rows by NC columns, is packed into micro-panels of NR
- * columns. The micro-kernel multiplies MR rows of a with one micro-panel and keeps all MR x NR sums in
- * registers, to which it adds bias and residual. Unlike there, a is not packed (a task's MC rows are read in
- * place), unless a is stored transposed: then MR columns at a time are copied. The memory that comes next is
- * prefetched meanwhile, because with few rows most of the time goes into reading b. If a is much smaller than
- * b, the transposed product is computed: a is packed, and rows of b are read in place.
+ * columns. The micro-kernel multiplies MR rows of a, a strip, with one micro-panel and keeps all MR x NR sums
+ * in registers, to which it adds bias and residual. Unlike there, a is read in place, unless a is stored
+ * transposed with long rows: then strips are packed. If b is stored as [k,n], the first strip of a task reads
+ * it in place and stores it in micro-panels for the others. The memory that comes next is prefetched
+ * meanwhile, because the products would otherwise wait for it. If a is much smaller than b, the transposed
+ * product is computed: a is packed, and rows of b are read in place.
  *
  * Each element's sum runs along k in an order of its own: neither threads nor other rows change a result. */
 #include "backends/cpu/kernels.h"
@@ -18,9 +19,11 @@ enum {
     MR = CPU_LEVEL == 4 ? 14 : 6, /* MR * VECTORS sums, VECTORS values of b and one of a fill the registers */
     VECTORS = 2,
     NR = VECTORS * VL,
-    KC = 256, /* a micro-panel, KC x NR, has 16 or 32 kB */
-    NC = 256, /* a packed block of b, KC x NC, stays in the second-level cache */
-    LINE = 16 /* floats of a cache line */
+    KC = 256,            /* a micro-panel, KC x NR, has 16 or 32 kB */
+    NC = 256,            /* a packed block of b, KC x NC, stays in the second-level cache */
+    LINE = 16,           /* floats of a cache line */
+    GROUP = 8,           /* strips of MR rows of a that are packed together, if a is stored transposed */
+    STRIP = KC * MR + VL /* floats of one; its last vector is stored whole */
 };
 
 /* A block of b that is packed together: at most NC columns of at most KC values, from value `at` of k on. */
@@ -33,7 +36,7 @@ typedef struct block {
 typedef struct task {
     const cpu_gemm *g;
     int64_t row, row_end, col, cols;
-    float *panels, *rows;
+    float *panels, *strips;
 } task;
 
 /* ---- packing ---- */
@@ -67,36 +70,74 @@ static void pack_half(const cpu_gemm *g, int64_t col, int64_t rows, int64_t at, 
     pack_transposed(wide, STEP, rows, depth, panel);
 }
 
+/* A micro-panel of b [n,k]. */
 static void pack_panel(const cpu_gemm *g, int64_t col, int64_t at, int64_t depth, float *panel)
 {
-    const float *b = g->b;
     int64_t cols = work_min(NR, g->n - col);
-    if (g->b_type != BK_F32) {
+    if (g->b_type != BK_F32)
         pack_half(g, col, cols, at, depth, panel);
-    } else if (g->trans_b) {
-        pack_transposed(b + col * g->k + at, g->k, cols, depth, panel);
-    } else {
-        for (int64_t k = 0; k < depth; k++)
-            for (int64_t c = 0; c < NR; c += VL)
-                vstore(panel + k * NR + c, vload_n(b + (at + k) * g->n + col + c, cols - c));
+    else
+        pack_transposed((const float *)g->b + col * g->k + at, g->k, cols, depth, panel);
+}
+
+/* All micro-panels of a block of b [k,n], a row of b at a time: the processor looks up an address once for
+ * each row, and not once for each row and panel. */
+static void pack_by_rows(const cpu_gemm *g, block p, float *panels)
+{
+    const float *b = (const float *)g->b + p.at * g->n + p.col;
+    int64_t whole = p.cols / NR * NR;
+    for (int64_t k = 0; k < p.depth; k++, b += g->n) {
+        float *to = panels + k * NR;
+        for (int64_t c = 0; c < whole; c += NR, to += NR * KC)
+#pragma GCC unroll 2
+            for (int64_t v = 0; v < NR; v += VL)
+                vstore(to + v, vload(b + c + v));
+        for (int64_t v = 0; whole < p.cols && v < NR; v += VL)
+            vstore(to + v, vload_n(b + whole + v, p.cols - whole - v));
     }
 }
 
-/* rows[depth][MR] of a [k,m]. Whole vectors are copied if a has enough columns; the next row overwrites what
- * one vector has too much. */
-static void pack_rows(const cpu_gemm *g, int64_t row, int64_t count, int64_t at, int64_t depth, float *rows)
+/* Returns how many micro-panels of a block are left to the first strip of its task: the whole ones of b [k,n]
+ * if the strip has MR rows. */
+static int64_t first_strip_packs(const task *t, block p)
+{
+    return t->g->trans_b || t->row_end - t->row < MR ? 0 : p.cols / NR;
+}
+
+static void pack_block(const task *t, block p)
+{
+    const cpu_gemm *g = t->g;
+    int64_t c = first_strip_packs(t, p) * NR;
+    if (c < p.cols && !g->trans_b)
+        pack_by_rows(g, (block){p.col + c, p.cols - c, p.at, p.depth}, t->panels + c * KC);
+    for (; c < p.cols && g->trans_b; c += NR)
+        pack_panel(g, p.col + c, p.at, p.depth, t->panels + c * KC);
+}
+
+/* strips[][depth][MR] of `count` rows of a, which is stored as [k,m], a row of it at a time. Whole vectors
+ * are copied where a has enough columns; the next row overwrites what one vector has too much. */
+static void pack_strips(const cpu_gemm *g, int64_t row, int64_t count, block p, float *strips)
 {
     enum { WIDTH = (MR + VL - 1) / VL * VL };
-    const float *a = g->a + at * g->m + row;
-    if (row + WIDTH <= g->m) {
-        for (int64_t k = 0; k < depth; k++)
-            for (int64_t i = 0; i < WIDTH; i += VL)
-                vstore(rows + k * MR + i, vload(a + k * g->m + i));
-        return;
+    const float *a = g->a + p.at * g->m + row;
+    for (int64_t k = 0; k < p.depth; k++, a += g->m) {
+        float *to = strips + k * MR;
+        int64_t i = 0;
+        for (; i < count && row + i + WIDTH <= g->m; i += MR, to += STRIP)
+#pragma GCC unroll 4
+            for (int64_t v = 0; v < WIDTH; v += VL)
+                vstore(to + v, vload(a + i + v));
+        for (; i < count; i += MR, to += STRIP)
+            for (int64_t v = 0; v < work_min(MR, count - i); v++)
+                to[v] = a[i + v];
     }
-    for (int64_t k = 0; k < depth; k++)
-        for (int64_t i = 0; i < count; i++)
-            rows[k * MR + i] = a[k * g->m + i];
+}
+
+/* Returns 1 if strips of a [k,m] are packed: its rows are so long that each is on another page. */
+static int packs_strips(const cpu_gemm *g)
+{
+    enum { LONG_ROW = 1024 };
+    return g->trans_a && g->m >= LONG_ROW;
 }
 
 /* ---- sums ---- */
@@ -146,23 +187,49 @@ static void finish_edge(const cpu_gemm *g, const float *sums, stage s, int64_t r
     }
 }
 
-/* The micro-kernel: `rows` rows of a, at most MR, times one micro-panel. */
-INLINE void micro_kernel(const cpu_gemm *g, values a, const float *panel, int64_t depth, stage s, int64_t row,
-                         int64_t col, const int rows)
+/* Where the micro-kernel reads a block of b: at from[k * step]. If keep is not NULL, it also stores what it
+ * reads there, as a micro-panel. */
+typedef struct panel {
+    const float *from;
+    int64_t step;
+    float *keep;
+} panel;
+
+/* The micro-kernel: `rows` rows of a, at most MR, times NR columns of b. keeps: b.keep is not NULL. */
+INLINE void micro_kernel(const cpu_gemm *g, values a, panel b, int64_t depth, stage s, int64_t row,
+                         int64_t col, const int rows, const int keeps)
 {
+    enum { EACH = 3 }; /* rows that one address serves: one for each row would not fit into the registers */
     vf sum[MR * VECTORS];
+    const float *more = before(g, s, row), *bias = s.last ? g->bias : NULL, *at[(MR + EACH - 1) / EACH];
+    float *y = target(g, s, row) + col;
 #pragma GCC unroll 28
-    for (int i = 0; i < rows * VECTORS; i++)
+    for (int i = 0; i < rows * VECTORS; i++) {
+        if (more)
+            __builtin_prefetch(more + i / VECTORS * g->n + col + i % VECTORS * VL);
         sum[i] = vset(0.0f);
+    }
+#pragma GCC unroll 14
+    for (int i = 0; i < rows; i += EACH) {
+        at[i / EACH] = a.at + i * a.row;
+        __asm__("" : "+r"(at[i / EACH])); /* or the compiler derives all of them from the first again */
+    }
 #pragma GCC unroll 4
-    for (int64_t k = 0; k < depth; k++) {
-        vf b[VECTORS] = {vload(panel + k * NR), vload(panel + k * NR + VL)};
+    for (int64_t k = 0; k < depth; k++, b.from += b.step) {
+        vf v[VECTORS] = {vload(b.from), vload(b.from + VL)};
+        if (keeps) {
+            vstore(b.keep + k * NR, v[0]);
+            vstore(b.keep + k * NR + VL, v[1]);
+        }
 #pragma GCC unroll 14
         for (int i = 0; i < rows; i++) {
-            vf x = vset(a.at[i * a.row + k * a.step]);
-            sum[i * VECTORS] += x * b[0];
-            sum[i * VECTORS + 1] += x * b[1];
+            vf x = vset(at[i / EACH][i % EACH * a.row]);
+            sum[i * VECTORS] += x * v[0];
+            sum[i * VECTORS + 1] += x * v[1];
         }
+#pragma GCC unroll 14
+        for (int i = 0; i < rows; i += EACH)
+            at[i / EACH] += a.step;
     }
     if (col + NR > g->n) {
         float sums[MR * NR];
@@ -172,8 +239,6 @@ INLINE void micro_kernel(const cpu_gemm *g, values a, const float *panel, int64_
         finish_edge(g, sums, s, row, rows, col);
         return;
     }
-    const float *more = before(g, s, row), *bias = s.last ? g->bias : NULL;
-    float *y = target(g, s, row) + col;
 #pragma GCC unroll 28
     for (int i = 0; i < rows * VECTORS; i++) {
         if (more)
@@ -194,25 +259,49 @@ static void activate(const cpu_gemm *g, int64_t row, int64_t rows, int64_t col, 
     KERNEL(cpu_epilogue_rows)(&e);
 }
 
+/* The rows of a below a strip, as memory to prefetch, if they are read in place. */
+static memory strip_below(const task *t, block p, int64_t row)
+{
+    const cpu_gemm *g = t->g;
+    int64_t rows = work_min(MR, t->row_end - row - MR), f32 = (int64_t)sizeof(float);
+    if (g->trans_a || rows <= 0)
+        return (memory){0};
+    return (memory){(const char *)(g->a + (row + MR) * g->k + p.at), rows, p.depth * f32, g->k * f32};
+}
+
+/* Where a strip's values are. */
+static values strip_at(const task *t, block p, int64_t row)
+{
+    const cpu_gemm *g = t->g;
+    if (packs_strips(g))
+        return (values){t->strips + (row - t->row) / MR % GROUP * STRIP, 1, MR};
+    return g->trans_a ? (values){g->a + p.at * g->m + row, 1, g->m}
+                      : (values){g->a + row * g->k + p.at, g->k, 1};
+}
+
 /* Rows row..row + rows, `rows` up to MR, times all micro-panels of a block. */
 static void micro_rows(const task *t, block p, stage s, int64_t row, int64_t rows, const upcoming *next)
 {
     const cpu_gemm *g = t->g;
     int64_t panels = work_pieces(p.cols, NR), of = (row - t->row) / MR * panels;
     int64_t parts = work_pieces(t->row_end - t->row, MR) * panels;
-    if (g->trans_a)
-        pack_rows(g, row, rows, p.at, p.depth, t->rows);
-    values a = {g->a + row * g->k + p.at, g->k, 1};
-    if (g->trans_a)
-        a = (values){t->rows, 1, MR};
+    int64_t unpacked = row == t->row && rows == MR ? first_strip_packs(t, p) : 0;
+    values a = strip_at(t, p, row);
+    memory below = strip_below(t, p, row);
     for (int64_t c = 0; c < panels; c++) {
-        const float *panel = t->panels + c * NR * KC;
         int64_t i = 0, col = p.col + c * NR;
+        panel b = {t->panels + c * NR * KC, NR, NULL};
+        prefetch(&below, c, panels);
         prefetch(&next->a, of + c, parts);
         prefetch(&next->b, of + c, parts);
+        if (c < unpacked) {
+            b = (panel){(const float *)g->b + p.at * g->n + col, g->n, t->panels + c * NR * KC};
+            micro_kernel(g, a, b, p.depth, s, row, col, MR, 1);
+            continue;
+        }
 #define TILES_OF(count)                                                                                      \
     for (; i + count <= rows; i += count)                                                                    \
-        micro_kernel(g, at_row(a, i), panel, p.depth, s, row + i, col, count);
+        micro_kernel(g, at_row(a, i), b, p.depth, s, row + i, col, count, 0);
         TILES_OF(MR)
         TILES_OF(4)
         TILES_OF(2)
@@ -253,10 +342,12 @@ static void run_task(const task *t, int64_t next_col)
         block p = {t->col, work_min(t->cols, g->n - t->col), at, work_min(KC, g->k - at)};
         upcoming next = upcoming_of(t, p, next_col);
         stage s = {at == 0, at + KC >= g->k};
-        for (int64_t c = 0; c < p.cols; c += NR)
-            pack_panel(g, p.col + c, at, p.depth, t->panels + c * KC);
-        for (int64_t row = t->row; row < t->row_end; row += MR)
+        pack_block(t, p);
+        for (int64_t row = t->row; row < t->row_end; row += MR) {
+            if (packs_strips(g) && (row - t->row) / MR % GROUP == 0)
+                pack_strips(g, row, work_min(GROUP * MR, t->row_end - row), p, t->strips);
             micro_rows(t, p, s, row, work_min(MR, t->row_end - row), &next);
+        }
     }
 }
 
@@ -264,7 +355,7 @@ static void run_task(const task *t, int64_t next_col)
 
 static int64_t packed_floats(const cpu_gemm *g)
 {
-    return NC * KC + (g->trans_a ? MR * KC + VL : 0);
+    return NC * KC + (packs_strips(g) ? GROUP * STRIP : 0);
 }
 
 /* The length of about `pieces` equal pieces of n, multiples of `step`, none much below `least`. */
@@ -308,7 +399,7 @@ static void plain_tasks(const void *job, int64_t from, int64_t end, int thread)
         t.row_end = work_min(g->m, t.row + j->first.row_end);
         t.col = i / j->down * t.cols;
         t.panels = j->scratch + thread * packed_floats(g);
-        t.rows = t.panels + NC * KC;
+        t.strips = t.panels + NC * KC;
         run_task(&t, (i + 1) / j->down * t.cols);
     }
 }
@@ -377,7 +468,7 @@ static void transposed_task(const cpu_gemm *g, float *packed, int64_t col, int64
     int64_t cols = work_min(TILE_ROWS, g->n - col), panels = work_pieces(g->m, NR);
     const float *b = g->b;
     const cpu_gemm transposed = {
-        .m = cols, .n = g->m, .k = g->k, .a = b + col * g->k, .y = tile, .part = tile};
+        .m = cols, .n = g->m, .k = g->k, .trans_b = 1, .a = b + col * g->k, .y = tile, .part = tile};
     task t = {.g = &transposed, .row_end = cols};
     for (int64_t at = 0; at < g->k; at += KC) {
         block p = {0, g->m, at, work_min(KC, g->k - at)};

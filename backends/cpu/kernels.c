@@ -73,7 +73,10 @@ const cpu_kernels KERNEL(cpu_kernels) = {
             ROW(ADAM, adam),
         },
     .epilogue = KERNEL(cpu_epilogue_rows),
-    .own_products = CPU_LEVEL == 2 || CPU_LEVEL == 3,
+    .own_products = CPU_LEVEL >= 2,
+    .thin_rows = CPU_LEVEL == 4   ? 20
+                 : CPU_LEVEL >= 2 ? 8
+                                  : CPU_THIN_ROWS,
     .gemm_scratch = KERNEL(cpu_gemm_scratch),
     .gemm = KERNEL(cpu_gemm_run),
     .thin = KERNEL(cpu_thin_product),

@@ -83,7 +83,7 @@ static int is_half(const bk_call *call)
 }
 
 /* With few rows, and weights in the layout of BK_LINEAR, the backend's own kernels are faster than any
- * library. If gemm.c is as good as a library, it takes over from thin.c at 9 rows, else at 33. */
+ * library: thin.c, then gemm.c. */
 static int has_few_rows(const bk_call *call, const product *p, int64_t rows)
 {
     return !is_half(call) && p->batch == 1 && p->trans_b && !p->trans_a && p->m <= rows;
@@ -91,7 +91,7 @@ static int has_few_rows(const bk_call *call, const product *p, int64_t rows)
 
 static int is_thin(const cpu_device *dev, const bk_call *call, const product *p)
 {
-    return has_few_rows(call, p, dev->kernels->own_products ? 8 : CPU_THIN_ROWS);
+    return has_few_rows(call, p, dev->kernels->thin_rows);
 }
 
 typedef struct thin_call {
@@ -121,20 +121,11 @@ static bk_status prepare_thin(cpu_device *dev, const product *p, bk_call *call)
     return BK_OK;
 }
 
-/* Returns up to how many rows gemm.c serves with every library. At x86-64-v4 it is faster only where it
- * computes the transposed product, which packs no weights and divides them among threads: two threads of
- * oneDNN, which divides rows, read them twice. */
-static int64_t own_rows(const cpu_device *dev, const product *p)
-{
-    enum { FEW_ROWS = 64, LEAST_DEPTH = 256 };
-    if (dev->kernels->own_products)
-        return FEW_ROWS;
-    return dev->kernels != cpu_kernels_for(0) && p->k >= LEAST_DEPTH && 4 * p->m <= p->n ? FEW_ROWS : 0;
-}
-
 static int is_own(const cpu_device *dev, const bk_call *call, const product *p)
 {
-    return p->batch == 1 && (dev->own_products || is_half(call) || has_few_rows(call, p, own_rows(dev, p)));
+    enum { FEW_ROWS = 64 };
+    return dev->own_products || is_half(call) ||
+           (dev->kernels->own_products && has_few_rows(call, p, FEW_ROWS));
 }
 
 /* Sums over a part of k need memory of their own: with an activation the residual is added last, and it may
@@ -154,8 +145,10 @@ static cpu_gemm gemm_of(const bk_call *call, const product *p)
 
 typedef struct own_call {
     cpu_way way;
-    cpu_gemm gemm; /* but for data */
-    size_t waiting;
+    product p;
+    cpu_gemm gemm;  /* of one matrix of the batch, but for data */
+    size_t waiting; /* bytes of scratch for incomplete sums */
+    size_t each;    /* and for each thread, if there is a batch */
 } own_call;
 
 static bk_status run_own(cpu_device *dev, bk_call *call)
@@ -172,15 +165,47 @@ static bk_status run_own(cpu_device *dev, bk_call *call)
     return BK_OK;
 }
 
+typedef struct batch_job {
+    const cpu_device *dev;
+    const bk_call *call;
+} batch_job;
+
+static void some_matrices(const void *job, int64_t first, int64_t end, int thread)
+{
+    const batch_job *j = job;
+    const bk_call *call = j->call;
+    const own_call *own = call->state;
+    const product *p = &own->p;
+    cpu_gemm g = own->gemm;
+    for (int64_t i = first; i < end; i++) {
+        g.a = (const float *)call->in[0].data + (p->shared_a ? 0 : i * p->m * p->k);
+        g.b = (const float *)call->in[1].data + (p->shared_b ? 0 : i * p->k * p->n);
+        g.part = g.y = (float *)call->out[0].data + i * p->m * p->n;
+        j->dev->kernels->gemm(&g, NULL, (float *)call->scratch + (size_t)thread * own->each / sizeof(float));
+    }
+}
+
+/* One thread computes each matrix of a batch. */
+static bk_status run_batch(cpu_device *dev, bk_call *call)
+{
+    const product *p = &((const own_call *)call->state)->p;
+    cpu_team_share(dev->team, p->batch, p->batch * p->m * p->n * p->k / 16, some_matrices,
+                   &(batch_job){dev, call});
+    return BK_OK;
+}
+
 static bk_status prepare_own(cpu_device *dev, const product *p, bk_call *call)
 {
-    bk_status taken = cpu_way_new(dev, call, sizeof(own_call), run_own);
+    bk_status taken = cpu_way_new(dev, call, sizeof(own_call), p->batch > 1 ? run_batch : run_own);
     if (taken != BK_OK)
         return taken;
     own_call *own = call->state;
+    own->p = *p;
     own->gemm = gemm_of(call, p);
     own->waiting = waiting_bytes(p);
-    call->scratch_bytes = own->waiting + dev->kernels->gemm_scratch(&own->gemm, dev->threads);
+    own->each = (dev->kernels->gemm_scratch(&own->gemm, 1) + 63) / 64 * 64;
+    call->scratch_bytes = p->batch > 1 ? own->each * (size_t)dev->threads
+                                       : own->waiting + dev->kernels->gemm_scratch(&own->gemm, dev->threads);
     return BK_OK;
 }
 

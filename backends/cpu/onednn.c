@@ -103,9 +103,19 @@ static bk_status onednn_open(cpu_device *dev)
         cpu_log(dev, 0, "cpu: bfloat16 arithmetic needs a processor with AVX512-BF16 or AMX-BF16");
         return BK_ERR_UNSUPPORTED;
     }
+    return BK_OK;
+}
+
+/* Two threads may prepare their first calls at once: then one engine is destroyed again. */
+bk_status onednn_engine(cpu_device *dev)
+{
     dnnl_engine_t engine = NULL;
+    void *none = NULL;
+    if (dev->onednn)
+        return BK_OK;
     dnnl_status_t status = dnnl_engine_create(&engine, dnnl_cpu, 0);
-    dev->onednn = engine;
+    if (status == dnnl_success && !atomic_compare_exchange_strong(&dev->onednn, &none, engine))
+        dnnl_engine_destroy(engine);
     return onednn_status(dev, "engine", status);
 }
 
@@ -481,7 +491,9 @@ static bk_status onednn_prepare(cpu_device *dev, const product *p, bk_call *call
     if (is_tiled(dev, p))
         return tiles_prepare(dev, p, call);
     int64_t parts = part_count(p, dev->threads);
-    bk_status taken = cpu_way_new(dev, call, sizeof(onednn_call) + (size_t)parts * sizeof(part), run_call);
+    bk_status taken = onednn_engine(dev);
+    if (taken == BK_OK)
+        taken = cpu_way_new(dev, call, sizeof(onednn_call) + (size_t)parts * sizeof(part), run_call);
     if (taken != BK_OK)
         return taken;
     onednn_call *c = call->state;

@@ -27,6 +27,11 @@ typedef const dnnl_memory_desc_t *desc_view;
 
 #define DESC_OF(d, n, dims, strides) TYPED_DESC(d, n, dims, dnnl_f32, strides)
 
+/* Makes the device's engine, unless it has one. All other functions of this file need it. A device that never
+ * computes with oneDNN never calls it: oneDNN ends the process if a small allocation fails while it makes an
+ * engine or a primitive. */
+bk_status onednn_engine(cpu_device *dev);
+
 /* Converts a status of the library; logs every failure except a lack of memory. */
 bk_status onednn_status(const cpu_device *dev, const char *where, dnnl_status_t status);
 

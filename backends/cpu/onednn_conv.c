@@ -733,10 +733,11 @@ static bk_status prepare_kind(cpu_device *dev, const conv *c, int rounds, bk_cal
 
 bk_status onednn_conv_prepare(cpu_device *dev, const conv *c, bk_call *call)
 {
-    bk_status status = BK_ERR_UNSUPPORTED;
     if (!is_trusted(c, call) || is_slow(c, call))
         return BK_ERR_UNSUPPORTED;
-    if (is_worth_rounding(dev, c))
-        status = prepare_kind(dev, c, 1, call);
+    bk_status status = onednn_engine(dev);
+    if (status != BK_OK)
+        return status;
+    status = is_worth_rounding(dev, c) ? prepare_kind(dev, c, 1, call) : BK_ERR_UNSUPPORTED;
     return status == BK_ERR_UNSUPPORTED ? prepare_kind(dev, c, 0, call) : status;
 }

@@ -23,8 +23,17 @@ INLINE void prefetch(const memory *next, int64_t of, int64_t parts)
 {
     enum { LINE_BYTES = 64 };
     int64_t in_row = work_pieces(next->width, LINE_BYTES), n = next->rows * in_row;
-    for (int64_t i = n * of / parts; i < n * (of + 1) / parts; i++)
-        __builtin_prefetch(next->from + i / in_row * next->step + i % in_row * LINE_BYTES);
+    int64_t i = n * of / parts, end = n * (of + 1) / parts;
+    if (i == end)
+        return;
+    const char *row = next->from + i / in_row * next->step;
+    for (int64_t line = i % in_row; i < end; i++) {
+        __builtin_prefetch(row + line * LINE_BYTES);
+        if (++line == in_row) {
+            line = 0;
+            row += next->step;
+        }
+    }
 }
 
 #endif

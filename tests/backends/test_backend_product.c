@@ -68,7 +68,8 @@ static void matmul_matches_float64_for_all_transposes_and_batches(void **state)
         check_matmul("", "", (const int64_t[]){130, 1030, 129}, trans & 1, trans >> 1);
         check_matmul("", "", (const int64_t[]){14, 300, 280}, trans & 1, trans >> 1);
         check_matmul("", "", (const int64_t[]){70, 90, 260}, trans & 1, trans >> 1);
-        check_matmul("", "", (const int64_t[]){1210, 40, 20}, trans & 1, trans >> 1); /* tasks of rows */
+        check_matmul("", "", (const int64_t[]){1210, 40, 20}, trans & 1, trans >> 1);  /* tasks of rows */
+        check_matmul("", "", (const int64_t[]){1030, 300, 70}, trans & 1, trans >> 1); /* strips are packed */
         check_matmul("2", "2", (const int64_t[]){40, 4099, 24}, trans & 1, trans >> 1);
     }
     assert_no_failures();
