@@ -175,6 +175,82 @@ static void a_warm_step_survives_a_lack_of_memory_beneath_the_allocator(void **s
     close_warm(w);
 }
 
+/* ---- what is made ---- */
+
+typedef slmt_status (*maker)(void *of);
+
+static slmt_status make_context(void *of)
+{
+    slmt_context *context = NULL;
+    slmt_context_config config = config_for(SLMT_BACKEND_CPU, 2, NULL);
+    (void)of;
+    slmt_status s = slmt_context_create(&config, &context);
+    slmt_context_free(context);
+    return s;
+}
+
+typedef struct making {
+    const small *s;
+    slmt_model *model;
+} making;
+
+static slmt_status make_session(void *of)
+{
+    const making *m = of;
+    slmt_session *session = NULL;
+    slmt_status s = slmt_session_create(m->model, NULL, m->s->settings, (size_t)m->s->n_settings, &session);
+    slmt_session_free(session);
+    return s;
+}
+
+static slmt_status make_trainer(void *of)
+{
+    const making *m = of;
+    slmt_trainer *trainer = NULL;
+    const char *task = strcmp(m->s->method, "slmt-net") == 0 ? "finetune" : "train";
+    slmt_status s =
+        slmt_trainer_create(m->model, task, m->s->settings, (size_t)m->s->n_settings, 7, &trainer);
+    slmt_trainer_free(trainer);
+    return s;
+}
+
+/* At every place, once and from there on. */
+static void is_made_or_refused(maker make, void *of)
+{
+    watch(0, 0);
+    GOOD(make(of));
+    const long all = watched();
+    assert_true(all > 0);
+    for (long n = 1; n <= all; n++)
+        for (int once = 0; once < 2; once++) {
+            watch(n, once);
+            slmt_status s = make(of);
+            watched();
+            EXPECT(SLMT_ERR_MEMORY, s);
+        }
+    watch(0, 0);
+    GOOD(make(of));
+    watched();
+}
+
+/* With the library's own kernels: oneDNN can end the process here. */
+static void contexts_sessions_and_trainers_survive_every_lack_of_memory(void **state)
+{
+    (void)state;
+    is_made_or_refused(make_context, NULL);
+    slmt_context *context = open_context(1, NULL);
+    for (size_t i = 0; i < sizeof smalls / sizeof smalls[0]; i++) {
+        making m = {&smalls[i], model_of(context, &smalls[i])};
+        if (getenv("X"))
+            printf("%s\n", m.s->method);
+        is_made_or_refused(make_session, &m);
+        if (i < 3)
+            is_made_or_refused(make_trainer, &m);
+        slmt_model_free(m.model);
+    }
+    slmt_context_free(context);
+}
+
 /* ---- a process that has nearly as many maps as it may ---- */
 
 /* Takes maps until none can be had, then gives back so many. Returns their number. */
@@ -240,6 +316,7 @@ int main(void)
         cmocka_unit_test(a_warm_call_survives_a_lack_of_memory_beneath_the_allocator),
         cmocka_unit_test(a_warm_call_takes_no_memory_without_onednn),
         cmocka_unit_test(a_warm_step_survives_a_lack_of_memory_beneath_the_allocator),
+        cmocka_unit_test(contexts_sessions_and_trainers_survive_every_lack_of_memory),
         cmocka_unit_test(a_session_is_made_or_refused_where_maps_run_out),
     };
     return HAS_MALLOC ? cmocka_run_group_tests(tests, NULL, NULL) : 0;
