@@ -176,7 +176,9 @@ bk_status conv_prepare(cpu_device *dev, bk_call *call)
         return BK_ERR_UNSUPPORTED;
     }
     bk_status status = BK_ERR_UNSUPPORTED;
-    if (dev->library->prepare_conv)
+    if (dev->own_products)
+        status = direct_prepare(dev, &c, call);
+    if (status == BK_ERR_UNSUPPORTED && dev->library->prepare_conv)
         status = dev->library->prepare_conv(dev, &c, call);
     if (status == BK_ERR_UNSUPPORTED)
         status = depthwise_prepare(dev, &c, call);

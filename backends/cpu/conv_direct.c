@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conv_direct.c - convolution and its gradients with the kernels of direct.c and direct_grad.c, which read
+ * images in place. */
+#include "backends/cpu/direct.h"
+
+#include <string.h>
+
+#include "backends/cpu/work.h"
+
+typedef struct direct_call {
+    cpu_way way;
+    cpu_direct direct;    /* both but for data */
+    cpu_direct_grad grad; /* of the gradient of the weights */
+} direct_call;
+
+static bk_status run_direct(cpu_device *dev, bk_call *call)
+{
+    cpu_direct d = ((const direct_call *)call->state)->direct;
+    d.in = (d.back ? conv_y(call) : conv_x(call))->data;
+    d.w = conv_w(call)->data;
+    d.bias = conv_bias(call);
+    d.out = call->out[0].data;
+    d.packed = call->scratch;
+    d.rooms = d.packed + d.weights;
+    dev->kernels->direct(&d, dev->team);
+    return BK_OK;
+}
+
+static void plan_direct(const cpu_device *dev, const conv *c, bk_call *call, cpu_direct *d)
+{
+    int back = call->op == BK_CONV_GRAD_INPUT;
+    *d = (cpu_direct){.c = *c, .back = back, .threads = dev->threads};
+    d->from = back ? c->out : c->in;
+    d->to = back ? c->in : c->out;
+    memcpy(d->source, back ? c->y : c->x, sizeof d->source);
+    memcpy(d->target, back ? c->x : c->y, sizeof d->target);
+    d->act = cpu_activation_of(&call->attr);
+    dev->kernels->direct_plan(d);
+    call->scratch_bytes = (size_t)(d->weights + dev->threads * d->room) * sizeof(float);
+}
+
+bk_status direct_prepare(cpu_device *dev, const conv *c, bk_call *call)
+{
+    int grad = call->op == BK_CONV_GRAD_WEIGHT;
+    if (c->groups > 1 || grad)
+        return BK_ERR_UNSUPPORTED;
+    bk_status taken = cpu_way_new(dev, call, sizeof(direct_call), run_direct);
+    if (taken != BK_OK)
+        return taken;
+    direct_call *d = call->state;
+    plan_direct(dev, c, call, &d->direct);
+    return BK_OK;
+}

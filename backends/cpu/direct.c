@@ -1,0 +1,661 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* direct.c - direct convolution and the gradient of its input: a row of the target is a product whose rows,
+ * the windows of neighbouring pixels, overlap in the source, so that nothing is gathered.
+ *
+ * The weights of NR channels of the target are packed to a panel [chunk of channels][taps][channels][NR]. A
+ * tile is at most ROWS pixels beside each other. The micro-kernel keeps its sums in registers and adds the
+ * taps run by run: a run is a contiguous piece of the source, one tap's channels or, if they lie beside each
+ * other, those of all taps of a line. Lines outside the image are left out. Tiles whose windows reach over
+ * the ends of a line read a strip, a copy of the source around them with zeros outside.
+ *
+ * A task is a block of lines and tiles, small enough for its source to stay in the second-level cache while
+ * all panels pass by. An element's sum has an order of its own: neither threads nor tasks change a result. */
+#include "backends/cpu/direct.h"
+
+#include "backends/cpu/kernels.h"
+#include "backends/cpu/prefetch.h"
+#include "backends/cpu/team.h"
+
+enum {
+    MR = CPU_LEVEL == 4 ? 14 : 6, /* rows of a tile with two vectors of channels, */
+    ROWS = 2 * MR,                /* and with one */
+    NR = 2 * VL,
+    DEPTH = 1152,              /* values of a sum that are added at a time */
+    LEAST_CHUNK = 16,          /* channels */
+    SOURCE_FLOATS = 96 * 1024, /* of a chunk that a task reads */
+    LINE = 16                  /* floats of a cache line */
+};
+
+/* ---- what a phase is cut into ---- */
+
+/* A piece of the source, and where its weights begin in a panel. */
+typedef struct run {
+    int64_t source, panel;
+} run;
+
+typedef struct pass {
+    const cpu_direct *d;
+    conv_phase f;
+    const float *packed; /* the phase's weights */
+    int64_t source[SPACE], target[SPACE];
+    int64_t width;  /* pixels of a line */
+    int64_t lines;  /* of a plane */
+    int64_t planes; /* of all samples */
+    int64_t taps;
+    int64_t tiles;                   /* of a line */
+    int64_t block, blocks;           /* tiles of a task; such blocks of a line */
+    int64_t high, stacks;            /* lines of a task; such stacks of a plane */
+    int64_t splits;                  /* tasks that share the panels of a block */
+    int64_t span, span_lines, strip; /* pixels of a strip's line; lines of one plane; floats */
+    int64_t edges;                   /* most strips of a task */
+} pass;
+
+static int64_t panels_of(const cpu_direct *d)
+{
+    return work_pieces(d->to, NR);
+}
+
+/* The vectors of a panel: the last may have only one. */
+static int64_t panel_width(const cpu_direct *d, int64_t panel)
+{
+    return d->to - panel * NR <= VL ? VL : NR;
+}
+
+static int64_t tile_at(const pass *p, int64_t tile)
+{
+    return p->width * tile / p->tiles;
+}
+
+/* The windows of a tile reach over an end of the line. */
+static int is_edge(const pass *p, int64_t tile)
+{
+    const conv_phase *f = &p->f;
+    int64_t first = tile_at(p, tile), last = tile_at(p, tile + 1) - 1;
+    return first * f->move[LAST] + f->origin[LAST] < 0 ||
+           last * f->move[LAST] + f->origin[LAST] + (f->taps[LAST] - 1) * f->gap[LAST] >= p->source[LAST];
+}
+
+static int64_t most_edges(const pass *p)
+{
+    int64_t most = 0;
+    for (int64_t b = 0; b < p->blocks; b++) {
+        int64_t n = 0;
+        for (int64_t t = b * p->block; t < work_min(p->tiles, (b + 1) * p->block); t++)
+            n += is_edge(p, t);
+        most = work_max(most, n);
+    }
+    return most;
+}
+
+/* Pixels of the source that n neighbours on an axis read. */
+static int64_t reach(const conv_phase *f, int axis, int64_t n)
+{
+    return (n - 1) * f->move[axis] + (f->taps[axis] - 1) * f->gap[axis] + 1;
+}
+
+static int is_pointwise(const pass *p)
+{
+    const conv_phase *f = &p->f;
+    int same = 1;
+    for (int i = 0; i < SPACE; i++)
+        same = same && f->taps[i] == 1 && f->move[i] == 1 && f->origin[i] == 0 && f->step[i] == 1 &&
+               p->source[i] == p->target[i];
+    return same;
+}
+
+/* If nothing but the pixel itself is read, all pixels are one line. */
+static void flatten(pass *p)
+{
+    int64_t pixels = p->d->c.batch * conv_count(p->target);
+    for (int i = 0; i < SPACE; i++)
+        p->source[i] = p->target[i] = p->f.size[i] = i == LAST ? pixels : 1;
+    p->planes = 1;
+}
+
+/* Lines and tiles of a task: about TILES tiles, and no more of the source than stays in the cache; more tasks
+ * where threads would have none. */
+static void cut_tasks(pass *p)
+{
+    enum { TILES = 24, BESIDE = 12, EACH = 4 };
+    const cpu_direct *d = p->d;
+    int64_t wanted = d->threads > 1 ? (int64_t)EACH * d->threads : 1;
+    int64_t most = p->lines == 1 ? TILES : BESIDE;
+    while (p->lines == 1 && most > 1 && p->planes * work_pieces(p->tiles, most) < wanted)
+        most--;
+    p->blocks = work_pieces(p->tiles, most);
+    p->block = work_pieces(p->tiles, p->blocks);
+    int64_t pixels = reach(&p->f, LAST, work_pieces(p->width, p->tiles) * p->block) * p->f.taps[0];
+    int64_t high = work_max(1, work_min(p->lines, TILES / p->block));
+    while (high > 1 && (reach(&p->f, 1, high) * pixels * d->chunk > SOURCE_FLOATS ||
+                        p->planes * p->blocks * work_pieces(p->lines, high) < wanted))
+        high--;
+    p->stacks = work_pieces(p->lines, high);
+    p->high = work_pieces(p->lines, p->stacks);
+    p->splits = work_max(1, work_min(panels_of(d), wanted / (p->planes * p->blocks * p->stacks)));
+}
+
+static pass pass_of(const cpu_direct *d, int64_t phase, const float *packed)
+{
+    pass p = {.d = d, .f = d->back ? conv_backward(&d->c, phase) : conv_forward(&d->c), .packed = packed};
+    memcpy(p.source, d->source, sizeof p.source);
+    memcpy(p.target, d->target, sizeof p.target);
+    p.planes = d->c.batch * p.f.size[0];
+    if (is_pointwise(&p))
+        flatten(&p);
+    p.lines = p.f.size[1];
+    p.width = p.f.size[LAST];
+    p.taps = conv_count(p.f.taps);
+    p.tiles = work_pieces(p.width, d->to <= VL ? ROWS : MR);
+    cut_tasks(&p);
+    p.edges = p.taps > 0 ? most_edges(&p) : 0;
+    if (p.edges > 0) {
+        p.span = reach(&p.f, LAST, work_pieces(p.width, p.tiles));
+        p.span_lines = reach(&p.f, 1, p.high);
+        p.strip = p.f.taps[0] * p.span_lines * p.span * d->chunk;
+    }
+    return p;
+}
+
+static int64_t run_floats(const pass *p)
+{
+    return work_max(1, p->taps) * (int64_t)(sizeof(run) / sizeof(float));
+}
+
+void KERNEL(cpu_direct_plan)(cpu_direct *d)
+{
+    int64_t most = 1;
+    d->phases = d->back ? conv_phases(&d->c) : 1;
+    for (int64_t n = 0; n < d->phases && d->back; n++) {
+        conv_phase f = conv_backward(&d->c, n);
+        most = work_max(most, conv_count(f.taps));
+    }
+    most = d->back ? most : d->c.taps;
+    d->chunk = work_pieces(d->from, work_pieces(d->from, work_max(LEAST_CHUNK, DEPTH / most)));
+    if (d->chunk < d->from)
+        d->chunk = work_min(d->from, work_pieces(d->chunk, LEAST_CHUNK) * LEAST_CHUNK);
+    d->room = 0;
+    for (int64_t n = 0; n < d->phases; n++) {
+        pass p = pass_of(d, n, NULL);
+        d->room = work_max(d->room, p.edges * p.strip + 2 * run_floats(&p));
+    }
+    d->room = work_pieces(work_max(d->room, d->c.taps * 2), LINE) * LINE;
+    int64_t last = panels_of(d) - 1;
+    d->weights = (last * NR + panel_width(d, last)) * d->from * d->c.taps;
+    d->weights = work_pieces(d->weights, LINE) * LINE;
+}
+
+/* ---- packing ---- */
+
+/* Stores vectors of one output channel to the next: m[i] is the value of index first + i of [c][taps]. */
+INLINE void store_turned(const vf *m, int64_t first, int64_t count, int64_t taps, int64_t chunk,
+                         int64_t chunk_at, int64_t width, float *to)
+{
+    int64_t c = first / taps - chunk_at, tap = first % taps;
+    for (int64_t i = 0; i < count; i++) {
+        vstore(to + (tap * chunk + c) * width, m[i]);
+        if (++tap == taps) {
+            tap = 0;
+            c++;
+        }
+    }
+}
+
+/* Channels at to at + chunk of the source, of one panel, from weights [to][from][taps]. */
+static void pack_forward(const cpu_direct *d, int64_t panel, int64_t at, int64_t chunk, float *to)
+{
+    int64_t taps = d->c.taps, row = d->from * taps, width = panel_width(d, panel), end = (at + chunk) * taps;
+    const float *all = d->w + d->to * row;
+    vf m[VL];
+    for (int64_t half = 0; half < width; half += VL) {
+        int64_t o = panel * NR + half;
+        const float *w = d->w + o * row;
+        for (int64_t k = at * taps; k < end; k += VL) {
+#pragma GCC unroll 16
+            for (int64_t i = 0; i < VL; i++)
+                m[i] = o + i < d->to ? vload_n(w + i * row + k, all - w - i * row - k) : vset(0.0f);
+            vturn(m);
+            store_turned(m, k, work_min(VL, end - k), taps, chunk, at, width, to + half);
+        }
+    }
+}
+
+/* The same from weights [from][to][taps], of which each phase has some: tap t belongs to where place[t]
+ * points, or NULL if no pixel is read by it. */
+static void pack_backward(const cpu_direct *d, int64_t panel, int64_t at, int64_t chunk, float *const *place)
+{
+    int64_t taps = d->c.taps, width = panel_width(d, panel);
+    const float *end = d->w + d->from * d->to * taps;
+    vf m[VL];
+    for (int64_t k = 0; k < chunk; k++)
+        for (int64_t half = 0; half < width; half += VL) {
+            int64_t o = panel * NR + half;
+            const float *w = d->w + ((at + k) * d->to + o) * taps;
+            for (int64_t t = 0; t < taps; t += VL) {
+                int64_t left = taps - t;
+                if (taps == 1) {
+                    m[0] = o + VL <= d->to ? vload(w) : vload_part(w, work_max(1, d->to - o), 0.0f);
+                } else {
+#pragma GCC unroll 16
+                    for (int64_t i = 0; i < VL; i++)
+                        m[i] = o + i < d->to ? vload_n(w + i * taps + t, end - w - i * taps - t) : vset(0.0f);
+                    vturn(m);
+                }
+                for (int64_t i = 0; i < work_min(VL, left); i++)
+                    if (place[t + i])
+                        vstore(place[t + i] + k * width + half, m[i]);
+            }
+        }
+}
+
+static void places_of(const cpu_direct *d, int64_t panel, int64_t at, int64_t chunk, float **place)
+{
+    float *phase = d->packed;
+    int64_t width = panel_width(d, panel), last = panels_of(d) - 1;
+    for (int64_t t = 0; t < d->c.taps; t++)
+        place[t] = NULL;
+    for (int64_t n = 0; n < d->phases; n++) {
+        conv_phase f = conv_backward(&d->c, n);
+        int64_t taps = conv_count(f.taps);
+        float *to = phase + panel * NR * d->from * taps + at * taps * width;
+        for (int64_t m = 0; m < taps; m++)
+            place[conv_tap(&d->c, &f, m)] = to + m * chunk * width;
+        phase += (last * NR + panel_width(d, last)) * d->from * taps;
+    }
+}
+
+static void pack_tasks(const void *job, int64_t first, int64_t end, int thread)
+{
+    const cpu_direct *d = job;
+    int64_t chunks = work_pieces(d->from, d->chunk);
+    float **place = (float **)(void *)(d->rooms + thread * d->room);
+    for (int64_t i = first; i < end; i++) {
+        int64_t panel = i / chunks, at = i % chunks * d->chunk, chunk = work_min(d->chunk, d->from - at);
+        if (!d->back) {
+            float *to = d->packed + (panel * NR * d->from + at * panel_width(d, panel)) * d->c.taps;
+            pack_forward(d, panel, at, chunk, to);
+            continue;
+        }
+        places_of(d, panel, at, chunk, place);
+        pack_backward(d, panel, at, chunk, place);
+    }
+}
+
+/* ---- the micro-kernel ---- */
+
+typedef struct runs {
+    const run *at;
+    int64_t count, length;
+} runs;
+
+/* A tile: its pixels are `step` apart in the source and y_step in the target. */
+typedef struct tile {
+    const float *source;
+    int64_t at, step; /* the first pixel's first tap, which may lie outside, in floats */
+    const float *panel;
+    runs runs;
+    float *y;
+    int64_t y_step, cols; /* channels that are stored */
+    const float *bias;    /* or NULL, of the first chunk */
+    int add;              /* to the sums in y, which lower chunks have left */
+} tile;
+
+/* Sums whose panel has more channels than are left. */
+static void store_edge(const tile *t, const float *sums, int rows, int width)
+{
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t c = 0; c < t->cols; c++) {
+            float more = t->add ? t->y[i * t->y_step + c] : t->bias ? t->bias[c] : 0.0f;
+            t->y[i * t->y_step + c] = sums[i * width + c] + more;
+        }
+}
+
+/* The addresses of a tile's pixels: nine from each base with four distances, because an address is a base and
+ * 1, 2, 4 or 8 times a register. The compiler is kept from finding out, which would compute and spill an
+ * address for each pixel. */
+enum { FROM_BASE = 9, BASES = (ROWS + FROM_BASE - 1) / FROM_BASE };
+
+typedef struct pixels {
+    const char *base[BASES];
+    int64_t one, three, five, seven; /* steps in bytes */
+} pixels;
+
+#define OPAQUE(x) __asm__("" : "+r"(x))
+
+INLINE void point_to(pixels *a, const float *first, const int rows)
+{
+#pragma GCC unroll 4
+    for (int i = 0; i < (rows + FROM_BASE - 1) / FROM_BASE; i++) {
+        a->base[i] = (const char *)first + i * FROM_BASE * a->one;
+        OPAQUE(a->base[i]);
+    }
+}
+
+INLINE vf pixel(const pixels *a, const int i, const int64_t k)
+{
+    const char *base = a->base[i / FROM_BASE] + k * (int64_t)sizeof(float);
+    const int64_t steps[FROM_BASE] = {0,       a->one,       2 * a->one, a->three,  4 * a->one,
+                                      a->five, 2 * a->three, a->seven,   8 * a->one};
+    float x;
+    memcpy(&x, base + steps[i % FROM_BASE], sizeof x);
+    return vset(x);
+}
+
+/* Adds value k of a run, of `rows` pixels, times the panel's row at b. */
+INLINE void add_value(const pixels *a, const int64_t k, const float *b, vf *sum, const int rows,
+                      const int vectors)
+{
+    vf w[2];
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; v++)
+        w[v] = vload(b + (k * vectors + v) * VL);
+#pragma GCC unroll 28
+    for (int i = 0; i < rows; i++) {
+        vf x = pixel(a, i, k);
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++)
+            sum[i * vectors + v] += x * w[v];
+    }
+}
+
+INLINE void add_run(pixels *a, const float *b, int64_t length, vf *sum, const int rows, const int vectors)
+{
+    enum { AT_ONCE = 4 };
+    int64_t k = 0;
+    for (; k + AT_ONCE <= length; k += AT_ONCE, b += AT_ONCE * vectors * VL) {
+#pragma GCC unroll 4
+        for (int64_t i = 0; i < AT_ONCE; i++)
+            add_value(a, i, b, sum, rows, vectors);
+#pragma GCC unroll 4
+        for (int i = 0; i < (rows + FROM_BASE - 1) / FROM_BASE; i++)
+            a->base[i] += AT_ONCE * sizeof(float);
+    }
+#pragma GCC unroll 1
+    for (; k < length; k++, b += vectors * VL) {
+        add_value(a, 0, b, sum, rows, vectors);
+#pragma GCC unroll 4
+        for (int i = 0; i < (rows + FROM_BASE - 1) / FROM_BASE; i++)
+            a->base[i] += sizeof(float);
+    }
+}
+
+INLINE void micro_kernel(const tile *t, const int rows, const int vectors)
+{
+    vf sum[ROWS];
+    pixels a = {.one = t->step * (int64_t)sizeof(float)};
+    a.three = 3 * a.one;
+    a.five = 5 * a.one;
+    a.seven = 7 * a.one;
+    OPAQUE(a.one);
+    OPAQUE(a.three);
+    OPAQUE(a.five);
+    OPAQUE(a.seven);
+#pragma GCC unroll 28
+    for (int i = 0; i < rows * vectors; i++)
+        sum[i] = vset(0.0f);
+    for (int i = 0; i < rows; i++)
+        for (int v = 0; v < vectors; v++)
+            __builtin_prefetch(t->y + i * t->y_step + v * VL, 1);
+    for (const run *r = t->runs.at, *end = r + t->runs.count; r < end; r++) {
+        point_to(&a, t->source + (t->at + r->source), rows);
+        add_run(&a, t->panel + r->panel, t->runs.length, sum, rows, vectors);
+    }
+    if (t->cols < vectors * VL) {
+        float sums[ROWS * VL] __attribute__((aligned(64)));
+#pragma GCC unroll 28
+        for (int i = 0; i < rows * vectors; i++)
+            vstore(sums + i * VL, sum[i]);
+        store_edge(t, sums, rows, vectors * VL);
+        return;
+    }
+#pragma GCC unroll 28
+    for (int i = 0; i < rows * vectors; i++) {
+        float *y = t->y + i / vectors * t->y_step + i % vectors * VL;
+        if (t->add)
+            sum[i] += vload(y);
+        else if (t->bias)
+            sum[i] += vload(t->bias + i % vectors * VL);
+        vstore(y, sum[i]);
+    }
+}
+
+typedef void (*micro_function)(const tile *t);
+
+#define EACH_OF_MR(X)   X(1) X(2) X(3) X(4) X(5) X(6)
+#define EACH_OF_ROWS(X) EACH_OF_MR(X) X(7) X(8) X(9) X(10) X(11) X(12)
+#if CPU_LEVEL == 4
+#undef EACH_OF_MR
+#undef EACH_OF_ROWS
+#define EACH_OF_MR(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+#define EACH_OF_ROWS(X)                                                                                      \
+    EACH_OF_MR(X)                                                                                            \
+    X(15) X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28)
+#endif
+
+#define NARROW(rows)                                                                                         \
+    static void narrow_##rows(const tile *t)                                                                 \
+    {                                                                                                        \
+        micro_kernel(t, rows, 1);                                                                            \
+    }
+#define WIDE(rows)                                                                                           \
+    static void wide_##rows(const tile *t)                                                                   \
+    {                                                                                                        \
+        micro_kernel(t, rows, 2);                                                                            \
+    }
+EACH_OF_ROWS(NARROW)
+EACH_OF_MR(WIDE)
+#define NARROW_NAME(rows) narrow_##rows,
+#define WIDE_NAME(rows)   wide_##rows,
+static const micro_function narrow[ROWS + 1] = {NULL, EACH_OF_ROWS(NARROW_NAME)};
+static const micro_function wide[MR + 1] = {NULL, EACH_OF_MR(WIDE_NAME)};
+
+/* ---- a task ---- */
+
+/* Lines line..line_end of a plane, tiles tile..tile_end of each, and some panels; its thread's memory. */
+typedef struct task {
+    const pass *p;
+    int64_t sample, z; /* the plane of the target, in the phase */
+    int64_t line, line_end, tile, tile_end, panel, panel_end;
+    float *strips;
+    run *inside, *edge; /* the runs of tiles that read the image, and of those that read a strip */
+} task;
+
+/* Taps first..end of an axis reach the image from a place. */
+static void taps_inside(const pass *p, int axis, int64_t place, int64_t *first, int64_t *end)
+{
+    int64_t from = place * p->f.move[axis] + p->f.origin[axis], gap = p->f.gap[axis];
+    *first = from < 0 ? work_pieces(-from, gap) : 0;
+    *end = work_min(p->f.taps[axis], from < p->source[axis] ? work_pieces(p->source[axis] - from, gap) : 0);
+}
+
+/* The source line of plane z and line y of a sample, from its first pixel and channel `at` on. */
+static const float *source_line(const pass *p, int64_t sample, int64_t z, int64_t y, int64_t at)
+{
+    int64_t line = (sample * p->source[0] + z) * p->source[1] + y;
+    return p->d->in + line * p->source[LAST] * p->d->from + at;
+}
+
+/* Copies the pixels first to first + span of a line, zeros outside. */
+static void fill_line(const pass *p, const float *line, int64_t first, int64_t chunk, float *to)
+{
+    int64_t width = p->source[LAST], from = p->d->from;
+    for (int64_t i = 0; i < p->span; i++) {
+        int64_t x = first + i;
+        if (x >= 0 && x < width)
+            memcpy(to + i * chunk, line + x * from, (size_t)chunk * sizeof *to);
+        else
+            memset(to + i * chunk, 0, (size_t)chunk * sizeof *to);
+    }
+}
+
+/* The first source line that a task reads. */
+static int64_t low_line(const task *t)
+{
+    return t->line * t->p->f.move[1] + t->p->f.origin[1];
+}
+
+static void fill_strip(const task *t, int64_t number, int64_t at, int64_t chunk, float *strip)
+{
+    const pass *p = t->p;
+    int64_t m, end, low = low_line(t), x = tile_at(p, number) * p->f.move[LAST] + p->f.origin[LAST];
+    int64_t high = work_min(p->source[1], low + reach(&p->f, 1, t->line_end - t->line));
+    taps_inside(p, 0, t->z, &m, &end);
+    for (; m < end; m++) {
+        int64_t z = t->z * p->f.move[0] + p->f.origin[0] + m * p->f.gap[0];
+        for (int64_t y = work_max(0, low); y < high; y++)
+            fill_line(p, source_line(p, t->sample, z, y, at), x, chunk,
+                      strip + (m * p->span_lines + y - low) * p->span * chunk);
+    }
+}
+
+static void fill_strips(const task *t, int64_t at, int64_t chunk)
+{
+    float *strip = t->strips;
+    for (int64_t i = t->tile; i < t->tile_end; i++)
+        if (is_edge(t->p, i)) {
+            fill_strip(t, i, at, chunk, strip);
+            strip += t->p->strip;
+        }
+}
+
+/* How far the taps of each axis lie from each other in memory. */
+typedef struct strides {
+    int64_t plane, line, pixel;
+} strides;
+
+/* The runs of line y, relative to the source of its first tap. */
+static runs list_runs(const task *t, strides s, int64_t y, int64_t chunk, int64_t width, run *list)
+{
+    const conv_phase *f = &t->p->f;
+    int joined = s.pixel == chunk;
+    int64_t z, z_end, first, y_end, n = 0, across = joined ? 1 : f->taps[LAST];
+    if (t->p->taps == 0)
+        return (runs){list, 0, 0};
+    taps_inside(t->p, 0, t->z, &z, &z_end);
+    taps_inside(t->p, 1, y, &first, &y_end);
+    for (; z < z_end; z++)
+        for (int64_t m = first; m < y_end; m++)
+            for (int64_t x = 0; x < across; x++)
+                list[n++] = (run){z * s.plane + m * s.line + x * s.pixel,
+                                  ((z * f->taps[1] + m) * f->taps[LAST] + x) * chunk * width};
+    return (runs){list, n, joined ? f->taps[LAST] * chunk : chunk};
+}
+
+static float *target_at(const task *t, int64_t line, int64_t pixel)
+{
+    const pass *p = t->p;
+    const conv_phase *f = &p->f;
+    int64_t place = t->sample * p->target[0] + f->first[0] + t->z * f->step[0];
+    place = place * p->target[1] + f->first[1] + line * f->step[1];
+    place = place * p->target[LAST] + f->first[LAST] + pixel * f->step[LAST];
+    return p->d->out + place * p->d->to;
+}
+
+static void activate(const cpu_direct *d, const tile *t, int64_t rows)
+{
+    cpu_epilogue e = {.rows = rows, .cols = t->cols, .product = t->y, .y = t->y, .act = d->act};
+    e.product_step = e.y_step = t->y_step;
+    KERNEL(cpu_epilogue_rows)(&e);
+}
+
+static runs image_runs(const task *k, int64_t line, int64_t chunk, int64_t width)
+{
+    const int64_t *gap = k->p->f.gap, *source = k->p->source, from = k->p->d->from;
+    strides s = {gap[0] * source[1] * source[LAST] * from, gap[1] * source[LAST] * from, gap[LAST] * from};
+    return list_runs(k, s, line, chunk, width, k->inside);
+}
+
+static runs strip_runs(const task *k, int64_t line, int64_t chunk, int64_t width)
+{
+    const pass *p = k->p;
+    strides s = {p->span_lines * p->span * chunk, p->f.gap[1] * p->span * chunk, p->f.gap[LAST] * chunk};
+    return p->edges > 0 ? list_runs(k, s, line, chunk, width, k->edge) : (runs){0};
+}
+
+/* One line of a chunk and of the panel whose first channel is `col`; `t` has what all tiles share. */
+static void run_line(const task *k, int64_t line, int64_t at, int64_t chunk, int64_t col, int64_t width,
+                     tile *t)
+{
+    const pass *p = k->p;
+    const cpu_direct *d = p->d;
+    const conv_phase *f = &p->f;
+    const runs image = image_runs(k, line, chunk, width), edge = strip_runs(k, line, chunk, width);
+    int64_t z = k->z * f->move[0] + f->origin[0], y = line * f->move[1] + f->origin[1];
+    int64_t place = ((k->sample * p->source[0] + z) * p->source[1] + y) * p->source[LAST] + f->origin[LAST];
+    const float *strip = k->strips;
+    for (int64_t i = k->tile; i < k->tile_end; i++) {
+        int64_t first = tile_at(p, i), rows = tile_at(p, i + 1) - first;
+        if (p->edges > 0 && is_edge(p, i)) {
+            t->source = strip;
+            t->at = (line - k->line) * f->move[1] * p->span * chunk;
+            t->step = f->move[LAST] * chunk;
+            t->runs = edge;
+            strip += p->strip;
+        } else {
+            t->source = d->in;
+            t->at = (place + first * f->move[LAST]) * d->from + at;
+            t->step = f->move[LAST] * d->from;
+            t->runs = image;
+        }
+        t->y = target_at(k, line, first) + col;
+        (width == NR ? wide : narrow)[rows](t);
+        if (at + chunk == d->from && d->act.kind)
+            activate(d, t, rows);
+    }
+}
+
+static void run_task(const task *k)
+{
+    const pass *p = k->p;
+    const cpu_direct *d = p->d;
+    for (int64_t at = 0; at < d->from; at += d->chunk) {
+        int64_t chunk = work_min(d->chunk, d->from - at);
+        if (p->edges > 0)
+            fill_strips(k, at, chunk);
+        for (int64_t panel = k->panel; panel < k->panel_end; panel++) {
+            int64_t width = panel_width(d, panel), col = panel * NR;
+            tile t = {.y_step = p->f.step[LAST] * d->to, .cols = work_min(width, d->to - col), .add = at > 0};
+            t.bias = d->bias && at == 0 ? d->bias + col : NULL;
+            t.panel = p->packed + (col * d->from + at * width) * p->taps;
+            for (int64_t line = k->line; line < k->line_end; line++)
+                run_line(k, line, at, chunk, col, width, &t);
+        }
+    }
+}
+
+/* ---- a whole convolution ---- */
+
+static void pass_tasks(const void *job, int64_t first, int64_t end, int thread)
+{
+    const pass *p = job;
+    const cpu_direct *d = p->d;
+    float *room = d->rooms + thread * d->room;
+    int64_t panels = panels_of(d);
+    for (int64_t i = first; i < end; i++) {
+        int64_t split = i % p->splits, rest = i / p->splits, b = rest % p->blocks;
+        int64_t stack = rest / p->blocks % p->stacks, plane = rest / p->blocks / p->stacks;
+        task k = {.p = p, .sample = plane / p->f.size[0], .z = plane % p->f.size[0]};
+        k.line = p->lines * stack / p->stacks;
+        k.line_end = p->lines * (stack + 1) / p->stacks;
+        k.tile = b * p->block;
+        k.tile_end = work_min(p->tiles, k.tile + p->block);
+        k.panel = panels * split / p->splits;
+        k.panel_end = panels * (split + 1) / p->splits;
+        k.inside = (run *)(void *)room;
+        k.edge = (run *)(void *)(room + run_floats(p));
+        k.strips = room + 2 * run_floats(p);
+        run_task(&k);
+    }
+}
+
+void KERNEL(cpu_direct_run)(const cpu_direct *d, cpu_team *team)
+{
+    const float *packed = d->packed;
+    int64_t last = panels_of(d) - 1, width = last * NR + panel_width(d, last);
+    cpu_team_share(team, panels_of(d) * work_pieces(d->from, d->chunk), d->weights, pack_tasks, d);
+    for (int64_t n = 0; n < d->phases; n++) {
+        pass p = pass_of(d, n, packed);
+        packed += width * d->from * p.taps;
+        int64_t work = p.planes * p.lines * p.width * (p.taps + 1) * d->from * d->to;
+        cpu_team_share(team, p.planes * p.stacks * p.blocks * p.splits, work / 16, pass_tasks, &p);
+    }
+}

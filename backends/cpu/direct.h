@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* direct.h - direct convolution and its gradients: the kernels' view of a call (direct.c, direct_grad.c). */
+#ifndef SLMT_CPU_DIRECT_H
+#define SLMT_CPU_DIRECT_H
+
+#include "backends/cpu/conv.h"
+
+/* y from x or, `back`, dx from dy: the source is read, the target written. The groups are one. */
+struct cpu_direct {
+    conv c;
+    int back;
+    int64_t from, to; /* channels of the source and of the target */
+    int64_t source[SPACE], target[SPACE];
+    int threads;
+    int64_t phases;
+    int64_t chunk;   /* channels of the source at a time */
+    int64_t weights; /* floats of the packed weights */
+    int64_t room;    /* floats of each thread's memory */
+    const float *in, *w, *bias;
+    float *out, *packed, *rooms; /* the packed weights; the threads' memory, one after the other */
+    cpu_activation act;
+};
+
+/* dw from x and dy, in the sums of each part of the pixels: sums[parts][O][K...][C]. */
+struct cpu_direct_grad {
+    conv c;
+    int threads;
+    int64_t parts;      /* of the pixels, with separate sums */
+    int64_t splits;     /* of the columns of a part into tasks */
+    int64_t rows, cols; /* lines of a block and pixels of each */
+    int64_t joined;     /* taps along the last axis that are columns of one run */
+    int64_t room;       /* floats of each thread's memory */
+    const float *x, *dy;
+    float *dw, *sums, *rooms;
+};
+
+#endif
