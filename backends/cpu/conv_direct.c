@@ -39,15 +39,37 @@ static void plan_direct(const cpu_device *dev, const conv *c, bk_call *call, cpu
     call->scratch_bytes = (size_t)(d->weights + dev->threads * d->room) * sizeof(float);
 }
 
+static bk_status run_grad(cpu_device *dev, bk_call *call)
+{
+    cpu_direct_grad g = ((const direct_call *)call->state)->grad;
+    g.x = conv_x(call)->data;
+    g.dy = conv_y(call)->data;
+    g.dw = call->out[0].data;
+    g.sums = call->scratch;
+    g.rooms = g.sums + g.sums_floats;
+    dev->kernels->direct_grad(&g, dev->team);
+    return BK_OK;
+}
+
+static void plan_grad(const cpu_device *dev, const conv *c, bk_call *call, cpu_direct_grad *g)
+{
+    *g = (cpu_direct_grad){.c = *c, .threads = dev->threads};
+    dev->kernels->direct_grad_plan(g);
+    call->scratch_bytes = (size_t)(g->sums_floats + dev->threads * g->room) * sizeof(float);
+}
+
 bk_status direct_prepare(cpu_device *dev, const conv *c, bk_call *call)
 {
     int grad = call->op == BK_CONV_GRAD_WEIGHT;
-    if (c->groups > 1 || grad)
+    if (c->groups > 1)
         return BK_ERR_UNSUPPORTED;
-    bk_status taken = cpu_way_new(dev, call, sizeof(direct_call), run_direct);
+    bk_status taken = cpu_way_new(dev, call, sizeof(direct_call), grad ? run_grad : run_direct);
     if (taken != BK_OK)
         return taken;
     direct_call *d = call->state;
-    plan_direct(dev, c, call, &d->direct);
+    if (grad)
+        plan_grad(dev, c, call, &d->grad);
+    else
+        plan_direct(dev, c, call, &d->direct);
     return BK_OK;
 }

@@ -21,15 +21,15 @@ struct cpu_direct {
     cpu_activation act;
 };
 
-/* dw from x and dy, in the sums of each part of the pixels: sums[parts][O][K...][C]. */
+/* dw from x and dy, by way of sums[parts][O][K...][C]. */
 struct cpu_direct_grad {
     conv c;
     int threads;
-    int64_t parts;      /* of the pixels, with separate sums */
-    int64_t splits;     /* of the columns of a part into tasks */
-    int64_t rows, cols; /* lines of a block and pixels of each */
-    int64_t joined;     /* taps along the last axis that are columns of one run */
-    int64_t room;       /* floats of each thread's memory */
+    int64_t parts;             /* of the pixels, with separate sums */
+    int64_t splits;            /* groups of output channels */
+    int64_t joined;            /* taps along the last axis whose channels are columns beside each other */
+    int64_t rows;              /* lines of dy in a block */
+    int64_t sums_floats, room; /* floats of the sums and of each thread's memory */
     const float *x, *dy;
     float *dw, *sums, *rooms;
 };
