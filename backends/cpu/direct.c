@@ -22,6 +22,8 @@ enum {
     NR = 2 * VL,
     DEPTH = 1152,              /* values of a sum that are added at a time */
     LEAST_CHUNK = 16,          /* channels */
+    DOTS = 3,                  /* most channels of the target for dot products, */
+    DOT_ROWS = VL / 2,         /* and pixels of their tiles: as many sums as fit in registers */
     SOURCE_FLOATS = 96 * 1024, /* of a chunk that a task reads */
     LINE = 16                  /* floats of a cache line */
 };
@@ -55,10 +57,26 @@ static int64_t panels_of(const cpu_direct *d)
     return work_pieces(d->to, NR);
 }
 
-/* The vectors of a panel: the last may have only one. */
+/* With so few channels of the target, vectors run along the channels of the source instead. */
+static int64_t is_dot(const cpu_direct *d)
+{
+    return d->to <= DOTS && d->from % VL == 0;
+}
+
+/* Channels of a panel: of the last, one vector may suffice. */
 static int64_t panel_width(const cpu_direct *d, int64_t panel)
 {
+    if (is_dot(d))
+        return d->to;
     return d->to - panel * NR <= VL ? VL : NR;
+}
+
+/* Most pixels of a tile. */
+static int64_t tile_rows(const cpu_direct *d)
+{
+    if (is_dot(d))
+        return d->to == 1 ? VL : DOT_ROWS;
+    return d->to <= VL ? ROWS : MR;
 }
 
 static int64_t tile_at(const pass *p, int64_t tile)
@@ -116,7 +134,7 @@ static void flatten(pass *p)
  * where threads would have none. */
 static void cut_tasks(pass *p)
 {
-    enum { TILES = 24, BESIDE = 12, EACH = 4 };
+    enum { TILES = 96, BESIDE = 12, EACH = 4 };
     const cpu_direct *d = p->d;
     int64_t wanted = d->threads > 1 ? (int64_t)EACH * d->threads : 1;
     int64_t most = p->lines == 1 ? TILES : BESIDE;
@@ -145,7 +163,7 @@ static pass pass_of(const cpu_direct *d, int64_t phase, const float *packed)
     p.lines = p.f.size[1];
     p.width = p.f.size[LAST];
     p.taps = conv_count(p.f.taps);
-    p.tiles = work_pieces(p.width, d->to <= VL ? ROWS : MR);
+    p.tiles = work_pieces(p.width, tile_rows(d));
     cut_tasks(&p);
     p.edges = p.taps > 0 ? most_edges(&p) : 0;
     if (p.edges > 0) {
@@ -159,6 +177,22 @@ static pass pass_of(const cpu_direct *d, int64_t phase, const float *packed)
 static int64_t run_floats(const pass *p)
 {
     return work_max(1, p->taps) * (int64_t)(sizeof(run) / sizeof(float));
+}
+
+/* Where a tile of a task lies in a line, and the strip that it reads, or NULL. */
+typedef struct spot {
+    int64_t first, rows;
+    const float *strip;
+} spot;
+
+static int64_t spot_floats(const pass *p)
+{
+    return p->block * (int64_t)(sizeof(spot) / sizeof(float));
+}
+
+static int64_t room_floats(const pass *p)
+{
+    return work_pieces(2 * run_floats(p) + spot_floats(p), LINE) * LINE + p->edges * p->strip;
 }
 
 void KERNEL(cpu_direct_plan)(cpu_direct *d)
@@ -176,7 +210,7 @@ void KERNEL(cpu_direct_plan)(cpu_direct *d)
     d->room = 0;
     for (int64_t n = 0; n < d->phases; n++) {
         pass p = pass_of(d, n, NULL);
-        d->room = work_max(d->room, p.edges * p.strip + 2 * run_floats(&p));
+        d->room = work_max(d->room, room_floats(&p));
     }
     d->room = work_pieces(work_max(d->room, d->c.taps * 2), LINE) * LINE;
     int64_t last = panels_of(d) - 1;
@@ -263,6 +297,26 @@ static void places_of(const cpu_direct *d, int64_t panel, int64_t at, int64_t ch
     }
 }
 
+/* Weights for dot products: a chunk [taps][vectors of channels][to]. */
+static void pack_dots(const cpu_direct *d, int64_t at, int64_t chunk)
+{
+    int64_t all = d->c.taps, c_step = d->back ? d->to * all : all, o_step = d->back ? all : d->from * all;
+    float *phase = d->packed;
+    for (int64_t n = 0; n < d->phases; n++) {
+        conv_phase f = d->back ? conv_backward(&d->c, n) : conv_forward(&d->c);
+        int64_t taps = conv_count(f.taps);
+        float *to = phase + at * taps * d->to;
+        for (int64_t m = 0; m < taps; m++) {
+            const float *w = d->w + conv_tap(&d->c, &f, m);
+            for (int64_t c = at; c < at + chunk; c += VL)
+                for (int64_t o = 0; o < d->to; o++)
+                    for (int64_t i = 0; i < VL; i++)
+                        *to++ = w[(c + i) * c_step + o * o_step];
+        }
+        phase += d->to * d->from * taps;
+    }
+}
+
 static void pack_tasks(const void *job, int64_t first, int64_t end, int thread)
 {
     const cpu_direct *d = job;
@@ -270,6 +324,10 @@ static void pack_tasks(const void *job, int64_t first, int64_t end, int thread)
     float **place = (float **)(void *)(d->rooms + thread * d->room);
     for (int64_t i = first; i < end; i++) {
         int64_t panel = i / chunks, at = i % chunks * d->chunk, chunk = work_min(d->chunk, d->from - at);
+        if (is_dot(d)) {
+            pack_dots(d, at, chunk);
+            continue;
+        }
         if (!d->back) {
             float *to = d->packed + (panel * NR * d->from + at * panel_width(d, panel)) * d->c.taps;
             pack_forward(d, panel, at, chunk, to);
@@ -312,7 +370,7 @@ static void store_edge(const tile *t, const float *sums, int rows, int width)
 /* The addresses of a tile's pixels: nine from each base with four distances, because an address is a base and
  * 1, 2, 4 or 8 times a register. The compiler is kept from finding out, which would compute and spill an
  * address for each pixel. */
-enum { FROM_BASE = 9, BASES = (ROWS + FROM_BASE - 1) / FROM_BASE };
+enum { FROM_BASE = 9, BASES = (ROWS + 2 + FROM_BASE - 1) / FROM_BASE };
 
 typedef struct pixels {
     const char *base[BASES];
@@ -330,14 +388,45 @@ INLINE void point_to(pixels *a, const float *first, const int rows)
     }
 }
 
-INLINE vf pixel(const pixels *a, const int i, const int64_t k)
+INLINE void steps_of(pixels *a, int64_t step)
 {
-    const char *base = a->base[i / FROM_BASE] + k * (int64_t)sizeof(float);
+    a->one = step * (int64_t)sizeof(float);
+    a->three = 3 * a->one;
+    a->five = 5 * a->one;
+    a->seven = 7 * a->one;
+    OPAQUE(a->one);
+    OPAQUE(a->three);
+    OPAQUE(a->five);
+    OPAQUE(a->seven);
+}
+
+INLINE void advance(pixels *a, const int64_t n, const int rows)
+{
+#pragma GCC unroll 4
+    for (int i = 0; i < (rows + FROM_BASE - 1) / FROM_BASE; i++)
+        a->base[i] += n * (int64_t)sizeof(float);
+}
+
+INLINE const char *address(const pixels *a, const int i)
+{
     const int64_t steps[FROM_BASE] = {0,       a->one,       2 * a->one, a->three,  4 * a->one,
                                       a->five, 2 * a->three, a->seven,   8 * a->one};
+    return a->base[i / FROM_BASE] + steps[i % FROM_BASE];
+}
+
+/* Value k of pixel i, in all lanes. */
+INLINE vf pixel(const pixels *a, const int i, const int64_t k)
+{
     float x;
-    memcpy(&x, base + steps[i % FROM_BASE], sizeof x);
+    memcpy(&x, address(a, i) + k * (int64_t)sizeof(float), sizeof x);
     return vset(x);
+}
+
+INLINE vf pixel_vector(const pixels *a, const int i)
+{
+    vf x;
+    memcpy(&x, address(a, i), sizeof x);
+    return x;
 }
 
 /* Adds value k of a run, of `rows` pixels, times the panel's row at b. */
@@ -355,6 +444,7 @@ INLINE void add_value(const pixels *a, const int64_t k, const float *b, vf *sum,
         for (int v = 0; v < vectors; v++)
             sum[i * vectors + v] += x * w[v];
     }
+    __asm__ volatile("" ::: "memory"); /* loads wait for their turn: registers are scarce */
 }
 
 INLINE void add_run(pixels *a, const float *b, int64_t length, vf *sum, const int rows, const int vectors)
@@ -365,40 +455,18 @@ INLINE void add_run(pixels *a, const float *b, int64_t length, vf *sum, const in
 #pragma GCC unroll 4
         for (int64_t i = 0; i < AT_ONCE; i++)
             add_value(a, i, b, sum, rows, vectors);
-#pragma GCC unroll 4
-        for (int i = 0; i < (rows + FROM_BASE - 1) / FROM_BASE; i++)
-            a->base[i] += AT_ONCE * sizeof(float);
+        advance(a, AT_ONCE, rows);
     }
 #pragma GCC unroll 1
     for (; k < length; k++, b += vectors * VL) {
         add_value(a, 0, b, sum, rows, vectors);
-#pragma GCC unroll 4
-        for (int i = 0; i < (rows + FROM_BASE - 1) / FROM_BASE; i++)
-            a->base[i] += sizeof(float);
+        advance(a, 1, rows);
     }
 }
 
-INLINE void micro_kernel(const tile *t, const int rows, const int vectors)
+/* Stores the sums of a tile. */
+INLINE void finish(const tile *t, vf *sum, const int rows, const int vectors)
 {
-    vf sum[ROWS];
-    pixels a = {.one = t->step * (int64_t)sizeof(float)};
-    a.three = 3 * a.one;
-    a.five = 5 * a.one;
-    a.seven = 7 * a.one;
-    OPAQUE(a.one);
-    OPAQUE(a.three);
-    OPAQUE(a.five);
-    OPAQUE(a.seven);
-#pragma GCC unroll 28
-    for (int i = 0; i < rows * vectors; i++)
-        sum[i] = vset(0.0f);
-    for (int i = 0; i < rows; i++)
-        for (int v = 0; v < vectors; v++)
-            __builtin_prefetch(t->y + i * t->y_step + v * VL, 1);
-    for (const run *r = t->runs.at, *end = r + t->runs.count; r < end; r++) {
-        point_to(&a, t->source + (t->at + r->source), rows);
-        add_run(&a, t->panel + r->panel, t->runs.length, sum, rows, vectors);
-    }
     if (t->cols < vectors * VL) {
         float sums[ROWS * VL] __attribute__((aligned(64)));
 #pragma GCC unroll 28
@@ -418,35 +486,170 @@ INLINE void micro_kernel(const tile *t, const int rows, const int vectors)
     }
 }
 
+INLINE void micro_kernel(const tile *t, const int rows, const int vectors)
+{
+    vf sum[ROWS];
+    pixels a;
+    steps_of(&a, t->step);
+#pragma GCC unroll 28
+    for (int i = 0; i < rows * vectors; i++)
+        sum[i] = vset(0.0f);
+    for (int i = 0; i < rows; i++)
+        for (int v = 0; v < vectors; v++)
+            __builtin_prefetch(t->y + i * t->y_step + v * VL, 1);
+    for (const run *r = t->runs.at, *end = r + t->runs.count; r < end; r++) {
+        point_to(&a, t->source + (t->at + r->source), rows);
+        add_run(&a, t->panel + r->panel, t->runs.length, sum, rows, vectors);
+    }
+    finish(t, sum, rows, vectors);
+}
+
+/* The same with one vector, if three taps lie beside each other: each value of the source is read once for
+ * all of them. A run is the channels of the first tap. */
+INLINE void trio_kernel(const tile *t, const int rows)
+{
+    vf sum[ROWS];
+    pixels a;
+    steps_of(&a, t->step);
+#pragma GCC unroll 28
+    for (int i = 0; i < rows; i++)
+        sum[i] = vset(0.0f);
+    for (int i = 0; i < rows; i++)
+        __builtin_prefetch(t->y + i * t->y_step, 1);
+    const int64_t length = t->runs.length;
+    for (const run *r = t->runs.at, *end = r + t->runs.count; r < end; r++) {
+        const float *b = t->panel + r->panel;
+        point_to(&a, t->source + (t->at + r->source), rows + 2);
+#pragma GCC unroll 2
+        for (int64_t k = 0; k < length; k++, b += VL) {
+            const vf w[3] = {vload(b), vload(b + length * VL), vload(b + 2 * length * VL)};
+#pragma GCC unroll 30
+            for (int i = 0; i < rows + 2; i++) {
+                vf x = pixel(&a, i, 0);
+                if (i < rows)
+                    sum[i] += x * w[0];
+                if (i > 0 && i < rows + 1)
+                    sum[i - 1] += x * w[1];
+                if (i > 1)
+                    sum[i - 2] += x * w[2];
+            }
+            advance(&a, 1, rows + 2);
+            __asm__ volatile("" ::: "memory");
+        }
+    }
+    finish(t, sum, rows, 1);
+}
+
+/* Sums of dot products, [rows][dots]: the lanes of all vectors are added up in the end. */
+INLINE void dot_kernel(const tile *t, const int rows, const int dots)
+{
+    enum { MOST = (DOTS * DOT_ROWS + VL - 1) / VL * VL };
+    vf sum[MOST], w[DOTS];
+    float sums[MOST];
+    pixels a;
+    steps_of(&a, t->step);
+#pragma GCC unroll 32
+    for (int i = 0; i < MOST; i++)
+        sum[i] = vset(0.0f);
+    for (const run *r = t->runs.at, *end = r + t->runs.count; r < end; r++) {
+        const float *b = t->panel + r->panel;
+        point_to(&a, t->source + (t->at + r->source), rows);
+        for (int64_t k = 0; k < t->runs.length; k += VL, b += dots * VL) {
+#pragma GCC unroll 3
+            for (int o = 0; o < dots; o++)
+                w[o] = vload(b + o * VL);
+#pragma GCC unroll 16
+            for (int i = 0; i < rows; i++) {
+                vf x = pixel_vector(&a, i);
+#pragma GCC unroll 3
+                for (int o = 0; o < dots; o++)
+                    sum[i * dots + o] += x * w[o];
+            }
+            advance(&a, VL, rows);
+        }
+    }
+#pragma GCC unroll 2
+    for (int first = 0; first < rows * dots; first += VL) {
+        vturn(sum + first);
+        vf all = sum[first];
+#pragma GCC unroll 16
+        for (int i = 1; i < VL; i++)
+            all += sum[first + i];
+        vstore(sums + first, all);
+    }
+    store_edge(t, sums, rows, dots);
+}
+
 typedef void (*micro_function)(const tile *t);
 
-#define EACH_OF_MR(X)   X(1) X(2) X(3) X(4) X(5) X(6)
-#define EACH_OF_ROWS(X) EACH_OF_MR(X) X(7) X(8) X(9) X(10) X(11) X(12)
+#define EACH_OF_2(X)  X(1) X(2)
+#define EACH_OF_4(X)  EACH_OF_2(X) X(3) X(4)
+#define EACH_OF_6(X)  EACH_OF_4(X) X(5) X(6)
+#define EACH_OF_8(X)  EACH_OF_6(X) X(7) X(8)
+#define EACH_OF_12(X) EACH_OF_8(X) X(9) X(10) X(11) X(12)
 #if CPU_LEVEL == 4
-#undef EACH_OF_MR
-#undef EACH_OF_ROWS
-#define EACH_OF_MR(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
-#define EACH_OF_ROWS(X)                                                                                      \
-    EACH_OF_MR(X)                                                                                            \
-    X(15) X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28)
+#define EACH_OF_14(X)   EACH_OF_12(X) X(13) X(14)
+#define EACH_OF_16(X)   EACH_OF_14(X) X(15) X(16)
+#define EACH_OF_MR(X)   EACH_OF_14(X)
+#define EACH_OF_ROWS(X) EACH_OF_16(X) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28)
+#define EACH_OF_VL(X)   EACH_OF_16(X)
+#define EACH_OF_DOTS(X) EACH_OF_8(X)
+#else
+#define EACH_OF_MR(X)   EACH_OF_6(X)
+#define EACH_OF_ROWS(X) EACH_OF_12(X)
+#if CPU_LEVEL == 3
+#define EACH_OF_VL(X)   EACH_OF_8(X)
+#define EACH_OF_DOTS(X) EACH_OF_4(X)
+#else
+#define EACH_OF_VL(X)   EACH_OF_4(X)
+#define EACH_OF_DOTS(X) EACH_OF_2(X)
+#endif
 #endif
 
-#define NARROW(rows)                                                                                         \
-    static void narrow_##rows(const tile *t)                                                                 \
+#define DEFINE(name, rows, call)                                                                             \
+    static void name##_##rows(const tile *t)                                                                 \
     {                                                                                                        \
-        micro_kernel(t, rows, 1);                                                                            \
+        call;                                                                                                \
     }
-#define WIDE(rows)                                                                                           \
-    static void wide_##rows(const tile *t)                                                                   \
-    {                                                                                                        \
-        micro_kernel(t, rows, 2);                                                                            \
-    }
+#define NARROW(rows) DEFINE(narrow, rows, micro_kernel(t, rows, 1))
+#define WIDE(rows)   DEFINE(wide, rows, micro_kernel(t, rows, 2))
+#define TRIO(rows)   DEFINE(trio, rows, trio_kernel(t, rows))
+#define DOT1(rows)   DEFINE(dot1, rows, dot_kernel(t, rows, 1))
+#define DOT2(rows)   DEFINE(dot2, rows, dot_kernel(t, rows, 2))
+#define DOT3(rows)   DEFINE(dot3, rows, dot_kernel(t, rows, 3))
 EACH_OF_ROWS(NARROW)
 EACH_OF_MR(WIDE)
+EACH_OF_ROWS(TRIO)
+EACH_OF_VL(DOT1)
+EACH_OF_DOTS(DOT2)
+EACH_OF_DOTS(DOT3)
 #define NARROW_NAME(rows) narrow_##rows,
 #define WIDE_NAME(rows)   wide_##rows,
-static const micro_function narrow[ROWS + 1] = {NULL, EACH_OF_ROWS(NARROW_NAME)};
-static const micro_function wide[MR + 1] = {NULL, EACH_OF_MR(WIDE_NAME)};
+#define TRIO_NAME(rows)   trio_##rows,
+#define DOT1_NAME(rows)   dot1_##rows,
+#define DOT2_NAME(rows)   dot2_##rows,
+#define DOT3_NAME(rows)   dot3_##rows,
+static const micro_function narrow[] = {NULL, EACH_OF_ROWS(NARROW_NAME)};
+static const micro_function wide[] = {NULL, EACH_OF_MR(WIDE_NAME)};
+static const micro_function trio[] = {NULL, EACH_OF_ROWS(TRIO_NAME)};
+static const micro_function dot1[] = {NULL, EACH_OF_VL(DOT1_NAME)};
+static const micro_function dot2[] = {NULL, EACH_OF_DOTS(DOT2_NAME)};
+static const micro_function dot3[] = {NULL, EACH_OF_DOTS(DOT3_NAME)};
+
+/* A pixel's three taps on a line are neighbours in the source, and neighbours' are one apart. */
+static int is_trio(const pass *p, int64_t width)
+{
+    return width == VL && !is_dot(p->d) && p->f.taps[LAST] == 3 && p->f.gap[LAST] == 1 &&
+           p->f.move[LAST] == 1;
+}
+
+static const micro_function *kernels_of(const pass *p, int64_t width)
+{
+    static const micro_function *const dots[DOTS + 1] = {NULL, dot1, dot2, dot3};
+    if (is_dot(p->d))
+        return dots[p->d->to];
+    return width == NR ? wide : is_trio(p, width) ? trio : narrow;
+}
 
 /* ---- a task ---- */
 
@@ -455,8 +658,9 @@ typedef struct task {
     const pass *p;
     int64_t sample, z; /* the plane of the target, in the phase */
     int64_t line, line_end, tile, tile_end, panel, panel_end;
-    float *strips;
     run *inside, *edge; /* the runs of tiles that read the image, and of those that read a strip */
+    spot *spots;        /* of the tiles */
+    float *strips;
 } task;
 
 /* Taps first..end of an axis reach the image from a place. */
@@ -477,14 +681,15 @@ static const float *source_line(const pass *p, int64_t sample, int64_t z, int64_
 /* Copies the pixels first to first + span of a line, zeros outside. */
 static void fill_line(const pass *p, const float *line, int64_t first, int64_t chunk, float *to)
 {
-    int64_t width = p->source[LAST], from = p->d->from;
-    for (int64_t i = 0; i < p->span; i++) {
-        int64_t x = first + i;
-        if (x >= 0 && x < width)
-            memcpy(to + i * chunk, line + x * from, (size_t)chunk * sizeof *to);
-        else
-            memset(to + i * chunk, 0, (size_t)chunk * sizeof *to);
-    }
+    int64_t from = p->d->from, low = work_min(p->span, work_max(0, -first));
+    int64_t high = work_max(low, work_min(p->span, p->source[LAST] - first));
+    memset(to, 0, (size_t)(low * chunk) * sizeof *to);
+    if (chunk == from)
+        memcpy(to + low * chunk, line + (first + low) * from, (size_t)((high - low) * chunk) * sizeof *to);
+    else
+        for (int64_t i = low; i < high; i++)
+            memcpy(to + i * chunk, line + (first + i) * from, (size_t)chunk * sizeof *to);
+    memset(to + high * chunk, 0, (size_t)((p->span - high) * chunk) * sizeof *to);
 }
 
 /* The first source line that a task reads. */
@@ -511,10 +716,22 @@ static void fill_strips(const task *t, int64_t at, int64_t chunk)
 {
     float *strip = t->strips;
     for (int64_t i = t->tile; i < t->tile_end; i++)
-        if (is_edge(t->p, i)) {
+        if (t->spots[i - t->tile].strip) {
             fill_strip(t, i, at, chunk, strip);
             strip += t->p->strip;
         }
+}
+
+static void find_spots(const task *t)
+{
+    const pass *p = t->p;
+    const float *strip = t->strips;
+    for (int64_t i = t->tile; i < t->tile_end; i++) {
+        int64_t first = tile_at(p, i);
+        int edge = p->edges > 0 && is_edge(p, i);
+        t->spots[i - t->tile] = (spot){first, tile_at(p, i + 1) - first, edge ? strip : NULL};
+        strip += edge ? p->strip : 0;
+    }
 }
 
 /* How far the taps of each axis lie from each other in memory. */
@@ -526,8 +743,8 @@ typedef struct strides {
 static runs list_runs(const task *t, strides s, int64_t y, int64_t chunk, int64_t width, run *list)
 {
     const conv_phase *f = &t->p->f;
-    int joined = s.pixel == chunk;
-    int64_t z, z_end, first, y_end, n = 0, across = joined ? 1 : f->taps[LAST];
+    int joined = s.pixel == chunk, three = is_trio(t->p, width);
+    int64_t z, z_end, first, y_end, n = 0, across = joined || three ? 1 : f->taps[LAST];
     if (t->p->taps == 0)
         return (runs){list, 0, 0};
     taps_inside(t->p, 0, t->z, &z, &z_end);
@@ -537,16 +754,16 @@ static runs list_runs(const task *t, strides s, int64_t y, int64_t chunk, int64_
             for (int64_t x = 0; x < across; x++)
                 list[n++] = (run){z * s.plane + m * s.line + x * s.pixel,
                                   ((z * f->taps[1] + m) * f->taps[LAST] + x) * chunk * width};
-    return (runs){list, n, joined ? f->taps[LAST] * chunk : chunk};
+    return (runs){list, n, joined && !three ? f->taps[LAST] * chunk : chunk};
 }
 
-static float *target_at(const task *t, int64_t line, int64_t pixel)
+static float *target_at(const task *t, int64_t line)
 {
     const pass *p = t->p;
     const conv_phase *f = &p->f;
     int64_t place = t->sample * p->target[0] + f->first[0] + t->z * f->step[0];
     place = place * p->target[1] + f->first[1] + line * f->step[1];
-    place = place * p->target[LAST] + f->first[LAST] + pixel * f->step[LAST];
+    place = place * p->target[LAST] + f->first[LAST];
     return p->d->out + place * p->d->to;
 }
 
@@ -581,25 +798,25 @@ static void run_line(const task *k, int64_t line, int64_t at, int64_t chunk, int
     const runs image = image_runs(k, line, chunk, width), edge = strip_runs(k, line, chunk, width);
     int64_t z = k->z * f->move[0] + f->origin[0], y = line * f->move[1] + f->origin[1];
     int64_t place = ((k->sample * p->source[0] + z) * p->source[1] + y) * p->source[LAST] + f->origin[LAST];
-    const float *strip = k->strips;
-    for (int64_t i = k->tile; i < k->tile_end; i++) {
-        int64_t first = tile_at(p, i), rows = tile_at(p, i + 1) - first;
-        if (p->edges > 0 && is_edge(p, i)) {
-            t->source = strip;
+    float *target = target_at(k, line) + col;
+    const micro_function *kernel = kernels_of(p, width);
+    for (int64_t i = 0; i < k->tile_end - k->tile; i++) {
+        const spot *here = &k->spots[i];
+        if (here->strip) {
+            t->source = here->strip;
             t->at = (line - k->line) * f->move[1] * p->span * chunk;
             t->step = f->move[LAST] * chunk;
             t->runs = edge;
-            strip += p->strip;
         } else {
             t->source = d->in;
-            t->at = (place + first * f->move[LAST]) * d->from + at;
+            t->at = (place + here->first * f->move[LAST]) * d->from + at;
             t->step = f->move[LAST] * d->from;
             t->runs = image;
         }
-        t->y = target_at(k, line, first) + col;
-        (width == NR ? wide : narrow)[rows](t);
+        t->y = target + here->first * t->y_step;
+        kernel[here->rows](t);
         if (at + chunk == d->from && d->act.kind)
-            activate(d, t, rows);
+            activate(d, t, here->rows);
     }
 }
 
@@ -607,6 +824,7 @@ static void run_task(const task *k)
 {
     const pass *p = k->p;
     const cpu_direct *d = p->d;
+    find_spots(k);
     for (int64_t at = 0; at < d->from; at += d->chunk) {
         int64_t chunk = work_min(d->chunk, d->from - at);
         if (p->edges > 0)
@@ -642,7 +860,8 @@ static void pass_tasks(const void *job, int64_t first, int64_t end, int thread)
         k.panel_end = panels * (split + 1) / p->splits;
         k.inside = (run *)(void *)room;
         k.edge = (run *)(void *)(room + run_floats(p));
-        k.strips = room + 2 * run_floats(p);
+        k.spots = (spot *)(void *)(room + 2 * run_floats(p));
+        k.strips = room + room_floats(p) - p->edges * p->strip;
         run_task(&k);
     }
 }
