@@ -870,7 +870,8 @@ void KERNEL(cpu_direct_run)(const cpu_direct *d, cpu_team *team)
 {
     const float *packed = d->packed;
     int64_t last = panels_of(d) - 1, width = last * NR + panel_width(d, last);
-    cpu_team_share(team, panels_of(d) * work_pieces(d->from, d->chunk), d->weights, pack_tasks, d);
+    if (!d->is_packed)
+        cpu_team_share(team, panels_of(d) * work_pieces(d->from, d->chunk), d->weights, pack_tasks, d);
     for (int64_t n = 0; n < d->phases; n++) {
         pass p = pass_of(d, n, packed);
         packed += width * d->from * p.taps;

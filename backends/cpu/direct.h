@@ -18,6 +18,7 @@ struct cpu_direct {
     int64_t room;    /* floats of each thread's memory */
     const float *in, *w, *bias;
     float *out, *packed, *rooms; /* the packed weights; the threads' memory, one after the other */
+    int is_packed;               /* the packed weights are those of w */
     cpu_activation act;
 };
 
