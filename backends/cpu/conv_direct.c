@@ -43,10 +43,34 @@ static bk_status run_direct(cpu_device *dev, bk_call *call)
     return BK_OK;
 }
 
+/* How many pixels of x beside each other each belong to one pixel of y and no two to the same tap: windows
+ * that neither overlap nor leave anything out along the last axis. */
+static int64_t pixels_beside(const conv *c, int back)
+{
+    enum { LEAST_CHANNELS = 4 };
+    int whole = c->kernel[LAST] == c->stride[LAST] && c->x[LAST] == c->y[LAST] * c->stride[LAST];
+    return back && whole && c->pad[LAST] == 0 && c->dilation[LAST] == 1 && c->in >= LEAST_CHANNELS
+               ? c->stride[LAST]
+               : 1;
+}
+
+/* Counts such pixels as one with all their channels: with fewer phases, and more channels in each. */
+static void join_pixels(conv *c, int64_t beside)
+{
+    if (beside == 1)
+        return;
+    c->x[LAST] = c->y[LAST];
+    c->kernel[LAST] = c->stride[LAST] = 1;
+    c->taps /= beside;
+    c->in *= beside;
+}
+
 static void plan_direct(const cpu_device *dev, const conv *c, bk_call *call, cpu_direct *d)
 {
     int back = call->op == BK_CONV_GRAD_INPUT;
-    *d = (cpu_direct){.c = *c, .back = back, .threads = dev->threads};
+    *d = (cpu_direct){.c = *c, .back = back, .threads = dev->threads, .beside = pixels_beside(c, back)};
+    join_pixels(&d->c, d->beside);
+    c = &d->c;
     d->from = back ? c->out : c->in;
     d->to = back ? c->in : c->out;
     memcpy(d->source, back ? c->y : c->x, sizeof d->source);

@@ -253,32 +253,42 @@ static void pack_forward(const cpu_direct *d, int64_t panel, int64_t at, int64_t
     }
 }
 
+/* The weights of channel o of the target for one of the source: [to][taps], or [C][taps][beside] if the
+ * target's channels are those of several pixels beside each other. */
+static const float *weights_back(const cpu_direct *d, int64_t from, int64_t o)
+{
+    int64_t channels = d->to / d->beside, taps = d->c.taps * d->beside;
+    return d->w + (from * channels + o % channels) * taps + o / channels;
+}
+
 /* The same from weights [from][to][taps], of which each phase has some: tap t belongs to where place[t]
  * points, or NULL if no pixel is read by it. */
 static void pack_backward(const cpu_direct *d, int64_t panel, int64_t at, int64_t chunk, float *const *place)
 {
-    int64_t taps = d->c.taps, width = panel_width(d, panel);
-    const float *end = d->w + d->from * d->to * taps;
+    int64_t step = d->beside, last = (d->c.taps - 1) * step, width = panel_width(d, panel);
+    const float *end = d->w + d->from * d->to * d->c.taps, *lane[VL];
     vf m[VL];
-    for (int64_t k = 0; k < chunk; k++)
-        for (int64_t half = 0; half < width; half += VL) {
-            int64_t o = panel * NR + half;
-            const float *w = d->w + ((at + k) * d->to + o) * taps;
-            for (int64_t t = 0; t < taps; t += VL) {
-                int64_t left = taps - t;
-                if (taps == 1) {
-                    m[0] = o + VL <= d->to ? vload(w) : vload_part(w, work_max(1, d->to - o), 0.0f);
+    for (int64_t half = 0; half < width; half += VL) {
+        int64_t o = panel * NR + half, lanes = work_min(VL, d->to - o);
+        for (int64_t i = 0; i < lanes; i++)
+            lane[i] = weights_back(d, at, o + i);
+        for (int64_t k = 0; k < chunk; k++) {
+            int64_t row = k * d->to * d->c.taps;
+            for (int64_t t = 0; t <= last; t += VL) {
+                if (last == 0 && step == 1) {
+                    m[0] = vload_n(lane[0] + row, lanes);
                 } else {
 #pragma GCC unroll 16
                     for (int64_t i = 0; i < VL; i++)
-                        m[i] = o + i < d->to ? vload_n(w + i * taps + t, end - w - i * taps - t) : vset(0.0f);
+                        m[i] = i < lanes ? vload_n(lane[i] + row + t, end - lane[i] - row - t) : vset(0.0f);
                     vturn(m);
                 }
-                for (int64_t i = 0; i < work_min(VL, left); i++)
-                    if (place[t + i])
-                        vstore(place[t + i] + k * width + half, m[i]);
+                for (int64_t i = (step - t % step) % step; i < VL && t + i <= last; i += step)
+                    if (place[(t + i) / step])
+                        vstore(place[(t + i) / step] + k * width + half, m[i]);
             }
         }
+    }
 }
 
 static void places_of(const cpu_direct *d, int64_t panel, int64_t at, int64_t chunk, float **place)

@@ -10,6 +10,7 @@ struct cpu_direct {
     conv c;
     int back;
     int64_t from, to; /* channels of the source and of the target */
+    int64_t beside;   /* pixels beside each other whose channels are one pixel's of the target */
     int64_t source[SPACE], target[SPACE];
     int threads;
     int64_t phases;
