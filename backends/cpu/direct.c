@@ -504,9 +504,10 @@ INLINE void micro_kernel(const tile *t, const int rows, const int vectors)
 #pragma GCC unroll 28
     for (int i = 0; i < rows * vectors; i++)
         sum[i] = vset(0.0f);
-    for (int i = 0; i < rows; i++)
-        for (int v = 0; v < vectors; v++)
-            __builtin_prefetch(t->y + i * t->y_step + v * VL, 1);
+    if (t->add)
+        for (int i = 0; i < rows; i++)
+            for (int v = 0; v < vectors; v++)
+                __builtin_prefetch(t->y + i * t->y_step + v * VL, 1);
     for (const run *r = t->runs.at, *end = r + t->runs.count; r < end; r++) {
         point_to(&a, t->source + (t->at + r->source), rows);
         add_run(&a, t->panel + r->panel, t->runs.length, sum, rows, vectors);
@@ -524,8 +525,6 @@ INLINE void trio_kernel(const tile *t, const int rows)
 #pragma GCC unroll 28
     for (int i = 0; i < rows; i++)
         sum[i] = vset(0.0f);
-    for (int i = 0; i < rows; i++)
-        __builtin_prefetch(t->y + i * t->y_step, 1);
     const int64_t length = t->runs.length;
     for (const run *r = t->runs.at, *end = r + t->runs.count; r < end; r++) {
         const float *b = t->panel + r->panel;
@@ -708,27 +707,33 @@ static int64_t low_line(const task *t)
     return t->line * t->p->f.move[1] + t->p->f.origin[1];
 }
 
-static void fill_strip(const task *t, int64_t number, int64_t at, int64_t chunk, float *strip)
+/* Lines `low` to `high` of a tile's strip, relative to the first that the task reads. */
+static void fill_strip(const task *t, const spot *here, int64_t low, int64_t high, int64_t at, int64_t chunk,
+                       float *strip)
 {
     const pass *p = t->p;
-    int64_t m, end, low = low_line(t), x = tile_at(p, number) * p->f.move[LAST] + p->f.origin[LAST];
-    int64_t high = work_min(p->source[1], low + reach(&p->f, 1, t->line_end - t->line));
+    int64_t m, end, base = low_line(t), x = here->first * p->f.move[LAST] + p->f.origin[LAST];
     taps_inside(p, 0, t->z, &m, &end);
     for (; m < end; m++) {
         int64_t z = t->z * p->f.move[0] + p->f.origin[0] + m * p->f.gap[0];
-        for (int64_t y = work_max(0, low); y < high; y++)
+        for (int64_t y = work_max(0, base + low); y < work_min(p->source[1], base + high); y++)
             fill_line(p, source_line(p, t->sample, z, y, at), x, chunk,
-                      strip + (m * p->span_lines + y - low) * p->span * chunk);
+                      strip + (m * p->span_lines + y - base) * p->span * chunk);
     }
 }
 
-static void fill_strips(const task *t, int64_t at, int64_t chunk)
+/* What line `line` reads and those above it do not: early enough, and not before the memory around it is read
+ * too. */
+static void fill_strips(const task *t, int64_t line, int64_t at, int64_t chunk)
 {
+    const pass *p = t->p;
+    int64_t above = line - t->line, high = reach(&p->f, 1, above + 1);
+    int64_t low = above > 0 ? work_max(above * p->f.move[1], high - p->f.move[1]) : 0;
     float *strip = t->strips;
-    for (int64_t i = t->tile; i < t->tile_end; i++)
-        if (t->spots[i - t->tile].strip) {
-            fill_strip(t, i, at, chunk, strip);
-            strip += t->p->strip;
+    for (int64_t i = 0; i < t->tile_end - t->tile; i++)
+        if (t->spots[i].strip) {
+            fill_strip(t, &t->spots[i], low, high, at, chunk, strip);
+            strip += p->strip;
         }
 }
 
@@ -798,6 +803,25 @@ static runs strip_runs(const task *k, int64_t line, int64_t chunk, int64_t width
     return p->edges > 0 ? list_runs(k, s, line, chunk, width, k->edge) : (runs){0};
 }
 
+/* What the tile below reads and this one does not, for the first panel: the others find it in the cache. */
+static void prefetch_below(const task *k, const spot *here, int64_t line, int64_t chunk)
+{
+    const pass *p = k->p;
+    const conv_phase *f = &p->f;
+    const cpu_direct *d = p->d;
+    int64_t y = line * f->move[1] + f->origin[1] + (f->taps[1] - 1) * f->gap[1] + 1;
+    int64_t z = k->z * f->move[0] + f->origin[0], x = here->first * f->move[LAST];
+    int64_t pixels = work_min(here->rows * f->move[LAST], p->source[LAST] - x);
+    if (z < 0 || z >= p->source[0] || pixels <= 0)
+        return;
+    for (int64_t i = work_max(0, y); i < work_min(p->source[1], y + f->move[1]); i++) {
+        memory m = {(const char *)(source_line(p, k->sample, z, i, 0) + x * d->from), 1, 0, 0};
+        m.width = pixels * d->from * (int64_t)sizeof(float);
+        if (chunk == d->from)
+            prefetch(&m, 0, 1);
+    }
+}
+
 /* One line of a chunk and of the panel whose first channel is `col`; `t` has what all tiles share. */
 static void run_line(const task *k, int64_t line, int64_t at, int64_t chunk, int64_t col, int64_t width,
                      tile *t)
@@ -823,6 +847,8 @@ static void run_line(const task *k, int64_t line, int64_t at, int64_t chunk, int
             t->step = f->move[LAST] * d->from;
             t->runs = image;
         }
+        if (at == 0 && col == k->panel * NR)
+            prefetch_below(k, here, line, chunk);
         t->y = target + here->first * t->y_step;
         kernel[here->rows](t);
         if (at + chunk == d->from && d->act.kind)
@@ -837,15 +863,16 @@ static void run_task(const task *k)
     find_spots(k);
     for (int64_t at = 0; at < d->from; at += d->chunk) {
         int64_t chunk = work_min(d->chunk, d->from - at);
-        if (p->edges > 0)
-            fill_strips(k, at, chunk);
         for (int64_t panel = k->panel; panel < k->panel_end; panel++) {
             int64_t width = panel_width(d, panel), col = panel * NR;
             tile t = {.y_step = p->f.step[LAST] * d->to, .cols = work_min(width, d->to - col), .add = at > 0};
             t.bias = d->bias && at == 0 ? d->bias + col : NULL;
             t.panel = p->packed + (col * d->from + at * width) * p->taps;
-            for (int64_t line = k->line; line < k->line_end; line++)
+            for (int64_t line = k->line; line < k->line_end; line++) {
+                if (p->edges > 0 && panel == k->panel)
+                    fill_strips(k, line, at, chunk);
                 run_line(k, line, at, chunk, col, width, &t);
+            }
         }
     }
 }
