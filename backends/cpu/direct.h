@@ -30,6 +30,7 @@ struct cpu_direct_grad {
     int64_t parts;             /* of the pixels, with separate sums */
     int64_t splits;            /* groups of output channels */
     int64_t joined;            /* taps along the last axis whose channels are columns beside each other */
+    int swapped;               /* vectors are output channels, not columns */
     int64_t rows;              /* lines of dy in a block */
     int64_t sums_floats, room; /* floats of the sums and of each thread's memory */
     const float *x, *dy;

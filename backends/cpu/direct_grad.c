@@ -9,6 +9,9 @@
  * of a kernel's line, which lie beside each other in the image; of pixels whose window reaches over the end
  * of a line they are copied, zeros outside.
  *
+ * If x has fewer channels than a vector, the factors change places: vectors are output channels, read in
+ * place, and the rows of a tile are columns.
+ *
  * A task is one part of the pixels, which has sums of its own, and a group of output channels. Parts depend
  * on the shape alone and are added up in order: threads do not change a result. */
 #include "backends/cpu/direct.h"
@@ -85,6 +88,8 @@ static int64_t run_floats(const cpu_direct_grad *g)
 
 static int64_t packed_floats(const cpu_direct_grad *g)
 {
+    if (g->swapped)
+        return 0;
     return cut_up(g->rows * g->c.y[LAST] * work_pieces(g->c.out, g->splits)) + LINE;
 }
 
@@ -98,6 +103,9 @@ void KERNEL(cpu_direct_grad_plan)(cpu_direct_grad *g)
     g->splits = work_pieces(c->out, GROUP);
     if (c->out > 1 && g->threads > 1)
         g->splits = work_min(tiles, work_max(g->splits, EACH * g->threads / g->parts));
+    g->swapped = c->in < VL && c->out % VL == 0;
+    if (g->swapped)
+        g->splits = 1;
     g->joined = c->in <= VL && c->dilation[LAST] == 1 ? c->kernel[LAST] : 1;
     int64_t most = BLOCK_FLOATS / work_max(work_pieces(c->out, work_pieces(c->out, GROUP)), c->in);
     g->rows = work_max(1, work_min(c->y[1], work_min(BLOCK_PIXELS, most) / c->y[LAST]));
@@ -108,9 +116,12 @@ void KERNEL(cpu_direct_grad_plan)(cpu_direct_grad *g)
 
 /* ---- the micro-kernel ---- */
 
-/* Some output channels and columns. */
+/* Some output channels and columns: those of the runs' x are the vectors, of dy the rows; or the other way
+ * round. */
 typedef struct tile {
-    const float *dy; /* [pixels][rows] */
+    const float *dy; /* [pixels], dy_step floats apart */
+    int64_t dy_step;
+    int swapped;
     const run *runs;
     int64_t count; /* of runs */
     int64_t col;   /* the first column, relative to the runs' x */
@@ -149,21 +160,24 @@ INLINE void micro_kernel(const tile *t, const int rows, const int vectors)
         for (int v = 0; v < vectors; v++)
             __builtin_prefetch(t->sums + i * t->step + v * VL, 1);
     for (const run *r = t->runs, *end = r + t->count; r < end; r++) {
-        const float *x = r->x + t->col, *dy = t->dy + r->at * rows;
-        const int64_t step = r->step, safe = safe_pixels(r, x, vectors * VL);
+        const float *image = r->x + t->col, *dy = t->dy + r->at * t->dy_step;
+        const float *a = t->swapped ? image : dy, *b = t->swapped ? dy : image;
+        const int64_t a_step = t->swapped ? r->step : t->dy_step;
+        const int64_t b_step = t->swapped ? t->dy_step : r->step;
+        const int64_t safe = t->swapped ? r->count : safe_pixels(r, image, vectors * VL);
 #pragma GCC unroll 4
-        for (int64_t k = 0; k < safe; k++, x += step, dy += rows) {
+        for (int64_t k = 0; k < safe; k++, a += a_step, b += b_step) {
 #pragma GCC unroll 2
             for (int v = 0; v < vectors; v++)
-                w[v] = vload(x + v * VL);
-            add_pixel(w, dy, sum, rows, vectors);
+                w[v] = vload(b + v * VL);
+            add_pixel(w, a, sum, rows, vectors);
         }
 #pragma GCC unroll 1
-        for (int64_t k = safe; k < r->count; k++, x += step, dy += rows) {
+        for (int64_t k = safe; k < r->count; k++, a += a_step, b += b_step) {
 #pragma GCC unroll 2
             for (int v = 0; v < vectors; v++)
-                w[v] = vload_n(x + v * VL, r->end - x - v * VL);
-            add_pixel(w, dy, sum, rows, vectors);
+                w[v] = vload_n(b + v * VL, r->end - b - v * VL);
+            add_pixel(w, a, sum, rows, vectors);
         }
     }
     if (t->cols < vectors * VL) {
@@ -359,6 +373,7 @@ static void add_columns(const block *b, int64_t number, int64_t runs, int64_t at
     int64_t first = tile_at(b, number), rows = tile_at(b, number + 1) - first;
     tile t = {.dy = b->packed + (first - b->out) * block_pixels(b), .runs = b->runs, .count = runs};
     t.step = columns_of(b->g);
+    t.dy_step = rows;
     for (int64_t col = 0; col < cols; col += NR) {
         t.col = col;
         t.cols = work_min(NR, cols - col);
@@ -367,16 +382,35 @@ static void add_columns(const block *b, int64_t number, int64_t runs, int64_t at
     }
 }
 
+/* The same of all output channels, with columns as rows. */
+static void add_swapped(const block *b, int64_t runs, int64_t at, int64_t cols)
+{
+    const conv *c = &b->g->c;
+    int64_t tiles = work_pieces(cols, MR), line = (b->sample * c->y[0] + b->z) * c->y[1] + b->line;
+    for (int64_t i = 0; i < tiles; i++)
+        for (int64_t o = 0; o < c->out; o += NR) {
+            tile t = {.swapped = 1, .runs = b->runs, .count = runs, .col = cols * i / tiles};
+            t.dy = b->g->dy + line * c->y[LAST] * c->out + o;
+            t.dy_step = t.step = c->out;
+            t.cols = work_min(NR, c->out - o);
+            t.sums = b->sums + (at + t.col) * c->out + o;
+            (t.cols <= VL ? narrow : wide)[cols * (i + 1) / tiles - t.col](&t);
+        }
+}
+
 static void run_block(const block *b)
 {
     const conv *c = &b->g->c;
     int64_t across = c->kernel[LAST] / b->g->joined, cols = b->g->joined * c->in;
-    pack(b);
+    if (!b->g->swapped)
+        pack(b);
     copy_windows(b);
     for (int64_t tap = 0; tap < c->kernel[0] * c->kernel[1] * across; tap++) {
         int64_t k = tap % across, n = tap / across % c->kernel[1], m = tap / across / c->kernel[1];
         int64_t runs = list_runs(b, m, n, k);
-        for (int64_t i = 0; runs > 0 && i < tiles_of(b); i++)
+        if (b->g->swapped && runs > 0)
+            add_swapped(b, runs, tap * cols, cols);
+        for (int64_t i = 0; !b->g->swapped && runs > 0 && i < tiles_of(b); i++)
             add_columns(b, i, runs, tap * cols, cols);
     }
 }
@@ -445,11 +479,27 @@ static void turn(const cpu_direct_grad *g, const float *sums, float *to)
         }
 }
 
+/* One output channel of swapped sums [taps][C][O], of which the parts are added up on the way. */
+static void turn_swapped(const cpu_direct_grad *g, int64_t o, float *to)
+{
+    int64_t taps = g->c.taps, n = g->c.in, out = g->c.out;
+    for (int64_t i = 0; i < taps * n; i++) {
+        float sum = g->sums[i * out + o];
+        for (int64_t p = 1; p < g->parts; p++)
+            sum += g->sums[(p * taps * n + i) * out + o];
+        to[i % n * taps + i / n] = sum;
+    }
+}
+
 static void turn_tasks(const void *job, int64_t first, int64_t end, int thread)
 {
     const cpu_direct_grad *g = job;
     (void)thread;
     for (int64_t o = first; o < end; o++) {
+        if (g->swapped) {
+            turn_swapped(g, o, g->dw + o * columns_of(g));
+            continue;
+        }
         add_parts(g, g->sums + o * columns_of(g));
         turn(g, g->sums + o * columns_of(g), g->dw + o * columns_of(g));
     }
