@@ -86,9 +86,15 @@ static int64_t run_floats(const cpu_direct_grad *g)
     return cut_up(RUNS * g->rows * (int64_t)(sizeof(run) / sizeof(float)));
 }
 
+/* A pixel of few channels lies in one or two lines of the cache as it is. */
+static int is_packed(const cpu_direct_grad *g)
+{
+    return !g->swapped && g->c.out > 2 * LINE;
+}
+
 static int64_t packed_floats(const cpu_direct_grad *g)
 {
-    if (g->swapped)
+    if (!is_packed(g))
         return 0;
     return cut_up(g->rows * g->c.y[LAST] * work_pieces(g->c.out, g->splits)) + LINE;
 }
@@ -253,11 +259,19 @@ INLINE void pack_rows(const float *dy, int64_t step, int64_t pixels, float *to, 
         memcpy(to, dy, (size_t)rows * sizeof *to);
 }
 
+/* The first pixel of dy. */
+static const float *dy_of(const block *b)
+{
+    const conv *c = &b->g->c;
+    int64_t line = (b->sample * c->y[0] + b->z) * c->y[1] + b->line;
+    return b->g->dy + line * c->y[LAST] * c->out;
+}
+
 static void pack(const block *b)
 {
     const conv *c = &b->g->c;
-    int64_t pixels = block_pixels(b), line = (b->sample * c->y[0] + b->z) * c->y[1] + b->line;
-    const float *dy = b->g->dy + line * c->y[LAST] * c->out;
+    int64_t pixels = block_pixels(b);
+    const float *dy = dy_of(b);
     for (int64_t i = 0; i < tiles_of(b); i++) {
         int64_t first = tile_at(b, i), rows = tile_at(b, i + 1) - first;
         float *to = b->packed + (first - b->out) * pixels;
@@ -374,6 +388,10 @@ static void add_columns(const block *b, int64_t number, int64_t runs, int64_t at
     tile t = {.dy = b->packed + (first - b->out) * block_pixels(b), .runs = b->runs, .count = runs};
     t.step = columns_of(b->g);
     t.dy_step = rows;
+    if (!is_packed(b->g)) {
+        t.dy = dy_of(b) + first;
+        t.dy_step = b->g->c.out;
+    }
     for (int64_t col = 0; col < cols; col += NR) {
         t.col = col;
         t.cols = work_min(NR, cols - col);
@@ -386,11 +404,11 @@ static void add_columns(const block *b, int64_t number, int64_t runs, int64_t at
 static void add_swapped(const block *b, int64_t runs, int64_t at, int64_t cols)
 {
     const conv *c = &b->g->c;
-    int64_t tiles = work_pieces(cols, MR), line = (b->sample * c->y[0] + b->z) * c->y[1] + b->line;
+    int64_t tiles = work_pieces(cols, MR);
     for (int64_t i = 0; i < tiles; i++)
         for (int64_t o = 0; o < c->out; o += NR) {
             tile t = {.swapped = 1, .runs = b->runs, .count = runs, .col = cols * i / tiles};
-            t.dy = b->g->dy + line * c->y[LAST] * c->out + o;
+            t.dy = dy_of(b) + o;
             t.dy_step = t.step = c->out;
             t.cols = work_min(NR, c->out - o);
             t.sums = b->sums + (at + t.col) * c->out + o;
@@ -402,7 +420,7 @@ static void run_block(const block *b)
 {
     const conv *c = &b->g->c;
     int64_t across = c->kernel[LAST] / b->g->joined, cols = b->g->joined * c->in;
-    if (!b->g->swapped)
+    if (is_packed(b->g))
         pack(b);
     copy_windows(b);
     for (int64_t tap = 0; tap < c->kernel[0] * c->kernel[1] * across; tap++) {
