@@ -684,13 +684,13 @@ static void taps_inside(const pass *p, int axis, int64_t place, int64_t *first, 
 static const float *source_line(const pass *p, int64_t sample, int64_t z, int64_t y, int64_t at)
 {
     int64_t line = (sample * p->source[0] + z) * p->source[1] + y;
-    return p->d->in + line * p->source[LAST] * p->d->from + at;
+    return p->d->in + line * p->source[LAST] * p->d->from_all + at;
 }
 
 /* Copies the pixels first to first + span of a line, zeros outside. */
 static void fill_line(const pass *p, const float *line, int64_t first, int64_t chunk, float *to)
 {
-    int64_t from = p->d->from, low = work_min(p->span, work_max(0, -first));
+    int64_t from = p->d->from_all, low = work_min(p->span, work_max(0, -first));
     int64_t high = work_max(low, work_min(p->span, p->source[LAST] - first));
     memset(to, 0, (size_t)(low * chunk) * sizeof *to);
     if (chunk == from)
@@ -779,7 +779,7 @@ static float *target_at(const task *t, int64_t line)
     int64_t place = t->sample * p->target[0] + f->first[0] + t->z * f->step[0];
     place = place * p->target[1] + f->first[1] + line * f->step[1];
     place = place * p->target[LAST] + f->first[LAST];
-    return p->d->out + place * p->d->to;
+    return p->d->out + place * p->d->to_all;
 }
 
 static void activate(const cpu_direct *d, const tile *t, int64_t rows)
@@ -791,7 +791,7 @@ static void activate(const cpu_direct *d, const tile *t, int64_t rows)
 
 static runs image_runs(const task *k, int64_t line, int64_t chunk, int64_t width)
 {
-    const int64_t *gap = k->p->f.gap, *source = k->p->source, from = k->p->d->from;
+    const int64_t *gap = k->p->f.gap, *source = k->p->source, from = k->p->d->from_all;
     strides s = {gap[0] * source[1] * source[LAST] * from, gap[1] * source[LAST] * from, gap[LAST] * from};
     return list_runs(k, s, line, chunk, width, k->inside);
 }
@@ -815,9 +815,9 @@ static void prefetch_below(const task *k, const spot *here, int64_t line, int64_
     if (z < 0 || z >= p->source[0] || pixels <= 0)
         return;
     for (int64_t i = work_max(0, y); i < work_min(p->source[1], y + f->move[1]); i++) {
-        memory m = {(const char *)(source_line(p, k->sample, z, i, 0) + x * d->from), 1, 0, 0};
+        memory m = {(const char *)(source_line(p, k->sample, z, i, 0) + x * d->from_all), 1, 0, 0};
         m.width = pixels * d->from * (int64_t)sizeof(float);
-        if (chunk == d->from)
+        if (chunk == d->from_all)
             prefetch(&m, 0, 1);
     }
 }
@@ -843,8 +843,8 @@ static void run_line(const task *k, int64_t line, int64_t at, int64_t chunk, int
             t->runs = edge;
         } else {
             t->source = d->in;
-            t->at = (place + here->first * f->move[LAST]) * d->from + at;
-            t->step = f->move[LAST] * d->from;
+            t->at = (place + here->first * f->move[LAST]) * d->from_all + at;
+            t->step = f->move[LAST] * d->from_all;
             t->runs = image;
         }
         if (at == 0 && col == k->panel * NR)
@@ -865,7 +865,8 @@ static void run_task(const task *k)
         int64_t chunk = work_min(d->chunk, d->from - at);
         for (int64_t panel = k->panel; panel < k->panel_end; panel++) {
             int64_t width = panel_width(d, panel), col = panel * NR;
-            tile t = {.y_step = p->f.step[LAST] * d->to, .cols = work_min(width, d->to - col), .add = at > 0};
+            tile t = {
+                .y_step = p->f.step[LAST] * d->to_all, .cols = work_min(width, d->to - col), .add = at > 0};
             t.bias = d->bias && at == 0 ? d->bias + col : NULL;
             t.panel = p->packed + (col * d->from + at * width) * p->taps;
             for (int64_t line = k->line; line < k->line_end; line++) {

@@ -5,12 +5,13 @@
 
 #include "backends/cpu/conv.h"
 
-/* y from x or, `back`, dx from dy: the source is read, the target written. The groups are one. */
+/* y from x or, `back`, dx from dy: the source is read, the target written. One group: c has its channels. */
 struct cpu_direct {
     conv c;
     int back;
-    int64_t from, to; /* channels of the source and of the target */
-    int64_t beside;   /* pixels beside each other whose channels are one pixel's of the target */
+    int64_t from, to;         /* channels of the source and of the target */
+    int64_t from_all, to_all; /* floats of a pixel, with the other groups' channels */
+    int64_t beside;           /* pixels beside each other whose channels are one pixel's of the target */
     int64_t source[SPACE], target[SPACE];
     int threads;
     int64_t phases;
@@ -23,17 +24,18 @@ struct cpu_direct {
     cpu_activation act;
 };
 
-/* dw from x and dy, by way of sums[parts][O][K...][C]. */
+/* dw of one group from x and dy, by way of sums[parts][O][K...][C]. */
 struct cpu_direct_grad {
     conv c;
+    int64_t in_all, out_all; /* floats of a pixel of x and of dy */
     int threads;
-    int64_t parts;             /* of the pixels, with separate sums */
-    int64_t splits;            /* groups of output channels */
-    int64_t joined;            /* taps along the last axis whose channels are columns beside each other */
-    int swapped;               /* vectors are output channels, not columns */
-    int64_t rows;              /* lines of dy in a block */
-    int64_t sums_floats, room; /* floats of the sums and of each thread's memory */
-    const float *x, *dy;
+    int64_t parts;               /* of the pixels, with separate sums */
+    int64_t splits;              /* groups of output channels */
+    int64_t joined;              /* taps along the last axis whose channels are columns beside each other */
+    int swapped;                 /* vectors are output channels, not columns */
+    int64_t rows;                /* lines of dy in a block */
+    int64_t sums_floats, room;   /* floats of the sums and of each thread's memory */
+    const float *x, *x_end, *dy; /* x_end: of all of x */
     float *dw, *sums, *rooms;
 };
 

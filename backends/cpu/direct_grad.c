@@ -112,7 +112,7 @@ void KERNEL(cpu_direct_grad_plan)(cpu_direct_grad *g)
     g->swapped = c->in < VL && c->out % VL == 0;
     if (g->swapped)
         g->splits = 1;
-    g->joined = c->in <= VL && c->dilation[LAST] == 1 ? c->kernel[LAST] : 1;
+    g->joined = c->in <= VL && c->in == g->in_all && c->dilation[LAST] == 1 ? c->kernel[LAST] : 1;
     int64_t most = BLOCK_FLOATS / work_max(work_pieces(c->out, work_pieces(c->out, GROUP)), c->in);
     g->rows = work_max(1, work_min(c->y[1], work_min(BLOCK_PIXELS, most) / c->y[LAST]));
     g->rows = work_pieces(c->y[1], work_pieces(c->y[1], g->rows));
@@ -264,23 +264,22 @@ static const float *dy_of(const block *b)
 {
     const conv *c = &b->g->c;
     int64_t line = (b->sample * c->y[0] + b->z) * c->y[1] + b->line;
-    return b->g->dy + line * c->y[LAST] * c->out;
+    return b->g->dy + line * c->y[LAST] * b->g->out_all;
 }
 
 static void pack(const block *b)
 {
-    const conv *c = &b->g->c;
     int64_t pixels = block_pixels(b);
     const float *dy = dy_of(b);
     for (int64_t i = 0; i < tiles_of(b); i++) {
         int64_t first = tile_at(b, i), rows = tile_at(b, i + 1) - first;
         float *to = b->packed + (first - b->out) * pixels;
         if (rows == MR)
-            pack_rows(dy + first, c->out, pixels, to, MR);
+            pack_rows(dy + first, b->g->out_all, pixels, to, MR);
         else if (rows == MR - 1)
-            pack_rows(dy + first, c->out, pixels, to, MR - 1);
+            pack_rows(dy + first, b->g->out_all, pixels, to, MR - 1);
         else
-            pack_rows(dy + first, c->out, pixels, to, rows);
+            pack_rows(dy + first, b->g->out_all, pixels, to, rows);
     }
 }
 
@@ -292,7 +291,7 @@ static const float *line_under(const block *b, int64_t line, int64_t m, int64_t 
     int64_t y = line * c->stride[1] - c->pad[1] + n * c->dilation[1];
     if (z < 0 || z >= c->x[0] || y < 0 || y >= c->x[1])
         return NULL;
-    return b->g->x + ((b->sample * c->x[0] + z) * c->x[1] + y) * c->x[LAST] * c->in;
+    return b->g->x + ((b->sample * c->x[0] + z) * c->x[1] + y) * c->x[LAST] * b->g->in_all;
 }
 
 /* The window of pixel p of dy on one line of x. */
@@ -348,7 +347,7 @@ static run *joined_runs(const block *b, int64_t line, int64_t m, int64_t n, cons
     to = add_run(to, (run){copy, size, copies_end, at, first});
     if (end > first)
         to = add_run(to, (run){x + (first * c->stride[LAST] - c->pad[LAST]) * c->in, c->stride[LAST] * c->in,
-                               g->x + c->batch * conv_count(c->x) * c->in, at + first, end - first});
+                               g->x_end, at + first, end - first});
     return add_run(to, (run){copy + first * size, size, copies_end, at + end, c->y[LAST] - end});
 }
 
@@ -362,8 +361,7 @@ static run *plain_run(const block *b, int64_t line, int64_t k, const float *x, r
     int64_t end = last < 0 ? 0 : work_min(c->y[LAST], last / stride + 1);
     if (end <= first)
         return to;
-    return add_run(to, (run){x + (first * stride - over) * c->in, stride * c->in,
-                             b->g->x + c->batch * conv_count(c->x) * c->in,
+    return add_run(to, (run){x + (first * stride - over) * b->g->in_all, stride * b->g->in_all, b->g->x_end,
                              (line - b->line) * c->y[LAST] + first, end - first});
 }
 
@@ -390,7 +388,7 @@ static void add_columns(const block *b, int64_t number, int64_t runs, int64_t at
     t.dy_step = rows;
     if (!is_packed(b->g)) {
         t.dy = dy_of(b) + first;
-        t.dy_step = b->g->c.out;
+        t.dy_step = b->g->out_all;
     }
     for (int64_t col = 0; col < cols; col += NR) {
         t.col = col;
@@ -409,7 +407,8 @@ static void add_swapped(const block *b, int64_t runs, int64_t at, int64_t cols)
         for (int64_t o = 0; o < c->out; o += NR) {
             tile t = {.swapped = 1, .runs = b->runs, .count = runs, .col = cols * i / tiles};
             t.dy = dy_of(b) + o;
-            t.dy_step = t.step = c->out;
+            t.dy_step = b->g->out_all;
+            t.step = c->out;
             t.cols = work_min(NR, c->out - o);
             t.sums = b->sums + (at + t.col) * c->out + o;
             (t.cols <= VL ? narrow : wide)[cols * (i + 1) / tiles - t.col](&t);

@@ -314,7 +314,7 @@ static void check_own_windows(subject *own, const window_row *w, int activation)
     op_case biased = windowed_case(w->x, w->kernel, w->out, &w->window, true);
     op_case input = gradient_case(BK_CONV_GRAD_INPUT, &plain, round_to_float);
     op_case weight = gradient_case(BK_CONV_GRAD_WEIGHT, &plain, round_to_float);
-    input.tolerance = sum_tolerance(bk_count(&plain.in[1]) / plain.in[1].dim[1]);
+    input.tolerance = sum_tolerance(bk_count(&plain.in[1]) / plain.in[1].dim[1] / w->window.groups);
     weight.tolerance = sum_tolerance(bk_count(&plain.out[0]) / plain.in[1].dim[0]);
     biased.attr.activation = activation;
     biased.attr.alpha = 0.25;
@@ -382,6 +382,10 @@ static void our_own_convolutions_match_float64_at_every_level_for_many_pixels_an
         {"2x5x7x9x16", "3x2x3", 3, EVEN(2, 1, 1)},
         {"1x6x6x9x3", "3x3x3", 16, EVEN(1, 2, 2)},
         {"1x64x64x16", "32x16", 16, EVEN(32, 1, 3)},
+        /* groups */
+        {"1x13x30x64", "3x3", 64, {.stride = {1, 1}, .dilation = {1, 1}, .pad = {1, 1}, .groups = 4}},
+        {"2x9x16x34", "2x2", 68, {.stride = {2, 2}, .dilation = {1, 1}, .groups = 2}},
+        {"1x40x34", "5", 102, {.stride = {1}, .dilation = {1}, .pad = {2}, .pad_end = {2}, .groups = 2}},
     };
 #undef EVEN
     subject own[OWN];
