@@ -82,7 +82,7 @@ typedef struct cpu_kernels {
     void (*gemm)(const cpu_gemm *g, cpu_team *team, float *scratch); /* team NULL: the caller alone */
     void (*thin)(const cpu_thin *t, cpu_team *team);
     void (*depthwise)(const cpu_depthwise *d, cpu_team *team);
-    void (*depthwise_sum)(const cpu_depthwise_sums *s);                      /* serial */
+    void (*depthwise_sum)(const cpu_depthwise_sums *s); /* serial */
     void (*direct_plan)(cpu_direct *d); /* the sizes of memory, from what is above them in the struct */
     void (*direct)(const cpu_direct *d, cpu_team *team);
     void (*direct_grad_plan)(cpu_direct_grad *g);
