@@ -454,12 +454,14 @@ INLINE void add_value(const pixels *a, const int64_t k, const float *b, vf *sum,
         for (int v = 0; v < vectors; v++)
             sum[i * vectors + v] += x * w[v];
     }
+#if CPU_LEVEL >= 3
     __asm__ volatile("" ::: "memory"); /* loads wait for their turn: registers are scarce */
+#endif
 }
 
 INLINE void add_run(pixels *a, const float *b, int64_t length, vf *sum, const int rows, const int vectors)
 {
-    enum { AT_ONCE = 4 };
+    enum { AT_ONCE = CPU_LEVEL >= 3 ? 4 : 1 };
     int64_t k = 0;
     for (; k + AT_ONCE <= length; k += AT_ONCE, b += AT_ONCE * vectors * VL) {
 #pragma GCC unroll 4
