@@ -8,6 +8,10 @@
  * other, those of all taps of a line. Lines outside the image are left out. Tiles whose windows reach over
  * the ends of a line read a strip, a copy of the source around them with zeros outside.
  *
+ * Few channels of the target have kernels of their own: with one vector of them, three taps beside each other
+ * share each value of the source (a trio); with up to DOTS channels, vectors run along the channels of the
+ * source.
+ *
  * A task is a block of lines and tiles, small enough for its source to stay in the second-level cache while
  * all panels pass by. An element's sum has an order of its own: neither threads nor tasks change a result. */
 #include "backends/cpu/direct.h"
@@ -58,7 +62,7 @@ static int64_t panels_of(const cpu_direct *d)
 }
 
 /* With so few channels of the target, vectors run along the channels of the source instead. */
-static int64_t is_dot(const cpu_direct *d)
+static int is_dot(const cpu_direct *d)
 {
     return d->to <= DOTS && d->from % VL == 0;
 }
@@ -96,6 +100,8 @@ static int is_edge(const pass *p, int64_t tile)
 static int64_t most_edges(const pass *p)
 {
     int64_t most = 0;
+    if (!is_edge(p, 0) && !is_edge(p, p->tiles - 1)) /* then no tile between them is one */
+        return 0;
     for (int64_t b = 0; b < p->blocks; b++) {
         int64_t n = 0;
         for (int64_t t = b * p->block; t < work_min(p->tiles, (b + 1) * p->block); t++)
@@ -545,7 +551,7 @@ INLINE void trio_kernel(const tile *t, const int rows)
                     sum[i - 2] += x * w[2];
             }
             advance(&a, 1, rows + 2);
-            __asm__ volatile("" ::: "memory");
+            __asm__ volatile("" ::: "memory"); /* as in add_value() */
         }
     }
     finish(t, sum, rows, 1);
