@@ -168,6 +168,13 @@ int64_t conv_tap(const conv *c, const conv_phase *f, int64_t number)
 
 /* ---- the way ---- */
 
+/* Groups of few channels leave most lanes of direct.c's vectors empty. */
+static int is_direct(const cpu_device *dev, const conv *c)
+{
+    enum { LEAST_CHANNELS = 16 };
+    return dev->own_products && (c->groups == 1 || work_min(c->in, c->out) / c->groups >= LEAST_CHANNELS);
+}
+
 bk_status conv_prepare(cpu_device *dev, bk_call *call)
 {
     conv c;
@@ -175,6 +182,8 @@ bk_status conv_prepare(cpu_device *dev, bk_call *call)
         cpu_log(dev, 0, "cpu: a convolution with these shapes is not supported");
         return BK_ERR_UNSUPPORTED;
     }
+    if (is_direct(dev, &c))
+        return direct_prepare(dev, &c, call);
     bk_status status = BK_ERR_UNSUPPORTED;
     if (dev->library->prepare_conv)
         status = dev->library->prepare_conv(dev, &c, call);

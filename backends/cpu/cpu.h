@@ -69,6 +69,8 @@ typedef struct cpu_gemm {
 
 typedef struct cpu_depthwise cpu_depthwise; /* depthwise.h */
 typedef struct cpu_depthwise_sums cpu_depthwise_sums;
+typedef struct cpu_direct cpu_direct; /* direct.h */
+typedef struct cpu_direct_grad cpu_direct_grad;
 
 /* All kernels, compiled for one instruction level. */
 typedef struct cpu_kernels {
@@ -81,7 +83,11 @@ typedef struct cpu_kernels {
     void (*gemm)(const cpu_gemm *g, cpu_team *team, float *scratch); /* team NULL: the caller alone */
     void (*thin)(const cpu_thin *t, cpu_team *team);
     void (*depthwise)(const cpu_depthwise *d, cpu_team *team);
-    void (*depthwise_sum)(const cpu_depthwise_sums *s);                      /* serial */
+    void (*depthwise_sum)(const cpu_depthwise_sums *s); /* serial */
+    void (*direct_plan)(cpu_direct *d); /* the sizes of memory, from what is above them in the struct */
+    void (*direct)(const cpu_direct *d, cpu_team *team);
+    void (*direct_grad_plan)(cpu_direct_grad *g);
+    void (*direct_grad)(const cpu_direct_grad *g, cpu_team *team);
     void (*widen)(const void *from, int32_t dtype, size_t n, float *to);     /* from 16-bit floats; serial */
     void (*narrow)(const void *from, int32_t dtype, size_t n, uint16_t *to); /* to bfloat16; serial */
 } cpu_kernels;

@@ -17,6 +17,10 @@ void KERNEL(cpu_gemm_run)(const cpu_gemm *g, cpu_team *team, float *scratch);
 void KERNEL(cpu_thin_product)(const cpu_thin *t, cpu_team *team);
 void KERNEL(cpu_depthwise_run)(const cpu_depthwise *d, cpu_team *team);
 void KERNEL(cpu_depthwise_sum)(const cpu_depthwise_sums *s);
+void KERNEL(cpu_direct_plan)(cpu_direct *d);
+void KERNEL(cpu_direct_run)(const cpu_direct *d, cpu_team *team);
+void KERNEL(cpu_direct_grad_plan)(cpu_direct_grad *g);
+void KERNEL(cpu_direct_grad_run)(const cpu_direct_grad *g, cpu_team *team);
 void KERNEL(cpu_widen)(const void *from, int32_t dtype, size_t n, float *to);
 void KERNEL(cpu_narrow)(const void *from, int32_t dtype, size_t n, uint16_t *to);
 

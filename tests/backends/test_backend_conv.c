@@ -254,6 +254,148 @@ static void convolution_with_an_activation_matches_float64(void **state)
     assert_no_failures();
 }
 
+/* ---- the backend's own way, at every level ---- */
+
+static void *aligned(size_t bytes)
+{
+    void *p = NULL;
+    assert_int_equal(posix_memalign(&p, 64, bytes + 64), 0);
+    return memset(p, 0xFF, bytes + 64); /* NaN */
+}
+
+enum { OWN = 8 }; /* four levels, with one thread and with three */
+
+/* Devices that compute convolutions by their own kernels, even at a level that prefers a library. */
+static void open_own(subject *own)
+{
+    static const int32_t levels[] = {PLAIN_C, 2, 3, BEST};
+    static const char *const names[] = {"own, plain C", "own, x86-64-v2", "own, x86-64-v3", "own, best"};
+    for (int i = 0; i < OWN; i++) {
+        own[i] = (subject){.name = names[i / 2], .backend = bk_cpu, .threads = i % 2 ? 3 : 1};
+        own[i].level = levels[i / 2];
+        test_host_init(&own[i].host, own[i].threads);
+        assert_int_equal(open_subject(&own[i], &own[i].host.host, &own[i].device), BK_OK);
+        ((cpu_device *)own[i].device)->own_products = 1;
+        own[i].open = true;
+    }
+}
+
+static void close_own(subject *own)
+{
+    for (int i = 0; i < OWN; i++) {
+        own[i].backend()->close(own[i].device);
+        assert_int_equal(own[i].host.live, 0);
+    }
+}
+
+/* Against the reference, and bit for bit: a second time, and one thread against three. */
+static void check_own(subject *own, op_case *c)
+{
+    double *truth[BK_MAX_OUT] = {0};
+    const size_t bytes = (size_t)bk_count(&c->out[0]) * sizeof(float);
+    float *y[2] = {aligned(bytes), aligned(bytes)};
+    draw_inputs(c);
+    compute_truth(c, c->in_value, truth);
+    for (int i = 0; i < OWN; i++) {
+        check_on(&own[i], c, truth);
+        assert_int_equal(run_case(&own[i], c, (void *[]){y[i % 2]}), BK_OK);
+        if (i % 2)
+            assert_memory_equal(y[0], y[1], bytes);
+    }
+    free(y[0]);
+    free(y[1]);
+    free_values(truth, 1);
+    free_case(c);
+}
+
+static void check_own_windows(subject *own, const window_row *w, int activation)
+{
+    op_case plain = windowed_case(w->x, w->kernel, w->out, &w->window, false);
+    op_case biased = windowed_case(w->x, w->kernel, w->out, &w->window, true);
+    op_case input = gradient_case(BK_CONV_GRAD_INPUT, &plain, round_to_float);
+    op_case weight = gradient_case(BK_CONV_GRAD_WEIGHT, &plain, round_to_float);
+    input.tolerance = sum_tolerance(bk_count(&plain.in[1]) / plain.in[1].dim[1] / w->window.groups);
+    weight.tolerance = sum_tolerance(bk_count(&plain.out[0]) / plain.in[1].dim[0]);
+    biased.attr.activation = activation;
+    biased.attr.alpha = 0.25;
+    biased.tolerance += activation ? ONE_FUNCTION : 0;
+    check_own(own, &plain);
+    check_own(own, &biased);
+    check_own(own, &input);
+    check_own(own, &weight);
+}
+
+/* Every count of channels on each side beside every window, along one axis and two. */
+static void our_own_convolutions_match_float64_at_every_level_for_channels_and_windows(void **state)
+{
+    (void)state;
+    static const int64_t channels[] = {1, 3, 16, 17, 33, 48};
+    static const struct {
+        const char *image, *kernel;
+        bk_attr window;
+    } windows[] = {
+        {"1x11x29", "3x3", {.stride = {1, 1}, .dilation = {1, 1}, .pad = {1, 1}, .pad_end = {1, 1}}},
+        {"2x9x31", "3x3", {.stride = {2, 2}, .dilation = {1, 1}, .pad = {1, 0}, .pad_end = {0, 2}}},
+        {"1x12x33", "2x3", {.stride = {1, 1}, .dilation = {2, 3}, .pad = {2, 3}, .pad_end = {1, 3}}},
+        {"1x8x30", "2x2", {.stride = {2, 2}, .dilation = {1, 1}}},
+        {"2x5x40", "1x1", {.stride = {1, 1}, .dilation = {1, 1}}},
+        {"1x10x18", "5x7", {.stride = {1, 1}, .dilation = {1, 1}, .pad = {2, 3}, .pad_end = {2, 3}}},
+        {"1x10x18", "7x4", {.stride = {3, 1}, .dilation = {1, 1}, .pad = {3, 1}, .pad_end = {3, 2}}},
+        {"2x75", "5", {.stride = {1}, .dilation = {1}, .pad = {2}, .pad_end = {2}}},
+    };
+    enum { CHANNELS = sizeof channels / sizeof channels[0], WINDOWS = sizeof windows / sizeof windows[0] };
+    subject own[OWN];
+    open_own(own);
+    for (int n = 0; n < WINDOWS * CHANNELS * CHANNELS; n++) {
+        int w = n / (CHANNELS * CHANNELS);
+        char x[32];
+        snprintf(x, sizeof x, "%sx%d", windows[w].image, (int)channels[n / CHANNELS % CHANNELS]);
+        window_row row = {x, windows[w].kernel, channels[n % CHANNELS], windows[w].window};
+        row.window.groups = 1;
+        check_own_windows(own, &row, n % 3);
+    }
+    close_own(own);
+    assert_no_failures();
+}
+
+static void our_own_convolutions_match_float64_at_every_level_for_many_pixels_and_channels(void **state)
+{
+    (void)state;
+#define EVEN(s, d, p)                                                                                        \
+    {                                                                                                        \
+        .stride = {s, s, s}, .dilation = {d, d, d}, .pad = {p, p, p}, .pad_end = {p, p, p}, .groups = 1      \
+    }
+    static const window_row rows[] = {
+        {"1x1x1x1", "1x1", 1, EVEN(1, 1, 0)},
+        {"1x1x1x33", "3x3", 17, EVEN(1, 1, 1)}, /* most taps outside */
+        {"1x2x2x3", "1x1", 4, EVEN(1, 1, 5)},   /* most pixels without a tap */
+        {"1x5x4x3", "3x3", 4, EVEN(9, 1, 3)},   /* some phases without a tap */
+        {"1x9x9x4", "3x3", 4, EVEN(2, 2, 2)},
+        {"3x40x41x16", "3x3", 16, EVEN(1, 1, 1)}, /* several parts of the gradient of the weights */
+        {"1x64x65x3", "7x7", 3, EVEN(1, 1, 3)},
+        {"1x40x60x64", "3x3", 3, EVEN(1, 1, 1)},
+        {"1x3x300x48", "3x3", 33, EVEN(1, 1, 1)},
+        {"1x13x14x300", "3x3", 65, EVEN(1, 1, 1)}, /* several chunks of channels */
+        {"1x9x8x150", "3x3", 290, EVEN(2, 1, 1)},  /* several groups of output channels */
+        {"1x700x17", "3", 17, EVEN(1, 1, 1)},
+        {"1x5x6x20x17", "3x3x3", 33, EVEN(1, 1, 1)},
+        {"2x5x7x9x16", "3x2x3", 3, EVEN(2, 1, 1)},
+        {"1x6x6x9x3", "3x3x3", 16, EVEN(1, 2, 2)},
+        {"1x64x64x16", "32x16", 16, EVEN(32, 1, 3)},
+        /* groups */
+        {"1x13x30x64", "3x3", 64, {.stride = {1, 1}, .dilation = {1, 1}, .pad = {1, 1}, .groups = 4}},
+        {"2x9x16x34", "2x2", 68, {.stride = {2, 2}, .dilation = {1, 1}, .groups = 2}},
+        {"1x40x34", "5", 102, {.stride = {1}, .dilation = {1}, .pad = {2}, .pad_end = {2}, .groups = 2}},
+    };
+#undef EVEN
+    subject own[OWN];
+    open_own(own);
+    for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
+        check_own_windows(own, &rows[r], (int)(r % 3));
+    close_own(own);
+    assert_no_failures();
+}
+
 /* ---- invariant weights ---- */
 
 /* A prepared convolution with memory of its own. */
@@ -271,13 +413,6 @@ static float *floats(int64_t n, int kind)
     for (int64_t i = 0; i < n; i++)
         x[i] = (float)sin(0.37 * (double)i + kind);
     return x;
-}
-
-static void *aligned(size_t bytes)
-{
-    void *p = NULL;
-    assert_int_equal(posix_memalign(&p, 64, bytes + 64), 0);
-    return memset(p, 0xFF, bytes + 64); /* NaN */
 }
 
 static void open_held(held_call *h, subject *s, const op_case *c, uint64_t version)
@@ -371,6 +506,8 @@ int main(void)
         COUNTED(convolution_matches_float64_with_a_window_of_its_own_on_every_axis),
         COUNTED(convolution_in_groups_matches_float64_for_channels_around_a_vector),
         COUNTED(convolution_with_an_activation_matches_float64),
+        COUNTED(our_own_convolutions_match_float64_at_every_level_for_channels_and_windows),
+        COUNTED(our_own_convolutions_match_float64_at_every_level_for_many_pixels_and_channels),
         COUNTED(invariant_weights_give_the_same_bits_and_are_read_again_when_they_change),
     };
     return cmocka_run_group_tests(tests, open_subjects, close_subjects);
