@@ -4,9 +4,10 @@
  *
  * A unit is a head of a window: its queries, keys and values are packed into tiles, token by token. Sums of
  * scores begin with the biases, so that these cost nothing; scores, in units of POWER_UNIT, then become
- * powers (amx_attention.h), and one more column of the values, ones, sums them. Scores that are not bounded,
+ * powers (bf16_attention.h), and one more column of the values, ones, sums them. Scores that are not bounded,
  * infinities and NaNs among them, have their row's maximum subtracted first. */
-#include "backends/cpu/amx_attention.h"
+#include "backends/cpu/amx_tile.h"
+#include "backends/cpu/bf16_attention.h"
 #include "backends/cpu/window.h"
 
 enum { MOST_TOKENS = 256, MOST_WIDTH = 128 }; /* of a window; values of a head: a thread's memory is small */
@@ -411,7 +412,7 @@ static bk_status run_window(cpu_device *dev, bk_call *call)
     return BK_OK;
 }
 
-bk_status amx_prepare_window(cpu_device *dev, bk_call *call)
+bk_status KERNEL(bf16_prepare_window)(cpu_device *dev, bk_call *call)
 {
     window_sizes s = window_sizes_of(call);
     window_thread t;

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* amx_attention.h - what attention on the matrix units and its gradient share: sizes, packed heads, powers.
+/* bf16_attention.h - what attention in bfloat16 and its gradient share: sizes, packed heads, powers. Files
+ * that include this are compiled for each set of instructions, as those of bf16_square.h are.
  *
- * A score minus a number of its query (its maximum, or lse) is one product: the query's row is longer by
- * three values of bfloat16, whose sum is minus that number to float32's precision, and the key's row by three
- * ones. Scores are exponents to base 2. */
-#ifndef SLMT_CPU_AMX_ATTENTION_H
-#define SLMT_CPU_AMX_ATTENTION_H
+ * On the matrix units a score minus a number of its query (its maximum, or lse) is one product: the query's
+ * row is longer by three values of bfloat16, whose sum is minus that number to float32's precision, and the
+ * key's row by three ones. Scores are exponents to base 2. */
+#ifndef SLMT_CPU_BF16_ATTENTION_H
+#define SLMT_CPU_BF16_ATTENTION_H
 
-#include "backends/cpu/bf16.h"
-#include "backends/cpu/amx_tile.h"
+#include "backends/cpu/bf16_calls.h"
+#include "backends/cpu/bf16_tile.h"
 #include "backends/cpu/work.h"
 
 enum {
-    CELL = 32,       /* queries, and keys, that are computed together */
-    HALVES = 2,      /* tiles of a cell on each axis */
-    EXTRA = 3,       /* values of a row behind those of the head */
-    MOST_DEPTH = 13, /* of a head: with EXTRA a vector, and one more column of a tile sums the powers */
-    FEWEST = 64      /* tokens: below, packing costs more than products */
+    CELL = 32,  /* queries, and keys, that are computed together */
+    HALVES = 2, /* tiles of a cell on each axis */
+    EXTRA = 3,  /* values of a row behind those of the head */
+    FEWEST = 64 /* tokens: below, packing costs more than products */
 };
 
 typedef struct head_sizes {
@@ -176,25 +176,5 @@ INLINE int unit_pair(int r)
 {
     return r / 4 * 2 + r % 2 + (r % 4 < 2 ? 0 : SIDE / 2);
 }
-
-/* The sizes of the tiles of a thread: rows, and words of a row. */
-INLINE void attention_tiles(const uint8_t rows[8], const uint8_t words[8])
-{
-    struct {
-        uint8_t palette, start_row, reserved[14];
-        uint16_t row_bytes[16];
-        uint8_t rows[16];
-    } __attribute__((aligned(64))) shape = {.palette = 1};
-    for (int t = 0; t < 8; t++) {
-        shape.row_bytes[t] = (uint16_t)(words[t] * sizeof(uint32_t));
-        shape.rows[t] = rows[t];
-    }
-    __asm__ volatile("ldtilecfg (%0)" ::"r"(&shape) : "memory");
-}
-
-/* Calls that the matrix units serve (bf16.h). */
-bk_status amx_prepare_attention(cpu_device *dev, bk_call *call);
-bk_status amx_prepare_attention_grad(cpu_device *dev, bk_call *call);
-bk_status amx_prepare_window(cpu_device *dev, bk_call *call);
 
 #endif
