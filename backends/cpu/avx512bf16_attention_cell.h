@@ -14,7 +14,8 @@
 enum {
     MOST_DEPTH = PAIR_DEPTH,
     COLUMNS = MOST_DEPTH + 1, /* of sums: values, and ones behind them */
-    BLOCK = 32                /* pairs of keys whose powers are kept */
+    BLOCK = 32,               /* pairs of keys whose powers are kept */
+    SUMS = PAIR * HALVES      /* vectors of scores of a cell with a pair of keys */
 };
 
 /* The values of two keys, and ones. */
@@ -59,19 +60,21 @@ static value_pair *values_of(const head_sizes *s, forward_thread *t)
 static void pack_keys(const head_sizes *s, const float *k, const float *v, forward_thread *t)
 {
     const uint32_t one = 0x3f80;
-    t->square_k = 0.0f;
+    __m512 most = _mm512_setzero_ps();
     for (int64_t i = 0; i < s->n; i += PAIR) {
         int64_t both = i + 1 < s->n;
         __m128i a = token_row(k, s->token, i, s->n, s->depth, 1.0f);
         __m128i b = both ? token_row(k, s->token, i + 1, s->n, s->depth, 1.0f) : a;
         value_pair *value = &values_of(s, t)[i / PAIR];
-        keys_of(t)[i / PAIR] = pair_of(a, b);
-        t->square_k = longest(t->square_k, longest(row_square(a), row_square(b)));
+        __m256i words = rows_in_turn(a, b);
+        keys_of(t)[i / PAIR].words = words;
+        most = longer(pair_squares(words), most);
         _mm256_storeu_si256((__m256i *)value->word,
                             value_words(token_row(v, s->token, i, s->n, s->depth, 1.0f),
                                         token_row(v, s->token, i + 1, s->n, s->depth, 1.0f)));
         value->word[MOST_DEPTH] = both ? one << 16 | one : one;
     }
+    t->square_k = _mm512_reduce_max_ps(most);
 }
 
 /* Packs the queries of a cell, times `scale`; `more` is added to each score of a query. Returns their largest
@@ -79,25 +82,26 @@ static void pack_keys(const head_sizes *s, const float *k, const float *v, forwa
 static float pack_queries(const head_sizes *s, const float *q, int64_t n, float scale, const float *more,
                           forward_thread *t)
 {
-    float most = 0.0f;
+    __m512 most = _mm512_setzero_ps();
     memcpy(t->more, more, sizeof t->more);
-    for (int h = 0; h < HALVES; h++)
-        most = longest(
-            most, pack_lanes(q + h * SIDE * s->token, s->token, n - h * SIDE, s->depth, scale, &t->query[h]));
-    return most;
+    for (int h = 0; h < HALVES; h++) {
+        const float *from = q + h * SIDE * s->token;
+        most = longer(pack_lanes(from, s->token, n - h * SIDE, s->depth, scale, &t->query[h]), most);
+    }
+    return _mm512_reduce_max_ps(most);
 }
 
-/* The scores of all queries of the cell with `pairs` pairs of keys, which are raised by `more`. */
+/* The scores of all queries of the cell with a pair of keys, which are raised by `more`. */
 INLINE void pair_scores(const pair_lanes *query, const token_pair *key, const __m512 *more, __m512 *score)
 {
 #pragma GCC unroll 4
-    for (int i = 0; i < PAIR * HALVES; i++)
+    for (int i = 0; i < SUMS; i++)
         score[i] = more[i];
 #pragma GCC unroll 4
     for (int w = 0; w < PAIR_WORDS; w++) {
         __m512bh k = (__m512bh)_mm512_set1_epi64((long long)key->word[w]);
 #pragma GCC unroll 4
-        for (int i = 0; i < PAIR * HALVES; i++)
+        for (int i = 0; i < SUMS; i++)
             score[i] = _mm512_dpbf16_ps(score[i], (__m512bh)query[i / PAIR].at[i % PAIR][w], k);
     }
 }
@@ -111,18 +115,12 @@ INLINE void load_more(const forward_thread *t, __m512 *more)
 /* Powers of the scores with `pairs` pairs of keys. */
 INLINE void block_powers(forward_thread *t, const token_pair *key, int64_t pairs, const int bounded)
 {
-    pair_lanes query[HALVES];
-    __m512 more[PAIR * HALVES];
-    for (int h = 0; h < HALVES; h++)
-        query[h] = t->query[h];
-    if (bounded) {
-        for (int i = 0; i < PAIR * HALVES; i++)
-            more[i] = _mm512_set1_ps(power_raise);
-    } else {
-        load_more(t, more);
-    }
+    const pair_lanes query[HALVES] = {t->query[0], t->query[1]};
+    __m512 more[SUMS], score[SUMS];
+    load_more(t, more);
+    for (int k = 0; bounded && k < SUMS; k++)
+        more[k] = _mm512_set1_ps(power_raise);
     for (int64_t i = 0; i < pairs; i++) {
-        __m512 score[PAIR * HALVES];
         pair_scores(query, &key[i], more, score);
 #pragma GCC unroll 2
         for (int h = 0; h < HALVES; h++) {
@@ -188,16 +186,16 @@ INLINE void attend_cells(const head_sizes *s, forward_thread *t, const int bound
 /* top[query] = the largest of the packed queries' scores. */
 static void largest_scores(const head_sizes *s, forward_thread *t, float top[CELL])
 {
-    __m512 more[PAIR * HALVES], most[PAIR * HALVES], score[PAIR * HALVES];
+    __m512 more[SUMS], most[SUMS], score[SUMS];
     load_more(t, more);
-    for (int i = 0; i < PAIR * HALVES; i++)
+    for (int i = 0; i < SUMS; i++)
         most[i] = _mm512_set1_ps(-INFINITY);
     for (int64_t k = 0; k < work_pieces(s->n, PAIR); k++) {
         pair_scores(t->query, &keys_of(t)[k], more, score);
-        for (int i = 0; i < PAIR * HALVES; i++)
+        for (int i = 0; i < SUMS; i++)
             most[i] = _mm512_max_ps(most[i], score[i]);
     }
-    for (int i = 0; i < PAIR * HALVES; i++) {
+    for (int i = 0; i < SUMS; i++) {
         float lane[SIDE];
         _mm512_storeu_ps(lane, most[i]);
         for (int k = 0; k < SIDE / PAIR; k++)

@@ -15,7 +15,8 @@
 enum {
     BLOCK = 32,           /* pairs of queries whose P and dS are kept */
     KEY_PAIRS = CELL / 2, /* of a cell */
-    STEP = 8              /* pairs of queries whose dq is summed in step */
+    IN_STEP = 4,          /* pairs of queries whose scores are computed in step */
+    STEP = 8              /* and whose dq is summed in step */
 };
 
 /* Two queries: factors of scores, what is added to these, pairs for dk and dv, and dq: [value][query]. */
@@ -52,12 +53,12 @@ static size_t thread_bytes(const head_sizes *s)
 
 /* ---- packing ---- */
 
-/* Packs the queries of a cell as factors of S - lse: in units, raised, or as they are. Returns their largest
- * squared length. */
+/* Packs the queries of a cell as factors of S - lse: in units, raised, or as they are. Returns the squared
+ * lengths of some of them, the largest of all among them. */
 static __m512 pack_scores(const head_sizes *s, const head_rows *r, int64_t i, int units, query_cell *to)
 {
     const float unit = units ? POWER_UNIT : 1.0f, raise = units ? GRAD_RAISE * POWER_UNIT + 2 : 0.0f;
-    float most = 0.0f;
+    __m512 most = _mm512_setzero_ps();
     for (int64_t p = 0; p < CELL / PAIR; p++) {
         query_pair *pair = &to->pair[p];
         __m128i row[PAIR];
@@ -65,11 +66,11 @@ static __m512 pack_scores(const head_sizes *s, const head_rows *r, int64_t i, in
             int64_t at = i + p * PAIR + k;
             row[k] = token_row(r->q, s->token, at, s->n, s->depth, s->scale * unit);
             pair->minus_lse[k] = (at < s->n ? r->lse[at] : 0.0f) * (-1.4426950408889634f * unit) + raise;
-            most = longest(most, row_square(row[k]));
         }
-        pair->q = pair_of(row[0], row[1]);
+        pair->q.words = rows_in_turn(row[0], row[1]);
+        most = longer(pair_squares(pair->q.words), most);
     }
-    return _mm512_set1_ps(most);
+    return most;
 }
 
 /* Packs the queries of a cell. Returns what pack_scores() does. */
@@ -83,7 +84,7 @@ static __m512 pack_queries(const head_sizes *s, const head_rows *r, int64_t i, q
         int64_t at = i + p * PAIR;
         __m128i d0 = token_row(r->dout, s->width, at, s->n, s->depth, 1.0f);
         __m128i d1 = token_row(r->dout, s->width, at + 1, s->n, s->depth, 1.0f);
-        pair->dout = pair_of(d0, d1);
+        pair->dout.words = rows_in_turn(d0, d1);
         _mm256_store_si256((__m256i *)pair->dout_word, value_words(d0, d1));
         _mm256_store_si256((__m256i *)pair->q_word,
                            value_words(token_row(r->q, s->token, at, s->n, s->depth, s->scale),
@@ -118,13 +119,16 @@ static void pack_keys(const head_sizes *s, const head_rows *r, int64_t i, key_ce
     }
 }
 
-/* The largest squared length of 16 keys from i on, after rounding. */
+/* The squared lengths of 16 keys from i on, after rounding. */
 static __m512 key_squares(const head_sizes *s, const head_rows *r, int64_t i)
 {
-    float most = 0.0f;
-    for (int64_t k = i; k < work_min(i + SIDE, s->n); k++)
-        most = longest(most, row_square(token_row(r->k, s->token, k, s->n, s->depth, 1.0f)));
-    return _mm512_set1_ps(most);
+    __m512 most = _mm512_setzero_ps();
+    for (int64_t k = i; k < work_min(i + SIDE, s->n); k += PAIR) {
+        __m128i a = token_row(r->k, s->token, k, s->n, s->depth, 1.0f);
+        __m128i b = token_row(r->k, s->token, k + 1, s->n, s->depth, 1.0f);
+        most = longer(pair_squares(rows_in_turn(a, b)), most);
+    }
+    return most;
 }
 
 /* ---- a block of queries ---- */
@@ -136,44 +140,64 @@ INLINE __m512 two_floats(const float *x)
     return (__m512)_mm512_set1_epi64(both);
 }
 
-/* sum[low, high] = `start` + the product of the keys in lanes with two tokens. */
-INLINE void lane_scores(const pair_lanes *key, const token_pair *token, const float *start, __m512 *sum)
+/* sum[pair][low, high] = what `start` has for its queries + the products of the keys in lanes with them. */
+INLINE void lane_scores(const pair_lanes *key, const query_pair *query, const int grad, __m512 (*sum)[PAIR],
+                        const int count)
 {
-    sum[0] = sum[1] = two_floats(start);
 #pragma GCC unroll 4
-    for (int w = 0; w < PAIR_WORDS; w++) {
-        __m512bh x = (__m512bh)_mm512_set1_epi64((long long)token->word[w]);
-        sum[0] = _mm512_dpbf16_ps(sum[0], (__m512bh)key->at[0][w], x);
-        sum[1] = _mm512_dpbf16_ps(sum[1], (__m512bh)key->at[1][w], x);
-    }
+    for (int i = 0; i < count; i++)
+        sum[i][0] = sum[i][1] = two_floats(grad ? query[i].minus_delta : query[i].minus_lse);
+#pragma GCC unroll 4
+    for (int w = 0; w < PAIR_WORDS; w++)
+#pragma GCC unroll 4
+        for (int i = 0; i < count; i++) {
+            const token_pair *token = grad ? &query[i].dout : &query[i].q;
+            __m512bh x = (__m512bh)_mm512_set1_epi64((long long)token->word[w]);
+            sum[i][0] = _mm512_dpbf16_ps(sum[i][0], (__m512bh)key->at[0][w], x);
+            sum[i][1] = _mm512_dpbf16_ps(sum[i][1], (__m512bh)key->at[1][w], x);
+        }
 }
 
-/* P and dS of `pairs` pairs of queries with half of the keys. */
-INLINE void block_slopes(grad_thread *t, const query_pair *query, int64_t pairs, const int half,
-                         const int bounded)
+/* P and dS of `count` pairs of queries from i on, with half of the keys. */
+INLINE void slope_few(grad_thread *t, const pair_lanes *k, const pair_lanes *v, const query_pair *query,
+                      int64_t i, const int half, const int bounded, const int count)
 {
     const __m512i exchange =
         _mm512_broadcast_i32x4(_mm_set_epi8(15, 14, 11, 10, 13, 12, 9, 8, 7, 6, 3, 2, 5, 4, 1, 0));
-    const pair_lanes k = t->key.k[half], v = t->key.v[half];
-    for (int64_t i = 0; i < pairs; i++) {
-        __m512 p[PAIR], g[PAIR];
-        __m512i power;
-        lane_scores(&k, &query[i].q, query[i].minus_lse, p);
-        lane_scores(&v, &query[i].dout, query[i].minus_delta, g);
-        if (bounded) {
-            power = unit_powers(p[0], p[1]);
-            p[0] = (__m512)_mm512_unpacklo_epi16(_mm512_setzero_si512(), power);
-            p[1] = (__m512)_mm512_unpackhi_epi16(_mm512_setzero_si512(), power);
-        } else {
-            p[0] = rough_power(p[0]);
-            p[1] = rough_power(p[1]);
-            power = in_unit_order(round_two(p[0], p[1]));
+    __m512 p[IN_STEP][PAIR], g[IN_STEP][PAIR];
+    __m512i power[IN_STEP];
+    lane_scores(k, query + i, 0, p, count);
+#pragma GCC unroll 4
+    for (int j = 0; j < count; j++) {
+        if (!bounded) {
+            p[j][0] = rough_power(p[j][0]);
+            p[j][1] = rough_power(p[j][1]);
         }
-        __m512i slope = round_two(p[0] * g[0], p[1] * g[1]);
-        t->power[i].half[half] = power;
-        t->slope[i].half[half] = slope;
-        t->turned[i].half[half] = _mm512_shuffle_epi8(slope, exchange);
+        power[j] = bounded ? unit_powers(p[j][0], p[j][1]) : in_unit_order(round_two(p[j][0], p[j][1]));
+        t->power[i + j].half[half] = power[j];
     }
+    lane_scores(v, query + i, 1, g, count);
+#pragma GCC unroll 4
+    for (int j = 0; j < count; j++) {
+        if (bounded) {
+            p[j][0] = (__m512)_mm512_unpacklo_epi16(_mm512_setzero_si512(), power[j]);
+            p[j][1] = (__m512)_mm512_unpackhi_epi16(_mm512_setzero_si512(), power[j]);
+        }
+        __m512i slope = round_two(p[j][0] * g[j][0], p[j][1] * g[j][1]);
+        t->slope[i + j].half[half] = slope;
+        t->turned[i + j].half[half] = _mm512_shuffle_epi8(slope, exchange);
+    }
+}
+
+INLINE void block_slopes(grad_thread *t, const query_pair *query, int64_t pairs, const int half,
+                         const int bounded)
+{
+    const pair_lanes k = t->key.k[half], v = t->key.v[half];
+    int64_t i = 0;
+    for (; i + IN_STEP <= pairs; i += IN_STEP)
+        slope_few(t, &k, &v, query, i, half, bounded, IN_STEP);
+    for (; i < pairs; i++)
+        slope_few(t, &k, &v, query, i, half, bounded, 1);
 }
 
 /* sum[value][half] += weights of the keys times values of the queries; word: of the first pair. */

@@ -11,9 +11,10 @@
 enum { PAIR_DEPTH = 8, PAIR_WORDS = PAIR_DEPTH / 2 }; /* of a head */
 
 /* Two tokens: word w of the first in the lower half, of the second in the upper one. */
-typedef struct token_pair {
+typedef union token_pair {
+    __m256i words;
     uint64_t word[PAIR_WORDS];
-} __attribute__((aligned(32))) token_pair;
+} token_pair;
 
 /* Sixteen tokens: [low, high][word]. */
 typedef struct pair_lanes {
@@ -49,25 +50,18 @@ INLINE __m128i token_row(const float *x, int64_t step, int64_t i, int64_t n, int
     return _mm256_castsi256_si128((__m256i)_mm512_cvtneps_pbh(load_token(x, step, i, n, depth) * scale));
 }
 
-/* The squared length of a row of words. */
-INLINE float row_square(__m128i row)
+/* The words of two tokens in turn: a token_pair. */
+INLINE __m256i rows_in_turn(__m128i a, __m128i b)
 {
-    __m128 s = _mm_dpbf16_ps(_mm_setzero_ps(), (__m128bh)row, (__m128bh)row);
-    return (s[0] + s[1]) + (s[2] + s[3]);
+    return _mm256_set_m128i(_mm_unpackhi_epi32(a, b), _mm_unpacklo_epi32(a, b));
 }
 
-/* The larger of two lengths; infinite where one is a NaN. */
-INLINE float longest(float a, float b)
+/* The squared lengths of two tokens, from their words in turn: two lanes, and copies. */
+INLINE __m512 pair_squares(__m256i words)
 {
-    return a <= b ? b : b <= a ? a : INFINITY;
-}
-
-INLINE token_pair pair_of(__m128i a, __m128i b)
-{
-    token_pair p;
-    _mm_store_si128((__m128i *)p.word, _mm_unpacklo_epi32(a, b));
-    _mm_store_si128((__m128i *)p.word + 1, _mm_unpackhi_epi32(a, b));
-    return p;
+    __m256 s = _mm256_dpbf16_ps(_mm256_setzero_ps(), (__m256bh)words, (__m256bh)words);
+    __m128 half = _mm256_castps256_ps128(s) + _mm256_extractf128_ps(s, 1);
+    return _mm512_zextps128_ps512(half + _mm_permute_ps(half, 0x4e));
 }
 
 /* Pairs along the tokens: a word for each value. */
@@ -77,17 +71,13 @@ INLINE __m256i value_words(__m128i a, __m128i b)
 }
 
 /* Packs 16 tokens as lanes; those that are not there are as the last one, which n may count from before x.
- * Returns their largest squared length. */
-INLINE float pack_lanes(const float *x, int64_t step, int64_t n, int64_t depth, float scale, pair_lanes *to)
+ * Returns their squared lengths. */
+INLINE __m512 pack_lanes(const float *x, int64_t step, int64_t n, int64_t depth, float scale, pair_lanes *to)
 {
     __m128i row[SIDE] __attribute__((aligned(64)));
-    float most = 0.0f;
-    for (int i = 0; i < SIDE; i++) {
-        __m128i token = token_row(x, step, work_min(i, n - 1), n, depth, scale);
-        row[i % 4 * 4 + i / 4] = token;
-        most = longest(most, row_square(token));
-    }
-    __m512 by[4];
+    __m512 by[4], square[PAIR] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
+    for (int i = 0; i < SIDE; i++)
+        row[i % 4 * 4 + i / 4] = token_row(x, step, work_min(i, n - 1), n, depth, scale);
     for (int i = 0; i < 4; i++)
         by[i] = _mm512_load_ps(&row[4 * i]);
 #define PACK_WORD(w)                                                                                         \
@@ -98,7 +88,10 @@ INLINE float pack_lanes(const float *x, int64_t step, int64_t n, int64_t depth, 
     PACK_WORD(2);
     PACK_WORD(3);
 #undef PACK_WORD
-    return most;
+    for (int w = 0; w < PAIR_WORDS; w++)
+        for (int i = 0; i < PAIR; i++)
+            square[i] = _mm512_dpbf16_ps(square[i], (__m512bh)to->at[i][w], (__m512bh)to->at[i][w]);
+    return longer(square[0], square[1]);
 }
 
 #endif
