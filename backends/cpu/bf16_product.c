@@ -330,6 +330,7 @@ static bk_status prepare_product(cpu_device *dev, const product *p, bk_call *cal
 #ifdef CPU_AMX
 const cpu_bf16 cpu_bf16_amx = {"AMX", prepare_product, bf16_prepare_attention_amx, bf16_prepare_window_amx};
 #else
-const cpu_bf16 cpu_bf16_avx512 = {"AVX512-BF16", prepare_product, bf16_prepare_attention_avx512bf16, NULL};
+const cpu_bf16 cpu_bf16_avx512 = {"AVX512-BF16", prepare_product, bf16_prepare_attention_avx512bf16,
+                                  bf16_prepare_window_avx512bf16};
 const cpu_bf16 cpu_bf16_avx512_products = {"AVX512-BF16", prepare_product, NULL, NULL};
 #endif
