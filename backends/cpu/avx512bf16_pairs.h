@@ -75,7 +75,7 @@ INLINE __m256i value_words(__m128i a, __m128i b)
 INLINE __m512 pack_lanes(const float *x, int64_t step, int64_t n, int64_t depth, float scale, pair_lanes *to)
 {
     __m128i row[SIDE] __attribute__((aligned(64)));
-    __m512 by[4], square[PAIR] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
+    __m512 by[4], length[PAIR] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
     for (int i = 0; i < SIDE; i++)
         row[i % 4 * 4 + i / 4] = token_row(x, step, work_min(i, n - 1), n, depth, scale);
     for (int i = 0; i < 4; i++)
@@ -90,8 +90,8 @@ INLINE __m512 pack_lanes(const float *x, int64_t step, int64_t n, int64_t depth,
 #undef PACK_WORD
     for (int w = 0; w < PAIR_WORDS; w++)
         for (int i = 0; i < PAIR; i++)
-            square[i] = _mm512_dpbf16_ps(square[i], (__m512bh)to->at[i][w], (__m512bh)to->at[i][w]);
-    return longer(square[0], square[1]);
+            length[i] = _mm512_dpbf16_ps(length[i], (__m512bh)to->at[i][w], (__m512bh)to->at[i][w]);
+    return longer(length[0], length[1]);
 }
 
 #endif
