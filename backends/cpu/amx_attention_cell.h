@@ -6,8 +6,7 @@
 #ifndef SLMT_CPU_AMX_ATTENTION_CELL_H
 #define SLMT_CPU_AMX_ATTENTION_CELL_H
 
-#include "backends/cpu/amx_tile.h"
-#include "backends/cpu/bf16_attention.h"
+#include "backends/cpu/amx_attention.h"
 
 enum { MOST_DEPTH = 13 }; /* of a head: with EXTRA a vector, and one more column of a tile sums the powers */
 

@@ -2,13 +2,13 @@
 /* amx_attention_grad_cell.h - the inner part of bf16_attention_grad.c on the matrix units.
  *
  * For 32 keys a thread walks over all queries, 32 at a time: S - lse and dout V^T - delta are two products of
- * rows that are longer by three values (bf16_attention.h), with keys as rows and queries as columns; P and
+ * rows that are longer by three values (amx_attention.h), with keys as rows and queries as columns; P and
  * dS, rounded, are then left factors of dv and dk as they are, and right factors of dq^T once neighbouring
  * rows are interleaved. That leaves the queries of dq^T in another order, as order_of_query() has it. */
 #ifndef SLMT_CPU_AMX_ATTENTION_GRAD_CELL_H
 #define SLMT_CPU_AMX_ATTENTION_GRAD_CELL_H
 
-#include "backends/cpu/amx_tile.h"
+#include "backends/cpu/amx_attention.h"
 #include "backends/cpu/bf16_attention_grad.h"
 
 typedef struct score_rows {
