@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bf16.h - ops whose products the processor's instructions for bfloat16 compute: factors rounded to bfloat16,
  * sums in float32. There are two sets of these instructions: matrix units (AMX-BF16), and pairs of values in
- * vectors (AVX512-BF16). Both have products and gradients of weights; attention is on the matrix units alone.
+ * vectors (AVX512-BF16). Both have products, gradients of weights, and attention with its gradient: of heads
+ * of up to 13 values on the matrix units, of up to 8 in vectors. Attention in windows is on the matrix units
+ * alone.
  */
 #ifndef SLMT_CPU_BF16_H
 #define SLMT_CPU_BF16_H
@@ -18,7 +20,8 @@ struct cpu_bf16 {
 };
 
 /* Returns the best set of instructions that this build and this processor have, or NULL. At level 4 that is
- * AVX512-BF16, at CPU_LEVEL_BEST AMX-BF16 if the system lets this process use the matrix units (isa.c). */
+ * AVX512-BF16, at CPU_LEVEL_BEST AMX-BF16 if the system lets this process use the matrix units (isa.c). A
+ * processor without AVX512-VBMI, whose look-ups powers need, has products alone. */
 const cpu_bf16 *cpu_bf16_for(int level);
 
 #endif

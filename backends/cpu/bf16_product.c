@@ -8,11 +8,8 @@
  * If b stays in the second-level cache, a task is some rows of a and of y with all columns, and its thread
  * packs these rows of a by itself: then they never leave its cache, and ops that follow, which divide rows
  * among threads the same way, find theirs there. */
+#include "backends/cpu/bf16_calls.h"
 #include "backends/cpu/bf16_square.h"
-
-#ifdef CPU_AMX
-#include "backends/cpu/amx_attention.h"
-#endif
 
 enum {
     STEPS = 16, /* tiles along k of a block: two columns of them stay in the first-level cache */
@@ -331,7 +328,9 @@ static bk_status prepare_product(cpu_device *dev, const product *p, bk_call *cal
 }
 
 #ifdef CPU_AMX
-const cpu_bf16 cpu_bf16_amx = {"AMX", prepare_product, amx_prepare_attention, amx_prepare_window};
+const cpu_bf16 cpu_bf16_amx = {"AMX", prepare_product, bf16_prepare_attention_amx, bf16_prepare_window_amx};
 #else
-const cpu_bf16 cpu_bf16_avx512 = {"AVX512-BF16", prepare_product, NULL, NULL};
+const cpu_bf16 cpu_bf16_avx512 = {"AVX512-BF16", prepare_product, bf16_prepare_attention_avx512bf16,
+                                  bf16_prepare_window_avx512bf16};
+const cpu_bf16 cpu_bf16_avx512_products = {"AVX512-BF16", prepare_product, NULL, NULL};
 #endif

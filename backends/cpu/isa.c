@@ -44,12 +44,12 @@ const cpu_kernels *cpu_kernels_for(int level)
 
 #ifdef SLMT_HAVE_BF16
 
-extern const cpu_bf16 cpu_bf16_amx, cpu_bf16_avx512;
+extern const cpu_bf16 cpu_bf16_amx, cpu_bf16_avx512, cpu_bf16_avx512_products;
 
-static int processor_has_amx(unsigned c, unsigned d)
+static int processor_has_amx(unsigned d)
 {
-    enum { AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24, AVX512_VBMI = 1 << 1 };
-    return (d & AMX_BF16) && (d & AMX_TILE) && (c & AVX512_VBMI);
+    enum { AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24 };
+    return (d & AMX_BF16) && (d & AMX_TILE);
 }
 
 /* Linux saves tiles only of processes that have asked for it; it refuses those with too small a stack for
@@ -62,12 +62,14 @@ static int kernel_saves_tiles(void)
 
 const cpu_bf16 *cpu_bf16_for(int level)
 {
-    enum { LEAF = 7, AVX512_BF16 = 1 << 5 };
+    enum { LEAF = 7, AVX512_BF16 = 1 << 5, AVX512_VBMI = 1 << 1 };
     unsigned a, b, c, d, a1, b1, c1, d1;
     if (level < 4 || !has_v4() || !__get_cpuid_count(LEAF, 0, &a, &b, &c, &d) ||
         !__get_cpuid_count(LEAF, 1, &a1, &b1, &c1, &d1) || !(a1 & AVX512_BF16))
         return NULL;
-    return level > 4 && processor_has_amx(c, d) && kernel_saves_tiles() ? &cpu_bf16_amx : &cpu_bf16_avx512;
+    if (!(c & AVX512_VBMI))
+        return &cpu_bf16_avx512_products;
+    return level > 4 && processor_has_amx(d) && kernel_saves_tiles() ? &cpu_bf16_amx : &cpu_bf16_avx512;
 }
 
 #endif

@@ -9,9 +9,18 @@ static subject rough[] = {
     {.name = "cpu, bf16, 1 thread", .backend = bk_cpu, .options = "bf16", .threads = 1, .level = BEST},
     {.name = "cpu, bf16, 3 threads", .backend = bk_cpu, .options = "bf16", .threads = 3, .level = BEST},
     {.name = "cpu, bf16 in vectors", .backend = bk_cpu, .options = "bf16", .threads = 2, .level = 4},
+    {.name = "cpu, bf16 in vectors, 1 thread",
+     .backend = bk_cpu,
+     .options = "bf16",
+     .threads = 1,
+     .level = 4},
     {.name = "cpu, bf16 of the library", .backend = bk_cpu, .options = "bf16", .threads = 2, .level = 3},
 };
 enum { ROUGH = sizeof rough / sizeof *rough };
+
+/* Two thread counts of the best set of instructions, and of vectors. */
+static subject *const same_bits[][2] = {{&rough[0], &rough[1]}, {&rough[2], &rough[3]}};
+enum { SETS = sizeof same_bits / sizeof *same_bits };
 
 static int open_rough(void **state)
 {
@@ -213,14 +222,15 @@ static void check_prepared(op_case *c)
     free_case(c);
 }
 
-/* Below, at and above a tile and a cell of tokens; widths that the matrix units take, and others; scores that
- * need no maximum subtracted, and those that do. */
+/* Below, at and above a tile and a cell of tokens; widths that either set of instructions takes, and others;
+ * scores that need no maximum subtracted, and those that do. */
 static const struct {
     int64_t images, tokens, heads, width;
     int most;
 } attention_sizes[] = {{1, 64, 1, 8, 2},  {2, 65, 2, 8, 2},   {1, 95, 1, 1, 2},  {1, 96, 3, 13, 1},
                        {1, 127, 2, 5, 2}, {1, 129, 2, 12, 1}, {1, 200, 2, 8, 9}, {1, 81, 1, 13, 30},
-                       {1, 70, 2, 14, 1}, {1, 70, 1, 16, 9},  {1, 63, 2, 8, 2},  {1, 5, 2, 8, 9}};
+                       {1, 70, 2, 14, 1}, {1, 70, 1, 16, 9},  {1, 63, 2, 8, 2},  {1, 5, 2, 8, 9},
+                       {1, 81, 1, 7, 30}, {1, 131, 3, 8, 30}, {1, 64, 2, 9, 2}};
 enum { ATTENTION_SIZES = sizeof attention_sizes / sizeof *attention_sizes };
 
 static op_case attention_of_size(int i)
@@ -255,6 +265,30 @@ static void the_gradient_of_attention_errs_by_what_rounding_its_powers_and_slope
     assert_no_failures();
 }
 
+/* If every score is far below 0, what lies behind the last key, with a score of 0, must not be more than it.
+ */
+static void scores_far_below_zero_count_no_key_that_is_not_there(void **state)
+{
+    (void)state;
+    for (int most = 4; most <= 12; most += 8) {
+        op_case c = exact_attention(1, 101, 2, 8, most);
+        int64_t row = c.in[0].dim[2], n = bk_count(&c.in[0]);
+        for (int64_t i = 0; i < n; i++) {
+            int64_t part = i % row / (row / 3);
+            double x = fabs(c.in_value[0][i]) + 1;
+            c.in_value[0][i] = part == 0 ? -x : part == 1 ? x : c.in_value[0][i];
+        }
+        op_case g = gradient_case(BK_ATTENTION_GRAD, &c, round_to_float);
+        round_input(&g, 3);
+        g.thirds = true;
+        g.tolerance = 6 * BF16;
+        c.tolerance = BF16;
+        check_prepared(&g);
+        check_prepared(&c);
+    }
+    assert_no_failures();
+}
+
 /* Windows of one tile of tokens, of several, and of parts of one; heads of one step along k and of several;
  * shifts, whose masks no power survives; scores that need no maximum subtracted, and those that do. */
 static void window_attention_errs_by_what_rounding_its_powers_does(void **state)
@@ -283,7 +317,7 @@ static void window_attention_errs_by_what_rounding_its_powers_does(void **state)
 /* Where a NaN, or an infinity, is among a head's keys, no query has a result; where it is in a query, that
  * query alone has none. Other queries of the head may be computed the longer way then: a power of one way and
  * of the other differ by less than 2^-6 of it. Of other heads' results no bit changes. */
-static void check_spoilt(op_case *c, int64_t at, float value, int64_t first, int64_t tokens)
+static void check_spoilt(subject *s, op_case *c, int64_t at, float value, int64_t first, int64_t tokens)
 {
     int64_t row = c->out[0].dim[2], n = bk_count(&c->out[0]), heads = c->attr.heads;
     float *out[2] = {new_array(n, sizeof(float)), new_array(n, sizeof(float))};
@@ -291,7 +325,7 @@ static void check_spoilt(op_case *c, int64_t at, float value, int64_t first, int
     double was = c->in_value[0][at];
     for (int i = 0; i < 2; i++) {
         c->in_value[0][at] = i == 0 ? was : value;
-        assert_int_equal(run_case(&rough[0], c, (void *[]){out[i], lse}), BK_OK);
+        assert_int_equal(run_case(s, c, (void *[]){out[i], lse}), BK_OK);
     }
     for (int64_t i = 0; i < n; i++) {
         int head = i % row < row / heads, spoilt = head && i / row >= first && i / row < first + tokens;
@@ -308,18 +342,21 @@ static void a_nan_in_a_query_or_a_key_is_not_lost(void **state)
 {
     (void)state;
     enum { TOKENS = 128, HEADS = 2, WIDTH = 8, PART = HEADS * WIDTH, ROW = 3 * PART, TOKEN = 70 };
-    if (!rough[0].open)
-        return;
     op_case all = exact_attention(1, TOKENS, HEADS, WIDTH, 2);
     op_case windows = window_case((const int64_t[]){1, 16, 8, 8, 0, HEADS, WIDTH});
     set_exact(&windows, 2);
     windows.in_value[1] = new_array(bk_count(&windows.in[1]), sizeof(double));
-    check_spoilt(&all, TOKEN * ROW + 3, NAN, TOKEN, 1);
-    check_spoilt(&all, TOKEN * ROW + 3, INFINITY, TOKEN, 1);
-    check_spoilt(&all, TOKEN * ROW + PART + 3, NAN, 0, TOKENS);
-    check_spoilt(&windows, TOKEN * ROW + 3, NAN, TOKEN, 1);
-    check_spoilt(&windows, TOKEN * ROW + 3, INFINITY, TOKEN, 1);
-    check_spoilt(&windows, TOKEN * ROW + PART + 3, NAN, TOKENS / 2, TOKENS / 2);
+    for (int i = 0; i < SETS; i++) {
+        subject *s = same_bits[i][0];
+        if (!s->open)
+            continue;
+        check_spoilt(s, &all, TOKEN * ROW + 3, NAN, TOKEN, 1);
+        check_spoilt(s, &all, TOKEN * ROW + 3, INFINITY, TOKEN, 1);
+        check_spoilt(s, &all, TOKEN * ROW + PART + 3, NAN, 0, TOKENS);
+        check_spoilt(s, &windows, TOKEN * ROW + 3, NAN, TOKEN, 1);
+        check_spoilt(s, &windows, TOKEN * ROW + 3, INFINITY, TOKEN, 1);
+        check_spoilt(s, &windows, TOKEN * ROW + PART + 3, NAN, TOKENS / 2, TOKENS / 2);
+    }
     free_case(&all);
     free_case(&windows);
 }
@@ -334,19 +371,15 @@ static void equal_scores_give_the_mean_of_all_values(void **state)
     assert_no_failures();
 }
 
-/* How a batch's heads are shared among threads changes no bit. */
-static void attention_gives_the_same_bits_with_any_number_of_threads(void **state)
+static void check_heads_shared(subject *const s[2])
 {
-    (void)state;
     enum { TOKENS = 130, HEADS = 5, WIDTH = 8, OUT = TOKENS * HEADS * WIDTH };
     static float out[2][OUT], lse[2][HEADS * TOKENS], dx[2][3 * OUT];
-    if (!rough[0].open || !rough[1].open)
-        return;
     op_case c = attention_case(1, TOKENS, HEADS, WIDTH);
     op_case g = gradient_case(BK_ATTENTION_GRAD, &c, round_to_float);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(run_case(&rough[i], &c, (void *[]){out[i], lse[i]}), BK_OK);
-        assert_int_equal(run_case(&rough[i], &g, (void *[]){dx[i]}), BK_OK);
+        assert_int_equal(run_case(s[i], &c, (void *[]){out[i], lse[i]}), BK_OK);
+        assert_int_equal(run_case(s[i], &g, (void *[]){dx[i]}), BK_OK);
     }
     assert_memory_equal(out[0], out[1], sizeof out[0]);
     assert_memory_equal(lse[0], lse[1], sizeof lse[0]);
@@ -355,32 +388,46 @@ static void attention_gives_the_same_bits_with_any_number_of_threads(void **stat
     free_case(&g);
 }
 
+/* How a batch's heads are shared among threads changes no bit. */
+static void attention_gives_the_same_bits_with_any_number_of_threads(void **state)
+{
+    (void)state;
+    for (int i = 0; i < SETS; i++)
+        if (same_bits[i][0]->open && same_bits[i][1]->open)
+            check_heads_shared(same_bits[i]);
+}
+
+static void check_case_shared(subject *const s[2], op_case *c)
+{
+    int64_t n = bk_count(&c->out[0]);
+    void *out[2] = {new_array(n, sizeof(float)), new_array(n, sizeof(float))};
+    float *lse = new_array(n, sizeof(float));
+    draw_inputs(c);
+    for (int k = 0; k < 2; k++)
+        assert_int_equal(run_case(s[k], c, (void *[]){out[k], lse}), BK_OK);
+    assert_memory_equal(out[0], out[1], (size_t)n * sizeof(float));
+    free(out[0]);
+    free(out[1]);
+    free(lse);
+    free_case(c);
+}
+
 /* Nor does it change a bit of attention in windows, of a product whose threads pack their own rows, or of one
  * that is cut along its inner dimension. */
 static void windows_and_products_give_the_same_bits_with_any_number_of_threads(void **state)
 {
     (void)state;
-    if (!rough[0].open || !rough[1].open)
-        return;
-    op_case deep = {.op = BK_MATMUL, .n_in = 2, .n_out = 1, .attr = {.trans_a = 1}};
-    deep.in[0] = shape_of(2, 4099, 40, 0);
-    deep.in[1] = shape_of(2, 4099, 24, 0);
-    deep.out[0] = shape_of(2, 40, 24, 0);
-    op_case cases[] = {window_case((const int64_t[]){1, 16, 24, 8, 4, 3, 16}),
-                       linear_case("300", 600, 70, 3, BK_F32), deep};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        size_t bytes = (size_t)bk_count(&cases[i].out[0]) * sizeof(float);
-        void *out[2] = {new_array(bk_count(&cases[i].out[0]), sizeof(float)),
-                        new_array(bk_count(&cases[i].out[0]), sizeof(float))};
-        float *lse = new_array(bk_count(&cases[i].out[0]), sizeof(float));
-        draw_inputs(&cases[i]);
-        for (int k = 0; k < 2; k++)
-            assert_int_equal(run_case(&rough[k], &cases[i], (void *[]){out[k], lse}), BK_OK);
-        assert_memory_equal(out[0], out[1], bytes);
-        free(out[0]);
-        free(out[1]);
-        free(lse);
-        free_case(&cases[i]);
+    for (int i = 0; i < SETS; i++) {
+        if (!same_bits[i][0]->open || !same_bits[i][1]->open)
+            continue;
+        op_case deep = {.op = BK_MATMUL, .n_in = 2, .n_out = 1, .attr = {.trans_a = 1}};
+        deep.in[0] = shape_of(2, 4099, 40, 0);
+        deep.in[1] = shape_of(2, 4099, 24, 0);
+        deep.out[0] = shape_of(2, 40, 24, 0);
+        op_case cases[] = {window_case((const int64_t[]){1, 16, 24, 8, 4, 3, 16}),
+                           linear_case("300", 600, 70, 3, BK_F32), deep};
+        for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
+            check_case_shared(same_bits[i], &cases[k]);
     }
 }
 
@@ -570,6 +617,7 @@ int main(void)
         COUNTED(convolutions_of_rounded_factors_are_float32s_with_their_gradients),
         COUNTED(attention_errs_by_what_rounding_its_powers_does),
         COUNTED(the_gradient_of_attention_errs_by_what_rounding_its_powers_and_slopes_does),
+        COUNTED(scores_far_below_zero_count_no_key_that_is_not_there),
         COUNTED(window_attention_errs_by_what_rounding_its_powers_does),
         COUNTED(a_nan_in_a_query_or_a_key_is_not_lost),
         COUNTED(equal_scores_give_the_mean_of_all_values),

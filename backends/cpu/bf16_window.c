@@ -1,75 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* amx_window.c - attention inside (shifted) windows on the matrix units, forward: factors of both products in
- * bfloat16, scores, biases and sums in float32.
+/* bf16_window.c - attention inside (shifted) windows in bfloat16, forward: factors of both products in
+ * bfloat16, scores, biases and sums in float32. This file is compiled for each set of instructions (bf16.h).
  *
- * A unit is a head of a window: its queries, keys and values are packed into tiles, token by token. Sums of
- * scores begin with the biases, so that these cost nothing; scores, in units of POWER_UNIT, then become
- * powers (amx_attention.h), and one more column of the values, ones, sums them. Scores that are not bounded,
- * infinities and NaNs among them, have their row's maximum subtracted first. */
-#include "backends/cpu/amx_attention.h"
-#include "backends/cpu/window.h"
+ * A unit is a head of a window: its queries, keys and values are packed into tiles, token by token. Scores,
+ * in units of POWER_UNIT, are sums that begin with the biases; they then become powers (bf16_attention.h).
+ * Scores that are not bounded, infinities and NaNs among them, have their row's maximum subtracted first. */
+#include "backends/cpu/bf16_window.h"
 
-enum { MOST_TOKENS = 256, MOST_WIDTH = 128 }; /* of a window; values of a head: a thread's memory is small */
-
-typedef struct window_sizes {
-    window_grid grid;
-    int64_t n, heads, depth, windows;
-    int64_t token, width; /* floats of a token in qkv, and in the output */
-    int64_t cells;        /* of CELL tokens in a window */
-    int64_t padded;       /* tokens of all cells */
-    int64_t steps, cols;  /* tiles along k of a query, columns of tiles of values */
-    float scale;          /* of q, in units */
-} window_sizes;
-
-static window_sizes window_sizes_of(const bk_call *call)
-{
-    const bk_shape *qkv = &call->in[0].shape;
-    window_sizes s = {.grid = window_grid_of(call), .n = qkv->dim[1], .heads = call->attr.heads};
-    s.token = qkv->dim[2];
-    s.width = s.token / 3;
-    s.depth = s.width / s.heads;
-    s.windows = qkv->dim[0] * s.grid.each;
-    s.cells = work_pieces(s.grid.tokens, CELL);
-    s.padded = s.cells * CELL;
-    s.steps = work_pieces(s.depth, DEPTH);
-    s.cols = work_pieces(s.depth, SIDE);
-    s.scale = (float)(call->attr.alpha * 1.4426950408889634) * POWER_UNIT;
-    return s;
-}
-
-/* A thread's memory, cut from scratch, which has whole tiles. */
-typedef struct window_thread {
-    tile_words *query, *key; /* [row of tiles][step] */
-    tile_words *value;       /* [column of tiles][cell], ones behind the last column */
-    tile_words *power;       /* of CELL queries: [half][cell] */
-    tile_sums *out;          /* [column of tiles][half] */
-    float *score;            /* of CELL queries: [query][padded] */
-    float *masked;           /* biases: [padded][padded] */
-    int32_t *token, *region;
-} window_thread;
-
-/* Returns the tiles it takes; with `at` NULL it only counts them. */
-static int64_t cut_thread(const window_sizes *s, tile_words *at, window_thread *t)
-{
-    int64_t rows = HALVES * s->cells * s->steps, square = s->cells * (CELL * CELL * 4 / 1024), n = 0;
-    const int64_t size[] = {rows,
-                            rows,
-                            (s->cols + 1) * s->cells,
-                            HALVES * s->cells,
-                            (s->cols + 1) * HALVES,
-                            square,
-                            square * s->cells,
-                            work_pieces(s->padded, 256),
-                            work_pieces(s->padded, 256)};
-    void *piece[sizeof size / sizeof *size];
-    for (size_t i = 0; i < sizeof size / sizeof *size; i++) {
-        piece[i] = at ? at + n : NULL;
-        n += size[i];
-    }
-    *t = (window_thread){piece[0], piece[1], piece[2], piece[3], piece[4],
-                         piece[5], piece[6], piece[7], piece[8]};
-    return n;
-}
+#ifdef CPU_AMX
+#include "backends/cpu/amx_window_cell.h"
+#else
+#include "backends/cpu/avx512bf16_window_cell.h"
+#endif
 
 /* What threads share. Scratch: biases of every head, their largest magnitudes, memory of each thread. */
 typedef struct window_job {
@@ -214,49 +156,7 @@ static void pack_values(const window_sizes *s, const window_thread *t, const flo
             value_pairs(s, t, x, c, j, &t->value[j * s->cells + c]);
 }
 
-/* The column of ones behind the values: it does not count keys that are not there. */
-static void set_ones(const window_sizes *s, const window_thread *t)
-{
-    const uint32_t one = 0x3f80;
-    for (int64_t c = 0; c < s->cells; c++)
-        for (int r = 0; r < SIDE; r++) {
-            int64_t left = s->grid.tokens - c * CELL - 2 * unit_pair(r);
-            uint32_t pair = left > 1 ? one << 16 | one : left > 0 ? one : 0;
-            _mm512_store_si512(t->value[s->cols * s->cells + c].at[r], _mm512_set1_epi32((int)pair));
-        }
-}
-
 /* ---- CELL queries ---- */
-
-/* score = bias + the product of the queries with all keys. */
-static void block_scores(const window_sizes *s, const window_thread *t, int64_t block, const float *bias)
-{
-    const int64_t line = s->padded, bytes = line * (int64_t)sizeof(float);
-    const tile_words *q = t->query + block * HALVES * s->steps, *k = t->key;
-    bias += block * CELL * line;
-    for (int64_t c = 0; c < s->cells; c++, k += HALVES * s->steps) {
-        const float *from = bias + c * CELL;
-        float *to = t->score + c * CELL;
-        TILE_LOAD(0, from, bytes);
-        TILE_LOAD(1, from + SIDE, bytes);
-        TILE_LOAD(2, from + SIDE * line, bytes);
-        TILE_LOAD(3, from + SIDE * line + SIDE, bytes);
-        for (int64_t i = 0; i < s->steps; i++) {
-            TILE_WORDS(4, q + i);
-            TILE_WORDS(6, k + i);
-            TILE_ADD(0, 4, 6);
-            TILE_WORDS(7, k + s->steps + i);
-            TILE_ADD(1, 4, 7);
-            TILE_WORDS(5, q + s->steps + i);
-            TILE_ADD(2, 5, 6);
-            TILE_ADD(3, 5, 7);
-        }
-        TILE_STORE(0, to, bytes);
-        TILE_STORE(1, to + SIDE, bytes);
-        TILE_STORE(2, to + SIDE * line, bytes);
-        TILE_STORE(3, to + SIDE * line + SIDE, bytes);
-    }
-}
 
 static void block_powers(const window_sizes *s, const window_thread *t)
 {
@@ -283,25 +183,6 @@ static void any_powers(const window_sizes *s, const window_thread *t, float less
             _mm512_store_si512(t->power[i / SIDE * s->cells + c].at[i % SIDE],
                                in_unit_order(round_two(rough_power(low), rough_power(high))));
         }
-    }
-}
-
-/* out = the products of powers with values, and their sums. */
-static void block_values(const window_sizes *s, const window_thread *t)
-{
-    const tile_words *value = t->value;
-    for (int64_t j = 0; j <= s->cols; j++) {
-        TILE_ZERO(0);
-        TILE_ZERO(1);
-        for (int64_t c = 0; c < s->cells; c++, value++) {
-            TILE_WORDS(6, value);
-            TILE_WORDS(4, t->power + c);
-            TILE_ADD(0, 4, 6);
-            TILE_WORDS(5, t->power + s->cells + c);
-            TILE_ADD(1, 5, 6);
-        }
-        TILE_SUMS(t->out + j * HALVES, 0);
-        TILE_SUMS(t->out + j * HALVES + 1, 1);
     }
 }
 
@@ -382,7 +263,7 @@ static void window_units(const void *job, int64_t first, int64_t end, int thread
     cut_thread(s, j->threads + thread * each, &t);
     set_ones(s, &t);
     memset(t.region, 0, (size_t)s->padded * sizeof *t.region);
-    tiles_begin();
+    window_begin();
     for (int64_t u = first; u < end; u++) {
         if (u / s->heads != window) {
             window = u / s->heads;
@@ -390,7 +271,7 @@ static void window_units(const void *job, int64_t first, int64_t end, int thread
         }
         attend_head(j, window / s->grid.each, u % s->heads, mixed, &t);
     }
-    tiles_end();
+    window_end();
 }
 
 /* ---- calls ---- */
@@ -411,7 +292,7 @@ static bk_status run_window(cpu_device *dev, bk_call *call)
     return BK_OK;
 }
 
-bk_status amx_prepare_window(cpu_device *dev, bk_call *call)
+bk_status KERNEL(bf16_prepare_window)(cpu_device *dev, bk_call *call)
 {
     window_sizes s = window_sizes_of(call);
     window_thread t;
