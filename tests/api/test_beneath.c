@@ -128,10 +128,14 @@ static slmt_status run_warm(warm *w, long n, int once, long *used)
 static void a_warm_call_survives_a_lack_of_memory_beneath_the_allocator(void **state)
 {
     (void)state;
+    long total = 0;
     for (int i = 0; i < 3; i++) {
-        warm *w = open_warm(&smalls[i], SLMT_MATRIX_AUTO);
+        warm *w = open_warm(&smalls[i], SLMT_MATRIX_ONEDNN);
         long all, used;
+        if (!w)
+            skip(); /* the build has no oneDNN */
         GOOD(run_warm(w, 0, 0, &all));
+        total += all;
         for (long n = 1; n <= all; n += all / 50 + 1)
             for (int once = 0; once < 2; once++) {
                 EXPECT_TEXT(SLMT_ERR_MEMORY, "memory", run_warm(w, n, once, &used));
@@ -141,6 +145,7 @@ static void a_warm_call_survives_a_lack_of_memory_beneath_the_allocator(void **s
             }
         close_warm(w);
     }
+    assert_true(total > 0);
 }
 
 /* ---- a trainer that has made steps ---- */
@@ -154,8 +159,10 @@ static slmt_status step_of(slmt_trainer *trainer, const warm *w)
 static void a_warm_step_survives_a_lack_of_memory_beneath_the_allocator(void **state)
 {
     (void)state;
-    warm *w = open_warm(&smalls[0], SLMT_MATRIX_AUTO);
+    warm *w = open_warm(&smalls[0], SLMT_MATRIX_ONEDNN);
     slmt_trainer *trainer = NULL;
+    if (!w)
+        skip(); /* the build has no oneDNN */
     GOOD(slmt_trainer_create(w->model, "finetune", &(slmt_number){"batch", 2}, 1, 7, &trainer));
     GOOD(step_of(trainer, w));
     watch(0, 0);
@@ -239,13 +246,10 @@ static void contexts_sessions_and_trainers_survive_every_lack_of_memory(void **s
     (void)state;
     is_made_or_refused(make_context, NULL);
     slmt_context *context = open_context(1, NULL);
-    for (size_t i = 0; i < sizeof smalls / sizeof smalls[0]; i++) {
+    for (int i = 0; i < 3; i++) {
         making m = {&smalls[i], model_of(context, &smalls[i])};
-        if (getenv("X"))
-            printf("%s\n", m.s->method);
         is_made_or_refused(make_session, &m);
-        if (i < 3)
-            is_made_or_refused(make_trainer, &m);
+        is_made_or_refused(make_trainer, &m);
         slmt_model_free(m.model);
     }
     slmt_context_free(context);
@@ -301,17 +305,21 @@ static void a_session_is_made_or_refused_where_maps_run_out(void **state)
     slmt_context_free(context);
 }
 
-/* What oneDNN takes while it works is all that is taken: the library itself takes nothing. */
+/* Neither the library takes memory, nor what computes products beneath it, unless that is oneDNN. */
 static void a_warm_call_takes_no_memory_without_onednn(void **state)
 {
     (void)state;
-    warm *w = open_warm(&smalls[0], SLMT_MATRIX_OPENBLAS);
-    long used;
-    if (!w)
-        skip();
-    GOOD(run_warm(w, 0, 0, &used));
-    assert_int_equal(used, 0);
-    close_warm(w);
+    static const int of_few_calls[] = {0, 2}; /* Seq2Seq takes memory for each run */
+    for (size_t i = 0; i < 2; i++)
+        for (int32_t matrix = SLMT_MATRIX_AUTO; matrix <= SLMT_MATRIX_OPENBLAS; matrix++) {
+            warm *w = matrix == SLMT_MATRIX_ONEDNN ? NULL : open_warm(&smalls[of_few_calls[i]], matrix);
+            long used;
+            if (!w)
+                continue;
+            GOOD(run_warm(w, 0, 0, &used));
+            assert_int_equal(used, 0);
+            close_warm(w);
+        }
 }
 
 int main(void)
