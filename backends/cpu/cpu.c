@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cpu.c - the table of functions of the cpu backend (backends/backend.h): float32, matrix products by oneDNN
- * or OpenBLAS, everything else by its own vector kernels. All state is in the device. */
+ * or OpenBLAS or by kernels of its own, everything else by such kernels. All state is in the device. */
 #include "backends/cpu/cpu.h"
 
 #include "backends/cpu/bf16.h"
@@ -85,7 +85,8 @@ static bk_status open_parts(cpu_device *dev, const char *options, int level)
         return status;
     dev->bf16 = dev->bf16_arithmetic ? cpu_bf16_for(level) : NULL;
     dev->library->describe(library, sizeof library);
-    snprintf(dev->text, sizeof dev->text, "cpu: %s, %s%s%s%s", dev->kernels->name, library,
+    snprintf(dev->text, sizeof dev->text, "cpu: %s, %s%s%s%s%s", dev->kernels->name,
+             dev->own_products ? "own products, " : "", library,
              dev->bf16_arithmetic ? ", bfloat16 arithmetic" : "", dev->bf16 ? " on " : "",
              dev->bf16 ? dev->bf16->name : "");
     return BK_OK;

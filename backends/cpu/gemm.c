@@ -97,17 +97,17 @@ static void pack_by_rows(const cpu_gemm *g, block p, float *panels)
     }
 }
 
-/* Returns how many micro-panels of a block are left to the first strip of its task: the whole ones of b [k,n]
- * if the strip has MR rows. */
-static int64_t first_strip_packs(const task *t, block p)
+/* Returns how many micro-panels of a block b [k,n] the first strip of each task reads in place: those of
+ * whole vectors. */
+static int64_t panels_in_place(const cpu_gemm *g, block p)
 {
-    return t->g->trans_b || t->row_end - t->row < MR ? 0 : p.cols / NR;
+    return g->trans_b ? 0 : p.cols / NR + (p.cols % NR == VL);
 }
 
 static void pack_block(const task *t, block p)
 {
     const cpu_gemm *g = t->g;
-    int64_t c = first_strip_packs(t, p) * NR;
+    int64_t c = panels_in_place(g, p) * NR;
     if (c < p.cols && !g->trans_b)
         pack_by_rows(g, (block){p.col + c, p.cols - c, p.at, p.depth}, t->panels + c * KC);
     for (; c < p.cols && g->trans_b; c += NR)
@@ -180,9 +180,14 @@ static void finish_edge(const cpu_gemm *g, const float *sums, stage s, int64_t r
     for (int64_t i = 0; i < rows; i++) {
         const float *more = before(g, s, row + i);
         float *y = target(g, s, row + i);
-        for (int64_t c = col; c < g->n; c++) {
-            float sum = sums[i * NR + c - col] + (more ? more[c] : 0.0f);
-            y[c] = sum + (s.last && g->bias ? g->bias[c] : 0.0f);
+        for (int64_t c = col; c < g->n; c += VL) {
+            int64_t n = work_min(VL, g->n - c);
+            vf sum = vload(sums + i * NR + c - col);
+            if (more)
+                sum += vload_n(more + c, n);
+            if (s.last && g->bias)
+                sum += vload_n(g->bias + c, n);
+            vstore_n(y + c, sum, n);
         }
     }
 }
@@ -195,18 +200,19 @@ typedef struct panel {
     float *keep;
 } panel;
 
-/* The micro-kernel: `rows` rows of a, at most MR, times NR columns of b. keeps: b.keep is not NULL. */
+/* The micro-kernel: `rows` rows of a, at most MR, times 1 or 2 vectors of columns of b. keeps: b.keep is not
+ * NULL. */
 INLINE void micro_kernel(const cpu_gemm *g, values a, panel b, int64_t depth, stage s, int64_t row,
-                         int64_t col, const int rows, const int keeps)
+                         int64_t col, const int rows, const int vectors, const int keeps)
 {
     enum { EACH = 3 }; /* rows that one address serves: one for each row would not fit into the registers */
     vf sum[MR * VECTORS];
     const float *more = before(g, s, row), *bias = s.last ? g->bias : NULL, *at[(MR + EACH - 1) / EACH];
     float *y = target(g, s, row) + col;
 #pragma GCC unroll 28
-    for (int i = 0; i < rows * VECTORS; i++) {
+    for (int i = 0; i < rows * vectors; i++) {
         if (more)
-            __builtin_prefetch(more + i / VECTORS * g->n + col + i % VECTORS * VL);
+            __builtin_prefetch(more + i / vectors * g->n + col + i % vectors * VL);
         sum[i] = vset(0.0f);
     }
 #pragma GCC unroll 14
@@ -216,36 +222,39 @@ INLINE void micro_kernel(const cpu_gemm *g, values a, panel b, int64_t depth, st
     }
 #pragma GCC unroll 4
     for (int64_t k = 0; k < depth; k++, b.from += b.step) {
-        vf v[VECTORS] = {vload(b.from), vload(b.from + VL)};
-        if (keeps) {
-            vstore(b.keep + k * NR, v[0]);
-            vstore(b.keep + k * NR + VL, v[1]);
+        vf v[VECTORS];
+#pragma GCC unroll 2
+        for (int j = 0; j < vectors; j++) {
+            v[j] = vload(b.from + j * VL);
+            if (keeps)
+                vstore(b.keep + k * NR + j * VL, v[j]);
         }
 #pragma GCC unroll 14
         for (int i = 0; i < rows; i++) {
             vf x = vset(at[i / EACH][i % EACH * a.row]);
-            sum[i * VECTORS] += x * v[0];
-            sum[i * VECTORS + 1] += x * v[1];
+#pragma GCC unroll 2
+            for (int j = 0; j < vectors; j++)
+                sum[i * vectors + j] += x * v[j];
         }
 #pragma GCC unroll 14
         for (int i = 0; i < rows; i += EACH)
             at[i / EACH] += a.step;
     }
-    if (col + NR > g->n) {
+    if (col + vectors * VL > g->n) {
         float sums[MR * NR];
 #pragma GCC unroll 28
-        for (int i = 0; i < rows * VECTORS; i++)
-            vstore(sums + i * VL, sum[i]);
+        for (int i = 0; i < rows * vectors; i++)
+            vstore(sums + i / vectors * NR + i % vectors * VL, sum[i]);
         finish_edge(g, sums, s, row, rows, col);
         return;
     }
 #pragma GCC unroll 28
-    for (int i = 0; i < rows * VECTORS; i++) {
+    for (int i = 0; i < rows * vectors; i++) {
         if (more)
-            sum[i] += vload(more + i / VECTORS * g->n + col + i % VECTORS * VL);
+            sum[i] += vload(more + i / vectors * g->n + col + i % vectors * VL);
         if (bias)
-            sum[i] += vload(bias + col + i % VECTORS * VL);
-        vstore(y + i / VECTORS * g->n + i % VECTORS * VL, sum[i]);
+            sum[i] += vload(bias + col + i % vectors * VL);
+        vstore(y + i / vectors * g->n + i % vectors * VL, sum[i]);
     }
 }
 
@@ -279,34 +288,52 @@ static values strip_at(const task *t, block p, int64_t row)
                       : (values){g->a + row * g->k + p.at, g->k, 1};
 }
 
-/* Rows row..row + rows, `rows` up to MR, times all micro-panels of a block. */
-static void micro_rows(const task *t, block p, stage s, int64_t row, int64_t rows, const upcoming *next)
+/* `rows` rows of a, up to MR, times a micro-panel, which may have columns for one vector only. */
+INLINE void micro_rows(const cpu_gemm *g, values a, panel b, block p, stage s, int64_t row, int64_t rows,
+                       int64_t col)
+{
+    int64_t i = 0;
+#define TILES_OF(count, vectors, keeps)                                                                      \
+    for (; i + count <= rows; i += count)                                                                    \
+        micro_kernel(g, at_row(a, i), b, p.depth, s, row + i, col, count, vectors, keeps);
+    if (b.keep && g->n - col > VL) {
+        TILES_OF(MR, 2, 1)
+    } else if (b.keep) {
+        TILES_OF(MR, 1, 1)
+    } else if (g->n - col > VL) {
+        TILES_OF(MR, 2, 0)
+        TILES_OF(4, 2, 0)
+        TILES_OF(2, 2, 0)
+        TILES_OF(1, 2, 0)
+    } else {
+        TILES_OF(MR, 1, 0)
+        TILES_OF(4, 1, 0)
+        TILES_OF(1, 1, 0)
+    }
+#undef TILES_OF
+}
+
+/* A strip, rows row..row + rows, times all micro-panels of a block. The first strip of a task reads what it
+ * can in place, and packs it if there are others: then it has MR rows. */
+static void strip_times_block(const task *t, block p, stage s, int64_t row, int64_t rows,
+                              const upcoming *next)
 {
     const cpu_gemm *g = t->g;
     int64_t panels = work_pieces(p.cols, NR), of = (row - t->row) / MR * panels;
     int64_t parts = work_pieces(t->row_end - t->row, MR) * panels;
-    int64_t unpacked = row == t->row && rows == MR ? first_strip_packs(t, p) : 0;
+    int64_t unpacked = row == t->row ? panels_in_place(g, p) : 0;
     values a = strip_at(t, p, row);
     memory below = strip_below(t, p, row);
     for (int64_t c = 0; c < panels; c++) {
-        int64_t i = 0, col = p.col + c * NR;
-        panel b = {t->panels + c * NR * KC, NR, NULL};
+        int64_t col = p.col + c * NR;
+        float *packed = t->panels + c * NR * KC;
+        panel b = {packed, NR, NULL};
+        if (c < unpacked)
+            b = (panel){(const float *)g->b + p.at * g->n + col, g->n, row + MR < t->row_end ? packed : NULL};
         prefetch(&below, c, panels);
         prefetch(&next->a, of + c, parts);
         prefetch(&next->b, of + c, parts);
-        if (c < unpacked) {
-            b = (panel){(const float *)g->b + p.at * g->n + col, g->n, t->panels + c * NR * KC};
-            micro_kernel(g, a, b, p.depth, s, row, col, MR, 1);
-            continue;
-        }
-#define TILES_OF(count)                                                                                      \
-    for (; i + count <= rows; i += count)                                                                    \
-        micro_kernel(g, at_row(a, i), b, p.depth, s, row + i, col, count, 0);
-        TILES_OF(MR)
-        TILES_OF(4)
-        TILES_OF(2)
-        TILES_OF(1)
-#undef TILES_OF
+        micro_rows(g, a, b, p, s, row, rows, col);
     }
     if (s.last && g->act.kind)
         activate(g, row, rows, p.col, p.cols);
@@ -346,7 +373,7 @@ static void run_task(const task *t, int64_t next_col)
         for (int64_t row = t->row; row < t->row_end; row += MR) {
             if (packs_strips(g) && (row - t->row) / MR % GROUP == 0)
                 pack_strips(g, row, work_min(GROUP * MR, t->row_end - row), p, t->strips);
-            micro_rows(t, p, s, row, work_min(MR, t->row_end - row), &next);
+            strip_times_block(t, p, s, row, work_min(MR, t->row_end - row), &next);
         }
     }
 }
@@ -476,7 +503,7 @@ static void transposed_task(const cpu_gemm *g, float *packed, int64_t col, int64
         upcoming next = {.a = s.last ? rows_of(g, after, cols, 0) : rows_of(g, col, cols, at + KC)};
         t.panels = packed + at * panels * NR;
         for (int64_t row = 0; row < cols; row += MR)
-            micro_rows(&t, p, s, row, work_min(MR, cols - row), &next);
+            strip_times_block(&t, p, s, row, work_min(MR, cols - row), &next);
     }
     finish_tile(g, tile, col, cols);
 }

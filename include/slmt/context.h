@@ -15,7 +15,7 @@ typedef struct slmt_context slmt_context;
 
 /** Backends. \since 0.1 */
 enum {
-    SLMT_BACKEND_CPU = 0, /**< fast: oneDNN and OpenBLAS for products, own vector kernels for the rest */
+    SLMT_BACKEND_CPU = 0,       /**< fast: own vector kernels, or oneDNN or OpenBLAS for products */
     SLMT_BACKEND_REFERENCE = 1, /**< plain loops: slow, simple, the truth the others are tested against */
     SLMT_BACKEND_CUDA = 2       /**< graphics cards, by the plug-in libslmt_cuda.so (docs/cuda.md) */
 };
@@ -45,10 +45,12 @@ enum {
     SLMT_ARITHMETIC_TF32 = 2      /**< round them to 10 bits of fraction (TensorFloat-32): the cuda backend */
 };
 
-/** The library for matrix products on the cpu backend. \since 0.1 */
+/** What computes matrix products and convolutions on the cpu backend. \since 0.1 */
 enum {
-    SLMT_MATRIX_AUTO = 0, /**< the better one of those built in, or the library's own kernel where that is */
-    SLMT_MATRIX_ONEDNN = 1,  /**< oneDNN */
+    SLMT_MATRIX_AUTO = 0,   /**< libslmt's own kernels on x86-64-v2 and later, in float32; oneDNN, or OpenBLAS
+                                 in a build without it, for what they do not serve: convolutions in groups of
+                                 few channels, convolutions in bfloat16, and plain C elsewhere */
+    SLMT_MATRIX_ONEDNN = 1, /**< oneDNN */
     SLMT_MATRIX_OPENBLAS = 2 /**< OpenBLAS */
 };
 
@@ -207,7 +209,7 @@ SLMT_API slmt_status slmt_context_set_nan(slmt_context *context, int32_t nan);
 SLMT_API slmt_status slmt_context_set_warning(slmt_context *context, slmt_warning_fn warning, void *user);
 
 /**
- * What the context computes with, such as "cpu: x86-64-v4, oneDNN 2.6.3, OpenBLAS 0.3.21".
+ * What the context computes with, such as "cpu: x86-64-v4, own products, oneDNN 2.6.3".
  *
  * @param context  not NULL
  * @return a text that lives as long as the context

@@ -153,15 +153,15 @@ SLMT_API slmt_status slmt_session_set_target(slmt_session *session, const char *
  * first which sequence to make (slmt_session_set()).
  *
  * With SLMT-Net each slice stands alone, and the call allocates nothing unless the session has a profile.
- * oneDNN takes some small blocks from malloc() and frees them; if malloc() fails there, the call returns
- * SLMT_ERR_MEMORY, and the next call works. Seq2Seq takes the slices for neighbours in one volume, from
- * bottom to top. In 2D it makes each slice with the slices beside it, in 3D it makes blocks of `depth`
- * slices; the first and the last slice are repeated if a neighbour is missing. It allocates memory for one
- * run, and frees it.
+ * With SLMT_MATRIX_ONEDNN, oneDNN takes some small blocks from malloc() and frees them; if malloc() fails
+ * there, the call returns SLMT_ERR_MEMORY, and the next call works. Seq2Seq takes the slices for neighbours
+ * in one volume, from bottom to top. In 2D it makes each slice with the slices beside it, in 3D it makes
+ * blocks of `depth` slices; the first and the last slice are repeated if a neighbour is missing. It allocates
+ * memory for one run, and frees it.
  *
  * A slice's result does not depend on earlier calls, and with SLMT-Net it does not depend on the other slices
- * of the call. On a processor with AVX2 and without AVX-512 the latter holds only with SLMT_MATRIX_AUTO,
- * because oneDNN's kernels may round a row differently at another place of the batch.
+ * of the call. On a processor with AVX2 and without AVX-512 the latter does not hold with SLMT_MATRIX_ONEDNN,
+ * whose kernels may round a row differently at another place of the batch.
  *
  * @param session  of a task that takes slices; its images are height x width (SLMT-Net: image_size, both)
  * @param source   [count][height][width] float32 in [0, 1], row-major; not modified
@@ -262,7 +262,7 @@ SLMT_API slmt_status slmt_session_set(slmt_session *session, const slmt_tensor *
 
 /**
  * Run the session's task. Allocates nothing, unless the session has a profile; as slmt_synthesize() says,
- * oneDNN takes small blocks for itself.
+ * oneDNN takes small blocks for itself where it is asked for.
  *
  * @param session    not NULL
  * @param inputs     n_inputs tensors, one for each input of the task, in any order; compact and row-major,
