@@ -186,20 +186,11 @@ INLINE void micro_kernel(const tile *t, const int rows, const int vectors)
             add_pixel(w, a, sum, rows, vectors);
         }
     }
-    if (t->cols < vectors * VL) {
-        float part[2 * MR * VL] __attribute__((aligned(64)));
-#pragma GCC unroll 28
-        for (int i = 0; i < rows * vectors; i++)
-            vstore(part + i * VL, sum[i]);
-        for (int i = 0; i < rows; i++)
-            for (int64_t c = 0; c < t->cols; c++)
-                t->sums[i * t->step + c] += part[i * vectors * VL + c];
-        return;
-    }
 #pragma GCC unroll 28
     for (int i = 0; i < rows * vectors; i++) {
         float *to = t->sums + i / vectors * t->step + i % vectors * VL;
-        vstore(to, vload(to) + sum[i]);
+        int64_t n = t->cols - i % vectors * VL;
+        vstore_n(to, vload_n(to, n) + sum[i], n);
     }
 }
 

@@ -55,7 +55,7 @@ FORMS = {
         "arithmetic": "bf16", "network": "--preset small --depth 8",
         "arms": ["fresh", "paper", "visible", "unet"],
         "prepare": "--crop 182 --slices 20:16 --image-size 128", "seeds": 3,
-        "rates": [3e-4, 1e-3], "unet_rates": [1e-3, 3e-3, 1e-2],
+        "rates": [1e-4, 3e-4, 1e-3, 3e-3], "unet_rates": [1e-3, 3e-3, 1e-2],
         "pretrain": "--epochs 200 --decay-epochs 100 --batch 20",
         "finetune": {1: "--epochs 200 --warmup-epochs 10 --batch 2", 4: "--epochs 50 --warmup-epochs 3 --batch 2"},
         "every": 10,
