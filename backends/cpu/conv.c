@@ -83,6 +83,12 @@ int conv_of(const bk_call *call, conv *c)
     return 1;
 }
 
+int conv_is_rounded(const cpu_device *dev, const conv *c)
+{
+    enum { FEW_CHANNELS = 16 };
+    return dev->bf16_arithmetic && c->groups == 1 && c->in >= FEW_CHANNELS && c->out >= FEW_CHANNELS;
+}
+
 /* ---- phases ---- */
 
 conv_phase conv_forward(const conv *c)
@@ -172,7 +178,8 @@ int64_t conv_tap(const conv *c, const conv_phase *f, int64_t number)
 static int is_direct(const cpu_device *dev, const conv *c)
 {
     enum { LEAST_CHANNELS = 16 };
-    return dev->own_products && (c->groups == 1 || work_min(c->in, c->out) / c->groups >= LEAST_CHANNELS);
+    return dev->own_products && !conv_is_rounded(dev, c) &&
+           (c->groups == 1 || work_min(c->in, c->out) / c->groups >= LEAST_CHANNELS);
 }
 
 bk_status conv_prepare(cpu_device *dev, bk_call *call)

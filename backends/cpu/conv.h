@@ -30,6 +30,10 @@ const bk_tensor *conv_w(const bk_call *call);
 const bk_tensor *conv_y(const bk_call *call);
 const float *conv_bias(const bk_call *call); /* or NULL */
 
+/* Returns 1 if the device computes with bfloat16 and the convolution has enough channels: with few on a side,
+ * rounding an image costs more than a faster product saves. */
+int conv_is_rounded(const cpu_device *dev, const conv *c);
+
 /* ---- phases ----
  *
  * dx is gathered as y is, so that no two threads write the same element. Pixels i of x with equal (i + pad)

@@ -21,7 +21,7 @@ void cpu_log(const cpu_device *dev, int level, const char *text)
 static bk_status choose_library(cpu_device *dev, bk_matrix matrix)
 {
     char text[64];
-    dev->own_products = matrix == BK_MATRIX_AUTO && dev->kernels->own_products && !dev->bf16_arithmetic;
+    dev->own_products = matrix == BK_MATRIX_AUTO && dev->kernels->own_products;
     dev->library = cpu_library_of(matrix);
     if (dev->bf16_arithmetic && !(dev->library && dev->library->has_bf16)) {
         cpu_log(dev, 0, "cpu: bfloat16 arithmetic needs oneDNN as the library for matrix products");

@@ -108,7 +108,7 @@ typedef struct cpu_device {
     int threads; /* of the team */
     cpu_team *team;
     const cpu_library *library;
-    int own_products;     /* gemm.c computes the products that it supports */
+    int own_products;     /* gemm.c and direct.c compute what they support in float32 */
     int bf16_arithmetic;  /* all products may round their factors to bfloat16 */
     const cpu_bf16 *bf16; /* with it: the kernels of bf16.h, or NULL */
     const cpu_kernels *kernels;

@@ -703,13 +703,6 @@ static bk_status new_call(cpu_device *dev, const conv *c, bk_call *call, int64_t
     return BK_OK;
 }
 
-/* With few channels on a side, rounding an image costs more than a faster product saves. */
-static int is_worth_rounding(const cpu_device *dev, const conv *c)
-{
-    enum { FEW_CHANNELS = 16 };
-    return dev->bf16_arithmetic && c->groups == 1 && c->in >= FEW_CHANNELS && c->out >= FEW_CHANNELS;
-}
-
 static bk_status prepare_kind(cpu_device *dev, const conv *c, int rounds, bk_call *call)
 {
     conv_cutting k = conv_cutting_of(c, call->op, dev->threads);
@@ -738,6 +731,6 @@ bk_status onednn_conv_prepare(cpu_device *dev, const conv *c, bk_call *call)
     bk_status status = onednn_engine(dev);
     if (status != BK_OK)
         return status;
-    status = is_worth_rounding(dev, c) ? prepare_kind(dev, c, 1, call) : BK_ERR_UNSUPPORTED;
+    status = conv_is_rounded(dev, c) ? prepare_kind(dev, c, 1, call) : BK_ERR_UNSUPPORTED;
     return status == BK_ERR_UNSUPPORTED ? prepare_kind(dev, c, 0, call) : status;
 }
