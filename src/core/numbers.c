@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* numbers.c - numbers by name, their defaults and their ranges. */
 #include "core/numbers.h"
+#include "core/pattern.h"
 
 #include <math.h>
-#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,44 +118,14 @@ status text_set(const number *r, const char *what, const char *text, double *val
     return OK;
 }
 
-static int match(const char *pattern, const char *text)
-{
-    regex_t form;
-    int code = regcomp(&form, pattern, REG_EXTENDED | REG_NOSUB);
-    if (code != 0)
-        return code;
-    code = regexec(&form, text, 0, NULL, 0);
-    regfree(&form);
-    return code;
-}
-
-/* Where glibc finds no memory it may say that a text does not match. What it says twice, with memory at hand,
- * is so. */
-static int match_surely(const char *pattern, const char *text)
-{
-    enum { ENOUGH = 256 << 10 };
-    int code = match(pattern, text);
-    if (code != REG_NOMATCH)
-        return code;
-    void *room = malloc(ENOUGH);
-    free(room);
-    return room ? match(pattern, text) : REG_ESPACE;
-}
-
 static status check_text(const number *r, const char *what, const char *text)
 {
-    char whole[512];
     if (!memchr(text, '\0', (size_t)r->count + 1))
         return fail(ERR_ARGUMENT, "%s %s has no end", what, r->name);
-    snprintf(whole, sizeof whole, "^(%s)$", r->pattern);
-    int code = match_surely(whole, text);
-    if (code == REG_ESPACE)
-        return fail_memory();
-    if (code != 0 && code != REG_NOMATCH)
-        return fail(ERR_INTERNAL, "the pattern of %s %s is no regular expression", what, r->name);
-    return code == 0 ? OK
-                     : fail(ERR_ARGUMENT, "%s %s is '%s', expected a text that matches %s", what, r->name,
-                            text, r->pattern);
+    if (pattern_matches(r->pattern, text))
+        return OK;
+    return fail(ERR_ARGUMENT, "%s %s is '%s', expected a text that matches %s", what, r->name, text,
+                r->pattern);
 }
 
 /* ---- values ---- */

@@ -3,7 +3,6 @@
 #include "numbers.h"
 
 #include <math.h>
-#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,25 +174,10 @@ static bool put_scalar(number_list *list, const slmt_number_info *info, const ch
     return true;
 }
 
-static bool matches(const char *pattern, const char *text)
-{
-    char *whole = must_format("^(%s)$", pattern);
-    regex_t form;
-    int code = regcomp(&form, whole, REG_EXTENDED | REG_NOSUB);
-    free(whole);
-    if (code == 0) {
-        code = regexec(&form, text, 0, NULL, 0);
-        regfree(&form);
-    }
-    if (code == REG_ESPACE)
-        exit(fail_with(EXIT_MEMORY, "out of memory"));
-    return code == 0;
-}
-
-/* The whole of a text is matched by the library; see its pattern. */
+/* The library matches the text with its pattern. */
 static bool put_words(number_list *list, const slmt_number_info *info, const char *text)
 {
-    bool good = strlen(text) <= (size_t)info->count && matches(info->pattern, text);
+    bool good = strlen(text) <= (size_t)info->count;
     if (good)
         put(list, must_format("%s=%s", info->name, text), 0);
     return good;

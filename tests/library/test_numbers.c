@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_numbers.c - options and settings by name, their structs and their attributes. */
+#include <regex.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/model_file.h"
+#include "core/pattern.h"
 
 #include <cmocka.h> /* last: it has a macro fail() */
 
@@ -164,6 +168,47 @@ static void a_choice_of_an_unknown_name_is_refused_with_what_there_is(void **sta
     checkpoint_close(c);
 }
 
+/* The patterns of the tables, and others with the same parts, on random texts. */
+static void patterns_match_as_regular_expressions_of_posix(void **state)
+{
+    (void)state;
+    static const char *const patterns[] = {
+        "-?[0-9]{1,8}(=[^,=]{1,60})?(,-?[0-9]{1,8}(=[^,=]{1,60})?)*",
+        "median|([0-9.]+(e[+-]?[0-9]+)?(,[0-9.]+(e[+-]?[0-9]+)?)*)?",
+        "[A-Za-z0-9_-]*",
+        "a{2,3}b|c+",
+        "(a?){2,3}b",
+        "[^a-c]\\.[x-]{2}",
+        "(a|bc|)d*",
+    };
+    static const char letters[] = "01,=-+e.abcdx_";
+    uint32_t random = 1;
+    int matched = 0;
+    for (size_t p = 0; p < sizeof patterns / sizeof patterns[0]; p++) {
+        char whole[128], text[16];
+        regex_t form;
+        snprintf(whole, sizeof whole, "^(%s)$", patterns[p]);
+        assert_int_equal(regcomp(&form, whole, REG_EXTENDED | REG_NOSUB), 0);
+        for (int i = 0; i < 20000; i++) {
+            int length = i % 10;
+            for (int k = 0; k < length; k++) {
+                random = random * 1664525u + 1013904223u;
+                text[k] = letters[(random >> 16) % (sizeof letters - 1)];
+            }
+            text[length] = '\0';
+            int expected = regexec(&form, text, 0, NULL, 0) == 0;
+            if (pattern_matches(patterns[p], text) != expected)
+                fail_msg("%s: '%s', expected %d", patterns[p], text, expected);
+            matched += expected;
+        }
+        regfree(&form);
+    }
+    assert_true(matched > 1000);
+    assert_true(pattern_matches(patterns[0], "0,1=edema,2,-4=enhancing tumour"));
+    assert_true(pattern_matches(patterns[1], "median") && !pattern_matches(patterns[1], "medians"));
+    assert_false(pattern_matches(patterns[0], "123456789"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +220,7 @@ int main(void)
         cmocka_unit_test(a_choice_is_stored_by_its_name),
         cmocka_unit_test(an_older_file_has_the_index_of_a_choice_and_the_older_name_of_a_list),
         cmocka_unit_test(a_choice_of_an_unknown_name_is_refused_with_what_there_is),
+        cmocka_unit_test(patterns_match_as_regular_expressions_of_posix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,8 +8,7 @@
  * FAILING_AT is the number of the first call that fails, from 1; of budget: KiB that there are.
  * FAILING_ERRNO is what errno is then.
  * FAILING_EVER, if set: all later calls of the class fail, too.
- * FAILING_SPARED: libraries, such as libdnnl,libstdc++, whose own calls for memory and maps are neither
- * counted nor failed. FAILING_FOLDER: calls about files outside this folder are neither counted nor failed.
+ * FAILING_FOLDER: calls about files outside this folder are neither counted nor failed.
  * FAILING_COUNTS: a file that gets one number for each class, in the order above; of budget the most KiB
  * taken.
  *
@@ -20,7 +19,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <link.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -72,52 +70,6 @@ static int opened(const char *path, int fd)
     return fd;
 }
 
-/* ---- libraries that are spared ---- */
-
-enum { SPARED = 8 };
-
-static struct {
-    uintptr_t from, to;
-} spared[SPARED];
-
-static int spared_count;
-
-static int is_spared(const char *path)
-{
-    char list[256];
-    snprintf(list, sizeof list, "%s", getenv("FAILING_SPARED"));
-    for (char *name = strtok(list, ","); name; name = strtok(NULL, ","))
-        if (strstr(path, name))
-            return 1;
-    return 0;
-}
-
-static int find_spared(struct dl_phdr_info *info, size_t size, void *unused)
-{
-    (void)size;
-    (void)unused;
-    for (int i = 0; i < info->dlpi_phnum && is_spared(info->dlpi_name); i++) {
-        const ElfW(Phdr) *part = &info->dlpi_phdr[i];
-        if (part->p_type != PT_LOAD || !(part->p_flags & PF_X) || spared_count == SPARED)
-            continue;
-        spared[spared_count].from = info->dlpi_addr + part->p_vaddr;
-        spared[spared_count].to = spared[spared_count].from + part->p_memsz;
-        spared_count++;
-    }
-    return 0;
-}
-
-static int fails_for(const void *caller, int class)
-{
-    uintptr_t at = (uintptr_t)caller;
-    for (int i = 0; i < spared_count; i++)
-        if (at >= spared[i].from && at < spared[i].to)
-            return 0;
-    return fails(class);
-}
-
-#define CALLER __builtin_return_address(0)
-
 /* ---- memory: glibc's own names lead past this file ---- */
 
 void *__libc_malloc(size_t size);
@@ -155,7 +107,7 @@ void free(void *block)
 
 void *malloc(size_t size)
 {
-    return fails_for(CALLER, MEMORY) || is_past_budget(size) ? NULL : took(__libc_malloc(size));
+    return fails(MEMORY) || is_past_budget(size) ? NULL : took(__libc_malloc(size));
 }
 
 void *calloc(size_t count, size_t size)
@@ -163,13 +115,13 @@ void *calloc(size_t count, size_t size)
     size_t all;
     if (__builtin_mul_overflow(count, size, &all))
         return NULL;
-    return fails_for(CALLER, MEMORY) || is_past_budget(all) ? NULL : took(__libc_calloc(count, size));
+    return fails(MEMORY) || is_past_budget(all) ? NULL : took(__libc_calloc(count, size));
 }
 
 void *realloc(void *old, size_t size)
 {
     size_t before = malloc_usable_size(old);
-    if (fails_for(CALLER, MEMORY) || (size > before && is_past_budget(size - before)))
+    if (fails(MEMORY) || (size > before && is_past_budget(size - before)))
         return NULL;
     void *new = __libc_realloc(old, size);
     if (new || size == 0)
@@ -181,28 +133,28 @@ void *realloc(void *old, size_t size)
 char *strdup(const char *text)
 {
     size_t size = strlen(text) + 1;
-    char *copy = fails_for(CALLER, MEMORY) || is_past_budget(size) ? NULL : took(__libc_malloc(size));
+    char *copy = fails(MEMORY) || is_past_budget(size) ? NULL : took(__libc_malloc(size));
     return copy ? memcpy(copy, text, size) : NULL;
 }
 
-static void *take_aligned(const void *caller, size_t alignment, size_t size)
+static void *take_aligned(size_t alignment, size_t size)
 {
-    return fails_for(caller, MEMORY) || is_past_budget(size) ? NULL : took(__libc_memalign(alignment, size));
+    return fails(MEMORY) || is_past_budget(size) ? NULL : took(__libc_memalign(alignment, size));
 }
 
 void *memalign(size_t alignment, size_t size)
 {
-    return take_aligned(CALLER, alignment, size);
+    return take_aligned(alignment, size);
 }
 
 void *aligned_alloc(size_t alignment, size_t size)
 {
-    return take_aligned(CALLER, alignment, size);
+    return take_aligned(alignment, size);
 }
 
 int posix_memalign(void **result, size_t alignment, size_t size)
 {
-    void *p = take_aligned(CALLER, alignment, size);
+    void *p = take_aligned(alignment, size);
     if (p)
         *result = p;
     return p ? 0 : ENOMEM;
@@ -329,7 +281,7 @@ int rename(const char *from, const char *to)
 
 void *mmap(void *at, size_t size, int rights, int flags, int fd, off_t from)
 {
-    return fails_for(CALLER, MAP) ? MAP_FAILED : real_mmap(at, size, rights, flags, fd, from);
+    return fails(MAP) ? MAP_FAILED : real_mmap(at, size, rights, flags, fd, from);
 }
 
 void *mmap64(void *at, size_t size, int rights, int flags, int fd, off_t from) __attribute__((alias("mmap")));
@@ -426,8 +378,6 @@ __attribute__((constructor)) static void read_settings(void)
     first = atol(setting("FAILING_AT"));
     reason = atoi(setting("FAILING_ERRNO"));
     ever = *setting("FAILING_EVER") != '\0';
-    if (*setting("FAILING_SPARED"))
-        dl_iterate_phdr(find_spared, NULL);
     snprintf(folder, sizeof folder, "%s", setting("FAILING_FOLDER"));
 }
 
