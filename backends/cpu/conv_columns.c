@@ -463,6 +463,8 @@ bk_status columns_prepare(cpu_device *dev, const conv *c, bk_call *call)
     if (taken != BK_OK)
         return taken;
     plan *p = call->state;
+    if (!dev->own_products)
+        cpu_team_limit_openmp(dev->team);
     plan_of(dev, c, call->op, p);
     if (p->rows > INT32_MAX || p->chunk * p->from > INT32_MAX || p->to > INT32_MAX) {
         cpu_way_free(dev, call);

@@ -111,6 +111,7 @@ bk_status onednn_engine(cpu_device *dev)
 {
     dnnl_engine_t engine = NULL;
     void *none = NULL;
+    cpu_team_limit_openmp(dev->team);
     if (dev->onednn)
         return BK_OK;
     dnnl_status_t status = dnnl_engine_create(&engine, dnnl_cpu, 0);

@@ -54,6 +54,7 @@ struct cpu_team {
     int threads;
     _Atomic int started;    /* workers that run */
     _Atomic unsigned forks; /* of this process and its parents when they were started */
+    _Atomic int limits_openmp;
     int closing;
     pthread_mutex_t mutex; /* of what follows, and of starting and closing */
     pthread_cond_t posted, done;
@@ -139,6 +140,21 @@ static int enter(cpu_team *t, slot *s, int number)
     return 0;
 }
 
+void cpu_team_limit_openmp(cpu_team *t)
+{
+    atomic_store(&t->limits_openmp, 1);
+}
+
+/* Of a worker that is in a slot: it sees what was set before the job was opened. */
+static void limit_openmp(const cpu_team *t)
+{
+    static _Thread_local int is_limited;
+    if (is_limited || !atomic_load_explicit(&t->limits_openmp, memory_order_relaxed))
+        return;
+    omp_set_num_threads(1);
+    is_limited = 1;
+}
+
 static unsigned number_of(const slot *s)
 {
     return atomic_load_explicit(&s->number, memory_order_acquire);
@@ -154,6 +170,7 @@ static int work(cpu_team *t, int number, unsigned done[SLOTS])
         slot *s = &t->slots[i];
         if (number_of(s) != done[i] && enter(t, s, number)) {
             done[i] = number_of(s);
+            limit_openmp(t);
             take_pieces(s, number);
             leave(t, s);
             any = 1;
@@ -196,7 +213,6 @@ static void *worker_main(void *argument)
     unsigned done[SLOTS] = {0};
     int go_on = 1;
     turns_shorten();
-    omp_set_num_threads(1); /* of this thread: libraries called here compute serially */
     while (go_on) {
         unsigned seen = atomic_load_explicit(&t->jobs, memory_order_acquire);
         if (!work(t, w->number, done) && !watch(t, seen))
@@ -316,7 +332,7 @@ void cpu_team_run(cpu_team *t, int threads, int64_t pieces, int64_t chunk, cpu_p
         run(job, 0, pieces, 0);
         return;
     }
-    int before = omp_get_max_threads();
+    int before = atomic_load(&t->limits_openmp) ? omp_get_max_threads() : 1;
     if (before != 1)
         omp_set_num_threads(1);
     if (t->threads > 1 && is_new_process(t))

@@ -27,8 +27,12 @@ void cpu_team_close(cpu_team *team); /* may be NULL; no job may run */
 
 int cpu_team_threads(const cpu_team *team);
 
-/* Computes all pieces with at most `threads` threads, `chunk` pieces at a time; returns when all are done.
- * OpenMP, in which the libraries for products would start threads, has one thread meanwhile. */
+/* From the next job on, OpenMP has one thread while pieces are computed, because a library for products would
+ * start threads in it. libgomp ends the process if it finds no memory for this; without such a library it is
+ * not asked. */
+void cpu_team_limit_openmp(cpu_team *team);
+
+/* Computes all pieces with at most `threads` threads, `chunk` pieces at a time; returns when all are done. */
 void cpu_team_run(cpu_team *team, int threads, int64_t pieces, int64_t chunk, cpu_pieces run,
                   const void *job);
 

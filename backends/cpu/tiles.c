@@ -112,6 +112,7 @@ bk_status tiles_prepare(cpu_device *dev, const product *p, bk_call *call)
 {
     if (p->m > INT_MAX || p->n > INT_MAX || p->k > INT_MAX)
         return BK_ERR_UNSUPPORTED;
+    cpu_team_limit_openmp(dev->team);
     bk_status taken = cpu_way_new(dev, call, sizeof(tiles_call), run_tiles);
     if (taken != BK_OK)
         return taken;

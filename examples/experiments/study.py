@@ -16,7 +16,7 @@ the map.
 Every run leaves its files and figures in the work folder and is not repeated: the study goes on where it was stopped.
 
     study.py --form short --out experiments      minutes: shows that everything works, and nothing else
-    study.py --form evening --out experiments    about three hours on one core with AMX: fewer arms, slices and epochs, in bf16
+    study.py --form evening --out experiments    about three hours on one core: fewer arms, slices and epochs, in bf16
     study.py --form full --out experiments       a day or two on two cores
 
 The scans are those of SLMT_DATA_DIR, or ../shared/data, folder nifti/registered."""
