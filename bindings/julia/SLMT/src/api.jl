@@ -24,7 +24,7 @@ const SLMT_ERR_CANCELLED = Int32(600)  # the progress callback, or a cancel call
 const SLMT_ERR_INTERNAL = Int32(900)  # a bug in the library; please report the message
 
 # Backends.
-const SLMT_BACKEND_CPU = Int32(0)  # fast: oneDNN and OpenBLAS for products, own vector kernels for the rest
+const SLMT_BACKEND_CPU = Int32(0)  # fast: own vector kernels, or oneDNN or OpenBLAS for products
 const SLMT_BACKEND_REFERENCE = Int32(1)  # plain loops: slow, simple, the truth the others are tested against
 const SLMT_BACKEND_CUDA = Int32(2)  # graphics cards, by the plug-in libslmt_cuda.so (docs/cuda.md)
 
@@ -46,8 +46,8 @@ const SLMT_ARITHMETIC_FLOAT32 = Int32(0)  # take them as they are
 const SLMT_ARITHMETIC_BFLOAT16 = Int32(1)  # round them to bfloat16: the cpu backend needs oneDNN for it, and AVX512-BF16 or AMX-BF16
 const SLMT_ARITHMETIC_TF32 = Int32(2)  # round them to 10 bits of fraction (TensorFloat-32): the cuda backend
 
-# The library for matrix products on the cpu backend.
-const SLMT_MATRIX_AUTO = Int32(0)  # the better one of those built in, or the library's own kernel where that is
+# What computes matrix products and convolutions on the cpu backend.
+const SLMT_MATRIX_AUTO = Int32(0)  # libslmt's own kernels on x86-64-v2 and later, in float32; oneDNN, or OpenBLAS in a build without it, for what they do not serve: convolutions in groups of few channels, convolutions in bfloat16, and plain C elsewhere
 const SLMT_MATRIX_ONEDNN = Int32(1)  # oneDNN
 const SLMT_MATRIX_OPENBLAS = Int32(2)  # OpenBLAS
 
@@ -848,7 +848,7 @@ slmt_context_set_warning(context, warning, user) =
 @doc raw"""
     const char *slmt_context_describe(const slmt_context *context)
 
-What the context computes with, such as "cpu: x86-64-v4, oneDNN 2.6.3, OpenBLAS 0.3.21".
+What the context computes with, such as "cpu: x86-64-v4, own products, oneDNN 2.6.3".
 
 context: not NULL
 
@@ -2829,15 +2829,15 @@ The session may be of any method whose task takes slices. The task "synthesize" 
 first which sequence to make (slmt_session_set()).
 
 With SLMT-Net each slice stands alone, and the call allocates nothing unless the session has a profile.
-oneDNN takes some small blocks from malloc() and frees them; if malloc() fails there, the call returns
-SLMT_ERR_MEMORY, and the next call works. Seq2Seq takes the slices for neighbours in one volume, from
-bottom to top. In 2D it makes each slice with the slices beside it, in 3D it makes blocks of `depth`
-slices; the first and the last slice are repeated if a neighbour is missing. It allocates memory for one
-run, and frees it.
+With SLMT_MATRIX_ONEDNN, oneDNN takes some small blocks from malloc() and frees them; if malloc() fails
+there, the call returns SLMT_ERR_MEMORY, and the next call works. Seq2Seq takes the slices for neighbours
+in one volume, from bottom to top. In 2D it makes each slice with the slices beside it, in 3D it makes
+blocks of `depth` slices; the first and the last slice are repeated if a neighbour is missing. It allocates
+memory for one run, and frees it.
 
 A slice's result does not depend on earlier calls, and with SLMT-Net it does not depend on the other slices
-of the call. On a processor with AVX2 and without AVX-512 the latter holds only with SLMT_MATRIX_AUTO,
-because oneDNN's kernels may round a row differently at another place of the batch.
+of the call. On a processor with AVX2 and without AVX-512 the latter does not hold with SLMT_MATRIX_ONEDNN,
+whose kernels may round a row differently at another place of the batch.
 
 session: of a task that takes slices; its images are height x width (SLMT-Net: image_size, both)
 source: [count][height][width] float32 in [0, 1], row-major; not modified
@@ -2971,7 +2971,7 @@ slmt_session_set(session, input) =
     slmt_status slmt_session_run(slmt_session *session, const slmt_tensor *inputs, size_t n_inputs, const slmt_tensor *outputs, size_t n_outputs)
 
 Run the session's task. Allocates nothing, unless the session has a profile; as slmt_synthesize() says,
-oneDNN takes small blocks for itself.
+oneDNN takes small blocks for itself where it is asked for.
 
 session: not NULL
 inputs: n_inputs tensors, one for each input of the task, in any order; compact and row-major,
