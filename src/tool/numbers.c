@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/pattern.h"
+
 #include "console.h"
 #include "must.h"
 #include "nearest.h"
@@ -174,10 +176,9 @@ static bool put_scalar(number_list *list, const slmt_number_info *info, const ch
     return true;
 }
 
-/* The library matches the text with its pattern. */
 static bool put_words(number_list *list, const slmt_number_info *info, const char *text)
 {
-    bool good = strlen(text) <= (size_t)info->count;
+    bool good = strlen(text) <= (size_t)info->count && pattern_matches(info->pattern, text);
     if (good)
         put(list, must_format("%s=%s", info->name, text), 0);
     return good;
