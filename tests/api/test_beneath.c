@@ -205,7 +205,10 @@ static slmt_status make_session(void *of)
 {
     const making *m = of;
     slmt_session *session = NULL;
+    static float source[AREA], target[AREA];
     slmt_status s = slmt_session_create(m->model, NULL, m->s->settings, (size_t)m->s->n_settings, &session);
+    if (s == SLMT_OK && strcmp(m->s->method, "seq2seq") != 0) /* which has to be told a sequence first */
+        s = slmt_synthesize(session, source, 1, target);
     slmt_session_free(session);
     return s;
 }
