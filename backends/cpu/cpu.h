@@ -77,7 +77,7 @@ typedef struct cpu_kernels {
     const char *name;
     const cpu_kernel *op[BK_OP_COUNT];       /* NULL for ops without a kernel of their own */
     void (*epilogue)(const cpu_epilogue *e); /* serial */
-    int own_products;                        /* with BK_MATRIX_AUTO, gemm rather than a library */
+    int own_products;                        /* with BK_MATRIX_AUTO, gemm and direct rather than a library */
     int thin_rows; /* thin is faster than gemm up to as many rows: at most CPU_THIN_ROWS */
     size_t (*gemm_scratch)(const cpu_gemm *g, int threads);
     void (*gemm)(const cpu_gemm *g, cpu_team *team, float *scratch); /* team NULL: the caller alone */

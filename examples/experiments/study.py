@@ -50,14 +50,15 @@ FORMS = {
         "pretrain": "--epochs 200 --batch 20",
         "finetune": dict.fromkeys([1, 2, 4], "--epochs 100 --warmup-epochs 5 --batch 4"), "every": 5,
     },
-    # 1600 steps on pairs of one person and of four.
+    # 1600 steps on the pairs of one person, of two, and of four.
     "evening": {
         "arithmetic": "bf16", "network": "--preset small --depth 8",
         "arms": ["fresh", "paper", "visible", "unet"],
         "prepare": "--crop 182 --slices 20:16 --image-size 128", "seeds": 3,
         "rates": [1e-4, 3e-4, 1e-3, 3e-3], "unet_rates": [1e-3, 3e-3, 1e-2],
         "pretrain": "--epochs 200 --decay-epochs 100 --batch 20",
-        "finetune": {1: "--epochs 200 --warmup-epochs 10 --batch 2", 4: "--epochs 50 --warmup-epochs 3 --batch 2"},
+        "finetune": {1: "--epochs 200 --warmup-epochs 10 --batch 2", 2: "--epochs 100 --warmup-epochs 5 --batch 2",
+                     4: "--epochs 50 --warmup-epochs 3 --batch 2"},
         "every": 10,
     },
     "short": {

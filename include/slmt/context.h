@@ -47,9 +47,9 @@ enum {
 
 /** What computes matrix products and convolutions on the cpu backend. \since 0.1 */
 enum {
-    SLMT_MATRIX_AUTO = 0,   /**< libslmt's own kernels on x86-64-v2 and later, in float32; oneDNN, or OpenBLAS
-                                 in a build without it, for what they do not serve: convolutions in groups of
-                                 few channels, convolutions in bfloat16, and plain C elsewhere */
+    SLMT_MATRIX_AUTO = 0,   /**< in float32 on x86-64-v2 and later libslmt's own kernels, but for convolutions
+                                 in groups of few channels; these, convolutions in bfloat16, and everything on
+                                 other processors by oneDNN, or by OpenBLAS in a build without it */
     SLMT_MATRIX_ONEDNN = 1, /**< oneDNN */
     SLMT_MATRIX_OPENBLAS = 2 /**< OpenBLAS */
 };

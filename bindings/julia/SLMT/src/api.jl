@@ -47,7 +47,7 @@ const SLMT_ARITHMETIC_BFLOAT16 = Int32(1)  # round them to bfloat16: the cpu bac
 const SLMT_ARITHMETIC_TF32 = Int32(2)  # round them to 10 bits of fraction (TensorFloat-32): the cuda backend
 
 # What computes matrix products and convolutions on the cpu backend.
-const SLMT_MATRIX_AUTO = Int32(0)  # libslmt's own kernels on x86-64-v2 and later, in float32; oneDNN, or OpenBLAS in a build without it, for what they do not serve: convolutions in groups of few channels, convolutions in bfloat16, and plain C elsewhere
+const SLMT_MATRIX_AUTO = Int32(0)  # in float32 on x86-64-v2 and later libslmt's own kernels, but for convolutions in groups of few channels; these, convolutions in bfloat16, and everything on other processors by oneDNN, or by OpenBLAS in a build without it
 const SLMT_MATRIX_ONEDNN = Int32(1)  # oneDNN
 const SLMT_MATRIX_OPENBLAS = Int32(2)  # OpenBLAS
 
