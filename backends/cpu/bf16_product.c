@@ -327,10 +327,21 @@ static bk_status prepare_product(cpu_device *dev, const product *p, bk_call *cal
     return BK_OK;
 }
 
+extern const cpu_direct_kernels cpu_direct_avx512bf16;
+
 #ifdef CPU_AMX
-const cpu_bf16 cpu_bf16_amx = {"AMX", prepare_product, bf16_prepare_attention_amx, bf16_prepare_window_amx};
+const cpu_bf16 cpu_bf16_amx = {.name = "AMX",
+                               .product = prepare_product,
+                               .attention = bf16_prepare_attention_amx,
+                               .window = bf16_prepare_window_amx,
+                               .direct = &cpu_direct_avx512bf16,
+                               .has_slow_direct = 1};
 #else
-const cpu_bf16 cpu_bf16_avx512 = {"AVX512-BF16", prepare_product, bf16_prepare_attention_avx512bf16,
-                                  bf16_prepare_window_avx512bf16};
-const cpu_bf16 cpu_bf16_avx512_products = {"AVX512-BF16", prepare_product, NULL, NULL};
+const cpu_bf16 cpu_bf16_avx512 = {.name = "AVX512-BF16",
+                                  .product = prepare_product,
+                                  .attention = bf16_prepare_attention_avx512bf16,
+                                  .window = bf16_prepare_window_avx512bf16,
+                                  .direct = &cpu_direct_avx512bf16};
+const cpu_bf16 cpu_bf16_avx512_products = {
+    .name = "AVX512-BF16", .product = prepare_product, .direct = &cpu_direct_avx512bf16};
 #endif

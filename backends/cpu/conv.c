@@ -2,6 +2,7 @@
 /* conv.c - reads a convolution from the shapes of a call and chooses the way to compute it. */
 #include "backends/cpu/conv.h"
 
+#include "backends/cpu/bf16.h"
 #include "backends/cpu/library.h"
 #include "backends/cpu/work.h"
 
@@ -174,12 +175,17 @@ int64_t conv_tap(const conv *c, const conv_phase *f, int64_t number)
 
 /* ---- the way ---- */
 
-/* Groups of few channels leave most lanes of direct.c's vectors empty. */
-static int is_direct(const cpu_device *dev, const conv *c)
+/* Returns the kernels of direct.c that are best for a convolution, or NULL: groups of few channels leave most
+ * lanes of their vectors empty. */
+static const cpu_direct_kernels *direct_of(const cpu_device *dev, const conv *c)
 {
     enum { LEAST_CHANNELS = 16 };
-    return dev->own_products && !conv_is_rounded(dev, c) &&
-           (c->groups == 1 || work_min(c->in, c->out) / c->groups >= LEAST_CHANNELS);
+    if (!dev->own_products || (c->groups > 1 && work_min(c->in, c->out) / c->groups < LEAST_CHANNELS))
+        return NULL;
+    if (!conv_is_rounded(dev, c))
+        return dev->kernels->direct;
+    int slow = !dev->bf16 || (dev->bf16->has_slow_direct && dev->library->prepare_conv);
+    return slow ? NULL : dev->bf16->direct;
 }
 
 bk_status conv_prepare(cpu_device *dev, bk_call *call)
@@ -189,8 +195,9 @@ bk_status conv_prepare(cpu_device *dev, bk_call *call)
         cpu_log(dev, 0, "cpu: a convolution with these shapes is not supported");
         return BK_ERR_UNSUPPORTED;
     }
-    if (is_direct(dev, &c))
-        return direct_prepare(dev, &c, call);
+    const cpu_direct_kernels *direct = direct_of(dev, &c);
+    if (direct)
+        return direct_prepare(dev, direct, &c, call);
     bk_status status = BK_ERR_UNSUPPORTED;
     if (dev->library->prepare_conv)
         status = dev->library->prepare_conv(dev, &c, call);

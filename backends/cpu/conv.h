@@ -86,7 +86,7 @@ static inline void conv_next(const int64_t *size, int64_t *b, int64_t *at)
 bk_status conv_prepare(cpu_device *dev, bk_call *call);
 
 /* These compute every convolution. */
-bk_status direct_prepare(cpu_device *dev, const conv *c, bk_call *call);
+bk_status direct_prepare(cpu_device *dev, const cpu_direct_kernels *kernels, const conv *c, bk_call *call);
 bk_status columns_prepare(cpu_device *dev, const conv *c, bk_call *call);
 
 /* BK_ERR_UNSUPPORTED if groups have more than one channel in x or y. */

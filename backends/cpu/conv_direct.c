@@ -9,6 +9,7 @@
 
 typedef struct direct_call {
     cpu_way way;
+    const cpu_direct_kernels *kernels;
     int64_t groups;        /* computed one after the other */
     cpu_direct direct;     /* both but for data */
     cpu_direct_grad grad;  /* of the gradient of the weights */
@@ -38,7 +39,7 @@ static bk_status run_direct(cpu_device *dev, bk_call *call)
     d.rooms = (float *)call->scratch + (keeps ? 0 : d.weights);
     d.is_packed = keeps && p->kept_version == w->version && p->kept_data == w->data;
     for (int64_t n = 0; n < p->groups; n++) {
-        dev->kernels->direct(&d, dev->team);
+        p->kernels->run(&d, dev->team);
         d.in += d.from;
         d.w += d.from * d.to * d.c.taps;
         d.bias = d.bias ? d.bias + d.to : NULL;
@@ -75,8 +76,10 @@ static void join_pixels(conv *c, int64_t beside)
     c->in *= beside;
 }
 
-static void plan_direct(const cpu_device *dev, const conv *c, int64_t groups, bk_call *call, cpu_direct *d)
+static void plan_direct(const cpu_device *dev, const conv *c, bk_call *call, direct_call *p)
 {
+    cpu_direct *d = &p->direct;
+    int64_t groups = p->groups;
     int back = call->op == BK_CONV_GRAD_INPUT;
     *d = (cpu_direct){
         .c = *c, .back = back, .threads = dev->threads, .beside = pixels_beside(c, groups, back)};
@@ -89,7 +92,8 @@ static void plan_direct(const cpu_device *dev, const conv *c, int64_t groups, bk
     memcpy(d->source, back ? c->y : c->x, sizeof d->source);
     memcpy(d->target, back ? c->x : c->y, sizeof d->target);
     d->act = cpu_activation_of(&call->attr);
-    dev->kernels->direct_plan(d);
+    d->epilogue = dev->kernels->epilogue;
+    p->kernels->plan(d);
     size_t weights = (size_t)d->weights * sizeof(float);
     int keeps = is_worth_keeping(c, call);
     call->kept_bytes = keeps ? weights * (size_t)groups : 0;
@@ -107,7 +111,7 @@ static bk_status run_grad(cpu_device *dev, bk_call *call)
     g.sums = call->scratch;
     g.rooms = g.sums + g.sums_floats;
     for (int64_t n = 0; n < p->groups; n++) {
-        dev->kernels->direct_grad(&g, dev->team);
+        p->kernels->grad_run(&g, dev->team);
         g.x += g.c.in;
         g.dy += g.c.out;
         g.dw += g.c.out * g.c.in * g.c.taps;
@@ -115,15 +119,16 @@ static bk_status run_grad(cpu_device *dev, bk_call *call)
     return BK_OK;
 }
 
-static void plan_grad(const cpu_device *dev, const conv *c, int64_t groups, bk_call *call, cpu_direct_grad *g)
+static void plan_grad(const cpu_device *dev, const conv *c, bk_call *call, direct_call *p)
 {
-    *g = (cpu_direct_grad){.c = *c, .in_all = c->in * groups, .out_all = c->out * groups};
+    cpu_direct_grad *g = &p->grad;
+    *g = (cpu_direct_grad){.c = *c, .in_all = c->in * p->groups, .out_all = c->out * p->groups};
     g->threads = dev->threads;
-    dev->kernels->direct_grad_plan(g);
+    p->kernels->grad_plan(g);
     call->scratch_bytes = (size_t)(g->sums_floats + dev->threads * g->room) * sizeof(float);
 }
 
-bk_status direct_prepare(cpu_device *dev, const conv *c, bk_call *call)
+bk_status direct_prepare(cpu_device *dev, const cpu_direct_kernels *kernels, const conv *c, bk_call *call)
 {
     int grad = call->op == BK_CONV_GRAD_WEIGHT;
     bk_status taken = cpu_way_new(dev, call, sizeof(direct_call), grad ? run_grad : run_direct);
@@ -131,13 +136,14 @@ bk_status direct_prepare(cpu_device *dev, const conv *c, bk_call *call)
         return taken;
     direct_call *d = call->state;
     conv one = *c;
+    d->kernels = kernels;
     d->groups = c->groups;
     one.in /= c->groups;
     one.out /= c->groups;
     one.groups = 1;
     if (grad)
-        plan_grad(dev, &one, c->groups, call, &d->grad);
+        plan_grad(dev, &one, call, d);
     else
-        plan_direct(dev, &one, c->groups, call, &d->direct);
+        plan_direct(dev, &one, call, d);
     return BK_OK;
 }

@@ -17,18 +17,27 @@ void cpu_log(const cpu_device *dev, int level, const char *text)
 
 /* ---- open and close ---- */
 
+/* Products in bfloat16 are a library's or, with BK_MATRIX_AUTO, those of bf16.h. */
+static bk_status check_bf16(const cpu_device *dev, bk_matrix matrix)
+{
+    int own = dev->bf16 && dev->own_products;
+    if (!dev->bf16_arithmetic || own || dev->library->has_bf16)
+        return BK_OK;
+    cpu_log(dev, 0,
+            matrix == BK_MATRIX_OPENBLAS
+                ? "cpu: bfloat16 arithmetic needs matrix=auto or matrix=onednn: OpenBLAS does not have it"
+                : "cpu: bfloat16 arithmetic needs a processor with AVX512-BF16 or AMX-BF16");
+    return BK_ERR_UNSUPPORTED;
+}
+
 /* Finds the requested library; fails if the build lacks it. */
 static bk_status choose_library(cpu_device *dev, bk_matrix matrix)
 {
     char text[64];
     dev->own_products = matrix == BK_MATRIX_AUTO && dev->kernels->own_products;
     dev->library = cpu_library_of(matrix);
-    if (dev->bf16_arithmetic && !(dev->library && dev->library->has_bf16)) {
-        cpu_log(dev, 0, "cpu: bfloat16 arithmetic needs oneDNN as the library for matrix products");
-        return BK_ERR_UNSUPPORTED;
-    }
     if (dev->library)
-        return BK_OK;
+        return check_bf16(dev, matrix);
     snprintf(text, sizeof text, "cpu: this build has no %s", cpu_library_name(matrix));
     cpu_log(dev, 0, text);
     return BK_ERR_UNSUPPORTED;
@@ -75,6 +84,7 @@ static bk_status open_parts(cpu_device *dev, const char *options, int level)
     int name_only;
     dev->kernels = cpu_kernels_for(level);
     bk_status status = read_options(dev, options, &matrix, &name_only);
+    dev->bf16 = dev->bf16_arithmetic ? cpu_bf16_for(level) : NULL;
     if (status == BK_OK)
         status = choose_library(dev, matrix);
     if (status == BK_OK && name_only && dev->library->named)
@@ -83,7 +93,6 @@ static bk_status open_parts(cpu_device *dev, const char *options, int level)
         status = dev->library->open(dev);
     if (status != BK_OK)
         return status;
-    dev->bf16 = dev->bf16_arithmetic ? cpu_bf16_for(level) : NULL;
     dev->library->describe(library, sizeof library);
     snprintf(dev->text, sizeof dev->text, "cpu: %s, %s%s%s%s%s", dev->kernels->name,
              dev->own_products ? "own products, " : "", library,

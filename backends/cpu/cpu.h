@@ -72,6 +72,14 @@ typedef struct cpu_depthwise_sums cpu_depthwise_sums;
 typedef struct cpu_direct cpu_direct; /* direct.h */
 typedef struct cpu_direct_grad cpu_direct_grad;
 
+/* Direct convolution, from float32 or in bfloat16. */
+typedef struct cpu_direct_kernels {
+    void (*plan)(cpu_direct *d); /* the sizes of memory, from what is above them in the struct */
+    void (*run)(const cpu_direct *d, cpu_team *team);
+    void (*grad_plan)(cpu_direct_grad *g);
+    void (*grad_run)(const cpu_direct_grad *g, cpu_team *team);
+} cpu_direct_kernels;
+
 /* All kernels, compiled for one instruction level. */
 typedef struct cpu_kernels {
     const char *name;
@@ -84,10 +92,7 @@ typedef struct cpu_kernels {
     void (*thin)(const cpu_thin *t, cpu_team *team);
     void (*depthwise)(const cpu_depthwise *d, cpu_team *team);
     void (*depthwise_sum)(const cpu_depthwise_sums *s); /* serial */
-    void (*direct_plan)(cpu_direct *d); /* the sizes of memory, from what is above them in the struct */
-    void (*direct)(const cpu_direct *d, cpu_team *team);
-    void (*direct_grad_plan)(cpu_direct_grad *g);
-    void (*direct_grad)(const cpu_direct_grad *g, cpu_team *team);
+    const cpu_direct_kernels *direct;
     void (*widen)(const void *from, int32_t dtype, size_t n, float *to);     /* from 16-bit floats; serial */
     void (*narrow)(const void *from, int32_t dtype, size_t n, uint16_t *to); /* to bfloat16; serial */
 } cpu_kernels;

@@ -6,7 +6,9 @@
  * tile is at most ROWS pixels beside each other. The micro-kernel keeps its sums in registers and adds the
  * taps run by run: a run is a contiguous piece of the source, one tap's channels or, if they lie beside each
  * other, those of all taps of a line. Lines outside the image are left out. Tiles whose windows reach over
- * the ends of a line read a strip, a copy of the source around them with zeros outside.
+ * the ends of a line read a strip, a copy of the source around them with zeros outside. In bfloat16 all tiles
+ * do, and the copy is rounded to words of two channels (words.h); what is said here of channels of the source
+ * then holds of words.
  *
  * Few channels of the target have kernels of their own: with one vector of them, three taps beside each other
  * share each value of the source (a trio); with up to DOTS channels, vectors run along the channels of the
@@ -16,28 +18,19 @@
  * all panels pass by. An element's sum has an order of its own: neither threads nor tasks change a result. */
 #include "backends/cpu/direct.h"
 
+#include "backends/cpu/direct_tile.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/prefetch.h"
 #include "backends/cpu/team.h"
 
 enum {
-    MR = CPU_LEVEL == 4 ? 14 : 6, /* rows of a tile with two vectors of channels, */
-    ROWS = 2 * MR,                /* and with one */
-    NR = 2 * VL,
-    DEPTH = 1152,              /* values of a sum that are added at a time */
-    LEAST_CHUNK = 16,          /* channels */
-    DOTS = 3,                  /* most channels of the target for dot products, */
-    DOT_ROWS = VL / 2,         /* and pixels of their tiles: as many sums as fit in registers */
-    SOURCE_FLOATS = 96 * 1024, /* of a chunk that a task reads */
-    LINE = 16                  /* floats of a cache line */
+    DEPTH = 1152,             /* words of a sum that are added at a time */
+    LEAST_CHUNK = 16,         /* words of a pixel */
+    SOURCE_WORDS = 96 * 1024, /* of a chunk that a task reads */
+    LINE = 16                 /* floats of a cache line */
 };
 
 /* ---- what a phase is cut into ---- */
-
-/* A piece of the source, and where its weights begin in a panel. */
-typedef struct run {
-    int64_t source, panel;
-} run;
 
 typedef struct pass {
     const cpu_direct *d;
@@ -64,7 +57,7 @@ static int64_t panels_of(const cpu_direct *d)
 /* With so few channels of the target, vectors run along the channels of the source instead. */
 static int is_dot(const cpu_direct *d)
 {
-    return d->to <= DOTS && d->from % VL == 0;
+    return WORD == 1 && d->to <= DOTS && d->from % VL == 0;
 }
 
 /* Channels of a panel: of the last, one vector may suffice. */
@@ -88,9 +81,11 @@ static int64_t tile_at(const pass *p, int64_t tile)
     return p->width * tile / p->tiles;
 }
 
-/* The windows of a tile reach over an end of the line. */
+/* The tile reads a strip: its windows reach over an end of the line, or the source must be rounded. */
 static int is_edge(const pass *p, int64_t tile)
 {
+    if (WORD > 1)
+        return 1;
     const conv_phase *f = &p->f;
     int64_t first = tile_at(p, tile), last = tile_at(p, tile + 1) - 1;
     return first * f->move[LAST] + f->origin[LAST] < 0 ||
@@ -136,6 +131,12 @@ static void flatten(pass *p)
     p->planes = 1;
 }
 
+/* Words of a chunk that a tile reads of one line of each plane. */
+static int64_t tile_words(const pass *p)
+{
+    return p->f.taps[0] * reach(&p->f, LAST, work_pieces(p->width, p->tiles)) * p->d->chunk;
+}
+
 /* Lines and tiles of a task: about TILES tiles, and no more of the source than stays in the cache; more tasks
  * where threads would have none. */
 static void cut_tasks(pass *p)
@@ -144,13 +145,17 @@ static void cut_tasks(pass *p)
     const cpu_direct *d = p->d;
     int64_t wanted = d->threads > 1 ? (int64_t)EACH * d->threads : 1;
     int64_t most = p->lines == 1 ? TILES : BESIDE;
+    if (WORD > 1)
+        most = work_min(most, work_max(1, SOURCE_WORDS / work_max(1, reach(&p->f, 1, 1) * tile_words(p))));
     while (p->lines == 1 && most > 1 && p->planes * work_pieces(p->tiles, most) < wanted)
         most--;
     p->blocks = work_pieces(p->tiles, most);
     p->block = work_pieces(p->tiles, p->blocks);
-    int64_t pixels = reach(&p->f, LAST, work_pieces(p->width, p->tiles) * p->block) * p->f.taps[0];
+    int64_t words = reach(&p->f, LAST, work_pieces(p->width, p->tiles) * p->block) * p->f.taps[0] * d->chunk;
+    if (WORD > 1) /* each tile has a strip of its own */
+        words = p->block * tile_words(p);
     int64_t high = work_max(1, work_min(p->lines, TILES / p->block));
-    while (high > 1 && (reach(&p->f, 1, high) * pixels * d->chunk > SOURCE_FLOATS ||
+    while (high > 1 && (reach(&p->f, 1, high) * words > SOURCE_WORDS ||
                         p->planes * p->blocks * work_pieces(p->lines, high) < wanted))
         high--;
     p->stacks = work_pieces(p->lines, high);
@@ -199,29 +204,6 @@ static int64_t spot_floats(const pass *p)
 static int64_t room_floats(const pass *p)
 {
     return work_pieces(2 * run_floats(p) + spot_floats(p), LINE) * LINE + p->edges * p->strip;
-}
-
-void KERNEL(cpu_direct_plan)(cpu_direct *d)
-{
-    int64_t most = 1;
-    d->phases = d->back ? conv_phases(&d->c) : 1;
-    for (int64_t n = 0; n < d->phases && d->back; n++) {
-        conv_phase f = conv_backward(&d->c, n);
-        most = work_max(most, conv_count(f.taps));
-    }
-    most = d->back ? most : d->c.taps;
-    d->chunk = work_pieces(d->from, work_pieces(d->from, work_max(LEAST_CHUNK, DEPTH / most)));
-    if (d->chunk < d->from)
-        d->chunk = work_min(d->from, work_pieces(d->chunk, LEAST_CHUNK) * LEAST_CHUNK);
-    d->room = 0;
-    for (int64_t n = 0; n < d->phases; n++) {
-        pass p = pass_of(d, n, NULL);
-        d->room = work_max(d->room, room_floats(&p));
-    }
-    d->room = work_pieces(work_max(d->room, d->c.taps * 2), LINE) * LINE;
-    int64_t last = panels_of(d) - 1;
-    d->weights = (last * NR + panel_width(d, last)) * d->from * d->c.taps;
-    d->weights = work_pieces(d->weights, LINE) * LINE;
 }
 
 /* ---- packing ---- */
@@ -297,6 +279,7 @@ static void pack_backward(const cpu_direct *d, int64_t panel, int64_t at, int64_
     }
 }
 
+/* Where the weights of each tap belong that pack_backward() packs. */
 static void places_of(const cpu_direct *d, int64_t panel, int64_t at, int64_t chunk, float **place)
 {
     float *phase = d->packed;
@@ -306,12 +289,54 @@ static void places_of(const cpu_direct *d, int64_t panel, int64_t at, int64_t ch
     for (int64_t n = 0; n < d->phases; n++) {
         conv_phase f = conv_backward(&d->c, n);
         int64_t taps = conv_count(f.taps);
-        float *to = phase + panel * NR * d->from * taps + at * taps * width;
+        float *to = phase + panel * NR * d->words * taps + at * taps * width;
         for (int64_t m = 0; m < taps; m++)
             place[conv_tap(&d->c, &f, m)] = to + m * chunk * width;
-        phase += (last * NR + panel_width(d, last)) * d->from * taps;
+        phase += (last * NR + panel_width(d, last)) * d->words * taps;
     }
 }
+
+#ifdef CPU_PAIRS
+
+/* Weights as floats [taps][channels][width] of a panel's chunk, and pointers to where each tap's lie and
+ * belong. */
+static int64_t packing_floats(const cpu_direct *d)
+{
+    return d->c.taps * (4 + WORD * d->chunk * NR);
+}
+
+/* Words of a tap's channels, two by two, from floats; the last word may be half of one. */
+static void pair_rows(const float *from, int64_t channels, int64_t width, float *to)
+{
+    for (int64_t c = 0; c < channels; c += WORD)
+        for (int64_t v = 0; v < width; v += VL, to += VL) {
+            const float *x = from + c * width + v;
+            vstore(to, pair_lanes(vload(x), c + 1 < channels ? vload(x + width) : vset(0.0f)));
+        }
+}
+
+static void pack_chunk(const cpu_direct *d, int64_t panel, int64_t at, int64_t chunk, float *room)
+{
+    int64_t first = at * WORD, channels = work_min(chunk * WORD, d->from - first), taps = d->c.taps;
+    int64_t width = panel_width(d, panel);
+    float **place = (float **)(void *)room, **packed = place + taps, *floats = room + 4 * taps;
+    for (int64_t t = 0; t < taps; t++)
+        packed[t] = floats + t * channels * width;
+    if (d->back) {
+        places_of(d, panel, at, chunk, place);
+        pack_backward(d, panel, first, channels, packed);
+    } else {
+        float *to = d->packed + (panel * NR * d->words + at * width) * taps;
+        for (int64_t t = 0; t < taps; t++)
+            place[t] = to + t * chunk * width;
+        pack_forward(d, panel, first, channels, floats);
+    }
+    for (int64_t t = 0; t < taps; t++)
+        if (place[t])
+            pair_rows(packed[t], channels, width, place[t]);
+}
+
+#else
 
 /* Weights for dot products: a chunk [taps][vectors of channels][to]. */
 static void pack_dots(const cpu_direct *d, int64_t at, int64_t chunk)
@@ -333,325 +358,38 @@ static void pack_dots(const cpu_direct *d, int64_t at, int64_t chunk)
     }
 }
 
+static int64_t packing_floats(const cpu_direct *d)
+{
+    return 2 * d->c.taps;
+}
+
+static void pack_chunk(const cpu_direct *d, int64_t panel, int64_t at, int64_t chunk, float *room)
+{
+    float **place = (float **)(void *)room;
+    if (is_dot(d)) {
+        pack_dots(d, at, chunk);
+    } else if (d->back) {
+        places_of(d, panel, at, chunk, place);
+        pack_backward(d, panel, at, chunk, place);
+    } else {
+        float *to = d->packed + (panel * NR * d->from + at * panel_width(d, panel)) * d->c.taps;
+        pack_forward(d, panel, at, chunk, to);
+    }
+}
+
+#endif
+
 static void pack_tasks(const void *job, int64_t first, int64_t end, int thread)
 {
     const cpu_direct *d = job;
-    int64_t chunks = work_pieces(d->from, d->chunk);
-    float **place = (float **)(void *)(d->rooms + thread * d->room);
+    int64_t chunks = work_pieces(d->words, d->chunk);
     for (int64_t i = first; i < end; i++) {
-        int64_t panel = i / chunks, at = i % chunks * d->chunk, chunk = work_min(d->chunk, d->from - at);
-        if (is_dot(d)) {
-            pack_dots(d, at, chunk);
-            continue;
-        }
-        if (!d->back) {
-            float *to = d->packed + (panel * NR * d->from + at * panel_width(d, panel)) * d->c.taps;
-            pack_forward(d, panel, at, chunk, to);
-            continue;
-        }
-        places_of(d, panel, at, chunk, place);
-        pack_backward(d, panel, at, chunk, place);
+        int64_t at = i % chunks * d->chunk;
+        pack_chunk(d, i / chunks, at, work_min(d->chunk, d->words - at), d->rooms + thread * d->room);
     }
 }
 
-/* ---- the micro-kernel ---- */
-
-typedef struct runs {
-    const run *at;
-    int64_t count, length;
-} runs;
-
-/* A tile: its pixels are `step` apart in the source and y_step in the target. */
-typedef struct tile {
-    const float *source;
-    int64_t at, step; /* the first pixel's first tap, which may lie outside, in floats */
-    const float *panel;
-    runs runs;
-    float *y;
-    int64_t y_step, cols; /* channels that are stored */
-    const float *bias;    /* or NULL, of the first chunk */
-    int add;              /* to the sums in y, which lower chunks have left */
-} tile;
-
-/* Sums whose panel has more channels than are left. */
-static void store_edge(const tile *t, const float *sums, int rows, int width)
-{
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t c = 0; c < t->cols; c++) {
-            float more = t->add ? t->y[i * t->y_step + c] : t->bias ? t->bias[c] : 0.0f;
-            t->y[i * t->y_step + c] = sums[i * width + c] + more;
-        }
-}
-
-/* The addresses of a tile's pixels: nine from each base with four distances, because an address is a base and
- * 1, 2, 4 or 8 times a register. The compiler is kept from finding out, which would compute and spill an
- * address for each pixel. */
-enum { FROM_BASE = 9, BASES = (ROWS + 2 + FROM_BASE - 1) / FROM_BASE };
-
-typedef struct pixels {
-    const char *base[BASES];
-    int64_t one, three, five, seven; /* steps in bytes */
-} pixels;
-
-#define OPAQUE(x) __asm__("" : "+r"(x))
-
-INLINE void point_to(pixels *a, const float *first, const int rows)
-{
-#pragma GCC unroll 4
-    for (int i = 0; i < (rows + FROM_BASE - 1) / FROM_BASE; i++) {
-        a->base[i] = (const char *)first + i * FROM_BASE * a->one;
-        OPAQUE(a->base[i]);
-    }
-}
-
-INLINE void steps_of(pixels *a, int64_t step)
-{
-    a->one = step * (int64_t)sizeof(float);
-    a->three = 3 * a->one;
-    a->five = 5 * a->one;
-    a->seven = 7 * a->one;
-    OPAQUE(a->one);
-    OPAQUE(a->three);
-    OPAQUE(a->five);
-    OPAQUE(a->seven);
-}
-
-INLINE void advance(pixels *a, const int64_t n, const int rows)
-{
-#pragma GCC unroll 4
-    for (int i = 0; i < (rows + FROM_BASE - 1) / FROM_BASE; i++)
-        a->base[i] += n * (int64_t)sizeof(float);
-}
-
-INLINE const char *address(const pixels *a, const int i)
-{
-    const int64_t steps[FROM_BASE] = {0,       a->one,       2 * a->one, a->three,  4 * a->one,
-                                      a->five, 2 * a->three, a->seven,   8 * a->one};
-    return a->base[i / FROM_BASE] + steps[i % FROM_BASE];
-}
-
-/* Value k of pixel i, in all lanes. */
-INLINE vf pixel(const pixels *a, const int i, const int64_t k)
-{
-    float x;
-    memcpy(&x, address(a, i) + k * (int64_t)sizeof(float), sizeof x);
-    return vset(x);
-}
-
-INLINE vf pixel_vector(const pixels *a, const int i)
-{
-    vf x;
-    memcpy(&x, address(a, i), sizeof x);
-    return x;
-}
-
-/* Adds value k of a run, of `rows` pixels, times the panel's row at b. */
-INLINE void add_value(const pixels *a, const int64_t k, const float *b, vf *sum, const int rows,
-                      const int vectors)
-{
-    vf w[2];
-#pragma GCC unroll 2
-    for (int v = 0; v < vectors; v++)
-        w[v] = vload(b + (k * vectors + v) * VL);
-#pragma GCC unroll 28
-    for (int i = 0; i < rows; i++) {
-        vf x = pixel(a, i, k);
-#pragma GCC unroll 2
-        for (int v = 0; v < vectors; v++)
-            sum[i * vectors + v] += x * w[v];
-    }
-#if CPU_LEVEL >= 3
-    __asm__ volatile("" ::: "memory"); /* loads wait for their turn: registers are scarce */
-#endif
-}
-
-INLINE void add_run(pixels *a, const float *b, int64_t length, vf *sum, const int rows, const int vectors)
-{
-    enum { AT_ONCE = CPU_LEVEL >= 3 ? 4 : 1 };
-    int64_t k = 0;
-    for (; k + AT_ONCE <= length; k += AT_ONCE, b += AT_ONCE * vectors * VL) {
-#pragma GCC unroll 4
-        for (int64_t i = 0; i < AT_ONCE; i++)
-            add_value(a, i, b, sum, rows, vectors);
-        advance(a, AT_ONCE, rows);
-    }
-#pragma GCC unroll 1
-    for (; k < length; k++, b += vectors * VL) {
-        add_value(a, 0, b, sum, rows, vectors);
-        advance(a, 1, rows);
-    }
-}
-
-/* Stores the sums of a tile. */
-INLINE void finish(const tile *t, vf *sum, const int rows, const int vectors)
-{
-    if (t->cols < vectors * VL) {
-        float sums[ROWS * VL] __attribute__((aligned(64)));
-#pragma GCC unroll 28
-        for (int i = 0; i < rows * vectors; i++)
-            vstore(sums + i * VL, sum[i]);
-        store_edge(t, sums, rows, vectors * VL);
-        return;
-    }
-#pragma GCC unroll 28
-    for (int i = 0; i < rows * vectors; i++) {
-        float *y = t->y + i / vectors * t->y_step + i % vectors * VL;
-        if (t->add)
-            sum[i] += vload(y);
-        else if (t->bias)
-            sum[i] += vload(t->bias + i % vectors * VL);
-        vstore(y, sum[i]);
-    }
-}
-
-INLINE void micro_kernel(const tile *t, const int rows, const int vectors)
-{
-    vf sum[ROWS];
-    pixels a;
-    steps_of(&a, t->step);
-#pragma GCC unroll 28
-    for (int i = 0; i < rows * vectors; i++)
-        sum[i] = vset(0.0f);
-    if (t->add)
-        for (int i = 0; i < rows; i++)
-            for (int v = 0; v < vectors; v++)
-                __builtin_prefetch(t->y + i * t->y_step + v * VL, 1);
-    for (const run *r = t->runs.at, *end = r + t->runs.count; r < end; r++) {
-        point_to(&a, t->source + (t->at + r->source), rows);
-        add_run(&a, t->panel + r->panel, t->runs.length, sum, rows, vectors);
-    }
-    finish(t, sum, rows, vectors);
-}
-
-/* The same with one vector, if three taps lie beside each other: each value of the source is read once for
- * all of them. A run is the channels of the first tap. */
-INLINE void trio_kernel(const tile *t, const int rows)
-{
-    vf sum[ROWS];
-    pixels a;
-    steps_of(&a, t->step);
-#pragma GCC unroll 28
-    for (int i = 0; i < rows; i++)
-        sum[i] = vset(0.0f);
-    const int64_t length = t->runs.length;
-    for (const run *r = t->runs.at, *end = r + t->runs.count; r < end; r++) {
-        const float *b = t->panel + r->panel;
-        point_to(&a, t->source + (t->at + r->source), rows + 2);
-#pragma GCC unroll 2
-        for (int64_t k = 0; k < length; k++, b += VL) {
-            const vf w[3] = {vload(b), vload(b + length * VL), vload(b + 2 * length * VL)};
-#pragma GCC unroll 30
-            for (int i = 0; i < rows + 2; i++) {
-                vf x = pixel(&a, i, 0);
-                if (i < rows)
-                    sum[i] += x * w[0];
-                if (i > 0 && i < rows + 1)
-                    sum[i - 1] += x * w[1];
-                if (i > 1)
-                    sum[i - 2] += x * w[2];
-            }
-            advance(&a, 1, rows + 2);
-            __asm__ volatile("" ::: "memory"); /* as in add_value() */
-        }
-    }
-    finish(t, sum, rows, 1);
-}
-
-/* Sums of dot products, [rows][dots]: the lanes of all vectors are added up in the end. */
-INLINE void dot_kernel(const tile *t, const int rows, const int dots)
-{
-    enum { MOST = (DOTS * DOT_ROWS + VL - 1) / VL * VL };
-    vf sum[MOST], w[DOTS];
-    float sums[MOST];
-    pixels a;
-    steps_of(&a, t->step);
-#pragma GCC unroll 32
-    for (int i = 0; i < MOST; i++)
-        sum[i] = vset(0.0f);
-    for (const run *r = t->runs.at, *end = r + t->runs.count; r < end; r++) {
-        const float *b = t->panel + r->panel;
-        point_to(&a, t->source + (t->at + r->source), rows);
-        for (int64_t k = 0; k < t->runs.length; k += VL, b += dots * VL) {
-#pragma GCC unroll 3
-            for (int o = 0; o < dots; o++)
-                w[o] = vload(b + o * VL);
-#pragma GCC unroll 16
-            for (int i = 0; i < rows; i++) {
-                vf x = pixel_vector(&a, i);
-#pragma GCC unroll 3
-                for (int o = 0; o < dots; o++)
-                    sum[i * dots + o] += x * w[o];
-            }
-            advance(&a, VL, rows);
-        }
-    }
-#pragma GCC unroll 2
-    for (int first = 0; first < rows * dots; first += VL) {
-        vturn(sum + first);
-        vf all = sum[first];
-#pragma GCC unroll 16
-        for (int i = 1; i < VL; i++)
-            all += sum[first + i];
-        vstore(sums + first, all);
-    }
-    store_edge(t, sums, rows, dots);
-}
-
-typedef void (*micro_function)(const tile *t);
-
-#define EACH_OF_2(X)  X(1) X(2)
-#define EACH_OF_4(X)  EACH_OF_2(X) X(3) X(4)
-#define EACH_OF_6(X)  EACH_OF_4(X) X(5) X(6)
-#define EACH_OF_8(X)  EACH_OF_6(X) X(7) X(8)
-#define EACH_OF_12(X) EACH_OF_8(X) X(9) X(10) X(11) X(12)
-#if CPU_LEVEL == 4
-#define EACH_OF_14(X)   EACH_OF_12(X) X(13) X(14)
-#define EACH_OF_16(X)   EACH_OF_14(X) X(15) X(16)
-#define EACH_OF_MR(X)   EACH_OF_14(X)
-#define EACH_OF_ROWS(X) EACH_OF_16(X) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28)
-#define EACH_OF_VL(X)   EACH_OF_16(X)
-#define EACH_OF_DOTS(X) EACH_OF_8(X)
-#else
-#define EACH_OF_MR(X)   EACH_OF_6(X)
-#define EACH_OF_ROWS(X) EACH_OF_12(X)
-#if CPU_LEVEL == 3
-#define EACH_OF_VL(X)   EACH_OF_8(X)
-#define EACH_OF_DOTS(X) EACH_OF_4(X)
-#else
-#define EACH_OF_VL(X)   EACH_OF_4(X)
-#define EACH_OF_DOTS(X) EACH_OF_2(X)
-#endif
-#endif
-
-#define DEFINE(name, rows, call)                                                                             \
-    static void name##_##rows(const tile *t)                                                                 \
-    {                                                                                                        \
-        call;                                                                                                \
-    }
-#define NARROW(rows) DEFINE(narrow, rows, micro_kernel(t, rows, 1))
-#define WIDE(rows)   DEFINE(wide, rows, micro_kernel(t, rows, 2))
-#define TRIO(rows)   DEFINE(trio, rows, trio_kernel(t, rows))
-#define DOT1(rows)   DEFINE(dot1, rows, dot_kernel(t, rows, 1))
-#define DOT2(rows)   DEFINE(dot2, rows, dot_kernel(t, rows, 2))
-#define DOT3(rows)   DEFINE(dot3, rows, dot_kernel(t, rows, 3))
-EACH_OF_ROWS(NARROW)
-EACH_OF_MR(WIDE)
-EACH_OF_ROWS(TRIO)
-EACH_OF_VL(DOT1)
-EACH_OF_DOTS(DOT2)
-EACH_OF_DOTS(DOT3)
-#define NARROW_NAME(rows) narrow_##rows,
-#define WIDE_NAME(rows)   wide_##rows,
-#define TRIO_NAME(rows)   trio_##rows,
-#define DOT1_NAME(rows)   dot1_##rows,
-#define DOT2_NAME(rows)   dot2_##rows,
-#define DOT3_NAME(rows)   dot3_##rows,
-static const micro_function narrow[] = {NULL, EACH_OF_ROWS(NARROW_NAME)};
-static const micro_function wide[] = {NULL, EACH_OF_MR(WIDE_NAME)};
-static const micro_function trio[] = {NULL, EACH_OF_ROWS(TRIO_NAME)};
-static const micro_function dot1[] = {NULL, EACH_OF_VL(DOT1_NAME)};
-static const micro_function dot2[] = {NULL, EACH_OF_DOTS(DOT2_NAME)};
-static const micro_function dot3[] = {NULL, EACH_OF_DOTS(DOT3_NAME)};
+/* ---- the kernel of a tile ---- */
 
 /* A pixel's three taps on a line are neighbours in the source, and neighbours' are one apart. */
 static int is_trio(const pass *p, int64_t width)
@@ -688,24 +426,26 @@ static void taps_inside(const pass *p, int axis, int64_t place, int64_t *first, 
     *end = work_min(p->f.taps[axis], from < p->source[axis] ? work_pieces(p->source[axis] - from, gap) : 0);
 }
 
-/* The source line of plane z and line y of a sample, from its first pixel and channel `at` on. */
-static const float *source_line(const pass *p, int64_t sample, int64_t z, int64_t y, int64_t at)
+/* The source line of plane z and line y of a sample. */
+static const float *source_line(const pass *p, int64_t sample, int64_t z, int64_t y)
 {
     int64_t line = (sample * p->source[0] + z) * p->source[1] + y;
-    return p->d->in + line * p->source[LAST] * p->d->from_all + at;
+    return p->d->in + line * p->source[LAST] * p->d->from_all;
 }
 
-/* Copies the pixels first to first + span of a line, zeros outside. */
-static void fill_line(const pass *p, const float *line, int64_t first, int64_t chunk, float *to)
+/* Copies a chunk, from word `at` on, of the pixels first to first + span of a line, zeros outside. */
+static void fill_line(const pass *p, const float *line, int64_t first, int64_t at, int64_t chunk, float *to)
 {
     int64_t from = p->d->from_all, low = work_min(p->span, work_max(0, -first));
     int64_t high = work_max(low, work_min(p->span, p->source[LAST] - first));
+    int64_t channels = work_min(chunk * WORD, p->d->from - at * WORD);
+    const float *x = line + first * from + at * WORD;
     memset(to, 0, (size_t)(low * chunk) * sizeof *to);
-    if (chunk == from)
-        memcpy(to + low * chunk, line + (first + low) * from, (size_t)((high - low) * chunk) * sizeof *to);
+    if (channels == from && channels == chunk * WORD)
+        round_values(x + low * from, (high - low) * channels, to + low * chunk);
     else
         for (int64_t i = low; i < high; i++)
-            memcpy(to + i * chunk, line + (first + i) * from, (size_t)chunk * sizeof *to);
+            round_values(x + i * from, channels, to + i * chunk);
     memset(to + high * chunk, 0, (size_t)((p->span - high) * chunk) * sizeof *to);
 }
 
@@ -725,7 +465,7 @@ static void fill_strip(const task *t, const spot *here, int64_t low, int64_t hig
     for (; m < end; m++) {
         int64_t z = t->z * p->f.move[0] + p->f.origin[0] + m * p->f.gap[0];
         for (int64_t y = work_max(0, base + low); y < work_min(p->source[1], base + high); y++)
-            fill_line(p, source_line(p, t->sample, z, y, at), x, chunk,
+            fill_line(p, source_line(p, t->sample, z, y), x, at, chunk,
                       strip + (m * p->span_lines + y - base) * p->span * chunk);
     }
 }
@@ -794,7 +534,7 @@ static void activate(const cpu_direct *d, const tile *t, int64_t rows)
 {
     cpu_epilogue e = {.rows = rows, .cols = t->cols, .product = t->y, .y = t->y, .act = d->act};
     e.product_step = e.y_step = t->y_step;
-    KERNEL(cpu_epilogue_rows)(&e);
+    d->epilogue(&e);
 }
 
 static runs image_runs(const task *k, int64_t line, int64_t chunk, int64_t width)
@@ -823,7 +563,7 @@ static void prefetch_below(const task *k, const spot *here, int64_t line, int64_
     if (z < 0 || z >= p->source[0] || pixels <= 0)
         return;
     for (int64_t i = work_max(0, y); i < work_min(p->source[1], y + f->move[1]); i++) {
-        memory m = {(const char *)(source_line(p, k->sample, z, i, 0) + x * d->from_all), 1, 0, 0};
+        memory m = {(const char *)(source_line(p, k->sample, z, i) + x * d->from_all), 1, 0, 0};
         m.width = pixels * d->from * (int64_t)sizeof(float);
         if (chunk == d->from_all)
             prefetch(&m, 0, 1);
@@ -855,11 +595,11 @@ static void run_line(const task *k, int64_t line, int64_t at, int64_t chunk, int
             t->step = f->move[LAST] * d->from_all;
             t->runs = image;
         }
-        if (at == 0 && col == k->panel * NR)
+        if (WORD == 1 && at == 0 && col == k->panel * NR)
             prefetch_below(k, here, line, chunk);
         t->y = target + here->first * t->y_step;
         kernel[here->rows](t);
-        if (at + chunk == d->from && d->act.kind)
+        if (at + chunk == d->words && d->act.kind)
             activate(d, t, here->rows);
     }
 }
@@ -869,14 +609,14 @@ static void run_task(const task *k)
     const pass *p = k->p;
     const cpu_direct *d = p->d;
     find_spots(k);
-    for (int64_t at = 0; at < d->from; at += d->chunk) {
-        int64_t chunk = work_min(d->chunk, d->from - at);
+    for (int64_t at = 0; at < d->words; at += d->chunk) {
+        int64_t chunk = work_min(d->chunk, d->words - at);
         for (int64_t panel = k->panel; panel < k->panel_end; panel++) {
             int64_t width = panel_width(d, panel), col = panel * NR;
             tile t = {
                 .y_step = p->f.step[LAST] * d->to_all, .cols = work_min(width, d->to - col), .add = at > 0};
             t.bias = d->bias && at == 0 ? d->bias + col : NULL;
-            t.panel = p->packed + (col * d->from + at * width) * p->taps;
+            t.panel = p->packed + (col * d->words + at * width) * p->taps;
             for (int64_t line = k->line; line < k->line_end; line++) {
                 if (p->edges > 0 && panel == k->panel)
                     fill_strips(k, line, at, chunk);
@@ -887,6 +627,30 @@ static void run_task(const task *k)
 }
 
 /* ---- a whole convolution ---- */
+
+static void plan(cpu_direct *d)
+{
+    int64_t most = 1;
+    d->phases = d->back ? conv_phases(&d->c) : 1;
+    for (int64_t n = 0; n < d->phases && d->back; n++) {
+        conv_phase f = conv_backward(&d->c, n);
+        most = work_max(most, conv_count(f.taps));
+    }
+    most = d->back ? most : d->c.taps;
+    d->words = work_pieces(d->from, WORD);
+    d->chunk = work_pieces(d->words, work_pieces(d->words, work_max(LEAST_CHUNK, DEPTH / most)));
+    if (d->chunk < d->words)
+        d->chunk = work_min(d->words, work_pieces(d->chunk, LEAST_CHUNK) * LEAST_CHUNK);
+    d->room = 0;
+    for (int64_t n = 0; n < d->phases; n++) {
+        pass p = pass_of(d, n, NULL);
+        d->room = work_max(d->room, room_floats(&p));
+    }
+    d->room = work_pieces(work_max(d->room, packing_floats(d)), LINE) * LINE;
+    int64_t last = panels_of(d) - 1;
+    d->weights = (last * NR + panel_width(d, last)) * d->words * d->c.taps;
+    d->weights = work_pieces(d->weights, LINE) * LINE;
+}
 
 static void pass_tasks(const void *job, int64_t first, int64_t end, int thread)
 {
@@ -912,16 +676,19 @@ static void pass_tasks(const void *job, int64_t first, int64_t end, int thread)
     }
 }
 
-void KERNEL(cpu_direct_run)(const cpu_direct *d, cpu_team *team)
+static void run_all(const cpu_direct *d, cpu_team *team)
 {
     const float *packed = d->packed;
     int64_t last = panels_of(d) - 1, width = last * NR + panel_width(d, last);
     if (!d->is_packed)
-        cpu_team_share(team, panels_of(d) * work_pieces(d->from, d->chunk), d->weights, pack_tasks, d);
+        cpu_team_share(team, panels_of(d) * work_pieces(d->words, d->chunk), d->weights, pack_tasks, d);
     for (int64_t n = 0; n < d->phases; n++) {
         pass p = pass_of(d, n, packed);
-        packed += width * d->from * p.taps;
+        packed += width * d->words * p.taps;
         int64_t work = p.planes * p.lines * p.width * (p.taps + 1) * d->from * d->to;
         cpu_team_share(team, p.planes * p.stacks * p.blocks * p.splits, work / 16, pass_tasks, &p);
     }
 }
+
+const cpu_direct_kernels KERNEL(cpu_direct) = {plan, run_all, KERNEL(cpu_direct_grad_plan),
+                                               KERNEL(cpu_direct_grad_run)};

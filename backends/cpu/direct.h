@@ -15,13 +15,15 @@ struct cpu_direct {
     int64_t source[SPACE], target[SPACE];
     int threads;
     int64_t phases;
-    int64_t chunk;   /* channels of the source at a time */
-    int64_t weights; /* floats of the packed weights */
+    int64_t words;   /* of the source's channels (words.h) */
+    int64_t chunk;   /* words at a time */
+    int64_t weights; /* of the packed weights, in words */
     int64_t room;    /* floats of each thread's memory */
     const float *in, *w, *bias;
     float *out, *packed, *rooms; /* the packed weights; the threads' memory, one after the other */
     int is_packed;               /* the packed weights are those of w */
     cpu_activation act;
+    void (*epilogue)(const cpu_epilogue *e);
 };
 
 /* dw of one group from x and dy, by way of sums[parts][O][K...][C]. */

@@ -7,100 +7,26 @@
  * registers while it walks over the pixels of the block, run by run: a run is the part of a line in which
  * the tap lies inside the image. Columns are the channels of a tap or, with few channels, those of all taps
  * of a kernel's line, which lie beside each other in the image; of pixels whose window reaches over the end
- * of a line they are copied, zeros outside.
+ * of a line they are copied, zeros outside. (In bfloat16 direct_grad_pairs.h copies what a block reads.)
  *
  * If x has fewer channels than a vector, the factors change places: vectors are output channels, read in
  * place, and the rows of a tile are columns.
  *
  * A task is one part of the pixels, which has sums of its own, and a group of output channels. Parts depend
  * on the shape alone and are added up in order: threads do not change a result. */
-#include "backends/cpu/direct.h"
-
+#ifdef CPU_PAIRS
+#include "backends/cpu/direct_grad_pairs.h"
+#else
+#include "backends/cpu/direct_grad_place.h"
+#endif
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/team.h"
-#include "backends/cpu/work.h"
 
-enum {
-    MR = CPU_LEVEL == 4 ? 14 : 6, /* rows of a tile with two vectors of columns */
-    NR = 2 * VL,
-    BLOCK_FLOATS = 96 * 1024, /* of dy or x in a block: both stay in the second-level cache */
-    BLOCK_PIXELS = 2048,
-    LINE = 16 /* floats of a cache line */
-};
-
-/* ---- sizes ---- */
-
-static int64_t columns_of(const cpu_direct_grad *g)
-{
-    return g->c.taps * g->c.in;
-}
-
-static int64_t lines_of(const cpu_direct_grad *g)
-{
-    return g->c.batch * g->c.y[0] * g->c.y[1];
-}
-
-static int64_t cut_up(int64_t n)
-{
-    return work_pieces(n, LINE) * LINE;
-}
-
-/* Lines of x that n lines of dy read, of one plane. */
-static int64_t reach(const cpu_direct_grad *g, int64_t n)
-{
-    return (n - 1) * g->c.stride[1] + (g->c.kernel[1] - 1) * g->c.dilation[1] + 1;
-}
-
-/* Pixels first to end - 1 of a line of dy have windows inside the line of x. */
-static void whole_windows(const conv *c, int64_t *first, int64_t *end)
-{
-    int64_t over = c->x[LAST] + c->pad[LAST] - (c->kernel[LAST] - 1) * c->dilation[LAST] - 1;
-    *first = work_min(c->y[LAST], work_pieces(c->pad[LAST], c->stride[LAST]));
-    *end = over < 0 ? *first : work_max(*first, work_min(c->y[LAST], over / c->stride[LAST] + 1));
-}
-
-/* The copied windows: [planes][lines][pixels][columns]. */
-static int64_t windows_of_line(const cpu_direct_grad *g)
-{
-    int64_t first, end;
-    whole_windows(&g->c, &first, &end);
-    return g->joined > 1 ? g->c.y[LAST] - (end - first) : 0;
-}
-
-static int64_t window_floats(const cpu_direct_grad *g)
-{
-    return cut_up(g->c.kernel[0] * reach(g, g->rows) * windows_of_line(g) * g->joined * g->c.in) + NR;
-}
-
-/* A piece of a line of dy whose windows lie in memory at equal distances. */
-typedef struct run {
-    const float *x;
-    int64_t step;      /* to the next pixel's */
-    const float *end;  /* of the memory in which x lies */
-    int64_t at, count; /* pixels of the block */
-} run;
-
-static int64_t run_floats(const cpu_direct_grad *g)
-{
-    enum { RUNS = 3 }; /* of a line */
-    return cut_up(RUNS * g->rows * (int64_t)(sizeof(run) / sizeof(float)));
-}
-
-/* A pixel of few channels lies in one or two lines of the cache as it is. */
-static int is_packed(const cpu_direct_grad *g)
-{
-    return !g->swapped && g->c.out > 2 * LINE;
-}
-
-static int64_t packed_floats(const cpu_direct_grad *g)
-{
-    if (!is_packed(g))
-        return 0;
-    return cut_up(g->rows * g->c.y[LAST] * work_pieces(g->c.out, g->splits)) + LINE;
-}
+/* ---- what is cut ---- */
 
 void KERNEL(cpu_direct_grad_plan)(cpu_direct_grad *g)
 {
+    enum { BLOCK_WORDS = 96 * 1024, BLOCK_PIXELS = 2048 }; /* dy and x stay in the second-level cache */
     enum { PARTS = 16, PART_FLOATS = 512 * 1024, PART_PIXELS = 512, GROUP = 18 * MR, EACH = 4 };
     const conv *c = &g->c;
     int64_t tiles = work_pieces(c->out, MR), pixels = c->batch * conv_count(c->y);
@@ -109,13 +35,13 @@ void KERNEL(cpu_direct_grad_plan)(cpu_direct_grad *g)
     g->splits = work_pieces(c->out, GROUP);
     if (c->out > 1 && g->threads > 1)
         g->splits = work_min(tiles, work_max(g->splits, EACH * g->threads / g->parts));
-    g->swapped = c->in < VL && c->out % VL == 0;
+    g->swapped = WORD == 1 && c->in < VL && c->out % VL == 0;
     if (g->swapped)
         g->splits = 1;
     g->joined = c->in <= VL && c->in == g->in_all && c->dilation[LAST] == 1 ? c->kernel[LAST] : 1;
-    int64_t most = BLOCK_FLOATS / work_max(work_pieces(c->out, work_pieces(c->out, GROUP)), c->in);
-    g->rows = work_max(1, work_min(c->y[1], work_min(BLOCK_PIXELS, most) / c->y[LAST]));
-    g->rows = work_pieces(c->y[1], work_pieces(c->y[1], g->rows));
+    int64_t most = BLOCK_WORDS / work_max(work_pieces(c->out, work_pieces(c->out, GROUP)), c->in);
+    g->rows = work_max(1, work_min(c->y[1], WORD * work_min(BLOCK_PIXELS, most) / c->y[LAST]));
+    g->rows = work_pieces(work_pieces(c->y[1], work_pieces(c->y[1], g->rows)), WORD) * WORD;
     g->room = run_floats(g) + packed_floats(g) + window_floats(g);
     g->sums_floats = cut_up(g->parts * c->out * columns_of(g)) + NR;
 }
@@ -125,14 +51,14 @@ void KERNEL(cpu_direct_grad_plan)(cpu_direct_grad *g)
 /* Some output channels and columns: those of the runs' x are the vectors, of dy the rows; or the other way
  * round. */
 typedef struct tile {
-    const float *dy; /* [pixels], dy_step floats apart */
+    const float *dy; /* [pixels], dy_step words apart */
     int64_t dy_step;
     int swapped;
     const run *runs;
     int64_t count; /* of runs */
     int64_t col;   /* the first column, relative to the runs' x */
     float *sums;
-    int64_t step; /* floats between rows of sums */
+    int64_t step; /* between rows of sums */
     int64_t cols;
 } tile;
 
@@ -149,10 +75,10 @@ INLINE void add_pixel(const vf *w, const float *dy, vf *sum, const int rows, con
 {
 #pragma GCC unroll 28
     for (int i = 0; i < rows; i++) {
-        vf d = vset(dy[i]);
+        vf d = word_in_all_lanes((const char *)(dy + i));
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v++)
-            sum[i * vectors + v] += d * w[v];
+            sum[i * vectors + v] = add_products(sum[i * vectors + v], d, w[v]);
     }
 }
 
@@ -219,157 +145,6 @@ static const micro_function wide[MR + 1] = {NULL, EACH_OF_MR(WIDE_NAME)};
 
 /* ---- a block ---- */
 
-/* Lines line..line_end of plane z of a sample, output channels out..out_end. */
-typedef struct block {
-    const cpu_direct_grad *g;
-    int64_t sample, z, line, line_end, out, out_end;
-    float *sums; /* of the part */
-    run *runs;
-    float *packed, *windows;
-} block;
-
-static int64_t block_pixels(const block *b)
-{
-    return (b->line_end - b->line) * b->g->c.y[LAST];
-}
-
-/* A group's tiles are equal but for one row. */
-static int64_t tiles_of(const block *b)
-{
-    return work_pieces(b->out_end - b->out, MR);
-}
-
-static int64_t tile_at(const block *b, int64_t tile)
-{
-    return b->out + (b->out_end - b->out) * tile / tiles_of(b);
-}
-
-INLINE void pack_rows(const float *dy, int64_t step, int64_t pixels, float *to, const int64_t rows)
-{
-    for (int64_t p = 0; p < pixels; p++, dy += step, to += rows)
-        memcpy(to, dy, (size_t)rows * sizeof *to);
-}
-
-/* The first pixel of dy. */
-static const float *dy_of(const block *b)
-{
-    const conv *c = &b->g->c;
-    int64_t line = (b->sample * c->y[0] + b->z) * c->y[1] + b->line;
-    return b->g->dy + line * c->y[LAST] * b->g->out_all;
-}
-
-static void pack(const block *b)
-{
-    int64_t pixels = block_pixels(b);
-    const float *dy = dy_of(b);
-    for (int64_t i = 0; i < tiles_of(b); i++) {
-        int64_t first = tile_at(b, i), rows = tile_at(b, i + 1) - first;
-        float *to = b->packed + (first - b->out) * pixels;
-        if (rows == MR)
-            pack_rows(dy + first, b->g->out_all, pixels, to, MR);
-        else if (rows == MR - 1)
-            pack_rows(dy + first, b->g->out_all, pixels, to, MR - 1);
-        else
-            pack_rows(dy + first, b->g->out_all, pixels, to, rows);
-    }
-}
-
-/* The line of x under tap (m, n) of a line of dy, or NULL outside. */
-static const float *line_under(const block *b, int64_t line, int64_t m, int64_t n)
-{
-    const conv *c = &b->g->c;
-    int64_t z = b->z * c->stride[0] - c->pad[0] + m * c->dilation[0];
-    int64_t y = line * c->stride[1] - c->pad[1] + n * c->dilation[1];
-    if (z < 0 || z >= c->x[0] || y < 0 || y >= c->x[1])
-        return NULL;
-    return b->g->x + ((b->sample * c->x[0] + z) * c->x[1] + y) * c->x[LAST] * b->g->in_all;
-}
-
-/* The window of pixel p of dy on one line of x. */
-static void copy_window(const conv *c, const float *x, int64_t p, float *to)
-{
-    int64_t first = p * c->stride[LAST] - c->pad[LAST], n = c->in;
-    for (int64_t k = 0; k < c->kernel[LAST]; k++)
-        for (int64_t i = 0; i < n; i++)
-            to[k * n + i] = first + k >= 0 && first + k < c->x[LAST] ? x[(first + k) * n + i] : 0.0f;
-}
-
-/* Copies the windows that reach over an end of a line, of all lines of x that the block reads. */
-static void copy_windows(const block *b)
-{
-    const cpu_direct_grad *g = b->g;
-    const conv *c = &g->c;
-    int64_t first, end, size = g->joined * c->in, count = windows_of_line(g);
-    int64_t low = b->line * c->stride[1] - c->pad[1];
-    int64_t lines = reach(g, b->line_end - b->line);
-    whole_windows(c, &first, &end);
-    for (int64_t m = 0; m < c->kernel[0] && count > 0; m++)
-        for (int64_t y = work_max(0, low); y < work_min(c->x[1], low + lines); y++) {
-            int64_t z = b->z * c->stride[0] - c->pad[0] + m * c->dilation[0];
-            if (z < 0 || z >= c->x[0])
-                continue;
-            const float *x = g->x + ((b->sample * c->x[0] + z) * c->x[1] + y) * c->x[LAST] * c->in;
-            float *to = b->windows + (m * reach(g, g->rows) + y - low) * count * size;
-            for (int64_t i = 0; i < count; i++)
-                copy_window(c, x, i < first ? i : i + end - first, to + i * size);
-        }
-}
-
-static run *add_run(run *to, run r)
-{
-    if (r.count > 0)
-        *to++ = r;
-    return to;
-}
-
-/* Runs of one line under the joined taps of a kernel's line: copied windows before and after those in place.
- */
-static run *joined_runs(const block *b, int64_t line, int64_t m, int64_t n, const float *x, run *to)
-{
-    const cpu_direct_grad *g = b->g;
-    const conv *c = &g->c;
-    int64_t first, end, size = g->joined * c->in, count = windows_of_line(g);
-    int64_t at = (line - b->line) * c->y[LAST];
-    whole_windows(c, &first, &end);
-    const float *copy =
-        b->windows +
-        (m * reach(g, g->rows) + (line - b->line) * c->stride[1] + n * c->dilation[1]) * count * size;
-    const float *copies_end = b->windows + window_floats(g);
-    to = add_run(to, (run){copy, size, copies_end, at, first});
-    if (end > first)
-        to = add_run(to, (run){x + (first * c->stride[LAST] - c->pad[LAST]) * c->in, c->stride[LAST] * c->in,
-                               g->x_end, at + first, end - first});
-    return add_run(to, (run){copy + first * size, size, copies_end, at + end, c->y[LAST] - end});
-}
-
-/* The run of one line under tap k of a kernel's line. */
-static run *plain_run(const block *b, int64_t line, int64_t k, const float *x, run *to)
-{
-    const conv *c = &b->g->c;
-    int64_t over = c->pad[LAST] - k * c->dilation[LAST], stride = c->stride[LAST];
-    int64_t first = over > 0 ? work_pieces(over, stride) : 0;
-    int64_t last = c->x[LAST] - 1 + over; /* in x from the first pixel's tap on */
-    int64_t end = last < 0 ? 0 : work_min(c->y[LAST], last / stride + 1);
-    if (end <= first)
-        return to;
-    return add_run(to, (run){x + (first * stride - over) * b->g->in_all, stride * b->g->in_all, b->g->x_end,
-                             (line - b->line) * c->y[LAST] + first, end - first});
-}
-
-/* Runs under tap (m, n, k), or under the joined taps (m, n); returns how many. */
-static int64_t list_runs(const block *b, int64_t m, int64_t n, int64_t k)
-{
-    run *to = b->runs;
-    for (int64_t line = b->line; line < b->line_end; line++) {
-        const float *x = line_under(b, line, m, n);
-        if (x && b->g->joined > 1)
-            to = joined_runs(b, line, m, n, x, to);
-        else if (x)
-            to = plain_run(b, line, k, x, to);
-    }
-    return to - b->runs;
-}
-
 /* Adds the products of a tile with `cols` columns from column `at` on. */
 static void add_columns(const block *b, int64_t number, int64_t runs, int64_t at, int64_t cols)
 {
@@ -410,9 +185,7 @@ static void run_block(const block *b)
 {
     const conv *c = &b->g->c;
     int64_t across = c->kernel[LAST] / b->g->joined, cols = b->g->joined * c->in;
-    if (is_packed(b->g))
-        pack(b);
-    copy_windows(b);
+    copy_block(b);
     for (int64_t tap = 0; tap < c->kernel[0] * c->kernel[1] * across; tap++) {
         int64_t k = tap % across, n = tap / across % c->kernel[1], m = tap / across / c->kernel[1];
         int64_t runs = list_runs(b, m, n, k);

@@ -82,10 +82,7 @@ const cpu_kernels KERNEL(cpu_kernels) = {
     .thin = KERNEL(cpu_thin_product),
     .depthwise = KERNEL(cpu_depthwise_run),
     .depthwise_sum = KERNEL(cpu_depthwise_sum),
-    .direct_plan = KERNEL(cpu_direct_plan),
-    .direct = KERNEL(cpu_direct_run),
-    .direct_grad_plan = KERNEL(cpu_direct_grad_plan),
-    .direct_grad = KERNEL(cpu_direct_grad_run),
+    .direct = &KERNEL(cpu_direct),
     .widen = KERNEL(cpu_widen),
     .narrow = KERNEL(cpu_narrow),
 };

@@ -209,11 +209,22 @@ static bk_status prepare_own(cpu_device *dev, const product *p, bk_call *call)
     return BK_OK;
 }
 
-/* Products whose factors are rounded to bfloat16. */
+/* Returns 1 if the factors are to be rounded to bfloat16: not where each value of one is multiplied a few
+ * times only, which takes less time than to round it. Weights that do not change are rounded once. */
+static int is_rounded(const cpu_device *dev, const bk_call *call, const product *p)
+{
+    enum { FEW = 16 };
+    int many = p->k >= FEW && p->n >= FEW && (p->m >= FEW || call->in[1].version > 0);
+    return dev->bf16_arithmetic && (many || !dev->own_products);
+}
+
+/* BK_ERR_UNSUPPORTED: the product is computed in float32 instead. */
 static bk_status prepare_rounded(cpu_device *dev, const product *p, bk_call *call)
 {
     bk_status status = dev->bf16 ? dev->bf16->product(dev, p, call) : BK_ERR_UNSUPPORTED;
-    return status == BK_ERR_UNSUPPORTED ? dev->library->prepare(dev, p, call) : status;
+    if (status != BK_ERR_UNSUPPORTED || (dev->bf16 && dev->own_products))
+        return status;
+    return dev->library->prepare(dev, p, call);
 }
 
 bk_status matrix_prepare(cpu_device *dev, bk_call *call)
@@ -221,8 +232,9 @@ bk_status matrix_prepare(cpu_device *dev, bk_call *call)
     product p;
     if (!product_of(call, &p))
         return BK_ERR_UNSUPPORTED;
-    if (dev->bf16_arithmetic)
-        return prepare_rounded(dev, &p, call);
+    bk_status status = is_rounded(dev, call, &p) ? prepare_rounded(dev, &p, call) : BK_ERR_UNSUPPORTED;
+    if (status != BK_ERR_UNSUPPORTED)
+        return status;
     if (is_thin(dev, call, &p))
         return prepare_thin(dev, &p, call);
     if (is_own(dev, call, &p))

@@ -152,9 +152,8 @@ static void matmul_of_rounded_factors_is_float32s_for_all_transposes(void **stat
 
 /* ---- convolutions ---- */
 
-static void check_convolution(const conv_row *r, int activation)
+static void check_convolution(op_case plain, op_case biased, int activation)
 {
-    op_case plain = conv_case(r, false), biased = conv_case(r, true);
     int64_t weights = bk_count(&plain.in[1]), outs = plain.in[1].dim[0];
     op_case input = gradient_case(BK_CONV_GRAD_INPUT, &plain, round_to_float);
     op_case weight = gradient_case(BK_CONV_GRAD_WEIGHT, &plain, round_to_float);
@@ -173,13 +172,21 @@ static void check_convolution(const conv_row *r, int activation)
 static void convolutions_of_rounded_factors_are_float32s_with_their_gradients(void **state)
 {
     (void)state;
-    static const conv_row rows[] = {{"1x9x12x3", "3x3", 16, 1, 1},    {"2x5x6x64", "3x3", 64, 1, 1},
-                                    {"1x12x13x130", "3x3", 17, 1, 0}, {"3x6x5x17", "3x3", 130, 2, 1},
-                                    {"1x11x10x64", "1x1", 130, 1, 0}, {"1x11x10x64", "1x1", 16, 2, 0},
-                                    {"1x41x40x16", "3x3", 64, 2, 1},  {"2x40x40x32", "3x3", 32, 1, 1},
-                                    {"1x70x32", "3", 48, 1, 1},       {"1x6x7x9x16", "3x3x3", 32, 1, 1}};
+    static const conv_row rows[] = {
+        {"1x9x12x3", "3x3", 16, 1, 1},     {"2x5x6x64", "3x3", 64, 1, 1},    {"1x12x13x130", "3x3", 17, 1, 0},
+        {"3x6x5x17", "3x3", 130, 2, 1},    {"1x11x10x64", "1x1", 130, 1, 0}, {"1x11x10x64", "1x1", 16, 2, 0},
+        {"1x41x40x16", "3x3", 64, 2, 1},   {"2x40x40x32", "3x3", 32, 1, 1},  {"1x70x32", "3", 48, 1, 1},
+        {"1x6x7x9x16", "3x3x3", 32, 1, 1}, {"2x1x1x40", "1x1", 24, 1, 0},    {"1x3x90x17", "2x5", 33, 1, 2},
+        {"1x7x6x530", "3x3", 48, 1, 1},    {"1x5x6x48", "3x3", 530, 1, 1},   {"2x8x8x48", "2x2", 16, 2, 0},
+        {"1x33x7x19", "4x3", 21, 3, 2}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        check_convolution(&rows[i], (int)(i % 3));
+        check_convolution(conv_case(&rows[i], false), conv_case(&rows[i], true), (int)(i % 3));
+    for (int apart = 2; apart <= 5; apart += 3) {
+        bk_attr window = {.groups = 1, .stride = {1, 1, 1}, .dilation = {apart, 2, 1}, .pad = {apart, 1, 1}};
+        memcpy(window.pad_end, window.pad, sizeof window.pad);
+        check_convolution(windowed_case("1x11x19x32", "3x3", 36, &window, false),
+                          windowed_case("1x11x19x32", "3x3", 36, &window, true), 0);
+    }
     assert_no_failures();
 }
 

@@ -48,11 +48,11 @@ SLMT_WEIGHTS_STORED = 3  # as the file has them; of a new model SLMT_WEIGHTS_FUL
 # What products of matrices, convolutions and attention may do with their factors, in synthesis and in
 # training; sums stay float32. The reference backend has SLMT_ARITHMETIC_FLOAT32 alone.
 SLMT_ARITHMETIC_FLOAT32 = 0  # take them as they are
-SLMT_ARITHMETIC_BFLOAT16 = 1  # round them to bfloat16: the cpu backend needs oneDNN for it, and AVX512-BF16 or AMX-BF16
+SLMT_ARITHMETIC_BFLOAT16 = 1  # round them to bfloat16: the cpu backend needs AVX512-BF16 or AMX-BF16 for it, and does not have it with SLMT_MATRIX_OPENBLAS
 SLMT_ARITHMETIC_TF32 = 2  # round them to 10 bits of fraction (TensorFloat-32): the cuda backend
 
 # What computes matrix products and convolutions on the cpu backend.
-SLMT_MATRIX_AUTO = 0  # in float32 on x86-64-v2 and later libslmt's own kernels, but for convolutions in groups of few channels; these, convolutions in bfloat16, and everything on other processors by oneDNN, or by OpenBLAS in a build without it
+SLMT_MATRIX_AUTO = 0  # on x86-64-v2 and later libslmt's own kernels, but for convolutions in groups of few channels, and in bfloat16 those on AMX-BF16; these, and everything on other processors, by oneDNN, or by OpenBLAS in a build without it
 SLMT_MATRIX_ONEDNN = 1  # oneDNN
 SLMT_MATRIX_OPENBLAS = 2  # OpenBLAS
 
