@@ -188,7 +188,7 @@ def test_the_librarys_log_goes_to_logging(caplog: pytest.LogCaptureFixture) -> N
     with pytest.raises(slmt.UnsupportedError):
         slmt.Context(arithmetic="bf16", matrix="openblas")
     assert [(record.name, record.levelno) for record in caplog.records] == [("slmt", logging.ERROR)]
-    assert "bfloat16 arithmetic needs oneDNN" in caplog.text
+    assert "bfloat16 arithmetic needs matrix=auto or matrix=onednn" in caplog.text
     caplog.clear()
     with pytest.raises(slmt.UnsupportedError):
         slmt.Context(arithmetic="bf16", matrix="openblas", logger=logging.getLogger("mine"))
