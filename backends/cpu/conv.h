@@ -85,7 +85,7 @@ static inline void conv_next(const int64_t *size, int64_t *b, int64_t *at)
 
 bk_status conv_prepare(cpu_device *dev, bk_call *call);
 
-/* These compute every convolution. */
+/* These compute every convolution. `kernels`: of an instruction level, or of bf16.h. */
 bk_status direct_prepare(cpu_device *dev, const cpu_direct_kernels *kernels, const conv *c, bk_call *call);
 bk_status columns_prepare(cpu_device *dev, const conv *c, bk_call *call);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* conv_direct.c - convolution and its gradients with the kernels of direct.c and direct_grad.c, which read
- * images in place. */
+/* conv_direct.c - convolution and its gradients with the kernels of direct.c and direct_grad.c, in float32 or
+ * in bfloat16, which gather no columns. */
 #include "backends/cpu/direct.h"
 
 #include <string.h>

@@ -45,7 +45,7 @@ typedef struct pass {
     int64_t block, blocks;           /* tiles of a task; such blocks of a line */
     int64_t high, stacks;            /* lines of a task; such stacks of a plane */
     int64_t splits;                  /* tasks that share the panels of a block */
-    int64_t span, span_lines, strip; /* pixels of a strip's line; lines of one plane; floats */
+    int64_t span, span_lines, strip; /* pixels of a strip's line; lines of one plane; words */
     int64_t edges;                   /* most strips of a task */
 } pass;
 

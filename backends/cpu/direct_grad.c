@@ -7,7 +7,8 @@
  * registers while it walks over the pixels of the block, run by run: a run is the part of a line in which
  * the tap lies inside the image. Columns are the channels of a tap or, with few channels, those of all taps
  * of a kernel's line, which lie beside each other in the image; of pixels whose window reaches over the end
- * of a line they are copied, zeros outside. (In bfloat16 direct_grad_pairs.h copies what a block reads.)
+ * of a line they are copied, zeros outside. All this is float32's way (direct_grad_place.h); in bfloat16 a
+ * block copies all that it reads (direct_grad_pairs.h).
  *
  * If x has fewer channels than a vector, the factors change places: vectors are output channels, read in
  * place, and the rows of a tile are columns.

@@ -3,7 +3,8 @@
  *
  * A word is two pixels of equal place in two lines: line i of the first half of a block's lines, and line i
  * of the second. Under a tap, both lie as far from each other in the image, so that one copy of it serves all
- * taps. What lies outside of the image, or beyond the last line, is zero. */
+ * taps. Outside of the image the copy is zero. If a block's lines are odd in number, zeros stand for the line
+ * of dy that the second half lacks. */
 #ifndef SLMT_CPU_DIRECT_GRAD_PAIRS_H
 #define SLMT_CPU_DIRECT_GRAD_PAIRS_H
 

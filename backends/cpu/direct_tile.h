@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* direct_tile.h - the micro-kernels of direct.c: the sums of a tile of the target stay in registers while its
- * runs are added. */
+/* direct_tile.h - the micro-kernels of direct.c: the sums of a tile of the target stay in registers while the
+ * products of its runs with their weights are added. */
 #ifndef SLMT_CPU_DIRECT_TILE_H
 #define SLMT_CPU_DIRECT_TILE_H
 

@@ -209,8 +209,9 @@ static bk_status prepare_own(cpu_device *dev, const product *p, bk_call *call)
     return BK_OK;
 }
 
-/* Returns 1 if the factors are to be rounded to bfloat16: not where each value of one is multiplied a few
- * times only, which takes less time than to round it. Weights that do not change are rounded once. */
+/* Returns 1 if the factors are to be rounded to bfloat16: not where each value of one enters few products, or
+ * a sum has few terms, because rounding would take longer than it saves. Weights that do not change are
+ * rounded once. */
 static int is_rounded(const cpu_device *dev, const bk_call *call, const product *p)
 {
     enum { FEW = 16 };
