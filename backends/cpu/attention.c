@@ -220,7 +220,7 @@ static void pack_head(const bk_call *call, const sizes *s, int64_t head, grad_he
 
 static int has_steps(const sizes *s)
 {
-    return HAS_STEPS && s->depth == STEP_DEPTH;
+    return HAS_STAGES && s->depth == STAGE_DEPTH;
 }
 
 /* Computes dk and dv of the keys from i on into dx, and adds to dq. */

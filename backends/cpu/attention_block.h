@@ -15,7 +15,7 @@
 #ifndef SLMT_CPU_ATTENTION_BLOCK_H
 #define SLMT_CPU_ATTENTION_BLOCK_H
 
-#include "backends/cpu/vec.h"
+#include "backends/cpu/attention_stages.h"
 
 enum {
     BLOCK = 64,                     /* rows whose scores are kept */
@@ -402,7 +402,10 @@ INLINE void attend_sets(const float *q, rows k, const float *v, bias_rows bias, 
     int bounded = is_bounded(vmax_lane(square_q), square_k, bias.most);
     for (int s = 0; s < sets; s++)
         top[s] = vset(bounded ? 0.0f : -INFINITY);
-    if (POWERS_ASIDE)
+    if (HAS_STAGES && k.depth == STAGE_DEPTH && !bias.at && bounded)
+        for (int s = 0; s < sets; s++)
+            total[s] = attend_in_stages(q + s * VL, k.at, v, k.n, out + s * VL, step);
+    else if (POWERS_ASIDE)
         attend_pass(q, k, v, bias, bounded, out, top, total, sets);
     else if (bounded)
         attend_pass(q, k, v, bias, 1, out, top, total, sets);

@@ -314,7 +314,7 @@ INLINE void micro_rows(const cpu_gemm *g, values a, panel b, block p, stage s, i
 }
 
 /* A strip, rows row..row + rows, times all micro-panels of a block. The first strip of a task reads what it
- * can in place, and packs it if there are others: then it has MR rows. */
+ * can in place, and packs it if there are others: then it has MR rows. next NULL: nothing is prefetched. */
 static void strip_times_block(const task *t, block p, stage s, int64_t row, int64_t rows,
                               const upcoming *next)
 {
@@ -323,7 +323,7 @@ static void strip_times_block(const task *t, block p, stage s, int64_t row, int6
     int64_t parts = work_pieces(t->row_end - t->row, MR) * panels;
     int64_t unpacked = row == t->row ? panels_in_place(g, p) : 0;
     values a = strip_at(t, p, row);
-    memory below = strip_below(t, p, row);
+    memory below = next ? strip_below(t, p, row) : (memory){0};
     for (int64_t c = 0; c < panels; c++) {
         int64_t col = p.col + c * NR;
         float *packed = t->panels + c * NR * KC;
@@ -331,8 +331,10 @@ static void strip_times_block(const task *t, block p, stage s, int64_t row, int6
         if (c < unpacked)
             b = (panel){(const float *)g->b + p.at * g->n + col, g->n, row + MR < t->row_end ? packed : NULL};
         prefetch(&below, c, panels);
-        prefetch(&next->a, of + c, parts);
-        prefetch(&next->b, of + c, parts);
+        if (next) {
+            prefetch(&next->a, of + c, parts);
+            prefetch(&next->b, of + c, parts);
+        }
         micro_rows(g, a, b, p, s, row, rows, col);
     }
     if (s.last && g->act.kind)
@@ -480,17 +482,9 @@ static void finish_tile(const cpu_gemm *g, const float *tile, int64_t col, int64
     }
 }
 
-/* Rows of b from value `at` of k on, as memory to prefetch. */
-static memory rows_of(const cpu_gemm *g, int64_t row, int64_t rows, int64_t at)
-{
-    int64_t f32 = (int64_t)sizeof(float);
-    const float *from = (const float *)g->b + row * g->k + at;
-    return (memory){(const char *)from, work_min(rows, g->n - row), work_min(KC, g->k - at) * f32,
-                    g->k * f32};
-}
-
-/* Columns col to col + cols of y. `after` is the first column of what is probably the thread's next task. */
-static void transposed_task(const cpu_gemm *g, float *packed, int64_t col, int64_t after, float *tile)
+/* Columns col to col + cols of y. Nothing is prefetched: the processor itself follows the rows of b, and
+ * without these instructions products of 64 rows are a tenth faster on Zen 5. */
+static void transposed_task(const cpu_gemm *g, float *packed, int64_t col, float *tile)
 {
     int64_t cols = work_min(TILE_ROWS, g->n - col), panels = work_pieces(g->m, NR);
     const float *b = g->b;
@@ -500,10 +494,9 @@ static void transposed_task(const cpu_gemm *g, float *packed, int64_t col, int64
     for (int64_t at = 0; at < g->k; at += KC) {
         block p = {0, g->m, at, work_min(KC, g->k - at)};
         stage s = {at == 0, at + KC >= g->k};
-        upcoming next = {.a = s.last ? rows_of(g, after, cols, 0) : rows_of(g, col, cols, at + KC)};
         t.panels = packed + at * panels * NR;
         for (int64_t row = 0; row < cols; row += MR)
-            strip_times_block(&t, p, s, row, work_min(MR, cols - row), &next);
+            strip_times_block(&t, p, s, row, work_min(MR, cols - row), NULL);
     }
     finish_tile(g, tile, col, cols);
 }
@@ -527,10 +520,8 @@ static void pack_panels(const void *job, int64_t first, int64_t end, int thread)
 static void transposed_tasks(const void *job, int64_t first, int64_t end, int thread)
 {
     const transposed_job *j = job;
-    const cpu_gemm *g = j->g;
     for (int64_t i = first; i < end; i++)
-        transposed_task(g, j->packed, i * TILE_ROWS, work_min(g->n, (i + 1) * TILE_ROWS),
-                        j->tiles + thread * TILE_ROWS * g->m);
+        transposed_task(j->g, j->packed, i * TILE_ROWS, j->tiles + thread * TILE_ROWS * j->g->m);
 }
 
 static void run_transposed(const cpu_gemm *g, cpu_team *team, float *scratch)

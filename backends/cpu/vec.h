@@ -254,43 +254,56 @@ enum { LOWEST_POWER = -126 };
  * own latency. With 16 registers, more than two of the longest, GELU's, would wait for memory. */
 enum { FEW = 4, GELUS = CPU_LEVEL == 4 ? 4 : 2 };
 
-/* The common part of both functions below: e = 2^(x - k) for an integer k near x, which is returned in
- * `whole` as each level wants it. A minimax polynomial, 3u. A NaN stays one. */
-#if CPU_LEVEL == 4
+/* 2^x = 2^whole e(rest): a minimax polynomial e, 3u. A NaN stays one. */
+enum { POWER_TERMS = 6 };
+#if CPU_LEVEL == 4     /* 0 <= rest < 1 */
 typedef vf whole_part; /* x itself: scalef uses its floor, reduce the fraction */
-#else
-typedef vu whole_part; /* k in the lowest bits */
+static const float power_term[POWER_TERMS] = {1.867130282e-03f, 9.017029777e-03f, 5.579991266e-02f,
+                                              2.401644439e-01f, 6.931512952e-01f, 1.0f};
+#else /* |rest| <= 1/2 */
+typedef vu whole_part; /* an integer near x, in the lowest bits */
+static const float power_term[POWER_TERMS] = {1.326472389e-03f, 9.671512870e-03f, 5.550733754e-02f,
+                                              2.402224208e-01f, 6.931469776e-01f, 1.0f};
 #endif
 
+/* Returns the rest of x, and its whole part as each level wants it. */
+INLINE vf vrest(vf x, whole_part *whole)
+{
+#if CPU_LEVEL == 4
+    *whole = x;
+    return (vf)_mm512_reduce_ps((__m512)x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+#else
+    const vf magic = vset(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer */
+    vf shifted = x + magic;
+    *whole = (vu)shifted;
+    return x - (shifted - magic);
+#endif
+}
+
+/* Returns 2^whole e for |x| < 126. */
+INLINE vf vscale(vf e, whole_part whole)
+{
+#if CPU_LEVEL == 4
+    return (vf)_mm512_scalef_ps((__m512)e, (__m512)whole);
+#else
+    return (vf)((vu)e + (whole << 23));
+#endif
+}
+
+/* The common part of both functions below: e(rest), and the whole part. */
 INLINE void vexp2_part(const vf *x, vf *e, whole_part *whole, const int n)
 {
-    enum { TERMS = 6 };
-#if CPU_LEVEL == 4 /* 0 <= r < 1 */
-    static const float c[TERMS] = {1.867130282e-03f, 9.017029777e-03f, 5.579991266e-02f,
-                                   2.401644439e-01f, 6.931512952e-01f, 1.0f};
-#else /* |r| <= 1/2 */
-    static const float c[TERMS] = {1.326472389e-03f, 9.671512870e-03f, 5.550733754e-02f,
-                                   2.402224208e-01f, 6.931469776e-01f, 1.0f};
-    const vf magic = vset(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer */
-#endif
     vf r[FEW];
 #pragma GCC unroll 4
     for (int i = 0; i < n; i++) {
-#if CPU_LEVEL == 4
-        r[i] = (vf)_mm512_reduce_ps((__m512)x[i], _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
-        whole[i] = x[i];
-#else
-        vf shifted = x[i] + magic;
-        r[i] = x[i] - (shifted - magic);
-        whole[i] = (vu)shifted;
-#endif
-        e[i] = vset(c[0]);
+        r[i] = vrest(x[i], whole + i);
+        e[i] = vset(power_term[0]);
     }
 #pragma GCC unroll 6
-    for (int k = 1; k < TERMS; k++)
+    for (int k = 1; k < POWER_TERMS; k++)
 #pragma GCC unroll 4
         for (int i = 0; i < n; i++)
-            e[i] = e[i] * r[i] + vset(c[k]);
+            e[i] = e[i] * r[i] + vset(power_term[k]);
 }
 
 /* x = 2^x for n vectors, x <= 0, inline: softmax and attention call it for every score. The C library's
@@ -321,11 +334,7 @@ INLINE void vexp2_bounded(vf *x, const int n)
     vexp2_part(x, e, whole, n);
 #pragma GCC unroll 4
     for (int i = 0; i < n; i++)
-#if CPU_LEVEL == 4
-        x[i] = (vf)_mm512_scalef_ps((__m512)e[i], (__m512)whole[i]);
-#else
-        x[i] = (vf)((vu)e[i] + (whole[i] << 23));
-#endif
+        x[i] = vscale(e[i], whole[i]);
 }
 
 static const float log2_of_e = 1.44269504f, log_of_2 = 0.693147181f;
