@@ -3,10 +3,10 @@
  *
  *   out[q] = sum_k softmax_k(alpha q.k) v[k],  lse[q] = log sum_k exp(alpha q.k)
  *
- * Work is shared by (image, head, vector of tokens). A thread packs the head it works on into rows once,
- * then runs the blocks of attention_block.h. The gradient recomputes probabilities from lse once, one vector
- * of keys after the other, and accumulates dq meanwhile.
- * Checked against backends/reference/attention.c by tests/backends/test_backend_attention.c. */
+ * Work is shared by (image, head, vector of tokens). A thread packs what it reads several times of the head
+ * it works on into rows once, then runs the blocks of attention_block.h. The gradient recomputes
+ * probabilities from lse once, one vector of keys after the other, and accumulates dq meanwhile. Checked
+ * against backends/reference/attention.c by tests/backends/test_backend_attention.c. */
 #include "backends/cpu/attention_step.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/team.h"
@@ -37,23 +37,38 @@ static sizes sizes_of(const bk_call *call)
     return s;
 }
 
-/* Rows of n tokens, `step` floats apart, side by side. They are prefetched, because the processor's own
- * prefetcher does not follow steps of about a page. */
-static void pack(const float *x, int64_t step, int64_t n, int64_t depth, float scale, float *row)
+/* Rows are prefetched, because the processor's own prefetcher does not follow steps of about a page. */
+INLINE void pack_rows(const float *x, int64_t step, int64_t n, int64_t all, int64_t depth, float scale,
+                      float *row)
 {
-    enum { AHEAD = 24 };
+    enum { AHEAD = 64 };
     for (int64_t i = 0; i < n; i++) {
-        __builtin_prefetch(x + work_min(i + AHEAD, n - 1) * step);
+        __builtin_prefetch(x + work_min(i + AHEAD, all - 1) * step);
         copy_row(row + i * depth, x + i * step, depth, scale);
     }
+}
+
+/* Packs n of the `all` rows from x on, which are `step` floats apart, side by side. */
+static void pack(const float *x, int64_t step, int64_t n, int64_t all, int64_t depth, float scale, float *row)
+{
+    if (depth == STAGE_DEPTH)
+        pack_rows(x, step, n, all, STAGE_DEPTH, scale, row);
+    else
+        pack_rows(x, step, n, all, depth, scale, row);
 }
 
 /* Stores the first n tokens of a unit's lanes to x; `row` is scratch for their rows. */
 static void unpack(const sizes *s, const float *lanes, float *row, int64_t n, float scale, float *x,
                    int64_t step)
 {
+    n = work_min(n, s->unit);
+    if (is_half(s->depth)) {
+        for (int64_t i = 0; i < n; i += VL)
+            halves_from_lanes(lanes + i, s->unit, scale, x + i * step, step, n - i);
+        return;
+    }
     from_lanes(lanes, s->depth, s->sets, scale, row, lane_row(s->depth));
-    for (int64_t i = 0; i < n && i < s->unit; i++)
+    for (int64_t i = 0; i < n; i++)
         copy_row(x + i * step, row + i * lane_row(s->depth), s->depth, 1.0f);
 }
 
@@ -74,7 +89,7 @@ typedef struct forward_job {
 
 static int64_t forward_floats(const sizes *s)
 {
-    return HEAD_FLOATS + 3 * s->head + 3 * s->lanes;
+    return HEAD_FLOATS + 2 * s->head + 3 * s->lanes;
 }
 
 static size_t scratch_attention(const bk_call *call, int threads)
@@ -87,19 +102,19 @@ static size_t scratch_attention(const bk_call *call, int threads)
 static void forward_unit(const bk_call *call, const sizes *s, int64_t head, int64_t i, float *mine)
 {
     packed_head *packed = (packed_head *)mine;
-    float *q = mine + HEAD_FLOATS, *k = q + s->head, *v = k + s->head, *lanes = v + s->head;
+    float *k = mine + HEAD_FLOATS, *v = k + s->head, *lanes = v + s->head;
     float *o = lanes + s->lanes, *row = o + s->lanes, lse[SETS * VL];
     int64_t width = s->heads * s->depth, left = s->n - i, b = head / s->heads,
             at = head % s->heads * s->depth;
     const float *x = (const float *)call->in[0].data + b * s->n * s->token + at;
     float *out = (float *)call->out[0].data + (b * s->n + i) * width + at;
     if (head != packed->number) {
-        pack(x, s->token, s->n, s->depth, s->scale, q);
-        pack(x + width, s->token, s->n, s->depth, 1.0f, k);
-        pack(x + 2 * width, s->token, s->n, s->depth, 1.0f, v);
+        pack(x + width, s->token, s->n, s->n, s->depth, 1.0f, k);
+        pack(x + 2 * width, s->token, s->n, s->n, s->depth, 1.0f, v);
         *packed = (packed_head){head, largest_square(k, s->n, s->depth, lanes)};
     }
-    to_lanes(q + i * s->depth, left, s->depth, s->sets, lanes);
+    pack(x + i * s->token, s->token, work_min(left, s->unit), left, s->depth, s->scale, row);
+    to_lanes(row, left, s->depth, s->sets, lanes);
     attend(lanes, (rows){k, s->n, s->depth}, v, (bias_rows){0}, packed->square_k, o, lse, sets_of(s->depth));
     unpack(s, o, row, left, 1.0f, out, width);
     if (call->out[1].data)
@@ -138,7 +153,8 @@ enum { K_LANES, V_LANES, DK, DV, K_ROWS, ROWS, LANES };
 typedef struct grad_head {
     int64_t number;   /* of the head; -1: none */
     query_rows query; /* q to base 2, dout, lse to base 2, delta; dq */
-    float *q, *k, *v, *dout, *lse, *delta, *dq;
+    float *q, *k, *dout, *lse, *delta, *dq;
+    const float *v; /* in place: each row is read once */
     float *lane[LANES];
 } grad_head;
 
@@ -167,7 +183,7 @@ _Static_assert(sizeof(grad_head) <= GRAD_HEAD_FLOATS * sizeof(float), "room for 
 
 static int64_t thread_floats(const sizes *s)
 {
-    return GRAD_HEAD_FLOATS + 4 * s->head + 2 * padded(s) + LANES * s->lanes + dq_floats(s);
+    return GRAD_HEAD_FLOATS + 3 * s->head + 2 * padded(s) + LANES * s->lanes + dq_floats(s);
 }
 
 /* Scratch for dq of every task, if heads are cut. */
@@ -186,8 +202,8 @@ static size_t scratch_attention_grad(const bk_call *call, int threads)
 static void place_head(const sizes *s, float *mine)
 {
     float *at = mine + GRAD_HEAD_FLOATS;
-    grad_head h = {.number = -1, .q = at, .k = at + s->head, .v = at + 2 * s->head, .dout = at + 3 * s->head};
-    h.delta = at + 4 * s->head;
+    grad_head h = {.number = -1, .q = at, .k = at + s->head, .dout = at + 2 * s->head};
+    h.delta = at + 3 * s->head;
     h.lse = h.delta + padded(s);
     h.dq = h.lse + padded(s);
     for (int i = 0; i < LANES; i++)
@@ -202,14 +218,14 @@ static void pack_head(const bk_call *call, const sizes *s, int64_t head, grad_he
     const float *x = (const float *)call->in[0].data + b * s->n * s->token + at;
     const float *out = (const float *)call->in[1].data + b * s->n * width + at;
     const float *dout = (const float *)call->in[3].data + b * s->n * width + at;
-    pack(x, s->token, s->n, s->depth, s->scale, h->q);
-    pack(x + width, s->token, s->n, s->depth, 1.0f, h->k);
-    pack(x + 2 * width, s->token, s->n, s->depth, 1.0f, h->v);
-    pack(dout, width, s->n, s->depth, 1.0f, h->dout);
+    pack(x, s->token, s->n, s->n, s->depth, s->scale, h->q);
+    pack(x + width, s->token, s->n, s->n, s->depth, 1.0f, h->k);
+    pack(dout, width, s->n, s->n, s->depth, 1.0f, h->dout);
+    h->v = x + 2 * width;
     copy_row(h->lse, (const float *)call->in[2].data + head * s->n, s->n, log2_of_e);
     for (int64_t i = 0; i < s->n; i += VL) {
         int64_t left = work_min(VL, s->n - i);
-        pack(out + i * width, width, left, s->depth, 1.0f, h->lane[ROWS]);
+        pack(out + i * width, width, left, s->n - i, s->depth, 1.0f, h->lane[ROWS]);
         to_lanes(h->lane[ROWS], left, s->depth, 1, h->lane[0]);
         to_lanes(h->dout + i * s->depth, left, s->depth, 1, h->lane[1]);
         vstore(h->delta + i, dot_lanes(h->lane[0], h->lane[1], s->depth, VL));
@@ -234,7 +250,8 @@ static void keys_of_head(const sizes *s, const grad_head *h, int64_t i, float *d
     else
         lay_keys(h->k + i * s->depth, left, s->depth, s->sets, h->lane[K_ROWS]);
     to_lanes(h->k + i * s->depth, left, s->depth, s->sets, h->lane[K_LANES]);
-    to_lanes(h->v + i * s->depth, left, s->depth, s->sets, h->lane[V_LANES]);
+    pack(h->v + i * s->token, s->token, work_min(left, s->unit), left, s->depth, 1.0f, h->lane[ROWS]);
+    to_lanes(h->lane[ROWS], left, s->depth, s->sets, h->lane[V_LANES]);
     if (has_steps(s))
         gradient_of_step(&key, &h->query);
     else

@@ -260,12 +260,101 @@ INLINE void copy_row(float *to, const float *from, int64_t depth, float scale)
         to[d] = from[d] * scale;
 }
 
+/* Whether two rows of a head fill a vector. vturn() would then turn vectors of which half is unused. */
+INLINE int is_half(int64_t depth)
+{
+    return CPU_LEVEL == 4 && depth == VL / 2;
+}
+
+/* lanes[d][i] = row[i][d] for VL rows of half a vector, `step` floats apart. */
+INLINE void halves_to_lanes(const float *row, int64_t step, float *lanes, int64_t lane_step);
+
+/* row[i][d] = lanes[d][i] * scale for the first n of VL rows of half a vector, `step` floats apart. */
+INLINE void halves_from_lanes(const float *lanes, int64_t lane_step, float scale, float *row, int64_t step,
+                              int64_t n);
+
+#if CPU_LEVEL == 4
+typedef float half_vector __attribute__((vector_size(2 * VL)));
+
+/* Perfect shuffles of 8 vectors: each round turns the 7 bits of a value's place left by one, 3 for its vector
+ * and 4 for its lane. */
+INLINE void turn_halves(vf m[VL / 2], const int rounds)
+{
+    vf t[VL / 2];
+#pragma GCC unroll 4
+    for (int round = 0; round < rounds; round++) {
+#pragma GCC unroll 4
+        for (int i = 0; i < VL / 4; i++) {
+            t[2 * i] = CPU_LOW(m[i], m[i + VL / 4]);
+            t[2 * i + 1] = CPU_HIGH(m[i], m[i + VL / 4]);
+        }
+#pragma GCC unroll 8
+        for (int i = 0; i < VL / 2; i++)
+            m[i] = t[i];
+    }
+}
+
+INLINE void halves_to_lanes(const float *row, int64_t step, float *lanes, int64_t lane_step)
+{
+    vf m[VL / 2];
+#pragma GCC unroll 8
+    for (int i = 0; i < VL / 2; i++) {
+        half_vector even, odd;
+        memcpy(&even, row + 2 * i * step, sizeof even);
+        memcpy(&odd, row + (2 * i + 1) * step, sizeof odd);
+        m[i] = __builtin_shufflevector(even, odd, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    }
+    turn_halves(m, 4);
+#pragma GCC unroll 8
+    for (int d = 0; d < VL / 2; d++)
+        vstore(lanes + d * lane_step, m[d]);
+}
+
+INLINE void halves_from_lanes(const float *lanes, int64_t lane_step, float scale, float *row, int64_t step,
+                              int64_t n)
+{
+    vf m[VL / 2];
+#pragma GCC unroll 8
+    for (int d = 0; d < VL / 2; d++)
+        m[d] = vload(lanes + d * lane_step) * scale;
+    turn_halves(m, 3);
+#pragma GCC unroll 8
+    for (int i = 0; i < VL / 2; i++) {
+        half_vector even = __builtin_shufflevector(m[i], m[i], 0, 1, 2, 3, 4, 5, 6, 7);
+        half_vector odd = __builtin_shufflevector(m[i], m[i], 8, 9, 10, 11, 12, 13, 14, 15);
+        if (2 * i < n)
+            memcpy(row + 2 * i * step, &even, sizeof even);
+        if (2 * i + 1 < n)
+            memcpy(row + (2 * i + 1) * step, &odd, sizeof odd);
+    }
+}
+#else
+INLINE void halves_to_lanes(const float *row, int64_t step, float *lanes, int64_t lane_step)
+{
+    for (int64_t i = 0; i < VL; i++)
+        for (int64_t d = 0; d < VL / 2; d++)
+            lanes[d * lane_step + i] = row[i * step + d];
+}
+
+INLINE void halves_from_lanes(const float *lanes, int64_t lane_step, float scale, float *row, int64_t step,
+                              int64_t n)
+{
+    for (int64_t i = 0; i < n && i < VL; i++)
+        for (int64_t d = 0; d < VL / 2; d++)
+            row[i * step + d] = lanes[d * lane_step + i] * scale;
+}
+#endif
+
 /* lanes[d][i] = row[i * depth + d] for i < n, zero for the lanes after, d and lanes of [depth][sets * VL].
  * Rows are packed; up to VL floats after the last one are read. */
 static void to_lanes(const float *row, int64_t n, int64_t depth, int sets, float *lanes)
 {
     vf m[VL];
-    for (int64_t first = 0; first < sets * VL; first += VL)
+    for (int64_t first = 0; first < sets * VL; first += VL) {
+        if (is_half(depth) && first + VL <= n) {
+            halves_to_lanes(row + first * depth, depth, lanes + first, sets * VL);
+            continue;
+        }
         for (int64_t d = 0; d < depth; d += VL) {
 #pragma GCC unroll 16
             for (int64_t i = 0; i < VL; i++)
@@ -274,6 +363,7 @@ static void to_lanes(const float *row, int64_t n, int64_t depth, int sets, float
             for (int64_t i = 0; i < VL && d + i < depth; i++)
                 vstore(lanes + (d + i) * sets * VL + first, m[i]);
         }
+    }
 }
 
 /* row[i][d] = lanes[d][i] * scale, rows `step` floats apart, up to VL floats written after the last. */

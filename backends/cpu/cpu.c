@@ -17,6 +17,13 @@ void cpu_log(const cpu_device *dev, int level, const char *text)
 
 /* ---- open and close ---- */
 
+#ifdef SLMT_HAVE_BF16
+static const char no_bf16[] = "cpu: bfloat16 arithmetic needs a processor with AVX512-BF16 or AMX-BF16";
+#else
+static const char no_bf16[] =
+    "cpu: this build has no bfloat16 arithmetic: its compiler did not know AVX512-BF16, and it lacks oneDNN";
+#endif
+
 /* Products in bfloat16 are a library's or, with BK_MATRIX_AUTO, those of bf16.h. */
 static bk_status check_bf16(const cpu_device *dev, bk_matrix matrix)
 {
@@ -26,7 +33,7 @@ static bk_status check_bf16(const cpu_device *dev, bk_matrix matrix)
     cpu_log(dev, 0,
             matrix == BK_MATRIX_OPENBLAS
                 ? "cpu: bfloat16 arithmetic needs matrix=auto or matrix=onednn: OpenBLAS does not have it"
-                : "cpu: bfloat16 arithmetic needs a processor with AVX512-BF16 or AMX-BF16");
+                : no_bf16);
     return BK_ERR_UNSUPPORTED;
 }
 
