@@ -48,7 +48,8 @@ INLINE void pack_rows(const float *x, int64_t step, int64_t n, int64_t all, int6
     }
 }
 
-/* Packs n of the `all` rows from x on, which are `step` floats apart, side by side. */
+/* Packs n of the `all` rows from x on, which are `step` floats apart, side by side. The usual width is a
+ * constant, so that the compiler copies a row without a loop. */
 static void pack(const float *x, int64_t step, int64_t n, int64_t all, int64_t depth, float scale, float *row)
 {
     if (depth == STAGE_DEPTH)

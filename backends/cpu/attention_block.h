@@ -276,8 +276,8 @@ INLINE void halves_from_lanes(const float *lanes, int64_t lane_step, float scale
 #if CPU_LEVEL == 4
 typedef float half_vector __attribute__((vector_size(2 * VL)));
 
-/* Perfect shuffles of 8 vectors: each round turns the 7 bits of a value's place left by one, 3 for its vector
- * and 4 for its lane. */
+/* Perfect shuffles of 8 vectors. A value's place has 7 bits, 3 for its vector and 4 for its lane; each round
+ * rotates them left by one. */
 INLINE void turn_halves(vf m[VL / 2], const int rounds)
 {
     vf t[VL / 2];

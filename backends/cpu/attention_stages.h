@@ -4,9 +4,10 @@
  *
  * Three stages run in step for one vector of queries: the scores of four keys, the powers of the four scores
  * before, and the sums over the values of the four powers before those. A stage needs no result of another
- * one in the same step, so that the processor always finds multiply-adds that it can start: 16 for the two
- * products and 5 for 2^x, 10.5 cycles if it starts two at a time. On Zen 5 a step takes 10.7 cycles for each
- * key; the stages one after the other, with scores in memory between them, took 12.8. */
+ * one in the same step, so that the processor always finds multiply-adds that it can start. For each key
+ * there are 16 of the two products and 5 of 2^x, which take 10.5 cycles if two start at a time. On Zen 5 a
+ * step takes 10.7 cycles for each key. The stages one after the other, with scores in memory between them,
+ * took 12.8. */
 #ifndef SLMT_CPU_ATTENTION_STAGES_H
 #define SLMT_CPU_ATTENTION_STAGES_H
 
@@ -25,7 +26,8 @@ typedef struct staged {
     const float *k, *v;
 } staged;
 
-/* Part d, of STAGE_DEPTH, of e = 2^x: the rest of x, a term of the polynomial, or the whole part. */
+/* Computes 2^x in parts, in step with the products: part 0 stores the rest of x, parts 1 to 5 each add a term
+ * of the polynomial e, and part 6 multiplies e by 2 to the whole part. Returns e; part 7 changes nothing. */
 INLINE vf power_part(vf x, vf e, vf *rest, const float *term, const int d)
 {
     whole_part whole;

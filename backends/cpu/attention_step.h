@@ -4,7 +4,7 @@
  * The scores of one vector of keys and three queries are computed in step with the powers of the three scores
  * before and with their dout V^T, as in attention_stages.h. Of 22 multiply-adds and products for 16 scores
  * 16 are these two products, 5 are 2^x, and one makes the result dS. dv, dk and dq, 24 multiply-adds, follow
- * block by block, for two vectors of keys. On Zen 5 all of this takes 24.4 cycles, where 46 multiply-adds
+ * block by block, for two vectors of keys. On Zen 5 all of this takes 24.9 cycles, where 46 multiply-adds
  * take 23. */
 #ifndef SLMT_CPU_ATTENTION_STEP_H
 #define SLMT_CPU_ATTENTION_STEP_H
